@@ -1,0 +1,210 @@
+//! Builds the parts from the configuration, serves, and stops in good order.
+
+use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rmcp::ServiceExt as _;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio_util::sync::CancellationToken;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::clock::{Clock as _, SharedClock, SystemClock};
+use crate::config::{Loaded, Log, LogFormat, LogLevel};
+use crate::error::{Error, ErrorKind, Result};
+use crate::guard::Guard;
+use crate::http::{Endpoint, Options};
+use crate::mcp::{Callers, Server};
+use crate::send::{Base, Caller, Engine, Parts};
+use crate::sms::message::hex;
+use crate::store::sqlite::SqliteStore;
+
+/// How long a stop waits for what is in flight. The whole stop takes less than 5 s.
+const STOP_PATIENCE: Duration = Duration::from_secs(4);
+
+/// Logs to standard error. Only this crate's own events reach the chosen level: libraries log requests and results
+/// whole below `warn`, and those hold texts.
+pub fn start_logging(log: &Log) {
+    let level = match log.level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("sms_mcp", level).with_target("rmcp", LevelFilter::ERROR);
+    let registry = tracing_subscriber::registry().with(filter);
+    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let started = match log.format {
+        LogFormat::Text => registry.with(layer.with_ansi(false)).try_init(),
+        LogFormat::Json => registry.with(layer.json()).try_init(),
+    };
+    drop(started); // Already started is fine.
+}
+
+/// Builds the engine of this configuration; opens the ledger.
+///
+/// # Errors
+/// [`ErrorKind::LedgerUnavailable`] or [`ErrorKind::Config`], saying what to do.
+pub fn build(loaded: &Loaded) -> Result<Engine> {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let mut random = [0; 8];
+    clock.fill_random(&mut random)?;
+    let config = &loaded.config;
+    let provider = config.provider.first().ok_or_else(|| Error::new(ErrorKind::Config, "there is no [[provider]]"))?;
+    let provider = provider.build(Arc::clone(&clock))?;
+    let store = SqliteStore::open(&loaded.ledger, clock.now(), random)?;
+    Ok(Engine::new(Parts {
+        store: Arc::new(store),
+        provider,
+        guard: Guard::new(config.guard.clone(), config.rates.clone()),
+        clock,
+        settings: config.send.clone(),
+        keep_texts: config.ledger.keep_texts,
+        default_region: config.default_region,
+    }))
+}
+
+/// The operating-system user of this process, with a session that lasts as long as the process.
+///
+/// # Errors
+/// [`ErrorKind::Internal`] when the system has no random bits.
+pub fn process_caller(loaded: &Loaded) -> Result<Caller> {
+    let mut random = [0; 16];
+    SystemClock.fill_random(&mut random)?;
+    Ok(Caller { principal: local_principal(loaded), base: Base::Named(format!("process-{}", hex(&random))) })
+}
+
+fn local_principal(loaded: &Loaded) -> String {
+    format!("user:{}", loaded.user)
+}
+
+/// Serves MCP over standard input and output until the input ends or the process is asked to stop.
+///
+/// # Errors
+/// What [`build`] fails with.
+pub async fn serve_stdio(loaded: &Loaded) -> Result<()> {
+    let engine = build(loaded)?;
+    engine.start(true).await?;
+    tracing::info!(ledger = %loaded.ledger.display(), "serving MCP over stdio");
+    let server = Server::new(engine.clone(), Callers::One(process_caller(loaded)?), loaded.config.send.bulk_wait.duration());
+    let ended = CancellationToken::new();
+    let (input, output) = rmcp::transport::io::stdio_pipes();
+    let input = UntilEnd { input, ended: ended.clone() };
+    let session = async {
+        match server.serve((input, output)).await {
+            Ok(running) => drop(running.waiting().await),
+            Err(error) if ended.is_cancelled() => tracing::debug!(%error, "the input ended before a session began"),
+            Err(error) => tracing::warn!(%error, "no session began"),
+        }
+    };
+    tokio::pin!(session);
+    let is_over = tokio::select! {
+        () = &mut session => true,
+        () = ended.cancelled() => false,
+        () = asked_to_stop() => false,
+    };
+    engine.begin_stop();
+    if !is_over {
+        // The answers of what is in flight still go out.
+        let _ = tokio::time::timeout(STOP_PATIENCE, &mut session).await;
+    }
+    engine.stop(if is_over { STOP_PATIENCE } else { Duration::from_millis(200) }).await;
+    Ok(())
+}
+
+/// Serves MCP over Streamable HTTP until the process is asked to stop.
+///
+/// # Errors
+/// What [`build`] and [`Endpoint::bind`] fail with.
+pub async fn serve_http(loaded: &Loaded, listen: Option<String>) -> Result<()> {
+    let mut settings = loaded.config.http.clone();
+    if let Some(listen) = listen {
+        settings.listen = listen;
+    }
+    let engine = build(loaded)?;
+    let stop = CancellationToken::new();
+    let options = Options {
+        settings,
+        token: loaded.http_token.clone(),
+        user: local_principal(loaded),
+        bulk_wait: loaded.config.send.bulk_wait.duration(),
+        session_idle: loaded.config.guard.session_idle.duration(),
+    };
+    let endpoint = Endpoint::bind(engine.clone(), options, stop.clone()).await?;
+    engine.start(true).await?;
+    tracing::info!(address = %endpoint.address(), ledger = %loaded.ledger.display(), "serving MCP at /mcp");
+    let serving = tokio::spawn(endpoint.serve());
+    asked_to_stop().await;
+    engine.begin_stop();
+    // Sends in flight end first, then the connections that wait for them.
+    engine.stop(STOP_PATIENCE).await;
+    stop.cancel();
+    let _ = serving.await;
+    Ok(())
+}
+
+/// Waits for SIGTERM or SIGINT (Ctrl-C elsewhere).
+async fn asked_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// An input that tells when it has ended, so that the stop begins then and not after the last answer.
+struct UntilEnd<R> {
+    input: R,
+    ended: CancellationToken,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for UntilEnd<R> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.input).poll_read(context, buffer);
+        let is_end = match &polled {
+            Poll::Ready(Ok(())) => buffer.filled().len() == before && buffer.remaining() > 0,
+            Poll::Ready(Err(_)) => true,
+            Poll::Pending => false,
+        };
+        if is_end {
+            self.ended.cancel();
+        }
+        polled
+    }
+}
+
+/// Checks that everything the configuration names can be used.
+///
+/// # Errors
+/// What [`build`] fails with, and [`ErrorKind::Config`] for an endpoint that would not start.
+pub async fn check(loaded: &Loaded) -> Result<()> {
+    let listen = &loaded.config.http.listen;
+    let addresses = tokio::net::lookup_host(listen.as_str()).await;
+    let addresses = addresses.map_err(|error| Error::new(ErrorKind::Config, format!("http.listen \"{listen}\" is no address: {error}")))?;
+    if loaded.http_token.is_none() && addresses.into_iter().any(|address| !address.ip().is_loopback()) {
+        return Err(Error::new(ErrorKind::Config, format!("http.listen {listen} can be reached from other machines, so [http] needs token_env or token_file")));
+    }
+    let engine = build(loaded)?;
+    engine.stop(Duration::ZERO).await;
+    Ok(())
+}
+
+/// Where a path is, for people.
+pub fn shown(path: Option<&Path>) -> String {
+    path.map_or_else(|| "none (built-in defaults)".to_owned(), |path| path.display().to_string())
+}

@@ -1,0 +1,242 @@
+//! The command line: the same verbs as the tools, through the same engine.
+
+mod commands;
+mod demo;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{Flags, LogFormat, LogLevel};
+use crate::error::{Error, ErrorKind};
+use crate::mcp::render::error_json;
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "sms-mcp", version, about, max_term_width = 110)]
+#[command(after_help = "Without a command it serves MCP over standard input and output, which is how MCP clients start it.\n\
+    Exit codes: 0 done, 1 refused or failed (nothing was sent), 2 wrong usage, 3 outcome unknown (do not retry).")]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// Configuration file [default: config.toml in the user's config folder, if there is one]
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Ledger file [default: ledger.db in the user's data folder]
+    #[arg(long, value_name = "FILE", global = true)]
+    ledger: Option<PathBuf>,
+    /// How much is logged, to standard error
+    #[arg(long, value_name = "LEVEL", global = true)]
+    log: Option<LogLevel>,
+    /// How log lines look
+    #[arg(long, value_name = "FORMAT", global = true)]
+    log_format: Option<LogFormat>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve MCP over stdio, or over Streamable HTTP with --http
+    Serve {
+        /// Serve at http://ADDRESS/mcp [default address: http.listen of the configuration]
+        #[arg(long, value_name = "ADDRESS", num_args = 0..=1)]
+        http: Option<Option<String>>,
+    },
+    /// Show a conversation between an MCP client and this server, with the sandbox
+    Demo,
+    /// Send one message
+    Send(SendCommand),
+    /// Send one message to every line of a CSV file with a column `to`
+    Bulk(BulkCommand),
+    /// Show where a message or a bulk stands
+    Status {
+        /// msg_... or bat_...
+        id: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List messages, newest first
+    List(ListCommand),
+    /// Show the provider's balance and what is left to spend
+    Balance {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show every budget of the ledger, or unfreeze one
+    Budget {
+        #[command(subcommand)]
+        action: Option<BudgetAction>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the tool list as a client sees it (JSON)
+    Tools,
+    /// Look after the configuration
+    Config {
+        #[command(subcommand)]
+        action: ConfigAction,
+    },
+    /// Print shell completions
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+struct SendCommand {
+    /// Recipient, such as +447700900123
+    to: String,
+    /// Text
+    message: String,
+    /// Sender ID
+    #[arg(long)]
+    from: Option<String>,
+    /// Sent at most once under this key
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    /// The same text again is meant
+    #[arg(long)]
+    allow_duplicate: bool,
+    /// Only quote
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct BulkCommand {
+    /// CSV file: a header line with a column `to`, and a column for each {{name}}
+    file: PathBuf,
+    /// Text; {{name}} is filled from the column of that name
+    #[arg(long)]
+    message: String,
+    /// Sender ID
+    #[arg(long)]
+    from: Option<String>,
+    /// Sent at most once under this key
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    /// What to do about recipients that cannot be taken
+    #[arg(long, value_name = "RULE", default_value = "refuse")]
+    on_invalid: OnInvalidRule,
+    /// Only quote
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OnInvalidRule {
+    Refuse,
+    Skip,
+}
+
+#[derive(Debug, Args)]
+struct ListCommand {
+    /// Only messages in this state
+    #[arg(long)]
+    status: Option<String>,
+    /// Only messages to this number
+    #[arg(long)]
+    to: Option<String>,
+    /// Accepted at or after (2026-11-22 or RFC 3339)
+    #[arg(long)]
+    since: Option<String>,
+    /// Accepted before
+    #[arg(long)]
+    until: Option<String>,
+    /// Only messages of this bulk
+    #[arg(long)]
+    batch: Option<String>,
+    /// How many, 1 to 100
+    #[arg(long)]
+    limit: Option<u32>,
+    /// next_cursor of the page before
+    #[arg(long)]
+    cursor: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum BudgetAction {
+    /// Let a frozen budget go on
+    Unfreeze {
+        /// Its name, as `budget` shows it
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigAction {
+    /// Say whether the configuration can be used, and if not what to mend where
+    Check,
+    /// Print the JSON Schema of the configuration file
+    Schema,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Shell {
+    Bash,
+    Elvish,
+    Fish,
+    #[value(name = "powershell")]
+    PowerShell,
+    Zsh,
+}
+
+/// Runs the command line and returns the exit code. Errors are printed here.
+pub async fn run(cli: Cli) -> u8 {
+    let Cli { global, command } = cli;
+    let flags = Flags { config: global.config, ledger: global.ledger, log: global.log, log_format: global.log_format };
+    let wants_json = command.as_ref().is_some_and(Command::wants_json);
+    match commands::run(command, flags).await {
+        Ok(()) => 0,
+        Err(error) => {
+            if wants_json {
+                commands::print_line(&error_json(&error).to_string());
+            } else {
+                explain(&error);
+            }
+            if error.kind() == ErrorKind::OutcomeUnknown { 3 } else { 1 }
+        }
+    }
+}
+
+/// Prints an error for people.
+fn explain(error: &Error) {
+    eprintln!("error: {} ({})", error.message(), error.kind());
+    for refused in &error.details().refused {
+        eprintln!("  {}: {} ({})", refused.to, refused.message, refused.code);
+    }
+    if let Some(said) = &error.details().provider_said {
+        eprintln!("provider: {said}");
+    }
+    eprintln!("{}", error.next_step());
+}
+
+impl Command {
+    fn wants_json(&self) -> bool {
+        match self {
+            Self::Send(command) => command.json,
+            Self::Bulk(command) => command.json,
+            Self::List(command) => command.json,
+            Self::Status { json, .. } | Self::Balance { json } | Self::Budget { json, .. } => *json,
+            Self::Serve { .. } | Self::Demo | Self::Tools | Self::Config { .. } | Self::Completions { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! What each command does, and how it prints.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::CommandFactory as _;
+use serde::Serialize;
+
+use super::{BudgetAction, BulkCommand, Cli, Command, ConfigAction, ListCommand, OnInvalidRule, SendCommand, Shell, demo};
+use crate::app;
+use crate::config::{self, Config, Flags, Loaded, Sources};
+use crate::error::{Error, ErrorKind, Result};
+use crate::mcp::tools::Tools;
+use crate::send::contract::{
+    BalanceArgs, BudgetView, BulkAnswer, BulkArgs, BulkStatus, ListArgs, OnInvalid, Recipient, SendAnswer, SendArgs, StatusAnswer, StatusArgs,
+};
+use crate::send::{Engine, OnProgress};
+use crate::sms::message::{BatchId, State};
+use crate::sms::template::Template;
+
+/// How long a command waits for its own sends when it ends.
+const END_PATIENCE: Duration = Duration::from_secs(4);
+
+/// Largest CSV file, in bytes.
+const MAX_CSV: u64 = 64 * 1024 * 1024;
+
+/// Prints a line to standard output. A reader that has gone away (`| head`) is no error.
+pub(super) fn print_line(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+fn print_json<T: Serialize>(value: &T) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Error::new(ErrorKind::Internal, "the answer could not be written").because(error))?;
+    print_line(&text);
+    Ok(())
+}
+
+/// Runs one command.
+pub(super) async fn run(command: Option<Command>, flags: Flags) -> Result<()> {
+    match command {
+        Some(Command::Demo) => return demo::run().await,
+        Some(Command::Tools) => return print_json(&Tools::new().list()),
+        Some(Command::Config { action: ConfigAction::Schema }) => return print_json(&Config::json_schema()),
+        Some(Command::Completions { shell }) => {
+            complete(shell);
+            return Ok(());
+        }
+        _ => {}
+    }
+    let loaded = config::load(&Sources::from_process(flags))?;
+    app::start_logging(&loaded.config.log);
+    match command {
+        None | Some(Command::Serve { http: None }) => app::serve_stdio(&loaded).await,
+        Some(Command::Serve { http: Some(listen) }) => app::serve_http(&loaded, listen).await,
+        Some(Command::Config { .. }) => check(&loaded).await,
+        Some(command) => {
+            let engine = app::build(&loaded)?;
+            let done = with_engine(&engine, &loaded, command).await;
+            engine.stop(END_PATIENCE).await;
+            done
+        }
+    }
+}
+
+async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command) -> Result<()> {
+    // Recovers what a crash left, but sends only what this command asks for.
+    engine.start(false).await?;
+    let caller = app::process_caller(loaded)?;
+    match command {
+        Command::Send(command) => send(engine, caller, command).await,
+        Command::Bulk(command) => bulk(engine, caller, command).await,
+        Command::Status { id, json } => {
+            let answer = engine.status(&caller, StatusArgs { id }).await?;
+            if json { print_json(&answer) } else { print_status(&answer) }
+        }
+        Command::List(command) => list(engine, &caller, command).await,
+        Command::Balance { json } => {
+            let answer = engine.balance(&caller, BalanceArgs::default()).await?;
+            if json {
+                return print_json(&answer);
+            }
+            let account = &answer.balance;
+            let money = account.money.as_ref().map(|money| format!("{} {}", money.amount, money.currency));
+            let shown = money.or_else(|| account.credits.as_ref().map(|credits| format!("{credits} credits"))).or_else(|| account.unavailable.clone());
+            print_line(&format!("account at {}: {}", account.provider, shown.unwrap_or_default()));
+            print_budgets(&answer.budgets);
+            print_warnings(&answer.warnings);
+            Ok(())
+        }
+        Command::Budget { action: Some(BudgetAction::Unfreeze { name }), .. } => {
+            engine.unfreeze(&name).await?;
+            print_line(&format!("{name} is open again"));
+            Ok(())
+        }
+        Command::Budget { action: None, json } => {
+            let budgets = engine.all_budgets().await?;
+            if json {
+                return print_json(&budgets);
+            }
+            print_budgets(&budgets);
+            Ok(())
+        }
+        Command::Serve { .. } | Command::Demo | Command::Tools | Command::Config { .. } | Command::Completions { .. } => Ok(()),
+    }
+}
+
+async fn check(loaded: &Loaded) -> Result<()> {
+    app::check(loaded).await?;
+    let config = &loaded.config;
+    let guard = &config.guard;
+    print_line("The configuration is fine.");
+    print_line(&format!("  file      {}", app::shown(loaded.file.as_deref())));
+    print_line(&format!("  ledger    {}", loaded.ledger.display()));
+    for provider in &config.provider {
+        print_line(&format!("  provider  {}", provider.name()));
+    }
+    let currency = guard.currency;
+    print_line(&format!("  limits    session {} {currency}, day {} {currency} and {} messages", guard.session_spend, guard.day_spend, guard.day_messages));
+    print_line(&format!("  http      {} ({} bearer token)", config.http.listen, if loaded.http_token.is_some() { "with" } else { "without" }));
+    Ok(())
+}
+
+async fn send(engine: &Engine, caller: crate::send::Caller, command: SendCommand) -> Result<()> {
+    let SendCommand { to, message, from, idempotency_key, allow_duplicate, dry_run, json } = command;
+    let args = SendArgs { to, message, from, idempotency_key, allow_duplicate, dry_run, session: None };
+    let answer = engine.send(caller, args).await?;
+    if json {
+        return print_json(&answer);
+    }
+    print_sent(&answer);
+    Ok(())
+}
+
+fn print_sent(answer: &SendAnswer) {
+    let price = format!("{} {}", answer.price.amount, answer.price.currency);
+    let what = format!("{} segment(s) of {}, {price}", answer.segments, answer.encoding);
+    match (&answer.id, &answer.quote) {
+        (Some(id), _) => {
+            let state = serde_json::to_value(answer.status).ok().and_then(|state| state.as_str().map(str::to_owned)).unwrap_or_default();
+            let again = if answer.replayed { " (this key was used before: nothing was sent again)" } else { "" };
+            print_line(&format!("{state}: {id} to {}, {what}{again}", answer.to));
+        }
+        (None, quote) => {
+            print_line(&format!("quote: to {}, {what}; nothing was sent", answer.to));
+            if let Some(refusal) = quote.as_ref().and_then(|quote| quote.refusal.as_ref()) {
+                print_line(&format!("it would be refused: {} ({})", refusal.message, refusal.code));
+            }
+            for character in quote.iter().flat_map(|quote| &quote.ucs2_characters) {
+                let instead = character.replacement.as_ref().map_or_else(|| "no plain replacement".to_owned(), |plain| format!("write \"{plain}\""));
+                print_line(&format!("  {} x {} ({}) forces UCS-2: {instead}", character.count, character.character, character.code_point));
+            }
+            if let Some(plain) = quote.as_ref().and_then(|quote| quote.gsm7_rewrite.as_ref()) {
+                print_line(&format!("  in plain spelling: {} segment(s), saves {} {}", plain.segments, plain.saves.amount, plain.saves.currency));
+            }
+        }
+    }
+    print_warnings(&answer.warnings);
+}
+
+async fn bulk(engine: &Engine, caller: crate::send::Caller, command: BulkCommand) -> Result<()> {
+    let BulkCommand { file, message, from, idempotency_key, on_invalid, dry_run, json } = command;
+    let on_invalid = match on_invalid {
+        OnInvalidRule::Refuse => OnInvalid::Refuse,
+        OnInvalidRule::Skip => OnInvalid::Skip,
+    };
+    let recipients = read_csv(&file, &message)?;
+    let bar = indicatif::ProgressBar::new(u64::try_from(recipients.len()).unwrap_or(u64::MAX));
+    if json {
+        bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+    }
+    let shown = bar.clone();
+    let progress: OnProgress = Arc::new(move |done, total| {
+        shown.set_length(total.into());
+        shown.set_position(done.into());
+    });
+    let args = BulkArgs { recipients, message, from, idempotency_key, on_invalid, dry_run, session: None };
+    let answer = engine.send_bulk(caller, args, None, Some(progress)).await;
+    bar.finish_and_clear();
+    let answer = answer?;
+    if json {
+        return print_json(&answer);
+    }
+    print_bulk(&answer);
+    Ok(())
+}
+
+/// Reads the recipients: the column `to`, and of the others those that the message names.
+fn read_csv(file: &Path, message: &str) -> Result<Vec<Recipient>> {
+    let wrong = |why: String| Error::new(ErrorKind::InvalidArgument, format!("{}: {why}", file.display()));
+    let size = std::fs::metadata(file).map_err(|error| wrong(error.to_string()))?.len();
+    if size > MAX_CSV {
+        return Err(wrong(format!("it has {size} bytes; at most {MAX_CSV} are read")));
+    }
+    let template = Template::parse(message).map_err(|error| wrong(format!("--message: {error}")))?;
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(file).map_err(|error| wrong(error.to_string()))?;
+    let header = reader.headers().map_err(|error| wrong(error.to_string()))?.clone();
+    let column = header.iter().position(|name| name.trim_start_matches('\u{feff}').eq_ignore_ascii_case("to"));
+    let column = column.ok_or_else(|| wrong("its first line has no column `to`; write one such as to,name".to_owned()))?;
+    let mut recipients = Vec::new();
+    for line in reader.records() {
+        let line = line.map_err(|error| wrong(error.to_string()))?;
+        let data: BTreeMap<String, String> = header
+            .iter()
+            .zip(line.iter())
+            .filter(|(name, _)| template.names().any(|used| used == *name))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        recipients.push(Recipient { to: line.get(column).unwrap_or_default().to_owned(), data });
+    }
+    Ok(recipients)
+}
+
+fn print_bulk(answer: &BulkAnswer) {
+    let counts: Vec<String> = answer.counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    let price = format!("{} {}", answer.price.amount, answer.price.currency);
+    match (&answer.batch, answer.status) {
+        (None, _) => print_line(&format!("quote: {} messages, {} segments, {price}; nothing was sent", answer.accepted, answer.segments)),
+        (Some(id), BulkStatus::InProgress) => print_line(&format!("{id} goes on: {}; {price}", counts.join(", "))),
+        (Some(id), _) => print_line(&format!("{id}: {}; {} segments, {price}", counts.join(", "), answer.segments)),
+    }
+    if answer.replayed {
+        print_line("this key was used before: nothing was sent again");
+    }
+    for result in answer.results.iter().filter(|result| result.code.is_some()) {
+        print_line(&format!("  {} {} {} ({})", result.to, result.status, result.id, result.code.as_deref().unwrap_or_default()));
+    }
+    answer.refused.iter().for_each(|refused| print_line(&format!("  not taken: {} {} ({})", refused.to, refused.message, refused.code)));
+    answer.duplicates.iter().for_each(|to| print_line(&format!("  named twice, sent once: {to}")));
+    print_warnings(&answer.warnings);
+}
+
+async fn list(engine: &Engine, caller: &crate::send::Caller, command: ListCommand) -> Result<()> {
+    let ListCommand { status, to, since, until, batch, limit, cursor, json } = command;
+    let status = match status {
+        None => None,
+        Some(name) => Some(State::from_name(&name).ok_or_else(|| {
+            let names: Vec<&str> = State::ALL.iter().map(|state| state.as_str()).collect();
+            Error::new(ErrorKind::InvalidArgument, format!("--status \"{name}\" is no state; the states are {}", names.join(", ")))
+        })?),
+    };
+    let args = ListArgs { status, to, since, until, batch: batch.map(BatchId::from_text), limit, cursor };
+    let answer = engine.list(caller, args).await?;
+    if json {
+        return print_json(&answer);
+    }
+    for message in &answer.messages {
+        let code = message.code.as_ref().map_or_else(String::new, |code| format!("  {code}"));
+        let price = format!("{} {}", message.price.amount, message.price.currency);
+        print_line(&format!("{}  {:<10} {:<16} {price:>10}  {}{code}", message.created_at, message.status.as_str(), message.to, message.id));
+    }
+    if answer.messages.is_empty() {
+        print_line("no messages");
+    }
+    if let Some(cursor) = &answer.next_cursor {
+        print_line(&format!("more: --cursor {cursor}"));
+    }
+    print_warnings(&answer.warnings);
+    Ok(())
+}
+
+fn print_status(answer: &StatusAnswer) -> Result<()> {
+    if let Some(message) = &answer.message {
+        print_line(&format!("{} to {}: {}, {} {}", message.id, message.to, message.status, message.price.amount, message.price.currency));
+    }
+    for step in &answer.history {
+        let why = step.reason.as_ref().map_or_else(String::new, |why| format!("  {why}"));
+        print_line(&format!("  {}  {}{why}", step.at, step.status));
+    }
+    if let Some(bulk) = &answer.bulk {
+        print_bulk(bulk);
+    }
+    print_warnings(&answer.warnings);
+    Ok(())
+}
+
+fn print_budgets(budgets: &[BudgetView]) {
+    for budget in budgets {
+        let limit = budget.limit.as_ref().map_or_else(|| "no limit".to_owned(), |limit| format!("of {limit} {}", budget.currency));
+        let frozen = if budget.frozen { "  FROZEN" } else { "" };
+        print_line(&format!("{:<8} {} spent, {} held {limit}, {} messages  {}{frozen}", budget.scope.as_str(), budget.spent, budget.held, budget.messages, budget.name));
+    }
+}
+
+fn print_warnings(warnings: &[String]) {
+    warnings.iter().for_each(|warning| eprintln!("note: {warning}"));
+}
+
+fn complete(shell: Shell) {
+    use clap_complete::Shell as Target;
+    let target = match shell {
+        Shell::Bash => Target::Bash,
+        Shell::Elvish => Target::Elvish,
+        Shell::Fish => Target::Fish,
+        Shell::PowerShell => Target::PowerShell,
+        Shell::Zsh => Target::Zsh,
+    };
+    clap_complete::generate(target, &mut Cli::command(), "sms-mcp", &mut std::io::stdout());
+}

@@ -1,0 +1,99 @@
+//! Time and randomness, behind one door.
+//!
+//! Everything that asks what time it is, waits, or draws random bits asks a [`Clock`], so that tests decide what
+//! it hears. `clippy.toml` bans the direct ways.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// Milliseconds since the Unix epoch.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// This moment moved by `ms` milliseconds (negative: back).
+    #[must_use]
+    pub const fn plus_ms(self, ms: i64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+
+    /// The UTC calendar day, as `2026-11-22`. Day budgets are keyed by it.
+    pub fn utc_day(self) -> String {
+        self.to_jiff().strftime("%Y-%m-%d").to_string()
+    }
+
+    /// RFC 3339 in UTC with milliseconds, as `2026-11-22T10:15:00.250Z`.
+    pub fn rfc3339(self) -> String {
+        self.to_jiff().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+    }
+
+    /// Reads RFC 3339 with a zone (`2026-11-22T10:15:00Z`), or a bare UTC date (`2026-11-22`).
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Ok(stamp) = text.parse::<jiff::Timestamp>() {
+            return Some(Self(stamp.as_millisecond()));
+        }
+        let date: jiff::civil::Date = text.parse().ok()?;
+        let zoned = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(Self(zoned.timestamp().as_millisecond()))
+    }
+
+    fn to_jiff(self) -> jiff::Timestamp {
+        jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+    }
+}
+
+/// The source of time and randomness.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+    /// Fills `bytes` with random bits fit for handles that must not be guessed.
+    fn fill_random(&self, bytes: &mut [u8]) -> Result<()>;
+    /// Waits. A test clock may make this a moment of its own choosing.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// A shared [`Clock`].
+pub type SharedClock = Arc<dyn Clock>;
+
+/// The machine's clock and the operating system's random source.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) -> Result<()> {
+        getrandom::fill(bytes).map_err(|error| Error::new(ErrorKind::Internal, "the operating system gave no random bits").because(error.to_string()))
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_reads_back_and_a_bare_date_is_midnight_utc() {
+        let at = Timestamp(1_795_342_500_250);
+        assert_eq!(Timestamp::parse(&at.rfc3339()), Some(at));
+        assert_eq!(Timestamp::parse("2026-11-22").map(Timestamp::rfc3339).as_deref(), Some("2026-11-22T00:00:00.000Z"));
+        assert_eq!(Timestamp::parse("yesterday"), None);
+        assert_eq!(Timestamp(0).utc_day(), "1970-01-01");
+    }
+}

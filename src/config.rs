@@ -1,0 +1,247 @@
+//! Configuration: a TOML file, then `SMS_MCP__SECTION__KEY` from the environment, then flags.
+//!
+//! Every setting has a safe default, so no file at all is a working (sandbox) configuration. A key that is not known
+//! is an error with its line, since a misspelt limit would be no limit. This is the only module that reads the
+//! environment. `config/sms-mcp.example.toml` shows every setting; tests keep it whole.
+
+mod load;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use load::{Flags, Loaded, Sources, load};
+
+use crate::provider::ProviderConfig;
+use crate::setting::{self, SecretText, Span};
+use crate::sms::destination::Destination;
+use crate::sms::money::{Amount, Currency};
+use crate::sms::number::Region;
+
+/// All settings.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The country (ISO 3166-1, such as "FR") whose national number format `to` may use. Without it, only
+    /// international numbers are understood.
+    #[serde(with = "setting::region", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub default_region: Option<Region>,
+    /// What an agent may do.
+    pub guard: Guard,
+    /// Price of one segment by country ("FR") or prefix ("+337"), in the guard's currency, where the provider names
+    /// none. The longest match wins.
+    #[schemars(with = "BTreeMap<String, Amount>")]
+    pub rates: BTreeMap<Destination, Amount>,
+    /// How messages are handed to the provider.
+    pub send: Send,
+    /// The file that remembers every message and every cent.
+    pub ledger: Ledger,
+    /// The remote endpoint (`sms-mcp serve --http`).
+    pub http: Http,
+    /// What is logged, to standard error.
+    pub log: Log,
+    /// Who carries the texts. Without any, the built-in sandbox, which sends nothing.
+    pub provider: Vec<ProviderConfig>,
+}
+
+/// `[guard]`: what an agent may do. Amounts are in `currency`; durations read like "10m" or "24h".
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Guard {
+    /// ISO 4217 currency of all budgets and rates.
+    #[serde(with = "setting::currency")]
+    #[schemars(with = "String")]
+    pub currency: Currency,
+    /// Most money in the ledger's whole life; no limit unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_spend: Option<Amount>,
+    /// Most money in one session (the stdio process, or one HTTP session).
+    pub session_spend: Amount,
+    /// Most messages in one session.
+    pub session_messages: u32,
+    /// A session over HTTP without sessions, and a handle of open_session, closes after this long without a send.
+    pub session_idle: Span,
+    /// Most money in one principal's UTC day.
+    pub day_spend: Amount,
+    /// Most messages in one principal's UTC day.
+    pub day_messages: u32,
+    /// Most messages to one phone number in an hour, whoever sends.
+    pub recipient_per_hour: u32,
+    /// Most messages to one phone number in 24 hours, whoever sends.
+    pub recipient_per_day: u32,
+    /// The same text to the same number by the same principal within this time is refused as a duplicate.
+    pub duplicate_window: Span,
+    /// Longest message, in segments.
+    pub max_segments: u32,
+    /// Most recipients of one bulk send.
+    pub bulk_max: u32,
+    /// Messages handed to providers per second, all agents together. Single sends beyond it are refused, bulk waits.
+    pub sends_per_second: u32,
+    /// If not empty: only these countries ("FR") and prefixes ("+337") are texted.
+    #[schemars(with = "Vec<String>")]
+    pub allow_destinations: Vec<Destination>,
+    /// Never these countries and prefixes.
+    #[schemars(with = "Vec<String>")]
+    pub deny_destinations: Vec<Destination>,
+    /// If not empty: the only sender IDs that `from` may name.
+    pub allow_senders: Vec<String>,
+    /// Price of one segment that is reserved where nobody knows the price. Take the worst case; it is never zero.
+    pub price_when_unknown: Amount,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self {
+            currency: Currency::USD,
+            total_spend: None,
+            session_spend: Amount::units(5),
+            session_messages: 200,
+            session_idle: Span::minutes(30),
+            day_spend: Amount::units(20),
+            day_messages: 200,
+            recipient_per_hour: 5,
+            recipient_per_day: 20,
+            duplicate_window: Span::minutes(10),
+            max_segments: 10,
+            bulk_max: 1_000,
+            sends_per_second: 10,
+            allow_destinations: Vec::new(),
+            deny_destinations: Vec::new(),
+            allow_senders: Vec::new(),
+            price_when_unknown: Amount(500_000),
+        }
+    }
+}
+
+/// `[send]`: how messages are handed to the provider.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Send {
+    /// How long send_bulk waits for its messages before it answers with the batch id and goes on.
+    pub bulk_wait: Span,
+    /// How long one message may take at the provider. After that its outcome is unknown, and it is never sent again.
+    pub timeout: Span,
+    /// Messages of bulk sends that are at the provider at the same time.
+    pub concurrency: u32,
+    /// A queued message of a bulk that could not leave for this long (the machine was off) expires instead of leaving late.
+    pub queue_max_age: Span,
+}
+
+impl Default for Send {
+    fn default() -> Self {
+        Self { bulk_wait: Span::seconds(10), timeout: Span::seconds(30), concurrency: 32, queue_max_age: Span::hours(24) }
+    }
+}
+
+/// `[ledger]`: the file that remembers every message and every cent.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ledger {
+    /// The SQLite file; by default `ledger.db` in the user's data folder. Also `--ledger` and `SMS_MCP_LEDGER`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// Whether texts stay in the ledger after they left (mode 0600). False erases each as soon as it is handed over.
+    pub keep_texts: bool,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self { file: None, keep_texts: true }
+    }
+}
+
+/// `[http]`: the remote endpoint.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Address and port. Any other than a loopback address demands a token.
+    pub listen: String,
+    /// Bearer token that clients must show. Better: token_env or token_file.
+    #[serde(skip_serializing)]
+    #[schemars(with = "Option<String>")]
+    pub token: Option<SecretText>,
+    /// Name of an environment variable with the bearer token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_env: Option<String>,
+    /// File with the bearer token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
+    /// Host names that clients may call this server by, besides localhost (protection against DNS rebinding).
+    pub allowed_hosts: Vec<String>,
+    /// Web origins that browsers may call from, such as "https://app.example.com:443". None unless set.
+    pub allowed_origins: Vec<String>,
+    /// The public address of this server, such as "https://sms.example.com", for WWW-Authenticate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
+    /// Largest request body, in bytes.
+    pub max_body_bytes: u32,
+    /// Most connections at once.
+    pub max_connections: u32,
+    /// Most sessions of clients that speak protocol versions with sessions.
+    pub max_sessions: u32,
+    /// How long a client may take to send its request head.
+    pub header_timeout: Span,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8787".to_owned(),
+            token: None,
+            token_env: None,
+            token_file: None,
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            public_url: None,
+            max_body_bytes: 1024 * 1024,
+            max_connections: 1_024,
+            max_sessions: 1_000,
+            header_timeout: Span::seconds(5),
+        }
+    }
+}
+
+/// `[log]`: what is logged, to standard error. Texts, keys and tokens are never logged, at any level.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// error, warn, info, debug or trace. Also `--log`.
+    pub level: LogLevel,
+    /// text or json. Also `--log-format`.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: LogLevel::Info, format: LogFormat::Text }
+    }
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Config {
+    /// The JSON Schema of the file, for editors.
+    pub fn json_schema() -> serde_json::Value {
+        schemars::schema_for!(Config).to_value()
+    }
+}

@@ -1,0 +1,326 @@
+//! Reading the configuration from its three sources, and saying what is wrong with it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::{Config, LogFormat, LogLevel};
+use crate::error::{Error, ErrorKind, Result};
+use crate::provider::ProviderConfig;
+use crate::provider::sandbox;
+use crate::setting::SecretText;
+use crate::sms::money::Amount;
+
+/// Environment variables that override settings start so; `SMS_MCP__GUARD__DAY_SPEND` is `[guard] day_spend`.
+const OVERRIDE_PREFIX: &str = "SMS_MCP__";
+
+/// Largest configuration file, so that a wrong `--config` (a log, a disk image) is refused and not read.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// What the command line says about the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--config FILE`
+    pub config: Option<PathBuf>,
+    /// `--ledger FILE`
+    pub ledger: Option<PathBuf>,
+    /// `--log LEVEL`
+    pub log: Option<LogLevel>,
+    /// `--log-format text|json`
+    pub log_format: Option<LogFormat>,
+}
+
+/// Where settings come from: the command line and the environment.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The command line.
+    pub flags: Flags,
+    /// The environment.
+    pub environment: BTreeMap<String, String>,
+}
+
+impl Sources {
+    /// The real environment of this process (the variables that are text).
+    pub fn from_process(flags: Flags) -> Self {
+        let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+        Self { flags, environment }
+    }
+}
+
+/// A configuration that was read and checked, with what it stands for on this machine.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// The file they came from, if there was one.
+    pub file: Option<PathBuf>,
+    /// The ledger's file.
+    pub ledger: PathBuf,
+    /// The bearer token of the remote endpoint, if one is configured.
+    pub http_token: Option<SecretText>,
+    /// The operating-system user, who is the principal of stdio and of the command line.
+    pub user: String,
+}
+
+/// Reads, merges and checks the configuration.
+///
+/// # Errors
+/// [`ErrorKind::Config`], naming the file and line or the environment variable, the setting, and what would be right.
+pub fn load(sources: &Sources) -> Result<Loaded> {
+    let folders = directories::ProjectDirs::from("", "", "sms-mcp");
+    let (file, text) = read_file(sources, folders.as_ref())?;
+    let mut config = match &file {
+        Some(path) => parse(path, &text)?,
+        None => Config::default(),
+    };
+    config = override_from_environment(config, &text, &sources.environment)?;
+    if let Some(level) = sources.flags.log {
+        config.log.level = level;
+    }
+    if let Some(format) = sources.flags.log_format {
+        config.log.format = format;
+    }
+    if config.provider.is_empty() {
+        config.provider.push(ProviderConfig::Sandbox(sandbox::Config::default()));
+    }
+    check(&config)?;
+    let ledger = ledger_path(&config, sources, folders.as_ref())?;
+    let http_token = secret("http.token", config.http.token.as_ref(), config.http.token_env.as_deref(), config.http.token_file.as_deref(), &sources.environment)?;
+    let user = whoami::username().unwrap_or_else(|_| "user".to_owned());
+    Ok(Loaded { config, file, ledger, http_token, user })
+}
+
+fn config_error(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Config, message).next("Correct it, then check with `sms-mcp config check`. Nothing was started.")
+}
+
+/// The file named by `--config` or `SMS_MCP_CONFIG` must exist; the one in the user's folder may be missing.
+fn read_file(sources: &Sources, folders: Option<&directories::ProjectDirs>) -> Result<(Option<PathBuf>, String)> {
+    let named = sources.flags.config.clone().or_else(|| sources.environment.get("SMS_MCP_CONFIG").map(PathBuf::from));
+    let path = match (&named, folders) {
+        (Some(path), _) => path.clone(),
+        (None, Some(folders)) => folders.config_dir().join("config.toml"),
+        (None, None) => return Ok((None, String::new())),
+    };
+    let cannot = |error: std::io::Error| config_error(format!("cannot read the configuration file {}: {error}", path.display()));
+    match std::fs::metadata(&path) {
+        Ok(metadata) if metadata.len() > MAX_FILE_BYTES => {
+            return Err(config_error(format!("{} is larger than {MAX_FILE_BYTES} bytes, so it is no configuration file", path.display())));
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => return Ok((None, String::new())),
+        Err(error) => return Err(cannot(error)),
+    }
+    let text = std::fs::read_to_string(&path).map_err(cannot)?;
+    Ok((Some(path), text))
+}
+
+/// Parses the file alone, so that errors can say the line. They quote no line of it, since a line may hold a secret.
+fn parse(path: &Path, text: &str) -> Result<Config> {
+    toml::from_str(text).map_err(|error| {
+        let place = error.span().map_or_else(String::new, |span| {
+            let before = text.get(..span.start).unwrap_or(text);
+            let line = before.matches('\n').count() + 1;
+            let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+            format!(":{line}:{column}")
+        });
+        config_error(format!("{}{place}: {}", path.display(), error.message().trim()))
+    })
+}
+
+fn override_from_environment(config: Config, text: &str, environment: &BTreeMap<String, String>) -> Result<Config> {
+    let overrides: Vec<_> = environment.iter().filter(|(name, _)| name.starts_with(OVERRIDE_PREFIX)).collect();
+    if overrides.is_empty() {
+        return Ok(config);
+    }
+    let mut table: Table = text.parse().map_err(|_| config_error("the configuration file does not parse"))?;
+    let mut config = config;
+    let mut waiting = overrides;
+    // An override may need another one first (a provider's setting needs its kind), so try again while that helps.
+    while !waiting.is_empty() {
+        let before = waiting.len();
+        let mut why = None;
+        waiting.retain(|(name, value)| match apply(&table, name, value) {
+            Ok((read, changed)) => {
+                config = read;
+                table = changed;
+                false
+            }
+            Err(error) => {
+                why.get_or_insert(error);
+                true
+            }
+        });
+        if let (Some(error), true) = (why, waiting.len() == before) {
+            return Err(error);
+        }
+    }
+    Ok(config)
+}
+
+/// The table and the configuration with one override applied.
+fn apply(table: &Table, name: &str, value: &str) -> Result<(Config, Table)> {
+    let keys: Vec<String> = name.trim_start_matches(OVERRIDE_PREFIX).split("__").map(str::to_ascii_lowercase).collect();
+    // "5" may be meant as a number or as text: the reading that the setting takes is the right one.
+    let as_toml = format!("v = {value}").parse::<Table>().ok().and_then(|mut read| read.remove("v"));
+    let mut why = String::new();
+    for candidate in as_toml.into_iter().chain(std::iter::once(Value::String(value.to_owned()))) {
+        let mut changed = table.clone();
+        match put(&mut changed, &keys, candidate) {
+            Ok(()) => match Config::deserialize(Value::Table(changed.clone())) {
+                Ok(read) => return Ok((read, changed)),
+                Err(error) => why = error.message().trim().to_owned(),
+            },
+            Err(wrong) => why = wrong,
+        }
+    }
+    Err(config_error(format!("environment variable {name} (setting {}): {why}", keys.join("."))))
+}
+
+/// Sets `table.a.b.c`; a number among the keys counts the entries of a list of tables from 0.
+fn put(table: &mut Table, keys: &[String], value: Value) -> std::result::Result<(), String> {
+    let Some((first, rest)) = keys.split_first() else {
+        return Err("names no setting; write SMS_MCP__SECTION__KEY".to_owned());
+    };
+    if rest.is_empty() {
+        table.insert(first.clone(), value);
+        return Ok(());
+    }
+    let is_list = rest.first().is_some_and(|key| key.parse::<usize>().is_ok());
+    let slot = table.entry(first.clone()).or_insert_with(|| if is_list { Value::Array(Vec::new()) } else { Value::Table(Table::new()) });
+    match slot {
+        Value::Table(inner) => put(inner, rest, value),
+        Value::Array(list) => {
+            let (Some(index), Some(rest)) = (rest.first().and_then(|key| key.parse::<usize>().ok()), rest.get(1..)) else {
+                return Err(format!("\"{first}\" is a list; write its number first, as {first}__0__key"));
+            };
+            if index == list.len() {
+                list.push(Value::Table(Table::new()));
+            }
+            match list.get_mut(index) {
+                Some(Value::Table(inner)) => put(inner, rest, value),
+                _ => Err(format!("\"{first}\" has {} entries, counted from 0", list.len())),
+            }
+        }
+        _ => Err(format!("\"{first}\" is no section")),
+    }
+}
+
+/// Checks what types cannot say.
+fn check(config: &Config) -> Result<()> {
+    let guard = &config.guard;
+    let amounts = [("session_spend", Some(guard.session_spend)), ("day_spend", Some(guard.day_spend)), ("total_spend", guard.total_spend)];
+    for (name, amount) in amounts {
+        if amount.is_some_and(|amount| amount < Amount(0)) {
+            return Err(config_error(format!("guard.{name} is negative; a limit is 0 or more")));
+        }
+    }
+    if guard.price_when_unknown <= Amount(0) {
+        return Err(config_error("guard.price_when_unknown must be more than 0: it is what an unknown price is taken for"));
+    }
+    if let Some((destination, _)) = config.rates.iter().find(|(_, rate)| **rate <= Amount(0)) {
+        return Err(config_error(format!("rates.\"{destination}\" must be more than 0")));
+    }
+    let counts = [("guard.max_segments", guard.max_segments, 255), ("guard.bulk_max", guard.bulk_max, 100_000), ("guard.sends_per_second", guard.sends_per_second, 1_000_000), ("send.concurrency", config.send.concurrency, 1_024), ("http.max_connections", config.http.max_connections, 100_000), ("http.max_sessions", config.http.max_sessions, 100_000), ("http.max_body_bytes", config.http.max_body_bytes, 64 * 1024 * 1024)];
+    for (name, count, most) in counts {
+        if count == 0 || count > most {
+            return Err(config_error(format!("{name} is {count}; it must be from 1 to {most}")));
+        }
+    }
+    if guard.recipient_per_day > 1_000 {
+        return Err(config_error(format!("guard.recipient_per_day is {}; it must be from 0 to 1000", guard.recipient_per_day)));
+    }
+    for (name, span) in [("send.timeout", config.send.timeout), ("send.queue_max_age", config.send.queue_max_age), ("http.header_timeout", config.http.header_timeout)] {
+        if span.as_millis() == 0 {
+            return Err(config_error(format!("{name} must be more than 0")));
+        }
+    }
+    if config.provider.len() > 1 {
+        return Err(config_error("there are several [[provider]] tables; this version uses exactly one"));
+    }
+    Ok(())
+}
+
+fn ledger_path(config: &Config, sources: &Sources, folders: Option<&directories::ProjectDirs>) -> Result<PathBuf> {
+    let named = sources.flags.ledger.clone().or_else(|| sources.environment.get("SMS_MCP_LEDGER").map(PathBuf::from)).or_else(|| config.ledger.file.clone());
+    match (named, folders) {
+        (Some(path), _) if path.as_os_str().is_empty() => Err(config_error("the ledger's file name is empty")),
+        (Some(path), _) => Ok(path),
+        (None, Some(folders)) => Ok(folders.data_local_dir().join("ledger.db")),
+        (None, None) => Err(config_error("this user has no home folder for the ledger; name a file with --ledger or SMS_MCP_LEDGER")),
+    }
+}
+
+/// Resolves a secret from its three forms: in the file, in an environment variable, in a file of its own.
+///
+/// # Errors
+/// [`ErrorKind::Config`] when more than one form is given, or the named variable or file is missing or empty.
+pub fn secret(setting: &str, inline: Option<&SecretText>, env: Option<&str>, file: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<Option<SecretText>> {
+    if usize::from(inline.is_some()) + usize::from(env.is_some()) + usize::from(file.is_some()) > 1 {
+        return Err(config_error(format!("{setting}, {setting}_env and {setting}_file exclude each other; keep one")));
+    }
+    let found = if let Some(name) = env {
+        let value = environment.get(name).ok_or_else(|| config_error(format!("{setting}_env names the environment variable {name}, which is not set")))?;
+        Some(SecretText::new(value.trim()))
+    } else if let Some(path) = file {
+        let value = std::fs::read_to_string(path).map_err(|error| config_error(format!("{setting}_file {}: {error}", path.display())))?;
+        Some(SecretText::new(value.trim()))
+    } else {
+        inline.cloned()
+    };
+    match found {
+        Some(value) if value.expose().is_empty() => Err(config_error(format!("{setting} is empty"))),
+        found => Ok(found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn with_environment(pairs: &[(&str, &str)]) -> Result<Loaded> {
+        let mut environment: BTreeMap<String, String> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        environment.entry("SMS_MCP_LEDGER".to_owned()).or_insert_with(|| "ledger.db".to_owned());
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("empty.toml");
+        std::fs::write(&file, "[guard]\nday_messages = 7\n").unwrap();
+        load(&Sources { flags: Flags { config: Some(file), ..Flags::default() }, environment })
+    }
+
+    #[test]
+    fn the_environment_overrides_any_setting_in_the_type_it_has() {
+        let loaded = with_environment(&[
+            ("SMS_MCP__GUARD__DAY_SPEND", "7.50"),
+            ("SMS_MCP__GUARD__CURRENCY", "EUR"),
+            ("SMS_MCP__GUARD__ALLOW_DESTINATIONS", "[\"FR\", \"+4477\"]"),
+            ("SMS_MCP__DEFAULT_REGION", "FR"),
+            ("SMS_MCP__PROVIDER__0__BALANCE", "3"),
+            ("SMS_MCP__PROVIDER__0__KIND", "sandbox"),
+        ]);
+        let loaded = loaded.unwrap();
+        assert_eq!(loaded.config.guard.day_spend, Amount(7_500_000));
+        assert_eq!(loaded.config.guard.day_messages, 7);
+        assert_eq!(loaded.config.guard.allow_destinations.len(), 2);
+        assert_eq!(loaded.config.guard.currency.as_str(), "EUR");
+    }
+
+    #[test]
+    fn a_wrong_override_names_its_variable_and_what_would_be_right() {
+        let message = with_environment(&[("SMS_MCP__GUARD__DAY_SPENT", "7")]).unwrap_err().message().to_owned();
+        assert!(message.contains("SMS_MCP__GUARD__DAY_SPENT") && message.contains("day_spend"), "{message}");
+        let message = with_environment(&[("SMS_MCP__GUARD__SESSION_IDLE", "7")]).unwrap_err().message().to_owned();
+        assert!(message.contains("SMS_MCP__GUARD__SESSION_IDLE") && message.contains("30m"), "{message}");
+    }
+
+    #[test]
+    fn a_secret_has_exactly_one_source() {
+        let environment = BTreeMap::from([("TOKEN".to_owned(), "s3cret".to_owned())]);
+        let inline = SecretText::new("x");
+        assert!(secret("http.token", Some(&inline), Some("TOKEN"), None, &environment).is_err());
+        assert!(secret("http.token", None, Some("ABSENT"), None, &environment).unwrap_err().message().contains("ABSENT"));
+        assert_eq!(secret("http.token", None, Some("TOKEN"), None, &environment).unwrap().unwrap().expose(), "s3cret");
+    }
+}

@@ -1,0 +1,346 @@
+//! The spending guard: pure policy between an agent and a phone.
+//!
+//! [`Guard`] answers two sorts of questions, without I/O and without a clock. Of a message alone: may this number,
+//! this sender, this length be sent, and what must be reserved for it? Of a message and the [`Facts`] that the
+//! ledger holds about it: does it fit every budget, has this person had enough, was this very text just sent, is it
+//! too fast? The same [`Guard::decide`] serves a quote and the transaction that takes the money, so the two agree.
+
+use std::collections::BTreeMap;
+
+use crate::config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sms::destination::Destination;
+use crate::sms::facts::{Budget, Facts, Limits, Scope};
+use crate::sms::message::State;
+use crate::sms::money::{Amount, Money};
+use crate::sms::number::{Number, NumberKind};
+
+/// Longest sender ID of letters and digits (3GPP TS 23.040, 9.1.2.5: 11 characters of the default alphabet).
+const MAX_ALPHANUMERIC_SENDER: usize = 11;
+
+/// The policy. See the module's text.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    settings: config::Guard,
+    rates: BTreeMap<Destination, Amount>,
+}
+
+/// One message, as far as the facts of the ledger matter to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The recipient.
+    pub to: &'a Number,
+    /// What would be reserved, in micros.
+    pub hold_micros: i64,
+    /// The agent says that the repetition is meant.
+    pub allow_duplicate: bool,
+    /// Single sends are refused when they come too fast; messages of a bulk wait their turn.
+    pub paced: bool,
+}
+
+/// A limit that `open_session` asks for; it can only be narrower than what contains it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slice {
+    /// Most money.
+    pub max_spend: Option<Amount>,
+    /// Most messages.
+    pub max_messages: Option<u32>,
+}
+
+impl Guard {
+    /// A guard with these settings and this rate card (price of one segment).
+    pub fn new(settings: config::Guard, rates: BTreeMap<Destination, Amount>) -> Self {
+        Self { settings, rates }
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &config::Guard {
+        &self.settings
+    }
+
+    /// The limits of the parts of the budget path that the operator sets.
+    pub fn limits(&self, scope: Scope) -> Limits {
+        match scope {
+            Scope::Total => Limits { spend_micros: self.settings.total_spend.map(|amount| amount.0), messages: None },
+            Scope::Day => Limits { spend_micros: Some(self.settings.day_spend.0), messages: Some(self.settings.day_messages.into()) },
+            Scope::Session | Scope::Handle => {
+                Limits { spend_micros: Some(self.settings.session_spend.0), messages: Some(self.settings.session_messages.into()) }
+            }
+        }
+    }
+
+    /// The limits of a slice of a session: at most the session's own.
+    pub fn slice(&self, slice: Slice) -> Limits {
+        let whole = self.limits(Scope::Session);
+        let narrower = |mine: Option<i64>, asked: Option<i64>| match (mine, asked) {
+            (Some(mine), Some(asked)) => Some(mine.min(asked)),
+            (mine, asked) => mine.or(asked),
+        };
+        Limits {
+            spend_micros: narrower(whole.spend_micros, slice.max_spend.map(|amount| amount.0)),
+            messages: narrower(whole.messages, slice.max_messages.map(i64::from)),
+        }
+    }
+
+    /// Whether this number may be texted at all.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidNumber`], [`ErrorKind::PremiumDestination`] or [`ErrorKind::DestinationNotAllowed`].
+    pub fn check_destination(&self, to: &Number) -> Result<()> {
+        if !to.is_valid() {
+            return Err(Error::new(ErrorKind::InvalidNumber, format!("{to} is not a number in use: no country numbers its phones like this")));
+        }
+        if matches!(to.kind(), NumberKind::PremiumRate | NumberKind::SharedCost) {
+            return Err(Error::new(ErrorKind::PremiumDestination, format!("{to} is a {} number", to.kind().as_str().replace('_', "-"))));
+        }
+        if let Some(denied) = self.settings.deny_destinations.iter().find(|destination| destination.matches(to).is_some()) {
+            return Err(Error::new(ErrorKind::DestinationNotAllowed, format!("{to} is in {denied}, which the operator denies")));
+        }
+        let allowed = &self.settings.allow_destinations;
+        if !allowed.is_empty() && !allowed.iter().any(|destination| destination.matches(to).is_some()) {
+            let list: Vec<String> = allowed.iter().map(ToString::to_string).collect();
+            return Err(Error::new(ErrorKind::DestinationNotAllowed, format!("{to} is outside the destinations that the operator allows ({})", list.join(", "))));
+        }
+        Ok(())
+    }
+
+    /// Whether this sender ID may be shown. No sender is always fine: the provider's own is used.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SenderNotAllowed`].
+    pub fn check_sender(&self, from: Option<&str>) -> Result<()> {
+        let Some(from) = from else { return Ok(()) };
+        let digits = from.strip_prefix('+').unwrap_or(from);
+        let is_number = !digits.is_empty() && digits.len() <= 15 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let is_name = !from.is_empty() && from.len() <= MAX_ALPHANUMERIC_SENDER && from.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" -_.&".contains(&byte));
+        if !is_number && !is_name {
+            return Err(Error::new(
+                ErrorKind::SenderNotAllowed,
+                format!("`from` must be a number of up to 15 digits or a name of up to {MAX_ALPHANUMERIC_SENDER} letters and digits"),
+            ));
+        }
+        let allowed = &self.settings.allow_senders;
+        if allowed.is_empty() || allowed.iter().any(|sender| sender == from) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::SenderNotAllowed, format!("`from` \"{from}\" is not one of the allowed senders ({})", allowed.join(", "))))
+    }
+
+    /// Whether a message of so many segments may be sent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::MessageTooLong`].
+    pub fn check_length(&self, segments: usize) -> Result<()> {
+        let most = self.settings.max_segments;
+        if usize::try_from(most).is_ok_and(|most| segments <= most) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::MessageTooLong, format!("the message takes {segments} segments; at most {most} are allowed")))
+    }
+
+    /// What to reserve for a message: the provider's price, else the rate card's, else the worst case. `quoted` is
+    /// the provider's price for the whole message.
+    ///
+    /// # Errors
+    /// [`ErrorKind::PriceUnknown`] when a price is in another currency than the budgets, or does not fit.
+    pub fn price(&self, to: &Number, segments: usize, quoted: Option<Money>) -> Result<Money> {
+        let currency = self.settings.currency;
+        if let Some(price) = quoted {
+            if price.currency == currency {
+                return Ok(price);
+            }
+            if self.rate(to).is_none() {
+                return Err(Error::new(
+                    ErrorKind::PriceUnknown,
+                    format!("the provider charges in {}, the budgets are in {currency}, and [rates] has no price for {to}", price.currency),
+                ));
+            }
+        }
+        let each = self.rate(to).unwrap_or(self.settings.price_when_unknown);
+        let times = u32::try_from(segments.max(1)).ok();
+        times
+            .and_then(|times| Money { micros: each.0, currency }.times(times))
+            .ok_or_else(|| Error::new(ErrorKind::PriceUnknown, "the price of this message is beyond all bounds"))
+    }
+
+    fn rate(&self, to: &Number) -> Option<Amount> {
+        let best = self.rates.iter().filter_map(|(destination, rate)| Some((destination.matches(to)?, *rate)));
+        best.max_by_key(|(how_well, _)| *how_well).map(|(_, rate)| rate)
+    }
+
+    /// Whether a message may be sent, given what the ledger knows.
+    ///
+    /// # Errors
+    /// The first reason against it, worst first: a duplicate, too many to this person, a frozen or spent budget, too fast.
+    pub fn decide(&self, ask: &Ask<'_>, facts: &Facts) -> Result<()> {
+        self.decide_duplicate(ask, facts)?;
+        self.decide_frequency(ask, facts)?;
+        for budget in &facts.budgets {
+            decide_budget(budget, ask.hold_micros, self.settings.currency)?;
+        }
+        if ask.paced && facts.rate_wait_ms > 0 {
+            let message = format!("at most {} messages per second are sent, all agents together", self.settings.sends_per_second);
+            return Err(Error::new(ErrorKind::RateLimited, message).retry_after_ms(facts.rate_wait_ms));
+        }
+        Ok(())
+    }
+
+    fn decide_duplicate(&self, ask: &Ask<'_>, facts: &Facts) -> Result<()> {
+        let Some(earlier) = facts.same_text.as_ref().filter(|_| !ask.allow_duplicate) else {
+            return Ok(());
+        };
+        let ago = earlier.age_ms / 1_000;
+        let message = format!("the same text went to {} {ago} s ago as {} (now {})", ask.to, earlier.id, earlier.state);
+        let error = Error::new(ErrorKind::DuplicateSuspected, message).about_message(earlier.id.as_str());
+        Err(if earlier.state == State::Unknown {
+            error.next("Nothing was sent again. The earlier message may have gone out: do NOT retry it, and tell the user that it is not certain.")
+        } else {
+            error
+        })
+    }
+
+    fn decide_frequency(&self, ask: &Ask<'_>, facts: &Facts) -> Result<()> {
+        let caps = [
+            (facts.recipient_last_hour, self.settings.recipient_per_hour, "hour"),
+            (facts.recipient_last_day, self.settings.recipient_per_day, "24 hours"),
+        ];
+        match caps.into_iter().find(|(had, most, _)| had >= most) {
+            Some((had, most, window)) => {
+                Err(Error::new(ErrorKind::RecipientLimit, format!("{} already got {had} messages within one {window}; at most {most} are allowed", ask.to)))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn decide_budget(budget: &Budget, hold_micros: i64, currency: crate::sms::money::Currency) -> Result<()> {
+    let name = match budget.scope {
+        Scope::Total => "budget of this ledger",
+        Scope::Day => "budget of today (UTC)",
+        Scope::Session => "budget of this session",
+        Scope::Handle => "budget of this session handle",
+    };
+    if budget.frozen {
+        return Err(Error::new(ErrorKind::BudgetFrozen, format!("the {name} is frozen")));
+    }
+    if let Some(left) = budget.left_micros().filter(|left| *left < hold_micros) {
+        let (price, left) = (Money { micros: hold_micros, currency }, Money { micros: left, currency });
+        return Err(Error::new(ErrorKind::BudgetExceeded, format!("the message may cost {price}, and the {name} has {left} left")));
+    }
+    if budget.left_messages().is_some_and(|left| left < 1) {
+        return Err(Error::new(ErrorKind::BudgetExceeded, format!("the {name} has no messages left (limit {})", budget.limits.messages.unwrap_or(0))));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::sms::facts::Earlier;
+    use crate::sms::message::MessageId;
+    use crate::sms::money::Currency;
+
+    fn guard(change: impl FnOnce(&mut config::Guard)) -> Guard {
+        let mut settings = config::Guard::default();
+        change(&mut settings);
+        Guard::new(settings, BTreeMap::from([("GB".parse().unwrap(), Amount(40_000)), ("+4477".parse().unwrap(), Amount(50_000))]))
+    }
+
+    fn number(text: &str) -> Number {
+        Number::parse(text, None).unwrap()
+    }
+
+    fn budget(change: impl FnOnce(&mut Budget)) -> Budget {
+        let limits = Limits { spend_micros: Some(100), messages: Some(2) };
+        let mut budget = Budget { key: "k".into(), scope: Scope::Day, limits, held_micros: 0, spent_micros: 0, messages: 0, frozen: false };
+        change(&mut budget);
+        budget
+    }
+
+    #[test]
+    fn destinations_are_decided_by_kind_then_deny_then_allow() {
+        let cases: [(&str, fn(&mut config::Guard), Option<ErrorKind>); 7] = [
+            ("+447700900123", |_| {}, None),
+            ("+309091234567", |_| {}, Some(ErrorKind::PremiumDestination)),
+            ("+4477009001", |_| {}, Some(ErrorKind::InvalidNumber)),
+            ("+447700900123", |s| s.deny_destinations = vec!["+4477".parse().unwrap()], Some(ErrorKind::DestinationNotAllowed)),
+            ("+447700900123", |s| s.allow_destinations = vec!["FR".parse().unwrap()], Some(ErrorKind::DestinationNotAllowed)),
+            ("+447700900123", |s| s.allow_destinations = vec!["GB".parse().unwrap()], None),
+            (
+                "+447700900123",
+                |s| {
+                    s.allow_destinations = vec!["GB".parse().unwrap()];
+                    s.deny_destinations = vec!["+447700".parse().unwrap()];
+                },
+                Some(ErrorKind::DestinationNotAllowed),
+            ),
+        ];
+        for (to, change, expected) in cases {
+            assert_eq!(guard(change).check_destination(&number(to)).err().map(|error| error.kind()), expected, "{to}");
+        }
+    }
+
+    #[test]
+    fn senders_have_a_form_and_may_be_listed() {
+        let open = guard(|_| {});
+        for fine in ["ACME", "+33612345678", "12345", "My Shop-1"] {
+            assert!(open.check_sender(Some(fine)).is_ok(), "{fine}");
+        }
+        for wrong in ["", "TwelveLetter", "Caf\u{e9}", "a\nb", "+1234567890123456"] {
+            assert_eq!(open.check_sender(Some(wrong)).unwrap_err().kind(), ErrorKind::SenderNotAllowed, "{wrong}");
+        }
+        let listed = guard(|s| s.allow_senders = vec!["ACME".into()]);
+        assert!(listed.check_sender(None).is_ok() && listed.check_sender(Some("ACME")).is_ok());
+        assert!(listed.check_sender(Some("acme")).is_err());
+    }
+
+    #[test]
+    fn the_price_is_the_providers_else_the_rate_cards_else_the_worst_case() {
+        let guard = guard(|_| {});
+        let usd = |micros| Money { micros, currency: Currency::USD };
+        assert_eq!(guard.price(&number("+447700900123"), 2, Some(usd(7))).unwrap(), usd(7));
+        assert_eq!(guard.price(&number("+447700900123"), 2, None).unwrap(), usd(100_000));
+        assert_eq!(guard.price(&number("+442079460123"), 1, None).unwrap(), usd(40_000));
+        assert_eq!(guard.price(&number("+33612345678"), 3, None).unwrap(), usd(1_500_000));
+        let euro = Money { micros: 1, currency: "EUR".parse().unwrap() };
+        assert_eq!(guard.price(&number("+33612345678"), 1, Some(euro)).unwrap_err().kind(), ErrorKind::PriceUnknown);
+        assert_eq!(guard.price(&number("+447700900123"), 1, Some(euro)).unwrap(), usd(50_000));
+    }
+
+    #[test]
+    fn facts_are_decided_worst_first() {
+        let to = number("+447700900123");
+        let guard = guard(|_| {});
+        let ask = Ask { to: &to, hold_micros: 60, allow_duplicate: false, paced: true };
+        let earlier = Earlier { id: MessageId::from_text("msg_1"), state: State::Unknown, age_ms: 5_000 };
+        let kind = |ask: &Ask<'_>, facts: &Facts| guard.decide(ask, facts).err().map(|error| error.kind());
+        let table = [
+            (Facts::default(), None),
+            (Facts { budgets: vec![budget(|b| b.spent_micros = 40)], ..Facts::default() }, None),
+            (Facts { budgets: vec![budget(|b| b.spent_micros = 41)], ..Facts::default() }, Some(ErrorKind::BudgetExceeded)),
+            (Facts { budgets: vec![budget(|b| b.held_micros = 41)], ..Facts::default() }, Some(ErrorKind::BudgetExceeded)),
+            (Facts { budgets: vec![budget(|b| b.messages = 2)], ..Facts::default() }, Some(ErrorKind::BudgetExceeded)),
+            (Facts { budgets: vec![budget(|b| b.frozen = true)], ..Facts::default() }, Some(ErrorKind::BudgetFrozen)),
+            (Facts { recipient_last_hour: 5, ..Facts::default() }, Some(ErrorKind::RecipientLimit)),
+            (Facts { recipient_last_day: 20, ..Facts::default() }, Some(ErrorKind::RecipientLimit)),
+            (Facts { rate_wait_ms: 1, ..Facts::default() }, Some(ErrorKind::RateLimited)),
+            (Facts { same_text: Some(earlier.clone()), recipient_last_hour: 5, ..Facts::default() }, Some(ErrorKind::DuplicateSuspected)),
+        ];
+        for (facts, expected) in table {
+            assert_eq!(kind(&ask, &facts), expected, "{facts:?}");
+        }
+        let meant = Ask { allow_duplicate: true, ..ask };
+        assert_eq!(kind(&meant, &Facts { same_text: Some(earlier), ..Facts::default() }), None);
+        let waits = Ask { paced: false, ..ask };
+        assert_eq!(kind(&waits, &Facts { rate_wait_ms: 1, ..Facts::default() }), None);
+    }
+
+    #[test]
+    fn a_slice_is_never_wider_than_its_session() {
+        let guard = guard(|_| {});
+        let wide = guard.slice(Slice { max_spend: Some(Amount::units(1_000)), max_messages: Some(9_999) });
+        assert_eq!(wide, guard.limits(Scope::Session));
+        assert_eq!(guard.slice(Slice { max_spend: Some(Amount(1)), max_messages: None }).spend_micros, Some(1));
+    }
+}

@@ -1,0 +1,327 @@
+//! The built-in sandbox: a provider that accepts, prices, delivers and fails like a real one, and sends nothing.
+//!
+//! It is deterministic and needs no set-up, so it serves newcomers and a customer's own CI. Faults are asked for by
+//! number: Ofcom keeps +44 7700 900000 to 900999 for drama, so no phone ever has one of these (see [`Fault`]). What a
+//! message will become is written into the sandbox's own id of it, so a status look-up works across restarts.
+//!
+//! With `outbox = "FILE"` each text that it takes is appended there as one JSON line; that append is the act of
+//! sending, which is what crash tests count.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use super::{Balance, Capabilities, Outcome, Provider, Receipt, Submission};
+use crate::clock::{SharedClock, Timestamp};
+use crate::error::{Error, ErrorKind, Result};
+use crate::setting::Span;
+use crate::sms::message::State;
+use crate::sms::money::{Amount, Currency, Money};
+use crate::sms::number::Number;
+
+/// Receipts that wait for the engine; more than that are dropped, as a network may drop them.
+const RECEIPT_QUEUE: usize = 4_096;
+
+/// How much later than usual a late receipt comes, in milliseconds.
+const LATE_MS: i64 = 5_000;
+
+/// Settings of the sandbox.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Your name for it, shown in answers.
+    pub name: String,
+    /// File to which each text that is taken is appended as one JSON line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outbox: Option<PathBuf>,
+    /// Money on the pretended account at start.
+    pub balance: Amount,
+    /// ISO 4217 currency of its prices.
+    #[serde(with = "crate::setting::currency")]
+    #[schemars(with = "String")]
+    pub currency: Currency,
+    /// How long after sending a message is delivered.
+    pub delivery_delay: Span,
+    /// How long each send takes.
+    pub latency: Span,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            name: "sandbox".to_owned(),
+            outbox: None,
+            balance: Amount::units(100),
+            currency: Currency::USD,
+            delivery_delay: Span::seconds(1),
+            latency: Span::seconds(0),
+        }
+    }
+}
+
+/// What the sandbox does with a message, by the recipient's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Any other number: taken, then delivered.
+    None,
+    /// +44 7700 900901: refused for good.
+    Rejected,
+    /// +44 7700 900902: refused because the account is empty.
+    NoBalance,
+    /// +44 7700 900903: throttled the first time, then taken.
+    ThrottledOnce,
+    /// +44 7700 900904: taken, and the answer is lost.
+    LostAnswer,
+    /// +44 7700 900905: never taken and never answered.
+    Stalls,
+    /// +44 7700 900906: delivered, and the receipt comes 5 s late.
+    LateReceipt,
+    /// +44 7700 900907: delivered, and the receipt comes twice.
+    ReceiptTwice,
+    /// +44 7700 900908: taken, then not delivered.
+    FailedDelivery,
+    /// +44 7700 900909: throttled always.
+    ThrottledAlways,
+    /// +44 7700 900910: taken, and charged twice the quoted price.
+    Overcharged,
+    /// +44 7700 900911: taken, and no receipt ever comes.
+    NoReceipt,
+}
+
+impl Fault {
+    /// The table: last digits of the number, the fault, and what a user sees. README and tests read it.
+    pub const TABLE: [(&'static str, Self, &'static str); 11] = [
+        ("+447700900901", Self::Rejected, "refused for good: `provider_rejected`"),
+        ("+447700900902", Self::NoBalance, "refused, the account is empty: `insufficient_balance`"),
+        ("+447700900903", Self::ThrottledOnce, "throttled once, then sent"),
+        ("+447700900904", Self::LostAnswer, "taken, but the answer is lost: `outcome_unknown`"),
+        ("+447700900905", Self::Stalls, "no answer at all: `outcome_unknown` after `[send] timeout`"),
+        ("+447700900906", Self::LateReceipt, "delivered; the receipt comes 5 s late"),
+        ("+447700900907", Self::ReceiptTwice, "delivered; the receipt comes twice"),
+        ("+447700900908", Self::FailedDelivery, "sent, then `failed`"),
+        ("+447700900909", Self::ThrottledAlways, "throttled always: `provider_unavailable`"),
+        ("+447700900910", Self::Overcharged, "sent, charged twice the quote: the budget freezes"),
+        ("+447700900911", Self::NoReceipt, "sent; no receipt ever comes"),
+    ];
+
+    /// The fault that this number asks for.
+    pub fn of(to: &Number) -> Self {
+        Self::TABLE.into_iter().find(|(number, ..)| *number == to.e164()).map_or(Self::None, |(_, fault, _)| fault)
+    }
+
+    /// The letter that stands for the fault's later life in the sandbox's id.
+    const fn letter(self) -> char {
+        match self {
+            Self::FailedDelivery => 'f',
+            Self::LateReceipt => 'l',
+            Self::NoReceipt => 'n',
+            _ => 'd',
+        }
+    }
+}
+
+/// Price of one segment by country, in millionths; other countries cost [`OTHER_PRICE`].
+const PRICES: [(&str, i64); 12] = [
+    ("AU", 42_000),
+    ("BR", 19_000),
+    ("CA", 7_900),
+    ("DE", 75_000),
+    ("ES", 62_000),
+    ("FR", 65_000),
+    ("GB", 40_000),
+    ("IN", 33_000),
+    ("IT", 70_000),
+    ("JP", 68_000),
+    ("MX", 48_000),
+    ("US", 7_900),
+];
+
+/// Price of one segment elsewhere, in millionths.
+const OTHER_PRICE: i64 = 100_000;
+
+/// The sandbox. See the module's text.
+pub struct Sandbox {
+    config: Config,
+    clock: SharedClock,
+    state: Mutex<Account>,
+    receipts: mpsc::Sender<Receipt>,
+    receiver: Mutex<Option<mpsc::Receiver<Receipt>>>,
+}
+
+struct Account {
+    outbox: Option<std::fs::File>,
+    balance_micros: i64,
+    sequence: u64,
+    throttled: std::collections::HashSet<String>,
+}
+
+/// One line of the outbox.
+#[derive(Serialize)]
+struct Line<'a> {
+    id: &'a str,
+    to: &'a str,
+    from: Option<&'a str>,
+    text: &'a str,
+    segments: u32,
+    at: String,
+}
+
+impl Sandbox {
+    /// Makes a sandbox; opens its outbox.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when the outbox cannot be opened for appending.
+    pub fn new(config: Config, clock: SharedClock) -> Result<Self> {
+        let outbox = match &config.outbox {
+            Some(path) => Some(open_outbox(path)?),
+            None => None,
+        };
+        let (receipts, receiver) = mpsc::channel(RECEIPT_QUEUE);
+        let account = Account { outbox, balance_micros: config.balance.0, sequence: 0, throttled: std::collections::HashSet::new() };
+        Ok(Self { config, clock, state: Mutex::new(account), receipts, receiver: Mutex::new(Some(receiver)) })
+    }
+
+    fn account(&self) -> MutexGuard<'_, Account> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn each(to: &Number) -> i64 {
+        let region = to.region().map(|region| region.to_string());
+        PRICES.into_iter().find(|(country, _)| region.as_deref() == Some(*country)).map_or(OTHER_PRICE, |(_, price)| price)
+    }
+
+    /// Takes the message: writes it to the outbox and charges for it.
+    fn take(&self, submission: &Submission, fault: Fault) -> Outcome {
+        let Some(mut price) = self.price(&submission.to, submission.segments) else {
+            return Outcome::Rejected { code: ErrorKind::ProviderRejected, why: "no price for this many segments".to_owned() };
+        };
+        if fault == Fault::Overcharged {
+            price.micros = price.micros.saturating_mul(2);
+        }
+        let now = self.clock.now();
+        let mut account = self.account();
+        if account.balance_micros < price.micros {
+            return Outcome::Rejected { code: ErrorKind::InsufficientBalance, why: "the sandbox account is empty".to_owned() };
+        }
+        if let Some(file) = &mut account.outbox {
+            let line = Line {
+                id: submission.id.as_str(),
+                to: submission.to.e164(),
+                from: submission.from.as_deref(),
+                text: &submission.text,
+                segments: submission.segments,
+                at: now.rfc3339(),
+            };
+            let mut bytes = serde_json::to_vec(&line).unwrap_or_default();
+            bytes.push(b'\n');
+            if let Err(error) = file.write_all(&bytes) {
+                // Part of the line may be there, so nobody can say that it was not sent.
+                return Outcome::Unknown { why: format!("the outbox could not be written: {error}") };
+            }
+        }
+        account.balance_micros -= price.micros;
+        account.sequence += 1;
+        let vendor_id = format!("sbx-{}-{:x}-{:x}-{:x}", fault.letter(), now.as_millis(), std::process::id(), account.sequence);
+        drop(account);
+        self.schedule_receipts(&vendor_id, fault);
+        if fault == Fault::LostAnswer {
+            return Outcome::Unknown { why: "the connection closed before the answer".to_owned() };
+        }
+        Outcome::Accepted { vendor_id: Some(vendor_id), status: State::Sent, segments: Some(submission.segments), price: Some(price) }
+    }
+
+    fn schedule_receipts(&self, vendor_id: &str, fault: Fault) {
+        let Some(due) = self.fate(vendor_id).filter(|_| fault != Fault::LostAnswer) else { return };
+        if self.receiver.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            return; // Nobody listens.
+        }
+        let wait = u64::try_from(due.at.as_millis().saturating_sub(self.clock.now().as_millis())).unwrap_or(0);
+        let (clock, receipts) = (Arc::clone(&self.clock), self.receipts.clone());
+        let times = if fault == Fault::ReceiptTwice { 2 } else { 1 };
+        tokio::spawn(async move {
+            clock.sleep(Duration::from_millis(wait)).await;
+            for _ in 0..times {
+                let _ = receipts.try_send(due.clone());
+            }
+        });
+    }
+
+    /// What a message with this id becomes, and when. Read from the id alone.
+    fn fate(&self, vendor_id: &str) -> Option<Receipt> {
+        let mut parts = vendor_id.strip_prefix("sbx-")?.split('-');
+        let (letter, at) = (parts.next()?, i64::from_str_radix(parts.next()?, 16).ok()?);
+        let delay = self.config.delivery_delay.as_millis();
+        let (state, delay, why) = match letter {
+            "d" => (State::Delivered, delay, None),
+            "l" => (State::Delivered, delay.saturating_add(LATE_MS), None),
+            "f" => (State::Failed, delay, Some("absent subscriber (sandbox)".to_owned())),
+            _ => return None,
+        };
+        Some(Receipt { vendor_id: vendor_id.to_owned(), state, at: Timestamp(at).plus_ms(delay), why })
+    }
+}
+
+fn open_outbox(path: &std::path::Path) -> Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options
+        .open(path)
+        .map_err(|error| Error::new(ErrorKind::Config, format!("the sandbox cannot append to its outbox {}: {error}", path.display())))
+}
+
+#[async_trait]
+impl Provider for Sandbox {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { prices: true, balance: true, status: true, receipts: true, real: false }
+    }
+
+    fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    fn price(&self, to: &Number, segments: u32) -> Option<Money> {
+        Money { micros: Self::each(to), currency: self.config.currency }.times(segments)
+    }
+
+    async fn send(&self, submission: &Submission) -> Outcome {
+        if !self.config.latency.duration().is_zero() {
+            self.clock.sleep(self.config.latency.duration()).await;
+        }
+        let fault = Fault::of(&submission.to);
+        match fault {
+            Fault::Rejected => Outcome::Rejected { code: ErrorKind::ProviderRejected, why: "destination unreachable (sandbox)".to_owned() },
+            Fault::NoBalance => Outcome::Rejected { code: ErrorKind::InsufficientBalance, why: "not enough credit (sandbox)".to_owned() },
+            Fault::Stalls => std::future::pending().await,
+            Fault::ThrottledAlways => Outcome::NotSent { retry_after_ms: Some(20), why: "throttled (sandbox)".to_owned() },
+            Fault::ThrottledOnce if self.account().throttled.insert(submission.id.as_str().to_owned()) => {
+                Outcome::NotSent { retry_after_ms: Some(20), why: "throttled (sandbox)".to_owned() }
+            }
+            _ => self.take(submission, fault),
+        }
+    }
+
+    async fn balance(&self) -> Result<Balance> {
+        Ok(Balance::Money(Money { micros: self.account().balance_micros, currency: self.config.currency }))
+    }
+
+    async fn status(&self, vendor_id: &str) -> Result<Option<Receipt>> {
+        let now = self.clock.now();
+        Ok(self.fate(vendor_id).filter(|receipt| receipt.at <= now))
+    }
+
+    fn receipts(&self) -> Option<mpsc::Receiver<Receipt>> {
+        self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}

@@ -1,0 +1,334 @@
+//! Sending: the one way from a request to a phone.
+//!
+//! Everything that sends goes through [`Engine`]: idempotency, then the guard with the ledger's facts, then the
+//! reservation (intent and money in one durable step), then the attempt, then the settlement, and after a crash the
+//! recovery. It promises that an accepted message reaches a provider at most once, that whatever was accepted ends
+//! in a state that can be looked up, and that held and spent money never exceed a budget. Surfaces (MCP, HTTP,
+//! command line) call nothing else.
+//!
+//! A send runs in a task of its own: a client that disconnects does not stop it.
+
+mod attempt;
+mod bulk;
+pub mod contract;
+mod look;
+mod prepare;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio_util::task::TaskTracker;
+
+use crate::clock::SharedClock;
+use crate::config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::guard::Guard;
+use crate::provider::Provider;
+use crate::sms::facts::Scope;
+use crate::sms::message::{BatchId, MessageId, SessionId};
+use crate::sms::number::Region;
+use crate::store::{BaseSession, Intent, Payer, Reservation, Store, Target};
+use contract::{SendAnswer, SendArgs};
+
+pub use bulk::OnProgress;
+
+/// How long a repeated call waits for the first one's outcome before it answers with the state as it is.
+const REPLAY_WAIT: Duration = Duration::from_secs(35);
+
+/// How often a repeated call looks when the first one runs in another process.
+const REPLAY_POLL: Duration = Duration::from_millis(50);
+
+/// How often the ledger is searched for what a process that died left behind.
+const RECOVER_EVERY: Duration = Duration::from_secs(5);
+
+/// Who calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The principal: the operating-system user, or the bearer token's owner.
+    pub principal: String,
+    /// The session that the surface knows.
+    pub base: Base,
+}
+
+/// The session that a surface knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// One with a life of its own: this process, or an HTTP session.
+    Named(String),
+    /// Whatever session the principal has open.
+    Open,
+}
+
+/// Everything that an engine is made of.
+pub struct Parts {
+    /// The ledger.
+    pub store: Arc<dyn Store>,
+    /// The carrier.
+    pub provider: Arc<dyn Provider>,
+    /// The policy.
+    pub guard: Guard,
+    /// Time and randomness.
+    pub clock: SharedClock,
+    /// `[send]`
+    pub settings: config::Send,
+    /// Whether texts stay in the ledger after they left.
+    pub keep_texts: bool,
+    /// The country of national numbers.
+    pub default_region: Option<Region>,
+}
+
+/// The engine. Cloning shares it.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    parts: Parts,
+    tasks: TaskTracker,
+    is_stopping: AtomicBool,
+    stopping: Notify,
+    queued: Notify,
+    waiting: Mutex<HashMap<MessageId, watch::Sender<()>>>,
+    batches: Mutex<HashMap<BatchId, watch::Sender<u32>>>,
+    unsettled: AtomicU64,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A named place where tests end the process, as a crash would. Nothing in a release build.
+fn crash_point(name: &'static str) {
+    let _ = name;
+    fail::fail_point!(name, |_| -> () { std::process::abort() });
+}
+
+impl Engine {
+    /// An engine of these parts. Nothing runs in the background before [`Engine::start`].
+    pub fn new(parts: Parts) -> Self {
+        let inner = Inner {
+            parts,
+            tasks: TaskTracker::new(),
+            is_stopping: AtomicBool::new(false),
+            stopping: Notify::new(),
+            queued: Notify::new(),
+            waiting: Mutex::default(),
+            batches: Mutex::default(),
+            unsettled: AtomicU64::new(0),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    fn parts(&self) -> &Parts {
+        &self.inner.parts
+    }
+
+    /// The policy.
+    pub fn guard(&self) -> &Guard {
+        &self.parts().guard
+    }
+
+    /// Settles what processes that died left behind, then starts the background work: the queue of bulk messages,
+    /// receipts, and further recovery. `adopt`: whether to go on with what other processes left queued.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn start(&self, adopt: bool) -> Result<()> {
+        self.recover().await?;
+        let engine = self.clone();
+        self.inner.tasks.spawn(async move { engine.run_queue(adopt).await });
+        if let Some(receipts) = self.parts().provider.receipts() {
+            let engine = self.clone();
+            self.inner.tasks.spawn(async move { engine.run_receipts(receipts).await });
+        }
+        if adopt {
+            let engine = self.clone();
+            self.inner.tasks.spawn(async move { engine.run_recovery().await });
+        }
+        Ok(())
+    }
+
+    async fn recover(&self) -> Result<()> {
+        let now = self.parts().clock.now();
+        // Own attempts are only in doubt after a settlement could not be written.
+        let patience = self.parts().settings.timeout.as_millis().saturating_mul(4).saturating_add(60_000);
+        let stale_before = (self.inner.unsettled.load(Ordering::Relaxed) > 0).then(|| now.plus_ms(-patience));
+        let recovered = self.parts().store.recover(now, stale_before).await?;
+        if recovered.unknown > 0 || recovered.released > 0 {
+            tracing::warn!(unknown = recovered.unknown, released = recovered.released, "settled what a process that ended had left");
+            self.inner.queued.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn run_recovery(&self) {
+        while !self.is_stopping() {
+            self.pause(RECOVER_EVERY).await;
+            if let Err(error) = self.recover().await {
+                tracing::warn!(%error, "recovery will be tried again");
+            }
+        }
+    }
+
+    /// Waits, but not beyond the beginning of a stop.
+    async fn pause(&self, duration: Duration) {
+        let stopping = self.inner.stopping.notified();
+        if !self.is_stopping() {
+            tokio::select! {
+                () = self.parts().clock.sleep(duration) => {}
+                () = stopping => {}
+            }
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.inner.is_stopping.load(Ordering::SeqCst)
+    }
+
+    /// Refuses new sends from now on.
+    pub fn begin_stop(&self) {
+        self.inner.is_stopping.store(true, Ordering::SeqCst);
+        self.inner.stopping.notify_waiters();
+        self.inner.queued.notify_waiters();
+        self.inner.tasks.close();
+    }
+
+    /// Stops: refuses what is new, waits up to `patience` for what is in flight, and closes the ledger. What did not
+    /// end in time is recorded as unknown; what is still queued waits for the next process.
+    pub async fn stop(&self, patience: Duration) {
+        self.begin_stop();
+        tokio::select! {
+            () = self.inner.tasks.wait() => {}
+            () = self.parts().clock.sleep(patience) => tracing::warn!(in_flight = self.inner.tasks.len(), "stopping with sends in flight; their outcome is unknown"),
+        }
+        if let Err(error) = self.parts().store.close().await {
+            tracing::error!(%error, "the ledger did not close cleanly");
+        }
+    }
+
+    /// Runs `work` in a task of its own, so that it goes on when the caller goes away.
+    async fn apart<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+        if self.is_stopping() {
+            return Err(Error::new(ErrorKind::ShuttingDown, "the server is stopping"));
+        }
+        let task = self.inner.tasks.spawn(work);
+        task.await.unwrap_or_else(|error| Err(Error::new(ErrorKind::Internal, "the send ended without an outcome").because(error.to_string())))
+    }
+
+    /// Sends one message, or quotes it.
+    ///
+    /// # Errors
+    /// Every refusal of the guard, of the provider, and every lost answer; the kinds say which and what to do next.
+    pub async fn send(&self, caller: Caller, args: SendArgs) -> Result<SendAnswer> {
+        let engine = self.clone();
+        self.apart(async move { engine.send_one(&caller, args).await }).await
+    }
+
+    async fn send_one(&self, caller: &Caller, args: SendArgs) -> Result<SendAnswer> {
+        if args.dry_run {
+            return self.quote(caller, &args).await;
+        }
+        let prepared = self.prepare(&args)?;
+        let id = prepared.draft.id.clone();
+        let payer = self.payer(caller, args.session.clone())?;
+        let intent = Intent {
+            idempotency: prepare::idempotency(args.idempotency_key.as_deref(), &["send", &prepared.draft.to, args.from.as_deref().unwrap_or(""), &args.message])?,
+            drafts: vec![prepared.draft.clone()],
+            all_or_none: true,
+            ..self.intent(payer)
+        };
+        let (created, decide) = (intent.now, self.decide_one(&prepared, args.allow_duplicate));
+        // Registered before the reservation, so that whoever finds the message finds something to wait for.
+        let (outcome, _) = watch::channel(());
+        locked(&self.inner.waiting).insert(id.clone(), outcome);
+        let reservation = self.parts().store.reserve(intent, decide).await;
+        crash_point("after-reserve");
+        let answer = match reservation {
+            Ok(Reservation::Taken { .. }) => self.attempt_one(&prepared, created).await,
+            Ok(Reservation::Refused { refused, .. }) => Err(prepare::first_refusal(refused)),
+            Ok(Reservation::Conflict) => Err(prepare::conflict()),
+            Ok(Reservation::Replay(Target::Message(first))) => {
+                locked(&self.inner.waiting).remove(&id);
+                self.replay(caller, &first).await
+            }
+            Ok(Reservation::Replay(Target::Batch(_))) => Err(prepare::conflict()),
+            Err(error) => Err(error),
+        };
+        locked(&self.inner.waiting).remove(&id);
+        answer
+    }
+
+    /// What every intent of this engine has in common.
+    fn intent(&self, payer: Payer) -> Intent {
+        let settings = self.guard().settings();
+        Intent {
+            payer,
+            now: self.parts().clock.now(),
+            provider: self.parts().provider.name().to_owned(),
+            idempotency: None,
+            batch: None,
+            drafts: Vec::new(),
+            all_or_none: true,
+            duplicate_window_ms: settings.duplicate_window.as_millis(),
+            per_second: settings.sends_per_second,
+            preview: false,
+        }
+    }
+
+    /// The budgets path of a caller.
+    fn payer(&self, caller: &Caller, handle: Option<SessionId>) -> Result<Payer> {
+        if handle.as_ref().is_some_and(|handle| handle.as_str().len() > 64) {
+            return Err(Error::new(ErrorKind::SessionInvalid, "`session` is no handle: handles come from open_session"));
+        }
+        let guard = self.guard();
+        let base = match &caller.base {
+            Base::Named(name) => BaseSession::Named(name.clone()),
+            Base::Open => BaseSession::Open { fresh: self.new_handle()?.as_str().replace(SessionId::PREFIX, "open-") },
+        };
+        Ok(Payer {
+            principal: caller.principal.clone(),
+            base,
+            handle,
+            idle_ms: guard.settings().session_idle.as_millis(),
+            currency: guard.settings().currency.to_string(),
+            total: guard.settings().total_spend.map(|_| guard.limits(Scope::Total)),
+            day: guard.limits(Scope::Day),
+            session: guard.limits(Scope::Session),
+        })
+    }
+
+    fn new_handle(&self) -> Result<SessionId> {
+        let mut random = [0; 20];
+        self.parts().clock.fill_random(&mut random)?;
+        Ok(SessionId::new(random))
+    }
+
+    fn random(&self) -> Result<u128> {
+        let mut random = [0; 16];
+        self.parts().clock.fill_random(&mut random)?;
+        Ok(u128::from_be_bytes(random))
+    }
+
+    /// Whether the engine can send: it is not stopping, and the ledger can be read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ShuttingDown`] or [`ErrorKind::LedgerUnavailable`].
+    pub async fn health(&self) -> Result<()> {
+        if self.is_stopping() {
+            return Err(Error::new(ErrorKind::ShuttingDown, "the server is stopping"));
+        }
+        self.parts().store.history(&MessageId::from_text("")).await.map(|_| ())
+    }
+
+    /// Things to know that every answer says.
+    fn warnings(&self) -> Vec<String> {
+        if self.parts().provider.capabilities().real {
+            return Vec::new();
+        }
+        vec!["Sandbox provider: no text left this machine.".to_owned()]
+    }
+}

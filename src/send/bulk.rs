@@ -1,0 +1,401 @@
+//! Bulk sends: every intent is on disk before the first message leaves, then a queue hands them over.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::contract::{BudgetLeft, BulkAnswer, BulkArgs, BulkResult, BulkStatus, OnInvalid, Price};
+use super::prepare::{Prepared, conflict, idempotency, invalid};
+use super::{Caller, Engine, crash_point, locked};
+use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
+use crate::guard::Ask;
+use crate::provider::Submission;
+use crate::sms::message::{BatchId, State};
+use crate::sms::number::Number;
+use crate::sms::template::Template;
+use crate::sms::untrusted;
+use crate::store::{BatchDraft, BatchRecord, Claim, Filter, Intent, Record, Reservation, Target};
+
+/// A bulk up to this size lists every result; a larger one only those that need attention.
+const RESULTS: usize = 100;
+
+/// Most faulty recipients that one error lists.
+const LISTED: usize = 100;
+
+/// How long the queue waits for a full hand of free places before it takes what there is.
+const GATHER: Duration = Duration::from_millis(10);
+
+/// How often a queue that has nothing to do looks for what another process left.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// Told how many messages of a bulk were handed over, of how many.
+pub type OnProgress = Arc<dyn Fn(u32, u32) + Send + Sync>;
+
+/// A bulk that may be sent, as far as that can be told without the ledger.
+struct PreparedBulk {
+    messages: Vec<Prepared>,
+    refused: Vec<RefusedRecipient>,
+    duplicates: Vec<String>,
+}
+
+fn refusal(to: &str, error: &Error) -> RefusedRecipient {
+    RefusedRecipient { to: untrusted::escape(to), code: error.kind().to_string(), message: error.message().to_owned() }
+}
+
+fn recipients_refused(refused: Vec<RefusedRecipient>, of: usize) -> Error {
+    let first = refused.first().map_or_else(String::new, |first| format!("; the first: {} ({})", first.message, first.code));
+    let message = format!("{} of {of} recipients cannot be taken{first}", refused.len());
+    Error::new(ErrorKind::RecipientsRefused, message).refused(refused.into_iter().take(LISTED).collect())
+}
+
+impl Engine {
+    /// Sends one text to many, or quotes it. Answers when all are handed over, or after `wait` (for as long as it
+    /// takes where there is none), with the batch's id; the rest goes on.
+    ///
+    /// # Errors
+    /// What makes the whole bulk impossible. Single recipients that fail later are results, not errors.
+    pub async fn send_bulk(&self, caller: Caller, args: BulkArgs, wait: Option<Duration>, progress: Option<OnProgress>) -> Result<BulkAnswer> {
+        let engine = self.clone();
+        let watcher = caller.clone();
+        let (batch, replayed, mut done) = match self.apart(async move { engine.accept_bulk(&caller, &args).await }).await? {
+            Accepted::Quote(answer) => return Ok(*answer),
+            Accepted::Batch { id, replayed, done } => (id, replayed, done),
+        };
+        if let Some((total, handed_over)) = &mut done {
+            self.watch_batch(*total, handed_over, wait, progress).await;
+            locked(&self.inner.batches).remove(&batch);
+        }
+        let mut answer = self.bulk_answer(&watcher, &batch).await?;
+        answer.replayed = replayed;
+        Ok(answer)
+    }
+
+    async fn watch_batch(&self, total: u32, handed_over: &mut watch::Receiver<u32>, wait: Option<Duration>, progress: Option<OnProgress>) {
+        let follow = async {
+            loop {
+                let count = *handed_over.borrow_and_update();
+                if let Some(tell) = progress.as_ref().filter(|_| count > 0) {
+                    tell(count, total);
+                }
+                if count >= total || handed_over.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        match wait {
+            None => follow.await,
+            Some(wait) => tokio::select! {
+                () = follow => {}
+                () = self.parts().clock.sleep(wait) => {}
+            },
+        }
+    }
+
+    fn prepare_bulk(&self, args: &BulkArgs) -> Result<PreparedBulk> {
+        let most = self.guard().settings().bulk_max;
+        if args.recipients.is_empty() {
+            return Err(invalid("recipients", "is empty; name at least one recipient"));
+        }
+        if usize::try_from(most).is_ok_and(|most| args.recipients.len() > most) {
+            return Err(Error::new(ErrorKind::BulkTooLarge, format!("{} recipients; at most {most} are allowed at once", args.recipients.len())));
+        }
+        self.check_text(&args.message)?;
+        self.guard().check_sender(args.from.as_deref())?;
+        let template = Template::parse(&args.message).map_err(|error| invalid("message", format!("cannot be filled: {error}")))?;
+        let mut prepared = PreparedBulk { messages: Vec::with_capacity(args.recipients.len()), refused: Vec::new(), duplicates: Vec::new() };
+        let mut seen = HashSet::with_capacity(args.recipients.len());
+        let mut faulty = Vec::new();
+        for (index, recipient) in args.recipients.iter().enumerate() {
+            let text = match template.fill(&recipient.data) {
+                Ok(text) => text,
+                Err(error) => {
+                    faulty.push(RefusedRecipient {
+                        to: untrusted::escape(&recipient.to),
+                        code: ErrorKind::InvalidArgument.to_string(),
+                        message: format!("recipients[{index}] ({}): {error}", untrusted::escape(&recipient.to)),
+                    });
+                    continue;
+                }
+            };
+            match self.prepare_recipient(&recipient.to, args.from.as_deref(), text, &mut seen) {
+                Ok(Some(message)) => prepared.messages.push(message),
+                Ok(None) => prepared.duplicates.push(untrusted::escape(&recipient.to)),
+                Err(error) if error.kind() == ErrorKind::PriceUnknown || error.kind() == ErrorKind::Internal => return Err(error),
+                Err(error) => prepared.refused.push(refusal(&recipient.to, &error)),
+            }
+        }
+        if let Some(first) = faulty.first() {
+            let message = format!("`recipients` do not fit the message's placeholders in {} places; the first: {}", faulty.len(), first.message);
+            return Err(Error::new(ErrorKind::InvalidArgument, message).refused(faulty.into_iter().take(LISTED).collect()));
+        }
+        Ok(prepared)
+    }
+
+    /// One message of a bulk; nothing where this recipient was named before.
+    fn prepare_recipient(&self, to: &str, from: Option<&str>, text: String, seen: &mut HashSet<String>) -> Result<Option<Prepared>> {
+        let to: Number = self.number(to)?;
+        if !seen.insert(to.e164().to_owned()) {
+            return Ok(None);
+        }
+        self.guard().check_destination(&to)?;
+        self.check_text(&text)?;
+        self.draft(&to, from, text).map(Some)
+    }
+
+    async fn accept_bulk(&self, caller: &Caller, args: &BulkArgs) -> Result<Accepted> {
+        let PreparedBulk { messages, refused, duplicates } = self.prepare_bulk(args)?;
+        let all_or_none = args.on_invalid == OnInvalid::Refuse;
+        if messages.is_empty() || (all_or_none && !refused.is_empty()) {
+            return Err(recipients_refused(refused, args.recipients.len()));
+        }
+        let id = BatchId::new(self.parts().clock.now().as_millis(), self.random()?);
+        let said = fingerprint_parts(args);
+        let intent = Intent {
+            idempotency: idempotency(args.idempotency_key.as_deref(), &said.iter().map(String::as_str).collect::<Vec<_>>())?,
+            batch: Some(BatchDraft { id: id.clone(), duplicates: duplicates.clone(), refused: refused.clone() }),
+            drafts: messages.iter().map(|message| message.draft.clone()).collect(),
+            all_or_none,
+            preview: args.dry_run,
+            ..self.intent(self.payer(caller, args.session.clone())?)
+        };
+        let (handed_over, done) = watch::channel(0);
+        if !args.dry_run {
+            locked(&self.inner.batches).insert(id.clone(), handed_over);
+        }
+        let messages = Arc::new(messages);
+        let reservation = self.reserve_bulk(intent, &messages).await;
+        crash_point("after-bulk-reserve");
+        let forget = || locked(&self.inner.batches).remove(&id);
+        match reservation {
+            Ok(Reservation::Taken { refused: later, budgets }) => {
+                let taken = messages.len() - later.len();
+                let refused = refused.into_iter().chain(later.iter().filter_map(|(index, error)| Some(refusal(&messages.get(*index)?.draft.to, error))));
+                if args.dry_run {
+                    let later: HashSet<usize> = later.iter().map(|(index, _)| *index).collect();
+                    return Ok(Accepted::Quote(Box::new(self.bulk_quote(&messages, &later, refused.collect(), duplicates, &budgets))));
+                }
+                self.inner.queued.notify_one();
+                let total = u32::try_from(taken).unwrap_or(u32::MAX);
+                Ok(Accepted::Batch { id, replayed: false, done: Some((total, done)) })
+            }
+            Ok(Reservation::Refused { refused: later, .. }) => {
+                forget();
+                let all = later.iter().filter_map(|(index, error)| Some(refusal(&messages.get(*index)?.draft.to, error)));
+                Err(recipients_refused(refused.into_iter().chain(all).collect(), args.recipients.len()))
+            }
+            Ok(Reservation::Replay(Target::Batch(first))) => {
+                forget();
+                Ok(Accepted::Batch { id: first, replayed: true, done: None })
+            }
+            Ok(Reservation::Replay(Target::Message(_)) | Reservation::Conflict) => {
+                forget();
+                Err(conflict())
+            }
+            Err(error) => {
+                forget();
+                Err(error)
+            }
+        }
+    }
+
+    async fn reserve_bulk(&self, intent: Intent, messages: &Arc<Vec<Prepared>>) -> Result<Reservation> {
+        let (guard, asked) = (self.guard().clone(), Arc::clone(messages));
+        let decide = move |index: usize, facts: &crate::sms::facts::Facts| {
+            let message = asked.get(index).ok_or_else(|| Error::new(ErrorKind::Internal, "a recipient is missing"))?;
+            guard.decide(&Ask { to: &message.to, hold_micros: message.draft.hold_micros, allow_duplicate: false, paced: false }, facts)
+        };
+        let count = intent.drafts.len();
+        let reservation = self.parts().store.reserve(intent, Arc::new(decide)).await;
+        reservation.map_err(|error| match error.kind() {
+            ErrorKind::BudgetExceeded => Error::new(error.kind(), format!("all {count} messages together do not fit: {}", error.message())),
+            _ => error,
+        })
+    }
+
+    fn bulk_quote(
+        &self,
+        messages: &[Prepared],
+        skipped: &HashSet<usize>,
+        refused: Vec<RefusedRecipient>,
+        duplicates: Vec<String>,
+        budgets: &[crate::sms::facts::Budget],
+    ) -> BulkAnswer {
+        let taken: Vec<_> = messages.iter().enumerate().filter(|(index, _)| !skipped.contains(index)).map(|(_, message)| message).collect();
+        let currency = self.guard().settings().currency;
+        let micros = taken.iter().map(|message| message.draft.hold_micros).fold(0_i64, i64::saturating_add);
+        BulkAnswer {
+            batch: None,
+            status: BulkStatus::DryRun,
+            accepted: u32::try_from(taken.len()).unwrap_or(u32::MAX),
+            counts: BTreeMap::new(),
+            segments: taken.iter().map(|message| message.draft.segments).fold(0, u32::saturating_add),
+            price: Price::of(micros, currency.as_str()),
+            provider: self.parts().provider.name().to_owned(),
+            created_at: self.parts().clock.now().rfc3339(),
+            replayed: false,
+            results: Vec::new(),
+            results_omitted: 0,
+            refused,
+            duplicates,
+            budget: BudgetLeft::of(budgets, currency),
+            warnings: self.warnings(),
+        }
+    }
+
+    /// A bulk as the ledger has it.
+    pub(super) async fn bulk_answer(&self, caller: &Caller, id: &BatchId) -> Result<BulkAnswer> {
+        let store = &self.parts().store;
+        let missing = || Error::new(ErrorKind::NotFound, format!("there is no bulk {id}"));
+        let batch: BatchRecord = store.batch(&caller.principal, id).await?.ok_or_else(missing)?;
+        let limit = self.guard().settings().bulk_max.max(100_000);
+        let mut records = store.list(Filter { principal: caller.principal.clone(), batch: Some(id.clone()), limit, ..Filter::default() }).await?;
+        records.reverse();
+        let currency = self.guard().settings().currency;
+        let micros = records.iter().map(|record| record.price_micros.unwrap_or(record.held_micros)).fold(0_i64, i64::saturating_add);
+        let needs_attention = |record: &&Record| matches!(record.state, State::Unknown | State::Rejected | State::Failed | State::Expired);
+        let results: Vec<BulkResult> = if records.len() <= RESULTS {
+            records.iter().map(result_of).collect()
+        } else {
+            records.iter().filter(needs_attention).take(RESULTS).map(result_of).collect()
+        };
+        let budgets = store.budgets(self.payer(caller, None)?, self.parts().clock.now()).await?;
+        let mut warnings = self.warnings();
+        if records.iter().any(|record| record.state == State::Unknown) {
+            warnings.push("Some outcomes are unknown: do NOT send to these again; they may have gone out, and their money stays reserved.".to_owned());
+        }
+        Ok(BulkAnswer {
+            batch: Some(batch.id.clone()),
+            status: if batch.open() == 0 { BulkStatus::Done } else { BulkStatus::InProgress },
+            accepted: batch.accepted(),
+            counts: batch.states.iter().map(|(state, count)| (state.to_string(), *count)).collect(),
+            segments: records.iter().map(|record| record.segments).fold(0, u32::saturating_add),
+            price: Price::of(micros, currency.as_str()),
+            provider: records.first().map_or_else(|| self.parts().provider.name().to_owned(), |record| record.provider.clone()),
+            created_at: batch.created.rfc3339(),
+            replayed: false,
+            results_omitted: u32::try_from(records.len() - results.len()).unwrap_or(u32::MAX),
+            results,
+            refused: batch.refused,
+            duplicates: batch.duplicates,
+            budget: BudgetLeft::of(&budgets, currency),
+            warnings,
+        })
+    }
+
+    /// Hands over what is queued, until the engine stops.
+    pub(super) async fn run_queue(&self, adopt: bool) {
+        let settings = &self.parts().settings;
+        // Two hands of places: one is at the provider while the next is claimed in one durable step.
+        let hand = settings.concurrency.div_ceil(2).max(1);
+        let places = Arc::new(Semaphore::new(usize::try_from(settings.concurrency).unwrap_or(1)));
+        while !self.is_stopping() {
+            let mut permits = self.free_places(&places, hand).await;
+            if self.is_stopping() {
+                return;
+            }
+            let claim = Claim {
+                now: self.parts().clock.now(),
+                limit: u32::try_from(permits.len()).unwrap_or(1),
+                per_second: self.guard().settings().sends_per_second,
+                max_age_ms: settings.queue_max_age.as_millis(),
+                adopt,
+            };
+            let claimed = match self.parts().store.claim(claim).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    tracing::error!(%error, "the queue cannot be read; it will be tried again");
+                    self.pause(IDLE).await;
+                    continue;
+                }
+            };
+            crash_point("after-claim");
+            if claimed.messages.is_empty() {
+                drop(permits);
+                self.wait_for_work(claimed.wait_ms).await;
+                continue;
+            }
+            for message in claimed.messages {
+                let (engine, permit) = (self.clone(), permits.pop());
+                self.inner.tasks.spawn(async move {
+                    engine.hand_over_queued(message).await;
+                    drop(permit);
+                });
+            }
+        }
+    }
+
+    async fn free_places(&self, places: &Arc<Semaphore>, hand: u32) -> Vec<OwnedSemaphorePermit> {
+        let whole = tokio::select! {
+            permits = Arc::clone(places).acquire_many_owned(hand) => permits.ok(),
+            () = self.parts().clock.sleep(GATHER) => None,
+        };
+        if let Some(mut whole) = whole {
+            return (0..hand).filter_map(|_| whole.split(1)).collect();
+        }
+        // Some are slow: go on with what is free, at least one.
+        let Ok(first) = Arc::clone(places).acquire_owned().await else { return Vec::new() };
+        let more = std::iter::from_fn(|| Arc::clone(places).try_acquire_owned().ok()).take(usize::try_from(hand).unwrap_or(1) - 1);
+        std::iter::once(first).chain(more).collect()
+    }
+
+    async fn wait_for_work(&self, wait_ms: Option<u64>) {
+        let queued = self.inner.queued.notified();
+        if self.is_stopping() {
+            return;
+        }
+        let idle = wait_ms.map_or(IDLE, Duration::from_millis);
+        tokio::select! {
+            () = queued => {}
+            () = self.parts().clock.sleep(idle) => {}
+        }
+    }
+
+    /// Hands one queued message over and posts its outcome.
+    async fn hand_over_queued(&self, record: Record) {
+        let (id, batch) = (record.id.clone(), record.batch.clone());
+        let settlement = match (Number::parse(&record.to, None), record.text) {
+            _ if record.provider != self.parts().provider.name() => {
+                self.not_possible(format!("the provider \"{}\" is not configured any more", untrusted::escape(&record.provider)))
+            }
+            (Ok(to), Some(text)) => {
+                let submission = Submission { id: id.clone(), to, from: record.from, text, segments: record.segments };
+                self.hand_over(&submission).await
+            }
+            _ => self.not_possible("its text or number is not in the ledger".to_owned()),
+        };
+        if let Err(error) = self.settle(&id, &settlement).await {
+            tracing::error!(message = %id, %error, "the outcome of a queued message could not be recorded");
+        }
+        if let Some(handed_over) = batch.and_then(|batch| locked(&self.inner.batches).get(&batch).cloned()) {
+            handed_over.send_modify(|count| *count += 1);
+        }
+    }
+
+    fn not_possible(&self, why: String) -> crate::store::Settlement {
+        let at = self.parts().clock.now();
+        self.settlement(at, State::Rejected, ErrorKind::ProviderUnavailable, why, false)
+    }
+}
+
+enum Accepted {
+    Quote(Box<BulkAnswer>),
+    Batch { id: BatchId, replayed: bool, done: Option<(u32, watch::Receiver<u32>)> },
+}
+
+fn result_of(record: &Record) -> BulkResult {
+    let code = record.code.map(|code| code.to_string());
+    BulkResult { to: record.to.clone(), id: record.id.clone(), status: record.state, code }
+}
+
+/// Everything that makes two bulk calls the same.
+fn fingerprint_parts(args: &BulkArgs) -> Vec<String> {
+    let mut parts = vec!["bulk".to_owned(), args.from.clone().unwrap_or_default(), args.message.clone(), format!("{:?}", args.on_invalid)];
+    for recipient in &args.recipients {
+        parts.push(recipient.to.clone());
+        parts.push(recipient.data.len().to_string());
+        parts.extend(recipient.data.iter().flat_map(|(name, value)| [name.clone(), value.clone()]));
+    }
+    parts
+}

@@ -1,0 +1,222 @@
+//! Looking: balances, budgets, lists, states; and slices of a session.
+
+use std::time::Duration;
+
+use super::contract::{
+    BalanceAnswer, BalanceArgs, BudgetLeft, BudgetView, HistoryStep, ListAnswer, ListArgs, MessageView, OpenAnswer, OpenArgs, Price, ProviderBalance,
+    StatusAnswer, StatusArgs,
+};
+use super::prepare::invalid;
+use super::{Caller, Engine};
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorKind, Result};
+use crate::guard::Slice;
+use crate::provider::Balance;
+use crate::sms::message::{BatchId, MessageId, State};
+use crate::sms::money::Amount;
+use crate::store::{Filter, NewHandle, Record};
+
+/// Messages on a page where the call names no limit.
+const PAGE: u32 = 20;
+
+/// Most messages on a page.
+const MAX_PAGE: u32 = 100;
+
+/// How long a look at the provider may take; the ledger's own answer follows then.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Longest label of a session handle, in characters.
+const MAX_LABEL: usize = 80;
+
+impl Engine {
+    /// What the provider's account holds, and what is left of each budget.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SessionInvalid`] or [`ErrorKind::LedgerUnavailable`]. A provider that cannot be asked is part of the answer.
+    pub async fn balance(&self, caller: &Caller, args: BalanceArgs) -> Result<BalanceAnswer> {
+        let payer = self.payer(caller, args.session)?;
+        let budgets = self.parts().store.budgets(payer, self.parts().clock.now()).await?;
+        let currency = self.guard().settings().currency;
+        Ok(BalanceAnswer {
+            balance: self.provider_balance().await,
+            budgets: budgets.iter().map(|budget| BudgetView::of(budget, currency)).collect(),
+            warnings: self.warnings(),
+        })
+    }
+
+    async fn provider_balance(&self) -> ProviderBalance {
+        let provider = self.parts().provider.name().to_owned();
+        let asked = tokio::select! {
+            asked = self.parts().provider.balance() => asked,
+            () = self.parts().clock.sleep(LOOK) => Err(Error::new(ErrorKind::ProviderUnavailable, "the provider did not answer in time")),
+        };
+        let (money, credits, unavailable) = match asked {
+            Ok(Balance::Money(money)) => (Some(money.into()), None, None),
+            Ok(Balance::Credits { micros }) => (None, Some(Amount(micros).to_string()), None),
+            Err(error) => (None, None, Some(error.message().to_owned())),
+        };
+        ProviderBalance { provider, money, credits, unavailable }
+    }
+
+    /// Messages of this principal, newest first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] naming the argument, or [`ErrorKind::LedgerUnavailable`].
+    pub async fn list(&self, caller: &Caller, args: ListArgs) -> Result<ListAnswer> {
+        let time = |name: &str, text: Option<String>| match text {
+            None => Ok(None),
+            Some(text) => Timestamp::parse(&text).map(Some).ok_or_else(|| {
+                invalid(name, format!("\"{}\" is no time; write 2026-11-22 or 2026-11-22T10:00:00Z", crate::sms::untrusted::escape(&text)))
+            }),
+        };
+        let limit = args.limit.unwrap_or(PAGE);
+        if !(1..=MAX_PAGE).contains(&limit) {
+            return Err(invalid("limit", format!("is {limit}; it must be from 1 to {MAX_PAGE}")));
+        }
+        let before = match &args.cursor {
+            None => None,
+            Some(cursor) => Some(read_cursor(cursor).ok_or_else(|| invalid("cursor", "is not a next_cursor of list_sms"))?),
+        };
+        let to = match &args.to {
+            None => None,
+            Some(to) => Some(self.number(to)?.e164().to_owned()),
+        };
+        let filter = Filter {
+            principal: caller.principal.clone(),
+            state: args.status,
+            to,
+            since: time("since", args.since)?,
+            until: time("until", args.until)?,
+            batch: args.batch,
+            before,
+            limit: limit + 1,
+        };
+        let mut records = self.parts().store.list(filter).await?;
+        let has_more = records.len() > usize::try_from(limit).unwrap_or(usize::MAX);
+        records.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        let next_cursor = records.last().filter(|_| has_more).map(|last| format!("c{:x}", last.sequence));
+        Ok(ListAnswer { messages: records.into_iter().map(view).collect(), next_cursor, warnings: self.warnings() })
+    }
+
+    /// A message with its history, after a fresh look at the provider where it has one; or a bulk.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] for an id that this principal does not have, or [`ErrorKind::LedgerUnavailable`].
+    pub async fn status(&self, caller: &Caller, args: StatusArgs) -> Result<StatusAnswer> {
+        if args.id.starts_with(BatchId::PREFIX) {
+            let bulk = self.bulk_answer(caller, &BatchId::from_text(args.id)).await?;
+            return Ok(StatusAnswer { message: None, history: Vec::new(), bulk: Some(bulk), fresh: false, warnings: self.warnings() });
+        }
+        let id = MessageId::from_text(args.id);
+        let store = &self.parts().store;
+        let missing = || {
+            let shown = crate::sms::untrusted::escape(id.as_str());
+            Error::new(ErrorKind::NotFound, format!("`id` \"{shown}\" is no message or bulk of yours; ids look like msg_... or bat_..."))
+        };
+        let mut record = store.message(&caller.principal, &id).await?.ok_or_else(missing)?;
+        let fresh = self.look(&record).await;
+        if fresh {
+            record = store.message(&caller.principal, &id).await?.ok_or_else(missing)?;
+        }
+        let history = store.history(&id).await?;
+        let mut warnings = self.warnings();
+        if record.state == State::Unknown {
+            warnings.push("Nobody knows whether it went out: do NOT send it again. Its money stays reserved.".to_owned());
+        }
+        Ok(StatusAnswer { message: Some(view(record)), history: history.into_iter().map(HistoryStep::from).collect(), bulk: None, fresh, warnings })
+    }
+
+    /// Asks the provider about a message that is not final. Returns whether it answered.
+    async fn look(&self, record: &Record) -> bool {
+        let provider = &self.parts().provider;
+        let Some(vendor_id) = record.vendor_id.as_deref().filter(|_| !record.state.is_final()) else { return false };
+        if !provider.capabilities().status || record.provider != provider.name() {
+            return false;
+        }
+        let asked = tokio::select! {
+            asked = provider.status(vendor_id) => asked,
+            () = self.parts().clock.sleep(LOOK) => return false,
+        };
+        match asked {
+            Ok(Some(receipt)) => {
+                self.record(receipt).await;
+                true
+            }
+            Ok(None) => true,
+            Err(error) => {
+                tracing::warn!(message = %record.id, %error, "the provider could not be asked");
+                false
+            }
+        }
+    }
+
+    /// A slice of the caller's session.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] naming the argument, or [`ErrorKind::LedgerUnavailable`].
+    pub async fn open_session(&self, caller: &Caller, args: OpenArgs) -> Result<OpenAnswer> {
+        if self.is_stopping() {
+            return Err(Error::new(ErrorKind::ShuttingDown, "the server is stopping"));
+        }
+        if args.max_spend.is_some_and(|most| most < Amount(0)) {
+            return Err(invalid("max_spend", "is negative; it must be 0 or more"));
+        }
+        if args.label.as_ref().is_some_and(|label| label.chars().count() > MAX_LABEL) {
+            return Err(invalid("label", format!("is longer than {MAX_LABEL} characters")));
+        }
+        let guard = self.guard();
+        let id = self.new_handle()?;
+        let limits = guard.slice(Slice { max_spend: args.max_spend, max_messages: args.max_messages });
+        let handle = NewHandle { id: id.clone(), label: args.label.as_deref().map(crate::sms::untrusted::escape), limits };
+        let budgets = self.parts().store.open_session(self.payer(caller, None)?, handle, self.parts().clock.now()).await?;
+        Ok(OpenAnswer {
+            session: id,
+            budget: BudgetLeft::of(&budgets, guard.settings().currency),
+            closes_after_idle: guard.settings().session_idle.to_string(),
+            warnings: self.warnings(),
+        })
+    }
+
+    /// Every budget of the ledger, for the operator.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn all_budgets(&self) -> Result<Vec<BudgetView>> {
+        let currency = self.guard().settings().currency;
+        Ok(self.parts().store.all_budgets().await?.iter().map(|budget| BudgetView::of(budget, currency)).collect())
+    }
+
+    /// Lets a frozen budget go on, for the operator.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] where no frozen budget has this name, or [`ErrorKind::LedgerUnavailable`].
+    pub async fn unfreeze(&self, name: &str) -> Result<()> {
+        if self.parts().store.unfreeze(name).await? {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::NotFound, format!("no frozen budget is called \"{name}\"")).next("`sms-mcp budget` lists them by name."))
+    }
+}
+
+fn read_cursor(cursor: &str) -> Option<i64> {
+    i64::from_str_radix(cursor.strip_prefix('c')?, 16).ok().filter(|sequence| *sequence > 0)
+}
+
+fn view(record: Record) -> MessageView {
+    MessageView {
+        price: Price::of(record.price_micros.unwrap_or(record.held_micros), &record.currency),
+        id: record.id,
+        status: record.state,
+        to: record.to,
+        from: record.from,
+        segments: record.segments,
+        encoding: record.encoding,
+        provider: record.provider,
+        provider_message_id: record.vendor_id,
+        batch: record.batch,
+        created_at: record.created.rfc3339(),
+        updated_at: record.changed.rfc3339(),
+        code: record.code.map(|code| code.to_string()),
+        reason: record.why,
+    }
+}

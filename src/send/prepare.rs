@@ -1,0 +1,205 @@
+//! From arguments to a draft: everything that can be decided without the ledger.
+
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::contract::{BudgetLeft, DryRun, Gsm7Rewrite, Quote, Refusal, SendAnswer, SendArgs, Status, Ucs2Character};
+use super::{Caller, Engine};
+use crate::error::{Error, ErrorKind, Result};
+use crate::guard::Ask;
+use crate::sms::message::MessageId;
+use crate::sms::money::{Amount, Money};
+use crate::sms::number::Number;
+use crate::sms::text::{self, Encoding};
+use crate::store::{Decide, Draft, Idempotency, Intent, Reservation};
+
+/// Longest message that is looked at, in characters; the guard's `max_segments` is far below.
+const MAX_MESSAGE_CHARS: usize = 40_000;
+
+/// Longest idempotency key, in bytes.
+const MAX_KEY: usize = 128;
+
+/// Most distinct characters that a quote lists.
+const MAX_LISTED: usize = 20;
+
+/// A message that may be sent, as far as that can be told without the ledger.
+#[derive(Clone, Debug)]
+pub(super) struct Prepared {
+    pub(super) to: Number,
+    pub(super) draft: Draft,
+    pub(super) price: Money,
+    pub(super) encoding: Encoding,
+}
+
+/// The error for an argument that is wrong by itself.
+pub(super) fn invalid(argument: &str, wrong: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::InvalidArgument, format!("`{argument}` {wrong}"))
+}
+
+/// The key of an intent with the digest of all that the call says.
+pub(super) fn idempotency(key: Option<&str>, said: &[&str]) -> Result<Option<Idempotency>> {
+    let Some(key) = key else { return Ok(None) };
+    if key.is_empty() || key.len() > MAX_KEY || key.chars().any(char::is_control) {
+        return Err(invalid("idempotency_key", format!("must be 1 to {MAX_KEY} bytes without control characters")));
+    }
+    let mut digest = Sha256::new();
+    for part in said {
+        digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        digest.update(part.as_bytes());
+    }
+    Ok(Some(Idempotency { key: key.to_owned(), fingerprint: digest.finalize().into() }))
+}
+
+/// The reason why a single message was refused.
+pub(super) fn first_refusal(refused: Vec<(usize, Error)>) -> Error {
+    refused.into_iter().next().map_or_else(|| Error::new(ErrorKind::Internal, "refused without a reason"), |(_, error)| error)
+}
+
+/// A key that was used for another call.
+pub(super) fn conflict() -> Error {
+    Error::new(ErrorKind::IdempotencyConflict, "this idempotency_key was used before for a different call (other recipient, text or sender)")
+}
+
+fn digest_of(text: &str) -> [u8; 16] {
+    let full: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+    let mut short = [0; 16];
+    short.iter_mut().zip(full).for_each(|(to, from)| *to = from);
+    short
+}
+
+impl Engine {
+    /// Reads a phone number argument.
+    pub(super) fn number(&self, text: &str) -> Result<Number> {
+        Number::parse(text, self.parts().default_region).map_err(|error| Error::new(ErrorKind::InvalidNumber, error.to_string()))
+    }
+
+    /// Checks a text: something to read, nothing that no phone shows.
+    pub(super) fn check_text(&self, message: &str) -> Result<()> {
+        if message.trim().is_empty() {
+            return Err(invalid("message", "is empty; write the text to send"));
+        }
+        if message.chars().count() > MAX_MESSAGE_CHARS {
+            return Err(Error::new(ErrorKind::MessageTooLong, format!("the message is longer than {MAX_MESSAGE_CHARS} characters")));
+        }
+        match message.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+            Some(c) => Err(invalid("message", format!("has the control character U+{:04X}; remove it", u32::from(c)))),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes a draft for one recipient of a text that was checked.
+    pub(super) fn draft(&self, to: &Number, from: Option<&str>, message: String) -> Result<Prepared> {
+        let plan = text::plan(&message);
+        self.guard().check_length(plan.segments())?;
+        let segments = u32::try_from(plan.segments()).unwrap_or(u32::MAX);
+        let price = self.guard().price(to, plan.segments(), self.parts().provider.price(to, segments))?;
+        let draft = Draft {
+            id: MessageId::new(self.parts().clock.now().as_millis(), self.random()?),
+            to: to.e164().to_owned(),
+            from: from.map(str::to_owned),
+            digest: digest_of(&message),
+            text: message,
+            encoding: plan.encoding.as_str(),
+            segments,
+            hold_micros: price.micros,
+        };
+        Ok(Prepared { to: to.clone(), draft, price, encoding: plan.encoding })
+    }
+
+    pub(super) fn prepare(&self, args: &SendArgs) -> Result<Prepared> {
+        self.check_text(&args.message)?;
+        let to = self.number(&args.to)?;
+        self.guard().check_destination(&to)?;
+        self.guard().check_sender(args.from.as_deref())?;
+        self.draft(&to, args.from.as_deref(), args.message.clone())
+    }
+
+    /// The guard's decision over one message, as the ledger will ask for it.
+    pub(super) fn decide_one(&self, prepared: &Prepared, allow_duplicate: bool) -> Decide {
+        let (guard, to, hold_micros) = (self.guard().clone(), prepared.to.clone(), prepared.draft.hold_micros);
+        Arc::new(move |_, facts| guard.decide(&Ask { to: &to, hold_micros, allow_duplicate, paced: true }, facts))
+    }
+
+    /// What sending would do, without doing it.
+    pub(super) async fn quote(&self, caller: &Caller, args: &SendArgs) -> Result<SendAnswer> {
+        self.check_text(&args.message)?;
+        let to = self.number(&args.to)?;
+        let allowed = self.guard().check_destination(&to).and_then(|()| self.guard().check_sender(args.from.as_deref()));
+        let plan = text::plan(&args.message);
+        let segments = u32::try_from(plan.segments()).unwrap_or(u32::MAX);
+        let price = self.guard().price(&to, plan.segments(), self.parts().provider.price(&to, segments))?;
+        let payer = self.payer(caller, args.session.clone())?;
+        let now = self.parts().clock.now();
+        let (verdict, budgets) = match allowed.and_then(|()| self.draft(&to, args.from.as_deref(), args.message.clone())) {
+            Err(refusal) => (Err(refusal), self.parts().store.budgets(payer, now).await?),
+            Ok(prepared) => {
+                let intent = Intent { drafts: vec![prepared.draft.clone()], preview: true, ..self.intent(payer.clone()) };
+                match self.parts().store.reserve(intent, self.decide_one(&prepared, args.allow_duplicate)).await {
+                    Ok(Reservation::Taken { budgets, .. }) => (Ok(()), budgets),
+                    Ok(Reservation::Refused { refused, budgets }) => (Err(first_refusal(refused)), budgets),
+                    Ok(Reservation::Replay(_) | Reservation::Conflict) => (Err(conflict()), Vec::new()),
+                    Err(error) if error.kind() == ErrorKind::LedgerUnavailable => return Err(error),
+                    Err(error) => (Err(error), self.parts().store.budgets(payer, now).await?),
+                }
+            }
+        };
+        let refusal = verdict.err().map(|error| Refusal {
+            code: error.kind().to_string(),
+            message: error.message().to_owned(),
+            next: error.next_step().to_owned(),
+        });
+        Ok(SendAnswer {
+            id: None,
+            status: Status::DryRun(DryRun::DryRun),
+            to: to.e164().to_owned(),
+            from: args.from.clone(),
+            segments,
+            encoding: plan.encoding.as_str().to_owned(),
+            price: price.into(),
+            provider: self.parts().provider.name().to_owned(),
+            provider_message_id: None,
+            created_at: now.rfc3339(),
+            replayed: false,
+            budget: BudgetLeft::of(&budgets, self.guard().settings().currency),
+            warnings: self.warnings(),
+            quote: Some(Quote {
+                allowed: refusal.is_none(),
+                refusal,
+                ucs2_characters: ucs2_characters(&args.message),
+                gsm7_rewrite: self.rewrite(&args.message, price, segments),
+            }),
+        })
+    }
+
+    fn rewrite(&self, message: &str, price: Money, segments: u32) -> Option<Gsm7Rewrite> {
+        let cheaper = text::rewrite_gsm7(message)?;
+        let fewer = u32::try_from(text::plan(&cheaper).segments()).unwrap_or(u32::MAX);
+        let each = price.micros / i64::from(segments.max(1));
+        let saves = Amount(each.saturating_mul(i64::from(segments.saturating_sub(fewer))));
+        Some(Gsm7Rewrite { message: cheaper, segments: fewer, saves: Money { micros: saves.0, ..price }.into() })
+    }
+
+    /// Things to know about a message that is sent: the sandbox, and a spelling that would be cheaper.
+    pub(super) fn warnings_for(&self, prepared: &Prepared) -> Vec<String> {
+        let mut warnings = self.warnings();
+        if prepared.encoding == Encoding::Ucs2 {
+            let shorter = text::rewrite_gsm7(&prepared.draft.text).map(|cheaper| text::plan(&cheaper).segments());
+            if let Some(fewer) = shorter.filter(|fewer| u32::try_from(*fewer).is_ok_and(|fewer| fewer < prepared.draft.segments)) {
+                let segments = prepared.draft.segments;
+                warnings.push(format!("Typographic characters made this {segments} segments instead of {fewer}; dry_run shows a plain spelling."));
+            }
+        }
+        warnings
+    }
+}
+
+fn ucs2_characters(message: &str) -> Vec<Ucs2Character> {
+    let characters = text::forcing(message).into_iter().take(MAX_LISTED).map(|forcing| Ucs2Character {
+        character: crate::sms::untrusted::escape(&forcing.character.to_string()),
+        code_point: format!("U+{:04X}", u32::from(forcing.character)),
+        count: u32::try_from(forcing.count).unwrap_or(u32::MAX),
+        replacement: forcing.replacement.map(str::to_owned),
+    });
+    characters.collect()
+}

@@ -1,0 +1,112 @@
+//! What the ledger knows that a decision rests on.
+//!
+//! The store gathers [`Facts`] inside the very transaction that would record the send; the guard looks at nothing
+//! else. So two agents can never both be told yes on the strength of the same remaining cent.
+
+use super::message::{MessageId, State};
+use super::money::Amount;
+
+/// Which part of the path a budget is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum Scope {
+    /// All that this ledger ever spends.
+    Total,
+    /// One principal's UTC day.
+    Day,
+    /// One session: the stdio process, or the HTTP session.
+    Session,
+    /// A slice of a session that `open_session` gave.
+    Handle,
+}
+
+impl Scope {
+    /// The name in answers and in the ledger.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Total => "total",
+            Self::Day => "day",
+            Self::Session => "session",
+            Self::Handle => "handle",
+        }
+    }
+}
+
+/// The limits of one budget. `None` is no limit of that sort.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Most money, in micros of the guard's currency.
+    pub spend_micros: Option<i64>,
+    /// Most messages (a message of several segments counts once).
+    pub messages: Option<i64>,
+}
+
+/// One budget of the path, as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// The name of the budget in the ledger, such as `day:alice:2026-11-22`.
+    pub key: String,
+    /// Which part of the path it is.
+    pub scope: Scope,
+    /// Its limits.
+    pub limits: Limits,
+    /// Money reserved for messages whose price is not settled, unknown outcomes among them; micros.
+    pub held_micros: i64,
+    /// Money spent; micros.
+    pub spent_micros: i64,
+    /// Messages held or spent.
+    pub messages: i64,
+    /// A provider charged more than was held; nothing more is sent until a person looked.
+    pub frozen: bool,
+}
+
+impl Budget {
+    /// Money left, in micros; none where there is no limit.
+    pub fn left_micros(&self) -> Option<i64> {
+        let used = self.held_micros.saturating_add(self.spent_micros);
+        self.limits.spend_micros.map(|limit| limit.saturating_sub(used).max(0))
+    }
+
+    /// Messages left; none where there is no limit.
+    pub fn left_messages(&self) -> Option<i64> {
+        self.limits.messages.map(|limit| limit.saturating_sub(self.messages).max(0))
+    }
+
+    /// Takes `micros` and one message out of what is left (for the next recipient of the same bulk).
+    pub fn hold(&mut self, micros: i64) {
+        self.held_micros = self.held_micros.saturating_add(micros);
+        self.messages = self.messages.saturating_add(1);
+    }
+
+    /// The money left as an amount.
+    pub fn left_amount(&self) -> Option<Amount> {
+        self.left_micros().map(Amount)
+    }
+}
+
+/// An earlier message with the same principal, recipient and text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// Its id.
+    pub id: MessageId,
+    /// Where it stands.
+    pub state: State,
+    /// How long ago it was accepted, in milliseconds.
+    pub age_ms: i64,
+}
+
+/// What the ledger knows about one message that is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Every budget that the message must fit in.
+    pub budgets: Vec<Budget>,
+    /// Messages to this recipient in the last hour, by anybody.
+    pub recipient_last_hour: u32,
+    /// Messages to this recipient in the last 24 hours, by anybody.
+    pub recipient_last_day: u32,
+    /// The latest message that this one would repeat within the duplicate window.
+    pub same_text: Option<Earlier>,
+    /// How long until the sending rate allows one more, in milliseconds; 0 is now.
+    pub rate_wait_ms: u64,
+}

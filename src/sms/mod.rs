@@ -1,0 +1,11 @@
+//! What an SMS is, with no I/O and no clock: numbers, texts and segments, money, states, templates, and the facts
+//! that a decision to send rests on. Everything here is a value or a pure function.
+
+pub mod destination;
+pub mod facts;
+pub mod message;
+pub mod money;
+pub mod number;
+pub mod template;
+pub mod text;
+pub mod untrusted;

@@ -1,0 +1,490 @@
+//! Phone numbers: whatever a person or an agent writes becomes one E.164 number, or an error that says how to write it.
+//!
+//! A [`Number`] is what the rest of the crate keys on (recipients, opt-outs, limits), so two spellings of one phone must
+//! become one value. Parsing follows Google's libphonenumber (crate `rlibphonenumber`) and, like it, accepts a number that
+//! no phone has: [`Number::is_valid`] and [`Number::kind`] tell, and the caller decides. Neither says that the phone exists or
+//! takes texts. The crate's own types stay in this file. The first number parsed costs some milliseconds, in which the
+//! numbering plans are unpacked for the life of the process. No I/O, no clock.
+//!
+//! Source: ITU-T E.164 (at most 15 digits, country code first), E.123 (how people write them).
+
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    str::FromStr,
+};
+
+use rlibphonenumber::{PHONE_NUMBER_UTIL, ParseError, PhoneNumberFormat, PhoneNumberType};
+
+/// Characters in an input, surrounding space aside: the longest spelling of 15 digits is well under it, and a longer input
+/// is a text, not a number.
+pub const MAX_INPUT_CHARS: usize = 64;
+
+/// A country or territory that has a numbering plan, by its ISO 3166-1 alpha-2 code (and `AC`, `TA`, `XK`, which
+/// libphonenumber adds).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Region([u8; 2]);
+
+impl Region {
+    /// Two upper-case letters, such as `FR`.
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    fn outside(self) -> Option<rlibphonenumber::Region> {
+        rlibphonenumber::Region::from_code(self.as_str()).ok()
+    }
+
+    /// `None` for the world, `001`, which has three characters.
+    fn inside(region: rlibphonenumber::Region) -> Option<Self> {
+        region.as_region_str().as_bytes().try_into().ok().map(Self)
+    }
+}
+
+impl FromStr for Region {
+    type Err = RegionError;
+
+    /// Reads two letters in either case; a code without a numbering plan is an error.
+    fn from_str(code: &str) -> Result<Self, RegionError> {
+        let region = code
+            .as_bytes()
+            .try_into()
+            .map(|code: [u8; 2]| Self(code.map(|byte| byte.to_ascii_uppercase())));
+        let plan = |region: Self| PHONE_NUMBER_UTIL.get_country_code_for_region(region.outside()?);
+        let known = region.ok().filter(|region| plan(*region).is_some());
+        known.ok_or_else(|| RegionError {
+            code: code.chars().take(MAX_INPUT_CHARS).collect(),
+        })
+    }
+}
+
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text is not the code of a region that has phone numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegionError {
+    code: String,
+}
+
+impl fmt::Display for RegionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hint = if self.code.eq_ignore_ascii_case("UK") {
+            "; the United Kingdom is GB"
+        } else {
+            ""
+        };
+        write!(
+            f,
+            "{:?} is no region: write the two letters of ISO 3166-1, such as US, GB or FR{hint}",
+            self.code
+        )
+    }
+}
+
+impl std::error::Error for RegionError {}
+
+/// What a number is for, as far as its digits tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NumberKind {
+    /// A line to a place.
+    FixedLine,
+    /// A mobile phone.
+    Mobile,
+    /// One of the two: the plan does not tell them apart, as in North America.
+    FixedLineOrMobile,
+    /// The one called pays.
+    TollFree,
+    /// The caller pays more than for a usual number; texts to it can be a fraud.
+    PremiumRate,
+    /// Both pay.
+    SharedCost,
+    /// A phone on the Internet.
+    Voip,
+    /// Follows a person from phone to phone, often at a higher rate.
+    PersonalNumber,
+    /// A pager.
+    Pager,
+    /// Universal access number: one number for a company's many lines.
+    Uan,
+    /// A voice mailbox.
+    Voicemail,
+    /// The number is not valid, so it is of no kind.
+    Unknown,
+}
+
+impl NumberKind {
+    /// Snake case, such as `premium_rate`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FixedLine => "fixed_line",
+            Self::Mobile => "mobile",
+            Self::FixedLineOrMobile => "fixed_line_or_mobile",
+            Self::TollFree => "toll_free",
+            Self::PremiumRate => "premium_rate",
+            Self::SharedCost => "shared_cost",
+            Self::Voip => "voip",
+            Self::PersonalNumber => "personal_number",
+            Self::Pager => "pager",
+            Self::Uan => "uan",
+            Self::Voicemail => "voicemail",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    fn inside(kind: PhoneNumberType) -> Self {
+        match kind {
+            PhoneNumberType::FixedLine => Self::FixedLine,
+            PhoneNumberType::Mobile => Self::Mobile,
+            PhoneNumberType::FixedLineOrMobile => Self::FixedLineOrMobile,
+            PhoneNumberType::TollFree => Self::TollFree,
+            PhoneNumberType::PremiumRate => Self::PremiumRate,
+            PhoneNumberType::SharedCost => Self::SharedCost,
+            PhoneNumberType::VoIP => Self::Voip,
+            PhoneNumberType::PersonalNumber => Self::PersonalNumber,
+            PhoneNumberType::Pager => Self::Pager,
+            PhoneNumberType::UAN => Self::Uan,
+            PhoneNumberType::VoiceMail => Self::Voicemail,
+            PhoneNumberType::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// A phone number in E.164, with what its digits tell. Equal, and hashed, by the E.164 form.
+#[derive(Clone, Debug)]
+pub struct Number {
+    e164: String,
+    calling_code: u16,
+    region: Option<Region>,
+    kind: NumberKind,
+    possible: bool,
+}
+
+impl Number {
+    /// Reads a number in any usual spelling: `+33 6 12 34 56 78`, `0033612345678`, `tel:+33-6-12345678`, or, with a
+    /// default region, as written inside it (`06 12 34 56 78`). Surrounding space is ignored, and so is the default
+    /// region for a number with a country code.
+    ///
+    /// `00` counts as `+` everywhere, also where people dial something else, unless what the default region itself makes
+    /// of the digits is as good (0011 in Australia is its own international prefix).
+    ///
+    /// # Errors
+    /// [`NumberError`] if no number can be read. A number that can be read and is of no use is not an error: see
+    /// [`is_valid`](Self::is_valid).
+    pub fn parse(input: &str, default_region: Option<Region>) -> Result<Self, NumberError> {
+        let input = input.trim();
+        if input.is_empty() {
+            return Err(NumberError::Empty);
+        }
+        if input.chars().nth(MAX_INPUT_CHARS).is_some() {
+            return Err(NumberError::InputTooLong);
+        }
+        let own = Self::read(input, default_region);
+        let Some(rest) = input.strip_prefix("00") else {
+            return own;
+        };
+        let rank = |number: &Self| (number.is_valid(), number.possible);
+        match (own, Self::read(&format!("+{rest}"), None)) {
+            (Ok(own), Ok(other)) if rank(&own) >= rank(&other) => Ok(own),
+            (Ok(own), Err(_)) => Ok(own),
+            (_, other) => other,
+        }
+    }
+
+    fn read(input: &str, default_region: Option<Region>) -> Result<Self, NumberError> {
+        // No parameter of RFC 3966 matters to a text, and the crate panics on some orders of them (";phone-context=a;tel:").
+        if input.contains(';') {
+            return Err(NumberError::NotANumber(input.to_owned()));
+        }
+        let util = &*PHONE_NUMBER_UTIL;
+        let number = util
+            .parse(input, default_region.and_then(Region::outside))
+            .map_err(|error| {
+                let input = input.to_owned();
+                match error {
+                    ParseError::InvalidCountryCode if input.contains(['+', '＋']) => {
+                        NumberError::UnknownCallingCode(input)
+                    }
+                    ParseError::InvalidCountryCode => NumberError::NoCountryCode(input),
+                    ParseError::NotANumber(_) => NumberError::NotANumber(input),
+                    ParseError::TooShortAfterIdd | ParseError::TooShortNsn => {
+                        NumberError::TooShort(input)
+                    }
+                    ParseError::TooLongNsn => NumberError::TooLong(input),
+                }
+            })?;
+        if number.extension.is_some() {
+            return Err(NumberError::Extension(input.to_owned()));
+        }
+        // The kind of a number is `Unknown` exactly when libphonenumber calls it not valid, so one look at the patterns
+        // answers both. Only where regions share a code does finding the region look at them again.
+        let region = util.get_region_for_number(&number);
+        let kind = if region.is_some() {
+            util.get_number_type(&number)
+        } else {
+            PhoneNumberType::Unknown
+        };
+        Ok(Self {
+            e164: util.format(&number, PhoneNumberFormat::E164).into_owned(),
+            calling_code: u16::try_from(number.country_code)
+                .map_err(|_| NumberError::UnknownCallingCode(input.to_owned()))?,
+            region: region.and_then(Region::inside),
+            kind: NumberKind::inside(kind),
+            possible: util.is_possible_number(&number),
+        })
+    }
+
+    /// `+`, country code, national number, digits only: `+33612345678`.
+    pub fn e164(&self) -> &str {
+        &self.e164
+    }
+
+    /// The country calling code, 1 to 999.
+    pub fn calling_code(&self) -> u16 {
+        self.calling_code
+    }
+
+    /// The region whose plan the number is in. `None` for a number of the whole world (satellite and international
+    /// services, region `001` in libphonenumber), and for a number that fits no region of a shared code.
+    pub fn region(&self) -> Option<Region> {
+        self.region
+    }
+
+    /// What the number is for.
+    pub fn kind(&self) -> NumberKind {
+        self.kind
+    }
+
+    /// Whether the digits fit the plan of the region: length and leading digits.
+    pub fn is_valid(&self) -> bool {
+        self.kind != NumberKind::Unknown
+    }
+
+    /// Whether the length fits. A number that is possible and not valid is perhaps newer than the plans known here.
+    pub fn is_possible(&self) -> bool {
+        self.possible
+    }
+}
+
+impl PartialEq for Number {
+    fn eq(&self, other: &Self) -> bool {
+        self.e164 == other.e164
+    }
+}
+
+impl Eq for Number {}
+
+impl Hash for Number {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.e164.hash(state);
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.e164)
+    }
+}
+
+/// Why no number could be read, with the input it is about. Each message says what would be right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NumberError {
+    /// Nothing but space.
+    Empty,
+    /// More than [`MAX_INPUT_CHARS`] characters.
+    InputTooLong,
+    /// National digits, and no default region to read them in.
+    NoCountryCode(String),
+    /// The digits after `+` start with no country code.
+    UnknownCallingCode(String),
+    /// Words, several numbers, or an RFC 3966 address with parameters.
+    NotANumber(String),
+    /// Too few digits for any number.
+    TooShort(String),
+    /// Too many digits for any number.
+    TooLong(String),
+    /// An extension behind a switchboard.
+    Extension(String),
+}
+
+impl fmt::Display for NumberError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const RIGHT: &str = "write it as +<country code><number>";
+        match self {
+            Self::Empty => write!(f, "the phone number is empty: {RIGHT}"),
+            Self::InputTooLong => write!(
+                f,
+                "more than {MAX_INPUT_CHARS} characters are no phone number: {RIGHT}"
+            ),
+            Self::NoCountryCode(input) => write!(
+                f,
+                "{input:?} has no country code: {RIGHT}, or set default_region"
+            ),
+            Self::UnknownCallingCode(input) => {
+                write!(
+                    f,
+                    "{input:?} does not start with the calling code of any country: {RIGHT}, such as +33612345678"
+                )
+            }
+            Self::NotANumber(input) => write!(
+                f,
+                "{input:?} is not a phone number: {RIGHT}, one number at a time"
+            ),
+            Self::TooShort(input) => write!(
+                f,
+                "{input:?} has too few digits: {RIGHT}, with all its digits"
+            ),
+            Self::TooLong(input) => write!(
+                f,
+                "{input:?} has too many digits: E.164 allows 15, country code included"
+            ),
+            Self::Extension(input) => write!(
+                f,
+                "{input:?} has an extension, which no text reaches: leave it out"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for NumberError {}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )]
+
+    use super::*;
+    use proptest::prelude::*;
+
+    fn region(code: &str) -> Option<Region> {
+        Some(code.parse().unwrap())
+    }
+
+    fn e164(input: &str, default_region: Option<Region>) -> String {
+        Number::parse(input, default_region)
+            .map_or_else(|error| error.to_string(), |number| number.to_string())
+    }
+
+    #[test]
+    fn every_number_reads_as_in_the_reference() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/phones.json");
+        let cases: Vec<serde_json::Value> =
+            serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        assert_eq!(cases.len(), 1386);
+        for case in cases {
+            let parsed = Number::parse(
+                case["input"].as_str().unwrap(),
+                case["region"].as_str().and_then(region),
+            );
+            assert_eq!(parsed.is_ok(), case["ok"], "{case}");
+            let Ok(number) = parsed else { continue };
+            assert_eq!(number.e164(), case["e164"], "{case}");
+            assert_eq!(
+                number.e164(),
+                format!(
+                    "+{}{}",
+                    number.calling_code(),
+                    case["nsn"].as_str().unwrap()
+                ),
+                "{case}"
+            );
+            assert_eq!(number.calling_code(), case["cc"], "{case}");
+            assert_eq!(number.is_valid(), case["valid"], "{case}");
+            assert_eq!(number.is_possible(), case["possible"], "{case}");
+            assert_eq!(
+                number.kind().as_str().to_uppercase(),
+                case["type"],
+                "{case}"
+            );
+            let region = number.region().map(|region| region.to_string());
+            assert_eq!(
+                region.as_deref(),
+                case["rc"].as_str().filter(|code| *code != "001"),
+                "{case}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_prefix_00_means_plus_unless_the_default_region_knows_better() {
+        for default in [
+            None,
+            region("US"),
+            region("AU"),
+            region("BR"),
+            region("JP"),
+            region("FR"),
+        ] {
+            assert_eq!(e164("0033 6 12 34 56 78", default), "+33612345678");
+            assert_eq!(e164(" 00 61 412 345 678\n", default), "+61412345678");
+        }
+        assert_eq!(e164("0011 1 202 456 1111", region("AU")), "+12024561111");
+        assert_eq!(e164("06 12 34 56 78", region("FR")), "+33612345678");
+        assert!(e164("00999123456", None).contains("calling code of any country"));
+    }
+
+    #[test]
+    fn an_error_says_what_would_be_right() {
+        let right = "\"0612345678\" has no country code: write it as +<country code><number>, or set default_region";
+        assert_eq!(e164("0612345678", None), right);
+        assert_eq!(Number::parse(" ", None), Err(NumberError::Empty));
+        assert_eq!(
+            Number::parse(&"1".repeat(65), None),
+            Err(NumberError::InputTooLong)
+        );
+        for (input, part) in [
+            ("+999123456789", "calling code of any country"),
+            ("Bob", "is not a phone number"),
+            (
+                "+33612345678;phone-context=a;tel:5",
+                "is not a phone number",
+            ),
+            ("+33612345678, +33612345679", "is not a phone number"),
+            ("+33 1", "too few digits"),
+            ("+331234567890123456789", "too many digits"),
+            ("+1 202 456 1111 ext. 5", "has an extension"),
+        ] {
+            assert!(
+                e164(input, None).contains(part),
+                "{input}: {}",
+                e164(input, None)
+            );
+        }
+    }
+
+    #[test]
+    fn a_region_is_two_letters_with_a_numbering_plan() {
+        assert_eq!("fr".parse::<Region>().unwrap().to_string(), "FR");
+        for code in ["", "F", "FRA", "F1", "é", "ZZ", "001", "uk"] {
+            assert!(code.parse::<Region>().is_err(), "{code}");
+        }
+        assert!(
+            "UK".parse::<Region>()
+                .unwrap_err()
+                .to_string()
+                .ends_with("the United Kingdom is GB")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_panics_and_an_e164_number_reads_as_itself(
+            input in r"(\+|00|tel:|;isub=|x|#|[^a])?([-0-9 ()/xa+;０٣]|;ext=|;phone-context=|tel:){0,24}",
+            code in prop::sample::select(vec!["US", "FR", "IT", "BR", "AU", "JP", "CI", "SM", "AR"]),
+        ) {
+            if let Ok(number) = Number::parse(&input, region(code)) {
+                prop_assert!(number.e164().len() > 3 && number.e164()[1..].bytes().all(|b| b.is_ascii_digit()));
+                if number.is_valid() {
+                    prop_assert_eq!(Number::parse(number.e164(), None), Ok(number));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Text that people or machines outside wrote, made safe to show: to a terminal, a log, or a model.
+
+/// Longest outside text that is shown, in characters.
+const MAX_CHARS: usize = 300;
+
+/// Escapes control, invisible and direction characters as `\u{..}`, and cuts long text.
+pub fn escape(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len().min(MAX_CHARS));
+    for (index, c) in text.chars().enumerate() {
+        if index == MAX_CHARS {
+            shown.push('\u{2026}');
+            break;
+        }
+        if is_hidden(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    shown
+}
+
+/// Characters that a reader does not see, or that change how others are seen.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_seen_is_shown() {
+        assert_eq!(escape("No\u{202e}te\u{0}\n"), "No\\u{202e}te\\u{0}\\u{a}");
+        assert_eq!(escape("D\u{e9}sol\u{e9}, \u{4e2d}\u{1f600}"), "D\u{e9}sol\u{e9}, \u{4e2d}\u{1f600}");
+        assert_eq!(escape(&"x".repeat(1_000)).chars().count(), MAX_CHARS + 1);
+        assert_eq!(escape("\u{e0041}"), "\\u{e0041}");
+    }
+}

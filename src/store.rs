@@ -1,0 +1,403 @@
+//! The ledger: what was asked, what was promised, what left, and what it cost.
+//!
+//! [`Store`] has few verbs, and each is one step of the business, all or nothing. The one that matters most is
+//! [`Store::reserve`]: it gathers the facts, asks the caller's decision, takes the money and writes the intent in a
+//! single transaction that is durable before it returns. Time, ids and randomness come in as arguments.
+
+pub mod sqlite;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
+use crate::sms::facts::{Budget, Facts, Limits};
+use crate::sms::message::{BatchId, MessageId, SessionId, State};
+
+/// The caller's base session, before any handle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BaseSession {
+    /// A session with a life of its own: the stdio process, or an HTTP session.
+    Named(String),
+    /// The principal's open session: the one used within the idle time, else a new one with this name.
+    Open {
+        /// The name that a new session gets.
+        fresh: String,
+    },
+}
+
+/// Who asks, and which budgets that means.
+#[derive(Clone, Debug)]
+pub struct Payer {
+    /// The principal.
+    pub principal: String,
+    /// The base session.
+    pub base: BaseSession,
+    /// A handle of `open_session`, which narrows further.
+    pub handle: Option<SessionId>,
+    /// A session or handle that was not used for this long is closed, in milliseconds.
+    pub idle_ms: i64,
+    /// The currency of all amounts, part of each budget's name.
+    pub currency: String,
+    /// Limits over the ledger's whole life; none means there is no such budget.
+    pub total: Option<Limits>,
+    /// Limits of the principal's UTC day.
+    pub day: Limits,
+    /// Limits of the base session.
+    pub session: Limits,
+}
+
+/// A message that is asked for.
+#[derive(Clone)]
+pub struct Draft {
+    /// Its id.
+    pub id: MessageId,
+    /// The recipient in E.164.
+    pub to: String,
+    /// The sender ID.
+    pub from: Option<String>,
+    /// The text.
+    pub text: String,
+    /// Digest of sender and text, for duplicates.
+    pub digest: [u8; 16],
+    /// `GSM-7` or `UCS-2`.
+    pub encoding: &'static str,
+    /// Segments.
+    pub segments: u32,
+    /// What to hold, in micros.
+    pub hold_micros: i64,
+}
+
+impl std::fmt::Debug for Draft {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Draft").field("id", &self.id).field("segments", &self.segments).finish_non_exhaustive()
+    }
+}
+
+/// An idempotency key with a digest of everything that the call said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The caller's key.
+    pub key: String,
+    /// Digest of the call's arguments.
+    pub fingerprint: [u8; 32],
+}
+
+/// A bulk send, as far as it is more than its messages.
+#[derive(Clone, Debug)]
+pub struct BatchDraft {
+    /// Its id.
+    pub id: BatchId,
+    /// Recipients that were named twice and are sent once.
+    pub duplicates: Vec<String>,
+    /// Recipients refused before the ledger was asked.
+    pub refused: Vec<RefusedRecipient>,
+}
+
+/// Everything that [`Store::reserve`] needs.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// Who pays.
+    pub payer: Payer,
+    /// Now.
+    pub now: Timestamp,
+    /// The provider that will carry the messages.
+    pub provider: String,
+    /// The caller's key for this intent.
+    pub idempotency: Option<Idempotency>,
+    /// Set for a bulk send: its messages are queued, and a single one goes straight to `attempting`.
+    pub batch: Option<BatchDraft>,
+    /// The messages; recipients are distinct.
+    pub drafts: Vec<Draft>,
+    /// Whether one refused message refuses all.
+    pub all_or_none: bool,
+    /// How far back the same text counts as a duplicate, in milliseconds.
+    pub duplicate_window_ms: i64,
+    /// Messages per second.
+    pub per_second: u32,
+    /// Only decide; write nothing.
+    pub preview: bool,
+}
+
+/// The policy that [`Store::reserve`] asks inside its transaction, for each draft by its index.
+pub type Decide = Arc<dyn Fn(usize, &Facts) -> Result<()> + Send + Sync>;
+
+/// What [`Store::reserve`] did.
+#[derive(Debug)]
+pub enum Reservation {
+    /// Recorded, money held. Refused drafts are not recorded.
+    Taken {
+        /// Which drafts were refused, and why.
+        refused: Vec<(usize, Error)>,
+        /// The budgets after it.
+        budgets: Vec<Budget>,
+    },
+    /// Nothing was recorded.
+    Refused {
+        /// Which drafts were refused, and why; at least one.
+        refused: Vec<(usize, Error)>,
+        /// The budgets as they are.
+        budgets: Vec<Budget>,
+    },
+    /// The key was used before for exactly this: here is what it led to.
+    Replay(Target),
+    /// The key was used before for something else.
+    Conflict,
+}
+
+/// What an idempotency key led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A single message.
+    Message(MessageId),
+    /// A bulk send.
+    Batch(BatchId),
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// When.
+    pub at: Timestamp,
+    /// The new state.
+    pub state: State,
+    /// The provider's id.
+    pub vendor_id: Option<String>,
+    /// The real price in micros; the held amount where the provider named none.
+    pub price_micros: Option<i64>,
+    /// Segments charged, where the provider says so.
+    pub segments: Option<u32>,
+    /// Our code, for anything but success.
+    pub code: Option<ErrorKind>,
+    /// The provider's words or ours.
+    pub why: Option<String>,
+    /// Whether the text is erased now.
+    pub erase_text: bool,
+    /// Whether the idempotency key may be used again, because nothing was sent.
+    pub free_key: bool,
+}
+
+/// A message in the ledger.
+#[derive(Clone)]
+pub struct Record {
+    /// Its id.
+    pub id: MessageId,
+    /// Its place in the ledger; later messages have higher ones.
+    pub sequence: i64,
+    /// The bulk send that it belongs to.
+    pub batch: Option<BatchId>,
+    /// The recipient in E.164.
+    pub to: String,
+    /// The sender ID.
+    pub from: Option<String>,
+    /// The text, unless it was erased.
+    pub text: Option<String>,
+    /// `GSM-7` or `UCS-2`.
+    pub encoding: String,
+    /// Segments.
+    pub segments: u32,
+    /// Where it stands.
+    pub state: State,
+    /// The provider's name.
+    pub provider: String,
+    /// The provider's id.
+    pub vendor_id: Option<String>,
+    /// When it was accepted.
+    pub created: Timestamp,
+    /// When its state last changed.
+    pub changed: Timestamp,
+    /// Still held, in micros.
+    pub held_micros: i64,
+    /// Posted price, in micros.
+    pub price_micros: Option<i64>,
+    /// Currency of both.
+    pub currency: String,
+    /// Our code, if it did not succeed.
+    pub code: Option<ErrorKind>,
+    /// Words about it, the provider's or ours.
+    pub why: Option<String>,
+}
+
+impl std::fmt::Debug for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Record").field("id", &self.id).field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+/// One step of a message's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The state it entered.
+    pub state: State,
+    /// When.
+    pub at: Timestamp,
+    /// Words about it.
+    pub why: Option<String>,
+}
+
+/// A bulk send in the ledger.
+#[derive(Clone, Debug)]
+pub struct BatchRecord {
+    /// Its id.
+    pub id: BatchId,
+    /// When it was accepted.
+    pub created: Timestamp,
+    /// How many of its messages are in which state.
+    pub states: Vec<(State, u32)>,
+    /// Recipients named twice.
+    pub duplicates: Vec<String>,
+    /// Recipients refused.
+    pub refused: Vec<RefusedRecipient>,
+}
+
+impl BatchRecord {
+    /// How many messages were accepted.
+    pub fn accepted(&self) -> u32 {
+        self.states.iter().map(|(_, count)| count).sum()
+    }
+
+    /// How many are still to be handed over, or being handed over.
+    pub fn open(&self) -> u32 {
+        let open = |state: State| matches!(state, State::Scheduled | State::Queued | State::Attempting);
+        self.states.iter().filter(|(state, _)| open(*state)).map(|(_, count)| count).sum()
+    }
+}
+
+/// Which messages [`Store::list`] shows.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Whose.
+    pub principal: String,
+    /// In this state.
+    pub state: Option<State>,
+    /// To this number, in E.164.
+    pub to: Option<String>,
+    /// Accepted at this moment or later.
+    pub since: Option<Timestamp>,
+    /// Accepted before this moment.
+    pub until: Option<Timestamp>,
+    /// Of this bulk send.
+    pub batch: Option<BatchId>,
+    /// Only messages before this place in the ledger.
+    pub before: Option<i64>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Messages that a worker took from the queue; they are `attempting` now.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// The messages, with their texts.
+    pub messages: Vec<Record>,
+    /// How long until the sending rate allows another, in milliseconds, if that is what limited this claim.
+    pub wait_ms: Option<u64>,
+}
+
+/// What a worker may take from the queue.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// Now.
+    pub now: Timestamp,
+    /// At most so many.
+    pub limit: u32,
+    /// Messages per second.
+    pub per_second: u32,
+    /// Queued messages older than this expire instead, in milliseconds.
+    pub max_age_ms: i64,
+    /// Whether to take over what a process that died left queued.
+    pub adopt: bool,
+}
+
+/// What [`Store::recover`] found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Attempts whose process died: unknown now.
+    pub unknown: u32,
+    /// Queued messages that were released for another process to take.
+    pub released: u32,
+}
+
+/// A report of the provider about one of its messages.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The provider's name.
+    pub provider: String,
+    /// Its id of the message.
+    pub vendor_id: String,
+    /// What it says.
+    pub state: State,
+    /// When it happened.
+    pub at: Timestamp,
+    /// Its words, if it failed.
+    pub why: Option<String>,
+}
+
+/// A slice of a session that is asked for.
+#[derive(Clone, Debug)]
+pub struct NewHandle {
+    /// The handle.
+    pub id: SessionId,
+    /// A name for people.
+    pub label: Option<String>,
+    /// Its limits, already no wider than the session's.
+    pub limits: Limits,
+}
+
+/// The durable ledger. See the module's text. Every error is [`ErrorKind::LedgerUnavailable`] unless said otherwise.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Decides, holds the money and records the intent, in one durable step.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SessionInvalid`] for a handle that is unknown, somebody else's, or closed.
+    async fn reserve(&self, intent: Intent, decide: Decide) -> Result<Reservation>;
+
+    /// Takes queued messages for handing over: they are `attempting`, durably, before this returns.
+    async fn claim(&self, claim: Claim) -> Result<Claimed>;
+
+    /// Posts how an attempt ended, with its money. A message that already moved on stays as it is. Returns the
+    /// budgets after it.
+    async fn settle(&self, id: &MessageId, settlement: Settlement) -> Result<Vec<Budget>>;
+
+    /// Records what a provider says later. A report for an id that is not known yet is kept and applied when it is.
+    /// Returns the message whose state changed.
+    async fn record_receipt(&self, report: Report, now: Timestamp) -> Result<Option<MessageId>>;
+
+    /// Turns the attempts of processes that died into unknown outcomes, and releases what they had queued. With
+    /// `stale_before`, this process's own attempts from before then are unknown as well.
+    async fn recover(&self, now: Timestamp, stale_before: Option<Timestamp>) -> Result<Recovered>;
+
+    /// A message of this principal.
+    async fn message(&self, principal: &str, id: &MessageId) -> Result<Option<Record>>;
+
+    /// A message's states so far, oldest first.
+    async fn history(&self, id: &MessageId) -> Result<Vec<Change>>;
+
+    /// A bulk send of this principal.
+    async fn batch(&self, principal: &str, id: &BatchId) -> Result<Option<BatchRecord>>;
+
+    /// Messages, newest first.
+    async fn list(&self, filter: Filter) -> Result<Vec<Record>>;
+
+    /// The budgets that a send by this payer would have to fit in, as they are now.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SessionInvalid`], as for [`Store::reserve`].
+    async fn budgets(&self, payer: Payer, now: Timestamp) -> Result<Vec<Budget>>;
+
+    /// Makes a slice of the payer's session.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SessionInvalid`], as for [`Store::reserve`].
+    async fn open_session(&self, payer: Payer, handle: NewHandle, now: Timestamp) -> Result<Vec<Budget>>;
+
+    /// Every budget of the ledger that still matters, for the operator.
+    async fn all_budgets(&self) -> Result<Vec<Budget>>;
+
+    /// Unfreezes a budget, for the operator. Returns whether there was a frozen one with this name.
+    async fn unfreeze(&self, key: &str) -> Result<bool>;
+
+    /// Gives back what this process had claimed, and closes.
+    async fn close(&self) -> Result<()>;
+}

@@ -1,0 +1,245 @@
+//! The ledger in one SQLite file, for one machine.
+//!
+//! One thread writes ([`writer`]); readers have their own connections. Several processes may share the file: write
+//! transactions are immediate and short. Which process is alive is told by lock files beside the ledger, which the
+//! operating system releases at any death, so an attempt of a process that died becomes unknown at once, while one
+//! of a process that lives is left alone, and nothing has to be written while nothing happens.
+
+mod instance;
+mod query;
+mod reserve;
+mod settle;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OpenFlags};
+
+use super::{
+    BatchRecord, Change, Claim, Claimed, Decide, Filter, Intent, NewHandle, Payer, Record, Recovered, Report, Reservation, Settlement, Store,
+};
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sms::facts::Budget;
+use crate::sms::message::{BatchId, MessageId};
+use instance::Instance;
+use writer::{Writer, unavailable};
+
+/// "smsm": marks the file as ours, so that another program's database is refused and not migrated.
+const APPLICATION_ID: i32 = 0x736d_736d;
+
+/// Every migration, oldest first. A released one is never changed.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_ledger.sql")];
+
+/// How long a write waits for another process's transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Page cache of a connection, in KiB: enough for the hot ends of the indices, small enough for a laptop.
+const CACHE_KIB: i32 = 4_096;
+
+/// Readers that stay open; more than that are closed after use.
+const READERS: usize = 2;
+
+/// The ledger. See the module's text.
+pub struct SqliteStore {
+    path: PathBuf,
+    writer: Mutex<Option<Writer>>,
+    readers: Arc<Mutex<Vec<Connection>>>,
+    instance: Instance,
+}
+
+impl SqliteStore {
+    /// Opens the ledger, and makes it (mode 0600) where there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`], saying why: no permission, no database, another program's, or a newer one.
+    pub fn open(path: &Path, now: Timestamp, random: [u8; 8]) -> Result<Self> {
+        make_private(path)?;
+        let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        prepare(&mut db, path)?;
+        let instance = Instance::register(&db, path, now, random)?;
+        Ok(Self { path: path.to_owned(), writer: Mutex::new(Some(Writer::start(db)?)), readers: Arc::default(), instance })
+    }
+
+    fn writer(&self) -> Result<Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(|| unavailable("the ledger is closed"))
+    }
+
+    async fn read<T: Send + 'static>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static) -> Result<T> {
+        let (path, readers) = (self.path.clone(), Arc::clone(&self.readers));
+        let task = tokio::task::spawn_blocking(move || {
+            let kept = readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let db = match kept {
+                Some(db) => db,
+                None => connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?,
+            };
+            let answer = query(&db).map_err(|error| unavailable(&error.to_string()))?;
+            let mut readers = readers.lock().unwrap_or_else(PoisonError::into_inner);
+            if readers.len() < READERS {
+                readers.push(db);
+            }
+            Ok(answer)
+        });
+        task.await.unwrap_or_else(|error| Err(unavailable(&format!("the reader ended: {error}"))))
+    }
+}
+
+fn cannot_open(path: &Path, why: &str) -> Error {
+    Error::new(ErrorKind::LedgerUnavailable, format!("cannot use the ledger {}: {why}", path.display()))
+        .next("Name a file in a writable folder on a local disk with --ledger FILE or SMS_MCP_LEDGER. Nothing was sent.")
+}
+
+/// Makes the folder and the file for this user only, before SQLite opens it; its side files inherit the mode.
+fn make_private(path: &Path) -> Result<()> {
+    let cannot = |error: std::io::Error| cannot_open(path, &error.to_string());
+    if path.is_dir() {
+        return Err(cannot_open(path, "it is a folder"));
+    }
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder).map_err(cannot)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).map_err(cannot)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = file.metadata().map_err(cannot)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(cannot)?;
+        }
+    }
+    drop(file);
+    Ok(())
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
+    let open = || -> rusqlite::Result<Connection> {
+        let db = Connection::open_with_flags(path, flags)?;
+        db.busy_timeout(BUSY_TIMEOUT)?;
+        db.set_prepared_statement_cache_capacity(64);
+        db.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        db.pragma_update(None, "temp_store", "memory")?;
+        Ok(db)
+    };
+    open().map_err(|error| cannot_open(path, &error.to_string()))
+}
+
+/// Checks whose file it is, sets durability, and brings the tables up to date.
+fn prepare(db: &mut Connection, path: &Path) -> Result<()> {
+    let wrong = |error: rusqlite::Error| cannot_open(path, &error.to_string());
+    let mode: String = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).map_err(wrong)?;
+    if mode != "wal" {
+        return Err(cannot_open(path, "its disk does not support a write-ahead log"));
+    }
+    db.pragma_update(None, "synchronous", "full").map_err(wrong)?;
+    // On macOS a plain fsync does not reach the disk; elsewhere this changes nothing.
+    db.pragma_update(None, "fullfsync", true).map_err(wrong)?;
+    db.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024).map_err(wrong)?;
+    let transaction = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(wrong)?;
+    let number = |pragma: &str| transaction.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
+    let version = usize::try_from(number("user_version").map_err(wrong)?).unwrap_or(usize::MAX);
+    let owner = number("application_id").map_err(wrong)?;
+    let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(wrong)?;
+    if owner != APPLICATION_ID && (tables > 0 || version > 0) {
+        return Err(cannot_open(path, "it is a database of another program"));
+    }
+    if version > MIGRATIONS.len() {
+        return Err(cannot_open(path, "a newer version of sms-mcp wrote it; update this one"));
+    }
+    for migration in MIGRATIONS.iter().skip(version) {
+        transaction.execute_batch(migration).map_err(wrong)?;
+    }
+    if version < MIGRATIONS.len() {
+        transaction.pragma_update(None, "user_version", i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)).map_err(wrong)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(wrong)?;
+    }
+    transaction.commit().map_err(wrong)
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn reserve(&self, intent: Intent, decide: Decide) -> Result<Reservation> {
+        let owner = self.instance.id();
+        self.writer()?.run(move |db| reserve::reserve(db, owner, &intent, &decide)).await?
+    }
+
+    async fn claim(&self, claim: Claim) -> Result<Claimed> {
+        let owner = self.instance.id();
+        self.writer()?.run(move |db| settle::claim(db, owner, &claim)).await
+    }
+
+    async fn settle(&self, id: &MessageId, settlement: Settlement) -> Result<Vec<Budget>> {
+        let id = id.clone();
+        self.writer()?.run(move |db| settle::settle(db, &id, &settlement)).await
+    }
+
+    async fn record_receipt(&self, report: Report, now: Timestamp) -> Result<Option<MessageId>> {
+        self.writer()?.run(move |db| settle::record_receipt(db, &report, now)).await
+    }
+
+    async fn recover(&self, now: Timestamp, stale_before: Option<Timestamp>) -> Result<Recovered> {
+        let own = self.instance.id();
+        let instances = self.read(instance::list).await?;
+        let dead = self.instance.dead(instances);
+        if dead.is_empty() && stale_before.is_none() {
+            return Ok(Recovered::default());
+        }
+        self.writer()?.run(move |db| settle::recover(db, own, &dead, now, stale_before)).await
+    }
+
+    async fn message(&self, principal: &str, id: &MessageId) -> Result<Option<Record>> {
+        let (principal, id) = (principal.to_owned(), id.clone());
+        self.read(move |db| query::message(db, &principal, &id)).await
+    }
+
+    async fn history(&self, id: &MessageId) -> Result<Vec<Change>> {
+        let id = id.clone();
+        self.read(move |db| query::history(db, &id)).await
+    }
+
+    async fn batch(&self, principal: &str, id: &BatchId) -> Result<Option<BatchRecord>> {
+        let (principal, id) = (principal.to_owned(), id.clone());
+        self.read(move |db| query::batch(db, &principal, &id)).await
+    }
+
+    async fn list(&self, filter: Filter) -> Result<Vec<Record>> {
+        self.read(move |db| query::list(db, &filter)).await
+    }
+
+    async fn budgets(&self, payer: Payer, now: Timestamp) -> Result<Vec<Budget>> {
+        self.read(move |db| reserve::preview_budgets(db, &payer, now)).await?
+    }
+
+    async fn open_session(&self, payer: Payer, handle: NewHandle, now: Timestamp) -> Result<Vec<Budget>> {
+        self.writer()?.run(move |db| reserve::open_session(db, &payer, &handle, now)).await?
+    }
+
+    async fn all_budgets(&self) -> Result<Vec<Budget>> {
+        self.read(query::all_budgets).await
+    }
+
+    async fn unfreeze(&self, key: &str) -> Result<bool> {
+        let key = key.to_owned();
+        self.writer()?.run(move |db| settle::unfreeze(db, &key)).await
+    }
+
+    async fn close(&self) -> Result<()> {
+        let owner = self.instance.id();
+        let writer = self.writer()?;
+        writer.run(move |db| settle::leave(db, owner)).await?;
+        self.instance.remove_lock();
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(())
+    }
+}

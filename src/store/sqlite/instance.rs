@@ -1,0 +1,86 @@
+//! Which processes that use this ledger are alive: each holds a lock on a file of its own beside it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::{Connection, params};
+
+use super::{cannot_open, unavailable};
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::sms::message::hex;
+
+/// This process's place in the ledger.
+pub(super) struct Instance {
+    id: i64,
+    folder: PathBuf,
+    lock: Mutex<Option<File>>,
+    lock_path: PathBuf,
+}
+
+/// A registered process.
+#[derive(Clone, Debug)]
+pub(super) struct Registered {
+    pub(super) id: i64,
+    pub(super) name: String,
+}
+
+impl Instance {
+    /// Locks a new file, then registers its name: whoever reads the name can tell whether its owner lives.
+    pub(super) fn register(db: &Connection, ledger: &Path, now: Timestamp, random: [u8; 8]) -> Result<Self> {
+        let mut folder = ledger.as_os_str().to_owned();
+        folder.push(".live");
+        let folder = PathBuf::from(folder);
+        let name = hex(&random);
+        let lock_path = folder.join(&name);
+        let make = || -> std::io::Result<File> {
+            std::fs::create_dir_all(&folder)?;
+            let file = OpenOptions::new().create_new(true).write(true).open(&lock_path)?;
+            file.try_lock()?;
+            Ok(file)
+        };
+        let lock = make().map_err(|error| cannot_open(ledger, &format!("its lock file {}: {error}", lock_path.display())))?;
+        db.execute("INSERT INTO instance (name, opened_ms) VALUES (?1, ?2)", params![name, now.as_millis()])
+            .map_err(|error| unavailable(&error.to_string()))?;
+        Ok(Self { id: db.last_insert_rowid(), folder, lock: Mutex::new(Some(lock)), lock_path })
+    }
+
+    pub(super) fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// Those of `instances` whose process has ended.
+    pub(super) fn dead(&self, instances: Vec<Registered>) -> Vec<Registered> {
+        instances.into_iter().filter(|other| other.id != self.id && !self.lives(&other.name)).collect()
+    }
+
+    fn lives(&self, name: &str) -> bool {
+        let path = self.folder.join(name);
+        match OpenOptions::new().write(true).open(&path) {
+            Ok(file) => match file.try_lock() {
+                Ok(()) => {
+                    let _ = std::fs::remove_file(&path);
+                    false
+                }
+                // In doubt it lives: an attempt that is left alone does no harm.
+                Err(TryLockError::WouldBlock | TryLockError::Error(_)) => true,
+            },
+            Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+        }
+    }
+
+    /// Gives the lock back and removes its file.
+    pub(super) fn remove_lock(&self) {
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let _ = std::fs::remove_file(&self.lock_path);
+        let _ = std::fs::remove_dir(&self.folder); // Succeeds only for the last one.
+    }
+}
+
+/// Every registered process.
+pub(super) fn list(db: &Connection) -> rusqlite::Result<Vec<Registered>> {
+    let mut statement = db.prepare_cached("SELECT id, name FROM instance")?;
+    let rows = statement.query_map([], |row| Ok(Registered { id: row.get(0)?, name: row.get(1)? }))?;
+    rows.collect()
+}

@@ -1,0 +1,391 @@
+//! Taking a send: facts, decision, money and intent in one transaction.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::writer::JobResult;
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sms::facts::{Budget, Earlier, Facts, Limits, Scope};
+use crate::sms::message::{BatchId, MessageId, SessionId, State};
+use crate::store::{BaseSession, Decide, Draft, Intent, NewHandle, Payer, Reservation, Target};
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// How exact "last used" of a session has to be: one write a second is enough for an idle time of minutes.
+const TOUCH_MS: i64 = 1_000;
+
+/// Most rows that the look at one recipient reads; above the highest `recipient_per_day` that the config allows.
+const RECIPIENT_ROWS: i64 = 2_000;
+
+/// One budget row with its id.
+pub(super) struct Row {
+    pub(super) id: i64,
+    pub(super) budget: Budget,
+}
+
+const fn scope_number(scope: Scope) -> i64 {
+    match scope {
+        Scope::Total => 0,
+        Scope::Day => 1,
+        Scope::Session => 2,
+        Scope::Handle => 3,
+    }
+}
+
+fn scope_from(number: i64) -> Scope {
+    match number {
+        0 => Scope::Total,
+        1 => Scope::Day,
+        2 => Scope::Session,
+        _ => Scope::Handle,
+    }
+}
+
+pub(super) fn budget_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    Ok(Row {
+        id: row.get(0)?,
+        budget: Budget {
+            key: row.get(1)?,
+            scope: scope_from(row.get(2)?),
+            limits: Limits { spend_micros: row.get(3)?, messages: row.get(4)? },
+            held_micros: row.get(5)?,
+            spent_micros: row.get(6)?,
+            messages: row.get(7)?,
+            frozen: row.get(8)?,
+        },
+    })
+}
+
+pub(super) const BUDGET_COLUMNS: &str = "id, key, scope, limit_micros, limit_messages, held_micros, spent_micros, messages, frozen";
+
+/// A name, scope and limits of the path.
+struct Part {
+    key: String,
+    scope: Scope,
+    limits: Limits,
+}
+
+/// The session part of the path: which base session, and which handles on the way to the one that was given.
+struct Sessions {
+    base: String,
+    base_is_new: bool,
+    parts: Vec<Part>,
+}
+
+type Business<T> = JobResult<Result<T>>;
+
+/// Unwraps an answer of the business inside a job.
+macro_rules! business {
+    ($answer:expr) => {
+        match $answer {
+            Ok(value) => value,
+            Err(error) => return Ok(Err(error)),
+        }
+    };
+}
+
+fn sessions(db: &Connection, payer: &Payer, now: Timestamp) -> Business<Sessions> {
+    let alive_since = now.plus_ms(-payer.idle_ms).as_millis();
+    let (base, base_is_new) = match &payer.base {
+        BaseSession::Named(name) => {
+            let owner: Option<String> = db.prepare_cached("SELECT principal FROM session WHERE id = ?1")?.query_row([name], |row| row.get(0)).optional()?;
+            match owner {
+                Some(owner) if owner != payer.principal => {
+                    return Ok(Err(Error::new(ErrorKind::SessionInvalid, "this session belongs to another principal")));
+                }
+                owner => (name.clone(), owner.is_none()),
+            }
+        }
+        BaseSession::Open { fresh } => {
+            let mut statement =
+                db.prepare_cached("SELECT id FROM session WHERE principal = ?1 AND kind = 1 AND used_ms >= ?2 ORDER BY used_ms DESC LIMIT 1")?;
+            let open: Option<String> = statement.query_row(params![payer.principal, alive_since], |row| row.get(0)).optional()?;
+            let base_is_new = open.is_none();
+            (open.unwrap_or_else(|| fresh.clone()), base_is_new)
+        }
+    };
+    let mut parts = vec![Part { key: format!("session:{}:{base}", payer.currency), scope: Scope::Session, limits: payer.session }];
+    if let Some(handle) = &payer.handle {
+        let found: Option<(String, String, i64, Limits)> = db
+            .prepare_cached("SELECT principal, parent, used_ms, limit_micros, limit_messages FROM session WHERE id = ?1 AND kind = 2")?
+            .query_row([handle.as_str()], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, Limits { spend_micros: row.get(3)?, messages: row.get(4)? }))
+            })
+            .optional()?;
+        let (parent, limits) = match found {
+            // Somebody else's handle looks like no handle at all.
+            Some((owner, parent, used, limits)) if owner == payer.principal => {
+                if used < alive_since {
+                    return Ok(Err(Error::new(ErrorKind::SessionInvalid, "this session handle has expired: it was not used for too long")));
+                }
+                (parent, limits)
+            }
+            _ => return Ok(Err(Error::new(ErrorKind::SessionInvalid, "there is no such session handle"))),
+        };
+        if parent != base {
+            parts.push(Part { key: format!("session:{}:{parent}", payer.currency), scope: Scope::Session, limits: payer.session });
+        }
+        parts.push(Part { key: format!("handle:{}:{handle}", payer.currency), scope: Scope::Handle, limits });
+    }
+    Ok(Ok(Sessions { base, base_is_new, parts }))
+}
+
+fn path(payer: &Payer, now: Timestamp, sessions: Sessions) -> Vec<Part> {
+    let total = payer.total.map(|limits| Part { key: format!("total:{}", payer.currency), scope: Scope::Total, limits });
+    let day = Part { key: format!("day:{}:{}:{}", payer.currency, payer.principal, now.utc_day()), scope: Scope::Day, limits: payer.day };
+    total.into_iter().chain(std::iter::once(day)).chain(sessions.parts).collect()
+}
+
+/// Reads the budgets of the path as these limits see them; a budget that was never used is not written yet.
+fn look(db: &Connection, path: Vec<Part>) -> JobResult<Vec<Row>> {
+    let mut statement = db.prepare_cached(&format!("SELECT {BUDGET_COLUMNS} FROM budget WHERE key = ?1"))?;
+    let mut rows = Vec::with_capacity(path.len());
+    for part in path {
+        let found = statement.query_row([&part.key], budget_from).optional()?;
+        let mut row = found.unwrap_or_else(|| Row {
+            id: 0,
+            budget: Budget { key: part.key.clone(), scope: part.scope, limits: Limits::default(), held_micros: 0, spent_micros: 0, messages: 0, frozen: false },
+        });
+        row.budget.limits = part.limits;
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+/// Adds to what a budget holds, in one conditional update that takes nothing where it does not fit. The limit in the
+/// row follows the configuration, but never falls below what is already used.
+fn hold(db: &Connection, row: &mut Row, micros: i64, messages: i64) -> JobResult<bool> {
+    let Budget { key, scope, limits, .. } = &row.budget;
+    if row.id == 0 {
+        db.prepare_cached("INSERT INTO budget (key, scope) VALUES (?1, ?2)")?.execute(params![key, scope_number(*scope)])?;
+        row.id = db.last_insert_rowid();
+    }
+    let changed = db
+        .prepare_cached(
+            "UPDATE budget SET held_micros = held_micros + ?2, messages = messages + ?3,
+                    limit_micros = max(?4, held_micros + spent_micros + ?2), limit_messages = max(?5, messages + ?3)
+             WHERE id = ?1 AND NOT frozen AND (?4 IS NULL OR held_micros + spent_micros + ?2 <= ?4) AND (?5 IS NULL OR messages + ?3 <= ?5)",
+        )?
+        .execute(params![row.id, micros, messages, limits.spend_micros, limits.messages])?;
+    row.budget.held_micros += micros;
+    row.budget.messages += messages;
+    Ok(changed == 1)
+}
+
+/// The budgets that this payer's next send would have to fit in.
+pub(super) fn preview_budgets(db: &Connection, payer: &Payer, now: Timestamp) -> Business<Vec<Budget>> {
+    let sessions = business!(sessions(db, payer, now)?);
+    Ok(Ok(look(db, path(payer, now, sessions))?.into_iter().map(|row| row.budget).collect()))
+}
+
+pub(super) fn open_session(db: &Connection, payer: &Payer, handle: &NewHandle, now: Timestamp) -> Business<Vec<Budget>> {
+    let found = business!(sessions(db, payer, now)?);
+    touch(db, payer, &found, now)?;
+    db.prepare_cached(
+        "INSERT INTO session (id, principal, kind, parent, label, limit_micros, limit_messages, opened_ms, used_ms) VALUES (?1, ?2, 2, ?3, ?4, ?5, ?6, ?7, ?7)",
+    )?
+    .execute(params![handle.id.as_str(), payer.principal, found.base, handle.label, handle.limits.spend_micros, handle.limits.messages, now.as_millis()])?;
+    let narrowed = Payer { handle: Some(handle.id.clone()), ..payer.clone() };
+    preview_budgets(db, &narrowed, now)
+}
+
+/// Notes that the sessions of the path are in use.
+fn touch(db: &Connection, payer: &Payer, sessions: &Sessions, now: Timestamp) -> JobResult<()> {
+    let now = now.as_millis();
+    if sessions.base_is_new {
+        let kind = i64::from(matches!(payer.base, BaseSession::Open { .. }));
+        db.prepare_cached("INSERT INTO session (id, principal, kind, opened_ms, used_ms) VALUES (?1, ?2, ?3, ?4, ?4)")?
+            .execute(params![sessions.base, payer.principal, kind, now])?;
+    }
+    let mut statement = db.prepare_cached("UPDATE session SET used_ms = ?2 WHERE id = ?1 AND used_ms < ?2 - ?3")?;
+    if !sessions.base_is_new {
+        statement.execute(params![sessions.base, now, TOUCH_MS])?;
+    }
+    if let Some(handle) = payer.handle.as_ref().map(SessionId::as_str) {
+        statement.execute(params![handle, now, TOUCH_MS])?;
+    }
+    Ok(())
+}
+
+/// What the ledger knows about this recipient: how many messages lately, and the same text within the window.
+fn recipient_facts(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut Facts) -> JobResult<()> {
+    let now = intent.now.as_millis();
+    let window = DAY_MS.max(intent.duplicate_window_ms);
+    let mut statement = db.prepare_cached(
+        "SELECT id, created_ms, digest, principal, state FROM message WHERE recipient = ?1 AND created_ms > ?2 ORDER BY created_ms DESC LIMIT ?3",
+    )?;
+    let mut rows = statement.query(params![draft.to, now - window, RECIPIENT_ROWS])?;
+    (facts.recipient_last_hour, facts.recipient_last_day, facts.same_text) = (0, 0, None);
+    while let Some(row) = rows.next()? {
+        let age_ms = now - row.get::<_, i64>(1)?;
+        let state = State::from_number(row.get(4)?).unwrap_or(State::Unknown);
+        if state.never_left() {
+            continue;
+        }
+        facts.recipient_last_hour += u32::from(age_ms < HOUR_MS);
+        facts.recipient_last_day += u32::from(age_ms < DAY_MS);
+        let is_same = facts.same_text.is_none()
+            && age_ms < intent.duplicate_window_ms
+            && row.get_ref(2)?.as_blob().is_ok_and(|digest| digest == draft.digest)
+            && row.get_ref(3)?.as_str().is_ok_and(|principal| principal == intent.payer.principal);
+        if is_same {
+            facts.same_text = Some(Earlier { id: MessageId::from_text(row.get::<_, String>(0)?), state, age_ms: age_ms.max(0) });
+        }
+    }
+    Ok(())
+}
+
+/// The sending rate as a generic cell rate algorithm: a second's worth may go at once.
+pub(super) struct Pace {
+    until_us: i64,
+    now_us: i64,
+    interval_us: i64,
+}
+
+const SECOND_US: i64 = 1_000_000;
+
+impl Pace {
+    pub(super) fn read(db: &Connection, now: Timestamp, per_second: u32) -> JobResult<Self> {
+        let until_us: i64 = db.prepare_cached("SELECT until_us FROM pace")?.query_row([], |row| row.get(0))?;
+        let now_us = now.as_millis().saturating_mul(1_000);
+        // A clock that was set back must not stop all sending for as long.
+        let until_us = until_us.clamp(now_us, now_us + SECOND_US);
+        Ok(Self { until_us, now_us, interval_us: (SECOND_US / i64::from(per_second.max(1))).max(1) })
+    }
+
+    /// How many may go now.
+    pub(super) fn room(&self) -> u32 {
+        u32::try_from((self.now_us + SECOND_US - self.until_us) / self.interval_us).unwrap_or(0)
+    }
+
+    /// How long until one may go, in milliseconds.
+    pub(super) fn wait_ms(&self) -> u64 {
+        let short_us = self.until_us + self.interval_us - (self.now_us + SECOND_US);
+        u64::try_from(short_us.max(0)).unwrap_or(0).div_ceil(1_000)
+    }
+
+    /// Takes room for `count` messages.
+    pub(super) fn take(&mut self, db: &Connection, count: u32) -> JobResult<()> {
+        self.until_us += self.interval_us.saturating_mul(count.into());
+        db.prepare_cached("UPDATE pace SET until_us = ?1")?.execute([self.until_us])?;
+        Ok(())
+    }
+}
+
+fn earlier_intent(db: &Connection, intent: &Intent) -> JobResult<Option<Reservation>> {
+    let Some(key) = &intent.idempotency else { return Ok(None) };
+    let found: Option<(Vec<u8>, String)> = db
+        .prepare_cached("SELECT fingerprint, target FROM idempotency WHERE principal = ?1 AND key = ?2")?
+        .query_row(params![intent.payer.principal, key.key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(found.map(|(fingerprint, target)| {
+        if fingerprint != key.fingerprint {
+            Reservation::Conflict
+        } else if target.starts_with(BatchId::PREFIX) {
+            Reservation::Replay(Target::Batch(BatchId::from_text(target)))
+        } else {
+            Reservation::Replay(Target::Message(MessageId::from_text(target)))
+        }
+    }))
+}
+
+/// See [`crate::store::Store::reserve`].
+pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, decide: &Decide) -> Business<Reservation> {
+    if let Some(earlier) = earlier_intent(db, intent)? {
+        return Ok(Ok(earlier));
+    }
+    let found = business!(sessions(db, &intent.payer, intent.now)?);
+    if !intent.preview {
+        touch(db, &intent.payer, &found, intent.now)?;
+    }
+    let mut rows = look(db, path(&intent.payer, intent.now, found))?;
+    let mut pace = Pace::read(db, intent.now, intent.per_second)?;
+    let mut facts = Facts { budgets: rows.iter().map(|row| row.budget.clone()).collect(), rate_wait_ms: pace.wait_ms(), ..Facts::default() };
+    let mut refused = Vec::new();
+    let mut taken = Vec::new();
+    for (index, draft) in intent.drafts.iter().enumerate() {
+        recipient_facts(db, intent, draft, &mut facts)?;
+        match decide(index, &facts) {
+            Ok(()) => {
+                facts.budgets.iter_mut().for_each(|budget| budget.hold(draft.hold_micros));
+                taken.push(draft);
+            }
+            // A budget that is spent is spent for all that follow too: nothing of this intent goes.
+            Err(error) if matches!(error.kind(), ErrorKind::BudgetExceeded | ErrorKind::BudgetFrozen) => return Ok(Err(error)),
+            Err(error) => refused.push((index, error)),
+        }
+    }
+    if taken.is_empty() || (intent.all_or_none && !refused.is_empty()) {
+        return Ok(Ok(Reservation::Refused { refused, budgets: rows.into_iter().map(|row| row.budget).collect() }));
+    }
+    if intent.preview {
+        return Ok(Ok(Reservation::Taken { refused, budgets: rows.into_iter().map(|row| row.budget).collect() }));
+    }
+    let micros = taken.iter().map(|draft| draft.hold_micros).sum();
+    let messages = i64::try_from(taken.len()).unwrap_or(i64::MAX);
+    for row in &mut rows {
+        if !hold(db, row, micros, messages)? {
+            // The decision said yes and the ledger says no: undo all of it.
+            return Err(rusqlite::Error::StatementChangedRows(0));
+        }
+    }
+    if intent.batch.is_none() {
+        pace.take(db, 1)?;
+    }
+    let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
+    write(db, owner, intent, &taken, &ids.join(","))?;
+    Ok(Ok(Reservation::Taken { refused, budgets: rows.into_iter().map(|row| row.budget).collect() }))
+}
+
+/// Writes the intent: its key, its batch, its messages, each in its first state.
+fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], budgets: &str) -> JobResult<()> {
+    let now = intent.now.as_millis();
+    let principal = &intent.payer.principal;
+    let (state, batch) = match &intent.batch {
+        None => (State::Attempting, None),
+        Some(batch) => {
+            let report = serde_json::json!({ "duplicates": batch.duplicates, "refused": batch.refused }).to_string();
+            db.prepare_cached("INSERT INTO batch (id, principal, created_ms, report) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![batch.id.as_str(), principal, now, report])?;
+            (State::Queued, Some(db.last_insert_rowid()))
+        }
+    };
+    if let Some(key) = &intent.idempotency {
+        let target = match (&intent.batch, taken.first()) {
+            (Some(batch), _) => batch.id.as_str(),
+            (None, Some(draft)) => draft.id.as_str(),
+            (None, None) => return Ok(()),
+        };
+        db.prepare_cached("INSERT INTO idempotency (principal, key, fingerprint, target) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![principal, key.key, key.fingerprint, target])?;
+    }
+    let mut message = db.prepare_cached(
+        "INSERT INTO message (id, principal, batch, recipient, sender, text, digest, encoding, segments, state, provider, created_ms, changed_ms,
+                              held_micros, currency, budgets, owner)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, ?14, ?15, ?16)",
+    )?;
+    let mut change = db.prepare_cached("INSERT INTO state_change (message, state, at_ms) VALUES (?1, ?2, ?3)")?;
+    for draft in taken {
+        message.execute(params![
+            draft.id.as_str(),
+            principal,
+            batch,
+            draft.to,
+            draft.from,
+            draft.text,
+            draft.digest,
+            draft.encoding,
+            draft.segments,
+            state.number(),
+            intent.provider,
+            now,
+            draft.hold_micros,
+            intent.payer.currency,
+            budgets,
+            owner
+        ])?;
+        change.execute(params![db.last_insert_rowid(), state.number(), now])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! The one thread that writes: it takes whatever has queued up, runs it in one transaction, syncs once and answers
+//! all (group commit). An answer is given only after the commit that holds it is durable.
+
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Most jobs in one transaction: enough to share a sync well, few enough to keep the lock short.
+const MAX_GROUP: usize = 256;
+
+/// Most jobs that wait. More means that the disk does not follow; new sends are refused then.
+const MAX_WAITING: usize = 8_192;
+
+/// What a job may fail with: the ledger's trouble, which undoes the job, or an answer of the business, which does not.
+pub(super) type JobResult<T> = std::result::Result<T, rusqlite::Error>;
+
+trait Job: Send {
+    fn run(&mut self, db: &Connection) -> JobResult<()>;
+    fn answer(self: Box<Self>, trouble: Option<&str>);
+}
+
+struct Work<T, F> {
+    step: F,
+    done: Option<T>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<T: Send, F: FnMut(&Connection) -> JobResult<T> + Send> Job for Work<T, F> {
+    fn run(&mut self, db: &Connection) -> JobResult<()> {
+        self.done = Some((self.step)(db)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, trouble: Option<&str>) {
+        let answer = match (trouble, self.done) {
+            (None, Some(done)) => Ok(done),
+            (trouble, _) => Err(unavailable(trouble.unwrap_or("the write did not finish"))),
+        };
+        let _ = self.reply.send(answer);
+    }
+}
+
+/// The error for a ledger that cannot be read or written.
+pub(super) fn unavailable(why: &str) -> Error {
+    Error::new(ErrorKind::LedgerUnavailable, "the ledger cannot be read or written now").because(why.to_owned())
+}
+
+/// The door to the writing thread. Cloning is cheap; the thread ends when the last one is gone.
+#[derive(Clone)]
+pub(super) struct Writer {
+    jobs: SyncSender<Box<dyn Job>>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(super) fn start(db: Connection) -> Result<Self> {
+        let (jobs, waiting) = sync_channel(MAX_WAITING);
+        std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || serve(db, &waiting))
+            .map_err(|error| unavailable(&format!("no thread: {error}")))?;
+        Ok(Self { jobs })
+    }
+
+    /// Runs `step` in a transaction and answers after its commit. `step` may run twice: when another job of its group
+    /// fails, the group is undone and each runs alone.
+    pub(super) async fn run<T, F>(&self, step: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> JobResult<T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.try_send(Box::new(Work { step, done: None, reply })).map_err(|error| match error {
+            TrySendError::Full(_) => unavailable("too many writes are waiting"),
+            TrySendError::Disconnected(_) => unavailable("the writing thread has ended"),
+        })?;
+        answer.await.unwrap_or_else(|_| Err(unavailable("the writing thread has ended")))
+    }
+}
+
+fn serve(mut db: Connection, waiting: &Receiver<Box<dyn Job>>) {
+    let mut group: Vec<Box<dyn Job>> = Vec::with_capacity(MAX_GROUP);
+    while let Ok(first) = waiting.recv() {
+        group.push(first);
+        group.extend(waiting.try_iter().take(MAX_GROUP - 1));
+        match commit(&mut db, &mut group) {
+            Ok(()) => group.drain(..).for_each(|job| job.answer(None)),
+            Err(_) if group.len() > 1 => {
+                // One job's trouble must not become the others': each alone now.
+                for job in group.drain(..) {
+                    let mut alone = [job];
+                    let trouble = commit(&mut db, &mut alone).err();
+                    let [job] = alone;
+                    answer(job, trouble);
+                }
+            }
+            Err(error) => {
+                let mut error = Some(error);
+                group.drain(..).for_each(|job| answer(job, error.take()));
+            }
+        }
+    }
+    // Last words: fold the log back into the file, so that a copy of the one file is whole.
+    let _ = db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+fn answer(job: Box<dyn Job>, trouble: Option<rusqlite::Error>) {
+    match trouble {
+        None => job.answer(None),
+        Some(error) => {
+            tracing::error!(%error, "the ledger refused a write");
+            job.answer(Some(&error.to_string()));
+        }
+    }
+}
+
+fn commit(db: &mut Connection, group: &mut [Box<dyn Job>]) -> JobResult<()> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for job in group.iter_mut() {
+        job.run(&transaction)?;
+    }
+    fail::fail_point!("ledger-before-commit", |_| Err(rusqlite::Error::InvalidQuery));
+    transaction.commit()
+}
