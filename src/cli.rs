@@ -93,7 +93,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct SendCommand {
-    /// Recipient, such as +447700900123
+    /// Recipient, such as +12025550123
     to: String,
     /// Text
     message: String,

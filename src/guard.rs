@@ -244,7 +244,7 @@ mod tests {
     fn guard(change: impl FnOnce(&mut config::Guard)) -> Guard {
         let mut settings = config::Guard::default();
         change(&mut settings);
-        Guard::new(settings, BTreeMap::from([("GB".parse().unwrap(), Amount(40_000)), ("+4477".parse().unwrap(), Amount(50_000))]))
+        Guard::new(settings, BTreeMap::from([("GB".parse().unwrap(), Amount(40_000)), ("+4474".parse().unwrap(), Amount(50_000))]))
     }
 
     fn number(text: &str) -> Number {
@@ -261,17 +261,17 @@ mod tests {
     #[test]
     fn destinations_are_decided_by_kind_then_deny_then_allow() {
         let cases: [(&str, fn(&mut config::Guard), Option<ErrorKind>); 7] = [
-            ("+447700900123", |_| {}, None),
+            ("+447400123456", |_| {}, None),
             ("+309091234567", |_| {}, Some(ErrorKind::PremiumDestination)),
-            ("+4477009001", |_| {}, Some(ErrorKind::InvalidNumber)),
-            ("+447700900123", |s| s.deny_destinations = vec!["+4477".parse().unwrap()], Some(ErrorKind::DestinationNotAllowed)),
-            ("+447700900123", |s| s.allow_destinations = vec!["FR".parse().unwrap()], Some(ErrorKind::DestinationNotAllowed)),
-            ("+447700900123", |s| s.allow_destinations = vec!["GB".parse().unwrap()], None),
+            ("+4474001234", |_| {}, Some(ErrorKind::InvalidNumber)),
+            ("+447400123456", |s| s.deny_destinations = vec!["+4474".parse().unwrap()], Some(ErrorKind::DestinationNotAllowed)),
+            ("+447400123456", |s| s.allow_destinations = vec!["FR".parse().unwrap()], Some(ErrorKind::DestinationNotAllowed)),
+            ("+447400123456", |s| s.allow_destinations = vec!["GB".parse().unwrap()], None),
             (
-                "+447700900123",
+                "+447400123456",
                 |s| {
                     s.allow_destinations = vec!["GB".parse().unwrap()];
-                    s.deny_destinations = vec!["+447700".parse().unwrap()];
+                    s.deny_destinations = vec!["+447400".parse().unwrap()];
                 },
                 Some(ErrorKind::DestinationNotAllowed),
             ),
@@ -299,18 +299,18 @@ mod tests {
     fn the_price_is_the_providers_else_the_rate_cards_else_the_worst_case() {
         let guard = guard(|_| {});
         let usd = |micros| Money { micros, currency: Currency::USD };
-        assert_eq!(guard.price(&number("+447700900123"), 2, Some(usd(7))).unwrap(), usd(7));
-        assert_eq!(guard.price(&number("+447700900123"), 2, None).unwrap(), usd(100_000));
-        assert_eq!(guard.price(&number("+442079460123"), 1, None).unwrap(), usd(40_000));
+        assert_eq!(guard.price(&number("+447400123456"), 2, Some(usd(7))).unwrap(), usd(7));
+        assert_eq!(guard.price(&number("+447400123456"), 2, None).unwrap(), usd(100_000));
+        assert_eq!(guard.price(&number("+442079460018"), 1, None).unwrap(), usd(40_000));
         assert_eq!(guard.price(&number("+33612345678"), 3, None).unwrap(), usd(1_500_000));
         let euro = Money { micros: 1, currency: "EUR".parse().unwrap() };
         assert_eq!(guard.price(&number("+33612345678"), 1, Some(euro)).unwrap_err().kind(), ErrorKind::PriceUnknown);
-        assert_eq!(guard.price(&number("+447700900123"), 1, Some(euro)).unwrap(), usd(50_000));
+        assert_eq!(guard.price(&number("+447400123456"), 1, Some(euro)).unwrap(), usd(50_000));
     }
 
     #[test]
     fn facts_are_decided_worst_first() {
-        let to = number("+447700900123");
+        let to = number("+447400123456");
         let guard = guard(|_| {});
         let ask = Ask { to: &to, hold_micros: 60, allow_duplicate: false, paced: true };
         let earlier = Earlier { id: MessageId::from_text("msg_1"), state: State::Unknown, age_ms: 5_000 };

@@ -34,7 +34,7 @@ pub(super) async fn run() -> Result<()> {
     let folder = Folder(std::env::temp_dir().join(format!("sms-mcp-demo-{}", std::process::id())));
     std::fs::create_dir_all(&folder.0).map_err(failed)?;
     let config = folder.0.join("demo.toml");
-    let settings = "default_region = \"GB\"\n[guard]\nsession_spend = \"0.50\"\n[[provider]]\nkind = \"sandbox\"\ndelivery_delay = \"100ms\"\n";
+    let settings = "default_region = \"US\"\n[guard]\nsession_spend = \"0.50\"\n[[provider]]\nkind = \"sandbox\"\ndelivery_delay = \"100ms\"\n";
     std::fs::write(&config, settings).map_err(failed)?;
     let mut server = tokio::process::Command::new(std::env::current_exe().map_err(failed)?);
     server.arg("--config").arg(&config).arg("--ledger").arg(folder.0.join("ledger.db")).args(["--log", "error"]);
@@ -54,12 +54,12 @@ async fn play(client: &Client) -> Result<()> {
 
     let curly = "Your table is booked for 7 pm \u{2013} we\u{2019}re looking forward to seeing you! Please call us if you cannot come.";
     say("Ask the price first. The curly quote and the dash make it two segments; the quote says so:");
-    let quote = call(client, "send_sms", json!({ "to": "07700 900123", "message": curly, "dry_run": true })).await?;
+    let quote = call(client, "send_sms", json!({ "to": "(202) 555-0123", "message": curly, "dry_run": true })).await?;
     show(&quote, &["/status", "/segments", "/price/amount", "/quote/allowed", "/quote/gsm7_rewrite/segments", "/quote/gsm7_rewrite/saves/amount"]);
 
     say("Send it, in the plain spelling. The key names the intent:");
     let plain = quote.pointer("/quote/gsm7_rewrite/message").cloned().unwrap_or_default();
-    let booking = json!({ "to": "07700 900123", "message": plain, "idempotency_key": "booking-17" });
+    let booking = json!({ "to": "(202) 555-0123", "message": plain, "idempotency_key": "booking-17" });
     let first = call(client, "send_sms", booking.clone()).await?;
     show(&first, &["/id", "/status", "/to", "/segments", "/price/amount", "/budget/session_remaining"]);
 
@@ -67,18 +67,18 @@ async fn play(client: &Client) -> Result<()> {
     show(&call(client, "send_sms", booking).await?, &["/id", "/status", "/replayed", "/budget/session_remaining"]);
 
     say("A premium-rate number is refused by the guard:");
-    show(&call(client, "send_sms", json!({ "to": "+44 909 879 0123", "message": "Hello" })).await?, &["/code", "/message", "/next"]);
+    show(&call(client, "send_sms", json!({ "to": "+1 900 555 0123", "message": "Hello" })).await?, &["/code", "/message", "/next"]);
 
     say("Twenty thousand people by mistake? What does not fit the budget does not start:");
-    let many: Vec<Value> = (0..20).map(|n| json!({ "to": format!("+4477009001{n:02}") })).collect();
+    let many: Vec<Value> = (0..20).map(|n| json!({ "to": format!("+331990000{n:02}") })).collect();
     show(&call(client, "send_bulk", json!({ "recipients": many, "message": "Sale today" })).await?, &["/code", "/message"]);
 
     say("Three do fit, each with a name:");
-    let few: Vec<Value> = [("Ann", 31), ("Bob", 32), ("Cem", 33)].map(|(name, n)| json!({ "to": format!("+4477009002{n}"), "data": { "name": name } })).into();
+    let few: Vec<Value> = [("Ann", 31), ("Bob", 32), ("Cem", 33)].map(|(name, n)| json!({ "to": format!("+331990001{n}"), "data": { "name": name } })).into();
     show(&call(client, "send_bulk", json!({ "recipients": few, "message": "Hi {{name}}, doors open at 8." })).await?, &["/batch", "/status", "/counts", "/price/amount"]);
 
     say("An answer that is lost on the way from the provider is never guessed at:");
-    show(&call(client, "send_sms", json!({ "to": "+447700900904", "message": "Hello" })).await?, &["/code", "/id", "/next"]);
+    show(&call(client, "send_sms", json!({ "to": "+12025550104", "message": "Hello" })).await?, &["/code", "/id", "/next"]);
 
     tokio::time::sleep(Duration::from_millis(400)).await;
     let id = first.pointer("/id").cloned().unwrap_or_default();

@@ -1,8 +1,8 @@
 //! The built-in sandbox: a provider that accepts, prices, delivers and fails like a real one, and sends nothing.
 //!
 //! It is deterministic and needs no set-up, so it serves newcomers and a customer's own CI. Faults are asked for by
-//! number: Ofcom keeps +44 7700 900000 to 900999 for drama, so no phone ever has one of these (see [`Fault`]). What a
-//! message will become is written into the sandbox's own id of it, so a status look-up works across restarts.
+//! number: in every North American area code, 555-0100 to 555-0199 are kept for fiction (ATIS-0300115), so no phone ever
+//! has one of these (see [`Fault`]). What a message will become is written into the sandbox's own id of it, so a status look-up works across restarts.
 //!
 //! With `outbox = "FILE"` each text that it takes is appended there as one JSON line; that append is the act of
 //! sending, which is what crash tests count.
@@ -71,44 +71,44 @@ impl Default for Config {
 pub enum Fault {
     /// Any other number: taken, then delivered.
     None,
-    /// +44 7700 900901: refused for good.
+    /// +1 202 555 0101: refused for good.
     Rejected,
-    /// +44 7700 900902: refused because the account is empty.
+    /// +1 202 555 0102: refused because the account is empty.
     NoBalance,
-    /// +44 7700 900903: throttled the first time, then taken.
+    /// +1 202 555 0103: throttled the first time, then taken.
     ThrottledOnce,
-    /// +44 7700 900904: taken, and the answer is lost.
+    /// +1 202 555 0104: taken, and the answer is lost.
     LostAnswer,
-    /// +44 7700 900905: never taken and never answered.
+    /// +1 202 555 0105: never taken and never answered.
     Stalls,
-    /// +44 7700 900906: delivered, and the receipt comes 5 s late.
+    /// +1 202 555 0106: delivered, and the receipt comes 5 s late.
     LateReceipt,
-    /// +44 7700 900907: delivered, and the receipt comes twice.
+    /// +1 202 555 0107: delivered, and the receipt comes twice.
     ReceiptTwice,
-    /// +44 7700 900908: taken, then not delivered.
+    /// +1 202 555 0108: taken, then not delivered.
     FailedDelivery,
-    /// +44 7700 900909: throttled always.
+    /// +1 202 555 0109: throttled always.
     ThrottledAlways,
-    /// +44 7700 900910: taken, and charged twice the quoted price.
+    /// +1 202 555 0110: taken, and charged twice the quoted price.
     Overcharged,
-    /// +44 7700 900911: taken, and no receipt ever comes.
+    /// +1 202 555 0111: taken, and no receipt ever comes.
     NoReceipt,
 }
 
 impl Fault {
-    /// The table: last digits of the number, the fault, and what a user sees. README and tests read it.
+    /// The table: the number, the fault, and what a user sees. README and tests read it.
     pub const TABLE: [(&'static str, Self, &'static str); 11] = [
-        ("+447700900901", Self::Rejected, "refused for good: `provider_rejected`"),
-        ("+447700900902", Self::NoBalance, "refused, the account is empty: `insufficient_balance`"),
-        ("+447700900903", Self::ThrottledOnce, "throttled once, then sent"),
-        ("+447700900904", Self::LostAnswer, "taken, but the answer is lost: `outcome_unknown`"),
-        ("+447700900905", Self::Stalls, "no answer at all: `outcome_unknown` after `[send] timeout`"),
-        ("+447700900906", Self::LateReceipt, "delivered; the receipt comes 5 s late"),
-        ("+447700900907", Self::ReceiptTwice, "delivered; the receipt comes twice"),
-        ("+447700900908", Self::FailedDelivery, "sent, then `failed`"),
-        ("+447700900909", Self::ThrottledAlways, "throttled always: `provider_unavailable`"),
-        ("+447700900910", Self::Overcharged, "sent, charged twice the quote: the budget freezes"),
-        ("+447700900911", Self::NoReceipt, "sent; no receipt ever comes"),
+        ("+12025550101", Self::Rejected, "refused for good: `provider_rejected`"),
+        ("+12025550102", Self::NoBalance, "refused, the account is empty: `insufficient_balance`"),
+        ("+12025550103", Self::ThrottledOnce, "throttled once, then sent"),
+        ("+12025550104", Self::LostAnswer, "taken, but the answer is lost: `outcome_unknown`"),
+        ("+12025550105", Self::Stalls, "no answer at all: `outcome_unknown` after `[send] timeout`"),
+        ("+12025550106", Self::LateReceipt, "delivered; the receipt comes 5 s late"),
+        ("+12025550107", Self::ReceiptTwice, "delivered; the receipt comes twice"),
+        ("+12025550108", Self::FailedDelivery, "sent, then `failed`"),
+        ("+12025550109", Self::ThrottledAlways, "throttled always: `provider_unavailable`"),
+        ("+12025550110", Self::Overcharged, "sent, charged twice the quote: the budget freezes"),
+        ("+12025550111", Self::NoReceipt, "sent; no receipt ever comes"),
     ];
 
     /// The fault that this number asks for.
