@@ -197,7 +197,10 @@ pub async fn check(loaded: &Loaded) -> Result<()> {
     let addresses = tokio::net::lookup_host(listen.as_str()).await;
     let addresses = addresses.map_err(|error| Error::new(ErrorKind::Config, format!("http.listen \"{listen}\" is no address: {error}")))?;
     if loaded.http_token.is_none() && addresses.into_iter().any(|address| !address.ip().is_loopback()) {
-        return Err(Error::new(ErrorKind::Config, format!("http.listen {listen} can be reached from other machines, so [http] needs token_env or token_file")));
+        return Err(Error::new(
+            ErrorKind::Config,
+            format!("http.listen {listen} can be reached from other machines, so [http] needs token_env or token_file"),
+        ));
     }
     let engine = build(loaded)?;
     engine.stop(Duration::ZERO).await;

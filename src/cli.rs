@@ -195,7 +195,7 @@ enum Shell {
     Elvish,
     Fish,
     #[value(name = "powershell")]
-    PowerShell,
+    Pwsh,
     Zsh,
 }
 
@@ -219,14 +219,14 @@ pub async fn run(cli: Cli) -> u8 {
 
 /// Prints an error for people.
 fn explain(error: &Error) {
-    eprintln!("error: {} ({})", error.message(), error.kind());
+    commands::note(&format!("error: {} ({})", error.message(), error.kind()));
     for refused in &error.details().refused {
-        eprintln!("  {}: {} ({})", refused.to, refused.message, refused.code);
+        commands::note(&format!("  {}: {} ({})", refused.to, refused.message, refused.code));
     }
     if let Some(said) = &error.details().provider_said {
-        eprintln!("provider: {said}");
+        commands::note(&format!("provider: {said}"));
     }
-    eprintln!("{}", error.next_step());
+    commands::note(error.next_step());
 }
 
 impl Command {

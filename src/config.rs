@@ -224,10 +224,15 @@ impl Default for Log {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
+    /// Failures.
     Error,
+    /// And what may become one.
     Warn,
+    /// And what happens.
     Info,
+    /// And how.
     Debug,
+    /// And every step.
     Trace,
 }
 
@@ -235,7 +240,9 @@ pub enum LogLevel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
+    /// For people.
     Text,
+    /// For machines: one object a line.
     Json,
 }
 

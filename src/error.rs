@@ -10,31 +10,57 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
+    /// An argument is missing, of the wrong type, or out of range.
     InvalidArgument,
+    /// The recipient is no phone number in use.
     InvalidNumber,
+    /// A premium-rate or shared-cost number.
     PremiumDestination,
+    /// The operator's lists keep this destination out.
     DestinationNotAllowed,
+    /// `from` has no sender's form, or is not among the allowed ones.
     SenderNotAllowed,
+    /// More segments than allowed.
     MessageTooLong,
+    /// More recipients than allowed.
     BulkTooLarge,
+    /// Some recipients of a bulk cannot be taken.
     RecipientsRefused,
+    /// It does not fit a budget.
     BudgetExceeded,
+    /// A provider charged more than was held; a person must look.
     BudgetFrozen,
+    /// This person had enough messages.
     RecipientLimit,
+    /// The same text went to the same person just now.
     DuplicateSuspected,
+    /// The key stands for another call.
     IdempotencyConflict,
+    /// Too many messages at once.
     RateLimited,
+    /// Nobody knows a price in the budget's currency.
     PriceUnknown,
+    /// The provider's account is too low.
     InsufficientBalance,
+    /// The provider refused for good.
     ProviderRejected,
+    /// The provider certainly did not take it.
     ProviderUnavailable,
+    /// It was handed over and the answer was lost.
     OutcomeUnknown,
+    /// No such session handle, or it has expired.
     SessionInvalid,
+    /// No such message, bulk or budget.
     NotFound,
+    /// The provider cannot do this.
     NotSupported,
+    /// The ledger cannot be read or written.
     LedgerUnavailable,
+    /// The server is stopping.
     ShuttingDown,
+    /// The configuration cannot be used.
     Config,
+    /// A fault of this program.
     Internal,
 }
 
@@ -107,10 +133,7 @@ impl ErrorKind {
 
     /// Whether the very same call can work later with nothing changed but the time.
     pub const fn is_temporary(self) -> bool {
-        matches!(
-            self,
-            Self::RateLimited | Self::RecipientLimit | Self::ProviderUnavailable | Self::LedgerUnavailable | Self::ShuttingDown
-        )
+        matches!(self, Self::RateLimited | Self::RecipientLimit | Self::ProviderUnavailable | Self::LedgerUnavailable | Self::ShuttingDown)
     }
 
     /// What to do next where the place that failed knows nothing better.
@@ -148,10 +171,14 @@ impl ErrorKind {
             Self::SessionInvalid => "Call open_session for a new handle, or leave `session` out.",
             Self::NotFound => "Check the id; list_sms shows the recent ones.",
             Self::NotSupported => "This provider cannot do it; see get_balance and list_sms for what is known here.",
-            Self::LedgerUnavailable => "Nothing was sent, because what is sent must be recorded first. The operator must look at the ledger file and its disk.",
+            Self::LedgerUnavailable => {
+                "Nothing was sent, because what is sent must be recorded first. The operator must look at the ledger file and its disk."
+            }
             Self::ShuttingDown => "Nothing was sent. The server is stopping; call again when it is back, with the same idempotency_key.",
             Self::Config => "Run `sms-mcp config check`.",
-            Self::Internal => "Nothing more is known here; the operator's log has the cause. Do not retry a send before get_status or list_sms shows its state.",
+            Self::Internal => {
+                "Nothing more is known here; the operator's log has the cause. Do not retry a send before get_status or list_sms shows its state."
+            }
         }
     }
 }

@@ -99,7 +99,10 @@ impl Guard {
         let allowed = &self.settings.allow_destinations;
         if !allowed.is_empty() && !allowed.iter().any(|destination| destination.matches(to).is_some()) {
             let list: Vec<String> = allowed.iter().map(ToString::to_string).collect();
-            return Err(Error::new(ErrorKind::DestinationNotAllowed, format!("{to} is outside the destinations that the operator allows ({})", list.join(", "))));
+            return Err(Error::new(
+                ErrorKind::DestinationNotAllowed,
+                format!("{to} is outside the destinations that the operator allows ({})", list.join(", ")),
+            ));
         }
         Ok(())
     }
@@ -112,7 +115,9 @@ impl Guard {
         let Some(from) = from else { return Ok(()) };
         let digits = from.strip_prefix('+').unwrap_or(from);
         let is_number = !digits.is_empty() && digits.len() <= 15 && digits.bytes().all(|byte| byte.is_ascii_digit());
-        let is_name = !from.is_empty() && from.len() <= MAX_ALPHANUMERIC_SENDER && from.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" -_.&".contains(&byte));
+        let is_name = !from.is_empty()
+            && from.len() <= MAX_ALPHANUMERIC_SENDER
+            && from.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" -_.&".contains(&byte));
         if !is_number && !is_name {
             return Err(Error::new(
                 ErrorKind::SenderNotAllowed,
@@ -205,9 +210,10 @@ impl Guard {
             (facts.recipient_last_day, self.settings.recipient_per_day, "24 hours"),
         ];
         match caps.into_iter().find(|(had, most, _)| had >= most) {
-            Some((had, most, window)) => {
-                Err(Error::new(ErrorKind::RecipientLimit, format!("{} already got {had} messages within one {window}; at most {most} are allowed", ask.to)))
-            }
+            Some((had, most, window)) => Err(Error::new(
+                ErrorKind::RecipientLimit,
+                format!("{} already got {had} messages within one {window}; at most {most} are allowed", ask.to),
+            )),
             None => Ok(()),
         }
     }
@@ -228,7 +234,10 @@ fn decide_budget(budget: &Budget, hold_micros: i64, currency: crate::sms::money:
         return Err(Error::new(ErrorKind::BudgetExceeded, format!("the message may cost {price}, and the {name} has {left} left")));
     }
     if budget.left_messages().is_some_and(|left| left < 1) {
-        return Err(Error::new(ErrorKind::BudgetExceeded, format!("the {name} has no messages left (limit {})", budget.limits.messages.unwrap_or(0))));
+        return Err(Error::new(
+            ErrorKind::BudgetExceeded,
+            format!("the {name} has no messages left (limit {})", budget.limits.messages.unwrap_or(0)),
+        ));
     }
     Ok(())
 }
@@ -260,7 +269,8 @@ mod tests {
 
     #[test]
     fn destinations_are_decided_by_kind_then_deny_then_allow() {
-        let cases: [(&str, fn(&mut config::Guard), Option<ErrorKind>); 7] = [
+        type Case = (&'static str, fn(&mut config::Guard), Option<ErrorKind>);
+        let cases: [Case; 7] = [
             ("+447400123456", |_| {}, None),
             ("+309091234567", |_| {}, Some(ErrorKind::PremiumDestination)),
             ("+4474001234", |_| {}, Some(ErrorKind::InvalidNumber)),

@@ -92,7 +92,9 @@ impl Endpoint {
             .map_err(|error| cannot(format!("\"{listen}\" is no address to listen on, such as 127.0.0.1:8787: {error}")))?
             .collect();
         if token.is_none() && addresses.iter().any(|address| !address.ip().is_loopback()) {
-            return Err(cannot(format!("{listen} can be reached from other machines, so it needs a bearer token: set [http] token_env or token_file")));
+            return Err(cannot(format!(
+                "{listen} can be reached from other machines, so it needs a bearer token: set [http] token_env or token_file"
+            )));
         }
         let listener = TcpListener::bind(addresses.as_slice()).await.map_err(|error| cannot(format!("cannot listen on {listen}: {error}")))?;
         let address = listener.local_addr().map_err(|error| cannot(format!("cannot listen on {listen}: {error}")))?;
@@ -164,7 +166,9 @@ fn protocol_settings(settings: &config::Http, address: SocketAddr, stop: &Cancel
         hosts.push(address.ip().to_string());
     }
     hosts.extend(settings.allowed_hosts.iter().cloned());
-    if let Some(host) = settings.public_url.as_deref().and_then(|url| url.parse::<axum::http::Uri>().ok()).and_then(|uri| uri.host().map(str::to_owned)) {
+    if let Some(host) =
+        settings.public_url.as_deref().and_then(|url| url.parse::<axum::http::Uri>().ok()).and_then(|uri| uri.host().map(str::to_owned))
+    {
         hosts.push(host);
     }
     StreamableHttpServerConfig::default()
@@ -221,7 +225,9 @@ fn opens_session(body: &[u8]) -> bool {
 async fn read_body(body: Body, max_body: usize) -> Result<Bytes, Response> {
     match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, max_body)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => Err((StatusCode::PAYLOAD_TOO_LARGE, format!("the request body is cut short, or larger than {max_body} bytes\n")).into_response()),
+        Ok(Err(_)) => {
+            Err((StatusCode::PAYLOAD_TOO_LARGE, format!("the request body is cut short, or larger than {max_body} bytes\n")).into_response())
+        }
         Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the request body took too long\n").into_response()),
     }
 }

@@ -127,8 +127,11 @@ pub enum Outcome {
 pub enum Balance {
     /// Money.
     Money(Money),
-    /// The provider's own unit; millionths of one credit.
-    Credits { micros: i64 },
+    /// The provider's own unit.
+    Credits {
+        /// Millionths of one credit.
+        micros: i64,
+    },
 }
 
 /// A report about a message that was accepted earlier.

@@ -32,8 +32,14 @@ pub(super) fn print_line(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
+/// Prints a line for people to standard error, beside the answer.
+pub(super) fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 fn print_json<T: Serialize>(value: &T) -> Result<()> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| Error::new(ErrorKind::Internal, "the answer could not be written").because(error))?;
+    let text =
+        serde_json::to_string_pretty(value).map_err(|error| Error::new(ErrorKind::Internal, "the answer could not be written").because(error))?;
     print_line(&text);
     Ok(())
 }
@@ -84,7 +90,8 @@ async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command) -> Resu
             }
             let account = &answer.balance;
             let money = account.money.as_ref().map(|money| format!("{} {}", money.amount, money.currency));
-            let shown = money.or_else(|| account.credits.as_ref().map(|credits| format!("{credits} credits"))).or_else(|| account.unavailable.clone());
+            let shown =
+                money.or_else(|| account.credits.as_ref().map(|credits| format!("{credits} credits"))).or_else(|| account.unavailable.clone());
             print_line(&format!("account at {}: {}", account.provider, shown.unwrap_or_default()));
             print_budgets(&answer.budgets);
             print_warnings(&answer.warnings);
@@ -118,7 +125,10 @@ async fn check(loaded: &Loaded) -> Result<()> {
         print_line(&format!("  provider  {}", provider.name()));
     }
     let currency = guard.currency;
-    print_line(&format!("  limits    session {} {currency}, day {} {currency} and {} messages", guard.session_spend, guard.day_spend, guard.day_messages));
+    print_line(&format!(
+        "  limits    session {} {currency}, day {} {currency} and {} messages",
+        guard.session_spend, guard.day_spend, guard.day_messages
+    ));
     print_line(&format!("  http      {} ({} bearer token)", config.http.listen, if loaded.http_token.is_some() { "with" } else { "without" }));
     Ok(())
 }
@@ -280,12 +290,19 @@ fn print_budgets(budgets: &[BudgetView]) {
     for budget in budgets {
         let limit = budget.limit.as_ref().map_or_else(|| "no limit".to_owned(), |limit| format!("of {limit} {}", budget.currency));
         let frozen = if budget.frozen { "  FROZEN" } else { "" };
-        print_line(&format!("{:<8} {} spent, {} held {limit}, {} messages  {}{frozen}", budget.scope.as_str(), budget.spent, budget.held, budget.messages, budget.name));
+        print_line(&format!(
+            "{:<8} {} spent, {} held {limit}, {} messages  {}{frozen}",
+            budget.scope.as_str(),
+            budget.spent,
+            budget.held,
+            budget.messages,
+            budget.name
+        ));
     }
 }
 
 fn print_warnings(warnings: &[String]) {
-    warnings.iter().for_each(|warning| eprintln!("note: {warning}"));
+    warnings.iter().for_each(|warning| note(&format!("note: {warning}")));
 }
 
 fn complete(shell: Shell) {
@@ -294,7 +311,7 @@ fn complete(shell: Shell) {
         Shell::Bash => Target::Bash,
         Shell::Elvish => Target::Elvish,
         Shell::Fish => Target::Fish,
-        Shell::PowerShell => Target::PowerShell,
+        Shell::Pwsh => Target::PowerShell,
         Shell::Zsh => Target::Zsh,
     };
     clap_complete::generate(target, &mut Cli::command(), "sms-mcp", &mut std::io::stdout());

@@ -74,16 +74,26 @@ async fn play(client: &Client) -> Result<()> {
     show(&call(client, "send_bulk", json!({ "recipients": many, "message": "Sale today" })).await?, &["/code", "/message"]);
 
     say("Three do fit, each with a name:");
-    let few: Vec<Value> = [("Ann", 31), ("Bob", 32), ("Cem", 33)].map(|(name, n)| json!({ "to": format!("+331990001{n}"), "data": { "name": name } })).into();
-    show(&call(client, "send_bulk", json!({ "recipients": few, "message": "Hi {{name}}, doors open at 8." })).await?, &["/batch", "/status", "/counts", "/price/amount"]);
+    let few: Vec<Value> =
+        [("Ann", 31), ("Bob", 32), ("Cem", 33)].map(|(name, n)| json!({ "to": format!("+331990001{n}"), "data": { "name": name } })).into();
+    show(
+        &call(client, "send_bulk", json!({ "recipients": few, "message": "Hi {{name}}, doors open at 8." })).await?,
+        &["/batch", "/status", "/counts", "/price/amount"],
+    );
 
     say("An answer that is lost on the way from the provider is never guessed at:");
     show(&call(client, "send_sms", json!({ "to": "+12025550104", "message": "Hello" })).await?, &["/code", "/id", "/next"]);
 
     tokio::time::sleep(Duration::from_millis(400)).await;
     let id = first.pointer("/id").cloned().unwrap_or_default();
-    show(&call(client, "get_status", json!({ "id": id })).await?, &["/message/status", "/history/0/status", "/history/1/status", "/history/2/status"]);
-    show(&call(client, "list_sms", json!({ "limit": 2 })).await?, &["/messages/0/status", "/messages/0/to", "/messages/1/status", "/messages/1/to", "/next_cursor"]);
+    show(
+        &call(client, "get_status", json!({ "id": id })).await?,
+        &["/message/status", "/history/0/status", "/history/1/status", "/history/2/status"],
+    );
+    show(
+        &call(client, "list_sms", json!({ "limit": 2 })).await?,
+        &["/messages/0/status", "/messages/0/to", "/messages/1/status", "/messages/1/to", "/next_cursor"],
+    );
     let balance = call(client, "get_balance", json!({})).await?;
     show(&balance, &["/balance/money/amount", "/budgets/1/scope", "/budgets/1/spent", "/budgets/1/held", "/budgets/1/remaining"]);
     print_line("Next: add it to your MCP client (README, \"Add it to a client\"). `sms-mcp --help` has the command line.");

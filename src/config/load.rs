@@ -87,7 +87,8 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
     }
     check(&config)?;
     let ledger = ledger_path(&config, sources, folders.as_ref())?;
-    let http_token = secret("http.token", config.http.token.as_ref(), config.http.token_env.as_deref(), config.http.token_file.as_deref(), &sources.environment)?;
+    let http_token =
+        secret("http.token", config.http.token.as_ref(), config.http.token_env.as_deref(), config.http.token_file.as_deref(), &sources.environment)?;
     let user = whoami::username().unwrap_or_else(|_| "user".to_owned());
     Ok(Loaded { config, file, ledger, http_token, user })
 }
@@ -223,7 +224,15 @@ fn check(config: &Config) -> Result<()> {
     if let Some((destination, _)) = config.rates.iter().find(|(_, rate)| **rate <= Amount(0)) {
         return Err(config_error(format!("rates.\"{destination}\" must be more than 0")));
     }
-    let counts = [("guard.max_segments", guard.max_segments, 255), ("guard.bulk_max", guard.bulk_max, 100_000), ("guard.sends_per_second", guard.sends_per_second, 1_000_000), ("send.concurrency", config.send.concurrency, 1_024), ("http.max_connections", config.http.max_connections, 100_000), ("http.max_sessions", config.http.max_sessions, 100_000), ("http.max_body_bytes", config.http.max_body_bytes, 64 * 1024 * 1024)];
+    let counts = [
+        ("guard.max_segments", guard.max_segments, 255),
+        ("guard.bulk_max", guard.bulk_max, 100_000),
+        ("guard.sends_per_second", guard.sends_per_second, 1_000_000),
+        ("send.concurrency", config.send.concurrency, 1_024),
+        ("http.max_connections", config.http.max_connections, 100_000),
+        ("http.max_sessions", config.http.max_sessions, 100_000),
+        ("http.max_body_bytes", config.http.max_body_bytes, 64 * 1024 * 1024),
+    ];
     for (name, count, most) in counts {
         if count == 0 || count > most {
             return Err(config_error(format!("{name} is {count}; it must be from 1 to {most}")));
@@ -232,7 +241,11 @@ fn check(config: &Config) -> Result<()> {
     if guard.recipient_per_day > 1_000 {
         return Err(config_error(format!("guard.recipient_per_day is {}; it must be from 0 to 1000", guard.recipient_per_day)));
     }
-    for (name, span) in [("send.timeout", config.send.timeout), ("send.queue_max_age", config.send.queue_max_age), ("http.header_timeout", config.http.header_timeout)] {
+    for (name, span) in [
+        ("send.timeout", config.send.timeout),
+        ("send.queue_max_age", config.send.queue_max_age),
+        ("http.header_timeout", config.http.header_timeout),
+    ] {
         if span.as_millis() == 0 {
             return Err(config_error(format!("{name} must be more than 0")));
         }
@@ -244,7 +257,8 @@ fn check(config: &Config) -> Result<()> {
 }
 
 fn ledger_path(config: &Config, sources: &Sources, folders: Option<&directories::ProjectDirs>) -> Result<PathBuf> {
-    let named = sources.flags.ledger.clone().or_else(|| sources.environment.get("SMS_MCP_LEDGER").map(PathBuf::from)).or_else(|| config.ledger.file.clone());
+    let named =
+        sources.flags.ledger.clone().or_else(|| sources.environment.get("SMS_MCP_LEDGER").map(PathBuf::from)).or_else(|| config.ledger.file.clone());
     match (named, folders) {
         (Some(path), _) if path.as_os_str().is_empty() => Err(config_error("the ledger's file name is empty")),
         (Some(path), _) => Ok(path),
@@ -257,12 +271,19 @@ fn ledger_path(config: &Config, sources: &Sources, folders: Option<&directories:
 ///
 /// # Errors
 /// [`ErrorKind::Config`] when more than one form is given, or the named variable or file is missing or empty.
-pub fn secret(setting: &str, inline: Option<&SecretText>, env: Option<&str>, file: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<Option<SecretText>> {
+pub fn secret(
+    setting: &str,
+    inline: Option<&SecretText>,
+    env: Option<&str>,
+    file: Option<&Path>,
+    environment: &BTreeMap<String, String>,
+) -> Result<Option<SecretText>> {
     if usize::from(inline.is_some()) + usize::from(env.is_some()) + usize::from(file.is_some()) > 1 {
         return Err(config_error(format!("{setting}, {setting}_env and {setting}_file exclude each other; keep one")));
     }
     let found = if let Some(name) = env {
-        let value = environment.get(name).ok_or_else(|| config_error(format!("{setting}_env names the environment variable {name}, which is not set")))?;
+        let value =
+            environment.get(name).ok_or_else(|| config_error(format!("{setting}_env names the environment variable {name}, which is not set")))?;
         Some(SecretText::new(value.trim()))
     } else if let Some(path) = file {
         let value = std::fs::read_to_string(path).map_err(|error| config_error(format!("{setting}_file {}: {error}", path.display())))?;

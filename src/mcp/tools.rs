@@ -145,10 +145,7 @@ impl Tools {
 }
 
 fn tool<A: JsonSchema, R: JsonSchema>(name: &'static str, title: &str, description: &'static str, annotations: ToolAnnotations) -> Tool {
-    Tool::new(name, description, schema::<A>(false))
-        .with_title(title)
-        .with_raw_output_schema(schema::<R>(true))
-        .with_annotations(annotations)
+    Tool::new(name, description, schema::<A>(false)).with_title(title).with_raw_output_schema(schema::<R>(true)).with_annotations(annotations)
 }
 
 /// The JSON Schema (2020-12) of a type, whole in itself, and plain enough for every model API: no `$ref`, no

@@ -276,9 +276,7 @@ fn open_outbox(path: &std::path::Path) -> Result<std::fs::File> {
         use std::os::unix::fs::OpenOptionsExt as _;
         options.mode(0o600);
     }
-    options
-        .open(path)
-        .map_err(|error| Error::new(ErrorKind::Config, format!("the sandbox cannot append to its outbox {}: {error}", path.display())))
+    options.open(path).map_err(|error| Error::new(ErrorKind::Config, format!("the sandbox cannot append to its outbox {}: {error}", path.display())))
 }
 
 #[async_trait]

@@ -113,8 +113,13 @@ impl Engine {
     /// The attempt of a single send, and its answer.
     pub(super) async fn attempt_one(&self, prepared: &Prepared, created: Timestamp) -> Result<SendAnswer> {
         let draft = &prepared.draft;
-        let submission =
-            Submission { id: draft.id.clone(), to: prepared.to.clone(), from: draft.from.clone(), text: draft.text.clone(), segments: draft.segments };
+        let submission = Submission {
+            id: draft.id.clone(),
+            to: prepared.to.clone(),
+            from: draft.from.clone(),
+            text: draft.text.clone(),
+            segments: draft.segments,
+        };
         let settlement = self.hand_over(&submission).await;
         let budgets = match self.settle(&draft.id, &settlement).await {
             Ok(budgets) => budgets,

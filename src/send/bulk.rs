@@ -171,7 +171,8 @@ impl Engine {
         match reservation {
             Ok(Reservation::Taken { refused: later, budgets }) => {
                 let taken = messages.len() - later.len();
-                let refused = refused.into_iter().chain(later.iter().filter_map(|(index, error)| Some(refusal(&messages.get(*index)?.draft.to, error))));
+                let refused =
+                    refused.into_iter().chain(later.iter().filter_map(|(index, error)| Some(refusal(&messages.get(*index)?.draft.to, error))));
                 if args.dry_run {
                     let later: HashSet<usize> = later.iter().map(|(index, _)| *index).collect();
                     return Ok(Accepted::Quote(Box::new(self.bulk_quote(&messages, &later, refused.collect(), duplicates, &budgets))));
@@ -263,7 +264,8 @@ impl Engine {
         let budgets = store.budgets(self.payer(caller, None)?, self.parts().clock.now()).await?;
         let mut warnings = self.warnings();
         if records.iter().any(|record| record.state == State::Unknown) {
-            warnings.push("Some outcomes are unknown: do NOT send to these again; they may have gone out, and their money stays reserved.".to_owned());
+            warnings
+                .push("Some outcomes are unknown: do NOT send to these again; they may have gone out, and their money stays reserved.".to_owned());
         }
         Ok(BulkAnswer {
             batch: Some(batch.id.clone()),

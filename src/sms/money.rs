@@ -178,7 +178,9 @@ mod tests {
 
     #[test]
     fn amounts_read_as_written_and_print_with_two_decimals_or_more() {
-        for (text, micros, printed) in [("5", 5_000_000, "5.00"), ("0.0079", 7_900, "0.0079"), ("0.05", 50_000, "0.05"), ("-1.5", -1_500_000, "-1.50")] {
+        for (text, micros, printed) in
+            [("5", 5_000_000, "5.00"), ("0.0079", 7_900, "0.0079"), ("0.05", 50_000, "0.05"), ("-1.5", -1_500_000, "-1.50")]
+        {
             assert_eq!(text.parse(), Ok(Amount(micros)));
             assert_eq!(Amount(micros).to_string(), printed);
         }

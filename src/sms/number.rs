@@ -46,15 +46,10 @@ impl FromStr for Region {
 
     /// Reads two letters in either case; a code without a numbering plan is an error.
     fn from_str(code: &str) -> Result<Self, RegionError> {
-        let region = code
-            .as_bytes()
-            .try_into()
-            .map(|code: [u8; 2]| Self(code.map(|byte| byte.to_ascii_uppercase())));
+        let region = code.as_bytes().try_into().map(|code: [u8; 2]| Self(code.map(|byte| byte.to_ascii_uppercase())));
         let plan = |region: Self| PHONE_NUMBER_UTIL.get_country_code_for_region(region.outside()?);
         let known = region.ok().filter(|region| plan(*region).is_some());
-        known.ok_or_else(|| RegionError {
-            code: code.chars().take(MAX_INPUT_CHARS).collect(),
-        })
+        known.ok_or_else(|| RegionError { code: code.chars().take(MAX_INPUT_CHARS).collect() })
     }
 }
 
@@ -72,16 +67,8 @@ pub struct RegionError {
 
 impl fmt::Display for RegionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hint = if self.code.eq_ignore_ascii_case("UK") {
-            "; the United Kingdom is GB"
-        } else {
-            ""
-        };
-        write!(
-            f,
-            "{:?} is no region: write the two letters of ISO 3166-1, such as US, GB or FR{hint}",
-            self.code
-        )
+        let hint = if self.code.eq_ignore_ascii_case("UK") { "; the United Kingdom is GB" } else { "" };
+        write!(f, "{:?} is no region: write the two letters of ISO 3166-1, such as US, GB or FR{hint}", self.code)
     }
 }
 
@@ -200,37 +187,26 @@ impl Number {
             return Err(NumberError::NotANumber(input.to_owned()));
         }
         let util = &*PHONE_NUMBER_UTIL;
-        let number = util
-            .parse(input, default_region.and_then(Region::outside))
-            .map_err(|error| {
-                let input = input.to_owned();
-                match error {
-                    ParseError::InvalidCountryCode if input.contains(['+', '＋']) => {
-                        NumberError::UnknownCallingCode(input)
-                    }
-                    ParseError::InvalidCountryCode => NumberError::NoCountryCode(input),
-                    ParseError::NotANumber(_) => NumberError::NotANumber(input),
-                    ParseError::TooShortAfterIdd | ParseError::TooShortNsn => {
-                        NumberError::TooShort(input)
-                    }
-                    ParseError::TooLongNsn => NumberError::TooLong(input),
-                }
-            })?;
+        let number = util.parse(input, default_region.and_then(Region::outside)).map_err(|error| {
+            let input = input.to_owned();
+            match error {
+                ParseError::InvalidCountryCode if input.contains(['+', '＋']) => NumberError::UnknownCallingCode(input),
+                ParseError::InvalidCountryCode => NumberError::NoCountryCode(input),
+                ParseError::NotANumber(_) => NumberError::NotANumber(input),
+                ParseError::TooShortAfterIdd | ParseError::TooShortNsn => NumberError::TooShort(input),
+                ParseError::TooLongNsn => NumberError::TooLong(input),
+            }
+        })?;
         if number.extension.is_some() {
             return Err(NumberError::Extension(input.to_owned()));
         }
         // The kind of a number is `Unknown` exactly when libphonenumber calls it not valid, so one look at the patterns
         // answers both. Only where regions share a code does finding the region look at them again.
         let region = util.get_region_for_number(&number);
-        let kind = if region.is_some() {
-            util.get_number_type(&number)
-        } else {
-            PhoneNumberType::Unknown
-        };
+        let kind = if region.is_some() { util.get_number_type(&number) } else { PhoneNumberType::Unknown };
         Ok(Self {
             e164: util.format(&number, PhoneNumberFormat::E164).into_owned(),
-            calling_code: u16::try_from(number.country_code)
-                .map_err(|_| NumberError::UnknownCallingCode(input.to_owned()))?,
+            calling_code: u16::try_from(number.country_code).map_err(|_| NumberError::UnknownCallingCode(input.to_owned()))?,
             region: region.and_then(Region::inside),
             kind: NumberKind::inside(kind),
             possible: util.is_possible_number(&number),
@@ -315,36 +291,15 @@ impl fmt::Display for NumberError {
         const RIGHT: &str = "write it as +<country code><number>";
         match self {
             Self::Empty => write!(f, "the phone number is empty: {RIGHT}"),
-            Self::InputTooLong => write!(
-                f,
-                "more than {MAX_INPUT_CHARS} characters are no phone number: {RIGHT}"
-            ),
-            Self::NoCountryCode(input) => write!(
-                f,
-                "{input:?} has no country code: {RIGHT}, or set default_region"
-            ),
+            Self::InputTooLong => write!(f, "more than {MAX_INPUT_CHARS} characters are no phone number: {RIGHT}"),
+            Self::NoCountryCode(input) => write!(f, "{input:?} has no country code: {RIGHT}, or set default_region"),
             Self::UnknownCallingCode(input) => {
-                write!(
-                    f,
-                    "{input:?} does not start with the calling code of any country: {RIGHT}, such as +33612345678"
-                )
+                write!(f, "{input:?} does not start with the calling code of any country: {RIGHT}, such as +33612345678")
             }
-            Self::NotANumber(input) => write!(
-                f,
-                "{input:?} is not a phone number: {RIGHT}, one number at a time"
-            ),
-            Self::TooShort(input) => write!(
-                f,
-                "{input:?} has too few digits: {RIGHT}, with all its digits"
-            ),
-            Self::TooLong(input) => write!(
-                f,
-                "{input:?} has too many digits: E.164 allows 15, country code included"
-            ),
-            Self::Extension(input) => write!(
-                f,
-                "{input:?} has an extension, which no text reaches: leave it out"
-            ),
+            Self::NotANumber(input) => write!(f, "{input:?} is not a phone number: {RIGHT}, one number at a time"),
+            Self::TooShort(input) => write!(f, "{input:?} has too few digits: {RIGHT}, with all its digits"),
+            Self::TooLong(input) => write!(f, "{input:?} has too many digits: E.164 allows 15, country code included"),
+            Self::Extension(input) => write!(f, "{input:?} has an extension, which no text reaches: leave it out"),
         }
     }
 }
@@ -353,12 +308,7 @@ impl std::error::Error for NumberError {}
 
 #[cfg(test)]
 mod tests {
-    #![allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing
-    )]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
     use super::*;
     use proptest::prelude::*;
@@ -368,60 +318,32 @@ mod tests {
     }
 
     fn e164(input: &str, default_region: Option<Region>) -> String {
-        Number::parse(input, default_region)
-            .map_or_else(|error| error.to_string(), |number| number.to_string())
+        Number::parse(input, default_region).map_or_else(|error| error.to_string(), |number| number.to_string())
     }
 
     #[test]
     fn every_number_reads_as_in_the_reference() {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/phones.json");
-        let cases: Vec<serde_json::Value> =
-            serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let cases: Vec<serde_json::Value> = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
         assert_eq!(cases.len(), 1386);
         for case in cases {
-            let parsed = Number::parse(
-                case["input"].as_str().unwrap(),
-                case["region"].as_str().and_then(region),
-            );
+            let parsed = Number::parse(case["input"].as_str().unwrap(), case["region"].as_str().and_then(region));
             assert_eq!(parsed.is_ok(), case["ok"], "{case}");
             let Ok(number) = parsed else { continue };
             assert_eq!(number.e164(), case["e164"], "{case}");
-            assert_eq!(
-                number.e164(),
-                format!(
-                    "+{}{}",
-                    number.calling_code(),
-                    case["nsn"].as_str().unwrap()
-                ),
-                "{case}"
-            );
+            assert_eq!(number.e164(), format!("+{}{}", number.calling_code(), case["nsn"].as_str().unwrap()), "{case}");
             assert_eq!(number.calling_code(), case["cc"], "{case}");
             assert_eq!(number.is_valid(), case["valid"], "{case}");
             assert_eq!(number.is_possible(), case["possible"], "{case}");
-            assert_eq!(
-                number.kind().as_str().to_uppercase(),
-                case["type"],
-                "{case}"
-            );
+            assert_eq!(number.kind().as_str().to_uppercase(), case["type"], "{case}");
             let region = number.region().map(|region| region.to_string());
-            assert_eq!(
-                region.as_deref(),
-                case["rc"].as_str().filter(|code| *code != "001"),
-                "{case}"
-            );
+            assert_eq!(region.as_deref(), case["rc"].as_str().filter(|code| *code != "001"), "{case}");
         }
     }
 
     #[test]
     fn the_prefix_00_means_plus_unless_the_default_region_knows_better() {
-        for default in [
-            None,
-            region("US"),
-            region("AU"),
-            region("BR"),
-            region("JP"),
-            region("FR"),
-        ] {
+        for default in [None, region("US"), region("AU"), region("BR"), region("JP"), region("FR")] {
             assert_eq!(e164("0033 6 12 34 56 78", default), "+33612345678");
             assert_eq!(e164(" 00 61 412 345 678\n", default), "+61412345678");
         }
@@ -435,27 +357,17 @@ mod tests {
         let right = "\"0612345678\" has no country code: write it as +<country code><number>, or set default_region";
         assert_eq!(e164("0612345678", None), right);
         assert_eq!(Number::parse(" ", None), Err(NumberError::Empty));
-        assert_eq!(
-            Number::parse(&"1".repeat(65), None),
-            Err(NumberError::InputTooLong)
-        );
+        assert_eq!(Number::parse(&"1".repeat(65), None), Err(NumberError::InputTooLong));
         for (input, part) in [
             ("+999123456789", "calling code of any country"),
             ("Bob", "is not a phone number"),
-            (
-                "+33612345678;phone-context=a;tel:5",
-                "is not a phone number",
-            ),
+            ("+33612345678;phone-context=a;tel:5", "is not a phone number"),
             ("+33612345678, +33612345679", "is not a phone number"),
             ("+33 1", "too few digits"),
             ("+331234567890123456789", "too many digits"),
             ("+1 202 456 1111 ext. 5", "has an extension"),
         ] {
-            assert!(
-                e164(input, None).contains(part),
-                "{input}: {}",
-                e164(input, None)
-            );
+            assert!(e164(input, None).contains(part), "{input}: {}", e164(input, None));
         }
     }
 
@@ -465,12 +377,7 @@ mod tests {
         for code in ["", "F", "FRA", "F1", "é", "ZZ", "001", "uk"] {
             assert!(code.parse::<Region>().is_err(), "{code}");
         }
-        assert!(
-            "UK".parse::<Region>()
-                .unwrap_err()
-                .to_string()
-                .ends_with("the United Kingdom is GB")
-        );
+        assert!("UK".parse::<Region>().unwrap_err().to_string().ends_with("the United Kingdom is GB"));
     }
 
     proptest! {

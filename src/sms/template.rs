@@ -21,13 +21,25 @@ enum Part<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TemplateError {
     /// `{{` without `}}`.
-    Unclosed { near: String },
+    Unclosed {
+        /// How it begins.
+        near: String,
+    },
     /// A name that is empty or has other characters than letters, digits, `_` and `-`.
-    BadName { name: String },
+    BadName {
+        /// The name.
+        name: String,
+    },
     /// A placeholder for which the data has no value.
-    Missing { name: String },
+    Missing {
+        /// The name.
+        name: String,
+    },
     /// Data that no placeholder uses.
-    Unused { name: String },
+    Unused {
+        /// The name.
+        name: String,
+    },
 }
 
 impl std::fmt::Display for TemplateError {

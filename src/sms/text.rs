@@ -46,10 +46,7 @@ const EXTENSION: [(u8, char); 10] = [
 /// [`code`] of the first 256 Unicode characters, so that nearly every character is one look-up.
 const LATIN1: [u8; 256] = latin1();
 
-#[expect(
-    clippy::indexing_slicing,
-    reason = "runs at compile time, where an index out of bounds is a build error"
-)]
+#[expect(clippy::indexing_slicing, reason = "runs at compile time, where an index out of bounds is a build error")]
 const fn latin1() -> [u8; 256] {
     let mut table = [ABSENT; 256];
     let mut septet = 0;
@@ -78,10 +75,7 @@ fn code(character: char) -> u8 {
     match character {
         '€' => EXTENDED | 0x65,
         // What is left of the alphabet is the Greek capitals, 0x10 to 0x1A.
-        _ => (0x10..ESC)
-            .zip(BASIC.iter().skip(0x10))
-            .find(|row| *row.1 == character)
-            .map_or(ABSENT, |row| row.0),
+        _ => (0x10..ESC).zip(BASIC.iter().skip(0x10)).find(|row| *row.1 == character).map_or(ABSENT, |row| row.0),
     }
 }
 
@@ -180,22 +174,13 @@ pub fn plan(text: &str) -> Plan {
         vec![units]
     } else {
         let capacity = encoding.capacity(Reference::Eight(0).udh_octets());
-        pieces(text, encoding, capacity)
-            .map(|(_, units)| units)
-            .collect()
+        pieces(text, encoding, capacity).map(|(_, units)| units).collect()
     };
-    Plan {
-        encoding,
-        units,
-        segment_units,
-    }
+    Plan { encoding, units, segment_units }
 }
 
 fn measure(text: &str) -> (Encoding, usize) {
-    match text
-        .chars()
-        .try_fold(0, |sum, character| Some(sum + septets(character)?))
-    {
+    match text.chars().try_fold(0, |sum, character| Some(sum + septets(character)?)) {
         Some(units) => (Encoding::Gsm7, units),
         None => (Encoding::Ucs2, text.encode_utf16().count()),
     }
@@ -277,10 +262,7 @@ pub struct TooManySegments {
 impl fmt::Display for TooManySegments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { segments } = self;
-        write!(
-            f,
-            "the text needs {segments} segments and one SMS has at most {MAX_SEGMENTS}: shorten it, or send a link"
-        )
+        write!(f, "the text needs {segments} segments and one SMS has at most {MAX_SEGMENTS}: shorten it, or send a link")
     }
 }
 
@@ -296,19 +278,11 @@ impl std::error::Error for TooManySegments {}
 pub fn segments(text: &str, reference: Option<Reference>) -> Result<Vec<Segment>, TooManySegments> {
     let (encoding, units) = measure(text);
     if units <= encoding.capacity(0) {
-        return Ok(vec![Segment {
-            encoding,
-            udh: Vec::new(),
-            payload: encoding.encode(text),
-        }]);
+        return Ok(vec![Segment { encoding, udh: Vec::new(), payload: encoding.encode(text) }]);
     }
     let capacity = encoding.capacity(reference.unwrap_or(Reference::Eight(0)).udh_octets());
-    let parts: Vec<&str> = pieces(text, encoding, capacity)
-        .map(|(piece, _)| piece)
-        .collect();
-    let total = u8::try_from(parts.len()).map_err(|_| TooManySegments {
-        segments: parts.len(),
-    })?;
+    let parts: Vec<&str> = pieces(text, encoding, capacity).map(|(piece, _)| piece).collect();
+    let total = u8::try_from(parts.len()).map_err(|_| TooManySegments { segments: parts.len() })?;
     Ok((1..=total)
         .zip(parts)
         .map(|(number, part)| Segment {
@@ -375,21 +349,13 @@ pub fn decode_gsm7(septets: &[u8]) -> String {
     let mut septets = septets.iter().copied();
     let mut text = String::with_capacity(septets.len());
     while let Some(septet) = septets.next() {
-        let basic = |septet: u8| {
-            BASIC
-                .get(usize::from(septet))
-                .copied()
-                .unwrap_or(char::REPLACEMENT_CHARACTER)
-        };
+        let basic = |septet: u8| BASIC.get(usize::from(septet)).copied().unwrap_or(char::REPLACEMENT_CHARACTER);
         text.push(if septet != ESC {
             basic(septet)
         } else {
             match septets.next() {
                 None | Some(ESC) => ' ',
-                Some(next) => EXTENSION
-                    .iter()
-                    .find(|row| row.0 == next)
-                    .map_or_else(|| basic(next), |row| row.1),
+                Some(next) => EXTENSION.iter().find(|row| row.0 == next).map_or_else(|| basic(next), |row| row.1),
             }
         });
     }
@@ -400,10 +366,7 @@ pub fn decode_gsm7(septets: &[u8]) -> String {
 pub fn decode_ucs2(octets: &[u8]) -> String {
     let (pairs, odd) = octets.as_chunks::<2>();
     let units = pairs.iter().map(|pair| u16::from_be_bytes(*pair));
-    char::decode_utf16(units)
-        .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
-        .chain(odd.iter().map(|_| char::REPLACEMENT_CHARACTER))
-        .collect()
+    char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).chain(odd.iter().map(|_| char::REPLACEMENT_CHARACTER)).collect()
 }
 
 /// A character that makes a text UCS-2.
@@ -422,18 +385,11 @@ pub struct Forcing {
 pub fn forcing(text: &str) -> Vec<Forcing> {
     let mut found: Vec<Forcing> = Vec::new();
     let mut places = HashMap::new();
-    for character in text
-        .chars()
-        .filter(|character| septets(*character).is_none())
-    {
+    for character in text.chars().filter(|character| septets(*character).is_none()) {
         let place = *places.entry(character).or_insert(found.len());
         match found.get_mut(place) {
             Some(forcing) => forcing.count += 1,
-            None => found.push(Forcing {
-                character,
-                count: 1,
-                replacement: replacement(character),
-            }),
+            None => found.push(Forcing { character, count: 1, replacement: replacement(character) }),
         }
     }
     found
@@ -487,23 +443,14 @@ fn replacement(character: char) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing
-    )]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
     use super::*;
     use proptest::prelude::*;
 
     /// Texts of GSM-7 characters only.
     fn gsm7_text() -> impl Strategy<Value = String> {
-        let all: Vec<char> = BASIC
-            .into_iter()
-            .filter(|c| *c != '\u{1B}')
-            .chain(EXTENSION.map(|row| row.1))
-            .collect();
+        let all: Vec<char> = BASIC.into_iter().filter(|c| *c != '\u{1B}').chain(EXTENSION.map(|row| row.1)).collect();
         prop::collection::vec(prop::sample::select(all), 0..700).prop_map(String::from_iter)
     }
 
@@ -523,8 +470,7 @@ mod tests {
     #[test]
     fn every_text_counts_as_in_the_reference() {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/segments.json");
-        let cases: Vec<serde_json::Value> =
-            serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let cases: Vec<serde_json::Value> = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
         assert_eq!(cases.len(), 291);
         for case in cases {
             let text = case["text"].as_str().unwrap();
@@ -532,29 +478,14 @@ mod tests {
             assert_eq!(plan.encoding.as_str(), case["encoding"], "{case}");
             assert_eq!(plan.units, case["units"], "{case}");
             assert_eq!(plan.segments(), case["segments"], "{case}");
-            assert_eq!(
-                serde_json::json!(plan.segment_units),
-                case["per_segment_units"],
-                "{case}"
-            );
-            assert_eq!(
-                forcing(text).is_empty(),
-                plan.encoding == Encoding::Gsm7,
-                "{case}"
-            );
+            assert_eq!(serde_json::json!(plan.segment_units), case["per_segment_units"], "{case}");
+            assert_eq!(forcing(text).is_empty(), plan.encoding == Encoding::Gsm7, "{case}");
         }
     }
 
     #[test]
     fn an_empty_text_is_one_empty_segment() {
-        assert_eq!(
-            plan(""),
-            Plan {
-                encoding: Encoding::Gsm7,
-                units: 0,
-                segment_units: vec![0]
-            }
-        );
+        assert_eq!(plan(""), Plan { encoding: Encoding::Gsm7, units: 0, segment_units: vec![0] });
         assert_eq!(segments("", Some(Reference::Eight(1))).unwrap().len(), 1);
     }
 
@@ -567,17 +498,8 @@ mod tests {
         let sixteen = segments(&text, Some(Reference::Sixteen(0xABCD))).unwrap();
         assert_eq!(sixteen[1].udh, [0x06, 0x08, 0x04, 0xAB, 0xCD, 2, 2]);
         assert_eq!(sixteen[0].payload.len(), 152);
-        assert_eq!(
-            segments(&"я".repeat(71), Some(Reference::Sixteen(0))).unwrap()[0]
-                .payload
-                .len(),
-            2 * 66
-        );
-        assert!(
-            segments(&text[1..], Some(Reference::Eight(0))).unwrap()[0]
-                .udh
-                .is_empty()
-        );
+        assert_eq!(segments(&"я".repeat(71), Some(Reference::Sixteen(0))).unwrap()[0].payload.len(), 2 * 66);
+        assert!(segments(&text[1..], Some(Reference::Eight(0))).unwrap()[0].udh.is_empty());
     }
 
     #[test]
@@ -601,29 +523,15 @@ mod tests {
 
     #[test]
     fn strange_septets_show_what_the_standard_asks_for() {
-        assert_eq!(
-            decode_gsm7(&[ESC, 0x65, ESC, b'a', ESC, ESC, b'b', 0x80, ESC]),
-            "€a b\u{FFFD} "
-        );
-        assert_eq!(
-            decode_ucs2(&[0xD8, 0x3D, 0x00, b'a', 0x00]),
-            "\u{FFFD}a\u{FFFD}"
-        );
-        assert_eq!(
-            plan("\u{1B}e").encoding,
-            Encoding::Ucs2,
-            "an escape in a text must not become a euro sign"
-        );
+        assert_eq!(decode_gsm7(&[ESC, 0x65, ESC, b'a', ESC, ESC, b'b', 0x80, ESC]), "€a b\u{FFFD} ");
+        assert_eq!(decode_ucs2(&[0xD8, 0x3D, 0x00, b'a', 0x00]), "\u{FFFD}a\u{FFFD}");
+        assert_eq!(plan("\u{1B}e").encoding, Encoding::Ucs2, "an escape in a text must not become a euro sign");
     }
 
     #[test]
     fn forcing_characters_come_in_order_with_counts_and_replacements() {
         let found = forcing("“Ça va” – ça… 😀😀");
-        let row = |character, count, replacement| Forcing {
-            character,
-            count,
-            replacement,
-        };
+        let row = |character, count, replacement| Forcing { character, count, replacement };
         assert_eq!(found.len(), 6);
         assert_eq!(found[0], row('“', 1, Some("\"")));
         assert_eq!(found[2], row('–', 1, Some("-")));
@@ -633,27 +541,14 @@ mod tests {
 
     #[test]
     fn a_rewrite_makes_the_whole_text_gsm7_or_leaves_it_alone() {
-        assert_eq!(
-            rewrite_gsm7("It’s\u{A0}ready\u{200B} — “now”…").unwrap(),
-            "It's ready - \"now\"..."
-        );
+        assert_eq!(rewrite_gsm7("It’s\u{A0}ready\u{200B} — “now”…").unwrap(), "It's ready - \"now\"...");
         assert_eq!(rewrite_gsm7("plain é text"), None, "already GSM-7");
-        assert_eq!(
-            rewrite_gsm7("it’s ça"),
-            None,
-            "one letter stays, so nothing is saved"
-        );
+        assert_eq!(rewrite_gsm7("it’s ça"), None, "one letter stays, so nothing is saved");
         assert_eq!(rewrite_gsm7("10½"), None, "a fraction is an amount");
         for character in '\0'..=char::MAX {
             let replacement = replacement(character).unwrap_or_default();
-            assert!(
-                replacement.chars().all(|new| septets(new).is_some()),
-                "{character:?}"
-            );
-            assert!(
-                replacement.is_empty() || septets(character).is_none(),
-                "{character:?}"
-            );
+            assert!(replacement.chars().all(|new| septets(new).is_some()), "{character:?}");
+            assert!(replacement.is_empty() || septets(character).is_none(), "{character:?}");
         }
     }
 

@@ -2,12 +2,7 @@
 //! `tests/vectors/phones.json`, and may differ from ours only where a reason is written here. The vectors themselves hold
 //! what Google's library says, and the unit tests of `sms::number` hold ours to them. A new version of either crate that
 //! mends or breaks a number shows up as a difference from this list.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
 
@@ -36,8 +31,7 @@ const KNOWN_DIFFERENCES: [(&str, Option<&str>); 11] = [
 #[test]
 fn another_port_of_libphonenumber_differs_only_where_it_is_known_to_be_wrong() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/phones.json");
-    let cases: Vec<serde_json::Value> =
-        serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let cases: Vec<serde_json::Value> = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
     assert_eq!(cases.len(), 1386);
     let mut differences = BTreeMap::new();
     for case in &cases {

@@ -89,7 +89,8 @@ fn sessions(db: &Connection, payer: &Payer, now: Timestamp) -> Business<Sessions
     let alive_since = now.plus_ms(-payer.idle_ms).as_millis();
     let (base, base_is_new) = match &payer.base {
         BaseSession::Named(name) => {
-            let owner: Option<String> = db.prepare_cached("SELECT principal FROM session WHERE id = ?1")?.query_row([name], |row| row.get(0)).optional()?;
+            let owner: Option<String> =
+                db.prepare_cached("SELECT principal FROM session WHERE id = ?1")?.query_row([name], |row| row.get(0)).optional()?;
             match owner {
                 Some(owner) if owner != payer.principal => {
                     return Ok(Err(Error::new(ErrorKind::SessionInvalid, "this session belongs to another principal")));
@@ -145,7 +146,15 @@ fn look(db: &Connection, path: Vec<Part>) -> JobResult<Vec<Row>> {
         let found = statement.query_row([&part.key], budget_from).optional()?;
         let mut row = found.unwrap_or_else(|| Row {
             id: 0,
-            budget: Budget { key: part.key.clone(), scope: part.scope, limits: Limits::default(), held_micros: 0, spent_micros: 0, messages: 0, frozen: false },
+            budget: Budget {
+                key: part.key.clone(),
+                scope: part.scope,
+                limits: Limits::default(),
+                held_micros: 0,
+                spent_micros: 0,
+                messages: 0,
+                frozen: false,
+            },
         });
         row.budget.limits = part.limits;
         rows.push(row);
@@ -195,8 +204,12 @@ fn touch(db: &Connection, payer: &Payer, sessions: &Sessions, now: Timestamp) ->
     let now = now.as_millis();
     if sessions.base_is_new {
         let kind = i64::from(matches!(payer.base, BaseSession::Open { .. }));
-        db.prepare_cached("INSERT INTO session (id, principal, kind, opened_ms, used_ms) VALUES (?1, ?2, ?3, ?4, ?4)")?
-            .execute(params![sessions.base, payer.principal, kind, now])?;
+        db.prepare_cached("INSERT INTO session (id, principal, kind, opened_ms, used_ms) VALUES (?1, ?2, ?3, ?4, ?4)")?.execute(params![
+            sessions.base,
+            payer.principal,
+            kind,
+            now
+        ])?;
     }
     let mut statement = db.prepare_cached("UPDATE session SET used_ms = ?2 WHERE id = ?1 AND used_ms < ?2 - ?3")?;
     if !sessions.base_is_new {
@@ -346,8 +359,12 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], budgets
         None => (State::Attempting, None),
         Some(batch) => {
             let report = serde_json::json!({ "duplicates": batch.duplicates, "refused": batch.refused }).to_string();
-            db.prepare_cached("INSERT INTO batch (id, principal, created_ms, report) VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![batch.id.as_str(), principal, now, report])?;
+            db.prepare_cached("INSERT INTO batch (id, principal, created_ms, report) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
+                batch.id.as_str(),
+                principal,
+                now,
+                report
+            ])?;
             (State::Queued, Some(db.last_insert_rowid()))
         }
     };
@@ -357,8 +374,12 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], budgets
             (None, Some(draft)) => draft.id.as_str(),
             (None, None) => return Ok(()),
         };
-        db.prepare_cached("INSERT INTO idempotency (principal, key, fingerprint, target) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![principal, key.key, key.fingerprint, target])?;
+        db.prepare_cached("INSERT INTO idempotency (principal, key, fingerprint, target) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
+            principal,
+            key.key,
+            key.fingerprint,
+            target
+        ])?;
     }
     let mut message = db.prepare_cached(
         "INSERT INTO message (id, principal, batch, recipient, sender, text, digest, encoding, segments, state, provider, created_ms, changed_ms,

@@ -81,7 +81,14 @@ fn post(db: &Connection, open: &Open, posting: Posting) -> JobResult<Vec<Budget>
 }
 
 /// Moves a message to `next`, if it may go there: its state, its history and its money.
-fn advance(db: &Connection, open: &mut Open, next: State, at: Timestamp, why: Option<&str>, price_micros: Option<i64>) -> JobResult<Option<Vec<Budget>>> {
+fn advance(
+    db: &Connection,
+    open: &mut Open,
+    next: State,
+    at: Timestamp,
+    why: Option<&str>,
+    price_micros: Option<i64>,
+) -> JobResult<Option<Vec<Budget>>> {
     if !open.state.may_become(next) {
         return Ok(None);
     }
@@ -97,8 +104,12 @@ fn advance(db: &Connection, open: &mut Open, next: State, at: Timestamp, why: Op
          WHERE seq = ?1",
     )?
     .execute(params![open.seq, next.number(), at.as_millis(), held, charged, why])?;
-    db.prepare_cached("INSERT OR IGNORE INTO state_change (message, state, at_ms, why) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![open.seq, next.number(), at.as_millis(), why])?;
+    db.prepare_cached("INSERT OR IGNORE INTO state_change (message, state, at_ms, why) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
+        open.seq,
+        next.number(),
+        at.as_millis(),
+        why
+    ])?;
     open.state = next;
     open.held_micros = held;
     Ok(Some(budgets))
@@ -151,8 +162,10 @@ pub(super) fn record_receipt(db: &Connection, report: &Report, now: Timestamp) -
         .optional()?;
     let Some((mut open, id)) = found else {
         db.prepare_cached("DELETE FROM early_receipt WHERE received_ms < ?1")?.execute([now.plus_ms(-EARLY_RECEIPT_MS).as_millis()])?;
-        db.prepare_cached("INSERT OR IGNORE INTO early_receipt (vendor_id, provider, state, at_ms, why, received_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-            .execute(params![report.vendor_id, report.provider, report.state.number(), report.at.as_millis(), report.why, now.as_millis()])?;
+        db.prepare_cached(
+            "INSERT OR IGNORE INTO early_receipt (vendor_id, provider, state, at_ms, why, received_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![report.vendor_id, report.provider, report.state.number(), report.at.as_millis(), report.why, now.as_millis()])?;
         return Ok(None);
     };
     Ok(advance(db, &mut open, report.state, report.at, report.why.as_deref(), None)?.map(|_| MessageId::from_text(id)))
@@ -163,7 +176,8 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim) -> JobResult<Cla
     const MINE: &str = "state = 1 AND (owner = ?1 OR (owner IS NULL AND ?2))";
     let too_old = claim.now.plus_ms(-claim.max_age_ms).as_millis();
     let mut statement = db.prepare_cached(&format!("SELECT {OPEN_COLUMNS} FROM message WHERE {MINE} AND created_ms < ?3 ORDER BY seq LIMIT ?4"))?;
-    let expired: Vec<Open> = statement.query_map(params![owner, claim.adopt, too_old, EXPIRE_AT_ONCE], open_from)?.collect::<rusqlite::Result<_>>()?;
+    let expired: Vec<Open> =
+        statement.query_map(params![owner, claim.adopt, too_old, EXPIRE_AT_ONCE], open_from)?.collect::<rusqlite::Result<_>>()?;
     for mut open in expired {
         advance(db, &mut open, State::Expired, claim.now, Some("it waited too long to be sent"), None)?;
     }

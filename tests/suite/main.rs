@@ -1,0 +1,6 @@
+//! Everything that is tested through the public face: one binary, since linking is slow.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods, clippy::print_stderr)]
+#![allow(missing_docs)]
+
+mod phones;
+mod support;

@@ -1,0 +1,179 @@
+//! What many tests need: a folder of their own, a server process, a real MCP client.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rmcp::model::{CallToolRequestParams, CallToolResult, ProtocolVersion};
+use rmcp::service::{RoleClient, RunningService};
+use rmcp::transport::TokioChildProcess;
+use rmcp::{ClientLifecycleMode, ClientServiceExt as _};
+use serde_json::Value;
+
+/// A connected client.
+pub type Client = RunningService<RoleClient, ()>;
+
+/// Which protocol era a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Era {
+    /// 2025-11-25 and before: `initialize`.
+    Legacy,
+    /// 2026-07-28: no sessions.
+    Stateless,
+}
+
+impl Era {
+    pub const BOTH: [Self; 2] = [Self::Legacy, Self::Stateless];
+
+    pub fn lifecycle(self) -> ClientLifecycleMode {
+        match self {
+            Self::Legacy => ClientLifecycleMode::Initialize,
+            Self::Stateless => ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] },
+        }
+    }
+}
+
+/// The program under test.
+pub fn program() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_sms-mcp"))
+}
+
+/// A folder with a configuration and a ledger of its own.
+pub struct Desk {
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    /// A desk whose configuration is `settings` (TOML); the sandbox's outbox is always on. A `[[provider]]` table must
+    /// come last in it: the outbox is added at the end.
+    pub fn new(settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let desk = Self { folder };
+        let provider = if settings.contains("[[provider]]") { "" } else { "[[provider]]\nkind = \"sandbox\"\n" };
+        let outbox = desk.outbox();
+        std::fs::write(desk.config(), format!("{settings}\n{provider}outbox = '{}'\n", outbox.display())).unwrap();
+        desk
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.path().join("config.toml")
+    }
+
+    pub fn ledger(&self) -> PathBuf {
+        self.path().join("ledger.db")
+    }
+
+    pub fn outbox(&self) -> PathBuf {
+        self.path().join("outbox.jsonl")
+    }
+
+    /// The program with this desk's configuration and ledger, and nothing of the outer environment's settings.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(program());
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SMS_MCP")) {
+            command.env_remove(name);
+        }
+        command.arg("--config").arg(self.config()).arg("--ledger").arg(self.ledger());
+        command
+    }
+
+    /// What the sandbox took, in order: what was really sent.
+    pub fn sent(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.outbox()).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).expect("a whole line in the outbox")).collect()
+    }
+
+    /// A client of a server process over stdio.
+    pub async fn stdio(&self, era: Era) -> Client {
+        let transport = TokioChildProcess::new(tokio::process::Command::from(self.command())).unwrap();
+        ().serve_with_lifecycle(transport, era.lifecycle()).await.unwrap()
+    }
+
+    /// A server process over HTTP on a free port.
+    pub fn http(&self, more: impl FnOnce(&mut Command)) -> HttpServer {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = self.command();
+        command.args(["serve", "--http", &format!("127.0.0.1:{port}")]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        more(&mut command);
+        let child = command.spawn().unwrap();
+        let server = HttpServer { child, port };
+        let give_up = std::time::Instant::now() + Duration::from_secs(20);
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(std::time::Instant::now() < give_up, "the server does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        server
+    }
+}
+
+/// A server process over HTTP; it is ended with the value.
+pub struct HttpServer {
+    pub child: Child,
+    pub port: u16,
+}
+
+impl HttpServer {
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/mcp", self.port)
+    }
+
+    /// A client over Streamable HTTP.
+    pub async fn client(&self, era: Era, token: Option<&str>) -> Client {
+        use rmcp::transport::streamable_http_client::{StreamableHttpClientTransport, StreamableHttpClientTransportConfig};
+        let mut config = StreamableHttpClientTransportConfig::with_uri(self.url());
+        if let Some(token) = token {
+            config = config.auth_header(token);
+        }
+        let transport = StreamableHttpClientTransport::from_config(config);
+        ().serve_with_lifecycle(transport, era.lifecycle()).await.unwrap()
+    }
+}
+
+impl Drop for HttpServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Calls a tool.
+pub async fn call(client: &Client, tool: &'static str, arguments: Value) -> CallToolResult {
+    let mut request = CallToolRequestParams::new(tool);
+    request.arguments = arguments.as_object().cloned();
+    client.call_tool(request).await.unwrap()
+}
+
+/// The JSON text of a result, be it an answer or an error.
+pub fn text_of(result: &CallToolResult) -> Value {
+    serde_json::from_str(&result.content[0].as_text().unwrap().text).unwrap()
+}
+
+/// Calls a tool that must succeed, and returns its structured answer.
+pub async fn answer(client: &Client, tool: &'static str, arguments: Value) -> Value {
+    let result = call(client, tool, arguments).await;
+    assert_ne!(result.is_error, Some(true), "{result:?}");
+    result.structured_content.unwrap()
+}
+
+/// Calls a tool that must be refused, and returns its error.
+pub async fn refusal(client: &Client, tool: &'static str, arguments: Value) -> Value {
+    let result = call(client, tool, arguments).await;
+    assert_eq!(result.is_error, Some(true), "{result:?}");
+    assert!(result.structured_content.is_none());
+    text_of(&result)
+}
+
+/// A number that is never real, one of 10,000 (ARCEP keeps 01 99 00 for audiovisual works).
+pub fn fictional(index: usize) -> String {
+    assert!(index < 10_000);
+    format!("+3319900{index:04}")
+}
+
+/// Settings whose limits are out of the way.
+pub const WIDE: &str = "[guard]\nsession_spend = 1000000\nday_spend = 1000000\nsession_messages = 1000000\nday_messages = 1000000\n\
+    recipient_per_hour = 1000\nrecipient_per_day = 1000\nsends_per_second = 1000000\n";
