@@ -122,6 +122,9 @@ impl<'de> Deserialize<'de> for SecretText {
             fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<SecretText, E> {
                 Err(E::custom("a secret is a string; put it in quotes"))
             }
+            fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<SecretText, E> {
+                Err(E::custom("a secret is a string; put it in quotes"))
+            }
             fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<SecretText, E> {
                 Err(E::custom("a secret is a string; put it in quotes"))
             }
