@@ -285,7 +285,11 @@ async fn start_time(folder: &Path) {
         drop(server);
     }
     took.sort();
-    println!("start to the answer of initialize, median of 10: {:.1} ms (first, making the ledger, among them: worst {:.1} ms)", took[5].as_secs_f64() * 1e3, took[9].as_secs_f64() * 1e3);
+    println!(
+        "start to the answer of initialize, median of 10: {:.1} ms (first, making the ledger, among them: worst {:.1} ms)",
+        took[5].as_secs_f64() * 1e3,
+        took[9].as_secs_f64() * 1e3
+    );
 }
 
 async fn bulk(folder: &Path) {
@@ -328,16 +332,46 @@ async fn fill(path: &Path) {
     let year = 365 * 24 * 3_600_000_i64;
     for first in (0..STORED).step_by(1_000) {
         let at = Timestamp(now - year + year / i64::try_from(STORED).unwrap() * i64::try_from(first).unwrap());
-        let payer = Payer { principal: "bench".into(), base: BaseSession::Named("fill".into()), handle: None, idle_ms: 1, currency: "USD".into(), total: None, day: limits, session: limits };
+        let payer = Payer {
+            principal: "bench".into(),
+            base: BaseSession::Named("fill".into()),
+            handle: None,
+            idle_ms: 1,
+            currency: "USD".into(),
+            total: None,
+            day: limits,
+            session: limits,
+        };
         let batch = BatchDraft { id: BatchId::new(at.0, first as u128), duplicates: Vec::new(), refused: Vec::new() };
         let drafts: Vec<Draft> = (first..first + 1_000).map(draft).collect();
         let ids: Vec<MessageId> = drafts.iter().map(|draft| draft.id.clone()).collect();
-        let intent = Intent { payer, now: at, provider: "sandbox".into(), idempotency: None, batch: Some(batch), drafts, all_or_none: true, duplicate_window_ms: 0, per_second: 1_000_000, preview: false };
+        let intent = Intent {
+            payer,
+            now: at,
+            provider: "sandbox".into(),
+            idempotency: None,
+            batch: Some(batch),
+            drafts,
+            all_or_none: true,
+            duplicate_window_ms: 0,
+            per_second: 1_000_000,
+            preview: false,
+        };
         store.reserve(intent, Arc::new(|_, _| Ok(()))).await.unwrap();
         let claim = sms_mcp::store::Claim { now: at, limit: 1_000, per_second: 1_000_000, max_age_ms: i64::MAX / 4, adopt: false };
         store.claim(claim).await.unwrap();
         let settle = ids.iter().enumerate().map(|(n, id)| {
-            let settlement = Settlement { at, state: State::Delivered, vendor_id: Some(format!("sbx-d-{:x}-{:x}", at.0, first + n)), price_micros: None, segments: None, code: None, why: None, erase_text: false, free_key: false };
+            let settlement = Settlement {
+                at,
+                state: State::Delivered,
+                vendor_id: Some(format!("sbx-d-{:x}-{:x}", at.0, first + n)),
+                price_micros: None,
+                segments: None,
+                code: None,
+                why: None,
+                erase_text: false,
+                free_key: false,
+            };
             store.settle(id, settlement)
         });
         futures::future::join_all(settle).await.into_iter().for_each(|settled| drop(settled.unwrap()));
@@ -348,7 +382,11 @@ async fn fill(path: &Path) {
 async fn full_ledger(folder: &Path) {
     let began = Instant::now();
     fill(&folder.join("full.db")).await;
-    println!("filled a ledger with {STORED} messages in {:.0} s ({:.0} MiB)", began.elapsed().as_secs_f64(), std::fs::metadata(folder.join("full.db")).unwrap().len() as f64 / 1048576.0);
+    println!(
+        "filled a ledger with {STORED} messages in {:.0} s ({:.0} MiB)",
+        began.elapsed().as_secs_f64(),
+        std::fs::metadata(folder.join("full.db")).unwrap().len() as f64 / 1048576.0
+    );
     let (mut empty, mut full) = (Pipe::start(What::Send, folder, "empty.db").await, Pipe::start(What::Send, folder, "full.db").await);
     let mut ratios = Vec::new();
     for round in 0..3 {

@@ -1,0 +1,4 @@
+//! The contracts of the two traits. Each case takes the trait, so the next backend only adds a line to its list.
+
+mod provider;
+mod store;

@@ -1,0 +1,423 @@
+//! The promises, under a real `kill -9`, at every named crash point, and with many agents and processes at once.
+//!
+//! The sandbox's outbox file is what was really sent: appending to it is the act of sending. Agents here are raw
+//! JSON-RPC over the real transports, so that a test decides what is in flight when the process dies.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Desk, WIDE, fictional};
+
+/// A server process over stdio with its pipes, for tests that must see it die.
+struct Pipe {
+    child: Child,
+    input: Option<ChildStdin>,
+    lines: Receiver<String>,
+    next: u64,
+}
+
+impl Pipe {
+    fn start(desk: &Desk, failpoints: &str) -> Self {
+        let mut command = desk.command();
+        command.args(["--log", "error"]).env("FAILPOINTS", failpoints);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let (tell, lines) = channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+        let input = child.stdin.take();
+        let mut pipe = Self { child, input, lines, next: 0 };
+        let hello = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" } });
+        let id = pipe.request("initialize", hello);
+        assert_eq!(pipe.wait_for(id).unwrap()["result"]["serverInfo"]["name"], "sms-mcp");
+        pipe.write(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+        pipe
+    }
+
+    fn write(&mut self, message: &Value) {
+        // A process that was killed takes nothing more; the test looks at what it left.
+        let _ = self.input.as_mut().unwrap().write_all(format!("{message}\n").as_bytes());
+    }
+
+    fn request(&mut self, method: &str, params: Value) -> u64 {
+        self.next += 1;
+        let id = self.next;
+        self.write(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
+        id
+    }
+
+    fn call(&mut self, tool: &str, arguments: &Value) -> u64 {
+        self.request("tools/call", json!({ "name": tool, "arguments": arguments }))
+    }
+
+    /// The next answer, or nothing when the process has ended.
+    fn next_answer(&mut self) -> Option<Value> {
+        match self.lines.recv_timeout(Duration::from_secs(60)) {
+            Ok(line) => Some(serde_json::from_str(&line).unwrap()),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("the server hangs"),
+        }
+    }
+
+    fn wait_for(&mut self, id: u64) -> Option<Value> {
+        loop {
+            let answer = self.next_answer()?;
+            if answer["id"] == id {
+                return Some(answer);
+            }
+        }
+    }
+
+    /// Calls a tool and returns the JSON of its answer or refusal.
+    fn ask(&mut self, tool: &str, arguments: &Value) -> Option<Value> {
+        let id = self.call(tool, arguments);
+        Some(said(&self.wait_for(id)?))
+    }
+
+    /// Ends the input and waits for the process.
+    fn finish(mut self) {
+        drop(self.input.take());
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The JSON text of a tool's answer.
+fn said(answer: &Value) -> Value {
+    serde_json::from_str(answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{answer}"))).unwrap()
+}
+
+fn send_of(n: usize) -> Value {
+    json!({ "to": fictional(n), "message": format!("intent {n}"), "idempotency_key": format!("key {n}") })
+}
+
+/// The intents that were sent, and how often.
+fn sent_intents(desk: &Desk) -> HashMap<String, usize> {
+    let mut sent = HashMap::new();
+    for line in desk.sent() {
+        *sent.entry(line["text"].as_str().unwrap().to_owned()).or_insert(0) += 1;
+    }
+    sent
+}
+
+/// Every message of the ledger by id, through the tool.
+fn listed(pipe: &mut Pipe) -> HashMap<String, Value> {
+    let mut all = HashMap::new();
+    let mut cursor = Value::Null;
+    loop {
+        let page = pipe.ask("list_sms", &json!({ "limit": 100, "cursor": cursor })).unwrap();
+        for message in page["messages"].as_array().unwrap() {
+            all.insert(message["id"].as_str().unwrap().to_owned(), message.clone());
+        }
+        match page.get("next_cursor") {
+            Some(next) => cursor = next.clone(),
+            None => return all,
+        }
+    }
+}
+
+/// Settings for [`SENDS`] sends of which only [`FIT`] fit the day: the limit is under test too.
+const SENDS: usize = 500;
+const FIT: usize = 450;
+const RUNS: u64 = 50;
+
+fn crash_settings() -> String {
+    format!(
+        "[guard]\nsession_spend = 1000000\nday_spend = 1000000\nsession_messages = 1000000\nday_messages = {FIT}\n\
+         sends_per_second = 1000000\n[[provider]]\nkind = \"sandbox\"\nbalance = 1000000\ndelivery_delay = \"5ms\"\n"
+    )
+}
+
+/// Sends with 32 in flight and kills the process after `kill_after`; then a second process is asked for all of it again.
+fn one_crash(kill_after: Duration, is_bulk: bool) -> Tally {
+    let desk = Desk::new(&crash_settings());
+    let mut acknowledged = HashSet::new();
+    let mut pipe = Pipe::start(&desk, "");
+    let pid = pipe.child.id();
+    let killer = std::thread::spawn(move || {
+        std::thread::sleep(kill_after);
+        #[cfg(unix)]
+        std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+        #[cfg(not(unix))]
+        std::process::Command::new("taskkill").args(["/F", "/PID", &pid.to_string()]).status().unwrap();
+    });
+    if is_bulk {
+        let recipients: Vec<Value> = (0..FIT).map(|n| json!({ "to": fictional(n), "data": { "n": n.to_string() } })).collect();
+        pipe.call("send_bulk", &json!({ "recipients": recipients, "message": "intent {{n}}", "idempotency_key": "bulk" }));
+        while pipe.next_answer().is_some() {}
+    } else {
+        let mut started = 0;
+        let mut ended = 0;
+        while ended < SENDS {
+            while started < SENDS && started - ended < 32 {
+                pipe.call("send_sms", &send_of(started));
+                started += 1;
+            }
+            let Some(answer) = pipe.next_answer() else { break };
+            ended += 1;
+            if answer["result"]["isError"] != true {
+                acknowledged.insert(said(&answer)["id"].as_str().unwrap().to_owned());
+            }
+        }
+    }
+    killer.join().unwrap();
+    drop(pipe);
+    let before = desk.sent().len();
+    again(&desk, is_bulk);
+    tally(&desk, &acknowledged, before)
+}
+
+/// The agent comes back and repeats every call, as an agent that lost its answers does.
+fn again(desk: &Desk, is_bulk: bool) {
+    let mut pipe = Pipe::start(desk, "");
+    if is_bulk {
+        let recipients: Vec<Value> = (0..FIT).map(|n| json!({ "to": fictional(n), "data": { "n": n.to_string() } })).collect();
+        let bulk = json!({ "recipients": recipients, "message": "intent {{n}}", "idempotency_key": "bulk" });
+        let mut answer = pipe.ask("send_bulk", &bulk).unwrap();
+        let give_up = std::time::Instant::now() + Duration::from_secs(30);
+        while answer["status"] == "in_progress" {
+            assert!(std::time::Instant::now() < give_up, "the bulk does not go on: {answer}");
+            std::thread::sleep(Duration::from_millis(30));
+            answer = pipe.ask("get_status", &json!({ "id": answer["batch"] })).unwrap()["bulk"].clone();
+        }
+        assert_eq!(answer["status"], "done", "{answer}");
+    } else {
+        let ids: Vec<u64> = (0..SENDS).map(|n| pipe.call("send_sms", &send_of(n))).collect();
+        let mut open: HashSet<u64> = ids.into_iter().collect();
+        while !open.is_empty() {
+            let answer = pipe.next_answer().unwrap();
+            open.remove(&answer["id"].as_u64().unwrap());
+        }
+    }
+    pipe.finish();
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    sent: usize,
+    twice: usize,
+    acknowledged_missing: usize,
+    over_limit: usize,
+    not_in_ledger: usize,
+    unsettled: usize,
+    lost_states: usize,
+    unknown: usize,
+    killed_midway: usize,
+}
+
+fn tally(desk: &Desk, acknowledged: &HashSet<String>, sent_before: usize) -> Tally {
+    let mut pipe = Pipe::start(desk, "");
+    let ledger = listed(&mut pipe);
+    pipe.finish();
+    let sent = sent_intents(desk);
+    let ids: HashSet<String> = desk.sent().iter().map(|line| line["id"].as_str().unwrap().to_owned()).collect();
+    let state = |id: &String| ledger.get(id).map(|message| message["status"].as_str().unwrap().to_owned());
+    let in_state = |name: &str| ledger.values().filter(|message| message["status"] == name).count();
+    let never_sent = |id: &&String| matches!(state(id).as_deref(), Some("rejected" | "queued" | "expired"));
+    Tally {
+        sent: ids.len(),
+        twice: sent.values().filter(|count| **count > 1).count() + (desk.sent().len() - ids.len()),
+        acknowledged_missing: acknowledged
+            .iter()
+            .filter(|id| !ids.contains(*id) || !matches!(state(id).as_deref(), Some("sent" | "delivered")))
+            .count(),
+        over_limit: ids.len().saturating_sub(FIT) + ledger.len().saturating_sub(FIT),
+        not_in_ledger: ids.iter().filter(|id| !ledger.contains_key(*id)).count(),
+        unsettled: in_state("attempting") + in_state("queued"),
+        lost_states: ids.iter().filter(never_sent).count(),
+        unknown: in_state("unknown"),
+        killed_midway: usize::from(sent_before > 0 && sent_before < FIT),
+    }
+}
+
+#[test]
+fn fifty_kills_send_nothing_twice_lose_nothing_acknowledged_and_pass_no_limit() {
+    let began = std::time::Instant::now();
+    let run = |n: u64| one_crash(Duration::from_millis(15 + n * 37 % 600), n % 3 == 2);
+    let tallies: Vec<Tally> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..2).map(|worker| scope.spawn(move || (worker..RUNS).step_by(2).map(run).collect::<Vec<_>>())).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    let sum = |what: fn(&Tally) -> usize| tallies.iter().map(what).sum::<usize>();
+    eprintln!(
+        "{RUNS} kills x {SENDS} sends in {:.0} s: {} sent, {} killed midway, {} sent twice, {} acknowledged missing, {} over a limit, {} not in the ledger, {} unsettled, {} unknown",
+        began.elapsed().as_secs_f64(),
+        sum(|tally| tally.sent),
+        sum(|tally| tally.killed_midway),
+        sum(|tally| tally.twice),
+        sum(|tally| tally.acknowledged_missing),
+        sum(|tally| tally.over_limit),
+        sum(|tally| tally.not_in_ledger),
+        sum(|tally| tally.unsettled),
+        sum(|tally| tally.unknown),
+    );
+    for tally in &tallies {
+        let broken = (tally.twice, tally.acknowledged_missing, tally.over_limit, tally.not_in_ledger, tally.unsettled, tally.lost_states);
+        assert_eq!(broken, (0, 0, 0, 0, 0, 0), "{tally:?}");
+    }
+    assert!(sum(|tally| tally.killed_midway) >= 10, "the kills do not hit the middle of the work");
+}
+
+#[test]
+fn at_every_crash_point_a_message_ends_sent_once_or_not_at_all_and_its_state_says_which() {
+    // The point, whether the message has left by then, and the state after the restart.
+    let points = [
+        ("after-reserve", false, "unknown"),
+        ("before-provider", false, "unknown"),
+        ("after-provider", true, "unknown"),
+        ("after-settle", true, "delivered"),
+    ];
+    for (point, has_left, state) in points {
+        let desk = Desk::new(&crash_settings());
+        let mut pipe = Pipe::start(&desk, &format!("{point}=3*off->return"));
+        let answers: Vec<Option<Value>> = (0..4).map(|n| pipe.ask("send_sms", &send_of(n))).collect();
+        assert_eq!(answers.iter().filter(|answer| answer.is_some()).count(), 3, "{point}: the fourth send dies");
+        drop(pipe);
+        assert_eq!(sent_intents(&desk).get("intent 3").copied().unwrap_or(0), usize::from(has_left), "{point}");
+
+        let mut pipe = Pipe::start(&desk, "");
+        std::thread::sleep(Duration::from_millis(30));
+        let messages = listed(&mut pipe);
+        assert_eq!(messages.len(), 4, "{point}: nothing accepted is lost");
+        let last = messages.values().find(|message| message["to"] == fictional(3)).unwrap();
+        let now = pipe.ask("get_status", &json!({ "id": last["id"] })).unwrap();
+        assert_eq!(now["message"]["status"], state, "{point}");
+        let repeated = pipe.ask("send_sms", &send_of(3)).unwrap();
+        if state == "unknown" {
+            assert_eq!(repeated["code"], "outcome_unknown", "{point}: {repeated}");
+            assert_eq!(repeated["id"], last["id"]);
+        } else {
+            assert_eq!(repeated["replayed"], true, "{point}: {repeated}");
+        }
+        let budget = pipe.ask("get_balance", &json!({})).unwrap()["budgets"][0].clone();
+        assert_eq!(budget["messages"], 4, "{point}: an unknown stays held: {budget}");
+        pipe.finish();
+        assert_eq!(sent_intents(&desk).values().filter(|count| **count > 1).count(), 0, "{point}");
+        assert_eq!(desk.sent().len(), 3 + usize::from(has_left), "{point}: the repeated call sent nothing");
+    }
+}
+
+#[test]
+fn at_every_crash_point_of_a_bulk_each_recipient_gets_it_once_or_is_unknown() {
+    for point in [
+        "after-bulk-reserve=return",
+        "after-claim=1*off->return",
+        "before-provider=7*off->return",
+        "after-provider=7*off->return",
+        "after-settle=7*off->return",
+    ] {
+        let desk = Desk::new(&crash_settings());
+        let recipients: Vec<Value> = (0..60).map(|n| json!({ "to": fictional(n) })).collect();
+        let bulk = json!({ "recipients": recipients, "message": "to all", "idempotency_key": "bulk" });
+        let mut pipe = Pipe::start(&desk, point);
+        assert!(pipe.ask("send_bulk", &bulk).is_none(), "{point}: the process dies");
+        drop(pipe);
+        let mut pipe = Pipe::start(&desk, "");
+        let give_up = std::time::Instant::now() + Duration::from_secs(20);
+        let answer = loop {
+            let answer = pipe.ask("send_bulk", &bulk).unwrap();
+            assert_eq!(answer["replayed"], true, "{point}: {answer}");
+            if answer["status"] == "done" {
+                break answer;
+            }
+            assert!(std::time::Instant::now() < give_up, "{point}: {answer}");
+            std::thread::sleep(Duration::from_millis(30));
+        };
+        pipe.finish();
+        let unknown = answer["counts"]["unknown"].as_u64().unwrap_or(0);
+        let to: Vec<String> = desk.sent().iter().map(|line| line["to"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(to.iter().collect::<HashSet<_>>().len(), to.len(), "{point}: nobody twice");
+        assert!(to.len() as u64 + unknown >= 60, "{point}: everybody once, or unknown: {} sent, {unknown} unknown", to.len());
+        assert_eq!(answer["accepted"], 60, "{point}");
+    }
+}
+
+#[test]
+fn a_ledger_that_cannot_commit_sends_nothing_and_says_so() {
+    let desk = Desk::new(&crash_settings());
+    let mut pipe = Pipe::start(&desk, "ledger-before-commit=return");
+    let refused = pipe.ask("send_sms", &send_of(1)).unwrap();
+    assert_eq!(refused["code"], "ledger_unavailable", "{refused}");
+    assert!(refused["next"].as_str().unwrap().contains("Nothing was sent"), "{refused}");
+    drop(pipe);
+    assert!(desk.sent().is_empty());
+}
+
+/// Posts one stateless tool call.
+async fn post(client: &reqwest::Client, url: &str, arguments: &Value) -> Value {
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+        "io.modelcontextprotocol/clientCapabilities": {}
+    });
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "send_sms", "arguments": arguments, "_meta": meta } });
+    let request = client.post(url).header("accept", "application/json, text/event-stream").header("content-type", "application/json");
+    let request = request.header("mcp-protocol-version", "2026-07-28").header("mcp-method", "tools/call").header("mcp-name", "send_sms");
+    let answer = request.body(call.to_string()).send().await.unwrap().text().await.unwrap();
+    said(&serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{answer}")))
+}
+
+/// Runs `count` calls from `agents` agents, spread over the servers, and returns their answers.
+async fn storm(urls: &[String], agents: usize, count: usize, arguments: impl Fn(usize) -> Value) -> Vec<Value> {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for agent in 0..agents {
+        let (client, url) = (client.clone(), urls[agent % urls.len()].clone());
+        let calls: Vec<Value> = (agent..count).step_by(agents).map(&arguments).collect();
+        tasks.spawn(async move {
+            let mut answers = Vec::new();
+            for call in calls {
+                answers.push(post(&client, &url, &call).await);
+            }
+            answers
+        });
+    }
+    tasks.join_all().await.into_iter().flatten().collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixty_four_agents_in_two_processes_never_pass_one_budget() {
+    let settings = WIDE.replace("day_messages = 1000000", "day_messages = 300");
+    let desk = Desk::new(&settings);
+    let servers = [desk.http(|_| {}), desk.http(|_| {})];
+    let urls = servers.iter().map(crate::support::HttpServer::url).collect::<Vec<_>>();
+    let answers = storm(&urls, 64, 3_000, |n| json!({ "to": fictional(n), "message": format!("intent {n}") })).await;
+    let accepted = answers.iter().filter(|answer| answer["status"] == "sent").count();
+    let refused = answers.iter().filter(|answer| answer["code"] == "budget_exceeded").count();
+    assert_eq!((accepted, refused, desk.sent().len()), (300, 2_700, 300));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_is_never_over_the_limit_with_two_processes_either() {
+    // 0.065 each: 46 fit into 3.00.
+    let settings = WIDE.replace("day_spend = 1000000", "day_spend = 3");
+    let desk = Desk::new(&settings);
+    let servers = [desk.http(|_| {}), desk.http(|_| {})];
+    let urls = servers.iter().map(crate::support::HttpServer::url).collect::<Vec<_>>();
+    let answers = storm(&urls, 32, 200, |n| json!({ "to": fictional(n), "message": format!("intent {n}") })).await;
+    assert_eq!((answers.iter().filter(|answer| answer["status"] == "sent").count(), desk.sent().len()), (46, 46));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_key_a_thousand_times_at_once_sends_once() {
+    let desk = Desk::new(&format!("{WIDE}[[provider]]\nkind = \"sandbox\"\nlatency = \"300ms\"\n"));
+    let servers = [desk.http(|_| {}), desk.http(|_| {})];
+    let urls = servers.iter().map(crate::support::HttpServer::url).collect::<Vec<_>>();
+    let call = json!({ "to": fictional(1), "message": "once", "idempotency_key": "the one" });
+    let answers = storm(&urls, 500, 1_000, |_| call.clone()).await;
+    assert_eq!(desk.sent().len(), 1);
+    let ids: HashSet<&str> = answers.iter().map(|answer| answer["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 1, "all learn of the same message");
+    assert!(answers.iter().all(|answer| matches!(answer["status"].as_str(), Some("sent" | "delivered"))), "and of its outcome");
+    assert_eq!(answers.iter().filter(|answer| answer["replayed"] == false).count(), 1);
+}
