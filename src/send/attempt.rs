@@ -33,6 +33,9 @@ const SETTLE_TRIES: u32 = 6;
 /// Receipts that are posted together.
 const RECEIPTS_AT_ONCE: usize = 256;
 
+/// How long receipts gather before they are posted: they are in no hurry, and each durable step costs a sync.
+const RECEIPT_GATHER: Duration = Duration::from_millis(20);
+
 impl Engine {
     /// Hands a message over and says how that ended. Tries again only what was certainly not sent.
     pub(super) async fn hand_over(&self, submission: &Submission) -> Settlement {
@@ -216,6 +219,11 @@ impl Engine {
             tokio::select! {
                 count = receipts.recv_many(&mut waiting, RECEIPTS_AT_ONCE) => if count == 0 { return },
                 () = stopping => return,
+            }
+            self.pause(RECEIPT_GATHER).await;
+            while waiting.len() < RECEIPTS_AT_ONCE {
+                let Ok(more) = receipts.try_recv() else { break };
+                waiting.push(more);
             }
             futures::future::join_all(waiting.drain(..).map(|receipt| self.record(receipt))).await;
         }
