@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods, clippy::print_stderr)]
 #![allow(missing_docs)]
 
+mod cli;
 mod phones;
 mod support;
