@@ -535,6 +535,68 @@ fn the_users_own_files_are_found_and_the_ledger_is_private() {
 }
 
 #[test]
+fn a_ledger_that_cannot_be_used_is_a_plain_error_and_nothing_is_sent() {
+    let desk = Desk::new("");
+    let text_file = desk.file("notes.txt", "These are my notes, and no database at all, however long they may become.\n");
+    let folder = desk.path().join("folder");
+    std::fs::create_dir(&folder).unwrap();
+    let foreign = desk.path().join("foreign.db");
+    rusqlite::Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE song (title TEXT)").unwrap();
+    let newer = desk.path().join("newer.db");
+    let mut make = Command::new(program());
+    make.arg("--config").arg(desk.config()).arg("--ledger").arg(&newer).arg("list");
+    assert_eq!(run(make).code, 0);
+    rusqlite::Connection::open(&newer).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
+
+    let cases = [
+        (folder.clone(), "it is a folder"),
+        (Path::new(&text_file).join("below.db"), "below.db"),
+        (text_file.clone().into(), "not a database"),
+        (foreign.clone(), "a database of another program"),
+        (newer, "a newer version of sms-mcp wrote it"),
+    ];
+    for (ledger, expected) in cases {
+        let before = std::fs::read(&ledger).ok();
+        let mut command = Command::new(program());
+        command.arg("--config").arg(desk.config()).arg("--ledger").arg(&ledger).args(["send", "+12025550123", "Hello"]);
+        let ended = run(command);
+        assert_eq!(ended.code, 1, "{ledger:?}: {ended:?}");
+        assert!(ended.err.contains(expected) && ended.err.contains("(ledger_unavailable)") && ended.err.contains("--ledger FILE"), "{ended:?}");
+        assert_eq!(std::fs::read(&ledger).ok(), before, "{ledger:?} was changed");
+    }
+    assert!(desk.sent().is_empty());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_that_is_not_ours_keeps_its_mode_and_its_journal() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = Desk::new("");
+    let foreign = desk.path().join("foreign.db");
+    let db = rusqlite::Connection::open(&foreign).unwrap();
+    db.execute_batch("CREATE TABLE song (title TEXT)").unwrap();
+    drop(db);
+    std::fs::set_permissions(&foreign, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let mut command = Command::new(program());
+    command.arg("--config").arg(desk.config()).arg("--ledger").arg(&foreign).arg("list");
+    assert_eq!(run(command).code, 1);
+    assert_eq!(foreign.metadata().unwrap().permissions().mode() & 0o777, 0o644);
+    let journal: String = rusqlite::Connection::open(&foreign).unwrap().query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+    assert_eq!(journal, "delete");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_ledger_that_others_could_read_is_taken_away_from_them() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = Desk::new("");
+    desk.done(&["list"]);
+    std::fs::set_permissions(desk.ledger(), std::fs::Permissions::from_mode(0o644)).unwrap();
+    desk.done(&["list"]);
+    assert_eq!(desk.ledger().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
 fn the_environment_overrides_the_file_and_flags_override_the_environment() {
     let desk = Desk::new("[guard]\nday_messages = 3\n");
     let mut command = desk.command();
