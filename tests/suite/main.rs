@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods, clippy::print_stderr)]
 #![allow(missing_docs)]
 
+mod arrows;
 mod cli;
 mod phones;
 mod support;
