@@ -5,4 +5,5 @@
 mod arrows;
 mod cli;
 mod phones;
+mod settings;
 mod support;
