@@ -650,6 +650,27 @@ fn no_log_level_shows_a_text_or_a_number() {
 }
 
 #[test]
+fn what_a_client_writes_before_a_session_reaches_no_log() {
+    let first_words = [
+        r#"{"jsonrpc":"2.0","method":"notifications/424242","params":{"message":"424242"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"send_sms","arguments":{"to":"+12025550123","message":"424242"}}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":{"text":"424242"}}"#,
+        "424242 is no JSON",
+    ];
+    for words in first_words {
+        let desk = Desk::new("");
+        let input = desk.file("input", format!("{words}\n"));
+        let mut command = desk.command();
+        command.args(["--log", "trace"]).stdin(std::fs::File::open(input).unwrap());
+        let output = command.output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert!(err.contains("serving MCP over stdio") && err.contains("session began"), "{words}: {err}");
+        assert!(!err.contains("424242"), "{words}: {err}");
+        assert!(desk.sent().is_empty());
+    }
+}
+
+#[test]
 fn processes_that_start_at_once_share_one_ledger_and_one_budget() {
     let desk = Desk::new("[guard]\nday_messages = 4\n");
     let children: Vec<_> = (0..6)
