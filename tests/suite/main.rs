@@ -4,6 +4,7 @@
 
 mod arrows;
 mod cli;
+mod documents;
 mod phones;
 mod settings;
 mod support;
