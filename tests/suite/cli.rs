@@ -406,7 +406,11 @@ fn config_check_names_file_line_column_and_what_would_be_right() {
         ("[guard]\nallow_destinations = [\"France\"]\n", ":2:22", "no destination", "FR"),
         ("[log]\nlevel = \"loud\"\n", ":2:9", "unknown variant `loud`", "`debug`"),
         ("[guard\n", ":1:7", "", ""),
-        ("[[provider]]\nkind = \"sandbox\"\nlatncy = \"1s\"\n", ":1:1", "unknown field `latncy`", "`latency`"),
+        ("[[provider]]\nkind = \"sandbox\"\nlatncy = \"1s\"\n", ":3:1", "unknown field `latncy`", "`latency`"),
+        ("# mine\n[[provider]]\nkind = \"sandbox\"\nname = \"x\"\n  latency = 5\n", ":5:3", "`latency` of this provider", "a string"),
+        ("provider = [{ kind = \"sandbox\", delivery_delay = \"5\" }]\n", ":1:33", "`delivery_delay` of this provider", "30m"),
+        ("[[provider]]\nkind = \"sandbox\"\nlatency = 5\n[guard]\nday_spent = 5\n", ":5:1", "unknown field `day_spent`", "`day_spend`"),
+        ("[[provider]]\nname = \"x\"\n", ":1:1", "missing field `kind`", ""),
         ("[[provider]]\nkind = \"sandbax\"\n", ":2:8", "unknown variant `sandbax`", "`sandbox`"),
     ];
     for (settings, place, wrong, right) in cases {
