@@ -100,8 +100,9 @@ pub async fn serve_stdio(loaded: &Loaded) -> Result<()> {
     let session = async {
         match server.serve((input, output)).await {
             Ok(running) => drop(running.waiting().await),
-            Err(error) if ended.is_cancelled() => tracing::debug!(%error, "the input ended before a session began"),
-            Err(error) => tracing::warn!(%error, "no session began"),
+            // Not the error itself: it quotes what the client wrote, whole.
+            Err(_) if ended.is_cancelled() => tracing::debug!("the input ended before a session began"),
+            Err(_) => tracing::warn!("no session began: the client did not begin with a request that MCP begins with"),
         }
     };
     tokio::pin!(session);

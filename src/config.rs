@@ -173,7 +173,7 @@ pub struct Http {
     pub allowed_hosts: Vec<String>,
     /// Web origins that browsers may call from, such as "https://app.example.com:443". None unless set.
     pub allowed_origins: Vec<String>,
-    /// The public address of this server, such as "https://sms.example.com", for WWW-Authenticate.
+    /// The public address of this server, such as "https://sms.example.com": its host name is allowed as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_url: Option<String>,
     /// Largest request body, in bytes.

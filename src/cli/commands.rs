@@ -314,5 +314,8 @@ fn complete(shell: Shell) {
         Shell::Pwsh => Target::PowerShell,
         Shell::Zsh => Target::Zsh,
     };
-    clap_complete::generate(target, &mut Cli::command(), "sms-mcp", &mut std::io::stdout());
+    // By way of memory: `generate` panics where a write fails, and a reader that has gone away is no error.
+    let mut script = Vec::new();
+    clap_complete::generate(target, &mut Cli::command(), "sms-mcp", &mut script);
+    let _ = std::io::stdout().write_all(&script);
 }

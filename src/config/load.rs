@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use toml::de::DeTable;
 use toml::{Table, Value};
 
 use super::{Config, LogFormat, LogLevel};
@@ -121,14 +122,41 @@ fn read_file(sources: &Sources, folders: Option<&directories::ProjectDirs>) -> R
 /// Parses the file alone, so that errors can say the line. They quote no line of it, since a line may hold a secret.
 fn parse(path: &Path, text: &str) -> Result<Config> {
     toml::from_str(text).map_err(|error| {
-        let place = error.span().map_or_else(String::new, |span| {
-            let before = text.get(..span.start).unwrap_or(text);
+        let wrong = error.message().trim();
+        let (start, wrong) = match provider_fault(text, wrong) {
+            Some((start, name)) => (Some(start), format!("`{name}` of this provider: {wrong}")),
+            None => (error.span().map(|span| span.start), wrong.to_owned()),
+        };
+        let place = start.map_or_else(String::new, |start| {
+            let before = text.get(..start).unwrap_or(text);
             let line = before.matches('\n').count() + 1;
             let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
             format!(":{line}:{column}")
         });
-        config_error(format!("{}{place}: {}", path.display(), error.message().trim()))
+        config_error(format!("{}{place}: {wrong}", path.display()))
     })
+}
+
+/// Which provider's setting an error speaks of, and where that stands. What `kind` chooses is read only after all of
+/// its table, so the error itself knows the table's place alone. The setting that fails alike with nothing but the
+/// kind beside it is the one.
+fn provider_fault(text: &str, wrong: &str) -> Option<(usize, String)> {
+    let places = DeTable::parse(text).ok()?;
+    let places = places.get_ref().get("provider")?.get_ref().as_array()?;
+    let table: Table = text.parse().ok()?;
+    for (entry, places) in table.get("provider")?.as_array()?.iter().zip(places.iter()) {
+        let (entry, places) = (entry.as_table()?, places.get_ref().as_table()?);
+        let kind = entry.get("kind")?;
+        for (place, _) in places {
+            let name = place.get_ref().as_ref();
+            let alone = Table::from_iter([("kind".to_owned(), kind.clone()), (name.to_owned(), entry.get(name)?.clone())]);
+            let failed = ProviderConfig::deserialize(Value::Table(alone)).err();
+            if name != "kind" && failed.is_some_and(|error| error.message().trim() == wrong) {
+                return Some((place.span().start, name.to_owned()));
+            }
+        }
+    }
+    None
 }
 
 fn override_from_environment(config: Config, text: &str, environment: &BTreeMap<String, String>) -> Result<Config> {

@@ -57,8 +57,11 @@ impl SqliteStore {
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`], saying why: no permission, no database, another program's, or a newer one.
     pub fn open(path: &Path, now: Timestamp, random: [u8; 8]) -> Result<Self> {
-        make_private(path)?;
+        make(path)?;
         let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        // Before anything is changed: a database that is not ours keeps its mode and its journal.
+        applied(&db, path)?;
+        make_private(path)?;
         prepare(&mut db, path)?;
         let instance = Instance::register(&db, path, now, random)?;
         Ok(Self { path: path.to_owned(), writer: Mutex::new(Some(Writer::start(db)?)), readers: Arc::default(), instance })
@@ -92,8 +95,8 @@ fn cannot_open(path: &Path, why: &str) -> Error {
         .next("Name a file in a writable folder on a local disk with --ledger FILE or SMS_MCP_LEDGER. Nothing was sent.")
 }
 
-/// Makes the folder and the file for this user only, before SQLite opens it; its side files inherit the mode.
-fn make_private(path: &Path) -> Result<()> {
+/// Makes the folder and the file for this user only, where there is none.
+fn make(path: &Path) -> Result<()> {
     let cannot = |error: std::io::Error| cannot_open(path, &error.to_string());
     if path.is_dir() {
         return Err(cannot_open(path, "it is a folder"));
@@ -109,16 +112,22 @@ fn make_private(path: &Path) -> Result<()> {
     options.create(true).append(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path).map_err(cannot)?;
+    options.open(path).map(drop).map_err(cannot)
+}
+
+/// Takes the file away from all other users, before there is a write-ahead log, which inherits the mode.
+fn make_private(path: &Path) -> Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        let mode = file.metadata().map_err(cannot)?.permissions().mode();
+        let cannot = |error: std::io::Error| cannot_open(path, &error.to_string());
+        let mode = std::fs::metadata(path).map_err(cannot)?.permissions().mode();
         if mode & 0o077 != 0 {
-            file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(cannot)?;
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(cannot)?;
         }
     }
-    drop(file);
+    #[cfg(not(unix))]
+    let _ = path;
     Ok(())
 }
 
@@ -134,7 +143,26 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     open().map_err(|error| cannot_open(path, &error.to_string()))
 }
 
-/// Checks whose file it is, sets durability, and brings the tables up to date.
+/// How many migrations this database has had.
+///
+/// # Errors
+/// [`ErrorKind::LedgerUnavailable`] for no database, another program's, or one of a newer version.
+fn applied(db: &Connection, path: &Path) -> Result<usize> {
+    let wrong = |error: rusqlite::Error| cannot_open(path, &error.to_string());
+    let number = |pragma: &str| db.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
+    let version = usize::try_from(number("user_version").map_err(wrong)?).unwrap_or(usize::MAX);
+    let owner = number("application_id").map_err(wrong)?;
+    let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(wrong)?;
+    if owner != APPLICATION_ID && (tables > 0 || version > 0) {
+        return Err(cannot_open(path, "it is a database of another program"));
+    }
+    if version > MIGRATIONS.len() {
+        return Err(cannot_open(path, "a newer version of sms-mcp wrote it; update this one"));
+    }
+    Ok(version)
+}
+
+/// Sets durability, and brings the tables up to date.
 fn prepare(db: &mut Connection, path: &Path) -> Result<()> {
     let wrong = |error: rusqlite::Error| cannot_open(path, &error.to_string());
     let mode: String = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).map_err(wrong)?;
@@ -146,16 +174,8 @@ fn prepare(db: &mut Connection, path: &Path) -> Result<()> {
     db.pragma_update(None, "fullfsync", true).map_err(wrong)?;
     db.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024).map_err(wrong)?;
     let transaction = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(wrong)?;
-    let number = |pragma: &str| transaction.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
-    let version = usize::try_from(number("user_version").map_err(wrong)?).unwrap_or(usize::MAX);
-    let owner = number("application_id").map_err(wrong)?;
-    let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(wrong)?;
-    if owner != APPLICATION_ID && (tables > 0 || version > 0) {
-        return Err(cannot_open(path, "it is a database of another program"));
-    }
-    if version > MIGRATIONS.len() {
-        return Err(cannot_open(path, "a newer version of sms-mcp wrote it; update this one"));
-    }
+    // Again, under the lock: another process may have made the tables meanwhile.
+    let version = applied(&transaction, path)?;
     for migration in MIGRATIONS.iter().skip(version) {
         transaction.execute_batch(migration).map_err(wrong)?;
     }

@@ -2,7 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods, clippy::print_stderr)]
 #![allow(missing_docs)]
 
+mod arrows;
+mod cli;
 mod contract;
+mod documents;
 mod phones;
 mod promises;
+mod settings;
 mod support;

@@ -1,0 +1,728 @@
+//! The command line, as a user meets it.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::support::{Desk, Era, WIDE, answer, fictional, program};
+
+/// How a command ended.
+#[derive(Debug)]
+struct Ended {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Ended {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The id in the output that begins so.
+    fn id(&self, prefix: &str) -> String {
+        let from = self.out.find(prefix).unwrap_or_else(|| panic!("no {prefix} in {self:?}"));
+        self.out[from..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+    }
+}
+
+fn run(mut command: Command) -> Ended {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let ended = Ended {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    };
+    assert!(!ended.err.contains("panicked"), "{ended:?}");
+    ended
+}
+
+/// The program without any of the outer environment's settings, and with a home of its own.
+fn bare(home: &Path) -> Command {
+    let mut command = Command::new(program());
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SMS_MCP")) {
+        command.env_remove(name);
+    }
+    command.env_remove("XDG_CONFIG_HOME").env_remove("XDG_DATA_HOME");
+    command.env("HOME", home).env("APPDATA", home.join("roaming")).env("LOCALAPPDATA", home.join("local"));
+    command
+}
+
+impl Desk {
+    fn run(&self, args: &[&str]) -> Ended {
+        let mut command = self.command();
+        command.args(args);
+        run(command)
+    }
+
+    fn done(&self, args: &[&str]) -> Ended {
+        let ended = self.run(args);
+        assert_eq!(ended.code, 0, "{args:?}: {ended:?}");
+        ended
+    }
+
+    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = self.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn texts(&self) -> BTreeSet<(String, String)> {
+        self.sent().iter().map(|line| (line["to"].as_str().unwrap().to_owned(), line["text"].as_str().unwrap().to_owned())).collect()
+    }
+}
+
+/// `config check` of this text.
+fn checked(settings: &str) -> (Desk, Ended) {
+    let desk = Desk::new("");
+    std::fs::write(desk.config(), settings).unwrap();
+    let ended = desk.run(&["config", "check"]);
+    (desk, ended)
+}
+
+fn pairs(list: &[(&str, &str)]) -> BTreeSet<(String, String)> {
+    list.iter().map(|(to, text)| ((*to).to_owned(), (*text).to_owned())).collect()
+}
+
+#[test]
+fn send_sends_once_and_says_what_it_cost() {
+    let desk = Desk::new("");
+    let ended = desk.done(&["send", "+12025550123", "Hello", "--from", "ACME"]);
+    assert!(ended.out.starts_with("sent: msg_") && ended.out.contains("to +12025550123, 1 segment(s) of GSM-7, 0.0079 USD"), "{ended:?}");
+    assert!(ended.err.contains("Sandbox provider: no text left this machine."), "{ended:?}");
+    assert_eq!(desk.sent().len(), 1);
+    assert_eq!(desk.sent()[0]["from"], "ACME");
+}
+
+#[test]
+fn the_same_text_again_is_refused_unless_it_is_meant() {
+    let desk = Desk::new("");
+    desk.done(&["send", "+12025550123", "Hello"]);
+    let refused = desk.run(&["send", "+12025550123", "Hello"]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("(duplicate_suspected)") && refused.err.contains("Nothing was sent again"), "{refused:?}");
+    assert_eq!(refused.out, "");
+    desk.done(&["send", "+12025550123", "Hello", "--allow-duplicate"]);
+    assert_eq!(desk.sent().len(), 2);
+}
+
+#[test]
+fn a_key_sends_at_most_once_and_stands_for_one_intent() {
+    let desk = Desk::new("");
+    let first = desk.done(&["send", "+12025550123", "Hello", "--idempotency-key", "k1"]);
+    let again = desk.done(&["send", "+12025550123", "Hello", "--idempotency-key", "k1"]);
+    assert_eq!(first.id("msg_"), again.id("msg_"));
+    assert!(again.out.contains("nothing was sent again"), "{again:?}");
+    let other = desk.run(&["send", "+12025550123", "Goodbye", "--idempotency-key", "k1"]);
+    assert!(other.code == 1 && other.err.contains("(idempotency_conflict)"), "{other:?}");
+    assert_eq!(desk.sent().len(), 1);
+}
+
+#[test]
+fn a_dry_run_quotes_and_sends_nothing() {
+    let desk = Desk::new("");
+    let quote = desk.done(&["send", "+12025550123", &format!("{} \u{2013} now", "x".repeat(80)), "--dry-run"]);
+    assert!(quote.out.contains("quote: to +12025550123, 2 segment(s) of UCS-2, 0.0158 USD; nothing was sent"), "{quote:?}");
+    assert!(quote.out.contains("1 x \u{2013} (U+2013) forces UCS-2: write \"-\""), "{quote:?}");
+    assert!(quote.out.contains("in plain spelling: 1 segment(s), saves 0.0079 USD"), "{quote:?}");
+    let refused = desk.done(&["send", "+19005550123", "Hello", "--dry-run"]);
+    assert!(refused.out.contains("it would be refused: +19005550123 is a premium-rate number (premium_destination)"), "{refused:?}");
+    assert!(desk.sent().is_empty());
+    assert_eq!(desk.done(&["list"]).out, "no messages\n");
+}
+
+#[test]
+fn exit_codes_tell_done_refused_wrong_usage_and_unknown_apart() {
+    let desk = Desk::new("");
+    assert_eq!(desk.run(&["send", "+12025550123", "Hello"]).code, 0);
+    assert_eq!(desk.run(&["send", "12", "Hello"]).code, 1);
+    for wrong in [
+        &["send", "+12025550123"] as &[&str],
+        &["sned"],
+        &["send", "+12025550123", "Hello", "--froom", "A"],
+        &["bulk", "x.csv"],
+        &["serve", "--log", "loud"],
+    ] {
+        let ended = desk.run(wrong);
+        assert!(
+            ended.code == 2 && ended.err.contains("Usage:") | ended.err.contains("possible values") && ended.out.is_empty(),
+            "{wrong:?}: {ended:?}"
+        );
+    }
+    let lost = desk.run(&["send", "+12025550104", "Hello"]);
+    assert_eq!(lost.code, 3);
+    assert!(lost.err.contains("(outcome_unknown)") && lost.err.contains("Do NOT retry"), "{lost:?}");
+    let lost = desk.run(&["send", "+12025550104", "Hello again", "--json"]);
+    assert_eq!((lost.code, lost.json()["code"].as_str()), (3, Some("outcome_unknown")));
+}
+
+#[test]
+fn bulk_reads_a_spreadsheets_csv_and_fills_each_text() {
+    let desk = Desk::new(WIDE);
+    let (ann, bob) = (fictional(1), fictional(2));
+    // A byte order mark, a column that no placeholder names, quotes, Windows line ends, and a number named twice.
+    let file = desk.file("people.csv", format!("\u{feff}name,To,notes\r\nAnn,{ann},vip\r\n\"Bob, Jr.\",{bob},\r\nAnn,\"{ann} \",again\r\n"));
+    let ended = desk.done(&["bulk", &file, "--message", "Hi {{name}}"]);
+    assert!(ended.out.starts_with("bat_") && ended.out.contains(": 2 sent; 2 segments, 0.13 USD"), "{ended:?}");
+    assert!(ended.out.contains(&format!("named twice, sent once: {ann}")), "{ended:?}");
+    assert_eq!(desk.texts(), pairs(&[(&ann, "Hi Ann"), (&bob, "Hi Bob, Jr.")]));
+
+    let first = desk.file("first.csv", format!("\u{feff}to\n{}\n", fictional(3)));
+    desk.done(&["bulk", &first, "--message", "Hello"]);
+    assert_eq!(desk.sent().len(), 3);
+}
+
+#[test]
+fn bulk_with_a_wrong_file_sends_nothing_and_says_what_is_wrong() {
+    let desk = Desk::new(WIDE);
+    let good = fictional(1);
+    let cases = [
+        (desk.file("no-to.csv", format!("phone,name\n{good},Ann\n")), "Hello", "no column `to`"),
+        (desk.file("no-name.csv", format!("to\n{good}\n")), "Hi {{name}}", "name"),
+        (desk.file("ragged.csv", format!("to,name\n{good},Ann\n{good}\n")), "Hello", "line: 3"),
+        (desk.file("empty.csv", ""), "Hello", "no column `to`"),
+        (desk.file("only-head.csv", "to\n"), "Hello", "is empty"),
+        (desk.file("fine.csv", format!("to\n{good}\n")), "Hi {{name", "--message"),
+        (desk.path().join("absent.csv").to_str().unwrap().to_owned(), "Hello", "absent.csv"),
+    ];
+    for (file, message, expected) in cases {
+        let ended = desk.run(&["bulk", &file, "--message", message]);
+        assert_eq!(ended.code, 1, "{file}: {ended:?}");
+        assert!(ended.err.contains(expected) && ended.err.contains("(invalid_argument)"), "{file}: {ended:?}");
+    }
+    assert!(desk.sent().is_empty());
+}
+
+#[test]
+fn bulk_refuses_all_for_one_bad_number_unless_told_to_skip_it() {
+    let desk = Desk::new(WIDE);
+    let file = desk.file("people.csv", format!("to\n{}\n12\n+19005550123\n", fictional(1)));
+    let refused = desk.run(&["bulk", &file, "--message", "Hello"]);
+    assert_eq!(refused.code, 1);
+    for part in ["2 of 3 recipients", "12: ", "(invalid_number)", "(premium_destination)", "(recipients_refused)"] {
+        assert!(refused.err.contains(part), "{part}: {refused:?}");
+    }
+    assert!(desk.sent().is_empty());
+    let quote = desk.done(&["bulk", &file, "--message", "Hello", "--on-invalid", "skip", "--dry-run"]);
+    assert!(quote.out.contains("quote: 1 messages, 1 segments, 0.065 USD; nothing was sent"), "{quote:?}");
+    assert!(desk.sent().is_empty());
+    let skipped = desk.done(&["bulk", &file, "--message", "Hello", "--on-invalid", "skip", "--idempotency-key", "b1"]);
+    assert!(skipped.out.contains("1 sent") && skipped.out.contains("not taken: 12"), "{skipped:?}");
+    let again = desk.done(&["bulk", &file, "--message", "Hello", "--on-invalid", "skip", "--idempotency-key", "b1"]);
+    assert!(again.out.contains("nothing was sent again"), "{again:?}");
+    assert_eq!(desk.sent().len(), 1);
+}
+
+#[test]
+fn status_shows_a_message_with_its_history_and_a_bulk_with_its_counts() {
+    let desk = Desk::new("[[provider]]\nkind = \"sandbox\"\ndelivery_delay = \"0ms\"\n");
+    let id = desk.done(&["send", "+12025550123", "Hello"]).id("msg_");
+    let status = desk.done(&["status", &id]);
+    assert!(status.out.contains(&format!("{id} to +12025550123: delivered, 0.0079 USD")), "{status:?}");
+    let steps: Vec<&str> = status.out.lines().skip(1).map(|line| line.split_whitespace().last().unwrap()).collect();
+    assert_eq!(steps, ["attempting", "sent", "delivered"]);
+
+    let file = desk.file("people.csv", format!("to\n{}\n", fictional(1)));
+    let batch = desk.done(&["bulk", &file, "--message", "Hello"]).id("bat_");
+    assert!(desk.done(&["status", &batch]).out.starts_with(&format!("{batch}: 1 ")));
+
+    let missing = desk.run(&["status", "msg_nothing"]);
+    assert!(missing.code == 1 && missing.err.contains("(not_found)"), "{missing:?}");
+}
+
+#[test]
+fn list_pages_newest_first_and_filters() {
+    let desk = Desk::new(WIDE);
+    let ids: Vec<String> = (1..=5).map(|n| desk.done(&["send", &fictional(n), "Hello"]).id("msg_")).collect();
+    let newest_first: Vec<String> = ids.iter().rev().cloned().collect();
+    let (mut seen, mut cursor) = (Vec::new(), None);
+    for _ in 0..3 {
+        let mut args = vec!["list".to_owned(), "--limit".into(), "2".into()];
+        args.extend(cursor.take().into_iter().flat_map(|cursor| ["--cursor".to_owned(), cursor]));
+        let page = desk.done(&args.iter().map(String::as_str).collect::<Vec<_>>());
+        seen.extend(page.out.lines().filter(|line| line.contains("msg_")).map(|line| line.split_whitespace().last().unwrap().to_owned()));
+        cursor = page.out.lines().find_map(|line| line.strip_prefix("more: --cursor ").map(str::to_owned));
+    }
+    assert_eq!((seen, cursor), (newest_first, None));
+
+    assert_eq!(desk.done(&["list", "--to", &fictional(3)]).out.lines().count(), 1);
+    assert_eq!(desk.done(&["list", "--status", "rejected"]).out, "no messages\n");
+    assert_eq!(desk.done(&["list", "--since", "2020-01-01"]).out.lines().count(), 5);
+    assert_eq!(desk.done(&["list", "--until", "2020-01-01"]).out, "no messages\n");
+    assert_eq!(desk.done(&["list", "--batch", "bat_none"]).out, "no messages\n");
+    for (wrong, expected) in [
+        (["--status", "lost"], "the states are"),
+        (["--since", "yesterday"], "2026-11-22"),
+        (["--limit", "0"], "1 to 100"),
+        (["--cursor", "x"], "next_cursor"),
+    ] {
+        let ended = desk.run(&[&["list"], &wrong as &[&str]].concat());
+        assert!(ended.code == 1 && ended.err.contains(expected), "{wrong:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn balance_and_budget_show_what_is_left() {
+    let desk = Desk::new("");
+    desk.done(&["send", "+12025550123", "Hello"]);
+    let balance = desk.done(&["balance"]);
+    assert!(balance.out.contains("account at sandbox: 100.00 USD"), "{balance:?}");
+    let budget = desk.done(&["budget"]);
+    for shown in [&balance, &budget] {
+        assert!(shown.out.contains("0.0079 spent, 0.00 held of 20.00 USD, 1 messages  day:USD:user:"), "{shown:?}");
+    }
+}
+
+#[test]
+fn an_overcharge_freezes_until_the_operator_unfreezes() {
+    let desk = Desk::new("");
+    let over = desk.done(&["send", "+12025550110", "Hello"]);
+    assert!(over.out.contains("0.0158 USD") && over.err.contains("the budget is frozen"), "{over:?}");
+    let refused = desk.run(&["send", "+12025550123", "Hello"]);
+    assert!(refused.code == 1 && refused.err.contains("(budget_frozen)"), "{refused:?}");
+
+    let budget = desk.done(&["budget"]);
+    let frozen: Vec<&str> = budget.out.lines().filter_map(|line| line.strip_suffix("  FROZEN")).collect();
+    assert_eq!(frozen.len(), 2, "{budget:?}");
+    for line in frozen {
+        let name = line.split_whitespace().last().unwrap();
+        assert_eq!(desk.done(&["budget", "unfreeze", name]).out, format!("{name} is open again\n"));
+        let again = desk.run(&["budget", "unfreeze", name]);
+        assert!(again.code == 1 && again.err.contains("(not_found)") && again.err.contains("sms-mcp budget"), "{again:?}");
+    }
+    desk.done(&["send", "+12025550123", "Hello"]);
+    assert_eq!(desk.sent().len(), 2);
+}
+
+#[test]
+fn tools_prints_the_list_that_a_client_gets() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = bare(home.path());
+    command.arg("tools");
+    let tools = run(command).json();
+    let names: Vec<&str> = tools.as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["send_sms", "send_bulk", "get_balance", "list_sms", "get_status", "open_session"]);
+}
+
+#[test]
+fn json_output_parses_for_success_and_for_refusal() {
+    let desk = Desk::new("");
+    let file = desk.file("people.csv", format!("to\n{}\n", fictional(1)));
+    let sent = desk.done(&["send", "+12025550123", "Hello", "--json"]).json();
+    assert_eq!((sent["status"].as_str(), sent["price"]["amount"].as_str()), (Some("sent"), Some("0.0079")));
+    let bulk = desk.done(&["bulk", &file, "--message", "Hello", "--json"]).json();
+    assert_eq!((bulk["accepted"].as_u64(), bulk["counts"]["sent"].as_u64()), (Some(1), Some(1)));
+    let status = desk.done(&["status", sent["id"].as_str().unwrap(), "--json"]).json();
+    assert_eq!(status["message"]["id"], sent["id"]);
+    let status = desk.done(&["status", bulk["batch"].as_str().unwrap(), "--json"]).json();
+    assert_eq!(status["bulk"]["batch"], bulk["batch"]);
+    assert_eq!(desk.done(&["list", "--json"]).json()["messages"].as_array().unwrap().len(), 2);
+    assert_eq!(desk.done(&["balance", "--json"]).json()["balance"]["provider"], "sandbox");
+    assert!(desk.done(&["budget", "--json"]).json().as_array().unwrap().iter().any(|budget| budget["scope"] == "day"));
+
+    for (refused, code) in [
+        (&["send", "12", "Hello", "--json"] as &[&str], "invalid_number"),
+        (&["bulk", &file, "--message", "Hello {{", "--json"], "invalid_argument"),
+        (&["status", "msg_nothing", "--json"], "not_found"),
+        (&["list", "--limit", "0", "--json"], "invalid_argument"),
+    ] {
+        let ended = desk.run(refused);
+        let json = ended.json();
+        assert_eq!((ended.code, json["code"].as_str()), (1, Some(code)), "{refused:?}");
+        assert!(json["message"].is_string() && json["next"].is_string(), "{json}");
+    }
+}
+
+#[test]
+fn completions_come_for_every_shell_and_know_every_command() {
+    let home = tempfile::tempdir().unwrap();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let mut command = bare(home.path());
+        command.args(["completions", shell]);
+        let ended = run(command);
+        assert_eq!(ended.code, 0);
+        for name in ["serve", "bulk", "unfreeze", "schema", "idempotency-key"] {
+            assert!(ended.out.contains(name), "{shell}: {name}");
+        }
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let desk = Desk::new("");
+    for args in [
+        &["tools"] as &[&str],
+        &["config", "schema"],
+        &["--help"],
+        &["list"],
+        &["completions", "zsh"],
+        &["completions", "bash"],
+        &["completions", "fish"],
+    ] {
+        let mut command = desk.command();
+        command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        drop(child.stdout.take()); // As `| head -0` would.
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !err.contains("panicked"), "{args:?}: {:?} {err}", output.status);
+    }
+    // And one that reads a line first.
+    let mut command = desk.command();
+    let mut child = command.arg("tools").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "[\n");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn config_check_says_what_is_in_force() {
+    let (desk, ended) = checked("[guard]\nday_spend = 7\n[http]\ntoken = \"hunter2secret\"\n");
+    assert_eq!(ended.code, 0, "{ended:?}");
+    for part in [
+        "The configuration is fine.",
+        &desk.config().display().to_string(),
+        &desk.ledger().display().to_string(),
+        "day 7.00 USD",
+        "(with bearer token)",
+    ] {
+        assert!(ended.out.contains(part), "{part}: {ended:?}");
+    }
+    assert!(!format!("{ended:?}").contains("hunter2"), "{ended:?}");
+}
+
+#[test]
+fn config_check_names_file_line_column_and_what_would_be_right() {
+    let cases = [
+        ("[guard]\n  day_spent = 5\n", ":2:3", "unknown field `day_spent`", "`day_spend`"),
+        ("gaurd = 1\n", ":1:1", "unknown field `gaurd`", "`guard`"),
+        ("[guard]\nday_messages = \"five\"\n", ":2:16", "invalid type", "u32"),
+        ("[guard]\nsession_idle = \"10\"\n", ":2:16", "no duration", "30m"),
+        ("[guard]\nday_spend = \"1e3\"\n", ":2:13", "no amount", "0.05"),
+        ("[guard]\nallow_destinations = [\"France\"]\n", ":2:22", "no destination", "FR"),
+        ("[log]\nlevel = \"loud\"\n", ":2:9", "unknown variant `loud`", "`debug`"),
+        ("[guard\n", ":1:7", "", ""),
+        ("[[provider]]\nkind = \"sandbox\"\nlatncy = \"1s\"\n", ":3:1", "unknown field `latncy`", "`latency`"),
+        ("# mine\n[[provider]]\nkind = \"sandbox\"\nname = \"x\"\n  latency = 5\n", ":5:3", "`latency` of this provider", "a string"),
+        ("provider = [{ kind = \"sandbox\", delivery_delay = \"5\" }]\n", ":1:33", "`delivery_delay` of this provider", "30m"),
+        ("[[provider]]\nkind = \"sandbox\"\nlatency = 5\n[guard]\nday_spent = 5\n", ":5:1", "unknown field `day_spent`", "`day_spend`"),
+        ("[[provider]]\nname = \"x\"\n", ":1:1", "missing field `kind`", ""),
+        ("[[provider]]\nkind = \"sandbax\"\n", ":2:8", "unknown variant `sandbax`", "`sandbox`"),
+    ];
+    for (settings, place, wrong, right) in cases {
+        let (desk, ended) = checked(settings);
+        let place = format!("{}{place}: ", desk.config().display());
+        assert_eq!(ended.code, 1, "{settings}");
+        assert!(ended.err.contains(&place) && ended.err.contains(wrong) && ended.err.contains(right), "{settings}: {ended:?}");
+        assert!(ended.err.contains("(config)") && ended.out.is_empty(), "{ended:?}");
+    }
+}
+
+#[test]
+fn config_check_refuses_what_types_cannot_say() {
+    let cases = [
+        ("[guard]\nday_spend = -1\n", "guard.day_spend"),
+        ("[guard]\nprice_when_unknown = 0\n", "guard.price_when_unknown"),
+        ("[guard]\nsends_per_second = 0\n", "guard.sends_per_second"),
+        ("[guard]\nrecipient_per_day = 1001\n", "guard.recipient_per_day"),
+        ("[rates]\nFR = 0\n", "rates.\"FR\""),
+        ("[send]\ntimeout = \"0s\"\n", "send.timeout"),
+        ("[http]\nlisten = \"nowhere\"\n", "http.listen"),
+        ("[http]\nlisten = \"0.0.0.0:8787\"\n", "token_env or token_file"),
+        ("[http]\ntoken = \"\"\n", "http.token is empty"),
+        ("[http]\ntoken_env = \"SMS_MCP_NOT_SET\"\n", "SMS_MCP_NOT_SET, which is not set"),
+        ("[http]\ntoken_file = \"/nowhere/token\"\n", "http.token_file /nowhere/token"),
+        ("[http]\ntoken = \"a\"\ntoken_env = \"B\"\n", "exclude each other"),
+        ("[[provider]]\nkind = \"sandbox\"\n[[provider]]\nkind = \"sandbox\"\n", "exactly one"),
+        ("[[provider]]\nkind = \"sandbox\"\noutbox = \"/nowhere/at/all\"\n", "/nowhere/at/all"),
+    ];
+    for (settings, expected) in cases {
+        let (_, ended) = checked(settings);
+        assert!(ended.code == 1 && ended.err.contains(expected) && ended.err.contains("(config)"), "{settings}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_secret_is_never_quoted_whatever_is_wrong_around_it() {
+    let secret = "hunter2secret";
+    let files = [
+        format!("[http]\ntoken = \"{secret}\n"),
+        format!("[http]\ntoken = {secret}\n"),
+        format!("[http]\ntoken = [\"{secret}\"]\n"),
+        format!("[http]\ntoken = {{ {secret} = 1 }}\n"),
+        format!("[http]\ntoken = \"{secret}\"\ntoken_env = \"X\"\n"),
+        format!("[http]\ntokn = \"{secret}\"\n"),
+        format!("http = {{ token = \"{secret}\", tokn = 1 }}\n"),
+        format!("[http]\ntoken = \"{secret}\"\ntoken = \"{secret}\"\n"),
+        format!("[http]\ntoken = \"{secret}\"\nlisten = 5\n"),
+        format!("[http]\ntoken = \"{secret}\\q\"\n"),
+    ];
+    for settings in files {
+        let (_, ended) = checked(&settings);
+        assert_eq!(ended.code, 1, "{settings}: {ended:?}");
+        assert!(!format!("{ended:?}").contains("hunter2"), "{settings}: {ended:?}");
+    }
+    let (_, ended) = checked("[http]\ntoken = 73577357\n");
+    assert!(ended.code == 1 && ended.err.contains("put it in quotes") && !ended.err.contains("7357"), "{ended:?}");
+    for (name, value) in [("SMS_MCP__HTTP__TOKEN", "{ hunter2secret = 1 }"), ("SMS_MCP__HTTP__TOKN", secret), ("SMS_MCP__HTTP__TOKEN__X", secret)] {
+        let desk = Desk::new("[http]\nlisten = \"127.0.0.1:0\"\ntoken = \"hunter2secret\"\n");
+        let mut command = desk.command();
+        command.env(name, value).args(["config", "check", "--log", "trace"]);
+        let ended = run(command);
+        assert!(!format!("{ended:?}").contains("hunter2"), "{name}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_named_configuration_file_must_exist() {
+    let desk = Desk::new("");
+    std::fs::remove_file(desk.config()).unwrap();
+    let missing = desk.run(&["config", "check"]);
+    assert!(missing.code == 1 && missing.err.contains("cannot read the configuration file") && missing.err.contains("config.toml"), "{missing:?}");
+    std::fs::write(desk.config(), "# \u{e9}\n".repeat(300_000)).unwrap();
+    let huge = desk.run(&["config", "check"]);
+    assert!(huge.code == 1 && huge.err.contains("it is no configuration file"), "{huge:?}");
+}
+
+#[test]
+fn config_schema_is_a_json_schema_that_refuses_unknown_keys() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = bare(home.path());
+    command.args(["config", "schema"]);
+    let schema = run(command).json();
+    assert!(jsonschema::meta::is_valid(&schema));
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    assert!(
+        validator.is_valid(&serde_json::json!({ "guard": { "day_spend": "5", "allow_destinations": ["FR"] }, "provider": [{ "kind": "sandbox" }] }))
+    );
+    for wrong in
+        [serde_json::json!({ "gaurd": {} }), serde_json::json!({ "guard": { "day_spent": 5 } }), serde_json::json!({ "provider": [{ "kind": "x" }] })]
+    {
+        assert!(!validator.is_valid(&wrong), "{wrong}");
+    }
+}
+
+#[test]
+fn no_configuration_at_all_works_from_an_empty_home() {
+    let home = tempfile::tempdir().unwrap();
+    let mut check = bare(home.path());
+    check.args(["config", "check"]);
+    let ended = run(check);
+    assert!(ended.code == 0 && ended.out.contains("none (built-in defaults)"), "{ended:?}");
+    let mut send = bare(home.path());
+    send.args(["send", "+12025550123", "Hello"]);
+    assert_eq!(run(send).code, 0);
+    let mut list = bare(home.path());
+    list.arg("list");
+    assert_eq!(run(list).out.lines().count(), 1);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_users_own_files_are_found_and_the_ledger_is_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join(".config/sms-mcp");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("config.toml"), "[guard]\nday_spend = 3\n").unwrap();
+    let mut command = bare(home.path());
+    command.args(["config", "check"]);
+    let ended = run(command);
+    assert!(ended.out.contains("day 3.00 USD"), "{ended:?}");
+    let ledger = home.path().join(".local/share/sms-mcp/ledger.db");
+    assert_eq!(ledger.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(ledger.parent().unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn a_ledger_that_cannot_be_used_is_a_plain_error_and_nothing_is_sent() {
+    let desk = Desk::new("");
+    let text_file = desk.file("notes.txt", "These are my notes, and no database at all, however long they may become.\n");
+    let folder = desk.path().join("folder");
+    std::fs::create_dir(&folder).unwrap();
+    let foreign = desk.path().join("foreign.db");
+    rusqlite::Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE song (title TEXT)").unwrap();
+    let newer = desk.path().join("newer.db");
+    let mut make = Command::new(program());
+    make.arg("--config").arg(desk.config()).arg("--ledger").arg(&newer).arg("list");
+    assert_eq!(run(make).code, 0);
+    rusqlite::Connection::open(&newer).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
+
+    let cases = [
+        (folder.clone(), "it is a folder"),
+        (Path::new(&text_file).join("below.db"), "below.db"),
+        (text_file.clone().into(), "not a database"),
+        (foreign.clone(), "a database of another program"),
+        (newer, "a newer version of sms-mcp wrote it"),
+    ];
+    for (ledger, expected) in cases {
+        let before = std::fs::read(&ledger).ok();
+        let mut command = Command::new(program());
+        command.arg("--config").arg(desk.config()).arg("--ledger").arg(&ledger).args(["send", "+12025550123", "Hello"]);
+        let ended = run(command);
+        assert_eq!(ended.code, 1, "{ledger:?}: {ended:?}");
+        assert!(ended.err.contains(expected) && ended.err.contains("(ledger_unavailable)") && ended.err.contains("--ledger FILE"), "{ended:?}");
+        assert_eq!(std::fs::read(&ledger).ok(), before, "{ledger:?} was changed");
+    }
+    assert!(desk.sent().is_empty());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_that_is_not_ours_keeps_its_mode_and_its_journal() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = Desk::new("");
+    let foreign = desk.path().join("foreign.db");
+    let db = rusqlite::Connection::open(&foreign).unwrap();
+    db.execute_batch("CREATE TABLE song (title TEXT)").unwrap();
+    drop(db);
+    std::fs::set_permissions(&foreign, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let mut command = Command::new(program());
+    command.arg("--config").arg(desk.config()).arg("--ledger").arg(&foreign).arg("list");
+    assert_eq!(run(command).code, 1);
+    assert_eq!(foreign.metadata().unwrap().permissions().mode() & 0o777, 0o644);
+    let journal: String = rusqlite::Connection::open(&foreign).unwrap().query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+    assert_eq!(journal, "delete");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_ledger_that_others_could_read_is_taken_away_from_them() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = Desk::new("");
+    desk.done(&["list"]);
+    std::fs::set_permissions(desk.ledger(), std::fs::Permissions::from_mode(0o644)).unwrap();
+    desk.done(&["list"]);
+    assert_eq!(desk.ledger().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn the_environment_overrides_the_file_and_flags_override_the_environment() {
+    let desk = Desk::new("[guard]\nday_messages = 3\n");
+    let mut command = desk.command();
+    command.env("SMS_MCP__GUARD__DAY_MESSAGES", "1").env("SMS_MCP__LOG__LEVEL", "error").args(["config", "check"]);
+    assert!(run(command).out.contains("and 1 messages"));
+
+    let wrong = |name: &str, value: &str| {
+        let mut command = desk.command();
+        command.env(name, value).args(["config", "check"]);
+        run(command)
+    };
+    let ended = wrong("SMS_MCP__GUARD__DAY_MESAGES", "1");
+    assert!(ended.code == 1 && ended.err.contains("SMS_MCP__GUARD__DAY_MESAGES") && ended.err.contains("`day_messages`"), "{ended:?}");
+    let ended = wrong("SMS_MCP__GUARD__DAY_MESSAGES", "many");
+    assert!(ended.code == 1 && ended.err.contains("SMS_MCP__GUARD__DAY_MESSAGES") && ended.err.contains("u32"), "{ended:?}");
+
+    // File and ledger by environment alone, and --ledger before SMS_MCP_LEDGER.
+    let home = tempfile::tempdir().unwrap();
+    let (by_name, by_flag) = (home.path().join("by-name.db"), home.path().join("by-flag.db"));
+    let mut command = bare(home.path());
+    command.env("SMS_MCP_CONFIG", desk.config()).env("SMS_MCP_LEDGER", &by_name).args(["config", "check"]);
+    let ended = run(command);
+    assert!(ended.out.contains("and 3 messages") && ended.out.contains("by-name.db") && by_name.exists(), "{ended:?}");
+    let mut command = bare(home.path());
+    command.env("SMS_MCP_CONFIG", desk.config()).env("SMS_MCP_LEDGER", &by_name).arg("--ledger").arg(&by_flag).args(["config", "check"]);
+    let ended = run(command);
+    assert!(ended.out.contains("by-flag.db") && by_flag.exists(), "{ended:?}");
+    let mut command = bare(home.path());
+    command.env("SMS_MCP_CONFIG", home.path().join("absent.toml")).args(["config", "check"]);
+    assert_eq!(run(command).code, 1);
+}
+
+#[test]
+fn log_lines_are_json_when_asked_and_stay_out_of_the_answer() {
+    let desk = Desk::new("");
+    let ended = desk.done(&["send", "+12025550123", "Hello", "--json", "--log", "debug", "--log-format", "json"]);
+    assert_eq!(ended.json()["status"], "sent");
+    let lines: Vec<Value> = ended.err.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect();
+    let settled = lines.iter().find(|line| line["fields"]["message"].is_string()).unwrap();
+    assert_eq!((settled["level"].as_str(), settled["fields"]["state"].as_str()), (Some("INFO"), Some("sent")));
+    let quiet = desk.done(&["send", "+12025550124", "Hello", "--json", "--log", "error"]);
+    assert_eq!(quiet.err, "");
+}
+
+#[test]
+fn no_log_level_shows_a_text_or_a_number() {
+    let desk = Desk::new("");
+    let ended = desk.done(&["send", "+12025550123", "The code is 424242", "--json", "--log", "trace"]);
+    assert!(ended.err.contains("settled"), "{ended:?}");
+    assert!(!ended.err.contains("424242") && !ended.err.contains("2025550123"), "{ended:?}");
+}
+
+#[test]
+fn what_a_client_writes_before_a_session_reaches_no_log() {
+    let first_words = [
+        r#"{"jsonrpc":"2.0","method":"notifications/424242","params":{"message":"424242"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"send_sms","arguments":{"to":"+12025550123","message":"424242"}}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":{"text":"424242"}}"#,
+        "424242 is no JSON",
+    ];
+    for words in first_words {
+        let desk = Desk::new("");
+        let input = desk.file("input", format!("{words}\n"));
+        let mut command = desk.command();
+        command.args(["--log", "trace"]).stdin(std::fs::File::open(input).unwrap());
+        let output = command.output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert!(err.contains("serving MCP over stdio") && err.contains("session began"), "{words}: {err}");
+        assert!(!err.contains("424242"), "{words}: {err}");
+        assert!(desk.sent().is_empty());
+    }
+}
+
+#[test]
+fn processes_that_start_at_once_share_one_ledger_and_one_budget() {
+    let desk = Desk::new("[guard]\nday_messages = 4\n");
+    let children: Vec<_> = (0..6)
+        .map(|n| {
+            let mut command = desk.command();
+            command.args(["send", &fictional(n), "Hello", "--json", "--log", "error"]);
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    let mut codes = Vec::new();
+    for mut child in children {
+        let mut out = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+        let json: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"));
+        codes.push((child.wait().unwrap().code(), json["code"].as_str().map(str::to_owned)));
+    }
+    assert_eq!(codes.iter().filter(|(code, _)| *code == Some(0)).count(), 4, "{codes:?}");
+    assert_eq!(codes.iter().filter(|(_, error)| error.as_deref() == Some("budget_exceeded")).count(), 2, "{codes:?}");
+    assert_eq!(desk.sent().len(), 4);
+}
+
+#[tokio::test]
+async fn the_command_line_works_beside_a_running_server() {
+    let desk = Desk::new("");
+    let client = desk.stdio(Era::Legacy).await;
+    answer(&client, "send_sms", serde_json::json!({ "to": "+12025550123", "message": "Hello" })).await;
+    desk.done(&["send", "+12025550124", "Hello"]);
+    assert_eq!(answer(&client, "list_sms", serde_json::json!({})).await["messages"].as_array().unwrap().len(), 2);
+    assert_eq!(desk.done(&["list"]).out.lines().count(), 2);
+    client.cancel().await.unwrap();
+}
+
+#[test]
+fn the_demo_plays_to_its_end() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = bare(home.path());
+    command.arg("demo");
+    let ended = run(command);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    for part in [
+        "premium_destination",
+        "budget_exceeded",
+        "replayed: true",
+        "outcome_unknown",
+        "message.status: delivered",
+        "Next: add it to your MCP client",
+    ] {
+        assert!(ended.out.contains(part), "{part}: {ended:?}");
+    }
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "the demo leaves nothing in the user's home");
+}

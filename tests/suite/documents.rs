@@ -1,0 +1,254 @@
+//! What the documents say is held against the program: tables against the code, snippets against the parsers, answers
+//! against the schemas.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rmcp::ClientServiceExt as _;
+use rmcp::transport::TokioChildProcess;
+use serde_json::{Value, json};
+use sms_mcp::config::Config;
+use sms_mcp::mcp::tools::Tools;
+use sms_mcp::provider::sandbox::Fault;
+
+use crate::support::{Client, Desk, Era, answer, program, refusal};
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(file(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// The fenced blocks of this language.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut block: Option<String> = None;
+    for line in text.lines() {
+        match (&mut block, line) {
+            (None, _) if line == format!("```{language}") => block = Some(String::new()),
+            (Some(_), "```") => found.extend(block.take()),
+            (Some(block), _) => *block += &format!("{line}\n"),
+            (None, _) => {}
+        }
+    }
+    found
+}
+
+/// The part of a document below this heading, up to the next heading that is not deeper.
+fn section<'a>(text: &'a str, heading: &str) -> &'a str {
+    let level = heading.split(' ').next().unwrap().len();
+    let from = text.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no section {heading}")) + heading.len() + 2;
+    let is_end = |line: &str| line.starts_with('#') && line.split(' ').next().unwrap().len() <= level;
+    let mut at = from;
+    for line in text[from..].split_inclusive('\n') {
+        if is_end(line) {
+            break;
+        }
+        at += line.len();
+    }
+    &text[from..at]
+}
+
+#[test]
+fn the_readme_has_every_fault_of_the_sandbox() {
+    let readme = read("README.md");
+    let table = section(&readme, "### Sandbox faults");
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| `+")).collect();
+    let expected: Vec<String> = Fault::TABLE.iter().map(|(number, _, what)| format!("| `{number}` | {what} |")).collect();
+    assert_eq!(rows, expected);
+}
+
+#[test]
+fn the_readme_has_every_error_code() {
+    let source = read("src/error.rs");
+    let body = source.split("fn as_str").nth(1).unwrap().split("\n    }\n").next().unwrap();
+    let codes: Vec<&str> = body.lines().filter_map(|line| line.split("=> \"").nth(1)?.split('"').next()).collect();
+    assert!(codes.len() >= 26, "{codes:?}");
+    let readme = read("README.md");
+    let table = section(&readme, "## Errors");
+    let rows: Vec<&str> = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    assert_eq!(rows, codes);
+}
+
+#[test]
+fn the_readme_has_every_command_and_every_tool() {
+    let readme = read("README.md");
+    let help = String::from_utf8(Command::new(program()).arg("--help").output().unwrap().stdout).unwrap();
+    let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let commands: Vec<&str> = commands.lines().filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect();
+    assert!(commands.contains(&"serve") && commands.contains(&"completions"), "{commands:?}");
+    let table = section(&readme, "## Command line");
+    for name in commands {
+        assert!(table.contains(&format!("`sms-mcp {name}")), "{name}");
+    }
+    for code in ["0 done", "1 refused", "2 wrong usage", "3 outcome unknown"] {
+        assert!(table.contains(code) && help.replace("\n", " ").contains(code), "{code}");
+    }
+    for tool in Tools::new().list() {
+        assert!(readme.contains(&format!("\n### `{}`\n", tool.name)), "{}", tool.name);
+    }
+}
+
+#[test]
+fn the_readmes_calls_and_answers_fit_the_schemas_of_the_tools() {
+    let readme = read("README.md");
+    for tool in Tools::new().list() {
+        let blocks = blocks(section(&readme, &format!("### `{}`", tool.name)), "json");
+        let [arguments, answer] = blocks.as_slice() else { panic!("{} has {} blocks", tool.name, blocks.len()) };
+        let output = tool.output_schema.as_ref().unwrap();
+        for (what, schema, text) in [("arguments", &tool.input_schema, arguments), ("answer", output, answer)] {
+            let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{} {what}: {error}", tool.name));
+            let schema = Value::Object(schema.as_ref().clone());
+            let validator = jsonschema::validator_for(&schema).unwrap();
+            let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+            assert!(errors.is_empty(), "{} {what}: {errors:?}", tool.name);
+            let known = schema["properties"].as_object().unwrap();
+            assert!(value.as_object().unwrap().keys().all(|key| known.contains_key(key)), "{} {what} names what does not exist", tool.name);
+        }
+    }
+}
+
+#[test]
+fn the_readmes_snippets_parse() {
+    let readme = read("README.md");
+    let json = blocks(&readme, "json");
+    assert!(json.len() >= 4);
+    for snippet in json {
+        serde_json::from_str::<Value>(&snippet).unwrap_or_else(|error| panic!("{error}: {snippet}"));
+    }
+    let toml = blocks(&readme, "toml");
+    assert!(toml.len() >= 2);
+    for snippet in toml {
+        toml::from_str::<Config>(&snippet).unwrap_or_else(|error| panic!("{error}: {snippet}"));
+    }
+}
+
+#[test]
+fn links_between_the_documents_lead_somewhere() {
+    let heading_of = |title: &str| title.to_lowercase().replace(' ', "-");
+    for name in ["README.md", "CHANGELOG.md", "docs/ARCHITECTURE.md", "docs/LOGGING.md"] {
+        let text = read(name);
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if let Some(anchor) = target.strip_prefix('#') {
+                let found =
+                    text.lines().filter_map(|line| line.strip_prefix('#')).any(|line| heading_of(line.trim_start_matches('#').trim()) == anchor);
+                assert!(found, "{name}: #{anchor}");
+            } else if !target.starts_with("https://") {
+                assert!(file(name).with_file_name(target).exists(), "{name}: {target}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_architecture_names_every_module_table_and_crash_point() {
+    let text = read("docs/ARCHITECTURE.md");
+    for module in read("src/lib.rs").lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')) {
+        assert!(text.contains(&format!("`{module}`")), "module {module}");
+    }
+    for table in read("src/store/migrations/0001_ledger.sql").lines().filter_map(|line| line.strip_prefix("CREATE TABLE ")?.split(' ').next()) {
+        assert!(text.contains(&format!("| `{table}` |")), "table {table}");
+    }
+    let sources = ["src/send.rs", "src/send/attempt.rs", "src/send/bulk.rs", "src/store/sqlite/writer.rs"].map(read).concat();
+    let points: Vec<&str> =
+        ["crash_point(\"", "fail_point!(\""].iter().flat_map(|call| sources.split(call).skip(1)).filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(points.len(), 7, "{points:?}");
+    for point in points {
+        assert!(text.contains(&format!("| `{point}` |")), "crash point {point}");
+    }
+}
+
+#[test]
+fn the_logging_document_has_every_event() {
+    let text = read("docs/LOGGING.md");
+    let mut count = 0;
+    for name in ["app", "http", "send", "send/attempt", "send/bulk", "send/look", "mcp/render", "store/sqlite/writer"] {
+        for event in read(&format!("src/{name}.rs")).split("tracing::").skip(1).filter(|rest| !rest.starts_with("level_filters")) {
+            let call = event.split(");").next().unwrap().split("),\n").next().unwrap();
+            let words = call.rsplit('"').nth(1).unwrap_or_else(|| panic!("{name}: {call}"));
+            let level = call.split('!').next().unwrap();
+            assert!(
+                text.lines().any(|line| line.starts_with(&format!("| {level} | `{}", words.split(':').next().unwrap()))),
+                "{name}: {level} {words}"
+            );
+            count += 1;
+        }
+    }
+    assert!(count >= 18, "{count}");
+}
+
+/// The command of the example for Claude Desktop, with the program under test in place of the bare name.
+fn desktop_command(home: &Path) -> tokio::process::Command {
+    let example: Value = serde_json::from_str(&read("claude_desktop_config.example.json")).unwrap();
+    let server = &example["mcpServers"]["sms"];
+    assert_eq!(server["command"], "sms-mcp");
+    let mut command = tokio::process::Command::new(program());
+    command.args(server["args"].as_array().unwrap().iter().map(|argument| argument.as_str().unwrap()));
+    command.env_clear().env("HOME", home).env("APPDATA", home).env("LOCALAPPDATA", home);
+    for (name, value) in server["env"].as_object().unwrap() {
+        command.env(name, value.as_str().unwrap());
+    }
+    command
+}
+
+#[tokio::test]
+async fn the_example_for_claude_desktop_starts_a_server_that_quotes() {
+    for era in Era::BOTH {
+        let home = tempfile::tempdir().unwrap();
+        let transport = TokioChildProcess::new(desktop_command(home.path())).unwrap();
+        let client: Client = ().serve_with_lifecycle(transport, era.lifecycle()).await.unwrap();
+        let quote = answer(&client, "send_sms", json!({ "to": "+12025550123", "message": "Hello", "dry_run": true })).await;
+        assert_eq!((quote["status"].as_str(), quote["quote"]["allowed"].as_bool()), (Some("dry_run"), Some(true)), "{era:?}");
+        assert_eq!(quote["budget"]["day_remaining"], "5.00", "the example's env is in force");
+        client.cancel().await.unwrap();
+    }
+}
+
+#[test]
+fn the_readmes_snippets_for_clients_start_the_same_command() {
+    let example: Value = serde_json::from_str(&read("claude_desktop_config.example.json")).unwrap();
+    let readme = read("README.md");
+    let snippets: Vec<Value> =
+        blocks(section(&readme, "## Add it to a client"), "json").iter().map(|text| serde_json::from_str(text).unwrap()).collect();
+    assert_eq!(snippets[0], example);
+    let local: Vec<&Value> = snippets
+        .iter()
+        .flat_map(|snippet| [&snippet["mcpServers"]["sms"], &snippet["servers"]["sms"]])
+        .filter(|sms| sms.get("command").is_some())
+        .collect();
+    assert_eq!(local.len(), 3);
+    assert!(local.iter().all(|sms| sms["command"] == "sms-mcp" && sms["args"] == json!([])));
+}
+
+#[tokio::test]
+async fn the_readmes_remote_server_lets_in_who_shows_the_token_and_calls_it_by_its_name() {
+    let readme = read("README.md");
+    let settings = blocks(section(&readme, "## Add it to a client"), "toml").remove(0);
+    let desk = Desk::new(&settings);
+    let server = desk.http(|command| {
+        command.env("SMS_MCP_TOKEN", "s3cret");
+    });
+    let client = server.client(Era::Stateless, Some("s3cret")).await;
+    let sent = answer(&client, "send_sms", json!({ "to": "+12025550123", "message": "Hello" })).await;
+    assert_eq!(sent["status"], "sent");
+    let refused = refusal(&client, "send_sms", json!({ "to": "+12025550101", "message": "Hello" })).await;
+    assert_eq!(refused["code"], "provider_rejected");
+    client.cancel().await.unwrap();
+
+    let initialize = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" } } });
+    let post = |host: &'static str, token: Option<&'static str>| {
+        let request = reqwest::Client::new().post(server.url()).header("Host", host).header("Accept", "application/json, text/event-stream");
+        let request = if let Some(token) = token { request.bearer_auth(token) } else { request };
+        let request = request.json(&initialize);
+        async move { request.send().await.unwrap().status().as_u16() }
+    };
+    assert_eq!(post("sms.example.com", Some("s3cret")).await, 200);
+    assert_eq!(post("other.example.com", Some("s3cret")).await, 403);
+    assert_eq!(post("sms.example.com", None).await, 401);
+    assert_eq!(post("sms.example.com", Some("wrong")).await, 401);
+    let health = reqwest::get(server.url().replace("/mcp", "/healthz")).await.unwrap();
+    assert_eq!(health.status().as_u16(), 200);
+}

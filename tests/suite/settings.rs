@@ -1,0 +1,141 @@
+//! `config/sms-mcp.example.toml` names every setting, names none that does not exist, and tells the defaults.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use sms_mcp::config::{Config, Flags, Loaded, Sources, load};
+use toml::Table;
+
+/// The settings that hold a bearer token. They exclude each other.
+const TOKENS: [&str; 3] = ["token", "token_env", "token_file"];
+
+fn example() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join("sms-mcp.example.toml")
+}
+
+fn text() -> String {
+    std::fs::read_to_string(example()).unwrap()
+}
+
+/// The name of the setting that a line sets, if it is commented out: `#name = value`.
+fn commented_out(line: &str) -> Option<&str> {
+    let (name, _) = line.strip_prefix('#')?.split_once(" = ")?;
+    (!name.contains(' ')).then_some(name)
+}
+
+/// The example with every commented setting for which `keep` says so.
+fn uncommented(keep: impl Fn(&str) -> bool) -> String {
+    let lines =
+        text().lines().map(|line| if commented_out(line).is_some_and(&keep) { line[1..].to_owned() } else { line.to_owned() }).collect::<Vec<_>>();
+    lines.join("\n")
+}
+
+fn load_text(text: &str) -> Loaded {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("token");
+    std::fs::write(&secret, "s3cret\n").unwrap();
+    let config = folder.path().join("config.toml");
+    std::fs::write(&config, text.replace("/run/secrets/sms-mcp-token", &secret.to_string_lossy().replace('\\', "/"))).unwrap();
+    let environment = BTreeMap::from([("SMS_MCP_TOKEN".to_owned(), "s3cret".to_owned())]);
+    load(&Sources { flags: Flags { config: Some(config), ..Flags::default() }, environment }).unwrap()
+}
+
+fn defaults() -> Value {
+    serde_json::to_value(load_text("").config).unwrap()
+}
+
+/// The names below a table, as `guard.currency` and `provider[].kind`. What stands in `rates` is no setting's name.
+fn names_in(table: &Table, prefix: &str, names: &mut BTreeSet<String>) {
+    for (key, value) in table {
+        let name = format!("{prefix}{key}");
+        match value {
+            toml::Value::Table(_) if name == "rates" => {}
+            toml::Value::Table(inner) => names_in(inner, &format!("{name}."), names),
+            toml::Value::Array(list) => {
+                list.iter().filter_map(toml::Value::as_table).for_each(|inner| names_in(inner, &format!("{name}[]."), names));
+            }
+            _ => {}
+        }
+        names.insert(name);
+    }
+}
+
+/// The names that a JSON Schema knows, in the same form.
+fn names_of_schema(root: &Value, schema: &Value, prefix: &str, names: &mut BTreeSet<String>) {
+    if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
+        names_of_schema(root, root.pointer(target.trim_start_matches('#')).unwrap(), prefix, names);
+    }
+    for combinator in ["oneOf", "anyOf", "allOf"] {
+        schema.get(combinator).and_then(Value::as_array).into_iter().flatten().for_each(|part| names_of_schema(root, part, prefix, names));
+    }
+    for (key, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let name = format!("{prefix}{key}");
+        names_of_schema(root, property, &format!("{name}."), names);
+        if let Some(items) = property.get("items") {
+            names_of_schema(root, items, &format!("{name}[]."), names);
+        }
+        names.insert(name);
+    }
+}
+
+#[test]
+fn the_example_loads_as_it_is_and_means_the_defaults() {
+    assert_eq!(serde_json::to_value(load_text(&text()).config).unwrap(), defaults());
+}
+
+#[test]
+fn the_example_writes_every_default_out() {
+    let mut written = BTreeSet::new();
+    names_in(&text().parse().unwrap(), "", &mut written);
+    let mut defaulted = BTreeSet::new();
+    names_in(&Table::try_from(defaults()).unwrap(), "", &mut defaulted);
+    assert!(defaulted.len() > 40, "{defaulted:?}");
+    assert_eq!(written, defaulted);
+}
+
+#[test]
+fn the_example_names_every_setting_and_none_that_does_not_exist() {
+    let mut named = BTreeSet::new();
+    names_in(&uncommented(|_| true).parse().unwrap(), "", &mut named);
+    let schema = Config::json_schema();
+    let mut known = BTreeSet::new();
+    names_of_schema(&schema, &schema, "", &mut known);
+    assert!(known.contains("provider[].latency") && known.contains("http.token_env"), "{known:?}");
+    assert_eq!(named, known);
+}
+
+#[test]
+fn the_example_loads_with_every_commented_setting_in_use() {
+    for token in TOKENS {
+        let loaded = load_text(&uncommented(|name| name == token || !TOKENS.contains(&name)));
+        assert_eq!(loaded.config.rates.len(), 2);
+        assert!(loaded.config.guard.total_spend.is_some() && loaded.config.default_region.is_some());
+        let shown = loaded.http_token.unwrap();
+        assert_eq!(shown.expose(), if token == "token" { "change-me" } else { "s3cret" }, "{token}");
+    }
+}
+
+#[test]
+fn every_setting_of_the_example_has_a_line_that_says_why() {
+    let text = text();
+    let lines: Vec<&str> = text.lines().collect();
+    let is_setting = |line: &str| commented_out(line).is_some() || (!line.starts_with('#') && line.contains(" = "));
+    for (at, line) in lines.iter().enumerate().filter(|(_, line)| is_setting(line)) {
+        // A group (the three forms of the token, the rates, a provider's kind) is explained above its first line.
+        let before = lines[..at].iter().rev().find(|before| !is_setting(before) && !before.starts_with('['));
+        assert!(before.is_some_and(|before| before.starts_with("# ")), "nothing explains `{line}`");
+    }
+}
+
+#[test]
+fn the_example_fits_the_json_schema() {
+    let schema = Config::json_schema();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let table: Table = uncommented(|_| true).parse().unwrap();
+    let value = serde_json::to_value(table).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    let wrong = serde_json::json!({ "guard": { "day_spent": 5 } });
+    assert!(!validator.is_valid(&wrong));
+}
