@@ -355,6 +355,7 @@ async fn fill(path: &Path) {
             all_or_none: true,
             duplicate_window_ms: 0,
             per_second: 1_000_000,
+            keep_texts: true,
             preview: false,
         };
         store.reserve(intent, Arc::new(|_, _| Ok(()))).await.unwrap();
@@ -369,7 +370,6 @@ async fn fill(path: &Path) {
                 segments: None,
                 code: None,
                 why: None,
-                erase_text: false,
                 free_key: false,
             };
             store.settle(id, settlement)

@@ -278,6 +278,7 @@ impl Engine {
             all_or_none: true,
             duplicate_window_ms: settings.duplicate_window.as_millis(),
             per_second: settings.sends_per_second,
+            keep_texts: self.parts().keep_texts,
             preview: false,
         }
     }

@@ -116,6 +116,8 @@ pub struct Intent {
     pub duplicate_window_ms: i64,
     /// Messages per second.
     pub per_second: u32,
+    /// Whether texts stay once they left; else each is erased as soon as it cannot be sent any more.
+    pub keep_texts: bool,
     /// Only decide; write nothing.
     pub preview: bool,
 }
@@ -172,8 +174,6 @@ pub struct Settlement {
     pub code: Option<ErrorKind>,
     /// The provider's words or ours.
     pub why: Option<String>,
-    /// Whether the text is erased now.
-    pub erase_text: bool,
     /// Whether the idempotency key may be used again, because nothing was sent.
     pub free_key: bool,
 }

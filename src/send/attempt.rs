@@ -67,7 +67,6 @@ impl Engine {
                         segments,
                         code: None,
                         why: None,
-                        erase_text: !self.parts().keep_texts,
                         free_key: false,
                     };
                 }
@@ -79,8 +78,7 @@ impl Engine {
 
     pub(super) fn settlement(&self, at: Timestamp, state: State, code: ErrorKind, why: String, free_key: bool) -> Settlement {
         let why = Some(untrusted::escape(&why));
-        let erase_text = !self.parts().keep_texts;
-        Settlement { at, state, vendor_id: None, price_micros: None, segments: None, code: Some(code), why, erase_text, free_key }
+        Settlement { at, state, vendor_id: None, price_micros: None, segments: None, code: Some(code), why, free_key }
     }
 
     async fn hand_over_once(&self, submission: &Submission) -> Outcome {

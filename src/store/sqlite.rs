@@ -172,6 +172,8 @@ fn prepare(db: &mut Connection, path: &Path) -> Result<()> {
     db.pragma_update(None, "synchronous", "full").map_err(wrong)?;
     // On macOS a plain fsync does not reach the disk; elsewhere this changes nothing.
     db.pragma_update(None, "fullfsync", true).map_err(wrong)?;
+    // Erased texts are overwritten, where that costs no further write.
+    db.pragma_update_and_check(None, "secure_delete", "fast", |_| Ok(())).map_err(wrong)?;
     db.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024).map_err(wrong)?;
     let transaction = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(wrong)?;
     // Again, under the lock: another process may have made the tables meanwhile.

@@ -50,6 +50,7 @@ CREATE TABLE message (
     recipient   TEXT NOT NULL,
     sender      TEXT,
     text        TEXT,
+    keep_text   INTEGER NOT NULL,        -- 0: erased as soon as it cannot be sent any more
     digest      BLOB NOT NULL,
     encoding    TEXT NOT NULL,
     segments    INTEGER NOT NULL,
@@ -64,22 +65,16 @@ CREATE TABLE message (
     budgets     TEXT NOT NULL,           -- ids of the budgets that hold its money, with commas
     code        TEXT,
     why         TEXT,
-    owner       INTEGER                  -- the instance that works on it
+    owner       INTEGER,                 -- the instance that works on it
+    -- Its states so far, as the inside of a JSON list: [state, time] or [state, time, "why"]. It enters each state at
+    -- most once, since states only move forward. Here, and not in a table, since it is always written with the row.
+    history     TEXT NOT NULL
 ) STRICT;
 CREATE INDEX message_recipient ON message (recipient, created_ms);
 CREATE INDEX message_principal ON message (principal, seq);
 CREATE INDEX message_vendor ON message (vendor_id, provider) WHERE vendor_id IS NOT NULL;
 CREATE INDEX message_batch ON message (batch, seq) WHERE batch IS NOT NULL;
 CREATE INDEX message_open ON message (state, seq) WHERE state IN (0, 1, 2);
-
--- A message enters each state at most once, since states only move forward.
-CREATE TABLE state_change (
-    message     INTEGER NOT NULL,
-    state       INTEGER NOT NULL,
-    at_ms       INTEGER NOT NULL,
-    why         TEXT,
-    PRIMARY KEY (message, state)
-) STRICT, WITHOUT ROWID;
 
 CREATE TABLE idempotency (
     principal   TEXT NOT NULL,

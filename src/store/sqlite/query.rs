@@ -48,13 +48,13 @@ pub(super) fn message(db: &Connection, principal: &str, id: &MessageId) -> rusql
 }
 
 pub(super) fn history(db: &Connection, id: &MessageId) -> rusqlite::Result<Vec<Change>> {
-    let mut statement = db.prepare_cached(
-        "SELECT c.state, c.at_ms, c.why FROM message m JOIN state_change c ON c.message = m.seq WHERE m.id = ?1 ORDER BY c.at_ms, c.state",
-    )?;
-    let rows = statement.query_map([id.as_str()], |row| {
-        Ok(Change { state: State::from_number(row.get(0)?).unwrap_or(State::Unknown), at: Timestamp(row.get(1)?), why: row.get(2)? })
-    })?;
-    rows.collect()
+    #[derive(serde::Deserialize)]
+    struct Step(u8, i64, #[serde(default)] Option<String>);
+    let mut statement = db.prepare_cached("SELECT history FROM message WHERE id = ?1")?;
+    let list: Option<String> = statement.query_row([id.as_str()], |row| row.get(0)).optional()?;
+    let steps: Vec<Step> = serde_json::from_str(&format!("[{}]", list.unwrap_or_default())).unwrap_or_default();
+    let change = |Step(state, at, why)| Change { state: State::from_number(state).unwrap_or(State::Unknown), at: Timestamp(at), why };
+    Ok(steps.into_iter().map(change).collect())
 }
 
 pub(super) fn batch(db: &Connection, principal: &str, id: &BatchId) -> rusqlite::Result<Option<BatchRecord>> {

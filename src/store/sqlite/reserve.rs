@@ -69,7 +69,10 @@ struct Part {
 /// The session part of the path: which base session, and which handles on the way to the one that was given.
 struct Sessions {
     base: String,
-    base_is_new: bool,
+    /// When the base session was last used; nothing for a new one.
+    base_used_ms: Option<i64>,
+    /// When the handle was last used.
+    handle_used_ms: Option<i64>,
     parts: Vec<Part>,
 }
 
@@ -87,26 +90,26 @@ macro_rules! business {
 
 fn sessions(db: &Connection, payer: &Payer, now: Timestamp) -> Business<Sessions> {
     let alive_since = now.plus_ms(-payer.idle_ms).as_millis();
-    let (base, base_is_new) = match &payer.base {
+    let (base, base_used_ms) = match &payer.base {
         BaseSession::Named(name) => {
-            let owner: Option<String> =
-                db.prepare_cached("SELECT principal FROM session WHERE id = ?1")?.query_row([name], |row| row.get(0)).optional()?;
-            match owner {
-                Some(owner) if owner != payer.principal => {
+            let mut statement = db.prepare_cached("SELECT principal, used_ms FROM session WHERE id = ?1")?;
+            let found: Option<(String, i64)> = statement.query_row([name], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            match found {
+                Some((owner, _)) if owner != payer.principal => {
                     return Ok(Err(Error::new(ErrorKind::SessionInvalid, "this session belongs to another principal")));
                 }
-                owner => (name.clone(), owner.is_none()),
+                found => (name.clone(), found.map(|(_, used_ms)| used_ms)),
             }
         }
         BaseSession::Open { fresh } => {
             let mut statement =
-                db.prepare_cached("SELECT id FROM session WHERE principal = ?1 AND kind = 1 AND used_ms >= ?2 ORDER BY used_ms DESC LIMIT 1")?;
-            let open: Option<String> = statement.query_row(params![payer.principal, alive_since], |row| row.get(0)).optional()?;
-            let base_is_new = open.is_none();
-            (open.unwrap_or_else(|| fresh.clone()), base_is_new)
+                db.prepare_cached("SELECT id, used_ms FROM session WHERE principal = ?1 AND kind = 1 AND used_ms >= ?2 ORDER BY used_ms DESC LIMIT 1")?;
+            let open = statement.query_row(params![payer.principal, alive_since], |row| Ok((row.get(0)?, Some(row.get(1)?)))).optional()?;
+            open.unwrap_or_else(|| (fresh.clone(), None))
         }
     };
     let mut parts = vec![Part { key: format!("session:{}:{base}", payer.currency), scope: Scope::Session, limits: payer.session }];
+    let mut handle_used_ms = None;
     if let Some(handle) = &payer.handle {
         let found: Option<(String, String, i64, Limits)> = db
             .prepare_cached("SELECT principal, parent, used_ms, limit_micros, limit_messages FROM session WHERE id = ?1 AND kind = 2")?
@@ -120,6 +123,7 @@ fn sessions(db: &Connection, payer: &Payer, now: Timestamp) -> Business<Sessions
                 if used < alive_since {
                     return Ok(Err(Error::new(ErrorKind::SessionInvalid, "this session handle has expired: it was not used for too long")));
                 }
+                handle_used_ms = Some(used);
                 (parent, limits)
             }
             _ => return Ok(Err(Error::new(ErrorKind::SessionInvalid, "there is no such session handle"))),
@@ -129,7 +133,7 @@ fn sessions(db: &Connection, payer: &Payer, now: Timestamp) -> Business<Sessions
         }
         parts.push(Part { key: format!("handle:{}:{handle}", payer.currency), scope: Scope::Handle, limits });
     }
-    Ok(Ok(Sessions { base, base_is_new, parts }))
+    Ok(Ok(Sessions { base, base_used_ms, handle_used_ms, parts }))
 }
 
 fn path(payer: &Payer, now: Timestamp, sessions: Sessions) -> Vec<Part> {
@@ -202,21 +206,16 @@ pub(super) fn open_session(db: &Connection, payer: &Payer, handle: &NewHandle, n
 /// Notes that the sessions of the path are in use.
 fn touch(db: &Connection, payer: &Payer, sessions: &Sessions, now: Timestamp) -> JobResult<()> {
     let now = now.as_millis();
-    if sessions.base_is_new {
+    if sessions.base_used_ms.is_none() {
         let kind = i64::from(matches!(payer.base, BaseSession::Open { .. }));
-        db.prepare_cached("INSERT INTO session (id, principal, kind, opened_ms, used_ms) VALUES (?1, ?2, ?3, ?4, ?4)")?.execute(params![
-            sessions.base,
-            payer.principal,
-            kind,
-            now
-        ])?;
+        let mut statement = db.prepare_cached("INSERT INTO session (id, principal, kind, opened_ms, used_ms) VALUES (?1, ?2, ?3, ?4, ?4)")?;
+        statement.execute(params![sessions.base, payer.principal, kind, now])?;
     }
-    let mut statement = db.prepare_cached("UPDATE session SET used_ms = ?2 WHERE id = ?1 AND used_ms < ?2 - ?3")?;
-    if !sessions.base_is_new {
-        statement.execute(params![sessions.base, now, TOUCH_MS])?;
-    }
-    if let Some(handle) = payer.handle.as_ref().map(SessionId::as_str) {
-        statement.execute(params![handle, now, TOUCH_MS])?;
+    let handle = payer.handle.as_ref().map_or("", SessionId::as_str);
+    for (id, used_ms) in [(sessions.base.as_str(), sessions.base_used_ms), (handle, sessions.handle_used_ms)] {
+        if used_ms.is_some_and(|used_ms| used_ms < now - TOUCH_MS) {
+            db.prepare_cached("UPDATE session SET used_ms = ?2 WHERE id = ?1")?.execute(params![id, now])?;
+        }
     }
     Ok(())
 }
@@ -351,6 +350,14 @@ pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, decide: &Dec
     Ok(Ok(Reservation::Taken { refused, budgets: rows.into_iter().map(|row| row.budget).collect() }))
 }
 
+/// One step of a message's history, as it stands in the ledger.
+pub(super) fn step(state: State, at: Timestamp, why: Option<&str>) -> String {
+    match why {
+        None => format!("[{},{}]", state.number(), at.as_millis()),
+        Some(why) => serde_json::json!([state.number(), at.as_millis(), why]).to_string(),
+    }
+}
+
 /// Writes the intent: its key, its batch, its messages, each in its first state.
 fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], budgets: &str) -> JobResult<()> {
     let now = intent.now.as_millis();
@@ -382,19 +389,22 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], budgets
         ])?;
     }
     let mut message = db.prepare_cached(
-        "INSERT INTO message (id, principal, batch, recipient, sender, text, digest, encoding, segments, state, provider, created_ms, changed_ms,
-                              held_micros, currency, budgets, owner)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, ?14, ?15, ?16)",
+        "INSERT INTO message (id, principal, batch, recipient, sender, text, keep_text, digest, encoding, segments, state, provider, created_ms, changed_ms,
+                              held_micros, currency, budgets, owner, history)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16, ?17, ?18)",
     )?;
-    let mut change = db.prepare_cached("INSERT INTO state_change (message, state, at_ms) VALUES (?1, ?2, ?3)")?;
+    let history = step(state, intent.now, None);
     for draft in taken {
+        // A single message leaves now and is never sent again, so its text is only written to be kept.
+        let text = (intent.keep_texts || batch.is_some()).then_some(&draft.text);
         message.execute(params![
             draft.id.as_str(),
             principal,
             batch,
             draft.to,
             draft.from,
-            draft.text,
+            text,
+            intent.keep_texts,
             draft.digest,
             draft.encoding,
             draft.segments,
@@ -404,9 +414,9 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], budgets
             draft.hold_micros,
             intent.payer.currency,
             budgets,
-            owner
+            owner,
+            history
         ])?;
-        change.execute(params![db.last_insert_rowid(), state.number(), now])?;
     }
     Ok(())
 }

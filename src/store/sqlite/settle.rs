@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::instance::Registered;
 use super::query::{COLUMNS, record_from};
-use super::reserve::{BUDGET_COLUMNS, Pace, budget_from};
+use super::reserve::{BUDGET_COLUMNS, Pace, budget_from, step};
 use super::writer::JobResult;
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
@@ -80,38 +80,65 @@ fn post(db: &Connection, open: &Open, posting: Posting) -> JobResult<Vec<Budget>
     budget_ids(&open.budgets).map(|id| Ok(statement.query_row(params![id, release, charge, messages, is_over], budget_from)?.budget)).collect()
 }
 
-/// Moves a message to `next`, if it may go there: its state, its history and its money.
-fn advance(
-    db: &Connection,
-    open: &mut Open,
+/// A step that a message is asked to take.
+struct Step<'a> {
     next: State,
     at: Timestamp,
-    why: Option<&str>,
+    why: Option<&'a str>,
+    code: Option<ErrorKind>,
     price_micros: Option<i64>,
-) -> JobResult<Option<Vec<Budget>>> {
+    vendor_id: Option<&'a str>,
+    segments: Option<u32>,
+}
+
+impl<'a> Step<'a> {
+    fn new(next: State, at: Timestamp, why: Option<&'a str>) -> Self {
+        Self { next, at, why, code: None, price_micros: None, vendor_id: None, segments: None }
+    }
+}
+
+/// Moves a message to its next state, if it may go there: the state, the history and the money. Returns how the
+/// money moved.
+fn advance(db: &Connection, open: &mut Open, asked: &Step<'_>) -> JobResult<Option<Posting>> {
+    let &Step { next, at, why, code, price_micros, vendor_id, segments } = asked;
     if !open.state.may_become(next) {
         return Ok(None);
     }
     let posting = posting(open, next, price_micros);
-    let budgets = post(db, open, posting)?;
     let charged = match posting {
         Posting::Charge(price) => Some(price),
         Posting::Keep | Posting::Release => None,
     };
     let held = if posting == Posting::Keep { open.held_micros } else { 0 };
     db.prepare_cached(
-        "UPDATE message SET state = ?2, changed_ms = ?3, held_micros = ?4, price_micros = coalesce(?5, price_micros), why = coalesce(?6, why), owner = NULL
+        "UPDATE message SET state = ?2, changed_ms = ?3, held_micros = ?4, price_micros = coalesce(?5, price_micros), why = coalesce(?6, why),
+                owner = NULL, history = history || ',' || ?7, code = coalesce(?8, code), vendor_id = coalesce(?9, vendor_id),
+                segments = coalesce(?10, segments), text = CASE WHEN keep_text THEN text END
          WHERE seq = ?1",
     )?
-    .execute(params![open.seq, next.number(), at.as_millis(), held, charged, why])?;
-    db.prepare_cached("INSERT OR IGNORE INTO state_change (message, state, at_ms, why) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
+    .execute(params![
         open.seq,
         next.number(),
         at.as_millis(),
-        why
+        held,
+        charged,
+        why,
+        step(next, at, why),
+        code.map(ErrorKind::as_str),
+        vendor_id,
+        segments
     ])?;
     open.state = next;
-    open.held_micros = held;
+    Ok(Some(posting))
+}
+
+/// Moves a message, and its money in every budget that holds it.
+fn advance_and_post(db: &Connection, open: &mut Open, asked: &Step<'_>) -> JobResult<Option<Vec<Budget>>> {
+    let Some(posting) = advance(db, open, asked)? else { return Ok(None) };
+    let budgets = post(db, open, posting)?;
+    if posting != Posting::Keep {
+        open.held_micros = 0;
+    }
     Ok(Some(budgets))
 }
 
@@ -119,21 +146,23 @@ fn advance(
 pub(super) fn settle(db: &Connection, id: &MessageId, settlement: &Settlement) -> JobResult<Vec<Budget>> {
     let found = db.prepare_cached(&format!("SELECT {OPEN_COLUMNS} FROM message WHERE id = ?1"))?.query_row([id.as_str()], open_from).optional()?;
     let Some(mut open) = found else { return Ok(Vec::new()) };
-    let Some(mut budgets) = advance(db, &mut open, settlement.state, settlement.at, settlement.why.as_deref(), settlement.price_micros)? else {
+    let asked = Step {
+        code: settlement.code,
+        price_micros: settlement.price_micros,
+        vendor_id: settlement.vendor_id.as_deref(),
+        segments: settlement.segments,
+        ..Step::new(settlement.state, settlement.at, settlement.why.as_deref())
+    };
+    let Some(budgets) = advance_and_post(db, &mut open, &asked)? else {
         return post(db, &open, Posting::Keep);
     };
-    db.prepare_cached(
-        "UPDATE message SET vendor_id = ?2, code = ?3, segments = coalesce(?4, segments), text = CASE WHEN ?5 THEN NULL ELSE text END WHERE seq = ?1",
-    )?
-    .execute(params![open.seq, settlement.vendor_id, settlement.code.map(ErrorKind::as_str), settlement.segments, settlement.erase_text])?;
     if settlement.free_key {
         db.prepare_cached("DELETE FROM idempotency WHERE target = ?1")?.execute([id.as_str()])?;
     }
     if let Some(vendor_id) = &settlement.vendor_id {
         for (state, at, why) in early_receipts(db, vendor_id, &open.provider)? {
-            if let Some(after) = advance(db, &mut open, state, at, why.as_deref(), None)? {
-                budgets = after;
-            }
+            // What was sent is paid for: a receipt moves no more money.
+            advance(db, &mut open, &Step::new(state, at, why.as_deref()))?;
         }
     }
     Ok(budgets)
@@ -168,7 +197,16 @@ pub(super) fn record_receipt(db: &Connection, report: &Report, now: Timestamp) -
         .execute(params![report.vendor_id, report.provider, report.state.number(), report.at.as_millis(), report.why, now.as_millis()])?;
         return Ok(None);
     };
-    Ok(advance(db, &mut open, report.state, report.at, report.why.as_deref(), None)?.map(|_| MessageId::from_text(id)))
+    let asked = Step::new(report.state, report.at, report.why.as_deref());
+    Ok(match advance(db, &mut open, &asked)? {
+        None => None,
+        Some(posting) => {
+            if posting != Posting::Keep {
+                post(db, &open, posting)?;
+            }
+            Some(MessageId::from_text(id))
+        }
+    })
 }
 
 /// See [`crate::store::Store::claim`].
@@ -179,7 +217,7 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim) -> JobResult<Cla
     let expired: Vec<Open> =
         statement.query_map(params![owner, claim.adopt, too_old, EXPIRE_AT_ONCE], open_from)?.collect::<rusqlite::Result<_>>()?;
     for mut open in expired {
-        advance(db, &mut open, State::Expired, claim.now, Some("it waited too long to be sent"), None)?;
+        advance_and_post(db, &mut open, &Step::new(State::Expired, claim.now, Some("it waited too long to be sent")))?;
     }
     let mut pace = Pace::read(db, claim.now, claim.per_second)?;
     let room = pace.room().min(claim.limit);
@@ -192,11 +230,10 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim) -> JobResult<Cla
         return Ok(Claimed { messages: Vec::new(), wait_ms: Some(pace.wait_ms().max(1)) });
     }
     pace.take(db, u32::try_from(messages.len()).unwrap_or(u32::MAX))?;
-    let mut update = db.prepare_cached("UPDATE message SET state = 2, owner = ?2, changed_ms = ?3 WHERE seq = ?1")?;
-    let mut change = db.prepare_cached("INSERT OR IGNORE INTO state_change (message, state, at_ms) VALUES (?1, 2, ?2)")?;
+    let mut update = db.prepare_cached("UPDATE message SET state = 2, owner = ?2, changed_ms = ?3, history = history || ',' || ?4 WHERE seq = ?1")?;
+    let attempting = step(State::Attempting, claim.now, None);
     for message in &messages {
-        update.execute(params![message.sequence, owner, claim.now.as_millis()])?;
-        change.execute(params![message.sequence, claim.now.as_millis()])?;
+        update.execute(params![message.sequence, owner, claim.now.as_millis(), attempting])?;
     }
     Ok(Claimed { messages, wait_ms: None })
 }
@@ -205,13 +242,10 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim) -> JobResult<Cla
 fn lose(db: &Connection, sql: &str, values: impl rusqlite::Params, now: Timestamp, why: &str) -> JobResult<u32> {
     let mut statement = db.prepare_cached(&format!("SELECT {OPEN_COLUMNS} FROM message WHERE {sql}"))?;
     let open: Vec<Open> = statement.query_map(values, open_from)?.collect::<rusqlite::Result<_>>()?;
-    let mut update = db.prepare_cached("UPDATE message SET code = ?2 WHERE seq = ?1")?;
     let mut count = 0;
     for mut open in open {
-        if advance(db, &mut open, State::Unknown, now, Some(why), None)?.is_some() {
-            update.execute(params![open.seq, ErrorKind::OutcomeUnknown.as_str()])?;
-            count += 1;
-        }
+        let asked = Step { code: Some(ErrorKind::OutcomeUnknown), ..Step::new(State::Unknown, now, Some(why)) };
+        count += u32::from(advance(db, &mut open, &asked)?.is_some());
     }
     Ok(count)
 }

@@ -81,6 +81,7 @@ fn intent(drafts: Vec<Draft>) -> Intent {
         all_or_none: true,
         duplicate_window_ms: 600_000,
         per_second: 1_000,
+        keep_texts: true,
         preview: false,
     }
 }
@@ -103,7 +104,7 @@ fn by_budget() -> Decide {
 fn ended(state: State, price: Option<i64>) -> Settlement {
     let code = (!matches!(state, State::Sent)).then_some(ErrorKind::ProviderRejected);
     let vendor_id = matches!(state, State::Sent).then(|| "v-1".to_owned());
-    Settlement { at: NOW.plus_ms(5), state, vendor_id, price_micros: price, segments: None, code, why: None, erase_text: false, free_key: false }
+    Settlement { at: NOW.plus_ms(5), state, vendor_id, price_micros: price, segments: None, code, why: None, free_key: false }
 }
 
 fn claim(limit: u32) -> Claim {
@@ -415,4 +416,24 @@ async fn a_foreign_or_newer_file_is_refused_and_left_as_it_was() {
     rusqlite::Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
     assert!(open(&newer).contains("newer version"), "{}", open(&newer));
     assert!(open(folder.path()).contains("folder"));
+}
+
+#[tokio::test]
+async fn texts_that_are_not_to_be_kept_go_as_soon_as_they_cannot_be_sent() {
+    for place in places() {
+        let store = place.open();
+        let unkept = |intent| Intent { keep_texts: false, ..intent };
+        let text = async |n: u32| store.message("alice", &draft(n).id).await.unwrap().unwrap().text;
+        take(&*store, unkept(intent(vec![draft(1)]))).await;
+        assert_eq!(text(1).await, None, "a single message is never sent from the ledger");
+        take(&*store, unkept(queued(10, 2))).await;
+        assert_eq!(text(10).await.as_deref(), Some("text 10"));
+        store.claim(claim(1)).await.unwrap();
+        store.settle(&draft(10).id, ended(State::Unknown, None)).await.unwrap();
+        assert_eq!(text(10).await, None);
+        store.claim(Claim { now: NOW.plus_ms(3_600_001), ..claim(10) }).await.unwrap();
+        assert_eq!((state_of(&*store, &draft(11).id).await, text(11).await), (State::Expired, None));
+        take(&*store, intent(vec![draft(2)])).await;
+        assert_eq!(text(2).await.as_deref(), Some("text 2"));
+    }
 }
