@@ -196,7 +196,7 @@ async fn enter(State(door): State<Door>, request: Request, next: Next) -> Respon
         Bytes::new()
     };
     let session = session_id(&parts.headers);
-    if session.is_none() && opens_session(&body) && door.sessions.sessions.read().await.len() >= door.max_sessions {
+    if session.is_none() && door.sessions.sessions.read().await.len() >= door.max_sessions && opens_session(&body) {
         let headers = [(header::RETRY_AFTER, "60")];
         return (StatusCode::SERVICE_UNAVAILABLE, headers, "too many sessions are open; try again later\n").into_response();
     }
@@ -215,10 +215,11 @@ fn session_id(headers: &HeaderMap) -> Option<String> {
     headers.get("mcp-session-id").and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
-/// Whether this body may be the `initialize` request that opens a session.
+/// Whether this body is the `initialize` request that opens a session. It is parsed, since JSON has many spellings of
+/// one word (`\u0069nitialize`).
 fn opens_session(body: &[u8]) -> bool {
-    const METHOD: &[u8] = b"\"initialize\"";
-    body.windows(METHOD.len()).any(|window| window == METHOD)
+    let message = serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default();
+    message.get("method").and_then(serde_json::Value::as_str) == Some("initialize")
 }
 
 async fn read_body(body: Body, max_body: usize, patience: Duration) -> Result<Bytes, Response> {
