@@ -2,5 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods, clippy::print_stderr)]
 #![allow(missing_docs)]
 
+mod http;
 mod phones;
+mod protocol;
 mod support;
+mod toolsnap;
+mod wire;
