@@ -71,6 +71,10 @@ fn digest_of(text: &str) -> [u8; 16] {
 impl Engine {
     /// Reads a phone number argument.
     pub(super) fn number(&self, text: &str) -> Result<Number> {
+        if let Some(c) = text.trim().chars().find(|c| c.is_control()) {
+            let message = format!("the number has the control character U+{:04X}; write it as +<country code><number>", u32::from(c));
+            return Err(Error::new(ErrorKind::InvalidNumber, message));
+        }
         Number::parse(text, self.parts().default_region).map_err(|error| Error::new(ErrorKind::InvalidNumber, error.to_string()))
     }
 
