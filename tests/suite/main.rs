@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 mod http;
+mod malformed;
 mod phones;
 mod protocol;
 mod support;
