@@ -161,6 +161,11 @@ fn out_of_range() -> Vec<Wrong> {
         "+331990\n00001",
         "+3319900000١٢٣٤٥٦٧٨٩",
         "tel:",
+        "call +33199000001 now",
+        "+33199000001x",
+        "+33199000001 or +33199000002",
+        "+33199000001,+33199000002",
+        "+49301234NOW",
         "\u{202e}abc",
     ] {
         add("send_sms", with(&send, "to", &text(number)), &["invalid_number"], &["+<country code>"]);
