@@ -6,6 +6,7 @@ mod http;
 mod malformed;
 mod phones;
 mod protocol;
+mod secrets;
 mod support;
 mod toolsnap;
 mod wire;
