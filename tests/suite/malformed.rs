@@ -20,8 +20,11 @@ struct Wrong {
     says: Vec<String>,
 }
 
-/// Each tool with arguments that are right, and the type of each argument.
-fn tools() -> Vec<(&'static str, Value, Vec<(&'static str, &'static str)>)> {
+/// An argument and its type.
+type Argument = (&'static str, &'static str);
+
+/// Each tool with arguments that are right, and all that it takes.
+fn tools() -> Vec<(&'static str, Value, Vec<Argument>)> {
     let bulk = json!({ "recipients": [{ "to": TO, "data": { "name": "Ann" } }], "message": "Hi {{name}}" });
     vec![
         (

@@ -160,9 +160,10 @@ impl Reply {
 
 /// The head of a `POST /mcp` with these further headers, `Host` and the usual types included where they are not named.
 pub fn head(port: u16, headers: &[(&str, &str)], length: usize) -> Vec<u8> {
-    let mut text = String::from("POST /mcp HTTP/1.1\r\nConnection: close\r\n");
+    let mut text = String::from("POST /mcp HTTP/1.1\r\n");
     let host = format!("127.0.0.1:{port}");
-    let usual = [("Host", host.as_str()), ("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream")];
+    let usual =
+        [("Host", host.as_str()), ("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream"), ("Connection", "close")];
     let missing = usual.into_iter().filter(|(name, _)| !headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)));
     for (name, value) in missing.chain(headers.iter().copied()) {
         text.push_str(&format!("{name}: {value}\r\n"));
@@ -207,6 +208,22 @@ fn unchunk(mut rest: &[u8]) -> Vec<u8> {
         rest = &rest[end + 2 + size + 2..];
     }
     whole
+}
+
+/// One `POST /mcp` on a connection that stays open; the answer must be an event stream. Returns its bytes.
+pub fn post_again(stream: &mut TcpStream, port: u16, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    let headers: Vec<_> = headers.iter().copied().chain([("Connection", "keep-alive")]).collect();
+    let mut request = head(port, &headers, body.len());
+    request.extend_from_slice(body);
+    stream.write_all(&request).unwrap();
+    let (mut bytes, mut part) = (Vec::new(), [0; 16 * 1024]);
+    while !bytes.ends_with(b"\r\n0\r\n\r\n") {
+        match stream.read(&mut part).unwrap() {
+            0 => panic!("the connection closed: {:?}", String::from_utf8_lossy(&bytes)),
+            count => bytes.extend_from_slice(&part[..count]),
+        }
+    }
+    bytes
 }
 
 /// One `POST /mcp` on a connection of its own.
