@@ -122,7 +122,11 @@ fn wrong_calls() -> Vec<Wrong> {
             for value in wrong_values(kind) {
                 // A negative amount is of the right type, so only the engine sees that it is wrong.
                 let right = if *kind == "amount" && value == "-1" { "must be 0 or more".to_owned() } else { format!("`{name}` is a") };
-                let kind = if right.contains("must") { String::new() } else { shown.to_owned() };
+                let kind = match shown {
+                    _ if right.contains("must") => String::new(),
+                    "array" | "integer" => format!("is an {shown}: "),
+                    _ => format!("is a {shown}: "),
+                };
                 add(with(&base, name, &value), vec![format!("`{name}"), right, kind]);
             }
         }
