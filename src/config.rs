@@ -184,6 +184,8 @@ pub struct Http {
     pub max_sessions: u32,
     /// How long a client may take to send its request head.
     pub header_timeout: Span,
+    /// How long a client may take to send its request body.
+    pub body_timeout: Span,
 }
 
 impl Default for Http {
@@ -200,6 +202,7 @@ impl Default for Http {
             max_connections: 1_024,
             max_sessions: 1_000,
             header_timeout: Span::seconds(5),
+            body_timeout: Span::seconds(10),
         }
     }
 }

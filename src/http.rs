@@ -35,9 +35,6 @@ use crate::setting::SecretText;
 use crate::sms::message::hex;
 use auth::Gate;
 
-/// How long a client may take to send its request body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// Largest request head, in bytes.
 const MAX_HEAD: usize = 32 * 1024;
 
@@ -72,6 +69,7 @@ struct Door {
     gate: Arc<Gate>,
     sessions: Arc<LocalSessionManager>,
     max_body: usize,
+    body_timeout: Duration,
     max_sessions: usize,
 }
 
@@ -108,6 +106,7 @@ impl Endpoint {
             gate: Arc::new(Gate::new(token, user)),
             sessions,
             max_body: usize::try_from(settings.max_body_bytes).unwrap_or(usize::MAX),
+            body_timeout: settings.body_timeout.duration(),
             max_sessions: usize::try_from(settings.max_sessions).unwrap_or(usize::MAX),
         };
         let router = Router::new()
@@ -189,7 +188,7 @@ async fn enter(State(door): State<Door>, request: Request, next: Next) -> Respon
     };
     let (mut parts, body) = request.into_parts();
     let body = if parts.method == Method::POST {
-        match read_body(body, door.max_body).await {
+        match read_body(body, door.max_body, door.body_timeout).await {
             Ok(bytes) => bytes,
             Err(refused) => return refused,
         }
@@ -197,7 +196,7 @@ async fn enter(State(door): State<Door>, request: Request, next: Next) -> Respon
         Bytes::new()
     };
     let session = session_id(&parts.headers);
-    if session.is_none() && opens_session(&body) && door.sessions.sessions.read().await.len() >= door.max_sessions {
+    if session.is_none() && door.sessions.sessions.read().await.len() >= door.max_sessions && opens_session(&body) {
         let headers = [(header::RETRY_AFTER, "60")];
         return (StatusCode::SERVICE_UNAVAILABLE, headers, "too many sessions are open; try again later\n").into_response();
     }
@@ -216,14 +215,15 @@ fn session_id(headers: &HeaderMap) -> Option<String> {
     headers.get("mcp-session-id").and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
-/// Whether this body may be the `initialize` request that opens a session.
+/// Whether this body is the `initialize` request that opens a session. It is parsed, since JSON has many spellings of
+/// one word (`\u0069nitialize`).
 fn opens_session(body: &[u8]) -> bool {
-    const METHOD: &[u8] = b"\"initialize\"";
-    body.windows(METHOD.len()).any(|window| window == METHOD)
+    let message = serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default();
+    message.get("method").and_then(serde_json::Value::as_str) == Some("initialize")
 }
 
-async fn read_body(body: Body, max_body: usize) -> Result<Bytes, Response> {
-    match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, max_body)).await {
+async fn read_body(body: Body, max_body: usize, patience: Duration) -> Result<Bytes, Response> {
+    match tokio::time::timeout(patience, axum::body::to_bytes(body, max_body)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => {
             Err((StatusCode::PAYLOAD_TOO_LARGE, format!("the request body is cut short, or larger than {max_body} bytes\n")).into_response())

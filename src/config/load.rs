@@ -273,6 +273,7 @@ fn check(config: &Config) -> Result<()> {
         ("send.timeout", config.send.timeout),
         ("send.queue_max_age", config.send.queue_max_age),
         ("http.header_timeout", config.http.header_timeout),
+        ("http.body_timeout", config.http.body_timeout),
     ] {
         if span.as_millis() == 0 {
             return Err(config_error(format!("{name} must be more than 0")));

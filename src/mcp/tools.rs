@@ -238,7 +238,8 @@ fn read<T: DeserializeOwned>(tool: &Tool, arguments: JsonObject) -> Result<T> {
         let right = tool.input_schema.get("properties").and_then(|properties| properties.get(&name)).map(|property| {
             let kind = property.get("type").and_then(Value::as_str).unwrap_or("value");
             let description = property.get("description").and_then(Value::as_str).unwrap_or_default();
-            format!(". `{name}` is a {kind}: {description}")
+            let article = if kind.starts_with(['a', 'i']) { "an" } else { "a" };
+            format!(". `{name}` is {article} {kind}: {description}")
         });
         let message = format!("{place}{}{}", crate::sms::untrusted::escape(&wrong), right.unwrap_or_default());
         Error::new(ErrorKind::InvalidArgument, message)

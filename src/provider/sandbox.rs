@@ -7,15 +7,17 @@
 //! With `outbox = "FILE"` each text that it takes is appended there as one JSON line; that append is the act of
 //! sending, which is what crash tests count.
 
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::{Balance, Capabilities, Outcome, Provider, Receipt, Submission};
 use crate::clock::{SharedClock, Timestamp};
@@ -27,6 +29,9 @@ use crate::sms::number::Number;
 
 /// Receipts that wait for the engine; more than that are dropped, as a network may drop them.
 const RECEIPT_QUEUE: usize = 4_096;
+
+/// How long the timetable rests at most while nothing is due, in milliseconds.
+const IDLE_MS: i64 = 3_600_000;
 
 /// How much later than usual a late receipt comes, in milliseconds.
 const LATE_MS: i64 = 5_000;
@@ -151,15 +156,62 @@ pub struct Sandbox {
     config: Config,
     clock: SharedClock,
     state: Mutex<Account>,
-    receipts: mpsc::Sender<Receipt>,
-    receiver: Mutex<Option<mpsc::Receiver<Receipt>>>,
+    timetable: Arc<Timetable>,
+}
+
+/// The receipts that are still to come, by the time they are due.
+#[derive(Default)]
+struct Timetable {
+    due: Mutex<BTreeMap<(Timestamp, u64), Receipt>>,
+    next: AtomicU64,
+    is_heard: AtomicBool,
+    earlier: Notify,
+}
+
+impl Timetable {
+    fn add(&self, receipt: Receipt, times: u32) {
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_first = due.first_key_value().map(|((at, _), _)| *at);
+        let is_first = was_first.is_none_or(|first| receipt.at < first);
+        for _ in 0..times {
+            due.insert((receipt.at, self.next.fetch_add(1, Ordering::Relaxed)), receipt.clone());
+        }
+        if is_first {
+            self.earlier.notify_one();
+        }
+    }
+
+    /// What is due by now, and when the next one will be.
+    fn take(&self, now: Timestamp) -> (BTreeMap<(Timestamp, u64), Receipt>, Option<Timestamp>) {
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let later = due.split_off(&(now.plus_ms(1), 0));
+        let ready = std::mem::replace(&mut *due, later);
+        (ready, due.first_key_value().map(|((at, _), _)| *at))
+    }
+
+    /// Hands receipts out as they become due, until nobody listens.
+    async fn run(self: Arc<Self>, clock: SharedClock, receipts: mpsc::Sender<Receipt>) {
+        loop {
+            let now = clock.now();
+            let (ready, next) = self.take(now);
+            for receipt in ready.into_values() {
+                let _ = receipts.try_send(receipt);
+            }
+            let wait = next.map_or(IDLE_MS, |next| next.as_millis().saturating_sub(now.as_millis()).clamp(1, IDLE_MS));
+            tokio::select! {
+                () = clock.sleep(Duration::from_millis(wait.unsigned_abs())) => {}
+                () = self.earlier.notified() => {}
+                () = receipts.closed() => return,
+            }
+        }
+    }
 }
 
 struct Account {
     outbox: Option<std::fs::File>,
     balance_micros: i64,
     sequence: u64,
-    throttled: std::collections::HashSet<String>,
+    throttled: HashSet<String>,
 }
 
 /// One line of the outbox.
@@ -183,9 +235,8 @@ impl Sandbox {
             Some(path) => Some(open_outbox(path)?),
             None => None,
         };
-        let (receipts, receiver) = mpsc::channel(RECEIPT_QUEUE);
-        let account = Account { outbox, balance_micros: config.balance.0, sequence: 0, throttled: std::collections::HashSet::new() };
-        Ok(Self { config, clock, state: Mutex::new(account), receipts, receiver: Mutex::new(Some(receiver)) })
+        let account = Account { outbox, balance_micros: config.balance.0, sequence: 0, throttled: HashSet::new() };
+        Ok(Self { config, clock, state: Mutex::new(account), timetable: Arc::default() })
     }
 
     fn account(&self) -> MutexGuard<'_, Account> {
@@ -238,19 +289,12 @@ impl Sandbox {
     }
 
     fn schedule_receipts(&self, vendor_id: &str, fault: Fault) {
-        let Some(due) = self.fate(vendor_id).filter(|_| fault != Fault::LostAnswer) else { return };
-        if self.receiver.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
-            return; // Nobody listens.
+        if fault == Fault::LostAnswer || !self.timetable.is_heard.load(Ordering::Relaxed) {
+            return;
         }
-        let wait = u64::try_from(due.at.as_millis().saturating_sub(self.clock.now().as_millis())).unwrap_or(0);
-        let (clock, receipts) = (Arc::clone(&self.clock), self.receipts.clone());
-        let times = if fault == Fault::ReceiptTwice { 2 } else { 1 };
-        tokio::spawn(async move {
-            clock.sleep(Duration::from_millis(wait)).await;
-            for _ in 0..times {
-                let _ = receipts.try_send(due.clone());
-            }
-        });
+        if let Some(due) = self.fate(vendor_id) {
+            self.timetable.add(due, if fault == Fault::ReceiptTwice { 2 } else { 1 });
+        }
     }
 
     /// What a message with this id becomes, and when. Read from the id alone.
@@ -320,6 +364,11 @@ impl Provider for Sandbox {
     }
 
     fn receipts(&self) -> Option<mpsc::Receiver<Receipt>> {
-        self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take()
+        if self.timetable.is_heard.swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        let (receipts, receiver) = mpsc::channel(RECEIPT_QUEUE);
+        tokio::spawn(Arc::clone(&self.timetable).run(Arc::clone(&self.clock), receipts));
+        Some(receiver)
     }
 }

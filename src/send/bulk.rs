@@ -248,7 +248,7 @@ impl Engine {
     /// A bulk as the ledger has it.
     pub(super) async fn bulk_answer(&self, caller: &Caller, id: &BatchId) -> Result<BulkAnswer> {
         let store = &self.parts().store;
-        let missing = || Error::new(ErrorKind::NotFound, format!("there is no bulk {id}"));
+        let missing = || super::look::no_such(id.as_str());
         let batch: BatchRecord = store.batch(&caller.principal, id).await?.ok_or_else(missing)?;
         let limit = self.guard().settings().bulk_max.max(100_000);
         let mut records = store.list(Filter { principal: caller.principal.clone(), batch: Some(id.clone()), limit, ..Filter::default() }).await?;

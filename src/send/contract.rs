@@ -3,6 +3,8 @@
 //! Field names, codes and meanings here are public. The descriptions are read by models, so they are short and say
 //! what to do.
 
+mod strict;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -68,6 +70,7 @@ pub enum OnInvalid {
 #[serde(deny_unknown_fields)]
 pub struct BulkArgs {
     /// Recipients.
+    #[serde(deserialize_with = "strict::objects")]
     pub recipients: Vec<Recipient>,
     /// Text; {{name}} is replaced from each recipient's data.
     pub message: String,
@@ -78,7 +81,7 @@ pub struct BulkArgs {
     #[serde(default)]
     pub idempotency_key: Option<String>,
     /// refuse (default): one bad recipient stops all. skip: send to the rest.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::word")]
     pub on_invalid: OnInvalid,
     /// True: only quote. Sends nothing.
     #[serde(default)]
@@ -102,7 +105,7 @@ pub struct BalanceArgs {
 #[serde(deny_unknown_fields)]
 pub struct ListArgs {
     /// Only messages in this state.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::given_word")]
     pub status: Option<State>,
     /// Only messages to this number.
     #[serde(default)]

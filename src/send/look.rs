@@ -109,10 +109,7 @@ impl Engine {
         }
         let id = MessageId::from_text(args.id);
         let store = &self.parts().store;
-        let missing = || {
-            let shown = crate::sms::untrusted::escape(id.as_str());
-            Error::new(ErrorKind::NotFound, format!("`id` \"{shown}\" is no message or bulk of yours; ids look like msg_... or bat_..."))
-        };
+        let missing = || no_such(id.as_str());
         let mut record = store.message(&caller.principal, &id).await?.ok_or_else(missing)?;
         let fresh = self.look(&record).await;
         if fresh {
@@ -196,6 +193,12 @@ impl Engine {
         }
         Err(Error::new(ErrorKind::NotFound, format!("no frozen budget is called \"{name}\"")).next("`sms-mcp budget` lists them by name."))
     }
+}
+
+/// The error for an id that this principal does not have.
+pub(super) fn no_such(id: &str) -> Error {
+    let shown = crate::sms::untrusted::escape(id);
+    Error::new(ErrorKind::NotFound, format!("`id` \"{shown}\" is no message or bulk of yours; ids look like msg_... or bat_..."))
 }
 
 fn read_cursor(cursor: &str) -> Option<i64> {

@@ -71,7 +71,17 @@ fn digest_of(text: &str) -> [u8; 16] {
 impl Engine {
     /// Reads a phone number argument.
     pub(super) fn number(&self, text: &str) -> Result<Number> {
-        Number::parse(text, self.parts().default_region).map_err(|error| Error::new(ErrorKind::InvalidNumber, error.to_string()))
+        let (text, refuse) = (text.trim(), |why: String| Err(Error::new(ErrorKind::InvalidNumber, why)));
+        if let Some(c) = text.chars().find(|c| c.is_control()) {
+            return refuse(format!("the number has the control character U+{:04X}; write it as +<country code><number>", u32::from(c)));
+        }
+        let number = Number::parse(text, self.parts().default_region).map_err(|error| Error::new(ErrorKind::InvalidNumber, error.to_string()))?;
+        // Letters stand for digits on a keypad: "+49... now" would be another, longer number.
+        let written = text.get(..4).filter(|start| start.eq_ignore_ascii_case("tel:")).and_then(|start| text.get(start.len()..)).unwrap_or(text);
+        if written.chars().any(char::is_alphabetic) {
+            return refuse("the number has letters in it; write it as +<country code><number> and nothing else".to_owned());
+        }
+        Ok(number)
     }
 
     /// Checks a text: something to read, nothing that no phone shows.

@@ -38,7 +38,7 @@ const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_ledger.sql")];
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Page cache of a connection, in KiB: enough for the hot ends of the indices, small enough for a laptop.
-const CACHE_KIB: i32 = 4_096;
+const CACHE_KIB: i32 = 2_048;
 
 /// Readers that stay open; more than that are closed after use.
 const READERS: usize = 2;

@@ -11,6 +11,9 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::sms::message::hex;
 
+/// How often the folder is made again when a process that leaves removes it at the same time.
+const FOLDER_TRIES: u32 = 100;
+
 /// This process's place in the ledger.
 pub(super) struct Instance {
     id: i64,
@@ -34,13 +37,7 @@ impl Instance {
         let folder = PathBuf::from(folder);
         let name = hex(&random);
         let lock_path = folder.join(&name);
-        let make = || -> std::io::Result<File> {
-            std::fs::create_dir_all(&folder)?;
-            let file = OpenOptions::new().create_new(true).write(true).open(&lock_path)?;
-            file.try_lock()?;
-            Ok(file)
-        };
-        let lock = make().map_err(|error| cannot_open(ledger, &format!("its lock file {}: {error}", lock_path.display())))?;
+        let lock = lock_in(&folder, &lock_path).map_err(|error| cannot_open(ledger, &format!("its lock file {}: {error}", lock_path.display())))?;
         db.execute("INSERT INTO instance (name, opened_ms) VALUES (?1, ?2)", params![name, now.as_millis()])
             .map_err(|error| unavailable(&error.to_string()))?;
         Ok(Self { id: db.last_insert_rowid(), folder, lock: Mutex::new(Some(lock)), lock_path })
@@ -78,9 +75,71 @@ impl Instance {
     }
 }
 
+/// Makes and locks the file; makes its folder where there is none, and again where the last process that left took it
+/// away at the same time.
+fn lock_in(folder: &Path, lock_path: &Path) -> std::io::Result<File> {
+    let mut tries = 0;
+    loop {
+        match make_lock(folder, lock_path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && tries < FOLDER_TRIES => tries += 1,
+            made => return made,
+        }
+    }
+}
+
+/// Makes and locks a file that only this user can open: whoever can open it could hold its lock, and make the dead
+/// look alive.
+fn make_lock(folder: &Path, lock_path: &Path) -> std::io::Result<File> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    let mut options = OpenOptions::new();
+    options.create_new(true).write(true);
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    builder.create(folder)?;
+    let file = options.open(lock_path)?;
+    file.try_lock()?;
+    Ok(file)
+}
+
 /// Every registered process.
 pub(super) fn list(db: &Connection) -> rusqlite::Result<Vec<Registered>> {
     let mut statement = db.prepare_cached("SELECT id, name FROM instance")?;
     let rows = statement.query_map([], |row| Ok(Registered { id: row.get(0)?, name: row.get(1)? }))?;
     rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_process_that_leaves_does_not_stop_one_that_comes() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("ledger.db.live");
+        let is_over = AtomicBool::new(false);
+        let lost = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    let _ = std::fs::remove_dir(&folder);
+                }
+            });
+            let come_and_go = |index: usize| {
+                let path = folder.join(index.to_string());
+                let lock = lock_in(&folder, &path);
+                let _ = std::fs::remove_file(&path);
+                lock.err()
+            };
+            let lost: Vec<_> = (0..2_000).filter_map(come_and_go).collect();
+            is_over.store(true, Ordering::Relaxed);
+            lost
+        });
+        assert!(lost.is_empty(), "{} of 2000: {lost:?}", lost.len());
+    }
 }

@@ -102,8 +102,9 @@ fn sessions(db: &Connection, payer: &Payer, now: Timestamp) -> Business<Sessions
             }
         }
         BaseSession::Open { fresh } => {
-            let mut statement =
-                db.prepare_cached("SELECT id, used_ms FROM session WHERE principal = ?1 AND kind = 1 AND used_ms >= ?2 ORDER BY used_ms DESC LIMIT 1")?;
+            let mut statement = db.prepare_cached(
+                "SELECT id, used_ms FROM session WHERE principal = ?1 AND kind = 1 AND used_ms >= ?2 ORDER BY used_ms DESC LIMIT 1",
+            )?;
             let open = statement.query_row(params![payer.principal, alive_since], |row| Ok((row.get(0)?, Some(row.get(1)?)))).optional()?;
             open.unwrap_or_else(|| (fresh.clone(), None))
         }
