@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{
@@ -39,6 +40,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Page cache of a connection, in KiB: enough for the hot ends of the indices, small enough for a laptop.
 const CACHE_KIB: i32 = 2_048;
+
+/// Pages of log after which it is folded into the file: more pages, fewer and better filled writes.
+const CHECKPOINT_PAGES: i32 = 4_000;
 
 /// Readers that stay open; more than that are closed after use.
 const READERS: usize = 2;
@@ -138,6 +142,8 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
         db.set_prepared_statement_cache_capacity(64);
         db.pragma_update(None, "cache_size", -CACHE_KIB)?;
         db.pragma_update(None, "temp_store", "memory")?;
+        // Plans do not depend on values, so that no statement is prepared again because a value changed.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         Ok(db)
     };
     open().map_err(|error| cannot_open(path, &error.to_string()))
@@ -174,6 +180,7 @@ fn prepare(db: &mut Connection, path: &Path) -> Result<()> {
     db.pragma_update(None, "fullfsync", true).map_err(wrong)?;
     // Erased texts are overwritten, where that costs no further write.
     db.pragma_update_and_check(None, "secure_delete", "fast", |_| Ok(())).map_err(wrong)?;
+    db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(wrong)?;
     db.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024).map_err(wrong)?;
     let transaction = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(wrong)?;
     // Again, under the lock: another process may have made the tables meanwhile.
