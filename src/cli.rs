@@ -15,7 +15,7 @@ use crate::mcp::render::error_json;
 #[derive(Debug, Parser)]
 #[command(name = "sms-mcp", version, about, max_term_width = 110)]
 #[command(after_help = "Without a command it serves MCP over standard input and output, which is how MCP clients start it.\n\
-    Exit codes: 0 done, 1 refused or failed (nothing was sent), 2 wrong usage, 3 outcome unknown (do not retry).")]
+    Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 outcome unknown (do not retry).")]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
@@ -179,6 +179,8 @@ enum BudgetAction {
         /// Its name, as `budget` shows it
         name: String,
     },
+    /// Take the machine's clock as it is, after it had been wrong
+    AcceptClock,
 }
 
 #[derive(Debug, Subcommand)]

@@ -56,6 +56,8 @@ pub enum ErrorKind {
     NotSupported,
     /// The ledger cannot be read or written.
     LedgerUnavailable,
+    /// The machine's clock cannot be right.
+    ClockUnreliable,
     /// The server is stopping.
     ShuttingDown,
     /// The configuration cannot be used.
@@ -91,13 +93,14 @@ impl ErrorKind {
             Self::NotFound => "not_found",
             Self::NotSupported => "not_supported",
             Self::LedgerUnavailable => "ledger_unavailable",
+            Self::ClockUnreliable => "clock_unreliable",
             Self::ShuttingDown => "shutting_down",
             Self::Config => "config",
             Self::Internal => "internal",
         }
     }
 
-    const ALL: [Self; 26] = [
+    const ALL: [Self; 27] = [
         Self::InvalidArgument,
         Self::InvalidNumber,
         Self::PremiumDestination,
@@ -121,6 +124,7 @@ impl ErrorKind {
         Self::NotFound,
         Self::NotSupported,
         Self::LedgerUnavailable,
+        Self::ClockUnreliable,
         Self::ShuttingDown,
         Self::Config,
         Self::Internal,
@@ -173,6 +177,9 @@ impl ErrorKind {
             Self::NotSupported => "This provider cannot do it; see get_balance and list_sms for what is known here.",
             Self::LedgerUnavailable => {
                 "Nothing was sent, because what is sent must be recorded first. The operator must look at the ledger file and its disk."
+            }
+            Self::ClockUnreliable => {
+                "Nothing was sent. The operator must set the machine's clock; if the clock is right now and was wrong before, run `sms-mcp budget accept-clock`."
             }
             Self::ShuttingDown => "Nothing was sent. The server is stopping; call again when it is back, with the same idempotency_key.",
             Self::Config => "Run `sms-mcp config check`.",

@@ -350,7 +350,8 @@ pub trait Store: Send + Sync {
     /// Decides, holds the money and records the intent, in one durable step.
     ///
     /// # Errors
-    /// [`ErrorKind::SessionInvalid`] for a handle that is unknown, somebody else's, or closed.
+    /// [`ErrorKind::SessionInvalid`] for a handle that is unknown, somebody else's, or closed;
+    /// [`ErrorKind::ClockUnreliable`] for a clock that cannot be right; the decision's own for a spent budget.
     async fn reserve(&self, intent: Intent, decide: Decide) -> Result<Reservation>;
 
     /// Takes queued messages for handing over: they are `attempting`, durably, before this returns.
@@ -397,6 +398,9 @@ pub trait Store: Send + Sync {
 
     /// Unfreezes a budget, for the operator. Returns whether there was a frozen one with this name.
     async fn unfreeze(&self, key: &str) -> Result<bool>;
+
+    /// Takes the clock as it is from now on, for the operator, after it had been wrong.
+    async fn accept_clock(&self) -> Result<()>;
 
     /// Gives back what this process had claimed, and closes.
     async fn close(&self) -> Result<()>;

@@ -102,6 +102,11 @@ async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command) -> Resu
             print_line(&format!("{name} is open again"));
             Ok(())
         }
+        Command::Budget { action: Some(BudgetAction::AcceptClock), .. } => {
+            engine.accept_clock().await?;
+            print_line("the clock is taken as it is");
+            Ok(())
+        }
         Command::Budget { action: None, json } => {
             let budgets = engine.all_budgets().await?;
             if json {

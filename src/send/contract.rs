@@ -20,7 +20,7 @@ use crate::store::Change;
 #[derive(Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SendArgs {
-    /// Recipient: +<country code><number>; a national number only if the server has a default region.
+    /// Recipient in E.164, such as +12025550123; a national number only if the server has a default region.
     pub to: String,
     /// Text of the message.
     pub message: String,

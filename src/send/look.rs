@@ -183,6 +183,14 @@ impl Engine {
         Ok(self.parts().store.all_budgets().await?.iter().map(|budget| BudgetView::of(budget, currency)).collect())
     }
 
+    /// Takes the clock as it is from now on, for the operator.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn accept_clock(&self) -> Result<()> {
+        self.parts().store.accept_clock().await
+    }
+
     /// Lets a frozen budget go on, for the operator.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The ledger in one SQLite file, for one machine.
 //!
-//! One thread writes ([`writer`]); readers have their own connections. Several processes may share the file: write
+//! One thread writes (`writer`); readers have their own connections. Several processes may share the file: write
 //! transactions are immediate and short. Which process is alive is told by lock files beside the ledger, which the
 //! operating system releases at any death, so an attempt of a process that died becomes unknown at once, while one
 //! of a process that lives is left alone, and nothing has to be written while nothing happens.
@@ -260,6 +260,10 @@ impl Store for SqliteStore {
     async fn unfreeze(&self, key: &str) -> Result<bool> {
         let key = key.to_owned();
         self.writer()?.run(move |db| settle::unfreeze(db, &key)).await
+    }
+
+    async fn accept_clock(&self) -> Result<()> {
+        self.writer()?.run(settle::accept_clock).await
     }
 
     async fn close(&self) -> Result<()> {

@@ -254,27 +254,68 @@ pub(super) struct Pace {
     until_us: i64,
     now_us: i64,
     interval_us: i64,
+    per_second: i64,
+    /// How far the clock stands before the last send, in microseconds.
+    behind_us: i64,
 }
 
 const SECOND_US: i64 = 1_000_000;
+
+/// 2026-01-01: no clock of a machine that runs this program stands before it.
+const EARLIEST_US: i64 = 1_767_225_600 * SECOND_US;
+
+/// How far a clock may be set back without anybody looking: ten minutes.
+const MOST_BEHIND_US: i64 = 600 * SECOND_US;
 
 impl Pace {
     pub(super) fn read(db: &Connection, now: Timestamp, per_second: u32) -> JobResult<Self> {
         let until_us: i64 = db.prepare_cached("SELECT until_us FROM pace")?.query_row([], |row| row.get(0))?;
         let now_us = now.as_millis().saturating_mul(1_000);
-        // A clock that was set back must not stop all sending for as long.
+        let behind_us = (until_us - now_us - SECOND_US).max(0);
+        // A clock that was set back a little must not stop all sending for as long.
         let until_us = until_us.clamp(now_us, now_us + SECOND_US);
-        Ok(Self { until_us, now_us, interval_us: (SECOND_US / i64::from(per_second.max(1))).max(1) })
+        let per_second = i64::from(per_second.max(1));
+        Ok(Self { until_us, now_us, interval_us: (SECOND_US / per_second).max(1), per_second, behind_us })
     }
 
-    /// How many may go now.
+    /// Refuses a clock that cannot be right: it would open yesterday's budgets, or count no recent message.
+    fn check_clock(&self) -> Result<()> {
+        if self.now_us < EARLIEST_US {
+            let now = Timestamp(self.now_us / 1_000).rfc3339();
+            return Err(Error::new(ErrorKind::ClockUnreliable, format!("this machine's clock says {now}, which cannot be right")));
+        }
+        if self.behind_us > MOST_BEHIND_US {
+            let minutes = self.behind_us / 60 / SECOND_US;
+            return Err(Error::new(
+                ErrorKind::ClockUnreliable,
+                format!("this machine's clock stands {minutes} min before the last send in the ledger"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// What a bulk leaves free, so that single sends need not wait for it to end.
+    fn spare_us(&self) -> i64 {
+        self.per_second / 5 * self.interval_us
+    }
+
+    /// How many messages of a bulk may go now.
     pub(super) fn room(&self) -> u32 {
-        u32::try_from((self.now_us + SECOND_US - self.until_us) / self.interval_us).unwrap_or(0)
+        u32::try_from((self.now_us + SECOND_US - self.spare_us() - self.until_us) / self.interval_us).unwrap_or(0)
     }
 
-    /// How long until one may go, in milliseconds.
-    pub(super) fn wait_ms(&self) -> u64 {
-        let short_us = self.until_us + self.interval_us - (self.now_us + SECOND_US);
+    /// How long until one message of a bulk may go, in milliseconds.
+    pub(super) fn bulk_wait_ms(&self) -> u64 {
+        self.wait_for_us(self.spare_us())
+    }
+
+    /// How long until a single message may go, in milliseconds.
+    fn wait_ms(&self) -> u64 {
+        self.wait_for_us(0)
+    }
+
+    fn wait_for_us(&self, spare_us: i64) -> u64 {
+        let short_us = self.until_us + self.interval_us - (self.now_us + SECOND_US - spare_us);
         u64::try_from(short_us.max(0)).unwrap_or(0).div_ceil(1_000)
     }
 
@@ -314,6 +355,7 @@ pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, decide: &Dec
     }
     let mut rows = look(db, path(&intent.payer, intent.now, found))?;
     let mut pace = Pace::read(db, intent.now, intent.per_second)?;
+    business!(pace.check_clock());
     let mut facts = Facts { budgets: rows.iter().map(|row| row.budget.clone()).collect(), rate_wait_ms: pace.wait_ms(), ..Facts::default() };
     let mut refused = Vec::new();
     let mut taken = Vec::new();

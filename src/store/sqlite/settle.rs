@@ -227,7 +227,7 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim) -> JobResult<Cla
         return Ok(Claimed::default());
     }
     if room == 0 {
-        return Ok(Claimed { messages: Vec::new(), wait_ms: Some(pace.wait_ms().max(1)) });
+        return Ok(Claimed { messages: Vec::new(), wait_ms: Some(pace.bulk_wait_ms().max(1)) });
     }
     pace.take(db, u32::try_from(messages.len()).unwrap_or(u32::MAX))?;
     let mut update = db.prepare_cached("UPDATE message SET state = 2, owner = ?2, changed_ms = ?3, history = history || ',' || ?4 WHERE seq = ?1")?;
@@ -276,6 +276,12 @@ pub(super) fn leave(db: &Connection, owner: i64) -> JobResult<()> {
     let now: i64 = db.query_row("SELECT coalesce(max(changed_ms), 0) FROM message WHERE state = 2 AND owner = ?1", [owner], |row| row.get(0))?;
     lose(db, "state = 2 AND owner = ?1", [owner], Timestamp(now), "the server stopped before the answer")?;
     release(db, owner)?;
+    Ok(())
+}
+
+/// See [`crate::store::Store::accept_clock`].
+pub(super) fn accept_clock(db: &Connection) -> JobResult<()> {
+    db.execute("UPDATE pace SET until_us = 0", [])?;
     Ok(())
 }
 

@@ -437,3 +437,40 @@ async fn texts_that_are_not_to_be_kept_go_as_soon_as_they_cannot_be_sent() {
         assert_eq!(text(2).await.as_deref(), Some("text 2"));
     }
 }
+
+#[tokio::test]
+async fn a_clock_that_cannot_be_right_sends_nothing_until_it_is_set_or_accepted() {
+    for place in places() {
+        let store = place.open();
+        let at = |n, ms: i64| Intent { now: NOW.plus_ms(ms), ..intent(vec![draft(n)]) };
+        take(&*store, at(1, 0)).await;
+        take(&*store, at(2, -300_000)).await;
+        let refused = store.reserve(at(3, -86_400_000), by_budget()).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ClockUnreliable);
+        let unset = store.reserve(Intent { now: Timestamp(0), ..at(3, 0) }, by_budget()).await.unwrap_err();
+        assert_eq!(unset.kind(), ErrorKind::ClockUnreliable);
+        store.accept_clock().await.unwrap();
+        take(&*store, at(3, -86_400_000)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_bulk_leaves_room_for_single_sends() {
+    for place in places() {
+        let store = place.open();
+        take(&*store, queued(1, 5)).await;
+        let slow = Claim { per_second: 5, ..claim(10) };
+        assert_eq!(store.claim(slow.clone()).await.unwrap().messages.len(), 4, "four of five");
+        assert_eq!(store.claim(slow).await.unwrap().wait_ms, Some(200));
+        let waited = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let notes = Arc::clone(&waited);
+        let look: Decide = Arc::new(move |_, facts| {
+            notes.lock().unwrap().push(facts.rate_wait_ms);
+            Ok(())
+        });
+        let single = |n| Intent { per_second: 5, payer: Payer { session: Limits::default(), ..payer() }, ..intent(vec![draft(n)]) };
+        store.reserve(single(20), Arc::clone(&look)).await.unwrap();
+        store.reserve(Intent { preview: true, ..single(21) }, look).await.unwrap();
+        assert_eq!(*waited.lock().unwrap(), [0, 200]);
+    }
+}
