@@ -98,11 +98,13 @@ pub enum Fault {
     Overcharged,
     /// +1 202 555 0111: taken, and no receipt ever comes.
     NoReceipt,
+    /// +1 202 555 0112: taken, and the account is empty from then on.
+    EmptiesBalance,
 }
 
 impl Fault {
     /// The table: the number, the fault, and what a user sees. README and tests read it.
-    pub const TABLE: [(&'static str, Self, &'static str); 11] = [
+    pub const TABLE: [(&'static str, Self, &'static str); 12] = [
         ("+12025550101", Self::Rejected, "refused for good: `provider_rejected`"),
         ("+12025550102", Self::NoBalance, "refused, the account is empty: `insufficient_balance`"),
         ("+12025550103", Self::ThrottledOnce, "throttled once, then sent"),
@@ -114,6 +116,7 @@ impl Fault {
         ("+12025550109", Self::ThrottledAlways, "throttled always: `provider_unavailable`"),
         ("+12025550110", Self::Overcharged, "sent, charged twice the quote: the budget freezes"),
         ("+12025550111", Self::NoReceipt, "sent; no receipt ever comes"),
+        ("+12025550112", Self::EmptiesBalance, "sent; the account is empty from then on"),
     ];
 
     /// The fault that this number asks for.
@@ -277,7 +280,7 @@ impl Sandbox {
                 return Outcome::Unknown { why: format!("the outbox could not be written: {error}") };
             }
         }
-        account.balance_micros -= price.micros;
+        account.balance_micros = if fault == Fault::EmptiesBalance { 0 } else { account.balance_micros - price.micros };
         account.sequence += 1;
         let vendor_id = format!("sbx-{}-{:x}-{:x}-{:x}", fault.letter(), now.as_millis(), std::process::id(), account.sequence);
         drop(account);

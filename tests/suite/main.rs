@@ -6,6 +6,7 @@ mod arrows;
 mod cli;
 mod contract;
 mod documents;
+mod engine;
 mod http;
 mod malformed;
 mod phones;

@@ -117,6 +117,12 @@ async fn the_sandbox_plays_each_fault_as_its_table_says() {
                 let expected: &[State] = if fault == Fault::ReceiptTwice { &[State::Delivered; 2] } else { &[State::Failed] };
                 assert_eq!(come, expected);
             }
+            Fault::EmptiesBalance => {
+                assert!(matches!(outcome, Ok(Outcome::Accepted { .. })));
+                assert!(matches!(case.provider.balance().await, Ok(Balance::Money(money)) if money.micros == 0));
+                let next = case.provider.send(&submission(2, &fictional(2))).await;
+                assert!(matches!(next, Outcome::Rejected { code: ErrorKind::InsufficientBalance, .. }), "{next:?}");
+            }
             _ => panic!("the table has a fault that this test does not know: {fault:?}"),
         }
     }

@@ -1,0 +1,348 @@
+//! The engine with a clock that tests set: days, windows, idle times, waits and timeouts, without waiting for any.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+
+use sms_mcp::clock::{Clock, SharedClock, Timestamp};
+use sms_mcp::config;
+use sms_mcp::error::{Error, ErrorKind, Result};
+use sms_mcp::guard::Guard;
+use sms_mcp::provider::{Balance, Capabilities, Outcome, Provider, Receipt, Submission};
+use sms_mcp::send::contract::{BalanceArgs, BulkArgs, BulkStatus, ListArgs, OpenArgs, Recipient, SendAnswer, SendArgs, StatusArgs};
+use sms_mcp::send::{Base, Caller, Engine, Parts};
+use sms_mcp::sms::message::State;
+use sms_mcp::sms::money::{Amount, Currency, Money};
+use sms_mcp::sms::number::Number;
+use sms_mcp::store::sqlite::SqliteStore;
+
+use crate::support::fictional;
+
+/// 2027-01-15T12:00:00Z.
+const NOON: i64 = 1_800_014_400_000;
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+
+/// A clock that stands until it is set; a wait moves it on at once, unless it is a long one.
+struct TestClock {
+    now: AtomicI64,
+    drawn: AtomicU64,
+    waits: Mutex<Vec<u64>>,
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.now.load(Ordering::SeqCst))
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) -> Result<()> {
+        let drawn = self.drawn.fetch_add(1, Ordering::SeqCst);
+        bytes.iter_mut().zip(drawn.to_le_bytes().iter().cycle()).for_each(|(byte, draw)| *byte = *draw);
+        Ok(())
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let ms = u64::try_from(duration.as_millis()).unwrap();
+        self.waits.lock().unwrap().push(ms);
+        Box::pin(async move {
+            // A timeout is as long as it ever is here; a wait before another try is a moment.
+            tokio::time::sleep(Duration::from_millis(if ms >= 30_000 { 150 } else { 1 })).await;
+        })
+    }
+}
+
+/// A carrier that does what its script says, then accepts.
+#[derive(Default)]
+struct Scripted {
+    script: Mutex<Vec<Outcome>>,
+    sent: Mutex<Vec<String>>,
+    stalls: bool,
+}
+
+#[async_trait]
+impl Provider for Scripted {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default()
+    }
+
+    fn name(&self) -> &str {
+        "scripted"
+    }
+
+    fn price(&self, _: &Number, segments: u32) -> Option<Money> {
+        Money { micros: 100_000, currency: Currency::USD }.times(segments)
+    }
+
+    async fn send(&self, submission: &Submission) -> Outcome {
+        self.sent.lock().unwrap().push(submission.text.clone());
+        if self.stalls {
+            std::future::pending::<()>().await;
+        }
+        let next = { self.script.lock().unwrap().pop() };
+        next.unwrap_or(Outcome::Accepted { vendor_id: Some(submission.id.to_string()), status: State::Sent, segments: None, price: None })
+    }
+
+    async fn balance(&self) -> Result<Balance> {
+        Err(Error::new(ErrorKind::NotSupported, "no balance here"))
+    }
+
+    async fn status(&self, _: &str) -> Result<Option<Receipt>> {
+        Err(Error::new(ErrorKind::NotSupported, "no status here"))
+    }
+
+    fn receipts(&self) -> Option<tokio::sync::mpsc::Receiver<Receipt>> {
+        None
+    }
+}
+
+struct Bench {
+    engine: Engine,
+    clock: Arc<TestClock>,
+    provider: Arc<Scripted>,
+    _folder: tempfile::TempDir,
+}
+
+fn bench(script: Vec<Outcome>, change: impl FnOnce(&mut config::Guard)) -> Bench {
+    bench_with(Scripted { script: Mutex::new(script.into_iter().rev().collect()), ..Scripted::default() }, change)
+}
+
+fn bench_with(provider: Scripted, change: impl FnOnce(&mut config::Guard)) -> Bench {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(TestClock { now: AtomicI64::new(NOON), drawn: AtomicU64::new(0), waits: Mutex::default() });
+    let mut settings = config::Guard { sends_per_second: 1_000, ..config::Guard::default() };
+    change(&mut settings);
+    let provider = Arc::new(provider);
+    let engine = Engine::new(Parts {
+        store: Arc::new(SqliteStore::open(&folder.path().join("ledger.db"), Timestamp(NOON), [1; 8]).unwrap()),
+        provider: Arc::<Scripted>::clone(&provider),
+        guard: Guard::new(settings, std::collections::BTreeMap::new()),
+        clock: Arc::<TestClock>::clone(&clock) as SharedClock,
+        settings: config::Send::default(),
+        keep_texts: true,
+        default_region: None,
+    });
+    Bench { engine, clock, provider, _folder: folder }
+}
+
+fn caller(base: Base) -> Caller {
+    Caller { principal: "alice".into(), base }
+}
+
+fn to(n: usize, message: &str) -> SendArgs {
+    SendArgs { to: fictional(n), message: message.into(), ..SendArgs::default() }
+}
+
+impl Bench {
+    async fn send(&self, args: SendArgs) -> Result<SendAnswer> {
+        self.engine.send(caller(Base::Named("process".into())), args).await
+    }
+
+    async fn kind(&self, args: SendArgs) -> Option<ErrorKind> {
+        self.send(args).await.err().map(|error| error.kind())
+    }
+
+    fn later(&self, ms: i64) {
+        self.clock.now.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    fn tries(&self) -> usize {
+        self.provider.sent.lock().unwrap().len()
+    }
+}
+
+fn not_sent() -> Outcome {
+    Outcome::NotSent { retry_after_ms: None, why: "busy".into() }
+}
+
+#[tokio::test]
+async fn a_day_is_a_utc_day_and_midnight_opens_the_next() {
+    let bench = bench(Vec::new(), |guard| guard.day_spend = Amount(150_000));
+    assert!(bench.send(to(1, "one")).await.is_ok());
+    assert_eq!(bench.kind(to(2, "two")).await, Some(ErrorKind::BudgetExceeded));
+    bench.later(12 * HOUR - 1);
+    assert_eq!(bench.kind(to(2, "two")).await, Some(ErrorKind::BudgetExceeded), "a millisecond before midnight");
+    bench.later(1);
+    assert!(bench.send(to(2, "two")).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_same_text_is_a_duplicate_for_ten_minutes_unless_it_is_meant() {
+    let bench = bench(Vec::new(), |_| {});
+    let first = bench.send(to(1, "hello")).await.unwrap();
+    let refused = bench.send(to(1, "hello")).await.unwrap_err();
+    assert_eq!(refused.details().message_id.as_deref(), first.id.as_ref().map(|id| id.as_str()));
+    assert!(bench.send(to(2, "hello")).await.is_ok(), "to somebody else");
+    assert!(bench.send(to(1, "other")).await.is_ok(), "another text");
+    assert!(bench.send(SendArgs { allow_duplicate: true, ..to(1, "hello") }).await.is_ok());
+    bench.later(10 * MINUTE);
+    assert!(bench.send(to(1, "hello")).await.is_ok());
+    assert_eq!(bench.tries(), 5);
+}
+
+#[tokio::test]
+async fn a_person_gets_five_messages_an_hour_and_twenty_a_day() {
+    let bench = bench(Vec::new(), |_| {});
+    for hour in 0..4 {
+        for n in 0..5 {
+            assert_eq!(bench.kind(to(1, &format!("{hour} {n}"))).await, None, "{hour} {n}");
+        }
+        assert_eq!(bench.kind(to(1, "one more")).await, Some(ErrorKind::RecipientLimit));
+        bench.later(HOUR);
+    }
+    assert_eq!(bench.kind(to(1, "one more")).await, Some(ErrorKind::RecipientLimit), "twenty in the day");
+    bench.later(20 * HOUR + 1);
+    assert_eq!(bench.kind(to(1, "one more")).await, None);
+}
+
+#[tokio::test]
+async fn too_fast_is_refused_with_the_time_to_wait() {
+    let bench = bench(Vec::new(), |guard| guard.sends_per_second = 2);
+    assert!(bench.send(to(1, "a")).await.is_ok() && bench.send(to(2, "b")).await.is_ok());
+    let refused = bench.send(to(3, "c")).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.details().retry_after_ms), (ErrorKind::RateLimited, Some(500)));
+    bench.later(500);
+    assert!(bench.send(to(3, "c")).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_was_certainly_not_sent_is_tried_three_times_and_then_the_key_is_free() {
+    let bench = bench(vec![not_sent(), not_sent(), not_sent(), not_sent()], |_| {});
+    let keyed = || SendArgs { idempotency_key: Some("k".into()), ..to(1, "hello") };
+    assert_eq!(bench.kind(keyed()).await, Some(ErrorKind::ProviderUnavailable));
+    assert_eq!(bench.tries(), 3);
+    let waits: Vec<u64> = bench.clock.waits.lock().unwrap().iter().copied().filter(|ms| *ms < 30_000).collect();
+    assert_eq!(waits, [200, 400], "and each wait is longer");
+    let balance = bench.engine.balance(&caller(Base::Named("process".into())), BalanceArgs::default()).await.unwrap();
+    assert!(balance.budgets.iter().all(|budget| budget.held == "0.00" && budget.messages == 0), "nothing is held");
+    let answer = bench.send(keyed()).await.unwrap();
+    assert!(!answer.replayed, "the same key sends now");
+    assert_eq!(bench.tries(), 5);
+}
+
+#[tokio::test]
+async fn a_long_wait_that_the_provider_asks_for_is_not_sat_out() {
+    let bench = bench(vec![Outcome::NotSent { retry_after_ms: Some(60_000), why: "later".into() }], |_| {});
+    assert_eq!(bench.kind(to(1, "hello")).await, Some(ErrorKind::ProviderUnavailable));
+    assert_eq!(bench.tries(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_unknown_keeps_its_money_and_is_never_sent_again() {
+    let bench = bench(vec![Outcome::Unknown { why: "reset by peer".into() }], |_| {});
+    let keyed = || SendArgs { idempotency_key: Some("k".into()), ..to(1, "hello") };
+    let lost = bench.send(keyed()).await.unwrap_err();
+    assert_eq!(lost.kind(), ErrorKind::OutcomeUnknown);
+    let again = bench.send(keyed()).await.unwrap_err();
+    assert_eq!((again.kind(), again.details().message_id.clone()), (ErrorKind::OutcomeUnknown, lost.details().message_id.clone()));
+    let unkeyed = bench.send(to(1, "hello")).await.unwrap_err();
+    assert_eq!(unkeyed.kind(), ErrorKind::DuplicateSuspected);
+    assert!(unkeyed.next_step().contains("NOT retry"), "{}", unkeyed.next_step());
+    assert_eq!(bench.tries(), 1);
+    let budgets = bench.engine.balance(&caller(Base::Named("process".into())), BalanceArgs::default()).await.unwrap().budgets;
+    assert!(budgets.iter().all(|budget| budget.held == "0.10" && budget.spent == "0.00"));
+}
+
+#[tokio::test]
+async fn a_provider_that_never_answers_is_given_up_as_unknown() {
+    let bench = bench_with(Scripted { stalls: true, ..Scripted::default() }, |_| {});
+    assert_eq!(bench.kind(to(1, "hello")).await, Some(ErrorKind::OutcomeUnknown));
+    assert_eq!(bench.tries(), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_provider_gives_the_money_back_and_stays_a_refusal_under_its_key() {
+    let bench = bench(vec![Outcome::Rejected { code: ErrorKind::ProviderRejected, why: "blocked\u{202e}".into() }], |_| {});
+    let keyed = || SendArgs { idempotency_key: Some("k".into()), ..to(1, "hello") };
+    let refused = bench.send(keyed()).await.unwrap_err();
+    assert_eq!(refused.details().provider_said.as_deref(), Some("blocked\\u{202e}"));
+    assert_eq!(bench.kind(keyed()).await, Some(ErrorKind::ProviderRejected));
+    assert_eq!(bench.tries(), 1);
+    assert!(bench.send(to(1, "hello")).await.is_ok(), "what never left is no duplicate");
+}
+
+#[tokio::test]
+async fn a_charge_above_the_quote_is_posted_and_freezes_the_budgets() {
+    let price = Some(Money { micros: 300_000, currency: Currency::USD });
+    let bench = bench(vec![Outcome::Accepted { vendor_id: None, status: State::Sent, segments: Some(3), price }], |_| {});
+    let answer = bench.send(to(1, "hello")).await.unwrap();
+    assert_eq!((answer.price.amount.as_str(), answer.segments), ("0.30", 3));
+    assert!(answer.warnings.iter().any(|warning| warning.contains("frozen")), "{:?}", answer.warnings);
+    assert_eq!(bench.kind(to(2, "hello")).await, Some(ErrorKind::BudgetFrozen));
+}
+
+#[tokio::test]
+async fn an_open_session_closes_when_idle_and_the_day_still_holds() {
+    let bench = bench(Vec::new(), |guard| {
+        guard.session_spend = Amount(150_000);
+        guard.day_spend = Amount(250_000);
+    });
+    let open = |args| bench.engine.send(caller(Base::Open), args);
+    assert!(open(to(1, "a")).await.is_ok());
+    bench.later(29 * MINUTE);
+    assert_eq!(open(to(2, "b")).await.unwrap_err().kind(), ErrorKind::BudgetExceeded, "still the same session");
+    bench.later(31 * MINUTE);
+    assert!(open(to(2, "b")).await.is_ok(), "a new session");
+    bench.later(31 * MINUTE);
+    let refused = open(to(3, "c")).await.unwrap_err();
+    assert!(refused.message().contains("today"), "the day is spent: {refused}");
+}
+
+#[tokio::test]
+async fn a_handle_is_a_slice_that_expires() {
+    let bench = bench(Vec::new(), |_| {});
+    let owner = caller(Base::Named("process".into()));
+    let opened = bench.engine.open_session(&owner, OpenArgs { max_messages: Some(1), ..OpenArgs::default() }).await.unwrap();
+    let with = |n, text| SendArgs { session: Some(opened.session.clone()), ..to(n, text) };
+    assert!(bench.send(with(1, "a")).await.is_ok());
+    assert_eq!(bench.kind(with(2, "b")).await, Some(ErrorKind::BudgetExceeded));
+    bench.later(31 * MINUTE);
+    let expired = bench.send(with(2, "b")).await.unwrap_err();
+    assert!(expired.kind() == ErrorKind::SessionInvalid && expired.message().contains("expired"), "{expired}");
+}
+
+#[tokio::test]
+async fn a_bulk_tells_each_recipients_outcome_and_its_own() {
+    let script = vec![Outcome::Unknown { why: "lost".into() }, Outcome::Rejected { code: ErrorKind::ProviderRejected, why: "no".into() }];
+    let bench = bench(script, |_| {});
+    bench.engine.start(false).await.unwrap();
+    let recipients = (1..=4).map(|n| Recipient { to: fictional(n), data: std::collections::BTreeMap::new() }).collect();
+    let args = BulkArgs { recipients, message: "hello".into(), ..BulkArgs::default() };
+    let answer = bench.engine.send_bulk(caller(Base::Named("process".into())), args, None, None).await.unwrap();
+    assert_eq!((answer.status, answer.accepted), (BulkStatus::Done, 4));
+    let count = |state: &str| answer.counts.get(state).copied().unwrap_or(0);
+    assert_eq!((count("sent"), count("rejected"), count("unknown")), (2, 1, 1));
+    assert!(answer.warnings.iter().any(|warning| warning.contains("NOT")), "{:?}", answer.warnings);
+    let listed = bench.engine.list(&caller(Base::Open), ListArgs { batch: answer.batch, ..ListArgs::default() }).await.unwrap();
+    assert_eq!(listed.messages.len(), 4);
+    bench.engine.stop(Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn a_stop_refuses_what_is_new_and_records_what_did_not_end() {
+    let bench = bench_with(Scripted { stalls: true, ..Scripted::default() }, |_| {});
+    let engine = bench.engine.clone();
+    let sending = tokio::spawn(async move { engine.send(caller(Base::Named("process".into())), to(1, "hello")).await });
+    while bench.tries() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    bench.engine.stop(Duration::from_millis(1)).await;
+    assert_eq!(bench.kind(to(2, "hello")).await, Some(ErrorKind::ShuttingDown));
+    sending.abort();
+    let reopened = SqliteStore::open(&bench._folder.path().join("ledger.db"), Timestamp(NOON), [2; 8]).unwrap();
+    let filter = sms_mcp::store::Filter { principal: "alice".into(), limit: 9, ..Default::default() };
+    let messages = sms_mcp::store::Store::list(&reopened, filter).await.unwrap();
+    assert_eq!(messages.iter().map(|message| message.state).collect::<Vec<_>>(), [State::Unknown]);
+}
+
+#[tokio::test]
+async fn nobody_sees_anothers_messages() {
+    let bench = bench(Vec::new(), |_| {});
+    let mine = bench.send(to(1, "hello")).await.unwrap().id.unwrap();
+    let bob = Caller { principal: "bob".into(), base: Base::Open };
+    assert_eq!(bench.engine.status(&bob, StatusArgs { id: mine.to_string() }).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(bench.engine.list(&bob, ListArgs::default()).await.unwrap().messages.is_empty());
+    assert!(bench.engine.send(bob, to(1, "hello")).await.is_ok(), "and another's text is no duplicate of mine");
+}
