@@ -28,6 +28,9 @@ use crate::store::sqlite::SqliteStore;
 /// How long a stop waits for what is in flight. The whole stop takes less than 5 s.
 const STOP_PATIENCE: Duration = Duration::from_secs(4);
 
+/// How long the last answers may take to be written after the last send has ended.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
 /// Logs to standard error. Only this crate's own events reach the chosen level: libraries log requests and results
 /// whole below `warn`, and those hold texts.
 pub fn start_logging(log: &Log) {
@@ -113,10 +116,18 @@ pub async fn serve_stdio(loaded: &Loaded) -> Result<()> {
     };
     engine.begin_stop();
     if !is_over {
-        // The answers of what is in flight still go out.
-        let _ = tokio::time::timeout(STOP_PATIENCE, &mut session).await;
+        // What is in flight ends, and its answers still go out.
+        let answered = async {
+            engine.idle().await;
+            tokio::time::sleep(LAST_WORDS).await;
+        };
+        tokio::select! {
+            () = &mut session => {}
+            () = answered => {}
+            () = tokio::time::sleep(STOP_PATIENCE) => {}
+        }
     }
-    engine.stop(if is_over { STOP_PATIENCE } else { Duration::from_millis(200) }).await;
+    engine.stop(if is_over { STOP_PATIENCE } else { LAST_WORDS }).await;
     Ok(())
 }
 

@@ -197,12 +197,17 @@ impl Engine {
         self.inner.tasks.close();
     }
 
+    /// Waits until nothing is in flight any more, after [`Engine::begin_stop`].
+    pub async fn idle(&self) {
+        self.inner.tasks.wait().await;
+    }
+
     /// Stops: refuses what is new, waits up to `patience` for what is in flight, and closes the ledger. What did not
     /// end in time is recorded as unknown; what is still queued waits for the next process.
     pub async fn stop(&self, patience: Duration) {
         self.begin_stop();
         tokio::select! {
-            () = self.inner.tasks.wait() => {}
+            () = self.idle() => {}
             () = self.parts().clock.sleep(patience) => tracing::warn!(in_flight = self.inner.tasks.len(), "stopping with sends in flight; their outcome is unknown"),
         }
         if let Err(error) = self.parts().store.close().await {

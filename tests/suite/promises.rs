@@ -421,3 +421,34 @@ async fn one_key_a_thousand_times_at_once_sends_once() {
     assert!(answers.iter().all(|answer| matches!(answer["status"].as_str(), Some("sent" | "delivered"))), "and of its outcome");
     assert_eq!(answers.iter().filter(|answer| answer["replayed"] == false).count(), 1);
 }
+
+/// Starts a slow send, asks the server to stop, and returns the answer and how long the stop took.
+fn stop_midway(number: &str, ask_to_stop: impl FnOnce(&mut Pipe)) -> (Option<Value>, Duration) {
+    let desk = Desk::new("[[provider]]\nkind = \"sandbox\"\nlatency = \"400ms\"\n");
+    let mut pipe = Pipe::start(&desk, "");
+    let id = pipe.call("send_sms", &json!({ "to": number, "message": "hello" }));
+    std::thread::sleep(Duration::from_millis(150));
+    let began = std::time::Instant::now();
+    ask_to_stop(&mut pipe);
+    let answer = pipe.wait_for(id);
+    assert!(pipe.child.wait().unwrap().success());
+    (answer, began.elapsed())
+}
+
+#[test]
+fn the_end_of_the_input_lets_a_send_in_flight_end_and_gives_up_a_stalled_one_within_five_seconds() {
+    let (answer, took) = stop_midway(&fictional(1), |pipe| drop(pipe.input.take()));
+    assert_eq!(said(&answer.unwrap())["status"], "sent");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    let (answer, took) = stop_midway("+12025550105", |pipe| drop(pipe.input.take()));
+    assert!(answer.is_none() && took < Duration::from_secs(5), "{took:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_termination_signal_lets_a_send_in_flight_end_and_answer() {
+    let terminate = |pipe: &mut Pipe| drop(std::process::Command::new("kill").arg(pipe.child.id().to_string()).status().unwrap());
+    let (answer, took) = stop_midway(&fictional(1), terminate);
+    assert_eq!(said(&answer.unwrap())["status"], "sent");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
