@@ -4,18 +4,11 @@ use rmcp::model::{CallToolResult, ContentBlock};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::sms::untrusted;
 
 /// A tool result from the engine's answer.
-pub fn result<T: Serialize>(answer: Result<T>) -> CallToolResult {
-    match answer {
-        Ok(answer) => success(&answer),
-        Err(failed) => error(&failed),
-    }
-}
-
-fn success<T: Serialize>(answer: &T) -> CallToolResult {
+pub fn success<T: Serialize>(answer: &T) -> CallToolResult {
     // The text is the same JSON, for clients that do not read structured content.
     let (Ok(text), Ok(value)) = (serde_json::to_string(answer), serde_json::to_value(answer)) else {
         return CallToolResult::error(vec![ContentBlock::text("{\"code\":\"internal\",\"message\":\"the answer could not be written\"}")]);

@@ -1,6 +1,6 @@
 //! The tools: their names, descriptions and schemas, and the call of each.
 //!
-//! To add one: a line in [`Tools::new`] and an arm in [`Tools::call`], with argument and answer types in
+//! To add one: a line in [`Tools::new`] and an arm in `perform`, with argument and answer types in
 //! `send/contract.rs`. The list is a contract; `tests/suite/snapshots/tools.json` shows every change of it.
 
 use std::sync::Arc;
@@ -112,36 +112,22 @@ impl Tools {
             let shown = crate::sms::untrusted::escape(name);
             return Err(ErrorData::invalid_params(format!("there is no tool \"{shown}\"; the tools are {}", names.join(", ")), None));
         };
-        let Call { engine, caller, bulk_wait, progress } = call;
-        let result = match tool.name.as_ref() {
-            "send_sms" => match read(tool, arguments) {
-                Ok(args) => render::result(engine.send(caller, args).await),
-                Err(error) => render::error(&error),
-            },
-            SEND_BULK => match read(tool, arguments) {
-                Ok(args) => render::result(engine.send_bulk(caller, args, Some(bulk_wait), progress).await),
-                Err(error) => render::error(&error),
-            },
-            "get_balance" => match read(tool, arguments) {
-                Ok(args) => render::result(engine.balance(&caller, args).await),
-                Err(error) => render::error(&error),
-            },
-            "list_sms" => match read(tool, arguments) {
-                Ok(args) => render::result(engine.list(&caller, args).await),
-                Err(error) => render::error(&error),
-            },
-            "get_status" => match read(tool, arguments) {
-                Ok(args) => render::result(engine.status(&caller, args).await),
-                Err(error) => render::error(&error),
-            },
-            "open_session" => match read(tool, arguments) {
-                Ok(args) => render::result(engine.open_session(&caller, args).await),
-                Err(error) => render::error(&error),
-            },
-            _ => return Err(ErrorData::internal_error("the tool is listed but not built", None)),
-        };
-        Ok(result)
+        Ok(perform(tool, arguments, call).await.unwrap_or_else(|error| render::error(&error)))
     }
+}
+
+/// Reads the arguments, asks the engine, and writes the answer.
+async fn perform(tool: &Tool, arguments: JsonObject, call: Call<'_>) -> Result<CallToolResult> {
+    let Call { engine, caller, bulk_wait, progress } = call;
+    Ok(match tool.name.as_ref() {
+        "send_sms" => render::success(&engine.send(caller, read(tool, arguments)?).await?),
+        SEND_BULK => render::success(&engine.send_bulk(caller, read(tool, arguments)?, Some(bulk_wait), progress).await?),
+        "get_balance" => render::success(&engine.balance(&caller, read(tool, arguments)?).await?),
+        "list_sms" => render::success(&engine.list(&caller, read(tool, arguments)?).await?),
+        "get_status" => render::success(&engine.status(&caller, read(tool, arguments)?).await?),
+        "open_session" => render::success(&engine.open_session(&caller, read(tool, arguments)?).await?),
+        name => return Err(Error::new(ErrorKind::Internal, format!("the tool {name} is listed but not built"))),
+    })
 }
 
 fn tool<A: JsonSchema, R: JsonSchema>(name: &'static str, title: &str, description: &'static str, annotations: ToolAnnotations) -> Tool {
