@@ -447,7 +447,9 @@ fn the_end_of_the_input_lets_a_send_in_flight_end_and_gives_up_a_stalled_one_wit
 #[cfg(unix)]
 #[test]
 fn a_termination_signal_lets_a_send_in_flight_end_and_answer() {
-    let terminate = |pipe: &mut Pipe| drop(std::process::Command::new("kill").arg(pipe.child.id().to_string()).status().unwrap());
+    let terminate = |pipe: &mut Pipe| {
+        std::process::Command::new("kill").arg(pipe.child.id().to_string()).status().unwrap();
+    };
     let (answer, took) = stop_midway(&fictional(1), terminate);
     assert_eq!(said(&answer.unwrap())["status"], "sent");
     assert!(took < Duration::from_secs(2), "{took:?}");
