@@ -149,7 +149,13 @@ pub async fn serve_http(loaded: &Loaded, listen: Option<String>) -> Result<()> {
         bulk_wait: loaded.config.send.bulk_wait.duration(),
         session_idle: loaded.config.guard.session_idle.duration(),
     };
-    let endpoint = Endpoint::bind(engine.clone(), options, stop.clone()).await?;
+    let endpoint = match Endpoint::bind(engine.clone(), options, stop.clone()).await {
+        Ok(endpoint) => endpoint,
+        Err(error) => {
+            engine.stop(Duration::ZERO).await;
+            return Err(error);
+        }
+    };
     engine.start(true).await?;
     tracing::info!(address = %endpoint.address(), ledger = %loaded.ledger.display(), "serving MCP at /mcp");
     let serving = tokio::spawn(endpoint.serve());

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{BudgetAction, BulkCommand, Cli, Command, ConfigAction, ListCommand, OnInvalidRule, SendCommand, Shell, demo};
 use crate::app;
-use crate::config::{self, Config, Flags, Loaded, Sources};
+use crate::config::{self, Config, Flags, Loaded, LogLevel, Sources};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mcp::tools::Tools;
 use crate::send::contract::{
@@ -56,7 +56,12 @@ pub(super) async fn run(command: Option<Command>, flags: Flags) -> Result<()> {
         }
         _ => {}
     }
-    let loaded = config::load(&Sources::from_process(flags))?;
+    let is_told_what_to_log = flags.log.is_some();
+    let mut loaded = config::load(&Sources::from_process(flags))?;
+    if !is_told_what_to_log && !matches!(command, None | Some(Command::Serve { .. })) {
+        // Somebody reads the answer at a terminal: what goes well needs no log beside it.
+        loaded.config.log.level = LogLevel::Warn;
+    }
     app::start_logging(&loaded.config.log);
     match command {
         None | Some(Command::Serve { http: None }) => app::serve_stdio(&loaded).await,
