@@ -338,7 +338,7 @@ async fn fill(path: &Path) {
             handle: None,
             idle_ms: 1,
             currency: "USD".into(),
-            total: None,
+            total: limits,
             day: limits,
             session: limits,
         };
@@ -359,7 +359,14 @@ async fn fill(path: &Path) {
             preview: false,
         };
         store.reserve(intent, Arc::new(|_, _| Ok(()))).await.unwrap();
-        let claim = sms_mcp::store::Claim { now: at, limit: 1_000, per_second: 1_000_000, max_age_ms: i64::MAX / 4, adopt: false };
+        let claim = sms_mcp::store::Claim {
+            now: at,
+            limit: 1_000,
+            per_second: 1_000_000,
+            max_age_ms: i64::MAX / 4,
+            adopt: false,
+            provider: "sandbox".into(),
+        };
         store.claim(claim).await.unwrap();
         let settle = ids.iter().enumerate().map(|(n, id)| {
             let settlement = Settlement {

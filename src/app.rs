@@ -26,7 +26,7 @@ use crate::sms::message::hex;
 use crate::store::sqlite::SqliteStore;
 
 /// How long a stop waits for what is in flight. The whole stop takes less than 5 s.
-const STOP_PATIENCE: Duration = Duration::from_secs(4);
+const STOP_PATIENCE: Duration = Duration::from_millis(3_500);
 
 /// How long the last answers may take to be written after the last send has ended.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -164,7 +164,7 @@ pub async fn serve_http(loaded: &Loaded, listen: Option<String>) -> Result<()> {
     // Sends in flight end first, then the connections that wait for them.
     engine.stop(STOP_PATIENCE).await;
     stop.cancel();
-    let _ = serving.await;
+    let _ = tokio::time::timeout(LAST_WORDS * 4, serving).await;
     Ok(())
 }
 

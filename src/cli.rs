@@ -61,6 +61,11 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Take back what is still queued of a bulk
+    Cancel {
+        /// bat_...
+        id: String,
+    },
     /// List messages, newest first
     List(ListCommand),
     /// Show the provider's balance and what is left to spend
@@ -174,10 +179,10 @@ struct ListCommand {
 
 #[derive(Debug, Subcommand)]
 enum BudgetAction {
-    /// Let a frozen budget go on
+    /// Let frozen budgets go on
     Unfreeze {
-        /// Its name, as `budget` shows it
-        name: String,
+        /// Its name, as `budget` shows it; without a name, every frozen one
+        name: Option<String>,
     },
     /// Take the machine's clock as it is, after it had been wrong
     AcceptClock,
@@ -238,7 +243,7 @@ impl Command {
             Self::Bulk(command) => command.json,
             Self::List(command) => command.json,
             Self::Status { json, .. } | Self::Balance { json } | Self::Budget { json, .. } => *json,
-            Self::Serve { .. } | Self::Demo | Self::Tools | Self::Config { .. } | Self::Completions { .. } => false,
+            Self::Serve { .. } | Self::Cancel { .. } | Self::Demo | Self::Tools | Self::Config { .. } | Self::Completions { .. } => false,
         }
     }
 }

@@ -117,7 +117,8 @@ impl Guard {
         let is_number = !digits.is_empty() && digits.len() <= 15 && digits.bytes().all(|byte| byte.is_ascii_digit());
         let is_name = !from.is_empty()
             && from.len() <= MAX_ALPHANUMERIC_SENDER
-            && from.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" -_.&".contains(&byte));
+            && from.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" -_.&".contains(&byte))
+            && from.bytes().any(|byte| byte.is_ascii_alphanumeric());
         if !is_number && !is_name {
             return Err(Error::new(
                 ErrorKind::SenderNotAllowed,
@@ -150,7 +151,8 @@ impl Guard {
     /// [`ErrorKind::PriceUnknown`] when a price is in another currency than the budgets, or does not fit.
     pub fn price(&self, to: &Number, segments: usize, quoted: Option<Money>) -> Result<Money> {
         let currency = self.settings.currency;
-        if let Some(price) = quoted {
+        // A quote of nothing, or less, is no price: it would hold nothing.
+        if let Some(price) = quoted.filter(|price| price.micros > 0) {
             if price.currency == currency {
                 return Ok(price);
             }
@@ -297,7 +299,7 @@ mod tests {
         for fine in ["ACME", "+33612345678", "12345", "My Shop-1"] {
             assert!(open.check_sender(Some(fine)).is_ok(), "{fine}");
         }
-        for wrong in ["", "TwelveLetter", "Caf\u{e9}", "a\nb", "+1234567890123456"] {
+        for wrong in ["", " ", "&&&", "TwelveLetter", "Caf\u{e9}", "a\nb", "+1234567890123456"] {
             assert_eq!(open.check_sender(Some(wrong)).unwrap_err().kind(), ErrorKind::SenderNotAllowed, "{wrong}");
         }
         let listed = guard(|s| s.allow_senders = vec!["ACME".into()]);
@@ -312,6 +314,8 @@ mod tests {
         assert_eq!(guard.price(&number("+447400123456"), 2, Some(usd(7))).unwrap(), usd(7));
         assert_eq!(guard.price(&number("+447400123456"), 2, None).unwrap(), usd(100_000));
         assert_eq!(guard.price(&number("+442079460018"), 1, None).unwrap(), usd(40_000));
+        assert_eq!(guard.price(&number("+447400123456"), 2, Some(usd(0))).unwrap(), usd(100_000), "nothing is no price");
+        assert_eq!(guard.price(&number("+447400123456"), 2, Some(usd(-5))).unwrap(), usd(100_000));
         assert_eq!(guard.price(&number("+33612345678"), 3, None).unwrap(), usd(1_500_000));
         let euro = Money { micros: 1, currency: "EUR".parse().unwrap() };
         assert_eq!(guard.price(&number("+33612345678"), 1, Some(euro)).unwrap_err().kind(), ErrorKind::PriceUnknown);

@@ -126,7 +126,11 @@ impl Endpoint {
         let places = Arc::new(Semaphore::new(usize::try_from(self.settings.max_connections).unwrap_or(1_024)));
         let graceful = GracefulShutdown::new();
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+            let place = tokio::select! {
+                place = Arc::clone(&places).acquire_owned() => place,
+                () = self.stop.cancelled() => break,
+            };
+            let Ok(place) = place else { break };
             let stream = tokio::select! {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => stream,

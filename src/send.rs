@@ -41,6 +41,9 @@ const REPLAY_WAIT: Duration = Duration::from_secs(35);
 /// How often a repeated call looks when the first one runs in another process.
 const REPLAY_POLL: Duration = Duration::from_millis(50);
 
+/// How long closing the ledger may take.
+const CLOSE_PATIENCE: Duration = Duration::from_millis(400);
+
 /// How often the ledger is searched for what a process that died left behind.
 const RECOVER_EVERY: Duration = Duration::from_secs(5);
 
@@ -210,7 +213,12 @@ impl Engine {
             () = self.idle() => {}
             () = self.parts().clock.sleep(patience) => tracing::warn!(in_flight = self.inner.tasks.len(), "stopping with sends in flight; their outcome is unknown"),
         }
-        if let Err(error) = self.parts().store.close().await {
+        // Another process may hold the file. What is not written now, the next process recovers.
+        let closed = tokio::select! {
+            closed = self.parts().store.close() => closed,
+            () = self.parts().clock.sleep(CLOSE_PATIENCE) => Err(Error::new(ErrorKind::LedgerUnavailable, "another process holds the ledger")),
+        };
+        if let Err(error) = closed {
             tracing::error!(%error, "the ledger did not close cleanly");
         }
     }
@@ -237,7 +245,10 @@ impl Engine {
         if args.dry_run {
             return self.quote(caller, &args).await;
         }
-        let prepared = self.prepare(&args)?;
+        let prepared = match self.prepare(&args) {
+            Ok(prepared) => prepared,
+            Err(refused) => return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await),
+        };
         let id = prepared.draft.id.clone();
         let payer = self.payer(caller, args.session.clone())?;
         let intent = Intent {
@@ -261,13 +272,27 @@ impl Engine {
             Ok(Reservation::Conflict) => Err(prepare::conflict()),
             Ok(Reservation::Replay(Target::Message(first))) => {
                 locked(&self.inner.waiting).remove(&id);
-                self.replay(caller, &first).await
+                self.replay(caller, &first).await.map_err(|error| match error.kind() {
+                    ErrorKind::LedgerUnavailable => prepare::accepted(error, first.as_str()),
+                    _ => error,
+                })
             }
             Ok(Reservation::Replay(Target::Batch(_))) => Err(prepare::conflict()),
             Err(error) => Err(error),
         };
         locked(&self.inner.waiting).remove(&id);
         answer
+    }
+
+    /// A refusal, unless an earlier call with this key was accepted (the operator changed the rules since): then
+    /// "nothing was sent" would be wrong.
+    async fn unless_accepted(&self, caller: &Caller, key: Option<&str>, refused: Error) -> Error {
+        let Some(key) = key else { return refused };
+        match self.parts().store.target_of(&caller.principal, key).await {
+            Ok(Some(Target::Message(id))) => prepare::accepted(refused, id.as_str()),
+            Ok(Some(Target::Batch(id))) => prepare::accepted(refused, id.as_str()),
+            Ok(None) | Err(_) => refused,
+        }
     }
 
     /// What every intent of this engine has in common.
@@ -304,7 +329,7 @@ impl Engine {
             handle,
             idle_ms: guard.settings().session_idle.as_millis(),
             currency: guard.settings().currency.to_string(),
-            total: guard.settings().total_spend.map(|_| guard.limits(Scope::Total)),
+            total: guard.limits(Scope::Total),
             day: guard.limits(Scope::Day),
             session: guard.limits(Scope::Session),
         })

@@ -40,8 +40,8 @@ pub struct Payer {
     pub idle_ms: i64,
     /// The currency of all amounts, part of each budget's name.
     pub currency: String,
-    /// Limits over the ledger's whole life; none means there is no such budget.
-    pub total: Option<Limits>,
+    /// Limits over the ledger's whole life.
+    pub total: Limits,
     /// Limits of the principal's UTC day.
     pub day: Limits,
     /// Limits of the base session.
@@ -59,7 +59,7 @@ pub struct Draft {
     pub from: Option<String>,
     /// The text.
     pub text: String,
-    /// Digest of sender and text, for duplicates.
+    /// Digest of the text, for duplicates.
     pub digest: [u8; 16],
     /// `GSM-7` or `UCS-2`.
     pub encoding: &'static str,
@@ -307,6 +307,8 @@ pub struct Claim {
     pub max_age_ms: i64,
     /// Whether to take over what a process that died left queued.
     pub adopt: bool,
+    /// Only messages for this provider: the queue of another waits for a server that has it.
+    pub provider: String,
 }
 
 /// What [`Store::recover`] found.
@@ -354,7 +356,8 @@ pub trait Store: Send + Sync {
     /// [`ErrorKind::ClockUnreliable`] for a clock that cannot be right; the decision's own for a spent budget.
     async fn reserve(&self, intent: Intent, decide: Decide) -> Result<Reservation>;
 
-    /// Takes queued messages for handing over: they are `attempting`, durably, before this returns.
+    /// Takes queued messages for handing over: they are `attempting`, durably, before this returns. What a frozen
+    /// budget pays for stays queued.
     async fn claim(&self, claim: Claim) -> Result<Claimed>;
 
     /// Posts how an attempt ended, with its money. A message that already moved on stays as it is. Returns the
@@ -368,6 +371,12 @@ pub trait Store: Send + Sync {
     /// Turns the attempts of processes that died into unknown outcomes, and releases what they had queued. With
     /// `stale_before`, this process's own attempts from before then are unknown as well.
     async fn recover(&self, now: Timestamp, stale_before: Option<Timestamp>) -> Result<Recovered>;
+
+    /// Takes back what is still queued of a bulk, with its money. Returns how many messages that were.
+    async fn cancel(&self, principal: &str, id: &BatchId, now: Timestamp) -> Result<u32>;
+
+    /// What this principal's key led to.
+    async fn target_of(&self, principal: &str, key: &str) -> Result<Option<Target>>;
 
     /// A message of this principal.
     async fn message(&self, principal: &str, id: &MessageId) -> Result<Option<Record>>;

@@ -87,6 +87,11 @@ async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command) -> Resu
             let answer = engine.status(&caller, StatusArgs { id }).await?;
             if json { print_json(&answer) } else { print_status(&answer) }
         }
+        Command::Cancel { id } => {
+            let count = engine.cancel(&caller, &BatchId::from_text(id)).await?;
+            print_line(&format!("{count} queued messages canceled; what had left stays as it is"));
+            Ok(())
+        }
         Command::List(command) => list(engine, &caller, command).await,
         Command::Balance { json } => {
             let answer = engine.balance(&caller, BalanceArgs::default()).await?;
@@ -103,8 +108,9 @@ async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command) -> Resu
             Ok(())
         }
         Command::Budget { action: Some(BudgetAction::Unfreeze { name }), .. } => {
-            engine.unfreeze(&name).await?;
-            print_line(&format!("{name} is open again"));
+            for name in engine.unfreeze(name).await? {
+                print_line(&format!("{name} is open again"));
+            }
             Ok(())
         }
         Command::Budget { action: Some(BudgetAction::AcceptClock), .. } => {

@@ -160,6 +160,9 @@ fn provider_fault(text: &str, wrong: &str) -> Option<(usize, String)> {
 }
 
 fn override_from_environment(config: Config, text: &str, environment: &BTreeMap<String, String>) -> Result<Config> {
+    if let Some(name) = environment.keys().find(|name| is_near_miss(name)) {
+        return Err(config_error(format!("environment variable {name} sets nothing; a setting has two underscores, as SMS_MCP__GUARD__DAY_SPEND")));
+    }
     let overrides: Vec<_> = environment.iter().filter(|(name, _)| name.starts_with(OVERRIDE_PREFIX)).collect();
     if overrides.is_empty() {
         return Ok(config);
@@ -187,6 +190,13 @@ fn override_from_environment(config: Config, text: &str, environment: &BTreeMap<
         }
     }
     Ok(config)
+}
+
+/// Whether a variable is meant as a setting but lacks an underscore: a limit that is not set must not go unnoticed.
+fn is_near_miss(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix("SMS_MCP_").filter(|rest| !rest.starts_with('_')) else { return false };
+    let sections = ["GUARD", "RATES", "SEND", "LEDGER", "HTTP", "LOG", "PROVIDER"];
+    rest.starts_with("GUARD_") || rest.split_once("__").is_some_and(|(section, _)| sections.contains(&section))
 }
 
 /// The table and the configuration with one override applied.
@@ -270,6 +280,7 @@ fn check(config: &Config) -> Result<()> {
         return Err(config_error(format!("guard.recipient_per_day is {}; it must be from 0 to 1000", guard.recipient_per_day)));
     }
     for (name, span) in [
+        ("guard.session_idle", guard.session_idle),
         ("send.timeout", config.send.timeout),
         ("send.queue_max_age", config.send.queue_max_age),
         ("http.header_timeout", config.http.header_timeout),
@@ -318,7 +329,7 @@ pub fn secret(
         let value = std::fs::read_to_string(path).map_err(|error| config_error(format!("{setting}_file {}: {error}", path.display())))?;
         Some(SecretText::new(value.trim()))
     } else {
-        inline.cloned()
+        inline.map(|inline| SecretText::new(inline.expose().trim()))
     };
     match found {
         Some(value) if value.expose().is_empty() => Err(config_error(format!("{setting} is empty"))),
@@ -363,6 +374,14 @@ mod tests {
         assert!(message.contains("SMS_MCP__GUARD__DAY_SPENT") && message.contains("day_spend"), "{message}");
         let message = with_environment(&[("SMS_MCP__GUARD__SESSION_IDLE", "7")]).unwrap_err().message().to_owned();
         assert!(message.contains("SMS_MCP__GUARD__SESSION_IDLE") && message.contains("30m"), "{message}");
+    }
+
+    #[test]
+    fn a_variable_that_lacks_an_underscore_is_an_error_and_another_programs_is_not() {
+        for near in ["SMS_MCP_GUARD__DAY_SPEND", "SMS_MCP_GUARD_DAY_SPEND", "SMS_MCP_HTTP__LISTEN"] {
+            assert!(with_environment(&[(near, "1")]).unwrap_err().message().contains(near), "{near}");
+        }
+        assert!(with_environment(&[("SMS_MCP_TOKEN", "1"), ("SMS_MCP_HTTP_TOKEN", "1")]).is_ok());
     }
 
     #[test]

@@ -194,7 +194,7 @@ impl Engine {
             if let Some(mut running) = running {
                 tokio::select! {
                     _ = running.changed() => {}
-                    () = self.parts().clock.sleep(REPLAY_WAIT) => {}
+                    () = self.pause(REPLAY_WAIT) => {}
                 }
             }
             let record = self.parts().store.message(&caller.principal, id).await?;

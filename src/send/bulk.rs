@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::contract::{BudgetLeft, BulkAnswer, BulkArgs, BulkResult, BulkStatus, OnInvalid, Price};
-use super::prepare::{Prepared, conflict, idempotency, invalid};
+use super::prepare::{Prepared, accepted, conflict, idempotency, invalid};
 use super::{Caller, Engine, crash_point, locked};
 use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
 use crate::guard::Ask;
@@ -23,6 +23,12 @@ const RESULTS: usize = 100;
 
 /// Most faulty recipients that one error lists.
 const LISTED: usize = 100;
+
+/// Longest filled message, in bytes; the guard's `max_segments` is far below.
+const MAX_FILLED: usize = 40_000;
+
+/// How often a bulk that somebody waits for is looked up: messages may also end by expiring or by another process.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// How long the queue waits for a full hand of free places before it takes what there is.
 const GATHER: Duration = Duration::from_millis(10);
@@ -64,23 +70,41 @@ impl Engine {
             Accepted::Batch { id, replayed, done } => (id, replayed, done),
         };
         if let Some((total, handed_over)) = &mut done {
-            self.watch_batch(*total, handed_over, wait, progress).await;
+            self.watch_batch(&watcher, &batch, *total, handed_over, wait, progress).await;
             locked(&self.inner.batches).remove(&batch);
         }
-        let mut answer = self.bulk_answer(&watcher, &batch).await?;
+        let mut answer = self.bulk_answer(&watcher, &batch).await.map_err(|error| accepted(error, batch.as_str()))?;
         answer.replayed = replayed;
         Ok(answer)
     }
 
-    async fn watch_batch(&self, total: u32, handed_over: &mut watch::Receiver<u32>, wait: Option<Duration>, progress: Option<OnProgress>) {
+    /// Waits until a bulk has ended, `wait` is over, or the engine stops.
+    async fn watch_batch(
+        &self,
+        caller: &Caller,
+        batch: &BatchId,
+        total: u32,
+        handed_over: &mut watch::Receiver<u32>,
+        wait: Option<Duration>,
+        progress: Option<OnProgress>,
+    ) {
         let follow = async {
             loop {
                 let count = *handed_over.borrow_and_update();
                 if let Some(tell) = progress.as_ref().filter(|_| count > 0) {
                     tell(count, total);
                 }
-                if count >= total || handed_over.changed().await.is_err() {
+                if count >= total || self.is_stopping() {
                     return;
+                }
+                tokio::select! {
+                    changed = handed_over.changed() => if changed.is_err() { return },
+                    () = self.pause(LOOK_AGAIN) => {
+                        let found = self.parts().store.batch(&caller.principal, batch).await;
+                        if found.is_ok_and(|found| found.is_none_or(|found| found.open() == 0)) {
+                            return;
+                        }
+                    }
                 }
             }
         };
@@ -108,7 +132,7 @@ impl Engine {
         let mut seen = HashSet::with_capacity(args.recipients.len());
         let mut faulty = Vec::new();
         for (index, recipient) in args.recipients.iter().enumerate() {
-            let text = match template.fill(&recipient.data) {
+            let text = match template.fill(&recipient.data, MAX_FILLED) {
                 Ok(text) => text,
                 Err(error) => {
                     faulty.push(RefusedRecipient {
@@ -136,10 +160,10 @@ impl Engine {
     /// One message of a bulk; nothing where this recipient was named before.
     fn prepare_recipient(&self, to: &str, from: Option<&str>, text: String, seen: &mut HashSet<String>) -> Result<Option<Prepared>> {
         let to: Number = self.number(to)?;
+        self.guard().check_destination(&to)?;
         if !seen.insert(to.e164().to_owned()) {
             return Ok(None);
         }
-        self.guard().check_destination(&to)?;
         self.check_text(&text)?;
         self.draft(&to, from, text).map(Some)
     }
@@ -303,6 +327,7 @@ impl Engine {
                 per_second: self.guard().settings().sends_per_second,
                 max_age_ms: settings.queue_max_age.as_millis(),
                 adopt,
+                provider: self.parts().provider.name().to_owned(),
             };
             let claimed = match self.parts().store.claim(claim).await {
                 Ok(claimed) => claimed,
@@ -358,14 +383,18 @@ impl Engine {
     async fn hand_over_queued(&self, record: Record) {
         let (id, batch) = (record.id.clone(), record.batch.clone());
         let settlement = match (Number::parse(&record.to, None), record.text) {
-            _ if record.provider != self.parts().provider.name() => {
-                self.not_possible(format!("the provider \"{}\" is not configured any more", untrusted::escape(&record.provider)))
-            }
             (Ok(to), Some(text)) => {
-                let submission = Submission { id: id.clone(), to, from: record.from, text, segments: record.segments };
-                self.hand_over(&submission).await
+                // The operator may have changed the lists since it was accepted.
+                let allowed = self.guard().check_destination(&to).and_then(|()| self.guard().check_sender(record.from.as_deref()));
+                match allowed {
+                    Ok(()) => {
+                        let submission = Submission { id: id.clone(), to, from: record.from, text, segments: record.segments };
+                        self.hand_over(&submission).await
+                    }
+                    Err(refused) => self.not_possible(refused.kind(), refused.message().to_owned()),
+                }
             }
-            _ => self.not_possible("its text or number is not in the ledger".to_owned()),
+            _ => self.not_possible(ErrorKind::Internal, "its text or number is not in the ledger".to_owned()),
         };
         if let Err(error) = self.settle(&id, &settlement).await {
             tracing::error!(message = %id, %error, "the outcome of a queued message could not be recorded");
@@ -375,9 +404,19 @@ impl Engine {
         }
     }
 
-    fn not_possible(&self, why: String) -> crate::store::Settlement {
-        let at = self.parts().clock.now();
-        self.settlement(at, State::Rejected, ErrorKind::ProviderUnavailable, why, false)
+    fn not_possible(&self, code: ErrorKind, why: String) -> crate::store::Settlement {
+        self.settlement(self.parts().clock.now(), State::Rejected, code, why, false)
+    }
+
+    /// Takes back what is still queued of a bulk, for the operator. Returns how many messages that were.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] for a bulk that this principal does not have, or [`ErrorKind::LedgerUnavailable`].
+    pub async fn cancel(&self, caller: &Caller, id: &BatchId) -> Result<u32> {
+        if self.parts().store.batch(&caller.principal, id).await?.is_none() {
+            return Err(super::look::no_such(id.as_str()));
+        }
+        self.parts().store.cancel(&caller.principal, id, self.parts().clock.now()).await
     }
 }
 

@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::Slice;
 use crate::provider::Balance;
+use crate::sms::facts::Scope;
 use crate::sms::message::{BatchId, MessageId, State};
 use crate::sms::money::Amount;
 use crate::store::{Filter, NewHandle, Record};
@@ -39,7 +40,12 @@ impl Engine {
         let currency = self.guard().settings().currency;
         Ok(BalanceAnswer {
             balance: self.provider_balance().await,
-            budgets: budgets.iter().map(|budget| BudgetView::of(budget, currency)).collect(),
+            // The ledger's total is always kept, and only worth showing where it has a limit.
+            budgets: budgets
+                .iter()
+                .filter(|budget| budget.scope != Scope::Total || budget.limits.spend_micros.is_some() || budget.frozen)
+                .map(|budget| BudgetView::of(budget, currency))
+                .collect(),
             warnings: self.warnings(),
         })
     }
@@ -191,15 +197,21 @@ impl Engine {
         self.parts().store.accept_clock().await
     }
 
-    /// Lets a frozen budget go on, for the operator.
+    /// Lets a frozen budget go on, or all of them, for the operator. Returns their names.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] where no frozen budget has this name, or [`ErrorKind::LedgerUnavailable`].
-    pub async fn unfreeze(&self, name: &str) -> Result<()> {
-        if self.parts().store.unfreeze(name).await? {
-            return Ok(());
+    /// [`ErrorKind::NotFound`] where no such budget is frozen, or [`ErrorKind::LedgerUnavailable`].
+    pub async fn unfreeze(&self, name: Option<String>) -> Result<Vec<String>> {
+        let frozen = self.parts().store.all_budgets().await?.into_iter().filter(|budget| budget.frozen).map(|budget| budget.key);
+        let chosen: Vec<String> = frozen.filter(|key| name.as_ref().is_none_or(|name| name == key)).collect();
+        if chosen.is_empty() {
+            let what = name.map_or_else(|| "no budget is frozen".to_owned(), |name| format!("no frozen budget is called \"{name}\""));
+            return Err(Error::new(ErrorKind::NotFound, what).next("`sms-mcp budget` lists them by name."));
         }
-        Err(Error::new(ErrorKind::NotFound, format!("no frozen budget is called \"{name}\"")).next("`sms-mcp budget` lists them by name."))
+        for key in &chosen {
+            self.parts().store.unfreeze(key).await?;
+        }
+        Ok(chosen)
     }
 }
 

@@ -61,6 +61,12 @@ pub(super) fn conflict() -> Error {
     Error::new(ErrorKind::IdempotencyConflict, "this idempotency_key was used before for a different call (other recipient, text or sender)")
 }
 
+/// A failure after something was accepted: it must not read as if nothing was sent.
+pub(super) fn accepted(error: Error, id: &str) -> Error {
+    let next = format!("{id} was accepted, and goes on or went out: do NOT send it again. Look with get_status.");
+    error.about_message(id).next(next)
+}
+
 fn digest_of(text: &str) -> [u8; 16] {
     let full: [u8; 32] = Sha256::digest(text.as_bytes()).into();
     let mut short = [0; 16];
@@ -72,8 +78,8 @@ impl Engine {
     /// Reads a phone number argument.
     pub(super) fn number(&self, text: &str) -> Result<Number> {
         let (text, refuse) = (text.trim(), |why: String| Err(Error::new(ErrorKind::InvalidNumber, why)));
-        if let Some(c) = text.chars().find(|c| c.is_control()) {
-            return refuse(format!("the number has the control character U+{:04X}; write it as +<country code><number>", u32::from(c)));
+        if let Some(c) = text.chars().find(|c| crate::sms::untrusted::is_hidden(*c)) {
+            return refuse(format!("the number has the control or invisible character U+{:04X}; write it as +<country code><number>", u32::from(c)));
         }
         let number = Number::parse(text, self.parts().default_region).map_err(|error| Error::new(ErrorKind::InvalidNumber, error.to_string()))?;
         // Letters stand for digits on a keypad: "+49... now" would be another, longer number.

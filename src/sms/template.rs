@@ -35,6 +35,11 @@ pub enum TemplateError {
         /// The name.
         name: String,
     },
+    /// The filled message would be longer than allowed.
+    TooLong {
+        /// The most that is allowed, in bytes.
+        most: usize,
+    },
     /// Data that no placeholder uses.
     Unused {
         /// The name.
@@ -48,6 +53,7 @@ impl std::fmt::Display for TemplateError {
             Self::Unclosed { near } => write!(f, "the placeholder that starts at \"{near}\" has no closing }}}}"),
             Self::BadName { name } => write!(f, "\"{name}\" is no placeholder name; use letters, digits, _ and -"),
             Self::Missing { name } => write!(f, "no value for placeholder {{{{{name}}}}}; add \"{name}\" to data"),
+            Self::TooLong { most } => write!(f, "the filled message is longer than {most} bytes"),
             Self::Unused { name } => write!(f, "data has \"{name}\", but the message has no placeholder {{{{{name}}}}}"),
         }
     }
@@ -93,22 +99,25 @@ impl<'a> Template<'a> {
         })
     }
 
-    /// The message for one recipient.
+    /// The message for one recipient, of at most `most` bytes.
     ///
     /// # Errors
-    /// A placeholder without a value, or a value without a placeholder.
-    pub fn fill(&self, data: &BTreeMap<String, String>) -> Result<String, TemplateError> {
+    /// A placeholder without a value, a value without a placeholder, or too long a message.
+    pub fn fill(&self, data: &BTreeMap<String, String>, most: usize) -> Result<String, TemplateError> {
         let mut text = String::new();
         for part in &self.parts {
-            match part {
-                Part::Text(literal) => text.push_str(literal),
-                Part::Name(name) => match data.get(*name) {
-                    Some(value) => text.push_str(value),
-                    None => return Err(TemplateError::Missing { name: (*name).to_owned() }),
-                },
+            let piece = match part {
+                Part::Text(literal) => literal,
+                Part::Name(name) => data.get(*name).map(String::as_str).ok_or_else(|| TemplateError::Missing { name: (*name).to_owned() })?,
+            };
+            // Asked before it grows: a placeholder may stand in the message thousands of times.
+            if text.len() + piece.len() > most {
+                return Err(TemplateError::TooLong { most });
             }
+            text.push_str(piece);
         }
-        match data.keys().find(|name| self.names().all(|used| used != name.as_str())) {
+        let used: std::collections::BTreeSet<&str> = self.names().collect();
+        match data.keys().find(|name| !used.contains(name.as_str())) {
             Some(name) => Err(TemplateError::Unused { name: name.clone() }),
             None => Ok(text),
         }
@@ -127,15 +136,17 @@ mod tests {
     #[test]
     fn placeholders_are_filled_and_values_are_not_templates() {
         let template = Template::parse("Hi {{ name }}, {{n}} {{name}}").unwrap();
-        assert_eq!(template.fill(&data(&[("name", "{{n}}"), ("n", "1")])).unwrap(), "Hi {{n}}, 1 {{n}}");
-        assert_eq!(Template::parse("no braces }} here { }").unwrap().fill(&data(&[])).unwrap(), "no braces }} here { }");
+        assert_eq!(template.fill(&data(&[("name", "{{n}}"), ("n", "1")]), 99).unwrap(), "Hi {{n}}, 1 {{n}}");
+        assert_eq!(Template::parse("no braces }} here { }").unwrap().fill(&data(&[]), 99).unwrap(), "no braces }} here { }");
     }
 
     #[test]
     fn a_missing_or_unknown_name_is_named() {
         let template = Template::parse("Hi {{name}}").unwrap();
-        assert_eq!(template.fill(&data(&[])), Err(TemplateError::Missing { name: "name".into() }));
-        assert_eq!(template.fill(&data(&[("name", "A"), ("x", "B")])), Err(TemplateError::Unused { name: "x".into() }));
+        assert_eq!(template.fill(&data(&[]), 99), Err(TemplateError::Missing { name: "name".into() }));
+        assert_eq!(template.fill(&data(&[("name", "A"), ("x", "B")]), 99), Err(TemplateError::Unused { name: "x".into() }));
+        let bomb = "{{a}}".repeat(1_000);
+        assert_eq!(Template::parse(&bomb).unwrap().fill(&data(&[("a", &"x".repeat(1_000))]), 4_000), Err(TemplateError::TooLong { most: 4_000 }));
         assert!(matches!(Template::parse("Hi {{name"), Err(TemplateError::Unclosed { .. })));
         assert!(matches!(Template::parse("Hi {{}}"), Err(TemplateError::BadName { .. })));
         assert!(matches!(Template::parse("Hi {{a b}}"), Err(TemplateError::BadName { .. })));

@@ -20,7 +20,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{
-    BatchRecord, Change, Claim, Claimed, Decide, Filter, Intent, NewHandle, Payer, Record, Recovered, Report, Reservation, Settlement, Store,
+    BatchRecord, Change, Claim, Claimed, Decide, Filter, Intent, NewHandle, Payer, Record, Recovered, Report, Reservation, Settlement, Store, Target,
 };
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -62,6 +62,9 @@ impl SqliteStore {
     /// [`ErrorKind::LedgerUnavailable`], saying why: no permission, no database, another program's, or a newer one.
     pub fn open(path: &Path, now: Timestamp, random: [u8; 8]) -> Result<Self> {
         make(path)?;
+        // One file, one name: processes that reach it by different paths must find each other's lock files.
+        let canonical = std::fs::canonicalize(path).map_err(|error| cannot_open(path, &error.to_string()))?;
+        let path = canonical.as_path();
         let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         // Before anything is changed: a database that is not ours keeps its mode and its journal.
         applied(&db, path)?;
@@ -218,9 +221,9 @@ impl Store for SqliteStore {
 
     async fn recover(&self, now: Timestamp, stale_before: Option<Timestamp>) -> Result<Recovered> {
         let own = self.instance.id();
-        let instances = self.read(instance::list).await?;
+        let (instances, has_orphans) = self.read(|db| Ok((instance::list(db)?, settle::has_orphans(db)?))).await?;
         let dead = self.instance.dead(instances);
-        if dead.is_empty() && stale_before.is_none() {
+        if dead.is_empty() && !has_orphans && stale_before.is_none() {
             return Ok(Recovered::default());
         }
         self.writer()?.run(move |db| settle::recover(db, own, &dead, now, stale_before)).await
@@ -266,13 +269,24 @@ impl Store for SqliteStore {
         self.writer()?.run(settle::accept_clock).await
     }
 
+    async fn cancel(&self, principal: &str, id: &BatchId, now: Timestamp) -> Result<u32> {
+        let (principal, id) = (principal.to_owned(), id.clone());
+        self.writer()?.run(move |db| settle::cancel(db, &principal, id.as_str(), now)).await
+    }
+
+    async fn target_of(&self, principal: &str, key: &str) -> Result<Option<Target>> {
+        let (principal, key) = (principal.to_owned(), key.to_owned());
+        self.read(move |db| query::target_of(db, &principal, &key)).await
+    }
+
     async fn close(&self) -> Result<()> {
         let owner = self.instance.id();
-        let writer = self.writer()?;
+        // Taken out first: what comes after this is refused, and not written for an owner that has left.
+        let taken = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let writer = taken.ok_or_else(|| unavailable("the ledger is closed"))?;
         writer.run(move |db| settle::leave(db, owner)).await?;
         self.instance.remove_lock();
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
     }
 }

@@ -286,7 +286,7 @@ fn an_overcharge_freezes_until_the_operator_unfreezes() {
 
     let budget = desk.done(&["budget"]);
     let frozen: Vec<&str> = budget.out.lines().filter_map(|line| line.strip_suffix("  FROZEN")).collect();
-    assert_eq!(frozen.len(), 2, "{budget:?}");
+    assert_eq!(frozen.len(), 3, "the whole path, the ledger's total too: {budget:?}");
     for line in frozen {
         let name = line.split_whitespace().last().unwrap();
         assert_eq!(desk.done(&["budget", "unfreeze", name]).out, format!("{name} is open again\n"));
@@ -295,6 +295,45 @@ fn an_overcharge_freezes_until_the_operator_unfreezes() {
     }
     desk.done(&["send", "+12025550123", "Hello"]);
     assert_eq!(desk.sent().len(), 2);
+    desk.done(&["send", "+12025550110", "Again"]);
+    assert_eq!(desk.done(&["budget", "unfreeze"]).out.lines().count(), 3, "without a name: every one");
+    desk.done(&["send", "+12025550124", "Hello"]);
+}
+
+#[test]
+fn a_bulk_stops_where_it_freezes_the_budget_and_the_rest_can_be_canceled() {
+    let desk = Desk::new("[send]\nconcurrency = 1\n");
+    let rows: String = std::iter::once("+12025550110".to_owned()).chain((0..9).map(fictional)).map(|to| format!("{to}\n")).collect();
+    std::fs::write(desk.path().join("people.csv"), format!("to\n{rows}")).unwrap();
+    let file = desk.path().join("people.csv");
+    let mut command = desk.command();
+    command.args(["bulk", "--message", "Hello"]).arg(&file).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let give_up = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while desk.sent().is_empty() {
+        assert!(std::time::Instant::now() < give_up, "nothing is sent");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert_eq!(desk.sent().len(), 1, "nothing leaves from a frozen budget");
+    let listed = desk.done(&["list", "--status", "queued", "--json"]).json();
+    let batch = listed["messages"][0]["batch"].as_str().unwrap().to_owned();
+    assert!(desk.done(&["cancel", &batch]).out.starts_with("9 queued"));
+    assert!(child.wait().unwrap().success(), "and the command that waited ends");
+    assert_eq!(desk.sent().len(), 1);
+    let missing = desk.run(&["cancel", "bat_none"]);
+    assert!(missing.code == 1 && missing.err.contains("(not_found)"), "{missing:?}");
+}
+
+#[test]
+fn a_bulk_command_ends_when_what_is_left_expires() {
+    let desk = Desk::new("[guard]\nsends_per_second = 1\n[send]\nqueue_max_age = \"1500ms\"\n");
+    let rows: String = (0..6).map(fictional).map(|to| format!("{to}\n")).collect();
+    std::fs::write(desk.path().join("people.csv"), format!("to\n{rows}")).unwrap();
+    let file = desk.path().join("people.csv");
+    let answer = desk.done(&["bulk", file.to_str().unwrap(), "--message", "Hello", "--json"]).json();
+    assert_eq!(answer["status"], "done");
+    assert!(answer["counts"]["expired"].as_u64().unwrap() >= 3, "{answer}");
 }
 
 #[test]

@@ -253,3 +253,17 @@ fn a_stop_lets_the_send_in_flight_end_and_refuses_new_ones() {
     assert_eq!(code, Some(0));
     assert_eq!(desk.sent().len(), 1);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_stop_does_not_wait_for_idle_connections_that_take_every_place() {
+    let desk = Desk::new("[http]\nmax_connections = 2\nheader_timeout = \"60s\"\n");
+    let mut server = desk.http(|_| {});
+    let idle: Vec<_> = (0..2).map(|_| connect(server.port)).collect();
+    std::thread::sleep(Duration::from_millis(200));
+    let began = Instant::now();
+    Command::new("kill").arg(server.child.id().to_string()).status().unwrap();
+    assert!(server.child.wait().unwrap().success());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    drop(idle);
+}

@@ -454,3 +454,56 @@ fn a_termination_signal_lets_a_send_in_flight_end_and_answer() {
     assert_eq!(said(&answer.unwrap())["status"], "sent");
     assert!(took < Duration::from_secs(2), "{took:?}");
 }
+
+#[test]
+fn an_outcome_that_cannot_be_recorded_at_once_is_recorded_later_and_one_that_never_can_is_unknown() {
+    // The first commit is the look into the queue at the start, the second the intent; the third, the outcome, fails once.
+    let desk = Desk::new(&crash_settings());
+    let mut pipe = Pipe::start(&desk, "ledger-before-commit=2*off->1*return->off");
+    let answer = pipe.ask("send_sms", &send_of(1)).unwrap();
+    assert_eq!(answer["status"], "sent", "{answer}");
+    pipe.finish();
+
+    let desk = Desk::new(&crash_settings());
+    let mut pipe = Pipe::start(&desk, "ledger-before-commit=2*off->return");
+    let answer = pipe.ask("send_sms", &send_of(1)).unwrap();
+    assert_eq!(answer["code"], "outcome_unknown", "{answer}");
+    assert_eq!(desk.sent().len(), 1);
+    drop(pipe);
+    let mut pipe = Pipe::start(&desk, "");
+    assert_eq!(pipe.ask("send_sms", &send_of(1)).unwrap()["code"], "outcome_unknown", "and stays so under its key");
+    pipe.finish();
+    assert_eq!(desk.sent().len(), 1);
+}
+
+#[test]
+fn a_bulk_in_progress_answers_with_its_id_when_the_server_stops() {
+    let desk = Desk::new("");
+    let mut pipe = Pipe::start(&desk, "");
+    let recipients: Vec<Value> = (0..40).map(|n| json!({ "to": fictional(n) })).collect();
+    let id = pipe.call("send_bulk", &json!({ "recipients": recipients, "message": "hello" }));
+    std::thread::sleep(Duration::from_millis(300));
+    let began = std::time::Instant::now();
+    drop(pipe.input.take());
+    let answer = said(&pipe.wait_for(id).unwrap());
+    assert!(answer["status"] == "in_progress" && answer["batch"].is_string(), "{answer}");
+    assert!(pipe.child.wait().unwrap().success() && began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_stop_ends_within_five_seconds_while_another_program_holds_the_ledger() {
+    let desk = Desk::new("");
+    let mut pipe = Pipe::start(&desk, "");
+    pipe.ask("send_sms", &send_of(0)).unwrap();
+    let holder = rusqlite::Connection::open(desk.ledger()).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for n in 1..6 {
+        pipe.call("send_sms", &send_of(n));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    let began = std::time::Instant::now();
+    drop(pipe.input.take());
+    assert!(pipe.child.wait().unwrap().success());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(desk.sent().len(), 1, "what could not be recorded was not sent");
+}

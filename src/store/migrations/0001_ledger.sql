@@ -1,7 +1,7 @@
 -- The ledger. Amounts are in millionths of the currency's unit, times in milliseconds since 1970 (UTC).
 
 CREATE TABLE instance (
-    id          INTEGER PRIMARY KEY,
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,   -- never used twice: messages name their owner by it
     name        TEXT NOT NULL UNIQUE,   -- its lock file beside the ledger: locked means alive
     opened_ms   INTEGER NOT NULL
 ) STRICT;
@@ -20,6 +20,7 @@ CREATE TABLE budget (
     CHECK (frozen OR limit_micros IS NULL OR held_micros + spent_micros <= limit_micros),
     CHECK (frozen OR limit_messages IS NULL OR messages <= limit_messages)
 ) STRICT;
+CREATE INDEX budget_frozen ON budget (id) WHERE frozen;
 
 CREATE TABLE session (
     id              TEXT PRIMARY KEY,
@@ -32,7 +33,7 @@ CREATE TABLE session (
     opened_ms       INTEGER NOT NULL,
     used_ms         INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX session_open ON session (principal, used_ms) WHERE kind = 1;
+CREATE INDEX session_open ON session (principal, kind, used_ms);
 
 CREATE TABLE batch (
     seq         INTEGER PRIMARY KEY,
@@ -96,9 +97,11 @@ CREATE TABLE early_receipt (
     PRIMARY KEY (vendor_id, provider, state)
 ) STRICT, WITHOUT ROWID;
 
--- One row: when the sending rate is used up (generic cell rate algorithm), in microseconds.
+-- One row: when the sending rate is used up (generic cell rate algorithm), and the latest time of any send, which
+-- tells a clock that was set back. Both in microseconds.
 CREATE TABLE pace (
     id          INTEGER PRIMARY KEY CHECK (id = 1),
-    until_us    INTEGER NOT NULL
+    until_us    INTEGER NOT NULL,
+    latest_us   INTEGER NOT NULL
 ) STRICT;
-INSERT INTO pace (id, until_us) VALUES (1, 0);
+INSERT INTO pace (id, until_us, latest_us) VALUES (1, 0, 0);

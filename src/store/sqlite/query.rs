@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::error::{ErrorKind, RefusedRecipient};
 use crate::sms::facts::Budget;
 use crate::sms::message::{BatchId, MessageId, State};
-use crate::store::{BatchRecord, Change, Filter, Record};
+use crate::store::{BatchRecord, Change, Filter, Record, Target};
 
 /// Most budgets that the operator's list shows, the latest first.
 const BUDGETS: i64 = 100;
@@ -45,6 +45,17 @@ pub(super) fn message(db: &Connection, principal: &str, id: &MessageId) -> rusql
     db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE id = ?1 AND principal = ?2"))?
         .query_row(params![id.as_str(), principal], record_from)
         .optional()
+}
+
+pub(super) fn target_of(db: &Connection, principal: &str, key: &str) -> rusqlite::Result<Option<Target>> {
+    let mut statement = db.prepare_cached("SELECT target FROM idempotency WHERE principal = ?1 AND key = ?2")?;
+    let target: Option<String> = statement.query_row([principal, key], |row| row.get(0)).optional()?;
+    Ok(target.map(target_from))
+}
+
+/// What the target of a key names.
+pub(super) fn target_from(target: String) -> Target {
+    if target.starts_with(BatchId::PREFIX) { Target::Batch(BatchId::from_text(target)) } else { Target::Message(MessageId::from_text(target)) }
 }
 
 pub(super) fn history(db: &Connection, id: &MessageId) -> rusqlite::Result<Vec<Change>> {

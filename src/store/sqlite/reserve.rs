@@ -2,18 +2,22 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::query::target_from;
 use super::writer::JobResult;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::facts::{Budget, Earlier, Facts, Limits, Scope};
-use crate::sms::message::{BatchId, MessageId, SessionId, State};
-use crate::store::{BaseSession, Decide, Draft, Intent, NewHandle, Payer, Reservation, Target};
+use crate::sms::message::{MessageId, SessionId, State};
+use crate::store::{BaseSession, Decide, Draft, Intent, NewHandle, Payer, Reservation};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// How exact "last used" of a session has to be: one write a second is enough for an idle time of minutes.
 const TOUCH_MS: i64 = 1_000;
+
+/// Most handles that a principal may have open at once.
+const MOST_HANDLES: i64 = 1_000;
 
 /// Most rows that the look at one recipient reads; above the highest `recipient_per_day` that the config allows.
 const RECIPIENT_ROWS: i64 = 2_000;
@@ -138,9 +142,9 @@ fn sessions(db: &Connection, payer: &Payer, now: Timestamp) -> Business<Sessions
 }
 
 fn path(payer: &Payer, now: Timestamp, sessions: Sessions) -> Vec<Part> {
-    let total = payer.total.map(|limits| Part { key: format!("total:{}", payer.currency), scope: Scope::Total, limits });
+    let total = Part { key: format!("total:{}", payer.currency), scope: Scope::Total, limits: payer.total };
     let day = Part { key: format!("day:{}:{}:{}", payer.currency, payer.principal, now.utc_day()), scope: Scope::Day, limits: payer.day };
-    total.into_iter().chain(std::iter::once(day)).chain(sessions.parts).collect()
+    [total, day].into_iter().chain(sessions.parts).collect()
 }
 
 /// Reads the budgets of the path as these limits see them; a budget that was never used is not written yet.
@@ -195,6 +199,12 @@ pub(super) fn preview_budgets(db: &Connection, payer: &Payer, now: Timestamp) ->
 
 pub(super) fn open_session(db: &Connection, payer: &Payer, handle: &NewHandle, now: Timestamp) -> Business<Vec<Budget>> {
     let found = business!(sessions(db, payer, now)?);
+    let alive_since = now.plus_ms(-payer.idle_ms).as_millis();
+    let mut statement = db.prepare_cached("SELECT count(*) FROM session WHERE principal = ?1 AND kind = 2 AND used_ms >= ?2")?;
+    let open: i64 = statement.query_row(params![payer.principal, alive_since], |row| row.get(0))?;
+    if open >= MOST_HANDLES {
+        return Ok(Err(Error::new(ErrorKind::RateLimited, format!("{open} session handles are open; use one of them, or wait until one expires"))));
+    }
     touch(db, payer, &found, now)?;
     db.prepare_cached(
         "INSERT INTO session (id, principal, kind, parent, label, limit_micros, limit_messages, opened_ms, used_ms) VALUES (?1, ?2, 2, ?3, ?4, ?5, ?6, ?7, ?7)",
@@ -226,7 +236,7 @@ fn recipient_facts(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut 
     let now = intent.now.as_millis();
     let window = DAY_MS.max(intent.duplicate_window_ms);
     let mut statement = db.prepare_cached(
-        "SELECT id, created_ms, digest, principal, state FROM message WHERE recipient = ?1 AND created_ms > ?2 ORDER BY created_ms DESC LIMIT ?3",
+        "SELECT id, created_ms, digest, principal, state FROM message WHERE recipient = ?1 AND created_ms > ?2 AND state NOT IN (7, 8) ORDER BY created_ms DESC LIMIT ?3",
     )?;
     let mut rows = statement.query(params![draft.to, now - window, RECIPIENT_ROWS])?;
     (facts.recipient_last_hour, facts.recipient_last_day, facts.same_text) = (0, 0, None);
@@ -269,11 +279,12 @@ const MOST_BEHIND_US: i64 = 600 * SECOND_US;
 
 impl Pace {
     pub(super) fn read(db: &Connection, now: Timestamp, per_second: u32) -> JobResult<Self> {
-        let until_us: i64 = db.prepare_cached("SELECT until_us FROM pace")?.query_row([], |row| row.get(0))?;
+        let mut statement = db.prepare_cached("SELECT until_us, latest_us FROM pace")?;
+        let (until_us, latest_us): (i64, i64) = statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let now_us = now.as_millis().saturating_mul(1_000);
-        let behind_us = (until_us - now_us - SECOND_US).max(0);
-        // A clock that was set back a little must not stop all sending for as long.
-        let until_us = until_us.clamp(now_us, now_us + SECOND_US);
+        let behind_us = (latest_us - now_us).max(0);
+        // A clock that was set back a little must not stop all sending for as long: what it had used up is forgotten.
+        let until_us = if until_us > now_us + SECOND_US { now_us } else { until_us.max(now_us) };
         let per_second = i64::from(per_second.max(1));
         Ok(Self { until_us, now_us, interval_us: (SECOND_US / per_second).max(1), per_second, behind_us })
     }
@@ -322,7 +333,7 @@ impl Pace {
     /// Takes room for `count` messages.
     pub(super) fn take(&mut self, db: &Connection, count: u32) -> JobResult<()> {
         self.until_us += self.interval_us.saturating_mul(count.into());
-        db.prepare_cached("UPDATE pace SET until_us = ?1")?.execute([self.until_us])?;
+        db.prepare_cached("UPDATE pace SET until_us = ?1, latest_us = max(latest_us, ?2)")?.execute([self.until_us, self.now_us])?;
         Ok(())
     }
 }
@@ -333,15 +344,11 @@ fn earlier_intent(db: &Connection, intent: &Intent) -> JobResult<Option<Reservat
         .prepare_cached("SELECT fingerprint, target FROM idempotency WHERE principal = ?1 AND key = ?2")?
         .query_row(params![intent.payer.principal, key.key], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    Ok(found.map(|(fingerprint, target)| {
-        if fingerprint != key.fingerprint {
-            Reservation::Conflict
-        } else if target.starts_with(BatchId::PREFIX) {
-            Reservation::Replay(Target::Batch(BatchId::from_text(target)))
-        } else {
-            Reservation::Replay(Target::Message(MessageId::from_text(target)))
-        }
-    }))
+    Ok(found.map(
+        |(fingerprint, target)| {
+            if fingerprint != key.fingerprint { Reservation::Conflict } else { Reservation::Replay(target_from(target)) }
+        },
+    ))
 }
 
 /// See [`crate::store::Store::reserve`].

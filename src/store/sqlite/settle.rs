@@ -212,6 +212,9 @@ pub(super) fn record_receipt(db: &Connection, report: &Report, now: Timestamp) -
 /// See [`crate::store::Store::claim`].
 pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim) -> JobResult<Claimed> {
     const MINE: &str = "state = 1 AND (owner = ?1 OR (owner IS NULL AND ?2))";
+    // What a frozen budget pays for waits until a person looked.
+    const MAY_GO: &str =
+        "provider = ?4 AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || f.id || ',') > 0)";
     let too_old = claim.now.plus_ms(-claim.max_age_ms).as_millis();
     let mut statement = db.prepare_cached(&format!("SELECT {OPEN_COLUMNS} FROM message WHERE {MINE} AND created_ms < ?3 ORDER BY seq LIMIT ?4"))?;
     let expired: Vec<Open> =
@@ -221,8 +224,9 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim) -> JobResult<Cla
     }
     let mut pace = Pace::read(db, claim.now, claim.per_second)?;
     let room = pace.room().min(claim.limit);
-    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE {MINE} ORDER BY seq LIMIT ?3"))?;
-    let messages: Vec<Record> = statement.query_map(params![owner, claim.adopt, room.max(1)], record_from)?.collect::<rusqlite::Result<_>>()?;
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE {MINE} AND {MAY_GO} ORDER BY seq LIMIT ?3"))?;
+    let messages: Vec<Record> =
+        statement.query_map(params![owner, claim.adopt, room.max(1), claim.provider], record_from)?.collect::<rusqlite::Result<_>>()?;
     if messages.is_empty() {
         return Ok(Claimed::default());
     }
@@ -257,13 +261,43 @@ fn release(db: &Connection, owner: i64) -> JobResult<u32> {
     Ok(u32::try_from(released).unwrap_or(u32::MAX))
 }
 
+const ORPHANED: &str = "owner IS NOT NULL AND owner NOT IN (SELECT id FROM instance)";
+
+/// Whether there is work of an owner that is not registered.
+pub(super) fn has_orphans(db: &Connection) -> rusqlite::Result<bool> {
+    db.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM message WHERE state IN (1, 2) AND {ORPHANED})"))?.query_row([], |row| row.get(0))
+}
+
+/// See [`crate::store::Store::cancel`].
+pub(super) fn cancel(db: &Connection, principal: &str, batch: &str, now: Timestamp) -> JobResult<u32> {
+    let sql = format!(
+        "SELECT {OPEN_COLUMNS} FROM message WHERE batch = (SELECT seq FROM batch WHERE id = ?1 AND principal = ?2) AND state IN (0, 1) ORDER BY seq"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let queued: Vec<Open> = statement.query_map([batch, principal], open_from)?.collect::<rusqlite::Result<_>>()?;
+    let mut count = 0;
+    for mut open in queued {
+        count += u32::from(advance_and_post(db, &mut open, &Step::new(State::Canceled, now, Some("canceled by the operator")))?.is_some());
+    }
+    Ok(count)
+}
+
 /// See [`crate::store::Store::recover`].
 pub(super) fn recover(db: &Connection, own: i64, dead: &[Registered], now: Timestamp, stale_before: Option<Timestamp>) -> JobResult<Recovered> {
     let mut recovered = Recovered::default();
     for instance in dead {
+        // Somebody else may have settled it meanwhile.
+        let mut statement = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM instance WHERE id = ?1 AND name = ?2)")?;
+        if !statement.query_row(params![instance.id, instance.name], |row| row.get::<_, bool>(0))? {
+            continue;
+        }
         recovered.unknown += lose(db, "state = 2 AND owner = ?1", [instance.id], now, "the process that was sending it ended before the answer")?;
         recovered.released += release(db, instance.id)?;
     }
+    // Whatever names an owner that is not registered has none.
+    recovered.unknown += lose(db, &format!("state = 2 AND {ORPHANED}"), [], now, "the process that was sending it ended before the answer")?;
+    let released = db.prepare_cached(&format!("UPDATE message SET owner = NULL WHERE state = 1 AND {ORPHANED}"))?.execute([])?;
+    recovered.released += u32::try_from(released).unwrap_or(u32::MAX);
     if let Some(before) = stale_before {
         let sql = "state = 2 AND owner = ?1 AND changed_ms < ?2";
         recovered.unknown += lose(db, sql, params![own, before.as_millis()], now, "no outcome was recorded in time")?;
@@ -281,7 +315,7 @@ pub(super) fn leave(db: &Connection, owner: i64) -> JobResult<()> {
 
 /// See [`crate::store::Store::accept_clock`].
 pub(super) fn accept_clock(db: &Connection) -> JobResult<()> {
-    db.execute("UPDATE pace SET until_us = 0", [])?;
+    db.execute("UPDATE pace SET until_us = 0, latest_us = 0", [])?;
     Ok(())
 }
 

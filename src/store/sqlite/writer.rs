@@ -88,40 +88,46 @@ fn serve(mut db: Connection, waiting: &Receiver<Box<dyn Job>>) {
         group.extend(waiting.try_iter().take(MAX_GROUP - 1));
         match commit(&mut db, &mut group) {
             Ok(()) => group.drain(..).for_each(|job| job.answer(None)),
-            Err(_) if group.len() > 1 => {
+            Err(Trouble::Inside(_)) if group.len() > 1 => {
                 // One job's trouble must not become the others': each alone now.
                 for job in group.drain(..) {
                     let mut alone = [job];
                     let trouble = commit(&mut db, &mut alone).err();
                     let [job] = alone;
-                    answer(job, trouble);
+                    answer(job, trouble.as_ref());
                 }
             }
-            Err(error) => {
-                let mut error = Some(error);
-                group.drain(..).for_each(|job| answer(job, error.take()));
-            }
+            // Nothing began (another process holds the file): alone each would wait as long again.
+            Err(trouble) => group.drain(..).for_each(|job| answer(job, Some(&trouble))),
         }
     }
     // Last words: fold the log back into the file, so that a copy of the one file is whole.
     let _ = db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
-fn answer(job: Box<dyn Job>, trouble: Option<rusqlite::Error>) {
+/// Why a group was not written.
+enum Trouble {
+    /// The transaction could not begin.
+    Begin(rusqlite::Error),
+    /// A job or the commit failed; all of it is undone.
+    Inside(rusqlite::Error),
+}
+
+fn answer(job: Box<dyn Job>, trouble: Option<&Trouble>) {
     match trouble {
         None => job.answer(None),
-        Some(error) => {
+        Some(Trouble::Begin(error) | Trouble::Inside(error)) => {
             tracing::error!(%error, "the ledger refused a write");
             job.answer(Some(&error.to_string()));
         }
     }
 }
 
-fn commit(db: &mut Connection, group: &mut [Box<dyn Job>]) -> JobResult<()> {
-    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+fn commit(db: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<(), Trouble> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Trouble::Begin)?;
     for job in group.iter_mut() {
-        job.run(&transaction)?;
+        job.run(&transaction).map_err(Trouble::Inside)?;
     }
-    fail::fail_point!("ledger-before-commit", |_| Err(rusqlite::Error::InvalidQuery));
-    transaction.commit()
+    fail::fail_point!("ledger-before-commit", |_| Err(Trouble::Inside(rusqlite::Error::InvalidQuery)));
+    transaction.commit().map_err(Trouble::Inside)
 }

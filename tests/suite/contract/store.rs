@@ -51,7 +51,7 @@ fn payer() -> Payer {
         handle: None,
         idle_ms: 1_800_000,
         currency: "USD".into(),
-        total: None,
+        total: Limits::default(),
         day: limits(1_000, 100),
         session: limits(500, 100),
     }
@@ -108,7 +108,7 @@ fn ended(state: State, price: Option<i64>) -> Settlement {
 }
 
 fn claim(limit: u32) -> Claim {
-    Claim { now: NOW, limit, per_second: 1_000, max_age_ms: 3_600_000, adopt: false }
+    Claim { now: NOW, limit, per_second: 1_000, max_age_ms: 3_600_000, adopt: false, provider: "sandbox".into() }
 }
 
 async fn state_of(store: &dyn Store, id: &MessageId) -> State {
@@ -329,7 +329,7 @@ async fn a_handle_narrows_its_session_and_belongs_to_its_principal() {
         assert!(late.kind() == ErrorKind::SessionInvalid && late.message().contains("expired"), "{late}");
         let elsewhere = Payer { handle: Some(id.clone()), base: BaseSession::Named("process-2".into()), ..payer() };
         let scopes: Vec<Scope> = store.budgets(elsewhere, NOW).await.unwrap().into_iter().map(|budget| budget.scope).collect();
-        assert_eq!(scopes, [Scope::Day, Scope::Session, Scope::Session, Scope::Handle], "both sessions and the handle");
+        assert_eq!(scopes, [Scope::Total, Scope::Day, Scope::Session, Scope::Session, Scope::Handle], "both sessions and the handle");
     }
 }
 
@@ -445,6 +445,9 @@ async fn a_clock_that_cannot_be_right_sends_nothing_until_it_is_set_or_accepted(
         let at = |n, ms: i64| Intent { now: NOW.plus_ms(ms), ..intent(vec![draft(n)]) };
         take(&*store, at(1, 0)).await;
         take(&*store, at(2, -300_000)).await;
+        let waits: Decide = Arc::new(|_, facts| if facts.rate_wait_ms == 0 { Ok(()) } else { Err(Error::new(ErrorKind::RateLimited, "wait")) });
+        let slow = Intent { per_second: 1, ..at(4, -310_000) };
+        assert!(matches!(store.reserve(slow, waits).await.unwrap(), Reservation::Taken { .. }), "a small step back stops nothing");
         let refused = store.reserve(at(3, -86_400_000), by_budget()).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::ClockUnreliable);
         let unset = store.reserve(Intent { now: Timestamp(0), ..at(3, 0) }, by_budget()).await.unwrap_err();
@@ -473,4 +476,77 @@ async fn a_bulk_leaves_room_for_single_sends() {
         store.reserve(Intent { preview: true, ..single(21) }, look).await.unwrap();
         assert_eq!(*waited.lock().unwrap(), [0, 200]);
     }
+}
+
+#[tokio::test]
+async fn what_a_frozen_budget_pays_for_stays_queued_until_a_person_looked_and_midnight_is_none() {
+    for place in places() {
+        let store = place.open();
+        take(&*store, queued(1, 3)).await;
+        store.claim(claim(1)).await.unwrap();
+        store.settle(&draft(1).id, ended(State::Sent, Some(700))).await.unwrap();
+        assert!(store.claim(claim(10)).await.unwrap().messages.is_empty());
+        let tomorrow =
+            Intent { now: NOW.plus_ms(86_400_000), payer: Payer { base: BaseSession::Named("p2".into()), ..payer() }, ..intent(vec![draft(9)]) };
+        assert_eq!(store.reserve(tomorrow.clone(), by_budget()).await.unwrap_err().kind(), ErrorKind::BudgetExceeded);
+        for frozen in store.all_budgets().await.unwrap().into_iter().filter(|budget| budget.frozen) {
+            assert!(store.unfreeze(&frozen.key).await.unwrap());
+        }
+        assert_eq!(store.claim(claim(10)).await.unwrap().messages.len(), 2);
+        take(&*store, tomorrow).await;
+    }
+}
+
+#[tokio::test]
+async fn a_queue_waits_for_its_provider_and_can_be_canceled() {
+    for place in places() {
+        let store = place.open();
+        take(&*store, queued(1, 3)).await;
+        let other = Claim { provider: "another".into(), ..claim(10) };
+        assert!(store.claim(other).await.unwrap().messages.is_empty());
+        store.claim(claim(1)).await.unwrap();
+        let batch = BatchId::new(NOW.as_millis(), 1);
+        assert_eq!(store.cancel("bob", &batch, NOW).await.unwrap(), 0, "not another's");
+        assert_eq!(store.cancel("alice", &batch, NOW).await.unwrap(), 2);
+        assert_eq!(state_of(&*store, &draft(1).id).await, State::Attempting, "what had left stays as it is");
+        assert_eq!(state_of(&*store, &draft(3).id).await, State::Canceled);
+        assert_eq!(budget(&*store, Scope::Session).await.held_micros, HOLD);
+    }
+}
+
+#[tokio::test]
+async fn the_total_counts_from_the_first_message_also_where_it_had_no_limit_then() {
+    for place in places() {
+        let store = place.open();
+        take(&*store, intent(vec![draft(1)])).await;
+        let limited = Payer { total: limits(150, 100), ..payer() };
+        let refused = store.reserve(Intent { payer: limited.clone(), ..intent(vec![draft(2)]) }, by_budget()).await;
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::BudgetExceeded);
+        assert_eq!(store.budgets(limited, NOW).await.unwrap()[0].left_micros(), Some(50));
+    }
+}
+
+#[tokio::test]
+async fn one_file_by_two_paths_is_one_ledger_and_ids_of_processes_are_never_used_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, link) = (folder.path().join("ledger.db"), folder.path().join("link.db"));
+    let open = |path: &Path, name: u8| SqliteStore::open(path, NOW, [name; 8]).unwrap();
+    let first = open(&file, 1);
+    take(&first, intent(vec![draft(1)])).await;
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    #[cfg(not(unix))]
+    std::fs::hard_link(&file, &link).unwrap();
+    let second = open(&link, 2);
+    assert_eq!(second.recover(NOW, None).await.unwrap(), sms_mcp::store::Recovered::default(), "the first lives");
+    assert_eq!(state_of(&second, &draft(1).id).await, State::Attempting);
+    second.close().await.unwrap();
+    // Somebody took the first one's registration away: its work is still found once it has ended.
+    rusqlite::Connection::open(&file).unwrap().execute_batch("DELETE FROM instance").unwrap();
+    drop(first);
+    let third = open(&file, 3);
+    assert_eq!(third.recover(NOW, None).await.unwrap().unknown, 1);
+    assert_eq!(state_of(&third, &draft(1).id).await, State::Unknown);
+    let ids: i64 = rusqlite::Connection::open(&file).unwrap().query_row("SELECT max(id) FROM instance", [], |row| row.get(0)).unwrap();
+    assert_eq!(ids, 3);
 }
