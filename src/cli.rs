@@ -31,6 +31,9 @@ struct Global {
     /// Ledger file [default: ledger.db in the user's data folder]
     #[arg(long, value_name = "FILE", global = true)]
     ledger: Option<PathBuf>,
+    /// Whose messages and budgets a command sees and spends: `http` is the bearer token's [default: this user's]
+    #[arg(long = "as", value_name = "PRINCIPAL", global = true)]
+    principal: Option<String>,
     /// How much is logged, to standard error
     #[arg(long, value_name = "LEVEL", global = true)]
     log: Option<LogLevel>,
@@ -209,9 +212,10 @@ enum Shell {
 /// Runs the command line and returns the exit code. Errors are printed here.
 pub async fn run(cli: Cli) -> u8 {
     let Cli { global, command } = cli;
+    let principal = global.principal;
     let flags = Flags { config: global.config, ledger: global.ledger, log: global.log, log_format: global.log_format };
     let wants_json = command.as_ref().is_some_and(Command::wants_json);
-    match commands::run(command, flags).await {
+    match commands::run(command, flags, principal).await {
         Ok(()) => 0,
         Err(error) => {
             if wants_json {

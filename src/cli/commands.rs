@@ -45,7 +45,7 @@ fn print_json<T: Serialize>(value: &T) -> Result<()> {
 }
 
 /// Runs one command.
-pub(super) async fn run(command: Option<Command>, flags: Flags) -> Result<()> {
+pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Option<String>) -> Result<()> {
     match command {
         Some(Command::Demo) => return demo::run().await,
         Some(Command::Tools) => return print_json(&Tools::new().list()),
@@ -69,17 +69,20 @@ pub(super) async fn run(command: Option<Command>, flags: Flags) -> Result<()> {
         Some(Command::Config { .. }) => check(&loaded).await,
         Some(command) => {
             let engine = app::build(&loaded)?;
-            let done = with_engine(&engine, &loaded, command).await;
+            let done = with_engine(&engine, &loaded, command, principal).await;
             engine.stop(END_PATIENCE).await;
             done
         }
     }
 }
 
-async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command) -> Result<()> {
+async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, principal: Option<String>) -> Result<()> {
     // Recovers what a crash left, but sends only what this command asks for.
     engine.start(false).await?;
-    let caller = app::process_caller(loaded)?;
+    let mut caller = app::process_caller(loaded)?;
+    if let Some(principal) = principal {
+        caller.principal = principal;
+    }
     match command {
         Command::Send(command) => send(engine, caller, command).await,
         Command::Bulk(command) => bulk(engine, caller, command).await,

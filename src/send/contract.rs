@@ -422,7 +422,8 @@ impl BudgetView {
             remaining: budget.left_micros().map(text),
             messages: budget.messages,
             messages_remaining: budget.left_messages(),
-            currency: currency.to_string(),
+            // A budget is kept in its own currency, also after the configured one was changed.
+            currency: budget.key.split(':').nth(1).map_or_else(|| currency.to_string(), str::to_owned),
             frozen: budget.frozen,
         }
     }

@@ -765,3 +765,11 @@ fn the_demo_plays_to_its_end() {
     }
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "the demo leaves nothing in the user's home");
 }
+
+#[test]
+fn the_operator_sees_what_another_principal_sent() {
+    let desk = Desk::new("");
+    desk.done(&["--as", "http", "send", &fictional(1), "Hello"]);
+    assert!(desk.done(&["list"]).out.starts_with("no messages"));
+    assert!(desk.done(&["list", "--as", "http"]).out.contains(&fictional(1)));
+}
