@@ -324,14 +324,14 @@ fn draft(n: usize) -> Draft {
     }
 }
 
-/// Fills a ledger through the store's own verbs, with messages spread over the last year.
+/// Fills a ledger through the store's own verbs, with messages spread over the last 300 days.
 async fn fill(path: &Path) {
     let store = SqliteStore::open(path, Timestamp(0), *b"benchfil").unwrap();
     let limits = Limits::default();
     let now = i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()).unwrap();
-    let year = 365 * 24 * 3_600_000_i64;
+    let span = 300 * 24 * 3_600_000_i64;
     for first in (0..STORED).step_by(1_000) {
-        let at = Timestamp(now - year + year / i64::try_from(STORED).unwrap() * i64::try_from(first).unwrap());
+        let at = Timestamp(now - span + span / i64::try_from(STORED).unwrap() * i64::try_from(first).unwrap());
         let payer = Payer {
             principal: "bench".into(),
             base: BaseSession::Named("fill".into()),
