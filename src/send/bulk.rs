@@ -169,11 +169,15 @@ impl Engine {
     }
 
     async fn accept_bulk(&self, caller: &Caller, args: &BulkArgs) -> Result<Accepted> {
-        let PreparedBulk { messages, refused, duplicates } = self.prepare_bulk(args)?;
         let all_or_none = args.on_invalid == OnInvalid::Refuse;
-        if messages.is_empty() || (all_or_none && !refused.is_empty()) {
-            return Err(recipients_refused(refused, args.recipients.len()));
-        }
+        let prepared = self.prepare_bulk(args).and_then(|prepared| {
+            let is_refused = prepared.messages.is_empty() || (all_or_none && !prepared.refused.is_empty());
+            if is_refused { Err(recipients_refused(prepared.refused, args.recipients.len())) } else { Ok(prepared) }
+        });
+        let PreparedBulk { messages, refused, duplicates } = match prepared {
+            Ok(prepared) => prepared,
+            Err(refused) => return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await),
+        };
         let id = BatchId::new(self.parts().clock.now().as_millis(), self.random()?);
         let said = fingerprint_parts(args);
         let intent = Intent {

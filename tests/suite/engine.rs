@@ -338,6 +338,33 @@ async fn a_stop_refuses_what_is_new_and_records_what_did_not_end() {
 }
 
 #[tokio::test]
+async fn a_repeated_call_that_new_rules_refuse_does_not_read_as_if_nothing_was_sent() {
+    let bench = bench(Vec::new(), |_| {});
+    let keyed = || SendArgs { idempotency_key: Some("k".into()), ..to(1, "hello") };
+    let first = bench.send(keyed()).await.unwrap().id.unwrap();
+    // The operator denies the country and starts the server again on the same ledger.
+    let stricter = config::Guard { deny_destinations: vec!["FR".parse().unwrap()], ..config::Guard::default() };
+    let engine = Engine::new(Parts {
+        store: Arc::new(SqliteStore::open(&bench._folder.path().join("ledger.db"), Timestamp(NOON), [2; 8]).unwrap()),
+        provider: Arc::<Scripted>::clone(&bench.provider),
+        guard: Guard::new(stricter, std::collections::BTreeMap::new()),
+        clock: Arc::<TestClock>::clone(&bench.clock) as SharedClock,
+        settings: config::Send::default(),
+        keep_texts: true,
+        default_region: None,
+    });
+    let refused = engine.send(caller(Base::Open), keyed()).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.details().message_id.as_deref()), (ErrorKind::DestinationNotAllowed, Some(first.as_str())));
+    assert!(refused.next_step().contains("was accepted"), "{}", refused.next_step());
+    let unkeyed = engine.send(caller(Base::Open), to(1, "hello")).await.unwrap_err();
+    assert!(!unkeyed.next_step().contains("was accepted"), "{}", unkeyed.next_step());
+    let recipients = || vec![Recipient { to: fictional(1), data: std::collections::BTreeMap::new() }];
+    let bulk = || BulkArgs { recipients: recipients(), message: "hello".into(), idempotency_key: Some("k".into()), ..BulkArgs::default() };
+    let refused = engine.send_bulk(caller(Base::Open), bulk(), None, None).await.unwrap_err();
+    assert!(refused.next_step().contains("was accepted"), "{}", refused.next_step());
+}
+
+#[tokio::test]
 async fn nobody_sees_anothers_messages() {
     let bench = bench(Vec::new(), |_| {});
     let mine = bench.send(to(1, "hello")).await.unwrap().id.unwrap();
