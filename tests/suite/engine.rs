@@ -148,6 +148,20 @@ impl Bench {
         self.clock.now.fetch_add(ms, Ordering::SeqCst);
     }
 
+    /// The server started again on the same ledger, after the operator denied a country.
+    fn restarted_denying(&self, country: &str) -> Engine {
+        let stricter = config::Guard { deny_destinations: vec![country.parse().unwrap()], sends_per_second: 1_000, ..config::Guard::default() };
+        Engine::new(Parts {
+            store: Arc::new(SqliteStore::open(&self._folder.path().join("ledger.db"), Timestamp(NOON), [2; 8]).unwrap()),
+            provider: Arc::<Scripted>::clone(&self.provider),
+            guard: Guard::new(stricter, std::collections::BTreeMap::new()),
+            clock: Arc::<TestClock>::clone(&self.clock) as SharedClock,
+            settings: config::Send::default(),
+            keep_texts: true,
+            default_region: None,
+        })
+    }
+
     fn tries(&self) -> usize {
         self.provider.sent.lock().unwrap().len()
     }
@@ -342,17 +356,7 @@ async fn a_repeated_call_that_new_rules_refuse_does_not_read_as_if_nothing_was_s
     let bench = bench(Vec::new(), |_| {});
     let keyed = || SendArgs { idempotency_key: Some("k".into()), ..to(1, "hello") };
     let first = bench.send(keyed()).await.unwrap().id.unwrap();
-    // The operator denies the country and starts the server again on the same ledger.
-    let stricter = config::Guard { deny_destinations: vec!["FR".parse().unwrap()], ..config::Guard::default() };
-    let engine = Engine::new(Parts {
-        store: Arc::new(SqliteStore::open(&bench._folder.path().join("ledger.db"), Timestamp(NOON), [2; 8]).unwrap()),
-        provider: Arc::<Scripted>::clone(&bench.provider),
-        guard: Guard::new(stricter, std::collections::BTreeMap::new()),
-        clock: Arc::<TestClock>::clone(&bench.clock) as SharedClock,
-        settings: config::Send::default(),
-        keep_texts: true,
-        default_region: None,
-    });
+    let engine = bench.restarted_denying("FR");
     let refused = engine.send(caller(Base::Open), keyed()).await.unwrap_err();
     assert_eq!((refused.kind(), refused.details().message_id.as_deref()), (ErrorKind::DestinationNotAllowed, Some(first.as_str())));
     assert!(refused.next_step().contains("was accepted"), "{}", refused.next_step());
@@ -362,6 +366,34 @@ async fn a_repeated_call_that_new_rules_refuse_does_not_read_as_if_nothing_was_s
     let bulk = || BulkArgs { recipients: recipients(), message: "hello".into(), idempotency_key: Some("k".into()), ..BulkArgs::default() };
     let refused = engine.send_bulk(caller(Base::Open), bulk(), None, None).await.unwrap_err();
     assert!(refused.next_step().contains("was accepted"), "{}", refused.next_step());
+}
+
+#[tokio::test]
+async fn what_is_queued_obeys_the_lists_of_today() {
+    let bench = bench(Vec::new(), |_| {});
+    // Not started, so nothing leaves the queue.
+    let recipients = vec![
+        Recipient { to: fictional(1), data: std::collections::BTreeMap::new() },
+        Recipient { to: "+12025550123".into(), data: std::collections::BTreeMap::new() },
+    ];
+    let args = BulkArgs { recipients, message: "hello".into(), ..BulkArgs::default() };
+    let answer = bench.engine.send_bulk(caller(Base::Open), args, Some(Duration::ZERO), None).await.unwrap();
+    assert_eq!(answer.status, BulkStatus::InProgress);
+    bench.engine.stop(Duration::from_millis(1)).await;
+    let engine = bench.restarted_denying("FR");
+    engine.start(true).await.unwrap();
+    let id = answer.batch.unwrap().to_string();
+    let ended = loop {
+        let bulk = engine.status(&caller(Base::Open), StatusArgs { id: id.clone() }).await.unwrap().bulk.unwrap();
+        if bulk.status == BulkStatus::Done {
+            break bulk;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    };
+    let denied = ended.results.iter().find(|result| result.to == fictional(1)).unwrap();
+    assert_eq!((denied.status, denied.code.as_deref()), (State::Rejected, Some("destination_not_allowed")));
+    assert_eq!(bench.tries(), 1, "the other one left");
+    engine.stop(Duration::from_millis(100)).await;
 }
 
 #[tokio::test]
