@@ -11,9 +11,6 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::sms::message::hex;
 
-/// How often the folder is made again when a process that leaves removes it at the same time.
-const FOLDER_TRIES: u32 = 100;
-
 /// This process's place in the ledger.
 pub(super) struct Instance {
     id: i64,
@@ -37,7 +34,7 @@ impl Instance {
         let folder = PathBuf::from(folder);
         let name = hex(&random);
         let lock_path = folder.join(&name);
-        let lock = lock_in(&folder, &lock_path).map_err(|error| cannot_open(ledger, &format!("its lock file {}: {error}", lock_path.display())))?;
+        let lock = make_lock(&folder, &lock_path).map_err(|error| cannot_open(ledger, &format!("its lock file {}: {error}", lock_path.display())))?;
         db.execute("INSERT INTO instance (name, opened_ms) VALUES (?1, ?2)", params![name, now.as_millis()])
             .map_err(|error| unavailable(&error.to_string()))?;
         Ok(Self { id: db.last_insert_rowid(), folder, lock: Mutex::new(Some(lock)), lock_path })
@@ -67,23 +64,10 @@ impl Instance {
         }
     }
 
-    /// Gives the lock back and removes its file.
+    /// Gives the lock back and removes its file. The folder stays: another process may be about to use it.
     pub(super) fn remove_lock(&self) {
         drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
         let _ = std::fs::remove_file(&self.lock_path);
-        let _ = std::fs::remove_dir(&self.folder); // Succeeds only for the last one.
-    }
-}
-
-/// Makes and locks the file; makes its folder where there is none, and again where the last process that left took it
-/// away at the same time.
-fn lock_in(folder: &Path, lock_path: &Path) -> std::io::Result<File> {
-    let mut tries = 0;
-    loop {
-        match make_lock(folder, lock_path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && tries < FOLDER_TRIES => tries += 1,
-            made => return made,
-        }
     }
 }
 
@@ -122,21 +106,24 @@ mod tests {
     #[test]
     fn a_process_that_leaves_does_not_stop_one_that_comes() {
         let parent = tempfile::tempdir().unwrap();
-        let folder = parent.path().join("ledger.db.live");
+        let ledger = parent.path().join("ledger.db");
+        let db = || {
+            let db = Connection::open_in_memory().unwrap();
+            db.execute_batch("CREATE TABLE instance (id INTEGER PRIMARY KEY, name TEXT, opened_ms INTEGER)").unwrap();
+            db
+        };
+        let come_and_go = |db: &Connection, who: u32, index: u32| {
+            let name = (u64::from(who) << 32 | u64::from(index)).to_be_bytes();
+            Instance::register(db, &ledger, Timestamp(0), name).map(|instance| instance.remove_lock()).err()
+        };
         let is_over = AtomicBool::new(false);
         let lost = std::thread::scope(|scope| {
             scope.spawn(|| {
-                while !is_over.load(Ordering::Relaxed) {
-                    let _ = std::fs::remove_dir(&folder);
-                }
+                let db = db();
+                (0..).take_while(|_| !is_over.load(Ordering::Relaxed)).for_each(|index| drop(come_and_go(&db, 1, index)));
             });
-            let come_and_go = |index: usize| {
-                let path = folder.join(index.to_string());
-                let lock = lock_in(&folder, &path);
-                let _ = std::fs::remove_file(&path);
-                lock.err()
-            };
-            let lost: Vec<_> = (0..2_000).filter_map(come_and_go).collect();
+            let db = db();
+            let lost: Vec<_> = (0..2_000).filter_map(|index| come_and_go(&db, 2, index)).collect();
             is_over.store(true, Ordering::Relaxed);
             lost
         });
