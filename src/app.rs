@@ -19,7 +19,7 @@ use crate::clock::{Clock as _, SharedClock, SystemClock};
 use crate::config::{Loaded, Log, LogFormat, LogLevel};
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::Guard;
-use crate::http::{Endpoint, Options};
+use crate::http::{self, Endpoint, Options};
 use crate::mcp::{Callers, Server};
 use crate::send::{Base, Caller, Engine, Parts};
 use crate::sms::message::hex;
@@ -209,17 +209,9 @@ impl<R: AsyncRead + Unpin> AsyncRead for UntilEnd<R> {
 /// Checks that everything the configuration names can be used.
 ///
 /// # Errors
-/// What [`build`] fails with, and [`ErrorKind::Config`] for an endpoint that would not start.
+/// What [`build`] and [`http::addresses`] fail with.
 pub async fn check(loaded: &Loaded) -> Result<()> {
-    let listen = &loaded.config.http.listen;
-    let addresses = tokio::net::lookup_host(listen.as_str()).await;
-    let addresses = addresses.map_err(|error| Error::new(ErrorKind::Config, format!("http.listen \"{listen}\" is no address: {error}")))?;
-    if loaded.http_token.is_none() && addresses.into_iter().any(|address| !address.ip().is_loopback()) {
-        return Err(Error::new(
-            ErrorKind::Config,
-            format!("http.listen {listen} can be reached from other machines, so [http] needs token_env or token_file"),
-        ));
-    }
+    http::addresses(&loaded.config.http.listen, loaded.http_token.is_some()).await?;
     let engine = build(loaded)?;
     engine.stop(Duration::ZERO).await;
     Ok(())

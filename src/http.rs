@@ -77,6 +77,20 @@ fn cannot(message: String) -> Error {
     Error::new(ErrorKind::Config, message).next("Correct [http] in the configuration, or the --http address.")
 }
 
+/// The addresses that `listen` names, if it may be listened on.
+///
+/// # Errors
+/// [`ErrorKind::Config`] when it is no address, or is reachable from outside and there is no token.
+pub async fn addresses(listen: &str, has_token: bool) -> Result<Vec<SocketAddr>> {
+    let found = tokio::net::lookup_host(listen).await;
+    let found = found.map_err(|error| cannot(format!("http.listen \"{listen}\" is no address to listen on, such as 127.0.0.1:8787: {error}")))?;
+    let found: Vec<SocketAddr> = found.collect();
+    if !has_token && found.iter().any(|address| !address.ip().is_loopback()) {
+        return Err(cannot(format!("{listen} can be reached from other machines, so it needs a bearer token: set [http] token_env or token_file")));
+    }
+    Ok(found)
+}
+
 impl Endpoint {
     /// Binds the address.
     ///
@@ -85,15 +99,7 @@ impl Endpoint {
     pub async fn bind(engine: Engine, options: Options, stop: CancellationToken) -> Result<Self> {
         let Options { settings, token, user, bulk_wait, session_idle } = options;
         let listen = &settings.listen;
-        let addresses: Vec<SocketAddr> = tokio::net::lookup_host(listen.as_str())
-            .await
-            .map_err(|error| cannot(format!("\"{listen}\" is no address to listen on, such as 127.0.0.1:8787: {error}")))?
-            .collect();
-        if token.is_none() && addresses.iter().any(|address| !address.ip().is_loopback()) {
-            return Err(cannot(format!(
-                "{listen} can be reached from other machines, so it needs a bearer token: set [http] token_env or token_file"
-            )));
-        }
+        let addresses = addresses(listen, token.is_some()).await?;
         let listener = TcpListener::bind(addresses.as_slice()).await.map_err(|error| cannot(format!("cannot listen on {listen}: {error}")))?;
         let address = listener.local_addr().map_err(|error| cannot(format!("cannot listen on {listen}: {error}")))?;
 

@@ -270,13 +270,10 @@ impl Engine {
             Ok(Reservation::Taken { .. }) => self.attempt_one(&prepared, created).await,
             Ok(Reservation::Refused { refused, .. }) => Err(prepare::first_refusal(refused)),
             Ok(Reservation::Conflict) => Err(prepare::conflict()),
-            Ok(Reservation::Replay(Target::Message(first))) => {
-                locked(&self.inner.waiting).remove(&id);
-                self.replay(caller, &first).await.map_err(|error| match error.kind() {
-                    ErrorKind::LedgerUnavailable => prepare::accepted(error, first.as_str()),
-                    _ => error,
-                })
-            }
+            Ok(Reservation::Replay(Target::Message(first))) => self.replay(caller, &first).await.map_err(|error| match error.kind() {
+                ErrorKind::LedgerUnavailable => prepare::accepted(error, first.as_str()),
+                _ => error,
+            }),
             Ok(Reservation::Replay(Target::Batch(_))) => Err(prepare::conflict()),
             Err(error) => Err(error),
         };
@@ -289,8 +286,7 @@ impl Engine {
     async fn unless_accepted(&self, caller: &Caller, key: Option<&str>, refused: Error) -> Error {
         let Some(key) = key else { return refused };
         match self.parts().store.target_of(&caller.principal, key).await {
-            Ok(Some(Target::Message(id))) => prepare::accepted(refused, id.as_str()),
-            Ok(Some(Target::Batch(id))) => prepare::accepted(refused, id.as_str()),
+            Ok(Some(target)) => prepare::accepted(refused, target.as_str()),
             Ok(None) | Err(_) => refused,
         }
     }

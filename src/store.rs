@@ -157,6 +157,16 @@ pub enum Target {
     Batch(BatchId),
 }
 
+impl Target {
+    /// The id that it names.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Message(id) => id.as_str(),
+            Self::Batch(id) => id.as_str(),
+        }
+    }
+}
+
 /// How an attempt ended.
 #[derive(Clone, Debug)]
 pub struct Settlement {

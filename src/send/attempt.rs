@@ -58,7 +58,9 @@ impl Engine {
                 }
                 Outcome::Accepted { vendor_id, status, segments, price } => {
                     let currency = self.guard().settings().currency;
-                    let state = if State::Attempting.may_become(status) && status != State::Rejected { status } else { State::Sent };
+                    // What was accepted is sent, whatever else the provider calls it.
+                    let is_further = matches!(status, State::Delivered | State::Failed | State::Expired);
+                    let state = if is_further { status } else { State::Sent };
                     return Settlement {
                         at,
                         state,

@@ -230,10 +230,10 @@ impl Engine {
     }
 
     async fn reserve_bulk(&self, intent: Intent, messages: &Arc<Vec<Prepared>>) -> Result<Reservation> {
-        let (guard, asked) = (self.guard().clone(), Arc::clone(messages));
+        let (engine, asked) = (self.clone(), Arc::clone(messages));
         let decide = move |index: usize, facts: &crate::sms::facts::Facts| {
             let message = asked.get(index).ok_or_else(|| Error::new(ErrorKind::Internal, "a recipient is missing"))?;
-            guard.decide(&Ask { to: &message.to, hold_micros: message.draft.hold_micros, allow_duplicate: false, paced: false }, facts)
+            engine.guard().decide(&Ask { to: &message.to, hold_micros: message.draft.hold_micros, allow_duplicate: false, paced: false }, facts)
         };
         let count = intent.drafts.len();
         let reservation = self.parts().store.reserve(intent, Arc::new(decide)).await;

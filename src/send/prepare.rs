@@ -133,8 +133,8 @@ impl Engine {
 
     /// The guard's decision over one message, as the ledger will ask for it.
     pub(super) fn decide_one(&self, prepared: &Prepared, allow_duplicate: bool) -> Decide {
-        let (guard, to, hold_micros) = (self.guard().clone(), prepared.to.clone(), prepared.draft.hold_micros);
-        Arc::new(move |_, facts| guard.decide(&Ask { to: &to, hold_micros, allow_duplicate, paced: true }, facts))
+        let (engine, to, hold_micros) = (self.clone(), prepared.to.clone(), prepared.draft.hold_micros);
+        Arc::new(move |_, facts| engine.guard().decide(&Ask { to: &to, hold_micros, allow_duplicate, paced: true }, facts))
     }
 
     /// What sending would do, without doing it.

@@ -15,7 +15,7 @@ use crate::store::{Claim, Claimed, Record, Recovered, Report, Settlement};
 /// Receipts for ids that never become known are forgotten after this long.
 const EARLY_RECEIPT_MS: i64 = 3 * 24 * 3_600_000;
 
-/// Most messages that one transaction expires.
+/// Most messages that one transaction expires: so many of the oldest are looked at, and not the whole queue.
 const EXPIRE_AT_ONCE: i64 = 500;
 
 /// What settling has to know of a message.
@@ -216,7 +216,9 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim) -> JobResult<Cla
     const MAY_GO: &str =
         "provider = ?4 AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || f.id || ',') > 0)";
     let too_old = claim.now.plus_ms(-claim.max_age_ms).as_millis();
-    let mut statement = db.prepare_cached(&format!("SELECT {OPEN_COLUMNS} FROM message WHERE {MINE} AND created_ms < ?3 ORDER BY seq LIMIT ?4"))?;
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {OPEN_COLUMNS} FROM (SELECT {OPEN_COLUMNS}, created_ms FROM message WHERE {MINE} ORDER BY seq LIMIT ?4) WHERE created_ms < ?3"
+    ))?;
     let expired: Vec<Open> =
         statement.query_map(params![owner, claim.adopt, too_old, EXPIRE_AT_ONCE], open_from)?.collect::<rusqlite::Result<_>>()?;
     for mut open in expired {
