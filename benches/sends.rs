@@ -24,7 +24,7 @@ use sms_mcp::clock::Timestamp;
 use sms_mcp::sms::facts::Limits;
 use sms_mcp::sms::message::{BatchId, MessageId, State};
 use sms_mcp::store::sqlite::SqliteStore;
-use sms_mcp::store::{BaseSession, BatchDraft, Draft, Intent, Payer, Settlement, Store};
+use sms_mcp::store::{BaseSession, BatchDraft, Draft, Intent, Pacing, Payer, Settlement, Store};
 
 const SENDS: usize = 10_000;
 const STORED: usize = 1_000_000;
@@ -321,6 +321,8 @@ fn draft(n: usize) -> Draft {
         encoding: "GSM-7",
         segments: 1,
         hold_micros: 65_000,
+        provider: "sandbox".into(),
+        is_rated: false,
     }
 }
 
@@ -348,9 +350,10 @@ async fn fill(path: &Path) {
         let intent = Intent {
             payer,
             now: at,
-            provider: "sandbox".into(),
             idempotency: None,
             batch: Some(batch),
+            is_campaign: false,
+            forward: false,
             drafts,
             all_or_none: true,
             duplicate_window_ms: 0,
@@ -366,6 +369,8 @@ async fn fill(path: &Path) {
             max_age_ms: i64::MAX / 4,
             adopt: false,
             provider: "sandbox".into(),
+            per_request: 1,
+            rate: Pacing::default(),
         };
         store.claim(claim).await.unwrap();
         let settle = ids.iter().enumerate().map(|(n, id)| {
@@ -378,6 +383,7 @@ async fn fill(path: &Path) {
                 code: None,
                 why: None,
                 free_key: false,
+                look_at: None,
             };
             store.settle(id, settlement)
         });

@@ -21,6 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::guard::Guard;
 use crate::http::{self, Endpoint, Options};
 use crate::mcp::{Callers, Server};
+use crate::provider::settings::Setup;
 use crate::send::{Base, Caller, Engine, Parts};
 use crate::sms::message::hex;
 use crate::store::sqlite::SqliteStore;
@@ -61,7 +62,8 @@ pub fn build(loaded: &Loaded) -> Result<Engine> {
     clock.fill_random(&mut random)?;
     let config = &loaded.config;
     let provider = config.provider.first().ok_or_else(|| Error::new(ErrorKind::Config, "there is no [[provider]]"))?;
-    let provider = provider.build(Arc::clone(&clock))?;
+    let secrets = loaded.secrets.first().cloned().unwrap_or_default();
+    let provider = provider.build(Setup { clock: Arc::clone(&clock), secrets, callback: None })?;
     let store = SqliteStore::open(&loaded.ledger, clock.now(), random)?;
     Ok(Engine::new(Parts {
         store: Arc::new(store),

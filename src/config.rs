@@ -43,8 +43,13 @@ pub struct Config {
     pub http: Http,
     /// What is logged, to standard error.
     pub log: Log,
+    /// Where each change of a message and each reply is told, as it happens.
+    pub forward: Forward,
     /// Who carries the texts. Without any, the built-in sandbox, which sends nothing.
     pub provider: Vec<ProviderConfig>,
+    /// Which provider carries what, where there are several. The first route that fits is taken.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub route: Vec<Route>,
 }
 
 /// `[guard]`: what an agent may do. Amounts are in `currency`; durations read like "10m" or "24h".
@@ -205,6 +210,50 @@ impl Default for Http {
             body_timeout: Span::seconds(10),
         }
     }
+}
+
+/// `[forward]`: an address of the operator's own, which is told each change and each reply.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Forward {
+    /// The address, such as `https://crm.example.com/sms-events`. Nothing is told unless it is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<String>,
+    /// The secret that signs each event (Standard Webhooks): `whsec_` and 24 to 64 bytes in base64.
+    #[serde(skip_serializing)]
+    #[schemars(with = "Option<String>")]
+    pub secret: Option<SecretText>,
+    /// Name of an environment variable with the secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_env: Option<String>,
+    /// File with the secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_file: Option<PathBuf>,
+    /// Whether the address may be one of a private network or of this machine.
+    pub allow_private: bool,
+    /// How long an event is tried again before it is given up.
+    pub give_up_after: Span,
+}
+
+impl Default for Forward {
+    fn default() -> Self {
+        Self { callback_url: None, secret: None, secret_env: None, secret_file: None, allow_private: false, give_up_after: Span::hours(72) }
+    }
+}
+
+/// `[[route]]`: which provider carries what. What is not named does not matter.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Route {
+    /// Countries ("FR") and prefixes ("+337") that it is for.
+    #[schemars(with = "Vec<String>")]
+    pub to: Vec<Destination>,
+    /// Sender IDs (`from` of the call) that it is for.
+    pub from: Vec<String>,
+    /// The providers' names, in order: the next one is asked only when the one before certainly did not take it.
+    pub providers: Vec<String>,
+    /// Whether the next provider is asked too when one refused the message for good.
+    pub after_rejected: bool,
 }
 
 /// `[log]`: what is logged, to standard error. Texts, keys and tokens are never logged, at any level.

@@ -42,8 +42,12 @@ pub enum ErrorKind {
     PriceUnknown,
     /// The provider's account is too low.
     InsufficientBalance,
+    /// This person asked for no more texts.
+    OptedOut,
     /// The provider refused for good.
     ProviderRejected,
+    /// The provider refuses our credentials or rights.
+    ProviderUnauthorized,
     /// The provider certainly did not take it.
     ProviderUnavailable,
     /// It was handed over and the answer was lost.
@@ -86,7 +90,9 @@ impl ErrorKind {
             Self::RateLimited => "rate_limited",
             Self::PriceUnknown => "price_unknown",
             Self::InsufficientBalance => "insufficient_balance",
+            Self::OptedOut => "opted_out",
             Self::ProviderRejected => "provider_rejected",
+            Self::ProviderUnauthorized => "provider_unauthorized",
             Self::ProviderUnavailable => "provider_unavailable",
             Self::OutcomeUnknown => "outcome_unknown",
             Self::SessionInvalid => "session_invalid",
@@ -100,7 +106,7 @@ impl ErrorKind {
         }
     }
 
-    const ALL: [Self; 27] = [
+    const ALL: [Self; 29] = [
         Self::InvalidArgument,
         Self::InvalidNumber,
         Self::PremiumDestination,
@@ -117,7 +123,9 @@ impl ErrorKind {
         Self::RateLimited,
         Self::PriceUnknown,
         Self::InsufficientBalance,
+        Self::OptedOut,
         Self::ProviderRejected,
+        Self::ProviderUnauthorized,
         Self::ProviderUnavailable,
         Self::OutcomeUnknown,
         Self::SessionInvalid,
@@ -167,6 +175,12 @@ impl ErrorKind {
             Self::RateLimited => "Nothing was sent. Wait, then call again.",
             Self::PriceUnknown => "Nothing was sent. The operator must add a price to [rates] or set [guard] price_when_unknown.",
             Self::InsufficientBalance => "Nothing was sent. The account at the provider must be topped up by its owner; tell the user.",
+            Self::OptedOut => {
+                "Nothing was sent, and nothing may be: this person asked for no more texts. Tell the user; do not look for another way."
+            }
+            Self::ProviderUnauthorized => {
+                "Nothing was sent. The provider refuses the credentials or what they may do; the operator must look (`sms-mcp config check --live`)."
+            }
             Self::ProviderRejected => "The provider refused this message for good; it was not sent. Do not repeat it unchanged.",
             Self::ProviderUnavailable => "Nothing was sent. The same call may be tried again later with the same idempotency_key.",
             Self::OutcomeUnknown => {

@@ -178,8 +178,12 @@ impl Guard {
     /// Whether a message may be sent, given what the ledger knows.
     ///
     /// # Errors
-    /// The first reason against it, worst first: a duplicate, too many to this person, a frozen or spent budget, too fast.
+    /// The first reason against it, worst first: an opt-out, a duplicate, too many to this person, a frozen or spent
+    /// budget, too fast.
     pub fn decide(&self, ask: &Ask<'_>, facts: &Facts) -> Result<()> {
+        if facts.is_opted_out {
+            return Err(Error::new(ErrorKind::OptedOut, format!("{} asked for no more texts", ask.to)));
+        }
         self.decide_duplicate(ask, facts)?;
         self.decide_frequency(ask, facts)?;
         for budget in &facts.budgets {

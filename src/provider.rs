@@ -1,12 +1,16 @@
 //! Who carries the texts.
 //!
-//! A [`Provider`] takes one message and says what became of it, as an [`Outcome`] and not as a `Result`: for a text
-//! message "failed" is not one thing. It never retries by itself, knows nothing of budgets or of the ledger, and is
-//! called at most once for a message unless it answered [`Outcome::NotSent`].
+//! A [`Provider`] takes messages and says what became of each, as an [`Outcome`] and not as a `Result`: for a text
+//! message "failed" is not one thing. It never tries a send again by itself, knows nothing of budgets or of the ledger,
+//! and is called at most once for a message unless it answered [`Outcome::NotSent`].
 //!
-//! To add one: its file with a `Config`, one variant of [`ProviderConfig`], and the contract suite runs over it.
+//! To add one: its file with a `Config` that implements [`Settings`](settings::Settings), one line in `kinds!` below, a
+//! fake of it for the contract suite, and a row in `docs/PROVIDERS.md`.
 
+pub mod exchange;
+pub mod http;
 pub mod sandbox;
+pub mod settings;
 
 use std::sync::Arc;
 
@@ -15,54 +19,102 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use crate::clock::{SharedClock, Timestamp};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::sms::message::{MessageId, State};
 use crate::sms::money::Money;
 use crate::sms::number::Number;
+use exchange::{Action, Arguments, Campaign, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Page, Receipt};
+use settings::{Settings, Setup};
 
-/// The settings of one `[[provider]]`, by its `kind`.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ProviderConfig {
+/// Lists the kinds of providers once: the enum of their settings, and the way to what all settings have in common.
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $kind:ident($module:ident),)+) => {
+        /// The settings of one `[[provider]]`, by its `kind`.
+        #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+        #[serde(tag = "kind", rename_all = "snake_case")]
+        #[non_exhaustive]
+        pub enum ProviderConfig {
+            $($(#[doc = $doc])+ $kind($module::Config),)+
+        }
+
+        impl ProviderConfig {
+            /// What all settings have in common.
+            pub fn settings(&self) -> &dyn Settings {
+                match self {
+                    $(Self::$kind(config) => config,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
     /// Built in: accepts and prices like a provider, and sends nothing.
-    Sandbox(sandbox::Config),
+    Sandbox(sandbox),
 }
 
 impl ProviderConfig {
     /// The operator's name for it.
     pub fn name(&self) -> &str {
-        match self {
-            Self::Sandbox(config) => &config.name,
-        }
+        self.settings().name()
     }
 
-    /// Makes the provider.
+    /// Makes the provider. Nothing is connected yet.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when something that the settings name cannot be used.
-    pub fn build(&self, clock: SharedClock) -> Result<Arc<dyn Provider>> {
-        match self {
-            Self::Sandbox(config) => Ok(Arc::new(sandbox::Sandbox::new(config.clone(), clock)?)),
-        }
+    pub fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {
+        self.settings().build(setup)
     }
 }
 
-/// What a provider can do. A capability switches code and contract tests on; nothing asks for a provider by name.
+/// What a provider can do, as it is configured. A capability switches code and contract tests on; nothing asks for a
+/// provider by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Capabilities {
-    /// [`Provider::price`] knows prices before sending.
-    pub prices: bool,
-    /// [`Provider::balance`] answers.
-    pub balance: bool,
-    /// [`Provider::status`] can look a message up by the provider's id.
-    pub status: bool,
-    /// [`Provider::receipts`] yields delivery receipts.
-    pub receipts: bool,
     /// Texts really leave this machine.
     pub real: bool,
+    /// Most recipients of one request; 0 or 1 where each message is a request of its own.
+    pub recipients_per_request: u16,
+    /// A campaign can be planned for a later time ([`Provider::campaign`]).
+    pub schedule: bool,
+    /// [`Provider::status`] can look a message up.
+    pub status: bool,
+    /// [`Provider::list`] lists what the vendor has.
+    pub list: bool,
+    /// [`Provider::balance`] answers.
+    pub balance: bool,
+    /// [`Provider::price`] knows prices before sending.
+    pub prices: bool,
+    /// Receipts come by themselves: [`Provider::receipts`], or webhooks through [`Provider::events`].
+    pub receipts_by_push: bool,
+    /// Messages that are not final are to be looked up with [`Provider::status`] now and then.
+    pub receipts_by_poll: bool,
+    /// Replies of people come in ([`Event::Reply`]).
+    pub replies: bool,
+    /// Opt-outs flow both ways ([`Event::OptOut`], [`Provider::opt_out`]).
+    pub opt_outs: bool,
+    /// Numbers can be looked up or verified (an action of [`Provider::actions`]).
+    pub lookup: bool,
+}
+
+impl Capabilities {
+    /// A provider that can do nothing but send, one message a request.
+    pub const SEND_ONLY: Self = Self {
+        real: true,
+        recipients_per_request: 1,
+        schedule: false,
+        status: false,
+        list: false,
+        balance: false,
+        prices: false,
+        receipts_by_push: false,
+        receipts_by_poll: false,
+        replies: false,
+        opt_outs: false,
+        lookup: false,
+    };
 }
 
 /// One message to hand over. `Debug` shows neither the text nor the number's owner's business: it is redacted.
@@ -92,9 +144,10 @@ impl std::fmt::Debug for Submission {
 pub enum Outcome {
     /// The provider took it.
     Accepted {
-        /// The provider's id.
+        /// The provider's id. Several messages of one request may share it; recipients tell them apart.
         vendor_id: Option<String>,
-        /// What the provider says of it so far.
+        /// What the provider says of it so far. [`State::Queued`]: it holds the message back (a paused sender), so it is
+        /// not on its way yet.
         status: State,
         /// Segments that are charged, where the provider says so.
         segments: Option<u32>,
@@ -131,23 +184,18 @@ pub enum Balance {
     Credits {
         /// Millionths of one credit.
         micros: i64,
+        /// What they are worth, where that is configured.
+        worth: Option<Money>,
     },
 }
 
-/// A report about a message that was accepted earlier.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// The provider's id.
-    pub vendor_id: String,
-    /// What it says now.
-    pub state: State,
-    /// When that happened, if the provider says so.
-    pub at: Timestamp,
-    /// The provider's error code or words, if it failed.
-    pub why: Option<String>,
+fn cannot<T>(what: &str) -> Result<T> {
+    Err(Error::new(ErrorKind::NotSupported, format!("this provider has no {what}")))
 }
 
-/// A carrier of texts. See the module's text.
+/// A carrier of texts. See the module's text. Whatever is not supported answers [`ErrorKind::NotSupported`]; a question
+/// that cannot be asked now answers [`ErrorKind::ProviderUnavailable`], and refused credentials
+/// [`ErrorKind::ProviderUnauthorized`].
 #[async_trait]
 pub trait Provider: Send + Sync {
     /// What it can do.
@@ -156,24 +204,122 @@ pub trait Provider: Send + Sync {
     /// The operator's name for it.
     fn name(&self) -> &str;
 
-    /// The price of a message before it is sent, for all its segments.
+    /// The price of a message before it is sent, for all its segments: at least what will be charged.
     fn price(&self, to: &Number, segments: u32) -> Option<Money>;
+
+    /// Whether it takes a message of this form at all; asked before anything is reserved, and again by nobody.
+    ///
+    /// # Errors
+    /// [`ErrorKind::MessageTooLong`], [`ErrorKind::SenderNotAllowed`] or [`ErrorKind::DestinationNotAllowed`].
+    fn takes(&self, to: &Number, from: Option<&str>, text: &str) -> Result<()> {
+        let _ = (to, from, text);
+        Ok(())
+    }
 
     /// Hands one message over. The caller bounds the time; dropping the future counts as a lost answer.
     async fn send(&self, submission: &Submission) -> Outcome;
 
+    /// Hands several messages over in one request, at most [`Capabilities::recipients_per_request`], with distinct
+    /// recipients and one sender. As many outcomes as submissions, in their order.
+    async fn send_many(&self, submissions: &[Submission]) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(submissions.len());
+        for submission in submissions {
+            outcomes.push(self.send(submission).await);
+        }
+        outcomes
+    }
+
     /// What is left to spend.
     ///
     /// # Errors
-    /// [`ErrorKind::NotSupported`], or [`ErrorKind::ProviderUnavailable`] when it cannot be asked now.
-    async fn balance(&self) -> Result<Balance>;
+    /// See the trait.
+    async fn balance(&self) -> Result<Balance> {
+        cannot("balance to ask for")
+    }
 
-    /// Looks a message up by the provider's id. `None`: the provider does not know it.
+    /// Looks a message up. Nothing: the provider does not know it, or cannot tell it from others. Where one request
+    /// carried several messages, the answer may speak of all of them.
     ///
     /// # Errors
-    /// [`ErrorKind::NotSupported`], or [`ErrorKind::ProviderUnavailable`] when it cannot be asked now.
-    async fn status(&self, vendor_id: &str) -> Result<Option<Receipt>>;
+    /// See the trait.
+    async fn status(&self, enquiry: &Enquiry) -> Result<Vec<Receipt>> {
+        let _ = enquiry;
+        cannot("status to ask for")
+    }
 
-    /// The stream of receipts; the first caller gets it.
-    fn receipts(&self) -> Option<mpsc::Receiver<Receipt>>;
+    /// What the vendor has on record, newest first.
+    ///
+    /// # Errors
+    /// See the trait.
+    async fn list(&self, query: &ListQuery) -> Result<Page> {
+        let _ = query;
+        cannot("list of messages")
+    }
+
+    /// The stream of receipts of a provider that keeps a connection; the first caller gets it.
+    fn receipts(&self) -> Option<mpsc::Receiver<Receipt>> {
+        None
+    }
+
+    /// Reads a webhook's request: checks who signed it, and says what it tells. It must not change anything.
+    ///
+    /// # Errors
+    /// [`NotBelieved`].
+    async fn events(&self, delivery: &Delivery<'_>) -> Result<Vec<Event>, NotBelieved> {
+        let _ = delivery;
+        Err(NotBelieved::NotExpected)
+    }
+
+    /// Brings up to date what it keeps of the vendor's data (rate cards), and tells what the vendor has to tell by
+    /// itself (opt-outs). Called at the start of a server and every hour.
+    ///
+    /// # Errors
+    /// See the trait.
+    async fn refresh(&self) -> Result<Vec<Event>> {
+        Ok(Vec::new())
+    }
+
+    /// Tells the vendor that this person wants no more texts, or wants them again.
+    ///
+    /// # Errors
+    /// See the trait.
+    async fn opt_out(&self, number: &Number, is_out: bool) -> Result<()> {
+        let _ = (number, is_out);
+        cannot("list of opt-outs")
+    }
+
+    /// Calls the vendor's cheapest reads and says what works, for `config check --live`.
+    ///
+    /// # Errors
+    /// See the trait.
+    async fn check(&self) -> Result<Vec<Finding>>;
+
+    /// What else an operator can do there, for `sms-mcp provider`.
+    fn actions(&self) -> &'static [Action] {
+        &[]
+    }
+
+    /// Does one of [`Provider::actions`], and returns the vendor's answer. Never sends a text.
+    ///
+    /// # Errors
+    /// See the trait, [`ErrorKind::InvalidArgument`], and [`ErrorKind::NotFound`] for an action that there is not.
+    async fn act(&self, action: &str, arguments: &Arguments) -> Result<serde_json::Value> {
+        let _ = arguments;
+        Err(exchange::no_such_action(action, self.actions()))
+    }
+
+    /// The phone numbers of a list that the vendor keeps, for a campaign.
+    ///
+    /// # Errors
+    /// See the trait.
+    async fn members(&self, list: &str) -> Result<Vec<String>> {
+        let _ = list;
+        cannot("phone lists")
+    }
+
+    /// Sends one text to everybody on a list that the vendor keeps. The engine has reserved it for each member.
+    async fn campaign(&self, campaign: &Campaign) -> Outcome {
+        let _ = campaign;
+        Outcome::Rejected { code: ErrorKind::NotSupported, why: "this provider has no campaigns".to_owned() }
+    }
 }

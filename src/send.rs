@@ -297,9 +297,10 @@ impl Engine {
         Intent {
             payer,
             now: self.parts().clock.now(),
-            provider: self.parts().provider.name().to_owned(),
             idempotency: None,
             batch: None,
+            is_campaign: false,
+            forward: false,
             drafts: Vec::new(),
             all_or_none: true,
             duplicate_window_ms: settings.duplicate_window.as_millis(),

@@ -67,6 +67,10 @@ pub struct Draft {
     pub segments: u32,
     /// What to hold, in micros.
     pub hold_micros: i64,
+    /// The provider that will carry it.
+    pub provider: String,
+    /// Whether that provider has a rate, so that a message that leaves at once counts against it.
+    pub is_rated: bool,
 }
 
 impl std::fmt::Debug for Draft {
@@ -102,12 +106,14 @@ pub struct Intent {
     pub payer: Payer,
     /// Now.
     pub now: Timestamp,
-    /// The provider that will carry the messages.
-    pub provider: String,
     /// The caller's key for this intent.
     pub idempotency: Option<Idempotency>,
     /// Set for a bulk send: its messages are queued, and a single one goes straight to `attempting`.
     pub batch: Option<BatchDraft>,
+    /// Whether the messages of the batch go straight to `attempting` too: one request carries all of it (a campaign).
+    pub is_campaign: bool,
+    /// Whether every change of these messages is told to the operator's own system.
+    pub forward: bool,
     /// The messages; recipients are distinct.
     pub drafts: Vec<Draft>,
     /// Whether one refused message refuses all.
@@ -186,6 +192,8 @@ pub struct Settlement {
     pub why: Option<String>,
     /// Whether the idempotency key may be used again, because nothing was sent.
     pub free_key: bool,
+    /// When the provider is to be asked about it for the first time, where nothing comes by itself.
+    pub look_at: Option<Timestamp>,
 }
 
 /// A message in the ledger.
@@ -227,6 +235,10 @@ pub struct Record {
     pub code: Option<ErrorKind>,
     /// Words about it, the provider's or ours.
     pub why: Option<String>,
+    /// Digest of the text.
+    pub digest: [u8; 16],
+    /// How many replies came to it.
+    pub replies: u32,
 }
 
 impl std::fmt::Debug for Record {
@@ -319,6 +331,29 @@ pub struct Claim {
     pub adopt: bool,
     /// Only messages for this provider: the queue of another waits for a server that has it.
     pub provider: String,
+    /// Most messages that one request of it carries. Where that is more than one, a claim takes what one request can
+    /// carry: distinct recipients, one sender.
+    pub per_request: u32,
+    /// How many requests may be made; the claim counts its own.
+    pub rate: Pacing,
+}
+
+/// How many requests a provider may be sent. None: no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pacing {
+    /// In one second.
+    pub per_second: Option<u32>,
+    /// In any minute.
+    pub per_minute: Option<u32>,
+    /// In one UTC day.
+    pub per_day: Option<u32>,
+}
+
+impl Pacing {
+    /// Whether there is any limit.
+    pub const fn is_limited(&self) -> bool {
+        self.per_second.is_some() || self.per_minute.is_some() || self.per_day.is_some()
+    }
 }
 
 /// What [`Store::recover`] found.
@@ -337,12 +372,84 @@ pub struct Report {
     pub provider: String,
     /// Its id of the message.
     pub vendor_id: String,
+    /// The recipient in E.164, where several messages share the id.
+    pub to: Option<String>,
     /// What it says.
     pub state: State,
     /// When it happened.
     pub at: Timestamp,
     /// Its words, if it failed.
     pub why: Option<String>,
+    /// What it really cost, in micros of the message's currency, where the report says so. What was posted before is
+    /// corrected by it, also for a message whose state does not change.
+    pub price_micros: Option<i64>,
+}
+
+/// A reply of a person.
+#[derive(Clone)]
+pub struct NewReply {
+    /// The provider that it came through.
+    pub provider: String,
+    /// The provider's id of it: the same one is recorded once.
+    pub vendor_id: String,
+    /// Who wrote, in E.164.
+    pub from: String,
+    /// The number or sender ID that it was sent to.
+    pub to: String,
+    /// What it says, escaped.
+    pub text: String,
+    /// When it came in.
+    pub at: Timestamp,
+    /// Whether it is told to the operator's own system.
+    pub forward: bool,
+}
+
+/// A reply in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplyRecord {
+    /// Who wrote.
+    pub from: String,
+    /// The number or sender ID that it was sent to.
+    pub to: String,
+    /// What it says, escaped.
+    pub text: String,
+    /// When it came in.
+    pub at: Timestamp,
+}
+
+/// A person who wants no more texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptOut {
+    /// Who, in E.164.
+    pub number: String,
+    /// Since when.
+    pub at: Timestamp,
+    /// How it became known: `reply`, `operator`, or the provider's name.
+    pub source: String,
+}
+
+/// What recording a reply led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is new. The message that it probably answers, if there is one.
+    New(Option<MessageId>),
+    /// It was recorded before.
+    Known,
+}
+
+/// A change that is still to be told to the operator's own system.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Forward {
+    /// Its number in the ledger.
+    pub sequence: i64,
+    /// The id that stays the same however often it is told.
+    pub id: String,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The whole event, as JSON.
+    pub body: String,
+    /// How often it was tried.
+    pub tries: u32,
 }
 
 /// A slice of a session that is asked for.
@@ -375,8 +482,8 @@ pub trait Store: Send + Sync {
     async fn settle(&self, id: &MessageId, settlement: Settlement) -> Result<Vec<Budget>>;
 
     /// Records what a provider says later. A report for an id that is not known yet is kept and applied when it is.
-    /// Returns the message whose state changed.
-    async fn record_receipt(&self, report: Report, now: Timestamp) -> Result<Option<MessageId>>;
+    /// Without a recipient it speaks of every message with that id. Returns the messages whose state changed.
+    async fn record_receipt(&self, report: Report, now: Timestamp) -> Result<Vec<MessageId>>;
 
     /// Turns the attempts of processes that died into unknown outcomes, and releases what they had queued. With
     /// `stale_before`, this process's own attempts from before then are unknown as well.
@@ -384,6 +491,51 @@ pub trait Store: Send + Sync {
 
     /// Takes back what is still queued of a bulk, with its money. Returns how many messages that were.
     async fn cancel(&self, principal: &str, id: &BatchId, now: Timestamp) -> Result<u32>;
+
+    /// Notes, durably, that another provider is about to be handed this message, which none has taken so far.
+    async fn hand_on(&self, id: &MessageId, provider: &str, now: Timestamp) -> Result<()>;
+
+    /// Puts messages that this process claimed, and that were certainly not handed over, back in their place in the
+    /// queue, as if they had not been claimed.
+    async fn unclaim(&self, ids: Vec<MessageId>) -> Result<()>;
+
+    /// Takes messages of this provider that are due to be looked up, at most `limit`, the longest due first. Each is due
+    /// again later: after as long as it is old, at least 5 seconds and at most an hour, until it is three days old.
+    async fn claim_looks(&self, provider: &str, limit: u32, now: Timestamp) -> Result<Vec<Record>>;
+
+    /// Makes a message due to be looked up now, because of a report that proves nothing. It is found by our id or by
+    /// the provider's; a message without a provider's id takes this one. Returns whether there is such a message.
+    async fn hint(&self, provider: &str, vendor_id: &str, message: Option<&MessageId>, now: Timestamp) -> Result<bool>;
+
+    /// Messages whose outcome is unknown, of any principal, oldest first.
+    async fn unknowns(&self, provider: &str, limit: u32) -> Result<Vec<Record>>;
+
+    /// Whether a message of this provider has this id of it, and goes to this recipient.
+    async fn has_vendor_id(&self, provider: &str, vendor_id: &str, to: &str) -> Result<bool>;
+
+    /// Records a reply, with the latest message to that person before it. Returns that message; nothing where the reply
+    /// was recorded before.
+    async fn record_reply(&self, reply: NewReply, now: Timestamp) -> Result<Recorded>;
+
+    /// The replies to a message, oldest first.
+    async fn replies(&self, id: &MessageId) -> Result<Vec<ReplyRecord>>;
+
+    /// Records that a person wants no more texts, or wants them again. What is queued for a person who opts out is
+    /// rejected, with its money. Returns whether that is news.
+    async fn opt_out(&self, number: &str, is_out: bool, source: &str, at: Timestamp) -> Result<bool>;
+
+    /// Everybody who wants no more texts, latest first.
+    async fn opt_outs(&self, limit: u32) -> Result<Vec<OptOut>>;
+
+    /// Takes changes that are due to be told to the operator's own system. They are due again at `again`, unless
+    /// [`Store::forwarded`] says that they were told.
+    async fn claim_forwards(&self, limit: u32, now: Timestamp, again: Timestamp) -> Result<Vec<Forward>>;
+
+    /// Ends a change's telling (`next` nothing: it was told, or is given up), or sets when it is tried next.
+    async fn forwarded(&self, sequence: i64, next: Option<Timestamp>) -> Result<()>;
+
+    /// A key of this ledger that stays as it is once it is made; `fresh` is taken where there is none.
+    async fn key(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]>;
 
     /// What this principal's key led to.
     async fn target_of(&self, principal: &str, key: &str) -> Result<Option<Target>>;

@@ -11,6 +11,7 @@ use super::{Config, LogFormat, LogLevel};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::ProviderConfig;
 use crate::provider::sandbox;
+use crate::provider::settings::Secrets;
 use crate::setting::SecretText;
 use crate::sms::money::Amount;
 
@@ -61,6 +62,10 @@ pub struct Loaded {
     pub ledger: PathBuf,
     /// The bearer token of the remote endpoint, if one is configured.
     pub http_token: Option<SecretText>,
+    /// The secrets of each provider, in the order of `config.provider`.
+    pub secrets: Vec<Secrets>,
+    /// The secret that signs forwarded events, if one is configured.
+    pub forward_secret: Option<SecretText>,
     /// The operating-system user, who is the principal of stdio and of the command line.
     pub user: String,
 }
@@ -90,8 +95,12 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
     let ledger = ledger_path(&config, sources, folders.as_ref())?;
     let http_token =
         secret("http.token", config.http.token.as_ref(), config.http.token_env.as_deref(), config.http.token_file.as_deref(), &sources.environment)?;
+    let secrets = config.provider.iter().map(|provider| provider_secrets(provider, &sources.environment)).collect::<Result<_>>()?;
+    let forward = &config.forward;
+    let forward_secret =
+        secret("forward.secret", forward.secret.as_ref(), forward.secret_env.as_deref(), forward.secret_file.as_deref(), &sources.environment)?;
     let user = whoami::username().unwrap_or_else(|_| "user".to_owned());
-    Ok(Loaded { config, file, ledger, http_token, user })
+    Ok(Loaded { config, file, ledger, http_token, secrets, forward_secret, user })
 }
 
 fn config_error(message: impl Into<String>) -> Error {
@@ -290,10 +299,60 @@ fn check(config: &Config) -> Result<()> {
             return Err(config_error(format!("{name} must be more than 0")));
         }
     }
-    if config.provider.len() > 1 {
-        return Err(config_error("there are several [[provider]] tables; this version uses exactly one"));
+    check_providers(config)
+}
+
+/// Longest name of a provider; it is part of addresses.
+const MAX_NAME: usize = 64;
+
+fn check_providers(config: &Config) -> Result<()> {
+    let mut names = Vec::with_capacity(config.provider.len());
+    for provider in &config.provider {
+        let name = provider.name();
+        let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        if name.is_empty() || name.len() > MAX_NAME || !is_plain {
+            return Err(config_error(format!("provider.name \"{name}\" must be 1 to {MAX_NAME} letters, digits, \"-\", \"_\" or \".\"")));
+        }
+        if names.contains(&name) {
+            return Err(config_error(format!("two [[provider]] tables are called \"{name}\"; give each its own name")));
+        }
+        names.push(name);
+        provider.settings().check().map_err(|wrong| config_error(format!("[[provider]] \"{name}\": {wrong}")))?;
+        let rate = provider.settings().rate();
+        for (setting, most) in [("per_second", rate.per_second), ("per_minute", rate.per_minute), ("per_day", rate.per_day)] {
+            if most == Some(0) {
+                return Err(config_error(format!("[[provider]] \"{name}\": rate.{setting} is 0; leave it out for no limit")));
+            }
+        }
+    }
+    if config.provider.len() > 1 && config.route.is_empty() {
+        return Err(config_error("there are several [[provider]] tables and no [[route]] that says which carries what"));
+    }
+    for (route, number) in config.route.iter().zip(1..) {
+        if route.providers.is_empty() {
+            return Err(config_error(format!("[[route]] {number} names no providers")));
+        }
+        if let Some(unknown) = route.providers.iter().find(|name| !names.contains(&name.as_str())) {
+            return Err(config_error(format!("[[route]] {number} names the provider \"{unknown}\"; there are {}", names.join(", "))));
+        }
     }
     Ok(())
+}
+
+fn provider_secrets(provider: &ProviderConfig, environment: &BTreeMap<String, String>) -> Result<Secrets> {
+    let mut secrets = Secrets::default();
+    for wanted in provider.settings().secrets() {
+        let setting = format!("[[provider]] \"{}\": {}", provider.name(), wanted.name);
+        match secret(&setting, wanted.inline, wanted.env, wanted.file, environment)? {
+            Some(found) => secrets.insert(wanted.name, found),
+            None if wanted.is_required => {
+                let name = wanted.name;
+                return Err(config_error(format!("{setting} is not set; set {name}_env (a variable), {name}_file (a file), or {name}")));
+            }
+            None => {}
+        }
+    }
+    Ok(secrets)
 }
 
 fn ledger_path(config: &Config, sources: &Sources, folders: Option<&directories::ProjectDirs>) -> Result<PathBuf> {

@@ -19,7 +19,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 
-use super::{Balance, Capabilities, Outcome, Provider, Receipt, Submission};
+use super::exchange::{Enquiry, Finding, Receipt};
+use super::settings::{Settings, Setup};
+use super::{Balance, Capabilities, Outcome, Provider, Submission};
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::setting::Span;
@@ -67,6 +69,16 @@ impl Default for Config {
             delivery_delay: Span::seconds(1),
             latency: Span::seconds(0),
         }
+    }
+}
+
+impl Settings for Config {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {
+        Ok(Arc::new(Sandbox::new(self.clone(), setup.clock)?))
     }
 }
 
@@ -311,7 +323,7 @@ impl Sandbox {
             "f" => (State::Failed, delay, Some("absent subscriber (sandbox)".to_owned())),
             _ => return None,
         };
-        Some(Receipt { vendor_id: vendor_id.to_owned(), state, at: Timestamp(at).plus_ms(delay), why })
+        Some(Receipt { why, ..Receipt::new(vendor_id, state, Timestamp(at).plus_ms(delay)) })
     }
 }
 
@@ -329,7 +341,7 @@ fn open_outbox(path: &std::path::Path) -> Result<std::fs::File> {
 #[async_trait]
 impl Provider for Sandbox {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { prices: true, balance: true, status: true, receipts: true, real: false }
+        Capabilities { real: false, prices: true, balance: true, status: true, receipts_by_push: true, ..Capabilities::SEND_ONLY }
     }
 
     fn name(&self) -> &str {
@@ -361,9 +373,13 @@ impl Provider for Sandbox {
         Ok(Balance::Money(Money { micros: self.account().balance_micros, currency: self.config.currency }))
     }
 
-    async fn status(&self, vendor_id: &str) -> Result<Option<Receipt>> {
+    async fn status(&self, enquiry: &Enquiry) -> Result<Vec<Receipt>> {
         let now = self.clock.now();
-        Ok(self.fate(vendor_id).filter(|receipt| receipt.at <= now))
+        Ok(self.fate(&enquiry.vendor_id).filter(|receipt| receipt.at <= now).into_iter().collect())
+    }
+
+    async fn check(&self) -> Result<Vec<Finding>> {
+        Ok(vec![Finding::fine("built in; no text leaves this machine")])
     }
 
     fn receipts(&self) -> Option<mpsc::Receiver<Receipt>> {

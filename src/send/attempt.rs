@@ -12,7 +12,8 @@ use super::prepare::Prepared;
 use super::{Caller, Engine, REPLAY_POLL, REPLAY_WAIT, crash_point, locked};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::{Outcome, Receipt, Submission};
+use crate::provider::exchange::Receipt;
+use crate::provider::{Outcome, Submission};
 use crate::sms::facts::Budget;
 use crate::sms::message::{MessageId, State};
 use crate::sms::untrusted;
@@ -70,6 +71,7 @@ impl Engine {
                         code: None,
                         why: None,
                         free_key: false,
+                        look_at: None,
                     };
                 }
                 Outcome::Rejected { code, why } => return self.settlement(at, State::Rejected, code, why, false),
@@ -80,7 +82,7 @@ impl Engine {
 
     pub(super) fn settlement(&self, at: Timestamp, state: State, code: ErrorKind, why: String, free_key: bool) -> Settlement {
         let why = Some(untrusted::escape(&why));
-        Settlement { at, state, vendor_id: None, price_micros: None, segments: None, code: Some(code), why, free_key }
+        Settlement { at, state, vendor_id: None, price_micros: None, segments: None, code: Some(code), why, free_key, look_at: None }
     }
 
     async fn hand_over_once(&self, submission: &Submission) -> Outcome {
@@ -233,10 +235,9 @@ impl Engine {
     pub(super) async fn record(&self, receipt: Receipt) {
         let why = receipt.why.as_deref().map(untrusted::escape);
         let provider = self.parts().provider.name().to_owned();
-        let report = Report { provider, vendor_id: receipt.vendor_id, state: receipt.state, at: receipt.at, why };
+        let report = Report { provider, vendor_id: receipt.vendor_id, to: receipt.to, state: receipt.state, at: receipt.at, why, price_micros: None };
         match self.parts().store.record_receipt(report, self.parts().clock.now()).await {
-            Ok(Some(id)) => tracing::debug!(message = %id, state = %receipt.state, "receipt"),
-            Ok(None) => {}
+            Ok(changed) => changed.iter().for_each(|id| tracing::debug!(message = %id, state = %receipt.state, "receipt")),
             Err(error) => tracing::error!(%error, "a receipt could not be recorded"),
         }
     }

@@ -16,7 +16,7 @@ use crate::sms::message::{BatchId, State};
 use crate::sms::number::Number;
 use crate::sms::template::Template;
 use crate::sms::untrusted;
-use crate::store::{BatchDraft, BatchRecord, Claim, Filter, Intent, Record, Reservation, Target};
+use crate::store::{BatchDraft, BatchRecord, Claim, Filter, Intent, Pacing, Record, Reservation, Target};
 
 /// A bulk up to this size lists every result; a larger one only those that need attention.
 const RESULTS: usize = 100;
@@ -332,6 +332,8 @@ impl Engine {
                 max_age_ms: settings.queue_max_age.as_millis(),
                 adopt,
                 provider: self.parts().provider.name().to_owned(),
+                per_request: 1,
+                rate: Pacing::default(),
             };
             let claimed = match self.parts().store.claim(claim).await {
                 Ok(claimed) => claimed,

@@ -12,9 +12,11 @@ use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::Slice;
 use crate::provider::Balance;
+use crate::provider::exchange::Enquiry;
 use crate::sms::facts::Scope;
 use crate::sms::message::{BatchId, MessageId, State};
 use crate::sms::money::Amount;
+use crate::sms::number::Number;
 use crate::store::{Filter, NewHandle, Record};
 
 /// Messages on a page where the call names no limit.
@@ -58,7 +60,7 @@ impl Engine {
         };
         let (money, credits, unavailable) = match asked {
             Ok(Balance::Money(money)) => (Some(money.into()), None, None),
-            Ok(Balance::Credits { micros }) => (None, Some(Amount(micros).to_string()), None),
+            Ok(Balance::Credits { micros, .. }) => (None, Some(Amount(micros).to_string()), None),
             Err(error) => (None, None, Some(error.message().to_owned())),
         };
         ProviderBalance { provider, money, credits, unavailable }
@@ -136,16 +138,19 @@ impl Engine {
         if !provider.capabilities().status || record.provider != provider.name() {
             return false;
         }
+        let Ok(to) = Number::parse(&record.to, None) else { return false };
+        let enquiry = Enquiry { id: record.id.clone(), vendor_id: vendor_id.to_owned(), to, created: record.created };
         let asked = tokio::select! {
-            asked = provider.status(vendor_id) => asked,
+            asked = provider.status(&enquiry) => asked,
             () = self.parts().clock.sleep(LOOK) => return false,
         };
         match asked {
-            Ok(Some(receipt)) => {
-                self.record(receipt).await;
+            Ok(receipts) => {
+                for receipt in receipts {
+                    self.record(receipt).await;
+                }
                 true
             }
-            Ok(None) => true,
             Err(error) => {
                 tracing::warn!(message = %record.id, %error, "the provider could not be asked");
                 false

@@ -119,6 +119,8 @@ impl Engine {
             encoding: plan.encoding.as_str(),
             segments,
             hold_micros: price.micros,
+            provider: self.parts().provider.name().to_owned(),
+            is_rated: false,
         };
         Ok(Prepared { to: to.clone(), draft, price, encoding: plan.encoding })
     }

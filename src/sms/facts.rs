@@ -109,4 +109,6 @@ pub struct Facts {
     pub same_text: Option<Earlier>,
     /// How long until the sending rate allows one more, in milliseconds; 0 is now.
     pub rate_wait_ms: u64,
+    /// The recipient asked for no more texts.
+    pub is_opted_out: bool,
 }

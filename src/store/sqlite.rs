@@ -20,7 +20,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{
-    BatchRecord, Change, Claim, Claimed, Decide, Filter, Intent, NewHandle, Payer, Record, Recovered, Report, Reservation, Settlement, Store, Target,
+    BatchRecord, Change, Claim, Claimed, Decide, Filter, Forward, Intent, NewHandle, NewReply, OptOut, Payer, Record, Recorded, Recovered,
+    ReplyRecord, Report, Reservation, Settlement, Store, Target,
 };
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -215,7 +216,7 @@ impl Store for SqliteStore {
         self.writer()?.run(move |db| settle::settle(db, &id, &settlement)).await
     }
 
-    async fn record_receipt(&self, report: Report, now: Timestamp) -> Result<Option<MessageId>> {
+    async fn record_receipt(&self, report: Report, now: Timestamp) -> Result<Vec<MessageId>> {
         self.writer()?.run(move |db| settle::record_receipt(db, &report, now)).await
     }
 
@@ -272,6 +273,58 @@ impl Store for SqliteStore {
     async fn cancel(&self, principal: &str, id: &BatchId, now: Timestamp) -> Result<u32> {
         let (principal, id) = (principal.to_owned(), id.clone());
         self.writer()?.run(move |db| settle::cancel(db, &principal, id.as_str(), now)).await
+    }
+
+    async fn hand_on(&self, _: &MessageId, _: &str, _: Timestamp) -> Result<()> {
+        Err(unavailable("not built"))
+    }
+
+    async fn unclaim(&self, _: Vec<MessageId>) -> Result<()> {
+        Err(unavailable("not built"))
+    }
+
+    async fn claim_looks(&self, _: &str, _: u32, _: Timestamp) -> Result<Vec<Record>> {
+        Ok(Vec::new())
+    }
+
+    async fn hint(&self, _: &str, _: &str, _: Option<&MessageId>, _: Timestamp) -> Result<bool> {
+        Err(unavailable("not built"))
+    }
+
+    async fn unknowns(&self, _: &str, _: u32) -> Result<Vec<Record>> {
+        Err(unavailable("not built"))
+    }
+
+    async fn has_vendor_id(&self, _: &str, _: &str, _: &str) -> Result<bool> {
+        Err(unavailable("not built"))
+    }
+
+    async fn record_reply(&self, _: NewReply, _: Timestamp) -> Result<Recorded> {
+        Err(unavailable("not built"))
+    }
+
+    async fn replies(&self, _: &MessageId) -> Result<Vec<ReplyRecord>> {
+        Ok(Vec::new())
+    }
+
+    async fn opt_out(&self, _: &str, _: bool, _: &str, _: Timestamp) -> Result<bool> {
+        Err(unavailable("not built"))
+    }
+
+    async fn opt_outs(&self, _: u32) -> Result<Vec<OptOut>> {
+        Err(unavailable("not built"))
+    }
+
+    async fn claim_forwards(&self, _: u32, _: Timestamp, _: Timestamp) -> Result<Vec<Forward>> {
+        Ok(Vec::new())
+    }
+
+    async fn forwarded(&self, _: i64, _: Option<Timestamp>) -> Result<()> {
+        Err(unavailable("not built"))
+    }
+
+    async fn key(&self, _: &str, fresh: [u8; 32]) -> Result<[u8; 32]> {
+        Ok(fresh)
     }
 
     async fn target_of(&self, principal: &str, key: &str) -> Result<Option<Target>> {

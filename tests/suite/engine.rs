@@ -9,9 +9,10 @@ use futures::future::BoxFuture;
 
 use sms_mcp::clock::{Clock, SharedClock, Timestamp};
 use sms_mcp::config;
-use sms_mcp::error::{Error, ErrorKind, Result};
+use sms_mcp::error::{ErrorKind, Result};
 use sms_mcp::guard::Guard;
-use sms_mcp::provider::{Balance, Capabilities, Outcome, Provider, Receipt, Submission};
+use sms_mcp::provider::exchange::Finding;
+use sms_mcp::provider::{Capabilities, Outcome, Provider, Submission};
 use sms_mcp::send::contract::{BalanceArgs, BulkArgs, BulkStatus, ListArgs, OpenArgs, Recipient, SendAnswer, SendArgs, StatusArgs};
 use sms_mcp::send::{Base, Caller, Engine, Parts};
 use sms_mcp::sms::message::State;
@@ -85,16 +86,8 @@ impl Provider for Scripted {
         next.unwrap_or(Outcome::Accepted { vendor_id: Some(submission.id.to_string()), status: State::Sent, segments: None, price: None })
     }
 
-    async fn balance(&self) -> Result<Balance> {
-        Err(Error::new(ErrorKind::NotSupported, "no balance here"))
-    }
-
-    async fn status(&self, _: &str) -> Result<Option<Receipt>> {
-        Err(Error::new(ErrorKind::NotSupported, "no status here"))
-    }
-
-    fn receipts(&self) -> Option<tokio::sync::mpsc::Receiver<Receipt>> {
-        None
+    async fn check(&self) -> Result<Vec<Finding>> {
+        Ok(Vec::new())
     }
 }
 

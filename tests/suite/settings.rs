@@ -7,8 +7,16 @@ use serde_json::Value;
 use sms_mcp::config::{Config, Flags, Loaded, Sources, load};
 use toml::Table;
 
-/// The settings that hold a bearer token. They exclude each other.
-const TOKENS: [&str; 3] = ["token", "token_env", "token_file"];
+/// The ends of the three forms of a secret. They exclude each other.
+const FORMS: [&str; 3] = ["", "_env", "_file"];
+
+/// Which form of a secret a setting is, if it is one: every secret of the example has all three.
+fn form_of(name: &str) -> Option<&'static str> {
+    let text = text();
+    let base = name.strip_suffix("_env").or_else(|| name.strip_suffix("_file")).unwrap_or(name);
+    let is_secret = FORMS.iter().all(|form| text.contains(&format!("\n#{base}{form} = ")));
+    FORMS.into_iter().find(|form| is_secret && name == format!("{base}{form}"))
+}
 
 fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join("sms-mcp.example.toml")
@@ -24,20 +32,31 @@ fn commented_out(line: &str) -> Option<&str> {
     (!name.contains(' ')).then_some(name)
 }
 
-/// The example with every commented setting for which `keep` says so.
+/// The example with every commented table, and every commented setting for which `keep` says so.
 fn uncommented(keep: impl Fn(&str) -> bool) -> String {
-    let lines =
-        text().lines().map(|line| if commented_out(line).is_some_and(&keep) { line[1..].to_owned() } else { line.to_owned() }).collect::<Vec<_>>();
-    lines.join("\n")
+    let is_kept = |line: &str| line.starts_with("#[") || commented_out(line).is_some_and(&keep);
+    text().lines().map(|line| if is_kept(line) { line[1..].to_owned() } else { line.to_owned() }).collect::<Vec<_>>().join("\n")
 }
 
 fn load_text(text: &str) -> Loaded {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("token");
     std::fs::write(&secret, "s3cret\n").unwrap();
+    let secret = secret.to_string_lossy().replace('\\', "/");
     let config = folder.path().join("config.toml");
-    std::fs::write(&config, text.replace("/run/secrets/sms-mcp-token", &secret.to_string_lossy().replace('\\', "/"))).unwrap();
-    let environment = BTreeMap::from([("SMS_MCP_TOKEN".to_owned(), "s3cret".to_owned())]);
+    let mut environment = BTreeMap::new();
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        match line.split_once(" = ") {
+            Some((name, _)) if name.ends_with("_file") => lines.push(format!("{name} = \"{secret}\"")),
+            Some((name, value)) if name.ends_with("_env") => {
+                environment.insert(value.trim_matches('"').to_owned(), "s3cret".to_owned());
+                lines.push(line.to_owned());
+            }
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    std::fs::write(&config, lines.join("\n")).unwrap();
     load(&Sources { flags: Flags { config: Some(config), ..Flags::default() }, environment }).unwrap()
 }
 
@@ -107,12 +126,13 @@ fn the_example_names_every_setting_and_none_that_does_not_exist() {
 
 #[test]
 fn the_example_loads_with_every_commented_setting_in_use() {
-    for token in TOKENS {
-        let loaded = load_text(&uncommented(|name| name == token || !TOKENS.contains(&name)));
+    for form in FORMS {
+        let loaded = load_text(&uncommented(|name| form_of(name).is_none_or(|of| of == form)));
         assert_eq!(loaded.config.rates.len(), 2);
         assert!(loaded.config.guard.total_spend.is_some() && loaded.config.default_region.is_some());
         let shown = loaded.http_token.unwrap();
-        assert_eq!(shown.expose(), if token == "token" { "change-me" } else { "s3cret" }, "{token}");
+        assert_eq!(shown.expose(), if form.is_empty() { "change-me" } else { "s3cret" }, "{form}");
+        assert!(loaded.forward_secret.is_some() && !loaded.config.route.is_empty());
     }
 }
 
@@ -123,7 +143,7 @@ fn every_setting_of_the_example_has_a_line_that_says_why() {
     let is_setting = |line: &str| commented_out(line).is_some() || (!line.starts_with('#') && line.contains(" = "));
     for (at, line) in lines.iter().enumerate().filter(|(_, line)| is_setting(line)) {
         // A group (the three forms of the token, the rates, a provider's kind) is explained above its first line.
-        let before = lines[..at].iter().rev().find(|before| !is_setting(before) && !before.starts_with('['));
+        let before = lines[..at].iter().rev().find(|before| !is_setting(before) && !before.starts_with('[') && !before.starts_with("#["));
         assert!(before.is_some_and(|before| before.starts_with("# ")), "nothing explains `{line}`");
     }
 }

@@ -47,6 +47,8 @@ impl Desk {
     /// A desk whose configuration is `settings` (TOML); the sandbox's outbox is always on. A `[[provider]]` table must
     /// come last in it: the outbox is added at the end.
     pub fn new(settings: &str) -> Self {
+        // The test's own clients need a crypto provider too, even over plain HTTP.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let desk = Self { folder };
         let provider = if settings.contains("[[provider]]") { "" } else { "[[provider]]\nkind = \"sandbox\"\n" };

@@ -459,7 +459,7 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], budgets
             draft.encoding,
             draft.segments,
             state.number(),
-            intent.provider,
+            draft.provider,
             now,
             draft.hold_micros,
             intent.payer.currency,

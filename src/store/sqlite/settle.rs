@@ -184,7 +184,7 @@ fn early_receipts(db: &Connection, vendor_id: &str, provider: &str) -> JobResult
 }
 
 /// See [`crate::store::Store::record_receipt`].
-pub(super) fn record_receipt(db: &Connection, report: &Report, now: Timestamp) -> JobResult<Option<MessageId>> {
+pub(super) fn record_receipt(db: &Connection, report: &Report, now: Timestamp) -> JobResult<Vec<MessageId>> {
     let found = db
         .prepare_cached(&format!("SELECT {OPEN_COLUMNS}, id FROM message WHERE vendor_id = ?1 AND provider = ?2"))?
         .query_row(params![report.vendor_id, report.provider], |row| Ok((open_from(row)?, row.get::<_, String>(5)?)))
@@ -195,16 +195,16 @@ pub(super) fn record_receipt(db: &Connection, report: &Report, now: Timestamp) -
             "INSERT OR IGNORE INTO early_receipt (vendor_id, provider, state, at_ms, why, received_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
         .execute(params![report.vendor_id, report.provider, report.state.number(), report.at.as_millis(), report.why, now.as_millis()])?;
-        return Ok(None);
+        return Ok(Vec::new());
     };
     let asked = Step::new(report.state, report.at, report.why.as_deref());
     Ok(match advance(db, &mut open, &asked)? {
-        None => None,
+        None => Vec::new(),
         Some(posting) => {
             if posting != Posting::Keep {
                 post(db, &open, posting)?;
             }
-            Some(MessageId::from_text(id))
+            vec![MessageId::from_text(id)]
         }
     })
 }

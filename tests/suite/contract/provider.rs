@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sms_mcp::clock::{SharedClock, SystemClock};
+use sms_mcp::clock::{SharedClock, SystemClock, Timestamp};
 use sms_mcp::error::ErrorKind;
+use sms_mcp::provider::exchange::Enquiry;
 use sms_mcp::provider::sandbox::{Config, Fault, Sandbox};
 use sms_mcp::provider::{Balance, Outcome, Provider, Submission};
 use sms_mcp::sms::message::{MessageId, State};
@@ -57,7 +58,7 @@ async fn the_balance_falls_by_what_was_charged() {
     for case in cases().into_iter().filter(|case| case.provider.capabilities().balance) {
         let money = async || match case.provider.balance().await.unwrap() {
             Balance::Money(money) => money.micros,
-            Balance::Credits { micros } => micros,
+            Balance::Credits { micros, .. } => micros,
         };
         let before = money().await;
         let Outcome::Accepted { price: Some(price), .. } = case.provider.send(&submission(1, &fictional(1))).await else { panic!("not accepted") };
@@ -76,8 +77,17 @@ async fn a_delivery_is_reported_by_receipt_and_by_look_up() {
             assert_eq!((receipt.vendor_id.as_str(), receipt.state), (id.as_str(), State::Delivered));
         }
         if case.provider.capabilities().status {
-            assert_eq!(case.provider.status(&id).await.unwrap().map(|receipt| receipt.state), Some(State::Delivered));
-            assert!(case.provider.status("no such id").await.unwrap().is_none());
+            let ask = |vendor_id: &str| Enquiry {
+                id: MessageId::new(1, 1),
+                vendor_id: vendor_id.to_owned(),
+                to: Number::parse(&fictional(1), None).unwrap(),
+                created: Timestamp(1),
+            };
+            let states = async |vendor_id: &str| {
+                case.provider.status(&ask(vendor_id)).await.unwrap().into_iter().map(|receipt| receipt.state).collect::<Vec<_>>()
+            };
+            assert_eq!(states(&id).await, [State::Delivered]);
+            assert!(states("no such id").await.is_empty());
         }
     }
 }

@@ -9,7 +9,8 @@ use sms_mcp::sms::facts::{Budget, Limits, Scope};
 use sms_mcp::sms::message::{BatchId, MessageId, SessionId, State};
 use sms_mcp::store::sqlite::SqliteStore;
 use sms_mcp::store::{
-    BaseSession, BatchDraft, Claim, Decide, Draft, Filter, Idempotency, Intent, NewHandle, Payer, Report, Reservation, Settlement, Store, Target,
+    BaseSession, BatchDraft, Claim, Decide, Draft, Filter, Idempotency, Intent, NewHandle, Pacing, Payer, Report, Reservation, Settlement, Store,
+    Target,
 };
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -67,6 +68,8 @@ fn draft(n: u32) -> Draft {
         encoding: "GSM-7",
         segments: 1,
         hold_micros: HOLD,
+        provider: "sandbox".into(),
+        is_rated: false,
     }
 }
 
@@ -74,7 +77,8 @@ fn intent(drafts: Vec<Draft>) -> Intent {
     Intent {
         payer: payer(),
         now: NOW,
-        provider: "sandbox".into(),
+        is_campaign: false,
+        forward: false,
         idempotency: None,
         batch: None,
         drafts,
@@ -104,11 +108,20 @@ fn by_budget() -> Decide {
 fn ended(state: State, price: Option<i64>) -> Settlement {
     let code = (!matches!(state, State::Sent)).then_some(ErrorKind::ProviderRejected);
     let vendor_id = matches!(state, State::Sent).then(|| "v-1".to_owned());
-    Settlement { at: NOW.plus_ms(5), state, vendor_id, price_micros: price, segments: None, code, why: None, free_key: false }
+    Settlement { at: NOW.plus_ms(5), state, vendor_id, price_micros: price, segments: None, code, why: None, free_key: false, look_at: None }
 }
 
 fn claim(limit: u32) -> Claim {
-    Claim { now: NOW, limit, per_second: 1_000, max_age_ms: 3_600_000, adopt: false, provider: "sandbox".into() }
+    Claim {
+        now: NOW,
+        limit,
+        per_second: 1_000,
+        max_age_ms: 3_600_000,
+        adopt: false,
+        provider: "sandbox".into(),
+        per_request: 1,
+        rate: Pacing::default(),
+    }
 }
 
 async fn state_of(store: &dyn Store, id: &MessageId) -> State {
@@ -231,10 +244,18 @@ async fn states_only_move_forward_whatever_is_reported() {
         let store = place.open();
         take(&*store, intent(vec![draft(1)])).await;
         store.settle(&draft(1).id, ended(State::Sent, None)).await.unwrap();
-        let report = |state| Report { provider: "sandbox".into(), vendor_id: "v-1".into(), state, at: NOW.plus_ms(9), why: None };
-        assert_eq!(store.record_receipt(report(State::Delivered), NOW).await.unwrap(), Some(draft(1).id));
+        let report = |state| Report {
+            provider: "sandbox".into(),
+            vendor_id: "v-1".into(),
+            to: None,
+            state,
+            at: NOW.plus_ms(9),
+            why: None,
+            price_micros: None,
+        };
+        assert_eq!(store.record_receipt(report(State::Delivered), NOW).await.unwrap(), [draft(1).id]);
         for late in [State::Sent, State::Failed, State::Delivered, State::Expired] {
-            assert_eq!(store.record_receipt(report(late), NOW).await.unwrap(), None, "{late}");
+            assert!(store.record_receipt(report(late), NOW).await.unwrap().is_empty(), "{late}");
         }
         store.settle(&draft(1).id, ended(State::Unknown, None)).await.unwrap();
         assert_eq!(state_of(&*store, &draft(1).id).await, State::Delivered);
@@ -249,8 +270,16 @@ async fn a_receipt_that_comes_before_its_answer_is_kept_and_applied() {
     for place in places() {
         let store = place.open();
         take(&*store, intent(vec![draft(1)])).await;
-        let report = Report { provider: "sandbox".into(), vendor_id: "v-1".into(), state: State::Delivered, at: NOW.plus_ms(9), why: None };
-        assert_eq!(store.record_receipt(report, NOW).await.unwrap(), None);
+        let report = Report {
+            provider: "sandbox".into(),
+            vendor_id: "v-1".into(),
+            to: None,
+            state: State::Delivered,
+            at: NOW.plus_ms(9),
+            why: None,
+            price_micros: None,
+        };
+        assert!(store.record_receipt(report, NOW).await.unwrap().is_empty());
         store.settle(&draft(1).id, ended(State::Sent, None)).await.unwrap();
         assert_eq!(state_of(&*store, &draft(1).id).await, State::Delivered);
     }

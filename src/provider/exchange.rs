@@ -1,0 +1,259 @@
+//! What is asked of a provider besides sending, and what it tells.
+
+use std::collections::BTreeMap;
+
+use ::http::HeaderMap;
+
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorKind};
+use crate::sms::message::{MessageId, State};
+use crate::sms::money::Money;
+use crate::sms::number::Number;
+
+/// A report about a message that was accepted earlier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The provider's id.
+    pub vendor_id: String,
+    /// The recipient in E.164, where several messages may share the id.
+    pub to: Option<String>,
+    /// What it says now.
+    pub state: State,
+    /// When that happened, if the provider says so; else now.
+    pub at: Timestamp,
+    /// The provider's error code or words, if it failed.
+    pub why: Option<String>,
+    /// What it really cost, where this report says so: 0 for a failure that is not billed.
+    pub price: Option<Money>,
+}
+
+impl Receipt {
+    /// A report that says the state and no more.
+    pub fn new(vendor_id: impl Into<String>, state: State, at: Timestamp) -> Self {
+        Self { vendor_id: vendor_id.into(), to: None, state, at, why: None, price: None }
+    }
+}
+
+/// A message to look up.
+#[derive(Clone, Debug)]
+pub struct Enquiry {
+    /// Our reference.
+    pub id: MessageId,
+    /// The provider's id.
+    pub vendor_id: String,
+    /// The recipient.
+    pub to: Number,
+    /// When we accepted it.
+    pub created: Timestamp,
+}
+
+/// Which of the vendor's messages to list.
+#[derive(Clone, Debug, Default)]
+pub struct ListQuery {
+    /// Only to this number. A vendor that cannot filter by it lists all.
+    pub to: Option<Number>,
+    /// Only in this state (sent, delivered, failed). A vendor that cannot filter by it lists all.
+    pub state: Option<State>,
+    /// Only from this moment on. A vendor that cannot filter by it lists all.
+    pub since: Option<Timestamp>,
+    /// Which page, from 1.
+    pub page: u32,
+}
+
+/// A message as the vendor has it. `Debug` shows neither number nor text.
+#[derive(Clone)]
+pub struct VendorMessage {
+    /// The provider's id.
+    pub vendor_id: String,
+    /// The recipient as the vendor writes it.
+    pub to: String,
+    /// The text, where the list has it.
+    pub text: Option<String>,
+    /// Where it stands.
+    pub state: State,
+    /// When the vendor took it, where it says so.
+    pub at: Option<Timestamp>,
+    /// What it cost, where it says so.
+    pub price: Option<Money>,
+    /// The vendor's words about a failure.
+    pub why: Option<String>,
+}
+
+impl std::fmt::Debug for VendorMessage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VendorMessage").field("vendor_id", &self.vendor_id).field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+/// One page of the vendor's messages.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// Newest first.
+    pub messages: Vec<VendorMessage>,
+    /// The next page's number; nothing on the last.
+    pub next: Option<u32>,
+}
+
+/// A reply, or another text that a person sent. `Debug` shows neither numbers nor text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The vendor's id of it; the same one is recorded once.
+    pub vendor_id: String,
+    /// Who wrote it, in E.164 where it can be read as a number.
+    pub from: String,
+    /// The number or sender ID that it was sent to.
+    pub to: String,
+    /// What it says: untrusted.
+    pub text: String,
+    /// When it came in.
+    pub at: Timestamp,
+}
+
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reply").field("vendor_id", &self.vendor_id).field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+/// What a provider tells by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A report that was proven to be the vendor's.
+    Receipt(Receipt),
+    /// A report that nobody signed: the message is to be looked up with [`Provider::status`](super::Provider::status)
+    /// before anything of it is believed.
+    Hint {
+        /// The vendor's id that it names.
+        vendor_id: String,
+        /// Our message, if the address that it came to says which.
+        message: Option<MessageId>,
+    },
+    /// A person wrote.
+    Reply(Reply),
+    /// A person wants no more texts, or wants them again.
+    OptOut {
+        /// Who, in E.164.
+        number: String,
+        /// True: no more texts.
+        is_out: bool,
+        /// When, if the vendor says so.
+        at: Option<Timestamp>,
+    },
+}
+
+/// A webhook's request, after its path token was checked.
+#[derive(Clone, Copy)]
+pub struct Delivery<'a> {
+    /// The request's headers.
+    pub headers: &'a HeaderMap,
+    /// The raw body.
+    pub body: &'a [u8],
+    /// Our message, if the path token was made for one.
+    pub message: Option<&'a MessageId>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// Why a webhook's request is not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotBelieved {
+    /// This provider, as it is configured, sends none.
+    NotExpected,
+    /// The signature is missing or wrong.
+    Signature,
+    /// It does not read as the vendor's documentation says; what is wrong.
+    Malformed(String),
+}
+
+/// Something that `config check --live` found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What works, or what to look at.
+    pub text: String,
+    /// Whether the operator should look at it. A server says it at its start too.
+    pub is_warning: bool,
+}
+
+impl Finding {
+    /// Something that works.
+    pub fn fine(text: impl Into<String>) -> Self {
+        Self { text: text.into(), is_warning: false }
+    }
+
+    /// Something to look at.
+    pub fn warning(text: impl Into<String>) -> Self {
+        Self { text: text.into(), is_warning: true }
+    }
+}
+
+/// Something else that an operator can do at a vendor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Action {
+    /// Its name on the command line, such as `webhooks` or `phones-add`.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub about: &'static str,
+    /// The arguments that it must have, `name=value`.
+    pub required: &'static [&'static str],
+    /// The arguments that it may have.
+    pub optional: &'static [&'static str],
+}
+
+/// The arguments of an [`Action`].
+pub type Arguments = BTreeMap<String, String>;
+
+/// The error for an action that there is not.
+pub(super) fn no_such_action(action: &str, actions: &[Action]) -> Error {
+    let names: Vec<&str> = actions.iter().map(|action| action.name).collect();
+    let known = if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
+    Error::new(ErrorKind::NotFound, format!("this provider has no action \"{}\"; {known}", crate::sms::untrusted::escape(action)))
+}
+
+impl Action {
+    /// Checks that the arguments are those of this action.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] naming the argument that is missing or not known.
+    pub fn check(&self, arguments: &Arguments) -> Result<(), Error> {
+        let wrong = |why: String| Err(Error::new(ErrorKind::InvalidArgument, why));
+        if let Some(missing) = self.required.iter().find(|name| !arguments.contains_key(**name)) {
+            return wrong(format!("`{}` needs {missing}=...", self.name));
+        }
+        let known = |name: &str| self.required.contains(&name) || self.optional.contains(&name);
+        if let Some(unknown) = arguments.keys().find(|name| !known(name)) {
+            let names: Vec<&str> = self.required.iter().chain(self.optional).copied().collect();
+            return wrong(format!(
+                "`{}` has no argument \"{}\"; it has {}",
+                self.name,
+                crate::sms::untrusted::escape(unknown),
+                if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// One text to everybody on a list that the vendor keeps. `Debug` does not show the text.
+#[derive(Clone)]
+pub struct Campaign {
+    /// Our reference: the bulk that stands for it in the ledger.
+    pub id: String,
+    /// The vendor's id of the list.
+    pub list: String,
+    /// The text.
+    pub text: String,
+    /// When to send it; now where none.
+    pub at: Option<Timestamp>,
+    /// How many members the list had when the money was reserved.
+    pub members: u32,
+    /// Segments of the text.
+    pub segments: u32,
+}
+
+impl std::fmt::Debug for Campaign {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Campaign").field("id", &self.id).field("list", &self.list).field("members", &self.members).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,189 @@
+//! What the settings of every provider have in common, and what a provider is built from.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
+
+use super::Provider;
+use crate::clock::SharedClock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::setting::SecretText;
+use crate::sms::message::{MessageId, hex};
+
+/// What the settings of every provider can say.
+pub trait Settings {
+    /// The operator's name for the provider.
+    fn name(&self) -> &str;
+
+    /// The secrets that it needs, each in one of its three forms.
+    fn secrets(&self) -> Vec<SecretSetting<'_>> {
+        Vec::new()
+    }
+
+    /// How fast it may be used.
+    fn rate(&self) -> Rate {
+        Rate::default()
+    }
+
+    /// Checks what types cannot say.
+    ///
+    /// # Errors
+    /// What is wrong, naming the setting and what would be right.
+    fn check(&self) -> std::result::Result<(), String> {
+        Ok(())
+    }
+
+    /// Makes the provider. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when something that the settings name cannot be used.
+    fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>>;
+}
+
+/// One secret among a provider's settings: written there, or the name of a variable or file that holds it.
+#[derive(Clone, Copy, Debug)]
+pub struct SecretSetting<'a> {
+    /// The setting's name, such as `token`; the other forms are `token_env` and `token_file`.
+    pub name: &'static str,
+    /// The secret itself.
+    pub inline: Option<&'a SecretText>,
+    /// The name of an environment variable.
+    pub env: Option<&'a str>,
+    /// The name of a file.
+    pub file: Option<&'a Path>,
+    /// Whether the provider cannot do without.
+    pub is_required: bool,
+}
+
+/// How fast a provider may be used. What is over it waits in the queue; single sends are counted, and never held back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rate {
+    /// Most requests with messages in one second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<u32>,
+    /// Most requests with messages in any minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_minute: Option<u32>,
+    /// Most requests with messages in one UTC day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_day: Option<u32>,
+}
+
+/// The secrets of one provider, by setting.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets(BTreeMap<&'static str, SecretText>);
+
+impl Secrets {
+    /// Adds one that was read.
+    pub fn insert(&mut self, name: &'static str, secret: SecretText) {
+        self.0.insert(name, secret);
+    }
+
+    /// The secret of this setting, if there is one.
+    pub fn get(&self, name: &str) -> Option<&SecretText> {
+        self.0.get(name)
+    }
+
+    /// The secret of this setting, which the provider cannot do without.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`]; the configuration's own check says it earlier, with the provider's name.
+    pub fn demand(&self, name: &str) -> Result<SecretText> {
+        self.get(name).cloned().ok_or_else(|| Error::new(ErrorKind::Config, format!("`{name}` is not set")))
+    }
+}
+
+/// What a provider is built from besides its settings.
+#[derive(Clone)]
+pub struct Setup {
+    /// Time and randomness.
+    pub clock: SharedClock,
+    /// Its secrets.
+    pub secrets: Secrets,
+    /// Where the vendor can reach this server, if it can.
+    pub callback: Option<Callback>,
+}
+
+/// The addresses under which a vendor can reach this server. Each ends in a token that nobody can guess.
+#[derive(Clone)]
+pub struct Callback {
+    public_url: String,
+    provider: String,
+    key: [u8; 32],
+}
+
+impl std::fmt::Debug for Callback {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Callback").field("provider", &self.provider).finish_non_exhaustive()
+    }
+}
+
+/// Length of a token, in characters: 128 bits.
+const TOKEN: usize = 32;
+
+impl Callback {
+    /// Addresses below `public_url` for the provider of this name. `key` stays the same as long as tokens must be valid.
+    pub fn new(public_url: &str, provider: &str, key: [u8; 32]) -> Self {
+        Self { public_url: public_url.trim_end_matches('/').to_owned(), provider: provider.to_owned(), key }
+    }
+
+    fn token(&self, message: Option<&MessageId>) -> String {
+        // A key shorter than the hash's block is filled up with zeros (RFC 2104, section 2).
+        let mut block = [0; 64];
+        block.iter_mut().zip(self.key).for_each(|(to, from)| *to = from);
+        let mut mac = Hmac::<Sha256>::new(&block.into());
+        mac.update(self.provider.as_bytes());
+        mac.update(&[0]);
+        mac.update(message.map_or("", MessageId::as_str).as_bytes());
+        let mut token = hex(&mac.finalize().into_bytes());
+        token.truncate(TOKEN);
+        token
+    }
+
+    /// The address for reports about one message, or about all.
+    pub fn url(&self, message: Option<&MessageId>) -> String {
+        let (public_url, provider, token) = (&self.public_url, &self.provider, self.token(message));
+        match message {
+            Some(message) => format!("{public_url}/webhooks/{provider}/{message}.{token}"),
+            None => format!("{public_url}/webhooks/{provider}/{token}"),
+        }
+    }
+
+    /// Reads the last part of an address: nothing where it is none of ours, else the message that it was made for.
+    pub fn read(&self, path_token: &str) -> Option<Option<MessageId>> {
+        let (message, token) = match path_token.split_once('.') {
+            Some((message, token)) => (Some(MessageId::from_text(message)), token),
+            None => (None, path_token),
+        };
+        let right = self.token(message.as_ref());
+        bool::from(right.as_bytes().ct_eq(token.as_bytes())).then_some(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_valid_for_its_provider_and_message_alone() {
+        let (one, other) = (Callback::new("https://sms.example.com/", "one", [7; 32]), Callback::new("https://sms.example.com", "other", [7; 32]));
+        let message = MessageId::new(1, 2);
+        let last = |url: String| url.rsplit('/').next().unwrap_or_default().to_owned();
+        assert!(one.url(None).starts_with("https://sms.example.com/webhooks/one/"));
+        assert_eq!(one.read(&last(one.url(None))), Some(None));
+        assert_eq!(one.read(&last(one.url(Some(&message)))), Some(Some(message.clone())));
+        assert_eq!(other.read(&last(one.url(Some(&message)))), None);
+        let stolen = last(one.url(Some(&message))).replace(message.as_str(), MessageId::new(1, 3).as_str());
+        assert_eq!(one.read(&stolen), None);
+        for wrong in ["", ".", "x", "msg_.", &"0".repeat(TOKEN)] {
+            assert_eq!(one.read(wrong), None, "{wrong}");
+        }
+    }
+}
