@@ -17,13 +17,14 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::clock::{Clock as _, SharedClock, SystemClock};
 use crate::config::{Loaded, Log, LogFormat, LogLevel};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::guard::Guard;
 use crate::http::{self, Endpoint, Options};
 use crate::mcp::{Callers, Server};
-use crate::provider::settings::Setup;
-use crate::send::{Base, Caller, Engine, Parts};
+use crate::provider::settings::{Callback, Setup};
+use crate::send::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use crate::sms::message::hex;
+use crate::store::Store as _;
 use crate::store::sqlite::SqliteStore;
 
 /// How long a stop waits for what is in flight. The whole stop takes less than 5 s.
@@ -55,19 +56,28 @@ pub fn start_logging(log: &Log) {
 /// Builds the engine of this configuration; opens the ledger.
 ///
 /// # Errors
-/// [`ErrorKind::LedgerUnavailable`] or [`ErrorKind::Config`], saying what to do.
-pub fn build(loaded: &Loaded) -> Result<Engine> {
+/// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable) or [`Config`](crate::error::ErrorKind::Config), saying what to do.
+pub async fn build(loaded: &Loaded) -> Result<Engine> {
     let clock: SharedClock = Arc::new(SystemClock);
     let mut random = [0; 8];
     clock.fill_random(&mut random)?;
     let config = &loaded.config;
-    let provider = config.provider.first().ok_or_else(|| Error::new(ErrorKind::Config, "there is no [[provider]]"))?;
-    let secrets = loaded.secrets.first().cloned().unwrap_or_default();
-    let provider = provider.build(Setup { clock: Arc::clone(&clock), secrets, callback: None })?;
     let store = SqliteStore::open(&loaded.ledger, clock.now(), random)?;
+    let mut fresh = [0; 32];
+    clock.fill_random(&mut fresh)?;
+    let key = match &config.http.public_url {
+        Some(public_url) => Some((public_url, store.key("webhook", fresh).await?)),
+        None => None,
+    };
+    let mut carriers = Vec::with_capacity(config.provider.len());
+    for (provider, secrets) in config.provider.iter().zip(&loaded.secrets) {
+        let callback = key.map(|(public_url, key)| Callback::new(public_url, provider.name(), key));
+        let setup = Setup { clock: Arc::clone(&clock), secrets: secrets.clone(), callback: callback.clone() };
+        carriers.push(Carrier { provider: provider.build(setup)?, callback, rate: provider.settings().rate() });
+    }
     Ok(Engine::new(Parts {
         store: Arc::new(store),
-        provider,
+        carriers: Carriers::new(carriers, config.route.clone())?,
         guard: Guard::new(config.guard.clone(), config.rates.clone()),
         clock,
         settings: config.send.clone(),
@@ -95,7 +105,7 @@ fn local_principal(loaded: &Loaded) -> String {
 /// # Errors
 /// What [`build`] fails with.
 pub async fn serve_stdio(loaded: &Loaded) -> Result<()> {
-    let engine = build(loaded)?;
+    let engine = build(loaded).await?;
     engine.start(true).await?;
     tracing::info!(ledger = %loaded.ledger.display(), "serving MCP over stdio");
     let server = Server::new(engine.clone(), Callers::One(process_caller(loaded)?), loaded.config.send.bulk_wait.duration());
@@ -142,7 +152,7 @@ pub async fn serve_http(loaded: &Loaded, listen: Option<String>) -> Result<()> {
     if let Some(listen) = listen {
         settings.listen = listen;
     }
-    let engine = build(loaded)?;
+    let engine = build(loaded).await?;
     let stop = CancellationToken::new();
     let options = Options {
         settings,
@@ -214,7 +224,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for UntilEnd<R> {
 /// What [`build`] and [`http::addresses`] fail with.
 pub async fn check(loaded: &Loaded) -> Result<()> {
     http::addresses(&loaded.config.http.listen, loaded.http_token.is_some()).await?;
-    let engine = build(loaded)?;
+    let engine = build(loaded).await?;
     engine.stop(Duration::ZERO).await;
     Ok(())
 }

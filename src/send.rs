@@ -13,6 +13,7 @@ mod bulk;
 pub mod contract;
 mod look;
 mod prepare;
+pub mod route;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -34,6 +35,7 @@ use crate::store::{BaseSession, Intent, Payer, Reservation, Store, Target};
 use contract::{SendAnswer, SendArgs};
 
 pub use bulk::OnProgress;
+pub use route::{Carrier, Carriers};
 
 /// How long a repeated call waits for the first one's outcome before it answers with the state as it is.
 const REPLAY_WAIT: Duration = Duration::from_secs(35);
@@ -69,8 +71,8 @@ pub enum Base {
 pub struct Parts {
     /// The ledger.
     pub store: Arc<dyn Store>,
-    /// The carrier.
-    pub provider: Arc<dyn Provider>,
+    /// Who carries the texts.
+    pub carriers: Carriers,
     /// The policy.
     pub guard: Guard,
     /// Time and randomness.
@@ -130,6 +132,10 @@ impl Engine {
         &self.inner.parts
     }
 
+    fn provider(&self) -> &Arc<dyn Provider> {
+        &self.parts().carriers.first().provider
+    }
+
     /// The policy.
     pub fn guard(&self) -> &Guard {
         &self.parts().guard
@@ -144,7 +150,7 @@ impl Engine {
         self.recover().await?;
         let engine = self.clone();
         self.inner.tasks.spawn(async move { engine.run_queue(adopt).await });
-        if let Some(receipts) = self.parts().provider.receipts() {
+        if let Some(receipts) = self.provider().receipts() {
             let engine = self.clone();
             self.inner.tasks.spawn(async move { engine.run_receipts(receipts).await });
         }
@@ -357,7 +363,7 @@ impl Engine {
 
     /// Things to know that every answer says.
     fn warnings(&self) -> Vec<String> {
-        if self.parts().provider.capabilities().real {
+        if self.provider().capabilities().real {
             return Vec::new();
         }
         vec!["Sandbox provider: no text left this machine.".to_owned()]

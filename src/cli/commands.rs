@@ -68,7 +68,7 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
         Some(Command::Serve { http: Some(listen) }) => app::serve_http(&loaded, listen).await,
         Some(Command::Config { .. }) => check(&loaded).await,
         Some(command) => {
-            let engine = app::build(&loaded)?;
+            let engine = app::build(&loaded).await?;
             let done = with_engine(&engine, &loaded, command, principal).await;
             engine.stop(END_PATIENCE).await;
             done

@@ -87,7 +87,7 @@ impl Engine {
 
     async fn hand_over_once(&self, submission: &Submission) -> Outcome {
         let timeout = self.parts().settings.timeout.duration();
-        let send = AssertUnwindSafe(self.parts().provider.send(submission)).catch_unwind();
+        let send = AssertUnwindSafe(self.provider().send(submission)).catch_unwind();
         tokio::select! {
             outcome = send => outcome.unwrap_or_else(|_| Outcome::Unknown { why: "the provider's code failed".to_owned() }),
             () = self.parts().clock.sleep(timeout) => Outcome::Unknown { why: format!("no answer within {} s", timeout.as_secs_f32()) },
@@ -150,7 +150,7 @@ impl Engine {
             segments: settlement.segments.unwrap_or(draft.segments),
             encoding: draft.encoding.to_owned(),
             price: Price::of(price_micros, prepared.price.currency.as_str()),
-            provider: self.parts().provider.name().to_owned(),
+            provider: self.provider().name().to_owned(),
             provider_message_id: settlement.vendor_id,
             created_at: created.rfc3339(),
             replayed: false,
@@ -234,7 +234,7 @@ impl Engine {
     /// Posts one report of the provider.
     pub(super) async fn record(&self, receipt: Receipt) {
         let why = receipt.why.as_deref().map(untrusted::escape);
-        let provider = self.parts().provider.name().to_owned();
+        let provider = self.provider().name().to_owned();
         let report = Report { provider, vendor_id: receipt.vendor_id, to: receipt.to, state: receipt.state, at: receipt.at, why, price_micros: None };
         match self.parts().store.record_receipt(report, self.parts().clock.now()).await {
             Ok(changed) => changed.iter().for_each(|id| tracing::debug!(message = %id, state = %receipt.state, "receipt")),

@@ -53,9 +53,9 @@ impl Engine {
     }
 
     async fn provider_balance(&self) -> ProviderBalance {
-        let provider = self.parts().provider.name().to_owned();
+        let provider = self.provider().name().to_owned();
         let asked = tokio::select! {
-            asked = self.parts().provider.balance() => asked,
+            asked = self.provider().balance() => asked,
             () = self.parts().clock.sleep(LOOK) => Err(Error::new(ErrorKind::ProviderUnavailable, "the provider did not answer in time")),
         };
         let (money, credits, unavailable) = match asked {
@@ -133,7 +133,7 @@ impl Engine {
 
     /// Asks the provider about a message that is not final. Returns whether it answered.
     async fn look(&self, record: &Record) -> bool {
-        let provider = &self.parts().provider;
+        let provider = self.provider();
         let Some(vendor_id) = record.vendor_id.as_deref().filter(|_| !record.state.is_final()) else { return false };
         if !provider.capabilities().status || record.provider != provider.name() {
             return false;

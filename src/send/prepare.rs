@@ -109,7 +109,7 @@ impl Engine {
         let plan = text::plan(&message);
         self.guard().check_length(plan.segments())?;
         let segments = u32::try_from(plan.segments()).unwrap_or(u32::MAX);
-        let price = self.guard().price(to, plan.segments(), self.parts().provider.price(to, segments))?;
+        let price = self.guard().price(to, plan.segments(), self.provider().price(to, segments))?;
         let draft = Draft {
             id: MessageId::new(self.parts().clock.now().as_millis(), self.random()?),
             to: to.e164().to_owned(),
@@ -119,7 +119,7 @@ impl Engine {
             encoding: plan.encoding.as_str(),
             segments,
             hold_micros: price.micros,
-            provider: self.parts().provider.name().to_owned(),
+            provider: self.provider().name().to_owned(),
             is_rated: false,
         };
         Ok(Prepared { to: to.clone(), draft, price, encoding: plan.encoding })
@@ -146,7 +146,7 @@ impl Engine {
         let allowed = self.guard().check_destination(&to).and_then(|()| self.guard().check_sender(args.from.as_deref()));
         let plan = text::plan(&args.message);
         let segments = u32::try_from(plan.segments()).unwrap_or(u32::MAX);
-        let price = self.guard().price(&to, plan.segments(), self.parts().provider.price(&to, segments))?;
+        let price = self.guard().price(&to, plan.segments(), self.provider().price(&to, segments))?;
         let payer = self.payer(caller, args.session.clone())?;
         let now = self.parts().clock.now();
         let (verdict, budgets) = match allowed.and_then(|()| self.draft(&to, args.from.as_deref(), args.message.clone())) {
@@ -175,7 +175,7 @@ impl Engine {
             segments,
             encoding: plan.encoding.as_str().to_owned(),
             price: price.into(),
-            provider: self.parts().provider.name().to_owned(),
+            provider: self.provider().name().to_owned(),
             provider_message_id: None,
             created_at: now.rfc3339(),
             replayed: false,

@@ -476,7 +476,10 @@ fn config_check_refuses_what_types_cannot_say() {
         ("[http]\ntoken_env = \"SMS_MCP_NOT_SET\"\n", "SMS_MCP_NOT_SET, which is not set"),
         ("[http]\ntoken_file = \"/nowhere/token\"\n", "http.token_file /nowhere/token"),
         ("[http]\ntoken = \"a\"\ntoken_env = \"B\"\n", "exclude each other"),
-        ("[[provider]]\nkind = \"sandbox\"\n[[provider]]\nkind = \"sandbox\"\n", "exactly one"),
+        ("[[provider]]\nkind = \"sandbox\"\n[[provider]]\nkind = \"sandbox\"\n", "two [[provider]] tables are called \"sandbox\""),
+        ("[[provider]]\nkind = \"sandbox\"\n[[provider]]\nkind = \"sandbox\"\nname = \"b\"\n", "no [[route]]"),
+        ("[[route]]\nproviders = [\"absent\"]\n[[provider]]\nkind = \"sandbox\"\n", "\"absent\""),
+        ("[[provider]]\nkind = \"sandbox\"\nname = \"a b\"\n", "provider.name"),
         ("[[provider]]\nkind = \"sandbox\"\noutbox = \"/nowhere/at/all\"\n", "/nowhere/at/all"),
     ];
     for (settings, expected) in cases {

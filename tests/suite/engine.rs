@@ -14,7 +14,7 @@ use sms_mcp::guard::Guard;
 use sms_mcp::provider::exchange::Finding;
 use sms_mcp::provider::{Capabilities, Outcome, Provider, Submission};
 use sms_mcp::send::contract::{BalanceArgs, BulkArgs, BulkStatus, ListArgs, OpenArgs, Recipient, SendAnswer, SendArgs, StatusArgs};
-use sms_mcp::send::{Base, Caller, Engine, Parts};
+use sms_mcp::send::{Base, Caller, Carriers, Engine, Parts};
 use sms_mcp::sms::message::State;
 use sms_mcp::sms::money::{Amount, Currency, Money};
 use sms_mcp::sms::number::Number;
@@ -110,7 +110,7 @@ fn bench_with(provider: Scripted, change: impl FnOnce(&mut config::Guard)) -> Be
     let provider = Arc::new(provider);
     let engine = Engine::new(Parts {
         store: Arc::new(SqliteStore::open(&folder.path().join("ledger.db"), Timestamp(NOON), [1; 8]).unwrap()),
-        provider: Arc::<Scripted>::clone(&provider),
+        carriers: Carriers::one(Arc::<Scripted>::clone(&provider)),
         guard: Guard::new(settings, std::collections::BTreeMap::new()),
         clock: Arc::<TestClock>::clone(&clock) as SharedClock,
         settings: config::Send::default(),
@@ -146,7 +146,7 @@ impl Bench {
         let stricter = config::Guard { deny_destinations: vec![country.parse().unwrap()], sends_per_second: 1_000, ..config::Guard::default() };
         Engine::new(Parts {
             store: Arc::new(SqliteStore::open(&self._folder.path().join("ledger.db"), Timestamp(NOON), [2; 8]).unwrap()),
-            provider: Arc::<Scripted>::clone(&self.provider),
+            carriers: Carriers::one(Arc::<Scripted>::clone(&self.provider)),
             guard: Guard::new(stricter, std::collections::BTreeMap::new()),
             clock: Arc::<TestClock>::clone(&self.clock) as SharedClock,
             settings: config::Send::default(),
