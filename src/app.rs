@@ -89,7 +89,7 @@ pub async fn build(loaded: &Loaded) -> Result<Engine> {
 /// The operating-system user of this process, with a session that lasts as long as the process.
 ///
 /// # Errors
-/// [`ErrorKind::Internal`] when the system has no random bits.
+/// [`Internal`](crate::error::ErrorKind::Internal) when the system has no random bits.
 pub fn process_caller(loaded: &Loaded) -> Result<Caller> {
     let mut random = [0; 16];
     SystemClock.fill_random(&mut random)?;
