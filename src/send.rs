@@ -9,10 +9,12 @@
 //! A send runs in a task of its own: a client that disconnects does not stop it.
 
 mod attempt;
+mod breaker;
 mod bulk;
 pub mod contract;
 mod look;
 mod prepare;
+mod queue;
 pub mod route;
 
 use std::collections::HashMap;
@@ -27,7 +29,6 @@ use crate::clock::SharedClock;
 use crate::config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::Guard;
-use crate::provider::Provider;
 use crate::sms::facts::Scope;
 use crate::sms::message::{BatchId, MessageId, SessionId};
 use crate::sms::number::Region;
@@ -132,10 +133,6 @@ impl Engine {
         &self.inner.parts
     }
 
-    fn provider(&self) -> &Arc<dyn Provider> {
-        &self.parts().carriers.first().provider
-    }
-
     /// The policy.
     pub fn guard(&self) -> &Guard {
         &self.parts().guard
@@ -148,11 +145,13 @@ impl Engine {
     /// [`ErrorKind::LedgerUnavailable`].
     pub async fn start(&self, adopt: bool) -> Result<()> {
         self.recover().await?;
-        let engine = self.clone();
-        self.inner.tasks.spawn(async move { engine.run_queue(adopt).await });
-        if let Some(receipts) = self.provider().receipts() {
-            let engine = self.clone();
-            self.inner.tasks.spawn(async move { engine.run_receipts(receipts).await });
+        for carrier in self.parts().carriers.all() {
+            let (engine, name) = (self.clone(), carrier.name().to_owned());
+            if let Some(receipts) = carrier.provider.receipts() {
+                let (engine, name) = (engine.clone(), name.clone());
+                self.inner.tasks.spawn(async move { engine.run_receipts(name, receipts).await });
+            }
+            self.inner.tasks.spawn(async move { engine.run_queue(name, adopt).await });
         }
         if adopt {
             let engine = self.clone();
@@ -361,11 +360,12 @@ impl Engine {
         self.parts().store.history(&MessageId::from_text("")).await.map(|_| ())
     }
 
-    /// Things to know that every answer says.
-    fn warnings(&self) -> Vec<String> {
-        if self.provider().capabilities().real {
-            return Vec::new();
-        }
-        vec!["Sandbox provider: no text left this machine.".to_owned()]
+    /// Things to know about what these providers carry, or all of them where none is named.
+    fn warnings<'a>(&self, providers: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+        let carriers = &self.parts().carriers;
+        let mut named = providers.into_iter().peekable();
+        let is_real = |name: &str| carriers.get(name).is_none_or(|carrier| carrier.provider.capabilities().real);
+        let any_real = if named.peek().is_some() { named.any(is_real) } else { carriers.all().iter().any(|carrier| is_real(carrier.name())) };
+        if any_real { Vec::new() } else { vec!["Sandbox provider: no text left this machine.".to_owned()] }
     }
 }

@@ -101,11 +101,12 @@ async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, princip
             if json {
                 return print_json(&answer);
             }
-            let account = &answer.balance;
-            let money = account.money.as_ref().map(|money| format!("{} {}", money.amount, money.currency));
-            let shown =
-                money.or_else(|| account.credits.as_ref().map(|credits| format!("{credits} credits"))).or_else(|| account.unavailable.clone());
-            print_line(&format!("account at {}: {}", account.provider, shown.unwrap_or_default()));
+            for account in &answer.balances {
+                let money = account.money.as_ref().map(|money| format!("{} {}", money.amount, money.currency));
+                let credits = account.credits.as_ref().map(|credits| format!("{credits} credits"));
+                let shown: Vec<String> = credits.into_iter().chain(money).chain(account.unavailable.clone()).collect();
+                print_line(&format!("account at {}: {}", account.provider, shown.join(", worth ")));
+            }
             print_budgets(&answer.budgets);
             print_warnings(&answer.warnings);
             Ok(())

@@ -71,7 +71,7 @@ impl Tools {
             tool::<BalanceArgs, BalanceAnswer>(
                 "get_balance",
                 "Get balance and budgets",
-                "The provider account's balance, and what you may still spend: the day's, the session's and a handle's budget.",
+                "The balance of the account at each provider, and what you may still spend: the day's, the session's and a handle's budget.",
                 reads(),
             ),
             tool::<ListArgs, ListAnswer>(

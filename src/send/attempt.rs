@@ -7,8 +7,10 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use tokio::sync::mpsc;
 
+use super::breaker::Resting;
 use super::contract::{BudgetLeft, Price, SendAnswer, Status};
 use super::prepare::Prepared;
+use super::route::{Carrier, Way};
 use super::{Caller, Engine, REPLAY_POLL, REPLAY_WAIT, crash_point, locked};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -20,13 +22,19 @@ use crate::sms::untrusted;
 use crate::store::{Record, Report, Settlement};
 
 /// How often a message is handed over when the provider certainly did not take it.
-const MAX_TRIES: u32 = 3;
+pub(super) const MAX_TRIES: u32 = 3;
 
 /// The wait before another try, where the provider names none; it doubles.
-const FIRST_WAIT_MS: u64 = 200;
+pub(super) const FIRST_WAIT_MS: u64 = 200;
 
 /// The longest wait before another try. A provider that asks for more is answered with `provider_unavailable`.
-const LONGEST_WAIT_MS: u64 = 2_000;
+pub(super) const LONGEST_WAIT_MS: u64 = 2_000;
+
+/// When a provider is first asked how a message is, where nothing comes by itself.
+const FIRST_LOOK_MS: i64 = 5_000;
+
+/// What is said of a message that a provider has and does not send.
+const HELD: &str = "the provider has it and holds it back: its sender or account is paused";
 
 /// How long posting a settlement is tried again when the ledger cannot be written.
 const SETTLE_TRIES: u32 = 6;
@@ -37,61 +45,131 @@ const RECEIPTS_AT_ONCE: usize = 256;
 /// How long receipts gather before they are posted: they are in no hurry, and each durable step costs a sync.
 const RECEIPT_GATHER: Duration = Duration::from_millis(20);
 
+/// How one message ended at the carriers that were asked.
+pub(super) struct Ended<'a> {
+    /// The last carrier that was asked.
+    pub(super) carrier: &'a Carrier,
+    /// What it made of the message.
+    pub(super) outcome: Outcome,
+}
+
 impl Engine {
-    /// Hands a message over and says how that ended. Tries again only what was certainly not sent.
-    pub(super) async fn hand_over(&self, submission: &Submission) -> Settlement {
+    /// Hands messages to a carrier in one request, and learns from it how well that carrier is. As many outcomes as
+    /// messages, in their order.
+    pub(super) async fn at_carrier(&self, carrier: &Carrier, submissions: &[Submission]) -> Vec<Outcome> {
+        crash_point("before-provider");
+        let timeout = self.parts().settings.timeout.duration();
+        let all = |outcome: Outcome| vec![outcome; submissions.len()];
+        let send = async {
+            match submissions {
+                [one] => vec![carrier.provider.send(one).await],
+                many => carrier.provider.send_many(many).await,
+            }
+        };
+        let mut outcomes = tokio::select! {
+            outcomes = AssertUnwindSafe(send).catch_unwind() => {
+                outcomes.unwrap_or_else(|_| all(Outcome::Unknown { why: "the provider's code failed".to_owned() }))
+            }
+            () = self.parts().clock.sleep(timeout) => all(Outcome::Unknown { why: format!("no answer within {} s", timeout.as_secs_f32()) }),
+        };
+        crash_point("after-provider");
+        outcomes.resize(submissions.len(), Outcome::Unknown { why: "the provider's code said nothing about it".to_owned() });
+        let now = self.parts().clock.now();
+        for outcome in &outcomes {
+            if carrier.breaker.note(outcome, now) {
+                let why = carrier.breaker.look(now).err().map(|resting| resting.why).unwrap_or_default();
+                tracing::warn!(provider = carrier.name(), why, "a provider takes nothing now; it is asked again later");
+            }
+        }
+        outcomes
+    }
+
+    /// Hands one message to one carrier. Tries again only what was certainly not sent.
+    async fn offer(&self, carrier: &Carrier, submission: &Submission) -> Outcome {
         let mut tries = 0;
         let mut wait_ms = FIRST_WAIT_MS;
         loop {
             tries += 1;
-            crash_point("before-provider");
-            let outcome = self.hand_over_once(submission).await;
-            crash_point("after-provider");
-            let at = self.parts().clock.now();
-            match outcome {
-                Outcome::NotSent { retry_after_ms, why } => {
-                    let asked = retry_after_ms.unwrap_or(wait_ms);
-                    if tries >= MAX_TRIES || asked > LONGEST_WAIT_MS || self.is_stopping() {
-                        return self.settlement(at, State::Rejected, ErrorKind::ProviderUnavailable, why, true);
-                    }
-                    self.parts().clock.sleep(Duration::from_millis(asked)).await;
-                    wait_ms = (wait_ms * 2).min(LONGEST_WAIT_MS);
+            if let Err(resting) = carrier.breaker.admit(self.parts().clock.now()) {
+                return rests(carrier, resting);
+            }
+            let outcome = self.at_carrier(carrier, std::slice::from_ref(submission)).await.pop();
+            let outcome = outcome.unwrap_or_else(|| Outcome::Unknown { why: String::new() });
+            let Outcome::NotSent { retry_after_ms, .. } = &outcome else { return outcome };
+            let asked = retry_after_ms.unwrap_or(wait_ms);
+            if tries >= MAX_TRIES || asked > LONGEST_WAIT_MS || self.is_stopping() {
+                return outcome;
+            }
+            self.parts().clock.sleep(Duration::from_millis(asked)).await;
+            wait_ms = (wait_ms * 2).min(LONGEST_WAIT_MS);
+        }
+    }
+
+    /// Hands one message to the carriers on its way, one after the other, until one took it or nobody can know. Before
+    /// any but the first is asked, that is on disk.
+    pub(super) async fn hand_over<'a>(&self, way: Way<'a>, submission: &Submission, mut before: Option<Ended<'a>>) -> Option<Ended<'a>> {
+        for carrier in way.carriers {
+            if before.is_some() {
+                let noted = self.parts().store.hand_on(&submission.id, carrier.name(), self.parts().clock.now()).await;
+                if let Err(error) = noted {
+                    tracing::error!(message = %submission.id, %error, "another provider could not be asked");
+                    return before;
                 }
-                Outcome::Accepted { vendor_id, status, segments, price } => {
-                    let currency = self.guard().settings().currency;
-                    // What was accepted is sent, whatever else the provider calls it.
-                    let is_further = matches!(status, State::Delivered | State::Failed | State::Expired);
-                    let state = if is_further { status } else { State::Sent };
-                    return Settlement {
-                        at,
-                        state,
-                        vendor_id,
-                        price_micros: price.filter(|price| price.currency == currency).map(|price| price.micros),
-                        segments,
-                        code: None,
-                        why: None,
-                        free_key: false,
-                        look_at: None,
-                    };
-                }
-                Outcome::Rejected { code, why } => return self.settlement(at, State::Rejected, code, why, false),
-                Outcome::Unknown { why } => return self.settlement(at, State::Unknown, ErrorKind::OutcomeUnknown, why, false),
+            }
+            let outcome = self.offer(carrier, submission).await;
+            let is_definite = matches!(outcome, Outcome::NotSent { .. }) || (way.after_rejected && matches!(outcome, Outcome::Rejected { .. }));
+            before = Some(Ended { carrier, outcome });
+            if !is_definite {
+                break;
             }
         }
+        before
+    }
+
+    /// What the ledger is told about a message that ended so.
+    pub(super) fn settlement_of(&self, ended: Ended<'_>, free_key: bool) -> Settlement {
+        let at = self.parts().clock.now();
+        let capabilities = ended.carrier.provider.capabilities();
+        let (vendor_id, status, segments, price) = match ended.outcome {
+            Outcome::Accepted { vendor_id, status, segments, price } => (vendor_id, status, segments, price),
+            Outcome::Rejected { code, why } => return self.settlement(at, State::Rejected, code, why, false),
+            Outcome::NotSent { why, .. } => return self.settlement(at, State::Rejected, ErrorKind::ProviderUnavailable, why, free_key),
+            Outcome::Unknown { why } => return self.settlement(at, State::Unknown, ErrorKind::OutcomeUnknown, why, false),
+        };
+        // What was accepted is sent, whatever else the provider calls it; unless it holds it back.
+        let state = match status {
+            State::Delivered | State::Failed | State::Expired => status,
+            State::Queued | State::Held => State::Held,
+            _ => State::Sent,
+        };
+        let currency = self.guard().settings().currency;
+        let is_open = !state.is_final() && vendor_id.is_some() && capabilities.receipts_by_poll;
+        Settlement {
+            at,
+            state,
+            vendor_id,
+            price_micros: price.filter(|price| price.currency == currency).map(|price| price.micros),
+            segments,
+            code: None,
+            why: (state == State::Held).then(|| HELD.to_owned()),
+            free_key: false,
+            look_at: is_open.then(|| at.plus_ms(FIRST_LOOK_MS)),
+        }
+    }
+
+    /// Who is asked for this message, in order.
+    pub(super) fn way_of(&self, submission: &Submission) -> Result<Way<'_>> {
+        self.parts().carriers.way(&submission.to, submission.from.as_deref(), &submission.text)
+    }
+
+    /// The end of a message that nobody can be asked for.
+    pub(super) fn not_possible(&self, code: ErrorKind, why: String) -> Settlement {
+        self.settlement(self.parts().clock.now(), State::Rejected, code, why, false)
     }
 
     pub(super) fn settlement(&self, at: Timestamp, state: State, code: ErrorKind, why: String, free_key: bool) -> Settlement {
         let why = Some(untrusted::escape(&why));
         Settlement { at, state, vendor_id: None, price_micros: None, segments: None, code: Some(code), why, free_key, look_at: None }
-    }
-
-    async fn hand_over_once(&self, submission: &Submission) -> Outcome {
-        let timeout = self.parts().settings.timeout.duration();
-        let send = AssertUnwindSafe(self.provider().send(submission)).catch_unwind();
-        tokio::select! {
-            outcome = send => outcome.unwrap_or_else(|_| Outcome::Unknown { why: "the provider's code failed".to_owned() }),
-            () = self.parts().clock.sleep(timeout) => Outcome::Unknown { why: format!("no answer within {} s", timeout.as_secs_f32()) },
-        }
     }
 
     /// Posts a settlement, trying again while the ledger cannot be written: the outcome must not be lost.
@@ -125,7 +203,17 @@ impl Engine {
             text: draft.text.clone(),
             segments: draft.segments,
         };
-        let settlement = self.hand_over(&submission).await;
+        let mut carrier = None;
+        let settlement = match self.way_of(&submission) {
+            Ok(way) => match self.hand_over(way, &submission, None).await {
+                Some(ended) => {
+                    carrier = Some(ended.carrier);
+                    self.settlement_of(ended, true)
+                }
+                None => self.not_possible(ErrorKind::Internal, "no provider was asked".to_owned()),
+            },
+            Err(refused) => self.not_possible(refused.kind(), refused.message().to_owned()),
+        };
         let budgets = match self.settle(&draft.id, &settlement).await {
             Ok(budgets) => budgets,
             Err(error) => {
@@ -138,7 +226,11 @@ impl Engine {
             return Err(failure(code, &draft.id, settlement.why.as_deref()));
         }
         let price_micros = settlement.price_micros.unwrap_or(draft.hold_micros);
-        let mut warnings = self.warnings_for(prepared);
+        let provider = carrier.map_or_else(|| draft.provider.clone(), |carrier| carrier.name().to_owned());
+        let mut warnings = self.warnings_for(prepared, &provider);
+        if settlement.state == State::Held {
+            warnings.push("The provider holds it back (its sender is paused); it may go out later. Do not send it again.".to_owned());
+        }
         if price_micros > draft.hold_micros {
             warnings.push("The provider charged more than its price: the budget is frozen until the operator looks.".to_owned());
         }
@@ -150,7 +242,7 @@ impl Engine {
             segments: settlement.segments.unwrap_or(draft.segments),
             encoding: draft.encoding.to_owned(),
             price: Price::of(price_micros, prepared.price.currency.as_str()),
-            provider: self.provider().name().to_owned(),
+            provider,
             provider_message_id: settlement.vendor_id,
             created_at: created.rfc3339(),
             replayed: false,
@@ -168,7 +260,7 @@ impl Engine {
         }
         let payer = self.payer(caller, None)?;
         let budgets = self.parts().store.budgets(payer, self.parts().clock.now()).await?;
-        let mut warnings = self.warnings();
+        let mut warnings = self.warnings([record.provider.as_str()]);
         if record.state == State::Attempting {
             warnings.push("The first call is still waiting for the provider; look with get_status.".to_owned());
         }
@@ -211,7 +303,7 @@ impl Engine {
     }
 
     /// Posts receipts as they come, until the engine stops.
-    pub(super) async fn run_receipts(&self, mut receipts: mpsc::Receiver<Receipt>) {
+    pub(super) async fn run_receipts(&self, provider: String, mut receipts: mpsc::Receiver<Receipt>) {
         let mut waiting = Vec::with_capacity(RECEIPTS_AT_ONCE);
         loop {
             let stopping = self.inner.stopping.notified();
@@ -227,14 +319,14 @@ impl Engine {
                 let Ok(more) = receipts.try_recv() else { break };
                 waiting.push(more);
             }
-            futures::future::join_all(waiting.drain(..).map(|receipt| self.record(receipt))).await;
+            futures::future::join_all(waiting.drain(..).map(|receipt| self.record(&provider, receipt))).await;
         }
     }
 
     /// Posts one report of the provider.
-    pub(super) async fn record(&self, receipt: Receipt) {
+    pub(super) async fn record(&self, provider: &str, receipt: Receipt) {
         let why = receipt.why.as_deref().map(untrusted::escape);
-        let provider = self.provider().name().to_owned();
+        let provider = provider.to_owned();
         let report = Report { provider, vendor_id: receipt.vendor_id, to: receipt.to, state: receipt.state, at: receipt.at, why, price_micros: None };
         match self.parts().store.record_receipt(report, self.parts().clock.now()).await {
             Ok(changed) => changed.iter().for_each(|id| tracing::debug!(message = %id, state = %receipt.state, "receipt")),
@@ -243,11 +335,17 @@ impl Engine {
     }
 }
 
+/// What a message is told that finds its carrier resting.
+pub(super) fn rests(carrier: &Carrier, resting: Resting) -> Outcome {
+    let Resting { wait_ms, why } = resting;
+    Outcome::NotSent { retry_after_ms: Some(wait_ms), why: format!("{} is not asked for {} ms more, because: {why}", carrier.name(), wait_ms) }
+}
+
 /// The error of a message that the provider refused, or whose outcome is unknown.
 pub(super) fn failure(code: ErrorKind, id: &MessageId, why: Option<&str>) -> Error {
     let message = match code {
         ErrorKind::OutcomeUnknown => format!("the answer for {id} was lost; it may have gone out"),
-        ErrorKind::ProviderUnavailable => format!("the provider did not take {id} after {MAX_TRIES} tries"),
+        ErrorKind::ProviderUnavailable => format!("no provider took {id}"),
         ErrorKind::InsufficientBalance => format!("the provider's account has too little for {id}"),
         _ => format!("the provider refused {id}"),
     };

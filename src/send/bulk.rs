@@ -4,19 +4,18 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 
 use super::contract::{BudgetLeft, BulkAnswer, BulkArgs, BulkResult, BulkStatus, OnInvalid, Price};
 use super::prepare::{Prepared, accepted, conflict, idempotency, invalid};
 use super::{Caller, Engine, crash_point, locked};
 use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
 use crate::guard::Ask;
-use crate::provider::Submission;
 use crate::sms::message::{BatchId, State};
 use crate::sms::number::Number;
 use crate::sms::template::Template;
 use crate::sms::untrusted;
-use crate::store::{BatchDraft, BatchRecord, Claim, Filter, Intent, Pacing, Record, Reservation, Target};
+use crate::store::{BatchDraft, BatchRecord, Filter, Intent, Record, Reservation, Target};
 
 /// A bulk up to this size lists every result; a larger one only those that need attention.
 const RESULTS: usize = 100;
@@ -29,12 +28,6 @@ const MAX_FILLED: usize = 40_000;
 
 /// How often a bulk that somebody waits for is looked up: messages may also end by expiring or by another process.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-
-/// How long the queue waits for a full hand of free places before it takes what there is.
-const GATHER: Duration = Duration::from_millis(10);
-
-/// How often a queue that has nothing to do looks for what another process left.
-const IDLE: Duration = Duration::from_secs(5);
 
 /// Told how many messages of a bulk were handed over, of how many.
 pub type OnProgress = Arc<dyn Fn(u32, u32) + Send + Sync>;
@@ -261,7 +254,7 @@ impl Engine {
             counts: BTreeMap::new(),
             segments: taken.iter().map(|message| message.draft.segments).fold(0, u32::saturating_add),
             price: Price::of(micros, currency.as_str()),
-            provider: self.provider().name().to_owned(),
+            provider: names(taken.iter().map(|message| message.draft.provider.as_str())),
             created_at: self.parts().clock.now().rfc3339(),
             replayed: false,
             results: Vec::new(),
@@ -269,7 +262,7 @@ impl Engine {
             refused,
             duplicates,
             budget: BudgetLeft::of(budgets, currency),
-            warnings: self.warnings(),
+            warnings: self.warnings(taken.iter().map(|message| message.draft.provider.as_str())),
         }
     }
 
@@ -290,7 +283,7 @@ impl Engine {
             records.iter().filter(needs_attention).take(RESULTS).map(result_of).collect()
         };
         let budgets = store.budgets(self.payer(caller, None)?, self.parts().clock.now()).await?;
-        let mut warnings = self.warnings();
+        let mut warnings = self.warnings(records.iter().map(|record| record.provider.as_str()));
         if records.iter().any(|record| record.state == State::Unknown) {
             warnings
                 .push("Some outcomes are unknown: do NOT send to these again; they may have gone out, and their money stays reserved.".to_owned());
@@ -302,7 +295,7 @@ impl Engine {
             counts: batch.states.iter().map(|(state, count)| (state.to_string(), *count)).collect(),
             segments: records.iter().map(|record| record.segments).fold(0, u32::saturating_add),
             price: Price::of(micros, currency.as_str()),
-            provider: records.first().map_or_else(|| self.provider().name().to_owned(), |record| record.provider.clone()),
+            provider: names(records.iter().map(|record| record.provider.as_str())),
             created_at: batch.created.rfc3339(),
             replayed: false,
             results_omitted: u32::try_from(records.len() - results.len()).unwrap_or(u32::MAX),
@@ -312,106 +305,6 @@ impl Engine {
             budget: BudgetLeft::of(&budgets, currency),
             warnings,
         })
-    }
-
-    /// Hands over what is queued, until the engine stops.
-    pub(super) async fn run_queue(&self, adopt: bool) {
-        let settings = &self.parts().settings;
-        // Two hands of places: one is at the provider while the next is claimed in one durable step.
-        let hand = settings.concurrency.div_ceil(2).max(1);
-        let places = Arc::new(Semaphore::new(usize::try_from(settings.concurrency).unwrap_or(1)));
-        while !self.is_stopping() {
-            let mut permits = self.free_places(&places, hand).await;
-            if self.is_stopping() {
-                return;
-            }
-            let claim = Claim {
-                now: self.parts().clock.now(),
-                limit: u32::try_from(permits.len()).unwrap_or(1),
-                per_second: self.guard().settings().sends_per_second,
-                max_age_ms: settings.queue_max_age.as_millis(),
-                adopt,
-                provider: self.provider().name().to_owned(),
-                per_request: 1,
-                rate: Pacing::default(),
-            };
-            let claimed = match self.parts().store.claim(claim).await {
-                Ok(claimed) => claimed,
-                Err(error) => {
-                    tracing::error!(%error, "the queue cannot be read; it will be tried again");
-                    self.pause(IDLE).await;
-                    continue;
-                }
-            };
-            crash_point("after-claim");
-            if claimed.messages.is_empty() {
-                drop(permits);
-                self.wait_for_work(claimed.wait_ms).await;
-                continue;
-            }
-            for message in claimed.messages {
-                let (engine, permit) = (self.clone(), permits.pop());
-                self.inner.tasks.spawn(async move {
-                    engine.hand_over_queued(message).await;
-                    drop(permit);
-                });
-            }
-        }
-    }
-
-    async fn free_places(&self, places: &Arc<Semaphore>, hand: u32) -> Vec<OwnedSemaphorePermit> {
-        let whole = tokio::select! {
-            permits = Arc::clone(places).acquire_many_owned(hand) => permits.ok(),
-            () = self.parts().clock.sleep(GATHER) => None,
-        };
-        if let Some(mut whole) = whole {
-            return (0..hand).filter_map(|_| whole.split(1)).collect();
-        }
-        // Some are slow: go on with what is free, at least one.
-        let Ok(first) = Arc::clone(places).acquire_owned().await else { return Vec::new() };
-        let more = std::iter::from_fn(|| Arc::clone(places).try_acquire_owned().ok()).take(usize::try_from(hand).unwrap_or(1) - 1);
-        std::iter::once(first).chain(more).collect()
-    }
-
-    async fn wait_for_work(&self, wait_ms: Option<u64>) {
-        let queued = self.inner.queued.notified();
-        if self.is_stopping() {
-            return;
-        }
-        let idle = wait_ms.map_or(IDLE, Duration::from_millis);
-        tokio::select! {
-            () = queued => {}
-            () = self.parts().clock.sleep(idle) => {}
-        }
-    }
-
-    /// Hands one queued message over and posts its outcome.
-    async fn hand_over_queued(&self, record: Record) {
-        let (id, batch) = (record.id.clone(), record.batch.clone());
-        let settlement = match (Number::parse(&record.to, None), record.text) {
-            (Ok(to), Some(text)) => {
-                // The operator may have changed the lists since it was accepted.
-                let allowed = self.guard().check_destination(&to).and_then(|()| self.guard().check_sender(record.from.as_deref()));
-                match allowed {
-                    Ok(()) => {
-                        let submission = Submission { id: id.clone(), to, from: record.from, text, segments: record.segments };
-                        self.hand_over(&submission).await
-                    }
-                    Err(refused) => self.not_possible(refused.kind(), refused.message().to_owned()),
-                }
-            }
-            _ => self.not_possible(ErrorKind::Internal, "its text or number is not in the ledger".to_owned()),
-        };
-        if let Err(error) = self.settle(&id, &settlement).await {
-            tracing::error!(message = %id, %error, "the outcome of a queued message could not be recorded");
-        }
-        if let Some(handed_over) = batch.and_then(|batch| locked(&self.inner.batches).get(&batch).cloned()) {
-            handed_over.send_modify(|count| *count += 1);
-        }
-    }
-
-    fn not_possible(&self, code: ErrorKind, why: String) -> crate::store::Settlement {
-        self.settlement(self.parts().clock.now(), State::Rejected, code, why, false)
     }
 
     /// Takes back what is still queued of a bulk, for the operator. Returns how many messages that were.
@@ -429,6 +322,17 @@ impl Engine {
 enum Accepted {
     Quote(Box<BulkAnswer>),
     Batch { id: BatchId, replayed: bool, done: Option<(u32, watch::Receiver<u32>)> },
+}
+
+/// The distinct names, in their order of appearance.
+fn names<'a>(of: impl Iterator<Item = &'a str>) -> String {
+    let mut found: Vec<&str> = Vec::new();
+    for name in of {
+        if !found.contains(&name) {
+            found.push(name);
+        }
+    }
+    found.join(", ")
 }
 
 fn result_of(record: &Record) -> BulkResult {

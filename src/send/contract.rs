@@ -448,8 +448,8 @@ pub struct ProviderBalance {
 /// Answer of `get_balance`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct BalanceAnswer {
-    /// What the provider's account holds.
-    pub balance: ProviderBalance,
+    /// What the account at each provider holds.
+    pub balances: Vec<ProviderBalance>,
     /// What you may still spend; a send must fit in all of them.
     pub budgets: Vec<BudgetView>,
     /// Things to know.

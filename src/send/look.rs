@@ -7,6 +7,7 @@ use super::contract::{
     StatusAnswer, StatusArgs,
 };
 use super::prepare::invalid;
+use super::route::Carrier;
 use super::{Caller, Engine};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -41,29 +42,28 @@ impl Engine {
         let budgets = self.parts().store.budgets(payer, self.parts().clock.now()).await?;
         let currency = self.guard().settings().currency;
         Ok(BalanceAnswer {
-            balance: self.provider_balance().await,
+            balances: futures::future::join_all(self.parts().carriers.all().iter().map(|carrier| self.balance_at(carrier))).await,
             // The ledger's total is always kept, and only worth showing where it has a limit.
             budgets: budgets
                 .iter()
                 .filter(|budget| budget.scope != Scope::Total || budget.limits.spend_micros.is_some() || budget.frozen)
                 .map(|budget| BudgetView::of(budget, currency))
                 .collect(),
-            warnings: self.warnings(),
+            warnings: self.warnings([]),
         })
     }
 
-    async fn provider_balance(&self) -> ProviderBalance {
-        let provider = self.provider().name().to_owned();
+    async fn balance_at(&self, carrier: &Carrier) -> ProviderBalance {
         let asked = tokio::select! {
-            asked = self.provider().balance() => asked,
+            asked = carrier.provider.balance() => asked,
             () = self.parts().clock.sleep(LOOK) => Err(Error::new(ErrorKind::ProviderUnavailable, "the provider did not answer in time")),
         };
         let (money, credits, unavailable) = match asked {
             Ok(Balance::Money(money)) => (Some(money.into()), None, None),
-            Ok(Balance::Credits { micros, .. }) => (None, Some(Amount(micros).to_string()), None),
+            Ok(Balance::Credits { micros, worth }) => (worth.map(Price::from), Some(Amount(micros).to_string()), None),
             Err(error) => (None, None, Some(error.message().to_owned())),
         };
-        ProviderBalance { provider, money, credits, unavailable }
+        ProviderBalance { provider: carrier.name().to_owned(), money, credits, unavailable }
     }
 
     /// Messages of this principal, newest first.
@@ -103,7 +103,7 @@ impl Engine {
         let has_more = records.len() > usize::try_from(limit).unwrap_or(usize::MAX);
         records.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let next_cursor = records.last().filter(|_| has_more).map(|last| format!("c{:x}", last.sequence));
-        Ok(ListAnswer { messages: records.into_iter().map(view).collect(), next_cursor, warnings: self.warnings() })
+        Ok(ListAnswer { messages: records.into_iter().map(view).collect(), next_cursor, warnings: self.warnings([]) })
     }
 
     /// A message with its history, after a fresh look at the provider where it has one; or a bulk.
@@ -113,7 +113,7 @@ impl Engine {
     pub async fn status(&self, caller: &Caller, args: StatusArgs) -> Result<StatusAnswer> {
         if args.id.starts_with(BatchId::PREFIX) {
             let bulk = self.bulk_answer(caller, &BatchId::from_text(args.id)).await?;
-            return Ok(StatusAnswer { message: None, history: Vec::new(), bulk: Some(bulk), fresh: false, warnings: self.warnings() });
+            return Ok(StatusAnswer { message: None, history: Vec::new(), bulk: Some(bulk), fresh: false, warnings: self.warnings([]) });
         }
         let id = MessageId::from_text(args.id);
         let store = &self.parts().store;
@@ -124,7 +124,10 @@ impl Engine {
             record = store.message(&caller.principal, &id).await?.ok_or_else(missing)?;
         }
         let history = store.history(&id).await?;
-        let mut warnings = self.warnings();
+        let mut warnings = self.warnings([record.provider.as_str()]);
+        if record.state == State::Held {
+            warnings.push("The provider holds it back (its sender is paused); it may go out later. Do not send it again.".to_owned());
+        }
         if record.state == State::Unknown {
             warnings.push("Nobody knows whether it went out: do NOT send it again. Its money stays reserved.".to_owned());
         }
@@ -133,21 +136,21 @@ impl Engine {
 
     /// Asks the provider about a message that is not final. Returns whether it answered.
     async fn look(&self, record: &Record) -> bool {
-        let provider = self.provider();
+        let Some(carrier) = self.parts().carriers.get(&record.provider) else { return false };
         let Some(vendor_id) = record.vendor_id.as_deref().filter(|_| !record.state.is_final()) else { return false };
-        if !provider.capabilities().status || record.provider != provider.name() {
+        if !carrier.provider.capabilities().status {
             return false;
         }
         let Ok(to) = Number::parse(&record.to, None) else { return false };
         let enquiry = Enquiry { id: record.id.clone(), vendor_id: vendor_id.to_owned(), to, created: record.created };
         let asked = tokio::select! {
-            asked = provider.status(&enquiry) => asked,
+            asked = carrier.provider.status(&enquiry) => asked,
             () = self.parts().clock.sleep(LOOK) => return false,
         };
         match asked {
             Ok(receipts) => {
                 for receipt in receipts {
-                    self.record(receipt).await;
+                    self.record(carrier.name(), receipt).await;
                 }
                 true
             }
@@ -181,7 +184,7 @@ impl Engine {
             session: id,
             budget: BudgetLeft::of(&budgets, guard.settings().currency),
             closes_after_idle: guard.settings().session_idle.to_string(),
-            warnings: self.warnings(),
+            warnings: self.warnings([]),
         })
     }
 

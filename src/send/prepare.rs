@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use super::contract::{BudgetLeft, DryRun, Gsm7Rewrite, Quote, Refusal, SendAnswer, SendArgs, Status, Ucs2Character};
+use super::route::Way;
 use super::{Caller, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::Ask;
@@ -109,7 +110,9 @@ impl Engine {
         let plan = text::plan(&message);
         self.guard().check_length(plan.segments())?;
         let segments = u32::try_from(plan.segments()).unwrap_or(u32::MAX);
-        let price = self.guard().price(to, plan.segments(), self.provider().price(to, segments))?;
+        let way = self.parts().carriers.way(to, from, &message)?;
+        let price = self.price(&way, to, plan.segments())?;
+        let first = way.carriers.first();
         let draft = Draft {
             id: MessageId::new(self.parts().clock.now().as_millis(), self.random()?),
             to: to.e164().to_owned(),
@@ -119,10 +122,21 @@ impl Engine {
             encoding: plan.encoding.as_str(),
             segments,
             hold_micros: price.micros,
-            provider: self.provider().name().to_owned(),
-            is_rated: false,
+            provider: first.map_or_else(String::new, |carrier| carrier.name().to_owned()),
+            is_rated: first.is_some_and(|carrier| carrier.rate.is_limited()),
         };
         Ok(Prepared { to: to.clone(), draft, price, encoding: plan.encoding })
+    }
+
+    /// What to reserve for a message on this way: the price of the dearest carrier that may be asked.
+    fn price(&self, way: &Way<'_>, to: &Number, segments: usize) -> Result<Money> {
+        let count = u32::try_from(segments).unwrap_or(u32::MAX);
+        let mut dearest: Option<Money> = None;
+        for carrier in &way.carriers {
+            let price = self.guard().price(to, segments, carrier.provider.price(to, count))?;
+            dearest = Some(dearest.filter(|dearest| dearest.micros >= price.micros).unwrap_or(price));
+        }
+        dearest.ok_or_else(|| Error::new(ErrorKind::PriceUnknown, "no provider carries this message"))
     }
 
     pub(super) fn prepare(&self, args: &SendArgs) -> Result<Prepared> {
@@ -146,7 +160,11 @@ impl Engine {
         let allowed = self.guard().check_destination(&to).and_then(|()| self.guard().check_sender(args.from.as_deref()));
         let plan = text::plan(&args.message);
         let segments = u32::try_from(plan.segments()).unwrap_or(u32::MAX);
-        let price = self.guard().price(&to, plan.segments(), self.provider().price(&to, segments))?;
+        let way = self.parts().carriers.way(&to, args.from.as_deref(), &args.message);
+        let (price, provider) = match &way {
+            Ok(way) => (self.price(way, &to, plan.segments())?, way.carriers.first().map_or("", |carrier| carrier.name())),
+            Err(_) => (self.guard().price(&to, plan.segments(), None)?, ""),
+        };
         let payer = self.payer(caller, args.session.clone())?;
         let now = self.parts().clock.now();
         let (verdict, budgets) = match allowed.and_then(|()| self.draft(&to, args.from.as_deref(), args.message.clone())) {
@@ -175,12 +193,12 @@ impl Engine {
             segments,
             encoding: plan.encoding.as_str().to_owned(),
             price: price.into(),
-            provider: self.provider().name().to_owned(),
+            provider: provider.to_owned(),
             provider_message_id: None,
             created_at: now.rfc3339(),
             replayed: false,
             budget: BudgetLeft::of(&budgets, self.guard().settings().currency),
-            warnings: self.warnings(),
+            warnings: self.warnings(std::iter::once(provider).filter(|name| !name.is_empty())),
             quote: Some(Quote {
                 allowed: refusal.is_none(),
                 refusal,
@@ -199,8 +217,8 @@ impl Engine {
     }
 
     /// Things to know about a message that is sent: the sandbox, and a spelling that would be cheaper.
-    pub(super) fn warnings_for(&self, prepared: &Prepared) -> Vec<String> {
-        let mut warnings = self.warnings();
+    pub(super) fn warnings_for(&self, prepared: &Prepared, provider: &str) -> Vec<String> {
+        let mut warnings = self.warnings([provider]);
         if prepared.encoding == Encoding::Ucs2 {
             let shorter = text::rewrite_gsm7(&prepared.draft.text).map(|cheaper| text::plan(&cheaper).segments());
             if let Some(fewer) = shorter.filter(|fewer| u32::try_from(*fewer).is_ok_and(|fewer| fewer < prepared.draft.segments)) {

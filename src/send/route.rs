@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use super::breaker::Breaker;
 use crate::config::Route;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Provider;
 use crate::provider::settings::{Callback, Rate};
 use crate::sms::number::Number;
+use crate::store::Pacing;
 
 /// One provider with what the engine needs around it.
 pub struct Carrier {
@@ -15,13 +17,16 @@ pub struct Carrier {
     /// Where its vendor can reach this server, if it can.
     pub callback: Option<Callback>,
     /// How fast it may be used.
-    pub rate: Rate,
+    pub rate: Pacing,
+    /// Whether it is asked at all now.
+    pub breaker: Breaker,
 }
 
 impl Carrier {
-    /// A carrier without limits that cannot reach this server.
-    pub fn new(provider: Arc<dyn Provider>) -> Self {
-        Self { provider, callback: None, rate: Rate::default() }
+    /// A carrier of this provider.
+    pub fn new(provider: Arc<dyn Provider>, callback: Option<Callback>, rate: Rate) -> Self {
+        let rate = Pacing { per_second: rate.per_second, per_minute: rate.per_minute, per_day: rate.per_day };
+        Self { provider, callback, rate, breaker: Breaker::default() }
     }
 
     /// The provider's name.
@@ -50,7 +55,7 @@ impl Carriers {
 
     /// One carrier for everything.
     pub fn one(provider: Arc<dyn Provider>) -> Self {
-        Self { carriers: vec![Carrier::new(provider)], routes: Vec::new() }
+        Self { carriers: vec![Carrier::new(provider, None, Rate::default())], routes: Vec::new() }
     }
 
     /// All of them, in the order of the configuration.
@@ -58,33 +63,59 @@ impl Carriers {
         &self.carriers
     }
 
-    /// The one that stands first.
-    pub fn first(&self) -> &Carrier {
-        // Both ways to make this value see to it that there is one.
-        self.carriers.first().unwrap_or_else(|| unreachable!("no carrier"))
-    }
-
     /// The carrier of this name.
     pub fn get(&self, name: &str) -> Option<&Carrier> {
         self.carriers.iter().find(|carrier| carrier.name() == name)
     }
 
-    /// The carriers that may be asked for a message, in order; and whether the next is asked after a refusal too.
+    /// The way of a message: the first route that fits, and on it the carriers that take a message of this form.
     ///
     /// # Errors
-    /// [`ErrorKind::DestinationNotAllowed`] where no route leads there.
-    pub fn route(&self, to: &Number, from: Option<&str>) -> Result<(Vec<&Carrier>, bool)> {
-        if self.routes.is_empty() {
-            return Ok((self.carriers.iter().take(1).collect(), false));
-        }
-        let fits = |route: &&Route| {
-            (route.to.is_empty() || route.to.iter().any(|destination| destination.matches(to).is_some()))
-                && (route.from.is_empty() || from.is_some_and(|from| route.from.iter().any(|sender| sender == from)))
+    /// [`ErrorKind::DestinationNotAllowed`] where no route leads there, or why no carrier on it takes such a message.
+    pub fn way(&self, to: &Number, from: Option<&str>, text: &str) -> Result<Way<'_>> {
+        let (on_it, after_rejected): (Vec<&Carrier>, bool) = if self.routes.is_empty() {
+            (self.carriers.iter().take(1).collect(), false)
+        } else {
+            let route = self.routes.iter().find(|route| fits(route, to, from)).ok_or_else(|| {
+                let sender = from.map_or_else(String::new, |from| format!(" from \"{from}\""));
+                Error::new(ErrorKind::DestinationNotAllowed, format!("no [[route]] of the operator leads to {to}{sender}"))
+            })?;
+            (route.providers.iter().filter_map(|name| self.get(name)).collect(), route.after_rejected)
         };
-        let route = self.routes.iter().find(fits).ok_or_else(|| {
-            let sender = from.map_or_else(String::new, |from| format!(" from \"{from}\""));
-            Error::new(ErrorKind::DestinationNotAllowed, format!("no [[route]] of the operator leads to {to}{sender}"))
-        })?;
-        Ok((route.providers.iter().filter_map(|name| self.get(name)).collect(), route.after_rejected))
+        let mut why = None;
+        let takes = |carrier: &&Carrier| match carrier.provider.takes(to, from, text) {
+            Ok(()) => true,
+            Err(error) => {
+                why.get_or_insert(error);
+                false
+            }
+        };
+        let carriers: Vec<&Carrier> = on_it.into_iter().filter(takes).collect();
+        match why {
+            Some(error) if carriers.is_empty() => Err(error),
+            _ => Ok(Way { carriers, after_rejected }),
+        }
+    }
+}
+
+fn fits(route: &Route, to: &Number, from: Option<&str>) -> bool {
+    (route.to.is_empty() || route.to.iter().any(|destination| destination.matches(to).is_some()))
+        && (route.from.is_empty() || from.is_some_and(|from| route.from.iter().any(|sender| sender == from)))
+}
+
+/// Who is asked for a message, in order: the next one only when the one before certainly did not take it.
+pub struct Way<'a> {
+    /// The carriers.
+    pub carriers: Vec<&'a Carrier>,
+    /// Whether the next is asked after a refusal for good, too.
+    pub after_rejected: bool,
+}
+
+impl<'a> Way<'a> {
+    /// The rest of the way after this carrier; all of it where this one is not on it.
+    pub fn after(mut self, carrier: &Carrier) -> Self {
+        let at = self.carriers.iter().position(|on_it| on_it.name() == carrier.name());
+        self.carriers = self.carriers.split_off(at.map_or(0, |at| at + 1));
+        self
     }
 }

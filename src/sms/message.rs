@@ -109,11 +109,13 @@ pub enum State {
     Canceled,
     /// Handed over, and the answer was lost: it may have gone out. Never sent again; its money stays held.
     Unknown,
+    /// The provider has it and holds it back (its sender is paused): it may go out later. Its money stays held.
+    Held,
 }
 
 impl State {
     /// Every state, in the order of their numbers in the ledger.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Scheduled,
         Self::Queued,
         Self::Attempting,
@@ -124,6 +126,7 @@ impl State {
         Self::Rejected,
         Self::Canceled,
         Self::Unknown,
+        Self::Held,
     ];
 
     /// The name in answers.
@@ -139,6 +142,7 @@ impl State {
             Self::Rejected => "rejected",
             Self::Canceled => "canceled",
             Self::Unknown => "unknown",
+            Self::Held => "held",
         }
     }
 
@@ -163,8 +167,9 @@ impl State {
         match self {
             Scheduled => matches!(next, Queued | Canceled | Expired),
             Queued => matches!(next, Attempting | Canceled | Expired | Rejected),
-            Attempting => matches!(next, Sent | Delivered | Failed | Expired | Rejected | Unknown),
-            Unknown => matches!(next, Sent | Delivered | Failed | Expired | Rejected),
+            Attempting => matches!(next, Sent | Delivered | Failed | Expired | Rejected | Unknown | Held),
+            Unknown => matches!(next, Sent | Delivered | Failed | Expired | Rejected | Held),
+            Held => matches!(next, Sent | Delivered | Failed | Expired | Rejected),
             Sent => matches!(next, Delivered | Failed | Expired),
             Delivered | Failed | Expired | Rejected | Canceled => false,
         }

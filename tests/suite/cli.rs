@@ -359,7 +359,7 @@ fn json_output_parses_for_success_and_for_refusal() {
     let status = desk.done(&["status", bulk["batch"].as_str().unwrap(), "--json"]).json();
     assert_eq!(status["bulk"]["batch"], bulk["batch"]);
     assert_eq!(desk.done(&["list", "--json"]).json()["messages"].as_array().unwrap().len(), 2);
-    assert_eq!(desk.done(&["balance", "--json"]).json()["balance"]["provider"], "sandbox");
+    assert_eq!(desk.done(&["balance", "--json"]).json()["balances"][0]["provider"], "sandbox");
     assert!(desk.done(&["budget", "--json"]).json().as_array().unwrap().iter().any(|budget| budget["scope"] == "day"));
 
     for (refused, code) in [

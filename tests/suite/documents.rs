@@ -151,7 +151,7 @@ fn the_architecture_names_every_module_table_and_crash_point() {
     for table in read("src/store/migrations/0001_ledger.sql").lines().filter_map(|line| line.strip_prefix("CREATE TABLE ")?.split(' ').next()) {
         assert!(text.contains(&format!("| `{table}` |")), "table {table}");
     }
-    let sources = ["src/send.rs", "src/send/attempt.rs", "src/send/bulk.rs", "src/store/sqlite/writer.rs"].map(read).concat();
+    let sources = ["src/send.rs", "src/send/attempt.rs", "src/send/bulk.rs", "src/send/queue.rs", "src/store/sqlite/writer.rs"].map(read).concat();
     let points: Vec<&str> =
         ["crash_point(\"", "fail_point!(\""].iter().flat_map(|call| sources.split(call).skip(1)).filter_map(|rest| rest.split('"').next()).collect();
     assert_eq!(points.len(), 7, "{points:?}");
@@ -164,7 +164,8 @@ fn the_architecture_names_every_module_table_and_crash_point() {
 fn the_logging_document_has_every_event() {
     let text = read("docs/LOGGING.md");
     let mut count = 0;
-    for name in ["app", "http", "send", "send/attempt", "send/bulk", "send/look", "mcp/render", "store/sqlite/writer"] {
+    for name in ["app", "http", "send", "send/attempt", "send/bulk", "send/look", "send/queue", "provider/http", "mcp/render", "store/sqlite/writer"]
+    {
         for event in read(&format!("src/{name}.rs")).split("tracing::").skip(1).filter(|rest| !rest.starts_with("level_filters")) {
             let call = event.split(");").next().unwrap().split("),\n").next().unwrap();
             let words = call.rsplit('"').nth(1).unwrap_or_else(|| panic!("{name}: {call}"));

@@ -51,10 +51,10 @@ enum Posting {
 }
 
 fn posting(open: &Open, next: State, price_micros: Option<i64>) -> Posting {
-    let is_settled = !matches!(open.state, State::Scheduled | State::Queued | State::Attempting | State::Unknown);
+    let is_settled = !matches!(open.state, State::Scheduled | State::Queued | State::Attempting | State::Unknown | State::Held);
     match next {
         _ if is_settled => Posting::Keep,
-        State::Scheduled | State::Queued | State::Attempting | State::Unknown => Posting::Keep,
+        State::Scheduled | State::Queued | State::Attempting | State::Unknown | State::Held => Posting::Keep,
         State::Rejected | State::Canceled => Posting::Release,
         State::Expired if matches!(open.state, State::Scheduled | State::Queued) => Posting::Release,
         State::Sent | State::Delivered | State::Failed | State::Expired => Posting::Charge(price_micros.unwrap_or(open.held_micros)),

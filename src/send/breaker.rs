@@ -1,0 +1,201 @@
+//! Stops asking a provider that cannot take anything now.
+//!
+//! After five messages in a row that it did not take, or whose answers were lost, a provider rests: a second, then twice
+//! as long each time, up to a minute; or for as long as it asked. Refused credentials rest for a minute, since only a
+//! person can mend them. While it rests, single sends are told so and bulk waits in the queue. Then one message probes.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::attempt::LONGEST_WAIT_MS;
+use crate::clock::Timestamp;
+use crate::error::ErrorKind;
+use crate::provider::Outcome;
+
+/// So many in a row make it rest.
+const MOST_FAILURES: u32 = 5;
+
+/// The first rest; it doubles.
+const FIRST_REST_MS: i64 = 1_000;
+
+/// The longest rest that nobody asked for.
+const LONGEST_REST_MS: i64 = 60_000;
+
+/// How long a probe may take before the next one goes: a little more than a send may take.
+const PROBE_MS: i64 = 45_000;
+
+/// How often it is looked whether a probe has ended.
+const PROBE_LOOK_MS: u64 = 250;
+
+/// See the module's text.
+#[derive(Debug, Default)]
+pub struct Breaker {
+    condition: Mutex<Condition>,
+}
+
+#[derive(Debug, Default)]
+struct Condition {
+    failures: u32,
+    rests: u32,
+    /// Rests until then; afterwards one message probes.
+    until: Option<Timestamp>,
+    probe_until: Option<Timestamp>,
+    why: String,
+}
+
+/// Nothing may be handed over now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resting {
+    /// How long to wait, in milliseconds.
+    pub wait_ms: u64,
+    /// Why it rests.
+    pub why: String,
+}
+
+impl Breaker {
+    fn condition(&self) -> MutexGuard<'_, Condition> {
+        self.condition.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether something may be handed over now. After a rest, the first who asks is the probe.
+    ///
+    /// # Errors
+    /// It rests, or the probe is not back.
+    pub fn admit(&self, now: Timestamp) -> Result<(), Resting> {
+        let mut condition = self.condition();
+        condition.resting(now)?;
+        if condition.until.is_some() {
+            condition.probe_until = Some(now.plus_ms(PROBE_MS));
+        }
+        Ok(())
+    }
+
+    /// As [`Breaker::admit`], but only a look.
+    ///
+    /// # Errors
+    /// It rests, or the probe is not back.
+    pub fn look(&self, now: Timestamp) -> Result<(), Resting> {
+        self.condition().resting(now)
+    }
+
+    /// Whether only one message should be tried, to see.
+    pub fn is_probing(&self) -> bool {
+        self.condition().until.is_some()
+    }
+
+    /// Learns from what became of a message. Returns whether the provider rests from now on because of it.
+    pub fn note(&self, outcome: &Outcome, now: Timestamp) -> bool {
+        let mut condition = self.condition();
+        let (asked_ms, why) = match outcome {
+            Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, why } => (Some(LONGEST_REST_MS), why),
+            Outcome::NotSent { retry_after_ms, why } => {
+                let asked = retry_after_ms.filter(|asked| *asked > LONGEST_WAIT_MS).map(|asked| i64::try_from(asked).unwrap_or(i64::MAX));
+                (asked, why)
+            }
+            Outcome::Unknown { why } => (None, why),
+            Outcome::Accepted { .. } | Outcome::Rejected { .. } => {
+                *condition = Condition::default();
+                return false;
+            }
+        };
+        condition.failures += 1;
+        let was_probe = condition.probe_until.take().is_some();
+        let rest_ms = match asked_ms {
+            Some(asked_ms) => asked_ms,
+            None if was_probe || condition.failures >= MOST_FAILURES => {
+                condition.rests += 1;
+                let doubled = FIRST_REST_MS.saturating_mul(1 << (condition.rests - 1).min(10));
+                doubled.min(LONGEST_REST_MS)
+            }
+            None => return false,
+        };
+        let is_news = condition.until.is_none();
+        condition.until = Some(now.plus_ms(rest_ms));
+        // Only our own first words: after the colon a vendor may speak of somebody's message.
+        condition.why = why.split(':').next().unwrap_or_default().to_owned();
+        is_news
+    }
+}
+
+impl Condition {
+    fn resting(&self, now: Timestamp) -> Result<(), Resting> {
+        let left = |until: Timestamp| until.as_millis().saturating_sub(now.as_millis());
+        let resting = |wait_ms: u64| Err(Resting { wait_ms, why: self.why.clone() });
+        match (self.until.map(left), self.probe_until.map(left)) {
+            (Some(rest), _) if rest > 0 => resting(rest.unsigned_abs()),
+            (Some(_), Some(probe)) if probe > 0 => resting(PROBE_LOOK_MS),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::sms::message::State;
+
+    fn not_sent(retry_after_ms: Option<u64>) -> Outcome {
+        Outcome::NotSent { retry_after_ms, why: "refused".into() }
+    }
+
+    fn accepted() -> Outcome {
+        Outcome::Accepted { vendor_id: None, status: State::Sent, segments: None, price: None }
+    }
+
+    #[test]
+    fn five_failures_in_a_row_rest_and_each_rest_is_longer_until_something_is_taken() {
+        let breaker = Breaker::default();
+        let mut now = Timestamp(1_000_000);
+        for _ in 0..4 {
+            assert!(!breaker.note(&not_sent(None), now));
+            assert!(breaker.admit(now).is_ok());
+        }
+        assert!(breaker.note(&Outcome::Unknown { why: "lost".into() }, now));
+        let mut rests = Vec::new();
+        for _ in 0..8 {
+            let resting = breaker.admit(now).unwrap_err();
+            rests.push(resting.wait_ms);
+            now = now.plus_ms(i64::try_from(resting.wait_ms).unwrap());
+            assert!(breaker.admit(now).is_ok(), "the probe");
+            assert!(breaker.admit(now).is_err(), "one probe at a time");
+            breaker.note(&not_sent(None), now);
+        }
+        assert_eq!(rests, [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
+        now = now.plus_ms(LONGEST_REST_MS);
+        assert!(breaker.admit(now).is_ok());
+        breaker.note(&accepted(), now);
+        assert!(breaker.admit(now).is_ok() && breaker.admit(now).is_ok() && !breaker.is_probing());
+    }
+
+    #[test]
+    fn a_success_between_failures_starts_the_count_again() {
+        let breaker = Breaker::default();
+        for n in 0..20 {
+            let refused = Outcome::Rejected { code: ErrorKind::ProviderRejected, why: String::new() };
+            breaker.note(&if n % 5 == 4 { refused } else { not_sent(None) }, Timestamp(1));
+            assert!(breaker.admit(Timestamp(1)).is_ok(), "{n}");
+        }
+    }
+
+    #[test]
+    fn a_provider_that_asks_to_wait_rests_so_long_and_refused_credentials_a_minute() {
+        let breaker = Breaker::default();
+        breaker.note(&not_sent(Some(500)), Timestamp(0));
+        assert!(breaker.look(Timestamp(0)).is_ok(), "a short wait is waited by the one who sends");
+        breaker.note(&not_sent(Some(90_000)), Timestamp(0));
+        assert_eq!(breaker.look(Timestamp(1_000)).unwrap_err().wait_ms, 89_000);
+        assert!(breaker.look(Timestamp(90_000)).is_ok());
+        let breaker = Breaker::default();
+        breaker.note(&Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, why: "401".into() }, Timestamp(0));
+        assert_eq!(breaker.look(Timestamp(0)).unwrap_err(), Resting { wait_ms: 60_000, why: "401".into() });
+    }
+
+    #[test]
+    fn a_probe_that_never_comes_back_does_not_block_for_good() {
+        let breaker = Breaker::default();
+        breaker.note(&not_sent(Some(5_000)), Timestamp(0));
+        assert!(breaker.admit(Timestamp(5_000)).is_ok());
+        assert!(breaker.admit(Timestamp(6_000)).is_err());
+        assert!(breaker.admit(Timestamp(5_000 + PROBE_MS)).is_ok());
+    }
+}

@@ -1,0 +1,250 @@
+//! The queue of bulk messages: one worker for each carrier claims what is queued for it, as fast as its rate and the
+//! sending rate allow, and hands it over.
+//!
+//! What a carrier certainly did not take goes on to the next one on its way; where there is none and the carrier rests,
+//! it goes back to its place in the queue. Nothing that may have left ever does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::attempt::{Ended, FIRST_WAIT_MS, LONGEST_WAIT_MS, MAX_TRIES, rests};
+use super::route::{Carrier, Way};
+use super::{Engine, crash_point, locked};
+use crate::error::ErrorKind;
+use crate::provider::{Outcome, Submission};
+use crate::sms::message::{BatchId, MessageId};
+use crate::sms::number::Number;
+use crate::store::{Claim, Claimed, Record, Settlement};
+
+/// How long the queue waits for a full hand of free places before it takes what there is.
+const GATHER: Duration = Duration::from_millis(10);
+
+/// How often a queue that has nothing to do looks for what another process left.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// A claimed message on its way.
+struct OnItsWay<'a> {
+    batch: Option<BatchId>,
+    submission: Submission,
+    way: Way<'a>,
+}
+
+/// What is to be done about a message that no carrier took.
+enum Left {
+    /// It ended.
+    Settle(Settlement),
+    /// It waits in the queue.
+    Wait,
+}
+
+impl Engine {
+    /// Hands over what is queued for one carrier, until the engine stops.
+    pub(super) async fn run_queue(&self, name: String, adopt: bool) {
+        let Some(carrier) = self.parts().carriers.get(&name) else { return };
+        let settings = &self.parts().settings;
+        // Two hands of places: one is at the provider while the next is claimed in one durable step.
+        let hand = settings.concurrency.div_ceil(2).max(1);
+        let places = Arc::new(Semaphore::new(usize::try_from(settings.concurrency).unwrap_or(1)));
+        while !self.is_stopping() {
+            if let Err(resting) = carrier.breaker.look(self.parts().clock.now()) {
+                self.pause(Duration::from_millis(resting.wait_ms)).await;
+                continue;
+            }
+            let mut permits = self.free_places(&places, hand).await;
+            if self.is_stopping() {
+                return;
+            }
+            let claimed = match self.claim_for(carrier, permits.len(), adopt).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    tracing::error!(%error, "the queue cannot be read; it will be tried again");
+                    self.pause(IDLE).await;
+                    continue;
+                }
+            };
+            crash_point("after-claim");
+            if claimed.messages.is_empty() {
+                drop(permits);
+                self.wait_for_work(claimed.wait_ms).await;
+                continue;
+            }
+            let per_request = usize::from(carrier.provider.capabilities().recipients_per_request.max(1));
+            let mut messages = claimed.messages;
+            while !messages.is_empty() {
+                let request: Vec<Record> = messages.drain(..per_request.min(messages.len())).collect();
+                let (engine, permit, name) = (self.clone(), permits.pop(), name.clone());
+                self.inner.tasks.spawn(async move {
+                    engine.hand_over_claimed(&name, request).await;
+                    drop(permit);
+                });
+            }
+        }
+    }
+
+    /// Claims what one request may carry, where the carrier takes several messages in one; else a message for each place.
+    async fn claim_for(&self, carrier: &Carrier, places: usize, adopt: bool) -> crate::error::Result<Claimed> {
+        let per_request = u32::from(carrier.provider.capabilities().recipients_per_request.max(1));
+        let is_probe = carrier.breaker.is_probing();
+        let limit = if is_probe {
+            1
+        } else if per_request > 1 {
+            per_request
+        } else {
+            u32::try_from(places).unwrap_or(1)
+        };
+        let claim = Claim {
+            now: self.parts().clock.now(),
+            limit,
+            per_second: self.guard().settings().sends_per_second,
+            max_age_ms: self.parts().settings.queue_max_age.as_millis(),
+            adopt,
+            provider: carrier.name().to_owned(),
+            per_request,
+            rate: carrier.rate,
+        };
+        self.parts().store.claim(claim).await
+    }
+
+    async fn free_places(&self, places: &Arc<Semaphore>, hand: u32) -> Vec<OwnedSemaphorePermit> {
+        let whole = tokio::select! {
+            permits = Arc::clone(places).acquire_many_owned(hand) => permits.ok(),
+            () = self.parts().clock.sleep(GATHER) => None,
+        };
+        if let Some(mut whole) = whole {
+            return (0..hand).filter_map(|_| whole.split(1)).collect();
+        }
+        // Some are slow: go on with what is free, at least one.
+        let Ok(first) = Arc::clone(places).acquire_owned().await else { return Vec::new() };
+        let more = std::iter::from_fn(|| Arc::clone(places).try_acquire_owned().ok()).take(usize::try_from(hand).unwrap_or(1) - 1);
+        std::iter::once(first).chain(more).collect()
+    }
+
+    async fn wait_for_work(&self, wait_ms: Option<u64>) {
+        let queued = self.inner.queued.notified();
+        if self.is_stopping() {
+            return;
+        }
+        let idle = wait_ms.map_or(IDLE, Duration::from_millis);
+        tokio::select! {
+            () = queued => {}
+            () = self.parts().clock.sleep(idle) => {}
+        }
+    }
+
+    /// Hands claimed messages over, in one request where there are several, and posts what became of each.
+    async fn hand_over_claimed(&self, name: &str, records: Vec<Record>) {
+        let Some(carrier) = self.parts().carriers.get(name) else { return };
+        let mut open = Vec::with_capacity(records.len());
+        for record in records {
+            let (id, batch) = (record.id.clone(), record.batch.clone());
+            match self.on_its_way(record) {
+                Ok(message) => open.push(message),
+                Err(settlement) => self.post(&id, batch.as_ref(), &settlement).await,
+            }
+        }
+        let mut wait_ms = FIRST_WAIT_MS;
+        let mut waiting = Vec::new();
+        for tries in 1..=MAX_TRIES {
+            let submissions: Vec<Submission> = open.iter().map(|message| message.submission.clone()).collect();
+            if submissions.is_empty() {
+                break;
+            }
+            let outcomes = match carrier.breaker.admit(self.parts().clock.now()) {
+                Ok(()) => self.at_carrier(carrier, &submissions).await,
+                Err(resting) => vec![rests(carrier, resting); submissions.len()],
+            };
+            let mut asked = 0;
+            let mut again = Vec::new();
+            for (message, outcome) in open.into_iter().zip(outcomes) {
+                match outcome {
+                    Outcome::NotSent { retry_after_ms, .. } => {
+                        asked = asked.max(retry_after_ms.unwrap_or(wait_ms));
+                        again.push((message, outcome));
+                    }
+                    // Refused for a reason that is none of the message's.
+                    Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, .. } => waiting.push((message, outcome)),
+                    outcome => self.ended(carrier, message, outcome).await,
+                }
+            }
+            if tries == MAX_TRIES || asked > LONGEST_WAIT_MS || self.is_stopping() {
+                waiting.append(&mut again);
+                break;
+            }
+            open = again.into_iter().map(|(message, _)| message).collect();
+            if !open.is_empty() {
+                self.parts().clock.sleep(Duration::from_millis(asked)).await;
+                wait_ms = (wait_ms * 2).min(LONGEST_WAIT_MS);
+            }
+        }
+        self.go_on(carrier, waiting).await;
+    }
+
+    /// A claimed message with its way, or why it cannot go: the operator may have changed lists and routes since.
+    fn on_its_way(&self, record: Record) -> Result<OnItsWay<'_>, Settlement> {
+        let (Ok(to), Some(text)) = (Number::parse(&record.to, None), record.text) else {
+            return Err(self.not_possible(ErrorKind::Internal, "its text or number is not in the ledger".to_owned()));
+        };
+        let submission = Submission { id: record.id, to, from: record.from, text, segments: record.segments };
+        let allowed = self.guard().check_destination(&submission.to).and_then(|()| self.guard().check_sender(submission.from.as_deref()));
+        let way = allowed.and_then(|()| self.way_of(&submission));
+        let way = way.map_err(|refused| self.not_possible(refused.kind(), refused.message().to_owned()))?;
+        Ok(OnItsWay { batch: record.batch, submission, way })
+    }
+
+    /// A carrier's definite word, or the lack of one: posted, unless its route asks another carrier after a refusal.
+    async fn ended(&self, carrier: &Carrier, message: OnItsWay<'_>, outcome: Outcome) {
+        let OnItsWay { batch, submission, way } = message;
+        let mut ended = Ended { carrier, outcome };
+        if way.after_rejected && matches!(ended.outcome, Outcome::Rejected { .. }) {
+            match self.hand_over(way.after(carrier), &submission, Some(ended)).await {
+                Some(last) => ended = last,
+                None => return,
+            }
+        }
+        let settlement = self.settlement_of(ended, false);
+        self.post(&submission.id, batch.as_ref(), &settlement).await;
+    }
+
+    /// What a carrier certainly did not take: to the next one, back to the queue, or to its end.
+    async fn go_on(&self, carrier: &Carrier, messages: Vec<(OnItsWay<'_>, Outcome)>) {
+        let mut back = Vec::new();
+        for (message, outcome) in messages {
+            let OnItsWay { batch, submission, way } = message;
+            let way = way.after(carrier);
+            let Some(ended) = self.hand_over(way, &submission, Some(Ended { carrier, outcome })).await else { continue };
+            match self.left(ended) {
+                Left::Settle(settlement) => self.post(&submission.id, batch.as_ref(), &settlement).await,
+                Left::Wait => back.push(submission.id),
+            }
+        }
+        if !back.is_empty() {
+            let count = back.len();
+            match self.parts().store.unclaim(back).await {
+                Ok(()) => tracing::debug!(count, provider = carrier.name(), "back to the queue: the provider takes nothing now"),
+                Err(error) => tracing::error!(%error, "messages that were not sent could not go back to the queue"),
+            }
+        }
+    }
+
+    fn left(&self, ended: Ended<'_>) -> Left {
+        let now = self.parts().clock.now();
+        let rests = ended.carrier.breaker.look(now).is_err() || ended.carrier.breaker.is_probing();
+        let is_temporary = match &ended.outcome {
+            Outcome::NotSent { retry_after_ms, .. } => rests || self.is_stopping() || retry_after_ms.is_some_and(|asked| asked > LONGEST_WAIT_MS),
+            Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, .. } => true,
+            _ => false,
+        };
+        if is_temporary { Left::Wait } else { Left::Settle(self.settlement_of(ended, false)) }
+    }
+
+    async fn post(&self, id: &MessageId, batch: Option<&BatchId>, settlement: &Settlement) {
+        if let Err(error) = self.settle(id, settlement).await {
+            tracing::error!(message = %id, %error, "the outcome of a queued message could not be recorded");
+        }
+        if let Some(handed_over) = batch.and_then(|batch| locked(&self.inner.batches).get(batch).cloned()) {
+            handed_over.send_modify(|count| *count += 1);
+        }
+    }
+}
