@@ -11,11 +11,14 @@
 mod attempt;
 mod breaker;
 mod bulk;
+pub mod campaign;
 pub mod contract;
 mod look;
 mod prepare;
 mod queue;
+pub mod reconcile;
 pub mod route;
+pub mod vendor;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -103,9 +103,13 @@ async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, princip
             }
             for account in &answer.balances {
                 let money = account.money.as_ref().map(|money| format!("{} {}", money.amount, money.currency));
-                let credits = account.credits.as_ref().map(|credits| format!("{credits} credits"));
-                let shown: Vec<String> = credits.into_iter().chain(money).chain(account.unavailable.clone()).collect();
-                print_line(&format!("account at {}: {}", account.provider, shown.join(", worth ")));
+                let shown = match (&account.credits, money) {
+                    (Some(credits), Some(worth)) => format!("{credits} credits, worth {worth}"),
+                    (Some(credits), None) => format!("{credits} credits"),
+                    (None, Some(money)) => money,
+                    (None, None) => account.unavailable.clone().unwrap_or_default(),
+                };
+                print_line(&format!("account at {}: {shown}", account.provider));
             }
             print_budgets(&answer.budgets);
             print_warnings(&answer.warnings);

@@ -39,11 +39,11 @@ struct PreparedBulk {
     duplicates: Vec<String>,
 }
 
-fn refusal(to: &str, error: &Error) -> RefusedRecipient {
+pub(super) fn refusal(to: &str, error: &Error) -> RefusedRecipient {
     RefusedRecipient { to: untrusted::escape(to), code: error.kind().to_string(), message: error.message().to_owned() }
 }
 
-fn recipients_refused(refused: Vec<RefusedRecipient>, of: usize) -> Error {
+pub(super) fn recipients_refused(refused: Vec<RefusedRecipient>, of: usize) -> Error {
     let first = refused.first().map_or_else(String::new, |first| format!("; the first: {} ({})", first.message, first.code));
     let message = format!("{} of {of} recipients cannot be taken{first}", refused.len());
     Error::new(ErrorKind::RecipientsRefused, message).refused(refused.into_iter().take(LISTED).collect())
@@ -236,7 +236,7 @@ impl Engine {
         })
     }
 
-    fn bulk_quote(
+    pub(super) fn bulk_quote(
         &self,
         messages: &[Prepared],
         skipped: &HashSet<usize>,

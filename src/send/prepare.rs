@@ -68,7 +68,7 @@ pub(super) fn accepted(error: Error, id: &str) -> Error {
     error.about_message(id).next(next)
 }
 
-fn digest_of(text: &str) -> [u8; 16] {
+pub(super) fn digest_of(text: &str) -> [u8; 16] {
     let full: [u8; 32] = Sha256::digest(text.as_bytes()).into();
     let mut short = [0; 16];
     short.iter_mut().zip(full).for_each(|(to, from)| *to = from);
@@ -107,11 +107,16 @@ impl Engine {
 
     /// Makes a draft for one recipient of a text that was checked.
     pub(super) fn draft(&self, to: &Number, from: Option<&str>, message: String) -> Result<Prepared> {
+        let way = self.parts().carriers.way(to, from, &message)?;
+        self.draft_on(&way, to, from, message)
+    }
+
+    /// As [`Engine::draft`], for these carriers.
+    pub(super) fn draft_on(&self, way: &Way<'_>, to: &Number, from: Option<&str>, message: String) -> Result<Prepared> {
         let plan = text::plan(&message);
         self.guard().check_length(plan.segments())?;
         let segments = u32::try_from(plan.segments()).unwrap_or(u32::MAX);
-        let way = self.parts().carriers.way(to, from, &message)?;
-        let price = self.price(&way, to, plan.segments())?;
+        let price = self.price(way, to, plan.segments())?;
         let first = way.carriers.first();
         let draft = Draft {
             id: MessageId::new(self.parts().clock.now().as_millis(), self.random()?),

@@ -1,0 +1,175 @@
+//! Settling what is unknown, by asking the vendor what it has on record.
+//!
+//! No vendor looks a message up by our reference, so it is recognised by recipient, text and time. Only a certain match
+//! settles: as many messages at the vendor as are unknown here, none of them known under another id. That it is not
+//! there proves nothing (a list may lag), so nothing is ever released by a look: only the operator can say "not sent".
+
+use std::collections::HashMap;
+
+use super::prepare::digest_of;
+use super::route::Carrier;
+use super::{Caller, Engine};
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorKind, Result};
+use crate::provider::exchange::{ListQuery, VendorMessage};
+use crate::sms::message::{MessageId, State};
+use crate::sms::number::Number;
+use crate::store::{Record, Settlement};
+
+/// Most unknown messages that are looked at for one provider, oldest first.
+const AT_ONCE: u32 = 500;
+
+/// Most pages of the vendor's list that are read for one recipient.
+const PAGES: u32 = 10;
+
+/// How far the vendor's clock may stand from ours, in milliseconds.
+const SKEW_MS: i64 = 120_000;
+
+/// How long after a message was handed over the vendor may note it, in milliseconds.
+const LATEST_MS: i64 = 600_000;
+
+/// What looking for unknown messages found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Reconciled {
+    /// Messages that the vendor has: they are settled now.
+    pub settled: Vec<MessageId>,
+    /// Messages that stay unknown.
+    pub unknown: Vec<MessageId>,
+    /// What could not be asked, by provider.
+    pub notes: Vec<String>,
+}
+
+impl Engine {
+    /// Asks every provider that can be asked about what is unknown, whoever sent it. For the operator, and for servers
+    /// now and then.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`]. A provider that cannot be asked is part of the answer.
+    pub async fn reconcile(&self) -> Result<Reconciled> {
+        let mut found = Reconciled::default();
+        for carrier in self.parts().carriers.all() {
+            let unknown = self.parts().store.unknowns(carrier.name(), AT_ONCE).await?;
+            if unknown.is_empty() {
+                continue;
+            }
+            if !carrier.provider.capabilities().list {
+                found.notes.push(format!("{} cannot be asked what it has sent", carrier.name()));
+                found.unknown.extend(unknown.into_iter().map(|record| record.id));
+                continue;
+            }
+            let mut alike: HashMap<(String, [u8; 16]), Vec<Record>> = HashMap::new();
+            for record in unknown {
+                alike.entry((record.to.clone(), record.digest)).or_default().push(record);
+            }
+            for records in alike.into_values() {
+                match self.look_for(carrier, &records).await {
+                    Ok(matches) if matches.len() == records.len() => {
+                        for (record, message) in records.iter().zip(matches) {
+                            self.settle(&record.id, &self.found(message)).await?;
+                            found.settled.push(record.id.clone());
+                        }
+                    }
+                    Ok(_) => found.unknown.extend(records.into_iter().map(|record| record.id)),
+                    Err(error) => {
+                        let note = format!("{} cannot be asked now: {}", carrier.name(), error.message());
+                        if !found.notes.contains(&note) {
+                            found.notes.push(note);
+                        }
+                        found.unknown.extend(records.into_iter().map(|record| record.id));
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// What the vendor has that can be these messages (all of one text to one recipient), and nothing else.
+    async fn look_for(&self, carrier: &Carrier, records: &[Record]) -> Result<Vec<VendorMessage>> {
+        let Some(first) = records.first() else { return Ok(Vec::new()) };
+        let to = Number::parse(&first.to, None).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
+        let created = |pick: fn(std::slice::Iter<'_, Record>) -> Option<i64>| pick(records.iter()).unwrap_or(0);
+        let earliest = Timestamp(created(|records| records.map(|record| record.created.as_millis()).min()) - SKEW_MS);
+        let changed = records.iter().map(|record| record.changed.as_millis()).max().unwrap_or(0);
+        let latest = Timestamp(changed + LATEST_MS);
+        let mut query = ListQuery { to: Some(to.clone()), since: Some(earliest), state: None, page: 1 };
+        let mut matches = Vec::new();
+        for _ in 0..PAGES {
+            let page = carrier.provider.list(&query).await?;
+            let mut is_past = false;
+            for message in page.messages {
+                is_past |= message.at.is_some_and(|at| at < earliest);
+                if is_match(&message, &to, &first.digest, earliest, latest)
+                    && !self.parts().store.has_vendor_id(carrier.name(), &message.vendor_id, &first.to).await?
+                {
+                    matches.push(message);
+                }
+            }
+            match page.next {
+                Some(next) if !is_past => query.page = next,
+                _ => break,
+            }
+        }
+        Ok(matches)
+    }
+
+    fn found(&self, message: VendorMessage) -> Settlement {
+        let currency = self.guard().settings().currency;
+        let state = match message.state {
+            State::Delivered | State::Failed | State::Expired => message.state,
+            State::Queued | State::Held => State::Held,
+            _ => State::Sent,
+        };
+        Settlement {
+            at: self.parts().clock.now(),
+            state,
+            vendor_id: Some(message.vendor_id),
+            price_micros: message.price.filter(|price| price.currency == currency).map(|price| price.micros),
+            segments: None,
+            code: None,
+            why: Some("the provider has it on record".to_owned()),
+            free_key: false,
+            look_at: None,
+        }
+    }
+
+    /// Settles one unknown message by the operator's word. Returns its state now.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] for a message that this principal does not have, [`ErrorKind::InvalidArgument`] for one
+    /// that is not unknown, or [`ErrorKind::LedgerUnavailable`].
+    pub async fn settle_unknown(&self, caller: &Caller, id: &MessageId, was_sent: bool) -> Result<State> {
+        let record = self.parts().store.message(&caller.principal, id).await?.ok_or_else(|| super::look::no_such(id.as_str()))?;
+        if record.state != State::Unknown {
+            let next = format!("Nothing has to be settled: `sms-mcp status {id}` shows it.");
+            return Err(Error::new(ErrorKind::InvalidArgument, format!("{id} is {}, not unknown", record.state)).next(next));
+        }
+        let at = self.parts().clock.now();
+        let settlement = if was_sent {
+            Settlement {
+                at,
+                state: State::Sent,
+                vendor_id: None,
+                price_micros: None,
+                segments: None,
+                code: None,
+                why: Some("the operator found that it was sent".to_owned()),
+                free_key: false,
+                look_at: None,
+            }
+        } else {
+            self.settlement(at, State::Rejected, ErrorKind::ProviderUnavailable, "the operator found that it was not sent".to_owned(), true)
+        };
+        self.settle(id, &settlement).await?;
+        Ok(settlement.state)
+    }
+}
+
+/// Whether the vendor's message can be the one: to the same number, of the same text, at the right time. Without text or
+/// time there is no telling.
+fn is_match(message: &VendorMessage, to: &Number, digest: &[u8; 16], earliest: Timestamp, latest: Timestamp) -> bool {
+    let written = message.to.trim();
+    let same_number = written.trim_start_matches("00").trim_start_matches('+') == to.e164().trim_start_matches('+');
+    let same_text = message.text.as_deref().is_some_and(|text| digest_of(text) == *digest);
+    let in_time = message.at.is_some_and(|at| at >= earliest && at <= latest);
+    same_number && same_text && in_time
+}
