@@ -2,6 +2,7 @@
 
 mod commands;
 mod demo;
+mod operator;
 
 use std::path::PathBuf;
 
@@ -85,6 +86,24 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// List the providers, or do something at one: its lists, numbers, webhooks
+    Provider {
+        /// The provider's name; alone it shows what can be done there
+        name: Option<String>,
+        /// What to do
+        action: Option<String>,
+        /// name=value
+        arguments: Vec<String>,
+    },
+    /// Send one text to everybody on a list that the provider keeps
+    Campaign(CampaignCommand),
+    /// Show who wants no more texts, add somebody, or take somebody off
+    OptOut {
+        #[command(subcommand)]
+        action: Option<OptOutAction>,
+    },
+    /// Ask the providers about messages whose outcome is unknown, or settle one by your own word
+    Reconcile(ReconcileCommand),
     /// Print the tool list as a client sees it (JSON)
     Tools,
     /// Look after the configuration
@@ -180,6 +199,61 @@ struct ListCommand {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+struct CampaignCommand {
+    /// The provider's id of the list
+    list: String,
+    /// Text
+    #[arg(long)]
+    message: String,
+    /// The provider, where there are several
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
+    /// Send it then (RFC 3339, such as 2026-11-27T12:00:00Z) and not now
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// Sent at most once under this key
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    /// Only quote
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct ReconcileCommand {
+    /// One message (msg_...) to settle by your own word
+    id: Option<String>,
+    /// It was sent
+    #[arg(long, requires = "id", conflicts_with = "not_sent")]
+    sent: bool,
+    /// It was not sent: its money comes back
+    #[arg(long, requires = "id")]
+    not_sent: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum OptOutAction {
+    /// Show them, latest first
+    List,
+    /// This person wants no more texts
+    Add {
+        /// Phone number
+        number: String,
+    },
+    /// This person wants texts again
+    Remove {
+        /// Phone number
+        number: String,
+    },
+}
+
 #[derive(Debug, Subcommand)]
 enum BudgetAction {
     /// Let frozen budgets go on
@@ -194,7 +268,11 @@ enum BudgetAction {
 #[derive(Debug, Subcommand)]
 enum ConfigAction {
     /// Say whether the configuration can be used, and if not what to mend where
-    Check,
+    Check {
+        /// Also ask each provider what works there; nothing is sent
+        #[arg(long)]
+        live: bool,
+    },
     /// Print the JSON Schema of the configuration file
     Schema,
 }
@@ -246,7 +324,10 @@ impl Command {
             Self::Send(command) => command.json,
             Self::Bulk(command) => command.json,
             Self::List(command) => command.json,
+            Self::Campaign(command) => command.json,
+            Self::Reconcile(command) => command.json,
             Self::Status { json, .. } | Self::Balance { json } | Self::Budget { json, .. } => *json,
+            Self::Provider { .. } | Self::OptOut { .. } => false,
             Self::Serve { .. } | Self::Cancel { .. } | Self::Demo | Self::Tools | Self::Config { .. } | Self::Completions { .. } => false,
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::CommandFactory as _;
 use serde::Serialize;
 
-use super::{BudgetAction, BulkCommand, Cli, Command, ConfigAction, ListCommand, OnInvalidRule, SendCommand, Shell, demo};
+use super::{BudgetAction, BulkCommand, Cli, Command, ConfigAction, ListCommand, OnInvalidRule, SendCommand, Shell, demo, operator};
 use crate::app;
 use crate::config::{self, Config, Flags, Loaded, LogLevel, Sources};
 use crate::error::{Error, ErrorKind, Result};
@@ -37,7 +37,7 @@ pub(super) fn note(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-fn print_json<T: Serialize>(value: &T) -> Result<()> {
+pub(super) fn print_json<T: Serialize>(value: &T) -> Result<()> {
     let text =
         serde_json::to_string_pretty(value).map_err(|error| Error::new(ErrorKind::Internal, "the answer could not be written").because(error))?;
     print_line(&text);
@@ -66,7 +66,7 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
     match command {
         None | Some(Command::Serve { http: None }) => app::serve_stdio(&loaded).await,
         Some(Command::Serve { http: Some(listen) }) => app::serve_http(&loaded, listen).await,
-        Some(Command::Config { .. }) => check(&loaded).await,
+        Some(Command::Config { action: ConfigAction::Check { live } }) => check(&loaded, live).await,
         Some(command) => {
             let engine = app::build(&loaded).await?;
             let done = with_engine(&engine, &loaded, command, principal).await;
@@ -134,11 +134,15 @@ async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, princip
             print_budgets(&budgets);
             Ok(())
         }
+        Command::Provider { name, action, arguments } => operator::provider(engine, name, action, arguments).await,
+        Command::Campaign(command) => operator::campaign(engine, caller, command).await,
+        Command::OptOut { action } => operator::opt_out(engine, action).await,
+        Command::Reconcile(command) => operator::reconcile(engine, &caller, command).await,
         Command::Serve { .. } | Command::Demo | Command::Tools | Command::Config { .. } | Command::Completions { .. } => Ok(()),
     }
 }
 
-async fn check(loaded: &Loaded) -> Result<()> {
+async fn check(loaded: &Loaded, live: bool) -> Result<()> {
     app::check(loaded).await?;
     let config = &loaded.config;
     let guard = &config.guard;
@@ -154,7 +158,13 @@ async fn check(loaded: &Loaded) -> Result<()> {
         guard.session_spend, guard.day_spend, guard.day_messages
     ));
     print_line(&format!("  http      {} ({} bearer token)", config.http.listen, if loaded.http_token.is_some() { "with" } else { "without" }));
-    Ok(())
+    if !live {
+        return Ok(());
+    }
+    let engine = app::build(loaded).await?;
+    let checked = operator::check_live(&engine).await;
+    engine.stop(Duration::ZERO).await;
+    checked
 }
 
 async fn send(engine: &Engine, caller: crate::send::Caller, command: SendCommand) -> Result<()> {
@@ -247,7 +257,7 @@ fn read_csv(file: &Path, message: &str) -> Result<Vec<Recipient>> {
     Ok(recipients)
 }
 
-fn print_bulk(answer: &BulkAnswer) {
+pub(super) fn print_bulk(answer: &BulkAnswer) {
     let counts: Vec<String> = answer.counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
     let price = format!("{} {}", answer.price.amount, answer.price.currency);
     match (&answer.batch, answer.status) {

@@ -80,9 +80,7 @@ impl Engine {
             engine.guard().decide(&Ask { to: &message.to, hold_micros: message.draft.hold_micros, allow_duplicate: false, paced: false }, facts)
         };
         match self.parts().store.reserve(intent, Arc::new(decide)).await? {
-            Reservation::Taken { budgets, .. } if args.dry_run => {
-                Ok(self.bulk_quote(&messages, &HashSet::new(), Vec::new(), Vec::new(), &budgets))
-            }
+            Reservation::Taken { budgets, .. } if args.dry_run => Ok(self.bulk_quote(&messages, &HashSet::new(), Vec::new(), Vec::new(), &budgets)),
             Reservation::Taken { .. } => {
                 self.launch(carrier, &id, args, at, &messages).await;
                 self.bulk_answer(caller, &id).await.map_err(|error| accepted(error, id.as_str()))
@@ -109,7 +107,8 @@ impl Engine {
         };
         found.ok_or_else(|| {
             let names: Vec<&str> = all.iter().map(Carrier::name).collect();
-            let wrong = name.map_or_else(|| "name one of them".to_owned(), |name| format!("none is called \"{}\"", crate::sms::untrusted::escape(name)));
+            let wrong =
+                name.map_or_else(|| "name one of them".to_owned(), |name| format!("none is called \"{}\"", crate::sms::untrusted::escape(name)));
             Error::new(ErrorKind::InvalidArgument, format!("the providers are {}; {wrong}", names.join(", "))).next("`sms-mcp provider` lists them.")
         })
     }
@@ -214,12 +213,8 @@ mod tests {
     #[test]
     fn the_shares_of_a_price_add_up_to_it() {
         for (micros, members) in [(1_000_000, 3), (2, 3), (0, 5), (999_999, 1)] {
-            let whole = Outcome::Accepted {
-                vendor_id: None,
-                status: State::Sent,
-                segments: None,
-                price: Some(Money { micros, currency: Currency::USD }),
-            };
+            let whole =
+                Outcome::Accepted { vendor_id: None, status: State::Sent, segments: None, price: Some(Money { micros, currency: Currency::USD }) };
             let sum: i64 = shares(whole, members)
                 .iter()
                 .map(|outcome| match outcome {

@@ -51,7 +51,8 @@ impl Engine {
         let carrier = self.carrier_for(Some(provider))?;
         if action == WEBHOOK_URL.name {
             let callback = carrier.callback.as_ref().ok_or_else(|| {
-                Error::new(ErrorKind::NotFound, "no vendor can reach this server: [http] public_url is not set").next("Set it to this server's address.")
+                Error::new(ErrorKind::NotFound, "no vendor can reach this server: [http] public_url is not set")
+                    .next("Set it to this server's address.")
             })?;
             return Ok(serde_json::json!({ "url": callback.url(None) }));
         }

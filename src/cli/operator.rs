@@ -1,0 +1,139 @@
+//! The commands of the operator: providers, campaigns, opt-outs, and what is unknown. No tool reaches any of it.
+
+use std::collections::BTreeMap;
+
+use super::commands::{note, print_bulk, print_json, print_line};
+use super::{CampaignCommand, OptOutAction, ReconcileCommand};
+use crate::error::{Error, ErrorKind, Result};
+use crate::send::campaign::CampaignArgs;
+use crate::send::{Caller, Engine};
+use crate::sms::message::MessageId;
+
+/// `provider`: lists the providers, or does something at one.
+pub(super) async fn provider(engine: &Engine, name: Option<String>, action: Option<String>, arguments: Vec<String>) -> Result<()> {
+    let vendors = engine.vendors();
+    let Some(name) = name else {
+        for vendor in vendors {
+            print_line(&format!("{}  {}", vendor.name, abilities(&vendor.capabilities)?));
+        }
+        return Ok(());
+    };
+    if let Some(action) = action {
+        return print_json(&engine.at_vendor(&name, &action, &read(arguments)?).await?);
+    }
+    let vendor = vendors.into_iter().find(|vendor| vendor.name == name);
+    let vendor =
+        vendor.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("no provider is called \"{name}\"")).next("`sms-mcp provider` lists them."))?;
+    print_line(&format!("{}  {}", vendor.name, abilities(&vendor.capabilities)?));
+    for action in &vendor.actions {
+        let required = action.required.iter().map(|name| format!(" {name}=..."));
+        let optional = action.optional.iter().map(|name| format!(" [{name}=...]"));
+        let usage: String = required.chain(optional).collect();
+        print_line(&format!("  sms-mcp provider {} {}{usage}\n      {}", vendor.name, action.name, action.about));
+    }
+    Ok(())
+}
+
+/// What a provider can do, in words.
+fn abilities(capabilities: &impl serde::Serialize) -> Result<String> {
+    let value = serde_json::to_value(capabilities).map_err(|error| Error::new(ErrorKind::Internal, "no capabilities").because(error))?;
+    let names = value.as_object().into_iter().flatten().filter_map(|(name, value)| match (value.as_bool(), value.as_u64()) {
+        (Some(true), _) => Some(name.replace('_', " ")),
+        (None, Some(most)) if most > 1 => Some(format!("{most} {}", name.replace('_', " "))),
+        _ => None,
+    });
+    Ok(names.collect::<Vec<_>>().join(", "))
+}
+
+/// Reads `name=value` arguments.
+fn read(arguments: Vec<String>) -> Result<BTreeMap<String, String>> {
+    let mut read = BTreeMap::new();
+    for argument in arguments {
+        let wrong = |why: &str| Error::new(ErrorKind::InvalidArgument, format!("\"{argument}\" {why}; write name=value"));
+        let (name, value) = argument.split_once('=').ok_or_else(|| wrong("has no value"))?;
+        if read.insert(name.to_owned(), value.to_owned()).is_some() {
+            return Err(wrong("is named twice"));
+        }
+    }
+    Ok(read)
+}
+
+/// `config check --live`: asks each provider what works.
+pub(super) async fn check_live(engine: &Engine) -> Result<()> {
+    let mut failed = None;
+    for (name, checked) in engine.check_vendors().await {
+        match checked {
+            Ok(findings) => {
+                for finding in findings {
+                    let mark = if finding.is_warning { "look " } else { "works" };
+                    print_line(&format!("  {mark}     {name}: {}", finding.text));
+                }
+            }
+            Err(error) => {
+                let said = error.details().provider_said.as_ref().map_or_else(String::new, |said| format!(" ({said})"));
+                print_line(&format!("  fails     {name}: {}{said}", error.message()));
+                failed.get_or_insert(error);
+            }
+        }
+    }
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// `campaign`: one text to a list that the vendor keeps.
+pub(super) async fn campaign(engine: &Engine, caller: Caller, command: CampaignCommand) -> Result<()> {
+    let CampaignCommand { list, message, provider, at, idempotency_key, dry_run, json } = command;
+    let answer = engine.campaign(caller, CampaignArgs { provider, list, message, at, idempotency_key, dry_run }).await?;
+    if json {
+        return print_json(&answer);
+    }
+    print_bulk(&answer);
+    Ok(())
+}
+
+/// `opt-out`: who wants no more texts.
+pub(super) async fn opt_out(engine: &Engine, action: Option<OptOutAction>) -> Result<()> {
+    let (number, is_out) = match action {
+        None | Some(OptOutAction::List) => {
+            let all = engine.opt_outs().await?;
+            for one in &all {
+                print_line(&format!("{}  {:<16} {}", one.at.rfc3339(), one.number, one.source));
+            }
+            if all.is_empty() {
+                print_line("nobody has opted out");
+            }
+            return Ok(());
+        }
+        Some(OptOutAction::Add { number }) => (number, true),
+        Some(OptOutAction::Remove { number }) => (number, false),
+    };
+    let (number, notes) = engine.set_opt_out(&number, is_out).await?;
+    print_line(&format!("{number} {}", if is_out { "gets no more texts" } else { "may be texted again" }));
+    notes.iter().for_each(|missed| note(&format!("note: {missed}")));
+    Ok(())
+}
+
+/// `reconcile`: asks vendors about what is unknown, or takes the operator's word.
+pub(super) async fn reconcile(engine: &Engine, caller: &Caller, command: ReconcileCommand) -> Result<()> {
+    let ReconcileCommand { id, sent, not_sent, json } = command;
+    if let Some(id) = id {
+        let id = MessageId::from_text(id);
+        if sent == not_sent {
+            return Err(Error::new(ErrorKind::InvalidArgument, "say what you found about this message").next("Add --sent or --not-sent."));
+        }
+        let state = engine.settle_unknown(caller, &id, sent).await?;
+        print_line(&format!("{id} is {state} now"));
+        return Ok(());
+    }
+    let found = engine.reconcile().await?;
+    if json {
+        return print_json(&found);
+    }
+    print_line(&format!("{} settled, {} still unknown", found.settled.len(), found.unknown.len()));
+    found.settled.iter().for_each(|id| print_line(&format!("  settled: {id}")));
+    found.unknown.iter().for_each(|id| print_line(&format!("  unknown: {id}")));
+    found.notes.iter().for_each(|missed| note(&format!("note: {missed}")));
+    Ok(())
+}
