@@ -102,7 +102,7 @@ enum Command {
         #[command(subcommand)]
         action: Option<OptOutAction>,
     },
-    /// Ask the providers about messages whose outcome is unknown, or settle one by your own word
+    /// Ask providers about messages whose outcome is unknown, or settle one yourself
     Reconcile(ReconcileCommand),
     /// Print the tool list as a client sees it (JSON)
     Tools,

@@ -23,15 +23,21 @@ use sms_mcp::store::sqlite::SqliteStore;
 use crate::support::fictional;
 
 /// 2027-01-15T12:00:00Z.
-const NOON: i64 = 1_800_014_400_000;
+pub const NOON: i64 = 1_800_014_400_000;
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 
 /// A clock that stands until it is set; a wait moves it on at once, unless it is a long one.
-struct TestClock {
-    now: AtomicI64,
+pub struct TestClock {
+    pub now: AtomicI64,
     drawn: AtomicU64,
-    waits: Mutex<Vec<u64>>,
+    pub waits: Mutex<Vec<u64>>,
+}
+
+impl TestClock {
+    pub fn at(now: i64) -> Arc<Self> {
+        Arc::new(Self { now: AtomicI64::new(now), drawn: AtomicU64::new(0), waits: Mutex::default() })
+    }
 }
 
 impl Clock for TestClock {
@@ -104,7 +110,7 @@ fn bench(script: Vec<Outcome>, change: impl FnOnce(&mut config::Guard)) -> Bench
 
 fn bench_with(provider: Scripted, change: impl FnOnce(&mut config::Guard)) -> Bench {
     let folder = tempfile::tempdir().unwrap();
-    let clock = Arc::new(TestClock { now: AtomicI64::new(NOON), drawn: AtomicU64::new(0), waits: Mutex::default() });
+    let clock = TestClock::at(NOON);
     let mut settings = config::Guard { sends_per_second: 1_000, ..config::Guard::default() };
     change(&mut settings);
     let provider = Arc::new(provider);

@@ -12,6 +12,7 @@ mod malformed;
 mod phones;
 mod promises;
 mod protocol;
+mod routes;
 mod secrets;
 mod settings;
 mod support;

@@ -1,0 +1,497 @@
+//! Several carriers: who is asked for a message, what happens when one is ill, and how its queue waits.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sms_mcp::clock::{SharedClock, SystemClock, Timestamp};
+use sms_mcp::config::{self, Route};
+use sms_mcp::error::{Error, ErrorKind, Result};
+use sms_mcp::guard::Guard;
+use sms_mcp::provider::exchange::{Finding, ListQuery, Page, VendorMessage};
+use sms_mcp::provider::settings::Rate;
+use sms_mcp::provider::{Balance, Capabilities, Outcome, Provider, Submission};
+use sms_mcp::send::campaign::CampaignArgs;
+use sms_mcp::send::contract::{BalanceArgs, BulkAnswer, BulkArgs, ListArgs, Recipient, SendAnswer, SendArgs, StatusArgs};
+use sms_mcp::send::{Base, Caller, Carrier, Carriers, Engine, Parts};
+use sms_mcp::sms::message::State;
+use sms_mcp::sms::money::{Amount, Currency, Money};
+use sms_mcp::sms::number::Number;
+use sms_mcp::store::sqlite::SqliteStore;
+
+use crate::support::fictional;
+
+/// A carrier whose mood the test sets.
+struct Moody {
+    name: &'static str,
+    capabilities: Capabilities,
+    price: i64,
+    mood: Mutex<Outcome>,
+    requests: Mutex<Vec<Vec<String>>>,
+    vendor: Mutex<Vec<VendorMessage>>,
+    taken: AtomicUsize,
+}
+
+impl Moody {
+    fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            capabilities: Capabilities::default(),
+            price: 100_000,
+            mood: Mutex::new(accepted()),
+            requests: Mutex::default(),
+            vendor: Mutex::default(),
+            taken: AtomicUsize::new(0),
+        }
+    }
+
+    fn becomes(&self, mood: Outcome) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    fn answer(&self) -> Outcome {
+        let mood = self.mood.lock().unwrap().clone();
+        if matches!(mood, Outcome::Accepted { .. }) {
+            self.taken.fetch_add(1, Ordering::SeqCst);
+        }
+        mood
+    }
+
+    fn asked(&self) -> usize {
+        self.requests.lock().unwrap().len()
+    }
+
+    fn taken(&self) -> usize {
+        self.taken.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl Provider for Moody {
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn price(&self, _: &Number, segments: u32) -> Option<Money> {
+        Money { micros: self.price, currency: Currency::USD }.times(segments)
+    }
+
+    async fn send(&self, submission: &Submission) -> Outcome {
+        self.requests.lock().unwrap().push(vec![submission.text.clone()]);
+        self.answer()
+    }
+
+    async fn send_many(&self, submissions: &[Submission]) -> Vec<Outcome> {
+        self.requests.lock().unwrap().push(submissions.iter().map(|submission| submission.text.clone()).collect());
+        submissions.iter().map(|_| self.answer()).collect()
+    }
+
+    async fn balance(&self) -> Result<Balance> {
+        if self.name == "poor" {
+            return Err(Error::new(ErrorKind::ProviderUnavailable, "closed for lunch"));
+        }
+        Ok(Balance::Credits { micros: 1_500_000, worth: Some(Money { micros: 75_000, currency: Currency::USD }) })
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Page> {
+        let all = self.vendor.lock().unwrap().clone();
+        let page = usize::try_from(query.page).unwrap();
+        let messages: Vec<VendorMessage> = all.chunks(2).nth(page - 1).map(<[_]>::to_vec).unwrap_or_default();
+        Ok(Page { messages, next: (all.len() > 2 * page).then_some(query.page + 1) })
+    }
+
+    async fn check(&self) -> Result<Vec<Finding>> {
+        Ok(vec![Finding::fine("well")])
+    }
+
+    async fn members(&self, list: &str) -> Result<Vec<String>> {
+        match list {
+            "team" => Ok((1..=3).map(fictional).collect()),
+            "mixed" => Ok(vec![fictional(1), "12".into()]),
+            "twice" => Ok(vec![fictional(1), fictional(1)]),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    async fn campaign(&self, campaign: &sms_mcp::provider::exchange::Campaign) -> Outcome {
+        self.requests.lock().unwrap().push(vec![
+            campaign.list.clone(),
+            campaign.members.to_string(),
+            campaign.at.map_or_else(String::new, Timestamp::rfc3339),
+        ]);
+        self.answer()
+    }
+}
+
+fn accepted() -> Outcome {
+    Outcome::Accepted { vendor_id: Some("v-1".into()), status: State::Sent, segments: None, price: None }
+}
+
+fn not_sent() -> Outcome {
+    Outcome::NotSent { retry_after_ms: Some(1), why: "busy".into() }
+}
+
+fn refused(code: ErrorKind) -> Outcome {
+    Outcome::Rejected { code, why: "no".into() }
+}
+
+struct Field {
+    engine: Engine,
+    folder: Arc<tempfile::TempDir>,
+}
+
+fn route(to: &[&str], from: &[&str], providers: &[&str], after_rejected: bool) -> Route {
+    let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+    Route { to: to.iter().map(|to| to.parse().unwrap()).collect(), from: texts(from), providers: texts(providers), after_rejected }
+}
+
+fn field_in(folder: Arc<tempfile::TempDir>, carriers: &[&Arc<Moody>], routes: Vec<Route>, rate: Rate) -> Field {
+    let guard = config::Guard {
+        sends_per_second: 1_000_000,
+        day_spend: Amount::units(10_000),
+        session_spend: Amount::units(10_000),
+        day_messages: 100_000,
+        session_messages: 100_000,
+        recipient_per_hour: 1_000,
+        recipient_per_day: 1_000,
+        duplicate_window: "0s".parse().unwrap(),
+        ..config::Guard::default()
+    };
+    let carriers = carriers.iter().map(|carrier| Carrier::new(Arc::<Moody>::clone(carrier), None, rate)).collect();
+    let clock: SharedClock = Arc::new(SystemClock);
+    let mut random = [0; 8];
+    clock.fill_random(&mut random).unwrap();
+    let engine = Engine::new(Parts {
+        store: Arc::new(SqliteStore::open(&folder.path().join("ledger.db"), clock.now(), random).unwrap()),
+        carriers: Carriers::new(carriers, routes).unwrap(),
+        guard: Guard::new(guard, BTreeMap::new()),
+        clock,
+        settings: config::Send { timeout: "500ms".parse().unwrap(), ..config::Send::default() },
+        keep_texts: true,
+        default_region: None,
+    });
+    Field { engine, folder }
+}
+
+fn field(carriers: &[&Arc<Moody>], routes: Vec<Route>) -> Field {
+    field_in(Arc::new(tempfile::tempdir().unwrap()), carriers, routes, Rate::default())
+}
+
+fn alice() -> Caller {
+    Caller { principal: "alice".into(), base: Base::Named("process".into()) }
+}
+
+impl Field {
+    async fn send(&self, to: &str, from: Option<&str>) -> Result<SendAnswer> {
+        self.engine.send(alice(), SendArgs { to: to.into(), from: from.map(str::to_owned), message: "Hello".into(), ..SendArgs::default() }).await
+    }
+
+    async fn bulk(&self, count: usize, wait: Duration) -> BulkAnswer {
+        let recipients = (0..count).map(|n| Recipient { to: fictional(n), data: BTreeMap::from([("n".to_owned(), n.to_string())]) }).collect();
+        let args = BulkArgs { recipients, message: "Number {{n}}".into(), ..BulkArgs::default() };
+        self.engine.send_bulk(alice(), args, Some(wait), None).await.unwrap()
+    }
+
+    async fn states(&self) -> Vec<State> {
+        let list = self.engine.list(&alice(), ListArgs { limit: Some(100), ..ListArgs::default() }).await.unwrap();
+        list.messages.iter().map(|message| message.status).collect()
+    }
+
+    async fn held(&self) -> String {
+        self.engine.all_budgets().await.unwrap().into_iter().find(|budget| budget.name.starts_with("day:")).unwrap().held
+    }
+}
+
+#[tokio::test]
+async fn the_first_route_that_fits_decides_by_country_prefix_and_sender() {
+    let (one, two, three) = (Arc::new(Moody::new("one")), Arc::new(Moody::new("two")), Arc::new(Moody::new("three")));
+    let routes =
+        vec![route(&["US"], &["ACME"], &["three"], false), route(&["US", "+3319900"], &[], &["two"], false), route(&["GB"], &[], &["one"], false)];
+    let field = field(&[&one, &two, &three], routes);
+    assert_eq!(field.send("+12025550123", Some("ACME")).await.unwrap().provider, "three");
+    assert_eq!(field.send("+12025550123", None).await.unwrap().provider, "two");
+    assert_eq!(field.send(&fictional(1), Some("ACME")).await.unwrap().provider, "two");
+    assert_eq!(field.send("+447400123456", None).await.unwrap().provider, "one");
+    let refused = field.send("+4915112345678", None).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::DestinationNotAllowed);
+    assert!(refused.message().contains("[[route]]"), "{refused}");
+    assert_eq!((one.asked(), two.asked(), three.asked()), (1, 2, 1));
+}
+
+#[tokio::test]
+async fn the_next_carrier_is_asked_after_a_definite_no_and_never_after_a_lost_answer() {
+    for (mood, after_rejected, expected) in [
+        (not_sent(), false, Ok("two")),
+        (refused(ErrorKind::ProviderRejected), false, Err(ErrorKind::ProviderRejected)),
+        (refused(ErrorKind::ProviderRejected), true, Ok("two")),
+        (Outcome::Unknown { why: "lost".into() }, true, Err(ErrorKind::OutcomeUnknown)),
+    ] {
+        let (one, two) = (Arc::new(Moody::new("one")), Arc::new(Moody::new("two")));
+        one.becomes(mood.clone());
+        let field = field(&[&one, &two], vec![route(&[], &[], &["one", "two"], after_rejected)]);
+        let answer = field.send(&fictional(1), None).await;
+        assert_eq!(answer.as_ref().map(|answer| answer.provider.as_str()).map_err(|error| error.kind()), expected, "{mood:?} {after_rejected}");
+        assert_eq!(two.asked(), usize::from(expected.is_ok()), "{mood:?} {after_rejected}");
+        if let Ok(answer) = answer {
+            let id = answer.id.unwrap().to_string();
+            let shown = field.engine.status(&alice(), StatusArgs { id }).await.unwrap().message.unwrap();
+            assert_eq!((shown.provider.as_str(), shown.status), ("two", State::Sent), "the ledger knows who took it");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_reserved_is_the_price_of_the_dearest_carrier_that_may_be_asked() {
+    let (one, two) = (Arc::new(Moody::new("one")), Arc::new(Moody { price: 300_000, ..Moody::new("two") }));
+    one.becomes(Outcome::Unknown { why: "lost".into() });
+    let field = field(&[&one, &two], vec![route(&[], &[], &["one", "two"], false)]);
+    assert_eq!(field.send(&fictional(1), None).await.unwrap_err().kind(), ErrorKind::OutcomeUnknown);
+    assert_eq!(field.held().await, "0.30");
+}
+
+#[tokio::test]
+async fn a_carrier_that_is_ill_rests_and_single_sends_are_told_so_at_once() {
+    let one = Arc::new(Moody::new("one"));
+    one.becomes(Outcome::Unknown { why: "lost: with somebody's +15551234567".into() });
+    let field = field(&[&one], Vec::new());
+    for n in 0..5 {
+        assert_eq!(field.send(&fictional(n), None).await.unwrap_err().kind(), ErrorKind::OutcomeUnknown);
+    }
+    let resting = field.send(&fictional(6), None).await.unwrap_err();
+    assert_eq!((resting.kind(), one.asked()), (ErrorKind::ProviderUnavailable, 5));
+    assert!(!resting.details().provider_said.clone().unwrap().contains("5551234567"), "one message's words are not told to another");
+    one.becomes(accepted());
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    assert!(field.send(&fictional(7), None).await.is_ok(), "the probe went through");
+    assert!(field.send(&fictional(8), None).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_bulk_waits_in_the_queue_while_its_carrier_rests_and_then_goes_on_without_loss() {
+    for mood in [
+        Outcome::NotSent { retry_after_ms: Some(2_500), why: "HTTP 429".into() },
+        Outcome::NotSent { retry_after_ms: None, why: "no connection".into() },
+    ] {
+        let one = Arc::new(Moody::new("one"));
+        one.becomes(mood.clone());
+        let field = field(&[&one], Vec::new());
+        field.engine.start(true).await.unwrap();
+        let answer = field.bulk(60, Duration::from_millis(1_200)).await;
+        assert_eq!(answer.counts.get("rejected"), None, "{mood:?} {:?}", answer.counts);
+        assert_eq!(one.taken(), 0);
+        one.becomes(accepted());
+        let id = answer.batch.unwrap().to_string();
+        let give_up = std::time::Instant::now() + Duration::from_secs(30);
+        loop {
+            let bulk = field.engine.status(&alice(), StatusArgs { id: id.clone() }).await.unwrap().bulk.unwrap();
+            if bulk.counts.get("sent") == Some(&60) {
+                break;
+            }
+            assert!(std::time::Instant::now() < give_up, "{:?}", bulk.counts);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(one.taken(), 60, "each once");
+        field.engine.stop(Duration::from_secs(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn refused_credentials_hold_the_queue_and_refuse_single_sends_with_a_code_of_their_own() {
+    let one = Arc::new(Moody::new("one"));
+    one.becomes(refused(ErrorKind::ProviderUnauthorized));
+    let field = field(&[&one], Vec::new());
+    field.engine.start(true).await.unwrap();
+    let answer = field.bulk(40, Duration::from_millis(700)).await;
+    assert_eq!(answer.counts, BTreeMap::from([("queued".to_owned(), 40)]));
+    assert!(one.asked() <= 32, "no more than were at it when it rested: {}", one.asked());
+    assert_eq!(field.send(&fictional(99), None).await.unwrap_err().kind(), ErrorKind::ProviderUnavailable);
+    let fresh = Arc::new(Moody::new("one"));
+    fresh.becomes(refused(ErrorKind::ProviderUnauthorized));
+    let other = self::field(&[&fresh], Vec::new());
+    assert_eq!(other.send(&fictional(1), None).await.unwrap_err().kind(), ErrorKind::ProviderUnauthorized);
+    field.engine.stop(Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn a_stop_leaves_what_was_not_sent_in_the_queue_and_the_next_process_sends_it_once() {
+    let one = Arc::new(Moody::new("one"));
+    one.becomes(not_sent());
+    let field = field(&[&one], Vec::new());
+    field.engine.start(true).await.unwrap();
+    field.bulk(50, Duration::from_millis(100)).await;
+    field.engine.stop(Duration::from_secs(3)).await;
+    let next = Arc::new(Moody::new("one"));
+    let again = field_in(Arc::clone(&field.folder), &[&next], Vec::new(), Rate::default());
+    again.engine.start(true).await.unwrap();
+    let give_up = std::time::Instant::now() + Duration::from_secs(20);
+    while next.taken() < 50 {
+        assert!(std::time::Instant::now() < give_up, "{} {:?}", next.taken(), again.states().await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(next.taken(), 50);
+    assert!(again.states().await.iter().all(|state| *state == State::Sent));
+    again.engine.stop(Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn a_carrier_that_takes_many_at_once_gets_them_in_one_request() {
+    let mut many = Moody::new("many");
+    many.capabilities.recipients_per_request = 50;
+    let many = Arc::new(many);
+    let field = field(&[&many], Vec::new());
+    field.engine.start(true).await.unwrap();
+    let answer = field.bulk(120, Duration::from_secs(10)).await;
+    assert_eq!(answer.counts, BTreeMap::from([("sent".to_owned(), 120)]));
+    let mut sizes: Vec<usize> = many.requests.lock().unwrap().iter().map(Vec::len).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [20, 50, 50]);
+    let mut texts = many.requests.lock().unwrap().concat();
+    texts.sort();
+    texts.dedup();
+    assert_eq!(texts.len(), 120);
+    field.engine.stop(Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn what_a_provider_holds_back_is_held_and_never_told_as_sent() {
+    let one = Arc::new(Moody::new("one"));
+    one.becomes(Outcome::Accepted { vendor_id: Some("v".into()), status: State::Queued, segments: None, price: None });
+    let field = field(&[&one], Vec::new());
+    let answer = field.send(&fictional(1), None).await.unwrap();
+    assert_eq!(serde_json::to_value(answer.status).unwrap(), "held");
+    assert!(answer.warnings.iter().any(|warning| warning.contains("holds it back")), "{:?}", answer.warnings);
+    assert_eq!(field.held().await, "0.10", "its money is held, not spent");
+}
+
+#[tokio::test]
+async fn the_balance_lists_every_provider_and_one_that_fails_hides_no_other() {
+    let (one, poor) = (Arc::new(Moody::new("one")), Arc::new(Moody::new("poor")));
+    let field = field(&[&one, &poor], vec![route(&[], &[], &["one"], false)]);
+    let balances = field.engine.balance(&alice(), BalanceArgs::default()).await.unwrap().balances;
+    assert_eq!(balances.iter().map(|balance| balance.provider.as_str()).collect::<Vec<_>>(), ["one", "poor"]);
+    assert_eq!(balances[0].credits.as_deref(), Some("1.50"));
+    assert_eq!(balances[0].money.as_ref().map(|money| money.amount.as_str()), Some("0.075"));
+    assert_eq!(balances[1].unavailable.as_deref(), Some("closed for lunch"));
+}
+
+fn on_record(to: &str, text: &str, vendor_id: &str, at: Timestamp) -> VendorMessage {
+    VendorMessage {
+        vendor_id: vendor_id.into(),
+        to: to.into(),
+        text: Some(text.into()),
+        state: State::Delivered,
+        at: Some(at),
+        price: Some(Money { micros: 40_000, currency: Currency::USD }),
+        why: None,
+    }
+}
+
+#[tokio::test]
+async fn what_is_unknown_is_settled_by_a_certain_match_alone() {
+    let mut one = Moody::new("one");
+    one.capabilities.list = true;
+    let one = Arc::new(one);
+    one.becomes(Outcome::Unknown { why: "lost".into() });
+    let field = field(&[&one], Vec::new());
+    for n in 1..=4 {
+        assert_eq!(field.send(&fictional(n), None).await.unwrap_err().kind(), ErrorKind::OutcomeUnknown);
+    }
+    let now = {
+        use sms_mcp::clock::Clock as _;
+        SystemClock.now()
+    };
+    *one.vendor.lock().unwrap() = vec![
+        on_record(&fictional(9), "Hello", "other", now),
+        // Written without a plus, on the second page.
+        on_record(&fictional(2), "Another text", "wrong-text", now),
+        on_record(fictional(1).trim_start_matches('+'), "Hello", "right", now),
+        on_record(&fictional(2), "Hello", "too-old", now.plus_ms(-3_600_000)),
+        on_record(&fictional(3), "Hello", "twice-a", now),
+        on_record(&fictional(3), "Hello", "twice-b", now),
+        VendorMessage { text: None, ..on_record(&fictional(4), "", "no-text", now) },
+    ];
+    let found = field.engine.reconcile().await.unwrap();
+    assert_eq!((found.settled.len(), found.unknown.len()), (1, 3), "{found:?}");
+    let shown = field.engine.status(&alice(), StatusArgs { id: found.settled[0].to_string() }).await.unwrap().message.unwrap();
+    assert_eq!((shown.to.as_str(), shown.status, shown.price.amount.as_str()), (fictional(1).as_str(), State::Delivered, "0.04"));
+    assert_eq!(field.held().await, "0.30");
+    assert_eq!(field.engine.reconcile().await.unwrap().settled.len(), 0, "a second look finds nothing more");
+}
+
+#[tokio::test]
+async fn the_operator_may_settle_what_is_unknown_and_nothing_else() {
+    let one = Arc::new(Moody::new("one"));
+    let field = field(&[&one], Vec::new());
+    let sent = field.send(&fictional(1), None).await.unwrap().id.unwrap();
+    assert_eq!(field.engine.settle_unknown(&alice(), &sent, false).await.unwrap_err().kind(), ErrorKind::InvalidArgument);
+    one.becomes(Outcome::Unknown { why: "lost".into() });
+    let mut unknown = Vec::new();
+    for n in 2..=3 {
+        let lost = field.send(&fictional(n), None).await.unwrap_err();
+        unknown.push(sms_mcp::sms::message::MessageId::from_text(lost.details().message_id.clone().unwrap()));
+    }
+    assert_eq!(field.engine.settle_unknown(&alice(), &unknown[0], true).await.unwrap(), State::Sent);
+    assert_eq!(field.engine.settle_unknown(&alice(), &unknown[1], false).await.unwrap(), State::Rejected);
+    let budget = field.engine.all_budgets().await.unwrap().into_iter().find(|budget| budget.name.starts_with("day:")).unwrap();
+    assert_eq!((budget.spent.as_str(), budget.held.as_str(), budget.messages), ("0.20", "0.00", 2));
+    let bob = Caller { principal: "bob".into(), ..alice() };
+    assert_eq!(field.engine.settle_unknown(&bob, &unknown[0], true).await.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+fn campaign(list: &str) -> CampaignArgs {
+    CampaignArgs { list: list.into(), message: "Hello all".into(), ..CampaignArgs::default() }
+}
+
+#[tokio::test]
+async fn a_campaign_is_one_request_and_holds_the_money_of_every_member() {
+    let mut one = Moody::new("one");
+    one.capabilities.schedule = true;
+    let one = Arc::new(one);
+    one.becomes(Outcome::Accepted {
+        vendor_id: Some("c-1".into()),
+        status: State::Sent,
+        segments: None,
+        price: Some(Money { micros: 100_000, currency: Currency::USD }),
+    });
+    let field = field(&[&one], Vec::new());
+    let quote = field.engine.campaign(alice(), CampaignArgs { dry_run: true, ..campaign("team") }).await.unwrap();
+    assert_eq!((quote.accepted, quote.price.amount.as_str(), one.asked()), (3, "0.30", 0));
+    let keyed = || CampaignArgs { idempotency_key: Some("k".into()), at: Some("2099-01-01T00:00:00Z".into()), ..campaign("team") };
+    let answer = field.engine.campaign(alice(), keyed()).await.unwrap();
+    assert_eq!((answer.counts.get("sent"), answer.price.amount.as_str()), (Some(&3), "0.10"), "{answer:?}");
+    assert_eq!(*one.requests.lock().unwrap(), [["team", "3", "2099-01-01T00:00:00.000Z"].map(str::to_owned)]);
+    let again = field.engine.campaign(alice(), keyed()).await.unwrap();
+    assert!(again.replayed && again.batch == answer.batch && one.asked() == 1);
+    for (args, expected) in [
+        (campaign("mixed"), ErrorKind::RecipientsRefused),
+        (campaign("twice"), ErrorKind::RecipientsRefused),
+        (campaign("empty"), ErrorKind::InvalidArgument),
+        (CampaignArgs { message: "Hello {{name}}".into(), ..campaign("team") }, ErrorKind::InvalidArgument),
+        (CampaignArgs { at: Some("2020-01-01T00:00:00Z".into()), ..campaign("team") }, ErrorKind::InvalidArgument),
+        (CampaignArgs { provider: Some("absent".into()), ..campaign("team") }, ErrorKind::InvalidArgument),
+    ] {
+        assert_eq!(field.engine.campaign(alice(), args.clone()).await.unwrap_err().kind(), expected, "{args:?}");
+    }
+    assert_eq!(one.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_campaign_whose_answer_is_lost_is_unknown_for_every_member_and_keeps_its_money() {
+    let one = Arc::new(Moody::new("one"));
+    one.becomes(Outcome::Unknown { why: "lost".into() });
+    let field = field(&[&one], Vec::new());
+    let answer = field.engine.campaign(alice(), campaign("team")).await.unwrap();
+    assert_eq!(answer.counts, BTreeMap::from([("unknown".to_owned(), 3)]));
+    assert_eq!(field.held().await, "0.30");
+    one.becomes(not_sent());
+    let answer = field.engine.campaign(alice(), campaign("team")).await.unwrap();
+    assert_eq!(answer.counts, BTreeMap::from([("rejected".to_owned(), 3)]));
+    assert_eq!(field.held().await, "0.30");
+}
