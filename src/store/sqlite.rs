@@ -6,7 +6,12 @@
 //! of a process that lives is left alone, and nothing has to be written while nothing happens.
 
 mod instance;
+mod outbox;
 mod query;
+mod queue;
+mod rate;
+mod receive;
+mod reply;
 mod reserve;
 mod settle;
 mod writer;
@@ -34,7 +39,7 @@ use writer::{Writer, unavailable};
 const APPLICATION_ID: i32 = 0x736d_736d;
 
 /// Every migration, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_ledger.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001_ledger.sql"), include_str!("migrations/0002_providers.sql")];
 
 /// How long a write waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -208,7 +213,7 @@ impl Store for SqliteStore {
 
     async fn claim(&self, claim: Claim) -> Result<Claimed> {
         let owner = self.instance.id();
-        self.writer()?.run(move |db| settle::claim(db, owner, &claim)).await
+        self.writer()?.run(move |db| queue::claim(db, owner, &claim)).await
     }
 
     async fn settle(&self, id: &MessageId, settlement: Settlement) -> Result<Vec<Budget>> {
@@ -217,7 +222,7 @@ impl Store for SqliteStore {
     }
 
     async fn record_receipt(&self, report: Report, now: Timestamp) -> Result<Vec<MessageId>> {
-        self.writer()?.run(move |db| settle::record_receipt(db, &report, now)).await
+        self.writer()?.run(move |db| receive::record_receipt(db, &report, now)).await
     }
 
     async fn recover(&self, now: Timestamp, stale_before: Option<Timestamp>) -> Result<Recovered> {
@@ -275,56 +280,76 @@ impl Store for SqliteStore {
         self.writer()?.run(move |db| settle::cancel(db, &principal, id.as_str(), now)).await
     }
 
-    async fn hand_on(&self, _: &MessageId, _: &str, _: Timestamp) -> Result<()> {
-        Err(unavailable("not built"))
+    async fn hand_on(&self, id: &MessageId, provider: &str, _: Timestamp) -> Result<()> {
+        let (owner, id, provider) = (self.instance.id(), id.clone(), provider.to_owned());
+        let is_ours = self.writer()?.run(move |db| settle::hand_on(db, owner, &id, &provider)).await?;
+        // Whoever asks must not hand it over then: it may be somebody else's now.
+        if is_ours { Ok(()) } else { Err(unavailable("this process is not attempting the message")) }
     }
 
-    async fn unclaim(&self, _: Vec<MessageId>) -> Result<()> {
-        Err(unavailable("not built"))
+    async fn unclaim(&self, ids: Vec<MessageId>) -> Result<()> {
+        let owner = self.instance.id();
+        self.writer()?.run(move |db| queue::unclaim(db, owner, &ids)).await
     }
 
-    async fn claim_looks(&self, _: &str, _: u32, _: Timestamp) -> Result<Vec<Record>> {
-        Ok(Vec::new())
+    async fn claim_looks(&self, provider: &str, limit: u32, now: Timestamp) -> Result<Vec<Record>> {
+        let (asked, provider) = (provider.to_owned(), provider.to_owned());
+        if !self.read(move |db| receive::has_looks(db, &asked, now)).await? {
+            return Ok(Vec::new());
+        }
+        self.writer()?.run(move |db| receive::claim_looks(db, &provider, limit, now)).await
     }
 
-    async fn hint(&self, _: &str, _: &str, _: Option<&MessageId>, _: Timestamp) -> Result<bool> {
-        Err(unavailable("not built"))
+    async fn hint(&self, provider: &str, vendor_id: &str, message: Option<&MessageId>, now: Timestamp) -> Result<bool> {
+        let (provider, vendor_id, message) = (provider.to_owned(), vendor_id.to_owned(), message.cloned());
+        self.writer()?.run(move |db| receive::hint(db, &provider, &vendor_id, message.as_ref(), now)).await
     }
 
-    async fn unknowns(&self, _: &str, _: u32) -> Result<Vec<Record>> {
-        Err(unavailable("not built"))
+    async fn unknowns(&self, provider: &str, limit: u32) -> Result<Vec<Record>> {
+        let provider = provider.to_owned();
+        self.read(move |db| receive::unknowns(db, &provider, limit)).await
     }
 
-    async fn has_vendor_id(&self, _: &str, _: &str, _: &str) -> Result<bool> {
-        Err(unavailable("not built"))
+    async fn has_vendor_id(&self, provider: &str, vendor_id: &str, to: &str) -> Result<bool> {
+        let (provider, vendor_id, to) = (provider.to_owned(), vendor_id.to_owned(), to.to_owned());
+        self.read(move |db| receive::has_vendor_id(db, &provider, &vendor_id, &to)).await
     }
 
-    async fn record_reply(&self, _: NewReply, _: Timestamp) -> Result<Recorded> {
-        Err(unavailable("not built"))
+    async fn record_reply(&self, reply: NewReply, now: Timestamp) -> Result<Recorded> {
+        self.writer()?.run(move |db| reply::record_reply(db, &reply, now)).await
     }
 
-    async fn replies(&self, _: &MessageId) -> Result<Vec<ReplyRecord>> {
-        Ok(Vec::new())
+    async fn replies(&self, id: &MessageId) -> Result<Vec<ReplyRecord>> {
+        let id = id.clone();
+        self.read(move |db| reply::replies(db, &id)).await
     }
 
-    async fn opt_out(&self, _: &str, _: bool, _: &str, _: Timestamp) -> Result<bool> {
-        Err(unavailable("not built"))
+    async fn opt_out(&self, number: &str, is_out: bool, source: &str, at: Timestamp) -> Result<bool> {
+        let (number, source) = (number.to_owned(), source.to_owned());
+        self.writer()?.run(move |db| reply::opt_out(db, &number, is_out, &source, at)).await
     }
 
-    async fn opt_outs(&self, _: u32) -> Result<Vec<OptOut>> {
-        Err(unavailable("not built"))
+    async fn opt_outs(&self, limit: u32) -> Result<Vec<OptOut>> {
+        self.read(move |db| reply::opt_outs(db, limit)).await
     }
 
-    async fn claim_forwards(&self, _: u32, _: Timestamp, _: Timestamp) -> Result<Vec<Forward>> {
-        Ok(Vec::new())
+    async fn claim_forwards(&self, limit: u32, now: Timestamp, again: Timestamp) -> Result<Vec<Forward>> {
+        if !self.read(move |db| outbox::has_forwards(db, now)).await? {
+            return Ok(Vec::new());
+        }
+        self.writer()?.run(move |db| outbox::claim_forwards(db, limit, now, again)).await
     }
 
-    async fn forwarded(&self, _: i64, _: Option<Timestamp>) -> Result<()> {
-        Err(unavailable("not built"))
+    async fn forwarded(&self, sequence: i64, next: Option<Timestamp>) -> Result<()> {
+        self.writer()?.run(move |db| outbox::forwarded(db, sequence, next)).await
     }
 
-    async fn key(&self, _: &str, fresh: [u8; 32]) -> Result<[u8; 32]> {
-        Ok(fresh)
+    async fn key(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]> {
+        let (asked, name) = (name.to_owned(), name.to_owned());
+        if let Some(key) = self.read(move |db| query::key(db, &asked)).await? {
+            return Ok(key);
+        }
+        self.writer()?.run(move |db| settle::key(db, &name, fresh)).await
     }
 
     async fn target_of(&self, principal: &str, key: &str) -> Result<Option<Target>> {

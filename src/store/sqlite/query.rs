@@ -15,7 +15,7 @@ const BUDGETS: i64 = 100;
 
 /// The columns that [`record_from`] reads.
 pub(super) const COLUMNS: &str = "id, seq, (SELECT b.id FROM batch b WHERE b.seq = message.batch), recipient, sender, text, encoding, segments, state, provider, \
-     vendor_id, created_ms, changed_ms, held_micros, price_micros, currency, code, why, digest";
+     vendor_id, created_ms, changed_ms, held_micros, price_micros, currency, code, why, digest, (SELECT count(*) FROM reply r WHERE r.message = message.seq)";
 
 pub(super) fn record_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
     let code: Option<String> = row.get(16)?;
@@ -39,7 +39,7 @@ pub(super) fn record_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
         code: code.as_deref().map(ErrorKind::from_code),
         why: row.get(17)?,
         digest: row.get(18)?,
-        replies: 0,
+        replies: row.get(19)?,
     })
 }
 
@@ -112,4 +112,9 @@ pub(super) fn list(db: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Rec
 pub(super) fn all_budgets(db: &Connection) -> rusqlite::Result<Vec<Budget>> {
     let mut statement = db.prepare_cached(&format!("SELECT {BUDGET_COLUMNS} FROM budget ORDER BY frozen DESC, id DESC LIMIT ?1"))?;
     statement.query_map([BUDGETS], |row| Ok(budget_from(row)?.budget))?.collect()
+}
+
+/// A key that was made before.
+pub(super) fn key(db: &Connection, name: &str) -> rusqlite::Result<Option<[u8; 32]>> {
+    db.prepare_cached("SELECT bytes FROM key WHERE name = ?1")?.query_row([name], |row| row.get(0)).optional()
 }

@@ -3,6 +3,8 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::query::target_from;
+use super::rate;
+use super::reply::is_out;
 use super::writer::JobResult;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -315,19 +317,33 @@ impl Pace {
         u32::try_from((self.now_us + SECOND_US - self.spare_us() - self.until_us) / self.interval_us).unwrap_or(0)
     }
 
-    /// How long until one message of a bulk may go, in milliseconds.
-    pub(super) fn bulk_wait_ms(&self) -> u64 {
-        self.wait_for_us(self.spare_us())
+    /// How many messages of a bulk are worth waiting for, where they share one request: most of what may go at once,
+    /// and not all of it, so that single sends in between do not hold them up for ever.
+    pub(super) fn good_hand(&self) -> u32 {
+        let whole = (SECOND_US - self.spare_us()) / self.interval_us;
+        u32::try_from((whole - whole / 4).max(1)).unwrap_or(u32::MAX)
+    }
+
+    /// How long until so many messages of a bulk may go, in milliseconds.
+    pub(super) fn bulk_wait_ms(&self, count: u32) -> u64 {
+        self.wait_for_us(count, self.spare_us())
     }
 
     /// How long until a single message may go, in milliseconds.
     fn wait_ms(&self) -> u64 {
-        self.wait_for_us(0)
+        self.wait_for_us(1, 0)
     }
 
-    fn wait_for_us(&self, spare_us: i64) -> u64 {
-        let short_us = self.until_us + self.interval_us - (self.now_us + SECOND_US - spare_us);
+    fn wait_for_us(&self, count: u32, spare_us: i64) -> u64 {
+        let short_us = self.until_us + self.interval_us.saturating_mul(count.into()) - (self.now_us + SECOND_US - spare_us);
         u64::try_from(short_us.max(0)).unwrap_or(0).div_ceil(1_000)
+    }
+
+    /// Takes room for `count` messages that leave at once, as far as there is any: what is used up beyond a second
+    /// would look like a clock that was set back.
+    fn take_what_there_is(&mut self, db: &Connection, count: u32) -> JobResult<()> {
+        let room = (self.now_us + SECOND_US - self.until_us) / self.interval_us;
+        self.take(db, count.min(u32::try_from(room).unwrap_or(0)))
     }
 
     /// Takes room for `count` messages.
@@ -367,6 +383,7 @@ pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, decide: &Dec
     let mut refused = Vec::new();
     let mut taken = Vec::new();
     for (index, draft) in intent.drafts.iter().enumerate() {
+        facts.is_opted_out = is_out(db, &draft.to)?;
         recipient_facts(db, intent, draft, &mut facts)?;
         match decide(index, &facts) {
             Ok(()) => {
@@ -392,12 +409,23 @@ pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, decide: &Dec
             return Err(rusqlite::Error::StatementChangedRows(0));
         }
     }
-    if intent.batch.is_none() {
-        pace.take(db, 1)?;
-    }
+    leave_now(db, intent, &taken, &mut pace)?;
     let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
     write(db, owner, intent, &taken, &ids.join(","))?;
     Ok(Ok(Reservation::Taken { refused, budgets: rows.into_iter().map(|row| row.budget).collect() }))
+}
+
+/// Counts what leaves without a claim: a single message, or a campaign in its one request.
+fn leave_now(db: &Connection, intent: &Intent, taken: &[&Draft], pace: &mut Pace) -> JobResult<()> {
+    match (&intent.batch, intent.is_campaign) {
+        (Some(_), false) => return Ok(()),
+        (Some(_), true) => pace.take_what_there_is(db, u32::try_from(taken.len()).unwrap_or(u32::MAX))?,
+        (None, _) => pace.take(db, 1)?,
+    }
+    match taken.iter().find(|draft| draft.is_rated) {
+        Some(rated) => rate::count(db, &rated.provider, intent.now, 1),
+        None => Ok(()),
+    }
 }
 
 /// One step of a message's history, as it stands in the ledger.
@@ -422,7 +450,7 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], budgets
                 now,
                 report
             ])?;
-            (State::Queued, Some(db.last_insert_rowid()))
+            (if intent.is_campaign { State::Attempting } else { State::Queued }, Some(db.last_insert_rowid()))
         }
     };
     if let Some(key) = &intent.idempotency {
@@ -440,13 +468,14 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], budgets
     }
     let mut message = db.prepare_cached(
         "INSERT INTO message (id, principal, batch, recipient, sender, text, keep_text, digest, encoding, segments, state, provider, created_ms, changed_ms,
-                              held_micros, currency, budgets, owner, history)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16, ?17, ?18)",
+                              held_micros, currency, budgets, owner, history, forward, request)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
     )?;
     let history = step(state, intent.now, None);
+    let request = batch.filter(|_| intent.is_campaign).map(i64::wrapping_neg);
     for draft in taken {
-        // A single message leaves now and is never sent again, so its text is only written to be kept.
-        let text = (intent.keep_texts || batch.is_some()).then_some(&draft.text);
+        // What leaves now is never sent again, so its text is only written to be kept.
+        let text = (intent.keep_texts || state == State::Queued).then_some(&draft.text);
         message.execute(params![
             draft.id.as_str(),
             principal,
@@ -465,7 +494,9 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], budgets
             intent.payer.currency,
             budgets,
             owner,
-            history
+            history,
+            intent.forward,
+            request
         ])?;
     }
     Ok(())

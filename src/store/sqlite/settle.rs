@@ -1,41 +1,48 @@
-//! What happens to a message after it was taken: claimed, settled, reported on, or left behind by a process that died.
+//! What becomes of a message once it was taken, and of its money: settled, taken back, or left behind by a process
+//! that died. Every change of a state goes through [`advance`] here.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::instance::Registered;
-use super::query::{COLUMNS, record_from};
-use super::reserve::{BUDGET_COLUMNS, Pace, budget_from, step};
+use super::reserve::{BUDGET_COLUMNS, budget_from, step};
 use super::writer::JobResult;
+use super::{outbox, receive};
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
 use crate::sms::facts::Budget;
 use crate::sms::message::{MessageId, State};
-use crate::store::{Claim, Claimed, Record, Recovered, Report, Settlement};
-
-/// Receipts for ids that never become known are forgotten after this long.
-const EARLY_RECEIPT_MS: i64 = 3 * 24 * 3_600_000;
-
-/// Most messages that one transaction expires: so many of the oldest are looked at, and not the whole queue.
-const EXPIRE_AT_ONCE: i64 = 500;
+use crate::store::{Recovered, Settlement};
 
 /// What settling has to know of a message.
-struct Open {
-    seq: i64,
-    state: State,
+pub(super) struct Open {
+    pub(super) seq: i64,
+    pub(super) state: State,
     held_micros: i64,
+    /// What was posted; nothing while its money is held, and where it was given back.
+    price_micros: Option<i64>,
     budgets: String,
-    provider: String,
+    /// Whether its changes are told to the operator's own system.
+    forward: bool,
+    /// The number of the request that carries it together with others.
+    pub(super) request: Option<i64>,
+    pub(super) provider: String,
+    pub(super) recipient: String,
 }
 
-const OPEN_COLUMNS: &str = "seq, state, held_micros, budgets, provider";
+/// The columns that [`open_from`] reads.
+pub(super) const OPEN_COLUMNS: &str = "seq, state, held_micros, price_micros, budgets, forward, request, provider, recipient";
 
-fn open_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Open> {
+pub(super) fn open_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Open> {
     Ok(Open {
         seq: row.get(0)?,
         state: State::from_number(row.get(1)?).unwrap_or(State::Unknown),
         held_micros: row.get(2)?,
-        budgets: row.get(3)?,
-        provider: row.get(4)?,
+        price_micros: row.get(3)?,
+        budgets: row.get(4)?,
+        forward: row.get(5)?,
+        request: row.get(6)?,
+        provider: row.get(7)?,
+        recipient: row.get(8)?,
     })
 }
 
@@ -81,39 +88,59 @@ fn post(db: &Connection, open: &Open, posting: Posting) -> JobResult<Vec<Budget>
 }
 
 /// A step that a message is asked to take.
-struct Step<'a> {
-    next: State,
-    at: Timestamp,
-    why: Option<&'a str>,
-    code: Option<ErrorKind>,
-    price_micros: Option<i64>,
-    vendor_id: Option<&'a str>,
-    segments: Option<u32>,
+pub(super) struct Step<'a> {
+    pub(super) next: State,
+    pub(super) at: Timestamp,
+    pub(super) why: Option<&'a str>,
+    pub(super) code: Option<ErrorKind>,
+    pub(super) price_micros: Option<i64>,
+    pub(super) vendor_id: Option<&'a str>,
+    pub(super) segments: Option<u32>,
+    pub(super) look_at: Option<Timestamp>,
 }
 
 impl<'a> Step<'a> {
-    fn new(next: State, at: Timestamp, why: Option<&'a str>) -> Self {
-        Self { next, at, why, code: None, price_micros: None, vendor_id: None, segments: None }
+    pub(super) fn new(next: State, at: Timestamp, why: Option<&'a str>) -> Self {
+        Self { next, at, why, code: None, price_micros: None, vendor_id: None, segments: None, look_at: None }
     }
 }
 
-/// Moves a message to its next state, if it may go there: the state, the history and the money. Returns how the
-/// money moved.
+/// Corrects what was posted for a message by what the provider says that it really cost. A price that turns out higher
+/// freezes the path, as one that is higher than what was held does. Where nothing was posted, nothing changes.
+fn correct(db: &Connection, open: &mut Open, price_micros: Option<i64>) -> JobResult<()> {
+    let (Some(posted), Some(price)) = (open.price_micros, price_micros.map(|price| price.max(0))) else { return Ok(()) };
+    if price == posted {
+        return Ok(());
+    }
+    db.prepare_cached("UPDATE message SET price_micros = ?2 WHERE seq = ?1")?.execute([open.seq, price])?;
+    let mut statement = db.prepare_cached("UPDATE budget SET spent_micros = spent_micros + ?2, frozen = frozen OR ?3 WHERE id = ?1")?;
+    for id in budget_ids(&open.budgets) {
+        statement.execute(params![id, price - posted, price > posted])?;
+    }
+    open.price_micros = Some(price);
+    Ok(())
+}
+
+/// Moves a message to its next state, if it may go there: the state, the history, how much is held, and what the
+/// operator's own system is told. What was said about an unknown outcome holds no longer once it is known. Returns how
+/// the money is to move; [`post`] moves it.
 fn advance(db: &Connection, open: &mut Open, asked: &Step<'_>) -> JobResult<Option<Posting>> {
-    let &Step { next, at, why, code, price_micros, vendor_id, segments } = asked;
+    let &Step { next, at, why, code, price_micros, vendor_id, segments, look_at } = asked;
     if !open.state.may_become(next) {
         return Ok(None);
     }
     let posting = posting(open, next, price_micros);
     let charged = match posting {
-        Posting::Charge(price) => Some(price),
+        Posting::Charge(price) => Some(price.max(0)),
         Posting::Keep | Posting::Release => None,
     };
     let held = if posting == Posting::Keep { open.held_micros } else { 0 };
     db.prepare_cached(
-        "UPDATE message SET state = ?2, changed_ms = ?3, held_micros = ?4, price_micros = coalesce(?5, price_micros), why = coalesce(?6, why),
-                owner = NULL, history = history || ',' || ?7, code = coalesce(?8, code), vendor_id = coalesce(?9, vendor_id),
-                segments = coalesce(?10, segments), text = CASE WHEN keep_text THEN text END
+        "UPDATE message SET state = ?2, changed_ms = ?3, held_micros = ?4, price_micros = coalesce(?5, price_micros),
+                why = CASE WHEN state = 9 THEN ?6 ELSE coalesce(?6, why) END, code = CASE WHEN state = 9 THEN ?8 ELSE coalesce(?8, code) END,
+                owner = NULL, history = history || ',' || ?7, vendor_id = coalesce(?9, vendor_id),
+                segments = coalesce(?10, segments), text = CASE WHEN keep_text THEN text END,
+                look_ms = CASE WHEN ?11 AND coalesce(?9, vendor_id) IS NOT NULL THEN coalesce(?12, look_ms) END
          WHERE seq = ?1",
     )?
     .execute(params![
@@ -126,20 +153,38 @@ fn advance(db: &Connection, open: &mut Open, asked: &Step<'_>) -> JobResult<Opti
         step(next, at, why),
         code.map(ErrorKind::as_str),
         vendor_id,
-        segments
+        segments,
+        !next.is_final(),
+        look_at.map(Timestamp::as_millis)
     ])?;
     open.state = next;
+    open.price_micros = charged.or(open.price_micros);
+    if open.forward {
+        outbox::tell_change(db, open.seq, next, at)?;
+    }
     Ok(Some(posting))
 }
 
-/// Moves a message, and its money in every budget that holds it.
-fn advance_and_post(db: &Connection, open: &mut Open, asked: &Step<'_>) -> JobResult<Option<Vec<Budget>>> {
+/// Moves a message, and its money in every budget that holds it. Returns the budgets after it.
+pub(super) fn advance_and_post(db: &Connection, open: &mut Open, asked: &Step<'_>) -> JobResult<Option<Vec<Budget>>> {
     let Some(posting) = advance(db, open, asked)? else { return Ok(None) };
     let budgets = post(db, open, posting)?;
     if posting != Posting::Keep {
         open.held_micros = 0;
     }
     Ok(Some(budgets))
+}
+
+/// Applies what the provider says later: the step, its money where any is still held, and the price where it was
+/// posted before. Returns whether the state changed.
+pub(super) fn apply(db: &Connection, open: &mut Open, asked: &Step<'_>) -> JobResult<bool> {
+    correct(db, open, asked.price_micros)?;
+    let Some(posting) = advance(db, open, asked)? else { return Ok(false) };
+    if posting != Posting::Keep {
+        post(db, open, posting)?;
+        open.held_micros = 0;
+    }
+    Ok(true)
 }
 
 /// See [`crate::store::Store::settle`].
@@ -151,97 +196,19 @@ pub(super) fn settle(db: &Connection, id: &MessageId, settlement: &Settlement) -
         price_micros: settlement.price_micros,
         vendor_id: settlement.vendor_id.as_deref(),
         segments: settlement.segments,
+        look_at: settlement.look_at,
         ..Step::new(settlement.state, settlement.at, settlement.why.as_deref())
     };
     let Some(budgets) = advance_and_post(db, &mut open, &asked)? else {
+        // A report was faster than the answer; only the answer may name the price.
+        correct(db, &mut open, settlement.price_micros)?;
         return post(db, &open, Posting::Keep);
     };
     if settlement.free_key {
         db.prepare_cached("DELETE FROM idempotency WHERE target = ?1")?.execute([id.as_str()])?;
     }
-    if let Some(vendor_id) = &settlement.vendor_id {
-        for (state, at, why) in early_receipts(db, vendor_id, &open.provider)? {
-            // What was sent is paid for: a receipt moves no more money.
-            advance(db, &mut open, &Step::new(state, at, why.as_deref()))?;
-        }
-    }
-    Ok(budgets)
-}
-
-type Early = (State, Timestamp, Option<String>);
-
-/// Takes the receipts that came before their message's id was known, in the order of states.
-fn early_receipts(db: &Connection, vendor_id: &str, provider: &str) -> JobResult<Vec<Early>> {
-    let mut statement = db.prepare_cached("SELECT state, at_ms, why FROM early_receipt WHERE vendor_id = ?1 AND provider = ?2 ORDER BY state")?;
-    let rows = statement.query_map(params![vendor_id, provider], |row| {
-        Ok((State::from_number(row.get(0)?).unwrap_or(State::Unknown), Timestamp(row.get(1)?), row.get(2)?))
-    })?;
-    let found: Vec<Early> = rows.collect::<rusqlite::Result<_>>()?;
-    if !found.is_empty() {
-        db.prepare_cached("DELETE FROM early_receipt WHERE vendor_id = ?1 AND provider = ?2")?.execute(params![vendor_id, provider])?;
-    }
-    Ok(found)
-}
-
-/// See [`crate::store::Store::record_receipt`].
-pub(super) fn record_receipt(db: &Connection, report: &Report, now: Timestamp) -> JobResult<Vec<MessageId>> {
-    let found = db
-        .prepare_cached(&format!("SELECT {OPEN_COLUMNS}, id FROM message WHERE vendor_id = ?1 AND provider = ?2"))?
-        .query_row(params![report.vendor_id, report.provider], |row| Ok((open_from(row)?, row.get::<_, String>(5)?)))
-        .optional()?;
-    let Some((mut open, id)) = found else {
-        db.prepare_cached("DELETE FROM early_receipt WHERE received_ms < ?1")?.execute([now.plus_ms(-EARLY_RECEIPT_MS).as_millis()])?;
-        db.prepare_cached(
-            "INSERT OR IGNORE INTO early_receipt (vendor_id, provider, state, at_ms, why, received_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute(params![report.vendor_id, report.provider, report.state.number(), report.at.as_millis(), report.why, now.as_millis()])?;
-        return Ok(Vec::new());
-    };
-    let asked = Step::new(report.state, report.at, report.why.as_deref());
-    Ok(match advance(db, &mut open, &asked)? {
-        None => Vec::new(),
-        Some(posting) => {
-            if posting != Posting::Keep {
-                post(db, &open, posting)?;
-            }
-            vec![MessageId::from_text(id)]
-        }
-    })
-}
-
-/// See [`crate::store::Store::claim`].
-pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim) -> JobResult<Claimed> {
-    const MINE: &str = "state = 1 AND (owner = ?1 OR (owner IS NULL AND ?2))";
-    // What a frozen budget pays for waits until a person looked.
-    const MAY_GO: &str =
-        "provider = ?4 AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || f.id || ',') > 0)";
-    let too_old = claim.now.plus_ms(-claim.max_age_ms).as_millis();
-    let mut statement = db.prepare_cached(&format!(
-        "SELECT {OPEN_COLUMNS} FROM (SELECT {OPEN_COLUMNS}, created_ms FROM message WHERE {MINE} ORDER BY seq LIMIT ?4) WHERE created_ms < ?3"
-    ))?;
-    let expired: Vec<Open> =
-        statement.query_map(params![owner, claim.adopt, too_old, EXPIRE_AT_ONCE], open_from)?.collect::<rusqlite::Result<_>>()?;
-    for mut open in expired {
-        advance_and_post(db, &mut open, &Step::new(State::Expired, claim.now, Some("it waited too long to be sent")))?;
-    }
-    let mut pace = Pace::read(db, claim.now, claim.per_second)?;
-    let room = pace.room().min(claim.limit);
-    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE {MINE} AND {MAY_GO} ORDER BY seq LIMIT ?3"))?;
-    let messages: Vec<Record> =
-        statement.query_map(params![owner, claim.adopt, room.max(1), claim.provider], record_from)?.collect::<rusqlite::Result<_>>()?;
-    if messages.is_empty() {
-        return Ok(Claimed::default());
-    }
-    if room == 0 {
-        return Ok(Claimed { messages: Vec::new(), wait_ms: Some(pace.bulk_wait_ms().max(1)) });
-    }
-    pace.take(db, u32::try_from(messages.len()).unwrap_or(u32::MAX))?;
-    let mut update = db.prepare_cached("UPDATE message SET state = 2, owner = ?2, changed_ms = ?3, history = history || ',' || ?4 WHERE seq = ?1")?;
-    let attempting = step(State::Attempting, claim.now, None);
-    for message in &messages {
-        update.execute(params![message.sequence, owner, claim.now.as_millis(), attempting])?;
-    }
-    Ok(Claimed { messages, wait_ms: None })
+    let Some(vendor_id) = &settlement.vendor_id else { return Ok(budgets) };
+    if receive::apply_early(db, &mut open, vendor_id)? { post(db, &open, Posting::Keep) } else { Ok(budgets) }
 }
 
 /// Turns the attempts that `sql` selects into unknown outcomes.
@@ -329,4 +296,23 @@ pub(super) fn unfreeze(db: &Connection, key: &str) -> JobResult<bool> {
         [key],
     )?;
     Ok(changed > 0)
+}
+
+/// See [`crate::store::Store::hand_on`]. Returns whether it was this instance's to hand on. An id that a report gave it
+/// was the other provider's.
+pub(super) fn hand_on(db: &Connection, owner: i64, id: &MessageId, provider: &str) -> JobResult<bool> {
+    let changed = db
+        .prepare_cached(
+            "UPDATE message SET why = CASE WHEN provider = ?3 THEN why ELSE coalesce(why, 'first tried with ' || provider) END, provider = ?3,
+                    vendor_id = NULL, look_ms = NULL
+             WHERE id = ?1 AND state = 2 AND owner = ?2",
+        )?
+        .execute(params![id.as_str(), owner, provider])?;
+    Ok(changed == 1)
+}
+
+/// See [`crate::store::Store::key`].
+pub(super) fn key(db: &Connection, name: &str, fresh: [u8; 32]) -> JobResult<[u8; 32]> {
+    db.prepare_cached("INSERT INTO key (name, bytes) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING")?.execute(params![name, fresh])?;
+    db.prepare_cached("SELECT bytes FROM key WHERE name = ?1")?.query_row([name], |row| row.get(0))
 }

@@ -1,0 +1,98 @@
+//! What the operator's own system is still to be told, written in the same transaction as what it tells of, so that
+//! nothing is told that did not happen, and nothing that happened is left untold.
+
+use rusqlite::{Connection, params};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::query::{COLUMNS, record_from};
+use super::writer::JobResult;
+use crate::clock::Timestamp;
+use crate::sms::message::{MessageId, State, hex};
+use crate::sms::money::Amount;
+use crate::store::{Forward, NewReply};
+
+/// The event that tells of this state, where one does.
+const fn event_of(state: State) -> Option<&'static str> {
+    match state {
+        State::Sent => Some("message.sent"),
+        State::Delivered => Some("message.delivered"),
+        State::Failed | State::Expired | State::Rejected => Some("message.failed"),
+        State::Unknown => Some("message.unknown"),
+        State::Scheduled | State::Queued | State::Attempting | State::Canceled => None,
+    }
+}
+
+/// Writes that a message entered a state. A message enters each at most once, which makes the event's id.
+pub(super) fn tell_change(db: &Connection, seq: i64, state: State, at: Timestamp) -> JobResult<()> {
+    let Some(event) = event_of(state) else { return Ok(()) };
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS}, principal FROM message WHERE seq = ?1"))?;
+    let (message, principal) = statement.query_row([seq], |row| Ok((record_from(row)?, row.get::<_, String>("principal")?)))?;
+    let mut data = json!({
+        "id": message.id,
+        "status": state.as_str(),
+        "principal": principal,
+        "to": message.to,
+        "segments": message.segments,
+        "price": { "amount": Amount(message.price_micros.unwrap_or(message.held_micros)), "currency": message.currency },
+        "provider": message.provider,
+    });
+    let mut add = |name: &str, value: Option<String>| {
+        if let (Some(data), Some(value)) = (data.as_object_mut(), value) {
+            data.insert(name.to_owned(), Value::from(value));
+        }
+    };
+    add("from", message.from);
+    add("batch", message.batch.map(|batch| batch.to_string()));
+    add("provider_message_id", message.vendor_id);
+    if !matches!(state, State::Sent | State::Delivered) {
+        add("code", message.code.map(|code| code.to_string()));
+        add("reason", message.why);
+    }
+    let name = message.id.as_str().strip_prefix(MessageId::PREFIX).unwrap_or(message.id.as_str());
+    add_event(db, &format!("evt_{name}_{state}"), event, at, &data)
+}
+
+/// Writes that a person replied. The event's id is made of what makes the reply one.
+pub(super) fn tell_reply(db: &Connection, reply: &NewReply, answers: Option<&MessageId>) -> JobResult<()> {
+    let mut data = json!({ "from": reply.from, "to": reply.to, "text": reply.text, "provider": reply.provider });
+    if let (Some(data), Some(id)) = (data.as_object_mut(), answers) {
+        data.insert("in_reply_to".to_owned(), Value::from(id.as_str()));
+    }
+    let digest = Sha256::digest(format!("{}\n{}", reply.provider, reply.vendor_id));
+    add_event(db, &format!("evt_{}_replied", hex(digest.get(..13).unwrap_or(&digest))), "message.replied", reply.at, &data)
+}
+
+fn add_event(db: &Connection, id: &str, event: &str, at: Timestamp, data: &Value) -> JobResult<()> {
+    let body = json!({ "type": event, "timestamp": at.rfc3339(), "data": data }).to_string();
+    db.prepare_cached("INSERT INTO forward (id, at_ms, body) VALUES (?1, ?2, ?3)")?.execute(params![id, at.as_millis(), body])?;
+    Ok(())
+}
+
+/// Whether there is anything to tell, so that nothing is written while there is not.
+pub(super) fn has_forwards(db: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM forward WHERE due_ms <= ?1)")?.query_row([now.as_millis()], |row| row.get(0))
+}
+
+/// See [`crate::store::Store::claim_forwards`].
+pub(super) fn claim_forwards(db: &Connection, limit: u32, now: Timestamp, again: Timestamp) -> JobResult<Vec<Forward>> {
+    let mut statement = db.prepare_cached("SELECT seq, id, at_ms, body, tries + 1 FROM forward WHERE due_ms <= ?1 ORDER BY due_ms, seq LIMIT ?2")?;
+    let rows = statement.query_map(params![now.as_millis(), limit], |row| {
+        Ok(Forward { sequence: row.get(0)?, id: row.get(1)?, at: Timestamp(row.get(2)?), body: row.get(3)?, tries: row.get(4)? })
+    })?;
+    let due: Vec<Forward> = rows.collect::<rusqlite::Result<_>>()?;
+    let mut update = db.prepare_cached("UPDATE forward SET due_ms = ?2, tries = tries + 1 WHERE seq = ?1")?;
+    for forward in &due {
+        update.execute([forward.sequence, again.as_millis()])?;
+    }
+    Ok(due)
+}
+
+/// See [`crate::store::Store::forwarded`].
+pub(super) fn forwarded(db: &Connection, sequence: i64, next: Option<Timestamp>) -> JobResult<()> {
+    match next {
+        None => db.prepare_cached("DELETE FROM forward WHERE seq = ?1")?.execute([sequence])?,
+        Some(next) => db.prepare_cached("UPDATE forward SET due_ms = ?2 WHERE seq = ?1")?.execute([sequence, next.as_millis()])?,
+    };
+    Ok(())
+}

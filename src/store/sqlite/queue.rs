@@ -1,0 +1,141 @@
+//! The queue: which messages leave next, no faster than the ledger's pace and each provider's rate allow, and how one
+//! that did not leave comes back to its place.
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::query::{COLUMNS, record_from};
+use super::rate::{self, Rate};
+use super::reserve::{Pace, step};
+use super::settle::{OPEN_COLUMNS, Open, Step, advance_and_post, open_from};
+use super::writer::JobResult;
+use crate::sms::message::{MessageId, State};
+use crate::store::{Claim, Claimed, Record};
+
+/// Most messages that one transaction expires: so many of the oldest are looked at, and not the whole queue.
+const EXPIRE_AT_ONCE: i64 = 500;
+
+/// How many messages of the queue's head are looked through for those that one request can carry.
+const LOOK_THROUGH: u32 = 500;
+
+/// What this instance may take. `?1` is the instance, `?2` whether it may also take what nobody owns.
+const MINE: &str = "state = 1 AND (owner = ?1 OR (owner IS NULL AND ?2))";
+
+/// See [`crate::store::Store::claim`].
+pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim) -> JobResult<Claimed> {
+    expire(db, owner, claim)?;
+    let mut pace = Pace::read(db, claim.now, claim.per_second)?;
+    let rate = Rate::read(db, &claim.provider, claim.now, claim.rate)?;
+    let is_joint = claim.per_request > 1;
+    let most = if is_joint { claim.limit.min(claim.per_request) } else { claim.limit.min(rate.room()).min(pace.room()) };
+    let mut messages = pick(db, owner, claim, most.max(1))?;
+    if messages.is_empty() {
+        return Ok(Claimed::default());
+    }
+    let room = claim.limit.min(pace.room());
+    // Where requests are few, each is to carry as many as the pace lets through at once.
+    let enough = if is_joint && claim.rate.is_limited() { pace.good_hand().min(count_of(&messages)) } else { 1 };
+    if room < enough || rate.room() == 0 {
+        let for_pace = if room < enough { pace.bulk_wait_ms(enough).max(1) } else { 0 };
+        let for_rate = if rate.room() == 0 { rate.wait_ms() } else { 0 };
+        return Ok(Claimed { messages: Vec::new(), wait_ms: Some(for_pace.max(for_rate)) });
+    }
+    messages.truncate(usize::try_from(room).unwrap_or(usize::MAX));
+    pace.take(db, count_of(&messages))?;
+    if claim.rate.is_limited() {
+        rate::count(db, &claim.provider, claim.now, if is_joint { 1 } else { count_of(&messages) })?;
+    }
+    let request = messages.first().filter(|_| messages.len() > 1 && is_joint).map(|first| first.sequence);
+    let mut update =
+        db.prepare_cached("UPDATE message SET state = 2, owner = ?2, changed_ms = ?3, history = history || ',' || ?4, request = ?5 WHERE seq = ?1")?;
+    let attempting = step(State::Attempting, claim.now, None);
+    for message in &messages {
+        update.execute(params![message.sequence, owner, claim.now.as_millis(), attempting, request])?;
+    }
+    Ok(Claimed { messages, wait_ms: None })
+}
+
+fn count_of(messages: &[Record]) -> u32 {
+    u32::try_from(messages.len()).unwrap_or(u32::MAX)
+}
+
+/// Ends what waited too long.
+fn expire(db: &Connection, owner: i64, claim: &Claim) -> JobResult<()> {
+    let too_old = claim.now.plus_ms(-claim.max_age_ms).as_millis();
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {OPEN_COLUMNS} FROM (SELECT {OPEN_COLUMNS}, created_ms FROM message WHERE {MINE} ORDER BY seq LIMIT ?4) WHERE created_ms < ?3"
+    ))?;
+    let expired: Vec<Open> =
+        statement.query_map(params![owner, claim.adopt, too_old, EXPIRE_AT_ONCE], open_from)?.collect::<rusqlite::Result<_>>()?;
+    for mut open in expired {
+        advance_and_post(db, &mut open, &Step::new(State::Expired, claim.now, Some("it waited too long to be sent")))?;
+    }
+    Ok(())
+}
+
+/// The head of the queue for this provider, at most `most`. For a request that carries several: those with the sender
+/// of the first, one for each person, and no message to a person overtakes an earlier one.
+fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32) -> JobResult<Vec<Record>> {
+    // What a frozen budget pays for waits until a person looked.
+    const MAY_GO: &str =
+        "provider = ?4 AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || f.id || ',') > 0)";
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE {MINE} AND {MAY_GO} ORDER BY seq LIMIT ?3"))?;
+    if claim.per_request <= 1 {
+        return statement.query_map(params![owner, claim.adopt, most, claim.provider], record_from)?.collect();
+    }
+    let mut rows = statement.query(params![owner, claim.adopt, most.max(LOOK_THROUGH), claim.provider])?;
+    let mut picked: Vec<Record> = Vec::new();
+    let mut seen = HashSet::new();
+    while count_of(&picked) < most
+        && let Some(row) = rows.next()?
+    {
+        let message = record_from(row)?;
+        let is_same_sender = picked.first().is_none_or(|first| first.from == message.from);
+        if seen.insert(message.to.clone()) && is_same_sender {
+            picked.push(message);
+        }
+    }
+    Ok(picked)
+}
+
+/// See [`crate::store::Store::unclaim`].
+pub(super) fn unclaim(db: &Connection, owner: i64, ids: &[MessageId]) -> JobResult<()> {
+    let mut find = db.prepare_cached("SELECT seq, history FROM message WHERE id = ?1 AND state = 2 AND owner = ?2")?;
+    // An id that a report gave it meanwhile is nobody's: it was not handed over.
+    let mut update = db.prepare_cached(
+        "UPDATE message SET state = 1, changed_ms = ?2, history = ?3, request = NULL, vendor_id = NULL, look_ms = NULL WHERE seq = ?1",
+    )?;
+    for id in ids {
+        let found: Option<(i64, String)> = find.query_row(params![id.as_str(), owner], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let Some((seq, history)) = found else { continue };
+        if let Some((before, changed_ms)) = without_claim(&history) {
+            update.execute(params![seq, changed_ms, before])?;
+        }
+    }
+    Ok(())
+}
+
+/// A history without the claim that it ends with, and when the step before that was; nothing for a message that never
+/// was in the queue.
+fn without_claim(history: &str) -> Option<(&str, i64)> {
+    let before = history.get(..history.rfind(",[")?)?;
+    let steps: Vec<Vec<serde_json::Value>> = serde_json::from_str(&format!("[{before}]")).ok()?;
+    let [.., last] = steps.as_slice() else { return None };
+    let is_queued = last.first()?.as_u64()? == u64::from(State::Queued.number());
+    is_queued.then_some((before, last.get(1)?.as_i64()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_claim_is_taken_out_of_a_history() {
+        assert_eq!(without_claim("[1,10],[2,20]"), Some(("[1,10]", 10)));
+        assert_eq!(without_claim("[0,5],[1,10,\"a,[b\"],[2,20]"), Some(("[0,5],[1,10,\"a,[b\"]", 10)));
+        for other in ["[2,20]", "[1,10]", "[2,20],[3,30]", ""] {
+            assert_eq!(without_claim(other), None, "{other}");
+        }
+    }
+}

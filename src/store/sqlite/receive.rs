@@ -1,0 +1,179 @@
+//! What providers say later: receipts, which may come before the answer that names their message, hints that prove
+//! nothing, and when to ask.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::query::{COLUMNS, record_from};
+use super::settle::{OPEN_COLUMNS, Open, Step, apply, open_from};
+use super::writer::JobResult;
+use crate::clock::Timestamp;
+use crate::sms::message::{MessageId, State};
+use crate::store::{Record, Report};
+
+/// Receipts for ids that never become known are forgotten after this long.
+const EARLY_RECEIPT_MS: i64 = 3 * 24 * 3_600_000;
+
+/// The shortest and the longest time from one look at a message to the next, and after which time nobody looks again.
+const SOONEST_LOOK_MS: i64 = 5_000;
+const LATEST_LOOK_MS: i64 = 3_600_000;
+const LAST_LOOK_MS: i64 = 3 * 24 * 3_600_000;
+
+/// See [`crate::store::Store::record_receipt`].
+pub(super) fn record_receipt(db: &Connection, report: &Report, now: Timestamp) -> JobResult<Vec<MessageId>> {
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {OPEN_COLUMNS}, id FROM message WHERE vendor_id = ?1 AND provider = ?2 AND (?3 IS NULL OR recipient = ?3) ORDER BY seq"
+    ))?;
+    let rows =
+        statement.query_map(params![report.vendor_id, report.provider, report.to], |row| Ok((open_from(row)?, row.get::<_, String>("id")?)))?;
+    let found: Vec<(Open, String)> = rows.collect::<rusqlite::Result<_>>()?;
+    if found.is_empty() || (report.to.is_none() && others_to_come(db, report)?) {
+        keep_early(db, report, now)?;
+    }
+    let asked = Step { price_micros: report.price_micros, ..Step::new(report.state, report.at, report.why.as_deref()) };
+    let mut changed = Vec::new();
+    for (mut open, id) in found {
+        if apply(db, &mut open, &asked)? {
+            changed.push(MessageId::from_text(id));
+        }
+    }
+    Ok(changed)
+}
+
+/// Whether a message of the same request still waits for its answer, so that it will have the report's id too.
+fn others_to_come(db: &Connection, report: &Report) -> JobResult<bool> {
+    db.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM message m WHERE m.vendor_id = ?1 AND m.provider = ?2 AND m.request IS NOT NULL
+                        AND EXISTS (SELECT 1 FROM message o WHERE o.state = 2 AND o.request = m.request))",
+    )?
+    .query_row(params![report.vendor_id, report.provider], |row| row.get(0))
+}
+
+fn keep_early(db: &Connection, report: &Report, now: Timestamp) -> JobResult<()> {
+    db.prepare_cached("DELETE FROM early_receipt WHERE received_ms < ?1")?.execute([now.plus_ms(-EARLY_RECEIPT_MS).as_millis()])?;
+    db.prepare_cached(
+        "INSERT INTO early_receipt (vendor_id, provider, recipient, state, at_ms, why, price_micros, received_ms)
+         VALUES (?1, ?2, coalesce(?3, ''), ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT DO UPDATE SET price_micros = coalesce(excluded.price_micros, price_micros)",
+    )?
+    .execute(params![
+        report.vendor_id,
+        report.provider,
+        report.to,
+        report.state.number(),
+        report.at.as_millis(),
+        report.why,
+        report.price_micros,
+        now.as_millis()
+    ])?;
+    Ok(())
+}
+
+/// A receipt that came before its message's id was known.
+struct Early {
+    state: State,
+    at: Timestamp,
+    why: Option<String>,
+    price_micros: Option<i64>,
+}
+
+/// Applies the receipts that came before this message's id was known, in the order of states. Those that speak of all
+/// messages of a request stay until its last message had them. Returns whether there were any.
+pub(super) fn apply_early(db: &Connection, open: &mut Open, vendor_id: &str) -> JobResult<bool> {
+    let whom = params![vendor_id, open.provider, open.recipient];
+    let mut statement = db.prepare_cached(
+        "SELECT state, at_ms, why, price_micros FROM early_receipt WHERE vendor_id = ?1 AND provider = ?2 AND recipient IN ('', ?3) ORDER BY state",
+    )?;
+    let rows = statement.query_map(whom, |row| {
+        Ok(Early {
+            state: State::from_number(row.get(0)?).unwrap_or(State::Unknown),
+            at: Timestamp(row.get(1)?),
+            why: row.get(2)?,
+            price_micros: row.get(3)?,
+        })
+    })?;
+    let found: Vec<Early> = rows.collect::<rusqlite::Result<_>>()?;
+    if found.is_empty() {
+        return Ok(false);
+    }
+    db.prepare_cached(
+        "DELETE FROM early_receipt WHERE vendor_id = ?1 AND provider = ?2
+         AND (recipient = ?3 OR (recipient = '' AND NOT EXISTS (SELECT 1 FROM message WHERE state = 2 AND request = ?4)))",
+    )?
+    .execute(params![vendor_id, open.provider, open.recipient, open.request])?;
+    for early in found {
+        let asked = Step { price_micros: early.price_micros, ..Step::new(early.state, early.at, early.why.as_deref()) };
+        apply(db, open, &asked)?;
+    }
+    Ok(true)
+}
+
+/// See [`crate::store::Store::hint`]. Who sends a hint may be anybody, so a message takes an id from one only where it
+/// has none, and where no other message to the same person has it.
+pub(super) fn hint(db: &Connection, provider: &str, vendor_id: &str, message: Option<&MessageId>, now: Timestamp) -> JobResult<bool> {
+    if let Some(id) = message {
+        let found: Option<i64> = db
+            .prepare_cached("SELECT seq FROM message WHERE id = ?1 AND provider = ?2")?
+            .query_row(params![id.as_str(), provider], |row| row.get(0))
+            .optional()?;
+        if let Some(seq) = found {
+            if !vendor_id.is_empty() {
+                db.prepare_cached(
+                    "UPDATE message SET vendor_id = ?2 WHERE seq = ?1 AND vendor_id IS NULL AND state IN (2, 3, 9) AND NOT EXISTS
+                            (SELECT 1 FROM message o WHERE o.vendor_id = ?2 AND o.provider = message.provider AND o.recipient = message.recipient)",
+                )?
+                .execute(params![seq, vendor_id])?;
+            }
+            db.prepare_cached("UPDATE message SET look_ms = ?2 WHERE seq = ?1 AND state IN (2, 3, 9) AND (look_ms IS NULL OR look_ms > ?2)")?
+                .execute(params![seq, now.as_millis()])?;
+            return Ok(true);
+        }
+    }
+    if vendor_id.is_empty() || !knows_vendor_id(db, provider, vendor_id)? {
+        return Ok(false);
+    }
+    db.prepare_cached(
+        "UPDATE message SET look_ms = ?3 WHERE vendor_id = ?1 AND provider = ?2 AND state IN (2, 3, 9) AND (look_ms IS NULL OR look_ms > ?3)",
+    )?
+    .execute(params![vendor_id, provider, now.as_millis()])?;
+    Ok(true)
+}
+
+fn knows_vendor_id(db: &Connection, provider: &str, vendor_id: &str) -> JobResult<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM message WHERE vendor_id = ?1 AND provider = ?2)")?
+        .query_row([vendor_id, provider], |row| row.get(0))
+}
+
+/// See [`crate::store::Store::has_vendor_id`].
+pub(super) fn has_vendor_id(db: &Connection, provider: &str, vendor_id: &str, to: &str) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM message WHERE vendor_id = ?1 AND provider = ?2 AND recipient = ?3)")?
+        .query_row([vendor_id, provider, to], |row| row.get(0))
+}
+
+/// Which messages are due to be looked up: an id is needed to ask by.
+const DUE: &str = "provider = ?1 AND look_ms <= ?2 AND vendor_id IS NOT NULL AND state IN (3, 9)";
+
+/// Whether there is anything to look up, so that nothing is written while there is not.
+pub(super) fn has_looks(db: &Connection, provider: &str, now: Timestamp) -> rusqlite::Result<bool> {
+    db.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM message WHERE {DUE})"))?.query_row(params![provider, now.as_millis()], |row| row.get(0))
+}
+
+/// See [`crate::store::Store::claim_looks`]. A message is as old as what it waits with: since it was sent, or since its
+/// answer was lost.
+pub(super) fn claim_looks(db: &Connection, provider: &str, limit: u32, now: Timestamp) -> JobResult<Vec<Record>> {
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE {DUE} ORDER BY look_ms LIMIT ?3"))?;
+    let due: Vec<Record> = statement.query_map(params![provider, now.as_millis(), limit], record_from)?.collect::<rusqlite::Result<_>>()?;
+    let mut update = db.prepare_cached("UPDATE message SET look_ms = ?2 WHERE seq = ?1")?;
+    for record in &due {
+        let since = record.created.max(record.changed);
+        let age_ms = now.as_millis() - since.as_millis();
+        let next = (age_ms < LAST_LOOK_MS).then(|| now.plus_ms(age_ms.clamp(SOONEST_LOOK_MS, LATEST_LOOK_MS)).as_millis());
+        update.execute(params![record.sequence, next])?;
+    }
+    Ok(due)
+}
+
+/// See [`crate::store::Store::unknowns`].
+pub(super) fn unknowns(db: &Connection, provider: &str, limit: u32) -> rusqlite::Result<Vec<Record>> {
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE state = 9 AND provider = ?1 ORDER BY seq LIMIT ?2"))?;
+    statement.query_map(params![provider, limit], record_from)?.collect()
+}

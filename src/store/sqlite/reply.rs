@@ -1,0 +1,83 @@
+//! What people answer: replies, and that they want no more texts.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::outbox;
+use super::settle::{OPEN_COLUMNS, Open, Step, advance_and_post, open_from};
+use super::writer::JobResult;
+use crate::clock::Timestamp;
+use crate::error::ErrorKind;
+use crate::sms::message::{MessageId, State};
+use crate::store::{NewReply, OptOut, Recorded, ReplyRecord};
+
+/// How far back a reply may answer.
+const ANSWERS_MS: i64 = 90 * 24 * 3_600_000;
+
+/// How much earlier than the message that it answers a reply may seem to be: clocks differ, and some providers name
+/// whole minutes.
+const CLOCKS_DIFFER_MS: i64 = 60_000;
+
+/// See [`crate::store::Store::record_reply`]. What still waits in the queue, and what never left, answers nothing.
+pub(super) fn record_reply(db: &Connection, reply: &NewReply, now: Timestamp) -> JobResult<Recorded> {
+    let answered: Option<(i64, String)> = db
+        .prepare_cached(
+            "SELECT seq, id FROM message WHERE recipient = ?1 AND created_ms BETWEEN ?2 AND ?3 AND provider = ?4 AND state NOT IN (0, 1, 7, 8)
+             ORDER BY created_ms DESC, seq DESC LIMIT 1",
+        )?
+        .query_row(params![reply.from, now.plus_ms(-ANSWERS_MS).as_millis(), reply.at.plus_ms(CLOCKS_DIFFER_MS).as_millis(), reply.provider], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let (seq, id) = answered.map_or((None, None), |(seq, id)| (Some(seq), Some(MessageId::from_text(id))));
+    let added = db
+        .prepare_cached(
+            "INSERT INTO reply (provider, vendor_id, message, sender, recipient, text, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (provider, vendor_id) DO NOTHING",
+        )?
+        .execute(params![reply.provider, reply.vendor_id, seq, reply.from, reply.to, reply.text, reply.at.as_millis()])?;
+    if added == 0 {
+        return Ok(Recorded::Known);
+    }
+    if reply.forward {
+        outbox::tell_reply(db, reply, id.as_ref())?;
+    }
+    Ok(Recorded::New(id))
+}
+
+/// See [`crate::store::Store::replies`].
+pub(super) fn replies(db: &Connection, id: &MessageId) -> rusqlite::Result<Vec<ReplyRecord>> {
+    let mut statement = db.prepare_cached(
+        "SELECT sender, recipient, text, at_ms FROM reply WHERE message = (SELECT seq FROM message WHERE id = ?1) ORDER BY at_ms, seq",
+    )?;
+    let rows = statement
+        .query_map([id.as_str()], |row| Ok(ReplyRecord { from: row.get(0)?, to: row.get(1)?, text: row.get(2)?, at: Timestamp(row.get(3)?) }))?;
+    rows.collect()
+}
+
+/// Whether this person wants no more texts.
+pub(super) fn is_out(db: &Connection, number: &str) -> JobResult<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM opt_out WHERE number = ?1)")?.query_row([number], |row| row.get(0))
+}
+
+/// See [`crate::store::Store::opt_out`]. Who said so first, and when, stays.
+pub(super) fn opt_out(db: &Connection, number: &str, is_out: bool, source: &str, at: Timestamp) -> JobResult<bool> {
+    if !is_out {
+        return Ok(db.prepare_cached("DELETE FROM opt_out WHERE number = ?1")?.execute([number])? > 0);
+    }
+    let added = db
+        .prepare_cached("INSERT INTO opt_out (number, at_ms, source) VALUES (?1, ?2, ?3) ON CONFLICT (number) DO NOTHING")?
+        .execute(params![number, at.as_millis(), source])?;
+    let mut statement = db.prepare_cached(&format!("SELECT {OPEN_COLUMNS} FROM message WHERE recipient = ?1 AND state IN (0, 1) ORDER BY seq"))?;
+    let queued: Vec<Open> = statement.query_map([number], open_from)?.collect::<rusqlite::Result<_>>()?;
+    for mut open in queued {
+        let no = Step { code: Some(ErrorKind::OptedOut), ..Step::new(State::Rejected, at, Some("this person asked for no more texts")) };
+        advance_and_post(db, &mut open, &no)?;
+    }
+    Ok(added > 0)
+}
+
+/// See [`crate::store::Store::opt_outs`].
+pub(super) fn opt_outs(db: &Connection, limit: u32) -> rusqlite::Result<Vec<OptOut>> {
+    let mut statement = db.prepare_cached("SELECT number, at_ms, source FROM opt_out ORDER BY at_ms DESC, number LIMIT ?1")?;
+    statement.query_map([limit], |row| Ok(OptOut { number: row.get(0)?, at: Timestamp(row.get(1)?), source: row.get(2)? }))?.collect()
+}
