@@ -19,6 +19,7 @@ const fn event_of(state: State) -> Option<&'static str> {
         State::Delivered => Some("message.delivered"),
         State::Failed | State::Expired | State::Rejected => Some("message.failed"),
         State::Unknown => Some("message.unknown"),
+        State::Held => Some("message.held"),
         State::Scheduled | State::Queued | State::Attempting | State::Canceled => None,
     }
 }

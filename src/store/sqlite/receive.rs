@@ -118,12 +118,12 @@ pub(super) fn hint(db: &Connection, provider: &str, vendor_id: &str, message: Op
         if let Some(seq) = found {
             if !vendor_id.is_empty() {
                 db.prepare_cached(
-                    "UPDATE message SET vendor_id = ?2 WHERE seq = ?1 AND vendor_id IS NULL AND state IN (2, 3, 9) AND NOT EXISTS
+                    "UPDATE message SET vendor_id = ?2 WHERE seq = ?1 AND vendor_id IS NULL AND state IN (2, 3, 9, 10) AND NOT EXISTS
                             (SELECT 1 FROM message o WHERE o.vendor_id = ?2 AND o.provider = message.provider AND o.recipient = message.recipient)",
                 )?
                 .execute(params![seq, vendor_id])?;
             }
-            db.prepare_cached("UPDATE message SET look_ms = ?2 WHERE seq = ?1 AND state IN (2, 3, 9) AND (look_ms IS NULL OR look_ms > ?2)")?
+            db.prepare_cached("UPDATE message SET look_ms = ?2 WHERE seq = ?1 AND state IN (2, 3, 9, 10) AND (look_ms IS NULL OR look_ms > ?2)")?
                 .execute(params![seq, now.as_millis()])?;
             return Ok(true);
         }
@@ -132,7 +132,7 @@ pub(super) fn hint(db: &Connection, provider: &str, vendor_id: &str, message: Op
         return Ok(false);
     }
     db.prepare_cached(
-        "UPDATE message SET look_ms = ?3 WHERE vendor_id = ?1 AND provider = ?2 AND state IN (2, 3, 9) AND (look_ms IS NULL OR look_ms > ?3)",
+        "UPDATE message SET look_ms = ?3 WHERE vendor_id = ?1 AND provider = ?2 AND state IN (2, 3, 9, 10) AND (look_ms IS NULL OR look_ms > ?3)",
     )?
     .execute(params![vendor_id, provider, now.as_millis()])?;
     Ok(true)
@@ -150,7 +150,7 @@ pub(super) fn has_vendor_id(db: &Connection, provider: &str, vendor_id: &str, to
 }
 
 /// Which messages are due to be looked up: an id is needed to ask by.
-const DUE: &str = "provider = ?1 AND look_ms <= ?2 AND vendor_id IS NOT NULL AND state IN (3, 9)";
+const DUE: &str = "provider = ?1 AND look_ms <= ?2 AND vendor_id IS NOT NULL AND state IN (3, 9, 10)";
 
 /// Whether there is anything to look up, so that nothing is written while there is not.
 pub(super) fn has_looks(db: &Connection, provider: &str, now: Timestamp) -> rusqlite::Result<bool> {
