@@ -8,7 +8,7 @@
 //! sending, which is what crash tests count.
 
 use std::collections::{BTreeMap, HashSet};
-use std::io::Write;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -329,13 +329,26 @@ impl Sandbox {
 
 fn open_outbox(path: &std::path::Path) -> Result<std::fs::File> {
     let mut options = std::fs::OpenOptions::new();
-    options.append(true).create(true);
+    options.append(true).create(true).read(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
         options.mode(0o600);
     }
-    options.open(path).map_err(|error| Error::new(ErrorKind::Config, format!("the sandbox cannot append to its outbox {}: {error}", path.display())))
+    let open = || -> std::io::Result<std::fs::File> {
+        let mut file = options.open(path)?;
+        // A process that was killed in the middle of an append may have left half a line, where it crossed a page.
+        if file.metadata()?.len() > 0 {
+            let mut last = [0];
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+            if last != *b"\n" {
+                file.write_all(b"\n")?;
+            }
+        }
+        Ok(file)
+    };
+    open().map_err(|error| Error::new(ErrorKind::Config, format!("the sandbox cannot append to its outbox {}: {error}", path.display())))
 }
 
 #[async_trait]

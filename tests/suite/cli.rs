@@ -776,3 +776,11 @@ fn the_operator_sees_what_another_principal_sent() {
     assert!(desk.done(&["list"]).out.starts_with("no messages"));
     assert!(desk.done(&["list", "--as", "http"]).out.contains(&fictional(1)));
 }
+
+#[test]
+fn an_outbox_whose_last_line_was_cut_short_goes_on_with_a_new_line() {
+    let desk = Desk::new("");
+    std::fs::write(desk.outbox(), "{\"id\":\"msg_cut").unwrap();
+    desk.done(&["send", "+12025550123", "Hello"]);
+    assert_eq!(desk.sent().iter().map(|line| line["text"].as_str().unwrap()).collect::<Vec<_>>(), ["Hello"]);
+}

@@ -83,10 +83,18 @@ impl Desk {
         command
     }
 
-    /// What the sandbox took, in order: what was really sent.
+    /// What the sandbox took, in order: what was really sent. The system may cut an append in two where it crosses a
+    /// page and the process is killed just then: such a beginning of a line was not sent whole, and is left out.
     pub fn sent(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.outbox()).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).expect("a whole line in the outbox")).collect()
+        let mut lines = Vec::new();
+        for line in text.lines() {
+            match serde_json::from_str(line) {
+                Ok(line) => lines.push(line),
+                Err(error) => assert!(error.is_eof() && line.starts_with("{\"id\":\"msg_"), "no whole line in the outbox: {line}"),
+            }
+        }
+        lines
     }
 
     /// A client of a server process over stdio.
