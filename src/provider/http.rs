@@ -328,7 +328,9 @@ impl Client {
             Err(error) => {
                 let why = reason(&error);
                 tracing::debug!(provider = %self.provider, method = %request.method, request_id, why, ms, "a provider did not answer");
-                if began.load(Ordering::SeqCst) { Exchange::Lost(why.to_owned()) } else { Exchange::NotBegun(why.to_owned()) }
+                // An empty body is never asked for, so there only a failure to connect proves that nothing left.
+                let has_begun = began.load(Ordering::SeqCst) || (request.body.is_empty() && !error.is_connect());
+                if has_begun { Exchange::Lost(why.to_owned()) } else { Exchange::NotBegun(why.to_owned()) }
             }
         }
     }
@@ -475,7 +477,7 @@ fn reason(error: &reqwest::Error) -> &'static str {
 }
 
 /// A request body that notes when it is asked for. The client asks for it only when it has a connection and is about to
-/// write, head first: until then nothing of the request has left.
+/// write, head first: until then nothing of the request has left. It does not ask for a body that is empty.
 struct Watched {
     bytes: Option<Bytes>,
     began: Arc<AtomicBool>,
@@ -491,7 +493,6 @@ impl http_body::Body for Watched {
     }
 
     fn is_end_stream(&self) -> bool {
-        // Not even for an empty one: it must be asked for.
         self.bytes.is_none()
     }
 
