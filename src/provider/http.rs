@@ -445,6 +445,13 @@ impl Client {
     }
 }
 
+/// An id of the vendor as one part of a path: nothing where it holds what is not of the characters that stand for
+/// themselves there (RFC 3986, 2.3), since it could then name another page.
+pub fn path_part(id: &str) -> Option<&str> {
+    let is_plain = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte));
+    (is_plain && id.bytes().any(|byte| byte != b'.')).then_some(id)
+}
+
 /// The outcome of a send whose 2xx answer cannot be read: it was probably taken, and nobody knows under which id.
 pub fn unreadable(answer: &Answer, why: &str) -> Outcome {
     Outcome::Unknown { why: format!("HTTP {}: {why}", answer.status) }

@@ -14,6 +14,7 @@ use sms_mcp::provider::Outcome;
 use sms_mcp::provider::http::{Answer, Client, Dialect, Request, Settings};
 use sms_mcp::setting::SecretText;
 
+use super::quick;
 use crate::fake::{Fake, Fault, Reply, Seen, Vendor};
 
 const TEXT: &str = "canary-text-3f1d";
@@ -48,15 +49,6 @@ struct Words;
 impl Dialect for Words {
     fn words(&self, answer: &Answer) -> Option<String> {
         answer.json::<Value>().ok()?["message"].as_str().map(str::to_owned)
-    }
-}
-
-fn quick() -> Settings {
-    Settings {
-        connect_timeout: "2s".parse().unwrap(),
-        read_timeout: "300ms".parse().unwrap(),
-        timeout: "300ms".parse().unwrap(),
-        ..Settings::default()
     }
 }
 
