@@ -146,6 +146,24 @@ pub struct Fake<V: Vendor> {
     door: Mutex<Door>,
 }
 
+/// A fake whoever its vendor is: what tests of every provider need of it.
+pub trait Wire {
+    /// See [`Fake::fail`].
+    fn fail(&self, fault: Fault);
+    /// See [`Fake::requests`].
+    fn requests(&self) -> Vec<Seen>;
+}
+
+impl<V: Vendor> Wire for Fake<V> {
+    fn fail(&self, fault: Fault) {
+        Self::fail(self, fault);
+    }
+
+    fn requests(&self) -> Vec<Seen> {
+        Self::requests(self)
+    }
+}
+
 /// Whether the port listens.
 enum Door {
     /// The thread that accepts connections.
