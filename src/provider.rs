@@ -11,6 +11,7 @@ pub mod exchange;
 pub mod http;
 pub mod sandbox;
 pub mod settings;
+pub mod sms_for_ai;
 
 use std::sync::Arc;
 
@@ -51,6 +52,8 @@ macro_rules! kinds {
 kinds! {
     /// Built in: accepts and prices like a provider, and sends nothing.
     Sandbox(sandbox),
+    /// SMS for AI (`www.smsforai.com`).
+    SmsForAi(sms_for_ai),
 }
 
 impl ProviderConfig {

@@ -328,7 +328,9 @@ impl Client {
             Err(error) => {
                 let why = reason(&error);
                 tracing::debug!(provider = %self.provider, method = %request.method, request_id, why, ms, "a provider did not answer");
-                if began.load(Ordering::SeqCst) { Exchange::Lost(why.to_owned()) } else { Exchange::NotBegun(why.to_owned()) }
+                // An empty body is never asked for, so there only a failure to connect proves that nothing left.
+                let has_begun = began.load(Ordering::SeqCst) || (request.body.is_empty() && !error.is_connect());
+                if has_begun { Exchange::Lost(why.to_owned()) } else { Exchange::NotBegun(why.to_owned()) }
             }
         }
     }
@@ -443,6 +445,13 @@ impl Client {
     }
 }
 
+/// An id of the vendor as one part of a path: nothing where it holds what is not of the characters that stand for
+/// themselves there (RFC 3986, 2.3), since it could then name another page.
+pub fn path_part(id: &str) -> Option<&str> {
+    let is_plain = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte));
+    (is_plain && id.bytes().any(|byte| byte != b'.')).then_some(id)
+}
+
 /// The outcome of a send whose 2xx answer cannot be read: it was probably taken, and nobody knows under which id.
 pub fn unreadable(answer: &Answer, why: &str) -> Outcome {
     Outcome::Unknown { why: format!("HTTP {}: {why}", answer.status) }
@@ -475,7 +484,7 @@ fn reason(error: &reqwest::Error) -> &'static str {
 }
 
 /// A request body that notes when it is asked for. The client asks for it only when it has a connection and is about to
-/// write, head first: until then nothing of the request has left.
+/// write, head first: until then nothing of the request has left. It does not ask for a body that is empty.
 struct Watched {
     bytes: Option<Bytes>,
     began: Arc<AtomicBool>,
@@ -491,7 +500,6 @@ impl http_body::Body for Watched {
     }
 
     fn is_end_stream(&self) -> bool {
-        // Not even for an empty one: it must be asked for.
         self.bytes.is_none()
     }
 

@@ -1,54 +1,147 @@
-//! What every provider must do, as far as its capabilities go.
+//! What every provider must do, as far as its capabilities go. The same cases run over each, with a carrier of its own
+//! behind it: the sandbox with its outbox, the others before the fake of their vendor.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::http::{HeaderMap, HeaderValue};
+use serde_json::{Value, json};
 use sms_mcp::clock::{SharedClock, SystemClock, Timestamp};
+use sms_mcp::config::Config as Settings;
 use sms_mcp::error::ErrorKind;
-use sms_mcp::provider::exchange::Enquiry;
+use sms_mcp::provider::exchange::{Campaign, Delivery, Enquiry, Event, ListQuery};
 use sms_mcp::provider::sandbox::{Config, Fault, Sandbox};
 use sms_mcp::provider::{Balance, Outcome, Provider, Submission};
 use sms_mcp::sms::message::{MessageId, State};
 use sms_mcp::sms::number::Number;
 
+use crate::fake::{self, Fake, Vendor, Wire};
 use crate::support::fictional;
+use crate::vendors;
 
 struct Case {
+    /// The provider's kind.
+    kind: &'static str,
     provider: Arc<dyn Provider>,
     /// What really left, in order: recipients.
     sent: Box<dyn Fn() -> Vec<String>>,
-    _folder: tempfile::TempDir,
+    /// The switches of the fake, where there is a wire.
+    wire: Option<Arc<dyn Wire>>,
 }
 
-/// Every provider that there is, each before a carrier of its own.
+/// Every provider that there is, each before a carrier of its own. A new one is one entry: its kind, its fake, how it is
+/// built before that, and to whom the fake's messages went.
 fn cases() -> Vec<Case> {
+    vec![
+        sandbox(),
+        before("sms_for_ai", fake::sms_for_ai::SmsForAi::default(), vendors::sms_for_ai::provider, |vendor| {
+            vendor.messages.iter().map(|message| message.to.clone()).collect()
+        }),
+    ]
+}
+
+fn before<V: Vendor>(kind: &'static str, vendor: V, build: fn(&Fake<V>) -> Arc<dyn Provider>, sent: fn(&V) -> Vec<String>) -> Case {
+    let fake = Arc::new(Fake::start(vendor));
+    let wire: Arc<dyn Wire> = Arc::clone(&fake) as _;
+    Case { kind, provider: build(&fake), sent: Box::new(move || sent(&fake.vendor())), wire: Some(wire) }
+}
+
+fn sandbox() -> Case {
     let folder = tempfile::tempdir().unwrap();
     let outbox = folder.path().join("outbox.jsonl");
     let config = Config { outbox: Some(outbox.clone()), delivery_delay: "20ms".parse().unwrap(), ..Config::default() };
     let clock: SharedClock = Arc::new(SystemClock);
     let provider = Arc::new(Sandbox::new(config, clock).unwrap());
     let sent = move || {
+        // The folder goes when nobody can ask any more.
+        let _ = &folder;
         let text = std::fs::read_to_string(&outbox).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["to"].as_str().unwrap().to_owned()).collect()
+        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["to"].as_str().unwrap().to_owned()).collect()
     };
-    vec![Case { provider, sent: Box::new(sent), _folder: folder }]
+    Case { kind: "sandbox", provider, sent: Box::new(sent), wire: None }
 }
 
+fn number(index: usize) -> Number {
+    Number::parse(&fictional(index), None).unwrap()
+}
+
+/// What no outcome may show.
+const TEXT: &str = "canary-text";
+
 fn submission(n: u128, to: &str) -> Submission {
-    Submission { id: MessageId::new(1, n), to: Number::parse(to, None).unwrap(), from: None, text: format!("text {n}"), segments: 2 }
+    let text = format!("{TEXT} {n}");
+    Submission { id: MessageId::new(1, n), to: Number::parse(to, None).unwrap(), from: None, text, segments: 2 }
+}
+
+/// As many messages as one request takes, up to 3.
+fn one_request(provider: &dyn Provider) -> Vec<Submission> {
+    let count = usize::from(provider.capabilities().recipients_per_request).clamp(1, 3);
+    (1..=count).map(|n| Submission { text: TEXT.to_owned(), ..submission(n as u128, &fictional(n)) }).collect()
+}
+
+fn enquiry(vendor_id: &str, to: usize) -> Enquiry {
+    Enquiry { id: MessageId::new(1, 1), vendor_id: vendor_id.to_owned(), to: number(to), created: Timestamp(1) }
+}
+
+#[test]
+fn every_kind_of_provider_is_among_the_cases() {
+    let schema = Settings::json_schema().to_string();
+    let kinds: BTreeSet<&str> = schema.split("\"kind\":{\"const\":\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(kinds.contains("sandbox"), "{schema}");
+    assert_eq!(cases().iter().map(|case| case.kind).collect::<BTreeSet<_>>(), kinds);
 }
 
 #[tokio::test]
-async fn an_accepted_message_left_exactly_once_and_has_an_id_and_its_quoted_price() {
+async fn an_accepted_message_left_exactly_once_has_an_id_and_costs_no_more_than_was_quoted() {
     for case in cases() {
+        case.provider.refresh().await.unwrap();
         let message = submission(1, &fictional(1));
-        let Outcome::Accepted { vendor_id, status, price, .. } = case.provider.send(&message).await else { panic!("not accepted") };
-        assert_eq!((case.sent)(), [fictional(1)]);
-        assert_eq!(status, State::Sent);
-        assert!(vendor_id.is_some_and(|id| !id.is_empty()));
+        let quoted = case.provider.price(&message.to, 2);
+        let outcome = case.provider.send(&message).await;
+        let Outcome::Accepted { vendor_id, status, price, .. } = outcome else { panic!("{}: {outcome:?}", case.kind) };
+        assert_eq!((case.sent)(), [fictional(1)], "{}", case.kind);
+        assert_eq!(status, State::Sent, "{}", case.kind);
+        assert!(vendor_id.is_some_and(|id| !id.is_empty()), "{}", case.kind);
         if case.provider.capabilities().prices {
-            assert_eq!(price, case.provider.price(&message.to, 2));
-            assert!(price.is_some_and(|price| price.micros > 0));
+            let (quoted, price) = (quoted.unwrap(), price.unwrap_or(quoted.unwrap()));
+            assert!(price.micros > 0 && price.micros <= quoted.micros && price.currency == quoted.currency, "{}", case.kind);
+        }
+    }
+}
+
+#[tokio::test]
+async fn messages_that_leave_together_leave_once_each_and_are_told_apart() {
+    for case in cases() {
+        let outcomes = futures::future::join_all((1..=20).map(|n| {
+            let (provider, message) = (Arc::clone(&case.provider), submission(n as u128, &fictional(n)));
+            async move { provider.send(&message).await }
+        }));
+        let ids: BTreeSet<String> = outcomes
+            .await
+            .into_iter()
+            .map(|outcome| match outcome {
+                Outcome::Accepted { vendor_id: Some(id), .. } => id,
+                other => panic!("{}: {other:?}", case.kind),
+            })
+            .collect();
+        assert_eq!(ids.len(), 20, "{}", case.kind);
+        let mut sent = (case.sent)();
+        sent.sort();
+        assert_eq!(sent, (1..=20).map(fictional).collect::<Vec<_>>(), "{}", case.kind);
+    }
+}
+
+#[tokio::test]
+async fn several_messages_of_one_request_have_an_outcome_each_in_their_order() {
+    for case in cases() {
+        let messages = one_request(&*case.provider);
+        let outcomes = case.provider.send_many(&messages).await;
+        assert_eq!(outcomes.len(), messages.len(), "{}", case.kind);
+        assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Accepted { vendor_id: Some(_), .. })), "{}: {outcomes:?}", case.kind);
+        assert_eq!((case.sent)(), messages.iter().map(|message| message.to.e164().to_owned()).collect::<Vec<_>>(), "{}", case.kind);
+        if let Some(wire) = &case.wire {
+            assert_eq!(wire.requests().len(), 1, "{}", case.kind);
         }
     }
 }
@@ -61,8 +154,10 @@ async fn the_balance_falls_by_what_was_charged() {
             Balance::Credits { micros, .. } => micros,
         };
         let before = money().await;
-        let Outcome::Accepted { price: Some(price), .. } = case.provider.send(&submission(1, &fictional(1))).await else { panic!("not accepted") };
-        assert_eq!(before - money().await, price.micros);
+        let outcome = case.provider.send(&submission(1, &fictional(1))).await;
+        let Outcome::Accepted { price, .. } = outcome else { panic!("{}: {outcome:?}", case.kind) };
+        let fallen = before - money().await;
+        assert!(price.map_or(fallen > 0, |price| price.micros == fallen), "{}: {fallen}", case.kind);
     }
 }
 
@@ -71,31 +166,252 @@ async fn a_delivery_is_reported_by_receipt_and_by_look_up() {
     for case in cases() {
         let mut receipts = case.provider.receipts();
         assert!(case.provider.receipts().is_none(), "one listener");
-        let Outcome::Accepted { vendor_id: Some(id), .. } = case.provider.send(&submission(1, &fictional(1))).await else { panic!("not accepted") };
+        let outcome = case.provider.send(&submission(1, &fictional(1))).await;
+        let Outcome::Accepted { vendor_id: Some(id), .. } = outcome else { panic!("{}: {outcome:?}", case.kind) };
         if let Some(receipts) = &mut receipts {
             let receipt = tokio::time::timeout(Duration::from_secs(5), receipts.recv()).await.unwrap().unwrap();
-            assert_eq!((receipt.vendor_id.as_str(), receipt.state), (id.as_str(), State::Delivered));
+            assert_eq!((receipt.vendor_id.as_str(), receipt.state), (id.as_str(), State::Delivered), "{}", case.kind);
         }
         if case.provider.capabilities().status {
-            let ask = |vendor_id: &str| Enquiry {
-                id: MessageId::new(1, 1),
-                vendor_id: vendor_id.to_owned(),
-                to: Number::parse(&fictional(1), None).unwrap(),
-                created: Timestamp(1),
-            };
-            let states = async |vendor_id: &str| {
-                case.provider.status(&ask(vendor_id)).await.unwrap().into_iter().map(|receipt| receipt.state).collect::<Vec<_>>()
-            };
-            assert_eq!(states(&id).await, [State::Delivered]);
-            assert!(states("no such id").await.is_empty());
+            let receipts = case.provider.status(&enquiry(&id, 1)).await.unwrap();
+            let of_it: Vec<State> = receipts.iter().filter(|receipt| receipt.vendor_id == id).map(|receipt| receipt.state).collect();
+            assert_eq!(of_it, [State::Delivered], "{}", case.kind);
+            for unknown in ["no-such-id", "no such id", "", "../balance", "\u{202e}"] {
+                assert!(case.provider.status(&enquiry(unknown, 1)).await.unwrap().is_empty(), "{}: {unknown}", case.kind);
+            }
         }
+    }
+}
+
+#[tokio::test]
+async fn a_list_shows_each_message_once_over_all_its_pages() {
+    for case in cases().into_iter().filter(|case| case.provider.capabilities().list) {
+        let mut sent = BTreeSet::new();
+        for n in 1..=5 {
+            match case.provider.send(&submission(n as u128, &fictional(n))).await {
+                Outcome::Accepted { vendor_id: Some(id), .. } => sent.insert(id),
+                other => panic!("{}: {other:?}", case.kind),
+            };
+        }
+        let mut listed = Vec::new();
+        let mut next = Some(1);
+        while let Some(page) = next {
+            let shown = case.provider.list(&ListQuery { page, ..ListQuery::default() }).await.unwrap();
+            listed.extend(shown.messages.iter().map(|message| message.vendor_id.clone()));
+            assert!(shown.next.is_none_or(|next| next == page + 1) && page < 10, "{}", case.kind);
+            next = shown.next;
+        }
+        assert_eq!(listed.len(), 5, "{}", case.kind);
+        assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), sent, "{}", case.kind);
+    }
+}
+
+/// What each fault must mean for a send: whether it may be tried again, and whether the vendor has it.
+fn lost_answers() -> Vec<(fake::Fault, &'static str, bool)> {
+    use fake::Fault::*;
+    vec![
+        (Refuse, "not sent", false),
+        (ThrottleSeconds(3), "not sent", false),
+        (ThrottleDate(4_000_000_000), "not sent", false),
+        (DropBeforeBody, "unknown", false),
+        (DropDuringBody, "unknown", false),
+        (DropAfterAccept, "unknown", true),
+        (Stall, "unknown", true),
+        (HalfJson, "unknown", true),
+        (Garbage, "unknown", true),
+        (Huge, "unknown", true),
+        (ErrorAfterAccept(500), "unknown", true),
+        (ErrorAfterAccept(502), "unknown", true),
+        (ErrorAfterAccept(503), "unknown", true),
+        (ErrorAfterAccept(504), "unknown", true),
+        (Status(400, json!({})), "rejected", false),
+        (Status(401, json!({ "message": "no" })), "rejected", false),
+        (Status(403, json!("no")), "rejected", false),
+        (Status(404, json!(null)), "rejected", false),
+        (Status(422, json!([])), "rejected", false),
+    ]
+}
+
+fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Accepted { .. } => "accepted",
+        Outcome::Rejected { .. } => "rejected",
+        Outcome::NotSent { .. } => "not sent",
+        Outcome::Unknown { .. } => "unknown",
+        _ => "new",
+    }
+}
+
+#[tokio::test]
+async fn only_what_certainly_was_not_sent_may_be_tried_again() {
+    for (fault, expected, is_taken) in lost_answers() {
+        for case in cases() {
+            let Some(wire) = &case.wire else { continue };
+            for is_many in [false, true] {
+                let what = format!("{} {fault:?} many: {is_many}", case.kind);
+                let messages = one_request(&*case.provider);
+                let (before, sent_before) = (wire.requests().len(), (case.sent)().len());
+                wire.fail(fault.clone());
+                let outcomes = match is_many {
+                    true => case.provider.send_many(&messages).await,
+                    false => vec![case.provider.send(&messages[0]).await],
+                };
+                wire.fail(fake::Fault::None);
+                assert_eq!(outcomes.len(), if is_many { messages.len() } else { 1 }, "{what}");
+                let requests = wire.requests().len() - before;
+                assert_eq!(requests, usize::from(fault != fake::Fault::Refuse), "{what}");
+                assert_eq!((case.sent)().len() - sent_before, if is_taken { outcomes.len() } else { 0 }, "{what}");
+                for outcome in &outcomes {
+                    assert_eq!(word(outcome), expected, "{what}: {outcome:?}");
+                    let shown = format!("{outcome:?}");
+                    assert!(!shown.contains(TEXT) && !shown.contains("3319900") && !shown.contains("html"), "{what}: {shown}");
+                    if fault == fake::Fault::ThrottleSeconds(3) {
+                        assert!(matches!(outcome, Outcome::NotSent { retry_after_ms: Some(3_000), .. }), "{what}: {outcome:?}");
+                    }
+                    if matches!(fault, fake::Fault::Status(401, _)) {
+                        assert!(matches!(outcome, Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, .. }), "{what}: {outcome:?}");
+                    }
+                }
+            }
+            let after = case.provider.send(&submission(9, &fictional(9))).await;
+            assert_eq!(word(&after), "accepted", "{} works again after {fault:?}: {after:?}", case.kind);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_send_that_is_given_up_was_made_at_most_once() {
+    for case in cases() {
+        let Some(wire) = &case.wire else { continue };
+        wire.fail(fake::Fault::Stall);
+        let given_up = tokio::time::timeout(Duration::from_millis(50), case.provider.send(&submission(1, &fictional(1)))).await;
+        assert!(given_up.is_err(), "{}", case.kind);
+        wire.fail(fake::Fault::None);
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        assert!(wire.requests().len() <= 1 && (case.sent)().len() <= 1, "{}", case.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_is_not_answered_is_an_error_that_says_whose_problem_it_is() {
+    for (fault, kind) in [
+        (fake::Fault::Refuse, ErrorKind::ProviderUnavailable),
+        (fake::Fault::Garbage, ErrorKind::ProviderUnavailable),
+        (fake::Fault::ThrottleSeconds(60), ErrorKind::ProviderUnavailable),
+        (fake::Fault::Status(401, json!({})), ErrorKind::ProviderUnauthorized),
+    ] {
+        for case in cases() {
+            let Some(wire) = &case.wire else { continue };
+            let can = case.provider.capabilities();
+            wire.fail(fault.clone());
+            let mut errors = match case.provider.check().await {
+                Ok(findings) => {
+                    assert!(findings.iter().any(|finding| finding.is_warning), "{} {fault:?}: {findings:?}", case.kind);
+                    Vec::new()
+                }
+                Err(error) => vec![Some(error)],
+            };
+            if can.balance {
+                errors.push(case.provider.balance().await.err());
+            }
+            if can.status {
+                errors.push(case.provider.status(&enquiry("41", 1)).await.err());
+            }
+            if can.list {
+                errors.push(case.provider.list(&ListQuery::default()).await.err());
+            }
+            for error in errors {
+                let error = error.unwrap_or_else(|| panic!("{} {fault:?}", case.kind));
+                assert_eq!(error.kind(), kind, "{} {fault:?}: {error}", case.kind);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_provider_cannot_do_it_says() {
+    for case in cases() {
+        let can = case.provider.capabilities();
+        let kind = case.kind;
+        if !can.balance {
+            assert_eq!(case.provider.balance().await.unwrap_err().kind(), ErrorKind::NotSupported, "{kind}");
+        }
+        if !can.status {
+            assert_eq!(case.provider.status(&enquiry("1", 1)).await.unwrap_err().kind(), ErrorKind::NotSupported, "{kind}");
+        }
+        if !can.list {
+            assert_eq!(case.provider.list(&ListQuery::default()).await.map(drop).unwrap_err().kind(), ErrorKind::NotSupported, "{kind}");
+        }
+        if !can.opt_outs {
+            assert_eq!(case.provider.opt_out(&number(1), true).await.unwrap_err().kind(), ErrorKind::NotSupported, "{kind}");
+        }
+        if !can.schedule {
+            let campaign = Campaign { id: "bat_1".to_owned(), list: "1".to_owned(), text: TEXT.to_owned(), at: None, members: 1, segments: 1 };
+            let outcome = case.provider.campaign(&campaign).await;
+            assert!(matches!(outcome, Outcome::Rejected { code: ErrorKind::NotSupported, .. }), "{kind}: {outcome:?}");
+        }
+        assert!(!can.receipts_by_poll || can.status, "{kind}: what is looked up must be known to the vendor");
+        let error = case.provider.act("no-such-action", &Default::default()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{kind}");
+        assert!((case.sent)().is_empty(), "{kind}: none of that is a send");
+    }
+}
+
+/// Bodies that no vendor sends, and pieces of those that some do.
+fn garbage() -> Vec<Vec<u8>> {
+    let seed = json!({
+        "event": "message.delivered", "type": "sms.delivered", "id": "41", "message_id": "41", "status": "delivered", "to": fictional(1),
+        "created_at": "2026-11-22T10:15:00Z", "data": { "id": "41", "sms": { "id": "41", "to": [fictional(1)], "status": "sent" } },
+    })
+    .to_string()
+    .into_bytes();
+    let mut all: Vec<Vec<u8>> = (0..seed.len()).step_by(7).map(|end| seed[..end].to_vec()).collect();
+    // A fixed sequence of wrong bytes.
+    let mut random: u32 = 12_345;
+    for _ in 0..300 {
+        let mut body = seed.clone();
+        for _ in 0..3 {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let at = random as usize % body.len();
+            body[at] = (random >> 16) as u8;
+        }
+        all.push(body);
+    }
+    for text in
+        ["null", "[]", "{}", "0", "\"\"", "{\"data\":[null]}", "[[[[1e999]]]]", "a=1&b=%ff", "<xml/>", "{\"event\":{},\"id\":[],\"status\":9}"]
+    {
+        all.push(text.as_bytes().to_vec());
+    }
+    all.push("[".repeat(100_000).into_bytes());
+    all.push(vec![0xff; 4_096]);
+    all
+}
+
+#[tokio::test]
+async fn a_garbled_webhook_is_read_without_harm_and_never_believed() {
+    for case in cases() {
+        let mut signed = HeaderMap::new();
+        for name in ["signature", "x-signature", "x-mailersend-signature", "webhook-signature"] {
+            signed.insert(name, HeaderValue::from_static("0000"));
+        }
+        let message = MessageId::new(1, 1);
+        for headers in [HeaderMap::new(), signed] {
+            for body in garbage() {
+                for message in [None, Some(&message)] {
+                    let delivery = Delivery { headers: &headers, body: &body, message, now: Timestamp(1) };
+                    let events = case.provider.events(&delivery).await.unwrap_or_default();
+                    assert!(events.iter().all(|event| matches!(event, Event::Hint { .. })), "{}: {events:?}", case.kind);
+                }
+            }
+        }
+        assert!(case.wire.is_none_or(|wire| wire.requests().is_empty()), "{}: a webhook alone asks for nothing", case.kind);
     }
 }
 
 #[tokio::test]
 async fn the_sandbox_plays_each_fault_as_its_table_says() {
     for (number, fault, _) in Fault::TABLE {
-        let case = cases().remove(0);
+        let case = sandbox();
         let mut receipts = case.provider.receipts().unwrap();
         let message = submission(1, number);
         let outcome = tokio::time::timeout(Duration::from_millis(100), case.provider.send(&message)).await;

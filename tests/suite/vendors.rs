@@ -1,0 +1,16 @@
+//! Each provider, and the HTTP client that the REST ones share, before a fake of its vendor.
+
+pub mod http;
+pub mod sms_for_ai;
+
+use sms_mcp::provider::http::Settings;
+
+/// A connection that gives up soon.
+pub fn quick() -> Settings {
+    Settings {
+        connect_timeout: "2s".parse().unwrap(),
+        read_timeout: "300ms".parse().unwrap(),
+        timeout: "300ms".parse().unwrap(),
+        ..Settings::default()
+    }
+}
