@@ -1,9 +1,10 @@
-//! The HTTP surface: MCP over Streamable HTTP at `/mcp`, and `/healthz`.
+//! The HTTP surface: MCP over Streamable HTTP at `/mcp`, `/webhooks/...` for vendors, and `/healthz`.
 //!
 //! It says who calls ([`auth`]), bounds everything a client can make large or slow, checks `Host` and `Origin`, and
 //! leaves the protocol to `rmcp`. TLS is the reverse proxy's.
 
 pub mod auth;
+mod webhook;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -118,6 +119,7 @@ impl Endpoint {
         let router = Router::new()
             .route_service("/mcp", service)
             .route_layer(middleware::from_fn_with_state(door, enter))
+            .merge(webhook::routes(engine.clone()))
             .route("/healthz", get(healthz).with_state(engine));
         Ok(Self { listener, address, router, settings, stop })
     }
