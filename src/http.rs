@@ -108,7 +108,8 @@ impl Endpoint {
         sessions.session_config.keep_alive = Some(session_idle);
         let sessions = Arc::new(sessions);
         let server = Server::new(engine.clone(), Callers::PerRequest, bulk_wait);
-        let service = StreamableHttpService::new(move || Ok(server.clone()), Arc::clone(&sessions), protocol_settings(&settings, address, &stop));
+        let service =
+            StreamableHttpService::new(move || Ok(server.for_session()), Arc::clone(&sessions), protocol_settings(&settings, address, &stop));
         let door = Door {
             gate: Arc::new(Gate::new(token, user)),
             sessions,

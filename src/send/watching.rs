@@ -106,25 +106,24 @@ impl Engine {
             };
             let mut found = Vec::new();
             for id in candidates {
-                if self.is_news(watched, &id).await {
-                    found.push(id);
-                }
+                found.extend(self.news(watched, &id).await.map(|mark| (id, mark)));
             }
             if !found.is_empty() {
-                return Some(found);
+                // Noted only here, with no wait before the return: who stops waiting in between has missed nothing.
+                let mut marks = locked(&watched.0);
+                for (id, now) in &found {
+                    marks.entry(id.clone()).and_modify(|mark| *mark = now.clone());
+                }
+                return Some(found.into_iter().map(|(id, _)| id).collect());
             }
         }
     }
 
-    /// Whether a watched message is not as it was last told of; from now on it is.
-    async fn is_news(&self, watched: &Watched, id: &MessageId) -> bool {
-        let Some(before) = locked(&watched.0).get(id).cloned() else { return false };
+    /// What a watched message is like now, if that is not what it was like when it was last told of.
+    async fn news(&self, watched: &Watched, id: &MessageId) -> Option<Mark> {
+        let before = locked(&watched.0).get(id).cloned()?;
         // A ledger that cannot be read now is looked at again in a second.
-        let Ok(Some(now)) = self.mark(&before.principal, id).await else { return false };
-        let is_news = now != before;
-        if is_news && let Some(mark) = locked(&watched.0).get_mut(id) {
-            *mark = now;
-        }
-        is_news
+        let now = self.mark(&before.principal, id).await.ok().flatten()?;
+        (now != before).then_some(now)
     }
 }
