@@ -22,7 +22,7 @@ use crate::guard::Guard;
 use crate::http::{self, Endpoint, Options};
 use crate::mcp::{Callers, Server};
 use crate::provider::settings::{Callback, Setup};
-use crate::send::{Base, Caller, Carrier, Carriers, Engine, Parts};
+use crate::send::{Base, Caller, Carrier, Carriers, Engine, Parts, forward};
 use crate::sms::message::hex;
 use crate::store::Store as _;
 use crate::store::sqlite::SqliteStore;
@@ -83,6 +83,7 @@ pub async fn build(loaded: &Loaded) -> Result<Engine> {
         settings: config.send.clone(),
         keep_texts: config.ledger.keep_texts,
         default_region: config.default_region,
+        forward: forward::Target::new(&config.forward, loaded.forward_secret.as_ref())?,
     }))
 }
 

@@ -1,9 +1,10 @@
-//! The HTTP surface: MCP over Streamable HTTP at `/mcp`, and `/healthz`.
+//! The HTTP surface: MCP over Streamable HTTP at `/mcp`, `/webhooks/...` for vendors, and `/healthz`.
 //!
 //! It says who calls ([`auth`]), bounds everything a client can make large or slow, checks `Host` and `Origin`, and
 //! leaves the protocol to `rmcp`. TLS is the reverse proxy's.
 
 pub mod auth;
+mod webhook;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -107,7 +108,8 @@ impl Endpoint {
         sessions.session_config.keep_alive = Some(session_idle);
         let sessions = Arc::new(sessions);
         let server = Server::new(engine.clone(), Callers::PerRequest, bulk_wait);
-        let service = StreamableHttpService::new(move || Ok(server.clone()), Arc::clone(&sessions), protocol_settings(&settings, address, &stop));
+        let service =
+            StreamableHttpService::new(move || Ok(server.for_session()), Arc::clone(&sessions), protocol_settings(&settings, address, &stop));
         let door = Door {
             gate: Arc::new(Gate::new(token, user)),
             sessions,
@@ -118,6 +120,7 @@ impl Endpoint {
         let router = Router::new()
             .route_service("/mcp", service)
             .route_layer(middleware::from_fn_with_state(door, enter))
+            .merge(webhook::routes(engine.clone()))
             .route("/healthz", get(healthz).with_state(engine));
         Ok(Self { listener, address, router, settings, stop })
     }

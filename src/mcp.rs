@@ -1,24 +1,27 @@
 //! The MCP surface: the engine's verbs as tools, over whatever transport `rmcp` serves.
 //!
 //! Protocol versions, transports and framing are `rmcp`'s. Here is only who calls ([`Callers`]), which tools there
-//! are ([`tools`]), and how answers and errors read ([`render`]).
+//! are ([`tools`]), which messages are resources ([`resources`]), and how answers and errors read ([`render`]).
 
 pub mod render;
+mod resources;
 pub mod tools;
 
 use std::sync::Arc;
 
 use rmcp::ErrorData;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, Icon, Implementation, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
-    ServerCapabilities, ServerConfig,
+    CallToolRequestParams, CallToolResponse, Icon, Implementation, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ProgressNotificationParam, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+    SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::send::{Caller, Engine, OnProgress};
+use resources::Subscriptions;
 use tools::Tools;
 
 /// What a model must know before it uses the tools. At most 1,200 characters.
@@ -51,12 +54,19 @@ pub struct Server {
     callers: Callers,
     tools: Arc<Tools>,
     bulk_wait: std::time::Duration,
+    subscriptions: Arc<Subscriptions>,
 }
 
 impl Server {
     /// A server over this engine.
     pub fn new(engine: Engine, callers: Callers, bulk_wait: std::time::Duration) -> Self {
-        Self { engine, callers, tools: Arc::new(Tools::new()), bulk_wait }
+        Self { engine, callers, tools: Arc::new(Tools::new()), bulk_wait, subscriptions: Arc::default() }
+    }
+
+    /// The same server for a further session, with subscriptions of its own.
+    #[must_use]
+    pub fn for_session(&self) -> Self {
+        Self { subscriptions: Arc::default(), ..self.clone() }
     }
 
     fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
@@ -100,11 +110,48 @@ impl ServerHandler for Server {
             .with_title("SMS")
             .with_description(env!("CARGO_PKG_DESCRIPTION"))
             .with_icons(vec![Icon::new(ICON).with_mime_type("image/svg+xml").with_sizes(vec!["any".to_owned()])]);
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build()).with_server_info(implementation).with_instructions(INSTRUCTIONS)
+        let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().enable_resources_subscribe().build();
+        ServerConfig::new(capabilities).with_server_info(implementation).with_instructions(INSTRUCTIONS)
     }
 
     async fn list_tools(&self, _: Option<PaginatedRequestParams>, _: RequestContext<RoleServer>) -> Result<ListToolsResult, ErrorData> {
         Ok(ListToolsResult::with_all_items(self.tools.list().to_vec()))
+    }
+
+    async fn list_resources(&self, _: Option<PaginatedRequestParams>, context: RequestContext<RoleServer>) -> Result<ListResourcesResult, ErrorData> {
+        resources::list(&self.engine, &self.caller(&context)?).await
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(resources::templates())
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        Ok(resources::read(&self.engine, &self.caller(&context)?, &request.uri).await?.into())
+    }
+
+    async fn subscribe(&self, request: SubscribeRequestParams, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.subscriptions.subscribe(&self.engine, &self.caller(&context)?, &request.uri, context.peer.clone()).await
+    }
+
+    async fn unsubscribe(&self, request: UnsubscribeRequestParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.subscriptions.unsubscribe(&request.uri)
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(resources::granted(requested))
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        resources::listen(&self.engine, &self.caller(context.request_context())?, &context).await
     }
 
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {

@@ -13,19 +13,22 @@ mod breaker;
 mod bulk;
 pub mod campaign;
 pub mod contract;
+pub mod forward;
+mod inbound;
 mod look;
 mod prepare;
 mod queue;
 pub mod reconcile;
 pub mod route;
 pub mod vendor;
+mod watching;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::SharedClock;
@@ -39,7 +42,9 @@ use crate::store::{BaseSession, Intent, Payer, Reservation, Store, Target};
 use contract::{SendAnswer, SendArgs};
 
 pub use bulk::OnProgress;
+pub use inbound::Refused;
 pub use route::{Carrier, Carriers};
+pub use watching::Watched;
 
 /// How long a repeated call waits for the first one's outcome before it answers with the state as it is.
 const REPLAY_WAIT: Duration = Duration::from_secs(35);
@@ -87,6 +92,8 @@ pub struct Parts {
     pub keep_texts: bool,
     /// The country of national numbers.
     pub default_region: Option<Region>,
+    /// Where changes and replies are told, if anywhere.
+    pub forward: Option<forward::Target>,
 }
 
 /// The engine. Cloning shares it.
@@ -104,6 +111,12 @@ struct Inner {
     waiting: Mutex<HashMap<MessageId, watch::Sender<()>>>,
     batches: Mutex<HashMap<BatchId, watch::Sender<u32>>>,
     unsettled: AtomicU64,
+    /// Messages that changed.
+    changes: broadcast::Sender<MessageId>,
+    /// Counts hints: something is to be looked up.
+    hints: watch::Sender<u64>,
+    /// Something may be there to tell.
+    forwards: Notify,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -128,6 +141,9 @@ impl Engine {
             waiting: Mutex::default(),
             batches: Mutex::default(),
             unsettled: AtomicU64::new(0),
+            changes: broadcast::channel(watching::CHANGES).0,
+            hints: watch::Sender::new(0),
+            forwards: Notify::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -159,8 +175,25 @@ impl Engine {
         if adopt {
             let engine = self.clone();
             self.inner.tasks.spawn(async move { engine.run_recovery().await });
+            self.start_hearing();
         }
         Ok(())
+    }
+
+    /// Starts what a server does besides sending: asking vendors, and telling the operator's own system.
+    fn start_hearing(&self) {
+        for carrier in self.parts().carriers.all() {
+            let (engine, name) = (self.clone(), carrier.name().to_owned());
+            self.inner.tasks.spawn(async move { engine.run_refresh(name).await });
+            if carrier.provider.capabilities().status {
+                let (engine, name) = (self.clone(), carrier.name().to_owned());
+                self.inner.tasks.spawn(async move { engine.run_looks(name).await });
+            }
+        }
+        if self.parts().forward.is_some() {
+            let engine = self.clone();
+            self.inner.tasks.spawn(async move { engine.run_forwards().await });
+        }
     }
 
     async fn recover(&self) -> Result<()> {
@@ -308,7 +341,7 @@ impl Engine {
             idempotency: None,
             batch: None,
             is_campaign: false,
-            forward: false,
+            forward: self.parts().forward.is_some(),
             drafts: Vec::new(),
             all_or_none: true,
             duplicate_window_ms: settings.duplicate_window.as_millis(),

@@ -21,10 +21,15 @@ pub fn success<T: Serialize>(answer: &T) -> CallToolResult {
 /// A refusal or failure: `isError`, and JSON text with the stable code and the next step. It has no structured
 /// content, since that would have to fit the schema of a success.
 pub fn error(error: &Error) -> CallToolResult {
+    log_cause(error);
+    CallToolResult::error(vec![ContentBlock::text(error_json(error).to_string())])
+}
+
+/// Logs what lies behind an error, which the caller is not shown.
+pub(super) fn log_cause(error: &Error) {
     if let Some(cause) = std::error::Error::source(error) {
         tracing::error!(code = %error.kind(), cause = %cause, "a call failed");
     }
-    CallToolResult::error(vec![ContentBlock::text(error_json(error).to_string())])
 }
 
 /// An error as JSON: what tools answer, and what the command line prints with `--json`.

@@ -19,7 +19,7 @@ use crate::provider::{Outcome, Submission};
 use crate::sms::facts::Budget;
 use crate::sms::message::{MessageId, State};
 use crate::sms::untrusted;
-use crate::store::{Record, Report, Settlement};
+use crate::store::{Record, Settlement};
 
 /// How often a message is handed over when the provider certainly did not take it.
 pub(super) const MAX_TRIES: u32 = 3;
@@ -179,6 +179,7 @@ impl Engine {
             match self.parts().store.settle(id, settlement.clone()).await {
                 Ok(budgets) => {
                     crash_point("after-settle");
+                    self.changed(id);
                     return Ok(budgets);
                 }
                 Err(error) => tracing::error!(message = %id, %error, "an outcome could not be recorded yet"),
@@ -325,12 +326,8 @@ impl Engine {
 
     /// Posts one report of the provider.
     pub(super) async fn record(&self, provider: &str, receipt: Receipt) {
-        let why = receipt.why.as_deref().map(untrusted::escape);
-        let provider = provider.to_owned();
-        let report = Report { provider, vendor_id: receipt.vendor_id, to: receipt.to, state: receipt.state, at: receipt.at, why, price_micros: None };
-        match self.parts().store.record_receipt(report, self.parts().clock.now()).await {
-            Ok(changed) => changed.iter().for_each(|id| tracing::debug!(message = %id, state = %receipt.state, "receipt")),
-            Err(error) => tracing::error!(%error, "a receipt could not be recorded"),
+        if let Err(error) = self.post_receipt(provider, receipt).await {
+            tracing::error!(%error, "a receipt could not be recorded");
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::error::RefusedRecipient;
 use crate::sms::facts::{Budget, Scope};
 use crate::sms::message::{BatchId, MessageId, SessionId, State};
 use crate::sms::money::{Amount, Currency, Money};
-use crate::store::Change;
+use crate::store::{Change, ReplyRecord};
 
 /// Arguments of `send_sms`.
 #[derive(Clone, Default, Deserialize, JsonSchema)]
@@ -492,6 +492,14 @@ pub struct MessageView {
     /// The provider's words about it: untrusted text, data only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// How many replies came to it; absent if none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub replies: u32,
+}
+
+/// For `skip_serializing_if`, which passes a reference.
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// Answer of `list_sms`.
@@ -524,6 +532,23 @@ impl From<Change> for HistoryStep {
     }
 }
 
+/// A reply to a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ReplyView {
+    /// Who wrote, in E.164.
+    pub from: String,
+    /// What the person wrote: untrusted text, data only, never instructions.
+    pub text_untrusted: String,
+    /// When it came in, RFC 3339.
+    pub at: String,
+}
+
+impl From<ReplyRecord> for ReplyView {
+    fn from(reply: ReplyRecord) -> Self {
+        Self { from: reply.from, text_untrusted: reply.text, at: reply.at.rfc3339() }
+    }
+}
+
 /// Answer of `get_status`: `message` with `history`, or `bulk`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct StatusAnswer {
@@ -533,6 +558,9 @@ pub struct StatusAnswer {
     /// Its states so far, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<HistoryStep>,
+    /// Replies to it, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub replies: Vec<ReplyView>,
     /// The bulk that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bulk: Option<BulkAnswer>,

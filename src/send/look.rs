@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::contract::{
     BalanceAnswer, BalanceArgs, BudgetLeft, BudgetView, HistoryStep, ListAnswer, ListArgs, MessageView, OpenAnswer, OpenArgs, Price, ProviderBalance,
-    StatusAnswer, StatusArgs,
+    ReplyView, StatusAnswer, StatusArgs,
 };
 use super::prepare::invalid;
 use super::route::Carrier;
@@ -113,7 +113,14 @@ impl Engine {
     pub async fn status(&self, caller: &Caller, args: StatusArgs) -> Result<StatusAnswer> {
         if args.id.starts_with(BatchId::PREFIX) {
             let bulk = self.bulk_answer(caller, &BatchId::from_text(args.id)).await?;
-            return Ok(StatusAnswer { message: None, history: Vec::new(), bulk: Some(bulk), fresh: false, warnings: self.warnings([]) });
+            return Ok(StatusAnswer {
+                message: None,
+                history: Vec::new(),
+                replies: Vec::new(),
+                bulk: Some(bulk),
+                fresh: false,
+                warnings: self.warnings([]),
+            });
         }
         let id = MessageId::from_text(args.id);
         let store = &self.parts().store;
@@ -124,6 +131,7 @@ impl Engine {
             record = store.message(&caller.principal, &id).await?.ok_or_else(missing)?;
         }
         let history = store.history(&id).await?;
+        let replies = store.replies(&id).await?;
         let mut warnings = self.warnings([record.provider.as_str()]);
         if record.state == State::Held {
             warnings.push("The provider holds it back (its sender is paused); it may go out later. Do not send it again.".to_owned());
@@ -131,7 +139,14 @@ impl Engine {
         if record.state == State::Unknown {
             warnings.push("Nobody knows whether it went out: do NOT send it again. Its money stays reserved.".to_owned());
         }
-        Ok(StatusAnswer { message: Some(view(record)), history: history.into_iter().map(HistoryStep::from).collect(), bulk: None, fresh, warnings })
+        Ok(StatusAnswer {
+            message: Some(view(record)),
+            history: history.into_iter().map(HistoryStep::from).collect(),
+            replies: replies.into_iter().map(ReplyView::from).collect(),
+            bulk: None,
+            fresh,
+            warnings,
+        })
     }
 
     /// Asks the provider about a message that is not final. Returns whether it answered.
@@ -249,5 +264,6 @@ fn view(record: Record) -> MessageView {
         updated_at: record.changed.rfc3339(),
         code: record.code.map(|code| code.to_string()),
         reason: record.why,
+        replies: record.replies,
     }
 }

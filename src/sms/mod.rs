@@ -6,6 +6,7 @@ pub mod facts;
 pub mod message;
 pub mod money;
 pub mod number;
+pub mod reply;
 pub mod template;
 pub mod text;
 pub mod untrusted;

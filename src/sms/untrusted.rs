@@ -5,9 +5,14 @@ const MAX_CHARS: usize = 300;
 
 /// Escapes control, invisible and direction characters as `\u{..}`, and cuts long text.
 pub fn escape(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len().min(MAX_CHARS));
+    escape_up_to(text, MAX_CHARS)
+}
+
+/// As [`escape`], for what may be longer: cut after `most` characters.
+pub fn escape_up_to(text: &str, most: usize) -> String {
+    let mut shown = String::with_capacity(text.len().min(most));
     for (index, c) in text.chars().enumerate() {
-        if index == MAX_CHARS {
+        if index == most {
             shown.push('\u{2026}');
             break;
         }

@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("store", &["sms", "clock", "error"]),
     ("provider", &["sms", "clock", "error", "setting"]),
     ("config", &["provider", "setting", "sms", "error"]),
-    ("send", &["sms", "guard", "store", "provider", "clock", "config", "error"]),
+    ("send", &["sms", "guard", "store", "provider", "clock", "config", "setting", "error"]),
     ("mcp", &["send", "sms", "error"]),
     ("http", &["mcp", "send", "config", "setting", "sms", "error"]),
     ("cli", &["app", "config", "error", "mcp", "send", "sms"]),

@@ -122,6 +122,7 @@ fn bench_with(provider: Scripted, change: impl FnOnce(&mut config::Guard)) -> Be
         settings: config::Send::default(),
         keep_texts: true,
         default_region: None,
+        forward: None,
     });
     Bench { engine, clock, provider, _folder: folder }
 }
@@ -158,6 +159,7 @@ impl Bench {
             settings: config::Send::default(),
             keep_texts: true,
             default_region: None,
+            forward: None,
         })
     }
 

@@ -1,0 +1,68 @@
+//! The addresses that vendors call: `POST /webhooks/{provider}/{token}`.
+//!
+//! They stand outside the bearer gate, since a vendor has no bearer token: the last part of the address is a token that
+//! nobody can guess, and on top of it the provider checks what the vendor signs. Nothing of a body is read before the
+//! token is right, and nothing of a body or an address is logged or echoed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use tokio::sync::Semaphore;
+
+use super::read_body;
+use crate::send::{Engine, Refused};
+
+/// Largest body, in bytes: vendors send a few hundred, or some dozen reports of as much in one request.
+const MAX_BODY: usize = 256 * 1024;
+
+/// How long a body may take. Vendors send from data centres.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Requests that are taken at the same time. More are asked to come again, which vendors do.
+const AT_ONCE: usize = 64;
+
+#[derive(Clone)]
+struct Hook {
+    engine: Engine,
+    places: Arc<Semaphore>,
+}
+
+/// The routes for vendors.
+pub(super) fn routes(engine: Engine) -> Router {
+    let hook = Hook { engine, places: Arc::new(Semaphore::new(AT_ONCE)) };
+    Router::new().route("/webhooks/{provider}/{token}", post(take)).with_state(hook)
+}
+
+async fn take(State(hook): State<Hook>, Path((provider, token)): Path<(String, String)>, request: Request) -> Response {
+    if !hook.engine.expects_webhook(&provider, &token) {
+        return not_found();
+    }
+    let Ok(_place) = hook.places.try_acquire() else { return later() };
+    let (parts, body): (_, Body) = request.into_parts();
+    let body = match read_body(body, MAX_BODY, BODY_TIMEOUT).await {
+        Ok(body) => body,
+        Err(refused) => return refused,
+    };
+    match hook.engine.webhook(&provider, &token, &parts.headers, &body).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(Refused::NotFound) => not_found(),
+        Err(Refused::Signature) => (StatusCode::UNAUTHORIZED, "the signature is missing or wrong\n").into_response(),
+        Err(Refused::Malformed(why)) => (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response(),
+        Err(_) => later(),
+    }
+}
+
+/// The same answer for an unknown provider and for a wrong token.
+fn not_found() -> Response {
+    (StatusCode::NOT_FOUND, "there is no such address\n").into_response()
+}
+
+fn later() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")], "it cannot be taken now; try again later\n").into_response()
+}

@@ -1,0 +1,353 @@
+//! What comes in: receipts, replies and opt-outs that vendors tell, by webhook or when they are asked.
+//!
+//! [`Engine::webhook`] believes nothing before the address's token and the vendor's signature are right, and it returns
+//! only after everything that the request told is durable, so that a vendor may forget what it was thanked for. All of it
+//! may come twice, late, or in another order: recording is idempotent. A report that nobody signed is a hint: the
+//! vendor is asked, and only its answer counts.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::HeaderMap;
+use futures::FutureExt as _;
+
+use super::{Carrier, Engine};
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorKind, Result};
+use crate::provider::Provider;
+use crate::provider::exchange::{Delivery, Enquiry, Event, NotBelieved, Receipt, Reply};
+use crate::sms::message::MessageId;
+use crate::sms::number::Number;
+use crate::sms::reply::{self, Meaning};
+use crate::sms::untrusted;
+use crate::store::{NewReply, Record, Recorded, Report};
+
+/// How long a provider may take to read a webhook, or to answer a question that nobody waits for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often messages are looked up that are due to be.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How often a provider that tells by itself is looked at for hints that an earlier process left.
+const LOOK_SELDOM: Duration = Duration::from_secs(60);
+
+/// Messages that are looked up at the same time, for each provider.
+const LOOKS_AT_ONCE: u32 = 10;
+
+/// How often what is kept of a vendor's data is brought up to date.
+const REFRESH_EVERY: Duration = Duration::from_secs(3_600);
+
+/// The wait before a failed question to a vendor is asked again; it doubles, up to [`REFRESH_EVERY`].
+const FIRST_WAIT: Duration = Duration::from_secs(10);
+
+/// How often a vendor is told of an opt-out. Our own list holds whatever comes of it.
+const TELL_TRIES: u32 = 4;
+
+/// Longest id of a vendor that is recorded, in bytes.
+const MAX_VENDOR_ID: usize = 256;
+
+/// Longest reply that is kept, in characters: ten segments and more.
+const MAX_REPLY: usize = 2_000;
+
+/// The source of an opt-out that a person asked for in a reply.
+const BY_REPLY: &str = "reply";
+
+/// Why a webhook's request is refused.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Refused {
+    /// There is no such address: no such provider, a wrong token, or a provider that sends no webhooks.
+    NotFound,
+    /// The signature is missing or wrong.
+    Signature,
+    /// It does not read as documented; what is wrong, in words that quote nothing of it.
+    Malformed(String),
+    /// It could not be recorded: the vendor is to try again.
+    Unavailable(Error),
+}
+
+/// A provider's answer, within [`PATIENCE`]; a failure in its code is an error like others.
+async fn patiently<T>(engine: &Engine, ask: impl Future<Output = Result<T>>) -> Result<T> {
+    let unavailable = |why: &str| Err(Error::new(ErrorKind::ProviderUnavailable, why));
+    tokio::select! {
+        asked = AssertUnwindSafe(ask).catch_unwind() => asked.unwrap_or_else(|_| unavailable("the provider's code failed")),
+        () = engine.parts().clock.sleep(PATIENCE) => unavailable("the provider did not answer in time"),
+    }
+}
+
+impl Engine {
+    /// The carrier whose address this is, and the message that it was made for.
+    fn addressed(&self, provider: &str, token: &str) -> Option<(&Carrier, Option<MessageId>)> {
+        let carrier = self.parts().carriers.get(provider)?;
+        let message = carrier.callback.as_ref()?.read(token)?;
+        Some((carrier, message))
+    }
+
+    /// Whether this is an address that a vendor was given, so that a body is worth reading.
+    pub fn expects_webhook(&self, provider: &str, token: &str) -> bool {
+        self.addressed(provider, token).is_some()
+    }
+
+    /// Takes a webhook's request. Everything that it tells is durable when this returns.
+    ///
+    /// # Errors
+    /// [`Refused`], which says what to answer.
+    pub async fn webhook(&self, provider: &str, token: &str, headers: &HeaderMap, body: &[u8]) -> Result<(), Refused> {
+        let (carrier, message) = self.addressed(provider, token).ok_or(Refused::NotFound)?;
+        let delivery = Delivery { headers, body, message: message.as_ref(), now: self.parts().clock.now() };
+        let read = patiently(self, async { Ok(carrier.provider.events(&delivery).await) }).await.map_err(Refused::Unavailable)?;
+        let events = read.map_err(|why| match why {
+            NotBelieved::NotExpected => Refused::NotFound,
+            NotBelieved::Signature => {
+                tracing::warn!(provider, "a webhook without a right signature was refused");
+                Refused::Signature
+            }
+            NotBelieved::Malformed(words) => {
+                // Not the words: they are the provider's, and the body is not ours to log.
+                tracing::warn!(provider, "a webhook that does not read as documented was refused");
+                Refused::Malformed(untrusted::escape(&words))
+            }
+        })?;
+        tracing::debug!(provider, events = events.len(), "a webhook was read");
+        // In a task of its own: a vendor that hangs up does not stop half of it.
+        let (engine, name) = (self.clone(), carrier.name().to_owned());
+        let taken = self.apart(async move {
+            let carrier = engine.parts().carriers.get(&name).ok_or_else(|| Error::new(ErrorKind::Internal, "the provider is gone"))?;
+            engine.take_events(carrier, events).await
+        });
+        taken.await.map_err(|error| {
+            tracing::error!(provider, %error, "a webhook could not be recorded; the vendor will try again");
+            Refused::Unavailable(error)
+        })
+    }
+
+    /// Records what a provider tells. All of it is durable when this returns.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`]; part of it may be recorded then, and the whole may be told again.
+    pub async fn take_events(&self, carrier: &Carrier, events: Vec<Event>) -> Result<()> {
+        let provider = carrier.name();
+        let (mut receipts, mut others) = (Vec::new(), Vec::new());
+        for event in events {
+            match event {
+                Event::Receipt(Receipt { ref vendor_id, .. }) | Event::Hint { ref vendor_id, .. } | Event::Reply(Reply { ref vendor_id, .. })
+                    if vendor_id.is_empty() || vendor_id.len() > MAX_VENDOR_ID =>
+                {
+                    tracing::warn!(provider, "a report without a usable id was left out");
+                }
+                Event::Receipt(receipt) => receipts.push(receipt),
+                other => others.push(other),
+            }
+        }
+        // Together, so that the ledger syncs once for many.
+        for recorded in futures::future::join_all(receipts.into_iter().map(|receipt| self.post_receipt(provider, receipt))).await {
+            recorded?;
+        }
+        for event in others {
+            match event {
+                Event::Hint { vendor_id, message } => self.take_hint(carrier, &vendor_id, message.as_ref()).await?,
+                Event::Reply(reply) => self.take_reply(carrier, reply).await?,
+                Event::OptOut { number, is_out, at } => {
+                    let at = at.unwrap_or_else(|| self.parts().clock.now());
+                    match e164(&number) {
+                        Some(number) => drop(self.opt(provider, number.e164(), is_out, provider, at).await?),
+                        None => tracing::warn!(provider, "an opt-out that names no number was left out"),
+                    }
+                }
+                Event::Receipt(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Records one report of a provider.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub(super) async fn post_receipt(&self, provider: &str, receipt: Receipt) -> Result<()> {
+        let currency = self.guard().settings().currency;
+        let state = receipt.state;
+        let report = Report {
+            provider: provider.to_owned(),
+            vendor_id: receipt.vendor_id,
+            to: receipt.to.map(|to| e164(&to).map_or(to, |number| number.e164().to_owned())),
+            state,
+            at: receipt.at,
+            why: receipt.why.as_deref().map(untrusted::escape),
+            price_micros: receipt.price.filter(|price| price.currency == currency).map(|price| price.micros),
+        };
+        for id in self.parts().store.record_receipt(report, self.parts().clock.now()).await? {
+            tracing::debug!(message = %id, %state, "receipt");
+            self.changed(&id);
+        }
+        Ok(())
+    }
+
+    async fn take_hint(&self, carrier: &Carrier, vendor_id: &str, message: Option<&MessageId>) -> Result<()> {
+        let is_known = self.parts().store.hint(carrier.name(), vendor_id, message, self.parts().clock.now()).await?;
+        tracing::debug!(provider = carrier.name(), is_known, "a hint");
+        if is_known {
+            self.inner.hints.send_modify(|hints| *hints = hints.wrapping_add(1));
+        }
+        Ok(())
+    }
+
+    async fn take_reply(&self, carrier: &Carrier, reply: Reply) -> Result<()> {
+        let number = e164(&reply.from);
+        let meaning = reply::meaning(&reply.text);
+        let is_out = meaning == Meaning::Stop;
+        // Before the reply itself, and each time: when the reply is on record, what it asks for must be too.
+        let is_news = match (&number, meaning) {
+            (Some(number), Meaning::Stop | Meaning::Start) => self.opt(carrier.name(), number.e164(), is_out, BY_REPLY, reply.at).await?,
+            _ => false,
+        };
+        let new = NewReply {
+            provider: carrier.name().to_owned(),
+            vendor_id: reply.vendor_id,
+            from: number.as_ref().map_or_else(|| untrusted::escape(&reply.from), |number| number.e164().to_owned()),
+            to: untrusted::escape(&reply.to),
+            text: untrusted::escape_up_to(&reply.text, MAX_REPLY),
+            at: reply.at,
+            forward: self.parts().forward.is_some(),
+        };
+        let recorded = self.parts().store.record_reply(new, self.parts().clock.now()).await?;
+        let is_new = recorded != Recorded::Known;
+        if let Recorded::New(answered) = recorded {
+            tracing::debug!(provider = carrier.name(), message = answered.as_ref().map(MessageId::as_str), "a reply");
+            self.inner.forwards.notify_one();
+            if let Some(id) = answered {
+                self.changed(&id);
+            }
+        }
+        // A process that died in between has recorded the stop and told nobody.
+        let is_to_tell = is_news || (is_new && is_out);
+        if let Some(number) = number.filter(|_| is_to_tell && carrier.provider.capabilities().opt_outs) {
+            let (engine, provider) = (self.clone(), Arc::clone(&carrier.provider));
+            self.inner.tasks.spawn(async move { engine.tell_opt_out(provider, &number, is_out).await });
+        }
+        Ok(())
+    }
+
+    /// Records that a person wants no more texts, or wants them again. Returns whether that is news.
+    async fn opt(&self, provider: &str, number: &str, is_out: bool, source: &str, at: Timestamp) -> Result<bool> {
+        let is_news = self.parts().store.opt_out(number, is_out, source, at).await?;
+        if is_news {
+            tracing::info!(provider, is_out, "an opt-out was recorded");
+            self.inner.forwards.notify_one();
+        }
+        Ok(is_news)
+    }
+
+    async fn tell_opt_out(&self, provider: Arc<dyn Provider>, number: &Number, is_out: bool) {
+        let mut wait = FIRST_WAIT;
+        for tries in 1..=TELL_TRIES {
+            match patiently(self, provider.opt_out(number, is_out)).await {
+                Ok(()) => return,
+                Err(error) => tracing::warn!(provider = provider.name(), tries, %error, "the vendor could not be told of an opt-out"),
+            }
+            self.pause(wait).await;
+            if self.is_stopping() {
+                return;
+            }
+            wait *= 2;
+        }
+    }
+
+    /// Keeps what a provider holds of its vendor's data up to date, and records what the vendor tells by itself.
+    pub(super) async fn run_refresh(&self, name: String) {
+        let Some(carrier) = self.parts().carriers.get(&name) else { return };
+        let mut wait = FIRST_WAIT;
+        while !self.is_stopping() {
+            let refreshed = match patiently(self, carrier.provider.refresh()).await {
+                Ok(events) => self.take_events(carrier, events).await,
+                Err(error) => Err(error),
+            };
+            match refreshed {
+                Ok(()) => {
+                    self.pause(REFRESH_EVERY).await;
+                    wait = FIRST_WAIT;
+                }
+                Err(error) => {
+                    tracing::warn!(provider = name, %error, "the provider's data could not be brought up to date; it will be tried again");
+                    self.pause(wait).await;
+                    wait = (wait * 2).min(REFRESH_EVERY);
+                }
+            }
+        }
+    }
+
+    /// Looks up the messages of a provider that are due to be: now and then, and at once after a hint.
+    pub(super) async fn run_looks(&self, name: String) {
+        let Some(carrier) = self.parts().carriers.get(&name) else { return };
+        let rest = if carrier.provider.capabilities().receipts_by_poll { LOOK_EVERY } else { LOOK_SELDOM };
+        let mut hints = self.inner.hints.subscribe();
+        while !self.is_stopping() {
+            hints.borrow_and_update();
+            match self.look_up_due(carrier).await {
+                Ok(count) if count >= LOOKS_AT_ONCE => continue,
+                Ok(_) => {}
+                Err(error) => tracing::warn!(provider = name, %error, "messages to look up cannot be read; it will be tried again"),
+            }
+            tokio::select! {
+                () = self.pause(rest) => {}
+                _ = hints.changed() => {}
+            }
+        }
+    }
+
+    /// Asks the provider about what is due. Returns how many messages that were.
+    async fn look_up_due(&self, carrier: &Carrier) -> Result<u32> {
+        let due = self.parts().store.claim_looks(carrier.name(), LOOKS_AT_ONCE, self.parts().clock.now()).await?;
+        let count = u32::try_from(due.len()).unwrap_or(LOOKS_AT_ONCE);
+        // One question for all messages that one request carried.
+        let mut asked: Vec<Record> = Vec::with_capacity(due.len());
+        for record in due {
+            if !asked.iter().any(|other| other.vendor_id == record.vendor_id) {
+                asked.push(record);
+            }
+        }
+        futures::future::join_all(asked.iter().map(|record| self.look_up(carrier, record))).await;
+        Ok(count)
+    }
+
+    async fn look_up(&self, carrier: &Carrier, record: &Record) {
+        let (Some(vendor_id), Ok(to)) = (record.vendor_id.clone(), Number::parse(&record.to, None)) else { return };
+        let enquiry = Enquiry { id: record.id.clone(), vendor_id, to, created: record.created };
+        let looked = match patiently(self, carrier.provider.status(&enquiry)).await {
+            Ok(receipts) => {
+                let recorded = futures::future::join_all(receipts.into_iter().map(|receipt| self.post_receipt(carrier.name(), receipt))).await;
+                recorded.into_iter().collect::<Result<()>>()
+            }
+            Err(error) => Err(error),
+        };
+        // It is due again later, whatever went wrong.
+        if let Err(error) = looked {
+            tracing::warn!(message = %record.id, %error, "the provider could not be asked");
+        }
+    }
+}
+
+/// A number that a vendor wrote with its country code, with the `+` or without.
+fn e164(text: &str) -> Option<Number> {
+    let text = text.trim();
+    let is_bare = !text.is_empty() && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = if is_bare { Number::parse(&format!("+{text}"), None) } else { Number::parse(text, None) };
+    number.ok().filter(Number::is_possible)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vendors_spelling_of_a_number_is_read_with_its_country_code_only() {
+        let read = |text: &str| e164(text).map(|number| number.e164().to_owned());
+        for text in ["+33199000001", "33199000001", "0033199000001", " +33 1 99 00 00 01 "] {
+            assert_eq!(read(text).as_deref(), Some("+33199000001"), "{text}");
+        }
+        for text in ["", "0199000001", "36179", "ACME", "+", "12"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}
