@@ -93,7 +93,7 @@ impl Target {
         let url: Url =
             text.parse().map_err(|error| wrong(format!("forward.callback_url is no address such as https://crm.example.com/sms-events: {error}")))?;
         let is_secure = url.scheme() == "https";
-        if !is_secure && !(url.scheme() == "http" && settings.allow_private) {
+        if !(is_secure || url.scheme() == "http" && settings.allow_private) {
             return Err(wrong("forward.callback_url must begin with https://; http:// is for allow_private = true alone".to_owned()));
         }
         if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
