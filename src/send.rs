@@ -194,6 +194,10 @@ impl Engine {
             let engine = self.clone();
             self.inner.tasks.spawn(async move { engine.run_forwards().await });
         }
+        if self.parts().carriers.all().iter().any(|carrier| carrier.provider.capabilities().list) {
+            let engine = self.clone();
+            self.inner.tasks.spawn(async move { engine.run_reconcile().await });
+        }
     }
 
     async fn recover(&self) -> Result<()> {

@@ -83,6 +83,9 @@ async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, princip
     if let Some(principal) = principal {
         caller.principal = principal;
     }
+    if matches!(command, Command::Send(_) | Command::Bulk(_)) {
+        engine.refresh_prices().await;
+    }
     match command {
         Command::Send(command) => send(engine, caller, command).await,
         Command::Bulk(command) => bulk(engine, caller, command).await,

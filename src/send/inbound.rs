@@ -67,12 +67,12 @@ pub enum Refused {
     Unavailable(Error),
 }
 
-/// A provider's answer, within [`PATIENCE`]; a failure in its code is an error like others.
+/// A provider's answer, within [`PATIENCE`] and before a stop; a failure in its code is an error like others.
 async fn patiently<T>(engine: &Engine, ask: impl Future<Output = Result<T>>) -> Result<T> {
     let unavailable = |why: &str| Err(Error::new(ErrorKind::ProviderUnavailable, why));
     tokio::select! {
         asked = AssertUnwindSafe(ask).catch_unwind() => asked.unwrap_or_else(|_| unavailable("the provider's code failed")),
-        () = engine.parts().clock.sleep(PATIENCE) => unavailable("the provider did not answer in time"),
+        () = engine.pause(PATIENCE) => unavailable("the provider did not answer in time"),
     }
 }
 
@@ -254,16 +254,33 @@ impl Engine {
         }
     }
 
-    /// Keeps what a provider holds of its vendor's data up to date, and records what the vendor tells by itself.
+    async fn refresh(&self, carrier: &Carrier) -> Result<()> {
+        let events = patiently(self, carrier.provider.refresh()).await?;
+        self.take_events(carrier, events).await
+    }
+
+    /// Brings the price lists of vendors up to date, for a command that sends and ends. Without them the operator's rates
+    /// or the worst case are reserved.
+    pub async fn refresh_prices(&self) {
+        let carriers = self.parts().carriers.all().iter().filter(|carrier| carrier.provider.capabilities().prices);
+        for (name, refreshed) in futures::future::join_all(carriers.map(|carrier| async { (carrier.name(), self.refresh(carrier).await) })).await {
+            if let Err(error) = refreshed {
+                tracing::warn!(provider = name, %error, "the provider's data could not be brought up to date; it will be tried again");
+            }
+        }
+    }
+
+    /// Keeps what a provider holds of its vendor's data up to date, and records what the vendor tells by itself. Once, at
+    /// the start, it says what the operator should look at.
     pub(super) async fn run_refresh(&self, name: String) {
         let Some(carrier) = self.parts().carriers.get(&name) else { return };
+        let findings = patiently(self, carrier.provider.check()).await.unwrap_or_default();
+        for finding in findings.iter().filter(|finding| finding.is_warning) {
+            tracing::warn!(provider = name, finding = finding.text, "the operator should look at this provider");
+        }
         let mut wait = FIRST_WAIT;
         while !self.is_stopping() {
-            let refreshed = match patiently(self, carrier.provider.refresh()).await {
-                Ok(events) => self.take_events(carrier, events).await,
-                Err(error) => Err(error),
-            };
-            match refreshed {
+            match self.refresh(carrier).await {
                 Ok(()) => {
                     self.pause(REFRESH_EVERY).await;
                     wait = FIRST_WAIT;

@@ -5,6 +5,7 @@
 //! there proves nothing (a list may lag), so nothing is ever released by a look: only the operator can say "not sent".
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::prepare::digest_of;
 use super::route::Carrier;
@@ -27,6 +28,9 @@ const SKEW_MS: i64 = 120_000;
 
 /// How long after a message was handed over the vendor may note it, in milliseconds.
 const LATEST_MS: i64 = 600_000;
+
+/// How long a server waits before it looks for what is unknown, and between two looks.
+const LOOK_EVERY: Duration = Duration::from_secs(600);
 
 /// What looking for unknown messages found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -81,6 +85,21 @@ impl Engine {
             }
         }
         Ok(found)
+    }
+
+    /// Looks for what is unknown now and then.
+    pub(super) async fn run_reconcile(&self) {
+        while !self.is_stopping() {
+            self.pause(LOOK_EVERY).await;
+            if self.is_stopping() {
+                return;
+            }
+            match self.reconcile().await {
+                Ok(found) if found.settled.is_empty() => {}
+                Ok(found) => tracing::info!(settled = found.settled.len(), unknown = found.unknown.len(), "settled what the vendors have on record"),
+                Err(error) => tracing::warn!(%error, "what is unknown could not be looked for; it will be tried again"),
+            }
+        }
     }
 
     /// What the vendor has that can be these messages (all of one text to one recipient), and nothing else.

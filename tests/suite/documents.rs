@@ -169,8 +169,22 @@ fn the_architecture_names_every_module_table_and_crash_point() {
 fn the_logging_document_has_every_event() {
     let text = read("docs/LOGGING.md");
     let mut count = 0;
-    for name in ["app", "http", "send", "send/attempt", "send/bulk", "send/look", "send/queue", "provider/http", "mcp/render", "store/sqlite/writer"]
-    {
+    for name in [
+        "app",
+        "http",
+        "send",
+        "send/attempt",
+        "send/bulk",
+        "send/look",
+        "send/campaign",
+        "send/queue",
+        "send/reconcile",
+        "send/reconcile",
+        "send/campaign",
+        "provider/http",
+        "mcp/render",
+        "store/sqlite/writer",
+    ] {
         for event in read(&format!("src/{name}.rs")).split("tracing::").skip(1).filter(|rest| !rest.starts_with("level_filters")) {
             let call = event.split(");").next().unwrap().split("),\n").next().unwrap();
             let words = call.rsplit('"').nth(1).unwrap_or_else(|| panic!("{name}: {call}"));
