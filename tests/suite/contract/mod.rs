@@ -2,3 +2,5 @@
 
 mod provider;
 mod store;
+mod store_later;
+mod store_queue;

@@ -13,11 +13,11 @@ use sms_mcp::store::{
     Target,
 };
 
-const NOW: Timestamp = Timestamp(1_800_000_000_000);
-const HOLD: i64 = 100;
+pub(super) const NOW: Timestamp = Timestamp(1_800_000_000_000);
+pub(super) const HOLD: i64 = 100;
 
 /// A place where a ledger lives: it can be opened, and opened again as after a restart.
-trait Place {
+pub(super) trait Place {
     fn open(&self) -> Arc<dyn Store>;
 }
 
@@ -35,17 +35,17 @@ impl Place for SqlitePlace {
 }
 
 /// Every ledger that there is.
-fn places() -> Vec<Box<dyn Place>> {
+pub(super) fn places() -> Vec<Box<dyn Place>> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ledger.db");
     vec![Box::new(SqlitePlace { _folder: folder, file, opened: std::cell::Cell::new(0) })]
 }
 
-fn limits(spend: i64, messages: i64) -> Limits {
+pub(super) fn limits(spend: i64, messages: i64) -> Limits {
     Limits { spend_micros: Some(spend), messages: Some(messages) }
 }
 
-fn payer() -> Payer {
+pub(super) fn payer() -> Payer {
     Payer {
         principal: "alice".into(),
         base: BaseSession::Named("process-1".into()),
@@ -58,7 +58,7 @@ fn payer() -> Payer {
     }
 }
 
-fn draft(n: u32) -> Draft {
+pub(super) fn draft(n: u32) -> Draft {
     Draft {
         id: MessageId::new(NOW.as_millis(), u128::from(n)),
         to: format!("+3319900{n:04}"),
@@ -73,7 +73,7 @@ fn draft(n: u32) -> Draft {
     }
 }
 
-fn intent(drafts: Vec<Draft>) -> Intent {
+pub(super) fn intent(drafts: Vec<Draft>) -> Intent {
     Intent {
         payer: payer(),
         now: NOW,
@@ -90,13 +90,13 @@ fn intent(drafts: Vec<Draft>) -> Intent {
     }
 }
 
-fn queued(first: u32, count: u32) -> Intent {
+pub(super) fn queued(first: u32, count: u32) -> Intent {
     let batch = BatchDraft { id: BatchId::new(NOW.as_millis(), u128::from(first)), duplicates: vec!["+1".into()], refused: Vec::new() };
     Intent { batch: Some(batch), ..intent((first..first + count).map(draft).collect()) }
 }
 
 /// The budget rule alone, as the guard has it.
-fn by_budget() -> Decide {
+pub(super) fn by_budget() -> Decide {
     Arc::new(|_, facts| {
         let fits = |budget: &Budget| {
             !budget.frozen && budget.left_micros().is_none_or(|left| left >= HOLD) && budget.left_messages().is_none_or(|left| left > 0)
@@ -105,13 +105,13 @@ fn by_budget() -> Decide {
     })
 }
 
-fn ended(state: State, price: Option<i64>) -> Settlement {
+pub(super) fn ended(state: State, price: Option<i64>) -> Settlement {
     let code = (!matches!(state, State::Sent)).then_some(ErrorKind::ProviderRejected);
     let vendor_id = matches!(state, State::Sent).then(|| "v-1".to_owned());
     Settlement { at: NOW.plus_ms(5), state, vendor_id, price_micros: price, segments: None, code, why: None, free_key: false, look_at: None }
 }
 
-fn claim(limit: u32) -> Claim {
+pub(super) fn claim(limit: u32) -> Claim {
     Claim {
         now: NOW,
         limit,
@@ -124,15 +124,15 @@ fn claim(limit: u32) -> Claim {
     }
 }
 
-async fn state_of(store: &dyn Store, id: &MessageId) -> State {
+pub(super) async fn state_of(store: &dyn Store, id: &MessageId) -> State {
     store.message("alice", id).await.unwrap().unwrap().state
 }
 
-async fn budget(store: &dyn Store, scope: Scope) -> Budget {
+pub(super) async fn budget(store: &dyn Store, scope: Scope) -> Budget {
     store.budgets(payer(), NOW).await.unwrap().into_iter().find(|budget| budget.scope == scope).unwrap()
 }
 
-async fn take(store: &dyn Store, intent: Intent) {
+pub(super) async fn take(store: &dyn Store, intent: Intent) {
     let reservation = store.reserve(intent, by_budget()).await.unwrap();
     assert!(matches!(reservation, Reservation::Taken { .. }), "{reservation:?}");
 }

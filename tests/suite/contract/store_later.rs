@@ -1,0 +1,475 @@
+//! What every ledger must do with what comes later: receipts of shared ids, corrected prices, looks and hints, replies,
+//! people who want no more, and what the operator's own system is told.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use sms_mcp::clock::Timestamp;
+use sms_mcp::error::{Error, ErrorKind};
+use sms_mcp::sms::facts::Scope;
+use sms_mcp::sms::message::{MessageId, State};
+use sms_mcp::store::sqlite::SqliteStore;
+use sms_mcp::store::{Claim, Decide, Draft, Filter, Forward, Intent, NewReply, Recorded, Report, Reservation, Settlement, Store};
+
+use super::store::{HOLD, NOW, budget, claim, draft, ended, intent, places, queued, state_of, take};
+
+const DAY_MS: i64 = 86_400_000;
+
+fn report(state: State) -> Report {
+    Report { provider: "sandbox".into(), vendor_id: "v-1".into(), to: None, state, at: NOW.plus_ms(9), why: None, price_micros: None }
+}
+
+fn about(n: u32, state: State) -> Report {
+    Report { to: Some(draft(n).to), ..report(state) }
+}
+
+fn priced(state: State, price: i64) -> Report {
+    Report { price_micros: Some(price), ..report(state) }
+}
+
+fn lost() -> Settlement {
+    Settlement { code: Some(ErrorKind::OutcomeUnknown), why: Some("no answer".into()), ..ended(State::Unknown, None) }
+}
+
+fn drafts(numbers: impl IntoIterator<Item = u32>) -> Vec<MessageId> {
+    numbers.into_iter().map(|n| draft(n).id).collect()
+}
+
+async fn send(store: &dyn Store, n: u32) {
+    take(store, intent(vec![draft(n)])).await;
+    let vendor_id = Some(format!("v-{n}"));
+    store.settle(&draft(n).id, Settlement { vendor_id, ..ended(State::Sent, None) }).await.unwrap();
+}
+
+/// Takes these messages in one request; the first `settled` of them have their answer.
+async fn send_joint(store: &dyn Store, count: u32, settled: u32) {
+    take(store, queued(1, count)).await;
+    assert_eq!(store.claim(Claim { per_request: 50, ..claim(50) }).await.unwrap().messages.len(), count as usize);
+    for n in 1..=settled {
+        store.settle(&draft(n).id, ended(State::Sent, None)).await.unwrap();
+    }
+}
+
+/// What is held and what is spent, which every budget and the messages themselves must agree on.
+async fn money(store: &dyn Store) -> (i64, i64) {
+    let records = store.list(Filter { principal: "alice".into(), limit: 1_000, ..Filter::default() }).await.unwrap();
+    let held: i64 = records.iter().map(|record| record.held_micros).sum();
+    let spent: i64 = records.iter().filter_map(|record| record.price_micros).sum();
+    for budget in store.all_budgets().await.unwrap() {
+        assert_eq!((budget.held_micros, budget.spent_micros), (held, spent), "{}", budget.key);
+    }
+    (held, spent)
+}
+
+#[tokio::test]
+async fn a_report_speaks_of_its_recipient_or_of_all_that_share_the_id() {
+    for place in places() {
+        let store = place.open();
+        send_joint(&*store, 4, 4).await;
+        assert_eq!(store.record_receipt(about(2, State::Failed), NOW).await.unwrap(), drafts([2]));
+        assert!(store.record_receipt(about(9, State::Failed), NOW).await.unwrap().is_empty(), "nobody of them");
+        assert_eq!(store.record_receipt(report(State::Delivered), NOW).await.unwrap(), drafts([1, 3, 4]));
+        assert_eq!(state_of(&*store, &draft(2).id).await, State::Failed);
+        assert_eq!(money(&*store).await, (0, 4 * HOLD), "what was sent is paid for");
+    }
+}
+
+#[tokio::test]
+async fn early_reports_wait_for_their_recipient_and_those_about_all_for_the_last_one() {
+    for place in places() {
+        let store = place.open();
+        send_joint(&*store, 4, 0).await;
+        assert!(store.record_receipt(about(2, State::Failed), NOW).await.unwrap().is_empty());
+        store.settle(&draft(1).id, ended(State::Sent, None)).await.unwrap();
+        assert_eq!(state_of(&*store, &draft(1).id).await, State::Sent, "it is not about this one");
+        store.settle(&draft(2).id, ended(State::Sent, None)).await.unwrap();
+        assert_eq!(state_of(&*store, &draft(2).id).await, State::Failed);
+        // Now two have their answer and two have not.
+        assert_eq!(store.record_receipt(report(State::Delivered), NOW).await.unwrap(), drafts([1]));
+        for n in [3, 4] {
+            store.settle(&draft(n).id, ended(State::Sent, None)).await.unwrap();
+            assert_eq!(state_of(&*store, &draft(n).id).await, State::Delivered, "{n}");
+        }
+        // Nothing is left over for who gets the same id by mistake.
+        take(&*store, intent(vec![draft(9)])).await;
+        store.settle(&draft(9).id, ended(State::Sent, None)).await.unwrap();
+        assert_eq!(state_of(&*store, &draft(9).id).await, State::Sent);
+    }
+}
+
+#[tokio::test]
+async fn an_early_report_names_the_price_of_what_it_comes_before() {
+    for place in places() {
+        let store = place.open();
+        take(&*store, intent(vec![draft(1)])).await;
+        store.record_receipt(priced(State::Delivered, 30), NOW).await.unwrap();
+        store.settle(&draft(1).id, ended(State::Sent, Some(80))).await.unwrap();
+        assert_eq!(state_of(&*store, &draft(1).id).await, State::Delivered);
+        assert_eq!(money(&*store).await, (0, 30));
+    }
+}
+
+#[tokio::test]
+async fn a_price_that_comes_later_corrects_what_was_posted_and_a_higher_one_freezes() {
+    for place in places() {
+        let store = place.open();
+        send(&*store, 1).await;
+        assert!(store.record_receipt(priced(State::Sent, 40), NOW).await.unwrap().is_empty(), "the state is the same");
+        assert_eq!(money(&*store).await, (0, 40));
+        assert_eq!(store.record_receipt(priced(State::Delivered, 30), NOW).await.unwrap(), drafts([1]));
+        assert_eq!(money(&*store).await, (0, 30));
+        assert!(!budget(&*store, Scope::Day).await.frozen);
+        store.record_receipt(priced(State::Delivered, 900), NOW).await.unwrap();
+        assert_eq!(money(&*store).await, (0, 900));
+        for frozen in store.all_budgets().await.unwrap() {
+            assert!(frozen.frozen, "{}", frozen.key);
+            store.unfreeze(&frozen.key).await.unwrap();
+        }
+        store.record_receipt(priced(State::Delivered, 900), NOW).await.unwrap();
+        assert!(!budget(&*store, Scope::Day).await.frozen, "the same again is no news");
+        assert_eq!(store.message("alice", &draft(1).id).await.unwrap().unwrap().price_micros, Some(900));
+    }
+}
+
+#[tokio::test]
+async fn a_price_of_what_was_never_paid_for_changes_nothing() {
+    for place in places() {
+        let store = place.open();
+        take(&*store, intent(vec![draft(1)])).await;
+        let rejected = Settlement { vendor_id: Some("v-1".into()), ..ended(State::Rejected, None) };
+        store.settle(&draft(1).id, rejected).await.unwrap();
+        store.record_receipt(priced(State::Failed, 70), NOW).await.unwrap();
+        assert_eq!(money(&*store).await, (0, 0));
+        assert_eq!(budget(&*store, Scope::Day).await.messages, 0);
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_that_a_hint_gave_an_id_is_settled_by_a_report() {
+    for place in places() {
+        let store = place.open();
+        for (n, state, price, spent) in [(1, State::Delivered, Some(60), 60), (2, State::Sent, None, HOLD), (3, State::Rejected, None, 0)] {
+            let before = money(&*store).await;
+            take(&*store, intent(vec![draft(n)])).await;
+            store.settle(&draft(n).id, lost()).await.unwrap();
+            assert_eq!(money(&*store).await, (HOLD, before.1));
+            let vendor_id = format!("v-{n}");
+            assert!(store.hint("sandbox", &vendor_id, Some(&draft(n).id), NOW).await.unwrap());
+            let report = Report { vendor_id, price_micros: price, ..report(state) };
+            assert_eq!(store.record_receipt(report, NOW).await.unwrap(), drafts([n]));
+            assert_eq!(money(&*store).await, (0, before.1 + spent), "{state}");
+        }
+        let found = store.message("alice", &draft(1).id).await.unwrap().unwrap();
+        assert_eq!((found.code, found.why), (None, None), "it is unknown no longer");
+        assert_eq!(budget(&*store, Scope::Day).await.messages, 2);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_after_the_report_still_names_the_price() {
+    for place in places() {
+        let store = place.open();
+        take(&*store, intent(vec![draft(1)])).await;
+        store.hint("sandbox", "v-1", Some(&draft(1).id), NOW).await.unwrap();
+        assert_eq!(store.record_receipt(report(State::Delivered), NOW).await.unwrap(), drafts([1]));
+        let budgets = store.settle(&draft(1).id, ended(State::Sent, Some(70))).await.unwrap();
+        assert!(budgets.iter().all(|budget| budget.spent_micros == 70), "{budgets:?}");
+        assert_eq!((state_of(&*store, &draft(1).id).await, money(&*store).await), (State::Delivered, (0, 70)));
+    }
+}
+
+#[tokio::test]
+async fn looks_are_due_less_and_less_often_until_the_end_or_three_days() {
+    for place in places() {
+        let (store, other) = (place.open(), place.open());
+        let look_at = Some(NOW.plus_ms(10_000));
+        for n in [1, 2] {
+            take(&*store, intent(vec![draft(n)])).await;
+            let settlement = Settlement { at: NOW, look_at, vendor_id: Some(format!("v-{n}")), ..ended(State::Sent, None) };
+            store.settle(&draft(n).id, settlement).await.unwrap();
+        }
+        send(&*store, 3).await;
+        let looks = async |at: i64| {
+            let mut found: Vec<MessageId> = Vec::new();
+            for store in [&store, &other] {
+                found.extend(store.claim_looks("sandbox", 9, NOW.plus_ms(at)).await.unwrap().into_iter().map(|record| record.id));
+            }
+            found
+        };
+        assert!(looks(9_999).await.is_empty());
+        assert!(store.claim_looks("another", 9, NOW.plus_ms(10_000)).await.unwrap().is_empty());
+        assert_eq!(looks(10_000).await, drafts([1, 2]), "each to one process");
+        assert!(looks(19_999).await.is_empty());
+        store.record_receipt(report(State::Delivered), NOW).await.unwrap();
+        assert_eq!(looks(20_000).await, drafts([2]), "the first has ended");
+        assert!(looks(39_999).await.is_empty(), "after as long as it is old");
+        assert_eq!(looks(2 * DAY_MS).await, drafts([2]));
+        assert!(looks(2 * DAY_MS + 3_599_999).await.is_empty(), "an hour at most");
+        assert_eq!(looks(3 * DAY_MS).await, drafts([2]));
+        assert!(looks(30 * DAY_MS).await.is_empty(), "nobody asks any more");
+        assert!(store.hint("sandbox", "v-2", None, NOW.plus_ms(30 * DAY_MS)).await.unwrap());
+        assert_eq!(looks(30 * DAY_MS).await, drafts([2]), "but for a reason");
+        assert!(looks(40 * DAY_MS).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_longest_due_is_looked_up_first_and_a_restart_forgets_none() {
+    for place in places() {
+        let store = place.open();
+        for (n, due) in [(1, 300), (2, 100), (3, 200)] {
+            take(&*store, intent(vec![draft(n)])).await;
+            let settlement = Settlement { look_at: Some(NOW.plus_ms(due)), vendor_id: Some(format!("v-{n}")), ..ended(State::Sent, None) };
+            store.settle(&draft(n).id, settlement).await.unwrap();
+        }
+        store.close().await.unwrap();
+        let store = place.open();
+        let first: Vec<MessageId> = store.claim_looks("sandbox", 2, NOW.plus_ms(1_000)).await.unwrap().into_iter().map(|record| record.id).collect();
+        assert_eq!(first, drafts([2, 3]));
+    }
+}
+
+#[tokio::test]
+async fn a_hint_finds_a_message_by_either_id_and_proves_nothing() {
+    for place in places() {
+        let store = place.open();
+        let at = NOW.plus_ms(500);
+        take(&*store, intent(vec![draft(1)])).await;
+        assert!(store.hint("sandbox", "v-1", Some(&draft(1).id), at).await.unwrap());
+        assert!(store.claim_looks("sandbox", 9, at).await.unwrap().is_empty(), "its answer may still come");
+        store.settle(&draft(1).id, lost()).await.unwrap();
+        let due = store.claim_looks("sandbox", 9, at).await.unwrap();
+        assert_eq!((due.len(), due[0].vendor_id.as_deref(), due[0].state), (1, Some("v-1"), State::Unknown));
+        assert!(store.hint("sandbox", "forged", Some(&draft(1).id), at).await.unwrap());
+        let found = store.message("alice", &draft(1).id).await.unwrap().unwrap();
+        assert_eq!((found.vendor_id.as_deref(), found.state, found.held_micros), (Some("v-1"), State::Unknown, HOLD));
+        for (provider, vendor_id, message) in
+            [("another", "v-1", Some(draft(1).id)), ("sandbox", "v-9", Some(draft(9).id)), ("sandbox", "v-9", None), ("sandbox", "", None)]
+        {
+            assert!(!store.hint(provider, vendor_id, message.as_ref(), at).await.unwrap(), "{provider} {vendor_id}");
+        }
+        assert!(store.hint("sandbox", "v-1", Some(&draft(9).id), at).await.unwrap(), "the provider's id does as well");
+        // One id of a provider stands for one message to a person.
+        let again = Draft { to: draft(1).to, ..draft(2) };
+        take(&*store, intent(vec![again])).await;
+        store.settle(&draft(2).id, lost()).await.unwrap();
+        assert!(store.hint("sandbox", "v-1", Some(&draft(2).id), at).await.unwrap());
+        assert_eq!(store.message("alice", &draft(2).id).await.unwrap().unwrap().vendor_id, None);
+        let unknown: Vec<MessageId> = store.unknowns("sandbox", 9).await.unwrap().into_iter().map(|record| record.id).collect();
+        assert_eq!(unknown, drafts([1, 2]), "oldest first");
+        assert!(store.unknowns("another", 9).await.unwrap().is_empty());
+        assert_eq!(store.unknowns("sandbox", 1).await.unwrap().len(), 1);
+        assert!(store.has_vendor_id("sandbox", "v-1", &draft(1).to).await.unwrap());
+        for (provider, vendor_id, to) in [("another", "v-1", draft(1).to), ("sandbox", "v-2", draft(1).to), ("sandbox", "v-1", draft(5).to)] {
+            assert!(!store.has_vendor_id(provider, vendor_id, &to).await.unwrap());
+        }
+    }
+}
+
+fn reply(vendor_id: &str, n: u32, at: Timestamp) -> NewReply {
+    let (from, text) = (draft(n).to, format!("re {vendor_id}"));
+    NewReply { provider: "sandbox".into(), vendor_id: vendor_id.into(), from, to: "SENDER".into(), text, at, forward: false }
+}
+
+#[tokio::test]
+async fn a_reply_is_recorded_once_with_the_latest_message_before_it_that_may_have_arrived() {
+    for place in places() {
+        let store = place.open();
+        let to_first = |n, at: i64| Intent { now: NOW.plus_ms(at), ..intent(vec![Draft { to: draft(1).to, ..draft(n) }]) };
+        for (n, at) in [(1, 0), (2, 100_000), (3, 200_000), (4, 900_000)] {
+            take(&*store, to_first(n, at)).await;
+        }
+        store.settle(&draft(3).id, ended(State::Rejected, None)).await.unwrap();
+        let record =
+            async |vendor_id: &str, n: u32, at: i64| store.record_reply(reply(vendor_id, n, NOW.plus_ms(at)), NOW.plus_ms(at)).await.unwrap();
+        assert_eq!(record("r-1", 1, 300_000).await, Recorded::New(Some(draft(2).id)), "the third never left, the fourth came later");
+        assert_eq!(record("r-1", 1, 300_000).await, Recorded::Known);
+        assert_eq!(record("r-0", 1, 250_000).await, Recorded::New(Some(draft(2).id)));
+        assert_eq!(record("r-2", 1, 899_000).await, Recorded::New(Some(draft(4).id)), "clocks differ a little");
+        assert_eq!(record("r-3", 77, 300_000).await, Recorded::New(None), "a stranger");
+        assert_eq!(record("r-4", 1, 91 * DAY_MS).await, Recorded::New(None), "too long ago");
+        let other = NewReply { provider: "another".into(), ..reply("r-1", 1, NOW.plus_ms(300_000)) };
+        assert_eq!(store.record_reply(other, NOW).await.unwrap(), Recorded::New(None), "another provider's id, and its people");
+        store.close().await.unwrap();
+        let store = place.open();
+        let texts: Vec<String> = store.replies(&draft(2).id).await.unwrap().into_iter().map(|reply| reply.text).collect();
+        assert_eq!(texts, ["re r-0", "re r-1"], "oldest first");
+        assert_eq!(store.message("alice", &draft(2).id).await.unwrap().unwrap().replies, 2);
+        assert!(store.replies(&draft(1).id).await.unwrap().is_empty());
+        let listed = store.list(Filter { principal: "alice".into(), limit: 9, ..Filter::default() }).await.unwrap();
+        assert_eq!(listed.iter().map(|record| record.replies).collect::<Vec<_>>(), [1, 0, 2, 0]);
+    }
+}
+
+#[tokio::test]
+async fn who_wants_no_more_is_a_fact_and_what_is_queued_for_them_does_not_go() {
+    for place in places() {
+        let store = place.open();
+        take(&*store, queued(1, 3)).await;
+        take(&*store, intent(vec![Draft { to: draft(2).to, ..draft(9) }])).await;
+        let number = draft(2).to;
+        assert!(store.opt_out(&number, true, "reply", NOW).await.unwrap());
+        assert!(!store.opt_out(&number, true, "operator", NOW.plus_ms(5)).await.unwrap(), "it is known");
+        let refused = store.message("alice", &draft(2).id).await.unwrap().unwrap();
+        assert_eq!((refused.state, refused.code, refused.held_micros), (State::Rejected, Some(ErrorKind::OptedOut), 0));
+        assert_eq!(state_of(&*store, &draft(9).id).await, State::Attempting, "what is on its way cannot be stopped");
+        assert_eq!(money(&*store).await, (3 * HOLD, 0));
+        assert_eq!(budget(&*store, Scope::Day).await.messages, 3);
+        store.close().await.unwrap();
+        let store = place.open();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let notes = Arc::clone(&seen);
+        let look: Decide = Arc::new(move |_, facts| {
+            notes.lock().unwrap().push(facts.is_opted_out);
+            if facts.is_opted_out { Err(Error::new(ErrorKind::OptedOut, "no")) } else { Ok(()) }
+        });
+        let asked = Intent { all_or_none: false, preview: true, ..queued(1, 3) };
+        let answer = store.reserve(asked.clone(), Arc::clone(&look)).await.unwrap();
+        assert!(matches!(answer, Reservation::Taken { refused, .. } if refused.len() == 1 && refused[0].0 == 1));
+        store.opt_out(&draft(1).to, true, "operator", NOW.plus_ms(10)).await.unwrap();
+        let everybody: Vec<(String, String)> = store.opt_outs(9).await.unwrap().into_iter().map(|out| (out.number, out.source)).collect();
+        assert_eq!(everybody, [(draft(1).to, "operator".to_owned()), (number.clone(), "reply".to_owned())], "latest first");
+        assert_eq!(store.opt_outs(1).await.unwrap().len(), 1);
+        assert!(store.opt_out(&number, false, "operator", NOW).await.unwrap());
+        assert!(!store.opt_out(&number, false, "operator", NOW).await.unwrap());
+        store.reserve(asked, look).await.unwrap();
+        assert_eq!(*seen.lock().unwrap(), [false, true, false, true, false, false]);
+    }
+}
+
+fn event(forward: &Forward) -> Value {
+    serde_json::from_str(&forward.body).unwrap()
+}
+
+#[tokio::test]
+async fn every_change_of_a_forwarded_message_is_told_with_it_and_nothing_of_its_text() {
+    for place in places() {
+        let store = place.open();
+        let forwarded = |intent| Intent { forward: true, ..intent };
+        take(&*store, forwarded(queued(1, 5))).await;
+        store.claim(claim(4)).await.unwrap();
+        store.settle(&draft(1).id, ended(State::Sent, Some(70))).await.unwrap();
+        store.record_receipt(priced(State::Delivered, 60), NOW).await.unwrap();
+        store.settle(&draft(2).id, Settlement { why: Some("bad number".into()), ..ended(State::Rejected, None) }).await.unwrap();
+        store.settle(&draft(3).id, lost()).await.unwrap();
+        store.unclaim(drafts([4])).await.unwrap();
+        store.opt_out(&draft(4).to, true, "reply", NOW).await.unwrap();
+        store.cancel("alice", &sms_mcp::sms::message::BatchId::new(NOW.as_millis(), 1), NOW).await.unwrap();
+        take(&*store, intent(vec![draft(9)])).await;
+        store.settle(&draft(9).id, lost()).await.unwrap();
+        store.close().await.unwrap();
+        let store = place.open();
+        let told = store.claim_forwards(99, NOW, NOW.plus_ms(60_000)).await.unwrap();
+        let of = |forward: &Forward| {
+            let event = event(forward);
+            (event["type"].as_str().unwrap().to_owned(), event["data"]["id"].as_str().unwrap().to_owned(), event["data"]["code"].clone())
+        };
+        let expected = [
+            ("message.sent", 1, Value::Null),
+            ("message.delivered", 1, Value::Null),
+            ("message.failed", 2, json!("provider_rejected")),
+            ("message.unknown", 3, json!("outcome_unknown")),
+            ("message.failed", 4, json!("opted_out")),
+        ];
+        let expected: Vec<_> = expected.into_iter().map(|(name, n, code)| (name.to_owned(), draft(n).id.to_string(), code)).collect();
+        assert_eq!(told.iter().map(of).collect::<Vec<_>>(), expected);
+        let id = draft(1).id.to_string();
+        assert_eq!(
+            event(&told[1]),
+            json!({ "type": "message.delivered", "timestamp": NOW.plus_ms(9).rfc3339(), "data": {
+                "id": id, "status": "delivered", "principal": "alice", "to": draft(1).to, "segments": 1, "provider": "sandbox",
+                "price": { "amount": "0.00006", "currency": "USD" }, "provider_message_id": "v-1",
+                "batch": sms_mcp::sms::message::BatchId::new(NOW.as_millis(), 1) } })
+        );
+        assert_eq!(event(&told[2])["data"]["reason"], "bad number");
+        assert_eq!(told[1].id, format!("evt_{}_delivered", id.strip_prefix("msg_").unwrap()));
+        assert!(told.iter().all(|forward| !forward.body.contains("text ")), "no text");
+    }
+}
+
+#[tokio::test]
+async fn what_is_to_be_told_is_told_by_one_process_and_again_until_it_was_told() {
+    for place in places() {
+        let (store, other) = (place.open(), place.open());
+        take(&*store, Intent { forward: true, ..queued(1, 2) }).await;
+        for message in store.claim(claim(2)).await.unwrap().messages {
+            store.settle(&message.id, ended(State::Sent, None)).await.unwrap();
+        }
+        let mut heard = reply("r-1", 1, NOW.plus_ms(7));
+        heard.forward = true;
+        store.record_reply(heard.clone(), NOW).await.unwrap();
+        store.record_reply(heard, NOW).await.unwrap();
+        let again = NOW.plus_ms(60_000);
+        let first = store.claim_forwards(2, NOW, again).await.unwrap();
+        let second = other.claim_forwards(9, NOW, again).await.unwrap();
+        assert_eq!((first.len(), second.len()), (2, 1), "each once, and the reply once");
+        assert_eq!(
+            event(&second[0]),
+            json!({ "type": "message.replied", "timestamp": NOW.plus_ms(7).rfc3339(), "data": {
+                "from": draft(1).to, "to": "SENDER", "text": "re r-1", "provider": "sandbox", "in_reply_to": draft(1).id } })
+        );
+        store.forwarded(first[0].sequence, None).await.unwrap();
+        store.forwarded(first[1].sequence, Some(NOW.plus_ms(5_000))).await.unwrap();
+        drop(other); // It died while it told the reply.
+        assert!(store.claim_forwards(9, NOW.plus_ms(4_999), again).await.unwrap().is_empty());
+        let retried = store.claim_forwards(9, NOW.plus_ms(5_000), again).await.unwrap();
+        assert_eq!((retried.len(), retried[0].id == first[1].id, first[1].tries, retried[0].tries), (1, true, 1, 2));
+        let rest = store.claim_forwards(9, again, again.plus_ms(1)).await.unwrap();
+        assert_eq!(rest.len(), 2);
+        for forward in &rest {
+            store.forwarded(forward.sequence, None).await.unwrap();
+            store.forwarded(forward.sequence, None).await.unwrap();
+        }
+        assert!(store.claim_forwards(9, NOW.plus_ms(DAY_MS), again).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_made_once_for_all_processes() {
+    for place in places() {
+        let (store, other) = (place.open(), place.open());
+        assert_eq!(store.key("a", [1; 32]).await.unwrap(), [1; 32]);
+        assert_eq!(other.key("a", [2; 32]).await.unwrap(), [1; 32]);
+        assert_eq!(other.key("b", [3; 32]).await.unwrap(), [3; 32]);
+        store.close().await.unwrap();
+        assert_eq!(place.open().key("a", [4; 32]).await.unwrap(), [1; 32]);
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_of_the_first_version_is_brought_up_to_date_with_everything_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ledger.db");
+    let old = rusqlite::Connection::open(&file).unwrap();
+    old.execute_batch(include_str!("../../../src/store/migrations/0001_ledger.sql")).unwrap();
+    old.execute_batch(&format!(
+        "PRAGMA user_version = 1; PRAGMA application_id = {};
+         INSERT INTO budget (key, scope, held_micros, messages) VALUES ('total:USD', 0, 200, 2);
+         INSERT INTO message (id, principal, recipient, text, keep_text, digest, encoding, segments, state, provider, created_ms, changed_ms,
+                              held_micros, currency, budgets, owner, history)
+         VALUES ('{queued}', 'alice', '+33199000001', 'text 1', 1, x'{zeros}', 'GSM-7', 1, 1, 'sandbox', {now}, {now}, 100, 'USD', '1', NULL, '[1,{now}]'),
+                ('{lost}', 'alice', '+33199000002', 'text 2', 1, x'{zeros}', 'GSM-7', 1, 9, 'sandbox', {now}, {now}, 100, 'USD', '1', NULL, '[2,{now}],[9,{now}]');
+         INSERT INTO early_receipt VALUES ('v-1', 'sandbox', 4, {now}, NULL, {now});",
+        0x736d_736d,
+        queued = draft(1).id,
+        lost = draft(2).id,
+        zeros = "00".repeat(16),
+        now = NOW.as_millis(),
+    ))
+    .unwrap();
+    drop(old);
+    for opened in [1, 2] {
+        drop(SqliteStore::open(&file, NOW, [opened; 8]).unwrap());
+    }
+    let store = SqliteStore::open(&file, NOW, [3; 8]).unwrap();
+    let claimed = store.claim(Claim { adopt: true, ..claim(9) }).await.unwrap();
+    assert_eq!((claimed.messages.len(), claimed.messages[0].text.as_deref()), (1, Some("text 1")));
+    store.settle(&draft(1).id, ended(State::Sent, Some(70))).await.unwrap();
+    assert_eq!(state_of(&store, &draft(1).id).await, State::Delivered, "the early receipt was kept");
+    assert_eq!(store.unknowns("sandbox", 9).await.unwrap()[0].id, draft(2).id);
+    assert!(store.hint("sandbox", "v-2", Some(&draft(2).id), NOW).await.unwrap());
+    assert_eq!(store.claim_looks("sandbox", 9, NOW).await.unwrap().len(), 1);
+    assert_eq!(money(&store).await, (100, 70));
+    assert!(store.claim_forwards(9, NOW, NOW).await.unwrap().is_empty(), "nothing old is told");
+    take(&store, intent(vec![draft(3)])).await;
+}
