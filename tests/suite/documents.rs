@@ -272,3 +272,68 @@ async fn the_readmes_remote_server_lets_in_who_shows_the_token_and_calls_it_by_i
     let health = reqwest::get(server.url().replace("/mcp", "/healthz")).await.unwrap();
     assert_eq!(health.status().as_u16(), 200);
 }
+
+/// The columns of the README's table of providers, by the names of their capabilities.
+const CAPABILITIES: [(&str, &str); 12] = [
+    ("send", ""),
+    ("bulk in one request", "recipients_per_request"),
+    ("schedule", "schedule"),
+    ("status", "status"),
+    ("list", "list"),
+    ("balance", "balance"),
+    ("prices", "prices"),
+    ("receipts by push", "receipts_by_push"),
+    ("receipts by poll", "receipts_by_poll"),
+    ("replies", "replies"),
+    ("opt-outs", "opt_outs"),
+    ("lookup", "lookup"),
+];
+
+/// What a provider of the example can do, by capability: with everything set, or with nothing but what it demands.
+fn capabilities(table: &toml::Table, is_full: bool) -> Value {
+    use sms_mcp::provider::settings::{Callback, Setup};
+    let demanded = |name: &str| name == "kind" || name == "from" || name.ends_with("_env");
+    let table: toml::Table = table.iter().filter(|(name, _)| is_full || demanded(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
+    let text = toml::to_string(&toml::Table::from_iter([("provider".to_owned(), toml::Value::Array(vec![toml::Value::Table(table)]))])).unwrap();
+    let loaded = crate::settings::load_text(&text);
+    let clock: sms_mcp::clock::SharedClock = std::sync::Arc::new(sms_mcp::clock::SystemClock);
+    let callback = is_full.then(|| Callback::new("https://sms.example.com", "x", [1; 32]));
+    let provider = loaded.config.provider[0].build(Setup { clock, secrets: loaded.secrets[0].clone(), callback }).unwrap();
+    serde_json::to_value(provider.capabilities()).unwrap()
+}
+
+#[test]
+fn the_readme_says_what_each_provider_can_do() {
+    let example: toml::Table =
+        crate::settings::uncommented(|name| crate::settings::form_of(name).is_none_or(|form| form == "_env") && name != "outbox").parse().unwrap();
+    let mut rows =
+        vec![format!("| Provider | {} |", CAPABILITIES.map(|(title, _)| title).join(" | ")), format!("|---|{}", "---|".repeat(CAPABILITIES.len()))];
+    for table in example["provider"].as_array().unwrap() {
+        let table = table.as_table().unwrap();
+        let (full, bare) = (capabilities(table, true), capabilities(table, false));
+        let cell = |name: &str| match (&full[name], &bare[name]) {
+            (Value::Null, _) => "yes".to_owned(),
+            (Value::Bool(true), Value::Bool(true)) => "yes".to_owned(),
+            (Value::Bool(false), Value::Bool(false)) => "-".to_owned(),
+            (Value::Bool(_), _) => "if set up".to_owned(),
+            (most, less) => match (most.as_u64().unwrap(), less.as_u64().unwrap()) {
+                (0 | 1, _) => "-".to_owned(),
+                (most, less) if most == less => most.to_string(),
+                (most, _) => format!("{most} if set up"),
+            },
+        };
+        let kind = table["kind"].as_str().unwrap();
+        rows.push(format!("| `{kind}` | {} |", CAPABILITIES.map(|(_, name)| cell(name)).join(" | ")));
+    }
+    let path = file("README.md");
+    let readme = read("README.md");
+    let (begin, end) = ("<!-- what each provider can do: UPDATE_SNAPSHOTS=1 cargo test documents -->\n", "<!-- end -->");
+    let (before, rest) = readme.split_once(begin).unwrap();
+    let (written, after) = rest.split_once(end).unwrap();
+    let expected = format!("\n{}\n\n", rows.join("\n"));
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(path, format!("{before}{begin}{expected}{end}{after}")).unwrap();
+    } else {
+        assert_eq!(written, expected, "run UPDATE_SNAPSHOTS=1 cargo test documents");
+    }
+}

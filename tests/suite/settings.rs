@@ -11,7 +11,7 @@ use toml::Table;
 const FORMS: [&str; 3] = ["", "_env", "_file"];
 
 /// Which form of a secret a setting is, if it is one: every secret of the example has all three.
-fn form_of(name: &str) -> Option<&'static str> {
+pub fn form_of(name: &str) -> Option<&'static str> {
     let text = text();
     let base = name.strip_suffix("_env").or_else(|| name.strip_suffix("_file")).unwrap_or(name);
     let is_secret = FORMS.iter().all(|form| text.contains(&format!("\n#{base}{form} = ")));
@@ -33,12 +33,12 @@ fn commented_out(line: &str) -> Option<&str> {
 }
 
 /// The example with every commented table, and every commented setting for which `keep` says so.
-fn uncommented(keep: impl Fn(&str) -> bool) -> String {
+pub fn uncommented(keep: impl Fn(&str) -> bool) -> String {
     let is_kept = |line: &str| line.starts_with("#[") || commented_out(line).is_some_and(&keep);
     text().lines().map(|line| if is_kept(line) { line[1..].to_owned() } else { line.to_owned() }).collect::<Vec<_>>().join("\n")
 }
 
-fn load_text(text: &str) -> Loaded {
+pub fn load_text(text: &str) -> Loaded {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("token");
     std::fs::write(&secret, "s3cret\n").unwrap();
