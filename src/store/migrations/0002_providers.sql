@@ -6,6 +6,8 @@ ALTER TABLE message ADD COLUMN look_ms INTEGER;                      -- when to 
 -- batch's, negative. A report about all of them that comes before all are settled is kept for the others.
 ALTER TABLE message ADD COLUMN request INTEGER;
 CREATE INDEX message_look ON message (provider, look_ms) WHERE look_ms IS NOT NULL;
+-- The head of each provider's queue, however long another's is.
+CREATE INDEX message_queued ON message (provider, seq) WHERE state = 1;
 CREATE INDEX message_unknown ON message (provider, seq) WHERE state = 9;
 
 -- As before, and also whom it speaks of, and what it says about the price.
@@ -24,6 +26,7 @@ CREATE TABLE early_receipt (
 INSERT INTO early_receipt (vendor_id, provider, state, at_ms, why, received_ms)
     SELECT vendor_id, provider, state, at_ms, why, received_ms FROM early_receipt_1;
 DROP TABLE early_receipt_1;
+CREATE INDEX early_receipt_received ON early_receipt (received_ms);
 
 CREATE TABLE reply (
     seq         INTEGER PRIMARY KEY,

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::query::{COLUMNS, record_from};
 use super::rate::{self, Rate};
 use super::reserve::{Pace, step};
-use super::settle::{OPEN_COLUMNS, Open, Step, advance_and_post, open_from};
+use super::settle::{OPEN_COLUMNS, Open, QUEUED, Step, advance_and_post, open_from};
 use super::writer::JobResult;
 use crate::sms::message::{MessageId, State};
 use crate::store::{Claim, Claimed, Record};
@@ -20,7 +20,7 @@ const EXPIRE_AT_ONCE: i64 = 500;
 const LOOK_THROUGH: u32 = 500;
 
 /// What this instance may take. `?1` is the instance, `?2` whether it may also take what nobody owns.
-const MINE: &str = "state = 1 AND (owner = ?1 OR (owner IS NULL AND ?2))";
+const MINE: &str = "(owner = ?1 OR (owner IS NULL AND ?2))";
 
 /// See [`crate::store::Store::claim`].
 pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim) -> JobResult<Claimed> {
@@ -64,7 +64,7 @@ fn count_of(messages: &[Record]) -> u32 {
 fn expire(db: &Connection, owner: i64, claim: &Claim) -> JobResult<()> {
     let too_old = claim.now.plus_ms(-claim.max_age_ms).as_millis();
     let mut statement = db.prepare_cached(&format!(
-        "SELECT {OPEN_COLUMNS} FROM (SELECT {OPEN_COLUMNS}, created_ms FROM message WHERE {MINE} ORDER BY seq LIMIT ?4) WHERE created_ms < ?3"
+        "SELECT {OPEN_COLUMNS} FROM (SELECT {OPEN_COLUMNS}, created_ms FROM message WHERE {QUEUED} AND {MINE} ORDER BY seq LIMIT ?4) WHERE created_ms < ?3"
     ))?;
     let expired: Vec<Open> =
         statement.query_map(params![owner, claim.adopt, too_old, EXPIRE_AT_ONCE], open_from)?.collect::<rusqlite::Result<_>>()?;
@@ -80,7 +80,7 @@ fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32) -> JobResult<Vec<
     // What a frozen budget pays for waits until a person looked.
     const MAY_GO: &str =
         "provider = ?4 AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || f.id || ',') > 0)";
-    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE {MINE} AND {MAY_GO} ORDER BY seq LIMIT ?3"))?;
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE state = 1 AND {MINE} AND {MAY_GO} ORDER BY seq LIMIT ?3"))?;
     if claim.per_request <= 1 {
         return statement.query_map(params![owner, claim.adopt, most, claim.provider], record_from)?.collect();
     }

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::query::{COLUMNS, record_from};
-use super::settle::{OPEN_COLUMNS, Open, Step, apply, open_from};
+use super::settle::{ATTEMPTING, OPEN_COLUMNS, Open, Step, apply, open_from};
 use super::writer::JobResult;
 use crate::clock::Timestamp;
 use crate::sms::message::{MessageId, State};
@@ -41,10 +41,10 @@ pub(super) fn record_receipt(db: &Connection, report: &Report, now: Timestamp) -
 
 /// Whether a message of the same request still waits for its answer, so that it will have the report's id too.
 fn others_to_come(db: &Connection, report: &Report) -> JobResult<bool> {
-    db.prepare_cached(
+    db.prepare_cached(&format!(
         "SELECT EXISTS (SELECT 1 FROM message m WHERE m.vendor_id = ?1 AND m.provider = ?2 AND m.request IS NOT NULL
-                        AND EXISTS (SELECT 1 FROM message o WHERE o.state = 2 AND o.request = m.request))",
-    )?
+                        AND EXISTS (SELECT 1 FROM message WHERE {ATTEMPTING} AND request = m.request))",
+    ))?
     .query_row(params![report.vendor_id, report.provider], |row| row.get(0))
 }
 
@@ -95,10 +95,10 @@ pub(super) fn apply_early(db: &Connection, open: &mut Open, vendor_id: &str) -> 
     if found.is_empty() {
         return Ok(false);
     }
-    db.prepare_cached(
+    db.prepare_cached(&format!(
         "DELETE FROM early_receipt WHERE vendor_id = ?1 AND provider = ?2
-         AND (recipient = ?3 OR (recipient = '' AND NOT EXISTS (SELECT 1 FROM message WHERE state = 2 AND request = ?4)))",
-    )?
+         AND (recipient = ?3 OR (recipient = '' AND NOT EXISTS (SELECT 1 FROM message WHERE {ATTEMPTING} AND request = ?4)))",
+    ))?
     .execute(params![vendor_id, open.provider, open.recipient, open.request])?;
     for early in found {
         let asked = Step { price_micros: early.price_micros, ..Step::new(early.state, early.at, early.why.as_deref()) };

@@ -46,6 +46,12 @@ pub(super) fn open_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Open> {
     })
 }
 
+/// Messages in one of these states, found by the index of what is still to be done. SQLite takes a partial index only
+/// where the query repeats its condition word by word; without that each of these reads every message there ever was.
+pub(super) const QUEUED: &str = "state IN (0, 1, 2) AND state = 1";
+pub(super) const ATTEMPTING: &str = "state IN (0, 1, 2) AND state = 2";
+const QUEUED_OR_ATTEMPTING: &str = "state IN (0, 1, 2) AND state IN (1, 2)";
+
 /// How the money of a message moves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Posting {
@@ -225,7 +231,7 @@ fn lose(db: &Connection, sql: &str, values: impl rusqlite::Params, now: Timestam
 
 /// Gives back an instance's queued messages, and ends it. Returns how many were given back.
 fn release(db: &Connection, owner: i64) -> JobResult<u32> {
-    let released = db.prepare_cached("UPDATE message SET owner = NULL WHERE state = 1 AND owner = ?1")?.execute([owner])?;
+    let released = db.prepare_cached(&format!("UPDATE message SET owner = NULL WHERE {QUEUED} AND owner = ?1"))?.execute([owner])?;
     db.prepare_cached("DELETE FROM instance WHERE id = ?1")?.execute([owner])?;
     Ok(u32::try_from(released).unwrap_or(u32::MAX))
 }
@@ -234,7 +240,7 @@ const ORPHANED: &str = "owner IS NOT NULL AND owner NOT IN (SELECT id FROM insta
 
 /// Whether there is work of an owner that is not registered.
 pub(super) fn has_orphans(db: &Connection) -> rusqlite::Result<bool> {
-    db.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM message WHERE state IN (1, 2) AND {ORPHANED})"))?.query_row([], |row| row.get(0))
+    db.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM message WHERE {QUEUED_OR_ATTEMPTING} AND {ORPHANED})"))?.query_row([], |row| row.get(0))
 }
 
 /// See [`crate::store::Store::cancel`].
@@ -260,24 +266,26 @@ pub(super) fn recover(db: &Connection, own: i64, dead: &[Registered], now: Times
         if !statement.query_row(params![instance.id, instance.name], |row| row.get::<_, bool>(0))? {
             continue;
         }
-        recovered.unknown += lose(db, "state = 2 AND owner = ?1", [instance.id], now, "the process that was sending it ended before the answer")?;
+        recovered.unknown +=
+            lose(db, &format!("{ATTEMPTING} AND owner = ?1"), [instance.id], now, "the process that was sending it ended before the answer")?;
         recovered.released += release(db, instance.id)?;
     }
     // Whatever names an owner that is not registered has none.
-    recovered.unknown += lose(db, &format!("state = 2 AND {ORPHANED}"), [], now, "the process that was sending it ended before the answer")?;
-    let released = db.prepare_cached(&format!("UPDATE message SET owner = NULL WHERE state = 1 AND {ORPHANED}"))?.execute([])?;
+    recovered.unknown += lose(db, &format!("{ATTEMPTING} AND {ORPHANED}"), [], now, "the process that was sending it ended before the answer")?;
+    let released = db.prepare_cached(&format!("UPDATE message SET owner = NULL WHERE {QUEUED} AND {ORPHANED}"))?.execute([])?;
     recovered.released += u32::try_from(released).unwrap_or(u32::MAX);
     if let Some(before) = stale_before {
-        let sql = "state = 2 AND owner = ?1 AND changed_ms < ?2";
-        recovered.unknown += lose(db, sql, params![own, before.as_millis()], now, "no outcome was recorded in time")?;
+        let sql = format!("{ATTEMPTING} AND owner = ?1 AND changed_ms < ?2");
+        recovered.unknown += lose(db, &sql, params![own, before.as_millis()], now, "no outcome was recorded in time")?;
     }
     Ok(recovered)
 }
 
 /// What a process does last: see [`crate::store::Store::close`].
 pub(super) fn leave(db: &Connection, owner: i64) -> JobResult<()> {
-    let now: i64 = db.query_row("SELECT coalesce(max(changed_ms), 0) FROM message WHERE state = 2 AND owner = ?1", [owner], |row| row.get(0))?;
-    lose(db, "state = 2 AND owner = ?1", [owner], Timestamp(now), "the server stopped before the answer")?;
+    let now: i64 =
+        db.query_row(&format!("SELECT coalesce(max(changed_ms), 0) FROM message WHERE {ATTEMPTING} AND owner = ?1"), [owner], |row| row.get(0))?;
+    lose(db, &format!("{ATTEMPTING} AND owner = ?1"), [owner], Timestamp(now), "the server stopped before the answer")?;
     release(db, owner)?;
     Ok(())
 }
@@ -315,4 +323,33 @@ pub(super) fn hand_on(db: &Connection, owner: i64, id: &MessageId, provider: &st
 pub(super) fn key(db: &Connection, name: &str, fresh: [u8; 32]) -> JobResult<[u8; 32]> {
     db.prepare_cached("INSERT INTO key (name, bytes) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING")?.execute(params![name, fresh])?;
     db.prepare_cached("SELECT bytes FROM key WHERE name = ?1")?.query_row([name], |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::store::sqlite::MIGRATIONS;
+
+    #[test]
+    fn what_is_still_to_be_done_is_found_without_reading_what_is_done() {
+        let db = Connection::open_in_memory().unwrap();
+        MIGRATIONS.iter().for_each(|migration| db.execute_batch(migration).unwrap());
+        let by_index = [
+            (format!("SELECT text FROM message WHERE {QUEUED} ORDER BY seq LIMIT 1"), "message_open (state=?)"),
+            (format!("SELECT text FROM message WHERE {ATTEMPTING} AND owner = 1"), "message_open (state=?)"),
+            (format!("SELECT text FROM message WHERE {QUEUED_OR_ATTEMPTING}"), "message_open (state=?)"),
+            ("SELECT text FROM message WHERE state = 1 AND provider = ?1 ORDER BY seq".to_owned(), "message_queued (provider=?)"),
+            ("SELECT text FROM message WHERE state = 9 AND provider = ?1 ORDER BY seq".to_owned(), "message_unknown (provider=?)"),
+        ];
+        for (sql, index) in by_index {
+            let plan: Vec<String> = db
+                .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+                .and_then(|mut statement| {
+                    statement.query_map(rusqlite::params_from_iter(sql.contains('?').then_some("x")), |row| row.get(3))?.collect()
+                })
+                .unwrap();
+            assert!(plan.iter().any(|line| line.ends_with(index)) && plan.len() == 1, "{sql}: {plan:?}");
+        }
+    }
 }
