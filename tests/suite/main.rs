@@ -8,6 +8,7 @@ mod contract;
 mod documents;
 mod engine;
 mod http;
+mod inbound;
 mod malformed;
 mod phones;
 mod promises;
