@@ -52,6 +52,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// The waits before an event is tried again, in milliseconds; the last one stays.
 const WAITS_MS: [i64; 5] = [5_000, 30_000, 120_000, 600_000, 3_600_000];
 
+/// How often an event is tried at most, whatever `give_up_after` says: more than a year.
+const MOST_TRIES: usize = 10_000;
+
 /// Where events are told.
 pub struct Target {
     url: Url,
@@ -185,12 +188,16 @@ impl Target {
 
     /// When to try an event again after so many tries; nothing where it is given up.
     fn next(&self, event: &Forward, now: Timestamp, random: u64) -> Option<Timestamp> {
-        let index = usize::try_from(event.tries.saturating_sub(1)).unwrap_or(usize::MAX).min(WAITS_MS.len() - 1);
-        let wait = WAITS_MS.get(index).copied().unwrap_or(3_600_000);
+        let index = usize::try_from(event.tries.saturating_sub(1)).unwrap_or(usize::MAX).min(MOST_TRIES);
+        let wait_of = |index: usize| WAITS_MS.get(index.min(WAITS_MS.len() - 1)).copied().unwrap_or(3_600_000);
+        let wait = wait_of(index);
+        // How long it was tried, and not how old it is: what comes late, or was told while this server was off, has the
+        // same time.
+        let tried = (0..=index).map(wait_of).fold(0, i64::saturating_add);
         // Up to a fifth more, so that what failed together does not come back together.
         let jitter = i64::try_from(random % 1_000).unwrap_or(0) * wait / 5_000;
         let next = now.plus_ms(wait.saturating_add(jitter));
-        (next.as_millis().saturating_sub(event.at.as_millis()) <= self.give_up_after_ms).then_some(next)
+        (tried <= self.give_up_after_ms && index < MOST_TRIES).then_some(next)
     }
 }
 
@@ -504,6 +511,7 @@ mod tests {
         let waits: Vec<i64> = (1..=7).map(|tries| after(tries, 0, 0).unwrap()).collect();
         assert_eq!(waits, [5_000, 30_000, 120_000, 600_000, 3_600_000, 3_600_000, 3_600_000]);
         assert_eq!(after(1, 0, 999), Some(5_999));
-        assert_eq!(after(80, 72 * 3_600_000 - 1_000, 0), None, "it would be tried after the time to give up");
+        assert!(after(72, 0, 0).is_some() && after(76, 0, 0).is_none(), "72 hours of waits");
+        assert_eq!(after(u32::MAX, 0, 0), None);
     }
 }

@@ -81,7 +81,8 @@ impl Engine {
     fn addressed(&self, provider: &str, token: &str) -> Option<(&Carrier, Option<MessageId>)> {
         let carrier = self.parts().carriers.get(provider)?;
         let message = carrier.callback.as_ref()?.read(token)?;
-        Some((carrier, message))
+        let is_ours = message.as_ref().is_none_or(|id| id.as_str().starts_with(MessageId::PREFIX));
+        is_ours.then_some((carrier, message))
     }
 
     /// Whether this is an address that a vendor was given, so that a body is worth reading.

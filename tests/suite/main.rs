@@ -9,6 +9,7 @@ mod documents;
 mod engine;
 mod fake;
 mod http;
+mod inbound;
 mod malformed;
 mod phones;
 mod promises;

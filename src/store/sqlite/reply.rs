@@ -17,6 +17,9 @@ const ANSWERS_MS: i64 = 90 * 24 * 3_600_000;
 /// whole minutes.
 const CLOCKS_DIFFER_MS: i64 = 60_000;
 
+/// The source of what the operator decided: nobody else takes it back.
+const BY_OPERATOR: &str = "operator";
+
 /// See [`crate::store::Store::record_reply`]. What still waits in the queue, and what never left, answers nothing.
 pub(super) fn record_reply(db: &Connection, reply: &NewReply, now: Timestamp) -> JobResult<Recorded> {
     let answered: Option<(i64, String)> = db
@@ -59,14 +62,24 @@ pub(super) fn is_out(db: &Connection, number: &str) -> JobResult<bool> {
     db.prepare_cached("SELECT EXISTS (SELECT 1 FROM opt_out WHERE number = ?1)")?.query_row([number], |row| row.get(0))
 }
 
-/// See [`crate::store::Store::opt_out`]. Who said so first, and when, stays.
+/// See [`crate::store::Store::opt_out`]. Who said so first stays.
 pub(super) fn opt_out(db: &Connection, number: &str, is_out: bool, source: &str, at: Timestamp) -> JobResult<bool> {
     if !is_out {
-        return Ok(db.prepare_cached("DELETE FROM opt_out WHERE number = ?1")?.execute([number])? > 0);
+        let gone = db.prepare_cached("DELETE FROM opt_out WHERE number = ?1 AND at_ms <= ?2 AND (source <> ?4 OR ?3 = ?4)")?.execute(params![
+            number,
+            at.as_millis(),
+            source,
+            BY_OPERATOR
+        ])?;
+        return Ok(gone > 0);
     }
     let added = db
         .prepare_cached("INSERT INTO opt_out (number, at_ms, source) VALUES (?1, ?2, ?3) ON CONFLICT (number) DO NOTHING")?
         .execute(params![number, at.as_millis(), source])?;
+    if added == 0 {
+        // When it was said last, so that an older wish to the contrary, which comes late, changes nothing.
+        db.prepare_cached("UPDATE opt_out SET at_ms = max(at_ms, ?2) WHERE number = ?1")?.execute(params![number, at.as_millis()])?;
+    }
     let mut statement = db.prepare_cached(&format!("SELECT {OPEN_COLUMNS} FROM message WHERE recipient = ?1 AND state IN (0, 1) ORDER BY seq"))?;
     let queued: Vec<Open> = statement.query_map([number], open_from)?.collect::<rusqlite::Result<_>>()?;
     for mut open in queued {
