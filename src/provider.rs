@@ -7,6 +7,7 @@
 //! To add one: its file with a `Config` that implements [`Settings`](settings::Settings), one line in `kinds!` below, a
 //! fake of it for the contract suite, and a row in `docs/PROVIDERS.md`.
 
+pub mod a2p_pro;
 pub mod exchange;
 pub mod http;
 pub mod sandbox;
@@ -54,6 +55,8 @@ kinds! {
     Sandbox(sandbox),
     /// SMS for AI (`www.smsforai.com`).
     SmsForAi(sms_for_ai),
+    /// A2P Pro (`www.a2ppro.com`).
+    A2pPro(a2p_pro),
 }
 
 impl ProviderConfig {

@@ -1,5 +1,6 @@
 //! Each provider, and the HTTP client that the REST ones share, before a fake of its vendor.
 
+pub mod a2p_pro;
 pub mod http;
 pub mod sms_for_ai;
 

@@ -38,6 +38,8 @@ fn cases() -> Vec<Case> {
         before("sms_for_ai", fake::sms_for_ai::SmsForAi::default(), vendors::sms_for_ai::provider, |vendor| {
             vendor.messages.iter().map(|message| message.to.clone()).collect()
         }),
+        before("a2p_pro", fake::a2p_pro::A2pPro::default(), vendors::a2p_pro::provider, fake::a2p_pro::A2pPro::recipients),
+        before("a2p_pro", fake::a2p_pro::A2pPro::default(), vendors::a2p_pro::bulk_provider, fake::a2p_pro::A2pPro::recipients),
     ]
 }
 

@@ -1,0 +1,411 @@
+//! A2P Pro: one message a request unless `bulk` says otherwise, look-ups by id, and webhooks that nobody signs.
+//!
+//! Where the server has a public address each message carries a callback address of its own with a token that cannot be
+//! guessed. Even so a webhook is only a hint: what it says is believed after a look-up. How the vendor answers a request
+//! to several recipients is not documented, so that is off by default; with `bulk` every likely form is read, and a
+//! recipient whom the answer does not name is unknown.
+//!
+//! Source: `https://www.a2ppro.com/api-docs`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::clock::{SharedClock, Timestamp};
+use crate::error::{Error, ErrorKind, Result};
+use crate::provider::exchange::{Delivery, Enquiry, Event, Finding, NotBelieved, Receipt};
+use crate::provider::http::{self, Answer, Client, Dialect, Request, path_part, unreadable};
+use crate::provider::settings::{Callback, Rate, SecretSetting, Settings, Setup};
+use crate::provider::{Capabilities, Outcome, Provider, Submission};
+use crate::setting::SecretText;
+use crate::sms::message::State;
+use crate::sms::money::Money;
+use crate::sms::number::Number;
+
+/// Most recipients of one request that can be configured: the answer about them must stay well under a megabyte.
+const MAX_BULK: u16 = 1_000;
+
+/// An id that no message has: asking for it shows whether the key is taken.
+const NO_MESSAGE: &str = "m-0";
+
+/// Settings of A2P Pro.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "A2pPro")]
+pub struct Config {
+    /// Your name for it, shown in answers.
+    pub name: String,
+    /// Where its API is.
+    pub base_url: String,
+    /// The API key. Better: api_key_env or api_key_file.
+    #[serde(skip_serializing)]
+    #[schemars(with = "Option<String>")]
+    pub api_key: Option<SecretText>,
+    /// Name of an environment variable with the API key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_env: Option<String>,
+    /// File with the API key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_file: Option<PathBuf>,
+    /// Sender ID or number where a call names none. It must be set: the vendor takes no message without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Whether equal texts go to several recipients in one request. The vendor does not document how it answers that.
+    pub bulk: bool,
+    /// Most recipients of one request with `bulk`.
+    pub bulk_size: u16,
+    /// The connection.
+    pub http: http::Settings,
+    /// How fast it may be used.
+    pub rate: Rate,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            name: "a2p_pro".to_owned(),
+            base_url: "https://api.a2ppro.com/v1".to_owned(),
+            api_key: None,
+            api_key_env: None,
+            api_key_file: None,
+            from: None,
+            bulk: false,
+            bulk_size: 100,
+            http: http::Settings::default(),
+            rate: Rate::default(),
+        }
+    }
+}
+
+impl Settings for Config {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn secrets(&self) -> Vec<SecretSetting<'_>> {
+        let (env, file) = (self.api_key_env.as_deref(), self.api_key_file.as_deref());
+        vec![SecretSetting { name: "api_key", inline: self.api_key.as_ref(), env, file, is_required: true }]
+    }
+
+    fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        if self.from.as_deref().is_none_or(str::is_empty) {
+            return Err("`from` is not set; A2P Pro takes no message without a sender ID or number".to_owned());
+        }
+        if !(1..=MAX_BULK).contains(&self.bulk_size) {
+            return Err(format!("bulk_size is {}; it must be from 1 to {MAX_BULK}", self.bulk_size));
+        }
+        http::base_url(&self.base_url).map(drop)
+    }
+
+    fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {
+        let key = setup.secrets.demand("api_key")?;
+        let client = Client::new(&self.name, &self.base_url, &self.http, Arc::clone(&setup.clock), Refusals)?;
+        Ok(Arc::new(A2pPro { config: self.clone(), key, client, clock: setup.clock, callback: setup.callback }))
+    }
+}
+
+/// The provider. See the module's text.
+pub struct A2pPro {
+    config: Config,
+    key: SecretText,
+    client: Client,
+    clock: SharedClock,
+    callback: Option<Callback>,
+}
+
+/// What is sent.
+#[derive(Serialize)]
+struct Body<'a> {
+    to: Recipients<'a>,
+    from: &'a str,
+    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    callback_url: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Recipients<'a> {
+    One(&'a str),
+    Many(Vec<&'a str>),
+}
+
+/// The vendor's errors: `{"code", "message"}`, perhaps below `error`. Its codes say no more than its statuses do.
+struct Refusals;
+
+impl Dialect for Refusals {
+    fn words(&self, answer: &Answer) -> Option<String> {
+        let body: Value = answer.json().ok()?;
+        let error = body.get("error").filter(|error| error.is_object()).unwrap_or(&body);
+        let words: Vec<&str> = ["code", "message"].into_iter().filter_map(|name| error.get(name)?.as_str()).collect();
+        (!words.is_empty()).then(|| words.join(": "))
+    }
+}
+
+/// One message as the vendor shows it, or one answer that stands for several.
+struct Shown<'a> {
+    id: Option<String>,
+    status: Option<&'a str>,
+    /// Whom it speaks of: nobody in particular, one, or several that share the id.
+    to: Vec<&'a str>,
+    segments: Option<u32>,
+    delivered: Option<Timestamp>,
+    why: Option<String>,
+}
+
+/// A text, or a number as text.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// The vendor's id of a message: `id`, and `message_id` in an older edition of its page.
+fn id_of(body: &Value) -> Option<String> {
+    ["id", "message_id"].into_iter().find_map(|name| text(body.get(name)?))
+}
+
+/// Whether both are the same number, however the vendor writes it.
+fn is_same(vendors: &str, number: &str) -> bool {
+    vendors.bytes().filter(u8::is_ascii_digit).eq(number.bytes().filter(u8::is_ascii_digit))
+}
+
+impl<'a> Shown<'a> {
+    /// Every message of an answer: an object, an array, or either below `data` or `messages`.
+    fn all(body: &'a Value) -> Vec<Self> {
+        let inner = ["data", "messages"].into_iter().find_map(|name| body.get(name));
+        match inner.unwrap_or(body) {
+            Value::Array(items) => items.iter().map(Self::read).collect(),
+            item => vec![Self::read(item)],
+        }
+    }
+
+    fn read(body: &'a Value) -> Self {
+        let to = match body.get("to") {
+            Some(Value::String(to)) => vec![to.as_str()],
+            Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        };
+        let time = |name: &str| Timestamp::parse(body.get(name)?.as_str()?);
+        Self {
+            id: id_of(body),
+            status: body.get("status").and_then(Value::as_str),
+            to,
+            segments: body.get("segments").and_then(Value::as_u64).and_then(|count| u32::try_from(count).ok()),
+            delivered: time("delivered_at"),
+            why: ["error_code", "code", "error"].into_iter().find_map(|name| text(body.get(name)?)),
+        }
+    }
+
+    fn names(&self, number: &str) -> bool {
+        self.to.iter().any(|to| is_same(to, number))
+    }
+
+    /// `queued` and `sent` are both on the way.
+    fn state(&self) -> State {
+        match self.status {
+            Some("delivered") => State::Delivered,
+            Some("failed") => State::Failed,
+            _ => State::Sent,
+        }
+    }
+
+    fn accepted(&self) -> Outcome {
+        // Where it speaks of several nobody knows whether the segments are those of one or of all.
+        let segments = self.segments.filter(|_| self.to.len() <= 1);
+        Outcome::Accepted { vendor_id: self.id.clone(), status: self.state(), segments, price: None }
+    }
+}
+
+/// What an answer to a request with several recipients says of one of them.
+fn outcome_of(submission: &Submission, shown: &[Shown<'_>], answer: &Answer) -> Outcome {
+    let named = shown.iter().find(|shown| shown.names(submission.to.e164()));
+    // One answer that names nobody stands for all.
+    let found = named.or(match shown {
+        [all] if all.to.is_empty() => Some(all),
+        _ => None,
+    });
+    match found.filter(|shown| shown.id.is_some()) {
+        Some(shown) => shown.accepted(),
+        None => unreadable(answer, "the answer names no message for this recipient"),
+    }
+}
+
+impl A2pPro {
+    fn sender<'a>(&'a self, submission: &'a Submission) -> &'a str {
+        submission.from.as_deref().or(self.config.from.as_deref()).unwrap_or_default()
+    }
+
+    fn request(&self, first: &Submission, to: Recipients<'_>) -> Request {
+        let message = matches!(to, Recipients::One(_)).then_some(&first.id);
+        let callback_url = self.callback.as_ref().map(|callback| callback.url(message));
+        let body = Body { to, from: self.sender(first), text: &first.text, callback_url };
+        Request::post("messages").bearer(&self.key).id(first.id.as_str()).json(&body)
+    }
+
+    /// Sends one text to several in one request. As many outcomes as submissions.
+    async fn send_group(&self, first: &Submission, group: &[&Submission]) -> Vec<Outcome> {
+        if group.len() == 1 {
+            return vec![self.send(first).await];
+        }
+        let numbers = group.iter().map(|submission| submission.to.e164()).collect();
+        let answer = match self.client.submit(&self.request(first, Recipients::Many(numbers))).await {
+            Ok(answer) => answer,
+            Err(outcome) => return vec![outcome; group.len()],
+        };
+        match answer.json::<Value>() {
+            Ok(body) => {
+                let shown = Shown::all(&body);
+                group.iter().map(|submission| outcome_of(submission, &shown, &answer)).collect()
+            }
+            Err(why) => vec![unreadable(&answer, &why); group.len()],
+        }
+    }
+
+    /// The submissions' places by request: one text and one sender each, in the order in which they came.
+    fn groups(&self, submissions: &[Submission]) -> Vec<Vec<usize>> {
+        let most = usize::from(self.capabilities().recipients_per_request);
+        let mut groups: Vec<(&Submission, Vec<usize>)> = Vec::new();
+        for (place, submission) in submissions.iter().enumerate() {
+            let fits = |(first, places): &&mut (&Submission, Vec<usize>)| {
+                places.len() < most && first.text == submission.text && self.sender(first) == self.sender(submission)
+            };
+            match groups.iter_mut().find(fits) {
+                Some((_, places)) => places.push(place),
+                None => groups.push((submission, vec![place])),
+            }
+        }
+        groups.into_iter().map(|(_, places)| places).collect()
+    }
+}
+
+#[async_trait]
+impl Provider for A2pPro {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            recipients_per_request: if self.config.bulk { self.config.bulk_size } else { 1 },
+            status: true,
+            receipts_by_push: self.callback.is_some(),
+            // Also where webhooks come: one that is lost must not leave a message open for ever.
+            receipts_by_poll: true,
+            ..Capabilities::SEND_ONLY
+        }
+    }
+
+    fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    fn price(&self, _: &Number, _: u32) -> Option<Money> {
+        None
+    }
+
+    async fn send(&self, submission: &Submission) -> Outcome {
+        let answer = match self.client.submit(&self.request(submission, Recipients::One(submission.to.e164()))).await {
+            Ok(answer) => answer,
+            Err(outcome) => return outcome,
+        };
+        let body = match answer.json::<Value>() {
+            Ok(body) => body,
+            Err(why) => return unreadable(&answer, &why),
+        };
+        match Shown::all(&body).as_slice() {
+            [shown] if shown.id.is_some() => shown.accepted(),
+            _ => unreadable(&answer, "the answer has no id"),
+        }
+    }
+
+    /// One request for each text and sender, one after the other. After one that was lost or not sent no other begins.
+    async fn send_many(&self, submissions: &[Submission]) -> Vec<Outcome> {
+        let not_begun = Outcome::NotSent { retry_after_ms: None, why: "an earlier request of this batch had no answer".to_owned() };
+        let mut outcomes = vec![not_begun; submissions.len()];
+        for places in self.groups(submissions) {
+            let group: Vec<&Submission> = places.iter().filter_map(|place| submissions.get(*place)).collect();
+            let Some(first) = group.first() else { continue };
+            let answered = self.send_group(first, &group).await;
+            let retry = answered.iter().find_map(|outcome| match outcome {
+                Outcome::NotSent { retry_after_ms, .. } => Some(*retry_after_ms),
+                Outcome::Unknown { .. } => Some(None),
+                _ => None,
+            });
+            for (place, outcome) in places.into_iter().zip(answered) {
+                if let Some(slot) = outcomes.get_mut(place) {
+                    *slot = outcome;
+                }
+            }
+            if let Some(wait) = retry {
+                outcomes.iter_mut().for_each(|outcome| wait_as_long(outcome, wait));
+                break;
+            }
+        }
+        outcomes
+    }
+
+    async fn status(&self, enquiry: &Enquiry) -> Result<Vec<Receipt>> {
+        let Some(id) = path_part(&enquiry.vendor_id) else { return Ok(Vec::new()) };
+        let answer = match self.client.read(&Request::get(format!("messages/{id}")).bearer(&self.key)).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            read => read?,
+        };
+        let wrong = |why: &str| Error::new(ErrorKind::ProviderUnavailable, format!("{}: {why}", self.config.name));
+        let body: Value = answer.json().map_err(|why| wrong(&why))?;
+        let shown: Vec<Shown<'_>> = Shown::all(&body).into_iter().filter(|shown| shown.status.is_some()).collect();
+        if shown.is_empty() {
+            return Err(wrong("the answer has no status"));
+        }
+        let now = self.clock.now();
+        let is_one = matches!(shown.as_slice(), [one] if one.to.len() <= 1);
+        let receipts = shown.iter().flat_map(|shown| {
+            let at = shown.delivered.filter(|_| shown.state() == State::Delivered).unwrap_or(now);
+            let why = shown.why.clone().filter(|_| shown.state() == State::Failed);
+            let receipt = Receipt { why, ..Receipt::new(&enquiry.vendor_id, shown.state(), at) };
+            let of = |to: &&str| Number::parse(&format!("+{}", to.trim_start_matches('+')), None).ok().map(|to| to.e164().to_owned());
+            match is_one {
+                true => vec![receipt],
+                false => shown.to.iter().filter_map(of).map(|to| Receipt { to: Some(to), ..receipt.clone() }).collect(),
+            }
+        });
+        Ok(receipts.collect())
+    }
+
+    async fn events(&self, delivery: &Delivery<'_>) -> Result<Vec<Event>, NotBelieved> {
+        if self.callback.is_none() {
+            return Err(NotBelieved::NotExpected);
+        }
+        // The error itself may quote the body.
+        let body: Value = serde_json::from_slice(delivery.body).map_err(|_| NotBelieved::Malformed("the body is no JSON".to_owned()))?;
+        let vendor_id = id_of(&body).ok_or_else(|| NotBelieved::Malformed("the body has no id".to_owned()))?;
+        Ok(vec![Event::Hint { vendor_id, message: delivery.message.cloned() }])
+    }
+
+    async fn check(&self) -> Result<Vec<Finding>> {
+        let asked = self.client.read(&Request::get(format!("messages/{NO_MESSAGE}")).bearer(&self.key)).await;
+        let key = match asked.map_err(|error| error.kind()) {
+            Err(ErrorKind::NotFound) => Finding::fine("the API key is taken"),
+            Ok(_) | Err(ErrorKind::ProviderRejected) => Finding::warning("the vendor answers, but not as documented to a look-up of no message"),
+            Err(kind) => return Err(Error::new(kind, format!("{}: a look-up was not answered", self.config.name))),
+        };
+        let receipts = match self.callback {
+            Some(_) => "receipts come to [http] public_url, and are looked up",
+            None => "receipts are looked up; with [http] public_url the vendor can tell them at once",
+        };
+        Ok(vec![key, Finding::fine(receipts)])
+    }
+}
+
+/// Has what was not sent wait as long as the vendor asked.
+fn wait_as_long(outcome: &mut Outcome, wait: Option<u64>) {
+    if let Outcome::NotSent { retry_after_ms, .. } = outcome {
+        *retry_after_ms = wait;
+    }
+}
