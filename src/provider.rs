@@ -9,6 +9,7 @@
 
 pub mod exchange;
 pub mod http;
+pub mod mailersend;
 pub mod sandbox;
 pub mod settings;
 pub mod sms_for_ai;
@@ -54,6 +55,8 @@ kinds! {
     Sandbox(sandbox),
     /// SMS for AI (`www.smsforai.com`).
     SmsForAi(sms_for_ai),
+    /// MailerSend: texts to the United States and Canada.
+    Mailersend(mailersend),
 }
 
 impl ProviderConfig {
