@@ -6,6 +6,7 @@
 //! [`Fault`] stands between the two: it decides whether the vendor sees the request at all and how much of its answer
 //! gets back. Requests are recorded before the vendor sees them, also those of which only a part came.
 
+pub mod mailersend;
 pub mod sms_for_ai;
 
 use std::collections::{HashMap, VecDeque};

@@ -1,6 +1,7 @@
 //! Each provider, and the HTTP client that the REST ones share, before a fake of its vendor.
 
 pub mod http;
+pub mod mailersend;
 pub mod sms_for_ai;
 
 use sms_mcp::provider::http::Settings;
