@@ -38,6 +38,9 @@ const LISTED: u32 = 20;
 /// How often the teller of a session looks whether the session is still there.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
+/// A `subscriptions/listen` is acknowledged before the watching begins; this much may lie between.
+const JUST_NOW: Duration = Duration::from_secs(1);
+
 fn uri_of(id: &MessageId) -> String {
     format!("{PREFIX}{id}")
 }
@@ -105,7 +108,7 @@ impl Subscriptions {
         if !self.watched.contains(&id) && self.watched.count() >= MOST {
             return Err(ErrorData::invalid_params(format!("a session has at most {MOST} subscriptions; end one with resources/unsubscribe"), None));
         }
-        engine.watch(caller, &id, &self.watched).await.map_err(|error| failed(uri, &error))?;
+        engine.watch(caller, &id, &self.watched, Duration::ZERO).await.map_err(|error| failed(uri, &error))?;
         let mut teller = self.teller.lock().unwrap_or_else(PoisonError::into_inner);
         if teller.as_ref().is_none_or(JoinHandle::is_finished) {
             *teller = Some(tokio::spawn(tell(engine.clone(), self.watched.clone(), peer)));
@@ -154,7 +157,7 @@ pub(super) async fn listen(engine: &Engine, caller: &Caller, context: &Subscript
     let watched = Watched::default();
     for uri in context.accepted().resource_subscriptions.iter().flatten() {
         let Some(id) = id_of(uri) else { continue };
-        match engine.watch(caller, &id, &watched).await {
+        match engine.watch(caller, &id, &watched, JUST_NOW).await {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(uri, &error)),
             Ok(()) | Err(_) => {}
         }

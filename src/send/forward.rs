@@ -95,8 +95,12 @@ impl Target {
         let Some(text) = &settings.callback_url else { return Ok(None) };
         let url: Url =
             text.parse().map_err(|error| wrong(format!("forward.callback_url is no address such as https://crm.example.com/sms-events: {error}")))?;
-        let is_secure = url.scheme() == "https";
-        if !(is_secure || url.scheme() == "http" && settings.allow_private) {
+        let is_allowed = match url.scheme() {
+            "https" => true,
+            "http" => settings.allow_private,
+            _ => false,
+        };
+        if !is_allowed {
             return Err(wrong("forward.callback_url must begin with https://; http:// is for allow_private = true alone".to_owned()));
         }
         if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
@@ -499,6 +503,22 @@ mod tests {
         assert!(closed.resolve("localhost".parse().unwrap()).await.is_err());
         let open = Resolver { allow_private: true };
         assert!(open.resolve("localhost".parse().unwrap()).await.unwrap().next().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_inwards_is_never_connected_to() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
+        // As if the name had been a stranger's when the configuration was read.
+        let mut target = made("https://crm.example.com/").unwrap().unwrap();
+        target.url = url.parse().unwrap();
+        let event = Forward { sequence: 1, id: "evt_1".into(), at: Timestamp(0), body: "{}".into(), tries: 1 };
+        assert_eq!(target.tell(&event, Timestamp(0)).await, Told::NotYet("the receiver cannot be reached, or its address is not public"));
+        assert!(tokio::time::timeout(Duration::from_millis(200), listener.accept()).await.is_err());
+        // The same, allowed: it is the address that was refused.
+        (target.allow_private, target.http) = (true, OnceLock::new());
+        let (_, met) = tokio::join!(tokio::time::timeout(Duration::from_millis(500), target.tell(&event, Timestamp(0))), listener.accept());
+        assert!(met.is_ok());
     }
 
     #[test]

@@ -67,12 +67,17 @@ impl Engine {
         self.inner.forwards.notify_one();
     }
 
-    /// Begins to watch a message of this principal, as it is now.
+    /// Begins to watch a message of this principal, as it is now. What changed within `just_now` counts as news: whoever
+    /// was promised to be told a moment ago may have read it before.
     ///
     /// # Errors
     /// [`NotFound`](crate::error::ErrorKind::NotFound) for an id that this principal does not have, or [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
-    pub async fn watch(&self, caller: &Caller, id: &MessageId, watched: &Watched) -> Result<()> {
-        let mark = self.mark(&caller.principal, id).await?.ok_or_else(|| super::look::no_such(id.as_str()))?;
+    pub async fn watch(&self, caller: &Caller, id: &MessageId, watched: &Watched, just_now: Duration) -> Result<()> {
+        let mut mark = self.mark(&caller.principal, id).await?.ok_or_else(|| super::look::no_such(id.as_str()))?;
+        let since = self.parts().clock.now().plus_ms(-i64::try_from(just_now.as_millis()).unwrap_or(i64::MAX));
+        if !just_now.is_zero() && mark.changed >= since {
+            mark.changed = Timestamp(i64::MIN);
+        }
         locked(&watched.0).insert(id.clone(), mark);
         Ok(())
     }

@@ -1,0 +1,288 @@
+//! Telling the operator's own system: a receiver that verifies what it gets with its own code, and misbehaves.
+
+use std::collections::VecDeque;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::support::{Desk, Era, HttpServer, WIDE, fictional};
+use crate::wire::{PATIENCE, post, stateless_headers, tool_call};
+
+const KEY: &[u8] = b"a key of thirty-two bytes, exact";
+
+fn secret() -> String {
+    format!("whsec_{}", STANDARD.encode(KEY))
+}
+
+/// HMAC-SHA256 as RFC 2104 writes it down, from the hash alone.
+fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
+    let mut block = [0u8; 64];
+    block[..key.len()].copy_from_slice(key);
+    let pad = |with: u8| block.iter().map(|byte| byte ^ with).collect::<Vec<u8>>();
+    let inner = Sha256::digest([pad(0x36), message.to_vec()].concat());
+    Sha256::digest([pad(0x5c), inner.to_vec()].concat()).to_vec()
+}
+
+/// What the receiver does with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mood {
+    Take,
+    Fail(u16),
+    /// Closes without an answer.
+    Drop,
+    /// Never answers.
+    Stall,
+    Redirect,
+}
+
+#[derive(Clone, Debug)]
+struct Heard {
+    id: String,
+    body: Value,
+    taken: bool,
+    at: Instant,
+}
+
+/// The operator's own system.
+struct Receiver {
+    port: u16,
+    heard: Arc<Mutex<Vec<Heard>>>,
+}
+
+fn take(stream: &mut TcpStream, mood: Mood) -> Option<Heard> {
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let (mut bytes, mut part) = (Vec::new(), [0; 4096]);
+    let end = loop {
+        let count = stream.read(&mut part).ok().filter(|count| *count > 0)?;
+        bytes.extend_from_slice(&part[..count]);
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            break end;
+        }
+    };
+    let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+    let header = |name: &str| {
+        head.lines().filter_map(|line| line.split_once(": ")).find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
+    };
+    let length: usize = header("content-length").unwrap().parse().unwrap();
+    while bytes.len() < end + 4 + length {
+        let count = stream.read(&mut part).unwrap();
+        assert!(count > 0);
+        bytes.extend_from_slice(&part[..count]);
+    }
+    let body = &bytes[end + 4..];
+    let (id, timestamp) = (header("webhook-id").unwrap(), header("webhook-timestamp").unwrap());
+    let signed = [format!("{id}.{timestamp}.").as_bytes(), body].concat();
+    assert_eq!(header("webhook-signature").unwrap(), format!("v1,{}", STANDARD.encode(hmac(KEY, &signed))), "the signature");
+    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
+    assert!((timestamp.parse::<i64>().unwrap() - now).abs() < 30, "the time of the telling");
+    assert!(head.starts_with("POST /sms-events HTTP/1.1") && header("content-type").as_deref() == Some("application/json"), "{head}");
+    let answer = match mood {
+        Mood::Take => "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n".to_owned(),
+        Mood::Fail(status) => format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+        Mood::Redirect => "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(),
+        Mood::Drop => String::new(),
+        Mood::Stall => {
+            std::thread::sleep(Duration::from_secs(60));
+            String::new()
+        }
+    };
+    let _ = stream.write_all(answer.as_bytes());
+    Some(Heard { id, body: serde_json::from_slice(body).unwrap(), taken: mood == Mood::Take, at: Instant::now() })
+}
+
+impl Receiver {
+    /// A receiver that is in these moods, one request after the other, and then takes everything.
+    fn new(moods: &[Mood]) -> Self {
+        Self::at("127.0.0.1:0", moods)
+    }
+
+    fn at(address: &str, moods: &[Mood]) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let heard: Arc<Mutex<Vec<Heard>>> = Arc::default();
+        let (told, mut moods) = (Arc::clone(&heard), moods.iter().copied().collect::<VecDeque<_>>());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (mood, told) = (moods.pop_front().unwrap_or(Mood::Take), Arc::clone(&told));
+                std::thread::spawn(move || {
+                    if let Some(heard) = take(&mut stream.unwrap(), mood) {
+                        told.lock().unwrap().push(heard);
+                    }
+                });
+            }
+        });
+        Self { port, heard }
+    }
+
+    fn heard(&self) -> Vec<Heard> {
+        self.heard.lock().unwrap().clone()
+    }
+
+    /// Waits for so many events that were taken.
+    fn taken(&self, count: usize, patience: Duration) -> Vec<Heard> {
+        let give_up = Instant::now() + patience;
+        loop {
+            let taken: Vec<Heard> = self.heard().into_iter().filter(|heard| heard.taken).collect();
+            if taken.len() >= count {
+                return taken;
+            }
+            assert!(Instant::now() < give_up, "{count} wanted, and only these were taken: {:?}", self.heard());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn settings(port: u16, more: &str) -> String {
+    format!(
+        "{WIDE}[forward]\ncallback_url = \"http://127.0.0.1:{port}/sms-events\"\nsecret = \"{}\"\n{more}allow_private = true\n\
+         [[provider]]\nkind = \"sandbox\"\ndelivery_delay = \"50ms\"\n",
+        secret()
+    )
+}
+
+fn send(server: &HttpServer, to: &str, text: &str) -> Value {
+    let body = tool_call(Era::Stateless, 1, "send_sms", &json!({ "to": to, "message": text }));
+    post(server.port, &stateless_headers("send_sms"), &body).json().unwrap()["result"].clone()
+}
+
+#[test]
+fn every_change_is_told_in_order_signed_and_without_the_text() {
+    let receiver = Receiver::new(&[]);
+    let desk = Desk::new(&settings(receiver.port, ""));
+    let server = desk.http(|_| {});
+    let sent = send(&server, &fictional(1), "canary-text");
+    let id = sent["structuredContent"]["id"].clone();
+    let taken = receiver.taken(2, PATIENCE);
+    let types: Vec<&str> = taken.iter().map(|heard| heard.body["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["message.sent", "message.delivered"]);
+    for heard in &taken {
+        assert_eq!((&heard.body["data"]["id"], &heard.body["data"]["to"]), (&id, &json!(fictional(1))));
+        assert!(heard.body["timestamp"].is_string() && !heard.body.to_string().contains("canary"), "{}", heard.body);
+    }
+    assert_ne!(taken[0].id, taken[1].id);
+    send(&server, "+12025550101", "refused");
+    send(&server, "+12025550104", "lost");
+    let types: Vec<String> = receiver.taken(4, PATIENCE)[2..].iter().map(|heard| heard.body["type"].as_str().unwrap().to_owned()).collect();
+    assert!(types.contains(&"message.failed".to_owned()) && types.contains(&"message.unknown".to_owned()), "{types:?}");
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(receiver.heard().len(), 4, "and each is told once");
+}
+
+#[test]
+fn what_is_not_taken_is_told_again_under_the_same_id() {
+    for mood in [Mood::Fail(500), Mood::Fail(404), Mood::Drop, Mood::Redirect] {
+        let receiver = Receiver::new(&[mood]);
+        let desk = Desk::new(&settings(receiver.port, ""));
+        let server = desk.http(|_| {});
+        send(&server, "+12025550111", "x"); // No receipt ever comes: one event.
+        let taken = receiver.taken(1, Duration::from_secs(20));
+        let heard = receiver.heard();
+        assert_eq!((taken.len(), heard.len()), (1, 2), "{mood:?}: {heard:?}");
+        assert_eq!((&heard[0].id, &heard[0].body), (&heard[1].id, &heard[1].body), "{mood:?}");
+        assert!(heard[1].at - heard[0].at > Duration::from_millis(4_500), "{mood:?}: after 5 s");
+    }
+}
+
+#[test]
+fn a_receiver_that_stalls_holds_up_neither_sends_nor_a_stop_nor_other_messages() {
+    let receiver = Receiver::new(&[Mood::Stall]);
+    let desk = Desk::new(&settings(receiver.port, ""));
+    let mut server = desk.http(|_| {});
+    let began = Instant::now();
+    send(&server, "+12025550111", "stalled");
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(send(&server, "+12025550111", "other")["structuredContent"]["status"], "sent");
+    assert!(began.elapsed() < Duration::from_secs(3));
+    receiver.taken(2, Duration::from_secs(25));
+    #[cfg(unix)]
+    {
+        let stalling = Receiver::new(&[Mood::Stall; 4]);
+        let desk = Desk::new(&settings(stalling.port, ""));
+        server = desk.http(|_| {});
+        send(&server, "+12025550111", "stalled");
+        std::thread::sleep(Duration::from_millis(300));
+        let began = Instant::now();
+        std::process::Command::new("kill").arg(server.child.id().to_string()).status().unwrap();
+        assert!(server.child.wait().unwrap().success());
+        assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn what_was_not_told_is_told_by_the_next_process_also_after_a_kill() {
+    // Nobody listens at first.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let desk = Desk::new(&settings(port, ""));
+    let server = desk.http(|_| {});
+    let ids: Vec<Value> = (0..5).map(|index| send(&server, &fictional(index), "x")["structuredContent"]["id"].clone()).collect();
+    std::thread::sleep(Duration::from_millis(500));
+    drop(server); // SIGKILL
+    let receiver = Receiver::at(&format!("127.0.0.1:{port}"), &[]);
+    let _server = desk.http(|_| {});
+    // Those whose telling had begun are left alone for as long as it may have taken.
+    let taken = receiver.taken(10, Duration::from_secs(60));
+    for id in ids {
+        let types: Vec<&Value> = taken.iter().filter(|heard| heard.body["data"]["id"] == id).map(|heard| &heard.body["type"]).collect();
+        assert_eq!(types, ["message.sent", "message.delivered"], "{id}");
+    }
+}
+
+#[test]
+fn gone_is_gone_and_a_time_to_give_up_is_kept() {
+    for (mood, more) in [(Mood::Fail(410), ""), (Mood::Fail(500), "give_up_after = \"1s\"\n")] {
+        let receiver = Receiver::new(&[mood; 9]);
+        let desk = Desk::new(&settings(receiver.port, more));
+        let log = desk.path().join("log");
+        let file = std::fs::File::create(&log).unwrap();
+        let server = desk.http(|command| {
+            command.stderr(file);
+        });
+        send(&server, "+12025550111", "x");
+        std::thread::sleep(Duration::from_secs(7));
+        assert_eq!(receiver.heard().len(), 1, "{mood:?}");
+        drop(server);
+        let log = std::fs::read_to_string(log).unwrap();
+        assert!(log.contains("an event was given up"), "{log}");
+    }
+}
+
+#[test]
+fn a_private_address_is_refused_unless_the_operator_says_otherwise() {
+    for url in ["https://127.0.0.1:1/x", "https://localhost/x", "https://[::1]/x", "https://10.0.0.7/x", "http://crm.example.com/x"] {
+        let desk = Desk::new(&format!("[forward]\ncallback_url = \"{url}\"\nsecret = \"{}\"\n", secret()));
+        let output = desk.command().args(["config", "check"]).output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(!output.status.success() && said.contains("forward.callback_url") && said.contains("allow_private"), "{url}: {said}");
+        assert!(!said.contains(&secret()), "{said}");
+    }
+    let desk = Desk::new("[forward]\ncallback_url = \"https://crm.example.com/x\"\n");
+    let output = desk.command().args(["config", "check"]).output().unwrap();
+    assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("secret"), "{output:?}");
+}
+
+#[test]
+fn no_log_shows_a_text_the_secret_or_the_address_that_is_told() {
+    for format in ["text", "json"] {
+        let receiver = Receiver::new(&[Mood::Fail(500), Mood::Drop]);
+        let desk = Desk::new(&settings(receiver.port, ""));
+        let log = desk.path().join("log");
+        let file = std::fs::File::create(&log).unwrap();
+        let server = desk.http(|command| {
+            command.args(["--log", "trace", "--log-format", format]).env("RUST_LOG", "trace").stderr(file);
+        });
+        send(&server, &fictional(1), "canary-text");
+        receiver.taken(1, Duration::from_secs(20));
+        drop(server);
+        let log = std::fs::read_to_string(log).unwrap();
+        assert!(log.contains("an event was told") || log.contains("an event could not be told yet"), "{log}");
+        for canary in ["canary-text", &secret()[6..], "sms-events", &fictional(1)] {
+            assert!(!log.contains(canary), "{canary} in {log}");
+        }
+    }
+}
