@@ -492,7 +492,8 @@ pub trait Store: Send + Sync {
     /// Takes back what is still queued of a bulk, with its money. Returns how many messages that were.
     async fn cancel(&self, principal: &str, id: &BatchId, now: Timestamp) -> Result<u32>;
 
-    /// Notes, durably, that another provider is about to be handed this message, which none has taken so far.
+    /// Notes, durably, that another provider is about to be handed this message, which none has taken so far. An error
+    /// where this process is not attempting it: then it must not be handed over.
     async fn hand_on(&self, id: &MessageId, provider: &str, now: Timestamp) -> Result<()>;
 
     /// Puts messages that this process claimed, and that were certainly not handed over, back in their place in the

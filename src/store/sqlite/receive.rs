@@ -107,24 +107,19 @@ pub(super) fn apply_early(db: &Connection, open: &mut Open, vendor_id: &str) -> 
     Ok(true)
 }
 
-/// See [`crate::store::Store::hint`]. Who sends a hint may be anybody, so a message takes an id from one only where it
-/// has none, and where no other message to the same person has it.
+/// See [`crate::store::Store::hint`].
 pub(super) fn hint(db: &Connection, provider: &str, vendor_id: &str, message: Option<&MessageId>, now: Timestamp) -> JobResult<bool> {
     if let Some(id) = message {
-        let found: Option<i64> = db
-            .prepare_cached("SELECT seq FROM message WHERE id = ?1 AND provider = ?2")?
-            .query_row(params![id.as_str(), provider], |row| row.get(0))
+        let found = db
+            .prepare_cached(&format!("SELECT {OPEN_COLUMNS} FROM message WHERE id = ?1 AND provider = ?2"))?
+            .query_row(params![id.as_str(), provider], open_from)
             .optional()?;
-        if let Some(seq) = found {
-            if !vendor_id.is_empty() {
-                db.prepare_cached(
-                    "UPDATE message SET vendor_id = ?2 WHERE seq = ?1 AND vendor_id IS NULL AND state IN (2, 3, 9, 10) AND NOT EXISTS
-                            (SELECT 1 FROM message o WHERE o.vendor_id = ?2 AND o.provider = message.provider AND o.recipient = message.recipient)",
-                )?
-                .execute(params![seq, vendor_id])?;
+        if let Some(mut open) = found {
+            if take_id(db, &open, vendor_id)? {
+                apply_early(db, &mut open, vendor_id)?;
             }
             db.prepare_cached("UPDATE message SET look_ms = ?2 WHERE seq = ?1 AND state IN (2, 3, 9, 10) AND (look_ms IS NULL OR look_ms > ?2)")?
-                .execute(params![seq, now.as_millis()])?;
+                .execute(params![open.seq, now.as_millis()])?;
             return Ok(true);
         }
     }
@@ -136,6 +131,22 @@ pub(super) fn hint(db: &Connection, provider: &str, vendor_id: &str, message: Op
     )?
     .execute(params![vendor_id, provider, now.as_millis()])?;
     Ok(true)
+}
+
+/// Gives a message the provider's id that a hint names. Anybody may send one, so only where it has none, and where the
+/// id is nobody else's but of those that the same request carried to other people. Returns whether it took it.
+fn take_id(db: &Connection, open: &Open, vendor_id: &str) -> JobResult<bool> {
+    if vendor_id.is_empty() {
+        return Ok(false);
+    }
+    let taken = db
+        .prepare_cached(
+            "UPDATE message SET vendor_id = ?2 WHERE seq = ?1 AND vendor_id IS NULL AND state IN (2, 3, 9, 10) AND NOT EXISTS
+                    (SELECT 1 FROM message o WHERE o.vendor_id = ?2 AND o.provider = ?3
+                     AND (o.recipient = ?4 OR o.request IS NULL OR o.request IS NOT message.request))",
+        )?
+        .execute(params![open.seq, vendor_id, open.provider, open.recipient])?;
+    Ok(taken == 1)
 }
 
 fn knows_vendor_id(db: &Connection, provider: &str, vendor_id: &str) -> JobResult<bool> {

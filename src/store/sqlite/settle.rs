@@ -143,7 +143,7 @@ fn advance(db: &Connection, open: &mut Open, asked: &Step<'_>) -> JobResult<Opti
     let held = if posting == Posting::Keep { open.held_micros } else { 0 };
     db.prepare_cached(
         "UPDATE message SET state = ?2, changed_ms = ?3, held_micros = ?4, price_micros = coalesce(?5, price_micros),
-                why = CASE WHEN state = 9 THEN ?6 ELSE coalesce(?6, why) END, code = CASE WHEN state = 9 THEN ?8 ELSE coalesce(?8, code) END,
+                why = CASE WHEN state IN (9, 10) THEN ?6 ELSE coalesce(?6, why) END, code = CASE WHEN state IN (9, 10) THEN ?8 ELSE coalesce(?8, code) END,
                 owner = NULL, history = history || ',' || ?7, vendor_id = coalesce(?9, vendor_id),
                 segments = coalesce(?10, segments), text = CASE WHEN keep_text THEN text END,
                 look_ms = CASE WHEN ?11 AND coalesce(?9, vendor_id) IS NOT NULL THEN coalesce(?12, look_ms) END

@@ -249,9 +249,8 @@ async fn a_hint_finds_a_message_by_either_id_and_proves_nothing() {
             assert!(!store.hint(provider, vendor_id, message.as_ref(), at).await.unwrap(), "{provider} {vendor_id}");
         }
         assert!(store.hint("sandbox", "v-1", Some(&draft(9).id), at).await.unwrap(), "the provider's id does as well");
-        // One id of a provider stands for one message to a person.
-        let again = Draft { to: draft(1).to, ..draft(2) };
-        take(&*store, intent(vec![again])).await;
+        // The id of one request is no other request's.
+        take(&*store, intent(vec![draft(2)])).await;
         store.settle(&draft(2).id, lost()).await.unwrap();
         assert!(store.hint("sandbox", "v-1", Some(&draft(2).id), at).await.unwrap());
         assert_eq!(store.message("alice", &draft(2).id).await.unwrap().unwrap().vendor_id, None);
@@ -263,6 +262,27 @@ async fn a_hint_finds_a_message_by_either_id_and_proves_nothing() {
         for (provider, vendor_id, to) in [("another", "v-1", draft(1).to), ("sandbox", "v-2", draft(1).to), ("sandbox", "v-1", draft(5).to)] {
             assert!(!store.has_vendor_id(provider, vendor_id, &to).await.unwrap());
         }
+    }
+}
+
+#[tokio::test]
+async fn a_hint_to_one_of_a_request_names_the_id_that_the_others_have_and_what_was_said_of_it_before() {
+    for place in places() {
+        let store = place.open();
+        send_joint(&*store, 4, 2).await;
+        for n in [3, 4] {
+            store.settle(&draft(n).id, lost()).await.unwrap();
+        }
+        store.record_receipt(about(3, State::Delivered), NOW).await.unwrap();
+        for n in [3, 4] {
+            assert!(store.hint("sandbox", "v-1", Some(&draft(n).id), NOW).await.unwrap());
+            assert!(store.has_vendor_id("sandbox", "v-1", &draft(n).to).await.unwrap());
+        }
+        assert_eq!(state_of(&*store, &draft(3).id).await, State::Delivered);
+        assert_eq!(state_of(&*store, &draft(4).id).await, State::Unknown);
+        assert_eq!(money(&*store).await, (HOLD, 3 * HOLD));
+        let due: Vec<MessageId> = store.claim_looks("sandbox", 9, NOW).await.unwrap().into_iter().map(|record| record.id).collect();
+        assert_eq!(due, drafts([4]));
     }
 }
 
@@ -330,8 +350,9 @@ async fn who_wants_no_more_is_a_fact_and_what_is_queued_for_them_does_not_go() {
         let everybody: Vec<(String, String)> = store.opt_outs(9).await.unwrap().into_iter().map(|out| (out.number, out.source)).collect();
         assert_eq!(everybody, [(draft(1).to, "operator".to_owned()), (number.clone(), "reply".to_owned())], "latest first");
         assert_eq!(store.opt_outs(1).await.unwrap().len(), 1);
-        assert!(store.opt_out(&number, false, "operator", NOW).await.unwrap());
-        assert!(!store.opt_out(&number, false, "operator", NOW).await.unwrap());
+        assert!(!store.opt_out(&number, false, "reply", NOW.plus_ms(-1)).await.unwrap(), "an older wish that comes late");
+        assert!(store.opt_out(&number, false, "operator", NOW.plus_ms(20)).await.unwrap());
+        assert!(!store.opt_out(&number, false, "operator", NOW.plus_ms(20)).await.unwrap());
         store.reserve(asked, look).await.unwrap();
         assert_eq!(*seen.lock().unwrap(), [false, true, false, true, false, false]);
     }
