@@ -10,6 +10,7 @@
 pub mod a2p_pro;
 pub mod exchange;
 pub mod http;
+pub mod mailersend;
 pub mod sandbox;
 pub mod settings;
 pub mod sms_for_ai;
@@ -57,6 +58,8 @@ kinds! {
     SmsForAi(sms_for_ai),
     /// A2P Pro (`www.a2ppro.com`).
     A2pPro(a2p_pro),
+    /// MailerSend: texts to the United States and Canada.
+    Mailersend(mailersend),
 }
 
 impl ProviderConfig {

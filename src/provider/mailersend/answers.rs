@@ -1,0 +1,176 @@
+//! What MailerSend's answers and webhooks say about messages, read so that a field which is missing, null or of another
+//! type costs no more than itself.
+//!
+//! Source: developers.mailersend.com, `api/v1/sms-messages`, `sms-activity`, `sms-recipients`, `sms-webhooks`.
+
+use serde_json::Value;
+
+use super::codes;
+use crate::clock::Timestamp;
+use crate::provider::exchange::{Page, Receipt, VendorMessage};
+use crate::sms::message::State;
+use crate::sms::money::{Currency, Money};
+use crate::sms::number::Number;
+
+/// Longest id that is taken; theirs have 16 or 24 characters.
+const MAX_ID: usize = 64;
+
+/// Longest words of the vendor that are kept, in characters.
+const MAX_WORDS: usize = 300;
+
+/// The text at this place (a JSON pointer), unless it is empty.
+pub fn text<'a>(value: &'a Value, place: &str) -> Option<&'a str> {
+    value.pointer(place)?.as_str().filter(|text| !text.is_empty())
+}
+
+/// The moment at this place.
+pub fn moment(value: &Value, place: &str) -> Option<Timestamp> {
+    Timestamp::parse(text(value, place)?)
+}
+
+/// The list at this place; empty where there is none.
+pub fn items<'a>(value: &'a Value, place: &str) -> &'a [Value] {
+    value.pointer(place).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Whether a text can be one of their ids. It becomes part of an address, so it may hold nothing else.
+pub fn is_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= MAX_ID && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}
+
+/// The id at this place.
+pub fn id<'a>(value: &'a Value, place: &str) -> Option<&'a str> {
+    text(value, place).filter(|id| is_id(id))
+}
+
+/// A number in E.164, or as it is written where it cannot be read as one.
+pub fn e164(number: &str) -> String {
+    Number::parse(number, None).map_or_else(|_| number.to_owned(), |number| number.e164().to_owned())
+}
+
+/// Where a text of this status stands. `processed` and `queued`: MailerSend has it and did not hand it on yet.
+pub fn state_of(status: &str) -> Option<State> {
+    match status.to_ascii_lowercase().as_str() {
+        "processed" | "queued" => Some(State::Queued),
+        "sent" => Some(State::Sent),
+        "delivered" => Some(State::Delivered),
+        "failed" => Some(State::Failed),
+        _ => None,
+    }
+}
+
+/// How far along a state is; a report of an earlier one is older news.
+const fn rank(state: State) -> u8 {
+    match state {
+        State::Queued => 0,
+        State::Sent => 1,
+        _ => 2,
+    }
+}
+
+/// Why a text failed, in words, and what it cost where that is known to be nothing.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Cause {
+    /// Number and words.
+    pub why: Option<String>,
+    /// 0 where it is not billed.
+    pub price: Option<Money>,
+    /// Whether this person wants no more texts.
+    pub is_opt_out: bool,
+}
+
+/// Reads why a text failed from an object with `error_type` and `error_description`.
+pub fn cause(sms: &Value, currency: Currency) -> Cause {
+    let words = |name: &str| match sms.get(name) {
+        Some(Value::String(text)) => text.trim().chars().take(MAX_WORDS).collect(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => String::new(),
+    };
+    let (error_type, description) = (words("error_type"), words("error_description"));
+    let Some(failure) = codes::find(&error_type, &description) else {
+        let why = [error_type, description].into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join(" ");
+        return Cause { why: (!why.is_empty()).then_some(why), ..Cause::default() };
+    };
+    let billing = if failure.is_billed { "billed" } else { "not billed" };
+    Cause {
+        why: Some(format!("{} {} ({billing})", failure.code, failure.meaning)),
+        price: (!failure.is_billed).then_some(Money { micros: 0, currency }),
+        is_opt_out: failure.is_opt_out(),
+    }
+}
+
+/// A report about one recipient, unless the message has not left MailerSend yet: that is no news.
+pub fn receipt(vendor_id: &str, to: &str, state: State, at: Timestamp, cause: Cause) -> Option<Receipt> {
+    if rank(state) == 0 {
+        return None;
+    }
+    let (why, price) = if state == State::Failed { (cause.why, cause.price) } else { (None, None) };
+    Some(Receipt { to: Some(e164(to)), why, price, ..Receipt::new(vendor_id, state, at) })
+}
+
+/// What one message's page says about each of its recipients: the furthest of its `sms` and of its `sms_activity`.
+pub fn receipts(message: &Value, vendor_id: &str, currency: Currency, now: Timestamp) -> Vec<Receipt> {
+    let (texts, activity) = (items(message, "/sms"), items(message, "/sms_activity"));
+    let mut recipients: Vec<&str> = Vec::new();
+    for to in texts.iter().chain(activity).filter_map(|item| text(item, "/to")) {
+        if !recipients.contains(&to) {
+            recipients.push(to);
+        }
+    }
+    let receipts = recipients.into_iter().filter_map(|to| {
+        let is_theirs = |item: &&Value| text(item, "/to") == Some(to);
+        let sms = texts.iter().find(is_theirs);
+        let steps = sms.into_iter().chain(activity.iter().filter(is_theirs));
+        let mut furthest: Option<State> = None;
+        for state in steps.filter_map(|step| state_of(text(step, "/status")?)) {
+            if furthest.is_none_or(|so_far| rank(state) > rank(so_far)) {
+                furthest = Some(state);
+            }
+        }
+        let state = furthest?;
+        let reached = activity.iter().filter(is_theirs).find(|step| text(step, "/status").and_then(state_of) == Some(state));
+        let at = reached.and_then(|step| moment(step, "/created_at")).unwrap_or(now);
+        receipt(vendor_id, to, state, at, sms.map(|sms| cause(sms, currency)).unwrap_or_default())
+    });
+    receipts.collect()
+}
+
+/// The texts of one message on a page of messages.
+fn texts_of(message: &Value, currency: Currency) -> Vec<VendorMessage> {
+    let Some(vendor_id) = id(message, "/id") else { return Vec::new() };
+    let at = moment(message, "/created_at");
+    let is_paused = message.get("paused").and_then(Value::as_bool) == Some(true);
+    let held_or_sent = if is_paused { State::Queued } else { State::Sent };
+    let one = |to: &str, text: Option<&str>, state: State, cause: Cause| VendorMessage {
+        vendor_id: vendor_id.to_owned(),
+        to: to.to_owned(),
+        text: text.map(ToOwned::to_owned),
+        state,
+        at,
+        price: cause.price.filter(|_| state == State::Failed),
+        why: cause.why.filter(|_| state == State::Failed),
+    };
+    let texts = items(message, "/sms");
+    if texts.is_empty() {
+        let recipients = items(message, "/to").iter().filter_map(Value::as_str);
+        return recipients.map(|to| one(to, text(message, "/text"), held_or_sent, Cause::default())).collect();
+    }
+    let of_text = |sms: &Value| {
+        let state = text(sms, "/status").and_then(state_of).unwrap_or(held_or_sent);
+        Some(one(text(sms, "/to")?, text(sms, "/text"), state, cause(sms, currency)))
+    };
+    texts.iter().filter_map(of_text).collect()
+}
+
+/// A page of messages, newest first.
+pub fn page(answer: &Value, number: u32, currency: Currency) -> Page {
+    let mut messages: Vec<VendorMessage> = items(answer, "/data").iter().flat_map(|message| texts_of(message, currency)).collect();
+    messages.sort_by_key(|message| std::cmp::Reverse(message.at));
+    Page { messages, next: has_next(answer, number).then(|| number.saturating_add(1)) }
+}
+
+/// Whether a page is not the last one (`links.next`, else `meta.last_page`).
+pub fn has_next(answer: &Value, page: u32) -> bool {
+    let last = answer.pointer("/meta/last_page").and_then(Value::as_u64);
+    text(answer, "/links/next").is_some() || last.is_some_and(|last| last > u64::from(page))
+}
