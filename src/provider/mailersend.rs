@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::exchange::{Action, Arguments, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Page, Receipt};
+use crate::provider::exchange::{Action, Arguments, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Page, Receipt, VendorMessage};
 use crate::provider::http::{self, Answer, Client, Request, unreadable};
 use crate::provider::settings::{Callback, Rate, SecretSetting, Settings, Setup};
 use crate::provider::{Capabilities, Outcome, Provider, Submission};
@@ -480,10 +480,14 @@ impl Provider for Mailersend {
         let number = query.page.max(1);
         let answer = self.ask(Request::get("sms-messages").query("page", number).query("limit", PAGE)).await?;
         let mut page = answers::page(&answer, number, self.currency);
+        let is_early = |message: &VendorMessage| query.since.is_some_and(|since| message.at.is_some_and(|at| at < since));
+        if page.messages.iter().any(is_early) {
+            // They come newest first, so what follows is earlier still.
+            page.next = None;
+        }
         page.messages.retain(|message| {
-            query.to.as_ref().is_none_or(|to| to.e164() == e164(&message.to))
-                && query.state.is_none_or(|state| state == message.state)
-                && query.since.is_none_or(|since| message.at.is_none_or(|at| at >= since))
+            let is_theirs = query.to.as_ref().is_none_or(|to| to.e164() == e164(&message.to));
+            is_theirs && query.state.is_none_or(|state| state == message.state) && !is_early(message)
         });
         Ok(page)
     }

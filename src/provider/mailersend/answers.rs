@@ -153,7 +153,9 @@ fn texts_of(message: &Value, currency: Currency) -> Vec<VendorMessage> {
     let texts = items(message, "/sms");
     if texts.is_empty() {
         let recipients = items(message, "/to").iter().filter_map(Value::as_str);
-        return recipients.map(|to| one(to, text(message, "/text"), held_or_sent, Cause::default())).collect();
+        // The message's own text may be the template; then it is nobody's text.
+        let said = text(message, "/text").filter(|text| !text.contains("{{"));
+        return recipients.map(|to| one(to, said, held_or_sent, Cause::default())).collect();
     }
     let of_text = |sms: &Value| {
         let state = text(sms, "/status").and_then(state_of).unwrap_or(held_or_sent);
