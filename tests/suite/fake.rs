@@ -7,6 +7,7 @@
 //! gets back. Requests are recorded before the vendor sees them, also those of which only a part came.
 
 pub mod a2p_pro;
+pub mod mailersend;
 pub mod sms_for_ai;
 
 use std::collections::{HashMap, VecDeque};

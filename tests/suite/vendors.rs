@@ -2,6 +2,7 @@
 
 pub mod a2p_pro;
 pub mod http;
+pub mod mailersend;
 pub mod sms_for_ai;
 
 use sms_mcp::provider::http::Settings;

@@ -1,16 +1,9 @@
 //! MailerSend as its documentation has it (developers.mailersend.com, `api/v1/sms*` and `general`): strict about every
 //! path, method, field and form. Limits, pauses and what becomes of a text are under the test's control.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
-use sms_mcp::clock::SharedClock;
-use sms_mcp::provider::http::Settings;
-use sms_mcp::provider::mailersend::{Config, Mailersend};
-use sms_mcp::provider::settings::{Callback, Secrets, Setup};
-use sms_mcp::setting::SecretText;
 
-use super::{Fake, Reply, Seen, Vendor};
+use super::{Reply, Seen, Vendor};
 
 pub const TOKEN: &str = "mlsn.canary-token-4b1f";
 pub const FROM: &str = "+18332647501";
@@ -427,30 +420,4 @@ fn paged(request: &Seen, all: &[Value], more: &[&str], complain: &mut dyn FnMut(
     let links = json!({ "first": "https://api.mailersend.com/v1/list?page=1", "last": null, "prev": null, "next": next });
     let meta = json!({ "current_page": page, "from": 1, "path": "https://api.mailersend.com/v1/list", "per_page": limit, "to": data.len() });
     Reply::json(200, json!({ "data": data, "links": links, "meta": meta }))
-}
-
-/// Settings for this fake, with short times.
-pub fn config(fake: &Fake<MailerSend>) -> Config {
-    let http = Settings {
-        connect_timeout: "2s".parse().unwrap(),
-        read_timeout: "400ms".parse().unwrap(),
-        timeout: "400ms".parse().unwrap(),
-        ..Settings::default()
-    };
-    Config { base_url: format!("{}/v1", fake.url()), from: Some(FROM.to_owned()), http, ..Config::default() }
-}
-
-/// What the provider is built from: the token, the secrets of `hooks`, and an address of this server.
-pub fn setup(clock: SharedClock, hooks: &[(&'static str, &str)]) -> Setup {
-    let mut secrets = Secrets::default();
-    secrets.insert("token", SecretText::new(TOKEN));
-    for (name, secret) in hooks {
-        secrets.insert(name, SecretText::new(*secret));
-    }
-    Setup { clock, secrets, callback: Some(Callback::new("https://sms.example.com", "mailersend", [7; 32])) }
-}
-
-/// The provider before this fake, with webhook and inbound route.
-pub fn provider(fake: &Fake<MailerSend>, clock: SharedClock) -> Arc<Mailersend> {
-    Arc::new(Mailersend::new(&config(fake), &setup(clock, &[("signing_secret", SIGNING), ("inbound_secret", INBOUND)])).unwrap())
 }
