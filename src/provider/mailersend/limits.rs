@@ -165,6 +165,18 @@ pub fn code_of(answer: &Answer) -> Option<String> {
     (!digits.is_empty()).then(|| format!("MS{digits}"))
 }
 
+/// Where the recipients stand in a request that was refused for them alone (422 with fields such as `to.3`). Nothing where
+/// anything else is wrong with it too.
+pub fn recipients_named(answer: &Answer) -> Vec<usize> {
+    let Some((body, _)) = message_of(answer).filter(|_| answer.status == 422) else { return Vec::new() };
+    let fields = body.get("errors").and_then(Value::as_object).into_iter().flatten().map(|(field, _)| field);
+    let position = |field: &String| {
+        let rest = field.strip_prefix("to.").or_else(|| field.strip_prefix("personalization."))?;
+        rest.split('.').next()?.parse::<usize>().ok()
+    };
+    fields.map(position).collect::<Option<Vec<_>>>().unwrap_or_default()
+}
+
 /// What MailerSend's answers mean. Each error answer passes here, so the limits hear of it.
 pub struct Words(pub Arc<Limits>);
 
