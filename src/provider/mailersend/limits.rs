@@ -112,7 +112,8 @@ impl Limits {
     /// Remembers what an answer's headers say, and what its refusal says.
     pub fn note(&self, answer: &Answer) {
         let now = self.clock.now();
-        let refused_for = if answer.status == 429 { Some(Refusal::of(answer)) } else { None };
+        // Only what is certainly MailerSend's own word: a 429 without its code may be of something between us.
+        let refused_for = if answer.status == 429 && code_of(answer).is_some() { Some(Refusal::of(answer)) } else { None };
         let mut windows = self.windows();
         if let Some(left) = number(answer, "x-ratelimit-remaining") {
             windows.minute = Some(Window { left, until: ahead(now, minute_wait_ms(answer, now)) });
