@@ -341,13 +341,24 @@ impl Client {
     /// # Errors
     /// What became of the message, where there is no such answer.
     pub async fn submit(&self, request: &Request) -> std::result::Result<Answer, Outcome> {
+        self.submit_and_hear(request, |_| ()).await
+    }
+
+    /// As [`Client::submit`]; a refusal (4xx) is shown to `hear` first, since it may say which of several messages it is for.
+    ///
+    /// # Errors
+    /// As [`Client::submit`].
+    pub async fn submit_and_hear(&self, request: &Request, hear: impl FnOnce(&Answer) + Send) -> std::result::Result<Answer, Outcome> {
         let now = || self.clock.now();
         match self.exchange(request).await {
             Exchange::NotBegun(why) => Err(Outcome::NotSent { retry_after_ms: None, why }),
             Exchange::Lost(why) => Err(Outcome::Unknown { why }),
             Exchange::Answer(answer) => match answer.status {
                 200..=299 => Ok(answer),
-                400..=499 => Err(self.dialect.verdict(&answer, now()).unwrap_or_else(|| self.refusal(&answer, now()))),
+                400..=499 => {
+                    hear(&answer);
+                    Err(self.dialect.verdict(&answer, now()).unwrap_or_else(|| self.refusal(&answer, now())))
+                }
                 status @ 300..=399 => Err(Outcome::Rejected {
                     code: ErrorKind::ProviderRejected,
                     why: format!("HTTP {status}: the provider answered with a redirect; base_url must be the final address"),

@@ -266,8 +266,9 @@ impl Mailersend {
         })
     }
 
-    /// Hands over what fits into one request; what became of it is the same for all of it.
-    async fn hand_over(&self, submissions: &[Submission]) -> Outcome {
+    /// Hands over one request; what became of it is the same for all of it. `named` is where the recipients stand for whom
+    /// the vendor refused it, if it was for some of them alone.
+    async fn hand_over(&self, submissions: &[&Submission], named: &mut Vec<usize>) -> Outcome {
         let Some(first) = submissions.first() else {
             return Outcome::Rejected { code: ErrorKind::Internal, why: "no message to send".to_owned() };
         };
@@ -281,7 +282,7 @@ impl Mailersend {
             return Outcome::NotSent { retry_after_ms: Some(wait_ms), why: "the account's requests are used up for now".to_owned() };
         }
         let request = Request::post("sms").bearer(&self.token).id(first.id.as_str()).json(&self.message(first, submissions));
-        match self.client.submit(&request).await {
+        match self.client.submit_and_hear(&request, |refusal| *named = limits::recipients_named(refusal)).await {
             Ok(answer) => {
                 self.limits.note(&answer);
                 taken(&answer)
@@ -290,7 +291,7 @@ impl Mailersend {
         }
     }
 
-    fn message<'a>(&'a self, first: &'a Submission, submissions: &'a [Submission]) -> Message<'a> {
+    fn message<'a>(&'a self, first: &'a Submission, submissions: &[&'a Submission]) -> Message<'a> {
         let is_plain = submissions.iter().all(|submission| submission.text == first.text)
             && !PLACEHOLDERS.iter().any(|placeholder| first.text.contains(placeholder));
         let personal = |submission: &'a Submission| Personal { phone_number: submission.to.e164(), data: Whole { text: &submission.text } };
@@ -298,7 +299,7 @@ impl Mailersend {
             from: first.from.as_deref().unwrap_or(&self.from),
             to: submissions.iter().map(|submission| submission.to.e164()).collect(),
             text: if is_plain { &first.text } else { TEMPLATE },
-            personalization: if is_plain { Vec::new() } else { submissions.iter().map(personal).collect() },
+            personalization: if is_plain { Vec::new() } else { submissions.iter().copied().map(personal).collect() },
         }
     }
 
@@ -456,12 +457,22 @@ impl Provider for Mailersend {
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {
-        self.hand_over(std::slice::from_ref(submission)).await
+        self.hand_over(&[submission], &mut Vec::new()).await
     }
 
+    /// A request that the vendor refuses as a whole for some of its recipients certainly took nobody's text, so it goes
+    /// once more without them: one number that MailerSend does not like is no reason to fail 49 others.
     async fn send_many(&self, submissions: &[Submission]) -> Vec<Outcome> {
-        let outcome = self.hand_over(submissions).await;
-        vec![outcome; submissions.len()]
+        let all: Vec<&Submission> = submissions.iter().collect();
+        let mut named = Vec::new();
+        let outcome = self.hand_over(&all, &mut named).await;
+        let (bad, rest): (Vec<_>, Vec<_>) = all.iter().enumerate().partition(|(index, _)| named.contains(index));
+        if bad.is_empty() || rest.is_empty() {
+            return vec![outcome; submissions.len()];
+        }
+        let rest: Vec<&Submission> = rest.into_iter().map(|(_, submission)| *submission).collect();
+        let of_rest = self.hand_over(&rest, &mut Vec::new()).await;
+        (0..submissions.len()).map(|index| if named.contains(&index) { outcome.clone() } else { of_rest.clone() }).collect()
     }
 
     async fn status(&self, enquiry: &Enquiry) -> Result<Vec<Receipt>> {

@@ -125,7 +125,7 @@ pub enum Fault {
     DropAfterAccept,
     /// Taken; no answer ever comes.
     Stall,
-    /// Taken; the answer ends in the middle, short of the length that its head promised.
+    /// Taken; the answer ends in the middle, short of the length that its head promised; where it has no body, in the head.
     HalfJson,
     /// Taken; the answer is this status, a 5xx.
     ErrorAfterAccept(u16),
@@ -409,7 +409,8 @@ impl<V: Vendor> Connection<'_, V> {
                     }
                     Fault::HalfJson => {
                         let bytes = reply.bytes();
-                        self.write(&bytes[..bytes.len() - reply.body.len().div_ceil(2)])?;
+                        let missing = if reply.body.is_empty() { bytes.len() / 2 } else { reply.body.len().div_ceil(2) };
+                        self.write(&bytes[..bytes.len() - missing])?;
                         return None;
                     }
                     Fault::ErrorAfterAccept(status) => Reply::json(status, json!({ "message": "Server Error" })),

@@ -112,7 +112,8 @@ impl Limits {
     /// Remembers what an answer's headers say, and what its refusal says.
     pub fn note(&self, answer: &Answer) {
         let now = self.clock.now();
-        let refused_for = if answer.status == 429 { Some(Refusal::of(answer)) } else { None };
+        // Only what is certainly MailerSend's own word: a 429 without its code may be of something between us.
+        let refused_for = if answer.status == 429 && code_of(answer).is_some() { Some(Refusal::of(answer)) } else { None };
         let mut windows = self.windows();
         if let Some(left) = number(answer, "x-ratelimit-remaining") {
             windows.minute = Some(Window { left, until: ahead(now, minute_wait_ms(answer, now)) });
@@ -163,6 +164,18 @@ pub fn code_of(answer: &Answer) -> Option<String> {
     let (_, code) = message.rsplit_once("#MS")?;
     let digits: String = code.chars().take_while(char::is_ascii_digit).collect();
     (!digits.is_empty()).then(|| format!("MS{digits}"))
+}
+
+/// Where the recipients stand in a request that was refused for them alone (422 with fields such as `to.3`). Nothing where
+/// anything else is wrong with it too.
+pub fn recipients_named(answer: &Answer) -> Vec<usize> {
+    let Some((body, _)) = message_of(answer).filter(|_| answer.status == 422) else { return Vec::new() };
+    let fields = body.get("errors").and_then(Value::as_object).into_iter().flatten().map(|(field, _)| field);
+    let position = |field: &String| {
+        let rest = field.strip_prefix("to.").or_else(|| field.strip_prefix("personalization."))?;
+        rest.split('.').next()?.parse::<usize>().ok()
+    };
+    fields.map(position).collect::<Option<Vec<_>>>().unwrap_or_default()
 }
 
 /// What MailerSend's answers mean. Each error answer passes here, so the limits hear of it.

@@ -40,9 +40,7 @@ fn cases() -> Vec<Case> {
         }),
         before("a2p_pro", fake::a2p_pro::A2pPro::default(), vendors::a2p_pro::provider, fake::a2p_pro::A2pPro::recipients),
         before("a2p_pro", fake::a2p_pro::A2pPro::default(), vendors::a2p_pro::bulk_provider, fake::a2p_pro::A2pPro::recipients),
-        before("mailersend", fake::mailersend::MailerSend::new(), vendors::mailersend::provider, |vendor| {
-            vendor.sent().into_iter().map(|(to, _)| to).collect()
-        }),
+        before("mailersend", fake::mailersend::MailerSend::delivering(), vendors::mailersend::provider, fake::mailersend::MailerSend::reached),
     ]
 }
 

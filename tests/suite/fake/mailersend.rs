@@ -46,6 +46,8 @@ pub struct MailerSend {
     pub is_number_paused: bool,
     pub webhooks: Vec<Value>,
     pub inbounds: Vec<Value>,
+    /// Whether each text is delivered as soon as it is taken.
+    pub delivers: bool,
     /// Whether ids are left out of answers to sends.
     pub hides_ids: bool,
     /// Requests left in this minute, and what `retry-after` says when there are none.
@@ -66,6 +68,7 @@ impl MailerSend {
             is_number_paused: false,
             webhooks: Vec::new(),
             inbounds: Vec::new(),
+            delivers: false,
             hides_ids: false,
             minute_left: 60,
             retry_after: Some(17),
@@ -73,6 +76,11 @@ impl MailerSend {
             day_left: 100_000,
             day_reset: "2026-11-23T00:00:00Z".to_owned(),
         }
+    }
+
+    /// One that delivers each text at once.
+    pub fn delivering() -> Self {
+        Self { delivers: true, ..Self::new() }
     }
 
     /// Moves a recipient's text on.
@@ -89,6 +97,11 @@ impl MailerSend {
     /// What really left: recipient and text, in order.
     pub fn sent(&self) -> Vec<(String, String)> {
         self.messages.iter().flat_map(|message| &message.texts).map(|text| (text.to.clone(), text.text.clone())).collect()
+    }
+
+    /// To whom texts really went, in order.
+    pub fn reached(&self) -> Vec<String> {
+        self.sent().into_iter().map(|(to, _)| to).collect()
     }
 
     fn send(&mut self, request: &Seen, complain: &mut dyn FnMut(String)) -> Reply {
@@ -125,6 +138,12 @@ impl MailerSend {
                 error_description: Value::Null,
                 steps: vec![("processed".to_owned(), MADE.to_owned())],
             });
+        }
+        if self.delivers {
+            for text in &mut texts {
+                text.status = "delivered".to_owned();
+                text.steps.push((text.status.clone(), MADE.to_owned()));
+            }
         }
         let id = format!("6244233a7e194137e7{:06x}", self.messages.len());
         self.messages.push(Message {

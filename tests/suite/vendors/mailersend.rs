@@ -492,6 +492,31 @@ async fn a_wrong_argument_is_named_before_anything_is_asked() {
 }
 
 #[tokio::test]
+async fn one_number_that_the_vendor_does_not_like_does_not_fail_the_others() {
+    let fake = Fake::start(MailerSend::new());
+    let provider = provider(&fake);
+    // The fake refuses this one, and with it the whole request.
+    let messages = [message(1, "a"), message(99, "b"), message(2, "c")];
+    let outcomes = provider.send_many(&messages).await;
+    assert!(matches!(&outcomes[1], Outcome::Rejected { code: ErrorKind::ProviderRejected, why } if why.contains("to.1")), "{outcomes:?}");
+    assert_eq!(vendor_id(&outcomes[0]), vendor_id(&outcomes[2]));
+    assert_eq!(fake.vendor().sent(), [(american(1), "a".to_owned()), (american(2), "c".to_owned())]);
+    assert_eq!(fake.requests().len(), 2);
+    // Alone it is refused at once, and so is a request that is wrong in itself.
+    assert!(matches!(provider.send_many(&messages[1..2]).await[0], Outcome::Rejected { .. }));
+    let stranger = messages.map(|message| Submission { from: Some("+18005550123".to_owned()), ..message });
+    assert!(provider.send_many(&stranger).await.iter().all(|outcome| matches!(outcome, Outcome::Rejected { .. })));
+    assert_eq!((fake.requests().len(), fake.vendor().messages.len()), (4, 1));
+    // What becomes of the others is told as it is, and no third time is tried.
+    let messages = [message(3, "a"), message(99, "b")];
+    fake.fail_once(Fault::None);
+    fake.fail_once(Fault::DropAfterAccept);
+    let outcomes = provider.send_many(&messages).await;
+    assert!(matches!(outcomes[..], [Outcome::Unknown { .. }, Outcome::Rejected { .. }]), "{outcomes:?}");
+    assert_eq!(fake.requests().len(), 6);
+}
+
+#[tokio::test]
 async fn what_one_request_cannot_carry_leaves_not_at_all() {
     let fake = Fake::start(MailerSend::new());
     let provider = provider(&fake);
