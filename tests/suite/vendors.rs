@@ -11,8 +11,8 @@ use sms_mcp::provider::http::Settings;
 pub fn quick() -> Settings {
     Settings {
         connect_timeout: "2s".parse().unwrap(),
-        read_timeout: "300ms".parse().unwrap(),
-        timeout: "300ms".parse().unwrap(),
+        read_timeout: "1s".parse().unwrap(),
+        timeout: "1s".parse().unwrap(),
         ..Settings::default()
     }
 }
