@@ -3,6 +3,7 @@
 pub mod a2p_pro;
 pub mod http;
 pub mod mailersend;
+pub mod mailpro;
 pub mod sms_for_ai;
 
 use sms_mcp::provider::http::Settings;

@@ -35,6 +35,9 @@ struct Case {
 fn cases() -> Vec<Case> {
     vec![
         sandbox(),
+        before("mailpro", fake::mailpro::Mailpro::default(), vendors::mailpro::provider, |vendor| {
+            vendor.messages.iter().map(fake::mailpro::Message::e164).collect()
+        }),
         before("sms_for_ai", fake::sms_for_ai::SmsForAi::default(), vendors::sms_for_ai::provider, |vendor| {
             vendor.messages.iter().map(|message| message.to.clone()).collect()
         }),
