@@ -65,8 +65,10 @@ pub(super) enum Verdict {
 /// One entry of the history. It has no `Debug`: it holds a number and a text.
 #[derive(Clone)]
 pub(super) struct Entry {
-    /// The vendor's id of the entry; where it also names the send, that one.
+    /// The vendor's id of the entry. It is not that of the send.
     pub(super) id: Option<String>,
+    /// The vendor's id of the send, where the entry names it; the documented ones do not.
+    pub(super) send: Option<String>,
     /// The recipient as the vendor writes it.
     pub(super) number: String,
     /// When it was sent; a time without a zone is read as UTC.
@@ -119,7 +121,8 @@ pub(super) fn micros(text: &str) -> Option<i64> {
 /// Reads a time: RFC 3339, or without a zone as the vendor writes it (`2026-11-27T12:00:00`), read as UTC.
 pub(super) fn moment(text: &str) -> Option<Timestamp> {
     let text = text.trim();
-    Timestamp::parse(text).or_else(|| Timestamp::parse(&format!("{}Z", text.replacen(' ', "T", 1))))
+    // In this order: a time without a zone would be read as the midnight of its day.
+    Timestamp::parse(&format!("{}Z", text.replacen(' ', "T", 1))).or_else(|| Timestamp::parse(text))
 }
 
 impl Tree {
@@ -228,7 +231,8 @@ impl Tree {
             .filter_map(|object| {
                 let field = |names: &[&str]| direct(object, names);
                 Some(Entry {
-                    id: field(&SEND_IDS).or_else(|| field(&["idhistory", "id"])),
+                    id: field(&["idhistory", "id"]),
+                    send: field(&SEND_IDS),
                     number: field(&NUMBERS)?,
                     at: field(&["datesend", "senddate", "date"]).and_then(|text| moment(&text)),
                     text: field(&["message"]),

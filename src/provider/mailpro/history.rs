@@ -72,7 +72,7 @@ impl Mailpro {
                 found.push(entry);
             }
         }
-        let is_named = |entry: &&Entry| entry.id.as_ref() == Some(&enquiry.vendor_id);
+        let is_named = |entry: &&Entry| entry.send.as_ref() == Some(&enquiry.vendor_id);
         let is_near =
             |entry: &&Entry| entry.at.is_some_and(|at| at.as_millis().saturating_sub(enquiry.created.as_millis()).saturating_abs() <= AROUND_MS);
         let mut near = found.iter().filter(is_near);
@@ -103,7 +103,7 @@ impl Mailpro {
                 }
                 let state = state(entry.status.unwrap_or(status));
                 messages.push(VendorMessage {
-                    vendor_id: entry.id.unwrap_or_default(),
+                    vendor_id: entry.send.or(entry.id).unwrap_or_default(),
                     to: entry.number,
                     text: entry.text,
                     state,
