@@ -35,9 +35,6 @@ struct Case {
 fn cases() -> Vec<Case> {
     vec![
         sandbox(),
-        before("mailpro", fake::mailpro::Mailpro::default(), vendors::mailpro::provider, |vendor| {
-            vendor.messages.iter().map(fake::mailpro::Message::e164).collect()
-        }),
         before("sms_for_ai", fake::sms_for_ai::SmsForAi::default(), vendors::sms_for_ai::provider, |vendor| {
             vendor.messages.iter().map(|message| message.to.clone()).collect()
         }),
@@ -45,6 +42,9 @@ fn cases() -> Vec<Case> {
         before("a2p_pro", fake::a2p_pro::A2pPro::default(), vendors::a2p_pro::bulk_provider, fake::a2p_pro::A2pPro::recipients),
         before("mailersend", fake::mailersend::MailerSend::new(), vendors::mailersend::provider, |vendor| {
             vendor.sent().into_iter().map(|(to, _)| to).collect()
+        }),
+        before("mailpro", fake::mailpro::Mailpro::default(), vendors::mailpro::provider, |vendor| {
+            vendor.messages.iter().map(fake::mailpro::Message::e164).collect()
         }),
     ]
 }
