@@ -11,6 +11,7 @@ pub mod a2p_pro;
 pub mod exchange;
 pub mod http;
 pub mod mailersend;
+pub mod mailpro;
 pub mod sandbox;
 pub mod settings;
 pub mod sms_for_ai;
@@ -37,14 +38,14 @@ macro_rules! kinds {
         #[serde(tag = "kind", rename_all = "snake_case")]
         #[non_exhaustive]
         pub enum ProviderConfig {
-            $($(#[doc = $doc])+ $kind($module::Config),)+
+            $($(#[doc = $doc])+ $kind(Box<$module::Config>),)+
         }
 
         impl ProviderConfig {
             /// What all settings have in common.
             pub fn settings(&self) -> &dyn Settings {
                 match self {
-                    $(Self::$kind(config) => config,)+
+                    $(Self::$kind(config) => config.as_ref(),)+
                 }
             }
         }
@@ -60,6 +61,8 @@ kinds! {
     A2pPro(a2p_pro),
     /// MailerSend: texts to the United States and Canada.
     Mailersend(mailersend),
+    /// Mailpro (`www.mailpro.com`).
+    Mailpro(mailpro),
 }
 
 impl ProviderConfig {

@@ -10,7 +10,6 @@ use toml::{Table, Value};
 use super::{Config, LogFormat, LogLevel};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::ProviderConfig;
-use crate::provider::sandbox;
 use crate::provider::settings::Secrets;
 use crate::setting::SecretText;
 use crate::sms::money::Amount;
@@ -89,7 +88,7 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
         config.log.format = format;
     }
     if config.provider.is_empty() {
-        config.provider.push(ProviderConfig::Sandbox(sandbox::Config::default()));
+        config.provider.push(ProviderConfig::Sandbox(Box::default()));
     }
     check(&config)?;
     let ledger = ledger_path(&config, sources, folders.as_ref())?;

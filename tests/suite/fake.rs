@@ -8,6 +8,7 @@
 
 pub mod a2p_pro;
 pub mod mailersend;
+pub mod mailpro;
 pub mod sms_for_ai;
 
 use std::collections::{HashMap, VecDeque};

@@ -3,16 +3,12 @@
 pub mod a2p_pro;
 pub mod http;
 pub mod mailersend;
+pub mod mailpro;
 pub mod sms_for_ai;
 
 use sms_mcp::provider::http::Settings;
 
 /// A connection that gives up soon.
 pub fn quick() -> Settings {
-    Settings {
-        connect_timeout: "2s".parse().unwrap(),
-        read_timeout: "1s".parse().unwrap(),
-        timeout: "1s".parse().unwrap(),
-        ..Settings::default()
-    }
+    Settings { connect_timeout: "2s".parse().unwrap(), read_timeout: "1s".parse().unwrap(), timeout: "1s".parse().unwrap(), ..Settings::default() }
 }

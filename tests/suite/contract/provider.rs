@@ -41,6 +41,9 @@ fn cases() -> Vec<Case> {
         before("a2p_pro", fake::a2p_pro::A2pPro::default(), vendors::a2p_pro::provider, fake::a2p_pro::A2pPro::recipients),
         before("a2p_pro", fake::a2p_pro::A2pPro::default(), vendors::a2p_pro::bulk_provider, fake::a2p_pro::A2pPro::recipients),
         before("mailersend", fake::mailersend::MailerSend::delivering(), vendors::mailersend::provider, fake::mailersend::MailerSend::reached),
+        before("mailpro", fake::mailpro::Mailpro::default(), vendors::mailpro::provider, |vendor| {
+            vendor.messages.iter().map(fake::mailpro::Message::e164).collect()
+        }),
     ]
 }
 
