@@ -5,6 +5,7 @@ pub mod http;
 pub mod mailersend;
 pub mod mailpro;
 pub mod sms_for_ai;
+mod whole;
 
 use sms_mcp::provider::http::Settings;
 
