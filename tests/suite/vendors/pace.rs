@@ -1,0 +1,143 @@
+//! A large bulk through MailerSend: 50 texts in a request, 60 requests in a minute, each person their own text. The
+//! clock runs sixty times as fast, so a minute takes a second.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use sms_mcp::clock::{Clock, SharedClock, Timestamp};
+use sms_mcp::config;
+use sms_mcp::guard::Guard;
+use sms_mcp::provider::mailersend::Config;
+use sms_mcp::provider::settings::{Secrets, Settings as _, Setup};
+use sms_mcp::send::contract::{BulkArgs, Recipient, StatusArgs};
+use sms_mcp::send::{Base, Caller, Carrier, Carriers, Engine, Parts};
+use sms_mcp::setting::SecretText;
+use sms_mcp::sms::money::Amount;
+use sms_mcp::store::sqlite::SqliteStore;
+
+use crate::fake::mailersend::{FROM, MailerSend, TOKEN};
+use crate::fake::{Fake, Reply, Seen, Vendor};
+
+/// How much faster the clock runs.
+const FACTOR: u32 = 60;
+
+/// 2027-01-15T12:00:00Z.
+const NOON: i64 = 1_800_014_400_000;
+
+#[derive(Clone, Copy)]
+struct Fast {
+    began: Instant,
+}
+
+impl Clock for Fast {
+    fn now(&self) -> Timestamp {
+        Timestamp(NOON + i64::try_from((self.began.elapsed() * FACTOR).as_millis()).unwrap())
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) -> sms_mcp::error::Result<()> {
+        sms_mcp::clock::SystemClock.fill_random(bytes)
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration / FACTOR))
+    }
+}
+
+/// MailerSend with a watch: it notes when each send came and how large it was, and complains when there were more than
+/// 60 in any minute.
+struct Timed {
+    vendor: MailerSend,
+    clock: Fast,
+    sends: Vec<(i64, usize)>,
+}
+
+impl Vendor for Timed {
+    fn answer(&mut self, request: &Seen, complain: &mut dyn FnMut(String)) -> Reply {
+        if request.method == "POST" && request.path.ends_with("/sms") {
+            let now = self.clock.now().as_millis();
+            let count = request.json().and_then(|body| body["to"].as_array().map(Vec::len)).unwrap_or_default();
+            self.sends.push((now, count));
+            if self.sends.iter().filter(|(at, _)| *at > now - 60_000).count() > 60 {
+                complain("more than 60 requests in a minute".to_owned());
+            }
+        }
+        self.vendor.answer(request, complain)
+    }
+}
+
+/// One of 10,000 numbers that look right and are nobody's known.
+fn american(n: usize) -> String {
+    format!("+1212{:03}{:04}", 200 + n / 10_000, n % 10_000)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_bulk_leaves_fifty_at_a_time_sixty_times_a_minute_and_each_person_gets_their_own_text() {
+    let clock = Fast { began: Instant::now() };
+    let fake = Fake::start(Timed { vendor: MailerSend::new(), clock, sends: Vec::new() });
+    let settings = Config { base_url: format!("{}/v1", fake.url()), from: Some(FROM.to_owned()), ..Config::default() };
+    assert_eq!(settings.rate().per_minute, Some(60), "MailerSend's own limit is the default");
+    let mut secrets = Secrets::default();
+    secrets.insert("token", SecretText::new(TOKEN));
+    let shared: SharedClock = Arc::new(clock);
+    let provider = settings.build(Setup { clock: Arc::clone(&shared), secrets, callback: None }).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let wide = config::Guard {
+        sends_per_second: 1_000_000,
+        day_spend: Amount::units(1_000_000),
+        session_spend: Amount::units(1_000_000),
+        day_messages: 1_000_000,
+        session_messages: 1_000_000,
+        ..config::Guard::default()
+    };
+    let engine = Engine::new(Parts {
+        store: Arc::new(SqliteStore::open(&folder.path().join("ledger.db"), clock.now(), [1; 8]).unwrap()),
+        carriers: Carriers::new(vec![Carrier::new(provider, None, settings.rate())], Vec::new()).unwrap(),
+        guard: Guard::new(wide, BTreeMap::new()),
+        clock: shared,
+        settings: config::Send { timeout: "20m".parse().unwrap(), ..config::Send::default() },
+        keep_texts: true,
+        default_region: None,
+        forward: None,
+    });
+    engine.start(true).await.unwrap();
+    let caller = Caller { principal: "alice".into(), base: Base::Named("process".into()) };
+    let began = clock.now().as_millis();
+    let mut batches = Vec::new();
+    for bulk in 0..4 {
+        let people = bulk * 1_000..(bulk + 1) * 1_000;
+        let recipients = people.map(|n| Recipient { to: american(n), data: BTreeMap::from([("name".to_owned(), format!("P{n}"))]) }).collect();
+        let args = BulkArgs { recipients, message: "Hello {{name}}, bring {{ it }} to {{name}}".replace("{{ it }}", "it"), ..BulkArgs::default() };
+        let answer = engine.send_bulk(caller.clone(), args, Some(Duration::ZERO), None).await.unwrap();
+        assert_eq!(answer.accepted, 1_000);
+        batches.push(answer.batch.unwrap().to_string());
+    }
+    let give_up = Instant::now() + Duration::from_secs(60);
+    for id in batches {
+        loop {
+            let bulk = engine.status(&caller, StatusArgs { id: id.clone() }).await.unwrap().bulk.unwrap();
+            if bulk.counts.get("sent") == Some(&1_000) {
+                break;
+            }
+            assert!(Instant::now() < give_up, "{:?}", bulk.counts);
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    }
+    engine.stop(Duration::from_secs(1)).await;
+
+    let vendor = fake.vendor();
+    let sends = &vendor.sends;
+    assert_eq!(sends.iter().map(|(_, count)| count).sum::<usize>(), 4_000);
+    assert_eq!(sends.len(), 80, "{:?}", sends.iter().map(|(_, count)| *count).collect::<Vec<_>>());
+    let seconds: Vec<i64> = sends.iter().map(|(at, _)| (at - began) / 1_000).collect();
+    assert!(seconds[59] < 60, "the first 60 requests need not wait: {seconds:?}");
+    assert!(seconds[60] >= 60 && seconds[79] < 125, "the others wait for the next minute, and no longer: {seconds:?}");
+    eprintln!("4,000 texts in 80 requests: 60 within {} s, the last after {} s", seconds[59], seconds[79]);
+    let mut got: Vec<(String, String)> = vendor.vendor.sent();
+    got.sort();
+    let mut expected: Vec<(String, String)> = (0..4_000).map(|n| (american(n), format!("Hello P{n}, bring it to P{n}"))).collect();
+    expected.sort();
+    assert_eq!(got.len(), expected.len());
+    assert!(got == expected, "each their own, once");
+}
