@@ -23,14 +23,24 @@ pub fn text<'a>(value: &'a Value, place: &str) -> Option<&'a str> {
     value.pointer(place)?.as_str().filter(|text| !text.is_empty())
 }
 
-/// The moment at this place.
-pub fn moment(value: &Value, place: &str) -> Option<Timestamp> {
-    Timestamp::parse(text(value, place)?)
+/// A moment as the vendor writes it. One without a zone is in UTC: its own samples have both.
+pub fn moment_of(text: &str) -> Option<Timestamp> {
+    Timestamp::parse(&format!("{text}Z")).or_else(|| Timestamp::parse(text))
 }
 
-/// The list at this place; empty where there is none.
+/// The moment at this place.
+pub fn moment(value: &Value, place: &str) -> Option<Timestamp> {
+    moment_of(text(value, place)?)
+}
+
+/// The list at this place; empty where there is none, and of one where the vendor left the list out (its clients differ
+/// about `sms`).
 pub fn items<'a>(value: &'a Value, place: &str) -> &'a [Value] {
-    value.pointer(place).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    match value.pointer(place) {
+        Some(Value::Array(list)) => list,
+        Some(one @ Value::Object(_)) => std::slice::from_ref(one),
+        _ => &[],
+    }
 }
 
 /// Whether a text can be one of their ids. It becomes part of an address, so it may hold nothing else.
@@ -135,6 +145,11 @@ pub fn receipts(message: &Value, vendor_id: &str, currency: Currency, now: Times
     receipts.collect()
 }
 
+/// What a recipient got: the filled in text where there is one, and never a template.
+fn said(value: &Value) -> Option<&str> {
+    text(value, "/compiled_text").or_else(|| text(value, "/text").filter(|text| !text.contains("{{")))
+}
+
 /// The texts of one message on a page of messages.
 fn texts_of(message: &Value, currency: Currency) -> Vec<VendorMessage> {
     let Some(vendor_id) = id(message, "/id") else { return Vec::new() };
@@ -153,13 +168,11 @@ fn texts_of(message: &Value, currency: Currency) -> Vec<VendorMessage> {
     let texts = items(message, "/sms");
     if texts.is_empty() {
         let recipients = items(message, "/to").iter().filter_map(Value::as_str);
-        // The message's own text may be the template; then it is nobody's text.
-        let said = text(message, "/text").filter(|text| !text.contains("{{"));
-        return recipients.map(|to| one(to, said, held_or_sent, Cause::default())).collect();
+        return recipients.map(|to| one(to, said(message), held_or_sent, Cause::default())).collect();
     }
     let of_text = |sms: &Value| {
         let state = text(sms, "/status").and_then(state_of).unwrap_or(held_or_sent);
-        Some(one(text(sms, "/to")?, text(sms, "/text"), state, cause(sms, currency)))
+        Some(one(text(sms, "/to")?, said(sms), state, cause(sms, currency)))
     };
     texts.iter().filter_map(of_text).collect()
 }

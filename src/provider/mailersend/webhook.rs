@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::answers::{cause, e164, id, moment, receipt, state_of, text};
+use super::answers::{cause, e164, id, is_id, moment, moment_of, receipt, state_of, text};
 use crate::clock::Timestamp;
 use crate::provider::exchange::{Delivery, Event, NotBelieved, Reply};
 use crate::setting::SecretText;
@@ -115,12 +115,12 @@ fn reply(body: &Value, delivery: &Delivery<'_>) -> Result<Reply, NotBelieved> {
     let to = find(&["to"]).ok_or_else(|| missing("to"))?;
     // A person may send a picture and no text.
     let said = find(&["text", "content", "message"]).unwrap_or_default();
-    let vendor_id = find(&["id", "sms_message_id", "message_id"]).filter(|id| super::answers::is_id(id));
+    let vendor_id = find(&["id", "sms_message_id", "message_id"]).filter(|id| is_id(id));
     Ok(Reply {
         vendor_id: vendor_id.map_or_else(|| hex(&Sha256::digest(delivery.body)), ToOwned::to_owned),
         from: e164(from),
         to: e164(to),
         text: said.to_owned(),
-        at: find(&["created_at", "received_at"]).and_then(Timestamp::parse).unwrap_or(delivery.now),
+        at: find(&["created_at", "received_at"]).and_then(moment_of).unwrap_or(delivery.now),
     })
 }

@@ -398,7 +398,7 @@ fn steps_json(message: &Message, with_content: bool) -> Vec<Value> {
 fn message_json(message: &Message, is_whole: bool) -> Value {
     let texts = message.texts.iter().enumerate().map(|(index, text)| {
         json!({
-            "id": format!("sms{index:05}"), "from": message.from, "to": text.to, "text": text.text, "status": text.status,
+            "id": format!("sms{index:05}"), "from": message.from, "to": text.to, "text": message.template, "compiled_text": text.text, "status": text.status,
             "segment_count": 1, "error_type": text.error_type, "error_description": text.error_description,
         })
     });

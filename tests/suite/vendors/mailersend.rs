@@ -2,6 +2,7 @@
 //! What it sends by itself is in `mailersend/hooks.rs`.
 
 mod hooks;
+mod recorded;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
