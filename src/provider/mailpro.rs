@@ -69,11 +69,7 @@ struct Keys {
 impl Keys {
     /// Takes the credentials out of the vendor's words, as they are and as they stand in addresses and forms.
     fn hide(&self, words: &str) -> String {
-        let mut words = words.to_owned();
-        for key in [&self.api_key, &self.id_client] {
-            let encoded: String = url::form_urlencoded::byte_serialize(key.expose().as_bytes()).collect();
-            words = words.replace(key.expose(), HIDDEN).replace(&encoded, HIDDEN);
-        }
+        let words = without(&without(words, &self.api_key), &self.id_client);
         words.chars().take(MAX_WORDS).collect()
     }
 
@@ -81,12 +77,18 @@ impl Keys {
     fn hide_in(&self, value: &mut serde_json::Value) {
         match value {
             serde_json::Value::String(text) if text == self.id_client.expose() => HIDDEN.clone_into(text),
-            serde_json::Value::String(text) => *text = text.replace(self.api_key.expose(), HIDDEN),
+            serde_json::Value::String(text) => *text = without(text, &self.api_key),
             serde_json::Value::Array(list) => list.iter_mut().for_each(|value| self.hide_in(value)),
             serde_json::Value::Object(object) => object.values_mut().for_each(|value| self.hide_in(value)),
             _ => {}
         }
     }
+}
+
+/// A text without this secret, in any of its writings.
+fn without(text: &str, secret: &SecretText) -> String {
+    let encoded: String = url::form_urlencoded::byte_serialize(secret.expose().as_bytes()).collect();
+    text.replace(secret.expose(), HIDDEN).replace(&encoded, HIDDEN)
 }
 
 impl Dialect for Keys {

@@ -51,11 +51,14 @@ offers! {
     "lists-delete", Post |paths| Some(&paths.lists_delete), ["id_list"], [], "deletes a list with its numbers";
     "phones", Get |paths| Some(&paths.phones), ["id_list"], ["page"], "shows the numbers of a list";
     "phones-add", Post |paths| Some(&paths.phones_add), ["id_list", "number"], ["name", "first_name", "last_name"], "adds a number to a list";
-    "phones-edit", Post |paths| Some(&paths.phones_edit), ["id_phone"], ["id_list", "number", "name", "first_name", "last_name"], "changes a number of a list";
+    "phones-edit", Post |paths| Some(&paths.phones_edit), ["id_phone"], ["id_list", "number", "name", "first_name", "last_name"],
+        "changes a number of a list";
     "phones-delete", Post |paths| Some(&paths.phones_delete), ["id_phone"], ["id_list"], "deletes a number of a list";
-    "history", Get |paths| Some(&paths.history), ["status"], ["type_to", "number", "date_send"], "shows what was sent: status 0 not delivered, 1 delivered, 2 waiting";
+    "history", Get |paths| Some(&paths.history), ["status"], ["type_to", "number", "date_send"],
+        "shows what was sent: status 0 not delivered, 1 delivered, 2 waiting";
     "upload", Upload |paths| paths.upload.as_ref(), ["file"], ["name", "id_list"], "uploads a file of numbers, at most 5 MiB";
-    "verify-start", Post |paths| paths.verify_start.as_ref(), ["number"], [], "lets the vendor send a code to a number: this sends a text, outside every budget";
+    "verify-start", Post |paths| paths.verify_start.as_ref(), ["number"], [],
+        "lets the vendor send a code to a number: this sends a text, outside every budget";
     "verify-check", Post |paths| paths.verify_check.as_ref(), ["number", "code"], ["id"], "checks a code that a person read out";
     "lookup", Get |paths| paths.phone_lookup.as_ref(), ["number"], [], "says what the vendor knows of a number";
     "suppressions", Get |paths| paths.suppressions.as_ref(), [], ["page"], "shows who wants no more texts";

@@ -398,3 +398,57 @@ fn has_empty_list(value: &Value) -> bool {
         .as_object()
         .is_some_and(|object| object.iter().any(|(name, value)| (LISTS.contains(&plain(name).as_str()) && is_empty(value)) || has_empty_list(value)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credits_are_read_exactly_and_what_is_no_number_is_not_guessed() {
+        for (text, expected) in [
+            ("1474", Some(1_474_000_000)),
+            ("1.5", Some(1_500_000)),
+            (" 0.000001 ", Some(1)),
+            ("-2.25", Some(-2_250_000)),
+            ("1474.3000000000002", Some(1_474_300_000)),
+            ("1474.2999999999999", Some(1_474_300_000)),
+            ("9223372036854.775807", Some(i64::MAX)),
+            ("9223372036854.775808", None),
+            ("99999999999999999999999999999999999999999", None),
+            ("1,474", None),
+            ("1e3", None),
+            ("1.", None),
+            (".5", None),
+            ("--1", None),
+            ("", None),
+        ] {
+            assert_eq!(micros(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_without_a_zone_is_utc_and_keeps_its_hour() {
+        let noon = Timestamp::parse("2026-11-27T12:00:00Z");
+        for text in ["2026-11-27T12:00:00", "2026-11-27 12:00:00", "2026-11-27T13:00:00+01:00", " 2026-11-27T12:00:00Z "] {
+            assert_eq!(moment(text), noon, "{text}");
+        }
+        assert_eq!(moment("2026-11-27"), Timestamp::parse("2026-11-27T00:00:00Z"));
+        assert_eq!(moment("yesterday"), None);
+    }
+
+    #[test]
+    fn only_clear_words_have_a_meaning() {
+        for (words, expected) in [
+            ("Insufficient credits", Some(ErrorKind::InsufficientBalance)),
+            ("Crédit insuffisant", Some(ErrorKind::InsufficientBalance)),
+            ("Your balance is too low", Some(ErrorKind::InsufficientBalance)),
+            ("wrong API key", Some(ErrorKind::ProviderUnauthorized)),
+            ("Unauthorized", Some(ErrorKind::ProviderUnauthorized)),
+            ("the text advertises a credit", None),
+            ("lacks a recipient", None),
+            ("", None),
+        ] {
+            assert_eq!(meaning(words), expected, "{words}");
+        }
+    }
+}

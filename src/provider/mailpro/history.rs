@@ -57,10 +57,6 @@ impl Mailpro {
     /// [`Provider::status`](crate::provider::Provider::status)
     pub(super) async fn look_up(&self, enquiry: &Enquiry) -> Result<Vec<Receipt>> {
         self.demand_history()?;
-        if enquiry.vendor_id.is_empty() || !enquiry.vendor_id.bytes().all(|byte| byte.is_ascii_digit()) {
-            // None of the vendor's ids.
-            return Ok(Vec::new());
-        }
         let mut found: Vec<Entry> = Vec::new();
         for status in STATES {
             for entry in self.entries(status, Some(&enquiry.to)).await? {

@@ -41,9 +41,8 @@ fn cases() -> Vec<Case> {
         before("a2p_pro", fake::a2p_pro::A2pPro::default(), vendors::a2p_pro::provider, fake::a2p_pro::A2pPro::recipients),
         before("a2p_pro", fake::a2p_pro::A2pPro::default(), vendors::a2p_pro::bulk_provider, fake::a2p_pro::A2pPro::recipients),
         before("mailersend", fake::mailersend::MailerSend::delivering(), vendors::mailersend::provider, fake::mailersend::MailerSend::reached),
-        before("mailpro", fake::mailpro::Mailpro::default(), vendors::mailpro::provider, |vendor| {
-            vendor.messages.iter().map(fake::mailpro::Message::e164).collect()
-        }),
+        before("mailpro", fake::mailpro::Mailpro::default(), vendors::mailpro::provider, fake::mailpro::Mailpro::recipients),
+        before("mailpro", fake::mailpro::Mailpro::default(), vendors::mailpro::provider_with_history, fake::mailpro::Mailpro::recipients),
     ]
 }
 

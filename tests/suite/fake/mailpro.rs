@@ -63,6 +63,8 @@ pub struct Mailpro {
     pub now: String,
     /// Answers to the next requests, with status 200, in place of what it would say.
     pub said: VecDeque<Vec<u8>>,
+    /// Whether the history names the send of each entry, which no page shows.
+    pub is_naming_sends: bool,
     /// A parameter that carries the sender name.
     pub sender_parameter: Option<&'static str>,
 }
@@ -78,6 +80,7 @@ impl Default for Mailpro {
             is_stringly: false,
             now: "2026-11-27T12:00:00".to_owned(),
             said: VecDeque::new(),
+            is_naming_sends: false,
             sender_parameter: None,
         }
     }
@@ -130,6 +133,11 @@ fn function(path: &str) -> Option<(&'static str, &'static [&'static str], &'stat
 }
 
 impl Mailpro {
+    /// To whom its messages went, in order.
+    pub fn recipients(&self) -> Vec<String> {
+        self.messages.iter().map(Message::e164).collect()
+    }
+
     /// A number: a JSON number, or a string.
     fn number(&self, text: &str) -> Value {
         if self.is_stringly { json!(text) } else { serde_json::from_str(text).unwrap() }
@@ -154,14 +162,8 @@ impl Mailpro {
                 complain("the fields of a POST stand in its body".to_owned());
             }
             if path == "file/upload.json" {
-                return Some(
-                    request
-                        .clone()
-                        .body
-                        .split(|byte| *byte == b'\n')
-                        .map(|line| (String::new(), String::from_utf8_lossy(line).trim().to_owned()))
-                        .collect(),
-                );
+                // A form with parts; it is looked at where it is answered.
+                return Some(Vec::new());
             }
             if request.header("content-type") != Some("application/x-www-form-urlencoded") {
                 complain("the body is no form".to_owned());
@@ -218,7 +220,8 @@ impl Mailpro {
         let shown = if path.contains("single") { shown } else { format!("<id_address_book>{shown}</id_address_book>") };
         let (at, text, charge) = (at.unwrap_or_default(), escape(&text), credits(charge));
         xml(format!(
-            "<sends>\n <send>\n  <id_send>{id}</id_send>\n  <scheduled_time>{at}</scheduled_time>\n  <message>{text}</message>\n  <to>{shown}</to>\n  <charge>{charge}</charge>\n </send>\n</sends>"
+            "<sends>\n <send>\n  <id_send>{id}</id_send>\n  <scheduled_time>{at}</scheduled_time>\n  <message>{text}</message>\n  \
+             <to>{shown}</to>\n  <charge>{charge}</charge>\n </send>\n</sends>"
         ))
     }
 
@@ -233,15 +236,22 @@ impl Mailpro {
             let entries = found.iter().map(|message| {
                 let (id, date, text, charge) = (message.id + 1_000, &message.date, escape(&message.text), credits(message.charge()));
                 let (number, status) = (message.e164().replace('+', "00"), message.status);
-                format!("<history><id_history>{id}</id_history><date_send>{date}</date_send><message>{text}</message><charge>{charge}</charge><number>{number}</number><status>{status}</status></history>")
+                format!(
+                    "<history><id_history>{id}</id_history><date_send>{date}</date_send><message>{text}</message>\
+                     <charge>{charge}</charge><number>{number}</number><status>{status}</status></history>"
+                )
             });
             return xml(format!("<histories>{}</histories>", entries.collect::<String>()));
         }
         let entries: Vec<Value> = found
             .iter()
             .map(|message| {
-                json!({ "IdHistory": self.number(&(message.id + 1_000).to_string()), "DateSend": message.date, "Message": message.text,
-                    "Charge": self.number(&credits(message.charge())), "Number": message.to, "Status": self.number(&message.status.to_string()) })
+                let mut entry = json!({ "IdHistory": self.number(&(message.id + 1_000).to_string()), "DateSend": message.date, "Message": message.text,
+                    "Charge": self.number(&credits(message.charge())), "Number": message.to, "Status": self.number(&message.status.to_string()) });
+                if self.is_naming_sends {
+                    entry["IdSend"] = json!(message.id);
+                }
+                entry
             })
             .collect();
         Reply::json(200, json!({ "Result": "OK", "Histories": entries }))

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sms_mcp::clock::{SharedClock, SystemClock, Timestamp};
 use sms_mcp::error::ErrorKind;
 use sms_mcp::provider::exchange::{Arguments, Campaign, Delivery, Enquiry, Event, ListQuery, NotBelieved};
+use sms_mcp::provider::http;
 use sms_mcp::provider::mailpro::{Config, Format, NumberFormat, Paths};
 use sms_mcp::provider::settings::{Secrets, Settings as _, Setup};
 use sms_mcp::provider::{Balance, Outcome, Provider, Submission};
@@ -17,24 +18,48 @@ use sms_mcp::sms::message::{MessageId, State};
 use sms_mcp::sms::money::{Amount, Currency, Money};
 use sms_mcp::sms::number::Number;
 
-use super::quick;
 use crate::fake::mailpro::{API_KEY, CHARGE, ID_CLIENT, Mailpro, Message};
 use crate::fake::{Fake, Fault};
 use crate::support::{Desk, fictional};
 
 const TEXT: &str = "canary-text-19ad & <more> \u{20ac}";
 
-/// The provider before this fake, with the worth of a credit.
+/// The provider for the contract, with the worth of a credit: it gives up soon.
 pub fn provider(fake: &Fake<Mailpro>) -> Arc<dyn Provider> {
-    build(fake, Config { credit_worth: Some(Amount::units(1)), ..Config::default() })
+    made(fake, Config { http: within("1s"), ..worth_one() }, API_KEY)
+}
+
+/// The provider for the contract which looks into the history.
+pub fn provider_with_history(fake: &Fake<Mailpro>) -> Arc<dyn Provider> {
+    fake.vendor().is_naming_sends = true;
+    made(fake, Config { http: within("1s"), history: true, ..worth_one() }, API_KEY)
+}
+
+/// A credit is worth one dollar.
+fn worth_one() -> Config {
+    Config { credit_worth: Some(Amount::units(1)), ..Config::default() }
+}
+
+fn standard(fake: &Fake<Mailpro>) -> Arc<dyn Provider> {
+    build(fake, worth_one())
 }
 
 fn build(fake: &Fake<Mailpro>, config: Config) -> Arc<dyn Provider> {
     build_with_key(fake, config, API_KEY)
 }
 
+/// A connection that gives up after this time, late enough for a busy machine.
+fn within(patience: &str) -> http::Settings {
+    let patience = patience.parse().unwrap();
+    http::Settings { read_timeout: patience, timeout: patience, ..http::Settings::default() }
+}
+
 fn build_with_key(fake: &Fake<Mailpro>, config: Config, api_key: &str) -> Arc<dyn Provider> {
-    let config = Config { base_url: format!("{}/sms", fake.url()), http: quick(), ..config };
+    made(fake, Config { http: within("3s"), ..config }, api_key)
+}
+
+fn made(fake: &Fake<Mailpro>, config: Config, api_key: &str) -> Arc<dyn Provider> {
+    let config = Config { base_url: format!("{}/sms", fake.url()), ..config };
     config.check().unwrap();
     let clock: SharedClock = Arc::new(SystemClock);
     let mut secrets = Secrets::default();
@@ -103,14 +128,14 @@ fn arguments(pairs: &[(&str, &str)]) -> Arguments {
 async fn outcome_of(body: &str) -> Outcome {
     let fake = Fake::start(Mailpro::default());
     fake.vendor().said.push_back(body.as_bytes().to_vec());
-    provider(&fake).send(&message(1, TEXT)).await
+    standard(&fake).send(&message(1, TEXT)).await
 }
 
 #[tokio::test]
 async fn the_newest_generation_takes_a_text_and_says_what_is_left() {
     for is_stringly in [false, true] {
         let fake = Fake::start(Mailpro { is_stringly, ..Mailpro::default() });
-        let provider = provider(&fake);
+        let provider = standard(&fake);
         assert_eq!(provider.balance().await.unwrap(), Balance::Credits { micros: 1_476_000_000, worth: usd(1_476_000_000) });
         assert_eq!(provider.send(&message(1, TEXT)).await, accepted("98765", None), "nothing was known before");
         assert_eq!(provider.send(&message(2, TEXT)).await, accepted("98766", usd(CHARGE)), "the difference");
@@ -212,18 +237,18 @@ async fn the_status_of_a_refusal_counts_and_its_words_say_more() {
     ] {
         let fake = Fake::start(Mailpro::default());
         fake.fail(fault.clone());
-        let outcome = provider(&fake).send(&message(1, TEXT)).await;
+        let outcome = standard(&fake).send(&message(1, TEXT)).await;
         assert!(matches!(outcome, Outcome::Rejected { code, .. } if code == expected), "{fault:?}: {outcome:?}");
     }
     let fake = Fake::start(Mailpro { credits_micros: 1_000_000, ..Mailpro::default() });
-    let outcome = provider(&fake).send(&message(1, TEXT)).await;
+    let outcome = standard(&fake).send(&message(1, TEXT)).await;
     assert!(matches!(outcome, Outcome::Rejected { code: ErrorKind::InsufficientBalance, .. }), "{outcome:?}");
 }
 
 #[tokio::test]
 async fn a_difference_is_a_price_only_where_no_other_request_was_under_way() {
     let fake = Fake::start(Mailpro::default());
-    let provider = provider(&fake);
+    let provider = standard(&fake);
     provider.send(&message(1, TEXT)).await;
     let outcomes = futures::future::join_all((2..6).map(|n| {
         let (provider, message) = (Arc::clone(&provider), message(n, TEXT));
@@ -250,7 +275,7 @@ async fn a_difference_is_a_price_only_where_no_other_request_was_under_way() {
 #[tokio::test]
 async fn a_campaign_goes_to_a_list_now_or_at_its_time() {
     let fake = Fake::start(Mailpro::default());
-    let newest = provider(&fake);
+    let newest = standard(&fake);
     assert!(newest.capabilities().schedule);
     assert_eq!(newest.members("7").await.unwrap(), ["+33199000001", "0033199000002"]);
     assert_eq!(newest.campaign(&campaign(None)).await, accepted("98765", None));
@@ -273,7 +298,7 @@ async fn a_campaign_whose_answer_is_lost_is_unknown() {
     for fault in [Fault::DropAfterAccept, Fault::Stall, Fault::HalfJson, Fault::Garbage, Fault::ErrorAfterAccept(502)] {
         let fake = Fake::start(Mailpro::default());
         fake.fail(fault.clone());
-        let outcome = provider(&fake).campaign(&campaign(None)).await;
+        let outcome = standard(&fake).campaign(&campaign(None)).await;
         assert!(matches!(outcome, Outcome::Unknown { .. }), "{fault:?}: {outcome:?}");
         assert_eq!(fake.requests().len(), 1);
     }
@@ -299,7 +324,7 @@ async fn the_members_of_a_list_are_known_all_or_not_at_all() {
     for (body, expected) in cases {
         let fake = Fake::start(Mailpro::default());
         fake.vendor().said.push_back(body.as_bytes().to_vec());
-        let members = provider(&fake).members("7").await;
+        let members = standard(&fake).members("7").await;
         match expected {
             Some(expected) => assert_eq!(members.unwrap(), expected, "{body}"),
             None => assert!(!members.unwrap_err().to_string().contains("+33"), "{body}"),
@@ -347,7 +372,7 @@ async fn a_message_is_found_in_the_history_only_where_it_cannot_be_another() {
 #[tokio::test]
 async fn without_the_history_a_message_is_accepted_and_no_more_is_known() {
     let fake = Fake::start(Mailpro::default());
-    let provider = provider(&fake);
+    let provider = standard(&fake);
     assert!(!provider.capabilities().status && !provider.capabilities().receipts_by_poll && !provider.capabilities().list);
     let error = provider.status(&enquiry("98765", "2026-11-27T12:00:00Z")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotSupported);
@@ -410,7 +435,7 @@ async fn lists_and_numbers_are_looked_after_under_the_names_of_the_arguments() {
 #[tokio::test]
 async fn an_action_that_is_wrong_or_fails_says_so() {
     let fake = Fake::start(Mailpro::default());
-    let provider = provider(&fake);
+    let provider = standard(&fake);
     for (action, given, kind) in [
         ("phones-add", &[("id_list", "7")] as &[_], ErrorKind::InvalidArgument),
         ("phones-add", &[("id_list", "7"), ("number", "12")], ErrorKind::InvalidArgument),
@@ -432,7 +457,7 @@ async fn an_action_that_is_wrong_or_fails_says_so() {
 #[tokio::test]
 async fn what_is_announced_works_once_it_has_a_path() {
     let fake = Fake::start(Mailpro::default());
-    let plain = provider(&fake).capabilities();
+    let plain = standard(&fake).capabilities();
     assert!(!plain.lookup && !plain.opt_outs && !plain.receipts_by_push);
     let provider = build(&fake, announced());
     let can = provider.capabilities();
@@ -612,8 +637,9 @@ fn no_log_line_of_a_whole_program_shows_the_credentials_or_the_text() {
     let fake = Fake::start(Mailpro::default());
     let desk = Desk::new("");
     let settings = format!(
-        "[guard]\nrecipient_per_hour = 100\n[[provider]]\nkind = \"mailpro\"\nbase_url = \"{}/sms\"\nid_client_env = \"DESK_CLIENT\"\napi_key = \"{API_KEY}\"\nhistory = true\n\
-         [provider.http]\ntimeout = \"300ms\"\n",
+        "[guard]\nrecipient_per_hour = 100\n[[provider]]\nkind = \"mailpro\"\nbase_url = \"{}/sms\"\n\
+         id_client_env = \"DESK_CLIENT\"\napi_key = \"{API_KEY}\"\nhistory = true\n\
+         [provider.http]\ntimeout = \"1s\"\n",
         fake.url()
     );
     std::fs::write(desk.config(), settings).unwrap();
