@@ -36,10 +36,14 @@ impl Timestamp {
         self.to_jiff().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
     }
 
-    /// Reads RFC 3339 with a zone (`2026-11-22T10:15:00Z`), or a bare UTC date (`2026-11-22`).
+    /// Reads RFC 3339 with a zone (`2026-11-22T10:15:00Z`), or a bare UTC date (`2026-11-22`). A time without a zone is
+    /// nothing: nobody can say when that is.
     pub fn parse(text: &str) -> Option<Self> {
         if let Ok(stamp) = text.parse::<jiff::Timestamp>() {
             return Some(Self(stamp.as_millisecond()));
+        }
+        if text.contains(['T', 't', ' ', ':']) {
+            return None;
         }
         let date: jiff::civil::Date = text.parse().ok()?;
         let zoned = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
@@ -94,6 +98,8 @@ mod tests {
         assert_eq!(Timestamp::parse(&at.rfc3339()), Some(at));
         assert_eq!(Timestamp::parse("2026-11-22").map(Timestamp::rfc3339).as_deref(), Some("2026-11-22T00:00:00.000Z"));
         assert_eq!(Timestamp::parse("yesterday"), None);
+        assert_eq!(Timestamp::parse("2026-11-22T10:15:00"), None, "which zone?");
+        assert_eq!(Timestamp::parse("2026-11-22 10:15"), None);
         assert_eq!(Timestamp(0).utc_day(), "1970-01-01");
     }
 }

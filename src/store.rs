@@ -307,6 +307,22 @@ pub struct Filter {
     pub limit: u32,
 }
 
+/// Which messages are to be looked up now.
+#[derive(Clone, Debug)]
+pub struct LookClaim {
+    /// Of this provider.
+    pub provider: String,
+    /// At most so many questions.
+    pub limit: u32,
+    /// Now.
+    pub now: Timestamp,
+    /// Whether one question is answered for every message that has the provider's id of it: then one message stands for
+    /// all of them.
+    pub by_request: bool,
+    /// Whether each question counts against the provider's rate.
+    pub is_rated: bool,
+}
+
 /// Messages that a worker took from the queue; they are `attempting` now.
 #[derive(Debug, Default)]
 pub struct Claimed {
@@ -500,9 +516,9 @@ pub trait Store: Send + Sync {
     /// queue, as if they had not been claimed.
     async fn unclaim(&self, ids: Vec<MessageId>) -> Result<()>;
 
-    /// Takes messages of this provider that are due to be looked up, at most `limit`, the longest due first. Each is due
-    /// again later: after as long as it is old, at least 5 seconds and at most an hour, until it is three days old.
-    async fn claim_looks(&self, provider: &str, limit: u32, now: Timestamp) -> Result<Vec<Record>>;
+    /// Takes messages that are due to be looked up, the longest due first. Each is due again later: after as long as it
+    /// is old, at least 5 seconds and at most an hour, until it is three days old.
+    async fn claim_looks(&self, claim: LookClaim) -> Result<Vec<Record>>;
 
     /// Makes a message due to be looked up now, because of a report that proves nothing. It is found by our id or by
     /// the provider's; a message without a provider's id takes this one. Returns whether there is such a message.

@@ -21,7 +21,7 @@ use crate::sms::message::MessageId;
 use crate::sms::number::Number;
 use crate::sms::reply::{self, Meaning};
 use crate::sms::untrusted;
-use crate::store::{NewReply, Record, Recorded, Report};
+use crate::store::{LookClaim, NewReply, Record, Recorded, Report};
 
 /// How long a provider may take to read a webhook, or to answer a question that nobody waits for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -74,6 +74,13 @@ async fn patiently<T>(engine: &Engine, ask: impl Future<Output = Result<T>>) -> 
         asked = AssertUnwindSafe(ask).catch_unwind() => asked.unwrap_or_else(|_| unavailable("the provider's code failed")),
         () = engine.pause(PATIENCE) => unavailable("the provider did not answer in time"),
     }
+}
+
+/// How many questions a provider is asked at once. Where its requests are limited, looks take a fifth of a minute's worth
+/// at most, so that sends go before them.
+fn looks_at_once(carrier: &Carrier) -> u32 {
+    let a_fifth = |per_minute: u32| per_minute / 60;
+    carrier.rate.per_minute.map_or(LOOKS_AT_ONCE, |per_minute| a_fifth(per_minute).clamp(1, LOOKS_AT_ONCE))
 }
 
 impl Engine {
@@ -303,7 +310,7 @@ impl Engine {
         while !self.is_stopping() {
             hints.borrow_and_update();
             match self.look_up_due(carrier).await {
-                Ok(count) if count >= LOOKS_AT_ONCE => continue,
+                Ok(count) if count >= LOOKS_AT_ONCE && !carrier.rate.is_limited() => continue,
                 Ok(_) => {}
                 Err(error) => tracing::warn!(provider = name, %error, "messages to look up cannot be read; it will be tried again"),
             }
@@ -316,16 +323,17 @@ impl Engine {
 
     /// Asks the provider about what is due. Returns how many messages that were.
     async fn look_up_due(&self, carrier: &Carrier) -> Result<u32> {
-        let due = self.parts().store.claim_looks(carrier.name(), LOOKS_AT_ONCE, self.parts().clock.now()).await?;
+        let is_rated = carrier.rate.is_limited();
+        let claim = LookClaim {
+            provider: carrier.name().to_owned(),
+            limit: looks_at_once(carrier),
+            now: self.parts().clock.now(),
+            by_request: carrier.provider.capabilities().recipients_per_request > 1,
+            is_rated,
+        };
+        let due = self.parts().store.claim_looks(claim).await?;
         let count = u32::try_from(due.len()).unwrap_or(LOOKS_AT_ONCE);
-        // One question for all messages that one request carried.
-        let mut asked: Vec<Record> = Vec::with_capacity(due.len());
-        for record in due {
-            if !asked.iter().any(|other| other.vendor_id == record.vendor_id) {
-                asked.push(record);
-            }
-        }
-        futures::future::join_all(asked.iter().map(|record| self.look_up(carrier, record))).await;
+        futures::future::join_all(due.iter().map(|record| self.look_up(carrier, record))).await;
         Ok(count)
     }
 

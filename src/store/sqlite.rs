@@ -25,7 +25,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{
-    BatchRecord, Change, Claim, Claimed, Decide, Filter, Forward, Intent, NewHandle, NewReply, OptOut, Payer, Record, Recorded, Recovered,
+    BatchRecord, Change, Claim, Claimed, Decide, Filter, Forward, Intent, LookClaim, NewHandle, NewReply, OptOut, Payer, Record, Recorded, Recovered,
     ReplyRecord, Report, Reservation, Settlement, Store, Target,
 };
 use crate::clock::Timestamp;
@@ -292,12 +292,12 @@ impl Store for SqliteStore {
         self.writer()?.run(move |db| queue::unclaim(db, owner, &ids)).await
     }
 
-    async fn claim_looks(&self, provider: &str, limit: u32, now: Timestamp) -> Result<Vec<Record>> {
-        let (asked, provider) = (provider.to_owned(), provider.to_owned());
-        if !self.read(move |db| receive::has_looks(db, &asked, now)).await? {
+    async fn claim_looks(&self, claim: LookClaim) -> Result<Vec<Record>> {
+        let (provider, now) = (claim.provider.clone(), claim.now);
+        if !self.read(move |db| receive::has_looks(db, &provider, now)).await? {
             return Ok(Vec::new());
         }
-        self.writer()?.run(move |db| receive::claim_looks(db, &provider, limit, now)).await
+        self.writer()?.run(move |db| receive::claim_looks(db, &claim)).await
     }
 
     async fn hint(&self, provider: &str, vendor_id: &str, message: Option<&MessageId>, now: Timestamp) -> Result<bool> {

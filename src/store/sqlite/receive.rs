@@ -1,14 +1,17 @@
 //! What providers say later: receipts, which may come before the answer that names their message, hints that prove
 //! nothing, and when to ask.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::query::{COLUMNS, record_from};
+use super::rate;
 use super::settle::{ATTEMPTING, OPEN_COLUMNS, Open, Step, apply, open_from};
 use super::writer::JobResult;
 use crate::clock::Timestamp;
 use crate::sms::message::{MessageId, State};
-use crate::store::{Record, Report};
+use crate::store::{LookClaim, Record, Report};
 
 /// Receipts for ids that never become known are forgotten after this long.
 const EARLY_RECEIPT_MS: i64 = 3 * 24 * 3_600_000;
@@ -170,15 +173,36 @@ pub(super) fn has_looks(db: &Connection, provider: &str, now: Timestamp) -> rusq
 
 /// See [`crate::store::Store::claim_looks`]. A message is as old as what it waits with: since it was sent, or since its
 /// answer was lost.
-pub(super) fn claim_looks(db: &Connection, provider: &str, limit: u32, now: Timestamp) -> JobResult<Vec<Record>> {
-    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE {DUE} ORDER BY look_ms LIMIT ?3"))?;
-    let due: Vec<Record> = statement.query_map(params![provider, now.as_millis(), limit], record_from)?.collect::<rusqlite::Result<_>>()?;
-    let mut update = db.prepare_cached("UPDATE message SET look_ms = ?2 WHERE seq = ?1")?;
+pub(super) fn claim_looks(db: &Connection, claim: &LookClaim) -> JobResult<Vec<Record>> {
+    let LookClaim { provider, limit, now, by_request, is_rated } = claim;
+    let most = usize::try_from(*limit).unwrap_or(usize::MAX);
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE {DUE} ORDER BY look_ms"))?;
+    let mut rows = statement.query(params![provider, now.as_millis()])?;
+    let mut due: Vec<Record> = Vec::new();
+    let mut seen = HashSet::new();
+    while due.len() < most
+        && let Some(row) = rows.next()?
+    {
+        let record = record_from(row)?;
+        if !by_request || seen.insert(record.vendor_id.clone()) {
+            due.push(record);
+        }
+    }
+    drop(rows);
+    let mut alone = db.prepare_cached("UPDATE message SET look_ms = ?2 WHERE seq = ?1")?;
+    let mut all = db.prepare_cached("UPDATE message SET look_ms = ?3 WHERE vendor_id = ?1 AND provider = ?2 AND look_ms <= ?4")?;
     for record in &due {
         let since = record.created.max(record.changed);
         let age_ms = now.as_millis() - since.as_millis();
         let next = (age_ms < LAST_LOOK_MS).then(|| now.plus_ms(age_ms.clamp(SOONEST_LOOK_MS, LATEST_LOOK_MS)).as_millis());
-        update.execute(params![record.sequence, next])?;
+        if *by_request {
+            all.execute(params![record.vendor_id, provider, next, now.as_millis()])?;
+        } else {
+            alone.execute(params![record.sequence, next])?;
+        }
+    }
+    if *is_rated && !due.is_empty() {
+        rate::count(db, provider, *now, u32::try_from(due.len()).unwrap_or(u32::MAX))?;
     }
     Ok(due)
 }

@@ -9,7 +9,7 @@ use sms_mcp::error::{Error, ErrorKind};
 use sms_mcp::sms::facts::Scope;
 use sms_mcp::sms::message::{MessageId, State};
 use sms_mcp::store::sqlite::SqliteStore;
-use sms_mcp::store::{Claim, Decide, Draft, Filter, Forward, Intent, NewReply, Recorded, Report, Reservation, Settlement, Store};
+use sms_mcp::store::{Claim, Decide, Draft, Filter, Forward, Intent, LookClaim, NewReply, Pacing, Recorded, Report, Reservation, Settlement, Store};
 
 use super::store::{HOLD, NOW, budget, claim, draft, ended, intent, places, queued, state_of, take};
 
@@ -59,6 +59,10 @@ async fn money(store: &dyn Store) -> (i64, i64) {
         assert_eq!((budget.held_micros, budget.spent_micros), (held, spent), "{}", budget.key);
     }
     (held, spent)
+}
+
+fn look(provider: &str, limit: u32, now: Timestamp) -> LookClaim {
+    LookClaim { provider: provider.into(), limit, now, by_request: false, is_rated: false }
 }
 
 #[tokio::test]
@@ -192,12 +196,12 @@ async fn looks_are_due_less_and_less_often_until_the_end_or_three_days() {
         let looks = async |at: i64| {
             let mut found: Vec<MessageId> = Vec::new();
             for store in [&store, &other] {
-                found.extend(store.claim_looks("sandbox", 9, NOW.plus_ms(at)).await.unwrap().into_iter().map(|record| record.id));
+                found.extend(store.claim_looks(look("sandbox", 9, NOW.plus_ms(at))).await.unwrap().into_iter().map(|record| record.id));
             }
             found
         };
         assert!(looks(9_999).await.is_empty());
-        assert!(store.claim_looks("another", 9, NOW.plus_ms(10_000)).await.unwrap().is_empty());
+        assert!(store.claim_looks(look("another", 9, NOW.plus_ms(10_000))).await.unwrap().is_empty());
         assert_eq!(looks(10_000).await, drafts([1, 2]), "each to one process");
         assert!(looks(19_999).await.is_empty());
         store.record_receipt(report(State::Delivered), NOW).await.unwrap();
@@ -224,8 +228,32 @@ async fn the_longest_due_is_looked_up_first_and_a_restart_forgets_none() {
         }
         store.close().await.unwrap();
         let store = place.open();
-        let first: Vec<MessageId> = store.claim_looks("sandbox", 2, NOW.plus_ms(1_000)).await.unwrap().into_iter().map(|record| record.id).collect();
+        let first: Vec<MessageId> =
+            store.claim_looks(look("sandbox", 2, NOW.plus_ms(1_000))).await.unwrap().into_iter().map(|record| record.id).collect();
         assert_eq!(first, drafts([2, 3]));
+    }
+}
+
+#[tokio::test]
+async fn one_question_stands_for_all_messages_of_a_request_and_counts_once() {
+    for place in places() {
+        let store = place.open();
+        for n in 1..=3 {
+            take(&*store, intent(vec![draft(n)])).await;
+            let vendor_id = Some(if n < 3 { "shared" } else { "alone" }.to_owned());
+            store.settle(&draft(n).id, Settlement { look_at: Some(NOW.plus_ms(i64::from(n))), vendor_id, ..ended(State::Sent, None) }).await.unwrap();
+        }
+        let claim = |at: i64| LookClaim { by_request: true, is_rated: true, ..look("sandbox", 9, NOW.plus_ms(at)) };
+        let ids = async |at: i64| store.claim_looks(claim(at)).await.unwrap().into_iter().map(|record| record.id).collect::<Vec<_>>();
+        assert_eq!(ids(10).await, drafts([1, 3]));
+        assert!(ids(11).await.is_empty(), "the others of the request do not ask again");
+        take(&*store, queued(4, 2)).await;
+        let rate = Pacing { per_minute: Some(3), ..Pacing::default() };
+        assert_eq!(
+            store.claim(Claim { rate, now: NOW.plus_ms(20), ..super::store::claim(9) }).await.unwrap().messages.len(),
+            1,
+            "two of three requests were questions"
+        );
     }
 }
 
@@ -236,9 +264,9 @@ async fn a_hint_finds_a_message_by_either_id_and_proves_nothing() {
         let at = NOW.plus_ms(500);
         take(&*store, intent(vec![draft(1)])).await;
         assert!(store.hint("sandbox", "v-1", Some(&draft(1).id), at).await.unwrap());
-        assert!(store.claim_looks("sandbox", 9, at).await.unwrap().is_empty(), "its answer may still come");
+        assert!(store.claim_looks(look("sandbox", 9, at)).await.unwrap().is_empty(), "its answer may still come");
         store.settle(&draft(1).id, lost()).await.unwrap();
-        let due = store.claim_looks("sandbox", 9, at).await.unwrap();
+        let due = store.claim_looks(look("sandbox", 9, at)).await.unwrap();
         assert_eq!((due.len(), due[0].vendor_id.as_deref(), due[0].state), (1, Some("v-1"), State::Unknown));
         assert!(store.hint("sandbox", "forged", Some(&draft(1).id), at).await.unwrap());
         let found = store.message("alice", &draft(1).id).await.unwrap().unwrap();
@@ -281,7 +309,7 @@ async fn a_hint_to_one_of_a_request_names_the_id_that_the_others_have_and_what_w
         assert_eq!(state_of(&*store, &draft(3).id).await, State::Delivered);
         assert_eq!(state_of(&*store, &draft(4).id).await, State::Unknown);
         assert_eq!(money(&*store).await, (HOLD, 3 * HOLD));
-        let due: Vec<MessageId> = store.claim_looks("sandbox", 9, NOW).await.unwrap().into_iter().map(|record| record.id).collect();
+        let due: Vec<MessageId> = store.claim_looks(look("sandbox", 9, NOW)).await.unwrap().into_iter().map(|record| record.id).collect();
         assert_eq!(due, drafts([4]));
     }
 }
@@ -489,7 +517,7 @@ async fn a_ledger_of_the_first_version_is_brought_up_to_date_with_everything_in_
     assert_eq!(state_of(&store, &draft(1).id).await, State::Delivered, "the early receipt was kept");
     assert_eq!(store.unknowns("sandbox", 9).await.unwrap()[0].id, draft(2).id);
     assert!(store.hint("sandbox", "v-2", Some(&draft(2).id), NOW).await.unwrap());
-    assert_eq!(store.claim_looks("sandbox", 9, NOW).await.unwrap().len(), 1);
+    assert_eq!(store.claim_looks(look("sandbox", 9, NOW)).await.unwrap().len(), 1);
     assert_eq!(money(&store).await, (100, 70));
     assert!(store.claim_forwards(9, NOW, NOW).await.unwrap().is_empty(), "nothing old is told");
     take(&store, intent(vec![draft(3)])).await;
