@@ -232,6 +232,8 @@ impl Engine {
 
     /// Records that a person wants no more texts, or wants them again. Returns whether that is news.
     async fn opt(&self, provider: &str, number: &str, is_out: bool, source: &str, at: Timestamp) -> Result<bool> {
+        // A clock of the vendor's that is ahead must not outdo what the person wishes tomorrow.
+        let at = at.min(self.parts().clock.now());
         let is_news = self.parts().store.opt_out(number, is_out, source, at).await?;
         if is_news {
             tracing::info!(provider, is_out, "an opt-out was recorded");
