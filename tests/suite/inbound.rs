@@ -601,6 +601,10 @@ async fn a_vendor_that_does_not_answer_holds_no_start_up() {
     stalling.send(1, "a").await;
     failing.send(1, "a").await;
     assert_eq!(failing.vendor.refreshed.load(Ordering::SeqCst), 1, "it is asked again later, not at once");
+    let began = Instant::now();
+    stalling.engine.stop(Duration::from_secs(3)).await;
+    failing.engine.stop(Duration::from_secs(3)).await;
+    assert!(began.elapsed() < Duration::from_secs(2), "nor a stop: {:?}", began.elapsed());
 }
 
 /// Not a test: the server process that the next test kills. It stands here since only the tests have this vendor.
