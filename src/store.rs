@@ -539,7 +539,7 @@ pub trait Store: Send + Sync {
 
     /// Records that a person wants no more texts, or wants them again. What is queued for a person who opts out is
     /// rejected, with its money. A wish that is older than what is on record changes nothing, and what the source
-    /// `operator` recorded is taken back by it alone. Returns whether that is news.
+    /// `operator` recorded is taken back by it alone; it may take back everything. Returns whether that is news.
     async fn opt_out(&self, number: &str, is_out: bool, source: &str, at: Timestamp) -> Result<bool>;
 
     /// Everybody who wants no more texts, latest first.

@@ -342,6 +342,9 @@ impl Engine {
     /// Tells one event. Returns when it is to be tried again; nothing where it is done with.
     async fn tell_one(&self, target: &Target, event: &Forward, now: Timestamp) -> Option<Timestamp> {
         let stopping = self.inner.stopping.notified();
+        if self.is_stopping() {
+            return Some(now);
+        }
         let told = tokio::select! {
             told = target.tell(event, now) => told,
             // A receiver that stalls does not hold a stop up.

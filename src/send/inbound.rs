@@ -26,6 +26,9 @@ use crate::store::{LookClaim, NewReply, Record, Recorded, Report};
 /// How long a provider may take to read a webhook, or to answer a question that nobody waits for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a server gives a provider to bring up to date what it keeps: it may read many pages.
+const REFRESH_PATIENCE: Duration = Duration::from_secs(120);
+
 /// How often messages are looked up that are due to be.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -69,10 +72,14 @@ pub enum Refused {
 
 /// A provider's answer, within [`PATIENCE`] and before a stop; a failure in its code is an error like others.
 async fn patiently<T>(engine: &Engine, ask: impl Future<Output = Result<T>>) -> Result<T> {
+    within(PATIENCE, engine, ask).await
+}
+
+async fn within<T>(patience: Duration, engine: &Engine, ask: impl Future<Output = Result<T>>) -> Result<T> {
     let unavailable = |why: &str| Err(Error::new(ErrorKind::ProviderUnavailable, why));
     tokio::select! {
         asked = AssertUnwindSafe(ask).catch_unwind() => asked.unwrap_or_else(|_| unavailable("the provider's code failed")),
-        () = engine.pause(PATIENCE) => unavailable("the provider did not answer in time"),
+        () = engine.pause(patience) => unavailable(if engine.is_stopping() { "the server is stopping" } else { "the provider did not answer in time" }),
     }
 }
 
@@ -104,7 +111,10 @@ impl Engine {
     pub async fn webhook(&self, provider: &str, token: &str, headers: &HeaderMap, body: &[u8]) -> Result<(), Refused> {
         let (carrier, message) = self.addressed(provider, token).ok_or(Refused::NotFound)?;
         let delivery = Delivery { headers, body, message: message.as_ref(), now: self.parts().clock.now() };
-        let read = patiently(self, async { Ok(carrier.provider.events(&delivery).await) }).await.map_err(Refused::Unavailable)?;
+        let read = patiently(self, async { Ok(carrier.provider.events(&delivery).await) }).await.map_err(|error| {
+            tracing::warn!(provider, %error, "a webhook could not be read; the vendor will try again");
+            Refused::Unavailable(error)
+        })?;
         let events = read.map_err(|why| match why {
             NotBelieved::NotExpected => Refused::NotFound,
             NotBelieved::Signature => {
@@ -139,11 +149,7 @@ impl Engine {
         let (mut receipts, mut others) = (Vec::new(), Vec::new());
         for event in events {
             match event {
-                Event::Receipt(Receipt { ref vendor_id, .. }) | Event::Hint { ref vendor_id, .. } | Event::Reply(Reply { ref vendor_id, .. })
-                    if vendor_id.is_empty() || vendor_id.len() > MAX_VENDOR_ID =>
-                {
-                    tracing::warn!(provider, "a report without a usable id was left out");
-                }
+                event if !is_usable(&event) => tracing::warn!(provider, "a report without a usable id was left out"),
                 Event::Receipt(receipt) => receipts.push(receipt),
                 other => others.push(other),
             }
@@ -239,6 +245,8 @@ impl Engine {
 
     /// Records that a person wants no more texts, or wants them again. Returns whether that is news.
     async fn opt(&self, provider: &str, number: &str, is_out: bool, source: &str, at: Timestamp) -> Result<bool> {
+        // A clock of the vendor's that is ahead must not outdo what the person wishes tomorrow.
+        let at = at.min(self.parts().clock.now());
         let is_news = self.parts().store.opt_out(number, is_out, source, at).await?;
         if is_news {
             tracing::info!(provider, is_out, "an opt-out was recorded");
@@ -262,8 +270,8 @@ impl Engine {
         }
     }
 
-    async fn refresh(&self, carrier: &Carrier) -> Result<()> {
-        let events = patiently(self, carrier.provider.refresh()).await?;
+    async fn refresh(&self, carrier: &Carrier, patience: Duration) -> Result<()> {
+        let events = within(patience, self, carrier.provider.refresh()).await?;
         self.take_events(carrier, events).await
     }
 
@@ -271,7 +279,9 @@ impl Engine {
     /// or the worst case are reserved.
     pub async fn refresh_prices(&self) {
         let carriers = self.parts().carriers.all().iter().filter(|carrier| carrier.provider.capabilities().prices);
-        for (name, refreshed) in futures::future::join_all(carriers.map(|carrier| async { (carrier.name(), self.refresh(carrier).await) })).await {
+        for (name, refreshed) in
+            futures::future::join_all(carriers.map(|carrier| async { (carrier.name(), self.refresh(carrier, PATIENCE).await) })).await
+        {
             if let Err(error) = refreshed {
                 tracing::warn!(provider = name, %error, "the provider's data could not be brought up to date; it will be tried again");
             }
@@ -288,11 +298,12 @@ impl Engine {
         }
         let mut wait = FIRST_WAIT;
         while !self.is_stopping() {
-            match self.refresh(carrier).await {
+            match self.refresh(carrier, REFRESH_PATIENCE).await {
                 Ok(()) => {
                     self.pause(REFRESH_EVERY).await;
                     wait = FIRST_WAIT;
                 }
+                Err(_) if self.is_stopping() => return,
                 Err(error) => {
                     tracing::warn!(provider = name, %error, "the provider's data could not be brought up to date; it will be tried again");
                     self.pause(wait).await;
@@ -309,11 +320,15 @@ impl Engine {
         let mut hints = self.inner.hints.subscribe();
         while !self.is_stopping() {
             hints.borrow_and_update();
-            match self.look_up_due(carrier).await {
-                Ok(count) if count >= LOOKS_AT_ONCE && !carrier.rate.is_limited() => continue,
-                Ok(_) => {}
-                Err(error) => tracing::warn!(provider = name, %error, "messages to look up cannot be read; it will be tried again"),
-            }
+            let rest = match self.look_up_due(carrier).await {
+                // There may be more: soon, and not at once, since vendors count their requests.
+                Ok(count) if count >= looks_at_once(carrier) => LOOK_EVERY,
+                Ok(_) => rest,
+                Err(error) => {
+                    tracing::warn!(provider = name, %error, "messages to look up cannot be read; it will be tried again");
+                    LOOK_EVERY
+                }
+            };
             tokio::select! {
                 () = self.pause(rest) => {}
                 _ = hints.changed() => {}
@@ -348,10 +363,23 @@ impl Engine {
             Err(error) => Err(error),
         };
         // It is due again later, whatever went wrong.
-        if let Err(error) = looked {
+        if let Err(error) = looked
+            && !self.is_stopping()
+        {
             tracing::warn!(message = %record.id, %error, "the provider could not be asked");
         }
     }
+}
+
+/// Whether an event names what it speaks of. A hint may do so by the address that it came to alone.
+fn is_usable(event: &Event) -> bool {
+    let (id, may_be_empty) = match event {
+        Event::Receipt(receipt) => (&receipt.vendor_id, false),
+        Event::Hint { vendor_id, message } => (vendor_id, message.is_some()),
+        Event::Reply(reply) => (&reply.vendor_id, false),
+        Event::OptOut { .. } => return true,
+    };
+    (may_be_empty || !id.is_empty()) && id.len() <= MAX_VENDOR_ID
 }
 
 /// A number that a vendor wrote with its country code, with the `+` or without.

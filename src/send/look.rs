@@ -131,7 +131,7 @@ impl Engine {
             record = store.message(&caller.principal, &id).await?.ok_or_else(missing)?;
         }
         let history = store.history(&id).await?;
-        let replies = store.replies(&id).await?;
+        let replies = if record.replies > 0 { store.replies(&id).await? } else { Vec::new() };
         let mut warnings = self.warnings([record.provider.as_str()]);
         if record.state == State::Held {
             warnings.push("The provider holds it back (its sender is paused); it may go out later. Do not send it again.".to_owned());

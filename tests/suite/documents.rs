@@ -126,6 +126,23 @@ fn the_readmes_snippets_parse() {
 }
 
 #[test]
+fn the_readmes_event_is_signed_with_the_secret_that_it_shows() {
+    use base64::Engine as _;
+    use hmac::{KeyInit as _, Mac as _};
+    let base64 = &base64::engine::general_purpose::STANDARD;
+    let readme = read("README.md");
+    let text = section(&readme, "## Receipts, replies and forwarding");
+    let secret = text.split("`whsec_").nth(1).unwrap().split('`').next().unwrap();
+    let request = blocks(text, "http").remove(0);
+    let (head, body) = request.trim_end().split_once("\n\n").unwrap();
+    let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(&format!("{name}: "))).unwrap().to_owned();
+    let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(&base64.decode(secret).unwrap()).unwrap();
+    mac.update(format!("{}.{}.{body}", header("webhook-id"), header("webhook-timestamp")).as_bytes());
+    assert_eq!(header("webhook-signature"), format!("v1,{}", base64.encode(mac.finalize().into_bytes())));
+    assert_eq!(serde_json::from_str::<Value>(body).unwrap()["type"], "message.delivered");
+}
+
+#[test]
 fn links_between_the_documents_lead_somewhere() {
     let heading_of = |title: &str| title.to_lowercase().replace(' ', "-");
     for name in ["README.md", "CHANGELOG.md", "docs/ARCHITECTURE.md", "docs/LOGGING.md"] {
@@ -176,6 +193,12 @@ fn the_logging_document_has_every_event() {
         "send/attempt",
         "send/bulk",
         "send/look",
+        "send/inbound",
+        "send/forward",
+        "http/webhook",
+        "send/inbound",
+        "send/forward",
+        "http/webhook",
         "send/campaign",
         "send/queue",
         "send/reconcile",

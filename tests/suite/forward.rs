@@ -11,6 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use sms_mcp::config;
+use sms_mcp::setting::SecretText;
+
 use crate::support::{Desk, Era, HttpServer, WIDE, fictional};
 use crate::wire::{PATIENCE, post, stateless_headers, tool_call};
 
@@ -31,7 +34,7 @@ fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
 
 /// What the receiver does with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mood {
+pub enum Mood {
     Take,
     Fail(u16),
     /// Closes without an answer.
@@ -42,15 +45,15 @@ enum Mood {
 }
 
 #[derive(Clone, Debug)]
-struct Heard {
+pub struct Heard {
     id: String,
-    body: Value,
+    pub body: Value,
     taken: bool,
     at: Instant,
 }
 
 /// The operator's own system.
-struct Receiver {
+pub struct Receiver {
     port: u16,
     heard: Arc<Mutex<Vec<Heard>>>,
 }
@@ -98,7 +101,7 @@ fn take(stream: &mut TcpStream, mood: Mood) -> Option<Heard> {
 
 impl Receiver {
     /// A receiver that is in these moods, one request after the other, and then takes everything.
-    fn new(moods: &[Mood]) -> Self {
+    pub fn new(moods: &[Mood]) -> Self {
         Self::at("127.0.0.1:0", moods)
     }
 
@@ -120,12 +123,22 @@ impl Receiver {
         Self { port, heard }
     }
 
+    /// `[forward]` that names this receiver.
+    pub fn settings(&self) -> config::Forward {
+        config::Forward {
+            callback_url: Some(format!("http://127.0.0.1:{}/sms-events", self.port)),
+            secret: Some(SecretText::new(secret())),
+            allow_private: true,
+            ..config::Forward::default()
+        }
+    }
+
     fn heard(&self) -> Vec<Heard> {
         self.heard.lock().unwrap().clone()
     }
 
     /// Waits for so many events that were taken.
-    fn taken(&self, count: usize, patience: Duration) -> Vec<Heard> {
+    pub fn taken(&self, count: usize, patience: Duration) -> Vec<Heard> {
         let give_up = Instant::now() + patience;
         loop {
             let taken: Vec<Heard> = self.heard().into_iter().filter(|heard| heard.taken).collect();

@@ -21,6 +21,7 @@ use sms_mcp::provider::exchange::{Delivery, Enquiry, Event, Finding, NotBelieved
 use sms_mcp::provider::settings::{Callback, Rate};
 use sms_mcp::provider::{Capabilities, Outcome, Provider, Submission};
 use sms_mcp::send::contract::{SendArgs, StatusAnswer, StatusArgs};
+use sms_mcp::send::forward::Target;
 use sms_mcp::send::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::sms::message::{MessageId, State};
 use sms_mcp::sms::money::{Currency, Money};
@@ -28,6 +29,7 @@ use sms_mcp::sms::number::Number;
 use sms_mcp::store::Store as _;
 use sms_mcp::store::sqlite::SqliteStore;
 
+use crate::forward::Receiver;
 use crate::support::fictional;
 use crate::wire::{Reply as Answer, connect, read_reply};
 
@@ -141,6 +143,10 @@ fn path(name: &str, message: Option<&MessageId>) -> String {
 }
 
 fn engine_at(ledger: &Path, vendors: &[Arc<Vendor>]) -> Engine {
+    engine_telling(ledger, vendors, &config::Forward::default())
+}
+
+fn engine_telling(ledger: &Path, vendors: &[Arc<Vendor>], forward: &config::Forward) -> Engine {
     let mut random = [0; 8];
     SystemClock.fill_random(&mut random).unwrap();
     let carriers =
@@ -154,7 +160,7 @@ fn engine_at(ledger: &Path, vendors: &[Arc<Vendor>]) -> Engine {
         settings: config::Send::default(),
         keep_texts: true,
         default_region: None,
-        forward: None,
+        forward: Target::new(forward, forward.secret.as_ref()).unwrap(),
     })
 }
 
@@ -188,9 +194,13 @@ fn reader(folder: &tempfile::TempDir) -> SqliteStore {
 
 async fn bench_with(vendor: Vendor) -> Bench {
     let folder = tempfile::tempdir().unwrap();
+    bench_telling(vendor, folder, &config::Forward::default()).await
+}
+
+async fn bench_telling(vendor: Vendor, folder: tempfile::TempDir, forward: &config::Forward) -> Bench {
     let vendor = Arc::new(vendor);
     let other = Arc::new(Vendor { name: "other", ..Vendor::default() });
-    let engine = engine_at(&folder.path().join("ledger.db"), &[Arc::clone(&vendor), other]);
+    let engine = engine_telling(&folder.path().join("ledger.db"), &[Arc::clone(&vendor), other], forward);
     engine.start(true).await.unwrap();
     let (port, _) = serve(&engine, "127.0.0.1:0").await;
     let reader = reader(&folder);
@@ -520,14 +530,40 @@ async fn a_stop_ends_the_texts_to_that_person_and_a_start_begins_them_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reply_is_told_onward_once_with_the_message_that_it_answers() {
+    let receiver = Receiver::new(&[]);
+    let bench = bench_telling(Vendor { name: "acme", ..Vendor::default() }, tempfile::tempdir().unwrap(), &receiver.settings()).await;
+    let id = bench.send(1, "a").await;
+    for _ in 0..2 {
+        assert_eq!(bench.told(reply("r-1", &fictional(1), "Yes\u{202e}")).await, 204);
+    }
+    let told = tokio::task::spawn_blocking(move || {
+        receiver.taken(2, Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(300));
+        receiver.taken(2, Duration::from_secs(1))
+    });
+    let told = told.await.unwrap();
+    let replied: Vec<&Value> = told.iter().map(|heard| &heard.body).filter(|body| body["type"] == "message.replied").collect();
+    assert_eq!(replied.len(), 1, "{told:?}");
+    let data = &replied[0]["data"];
+    assert_eq!((&data["text"], &data["from"], &data["in_reply_to"]), (&json!("Yes\\u{202e}"), &json!(fictional(1)), &json!(id.as_str())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_start_that_comes_late_does_not_undo_a_later_stop() {
     let bench = bench().await;
     let earlier = json!([{ "event": "reply", "id": "r-1", "from": fictional(1), "text": "START", "at": -60_000 }]);
+    let from_tomorrow = json!([{ "event": "reply", "id": "r-0", "from": fictional(2), "text": "STOP", "at": 86_400_000 }]);
+    assert_eq!(bench.told(from_tomorrow).await, 204);
+    assert_eq!(bench.told(reply("r-00", &fictional(2), "START")).await, 204);
+    assert!(bench.opted_out().await.is_empty(), "a vendor's clock that is ahead does not outdo a later wish");
     assert_eq!(bench.told(reply("r-2", &fictional(1), "STOP")).await, 204);
     assert_eq!(bench.told(earlier.clone()).await, 204);
     assert_eq!(bench.told(earlier).await, 204);
     assert_eq!(bench.opted_out().await.len(), 1);
-    assert_eq!(*bench.vendor.told.lock().unwrap(), [(fictional(1), true)]);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let told: Vec<_> = bench.vendor.told.lock().unwrap().iter().filter(|(number, _)| *number == fictional(1)).cloned().collect();
+    assert_eq!(told, [(fictional(1), true)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -565,6 +601,10 @@ async fn a_vendor_that_does_not_answer_holds_no_start_up() {
     stalling.send(1, "a").await;
     failing.send(1, "a").await;
     assert_eq!(failing.vendor.refreshed.load(Ordering::SeqCst), 1, "it is asked again later, not at once");
+    let began = Instant::now();
+    stalling.engine.stop(Duration::from_secs(3)).await;
+    failing.engine.stop(Duration::from_secs(3)).await;
+    assert!(began.elapsed() < Duration::from_secs(2), "nor a stop: {:?}", began.elapsed());
 }
 
 /// Not a test: the server process that the next test kills. It stands here since only the tests have this vendor.
@@ -572,11 +612,61 @@ async fn a_vendor_that_does_not_answer_holds_no_start_up() {
 #[ignore = "a process of another test"]
 async fn a_server_with_the_tests_vendor() {
     let Some(ledger) = std::env::var_os("INBOUND_LEDGER") else { return };
+    sms_mcp::app::start_logging(&config::Log { level: config::LogLevel::Trace, format: config::LogFormat::Json });
     let vendor = Arc::new(Vendor { name: "acme", ..Vendor::default() });
     let engine = engine_at(Path::new(&ledger), &[vendor]);
     engine.start(true).await.unwrap();
     serve(&engine, &std::env::var("INBOUND_LISTEN").unwrap()).await;
     std::future::pending::<()>().await;
+}
+
+/// Starts that process, and waits until it listens.
+fn server_process(ledger: &Path, log: Stdio) -> (std::process::Child, u16) {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "inbound::a_server_with_the_tests_vendor", "--ignored", "--nocapture"])
+        .env("INBOUND_LEDGER", ledger)
+        .env("INBOUND_LISTEN", format!("127.0.0.1:{port}"))
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let give_up = Instant::now() + Duration::from_secs(20);
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < give_up, "the server does not listen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    (child, port)
+}
+
+#[test]
+fn no_log_shows_what_a_person_wrote_who_it_was_or_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let (mut child, port) = server_process(&folder.path().join("ledger.db"), std::fs::File::create(&log).unwrap().into());
+    let (address, number) = (path("acme", None), fictional(7));
+    let post = |path: &str, headers: &[(&str, &str)], body: &Value| request("POST", port, path, headers, body.to_string().as_bytes()).status;
+    let good = json!([
+        { "event": "reply", "id": "canary-id", "from": number, "text": "canary-text" },
+        { "event": "reply", "id": "canary-stop", "from": number, "text": "stop" },
+        { "event": "receipt", "id": "canary-id", "state": "failed", "why": "canary-why" },
+        { "event": "hint", "id": "canary-id" },
+        { "event": "opt_out", "from": "canary-number" },
+        { "event": "receipt", "id": "", "state": "delivered", "why": "canary-why" },
+    ]);
+    assert_eq!(post(&address, &[SIGNED], &good), 204);
+    assert_eq!(post(&address, &[("X-Signature", "canary-signature")], &good), 401);
+    assert_eq!(post(&address, &[SIGNED], &json!([{ "event": "canary-event" }])), 400);
+    assert_eq!(post(&format!("{address}-canary-token"), &[SIGNED], &good), 404);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let log = std::fs::read_to_string(log).unwrap();
+    for event in ["a webhook was read", "a reply", "an opt-out was recorded", "without a right signature", "does not read as documented"] {
+        assert!(log.contains(event), "the log must have been on to prove anything: {event}: {log}");
+    }
+    for canary in ["canary", number.as_str(), address.rsplit('/').next().unwrap()] {
+        assert!(!log.contains(canary), "{canary} in {log}");
+    }
 }
 
 #[test]
@@ -595,20 +685,7 @@ fn what_was_thanked_for_survives_a_kill_right_after_it() {
         ids
     });
     for (index, id) in ids.iter().enumerate() {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "inbound::a_server_with_the_tests_vendor", "--ignored"])
-            .env("INBOUND_LEDGER", &ledger)
-            .env("INBOUND_LISTEN", format!("127.0.0.1:{port}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let give_up = Instant::now() + Duration::from_secs(20);
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < give_up, "the server does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let (mut child, port) = server_process(&ledger, Stdio::null());
         let events = json!([
             { "event": "receipt", "id": format!("v-k{index}"), "state": "delivered" },
             { "event": "receipt", "id": format!("v-later{index}"), "state": "delivered" },

@@ -9,6 +9,7 @@ mod documents;
 mod engine;
 mod fake;
 mod forward;
+mod hooks;
 mod http;
 mod inbound;
 mod malformed;

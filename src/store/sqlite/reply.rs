@@ -65,7 +65,7 @@ pub(super) fn is_out(db: &Connection, number: &str) -> JobResult<bool> {
 /// See [`crate::store::Store::opt_out`]. Who said so first stays.
 pub(super) fn opt_out(db: &Connection, number: &str, is_out: bool, source: &str, at: Timestamp) -> JobResult<bool> {
     if !is_out {
-        let gone = db.prepare_cached("DELETE FROM opt_out WHERE number = ?1 AND at_ms <= ?2 AND (source <> ?4 OR ?3 = ?4)")?.execute(params![
+        let gone = db.prepare_cached("DELETE FROM opt_out WHERE number = ?1 AND (?3 = ?4 OR (at_ms <= ?2 AND source <> ?4))")?.execute(params![
             number,
             at.as_millis(),
             source,
