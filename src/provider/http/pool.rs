@@ -139,19 +139,22 @@ impl Pool {
 
     /// Sends a request to this address, once, and reads the answer up to the limit.
     pub(super) async fn exchange(&self, mut request: Request, url: &Url) -> Result<Answer, Failure> {
-        let patience = self.settings.connect_timeout.duration();
-        let Ok(Ok(_place)) = tokio::time::timeout(patience, self.places.acquire()).await else {
-            return Err(Failure::NotBegun("all connections to the provider are in use"));
-        };
         *request.uri_mut() = self.target(url).ok_or(Failure::NotBegun("no such address"))?;
-        let has_begun = AtomicBool::new(false);
+        let patience = self.settings.connect_timeout.duration();
         let mut deadline = std::pin::pin!(tokio::time::sleep(self.settings.timeout.duration()));
+        let place = tokio::select! {
+            place = tokio::time::timeout(patience, self.places.acquire()) => place.ok().and_then(std::result::Result::ok),
+            () = &mut deadline => None,
+        };
+        let _place = place.ok_or(Failure::NotBegun("all connections to the provider are in use"))?;
+        let has_begun = AtomicBool::new(false);
         let (connection, response) = tokio::select! {
             biased;
-            head = self.head(request, &has_begun) => head?,
+            // First, so that nothing begins when it is already too late.
             () = &mut deadline => {
                 return Err(if has_begun.load(Ordering::SeqCst) { Failure::Lost("no answer in time") } else { LATE_CONNECTION });
             }
+            head = self.head(request, &has_begun) => head?,
         };
         let (head, incoming) = response.into_parts();
         let mut body = Vec::new();
