@@ -5,34 +5,29 @@
 //! that only a status line is a word about it. Reads may be repeated ([`Client::read`]), changes are not
 //! ([`Client::change`]). Redirects are not followed, since they would carry credentials and texts elsewhere.
 
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+mod pool;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::body::Bytes;
-use reqwest::Url;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
+use url::Url;
 
 use super::Outcome;
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::setting::{SecretText, Span};
+use pool::{Failure, Pool, Whole};
 
-/// Largest answer that is read, in bytes: a page of a hundred messages is a tenth of it.
-const MAX_ANSWER: usize = 1024 * 1024;
+/// Names a request, where the vendor's logs may show it.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longest words of a vendor that are kept, in characters.
 const MAX_WORDS: usize = 300;
-
-/// How long an unused connection is kept: less than the 5 s after which common servers close theirs, so that a send
-/// does not begin on a connection that is just being closed.
-const IDLE: Duration = Duration::from_secs(4);
 
 /// How often a read is tried.
 const READ_TRIES: u32 = 3;
@@ -200,25 +195,13 @@ impl Answer {
     }
 }
 
-/// How one exchange went, before anybody says what it means.
-enum Exchange {
-    /// A status line came.
-    Answer(Answer),
-    /// Nothing of the request was written.
-    NotBegun(String),
-    /// Something of it may have been written, and no status line came.
-    Lost(String),
-}
-
 /// The client of one provider. See the module's text.
 pub struct Client {
     base: Url,
     provider: String,
-    settings: Settings,
     clock: SharedClock,
     dialect: Box<dyn Dialect>,
-    places: Semaphore,
-    http: OnceLock<std::result::Result<reqwest::Client, String>>,
+    pool: Pool,
 }
 
 /// Reads the address of a vendor. Keys and texts travel there, so it is encrypted unless it is this machine.
@@ -227,14 +210,15 @@ pub struct Client {
 /// What is wrong with it.
 pub fn base_url(text: &str) -> std::result::Result<Url, String> {
     let url: Url = text.parse().map_err(|error| format!("base_url \"{text}\" is no address such as https://api.example.com/v1: {error}"))?;
+    // First of all, so that no error shows what stands before an `@`.
+    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+        return Err("base_url must be a plain address: no query, no fragment, no user".to_owned());
+    }
     let is_local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     match url.scheme() {
         "https" => {}
         "http" if is_local => {}
         _ => return Err(format!("base_url \"{text}\" must begin with https://, since keys and texts travel there")),
-    }
-    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
-        return Err("base_url must be a plain address: no query, no fragment, no user".to_owned());
     }
     Ok(url)
 }
@@ -248,43 +232,10 @@ impl Client {
         let wrong = |why: String| Error::new(ErrorKind::Config, format!("[[provider]] \"{provider}\": {why}"));
         let base = base_url(base).map_err(wrong)?;
         if let Some(proxy) = &settings.proxy {
-            reqwest::Proxy::all(proxy).map_err(|_| wrong("http.proxy is no address such as http://proxy.example.com:3128".to_owned()))?;
+            pool::proxy_uri(proxy).map_err(|why| wrong(why.to_owned()))?;
         }
-        Ok(Self {
-            base,
-            provider: provider.to_owned(),
-            settings: settings.clone(),
-            clock,
-            dialect: Box::new(dialect),
-            places: Semaphore::new(usize::try_from(settings.max_connections.max(1)).unwrap_or(1)),
-            http: OnceLock::new(),
-        })
-    }
-
-    /// The client behind it, made at the first request: reading the system's certificates takes time and memory.
-    fn http(&self) -> std::result::Result<&reqwest::Client, String> {
-        self.http.get_or_init(|| self.connectable().map_err(|error| format!("no client: {error}"))).as_ref().map_err(Clone::clone)
-    }
-
-    fn connectable(&self) -> reqwest::Result<reqwest::Client> {
-        // One crypto provider for the process; an earlier call may have set it.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = reqwest::Client::builder()
-            .user_agent(concat!("sms-mcp/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .http1_only()
-            .tcp_nodelay(true)
-            .pool_idle_timeout(IDLE)
-            .connect_timeout(self.settings.connect_timeout.duration())
-            .read_timeout(self.settings.read_timeout.duration())
-            .timeout(self.settings.timeout.duration());
-        match &self.settings.proxy {
-            Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy)?),
-            None => builder.no_proxy(),
-        }
-        .build()
+        let pool = Pool::new(&base, settings, Arc::clone(&clock));
+        Ok(Self { base, provider: provider.to_owned(), clock, dialect: Box::new(dialect), pool })
     }
 
     fn url(&self, request: &Request) -> Url {
@@ -296,43 +247,37 @@ impl Client {
         url
     }
 
-    async fn exchange(&self, request: &Request) -> Exchange {
-        let http = match self.http() {
-            Ok(http) => http,
-            Err(why) => return Exchange::NotBegun(why),
-        };
-        let Ok(Ok(_place)) = tokio::time::timeout(self.settings.connect_timeout.duration(), self.places.acquire()).await else {
-            return Exchange::NotBegun("all connections to the provider are in use".to_owned());
-        };
-        let began = Arc::new(AtomicBool::new(false));
-        let mut call = http.request(request.method.clone(), self.url(request));
-        for (name, value) in &request.headers {
-            call = call.header(name, value);
-        }
-        if let Some(id) = &request.id {
-            call = call.header("x-request-id", id);
-        }
-        if !matches!(request.method, Method::GET | Method::DELETE) || !request.body.is_empty() {
-            call = call.body(reqwest::Body::wrap(Watched { bytes: Some(request.body.clone()), began: Arc::clone(&began) }));
-        }
+    /// The request as it goes on the wire, to this address.
+    fn message(request: &Request, url: &Url) -> ::http::Request<Whole> {
+        let has_body = !matches!(request.method, Method::GET | Method::DELETE) || !request.body.is_empty();
+        let mut message = ::http::Request::new(Whole(has_body.then(|| request.body.clone())));
+        *message.method_mut() = request.method.clone();
+        let headers = message.headers_mut();
+        let host = url.host_str().unwrap_or_default();
+        let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let agent = HeaderValue::from_static(concat!("sms-mcp/", env!("CARGO_PKG_VERSION")));
+        headers.extend(HeaderValue::from_str(&host).map(|host| (header::HOST, host)));
+        headers.insert(header::USER_AGENT, agent);
+        headers.extend(request.headers.iter().cloned());
+        headers.extend(request.id.as_deref().and_then(|id| HeaderValue::from_str(id).ok()).map(|id| (REQUEST_ID, id)));
+        message
+    }
+
+    async fn exchange(&self, request: &Request) -> std::result::Result<Answer, Failure> {
         let started = self.clock.now();
-        let answered = call.send().await;
+        let url = self.url(request);
+        let answered = self.pool.exchange(Self::message(request, &url), &url).await;
         let ms = self.clock.now().as_millis().saturating_sub(started.as_millis());
         let request_id = request.id.as_deref().unwrap_or("");
-        match answered {
-            Ok(response) => {
-                let answer = read_answer(response).await;
+        match &answered {
+            Ok(answer) => {
                 tracing::debug!(provider = %self.provider, method = %request.method, request_id, status = answer.status, ms, "a provider answered");
-                Exchange::Answer(answer)
             }
-            Err(error) => {
-                let why = reason(&error);
+            Err(Failure::NotBegun(why) | Failure::Lost(why)) => {
                 tracing::debug!(provider = %self.provider, method = %request.method, request_id, why, ms, "a provider did not answer");
-                // An empty body is never asked for, so there only a failure to connect proves that nothing left.
-                let has_begun = began.load(Ordering::SeqCst) || (request.body.is_empty() && !error.is_connect());
-                if has_begun { Exchange::Lost(why.to_owned()) } else { Exchange::NotBegun(why.to_owned()) }
             }
         }
+        answered
     }
 
     /// Submits a send, once. The answer is a 2xx whose body may still be unreadable: that is then
@@ -351,9 +296,9 @@ impl Client {
     pub async fn submit_and_hear(&self, request: &Request, hear: impl FnOnce(&Answer) + Send) -> std::result::Result<Answer, Outcome> {
         let now = || self.clock.now();
         match self.exchange(request).await {
-            Exchange::NotBegun(why) => Err(Outcome::NotSent { retry_after_ms: None, why }),
-            Exchange::Lost(why) => Err(Outcome::Unknown { why }),
-            Exchange::Answer(answer) => match answer.status {
+            Err(Failure::NotBegun(why)) => Err(Outcome::NotSent { retry_after_ms: None, why: why.to_owned() }),
+            Err(Failure::Lost(why)) => Err(Outcome::Unknown { why: why.to_owned() }),
+            Ok(answer) => match answer.status {
                 200..=299 => Ok(answer),
                 400..=499 => {
                     hear(&answer);
@@ -399,14 +344,14 @@ impl Client {
             tries += 1;
             let exchange = self.exchange(request).await;
             let asked_ms = match &exchange {
-                Exchange::Answer(answer) if answer.is_whole && !is_temporary(answer.status) => return self.taken(answer.clone()),
-                Exchange::Answer(answer) => answer.retry_after_ms(self.clock.now()).unwrap_or(wait_ms),
-                Exchange::NotBegun(_) | Exchange::Lost(_) => wait_ms,
+                Ok(answer) if answer.is_whole && !is_temporary(answer.status) => return self.taken(answer.clone()),
+                Ok(answer) => answer.retry_after_ms(self.clock.now()).unwrap_or(wait_ms),
+                Err(_) => wait_ms,
             };
             if tries >= READ_TRIES || asked_ms > READ_LONGEST_WAIT_MS {
                 return match exchange {
-                    Exchange::Answer(answer) => self.taken(answer),
-                    Exchange::NotBegun(why) | Exchange::Lost(why) => Err(self.unavailable(&why)),
+                    Ok(answer) => self.taken(answer),
+                    Err(Failure::NotBegun(why) | Failure::Lost(why)) => Err(self.unavailable(why)),
                 };
             }
             self.clock.sleep(Duration::from_millis(asked_ms)).await;
@@ -420,9 +365,9 @@ impl Client {
     /// As [`Client::read`]; after [`ErrorKind::ProviderUnavailable`] the change may have happened.
     pub async fn change(&self, request: &Request) -> Result<Answer> {
         match self.exchange(request).await {
-            Exchange::Answer(answer) => self.taken(answer),
-            Exchange::NotBegun(why) => Err(self.unavailable(&why)),
-            Exchange::Lost(why) => Err(self.unavailable(&format!("{why}; whether the change was made is not known"))),
+            Ok(answer) => self.taken(answer),
+            Err(Failure::NotBegun(why)) => Err(self.unavailable(why)),
+            Err(Failure::Lost(why)) => Err(self.unavailable(&format!("{why}; whether the change was made is not known"))),
         }
     }
 
@@ -470,51 +415,4 @@ pub fn unreadable(answer: &Answer, why: &str) -> Outcome {
 
 const fn is_temporary(status: u16) -> bool {
     matches!(status, 408 | 429 | 500..=599)
-}
-
-/// Reads an answer up to the limit. A body that fails leaves what came before it.
-async fn read_answer(mut response: reqwest::Response) -> Answer {
-    let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let mut body = Vec::new();
-    let is_whole = loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_ANSWER => body.extend_from_slice(&chunk),
-            Ok(Some(_)) | Err(_) => break false,
-            Ok(None) => break true,
-        }
-    };
-    Answer { status, headers, body: body.into(), is_whole }
-}
-
-/// Why a request failed, in words that hold nothing of it: the library's own name the address, and with it a key.
-fn reason(error: &reqwest::Error) -> &'static str {
-    if error.is_connect() {
-        return if error.is_timeout() { "no connection in time" } else { "no connection" };
-    }
-    if error.is_timeout() { "no answer in time" } else { "the connection ended before the answer" }
-}
-
-/// A request body that notes when it is asked for. The client asks for it only when it has a connection and is about to
-/// write, head first: until then nothing of the request has left. It does not ask for a body that is empty.
-struct Watched {
-    bytes: Option<Bytes>,
-    began: Arc<AtomicBool>,
-}
-
-impl http_body::Body for Watched {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<std::result::Result<http_body::Frame<Bytes>, Self::Error>>> {
-        self.began.store(true, Ordering::SeqCst);
-        Poll::Ready(self.bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(http_body::Frame::data(bytes))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.bytes.is_none()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        http_body::SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(0)))
-    }
 }

@@ -3,12 +3,14 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ::http::Method;
+use futures::future::BoxFuture;
 use serde_json::{Value, json};
-use sms_mcp::clock::{Clock as _, SharedClock, SystemClock};
+use sms_mcp::clock::{Clock, SharedClock, SystemClock, Timestamp};
 use sms_mcp::error::{Error, ErrorKind};
 use sms_mcp::provider::Outcome;
 use sms_mcp::provider::http::{Answer, Client, Dialect, Request, Settings};
@@ -268,21 +270,71 @@ async fn a_connection_that_the_vendor_closed_while_it_was_idle_costs_no_send() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_are_used_again_and_bounded() {
+async fn connections_are_used_again_and_never_more_than_allowed() {
     let fake = Fake::start(Plain::default());
-    fake.set_delay(Duration::from_millis(2));
     let base = format!("{}/v1", fake.url());
     let client = Arc::new(client_of(&base, &Settings { max_connections: 4, timeout: "20s".parse().unwrap(), ..Settings::default() }));
-    let all = (0..400).map(|_| {
+    let all = (0..2_000).map(|_| {
         let client = Arc::clone(&client);
         tokio::spawn(async move { client.submit(&post()).await.is_ok() })
     });
     for sent in all.collect::<Vec<_>>() {
         assert!(sent.await.unwrap());
     }
-    assert_eq!(fake.requests().len(), 400);
-    // A connection is free again a moment after its answer was read; whoever comes in between opens another.
-    assert!(fake.connections() <= 8, "{} of {}", fake.most_connections(), fake.connections());
+    assert_eq!(fake.requests().len(), 2_000);
+    assert!(fake.most_connections() <= 4 && fake.connections() <= 4, "{} of {}", fake.most_connections(), fake.connections());
+}
+
+/// The machine's clock, moved.
+#[derive(Default)]
+struct Moved(AtomicI64);
+
+impl Clock for Moved {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus_ms(self.0.load(Ordering::SeqCst))
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) -> Result<(), Error> {
+        SystemClock.fill_random(bytes)
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        SystemClock.sleep(duration)
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_was_free_for_seconds_is_not_used_again() {
+    let fake = Fake::start(Plain::default());
+    let clock = Arc::new(Moved::default());
+    let shared: SharedClock = Arc::clone(&clock) as _;
+    let client = Client::new("plain", &format!("{}/v1", fake.url()), &quick(), shared, Words).unwrap();
+    // A server that closes idle connections after 5 s may be doing so at this very moment. A clock that was set back does
+    // not say how long it was.
+    for (moved_ms, connections) in [(0, 1), (3_000, 1), (7_500, 2), (-60_000, 3), (-60_000, 3)] {
+        clock.0.store(moved_ms, Ordering::SeqCst);
+        assert!(client.submit(&post()).await.is_ok());
+        assert_eq!(fake.connections(), connections, "{moved_ms}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_the_vendor_means_to_close_is_not_used_again() {
+    let fake = Fake::start(Closing);
+    let client = client_of(&fake.url(), &quick());
+    for turn in 1..=5 {
+        assert!(client.submit(&post()).await.is_ok(), "turn {turn}");
+        assert_eq!(fake.connections(), turn);
+    }
+}
+
+/// Closes after each answer.
+struct Closing;
+
+impl Vendor for Closing {
+    fn answer(&mut self, _: &Seen, _: &mut dyn FnMut(String)) -> Reply {
+        Reply::json(200, json!({ "id": "v1" })).header("connection", "close")
+    }
 }
 
 #[tokio::test]
@@ -295,6 +347,22 @@ async fn a_send_that_gets_no_place_in_time_is_not_sent() {
     let (first, second) = tokio::join!(client.submit(&request), client.submit(&request));
     assert!(first.is_ok());
     assert!(matches!(second, Err(Outcome::NotSent { .. })));
+    assert_eq!(fake.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn waiting_for_a_place_is_part_of_the_time_and_nothing_begins_after_it() {
+    let fake = Fake::start(Plain::default());
+    fake.fail(Fault::Stall);
+    let settings = Settings { max_connections: 1, timeout: "1s".parse().unwrap(), ..quick() };
+    let client = client_of(&format!("{}/v1", fake.url()), &settings);
+    let request = post();
+    let started = Instant::now();
+    let (first, second) = tokio::join!(client.submit(&request), client.submit(&request));
+    assert!(matches!(first, Err(Outcome::Unknown { .. })));
+    assert!(matches!(second, Err(Outcome::NotSent { .. })));
+    // One after the other they would take twice that.
+    assert!(started.elapsed() < Duration::from_millis(1_900), "{:?}", started.elapsed());
     assert_eq!(fake.requests().len(), 1);
 }
 
@@ -337,6 +405,25 @@ async fn a_configured_proxy_is_used() {
     assert!(matches!(refused, Err(Outcome::NotSent { .. })), "nothing went through the tunnel that was refused");
     let asked = asked.lock().unwrap();
     assert_eq!(asked[..], [format!("POST http://127.0.0.1:9/v1/send?key={QUERY} HTTP/1.1"), "CONNECT 127.0.0.1:9 HTTP/1.1".to_owned()]);
+}
+
+#[test]
+fn a_proxy_is_a_plain_address() {
+    for (proxy, is_fine) in [
+        ("http://proxy.example.com:3128", true),
+        ("http://proxy.example.com:3128/", true),
+        ("https://proxy.example.com:3128", false),
+        ("http://user:canary@proxy.example.com:3128", false),
+        ("http://proxy.example.com/path", false),
+        ("proxy.example.com:3128", false),
+        ("", false),
+    ] {
+        let clock: SharedClock = Arc::new(SystemClock);
+        let settings = Settings { proxy: Some(proxy.to_owned()), ..quick() };
+        let error = Client::new("plain", "https://api.example.com", &settings, clock, Words).err();
+        assert_eq!(error.is_none(), is_fine, "{proxy}");
+        assert!(error.is_none_or(|error| error.kind() == ErrorKind::Config && !error.to_string().contains("canary")), "{proxy}");
+    }
 }
 
 /// Runs the test of this name in a process of its own, which `prepare` sets up. True: this is that process.
