@@ -2,7 +2,8 @@
 //!
 //! After five messages in a row that it did not take, or whose answers were lost, a provider rests: a second, then twice
 //! as long each time, up to a minute; or for as long as it asked. Refused credentials rest for a minute, since only a
-//! person can mend them. While it rests, single sends are told so and bulk waits in the queue. Then one message probes.
+//! person can mend them. While it rests, single sends are told so and bulk waits in the queue. Then one message probes, unless the
+//! provider itself had said when it takes more.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -36,8 +37,10 @@ pub struct Breaker {
 struct Condition {
     failures: u32,
     rests: u32,
-    /// Rests until then; afterwards one message probes.
+    /// Rests until then.
     until: Option<Timestamp>,
+    /// Whether one message probes afterwards. Not where the provider itself said when it takes more.
+    probes: bool,
     probe_until: Option<Timestamp>,
     why: String,
 }
@@ -63,7 +66,7 @@ impl Breaker {
     pub fn admit(&self, now: Timestamp) -> Result<(), Resting> {
         let mut condition = self.condition();
         condition.resting(now)?;
-        if condition.until.is_some() {
+        if condition.until.is_some() && condition.probes {
             condition.probe_until = Some(now.plus_ms(PROBE_MS));
         }
         Ok(())
@@ -79,12 +82,14 @@ impl Breaker {
 
     /// Whether only one message should be tried, to see.
     pub fn is_probing(&self) -> bool {
-        self.condition().until.is_some()
+        let condition = self.condition();
+        condition.until.is_some() && condition.probes
     }
 
     /// Learns from what became of a message. Returns whether the provider rests from now on because of it.
     pub fn note(&self, outcome: &Outcome, now: Timestamp) -> bool {
         let mut condition = self.condition();
+        let is_unauthorized = matches!(outcome, Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, .. });
         let (asked_ms, why) = match outcome {
             Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, why } => (Some(LONGEST_REST_MS), why),
             Outcome::NotSent { retry_after_ms, why } => {
@@ -108,7 +113,8 @@ impl Breaker {
             }
             None => return false,
         };
-        let is_news = condition.until.is_none();
+        let is_news = condition.until.is_none_or(|until| until <= now);
+        condition.probes = asked_ms.is_none() || is_unauthorized;
         condition.until = Some(now.plus_ms(rest_ms));
         // Only our own first words: after the colon a vendor may speak of somebody's message.
         condition.why = why.split(':').next().unwrap_or_default().to_owned();
@@ -185,6 +191,7 @@ mod tests {
         breaker.note(&not_sent(Some(90_000)), Timestamp(0));
         assert_eq!(breaker.look(Timestamp(1_000)).unwrap_err().wait_ms, 89_000);
         assert!(breaker.look(Timestamp(90_000)).is_ok());
+        assert!(breaker.admit(Timestamp(90_000)).is_ok() && breaker.admit(Timestamp(90_000)).is_ok(), "it said so itself: no probe");
         let breaker = Breaker::default();
         breaker.note(&Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, why: "401".into() }, Timestamp(0));
         assert_eq!(breaker.look(Timestamp(0)).unwrap_err(), Resting { wait_ms: 60_000, why: "401".into() });
@@ -193,9 +200,9 @@ mod tests {
     #[test]
     fn a_probe_that_never_comes_back_does_not_block_for_good() {
         let breaker = Breaker::default();
-        breaker.note(&not_sent(Some(5_000)), Timestamp(0));
-        assert!(breaker.admit(Timestamp(5_000)).is_ok());
-        assert!(breaker.admit(Timestamp(6_000)).is_err());
-        assert!(breaker.admit(Timestamp(5_000 + PROBE_MS)).is_ok());
+        breaker.note(&Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, why: "401".into() }, Timestamp(0));
+        assert!(breaker.admit(Timestamp(60_000)).is_ok());
+        assert!(breaker.admit(Timestamp(61_000)).is_err());
+        assert!(breaker.admit(Timestamp(60_000 + PROBE_MS)).is_ok());
     }
 }
