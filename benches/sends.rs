@@ -8,6 +8,7 @@
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rmcp::ServiceExt as _;
@@ -311,6 +312,91 @@ async fn bulk(folder: &Path) {
     println!("send_bulk of 1,000, median of 5: {:.0} ms (worst {:.0} ms)", took[2].as_secs_f64() * 1e3, took[4].as_secs_f64() * 1e3);
 }
 
+/// A2P Pro as far as sends go: it takes 20 ms for each.
+#[derive(Default)]
+struct Vendor {
+    requests: AtomicUsize,
+    open: AtomicUsize,
+    most_open: AtomicUsize,
+}
+
+impl Vendor {
+    async fn listen(self: Arc<Self>) -> u16 {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                stream.set_nodelay(true).unwrap();
+                tokio::spawn(Arc::clone(&self).serve(stream));
+            }
+        });
+        port
+    }
+
+    async fn serve(self: Arc<Self>, stream: tokio::net::TcpStream) {
+        self.most_open.fetch_max(self.open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        let mut stream = BufReader::new(stream);
+        while let Some(body) = read_request(&mut stream).await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let n = self.requests.fetch_add(1, Ordering::SeqCst);
+            let answer = json!({ "id": format!("m-{n}"), "status": "queued", "to": body["to"], "from": body["from"], "segments": 1 }).to_string();
+            let head = format!("HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", answer.len());
+            stream.get_mut().write_all(format!("{head}{answer}").as_bytes()).await.unwrap();
+        }
+        self.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+async fn read_request(stream: &mut BufReader<tokio::net::TcpStream>) -> Option<Value> {
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await.ok()? == 0 {
+            return None;
+        }
+        let line = line.trim_end().to_ascii_lowercase();
+        if let Some(value) = line.strip_prefix("content-length: ") {
+            length = value.parse().unwrap();
+        }
+        if line.is_empty() {
+            let mut body = vec![0; length];
+            tokio::io::AsyncReadExt::read_exact(stream, &mut body).await.ok()?;
+            return serde_json::from_slice(&body).ok();
+        }
+    }
+}
+
+/// A bulk of 10,000 through A2P Pro.
+async fn vendor(folder: &Path) {
+    const MESSAGES: usize = 10_000;
+    let vendor = Arc::new(Vendor::default());
+    let url = format!("http://127.0.0.1:{}", Arc::clone(&vendor).listen().await);
+    let folder = folder.join("vendor");
+    std::fs::create_dir(&folder).unwrap();
+    let guard = CONFIG.split("[send]").next().unwrap();
+    let provider = format!("[[provider]]\nkind = \"a2p_pro\"\nbase_url = \"{url}/v1\"\napi_key = \"bench\"\nfrom = \"ACME\"\n");
+    let config = format!("{guard}bulk_max = {MESSAGES}\nprice_when_unknown = \"0.01\"\n[send]\nbulk_wait = \"120s\"\n{provider}");
+    std::fs::write(folder.join("bench.toml"), config).unwrap();
+    let mut server = Pipe::start(What::Send, &folder, "vendor.db").await;
+    let recipients: Vec<Value> = (0..MESSAGES).map(|n| json!({ "to": format!("+3319900{n:04}") })).collect();
+    let arguments = json!({ "recipients": recipients, "message": "Hello from the bench" });
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "send_bulk", "arguments": arguments } });
+    let began = Instant::now();
+    server.write(&call).await;
+    let line = server.output.next_line().await.unwrap().unwrap();
+    let took = began.elapsed().as_secs_f64();
+    let answer: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(answer["result"]["structuredContent"]["counts"]["sent"], json!(MESSAGES), "{line}");
+    assert_eq!(vendor.requests.load(Ordering::SeqCst), MESSAGES, "each once");
+    println!(
+        "send_bulk of {MESSAGES} through A2P Pro, 20 ms an answer: {:.0} messages/s, {} connections at once at most, {:.1} MiB resident",
+        MESSAGES as f64 / took,
+        vendor.most_open.load(Ordering::SeqCst),
+        resident_mib(server.child.id().unwrap()).unwrap_or_default()
+    );
+}
+
 fn draft(n: usize) -> Draft {
     Draft {
         id: MessageId::new(i64::try_from(n).unwrap(), (n as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)),
@@ -422,6 +508,7 @@ fn main() {
         Ok(port) => return runtime.block_on(noop_http(port.parse().unwrap())),
         Err(_) => {}
     }
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let wants = |name: &str| only.as_deref().is_none_or(|only| name.contains(only));
     let folder = tempfile::tempdir().unwrap();
@@ -435,6 +522,9 @@ fn main() {
         }
         if wants("bulk") {
             bulk(folder.path()).await;
+        }
+        if wants("vendor") {
+            vendor(folder.path()).await;
         }
         if wants("full") {
             full_ledger(folder.path()).await;
