@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use super::Engine;
+use super::contract::Price;
+use super::prepare::invalid;
+use super::{Carrier, Engine};
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Capabilities;
-use crate::provider::exchange::{Action, Arguments, Finding};
+use crate::provider::exchange::{Action, Arguments, Finding, ListQuery, VendorMessage};
+use crate::sms::message::State;
+use crate::sms::untrusted;
 use crate::store::OptOut;
 
 /// How long asking a vendor what works may take.
@@ -20,6 +25,14 @@ pub const WEBHOOK_URL: Action = Action {
     about: "the address to give to the vendor for its reports; whoever knows it can send some",
     required: &[],
     optional: &[],
+};
+
+/// The action that every provider has whose vendor lists what it sent.
+pub const SENT: Action = Action {
+    name: "sent",
+    about: "what the vendor has on record, newest first; status is sent, delivered or failed",
+    required: &[],
+    optional: &["status", "to", "since", "page"],
 };
 
 /// A provider as the operator sees it.
@@ -38,7 +51,7 @@ impl Engine {
         let each = self.parts().carriers.all().iter().map(|carrier| Vendor {
             name: carrier.name().to_owned(),
             capabilities: carrier.provider.capabilities(),
-            actions: carrier.callback.iter().map(|_| WEBHOOK_URL).chain(carrier.provider.actions().iter().copied()).collect(),
+            actions: common(carrier).into_iter().chain(carrier.provider.actions().iter().copied()).collect(),
         });
         each.collect()
     }
@@ -56,10 +69,34 @@ impl Engine {
             })?;
             return Ok(serde_json::json!({ "url": callback.url(None) }));
         }
+        if action == SENT.name && carrier.provider.capabilities().list {
+            SENT.check(arguments)?;
+            return self.sent_at(carrier, arguments).await;
+        }
         if let Some(known) = carrier.provider.actions().iter().find(|known| known.name == action) {
             known.check(arguments)?;
         }
         carrier.provider.act(action, arguments).await
+    }
+
+    async fn sent_at(&self, carrier: &Carrier, arguments: &Arguments) -> Result<serde_json::Value> {
+        let state = match arguments.get("status") {
+            None => None,
+            Some(name) => Some(State::from_name(name).ok_or_else(|| invalid("status", "is none of sent, delivered, failed"))?),
+        };
+        let to = arguments.get("to").map(|to| self.number(to)).transpose()?;
+        let since = match arguments.get("since") {
+            None => None,
+            Some(text) => Some(Timestamp::parse(text).ok_or_else(|| invalid("since", "is no time; write 2026-11-22 or 2026-11-22T10:00:00Z"))?),
+        };
+        let page = match arguments.get("page").map(|page| page.parse::<u32>()) {
+            None => 1,
+            Some(Ok(page)) if page > 0 => page,
+            Some(_) => return Err(invalid("page", "is no number from 1")),
+        };
+        let page = carrier.provider.list(&ListQuery { to, state, since, page }).await?;
+        let messages: Vec<serde_json::Value> = page.messages.iter().map(shown).collect();
+        Ok(serde_json::json!({ "messages": messages, "next_page": page.next }))
     }
 
     /// Asks each vendor by its cheapest reads what works.
@@ -98,4 +135,22 @@ impl Engine {
         }
         Ok((number.e164().to_owned(), notes))
     }
+}
+
+/// The actions that come with what a provider can do.
+fn common(carrier: &Carrier) -> Vec<Action> {
+    let webhook = carrier.callback.iter().map(|_| WEBHOOK_URL);
+    webhook.chain(carrier.provider.capabilities().list.then_some(SENT)).collect()
+}
+
+fn shown(message: &VendorMessage) -> serde_json::Value {
+    serde_json::json!({
+        "provider_message_id": message.vendor_id,
+        "to": message.to,
+        "status": message.state,
+        "at": message.at.map(Timestamp::rfc3339),
+        "price": message.price.map(Price::from),
+        "text": message.text.as_deref().map(untrusted::escape),
+        "reason": message.why.as_deref().map(untrusted::escape),
+    })
 }

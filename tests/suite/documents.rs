@@ -318,7 +318,8 @@ fn capabilities(table: &toml::Table, is_full: bool) -> Value {
     let demanded = |name: &str| name == "kind" || name == "from" || name.ends_with("_env");
     // A switch that is on is set up.
     let switched = |value: &toml::Value| if value.is_bool() { toml::Value::Boolean(true) } else { value.clone() };
-    let table: toml::Table = table.iter().filter(|(name, _)| is_full || demanded(name)).map(|(name, value)| (name.clone(), switched(value))).collect();
+    let table: toml::Table =
+        table.iter().filter(|(name, _)| is_full || demanded(name)).map(|(name, value)| (name.clone(), switched(value))).collect();
     let text = toml::to_string(&toml::Table::from_iter([("provider".to_owned(), toml::Value::Array(vec![toml::Value::Table(table)]))])).unwrap();
     let loaded = crate::settings::load_text(&text);
     let clock: sms_mcp::clock::SharedClock = std::sync::Arc::new(sms_mcp::clock::SystemClock);

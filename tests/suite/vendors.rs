@@ -4,6 +4,7 @@ pub mod a2p_pro;
 pub mod http;
 pub mod mailersend;
 pub mod mailpro;
+mod operator;
 mod pace;
 pub mod sms_for_ai;
 mod whole;
