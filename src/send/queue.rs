@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::attempt::{Ended, FIRST_WAIT_MS, LONGEST_WAIT_MS, MAX_TRIES, rests};
 use super::route::{Carrier, Way};
@@ -47,7 +47,10 @@ impl Engine {
         // Two hands of places: one is at the provider while the next is claimed in one durable step.
         let hand = settings.concurrency.div_ceil(2).max(1);
         let places = Arc::new(Semaphore::new(usize::try_from(settings.concurrency).unwrap_or(1)));
+        let mut queued = self.inner.queued.subscribe();
         while !self.is_stopping() {
+            // Before the claim: what is queued while it runs is not missed.
+            queued.borrow_and_update();
             if let Err(resting) = carrier.breaker.look(self.parts().clock.now()) {
                 self.pause(Duration::from_millis(resting.wait_ms)).await;
                 continue;
@@ -67,7 +70,7 @@ impl Engine {
             crash_point("after-claim");
             if claimed.messages.is_empty() {
                 drop(permits);
-                self.wait_for_work(claimed.wait_ms).await;
+                self.wait_for_work(&mut queued, claimed.wait_ms).await;
                 continue;
             }
             let per_request = usize::from(carrier.provider.capabilities().recipients_per_request.max(1));
@@ -121,15 +124,12 @@ impl Engine {
         std::iter::once(first).chain(more).collect()
     }
 
-    async fn wait_for_work(&self, wait_ms: Option<u64>) {
-        let queued = self.inner.queued.notified();
-        if self.is_stopping() {
-            return;
-        }
+    /// Waits until something new may be queued, or for as long as the rate says.
+    async fn wait_for_work(&self, queued: &mut watch::Receiver<u64>, wait_ms: Option<u64>) {
         let idle = wait_ms.map_or(IDLE, Duration::from_millis);
         tokio::select! {
-            () = queued => {}
-            () = self.parts().clock.sleep(idle) => {}
+            _ = queued.changed() => {}
+            () = self.pause(idle) => {}
         }
     }
 

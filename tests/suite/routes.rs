@@ -342,6 +342,21 @@ async fn a_stop_leaves_what_was_not_sent_in_the_queue_and_the_next_process_sends
 }
 
 #[tokio::test]
+async fn every_carriers_queue_begins_at_once() {
+    let (one, two, three) = (Arc::new(Moody::new("one")), Arc::new(Moody::new("two")), Arc::new(Moody::new("three")));
+    let routes = vec![route(&["+331990000"], &[], &["one"], false), route(&["+331990001"], &[], &["two"], false), route(&[], &[], &["three"], false)];
+    let field = field(&[&one, &two, &three], routes);
+    field.engine.start(true).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let began = std::time::Instant::now();
+    let answer = field.bulk(300, Duration::from_secs(4)).await;
+    assert_eq!((answer.counts.get("sent"), answer.provider.as_str()), (Some(&300), "one, two, three"));
+    assert!(began.elapsed() < Duration::from_secs(4), "none waited for its turn to look");
+    assert_eq!((one.taken(), two.taken(), three.taken()), (100, 100, 100));
+    field.engine.stop(Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
 async fn a_carrier_that_takes_many_at_once_gets_them_in_one_request() {
     let mut many = Moody::new("many");
     many.capabilities.recipients_per_request = 50;
