@@ -41,16 +41,16 @@ pub struct Config {
     pub name: String,
     /// Where its API is.
     pub base_url: String,
-    /// The API key. Better: api_key_env or api_key_file.
+    /// The API key. Better: token_env or token_file.
     #[serde(skip_serializing)]
     #[schemars(with = "Option<String>")]
-    pub api_key: Option<SecretText>,
+    pub token: Option<SecretText>,
     /// Name of an environment variable with the API key.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub api_key_env: Option<String>,
+    pub token_env: Option<String>,
     /// File with the API key.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub api_key_file: Option<PathBuf>,
+    pub token_file: Option<PathBuf>,
     /// Sender ID or number where a call names none. It must be set: the vendor takes no message without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
@@ -69,9 +69,9 @@ impl Default for Config {
         Self {
             name: "a2p_pro".to_owned(),
             base_url: "https://api.a2ppro.com/v1".to_owned(),
-            api_key: None,
-            api_key_env: None,
-            api_key_file: None,
+            token: None,
+            token_env: None,
+            token_file: None,
             from: None,
             bulk: false,
             bulk_size: 100,
@@ -87,8 +87,8 @@ impl Settings for Config {
     }
 
     fn secrets(&self) -> Vec<SecretSetting<'_>> {
-        let (env, file) = (self.api_key_env.as_deref(), self.api_key_file.as_deref());
-        vec![SecretSetting { name: "api_key", inline: self.api_key.as_ref(), env, file, is_required: true }]
+        let (env, file) = (self.token_env.as_deref(), self.token_file.as_deref());
+        vec![SecretSetting { name: "token", inline: self.token.as_ref(), env, file, is_required: true }]
     }
 
     fn rate(&self) -> Rate {
@@ -106,16 +106,16 @@ impl Settings for Config {
     }
 
     fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {
-        let key = setup.secrets.demand("api_key")?;
+        let token = setup.secrets.demand("token")?;
         let client = Client::new(&self.name, &self.base_url, &self.http, Arc::clone(&setup.clock), Refusals)?;
-        Ok(Arc::new(A2pPro { config: self.clone(), key, client, clock: setup.clock, callback: setup.callback }))
+        Ok(Arc::new(A2pPro { config: self.clone(), token, client, clock: setup.clock, callback: setup.callback }))
     }
 }
 
 /// The provider. See the module's text.
 pub struct A2pPro {
     config: Config,
-    key: SecretText,
+    token: SecretText,
     client: Client,
     clock: SharedClock,
     callback: Option<Callback>,
@@ -250,7 +250,7 @@ impl A2pPro {
         let message = matches!(to, Recipients::One(_)).then_some(&first.id);
         let callback_url = self.callback.as_ref().map(|callback| callback.url(message));
         let body = Body { to, from: self.sender(first), text: &first.text, callback_url };
-        Request::post("messages").bearer(&self.key).id(first.id.as_str()).json(&body)
+        Request::post("messages").bearer(&self.token).id(first.id.as_str()).json(&body)
     }
 
     /// Sends one text to several in one request. As many outcomes as submissions.
@@ -353,7 +353,7 @@ impl Provider for A2pPro {
 
     async fn status(&self, enquiry: &Enquiry) -> Result<Vec<Receipt>> {
         let Some(id) = path_part(&enquiry.vendor_id) else { return Ok(Vec::new()) };
-        let answer = match self.client.read(&Request::get(format!("messages/{id}")).bearer(&self.key)).await {
+        let answer = match self.client.read(&Request::get(format!("messages/{id}")).bearer(&self.token)).await {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             read => read?,
         };
@@ -389,7 +389,7 @@ impl Provider for A2pPro {
     }
 
     async fn check(&self) -> Result<Vec<Finding>> {
-        let asked = self.client.read(&Request::get(format!("messages/{NO_MESSAGE}")).bearer(&self.key)).await;
+        let asked = self.client.read(&Request::get(format!("messages/{NO_MESSAGE}")).bearer(&self.token)).await;
         let key = match asked.map_err(|error| error.kind()) {
             Err(ErrorKind::NotFound) => Finding::fine("the API key is taken"),
             Ok(_) | Err(ErrorKind::ProviderRejected) => Finding::warning("the vendor answers, but not as documented to a look-up of no message"),

@@ -26,7 +26,7 @@ fn config(fake: &Fake<A2pPro>) -> Config {
 fn build(config: Config, callback: Option<Callback>) -> Arc<dyn Provider> {
     let clock: SharedClock = Arc::new(SystemClock);
     let mut secrets = Secrets::default();
-    secrets.insert("api_key", SecretText::new(KEY));
+    secrets.insert("token", SecretText::new(KEY));
     config.build(Setup { clock, secrets, callback }).unwrap()
 }
 
