@@ -29,7 +29,7 @@ use crate::sms::number::Number;
 /// Most recipients of one request that can be configured: the answer about them must stay well under a megabyte.
 const MAX_BULK: u16 = 1_000;
 
-/// An id that no message has: asking for it shows whether the key is taken.
+/// An id that no message has: asking for it shows whether the token is taken.
 const NO_MESSAGE: &str = "m-0";
 
 /// Settings of A2P Pro.
@@ -41,7 +41,7 @@ pub struct Config {
     pub name: String,
     /// Where its API is.
     pub base_url: String,
-    /// The API key. Better: token_env or token_file.
+    /// The API key, as a bearer token. Better: token_env or token_file.
     #[serde(skip_serializing)]
     #[schemars(with = "Option<String>")]
     pub token: Option<SecretText>,
@@ -175,15 +175,17 @@ fn id_of(body: &Value) -> Option<String> {
     ["id", "message_id"].into_iter().find_map(|name| text(body.get(name)?))
 }
 
-/// Whether both are the same number, however the vendor writes it.
-fn is_same(vendors: &str, number: &str) -> bool {
-    vendors.bytes().filter(u8::is_ascii_digit).eq(number.bytes().filter(u8::is_ascii_digit))
+/// The digits of a number with its country code, however the vendor writes it: `+33..`, `0033..` or `33..`.
+fn digits(number: &str) -> String {
+    let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+    digits.strip_prefix("00").map_or_else(|| digits.clone(), ToOwned::to_owned)
 }
 
 impl<'a> Shown<'a> {
     /// Every message of an answer: an object, an array, or either below `data` or `messages`.
     fn all(body: &'a Value) -> Vec<Self> {
-        let inner = ["data", "messages"].into_iter().find_map(|name| body.get(name));
+        let holds_more = |inner: &&Value| inner.is_object() || inner.is_array();
+        let inner = ["data", "messages"].into_iter().find_map(|name| body.get(name).filter(holds_more));
         match inner.unwrap_or(body) {
             Value::Array(items) => items.iter().map(Self::read).collect(),
             item => vec![Self::read(item)],
@@ -208,7 +210,7 @@ impl<'a> Shown<'a> {
     }
 
     fn names(&self, number: &str) -> bool {
-        self.to.iter().any(|to| is_same(to, number))
+        self.to.iter().any(|to| digits(to) == digits(number))
     }
 
     /// `queued` and `sent` are both on the way.
@@ -369,7 +371,7 @@ impl Provider for A2pPro {
             let at = shown.delivered.filter(|_| shown.state() == State::Delivered).unwrap_or(now);
             let why = shown.why.clone().filter(|_| shown.state() == State::Failed);
             let receipt = Receipt { why, ..Receipt::new(&enquiry.vendor_id, shown.state(), at) };
-            let of = |to: &&str| Number::parse(&format!("+{}", to.trim_start_matches('+')), None).ok().map(|to| to.e164().to_owned());
+            let of = |to: &&str| Number::parse(&format!("+{}", digits(to)), None).ok().map(|to| to.e164().to_owned());
             match is_one {
                 true => vec![receipt],
                 false => shown.to.iter().filter_map(of).map(|to| Receipt { to: Some(to), ..receipt.clone() }).collect(),
@@ -390,10 +392,10 @@ impl Provider for A2pPro {
 
     async fn check(&self) -> Result<Vec<Finding>> {
         let asked = self.client.read(&Request::get(format!("messages/{NO_MESSAGE}")).bearer(&self.token)).await;
-        let key = match asked.map_err(|error| error.kind()) {
-            Err(ErrorKind::NotFound) => Finding::fine("the API key is taken"),
-            Ok(_) | Err(ErrorKind::ProviderRejected) => Finding::warning("the vendor answers, but not as documented to a look-up of no message"),
-            Err(kind) => return Err(Error::new(kind, format!("{}: a look-up was not answered", self.config.name))),
+        let key = match asked {
+            Err(error) if error.kind() == ErrorKind::NotFound => Finding::fine("the token is taken"),
+            Err(error) if error.kind() != ErrorKind::ProviderRejected => return Err(error),
+            _ => Finding::warning("the vendor answers, but not as documented to a look-up of no message"),
         };
         let receipts = match self.callback {
             Some(_) => "receipts come to [http] public_url, and are looked up",
