@@ -343,6 +343,12 @@ fn provider_secrets(provider: &ProviderConfig, environment: &BTreeMap<String, St
     for wanted in provider.settings().secrets() {
         let setting = format!("[[provider]] \"{}\": {}", provider.name(), wanted.name);
         match secret(&setting, wanted.inline, wanted.env, wanted.file, environment)? {
+            // A header could not carry it, and the vendor would be blamed for refusing a request without a key.
+            Some(found) if !found.expose().bytes().all(|byte| byte.is_ascii_graphic()) => {
+                return Err(config_error(format!(
+                    "{setting} has a space, a line break or a letter that is not ASCII in it; is it whole, and alone?"
+                )));
+            }
             Some(found) => secrets.insert(wanted.name, found),
             None if wanted.is_required => {
                 let name = wanted.name;

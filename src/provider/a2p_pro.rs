@@ -29,7 +29,7 @@ use crate::sms::number::Number;
 /// Most recipients of one request that can be configured: the answer about them must stay well under a megabyte.
 const MAX_BULK: u16 = 1_000;
 
-/// An id that no message has: asking for it shows whether the key is taken.
+/// An id that no message has: asking for it shows whether the token is taken.
 const NO_MESSAGE: &str = "m-0";
 
 /// Settings of A2P Pro.
@@ -41,16 +41,16 @@ pub struct Config {
     pub name: String,
     /// Where its API is.
     pub base_url: String,
-    /// The API key. Better: api_key_env or api_key_file.
+    /// The API key, as a bearer token. Better: token_env or token_file.
     #[serde(skip_serializing)]
     #[schemars(with = "Option<String>")]
-    pub api_key: Option<SecretText>,
+    pub token: Option<SecretText>,
     /// Name of an environment variable with the API key.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub api_key_env: Option<String>,
+    pub token_env: Option<String>,
     /// File with the API key.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub api_key_file: Option<PathBuf>,
+    pub token_file: Option<PathBuf>,
     /// Sender ID or number where a call names none. It must be set: the vendor takes no message without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
@@ -69,9 +69,9 @@ impl Default for Config {
         Self {
             name: "a2p_pro".to_owned(),
             base_url: "https://api.a2ppro.com/v1".to_owned(),
-            api_key: None,
-            api_key_env: None,
-            api_key_file: None,
+            token: None,
+            token_env: None,
+            token_file: None,
             from: None,
             bulk: false,
             bulk_size: 100,
@@ -87,8 +87,8 @@ impl Settings for Config {
     }
 
     fn secrets(&self) -> Vec<SecretSetting<'_>> {
-        let (env, file) = (self.api_key_env.as_deref(), self.api_key_file.as_deref());
-        vec![SecretSetting { name: "api_key", inline: self.api_key.as_ref(), env, file, is_required: true }]
+        let (env, file) = (self.token_env.as_deref(), self.token_file.as_deref());
+        vec![SecretSetting { name: "token", inline: self.token.as_ref(), env, file, is_required: true }]
     }
 
     fn rate(&self) -> Rate {
@@ -106,16 +106,16 @@ impl Settings for Config {
     }
 
     fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {
-        let key = setup.secrets.demand("api_key")?;
+        let token = setup.secrets.demand("token")?;
         let client = Client::new(&self.name, &self.base_url, &self.http, Arc::clone(&setup.clock), Refusals)?;
-        Ok(Arc::new(A2pPro { config: self.clone(), key, client, clock: setup.clock, callback: setup.callback }))
+        Ok(Arc::new(A2pPro { config: self.clone(), token, client, clock: setup.clock, callback: setup.callback }))
     }
 }
 
 /// The provider. See the module's text.
 pub struct A2pPro {
     config: Config,
-    key: SecretText,
+    token: SecretText,
     client: Client,
     clock: SharedClock,
     callback: Option<Callback>,
@@ -175,15 +175,17 @@ fn id_of(body: &Value) -> Option<String> {
     ["id", "message_id"].into_iter().find_map(|name| text(body.get(name)?))
 }
 
-/// Whether both are the same number, however the vendor writes it.
-fn is_same(vendors: &str, number: &str) -> bool {
-    vendors.bytes().filter(u8::is_ascii_digit).eq(number.bytes().filter(u8::is_ascii_digit))
+/// The digits of a number with its country code, however the vendor writes it: `+33..`, `0033..` or `33..`.
+fn digits(number: &str) -> String {
+    let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+    digits.strip_prefix("00").map_or_else(|| digits.clone(), ToOwned::to_owned)
 }
 
 impl<'a> Shown<'a> {
     /// Every message of an answer: an object, an array, or either below `data` or `messages`.
     fn all(body: &'a Value) -> Vec<Self> {
-        let inner = ["data", "messages"].into_iter().find_map(|name| body.get(name));
+        let holds_more = |inner: &&Value| inner.is_object() || inner.is_array();
+        let inner = ["data", "messages"].into_iter().find_map(|name| body.get(name).filter(holds_more));
         match inner.unwrap_or(body) {
             Value::Array(items) => items.iter().map(Self::read).collect(),
             item => vec![Self::read(item)],
@@ -208,7 +210,7 @@ impl<'a> Shown<'a> {
     }
 
     fn names(&self, number: &str) -> bool {
-        self.to.iter().any(|to| is_same(to, number))
+        self.to.iter().any(|to| digits(to) == digits(number))
     }
 
     /// `queued` and `sent` are both on the way.
@@ -250,7 +252,7 @@ impl A2pPro {
         let message = matches!(to, Recipients::One(_)).then_some(&first.id);
         let callback_url = self.callback.as_ref().map(|callback| callback.url(message));
         let body = Body { to, from: self.sender(first), text: &first.text, callback_url };
-        Request::post("messages").bearer(&self.key).id(first.id.as_str()).json(&body)
+        Request::post("messages").bearer(&self.token).id(first.id.as_str()).json(&body)
     }
 
     /// Sends one text to several in one request. As many outcomes as submissions.
@@ -353,7 +355,7 @@ impl Provider for A2pPro {
 
     async fn status(&self, enquiry: &Enquiry) -> Result<Vec<Receipt>> {
         let Some(id) = path_part(&enquiry.vendor_id) else { return Ok(Vec::new()) };
-        let answer = match self.client.read(&Request::get(format!("messages/{id}")).bearer(&self.key)).await {
+        let answer = match self.client.read(&Request::get(format!("messages/{id}")).bearer(&self.token)).await {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             read => read?,
         };
@@ -369,7 +371,7 @@ impl Provider for A2pPro {
             let at = shown.delivered.filter(|_| shown.state() == State::Delivered).unwrap_or(now);
             let why = shown.why.clone().filter(|_| shown.state() == State::Failed);
             let receipt = Receipt { why, ..Receipt::new(&enquiry.vendor_id, shown.state(), at) };
-            let of = |to: &&str| Number::parse(&format!("+{}", to.trim_start_matches('+')), None).ok().map(|to| to.e164().to_owned());
+            let of = |to: &&str| Number::parse(&format!("+{}", digits(to)), None).ok().map(|to| to.e164().to_owned());
             match is_one {
                 true => vec![receipt],
                 false => shown.to.iter().filter_map(of).map(|to| Receipt { to: Some(to), ..receipt.clone() }).collect(),
@@ -389,11 +391,11 @@ impl Provider for A2pPro {
     }
 
     async fn check(&self) -> Result<Vec<Finding>> {
-        let asked = self.client.read(&Request::get(format!("messages/{NO_MESSAGE}")).bearer(&self.key)).await;
-        let key = match asked.map_err(|error| error.kind()) {
-            Err(ErrorKind::NotFound) => Finding::fine("the API key is taken"),
-            Ok(_) | Err(ErrorKind::ProviderRejected) => Finding::warning("the vendor answers, but not as documented to a look-up of no message"),
-            Err(kind) => return Err(Error::new(kind, format!("{}: a look-up was not answered", self.config.name))),
+        let asked = self.client.read(&Request::get(format!("messages/{NO_MESSAGE}")).bearer(&self.token)).await;
+        let key = match asked {
+            Err(error) if error.kind() == ErrorKind::NotFound => Finding::fine("the token is taken"),
+            Err(error) if error.kind() != ErrorKind::ProviderRejected => return Err(error),
+            _ => Finding::warning("the vendor answers, but not as documented to a look-up of no message"),
         };
         let receipts = match self.callback {
             Some(_) => "receipts come to [http] public_url, and are looked up",

@@ -38,6 +38,9 @@ const READ_WAIT_MS: u64 = 200;
 /// The longest wait before a read is tried again.
 const READ_LONGEST_WAIT_MS: u64 = 2_000;
 
+/// The longest wait that a vendor may ask for: its daily limits are over by then.
+const LONGEST_WAIT_MS: u64 = 86_400_000;
+
 /// `[provider.http]`: the connection to a vendor.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -183,8 +186,13 @@ impl Answer {
         })
     }
 
-    /// How long the vendor asks to wait, in milliseconds: `Retry-After` in seconds or as a date (RFC 9110, 10.2.3).
+    /// How long the vendor asks to wait, in milliseconds: `Retry-After` in seconds or as a date (RFC 9110, 10.2.3). Never
+    /// more than a day: a clock that is wrong by years must not shut a provider out until the program starts again.
     pub fn retry_after_ms(&self, now: Timestamp) -> Option<u64> {
+        self.asked_to_wait_ms(now).map(|wait_ms| wait_ms.min(LONGEST_WAIT_MS))
+    }
+
+    fn asked_to_wait_ms(&self, now: Timestamp) -> Option<u64> {
         let text = self.header("retry-after")?.trim();
         if let Ok(seconds) = text.parse::<u64>() {
             return Some(seconds.saturating_mul(1_000));

@@ -88,6 +88,9 @@ impl Settings for Config {
     }
 
     fn check(&self) -> std::result::Result<(), String> {
+        if self.from.as_deref().is_some_and(str::is_empty) {
+            return Err("`from` is empty; leave it out, and the vendor shows its own sender".to_owned());
+        }
         http::base_url(&self.base_url).map(drop)
     }
 

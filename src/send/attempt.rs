@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::breaker::Resting;
 use super::contract::{BudgetLeft, Price, SendAnswer, Status};
+use super::inbound::is_usable_id;
 use super::prepare::Prepared;
 use super::route::{Carrier, Way};
 use super::{Caller, Engine, REPLAY_POLL, REPLAY_WAIT, crash_point, locked};
@@ -18,6 +19,7 @@ use crate::provider::exchange::Receipt;
 use crate::provider::{Outcome, Submission};
 use crate::sms::facts::Budget;
 use crate::sms::message::{MessageId, State};
+use crate::sms::money::{Currency, Money};
 use crate::sms::untrusted;
 use crate::store::{Record, Settlement};
 
@@ -38,6 +40,9 @@ const HELD: &str = "the provider has it and holds it back: its sender or account
 
 /// How long posting a settlement is tried again when the ledger cannot be written.
 const SETTLE_TRIES: u32 = 6;
+
+/// Most that one message is believed to cost, in millionths: a thousand million units.
+const MOST_MICROS: i64 = 1_000_000_000_000_000;
 
 /// Receipts that are posted together.
 const RECEIPTS_AT_ONCE: usize = 256;
@@ -143,12 +148,13 @@ impl Engine {
             _ => State::Sent,
         };
         let currency = self.guard().settings().currency;
+        let vendor_id = vendor_id.filter(|id| is_usable_id(id));
         let is_open = !state.is_final() && vendor_id.is_some() && capabilities.receipts_by_poll;
         Settlement {
             at,
             state,
             vendor_id,
-            price_micros: price.filter(|price| price.currency == currency).map(|price| price.micros),
+            price_micros: charged(price, currency),
             segments,
             code: None,
             why: (state == State::Held).then(|| HELD.to_owned()),
@@ -330,6 +336,13 @@ impl Engine {
             tracing::error!(%error, "a receipt could not be recorded");
         }
     }
+}
+
+/// What a vendor's word about a price is in the ledger, in millionths: nothing where it is in another currency or no
+/// price at all. One beyond all reason freezes the budget like any that is too high, and must not overflow its sum.
+pub(super) fn charged(price: Option<Money>, currency: Currency) -> Option<i64> {
+    let price = price.filter(|price| price.currency == currency && price.micros >= 0)?;
+    Some(price.micros.min(MOST_MICROS))
 }
 
 /// What a message is told that finds its carrier resting.

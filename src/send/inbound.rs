@@ -12,6 +12,7 @@ use std::time::Duration;
 use ::http::HeaderMap;
 use futures::FutureExt as _;
 
+use super::attempt::charged;
 use super::{Carrier, Engine};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -189,7 +190,7 @@ impl Engine {
             state,
             at: receipt.at,
             why: receipt.why.as_deref().map(untrusted::escape),
-            price_micros: receipt.price.filter(|price| price.currency == currency).map(|price| price.micros),
+            price_micros: charged(receipt.price, currency),
         };
         for id in self.parts().store.record_receipt(report, self.parts().clock.now()).await? {
             tracing::debug!(message = %id, %state, "receipt");
@@ -379,7 +380,13 @@ fn is_usable(event: &Event) -> bool {
         Event::Reply(reply) => (&reply.vendor_id, false),
         Event::OptOut { .. } => return true,
     };
-    (may_be_empty || !id.is_empty()) && id.len() <= MAX_VENDOR_ID
+    is_usable_id(id) || (may_be_empty && id.is_empty())
+}
+
+/// Whether a vendor's id is one. It is kept, asked by, and shown to agents as it is, so it holds nothing that a reader
+/// could take for words: visible ASCII without spaces, of a length that an id has.
+pub(super) fn is_usable_id(id: &str) -> bool {
+    (1..=MAX_VENDOR_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// A number that a vendor wrote with its country code, with the `+` or without.

@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::attempt::charged;
+use super::inbound::is_usable_id;
 use super::prepare::digest_of;
 use super::route::Carrier;
 use super::{Caller, Engine};
@@ -117,7 +119,8 @@ impl Engine {
             let mut is_past = false;
             for message in page.messages {
                 is_past |= message.at.is_some_and(|at| at < earliest);
-                if is_match(&message, &to, &first.digest, earliest, latest)
+                if is_usable_id(&message.vendor_id)
+                    && is_match(&message, &to, &first.digest, earliest, latest)
                     && !self.parts().store.has_vendor_id(carrier.name(), &message.vendor_id, &first.to).await?
                 {
                     matches.push(message);
@@ -142,7 +145,7 @@ impl Engine {
             at: self.parts().clock.now(),
             state,
             vendor_id: Some(message.vendor_id),
-            price_micros: message.price.filter(|price| price.currency == currency).map(|price| price.micros),
+            price_micros: charged(message.price, currency),
             segments: None,
             code: None,
             why: Some("the provider has it on record".to_owned()),

@@ -11,10 +11,10 @@ use crate::support::{Desk, Era, WIDE, answer, fictional, program};
 
 /// How a command ended.
 #[derive(Debug)]
-struct Ended {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Ended {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Ended {
@@ -52,7 +52,7 @@ fn bare(home: &Path) -> Command {
 }
 
 impl Desk {
-    fn run(&self, args: &[&str]) -> Ended {
+    pub fn run(&self, args: &[&str]) -> Ended {
         let mut command = self.command();
         command.args(args);
         run(command)

@@ -53,9 +53,11 @@ pub fn id<'a>(value: &'a Value, place: &str) -> Option<&'a str> {
     text(value, place).filter(|id| is_id(id))
 }
 
-/// A number in E.164, or as it is written where it cannot be read as one.
+/// A number in E.164, or as it is written where it cannot be read as one. The plus may be missing.
 pub fn e164(number: &str) -> String {
-    Number::parse(number, None).map_or_else(|_| number.to_owned(), |number| number.e164().to_owned())
+    let is_bare = number.starts_with('1') && number.bytes().all(|byte| byte.is_ascii_digit());
+    let read = if is_bare { Number::parse(&format!("+{number}"), None) } else { Number::parse(number, None) };
+    read.map_or_else(|_| number.to_owned(), |number| number.e164().to_owned())
 }
 
 /// Where a text of this status stands. `processed` and `queued`: MailerSend has it and did not hand it on yet.

@@ -104,7 +104,7 @@ impl Mailpro {
                     text: entry.text,
                     state,
                     at: entry.at,
-                    price: entry.charge.and_then(|charge| self.worth(charge, true)),
+                    price: entry.charge.filter(|charge| *charge >= 0).and_then(|charge| self.worth(charge, true)),
                     why: None,
                 });
             }

@@ -26,7 +26,7 @@ fn config(fake: &Fake<A2pPro>) -> Config {
 fn build(config: Config, callback: Option<Callback>) -> Arc<dyn Provider> {
     let clock: SharedClock = Arc::new(SystemClock);
     let mut secrets = Secrets::default();
-    secrets.insert("api_key", SecretText::new(KEY));
+    secrets.insert("token", SecretText::new(KEY));
     config.build(Setup { clock, secrets, callback }).unwrap()
 }
 
@@ -133,7 +133,9 @@ async fn an_answer_without_an_id_is_unknown() {
         fake.fail_once(Fault::Status(201, body.clone()));
         assert!(matches!(provider.send(&message(1, "a")).await, Outcome::Unknown { .. }), "{body}");
     }
-    for body in [json!({ "id": 7 }), json!({ "data": { "message_id": "7" } }), json!([{ "id": "7" }])] {
+    for body in
+        [json!({ "id": 7 }), json!({ "data": { "message_id": "7" } }), json!([{ "id": "7" }]), json!({ "id": "7", "data": null, "messages": 1 })]
+    {
         fake.fail_once(Fault::Status(202, body.clone()));
         assert_eq!(ids(&[provider.send(&message(1, "a")).await]), ["7"], "{body}");
     }
@@ -169,6 +171,7 @@ async fn a_recipient_whom_the_answer_does_not_name_is_unknown() {
         (json!([{ "id": "x" }, { "id": "y" }, { "id": "z" }]), ["unknown"; 3]),
         (json!({ "id": "x", "to": [one, two] }), ["x", "x", "unknown"]),
         (json!({ "id": "x", "to": one }), ["x", "unknown", "unknown"]),
+        (json!([{ "id": "x", "to": one.replace('+', "00") }, { "id": "y", "to": format!("00{two}") }]), ["x", "y", "unknown"]),
         (json!({ "data": [] }), ["unknown"; 3]),
     ] {
         fake.fail_once(Fault::Status(201, body.clone()));

@@ -164,6 +164,11 @@ async fn a_throttled_send_is_not_sent_and_says_how_long_to_wait() {
     fake.fail_once(Fault::Status(429, json!({})));
     assert!(matches!(client.submit(&post()).await, Err(Outcome::NotSent { retry_after_ms: None, .. })));
     assert_eq!((fake.requests().len(), fake.vendor().taken.len()), (4, 0));
+    // A vendor whose clock is wrong by years must not be shut out for years.
+    for fault in [Fault::ThrottleDate(now + 20 * 366 * 86_400), Fault::ThrottleSeconds(u64::MAX)] {
+        fake.fail_once(fault);
+        assert!(matches!(client.submit(&post()).await, Err(Outcome::NotSent { retry_after_ms: Some(86_400_000), .. })));
+    }
 }
 
 #[tokio::test]

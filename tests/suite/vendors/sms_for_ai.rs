@@ -247,6 +247,8 @@ async fn a_check_tells_what_the_token_may_do_and_warns_of_what_it_may_not() {
 fn the_settings_are_checked() {
     let config = |base_url: &str| Config { base_url: base_url.to_owned(), ..Config::default() };
     assert!(Config::default().check().is_ok());
+    let nobody = Config { from: Some(String::new()), ..Config::default() };
+    assert!(nobody.check().is_err_and(|why| why.contains("`from` is empty")));
     for wrong in ["http://www.smsforai.com/api/v1", "smsforai", "http://user:canary@www.smsforai.com", "https://www.smsforai.com/?a=canary"] {
         assert!(config(wrong).check().is_err_and(|why| !why.contains("canary")), "{wrong}");
     }

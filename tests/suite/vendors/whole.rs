@@ -33,7 +33,7 @@ fn place<V: fake::Vendor>(kind: &'static str, vendor: V, path: &str, own: &str, 
 fn places() -> Vec<Place> {
     use fake::{a2p_pro, mailersend, mailpro, sms_for_ai};
     let ai = format!("token = \"{}\"", sms_for_ai::TOKEN);
-    let a2p = format!("api_key = \"{}\"\nfrom = \"ACME\"", a2p_pro::KEY);
+    let a2p = format!("token = \"{}\"\nfrom = \"ACME\"", a2p_pro::KEY);
     let ms = format!("token = \"{}\"\nfrom = \"{}\"\nany_destination = true", mailersend::TOKEN, mailersend::FROM);
     let mp = format!("id_client = \"{}\"\napi_key = \"{}\"", mailpro::ID_CLIENT, mailpro::API_KEY);
     vec![
