@@ -6,6 +6,7 @@ pub mod mailersend;
 pub mod mailpro;
 mod pace;
 pub mod sms_for_ai;
+mod tls;
 mod whole;
 
 use sms_mcp::provider::http::Settings;
