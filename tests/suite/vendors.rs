@@ -5,6 +5,7 @@ pub mod http;
 pub mod mailersend;
 pub mod mailpro;
 mod pace;
+mod pool;
 pub mod sms_for_ai;
 mod tls;
 mod whole;

@@ -4,7 +4,7 @@
 //! for everything that reads the system's certificates.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -127,27 +127,27 @@ impl Place {
         (url, asked)
     }
 
-    /// What the agent hears when it sends one message, with these authorities believed.
-    fn send(&self, host: &str, proxy: Option<&str>, authorities: &str) -> Value {
+    /// A desk before this vendor, and where its authorities are read from.
+    fn desk(&self, host: &str, proxy: Option<&str>) -> (Desk, PathBuf) {
         let proxy = proxy.map(|proxy| format!("proxy = \"{proxy}\"\n")).unwrap_or_default();
         let provider = format!(
             "[[provider]]\nkind = \"sms_for_ai\"\nbase_url = \"https://{host}:{}/api/v1\"\ntoken = \"{TOKEN}\"\n[provider.http]\n{proxy}",
             self.port
         );
         let desk = Desk::new(&format!("{WIDE}price_when_unknown = \"0.10\"\n{provider}"));
-        let file: PathBuf = desk.path().join("authorities.pem");
+        let file = desk.path().join("authorities.pem");
+        (desk, file)
+    }
+
+    /// What the agent hears when it sends one message, with these authorities believed.
+    fn send(&self, host: &str, proxy: Option<&str>, authorities: &str) -> Value {
+        let (desk, file) = self.desk(host, proxy);
         std::fs::write(&file, authorities).unwrap();
-        let mut server = RawStdio::start(&desk, Era::Stateless, |command| {
-            command.args(["--log", "trace"]).env("SSL_CERT_FILE", &file).env_remove("SSL_CERT_DIR");
-        });
-        server.send(&tool_call(Era::Stateless, 1, "send_sms", &json!({ "to": fictional(1), "message": TEXT })));
-        let answer = server.answer_to(1, &mut Vec::new());
+        let mut server = start(&desk, &file);
+        let said = ask(&mut server, 1);
         let log = server.finish();
         assert!(!log.contains(TEXT) && !log.contains(TOKEN), "{log}");
-        answer["result"]["structuredContent"].as_object().map_or_else(
-            || serde_json::from_str(answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{answer}"))).unwrap(),
-            |content| Value::Object(content.clone()),
-        )
+        said
     }
 
     fn sends(&self) -> usize {
@@ -162,6 +162,37 @@ impl Place {
         std::thread::sleep(Duration::from_millis(50));
         assert_eq!((self.decrypted.load(Ordering::SeqCst), self.vendor.requests().len()), (0, 0), "{what}");
     }
+}
+
+fn start(desk: &Desk, authorities: &Path) -> RawStdio {
+    RawStdio::start(desk, Era::Stateless, |command| {
+        command.args(["--log", "trace"]).env("SSL_CERT_FILE", authorities).env_remove("SSL_CERT_DIR");
+    })
+}
+
+/// Sends one message, to the person of this number.
+fn ask(server: &mut RawStdio, n: u64) -> Value {
+    server.send(&tool_call(Era::Stateless, n, "send_sms", &json!({ "to": fictional(1), "message": format!("{TEXT} {n}") })));
+    let answer = server.answer_to(n, &mut Vec::new());
+    match &answer["result"]["structuredContent"] {
+        Value::Null => serde_json::from_str(answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{answer}"))).unwrap(),
+        content => content.clone(),
+    }
+}
+
+#[test]
+fn authorities_that_cannot_be_read_at_first_are_read_when_they_are_there() {
+    let authority = Authority::new();
+    let place = Place::new(authority.server("localhost", false, rustls::ALL_VERSIONS));
+    let (desk, file) = place.desk("localhost", None);
+    let mut server = start(&desk, &file);
+    let said = ask(&mut server, 1);
+    assert_eq!(said["code"], "provider_unavailable", "{said}");
+    assert!(said.to_string().contains("certificates"), "{said}");
+    std::fs::write(&file, &authority.pem).unwrap();
+    let said = ask(&mut server, 2);
+    assert_eq!(said["status"], "sent", "{said}");
+    assert_eq!(place.sends(), 1);
 }
 
 #[test]
