@@ -534,6 +534,9 @@ pub trait Store: Send + Sync {
     /// was recorded before.
     async fn record_reply(&self, reply: NewReply, now: Timestamp) -> Result<Recorded>;
 
+    /// When this reply was written, if it is on record.
+    async fn reply_at(&self, provider: &str, vendor_id: &str) -> Result<Option<Timestamp>>;
+
     /// The replies to a message, oldest first.
     async fn replies(&self, id: &MessageId) -> Result<Vec<ReplyRecord>>;
 

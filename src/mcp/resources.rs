@@ -98,6 +98,8 @@ pub(super) async fn read(engine: &Engine, caller: &Caller, uri: &str) -> Result<
 #[derive(Default)]
 pub(super) struct Subscriptions {
     watched: Watched,
+    /// Held from counting to adding: requests of a session run side by side.
+    adding: tokio::sync::Mutex<()>,
     teller: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -105,10 +107,12 @@ impl Subscriptions {
     /// Begins to tell the client of this message's changes.
     pub(super) async fn subscribe(&self, engine: &Engine, caller: &Caller, uri: &str, peer: Peer<RoleServer>) -> Result<(), ErrorData> {
         let id = id_of(uri).ok_or_else(|| no_such(uri))?;
+        let adding = self.adding.lock().await;
         if !self.watched.contains(&id) && self.watched.count() >= MOST {
             return Err(ErrorData::invalid_params(format!("a session has at most {MOST} subscriptions; end one with resources/unsubscribe"), None));
         }
         engine.watch(caller, &id, &self.watched, Duration::ZERO).await.map_err(|error| failed(uri, &error))?;
+        drop(adding);
         let mut teller = self.teller.lock().unwrap_or_else(PoisonError::into_inner);
         if teller.as_ref().is_none_or(JoinHandle::is_finished) {
             *teller = Some(tokio::spawn(tell(engine.clone(), self.watched.clone(), peer)));

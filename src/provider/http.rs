@@ -312,6 +312,8 @@ impl Client {
                     hear(&answer);
                     Err(self.dialect.verdict(&answer, now()).unwrap_or_else(|| self.refusal(&answer, now())))
                 }
+                // It says where to look for what came of it (RFC 9110, 15.4.4): the request was taken.
+                303 => Err(Outcome::Unknown { why: "HTTP 303: the provider answered with a redirect to what came of the request".to_owned() }),
                 status @ 300..=399 => Err(Outcome::Rejected {
                     code: ErrorKind::ProviderRejected,
                     why: format!("HTTP {status}: the provider answered with a redirect; base_url must be the final address"),

@@ -61,7 +61,7 @@ pub struct Target {
     key: SecretSlice<u8>,
     allow_private: bool,
     give_up_after_ms: i64,
-    http: OnceLock<Option<reqwest::Client>>,
+    http: OnceLock<reqwest::Client>,
 }
 
 impl std::fmt::Debug for Target {
@@ -135,7 +135,12 @@ impl Target {
 
     /// Made at the first event: reading the system's certificates takes time and memory.
     fn http(&self) -> Option<&reqwest::Client> {
-        self.http.get_or_init(|| self.connectable().ok()).as_ref()
+        if self.http.get().is_none() {
+            // A failure is not kept: the certificates may be there the next time.
+            let made = self.connectable().ok()?;
+            return Some(self.http.get_or_init(|| made));
+        }
+        self.http.get()
     }
 
     fn connectable(&self) -> reqwest::Result<reqwest::Client> {

@@ -212,7 +212,13 @@ impl Engine {
         let number = e164(&reply.from);
         let meaning = reply::meaning(&reply.text);
         let is_out = meaning == Meaning::Stop;
-        // Before the reply itself, and each time: when the reply is on record, what it asks for must be too.
+        // What it asked for is on record too: told again, it must not undo what was wished since. Where a vendor names
+        // neither id nor time, a person who says stop once more looks the same, so a later stop counts.
+        let known = self.parts().store.reply_at(carrier.name(), &reply.vendor_id).await?;
+        if known.is_some_and(|at| !is_out || reply.at <= at) {
+            return Ok(());
+        }
+        // Before the reply itself: when the reply is on record, what it asks for must be too.
         let is_news = match (&number, meaning) {
             (Some(number), Meaning::Stop | Meaning::Start) => self.opt(carrier.name(), number.e164(), is_out, BY_REPLY, reply.at).await?,
             _ => false,

@@ -18,7 +18,7 @@ pub enum Meaning {
 /// Messaging Principles and Best Practices (2023), section 5.1.3, and 47 CFR 64.1200(a)(10), which names stop, quit, end,
 /// revoke, opt out, cancel and unsubscribe. Other languages: the words that carriers and senders there announce ("STOP
 /// au 36179", "ARRET", "BAJA", "SAIR", "ABMELDEN", "退订").
-const STOP: [&str; 46] = [
+const STOP: [&str; 47] = [
     // English, and understood everywhere.
     "stop",
     "stopall",
@@ -64,6 +64,7 @@ const STOP: [&str; 46] = [
     // Arabic, Hebrew.
     "توقف",
     "الغاء",
+    "ايقاف",
     "הסר",
     // Chinese, Japanese, Korean.
     "td",
@@ -98,9 +99,12 @@ fn folded(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).filter_map(plain).collect()
 }
 
-/// A letter without its mark, as far as a word of the lists has one; nothing for a mark, a space or punctuation.
+/// A letter without its mark, as far as a word of the lists has one, and of its usual width: phones in East Asia write
+/// Latin letters wide. Nothing for a mark, a space or punctuation.
 fn plain(c: char) -> Option<char> {
     match c {
+        'ａ'..='ｚ' => char::from_u32(u32::from(c) - u32::from('ａ') + u32::from('a')),
+        'أ' | 'إ' | 'آ' => Some('ا'),
         'à' | 'á' | 'â' | 'ã' | 'ä' => Some('a'),
         'è' | 'é' | 'ê' | 'ë' | 'ę' => Some('e'),
         'ì' | 'í' | 'î' | 'ï' => Some('i'),
@@ -146,6 +150,9 @@ mod tests {
             "TD",
             "\u{c218}\u{c2e0}\u{ac70}\u{bd80}",
             "\u{200b}stop\u{200b}",
+            "\u{ff33}\u{ff34}\u{ff2f}\u{ff30}",
+            "\u{625}\u{644}\u{63a}\u{627}\u{621}",
+            "\u{625}\u{64a}\u{642}\u{627}\u{641}",
         ] {
             assert_eq!(meaning(stop), Meaning::Stop, "{stop:?}");
         }

@@ -319,6 +319,11 @@ impl Store for SqliteStore {
         self.writer()?.run(move |db| reply::record_reply(db, &reply, now)).await
     }
 
+    async fn reply_at(&self, provider: &str, vendor_id: &str) -> Result<Option<Timestamp>> {
+        let (provider, vendor_id) = (provider.to_owned(), vendor_id.to_owned());
+        self.read(move |db| reply::reply_at(db, &provider, &vendor_id)).await
+    }
+
     async fn replies(&self, id: &MessageId) -> Result<Vec<ReplyRecord>> {
         let id = id.clone();
         self.read(move |db| reply::replies(db, &id)).await

@@ -53,7 +53,7 @@ pub struct Vendor {
 fn event_of(value: &Value, now: Timestamp, message: Option<&MessageId>) -> Result<Event, NotBelieved> {
     let text = |name: &str| value[name].as_str().map(str::to_owned);
     let need = |name: &str| text(name).ok_or_else(|| NotBelieved::Malformed(format!("`{name}` is missing")));
-    let at = value["at"].as_i64().map_or(now, |ms| now.plus_ms(ms));
+    let at = value["at_ms"].as_i64().map(Timestamp).unwrap_or_else(|| value["at"].as_i64().map_or(now, |ms| now.plus_ms(ms)));
     Ok(match value["event"].as_str() {
         Some("receipt") => {
             let state = State::from_name(&need("state")?).ok_or_else(|| NotBelieved::Malformed("`state` is none".into()))?;
@@ -564,6 +564,35 @@ async fn a_start_that_comes_late_does_not_undo_a_later_stop() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     let told: Vec<_> = bench.vendor.told.lock().unwrap().iter().filter(|(number, _)| *number == fictional(1)).cloned().collect();
     assert_eq!(told, [(fictional(1), true)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_again_does_not_undo_what_was_wished_since() {
+    let bench = bench().await;
+    let at = SystemClock.now().plus_ms(-60_000).as_millis();
+    let stops = [1, 2].map(|n| json!([{ "event": "reply", "id": format!("r-{n}"), "from": fictional(n), "text": "STOP", "at_ms": at }]));
+    for stop in &stops {
+        assert_eq!(bench.told(stop.clone()).await, 204);
+    }
+    assert_eq!(bench.opted_out().await.len(), 2);
+    // This vendor names no time: told again, it looks new.
+    let start = reply("r-3", &fictional(1), "START");
+    assert_eq!(bench.told(start.clone()).await, 204);
+    bench.reader.opt_out(&fictional(2), false, "operator", SystemClock.now()).await.unwrap();
+    assert!(bench.opted_out().await.is_empty());
+    for stop in stops {
+        assert_eq!(bench.told(stop).await, 204);
+    }
+    assert!(bench.opted_out().await.is_empty(), "a vendor that heard no thanks in time tells it again");
+    assert_eq!(bench.told(reply("r-4", &fictional(1), "STOP")).await, 204);
+    assert_eq!(bench.told(start).await, 204);
+    assert_eq!(bench.opted_out().await.len(), 1, "an old start undoes no later stop");
+    // Neither id nor time of its own: a stop that is said again may not be missed.
+    assert_eq!(bench.told(reply("r-5", &fictional(1), "START")).await, 204);
+    assert!(bench.opted_out().await.is_empty());
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(bench.told(reply("r-4", &fictional(1), "STOP")).await, 204);
+    assert_eq!(bench.opted_out().await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

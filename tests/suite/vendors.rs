@@ -7,7 +7,9 @@ pub mod mailersend;
 pub mod mailpro;
 mod operator;
 mod pace;
+mod pool;
 pub mod sms_for_ai;
+mod tls;
 mod whole;
 
 use sms_mcp::provider::http::Settings;

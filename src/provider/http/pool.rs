@@ -117,7 +117,7 @@ pub(super) struct Pool {
     clock: SharedClock,
     places: Semaphore,
     free: Mutex<Vec<Connection>>,
-    connector: OnceLock<Option<Connector>>,
+    connector: OnceLock<Connector>,
 }
 
 /// Reads the address of a proxy.
@@ -236,7 +236,14 @@ impl Pool {
     }
 
     async fn connect(&self) -> Result<Connection, Failure> {
-        let mut connector = self.connector.get_or_init(|| self.connector()).clone().ok_or(Failure::NotBegun("no certificates, or no proxy"))?;
+        let mut connector = match self.connector.get() {
+            Some(connector) => connector.clone(),
+            // A failure is not kept: the system's certificates may be there the next time.
+            None => {
+                let made = self.connector().ok_or(Failure::NotBegun("the system's certificates cannot be read"))?;
+                self.connector.get_or_init(|| made).clone()
+            }
+        };
         let to = match (&self.settings.proxy, self.base.scheme()) {
             (Some(proxy), "http") => proxy.as_str(),
             _ => self.base.as_str(),

@@ -57,6 +57,8 @@ CREATE TABLE forward (
     tries       INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX forward_due ON forward (due_ms);
+-- The events of one message, whose ids begin alike.
+CREATE INDEX forward_id ON forward (id);
 
 -- How many requests a provider was sent, in a second (its number since 1970), and in a UTC day (its number, negative).
 CREATE TABLE rate (

@@ -1,7 +1,7 @@
 //! What the operator's own system is still to be told, written in the same transaction as what it tells of, so that
 //! nothing is told that did not happen, and nothing that happened is left untold.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -75,25 +75,57 @@ pub(super) fn has_forwards(db: &Connection, now: Timestamp) -> rusqlite::Result<
     db.prepare_cached("SELECT EXISTS (SELECT 1 FROM forward WHERE due_ms <= ?1)")?.query_row([now.as_millis()], |row| row.get(0))
 }
 
-/// See [`crate::store::Store::claim_forwards`].
-pub(super) fn claim_forwards(db: &Connection, limit: u32, now: Timestamp, again: Timestamp) -> JobResult<Vec<Forward>> {
-    let mut statement = db.prepare_cached("SELECT seq, id, at_ms, body, tries + 1 FROM forward WHERE due_ms <= ?1 ORDER BY due_ms, seq LIMIT ?2")?;
-    let rows = statement.query_map(params![now.as_millis(), limit], |row| {
-        Ok(Forward { sequence: row.get(0)?, id: row.get(1)?, at: Timestamp(row.get(2)?), body: row.get(3)?, tries: row.get(4)? })
-    })?;
-    let due: Vec<Forward> = rows.collect::<rusqlite::Result<_>>()?;
-    let mut update = db.prepare_cached("UPDATE forward SET due_ms = ?2, tries = tries + 1 WHERE seq = ?1")?;
-    for forward in &due {
-        update.execute([forward.sequence, again.as_millis()])?;
-    }
-    Ok(due)
+/// The ids of all events of this one's message: from the first of these, and before the second. A reply is alone.
+fn message_of(id: &str) -> (String, String) {
+    let name = id.rsplit_once('_').map_or(id, |(name, _)| name);
+    (format!("{name}_"), format!("{name}`")) // The character after `_`.
 }
 
-/// See [`crate::store::Store::forwarded`].
+/// How often a claim looks on where all that was due has to wait.
+const CLAIM_ROUNDS: u32 = 32;
+
+/// See [`crate::store::Store::claim_forwards`]. What an earlier event of its message is still to be told before waits for it.
+pub(super) fn claim_forwards(db: &Connection, limit: u32, now: Timestamp, again: Timestamp) -> JobResult<Vec<Forward>> {
+    let mut statement = db.prepare_cached("SELECT seq, id, at_ms, body, tries + 1 FROM forward WHERE due_ms <= ?1 ORDER BY due_ms, seq LIMIT ?2")?;
+    let mut earlier = db.prepare_cached("SELECT max(due_ms) FROM forward WHERE id >= ?1 AND id < ?2 AND seq < ?3 AND due_ms > ?4")?;
+    let mut wait = db.prepare_cached("UPDATE forward SET due_ms = ?2 WHERE seq = ?1")?;
+    let mut claim = db.prepare_cached("UPDATE forward SET due_ms = ?2, tries = tries + 1 WHERE seq = ?1")?;
+    for _ in 0..CLAIM_ROUNDS {
+        let rows = statement.query_map(params![now.as_millis(), limit], |row| {
+            Ok(Forward { sequence: row.get(0)?, id: row.get(1)?, at: Timestamp(row.get(2)?), body: row.get(3)?, tries: row.get(4)? })
+        })?;
+        let due: Vec<Forward> = rows.collect::<rusqlite::Result<_>>()?;
+        let is_end = due.is_empty();
+        let mut claimed = Vec::with_capacity(due.len());
+        for forward in due {
+            let (from, to) = message_of(&forward.id);
+            let until: Option<i64> = earlier.query_row(params![from, to, forward.sequence, now.as_millis()], |row| row.get(0))?;
+            match until {
+                Some(until) => drop(wait.execute([forward.sequence, until.saturating_add(1)])?),
+                None => claimed.push(forward),
+            }
+        }
+        if is_end || !claimed.is_empty() {
+            for forward in &claimed {
+                claim.execute([forward.sequence, again.as_millis()])?;
+            }
+            return Ok(claimed);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// See [`crate::store::Store::forwarded`]. What waited for an event that is done with is due.
 pub(super) fn forwarded(db: &Connection, sequence: i64, next: Option<Timestamp>) -> JobResult<()> {
-    match next {
-        None => db.prepare_cached("DELETE FROM forward WHERE seq = ?1")?.execute([sequence])?,
-        Some(next) => db.prepare_cached("UPDATE forward SET due_ms = ?2 WHERE seq = ?1")?.execute([sequence, next.as_millis()])?,
+    let Some(next) = next else {
+        let id =
+            db.prepare_cached("DELETE FROM forward WHERE seq = ?1 RETURNING id")?.query_row([sequence], |row| row.get::<_, String>(0)).optional()?;
+        if let Some(id) = id {
+            let (from, to) = message_of(&id);
+            db.prepare_cached("UPDATE forward SET due_ms = 0 WHERE id >= ?1 AND id < ?2 AND tries = 0")?.execute([from, to])?;
+        }
+        return Ok(());
     };
+    db.prepare_cached("UPDATE forward SET due_ms = ?2 WHERE seq = ?1")?.execute([sequence, next.as_millis()])?;
     Ok(())
 }

@@ -47,6 +47,13 @@ pub(super) fn record_reply(db: &Connection, reply: &NewReply, now: Timestamp) ->
     Ok(Recorded::New(id))
 }
 
+/// See [`crate::store::Store::reply_at`].
+pub(super) fn reply_at(db: &Connection, provider: &str, vendor_id: &str) -> rusqlite::Result<Option<Timestamp>> {
+    db.prepare_cached("SELECT at_ms FROM reply WHERE provider = ?1 AND vendor_id = ?2")?
+        .query_row([provider, vendor_id], |row| row.get(0).map(Timestamp))
+        .optional()
+}
+
 /// See [`crate::store::Store::replies`].
 pub(super) fn replies(db: &Connection, id: &MessageId) -> rusqlite::Result<Vec<ReplyRecord>> {
     let mut statement = db.prepare_cached(

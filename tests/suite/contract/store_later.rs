@@ -438,6 +438,37 @@ async fn every_change_of_a_forwarded_message_is_told_with_it_and_nothing_of_its_
 }
 
 #[tokio::test]
+async fn what_comes_after_an_event_of_the_same_message_waits_for_it() {
+    for place in places() {
+        let store = place.open();
+        take(&*store, Intent { forward: true, ..queued(1, 2) }).await;
+        for message in store.claim(claim(2)).await.unwrap().messages {
+            store.settle(&message.id, ended(State::Sent, None)).await.unwrap();
+        }
+        let at = |ms| NOW.plus_ms(ms);
+        let sent = store.claim_forwards(9, NOW, at(30_000)).await.unwrap();
+        assert_eq!(sent.len(), 2);
+        // One is told, and the other has to wait.
+        store.forwarded(sent[0].sequence, None).await.unwrap();
+        store.forwarded(sent[1].sequence, Some(at(600_000))).await.unwrap();
+        for n in [1, 2] {
+            let report = Report { vendor_id: format!("v-{n}"), ..priced(State::Delivered, 60) };
+            store.record_receipt(report, NOW).await.unwrap();
+        }
+        let told = |events: &[Forward]| events.iter().map(|it| it.id.rsplit_once('_').unwrap().1.to_owned()).collect::<Vec<_>>();
+        let next = store.claim_forwards(9, at(1_000), at(31_000)).await.unwrap();
+        assert_eq!(told(&next), ["delivered"], "of the message whose first event was told");
+        assert!(store.claim_forwards(9, at(599_999), at(630_000)).await.unwrap().iter().all(|it| it.sequence == next[0].sequence));
+        store.forwarded(next[0].sequence, None).await.unwrap();
+        assert_eq!(told(&store.claim_forwards(9, at(600_000), at(630_000)).await.unwrap()), ["sent"]);
+        assert!(store.claim_forwards(9, at(600_001), at(630_001)).await.unwrap().is_empty());
+        // It is told, and what waited for it waits no longer.
+        store.forwarded(sent[1].sequence, None).await.unwrap();
+        assert_eq!(told(&store.claim_forwards(9, at(600_002), at(630_002)).await.unwrap()), ["delivered"]);
+    }
+}
+
+#[tokio::test]
 async fn what_is_to_be_told_is_told_by_one_process_and_again_until_it_was_told() {
     for place in places() {
         let (store, other) = (place.open(), place.open());

@@ -102,6 +102,7 @@ async fn a_send_whose_answer_is_lost_is_unknown_and_was_made_once() {
         Fault::ErrorAfterAccept(503),
         Fault::ErrorAfterAccept(504),
         Fault::Status(408, json!({})),
+        Fault::Status(303, json!({})),
     ] {
         for request in sends() {
             let fake = Fake::start(Plain::default());
