@@ -107,7 +107,8 @@ struct Inner {
     tasks: TaskTracker,
     is_stopping: AtomicBool,
     stopping: Notify,
-    queued: Notify,
+    /// Counts what was queued: every carrier's worker sees each step of it.
+    queued: watch::Sender<u64>,
     waiting: Mutex<HashMap<MessageId, watch::Sender<()>>>,
     batches: Mutex<HashMap<BatchId, watch::Sender<u32>>>,
     unsettled: AtomicU64,
@@ -137,7 +138,7 @@ impl Engine {
             tasks: TaskTracker::new(),
             is_stopping: AtomicBool::new(false),
             stopping: Notify::new(),
-            queued: Notify::new(),
+            queued: watch::Sender::new(0),
             waiting: Mutex::default(),
             batches: Mutex::default(),
             unsettled: AtomicU64::new(0),
@@ -208,7 +209,7 @@ impl Engine {
         let recovered = self.parts().store.recover(now, stale_before).await?;
         if recovered.unknown > 0 || recovered.released > 0 {
             tracing::warn!(unknown = recovered.unknown, released = recovered.released, "settled what a process that ended had left");
-            self.inner.queued.notify_one();
+            self.wake_queues();
         }
         Ok(())
     }
@@ -241,7 +242,7 @@ impl Engine {
     pub fn begin_stop(&self) {
         self.inner.is_stopping.store(true, Ordering::SeqCst);
         self.inner.stopping.notify_waiters();
-        self.inner.queued.notify_waiters();
+        self.wake_queues();
         self.inner.tasks.close();
     }
 

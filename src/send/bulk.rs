@@ -198,7 +198,7 @@ impl Engine {
                     let later: HashSet<usize> = later.iter().map(|(index, _)| *index).collect();
                     return Ok(Accepted::Quote(Box::new(self.bulk_quote(&messages, &later, refused.collect(), duplicates, &budgets))));
                 }
-                self.inner.queued.notify_one();
+                self.wake_queues();
                 let total = u32::try_from(taken).unwrap_or(u32::MAX);
                 Ok(Accepted::Batch { id, replayed: false, done: Some((total, done)) })
             }
