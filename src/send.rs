@@ -107,7 +107,7 @@ struct Inner {
     tasks: TaskTracker,
     is_stopping: AtomicBool,
     stopping: Notify,
-    /// Counts what was queued: every carrier's queue looks when it grows.
+    /// Counts what was queued: every carrier's worker sees each step of it.
     queued: watch::Sender<u64>,
     waiting: Mutex<HashMap<MessageId, watch::Sender<()>>>,
     batches: Mutex<HashMap<BatchId, watch::Sender<u32>>>,
@@ -221,10 +221,6 @@ impl Engine {
                 tracing::warn!(%error, "recovery will be tried again");
             }
         }
-    }
-
-    fn wake_queues(&self) {
-        self.inner.queued.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// Waits, but not beyond the beginning of a stop.

@@ -513,7 +513,8 @@ pub trait Store: Send + Sync {
     async fn hand_on(&self, id: &MessageId, provider: &str, now: Timestamp) -> Result<()>;
 
     /// Puts messages that this process claimed, and that were certainly not handed over, back in their place in the
-    /// queue, as if they had not been claimed.
+    /// queue, as if they had not been claimed. Where the person opted out meanwhile, or something of the bulk was
+    /// canceled, they end so instead.
     async fn unclaim(&self, ids: Vec<MessageId>) -> Result<()>;
 
     /// Takes messages that are due to be looked up, the longest due first. Each is due again later: after as long as it
@@ -524,8 +525,12 @@ pub trait Store: Send + Sync {
     /// the provider's; a message without a provider's id takes this one. Returns whether there is such a message.
     async fn hint(&self, provider: &str, vendor_id: &str, message: Option<&MessageId>, now: Timestamp) -> Result<bool>;
 
-    /// Messages whose outcome is unknown, of any principal, oldest first.
-    async fn unknowns(&self, provider: &str, limit: u32) -> Result<Vec<Record>>;
+    /// Messages whose outcome is unknown, since `since` or later, of any principal, oldest first.
+    async fn unknowns(&self, provider: &str, since: Timestamp, limit: u32) -> Result<Vec<Record>>;
+
+    /// Whether a message of this provider with this text, to this recipient, went out or may be going out within this
+    /// time without an id of the provider, so that what the provider has on record may be this one.
+    async fn has_nameless(&self, provider: &str, to: &str, digest: [u8; 16], from: Timestamp, until: Timestamp) -> Result<bool>;
 
     /// Whether a message of this provider has this id of it, and goes to this recipient.
     async fn has_vendor_id(&self, provider: &str, vendor_id: &str, to: &str) -> Result<bool>;

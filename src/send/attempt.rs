@@ -39,7 +39,10 @@ const FIRST_LOOK_MS: i64 = 5_000;
 const HELD: &str = "the provider has it and holds it back: its sender or account is paused";
 
 /// How long posting a settlement is tried again when the ledger cannot be written.
-const SETTLE_TRIES: u32 = 6;
+pub(super) const SETTLE_TRIES: u32 = 6;
+
+/// The wait before it is tried again, in milliseconds; three times as long each time.
+pub(super) const SETTLE_WAIT_MS: u64 = 50;
 
 /// Most that one message is believed to cost, in millionths: a thousand million units.
 const MOST_MICROS: i64 = 1_000_000_000_000_000;
@@ -180,7 +183,7 @@ impl Engine {
 
     /// Posts a settlement, trying again while the ledger cannot be written: the outcome must not be lost.
     pub(super) async fn settle(&self, id: &MessageId, settlement: &Settlement) -> Result<Vec<Budget>> {
-        let mut wait_ms = 50;
+        let mut wait_ms = SETTLE_WAIT_MS;
         for _ in 1..SETTLE_TRIES {
             match self.parts().store.settle(id, settlement.clone()).await {
                 Ok(budgets) => {

@@ -104,8 +104,11 @@ impl Breaker {
         };
         condition.failures += 1;
         let was_probe = condition.probe_until.take().is_some();
+        let is_resting = condition.until.is_some_and(|until| until > now);
         let rest_ms = match asked_ms {
             Some(asked_ms) => asked_ms,
+            // It was on its way when the rest began, or in the same request: no new failure, and no reason for a longer rest.
+            None if is_resting && !was_probe => return false,
             None if was_probe || condition.failures >= MOST_FAILURES => {
                 condition.rests += 1;
                 let doubled = FIRST_REST_MS.saturating_mul(1 << (condition.rests - 1).min(10));
@@ -113,7 +116,7 @@ impl Breaker {
             }
             None => return false,
         };
-        let is_news = condition.until.is_none_or(|until| until <= now);
+        let is_news = !is_resting;
         condition.probes = asked_ms.is_none() || is_unauthorized;
         condition.until = Some(now.plus_ms(rest_ms));
         // Only our own first words: after the colon a vendor may speak of somebody's message.
@@ -195,6 +198,26 @@ mod tests {
         let breaker = Breaker::default();
         breaker.note(&Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, why: "401".into() }, Timestamp(0));
         assert_eq!(breaker.look(Timestamp(0)).unwrap_err(), Resting { wait_ms: 60_000, why: "401".into() });
+    }
+
+    #[test]
+    fn what_comes_back_together_is_one_failure_to_rest_for_and_shortens_no_rest() {
+        let breaker = Breaker::default();
+        for _ in 0..50 {
+            breaker.note(&Outcome::Unknown { why: "lost".into() }, Timestamp(0));
+        }
+        assert_eq!(breaker.look(Timestamp(0)).unwrap_err().wait_ms, 1_000, "one request of fifty, or fifty at once");
+        assert!(breaker.admit(Timestamp(1_000)).is_ok());
+        for _ in 0..50 {
+            breaker.note(&not_sent(None), Timestamp(1_000));
+        }
+        assert_eq!(breaker.look(Timestamp(1_000)).unwrap_err().wait_ms, 2_000, "a probe, and what it carried with it");
+        let breaker = Breaker::default();
+        breaker.note(&not_sent(Some(90_000)), Timestamp(0));
+        for _ in 0..50 {
+            breaker.note(&not_sent(None), Timestamp(10));
+        }
+        assert_eq!(breaker.look(Timestamp(10)).unwrap_err().wait_ms, 89_990, "the provider asked for it");
     }
 
     #[test]

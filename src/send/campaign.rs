@@ -56,13 +56,11 @@ impl Engine {
 
     async fn run_campaign(&self, caller: &Caller, args: &CampaignArgs) -> Result<BulkAnswer> {
         let carrier = self.carrier_for(args.provider.as_deref())?;
-        let at = self.planned(carrier, args.at.as_deref())?;
-        self.check_text(&args.message)?;
-        let template = Template::parse(&args.message).map_err(|error| invalid("message", format!("cannot be sent: {error}")))?;
-        if template.names().next().is_some() {
-            return Err(invalid("message", "has placeholders; a campaign sends the same text to all"));
-        }
-        let messages = Arc::new(self.members_of(carrier, args).await?);
+        // The time may have passed, or the list changed, since an earlier call with this key was accepted.
+        let (at, messages) = match self.prepare_campaign(carrier, args).await {
+            Ok((at, messages)) => (at, Arc::new(messages)),
+            Err(refused) => return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await),
+        };
         let id = BatchId::new(self.parts().clock.now().as_millis(), self.random()?);
         let said = ["campaign", carrier.name(), &args.list, &args.message, args.at.as_deref().unwrap_or("")];
         let intent = Intent {
@@ -95,6 +93,17 @@ impl Engine {
             }
             Reservation::Replay(Target::Message(_)) | Reservation::Conflict => Err(conflict()),
         }
+    }
+
+    /// When it is to go out, and everybody whom it goes to.
+    async fn prepare_campaign(&self, carrier: &Carrier, args: &CampaignArgs) -> Result<(Option<Timestamp>, Vec<Prepared>)> {
+        let at = self.planned(carrier, args.at.as_deref())?;
+        self.check_text(&args.message)?;
+        let template = Template::parse(&args.message).map_err(|error| invalid("message", format!("cannot be sent: {error}")))?;
+        if template.names().next().is_some() {
+            return Err(invalid("message", "has placeholders; a campaign sends the same text to all"));
+        }
+        Ok((at, self.members_of(carrier, args).await?))
     }
 
     /// The carrier that is named, or the only one.

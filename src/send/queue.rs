@@ -5,11 +5,12 @@
 //! it goes back to its place in the queue. Nothing that may have left ever does.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::attempt::{Ended, FIRST_WAIT_MS, LONGEST_WAIT_MS, MAX_TRIES, rests};
+use super::attempt::{Ended, FIRST_WAIT_MS, LONGEST_WAIT_MS, MAX_TRIES, SETTLE_TRIES, SETTLE_WAIT_MS, rests};
 use super::route::{Carrier, Way};
 use super::{Engine, crash_point, locked};
 use crate::error::ErrorKind;
@@ -124,12 +125,20 @@ impl Engine {
         std::iter::once(first).chain(more).collect()
     }
 
-    /// Waits until something new may be queued, or for as long as the rate says.
+    /// Tells the worker of every carrier that there is something to look for. One alone would not do: it may be
+    /// another's.
+    pub(super) fn wake_queues(&self) {
+        self.inner.queued.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
     async fn wait_for_work(&self, queued: &mut watch::Receiver<u64>, wait_ms: Option<u64>) {
+        if self.is_stopping() {
+            return;
+        }
         let idle = wait_ms.map_or(IDLE, Duration::from_millis);
         tokio::select! {
             _ = queued.changed() => {}
-            () = self.pause(idle) => {}
+            () = self.parts().clock.sleep(idle) => {}
         }
     }
 
@@ -220,12 +229,26 @@ impl Engine {
             }
         }
         if !back.is_empty() {
-            let count = back.len();
-            match self.parts().store.unclaim(back).await {
-                Ok(()) => tracing::debug!(count, provider = carrier.name(), "back to the queue: the provider takes nothing now"),
-                Err(error) => tracing::error!(%error, "messages that were not sent could not go back to the queue"),
+            self.put_back(carrier, back).await;
+        }
+    }
+
+    /// Puts messages back in the queue, trying again while the ledger cannot be written, as posting an outcome does:
+    /// else they would stay attempts of this process for as long as it lives.
+    async fn put_back(&self, carrier: &Carrier, ids: Vec<MessageId>) {
+        let count = ids.len();
+        let mut wait_ms = SETTLE_WAIT_MS;
+        for tries in 1..=SETTLE_TRIES {
+            match self.parts().store.unclaim(ids.clone()).await {
+                Ok(()) => return tracing::debug!(count, provider = carrier.name(), "back to the queue: the provider takes nothing now"),
+                Err(error) => tracing::error!(%error, "messages that were not sent could not go back to the queue yet"),
+            }
+            if tries < SETTLE_TRIES {
+                self.parts().clock.sleep(Duration::from_millis(wait_ms)).await;
+                wait_ms *= 3;
             }
         }
+        self.inner.unsettled.fetch_add(1, Ordering::Relaxed);
     }
 
     fn left(&self, ended: Ended<'_>) -> Left {

@@ -31,6 +31,10 @@ const SKEW_MS: i64 = 120_000;
 /// How long after a message was handed over the vendor may note it, in milliseconds.
 const LATEST_MS: i64 = 600_000;
 
+/// How long after a message became unknown a server still looks for it by itself, in milliseconds: what a vendor has
+/// not shown by then it will not show, and asking about it for ever would only wear out the vendor.
+const LAST_LOOK_MS: i64 = 3 * 24 * 3_600_000;
+
 /// How long a server waits before it looks for what is unknown, and between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(600);
 
@@ -46,15 +50,19 @@ pub struct Reconciled {
 }
 
 impl Engine {
-    /// Asks every provider that can be asked about what is unknown, whoever sent it. For the operator, and for servers
-    /// now and then.
+    /// Asks every provider that can be asked about what is unknown, whoever sent it. For the operator; servers do it
+    /// now and then for what became unknown lately.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`]. A provider that cannot be asked is part of the answer.
     pub async fn reconcile(&self) -> Result<Reconciled> {
+        self.reconcile_since(Timestamp(0)).await
+    }
+
+    async fn reconcile_since(&self, since: Timestamp) -> Result<Reconciled> {
         let mut found = Reconciled::default();
         for carrier in self.parts().carriers.all() {
-            let unknown = self.parts().store.unknowns(carrier.name(), AT_ONCE).await?;
+            let unknown = self.parts().store.unknowns(carrier.name(), since, AT_ONCE).await?;
             if unknown.is_empty() {
                 continue;
             }
@@ -96,7 +104,7 @@ impl Engine {
             if self.is_stopping() {
                 return;
             }
-            match self.reconcile().await {
+            match self.reconcile_since(self.parts().clock.now().plus_ms(-LAST_LOOK_MS)).await {
                 Ok(found) if found.settled.is_empty() => {}
                 Ok(found) => tracing::info!(settled = found.settled.len(), unknown = found.unknown.len(), "settled what the vendors have on record"),
                 Err(error) => tracing::warn!(%error, "what is unknown could not be looked for; it will be tried again"),
@@ -104,7 +112,8 @@ impl Engine {
         }
     }
 
-    /// What the vendor has that can be these messages (all of one text to one recipient), and nothing else.
+    /// What the vendor has that can be these messages (all of one text to one recipient), and nothing else; the earliest
+    /// first, as they are.
     async fn look_for(&self, carrier: &Carrier, records: &[Record]) -> Result<Vec<VendorMessage>> {
         let Some(first) = records.first() else { return Ok(Vec::new()) };
         let to = Number::parse(&first.to, None).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
@@ -116,22 +125,31 @@ impl Engine {
         let mut matches = Vec::new();
         for _ in 0..PAGES {
             let page = carrier.provider.list(&query).await?;
-            let mut is_past = false;
-            for message in page.messages {
-                is_past |= message.at.is_some_and(|at| at < earliest);
-                if is_usable_id(&message.vendor_id)
-                    && is_match(&message, &to, &first.digest, earliest, latest)
-                    && !self.parts().store.has_vendor_id(carrier.name(), &message.vendor_id, &first.to).await?
-                {
-                    matches.push(message);
-                }
-            }
+            let is_past = page.messages.iter().any(|message| message.at.is_some_and(|at| at < earliest));
+            matches.extend(
+                page.messages
+                    .into_iter()
+                    .filter(|message| is_usable_id(&message.vendor_id) && is_match(message, &to, &first.digest, earliest, latest)),
+            );
             match page.next {
                 Some(next) if !is_past => query.page = next,
                 _ => break,
             }
         }
-        Ok(matches)
+        // What the vendor has may as well be a message that went out and has no id, or whose answer is still to come.
+        // Asked once the list is read and before the known ids: then nothing on the list can slip through in between.
+        let store = &self.parts().store;
+        if matches.is_empty() || store.has_nameless(carrier.name(), &first.to, first.digest, earliest, latest).await? {
+            return Ok(Vec::new());
+        }
+        let mut ours = Vec::with_capacity(matches.len());
+        for message in matches {
+            if !store.has_vendor_id(carrier.name(), &message.vendor_id, &first.to).await? {
+                ours.push(message);
+            }
+        }
+        ours.sort_by_key(|message| message.at);
+        Ok(ours)
     }
 
     fn found(&self, message: VendorMessage) -> Settlement {
@@ -182,7 +200,9 @@ impl Engine {
             self.settlement(at, State::Rejected, ErrorKind::ProviderUnavailable, "the operator found that it was not sent".to_owned(), true)
         };
         self.settle(id, &settlement).await?;
-        Ok(settlement.state)
+        // A receipt, or somebody else's word, may have been faster.
+        let now = self.parts().store.message(&caller.principal, id).await?;
+        Ok(now.map_or(settlement.state, |record| record.state))
     }
 }
 

@@ -305,9 +305,14 @@ impl Store for SqliteStore {
         self.writer()?.run(move |db| receive::hint(db, &provider, &vendor_id, message.as_ref(), now)).await
     }
 
-    async fn unknowns(&self, provider: &str, limit: u32) -> Result<Vec<Record>> {
+    async fn unknowns(&self, provider: &str, since: Timestamp, limit: u32) -> Result<Vec<Record>> {
         let provider = provider.to_owned();
-        self.read(move |db| receive::unknowns(db, &provider, limit)).await
+        self.read(move |db| receive::unknowns(db, &provider, since, limit)).await
+    }
+
+    async fn has_nameless(&self, provider: &str, to: &str, digest: [u8; 16], from: Timestamp, until: Timestamp) -> Result<bool> {
+        let (provider, to) = (provider.to_owned(), to.to_owned());
+        self.read(move |db| receive::has_nameless(db, &provider, &to, digest, from, until)).await
     }
 
     async fn has_vendor_id(&self, provider: &str, vendor_id: &str, to: &str) -> Result<bool> {

@@ -342,17 +342,38 @@ async fn a_stop_leaves_what_was_not_sent_in_the_queue_and_the_next_process_sends
 }
 
 #[tokio::test]
-async fn every_carriers_queue_begins_at_once() {
+async fn a_bulk_goes_at_once_whichever_carrier_its_route_names() {
     let (one, two, three) = (Arc::new(Moody::new("one")), Arc::new(Moody::new("two")), Arc::new(Moody::new("three")));
-    let routes = vec![route(&["+331990000"], &[], &["one"], false), route(&["+331990001"], &[], &["two"], false), route(&[], &[], &["three"], false)];
-    let field = field(&[&one, &two, &three], routes);
+    for last in ["one", "two", "three"] {
+        let field = field(&[&one, &two, &three], vec![route(&[], &[], &[last], false)]);
+        field.engine.start(true).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let begun = std::time::Instant::now();
+        assert_eq!(field.bulk(3, Duration::from_secs(9)).await.counts, BTreeMap::from([("sent".to_owned(), 3)]));
+        assert!(begun.elapsed() < Duration::from_secs(3), "{last}: {:?}", begun.elapsed());
+        field.engine.stop(Duration::from_secs(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_could_not_go_back_to_the_queue_at_once_because_of_the_ledger_goes_back_later() {
+    let one = Arc::new(Moody::new("one"));
+    one.becomes(Outcome::NotSent { retry_after_ms: Some(500), why: "busy".into() });
+    let field = field(&[&one], Vec::new());
     field.engine.start(true).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let began = std::time::Instant::now();
-    let answer = field.bulk(300, Duration::from_secs(4)).await;
-    assert_eq!((answer.counts.get("sent"), answer.provider.as_str()), (Some(&300), "one, two, three"));
-    assert!(began.elapsed() < Duration::from_secs(4), "none waited for its turn to look");
-    assert_eq!((one.taken(), two.taken(), three.taken()), (100, 100, 100));
+    field.bulk(2, Duration::from_millis(300)).await;
+    let other = rusqlite::Connection::open(field.folder.path().join("ledger.db")).unwrap();
+    other.busy_timeout(Duration::from_secs(1)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    tokio::time::sleep(Duration::from_millis(6_500)).await;
+    other.execute_batch("COMMIT").unwrap();
+    one.becomes(accepted());
+    let give_up = std::time::Instant::now() + Duration::from_secs(20);
+    while field.states().await != [State::Sent, State::Sent] {
+        assert!(std::time::Instant::now() < give_up, "{:?}", field.states().await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(one.taken(), 2);
     field.engine.stop(Duration::from_secs(1)).await;
 }
 
@@ -461,6 +482,66 @@ async fn the_operator_may_settle_what_is_unknown_and_nothing_else() {
     assert_eq!(field.engine.settle_unknown(&bob, &unknown[0], true).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
+#[tokio::test]
+async fn two_words_about_one_unknown_message_are_both_answered_with_what_became_of_it() {
+    let one = Arc::new(Moody::new("one"));
+    one.becomes(Outcome::Unknown { why: "lost".into() });
+    let field = field(&[&one], Vec::new());
+    for n in 0..4 {
+        let lost = field.send(&fictional(n), None).await.unwrap_err();
+        let id = sms_mcp::sms::message::MessageId::from_text(lost.details().message_id.clone().unwrap());
+        let (caller, engine) = (alice(), &field.engine);
+        let (yes, no) = tokio::join!(engine.settle_unknown(&caller, &id, true), engine.settle_unknown(&caller, &id, false));
+        let state = engine.status(&caller, StatusArgs { id: id.to_string() }).await.unwrap().message.unwrap().status;
+        for told in [yes, no].into_iter().flatten() {
+            assert_eq!(told, state);
+        }
+    }
+}
+
+fn now() -> Timestamp {
+    use sms_mcp::clock::Clock as _;
+    SystemClock.now()
+}
+
+fn lost_id(lost: &Error) -> String {
+    lost.details().message_id.clone().unwrap()
+}
+
+#[tokio::test]
+async fn of_two_unknown_messages_that_are_alike_the_earlier_one_is_what_the_vendor_has_as_the_earlier_one() {
+    let mut one = Moody::new("one");
+    one.capabilities.list = true;
+    let one = Arc::new(one);
+    one.becomes(Outcome::Unknown { why: "lost".into() });
+    let field = field(&[&one], Vec::new());
+    let first = lost_id(&field.send(&fictional(1), None).await.unwrap_err());
+    let second = lost_id(&field.send(&fictional(1), None).await.unwrap_err());
+    let failed = VendorMessage { state: State::Failed, ..on_record(&fictional(1), "Hello", "v-first", now()) };
+    *one.vendor.lock().unwrap() = vec![on_record(&fictional(1), "Hello", "v-second", now().plus_ms(50)), failed];
+    assert_eq!(field.engine.reconcile().await.unwrap().settled.len(), 2);
+    for (id, vendor_id, state) in [(first, "v-first", State::Failed), (second, "v-second", State::Delivered)] {
+        let shown = field.engine.status(&alice(), StatusArgs { id }).await.unwrap().message.unwrap();
+        assert_eq!((shown.provider_message_id.as_deref(), shown.status), (Some(vendor_id), state));
+    }
+}
+
+#[tokio::test]
+async fn what_the_vendor_has_is_not_taken_for_an_unknown_message_where_it_may_be_one_that_went_out_without_an_id() {
+    let mut one = Moody::new("one");
+    one.capabilities.list = true;
+    let one = Arc::new(one);
+    one.becomes(Outcome::Accepted { vendor_id: None, status: State::Sent, segments: None, price: None });
+    let field = field(&[&one], Vec::new());
+    field.send(&fictional(1), None).await.unwrap();
+    one.becomes(Outcome::Unknown { why: "lost".into() });
+    field.send(&fictional(1), None).await.unwrap_err();
+    field.send(&fictional(2), None).await.unwrap_err();
+    *one.vendor.lock().unwrap() = vec![on_record(&fictional(1), "Hello", "v-1", now()), on_record(&fictional(2), "Hello", "v-2", now())];
+    let found = field.engine.reconcile().await.unwrap();
+    assert_eq!((found.settled.len(), found.unknown.len()), (1, 1), "{found:?}");
+}
+
 fn campaign(list: &str) -> CampaignArgs {
     CampaignArgs { list: list.into(), message: "Hello all".into(), ..CampaignArgs::default() }
 }
@@ -495,6 +576,21 @@ async fn a_campaign_is_one_request_and_holds_the_money_of_every_member() {
     ] {
         assert_eq!(field.engine.campaign(alice(), args.clone()).await.unwrap_err().kind(), expected, "{args:?}");
     }
+    assert_eq!(one.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_campaign_that_was_accepted_is_never_told_as_not_sent_when_its_call_is_repeated() {
+    let mut one = Moody::new("one");
+    one.capabilities.schedule = true;
+    let one = Arc::new(one);
+    let field = field(&[&one], Vec::new());
+    let at = now().plus_ms(1_000);
+    let args = CampaignArgs { idempotency_key: Some("k".into()), at: Some(at.rfc3339()), ..campaign("team") };
+    field.engine.campaign(alice(), args.clone()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    let again = field.engine.campaign(alice(), args).await.unwrap_err();
+    assert!(again.next_step().contains("do NOT send it again"), "{again:?} {}", again.next_step());
     assert_eq!(one.asked(), 1);
 }
 

@@ -1,15 +1,17 @@
 //! The queue: which messages leave next, no faster than the ledger's pace and each provider's rate allow, and how one
 //! that did not leave comes back to its place.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::query::{COLUMNS, record_from};
 use super::rate::{self, Rate};
+use super::reply::opted_out;
 use super::reserve::{Pace, step};
-use super::settle::{OPEN_COLUMNS, Open, QUEUED, Step, advance_and_post, open_from};
+use super::settle::{CANCELED, OPEN_COLUMNS, Open, QUEUED, Step, advance_and_post, open_from};
 use super::writer::JobResult;
+use crate::clock::Timestamp;
 use crate::sms::message::{MessageId, State};
 use crate::store::{Claim, Claimed, Record};
 
@@ -99,18 +101,38 @@ fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32) -> JobResult<Vec<
     Ok(picked)
 }
 
-/// See [`crate::store::Store::unclaim`].
+/// See [`crate::store::Store::unclaim`]. What was decided about the queue while a message was not in it holds for that
+/// message too: its person may have opted out, its bulk may have been canceled.
 pub(super) fn unclaim(db: &Connection, owner: i64, ids: &[MessageId]) -> JobResult<()> {
-    let mut find = db.prepare_cached("SELECT seq, history FROM message WHERE id = ?1 AND state = 2 AND owner = ?2")?;
+    let mut find = db.prepare_cached(&format!(
+        "SELECT {OPEN_COLUMNS}, history, batch, (SELECT max(o.at_ms, message.changed_ms) FROM opt_out o WHERE o.number = message.recipient)
+         FROM message WHERE id = ?1 AND state = 2 AND owner = ?2"
+    ))?;
+    let mut canceled = db.prepare_cached("SELECT max(changed_ms) FROM message WHERE batch = ?1 AND state = 8")?;
+    let mut canceled_at: HashMap<i64, Option<i64>> = HashMap::new();
     // An id that a report gave it meanwhile is nobody's: it was not handed over.
     let mut update = db.prepare_cached(
         "UPDATE message SET state = 1, changed_ms = ?2, history = ?3, request = NULL, vendor_id = NULL, look_ms = NULL WHERE seq = ?1",
     )?;
     for id in ids {
-        let found: Option<(i64, String)> = find.query_row(params![id.as_str(), owner], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let Some((seq, history)) = found else { continue };
-        if let Some((before, changed_ms)) = without_claim(&history) {
-            update.execute(params![seq, changed_ms, before])?;
+        let found: Option<(Open, String, Option<i64>, Option<i64>)> = find
+            .query_row(params![id.as_str(), owner], |row| Ok((open_from(row)?, row.get("history")?, row.get("batch")?, row.get(11)?)))
+            .optional()?;
+        let Some((mut open, history, batch, opted_out_ms)) = found else { continue };
+        let Some((before, changed_ms)) = without_claim(&history) else { continue };
+        update.execute(params![open.seq, changed_ms, before])?;
+        open.state = State::Queued;
+        if let Some(at) = opted_out_ms {
+            advance_and_post(db, &mut open, &opted_out(Timestamp(at)))?;
+            continue;
+        }
+        let Some(batch) = batch else { continue };
+        let at = match canceled_at.get(&batch) {
+            Some(known) => *known,
+            None => *canceled_at.entry(batch).or_insert(canceled.query_row([batch], |row| row.get(0))?),
+        };
+        if let Some(at) = at {
+            advance_and_post(db, &mut open, &Step::new(State::Canceled, Timestamp(at), Some(CANCELED)))?;
         }
     }
     Ok(())

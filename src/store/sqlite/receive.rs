@@ -208,7 +208,17 @@ pub(super) fn claim_looks(db: &Connection, claim: &LookClaim) -> JobResult<Vec<R
 }
 
 /// See [`crate::store::Store::unknowns`].
-pub(super) fn unknowns(db: &Connection, provider: &str, limit: u32) -> rusqlite::Result<Vec<Record>> {
-    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE state = 9 AND provider = ?1 ORDER BY seq LIMIT ?2"))?;
-    statement.query_map(params![provider, limit], record_from)?.collect()
+pub(super) fn unknowns(db: &Connection, provider: &str, since: Timestamp, limit: u32) -> rusqlite::Result<Vec<Record>> {
+    let mut statement =
+        db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE state = 9 AND provider = ?1 AND changed_ms >= ?2 ORDER BY seq LIMIT ?3"))?;
+    statement.query_map(params![provider, since.as_millis(), limit], record_from)?.collect()
+}
+
+/// See [`crate::store::Store::has_nameless`].
+pub(super) fn has_nameless(db: &Connection, provider: &str, to: &str, digest: [u8; 16], from: Timestamp, until: Timestamp) -> rusqlite::Result<bool> {
+    db.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND provider = ?2 AND digest = ?3 AND vendor_id IS NULL
+                        AND state IN (2, 3, 4, 5, 10) AND created_ms <= ?5 AND changed_ms >= ?4)",
+    )?
+    .query_row(params![to, provider, digest, from.as_millis(), until.as_millis()], |row| row.get(0))
 }

@@ -69,6 +69,11 @@ pub(super) fn is_out(db: &Connection, number: &str) -> JobResult<bool> {
     db.prepare_cached("SELECT EXISTS (SELECT 1 FROM opt_out WHERE number = ?1)")?.query_row([number], |row| row.get(0))
 }
 
+/// The end of a message that waited in the queue for a person who opted out.
+pub(super) fn opted_out(at: Timestamp) -> Step<'static> {
+    Step { code: Some(ErrorKind::OptedOut), ..Step::new(State::Rejected, at, Some("this person asked for no more texts")) }
+}
+
 /// See [`crate::store::Store::opt_out`]. Who said so first stays.
 pub(super) fn opt_out(db: &Connection, number: &str, is_out: bool, source: &str, at: Timestamp) -> JobResult<bool> {
     if !is_out {
@@ -90,8 +95,7 @@ pub(super) fn opt_out(db: &Connection, number: &str, is_out: bool, source: &str,
     let mut statement = db.prepare_cached(&format!("SELECT {OPEN_COLUMNS} FROM message WHERE recipient = ?1 AND state IN (0, 1) ORDER BY seq"))?;
     let queued: Vec<Open> = statement.query_map([number], open_from)?.collect::<rusqlite::Result<_>>()?;
     for mut open in queued {
-        let no = Step { code: Some(ErrorKind::OptedOut), ..Step::new(State::Rejected, at, Some("this person asked for no more texts")) };
-        advance_and_post(db, &mut open, &no)?;
+        advance_and_post(db, &mut open, &opted_out(at))?;
     }
     Ok(added > 0)
 }

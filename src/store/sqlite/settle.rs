@@ -243,6 +243,9 @@ pub(super) fn has_orphans(db: &Connection) -> rusqlite::Result<bool> {
     db.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM message WHERE {QUEUED_OR_ATTEMPTING} AND {ORPHANED})"))?.query_row([], |row| row.get(0))
 }
 
+/// What is said of a message that was taken back.
+pub(super) const CANCELED: &str = "canceled by the operator";
+
 /// See [`crate::store::Store::cancel`].
 pub(super) fn cancel(db: &Connection, principal: &str, batch: &str, now: Timestamp) -> JobResult<u32> {
     let sql = format!(
@@ -252,7 +255,7 @@ pub(super) fn cancel(db: &Connection, principal: &str, batch: &str, now: Timesta
     let queued: Vec<Open> = statement.query_map([batch, principal], open_from)?.collect::<rusqlite::Result<_>>()?;
     let mut count = 0;
     for mut open in queued {
-        count += u32::from(advance_and_post(db, &mut open, &Step::new(State::Canceled, now, Some("canceled by the operator")))?.is_some());
+        count += u32::from(advance_and_post(db, &mut open, &Step::new(State::Canceled, now, Some(CANCELED)))?.is_some());
     }
     Ok(count)
 }

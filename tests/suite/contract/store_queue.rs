@@ -231,6 +231,26 @@ async fn what_was_claimed_and_not_handed_over_is_queued_as_before() {
 }
 
 #[tokio::test]
+async fn what_comes_back_to_the_queue_stays_back_for_whoever_opted_out_meanwhile_and_where_its_bulk_was_canceled() {
+    for place in places() {
+        let store = place.open();
+        take(&*store, queued(1, 4)).await;
+        assert_eq!(ids(&store.claim(claim(3)).await.unwrap()), drafts([1, 2, 3]));
+        store.opt_out(&draft(1).to, true, "reply", NOW.plus_ms(5)).await.unwrap();
+        store.unclaim(drafts([1, 2])).await.unwrap();
+        let out = store.message("alice", &draft(1).id).await.unwrap().unwrap();
+        assert_eq!((out.state, out.code, out.held_micros), (State::Rejected, Some(ErrorKind::OptedOut), 0));
+        assert_eq!(state_of(&*store, &draft(2).id).await, State::Queued);
+        assert_eq!(store.cancel("alice", &BatchId::new(NOW.as_millis(), 1), NOW.plus_ms(9)).await.unwrap(), 2, "the second and the fourth");
+        store.unclaim(drafts([3])).await.unwrap();
+        assert_eq!(state_of(&*store, &draft(3).id).await, State::Canceled);
+        assert!(store.claim(Claim { now: NOW.plus_ms(999), ..claim(9) }).await.unwrap().messages.is_empty());
+        let session = budget(&*store, Scope::Session).await;
+        assert_eq!((session.held_micros, session.messages), (0, 0));
+    }
+}
+
+#[tokio::test]
 async fn a_message_that_goes_on_to_another_provider_is_that_ones_from_then_on() {
     for place in places() {
         let (store, other) = (place.open(), place.open());
