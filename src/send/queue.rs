@@ -133,7 +133,8 @@ impl Engine {
         if self.is_stopping() {
             return;
         }
-        let idle = wait_ms.map_or(IDLE, Duration::from_millis);
+        // A rate may allow nothing for the rest of the day: what waits too long ends in time all the same.
+        let idle = wait_ms.map_or(IDLE, Duration::from_millis).min(IDLE);
         tokio::select! {
             _ = queued.changed() => {}
             () = self.parts().clock.sleep(idle) => {}

@@ -366,6 +366,23 @@ async fn what_waits_in_the_queue_follows_the_routes_as_they_are_now_to_whoever_c
 }
 
 #[tokio::test]
+async fn what_waited_too_long_expires_also_while_its_carrier_may_not_be_asked_for_the_rest_of_the_day() {
+    let one = Arc::new(Moody::new("one"));
+    let rate = Rate { per_day: Some(1), ..Rate::default() };
+    let field = field_in(Arc::new(tempfile::tempdir().unwrap()), &[&one], Vec::new(), rate);
+    field.engine.start(true).await.unwrap();
+    field.bulk(2, Duration::from_millis(500)).await;
+    let ledger = rusqlite::Connection::open(field.folder.path().join("ledger.db")).unwrap();
+    ledger.execute_batch("UPDATE message SET created_ms = created_ms - 90000000 WHERE state = 1").unwrap();
+    let give_up = std::time::Instant::now() + Duration::from_secs(9);
+    while field.states().await != [State::Expired, State::Sent] {
+        assert!(std::time::Instant::now() < give_up, "{:?}", field.states().await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    field.engine.stop(Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
 async fn a_bulk_goes_at_once_whichever_carrier_its_route_names() {
     let (one, two, three) = (Arc::new(Moody::new("one")), Arc::new(Moody::new("two")), Arc::new(Moody::new("three")));
     for last in ["one", "two", "three"] {
