@@ -135,7 +135,8 @@ impl Engine {
         if self.is_stopping() {
             return;
         }
-        let idle = wait_ms.map_or(IDLE, Duration::from_millis);
+        // A rate may allow nothing for the rest of the day: what waits too long ends in time all the same.
+        let idle = wait_ms.map_or(IDLE, Duration::from_millis).min(IDLE);
         tokio::select! {
             _ = queued.changed() => {}
             () = self.parts().clock.sleep(idle) => {}
@@ -146,15 +147,19 @@ impl Engine {
     async fn hand_over_claimed(&self, name: &str, records: Vec<Record>) {
         let Some(carrier) = self.parts().carriers.get(name) else { return };
         let mut open = Vec::with_capacity(records.len());
+        let mut waiting = Vec::new();
         for record in records {
             let (id, batch) = (record.id.clone(), record.batch.clone());
-            match self.on_its_way(record) {
-                Ok(message) => open.push(message),
+            match self.on_its_way(carrier, record) {
+                Ok(message) if message.way.leads_to(carrier) => open.push(message),
+                Ok(message) => {
+                    let why = format!("{} does not carry it any more, and nobody does for what is held for it", carrier.name());
+                    waiting.push((message, Outcome::NotSent { retry_after_ms: None, why }));
+                }
                 Err(settlement) => self.post(&id, batch.as_ref(), &settlement).await,
             }
         }
         let mut wait_ms = FIRST_WAIT_MS;
-        let mut waiting = Vec::new();
         for tries in 1..=MAX_TRIES {
             let submissions: Vec<Submission> = open.iter().map(|message| message.submission.clone()).collect();
             if submissions.is_empty() {
@@ -191,15 +196,24 @@ impl Engine {
     }
 
     /// A claimed message with its way, or why it cannot go: the operator may have changed lists and routes since.
-    fn on_its_way(&self, record: Record) -> Result<OnItsWay<'_>, Settlement> {
+    fn on_its_way(&self, carrier: &Carrier, record: Record) -> Result<OnItsWay<'_>, Settlement> {
         let (Ok(to), Some(text)) = (Number::parse(&record.to, None), record.text) else {
             return Err(self.not_possible(ErrorKind::Internal, "its text or number is not in the ledger".to_owned()));
         };
         let submission = Submission { id: record.id, to, from: record.from, text, segments: record.segments };
         let allowed = self.guard().check_destination(&submission.to).and_then(|()| self.guard().check_sender(submission.from.as_deref()));
         let way = allowed.and_then(|()| self.way_of(&submission));
-        let way = way.map_err(|refused| self.not_possible(refused.kind(), refused.message().to_owned()))?;
+        let mut way = way.map_err(|refused| self.not_possible(refused.kind(), refused.message().to_owned()))?;
+        // Its money was held for the carriers of that time: one that is dearer would take it over its limits.
+        way.carriers.retain(|other| other.name() == carrier.name() || self.is_covered(other, &submission, record.held_micros));
         Ok(OnItsWay { batch: record.batch, submission, way })
+    }
+
+    /// Whether so much is what this carrier takes for a message, or more.
+    fn is_covered(&self, carrier: &Carrier, submission: &Submission, held_micros: i64) -> bool {
+        let Submission { to, segments, .. } = submission;
+        let count = usize::try_from(*segments).unwrap_or(usize::MAX);
+        self.guard().price(to, count, carrier.provider.price(to, *segments)).is_ok_and(|price| price.micros <= held_micros)
     }
 
     /// A carrier's definite word, or the lack of one: posted, unless its route asks another carrier after a refusal.

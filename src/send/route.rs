@@ -112,6 +112,11 @@ pub struct Way<'a> {
 }
 
 impl<'a> Way<'a> {
+    /// Whether this carrier is on it.
+    pub fn leads_to(&self, carrier: &Carrier) -> bool {
+        self.carriers.iter().any(|on_it| on_it.name() == carrier.name())
+    }
+
     /// The rest of the way after this carrier; all of it where this one is not on it.
     pub fn after(mut self, carrier: &Carrier) -> Self {
         let at = self.carriers.iter().position(|on_it| on_it.name() == carrier.name());

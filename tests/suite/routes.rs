@@ -342,6 +342,47 @@ async fn a_stop_leaves_what_was_not_sent_in_the_queue_and_the_next_process_sends
 }
 
 #[tokio::test]
+async fn what_waits_in_the_queue_follows_the_routes_as_they_are_now_to_whoever_costs_no_more_than_is_held() {
+    for (routes, by_dear, by_cheap) in [(["one", "dear", "cheap"].as_slice(), 0, 3), (&["cheap"], 0, 3), (&["dear"], 0, 0)] {
+        let one = Arc::new(Moody::new("one"));
+        one.becomes(Outcome::NotSent { retry_after_ms: Some(60_000), why: "HTTP 429".into() });
+        let before = field(&[&one], Vec::new());
+        before.engine.start(true).await.unwrap();
+        assert_eq!(before.bulk(3, Duration::from_millis(300)).await.counts, BTreeMap::from([("queued".to_owned(), 3)]));
+        before.engine.stop(Duration::from_secs(1)).await;
+        let (one, dear, cheap) =
+            (Arc::new(Moody::new("one")), Arc::new(Moody { price: 300_000, ..Moody::new("dear") }), Arc::new(Moody::new("cheap")));
+        one.becomes(not_sent());
+        let after = field_in(Arc::clone(&before.folder), &[&one, &dear, &cheap], vec![route(&[], &[], routes, false)], Rate::default());
+        after.engine.start(true).await.unwrap();
+        let give_up = std::time::Instant::now() + Duration::from_secs(9);
+        while after.states().await.iter().any(|state| matches!(state, State::Queued | State::Attempting)) && std::time::Instant::now() < give_up {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!((dear.taken(), cheap.taken()), (by_dear, by_cheap), "{routes:?} {:?}", after.states().await);
+        assert!(one.asked() == 0 || routes.contains(&"one"), "the operator took it off the route");
+        after.engine.stop(Duration::from_secs(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_waited_too_long_expires_also_while_its_carrier_may_not_be_asked_for_the_rest_of_the_day() {
+    let one = Arc::new(Moody::new("one"));
+    let rate = Rate { per_day: Some(1), ..Rate::default() };
+    let field = field_in(Arc::new(tempfile::tempdir().unwrap()), &[&one], Vec::new(), rate);
+    field.engine.start(true).await.unwrap();
+    field.bulk(2, Duration::from_millis(500)).await;
+    let ledger = rusqlite::Connection::open(field.folder.path().join("ledger.db")).unwrap();
+    ledger.execute_batch("UPDATE message SET created_ms = created_ms - 90000000 WHERE state = 1").unwrap();
+    let give_up = std::time::Instant::now() + Duration::from_secs(9);
+    while field.states().await != [State::Expired, State::Sent] {
+        assert!(std::time::Instant::now() < give_up, "{:?}", field.states().await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    field.engine.stop(Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
 async fn a_bulk_goes_at_once_whichever_carrier_its_route_names() {
     let (one, two, three) = (Arc::new(Moody::new("one")), Arc::new(Moody::new("two")), Arc::new(Moody::new("three")));
     for last in ["one", "two", "three"] {
