@@ -38,6 +38,10 @@ const READ_WAIT_MS: u64 = 200;
 /// The longest wait before a read is tried again.
 const READ_LONGEST_WAIT_MS: u64 = 2_000;
 
+/// The longest wait that a vendor is believed, in milliseconds: quotas are renewed each day. A slip of the vendor's, such as
+/// milliseconds for seconds, must not keep a provider from being asked for weeks.
+const LONGEST_ASKED_MS: u64 = 24 * 3_600_000;
+
 /// `[provider.http]`: the connection to a vendor.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -183,15 +187,15 @@ impl Answer {
         })
     }
 
-    /// How long the vendor asks to wait, in milliseconds: `Retry-After` in seconds or as a date (RFC 9110, 10.2.3).
+    /// How long the vendor asks to wait, in milliseconds, up to a day: `Retry-After` in seconds or as a date (RFC 9110, 10.2.3).
     pub fn retry_after_ms(&self, now: Timestamp) -> Option<u64> {
         let text = self.header("retry-after")?.trim();
         if let Ok(seconds) = text.parse::<u64>() {
-            return Some(seconds.saturating_mul(1_000));
+            return Some(seconds.saturating_mul(1_000).min(LONGEST_ASKED_MS));
         }
         let at = httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
         let at = i64::try_from(at.as_millis()).ok()?;
-        u64::try_from(at.saturating_sub(now.as_millis()).max(0)).ok()
+        Some(u64::try_from(at.saturating_sub(now.as_millis()).max(0)).ok()?.min(LONGEST_ASKED_MS))
     }
 }
 

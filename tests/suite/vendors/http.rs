@@ -164,7 +164,11 @@ async fn a_throttled_send_is_not_sent_and_says_how_long_to_wait() {
     }
     fake.fail_once(Fault::Status(429, json!({})));
     assert!(matches!(client.submit(&post()).await, Err(Outcome::NotSent { retry_after_ms: None, .. })));
-    assert_eq!((fake.requests().len(), fake.vendor().taken.len()), (4, 0));
+    for absurd in [Fault::ThrottleSeconds(u64::MAX), Fault::ThrottleDate(now + 40 * 86_400)] {
+        fake.fail_once(absurd);
+        assert!(matches!(client.submit(&post()).await, Err(Outcome::NotSent { retry_after_ms: Some(86_400_000), .. })), "a day at most");
+    }
+    assert_eq!((fake.requests().len(), fake.vendor().taken.len()), (6, 0));
 }
 
 #[tokio::test]
