@@ -86,20 +86,23 @@ const CLAIM_ROUNDS: u32 = 32;
 
 /// See [`crate::store::Store::claim_forwards`]. What an earlier event of its message is still to be told before waits for it.
 pub(super) fn claim_forwards(db: &Connection, limit: u32, now: Timestamp, again: Timestamp) -> JobResult<Vec<Forward>> {
-    let mut statement = db.prepare_cached("SELECT seq, id, at_ms, body, tries + 1 FROM forward WHERE due_ms <= ?1 ORDER BY due_ms, seq LIMIT ?2")?;
+    let mut statement =
+        db.prepare_cached("SELECT seq, id, at_ms, body, tries + 1, due_ms FROM forward WHERE due_ms <= ?1 ORDER BY due_ms, seq LIMIT ?2")?;
     let mut earlier = db.prepare_cached("SELECT max(due_ms) FROM forward WHERE id >= ?1 AND id < ?2 AND seq < ?3 AND due_ms > ?4")?;
     let mut wait = db.prepare_cached("UPDATE forward SET due_ms = ?2 WHERE seq = ?1")?;
     let mut claim = db.prepare_cached("UPDATE forward SET due_ms = ?2, tries = tries + 1 WHERE seq = ?1")?;
     for _ in 0..CLAIM_ROUNDS {
         let rows = statement.query_map(params![now.as_millis(), limit], |row| {
-            Ok(Forward { sequence: row.get(0)?, id: row.get(1)?, at: Timestamp(row.get(2)?), body: row.get(3)?, tries: row.get(4)? })
+            let forward = Forward { sequence: row.get(0)?, id: row.get(1)?, at: Timestamp(row.get(2)?), body: row.get(3)?, tries: row.get(4)? };
+            Ok((forward, row.get(5)?))
         })?;
-        let due: Vec<Forward> = rows.collect::<rusqlite::Result<_>>()?;
+        let due: Vec<(Forward, i64)> = rows.collect::<rusqlite::Result<_>>()?;
         let is_end = due.is_empty();
         let mut claimed = Vec::with_capacity(due.len());
-        for forward in due {
+        for (forward, due_ms) in due {
             let (from, to) = message_of(&forward.id);
-            let until: Option<i64> = earlier.query_row(params![from, to, forward.sequence, now.as_millis()], |row| row.get(0))?;
+            // Also behind one that is due now: there may be no room for it among these.
+            let until: Option<i64> = earlier.query_row(params![from, to, forward.sequence, due_ms], |row| row.get(0))?;
             match until {
                 Some(until) => drop(wait.execute([forward.sequence, until.saturating_add(1)])?),
                 None => claimed.push(forward),

@@ -470,6 +470,21 @@ async fn what_comes_after_an_event_of_the_same_message_waits_for_it() {
 }
 
 #[tokio::test]
+async fn what_is_due_again_comes_before_what_came_after_it_however_few_are_taken() {
+    for place in places() {
+        let store = place.open();
+        take(&*store, Intent { forward: true, ..queued(1, 1) }).await;
+        store.claim(claim(1)).await.unwrap();
+        store.settle(&draft(1).id, ended(State::Sent, None)).await.unwrap();
+        let sent = store.claim_forwards(9, NOW, NOW.plus_ms(30_000)).await.unwrap();
+        store.forwarded(sent[0].sequence, Some(NOW.plus_ms(5_000))).await.unwrap();
+        store.record_receipt(priced(State::Delivered, 60), NOW).await.unwrap();
+        let next = store.claim_forwards(1, NOW.plus_ms(6_000), NOW.plus_ms(36_000)).await.unwrap();
+        assert_eq!(next.iter().map(|it| it.sequence).collect::<Vec<_>>(), [sent[0].sequence]);
+    }
+}
+
+#[tokio::test]
 async fn what_is_to_be_told_is_told_by_one_process_and_again_until_it_was_told() {
     for place in places() {
         let (store, other) = (place.open(), place.open());
