@@ -55,9 +55,10 @@ pub fn id<'a>(value: &'a Value, place: &str) -> Option<&'a str> {
     text(value, place).filter(|id| is_id(id))
 }
 
-/// A number in E.164, or as it is written where it cannot be read as one. The plus may be missing.
+/// A number in E.164, or as it is written where it cannot be read as one. A full American number may lack its plus; a
+/// short code stays one.
 pub fn e164(number: &str) -> String {
-    let is_bare = number.starts_with('1') && number.bytes().all(|byte| byte.is_ascii_digit());
+    let is_bare = number.len() == 11 && number.starts_with('1') && number.bytes().all(|byte| byte.is_ascii_digit());
     let read = if is_bare { Number::parse(&format!("+{number}"), None) } else { Number::parse(number, None) };
     read.map_or_else(|_| number.to_owned(), |number| number.e164().to_owned())
 }
