@@ -3,6 +3,8 @@
 //!
 //! Source: developers.mailersend.com, `api/v1/sms-messages`, `sms-activity`, `sms-recipients`, `sms-webhooks`.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::codes;
@@ -53,9 +55,10 @@ pub fn id<'a>(value: &'a Value, place: &str) -> Option<&'a str> {
     text(value, place).filter(|id| is_id(id))
 }
 
-/// A number in E.164, or as it is written where it cannot be read as one. The plus may be missing.
+/// A number in E.164, or as it is written where it cannot be read as one. A full American number may lack its plus; a
+/// short code stays one.
 pub fn e164(number: &str) -> String {
-    let is_bare = number.starts_with('1') && number.bytes().all(|byte| byte.is_ascii_digit());
+    let is_bare = number.len() == 11 && number.starts_with('1') && number.bytes().all(|byte| byte.is_ascii_digit());
     let read = if is_bare { Number::parse(&format!("+{number}"), None) } else { Number::parse(number, None) };
     read.map_or_else(|_| number.to_owned(), |number| number.e164().to_owned())
 }
@@ -123,16 +126,24 @@ pub fn receipt(vendor_id: &str, to: &str, state: State, at: Timestamp, cause: Ca
 /// What one message's page says about each of its recipients: the furthest of its `sms` and of its `sms_activity`.
 pub fn receipts(message: &Value, vendor_id: &str, currency: Currency, now: Timestamp) -> Vec<Receipt> {
     let (texts, activity) = (items(message, "/sms"), items(message, "/sms_activity"));
-    let mut recipients: Vec<&str> = Vec::new();
-    for to in texts.iter().chain(activity).filter_map(|item| text(item, "/to")) {
-        if !recipients.contains(&to) {
-            recipients.push(to);
+    // Each is looked at once, however many an answer names.
+    let mut recipients: Vec<(&str, Option<&Value>, Vec<&Value>)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for (index, item) in texts.iter().chain(activity).enumerate() {
+        let Some(to) = text(item, "/to") else { continue };
+        let place = *places.entry(to).or_insert(recipients.len());
+        if place == recipients.len() {
+            recipients.push((to, None, Vec::new()));
+        }
+        let Some((_, sms, steps)) = recipients.get_mut(place) else { continue };
+        if index >= texts.len() {
+            steps.push(item);
+        } else if sms.is_none() {
+            *sms = Some(item);
         }
     }
-    let receipts = recipients.into_iter().filter_map(|to| {
-        let is_theirs = |item: &&Value| text(item, "/to") == Some(to);
-        let sms = texts.iter().find(is_theirs);
-        let steps = sms.into_iter().chain(activity.iter().filter(is_theirs));
+    let receipts = recipients.into_iter().filter_map(|(to, sms, activity)| {
+        let steps = sms.into_iter().chain(activity.iter().copied());
         let mut furthest: Option<State> = None;
         for state in steps.filter_map(|step| state_of(text(step, "/status")?)) {
             if furthest.is_none_or(|so_far| rank(state) > rank(so_far)) {
@@ -140,7 +151,7 @@ pub fn receipts(message: &Value, vendor_id: &str, currency: Currency, now: Times
             }
         }
         let state = furthest?;
-        let reached = activity.iter().filter(is_theirs).find(|step| text(step, "/status").and_then(state_of) == Some(state));
+        let reached = activity.iter().find(|step| text(step, "/status").and_then(state_of) == Some(state));
         let at = reached.and_then(|step| moment(step, "/created_at")).unwrap_or(now);
         receipt(vendor_id, to, state, at, sms.map(|sms| cause(sms, currency)).unwrap_or_default())
     });

@@ -17,6 +17,10 @@ const MAX_DEPTH: usize = 32;
 /// Millionths in one credit.
 const MICROS: i128 = 1_000_000;
 
+/// Most attributes that an answer may have: the documented ones have none. The parser compares each of an element with
+/// all others of it, so a megabyte of them would keep it busy for minutes.
+const MAX_ATTRIBUTES: usize = 2_000;
+
 /// The names under which the id of a send comes.
 const SEND_IDS: [&str; 2] = ["idsend", "sendid"];
 
@@ -146,6 +150,9 @@ impl Tree {
         let text = String::from_utf8_lossy(body);
         let text = text.trim_start_matches('\u{feff}').trim();
         if text.starts_with('<') {
+            if attributes(text) > MAX_ATTRIBUTES {
+                return Err("the answer has too many attributes".to_owned());
+            }
             let wrong = |_| "the answer does not read as XML".to_owned();
             let document = roxmltree::Document::parse(text).map_err(wrong)?;
             let root = document.root_element();
@@ -289,6 +296,11 @@ impl Tree {
         ids.dedup();
         (find(&self.0, &["event", "eventtype", "eventname"]), ids)
     }
+}
+
+/// How many attributes an XML text can have at most: an equals sign and a quote, with white space between them or not.
+fn attributes(text: &str) -> usize {
+    text.split('=').skip(1).filter(|rest| rest.trim_start().starts_with(['"', '\''])).count()
 }
 
 /// Whether a result says that all went well.

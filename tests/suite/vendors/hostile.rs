@@ -125,7 +125,6 @@ async fn a_heavy_answer_is_read_or_refused_soon() {
             let _ = provider.refresh().await;
             let _ = provider.check().await;
             assert!(started.elapsed() < Duration::from_secs(12), "{what} {}: {:?}", provider.name(), started.elapsed());
-            println!("{what} {} {:?}", provider.name(), started.elapsed());
         }
     }
 }
@@ -205,7 +204,6 @@ fn the_live_check_says_of_each_vendor_what_works_and_of_a_wrong_token_that_it_is
         let bad = Desk::new(&settings).run(&["config", "check", "--live"]);
         assert!(bad.code != 0 && bad.out.contains(&format!("  fails     {kind}: ")), "{kind}: {bad:?}");
         let why = bad.out.lines().find(|line| line.contains("fails")).unwrap();
-        println!("{why}\n{}", bad.err);
         assert!(why.contains("HTTP 401") || why.contains("answered with a failure"), "{kind}: {why}");
         assert!(!format!("{bad:?}").contains("canary-wrong"), "{kind}: {bad:?}");
         let closed = tables("http://127.0.0.1:1", right[index]).swap_remove(index).1;
