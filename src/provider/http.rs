@@ -199,7 +199,7 @@ impl Answer {
         }
         let at = httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
         let at = i64::try_from(at.as_millis()).ok()?;
-        Some(u64::try_from(at.saturating_sub(now.as_millis()).max(0)).ok()?)
+        u64::try_from(at.saturating_sub(now.as_millis()).max(0)).ok()
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) const FIRST_WAIT_MS: u64 = 200;
 pub(super) const LONGEST_WAIT_MS: u64 = 2_000;
 
 /// When a provider is first asked how a message is, where nothing comes by itself.
-const FIRST_LOOK_MS: i64 = 5_000;
+pub(super) const FIRST_LOOK_MS: i64 = 5_000;
 
 /// What is said of a message that a provider has and does not send.
 const HELD: &str = "the provider has it and holds it back: its sender or account is paused";

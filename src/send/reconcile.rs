@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::attempt::FIRST_LOOK_MS;
 use super::attempt::charged;
 use super::inbound::is_usable_id;
 use super::prepare::digest_of;
@@ -79,7 +80,7 @@ impl Engine {
                 match self.look_for(carrier, &records).await {
                     Ok(matches) if matches.len() == records.len() => {
                         for (record, message) in records.iter().zip(matches) {
-                            self.settle(&record.id, &self.found(message)).await?;
+                            self.settle(&record.id, &self.found(carrier, message)).await?;
                             found.settled.push(record.id.clone());
                         }
                     }
@@ -152,7 +153,8 @@ impl Engine {
         Ok(ours)
     }
 
-    fn found(&self, message: VendorMessage) -> Settlement {
+    fn found(&self, carrier: &Carrier, message: VendorMessage) -> Settlement {
+        let at = self.parts().clock.now();
         let currency = self.guard().settings().currency;
         let state = match message.state {
             State::Delivered | State::Failed | State::Expired => message.state,
@@ -160,7 +162,7 @@ impl Engine {
             _ => State::Sent,
         };
         Settlement {
-            at: self.parts().clock.now(),
+            at,
             state,
             vendor_id: Some(message.vendor_id),
             price_micros: charged(message.price, currency),
@@ -168,7 +170,7 @@ impl Engine {
             code: None,
             why: Some("the provider has it on record".to_owned()),
             free_key: false,
-            look_at: None,
+            look_at: (!state.is_final() && carrier.provider.capabilities().receipts_by_poll).then(|| at.plus_ms(FIRST_LOOK_MS)),
         }
     }
 

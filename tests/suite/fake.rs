@@ -290,10 +290,17 @@ impl<V: Vendor> Fake<V> {
         }
         self.shared.is_closing.store(false, Ordering::SeqCst);
         self.hang_up();
-        let placeholder = tokio::net::TcpSocket::new_v4().unwrap();
-        placeholder.set_reuseaddr(true).unwrap();
-        placeholder.bind(self.address).unwrap();
-        *door = Door::Closed { _placeholder: placeholder };
+        // Somebody's own connection may have been given the port in this moment: it ends soon.
+        let taken = (0..100).find_map(|_| {
+            let placeholder = tokio::net::TcpSocket::new_v4().unwrap();
+            placeholder.set_reuseaddr(true).unwrap();
+            let bound = placeholder.bind(self.address).is_ok();
+            if !bound {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            bound.then_some(placeholder)
+        });
+        *door = Door::Closed { _placeholder: taken.expect("the port comes back") };
     }
 }
 

@@ -638,7 +638,6 @@ async fn a_vendor_that_does_not_answer_holds_no_start_up() {
 
 /// Not a test: the server process that the next test kills. It stands here since only the tests have this vendor.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a process of another test"]
 async fn a_server_with_the_tests_vendor() {
     let Some(ledger) = std::env::var_os("INBOUND_LEDGER") else { return };
     sms_mcp::app::start_logging(&config::Log { level: config::LogLevel::Trace, format: config::LogFormat::Json });
@@ -653,7 +652,7 @@ async fn a_server_with_the_tests_vendor() {
 fn server_process(ledger: &Path, log: Stdio) -> (std::process::Child, u16) {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "inbound::a_server_with_the_tests_vendor", "--ignored", "--nocapture"])
+        .args(["--exact", "inbound::a_server_with_the_tests_vendor", "--nocapture"])
         .env("INBOUND_LEDGER", ledger)
         .env("INBOUND_LISTEN", format!("127.0.0.1:{port}"))
         .stdout(Stdio::null())
