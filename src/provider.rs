@@ -4,7 +4,7 @@
 //! message "failed" is not one thing. It never tries a send again by itself, knows nothing of budgets or of the ledger,
 //! and is called at most once for a message unless it answered [`Outcome::NotSent`].
 //!
-//! To add one: its file with a `Config` that implements [`Settings`](settings::Settings), one line in `kinds!` below, a
+//! To add one: its file with a `Config` that implements [`Settings`], one line in `kinds!` below, a
 //! fake of it for the contract suite, and a row in `docs/PROVIDERS.md`.
 
 pub mod a2p_pro;
