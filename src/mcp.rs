@@ -1,7 +1,7 @@
 //! The MCP surface: the engine's verbs as tools, over whatever transport `rmcp` serves.
 //!
 //! Protocol versions, transports and framing are `rmcp`'s. Here is only who calls ([`Callers`]), which tools there
-//! are ([`tools`]), which messages are resources ([`resources`]), and how answers and errors read ([`render`]).
+//! are ([`tools`]), which messages are resources (`resources`), and how answers and errors read ([`render`]).
 
 pub mod render;
 mod resources;
