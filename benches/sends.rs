@@ -375,7 +375,7 @@ async fn vendor(folder: &Path) {
     let folder = folder.join("vendor");
     std::fs::create_dir(&folder).unwrap();
     let guard = CONFIG.split("[send]").next().unwrap();
-    let provider = format!("[[provider]]\nkind = \"a2p_pro\"\nbase_url = \"{url}/v1\"\napi_key = \"bench\"\nfrom = \"ACME\"\n");
+    let provider = format!("[[provider]]\nkind = \"a2p_pro\"\nbase_url = \"{url}/v1\"\ntoken = \"bench\"\nfrom = \"ACME\"\n");
     let config = format!("{guard}bulk_max = {MESSAGES}\nprice_when_unknown = \"0.01\"\n[send]\nbulk_wait = \"120s\"\n{provider}");
     std::fs::write(folder.join("bench.toml"), config).unwrap();
     let mut server = Pipe::start(What::Send, &folder, "vendor.db").await;
