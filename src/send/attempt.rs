@@ -144,12 +144,7 @@ impl Engine {
             Outcome::NotSent { why, .. } => return self.settlement(at, State::Rejected, ErrorKind::ProviderUnavailable, why, free_key),
             Outcome::Unknown { why } => return self.settlement(at, State::Unknown, ErrorKind::OutcomeUnknown, why, false),
         };
-        // What was accepted is sent, whatever else the provider calls it; unless it holds it back.
-        let state = match status {
-            State::Delivered | State::Failed | State::Expired => status,
-            State::Queued | State::Held => State::Held,
-            _ => State::Sent,
-        };
+        let state = taken_as(status);
         let currency = self.guard().settings().currency;
         let vendor_id = vendor_id.filter(|id| is_usable_id(id));
         let is_open = !state.is_final() && vendor_id.is_some() && capabilities.receipts_by_poll;
@@ -352,6 +347,15 @@ pub(super) fn charged(price: Option<Money>, currency: Currency) -> Option<i64> {
 pub(super) fn rests(carrier: &Carrier, resting: Resting) -> Outcome {
     let Resting { wait_ms, why } = resting;
     Outcome::NotSent { retry_after_ms: Some(wait_ms), why: format!("{} is not asked for {} ms more, because: {why}", carrier.name(), wait_ms) }
+}
+
+/// The state of a message that a provider has: sent, whatever else the provider calls it, unless it holds it back.
+pub(super) const fn taken_as(status: State) -> State {
+    match status {
+        State::Delivered | State::Failed | State::Expired => status,
+        State::Queued | State::Held => State::Held,
+        _ => State::Sent,
+    }
 }
 
 /// The error of a message that the provider refused, or whose outcome is unknown.

@@ -7,8 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::attempt::FIRST_LOOK_MS;
-use super::attempt::charged;
+use super::attempt::{FIRST_LOOK_MS, charged, taken_as};
 use super::inbound::is_usable_id;
 use super::prepare::digest_of;
 use super::route::Carrier;
@@ -156,11 +155,7 @@ impl Engine {
     fn found(&self, carrier: &Carrier, message: VendorMessage) -> Settlement {
         let at = self.parts().clock.now();
         let currency = self.guard().settings().currency;
-        let state = match message.state {
-            State::Delivered | State::Failed | State::Expired => message.state,
-            State::Queued | State::Held => State::Held,
-            _ => State::Sent,
-        };
+        let state = taken_as(message.state);
         Settlement {
             at,
             state,
