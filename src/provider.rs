@@ -13,6 +13,7 @@ pub mod http;
 pub mod mailersend;
 pub mod mailpro;
 pub mod sandbox;
+pub mod session;
 pub mod settings;
 pub mod sms_for_ai;
 
@@ -27,7 +28,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sms::message::{MessageId, State};
 use crate::sms::money::Money;
 use crate::sms::number::Number;
-use exchange::{Action, Arguments, Campaign, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Page, Receipt};
+use exchange::{Action, Arguments, Campaign, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Notice, Page, Receipt};
 use settings::{Settings, Setup};
 
 /// Lists the kinds of providers once: the enum of their settings, and the way to what all settings have in common.
@@ -99,7 +100,7 @@ pub struct Capabilities {
     pub balance: bool,
     /// [`Provider::price`] knows prices before sending.
     pub prices: bool,
-    /// Receipts come by themselves: [`Provider::receipts`], or webhooks through [`Provider::events`].
+    /// Receipts come by themselves: [`Provider::notices`], or webhooks through [`Provider::events`].
     pub receipts_by_push: bool,
     /// Messages that are not final are to be looked up with [`Provider::status`] now and then.
     pub receipts_by_poll: bool,
@@ -185,6 +186,71 @@ pub enum Outcome {
         /// What is known.
         why: String,
     },
+    /// The segments of one message went out as requests of their own, and at least one of them was taken or may have
+    /// been: made by [`Outcome::of_segments`] alone. In the order of the segments; two or more.
+    Segments(Vec<SegmentOutcome>),
+}
+
+/// What became of one segment of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SegmentOutcome {
+    /// The carrier took it.
+    Accepted {
+        /// The carrier's id of this segment: its receipt names it.
+        vendor_id: String,
+    },
+    /// A definite no.
+    Rejected {
+        /// Our code for it.
+        code: ErrorKind,
+        /// The carrier's words.
+        why: String,
+    },
+    /// It certainly was not taken.
+    NotSent {
+        /// How long to wait before another try, in milliseconds, where something is known about that.
+        retry_after_ms: Option<u64>,
+        /// Why.
+        why: String,
+    },
+    /// Its answer was lost.
+    Unknown {
+        /// What is known.
+        why: String,
+    },
+}
+
+impl Outcome {
+    /// What became of a message, from what became of its segments. One segment is the message itself. Where nothing was
+    /// taken for certain, the message was not: rejected if any segment was, else not sent. Everything else is told segment
+    /// by segment.
+    pub fn of_segments(mut segments: Vec<SegmentOutcome>) -> Self {
+        let was_taken = |segment: &SegmentOutcome| matches!(segment, SegmentOutcome::Accepted { .. } | SegmentOutcome::Unknown { .. });
+        if segments.len() > 1 && segments.iter().any(was_taken) {
+            return Self::Segments(segments);
+        }
+        let worst = segments.iter().position(|segment| matches!(segment, SegmentOutcome::Rejected { .. })).unwrap_or(0);
+        if segments.is_empty() {
+            return Self::NotSent { retry_after_ms: None, why: "there was nothing to send".to_owned() };
+        }
+        match segments.swap_remove(worst) {
+            SegmentOutcome::Accepted { vendor_id } => {
+                Self::Accepted { vendor_id: Some(vendor_id).filter(|id| !id.is_empty()), status: State::Sent, segments: None, price: None }
+            }
+            SegmentOutcome::Rejected { code, why } => Self::Rejected { code, why },
+            SegmentOutcome::NotSent { retry_after_ms, why } => Self::NotSent { retry_after_ms, why },
+            SegmentOutcome::Unknown { why } => Self::Unknown { why },
+        }
+    }
+}
+
+/// How a text goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// Its alphabet as the trade names it, such as `GSM-7`.
+    pub encoding: &'static str,
+    /// How many segments it becomes; what is charged.
+    pub segments: u32,
 }
 
 /// What a provider has to spend.
@@ -268,10 +334,19 @@ pub trait Provider: Send + Sync {
         cannot("list of messages")
     }
 
-    /// The stream of receipts of a provider that keeps a connection; the first caller gets it.
-    fn receipts(&self) -> Option<mpsc::Receiver<Receipt>> {
+    /// How this text goes out: what is counted, priced and held for it.
+    fn form(&self, text: &str) -> Form {
+        let plan = crate::sms::text::plan(text);
+        Form { encoding: plan.encoding.as_str(), segments: u32::try_from(plan.segments()).unwrap_or(u32::MAX) }
+    }
+
+    /// What a provider tells that keeps a connection; the first caller gets it, and with it the connection begins.
+    fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
         None
     }
+
+    /// Ends what it keeps open, in good order. It takes no message afterwards. The caller bounds the time.
+    async fn close(&self) {}
 
     /// Reads a webhook's request: checks who signed it, and says what it tells. It must not change anything.
     ///

@@ -167,9 +167,9 @@ impl Engine {
         self.recover().await?;
         for carrier in self.parts().carriers.all() {
             let (engine, name) = (self.clone(), carrier.name().to_owned());
-            if let Some(receipts) = carrier.provider.receipts() {
+            if let Some(notices) = carrier.provider.notices() {
                 let (engine, name) = (engine.clone(), name.clone());
-                self.inner.tasks.spawn(async move { engine.run_receipts(name, receipts).await });
+                self.inner.tasks.spawn(async move { engine.run_notices(name, notices).await });
             }
             self.inner.tasks.spawn(async move { engine.run_queue(name, adopt).await });
         }

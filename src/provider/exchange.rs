@@ -142,6 +142,50 @@ pub enum Event {
     },
 }
 
+/// Something that a provider tells over a connection that it keeps, and the way to thank it: after [`Notice::recorded`]
+/// says that it is durable the carrier may forget it. Dropped without that, the carrier is asked to tell it again.
+pub struct Notice {
+    /// What it tells.
+    pub event: Event,
+    thanks: Option<Thanks>,
+}
+
+/// Called with whether the event is durable.
+type Thanks = Box<dyn FnOnce(bool) + Send>;
+
+impl std::fmt::Debug for Notice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Notice").field("event", &self.event).finish_non_exhaustive()
+    }
+}
+
+impl Notice {
+    /// An event for which nobody waits to be thanked.
+    pub const fn new(event: Event) -> Self {
+        Self { event, thanks: None }
+    }
+
+    /// An event, and what to do once it is known whether it is durable.
+    pub fn thanking(event: Event, thanks: impl FnOnce(bool) + Send + 'static) -> Self {
+        Self { event, thanks: Some(Box::new(thanks)) }
+    }
+
+    /// Thanks the carrier, or asks it to tell this again.
+    pub fn recorded(mut self, is_durable: bool) {
+        if let Some(thanks) = self.thanks.take() {
+            thanks(is_durable);
+        }
+    }
+}
+
+impl Drop for Notice {
+    fn drop(&mut self) {
+        if let Some(thanks) = self.thanks.take() {
+            thanks(false);
+        }
+    }
+}
+
 /// A webhook's request, after its path token was checked.
 #[derive(Clone, Copy)]
 pub struct Delivery<'a> {

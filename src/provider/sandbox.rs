@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 
-use super::exchange::{Enquiry, Finding, Receipt};
+use super::exchange::{Enquiry, Event, Finding, Notice, Receipt};
 use super::settings::{Settings, Setup};
 use super::{Balance, Capabilities, Outcome, Provider, Submission};
 use crate::clock::{SharedClock, Timestamp};
@@ -205,18 +205,18 @@ impl Timetable {
     }
 
     /// Hands receipts out as they become due, until nobody listens.
-    async fn run(self: Arc<Self>, clock: SharedClock, receipts: mpsc::Sender<Receipt>) {
+    async fn run(self: Arc<Self>, clock: SharedClock, notices: mpsc::Sender<Notice>) {
         loop {
             let now = clock.now();
             let (ready, next) = self.take(now);
             for receipt in ready.into_values() {
-                let _ = receipts.try_send(receipt);
+                let _ = notices.try_send(Notice::new(Event::Receipt(receipt)));
             }
             let wait = next.map_or(IDLE_MS, |next| next.as_millis().saturating_sub(now.as_millis()).clamp(1, IDLE_MS));
             tokio::select! {
                 () = clock.sleep(Duration::from_millis(wait.unsigned_abs())) => {}
                 () = self.earlier.notified() => {}
-                () = receipts.closed() => return,
+                () = notices.closed() => return,
             }
         }
     }
@@ -395,12 +395,12 @@ impl Provider for Sandbox {
         Ok(vec![Finding::fine("built in; no text leaves this machine")])
     }
 
-    fn receipts(&self) -> Option<mpsc::Receiver<Receipt>> {
+    fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
         if self.timetable.is_heard.swap(true, Ordering::Relaxed) {
             return None;
         }
-        let (receipts, receiver) = mpsc::channel(RECEIPT_QUEUE);
-        tokio::spawn(Arc::clone(&self.timetable).run(Arc::clone(&self.clock), receipts));
+        let (notices, receiver) = mpsc::channel(RECEIPT_QUEUE);
+        tokio::spawn(Arc::clone(&self.timetable).run(Arc::clone(&self.clock), notices));
         Some(receiver)
     }
 }

@@ -15,7 +15,7 @@ use super::route::{Carrier, Way};
 use super::{Caller, Engine, REPLAY_POLL, REPLAY_WAIT, crash_point, locked};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::exchange::Receipt;
+use crate::provider::exchange::{Notice, Receipt};
 use crate::provider::{Outcome, Submission};
 use crate::sms::facts::Budget;
 use crate::sms::message::{MessageId, State};
@@ -47,11 +47,11 @@ pub(super) const SETTLE_WAIT_MS: u64 = 50;
 /// Most that one message is believed to cost, in millionths: a thousand million units.
 const MOST_MICROS: i64 = 1_000_000_000_000_000;
 
-/// Receipts that are posted together.
-const RECEIPTS_AT_ONCE: usize = 256;
+/// What a provider told that is recorded together.
+const NOTICES_AT_ONCE: usize = 256;
 
-/// How long receipts gather before they are posted: they are in no hurry, and each durable step costs a sync.
-const RECEIPT_GATHER: Duration = Duration::from_millis(20);
+/// How long it gathers before that: receipts are in no hurry, and each durable step costs a sync.
+const NOTICE_GATHER: Duration = Duration::from_millis(20);
 
 /// How one message ended at the carriers that were asked.
 pub(super) struct Ended<'a> {
@@ -143,6 +143,7 @@ impl Engine {
             Outcome::Rejected { code, why } => return self.settlement(at, State::Rejected, code, why, false),
             Outcome::NotSent { why, .. } => return self.settlement(at, State::Rejected, ErrorKind::ProviderUnavailable, why, free_key),
             Outcome::Unknown { why } => return self.settlement(at, State::Unknown, ErrorKind::OutcomeUnknown, why, false),
+            Outcome::Segments(_) => return self.settlement(at, State::Unknown, ErrorKind::OutcomeUnknown, "segments".to_owned(), false),
         };
         let state = taken_as(status);
         let currency = self.guard().settings().currency;
@@ -307,24 +308,32 @@ impl Engine {
         }
     }
 
-    /// Posts receipts as they come, until the engine stops.
-    pub(super) async fn run_receipts(&self, provider: String, mut receipts: mpsc::Receiver<Receipt>) {
-        let mut waiting = Vec::with_capacity(RECEIPTS_AT_ONCE);
+    /// Records what a provider tells as it comes, until the engine stops, and thanks for what is durable.
+    pub(super) async fn run_notices(&self, provider: String, mut notices: mpsc::Receiver<Notice>) {
+        let Some(carrier) = self.parts().carriers.get(&provider) else { return };
+        let mut waiting = Vec::with_capacity(NOTICES_AT_ONCE);
         loop {
             let stopping = self.inner.stopping.notified();
             if self.is_stopping() {
                 return;
             }
             tokio::select! {
-                count = receipts.recv_many(&mut waiting, RECEIPTS_AT_ONCE) => if count == 0 { return },
+                count = notices.recv_many(&mut waiting, NOTICES_AT_ONCE) => if count == 0 { return },
                 () = stopping => return,
             }
-            self.pause(RECEIPT_GATHER).await;
-            while waiting.len() < RECEIPTS_AT_ONCE {
-                let Ok(more) = receipts.try_recv() else { break };
+            self.pause(NOTICE_GATHER).await;
+            while waiting.len() < NOTICES_AT_ONCE {
+                let Ok(more) = notices.try_recv() else { break };
                 waiting.push(more);
             }
-            futures::future::join_all(waiting.drain(..).map(|receipt| self.record(&provider, receipt))).await;
+            let recorded = waiting.drain(..).map(|notice| async move {
+                let taken = self.take_events(carrier, vec![notice.event.clone()]).await;
+                if let Err(error) = &taken {
+                    tracing::error!(%error, "what a provider told could not be recorded");
+                }
+                notice.recorded(taken.is_ok());
+            });
+            futures::future::join_all(recorded).await;
         }
     }
 

