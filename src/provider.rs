@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod http;
 pub mod mailersend;
 pub mod mailpro;
+pub mod parts;
 pub mod sandbox;
 pub mod session;
 pub mod settings;
