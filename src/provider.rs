@@ -16,6 +16,7 @@ pub mod parts;
 pub mod sandbox;
 pub mod session;
 pub mod settings;
+pub mod smpp;
 pub mod sms_for_ai;
 
 use std::sync::Arc;
@@ -65,6 +66,8 @@ kinds! {
     Mailersend(mailersend),
     /// Mailpro (`www.mailpro.com`).
     Mailpro(mailpro),
+    /// SMPP v3.4: a bind to a carrier or an aggregator.
+    Smpp(smpp),
 }
 
 impl ProviderConfig {
