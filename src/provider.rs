@@ -18,6 +18,7 @@ pub mod session;
 pub mod settings;
 pub mod smpp;
 pub mod sms_for_ai;
+mod tls;
 
 use std::sync::Arc;
 
