@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 mod arrows;
+mod carrier;
 mod cli;
 mod contract;
 mod documents;
