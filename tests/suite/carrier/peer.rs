@@ -31,6 +31,9 @@ const HELD: Duration = Duration::from_millis(15);
 /// How many answers are reordered together.
 const HELD_ANSWERS: usize = 4;
 
+/// Requests of our own with such numbers are garbage: whatever the client answers is right.
+pub const FORGED: u32 = 0x0700_0000;
+
 /// The octets of one protocol.
 pub trait Tongue: Send + Sync + Sized + 'static {
     /// What is kept of one connection.
@@ -335,19 +338,17 @@ impl<T: Tongue> Talk<'_, T> {
         self.cut = Some(Cut::AfterAnswer);
     }
 
-    /// A submit came that is right in form: what becomes of it.
-    pub fn verdict(&mut self) -> Verdict {
+    /// A submit came: what becomes of it. `refused` is asked for a status that the gateway refuses it with by itself.
+    pub fn verdict(&mut self, refused: impl FnOnce() -> Option<u32>) -> Verdict {
         let counters = &self.shared.counters;
         let number = counters.asked.fetch_add(1, Ordering::SeqCst) + 1;
         let open = self.link.open.fetch_add(1, Ordering::SeqCst) + 1;
         counters.most_open.fetch_max(open, Ordering::SeqCst);
         let every = |n: usize| n > 0 && number.is_multiple_of(n);
         let script = &self.script;
-        let refused = if every(script.throttle_every) || self.shared.is_over(script.throttle_over_per_second) {
-            Some(Verdict::Throttle)
-        } else {
-            every(script.refuse_every).then_some(Verdict::Refuse(script.status))
-        };
+        let is_throttled = every(script.throttle_every) || self.shared.is_over(script.throttle_over_per_second);
+        let own = || every(script.refuse_every).then_some(script.status);
+        let refused = if is_throttled { Some(Verdict::Throttle) } else { refused().or_else(own).map(Verdict::Refuse) };
         if let Some(refused) = refused {
             counters.refused.fetch_add(1, Ordering::SeqCst);
             return refused;
@@ -427,6 +428,11 @@ impl<T: Tongue> Talk<'_, T> {
         }
     }
 
+    /// What was told with this number and not thanked for yet.
+    pub fn told(&self, sequence: u32) -> Option<Vec<u8>> {
+        lock(&self.link.told).get(&sequence).cloned()
+    }
+
     /// The client answered what was told it.
     pub fn thanked(&self, sequence: u32, is_taken: bool) {
         let counters = &self.shared.counters;
@@ -436,7 +442,7 @@ impl<T: Tongue> Talk<'_, T> {
                 counters.postponed.fetch_add(1, Ordering::SeqCst);
                 self.shared.later(TOLD_AGAIN_AFTER, Job::Tell(vec![frame]));
             }
-            None if self.script.resend_after.is_some() => {}
+            None if self.script.resend_after.is_some() || sequence >= FORGED => {}
             None => self.complain(format!("thanks with number {sequence}, which nothing had")),
         }
     }
@@ -739,7 +745,9 @@ impl<T: Tongue> Peer<T> {
     /// has its gaps shown as `[..]`.
     pub fn messages(&self) -> HashMap<(String, String), usize> {
         let mut whole = HashMap::new();
-        let mut parts: HashMap<(String, String, u16, u8), Vec<(u8, String)>> = HashMap::new();
+        // By recipient, sender, reference and total.
+        type Key = (String, String, u16, u8);
+        let mut parts: HashMap<Key, Vec<(u8, String)>> = HashMap::new();
         for submit in lock(&self.shared.submits).iter() {
             for to in &submit.to {
                 match submit.part.filter(|part| part.total > 1) {

@@ -31,19 +31,10 @@ pub const SYSTEM_ID: &str = "acme-esme";
 pub const PASSWORD: &str = "pw-4711x";
 
 /// The 128 characters of the GSM 03.38 default alphabet, in order; `\u{1b}` leads to [`EXTENSION`].
-const GSM: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\u{1b}ÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
-const EXTENSION: [(u8, char); 10] = [
-    (0x0a, '\u{c}'),
-    (0x14, '^'),
-    (0x28, '{'),
-    (0x29, '}'),
-    (0x2f, '\\'),
-    (0x3c, '['),
-    (0x3d, '~'),
-    (0x3e, ']'),
-    (0x40, '|'),
-    (0x65, '€'),
-];
+const GSM: &str =
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\u{1b}ÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
+const EXTENSION: [(u8, char); 10] =
+    [(0x0a, '\u{c}'), (0x14, '^'), (0x28, '{'), (0x29, '}'), (0x2f, '\\'), (0x3c, '['), (0x3d, '~'), (0x3e, ']'), (0x40, '|'), (0x65, '€')];
 
 /// How this SMSC writes what the standard leaves open.
 #[derive(Clone, Debug, Default)]
@@ -172,20 +163,19 @@ impl Smsc {
             let body: &[u8] = if talk.script.is_header_only { &[] } else { &[0] };
             talk.answer(&pdu(SUBMIT_SM | RESPONSE, status, sequence, body));
         };
-        let verdict = talk.verdict();
+        let verdict = talk.verdict(|| None);
         match verdict {
             Verdict::Throttle => return refuse(talk, THROTTLED),
             Verdict::Refuse(status) => return refuse(talk, status),
             Verdict::Take | Verdict::Mute => {}
         }
         let number = self.next_id.fetch_add(1, Ordering::SeqCst);
-        let (id, receipt_id) = if lock(&self.habits).hex_ids { (format!("{number:08X}"), number.to_string()) } else { (number.to_string(), number.to_string()) };
+        let (id, receipt_id) =
+            if lock(&self.habits).hex_ids { (format!("{number:08X}"), number.to_string()) } else { (number.to_string(), number.to_string()) };
         submit.id.clone_from(&id);
         submit.link = talk.link.number;
-        if submit.wants_receipt && verdict == Verdict::Take {
-            talk.tell(self.receipt(&receipt_id, &id, &submit, &talk.script.stat.clone()));
-        } else if submit.wants_receipt && verdict == Verdict::Mute {
-            // It was taken: its receipt comes all the same.
+        if submit.wants_receipt {
+            // Also where the answer stays out: it was taken.
             talk.tell(self.receipt(&receipt_id, &id, &submit, &talk.script.stat.clone()));
         }
         talk.note(|| submit);
@@ -207,7 +197,8 @@ impl Smsc {
             format!("id:{receipt_id} sub:001 dlvrd:{dlvrd} submit date:2611220930 done date:2611220931 stat:{stat} err:000 text:")
         };
         let tlvs = if habits.receipt_tlvs || habits.no_receipt_text {
-            let state = ["", "ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD"].iter().position(|name| *name == stat);
+            let state =
+                ["", "ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD"].iter().position(|name| *name == stat);
             [tlv(0x001e, &c_string(id)), tlv(0x0427, &[u8::try_from(state.unwrap_or(7)).unwrap()])].concat()
         } else {
             Vec::new()
@@ -275,6 +266,28 @@ fn time(fields: &mut Fields<'_>, name: &str) -> String {
     text
 }
 
+/// The three sar_ TLVs, and the text where it stands in `message_payload`.
+fn read_tlvs<'a>(fields: &mut Fields<'a>, length: u8, content: &mut &'a [u8]) -> (Option<u16>, Option<u8>, Option<u8>) {
+    let mut sar = (None, None, None);
+    while !fields.is_empty() {
+        let tag = u16::from_be_bytes([fields.octet("tag"), fields.octet("tag")]);
+        let octets = usize::from(u16::from_be_bytes([fields.octet("length"), fields.octet("length")]));
+        let value = fields.take("a TLV", octets);
+        match (tag, value) {
+            (0x020c, [high, low]) => sar.0 = Some(u16::from_be_bytes([*high, *low])),
+            (0x020e, [total]) => sar.1 = Some(*total),
+            (0x020f, [number]) => sar.2 = Some(*number),
+            (0x0204, [_, _]) => {}
+            (0x0424, _) => {
+                fields.check(length == 0, || "short_message and message_payload".to_owned());
+                *content = value;
+            }
+            _ => fields.check(false, || format!("TLV {tag:#x} of {octets} octets")),
+        }
+    }
+    sar
+}
+
 /// Reads a submit_sm's body (4.4.1).
 pub fn read_submit(body: &[u8], is_latin1: bool) -> (Submit, Vec<String>) {
     let mut fields = Fields::new(body);
@@ -299,23 +312,7 @@ pub fn read_submit(body: &[u8], is_latin1: bool) -> (Submit, Vec<String>) {
     let length = fields.octet("sm_length");
     fields.check(length <= 254, || format!("sm_length {length}"));
     let mut content = fields.take("short_message", usize::from(length));
-    let mut sar = (None, None, None);
-    while !fields.is_empty() {
-        let tag = u16::from_be_bytes([fields.octet("tag"), fields.octet("tag")]);
-        let octets = usize::from(u16::from_be_bytes([fields.octet("length"), fields.octet("length")]));
-        let value = fields.take("a TLV", octets);
-        match (tag, value) {
-            (0x020c, [high, low]) => sar.0 = Some(u16::from_be_bytes([*high, *low])),
-            (0x020e, [total]) => sar.1 = Some(*total),
-            (0x020f, [number]) => sar.2 = Some(*number),
-            (0x0204, [_, _]) => {}
-            (0x0424, _) => {
-                fields.check(length == 0, || "short_message and message_payload".to_owned());
-                content = value;
-            }
-            _ => fields.check(false, || format!("TLV {tag:#x} of {octets} octets")),
-        }
-    }
+    let sar = read_tlvs(&mut fields, length, &mut content);
     let mut wrong = fields.wrong;
     let mut part = match sar {
         (Some(reference), Some(total), Some(number)) => {
@@ -363,16 +360,7 @@ pub fn read_submit(body: &[u8], is_latin1: bool) -> (Submit, Vec<String>) {
 /// A deliver_sm (4.6.1); its sequence number is 0.
 pub fn deliver(from: &str, to: &str, esm_class: u8, coding: u8, content: &[u8], tlvs: &[u8]) -> Vec<u8> {
     let length = u8::try_from(content.len()).unwrap();
-    let body = [
-        &[0, 1, 1][..],
-        &c_string(from),
-        &[0, 0],
-        &c_string(to),
-        &[esm_class, 0, 0, 0, 0, 0, 0, coding, 0, length],
-        content,
-        tlvs,
-    ]
-    .concat();
+    let body = [&[0, 1, 1][..], &c_string(from), &[0, 0], &c_string(to), &[esm_class, 0, 0, 0, 0, 0, 0, coding, 0, length], content, tlvs].concat();
     pdu(DELIVER_SM, 0, 0, &body)
 }
 
