@@ -3,6 +3,8 @@
 //! Both are written from the protocols' field tables, octet by octet, and know nothing of the program's own codecs: a
 //! misunderstanding that both ends shared would show nowhere. The benchmarks use them too.
 
+#[cfg(test)]
+mod interop;
 pub mod ismg;
 pub mod peer;
 pub mod smsc;
