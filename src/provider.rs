@@ -8,10 +8,12 @@
 //! fake of it for the contract suite, and a row in `docs/PROVIDERS.md`.
 
 pub mod a2p_pro;
+pub mod cmpp;
 pub mod exchange;
 pub mod http;
 pub mod mailersend;
 pub mod mailpro;
+pub mod parts;
 pub mod sandbox;
 pub mod session;
 pub mod settings;
