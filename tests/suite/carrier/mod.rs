@@ -4,7 +4,12 @@
 //! misunderstanding that both ends shared would show nowhere. The benchmarks use them too.
 
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod interop;
 pub mod ismg;
 pub mod peer;
+pub mod scene;
 pub mod smsc;
+#[cfg(test)]
+mod whole;
