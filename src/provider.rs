@@ -18,6 +18,7 @@ pub mod sandbox;
 pub mod session;
 pub mod settings;
 pub mod sms_for_ai;
+mod tls;
 
 use std::sync::Arc;
 
