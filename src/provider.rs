@@ -67,6 +67,8 @@ kinds! {
     Mailersend(mailersend),
     /// Mailpro (`www.mailpro.com`).
     Mailpro(mailpro),
+    /// A CMPP gateway (2.0, 2.1 or 3.0).
+    Cmpp(cmpp),
 }
 
 impl ProviderConfig {

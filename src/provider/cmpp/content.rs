@@ -307,8 +307,7 @@ mod tests {
     }
 
     fn text() -> impl Strategy<Value = String> {
-        let character =
-            prop_oneof![4 => prop::char::range(' ', '~'), 4 => prop::char::range('\u{4e00}', '\u{9fa5}'), 1 => any::<char>()];
+        let character = prop_oneof![4 => prop::char::range(' ', '~'), 4 => prop::char::range('\u{4e00}', '\u{9fa5}'), 1 => any::<char>()];
         prop::collection::vec(character, 0..600).prop_map(String::from_iter)
     }
 

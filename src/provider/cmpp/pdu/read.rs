@@ -93,12 +93,9 @@ pub fn decode(frame: &[u8], version: Version) -> Result<Frame<'_>, Unreadable> {
 
 fn request<'a>(id: u32, fields: &mut Fields<'a>, version: Version) -> Result<Pdu<'a>, Unreadable> {
     Ok(match id {
-        command::CONNECT => Pdu::Connect(Connect {
-            source: fields.text(6)?,
-            authenticator: fields.array()?,
-            version: fields.octet()?,
-            timestamp: fields.u32()?,
-        }),
+        command::CONNECT => {
+            Pdu::Connect(Connect { source: fields.text(6)?, authenticator: fields.array()?, version: fields.octet()?, timestamp: fields.u32()? })
+        }
         command::TERMINATE => Pdu::Terminate,
         command::SUBMIT => Pdu::Submit(submit(fields, version)?),
         command::DELIVER => Pdu::Deliver(deliver(fields, version)?),
