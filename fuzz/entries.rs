@@ -1,4 +1,4 @@
-//! What is fuzzed. The targets and the test that replays the corpus (`tests/suite/carrier/corpus.rs`) share these
+//! What is fuzzed. The targets and the test that replays the corpus (`tests/suite/carriers/corpus.rs`) share these
 //! functions, so that they cannot drift apart. Each panics where something is wrong.
 
 use bytes::BytesMut;

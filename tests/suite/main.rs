@@ -4,6 +4,7 @@
 
 mod arrows;
 mod carrier;
+mod carriers;
 mod cli;
 mod contract;
 mod documents;

@@ -11,8 +11,8 @@ use std::time::Duration;
 use cmppprotocol::{CmppConfig, CmppConnection, CmppProtocolParams, Event, SubmitOptions};
 use serde_json::Value;
 
-use super::ismg::{Habits, SECRET, SP_ID};
-use super::peer::{Part, Peer, Receipts};
+use crate::carrier::ismg::{Habits, Ismg, SECRET, SP_ID};
+use crate::carrier::peer::{Part, Peer, Receipts};
 
 /// What the scripts leave with where their peer is not installed.
 const MISSING: i32 = 3;
@@ -67,7 +67,7 @@ fn cmppy_and_the_mock_ismg_agree_on_cmpp_3() {
     assert_eq!(ismg.version(), 0x30);
 }
 
-async fn cmppprotocol(ismg: &Peer<super::ismg::Ismg>, password: &str) -> cmppprotocol::Result<CmppConnection> {
+async fn cmppprotocol(ismg: &Peer<Ismg>, password: &str) -> cmppprotocol::Result<CmppConnection> {
     let config = CmppConfig {
         host: "127.0.0.1".into(),
         port: ismg.address().rsplit(':').next().unwrap().parse().unwrap(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::scene::{Protocol, Tally, cut, garbage, kill};
+use crate::carrier::scene::{Protocol, Tally, cut, garbage, kill};
 
 fn all(protocol: Protocol, tallies: impl Iterator<Item = Tally>) -> Tally {
     let mut sum = Tally::default();
