@@ -17,6 +17,7 @@ pub mod parts;
 pub mod sandbox;
 pub mod session;
 pub mod settings;
+pub mod smpp;
 pub mod sms_for_ai;
 mod tls;
 
@@ -69,6 +70,8 @@ kinds! {
     Mailpro(mailpro),
     /// A CMPP gateway (2.0, 2.1 or 3.0).
     Cmpp(cmpp),
+    /// SMPP v3.4: a bind to a carrier or an aggregator.
+    Smpp(smpp),
 }
 
 impl ProviderConfig {
