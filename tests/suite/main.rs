@@ -21,6 +21,7 @@ mod protocol;
 mod resources;
 mod routes;
 mod secrets;
+mod segments;
 mod settings;
 mod support;
 mod toolsnap;
