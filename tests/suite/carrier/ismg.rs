@@ -144,7 +144,7 @@ impl Ismg {
             (0, true) => vec![0x5a; 16],
             _ => vec![0; 16],
         };
-        talk.say(&pdu(CONNECT | RESPONSE, sequence, &[status(spoken, refused), proof, vec![habits.highest]].concat()));
+        talk.greet(&pdu(CONNECT | RESPONSE, sequence, &[status(spoken, refused), proof, vec![habits.highest]].concat()));
         if refused == 0 {
             talk.shared.counters.binds.fetch_add(1, Ordering::SeqCst);
             self.version.store(u32::from(spoken), Ordering::SeqCst);
@@ -169,6 +169,7 @@ impl Ismg {
         match verdict {
             Verdict::Throttle => return refuse(talk, FLOW),
             Verdict::Refuse(result) => return refuse(talk, result),
+            Verdict::Drop => return,
             Verdict::Take | Verdict::Mute => {}
         }
         let id = self.ids(submit.to.len());

@@ -97,8 +97,23 @@ pub struct Script {
     pub bind_status: u32,
     /// Binds get no answer.
     pub is_bind_mute: bool,
+    /// Submits are heard, not taken, and the connection is cut.
+    pub is_deaf: bool,
+    /// How answers are spoilt.
+    pub spoil: Option<Spoil>,
     /// What is kept of submits.
     pub keep: Keep,
+}
+
+/// How the answers to submits and binds are spoilt. The submit was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoil {
+    /// Half of it, and the connection is cut.
+    Half,
+    /// Octets that are no frame.
+    Noise,
+    /// A frame that never ends.
+    Huge,
 }
 
 /// What is kept of submits.
@@ -131,6 +146,8 @@ impl Default for Script {
             stat: "DELIVRD".to_owned(),
             bind_status: 0,
             is_bind_mute: false,
+            is_deaf: false,
+            spoil: None,
             keep: Keep::All,
         }
     }
@@ -174,6 +191,8 @@ pub enum Verdict {
     Take,
     /// Taken, and never answered.
     Mute,
+    /// Not taken, and the connection is cut.
+    Drop,
     /// "Not now".
     Throttle,
     /// Refused with this status.
@@ -346,6 +365,10 @@ impl<T: Tongue> Talk<'_, T> {
         counters.most_open.fetch_max(open, Ordering::SeqCst);
         let every = |n: usize| n > 0 && number.is_multiple_of(n);
         let script = &self.script;
+        if script.is_deaf {
+            self.cut = Some(Cut::BeforeAnswer);
+            return Verdict::Drop;
+        }
         let is_throttled = every(script.throttle_every) || self.shared.is_over(script.throttle_over_per_second);
         let own = || every(script.refuse_every).then_some(script.status);
         let refused = if is_throttled { Some(Verdict::Throttle) } else { refused().or_else(own).map(Verdict::Refuse) };
@@ -383,7 +406,10 @@ impl<T: Tongue> Talk<'_, T> {
 
     /// Answers a submit as the script says: at once, late, or in another order.
     pub fn answer(&mut self, frame: &[u8]) {
-        if self.script.reorder {
+        if self.script.spoil.is_some() {
+            self.answered += 1;
+            self.greet(frame);
+        } else if self.script.reorder {
             let mut held = lock(&self.link.held);
             held.push(frame.to_vec());
             if held.len() == 1 {
@@ -401,6 +427,23 @@ impl<T: Tongue> Talk<'_, T> {
         } else {
             self.late.extend_from_slice(frame);
             self.late_answers += 1;
+        }
+    }
+
+    /// Answers a bind, or a submit whose answer the script spoils.
+    pub fn greet(&mut self, frame: &[u8]) {
+        match self.script.spoil {
+            None => self.say(frame),
+            Some(Spoil::Half) => {
+                self.say(&frame[..frame.len() / 2]);
+                self.leave();
+            }
+            Some(Spoil::Noise) => self.say(&[0xa7; 64]),
+            Some(Spoil::Huge) => {
+                self.say(&10_000_000_u32.to_be_bytes());
+                self.say(&frame[4..]);
+                self.say(&[0; 100_000]);
+            }
         }
     }
 

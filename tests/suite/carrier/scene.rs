@@ -54,7 +54,7 @@ impl Gateway {
                 format!("kind = \"smpp\"\naddress = \"{}\"\nsystem_id = \"{SYSTEM_ID}\"\npassword = \"{PASSWORD}\"\nfrom = \"ACME\"", peer.address())
             }
             Self::Ismg(peer) => {
-                format!("kind = \"cmpp\"\naddress = \"{}\"\nsp_id = \"{SP_ID}\"\nsecret = \"{SECRET}\"\nsource = \"{SOURCE}\"", peer.address())
+                format!("kind = \"cmpp\"\naddress = \"{}\"\nsp_id = \"{SP_ID}\"\nsecret = \"{SECRET}\"\nfrom = \"{SOURCE}\"", peer.address())
             }
         };
         format!("[[provider]]\n{own}\n[provider.session]\n{session}\n")

@@ -137,7 +137,7 @@ impl Smsc {
             return;
         }
         talk.shared.counters.binds.fetch_add(1, Ordering::SeqCst);
-        talk.say(&pdu(command | RESPONSE, 0, sequence, &[c_string("MOCKSMSC"), tlv(0x0210, &[0x34])].concat()));
+        talk.greet(&pdu(command | RESPONSE, 0, sequence, &[c_string("MOCKSMSC"), tlv(0x0210, &[0x34])].concat()));
         *talk.bind = match command {
             BIND_RECEIVER => Bound::Receiver,
             BIND_TRANSMITTER => Bound::Transmitter,
@@ -167,6 +167,7 @@ impl Smsc {
         match verdict {
             Verdict::Throttle => return refuse(talk, THROTTLED),
             Verdict::Refuse(status) => return refuse(talk, status),
+            Verdict::Drop => return,
             Verdict::Take | Verdict::Mute => {}
         }
         let number = self.next_id.fetch_add(1, Ordering::SeqCst);
