@@ -378,8 +378,10 @@ mod tests {
             prop_assert!(cut.is_payload || cut.units.len() == segments);
             for unit in &cut.units {
                 // Of GSM-7 160 septets, an octet each.
-                prop_assert!(cut.is_payload || unit.octets.len() <= if cut.coding == 0 && !is_latin1 { 160 } else { 140 });
-                prop_assert!(cut.coding != UCS2 || !decode(split_udh(&unit.octets).1, UCS2, alphabet).contains('\u{FFFD}') || !unit.has_udh);
+                let most = if cut.coding == 0 && !is_latin1 { 160 } else { USER_DATA };
+                prop_assert!(cut.is_payload || unit.octets.len() <= most);
+                let alone = decode(if unit.has_udh { split_udh(&unit.octets).1 } else { &unit.octets }, cut.coding, alphabet);
+                prop_assert!(!alone.contains(char::REPLACEMENT_CHARACTER), "a character was cut in two");
             }
         }
 
