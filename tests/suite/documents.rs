@@ -192,6 +192,7 @@ fn the_logging_document_has_every_event() {
         "send",
         "send/attempt",
         "send/bulk",
+        "send/hearing",
         "send/look",
         "send/inbound",
         "send/forward",
