@@ -466,6 +466,7 @@ async fn fill(path: &Path) {
                 vendor_id: Some(format!("sbx-d-{:x}-{:x}", at.0, first + n)),
                 price_micros: None,
                 segments: None,
+                parts: Vec::new(),
                 code: None,
                 why: None,
                 free_key: false,

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::attempt::LONGEST_WAIT_MS;
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
-use crate::provider::Outcome;
+use crate::provider::{Outcome, SegmentOutcome};
 
 /// So many in a row make it rest.
 const MOST_FAILURES: u32 = 5;
@@ -97,10 +97,11 @@ impl Breaker {
                 (asked, why)
             }
             Outcome::Unknown { why } => (None, why),
-            Outcome::Accepted { .. } | Outcome::Rejected { .. } | Outcome::Segments(_) => {
-                *condition = Condition::default();
-                return false;
-            }
+            Outcome::Segments(segments) => match all_lost(segments) {
+                Some(why) => (None, why),
+                None => return condition.heal(),
+            },
+            Outcome::Accepted { .. } | Outcome::Rejected { .. } => return condition.heal(),
         };
         condition.failures += 1;
         let was_probe = condition.probe_until.take().is_some();
@@ -125,7 +126,23 @@ impl Breaker {
     }
 }
 
+/// Why a carrier said nothing about any segment of a message; nothing where it answered for one.
+fn all_lost(segments: &[SegmentOutcome]) -> Option<&String> {
+    let mut whys = segments.iter().map(|segment| match segment {
+        SegmentOutcome::Unknown { why } | SegmentOutcome::NotSent { why, .. } => Some(why),
+        SegmentOutcome::Accepted { .. } | SegmentOutcome::Rejected { .. } => None,
+    });
+    let first = whys.next()??;
+    whys.all(|why| why.is_some()).then_some(first)
+}
+
 impl Condition {
+    /// It is well again: nothing rests because of it.
+    fn heal(&mut self) -> bool {
+        *self = Self::default();
+        false
+    }
+
     fn resting(&self, now: Timestamp) -> Result<(), Resting> {
         let left = |until: Timestamp| until.as_millis().saturating_sub(now.as_millis());
         let resting = |wait_ms: u64| Err(Resting { wait_ms, why: self.why.clone() });

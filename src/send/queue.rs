@@ -211,9 +211,8 @@ impl Engine {
 
     /// Whether so much is what this carrier takes for a message, or more.
     fn is_covered(&self, carrier: &Carrier, submission: &Submission, held_micros: i64) -> bool {
-        let Submission { to, segments, .. } = submission;
-        let count = usize::try_from(*segments).unwrap_or(usize::MAX);
-        self.guard().price(to, count, carrier.provider.price(to, *segments)).is_ok_and(|price| price.micros <= held_micros)
+        let segments = carrier.provider.form(&submission.text).segments;
+        self.price_at(carrier, &submission.to, segments).is_ok_and(|price| price.micros <= held_micros)
     }
 
     /// A carrier's definite word, or the lack of one: posted, unless its route asks another carrier after a refusal.
