@@ -126,9 +126,7 @@ impl<P: Protocol> Board<P> {
         // One of several binds may be refused because the others are up, so it takes all of them to know.
         let refusals: Option<Vec<&Refused>> = submitting().map(|place| place.refused.as_ref().filter(|refused| refused.is_unauthorized)).collect();
         match refusals.as_deref() {
-            Some([first, ..]) => {
-                Way::Shut(Lost::NotSent { why: first.why.clone(), is_unauthorized: true, retry_after_ms: Some(UNAUTHORIZED_MS) })
-            }
+            Some([first, ..]) => Way::Shut(Lost::NotSent { why: first.why.clone(), is_unauthorized: true, retry_after_ms: Some(UNAUTHORIZED_MS) }),
             _ => Way::NotNow,
         }
     }

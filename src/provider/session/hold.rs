@@ -94,7 +94,11 @@ mod tests {
         for stamp in [3, 2, 1] {
             let (holds, went) = (Arc::clone(&holds), Arc::clone(&went));
             tasks.push(tokio::spawn(async move {
-                if stamp == 3 { holds.free(7).await } else { holds.first(7, stamp).await }
+                if stamp == 3 {
+                    holds.free(7).await
+                } else {
+                    holds.first(7, stamp).await
+                }
                 went.lock().unwrap().push(stamp);
                 holds.remove(7, stamp);
             }));

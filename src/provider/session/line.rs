@@ -112,14 +112,7 @@ impl<P: Protocol> Ending<'_, P> {
     fn end(&self, why: &str) {
         self.shared.board.down(self.number);
         let ended = self.link.end(&Arc::from(why));
-        tracing::warn!(
-            provider = self.shared.plan.name,
-            bind = self.number,
-            why,
-            lost = ended.lost,
-            unwritten = ended.unwritten,
-            "a bind was lost"
-        );
+        tracing::warn!(provider = self.shared.plan.name, bind = self.number, why, lost = ended.lost, unwritten = ended.unwritten, "a bind was lost");
     }
 }
 
@@ -204,7 +197,8 @@ mod tests {
         let waits: Vec<u128> = (0..5).map(|_| backoff.after(&bad).as_millis()).collect();
         assert_eq!(waits, [100, 200, 400, 700, 700]);
         assert_eq!(backoff.after(&Outcome::Ended { was_good: true }).as_millis(), 100);
-        let refused = |is_unauthorized, is_to_be_tried_at_once| Outcome::Refused(Refused { why: String::new(), is_unauthorized, is_to_be_tried_at_once });
+        let refused =
+            |is_unauthorized, is_to_be_tried_at_once| Outcome::Refused(Refused { why: String::new(), is_unauthorized, is_to_be_tried_at_once });
         let at_once: Vec<u128> = (0..7).map(|_| backoff.after(&refused(false, true)).as_millis()).collect();
         assert_eq!(at_once, [0, 0, 0, 0, 0, 200, 0]);
         assert_eq!(backoff.after(&refused(true, false)).as_millis(), u128::from(UNAUTHORIZED_MS));

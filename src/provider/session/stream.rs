@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn the_host_is_what_stands_before_the_port() {
-        for (address, host) in [("smsc.example.com:2775", "smsc.example.com"), ("192.0.2.1:7890", "192.0.2.1"), ("[2001:db8::1]:2775", "2001:db8::1")] {
+        for (address, host) in [("smsc.example.com:2775", "smsc.example.com"), ("192.0.2.1:7890", "192.0.2.1"), ("[2001:db8::1]:2775", "2001:db8::1")]
+        {
             assert_eq!(host_of(address), host);
         }
     }

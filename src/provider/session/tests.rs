@@ -60,7 +60,8 @@ impl Protocol for Tiny {
     }
 
     fn greeted(&self, _: &u32, frame: &[u8]) -> Result<(), Refused> {
-        let refused = |why: &str, is_unauthorized, is_to_be_tried_at_once| Err(Refused { why: why.to_owned(), is_unauthorized, is_to_be_tried_at_once });
+        let refused =
+            |why: &str, is_unauthorized, is_to_be_tried_at_once| Err(Refused { why: why.to_owned(), is_unauthorized, is_to_be_tried_at_once });
         match parts(frame).0 {
             UNAUTHORIZED => refused("the password is wrong", true, false),
             OLDER => refused("too new", false, true),

@@ -176,7 +176,8 @@ async fn what_a_full_connection_does_not_take_is_not_sent() {
 #[tokio::test]
 async fn not_now_is_sent_again_before_later_requests_of_its_order() {
     let carrier = Carrier::new().await;
-    let (account, _pushes) = carrier.account(Settings { window: 5, answer_timeout: ms(3_000), throttle_wait: ms(10_000), link_wait: ms(10_000), ..quick() });
+    let (account, _pushes) =
+        carrier.account(Settings { window: 5, answer_timeout: ms(3_000), throttle_wait: ms(10_000), link_wait: ms(10_000), ..quick() });
     account.start();
     let mut peer = carrier.bound().await;
     account.ready().await.unwrap();
@@ -252,7 +253,14 @@ async fn a_carriers_limit_is_kept_to_and_everything_arrives() {
             peer.write(if kind == ASK && count > 20 { THROTTLED } else { kind | ANSWER }, number, value).await;
         }
     });
-    let all: Vec<_> = futures::stream::iter(0..300_u32).map(|value| { let account = &account; async move { account.ask(value.into(), &value).await } }).buffer_unordered(60).collect().await;
+    let all: Vec<_> = futures::stream::iter(0..300_u32)
+        .map(|value| {
+            let account = &account;
+            async move { account.ask(value.into(), &value).await }
+        })
+        .buffer_unordered(60)
+        .collect()
+        .await;
     assert!(all.iter().all(|one| matches!(one, Ok((false, _)))));
     let metrics = account.metrics();
     assert!(metrics.throttled < 150, "{metrics:?}");
