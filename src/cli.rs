@@ -301,7 +301,7 @@ pub async fn run(cli: Cli) -> u8 {
             } else {
                 explain(&error);
             }
-            if error.kind() == ErrorKind::OutcomeUnknown { 3 } else { 1 }
+            if matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::PartlySent) { 3 } else { 1 }
         }
     }
 }

@@ -52,6 +52,8 @@ pub enum ErrorKind {
     ProviderUnavailable,
     /// It was handed over and the answer was lost.
     OutcomeUnknown,
+    /// Some of its segments went out, and the others certainly did not.
+    PartlySent,
     /// No such session handle, or it has expired.
     SessionInvalid,
     /// No such message, bulk or budget.
@@ -95,6 +97,7 @@ impl ErrorKind {
             Self::ProviderUnauthorized => "provider_unauthorized",
             Self::ProviderUnavailable => "provider_unavailable",
             Self::OutcomeUnknown => "outcome_unknown",
+            Self::PartlySent => "partly_sent",
             Self::SessionInvalid => "session_invalid",
             Self::NotFound => "not_found",
             Self::NotSupported => "not_supported",
@@ -106,7 +109,7 @@ impl ErrorKind {
         }
     }
 
-    const ALL: [Self; 29] = [
+    const ALL: [Self; 30] = [
         Self::InvalidArgument,
         Self::InvalidNumber,
         Self::PremiumDestination,
@@ -128,6 +131,7 @@ impl ErrorKind {
         Self::ProviderUnauthorized,
         Self::ProviderUnavailable,
         Self::OutcomeUnknown,
+        Self::PartlySent,
         Self::SessionInvalid,
         Self::NotFound,
         Self::NotSupported,
@@ -185,6 +189,9 @@ impl ErrorKind {
             Self::ProviderUnavailable => "Nothing was sent. The same call may be tried again later with the same idempotency_key.",
             Self::OutcomeUnknown => {
                 "Do NOT retry: the message may have gone out. Its money stays reserved. Look at get_status later, and tell the user that it is not certain."
+            }
+            Self::PartlySent => {
+                "Do NOT send the whole text again: a part of it went out, and was charged. get_status shows which segments. Tell the user; they decide what to send."
             }
             Self::SessionInvalid => "Call open_session for a new handle, or leave `session` out.",
             Self::NotFound => "Check the id; list_sms shows the recent ones.",

@@ -8,13 +8,16 @@
 //! fake of it for the contract suite, and a row in `docs/PROVIDERS.md`.
 
 pub mod a2p_pro;
+pub mod cmpp;
 pub mod exchange;
 pub mod http;
 pub mod mailersend;
 pub mod mailpro;
+pub mod parts;
 pub mod sandbox;
 pub mod session;
 pub mod settings;
+pub mod smpp;
 pub mod sms_for_ai;
 mod tls;
 
@@ -65,6 +68,10 @@ kinds! {
     Mailersend(mailersend),
     /// Mailpro (`www.mailpro.com`).
     Mailpro(mailpro),
+    /// A CMPP gateway (2.0, 2.1 or 3.0).
+    Cmpp(cmpp),
+    /// SMPP v3.4: a bind to a carrier or an aggregator.
+    Smpp(smpp),
 }
 
 impl ProviderConfig {
@@ -409,5 +416,56 @@ pub trait Provider: Send + Sync {
     async fn campaign(&self, campaign: &Campaign) -> Outcome {
         let _ = campaign;
         Outcome::Rejected { code: ErrorKind::NotSupported, why: "this provider has no campaigns".to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted(id: &str) -> SegmentOutcome {
+        SegmentOutcome::Accepted { vendor_id: id.to_owned() }
+    }
+
+    fn refused(why: &str) -> SegmentOutcome {
+        SegmentOutcome::Rejected { code: ErrorKind::ProviderRejected, why: why.to_owned() }
+    }
+
+    fn not_sent(why: &str) -> SegmentOutcome {
+        SegmentOutcome::NotSent { retry_after_ms: Some(7), why: why.to_owned() }
+    }
+
+    fn lost() -> SegmentOutcome {
+        SegmentOutcome::Unknown { why: "no answer".to_owned() }
+    }
+
+    #[test]
+    fn one_segment_is_the_message_itself() {
+        let taken = |vendor_id| Outcome::Accepted { vendor_id, status: State::Sent, segments: None, price: None };
+        assert_eq!(Outcome::of_segments(vec![accepted("a")]), taken(Some("a".to_owned())));
+        assert_eq!(Outcome::of_segments(vec![accepted("")]), taken(None));
+        assert_eq!(Outcome::of_segments(vec![lost()]), Outcome::Unknown { why: "no answer".to_owned() });
+    }
+
+    #[test]
+    fn a_message_of_which_no_segment_can_have_been_taken_was_not() {
+        let rejected = Outcome::Rejected { code: ErrorKind::ProviderRejected, why: "bad".to_owned() };
+        assert_eq!(Outcome::of_segments(vec![not_sent("cut"), refused("bad"), refused("worse")]), rejected);
+        let waits = Outcome::NotSent { retry_after_ms: Some(7), why: "cut".to_owned() };
+        assert_eq!(Outcome::of_segments(vec![not_sent("cut"), not_sent("later")]), waits);
+        assert!(matches!(Outcome::of_segments(Vec::new()), Outcome::NotSent { retry_after_ms: None, .. }));
+    }
+
+    #[test]
+    fn a_message_of_which_any_segment_may_have_been_taken_is_told_segment_by_segment() {
+        for segments in [
+            vec![accepted("a"), accepted("b")],
+            vec![accepted("a"), refused("bad")],
+            vec![not_sent("cut"), accepted("b")],
+            vec![lost(), not_sent("cut")],
+            vec![lost(), lost(), refused("bad")],
+        ] {
+            assert_eq!(Outcome::of_segments(segments.clone()), Outcome::Segments(segments));
+        }
     }
 }

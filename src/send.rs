@@ -14,20 +14,24 @@ mod bulk;
 pub mod campaign;
 pub mod contract;
 pub mod forward;
+mod hearing;
 mod inbound;
 mod look;
 mod prepare;
 mod queue;
 pub mod reconcile;
 pub mod route;
+mod segments;
 pub mod vendor;
 mod watching;
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::task::TaskTracker;
 
@@ -52,7 +56,7 @@ const REPLAY_WAIT: Duration = Duration::from_secs(35);
 /// How often a repeated call looks when the first one runs in another process.
 const REPLAY_POLL: Duration = Duration::from_millis(50);
 
-/// How long closing the ledger may take.
+/// How long closing the ledger may take, and taking leave of the carriers where no patience is left.
 const CLOSE_PATIENCE: Duration = Duration::from_millis(400);
 
 /// How often the ledger is searched for what a process that died left behind.
@@ -251,13 +255,30 @@ impl Engine {
         self.inner.tasks.wait().await;
     }
 
-    /// Stops: refuses what is new, waits up to `patience` for what is in flight, and closes the ledger. What did not
-    /// end in time is recorded as unknown; what is still queued waits for the next process.
+    /// Stops: refuses what is new, waits up to `patience` for what is in flight, takes leave of the carriers, and closes
+    /// the ledger. What did not end in time is recorded as unknown; what is still queued waits for the next process.
     pub async fn stop(&self, patience: Duration) {
         self.begin_stop();
+        let mut left = self.parts().clock.sleep(patience);
+        let is_idle = tokio::select! {
+            biased;
+            () = self.idle() => true,
+            () = &mut left => false,
+        };
+        if !is_idle {
+            tracing::warn!(in_flight = self.inner.tasks.len(), "stopping with sends in flight; their outcome is unknown");
+        }
+        // What is left of the patience, and a moment in any case.
+        let over = async {
+            self.parts().clock.sleep(CLOSE_PATIENCE).await;
+            if is_idle {
+                left.await;
+            }
+        };
         tokio::select! {
-            () = self.idle() => {}
-            () = self.parts().clock.sleep(patience) => tracing::warn!(in_flight = self.inner.tasks.len(), "stopping with sends in flight; their outcome is unknown"),
+            biased;
+            () = self.leave_carriers() => {}
+            () = over => tracing::warn!("stopping without taking leave of every provider"),
         }
         // Another process may hold the file. What is not written now, the next process recovers.
         let closed = tokio::select! {
@@ -266,6 +287,16 @@ impl Engine {
         };
         if let Err(error) = closed {
             tracing::error!(%error, "the ledger did not close cleanly");
+        }
+    }
+
+    /// Ends what the carriers keep open, all at the same time. A failure in one's code does not keep the others.
+    async fn leave_carriers(&self) {
+        let leave = self.parts().carriers.all().iter().map(|carrier| AssertUnwindSafe(carrier.provider.close()).catch_unwind());
+        for left in futures::future::join_all(leave).await {
+            if left.is_err() {
+                tracing::warn!("a provider's code failed while it was closed");
+            }
         }
     }
 

@@ -61,7 +61,7 @@ pub struct Draft {
     pub text: String,
     /// Digest of the text, for duplicates.
     pub digest: [u8; 16],
-    /// `GSM-7` or `UCS-2`.
+    /// Its alphabet, such as `GSM-7`.
     pub encoding: &'static str,
     /// Segments.
     pub segments: u32,
@@ -173,6 +173,21 @@ impl Target {
     }
 }
 
+/// One segment of a message whose segments went out as requests of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Its number, from 1.
+    pub number: u32,
+    /// Where it stands. `Rejected`: it was not taken; `Unknown`: its answer was lost.
+    pub state: State,
+    /// The provider's id of it, where the provider took it.
+    pub vendor_id: Option<String>,
+    /// When its state last changed.
+    pub at: Timestamp,
+    /// The provider's words or ours.
+    pub why: Option<String>,
+}
+
 /// How an attempt ended.
 #[derive(Clone, Debug)]
 pub struct Settlement {
@@ -186,6 +201,9 @@ pub struct Settlement {
     pub price_micros: Option<i64>,
     /// Segments charged, where the provider says so.
     pub segments: Option<u32>,
+    /// What became of each segment, where they went out as requests of their own; else nothing. Of a message that failed
+    /// because some were not taken, the others' share of what was held is charged.
+    pub parts: Vec<Segment>,
     /// Our code, for anything but success.
     pub code: Option<ErrorKind>,
     /// The provider's words or ours.
@@ -211,7 +229,7 @@ pub struct Record {
     pub from: Option<String>,
     /// The text, unless it was erased.
     pub text: Option<String>,
-    /// `GSM-7` or `UCS-2`.
+    /// Its alphabet, such as `GSM-7`.
     pub encoding: String,
     /// Segments.
     pub segments: u32,
@@ -239,6 +257,8 @@ pub struct Record {
     pub digest: [u8; 16],
     /// How many replies came to it.
     pub replies: u32,
+    /// Whether its segments went out as requests of their own ([`Store::segments`]).
+    pub is_parted: bool,
 }
 
 impl std::fmt::Debug for Record {
@@ -498,7 +518,8 @@ pub trait Store: Send + Sync {
     async fn settle(&self, id: &MessageId, settlement: Settlement) -> Result<Vec<Budget>>;
 
     /// Records what a provider says later. A report for an id that is not known yet is kept and applied when it is.
-    /// Without a recipient it speaks of every message with that id. Returns the messages whose state changed.
+    /// Without a recipient it speaks of every message with that id; and where the id is a segment's, of that segment.
+    /// Returns the messages whose state changed.
     async fn record_receipt(&self, report: Report, now: Timestamp) -> Result<Vec<MessageId>>;
 
     /// Turns the attempts of processes that died into unknown outcomes, and releases what they had queued. With
@@ -571,6 +592,9 @@ pub trait Store: Send + Sync {
 
     /// A message's states so far, oldest first.
     async fn history(&self, id: &MessageId) -> Result<Vec<Change>>;
+
+    /// A message's segments, where they went out as requests of their own; else nothing.
+    async fn segments(&self, id: &MessageId) -> Result<Vec<Segment>>;
 
     /// A bulk send of this principal.
     async fn batch(&self, principal: &str, id: &BatchId) -> Result<Option<BatchRecord>>;

@@ -57,7 +57,7 @@ impl Tools {
                 "Send an SMS",
                 "Send one SMS to a real phone. It costs money and cannot be taken back. Set idempotency_key so that a repeated call is sent at most \
                  once. With dry_run: true it only quotes: price, segments, whether it is allowed, and which characters make it dearer. On \
-                 outcome_unknown never send again.",
+                 outcome_unknown or partly_sent never send again.",
                 sends(),
             ),
             tool::<BulkArgs, BulkAnswer>(
@@ -84,7 +84,7 @@ impl Tools {
                 "get_status",
                 "Get status",
                 "Where a message or a bulk stands, with its history, after a fresh look at the provider. sent: taken by the provider; delivered: on \
-                 the phone; unknown: may have gone out, never send it again.",
+                 the phone; held: the provider holds it back; unknown: may have gone out, never send it again.",
                 reads(),
             ),
             tool::<OpenArgs, OpenAnswer>(

@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use tokio::sync::mpsc;
 
 use super::breaker::Resting;
 use super::contract::{BudgetLeft, Price, SendAnswer, Status};
@@ -15,7 +14,7 @@ use super::route::{Carrier, Way};
 use super::{Caller, Engine, REPLAY_POLL, REPLAY_WAIT, crash_point, locked};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::exchange::{Notice, Receipt};
+use crate::provider::exchange::Receipt;
 use crate::provider::{Outcome, Submission};
 use crate::sms::facts::Budget;
 use crate::sms::message::{MessageId, State};
@@ -47,12 +46,6 @@ pub(super) const SETTLE_WAIT_MS: u64 = 50;
 /// Most that one message is believed to cost, in millionths: a thousand million units.
 const MOST_MICROS: i64 = 1_000_000_000_000_000;
 
-/// What a provider told that is recorded together.
-const NOTICES_AT_ONCE: usize = 256;
-
-/// How long it gathers before that: receipts are in no hurry, and each durable step costs a sync.
-const NOTICE_GATHER: Duration = Duration::from_millis(20);
-
 /// How one message ended at the carriers that were asked.
 pub(super) struct Ended<'a> {
     /// The last carrier that was asked.
@@ -66,20 +59,13 @@ impl Engine {
     /// messages, in their order.
     pub(super) async fn at_carrier(&self, carrier: &Carrier, submissions: &[Submission]) -> Vec<Outcome> {
         crash_point("before-provider");
-        let timeout = self.parts().settings.timeout.duration();
-        let all = |outcome: Outcome| vec![outcome; submissions.len()];
         let send = async {
             match submissions {
                 [one] => vec![carrier.provider.send(one).await],
                 many => carrier.provider.send_many(many).await,
             }
         };
-        let mut outcomes = tokio::select! {
-            outcomes = AssertUnwindSafe(send).catch_unwind() => {
-                outcomes.unwrap_or_else(|_| all(Outcome::Unknown { why: "the provider's code failed".to_owned() }))
-            }
-            () = self.parts().clock.sleep(timeout) => all(Outcome::Unknown { why: format!("no answer within {} s", timeout.as_secs_f32()) }),
-        };
+        let mut outcomes = self.in_time(send, |unknown| vec![unknown; submissions.len()]).await;
         crash_point("after-provider");
         outcomes.resize(submissions.len(), Outcome::Unknown { why: "the provider's code said nothing about it".to_owned() });
         let now = self.parts().clock.now();
@@ -90,6 +76,19 @@ impl Engine {
             }
         }
         outcomes
+    }
+
+    /// What a provider answers within `[send] timeout`. Where it does not, or its code fails, nobody knows what became of it.
+    pub(super) async fn in_time<T>(&self, ask: impl Future<Output = T>, lost: impl FnOnce(Outcome) -> T) -> T {
+        let timeout = self.parts().settings.timeout.duration();
+        let why = tokio::select! {
+            answer = AssertUnwindSafe(ask).catch_unwind() => match answer {
+                Ok(answer) => return answer,
+                Err(_) => "the provider's code failed".to_owned(),
+            },
+            () = self.parts().clock.sleep(timeout) => format!("no answer within {} s", timeout.as_secs_f32()),
+        };
+        lost(Outcome::Unknown { why })
     }
 
     /// Hands one message to one carrier. Tries again only what was certainly not sent.
@@ -117,14 +116,17 @@ impl Engine {
     /// any but the first is asked, that is on disk.
     pub(super) async fn hand_over<'a>(&self, way: Way<'a>, submission: &Submission, mut before: Option<Ended<'a>>) -> Option<Ended<'a>> {
         for carrier in way.carriers {
+            let mut own = None;
             if before.is_some() {
                 let noted = self.parts().store.hand_on(&submission.id, carrier.name(), self.parts().clock.now()).await;
                 if let Err(error) = noted {
                     tracing::error!(message = %submission.id, %error, "another provider could not be asked");
                     return before;
                 }
+                // Each carrier counts segments its own way.
+                own = Some(Submission { segments: carrier.provider.form(&submission.text).segments, ..submission.clone() });
             }
-            let outcome = self.offer(carrier, submission).await;
+            let outcome = self.offer(carrier, own.as_ref().unwrap_or(submission)).await;
             let is_definite = matches!(outcome, Outcome::NotSent { .. }) || (way.after_rejected && matches!(outcome, Outcome::Rejected { .. }));
             before = Some(Ended { carrier, outcome });
             if !is_definite {
@@ -143,7 +145,7 @@ impl Engine {
             Outcome::Rejected { code, why } => return self.settlement(at, State::Rejected, code, why, false),
             Outcome::NotSent { why, .. } => return self.settlement(at, State::Rejected, ErrorKind::ProviderUnavailable, why, free_key),
             Outcome::Unknown { why } => return self.settlement(at, State::Unknown, ErrorKind::OutcomeUnknown, why, false),
-            Outcome::Segments(_) => return self.settlement(at, State::Unknown, ErrorKind::OutcomeUnknown, "segments".to_owned(), false),
+            Outcome::Segments(segments) => return self.settlement_of_segments(ended.carrier, segments),
         };
         let state = taken_as(status);
         let currency = self.guard().settings().currency;
@@ -155,6 +157,7 @@ impl Engine {
             vendor_id,
             price_micros: charged(price, currency),
             segments,
+            parts: Vec::new(),
             code: None,
             why: (state == State::Held).then(|| HELD.to_owned()),
             free_key: false,
@@ -174,7 +177,18 @@ impl Engine {
 
     pub(super) fn settlement(&self, at: Timestamp, state: State, code: ErrorKind, why: String, free_key: bool) -> Settlement {
         let why = Some(untrusted::escape(&why));
-        Settlement { at, state, vendor_id: None, price_micros: None, segments: None, code: Some(code), why, free_key, look_at: None }
+        Settlement {
+            at,
+            state,
+            vendor_id: None,
+            price_micros: None,
+            segments: None,
+            parts: Vec::new(),
+            code: Some(code),
+            why,
+            free_key,
+            look_at: None,
+        }
     }
 
     /// Posts a settlement, trying again while the ledger cannot be written: the outcome must not be lost.
@@ -261,7 +275,8 @@ impl Engine {
     /// The answer to a call whose key was used before: what the first call led to, once that is known.
     pub(super) async fn replay(&self, caller: &Caller, id: &MessageId) -> Result<SendAnswer> {
         let record = self.outcome_of(caller, id).await?;
-        if let Some(code) = record.code.filter(|_| matches!(record.state, State::Rejected | State::Unknown)) {
+        let is_error = |code: &ErrorKind| matches!(record.state, State::Rejected | State::Unknown) || *code == ErrorKind::PartlySent;
+        if let Some(code) = record.code.filter(is_error) {
             return Err(failure(code, id, record.why.as_deref()));
         }
         let payer = self.payer(caller, None)?;
@@ -308,35 +323,6 @@ impl Engine {
         }
     }
 
-    /// Records what a provider tells as it comes, until the engine stops, and thanks for what is durable.
-    pub(super) async fn run_notices(&self, provider: String, mut notices: mpsc::Receiver<Notice>) {
-        let Some(carrier) = self.parts().carriers.get(&provider) else { return };
-        let mut waiting = Vec::with_capacity(NOTICES_AT_ONCE);
-        loop {
-            let stopping = self.inner.stopping.notified();
-            if self.is_stopping() {
-                return;
-            }
-            tokio::select! {
-                count = notices.recv_many(&mut waiting, NOTICES_AT_ONCE) => if count == 0 { return },
-                () = stopping => return,
-            }
-            self.pause(NOTICE_GATHER).await;
-            while waiting.len() < NOTICES_AT_ONCE {
-                let Ok(more) = notices.try_recv() else { break };
-                waiting.push(more);
-            }
-            let recorded = waiting.drain(..).map(|notice| async move {
-                let taken = self.take_events(carrier, vec![notice.event.clone()]).await;
-                if let Err(error) = &taken {
-                    tracing::error!(%error, "what a provider told could not be recorded");
-                }
-                notice.recorded(taken.is_ok());
-            });
-            futures::future::join_all(recorded).await;
-        }
-    }
-
     /// Posts one report of the provider.
     pub(super) async fn record(&self, provider: &str, receipt: Receipt) {
         if let Err(error) = self.post_receipt(provider, receipt).await {
@@ -371,6 +357,7 @@ pub(super) const fn taken_as(status: State) -> State {
 pub(super) fn failure(code: ErrorKind, id: &MessageId, why: Option<&str>) -> Error {
     let message = match code {
         ErrorKind::OutcomeUnknown => format!("the answer for {id} was lost; it may have gone out"),
+        ErrorKind::PartlySent => format!("only some of the segments of {id} went out"),
         ErrorKind::ProviderUnavailable => format!("no provider took {id}"),
         ErrorKind::InsufficientBalance => format!("the provider's account has too little for {id}"),
         _ => format!("the provider refused {id}"),

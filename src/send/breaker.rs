@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::attempt::LONGEST_WAIT_MS;
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
-use crate::provider::Outcome;
+use crate::provider::{Outcome, SegmentOutcome};
 
 /// So many in a row make it rest.
 const MOST_FAILURES: u32 = 5;
@@ -97,10 +97,11 @@ impl Breaker {
                 (asked, why)
             }
             Outcome::Unknown { why } => (None, why),
-            Outcome::Accepted { .. } | Outcome::Rejected { .. } | Outcome::Segments(_) => {
-                *condition = Condition::default();
-                return false;
-            }
+            Outcome::Segments(segments) => match all_lost(segments) {
+                Some(why) => (None, why),
+                None => return condition.heal(),
+            },
+            Outcome::Accepted { .. } | Outcome::Rejected { .. } => return condition.heal(),
         };
         condition.failures += 1;
         let was_probe = condition.probe_until.take().is_some();
@@ -125,7 +126,23 @@ impl Breaker {
     }
 }
 
+/// Why a carrier said nothing about any segment of a message; nothing where it answered for one.
+fn all_lost(segments: &[SegmentOutcome]) -> Option<&String> {
+    let mut whys = segments.iter().map(|segment| match segment {
+        SegmentOutcome::Unknown { why } | SegmentOutcome::NotSent { why, .. } => Some(why),
+        SegmentOutcome::Accepted { .. } | SegmentOutcome::Rejected { .. } => None,
+    });
+    let first = whys.next()??;
+    whys.all(|why| why.is_some()).then_some(first)
+}
+
 impl Condition {
+    /// It is well again: nothing rests because of it.
+    fn heal(&mut self) -> bool {
+        *self = Self::default();
+        false
+    }
+
     fn resting(&self, now: Timestamp) -> Result<(), Resting> {
         let left = |until: Timestamp| until.as_millis().saturating_sub(now.as_millis());
         let resting = |wait_ms: u64| Err(Resting { wait_ms, why: self.why.clone() });
@@ -184,6 +201,26 @@ mod tests {
             breaker.note(&if n % 5 == 4 { refused } else { not_sent(None) }, Timestamp(1));
             assert!(breaker.admit(Timestamp(1)).is_ok(), "{n}");
         }
+    }
+
+    #[test]
+    fn a_message_of_which_every_segment_was_lost_is_a_failure_and_an_answer_for_one_is_none() {
+        let lost = || SegmentOutcome::Unknown { why: "lost".into() };
+        let answers =
+            [SegmentOutcome::Accepted { vendor_id: "a".into() }, SegmentOutcome::Rejected { code: ErrorKind::ProviderRejected, why: "no".into() }];
+        for answer in answers {
+            let breaker = Breaker::default();
+            for _ in 0..20 {
+                breaker.note(&Outcome::Segments(vec![lost(), answer.clone()]), Timestamp(0));
+            }
+            assert!(breaker.look(Timestamp(0)).is_ok(), "{answer:?}");
+        }
+        let breaker = Breaker::default();
+        let unsent = SegmentOutcome::NotSent { retry_after_ms: None, why: "cut".into() };
+        for _ in 0..MOST_FAILURES {
+            breaker.note(&Outcome::Segments(vec![lost(), unsent.clone()]), Timestamp(0));
+        }
+        assert_eq!(breaker.look(Timestamp(0)).unwrap_err().why, "lost");
     }
 
     #[test]

@@ -5,10 +5,7 @@
 //! list. It is the operator's: no tool reaches it.
 
 use std::collections::HashSet;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-
-use futures::FutureExt as _;
 
 use super::attempt::{Ended, rests};
 use super::bulk::recipients_refused;
@@ -177,13 +174,7 @@ impl Engine {
         let outcome = match carrier.breaker.admit(now) {
             Err(resting) => rests(carrier, resting),
             Ok(()) => {
-                let timeout = self.parts().settings.timeout.duration();
-                let outcome = tokio::select! {
-                    outcome = AssertUnwindSafe(carrier.provider.campaign(&campaign)).catch_unwind() => {
-                        outcome.unwrap_or_else(|_| Outcome::Unknown { why: "the provider's code failed".to_owned() })
-                    }
-                    () = self.parts().clock.sleep(timeout) => Outcome::Unknown { why: format!("no answer within {} s", timeout.as_secs_f32()) },
-                };
+                let outcome = self.in_time(carrier.provider.campaign(&campaign), |unknown| unknown).await;
                 carrier.breaker.note(&outcome, now);
                 outcome
             }

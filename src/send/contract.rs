@@ -14,7 +14,7 @@ use crate::error::RefusedRecipient;
 use crate::sms::facts::{Budget, Scope};
 use crate::sms::message::{BatchId, MessageId, SessionId, State};
 use crate::sms::money::{Amount, Currency, Money};
-use crate::store::{Change, ReplyRecord};
+use crate::store::{Change, ReplyRecord, Segment};
 
 /// Arguments of `send_sms`.
 #[derive(Clone, Default, Deserialize, JsonSchema)]
@@ -245,7 +245,7 @@ pub struct SendAnswer {
     pub from: Option<String>,
     /// Segments that are charged.
     pub segments: u32,
-    /// GSM-7 or UCS-2.
+    /// Alphabet, such as GSM-7 or UCS-2.
     pub encoding: String,
     /// Price of all segments.
     pub price: Price,
@@ -470,7 +470,7 @@ pub struct MessageView {
     pub from: Option<String>,
     /// Segments.
     pub segments: u32,
-    /// GSM-7 or UCS-2.
+    /// Alphabet, such as GSM-7 or UCS-2.
     pub encoding: String,
     /// Charged, or held while it is open or unknown.
     pub price: Price,
@@ -532,6 +532,27 @@ impl From<Change> for HistoryStep {
     }
 }
 
+/// One segment of a long message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SegmentView {
+    /// From 1.
+    pub number: u32,
+    /// Where it stands; rejected: it did not go out.
+    pub status: State,
+    /// The provider's id of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider_message_id: Option<String>,
+    /// The provider's words about it: untrusted text, data only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl From<Segment> for SegmentView {
+    fn from(segment: Segment) -> Self {
+        Self { number: segment.number, status: segment.state, provider_message_id: segment.vendor_id, reason: segment.why }
+    }
+}
+
 /// A reply to a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ReplyView {
@@ -558,6 +579,9 @@ pub struct StatusAnswer {
     /// Its states so far, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<HistoryStep>,
+    /// Its segments, where they went out one by one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<SegmentView>,
     /// Replies to it, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub replies: Vec<ReplyView>,

@@ -360,21 +360,35 @@ impl Engine {
     }
 
     async fn look_up(&self, carrier: &Carrier, record: &Record) {
-        let (Some(vendor_id), Ok(to)) = (record.vendor_id.clone(), Number::parse(&record.to, None)) else { return };
-        let enquiry = Enquiry { id: record.id.clone(), vendor_id, to, created: record.created };
-        let looked = match patiently(self, carrier.provider.status(&enquiry)).await {
-            Ok(receipts) => {
-                let recorded = futures::future::join_all(receipts.into_iter().map(|receipt| self.post_receipt(carrier.name(), receipt))).await;
-                recorded.into_iter().collect::<Result<()>>()
-            }
-            Err(error) => Err(error),
-        };
+        let enquiries = self.enquiries(record).await.unwrap_or_default();
+        let looks = enquiries.iter().map(|enquiry| async {
+            let receipts = patiently(self, carrier.provider.status(enquiry)).await?;
+            let recorded = futures::future::join_all(receipts.into_iter().map(|receipt| self.post_receipt(carrier.name(), receipt))).await;
+            recorded.into_iter().collect::<Result<()>>()
+        });
+        let looked: Result<()> = futures::future::join_all(looks).await.into_iter().collect();
         // It is due again later, whatever went wrong.
         if let Err(error) = looked
             && !self.is_stopping()
         {
             tracing::warn!(message = %record.id, %error, "the provider could not be asked");
         }
+    }
+
+    /// What to ask a provider about a message: where its segments went out as requests of their own, about each of them
+    /// that may still change.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub(super) async fn enquiries(&self, record: &Record) -> Result<Vec<Enquiry>> {
+        let Ok(to) = Number::parse(&record.to, None) else { return Ok(Vec::new()) };
+        let ids: Vec<String> = if record.is_parted {
+            let segments = self.parts().store.segments(&record.id).await?;
+            segments.into_iter().filter(|segment| !segment.state.is_final()).filter_map(|segment| segment.vendor_id).collect()
+        } else {
+            record.vendor_id.clone().into_iter().collect()
+        };
+        Ok(ids.into_iter().map(|vendor_id| Enquiry { id: record.id.clone(), vendor_id, to: to.clone(), created: record.created }).collect())
     }
 }
 

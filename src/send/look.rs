@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::contract::{
     BalanceAnswer, BalanceArgs, BudgetLeft, BudgetView, HistoryStep, ListAnswer, ListArgs, MessageView, OpenAnswer, OpenArgs, Price, ProviderBalance,
-    ReplyView, StatusAnswer, StatusArgs,
+    ReplyView, SegmentView, StatusAnswer, StatusArgs,
 };
 use super::prepare::invalid;
 use super::route::Carrier;
@@ -13,11 +13,9 @@ use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::Slice;
 use crate::provider::Balance;
-use crate::provider::exchange::Enquiry;
 use crate::sms::facts::Scope;
 use crate::sms::message::{BatchId, MessageId, State};
 use crate::sms::money::Amount;
-use crate::sms::number::Number;
 use crate::store::{Filter, NewHandle, Record};
 
 /// Messages on a page where the call names no limit.
@@ -116,6 +114,7 @@ impl Engine {
             return Ok(StatusAnswer {
                 message: None,
                 history: Vec::new(),
+                segments: Vec::new(),
                 replies: Vec::new(),
                 bulk: Some(bulk),
                 fresh: false,
@@ -131,6 +130,7 @@ impl Engine {
             record = store.message(&caller.principal, &id).await?.ok_or_else(missing)?;
         }
         let history = store.history(&id).await?;
+        let segments = if record.is_parted { store.segments(&id).await? } else { Vec::new() };
         let replies = if record.replies > 0 { store.replies(&id).await? } else { Vec::new() };
         let mut warnings = self.warnings([record.provider.as_str()]);
         if record.state == State::Held {
@@ -139,9 +139,13 @@ impl Engine {
         if record.state == State::Unknown {
             warnings.push("Nobody knows whether it went out: do NOT send it again. Its money stays reserved.".to_owned());
         }
+        if record.code == Some(ErrorKind::PartlySent) {
+            warnings.push("Only a part of it went out, and was charged: do NOT send the whole text again.".to_owned());
+        }
         Ok(StatusAnswer {
             message: Some(view(record)),
             history: history.into_iter().map(HistoryStep::from).collect(),
+            segments: segments.into_iter().map(SegmentView::from).collect(),
             replies: replies.into_iter().map(ReplyView::from).collect(),
             bulk: None,
             fresh,
@@ -152,28 +156,27 @@ impl Engine {
     /// Asks the provider about a message that is not final. Returns whether it answered.
     async fn look(&self, record: &Record) -> bool {
         let Some(carrier) = self.parts().carriers.get(&record.provider) else { return false };
-        let Some(vendor_id) = record.vendor_id.as_deref().filter(|_| !record.state.is_final()) else { return false };
-        if !carrier.provider.capabilities().status {
+        if record.state.is_final() || !carrier.provider.capabilities().status {
             return false;
         }
-        let Ok(to) = Number::parse(&record.to, None) else { return false };
-        let enquiry = Enquiry { id: record.id.clone(), vendor_id: vendor_id.to_owned(), to, created: record.created };
+        let enquiries = self.enquiries(record).await.unwrap_or_default();
         let asked = tokio::select! {
-            asked = carrier.provider.status(&enquiry) => asked,
+            asked = futures::future::join_all(enquiries.iter().map(|enquiry| carrier.provider.status(enquiry))) => asked,
             () = self.parts().clock.sleep(LOOK) => return false,
         };
-        match asked {
-            Ok(receipts) => {
-                for receipt in receipts {
-                    self.record(carrier.name(), receipt).await;
+        let mut answered = false;
+        for answer in asked {
+            match answer {
+                Ok(receipts) => {
+                    for receipt in receipts {
+                        self.record(carrier.name(), receipt).await;
+                    }
+                    answered = true;
                 }
-                true
-            }
-            Err(error) => {
-                tracing::warn!(message = %record.id, %error, "the provider could not be asked");
-                false
+                Err(error) => tracing::warn!(message = %record.id, %error, "the provider could not be asked"),
             }
         }
+        answered
     }
 
     /// A slice of the caller's session.

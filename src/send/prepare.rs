@@ -5,10 +5,11 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use super::contract::{BudgetLeft, DryRun, Gsm7Rewrite, Quote, Refusal, SendAnswer, SendArgs, Status, Ucs2Character};
-use super::route::Way;
+use super::route::{Carrier, Way};
 use super::{Caller, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::Ask;
+use crate::provider::Form;
 use crate::sms::message::MessageId;
 use crate::sms::money::{Amount, Money};
 use crate::sms::number::Number;
@@ -30,7 +31,6 @@ pub(super) struct Prepared {
     pub(super) to: Number,
     pub(super) draft: Draft,
     pub(super) price: Money,
-    pub(super) encoding: Encoding,
 }
 
 /// The error for an argument that is wrong by itself.
@@ -113,35 +113,41 @@ impl Engine {
 
     /// As [`Engine::draft`], for these carriers.
     pub(super) fn draft_on(&self, way: &Way<'_>, to: &Number, from: Option<&str>, message: String) -> Result<Prepared> {
-        let plan = text::plan(&message);
-        self.guard().check_length(plan.segments())?;
-        let segments = u32::try_from(plan.segments()).unwrap_or(u32::MAX);
-        let price = self.price(way, to, plan.segments())?;
-        let first = way.carriers.first();
+        let forms = forms(way, &message);
+        for (_, form) in &forms {
+            self.guard().check_length(usize::try_from(form.segments).unwrap_or(usize::MAX))?;
+        }
+        let price = self.price(&forms, to)?;
+        let first = forms.first().map(|(carrier, _)| *carrier);
+        let form = forms.first().map_or_else(|| default_form(&message), |(_, form)| *form);
         let draft = Draft {
             id: MessageId::new(self.parts().clock.now().as_millis(), self.random()?),
             to: to.e164().to_owned(),
             from: from.map(str::to_owned),
             digest: digest_of(&message),
             text: message,
-            encoding: plan.encoding.as_str(),
-            segments,
+            encoding: form.encoding,
+            segments: form.segments,
             hold_micros: price.micros,
             provider: first.map_or_else(String::new, |carrier| carrier.name().to_owned()),
             is_rated: first.is_some_and(|carrier| carrier.rate.is_limited()),
         };
-        Ok(Prepared { to: to.clone(), draft, price, encoding: plan.encoding })
+        Ok(Prepared { to: to.clone(), draft, price })
     }
 
-    /// What to reserve for a message on this way: the price of the dearest carrier that may be asked.
-    fn price(&self, way: &Way<'_>, to: &Number, segments: usize) -> Result<Money> {
-        let count = u32::try_from(segments).unwrap_or(u32::MAX);
+    /// What to reserve for a message that these carriers send in these forms: the price of the dearest of them.
+    fn price(&self, forms: &[(&Carrier, Form)], to: &Number) -> Result<Money> {
         let mut dearest: Option<Money> = None;
-        for carrier in &way.carriers {
-            let price = self.guard().price(to, segments, carrier.provider.price(to, count))?;
+        for (carrier, form) in forms {
+            let price = self.price_at(carrier, to, form.segments)?;
             dearest = Some(dearest.filter(|dearest| dearest.micros >= price.micros).unwrap_or(price));
         }
         dearest.ok_or_else(|| Error::new(ErrorKind::PriceUnknown, "no provider carries this message"))
+    }
+
+    /// What one carrier takes for so many segments, or what is reserved where it does not say.
+    pub(super) fn price_at(&self, carrier: &Carrier, to: &Number, segments: u32) -> Result<Money> {
+        self.guard().price(to, usize::try_from(segments).unwrap_or(usize::MAX), carrier.provider.price(to, segments))
     }
 
     pub(super) fn prepare(&self, args: &SendArgs) -> Result<Prepared> {
@@ -163,13 +169,16 @@ impl Engine {
         self.check_text(&args.message)?;
         let to = self.number(&args.to)?;
         let allowed = self.guard().check_destination(&to).and_then(|()| self.guard().check_sender(args.from.as_deref()));
-        let plan = text::plan(&args.message);
-        let segments = u32::try_from(plan.segments()).unwrap_or(u32::MAX);
         let way = self.parts().carriers.way(&to, args.from.as_deref(), &args.message);
-        let (price, provider) = match &way {
-            Ok(way) => (self.price(way, &to, plan.segments())?, way.carriers.first().map_or("", |carrier| carrier.name())),
-            Err(_) => (self.guard().price(&to, plan.segments(), None)?, ""),
+        let forms = way.as_ref().map(|way| forms(way, &args.message)).unwrap_or_default();
+        let (price, first, form) = match forms.first() {
+            Some((first, form)) => (self.price(&forms, &to)?, Some(*first), *form),
+            None => {
+                let form = default_form(&args.message);
+                (self.guard().price(&to, usize::try_from(form.segments).unwrap_or(usize::MAX), None)?, None, form)
+            }
         };
+        let provider = first.map_or("", Carrier::name);
         let payer = self.payer(caller, args.session.clone())?;
         let now = self.parts().clock.now();
         let (verdict, budgets) = match allowed.and_then(|()| self.draft(&to, args.from.as_deref(), args.message.clone())) {
@@ -195,8 +204,8 @@ impl Engine {
             status: Status::DryRun(DryRun::DryRun),
             to: to.e164().to_owned(),
             from: args.from.clone(),
-            segments,
-            encoding: plan.encoding.as_str().to_owned(),
+            segments: form.segments,
+            encoding: form.encoding.to_owned(),
             price: price.into(),
             provider: provider.to_owned(),
             provider_message_id: None,
@@ -208,14 +217,14 @@ impl Engine {
                 allowed: refusal.is_none(),
                 refusal,
                 ucs2_characters: ucs2_characters(&args.message),
-                gsm7_rewrite: self.rewrite(&args.message, price, segments),
+                gsm7_rewrite: self.rewrite(first, &args.message, price, form.segments),
             }),
         })
     }
 
-    fn rewrite(&self, message: &str, price: Money, segments: u32) -> Option<Gsm7Rewrite> {
+    fn rewrite(&self, carrier: Option<&Carrier>, message: &str, price: Money, segments: u32) -> Option<Gsm7Rewrite> {
         let cheaper = text::rewrite_gsm7(message)?;
-        let fewer = u32::try_from(text::plan(&cheaper).segments()).unwrap_or(u32::MAX);
+        let fewer = carrier.map_or_else(|| default_form(&cheaper), |carrier| carrier.provider.form(&cheaper)).segments;
         let each = price.micros / i64::from(segments.max(1));
         let saves = Amount(each.saturating_mul(i64::from(segments.saturating_sub(fewer))));
         Some(Gsm7Rewrite { message: cheaper, segments: fewer, saves: Money { micros: saves.0, ..price }.into() })
@@ -224,15 +233,28 @@ impl Engine {
     /// Things to know about a message that is sent: the sandbox, and a spelling that would be cheaper.
     pub(super) fn warnings_for(&self, prepared: &Prepared, provider: &str) -> Vec<String> {
         let mut warnings = self.warnings([provider]);
-        if prepared.encoding == Encoding::Ucs2 {
-            let shorter = text::rewrite_gsm7(&prepared.draft.text).map(|cheaper| text::plan(&cheaper).segments());
-            if let Some(fewer) = shorter.filter(|fewer| u32::try_from(*fewer).is_ok_and(|fewer| fewer < prepared.draft.segments)) {
+        if prepared.draft.encoding == Encoding::Ucs2.as_str() {
+            let carrier = self.parts().carriers.get(provider);
+            let form = |cheaper: String| carrier.map_or_else(|| default_form(&cheaper), |carrier| carrier.provider.form(&cheaper));
+            let shorter = text::rewrite_gsm7(&prepared.draft.text).map(|cheaper| form(cheaper).segments);
+            if let Some(fewer) = shorter.filter(|fewer| *fewer < prepared.draft.segments) {
                 let segments = prepared.draft.segments;
                 warnings.push(format!("Typographic characters made this {segments} segments instead of {fewer}; dry_run shows a plain spelling."));
             }
         }
         warnings
     }
+}
+
+/// How each carrier on a way sends this text.
+fn forms<'a>(way: &Way<'a>, message: &str) -> Vec<(&'a Carrier, Form)> {
+    way.carriers.iter().map(|carrier| (*carrier, carrier.provider.form(message))).collect()
+}
+
+/// How a text goes out where no carrier says otherwise.
+fn default_form(message: &str) -> Form {
+    let plan = text::plan(message);
+    Form { encoding: plan.encoding.as_str(), segments: u32::try_from(plan.segments()).unwrap_or(u32::MAX) }
 }
 
 fn ucs2_characters(message: &str) -> Vec<Ucs2Character> {

@@ -196,14 +196,14 @@ impl Engine {
     }
 
     /// A claimed message with its way, or why it cannot go: the operator may have changed lists and routes since.
-    fn on_its_way(&self, carrier: &Carrier, record: Record) -> Result<OnItsWay<'_>, Settlement> {
+    fn on_its_way(&self, carrier: &Carrier, record: Record) -> Result<OnItsWay<'_>, Box<Settlement>> {
         let (Ok(to), Some(text)) = (Number::parse(&record.to, None), record.text) else {
-            return Err(self.not_possible(ErrorKind::Internal, "its text or number is not in the ledger".to_owned()));
+            return Err(Box::new(self.not_possible(ErrorKind::Internal, "its text or number is not in the ledger".to_owned())));
         };
         let submission = Submission { id: record.id, to, from: record.from, text, segments: record.segments };
         let allowed = self.guard().check_destination(&submission.to).and_then(|()| self.guard().check_sender(submission.from.as_deref()));
         let way = allowed.and_then(|()| self.way_of(&submission));
-        let mut way = way.map_err(|refused| self.not_possible(refused.kind(), refused.message().to_owned()))?;
+        let mut way = way.map_err(|refused| Box::new(self.not_possible(refused.kind(), refused.message().to_owned())))?;
         // Its money was held for the carriers of that time: one that is dearer would take it over its limits.
         way.carriers.retain(|other| other.name() == carrier.name() || self.is_covered(other, &submission, record.held_micros));
         Ok(OnItsWay { batch: record.batch, submission, way })
@@ -211,9 +211,8 @@ impl Engine {
 
     /// Whether so much is what this carrier takes for a message, or more.
     fn is_covered(&self, carrier: &Carrier, submission: &Submission, held_micros: i64) -> bool {
-        let Submission { to, segments, .. } = submission;
-        let count = usize::try_from(*segments).unwrap_or(usize::MAX);
-        self.guard().price(to, count, carrier.provider.price(to, *segments)).is_ok_and(|price| price.micros <= held_micros)
+        let segments = carrier.provider.form(&submission.text).segments;
+        self.price_at(carrier, &submission.to, segments).is_ok_and(|price| price.micros <= held_micros)
     }
 
     /// A carrier's definite word, or the lack of one: posted, unless its route asks another carrier after a refusal.

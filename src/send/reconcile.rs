@@ -11,13 +11,13 @@ use super::attempt::{FIRST_LOOK_MS, charged, taken_as};
 use super::inbound::is_usable_id;
 use super::prepare::digest_of;
 use super::route::Carrier;
-use super::{Caller, Engine};
+use super::{Caller, Engine, segments};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{ListQuery, VendorMessage};
 use crate::sms::message::{MessageId, State};
 use crate::sms::number::Number;
-use crate::store::{Record, Settlement};
+use crate::store::{Record, Segment, Settlement};
 
 /// Most unknown messages that are looked at for one provider, oldest first.
 const AT_ONCE: u32 = 500;
@@ -37,6 +37,9 @@ const LAST_LOOK_MS: i64 = 3 * 24 * 3_600_000;
 
 /// How long a server waits before it looks for what is unknown, and between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(600);
+
+/// What is said of a message that the operator found was not sent.
+const NOT_SENT: &str = "the operator found that it was not sent";
 
 /// What looking for unknown messages found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -162,6 +165,7 @@ impl Engine {
             vendor_id: Some(message.vendor_id),
             price_micros: charged(message.price, currency),
             segments: None,
+            parts: Vec::new(),
             code: None,
             why: Some("the provider has it on record".to_owned()),
             free_key: false,
@@ -188,18 +192,31 @@ impl Engine {
                 vendor_id: None,
                 price_micros: None,
                 segments: None,
+                parts: Vec::new(),
                 code: None,
                 why: Some("the operator found that it was sent".to_owned()),
                 free_key: false,
                 look_at: None,
             }
+        } else if record.is_parted {
+            segments::settlement(self.without_the_lost(id).await?, at, false)
         } else {
-            self.settlement(at, State::Rejected, ErrorKind::ProviderUnavailable, "the operator found that it was not sent".to_owned(), true)
+            self.settlement(at, State::Rejected, ErrorKind::ProviderUnavailable, NOT_SENT.to_owned(), true)
         };
         self.settle(id, &settlement).await?;
         // A receipt, or somebody else's word, may have been faster.
         let now = self.parts().store.message(&caller.principal, id).await?;
         Ok(now.map_or(settlement.state, |record| record.state))
+    }
+
+    /// The segments of a message, where the operator found that those with lost answers were not sent. The others were.
+    async fn without_the_lost(&self, id: &MessageId) -> Result<Vec<Segment>> {
+        let mut segments = self.parts().store.segments(id).await?;
+        for lost in segments.iter_mut().filter(|segment| segment.state == State::Unknown) {
+            lost.state = State::Rejected;
+            lost.why = Some(NOT_SENT.to_owned());
+        }
+        Ok(segments)
     }
 }
 

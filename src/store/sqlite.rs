@@ -13,6 +13,7 @@ mod rate;
 mod receive;
 mod reply;
 mod reserve;
+mod segment;
 mod settle;
 mod writer;
 
@@ -26,7 +27,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{
     BatchRecord, Change, Claim, Claimed, Decide, Filter, Forward, Intent, LookClaim, NewHandle, NewReply, OptOut, Payer, Record, Recorded, Recovered,
-    ReplyRecord, Report, Reservation, Settlement, Store, Target,
+    ReplyRecord, Report, Reservation, Segment, Settlement, Store, Target,
 };
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -39,7 +40,8 @@ use writer::{Writer, unavailable};
 const APPLICATION_ID: i32 = 0x736d_736d;
 
 /// Every migration, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001_ledger.sql"), include_str!("migrations/0002_providers.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("migrations/0001_ledger.sql"), include_str!("migrations/0002_providers.sql"), include_str!("migrations/0003_segments.sql")];
 
 /// How long a write waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -243,6 +245,11 @@ impl Store for SqliteStore {
     async fn history(&self, id: &MessageId) -> Result<Vec<Change>> {
         let id = id.clone();
         self.read(move |db| query::history(db, &id)).await
+    }
+
+    async fn segments(&self, id: &MessageId) -> Result<Vec<Segment>> {
+        let id = id.clone();
+        self.read(move |db| segment::segments(db, &id)).await
     }
 
     async fn batch(&self, principal: &str, id: &BatchId) -> Result<Option<BatchRecord>> {

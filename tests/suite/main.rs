@@ -3,6 +3,8 @@
 #![allow(missing_docs)]
 
 mod arrows;
+mod carrier;
+mod carriers;
 mod cli;
 mod contract;
 mod documents;
@@ -19,6 +21,7 @@ mod protocol;
 mod resources;
 mod routes;
 mod secrets;
+mod segments;
 mod settings;
 mod support;
 mod toolsnap;

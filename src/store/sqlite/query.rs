@@ -15,7 +15,7 @@ const BUDGETS: i64 = 100;
 
 /// The columns that [`record_from`] reads.
 pub(super) const COLUMNS: &str = "id, seq, (SELECT b.id FROM batch b WHERE b.seq = message.batch), recipient, sender, text, encoding, segments, state, provider, \
-     vendor_id, created_ms, changed_ms, held_micros, price_micros, currency, code, why, digest, (SELECT count(*) FROM reply r WHERE r.message = message.seq)";
+     vendor_id, created_ms, changed_ms, held_micros, price_micros, currency, code, why, digest, (SELECT count(*) FROM reply r WHERE r.message = message.seq), parted";
 
 pub(super) fn record_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
     let code: Option<String> = row.get(16)?;
@@ -40,6 +40,7 @@ pub(super) fn record_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
         why: row.get(17)?,
         digest: row.get(18)?,
         replies: row.get(19)?,
+        is_parted: row.get(20)?,
     })
 }
 

@@ -105,7 +105,7 @@ fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32) -> JobResult<Vec<
 /// message too: its person may have opted out, its bulk may have been canceled.
 pub(super) fn unclaim(db: &Connection, owner: i64, ids: &[MessageId]) -> JobResult<()> {
     let mut find = db.prepare_cached(&format!(
-        "SELECT {OPEN_COLUMNS}, history, batch, (SELECT max(o.at_ms, message.changed_ms) FROM opt_out o WHERE o.number = message.recipient)
+        "SELECT {OPEN_COLUMNS}, history, batch, (SELECT max(o.at_ms, message.changed_ms) FROM opt_out o WHERE o.number = message.recipient) AS opted_out_ms
          FROM message WHERE id = ?1 AND state = 2 AND owner = ?2"
     ))?;
     let mut canceled = db.prepare_cached("SELECT max(changed_ms) FROM message WHERE batch = ?1 AND state = 8")?;
@@ -116,7 +116,7 @@ pub(super) fn unclaim(db: &Connection, owner: i64, ids: &[MessageId]) -> JobResu
     )?;
     for id in ids {
         let found: Option<(Open, String, Option<i64>, Option<i64>)> = find
-            .query_row(params![id.as_str(), owner], |row| Ok((open_from(row)?, row.get("history")?, row.get("batch")?, row.get(11)?)))
+            .query_row(params![id.as_str(), owner], |row| Ok((open_from(row)?, row.get("history")?, row.get("batch")?, row.get("opted_out_ms")?)))
             .optional()?;
         let Some((mut open, history, batch, opted_out_ms)) = found else { continue };
         let Some((before, changed_ms)) = without_claim(&history) else { continue };

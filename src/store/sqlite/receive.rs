@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::query::{COLUMNS, record_from};
 use super::rate;
+use super::segment;
 use super::settle::{ATTEMPTING, OPEN_COLUMNS, Open, Step, apply, open_from};
 use super::writer::JobResult;
 use crate::clock::Timestamp;
@@ -24,16 +25,17 @@ const LAST_LOOK_MS: i64 = 3 * 24 * 3_600_000;
 /// See [`crate::store::Store::record_receipt`].
 pub(super) fn record_receipt(db: &Connection, report: &Report, now: Timestamp) -> JobResult<Vec<MessageId>> {
     let mut statement = db.prepare_cached(&format!(
-        "SELECT {OPEN_COLUMNS}, id FROM message WHERE vendor_id = ?1 AND provider = ?2 AND (?3 IS NULL OR recipient = ?3) ORDER BY seq"
+        "SELECT {OPEN_COLUMNS}, id FROM message WHERE vendor_id = ?1 AND provider = ?2 AND NOT parted AND (?3 IS NULL OR recipient = ?3) ORDER BY seq"
     ))?;
     let rows =
         statement.query_map(params![report.vendor_id, report.provider, report.to], |row| Ok((open_from(row)?, row.get::<_, String>("id")?)))?;
     let found: Vec<(Open, String)> = rows.collect::<rusqlite::Result<_>>()?;
-    if found.is_empty() || (report.to.is_none() && others_to_come(db, report)?) {
+    let of_segments = segment::record(db, report)?;
+    if (found.is_empty() && of_segments.is_none()) || (report.to.is_none() && others_to_come(db, report)?) {
         keep_early(db, report, now)?;
     }
     let asked = Step { price_micros: report.price_micros, ..Step::new(report.state, report.at, report.why.as_deref()) };
-    let mut changed = Vec::new();
+    let mut changed = of_segments.unwrap_or_default();
     for (mut open, id) in found {
         if apply(db, &mut open, &asked)? {
             changed.push(MessageId::from_text(id));
@@ -72,16 +74,26 @@ fn keep_early(db: &Connection, report: &Report, now: Timestamp) -> JobResult<()>
 }
 
 /// A receipt that came before its message's id was known.
-struct Early {
-    state: State,
-    at: Timestamp,
-    why: Option<String>,
+pub(super) struct Early {
+    pub(super) state: State,
+    pub(super) at: Timestamp,
+    pub(super) why: Option<String>,
     price_micros: Option<i64>,
 }
 
-/// Applies the receipts that came before this message's id was known, in the order of states. Those that speak of all
-/// messages of a request stay until its last message had them. Returns whether there were any.
+/// Applies the receipts that came before this message's id was known. Returns whether there were any.
 pub(super) fn apply_early(db: &Connection, open: &mut Open, vendor_id: &str) -> JobResult<bool> {
+    let found = take_early(db, open, vendor_id)?;
+    for early in &found {
+        let asked = Step { price_micros: early.price_micros, ..Step::new(early.state, early.at, early.why.as_deref()) };
+        apply(db, open, &asked)?;
+    }
+    Ok(!found.is_empty())
+}
+
+/// Takes the receipts that came before an id of this message was known, in the order of states. Those that speak of all
+/// messages of a request stay until its last message had them.
+pub(super) fn take_early(db: &Connection, open: &Open, vendor_id: &str) -> JobResult<Vec<Early>> {
     let whom = params![vendor_id, open.provider, open.recipient];
     let mut statement = db.prepare_cached(
         "SELECT state, at_ms, why, price_micros FROM early_receipt WHERE vendor_id = ?1 AND provider = ?2 AND recipient IN ('', ?3) ORDER BY state",
@@ -96,18 +108,14 @@ pub(super) fn apply_early(db: &Connection, open: &mut Open, vendor_id: &str) -> 
     })?;
     let found: Vec<Early> = rows.collect::<rusqlite::Result<_>>()?;
     if found.is_empty() {
-        return Ok(false);
+        return Ok(found);
     }
     db.prepare_cached(&format!(
         "DELETE FROM early_receipt WHERE vendor_id = ?1 AND provider = ?2
          AND (recipient = ?3 OR (recipient = '' AND NOT EXISTS (SELECT 1 FROM message WHERE {ATTEMPTING} AND request = ?4)))",
     ))?
     .execute(params![vendor_id, open.provider, open.recipient, open.request])?;
-    for early in found {
-        let asked = Step { price_micros: early.price_micros, ..Step::new(early.state, early.at, early.why.as_deref()) };
-        apply(db, open, &asked)?;
-    }
-    Ok(true)
+    Ok(found)
 }
 
 /// See [`crate::store::Store::hint`].
@@ -159,8 +167,11 @@ fn knows_vendor_id(db: &Connection, provider: &str, vendor_id: &str) -> JobResul
 
 /// See [`crate::store::Store::has_vendor_id`].
 pub(super) fn has_vendor_id(db: &Connection, provider: &str, vendor_id: &str, to: &str) -> rusqlite::Result<bool> {
-    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM message WHERE vendor_id = ?1 AND provider = ?2 AND recipient = ?3)")?
-        .query_row([vendor_id, provider, to], |row| row.get(0))
+    db.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM message WHERE vendor_id = ?1 AND provider = ?2 AND recipient = ?3)
+             OR EXISTS (SELECT 1 FROM segment s JOIN message m ON m.seq = s.message WHERE s.vendor_id = ?1 AND s.provider = ?2 AND m.recipient = ?3)",
+    )?
+    .query_row([vendor_id, provider, to], |row| row.get(0))
 }
 
 /// Which messages are due to be looked up: an id is needed to ask by.

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::instance::Registered;
 use super::reserve::{BUDGET_COLUMNS, budget_from, step};
 use super::writer::JobResult;
-use super::{outbox, receive};
+use super::{outbox, receive, segment};
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
 use crate::sms::facts::Budget;
@@ -27,10 +27,12 @@ pub(super) struct Open {
     pub(super) request: Option<i64>,
     pub(super) provider: String,
     pub(super) recipient: String,
+    /// Whether its segments went out as requests of their own.
+    pub(super) is_parted: bool,
 }
 
 /// The columns that [`open_from`] reads.
-pub(super) const OPEN_COLUMNS: &str = "seq, state, held_micros, price_micros, budgets, forward, request, provider, recipient";
+pub(super) const OPEN_COLUMNS: &str = "seq, state, held_micros, price_micros, budgets, forward, request, provider, recipient, parted";
 
 pub(super) fn open_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Open> {
     Ok(Open {
@@ -43,6 +45,7 @@ pub(super) fn open_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Open> {
         request: row.get(6)?,
         provider: row.get(7)?,
         recipient: row.get(8)?,
+        is_parted: row.get(9)?,
     })
 }
 
@@ -197,24 +200,37 @@ pub(super) fn apply(db: &Connection, open: &mut Open, asked: &Step<'_>) -> JobRe
 pub(super) fn settle(db: &Connection, id: &MessageId, settlement: &Settlement) -> JobResult<Vec<Budget>> {
     let found = db.prepare_cached(&format!("SELECT {OPEN_COLUMNS} FROM message WHERE id = ?1"))?.query_row([id.as_str()], open_from).optional()?;
     let Some(mut open) = found else { return Ok(Vec::new()) };
+    let is_part = settlement.state == State::Failed && settlement.price_micros.is_none();
+    let share = if is_part { segment::share(&settlement.parts, open.held_micros) } else { None };
     let asked = Step {
         code: settlement.code,
-        price_micros: settlement.price_micros,
+        price_micros: settlement.price_micros.or(share),
         vendor_id: settlement.vendor_id.as_deref(),
         segments: settlement.segments,
         look_at: settlement.look_at,
         ..Step::new(settlement.state, settlement.at, settlement.why.as_deref())
     };
-    let Some(budgets) = advance_and_post(db, &mut open, &asked)? else {
+    let moved = advance_and_post(db, &mut open, &asked)?;
+    match moved {
         // A report was faster than the answer; only the answer may name the price.
-        correct(db, &mut open, settlement.price_micros)?;
-        return post(db, &open, Posting::Keep);
-    };
-    if settlement.free_key {
-        db.prepare_cached("DELETE FROM idempotency WHERE target = ?1")?.execute([id.as_str()])?;
+        None => correct(db, &mut open, settlement.price_micros)?,
+        Some(_) if settlement.free_key => {
+            db.prepare_cached("DELETE FROM idempotency WHERE target = ?1")?.execute([id.as_str()])?;
+        }
+        Some(_) => {}
     }
-    let Some(vendor_id) = &settlement.vendor_id else { return Ok(budgets) };
-    if receive::apply_early(db, &mut open, vendor_id)? { post(db, &open, Posting::Keep) } else { Ok(budgets) }
+    let moved_on = if !settlement.parts.is_empty() {
+        segment::write(db, &open, &settlement.parts)?;
+        segment::apply_early(db, &mut open, &settlement.parts)?
+    } else if let (Some(vendor_id), Some(_), false) = (&settlement.vendor_id, &moved, open.is_parted) {
+        receive::apply_early(db, &mut open, vendor_id)?
+    } else {
+        false
+    };
+    match moved {
+        Some(budgets) if !moved_on => Ok(budgets),
+        _ => post(db, &open, Posting::Keep),
+    }
 }
 
 /// Turns the attempts that `sql` selects into unknown outcomes.

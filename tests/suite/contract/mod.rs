@@ -4,3 +4,4 @@ mod provider;
 mod store;
 mod store_later;
 mod store_queue;
+mod store_segments;

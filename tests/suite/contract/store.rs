@@ -108,7 +108,18 @@ pub(super) fn by_budget() -> Decide {
 pub(super) fn ended(state: State, price: Option<i64>) -> Settlement {
     let code = (!matches!(state, State::Sent)).then_some(ErrorKind::ProviderRejected);
     let vendor_id = matches!(state, State::Sent).then(|| "v-1".to_owned());
-    Settlement { at: NOW.plus_ms(5), state, vendor_id, price_micros: price, segments: None, code, why: None, free_key: false, look_at: None }
+    Settlement {
+        at: NOW.plus_ms(5),
+        state,
+        vendor_id,
+        price_micros: price,
+        segments: None,
+        parts: Vec::new(),
+        code,
+        why: None,
+        free_key: false,
+        look_at: None,
+    }
 }
 
 pub(super) fn claim(limit: u32) -> Claim {

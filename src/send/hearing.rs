@@ -1,0 +1,78 @@
+//! Hearing what carriers tell over the connections that they keep: receipts, people's replies, opt-outs.
+//!
+//! Everything goes through the same door as a webhook ([`Engine::take_events`]), and the carrier is thanked only once it
+//! is durable; what cannot be recorded is asked for again. Up to a thousand are under way at a time. Nothing is gathered
+//! on purpose: one that comes alone is recorded at once, and while the ledger syncs, those that come meanwhile wait
+//! together for its next sync. What one person says is taken in the order in which it came.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use tokio::sync::{Mutex, mpsc};
+
+use super::Engine;
+use super::route::Carrier;
+use crate::provider::exchange::{Event, Notice};
+
+/// Most that is being recorded at a time. More waits at the carrier.
+const AT_ONCE: usize = 1_000;
+
+/// People are told apart by this many lanes; in each, one is heard after the other.
+const LANES: usize = 64;
+
+impl Engine {
+    /// Records what a provider tells as it comes, until the engine stops. What is not recorded by then is dropped, which
+    /// asks the carrier to tell it again.
+    pub(super) async fn run_notices(&self, provider: String, mut notices: mpsc::Receiver<Notice>) {
+        let Some(carrier) = self.parts().carriers.get(&provider) else { return };
+        let lanes: Vec<Mutex<()>> = (0..LANES).map(|_| Mutex::default()).collect();
+        let mut under_way = FuturesUnordered::new();
+        let stopping = self.inner.stopping.notified();
+        tokio::pin!(stopping);
+        // From now on a stop is noticed, also one that begins before the first wait.
+        stopping.as_mut().enable();
+        while !self.is_stopping() {
+            tokio::select! {
+                Some(()) = under_way.next(), if !under_way.is_empty() => {}
+                told = notices.recv(), if under_way.len() < AT_ONCE => match told {
+                    Some(notice) => under_way.push(self.hear(carrier, &lanes, notice)),
+                    None => break,
+                },
+                () = &mut stopping => break,
+            }
+        }
+        drop(notices);
+        while under_way.next().await.is_some() {}
+    }
+
+    /// Records one thing that a provider told, and thanks for it.
+    async fn hear(&self, carrier: &Carrier, lanes: &[Mutex<()>], notice: Notice) {
+        let lane = person(&notice.event).and_then(|person| lanes.get(lane_of(person)));
+        let _turn = match lane {
+            Some(lane) => Some(lane.lock().await),
+            None => None,
+        };
+        let taken = self.take_events(carrier, vec![notice.event.clone()]).await;
+        if let Err(error) = &taken {
+            tracing::error!(provider = carrier.name(), %error, "what a provider told could not be recorded; it is asked to tell it again");
+        }
+        notice.recorded(taken.is_ok());
+    }
+}
+
+/// Whose words an event carries. Receipts may come in any order.
+fn person(event: &Event) -> Option<&str> {
+    match event {
+        Event::Reply(reply) => Some(&reply.from),
+        Event::OptOut { number, .. } => Some(number),
+        Event::Receipt(_) | Event::Hint { .. } => None,
+    }
+}
+
+fn lane_of(person: &str) -> usize {
+    // The same number with its "+" and without is the same person.
+    let mut hasher = DefaultHasher::new();
+    person.trim_start_matches('+').hash(&mut hasher);
+    usize::try_from(hasher.finish() % (LANES as u64)).unwrap_or(0)
+}

@@ -1,0 +1,242 @@
+//! What every ledger must do with messages whose segments went out as requests of their own.
+
+use sms_mcp::clock::Timestamp;
+use sms_mcp::error::ErrorKind;
+use sms_mcp::sms::facts::Scope;
+use sms_mcp::sms::message::State;
+use sms_mcp::store::sqlite::SqliteStore;
+use sms_mcp::store::{Claim, Idempotency, Intent, LookClaim, Report, Reservation, Segment, Settlement, Store, Target};
+
+use super::store::{HOLD, NOW, budget, by_budget, claim, draft, ended, intent, places, state_of, take};
+
+fn part(number: u32, state: State) -> Segment {
+    let vendor_id = (state == State::Sent).then(|| format!("s-{number}"));
+    Segment { number, state, vendor_id, at: NOW.plus_ms(5), why: (state == State::Rejected).then(|| "full".to_owned()) }
+}
+
+/// A settlement of segments in these states, in order.
+fn parted(states: &[State]) -> Settlement {
+    let parts: Vec<Segment> = (1..).zip(states).map(|(number, state)| part(number, *state)).collect();
+    let (state, code) = if states.contains(&State::Unknown) {
+        (State::Unknown, Some(ErrorKind::OutcomeUnknown))
+    } else if states.contains(&State::Rejected) {
+        (State::Failed, Some(ErrorKind::PartlySent))
+    } else {
+        (State::Sent, None)
+    };
+    let vendor_id = parts.iter().find_map(|part| part.vendor_id.clone());
+    Settlement { parts, vendor_id, code, ..ended(state, None) }
+}
+
+fn about(vendor_id: &str, state: State) -> Report {
+    let (provider, vendor_id) = ("sandbox".into(), vendor_id.into());
+    Report { provider, vendor_id, to: None, state, at: NOW.plus_ms(9), why: (state == State::Failed).then(|| "off".into()), price_micros: None }
+}
+
+async fn states(store: &dyn Store, n: u32) -> Vec<State> {
+    store.segments(&draft(n).id).await.unwrap().into_iter().map(|segment| segment.state).collect()
+}
+
+/// Held and spent of the day.
+async fn money(store: &dyn Store) -> (i64, i64) {
+    let day = budget(store, Scope::Day).await;
+    (day.held_micros, day.spent_micros)
+}
+
+#[tokio::test]
+async fn each_outcome_of_segments_has_its_state_and_its_money() {
+    use State::{Failed, Rejected, Sent, Unknown};
+    let table: [(&[State], State, (i64, i64)); 5] = [
+        (&[Sent, Sent], Sent, (0, HOLD)),
+        (&[Sent, Sent, Rejected], Failed, (0, 67)),
+        (&[Rejected, Sent], Failed, (0, 50)),
+        (&[Sent, Unknown, Sent], Unknown, (HOLD, 0)),
+        (&[Unknown, Rejected], Unknown, (HOLD, 0)),
+    ];
+    for (outcome, state, expected) in table {
+        for place in places() {
+            let store = place.open();
+            take(&*store, intent(vec![draft(1)])).await;
+            let budgets = store.settle(&draft(1).id, parted(outcome)).await.unwrap();
+            assert!(budgets.iter().all(|budget| (budget.held_micros, budget.spent_micros) == expected), "{outcome:?}: {budgets:?}");
+            assert_eq!(money(&*store).await, expected, "{outcome:?}");
+            let record = store.message("alice", &draft(1).id).await.unwrap().unwrap();
+            assert_eq!((record.state, record.held_micros, record.is_parted), (state, expected.0, true), "{outcome:?}");
+            assert_eq!(states(&*store, 1).await, outcome);
+            store.close().await.unwrap();
+            let found = place.open().segments(&draft(1).id).await.unwrap();
+            assert_eq!(found, parted(outcome).parts, "also for the next process");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_moves_when_its_segments_do_in_whatever_order_they_are_reported() {
+    use State::{Delivered, Expired, Failed, Sent, Unknown};
+    type Case = (&'static [State], &'static [(u32, State)], State, usize);
+    let table: [Case; 7] = [
+        (&[Sent, Sent], &[(1, Delivered)], Sent, 0),
+        (&[Sent, Sent], &[(2, Delivered), (1, Delivered)], Delivered, 1),
+        (&[Sent, Sent], &[(2, Delivered), (2, Delivered), (2, Failed), (1, Sent)], Sent, 0),
+        (&[Sent, Sent, Sent], &[(3, Failed), (1, Delivered), (2, Expired)], Failed, 1),
+        (&[Sent, Sent], &[(1, Expired), (2, Delivered)], Expired, 1),
+        (&[Sent, Unknown], &[(1, Delivered)], Unknown, 0),
+        (&[Sent, Unknown], &[(1, Failed)], Failed, 1),
+    ];
+    for (outcome, reports, expected, moves) in table {
+        for early in [false, true] {
+            for place in places() {
+                let store = place.open();
+                take(&*store, intent(vec![draft(1)])).await;
+                let mut changed = 0;
+                if !early {
+                    store.settle(&draft(1).id, parted(outcome)).await.unwrap();
+                }
+                for (number, state) in reports {
+                    changed += store.record_receipt(about(&format!("s-{number}"), *state), NOW).await.unwrap().len();
+                }
+                if early {
+                    assert_eq!(changed, 0);
+                    store.settle(&draft(1).id, parted(outcome)).await.unwrap();
+                } else {
+                    assert_eq!(changed, moves, "{outcome:?} {reports:?}");
+                }
+                // Early ones are applied in the order of states, so that the same segment's later failure may lose.
+                assert_eq!(state_of(&*store, &draft(1).id).await, expected, "{outcome:?} {reports:?} early: {early}");
+                for (number, state) in reports {
+                    assert!(store.record_receipt(about(&format!("s-{number}"), *state), NOW).await.unwrap().is_empty(), "again");
+                }
+                let held = if expected == Unknown { HOLD } else { 0 };
+                assert_eq!(money(&*store).await, (held, HOLD - held), "{outcome:?} {reports:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_became_of_the_rest_of_a_partly_sent_message_is_kept_and_changes_neither_state_nor_money() {
+    for place in places() {
+        let store = place.open();
+        take(&*store, intent(vec![draft(1)])).await;
+        store.settle(&draft(1).id, parted(&[State::Sent, State::Rejected, State::Sent])).await.unwrap();
+        assert!(store.record_receipt(about("s-1", State::Delivered), NOW).await.unwrap().is_empty());
+        assert!(store.record_receipt(about("s-3", State::Failed), NOW).await.unwrap().is_empty());
+        assert_eq!(states(&*store, 1).await, [State::Delivered, State::Rejected, State::Failed]);
+        let record = store.message("alice", &draft(1).id).await.unwrap().unwrap();
+        assert_eq!((record.state, record.code, record.vendor_id.as_deref()), (State::Failed, Some(ErrorKind::PartlySent), Some("s-1")));
+        assert_eq!(money(&*store).await, (0, 67));
+        let reason = store.segments(&draft(1).id).await.unwrap().into_iter().map(|segment| segment.why).collect::<Vec<_>>();
+        assert_eq!(reason, [None, Some("full".into()), Some("off".into())]);
+    }
+}
+
+#[tokio::test]
+async fn a_failure_names_its_segment() {
+    for place in places() {
+        let store = place.open();
+        take(&*store, intent(vec![draft(1)])).await;
+        store.settle(&draft(1).id, parted(&[State::Sent, State::Sent, State::Sent])).await.unwrap();
+        store.record_receipt(about("s-2", State::Failed), NOW).await.unwrap();
+        let last = store.history(&draft(1).id).await.unwrap().pop().unwrap();
+        assert_eq!((last.state, last.why.as_deref()), (State::Failed, Some("segment 2 of 3: off")));
+    }
+}
+
+#[tokio::test]
+async fn segments_with_the_same_ids_are_told_apart_by_their_recipients() {
+    for place in places() {
+        let store = place.open();
+        for n in [1, 2] {
+            take(&*store, intent(vec![draft(n)])).await;
+            store.settle(&draft(n).id, parted(&[State::Sent, State::Sent])).await.unwrap();
+        }
+        for id in ["s-1", "s-2"] {
+            let report = Report { to: Some(draft(2).to), ..about(id, State::Delivered) };
+            store.record_receipt(report, NOW).await.unwrap();
+        }
+        assert_eq!((state_of(&*store, &draft(1).id).await, state_of(&*store, &draft(2).id).await), (State::Sent, State::Delivered));
+        let stranger = Report { provider: "other".into(), ..about("s-1", State::Failed) };
+        assert!(store.record_receipt(stranger, NOW).await.unwrap().is_empty(), "another provider's id");
+        assert_eq!(state_of(&*store, &draft(1).id).await, State::Sent);
+    }
+}
+
+#[tokio::test]
+async fn the_answer_of_an_attempt_that_was_given_up_still_names_its_segments() {
+    for place in places() {
+        let store = place.open();
+        take(&*store, intent(vec![draft(1)])).await;
+        store.recover(NOW.plus_ms(10), Some(NOW.plus_ms(10))).await.unwrap();
+        assert_eq!(state_of(&*store, &draft(1).id).await, State::Unknown);
+        store.settle(&draft(1).id, parted(&[State::Sent, State::Unknown])).await.unwrap();
+        assert_eq!(states(&*store, 1).await, [State::Sent, State::Unknown]);
+        assert_eq!(money(&*store).await, (HOLD, 0));
+        // The operator looked: the lost one was not sent.
+        store.settle(&draft(1).id, parted(&[State::Sent, State::Rejected])).await.unwrap();
+        assert_eq!((state_of(&*store, &draft(1).id).await, money(&*store).await), (State::Failed, (0, HOLD / 2)));
+        assert_eq!(states(&*store, 1).await, [State::Sent, State::Rejected]);
+    }
+}
+
+#[tokio::test]
+async fn the_key_of_a_partly_sent_message_stays_taken() {
+    for place in places() {
+        let store = place.open();
+        let keyed = |n| Intent { idempotency: Some(Idempotency { key: "k".into(), fingerprint: [1; 32] }), ..intent(vec![draft(n)]) };
+        take(&*store, keyed(1)).await;
+        store.settle(&draft(1).id, parted(&[State::Sent, State::Rejected])).await.unwrap();
+        let again = store.reserve(keyed(2), by_budget()).await.unwrap();
+        assert!(matches!(again, Reservation::Replay(Target::Message(id)) if id == draft(1).id));
+    }
+}
+
+#[tokio::test]
+async fn a_message_of_segments_is_looked_up_and_known_by_each_of_its_ids() {
+    for place in places() {
+        let store = place.open();
+        take(&*store, intent(vec![draft(1)])).await;
+        let settlement = Settlement { look_at: Some(NOW), ..parted(&[State::Sent, State::Sent]) };
+        store.settle(&draft(1).id, settlement).await.unwrap();
+        let look = LookClaim { provider: "sandbox".into(), limit: 9, now: NOW.plus_ms(6), by_request: false, is_rated: false };
+        let due = store.claim_looks(look).await.unwrap();
+        assert!(due.len() == 1 && due[0].is_parted);
+        for (id, is_known) in [("s-1", true), ("s-2", true), ("s-3", false)] {
+            assert_eq!(store.has_vendor_id("sandbox", id, &draft(1).to).await.unwrap(), is_known, "{id}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_of_the_second_version_is_brought_up_to_date_with_everything_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ledger.db");
+    let old = rusqlite::Connection::open(&file).unwrap();
+    old.execute_batch(include_str!("../../../src/store/migrations/0001_ledger.sql")).unwrap();
+    old.execute_batch(include_str!("../../../src/store/migrations/0002_providers.sql")).unwrap();
+    old.execute_batch(&format!(
+        "PRAGMA user_version = 2; PRAGMA application_id = {};
+         INSERT INTO budget (key, scope, held_micros, messages) VALUES ('total:USD', 0, 200, 2);
+         INSERT INTO message (id, principal, recipient, text, keep_text, digest, encoding, segments, state, provider, vendor_id, created_ms, changed_ms,
+                              held_micros, currency, budgets, owner, history)
+         VALUES ('{queued}', 'alice', '+33199000001', 'text 1', 1, x'{zeros}', 'GSM-7', 2, 1, 'sandbox', NULL, {now}, {now}, 100, 'USD', '1', NULL, '[1,{now}]'),
+                ('{sent}', 'alice', '+33199000002', 'text 2', 1, x'{zeros}', 'GSM-7', 2, 3, 'sandbox', 'v-2', {now}, {now}, 0, 'USD', '1', NULL, '[2,{now}],[3,{now}]');
+         INSERT INTO early_receipt (vendor_id, provider, state, at_ms, received_ms) VALUES ('s-1', 'sandbox', 4, {now}, {now});",
+        0x736d_736d,
+        queued = draft(1).id,
+        sent = draft(2).id,
+        zeros = "00".repeat(16),
+        now = NOW.as_millis(),
+    ))
+    .unwrap();
+    drop(old);
+    for opened in [1, 2] {
+        drop(SqliteStore::open(&file, NOW, [opened; 8]).unwrap());
+    }
+    let store = SqliteStore::open(&file, Timestamp(NOW.as_millis()), [3; 8]).unwrap();
+    assert_eq!(store.record_receipt(about("v-2", State::Delivered), NOW).await.unwrap(), [draft(2).id]);
+    assert_eq!(store.claim(Claim { adopt: true, ..claim(9) }).await.unwrap().messages.len(), 1);
+    store.settle(&draft(1).id, parted(&[State::Sent, State::Sent])).await.unwrap();
+    assert_eq!(states(&store, 1).await, [State::Delivered, State::Sent], "the early receipt was kept");
+    assert!(store.segments(&draft(2).id).await.unwrap().is_empty());
+    take(&store, intent(vec![draft(3)])).await;
+}
