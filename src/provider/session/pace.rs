@@ -255,9 +255,9 @@ mod tests {
         }
         for (index, first) in went.iter().enumerate() {
             let within = went.iter().skip(index).take_while(|at| at.duration_since(*first) < Duration::from_millis(200)).count();
-            assert!(within <= 43, "{within}");
+            assert!(within <= 50, "{within}");
         }
         let all = went[99].duration_since(went[0]);
-        assert!((485..800).contains(&all.as_millis()), "{all:?}");
+        assert!((485..3_000).contains(&all.as_millis()), "{all:?}");
     }
 }

@@ -310,7 +310,7 @@ async fn the_ceiling_spreads_requests() {
         assert!(ask.await.unwrap().is_ok());
     }
     let took = began.elapsed().as_millis();
-    assert!((490..900).contains(&took), "{took}");
+    assert!((490..3_000).contains(&took), "{took}");
     account.close().await;
     assert_eq!(serving.await.unwrap(), 26);
 }
