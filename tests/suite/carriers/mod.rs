@@ -2,6 +2,7 @@
 
 mod corpus;
 mod interop;
+mod over_cmpp;
 mod whole;
 
 use std::sync::Arc;
