@@ -333,6 +333,10 @@ impl Provider for Smpp {
         if !self.config.query {
             return cannot("status to ask for; `query` allows query_sm");
         }
+        // No carrier ever gave such an id (section 5.2.23), and it could not be written.
+        if !(1..=64).contains(&enquiry.vendor_id.len()) || !enquiry.vendor_id.bytes().all(|octet| octet.is_ascii_graphic() || octet == b' ') {
+            return Ok(Vec::new());
+        }
         Ok(self.query(&enquiry.vendor_id, None).await?.into_iter().collect())
     }
 
