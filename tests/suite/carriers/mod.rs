@@ -1,9 +1,9 @@
 //! SMPP and CMPP before gateways: mocks of our own, and other people's software.
 
 mod cmpp;
+mod cmpp_writes;
 mod corpus;
 mod interop;
-mod over_cmpp;
 mod whole;
 
 use std::sync::Arc;
