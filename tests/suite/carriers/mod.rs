@@ -1,5 +1,7 @@
 //! SMPP and CMPP before gateways: mocks of our own, and other people's software.
 
+mod cmpp;
+mod cmpp_writes;
 mod corpus;
 mod interop;
 mod whole;
@@ -8,8 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use sms_mcp::clock::{SharedClock, SystemClock};
+use sms_mcp::provider::cmpp::Config as CmppConfig;
 use sms_mcp::provider::settings::{Secrets, Settings, Setup};
-use sms_mcp::provider::{Provider, cmpp, session, smpp};
+use sms_mcp::provider::smpp::Config as SmppConfig;
+use sms_mcp::provider::{Provider, session};
 use sms_mcp::setting::SecretText;
 
 use crate::carrier::ismg::{self, Ismg};
@@ -43,8 +47,8 @@ pub fn build(config: &dyn Settings, name: &'static str, secret: &str) -> Arc<dyn
 }
 
 /// SMPP with everything that this SMSC can do.
-pub fn smpp_config(peer: &Peer<Smsc>) -> smpp::Config {
-    smpp::Config {
+pub fn smpp_config(peer: &Peer<Smsc>) -> SmppConfig {
+    SmppConfig {
         address: peer.address(),
         system_id: smsc::SYSTEM_ID.to_owned(),
         from: Some("ACME".to_owned()),
@@ -60,8 +64,8 @@ pub fn smpp_provider(peer: &Peer<Smsc>) -> Arc<dyn Provider> {
 }
 
 /// CMPP, to wherever it is.
-pub fn cmpp_config(peer: &Peer<Ismg>) -> cmpp::Config {
-    cmpp::Config {
+pub fn cmpp_config(peer: &Peer<Ismg>) -> CmppConfig {
+    CmppConfig {
         address: peer.address(),
         sp_id: ismg::SP_ID.to_owned(),
         from: Some(ismg::SOURCE.to_owned()),
@@ -78,7 +82,7 @@ pub fn cmpp_provider(peer: &Peer<Ismg>) -> Arc<dyn Provider> {
 
 /// CMPP before this ISMG, three destinations a SUBMIT.
 pub fn cmpp_many(peer: &Peer<Ismg>) -> Arc<dyn Provider> {
-    build(&cmpp::Config { destinations_per_submit: 3, ..cmpp_config(peer) }, "secret", ismg::SECRET)
+    build(&CmppConfig { destinations_per_submit: 3, ..cmpp_config(peer) }, "secret", ismg::SECRET)
 }
 
 /// Who was reached, in E.164. A number of another country has its 00 in front.
