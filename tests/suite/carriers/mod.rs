@@ -2,6 +2,7 @@
 
 mod corpus;
 mod interop;
+mod smpp;
 mod whole;
 
 use std::sync::Arc;
@@ -52,7 +53,11 @@ pub fn smpp_config(peer: &Peer<Smsc>) -> sms_mcp::provider::smpp::Config {
 
 /// SMPP before this SMSC.
 pub fn smpp(peer: &Peer<Smsc>) -> Arc<dyn Provider> {
-    smpp_config(peer).build(setup("password", smsc::PASSWORD)).unwrap()
+    build_smpp(&smpp_config(peer))
+}
+
+fn build_smpp(config: &sms_mcp::provider::smpp::Config) -> Arc<dyn Provider> {
+    config.build(setup("password", smsc::PASSWORD)).unwrap()
 }
 
 /// CMPP, to wherever it is.
