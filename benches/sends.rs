@@ -7,8 +7,8 @@
 
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rmcp::ServiceExt as _;
@@ -20,10 +20,19 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::mpsc;
 
-use sms_mcp::clock::Timestamp;
+use sms_mcp::clock::{Clock as _, SharedClock, SystemClock, Timestamp};
+use sms_mcp::config;
+use sms_mcp::guard::Guard;
+use sms_mcp::provider::exchange::{Event, Finding, Notice, Receipt};
+use sms_mcp::provider::{Capabilities, Outcome, Provider, Submission};
+use sms_mcp::send::contract::{BulkArgs, Recipient};
+use sms_mcp::send::{Base, Caller, Carriers, Engine, Parts};
 use sms_mcp::sms::facts::Limits;
 use sms_mcp::sms::message::{BatchId, MessageId, State};
+use sms_mcp::sms::money::{Amount, Currency, Money};
+use sms_mcp::sms::number::Number;
 use sms_mcp::store::sqlite::SqliteStore;
 use sms_mcp::store::{BaseSession, BatchDraft, Draft, Intent, Pacing, Payer, Settlement, Store};
 
@@ -397,6 +406,107 @@ async fn vendor(folder: &Path) {
     );
 }
 
+/// A carrier that answers at once and tells a receipt for everything, over a channel as a kept connection would.
+struct Quick {
+    tell: mpsc::Sender<Notice>,
+    told: Mutex<Option<mpsc::Receiver<Notice>>>,
+    next: AtomicUsize,
+    thanked: Arc<AtomicUsize>,
+}
+
+impl Quick {
+    fn new() -> Self {
+        let (tell, told) = mpsc::channel(1_000);
+        Self { tell, told: Mutex::new(Some(told)), next: AtomicUsize::new(0), thanked: Arc::default() }
+    }
+}
+
+#[async_trait::async_trait]
+impl Provider for Quick {
+    fn capabilities(&self) -> Capabilities {
+        let mut can = Capabilities::SEND_ONLY;
+        can.receipts_by_push = true;
+        can
+    }
+
+    fn name(&self) -> &str {
+        "quick"
+    }
+
+    fn price(&self, _: &Number, segments: u32) -> Option<Money> {
+        Money { micros: 10_000, currency: Currency::USD }.times(segments)
+    }
+
+    async fn send(&self, _: &Submission) -> Outcome {
+        let id = format!("q-{}", self.next.fetch_add(1, Ordering::Relaxed));
+        let thanked = Arc::clone(&self.thanked);
+        let receipt = Event::Receipt(Receipt::new(id.clone(), State::Delivered, SystemClock.now()));
+        let notice = Notice::thanking(receipt, move |is_durable| {
+            thanked.fetch_add(usize::from(is_durable), Ordering::Relaxed);
+        });
+        self.tell.send(notice).await.unwrap();
+        Outcome::Accepted { vendor_id: Some(id), status: State::Sent, segments: None, price: None }
+    }
+
+    fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
+        self.told.lock().unwrap().take()
+    }
+
+    async fn check(&self) -> sms_mcp::error::Result<Vec<Finding>> {
+        Ok(Vec::new())
+    }
+}
+
+/// A bulk of 10,000 through a carrier that answers at once, until every receipt is recorded; all in this process.
+async fn receipts(folder: &Path) {
+    const MESSAGES: usize = 10_000;
+    let carrier = Arc::new(Quick::new());
+    let most = Amount::units(1_000_000);
+    let guard = config::Guard {
+        day_spend: most,
+        session_spend: most,
+        day_messages: 1_000_000,
+        session_messages: 1_000_000,
+        recipient_per_hour: 1_000,
+        recipient_per_day: 1_000,
+        sends_per_second: 1_000_000,
+        bulk_max: 10_000,
+        ..config::Guard::default()
+    };
+    let clock: SharedClock = Arc::new(SystemClock);
+    let engine = Engine::new(Parts {
+        store: Arc::new(SqliteStore::open(&folder.join("receipts.db"), clock.now(), *b"receipts").unwrap()),
+        carriers: Carriers::one(Arc::<Quick>::clone(&carrier)),
+        guard: Guard::new(guard, std::collections::BTreeMap::new()),
+        clock,
+        settings: config::Send { concurrency: 200, ..config::Send::default() },
+        keep_texts: true,
+        default_region: None,
+        forward: None,
+    });
+    engine.start(true).await.unwrap();
+    let caller = Caller { principal: "bench".into(), base: Base::Named("bench".into()) };
+    for round in 0..4 {
+        let recipients = (0..MESSAGES).map(|n| Recipient { to: format!("+3319900{n:04}"), data: std::collections::BTreeMap::new() }).collect();
+        let args = BulkArgs { recipients, message: format!("Round {round}"), ..BulkArgs::default() };
+        let (before, began) = (cpu(std::process::id()), Instant::now());
+        engine.send_bulk(caller.clone(), args, None, None).await.unwrap();
+        let handed_over = began.elapsed();
+        while carrier.thanked.load(Ordering::Relaxed) < (round + 1) * MESSAGES {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let (took, used) = (began.elapsed(), cpu(std::process::id()).zip(before).map(|(after, before)| after - before).unwrap_or_default());
+        println!(
+            "send_bulk of {MESSAGES} with a receipt for each: {:.0} messages/s ({:.0}/s handed over), {:.0} us of CPU each, {:.1} MiB resident",
+            MESSAGES as f64 / took.as_secs_f64(),
+            MESSAGES as f64 / handed_over.as_secs_f64(),
+            used.as_secs_f64() * 1e6 / MESSAGES as f64,
+            resident_mib(std::process::id()).unwrap_or_default()
+        );
+    }
+    engine.stop(Duration::from_secs(5)).await;
+}
+
 fn draft(n: usize) -> Draft {
     Draft {
         id: MessageId::new(i64::try_from(n).unwrap(), (n as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)),
@@ -526,6 +636,9 @@ fn main() {
         }
         if wants("vendor") {
             vendor(folder.path()).await;
+        }
+        if wants("receipts") {
+            receipts(folder.path()).await;
         }
         if wants("full") {
             full_ledger(folder.path()).await;

@@ -56,7 +56,7 @@ const REPLAY_WAIT: Duration = Duration::from_secs(35);
 /// How often a repeated call looks when the first one runs in another process.
 const REPLAY_POLL: Duration = Duration::from_millis(50);
 
-/// How long closing the ledger may take.
+/// How long closing the ledger may take, and taking leave of the carriers where no patience is left.
 const CLOSE_PATIENCE: Duration = Duration::from_millis(400);
 
 /// How often the ledger is searched for what a process that died left behind.
@@ -261,16 +261,24 @@ impl Engine {
         self.begin_stop();
         let mut left = self.parts().clock.sleep(patience);
         let is_idle = tokio::select! {
+            biased;
             () = self.idle() => true,
             () = &mut left => false,
         };
         if !is_idle {
             tracing::warn!(in_flight = self.inner.tasks.len(), "stopping with sends in flight; their outcome is unknown");
-            left = self.parts().clock.sleep(CLOSE_PATIENCE);
         }
+        // What is left of the patience, and a moment in any case.
+        let over = async {
+            self.parts().clock.sleep(CLOSE_PATIENCE).await;
+            if is_idle {
+                left.await;
+            }
+        };
         tokio::select! {
+            biased;
             () = self.leave_carriers() => {}
-            () = left => tracing::warn!("stopping without taking leave of every provider"),
+            () = over => tracing::warn!("stopping without taking leave of every provider"),
         }
         // Another process may hold the file. What is not written now, the next process recovers.
         let closed = tokio::select! {

@@ -52,7 +52,9 @@ pub use settings::Config;
 const NOTICES: usize = 256;
 
 /// How often is looked for long texts of people that did not become whole.
-const LATE: Duration = Duration::from_secs(30);
+const LATE: Duration = Duration::from_millis(LATE_MS.unsigned_abs());
+/// The same, in milliseconds.
+const LATE_MS: i64 = 30_000;
 
 /// The country code of China.
 const CHINA: &str = "+86";
@@ -232,6 +234,7 @@ fn lost_segment(lost: &Lost) -> SegmentOutcome {
 /// Passes on what the gateway tells, until the account is closed or nobody listens.
 async fn pass_on(mut pushes: mpsc::Receiver<Pushed<Cmpp>>, notices: mpsc::Sender<Notice>, clock: SharedClock) {
     let mut parts = Parts::default();
+    let mut looked = clock.now();
     loop {
         let pushed = tokio::select! {
             pushed = pushes.recv() => match pushed {
@@ -243,20 +246,22 @@ async fn pass_on(mut pushes: mpsc::Receiver<Pushed<Cmpp>>, notices: mpsc::Sender
         };
         let now = clock.now();
         let mut alone: Vec<Event> = Vec::new();
-        match pushed {
-            None => alone = told::late(&mut parts, now),
-            Some(pushed) => {
-                let told = told::read(&pushed.push, &mut parts, now);
-                alone.extend(told.given_up);
-                match told.event {
-                    Some(event) => {
-                        let notice = Notice::thanking(event, move |is_durable| pushed.answer(is_durable));
-                        if notices.send(notice).await.is_err() {
-                            return;
-                        }
+        // Also while the gateway tells so much that it is never silent for that long.
+        if now.plus_ms(-LATE_MS) >= looked {
+            looked = now;
+            alone = told::late(&mut parts, now);
+        }
+        if let Some(pushed) = pushed {
+            let told = told::read(&pushed.push, &mut parts, now);
+            alone.extend(told.given_up);
+            match told.event {
+                Some(event) => {
+                    let notice = Notice::thanking(event, move |is_durable| pushed.answer(is_durable));
+                    if notices.send(notice).await.is_err() {
+                        return;
                     }
-                    None => pushed.answer(true),
                 }
+                None => pushed.answer(true),
             }
         }
         for event in alone {

@@ -204,6 +204,26 @@ mod tests {
     }
 
     #[test]
+    fn a_message_of_which_every_segment_was_lost_is_a_failure_and_an_answer_for_one_is_none() {
+        let lost = || SegmentOutcome::Unknown { why: "lost".into() };
+        let answers =
+            [SegmentOutcome::Accepted { vendor_id: "a".into() }, SegmentOutcome::Rejected { code: ErrorKind::ProviderRejected, why: "no".into() }];
+        for answer in answers {
+            let breaker = Breaker::default();
+            for _ in 0..20 {
+                breaker.note(&Outcome::Segments(vec![lost(), answer.clone()]), Timestamp(0));
+            }
+            assert!(breaker.look(Timestamp(0)).is_ok(), "{answer:?}");
+        }
+        let breaker = Breaker::default();
+        let unsent = SegmentOutcome::NotSent { retry_after_ms: None, why: "cut".into() };
+        for _ in 0..MOST_FAILURES {
+            breaker.note(&Outcome::Segments(vec![lost(), unsent.clone()]), Timestamp(0));
+        }
+        assert_eq!(breaker.look(Timestamp(0)).unwrap_err().why, "lost");
+    }
+
+    #[test]
     fn a_provider_that_asks_to_wait_rests_so_long_and_refused_credentials_a_minute() {
         let breaker = Breaker::default();
         breaker.note(&not_sent(Some(500)), Timestamp(0));

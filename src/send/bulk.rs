@@ -58,13 +58,12 @@ impl Engine {
     pub async fn send_bulk(&self, caller: Caller, args: BulkArgs, wait: Option<Duration>, progress: Option<OnProgress>) -> Result<BulkAnswer> {
         let engine = self.clone();
         let watcher = caller.clone();
-        let (batch, replayed, mut done) = match self.apart(async move { engine.accept_bulk(&caller, &args).await }).await? {
+        let (batch, replayed, done) = match self.apart(async move { engine.accept_bulk(&caller, &args).await }).await? {
             Accepted::Quote(answer) => return Ok(*answer),
             Accepted::Batch { id, replayed, done } => (id, replayed, done),
         };
-        if let Some((total, handed_over)) = &mut done {
-            self.watch_batch(&watcher, &batch, *total, handed_over, wait, progress).await;
-            locked(&self.inner.batches).remove(&batch);
+        if let Some((total, mut followed)) = done {
+            self.watch_batch(&watcher, &batch, total, &mut followed.handed_over, wait, progress).await;
         }
         let mut answer = self.bulk_answer(&watcher, &batch).await.map_err(|error| accepted(error, batch.as_str()))?;
         answer.replayed = replayed;
@@ -181,14 +180,11 @@ impl Engine {
             preview: args.dry_run,
             ..self.intent(self.payer(caller, args.session.clone())?)
         };
-        let (handed_over, done) = watch::channel(0);
-        if !args.dry_run {
-            locked(&self.inner.batches).insert(id.clone(), handed_over);
-        }
+        // Before the reservation: what is handed over at once is counted too.
+        let followed = self.follow(&id);
         let messages = Arc::new(messages);
         let reservation = self.reserve_bulk(intent, &messages).await;
         crash_point("after-bulk-reserve");
-        let forget = || locked(&self.inner.batches).remove(&id);
         match reservation {
             Ok(Reservation::Taken { refused: later, budgets }) => {
                 let taken = messages.len() - later.len();
@@ -200,26 +196,23 @@ impl Engine {
                 }
                 self.wake_queues();
                 let total = u32::try_from(taken).unwrap_or(u32::MAX);
-                Ok(Accepted::Batch { id, replayed: false, done: Some((total, done)) })
+                Ok(Accepted::Batch { id, replayed: false, done: Some((total, followed)) })
             }
             Ok(Reservation::Refused { refused: later, .. }) => {
-                forget();
                 let all = later.iter().filter_map(|(index, error)| Some(refusal(&messages.get(*index)?.draft.to, error)));
                 Err(recipients_refused(refused.into_iter().chain(all).collect(), args.recipients.len()))
             }
-            Ok(Reservation::Replay(Target::Batch(first))) => {
-                forget();
-                Ok(Accepted::Batch { id: first, replayed: true, done: None })
-            }
-            Ok(Reservation::Replay(Target::Message(_)) | Reservation::Conflict) => {
-                forget();
-                Err(conflict())
-            }
-            Err(error) => {
-                forget();
-                Err(error)
-            }
+            Ok(Reservation::Replay(Target::Batch(first))) => Ok(Accepted::Batch { id: first, replayed: true, done: None }),
+            Ok(Reservation::Replay(Target::Message(_)) | Reservation::Conflict) => Err(conflict()),
+            Err(error) => Err(error),
         }
+    }
+
+    /// Counts what is handed over of a bulk, for as long as somebody follows it.
+    fn follow(&self, id: &BatchId) -> Followed {
+        let (count, handed_over) = watch::channel(0);
+        locked(&self.inner.batches).insert(id.clone(), count);
+        Followed { engine: self.clone(), id: id.clone(), handed_over }
     }
 
     async fn reserve_bulk(&self, intent: Intent, messages: &Arc<Vec<Prepared>>) -> Result<Reservation> {
@@ -321,7 +314,20 @@ impl Engine {
 
 enum Accepted {
     Quote(Box<BulkAnswer>),
-    Batch { id: BatchId, replayed: bool, done: Option<(u32, watch::Receiver<u32>)> },
+    Batch { id: BatchId, replayed: bool, done: Option<(u32, Followed)> },
+}
+
+/// A bulk whose progress somebody follows. It is counted until this goes, also where the caller goes away.
+struct Followed {
+    engine: Engine,
+    id: BatchId,
+    handed_over: watch::Receiver<u32>,
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        locked(&self.engine.inner.batches).remove(&self.id);
+    }
 }
 
 /// The distinct names, in their order of appearance.

@@ -196,14 +196,14 @@ impl Engine {
     }
 
     /// A claimed message with its way, or why it cannot go: the operator may have changed lists and routes since.
-    fn on_its_way(&self, carrier: &Carrier, record: Record) -> Result<OnItsWay<'_>, Settlement> {
+    fn on_its_way(&self, carrier: &Carrier, record: Record) -> Result<OnItsWay<'_>, Box<Settlement>> {
         let (Ok(to), Some(text)) = (Number::parse(&record.to, None), record.text) else {
-            return Err(self.not_possible(ErrorKind::Internal, "its text or number is not in the ledger".to_owned()));
+            return Err(Box::new(self.not_possible(ErrorKind::Internal, "its text or number is not in the ledger".to_owned())));
         };
         let submission = Submission { id: record.id, to, from: record.from, text, segments: record.segments };
         let allowed = self.guard().check_destination(&submission.to).and_then(|()| self.guard().check_sender(submission.from.as_deref()));
         let way = allowed.and_then(|()| self.way_of(&submission));
-        let mut way = way.map_err(|refused| self.not_possible(refused.kind(), refused.message().to_owned()))?;
+        let mut way = way.map_err(|refused| Box::new(self.not_possible(refused.kind(), refused.message().to_owned())))?;
         // Its money was held for the carriers of that time: one that is dearer would take it over its limits.
         way.carriers.retain(|other| other.name() == carrier.name() || self.is_covered(other, &submission, record.held_micros));
         Ok(OnItsWay { batch: record.batch, submission, way })

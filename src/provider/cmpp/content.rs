@@ -320,7 +320,8 @@ mod tests {
             let header = if contents.len() > 1 { rules.reference(count).header() } else { 0 };
             let mut whole = String::new();
             for content in &contents {
-                prop_assert!(content.len() <= if header == 0 { rules.most(plan.format) } else { MOST });
+                let most = if header == 0 { rules.most(plan.format) } else { MOST };
+                prop_assert!(content.len() <= most);
                 whole.push_str(&decode(plan.format.octet(), &content[header..]).unwrap());
             }
             prop_assert_eq!(whole, text);

@@ -321,6 +321,14 @@ pub struct Shared<T: Tongue> {
     order: AtomicU64,
     is_closed: AtomicBool,
     is_ending: AtomicBool,
+    tape: Mutex<Option<Vec<(Side, Vec<u8>)>>>,
+}
+
+/// Who wrote something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Client,
+    Gateway,
 }
 
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -515,6 +523,9 @@ impl<T: Tongue> Talk<'_, T> {
         if self.answered > 0 {
             self.link.answered(self.answered);
         }
+        if let Some(tape) = &mut *lock(&self.shared.tape) {
+            tape.push((Side::Gateway, self.out.clone()));
+        }
         self.link.say(&self.out);
         if self.late_answers > 0 {
             let late = std::mem::take(&mut self.late);
@@ -702,6 +713,9 @@ impl<T: Tongue> Shared<T> {
                 return None;
             }
             let Some(frame) = octets.get(used..used + length) else { break };
+            if let Some(tape) = &mut *lock(&self.tape) {
+                tape.push((Side::Client, frame.to_vec()));
+            }
             self.tongue.hear(&mut talk, frame);
             used += length;
             if talk.cut.is_some() {
@@ -738,6 +752,7 @@ impl<T: Tongue> Peer<T> {
             order: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
+            tape: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -856,6 +871,16 @@ impl<T: Tongue> Peer<T> {
     pub fn tell(&self, frame: Vec<u8>) {
         lock(&self.shared.waiting).push_back(frame);
         self.shared.pump();
+    }
+
+    /// Remembers from now on what the client writes, a frame each, and the answers to it, a write each.
+    pub fn record(&self) {
+        *lock(&self.shared.tape) = Some(Vec::new());
+    }
+
+    /// What was remembered, in order.
+    pub fn recorded(&self) -> Vec<(Side, Vec<u8>)> {
+        lock(&self.shared.tape).clone().unwrap_or_default()
     }
 
     /// How many receipts were not thanked for yet.

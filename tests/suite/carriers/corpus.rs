@@ -10,7 +10,8 @@ const MOST: usize = 100;
 
 #[test]
 fn every_file_of_the_fuzzers_corpus_is_read_without_harm() {
-    let targets: [(&str, fn(&[u8])); 1] = [("cmpp_decode", entries::cmpp_decode)];
+    let targets: [(&str, fn(&[u8])); 3] =
+        [("cmpp_decode", entries::cmpp_decode), ("smpp_decode", entries::smpp_decode), ("smpp_receipt", entries::smpp_receipt)];
     for (target, entry) in targets {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
         let mut files: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();

@@ -1,5 +1,6 @@
 //! SMPP and CMPP before gateways: mocks of our own, and other people's software.
 
+mod cmpp;
 mod corpus;
 mod interop;
 mod smpp;
@@ -7,11 +8,12 @@ mod whole;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use sms_mcp::clock::{SharedClock, SystemClock};
-use sms_mcp::provider::settings::{Secrets, Settings as _, Setup};
-use sms_mcp::provider::{Provider, cmpp, session};
+use sms_mcp::provider::cmpp::Config as CmppConfig;
+use sms_mcp::provider::settings::{Secrets, Settings, Setup};
+use sms_mcp::provider::smpp::Config as SmppConfig;
+use sms_mcp::provider::{Provider, session};
 use sms_mcp::setting::SecretText;
 
 use crate::carrier::ismg::{self, Ismg};
@@ -39,9 +41,14 @@ fn setup(secret: &'static str, value: &str) -> Setup {
     Setup { clock, secrets, callback: None }
 }
 
+/// A provider with these settings and this secret.
+pub fn build(config: &dyn Settings, name: &'static str, secret: &str) -> Arc<dyn Provider> {
+    config.build(setup(name, secret)).unwrap()
+}
+
 /// SMPP with everything that this SMSC can do.
-pub fn smpp_config(peer: &Peer<Smsc>) -> sms_mcp::provider::smpp::Config {
-    sms_mcp::provider::smpp::Config {
+pub fn smpp_config(peer: &Peer<Smsc>) -> SmppConfig {
+    SmppConfig {
         address: peer.address(),
         system_id: smsc::SYSTEM_ID.to_owned(),
         from: Some("ACME".to_owned()),
@@ -52,17 +59,17 @@ pub fn smpp_config(peer: &Peer<Smsc>) -> sms_mcp::provider::smpp::Config {
 }
 
 /// SMPP before this SMSC.
-pub fn smpp(peer: &Peer<Smsc>) -> Arc<dyn Provider> {
+pub fn smpp_provider(peer: &Peer<Smsc>) -> Arc<dyn Provider> {
     build_smpp(&smpp_config(peer))
 }
 
 fn build_smpp(config: &sms_mcp::provider::smpp::Config) -> Arc<dyn Provider> {
-    config.build(setup("password", smsc::PASSWORD)).unwrap()
+    build(config, "password", smsc::PASSWORD)
 }
 
 /// CMPP, to wherever it is.
-pub fn cmpp_config(peer: &Peer<Ismg>) -> cmpp::Config {
-    cmpp::Config {
+pub fn cmpp_config(peer: &Peer<Ismg>) -> CmppConfig {
+    CmppConfig {
         address: peer.address(),
         sp_id: ismg::SP_ID.to_owned(),
         from: Some(ismg::SOURCE.to_owned()),
@@ -72,18 +79,14 @@ pub fn cmpp_config(peer: &Peer<Ismg>) -> cmpp::Config {
     }
 }
 
-fn build_cmpp(config: cmpp::Config) -> Arc<dyn Provider> {
-    config.build(setup("secret", ismg::SECRET)).unwrap()
-}
-
 /// CMPP before this ISMG, one destination a SUBMIT.
-pub fn cmpp(peer: &Peer<Ismg>) -> Arc<dyn Provider> {
-    build_cmpp(cmpp_config(peer))
+pub fn cmpp_provider(peer: &Peer<Ismg>) -> Arc<dyn Provider> {
+    build(&cmpp_config(peer), "secret", ismg::SECRET)
 }
 
 /// CMPP before this ISMG, three destinations a SUBMIT.
 pub fn cmpp_many(peer: &Peer<Ismg>) -> Arc<dyn Provider> {
-    build_cmpp(cmpp::Config { destinations_per_submit: 3, ..cmpp_config(peer) })
+    build(&CmppConfig { destinations_per_submit: 3, ..cmpp_config(peer) }, "secret", ismg::SECRET)
 }
 
 /// Who was reached, in E.164. A number of another country has its 00 in front.
@@ -109,10 +112,6 @@ fn fail<T: Tongue>(peer: &Peer<T>, fault: &Fault, throttled: u32, unauthorized: 
             _ => kept,
         };
     });
-    if *fault == Fault::Refuse {
-        // Until the client has seen that the connection is gone: what it writes before that may have arrived.
-        std::thread::sleep(Duration::from_millis(100));
-    }
     if *fault == Fault::DropAfterAccept {
         peer.cut_at(1, Cut::BeforeAnswer);
     }

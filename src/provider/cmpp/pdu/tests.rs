@@ -106,7 +106,9 @@ fn a_frame_that_does_not_fit_its_fields_is_refused() {
             let mut claimed = octets[..length].to_vec();
             if length >= HEADER {
                 claimed[..4].copy_from_slice(&u32::try_from(length).unwrap().to_be_bytes());
-                let is_form = name.starts_with("active_test_resp") && length == HEADER;
+                // The other form of the same answer, which is read by its length.
+                let forms = [("active_test_resp", 12), ("connect_resp", 30), ("submit_resp", 21), ("deliver_resp", 21), ("cancel_resp", 13)];
+                let is_form = forms.iter().any(|(begin, short)| name.starts_with(begin) && length == *short);
                 assert!(is_form || decode(&claimed, version).is_err(), "{name} of {length}");
             }
         }
