@@ -206,6 +206,8 @@ fn the_logging_document_has_every_event() {
         "send/reconcile",
         "send/campaign",
         "provider/http",
+        "provider/session/line",
+        "provider/session/pump",
         "mcp/render",
         "store/sqlite/writer",
     ] {
