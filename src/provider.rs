@@ -8,14 +8,18 @@
 //! fake of it for the contract suite, and a row in `docs/PROVIDERS.md`.
 
 pub mod a2p_pro;
+pub mod cmpp;
 pub mod exchange;
 pub mod http;
 pub mod mailersend;
 pub mod mailpro;
+pub mod parts;
 pub mod sandbox;
 pub mod session;
 pub mod settings;
+pub mod smpp;
 pub mod sms_for_ai;
+mod tls;
 
 use std::sync::Arc;
 
@@ -64,6 +68,10 @@ kinds! {
     Mailersend(mailersend),
     /// Mailpro (`www.mailpro.com`).
     Mailpro(mailpro),
+    /// A CMPP gateway (2.0, 2.1 or 3.0).
+    Cmpp(cmpp),
+    /// SMPP v3.4: a bind to a carrier or an aggregator.
+    Smpp(smpp),
 }
 
 impl ProviderConfig {

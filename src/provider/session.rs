@@ -9,17 +9,31 @@
 //! one of which any octet was, and whose answer did not come, is [`Lost::Unknown`], and nothing here ever sends it again.
 //! The only request that is sent twice is one that the carrier has answered with "not now" ([`Protocol::is_throttled`]).
 
-use std::path::PathBuf;
+mod ask;
+mod board;
+mod hold;
+mod line;
+mod link;
+mod pace;
+mod pump;
+mod settings;
+mod stream;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::BytesMut;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::{SharedClock, Timestamp};
-use crate::error::Result;
-use crate::setting::Span;
+use crate::error::{Error, ErrorKind, Result};
+use crate::provider::session::ask::Shared;
+use crate::provider::session::link::Link;
+
+pub use settings::Settings;
 
 /// A protocol's octets. Nothing here waits, connects, or keeps anything of a connection but its [`Protocol::Dialect`].
 pub trait Protocol: Send + Sync + Sized + 'static {
@@ -149,13 +163,32 @@ pub enum Lost {
 pub struct Pushed<P: Protocol> {
     /// What it told.
     pub push: P::Push,
-    // The rest is the session's own.
+    sequence: u32,
+    /// The connection that it came on; nothing once it is answered.
+    link: Option<Arc<Link<P>>>,
 }
 
 impl<P: Protocol> Pushed<P> {
-    /// Answers it: taken for good, or to be told again later.
-    pub fn answer(self, is_taken: bool) {
-        let _ = is_taken;
+    /// Answers it: taken for good, or to be told again later. Where its connection has ended since, nobody can be
+    /// answered, and the carrier tells it again.
+    pub fn answer(mut self, is_taken: bool) {
+        if let Some(link) = self.link.take() {
+            link.answer_push(&self.push, self.sequence, is_taken);
+        }
+    }
+}
+
+impl<P: Protocol> Drop for Pushed<P> {
+    fn drop(&mut self) {
+        if let Some(link) = self.link.take() {
+            link.answer_push(&self.push, self.sequence, false);
+        }
+    }
+}
+
+impl<P: Protocol> std::fmt::Debug for Pushed<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pushed").finish_non_exhaustive()
     }
 }
 
@@ -209,9 +242,27 @@ pub struct Metrics {
     pub pace_per_second: Option<u32>,
 }
 
-/// An account at a carrier: its binds, and the requests that go out on them. Cloning shares it.
+/// Most of what the carrier told that waits to be recorded. What is over it is answered with "later" at once.
+const PUSHES: usize = 1_024;
+
+/// An account at a carrier: its binds, and the requests that go out on them. Dropping it disconnects at once.
 pub struct Account<P: Protocol> {
-    protocol: Arc<P>,
+    shared: Arc<Shared<P>>,
+    is_started: AtomicBool,
+    /// Ends the tasks that keep the binds up.
+    gone: CancellationToken,
+}
+
+impl<P: Protocol> Drop for Account<P> {
+    fn drop(&mut self) {
+        self.gone.cancel();
+    }
+}
+
+impl<P: Protocol> std::fmt::Debug for Account<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account").field("metrics", &self.metrics()).finish_non_exhaustive()
+    }
 }
 
 impl<P: Protocol> Account<P> {
@@ -220,17 +271,40 @@ impl<P: Protocol> Account<P> {
     /// # Errors
     /// [`Config`](crate::error::ErrorKind::Config) when a certificate that the settings name cannot be used.
     pub fn new(protocol: P, plan: Plan<P::Bind>, clock: SharedClock) -> Result<(Arc<Self>, mpsc::Receiver<Pushed<P>>)> {
-        let _ = (plan, clock);
-        let (_, pushes) = mpsc::channel(1);
-        Ok((Arc::new(Self { protocol: Arc::new(protocol) }), pushes))
+        let wrong = |why: String| Error::new(ErrorKind::Config, format!("the session of {} cannot be made: {why}", plan.name));
+        plan.settings.check().map_err(wrong)?;
+        let door = stream::Door::new(&plan.address, &plan.settings).map_err(wrong)?;
+        let (sender, pushes) = mpsc::channel(PUSHES);
+        let shared = Arc::new(Shared::new(protocol, plan, door, clock, sender));
+        Ok((Arc::new(Self { shared, is_started: AtomicBool::new(false), gone: CancellationToken::new() }), pushes))
     }
 
     /// Connects, and stays connected until [`Account::close`]. Again: nothing. Needs a runtime.
-    pub fn start(self: &Arc<Self>) {}
+    pub fn start(self: &Arc<Self>) {
+        self.begin();
+    }
+
+    /// The same, for those who have no [`Arc`] at hand.
+    fn begin(&self) {
+        if self.is_started.load(Ordering::Relaxed) || self.is_started.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        for number in 0..self.shared.plan.lines.len() {
+            let (shared, gone) = (Arc::clone(&self.shared), self.gone.clone());
+            shared.board.begun(number);
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = line::keep_up(&shared, number) => {}
+                    () = gone.cancelled() => {}
+                }
+                shared.board.finished(number);
+            });
+        }
+    }
 
     /// The protocol.
     pub fn protocol(&self) -> &P {
-        &self.protocol
+        &self.shared.core.protocol
     }
 
     /// Asks, and waits for the answer. Waits before that for a bind that is up and for a place in its window, at most
@@ -240,13 +314,13 @@ impl<P: Protocol> Account<P> {
     /// # Errors
     /// [`Lost`]. Dropping the future does not take the request back.
     pub async fn ask(&self, order: u64, request: &P::Request) -> std::result::Result<P::Answer, Lost> {
-        let _ = (order, request);
-        Err(Lost::NotSent { why: "no bind is up".to_owned(), is_unauthorized: false, retry_after_ms: None })
+        self.begin();
+        self.shared.ask(order, request).await
     }
 
     /// What was done so far.
     pub fn metrics(&self) -> Metrics {
-        Metrics::default()
+        self.shared.metrics()
     }
 
     /// Waits until a bind is up, at most `link_wait`, for `config check --live`.
@@ -254,82 +328,15 @@ impl<P: Protocol> Account<P> {
     /// # Errors
     /// Why none is.
     pub async fn ready(&self) -> std::result::Result<(), Lost> {
-        Err(Lost::NotSent { why: "no bind is up".to_owned(), is_unauthorized: false, retry_after_ms: None })
+        self.begin();
+        self.shared.ready().await
     }
 
     /// Takes no new request, waits for the answers to open ones (at most the answer timeout), says goodbye and
     /// disconnects.
-    pub async fn close(&self) {}
-}
-
-/// `[provider.session]`: the connections to a carrier.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(rename = "ProviderSession")]
-pub struct Settings {
-    /// Binds that are kept up.
-    pub binds: u16,
-    /// Requests without an answer on one bind.
-    pub window: u16,
-    /// Most requests in one second, on all binds together. What is over it waits.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub per_second: Option<u32>,
-    /// How long a connection, with its encryption and its bind, may take to be made.
-    pub connect_timeout: Span,
-    /// How long a request waits for a bind that is up and for a place in its window. After that it was not sent.
-    pub link_wait: Span,
-    /// How long an answer may take. After that the outcome is unknown. With `link_wait` and `throttle_wait` less than
-    /// `[send] timeout`.
-    pub answer_timeout: Span,
-    /// How long a request is tried again that the carrier answered with "not now".
-    pub throttle_wait: Span,
-    /// After how long a silence the other end is asked whether it is there.
-    pub keep_alive: Span,
-    /// The longest wait before connecting again; the first is a tenth of a second, and it doubles.
-    pub reconnect_most: Span,
-    /// Whether the connection is encrypted with TLS.
-    pub tls: bool,
-    /// File with the certificates of your carrier's authority (PEM), in place of those of the system.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls_ca_file: Option<PathBuf>,
-    /// File with your own certificate and its chain (PEM), where the carrier asks for one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls_cert_file: Option<PathBuf>,
-    /// File with the private key of that certificate (PEM).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls_key_file: Option<PathBuf>,
-    /// The name in the carrier's certificate, where it is not the one in `address`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls_server_name: Option<String>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            binds: 1,
-            window: 10,
-            per_second: None,
-            connect_timeout: Span::seconds(5),
-            link_wait: Span::seconds(5),
-            answer_timeout: Span::seconds(15),
-            throttle_wait: Span::seconds(5),
-            keep_alive: Span::seconds(30),
-            reconnect_most: Span::seconds(30),
-            tls: false,
-            tls_ca_file: None,
-            tls_cert_file: None,
-            tls_key_file: None,
-            tls_server_name: None,
-        }
-    }
-}
-
-impl Settings {
-    /// Checks what types cannot say.
-    ///
-    /// # Errors
-    /// What is wrong, naming the setting and what would be right.
-    pub fn check(&self) -> std::result::Result<(), String> {
-        Ok(())
+    pub async fn close(&self) {
+        // What was not begun will not be.
+        self.is_started.store(true, Ordering::Release);
+        self.shared.close().await;
     }
 }

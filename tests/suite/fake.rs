@@ -155,6 +155,19 @@ pub trait Wire {
     fn fail(&self, fault: Fault);
     /// See [`Fake::requests`].
     fn requests(&self) -> Vec<Seen>;
+    /// How many messages were asked to be sent so far, in requests.
+    fn asked(&self) -> usize {
+        self.requests().len()
+    }
+    /// Whether it is a connection that stays. Then a fault of the link is another one than a fault of an answer, and a
+    /// "not now" names no time.
+    fn is_connection(&self) -> bool {
+        false
+    }
+    /// Whether this can go wrong there, with a message or with a question.
+    fn knows(&self, _fault: &Fault, _is_question: bool) -> bool {
+        true
+    }
 }
 
 impl<V: Vendor> Wire for Fake<V> {

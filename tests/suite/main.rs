@@ -3,6 +3,8 @@
 #![allow(missing_docs)]
 
 mod arrows;
+mod carrier;
+mod carriers;
 mod cli;
 mod contract;
 mod documents;

@@ -45,7 +45,8 @@ pub struct Desk {
 
 impl Desk {
     /// A desk whose configuration is `settings` (TOML); the sandbox's outbox is always on. A `[[provider]]` table must
-    /// come last in it: the outbox is added at the end. Settings with a `base_url` speak of real vendors and stay as they are.
+    /// come last in it: the outbox is added at the end. Settings with a `base_url` or an `address` speak of real vendors and
+    /// stay as they are.
     pub fn new(settings: &str) -> Self {
         // The test's own clients need a crypto provider too, even over plain HTTP.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -53,7 +54,8 @@ impl Desk {
         let desk = Self { folder };
         let provider = if settings.contains("[[provider]]") { "" } else { "[[provider]]\nkind = \"sandbox\"\n" };
         let outbox = desk.outbox();
-        let more = if settings.contains("base_url") { String::new() } else { format!("{provider}outbox = '{}'\n", outbox.display()) };
+        let is_real = settings.contains("base_url") || settings.contains("\naddress = ");
+        let more = if is_real { String::new() } else { format!("{provider}outbox = '{}'\n", outbox.display()) };
         std::fs::write(desk.config(), format!("{settings}\n{more}")).unwrap();
         desk
     }

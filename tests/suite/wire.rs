@@ -87,6 +87,11 @@ impl RawStdio {
         server
     }
 
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Writes one line.
     pub fn send(&mut self, line: &[u8]) {
         let input = self.input.as_mut().unwrap();

@@ -19,8 +19,6 @@ use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
-use rustls_platform_verifier::ConfigVerifierExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
@@ -29,6 +27,7 @@ use url::Url;
 
 use crate::clock::{SharedClock, Timestamp};
 use crate::provider::http::{Answer, Settings};
+use crate::provider::tls;
 
 /// Largest answer that is read, in bytes: a page of a hundred messages is a tenth of it.
 const MAX_ANSWER: usize = 1024 * 1024;
@@ -268,9 +267,7 @@ impl Pool {
         if self.base.scheme() == "http" {
             return Some(Connector::Plain(plain));
         }
-        // One crypto provider for the process; an earlier call may have set it.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let encryption = ClientConfig::with_platform_verifier().ok()?;
+        let encryption = tls::with_system_authorities()?;
         Some(match &self.settings.proxy {
             None => Connector::Encrypted(HttpsConnector::from((plain, encryption))),
             Some(proxy) => Connector::Tunneled(HttpsConnector::from((Tunnel::new(proxy_uri(proxy).ok()?, plain), encryption))),

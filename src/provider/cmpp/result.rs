@@ -1,0 +1,168 @@
+//! What the `Result` of a `SUBMIT_RESP` means for a message.
+//!
+//! A result other than 0 says that the gateway did not take it: a definite no, but for flow control, which says "not now".
+//! The codes from 100 on are each gateway's own; `[[provider.result_codes]]` says what they mean, and may overrule the others.
+//!
+//! Source: QB-GF-028-2003, section 8.4.3.2.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::ErrorKind;
+use crate::provider::SegmentOutcome;
+
+/// Flow control.
+pub(super) const FLOW_CONTROL: u32 = 8;
+
+/// A destination is wrong; where there are several, none of them was taken.
+pub(super) const BAD_DESTINATION: u32 = 13;
+
+/// How long to wait where the gateway has a problem that passes, in milliseconds.
+const LATER_MS: u64 = 2_000;
+
+/// How long to wait after it said "not now" for longer than the session tried, in milliseconds.
+const THROTTLED_MS: u64 = 1_000;
+
+/// What a code means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "CmppResultMeaning")]
+pub enum Meaning {
+    /// Not so fast: sent again, slower.
+    Throttled,
+    /// Not taken, a problem that passes: may be tried again.
+    Later,
+    /// A definite no.
+    Rejected,
+    /// A definite no: the text is too long.
+    MessageTooLong,
+    /// A definite no, because of the recipient.
+    InvalidNumber,
+    /// A definite no, because of the sender.
+    SenderNotAllowed,
+    /// A definite no: nothing is left to spend.
+    InsufficientBalance,
+    /// A definite no: it is about who we are.
+    Unauthorized,
+    /// Nobody can say whether it was taken: never sent again, and its money stays held.
+    Unknown,
+}
+
+/// A gateway's own code, among the settings.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "CmppResultCode")]
+pub struct ResultCode {
+    /// The code, such as 101.
+    pub code: u32,
+    /// What it means.
+    pub means: Meaning,
+    /// The gateway's words for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// What the codes of the standard mean, in their order from 1.
+const TABLE: [(Meaning, &str); 13] = [
+    (Meaning::Rejected, "the structure is wrong"),
+    (Meaning::Rejected, "the command is wrong"),
+    (Meaning::Rejected, "the sequence number was used before"),
+    (Meaning::Rejected, "the length is wrong"),
+    (Meaning::Rejected, "the fee code is wrong"),
+    (Meaning::MessageTooLong, "the message is too long"),
+    (Meaning::Rejected, "the service code is wrong"),
+    (Meaning::Throttled, "flow control"),
+    (Meaning::Rejected, "the gateway does not serve the number that is charged"),
+    (Meaning::SenderNotAllowed, "the sender (Src_Id) is wrong"),
+    (Meaning::Unauthorized, "the service provider (Msg_src) is wrong"),
+    (Meaning::Rejected, "the number that is charged is wrong"),
+    (Meaning::InvalidNumber, "the recipient is wrong"),
+];
+
+/// What every code means at one gateway.
+#[derive(Clone, Debug, Default)]
+pub struct Results(BTreeMap<u32, (Meaning, Option<String>)>);
+
+impl Results {
+    /// The standard's codes, with those of a gateway over them.
+    pub fn new(own: &[ResultCode]) -> Self {
+        Self(own.iter().map(|row| (row.code, (row.means, row.why.clone()))).collect())
+    }
+
+    fn row(&self, result: u32) -> (Meaning, &str) {
+        let place = usize::try_from(result).ok().and_then(|result| result.checked_sub(1));
+        let standard = place.and_then(|place| TABLE.get(place)).copied();
+        let (meaning, words) = standard.unwrap_or((Meaning::Rejected, "a code of the gateway's own"));
+        match self.0.get(&result) {
+            Some((meaning, why)) => (*meaning, why.as_deref().unwrap_or(words)),
+            None => (meaning, words),
+        }
+    }
+
+    /// Whether it says "not now".
+    pub fn is_throttled(&self, result: u32) -> bool {
+        result != 0 && self.row(result).0 == Meaning::Throttled
+    }
+
+    /// What a result other than 0 means for the segment that it answers.
+    pub fn outcome(&self, result: u32) -> SegmentOutcome {
+        let (meaning, words) = self.row(result);
+        let why = format!("result {result}: {words}");
+        let code = match meaning {
+            Meaning::Throttled => return SegmentOutcome::NotSent { retry_after_ms: Some(THROTTLED_MS), why },
+            Meaning::Later => return SegmentOutcome::NotSent { retry_after_ms: Some(LATER_MS), why },
+            Meaning::Unknown => return SegmentOutcome::Unknown { why },
+            Meaning::Rejected => ErrorKind::ProviderRejected,
+            Meaning::MessageTooLong => ErrorKind::MessageTooLong,
+            Meaning::InvalidNumber => ErrorKind::InvalidNumber,
+            Meaning::SenderNotAllowed => ErrorKind::SenderNotAllowed,
+            Meaning::InsufficientBalance => ErrorKind::InsufficientBalance,
+            Meaning::Unauthorized => ErrorKind::ProviderUnauthorized,
+        };
+        SegmentOutcome::Rejected { code, why }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_flow_control_may_be_sent_again() {
+        let results = Results::default();
+        assert_eq!((TABLE[7].0, TABLE[12].0), (Meaning::Throttled, Meaning::InvalidNumber));
+        for result in (1..=255).chain([u32::MAX]) {
+            let is_no = matches!(results.outcome(result), SegmentOutcome::Rejected { .. });
+            assert_eq!(is_no, result != FLOW_CONTROL, "{result}");
+            assert_eq!(results.is_throttled(result), result == FLOW_CONTROL, "{result}");
+        }
+        assert!(!results.is_throttled(0));
+        for (result, expected) in [
+            (1, ErrorKind::ProviderRejected),
+            (6, ErrorKind::MessageTooLong),
+            (10, ErrorKind::SenderNotAllowed),
+            (11, ErrorKind::ProviderUnauthorized),
+            (BAD_DESTINATION, ErrorKind::InvalidNumber),
+        ] {
+            assert!(matches!(results.outcome(result), SegmentOutcome::Rejected { code, .. } if code == expected), "{result}");
+        }
+    }
+
+    #[test]
+    fn a_gateways_own_codes_overrule_the_standard() {
+        let own = |code, means, why: Option<&str>| ResultCode { code, means, why: why.map(ToOwned::to_owned) };
+        let results = Results::new(&[
+            own(101, Meaning::InsufficientBalance, Some("no credit")),
+            own(102, Meaning::Throttled, None),
+            own(103, Meaning::Unknown, None),
+            own(8, Meaning::Later, None),
+        ]);
+        let why = "result 101: no credit".to_owned();
+        assert_eq!(results.outcome(101), SegmentOutcome::Rejected { code: ErrorKind::InsufficientBalance, why });
+        assert!(results.is_throttled(102) && !results.is_throttled(8));
+        assert!(matches!(results.outcome(103), SegmentOutcome::Unknown { .. }));
+        assert!(matches!(results.outcome(8), SegmentOutcome::NotSent { retry_after_ms: Some(LATER_MS), .. }));
+    }
+}

@@ -1,0 +1,198 @@
+//! What a gateway tells by itself, as events: reports become receipts, and texts of people become replies.
+//!
+//! Everything is thanked for once it is durable, and what is of no use (an intermediate state, data that is no text) at
+//! once. The segments of a long text wait for each other; all but the last are thanked for when they come.
+
+use super::content;
+use super::pdu::{Terminal, until_zero};
+use super::protocol::Delivered;
+use super::report::Report;
+use crate::clock::Timestamp;
+use crate::provider::exchange::{Event, Receipt, Reply};
+use crate::provider::parts::{Joined, Key, Parts, Piece};
+
+/// A `Msg_Id` as it is shown and kept: 16 hexadecimal digits.
+pub(super) fn hex(msg_id: u64) -> String {
+    format!("{msg_id:016x}")
+}
+
+/// What one DELIVER comes to.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// What it tells; thanked for when this is durable.
+    pub(super) event: Option<Event>,
+    /// Texts that had to be given out though they are not whole. Nobody waits for thanks.
+    pub(super) given_up: Vec<Event>,
+    /// Whether it cannot be read. It would be no better when it is told again.
+    pub(super) is_lost: bool,
+}
+
+/// Reads a DELIVER.
+pub(super) fn read(delivered: &Delivered, parts: &mut Parts, now: Timestamp) -> Told {
+    if !delivered.is_readable {
+        return Told { is_lost: true, ..Told::default() };
+    }
+    if delivered.is_report {
+        let report = Report::decode(&delivered.content);
+        return Told { is_lost: report.is_none(), event: report.and_then(|report| receipt(&report, now)), ..Told::default() };
+    }
+    let (from, to) = (sender(&delivered.from), text_of(&delivered.to));
+    let (header, octets) = if delivered.has_header { split_header(&delivered.content) } else { (None, &*delivered.content) };
+    let Some(Header { reference, total, number }) = header else {
+        let reply = |text| Event::Reply(Reply { vendor_id: hex(delivered.msg_id), from, to, text, at: now });
+        return Told { event: content::decode(delivered.format, octets).map(reply), ..Told::default() };
+    };
+    let piece = Piece { coding: delivered.format, octets: octets.to_vec() };
+    let taken = parts.take(Key { from, to, reference, total }, number, piece, now);
+    let given_up = taken.given_up.into_iter().filter_map(|part| joined(part, now)).collect();
+    Told { event: taken.whole.and_then(|whole| joined(whole, now)), given_up, is_lost: false }
+}
+
+/// Texts of which a segment did not come in time, as far as they came.
+pub(super) fn late(parts: &mut Parts, now: Timestamp) -> Vec<Event> {
+    parts.late(now).into_iter().filter_map(|part| joined(part, now)).collect()
+}
+
+fn joined(joined: Joined, now: Timestamp) -> Option<Event> {
+    let texts: Vec<String> = joined.pieces.iter().filter_map(|piece| content::decode(piece.coding, &piece.octets)).collect();
+    let vendor_id = joined.id();
+    let Key { from, to, .. } = joined.key;
+    (!texts.is_empty()).then(|| Event::Reply(Reply { vendor_id, from, to, text: texts.concat(), at: now }))
+}
+
+fn receipt(report: &Report<'_>, now: Timestamp) -> Option<Event> {
+    let (state, why) = report.state()?;
+    Some(Event::Receipt(Receipt { why, ..Receipt::new(hex(report.msg_id), state, report.at(now)) }))
+}
+
+/// What a user data header says about a long text.
+struct Header {
+    reference: u16,
+    total: u8,
+    number: u8,
+}
+
+/// Takes the user data header off a content. Nothing where it speaks of no long text (3GPP TS 23.040, section 9.2.3.24).
+fn split_header(content: &[u8]) -> (Option<Header>, &[u8]) {
+    let Some((length, rest)) = content.split_first() else { return (None, content) };
+    let Some((mut elements, octets)) = rest.split_at_checked(usize::from(*length)) else { return (None, content) };
+    let mut header = None;
+    while let [id, length, rest @ ..] = elements {
+        let Some((value, rest)) = rest.split_at_checked(usize::from(*length)) else { break };
+        match (id, value) {
+            (0, [reference, total, number]) => header = Some(Header { reference: u16::from(*reference), total: *total, number: *number }),
+            (8, [high, low, total, number]) => {
+                header = Some(Header { reference: u16::from_be_bytes([*high, *low]), total: *total, number: *number });
+            }
+            _ => {}
+        }
+        elements = rest;
+    }
+    (header, octets)
+}
+
+fn text_of(terminal: &Terminal) -> String {
+    let text = String::from_utf8_lossy(until_zero(terminal.as_bytes()));
+    crate::sms::untrusted::escape(text.trim())
+}
+
+/// Who wrote, in E.164 where it can be read as a number: China's are written with 86 before them, or without.
+fn sender(terminal: &Terminal) -> String {
+    let text = text_of(terminal);
+    let digits = text.strip_prefix('+').or_else(|| text.strip_prefix("00")).unwrap_or(&text);
+    let is_digits = !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_digit());
+    match digits.len() {
+        _ if !is_digits => text,
+        11 if digits.len() == text.len() && digits.starts_with('1') => format!("+86{digits}"),
+        _ if digits.len() != text.len() => format!("+{digits}"),
+        13 if digits.starts_with("861") => format!("+{digits}"),
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sms::message::State;
+
+    const NOW: Timestamp = Timestamp(1_795_342_500_000);
+
+    fn mo(has_header: bool, format: u8, content: &[u8]) -> Delivered {
+        Delivered {
+            msg_id: 0xbb25_e140_1234_0009,
+            is_readable: true,
+            is_report: false,
+            has_header,
+            format,
+            from: Terminal::new(b"13800138000"),
+            to: Terminal::new(b"10690001"),
+            content: content.into(),
+        }
+    }
+
+    fn reply(told: Told) -> Reply {
+        let Some(Event::Reply(reply)) = told.event else { panic!("{told:?}") };
+        reply
+    }
+
+    #[test]
+    fn a_text_of_a_person_becomes_a_reply_from_a_number_that_can_be_answered() {
+        let told = reply(read(&mo(false, 15, b"\xc4\xe3\xba\xc3"), &mut Parts::default(), NOW));
+        assert_eq!((told.from.as_str(), told.to.as_str(), told.text.as_str()), ("+8613800138000", "10690001", "你好"));
+        assert_eq!(told.vendor_id, "bb25e14012340009");
+        for (written, expected) in [
+            ("8613800138000", "+8613800138000"),
+            ("+8613800138000", "+8613800138000"),
+            ("0085212345678", "+85212345678"),
+            ("10086", "10086"),
+            ("pseudo1", "pseudo1"),
+            ("", ""),
+        ] {
+            assert_eq!(sender(&Terminal::new(written.as_bytes())), expected);
+        }
+    }
+
+    #[test]
+    fn the_segments_of_a_long_text_are_joined_also_through_a_character() {
+        let mut parts = Parts::default();
+        let first = read(&mo(true, 8, b"\x05\x00\x03\x2a\x02\x01\x4f\x60\x59"), &mut parts, NOW);
+        assert!(first.event.is_none() && first.given_up.is_empty());
+        let last = read(&mo(true, 8, b"\x05\x00\x03\x2a\x02\x02\x7d"), &mut parts, NOW);
+        assert_eq!(reply(last).text, "你好");
+        let first = read(&mo(true, 0, b"\x06\x08\x04\x12\x34\x02\x02DE"), &mut parts, NOW);
+        assert!(first.event.is_none());
+        assert_eq!(reply(read(&mo(true, 0, b"\x06\x08\x04\x12\x34\x02\x01ABC"), &mut parts, NOW)).text, "ABCDE");
+        read(&mo(true, 0, b"\x05\x00\x03\x01\x02\x01half"), &mut parts, NOW);
+        assert!(late(&mut parts, NOW).is_empty());
+        let late = late(&mut parts, NOW.plus_ms(crate::provider::parts::PATIENCE_MS));
+        assert!(matches!(&late[..], [Event::Reply(reply)] if reply.text == "half"));
+    }
+
+    #[test]
+    fn a_header_of_another_kind_is_taken_off_and_a_broken_one_is_text() {
+        let mut parts = Parts::default();
+        assert_eq!(reply(read(&mo(true, 0, b"\x04\x05\x02\x0b\x84Hi"), &mut parts, NOW)).text, "Hi");
+        assert_eq!(reply(read(&mo(true, 0, b"zHi"), &mut parts, NOW)).text, "zHi");
+        assert_eq!(reply(read(&mo(true, 0, b""), &mut parts, NOW)).text, "");
+    }
+
+    #[test]
+    fn data_that_is_no_text_and_an_intermediate_report_tell_nothing() {
+        let mut parts = Parts::default();
+        assert!(read(&mo(false, 4, b"\x01\x02"), &mut parts, NOW).event.is_none());
+        let unreadable = read(&Delivered { is_readable: false, ..mo(false, 0, b"") }, &mut parts, NOW);
+        assert!(unreadable.event.is_none() && unreadable.is_lost);
+        let report = |stat: &[u8], length: usize| {
+            let mut out = bytes::BytesMut::new();
+            let report = Report { msg_id: 7, stat, submitted: b"", done: b"", destination: b"13800138000", smsc_sequence: 0 };
+            report.encode(true, &mut out);
+            Delivered { is_report: true, ..mo(false, 0, &out[..length]) }
+        };
+        let on_its_way = read(&report(b"ACCEPTD", 71), &mut parts, NOW);
+        assert!(on_its_way.event.is_none() && !on_its_way.is_lost);
+        let cut = read(&report(b"DELIVRD", 59), &mut parts, NOW);
+        assert!(cut.event.is_none() && cut.is_lost);
+        let Some(Event::Receipt(receipt)) = read(&report(b"MA:0001", 71), &mut parts, NOW).event else { panic!() };
+        assert_eq!(receipt, Receipt { why: Some("MA:0001".to_owned()), ..Receipt::new("0000000000000007", State::Failed, NOW) });
+    }
+}

@@ -1,0 +1,163 @@
+//! Which binds are up, and why the others are not.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::provider::session::link::Link;
+use crate::provider::session::{Lost, Protocol, Refused};
+
+/// What is known of one bind.
+struct Place<P: Protocol> {
+    submits: bool,
+    link: Option<Arc<Link<P>>>,
+    /// Why it was not up the last time that it was tried.
+    refused: Option<Refused>,
+    is_kept_up: bool,
+}
+
+struct State<P: Protocol> {
+    places: Vec<Place<P>>,
+    is_closing: bool,
+}
+
+/// The binds. See the module's text.
+pub(super) struct Board<P: Protocol> {
+    state: Mutex<State<P>>,
+    changed: Notify,
+    /// How often a connection came up, ever.
+    pub(super) connections: AtomicU64,
+}
+
+/// Where a request can go.
+pub(super) enum Way<P: Protocol> {
+    /// This way.
+    Open(Arc<Link<P>>),
+    /// Nowhere, and it does not help to wait.
+    Shut(Lost),
+    /// Nowhere now.
+    NotNow,
+}
+
+/// How long the carrier is left alone after it has refused who we are, in milliseconds.
+pub(super) const UNAUTHORIZED_MS: u64 = 30_000;
+
+fn not_sent(why: String) -> Lost {
+    Lost::NotSent { why, is_unauthorized: false, retry_after_ms: None }
+}
+
+impl<P: Protocol> Board<P> {
+    pub(super) fn new(submits: impl Iterator<Item = bool>) -> Self {
+        let places = submits.map(|submits| Place { submits, link: None, refused: None, is_kept_up: false }).collect();
+        Self { state: Mutex::new(State { places, is_closing: false }), changed: Notify::new(), connections: AtomicU64::new(0) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<P>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, number: usize, change: impl FnOnce(&mut Place<P>)) {
+        if let Some(place) = self.lock().places.get_mut(number) {
+            change(place);
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// Somebody keeps this bind up now.
+    pub(super) fn begun(&self, number: usize) {
+        self.change(number, |place| place.is_kept_up = true);
+    }
+
+    /// Nobody keeps it up any more.
+    pub(super) fn finished(&self, number: usize) {
+        self.change(number, |place| {
+            place.is_kept_up = false;
+            place.link = None;
+        });
+    }
+
+    /// It is up.
+    pub(super) fn up(&self, number: usize, link: Arc<Link<P>>) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        self.change(number, |place| {
+            place.link = Some(link);
+            place.refused = None;
+        });
+    }
+
+    /// Requests no longer go there.
+    pub(super) fn down(&self, number: usize) {
+        self.change(number, |place| place.link = None);
+    }
+
+    /// It could not be made.
+    pub(super) fn refused(&self, number: usize, refused: Refused) {
+        self.change(number, |place| place.refused = Some(refused));
+    }
+
+    /// Nothing new goes out.
+    pub(super) fn close(&self) {
+        self.lock().is_closing = true;
+        self.changed.notify_waiters();
+    }
+
+    /// The connections that are up.
+    pub(super) fn links(&self) -> Vec<Arc<Link<P>>> {
+        self.lock().places.iter().filter_map(|place| place.link.clone()).collect()
+    }
+
+    /// The way for requests of this order. It stays the same while that bind is up; those of a bind that is down are
+    /// spread over the others.
+    pub(super) fn way(&self, order: u64) -> Way<P> {
+        let state = self.lock();
+        if state.is_closing {
+            return Way::Shut(not_sent("the session is being closed".to_owned()));
+        }
+        // Orders may be consecutive, or multiples of something: this spreads them.
+        let order = usize::try_from(order.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33).unwrap_or(0);
+        let submitting = || state.places.iter().filter(|place| place.submits);
+        let own = |count: usize| order.checked_rem(count).unwrap_or(0);
+        let at_home = submitting().nth(own(submitting().count())).and_then(|place| place.link.as_ref());
+        let live = || submitting().filter_map(|place| place.link.as_ref());
+        if let Some(link) = at_home.or_else(|| live().nth(own(live().count()))) {
+            return Way::Open(Arc::clone(link));
+        }
+        // One of several binds may be refused because the others are up, so it takes all of them to know.
+        let refusals: Option<Vec<&Refused>> = submitting().map(|place| place.refused.as_ref().filter(|refused| refused.is_unauthorized)).collect();
+        match refusals.as_deref() {
+            Some([first, ..]) => Way::Shut(Lost::NotSent { why: first.why.clone(), is_unauthorized: true, retry_after_ms: Some(UNAUTHORIZED_MS) }),
+            _ => Way::NotNow,
+        }
+    }
+
+    /// Whether any bind is up, also one that only listens.
+    pub(super) fn is_any_up(&self) -> bool {
+        self.lock().places.iter().any(|place| place.link.is_some())
+    }
+
+    /// Why nothing can be sent.
+    pub(super) fn why_not(&self) -> Lost {
+        let state = self.lock();
+        let refused = state.places.iter().filter(|place| place.submits).find_map(|place| place.refused.as_ref());
+        not_sent(refused.map_or_else(|| "no bind is up".to_owned(), |refused| format!("no bind is up: {}", refused.why)))
+    }
+
+    /// Waits until this is so; asked again after every change.
+    pub(super) async fn until<T>(&self, mut is_it: impl FnMut(&Self) -> Option<T>) -> T {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            // From here on no change is missed.
+            changed.as_mut().enable();
+            if let Some(found) = is_it(self) {
+                return found;
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits until nobody keeps any bind up.
+    pub(super) async fn all_finished(&self) {
+        self.until(|board| board.lock().places.iter().all(|place| !place.is_kept_up).then_some(())).await;
+    }
+}

@@ -1,0 +1,206 @@
+//! Keeping one bind up: connect, greet, drive the connection until it ends, wait, and again.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use futures::FutureExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::Instant;
+
+use crate::provider::session::ask::Shared;
+use crate::provider::session::board::UNAUTHORIZED_MS;
+use crate::provider::session::link::{FIRST_SEQUENCE, Link};
+use crate::provider::session::pump::{End, Input, Pump, frame};
+use crate::provider::session::stream::Stream;
+use crate::provider::session::{Protocol, Refused};
+
+/// The first wait before connecting again.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+
+/// A connection that lived so long, or on which a request was answered, was a good one: the next one is made soon.
+const GOOD_LIFE: Duration = Duration::from_secs(5);
+
+/// How often in a row another greeting is tried at once: there are only so many versions of a protocol.
+const GREETINGS: u32 = 5;
+
+/// How one connection went.
+enum Outcome {
+    /// It was up, and ended.
+    Ended { was_good: bool },
+    /// It could not begin.
+    Refused(Refused),
+    /// We are going.
+    Closed,
+}
+
+/// How long to wait before the next try.
+struct Backoff {
+    next: Duration,
+    most: Duration,
+    at_once: u32,
+}
+
+impl Backoff {
+    const fn new(most: Duration) -> Self {
+        Self { next: FIRST_WAIT, most, at_once: 0 }
+    }
+
+    fn after(&mut self, outcome: &Outcome) -> Duration {
+        if let Outcome::Refused(refused) = outcome {
+            if refused.is_to_be_tried_at_once && self.at_once < GREETINGS {
+                self.at_once += 1;
+                return Duration::ZERO;
+            }
+            if refused.is_unauthorized {
+                return self.double().max(Duration::from_millis(UNAUTHORIZED_MS));
+            }
+        }
+        if matches!(outcome, Outcome::Ended { was_good: true }) {
+            self.next = FIRST_WAIT;
+        }
+        self.double()
+    }
+
+    fn double(&mut self) -> Duration {
+        self.at_once = 0;
+        let now = self.next.min(self.most);
+        self.next = now.saturating_mul(2);
+        now
+    }
+}
+
+/// Keeps a bind up until the account is closed.
+pub(super) async fn keep_up<P: Protocol>(shared: &Arc<Shared<P>>, number: usize) {
+    let mut backoff = Backoff::new(shared.plan.settings.reconnect_most.duration());
+    let mut has_complained = false;
+    while !shared.closing.is_cancelled() {
+        // A protocol that panics ends its connection, and not the account.
+        let connection = AssertUnwindSafe(once(shared, number)).catch_unwind();
+        let outcome = connection.await.unwrap_or(Outcome::Ended { was_good: false });
+        match &outcome {
+            Outcome::Closed => return,
+            Outcome::Ended { .. } => has_complained = false,
+            Outcome::Refused(refused) => {
+                shared.board.refused(number, refused.clone());
+                // Once is enough for an operator; the rest is for those who look closer.
+                if has_complained {
+                    tracing::debug!(provider = shared.plan.name, bind = number, why = refused.why, "still no bind");
+                } else if !refused.is_to_be_tried_at_once {
+                    has_complained = true;
+                    tracing::warn!(provider = shared.plan.name, bind = number, why = refused.why, "no bind; it will be tried again");
+                }
+            }
+        }
+        let wait = shared.jittered(backoff.after(&outcome));
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = shared.closing.cancelled() => {}
+        }
+    }
+}
+
+/// Ends what is open on a connection however its task ends.
+struct Ending<'a, P: Protocol> {
+    shared: &'a Shared<P>,
+    link: Arc<Link<P>>,
+    number: usize,
+}
+
+impl<P: Protocol> Ending<'_, P> {
+    fn end(&self, why: &str) {
+        self.shared.board.down(self.number);
+        let ended = self.link.end(&Arc::from(why));
+        tracing::warn!(provider = self.shared.plan.name, bind = self.number, why, lost = ended.lost, unwritten = ended.unwritten, "a bind was lost");
+    }
+}
+
+impl<P: Protocol> Drop for Ending<'_, P> {
+    fn drop(&mut self) {
+        self.shared.board.down(self.number);
+        self.link.end(&Arc::from("the connection ended"));
+    }
+}
+
+/// One connection, from its beginning to its end.
+async fn once<P: Protocol>(shared: &Arc<Shared<P>>, number: usize) -> Outcome {
+    let beginning = tokio::time::timeout(shared.plan.settings.connect_timeout.duration(), begin(shared, number));
+    let begun = tokio::select! {
+        begun = beginning => begun.unwrap_or_else(|_| Err(failed("no bind in time".to_owned()))),
+        () = shared.closing.cancelled() => return Outcome::Closed,
+    };
+    let (stream, input, dialect) = match begun {
+        Ok(begun) => begun,
+        Err(refused) => return Outcome::Refused(refused),
+    };
+    let link = Arc::new(Link::new(Arc::clone(&shared.core), dialect, usize::from(shared.plan.settings.window)));
+    let ending = Ending { shared, link: Arc::clone(&link), number };
+    let began = Instant::now();
+    tracing::info!(provider = shared.plan.name, bind = number, "a bind is up");
+    shared.board.up(number, Arc::clone(&link));
+    if shared.closing.is_cancelled() {
+        // It came up just when the others were told to go.
+        link.is_closing.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+    let mut pump = Pump::new(shared, link, number, stream, input);
+    match pump.run().await {
+        End::Lost(why) => {
+            ending.end(&why);
+            Outcome::Ended { was_good: pump.was_useful || began.elapsed() >= GOOD_LIFE }
+        }
+        End::Closed => {
+            pump.shut_down().await;
+            Outcome::Closed
+        }
+    }
+}
+
+const fn failed(why: String) -> Refused {
+    Refused { why, is_unauthorized: false, is_to_be_tried_at_once: false }
+}
+
+/// Connects and greets.
+async fn begin<P: Protocol>(shared: &Shared<P>, number: usize) -> Result<(Stream, Input, P::Dialect), Refused> {
+    let protocol = &shared.core.protocol;
+    let Some(line) = shared.plan.lines.get(number) else { return Err(failed("there is no such bind".to_owned())) };
+    let mut stream = shared.door.connect().await.map_err(failed)?;
+    let mut greeting = BytesMut::new();
+    protocol.greet(&line.bind, FIRST_SEQUENCE, shared.clock.now(), &mut greeting);
+    let broke = |error: std::io::Error| failed(format!("the connection broke at the bind: {error}"));
+    stream.write_all(&greeting).await.map_err(broke)?;
+    stream.flush().await.map_err(broke)?;
+    let mut input = Input::new();
+    loop {
+        let (whole, need) = frame(protocol, input.read()).map_err(failed)?;
+        if let Some(length) = whole {
+            let dialect = protocol.greeted(&line.bind, input.read().get(..length).unwrap_or_default())?;
+            input.consume(length, 0);
+            return Ok((stream, input, dialect));
+        }
+        input.consume(0, need);
+        match stream.read(input.room()).await.map_err(broke)? {
+            0 => return Err(failed("the carrier ended the connection at the bind".to_owned())),
+            count => input.add(count),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_most_and_begin_anew_after_a_good_connection() {
+        let mut backoff = Backoff::new(Duration::from_millis(700));
+        let bad = Outcome::Ended { was_good: false };
+        let waits: Vec<u128> = (0..5).map(|_| backoff.after(&bad).as_millis()).collect();
+        assert_eq!(waits, [100, 200, 400, 700, 700]);
+        assert_eq!(backoff.after(&Outcome::Ended { was_good: true }).as_millis(), 100);
+        let refused =
+            |is_unauthorized, is_to_be_tried_at_once| Outcome::Refused(Refused { why: String::new(), is_unauthorized, is_to_be_tried_at_once });
+        let at_once: Vec<u128> = (0..7).map(|_| backoff.after(&refused(false, true)).as_millis()).collect();
+        assert_eq!(at_once, [0, 0, 0, 0, 0, 200, 0]);
+        assert_eq!(backoff.after(&refused(true, false)).as_millis(), u128::from(UNAUTHORIZED_MS));
+    }
+}

@@ -1,0 +1,430 @@
+//! One connection, as those see it who ask: its open requests, and the octets that wait to be written.
+//!
+//! Whoever asks writes the request's octets here under one lock, and waits in a slot of a slab; the task that drives the
+//! connection ([`super::pump`]) takes all octets that there are at once, and settles all answers of one read at once.
+//! Slots, buffers and the map of sequence numbers are used again, so a request costs no memory of its own. Every octet
+//! has a place in the stream, counted from the connection's beginning: that is how it is known what left.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use futures::task::AtomicWaker;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
+
+use crate::provider::session::Protocol;
+use crate::provider::session::ask::Core;
+
+/// The last sequence number of SMPP (v3.4, section 5.1.4); CMPP has more, and does not miss them.
+const LAST_SEQUENCE: u32 = 0x7FFF_FFFF;
+
+/// The sequence number of a connection's first request, the greeting.
+pub(super) const FIRST_SEQUENCE: u32 = 1;
+
+/// How a request ended.
+pub(super) enum Finish<A> {
+    /// The answer.
+    Answered(A),
+    /// The answer, which says "not now". Its order is held.
+    Throttled(A),
+    /// The connection ended before the first octet was written. Its order is held.
+    Unwritten,
+    /// There was no answer, and some of it was written.
+    Lost(Arc<str>),
+}
+
+/// A request without an answer so far.
+struct Open {
+    sequence: u32,
+    /// The place of its first octet in the stream.
+    first: u64,
+    since: Instant,
+    order: u64,
+    stamp: u64,
+    waker: Option<Waker>,
+    /// Nobody waits for the answer any more.
+    is_abandoned: bool,
+}
+
+enum Slot<A> {
+    Free,
+    Open(Open),
+    Done { finish: Finish<A>, order: u64, stamp: u64 },
+}
+
+struct State<A> {
+    out: BytesMut,
+    /// Octets that were ever put into `out`.
+    queued: u64,
+    /// Requests in `out`.
+    requests: u64,
+    sequence: u32,
+    slots: Vec<Slot<A>>,
+    free: Vec<usize>,
+    by_sequence: HashMap<u32, usize>,
+    /// No new request is taken.
+    is_shut: bool,
+    /// Nothing is written any more.
+    is_over: bool,
+}
+
+/// What is sent again, as it was the first time.
+#[derive(Clone, Copy)]
+pub(super) struct Stamp {
+    pub(super) order: u64,
+    /// When it was first sent, in the account's own count.
+    pub(super) at: Option<u64>,
+}
+
+/// One connection. See the module's text.
+pub(super) struct Link<P: Protocol> {
+    core: Arc<Core<P>>,
+    dialect: P::Dialect,
+    /// The places for open requests.
+    pub(super) window: Semaphore,
+    state: Mutex<State<P::Answer>>,
+    /// The task that drives the connection.
+    pub(super) pump: AtomicWaker,
+    /// Octets that the connection has taken. Greetings are not counted, here and in `queued`.
+    pub(super) written: AtomicU64,
+    /// Whether we want to go.
+    pub(super) is_closing: AtomicBool,
+}
+
+/// Why a request could not be put into the stream.
+pub(super) enum NotNow {
+    /// The connection takes nothing new.
+    Shut,
+    /// An earlier request of the same order is to be sent again first.
+    Held,
+}
+
+/// What an end of a connection did.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Ended {
+    pub(super) lost: u64,
+    pub(super) unwritten: u64,
+}
+
+/// What is open on a connection.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Swept {
+    /// Requests without an answer.
+    pub(super) open: usize,
+    /// Some request's time was up, and it was written.
+    pub(super) has_expired: bool,
+    /// Some request's time was up, and the connection had not even taken its first octet.
+    pub(super) is_stuck: bool,
+}
+
+impl<P: Protocol> Link<P> {
+    pub(super) fn new(core: Arc<Core<P>>, dialect: P::Dialect, window: usize) -> Self {
+        let state = State {
+            out: BytesMut::new(),
+            queued: 0,
+            requests: 0,
+            sequence: FIRST_SEQUENCE,
+            slots: Vec::with_capacity(window),
+            free: Vec::with_capacity(window),
+            by_sequence: HashMap::with_capacity(window),
+            is_shut: false,
+            is_over: false,
+        };
+        Self {
+            core,
+            dialect,
+            window: Semaphore::new(window),
+            state: Mutex::new(state),
+            pump: AtomicWaker::new(),
+            written: AtomicU64::new(0),
+            is_closing: AtomicBool::new(false),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<P::Answer>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) const fn dialect(&self) -> &P::Dialect {
+        &self.dialect
+    }
+
+    /// Puts a request into the stream. Its place in the window is free again when the answer is there, or its time is up.
+    pub(super) fn begin(self: &Arc<Self>, permit: SemaphorePermit<'_>, request: &P::Request, stamp: Stamp) -> Result<Ticket<P>, NotNow> {
+        let since = Instant::now();
+        let mut state = self.lock();
+        if state.is_shut {
+            return Err(NotNow::Shut);
+        }
+        if stamp.at.is_none() && self.core.holds.is_held(stamp.order) {
+            return Err(NotNow::Held);
+        }
+        permit.forget();
+        let sequence = state.next_sequence();
+        let at = stamp.at.unwrap_or_else(|| self.core.stamps.fetch_add(1, Ordering::Relaxed));
+        let first = state.queued;
+        let open = Open { sequence, first, since, order: stamp.order, stamp: at, waker: None, is_abandoned: false };
+        let slot = state.take_slot(Slot::Open(open));
+        state.by_sequence.insert(sequence, slot);
+        state.requests += 1;
+        let was_empty = state.put(|out| self.core.protocol.encode(&self.dialect, request, sequence, out));
+        drop(state);
+        if was_empty {
+            self.pump.wake();
+        }
+        Ok(Ticket { link: Arc::clone(self), slot, is_done: false })
+    }
+
+    /// Puts a request of the session's own into the stream: a ping, or a goodbye.
+    pub(super) fn put(&self, write: impl FnOnce(&P, u32, &mut BytesMut)) {
+        let mut state = self.lock();
+        if !state.is_over {
+            let sequence = state.next_sequence();
+            // The pump itself is at work here, and needs no waking.
+            state.put(|out| write(&self.core.protocol, sequence, out));
+        }
+    }
+
+    /// Answers what the carrier told.
+    pub(super) fn answer_push(&self, push: &P::Push, sequence: u32, is_taken: bool) {
+        let mut state = self.lock();
+        if state.is_over {
+            return;
+        }
+        let was_empty = state.put(|out| self.core.protocol.push_answer(&self.dialect, push, sequence, is_taken, out));
+        drop(state);
+        if was_empty {
+            self.pump.wake();
+        }
+    }
+
+    /// Takes all octets that wait, in exchange for an empty buffer, and says how many requests they are.
+    pub(super) fn take(&self, empty: &mut BytesMut) -> u64 {
+        let mut state = self.lock();
+        std::mem::swap(&mut state.out, empty);
+        std::mem::take(&mut state.requests)
+    }
+
+    /// Whether octets wait.
+    pub(super) fn has_octets(&self) -> bool {
+        !self.lock().out.is_empty()
+    }
+
+    /// How many octets the connection has not taken yet.
+    pub(super) fn backlog(&self) -> u64 {
+        self.lock().queued.saturating_sub(self.written.load(Ordering::Relaxed))
+    }
+
+    /// Settles answers, and queues our own. How many answers were of an open request, and how many said "not now".
+    pub(super) fn settle(&self, answers: &mut Vec<(u32, P::Answer)>, replies: &mut BytesMut, wakers: &mut Vec<Waker>) -> (u64, u64) {
+        let mut state = self.lock();
+        let (mut settled, mut throttled) = (0, 0);
+        for (sequence, answer) in answers.drain(..) {
+            // An answer that comes too late, or twice, or to nothing of ours.
+            let Some(slot) = state.by_sequence.remove(&sequence) else { continue };
+            settled += 1;
+            let is_throttled = self.core.protocol.is_throttled(&answer);
+            throttled += u64::from(is_throttled);
+            let finish = if is_throttled { Finish::Throttled(answer) } else { Finish::Answered(answer) };
+            state.finish(slot, finish, &self.core, wakers);
+        }
+        if !replies.is_empty() {
+            state.put(|out| out.extend_from_slice(replies));
+            replies.clear();
+        }
+        drop(state);
+        self.window.add_permits(usize::try_from(settled).unwrap_or(0));
+        (settled, throttled)
+    }
+
+    /// Ends requests whose time is up. Those that the connection has not taken stay: see [`Swept::is_stuck`].
+    pub(super) fn sweep(&self, timeout: Duration, now: Instant, why: &Arc<str>, wakers: &mut Vec<Waker>) -> Swept {
+        let written = self.written.load(Ordering::Relaxed);
+        let mut swept = Swept::default();
+        let mut expired = 0;
+        let mut state = self.lock();
+        for slot in 0..state.slots.len() {
+            let Some(Slot::Open(open)) = state.slots.get(slot) else { continue };
+            if now.saturating_duration_since(open.since) < timeout {
+                continue;
+            }
+            if open.first >= written {
+                swept.is_stuck = true;
+                continue;
+            }
+            let sequence = open.sequence;
+            state.by_sequence.remove(&sequence);
+            state.finish(slot, Finish::Lost(Arc::clone(why)), &self.core, wakers);
+            expired += 1;
+        }
+        swept.open = state.by_sequence.len();
+        swept.has_expired = expired > 0;
+        drop(state);
+        self.window.add_permits(expired);
+        self.core.counters.lost.fetch_add(u64::try_from(expired).unwrap_or(0), Ordering::Relaxed);
+        swept
+    }
+
+    /// Takes no new requests.
+    pub(super) fn shut(&self) {
+        self.lock().is_shut = true;
+        self.window.close();
+    }
+
+    /// The connection has ended: so have all requests on it.
+    pub(super) fn end(&self, why: &Arc<str>) -> Ended {
+        let written = self.written.load(Ordering::Relaxed);
+        let mut ended = Ended::default();
+        let mut wakers = Vec::new();
+        let mut state = self.lock();
+        state.is_shut = true;
+        state.is_over = true;
+        state.by_sequence.clear();
+        for slot in 0..state.slots.len() {
+            let Some(Slot::Open(open)) = state.slots.get(slot) else { continue };
+            let is_unwritten = open.first >= written;
+            if is_unwritten {
+                ended.unwritten += 1;
+            } else {
+                ended.lost += 1;
+            }
+            let finish = if is_unwritten { Finish::Unwritten } else { Finish::Lost(Arc::clone(why)) };
+            state.finish(slot, finish, &self.core, &mut wakers);
+        }
+        state.out = BytesMut::new();
+        drop(state);
+        self.window.close();
+        self.core.counters.lost.fetch_add(ended.lost, Ordering::Relaxed);
+        wakers.into_iter().for_each(Waker::wake);
+        ended
+    }
+
+    /// Requests without an answer now.
+    pub(super) fn open(&self) -> usize {
+        self.lock().by_sequence.len()
+    }
+
+    /// Slots that were ever needed at a time.
+    #[cfg(test)]
+    pub(super) fn slots(&self) -> usize {
+        self.lock().slots.len()
+    }
+}
+
+impl<A> State<A> {
+    fn next_sequence(&mut self) -> u32 {
+        loop {
+            self.sequence = if self.sequence >= LAST_SEQUENCE { FIRST_SEQUENCE } else { self.sequence + 1 };
+            if !self.by_sequence.contains_key(&self.sequence) {
+                return self.sequence;
+            }
+        }
+    }
+
+    /// Writes into the stream; whether it was empty.
+    fn put(&mut self, write: impl FnOnce(&mut BytesMut)) -> bool {
+        let before = self.out.len();
+        write(&mut self.out);
+        let more = self.out.len().saturating_sub(before);
+        self.queued += u64::try_from(more).unwrap_or(0);
+        before == 0
+    }
+
+    fn take_slot(&mut self, content: Slot<A>) -> usize {
+        match self.free.pop() {
+            Some(slot) => {
+                if let Some(place) = self.slots.get_mut(slot) {
+                    *place = content;
+                }
+                slot
+            }
+            None => {
+                self.slots.push(content);
+                self.slots.len() - 1
+            }
+        }
+    }
+
+    /// Ends a request that is open. Its number has to be out of the map.
+    fn finish<P: Protocol<Answer = A>>(&mut self, slot: usize, finish: Finish<A>, core: &Core<P>, wakers: &mut Vec<Waker>) {
+        let Some(place) = self.slots.get_mut(slot) else { return };
+        let Slot::Open(open) = place else { return };
+        if open.is_abandoned {
+            *place = Slot::Free;
+            self.free.push(slot);
+            return;
+        }
+        let (order, stamp) = (open.order, open.stamp);
+        wakers.extend(open.waker.take());
+        if matches!(finish, Finish::Throttled(_) | Finish::Unwritten) {
+            // Under the lock, so that no later request of this order comes in between.
+            core.holds.add(order, stamp);
+        }
+        *place = Slot::Done { finish, order, stamp };
+    }
+}
+
+/// A request that was put into the stream. Awaiting it yields how it ended, and its stamp.
+pub(super) struct Ticket<P: Protocol> {
+    link: Arc<Link<P>>,
+    slot: usize,
+    is_done: bool,
+}
+
+impl<P: Protocol> Future for Ticket<P> {
+    type Output = (Finish<P::Answer>, u64);
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let slot = self.slot;
+        let mut state = self.link.lock();
+        let Some(place) = state.slots.get_mut(slot) else { return Poll::Pending };
+        match place {
+            Slot::Open(open) => {
+                match &mut open.waker {
+                    Some(waker) => waker.clone_from(context.waker()),
+                    none => *none = Some(context.waker().clone()),
+                }
+                Poll::Pending
+            }
+            // After it was ready: whoever polls again waits for ever, as the contract of futures allows.
+            Slot::Free => Poll::Pending,
+            done @ Slot::Done { .. } => {
+                let Slot::Done { finish, stamp, .. } = std::mem::replace(done, Slot::Free) else { return Poll::Pending };
+                state.free.push(slot);
+                drop(state);
+                self.is_done = true;
+                Poll::Ready((finish, stamp))
+            }
+        }
+    }
+}
+
+impl<P: Protocol> Drop for Ticket<P> {
+    fn drop(&mut self) {
+        if self.is_done {
+            return;
+        }
+        let mut state = self.link.lock();
+        let Some(place) = state.slots.get_mut(self.slot) else { return };
+        match place {
+            // The answer is waited for all the same: its place in the window is taken until then.
+            Slot::Open(open) => {
+                open.is_abandoned = true;
+                open.waker = None;
+            }
+            Slot::Free => {}
+            done @ Slot::Done { .. } => {
+                if let Slot::Done { finish: Finish::Throttled(_) | Finish::Unwritten, order, stamp } = std::mem::replace(done, Slot::Free) {
+                    self.link.core.holds.remove(order, stamp);
+                }
+                state.free.push(self.slot);
+            }
+        }
+    }
+}

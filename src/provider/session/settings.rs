@@ -1,0 +1,118 @@
+//! The settings of a session, and what of them cannot be.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::setting::Span;
+
+/// Most binds to one account: carriers allow a handful.
+const MOST_BINDS: u16 = 32;
+
+/// Widest window of one bind: what the largest carriers allow.
+const WIDEST_WINDOW: u16 = 1_000;
+
+/// The longest time that any of the settings may say: a day, so that sums of times are never too large.
+const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+
+/// `[provider.session]`: the connections to a carrier.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "ProviderSession")]
+pub struct Settings {
+    /// Binds that are kept up.
+    pub binds: u16,
+    /// Requests without an answer on one bind.
+    pub window: u16,
+    /// Most requests in one second, on all binds together. What is over it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<u32>,
+    /// How long a connection, with its encryption and its bind, may take to be made.
+    pub connect_timeout: Span,
+    /// How long a request waits for a bind that is up and for a place in its window. After that it was not sent.
+    pub link_wait: Span,
+    /// How long an answer may take. After that the outcome is unknown. With `link_wait` and `throttle_wait` less than
+    /// `[send] timeout`.
+    pub answer_timeout: Span,
+    /// How long a request is tried again that the carrier answered with "not now".
+    pub throttle_wait: Span,
+    /// After how long a silence the other end is asked whether it is there.
+    pub keep_alive: Span,
+    /// The longest wait before connecting again; the first is a tenth of a second, and it doubles.
+    pub reconnect_most: Span,
+    /// Whether the connection is encrypted with TLS.
+    pub tls: bool,
+    /// File with the certificates of your carrier's authority (PEM), in place of those of the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_ca_file: Option<PathBuf>,
+    /// File with your own certificate and its chain (PEM), where the carrier asks for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_cert_file: Option<PathBuf>,
+    /// File with the private key of that certificate (PEM).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_key_file: Option<PathBuf>,
+    /// The name in the carrier's certificate, where it is not the one in `address`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_server_name: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            binds: 1,
+            window: 10,
+            per_second: None,
+            connect_timeout: Span::seconds(5),
+            link_wait: Span::seconds(5),
+            answer_timeout: Span::seconds(15),
+            throttle_wait: Span::seconds(5),
+            keep_alive: Span::seconds(30),
+            reconnect_most: Span::seconds(30),
+            tls: false,
+            tls_ca_file: None,
+            tls_cert_file: None,
+            tls_key_file: None,
+            tls_server_name: None,
+        }
+    }
+}
+
+impl Settings {
+    /// Checks what types cannot say.
+    ///
+    /// # Errors
+    /// What is wrong, naming the setting and what would be right.
+    pub fn check(&self) -> std::result::Result<(), String> {
+        if !(1..=MOST_BINDS).contains(&self.binds) {
+            return Err(format!("session.binds is {}; it is from 1 to {MOST_BINDS}", self.binds));
+        }
+        if !(1..=WIDEST_WINDOW).contains(&self.window) {
+            return Err(format!("session.window is {}; it is from 1 to {WIDEST_WINDOW}", self.window));
+        }
+        if self.per_second == Some(0) {
+            return Err("session.per_second is 0; leave it out for no limit".to_owned());
+        }
+        for (name, span) in [
+            ("connect_timeout", self.connect_timeout),
+            ("link_wait", self.link_wait),
+            ("answer_timeout", self.answer_timeout),
+            ("throttle_wait", self.throttle_wait),
+            ("keep_alive", self.keep_alive),
+            ("reconnect_most", self.reconnect_most),
+        ] {
+            if span.duration() == Duration::ZERO || span.duration() > LONGEST {
+                return Err(format!("session.{name} is {span}; it is more than nothing, and at most 24h"));
+            }
+        }
+        if self.tls_cert_file.is_some() != self.tls_key_file.is_some() {
+            return Err("session.tls_cert_file and session.tls_key_file go together".to_owned());
+        }
+        let needs_tls = self.tls_ca_file.is_some() || self.tls_cert_file.is_some() || self.tls_server_name.is_some();
+        if needs_tls && !self.tls {
+            return Err("session.tls_* is set and session.tls is not: write tls = true".to_owned());
+        }
+        Ok(())
+    }
+}

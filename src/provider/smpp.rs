@@ -1,0 +1,407 @@
+//! SMPP v3.4: a direct line to a carrier or an aggregator.
+//!
+//! The connections, the window and the promise about lost answers are those of [`session`](super::session). What is here
+//! is SMPP's own: the octets ([`pdu`]), the alphabets and the cutting of long texts ([`alphabet`]), what status codes mean
+//! ([`status`]), and receipts and texts of people ([`inbox`], [`receipt`]).
+//!
+//! Each segment is a request of its own, with an answer, an id and a receipt of its own; [`Outcome::of_segments`] makes
+//! one outcome of them. All segments of a text are under way at once, in their order, and texts to one recipient keep
+//! theirs.
+//!
+//! Source: SMPP Protocol Specification v3.4, issue 1.2.
+
+pub mod alphabet;
+pub mod config;
+pub mod inbox;
+pub mod pdu;
+pub mod receipt;
+pub mod status;
+mod wire;
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+pub use config::Config;
+
+use crate::clock::SharedClock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::provider::exchange::{Action, Arguments, Enquiry, Finding, Notice, Receipt};
+use crate::provider::session::{Account, Line, Lost, Plan, Pushed};
+use crate::provider::settings::Setup;
+use crate::provider::{Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission, cannot};
+use crate::sms::money::Money;
+use crate::sms::number::Number;
+use alphabet::Cutter;
+use config::{Mode, Receipts, relative_time};
+use inbox::{Inbox, Told};
+use pdu::{Address, Bind, Codec, Common, Request, Submit};
+use receipt::Standing;
+use status::{Meaning, Statuses};
+
+/// Longest alphanumeric sender (3GPP TS 23.040, section 9.1.2.5: eleven septets).
+const MOST_LETTERS: usize = 11;
+/// Longest address of digits (SMPP v3.4, section 5.2.8).
+const MOST_DIGITS: usize = 20;
+/// Longest id of a message (SMPP v3.4, section 5.2.23).
+const MOST_ID: usize = 64;
+/// Longest sender of digits alone that is taken for a short code.
+const MOST_SHORT: usize = 8;
+/// Notices that wait to be recorded. The carrier is asked to wait beyond that.
+const NOTICES: usize = 256;
+/// How often incomplete texts of people are looked at.
+const LATE_EVERY: Duration = Duration::from_secs(15);
+
+const QUERY: Action =
+    Action { name: "query", about: "Asks where a message stands (query_sm); from: the sender that it had", required: &["id"], optional: &["from"] };
+const CANCEL: Action = Action {
+    name: "cancel",
+    about: "Takes back a message that is not delivered yet (cancel_sm); from: the sender that it had",
+    required: &["id", "to"],
+    optional: &["from"],
+};
+
+/// The address of a sender by its form (SMPP v3.4, sections 5.2.5 and 5.2.6): a name is 5/0, a number in E.164 1/1, and up
+/// to eight digits a short code, 3/0.
+///
+/// # Errors
+/// What is wrong with it.
+fn sender_form(from: &str) -> std::result::Result<Address, String> {
+    let digits = from.strip_prefix('+').unwrap_or(from);
+    if !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_digit()) {
+        if digits.len() > MOST_DIGITS {
+            return Err(format!("a number has at most {MOST_DIGITS} digits"));
+        }
+        let is_short = digits.len() == from.len() && digits.len() <= MOST_SHORT;
+        let (ton, npi) = if is_short { (3, 0) } else { (1, 1) };
+        return Ok(Address { ton, npi, text: digits.to_owned() });
+    }
+    if from.is_empty() || from.len() > MOST_LETTERS || !from.bytes().all(|octet| (0x20..0x7F).contains(&octet)) {
+        return Err(format!("a sender is a number, or a name of at most {MOST_LETTERS} characters of ASCII"));
+    }
+    Ok(Address { ton: 5, npi: 0, text: from.to_owned() })
+}
+
+/// The provider. See the module's text.
+pub struct Smpp {
+    config: Config,
+    clock: SharedClock,
+    account: Arc<Account<Codec>>,
+    cutter: Cutter,
+    /// The sender where a call names none.
+    sender: Arc<Address>,
+    /// What the next long text is numbered with.
+    reference: AtomicU16,
+    pushes: Mutex<Option<mpsc::Receiver<Pushed<Codec>>>>,
+}
+
+impl Smpp {
+    /// An account as it is configured. Nothing is connected yet.
+    fn new(config: Config, setup: &Setup) -> Result<Arc<Self>> {
+        let codec = Codec {
+            system_id: config.system_id.clone(),
+            password: setup.secrets.demand("password")?,
+            system_type: config.system_type.clone(),
+            common: Common {
+                service_type: config.service_type.clone(),
+                protocol_id: config.protocol_id,
+                priority: config.priority,
+                schedule: relative_time(config.schedule),
+                validity: relative_time(config.validity),
+                registered_delivery: config.registered_delivery(),
+            },
+            statuses: Statuses::new(&config.status_codes),
+        };
+        let binds: &[(Bind, bool)] = match config.mode {
+            Mode::Transceiver => &[(Bind::Transceiver, true)],
+            Mode::TransmitterAndReceiver => &[(Bind::Transmitter, true), (Bind::Receiver, false)],
+            Mode::Transmitter => &[(Bind::Transmitter, true)],
+        };
+        let each = binds.iter().map(|(bind, submits)| Line { bind: *bind, submits: *submits });
+        let lines = (0..config.session.binds).flat_map(|_| each.clone()).collect();
+        let plan = Plan { name: config.name.clone(), address: config.address.clone(), lines, settings: config.session.clone() };
+        let (account, pushes) = Account::new(codec, plan, Arc::clone(&setup.clock))?;
+        // The texts of two runs to one phone should not look like one text.
+        let mut seed = [0; 2];
+        setup.clock.fill_random(&mut seed)?;
+        let sender = address_of(&config, config.from.as_deref()).map_err(|why| Error::new(ErrorKind::Config, why))?;
+        Ok(Arc::new(Self {
+            clock: Arc::clone(&setup.clock),
+            account,
+            cutter: Cutter { alphabet: config.alphabet, latin1: config.latin1, long: config.long },
+            sender: Arc::new(sender),
+            reference: AtomicU16::new(u16::from_be_bytes(seed)),
+            pushes: Mutex::new(Some(pushes)),
+            config,
+        }))
+    }
+
+    fn sender_of(&self, from: Option<&str>) -> Result<Arc<Address>> {
+        match from {
+            None => Ok(Arc::clone(&self.sender)),
+            Some(_) => address_of(&self.config, from).map(Arc::new).map_err(|why| Error::new(ErrorKind::SenderNotAllowed, why)),
+        }
+    }
+
+    fn recipient(&self, to: &Number) -> Address {
+        let digits = to.e164().trim_start_matches('+').to_owned();
+        Address { ton: self.config.dest_ton, npi: self.config.dest_npi, text: digits }
+    }
+
+    /// The requests that carry a message, in the order of its segments.
+    fn requests(&self, submission: &Submission) -> Result<Vec<Request>> {
+        let reference = self.reference.fetch_add(1, Ordering::Relaxed);
+        let too_long = |error: crate::sms::text::TooManySegments| Error::new(ErrorKind::MessageTooLong, error.to_string());
+        let cut = self.cutter.cut(&submission.text, reference).map_err(too_long)?;
+        let (from, to) = (self.sender_of(submission.from.as_deref())?, Arc::new(self.recipient(&submission.to)));
+        let requests = cut.units.into_iter().map(|unit| {
+            Request::Submit(Submit {
+                from: Arc::clone(&from),
+                to: Arc::clone(&to),
+                coding: cut.coding,
+                has_udh: unit.has_udh,
+                octets: unit.octets,
+                sar: unit.sar,
+                is_payload: cut.is_payload,
+            })
+        });
+        Ok(requests.collect())
+    }
+
+    /// Sends one segment.
+    async fn submit(&self, order: u64, request: &Request) -> SegmentOutcome {
+        match self.account.ask(order, request).await {
+            Ok(answer) if answer.status == 0 => SegmentOutcome::Accepted { vendor_id: self.config.receipt_ids.of_answer(&answer.message_id) },
+            Ok(answer) => self.account.protocol().statuses.outcome(answer.status),
+            Err(Lost::NotSent { why, is_unauthorized: true, .. }) => SegmentOutcome::Rejected { code: ErrorKind::ProviderUnauthorized, why },
+            Err(Lost::NotSent { why, retry_after_ms, .. }) => SegmentOutcome::NotSent { retry_after_ms, why },
+            Err(Lost::Unknown { why }) => SegmentOutcome::Unknown { why },
+        }
+    }
+
+    /// Asks something that is no message.
+    async fn ask(&self, request: &Request, about: &str) -> Result<pdu::Answer> {
+        self.account.start();
+        self.account.ask(order_of(about), request).await.map_err(|lost| self.unanswered(lost))
+    }
+
+    fn unanswered(&self, lost: Lost) -> Error {
+        let (kind, why) = match lost {
+            Lost::NotSent { why, is_unauthorized: true, .. } => (ErrorKind::ProviderUnauthorized, why),
+            Lost::NotSent { why, .. } | Lost::Unknown { why } => (ErrorKind::ProviderUnavailable, why),
+        };
+        Error::new(kind, format!("{}: {why}", self.config.name))
+    }
+
+    /// The error that a status other than 0 stands for, of a question.
+    fn refusal(&self, status: u32) -> Error {
+        let statuses = &self.account.protocol().statuses;
+        let kind = match statuses.meaning(status) {
+            Meaning::Throttled | Meaning::Later | Meaning::Unknown => ErrorKind::ProviderUnavailable,
+            Meaning::Unauthorized => ErrorKind::ProviderUnauthorized,
+            _ => ErrorKind::ProviderRejected,
+        };
+        Error::new(kind, format!("{}: {}", self.config.name, statuses.words(status)))
+    }
+
+    /// Where a message stands. Nothing: the carrier does not know it.
+    async fn query(&self, message_id: &str, from: Option<&str>) -> Result<Option<Receipt>> {
+        // No carrier gave such an id, and none may be asked for it.
+        if !is_id(message_id) {
+            return Ok(None);
+        }
+        let from = Address::clone(self.sender_of(from)?.as_ref());
+        let answer = self.ask(&Request::Query { message_id: message_id.to_owned(), from }, message_id).await?;
+        match (answer.status, answer.state.and_then(Standing::of_number)) {
+            (0, Some(standing)) => {
+                let error = (answer.error != 0).then(|| format!("error {}", answer.error));
+                let why = match standing {
+                    Standing::Failed(word) => Some(error.map_or_else(|| word.to_owned(), |error| format!("{word}, {error}"))),
+                    Standing::Expired => error,
+                    Standing::OnItsWay | Standing::Delivered => None,
+                };
+                Ok(Some(Receipt { why, ..Receipt::new(message_id, standing.state(), self.clock.now()) }))
+            }
+            (0, None) => Err(Error::new(ErrorKind::ProviderUnavailable, format!("{}: the answer has no known state", self.config.name))),
+            (status::INVALID_ID | status::QUERY_FAILED, _) => Ok(None),
+            (status, _) => Err(self.refusal(status)),
+        }
+    }
+
+    async fn cancel(&self, message_id: &str, to: &str, from: Option<&str>) -> Result<Value> {
+        if !is_id(message_id) {
+            return Err(Error::new(ErrorKind::InvalidArgument, format!("id must have 1 to {MOST_ID} characters of ASCII")));
+        }
+        let to = Number::parse(to, None).map_err(|error| Error::new(ErrorKind::InvalidArgument, format!("to: {error}")))?;
+        let from = Address::clone(self.sender_of(from)?.as_ref());
+        let request = Request::Cancel { message_id: message_id.to_owned(), from, to: self.recipient(&to) };
+        match self.ask(&request, to.e164()).await?.status {
+            0 => Ok(json!({ "id": message_id, "canceled": true })),
+            status => Err(self.refusal(status)),
+        }
+    }
+}
+
+/// The address of a sender; an empty one, which the carrier fills in, where there is none.
+fn address_of(config: &Config, from: Option<&str>) -> std::result::Result<Address, String> {
+    let Some(from) = from else { return Ok(Address::default()) };
+    let address = sender_form(from)?;
+    Ok(Address { ton: config.source_ton.unwrap_or(address.ton), npi: config.source_npi.unwrap_or(address.npi), ..address })
+}
+
+/// Whether this can be the id of a message (section 5.2.23).
+fn is_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= MOST_ID && id.bytes().all(|octet| (0x20..0x7F).contains(&octet))
+}
+
+/// What is to stay in order has one number.
+fn order_of(about: &str) -> u64 {
+    let mut hash = DefaultHasher::new();
+    about.hash(&mut hash);
+    hash.finish()
+}
+
+/// Makes notices of what the carrier tells, until nobody wants them any more.
+async fn tell(name: String, mut inbox: Inbox, mut pushes: mpsc::Receiver<Pushed<Codec>>, notices: mpsc::Sender<Notice>, clock: SharedClock) {
+    let mut late = clock.sleep(LATE_EVERY);
+    let mut lost = 0_u64;
+    loop {
+        let mut told = Vec::new();
+        tokio::select! {
+            pushed = pushes.recv() => {
+                let Some(pushed) = pushed else { return };
+                let Told { event, more, is_lost } = inbox.take(&pushed.push, clock.now());
+                told.extend(more.into_iter().map(Notice::new));
+                match event {
+                    Some(event) => told.push(Notice::thanking(event, move |is_durable| pushed.answer(is_durable))),
+                    // Also what cannot be read: it would be no better when it is told again.
+                    None => pushed.answer(true),
+                }
+                lost += u64::from(is_lost);
+                if is_lost && lost.is_power_of_two() {
+                    tracing::warn!(provider = name, count = lost, "what a carrier told could not be read; it was thanked for");
+                }
+            }
+            () = &mut late => {
+                late = clock.sleep(LATE_EVERY);
+                told.extend(inbox.late(clock.now()).into_iter().map(Notice::new));
+            }
+        }
+        for notice in told {
+            // Dropped, a notice asks the carrier to tell it again.
+            if notices.send(notice).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Provider for Smpp {
+    fn capabilities(&self) -> Capabilities {
+        let by_push = self.config.receives() && self.config.receipts != Receipts::None;
+        Capabilities {
+            status: self.config.query,
+            receipts_by_push: by_push,
+            receipts_by_poll: self.config.query && !by_push,
+            replies: self.config.receives() && self.config.replies,
+            ..Capabilities::SEND_ONLY
+        }
+    }
+
+    fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    fn price(&self, _: &Number, _: u32) -> Option<Money> {
+        None
+    }
+
+    fn takes(&self, _: &Number, from: Option<&str>, text: &str) -> Result<()> {
+        self.sender_of(from)?;
+        let segments = self.cutter.form(text).segments;
+        let most = u32::try_from(crate::sms::text::MAX_SEGMENTS).unwrap_or(u32::MAX);
+        if segments > most {
+            return Err(Error::new(ErrorKind::MessageTooLong, format!("the text needs {segments} segments; {most} can be sent")));
+        }
+        Ok(())
+    }
+
+    async fn send(&self, submission: &Submission) -> Outcome {
+        let requests = match self.requests(submission) {
+            Ok(requests) => requests,
+            Err(error) => return Outcome::Rejected { code: error.kind(), why: error.message().to_owned() },
+        };
+        self.account.start();
+        let order = order_of(submission.to.e164());
+        // The futures are asked in turn, so the segments keep their order.
+        Outcome::of_segments(futures::future::join_all(requests.iter().map(|request| self.submit(order, request))).await)
+    }
+
+    async fn status(&self, enquiry: &Enquiry) -> Result<Vec<Receipt>> {
+        if !self.config.query {
+            return cannot("status to ask for; `query` allows query_sm");
+        }
+        Ok(self.query(&enquiry.vendor_id, None).await?.into_iter().collect())
+    }
+
+    fn form(&self, text: &str) -> Form {
+        self.cutter.form(text)
+    }
+
+    fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
+        let pushes = self.pushes.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let (sender, receiver) = mpsc::channel(NOTICES);
+        let inbox = Inbox::new(self.config.alphabet, self.config.receipt_ids, self.config.replies);
+        self.account.start();
+        tokio::spawn(tell(self.config.name.clone(), inbox, pushes, sender, Arc::clone(&self.clock)));
+        Some(receiver)
+    }
+
+    async fn close(&self) {
+        self.account.close().await;
+    }
+
+    async fn check(&self) -> Result<Vec<Finding>> {
+        self.account.start();
+        self.account.ready().await.map_err(|lost| self.unanswered(lost))?;
+        let receipts = match self.capabilities() {
+            Capabilities { receipts_by_push: true, .. } => Finding::fine("receipts come on the bind"),
+            Capabilities { receipts_by_poll: true, .. } => Finding::fine("receipts are looked up with query_sm"),
+            _ => Finding::warning("no receipts: what becomes of messages stays open"),
+        };
+        Ok(vec![Finding::fine("the bind is taken"), receipts])
+    }
+
+    fn actions(&self) -> &'static [Action] {
+        match (self.config.query, self.config.cancel) {
+            (true, true) => &[QUERY, CANCEL],
+            (true, false) => &[QUERY],
+            (false, true) => &[CANCEL],
+            (false, false) => &[],
+        }
+    }
+
+    async fn act(&self, action: &str, arguments: &Arguments) -> Result<Value> {
+        let found = self.actions().iter().find(|known| known.name == action);
+        let found = found.ok_or_else(|| crate::provider::exchange::no_such_action(action, self.actions()))?;
+        found.check(arguments)?;
+        let argument = |name: &str| arguments.get(name).map(String::as_str);
+        let (id, from) = (argument("id").unwrap_or_default(), argument("from"));
+        if found.name == CANCEL.name {
+            return self.cancel(id, argument("to").unwrap_or_default(), from).await;
+        }
+        match self.query(id, from).await? {
+            Some(receipt) => Ok(json!({ "id": id, "state": receipt.state, "why": receipt.why })),
+            None => Err(Error::new(ErrorKind::NotFound, "the carrier does not know this message")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,390 @@
+//! What a carrier tells becomes events: receipts, and texts of people.
+//!
+//! A receipt is what its `esm_class` calls one, or what has a receipt's parameters; never what merely reads like one, or
+//! anybody could write to us that a message was delivered. Its parameters win over its text. Interim reports are no news.
+//!
+//! SMPP gives the messages of people no id, so they get one here: a hash of everything in them, and the time when the
+//! first such message came. The same content again within [`SAME_MS`] is taken for the same message told twice, as happens
+//! when the connection was cut before our thanks arrived; later it is another message. A message that was told twice with a
+//! restart of this program in between mostly keeps its id, since the time in it is rounded to [`SAME_MS`].
+//!
+//! Pure: no I/O, and time is an argument. Source: SMPP v3.4, sections 4.6, 5.2.12 and 5.3.2; appendix B.
+
+use std::collections::{HashMap, VecDeque};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::alphabet::{self, Alphabet};
+use super::pdu::{Address, Deliver};
+use super::receipt::{self, Standing};
+use crate::clock::Timestamp;
+use crate::provider::exchange::{Event, Receipt, Reply};
+use crate::provider::parts::{Joined, Key, Parts, Piece};
+use crate::sms::message::hex;
+use crate::sms::number::Number;
+use crate::sms::text;
+
+/// For how long an equal message is taken for the same one, in milliseconds.
+const SAME_MS: i64 = 120_000;
+/// Messages that are remembered for that.
+const MOST_SEEN: usize = 10_000;
+
+/// `esm_class` bits 5 to 2: what a message is (section 5.2.12).
+const TYPE: u8 = 0x3C;
+const RECEIPT: u8 = 0x04;
+/// `esm_class` bit 6: the text begins with a user data header.
+const UDHI: u8 = 0x40;
+
+/// How the ids in receipts differ from those in answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "SmppReceiptIds")]
+pub enum ReceiptIds {
+    /// Not at all.
+    #[default]
+    Text,
+    /// Answers are hexadecimal, receipts decimal.
+    HexToDecimal,
+    /// Answers are decimal, receipts hexadecimal.
+    DecimalToHex,
+}
+
+impl ReceiptIds {
+    /// The id of an answer as it is kept.
+    pub fn of_answer(self, id: &str) -> String {
+        self.read(id, self == Self::HexToDecimal)
+    }
+
+    /// The id of a receipt as it is kept: equal to that of the answer.
+    pub fn of_receipt(self, id: &str) -> String {
+        self.read(id, self == Self::DecimalToHex)
+    }
+
+    /// Numbers are kept in decimal, without zeros before them. What is no number stays what it is.
+    fn read(self, id: &str, is_hex: bool) -> String {
+        let id = id.trim();
+        let digits = id.strip_prefix("0x").or_else(|| id.strip_prefix("0X")).filter(|_| is_hex).unwrap_or(id);
+        let is_number = self != Self::Text && !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_hexdigit());
+        let number = is_number.then(|| u128::from_str_radix(digits, if is_hex { 16 } else { 10 }).ok()).flatten();
+        number.map_or_else(|| id.to_owned(), |number| number.to_string())
+    }
+}
+
+/// What to do with something that the carrier told.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// What it tells: the carrier is thanked once this is durable. Nothing: it is thanked at once.
+    pub event: Option<Event>,
+    /// What else is known now: texts of which not all segments came.
+    pub more: Vec<Event>,
+    /// Whether it could not be read.
+    pub is_lost: bool,
+}
+
+/// Reads what one carrier tells. See the module's text.
+#[derive(Debug)]
+pub struct Inbox {
+    alphabet: Alphabet,
+    receipt_ids: ReceiptIds,
+    replies: bool,
+    parts: Parts,
+    seen: HashMap<String, Timestamp>,
+    /// The same, oldest first.
+    order: VecDeque<(Timestamp, String)>,
+}
+
+impl Inbox {
+    /// An empty one. Without `replies` the texts of people are thanked for and left out.
+    pub fn new(alphabet: Alphabet, receipt_ids: ReceiptIds, replies: bool) -> Self {
+        Self { alphabet, receipt_ids, replies, parts: Parts::default(), seen: HashMap::new(), order: VecDeque::new() }
+    }
+
+    /// Takes what the carrier told.
+    pub fn take(&mut self, deliver: &Deliver, now: Timestamp) -> Told {
+        let kind = deliver.esm_class & TYPE;
+        if kind == RECEIPT || (kind == 0 && deliver.receipted_message_id.is_some() && deliver.message_state.is_some()) {
+            return self.receipt(deliver, now);
+        }
+        // Acknowledgements by the phone and interim notifications: nothing of them is final.
+        if kind != 0 {
+            return Told::default();
+        }
+        if !deliver.is_readable {
+            return Told { is_lost: true, ..Told::default() };
+        }
+        if !self.replies {
+            return Told::default();
+        }
+        self.reply(deliver, now)
+    }
+
+    /// Gives out texts that have waited too long for their missing segments.
+    pub fn late(&mut self, now: Timestamp) -> Vec<Event> {
+        self.parts.late(now).iter().map(|joined| self.joined(joined, now)).collect()
+    }
+
+    fn receipt(&self, deliver: &Deliver, now: Timestamp) -> Told {
+        // Some write even this in UCS-2.
+        let wide = (deliver.coding == 8).then(|| text::decode_ucs2(&deliver.octets));
+        let said = receipt::parse(wide.as_deref().map_or(deliver.octets.as_slice(), str::as_bytes));
+        // The parameter is the id as the answer had it (section 5.3.2.12); the notation of the text is the carrier's own.
+        let in_tlv = deliver.receipted_message_id.as_deref().map(|id| self.receipt_ids.of_answer(id));
+        let id = in_tlv.or_else(|| said.id.as_deref().map(|id| self.receipt_ids.of_receipt(id))).filter(|id| !id.is_empty());
+        let standing = deliver.message_state.and_then(Standing::of_number).or(said.standing);
+        let (Some(id), Some(standing)) = (id, standing) else { return Told { is_lost: true, ..Told::default() } };
+        if standing == Standing::OnItsWay {
+            return Told::default();
+        }
+        let network = deliver.network_error.filter(|(_, code)| *code != 0).map(|(_, code)| code.to_string());
+        let error = network.or(said.error).map(|code| printable(&code));
+        let why = match (standing, error) {
+            (Standing::Failed(word), Some(error)) => Some(format!("{word}, error {error}")),
+            (Standing::Failed(word), None) => Some(word.to_owned()),
+            (Standing::Expired, Some(error)) => Some(format!("error {error}")),
+            _ => None,
+        };
+        Told { event: Some(Event::Receipt(Receipt { why, ..Receipt::new(id, standing.state(), now) })), ..Told::default() }
+    }
+
+    fn reply(&mut self, deliver: &Deliver, now: Timestamp) -> Told {
+        let (place, text) = match deliver.esm_class & UDHI {
+            0 => (None, deliver.octets.as_slice()),
+            _ => alphabet::split_udh(&deliver.octets),
+        };
+        let (from, to) = (number(&deliver.from), number(&deliver.to));
+        let Some(place) = place.or(deliver.sar).filter(|place| place.total > 1) else {
+            let vendor_id = self.id(deliver, now);
+            let text = alphabet::decode(text, deliver.coding, self.alphabet);
+            return Told { event: Some(Event::Reply(Reply { vendor_id, from, to, text, at: now })), ..Told::default() };
+        };
+        let key = Key { from, to, reference: place.reference, total: place.total };
+        let taken = self.parts.take(key, place.number, Piece { coding: deliver.coding, octets: text.to_vec() }, now);
+        let event = taken.whole.map(|joined| self.joined(&joined, now));
+        Told { event, more: taken.given_up.iter().map(|joined| self.joined(joined, now)).collect(), is_lost: false }
+    }
+
+    fn joined(&self, joined: &Joined, now: Timestamp) -> Event {
+        let text = joined.pieces.iter().map(|piece| alphabet::decode(&piece.octets, piece.coding, self.alphabet)).collect();
+        Event::Reply(Reply { vendor_id: joined.id(), from: joined.key.from.clone(), to: joined.key.to.clone(), text, at: now })
+    }
+
+    /// An id for a message that has none.
+    fn id(&mut self, deliver: &Deliver, now: Timestamp) -> String {
+        let hash = hash(deliver);
+        let is_old = |since: Timestamp| now.as_millis().saturating_sub(since.as_millis()) >= SAME_MS;
+        while self.order.front().is_some_and(|(since, _)| is_old(*since) || self.order.len() >= MOST_SEEN) {
+            if let Some((_, hash)) = self.order.pop_front() {
+                self.seen.remove(&hash);
+            }
+        }
+        let since = *self.seen.entry(hash.clone()).or_insert_with(|| {
+            self.order.push_back((now, hash.clone()));
+            now
+        });
+        format!("{hash}-{}", since.as_millis().div_euclid(SAME_MS))
+    }
+}
+
+fn hash(deliver: &Deliver) -> String {
+    let mut hash = Sha256::new();
+    for address in [&deliver.from, &deliver.to] {
+        hash.update([address.ton, address.npi]);
+        hash.update(address.text.as_bytes());
+        hash.update([0]);
+    }
+    hash.update([deliver.esm_class, deliver.coding]);
+    hash.update(deliver.user_reference.unwrap_or_default().to_be_bytes());
+    hash.update(deliver.receipted_message_id.as_deref().unwrap_or_default().as_bytes());
+    hash.update([0]);
+    hash.update(&deliver.octets);
+    let mut text = hex(&hash.finalize());
+    text.truncate(32);
+    text
+}
+
+/// A number in E.164 where it can be read as one (types "international" and "unknown"), else what is there.
+fn number(address: &Address) -> String {
+    let digits = address.text.trim_start_matches('+');
+    let digits = if address.ton == 1 { digits } else { digits.strip_prefix("00").unwrap_or(digits) };
+    let is_digits = !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_digit());
+    let parsed = (is_digits && address.ton <= 1).then(|| Number::parse(&format!("+{digits}"), None).ok()).flatten();
+    // Of an unknown type it may be a short code.
+    parsed.filter(|number| address.ton == 1 || number.is_valid()).map_or_else(|| address.text.clone(), |number| number.e164().to_owned())
+}
+
+/// A code that can be shown: the network's, and so somebody else's text.
+fn printable(code: &str) -> String {
+    code.chars().filter(char::is_ascii_graphic).take(16).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use super::*;
+    use crate::sms::message::State;
+
+    const NOW: Timestamp = Timestamp(1_795_342_500_000);
+
+    fn inbox() -> Inbox {
+        Inbox::new(Alphabet::Gsm7, ReceiptIds::Text, true)
+    }
+
+    fn address(ton: u8, text: &str) -> Address {
+        Address { ton, npi: 1, text: text.to_owned() }
+    }
+
+    fn from_person(octets: &[u8]) -> Deliver {
+        let (from, to) = (address(1, "33612345678"), address(3, "36179"));
+        Deliver { command: 5, from, to, octets: octets.to_vec(), is_readable: true, ..Deliver::default() }
+    }
+
+    fn receipt_of(text: &str) -> Deliver {
+        Deliver { esm_class: RECEIPT, ..from_person(text.as_bytes()) }
+    }
+
+    fn reply(told: Told) -> Reply {
+        match told.event {
+            Some(Event::Reply(reply)) => reply,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn receipts_tell_what_became_of_a_message_and_parameters_win() {
+        let cases = [
+            (receipt_of("id:1 stat:DELIVRD err:000"), Some(("1", State::Delivered, None))),
+            (receipt_of("id:1 stat:UNDELIV err:034"), Some(("1", State::Failed, Some("UNDELIV, error 034")))),
+            (receipt_of("id:1 stat:EXPIRED"), Some(("1", State::Expired, None))),
+            (receipt_of("id:1 stat:ACCEPTD"), None),
+            (
+                Deliver {
+                    receipted_message_id: Some("2".into()),
+                    message_state: Some(5),
+                    network_error: Some((3, 27)),
+                    ..receipt_of("id:1 stat:DELIVRD")
+                },
+                Some(("2", State::Failed, Some("UNDELIV, error 27"))),
+            ),
+            (Deliver { receipted_message_id: Some("2".into()), message_state: Some(2), ..from_person(b"") }, Some(("2", State::Delivered, None))),
+            (Deliver { message_state: Some(2), ..receipt_of("id:3") }, Some(("3", State::Delivered, None))),
+            (Deliver { esm_class: 0x20, ..receipt_of("id:1 stat:DELIVRD") }, None),
+        ];
+        for (deliver, expected) in cases {
+            let shown = format!("{deliver:?}");
+            let told = inbox().take(&deliver, NOW);
+            let expected =
+                expected.map(|(id, state, why)| Event::Receipt(Receipt { why: why.map(ToOwned::to_owned), ..Receipt::new(id, state, NOW) }));
+            assert_eq!((told.event, told.is_lost), (expected, false), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_receipt_in_ucs2_is_read_and_one_without_an_id_is_lost() {
+        let wide = "id:9 stat:DELIVRD".encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let told = inbox().take(&Deliver { coding: 8, octets: wide, ..receipt_of("") }, NOW);
+        assert_eq!(told.event, Some(Event::Receipt(Receipt::new("9", State::Delivered, NOW))));
+        for lost in [receipt_of("hello"), receipt_of(""), Deliver { is_readable: false, ..from_person(b"") }] {
+            assert_eq!(inbox().take(&lost, NOW), Told { is_lost: true, ..Told::default() });
+        }
+    }
+
+    #[test]
+    fn the_id_in_a_parameter_is_written_as_in_the_answer() {
+        let with = |deliver: &Deliver| match Inbox::new(Alphabet::Gsm7, ReceiptIds::HexToDecimal, true).take(deliver, NOW).event {
+            Some(Event::Receipt(receipt)) => receipt.vendor_id,
+            other => panic!("{other:?}"),
+        };
+        let in_text = receipt_of("id:31 stat:DELIVRD");
+        assert_eq!(with(&in_text), ReceiptIds::HexToDecimal.of_answer("1F"));
+        assert_eq!(with(&Deliver { receipted_message_id: Some("0000001F".into()), ..in_text }), ReceiptIds::HexToDecimal.of_answer("1F"));
+    }
+
+    #[test]
+    fn a_person_cannot_write_a_receipt() {
+        let told = inbox().take(&from_person(b"id:1 stat:DELIVRD err:000"), NOW);
+        assert_eq!(reply(told).text, "id:1 stat:DELIVRD err:000");
+    }
+
+    #[test]
+    fn a_text_that_is_told_twice_has_one_id_and_the_same_words_later_another() {
+        let mut inbox = inbox();
+        let id = |inbox: &mut Inbox, text: &[u8], ms| reply(inbox.take(&from_person(text), NOW.plus_ms(ms))).vendor_id;
+        let first = id(&mut inbox, b"YES", 0);
+        assert_eq!(id(&mut inbox, b"YES", SAME_MS - 1), first);
+        assert_ne!(id(&mut inbox, b"yes", 0), first);
+        assert_ne!(id(&mut inbox, b"YES", SAME_MS), first);
+        let mut restarted = self::inbox();
+        assert_eq!(id(&mut restarted, b"YES", 1_000), first, "also after a restart");
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut inbox = inbox();
+        for at in 0..MOST_SEEN + 10 {
+            inbox.take(&from_person(at.to_string().as_bytes()), NOW);
+        }
+        assert!(inbox.seen.len() <= MOST_SEEN && inbox.order.len() == inbox.seen.len());
+    }
+
+    #[test]
+    fn long_texts_are_joined_by_header_and_by_parameters() {
+        let with_udh = |number: u8, text: &str| Deliver { esm_class: UDHI, ..from_person(&[&[5, 0, 3, 7, 2, number], text.as_bytes()].concat()) };
+        let mut inbox = inbox();
+        assert_eq!(inbox.take(&with_udh(2, "B"), NOW), Told::default(), "thanked for at once");
+        let whole = reply(inbox.take(&with_udh(1, "A"), NOW));
+        assert_eq!((whole.text.as_str(), whole.from.as_str(), whole.to.as_str()), ("AB", "+33612345678", "36179"));
+        assert_eq!(reply(inbox.take(&with_udh(1, "A"), NOW)).vendor_id, whole.vendor_id, "told again");
+        let with_sar = |number: u8, text: &str| Deliver {
+            sar: Some(super::super::pdu::Place { reference: 9, total: 2, number }),
+            ..from_person(text.as_bytes())
+        };
+        assert_eq!(inbox.take(&with_sar(1, "C"), NOW), Told::default());
+        assert_eq!(reply(inbox.take(&with_sar(2, "D"), NOW)).text, "CD");
+    }
+
+    #[test]
+    fn a_long_text_that_stays_incomplete_is_told_late() {
+        let mut inbox = inbox();
+        inbox.take(&Deliver { esm_class: UDHI, ..from_person(&[5, 0, 3, 7, 2, 2, b'B']) }, NOW);
+        assert!(inbox.late(NOW).is_empty());
+        assert!(matches!(inbox.late(NOW.plus_ms(600_000)).as_slice(), [Event::Reply(reply)] if reply.text == "B"));
+    }
+
+    #[test]
+    fn without_replies_people_are_thanked_and_left_out() {
+        let mut inbox = Inbox::new(Alphabet::Gsm7, ReceiptIds::Text, false);
+        assert_eq!(inbox.take(&from_person(b"hi"), NOW), Told::default());
+    }
+
+    #[test]
+    fn numbers_are_read_where_their_type_allows_it() {
+        let cases = [
+            (1, "33612345678", "+33612345678"),
+            (1, "+33612345678", "+33612345678"),
+            (0, "33612345678", "+33612345678"),
+            (0, "0033612345678", "+33612345678"),
+            (0, "36179", "36179"),
+            (2, "0612345678", "0612345678"),
+            (3, "36179", "36179"),
+            (5, "BANK", "BANK"),
+            (1, "", ""),
+        ];
+        for (ton, text, expected) in cases {
+            assert_eq!(number(&address(ton, text)), expected, "{ton} {text}");
+        }
+    }
+
+    #[test]
+    fn ids_of_answers_and_receipts_meet_in_every_notation() {
+        let same = |ids: ReceiptIds, answer: &str, receipt: &str| ids.of_answer(answer) == ids.of_receipt(receipt);
+        assert!(same(ReceiptIds::Text, " a-9F ", "a-9F") && !same(ReceiptIds::Text, "9f", "9F") && !same(ReceiptIds::Text, "07", "7"));
+        assert!(same(ReceiptIds::HexToDecimal, "0000001F", "31") && same(ReceiptIds::HexToDecimal, "1f", "0031"));
+        assert!(same(ReceiptIds::DecimalToHex, "31", "1F") && same(ReceiptIds::DecimalToHex, "0031", "0x1f"));
+        let uuid = "6f9619ff-8b86-d011-b42d-00c04fc964ff";
+        assert!(same(ReceiptIds::HexToDecimal, uuid, uuid), "no number");
+        assert_eq!(ReceiptIds::HexToDecimal.of_answer(""), "");
+    }
+}

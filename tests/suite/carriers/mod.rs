@@ -1,0 +1,168 @@
+//! SMPP and CMPP before gateways: mocks of our own, and other people's software.
+
+mod cmpp;
+mod cmpp_writes;
+mod corpus;
+mod interop;
+mod smpp;
+mod whole;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use sms_mcp::clock::{SharedClock, SystemClock};
+use sms_mcp::provider::cmpp::Config as CmppConfig;
+use sms_mcp::provider::settings::{Secrets, Settings, Setup};
+use sms_mcp::provider::smpp::Config as SmppConfig;
+use sms_mcp::provider::{Provider, session};
+use sms_mcp::setting::SecretText;
+
+use crate::carrier::ismg::{self, Ismg};
+use crate::carrier::peer::{Cut, Peer, Script, Spoil, Tongue};
+use crate::carrier::smsc::{self, Smsc};
+use crate::fake::{Fault, Seen, Wire};
+
+/// A connection that gives up soon.
+pub fn quick() -> session::Settings {
+    let span = |text: &str| text.parse().unwrap();
+    session::Settings {
+        connect_timeout: span("2s"),
+        link_wait: span("1500ms"),
+        answer_timeout: span("1s"),
+        throttle_wait: span("1ms"),
+        reconnect_most: span("200ms"),
+        ..session::Settings::default()
+    }
+}
+
+fn setup(secret: &'static str, value: &str) -> Setup {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let mut secrets = Secrets::default();
+    secrets.insert(secret, SecretText::new(value));
+    Setup { clock, secrets, callback: None }
+}
+
+/// A provider with these settings and this secret.
+pub fn build(config: &dyn Settings, name: &'static str, secret: &str) -> Arc<dyn Provider> {
+    config.build(setup(name, secret)).unwrap()
+}
+
+/// SMPP with everything that this SMSC can do.
+pub fn smpp_config(peer: &Peer<Smsc>) -> SmppConfig {
+    SmppConfig {
+        address: peer.address(),
+        system_id: smsc::SYSTEM_ID.to_owned(),
+        from: Some("ACME".to_owned()),
+        query: true,
+        session: quick(),
+        ..Default::default()
+    }
+}
+
+/// SMPP before this SMSC.
+pub fn smpp_provider(peer: &Peer<Smsc>) -> Arc<dyn Provider> {
+    build_smpp(&smpp_config(peer))
+}
+
+fn build_smpp(config: &sms_mcp::provider::smpp::Config) -> Arc<dyn Provider> {
+    build(config, "password", smsc::PASSWORD)
+}
+
+/// CMPP, to wherever it is.
+pub fn cmpp_config(peer: &Peer<Ismg>) -> CmppConfig {
+    CmppConfig {
+        address: peer.address(),
+        sp_id: ismg::SP_ID.to_owned(),
+        from: Some(ismg::SOURCE.to_owned()),
+        foreign: true,
+        session: quick(),
+        ..Default::default()
+    }
+}
+
+/// CMPP before this ISMG, one destination a SUBMIT.
+pub fn cmpp_provider(peer: &Peer<Ismg>) -> Arc<dyn Provider> {
+    build(&cmpp_config(peer), "secret", ismg::SECRET)
+}
+
+/// CMPP before this ISMG, three destinations a SUBMIT.
+pub fn cmpp_many(peer: &Peer<Ismg>) -> Arc<dyn Provider> {
+    build(&CmppConfig { destinations_per_submit: 3, ..cmpp_config(peer) }, "secret", ismg::SECRET)
+}
+
+/// Who was reached, in E.164. A number of another country has its 00 in front.
+pub fn cmpp_recipients(peer: &Peer<Ismg>) -> Vec<String> {
+    let number = |to: &String| to.strip_prefix("00").map_or_else(|| format!("+86{to}"), |digits| format!("+{digits}"));
+    peer.recipients().iter().map(number).collect()
+}
+
+/// What a fault of the contract is at a gateway.
+fn fail<T: Tongue>(peer: &Peer<T>, fault: &Fault, throttled: u32, unauthorized: u32, refused: u32) {
+    peer.close_door(*fault == Fault::Refuse);
+    peer.script(|script| {
+        let kept = Script { keep: script.keep, receipts: script.receipts, ..Script::default() };
+        *script = match fault {
+            Fault::DropBeforeBody | Fault::DropDuringBody => Script { is_deaf: true, ..kept },
+            Fault::Stall => Script { mute_every: 1, ..kept },
+            Fault::HalfJson => Script { spoil: Some(Spoil::Half), ..kept },
+            Fault::Garbage => Script { spoil: Some(Spoil::Noise), ..kept },
+            Fault::Huge => Script { spoil: Some(Spoil::Huge), ..kept },
+            Fault::ThrottleSeconds(_) | Fault::ThrottleDate(_) => Script { throttle_every: 1, bind_status: throttled, ..kept },
+            Fault::Status(401 | 403, _) => Script { bind_status: unauthorized, ..kept },
+            Fault::Status(..) => Script { refuse_every: 1, status: refused, ..kept },
+            _ => kept,
+        };
+    });
+    if *fault == Fault::DropAfterAccept {
+        peer.cut_at(1, Cut::BeforeAnswer);
+    }
+}
+
+/// An answer says yes or no: there is no error after which nobody knows. Who we are is refused when a connection begins.
+fn knows(fault: &Fault, is_question: bool) -> bool {
+    is_question || !matches!(fault, Fault::ErrorAfterAccept(_) | Fault::Status(401 | 403, _))
+}
+
+impl Wire for Peer<Smsc> {
+    fn fail(&self, fault: Fault) {
+        fail(self, &fault, 0x58, 0x0e, 0x0b);
+    }
+
+    fn requests(&self) -> Vec<Seen> {
+        Vec::new()
+    }
+
+    fn asked(&self) -> usize {
+        self.counters().asked.load(Ordering::SeqCst)
+    }
+
+    fn is_connection(&self) -> bool {
+        true
+    }
+
+    fn knows(&self, fault: &Fault, is_question: bool) -> bool {
+        knows(fault, is_question)
+    }
+}
+
+impl Wire for Peer<Ismg> {
+    fn fail(&self, fault: Fault) {
+        fail(self, &fault, 8, 3, 13);
+    }
+
+    fn requests(&self) -> Vec<Seen> {
+        Vec::new()
+    }
+
+    fn asked(&self) -> usize {
+        self.counters().asked.load(Ordering::SeqCst)
+    }
+
+    fn is_connection(&self) -> bool {
+        true
+    }
+
+    fn knows(&self, fault: &Fault, is_question: bool) -> bool {
+        knows(fault, is_question)
+    }
+}
