@@ -35,7 +35,7 @@ use tokio::sync::mpsc;
 
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::exchange::{Action, Arguments, Event, Finding, Notice};
+use crate::provider::exchange::{Action, Arguments, Finding, Notice};
 use crate::provider::parts::Parts;
 use crate::provider::session::{Account, Line, Lost, Plan, Pushed};
 use crate::provider::settings::Setup;
@@ -45,6 +45,7 @@ use crate::sms::money::Money;
 use crate::sms::number::Number;
 use pdu::Terminal;
 use protocol::{Answer, Cmpp, Request, Segment};
+use told::Told;
 
 pub use settings::Config;
 
@@ -52,9 +53,7 @@ pub use settings::Config;
 const NOTICES: usize = 256;
 
 /// How often is looked for long texts of people that did not become whole.
-const LATE: Duration = Duration::from_millis(LATE_MS.unsigned_abs());
-/// The same, in milliseconds.
-const LATE_MS: i64 = 30_000;
+const LATE: Duration = Duration::from_secs(30);
 
 /// The country code of China.
 const CHINA: &str = "+86";
@@ -232,40 +231,34 @@ fn lost_segment(lost: &Lost) -> SegmentOutcome {
 }
 
 /// Passes on what the gateway tells, until the account is closed or nobody listens.
-async fn pass_on(mut pushes: mpsc::Receiver<Pushed<Cmpp>>, notices: mpsc::Sender<Notice>, clock: SharedClock) {
+async fn pass_on(name: String, mut pushes: mpsc::Receiver<Pushed<Cmpp>>, notices: mpsc::Sender<Notice>, clock: SharedClock) {
     let mut parts = Parts::default();
-    let mut looked = clock.now();
+    let mut late = clock.sleep(LATE);
+    let mut lost = 0_u64;
     loop {
-        let pushed = tokio::select! {
-            pushed = pushes.recv() => match pushed {
-                Some(pushed) => Some(pushed),
-                None => return,
-            },
-            () = clock.sleep(LATE) => None,
-            () = notices.closed() => return,
-        };
-        let now = clock.now();
-        let mut alone: Vec<Event> = Vec::new();
-        // Also while the gateway tells so much that it is never silent for that long.
-        if now.plus_ms(-LATE_MS) >= looked {
-            looked = now;
-            alone = told::late(&mut parts, now);
-        }
-        if let Some(pushed) = pushed {
-            let told = told::read(&pushed.push, &mut parts, now);
-            alone.extend(told.given_up);
-            match told.event {
-                Some(event) => {
-                    let notice = Notice::thanking(event, move |is_durable| pushed.answer(is_durable));
-                    if notices.send(notice).await.is_err() {
-                        return;
-                    }
+        let mut told = Vec::new();
+        tokio::select! {
+            pushed = pushes.recv() => {
+                let Some(pushed) = pushed else { return };
+                let Told { event, given_up, is_lost } = told::read(&pushed.push, &mut parts, clock.now());
+                told.extend(given_up.into_iter().map(Notice::new));
+                match event {
+                    Some(event) => told.push(Notice::thanking(event, move |is_durable| pushed.answer(is_durable))),
+                    None => pushed.answer(true),
                 }
-                None => pushed.answer(true),
+                lost += u64::from(is_lost);
+                if is_lost && lost.is_power_of_two() {
+                    tracing::warn!(provider = name, count = lost, "what a carrier told could not be read; it was thanked for");
+                }
+            }
+            () = &mut late => {
+                late = clock.sleep(LATE);
+                told.extend(told::late(&mut parts, clock.now()).into_iter().map(Notice::new));
             }
         }
-        for event in alone {
-            if notices.send(Notice::new(event)).await.is_err() {
+        for notice in told {
+            // Dropped, a notice asks the gateway to tell it again.
+            if notices.send(notice).await.is_err() {
                 return;
             }
         }
@@ -345,7 +338,7 @@ impl Provider for Gateway {
         let pushes = self.pushes.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let (sender, notices) = mpsc::channel(NOTICES);
         self.account.start();
-        tokio::spawn(pass_on(pushes, sender, Arc::clone(&self.clock)));
+        tokio::spawn(pass_on(self.config.name.clone(), pushes, sender, Arc::clone(&self.clock)));
         Some(notices)
     }
 

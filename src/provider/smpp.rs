@@ -48,6 +48,8 @@ use status::{Meaning, Statuses};
 const MOST_LETTERS: usize = 11;
 /// Longest address of digits (SMPP v3.4, section 5.2.8).
 const MOST_DIGITS: usize = 20;
+/// Longest id of a message (SMPP v3.4, section 5.2.23).
+const MOST_ID: usize = 64;
 /// Longest sender of digits alone that is taken for a short code.
 const MOST_SHORT: usize = 8;
 /// Notices that wait to be recorded. The carrier is asked to wait beyond that.
@@ -209,6 +211,10 @@ impl Smpp {
 
     /// Where a message stands. Nothing: the carrier does not know it.
     async fn query(&self, message_id: &str, from: Option<&str>) -> Result<Option<Receipt>> {
+        // No carrier gave such an id, and none may be asked for it.
+        if !is_id(message_id) {
+            return Ok(None);
+        }
         let from = Address::clone(self.sender_of(from)?.as_ref());
         let answer = self.ask(&Request::Query { message_id: message_id.to_owned(), from }, message_id).await?;
         match (answer.status, answer.state.and_then(Standing::of_number)) {
@@ -228,6 +234,9 @@ impl Smpp {
     }
 
     async fn cancel(&self, message_id: &str, to: &str, from: Option<&str>) -> Result<Value> {
+        if !is_id(message_id) {
+            return Err(Error::new(ErrorKind::InvalidArgument, format!("id must have 1 to {MOST_ID} characters of ASCII")));
+        }
         let to = Number::parse(to, None).map_err(|error| Error::new(ErrorKind::InvalidArgument, format!("to: {error}")))?;
         let from = Address::clone(self.sender_of(from)?.as_ref());
         let request = Request::Cancel { message_id: message_id.to_owned(), from, to: self.recipient(&to) };
@@ -243,6 +252,11 @@ fn address_of(config: &Config, from: Option<&str>) -> std::result::Result<Addres
     let Some(from) = from else { return Ok(Address::default()) };
     let address = sender_form(from)?;
     Ok(Address { ton: config.source_ton.unwrap_or(address.ton), npi: config.source_npi.unwrap_or(address.npi), ..address })
+}
+
+/// Whether this can be the id of a message (section 5.2.23).
+fn is_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= MOST_ID && id.bytes().all(|octet| (0x20..0x7F).contains(&octet))
 }
 
 /// What is to stay in order has one number.
@@ -332,10 +346,6 @@ impl Provider for Smpp {
     async fn status(&self, enquiry: &Enquiry) -> Result<Vec<Receipt>> {
         if !self.config.query {
             return cannot("status to ask for; `query` allows query_sm");
-        }
-        // No carrier ever gave such an id (section 5.2.23), and it could not be written.
-        if !(1..=64).contains(&enquiry.vendor_id.len()) || !enquiry.vendor_id.bytes().all(|octet| octet.is_ascii_graphic() || octet == b' ') {
-            return Ok(Vec::new());
         }
         Ok(self.query(&enquiry.vendor_id, None).await?.into_iter().collect())
     }

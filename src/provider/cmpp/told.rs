@@ -23,28 +23,29 @@ pub(super) struct Told {
     pub(super) event: Option<Event>,
     /// Texts that had to be given out though they are not whole. Nobody waits for thanks.
     pub(super) given_up: Vec<Event>,
+    /// Whether it cannot be read. It would be no better when it is told again.
+    pub(super) is_lost: bool,
 }
 
 /// Reads a DELIVER.
 pub(super) fn read(delivered: &Delivered, parts: &mut Parts, now: Timestamp) -> Told {
     if !delivered.is_readable {
-        return Told::default();
+        return Told { is_lost: true, ..Told::default() };
     }
     if delivered.is_report {
-        return Told { event: receipt(delivered, now), given_up: Vec::new() };
+        let report = Report::decode(&delivered.content);
+        return Told { is_lost: report.is_none(), event: report.and_then(|report| receipt(&report, now)), ..Told::default() };
     }
     let (from, to) = (sender(&delivered.from), text_of(&delivered.to));
     let (header, octets) = if delivered.has_header { split_header(&delivered.content) } else { (None, &*delivered.content) };
     let Some(Header { reference, total, number }) = header else {
         let reply = |text| Event::Reply(Reply { vendor_id: hex(delivered.msg_id), from, to, text, at: now });
-        return Told { event: content::decode(delivered.format, octets).map(reply), given_up: Vec::new() };
+        return Told { event: content::decode(delivered.format, octets).map(reply), ..Told::default() };
     };
     let piece = Piece { coding: delivered.format, octets: octets.to_vec() };
     let taken = parts.take(Key { from, to, reference, total }, number, piece, now);
-    Told {
-        event: taken.whole.and_then(|whole| joined(whole, now)),
-        given_up: taken.given_up.into_iter().filter_map(|part| joined(part, now)).collect(),
-    }
+    let given_up = taken.given_up.into_iter().filter_map(|part| joined(part, now)).collect();
+    Told { event: taken.whole.and_then(|whole| joined(whole, now)), given_up, is_lost: false }
 }
 
 /// Texts of which a segment did not come in time, as far as they came.
@@ -59,8 +60,7 @@ fn joined(joined: Joined, now: Timestamp) -> Option<Event> {
     (!texts.is_empty()).then(|| Event::Reply(Reply { vendor_id, from, to, text: texts.concat(), at: now }))
 }
 
-fn receipt(delivered: &Delivered, now: Timestamp) -> Option<Event> {
-    let report = Report::decode(&delivered.content)?;
+fn receipt(report: &Report<'_>, now: Timestamp) -> Option<Event> {
     let (state, why) = report.state()?;
     Some(Event::Receipt(Receipt { why, ..Receipt::new(hex(report.msg_id), state, report.at(now)) }))
 }
@@ -180,15 +180,18 @@ mod tests {
     fn data_that_is_no_text_and_an_intermediate_report_tell_nothing() {
         let mut parts = Parts::default();
         assert!(read(&mo(false, 4, b"\x01\x02"), &mut parts, NOW).event.is_none());
-        assert!(read(&Delivered { is_readable: false, ..mo(false, 0, b"") }, &mut parts, NOW).event.is_none());
+        let unreadable = read(&Delivered { is_readable: false, ..mo(false, 0, b"") }, &mut parts, NOW);
+        assert!(unreadable.event.is_none() && unreadable.is_lost);
         let report = |stat: &[u8], length: usize| {
             let mut out = bytes::BytesMut::new();
             let report = Report { msg_id: 7, stat, submitted: b"", done: b"", destination: b"13800138000", smsc_sequence: 0 };
             report.encode(true, &mut out);
             Delivered { is_report: true, ..mo(false, 0, &out[..length]) }
         };
-        assert!(read(&report(b"ACCEPTD", 71), &mut parts, NOW).event.is_none());
-        assert!(read(&report(b"DELIVRD", 59), &mut parts, NOW).event.is_none(), "cut");
+        let on_its_way = read(&report(b"ACCEPTD", 71), &mut parts, NOW);
+        assert!(on_its_way.event.is_none() && !on_its_way.is_lost);
+        let cut = read(&report(b"DELIVRD", 59), &mut parts, NOW);
+        assert!(cut.event.is_none() && cut.is_lost);
         let Some(Event::Receipt(receipt)) = read(&report(b"MA:0001", 71), &mut parts, NOW).event else { panic!() };
         assert_eq!(receipt, Receipt { why: Some("MA:0001".to_owned()), ..Receipt::new("0000000000000007", State::Failed, NOW) });
     }

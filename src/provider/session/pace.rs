@@ -244,20 +244,20 @@ mod tests {
         assert_eq!(pace.rate(start + Duration::from_secs(4)), Some(100.0));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn no_second_holds_more_than_allowed() {
-        let pace = Pace::new(Some(50));
+    #[tokio::test]
+    async fn no_span_of_time_holds_more_than_allowed() {
+        let pace = Pace::new(Some(200));
         let mut went = Vec::new();
-        for _ in 0..200 {
+        for _ in 0..100 {
             let mut turn = pace.turn(false).await.unwrap();
             turn.wait().await;
             went.push(Instant::now());
         }
         for (index, first) in went.iter().enumerate() {
-            let within = went.iter().skip(index).take_while(|at| at.duration_since(*first) < Duration::from_secs(1)).count();
+            let within = went.iter().skip(index).take_while(|at| at.duration_since(*first) < Duration::from_millis(200)).count();
             assert!(within <= 50, "{within}");
         }
-        let all = went[199].duration_since(went[0]);
-        assert!((3_900..4_300).contains(&all.as_millis()), "{all:?}");
+        let all = went[99].duration_since(went[0]);
+        assert!((485..3_000).contains(&all.as_millis()), "{all:?}");
     }
 }

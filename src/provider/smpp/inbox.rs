@@ -129,7 +129,9 @@ impl Inbox {
         // Some write even this in UCS-2.
         let wide = (deliver.coding == 8).then(|| text::decode_ucs2(&deliver.octets));
         let said = receipt::parse(wide.as_deref().map_or(deliver.octets.as_slice(), str::as_bytes));
-        let id = deliver.receipted_message_id.as_deref().or(said.id.as_deref()).map(|id| self.receipt_ids.of_receipt(id)).filter(|id| !id.is_empty());
+        // The parameter is the id as the answer had it (section 5.3.2.12); the notation of the text is the carrier's own.
+        let in_tlv = deliver.receipted_message_id.as_deref().map(|id| self.receipt_ids.of_answer(id));
+        let id = in_tlv.or_else(|| said.id.as_deref().map(|id| self.receipt_ids.of_receipt(id))).filter(|id| !id.is_empty());
         let standing = deliver.message_state.and_then(Standing::of_number).or(said.standing);
         let (Some(id), Some(standing)) = (id, standing) else { return Told { is_lost: true, ..Told::default() } };
         if standing == Standing::OnItsWay {
@@ -287,6 +289,17 @@ mod tests {
         for lost in [receipt_of("hello"), receipt_of(""), Deliver { is_readable: false, ..from_person(b"") }] {
             assert_eq!(inbox().take(&lost, NOW), Told { is_lost: true, ..Told::default() });
         }
+    }
+
+    #[test]
+    fn the_id_in_a_parameter_is_written_as_in_the_answer() {
+        let with = |deliver: &Deliver| match Inbox::new(Alphabet::Gsm7, ReceiptIds::HexToDecimal, true).take(deliver, NOW).event {
+            Some(Event::Receipt(receipt)) => receipt.vendor_id,
+            other => panic!("{other:?}"),
+        };
+        let in_text = receipt_of("id:31 stat:DELIVRD");
+        assert_eq!(with(&in_text), ReceiptIds::HexToDecimal.of_answer("1F"));
+        assert_eq!(with(&Deliver { receipted_message_id: Some("0000001F".into()), ..in_text }), ReceiptIds::HexToDecimal.of_answer("1F"));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! SMPP and CMPP before gateways: mocks of our own, and other people's software.
 
 mod cmpp;
+mod cmpp_writes;
 mod corpus;
 mod interop;
+mod smpp;
 mod whole;
 
 use std::sync::Arc;
@@ -59,7 +61,11 @@ pub fn smpp_config(peer: &Peer<Smsc>) -> SmppConfig {
 
 /// SMPP before this SMSC.
 pub fn smpp_provider(peer: &Peer<Smsc>) -> Arc<dyn Provider> {
-    build(&smpp_config(peer), "password", smsc::PASSWORD)
+    build_smpp(&smpp_config(peer))
+}
+
+fn build_smpp(config: &sms_mcp::provider::smpp::Config) -> Arc<dyn Provider> {
+    build(config, "password", smsc::PASSWORD)
 }
 
 /// CMPP, to wherever it is.

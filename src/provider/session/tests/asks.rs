@@ -36,8 +36,7 @@ async fn a_request_without_an_answer_is_unknown_and_a_late_answer_is_nobodys() {
     let lost = spawn_ask(&account, 1, 1);
     let mut peer = carrier.bound().await;
     let (number, value) = peer.expect(ASK).await;
-    let began = std::time::Duration::from_millis(250);
-    tokio::time::sleep(began).await;
+    tokio::time::sleep(Duration::from_millis(250)).await;
     assert!(!lost.is_finished());
     assert!(is_unknown(&within(200, lost).await.unwrap()));
     peer.write(ASK | ANSWER, number, value).await;
@@ -94,14 +93,14 @@ async fn the_window_is_never_exceeded_and_whoever_waits_for_a_place_in_vain_was_
 }
 
 #[tokio::test]
-async fn after_a_cut_what_was_written_is_unknown_and_the_rest_goes_out_once_on_the_next_connection() {
+async fn after_a_cut_what_was_written_is_unknown_and_nothing_goes_out_twice() {
     let carrier = Carrier::new().await;
     let settings = Settings { window: 1_000, link_wait: ms(2_000), answer_timeout: ms(5_000), ..quick() };
     let (account, _pushes) = carrier.account(settings);
     account.start();
     let mut peer = carrier.bound().await;
     account.ready().await.unwrap();
-    let asks: Vec<_> = (0..900).map(|value| spawn_ask(&account, u64::from(value), value)).collect();
+    let mut asks: Vec<_> = (0..40).map(|value| spawn_ask(&account, u64::from(value), value)).collect();
     let mut seen = HashMap::new();
     for _ in 0..40 {
         let (number, value) = peer.expect(ASK).await;
@@ -111,6 +110,8 @@ async fn after_a_cut_what_was_written_is_unknown_and_the_rest_goes_out_once_on_t
         }
     }
     drop(peer);
+    // Some of these may still go into the dead connection.
+    asks.extend((40..300).map(|value| spawn_ask(&account, u64::from(value), value)));
     let serving = tokio::spawn(async move {
         let mut seen = HashMap::new();
         let mut peer = carrier.bound().await;
@@ -122,22 +123,50 @@ async fn after_a_cut_what_was_written_is_unknown_and_the_rest_goes_out_once_on_t
         }
         seen
     });
-    let mut answered = 0;
     let mut unknown = 0;
-    for ask in asks {
+    for (value, ask) in (0_u32..).zip(asks) {
         match ask.await.unwrap() {
-            Ok(_) => answered += 1,
+            Ok(_) => assert!(value % 2 == 0 || value >= 40),
             Err(Lost::Unknown { .. }) => unknown += 1,
             Err(lost) => panic!("{lost:?}"),
         }
     }
+    assert!(spawn_ask(&account, 1, 1_000).await.unwrap().is_ok());
+    assert_eq!(account.metrics().lost, unknown);
     account.close().await;
-    for (value, count) in serving.await.unwrap() {
+    for (value, count) in within(1_000, serving).await.unwrap() {
         *seen.entry(value).or_insert(0) += count;
     }
-    assert!(seen.values().all(|count| *count == 1), "once at most");
-    assert!(unknown >= 20 && answered + unknown == 900, "{answered} {unknown}");
-    assert_eq!(account.metrics().lost, u64::from(unknown));
+    assert!(unknown >= 20 && seen.values().all(|count| *count == 1), "once at most");
+}
+
+#[tokio::test]
+async fn what_a_connection_had_not_taken_when_it_ended_goes_out_once_on_the_next() {
+    let carrier = Carrier::new().await;
+    let (account, mut pushes) = carrier.account(Settings { window: 100, link_wait: ms(3_000), answer_timeout: ms(5_000), ..quick() });
+    account.start();
+    let mut peer = carrier.bound().await;
+    account.ready().await.unwrap();
+    let taking = tokio::spawn(async move { while pushes.recv().await.is_some() {} });
+    // The answers to pushes fill the connection, for this end never reads.
+    let mut out = BytesMut::new();
+    for number in 0..10_000 {
+        write(PUSH, number, Some(number), &mut out);
+    }
+    while tokio::time::timeout(Duration::from_millis(300), peer.0.write_all(&out)).await.is_ok() {}
+    let asks: Vec<_> = (0..50).map(|value| spawn_ask(&account, value.into(), value)).collect();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(account.metrics().open, 50);
+    drop(peer);
+    let serving = tokio::spawn(async move { within(3_000, carrier.bound()).await.serve().await });
+    for ask in asks {
+        assert!(matches!(within(3_000, ask).await.unwrap(), Ok((false, _))));
+    }
+    account.close().await;
+    assert_eq!(within(1_000, serving).await.unwrap(), 50);
+    assert_eq!(account.metrics().lost, 0);
+    drop(account);
+    within(1_000, taking).await.unwrap();
 }
 
 #[tokio::test]
@@ -281,7 +310,7 @@ async fn the_ceiling_spreads_requests() {
         assert!(ask.await.unwrap().is_ok());
     }
     let took = began.elapsed().as_millis();
-    assert!((490..900).contains(&took), "{took}");
+    assert!((490..3_000).contains(&took), "{took}");
     account.close().await;
     assert_eq!(serving.await.unwrap(), 26);
 }
