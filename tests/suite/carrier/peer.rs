@@ -907,6 +907,12 @@ impl<T: Tongue> Peer<T> {
         std::mem::take(&mut lock(&self.shared.complaints))
     }
 
+    /// Forgets what came.
+    pub fn forget(&self) {
+        lock(&self.shared.submits).clear();
+        lock(&self.shared.counts).clear();
+    }
+
     /// Waits until this holds; fails the test when it does not in time.
     pub fn until(&self, what: &str, patience: Duration, holds: impl Fn(&Self) -> bool) {
         let give_up = Instant::now() + patience;
