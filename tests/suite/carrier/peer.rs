@@ -321,8 +321,11 @@ pub struct Shared<T: Tongue> {
     order: AtomicU64,
     is_closed: AtomicBool,
     is_ending: AtomicBool,
-    tape: Mutex<Option<Vec<(Side, Vec<u8>)>>>,
+    tape: Mutex<Option<Tape>>,
 }
+
+/// What was written, and by whom, in order.
+type Tape = Vec<(Side, Vec<u8>)>;
 
 /// Who wrote something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
