@@ -201,7 +201,7 @@ impl Ismg {
             self.next_id.store(number + count, Ordering::SeqCst);
         }
         let seconds = number >> 16;
-        FIRST_ID + (seconds % 50 << 38) + (seconds / 50 << 44) | number & 0xffff
+        (FIRST_ID + ((seconds % 50) << 38) + ((seconds / 50) << 44)) | (number & 0xffff)
     }
 
     /// The next number, for tests of what wraps.
@@ -480,7 +480,7 @@ impl Peer<Ismg> {
     }
 
     /// What a person wrote to the service code, in one DELIVER.
-    pub fn from_person(&self, from: &str, text: &str, coding: u8) {
+    pub fn hear_from(&self, from: &str, text: &str, coding: u8) {
         let content = match coding {
             8 => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
             15 => encoding_rs::GB18030.encode(text).0.into_owned(),
@@ -490,7 +490,7 @@ impl Peer<Ismg> {
     }
 
     /// What a person wrote, in UCS-2 and as many DELIVERs as it takes with `units` UTF-16 units each; the last comes first.
-    pub fn long_from_person(&self, from: &str, text: &str, reference: u8, units: usize) {
+    pub fn hear_long_from(&self, from: &str, text: &str, reference: u8, units: usize) {
         let octets: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
         let chunks: Vec<&[u8]> = octets.chunks(units * 2).collect();
         let total = u8::try_from(chunks.len()).unwrap();

@@ -321,8 +321,11 @@ pub struct Shared<T: Tongue> {
     order: AtomicU64,
     is_closed: AtomicBool,
     is_ending: AtomicBool,
-    tape: Mutex<Option<Vec<(Side, Vec<u8>)>>>,
+    tape: Mutex<Option<Tape>>,
 }
+
+/// What was written, and by whom, in order.
+type Tape = Vec<(Side, Vec<u8>)>;
 
 /// Who wrote something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -517,7 +520,8 @@ impl<T: Tongue> Talk<'_, T> {
             Receipts::After(wait) if !receipts.is_empty() => self.shared.later(wait, Job::Tell(receipts)),
             _ => lock(&self.shared.waiting).extend(receipts),
         }
-        if self.link.receives.load(Ordering::SeqCst) {
+        // Nothing stands behind an answer of which only half is written.
+        if self.link.receives.load(Ordering::SeqCst) && self.cut.is_none() {
             self.shared.pump_into(self.link, &mut self.out);
         }
         if self.answered > 0 {

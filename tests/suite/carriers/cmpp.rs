@@ -236,14 +236,14 @@ async fn texts_of_people_are_read_in_every_format_and_thanked_for_when_they_are_
         let (provider, mut notices) = provider(&Config { version, ..cmpp_config(&ismg) });
         provider.check().await.unwrap();
         for (text, coding) in [("STOP", 0), ("退订 🙂", 8), ("退订", 15)] {
-            ismg.from_person(PERSON, text, coding);
+            ismg.hear_from(PERSON, text, coding);
             let notice = next(&mut notices).await;
             let Event::Reply(reply) = &notice.event else { panic!("{notice:?}") };
             assert_eq!((reply.from.as_str(), reply.text.as_str()), ("+8613800138000", text), "{version:?}");
             notice.recorded(true);
         }
         let long = "今天天气很好🙂 ".repeat(30);
-        ismg.long_from_person(PERSON, &long, 9, 60);
+        ismg.hear_long_from(PERSON, &long, 9, 60);
         let notice = next(&mut notices).await;
         let Event::Reply(reply) = &notice.event else { panic!("{notice:?}") };
         assert_eq!(reply.text, long, "its parts came last first");
@@ -251,7 +251,7 @@ async fn texts_of_people_are_read_in_every_format_and_thanked_for_when_they_are_
         ismg.until("each is thanked for", Duration::from_secs(5), |ismg| ismg.untold() == 0);
         // What could not be recorded is told again, with the same id.
         while notices.try_recv().is_ok() {}
-        ismg.from_person(PERSON, "again", 0);
+        ismg.hear_from(PERSON, "again", 0);
         let first = next(&mut notices).await;
         let Event::Reply(one) = first.event.clone() else { panic!("{first:?}") };
         first.recorded(false);

@@ -5,12 +5,15 @@ use std::path::PathBuf;
 #[path = "../../../fuzz/entries.rs"]
 mod entries;
 
+/// What a target does with one file.
+type Entry = fn(&[u8]);
+
 /// Most files of one corpus: it is kept small with `cargo fuzz cmin`.
 const MOST: usize = 100;
 
 #[test]
 fn every_file_of_the_fuzzers_corpus_is_read_without_harm() {
-    let targets: [(&str, fn(&[u8])); 3] =
+    let targets: [(&str, Entry); 3] =
         [("cmpp_decode", entries::cmpp_decode), ("smpp_decode", entries::smpp_decode), ("smpp_receipt", entries::smpp_receipt)];
     for (target, entry) in targets {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
