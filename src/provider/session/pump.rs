@@ -116,6 +116,8 @@ pub(super) struct Pump<'a, P: Protocol> {
     output: BytesMut,
     at: usize,
     is_to_flush: bool,
+    /// Nothing is read, for too much waits to be written.
+    is_full: bool,
     /// Others had their turn to add to what is written next.
     has_waited: bool,
     phase: Phase,
@@ -147,6 +149,7 @@ impl<'a, P: Protocol> Pump<'a, P> {
             output: BytesMut::new(),
             at: 0,
             is_to_flush: false,
+            is_full: false,
             has_waited: false,
             phase: Phase::Up,
             heard: now,
@@ -197,6 +200,10 @@ impl<'a, P: Protocol> Pump<'a, P> {
             self.look(now)?;
         }
         self.write(context, now)?;
+        if self.is_full && self.link.backlog() <= MOST_BACKLOG {
+            // All of it may have gone in one write, and then nothing else would wake this task to read on.
+            context.waker().wake_by_ref();
+        }
         self.set_alarm(context);
         ControlFlow::Continue(())
     }
@@ -210,8 +217,8 @@ impl<'a, P: Protocol> Pump<'a, P> {
 
     fn read(&mut self, context: &mut Context<'_>) -> ControlFlow<End> {
         for _ in 0..READS {
-            if self.link.backlog() > MOST_BACKLOG {
-                // Whatever is written next wakes this task.
+            self.is_full = self.link.backlog() > MOST_BACKLOG;
+            if self.is_full {
                 return ControlFlow::Continue(());
             }
             let mut room = ReadBuf::new(self.input.room());

@@ -3,6 +3,7 @@
 
 mod asks;
 mod lives;
+mod rough;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -1,0 +1,45 @@
+//! Ends that misbehave: they stop reading, answer what was never asked, talk before they have answered the greeting, or
+//! are only half there.
+
+use super::*;
+
+/// Fills the connection: what is told is answered, and this end does not read. Until nothing more goes in.
+async fn flood(peer: &mut Peer) -> u32 {
+    let mut out = BytesMut::new();
+    let mut count = 0;
+    loop {
+        out.clear();
+        for _ in 0..1_000 {
+            write(PING, count, None, &mut out);
+            count += 1;
+        }
+        let mut rest = &out[..];
+        while !rest.is_empty() {
+            match tokio::time::timeout(Duration::from_millis(300), peer.0.write(rest)).await {
+                Ok(written) => rest = &rest[written.unwrap()..],
+                Err(_) => return count,
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_that_floods_and_then_listens_is_listened_to_again_at_once() {
+    for _ in 0..3 {
+        let carrier = Carrier::new().await;
+        let (account, _pushes) = carrier.account(Settings { keep_alive: ms(20_000), answer_timeout: ms(20_000), ..quick() });
+        account.start();
+        let mut peer = carrier.bound().await;
+        account.ready().await.unwrap();
+        let count = flood(&mut peer).await;
+        // It reads on at last: all that it asked is answered, well before the keep-alive.
+        let mut octets = vec![0; 1 << 20];
+        let mut answered = 0;
+        within(5_000, async {
+            while answered < (count - 1_000) * 9 {
+                answered += u32::try_from(peer.0.read(&mut octets).await.unwrap()).unwrap();
+            }
+        })
+        .await;
+    }
+}
