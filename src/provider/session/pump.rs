@@ -349,7 +349,11 @@ impl<'a, P: Protocol> Pump<'a, P> {
                 continue;
             }
             match Pin::new(&mut self.stream).poll_write(context, rest) {
-                Poll::Pending => break,
+                Poll::Pending => {
+                    // Requests may come to wait behind it, and their time is to be watched too.
+                    self.next_look = self.next_look.min(now + self.tick());
+                    break;
+                }
                 Poll::Ready(Err(error)) => return ControlFlow::Break(End::Lost(format!("the connection broke: {error}"))),
                 Poll::Ready(Ok(0)) => return ControlFlow::Break(End::Lost("the connection takes nothing more".to_owned())),
                 Poll::Ready(Ok(count)) => {
@@ -408,7 +412,7 @@ impl<'a, P: Protocol> Pump<'a, P> {
             Phase::Parting(until) if self.has_said_bye || now >= until => return ControlFlow::Break(End::Closed),
             Phase::Leaving(_) | Phase::Closing(_) | Phase::Parting(_) => {}
         }
-        let is_waiting = swept.open > 0 || self.asked.is_some() || self.phase != Phase::Up;
+        let is_waiting = swept.open > 0 || !is_all_written || self.asked.is_some() || self.phase != Phase::Up;
         self.next_look = if is_waiting { now + self.tick() } else { (self.heard + settings.keep_alive.duration()).max(now + TICK.0) };
         ControlFlow::Continue(())
     }

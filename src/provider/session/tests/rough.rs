@@ -43,3 +43,17 @@ async fn an_end_that_floods_and_then_listens_is_listened_to_again_at_once() {
         .await;
     }
 }
+
+#[tokio::test]
+async fn a_request_behind_a_full_connection_is_told_as_soon_as_one_without_an_answer() {
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account(Settings { keep_alive: ms(20_000), answer_timeout: ms(500), link_wait: ms(500), ..quick() });
+    account.start();
+    let mut peer = carrier.bound().await;
+    account.ready().await.unwrap();
+    flood(&mut peer).await;
+    let address = carrier.listener.local_addr().unwrap();
+    drop(carrier);
+    let done = within(4_000, account.ask(1, &1)).await;
+    assert!(is_not_sent(&done), "{done:?} {address}");
+}
