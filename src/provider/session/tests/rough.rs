@@ -57,3 +57,34 @@ async fn a_request_behind_a_full_connection_is_told_as_soon_as_one_without_an_an
     let done = within(4_000, account.ask(1, &1)).await;
     assert!(is_not_sent(&done), "{done:?} {address}");
 }
+
+#[tokio::test]
+async fn an_answer_to_what_was_not_written_yet_is_nobodys() {
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account(Settings { answer_timeout: ms(5_000), ..quick() });
+    account.start();
+    let mut peer = carrier.bound().await;
+    account.ready().await.unwrap();
+    let link = account.shared.board.links().remove(0);
+    let mut out = BytesMut::new();
+    (0..1_000).for_each(|number| write(PING, number, None, &mut out));
+    while link.backlog() < 100_000 {
+        peer.0.write_all(&out).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let ask = spawn_ask(&account, 1, 2);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(account.metrics().open, 1);
+    // Its number is easily guessed.
+    peer.write(THROTTLED, 2, 2).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let mut asked = 0;
+    while let Ok(Some((kind, number, value))) = tokio::time::timeout(Duration::from_millis(1_200), peer.read()).await {
+        if kind == ASK {
+            asked += 1;
+            peer.write(ASK | ANSWER, number, value).await;
+        }
+    }
+    assert_eq!(asked, 1);
+    assert_eq!(within(500, ask).await.unwrap(), Ok((false, 2)));
+}
