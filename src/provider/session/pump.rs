@@ -84,10 +84,15 @@ impl Input {
         self.filled += count;
     }
 
+    /// Takes so many octets out, from this place on.
+    pub(super) fn cut(&mut self, at: usize, count: usize) {
+        self.octets.copy_within((at + count).min(self.filled)..self.filled, at);
+        self.filled = self.filled.saturating_sub(count);
+    }
+
     /// The first octets were dealt with, and a frame of this length is to come.
     pub(super) fn consume(&mut self, count: usize, need: usize) {
-        self.octets.copy_within(count.min(self.filled)..self.filled, 0);
-        self.filled = self.filled.saturating_sub(count);
+        self.cut(0, count);
         // No protocol's longest frame is long, so this is bounded.
         if self.octets.len() < need {
             self.octets.resize(need, 0);

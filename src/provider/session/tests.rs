@@ -71,6 +71,10 @@ impl Protocol for Tiny {
         }
     }
 
+    fn is_early(&self, frame: &[u8]) -> bool {
+        matches!(parts(frame).0, PING | PUSH | BYE)
+    }
+
     fn encode(&self, (): &(), request: &u32, sequence: u32, out: &mut BytesMut) {
         write(ASK, sequence, Some(*request), out);
     }

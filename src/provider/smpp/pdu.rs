@@ -365,6 +365,10 @@ impl Protocol for Codec {
         }
     }
 
+    fn is_early(&self, frame: &[u8]) -> bool {
+        Header::read(frame).is_some_and(|(header, _)| header.command & command::ANSWER == 0)
+    }
+
     fn encode(&self, (): &(), request: &Request, sequence: u32, out: &mut BytesMut) {
         match request {
             Request::Submit(submit) => wire::frame(out, command::SUBMIT_SM, 0, sequence, |out| self.put_submit(submit, out)),

@@ -88,3 +88,38 @@ async fn an_answer_to_what_was_not_written_yet_is_nobodys() {
     assert_eq!(asked, 1);
     assert_eq!(within(500, ask).await.unwrap(), Ok((false, 2)));
 }
+
+#[tokio::test]
+async fn what_comes_before_the_answer_to_the_greeting_is_answered_after_it() {
+    let carrier = Carrier::new().await;
+    let (account, mut pushes) = carrier.account(quick());
+    account.start();
+    let mut peer = carrier.accept().await;
+    let (number, value) = peer.expect(GREET).await;
+    peer.write(PING, 70, 0).await;
+    peer.write(PUSH, 71, 5).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    peer.write(GREET | ANSWER, number, value).await;
+    assert_eq!(within(500, peer.expect(PING | ANSWER)).await.0, 70);
+    within(500, pushes.recv()).await.unwrap().answer(true);
+    assert_eq!(within(500, peer.expect(PUSH | ANSWER)).await, (71, 5));
+    let ask = spawn_ask(&account, 1, 1);
+    let (number, value) = within(500, peer.expect(ASK)).await;
+    peer.write(ASK | ANSWER, number, value).await;
+    assert_eq!(ask.await.unwrap(), Ok((false, 1)));
+}
+
+#[tokio::test]
+async fn an_end_that_only_talks_before_its_answer_to_the_greeting_costs_no_memory() {
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account(Settings { connect_timeout: ms(20_000), ..quick() });
+    account.start();
+    let mut peer = carrier.accept().await;
+    peer.expect(GREET).await;
+    let mut out = BytesMut::new();
+    for number in 0..20_000 {
+        write(PUSH, number, Some(number), &mut out);
+    }
+    let _ = peer.0.write_all(&out).await;
+    within(2_000, carrier.bound()).await;
+}
