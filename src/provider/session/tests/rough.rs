@@ -123,3 +123,25 @@ async fn an_end_that_only_talks_before_its_answer_to_the_greeting_costs_no_memor
     let _ = peer.0.write_all(&out).await;
     within(2_000, carrier.bound()).await;
 }
+
+#[tokio::test]
+async fn why_nothing_goes_out_is_told_also_where_a_bind_that_only_listens_is_up() {
+    let carrier = Carrier::new().await;
+    let address = carrier.listener.local_addr().unwrap().to_string();
+    let lines = vec![Line { bind: 0, submits: true }, Line { bind: 1, submits: false }];
+    let plan = Plan { name: "tiny".to_owned(), address, lines, settings: Settings { link_wait: ms(600), ..quick() } };
+    let (account, _pushes) = Account::new(Tiny, plan, Arc::new(SystemClock)).unwrap();
+    account.start();
+    let serving = tokio::spawn(async move {
+        let mut kept = Vec::new();
+        loop {
+            let mut peer = carrier.accept().await;
+            let (number, bind) = peer.expect(GREET).await;
+            peer.write(if bind == 1 { GREET | ANSWER } else { 0xB3 }, number, bind).await;
+            kept.push(peer);
+        }
+    });
+    let Err(Lost::NotSent { why, .. }) = account.ask(1, &1).await else { panic!("it was sent") };
+    assert!(why.contains("no answer to a greeting"), "{why}");
+    serving.abort();
+}
