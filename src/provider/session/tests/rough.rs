@@ -145,3 +145,69 @@ async fn why_nothing_goes_out_is_told_also_where_a_bind_that_only_listens_is_up(
     assert!(why.contains("no answer to a greeting"), "{why}");
     serving.abort();
 }
+
+/// Everything that can go wrong with a request, thousands of times: afterwards the window is whole and nothing is held.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_place_in_a_window_is_ever_lost_and_nobody_is_held_for_ever() {
+    let carrier = Carrier::new().await;
+    let settings = Settings { window: 7, answer_timeout: ms(60), throttle_wait: ms(40), link_wait: ms(300), reconnect_most: ms(100), ..quick() };
+    let (account, _pushes) = carrier.account(settings);
+    let is_calm = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let serving = tokio::spawn({
+        let is_calm = Arc::clone(&is_calm);
+        async move {
+            let mut dice = 7_u32;
+            loop {
+                let mut peer = carrier.bound().await;
+                while let Some((kind, number, value)) = peer.read().await {
+                    dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    match if is_calm.load(std::sync::atomic::Ordering::SeqCst) { 99 } else { dice >> 16 & 63 } {
+                        0..3 => {}
+                        3..5 => peer.write(THROTTLED, number, value).await,
+                        5 => {
+                            peer.write(kind | ANSWER, number, value).await;
+                            peer.write(THROTTLED, number, value).await;
+                        }
+                        6 if dice >> 24 < 40 => break,
+                        7 if dice >> 24 < 40 => peer.write(BYE, number, value).await,
+                        _ => peer.write(kind | ANSWER, number, value).await,
+                    }
+                }
+            }
+        }
+    });
+    let asks: Vec<_> = (0..40_u32)
+        .map(|task| {
+            let account = Arc::clone(&account);
+            tokio::spawn(async move {
+                for value in 0..60 {
+                    let asking = account.ask(u64::from(task % 8), &value);
+                    if value % 9 == 0 {
+                        let _ = tokio::time::timeout(Duration::from_millis(u64::from(value % 7)), asking).await;
+                    } else if let Ok((false, answer)) = asking.await {
+                        assert_eq!(answer, value);
+                    }
+                }
+            })
+        })
+        .collect();
+    for ask in asks {
+        within(60_000, ask).await.unwrap();
+    }
+    is_calm.store(true, std::sync::atomic::Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for order in 0..8 {
+        let mut done = account.ask(order, &1).await;
+        for _ in 0..20 {
+            if done.is_ok() {
+                break;
+            }
+            done = account.ask(order, &1).await;
+        }
+        assert_eq!(done, Ok((false, 1)));
+        assert!(!account.shared.core.holds.is_held(order), "{order}");
+    }
+    assert_eq!(account.metrics().open, 0);
+    assert_eq!(account.shared.board.links()[0].window.available_permits(), 7);
+    serving.abort();
+}
