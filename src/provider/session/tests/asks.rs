@@ -191,7 +191,12 @@ async fn what_a_full_connection_does_not_take_is_not_sent() {
         drop(carrier);
     });
     let taking = tokio::spawn(async move { while pushes.recv().await.is_some() {} });
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    within(10_000, async {
+        while account.shared.board.links().first().is_none_or(|link| link.backlog() <= 1 << 20) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
     let asks: Vec<_> = (0..50).map(|value| spawn_ask(&account, value.into(), value)).collect();
     for ask in asks {
         let done = within(3_000, ask).await.unwrap();
