@@ -65,11 +65,21 @@ struct Held<'a> {
     holds: &'a Holds,
     order: u64,
     stamp: u64,
+    is_sent: bool,
+}
+
+impl Held<'_> {
+    /// It was sent again, and let go of there. What is held since is held for another "not now".
+    fn sent(mut self) {
+        self.is_sent = true;
+    }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.holds.remove(self.order, self.stamp);
+        if !self.is_sent {
+            self.holds.remove(self.order, self.stamp);
+        }
     }
 }
 
@@ -97,24 +107,24 @@ impl<P: Protocol> Shared<P> {
         loop {
             let (finish, stamp) = ticket.await;
             // Held from before it ended until it is written again, or given up.
-            let held = Held { holds: &self.core.holds, order, stamp };
+            let held = Held { holds: &self.core.holds, order, stamp, is_sent: false };
             let again = Stamp { order, at: Some(stamp) };
-            match finish {
+            ticket = match finish {
                 Finish::Answered(answer) => return Ok(answer),
                 Finish::Lost(why) => return Err(Lost::Unknown { why: why.to_string() }),
                 Finish::Throttled(answer) => {
                     let until = *patience.get_or_insert_with(|| Instant::now() + settings.throttle_wait.duration());
                     match self.send(request, again, until).await {
-                        Ok(next) => ticket = next,
+                        Ok(next) => next,
                         Err(_) => return Ok(answer),
                     }
                 }
                 Finish::Unwritten => {
                     let until = *resend_until.get_or_insert_with(|| Instant::now() + settings.link_wait.duration());
-                    ticket = self.send(request, again, until).await?;
+                    self.send(request, again, until).await?
                 }
-            }
-            drop(held);
+            };
+            held.sent();
         }
     }
 

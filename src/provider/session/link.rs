@@ -177,6 +177,10 @@ impl<P: Protocol> Link<P> {
         let slot = state.take_slot(Slot::Open(open));
         state.by_sequence.insert(sequence, slot);
         state.requests += 1;
+        if stamp.at.is_some() {
+            // Under the lock, so that an answer which says "not now" again holds it after this, and not before.
+            self.core.holds.remove(stamp.order, at);
+        }
         drop(state);
         if was_empty {
             self.pump.wake();

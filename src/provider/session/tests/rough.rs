@@ -2,6 +2,7 @@
 //! are only half there.
 
 use super::*;
+use crate::provider::session::link::{Link, Stamp};
 
 /// Fills the connection: what is told is answered, and this end does not read. Until nothing more goes in.
 async fn flood(peer: &mut Peer) -> u32 {
@@ -144,6 +145,21 @@ async fn why_nothing_goes_out_is_told_also_where_a_bind_that_only_listens_is_up(
     let Err(Lost::NotSent { why, .. }) = account.ask(1, &1).await else { panic!("it was sent") };
     assert!(why.contains("no answer to a greeting"), "{why}");
     serving.abort();
+}
+
+#[tokio::test]
+async fn a_request_is_held_until_it_is_written_again_and_anew_when_not_now_comes_again() {
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account(quick());
+    let core = &account.shared.core;
+    let link = Arc::new(Link::new(Arc::clone(core), (), 1));
+    core.holds.add(7, 1);
+    let permit = link.window.try_acquire().unwrap();
+    let _ticket = link.begin(permit, &5, Stamp { order: 7, at: Some(1) }).ok().unwrap();
+    assert!(!core.holds.is_held(7), "whoever asked has nothing to let go of later");
+    link.written.store(1_000, std::sync::atomic::Ordering::SeqCst);
+    link.settle(&mut vec![(2, (true, 5))], &mut BytesMut::new(), &mut Vec::new());
+    assert!(core.holds.is_held(7));
 }
 
 /// Everything that can go wrong with a request, thousands of times: afterwards the window is whole and nothing is held.
