@@ -200,9 +200,11 @@ impl Cmpp {
 }
 
 /// The version to speak after a greeting that was taken: the one that we asked for, or the lower one that the gateway
-/// names. One that names none and answers with the narrow status of 2.x speaks 2.0.
+/// names. One that answers with the narrow status of 2.x speaks that, also where it names none or says how high it could go.
 fn agreed(asked: Version, answer: &ConnectResp) -> Version {
     match Version::from_octet(answer.version) {
+        Some(named) if answer.is_wide || named.min(asked) < Version::V30 => named.min(asked),
+        _ if !answer.is_wide => asked.min(Version::V20),
         Some(named) => named.min(asked),
         None if !answer.is_wide => asked.min(Version::V20),
         None => asked,

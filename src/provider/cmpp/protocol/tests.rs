@@ -74,6 +74,7 @@ fn a_greeting_that_is_taken_goes_on_in_the_lower_version() {
         (0x20, Version::V30, Version::V20),
         (0x21, Version::V20, Version::V21),
         (0, Version::V20, Version::V20),
+        (0x30, Version::V20, Version::V20),
         (0, Version::V30, Version::V30),
         (0x40, Version::V30, Version::V30),
     ] {
