@@ -351,6 +351,7 @@ impl Provider for Gateway {
         self.account.ready().await.map_err(|lost| self.unanswered(lost))?;
         let version = self.account.protocol().agreed().map_or("?", pdu::Version::as_str);
         let mut findings = vec![Finding::fine(format!("the gateway took the greeting, in version {version}"))];
+        findings.extend(self.account.missing().await.into_iter().map(|why| Finding::warning(format!("another connection is not up: {why}"))));
         if !self.config.receipts {
             findings.push(Finding::warning("receipts is off: nothing will say whether a message was delivered"));
         }

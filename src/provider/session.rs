@@ -336,6 +336,12 @@ impl<P: Protocol> Account<P> {
         self.shared.ready().await
     }
 
+    /// Why binds are not up, one text for each, once all were tried or `link_wait` is over; for `config check --live`.
+    pub async fn missing(&self) -> Vec<String> {
+        self.begin();
+        self.shared.missing().await
+    }
+
     /// Takes no new request, waits for the answers to open ones (at most the answer timeout), says goodbye and
     /// disconnects.
     pub async fn close(&self) {

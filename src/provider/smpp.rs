@@ -375,7 +375,10 @@ impl Provider for Smpp {
             Capabilities { receipts_by_poll: true, .. } => Finding::fine("receipts are looked up with query_sm"),
             _ => Finding::warning("no receipts: what becomes of messages stays open"),
         };
-        Ok(vec![Finding::fine("the bind is taken"), receipts])
+        let mut findings = vec![Finding::fine("the bind is taken")];
+        findings.extend(self.account.missing().await.into_iter().map(|why| Finding::warning(format!("another bind is not up: {why}"))));
+        findings.push(receipts);
+        Ok(findings)
     }
 
     fn actions(&self) -> &'static [Action] {

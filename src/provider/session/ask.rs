@@ -209,6 +209,13 @@ impl<P: Protocol> Shared<P> {
         }
     }
 
+    pub(super) async fn missing(&self) -> Vec<String> {
+        let all_tried = self.board.until(|board| board.is_all_tried().then_some(()));
+        // Whatever is not known by then is told as it is.
+        let _ = timeout_at(Instant::now() + self.plan.settings.link_wait.duration(), all_tried).await;
+        self.board.missing()
+    }
+
     pub(super) async fn close(&self) {
         self.board.close();
         self.closing.cancel();

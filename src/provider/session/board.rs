@@ -141,6 +141,18 @@ impl<P: Protocol> Board<P> {
         self.lock().places.iter().any(|place| place.submits && place.link.is_some())
     }
 
+    /// Whether each bind is up, or was refused the last time that it was tried.
+    pub(super) fn is_all_tried(&self) -> bool {
+        self.lock().places.iter().all(|place| place.link.is_some() || place.refused.is_some())
+    }
+
+    /// Why binds are not up.
+    pub(super) fn missing(&self) -> Vec<String> {
+        let state = self.lock();
+        let down = state.places.iter().filter(|place| place.link.is_none());
+        down.map(|place| place.refused.as_ref().map_or_else(|| "no answer so far".to_owned(), |refused| refused.why.clone())).collect()
+    }
+
     /// Why nothing can be sent.
     pub(super) fn why_not(&self) -> Lost {
         let state = self.lock();

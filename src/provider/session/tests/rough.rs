@@ -148,6 +148,24 @@ async fn why_nothing_goes_out_is_told_also_where_a_bind_that_only_listens_is_up(
 }
 
 #[tokio::test]
+async fn a_bind_that_is_refused_beside_one_that_is_taken_is_told() {
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account_of(2, quick());
+    account.start();
+    let _first = carrier.bound().await;
+    let mut other = carrier.accept().await;
+    let (number, value) = other.expect(GREET).await;
+    account.ready().await.unwrap();
+    let missing = tokio::spawn({
+        let account = Arc::clone(&account);
+        async move { account.missing().await }
+    });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    other.write(UNAUTHORIZED, number, value).await;
+    assert_eq!(within(500, missing).await.unwrap(), ["the password is wrong"]);
+}
+
+#[tokio::test]
 async fn a_request_is_held_until_it_is_written_again_and_anew_when_not_now_comes_again() {
     let carrier = Carrier::new().await;
     let (account, _pushes) = carrier.account(quick());
