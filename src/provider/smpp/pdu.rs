@@ -20,6 +20,9 @@ use crate::setting::SecretText;
 /// The version that is bound with.
 const INTERFACE_VERSION: u8 = 0x34;
 
+/// Longest address that is kept: that of a data_sm (section 5.2.8 to 5.2.10). Nobody has a longer one.
+const MOST_ADDRESS: usize = 64;
+
 /// What one bind is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bind {
@@ -66,7 +69,8 @@ impl Address {
     }
 
     fn read(reader: &mut Reader<'_>) -> Self {
-        Self { ton: reader.u8(), npi: reader.u8(), text: text_of(reader.text()) }
+        let (ton, npi, text) = (reader.u8(), reader.u8(), reader.text());
+        Self { ton, npi, text: text_of(text.get(..MOST_ADDRESS).unwrap_or(text)) }
     }
 }
 
