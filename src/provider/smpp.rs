@@ -52,6 +52,8 @@ const MOST_DIGITS: usize = 20;
 const MOST_ID: usize = 64;
 /// Longest sender of digits alone that is taken for a short code.
 const MOST_SHORT: usize = 8;
+/// Why a yes is none.
+const ANOTHER: &str = "the carrier gave the answer to another question";
 /// Notices that wait to be recorded. The carrier is asked to wait beyond that.
 const NOTICES: usize = 256;
 /// How often incomplete texts of people are looked at.
@@ -176,7 +178,10 @@ impl Smpp {
     /// Sends one segment.
     async fn submit(&self, order: u64, request: &Request) -> SegmentOutcome {
         match self.account.ask(order, request).await {
-            Ok(answer) if answer.status == 0 => SegmentOutcome::Accepted { vendor_id: self.config.receipt_ids.of_answer(&answer.message_id) },
+            Ok(answer) if request.is_granted(&answer) => {
+                SegmentOutcome::Accepted { vendor_id: self.config.receipt_ids.of_answer(&answer.message_id) }
+            }
+            Ok(answer) if answer.status == 0 => SegmentOutcome::Unknown { why: ANOTHER.to_owned() },
             Ok(answer) => self.account.protocol().statuses.outcome(answer.status),
             Err(Lost::NotSent { why, is_unauthorized: true, .. }) => SegmentOutcome::Rejected { code: ErrorKind::ProviderUnauthorized, why },
             Err(Lost::NotSent { why, retry_after_ms, .. }) => SegmentOutcome::NotSent { retry_after_ms, why },
@@ -187,7 +192,11 @@ impl Smpp {
     /// Asks something that is no message.
     async fn ask(&self, request: &Request, about: &str) -> Result<pdu::Answer> {
         self.account.start();
-        self.account.ask(order_of(about), request).await.map_err(|lost| self.unanswered(lost))
+        let answer = self.account.ask(order_of(about), request).await.map_err(|lost| self.unanswered(lost))?;
+        if answer.status == 0 && !request.is_granted(&answer) {
+            return Err(Error::new(ErrorKind::ProviderUnavailable, format!("{}: {ANOTHER}", self.config.name)));
+        }
+        Ok(answer)
     }
 
     fn unanswered(&self, lost: Lost) -> Error {

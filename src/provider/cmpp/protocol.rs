@@ -206,7 +206,6 @@ fn agreed(asked: Version, answer: &ConnectResp) -> Version {
         Some(named) if answer.is_wide || named.min(asked) < Version::V30 => named.min(asked),
         _ if !answer.is_wide => asked.min(Version::V20),
         Some(named) => named.min(asked),
-        None if !answer.is_wide => asked.min(Version::V20),
         None => asked,
     }
 }

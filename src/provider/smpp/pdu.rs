@@ -133,9 +133,23 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// Whether an answer that says yes says it to this. One with the number of another command's is no yes.
+    pub fn is_granted(&self, answer: &Answer) -> bool {
+        let command = match self {
+            Self::Submit(_) => command::SUBMIT_SM,
+            Self::Query { .. } => command::QUERY_SM,
+            Self::Cancel { .. } => command::CANCEL_SM,
+        };
+        answer.status == 0 && answer.command == command
+    }
+}
+
 /// What the carrier answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
+    /// The command that it answers; 0 where it says that it answers none.
+    pub command: u32,
     /// 0: taken. Also codes outside the standard.
     pub status: u32,
     /// The id that it gave, as it wrote it; may be empty.
@@ -251,15 +265,15 @@ pub fn read(frame: &[u8]) -> Incoming<Codec> {
             Incoming::Answer { sequence, answer: Answer { status, ..Answer::default() } }
         }
         _ => match command & !command::ANSWER {
-            command::SUBMIT_SM | command::CANCEL_SM => {
-                Incoming::Answer { sequence, answer: Answer { status, message_id: text_of(reader.text()), ..Answer::default() } }
+            command @ (command::SUBMIT_SM | command::CANCEL_SM) => {
+                Incoming::Answer { sequence, answer: Answer { command, status, message_id: text_of(reader.text()), ..Answer::default() } }
             }
-            command::QUERY_SM => {
+            command @ command::QUERY_SM => {
                 let message_id = text_of(reader.text());
                 reader.text();
                 let state = reader.0.first().copied();
                 reader.u8();
-                Incoming::Answer { sequence, answer: Answer { status, message_id, state, error: reader.u8() } }
+                Incoming::Answer { sequence, answer: Answer { command, status, message_id, state, error: reader.u8() } }
             }
             command::ENQUIRE_LINK => Incoming::Pong,
             command::UNBIND => Incoming::ByeAnswer,

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod talk;
+
 use bytes::BytesMut;
 use proptest::prelude::*;
 use rusmpp::decode::DecodeWithLength as _;
@@ -154,7 +156,7 @@ fn queries_and_cancels_are_read_by_another_implementation() {
 fn answers_are_read_also_where_they_are_a_header_alone() {
     let header = |command: &[u8], status: &[u8]| [&[0, 0, 0, 16][..], command, status, &[0, 0, 0, 7]].concat();
     let taken = [header(&[0x80, 0, 0, 4], &[0; 4]), b"id-1\0".to_vec()].concat();
-    assert_eq!(answered(&taken), Answer { message_id: "id-1".to_owned(), ..Answer::default() });
+    assert_eq!(answered(&taken), Answer { command: 4, message_id: "id-1".to_owned(), ..Answer::default() });
     assert_eq!(answered(&taken[..taken.len() - 1]).message_id, "id-1", "without its NUL");
     assert_eq!(answered(&header(&[0x80, 0, 0, 4], &[0, 0, 4, 1])).status, 0x401);
     assert_eq!(answered(&header(&[0x80, 0, 0, 0], &[0, 0, 0, 3])).status, 3, "generic_nack");
@@ -162,7 +164,7 @@ fn answers_are_read_also_where_they_are_a_header_alone() {
     let strange = [header(&[0x80, 0, 0, 4], &[0; 4]), b"\xE9\xFF\0".to_vec()].concat();
     assert_eq!(answered(&strange).message_id, "\u{E9}\u{FF}");
     let state = [header(&[0x80, 0, 0, 3], &[0; 4]), b"id-1\0\0\x05\x09".to_vec()].concat();
-    assert_eq!(answered(&state), Answer { status: 0, message_id: "id-1".to_owned(), state: Some(5), error: 9 });
+    assert_eq!(answered(&state), Answer { command: 3, status: 0, message_id: "id-1".to_owned(), state: Some(5), error: 9 });
     let by_other = written_by_other(CommandStatus::EsmeRok, SubmitSmResp::new(COctetString::from_slice(b"42\0").unwrap(), vec![]));
     assert_eq!(answered(&by_other).message_id, "42");
 }
