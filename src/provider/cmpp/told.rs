@@ -38,6 +38,8 @@ pub(super) fn read(delivered: &Delivered, parts: &mut Parts, now: Timestamp) -> 
     }
     let (from, to) = (sender(&delivered.from), text_of(&delivered.to));
     let (header, octets) = if delivered.has_header { split_header(&delivered.content) } else { (None, &*delivered.content) };
+    // A text of one segment has a header too, now and then. It has its own id, which stays when it is told again.
+    let header = header.filter(|header| header.total > 1 && (1..=header.total).contains(&header.number));
     let Some(Header { reference, total, number }) = header else {
         let reply = |text| Event::Reply(Reply { vendor_id: hex(delivered.msg_id), from, to, text, at: now });
         return Told { event: content::decode(delivered.format, octets).map(reply), ..Told::default() };
@@ -174,6 +176,11 @@ mod tests {
         assert_eq!(reply(read(&mo(true, 0, b"\x04\x05\x02\x0b\x84Hi"), &mut parts, NOW)).text, "Hi");
         assert_eq!(reply(read(&mo(true, 0, b"zHi"), &mut parts, NOW)).text, "zHi");
         assert_eq!(reply(read(&mo(true, 0, b""), &mut parts, NOW)).text, "");
+        for header in [b"\x05\x00\x03\x2a\x01\x01Hi", b"\x05\x00\x03\x2a\x02\x03Hi", b"\x05\x00\x03\x2a\x02\x00Hi"] {
+            let [told, again] = [NOW, NOW.plus_ms(9_000)].map(|now| reply(read(&mo(true, 0, header), &mut parts, now)));
+            assert_eq!((told.text.as_str(), told.vendor_id.as_str()), ("Hi", "bb25e14012340009"));
+            assert_eq!(again.vendor_id, told.vendor_id, "told again it is the same text");
+        }
     }
 
     #[test]

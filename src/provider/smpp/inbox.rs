@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::alphabet::{self, Alphabet};
-use super::pdu::{Address, Deliver};
+use super::pdu::{Address, Deliver, Place};
 use super::receipt::{self, Standing};
 use crate::clock::Timestamp;
 use crate::provider::exchange::{Event, Receipt, Reply};
@@ -154,7 +154,9 @@ impl Inbox {
             _ => alphabet::split_udh(&deliver.octets),
         };
         let (from, to) = (number(&deliver.from), number(&deliver.to));
-        let Some(place) = place.or(deliver.sar).filter(|place| place.total > 1) else {
+        // What belongs to no other segment is a text of its own, and has the id of one.
+        let is_part = |place: &Place| place.total > 1 && (1..=place.total).contains(&place.number);
+        let Some(place) = place.or(deliver.sar).filter(is_part) else {
             let vendor_id = self.id(deliver, now);
             let text = alphabet::decode(text, deliver.coding, self.alphabet);
             return Told { event: Some(Event::Reply(Reply { vendor_id, from, to, text, at: now })), ..Told::default() };
@@ -337,10 +339,12 @@ mod tests {
         let whole = reply(inbox.take(&with_udh(1, "A"), NOW));
         assert_eq!((whole.text.as_str(), whole.from.as_str(), whole.to.as_str()), ("AB", "+33612345678", "36179"));
         assert_eq!(reply(inbox.take(&with_udh(1, "A"), NOW)).vendor_id, whole.vendor_id, "told again");
-        let with_sar = |number: u8, text: &str| Deliver {
-            sar: Some(super::super::pdu::Place { reference: 9, total: 2, number }),
-            ..from_person(text.as_bytes())
-        };
+        let with_sar = |number: u8, text: &str| Deliver { sar: Some(Place { reference: 9, total: 2, number }), ..from_person(text.as_bytes()) };
+        for number in [0, 3] {
+            let told = reply(inbox.take(&with_sar(number, "no part"), NOW));
+            let again = reply(inbox.take(&with_sar(number, "no part"), NOW.plus_ms(9_000)));
+            assert_eq!((told.text.as_str(), told.vendor_id), ("no part", again.vendor_id), "told again it is the same text");
+        }
         assert_eq!(inbox.take(&with_sar(1, "C"), NOW), Told::default());
         assert_eq!(reply(inbox.take(&with_sar(2, "D"), NOW)).text, "CD");
     }
