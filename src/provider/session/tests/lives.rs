@@ -393,3 +393,36 @@ async fn papers_that_cannot_be_used_are_told_when_the_account_is_made() {
         assert!(error.contains(word), "{error}");
     }
 }
+
+#[tokio::test]
+async fn an_encrypted_connection_that_ends_without_a_word_leaves_requests_unknown_and_is_made_again() {
+    let papers = Papers::new("smsc.test", false);
+    let carrier = Carrier::new().await;
+    let (tls_ca_file, tls_server_name) = (papers.file("ca.pem"), Some("smsc.test".to_owned()));
+    let (account, _pushes) = carrier.account(Settings { tls: true, tls_ca_file, tls_server_name, ..quick() });
+    let acceptor = TlsAcceptor::from(Arc::clone(&papers.server));
+    let serving = tokio::spawn(async move {
+        let mut asked = Vec::new();
+        loop {
+            let mut stream = acceptor.accept(carrier.accept().await.0).await.unwrap();
+            let mut frame = [0; 13];
+            while stream.read_exact(&mut frame).await.is_ok() {
+                if frame[4] == ASK {
+                    asked.push(frame[12]);
+                    if asked.len() == 1 {
+                        break;
+                    }
+                }
+                frame[4] |= ANSWER;
+                stream.write_all(&frame).await.unwrap();
+                stream.flush().await.unwrap();
+                if asked.len() == 2 {
+                    return asked;
+                }
+            }
+        }
+    });
+    assert!(is_unknown(&within(1_000, account.ask(1, &5)).await));
+    assert_eq!(within(2_000, account.ask(1, &6)).await, Ok((false, 6)));
+    assert_eq!(serving.await.unwrap(), [5, 6]);
+}

@@ -62,7 +62,7 @@ async fn a_request_behind_a_full_connection_is_told_as_soon_as_one_without_an_an
 #[tokio::test]
 async fn an_answer_to_what_was_not_written_yet_is_nobodys() {
     let carrier = Carrier::new().await;
-    let (account, _pushes) = carrier.account(Settings { answer_timeout: ms(5_000), ..quick() });
+    let (account, _pushes) = carrier.account(Settings { answer_timeout: ms(60_000), ..quick() });
     account.start();
     let mut peer = carrier.bound().await;
     account.ready().await.unwrap();
@@ -79,11 +79,16 @@ async fn an_answer_to_what_was_not_written_yet_is_nobodys() {
     // Its number is easily guessed.
     peer.write(THROTTLED, 2, 2).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let mut asked = 0;
-    while let Ok(Some((kind, number, value))) = tokio::time::timeout(Duration::from_millis(1_200), peer.read()).await {
-        if kind == ASK {
-            asked += 1;
-            peer.write(ASK | ANSWER, number, value).await;
+    let (mut asked, mut input) = (0, BytesMut::new());
+    // All that waits before it is read first, and then there is silence.
+    while let Ok(Ok(1..)) = tokio::time::timeout(Duration::from_millis(1_200), peer.0.read_buf(&mut input)).await {
+        while input.len() >= 9 && input.len() >= usize::from(input[3]) {
+            let length = usize::from(input[3]);
+            let (kind, number, value) = parts(&input.split_to(length));
+            if kind == ASK {
+                asked += 1;
+                peer.write(ASK | ANSWER, number, value).await;
+            }
         }
     }
     assert_eq!(asked, 1);
@@ -178,6 +183,25 @@ async fn a_request_is_held_until_it_is_written_again_and_anew_when_not_now_comes
     link.written.store(1_000, std::sync::atomic::Ordering::SeqCst);
     link.settle(&mut vec![(2, (true, 5))], &mut BytesMut::new(), &mut Vec::new());
     assert!(core.holds.is_held(7));
+}
+
+#[tokio::test]
+async fn a_request_of_which_one_octet_left_is_unknown_and_the_one_behind_it_goes_out_again() {
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account(quick());
+    let core = &account.shared.core;
+    for (written, lost) in [(0, 0), (1, 1), (13, 1), (14, 2), (26, 2)] {
+        let link = Arc::new(Link::new(Arc::clone(core), (), 2));
+        let tickets = [1, 2].map(|order| {
+            let permit = link.window.try_acquire().unwrap();
+            link.begin(permit, &5, Stamp { order, at: None }).ok().unwrap()
+        });
+        link.written.store(written, std::sync::atomic::Ordering::SeqCst);
+        let ended = link.end(&Arc::from("cut"));
+        assert_eq!((ended.lost, ended.unwritten), (lost, 2 - lost), "{written}");
+        drop(tickets);
+        assert!(!core.holds.is_held(1) && !core.holds.is_held(2));
+    }
 }
 
 /// Everything that can go wrong with a request, thousands of times: afterwards the window is whole and nothing is held.
