@@ -147,7 +147,7 @@ impl Wire for Peer<Smsc> {
 
 impl Wire for Peer<Ismg> {
     fn fail(&self, fault: Fault) {
-        fail(self, &fault, 8, 3, 13);
+        fail(self, &fault, 8, 3, 7);
     }
 
     fn requests(&self) -> Vec<Seen> {
