@@ -318,7 +318,7 @@ const CAPABILITIES: [(&str, &str); 12] = [
 /// What a provider of the example can do, by capability: with everything set, or with nothing but what it demands.
 fn capabilities(table: &toml::Table, is_full: bool) -> Value {
     use sms_mcp::provider::settings::{Callback, Setup};
-    let demanded = |name: &str| ["kind", "from", "address", "system_id"].contains(&name) || name.ends_with("_env");
+    let demanded = |name: &str| ["kind", "from", "address", "system_id", "sp_id"].contains(&name) || name.ends_with("_env");
     // A switch that is on is set up.
     let switched = |value: &toml::Value| if value.is_bool() { toml::Value::Boolean(true) } else { value.clone() };
     let table: toml::Table =

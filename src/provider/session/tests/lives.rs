@@ -389,7 +389,7 @@ async fn papers_that_cannot_be_used_are_told_when_the_account_is_made() {
         (Settings { per_second: Some(0), ..quick() }, "per_second"),
     ] {
         let plan = Plan { name: "tiny".to_owned(), address: "127.0.0.1:1".to_owned(), lines: Vec::new(), settings: wrong };
-        let error = Account::new(Tiny, plan, Arc::new(SystemClock)).err().expect(word).to_string();
+        let error = Account::new(Tiny, plan, Arc::new(SystemClock)).map(|_| ()).expect_err(word).to_string();
         assert!(error.contains(word), "{error}");
     }
 }
