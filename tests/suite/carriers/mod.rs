@@ -147,6 +147,7 @@ impl Wire for Peer<Smsc> {
 
 impl Wire for Peer<Ismg> {
     fn fail(&self, fault: Fault) {
+        // Not 13: after a group that was refused because of one recipient, each is rightly asked for alone.
         fail(self, &fault, 8, 3, 7);
     }
 
