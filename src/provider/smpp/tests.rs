@@ -51,7 +51,7 @@ fn written(codec: &Codec, request: &Request) -> Vec<u8> {
 fn by_hand(common: &Common, submit: &Submit) -> Vec<u8> {
     let mut out = BytesMut::new();
     out.put_slice(&[0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 7]);
-    out.put_slice(&common.service_type.value());
+    out.put_slice(common.service_type.value());
     for address in [&submit.from, &submit.to] {
         out.put_slice(&[address.ton, address.npi]);
         out.put_slice(address.text.as_bytes());
