@@ -300,6 +300,10 @@ impl Protocol for Codec {
         }
     }
 
+    fn is_early(&self, frame: &[u8]) -> bool {
+        Header::read(frame).is_some_and(|(header, _)| header.command & command::ANSWER == 0)
+    }
+
     fn encode(&self, (): &(), request: &Ready, sequence: u32, out: &mut BytesMut) {
         request.put(sequence, out);
     }
