@@ -373,7 +373,8 @@ impl Protocol for Codec {
                 from.put(out);
             }),
             Request::Cancel { message_id, from, to } => wire::frame(out, command::CANCEL_SM, 0, sequence, |out| {
-                put_text(out, self.common.service_type.as_bytes(), 5);
+                // No service type: one would speak of all messages of that service (section 4.9.1).
+                put_text(out, b"", 0);
                 put_text(out, message_id.as_bytes(), 64);
                 from.put(out);
                 to.put(out);
