@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::alphabet::{self, Alphabet};
-use super::pdu::{Address, Deliver};
+use super::pdu::{Address, Deliver, Place};
 use super::receipt::{self, Standing};
 use crate::clock::Timestamp;
 use crate::provider::exchange::{Event, Receipt, Reply};
@@ -153,7 +153,9 @@ impl Inbox {
             _ => alphabet::split_udh(&deliver.octets),
         };
         let (from, to) = (number(&deliver.from), number(&deliver.to));
-        let Some(place) = place.or(deliver.sar).filter(|place| place.total > 1) else {
+        // A place that cannot be joins nothing: such a text is one by itself, with an id that it keeps when it is told again.
+        let can_be = |place: &Place| place.total > 1 && (1..=place.total).contains(&place.number);
+        let Some(place) = place.or(deliver.sar).filter(can_be) else {
             let vendor_id = self.id(deliver, now);
             let text = alphabet::decode(text, deliver.coding, self.alphabet);
             return Told { event: Some(Event::Reply(Reply { vendor_id, from, to, text, at: now })), ..Told::default() };
@@ -346,6 +348,17 @@ mod tests {
         };
         assert_eq!(inbox.take(&with_sar(1, "C"), NOW), Told::default());
         assert_eq!(reply(inbox.take(&with_sar(2, "D"), NOW)).text, "CD");
+    }
+
+    #[test]
+    fn a_segment_that_cannot_be_is_a_text_of_its_own_with_one_id_however_often_it_is_told() {
+        for header in [[5, 0, 3, 7, 1, 1], [5, 0, 3, 7, 2, 3], [5, 0, 3, 7, 2, 0], [5, 0, 3, 7, 0, 0]] {
+            let odd = Deliver { esm_class: UDHI, ..from_person(&[&header[..], b"STOP"].concat()) };
+            let mut inbox = inbox();
+            let first = reply(inbox.take(&odd, NOW));
+            assert_eq!(first.text, "STOP", "{header:?}");
+            assert_eq!(reply(inbox.take(&odd, NOW.plus_ms(5_000))).vendor_id, first.vendor_id, "{header:?}");
+        }
     }
 
     #[test]
