@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusmpp::values::ServiceType;
 use schemars::JsonSchema;
@@ -217,8 +218,7 @@ fn check_texts(config: &Config) -> std::result::Result<(), String> {
     if config.system_id.is_empty() {
         return Err("`system_id` is not set; the carrier gives it to you".to_owned());
     }
-    let is_address = |(host, port): (&str, &str)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0);
-    if !config.address.rsplit_once(':').is_some_and(is_address) {
+    if !session::is_address(&config.address) {
         return Err(format!("address \"{}\" must be host:port, such as smsc.example.com:2775", config.address));
     }
     Ok(())
@@ -236,6 +236,10 @@ impl Settings for Config {
 
     fn rate(&self) -> Rate {
         self.rate
+    }
+
+    fn longest_send(&self) -> Option<Duration> {
+        Some(self.session.longest())
     }
 
     fn check(&self) -> std::result::Result<(), String> {
@@ -300,6 +304,7 @@ mod tests {
         let code = StatusCode { code: "x".to_owned(), means: Meaning::Later, why: None };
         let cases = [
             (Config { address: "smsc.example.com".to_owned(), ..usable() }, "host:port"),
+            (Config { address: "smpp://smsc.example.com:2775".to_owned(), ..usable() }, "host:port"),
             (Config { system_id: String::new(), ..usable() }, "system_id"),
             (Config { system_id: "a".repeat(16), ..usable() }, "15"),
             (Config { system_id: "caf\u{E9}".to_owned(), ..usable() }, "system_id must have at most 15 characters of ASCII"),

@@ -211,6 +211,22 @@ fn what_has_no_place_is_refused_before_anything_is_written() {
 }
 
 #[test]
+fn a_query_and_a_cancel_are_written_as_the_standard_has_them() {
+    let (from, to) = (Address::clone(&address(5, 0, "ACME")), Address::clone(&address(1, 1, "33612345678")));
+    // Of a service, to cancel_sm, means all messages of that service; with an id it is to be empty (section 4.9.1).
+    let codec = Codec { common: Common { service_type: ServiceType::new(c_text("CMT")), ..codec().common }, ..codec() };
+    let query = [&[0, 0, 0, 28, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 7][..], b"a-9F\0", b"\x05\x00ACME\0"].concat();
+    assert_eq!(written(&codec, &Request::Query { message_id: "a-9F".to_owned(), from: from.clone() }), query);
+    let cancel = [&[0, 0, 0, 43, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 7][..], b"\0", b"a-9F\0", b"\x05\x00ACME\0", b"\x01\x0133612345678\0"].concat();
+    assert_eq!(written(&codec, &Request::Cancel { message_id: "a-9F".to_owned(), from, to }), cancel);
+    // A text fills its field to the last octet, and no further.
+    let widest = Common { service_type: ServiceType::new(c_text("ABCDE")), ..codec.common.clone() };
+    let (from, to) = (address(1, 1, &"1".repeat(20)), address(1, 1, &"2".repeat(20)));
+    let frame = written(&Codec { common: widest, ..codec }, &Request::Submit(Submit { from, to, ..submit(b"x") }));
+    assert_eq!(frame.len(), 16 + 6 + 2 + 21 + 2 + 21 + 3 + 1 + 1 + 5 + 1);
+}
+
+#[test]
 fn answers_are_read_also_where_they_are_a_header_alone() {
     let header = |command: &[u8], status: &[u8]| [&[0, 0, 0, 16][..], command, status, &[0, 0, 0, 7]].concat();
     let taken = [header(&[0x80, 0, 0, 4], &[0; 4]), b"id-1\0".to_vec()].concat();

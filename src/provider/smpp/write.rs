@@ -117,8 +117,8 @@ impl Codec {
             }
             Request::Cancel { message_id, from, to } => {
                 let (id, from, to) = (text("the id", &message_id)?, fields("the sender", &from)?, fields("the recipient", &to)?);
-                let service_type = self.common.service_type.clone();
-                Ok(Ready(CancelSm::new(service_type, id, from.0, from.1, from.2, to.0, to.1, to.2).into()))
+                // No service type: one would speak of all messages of that service (section 4.9.1).
+                Ok(Ready(CancelSm::new(ServiceType::default(), id, from.0, from.1, from.2, to.0, to.1, to.2).into()))
             }
         }
     }

@@ -4,6 +4,7 @@ mod cmpp;
 mod cmpp_writes;
 mod corpus;
 mod interop;
+mod operator;
 mod smpp;
 mod whole;
 
