@@ -33,7 +33,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::provider::session::ask::Shared;
 use crate::provider::session::link::Link;
 
-pub use settings::Settings;
+pub use settings::{Settings, is_address};
 
 /// A protocol's octets. Nothing here waits, connects, or keeps anything of a connection but its [`Protocol::Dialect`].
 pub trait Protocol: Send + Sync + Sized + 'static {

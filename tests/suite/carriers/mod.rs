@@ -4,6 +4,7 @@ mod cmpp;
 mod cmpp_writes;
 mod corpus;
 mod interop;
+mod operator;
 mod smpp;
 mod whole;
 
@@ -147,7 +148,8 @@ impl Wire for Peer<Smsc> {
 
 impl Wire for Peer<Ismg> {
     fn fail(&self, fault: Fault) {
-        fail(self, &fault, 8, 3, 13);
+        // Not 13: after a group that was refused because of one recipient, each is rightly asked for alone.
+        fail(self, &fault, 8, 3, 7);
     }
 
     fn requests(&self) -> Vec<Seen> {
