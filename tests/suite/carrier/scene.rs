@@ -101,6 +101,10 @@ impl Gateway {
         on!(self, peer => peer.cut());
     }
 
+    pub fn close_door(&self, is_closed: bool) {
+        on!(self, peer => peer.close_door(is_closed));
+    }
+
     pub fn cut_at(&self, nth: usize, how: Cut) {
         on!(self, peer => peer.cut_at(nth, how));
     }
