@@ -205,7 +205,11 @@ impl Engine {
         }
     }
 
-    async fn recover(&self) -> Result<()> {
+    /// Settles what processes that died left behind. [`Engine::start`] does it too.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn recover(&self) -> Result<()> {
         let now = self.parts().clock.now();
         // Own attempts are only in doubt after a settlement could not be written.
         let patience = self.parts().settings.timeout.as_millis().saturating_mul(4).saturating_add(60_000);

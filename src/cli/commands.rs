@@ -77,8 +77,13 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
 }
 
 async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, principal: Option<String>) -> Result<()> {
-    // Recovers what a crash left, but sends only what this command asks for.
-    engine.start(false).await?;
+    // Recovers what a crash left, but sends only what this command asks for. One that sends nothing takes no connection to
+    // a carrier either: carriers count them, and a server may have the only one.
+    if matches!(command, Command::Send(_) | Command::Bulk(_) | Command::Campaign(_)) {
+        engine.start(false).await?;
+    } else {
+        engine.recover().await?;
+    }
     let mut caller = app::process_caller(loaded)?;
     if let Some(principal) = principal {
         caller.principal = principal;

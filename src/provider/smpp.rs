@@ -220,7 +220,8 @@ impl Smpp {
         Error::new(kind, format!("{}: {}", self.config.name, statuses.words(status)))
     }
 
-    /// Where a message stands. Nothing: the carrier does not know it.
+    /// Where a message stands, which went out with this sender (section 4.8.1 asks for the same one). Nothing: the carrier does
+    /// not know it.
     async fn query(&self, message_id: &str, from: Option<&str>) -> Result<Option<Receipt>> {
         // No carrier gave such an id, and none may be asked for it.
         if !is_id(message_id) {
@@ -358,7 +359,7 @@ impl Provider for Smpp {
         if !self.config.query {
             return cannot("status to ask for; `query` allows query_sm");
         }
-        Ok(self.query(&enquiry.vendor_id, None).await?.into_iter().collect())
+        Ok(self.query(&enquiry.vendor_id, enquiry.from.as_deref()).await?.into_iter().collect())
     }
 
     fn form(&self, text: &str) -> Form {

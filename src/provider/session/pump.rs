@@ -105,7 +105,8 @@ pub(super) fn frame<P: Protocol>(protocol: &P, octets: &[u8]) -> Result<(Option<
     let Some(first) = octets.first_chunk::<4>() else { return Ok((None, 4)) };
     let length = protocol.frame_octets(*first);
     if length < 4 || !P::FRAME.contains(&length) {
-        return Err(format!("a frame of {length} octets cannot be"));
+        // Not how long it says it is: where the stream is out of step, these are four letters of somebody's text.
+        return Err("what came is no frame: no frame has such a length".to_owned());
     }
     Ok(((length <= octets.len()).then_some(length), length))
 }

@@ -128,9 +128,12 @@ impl Inbox {
         // Of UCS-2 the reader sees ASCII with NULs, which it leaves out. It is not decoded, since many carriers repeat the
         // data_coding of the message that went out and write this in ASCII all the same.
         let said = receipt::parse(&deliver.octets);
-        // The parameter is the id as the answer had it (section 5.3.2.12); the notation of the text is the carrier's own.
-        let in_tlv = deliver.receipted_message_id.as_deref().map(|id| self.receipt_ids.of_answer(id));
-        let id = in_tlv.or_else(|| said.id.as_deref().map(|id| self.receipt_ids.of_receipt(id))).filter(|id| !id.is_empty());
+        // The parameter is the id as the answer had it (section 5.3.2.12); the notation of the text is the carrier's own. Some
+        // put what stands in the text into the parameter too: then both are in the notation of the text.
+        let in_text = said.id.as_deref();
+        let in_tlv = deliver.receipted_message_id.as_deref().filter(|id| in_text != Some(id.trim()));
+        let id = in_tlv.map(|id| self.receipt_ids.of_answer(id)).or_else(|| in_text.map(|id| self.receipt_ids.of_receipt(id)));
+        let id = id.filter(|id| !id.is_empty());
         let standing = deliver.message_state.and_then(Standing::of_number).or(said.standing);
         let (Some(id), Some(standing)) = (id, standing) else { return Told { is_lost: true, ..Told::default() } };
         if standing == Standing::OnItsWay {
@@ -205,11 +208,15 @@ fn hash(deliver: &Deliver) -> String {
     text
 }
 
-/// A number in E.164 where it can be read as one (types "international" and "unknown"), else what is there.
+/// A number in E.164 where it can be read as one (types "international" and "unknown"), else what is there. The digits of a
+/// national number (type 2) are put in brackets: bare, they would read as the number of a person in another country.
 fn number(address: &Address) -> String {
     let digits = address.text.trim_start_matches('+');
     let digits = if address.ton == 1 { digits } else { digits.strip_prefix("00").unwrap_or(digits) };
     let is_digits = !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_digit());
+    if address.ton == 2 && is_digits && !digits.starts_with('0') {
+        return format!("({digits})");
+    }
     let parsed = (is_digits && address.ton <= 1).then(|| Number::parse(&format!("+{digits}"), None).ok()).flatten();
     // Of an unknown type it may be a short code.
     parsed.filter(|number| address.ton == 1 || number.is_valid()).map_or_else(|| address.text.clone(), |number| number.e164().to_owned())
@@ -297,13 +304,15 @@ mod tests {
     }
 
     #[test]
-    fn the_id_in_a_parameter_is_written_as_in_the_answer() {
+    fn the_id_in_a_parameter_is_written_as_in_the_answer_or_as_in_the_text_beside_it() {
         let with = |deliver: &Deliver| match Inbox::new(Alphabet::Gsm7, ReceiptIds::HexToDecimal, true).take(deliver, NOW).event {
             Some(Event::Receipt(receipt)) => receipt.vendor_id,
             other => panic!("{other:?}"),
         };
         let in_text = receipt_of("id:31 stat:DELIVRD");
         assert_eq!(with(&in_text), ReceiptIds::HexToDecimal.of_answer("1F"));
+        let in_both = Deliver { receipted_message_id: Some("31".into()), ..in_text.clone() };
+        assert_eq!(with(&in_both), ReceiptIds::HexToDecimal.of_answer("1F"), "a carrier that writes the text's notation into both");
         assert_eq!(with(&Deliver { receipted_message_id: Some("0000001F".into()), ..in_text }), ReceiptIds::HexToDecimal.of_answer("1F"));
     }
 
@@ -384,6 +393,7 @@ mod tests {
             (0, "0033612345678", "+33612345678"),
             (0, "36179", "36179"),
             (2, "0612345678", "0612345678"),
+            (2, "2025550123", "(2025550123)"),
             (3, "36179", "36179"),
             (5, "BANK", "BANK"),
             (1, "", ""),

@@ -363,7 +363,7 @@ fn what_it_can_do_follows_from_how_it_is_configured() {
 #[tokio::test]
 async fn a_status_is_asked_for_only_where_the_carrier_answers() {
     let to = Number::parse("+33612345678", None).unwrap();
-    let enquiry = Enquiry { id: MessageId::new(1, 2), vendor_id: "1".to_owned(), to, created: Timestamp(0) };
+    let enquiry = Enquiry { id: MessageId::new(1, 2), from: None, vendor_id: "1".to_owned(), to, created: Timestamp(0) };
     assert_eq!(provider(Config::default()).status(&enquiry).await.unwrap_err().kind(), ErrorKind::NotSupported);
     let error = provider(Config::default()).act("cancel", &Arguments::new()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
