@@ -18,6 +18,12 @@ use crate::sms::number::{Number, NumberKind};
 /// Longest sender ID of letters and digits (3GPP TS 23.040, 9.1.2.5: 11 characters of the default alphabet).
 const MAX_ALPHANUMERIC_SENDER: usize = 11;
 
+/// Most digits of a number (ITU-T E.164, section 6.2.1).
+const MAX_NUMBER: usize = 15;
+
+/// Most digits of a service code: as many as CMPP and SMPP have room for.
+const MAX_SERVICE_CODE: usize = 20;
+
 /// The policy. See the module's text.
 #[derive(Clone, Debug)]
 pub struct Guard {
@@ -114,7 +120,9 @@ impl Guard {
     pub fn check_sender(&self, from: Option<&str>) -> Result<()> {
         let Some(from) = from else { return Ok(()) };
         let digits = from.strip_prefix('+').unwrap_or(from);
-        let is_number = !digits.is_empty() && digits.len() <= 15 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        // A number has a `+` or could have; what is longer and has none is a carrier's service code with its extension.
+        let most = if digits.len() == from.len() { MAX_SERVICE_CODE } else { MAX_NUMBER };
+        let is_number = (1..=most).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
         let is_name = !from.is_empty()
             && from.len() <= MAX_ALPHANUMERIC_SENDER
             && from.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" -_.&".contains(&byte))
@@ -122,7 +130,10 @@ impl Guard {
         if !is_number && !is_name {
             return Err(Error::new(
                 ErrorKind::SenderNotAllowed,
-                format!("`from` must be a number of up to 15 digits or a name of up to {MAX_ALPHANUMERIC_SENDER} letters and digits"),
+                format!(
+                    "`from` must be a number of up to {MAX_NUMBER} digits, a service code of up to {MAX_SERVICE_CODE}, or a name of up to \
+                     {MAX_ALPHANUMERIC_SENDER} letters and digits"
+                ),
             ));
         }
         let allowed = &self.settings.allow_senders;
@@ -300,10 +311,10 @@ mod tests {
     #[test]
     fn senders_have_a_form_and_may_be_listed() {
         let open = guard(|_| {});
-        for fine in ["ACME", "+33612345678", "12345", "My Shop-1"] {
+        for fine in ["ACME", "+33612345678", "12345", "My Shop-1", "10690001234567890123"] {
             assert!(open.check_sender(Some(fine)).is_ok(), "{fine}");
         }
-        for wrong in ["", " ", "&&&", "TwelveLetter", "Caf\u{e9}", "a\nb", "+1234567890123456"] {
+        for wrong in ["", " ", "&&&", "TwelveLetter", "Caf\u{e9}", "a\nb", "+1234567890123456", "106900012345678901234"] {
             assert_eq!(open.check_sender(Some(wrong)).unwrap_err().kind(), ErrorKind::SenderNotAllowed, "{wrong}");
         }
         let listed = guard(|s| s.allow_senders = vec!["ACME".into()]);

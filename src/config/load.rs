@@ -317,6 +317,13 @@ fn check_providers(config: &Config) -> Result<()> {
         }
         names.push(name);
         provider.settings().check().map_err(|wrong| config_error(format!("[[provider]] \"{name}\": {wrong}")))?;
+        if let Some(longest) = provider.settings().longest_send().filter(|longest| *longest >= config.send.timeout.duration()) {
+            return Err(config_error(format!(
+                "[[provider]] \"{name}\": session.link_wait, throttle_wait and answer_timeout are {}s together; send.timeout is {} and must be longer",
+                longest.as_secs_f64(),
+                config.send.timeout
+            )));
+        }
         let rate = provider.settings().rate();
         for (setting, most) in [("per_second", rate.per_second), ("per_minute", rate.per_minute), ("per_day", rate.per_day)] {
             if most == Some(0) {

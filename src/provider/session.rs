@@ -33,7 +33,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::provider::session::ask::Shared;
 use crate::provider::session::link::Link;
 
-pub use settings::Settings;
+pub use settings::{Settings, is_address};
 
 /// A protocol's octets. Nothing here waits, connects, or keeps anything of a connection but its [`Protocol::Dialect`].
 pub trait Protocol: Send + Sync + Sized + 'static {
@@ -64,6 +64,10 @@ pub trait Protocol: Send + Sync + Sized + 'static {
     /// # Errors
     /// [`Refused`].
     fn greeted(&self, bind: &Self::Bind, frame: &[u8]) -> std::result::Result<Self::Dialect, Refused>;
+
+    /// Whether a frame that came where the answer to the greeting is waited for is none, but something that the carrier
+    /// asks or tells by itself. It is dealt with once the answer is there.
+    fn is_early(&self, frame: &[u8]) -> bool;
 
     /// Writes a request. It always can: what cannot be written was refused before.
     fn encode(&self, dialect: &Self::Dialect, request: &Self::Request, sequence: u32, out: &mut BytesMut);

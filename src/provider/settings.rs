@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use schemars::JsonSchema;
@@ -29,6 +30,12 @@ pub trait Settings {
     /// How fast it may be used.
     fn rate(&self) -> Rate {
         Rate::default()
+    }
+
+    /// How long a send may take by these settings, where they say so: `[send] timeout` has to be longer, or what was never
+    /// written counts as unknown.
+    fn longest_send(&self) -> Option<Duration> {
+        None
     }
 
     /// Checks what types cannot say.

@@ -84,12 +84,14 @@ impl<'a> Report<'a> {
         })
     }
 
-    /// When it was done, in China's time; now where the report says nothing that can be true.
+    /// When it was done, in China's time; now where the report says nothing that can be true. It tells the minute alone: the
+    /// end of that is taken, or a message would be delivered before it was sent.
     pub fn at(&self, now: Timestamp) -> Timestamp {
         const DAY_MS: i64 = 86_400_000;
+        const MINUTE_MS: i64 = 60_000;
         // A gateway keeps a message for two days. Its clock may differ from ours.
         let is_sane = |at: &Timestamp| (now.plus_ms(-7 * DAY_MS)..=now.plus_ms(DAY_MS / 24)).contains(at);
-        time::read_minute(self.done).filter(is_sane).map_or(now, |at| at.min(now))
+        time::read_minute(self.done).filter(is_sane).map_or(now, |at| at.plus_ms(MINUTE_MS - 1).min(now))
     }
 }
 
@@ -130,7 +132,9 @@ mod tests {
     #[test]
     fn the_time_of_a_report_is_chinas_unless_it_cannot_be_true() {
         let done = Timestamp::parse("2026-11-22T01:31:00Z").unwrap();
-        assert_eq!(report(b"DELIVRD").at(done.plus_ms(60_000)), done);
+        let sent = done.plus_ms(45_000);
+        assert_eq!(report(b"DELIVRD").at(sent.plus_ms(1_000)), sent.plus_ms(1_000), "not before it was sent in the same minute");
+        assert_eq!(report(b"DELIVRD").at(done.plus_ms(600_000)), done.plus_ms(59_999));
         let long_after = done.plus_ms(30 * 86_400_000);
         assert_eq!(report(b"DELIVRD").at(long_after), long_after);
         let before = done.plus_ms(-60_000);

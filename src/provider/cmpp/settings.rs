@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,9 @@ use crate::setting::{SecretText, Span};
 
 /// Most digits of a sender: the field has one octet more.
 const MAX_SENDER: usize = 20;
+
+/// The longest that a message is valid or held back: its year has two digits, and gateways keep messages for some days.
+const LONGEST: Span = Span::hours(720);
 
 /// Settings of a CMPP gateway.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -62,10 +66,10 @@ pub struct Config {
     pub msg_level: u8,
     /// Whether reports are asked for.
     pub receipts: bool,
-    /// How long the gateway tries to deliver. As it likes unless set.
+    /// How long the gateway tries to deliver, up to 720h. As it likes unless set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validity: Option<Span>,
-    /// How long the gateway holds each message back before it is delivered. Not at all unless set.
+    /// How long the gateway holds each message back before it is delivered, up to 720h. Not at all unless set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_time: Option<Span>,
     /// Whether Chinese numbers are written with their 11 digits alone. Else with 86 before them.
@@ -175,12 +179,20 @@ impl Settings for Config {
         self.rate
     }
 
+    fn longest_send(&self) -> Option<Duration> {
+        Some(self.session.longest())
+    }
+
     fn check(&self) -> std::result::Result<(), String> {
-        let port = self.address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse::<u16>().ok());
-        if port.is_none_or(|port| port == 0) {
-            return Err("address must be the gateway's host and port, such as \"ismg.example.com:7890\"".to_owned());
+        if !session::is_address(&self.address) {
+            return Err(format!("address \"{}\" must be the gateway's host:port, such as ismg.example.com:7890", self.address));
         }
         self.check_fields()?;
+        for (name, span) in [("validity", self.validity), ("at_time", self.at_time)] {
+            if span.is_some_and(|span| !(Span::seconds(1)..=LONGEST).contains(&span)) {
+                return Err(format!("{name} must be from 1s to {LONGEST}"));
+            }
+        }
         let numbers = [
             ("fee_user_type", u32::from(self.fee_user_type), 0, 3),
             ("msg_level", u32::from(self.msg_level), 0, 9),
@@ -217,6 +229,10 @@ mod tests {
         for (wrong, named) in [
             (Config { address: "ismg.example.com".to_owned(), ..fine.clone() }, "address"),
             (Config { address: ":7890".to_owned(), ..fine.clone() }, "address"),
+            (Config { address: "cmpp://ismg.example.com:7890".to_owned(), ..fine.clone() }, "address"),
+            (Config { validity: Some(Span::seconds(0)), ..fine.clone() }, "validity"),
+            (Config { validity: Some(Span::hours(24 * 365 * 90)), ..fine.clone() }, "validity"),
+            (Config { at_time: Some(Span::hours(721)), ..fine.clone() }, "at_time"),
             (Config { sp_id: "9000012".to_owned(), ..fine.clone() }, "sp_id"),
             (Config { sp_id: String::new(), ..fine.clone() }, "sp_id"),
             (Config { from: None, ..fine.clone() }, "from"),

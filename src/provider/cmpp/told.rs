@@ -38,7 +38,9 @@ pub(super) fn read(delivered: &Delivered, parts: &mut Parts, now: Timestamp) -> 
     }
     let (from, to) = (sender(&delivered.from), text_of(&delivered.to));
     let (header, octets) = if delivered.has_header { split_header(&delivered.content) } else { (None, &*delivered.content) };
-    let Some(Header { reference, total, number }) = header else {
+    // A place that cannot be joins nothing: such a text is one by itself, under the DELIVER's own id.
+    let can_be = |header: &Header| header.total > 1 && (1..=header.total).contains(&header.number);
+    let Some(Header { reference, total, number }) = header.filter(can_be) else {
         let reply = |text| Event::Reply(Reply { vendor_id: hex(delivered.msg_id), from, to, text, at: now });
         return Told { event: content::decode(delivered.format, octets).map(reply), ..Told::default() };
     };
@@ -166,6 +168,15 @@ mod tests {
         assert!(late(&mut parts, NOW).is_empty());
         let late = late(&mut parts, NOW.plus_ms(crate::provider::parts::PATIENCE_MS));
         assert!(matches!(&late[..], [Event::Reply(reply)] if reply.text == "half"));
+    }
+
+    #[test]
+    fn a_segment_that_cannot_be_is_a_text_of_its_own_under_the_id_of_its_deliver() {
+        for header in [[5, 0, 3, 7, 1, 1], [5, 0, 3, 7, 2, 3], [5, 0, 3, 7, 2, 0], [5, 0, 3, 7, 0, 0]] {
+            let told = |ms| reply(read(&mo(true, 0, &[&header[..], b"TD"].concat()), &mut Parts::default(), NOW.plus_ms(ms)));
+            assert_eq!((told(0).text.as_str(), told(0).vendor_id.as_str()), ("TD", "bb25e14012340009"), "{header:?}");
+            assert_eq!(told(5_000).vendor_id, told(0).vendor_id, "{header:?}");
+        }
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl<P: Protocol> Shared<P> {
 
     /// Why a request could not go out in time.
     fn too_late(&self) -> Lost {
-        if self.board.is_any_up() { not_sent("no place in the window in time", Some(SOON_MS)) } else { self.board.why_not() }
+        if self.board.is_any_way() { not_sent("no place in the window in time", Some(SOON_MS)) } else { self.board.why_not() }
     }
 
     /// Puts a request into the stream of a connection, when it is its turn and there is a place.

@@ -140,6 +140,11 @@ impl<P: Protocol> Board<P> {
         self.lock().places.iter().any(|place| place.link.is_some())
     }
 
+    /// Whether a bind is up that takes requests.
+    pub(super) fn is_any_way(&self) -> bool {
+        self.lock().places.iter().any(|place| place.submits && place.link.is_some())
+    }
+
     /// Why nothing can be sent.
     pub(super) fn why_not(&self) -> Lost {
         let state = self.lock();

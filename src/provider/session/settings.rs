@@ -79,7 +79,25 @@ impl Default for Settings {
     }
 }
 
+/// Whether this is a carrier's `host:port`, and nothing more: an address of the web, or two hosts in one, would be looked
+/// up as a name for ever. The address of a host in IPv6 stands in brackets.
+pub fn is_address(address: &str) -> bool {
+    let Some((host, port)) = address.rsplit_once(':') else { return false };
+    let is_number = port.parse::<u16>().is_ok_and(|port| port != 0) && port.bytes().all(|octet| octet.is_ascii_digit());
+    let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(bracketed) => bracketed.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_')),
+    };
+    is_number && is_host
+}
+
 impl Settings {
+    /// How long a request takes at most, in the worst of usual cases: it waits for its place, is asked to come later, and
+    /// its answer comes at the last moment.
+    pub fn longest(&self) -> Duration {
+        self.link_wait.duration().saturating_add(self.throttle_wait.duration()).saturating_add(self.answer_timeout.duration())
+    }
+
     /// Checks what types cannot say.
     ///
     /// # Errors
@@ -114,5 +132,23 @@ impl Settings {
             return Err("session.tls_* is set and session.tls is not: write tls = true".to_owned());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_host_and_a_port_and_nothing_more() {
+        for right in ["smsc.example.com:2775", "192.0.2.1:7890", "[2001:db8::1]:2775", "localhost:1", "sms_c:65535"] {
+            assert!(is_address(right), "{right}");
+        }
+        for wrong in ["", ":", "smsc.example.com", "smsc.example.com:", ":2775", "smpp://smsc.example.com:2775", "smsc.example.com:2775/x"] {
+            assert!(!is_address(wrong), "{wrong}");
+        }
+        for wrong in ["a b:1", "acme:pw@smsc.example.com:2775", "2001:db8::1:2775", "[x]:1", "host:0", "host:65536", "host:+1", "host:1 "] {
+            assert!(!is_address(wrong), "{wrong}");
+        }
     }
 }

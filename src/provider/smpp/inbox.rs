@@ -17,14 +17,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::alphabet::{self, Alphabet};
-use super::pdu::{Address, Deliver};
+use super::pdu::{Address, Deliver, Place};
 use super::receipt::{self, Standing};
 use crate::clock::Timestamp;
 use crate::provider::exchange::{Event, Receipt, Reply};
 use crate::provider::parts::{Joined, Key, Parts, Piece};
 use crate::sms::message::hex;
 use crate::sms::number::Number;
-use crate::sms::text;
 
 /// For how long an equal message is taken for the same one, in milliseconds.
 const SAME_MS: i64 = 120_000;
@@ -126,12 +125,15 @@ impl Inbox {
     }
 
     fn receipt(&self, deliver: &Deliver, now: Timestamp) -> Told {
-        // Some write even this in UCS-2.
-        let wide = (deliver.coding == 8).then(|| text::decode_ucs2(&deliver.octets));
-        let said = receipt::parse(wide.as_deref().map_or(deliver.octets.as_slice(), str::as_bytes));
-        // The parameter is the id as the answer had it (section 5.3.2.12); the notation of the text is the carrier's own.
-        let in_tlv = deliver.receipted_message_id.as_deref().map(|id| self.receipt_ids.of_answer(id));
-        let id = in_tlv.or_else(|| said.id.as_deref().map(|id| self.receipt_ids.of_receipt(id))).filter(|id| !id.is_empty());
+        // Of UCS-2 the reader sees ASCII with NULs, which it leaves out. It is not decoded, since many carriers repeat the
+        // data_coding of the message that went out and write this in ASCII all the same.
+        let said = receipt::parse(&deliver.octets);
+        // The parameter is the id as the answer had it (section 5.3.2.12); the notation of the text is the carrier's own. Some
+        // put what stands in the text into the parameter too: then both are in the notation of the text.
+        let in_text = said.id.as_deref();
+        let in_tlv = deliver.receipted_message_id.as_deref().filter(|id| in_text != Some(id.trim()));
+        let id = in_tlv.map(|id| self.receipt_ids.of_answer(id)).or_else(|| in_text.map(|id| self.receipt_ids.of_receipt(id)));
+        let id = id.filter(|id| !id.is_empty());
         let standing = deliver.message_state.and_then(Standing::of_number).or(said.standing);
         let (Some(id), Some(standing)) = (id, standing) else { return Told { is_lost: true, ..Told::default() } };
         if standing == Standing::OnItsWay {
@@ -154,7 +156,9 @@ impl Inbox {
             _ => alphabet::split_udh(&deliver.octets),
         };
         let (from, to) = (number(&deliver.from), number(&deliver.to));
-        let Some(place) = place.or(deliver.sar).filter(|place| place.total > 1) else {
+        // A place that cannot be joins nothing: such a text is one by itself, with an id that it keeps when it is told again.
+        let can_be = |place: &Place| place.total > 1 && (1..=place.total).contains(&place.number);
+        let Some(place) = place.or(deliver.sar).filter(can_be) else {
             let vendor_id = self.id(deliver, now);
             let text = alphabet::decode(text, deliver.coding, self.alphabet);
             return Told { event: Some(Event::Reply(Reply { vendor_id, from, to, text, at: now })), ..Told::default() };
@@ -286,23 +290,29 @@ mod tests {
     }
 
     #[test]
-    fn a_receipt_in_ucs2_is_read_and_one_without_an_id_is_lost() {
-        let wide = "id:9 stat:DELIVRD".encode_utf16().flat_map(u16::to_be_bytes).collect();
-        let told = inbox().take(&Deliver { coding: 8, octets: wide, ..receipt_of("") }, NOW);
-        assert_eq!(told.event, Some(Event::Receipt(Receipt::new("9", State::Delivered, NOW))));
+    fn a_receipt_is_read_in_ucs2_and_in_whatever_its_data_coding_says_wrongly_and_one_without_an_id_is_lost() {
+        let ascii = "id:9 sub:001 dlvrd:001 stat:DELIVRD err:000 text:";
+        let wide: Vec<u8> = format!("{ascii}привет").encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let mixed = [ascii.as_bytes(), "привет".encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>().as_slice()].concat();
+        for (coding, octets) in [(8, wide), (8, ascii.as_bytes().to_vec()), (8, mixed), (0xF4, ascii.as_bytes().to_vec())] {
+            let told = inbox().take(&Deliver { coding, octets, ..receipt_of("") }, NOW);
+            assert_eq!(told.event, Some(Event::Receipt(Receipt::new("9", State::Delivered, NOW))), "{coding}");
+        }
         for lost in [receipt_of("hello"), receipt_of(""), Deliver { is_readable: false, ..from_person(b"") }] {
             assert_eq!(inbox().take(&lost, NOW), Told { is_lost: true, ..Told::default() });
         }
     }
 
     #[test]
-    fn the_id_in_a_parameter_is_written_as_in_the_answer() {
+    fn the_id_in_a_parameter_is_written_as_in_the_answer_or_as_in_the_text_beside_it() {
         let with = |deliver: &Deliver| match Inbox::new(Alphabet::Gsm7, ReceiptIds::HexToDecimal, true).take(deliver, NOW).event {
             Some(Event::Receipt(receipt)) => receipt.vendor_id,
             other => panic!("{other:?}"),
         };
         let in_text = receipt_of("id:31 stat:DELIVRD");
         assert_eq!(with(&in_text), ReceiptIds::HexToDecimal.of_answer("1F"));
+        let in_both = Deliver { receipted_message_id: Some("31".into()), ..in_text.clone() };
+        assert_eq!(with(&in_both), ReceiptIds::HexToDecimal.of_answer("1F"), "a carrier that writes the text's notation into both");
         assert_eq!(with(&Deliver { receipted_message_id: Some("0000001F".into()), ..in_text }), ReceiptIds::HexToDecimal.of_answer("1F"));
     }
 
@@ -347,6 +357,17 @@ mod tests {
         };
         assert_eq!(inbox.take(&with_sar(1, "C"), NOW), Told::default());
         assert_eq!(reply(inbox.take(&with_sar(2, "D"), NOW)).text, "CD");
+    }
+
+    #[test]
+    fn a_segment_that_cannot_be_is_a_text_of_its_own_with_one_id_however_often_it_is_told() {
+        for header in [[5, 0, 3, 7, 1, 1], [5, 0, 3, 7, 2, 3], [5, 0, 3, 7, 2, 0], [5, 0, 3, 7, 0, 0]] {
+            let odd = Deliver { esm_class: UDHI, ..from_person(&[&header[..], b"STOP"].concat()) };
+            let mut inbox = inbox();
+            let first = reply(inbox.take(&odd, NOW));
+            assert_eq!(first.text, "STOP", "{header:?}");
+            assert_eq!(reply(inbox.take(&odd, NOW.plus_ms(5_000))).vendor_id, first.vendor_id, "{header:?}");
+        }
     }
 
     #[test]

@@ -105,6 +105,16 @@ impl Gateway {
         on!(self, peer => peer.close_door(is_closed));
     }
 
+    /// Connections that are up.
+    pub fn links(&self) -> usize {
+        on!(self, peer => peer.links().len())
+    }
+
+    /// Writes these octets on every connection, as they are.
+    pub fn write(&self, octets: &[u8]) {
+        on!(self, peer => peer.write(octets));
+    }
+
     pub fn cut_at(&self, nth: usize, how: Cut) {
         on!(self, peer => peer.cut_at(nth, how));
     }

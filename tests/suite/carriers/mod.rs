@@ -5,6 +5,7 @@ mod cmpp_writes;
 mod commands;
 mod corpus;
 mod interop;
+mod operator;
 mod smpp;
 mod whole;
 
