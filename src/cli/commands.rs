@@ -76,20 +76,24 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
     }
 }
 
-async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, principal: Option<String>) -> Result<()> {
-    // Recovers what a crash left, but sends only what this command asks for. One that sends nothing takes no connection to
-    // a carrier either: carriers count them, and a server may have the only one.
-    if matches!(command, Command::Send(_) | Command::Bulk(_) | Command::Campaign(_)) {
-        engine.start(false).await?;
-    } else {
-        engine.recover().await?;
+/// Recovers what a crash left, and makes ready for what this command sends. One that sends nothing takes no connection to a
+/// carrier: carriers count them, and a server may have the only one.
+async fn begin(engine: &Engine, command: &Command) -> Result<()> {
+    if !matches!(command, Command::Send(_) | Command::Bulk(_) | Command::Campaign(_)) {
+        return engine.recover().await;
     }
+    engine.start(false).await?;
+    if !matches!(command, Command::Campaign(_)) {
+        engine.refresh_prices().await;
+    }
+    Ok(())
+}
+
+async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, principal: Option<String>) -> Result<()> {
+    begin(engine, &command).await?;
     let mut caller = app::process_caller(loaded)?;
     if let Some(principal) = principal {
         caller.principal = principal;
-    }
-    if matches!(command, Command::Send(_) | Command::Bulk(_)) {
-        engine.refresh_prices().await;
     }
     match command {
         Command::Send(command) => send(engine, caller, command).await,

@@ -185,6 +185,7 @@ impl Engine {
             return Err(Error::new(ErrorKind::InvalidArgument, format!("{id} is {}, not unknown", record.state)).next(next));
         }
         let at = self.parts().clock.now();
+        let none = || self.settlement(at, State::Rejected, ErrorKind::ProviderUnavailable, NOT_SENT.to_owned(), true);
         let settlement = if was_sent {
             Settlement {
                 at,
@@ -199,9 +200,14 @@ impl Engine {
                 look_at: None,
             }
         } else if record.is_parted {
-            segments::settlement(self.without_the_lost(id).await?, at, false)
+            let parts = self.without_the_lost(id).await?;
+            if parts.iter().all(|part| part.state == State::Rejected) {
+                Settlement { parts, ..none() }
+            } else {
+                segments::settlement(parts, at, false)
+            }
         } else {
-            self.settlement(at, State::Rejected, ErrorKind::ProviderUnavailable, NOT_SENT.to_owned(), true)
+            none()
         };
         self.settle(id, &settlement).await?;
         // A receipt, or somebody else's word, may have been faster.

@@ -380,3 +380,20 @@ async fn receipts_are_recorded_many_at_a_time() {
     assert!(took < Duration::from_secs(20), "{took:?}");
     drop(desk);
 }
+
+#[tokio::test]
+async fn a_message_of_which_the_operator_found_no_segment_sent_may_be_sent_with_its_key_again() {
+    let carrier = Arc::new(Cutter::new("tens"));
+    let desk = desk(&carrier).await;
+    let text = "lose......lose......";
+    let error = desk.send(&fictional(1), text).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+    let state = desk.engine.settle_unknown(&alice(), &sms_mcp::sms::message::MessageId::from_text(id_of(&error)), false).await.unwrap();
+    assert_eq!(state, State::Rejected);
+    assert_eq!(desk.list().await[0].1.as_deref(), Some("provider_unavailable"), "the carrier refused nothing");
+    let states: Vec<State> = desk.status(&id_of(&error)).await.segments.iter().map(|segment| segment.status).collect();
+    assert_eq!(states, [State::Rejected, State::Rejected]);
+    let again = desk.send(&fictional(1), text).await.unwrap_err();
+    assert_ne!(id_of(&again), id_of(&error));
+    assert_eq!(carrier.sent.lock().unwrap().len(), 2);
+}
