@@ -142,20 +142,26 @@ fn peer(delay: Duration, answering: Answering) -> String {
     address
 }
 
-/// Requests a second, and requests for each write.
-async fn measure<P: Protocol>(protocol: P, line: P::Bind, address: String, window: u16, request: impl Fn() -> P::Request) -> (f64, f64) {
+/// Requests a second, and requests for each write. Each request is made anew, as a message's are.
+async fn measure<P: Protocol>(
+    protocol: P,
+    line: P::Bind,
+    address: String,
+    window: u16,
+    request: impl Fn() -> P::Request + Send + Sync + 'static,
+) -> (f64, f64) {
     let settings = Settings { window, ..Settings::default() };
     let plan = Plan { name: "bench".to_owned(), address, lines: vec![Line { bind: line, submits: true }], settings };
     let (account, _pushes) = Account::new(protocol, plan, Arc::new(SystemClock)).unwrap();
     account.start();
     account.ready().await.unwrap();
-    let (answered, is_over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let (answered, is_over, request) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)), Arc::new(request));
     let tasks: Vec<_> = (0..window)
         .map(|order| {
-            let (account, answered, is_over, request) = (Arc::clone(&account), Arc::clone(&answered), Arc::clone(&is_over), request());
+            let (account, answered, is_over, request) = (Arc::clone(&account), Arc::clone(&answered), Arc::clone(&is_over), Arc::clone(&request));
             tokio::spawn(async move {
                 while !is_over.load(Ordering::Relaxed) {
-                    account.ask(u64::from(order), &request).await.unwrap_or_else(|lost| panic!("{lost:?}"));
+                    account.ask(u64::from(order), &request()).await.unwrap_or_else(|lost| panic!("{lost:?}"));
                     answered.fetch_add(1, Ordering::Relaxed);
                 }
             })
@@ -175,26 +181,22 @@ async fn measure<P: Protocol>(protocol: P, line: P::Bind, address: String, windo
 }
 
 async fn measure_smpp(address: String, window: u16) -> (f64, f64) {
-    let codec = smpp::pdu::Codec {
-        system_id: "bench".to_owned(),
+    let codec = || smpp::pdu::Codec {
+        system_id: smpp::write::text("system_id", "bench").unwrap(),
         password: SecretText::new("bench"),
-        system_type: String::new(),
-        common: smpp::pdu::Common { registered_delivery: 1, ..smpp::pdu::Common::default() },
+        system_type: smpp::write::text("system_type", "").unwrap(),
+        common: smpp::write::Common { registered_delivery: 1, ..smpp::write::Common::default() },
         statuses: smpp::status::Statuses::new(&[]),
     };
+    let maker = codec();
     let address_of = |ton, text: &str| Arc::new(smpp::pdu::Address { ton, npi: 1, text: text.to_owned() });
-    let request = || {
-        smpp::pdu::Request::Submit(smpp::pdu::Submit {
-            from: address_of(1, "12025550100"),
-            to: address_of(1, "12025550123"),
-            coding: 0,
-            has_udh: false,
-            octets: TEXT.to_vec(),
-            sar: None,
-            is_payload: false,
-        })
+    let (from, to) = (address_of(1, "12025550100"), address_of(1, "12025550123"));
+    let request = move || {
+        let (from, to) = (Arc::clone(&from), Arc::clone(&to));
+        let submit = smpp::pdu::Submit { from, to, coding: 0, has_udh: false, octets: TEXT.to_vec(), sar: None, is_payload: false };
+        maker.ready(smpp::pdu::Request::Submit(submit)).unwrap()
     };
-    measure(codec, smpp::pdu::Bind::Transceiver, address, window, request).await
+    measure(codec(), smpp::pdu::Bind::Transceiver, address, window, request).await
 }
 
 async fn measure_cmpp(address: String, window: u16) -> (f64, f64) {

@@ -163,8 +163,7 @@ impl Engine {
     }
 
     /// Settles what processes that died left behind, then starts the background work: the queue of bulk messages,
-    /// receipts, and further recovery. `adopt`: whether to go on with what other processes left queued, and to do what else
-    /// a server does.
+    /// receipts, and further recovery. `adopt`: whether to go on with what other processes left queued.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`].
@@ -172,27 +171,18 @@ impl Engine {
         self.recover().await?;
         for carrier in self.parts().carriers.all() {
             let (engine, name) = (self.clone(), carrier.name().to_owned());
+            if let Some(notices) = carrier.provider.notices() {
+                let (engine, name) = (engine.clone(), name.clone());
+                self.inner.tasks.spawn(async move { engine.run_notices(name, notices).await });
+            }
             self.inner.tasks.spawn(async move { engine.run_queue(name, adopt).await });
         }
         if adopt {
-            self.listen();
             let engine = self.clone();
             self.inner.tasks.spawn(async move { engine.run_recovery().await });
             self.start_hearing();
         }
         Ok(())
-    }
-
-    /// Hears from now on what carriers tell over the connections that they keep, and with that connects to them. A server
-    /// does so always, a command where it has to do with a carrier: some carriers allow one bind, and cut off the server's
-    /// when another one is made.
-    pub fn listen(&self) {
-        for carrier in self.parts().carriers.all() {
-            if let Some(notices) = carrier.provider.notices() {
-                let (engine, name) = (self.clone(), carrier.name().to_owned());
-                self.inner.tasks.spawn(async move { engine.run_notices(name, notices).await });
-            }
-        }
     }
 
     /// Starts what a server does besides sending: asking vendors, and telling the operator's own system.
@@ -215,7 +205,11 @@ impl Engine {
         }
     }
 
-    async fn recover(&self) -> Result<()> {
+    /// Settles what processes that died left behind. [`Engine::start`] does it too.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn recover(&self) -> Result<()> {
         let now = self.parts().clock.now();
         // Own attempts are only in doubt after a settlement could not be written.
         let patience = self.parts().settings.timeout.as_millis().saturating_mul(4).saturating_add(60_000);

@@ -76,22 +76,23 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
     }
 }
 
-/// Whether a command sends something or asks what became of it. The others read and write the ledger alone.
-const fn is_for_a_carrier(command: &Command) -> bool {
+/// Whether a command sends something.
+const fn is_sent(command: &Command) -> bool {
     match command {
         Command::Send(command) => !command.dry_run,
         Command::Bulk(command) => !command.dry_run,
         Command::Campaign(command) => !command.dry_run,
-        Command::Status { .. } | Command::Reconcile(_) => true,
         _ => false,
     }
 }
 
 async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, principal: Option<String>) -> Result<()> {
-    // Recovers what a crash left, but sends only what this command asks for.
-    engine.start(false).await?;
-    if is_for_a_carrier(&command) {
-        engine.listen();
+    // Recovers what a crash left, but sends only what this command asks for. One that sends nothing takes no connection to
+    // a carrier either: carriers count them, and a server may have the only one.
+    if is_sent(&command) {
+        engine.start(false).await?;
+    } else {
+        engine.recover().await?;
     }
     let mut caller = app::process_caller(loaded)?;
     if let Some(principal) = principal {

@@ -43,6 +43,8 @@ pub struct Enquiry {
     pub vendor_id: String,
     /// The recipient.
     pub to: Number,
+    /// The sender that it named; the provider's own where none.
+    pub from: Option<String>,
     /// When we accepted it.
     pub created: Timestamp,
 }

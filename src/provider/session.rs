@@ -65,6 +65,10 @@ pub trait Protocol: Send + Sync + Sized + 'static {
     /// [`Refused`].
     fn greeted(&self, bind: &Self::Bind, frame: &[u8]) -> std::result::Result<Self::Dialect, Refused>;
 
+    /// Whether a frame that came where the answer to the greeting is waited for is none, but something that the carrier
+    /// asks or tells by itself. It is dealt with once the answer is there.
+    fn is_early(&self, frame: &[u8]) -> bool;
+
     /// Writes a request. It always can: what cannot be written was refused before.
     fn encode(&self, dialect: &Self::Dialect, request: &Self::Request, sequence: u32, out: &mut BytesMut);
 

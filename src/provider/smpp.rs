@@ -1,8 +1,8 @@
 //! SMPP v3.4: a direct line to a carrier or an aggregator.
 //!
 //! The connections, the window and the promise about lost answers are those of [`session`](super::session). What is here
-//! is SMPP's own: the octets ([`pdu`]), the alphabets and the cutting of long texts ([`alphabet`]), what status codes mean
-//! ([`status`]), and receipts and texts of people ([`inbox`], [`receipt`]).
+//! is SMPP's own: what is said and how it is written ([`pdu`], [`write`](self::write)), the alphabets and the cutting of long texts
+//! ([`alphabet`]), what status codes mean ([`status`]), and receipts and texts of people ([`inbox`], [`receipt`]).
 //!
 //! Each segment is a request of its own, with an answer, an id and a receipt of its own; [`Outcome::of_segments`] makes
 //! one outcome of them. All segments of a text are under way at once, in their order, and texts to one recipient keep
@@ -17,6 +17,7 @@ pub mod pdu;
 pub mod receipt;
 pub mod status;
 mod wire;
+pub mod write;
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -38,11 +39,12 @@ use crate::provider::{Capabilities, Form, Outcome, Provider, SegmentOutcome, Sub
 use crate::sms::money::Money;
 use crate::sms::number::Number;
 use alphabet::Cutter;
-use config::{Mode, Receipts, relative_time};
+use config::{Mode, Receipts};
 use inbox::{Inbox, Told};
-use pdu::{Address, Bind, Codec, Common, Request, Submit};
+use pdu::{Address, Bind, Codec, Request, Submit};
 use receipt::Standing;
 use status::{Meaning, Statuses};
+use write::Ready;
 
 /// Longest alphanumeric sender (3GPP TS 23.040, section 9.1.2.5: eleven septets).
 const MOST_LETTERS: usize = 11;
@@ -103,20 +105,10 @@ pub struct Smpp {
 impl Smpp {
     /// An account as it is configured. Nothing is connected yet.
     fn new(config: Config, setup: &Setup) -> Result<Arc<Self>> {
-        let codec = Codec {
-            system_id: config.system_id.clone(),
-            password: setup.secrets.demand("password")?,
-            system_type: config.system_type.clone(),
-            common: Common {
-                service_type: config.service_type.clone(),
-                protocol_id: config.protocol_id,
-                priority: config.priority,
-                schedule: relative_time(config.schedule),
-                validity: relative_time(config.validity),
-                registered_delivery: config.registered_delivery(),
-            },
-            statuses: Statuses::new(&config.status_codes),
-        };
+        let wrong = |why: String| Error::new(ErrorKind::Config, format!("{}: {why}", config.name));
+        let (system_id, system_type) = config.names().map_err(wrong)?;
+        let (password, common) = (setup.secrets.demand("password")?, config.common().map_err(wrong)?);
+        let codec = Codec { system_id, password, system_type, common, statuses: Statuses::new(&config.status_codes) };
         let binds: &[(Bind, bool)] = match config.mode {
             Mode::Transceiver => &[(Bind::Transceiver, true)],
             Mode::TransmitterAndReceiver => &[(Bind::Transmitter, true), (Bind::Receiver, false)],
@@ -173,8 +165,17 @@ impl Smpp {
         Ok(requests.collect())
     }
 
+    /// The same, as they are written. All of them, or none: what one segment cannot be, the message cannot be.
+    fn ready(&self, submission: &Submission) -> Result<Vec<Ready>> {
+        self.requests(submission)?.into_iter().map(|request| self.writable(request)).collect()
+    }
+
+    fn writable(&self, request: Request) -> Result<Ready> {
+        self.account.protocol().ready(request).map_err(|why| Error::new(ErrorKind::InvalidArgument, format!("{}: {why}", self.config.name)))
+    }
+
     /// Sends one segment.
-    async fn submit(&self, order: u64, request: &Request) -> SegmentOutcome {
+    async fn submit(&self, order: u64, request: &Ready) -> SegmentOutcome {
         match self.account.ask(order, request).await {
             Ok(answer) if answer.status == 0 => SegmentOutcome::Accepted { vendor_id: self.config.receipt_ids.of_answer(&answer.message_id) },
             Ok(answer) => self.account.protocol().statuses.outcome(answer.status),
@@ -185,9 +186,10 @@ impl Smpp {
     }
 
     /// Asks something that is no message.
-    async fn ask(&self, request: &Request, about: &str) -> Result<pdu::Answer> {
+    async fn ask(&self, request: Request, about: &str) -> Result<pdu::Answer> {
+        let ready = self.writable(request)?;
         self.account.start();
-        self.account.ask(order_of(about), request).await.map_err(|lost| self.unanswered(lost))
+        self.account.ask(order_of(about), &ready).await.map_err(|lost| self.unanswered(lost))
     }
 
     fn unanswered(&self, lost: Lost) -> Error {
@@ -209,14 +211,15 @@ impl Smpp {
         Error::new(kind, format!("{}: {}", self.config.name, statuses.words(status)))
     }
 
-    /// Where a message stands. Nothing: the carrier does not know it.
+    /// Where a message stands, which went out with this sender (section 4.8.1 asks for the same one). Nothing: the carrier does
+    /// not know it.
     async fn query(&self, message_id: &str, from: Option<&str>) -> Result<Option<Receipt>> {
         // No carrier gave such an id, and none may be asked for it.
         if !is_id(message_id) {
             return Ok(None);
         }
         let from = Address::clone(self.sender_of(from)?.as_ref());
-        let answer = self.ask(&Request::Query { message_id: message_id.to_owned(), from }, message_id).await?;
+        let answer = self.ask(Request::Query { message_id: message_id.to_owned(), from }, message_id).await?;
         match (answer.status, answer.state.and_then(Standing::of_number)) {
             (0, Some(standing)) => {
                 let error = (answer.error != 0).then(|| format!("error {}", answer.error));
@@ -240,7 +243,7 @@ impl Smpp {
         let to = Number::parse(to, None).map_err(|error| Error::new(ErrorKind::InvalidArgument, format!("to: {error}")))?;
         let from = Address::clone(self.sender_of(from)?.as_ref());
         let request = Request::Cancel { message_id: message_id.to_owned(), from, to: self.recipient(&to) };
-        match self.ask(&request, to.e164()).await?.status {
+        match self.ask(request, to.e164()).await?.status {
             0 => Ok(json!({ "id": message_id, "canceled": true })),
             status => Err(self.refusal(status)),
         }
@@ -333,7 +336,7 @@ impl Provider for Smpp {
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {
-        let requests = match self.requests(submission) {
+        let requests = match self.ready(submission) {
             Ok(requests) => requests,
             Err(error) => return Outcome::Rejected { code: error.kind(), why: error.message().to_owned() },
         };
@@ -347,7 +350,7 @@ impl Provider for Smpp {
         if !self.config.query {
             return cannot("status to ask for; `query` allows query_sm");
         }
-        Ok(self.query(&enquiry.vendor_id, None).await?.into_iter().collect())
+        Ok(self.query(&enquiry.vendor_id, enquiry.from.as_deref()).await?.into_iter().collect())
     }
 
     fn form(&self, text: &str) -> Form {

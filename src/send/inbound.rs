@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Provider;
 use crate::provider::exchange::{Delivery, Enquiry, Event, NotBelieved, Receipt, Reply};
 use crate::sms::message::MessageId;
-use crate::sms::number::Number;
+use crate::sms::number::{Number, Region};
 use crate::sms::reply::{self, Meaning};
 use crate::sms::untrusted;
 use crate::store::{LookClaim, NewReply, Record, Recorded, Report};
@@ -209,7 +209,7 @@ impl Engine {
     }
 
     async fn take_reply(&self, carrier: &Carrier, reply: Reply) -> Result<()> {
-        let number = e164(&reply.from);
+        let number = e164(&reply.from).or_else(|| national(&reply.from, self.parts().default_region));
         let meaning = reply::meaning(&reply.text);
         let is_out = meaning == Meaning::Stop;
         // What it asked for is on record too: told again, it must not undo what was wished since. Where a vendor names
@@ -388,7 +388,10 @@ impl Engine {
         } else {
             record.vendor_id.clone().into_iter().collect()
         };
-        Ok(ids.into_iter().map(|vendor_id| Enquiry { id: record.id.clone(), vendor_id, to: to.clone(), created: record.created }).collect())
+        Ok(ids
+            .into_iter()
+            .map(|vendor_id| Enquiry { id: record.id.clone(), from: record.from.clone(), vendor_id, to: to.clone(), created: record.created })
+            .collect())
     }
 }
 
@@ -417,9 +420,30 @@ fn e164(text: &str) -> Option<Number> {
     number.ok().filter(Number::is_possible)
 }
 
+/// A person's number as it is written in the operator's own country: a carrier there leaves the country code out. Digits in
+/// brackets may have it all the same.
+fn national(text: &str, region: Option<Region>) -> Option<Number> {
+    let is_number = text.chars().all(|c| c.is_ascii_digit() || matches!(c, ' ' | '-' | '.' | '(' | ')'));
+    let own = region.filter(|_| is_number).and_then(|region| Number::parse(text, Some(region)).ok()).filter(Number::is_valid);
+    own.or_else(|| e164(text.strip_prefix('(')?.strip_suffix(')')?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_without_its_country_code_is_one_of_the_operators_own_country_or_none() {
+        let read =
+            |text: &str, region: Option<&str>| national(text, region.and_then(|region| region.parse().ok())).map(|number| number.e164().to_owned());
+        assert_eq!(read("0612345678", Some("FR")).as_deref(), Some("+33612345678"));
+        assert_eq!(read("(2025550123)", Some("US")).as_deref(), Some("+12025550123"));
+        assert_eq!(read("(33612345678)", Some("FR")).as_deref(), Some("+33612345678"));
+        assert_eq!(read("(33612345678)", None).as_deref(), Some("+33612345678"), "a carrier that is wrong about the type");
+        for (text, region) in [("0612345678", None), ("36179", Some("FR")), ("1800FLOWERS", Some("US")), ("", Some("FR"))] {
+            assert_eq!(read(text, region), None, "{text}");
+        }
+    }
 
     #[test]
     fn a_vendors_spelling_of_a_number_is_read_with_its_country_code_only() {

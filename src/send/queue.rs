@@ -268,7 +268,8 @@ impl Engine {
         let now = self.parts().clock.now();
         let rests = ended.carrier.breaker.look(now).is_err() || ended.carrier.breaker.is_probing();
         let is_temporary = match &ended.outcome {
-            Outcome::NotSent { retry_after_ms, .. } => rests || self.is_stopping() || retry_after_ms.is_some_and(|asked| asked > LONGEST_WAIT_MS),
+            // Who asks to be left alone for a while will take it later: its window was full, or it was asked too fast.
+            Outcome::NotSent { retry_after_ms, .. } => rests || self.is_stopping() || retry_after_ms.is_some(),
             Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, .. } => true,
             _ => false,
         };

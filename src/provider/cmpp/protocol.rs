@@ -284,6 +284,10 @@ impl Protocol for Cmpp {
         Ok(version)
     }
 
+    fn is_early(&self, frame: &[u8]) -> bool {
+        frame.get(4).is_some_and(|first| first & 0x80 == 0)
+    }
+
     fn encode(&self, version: &Version, request: &Request, sequence: u32, out: &mut BytesMut) {
         let pdu = match request {
             Request::Submit(segment) => Pdu::Submit(self.submit(segment)),

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
-use crate::provider::session::board::{Board, Way};
+use crate::provider::session::board::{Board, SOON_MS, Way};
 use crate::provider::session::hold::Holds;
 use crate::provider::session::link::{Finish, NotNow, Stamp, Ticket};
 use crate::provider::session::pace::Pace;
@@ -20,10 +20,6 @@ use crate::provider::session::{Lost, Metrics, Plan, Protocol, Pushed};
 /// In so many lanes requests wait to go out. Those of one order share a lane, and go one by one; others share it by
 /// chance, so there are enough lanes to make that rare.
 const LANES: usize = 256;
-
-/// How long a request whose connection ended before its first octet asks to be left alone, in milliseconds: by then a
-/// connection is usually there again.
-const SOON_MS: u64 = 1_000;
 
 /// What was done so far.
 #[derive(Default)]
@@ -133,7 +129,7 @@ impl<P: Protocol> Shared<P> {
 
     /// Why a request could not go out in time.
     fn too_late(&self) -> Lost {
-        if self.board.is_any_up() { not_sent("no place in the window in time", Some(SOON_MS)) } else { self.board.why_not() }
+        if self.board.is_any_way() { not_sent("no place in the window in time", Some(SOON_MS)) } else { self.board.why_not() }
     }
 
     /// Puts a request into the stream of a connection, when it is its turn and there is a place.

@@ -43,8 +43,12 @@ pub(super) enum Way<P: Protocol> {
 /// How long the carrier is left alone after it has refused who we are, in milliseconds.
 pub(super) const UNAUTHORIZED_MS: u64 = 30_000;
 
-fn not_sent(why: String) -> Lost {
-    Lost::NotSent { why, is_unauthorized: false, retry_after_ms: None }
+/// How long a request that found no place asks to be left alone, in milliseconds: by then a connection is usually there
+/// again.
+pub(super) const SOON_MS: u64 = 1_000;
+
+fn not_sent(why: String, retry_after_ms: Option<u64>) -> Lost {
+    Lost::NotSent { why, is_unauthorized: false, retry_after_ms }
 }
 
 impl<P: Protocol> Board<P> {
@@ -112,7 +116,7 @@ impl<P: Protocol> Board<P> {
     pub(super) fn way(&self, order: u64) -> Way<P> {
         let state = self.lock();
         if state.is_closing {
-            return Way::Shut(not_sent("the session is being closed".to_owned()));
+            return Way::Shut(not_sent("the session is being closed".to_owned(), None));
         }
         // Orders may be consecutive, or multiples of something: this spreads them.
         let order = usize::try_from(order.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33).unwrap_or(0);
@@ -136,11 +140,17 @@ impl<P: Protocol> Board<P> {
         self.lock().places.iter().any(|place| place.link.is_some())
     }
 
+    /// Whether a bind is up that takes requests.
+    pub(super) fn is_any_way(&self) -> bool {
+        self.lock().places.iter().any(|place| place.submits && place.link.is_some())
+    }
+
     /// Why nothing can be sent.
     pub(super) fn why_not(&self) -> Lost {
         let state = self.lock();
         let refused = state.places.iter().filter(|place| place.submits).find_map(|place| place.refused.as_ref());
-        not_sent(refused.map_or_else(|| "no bind is up".to_owned(), |refused| format!("no bind is up: {}", refused.why)))
+        let why = refused.map_or_else(|| "no bind is up".to_owned(), |refused| format!("no bind is up: {}", refused.why));
+        not_sent(why, Some(SOON_MS))
     }
 
     /// Waits until this is so; asked again after every change.

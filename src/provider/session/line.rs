@@ -25,6 +25,9 @@ const GOOD_LIFE: Duration = Duration::from_secs(5);
 /// How often in a row another greeting is tried at once: there are only so many versions of a protocol.
 const GREETINGS: u32 = 5;
 
+/// Most octets that may come before the answer to the greeting.
+const MOST_EARLY: usize = 32 * 1024;
+
 /// How one connection went.
 enum Outcome {
     /// It was up, and ended.
@@ -171,14 +174,24 @@ async fn begin<P: Protocol>(shared: &Shared<P>, number: usize) -> Result<(Stream
     stream.write_all(&greeting).await.map_err(broke)?;
     stream.flush().await.map_err(broke)?;
     let mut input = Input::new();
+    // Octets of what came before the answer. They stay where they are, and are read as usual once there is one.
+    let mut early = 0;
     loop {
-        let (whole, need) = frame(protocol, input.read()).map_err(failed)?;
+        let (whole, need) = frame(protocol, input.read().get(early..).unwrap_or_default()).map_err(failed)?;
         if let Some(length) = whole {
-            let dialect = protocol.greeted(&line.bind, input.read().get(..length).unwrap_or_default())?;
-            input.consume(length, 0);
-            return Ok((stream, input, dialect));
+            let octets = input.read().get(early..early + length).unwrap_or_default();
+            if !protocol.is_early(octets) {
+                let dialect = protocol.greeted(&line.bind, octets)?;
+                input.cut(early, length);
+                return Ok((stream, input, dialect));
+            }
+            early += length;
+            if early > MOST_EARLY {
+                return Err(failed("the carrier talks, and does not answer the bind".to_owned()));
+            }
+            continue;
         }
-        input.consume(0, need);
+        input.consume(0, early + need);
         match stream.read(input.room()).await.map_err(broke)? {
             0 => return Err(failed("the carrier ended the connection at the bind".to_owned())),
             count => input.add(count),

@@ -44,6 +44,8 @@ struct Open {
     sequence: u32,
     /// The place of its first octet in the stream.
     first: u64,
+    /// The place behind its last octet.
+    end: u64,
     since: Instant,
     order: u64,
     stamp: u64,
@@ -169,11 +171,12 @@ impl<P: Protocol> Link<P> {
         let sequence = state.next_sequence();
         let at = stamp.at.unwrap_or_else(|| self.core.stamps.fetch_add(1, Ordering::Relaxed));
         let first = state.queued;
-        let open = Open { sequence, first, since, order: stamp.order, stamp: at, waker: None, is_abandoned: false };
+        let was_empty = state.put(|out| self.core.protocol.encode(&self.dialect, request, sequence, out));
+        let end = state.queued;
+        let open = Open { sequence, first, end, since, order: stamp.order, stamp: at, waker: None, is_abandoned: false };
         let slot = state.take_slot(Slot::Open(open));
         state.by_sequence.insert(sequence, slot);
         state.requests += 1;
-        let was_empty = state.put(|out| self.core.protocol.encode(&self.dialect, request, sequence, out));
         drop(state);
         if was_empty {
             self.pump.wake();
@@ -223,11 +226,14 @@ impl<P: Protocol> Link<P> {
 
     /// Settles answers, and queues our own. How many answers were of an open request, and how many said "not now".
     pub(super) fn settle(&self, answers: &mut Vec<(u32, P::Answer)>, replies: &mut BytesMut, wakers: &mut Vec<Waker>) -> (u64, u64) {
+        let written = self.written.load(Ordering::Relaxed);
         let mut state = self.lock();
         let (mut settled, mut throttled) = (0, 0);
         for (sequence, answer) in answers.drain(..) {
-            // An answer that comes too late, or twice, or to nothing of ours.
-            let Some(slot) = state.by_sequence.remove(&sequence) else { continue };
+            // An answer that comes too late, or twice, or to nothing of ours; or to what the carrier cannot have seen: if
+            // such a "not now" counted, the request would go out again beside the one that is still to be written.
+            let Some(slot) = state.by_sequence.get(&sequence).copied().filter(|slot| state.is_out(*slot, written)) else { continue };
+            state.by_sequence.remove(&sequence);
             settled += 1;
             let is_throttled = self.core.protocol.is_throttled(&answer);
             throttled += u64::from(is_throttled);
@@ -349,6 +355,11 @@ impl<A> State<A> {
                 self.slots.len() - 1
             }
         }
+    }
+
+    /// Whether all octets of an open request were written.
+    fn is_out(&self, slot: usize, written: u64) -> bool {
+        matches!(self.slots.get(slot), Some(Slot::Open(open)) if open.end <= written)
     }
 
     /// Ends a request that is open. Its number has to be out of the map.

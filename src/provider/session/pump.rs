@@ -84,10 +84,15 @@ impl Input {
         self.filled += count;
     }
 
+    /// Takes so many octets out, from this place on.
+    pub(super) fn cut(&mut self, at: usize, count: usize) {
+        self.octets.copy_within((at + count).min(self.filled)..self.filled, at);
+        self.filled = self.filled.saturating_sub(count);
+    }
+
     /// The first octets were dealt with, and a frame of this length is to come.
     pub(super) fn consume(&mut self, count: usize, need: usize) {
-        self.octets.copy_within(count.min(self.filled)..self.filled, 0);
-        self.filled = self.filled.saturating_sub(count);
+        self.cut(0, count);
         // No protocol's longest frame is long, so this is bounded.
         if self.octets.len() < need {
             self.octets.resize(need, 0);
@@ -117,6 +122,8 @@ pub(super) struct Pump<'a, P: Protocol> {
     output: BytesMut,
     at: usize,
     is_to_flush: bool,
+    /// Nothing is read, for too much waits to be written.
+    is_full: bool,
     /// Others had their turn to add to what is written next.
     has_waited: bool,
     phase: Phase,
@@ -148,6 +155,7 @@ impl<'a, P: Protocol> Pump<'a, P> {
             output: BytesMut::new(),
             at: 0,
             is_to_flush: false,
+            is_full: false,
             has_waited: false,
             phase: Phase::Up,
             heard: now,
@@ -198,6 +206,10 @@ impl<'a, P: Protocol> Pump<'a, P> {
             self.look(now)?;
         }
         self.write(context, now)?;
+        if self.is_full && self.link.backlog() <= MOST_BACKLOG {
+            // All of it may have gone in one write, and then nothing else would wake this task to read on.
+            context.waker().wake_by_ref();
+        }
         self.set_alarm(context);
         ControlFlow::Continue(())
     }
@@ -211,8 +223,8 @@ impl<'a, P: Protocol> Pump<'a, P> {
 
     fn read(&mut self, context: &mut Context<'_>) -> ControlFlow<End> {
         for _ in 0..READS {
-            if self.link.backlog() > MOST_BACKLOG {
-                // Whatever is written next wakes this task.
+            self.is_full = self.link.backlog() > MOST_BACKLOG;
+            if self.is_full {
                 return ControlFlow::Continue(());
             }
             let mut room = ReadBuf::new(self.input.room());
@@ -343,7 +355,11 @@ impl<'a, P: Protocol> Pump<'a, P> {
                 continue;
             }
             match Pin::new(&mut self.stream).poll_write(context, rest) {
-                Poll::Pending => break,
+                Poll::Pending => {
+                    // Requests may come to wait behind it, and their time is to be watched too.
+                    self.next_look = self.next_look.min(now + self.tick());
+                    break;
+                }
                 Poll::Ready(Err(error)) => return ControlFlow::Break(End::Lost(format!("the connection broke: {error}"))),
                 Poll::Ready(Ok(0)) => return ControlFlow::Break(End::Lost("the connection takes nothing more".to_owned())),
                 Poll::Ready(Ok(count)) => {
@@ -402,7 +418,7 @@ impl<'a, P: Protocol> Pump<'a, P> {
             Phase::Parting(until) if self.has_said_bye || now >= until => return ControlFlow::Break(End::Closed),
             Phase::Leaving(_) | Phase::Closing(_) | Phase::Parting(_) => {}
         }
-        let is_waiting = swept.open > 0 || self.asked.is_some() || self.phase != Phase::Up;
+        let is_waiting = swept.open > 0 || !is_all_written || self.asked.is_some() || self.phase != Phase::Up;
         self.next_look = if is_waiting { now + self.tick() } else { (self.heard + settings.keep_alive.duration()).max(now + TICK.0) };
         ControlFlow::Continue(())
     }

@@ -3,6 +3,7 @@
 
 mod asks;
 mod lives;
+mod rough;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -68,6 +69,10 @@ impl Protocol for Tiny {
             kind if kind == GREET | ANSWER => Ok(()),
             _ => refused("no answer to a greeting", false, false),
         }
+    }
+
+    fn is_early(&self, frame: &[u8]) -> bool {
+        matches!(parts(frame).0, PING | PUSH | BYE)
     }
 
     fn encode(&self, (): &(), request: &u32, sequence: u32, out: &mut BytesMut) {

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusmpp::values::ServiceType;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::alphabet::{Alphabet, Long};
 use super::inbox::ReceiptIds;
 use super::status::StatusCode;
+use super::write::{self, Common};
 use super::{Smpp, sender_form};
 use crate::error::Result;
 use crate::provider::settings::{Rate, SecretSetting, Settings, Setup};
@@ -164,6 +166,29 @@ impl Config {
         self.mode != Mode::Transmitter
     }
 
+    /// What every message has in common, in the types that are written.
+    ///
+    /// # Errors
+    /// What has no place in its field.
+    pub(super) fn common(&self) -> std::result::Result<Common, String> {
+        Ok(Common {
+            service_type: ServiceType::new(write::text("service_type", &self.service_type)?),
+            protocol_id: self.protocol_id,
+            priority: self.priority,
+            schedule: write::time("schedule", &relative_time(self.schedule))?,
+            validity: write::time("validity", &relative_time(self.validity))?,
+            registered_delivery: self.registered_delivery(),
+        })
+    }
+
+    /// Our names in a bind, likewise: `system_id` and `system_type`.
+    ///
+    /// # Errors
+    /// What has no place in its field.
+    pub(super) fn names(&self) -> std::result::Result<(write::Text<16>, write::Text<13>), String> {
+        Ok((write::text("system_id", &self.system_id)?, write::text("system_type", &self.system_type)?))
+    }
+
     /// `registered_delivery` (section 5.2.17). Receipts that nobody can fetch would pile up at the carrier.
     pub(super) fn registered_delivery(&self) -> u8 {
         match self.receipts {
@@ -243,6 +268,9 @@ impl Settings for Config {
         if let Some(code) = self.status_codes.iter().find(|code| code.number().is_none()) {
             return Err(format!("status_codes: \"{}\" is no code; write it as \"0x401\" or \"1025\"", code.code));
         }
+        // The last word on what can be written is with the types that it is written in.
+        self.names()?;
+        self.common()?;
         self.session.check()
     }
 
@@ -279,6 +307,8 @@ mod tests {
             (Config { address: "smpp://smsc.example.com:2775".to_owned(), ..usable() }, "host:port"),
             (Config { system_id: String::new(), ..usable() }, "system_id"),
             (Config { system_id: "a".repeat(16), ..usable() }, "15"),
+            (Config { system_id: "caf\u{E9}".to_owned(), ..usable() }, "system_id must have at most 15 characters of ASCII"),
+            (Config { system_type: "a\0b".to_owned(), ..usable() }, "system_type must have at most 12 characters of ASCII"),
             (Config { service_type: "toolong".to_owned(), ..usable() }, "5"),
             (Config { from: Some("much too long a name".to_owned()), ..usable() }, "from"),
             (Config { priority: 4, ..usable() }, "0 to 3"),
@@ -291,6 +321,22 @@ mod tests {
             let why = config.check().unwrap_err();
             assert!(why.contains(part), "{why}");
         }
+    }
+
+    #[test]
+    fn whatever_is_taken_can_be_written() {
+        let longest = Config {
+            system_id: "a".repeat(15),
+            system_type: "b".repeat(12),
+            service_type: "c".repeat(5),
+            validity: Some(Span::hours(720)),
+            schedule: Some(Span::hours(1)),
+            ..usable()
+        };
+        longest.check().unwrap();
+        let (system_id, system_type) = longest.names().unwrap();
+        let common = longest.common().unwrap();
+        assert_eq!((system_id.len(), system_type.len(), common.validity.len(), common.schedule.len()), (16, 13, 17, 17));
     }
 
     #[test]

@@ -208,11 +208,15 @@ fn hash(deliver: &Deliver) -> String {
     text
 }
 
-/// A number in E.164 where it can be read as one (types "international" and "unknown"), else what is there.
+/// A number in E.164 where it can be read as one (types "international" and "unknown"), else what is there. The digits of a
+/// national number (type 2) are put in brackets: bare, they would read as the number of a person in another country.
 fn number(address: &Address) -> String {
     let digits = address.text.trim_start_matches('+');
     let digits = if address.ton == 1 { digits } else { digits.strip_prefix("00").unwrap_or(digits) };
     let is_digits = !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_digit());
+    if address.ton == 2 && is_digits && !digits.starts_with('0') {
+        return format!("({digits})");
+    }
     let parsed = (is_digits && address.ton <= 1).then(|| Number::parse(&format!("+{digits}"), None).ok()).flatten();
     // Of an unknown type it may be a short code.
     parsed.filter(|number| address.ton == 1 || number.is_valid()).map_or_else(|| address.text.clone(), |number| number.e164().to_owned())
@@ -392,6 +396,7 @@ mod tests {
             (0, "0033612345678", "+33612345678"),
             (0, "36179", "36179"),
             (2, "0612345678", "0612345678"),
+            (2, "2025550123", "(2025550123)"),
             (3, "36179", "36179"),
             (5, "BANK", "BANK"),
             (1, "", ""),

@@ -1,24 +1,25 @@
-//! What SMPP says, and how it is written: the [`Protocol`] that the session engine speaks through.
+//! What SMPP says: the [`Protocol`] that the session engine speaks through.
 //!
-//! The fields that are the same in every message of a provider are kept here, so that a request is only what differs.
-//! Frames are written straight into the connection's buffer. Everything that comes in is read leniently, see
-//! [`wire`](super::wire): a frame of at least a header is always something, and never an error.
+//! What goes out is made of the types of the crate `rusmpp` and written by it, see [`write`](super::write). The fields that
+//! are the same in every message of a provider are kept here, so that a request is only what differs. Everything that comes
+//! in is read leniently and by hand, see [`wire`](super::wire): a frame of at least a header is always something, and never
+//! an error.
 //!
 //! Source: SMPP v3.4, section 4 (the commands), section 5.2.12 (esm_class).
 
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::{BufMut as _, BytesMut};
+use bytes::BytesMut;
+use rusmpp::Pdu;
+use rusmpp::pdus::{DataSmResp, DeliverSmResp};
 
 use super::status::Statuses;
-use super::wire::{self, Header, Reader, command, put_text, put_tlv, tag, text_in_tlv, text_of};
+use super::wire::{self, Header, Reader, command, tag, text_in_tlv, text_of};
+use super::write::{Common, Ready, Text, put};
 use crate::clock::Timestamp;
 use crate::provider::session::{Incoming, Protocol, Refused};
 use crate::setting::SecretText;
-
-/// The version that is bound with.
-const INTERFACE_VERSION: u8 = 0x34;
 
 /// What one bind is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub enum Bind {
 }
 
 impl Bind {
-    const fn command(self) -> u32 {
+    pub(super) const fn command(self) -> u32 {
         match self {
             Self::Transmitter => command::BIND_TRANSMITTER,
             Self::Receiver => command::BIND_RECEIVER,
@@ -59,12 +60,6 @@ impl fmt::Debug for Address {
 }
 
 impl Address {
-    fn put(&self, out: &mut BytesMut) {
-        out.put_u8(self.ton);
-        out.put_u8(self.npi);
-        put_text(out, self.text.as_bytes(), 20);
-    }
-
     fn read(reader: &mut Reader<'_>) -> Self {
         Self { ton: reader.u8(), npi: reader.u8(), text: text_of(reader.text()) }
     }
@@ -264,77 +259,25 @@ pub fn read(frame: &[u8]) -> Incoming<Codec> {
     }
 }
 
-/// What every message of a provider has in common.
-#[derive(Clone, Debug, Default)]
-pub struct Common {
-    /// Service type (section 5.2.11); empty for the carrier's own.
-    pub service_type: String,
-    /// Protocol identifier of the network (section 5.2.13).
-    pub protocol_id: u8,
-    /// 0 to 3 (section 5.2.14).
-    pub priority: u8,
-    /// When it may be delivered at the earliest, as section 7.1.1 writes times; empty for now.
-    pub schedule: String,
-    /// Until when, likewise; empty for the carrier's own time.
-    pub validity: String,
-    /// Which receipts are asked for (section 5.2.17).
-    pub registered_delivery: u8,
-}
-
 /// Writes and reads frames for one account. `Debug` does not show the password.
 #[derive(Debug)]
 pub struct Codec {
     /// Who we are.
-    pub system_id: String,
+    pub system_id: Text<16>,
     /// And the proof.
     pub password: SecretText,
     /// What kind of system we are.
-    pub system_type: String,
+    pub system_type: Text<13>,
     /// What every message has in common.
     pub common: Common,
     /// What answers mean.
     pub statuses: Statuses,
 }
 
-impl Codec {
-    fn put_submit(&self, submit: &Submit, out: &mut BytesMut) {
-        let common = &self.common;
-        put_text(out, common.service_type.as_bytes(), 5);
-        submit.from.put(out);
-        submit.to.put(out);
-        // Bit 6: a user data header (section 5.2.12). The mode stays the carrier's own.
-        out.put_u8(if submit.has_udh { 0x40 } else { 0 });
-        out.put_u8(common.protocol_id);
-        out.put_u8(common.priority);
-        put_text(out, common.schedule.as_bytes(), 16);
-        put_text(out, common.validity.as_bytes(), 16);
-        out.put_u8(common.registered_delivery);
-        // No replacing of an earlier message.
-        out.put_u8(0);
-        out.put_u8(submit.coding);
-        out.put_u8(0);
-        match u8::try_from(submit.octets.len()) {
-            Ok(length) if !submit.is_payload => {
-                out.put_u8(length);
-                out.put_slice(&submit.octets);
-            }
-            _ => {
-                out.put_u8(0);
-                put_tlv(out, tag::MESSAGE_PAYLOAD, &submit.octets);
-            }
-        }
-        if let Some(Place { reference, total, number }) = submit.sar {
-            put_tlv(out, tag::SAR_MSG_REF_NUM, &reference.to_be_bytes());
-            put_tlv(out, tag::SAR_TOTAL_SEGMENTS, &[total]);
-            put_tlv(out, tag::SAR_SEGMENT_SEQNUM, &[number]);
-        }
-    }
-}
-
 impl Protocol for Codec {
     type Bind = Bind;
     type Dialect = ();
-    type Request = Request;
+    type Request = Ready;
     type Answer = Answer;
     type Push = Deliver;
 
@@ -342,15 +285,7 @@ impl Protocol for Codec {
     const FRAME: std::ops::RangeInclusive<usize> = wire::HEADER..=(1 << 17);
 
     fn greet(&self, bind: &Bind, sequence: u32, _: Timestamp, out: &mut BytesMut) {
-        wire::frame(out, bind.command(), 0, sequence, |out| {
-            put_text(out, self.system_id.as_bytes(), 15);
-            // The standard says 8 octets; carriers hand out longer ones, and expect them whole.
-            put_text(out, self.password.expose().as_bytes(), usize::MAX);
-            put_text(out, self.system_type.as_bytes(), 12);
-            out.put_u8(INTERFACE_VERSION);
-            // Type, plan and range of the addresses that are served: the carrier knows them.
-            out.put_slice(&[0, 0, 0]);
-        });
+        self.put_bind(*bind, sequence, out);
     }
 
     fn greeted(&self, bind: &Bind, frame: &[u8]) -> Result<(), Refused> {
@@ -365,21 +300,12 @@ impl Protocol for Codec {
         }
     }
 
-    fn encode(&self, (): &(), request: &Request, sequence: u32, out: &mut BytesMut) {
-        match request {
-            Request::Submit(submit) => wire::frame(out, command::SUBMIT_SM, 0, sequence, |out| self.put_submit(submit, out)),
-            Request::Query { message_id, from } => wire::frame(out, command::QUERY_SM, 0, sequence, |out| {
-                put_text(out, message_id.as_bytes(), 64);
-                from.put(out);
-            }),
-            Request::Cancel { message_id, from, to } => wire::frame(out, command::CANCEL_SM, 0, sequence, |out| {
-                // No service type: one would speak of all messages of that service (section 4.9.1).
-                put_text(out, b"", 0);
-                put_text(out, message_id.as_bytes(), 64);
-                from.put(out);
-                to.put(out);
-            }),
-        }
+    fn is_early(&self, frame: &[u8]) -> bool {
+        Header::read(frame).is_some_and(|(header, _)| header.command & command::ANSWER == 0)
+    }
+
+    fn encode(&self, (): &(), request: &Ready, sequence: u32, out: &mut BytesMut) {
+        request.put(sequence, out);
     }
 
     fn decode(&self, (): &(), frame: &[u8]) -> Incoming<Self> {
@@ -391,28 +317,29 @@ impl Protocol for Codec {
     }
 
     fn ping(&self, sequence: u32, out: &mut BytesMut) {
-        wire::frame(out, command::ENQUIRE_LINK, 0, sequence, |_| {});
+        put(out, 0, sequence, &Pdu::EnquireLink);
     }
 
     fn pong(&self, sequence: u32, out: &mut BytesMut) {
-        wire::frame(out, command::ENQUIRE_LINK | command::ANSWER, 0, sequence, |_| {});
+        put(out, 0, sequence, &Pdu::EnquireLinkResp);
     }
 
     fn bye(&self, sequence: u32, out: &mut BytesMut) {
-        wire::frame(out, command::UNBIND, 0, sequence, |_| {});
+        put(out, 0, sequence, &Pdu::Unbind);
     }
 
     fn bye_answer(&self, sequence: u32, out: &mut BytesMut) {
-        wire::frame(out, command::UNBIND | command::ANSWER, 0, sequence, |_| {});
+        put(out, 0, sequence, &Pdu::UnbindResp);
     }
 
     fn push_answer(&self, (): &(), push: &Deliver, sequence: u32, is_taken: bool, out: &mut BytesMut) {
         let status = if is_taken { 0 } else { super::status::TRY_LATER };
         // Its message_id is not used and empty (section 4.6.2).
-        wire::frame(out, push.command | command::ANSWER, status, sequence, |out| out.put_u8(0));
+        let pdu = if push.command == command::DATA_SM { DataSmResp::default().into() } else { DeliverSmResp::default().into() };
+        put(out, status, sequence, &pdu);
     }
 
     fn nack(&self, sequence: u32, out: &mut BytesMut) {
-        wire::frame(out, command::GENERIC_NACK, super::status::INVALID_COMMAND, sequence, |_| {});
+        put(out, super::status::INVALID_COMMAND, sequence, &Pdu::GenericNack);
     }
 }

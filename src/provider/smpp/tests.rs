@@ -1,18 +1,20 @@
-//! Octets held against the standard, written out by hand, and against another implementation of it (crate `rusmpp`).
+//! Octets held against the standard, written out by hand. What the crate `rusmpp` writes for us is held against a second
+//! writer ([`by_hand`]), and what it writes as a carrier would against our reader.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use bytes::BytesMut;
+use bytes::{BufMut as _, BytesMut};
 use proptest::prelude::*;
 use rusmpp::decode::DecodeWithLength as _;
 use rusmpp::encode::{Encode as _, Length as _};
 use rusmpp::pdus::{DeliverSm, SubmitSmResp};
 use rusmpp::tlvs::MessageDeliveryRequestTlvValue as Tlv;
 use rusmpp::types::{AnyOctetString, COctetString, OctetString};
-use rusmpp::values::{DataCoding, EsmClass, MessagePayload, MessageState, Npi, Ton};
+use rusmpp::values::{DataCoding, EsmClass, MessagePayload, MessageState, Npi, ServiceType, Ton};
 use rusmpp::{Command, CommandStatus, Pdu};
 
 use super::pdu::{Answer, Deliver, Place, read};
+use super::write::Common;
 use super::*;
 use crate::clock::{SystemClock, Timestamp};
 use crate::provider::session::{Incoming, Protocol as _};
@@ -22,9 +24,9 @@ use crate::sms::message::MessageId;
 
 fn codec() -> Codec {
     Codec {
-        system_id: "acme".to_owned(),
+        system_id: c_text("acme"),
         password: SecretText::new("secret08"),
-        system_type: String::new(),
+        system_type: COctetString::empty(),
         common: Common { registered_delivery: 1, ..Common::default() },
         statuses: Statuses::default(),
     }
@@ -41,7 +43,38 @@ fn submit(octets: &[u8]) -> Submit {
 
 fn written(codec: &Codec, request: &Request) -> Vec<u8> {
     let mut out = BytesMut::new();
-    codec.encode(&(), request, 7, &mut out);
+    codec.encode(&(), &codec.ready(request.clone()).unwrap(), 7, &mut out);
+    out.to_vec()
+}
+
+/// A `submit_sm` with the number 7 (sections 3.2 and 4.4.1), octet by octet.
+fn by_hand(common: &Common, submit: &Submit) -> Vec<u8> {
+    let mut out = BytesMut::new();
+    out.put_slice(&[0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 7]);
+    out.put_slice(common.service_type.value());
+    for address in [&submit.from, &submit.to] {
+        out.put_slice(&[address.ton, address.npi]);
+        out.put_slice(address.text.as_bytes());
+        out.put_u8(0);
+    }
+    out.put_slice(&[if submit.has_udh { 0x40 } else { 0 }, common.protocol_id, common.priority]);
+    out.put_slice(&common.schedule);
+    out.put_slice(&common.validity);
+    out.put_slice(&[common.registered_delivery, 0, submit.coding, 0]);
+    if submit.is_payload {
+        out.put_slice(&[0, 0x04, 0x24]);
+        out.put_u16(u16::try_from(submit.octets.len()).unwrap());
+    } else {
+        out.put_u8(u8::try_from(submit.octets.len()).unwrap());
+    }
+    out.put_slice(&submit.octets);
+    if let Some(Place { reference, total, number }) = submit.sar {
+        out.put_slice(&[0x02, 0x0C, 0, 2]);
+        out.put_u16(reference);
+        out.put_slice(&[0x02, 0x0E, 0, 1, total, 0x02, 0x0F, 0, 1, number]);
+    }
+    let length = u32::try_from(out.len()).unwrap();
+    out[..4].copy_from_slice(&length.to_be_bytes());
     out.to_vec()
 }
 
@@ -79,7 +112,7 @@ fn answered(frame: &[u8]) -> Answer {
 #[test]
 fn a_bind_is_written_as_the_standard_has_it() {
     let mut out = BytesMut::new();
-    let codec = Codec { system_type: "SUBMIT1".to_owned(), ..codec() };
+    let codec = Codec { system_type: c_text("SUBMIT1"), ..codec() };
     codec.greet(&Bind::Transceiver, 1, Timestamp(0), &mut out);
     let expected: Vec<u8> =
         [&[0, 0, 0, 42, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1][..], b"acme\0", b"secret08\0", b"SUBMIT1\0", &[0x34, 0, 0, 0]].concat();
@@ -90,10 +123,15 @@ fn a_bind_is_written_as_the_standard_has_it() {
         codec.greet(&bind, 1, Timestamp(0), &mut out);
         assert_eq!(out[7], command);
     }
-    // Longer than the standard allows, and in use at carriers.
+    // Longer than the standard allows, and in use at carriers. A NUL would end it early.
     out.clear();
-    Codec { password: SecretText::new("a-long-password-of-a-carrier"), ..codec }.greet(&Bind::Receiver, 1, Timestamp(0), &mut out);
-    assert!(out.windows(29).any(|part| part == b"a-long-password-of-a-carrier\0"));
+    let (system_id, system_type) = (codec.system_id.clone(), codec.system_type.clone());
+    let password = SecretText::new("a-long-password\0-of-a-carrier");
+    Codec { password, system_id, system_type, ..self::codec() }.greet(&Bind::Receiver, 1, Timestamp(0), &mut out);
+    let expected: Vec<u8> =
+        [&[0, 0, 0, 62, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1][..], b"acme\0", b"a-long-password-of-a-carrier\0", b"SUBMIT1\0", &[0x34, 0, 0, 0]]
+            .concat();
+    assert_eq!(out.to_vec(), expected);
 }
 
 #[test]
@@ -114,7 +152,7 @@ fn answers_to_a_bind_say_whether_it_is_about_who_we_are() {
 #[test]
 fn a_segment_is_written_as_the_standard_has_it() {
     let segment = Submit { has_udh: true, coding: 8, ..submit(&[5, 0, 3, 0xAB, 2, 1, 0, b'A']) };
-    let common = Common { validity: "000001000000000R".to_owned(), priority: 1, ..codec().common };
+    let common = Common { validity: write::time("validity", "000001000000000R").unwrap(), priority: 1, ..codec().common };
     let expected: Vec<u8> = [
         &[0, 0, 0, 72, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 7][..],
         b"\0",
@@ -142,25 +180,47 @@ fn parameters_carry_what_the_header_or_the_field_does_not() {
 }
 
 #[test]
-fn queries_and_cancels_are_read_by_another_implementation() {
+fn queries_and_cancels_are_written_as_the_standard_has_them() {
     let (from, to) = (Address::clone(&address(5, 0, "ACME")), Address::clone(&address(1, 1, "336")));
     let query = written(&codec(), &Request::Query { message_id: "a-9F".to_owned(), from: from.clone() });
+    assert_eq!(query[..], [&[0, 0, 0, 28, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 7][..], b"a-9F\0", b"\x05\x00ACME\0"].concat());
     assert!(matches!(read_by_other(&query).pdu(), Some(Pdu::QuerySm(query)) if query.message_id.as_str() == "a-9F"));
     let cancel = written(&codec(), &Request::Cancel { message_id: "a-9F".to_owned(), from, to });
+    let body = [&b"\0a-9F\0"[..], b"\x05\x00ACME\0", b"\x01\x01336\0"].concat();
+    assert_eq!(cancel[..], [&[0, 0, 0, 35, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 7][..], &body].concat());
     assert!(matches!(read_by_other(&cancel).pdu(), Some(Pdu::CancelSm(cancel)) if cancel.destination_addr.as_str() == "336"));
+}
+
+#[test]
+fn what_has_no_place_is_refused_before_anything_is_written() {
+    let refused = |request| codec().ready(request).unwrap_err();
+    let (from, to) = (address(5, 0, "ACME"), address(1, 1, "336"));
+    assert!(refused(Request::Submit(Submit { from: address(5, 0, "Café"), ..submit(b"x") })).contains("the sender"));
+    assert!(refused(Request::Submit(Submit { to: address(1, 1, &"1".repeat(21)), ..submit(b"x") })).contains("the recipient"));
+    assert!(refused(Request::Submit(Submit { is_payload: true, ..submit(&[b'x'; 1 << 16]) })).contains("octets"));
+    let query = |message_id: String| Request::Query { message_id, from: Address::clone(&from) };
+    assert!(refused(query("9".repeat(65))).contains("64"));
+    let cancel = |message_id: &str| Request::Cancel { message_id: message_id.to_owned(), from: Address::clone(&from), to: Address::clone(&to) };
+    assert!(refused(cancel("4\x002")).contains("the id"));
+    let longest = Submit { is_payload: true, ..submit(&[b'x'; (1 << 16) - 1]) };
+    assert!(written(&codec(), &Request::Submit(longest.clone())) == by_hand(&codec().common, &longest));
+    // What is too long for its field goes as a parameter, whole.
+    let segment = submit(&[b'x'; 256]);
+    let payload = Submit { is_payload: true, ..segment.clone() };
+    assert_eq!(written(&codec(), &Request::Submit(segment)), by_hand(&codec().common, &payload));
 }
 
 #[test]
 fn a_query_and_a_cancel_are_written_as_the_standard_has_them() {
     let (from, to) = (Address::clone(&address(5, 0, "ACME")), Address::clone(&address(1, 1, "33612345678")));
     // Of a service, to cancel_sm, means all messages of that service; with an id it is to be empty (section 4.9.1).
-    let codec = Codec { common: Common { service_type: "CMT".to_owned(), ..codec().common }, ..codec() };
+    let codec = Codec { common: Common { service_type: ServiceType::new(c_text("CMT")), ..codec().common }, ..codec() };
     let query = [&[0, 0, 0, 28, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 7][..], b"a-9F\0", b"\x05\x00ACME\0"].concat();
     assert_eq!(written(&codec, &Request::Query { message_id: "a-9F".to_owned(), from: from.clone() }), query);
     let cancel = [&[0, 0, 0, 43, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 7][..], b"\0", b"a-9F\0", b"\x05\x00ACME\0", b"\x01\x0133612345678\0"].concat();
     assert_eq!(written(&codec, &Request::Cancel { message_id: "a-9F".to_owned(), from, to }), cancel);
     // A text fills its field to the last octet, and no further.
-    let widest = Common { service_type: "ABCDE".to_owned(), ..codec.common.clone() };
+    let widest = Common { service_type: ServiceType::new(c_text("ABCDE")), ..codec.common.clone() };
     let (from, to) = (address(1, 1, &"1".repeat(20)), address(1, 1, &"2".repeat(20)));
     let frame = written(&Codec { common: widest, ..codec }, &Request::Submit(Submit { from, to, ..submit(b"x") }));
     assert_eq!(frame.len(), 16 + 6 + 2 + 21 + 2 + 21 + 3 + 1 + 1 + 5 + 1);
@@ -301,7 +361,7 @@ fn what_it_can_do_follows_from_how_it_is_configured() {
 #[tokio::test]
 async fn a_status_is_asked_for_only_where_the_carrier_answers() {
     let to = Number::parse("+33612345678", None).unwrap();
-    let enquiry = Enquiry { id: MessageId::new(1, 2), vendor_id: "1".to_owned(), to, created: Timestamp(0) };
+    let enquiry = Enquiry { id: MessageId::new(1, 2), from: None, vendor_id: "1".to_owned(), to, created: Timestamp(0) };
     assert_eq!(provider(Config::default()).status(&enquiry).await.unwrap_err().kind(), ErrorKind::NotSupported);
     let error = provider(Config::default()).act("cancel", &Arguments::new()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -312,7 +372,8 @@ async fn a_status_is_asked_for_only_where_the_carrier_answers() {
 #[test]
 fn nothing_that_is_shown_holds_a_text_a_number_or_the_password() {
     let deliver = Deliver { octets: b"hunter2".to_vec(), from: Address::clone(&address(1, 1, "33612345678")), ..Deliver::default() };
-    let shown = format!("{:?} {:?} {:?}", codec(), Request::Submit(submit(b"hunter2")), deliver);
+    let request = Request::Submit(submit(b"hunter2"));
+    let shown = format!("{:?} {request:?} {deliver:?} {:?}", codec(), codec().ready(request.clone()).unwrap());
     for secret in ["hunter2", "33612345678", "secret08", "104, 117"] {
         assert!(!shown.contains(secret), "{shown}");
     }
@@ -324,20 +385,22 @@ fn c_text<const MIN: usize, const MAX: usize>(text: &str) -> COctetString<MIN, M
 
 proptest! {
     #[test]
-    fn another_implementation_reads_what_is_written_and_writes_the_same(
+    fn a_second_writer_writes_the_same_and_it_is_read_back(
         octets in prop::collection::vec(any::<u8>(), 0..=255),
         name in "[A-Za-z0-9]{0,11}",
         digits in "[0-9]{1,20}",
         service in "[A-Z]{0,5}",
-        (ton, npi, coding, priority, protocol_id, registered) in (0u8..7, 0u8..2, any::<u8>(), 0u8..4, any::<u8>(), 0u8..3),
+        (ton, npi, coding, priority, protocol_id, registered) in (any::<u8>(), any::<u8>(), any::<u8>(), 0u8..4, any::<u8>(), 0u8..3),
         (has_udh, is_payload, is_sar) in any::<(bool, bool, bool)>(),
         (reference, total, number) in any::<(u16, u8, u8)>(),
     ) {
         let place = Place { reference, total, number };
         let (from, to) = (address(ton, npi, &name), address(1, 1, &digits));
         let segment = Submit { from, to, coding, has_udh, octets: octets.clone(), sar: is_sar.then_some(place), is_payload };
-        let common = Common { service_type: service, protocol_id, priority, registered_delivery: registered, ..Common::default() };
+        let common = Common { service_type: ServiceType::new(c_text(&service)), protocol_id, priority, registered_delivery: registered, ..Common::default() };
+        let expected = by_hand(&common, &segment);
         let frame = written(&Codec { common, ..codec() }, &Request::Submit(segment));
+        prop_assert_eq!(&frame, &expected);
         let other = read_by_other(&frame);
         let Some(Pdu::SubmitSm(read)) = other.pdu() else { panic!("{other:?}") };
         prop_assert_eq!(read.destination_addr.as_str(), digits);

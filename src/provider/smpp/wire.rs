@@ -1,12 +1,11 @@
-//! The octets of SMPP v3.4: headers, fields that end with a NUL, and optional parameters (TLVs).
+//! The octets of SMPP v3.4 as they come in: headers, fields that end with a NUL, and optional parameters (TLVs).
 //!
-//! Writing is strict. Reading takes whatever came: what is missing at the end reads as empty, a text may hold any octet,
-//! and a length that goes beyond the end is cut. Real gateways answer errors with a header alone, leave out the last NUL,
-//! and put octets into ids that no standard allows; nothing of that is a reason to end a session.
+//! Reading takes whatever came: what is missing at the end reads as empty, a text may hold any octet, and a length that goes
+//! beyond the end is cut. Real gateways answer errors with a header alone, leave out the last NUL, and put octets into ids
+//! that no standard allows; nothing of that is a reason to end a session. This is why reading is done by hand: the crate
+//! `rusmpp`, which writes our frames (see [`write`](super::write)), refuses a frame as a whole where one field is strange.
 //!
 //! Source: SMPP Protocol Specification v3.4, issue 1.2, sections 3 and 5.
-
-use bytes::{BufMut as _, BytesMut};
 
 /// Octets of a header: length, command, status and sequence number (section 3.2).
 pub(super) const HEADER: usize = 16;
@@ -58,39 +57,6 @@ impl Header {
         reader.u32();
         Some((Self { command: reader.u32(), status: reader.u32(), sequence: reader.u32() }, body))
     }
-}
-
-/// Writes one frame: the header, then what `body` writes. The length is filled in afterwards.
-pub(super) fn frame(out: &mut BytesMut, command: u32, status: u32, sequence: u32, body: impl FnOnce(&mut BytesMut)) {
-    let begin = out.len();
-    out.put_u32(0);
-    out.put_u32(command);
-    out.put_u32(status);
-    out.put_u32(sequence);
-    body(out);
-    let length = u32::try_from(out.len().saturating_sub(begin)).unwrap_or(u32::MAX);
-    if let Some(place) = out.get_mut(begin..begin.saturating_add(4)) {
-        place.copy_from_slice(&length.to_be_bytes());
-    }
-}
-
-/// Writes a text that ends with a NUL, of at most `most` octets without it. A NUL inside would end it early and move every
-/// field after it, so such octets are left out.
-pub(super) fn put_text(out: &mut BytesMut, text: &[u8], most: usize) {
-    let text = text.get(..most.min(text.len())).unwrap_or_default();
-    match text.contains(&0) {
-        false => out.put_slice(text),
-        true => text.iter().filter(|octet| **octet != 0).for_each(|octet| out.put_u8(*octet)),
-    }
-    out.put_u8(0);
-}
-
-/// Writes an optional parameter; a value beyond 64 KiB is cut.
-pub(super) fn put_tlv(out: &mut BytesMut, tag: u16, value: &[u8]) {
-    let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
-    out.put_u16(tag);
-    out.put_u16(length);
-    out.put_slice(value.get(..usize::from(length)).unwrap_or_default());
 }
 
 /// Reads fields one after the other. What is missing reads as 0 or as empty.
@@ -155,29 +121,14 @@ pub(super) fn text_in_tlv(value: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
     use super::*;
 
     #[test]
-    fn a_frame_counts_its_own_length_wherever_it_begins() {
-        let mut out = BytesMut::from(&b"before"[..]);
-        frame(&mut out, command::ENQUIRE_LINK, 0, 7, |_| {});
-        assert_eq!(&out[6..], [0, 0, 0, 16, 0, 0, 0, 0x15, 0, 0, 0, 0, 0, 0, 0, 7]);
-        assert_eq!(Header::read(&out[6..]).unwrap().0, Header { command: 0x15, status: 0, sequence: 7 });
-        assert_eq!(Header::read(&out[6..21]), None);
-    }
-
-    #[test]
-    fn what_is_missing_reads_as_empty_and_a_nul_cannot_be_smuggled_in() {
+    fn what_is_missing_reads_as_empty() {
         let mut reader = Reader(b"ab\0c");
         assert_eq!((reader.text(), reader.text(), reader.text(), reader.u32()), (&b"ab"[..], &b"c"[..], &b""[..], 0));
         assert_eq!(Reader(&[0x04, 0x27, 0, 9, 2]).tlv(), Some((tag::MESSAGE_STATE, &[2][..])), "a length beyond the end is cut");
         assert_eq!(Reader(&[0x04, 0x27, 0]).tlv(), None);
-        let mut out = BytesMut::new();
-        put_text(&mut out, b"a\0b", 9);
-        put_text(&mut out, b"abc", 2);
-        assert_eq!(&out[..], b"ab\0ab\0");
         assert_eq!((text_of(b"id\xE9"), text_in_tlv(b"42\0")), ("id\u{E9}".to_owned(), "42".to_owned()));
     }
 }

@@ -17,31 +17,78 @@ use crate::store::{LookClaim, Record, Report};
 /// Receipts for ids that never become known are forgotten after this long.
 const EARLY_RECEIPT_MS: i64 = 3 * 24 * 3_600_000;
 
+/// How far a clock may be set back between a message and its receipt.
+const CLOCK_STEP_MS: i64 = 60_000;
+
 /// The shortest and the longest time from one look at a message to the next, and after which time nobody looks again.
 const SOONEST_LOOK_MS: i64 = 5_000;
 const LATEST_LOOK_MS: i64 = 3_600_000;
 const LAST_LOOK_MS: i64 = 3 * 24 * 3_600_000;
 
+/// A message that has the id of a report, or one of its segments has.
+pub(super) struct Named {
+    pub(super) open: Open,
+    pub(super) id: MessageId,
+    /// The segments that have it; none where the whole message has.
+    pub(super) segments: Vec<u32>,
+    changed_ms: i64,
+}
+
+/// Reads what [`OPEN_COLUMNS`], `id` and `changed_ms` yield.
+pub(super) fn named_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Named> {
+    Ok(Named {
+        open: open_from(row)?,
+        id: MessageId::from_text(row.get::<_, String>("id")?),
+        segments: Vec::new(),
+        changed_ms: row.get("changed_ms")?,
+    })
+}
+
 /// See [`crate::store::Store::record_receipt`].
 pub(super) fn record_receipt(db: &Connection, report: &Report, now: Timestamp) -> JobResult<Vec<MessageId>> {
     let mut statement = db.prepare_cached(&format!(
-        "SELECT {OPEN_COLUMNS}, id FROM message WHERE vendor_id = ?1 AND provider = ?2 AND NOT parted AND (?3 IS NULL OR recipient = ?3) ORDER BY seq"
+        "SELECT {OPEN_COLUMNS}, id, changed_ms FROM message
+         WHERE vendor_id = ?1 AND provider = ?2 AND NOT parted AND (?3 IS NULL OR recipient = ?3) ORDER BY seq"
     ))?;
-    let rows =
-        statement.query_map(params![report.vendor_id, report.provider, report.to], |row| Ok((open_from(row)?, row.get::<_, String>("id")?)))?;
-    let found: Vec<(Open, String)> = rows.collect::<rusqlite::Result<_>>()?;
-    let of_segments = segment::record(db, report)?;
-    if (found.is_empty() && of_segments.is_none()) || (report.to.is_none() && others_to_come(db, report)?) {
-        keep_early(db, report, now)?;
-    }
+    let rows = statement.query_map(params![report.vendor_id, report.provider, report.to], named_from)?;
+    let mut found: Vec<Named> = rows.collect::<rusqlite::Result<_>>()?;
+    found.extend(segment::named(db, report)?);
+    keep_latest(&mut found);
+    let is_known = !found.is_empty();
     let asked = Step { price_micros: report.price_micros, ..Step::new(report.state, report.at, report.why.as_deref()) };
-    let mut changed = of_segments.unwrap_or_default();
-    for (mut open, id) in found {
-        if apply(db, &mut open, &asked)? {
-            changed.push(MessageId::from_text(id));
+    let mut changed = Vec::new();
+    let mut has_moved = false;
+    for Named { mut open, id, segments, .. } in found {
+        let has_changed = if segments.is_empty() {
+            apply(db, &mut open, &asked)?
+        } else {
+            let moved = segment::record(db, &mut open, &segments, &asked)?;
+            has_moved |= moved.is_some();
+            moved.unwrap_or(false)
+        };
+        if has_changed {
+            has_moved = true;
+            changed.push(id);
         }
     }
+    if !is_known || (report.to.is_none() && others_to_come(db, report)?) || (!has_moved && is_any_attempting(db, &report.provider)?) {
+        keep_early(db, report, now)?;
+    }
     Ok(changed)
+}
+
+/// Carriers begin their ids anew: a report speaks of the message that got its id last, and of those that went out in the
+/// same request.
+fn keep_latest(found: &mut Vec<Named>) {
+    let latest = found.iter().max_by_key(|named| (named.changed_ms, named.open.seq)).map(|named| (named.open.seq, named.open.request));
+    let Some((seq, request)) = latest else { return };
+    found.retain(|named| named.open.seq == seq || (request.is_some() && named.open.request == request));
+}
+
+/// Whether a message waits for its answer, which may bring an id that an earlier message had: a report that told nothing
+/// new about that one may be about this one.
+fn is_any_attempting(db: &Connection, provider: &str) -> JobResult<bool> {
+    db.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM message WHERE {ATTEMPTING} AND provider = ?1)"))?.query_row([provider], |row| row.get(0))
 }
 
 /// Whether a message of the same request still waits for its answer, so that it will have the report's id too.
@@ -58,7 +105,8 @@ fn keep_early(db: &Connection, report: &Report, now: Timestamp) -> JobResult<()>
     db.prepare_cached(
         "INSERT INTO early_receipt (vendor_id, provider, recipient, state, at_ms, why, price_micros, received_ms)
          VALUES (?1, ?2, coalesce(?3, ''), ?4, ?5, ?6, ?7, ?8)
-         ON CONFLICT DO UPDATE SET price_micros = coalesce(excluded.price_micros, price_micros)",
+         ON CONFLICT DO UPDATE SET price_micros = coalesce(excluded.price_micros, price_micros), at_ms = excluded.at_ms,
+                     why = coalesce(excluded.why, why), received_ms = excluded.received_ms",
     )?
     .execute(params![
         report.vendor_id,
@@ -92,11 +140,13 @@ pub(super) fn apply_early(db: &Connection, open: &mut Open, vendor_id: &str) -> 
 }
 
 /// Takes the receipts that came before an id of this message was known, in the order of states. Those that speak of all
-/// messages of a request stay until its last message had them.
+/// messages of a request stay until its last message had them; those that are older than the message were about another
+/// that had the same id.
 pub(super) fn take_early(db: &Connection, open: &Open, vendor_id: &str) -> JobResult<Vec<Early>> {
-    let whom = params![vendor_id, open.provider, open.recipient];
+    let whom = params![vendor_id, open.provider, open.recipient, open.seq, CLOCK_STEP_MS];
     let mut statement = db.prepare_cached(
-        "SELECT state, at_ms, why, price_micros FROM early_receipt WHERE vendor_id = ?1 AND provider = ?2 AND recipient IN ('', ?3) ORDER BY state",
+        "SELECT state, at_ms, why, price_micros FROM early_receipt WHERE vendor_id = ?1 AND provider = ?2 AND recipient IN ('', ?3)
+         AND received_ms >= (SELECT created_ms FROM message WHERE seq = ?4) - ?5 ORDER BY state",
     )?;
     let rows = statement.query_map(whom, |row| {
         Ok(Early {

@@ -2,10 +2,13 @@
 //! says of each later. Such a message is found by the ids of its segments alone, and the worst of them says where it
 //! stands: it is delivered when all of them are, and failed when one is.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::receive::{Early, take_early};
-use super::settle::{OPEN_COLUMNS, Open, Step, apply, open_from};
+use super::receive::{Early, Named, named_from, take_early};
+use super::settle::{OPEN_COLUMNS, Open, Step, apply};
 use super::writer::JobResult;
 use crate::clock::Timestamp;
 use crate::sms::message::{MessageId, State};
@@ -35,13 +38,19 @@ pub(super) fn write(db: &Connection, open: &Open, segments: &[Segment]) -> JobRe
     Ok(())
 }
 
-/// Applies the receipts that came before the segments' ids were known. Returns whether there were any.
+/// Applies the receipts that came before the segments' ids were known. Some carriers give all segments of a message one
+/// id. Returns whether there were any.
 pub(super) fn apply_early(db: &Connection, open: &mut Open, segments: &[Segment]) -> JobResult<bool> {
     let mut has_moved = false;
+    let mut taken: HashMap<&str, Vec<Early>> = HashMap::new();
     for segment in segments {
-        let Some(vendor_id) = &segment.vendor_id else { continue };
-        for Early { state, at, why, .. } in take_early(db, open, vendor_id)? {
-            has_moved |= advance(db, open.seq, segment.number, &Step::new(state, at, why.as_deref()))?;
+        let Some(vendor_id) = segment.vendor_id.as_deref() else { continue };
+        let told = match taken.entry(vendor_id) {
+            Entry::Occupied(taken) => taken.into_mut(),
+            Entry::Vacant(place) => place.insert(take_early(db, open, vendor_id)?),
+        };
+        for Early { state, at, why, .. } in told {
+            has_moved |= advance(db, open.seq, segment.number, &Step::new(*state, *at, why.as_deref()))?;
         }
     }
     if has_moved {
@@ -50,28 +59,35 @@ pub(super) fn apply_early(db: &Connection, open: &mut Open, segments: &[Segment]
     Ok(has_moved)
 }
 
-/// Applies a report to the segments that it speaks of; nothing where it speaks of none. Returns the messages whose state
-/// changed.
-pub(super) fn record(db: &Connection, report: &Report) -> JobResult<Option<Vec<MessageId>>> {
-    let mut statement = db.prepare_cached("SELECT message, number FROM segment WHERE vendor_id = ?1 AND provider = ?2 ORDER BY message, number")?;
-    let rows = statement.query_map(params![report.vendor_id, report.provider], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let found: Vec<(i64, u32)> = rows.collect::<rusqlite::Result<_>>()?;
-    if found.is_empty() {
-        return Ok(None);
-    }
-    let mut changed = None;
-    let mut message = db.prepare_cached(&format!("SELECT {OPEN_COLUMNS}, id FROM message WHERE seq = ?1 AND (?2 IS NULL OR recipient = ?2)"))?;
-    let told = Step::new(report.state, report.at, report.why.as_deref());
-    for (seq, number) in found {
-        let found =
-            message.query_row(params![seq, report.to], |row| Ok((open_from(row)?, MessageId::from_text(row.get::<_, String>("id")?)))).optional()?;
-        let Some((mut open, id)) = found else { continue };
-        let changed = changed.get_or_insert_with(Vec::new);
-        if advance(db, seq, number, &told)? && follow(db, &mut open)? {
-            changed.push(id);
+/// The messages of which a segment has a report's id.
+pub(super) fn named(db: &Connection, report: &Report) -> JobResult<Vec<Named>> {
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {OPEN_COLUMNS}, id, changed_ms, segment FROM message
+         JOIN (SELECT message, number AS segment FROM segment WHERE vendor_id = ?1 AND provider = ?2) ON message = seq
+         WHERE ?3 IS NULL OR recipient = ?3 ORDER BY seq, segment"
+    ))?;
+    let rows = statement.query_map(params![report.vendor_id, report.provider, report.to], |row| Ok((named_from(row)?, row.get("segment")?)))?;
+    let mut all: Vec<Named> = Vec::new();
+    for row in rows {
+        let (mut named, number) = row?;
+        match all.last_mut().filter(|last| last.open.seq == named.open.seq) {
+            Some(last) => last.segments.push(number),
+            None => {
+                named.segments.push(number);
+                all.push(named);
+            }
         }
     }
-    Ok(changed)
+    Ok(all)
+}
+
+/// Applies a report to segments of a message. Nothing where it moved none of them; else whether the message moved too.
+pub(super) fn record(db: &Connection, open: &mut Open, numbers: &[u32], told: &Step<'_>) -> JobResult<Option<bool>> {
+    let mut has_moved = false;
+    for number in numbers {
+        has_moved |= advance(db, open.seq, *number, told)?;
+    }
+    if has_moved { follow(db, open).map(Some) } else { Ok(None) }
 }
 
 /// Moves one segment, if it may go there. Returns whether it did.

@@ -101,6 +101,10 @@ impl Gateway {
         on!(self, peer => peer.cut());
     }
 
+    pub fn close_door(&self, is_closed: bool) {
+        on!(self, peer => peer.close_door(is_closed));
+    }
+
     /// Connections that are up.
     pub fn links(&self) -> usize {
         on!(self, peer => peer.links().len())

@@ -2,6 +2,7 @@
 
 mod cmpp;
 mod cmpp_writes;
+mod commands;
 mod corpus;
 mod interop;
 mod operator;

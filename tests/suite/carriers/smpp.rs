@@ -19,7 +19,7 @@ use sms_mcp::sms::number::Number;
 use tokio::sync::mpsc::Receiver;
 
 use super::{build_smpp, smpp_config};
-use crate::carrier::peer::{Peer, Receipts};
+use crate::carrier::peer::{Peer, Receipts, Side};
 use crate::carrier::smsc::{Habits, Joined, Smsc, from_person};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -183,10 +183,15 @@ async fn a_message_is_looked_up_and_taken_back_where_the_carrier_allows_it() {
     peer.script(|script| script.receipts = Receipts::None);
     let provider: Arc<dyn Provider> = build_smpp(&Config { cancel: true, service_type: "CMT".to_owned(), ..smpp_config(&peer) });
     let id = ids(&provider.send(&submission("hi")).await).remove(0);
-    let enquiry = |vendor_id: &str| Enquiry { id: MessageId::new(1, 2), vendor_id: vendor_id.to_owned(), to: number(), created: Timestamp(0) };
+    let enquiry =
+        |vendor_id: &str| Enquiry { id: MessageId::new(1, 2), from: None, vendor_id: vendor_id.to_owned(), to: number(), created: Timestamp(0) };
     let told = provider.status(&enquiry(&id)).await.unwrap();
     assert_eq!((told[0].vendor_id.as_str(), told[0].state), (id.as_str(), State::Delivered));
     assert_eq!(provider.status(&enquiry("7")).await.unwrap(), []);
+    peer.record();
+    provider.status(&Enquiry { from: Some("OTHER".to_owned()), ..enquiry(&id) }).await.unwrap();
+    let asks_about = |(side, frame): &(Side, Vec<u8>)| *side == Side::Client && frame.windows(6).any(|octets| octets == b"OTHER\0");
+    assert!(peer.recorded().iter().any(asks_about), "section 4.8.1 asks for the sender that the message had");
     let arguments = |of: &[(&str, &str)]| of.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>();
     let answer = provider.act("query", &arguments(&[("id", &id)])).await.unwrap();
     assert_eq!(answer["state"], "delivered");

@@ -100,7 +100,7 @@ fn one_request(provider: &dyn Provider) -> Vec<Submission> {
 }
 
 fn enquiry(vendor_id: &str, to: usize) -> Enquiry {
-    Enquiry { id: MessageId::new(1, 1), vendor_id: vendor_id.to_owned(), to: number(to), created: Timestamp(1) }
+    Enquiry { id: MessageId::new(1, 1), from: None, vendor_id: vendor_id.to_owned(), to: number(to), created: Timestamp(1) }
 }
 
 #[test]

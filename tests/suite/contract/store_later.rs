@@ -443,8 +443,9 @@ async fn what_comes_after_an_event_of_the_same_message_waits_for_it() {
     for place in places() {
         let store = place.open();
         take(&*store, Intent { forward: true, ..queued(1, 2) }).await;
-        for message in store.claim(claim(2)).await.unwrap().messages {
-            store.settle(&message.id, ended(State::Sent, None)).await.unwrap();
+        for (n, message) in (1..).zip(store.claim(claim(2)).await.unwrap().messages) {
+            let settlement = Settlement { vendor_id: Some(format!("v-{n}")), ..ended(State::Sent, None) };
+            store.settle(&message.id, settlement).await.unwrap();
         }
         let at = |ms| NOW.plus_ms(ms);
         let sent = store.claim_forwards(9, NOW, at(30_000)).await.unwrap();

@@ -240,3 +240,109 @@ async fn a_ledger_of_the_second_version_is_brought_up_to_date_with_everything_in
     assert!(store.segments(&draft(2).id).await.unwrap().is_empty());
     take(&store, intent(vec![draft(3)])).await;
 }
+
+/// The settlement of a message, or of one of two segments, with these ids.
+fn named(ids: &[&str], at: i64) -> Settlement {
+    let at = NOW.plus_ms(at);
+    let vendor_id = Some(ids[0].to_owned());
+    let part = |(number, id): (u32, &&str)| Segment { number, state: State::Sent, vendor_id: Some((*id).to_owned()), at, why: None };
+    let parts = if ids.len() > 1 { (1..).zip(ids).map(part).collect() } else { Vec::new() };
+    Settlement { at, vendor_id, parts, ..ended(State::Sent, None) }
+}
+
+#[tokio::test]
+async fn where_a_carrier_begins_its_ids_anew_a_report_speaks_of_the_last_that_got_the_id() {
+    let both: [&[&str]; 2] = [&["7"], &["7", "8"]];
+    for (old, new) in both.iter().flat_map(|old| both.iter().map(move |new| (old, new))) {
+        for place in places() {
+            let store = place.open();
+            // Queued early and sent late, and the other way round.
+            take(&*store, intent(vec![draft(1)])).await;
+            take(&*store, intent(vec![draft(2)])).await;
+            store.settle(&draft(2).id, named(old, 5)).await.unwrap();
+            store.settle(&draft(1).id, named(new, 6)).await.unwrap();
+            for id in *new {
+                store.record_receipt(about(id, State::Delivered), NOW).await.unwrap();
+            }
+            let states = (state_of(&*store, &draft(2).id).await, state_of(&*store, &draft(1).id).await);
+            assert_eq!(states, (State::Sent, State::Delivered), "{old:?} {new:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_report_that_is_faster_than_its_answer_is_kept_also_where_an_earlier_message_had_its_id() {
+    for ids in [&["7"][..], &["7", "8"]] {
+        for place in places() {
+            let store = place.open();
+            take(&*store, intent(vec![draft(1)])).await;
+            store.settle(&draft(1).id, named(ids, 5)).await.unwrap();
+            for id in ids {
+                store.record_receipt(about(id, State::Delivered), NOW).await.unwrap();
+            }
+            // The carrier starts again, and so do its ids.
+            take(&*store, intent(vec![draft(2)])).await;
+            for id in ids {
+                assert!(store.record_receipt(about(id, State::Failed), NOW).await.unwrap().is_empty());
+            }
+            store.settle(&draft(2).id, named(ids, 9)).await.unwrap();
+            let states = (state_of(&*store, &draft(1).id).await, state_of(&*store, &draft(2).id).await);
+            assert_eq!(states, (State::Delivered, State::Failed), "{ids:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_report_from_before_a_message_is_not_about_it() {
+    for ids in [&["7"][..], &["7", "8"]] {
+        for place in places() {
+            let store = place.open();
+            // Of a message whose answer never came.
+            for id in ids {
+                store.record_receipt(about(id, State::Failed), NOW.plus_ms(-3_600_000)).await.unwrap();
+            }
+            take(&*store, intent(vec![draft(1)])).await;
+            store.settle(&draft(1).id, named(ids, 5)).await.unwrap();
+            assert_eq!(state_of(&*store, &draft(1).id).await, State::Sent, "{ids:?}");
+            // Told once more, it is about the one that has the id now.
+            for id in ids {
+                store.record_receipt(about(id, State::Failed), NOW.plus_ms(-3_600_000)).await.unwrap();
+            }
+            assert_eq!(state_of(&*store, &draft(1).id).await, State::Failed, "{ids:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_report_that_came_early_twice_counts_from_the_second_time() {
+    for place in places() {
+        let store = place.open();
+        store.record_receipt(about("7", State::Failed), NOW.plus_ms(-3_600_000)).await.unwrap();
+        take(&*store, intent(vec![draft(1)])).await;
+        store.record_receipt(about("7", State::Failed), NOW).await.unwrap();
+        store.settle(&draft(1).id, named(&["7"], 5)).await.unwrap();
+        assert_eq!(state_of(&*store, &draft(1).id).await, State::Failed);
+    }
+}
+
+#[tokio::test]
+async fn segments_that_share_one_id_move_together_and_are_charged_once() {
+    for early in [false, true] {
+        for (reported, expected) in [(State::Delivered, State::Delivered), (State::Failed, State::Failed)] {
+            for place in places() {
+                let store = place.open();
+                take(&*store, intent(vec![draft(1)])).await;
+                if early {
+                    store.record_receipt(about("7", reported), NOW).await.unwrap();
+                }
+                store.settle(&draft(1).id, named(&["7", "7"], 5)).await.unwrap();
+                if !early {
+                    assert_eq!(store.record_receipt(about("7", reported), NOW).await.unwrap(), [draft(1).id]);
+                }
+                assert_eq!(state_of(&*store, &draft(1).id).await, expected, "early: {early}");
+                assert_eq!(states(&*store, 1).await, [reported, reported], "early: {early}");
+                assert_eq!(money(&*store).await, (0, HOLD));
+            }
+        }
+    }
+}

@@ -50,7 +50,13 @@ fn message(n: usize, text: &str) -> Submission {
 }
 
 fn enquiry(vendor_id: &str) -> Enquiry {
-    Enquiry { id: MessageId::new(1, 1), vendor_id: vendor_id.to_owned(), to: Number::parse(&fictional(1), None).unwrap(), created: Timestamp(1) }
+    Enquiry {
+        id: MessageId::new(1, 1),
+        from: None,
+        vendor_id: vendor_id.to_owned(),
+        to: Number::parse(&fictional(1), None).unwrap(),
+        created: Timestamp(1),
+    }
 }
 
 /// The vendor's id of each, or what became of it instead.

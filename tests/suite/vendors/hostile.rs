@@ -83,7 +83,7 @@ fn message() -> Submission {
 
 fn enquiry() -> Enquiry {
     let created = Timestamp::parse("2026-11-22T10:15:00Z").unwrap();
-    Enquiry { id: MessageId::new(1, 1), vendor_id: "1".to_owned(), to: Number::parse(&fictional(1), None).unwrap(), created }
+    Enquiry { id: MessageId::new(1, 1), from: None, vendor_id: "1".to_owned(), to: Number::parse(&fictional(1), None).unwrap(), created }
 }
 
 /// Bodies just under the megabyte that is read.

@@ -97,7 +97,7 @@ fn message(index: usize, text: &str) -> Submission {
 }
 
 fn enquiry(vendor_id: &str) -> Enquiry {
-    Enquiry { id: MessageId::new(1, 1), vendor_id: vendor_id.to_owned(), to: to(&american(1)), created: Timestamp(1) }
+    Enquiry { id: MessageId::new(1, 1), from: None, vendor_id: vendor_id.to_owned(), to: to(&american(1)), created: Timestamp(1) }
 }
 
 fn vendor_id(outcome: &Outcome) -> String {

@@ -44,7 +44,7 @@ fn usd(micros: i64) -> Money {
 }
 
 fn enquiry(vendor_id: &str) -> Enquiry {
-    Enquiry { id: MessageId::new(1, 1), vendor_id: vendor_id.to_owned(), to: to(&fictional(1)), created: Timestamp(1) }
+    Enquiry { id: MessageId::new(1, 1), from: None, vendor_id: vendor_id.to_owned(), to: to(&fictional(1)), created: Timestamp(1) }
 }
 
 #[tokio::test]

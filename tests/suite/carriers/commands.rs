@@ -1,0 +1,127 @@
+//! The program's commands and tools before a gateway: which of them connect, how they end, and what they say when nobody
+//! is there.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::carrier::scene::{Agent, Gateway, Protocol, bulk, desk};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn load(counter: &AtomicUsize) -> usize {
+    counter.load(Ordering::SeqCst)
+}
+
+#[test]
+fn a_command_that_sends_nothing_leaves_the_carrier_alone() {
+    for protocol in Protocol::BOTH {
+        let gateway = Gateway::start(protocol);
+        let desk = desk(&gateway, "");
+        for args in
+            [&["list"][..], &["budget"], &["balance"], &["opt-out", "add", "+33612345678"], &["opt-out"], &["reconcile"], &["config", "check"]]
+        {
+            let ended = desk.run(args);
+            assert_eq!(ended.code, 0, "{args:?}: {ended:?}");
+            assert_eq!(load(&gateway.counters().connections), 0, "{protocol:?} {args:?}");
+        }
+    }
+}
+
+#[test]
+fn a_command_that_sends_connects_and_takes_leave() {
+    for protocol in Protocol::BOTH {
+        let gateway = Gateway::start(protocol);
+        let desk = desk(&gateway, "");
+        let to = gateway.number(1);
+        for (nth, args) in (1..).zip([&["send", &to, "Hello"][..], &["config", "check", "--live"]]) {
+            let began = Instant::now();
+            let ended = desk.run(args);
+            assert_eq!(ended.code, 0, "{protocol:?} {args:?}: {ended:?}");
+            assert!(began.elapsed() < Duration::from_secs(3), "{protocol:?} {args:?}: {:?}", began.elapsed());
+            gateway.until("goodbye", PATIENCE, |gateway| load(&gateway.counters().byes) == nth);
+            assert_eq!((load(&gateway.counters().connections), load(&gateway.counters().taken)), (nth, 1), "{protocol:?} {args:?}");
+        }
+    }
+}
+
+#[test]
+fn without_a_carrier_the_tools_answer_and_a_send_says_why_it_did_not_go() {
+    for protocol in Protocol::BOTH {
+        let gateway = Gateway::start(protocol);
+        // Nobody listens there any more.
+        let desk = desk(&gateway, "link_wait = \"400ms\"");
+        let to = gateway.number(1);
+        drop(gateway);
+        let mut agent = Agent::start(&desk, "warn");
+        let began = Instant::now();
+        agent.call("get_balance", json!({}));
+        agent.call("list_sms", json!({}));
+        let quote = agent.call("send_sms", json!({ "to": to, "message": "Hello", "dry_run": true }));
+        assert_eq!(quote["status"], "dry_run", "{quote}");
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        let refused = agent.call("send_sms", json!({ "to": to, "message": "Hello" }));
+        assert_eq!(refused["code"], "provider_unavailable", "{refused}");
+        assert!(refused.to_string().contains("no bind is up"), "{refused}");
+        agent.finish();
+    }
+}
+
+#[test]
+fn a_bulk_waits_for_a_link_and_goes_on_when_it_is_there() {
+    for protocol in Protocol::BOTH {
+        for count in [1, 40] {
+            let gateway = Gateway::start(protocol);
+            gateway.close_door(true);
+            let desk = desk(&gateway, "link_wait = \"300ms\"\nreconnect_most = \"300ms\"");
+            let mut agent = Agent::start(&desk, "warn");
+            let accepted = agent.call("send_bulk", bulk(&gateway, count, 1));
+            std::thread::sleep(Duration::from_secs(3));
+            let counts = agent.counts(&accepted["batch"]);
+            assert_eq!(
+                counts.keys().filter(|state| !["queued", "attempting"].contains(&state.as_str())).count(),
+                0,
+                "{protocol:?} {count}: {counts:?}"
+            );
+            gateway.close_door(false);
+            agent.until(&accepted["batch"], &["sent", "delivered"], count, PATIENCE);
+            assert_eq!(gateway.repeated(), 0);
+            agent.finish();
+        }
+    }
+}
+
+#[test]
+fn a_bulk_at_a_carrier_that_takes_little_is_slow_and_whole() {
+    for protocol in Protocol::BOTH {
+        let gateway = Gateway::start(protocol);
+        gateway.script(|script| script.throttle_over_per_second = 8);
+        let desk = desk(&gateway, "throttle_wait = \"200ms\"");
+        let mut agent = Agent::start(&desk, "warn");
+        let accepted = agent.call("send_bulk", bulk(&gateway, 30, 1));
+        agent.until(&accepted["batch"], &["sent", "delivered", "rejected", "unknown", "failed"], 30, 4 * PATIENCE);
+        let counts = agent.counts(&accepted["batch"]);
+        assert_eq!(counts.get("sent").unwrap_or(&0) + counts.get("delivered").unwrap_or(&0), 30, "{protocol:?}: {counts:?}");
+        assert_eq!(gateway.repeated(), 0);
+        agent.finish();
+    }
+}
+
+#[test]
+fn a_bulk_through_a_narrow_window_or_a_low_ceiling_is_slow_and_whole() {
+    for protocol in Protocol::BOTH {
+        for session in ["window = 1\nlink_wait = \"100ms\"", "per_second = 10\nlink_wait = \"200ms\""] {
+            let gateway = Gateway::start(protocol);
+            gateway.script(|script| script.delay = Duration::from_millis(if session.starts_with('w') { 60 } else { 0 }));
+            let desk = desk(&gateway, session);
+            let mut agent = Agent::start(&desk, "warn");
+            let accepted = agent.call("send_bulk", bulk(&gateway, 20, 1));
+            agent.until(&accepted["batch"], &["sent", "delivered", "rejected", "unknown", "failed"], 20, 4 * PATIENCE);
+            let counts = agent.counts(&accepted["batch"]);
+            assert_eq!(counts.get("sent").unwrap_or(&0) + counts.get("delivered").unwrap_or(&0), 20, "{protocol:?} {session}: {counts:?}");
+            assert_eq!(gateway.repeated(), 0);
+            agent.finish();
+        }
+    }
+}
