@@ -76,14 +76,25 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
     }
 }
 
+/// Whether a command sends something.
+const fn is_sent(command: &Command) -> bool {
+    match command {
+        Command::Send(command) => !command.dry_run,
+        Command::Bulk(command) => !command.dry_run,
+        Command::Campaign(command) => !command.dry_run,
+        _ => false,
+    }
+}
+
 /// Recovers what a crash left, and makes ready for what this command sends. One that sends nothing takes no connection to a
 /// carrier: carriers count them, and a server may have the only one.
 async fn begin(engine: &Engine, command: &Command) -> Result<()> {
-    if !matches!(command, Command::Send(_) | Command::Bulk(_) | Command::Campaign(_)) {
-        return engine.recover().await;
+    if is_sent(command) {
+        engine.start(false).await?;
+    } else {
+        engine.recover().await?;
     }
-    engine.start(false).await?;
-    if !matches!(command, Command::Campaign(_)) {
+    if matches!(command, Command::Send(_) | Command::Bulk(_)) {
         engine.refresh_prices().await;
     }
     Ok(())

@@ -113,7 +113,7 @@ pub struct Config {
     pub query: bool,
     /// Whether the carrier takes cancel_sm.
     pub cancel: bool,
-    /// Whether texts of people are taken in.
+    /// Whether texts of people are taken in, STOP among them.
     pub replies: bool,
     /// What the carrier's own status codes mean.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -298,6 +298,9 @@ mod tests {
             let told = inbox().take(&Deliver { coding, octets, ..receipt_of("") }, NOW);
             assert_eq!(told.event, Some(Event::Receipt(Receipt::new("9", State::Delivered, NOW))), "{coding}");
         }
+        let headed = [&[5, 0, 3, 7, 2, 1][..], ascii.as_bytes()].concat();
+        let told = inbox().take(&Deliver { esm_class: RECEIPT | UDHI, octets: headed, ..receipt_of("") }, NOW);
+        assert_eq!(told.event, Some(Event::Receipt(Receipt::new("9", State::Delivered, NOW))), "behind a user data header");
         for lost in [receipt_of("hello"), receipt_of(""), Deliver { is_readable: false, ..from_person(b"") }] {
             assert_eq!(inbox().take(&lost, NOW), Told { is_lost: true, ..Told::default() });
         }

@@ -30,6 +30,10 @@ impl Standing {
     /// Reads `stat`. Words are cut and spelled in many ways, so the first letters decide.
     pub fn of_word(word: &str) -> Option<Self> {
         let word = word.trim().to_ascii_uppercase();
+        // What follows says whether it was: "DELIVERYIMPOSSIBLE" and "DELIVERY FAILED" are seen too.
+        if word.starts_with("DELIVERY") {
+            return None;
+        }
         let table = [
             ("DELIV", Self::Delivered),
             ("DELET", Self::Failed("DELETED")),
@@ -188,7 +192,10 @@ mod tests {
         assert_eq!(parse(b""), Receipt::default());
         assert_eq!(parse(b"hello, did it work?"), Receipt::default());
         assert_eq!(parse(b"id: sub:001 stat:DELIVRD"), Receipt { standing: Some(Standing::Delivered), ..Receipt::default() });
-        assert_eq!(parse(b"id:9 stat:MAYBE"), Receipt { id: Some("9".to_owned()), ..Receipt::default() });
+        for word in ["MAYBE", "DELIVERYIMPOSSIBLE", "Delivery_Failed", "DELIVERY FAILED"] {
+            let read = parse(format!("id:9 stat:{word}").as_bytes());
+            assert_eq!(read, Receipt { id: Some("9".to_owned()), ..Receipt::default() }, "{word}");
+        }
         assert_eq!(parse(b"avoid:9 upstat:DELIVRD"), Receipt::default(), "the end of another word");
     }
 

@@ -222,8 +222,8 @@ impl Smsc {
 
     fn cancel(&self, talk: &mut Talk<'_, Self>, sequence: u32, body: &[u8]) {
         let mut fields = Fields::new(body);
-        fields.c_string("service_type", 6);
-        fields.c_string("message_id", 65);
+        let (service, id) = (fields.c_string("service_type", 6), fields.c_string("message_id", 65));
+        fields.check(service.is_empty() || id.is_empty(), || "service_type: all messages of it, or the one of an id".to_owned());
         for (name, address) in [("source_addr_ton", "source_addr"), ("dest_addr_ton", "destination_addr")] {
             ton_npi(&mut fields, name);
             fields.c_string(address, 21);

@@ -156,3 +156,23 @@ fn a_mistake_in_the_settings_is_named_with_what_would_be_right_and_no_secret_is_
         assert!(!is_fine && parts.iter().all(|part| said.contains(part)), "{settings}: {parts:?}: {said}");
     }
 }
+
+#[test]
+fn a_command_that_only_looks_makes_no_bind_that_could_cut_off_the_servers() {
+    for protocol in Protocol::BOTH {
+        let gateway = Gateway::start(protocol);
+        let desk = desk(&gateway, "");
+        let number = gateway.number(1);
+        let run = |arguments: &[&str]| {
+            let output = desk.command().args(arguments).output().unwrap();
+            assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        };
+        let binds = || gateway.counters().binds.load(std::sync::atomic::Ordering::SeqCst);
+        for only_looks in [&["list"][..], &["balance"], &["budget"], &["opt-out"], &["provider"], &["send", &number, "hi", "--dry-run"]] {
+            run(only_looks);
+            assert_eq!(binds(), 0, "{protocol:?}: {only_looks:?}");
+        }
+        run(&["send", &number, "hi"]);
+        assert_eq!(binds(), 1, "{protocol:?}");
+    }
+}

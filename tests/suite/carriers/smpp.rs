@@ -181,7 +181,7 @@ async fn texts_of_people_come_in_joined_and_are_thanked_for_once_they_are_record
 async fn a_message_is_looked_up_and_taken_back_where_the_carrier_allows_it() {
     let peer = Peer::smsc();
     peer.script(|script| script.receipts = Receipts::None);
-    let provider: Arc<dyn Provider> = build_smpp(&Config { cancel: true, ..smpp_config(&peer) });
+    let provider: Arc<dyn Provider> = build_smpp(&Config { cancel: true, service_type: "CMT".to_owned(), ..smpp_config(&peer) });
     let id = ids(&provider.send(&submission("hi")).await).remove(0);
     let enquiry =
         |vendor_id: &str| Enquiry { id: MessageId::new(1, 2), from: None, vendor_id: vendor_id.to_owned(), to: number(), created: Timestamp(0) };
