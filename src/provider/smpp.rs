@@ -1,7 +1,7 @@
 //! SMPP v3.4: a direct line to a carrier or an aggregator.
 //!
 //! The connections, the window and the promise about lost answers are those of [`session`](super::session). What is here
-//! is SMPP's own: what is said and how it is written ([`pdu`], [`write`](self::write)), the alphabets and the cutting of long texts
+//! is SMPP's own: what is said and how it is written ([`pdu`], `write`), the alphabets and the cutting of long texts
 //! ([`alphabet`]), what status codes mean ([`status`]), and receipts and texts of people ([`inbox`], [`receipt`]).
 //!
 //! Each segment is a request of its own, with an answer, an id and a receipt of its own; [`Outcome::of_segments`] makes

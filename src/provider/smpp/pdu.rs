@@ -2,7 +2,7 @@
 //!
 //! What goes out is made of the types of the crate `rusmpp` and written by it, see [`write`](super::write). The fields that
 //! are the same in every message of a provider are kept here, so that a request is only what differs. Everything that comes
-//! in is read leniently and by hand, see [`wire`](super::wire): a frame of at least a header is always something, and never
+//! in is read leniently and by hand, see `wire`: a frame of at least a header is always something, and never
 //! an error.
 //!
 //! Source: SMPP v3.4, section 4 (the commands), section 5.2.12 (esm_class).
