@@ -4,9 +4,9 @@
 //! anybody could write to us that a message was delivered. Its parameters win over its text. Interim reports are no news.
 //!
 //! SMPP gives the messages of people no id, so they get one here: a hash of everything in them, and the time when the
-//! first such message came. The same content again within [`SAME_MS`] is taken for the same message told twice, as happens
+//! first such message came. The same content again within `SAME_MS` is taken for the same message told twice, as happens
 //! when the connection was cut before our thanks arrived; later it is another message. A message that was told twice with a
-//! restart of this program in between mostly keeps its id, since the time in it is rounded to [`SAME_MS`].
+//! restart of this program in between mostly keeps its id, since the time in it is rounded to `SAME_MS`.
 //!
 //! Pure: no I/O, and time is an argument. Source: SMPP v3.4, sections 4.6, 5.2.12 and 5.3.2; appendix B.
 

@@ -1,6 +1,6 @@
 //! What SMPP says: the [`Protocol`] that the session engine speaks through.
 //!
-//! What goes out is made of the types of the crate `rusmpp` and written by it, see [`write`](super::write). The fields that
+//! What goes out is made of the types of the crate `rusmpp` and written by it, see `write`. The fields that
 //! are the same in every message of a provider are kept here, so that a request is only what differs. Everything that comes
 //! in is read leniently and by hand, see `wire`: a frame of at least a header is always something, and never
 //! an error.
