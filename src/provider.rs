@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod http;
 pub mod mailersend;
 pub mod mailpro;
+pub mod meaning;
 pub mod parts;
 pub mod sandbox;
 pub mod session;

@@ -24,7 +24,6 @@ mod settings;
 mod time;
 mod told;
 
-use std::hash::{Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,7 +36,7 @@ use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Action, Arguments, Finding, Notice};
 use crate::provider::parts::Parts;
-use crate::provider::session::{Account, Line, Lost, Plan, Pushed};
+use crate::provider::session::{Account, Line, Lost, Plan, Pushed, order_of};
 use crate::provider::settings::Setup;
 use crate::provider::{Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission};
 use crate::setting::Span;
@@ -143,7 +142,7 @@ impl Gateway {
         };
         let requests: Vec<Request> = (1..=parts).zip(contents).map(request).collect();
         self.account.start();
-        let order = order_of(&first.to);
+        let order = order_of(first.to.e164());
         Some(match requests.as_slice() {
             [only] => vec![self.account.ask(order, only).await],
             all => join_all(all.iter().map(|request| self.account.ask(order, request))).await,
@@ -156,7 +155,7 @@ impl Gateway {
             Ok(Answer::Submitted(answered)) if answered.result == 0 => SegmentOutcome::Accepted { vendor_id: vendor_id(answered.msg_id, place) },
             Ok(Answer::Submitted(answered)) => self.account.protocol().results().outcome(answered.result),
             Ok(_) => SegmentOutcome::Unknown { why: "the gateway gave the answer to another question".to_owned() },
-            Err(lost) => lost_segment(lost),
+            Err(lost) => lost.clone().into(),
         };
         Outcome::of_segments(answers.iter().map(segment).collect())
     }
@@ -191,22 +190,6 @@ impl Gateway {
         }
         groups.into_iter().map(|(_, places)| places).collect()
     }
-
-    /// An error from a question that had no answer.
-    fn unanswered(&self, lost: Lost) -> Error {
-        let (kind, why) = match lost {
-            Lost::NotSent { why, is_unauthorized: true, .. } => (ErrorKind::ProviderUnauthorized, why),
-            Lost::NotSent { why, .. } | Lost::Unknown { why } => (ErrorKind::ProviderUnavailable, why),
-        };
-        Error::new(kind, format!("{}: {why}", self.config.name))
-    }
-}
-
-/// Requests to one number go out in their order.
-fn order_of(number: &Number) -> u64 {
-    let mut hasher = std::hash::DefaultHasher::new();
-    number.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// The id of the recipient at this place, where the gateway answered with `first`: only the low 16 bits count on, and they
@@ -219,15 +202,6 @@ fn vendor_id(first: u64, place: u16) -> String {
 
 fn too_long() -> Outcome {
     Outcome::Rejected { code: ErrorKind::MessageTooLong, why: format!("one message has at most {} segments", content::MAX_SEGMENTS) }
-}
-
-/// What a request without an answer means for its segment.
-fn lost_segment(lost: &Lost) -> SegmentOutcome {
-    match lost.clone() {
-        Lost::NotSent { why, is_unauthorized: true, .. } => SegmentOutcome::Rejected { code: ErrorKind::ProviderUnauthorized, why },
-        Lost::NotSent { why, retry_after_ms, .. } => SegmentOutcome::NotSent { retry_after_ms, why },
-        Lost::Unknown { why } => SegmentOutcome::Unknown { why },
-    }
 }
 
 /// Passes on what the gateway tells, until the account is closed or nobody listens.
@@ -348,7 +322,7 @@ impl Provider for Gateway {
 
     async fn check(&self) -> Result<Vec<Finding>> {
         self.account.start();
-        self.account.ready().await.map_err(|lost| self.unanswered(lost))?;
+        self.account.ready().await.map_err(|lost| lost.error(&self.config.name))?;
         let version = self.account.protocol().agreed().map_or("?", pdu::Version::as_str);
         let mut findings = vec![Finding::fine(format!("the gateway took the greeting, in version {version}"))];
         findings.extend(self.account.missing().await.into_iter().map(|why| Finding::warning(format!("another connection is not up: {why}"))));

@@ -21,6 +21,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
+use crate::provider::SegmentOutcome;
 use crate::provider::session::ask::Shared;
 use crate::provider::session::link::Link;
 
@@ -160,6 +162,34 @@ pub enum Lost {
         /// What is known.
         why: String,
     },
+}
+
+impl Lost {
+    /// What a question without an answer means for whoever asked it of this provider.
+    pub fn error(self, provider: &str) -> Error {
+        let (kind, why) = match self {
+            Self::NotSent { why, is_unauthorized: true, .. } => (ErrorKind::ProviderUnauthorized, why),
+            Self::NotSent { why, .. } | Self::Unknown { why } => (ErrorKind::ProviderUnavailable, why),
+        };
+        Error::new(kind, format!("{provider}: {why}"))
+    }
+}
+
+impl From<Lost> for SegmentOutcome {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::NotSent { why, is_unauthorized: true, .. } => Self::Rejected { code: ErrorKind::ProviderUnauthorized, why },
+            Lost::NotSent { why, retry_after_ms, .. } => Self::NotSent { retry_after_ms, why },
+            Lost::Unknown { why } => Self::Unknown { why },
+        }
+    }
+}
+
+/// The order of requests about the same thing, such as a recipient's number.
+pub fn order_of(about: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    about.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What the carrier told, and the way to answer it. It is to be answered also where it is not understood; dropped

@@ -19,7 +19,6 @@ pub mod status;
 mod wire;
 pub mod write;
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -33,7 +32,7 @@ pub use config::Config;
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Action, Arguments, Enquiry, Finding, Notice, Receipt};
-use crate::provider::session::{Account, Line, Lost, Plan, Pushed};
+use crate::provider::session::{Account, Line, Plan, Pushed, order_of};
 use crate::provider::settings::Setup;
 use crate::provider::{Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission, cannot};
 use crate::sms::money::Money;
@@ -184,9 +183,7 @@ impl Smpp {
             }
             Ok(answer) if answer.status == 0 => SegmentOutcome::Unknown { why: ANOTHER.to_owned() },
             Ok(answer) => self.account.protocol().statuses.outcome(answer.status),
-            Err(Lost::NotSent { why, is_unauthorized: true, .. }) => SegmentOutcome::Rejected { code: ErrorKind::ProviderUnauthorized, why },
-            Err(Lost::NotSent { why, retry_after_ms, .. }) => SegmentOutcome::NotSent { retry_after_ms, why },
-            Err(Lost::Unknown { why }) => SegmentOutcome::Unknown { why },
+            Err(lost) => lost.into(),
         }
     }
 
@@ -194,19 +191,11 @@ impl Smpp {
     async fn ask(&self, request: Request, about: &str) -> Result<pdu::Answer> {
         let ready = self.writable(request)?;
         self.account.start();
-        let answer = self.account.ask(order_of(about), &ready).await.map_err(|lost| self.unanswered(lost))?;
+        let answer = self.account.ask(order_of(about), &ready).await.map_err(|lost| lost.error(&self.config.name))?;
         if answer.status == 0 && !ready.is_granted(&answer) {
             return Err(Error::new(ErrorKind::ProviderUnavailable, format!("{}: {ANOTHER}", self.config.name)));
         }
         Ok(answer)
-    }
-
-    fn unanswered(&self, lost: Lost) -> Error {
-        let (kind, why) = match lost {
-            Lost::NotSent { why, is_unauthorized: true, .. } => (ErrorKind::ProviderUnauthorized, why),
-            Lost::NotSent { why, .. } | Lost::Unknown { why } => (ErrorKind::ProviderUnavailable, why),
-        };
-        Error::new(kind, format!("{}: {why}", self.config.name))
     }
 
     /// The error that a status other than 0 stands for, of a question.
@@ -269,13 +258,6 @@ fn address_of(config: &Config, from: Option<&str>) -> std::result::Result<Addres
 /// Whether this can be the id of a message (section 5.2.23).
 fn is_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= MOST_ID && id.bytes().all(|octet| (0x20..0x7F).contains(&octet))
-}
-
-/// What is to stay in order has one number.
-fn order_of(about: &str) -> u64 {
-    let mut hash = DefaultHasher::new();
-    about.hash(&mut hash);
-    hash.finish()
 }
 
 /// Makes notices of what the carrier tells, until nobody wants them any more.
@@ -381,7 +363,7 @@ impl Provider for Smpp {
 
     async fn check(&self) -> Result<Vec<Finding>> {
         self.account.start();
-        self.account.ready().await.map_err(|lost| self.unanswered(lost))?;
+        self.account.ready().await.map_err(|lost| lost.error(&self.config.name))?;
         let receipts = match self.capabilities() {
             Capabilities { receipts_by_push: true, .. } => Finding::fine("receipts come on the bind"),
             Capabilities { receipts_by_poll: true, .. } => Finding::fine("receipts are looked up with query_sm"),

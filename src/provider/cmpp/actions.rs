@@ -31,7 +31,7 @@ impl Gateway {
         action.check(arguments)?;
         let request = if name == "query" { self.query(arguments)? } else { cancel(arguments)? };
         self.account.start();
-        let answer = self.account.ask(0, &request).await.map_err(|lost| self.unanswered(lost))?;
+        let answer = self.account.ask(0, &request).await.map_err(|lost| lost.error(&self.config.name))?;
         let refused = || Error::new(ErrorKind::ProviderRejected, format!("{} did not take it back", self.config.name));
         match (&request, answer) {
             (Request::Query { day, .. }, Answer::Counted(counts)) => Ok(serde_json::json!({

@@ -10,45 +10,14 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::error::ErrorKind;
 use crate::provider::SegmentOutcome;
+pub use crate::provider::meaning::Meaning;
 
 /// Flow control.
 pub(super) const FLOW_CONTROL: u32 = 8;
 
 /// A destination is wrong; where there are several, none of them was taken.
 pub(super) const BAD_DESTINATION: u32 = 13;
-
-/// How long to wait where the gateway has a problem that passes, in milliseconds.
-const LATER_MS: u64 = 2_000;
-
-/// How long to wait after it said "not now" for longer than the session tried, in milliseconds.
-const THROTTLED_MS: u64 = 1_000;
-
-/// What a code means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "CmppResultMeaning")]
-pub enum Meaning {
-    /// Not so fast: sent again, slower.
-    Throttled,
-    /// Not taken, a problem that passes: may be tried again.
-    Later,
-    /// A definite no.
-    Rejected,
-    /// A definite no: the text is too long.
-    MessageTooLong,
-    /// A definite no, because of the recipient.
-    InvalidNumber,
-    /// A definite no, because of the sender.
-    SenderNotAllowed,
-    /// A definite no: nothing is left to spend.
-    InsufficientBalance,
-    /// A definite no: it is about who we are.
-    Unauthorized,
-    /// Nobody can say whether it was taken: never sent again, and its money stays held.
-    Unknown,
-}
 
 /// A gateway's own code, among the settings.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -109,25 +78,15 @@ impl Results {
     /// What a result other than 0 means for the segment that it answers.
     pub fn outcome(&self, result: u32) -> SegmentOutcome {
         let (meaning, words) = self.row(result);
-        let why = format!("result {result}: {words}");
-        let code = match meaning {
-            Meaning::Throttled => return SegmentOutcome::NotSent { retry_after_ms: Some(THROTTLED_MS), why },
-            Meaning::Later => return SegmentOutcome::NotSent { retry_after_ms: Some(LATER_MS), why },
-            Meaning::Unknown => return SegmentOutcome::Unknown { why },
-            Meaning::Rejected => ErrorKind::ProviderRejected,
-            Meaning::MessageTooLong => ErrorKind::MessageTooLong,
-            Meaning::InvalidNumber => ErrorKind::InvalidNumber,
-            Meaning::SenderNotAllowed => ErrorKind::SenderNotAllowed,
-            Meaning::InsufficientBalance => ErrorKind::InsufficientBalance,
-            Meaning::Unauthorized => ErrorKind::ProviderUnauthorized,
-        };
-        SegmentOutcome::Rejected { code, why }
+        meaning.outcome(format!("result {result}: {words}"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
+    use crate::provider::meaning::LATER_MS;
 
     #[test]
     fn only_flow_control_may_be_sent_again() {

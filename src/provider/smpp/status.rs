@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::error::ErrorKind;
 use crate::provider::SegmentOutcome;
+pub use crate::provider::meaning::Meaning;
 
 /// `ESME_RINVCMDID`: the command is not known.
 pub(super) const INVALID_COMMAND: u32 = 0x03;
@@ -24,36 +24,6 @@ pub(super) const QUERY_FAILED: u32 = 0x67;
 pub(super) const TRY_LATER: u32 = 0x64;
 /// `ESME_RUNKNOWNERR`.
 pub(super) const UNKNOWN_ERROR: u32 = 0xFF;
-
-/// How long to wait where the carrier has a temporary problem, in milliseconds.
-const LATER_MS: u64 = 2_000;
-/// How long to wait after it said "not so fast" for longer than the session tried, in milliseconds.
-const THROTTLED_MS: u64 = 1_000;
-
-/// What a code means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "StatusMeaning")]
-pub enum Meaning {
-    /// Not so fast: sent again, slower.
-    Throttled,
-    /// Not taken, a problem that passes: may be tried again.
-    Later,
-    /// A definite no.
-    Rejected,
-    /// A definite no: the text has too many octets.
-    MessageTooLong,
-    /// A definite no, because of the recipient.
-    InvalidNumber,
-    /// A definite no, because of the sender.
-    SenderNotAllowed,
-    /// A definite no: nothing is left to spend.
-    InsufficientBalance,
-    /// A definite no: it is about who we are.
-    Unauthorized,
-    /// Nobody can say whether it was taken: never sent again, and its money stays held.
-    Unknown,
-}
 
 /// A carrier's own code, among the settings.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -165,25 +135,14 @@ impl Statuses {
 
     /// What a status other than 0 means for the segment that it answers.
     pub fn outcome(&self, status: u32) -> SegmentOutcome {
-        let why = self.words(status);
-        let rejected = |code, why| SegmentOutcome::Rejected { code, why };
-        match self.meaning(status) {
-            Meaning::Throttled => SegmentOutcome::NotSent { retry_after_ms: Some(THROTTLED_MS), why },
-            Meaning::Later => SegmentOutcome::NotSent { retry_after_ms: Some(LATER_MS), why },
-            Meaning::Rejected => rejected(ErrorKind::ProviderRejected, why),
-            Meaning::MessageTooLong => rejected(ErrorKind::MessageTooLong, why),
-            Meaning::InvalidNumber => rejected(ErrorKind::InvalidNumber, why),
-            Meaning::SenderNotAllowed => rejected(ErrorKind::SenderNotAllowed, why),
-            Meaning::InsufficientBalance => rejected(ErrorKind::InsufficientBalance, why),
-            Meaning::Unauthorized => rejected(ErrorKind::ProviderUnauthorized, why),
-            Meaning::Unknown => SegmentOutcome::Unknown { why },
-        }
+        self.meaning(status).outcome(self.words(status))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     fn own(code: &str, means: Meaning) -> StatusCode {
         StatusCode { code: code.to_owned(), means, why: Some("no credit".to_owned()) }
