@@ -3,6 +3,7 @@
 
 pub mod destination;
 pub mod facts;
+pub mod fold;
 pub mod message;
 pub mod money;
 pub mod number;

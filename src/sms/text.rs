@@ -389,7 +389,7 @@ pub fn forcing(text: &str) -> Vec<Forcing> {
         let place = *places.entry(character).or_insert(found.len());
         match found.get_mut(place) {
             Some(forcing) => forcing.count += 1,
-            None => found.push(Forcing { character, count: 1, replacement: replacement(character) }),
+            None => found.push(Forcing { character, count: 1, replacement: plain_spelling(character) }),
         }
     }
     found
@@ -406,7 +406,7 @@ pub fn rewrite_gsm7(text: &str) -> Option<String> {
         if septets(character).is_some() {
             rewritten.push(character);
         } else {
-            rewritten.push_str(replacement(character)?);
+            rewritten.push_str(plain_spelling(character)?);
             changed = true;
         }
     }
@@ -416,7 +416,7 @@ pub fn rewrite_gsm7(text: &str) -> Option<String> {
 /// Typography that people and language models write without meaning anything by it. Letters of a language (`ç`, `á`, `·`),
 /// amounts (`½`, `²`, `¢`) and pictures are left out on purpose: a guess there changes what the text says.
 #[rustfmt::skip]
-fn replacement(character: char) -> Option<&'static str> {
+pub(super) fn plain_spelling(character: char) -> Option<&'static str> {
     Some(match character {
         // Spaces of a given width, ideographic space, tab; then line ends.
         '\t' | '\u{A0}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' | '\u{3000}' => " ",
@@ -546,7 +546,7 @@ mod tests {
         assert_eq!(rewrite_gsm7("it’s ça"), None, "one letter stays, so nothing is saved");
         assert_eq!(rewrite_gsm7("10½"), None, "a fraction is an amount");
         for character in '\0'..=char::MAX {
-            let replacement = replacement(character).unwrap_or_default();
+            let replacement = plain_spelling(character).unwrap_or_default();
             assert!(replacement.chars().all(|new| septets(new).is_some()), "{character:?}");
             assert!(replacement.is_empty() || septets(character).is_none(), "{character:?}");
         }
