@@ -20,6 +20,7 @@ mod look;
 mod prepare;
 mod queue;
 pub mod reconcile;
+mod reply;
 pub mod route;
 mod segments;
 pub mod vendor;

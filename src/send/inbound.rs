@@ -6,7 +6,6 @@
 //! vendor is asked, and only its answer counts.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::HeaderMap;
@@ -14,15 +13,12 @@ use futures::FutureExt as _;
 
 use super::attempt::charged;
 use super::{Carrier, Engine};
-use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::Provider;
-use crate::provider::exchange::{Delivery, Enquiry, Event, NotBelieved, Receipt, Reply};
+use crate::provider::exchange::{Delivery, Enquiry, Event, NotBelieved, Receipt};
 use crate::sms::message::MessageId;
-use crate::sms::number::{Number, Region};
-use crate::sms::reply::{self, Meaning};
+use crate::sms::number::Number;
 use crate::sms::untrusted;
-use crate::store::{LookClaim, NewReply, Record, Recorded, Report};
+use crate::store::{LookClaim, Record, Report};
 
 /// How long a provider may take to read a webhook, or to answer a question that nobody waits for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -43,19 +39,10 @@ const LOOKS_AT_ONCE: u32 = 10;
 const REFRESH_EVERY: Duration = Duration::from_secs(3_600);
 
 /// The wait before a failed question to a vendor is asked again; it doubles, up to [`REFRESH_EVERY`].
-const FIRST_WAIT: Duration = Duration::from_secs(10);
-
-/// How often a vendor is told of an opt-out. Our own list holds whatever comes of it.
-const TELL_TRIES: u32 = 4;
+pub(super) const FIRST_WAIT: Duration = Duration::from_secs(10);
 
 /// Longest id of a vendor that is recorded, in bytes.
 const MAX_VENDOR_ID: usize = 256;
-
-/// Longest reply that is kept, in characters: ten segments and more.
-const MAX_REPLY: usize = 2_000;
-
-/// The source of an opt-out that a person asked for in a reply.
-const BY_REPLY: &str = "reply";
 
 /// Why a webhook's request is refused.
 #[derive(Debug)]
@@ -72,7 +59,7 @@ pub enum Refused {
 }
 
 /// A provider's answer, within [`PATIENCE`] and before a stop; a failure in its code is an error like others.
-async fn patiently<T>(engine: &Engine, ask: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) async fn patiently<T>(engine: &Engine, ask: impl Future<Output = Result<T>>) -> Result<T> {
     within(PATIENCE, engine, ask).await
 }
 
@@ -206,75 +193,6 @@ impl Engine {
             self.inner.hints.send_modify(|hints| *hints = hints.wrapping_add(1));
         }
         Ok(())
-    }
-
-    async fn take_reply(&self, carrier: &Carrier, reply: Reply) -> Result<()> {
-        let number = e164(&reply.from).or_else(|| national(&reply.from, self.parts().default_region));
-        let meaning = reply::meaning(&reply.text);
-        let is_out = meaning == Meaning::Stop;
-        // What it asked for is on record too: told again, it must not undo what was wished since. Where a vendor names
-        // neither id nor time, a person who says stop once more looks the same, so a later stop counts.
-        let known = self.parts().store.reply_at(carrier.name(), &reply.vendor_id).await?;
-        if known.is_some_and(|at| !is_out || reply.at <= at) {
-            return Ok(());
-        }
-        // Before the reply itself: when the reply is on record, what it asks for must be too.
-        let is_news = match (&number, meaning) {
-            (Some(number), Meaning::Stop | Meaning::Start) => self.opt(carrier.name(), number.e164(), is_out, BY_REPLY, reply.at).await?,
-            _ => false,
-        };
-        let new = NewReply {
-            provider: carrier.name().to_owned(),
-            vendor_id: reply.vendor_id,
-            from: number.as_ref().map_or_else(|| untrusted::escape(&reply.from), |number| number.e164().to_owned()),
-            to: untrusted::escape(&reply.to),
-            text: untrusted::escape_up_to(&reply.text, MAX_REPLY),
-            at: reply.at,
-            forward: self.parts().forward.is_some(),
-        };
-        let recorded = self.parts().store.record_reply(new, self.parts().clock.now()).await?;
-        let is_new = recorded != Recorded::Known;
-        if let Recorded::New(answered) = recorded {
-            tracing::debug!(provider = carrier.name(), message = answered.as_ref().map(MessageId::as_str), "a reply");
-            self.inner.forwards.notify_one();
-            if let Some(id) = answered {
-                self.changed(&id);
-            }
-        }
-        // A process that died in between has recorded the stop and told nobody.
-        let is_to_tell = is_news || (is_new && is_out);
-        if let Some(number) = number.filter(|_| is_to_tell && carrier.provider.capabilities().opt_outs) {
-            let (engine, provider) = (self.clone(), Arc::clone(&carrier.provider));
-            self.inner.tasks.spawn(async move { engine.tell_opt_out(provider, &number, is_out).await });
-        }
-        Ok(())
-    }
-
-    /// Records that a person wants no more texts, or wants them again. Returns whether that is news.
-    async fn opt(&self, provider: &str, number: &str, is_out: bool, source: &str, at: Timestamp) -> Result<bool> {
-        // A clock of the vendor's that is ahead must not outdo what the person wishes tomorrow.
-        let at = at.min(self.parts().clock.now());
-        let is_news = self.parts().store.opt_out(number, is_out, source, at).await?;
-        if is_news {
-            tracing::info!(provider, is_out, "an opt-out was recorded");
-            self.inner.forwards.notify_one();
-        }
-        Ok(is_news)
-    }
-
-    async fn tell_opt_out(&self, provider: Arc<dyn Provider>, number: &Number, is_out: bool) {
-        let mut wait = FIRST_WAIT;
-        for tries in 1..=TELL_TRIES {
-            match patiently(self, provider.opt_out(number, is_out)).await {
-                Ok(()) => return,
-                Err(error) => tracing::warn!(provider = provider.name(), tries, %error, "the vendor could not be told of an opt-out"),
-            }
-            self.pause(wait).await;
-            if self.is_stopping() {
-                return;
-            }
-            wait *= 2;
-        }
     }
 
     async fn refresh(&self, carrier: &Carrier, patience: Duration) -> Result<()> {
@@ -413,37 +331,16 @@ pub(super) fn is_usable_id(id: &str) -> bool {
 }
 
 /// A number that a vendor wrote with its country code, with the `+` or without.
-fn e164(text: &str) -> Option<Number> {
+pub(super) fn e164(text: &str) -> Option<Number> {
     let text = text.trim();
     let is_bare = !text.is_empty() && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = if is_bare { Number::parse(&format!("+{text}"), None) } else { Number::parse(text, None) };
     number.ok().filter(Number::is_possible)
 }
 
-/// A person's number as it is written in the operator's own country: a carrier there leaves the country code out. Digits in
-/// brackets may have it all the same.
-fn national(text: &str, region: Option<Region>) -> Option<Number> {
-    let is_number = text.chars().all(|c| c.is_ascii_digit() || matches!(c, ' ' | '-' | '.' | '(' | ')'));
-    let own = region.filter(|_| is_number).and_then(|region| Number::parse(text, Some(region)).ok()).filter(Number::is_valid);
-    own.or_else(|| e164(text.strip_prefix('(')?.strip_suffix(')')?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_number_without_its_country_code_is_one_of_the_operators_own_country_or_none() {
-        let read =
-            |text: &str, region: Option<&str>| national(text, region.and_then(|region| region.parse().ok())).map(|number| number.e164().to_owned());
-        assert_eq!(read("0612345678", Some("FR")).as_deref(), Some("+33612345678"));
-        assert_eq!(read("(2025550123)", Some("US")).as_deref(), Some("+12025550123"));
-        assert_eq!(read("(33612345678)", Some("FR")).as_deref(), Some("+33612345678"));
-        assert_eq!(read("(33612345678)", None).as_deref(), Some("+33612345678"), "a carrier that is wrong about the type");
-        for (text, region) in [("0612345678", None), ("36179", Some("FR")), ("1800FLOWERS", Some("US")), ("", Some("FR"))] {
-            assert_eq!(read(text, region), None, "{text}");
-        }
-    }
 
     #[test]
     fn a_vendors_spelling_of_a_number_is_read_with_its_country_code_only() {
