@@ -21,6 +21,7 @@ pub mod settings;
 pub mod smpp;
 pub mod sms_for_ai;
 mod tls;
+pub mod wording;
 
 use std::sync::Arc;
 
@@ -176,6 +177,18 @@ pub enum Outcome {
         /// The real price, where the provider says so.
         price: Option<Money>,
     },
+    /// The provider took it on record and says in the same answer that it failed: [`State::Failed`] or [`State::Expired`]. It
+    /// is charged as one that was sent, unless the answer has another price, and it is never tried again.
+    Failed {
+        /// The provider's id.
+        vendor_id: Option<String>,
+        /// How it failed.
+        status: State,
+        /// The real price, where the provider says so.
+        price: Option<Money>,
+        /// The provider's words.
+        why: String,
+    },
     /// A definite no, for good: nothing was sent and nothing is charged.
     Rejected {
         /// Our code for it.
@@ -193,6 +206,14 @@ pub enum Outcome {
     /// The answer was lost. It may have gone out, so it is never sent again.
     Unknown {
         /// What is known.
+        why: String,
+    },
+    /// The provider answered with an id and does not clearly say that it took the message: as [`Outcome::Unknown`], and it
+    /// can be asked by that id.
+    Unclear {
+        /// The provider's id.
+        vendor_id: String,
+        /// What is wrong with the answer.
         why: String,
     },
     /// The segments of one message went out as requests of their own, and at least one of them was taken or may have

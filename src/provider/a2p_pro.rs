@@ -20,6 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Delivery, Enquiry, Event, Finding, NotBelieved, Receipt};
 use crate::provider::http::{self, Answer, Client, Dialect, Request, path_part, unreadable};
 use crate::provider::settings::{Callback, Rate, SecretSetting, Settings, Setup};
+use crate::provider::wording::{self, Said, Wording};
 use crate::provider::{Capabilities, Outcome, Provider, Submission};
 use crate::setting::SecretText;
 use crate::sms::message::State;
@@ -31,6 +32,9 @@ const MAX_BULK: u16 = 1_000;
 
 /// An id that no message has: asking for it shows whether the token is taken.
 const NO_MESSAGE: &str = "m-0";
+
+/// What the vendor calls its messages, in their order; `queued` and `sent` are both on the way.
+const WORDS: [(&str, State); 4] = [("queued", State::Sent), ("sent", State::Sent), ("delivered", State::Delivered), ("failed", State::Failed)];
 
 /// Settings of A2P Pro.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -54,6 +58,9 @@ pub struct Config {
     /// Sender ID or number where a call names none. It must be set: the vendor takes no message without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    /// Words for a `status` that mean "sent", besides those that the vendor documents (`queued`, `sent`, `delivered`, `failed`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sent_words: Vec<String>,
     /// Whether equal texts go to several recipients in one request. The vendor does not document how it answers that.
     pub bulk: bool,
     /// Most recipients of one request with `bulk`.
@@ -73,6 +80,7 @@ impl Default for Config {
             token_env: None,
             token_file: None,
             from: None,
+            sent_words: Vec::new(),
             bulk: false,
             bulk_size: 100,
             http: http::Settings::default(),
@@ -102,19 +110,22 @@ impl Settings for Config {
         if !(1..=MAX_BULK).contains(&self.bulk_size) {
             return Err(format!("bulk_size is {}; it must be from 1 to {MAX_BULK}", self.bulk_size));
         }
+        wording::check_sent_words(&self.sent_words)?;
         http::base_url(&self.base_url).map(drop)
     }
 
     fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {
         let token = setup.secrets.demand("token")?;
         let client = Client::new(&self.name, &self.base_url, &self.http, Arc::clone(&setup.clock), Refusals)?;
-        Ok(Arc::new(A2pPro { config: self.clone(), token, client, clock: setup.clock, callback: setup.callback }))
+        let wording = Wording::new(&WORDS, &self.sent_words);
+        Ok(Arc::new(A2pPro { config: self.clone(), wording, token, client, clock: setup.clock, callback: setup.callback }))
     }
 }
 
 /// The provider. See the module's text.
 pub struct A2pPro {
     config: Config,
+    wording: Wording,
     token: SecretText,
     client: Client,
     clock: SharedClock,
@@ -152,6 +163,8 @@ impl Dialect for Refusals {
 
 /// One message as the vendor shows it, or one answer that stands for several.
 struct Shown<'a> {
+    /// The objects around it, from the outermost, and itself.
+    levels: Vec<&'a Value>,
     id: Option<String>,
     status: Option<&'a str>,
     /// Whom it speaks of: nobody in particular, one, or several that share the id.
@@ -186,13 +199,15 @@ impl<'a> Shown<'a> {
     fn all(body: &'a Value) -> Vec<Self> {
         let holds_more = |inner: &&Value| inner.is_object() || inner.is_array();
         let inner = ["data", "messages"].into_iter().find_map(|name| body.get(name).filter(holds_more));
+        let around = || if inner.is_some() { vec![body] } else { Vec::new() };
         match inner.unwrap_or(body) {
-            Value::Array(items) => items.iter().map(Self::read).collect(),
-            item => vec![Self::read(item)],
+            Value::Array(items) => items.iter().map(|item| Self::read(around(), item)).collect(),
+            item => vec![Self::read(around(), item)],
         }
     }
 
-    fn read(body: &'a Value) -> Self {
+    fn read(mut levels: Vec<&'a Value>, body: &'a Value) -> Self {
+        levels.push(body);
         let to = match body.get("to") {
             Some(Value::String(to)) => vec![to.as_str()],
             Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
@@ -200,6 +215,7 @@ impl<'a> Shown<'a> {
         };
         let time = |name: &str| Timestamp::parse(body.get(name)?.as_str()?);
         Self {
+            levels,
             id: id_of(body),
             status: body.get("status").and_then(Value::as_str),
             to,
@@ -213,24 +229,19 @@ impl<'a> Shown<'a> {
         self.to.iter().any(|to| digits(to) == digits(number))
     }
 
-    /// `queued` and `sent` are both on the way.
-    fn state(&self) -> State {
-        match self.status {
-            Some("delivered") => State::Delivered,
-            Some("failed") => State::Failed,
-            _ => State::Sent,
-        }
-    }
-
-    fn accepted(&self) -> Outcome {
+    /// What it says of a message that was just sent. One that was taken has an id.
+    fn outcome(&self, wording: &Wording, answer: &Answer) -> Outcome {
         // Where it speaks of several nobody knows whether the segments are those of one or of all.
         let segments = self.segments.filter(|_| self.to.len() <= 1);
-        Outcome::Accepted { vendor_id: self.id.clone(), status: self.state(), segments, price: None }
+        match wording.said(&self.levels, self.id.is_some()) {
+            Said::Taken(_) if self.id.is_none() => unreadable(answer, "the answer has no id"),
+            said => said.outcome(answer, self.id.clone(), segments, None),
+        }
     }
 }
 
 /// What an answer to a request with several recipients says of one of them.
-fn outcome_of(submission: &Submission, shown: &[Shown<'_>], answer: &Answer) -> Outcome {
+fn outcome_of(submission: &Submission, shown: &[Shown<'_>], wording: &Wording, answer: &Answer) -> Outcome {
     let named = shown.iter().find(|shown| shown.names(submission.to.e164()));
     // One answer that names nobody stands for all.
     let found = named.or(match shown {
@@ -238,7 +249,7 @@ fn outcome_of(submission: &Submission, shown: &[Shown<'_>], answer: &Answer) -> 
         _ => None,
     });
     match found.filter(|shown| shown.id.is_some()) {
-        Some(shown) => shown.accepted(),
+        Some(shown) => shown.outcome(wording, answer),
         None => unreadable(answer, "the answer names no message for this recipient"),
     }
 }
@@ -268,7 +279,7 @@ impl A2pPro {
         match answer.json::<Value>() {
             Ok(body) => {
                 let shown = Shown::all(&body);
-                group.iter().map(|submission| outcome_of(submission, &shown, &answer)).collect()
+                group.iter().map(|submission| outcome_of(submission, &shown, &self.wording, &answer)).collect()
             }
             Err(why) => vec![unreadable(&answer, &why); group.len()],
         }
@@ -322,8 +333,8 @@ impl Provider for A2pPro {
             Err(why) => return unreadable(&answer, &why),
         };
         match Shown::all(&body).as_slice() {
-            [shown] if shown.id.is_some() => shown.accepted(),
-            _ => unreadable(&answer, "the answer has no id"),
+            [shown] => shown.outcome(&self.wording, &answer),
+            _ => unreadable(&answer, "the answer shows no one message"),
         }
     }
 
@@ -361,16 +372,19 @@ impl Provider for A2pPro {
         };
         let wrong = |why: &str| Error::new(ErrorKind::ProviderUnavailable, format!("{}: {why}", self.config.name));
         let body: Value = answer.json().map_err(|why| wrong(&why))?;
-        let shown: Vec<Shown<'_>> = Shown::all(&body).into_iter().filter(|shown| shown.status.is_some()).collect();
-        if shown.is_empty() {
-            return Err(wrong("the answer has no status"));
+        let read: Vec<_> =
+            Shown::all(&body).into_iter().map(|shown| (wording::reported(&self.wording, shown.status, shown.id.is_some()), shown)).collect();
+        // What one says in a word that nobody knows is no news; where all do, that is worth a word to the operator.
+        if let Some(why) = read.iter().find_map(|(state, _)| state.as_ref().err()).filter(|_| read.iter().all(|(state, _)| state.is_err())) {
+            return Err(wrong(why));
         }
+        let shown: Vec<(State, Shown<'_>)> = read.into_iter().filter_map(|(state, shown)| Some((state.ok()?, shown))).collect();
         let now = self.clock.now();
-        let is_one = matches!(shown.as_slice(), [one] if one.to.len() <= 1);
-        let receipts = shown.iter().flat_map(|shown| {
-            let at = shown.delivered.filter(|_| shown.state() == State::Delivered).unwrap_or(now);
-            let why = shown.why.clone().filter(|_| shown.state() == State::Failed);
-            let receipt = Receipt { why, ..Receipt::new(&enquiry.vendor_id, shown.state(), at) };
+        let is_one = matches!(shown.as_slice(), [(_, one)] if one.to.len() <= 1);
+        let receipts = shown.iter().flat_map(|(state, shown)| {
+            let at = shown.delivered.filter(|_| *state == State::Delivered).unwrap_or(now);
+            let why = shown.why.clone().filter(|_| matches!(state, State::Failed | State::Expired));
+            let receipt = Receipt { why, ..Receipt::new(&enquiry.vendor_id, *state, at) };
             let of = |to: &&str| Number::parse(&format!("+{}", digits(to)), None).ok().map(|to| to.e164().to_owned());
             match is_one {
                 true => vec![receipt],

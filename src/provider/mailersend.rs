@@ -30,12 +30,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Action, Arguments, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Page, Receipt, VendorMessage};
 use crate::provider::http::{self, Answer, Client, Request, unreadable};
 use crate::provider::settings::{Callback, Rate, SecretSetting, Settings, Setup};
+use crate::provider::wording::{self, Said, Wording};
 use crate::provider::{Capabilities, Outcome, Provider, Submission};
 use crate::setting::SecretText;
 use crate::sms::message::State;
 use crate::sms::money::{Currency, Money};
 use crate::sms::number::Number;
-use answers::{e164, has_next, id, is_id, items, text};
+use answers::{Reading, e164, has_next, id, is_id, items, text};
 use limits::{Limits, Words};
 use webhook::Hooks;
 
@@ -105,6 +106,10 @@ pub struct Config {
     /// File with the inbound route's secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inbound_secret_file: Option<PathBuf>,
+    /// Words for a `status` that mean "sent", besides those that MailerSend documents (`processed`, `queued`, `sent`, `delivered`,
+    /// `failed`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sent_words: Vec<String>,
     /// Whether texts may go elsewhere than to the United States and Canada, should MailerSend deliver there.
     pub any_destination: bool,
     /// ISO 4217 currency of your MailerSend bill: that of the 0 which an unbilled failure costs.
@@ -133,6 +138,7 @@ impl Default for Config {
             inbound_secret: None,
             inbound_secret_env: None,
             inbound_secret_file: None,
+            sent_words: Vec::new(),
             any_destination: false,
             currency: Currency::USD,
             rate: Rate { per_minute: Some(60), ..Rate::default() },
@@ -178,6 +184,7 @@ impl Settings for Config {
 
     fn check(&self) -> std::result::Result<(), String> {
         http::base_url(&self.base_url)?;
+        wording::check_sent_words(&self.sent_words)?;
         let from = self.from.as_deref().ok_or("from is not set; it is the account's phone number, such as +18005550123")?;
         if !is_e164(from) {
             return Err("from must be the account's phone number in E.164, such as +18005550123".to_owned());
@@ -204,7 +211,7 @@ pub struct Mailersend {
     from: String,
     sms_number_id: Option<String>,
     any_destination: bool,
-    currency: Currency,
+    reading: Reading,
     token: SecretText,
     hooks: Hooks,
     callback: Option<Callback>,
@@ -251,14 +258,15 @@ impl Mailersend {
         }
         let limits = Limits::new(Arc::clone(&setup.clock));
         let words = Words(Arc::clone(&limits));
+        let reading = Reading { wording: Wording::new(&answers::WORDS, &config.sent_words), currency: config.currency };
         Ok(Self {
             name: config.name.clone(),
             from: config.from.clone().unwrap_or_default(),
             sms_number_id: config.sms_number_id.clone(),
             any_destination: config.any_destination,
-            currency: config.currency,
+            reading: reading.clone(),
             token: setup.secrets.demand("token")?,
-            hooks: Hooks { signing, inbound, currency: config.currency },
+            hooks: Hooks { signing, inbound, reading },
             callback: setup.callback.clone(),
             clock: Arc::clone(&setup.clock),
             limits,
@@ -408,9 +416,13 @@ impl Mailersend {
     }
 }
 
-/// What a 2xx says. The id stands in a header, so a body that is lost loses nothing.
+/// What a 2xx says. The id stands in a header, so a body that is lost loses nothing; one that names an error contradicts it.
 fn taken(answer: &Answer) -> Outcome {
     let vendor_id = answer.header("x-sms-message-id").map(str::trim).filter(|id| is_id(id)).map(ToOwned::to_owned);
+    if answer.json::<Value>().is_ok_and(|body| wording::names_an_error(&body)) {
+        let said = Said::Unclear("the answer names an error beside what it took".to_owned());
+        return said.outcome(answer, vendor_id, None, None);
+    }
     if vendor_id.is_none() && answer.status != 202 {
         return unreadable(answer, "no message id in the answer");
     }
@@ -484,13 +496,13 @@ impl Provider for Mailersend {
             answer => answer?,
         };
         let message = answer.get("data").unwrap_or(&Value::Null);
-        Ok(answers::receipts(message, &enquiry.vendor_id, self.currency, self.clock.now()))
+        Ok(answers::receipts(message, &enquiry.vendor_id, &self.reading, self.clock.now()))
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Page> {
         let number = query.page.max(1);
         let answer = self.ask(Request::get("sms-messages").query("page", number).query("limit", PAGE)).await?;
-        let mut page = answers::page(&answer, number, self.currency);
+        let mut page = answers::page(&answer, number, &self.reading);
         let is_early = |message: &VendorMessage| query.since.is_some_and(|since| message.at.is_some_and(|at| at < since));
         if page.messages.iter().any(is_early) {
             // They come newest first, so what follows is earlier still.

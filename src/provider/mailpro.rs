@@ -28,6 +28,7 @@ use super::{Balance, Capabilities, Outcome, Provider, Submission};
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::http::{Answer, Client, Dialect, Request, unreadable};
+use crate::provider::wording::{Said, Wording};
 use crate::setting::SecretText;
 use crate::sms::message::State;
 use crate::sms::money::Money;
@@ -56,6 +57,7 @@ pub struct Mailpro {
     client: Client,
     keys: Keys,
     meter: Meter,
+    wording: Wording,
     actions: &'static [Action],
 }
 
@@ -115,7 +117,8 @@ impl Mailpro {
         let keys = Keys { id_client: setup.secrets.demand("id_client")?, api_key: setup.secrets.demand("api_key")? };
         let client = Client::new(&config.name, &config.base_url, &config.http, Arc::clone(&setup.clock), keys.clone())?;
         let actions = actions::offered(&config.paths);
-        Ok(Self { config, clock: Arc::clone(&setup.clock), client, keys, meter: Meter::default(), actions })
+        let wording = Wording::new(&answers::RESULTS, &config.sent_words);
+        Ok(Self { config, clock: Arc::clone(&setup.clock), client, keys, meter: Meter::default(), wording, actions })
     }
 
     /// The credentials, and then these fields.
@@ -164,7 +167,7 @@ impl Mailpro {
             Ok(tree) => tree,
             Err(why) => return unreadable(&answer, &why),
         };
-        match tree.verdict() {
+        match tree.verdict(&self.wording) {
             Verdict::Taken { id, charge, remaining } => {
                 let difference = remaining.and_then(|remaining| ticket.left(remaining, self.clock.now()));
                 let credits = charge.filter(|charge| *charge >= 0).or(difference.filter(|_| self.config.price_from_remaining));
@@ -174,14 +177,14 @@ impl Mailpro {
                 ticket.free();
                 Outcome::Rejected { code, why: self.keys.hide(&words) }
             }
-            Verdict::Unclear(why) => unreadable(&answer, &self.keys.hide(&why)),
+            Verdict::Unclear { id, why } => Said::Unclear(self.keys.hide(&why)).outcome(&answer, id, None, None),
         }
     }
 
     /// An answer to anything but a send: what it holds, or the failure that it reports.
     fn tree(&self, answer: &Answer) -> Result<Tree> {
         let tree = Tree::read(answer).map_err(|why| self.unavailable(&why))?;
-        match tree.failure() {
+        match tree.failure(&self.wording) {
             None => Ok(tree),
             Some(words) => {
                 let kind = meaning(&words).unwrap_or(ErrorKind::ProviderRejected);

@@ -20,6 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Enquiry, Event, Finding, ListQuery, Page, Receipt, VendorMessage};
 use crate::provider::http::{self, Answer, Client, Dialect, Request, path_part, unreadable};
 use crate::provider::settings::{Rate, SecretSetting, Settings, Setup};
+use crate::provider::wording::{self, Wording};
 use crate::provider::{Balance, Capabilities, Outcome, Provider, Submission};
 use crate::setting::SecretText;
 use crate::sms::message::State;
@@ -29,6 +30,9 @@ use crate::sms::untrusted::escape;
 
 /// Longest text that the vendor takes, in characters.
 const MAX_CHARS: usize = 1_600;
+
+/// What the vendor calls its messages (`GET /sms`, parameter `status`).
+const WORDS: [(&str, State); 3] = [("sent", State::Sent), ("delivered", State::Delivered), ("failed", State::Failed)];
 
 /// Settings of SMS for AI.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -52,6 +56,9 @@ pub struct Config {
     /// Sender ID (`sender_id`) where a call names none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    /// Words for a `status` that mean "sent", besides those that the vendor documents (`sent`, `delivered`, `failed`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sent_words: Vec<String>,
     /// The connection.
     pub http: http::Settings,
     /// How fast it may be used. The vendor limits tokens by the minute and by the day.
@@ -67,6 +74,7 @@ impl Default for Config {
             token_env: None,
             token_file: None,
             from: None,
+            sent_words: Vec::new(),
             http: http::Settings::default(),
             rate: Rate::default(),
         }
@@ -91,19 +99,22 @@ impl Settings for Config {
         if self.from.as_deref().is_some_and(str::is_empty) {
             return Err("`from` is empty; leave it out, and the vendor shows its own sender".to_owned());
         }
+        wording::check_sent_words(&self.sent_words)?;
         http::base_url(&self.base_url).map(drop)
     }
 
     fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {
         let token = setup.secrets.demand("token")?;
         let client = Client::new(&self.name, &self.base_url, &self.http, Arc::clone(&setup.clock), Refusals)?;
-        Ok(Arc::new(SmsForAi { config: self.clone(), token, client, clock: setup.clock, rates: RwLock::default() }))
+        let wording = Wording::new(&WORDS, &self.sent_words);
+        Ok(Arc::new(SmsForAi { config: self.clone(), wording, token, client, clock: setup.clock, rates: RwLock::default() }))
     }
 }
 
 /// The provider. See the module's text.
 pub struct SmsForAi {
     config: Config,
+    wording: Wording,
     token: SecretText,
     client: Client,
     clock: SharedClock,
@@ -186,11 +197,19 @@ struct Shown {
     changed: Option<Timestamp>,
 }
 
+/// The objects of an answer from the outermost to the one that shows the message: below `sms`, or at the top; and below
+/// `data` in either case, where a list's entries are.
+fn levels(body: &Value) -> Vec<&Value> {
+    let mut levels = vec![body];
+    for name in ["data", "sms"] {
+        levels.extend(levels.last().and_then(|body| body.get(name)).filter(|inner| inner.is_object()));
+    }
+    levels
+}
+
 impl Shown {
-    /// Reads it below `sms`, or at the top; and below `data` in either case, where a list's entries are.
     fn read(body: &Value) -> Self {
-        let body = body.get("data").filter(|data| data.is_object()).unwrap_or(body);
-        let body = body.get("sms").filter(|sms| sms.is_object()).unwrap_or(body);
+        let body = levels(body).pop().unwrap_or(body);
         let text = |names: &[&str]| {
             names.iter().filter_map(|name| body.get(name)).find_map(|value| match value {
                 Value::String(text) if !text.is_empty() => Some(text.clone()),
@@ -201,22 +220,13 @@ impl Shown {
         let time = |names: &[&str]| text(names).and_then(|at| Timestamp::parse(&at));
         Self {
             id: text(&["id"]),
-            status: text(&["status"]).map(|status| status.to_ascii_lowercase()),
+            status: text(&["status"]),
             to: text(&["to"]),
             text: text(&["body"]),
             price: body.get("price_usd").and_then(micros).filter(|micros| *micros >= 0).map(dollars),
             why: text(&["error", "error_message"]),
             created: time(&["created_at", "sent_at"]),
             changed: time(&["delivered_at", "updated_at"]),
-        }
-    }
-
-    /// The vendor's three states; any other word is one on the way there.
-    fn state(&self) -> State {
-        match self.status.as_deref() {
-            Some("delivered") => State::Delivered,
-            Some("failed") => State::Failed,
-            _ => State::Sent,
         }
     }
 }
@@ -323,14 +333,12 @@ impl Provider for SmsForAi {
             Ok(answer) => answer,
             Err(outcome) => return outcome,
         };
-        let shown = match answer.json::<Value>() {
-            Ok(body) => Shown::read(&body),
+        let body = match answer.json::<Value>() {
+            Ok(body) => body,
             Err(why) => return unreadable(&answer, &why),
         };
-        if shown.id.is_none() && shown.status.is_none() {
-            return unreadable(&answer, "the answer has neither an id nor a status");
-        }
-        Outcome::Accepted { status: shown.state(), vendor_id: shown.id, segments: None, price: shown.price }
+        let Shown { id, price, .. } = Shown::read(&body);
+        self.wording.said(&levels(&body), id.is_some()).outcome(&answer, id, None, price)
     }
 
     async fn balance(&self) -> Result<Balance> {
@@ -346,12 +354,10 @@ impl Provider for SmsForAi {
             read => read?,
         };
         let shown = Shown::read(&body);
-        if shown.status.is_none() {
-            return Err(self.wrong("the answer has no status"));
-        }
+        let state = wording::reported(&self.wording, shown.status.as_deref(), shown.id.is_some()).map_err(|why| self.wrong(&why))?;
         let at = shown.changed.unwrap_or_else(|| self.clock.now());
         let price = shown.price;
-        Ok(vec![Receipt { why: shown.why.clone(), price, ..Receipt::new(&enquiry.vendor_id, shown.state(), at) }])
+        Ok(vec![Receipt { why: shown.why.clone(), price, ..Receipt::new(&enquiry.vendor_id, state, at) }])
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Page> {
@@ -363,8 +369,8 @@ impl Provider for SmsForAi {
         let body = self.read(&request).await?;
         let entries = entries(&body, &["data", "sms"]).ok_or_else(|| self.wrong("the answer has no list"))?;
         let messages = entries.iter().map(Shown::read).filter_map(|shown| {
-            let state = shown.state();
-            let Shown { id, to, text, price, why, created, .. } = shown;
+            let Shown { id, status, to, text, price, why, created, .. } = shown;
+            let state = status.and_then(|word| self.wording.state(&word)).unwrap_or(State::Unknown);
             Some(VendorMessage { vendor_id: id?, to: to.unwrap_or_default(), text, state, at: created, price, why })
         });
         let last = body.pointer("/meta/last_page").and_then(Value::as_u64);

@@ -140,14 +140,23 @@ impl Engine {
     pub(super) fn settlement_of(&self, ended: Ended<'_>, free_key: bool) -> Settlement {
         let at = self.parts().clock.now();
         let capabilities = ended.carrier.provider.capabilities();
-        let (vendor_id, status, segments, price) = match ended.outcome {
-            Outcome::Accepted { vendor_id, status, segments, price } => (vendor_id, status, segments, price),
+        let (vendor_id, status, segments, price, why) = match ended.outcome {
+            Outcome::Accepted { vendor_id, status, segments, price } => (vendor_id, status, segments, price, None),
+            Outcome::Failed { vendor_id, status, price, why } => (vendor_id, status, None, price, Some(untrusted::escape(&why))),
+            Outcome::Unclear { vendor_id, why } => {
+                let vendor_id = Some(vendor_id).filter(|id| is_usable_id(id));
+                // Its own id is how it can be settled by asking.
+                let look_at = (vendor_id.is_some() && capabilities.receipts_by_poll).then(|| at.plus_ms(FIRST_LOOK_MS));
+                return Settlement { vendor_id, look_at, ..self.settlement(at, State::Unknown, ErrorKind::OutcomeUnknown, why, false) };
+            }
             Outcome::Rejected { code, why } => return self.settlement(at, State::Rejected, code, why, false),
             Outcome::NotSent { why, .. } => return self.settlement(at, State::Rejected, ErrorKind::ProviderUnavailable, why, free_key),
             Outcome::Unknown { why } => return self.settlement(at, State::Unknown, ErrorKind::OutcomeUnknown, why, false),
             Outcome::Segments(segments) => return self.settlement_of_segments(ended.carrier, segments),
         };
-        let state = taken_as(status);
+        let Some(state) = taken_as(status) else {
+            return self.settlement(at, State::Unknown, ErrorKind::OutcomeUnknown, format!("the provider calls it {status}"), false);
+        };
         let currency = self.guard().settings().currency;
         let vendor_id = vendor_id.filter(|id| is_usable_id(id));
         let is_open = !state.is_final() && vendor_id.is_some() && capabilities.receipts_by_poll;
@@ -159,7 +168,7 @@ impl Engine {
             segments,
             parts: Vec::new(),
             code: None,
-            why: (state == State::Held).then(|| HELD.to_owned()),
+            why: why.or_else(|| (state == State::Held).then(|| HELD.to_owned())),
             free_key: false,
             look_at: is_open.then(|| at.plus_ms(FIRST_LOOK_MS)),
         }
@@ -250,6 +259,9 @@ impl Engine {
         let mut warnings = self.warnings_for(prepared, &provider);
         if settlement.state == State::Held {
             warnings.push("The provider holds it back (its sender is paused); it may go out later. Do not send it again.".to_owned());
+        }
+        if let (State::Failed | State::Expired, Some(why)) = (settlement.state, &settlement.why) {
+            warnings.push(format!("It will not be delivered, and may be charged all the same: {why}"));
         }
         if price_micros > draft.hold_micros {
             warnings.push("The provider charged more than its price: the budget is frozen until the operator looks.".to_owned());
@@ -344,12 +356,13 @@ pub(super) fn rests(carrier: &Carrier, resting: Resting) -> Outcome {
     Outcome::NotSent { retry_after_ms: Some(wait_ms), why: format!("{} is not asked for {} ms more, because: {why}", carrier.name(), wait_ms) }
 }
 
-/// The state of a message that a provider has: sent, whatever else the provider calls it, unless it holds it back.
-pub(super) const fn taken_as(status: State) -> State {
+/// The state of a message that a provider has: one that waits there is held back. Nothing where what the provider calls it
+/// does not say that it has it.
+pub(super) const fn taken_as(status: State) -> Option<State> {
     match status {
-        State::Delivered | State::Failed | State::Expired => status,
-        State::Queued | State::Held => State::Held,
-        _ => State::Sent,
+        State::Sent | State::Delivered | State::Failed | State::Expired => Some(status),
+        State::Scheduled | State::Queued | State::Held => Some(State::Held),
+        State::Attempting | State::Rejected | State::Canceled | State::Unknown => None,
     }
 }
 

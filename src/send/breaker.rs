@@ -96,12 +96,12 @@ impl Breaker {
                 let asked = retry_after_ms.filter(|asked| *asked > LONGEST_WAIT_MS).map(|asked| i64::try_from(asked).unwrap_or(i64::MAX));
                 (asked, why)
             }
-            Outcome::Unknown { why } => (None, why),
+            Outcome::Unknown { why } | Outcome::Unclear { why, .. } => (None, why),
             Outcome::Segments(segments) => match all_lost(segments) {
                 Some(why) => (None, why),
                 None => return condition.heal(),
             },
-            Outcome::Accepted { .. } | Outcome::Rejected { .. } => return condition.heal(),
+            Outcome::Accepted { .. } | Outcome::Failed { .. } | Outcome::Rejected { .. } => return condition.heal(),
         };
         condition.failures += 1;
         let was_probe = condition.probe_until.take().is_some();

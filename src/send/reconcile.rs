@@ -81,9 +81,14 @@ impl Engine {
             for records in alike.into_values() {
                 match self.look_for(carrier, &records).await {
                     Ok(matches) if matches.len() == records.len() => {
-                        for (record, message) in records.iter().zip(matches) {
-                            self.settle(&record.id, &self.found(carrier, message)).await?;
-                            found.settled.push(record.id.clone());
+                        for (record, message) in in_pairs(records, matches) {
+                            // It is there, in a word that does not say how it stands.
+                            let Some(state) = taken_as(message.state) else {
+                                found.unknown.push(record.id);
+                                continue;
+                            };
+                            self.settle(&record.id, &self.found(carrier, message, state)).await?;
+                            found.settled.push(record.id);
                         }
                     }
                     Ok(_) => found.unknown.extend(records.into_iter().map(|record| record.id)),
@@ -147,18 +152,23 @@ impl Engine {
         }
         let mut ours = Vec::with_capacity(matches.len());
         for message in matches {
-            if !store.has_vendor_id(carrier.name(), &message.vendor_id, &first.to).await? {
+            let is_theirs = records.iter().any(|record| record.vendor_id.as_ref() == Some(&message.vendor_id));
+            if is_theirs || !store.has_vendor_id(carrier.name(), &message.vendor_id, &first.to).await? {
                 ours.push(message);
             }
+        }
+        // Whoever has an id of the vendor's is that message and no other.
+        let is_missing = |record: &Record| record.vendor_id.as_ref().is_some_and(|id| ours.iter().all(|message| message.vendor_id != *id));
+        if records.iter().any(is_missing) {
+            return Ok(Vec::new());
         }
         ours.sort_by_key(|message| message.at);
         Ok(ours)
     }
 
-    fn found(&self, carrier: &Carrier, message: VendorMessage) -> Settlement {
+    fn found(&self, carrier: &Carrier, message: VendorMessage, state: State) -> Settlement {
         let at = self.parts().clock.now();
         let currency = self.guard().settings().currency;
-        let state = taken_as(message.state);
         Settlement {
             at,
             state,
@@ -224,6 +234,18 @@ impl Engine {
         }
         Ok(segments)
     }
+}
+
+/// Each record with what the vendor has of it: by the vendor's id where the answer had one, the others in their order.
+fn in_pairs(records: Vec<Record>, mut matches: Vec<VendorMessage>) -> Vec<(Record, VendorMessage)> {
+    let (named, others): (Vec<Record>, Vec<Record>) = records.into_iter().partition(|record| record.vendor_id.is_some());
+    let mut pairs = Vec::with_capacity(matches.len());
+    for record in named {
+        let Some(at) = matches.iter().position(|message| record.vendor_id.as_ref() == Some(&message.vendor_id)) else { continue };
+        pairs.push((record, matches.remove(at)));
+    }
+    pairs.extend(others.into_iter().zip(matches));
+    pairs
 }
 
 /// Whether the vendor's message can be the one: to the same number, of the same text, at the right time. Without text or

@@ -14,7 +14,7 @@ use sms_mcp::guard::Guard;
 use sms_mcp::provider::exchange::Finding;
 use sms_mcp::provider::{Capabilities, Outcome, Provider, Submission};
 use sms_mcp::send::contract::{BalanceArgs, BulkArgs, BulkStatus, ListArgs, OpenArgs, Recipient, SendAnswer, SendArgs, StatusArgs};
-use sms_mcp::send::{Base, Caller, Carriers, Engine, Parts};
+use sms_mcp::send::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::sms::message::State;
 use sms_mcp::sms::money::{Amount, Currency, Money};
 use sms_mcp::sms::number::Number;
@@ -97,14 +97,14 @@ impl Provider for Scripted {
     }
 }
 
-struct Bench {
-    engine: Engine,
-    clock: Arc<TestClock>,
+pub struct Bench {
+    pub engine: Engine,
+    pub clock: Arc<TestClock>,
     provider: Arc<Scripted>,
     _folder: tempfile::TempDir,
 }
 
-fn bench(script: Vec<Outcome>, change: impl FnOnce(&mut config::Guard)) -> Bench {
+pub fn bench(script: Vec<Outcome>, change: impl FnOnce(&mut config::Guard)) -> Bench {
     bench_with(Scripted { script: Mutex::new(script.into_iter().rev().collect()), ..Scripted::default() }, change)
 }
 
@@ -127,24 +127,30 @@ fn bench_with(provider: Scripted, change: impl FnOnce(&mut config::Guard)) -> Be
     Bench { engine, clock, provider, _folder: folder }
 }
 
-fn caller(base: Base) -> Caller {
+pub fn caller(base: Base) -> Caller {
     Caller { principal: "alice".into(), base }
 }
 
-fn to(n: usize, message: &str) -> SendArgs {
+pub fn to(n: usize, message: &str) -> SendArgs {
     SendArgs { to: fictional(n), message: message.into(), ..SendArgs::default() }
 }
 
 impl Bench {
-    async fn send(&self, args: SendArgs) -> Result<SendAnswer> {
+    pub async fn send(&self, args: SendArgs) -> Result<SendAnswer> {
         self.engine.send(caller(Base::Named("process".into())), args).await
     }
 
-    async fn kind(&self, args: SendArgs) -> Option<ErrorKind> {
+    pub async fn kind(&self, args: SendArgs) -> Option<ErrorKind> {
         self.send(args).await.err().map(|error| error.kind())
     }
 
-    fn later(&self, ms: i64) {
+    /// What the provider tells later.
+    pub async fn report(&self, event: sms_mcp::provider::exchange::Event) {
+        let provider: Arc<dyn Provider> = Arc::<Scripted>::clone(&self.provider);
+        self.engine.take_events(&Carrier::new(provider, None, Default::default()), vec![event]).await.unwrap();
+    }
+
+    pub fn later(&self, ms: i64) {
         self.clock.now.fetch_add(ms, Ordering::SeqCst);
     }
 
@@ -163,7 +169,7 @@ impl Bench {
         })
     }
 
-    fn tries(&self) -> usize {
+    pub fn tries(&self) -> usize {
         self.provider.sent.lock().unwrap().len()
     }
 }

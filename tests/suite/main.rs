@@ -8,6 +8,7 @@ mod carriers;
 mod cli;
 mod contract;
 mod documents;
+mod doubt;
 mod engine;
 mod fake;
 mod forward;

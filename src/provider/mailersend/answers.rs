@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::codes;
 use crate::clock::Timestamp;
 use crate::provider::exchange::{Page, Receipt, VendorMessage};
+use crate::provider::wording::Wording;
 use crate::sms::message::State;
 use crate::sms::money::{Currency, Money};
 use crate::sms::number::Number;
@@ -64,13 +65,22 @@ pub fn e164(number: &str) -> String {
 }
 
 /// Where a text of this status stands. `processed` and `queued`: MailerSend has it and did not hand it on yet.
-pub fn state_of(status: &str) -> Option<State> {
-    match status.to_ascii_lowercase().as_str() {
-        "processed" | "queued" => Some(State::Queued),
-        "sent" => Some(State::Sent),
-        "delivered" => Some(State::Delivered),
-        "failed" => Some(State::Failed),
-        _ => None,
+pub const WORDS: [(&str, State); 5] =
+    [("processed", State::Queued), ("queued", State::Queued), ("sent", State::Sent), ("delivered", State::Delivered), ("failed", State::Failed)];
+
+/// What answers and webhooks are read by.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// What a status means.
+    pub wording: Wording,
+    /// The currency of a price of 0.
+    pub currency: Currency,
+}
+
+impl Reading {
+    /// The state that the `status` of an object means, if that is known.
+    fn state(&self, object: &Value) -> Option<State> {
+        self.wording.state(text(object, "/status")?)
     }
 }
 
@@ -124,7 +134,7 @@ pub fn receipt(vendor_id: &str, to: &str, state: State, at: Timestamp, cause: Ca
 }
 
 /// What one message's page says about each of its recipients: the furthest of its `sms` and of its `sms_activity`.
-pub fn receipts(message: &Value, vendor_id: &str, currency: Currency, now: Timestamp) -> Vec<Receipt> {
+pub fn receipts(message: &Value, vendor_id: &str, reading: &Reading, now: Timestamp) -> Vec<Receipt> {
     let (texts, activity) = (items(message, "/sms"), items(message, "/sms_activity"));
     // Each is looked at once, however many an answer names.
     let mut recipients: Vec<(&str, Option<&Value>, Vec<&Value>)> = Vec::new();
@@ -145,15 +155,15 @@ pub fn receipts(message: &Value, vendor_id: &str, currency: Currency, now: Times
     let receipts = recipients.into_iter().filter_map(|(to, sms, activity)| {
         let steps = sms.into_iter().chain(activity.iter().copied());
         let mut furthest: Option<State> = None;
-        for state in steps.filter_map(|step| state_of(text(step, "/status")?)) {
+        for state in steps.filter_map(|step| reading.state(step)) {
             if furthest.is_none_or(|so_far| rank(state) > rank(so_far)) {
                 furthest = Some(state);
             }
         }
         let state = furthest?;
-        let reached = activity.iter().find(|step| text(step, "/status").and_then(state_of) == Some(state));
+        let reached = activity.iter().find(|step| reading.state(step) == Some(state));
         let at = reached.and_then(|step| moment(step, "/created_at")).unwrap_or(now);
-        receipt(vendor_id, to, state, at, sms.map(|sms| cause(sms, currency)).unwrap_or_default())
+        receipt(vendor_id, to, state, at, sms.map(|sms| cause(sms, reading.currency)).unwrap_or_default())
     });
     receipts.collect()
 }
@@ -164,7 +174,7 @@ fn said(value: &Value) -> Option<&str> {
 }
 
 /// The texts of one message on a page of messages.
-fn texts_of(message: &Value, currency: Currency) -> Vec<VendorMessage> {
+fn texts_of(message: &Value, reading: &Reading) -> Vec<VendorMessage> {
     let Some(vendor_id) = id(message, "/id") else { return Vec::new() };
     let at = moment(message, "/created_at");
     let is_paused = message.get("paused").and_then(Value::as_bool) == Some(true);
@@ -184,15 +194,15 @@ fn texts_of(message: &Value, currency: Currency) -> Vec<VendorMessage> {
         return recipients.map(|to| one(to, said(message), held_or_sent, Cause::default())).collect();
     }
     let of_text = |sms: &Value| {
-        let state = text(sms, "/status").and_then(state_of).unwrap_or(held_or_sent);
-        Some(one(text(sms, "/to")?, said(sms), state, cause(sms, currency)))
+        let state = if text(sms, "/status").is_none() { held_or_sent } else { reading.state(sms).unwrap_or(State::Unknown) };
+        Some(one(text(sms, "/to")?, said(sms), state, cause(sms, reading.currency)))
     };
     texts.iter().filter_map(of_text).collect()
 }
 
 /// A page of messages, newest first.
-pub fn page(answer: &Value, number: u32, currency: Currency) -> Page {
-    let mut messages: Vec<VendorMessage> = items(answer, "/data").iter().flat_map(|message| texts_of(message, currency)).collect();
+pub fn page(answer: &Value, number: u32, reading: &Reading) -> Page {
+    let mut messages: Vec<VendorMessage> = items(answer, "/data").iter().flat_map(|message| texts_of(message, reading)).collect();
     messages.sort_by_key(|message| std::cmp::Reverse(message.at));
     Page { messages, next: has_next(answer, number).then(|| number.saturating_add(1)) }
 }

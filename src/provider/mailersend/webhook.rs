@@ -11,12 +11,11 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::answers::{cause, e164, id, is_id, moment, moment_of, receipt, state_of, text};
+use super::answers::{Reading, cause, e164, id, is_id, moment, moment_of, receipt, text};
 use crate::clock::Timestamp;
 use crate::provider::exchange::{Delivery, Event, NotBelieved, Reply};
 use crate::setting::SecretText;
 use crate::sms::message::{State, hex};
-use crate::sms::money::Currency;
 
 /// Largest body that is looked at: a text of 2048 characters, each escaped, and its frame are less than half of it.
 const MAX_BODY: usize = 64 * 1024;
@@ -30,8 +29,8 @@ pub struct Hooks {
     pub signing: Option<SecretText>,
     /// The secret of the inbound route.
     pub inbound: Option<SecretText>,
-    /// The currency of a price of 0.
-    pub currency: Currency,
+    /// How reports are read.
+    pub reading: Reading,
 }
 
 /// Whether `signature` is that of `body` under `secret`. It takes as long for a wrong one as for the right one.
@@ -78,13 +77,13 @@ impl Hooks {
     fn report(&self, body: &Value, now: Timestamp) -> Result<Vec<Event>, NotBelieved> {
         let missing = |name: &str| NotBelieved::Malformed(format!("no `{name}` that can be read"));
         let vendor_id = id(body, "/data/sms_message_id").ok_or_else(|| missing("data.sms_message_id"))?;
-        let status = text(body, "/data/status").or_else(|| text(body, "/data/sms/status"));
-        let status = status.or_else(|| text(body, "/type")?.strip_prefix("sms."));
-        let state = status.and_then(state_of).ok_or_else(|| missing("data.status"))?;
+        let in_type = text(body, "/type").and_then(|kind| kind.strip_prefix("sms."));
+        let words = [text(body, "/data/status"), text(body, "/data/sms/status"), in_type];
+        let state = words.into_iter().flatten().find_map(|word| self.reading.wording.state(word)).ok_or_else(|| missing("data.status"))?;
         let said_at = moment(body, "/data/created_at").or_else(|| moment(body, "/created_at"));
         let at = said_at.unwrap_or(now);
         let sms = body.pointer("/data/sms").unwrap_or(&Value::Null);
-        let why = cause(sms, self.currency);
+        let why = cause(sms, self.reading.currency);
         let to = text(body, "/data/to").or_else(|| text(sms, "/to"));
         let is_out = (state == State::Failed && why.is_opt_out) || text(sms, "/recipient/status") == Some("opt_out");
         let mut events = Vec::new();

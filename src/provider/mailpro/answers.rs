@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
 use crate::provider::http::Answer;
+use crate::provider::wording::{self, Wording};
+use crate::sms::message::State;
 
 /// How deep an answer may be nested. The documented ones are three deep.
 const MAX_DEPTH: usize = 32;
@@ -23,6 +25,9 @@ const MAX_ATTRIBUTES: usize = 2_000;
 
 /// The names under which the id of a send comes.
 const SEND_IDS: [&str; 2] = ["idsend", "sendid"];
+
+/// What a result says that all went well with. No page has another word.
+pub(super) const RESULTS: [(&str, State); 1] = [("ok", State::Sent)];
 
 /// The names under which what is left on the account comes.
 const CREDITS: [&str; 4] = ["totalcredits", "totalcredit", "remainingcredits", "credits"];
@@ -62,8 +67,13 @@ pub(super) enum Verdict {
         /// The vendor's words. They may quote what was sent.
         words: String,
     },
-    /// The answer says nothing certain; what is wrong with it.
-    Unclear(String),
+    /// The answer says nothing certain.
+    Unclear {
+        /// The vendor's id of the send, where it gives one all the same.
+        id: Option<String>,
+        /// What is wrong with the answer. It may quote what was sent.
+        why: String,
+    },
 }
 
 /// One entry of the history. It has no `Debug`: it holds a number and a text.
@@ -200,35 +210,57 @@ impl Tree {
     }
 
     /// Whether it reports a failure in place of what was asked for: its words.
-    pub(super) fn failure(&self) -> Option<String> {
-        self.text(&["result"]).filter(|result| !is_ok(result))?;
+    pub(super) fn failure(&self, wording: &Wording) -> Option<String> {
+        self.text(&["result"]).filter(|result| wording.known(result).is_none())?;
         self.words()
     }
 
-    /// What it says of a send.
-    pub(super) fn verdict(&self) -> Verdict {
-        let id = |names: &[&str]| self.text(names).filter(|id| id != "0");
-        let (result, named) = (self.text(&["result"]), id(&SEND_IDS));
-        let is_taken = match (&result, &named) {
-            (Some(result), Some(_)) if !is_ok(result) => {
-                return Verdict::Unclear(format!("the answer contradicts itself: it gives an id, and its result is \"{result}\""));
+    /// Whether any level of it names an error, whatever else it says.
+    fn names_an_error(&self) -> bool {
+        let mut level = vec![&self.0];
+        for _ in 0..=MAX_DEPTH {
+            if level.iter().any(|value| wording::names_an_error(value)) {
+                return true;
             }
-            (Some(result), _) => is_ok(result),
-            (None, _) => named.is_some() || id(&["id"]).is_some(),
+            level = level.into_iter().flat_map(inside).collect();
+        }
+        false
+    }
+
+    /// What it says of a send: its result, or without one its id, as the older pages have it.
+    pub(super) fn verdict(&self, wording: &Wording) -> Verdict {
+        let id = self.text(&SEND_IDS).filter(|id| id != "0");
+        let unclear = |why: String| {
+            let id = id.clone();
+            Verdict::Unclear { id, why }
         };
-        if is_taken {
-            let id = named.or_else(|| id(&["id"]));
-            return Verdict::Taken { id, charge: self.micros(&["charge"]), remaining: self.micros(&["remainingcredits", "remainingcredit"]) };
+        let Some(result) = self.text(&["result"]) else {
+            return match (&id, self.words()) {
+                (Some(_), _) if self.names_an_error() => unclear("the answer contradicts itself: it gives an id, and it names an error".to_owned()),
+                (Some(_), _) => self.taken(id),
+                (None, Some(words)) => unclear(format!("the answer has neither a result nor an id: {words}")),
+                (None, None) => unclear("the answer has neither a result nor an id".to_owned()),
+            };
+        };
+        if wording.known(&result).is_some() {
+            return match self.names_an_error() {
+                true => unclear(format!("the answer contradicts itself: its result is \"{result}\", and it names an error")),
+                false => self.taken(id),
+            };
         }
-        let words = self.words();
-        match (result, words) {
-            (Some(result), words) => {
-                let words = words.unwrap_or(result);
-                Verdict::Refused { code: meaning(&words).unwrap_or(ErrorKind::ProviderRejected), words }
-            }
-            (None, Some(words)) => Verdict::Unclear(format!("the answer has neither a result nor an id: {words}")),
-            (None, None) => Verdict::Unclear("the answer has neither a result nor an id".to_owned()),
+        if id.is_some() {
+            return unclear(format!("the answer contradicts itself: it gives an id, and its result is \"{result}\""));
         }
+        let words = self.words().unwrap_or_else(|| result.clone());
+        match meaning(&words) {
+            Some(code) => Verdict::Refused { code, words },
+            None if wording::is_failure(&result) => Verdict::Refused { code: ErrorKind::ProviderRejected, words },
+            None => unclear(format!("no known word of the vendor: its result is \"{words}\"; `sent_words` can teach one that means sent")),
+        }
+    }
+
+    fn taken(&self, id: Option<String>) -> Verdict {
+        Verdict::Taken { id, charge: self.micros(&["charge"]), remaining: self.micros(&["remainingcredits", "remainingcredit"]) }
     }
 
     /// The entries of a history. One that does not read is left out.

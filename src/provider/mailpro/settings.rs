@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Mailpro;
 use crate::error::Result;
 use crate::provider::settings::{Rate, SecretSetting, Settings, Setup};
+use crate::provider::wording::check_sent_words;
 use crate::provider::{Provider, http};
 use crate::setting::SecretText;
 use crate::sms::money::{Amount, Currency};
@@ -65,6 +66,9 @@ pub struct Config {
     pub list_parameter: String,
     /// The parameter of a campaign that says when. In the older pages it is `Scheduled_time`.
     pub schedule_parameter: String,
+    /// Words for a `Result` that mean "sent", besides the `OK` that the vendor documents.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sent_words: Vec<String>,
     /// What one credit is worth, in `currency`. Without it no real price is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credit_worth: Option<Amount>,
@@ -104,6 +108,7 @@ impl Default for Config {
             number_format: NumberFormat::Plus,
             list_parameter: "id_list".to_owned(),
             schedule_parameter: "plan_date".to_owned(),
+            sent_words: Vec::new(),
             credit_worth: None,
             currency: Currency::USD,
             price_from_remaining: true,
@@ -284,6 +289,7 @@ impl Settings for Config {
 
     fn check(&self) -> std::result::Result<(), String> {
         http::base_url(&self.base_url)?;
+        check_sent_words(&self.sent_words)?;
         if let Some(from) = self.from.as_ref().filter(|from| !is_sender(from)) {
             return Err(format!("from \"{from}\" is no sender name: 1 to {MAX_SENDER} letters and digits, no spaces"));
         }

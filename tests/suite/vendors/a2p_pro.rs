@@ -65,7 +65,8 @@ fn ids(outcomes: &[Outcome]) -> Vec<&str> {
         match outcome {
             Outcome::Accepted { vendor_id, .. } => vendor_id.as_deref().unwrap_or("none"),
             Outcome::NotSent { .. } => "not sent",
-            Outcome::Unknown { .. } => "unknown",
+            Outcome::Unknown { .. } | Outcome::Unclear { .. } => "unknown",
+            Outcome::Failed { .. } => "failed",
             _ => "rejected",
         }
     }
@@ -139,11 +140,49 @@ async fn an_answer_without_an_id_is_unknown() {
         fake.fail_once(Fault::Status(201, body.clone()));
         assert!(matches!(provider.send(&message(1, "a")).await, Outcome::Unknown { .. }), "{body}");
     }
-    for body in
-        [json!({ "id": 7 }), json!({ "data": { "message_id": "7" } }), json!([{ "id": "7" }]), json!({ "id": "7", "data": null, "messages": 1 })]
-    {
+    for body in [
+        json!({ "id": 7, "status": "queued" }),
+        json!({ "data": { "message_id": "7", "status": "Sent" } }),
+        json!([{ "id": "7", "status": "QUEUED" }]),
+        json!({ "id": "7", "status": "queued", "data": null, "messages": 1 }),
+    ] {
         fake.fail_once(Fault::Status(202, body.clone()));
         assert_eq!(ids(&[provider.send(&message(1, "a")).await]), ["7"], "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_2xx_is_sent_only_in_the_words_of_the_vendors_page() {
+    let fake = Fake::start(A2pPro::default());
+    let provider = provider(&fake);
+    for (body, expected) in [
+        (json!({ "id": "7", "status": "FAILED" }), "failed"),
+        (json!({ "id": "7", "status": "Failed", "error_code": "absent_subscriber" }), "failed"),
+        (json!({ "id": "7", "status": "rejected" }), "failed"),
+        (json!({ "id": "7", "status": "undelivered" }), "failed"),
+        (json!({ "id": "7", "status": "expired" }), "expired"),
+        (json!({ "id": "7", "status": "invalid" }), "failed"),
+        (json!({ "data": [{ "id": "7", "status": "Delivered" }] }), "delivered"),
+        (json!({ "id": "7" }), "unknown"),
+        (json!({ "id": "7", "status": "accepted" }), "unknown"),
+        (json!({ "id": "7", "status": "queued", "code": "invalid_request", "message": "no" }), "unknown"),
+        (json!({ "status": "error", "data": { "id": "7", "status": "queued" } }), "unknown"),
+        (json!({ "error": { "code": "server_error" }, "messages": [{ "id": "7", "status": "sent" }] }), "unknown"),
+    ] {
+        fake.fail_once(Fault::Status(201, body.clone()));
+        let (told, id) = match provider.send(&message(1, "a")).await {
+            Outcome::Accepted { vendor_id, status, .. } | Outcome::Failed { vendor_id, status, .. } => (status.as_str(), vendor_id),
+            Outcome::Unclear { vendor_id, .. } => ("unknown", Some(vendor_id)),
+            other => panic!("{body}: {other:?}"),
+        };
+        assert_eq!((told, id.as_deref()), (expected, Some("7")), "{body}");
+    }
+    let taught = build(Config { sent_words: vec!["Accepted".to_owned()], ..config(&fake) }, None);
+    fake.fail_once(Fault::Status(201, json!({ "id": "7", "status": "accepted" })));
+    assert_eq!(ids(&[taught.send(&message(1, "a")).await]), ["7"]);
+    for (word, state) in [("DELIVERED", Some(State::Delivered)), ("Undelivered", Some(State::Failed)), ("accepted", None)] {
+        fake.fail_once(Fault::Status(200, json!({ "id": "7", "status": word })));
+        assert_eq!(provider.status(&enquiry("7")).await.ok().map(|receipts| receipts[0].state), state, "{word}");
     }
 }
 
@@ -172,12 +211,15 @@ async fn a_recipient_whom_the_answer_does_not_name_is_unknown() {
     let messages = [message(1, "a"), message(2, "a"), message(3, "a")];
     let (one, two) = (fictional(1), fictional(2).replace('+', "00")[2..].to_owned());
     for (body, expected) in [
-        (json!([{ "id": "x", "to": one }, { "id": "y", "to": two }]), ["x", "y", "unknown"]),
-        (json!([{ "id": "x", "to": one }, { "to": two }]), ["x", "unknown", "unknown"]),
-        (json!([{ "id": "x" }, { "id": "y" }, { "id": "z" }]), ["unknown"; 3]),
-        (json!({ "id": "x", "to": [one, two] }), ["x", "x", "unknown"]),
-        (json!({ "id": "x", "to": one }), ["x", "unknown", "unknown"]),
-        (json!([{ "id": "x", "to": one.replace('+', "00") }, { "id": "y", "to": format!("00{two}") }]), ["x", "y", "unknown"]),
+        (json!([{ "id": "x", "status": "queued", "to": one }, { "id": "y", "status": "queued", "to": two }]), ["x", "y", "unknown"]),
+        (json!([{ "id": "x", "status": "queued", "to": one }, { "to": two }]), ["x", "unknown", "unknown"]),
+        (json!([{ "id": "x", "status": "queued" }, { "id": "y", "status": "queued" }, { "id": "z", "status": "queued" }]), ["unknown"; 3]),
+        (json!({ "id": "x", "status": "queued", "to": [one, two] }), ["x", "x", "unknown"]),
+        (json!({ "id": "x", "status": "queued", "to": one }), ["x", "unknown", "unknown"]),
+        (
+            json!([{ "id": "x", "status": "queued", "to": one.replace('+', "00") }, { "id": "y", "status": "queued", "to": format!("00{two}") }]),
+            ["x", "y", "unknown"],
+        ),
         (json!({ "data": [] }), ["unknown"; 3]),
     ] {
         fake.fail_once(Fault::Status(201, body.clone()));

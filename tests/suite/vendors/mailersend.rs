@@ -170,6 +170,12 @@ async fn an_answer_without_an_id_is_accepted_by_its_202_alone() {
     let fake = Fake::start(MailerSend { hides_ids: true, ..MailerSend::new() });
     let provider = provider(&fake);
     assert!(matches!(provider.send(&message(1, "x")).await, Outcome::Accepted { vendor_id: None, status: State::Sent, .. }));
+    let wrong = [json!({ "status": "error" }), json!({ "errors": { "to": ["x"] } }), json!({ "message": "no", "success": false })];
+    for fault in wrong.into_iter().map(|body| Fault::Status(202, body)) {
+        fake.fail_once(fault.clone());
+        let outcome = provider.send(&message(2, "x")).await;
+        assert!(matches!(outcome, Outcome::Unknown { .. }), "{fault:?}: {outcome:?}");
+    }
     for fault in [Fault::Garbage, Fault::Huge, Fault::Status(201, json!({})), Fault::ErrorAfterAccept(500), Fault::DropAfterAccept, Fault::Stall] {
         fake.fail_once(fault.clone());
         let outcome = provider.send(&message(2, "x")).await;

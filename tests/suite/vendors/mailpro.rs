@@ -169,7 +169,7 @@ async fn every_documented_spelling_of_an_accepted_text_is_read() {
         ("\u{feff}<sends><send><id_send>98765</id_send><charge>1.5000004</charge></send></sends>", Some("98765"), usd(1_500_000)),
         ("<send xmlns=\"urn:x\"><Result>OK</Result><IdSend><![CDATA[98765]]></IdSend></send>", Some("98765"), None),
         (r#"{"Result":"OK"}"#, None, None),
-        (r#"{"Id":5}"#, Some("5"), None),
+        (r#"{"Result":" Ok ","IdSend":98765,"Error":null,"ErrorCode":0,"Errors":[]}"#, Some("98765"), None),
     ] {
         let expected = Outcome::Accepted { vendor_id: id.map(str::to_owned), status: State::Sent, segments: None, price };
         assert_eq!(outcome_of(body).await, expected, "{body}");
@@ -212,18 +212,38 @@ async fn an_answer_that_says_neither_a_result_nor_an_id_proves_nothing() {
         r#"{"Result":""}"#,
         r#"{"Result":"OK","IdSend":987"#,
         r#"{"Result":"PENDING","IdSend":98765}"#,
+        r#"{"Result":"PENDING"}"#,
+        r#"{"Result":"OK","IdSend":98765,"Error":"Number is not valid"}"#,
+        r#"{"Result":"OK","Errors":{"to":["x"]}}"#,
+        r#"{"Result":"OK","Success":false,"IdSend":98765}"#,
+        r#"{"sends":[{"id_send":98765,"error":"no route"}]}"#,
+        r#"{"status":"error","sends":[{"id_send":98765}]}"#,
+        "<api><result>OK</result><error>no route</error></api>",
+        r#"{"Id":5}"#,
+        r#"{"Id":5,"status":"error"}"#,
         "<html><body><h1>Welcome</h1></body></html>",
         "<sends/>",
         "<sends><send>",
         "<!DOCTYPE a [<!ENTITY b \"OK\">]><Result>&b;</Result>",
     ] {
         let outcome = outcome_of(body).await;
-        assert!(matches!(outcome, Outcome::Unknown { .. }), "{body}: {outcome:?}");
+        assert!(matches!(outcome, Outcome::Unknown { .. } | Outcome::Unclear { .. }), "{body}: {outcome:?}");
     }
     let deep = format!("{}{}", "<a>".repeat(100_000), "</a>".repeat(100_000));
     assert!(matches!(outcome_of(&deep).await, Outcome::Unknown { .. }));
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     assert!(matches!(outcome_of(&deep).await, Outcome::Unknown { .. }));
+}
+
+#[tokio::test]
+async fn an_operator_teaches_a_new_result_of_the_vendor() {
+    let fake = Fake::start(Mailpro::default());
+    let provider = build(&fake, Config { sent_words: vec!["pending".to_owned()], ..worth_one() });
+    for (body, id) in [(r#"{"Result":"PENDING","IdSend":98765}"#, Some("98765")), (r#"{"Result":"Pending"}"#, None)] {
+        fake.vendor().said.push_back(body.as_bytes().to_vec());
+        let outcome = provider.send(&message(1, TEXT)).await;
+        assert!(matches!(&outcome, Outcome::Accepted { vendor_id, status: State::Sent, .. } if vendor_id.as_deref() == id), "{body}: {outcome:?}");
+    }
 }
 
 #[tokio::test]

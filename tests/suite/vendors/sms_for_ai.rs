@@ -106,15 +106,72 @@ async fn an_answer_that_says_nothing_is_unknown() {
         fake.fail_once(Fault::Status(200, body.clone()));
         assert!(matches!(provider.send(&message(1, "a")).await, Outcome::Unknown { .. }), "{body}");
     }
-    for (body, id, status) in [
-        (json!({ "id": "a-7", "status": "QUEUED" }), Some("a-7"), State::Sent),
-        (json!({ "sms": { "status": "failed" }, "balance": 1 }), None, State::Failed),
-        (json!({ "data": { "sms": { "id": 7, "status": "sent" } } }), Some("7"), State::Sent),
-    ] {
-        fake.fail_once(Fault::Status(201, body.clone()));
-        let Outcome::Accepted { vendor_id, status: shown, .. } = provider.send(&message(1, "a")).await else { panic!("{body}") };
-        assert_eq!((vendor_id.as_deref(), shown), (id, status), "{body}");
+}
+
+/// What a send becomes when the vendor answers with this, in a word and with the id that is kept.
+async fn told(provider: &Arc<dyn Provider>, fake: &Fake<SmsForAi>, body: &Value) -> (String, Option<String>) {
+    fake.fail_once(Fault::Status(201, body.clone()));
+    match provider.send(&message(1, "a")).await {
+        Outcome::Accepted { vendor_id, status, .. } | Outcome::Failed { vendor_id, status, .. } => (status.to_string(), vendor_id),
+        Outcome::Unclear { vendor_id, .. } => ("unknown".to_owned(), Some(vendor_id)),
+        Outcome::Unknown { .. } => ("unknown".to_owned(), None),
+        other => panic!("{body}: {other:?}"),
     }
+}
+
+#[tokio::test]
+async fn a_2xx_is_sent_only_in_the_words_of_the_vendors_page() {
+    let fake = Fake::start(SmsForAi::default());
+    let provider = provider(&fake);
+    for (body, expected, id) in [
+        (json!({ "id": 7, "status": "SENT" }), "sent", Some("7")),
+        (json!({ "id": 7, "status": " Delivered" }), "delivered", Some("7")),
+        (json!({ "data": { "sms": { "id": 7, "status": "sent" } } }), "sent", Some("7")),
+        (json!({ "status": "success", "sms": { "id": 7, "status": "sent", "error": null }, "balance": 1 }), "sent", Some("7")),
+        (json!({ "sms": { "status": "failed" }, "balance": 1 }), "failed", None),
+        (json!({ "id": 7, "status": "FAILED", "error": "absent" }), "failed", Some("7")),
+        (json!({ "id": 7, "status": "rejected" }), "failed", Some("7")),
+        (json!({ "id": 7, "status": "Undelivered" }), "failed", Some("7")),
+        (json!({ "id": 7, "status": "expired" }), "expired", Some("7")),
+        (json!({ "id": 7, "status": "invalid" }), "failed", Some("7")),
+        (json!({ "id": 7, "status": "error" }), "failed", Some("7")),
+        (json!({ "status": "error" }), "unknown", None),
+        (json!({ "status": 0, "error": "x" }), "unknown", None),
+        (json!({ "errors": { "to": ["x"] }, "status": "error" }), "unknown", None),
+        (json!({ "status": "sent", "errors": { "to": ["x"] } }), "unknown", None),
+        (json!({ "id": 7, "status": "sent", "error": "x" }), "unknown", Some("7")),
+        (json!({ "success": false, "sms": { "id": 7, "status": "sent" } }), "unknown", Some("7")),
+        (json!({ "status": "error", "sms": { "id": 7, "status": "sent" } }), "unknown", Some("7")),
+        (json!({ "id": 7, "status": "queued" }), "unknown", Some("7")),
+        (json!({ "id": 7, "status": 1 }), "unknown", Some("7")),
+        (json!({ "id": 7 }), "unknown", Some("7")),
+    ] {
+        assert_eq!(told(&provider, &fake, &body).await, (expected.to_owned(), id.map(str::to_owned)), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn an_operator_teaches_a_new_word_of_the_vendor() {
+    let fake = Fake::start(SmsForAi { fate: "En Route", ..SmsForAi::default() });
+    let config = |words: &[&str]| Config {
+        base_url: format!("{}/api/v1", fake.url()),
+        sent_words: words.iter().map(|word| (*word).to_owned()).collect(),
+        http: quick(),
+        ..Config::default()
+    };
+    let body = json!({ "id": 41, "status": "En Route" });
+    let taught = build(config(&["en_route"]), TOKEN);
+    assert_eq!(told(&taught, &fake, &body).await, ("sent".to_owned(), Some("41".to_owned())));
+    let untaught = build(config(&[]), TOKEN);
+    assert_eq!(told(&untaught, &fake, &body).await, ("unknown".to_owned(), Some("41".to_owned())));
+    untaught.send(&message(1, "a")).await;
+    assert_eq!(taught.status(&enquiry("41")).await.unwrap()[0].state, State::Sent);
+    let error = untaught.status(&enquiry("41")).await.unwrap_err();
+    assert!(error.message().contains("En Route") && error.message().contains("sent_words"), "{error}");
+    assert_eq!(untaught.list(&ListQuery::default()).await.unwrap().messages[0].state, State::Unknown, "it is there, and that is all");
+    assert!(config(&["rejected"]).check().unwrap_err().contains("sent_words"));
+    fake.vendor().fate = "UNDELIVERED";
+    assert_eq!(untaught.status(&enquiry("41")).await.unwrap()[0].state, State::Failed);
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@ use sha2::Sha256;
 use sms_mcp::clock::Timestamp;
 use sms_mcp::provider::exchange::{Delivery, Event, NotBelieved};
 use sms_mcp::provider::mailersend::Mailersend;
+use sms_mcp::provider::mailersend::answers::{Reading, WORDS};
+use sms_mcp::provider::wording::Wording;
 use sms_mcp::provider::{Provider, ProviderConfig};
 use sms_mcp::sms::message::{State, hex};
 use sms_mcp::sms::money::{Currency, Money};
@@ -231,8 +233,9 @@ proptest! {
             let _ = told(&both(), &bytes, Some(&sign(secret, &bytes))).await;
             let _ = told(&both(), &bytes, Some("0")).await;
         });
-        let receipts = sms_mcp::provider::mailersend::answers::receipts(&body, "id", Currency::USD, Timestamp(EVENING));
+        let reading = Reading { wording: Wording::new(&WORDS, &[]), currency: Currency::USD };
+        let receipts = sms_mcp::provider::mailersend::answers::receipts(&body, "id", &reading, Timestamp(EVENING));
         prop_assert!(receipts.len() <= 64);
-        sms_mcp::provider::mailersend::answers::page(&body, u32::MAX, Currency::USD);
+        sms_mcp::provider::mailersend::answers::page(&body, u32::MAX, &reading);
     }
 }

@@ -2,11 +2,16 @@
 
 use serde_json::Value;
 use sms_mcp::clock::Timestamp;
-use sms_mcp::provider::mailersend::answers::{has_next, page, receipts};
+use sms_mcp::provider::mailersend::answers::{Reading, WORDS, has_next, page, receipts};
+use sms_mcp::provider::wording::Wording;
 use sms_mcp::sms::message::State;
 use sms_mcp::sms::money::Currency;
 
 const ID: &str = "62134a2d7de3253bf10d6642";
+
+fn reading() -> Reading {
+    Reading { wording: Wording::new(&WORDS, &[]), currency: Currency::USD }
+}
 
 fn read(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
@@ -30,10 +35,10 @@ fn a_message_with_its_text_and_its_steps() {
             ]
         }"#,
     );
-    let receipts = receipts(&message, ID, Currency::USD, Timestamp(0));
+    let receipts = receipts(&message, ID, &reading(), Timestamp(0));
     assert_eq!(receipts.len(), 1);
     assert_eq!((receipts[0].state, receipts[0].at.rfc3339()), (State::Delivered, "2022-02-21T08:15:46.627Z".to_owned()));
-    let listed = page(&serde_json::json!({ "data": [message] }), 1, Currency::USD);
+    let listed = page(&serde_json::json!({ "data": [message] }), 1, &reading());
     assert_eq!((listed.messages[0].text.as_deref(), listed.messages[0].state), (Some("Hi Ann"), State::Delivered));
 }
 
@@ -47,7 +52,7 @@ fn a_message_whose_text_is_no_list_and_whose_times_have_no_zone() {
             "sms_activity": [{"to": "+16203221059", "created_at": "2022-02-21T08:15:45.627000", "status": "sent"}]
         }"#,
     );
-    let receipts = receipts(&message, ID, Currency::USD, Timestamp(0));
+    let receipts = receipts(&message, ID, &reading(), Timestamp(0));
     assert_eq!((receipts[0].state, receipts[0].at.rfc3339()), (State::Sent, "2022-02-21T08:15:45.627Z".to_owned()));
 }
 
@@ -55,11 +60,11 @@ fn a_message_whose_text_is_no_list_and_whose_times_have_no_zone() {
 fn a_message_with_empty_lists_is_listed_by_its_recipients_and_says_nothing_new() {
     let text = r#"{"id": "62134a2d7de3253bf10d6642", "from": "+18332647501", "to": ["+16203221059", "+16203221060"],
         "text": "Lorem Ipsum is simply dummy text", "paused": true, "created_at": "2022-02-21T08:15:45.627000Z", "sms": [], "sms_activity": []}"#;
-    assert_eq!(receipts(&read(text), ID, Currency::USD, Timestamp(0)), []);
-    let listed = page(&serde_json::json!({ "data": [read(text)] }), 1, Currency::USD);
+    assert_eq!(receipts(&read(text), ID, &reading(), Timestamp(0)), []);
+    let listed = page(&serde_json::json!({ "data": [read(text)] }), 1, &reading());
     assert_eq!(listed.messages.iter().map(|message| message.state).collect::<Vec<_>>(), [State::Queued, State::Queued]);
     let template = text.replace("Lorem Ipsum is simply dummy text", "{{text}}");
-    let listed = page(&serde_json::json!({ "data": [read(&template)] }), 1, Currency::USD);
+    let listed = page(&serde_json::json!({ "data": [read(&template)] }), 1, &reading());
     assert!(listed.messages.iter().all(|message| message.text.is_none()), "a template is nobody's text");
 }
 
