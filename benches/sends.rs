@@ -30,7 +30,7 @@ use sms_mcp::provider::{Capabilities, Outcome, Provider, Submission};
 use sms_mcp::send::contract::{BulkArgs, Recipient};
 use sms_mcp::send::{Base, Caller, Carriers, Engine, Parts};
 use sms_mcp::sms::facts::Limits;
-use sms_mcp::sms::message::{BatchId, MessageId, State};
+use sms_mcp::sms::message::{BatchId, MessageId, Realm, State};
 use sms_mcp::sms::money::{Amount, Currency, Money};
 use sms_mcp::sms::number::Number;
 use sms_mcp::store::sqlite::SqliteStore;
@@ -534,6 +534,7 @@ async fn fill(path: &Path) {
             principal: "bench".into(),
             base: BaseSession::Named("fill".into()),
             handle: None,
+            realm: Realm::Live,
             idle_ms: 1,
             currency: "USD".into(),
             total: limits,
@@ -565,6 +566,7 @@ async fn fill(path: &Path) {
             max_age_ms: i64::MAX / 4,
             adopt: false,
             provider: "sandbox".into(),
+            realm: Realm::Live,
             per_request: 1,
             rate: Pacing::default(),
         };

@@ -87,6 +87,13 @@ pub async fn build(loaded: &Loaded) -> Result<Engine> {
     }))
 }
 
+/// Says what somebody who looks into the log would not expect.
+fn announce(loaded: &Loaded) {
+    if let Some(live) = &loaded.live_ledger {
+        tracing::info!(real = %live.display(), "only the sandbox is configured: it keeps a ledger of its own");
+    }
+}
+
 /// The operating-system user of this process, with a session that lasts as long as the process.
 ///
 /// # Errors
@@ -108,6 +115,7 @@ fn local_principal(loaded: &Loaded) -> String {
 pub async fn serve_stdio(loaded: &Loaded) -> Result<()> {
     let engine = build(loaded).await?;
     engine.start(true).await?;
+    announce(loaded);
     tracing::info!(ledger = %loaded.ledger.display(), "serving MCP over stdio");
     let server = Server::new(engine.clone(), Callers::One(process_caller(loaded)?), loaded.config.send.bulk_wait.duration());
     let ended = CancellationToken::new();
@@ -170,6 +178,7 @@ pub async fn serve_http(loaded: &Loaded, listen: Option<String>) -> Result<()> {
         }
     };
     engine.start(true).await?;
+    announce(loaded);
     tracing::info!(address = %endpoint.address(), ledger = %loaded.ledger.display(), "serving MCP at /mcp");
     let serving = tokio::spawn(endpoint.serve());
     asked_to_stop().await;

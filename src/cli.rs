@@ -29,7 +29,7 @@ struct Global {
     /// Configuration file [default: config.toml in the user's config folder, if there is one]
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
-    /// Ledger file [default: ledger.db in the user's data folder]
+    /// Ledger file [default: ledger.db in the user's data folder; sandbox.db where only the sandbox is configured]
     #[arg(long, value_name = "FILE", global = true)]
     ledger: Option<PathBuf>,
     /// Whose messages and budgets a command sees and spends: `http` is the bearer token's [default: this user's]

@@ -145,7 +145,8 @@ impl Default for Send {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ledger {
-    /// The SQLite file; by default `ledger.db` in the user's data folder. Also `--ledger` and `SMS_MCP_LEDGER`.
+    /// The SQLite file; by default `ledger.db` in the user's data folder, or `sandbox.db` where nothing but the sandbox is
+    /// configured. Also `--ledger` and `SMS_MCP_LEDGER`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
     /// Whether texts stay in the ledger after they left (mode 0600). False erases each as soon as it is handed over.

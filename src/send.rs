@@ -41,7 +41,7 @@ use crate::config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::Guard;
 use crate::sms::facts::Scope;
-use crate::sms::message::{BatchId, MessageId, SessionId};
+use crate::sms::message::{BatchId, MessageId, Realm, SessionId};
 use crate::sms::number::Region;
 use crate::store::{BaseSession, Intent, Payer, Reservation, Store, Target};
 use contract::{SendAnswer, SendArgs};
@@ -59,6 +59,9 @@ const REPLAY_POLL: Duration = Duration::from_millis(50);
 
 /// How long closing the ledger may take, and taking leave of the carriers where no patience is left.
 const CLOSE_PATIENCE: Duration = Duration::from_millis(400);
+
+/// What is said of everything that the sandbox carried.
+const SANDBOX: &str = "Sandbox provider: no text left this machine.";
 
 /// How often the ledger is searched for what a process that died left behind.
 const RECOVER_EVERY: Duration = Duration::from_secs(5);
@@ -332,7 +335,7 @@ impl Engine {
             Err(refused) => return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await),
         };
         let id = prepared.draft.id.clone();
-        let payer = self.payer(caller, args.session.clone())?;
+        let payer = self.payer(caller, args.session.clone(), prepared.realm)?;
         let intent = Intent {
             idempotency: prepare::idempotency(
                 args.idempotency_key.as_deref(),
@@ -367,7 +370,7 @@ impl Engine {
     /// "nothing was sent" would be wrong.
     async fn unless_accepted(&self, caller: &Caller, key: Option<&str>, refused: Error) -> Error {
         let Some(key) = key else { return refused };
-        match self.parts().store.target_of(&caller.principal, key).await {
+        match self.parts().store.target_of(&caller.principal, self.parts().carriers.realm(), key).await {
             Ok(Some(target)) => prepare::accepted(refused, target.as_str()),
             Ok(None) | Err(_) => refused,
         }
@@ -392,8 +395,8 @@ impl Engine {
         }
     }
 
-    /// The budgets path of a caller.
-    fn payer(&self, caller: &Caller, handle: Option<SessionId>) -> Result<Payer> {
+    /// The budgets path of a caller on one side.
+    fn payer(&self, caller: &Caller, handle: Option<SessionId>, realm: Realm) -> Result<Payer> {
         if handle.as_ref().is_some_and(|handle| handle.as_str().len() > 64) {
             return Err(Error::new(ErrorKind::SessionInvalid, "`session` is no handle: handles come from open_session"));
         }
@@ -404,6 +407,7 @@ impl Engine {
         };
         Ok(Payer {
             principal: caller.principal.clone(),
+            realm,
             base,
             handle,
             idle_ms: guard.settings().session_idle.as_millis(),
@@ -437,12 +441,14 @@ impl Engine {
         self.parts().store.history(&MessageId::from_text("")).await.map(|_| ())
     }
 
-    /// Things to know about what these providers carry, or all of them where none is named.
-    fn warnings<'a>(&self, providers: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-        let carriers = &self.parts().carriers;
-        let mut named = providers.into_iter().peekable();
-        let is_real = |name: &str| carriers.get(name).is_none_or(|carrier| carrier.provider.capabilities().real);
-        let any_real = if named.peek().is_some() { named.any(is_real) } else { carriers.all().iter().any(|carrier| is_real(carrier.name())) };
-        if any_real { Vec::new() } else { vec!["Sandbox provider: no text left this machine.".to_owned()] }
+    /// Things to know about messages on these sides; about whatever may be sent where there are none. That nothing left is
+    /// said of what the sandbox carried, whoever carries now.
+    fn warnings(&self, realms: impl IntoIterator<Item = Realm>) -> Vec<String> {
+        let mut realms = realms.into_iter().peekable();
+        let is_sandbox = match realms.peek() {
+            Some(_) => realms.all(Realm::is_sandbox),
+            None => self.parts().carriers.realm().is_sandbox(),
+        };
+        if is_sandbox { vec![SANDBOX.to_owned()] } else { Vec::new() }
     }
 }

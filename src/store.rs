@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
 use crate::sms::facts::{Budget, Facts, Limits};
-use crate::sms::message::{BatchId, MessageId, SessionId, State};
+use crate::sms::message::{BatchId, MessageId, Realm, SessionId, State};
 
 /// The caller's base session, before any handle.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub enum BaseSession {
 pub struct Payer {
     /// The principal.
     pub principal: String,
+    /// Whether the sandbox carries what is paid for, or a real provider: each has its own keys, facts and budgets.
+    pub realm: Realm,
     /// The base session.
     pub base: BaseSession,
     /// A handle of `open_session`, which narrows further.
@@ -237,6 +239,8 @@ pub struct Record {
     pub state: State,
     /// The provider's name.
     pub provider: String,
+    /// Whether that was the sandbox.
+    pub realm: Realm,
     /// The provider's id.
     pub vendor_id: Option<String>,
     /// When it was accepted.
@@ -332,6 +336,8 @@ pub struct Filter {
 pub struct LookClaim {
     /// Of this provider.
     pub provider: String,
+    /// On its side: the sandbox may have had the same name once.
+    pub realm: Realm,
     /// At most so many questions.
     pub limit: u32,
     /// Now.
@@ -367,6 +373,8 @@ pub struct Claim {
     pub adopt: bool,
     /// Only messages for this provider: the queue of another waits for a server that has it.
     pub provider: String,
+    /// On its side: what the sandbox had queued under the same name never leaves.
+    pub realm: Realm,
     /// Most messages that one request of it carries. Where that is more than one, a claim takes what one request can
     /// carry: distinct recipients, one sender.
     pub per_request: u32,
@@ -547,11 +555,11 @@ pub trait Store: Send + Sync {
     async fn hint(&self, provider: &str, vendor_id: &str, message: Option<&MessageId>, now: Timestamp) -> Result<bool>;
 
     /// Messages whose outcome is unknown, since `since` or later, of any principal, oldest first.
-    async fn unknowns(&self, provider: &str, since: Timestamp, limit: u32) -> Result<Vec<Record>>;
+    async fn unknowns(&self, provider: (&str, Realm), since: Timestamp, limit: u32) -> Result<Vec<Record>>;
 
     /// Whether a message of this provider with this text, to this recipient, went out or may be going out within this
     /// time without an id of the provider, so that what the provider has on record may be this one.
-    async fn has_nameless(&self, provider: &str, to: &str, digest: [u8; 16], from: Timestamp, until: Timestamp) -> Result<bool>;
+    async fn has_nameless(&self, provider: (&str, Realm), to: &str, digest: [u8; 16], from: Timestamp, until: Timestamp) -> Result<bool>;
 
     /// Whether a message of this provider has this id of it, and goes to this recipient.
     async fn has_vendor_id(&self, provider: &str, vendor_id: &str, to: &str) -> Result<bool>;
@@ -584,8 +592,8 @@ pub trait Store: Send + Sync {
     /// A key of this ledger that stays as it is once it is made; `fresh` is taken where there is none.
     async fn key(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]>;
 
-    /// What this principal's key led to.
-    async fn target_of(&self, principal: &str, key: &str) -> Result<Option<Target>>;
+    /// What this principal's key led to on this side.
+    async fn target_of(&self, principal: &str, realm: Realm, key: &str) -> Result<Option<Target>>;
 
     /// A message of this principal.
     async fn message(&self, principal: &str, id: &MessageId) -> Result<Option<Record>>;

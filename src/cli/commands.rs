@@ -102,6 +102,9 @@ async fn begin(engine: &Engine, command: &Command) -> Result<()> {
 
 async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, principal: Option<String>) -> Result<()> {
     begin(engine, &command).await?;
+    if loaded.live_ledger.is_some() && is_sent(&command) {
+        note(&format!("note: only the sandbox is configured, and it keeps a ledger of its own: {}", loaded.ledger.display()));
+    }
     let mut caller = app::process_caller(loaded)?;
     if let Some(principal) = principal {
         caller.principal = principal;
@@ -159,7 +162,7 @@ async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, princip
         }
         Command::Provider { name, action, arguments } => operator::provider(engine, name, action, arguments).await,
         Command::Campaign(command) => operator::campaign(engine, caller, command).await,
-        Command::OptOut { action } => operator::opt_out(engine, action).await,
+        Command::OptOut { action } => operator::opt_out(engine, loaded, action).await,
         Command::Reconcile(command) => operator::reconcile(engine, &caller, command).await,
         Command::Serve { .. } | Command::Demo | Command::Tools | Command::Config { .. } | Command::Completions { .. } => Ok(()),
     }
@@ -172,6 +175,9 @@ async fn check(loaded: &Loaded, live: bool) -> Result<()> {
     print_line("The configuration is fine.");
     print_line(&format!("  file      {}", app::shown(loaded.file.as_deref())));
     print_line(&format!("  ledger    {}", loaded.ledger.display()));
+    if let Some(live) = &loaded.live_ledger {
+        print_line(&format!("            the sandbox's own; with a real provider it is {}", live.display()));
+    }
     for provider in &config.provider {
         print_line(&format!("  provider  {}", provider.name()));
     }

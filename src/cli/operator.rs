@@ -1,9 +1,12 @@
 //! The commands of the operator: providers, campaigns, opt-outs, and what is unknown. No tool reaches any of it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::commands::{note, print_bulk, print_json, print_line};
 use super::{CampaignCommand, OptOutAction, ReconcileCommand};
+use crate::app;
+use crate::config::Loaded;
 use crate::error::{Error, ErrorKind, Result};
 use crate::send::campaign::CampaignArgs;
 use crate::send::{Caller, Engine};
@@ -94,7 +97,7 @@ pub(super) async fn campaign(engine: &Engine, caller: Caller, command: CampaignC
 }
 
 /// `opt-out`: who wants no more texts.
-pub(super) async fn opt_out(engine: &Engine, action: Option<OptOutAction>) -> Result<()> {
+pub(super) async fn opt_out(engine: &Engine, loaded: &Loaded, action: Option<OptOutAction>) -> Result<()> {
     let (number, is_out) = match action {
         None | Some(OptOutAction::List) => {
             let all = engine.opt_outs().await?;
@@ -109,6 +112,13 @@ pub(super) async fn opt_out(engine: &Engine, action: Option<OptOutAction>) -> Re
         Some(OptOutAction::Add { number }) => (number, true),
         Some(OptOutAction::Remove { number }) => (number, false),
     };
+    // It is about the person, whoever carries the texts: a ledger of the sandbox's own is not the only one to know it.
+    if let Some(live) = &loaded.live_ledger {
+        let real = app::build(&Loaded { ledger: live.clone(), ..loaded.clone() }).await?;
+        let noted = real.set_opt_out(&number, is_out).await;
+        real.stop(Duration::ZERO).await;
+        noted?;
+    }
     let (number, notes) = engine.set_opt_out(&number, is_out).await?;
     print_line(&format!("{number} {}", if is_out { "gets no more texts" } else { "may be texted again" }));
     notes.iter().for_each(|missed| note(&format!("note: {missed}")));

@@ -59,6 +59,9 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// The ledger's file.
     pub ledger: PathBuf,
+    /// The ledger that real providers would use, where `ledger` is the sandbox's own: nothing but the sandbox is
+    /// configured, and no file is named. Who wants no more texts is noted there as well.
+    pub live_ledger: Option<PathBuf>,
     /// The bearer token of the remote endpoint, if one is configured.
     pub http_token: Option<SecretText>,
     /// The secrets of each provider, in the order of `config.provider`.
@@ -91,7 +94,7 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
         config.provider.push(ProviderConfig::Sandbox(Box::default()));
     }
     check(&config)?;
-    let ledger = ledger_path(&config, sources, folders.as_ref())?;
+    let (ledger, live_ledger) = ledger_paths(&config, sources, folders.as_ref())?;
     let http_token =
         secret("http.token", config.http.token.as_ref(), config.http.token_env.as_deref(), config.http.token_file.as_deref(), &sources.environment)?;
     let secrets = config.provider.iter().map(|provider| provider_secrets(provider, &sources.environment)).collect::<Result<_>>()?;
@@ -99,7 +102,7 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
     let forward_secret =
         secret("forward.secret", forward.secret.as_ref(), forward.secret_env.as_deref(), forward.secret_file.as_deref(), &sources.environment)?;
     let user = whoami::username().unwrap_or_else(|_| "user".to_owned());
-    Ok(Loaded { config, file, ledger, http_token, secrets, forward_secret, user })
+    Ok(Loaded { config, file, ledger, live_ledger, http_token, secrets, forward_secret, user })
 }
 
 fn config_error(message: impl Into<String>) -> Error {
@@ -367,13 +370,18 @@ fn provider_secrets(provider: &ProviderConfig, environment: &BTreeMap<String, St
     Ok(secrets)
 }
 
-fn ledger_path(config: &Config, sources: &Sources, folders: Option<&directories::ProjectDirs>) -> Result<PathBuf> {
+/// The ledger's file, and where that is the sandbox's own, the file of real providers.
+fn ledger_paths(config: &Config, sources: &Sources, folders: Option<&directories::ProjectDirs>) -> Result<(PathBuf, Option<PathBuf>)> {
     let named =
         sources.flags.ledger.clone().or_else(|| sources.environment.get("SMS_MCP_LEDGER").map(PathBuf::from)).or_else(|| config.ledger.file.clone());
     match (named, folders) {
         (Some(path), _) if path.as_os_str().is_empty() => Err(config_error("the ledger's file name is empty")),
-        (Some(path), _) => Ok(path),
-        (None, Some(folders)) => Ok(folders.data_local_dir().join("ledger.db")),
+        (Some(path), _) => Ok((path, None)),
+        (None, Some(folders)) => {
+            let live = folders.data_local_dir().join("ledger.db");
+            let has_real = config.provider.iter().any(|provider| provider.settings().is_real());
+            Ok(if has_real { (live, None) } else { (folders.data_local_dir().join("sandbox.db"), Some(live)) })
+        }
         (None, None) => Err(config_error("this user has no home folder for the ledger; name a file with --ledger or SMS_MCP_LEDGER")),
     }
 }

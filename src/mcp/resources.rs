@@ -26,6 +26,9 @@ use crate::sms::untrusted;
 /// What every address begins with.
 const PREFIX: &str = "sms://messages/";
 
+/// What is said of a message that the sandbox carried.
+const SANDBOX: &str = "; carried by the sandbox: no text left this machine";
+
 /// The type of what is read.
 const JSON: &str = "application/json";
 
@@ -80,7 +83,7 @@ pub(super) async fn list(engine: &Engine, caller: &Caller) -> Result<ListResourc
     let shown = listed.messages.into_iter().map(|message| {
         Resource::new(uri_of(&message.id), message.id.to_string())
             .with_title(format!("SMS to {}", message.to))
-            .with_description(format!("{}; accepted {}", message.status, message.created_at))
+            .with_description(format!("{}; accepted {}{}", message.status, message.created_at, if message.sandbox { SANDBOX } else { "" }))
             .with_mime_type(JSON)
     });
     Ok(ListResourcesResult::with_all_items(shown.collect()))

@@ -77,6 +77,10 @@ impl Settings for Config {
         &self.name
     }
 
+    fn is_real(&self) -> bool {
+        false
+    }
+
     fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {
         Ok(Arc::new(Sandbox::new(self.clone(), setup.clock)?))
     }

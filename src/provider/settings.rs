@@ -22,6 +22,11 @@ pub trait Settings {
     /// The operator's name for the provider.
     fn name(&self) -> &str;
 
+    /// Whether texts really leave this machine through it.
+    fn is_real(&self) -> bool {
+        true
+    }
+
     /// The secrets that it needs, each in one of its three forms.
     fn secrets(&self) -> Vec<SecretSetting<'_>> {
         Vec::new()

@@ -291,9 +291,9 @@ impl Engine {
         if let Some(code) = record.code.filter(is_error) {
             return Err(failure(code, id, record.why.as_deref()));
         }
-        let payer = self.payer(caller, None)?;
+        let payer = self.payer(caller, None, record.realm)?;
         let budgets = self.parts().store.budgets(payer, self.parts().clock.now()).await?;
-        let mut warnings = self.warnings([record.provider.as_str()]);
+        let mut warnings = self.warnings([record.realm]);
         if record.state == State::Attempting {
             warnings.push("The first call is still waiting for the provider; look with get_status.".to_owned());
         }

@@ -11,7 +11,7 @@ use super::prepare::{Prepared, accepted, conflict, idempotency, invalid};
 use super::{Caller, Engine, crash_point, locked};
 use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
 use crate::guard::Ask;
-use crate::sms::message::{BatchId, State};
+use crate::sms::message::{BatchId, Realm, State};
 use crate::sms::number::Number;
 use crate::sms::template::Template;
 use crate::sms::untrusted;
@@ -35,6 +35,7 @@ pub type OnProgress = Arc<dyn Fn(u32, u32) + Send + Sync>;
 /// A bulk that may be sent, as far as that can be told without the ledger.
 struct PreparedBulk {
     messages: Vec<Prepared>,
+    realm: Realm,
     refused: Vec<RefusedRecipient>,
     duplicates: Vec<String>,
 }
@@ -47,6 +48,21 @@ pub(super) fn recipients_refused(refused: Vec<RefusedRecipient>, of: usize) -> E
     let first = refused.first().map_or_else(String::new, |first| format!("; the first: {} ({})", first.message, first.code));
     let message = format!("{} of {of} recipients cannot be taken{first}", refused.len());
     Error::new(ErrorKind::RecipientsRefused, message).refused(refused.into_iter().take(LISTED).collect())
+}
+
+/// The side that all of these are on; nothing without any. A bulk is one intent with one key and one set of budgets, so
+/// that it cannot be on both: then the first that is elsewhere.
+fn one_realm(messages: &[Prepared]) -> std::result::Result<Option<Realm>, &Prepared> {
+    let Some(first) = messages.first() else { return Ok(None) };
+    match messages.iter().find(|message| message.realm != first.realm) {
+        Some(other) => Err(other),
+        None => Ok(Some(first.realm)),
+    }
+}
+
+fn mixed(to: &Number) -> Error {
+    let message = format!("`recipients` are carried by the sandbox in part, and by a real provider in part; {to} is the first of the other side");
+    Error::new(ErrorKind::InvalidArgument, message).next("Send to each side in a call of its own. Nothing was sent.")
 }
 
 impl Engine {
@@ -120,7 +136,8 @@ impl Engine {
         self.check_text(&args.message)?;
         self.guard().check_sender(args.from.as_deref())?;
         let template = Template::parse(&args.message).map_err(|error| invalid("message", format!("cannot be filled: {error}")))?;
-        let mut prepared = PreparedBulk { messages: Vec::with_capacity(args.recipients.len()), refused: Vec::new(), duplicates: Vec::new() };
+        let realm = self.parts().carriers.realm();
+        let mut prepared = PreparedBulk { messages: Vec::with_capacity(args.recipients.len()), realm, refused: Vec::new(), duplicates: Vec::new() };
         let mut seen = HashSet::with_capacity(args.recipients.len());
         let mut faulty = Vec::new();
         for (index, recipient) in args.recipients.iter().enumerate() {
@@ -146,6 +163,7 @@ impl Engine {
             let message = format!("`recipients` do not fit the message's placeholders in {} places; the first: {}", faulty.len(), first.message);
             return Err(Error::new(ErrorKind::InvalidArgument, message).refused(faulty.into_iter().take(LISTED).collect()));
         }
+        prepared.realm = one_realm(&prepared.messages).map_err(|other| mixed(&other.to))?.unwrap_or(realm);
         Ok(prepared)
     }
 
@@ -166,7 +184,7 @@ impl Engine {
             let is_refused = prepared.messages.is_empty() || (all_or_none && !prepared.refused.is_empty());
             if is_refused { Err(recipients_refused(prepared.refused, args.recipients.len())) } else { Ok(prepared) }
         });
-        let PreparedBulk { messages, refused, duplicates } = match prepared {
+        let PreparedBulk { messages, realm, refused, duplicates } = match prepared {
             Ok(prepared) => prepared,
             Err(refused) => return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await),
         };
@@ -178,7 +196,7 @@ impl Engine {
             drafts: messages.iter().map(|message| message.draft.clone()).collect(),
             all_or_none,
             preview: args.dry_run,
-            ..self.intent(self.payer(caller, args.session.clone())?)
+            ..self.intent(self.payer(caller, args.session.clone(), realm)?)
         };
         // Before the reservation: what is handed over at once is counted too.
         let followed = self.follow(&id);
@@ -255,7 +273,7 @@ impl Engine {
             refused,
             duplicates,
             budget: BudgetLeft::of(budgets, currency),
-            warnings: self.warnings(taken.iter().map(|message| message.draft.provider.as_str())),
+            warnings: self.warnings(taken.iter().map(|message| message.realm)),
         }
     }
 
@@ -275,8 +293,9 @@ impl Engine {
         } else {
             records.iter().filter(needs_attention).take(RESULTS).map(result_of).collect()
         };
-        let budgets = store.budgets(self.payer(caller, None)?, self.parts().clock.now()).await?;
-        let mut warnings = self.warnings(records.iter().map(|record| record.provider.as_str()));
+        let realm = records.first().map_or_else(|| self.parts().carriers.realm(), |first| first.realm);
+        let budgets = store.budgets(self.payer(caller, None, realm)?, self.parts().clock.now()).await?;
+        let mut warnings = self.warnings([realm]);
         if records.iter().any(|record| record.state == State::Unknown) {
             warnings
                 .push("Some outcomes are unknown: do NOT send to these again; they may have gone out, and their money stays reserved.".to_owned());

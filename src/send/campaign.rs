@@ -67,7 +67,7 @@ impl Engine {
             drafts: messages.iter().map(|message| message.draft.clone()).collect(),
             all_or_none: true,
             preview: args.dry_run,
-            ..self.intent(self.payer(caller, None)?)
+            ..self.intent(self.payer(caller, None, carrier.realm())?)
         };
         let (engine, asked) = (self.clone(), Arc::clone(&messages));
         let decide = move |index: usize, facts: &crate::sms::facts::Facts| {

@@ -476,6 +476,9 @@ pub struct MessageView {
     pub price: Price,
     /// Provider.
     pub provider: String,
+    /// True: the sandbox carried it, so no text left this machine.
+    #[serde(skip_serializing_if = "is_false")]
+    pub sandbox: bool,
     /// The provider's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_message_id: Option<String>,
@@ -498,6 +501,11 @@ pub struct MessageView {
 }
 
 /// For `skip_serializing_if`, which passes a reference.
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+/// As above.
 fn is_zero(count: &u32) -> bool {
     *count == 0
 }

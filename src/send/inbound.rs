@@ -266,6 +266,7 @@ impl Engine {
         let is_rated = carrier.rate.is_limited();
         let claim = LookClaim {
             provider: carrier.name().to_owned(),
+            realm: carrier.realm(),
             limit: looks_at_once(carrier),
             now: self.parts().clock.now(),
             by_request: carrier.provider.capabilities().recipients_per_request > 1,

@@ -8,7 +8,7 @@ use super::contract::{
 };
 use super::prepare::invalid;
 use super::route::Carrier;
-use super::{Caller, Engine};
+use super::{Caller, Engine, SANDBOX};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::Slice;
@@ -36,7 +36,7 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::SessionInvalid`] or [`ErrorKind::LedgerUnavailable`]. A provider that cannot be asked is part of the answer.
     pub async fn balance(&self, caller: &Caller, args: BalanceArgs) -> Result<BalanceAnswer> {
-        let payer = self.payer(caller, args.session)?;
+        let payer = self.payer(caller, args.session, self.parts().carriers.realm())?;
         let budgets = self.parts().store.budgets(payer, self.parts().clock.now()).await?;
         let currency = self.guard().settings().currency;
         Ok(BalanceAnswer {
@@ -101,7 +101,17 @@ impl Engine {
         let has_more = records.len() > usize::try_from(limit).unwrap_or(usize::MAX);
         records.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let next_cursor = records.last().filter(|_| has_more).map(|last| format!("c{:x}", last.sequence));
-        Ok(ListAnswer { messages: records.into_iter().map(view).collect(), next_cursor, warnings: self.warnings([]) })
+        let warnings = self.list_warnings(&records);
+        Ok(ListAnswer { messages: records.into_iter().map(view).collect(), next_cursor, warnings })
+    }
+
+    /// That nothing left, of all that is listed or of those that the sandbox carried.
+    fn list_warnings(&self, records: &[Record]) -> Vec<String> {
+        let carried: Vec<&str> = records.iter().filter(|record| record.realm.is_sandbox()).map(|record| record.id.as_str()).collect();
+        if carried.is_empty() || carried.len() == records.len() {
+            return self.warnings(records.iter().map(|record| record.realm));
+        }
+        vec![format!("Sandbox provider: of these, no text left this machine for {}.", carried.join(", "))]
     }
 
     /// A message with its history, after a fresh look at the provider where it has one; or a bulk.
@@ -111,6 +121,7 @@ impl Engine {
     pub async fn status(&self, caller: &Caller, args: StatusArgs) -> Result<StatusAnswer> {
         if args.id.starts_with(BatchId::PREFIX) {
             let bulk = self.bulk_answer(caller, &BatchId::from_text(args.id)).await?;
+            let warnings = bulk.warnings.iter().filter(|warning| *warning == SANDBOX).cloned().collect();
             return Ok(StatusAnswer {
                 message: None,
                 history: Vec::new(),
@@ -118,7 +129,7 @@ impl Engine {
                 replies: Vec::new(),
                 bulk: Some(bulk),
                 fresh: false,
-                warnings: self.warnings([]),
+                warnings,
             });
         }
         let id = MessageId::from_text(args.id);
@@ -132,7 +143,7 @@ impl Engine {
         let history = store.history(&id).await?;
         let segments = if record.is_parted { store.segments(&id).await? } else { Vec::new() };
         let replies = if record.replies > 0 { store.replies(&id).await? } else { Vec::new() };
-        let mut warnings = self.warnings([record.provider.as_str()]);
+        let mut warnings = self.warnings([record.realm]);
         if record.state == State::Held {
             warnings.push("The provider holds it back (its sender is paused); it may go out later. Do not send it again.".to_owned());
         }
@@ -155,7 +166,8 @@ impl Engine {
 
     /// Asks the provider about a message that is not final. Returns whether it answered.
     async fn look(&self, record: &Record) -> bool {
-        let Some(carrier) = self.parts().carriers.get(&record.provider) else { return false };
+        let carrier = self.parts().carriers.get(&record.provider).filter(|carrier| carrier.realm() == record.realm);
+        let Some(carrier) = carrier else { return false };
         if record.state.is_final() || !carrier.provider.capabilities().status {
             return false;
         }
@@ -197,7 +209,8 @@ impl Engine {
         let id = self.new_handle()?;
         let limits = guard.slice(Slice { max_spend: args.max_spend, max_messages: args.max_messages });
         let handle = NewHandle { id: id.clone(), label: args.label.as_deref().map(crate::sms::untrusted::escape), limits };
-        let budgets = self.parts().store.open_session(self.payer(caller, None)?, handle, self.parts().clock.now()).await?;
+        let budgets =
+            self.parts().store.open_session(self.payer(caller, None, self.parts().carriers.realm())?, handle, self.parts().clock.now()).await?;
         Ok(OpenAnswer {
             session: id,
             budget: BudgetLeft::of(&budgets, guard.settings().currency),
@@ -261,6 +274,7 @@ fn view(record: Record) -> MessageView {
         segments: record.segments,
         encoding: record.encoding,
         provider: record.provider,
+        sandbox: record.realm.is_sandbox(),
         provider_message_id: record.vendor_id,
         batch: record.batch,
         created_at: record.created.rfc3339(),

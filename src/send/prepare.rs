@@ -10,7 +10,7 @@ use super::{Caller, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::Ask;
 use crate::provider::Form;
-use crate::sms::message::MessageId;
+use crate::sms::message::{MessageId, Realm};
 use crate::sms::money::{Amount, Money};
 use crate::sms::number::Number;
 use crate::sms::text::{self, Encoding};
@@ -31,6 +31,8 @@ pub(super) struct Prepared {
     pub(super) to: Number,
     pub(super) draft: Draft,
     pub(super) price: Money,
+    /// Whether the sandbox will carry it.
+    pub(super) realm: Realm,
 }
 
 /// The error for an argument that is wrong by itself.
@@ -132,7 +134,7 @@ impl Engine {
             provider: first.map_or_else(String::new, |carrier| carrier.name().to_owned()),
             is_rated: first.is_some_and(|carrier| carrier.rate.is_limited()),
         };
-        Ok(Prepared { to: to.clone(), draft, price })
+        Ok(Prepared { to: to.clone(), draft, price, realm: way.realm() })
     }
 
     /// What to reserve for a message that these carriers send in these forms: the price of the dearest of them.
@@ -179,7 +181,8 @@ impl Engine {
             }
         };
         let provider = first.map_or("", Carrier::name);
-        let payer = self.payer(caller, args.session.clone())?;
+        let realm = first.map_or_else(|| self.parts().carriers.realm(), Carrier::realm);
+        let payer = self.payer(caller, args.session.clone(), realm)?;
         let now = self.parts().clock.now();
         let (verdict, budgets) = match allowed.and_then(|()| self.draft(&to, args.from.as_deref(), args.message.clone())) {
             Err(refusal) => (Err(refusal), self.parts().store.budgets(payer, now).await?),
@@ -212,7 +215,7 @@ impl Engine {
             created_at: now.rfc3339(),
             replayed: false,
             budget: BudgetLeft::of(&budgets, self.guard().settings().currency),
-            warnings: self.warnings(std::iter::once(provider).filter(|name| !name.is_empty())),
+            warnings: self.warnings([realm]),
             quote: Some(Quote {
                 allowed: refusal.is_none(),
                 refusal,
@@ -232,7 +235,7 @@ impl Engine {
 
     /// Things to know about a message that is sent: the sandbox, and a spelling that would be cheaper.
     pub(super) fn warnings_for(&self, prepared: &Prepared, provider: &str) -> Vec<String> {
-        let mut warnings = self.warnings([provider]);
+        let mut warnings = self.warnings([prepared.realm]);
         if prepared.draft.encoding == Encoding::Ucs2.as_str() {
             let carrier = self.parts().carriers.get(provider);
             let form = |cheaper: String| carrier.map_or_else(|| default_form(&cheaper), |carrier| carrier.provider.form(&cheaper));

@@ -105,6 +105,7 @@ impl Engine {
             max_age_ms: self.parts().settings.queue_max_age.as_millis(),
             adopt,
             provider: carrier.name().to_owned(),
+            realm: carrier.realm(),
             per_request,
             rate: carrier.rate,
         };
@@ -204,7 +205,9 @@ impl Engine {
         let allowed = self.guard().check_destination(&submission.to).and_then(|()| self.guard().check_sender(submission.from.as_deref()));
         let way = allowed.and_then(|()| self.way_of(&submission));
         let mut way = way.map_err(|refused| Box::new(self.not_possible(refused.kind(), refused.message().to_owned())))?;
-        // Its money was held for the carriers of that time: one that is dearer would take it over its limits.
+        // Its money was held for the carriers of that time: one that is dearer would take it over its limits. And what was
+        // accepted for the sandbox never leaves, wherever routes lead now.
+        way.carriers.retain(|other| other.realm() == record.realm);
         way.carriers.retain(|other| other.name() == carrier.name() || self.is_covered(other, &submission, record.held_micros));
         Ok(OnItsWay { batch: record.batch, submission, way })
     }

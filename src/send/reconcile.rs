@@ -65,7 +65,7 @@ impl Engine {
     async fn reconcile_since(&self, since: Timestamp) -> Result<Reconciled> {
         let mut found = Reconciled::default();
         for carrier in self.parts().carriers.all() {
-            let unknown = self.parts().store.unknowns(carrier.name(), since, AT_ONCE).await?;
+            let unknown = self.parts().store.unknowns((carrier.name(), carrier.realm()), since, AT_ONCE).await?;
             if unknown.is_empty() {
                 continue;
             }
@@ -147,7 +147,7 @@ impl Engine {
         // What the vendor has may as well be a message that went out and has no id, or whose answer is still to come.
         // Asked once the list is read and before the known ids: then nothing on the list can slip through in between.
         let store = &self.parts().store;
-        if matches.is_empty() || store.has_nameless(carrier.name(), &first.to, first.digest, earliest, latest).await? {
+        if matches.is_empty() || store.has_nameless((carrier.name(), carrier.realm()), &first.to, first.digest, earliest, latest).await? {
             return Ok(Vec::new());
         }
         let mut ours = Vec::with_capacity(matches.len());

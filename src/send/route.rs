@@ -7,6 +7,7 @@ use crate::config::Route;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Provider;
 use crate::provider::settings::{Callback, Rate};
+use crate::sms::message::Realm;
 use crate::sms::number::Number;
 use crate::store::Pacing;
 
@@ -33,6 +34,11 @@ impl Carrier {
     pub fn name(&self) -> &str {
         self.provider.name()
     }
+
+    /// On which side it is.
+    pub fn realm(&self) -> Realm {
+        Realm::of(self.provider.capabilities().real)
+    }
 }
 
 /// Every carrier, and the operator's routes between them.
@@ -45,12 +51,30 @@ impl Carriers {
     /// Carriers with routes. The first carrier is the only one, or what routes say decides.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] without any carrier.
+    /// [`ErrorKind::Config`] without any carrier, or for a route on which the sandbox stands beside a real provider: what
+    /// one of them did not take would be told as sent, or be sent, by the other.
     pub fn new(carriers: Vec<Carrier>, routes: Vec<Route>) -> Result<Self> {
         if carriers.is_empty() {
             return Err(Error::new(ErrorKind::Config, "there is no [[provider]]"));
         }
-        Ok(Self { carriers, routes })
+        let all = Self { carriers, routes };
+        let mixed = all.routes.iter().zip(1..).find(|(route, _)| {
+            let mut realms = route.providers.iter().filter_map(|name| all.get(name)).map(Carrier::realm);
+            realms.next().is_some_and(|first| realms.any(|other| other != first))
+        });
+        match mixed {
+            Some((route, number)) => Err(Error::new(
+                ErrorKind::Config,
+                format!("[[route]] {number} has the sandbox beside a real provider ({})", route.providers.join(", ")),
+            )
+            .next("Give the sandbox a [[route]] of its own: a real text must not end in it, and what it carries must not leave.")),
+            None => Ok(all),
+        }
+    }
+
+    /// The side of what is no message: the sandbox's where there is nothing else.
+    pub fn realm(&self) -> Realm {
+        Realm::of(self.carriers.iter().any(|carrier| carrier.realm() == Realm::Live))
     }
 
     /// One carrier for everything.
@@ -112,6 +136,11 @@ pub struct Way<'a> {
 }
 
 impl<'a> Way<'a> {
+    /// On which side it is; routes mix none.
+    pub fn realm(&self) -> Realm {
+        self.carriers.first().map_or(Realm::Live, |first| first.realm())
+    }
+
     /// Whether this carrier is on it.
     pub fn leads_to(&self, carrier: &Carrier) -> bool {
         self.carriers.iter().any(|on_it| on_it.name() == carrier.name())

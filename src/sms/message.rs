@@ -84,6 +84,29 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// On which side a message is. What the sandbox carried is kept apart from what leaves this machine: keys, duplicates,
+/// limits, budgets and the pace of one side say nothing about the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Realm {
+    /// A real provider carries it, to a real phone.
+    #[default]
+    Live,
+    /// The sandbox carries it: nothing leaves this machine.
+    Sandbox,
+}
+
+impl Realm {
+    /// The side of a provider whose texts really leave this machine, or do not.
+    pub const fn of(is_real: bool) -> Self {
+        if is_real { Self::Live } else { Self::Sandbox }
+    }
+
+    /// Whether it is the sandbox's.
+    pub const fn is_sandbox(self) -> bool {
+        matches!(self, Self::Sandbox)
+    }
+}
+
 /// Where a message stands. States only move forward ([`State::may_become`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -32,7 +32,7 @@ use super::{
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::facts::Budget;
-use crate::sms::message::{BatchId, MessageId};
+use crate::sms::message::{BatchId, MessageId, Realm};
 use instance::Instance;
 use writer::{Writer, unavailable};
 
@@ -40,8 +40,12 @@ use writer::{Writer, unavailable};
 const APPLICATION_ID: i32 = 0x736d_736d;
 
 /// Every migration, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 3] =
-    [include_str!("migrations/0001_ledger.sql"), include_str!("migrations/0002_providers.sql"), include_str!("migrations/0003_segments.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("migrations/0001_ledger.sql"),
+    include_str!("migrations/0002_providers.sql"),
+    include_str!("migrations/0003_segments.sql"),
+    include_str!("migrations/0004_sandbox.sql"),
+];
 
 /// How long a write waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -300,8 +304,8 @@ impl Store for SqliteStore {
     }
 
     async fn claim_looks(&self, claim: LookClaim) -> Result<Vec<Record>> {
-        let (provider, now) = (claim.provider.clone(), claim.now);
-        if !self.read(move |db| receive::has_looks(db, &provider, now)).await? {
+        let (provider, realm, now) = (claim.provider.clone(), claim.realm, claim.now);
+        if !self.read(move |db| receive::has_looks(db, &provider, realm, now)).await? {
             return Ok(Vec::new());
         }
         self.writer()?.run(move |db| receive::claim_looks(db, &claim)).await
@@ -312,14 +316,14 @@ impl Store for SqliteStore {
         self.writer()?.run(move |db| receive::hint(db, &provider, &vendor_id, message.as_ref(), now)).await
     }
 
-    async fn unknowns(&self, provider: &str, since: Timestamp, limit: u32) -> Result<Vec<Record>> {
+    async fn unknowns(&self, (provider, realm): (&str, Realm), since: Timestamp, limit: u32) -> Result<Vec<Record>> {
         let provider = provider.to_owned();
-        self.read(move |db| receive::unknowns(db, &provider, since, limit)).await
+        self.read(move |db| receive::unknowns(db, (&provider, realm), since, limit)).await
     }
 
-    async fn has_nameless(&self, provider: &str, to: &str, digest: [u8; 16], from: Timestamp, until: Timestamp) -> Result<bool> {
+    async fn has_nameless(&self, (provider, realm): (&str, Realm), to: &str, digest: [u8; 16], from: Timestamp, until: Timestamp) -> Result<bool> {
         let (provider, to) = (provider.to_owned(), to.to_owned());
-        self.read(move |db| receive::has_nameless(db, &provider, &to, digest, from, until)).await
+        self.read(move |db| receive::has_nameless(db, (&provider, realm), &to, digest, from, until)).await
     }
 
     async fn has_vendor_id(&self, provider: &str, vendor_id: &str, to: &str) -> Result<bool> {
@@ -369,9 +373,9 @@ impl Store for SqliteStore {
         self.writer()?.run(move |db| settle::key(db, &name, fresh)).await
     }
 
-    async fn target_of(&self, principal: &str, key: &str) -> Result<Option<Target>> {
+    async fn target_of(&self, principal: &str, realm: Realm, key: &str) -> Result<Option<Target>> {
         let (principal, key) = (principal.to_owned(), key.to_owned());
-        self.read(move |db| query::target_of(db, &principal, &key)).await
+        self.read(move |db| query::target_of(db, &principal, realm, &key)).await
     }
 
     async fn close(&self) -> Result<()> {

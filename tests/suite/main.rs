@@ -19,6 +19,7 @@ mod malformed;
 mod phones;
 mod promises;
 mod protocol;
+mod realms;
 mod resources;
 mod routes;
 mod secrets;

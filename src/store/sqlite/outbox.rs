@@ -50,6 +50,9 @@ pub(super) fn tell_change(db: &Connection, seq: i64, state: State, at: Timestamp
         add("code", message.code.map(|code| code.to_string()));
         add("reason", message.why);
     }
+    if let Some(data) = data.as_object_mut().filter(|_| message.realm.is_sandbox()) {
+        data.insert("sandbox".to_owned(), Value::from(true));
+    }
     let name = message.id.as_str().strip_prefix(MessageId::PREFIX).unwrap_or(message.id.as_str());
     add_event(db, &format!("evt_{name}_{state}"), event, at, &data)
 }

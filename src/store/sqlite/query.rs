@@ -7,7 +7,7 @@ use super::reserve::{BUDGET_COLUMNS, budget_from};
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, RefusedRecipient};
 use crate::sms::facts::Budget;
-use crate::sms::message::{BatchId, MessageId, State};
+use crate::sms::message::{BatchId, MessageId, Realm, State};
 use crate::store::{BatchRecord, Change, Filter, Record, Target};
 
 /// Most budgets that the operator's list shows, the latest first.
@@ -15,7 +15,7 @@ const BUDGETS: i64 = 100;
 
 /// The columns that [`record_from`] reads.
 pub(super) const COLUMNS: &str = "id, seq, (SELECT b.id FROM batch b WHERE b.seq = message.batch), recipient, sender, text, encoding, segments, state, provider, \
-     vendor_id, created_ms, changed_ms, held_micros, price_micros, currency, code, why, digest, (SELECT count(*) FROM reply r WHERE r.message = message.seq), parted";
+     vendor_id, created_ms, changed_ms, held_micros, price_micros, currency, code, why, digest, (SELECT count(*) FROM reply r WHERE r.message = message.seq), parted, sandbox";
 
 pub(super) fn record_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
     let code: Option<String> = row.get(16)?;
@@ -41,6 +41,7 @@ pub(super) fn record_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
         digest: row.get(18)?,
         replies: row.get(19)?,
         is_parted: row.get(20)?,
+        realm: Realm::of(!row.get::<_, bool>(21)?),
     })
 }
 
@@ -50,9 +51,9 @@ pub(super) fn message(db: &Connection, principal: &str, id: &MessageId) -> rusql
         .optional()
 }
 
-pub(super) fn target_of(db: &Connection, principal: &str, key: &str) -> rusqlite::Result<Option<Target>> {
-    let mut statement = db.prepare_cached("SELECT target FROM idempotency WHERE principal = ?1 AND key = ?2")?;
-    let target: Option<String> = statement.query_row([principal, key], |row| row.get(0)).optional()?;
+pub(super) fn target_of(db: &Connection, principal: &str, realm: Realm, key: &str) -> rusqlite::Result<Option<Target>> {
+    let mut statement = db.prepare_cached("SELECT target FROM idempotency WHERE principal = ?1 AND sandbox = ?2 AND key = ?3")?;
+    let target: Option<String> = statement.query_row(params![principal, realm.is_sandbox(), key], |row| row.get(0)).optional()?;
     Ok(target.map(target_from))
 }
 

@@ -27,8 +27,9 @@ const MINE: &str = "(owner = ?1 OR (owner IS NULL AND ?2))";
 /// See [`crate::store::Store::claim`].
 pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim) -> JobResult<Claimed> {
     expire(db, owner, claim)?;
-    let mut pace = Pace::read(db, claim.now, claim.per_second)?;
-    let rate = Rate::read(db, &claim.provider, claim.now, claim.rate)?;
+    let mut pace = Pace::read(db, claim.realm, claim.now, claim.per_second)?;
+    let counted_as = rate::name(&claim.provider, claim.realm);
+    let rate = Rate::read(db, &counted_as, claim.now, claim.rate)?;
     let is_joint = claim.per_request > 1;
     let most = if is_joint { claim.limit.min(claim.per_request) } else { claim.limit.min(rate.room()).min(pace.room()) };
     let mut messages = pick(db, owner, claim, most.max(1))?;
@@ -46,7 +47,7 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim) -> JobResult<Cla
     messages.truncate(usize::try_from(room).unwrap_or(usize::MAX));
     pace.take(db, count_of(&messages))?;
     if claim.rate.is_limited() {
-        rate::count(db, &claim.provider, claim.now, if is_joint { 1 } else { count_of(&messages) })?;
+        rate::count(db, &counted_as, claim.now, if is_joint { 1 } else { count_of(&messages) })?;
     }
     let request = messages.first().filter(|_| messages.len() > 1 && is_joint).map(|first| first.sequence);
     let mut update =
@@ -80,13 +81,12 @@ fn expire(db: &Connection, owner: i64, claim: &Claim) -> JobResult<()> {
 /// of the first, one for each person, and no message to a person overtakes an earlier one.
 fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32) -> JobResult<Vec<Record>> {
     // What a frozen budget pays for waits until a person looked.
-    const MAY_GO: &str =
-        "provider = ?4 AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || f.id || ',') > 0)";
+    const MAY_GO: &str = "provider = ?4 AND sandbox = ?5 AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || f.id || ',') > 0)";
     let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE state = 1 AND {MINE} AND {MAY_GO} ORDER BY seq LIMIT ?3"))?;
     if claim.per_request <= 1 {
-        return statement.query_map(params![owner, claim.adopt, most, claim.provider], record_from)?.collect();
+        return statement.query_map(params![owner, claim.adopt, most, claim.provider, claim.realm.is_sandbox()], record_from)?.collect();
     }
-    let mut rows = statement.query(params![owner, claim.adopt, most.max(LOOK_THROUGH), claim.provider])?;
+    let mut rows = statement.query(params![owner, claim.adopt, most.max(LOOK_THROUGH), claim.provider, claim.realm.is_sandbox()])?;
     let mut picked: Vec<Record> = Vec::new();
     let mut seen = HashSet::new();
     while count_of(&picked) < most

@@ -3,10 +3,13 @@
 //! A minute is the current second and the sixty before it, so that no sixty seconds, wherever they begin, hold more
 //! than a minute's worth.
 
+use std::borrow::Cow;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::writer::JobResult;
 use crate::clock::Timestamp;
+use crate::sms::message::Realm;
 use crate::store::Pacing;
 
 const SECOND_MS: i64 = 1_000;
@@ -25,6 +28,15 @@ fn second(now: Timestamp) -> i64 {
 
 fn day(now: Timestamp) -> i64 {
     now.as_millis().div_euclid(DAY_MS)
+}
+
+/// The name that a provider is counted under. A sandbox and a real provider of one name are two: no provider's own name
+/// has a colon.
+pub(super) fn name(provider: &str, realm: Realm) -> Cow<'_, str> {
+    match realm {
+        Realm::Live => Cow::Borrowed(provider),
+        Realm::Sandbox => Cow::Owned(format!("sandbox:{provider}")),
+    }
 }
 
 /// What a provider's rate allows now.

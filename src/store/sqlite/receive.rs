@@ -11,7 +11,7 @@ use super::segment;
 use super::settle::{ATTEMPTING, OPEN_COLUMNS, Open, Step, apply, open_from};
 use super::writer::JobResult;
 use crate::clock::Timestamp;
-use crate::sms::message::{MessageId, State};
+use crate::sms::message::{MessageId, Realm, State};
 use crate::store::{LookClaim, Record, Report};
 
 /// Receipts for ids that never become known are forgotten after this long.
@@ -225,20 +225,21 @@ pub(super) fn has_vendor_id(db: &Connection, provider: &str, vendor_id: &str, to
 }
 
 /// Which messages are due to be looked up: an id is needed to ask by.
-const DUE: &str = "provider = ?1 AND look_ms <= ?2 AND vendor_id IS NOT NULL AND state IN (3, 9, 10)";
+const DUE: &str = "provider = ?1 AND sandbox = ?3 AND look_ms <= ?2 AND vendor_id IS NOT NULL AND state IN (3, 9, 10)";
 
 /// Whether there is anything to look up, so that nothing is written while there is not.
-pub(super) fn has_looks(db: &Connection, provider: &str, now: Timestamp) -> rusqlite::Result<bool> {
-    db.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM message WHERE {DUE})"))?.query_row(params![provider, now.as_millis()], |row| row.get(0))
+pub(super) fn has_looks(db: &Connection, provider: &str, realm: Realm, now: Timestamp) -> rusqlite::Result<bool> {
+    db.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM message WHERE {DUE})"))?
+        .query_row(params![provider, now.as_millis(), realm.is_sandbox()], |row| row.get(0))
 }
 
 /// See [`crate::store::Store::claim_looks`]. A message is as old as what it waits with: since it was sent, or since its
 /// answer was lost.
 pub(super) fn claim_looks(db: &Connection, claim: &LookClaim) -> JobResult<Vec<Record>> {
-    let LookClaim { provider, limit, now, by_request, is_rated } = claim;
+    let LookClaim { provider, realm, limit, now, by_request, is_rated } = claim;
     let most = usize::try_from(*limit).unwrap_or(usize::MAX);
     let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE {DUE} ORDER BY look_ms"))?;
-    let mut rows = statement.query(params![provider, now.as_millis()])?;
+    let mut rows = statement.query(params![provider, now.as_millis(), realm.is_sandbox()])?;
     let mut due: Vec<Record> = Vec::new();
     let mut seen = HashSet::new();
     while due.len() < most
@@ -263,23 +264,31 @@ pub(super) fn claim_looks(db: &Connection, claim: &LookClaim) -> JobResult<Vec<R
         }
     }
     if *is_rated && !due.is_empty() {
-        rate::count(db, provider, *now, u32::try_from(due.len()).unwrap_or(u32::MAX))?;
+        rate::count(db, &rate::name(provider, *realm), *now, u32::try_from(due.len()).unwrap_or(u32::MAX))?;
     }
     Ok(due)
 }
 
 /// See [`crate::store::Store::unknowns`].
-pub(super) fn unknowns(db: &Connection, provider: &str, since: Timestamp, limit: u32) -> rusqlite::Result<Vec<Record>> {
-    let mut statement =
-        db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE state = 9 AND provider = ?1 AND changed_ms >= ?2 ORDER BY seq LIMIT ?3"))?;
-    statement.query_map(params![provider, since.as_millis(), limit], record_from)?.collect()
+pub(super) fn unknowns(db: &Connection, (provider, realm): (&str, Realm), since: Timestamp, limit: u32) -> rusqlite::Result<Vec<Record>> {
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM message WHERE state = 9 AND provider = ?1 AND sandbox = ?4 AND changed_ms >= ?2 ORDER BY seq LIMIT ?3"
+    ))?;
+    statement.query_map(params![provider, since.as_millis(), limit, realm.is_sandbox()], record_from)?.collect()
 }
 
 /// See [`crate::store::Store::has_nameless`].
-pub(super) fn has_nameless(db: &Connection, provider: &str, to: &str, digest: [u8; 16], from: Timestamp, until: Timestamp) -> rusqlite::Result<bool> {
+pub(super) fn has_nameless(
+    db: &Connection,
+    (provider, realm): (&str, Realm),
+    to: &str,
+    digest: [u8; 16],
+    from: Timestamp,
+    until: Timestamp,
+) -> rusqlite::Result<bool> {
     db.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND provider = ?2 AND digest = ?3 AND vendor_id IS NULL
+        "SELECT EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND provider = ?2 AND sandbox = ?6 AND digest = ?3 AND vendor_id IS NULL
                         AND state IN (2, 3, 4, 5, 10) AND created_ms <= ?5 AND changed_ms >= ?4)",
     )?
-    .query_row(params![to, provider, digest, from.as_millis(), until.as_millis()], |row| row.get(0))
+    .query_row(params![to, provider, digest, from.as_millis(), until.as_millis(), realm.is_sandbox()], |row| row.get(0))
 }

@@ -25,7 +25,7 @@ pub(super) fn record_reply(db: &Connection, reply: &NewReply, now: Timestamp) ->
     let answered: Option<(i64, String)> = db
         .prepare_cached(
             "SELECT seq, id FROM message WHERE recipient = ?1 AND created_ms BETWEEN ?2 AND ?3 AND provider = ?4 AND state NOT IN (0, 1, 7, 8)
-             ORDER BY created_ms DESC, seq DESC LIMIT 1",
+             ORDER BY sandbox, created_ms DESC, seq DESC LIMIT 1",
         )?
         .query_row(params![reply.from, now.plus_ms(-ANSWERS_MS).as_millis(), reply.at.plus_ms(CLOCKS_DIFFER_MS).as_millis(), reply.provider], |row| {
             Ok((row.get(0)?, row.get(1)?))

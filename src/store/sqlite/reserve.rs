@@ -9,7 +9,7 @@ use super::writer::JobResult;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::facts::{Budget, Earlier, Facts, Limits, Scope};
-use crate::sms::message::{MessageId, SessionId, State};
+use crate::sms::message::{MessageId, Realm, SessionId, State};
 use crate::store::{BaseSession, Decide, Draft, Intent, NewHandle, Payer, Reservation};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -115,7 +115,8 @@ fn sessions(db: &Connection, payer: &Payer, now: Timestamp) -> Business<Sessions
             open.unwrap_or_else(|| (fresh.clone(), None))
         }
     };
-    let mut parts = vec![Part { key: format!("session:{}:{base}", payer.currency), scope: Scope::Session, limits: payer.session }];
+    let side = side(payer.realm);
+    let mut parts = vec![Part { key: format!("session:{}:{base}{side}", payer.currency), scope: Scope::Session, limits: payer.session }];
     let mut handle_used_ms = None;
     if let Some(handle) = &payer.handle {
         let found: Option<(String, String, i64, Limits)> = db
@@ -136,16 +137,25 @@ fn sessions(db: &Connection, payer: &Payer, now: Timestamp) -> Business<Sessions
             _ => return Ok(Err(Error::new(ErrorKind::SessionInvalid, "there is no such session handle"))),
         };
         if parent != base {
-            parts.push(Part { key: format!("session:{}:{parent}", payer.currency), scope: Scope::Session, limits: payer.session });
+            parts.push(Part { key: format!("session:{}:{parent}{side}", payer.currency), scope: Scope::Session, limits: payer.session });
         }
-        parts.push(Part { key: format!("handle:{}:{handle}", payer.currency), scope: Scope::Handle, limits });
+        parts.push(Part { key: format!("handle:{}:{handle}{side}", payer.currency), scope: Scope::Handle, limits });
     }
     Ok(Ok(Sessions { base, base_used_ms, handle_used_ms, parts }))
 }
 
+/// What the names of the sandbox's budgets end with: nothing of what it spends counts for a real text.
+const fn side(realm: Realm) -> &'static str {
+    match realm {
+        Realm::Live => "",
+        Realm::Sandbox => ":sandbox",
+    }
+}
+
 fn path(payer: &Payer, now: Timestamp, sessions: Sessions) -> Vec<Part> {
-    let total = Part { key: format!("total:{}", payer.currency), scope: Scope::Total, limits: payer.total };
-    let day = Part { key: format!("day:{}:{}:{}", payer.currency, payer.principal, now.utc_day()), scope: Scope::Day, limits: payer.day };
+    let side = side(payer.realm);
+    let total = Part { key: format!("total:{}{side}", payer.currency), scope: Scope::Total, limits: payer.total };
+    let day = Part { key: format!("day:{}:{}:{}{side}", payer.currency, payer.principal, now.utc_day()), scope: Scope::Day, limits: payer.day };
     [total, day].into_iter().chain(sessions.parts).collect()
 }
 
@@ -238,9 +248,10 @@ fn recipient_facts(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut 
     let now = intent.now.as_millis();
     let window = DAY_MS.max(intent.duplicate_window_ms);
     let mut statement = db.prepare_cached(
-        "SELECT id, created_ms, digest, principal, state FROM message WHERE recipient = ?1 AND created_ms > ?2 AND state NOT IN (7, 8) ORDER BY created_ms DESC LIMIT ?3",
+        "SELECT id, created_ms, digest, principal, state FROM message WHERE recipient = ?1 AND created_ms > ?2 AND sandbox = ?4 AND state NOT IN (7, 8)
+         ORDER BY created_ms DESC LIMIT ?3",
     )?;
-    let mut rows = statement.query(params![draft.to, now - window, RECIPIENT_ROWS])?;
+    let mut rows = statement.query(params![draft.to, now - window, RECIPIENT_ROWS, intent.payer.realm.is_sandbox()])?;
     (facts.recipient_last_hour, facts.recipient_last_day, facts.same_text) = (0, 0, None);
     while let Some(row) = rows.next()? {
         let age_ms = now - row.get::<_, i64>(1)?;
@@ -263,6 +274,7 @@ fn recipient_facts(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut 
 
 /// The sending rate as a generic cell rate algorithm: a second's worth may go at once.
 pub(super) struct Pace {
+    realm: Realm,
     until_us: i64,
     now_us: i64,
     interval_us: i64,
@@ -280,15 +292,15 @@ const EARLIEST_US: i64 = 1_767_225_600 * SECOND_US;
 const MOST_BEHIND_US: i64 = 600 * SECOND_US;
 
 impl Pace {
-    pub(super) fn read(db: &Connection, now: Timestamp, per_second: u32) -> JobResult<Self> {
-        let mut statement = db.prepare_cached("SELECT until_us, latest_us FROM pace")?;
-        let (until_us, latest_us): (i64, i64) = statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    pub(super) fn read(db: &Connection, realm: Realm, now: Timestamp, per_second: u32) -> JobResult<Self> {
+        let mut statement = db.prepare_cached("SELECT until_us, latest_us FROM pace WHERE sandbox = ?1")?;
+        let (until_us, latest_us): (i64, i64) = statement.query_row([realm.is_sandbox()], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let now_us = now.as_millis().saturating_mul(1_000);
         let behind_us = (latest_us - now_us).max(0);
         // A clock that was set back a little must not stop all sending for as long: what it had used up is forgotten.
         let until_us = if until_us > now_us + SECOND_US { now_us } else { until_us.max(now_us) };
         let per_second = i64::from(per_second.max(1));
-        Ok(Self { until_us, now_us, interval_us: (SECOND_US / per_second).max(1), per_second, behind_us })
+        Ok(Self { realm, until_us, now_us, interval_us: (SECOND_US / per_second).max(1), per_second, behind_us })
     }
 
     /// Refuses a clock that cannot be right: it would open yesterday's budgets, or count no recent message.
@@ -349,7 +361,11 @@ impl Pace {
     /// Takes room for `count` messages.
     pub(super) fn take(&mut self, db: &Connection, count: u32) -> JobResult<()> {
         self.until_us += self.interval_us.saturating_mul(count.into());
-        db.prepare_cached("UPDATE pace SET until_us = ?1, latest_us = max(latest_us, ?2)")?.execute([self.until_us, self.now_us])?;
+        db.prepare_cached("UPDATE pace SET until_us = ?1, latest_us = max(latest_us, ?2) WHERE sandbox = ?3")?.execute(params![
+            self.until_us,
+            self.now_us,
+            self.realm.is_sandbox()
+        ])?;
         Ok(())
     }
 }
@@ -357,8 +373,8 @@ impl Pace {
 fn earlier_intent(db: &Connection, intent: &Intent) -> JobResult<Option<Reservation>> {
     let Some(key) = &intent.idempotency else { return Ok(None) };
     let found: Option<(Vec<u8>, String)> = db
-        .prepare_cached("SELECT fingerprint, target FROM idempotency WHERE principal = ?1 AND key = ?2")?
-        .query_row(params![intent.payer.principal, key.key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .prepare_cached("SELECT fingerprint, target FROM idempotency WHERE principal = ?1 AND sandbox = ?3 AND key = ?2")?
+        .query_row(params![intent.payer.principal, key.key, intent.payer.realm.is_sandbox()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     Ok(found.map(
         |(fingerprint, target)| {
@@ -377,7 +393,7 @@ pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, decide: &Dec
         touch(db, &intent.payer, &found, intent.now)?;
     }
     let mut rows = look(db, path(&intent.payer, intent.now, found))?;
-    let mut pace = Pace::read(db, intent.now, intent.per_second)?;
+    let mut pace = Pace::read(db, intent.payer.realm, intent.now, intent.per_second)?;
     business!(pace.check_clock());
     let mut facts = Facts { budgets: rows.iter().map(|row| row.budget.clone()).collect(), rate_wait_ms: pace.wait_ms(), ..Facts::default() };
     let mut refused = Vec::new();
@@ -423,7 +439,7 @@ fn leave_now(db: &Connection, intent: &Intent, taken: &[&Draft], pace: &mut Pace
         (None, _) => pace.take(db, 1)?,
     }
     match taken.iter().find(|draft| draft.is_rated) {
-        Some(rated) => rate::count(db, &rated.provider, intent.now, 1),
+        Some(rated) => rate::count(db, &rate::name(&rated.provider, intent.payer.realm), intent.now, 1),
         None => Ok(()),
     }
 }
@@ -459,17 +475,18 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], budgets
             (None, Some(draft)) => draft.id.as_str(),
             (None, None) => return Ok(()),
         };
-        db.prepare_cached("INSERT INTO idempotency (principal, key, fingerprint, target) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
+        db.prepare_cached("INSERT INTO idempotency (principal, key, fingerprint, target, sandbox) VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
             principal,
             key.key,
             key.fingerprint,
-            target
+            target,
+            intent.payer.realm.is_sandbox()
         ])?;
     }
     let mut message = db.prepare_cached(
         "INSERT INTO message (id, principal, batch, recipient, sender, text, keep_text, digest, encoding, segments, state, provider, created_ms, changed_ms,
-                              held_micros, currency, budgets, owner, history, forward, request)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+                              held_micros, currency, budgets, owner, history, forward, request, sandbox)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
     )?;
     let history = step(state, intent.now, None);
     let request = batch.filter(|_| intent.is_campaign).map(i64::wrapping_neg);
@@ -496,7 +513,8 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], budgets
             owner,
             history,
             intent.forward,
-            request
+            request,
+            intent.payer.realm.is_sandbox()
         ])?;
     }
     Ok(())

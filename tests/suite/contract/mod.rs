@@ -4,4 +4,5 @@ mod provider;
 mod store;
 mod store_later;
 mod store_queue;
+mod store_realms;
 mod store_segments;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::{Error, ErrorKind};
 use sms_mcp::sms::facts::{Budget, Limits, Scope};
-use sms_mcp::sms::message::{BatchId, MessageId, SessionId, State};
+use sms_mcp::sms::message::{BatchId, MessageId, Realm, SessionId, State};
 use sms_mcp::store::sqlite::SqliteStore;
 use sms_mcp::store::{
     BaseSession, BatchDraft, Claim, Decide, Draft, Filter, Idempotency, Intent, NewHandle, Pacing, Payer, Report, Reservation, Settlement, Store,
@@ -50,6 +50,7 @@ pub(super) fn payer() -> Payer {
         principal: "alice".into(),
         base: BaseSession::Named("process-1".into()),
         handle: None,
+        realm: Realm::Live,
         idle_ms: 1_800_000,
         currency: "USD".into(),
         total: Limits::default(),
@@ -130,6 +131,7 @@ pub(super) fn claim(limit: u32) -> Claim {
         max_age_ms: 3_600_000,
         adopt: false,
         provider: "sandbox".into(),
+        realm: Realm::Live,
         per_request: 1,
         rate: Pacing::default(),
     }

@@ -3,7 +3,7 @@
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
 use sms_mcp::sms::facts::Scope;
-use sms_mcp::sms::message::State;
+use sms_mcp::sms::message::{Realm, State};
 use sms_mcp::store::sqlite::SqliteStore;
 use sms_mcp::store::{Claim, Idempotency, Intent, LookClaim, Report, Reservation, Segment, Settlement, Store, Target};
 
@@ -197,7 +197,7 @@ async fn a_message_of_segments_is_looked_up_and_known_by_each_of_its_ids() {
         take(&*store, intent(vec![draft(1)])).await;
         let settlement = Settlement { look_at: Some(NOW), ..parted(&[State::Sent, State::Sent]) };
         store.settle(&draft(1).id, settlement).await.unwrap();
-        let look = LookClaim { provider: "sandbox".into(), limit: 9, now: NOW.plus_ms(6), by_request: false, is_rated: false };
+        let look = LookClaim { provider: "sandbox".into(), realm: Realm::Live, limit: 9, now: NOW.plus_ms(6), by_request: false, is_rated: false };
         let due = store.claim_looks(look).await.unwrap();
         assert!(due.len() == 1 && due[0].is_parted);
         for (id, is_known) in [("s-1", true), ("s-2", true), ("s-3", false)] {
