@@ -482,6 +482,7 @@ async fn receipts(folder: &Path) {
         settings: config::Send { concurrency: 200, ..config::Send::default() },
         keep_texts: true,
         default_region: None,
+        stop_words: Default::default(),
         forward: None,
     });
     engine.start(true).await.unwrap();

@@ -83,6 +83,7 @@ pub async fn build(loaded: &Loaded) -> Result<Engine> {
         settings: config.send.clone(),
         keep_texts: config.ledger.keep_texts,
         default_region: config.default_region,
+        stop_words: config.replies.words()?,
         forward: forward::Target::new(&config.forward, loaded.forward_secret.as_ref())?,
     }))
 }

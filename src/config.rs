@@ -14,11 +14,13 @@ use serde::{Deserialize, Serialize};
 
 pub use load::{Flags, Loaded, Sources, load};
 
+use crate::error::{Error, ErrorKind, Result};
 use crate::provider::ProviderConfig;
 use crate::setting::{self, SecretText, Span};
 use crate::sms::destination::Destination;
 use crate::sms::money::{Amount, Currency};
 use crate::sms::number::Region;
+use crate::sms::reply::StopWords;
 
 /// All settings.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -43,6 +45,8 @@ pub struct Config {
     pub http: Http,
     /// What is logged, to standard error.
     pub log: Log,
+    /// What people answer.
+    pub replies: Replies,
     /// Where each change of a message and each reply is told, as it happens.
     pub forward: Forward,
     /// Who carries the texts. Without any, the built-in sandbox, which sends nothing.
@@ -210,6 +214,25 @@ impl Default for Http {
             header_timeout: Span::seconds(5),
             body_timeout: Span::seconds(10),
         }
+    }
+}
+
+/// `[replies]`: what people answer.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Replies {
+    /// Words and short phrases that ask for no more texts, beside those that are known. They count in any case and
+    /// spelling where they are the whole reply.
+    pub stop_words: Vec<String>,
+}
+
+impl Replies {
+    /// The words as replies are compared with them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] naming the word that is none.
+    pub fn words(&self) -> Result<StopWords> {
+        StopWords::new(&self.stop_words).map_err(|wrong| Error::new(ErrorKind::Config, format!("replies.stop_words {wrong}")))
     }
 }
 

@@ -17,6 +17,7 @@ pub mod forward;
 mod hearing;
 mod inbound;
 mod look;
+mod meaning;
 mod prepare;
 mod queue;
 pub mod reconcile;
@@ -43,6 +44,7 @@ use crate::guard::Guard;
 use crate::sms::facts::Scope;
 use crate::sms::message::{BatchId, MessageId, Realm, SessionId};
 use crate::sms::number::Region;
+use crate::sms::reply::StopWords;
 use crate::store::{BaseSession, Intent, Payer, Reservation, Store, Target};
 use contract::{SendAnswer, SendArgs};
 
@@ -100,6 +102,8 @@ pub struct Parts {
     pub keep_texts: bool,
     /// The country of national numbers.
     pub default_region: Option<Region>,
+    /// The operator's own words for no more texts.
+    pub stop_words: StopWords,
     /// Where changes and replies are told, if anywhere.
     pub forward: Option<forward::Target>,
 }

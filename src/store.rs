@@ -571,6 +571,10 @@ pub trait Store: Send + Sync {
     /// When this reply was written, if it is on record.
     async fn reply_at(&self, provider: &str, vendor_id: &str) -> Result<Option<Timestamp>>;
 
+    /// The text of the latest message to this person that this provider took before this moment, where it is kept: what
+    /// a reply of then answers.
+    async fn last_text(&self, provider: &str, to: &str, at: Timestamp) -> Result<Option<String>>;
+
     /// The replies to a message, oldest first.
     async fn replies(&self, id: &MessageId) -> Result<Vec<ReplyRecord>>;
 

@@ -206,7 +206,7 @@ fn override_from_environment(config: Config, text: &str, environment: &BTreeMap<
 /// Whether a variable is meant as a setting but lacks an underscore: a limit that is not set must not go unnoticed.
 fn is_near_miss(name: &str) -> bool {
     let Some(rest) = name.strip_prefix("SMS_MCP_").filter(|rest| !rest.starts_with('_')) else { return false };
-    let sections = ["GUARD", "RATES", "SEND", "LEDGER", "HTTP", "LOG", "FORWARD", "PROVIDER", "ROUTE"];
+    let sections = ["GUARD", "RATES", "SEND", "LEDGER", "HTTP", "LOG", "REPLIES", "FORWARD", "PROVIDER", "ROUTE"];
     rest.starts_with("GUARD_") || rest.split_once("__").is_some_and(|(section, _)| sections.contains(&section))
 }
 
@@ -301,6 +301,7 @@ fn check(config: &Config) -> Result<()> {
             return Err(config_error(format!("{name} must be more than 0")));
         }
     }
+    config.replies.words().map_err(|error| config_error(error.message()))?;
     check_providers(config)
 }
 

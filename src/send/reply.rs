@@ -13,7 +13,7 @@ use crate::provider::Provider;
 use crate::provider::exchange::Reply;
 use crate::sms::message::MessageId;
 use crate::sms::number::{Number, Region};
-use crate::sms::reply::{self, Meaning};
+use crate::sms::reply::Meaning;
 use crate::sms::untrusted;
 use crate::store::{NewReply, Recorded};
 
@@ -29,7 +29,7 @@ const BY_REPLY: &str = "reply";
 impl Engine {
     pub(super) async fn take_reply(&self, carrier: &Carrier, reply: Reply) -> Result<()> {
         let number = e164(&reply.from).or_else(|| national(&reply.from, self.parts().default_region));
-        let meaning = reply::meaning(&reply.text);
+        let meaning = self.meaning_of(carrier, &reply, number.as_ref()).await?;
         let is_out = meaning == Meaning::Stop;
         // What it asked for is on record too: told again, it must not undo what was wished since. Where a vendor names
         // neither id nor time, a person who says stop once more looks the same, so a later stop counts.

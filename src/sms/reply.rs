@@ -1,7 +1,21 @@
 //! What a reply asks for: no more texts, texts again, or nothing of that kind.
 //!
-//! A word counts only when it is the whole reply, whatever its case and the punctuation around it: "Stop." is one,
-//! "stop by at eight" is none. In doubt a word is taken for a stop, since a text too few does less harm than one too many.
+//! A word counts when it is the whole reply, whatever its case, script and punctuation: "Stop." is one, "stop by at
+//! eight" is none. The whole reply may be longer than the word: phones add a signature, people say it twice, add "please"
+//! or copy the number from "STOP to 36179". In doubt a word is taken for a stop, since a text too few does less harm than
+//! one too many; a START is taken for one only where it is nothing else.
+//!
+//! [`meaning`] needs the reply, the country of the person and the operator's own words ([`StopWords`]).
+//! [`is_announced`] needs the text that the person answers too: where that said "reply 2 to unsubscribe", a 2 is an order.
+
+mod announced;
+mod signature;
+mod words;
+
+pub use announced::{is_announced, may_be_announced};
+
+use super::fold::letters;
+use signature::Split;
 
 /// What a reply asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,183 +28,167 @@ pub enum Meaning {
     Other,
 }
 
-/// Words for no more texts, in lower case, without marks on Latin letters and without spaces or hyphens. English: CTIA
-/// Messaging Principles and Best Practices (2023), section 5.1.3, and 47 CFR 64.1200(a)(10), which names stop, quit, end,
-/// revoke, opt out, cancel and unsubscribe. Other languages: the words that carriers and senders there announce ("STOP
-/// au 36179", "ARRET", "BAJA", "SAIR", "ABMELDEN", "退订").
-const STOP: [&str; 47] = [
-    // English, and understood everywhere.
-    "stop",
-    "stopall",
-    "unsubscribe",
-    "cancel",
-    "end",
-    "quit",
-    "revoke",
-    "optout",
-    "remove",
-    // French.
-    "arret",
-    "arreter",
-    "arretez",
-    "desabonner",
-    "desinscription",
-    "desinscrire",
-    // German, Dutch, Danish, Swedish, Norwegian, Finnish.
-    "stopp",
-    "abmelden",
-    "abbestellen",
-    "afmelden",
-    "uitschrijven",
-    "afmeld",
-    "avsluta",
-    "avregistrera",
-    "avslutt",
-    "lopeta",
-    // Spanish, Portuguese, Italian.
-    "baja",
-    "alto",
-    "parar",
-    "cancelar",
-    "sair",
-    "annulla",
-    "cancellami",
-    // Polish, Turkish, Russian, Greek.
-    "rezygnuje",
-    "iptal",
-    "стоп",
-    "отписаться",
-    "στοπ",
-    // Arabic, Hebrew.
-    "توقف",
-    "الغاء",
-    "ايقاف",
-    "הסר",
-    // Chinese, Japanese, Korean.
-    "td",
-    "退订",
-    "退訂",
-    "停止",
-    "配信停止",
-    "수신거부",
-];
+/// Longest part of a reply that may be an order, in characters. What is longer says something else.
+const MAX_ORDER: usize = 160;
 
-/// Words for texts again. Only these two: a "yes" may answer anything.
-const START: [&str; 2] = ["start", "unstop"];
+/// Most words of an order, with all courtesies.
+const MAX_WORDS: usize = 12;
 
-/// What this reply asks for.
-pub fn meaning(text: &str) -> Meaning {
-    let word = folded(text);
-    if STOP.contains(&word.as_str()) {
+/// Most words of a phrase that is one order.
+const MAX_PHRASE: usize = 4;
+
+/// Most words that the operator adds, and the longest of them, in characters.
+const MAX_OWN: usize = 200;
+const MAX_OWN_CHARS: usize = 64;
+
+/// Digits that a short code has at least, where a preposition stands before it ("STOP au 36179"; not "stop at 8").
+const SHORT_CODE: usize = 4;
+
+/// The operator's own words for no more texts, beside those that are known here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StopWords(Vec<String>);
+
+impl StopWords {
+    /// Reads a list of words or short phrases.
+    ///
+    /// # Errors
+    /// What is wrong with the list, in words that name the entry: one has no letter or digit, asks for texts again, is
+    /// longer than 64 characters, or there are more than 200.
+    pub fn new(words: &[String]) -> Result<Self, String> {
+        if words.len() > MAX_OWN {
+            return Err(format!("has {} words; at most {MAX_OWN} are taken", words.len()));
+        }
+        let read = |word: &String| {
+            let shown = super::untrusted::escape(word);
+            let folded = letters(word);
+            if folded.is_empty() {
+                return Err(format!("has \"{shown}\", in which there is no letter and no digit"));
+            }
+            if word.chars().count() > MAX_OWN_CHARS {
+                return Err(format!("has \"{shown}\", which is longer than {MAX_OWN_CHARS} characters"));
+            }
+            if words::is_start(&folded) {
+                return Err(format!("has \"{shown}\", which asks for texts again"));
+            }
+            Ok(folded)
+        };
+        words.iter().map(read).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn has(&self, letters: &str) -> bool {
+        self.0.iter().any(|word| word == letters)
+    }
+}
+
+/// What this reply asks for. `calling_code` is that of the person's number (86 for China), where it is known: some words
+/// are orders in one country alone.
+pub fn meaning(text: &str, calling_code: Option<u16>, own: &StopWords) -> Meaning {
+    let reply = signature::split(text);
+    if is_stop(&reply, calling_code, own) {
         Meaning::Stop
-    } else if START.contains(&word.as_str()) {
+    } else if reply.more.is_empty() && reply.order.len() <= MAX_ORDER && words::is_start(&letters(&reply.order)) {
         Meaning::Start
     } else {
         Meaning::Other
     }
 }
 
-/// Lower case, without marks on Latin letters, without anything that is neither letter nor digit. Nothing where the
-/// reply is more than two words: then it says something else. ("Opt out" and "stop all" are two words.)
-fn folded(text: &str) -> String {
-    if text.chars().count() > 64 || text.split_whitespace().filter(|part| part.chars().any(char::is_alphanumeric)).count() > 2 {
-        return String::new();
+fn is_stop(reply: &Split, calling_code: Option<u16>, own: &StopWords) -> bool {
+    let is_plain = |word: &str| words::is_plain(word) || own.has(word);
+    // A plain word may be any paragraph of the reply ("Who is this?", then "STOP").
+    let mut parts = reply.first_line.iter().chain([&reply.order]).chain(&reply.more).filter(|part| part.chars().count() <= MAX_ORDER);
+    if parts.any(|part| is_among_courtesies(part, is_plain) || is_glued(&letters(part), is_plain)) {
+        return true;
     }
-    text.chars().flat_map(char::to_lowercase).filter_map(plain).collect()
+    if reply.order.chars().count() > MAX_ORDER {
+        return false;
+    }
+    let whole = letters(&reply.order);
+    // What may be an ordinary answer must be all that was written.
+    let is_alone = |word: &str| is_plain(word) || words::is_alone(word) || calling_code.is_some_and(|code| words::is_local(word, code));
+    reply.more.is_empty() && (is_alone(&whole) || is_repeated(&reply.order, is_alone))
 }
 
-/// A letter without its mark, as far as a word of the lists has one, and of its usual width: phones in East Asia write
-/// Latin letters wide. Nothing for a mark, a space or punctuation.
-fn plain(c: char) -> Option<char> {
-    match c {
-        'ａ'..='ｚ' => char::from_u32(u32::from(c) - u32::from('ａ') + u32::from('a')),
-        'أ' | 'إ' | 'آ' => Some('ا'),
-        'à' | 'á' | 'â' | 'ã' | 'ä' => Some('a'),
-        'è' | 'é' | 'ê' | 'ë' | 'ę' => Some('e'),
-        'ì' | 'í' | 'î' | 'ï' => Some('i'),
-        'ò' | 'ó' | 'ô' | 'õ' | 'ö' => Some('o'),
-        'ά' => Some('α'),
-        'ό' => Some('ο'),
-        _ if c.is_alphanumeric() => Some(c),
-        _ => None,
+/// The words of an order by their letters. Nothing where there are too many.
+fn words_of(order: &str) -> Vec<String> {
+    let read: Vec<String> = order.split(is_between).map(letters).filter(|word| !word.is_empty()).take(MAX_WORDS + 1).collect();
+    if read.len() > MAX_WORDS { Vec::new() } else { read }
+}
+
+/// Whether a character stands between words. An apostrophe does not: "don't" is one word.
+fn is_between(c: char) -> bool {
+    let is_wide = matches!(c, '\u{a1}' | '\u{ab}' | '\u{b7}' | '\u{bb}' | '\u{bf}' | '\u{60c}' | '\u{2010}'..='\u{2015}' | '\u{201c}'..='\u{2027}');
+    let is_han = matches!(c, '\u{3001}' | '\u{3002}' | '\u{ff01}' | '\u{ff0c}' | '\u{ff0e}' | '\u{ff1a}' | '\u{ff1b}' | '\u{ff1f}');
+    c.is_whitespace() || (c.is_ascii_punctuation() && c != '\'') || is_wide || is_han
+}
+
+/// Whether a plain word, or several, stand among nothing but courtesies and the number that the order goes to.
+fn is_among_courtesies(order: &str, is_plain: impl Fn(&str) -> bool) -> bool {
+    let read = words_of(order);
+    // A sign alone has no letters: the red octagon.
+    if read.is_empty() {
+        return is_plain(order.trim_matches(|c: char| c.is_whitespace() || c == '\u{fe0f}'));
     }
+    if is_plain(&read.concat()) {
+        return true;
+    }
+    let (mut found, mut rest) = (false, read.as_slice());
+    while let Some((word, behind)) = rest.split_first() {
+        // "stop", "opt out", "S T O P".
+        let words = (1..=MAX_PHRASE.min(rest.len())).rev().find(|count| rest.get(..*count).is_some_and(|words| is_plain(&words.concat())));
+        if let Some(count) = words {
+            rest = rest.get(count..).unwrap_or_default();
+            // "STOP 2": which list, or which of the lines in the text.
+            rest = rest.split_first().filter(|(next, _)| is_number(next)).map_or(rest, |(_, rest)| rest);
+            found = true;
+        } else if is_plain(word.trim_end_matches(|c: char| c.is_ascii_digit())) {
+            (found, rest) = (true, behind);
+        } else if words::is_around(word) || (is_number(word) && word.len() >= SHORT_CODE) {
+            rest = behind;
+        } else {
+            return false;
+        }
+    }
+    found
+}
+
+fn is_number(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether the whole reply is one such word, said again and again.
+fn is_repeated(order: &str, is_word: impl Fn(&str) -> bool) -> bool {
+    let read = words_of(order);
+    !read.is_empty() && read.iter().all(|word| is_word(word))
+}
+
+/// Whether a plain word is written in one with its courtesies and its sign, as scripts without spaces have it: 请回复TD退订.
+fn is_glued(whole: &str, is_plain: impl Fn(&str) -> bool) -> bool {
+    if whole.is_ascii() || whole.chars().count() > MAX_ORDER / 4 {
+        return false;
+    }
+    let (mut rest, mut is_reply) = (whole, false);
+    loop {
+        let short = words::BEFORE.iter().find_map(|word| rest.strip_prefix(word)).or_else(|| {
+            let behind = |word: &&str| rest.strip_suffix(letters(word).as_str());
+            words::BEHIND.iter().find_map(behind)
+        });
+        let with = words::REPLY_WITH.iter().find_map(|word| rest.strip_prefix(word));
+        match (short, with) {
+            // A plain word may begin or end like a courtesy.
+            _ if is_plain(rest) => return true,
+            (Some(short), _) => rest = short,
+            (None, Some(with)) => (rest, is_reply) = (with, true),
+            (None, None) => break,
+        }
+    }
+    let is_sign = |text: &str| words::SIGNS.contains(&text);
+    let beside = |sign: &&str| {
+        let parts = [rest.strip_prefix(*sign), rest.strip_suffix(*sign)];
+        parts.into_iter().flatten().any(|word| !word.is_ascii() && is_plain(word))
+    };
+    (is_reply && is_sign(rest)) || words::SIGNS.iter().any(beside)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_that_is_the_whole_reply_counts_in_any_case_and_punctuation() {
-        for stop in [
-            "STOP",
-            "stop",
-            " Stop. ",
-            "\u{201c}STOP!\u{201d}",
-            "stop\r\n",
-            "S.T.O.P",
-            "StopAll",
-            "STOP ALL",
-            "opt out",
-            "OPT-OUT",
-            "Unsubscribe",
-            "cancel",
-            "END",
-            "quit!!",
-            "Revoke",
-            "ARRET",
-            "Arr\u{ea}t",
-            "ARRE\u{302}T",
-            "STOPP",
-            "Abmelden",
-            "BAJA",
-            "sair",
-            "\u{421}\u{422}\u{41e}\u{41f}",
-            "\u{9000}\u{8ba2}",
-            "TD",
-            "\u{c218}\u{c2e0}\u{ac70}\u{bd80}",
-            "\u{200b}stop\u{200b}",
-            "\u{ff33}\u{ff34}\u{ff2f}\u{ff30}",
-            "\u{625}\u{644}\u{63a}\u{627}\u{621}",
-            "\u{625}\u{64a}\u{642}\u{627}\u{641}",
-        ] {
-            assert_eq!(meaning(stop), Meaning::Stop, "{stop:?}");
-        }
-        for start in ["START", " start. ", "Unstop"] {
-            assert_eq!(meaning(start), Meaning::Start, "{start:?}");
-        }
-    }
-
-    #[test]
-    fn a_word_among_others_is_no_order() {
-        for other in [
-            "",
-            "   ",
-            "?",
-            "stop by at eight",
-            "please do not stop",
-            "don't stop",
-            "no stop",
-            "the end is near",
-            "cancel my order",
-            "yes",
-            "restart",
-            "start over",
-            "start please",
-            "yes start",
-            "help",
-            "stopping",
-            "1",
-        ] {
-            assert_eq!(meaning(other), Meaning::Other, "{other:?}");
-        }
-        assert_eq!(meaning(&"stop ".repeat(1_000)), Meaning::Other);
-    }
-
-    #[test]
-    fn every_word_of_the_lists_is_written_as_it_is_compared() {
-        for word in STOP.into_iter().chain(START) {
-            assert_eq!(folded(word), word, "a word that is never found");
-        }
-    }
-}
+mod tests;

@@ -340,6 +340,11 @@ impl Store for SqliteStore {
         self.read(move |db| reply::reply_at(db, &provider, &vendor_id)).await
     }
 
+    async fn last_text(&self, provider: &str, to: &str, at: Timestamp) -> Result<Option<String>> {
+        let (provider, to) = (provider.to_owned(), to.to_owned());
+        self.read(move |db| reply::last_text(db, &provider, &to, at)).await
+    }
+
     async fn replies(&self, id: &MessageId) -> Result<Vec<ReplyRecord>> {
         let id = id.clone();
         self.read(move |db| reply::replies(db, &id)).await

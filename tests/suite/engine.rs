@@ -122,6 +122,7 @@ fn bench_with(provider: Scripted, change: impl FnOnce(&mut config::Guard)) -> Be
         settings: config::Send::default(),
         keep_texts: true,
         default_region: None,
+        stop_words: Default::default(),
         forward: None,
     });
     Bench { engine, clock, provider, _folder: folder }
@@ -165,6 +166,7 @@ impl Bench {
             settings: config::Send::default(),
             keep_texts: true,
             default_region: None,
+            stop_words: Default::default(),
             forward: None,
         })
     }

@@ -1,6 +1,8 @@
 //! What comes in: webhooks over real sockets, with a provider that believes what the tests sign, and what becomes of it
 //! when it comes twice, in the wrong order, as garbage, or just before the process is killed.
 
+mod words;
+
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -147,12 +149,16 @@ fn engine_at(ledger: &Path, vendors: &[Arc<Vendor>]) -> Engine {
 }
 
 fn engine_telling(ledger: &Path, vendors: &[Arc<Vendor>], forward: &config::Forward) -> Engine {
+    Engine::new(parts_at(ledger, vendors, forward))
+}
+
+fn parts_at(ledger: &Path, vendors: &[Arc<Vendor>], forward: &config::Forward) -> Parts {
     let mut random = [0; 8];
     SystemClock.fill_random(&mut random).unwrap();
     let carriers =
         vendors.iter().map(|vendor| Carrier::new(Arc::<Vendor>::clone(vendor), Some(callback(vendor.name)), Rate::default())).collect::<Vec<_>>();
     let guard = config::Guard { recipient_per_hour: 1_000, recipient_per_day: 1_000, sends_per_second: 1_000, ..config::Guard::default() };
-    Engine::new(Parts {
+    Parts {
         store: Arc::new(SqliteStore::open(ledger, SystemClock.now(), random).unwrap()),
         carriers: Carriers::new(carriers, Vec::new()).unwrap(),
         guard: Guard::new(guard, std::collections::BTreeMap::new()),
@@ -160,8 +166,9 @@ fn engine_telling(ledger: &Path, vendors: &[Arc<Vendor>], forward: &config::Forw
         settings: config::Send::default(),
         keep_texts: true,
         default_region: None,
+        stop_words: Default::default(),
         forward: Target::new(forward, forward.secret.as_ref()).unwrap(),
-    })
+    }
 }
 
 async fn serve(engine: &Engine, listen: &str) -> (u16, CancellationToken) {
@@ -201,6 +208,10 @@ async fn bench_telling(vendor: Vendor, folder: tempfile::TempDir, forward: &conf
     let vendor = Arc::new(vendor);
     let other = Arc::new(Vendor { name: "other", ..Vendor::default() });
     let engine = engine_telling(&folder.path().join("ledger.db"), &[Arc::clone(&vendor), other], forward);
+    bench_of(engine, vendor, folder).await
+}
+
+async fn bench_of(engine: Engine, vendor: Arc<Vendor>, folder: tempfile::TempDir) -> Bench {
     engine.start(true).await.unwrap();
     let (port, _) = serve(&engine, "127.0.0.1:0").await;
     let reader = reader(&folder);

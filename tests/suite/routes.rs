@@ -175,6 +175,7 @@ fn field_in(folder: Arc<tempfile::TempDir>, carriers: &[&Arc<Moody>], routes: Ve
         settings: config::Send { timeout: "500ms".parse().unwrap(), ..config::Send::default() },
         keep_texts: true,
         default_region: None,
+        stop_words: Default::default(),
         forward: None,
     });
     Field { engine, folder }

@@ -152,6 +152,7 @@ fn desk_with(carriers: Vec<Arc<dyn Provider>>, routes: Vec<config::Route>, chang
         settings: config::Send { timeout: "2s".parse().unwrap(), concurrency: 200, ..config::Send::default() },
         keep_texts: false,
         default_region: None,
+        stop_words: Default::default(),
         forward: None,
     });
     Desk { engine, store, _folder: folder }

@@ -47,6 +47,18 @@ pub(super) fn record_reply(db: &Connection, reply: &NewReply, now: Timestamp) ->
     Ok(Recorded::New(id))
 }
 
+/// See [`crate::store::Store::last_text`].
+pub(super) fn last_text(db: &Connection, provider: &str, to: &str, at: Timestamp) -> rusqlite::Result<Option<String>> {
+    let latest: Option<Option<String>> = db
+        .prepare_cached(
+            "SELECT text FROM message WHERE recipient = ?1 AND created_ms BETWEEN ?2 AND ?3 AND provider = ?4 AND state NOT IN (0, 1, 7, 8)
+             ORDER BY created_ms DESC, seq DESC LIMIT 1",
+        )?
+        .query_row(params![to, at.plus_ms(-ANSWERS_MS).as_millis(), at.plus_ms(CLOCKS_DIFFER_MS).as_millis(), provider], |row| row.get(0))
+        .optional()?;
+    Ok(latest.flatten())
+}
+
 /// See [`crate::store::Store::reply_at`].
 pub(super) fn reply_at(db: &Connection, provider: &str, vendor_id: &str) -> rusqlite::Result<Option<Timestamp>> {
     db.prepare_cached("SELECT at_ms FROM reply WHERE provider = ?1 AND vendor_id = ?2")?

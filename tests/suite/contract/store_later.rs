@@ -338,6 +338,9 @@ async fn a_reply_is_recorded_once_with_the_latest_message_before_it_that_may_hav
         assert_eq!(record("r-2", 1, 899_000).await, Recorded::New(Some(draft(4).id)), "clocks differ a little");
         assert_eq!(record("r-3", 77, 300_000).await, Recorded::New(None), "a stranger");
         assert_eq!(record("r-4", 1, 91 * DAY_MS).await, Recorded::New(None), "too long ago");
+        let last = async |provider: &str, n: u32, at: i64| store.last_text(provider, &draft(n).to, NOW.plus_ms(at)).await.unwrap();
+        assert_eq!(last("sandbox", 1, 300_000).await, Some(draft(2).text), "the text that such a reply answers");
+        assert_eq!((last("another", 1, 300_000).await, last("sandbox", 77, 300_000).await), (None, None));
         let other = NewReply { provider: "another".into(), ..reply("r-1", 1, NOW.plus_ms(300_000)) };
         assert_eq!(store.record_reply(other, NOW).await.unwrap(), Recorded::New(None), "another provider's id, and its people");
         store.close().await.unwrap();

@@ -106,6 +106,7 @@ async fn a_large_bulk_leaves_fifty_at_a_time_sixty_times_a_minute_and_each_perso
         settings: config::Send { timeout: "20m".parse().unwrap(), ..config::Send::default() },
         keep_texts: true,
         default_region: None,
+        stop_words: Default::default(),
         forward: None,
     });
     engine.start(true).await.unwrap();

@@ -1,0 +1,104 @@
+//! What the text that a person answers said about answers: "reply 2 to unsubscribe", "退订回T".
+//!
+//! A word that was announced so is an order although it says nothing by itself. It must stand right behind "reply" (or in
+//! a list of choices, right before its purpose), and the purpose must be a plain word for no more texts: "reply C to
+//! cancel" speaks of an appointment.
+
+use std::sync::LazyLock;
+
+use super::words::{self, Words};
+use crate::sms::fold::{fold, letters};
+
+/// Longest word that is looked for, in letters.
+const MAX_WORD: usize = 12;
+
+/// Longest text that is searched, in characters: more than the longest that is sent.
+const MAX_TEXT: usize = 4_000;
+
+/// "Reply with", by its letters.
+const VERBS: &str = "reply|respond|answer|text|txt|send|sms|type|press|antworte|antworten|sende|senden|répondez|répondre|envoyez|envoyer|responde|responda|envía|envia|envie|rispondi|invia|antwoord|stuur|svar|odpisz|wyślij|ответьте|отправьте|yaz|yazıp|balas|ketik|soạn";
+
+/// What may stand between it and the word.
+const BETWEEN: &str = "with|back|the|word|letter|only|just|mit|par|avec|con|com|met|med";
+
+/// What stands between the word and its purpose.
+const PURPOSE: &str = "to|for|if|um|zum|zur|für|pour|para|per|om|voor|for|aby|чтобы|untuk|để";
+
+/// What stands between two choices.
+const OR: &str = "or|and|oder|und|ou|et|o|y|e|of|或|或者";
+
+static VERB_WORDS: Words = LazyLock::new(|| words::read(VERBS));
+static BETWEEN_WORDS: Words = LazyLock::new(|| words::read(BETWEEN));
+static PURPOSE_WORDS: Words = LazyLock::new(|| words::read(PURPOSE));
+static OR_WORDS: Words = LazyLock::new(|| words::read(OR));
+
+/// Whether a reply is short enough to be a word that was announced, so that it is worth looking up what was.
+pub fn may_be_announced(reply: &str) -> bool {
+    let reply = super::signature::split(reply);
+    reply.more.is_empty() && (1..=MAX_WORD).contains(&letters(&reply.order).chars().count())
+}
+
+/// Whether `said`, the text that the person answers, announced this very reply as the way to get no more texts.
+pub fn is_announced(reply: &str, said: &str) -> bool {
+    if !may_be_announced(reply) {
+        return false;
+    }
+    let word = letters(&super::signature::split(reply).order);
+    let said: String = said.chars().take(MAX_TEXT).collect();
+    !words::is_start(&word) && said.split(['.', '!', '?', '\n', '\r', '。', '！', '？']).any(|sentence| announces(sentence, &word))
+}
+
+fn announces(sentence: &str, word: &str) -> bool {
+    let sentence = spaced(&fold(sentence));
+    // Each choice by itself: "Y to stay or N to opt out".
+    let mut before: Vec<String> = Vec::new();
+    for choice in sentence.split([',', ';', '/', '|']) {
+        let tokens: Vec<String> = choice.split_whitespace().map(letters).filter(|token| !token.is_empty()).collect();
+        for tokens in tokens.split(|token| OR_WORDS.contains(token) && token != word) {
+            if chosen(&before, tokens, word) {
+                return true;
+            }
+            before.extend(tokens.iter().cloned());
+        }
+    }
+    false
+}
+
+/// Whether one choice announces the word: `earlier` is what its sentence said before it.
+fn chosen(earlier: &[String], choice: &[String], word: &str) -> bool {
+    choice.iter().enumerate().filter(|(_, token)| *token == word).any(|(at, _)| {
+        let (before, purpose) = (choice.get(..at).unwrap_or_default(), choice.get(at + 1..).unwrap_or_default());
+        let is_verb = |token: &String| VERB_WORDS.contains(token) || words::REPLY_WITH.iter().any(|verb| token.ends_with(verb));
+        let is_asked = before.iter().rev().find(|token| !BETWEEN_WORDS.contains(*token)).is_some_and(is_verb);
+        let is_listed = before.is_empty() && purpose.first().is_some_and(|token| PURPOSE_WORDS.contains(token)) && earlier.iter().any(is_verb);
+        if !is_asked && !is_listed {
+            return false;
+        }
+        if purpose.is_empty() { is_stop(earlier) || is_stop(before) } else { is_stop(purpose) }
+    })
+}
+
+/// Whether a plain word stands among these, of one token, of two, or within one of a script without spaces.
+fn is_stop(tokens: &[String]) -> bool {
+    let within = |token: &String| !token.is_ascii() && words::HAN_STOPS.iter().any(|stop| token.contains(stop));
+    tokens.iter().any(|token| words::is_plain(token) || within(token)) || tokens.windows(2).any(|pair| words::is_plain(&pair.concat()))
+}
+
+/// With a space wherever Latin letters or digits meet another script, so that the T of 退订回T is a word.
+fn spaced(text: &str) -> String {
+    let mut spaced = String::with_capacity(text.len() + 8);
+    let mut before = ' ';
+    for c in text.chars() {
+        let is_border = c.is_alphanumeric() && before.is_alphanumeric() && c.is_ascii() != before.is_ascii() && (is_han(c) || is_han(before));
+        if is_border {
+            spaced.push(' ');
+        }
+        spaced.push(c);
+        before = c;
+    }
+    spaced
+}
+
+fn is_han(c: char) -> bool {
+    matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
+}
