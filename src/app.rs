@@ -164,12 +164,15 @@ pub async fn serve_http(loaded: &Loaded, listen: Option<String>) -> Result<()> {
     }
     let engine = build(loaded).await?;
     let stop = CancellationToken::new();
+    let mut epoch = [0; 8];
+    SystemClock.fill_random(&mut epoch)?;
     let options = Options {
         settings,
         token: loaded.http_token.clone(),
         user: local_principal(loaded),
         bulk_wait: loaded.config.send.bulk_wait.duration(),
         session_idle: loaded.config.guard.session_idle.duration(),
+        epoch: hex(&epoch),
     };
     let endpoint = match Endpoint::bind(engine.clone(), options, stop.clone()).await {
         Ok(endpoint) => endpoint,

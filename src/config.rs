@@ -181,7 +181,8 @@ pub struct Http {
     pub token_file: Option<PathBuf>,
     /// Host names that clients may call this server by, besides localhost (protection against DNS rebinding).
     pub allowed_hosts: Vec<String>,
-    /// Web origins that browsers may call from, such as `https://app.example.com:443`. None unless set.
+    /// Web origins that browsers may call from, such as `https://app.example.com:443`; `:*` is any port. Pages of this machine
+    /// may call as well where a token is set and `listen` is a loopback address.
     pub allowed_origins: Vec<String>,
     /// The public address of this server, such as `https://sms.example.com`: its host name is allowed as well.
     #[serde(skip_serializing_if = "Option::is_none")]

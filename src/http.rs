@@ -4,6 +4,12 @@
 //! leaves the protocol to `rmcp`. TLS is the reverse proxy's.
 
 pub mod auth;
+mod cors;
+mod door;
+mod names;
+mod refusal;
+mod replay;
+mod session;
 mod webhook;
 
 use std::net::SocketAddr;
@@ -12,18 +18,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::extract::State;
+use axum::http::{StatusCode, Uri, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use rmcp::transport::streamable_http_server::session::SessionManager as _;
-use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -31,10 +35,13 @@ use tokio_util::sync::CancellationToken;
 use crate::config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mcp::{Callers, Server};
-use crate::send::{Base, Caller, Engine};
+use crate::send::Engine;
 use crate::setting::SecretText;
-use crate::sms::message::hex;
 use auth::Gate;
+use cors::Pages;
+use door::Door;
+use names::Names;
+use session::{Manager, Sessions};
 
 /// Largest request head, in bytes.
 const MAX_HEAD: usize = 32 * 1024;
@@ -54,6 +61,8 @@ pub struct Options {
     pub bulk_wait: Duration,
     /// Sessions of older protocol versions close after this long without a request.
     pub session_idle: Duration,
+    /// A name that no other process has: event ids of this one are told from those of the one before it.
+    pub epoch: String,
 }
 
 /// A bound endpoint.
@@ -63,15 +72,6 @@ pub struct Endpoint {
     router: Router,
     settings: config::Http,
     stop: CancellationToken,
-}
-
-#[derive(Clone)]
-struct Door {
-    gate: Arc<Gate>,
-    sessions: Arc<LocalSessionManager>,
-    max_body: usize,
-    body_timeout: Duration,
-    max_sessions: usize,
 }
 
 fn cannot(message: String) -> Error {
@@ -93,35 +93,51 @@ pub async fn addresses(listen: &str, has_token: bool) -> Result<Vec<SocketAddr>>
 }
 
 impl Endpoint {
-    /// Binds the address.
+    /// Binds the address, for the tools of this engine.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when the address cannot be used, or is reachable from outside and there is no token.
     pub async fn bind(engine: Engine, options: Options, stop: CancellationToken) -> Result<Self> {
-        let Options { settings, token, user, bulk_wait, session_idle } = options;
+        let server = Server::new(engine.clone(), Callers::PerRequest, options.bulk_wait);
+        let mut endpoint = Self::bind_any(move || server.for_session(), options, stop).await?;
+        endpoint.router = endpoint.router.merge(webhook::routes(engine.clone())).route("/healthz", get(healthz).with_state(engine));
+        Ok(endpoint)
+    }
+
+    /// Binds the address, for whatever server of MCP `make` makes for each session.
+    ///
+    /// # Errors
+    /// As [`Endpoint::bind`].
+    pub async fn bind_any<H: ServerHandler>(make: impl Fn() -> H + Send + Sync + 'static, options: Options, stop: CancellationToken) -> Result<Self> {
+        let Options { settings, token, user, session_idle, epoch, .. } = options;
         let listen = &settings.listen;
         let addresses = addresses(listen, token.is_some()).await?;
         let listener = TcpListener::bind(addresses.as_slice()).await.map_err(|error| cannot(format!("cannot listen on {listen}: {error}")))?;
         let address = listener.local_addr().map_err(|error| cannot(format!("cannot listen on {listen}: {error}")))?;
 
-        let mut sessions = LocalSessionManager::default();
-        sessions.session_config.keep_alive = Some(session_idle);
-        let sessions = Arc::new(sessions);
-        let server = Server::new(engine.clone(), Callers::PerRequest, bulk_wait);
-        let service =
-            StreamableHttpService::new(move || Ok(server.for_session()), Arc::clone(&sessions), protocol_settings(&settings, address, &stop));
+        let names = Arc::new(Names::new(&settings, address, token.is_some()));
+        let sessions = Arc::new(Sessions::new(session_idle, epoch));
+        tokio::spawn(Arc::clone(&sessions).sweep(stop.clone()));
+        let manager = Arc::new(Manager(Arc::clone(&sessions)));
+        let service = StreamableHttpService::new(move || Ok(make()), manager, protocol_settings(&settings, &names, &stop));
+        let needs_token = token.is_some();
+        let pages = Pages { names, refusals: Arc::default() };
         let door = Door {
             gate: Arc::new(Gate::new(token, user)),
-            sessions,
+            pages: pages.clone(),
+            sessions: Some(sessions),
             max_body: usize::try_from(settings.max_body_bytes).unwrap_or(usize::MAX),
             body_timeout: settings.body_timeout.duration(),
             max_sessions: usize::try_from(settings.max_sessions).unwrap_or(usize::MAX),
         };
         let router = Router::new()
-            .route_service("/mcp", service)
-            .route_layer(middleware::from_fn_with_state(door, enter))
-            .merge(webhook::routes(engine.clone()))
-            .route("/healthz", get(healthz).with_state(engine));
+            .route_service("/mcp", service.clone())
+            .route_service("/mcp/", service)
+            .route_layer(middleware::from_fn_with_state(door, door::enter))
+            .fallback(
+                move |uri: Uri| async move { if refusal::is_oauth(uri.path()) { refusal::no_oauth(needs_token) } else { refusal::elsewhere(&uri) } },
+            )
+            .layer(middleware::from_fn_with_state(pages, cors::layer));
         Ok(Self { listener, address, router, settings, stop })
     }
 
@@ -154,7 +170,10 @@ impl Endpoint {
             // Without this, each answer of an event stream waits for the acknowledgement of the one before.
             let _ = stream.set_nodelay(true);
             let mut http = hyper::server::conn::http1::Builder::new();
-            http.timer(TokioTimer::new()).header_read_timeout(self.settings.header_timeout.duration()).max_buf_size(MAX_HEAD);
+            http.timer(TokioTimer::new())
+                .title_case_headers(true)
+                .header_read_timeout(self.settings.header_timeout.duration())
+                .max_buf_size(MAX_HEAD);
             let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.router.clone()));
             let connection = graceful.watch(connection);
             tokio::spawn(async move {
@@ -172,77 +191,30 @@ impl Endpoint {
     }
 }
 
-fn protocol_settings(settings: &config::Http, address: SocketAddr, stop: &CancellationToken) -> StreamableHttpServerConfig {
-    let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-    if !address.ip().is_unspecified() {
-        hosts.push(address.ip().to_string());
-    }
-    hosts.extend(settings.allowed_hosts.iter().cloned());
-    if let Some(host) =
-        settings.public_url.as_deref().and_then(|url| url.parse::<axum::http::Uri>().ok()).and_then(|uri| uri.host().map(str::to_owned))
-    {
-        hosts.push(host);
-    }
+fn protocol_settings(settings: &config::Http, names: &Names, stop: &CancellationToken) -> StreamableHttpServerConfig {
     StreamableHttpServerConfig::default()
-        .with_allowed_hosts(hosts)
-        .with_allowed_origins(settings.allowed_origins.iter().cloned())
+        .with_allowed_hosts(names.hosts())
+        .with_allowed_origins(names.origins())
         .enforce_origin_validation()
         .with_json_response(true)
+        // The library's own first event names an id that nothing is kept under. Streams of requests have ids of ours.
+        .with_sse_retry(None)
         .with_max_request_body_bytes(usize::try_from(settings.max_body_bytes).unwrap_or(usize::MAX))
         .with_cancellation_token(stop.child_token())
 }
 
-/// Every request to `/mcp` comes through here: it is authenticated, its body is read within bounds, and it learns
-/// who calls.
-async fn enter(State(door): State<Door>, request: Request, next: Next) -> Response {
-    let principal = match door.gate.principal(request.headers()) {
-        Ok(principal) => principal,
-        Err(refused) => return refused.into_response(),
-    };
-    let (mut parts, body) = request.into_parts();
-    let body = if parts.method == Method::POST {
-        match read_body(body, door.max_body, door.body_timeout).await {
-            Ok(bytes) => bytes,
-            Err(refused) => return refused,
-        }
-    } else {
-        Bytes::new()
-    };
-    let session = session_id(&parts.headers);
-    if session.is_none() && door.sessions.sessions.read().await.len() >= door.max_sessions && opens_session(&body) {
-        let headers = [(header::RETRY_AFTER, "60")];
-        return (StatusCode::SERVICE_UNAVAILABLE, headers, "too many sessions are open; try again later\n").into_response();
-    }
-    let base = match session {
-        // Only a session that the protocol layer really keeps: a made-up id must not be a fresh budget.
-        Some(id) if door.sessions.has_session(&id.clone().into()).await.unwrap_or(false) => {
-            Base::Named(format!("http-{}", hex(Sha256::digest(id.as_bytes()).get(..16).unwrap_or_default())))
-        }
-        _ => Base::Open,
-    };
-    parts.extensions.insert(Caller { principal, base });
-    next.run(Request::from_parts(parts, Body::from(body))).await
+/// Why a body was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unread {
+    /// It is too large, or ended too early.
+    TooLarge,
+    /// It did not come in time.
+    TooSlow,
 }
 
-fn session_id(headers: &HeaderMap) -> Option<String> {
-    headers.get("mcp-session-id").and_then(|value| value.to_str().ok()).map(str::to_owned)
-}
-
-/// Whether this body is the `initialize` request that opens a session. It is parsed, since JSON has many spellings of
-/// one word (`\u0069nitialize`).
-fn opens_session(body: &[u8]) -> bool {
-    let message = serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default();
-    message.get("method").and_then(serde_json::Value::as_str) == Some("initialize")
-}
-
-async fn read_body(body: Body, max_body: usize, patience: Duration) -> Result<Bytes, Response> {
-    match tokio::time::timeout(patience, axum::body::to_bytes(body, max_body)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => {
-            Err((StatusCode::PAYLOAD_TOO_LARGE, format!("the request body is cut short, or larger than {max_body} bytes\n")).into_response())
-        }
-        Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the request body took too long\n").into_response()),
-    }
+async fn read_body(body: Body, most: usize, patience: Duration) -> Result<Bytes, Unread> {
+    let read = tokio::time::timeout(patience, axum::body::to_bytes(body, most)).await;
+    read.map_err(|_| Unread::TooSlow)?.map_err(|_| Unread::TooLarge)
 }
 
 async fn healthz(State(engine): State<Engine>) -> Response {

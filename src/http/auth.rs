@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use super::refusal::refusal;
 use crate::setting::SecretText;
 
 /// The principal of whoever shows the one configured token.
@@ -48,13 +49,27 @@ impl Gate {
     }
 }
 
+impl Refused {
+    /// Whether a token was shown.
+    pub fn was_shown(self) -> bool {
+        self == Self::Wrong
+    }
+}
+
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let (challenge, body) = match self {
-            Self::Missing => ("Bearer realm=\"sms-mcp\"", "this endpoint needs `Authorization: Bearer <token>`\n"),
-            Self::Wrong => ("Bearer realm=\"sms-mcp\", error=\"invalid_token\"", "the bearer token is not valid\n"),
+        let (challenge, message) = match self {
+            Self::Missing => {
+                ("Bearer realm=\"sms-mcp\"", "this endpoint wants the header `Authorization: Bearer TOKEN`, with the token that its operator set")
+            }
+            Self::Wrong => (
+                "Bearer realm=\"sms-mcp\", error=\"invalid_token\"",
+                "the bearer token is not the one that this endpoint's operator set ([http] token_env, token_file or token)",
+            ),
         };
-        (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))], body).into_response()
+        let mut response = refusal(StatusCode::UNAUTHORIZED, message);
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        response
     }
 }
 

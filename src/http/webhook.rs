@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use tokio::sync::Semaphore;
 
-use super::read_body;
+use super::{Unread, read_body};
 use crate::send::{Engine, Refused};
 
 /// Largest body, in bytes: vendors send a few hundred, or some dozen reports of as much in one request.
@@ -47,7 +47,10 @@ async fn take(State(hook): State<Hook>, Path((provider, token)): Path<(String, S
     let (parts, body): (_, Body) = request.into_parts();
     let body = match read_body(body, MAX_BODY, BODY_TIMEOUT).await {
         Ok(body) => body,
-        Err(refused) => return refused,
+        Err(Unread::TooLarge) => {
+            return (StatusCode::PAYLOAD_TOO_LARGE, format!("the request body is cut short, or larger than {MAX_BODY} bytes\n")).into_response();
+        }
+        Err(Unread::TooSlow) => return (StatusCode::REQUEST_TIMEOUT, "the request body took too long\n").into_response(),
     };
     match hook.engine.webhook(&provider, &token, &parts.headers, &body).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),

@@ -179,6 +179,7 @@ async fn serve(engine: &Engine, listen: &str) -> (u16, CancellationToken) {
         user: "user".into(),
         bulk_wait: Duration::from_secs(1),
         session_idle: Duration::from_secs(60),
+        epoch: "test".to_owned(),
     };
     let endpoint = Endpoint::bind(engine.clone(), options, stop.clone()).await.unwrap();
     let port = endpoint.address().port();

@@ -239,6 +239,22 @@ pub fn post(port: u16, headers: &[(&str, &str)], body: &[u8]) -> Reply {
     read_reply(&mut stream).expect("an answer")
 }
 
+/// One request of any method to any address, with these headers; `Host` is this machine where none is named.
+pub fn ask(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+    let mut text = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        text.push_str(&format!("Host: 127.0.0.1:{port}\r\n"));
+    }
+    for (name, value) in headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    text.push_str("\r\n");
+    let mut stream = connect(port);
+    stream.write_all(text.as_bytes()).unwrap();
+    let _ = stream.write_all(body);
+    read_reply(&mut stream).expect("an answer")
+}
+
 /// One `GET`.
 pub fn get(port: u16, path: &str) -> Reply {
     let mut stream = connect(port);

@@ -1,0 +1,248 @@
+//! Refusals that a client shows: each has a JSON-RPC error as its body, which says what would be right.
+//!
+//! Clients of MCP show their people what a JSON-RPC error says, and of any other body nothing. So what we refuse, and what
+//! the protocol library refuses in plain words, leaves in that form. Other addresses say where MCP is, and those of OAuth
+//! that a bearer token is wanted.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::names::Foreign;
+
+/// JSON-RPC: what was sent is no request that can be taken.
+const INVALID_REQUEST: i32 = -32600;
+
+/// JSON-RPC: what was sent is no JSON.
+const PARSE_ERROR: i32 = -32700;
+
+/// JSON-RPC: our fault.
+const INTERNAL_ERROR: i32 = -32603;
+
+/// Longest refusal of the library that is read.
+const MAX_WORDS: usize = 16 * 1024;
+
+/// One line in the log about each kind of refusal in this time.
+const LOG_PAUSE: Duration = Duration::from_secs(60);
+
+/// A refusal with this message.
+pub fn refusal(status: StatusCode, message: &str) -> Response {
+    let code = if status.is_server_error() { INTERNAL_ERROR } else { INVALID_REQUEST };
+    coded(status, code, message)
+}
+
+fn coded(status: StatusCode, code: i32, message: &str) -> Response {
+    let body = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": code, "message": message } });
+    (status, [(header::CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
+}
+
+/// What a client is told about a name that is not let in.
+pub fn foreign(name: &Foreign) -> Response {
+    let message = match name {
+        Foreign::Host(host) => format!(
+            "the Host header says \"{host}\", and this server may not be called so. Call it by a name that it knows, such as localhost; \
+             or its operator adds the name to [http] allowed_hosts"
+        ),
+        Foreign::Origin(origin) => format!("pages of {origin} may not call this server; its operator can add that to [http] allowed_origins"),
+    };
+    refusal(StatusCode::FORBIDDEN, &message)
+}
+
+/// Gives a refusal that is no JSON the body that clients show. Status and headers stay.
+pub async fn explained(method: &Method, accepts_json: bool, response: Response) -> Response {
+    let status = response.status();
+    let content = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    if !(status.is_client_error() || status.is_server_error()) || content.is_some_and(|kind| kind.starts_with(b"application/json")) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let words = axum::body::to_bytes(body, MAX_WORDS).await.unwrap_or_default();
+    let words = String::from_utf8_lossy(&words);
+    let (code, message) = explanation(method, status, accepts_json, words.trim());
+    let (fresh, body) = coded(status, code, &message).into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.extend(fresh.headers);
+    Response::from_parts(parts, body)
+}
+
+/// The code and the message for what the library refused with these words.
+fn explanation(method: &Method, status: StatusCode, is_json: bool, words: &str) -> (i32, String) {
+    let message = match status {
+        StatusCode::BAD_REQUEST if words.contains("Session ID is required") => {
+            "the Mcp-Session-Id header is missing. Repeat the one that `initialize` was answered with; or, without sessions, send the header \
+             MCP-Protocol-Version: 2026-07-28 and the version in each request's _meta"
+                .to_owned()
+        }
+        StatusCode::NOT_FOUND => {
+            "there is no such session: it has ended, or was never yours. Send `initialize` again, without Mcp-Session-Id".to_owned()
+        }
+        StatusCode::METHOD_NOT_ALLOWED => format!(
+            "{method} is not answered here. POST sends a message; with Mcp-Session-Id, GET opens the session's event stream and DELETE ends the session \
+             (protocol versions before 2026-07-28)"
+        ),
+        StatusCode::NOT_ACCEPTABLE if method == Method::GET => "the Accept header of a GET must name text/event-stream".to_owned(),
+        StatusCode::NOT_ACCEPTABLE => "the Accept header must name both, as `Accept: application/json, text/event-stream`".to_owned(),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE if is_json => {
+            let is_syntax = !words.contains("did not match any variant");
+            let code = if is_syntax { PARSE_ERROR } else { INVALID_REQUEST };
+            return (
+                code,
+                format!("the body is no single JSON-RPC message, such as {{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}}: {words}"),
+            );
+        }
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "the body must be JSON and say so, as `Content-Type: application/json`".to_owned(),
+        _ if status.is_server_error() => return (INTERNAL_ERROR, if words.is_empty() { "the server failed".to_owned() } else { words.to_owned() }),
+        _ if words.is_empty() => format!("refused: {status}"),
+        _ => words.to_owned(),
+    };
+    (INVALID_REQUEST, message)
+}
+
+/// The addresses at which clients look for OAuth: with `error` and `error_description`, in which OAuth clients look for words.
+pub fn no_oauth(needs_token: bool) -> Response {
+    let description = if needs_token {
+        "There is no OAuth here and no client can register. Send the header `Authorization: Bearer TOKEN` with the token that the operator set \
+         ([http] token_env, token_file or token)."
+    } else {
+        "There is no OAuth here, and no authorization is needed: connect to /mcp without any."
+    };
+    let body = json!({ "error": "invalid_request", "error_description": description });
+    (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
+}
+
+/// Whether a client of OAuth asks at this address for metadata, or to be registered, or for a token.
+pub fn is_oauth(path: &str) -> bool {
+    let known = ["/.well-known/oauth-protected-resource", "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"];
+    let is_below = |known: &str| path.split_once(known).is_some_and(|(_, rest)| rest.is_empty() || rest.starts_with('/'));
+    known.into_iter().any(is_below) || ["/register", "/authorize", "/token"].contains(&path.strip_prefix("/mcp").unwrap_or(path))
+}
+
+/// What an address answers that is none of ours.
+pub fn elsewhere(uri: &Uri) -> Response {
+    let path: String = uri.path().chars().flat_map(char::escape_default).take(100).collect();
+    refusal(StatusCode::NOT_FOUND, &format!("there is nothing at {path}; MCP (Streamable HTTP) is at /mcp"))
+}
+
+/// What is refused at the door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// No bearer token was shown.
+    NoToken,
+    /// One was shown that is not the one.
+    WrongToken,
+    /// Called by a foreign name.
+    Host,
+    /// Called by a foreign page.
+    Origin,
+}
+
+/// Tells the operator what is refused at the door: one line a minute about each kind, with how many there were.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    kinds: Mutex<[Option<Told>; 4]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    at: Instant,
+    since: u64,
+}
+
+impl Refusals {
+    /// Counts one refusal. Returns how many there were since the last line, this one included, where a line is due.
+    fn count(&self, kind: Kind, now: Instant) -> Option<u64> {
+        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = kinds.get_mut(kind as usize)?;
+        match told {
+            Some(told) if now.duration_since(told.at) < LOG_PAUSE => {
+                told.since += 1;
+                None
+            }
+            _ => {
+                let count = told.map_or(0, |told| told.since) + 1;
+                *told = Some(Told { at: now, since: 0 });
+                Some(count)
+            }
+        }
+    }
+
+    /// A request without the token; the token that was shown is never told.
+    pub fn token(&self, was_shown: bool) {
+        let kind = if was_shown { Kind::WrongToken } else { Kind::NoToken };
+        let Some(count) = self.count(kind, Instant::now()) else { return };
+        let setting = "[http] token_env, token_file or token";
+        if was_shown {
+            tracing::warn!(count, setting, "refused at /mcp: the bearer token that a client shows is not the one of this setting");
+        } else {
+            tracing::warn!(count, setting, "refused at /mcp: a client shows no `Authorization: Bearer` with the token of this setting");
+        }
+    }
+
+    /// A request by a name, or from a page, that is not let in.
+    pub fn foreign(&self, name: &Foreign) {
+        match name {
+            Foreign::Host(host) => {
+                let Some(count) = self.count(Kind::Host, Instant::now()) else { return };
+                tracing::warn!(
+                    count,
+                    host,
+                    setting = "[http] allowed_hosts",
+                    "refused at /mcp: a client calls this server by a name that this setting does not allow"
+                );
+            }
+            Foreign::Origin(origin) => {
+                let Some(count) = self.count(Kind::Origin, Instant::now()) else { return };
+                tracing::warn!(
+                    count,
+                    origin,
+                    setting = "[http] allowed_origins",
+                    "refused at /mcp: a page calls this server that this setting does not allow"
+                );
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_flood_of_refusals_is_one_line_a_minute_with_its_count() {
+        let refusals = Refusals::default();
+        let start = Instant::now();
+        assert_eq!(refusals.count(Kind::WrongToken, start), Some(1));
+        for second in 1..60 {
+            assert_eq!(refusals.count(Kind::WrongToken, start + Duration::from_secs(second)), None);
+        }
+        assert_eq!(refusals.count(Kind::Host, start + Duration::from_secs(1)), Some(1), "another kind has a line of its own");
+        assert_eq!(refusals.count(Kind::WrongToken, start + LOG_PAUSE), Some(60));
+        assert_eq!(refusals.count(Kind::WrongToken, start + LOG_PAUSE * 9), Some(1));
+    }
+
+    #[test]
+    fn the_addresses_of_oauth_are_known_wherever_clients_look_for_them() {
+        for asked in [
+            "/.well-known/oauth-protected-resource",
+            "/.well-known/oauth-protected-resource/mcp",
+            "/.well-known/oauth-authorization-server",
+            "/.well-known/oauth-authorization-server/mcp",
+            "/.well-known/openid-configuration/mcp",
+            "/mcp/.well-known/openid-configuration",
+            "/register",
+            "/mcp/register",
+            "/authorize",
+            "/token",
+        ] {
+            assert!(is_oauth(asked), "{asked}");
+        }
+        for other in ["/", "/mcp2", "/registered", "/.well-known/openid-configurations", "/.well-known/security.txt", "/sse"] {
+            assert!(!is_oauth(other), "{other}");
+        }
+    }
+}

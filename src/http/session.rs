@@ -1,0 +1,294 @@
+//! Sessions of clients that speak protocol versions with sessions (before 2026-07-28).
+//!
+//! The protocol library runs a session and numbers its streams. Around it, this says whose a session is, so that an id
+//! is worth nothing to another principal; how long it lives, an open event stream being use; and what a client gets that
+//! comes back to a stream which was cut: the answer, or an error that says where to look, but never silence.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::{Stream, StreamExt as _};
+use http::request::Parts;
+use rmcp::model::{ClientJsonRpcMessage, ErrorData, GetExtensions as _, RequestId, ServerJsonRpcMessage};
+use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, LocalSessionManagerError};
+use rmcp::transport::streamable_http_server::session::{RestoreOutcome, ServerSseMessage, SessionId, SessionManager};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::replay::EventLog;
+use crate::send::Caller;
+
+/// Code of the error for a request whose answer is gone: JSON-RPC's for a fault of the server.
+const GONE: &str = "the answer to this call is no longer here: the connection was cut, and the client came back too late or the server was \
+    restarted meanwhile. The call may have been carried out. Look with list_sms or get_status, or repeat it with the same idempotency_key";
+
+/// How often sessions are looked through: at least so often, more often where they live shortly.
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
+
+/// What a client is known by in this process.
+#[derive(Debug)]
+struct Known {
+    principal: String,
+    used: Instant,
+    /// How many event streams are open.
+    streams: usize,
+    /// How many events of the session's own stream went out.
+    told: u64,
+    ended: CancellationToken,
+}
+
+/// The sessions of this process.
+#[derive(Debug)]
+pub struct Sessions {
+    inner: LocalSessionManager,
+    log: Arc<EventLog>,
+    known: Mutex<HashMap<SessionId, Known>>,
+    idle: Duration,
+    /// Tells the event ids of this process from those of the one before it.
+    epoch: String,
+}
+
+/// An event id as clients see it.
+#[derive(Debug, PartialEq)]
+enum EventName {
+    /// Of the stream of a request, with the request's own id.
+    Answer(String, RequestId),
+    /// Of the session's stream that belongs to no request, in the process of this epoch.
+    Common(String, u64),
+}
+
+impl EventName {
+    /// `stream.number`, as the log numbers it, and the request's id.
+    fn of_request(event: &str, request: &RequestId) -> String {
+        let request = serde_json::to_vec(request).unwrap_or_default();
+        format!("{event}.{}", URL_SAFE_NO_PAD.encode(request))
+    }
+
+    fn read(name: &str) -> Option<Self> {
+        let (event, last) = name.rsplit_once('.')?;
+        if let Some(epoch) = event.strip_prefix("common-") {
+            return Some(Self::Common(epoch.to_owned(), last.parse().ok()?));
+        }
+        let request = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(last).ok()?).ok()?;
+        Some(Self::Answer(event.to_owned(), request))
+    }
+}
+
+/// While this lives, an event stream of the session is open.
+struct InUse {
+    sessions: Arc<Sessions>,
+    id: SessionId,
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        if let Some(known) = self.sessions.locked().get_mut(&self.id) {
+            known.streams = known.streams.saturating_sub(1);
+            known.used = Instant::now();
+        }
+    }
+}
+
+/// The manager that the protocol library is given; it shares the sessions.
+#[derive(Clone, Debug)]
+pub struct Manager(pub Arc<Sessions>);
+
+impl Sessions {
+    /// No sessions yet; they end when they were not used for `idle`.
+    pub fn new(idle: Duration, epoch: String) -> Self {
+        let log = Arc::new(EventLog::default());
+        let mut inner = LocalSessionManager::default().with_event_store(Arc::clone(&log) as _);
+        inner.session_config.keep_alive = None; // The library knows nothing of streams that are open.
+        Self { inner, log, known: Mutex::default(), idle, epoch }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<SessionId, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many there are.
+    pub async fn count(&self) -> usize {
+        self.inner.sessions.read().await.len()
+    }
+
+    /// Whether this principal has a session of this id, which is thereby used.
+    pub fn admits(&self, id: &str, principal: &str) -> bool {
+        match self.locked().get_mut(id).filter(|known| known.principal == principal) {
+            Some(known) => {
+                known.used = Instant::now();
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn begin(&self, id: &SessionId, message: &ClientJsonRpcMessage) {
+        let ClientJsonRpcMessage::Request(request) = message else { return };
+        let caller = request.request.extensions().get::<Parts>().and_then(|parts| parts.extensions.get::<Caller>());
+        let Some(principal) = caller.map(|caller| caller.principal.clone()) else { return };
+        let known = Known { principal, used: Instant::now(), streams: 0, told: 0, ended: CancellationToken::new() };
+        self.locked().insert(Arc::clone(id), known);
+    }
+
+    fn end(&self, id: &SessionId) {
+        if let Some(known) = self.locked().remove(id) {
+            known.ended.cancel();
+        }
+        self.log.forget(&common_stream(id));
+    }
+
+    /// Ends sessions that are no longer used, until the stop.
+    pub async fn sweep(self: Arc<Self>, stop: CancellationToken) {
+        let pause = (self.idle / 4).clamp(Duration::from_millis(50), SWEEP_EVERY);
+        while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+            let now = Instant::now();
+            let is_idle = |known: &Known| known.streams == 0 && now.duration_since(known.used) >= self.idle;
+            let idle: Vec<SessionId> = self.locked().iter().filter(|(_, known)| is_idle(known)).map(|(id, _)| Arc::clone(id)).collect();
+            for id in idle {
+                self.end(&id);
+                if self.inner.close_session(&id).await.is_err() {
+                    tracing::debug!("an idle session had ended already");
+                }
+            }
+        }
+    }
+
+    /// A stream that counts as use of its session, and ends with it.
+    fn used(self: &Arc<Self>, id: &SessionId, stream: impl Stream<Item = ServerSseMessage> + Send + Sync + 'static) -> Events {
+        let ended = match self.locked().get_mut(id) {
+            Some(known) => {
+                known.streams += 1;
+                known.ended.clone()
+            }
+            None => CancellationToken::new(),
+        };
+        let in_use = InUse { sessions: Arc::clone(self), id: Arc::clone(id) };
+        let stream = stream.map(move |event| {
+            let _ = &in_use;
+            event
+        });
+        Box::pin(stream.take_until(ended.cancelled_owned()))
+    }
+
+    /// Names the events of the session's own stream, each once, and notes that they went out.
+    fn common(self: &Arc<Self>, id: &SessionId, stream: impl Stream<Item = ServerSseMessage> + Send + Sync + 'static) -> Events {
+        let (sessions, id, mut from) = (Arc::clone(self), Arc::clone(id), 0);
+        Box::pin(stream.filter_map(move |mut event| {
+            if let Some(event) = &event.event_id {
+                sessions.log.claim(event, &id);
+            }
+            let number = event.event_id.as_deref().and_then(|id| id.rsplit_once('.')).and_then(|(_, number)| number.parse::<u64>().ok());
+            let is_again = number.is_some_and(|number| number < from);
+            if let Some(number) = number {
+                from = from.max(number.saturating_add(1));
+                if let Some(known) = sessions.locked().get_mut(&id) {
+                    known.told = known.told.max(from);
+                }
+                event.event_id = Some(format!("common-{}.{number}", sessions.epoch));
+            }
+            std::future::ready((!is_again).then_some(event))
+        }))
+    }
+
+    /// Names the events of the stream of a request.
+    fn of_request(&self, id: &SessionId, request: RequestId, stream: impl Stream<Item = ServerSseMessage> + Send + Sync + 'static) -> Events {
+        let (log, session) = (Arc::clone(&self.log), Arc::clone(id));
+        Box::pin(stream.map(move |mut event| {
+            event.event_id = event.event_id.map(|id| {
+                log.claim(&id, &session);
+                EventName::of_request(&id, &request)
+            });
+            event
+        }))
+    }
+
+    /// The session's own stream: what nobody was there for, then what comes.
+    async fn listen(self: &Arc<Self>, id: &SessionId) -> Result<Events, LocalSessionManagerError> {
+        let live = self.inner.create_standalone_stream(id).await?;
+        let told = self.locked().get(id).map_or(0, |known| known.told);
+        let missed = self.log.since(&common_stream(id), told);
+        Ok(self.common(id, futures::stream::iter(missed).chain(live)))
+    }
+}
+
+/// A stream of events.
+type Events = std::pin::Pin<Box<dyn Stream<Item = ServerSseMessage> + Send + Sync>>;
+
+/// How the protocol library calls the one stream of a session that belongs to no request.
+fn common_stream(id: &SessionId) -> String {
+    format!("{id}:common")
+}
+
+impl SessionManager for Manager {
+    type Error = LocalSessionManagerError;
+    type Transport = <LocalSessionManager as SessionManager>::Transport;
+
+    async fn create_session(&self) -> Result<(SessionId, Self::Transport), Self::Error> {
+        self.0.inner.create_session().await
+    }
+
+    async fn initialize_session(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<ServerJsonRpcMessage, Self::Error> {
+        self.0.begin(id, &message);
+        self.0.inner.initialize_session(id, message).await
+    }
+
+    async fn has_session(&self, id: &SessionId) -> Result<bool, Self::Error> {
+        self.0.inner.has_session(id).await
+    }
+
+    async fn close_session(&self, id: &SessionId) -> Result<(), Self::Error> {
+        self.0.end(id);
+        self.0.inner.close_session(id).await
+    }
+
+    async fn create_stream(
+        &self,
+        id: &SessionId,
+        message: ClientJsonRpcMessage,
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+        let request = match &message {
+            ClientJsonRpcMessage::Request(request) => request.id.clone(),
+            _ => RequestId::Number(0),
+        };
+        let stream = self.0.inner.create_stream(id, message).await?;
+        Ok(self.0.used(id, self.0.of_request(id, request, stream)))
+    }
+
+    async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<(), Self::Error> {
+        self.0.inner.accept_message(id, message).await
+    }
+
+    async fn create_standalone_stream(&self, id: &SessionId) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+        let stream = self.0.listen(id).await?;
+        Ok(self.0.used(id, stream))
+    }
+
+    /// The library keeps no answer once it is given (rmcp 3.11 drops the stream with it), so the log is followed.
+    async fn resume(&self, id: &SessionId, last: String) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+        let stream: Events = match EventName::read(&last) {
+            Some(EventName::Answer(event, request)) => match self.0.log.follow(&event, id) {
+                Some(stream) => self.0.of_request(id, request, stream),
+                None => {
+                    let gone = ServerJsonRpcMessage::error(ErrorData::internal_error(GONE, None), Some(request));
+                    Box::pin(futures::stream::iter([ServerSseMessage::from_message(gone)]))
+                }
+            },
+            Some(EventName::Common(epoch, number)) if epoch == self.0.epoch => {
+                match self.0.log.follow(&format!("{}.{number}", common_stream(id)), id) {
+                    Some(stream) => self.0.common(id, stream),
+                    None => self.0.listen(id).await?,
+                }
+            }
+            // Of a process that is gone, or no id of ours: what comes from now on.
+            _ => self.0.listen(id).await?,
+        };
+        Ok(self.0.used(id, stream))
+    }
+
+    async fn restore_session(&self, id: SessionId) -> Result<RestoreOutcome<Self::Transport>, Self::Error> {
+        self.0.inner.restore_session(id).await
+    }
+}
