@@ -156,7 +156,9 @@ impl ErrorKind {
     const fn default_next(self) -> &'static str {
         match self {
             Self::InvalidArgument => "Correct the named argument and call again. Nothing was sent.",
-            Self::InvalidNumber => "Check the number with the person who gave it; write it as +<country code><number>. Nothing was sent.",
+            Self::InvalidNumber => {
+                "Ask the person who gave the number for it, with its country code; write it as +<country code><number>. Nothing was sent."
+            }
             Self::PremiumDestination => "This kind of number is never texted. Ask the user for an ordinary mobile number.",
             Self::DestinationNotAllowed => {
                 "Only the operator can allow this destination ([guard] allow_destinations, deny_destinations). Tell the user; do not try other spellings."

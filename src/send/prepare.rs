@@ -80,17 +80,7 @@ pub(super) fn digest_of(text: &str) -> [u8; 16] {
 impl Engine {
     /// Reads a phone number argument.
     pub(super) fn number(&self, text: &str) -> Result<Number> {
-        let (text, refuse) = (text.trim(), |why: String| Err(Error::new(ErrorKind::InvalidNumber, why)));
-        if let Some(c) = text.chars().find(|c| crate::sms::untrusted::is_hidden(*c)) {
-            return refuse(format!("the number has the control or invisible character U+{:04X}; write it as +<country code><number>", u32::from(c)));
-        }
-        let number = Number::parse(text, self.parts().default_region).map_err(|error| Error::new(ErrorKind::InvalidNumber, error.to_string()))?;
-        // Letters stand for digits on a keypad: "+49... now" would be another, longer number.
-        let written = text.get(..4).filter(|start| start.eq_ignore_ascii_case("tel:")).and_then(|start| text.get(start.len()..)).unwrap_or(text);
-        if written.chars().any(char::is_alphabetic) {
-            return refuse("the number has letters in it; write it as +<country code><number> and nothing else".to_owned());
-        }
-        Ok(number)
+        Number::parse(text, self.parts().default_region).map_err(|error| Error::new(ErrorKind::InvalidNumber, error.to_string()))
     }
 
     /// Checks a text: something to read, nothing that no phone shows.

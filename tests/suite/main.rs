@@ -17,6 +17,7 @@ mod hooks;
 mod http;
 mod inbound;
 mod malformed;
+mod numbers;
 mod phones;
 mod promises;
 mod protocol;

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use sms_mcp::sms::number::{Number, Region};
 
-/// Input, and what `phonenumber` 0.3.10 makes of it (`None`: an error). Ours is right in each, as Google's library says.
+/// Input, and what `phonenumber` 0.3.10 makes of it (`None`: an error). Ours is right in each, as Google's library says, or
+/// refuses what that library alters.
 #[rustfmt::skip]
-const KNOWN_DIFFERENCES: [(&str, Option<&str>); 11] = [
+const KNOWN_DIFFERENCES: [(&str, Option<&str>); 14] = [
     // It takes the first digits of the national number for a national prefix and strips it, in some countries twice.
     ("+78001234567", Some("+7001234567")),
     ("+78081234567", Some("+7081234567")),
@@ -24,6 +25,10 @@ const KNOWN_DIFFERENCES: [(&str, Option<&str>); 11] = [
     ("002670800012345", Some("+267800012345")),
     // It keeps the national prefix that people put after the country code, as in +44 (0)7700.
     ("+4407700900123", Some("+4407700900123")),
+    // We refuse what adds a 3, drops 05 as a carrier's code, and may be a pager's number with a tail.
+    ("+67210609", Some("+672310609")),
+    ("+570590271234", Some("+5790271234")),
+    ("+61 16 312 34", Some("+611631234")),
     // It reads no full-width digits.
     ("＋４４７７００９００１２３", None),
 ];
