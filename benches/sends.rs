@@ -518,6 +518,7 @@ fn draft(n: usize) -> Draft {
         encoding: "GSM-7",
         segments: 1,
         hold_micros: 65_000,
+        is_assumed: false,
         provider: "sandbox".into(),
         is_rated: false,
     }

@@ -18,7 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::clock::{Clock as _, SharedClock, SystemClock};
 use crate::config::{Loaded, Log, LogFormat, LogLevel};
 use crate::error::Result;
-use crate::guard::Guard;
+use crate::guard::{Assumed, Guard};
 use crate::http::{self, Endpoint, Options};
 use crate::mcp::{Callers, Server};
 use crate::provider::settings::{Callback, Setup};
@@ -89,7 +89,13 @@ pub async fn build(loaded: &Loaded) -> Result<Engine> {
 }
 
 /// Says what somebody who looks into the log would not expect.
-fn announce(loaded: &Loaded) {
+fn announce(loaded: &Loaded, engine: &Engine) {
+    let assumed = engine.unpriced().filter(|(_, assumed)| !engine.guard().has_rates() || !assumed.missing.is_empty());
+    if let Some((providers, assumed)) = assumed {
+        let (each, session, day) = (assumed.each, assumed.session, assumed.day);
+        let providers = providers.join(", ");
+        tracing::warn!(providers, %each, session, day, "a provider tells no prices and [rates] lacks some: each text is taken for price_when_unknown");
+    }
     if let Some(live) = &loaded.live_ledger {
         tracing::info!(real = %live.display(), "only the sandbox is configured: it keeps a ledger of its own");
     }
@@ -116,7 +122,7 @@ fn local_principal(loaded: &Loaded) -> String {
 pub async fn serve_stdio(loaded: &Loaded) -> Result<()> {
     let engine = build(loaded).await?;
     engine.start(true).await?;
-    announce(loaded);
+    announce(loaded, &engine);
     tracing::info!(ledger = %loaded.ledger.display(), "serving MCP over stdio");
     let server = Server::new(engine.clone(), Callers::One(process_caller(loaded)?), loaded.config.send.bulk_wait.duration());
     let ended = CancellationToken::new();
@@ -182,7 +188,7 @@ pub async fn serve_http(loaded: &Loaded, listen: Option<String>) -> Result<()> {
         }
     };
     engine.start(true).await?;
-    announce(loaded);
+    announce(loaded, &engine);
     tracing::info!(address = %endpoint.address(), ledger = %loaded.ledger.display(), "serving MCP at /mcp");
     let serving = tokio::spawn(endpoint.serve());
     asked_to_stop().await;
@@ -232,15 +238,16 @@ impl<R: AsyncRead + Unpin> AsyncRead for UntilEnd<R> {
     }
 }
 
-/// Checks that everything the configuration names can be used.
+/// Checks that everything the configuration names can be used. Returns what [`Engine::unpriced`] says of it.
 ///
 /// # Errors
 /// What [`build`] and [`http::addresses`] fail with.
-pub async fn check(loaded: &Loaded) -> Result<()> {
+pub async fn check(loaded: &Loaded) -> Result<Option<(Vec<String>, Assumed)>> {
     http::addresses(&loaded.config.http.listen, loaded.http_token.is_some()).await?;
     let engine = build(loaded).await?;
+    let unpriced = engine.unpriced();
     engine.stop(Duration::ZERO).await;
-    Ok(())
+    Ok(unpriced)
 }
 
 /// Where a path is, for people.

@@ -97,7 +97,7 @@ pub struct Guard {
     pub deny_destinations: Vec<Destination>,
     /// If not empty: the only sender IDs that `from` may name.
     pub allow_senders: Vec<String>,
-    /// Price of one segment that is reserved where nobody knows the price. Take the worst case; it is never zero.
+    /// Price of one segment that is reserved and charged, as assumed, where nobody knows the price. Take the worst case; it is never zero.
     pub price_when_unknown: Amount,
 }
 

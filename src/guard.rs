@@ -5,6 +5,8 @@
 //! ledger holds about it: does it fit every budget, has this person had enough, was this very text just sent, is it
 //! too fast? The same [`Guard::decide`] serves a quote and the transaction that takes the money, so the two agree.
 
+mod assumed;
+
 use std::collections::BTreeMap;
 
 use crate::config;
@@ -24,6 +26,8 @@ const MAX_NUMBER: usize = 15;
 /// Most digits of a service code: as many as CMPP and SMPP have room for.
 const MAX_SERVICE_CODE: usize = 20;
 
+pub use assumed::Assumed;
+
 /// The policy. See the module's text.
 #[derive(Clone, Debug)]
 pub struct Guard {
@@ -38,10 +42,38 @@ pub struct Ask<'a> {
     pub to: &'a Number,
     /// What would be reserved, in micros.
     pub hold_micros: i64,
+    /// The bulk that it is part of.
+    pub whole: Option<Whole>,
     /// The agent says that the repetition is meant.
     pub allow_duplicate: bool,
     /// Single sends are refused when they come too fast; messages of a bulk wait their turn.
     pub paced: bool,
+}
+
+/// All messages of one intent: what a refusal for want of money speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whole {
+    /// How many.
+    pub messages: usize,
+    /// What all of them would reserve, in micros.
+    pub micros: i64,
+}
+
+impl Whole {
+    /// The whole of messages that would reserve so much each.
+    pub fn of(holds: impl IntoIterator<Item = i64>) -> Self {
+        let add = |whole: Self, micros: i64| Self { messages: whole.messages + 1, micros: whole.micros.saturating_add(micros) };
+        holds.into_iter().fold(Self { messages: 0, micros: 0 }, add)
+    }
+}
+
+/// What is reserved for a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Priced {
+    /// How much.
+    pub money: Money,
+    /// Whether nobody knows the price, so that it is the operator's assumption.
+    pub is_assumed: bool,
 }
 
 /// A limit that `open_session` asks for; it can only be narrower than what contains it.
@@ -160,12 +192,12 @@ impl Guard {
     ///
     /// # Errors
     /// [`ErrorKind::PriceUnknown`] when a price is in another currency than the budgets, or does not fit.
-    pub fn price(&self, to: &Number, segments: usize, quoted: Option<Money>) -> Result<Money> {
+    pub fn price(&self, to: &Number, segments: usize, quoted: Option<Money>) -> Result<Priced> {
         let currency = self.settings.currency;
         // A quote of nothing, or less, is no price: it would hold nothing.
         if let Some(price) = quoted.filter(|price| price.micros > 0) {
             if price.currency == currency {
-                return Ok(price);
+                return Ok(Priced { money: price, is_assumed: false });
             }
             if self.rate(to).is_none() {
                 return Err(Error::new(
@@ -174,10 +206,12 @@ impl Guard {
                 ));
             }
         }
-        let each = self.rate(to).unwrap_or(self.settings.price_when_unknown);
+        let rate = self.rate(to);
+        let each = rate.unwrap_or(self.settings.price_when_unknown);
         let times = u32::try_from(segments.max(1)).ok();
-        times
-            .and_then(|times| Money { micros: each.0, currency }.times(times))
+        let whole = times.and_then(|times| Money { micros: each.0, currency }.times(times));
+        whole
+            .map(|money| Priced { money, is_assumed: rate.is_none() })
             .ok_or_else(|| Error::new(ErrorKind::PriceUnknown, "the price of this message is beyond all bounds"))
     }
 
@@ -198,7 +232,7 @@ impl Guard {
         self.decide_duplicate(ask, facts)?;
         self.decide_frequency(ask, facts)?;
         for budget in &facts.budgets {
-            decide_budget(budget, ask.hold_micros, self.settings.currency)?;
+            decide_budget(budget, ask, facts, self.settings.currency)?;
         }
         if ask.paced && facts.rate_wait_ms > 0 {
             let message = format!("at most {} messages per second are sent, all agents together", self.settings.sends_per_second);
@@ -236,7 +270,9 @@ impl Guard {
     }
 }
 
-fn decide_budget(budget: &Budget, hold_micros: i64, currency: crate::sms::money::Currency) -> Result<()> {
+/// Whether a budget has room for a message, beside those before it of the same bulk. A refusal tells what all of it costs
+/// and what the ledger has left for it, not what is left after a part of it.
+fn decide_budget(budget: &Budget, ask: &Ask<'_>, facts: &Facts, currency: crate::sms::money::Currency) -> Result<()> {
     let name = match budget.scope {
         Scope::Total => "budget of this ledger",
         Scope::Day => "budget of today (UTC)",
@@ -246,17 +282,30 @@ fn decide_budget(budget: &Budget, hold_micros: i64, currency: crate::sms::money:
     if budget.frozen {
         return Err(Error::new(ErrorKind::BudgetFrozen, format!("the {name} is frozen")));
     }
-    if let Some(left) = budget.left_micros().filter(|left| *left < hold_micros) {
-        let (price, left) = (Money { micros: hold_micros, currency }, Money { micros: left, currency });
-        return Err(Error::new(ErrorKind::BudgetExceeded, format!("the message may cost {price}, and the {name} has {left} left")));
-    }
-    if budget.left_messages().is_some_and(|left| left < 1) {
-        return Err(Error::new(
-            ErrorKind::BudgetExceeded,
-            format!("the {name} has no messages left (limit {})", budget.limits.messages.unwrap_or(0)),
-        ));
-    }
-    Ok(())
+    let (has_money, has_messages) = facts.fits(budget, ask.hold_micros);
+    let whole = ask.whole.filter(|whole| whole.messages > 1);
+    let fitting = match facts.before_messages {
+        0 => "enough for none of them".to_owned(),
+        count => format!("enough for {count} of them"),
+    };
+    let message = if !has_money {
+        let left = Money { micros: budget.left_micros().unwrap_or(0), currency };
+        match whole {
+            None => format!("the message may cost {}, and the {name} has {left} left", Money { micros: ask.hold_micros, currency }),
+            Some(Whole { messages, micros }) => {
+                format!("all {messages} messages together may cost {}, and the {name} has {left} left: {fitting}", Money { micros, currency })
+            }
+        }
+    } else if !has_messages {
+        let (left, limit) = (budget.left_messages().unwrap_or(0), budget.limits.messages.unwrap_or(0));
+        match whole {
+            None => format!("the {name} has no messages left (limit {limit})"),
+            Some(Whole { messages, .. }) => format!("these are {messages} messages, and the {name} has {left} left (limit {limit}): {fitting}"),
+        }
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(ErrorKind::BudgetExceeded, message))
 }
 
 #[cfg(test)]
@@ -326,22 +375,22 @@ mod tests {
     fn the_price_is_the_providers_else_the_rate_cards_else_the_worst_case() {
         let guard = guard(|_| {});
         let usd = |micros| Money { micros, currency: Currency::USD };
-        assert_eq!(guard.price(&number("+447400123456"), 2, Some(usd(7))).unwrap(), usd(7));
-        assert_eq!(guard.price(&number("+447400123456"), 2, None).unwrap(), usd(100_000));
-        assert_eq!(guard.price(&number("+442079460018"), 1, None).unwrap(), usd(40_000));
-        assert_eq!(guard.price(&number("+447400123456"), 2, Some(usd(0))).unwrap(), usd(100_000), "nothing is no price");
-        assert_eq!(guard.price(&number("+447400123456"), 2, Some(usd(-5))).unwrap(), usd(100_000));
-        assert_eq!(guard.price(&number("+33612345678"), 3, None).unwrap(), usd(1_500_000));
+        assert_eq!(guard.price(&number("+447400123456"), 2, Some(usd(7))).unwrap().money, usd(7));
+        assert_eq!(guard.price(&number("+447400123456"), 2, None).unwrap().money, usd(100_000));
+        assert_eq!(guard.price(&number("+442079460018"), 1, None).unwrap().money, usd(40_000));
+        assert_eq!(guard.price(&number("+447400123456"), 2, Some(usd(0))).unwrap().money, usd(100_000), "nothing is no price");
+        assert_eq!(guard.price(&number("+447400123456"), 2, Some(usd(-5))).unwrap().money, usd(100_000));
+        assert_eq!(guard.price(&number("+33612345678"), 3, None).unwrap().money, usd(1_500_000));
         let euro = Money { micros: 1, currency: "EUR".parse().unwrap() };
         assert_eq!(guard.price(&number("+33612345678"), 1, Some(euro)).unwrap_err().kind(), ErrorKind::PriceUnknown);
-        assert_eq!(guard.price(&number("+447400123456"), 1, Some(euro)).unwrap(), usd(50_000));
+        assert_eq!(guard.price(&number("+447400123456"), 1, Some(euro)).unwrap().money, usd(50_000));
     }
 
     #[test]
     fn facts_are_decided_worst_first() {
         let to = number("+447400123456");
         let guard = guard(|_| {});
-        let ask = Ask { to: &to, hold_micros: 60, allow_duplicate: false, paced: true };
+        let ask = Ask { to: &to, hold_micros: 60, whole: None, allow_duplicate: false, paced: true };
         let earlier = Earlier { id: MessageId::from_text("msg_1"), state: State::Unknown, age_ms: 5_000 };
         let kind = |ask: &Ask<'_>, facts: &Facts| guard.decide(ask, facts).err().map(|error| error.kind());
         let table = [

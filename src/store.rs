@@ -69,6 +69,8 @@ pub struct Draft {
     pub segments: u32,
     /// What to hold, in micros.
     pub hold_micros: i64,
+    /// Whether nobody told that price, so that it is the operator's assumption.
+    pub is_assumed: bool,
     /// The provider that will carry it.
     pub provider: String,
     /// Whether that provider has a rate, so that a message that leaves at once counts against it.
@@ -251,6 +253,8 @@ pub struct Record {
     pub held_micros: i64,
     /// Posted price, in micros.
     pub price_micros: Option<i64>,
+    /// Whether nobody told what it costs, so that both are the operator's assumption.
+    pub is_assumed: bool,
     /// Currency of both.
     pub currency: String,
     /// Our code, if it did not succeed.

@@ -15,7 +15,7 @@ use crate::config::{self, Config, Flags, Loaded, LogLevel, Sources};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mcp::tools::Tools;
 use crate::send::contract::{
-    BalanceArgs, BudgetView, BulkAnswer, BulkArgs, BulkStatus, ListArgs, OnInvalid, Recipient, SendAnswer, SendArgs, StatusAnswer, StatusArgs,
+    BalanceArgs, BudgetView, BulkAnswer, BulkArgs, BulkStatus, ListArgs, OnInvalid, Price, Recipient, SendAnswer, SendArgs, StatusAnswer, StatusArgs,
 };
 use crate::send::{Engine, OnProgress};
 use crate::sms::message::{BatchId, State};
@@ -169,7 +169,7 @@ async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, princip
 }
 
 async fn check(loaded: &Loaded, live: bool) -> Result<()> {
-    app::check(loaded).await?;
+    let unpriced = app::check(loaded).await?;
     let config = &loaded.config;
     let guard = &config.guard;
     print_line("The configuration is fine.");
@@ -186,6 +186,19 @@ async fn check(loaded: &Loaded, live: bool) -> Result<()> {
         "  limits    session {} {currency}, day {} {currency} and {} messages",
         guard.session_spend, guard.day_spend, guard.day_messages
     ));
+    if let Some((providers, assumed)) = unpriced {
+        let verb = if providers.len() == 1 { "tells" } else { "tell" };
+        let (each, session, day) = (assumed.each, assumed.session, assumed.day);
+        print_line(&format!("  prices    {} {verb} none: what [rates] has no price for is taken for {each} a segment,", providers.join(", ")));
+        print_line(&format!("            which makes {session} texts a session and {day} a day"));
+        let missing: Vec<String> = assumed.missing.iter().map(ToString::to_string).collect();
+        let rates = config.rates.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match (missing.is_empty(), rates.is_empty()) {
+            (false, _) => print_line(&format!("            [rates] lacks {}", missing.join(", "))),
+            (true, true) => print_line("            [rates] is empty: add the price of each country that you text, such as US = \"0.0079\""),
+            (true, false) => print_line(&format!("            [rates] has {rates}, and lacks every other destination; none is excluded")),
+        }
+    }
     print_line(&format!("  http      {} ({} bearer token)", config.http.listen, if loaded.http_token.is_some() { "with" } else { "without" }));
     if !live {
         return Ok(());
@@ -207,8 +220,14 @@ async fn send(engine: &Engine, caller: crate::send::Caller, command: SendCommand
     Ok(())
 }
 
+/// A price for people, and that it is an assumption where nobody told it.
+fn priced(price: &Price) -> String {
+    let assumed = if price.assumed { " (assumed)" } else { "" };
+    format!("{} {}{assumed}", price.amount, price.currency)
+}
+
 fn print_sent(answer: &SendAnswer) {
-    let price = format!("{} {}", answer.price.amount, answer.price.currency);
+    let price = priced(&answer.price);
     let what = format!("{} segment(s) of {}, {price}", answer.segments, answer.encoding);
     match (&answer.id, &answer.quote) {
         (Some(id), _) => {
@@ -226,7 +245,7 @@ fn print_sent(answer: &SendAnswer) {
                 print_line(&format!("  {} x {} ({}) forces UCS-2: {instead}", character.count, character.character, character.code_point));
             }
             if let Some(plain) = quote.as_ref().and_then(|quote| quote.gsm7_rewrite.as_ref()) {
-                print_line(&format!("  in plain spelling: {} segment(s), saves {} {}", plain.segments, plain.saves.amount, plain.saves.currency));
+                print_line(&format!("  in plain spelling: {} segment(s), saves {}", plain.segments, priced(&plain.saves)));
             }
         }
     }
@@ -288,7 +307,7 @@ fn read_csv(file: &Path, message: &str) -> Result<Vec<Recipient>> {
 
 pub(super) fn print_bulk(answer: &BulkAnswer) {
     let counts: Vec<String> = answer.counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
-    let price = format!("{} {}", answer.price.amount, answer.price.currency);
+    let price = priced(&answer.price);
     match (&answer.batch, answer.status) {
         (None, _) => print_line(&format!("quote: {} messages, {} segments, {price}; nothing was sent", answer.accepted, answer.segments)),
         (Some(id), BulkStatus::InProgress) => print_line(&format!("{id} goes on: {}; {price}", counts.join(", "))),
@@ -321,7 +340,7 @@ async fn list(engine: &Engine, caller: &crate::send::Caller, command: ListComman
     }
     for message in &answer.messages {
         let code = message.code.as_ref().map_or_else(String::new, |code| format!("  {code}"));
-        let price = format!("{} {}", message.price.amount, message.price.currency);
+        let price = priced(&message.price);
         print_line(&format!("{}  {:<10} {:<16} {price:>10}  {}{code}", message.created_at, message.status.as_str(), message.to, message.id));
     }
     if answer.messages.is_empty() {
@@ -336,7 +355,7 @@ async fn list(engine: &Engine, caller: &crate::send::Caller, command: ListComman
 
 fn print_status(answer: &StatusAnswer) -> Result<()> {
     if let Some(message) = &answer.message {
-        print_line(&format!("{} to {}: {}, {} {}", message.id, message.to, message.status, message.price.amount, message.price.currency));
+        print_line(&format!("{} to {}: {}, {}", message.id, message.to, message.status, priced(&message.price)));
     }
     for step in &answer.history {
         let why = step.reason.as_ref().map_or_else(String::new, |why| format!("  {why}"));

@@ -255,6 +255,7 @@ impl Engine {
             return Err(failure(code, &draft.id, settlement.why.as_deref()));
         }
         let price_micros = settlement.price_micros.unwrap_or(draft.hold_micros);
+        let is_assumed = draft.is_assumed && settlement.price_micros.is_none();
         let provider = carrier.map_or_else(|| draft.provider.clone(), |carrier| carrier.name().to_owned());
         let mut warnings = self.warnings_for(prepared, &provider);
         if settlement.state == State::Held {
@@ -273,7 +274,7 @@ impl Engine {
             from: draft.from.clone(),
             segments: settlement.segments.unwrap_or(draft.segments),
             encoding: draft.encoding.to_owned(),
-            price: Price::of(price_micros, prepared.price.currency.as_str()),
+            price: Price::of(price_micros, prepared.price.currency.as_str()).assumed(is_assumed),
             provider,
             provider_message_id: settlement.vendor_id,
             created_at: created.rfc3339(),
@@ -297,6 +298,7 @@ impl Engine {
         if record.state == State::Attempting {
             warnings.push("The first call is still waiting for the provider; look with get_status.".to_owned());
         }
+        let price = Price::of_record(&record);
         Ok(SendAnswer {
             id: Some(record.id),
             status: Status::State(record.state),
@@ -304,7 +306,7 @@ impl Engine {
             from: record.from,
             segments: record.segments,
             encoding: record.encoding,
-            price: Price::of(record.price_micros.unwrap_or(record.held_micros), &record.currency),
+            price,
             provider: record.provider,
             provider_message_id: record.vendor_id,
             created_at: record.created.rfc3339(),

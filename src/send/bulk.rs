@@ -10,7 +10,7 @@ use super::contract::{BudgetLeft, BulkAnswer, BulkArgs, BulkResult, BulkStatus, 
 use super::prepare::{Prepared, accepted, conflict, idempotency, invalid};
 use super::{Caller, Engine, crash_point, locked};
 use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
-use crate::guard::Ask;
+use crate::guard::{Ask, Whole};
 use crate::sms::message::{BatchId, Realm, State};
 use crate::sms::number::Number;
 use crate::sms::template::Template;
@@ -235,16 +235,14 @@ impl Engine {
 
     async fn reserve_bulk(&self, intent: Intent, messages: &Arc<Vec<Prepared>>) -> Result<Reservation> {
         let (engine, asked) = (self.clone(), Arc::clone(messages));
+        let whole = Some(Whole::of(messages.iter().map(|message| message.draft.hold_micros)));
         let decide = move |index: usize, facts: &crate::sms::facts::Facts| {
             let message = asked.get(index).ok_or_else(|| Error::new(ErrorKind::Internal, "a recipient is missing"))?;
-            engine.guard().decide(&Ask { to: &message.to, hold_micros: message.draft.hold_micros, allow_duplicate: false, paced: false }, facts)
+            engine
+                .guard()
+                .decide(&Ask { to: &message.to, hold_micros: message.draft.hold_micros, whole, allow_duplicate: false, paced: false }, facts)
         };
-        let count = intent.drafts.len();
-        let reservation = self.parts().store.reserve(intent, Arc::new(decide)).await;
-        reservation.map_err(|error| match error.kind() {
-            ErrorKind::BudgetExceeded => Error::new(error.kind(), format!("all {count} messages together do not fit: {}", error.message())),
-            _ => error,
-        })
+        self.parts().store.reserve(intent, Arc::new(decide)).await
     }
 
     pub(super) fn bulk_quote(
@@ -264,7 +262,7 @@ impl Engine {
             accepted: u32::try_from(taken.len()).unwrap_or(u32::MAX),
             counts: BTreeMap::new(),
             segments: taken.iter().map(|message| message.draft.segments).fold(0, u32::saturating_add),
-            price: Price::of(micros, currency.as_str()),
+            price: Price::of(micros, currency.as_str()).assumed(taken.iter().any(|message| message.draft.is_assumed)),
             provider: names(taken.iter().map(|message| message.draft.provider.as_str())),
             created_at: self.parts().clock.now().rfc3339(),
             replayed: false,
@@ -287,6 +285,8 @@ impl Engine {
         records.reverse();
         let currency = self.guard().settings().currency;
         let micros = records.iter().map(|record| record.price_micros.unwrap_or(record.held_micros)).fold(0_i64, i64::saturating_add);
+        // What was given back costs nothing, whoever would have known.
+        let is_assumed = |record: &Record| record.is_assumed && record.price_micros.unwrap_or(record.held_micros) > 0;
         let needs_attention = |record: &&Record| matches!(record.state, State::Unknown | State::Rejected | State::Failed | State::Expired);
         let results: Vec<BulkResult> = if records.len() <= RESULTS {
             records.iter().map(result_of).collect()
@@ -306,7 +306,7 @@ impl Engine {
             accepted: batch.accepted(),
             counts: batch.states.iter().map(|(state, count)| (state.to_string(), *count)).collect(),
             segments: records.iter().map(|record| record.segments).fold(0, u32::saturating_add),
-            price: Price::of(micros, currency.as_str()),
+            price: Price::of(micros, currency.as_str()).assumed(records.iter().any(is_assumed)),
             provider: names(records.iter().map(|record| record.provider.as_str())),
             created_at: batch.created.rfc3339(),
             replayed: false,

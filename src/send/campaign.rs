@@ -15,7 +15,7 @@ use super::route::{Carrier, Way};
 use super::{Caller, Engine};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
-use crate::guard::Ask;
+use crate::guard::{Ask, Whole};
 use crate::provider::Outcome;
 use crate::provider::exchange::Campaign;
 use crate::sms::message::BatchId;
@@ -70,9 +70,12 @@ impl Engine {
             ..self.intent(self.payer(caller, None, carrier.realm())?)
         };
         let (engine, asked) = (self.clone(), Arc::clone(&messages));
+        let whole = Some(Whole::of(messages.iter().map(|message| message.draft.hold_micros)));
         let decide = move |index: usize, facts: &crate::sms::facts::Facts| {
             let message = asked.get(index).ok_or_else(|| Error::new(ErrorKind::Internal, "a member is missing"))?;
-            engine.guard().decide(&Ask { to: &message.to, hold_micros: message.draft.hold_micros, allow_duplicate: false, paced: false }, facts)
+            engine
+                .guard()
+                .decide(&Ask { to: &message.to, hold_micros: message.draft.hold_micros, whole, allow_duplicate: false, paced: false }, facts)
         };
         match self.parts().store.reserve(intent, Arc::new(decide)).await? {
             Reservation::Taken { budgets, .. } if args.dry_run => Ok(self.bulk_quote(&messages, &HashSet::new(), Vec::new(), Vec::new(), &budgets)),

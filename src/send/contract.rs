@@ -14,7 +14,7 @@ use crate::error::RefusedRecipient;
 use crate::sms::facts::{Budget, Scope};
 use crate::sms::message::{BatchId, MessageId, SessionId, State};
 use crate::sms::money::{Amount, Currency, Money};
-use crate::store::{Change, ReplyRecord, Segment};
+use crate::store::{Change, Record, ReplyRecord, Segment};
 
 /// Arguments of `send_sms`.
 #[derive(Clone, Default, Deserialize, JsonSchema)]
@@ -158,18 +158,33 @@ pub struct Price {
     pub amount: String,
     /// ISO 4217 code, such as "USD".
     pub currency: String,
+    /// True: nobody told this price; it is the operator's assumption.
+    #[serde(skip_serializing_if = "is_false")]
+    pub assumed: bool,
 }
 
 impl From<Money> for Price {
     fn from(money: Money) -> Self {
-        Self { amount: money.amount(), currency: money.currency.to_string() }
+        Self { amount: money.amount(), currency: money.currency.to_string(), assumed: false }
     }
 }
 
 impl Price {
     /// A price from the ledger's columns.
     pub fn of(micros: i64, currency: &str) -> Self {
-        Self { amount: Amount(micros).to_string(), currency: currency.to_owned() }
+        Self { amount: Amount(micros).to_string(), currency: currency.to_owned(), assumed: false }
+    }
+
+    /// The same price, which nobody told: an assumption, where `is_assumed` says so and it is more than nothing.
+    #[must_use]
+    pub fn assumed(self, is_assumed: bool) -> Self {
+        let is_nothing = self.amount == "0.00";
+        Self { assumed: is_assumed && !is_nothing, ..self }
+    }
+
+    /// What a message costs, or holds as long as it is open.
+    pub fn of_record(record: &Record) -> Self {
+        Self::of(record.price_micros.unwrap_or(record.held_micros), &record.currency).assumed(record.is_assumed)
     }
 }
 

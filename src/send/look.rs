@@ -11,10 +11,10 @@ use super::route::Carrier;
 use super::{Caller, Engine, SANDBOX};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
-use crate::guard::Slice;
+use crate::guard::{Assumed, Slice};
 use crate::provider::Balance;
 use crate::sms::facts::Scope;
-use crate::sms::message::{BatchId, MessageId, State};
+use crate::sms::message::{BatchId, MessageId, Realm, State};
 use crate::sms::money::Amount;
 use crate::store::{Filter, NewHandle, Record};
 
@@ -49,6 +49,14 @@ impl Engine {
                 .collect(),
             warnings: self.warnings([]),
         })
+    }
+
+    /// Real providers that tell no prices before they send, and how far the budgets go at the assumed one; nothing where
+    /// all of them tell some, or `[rates]` has one for each destination that is allowed.
+    pub fn unpriced(&self) -> Option<(Vec<String>, Assumed)> {
+        let tells_none = |carrier: &&Carrier| carrier.realm() == Realm::Live && !carrier.provider.capabilities().prices;
+        let names: Vec<String> = self.parts().carriers.all().iter().filter(tells_none).map(|carrier| carrier.name().to_owned()).collect();
+        if names.is_empty() { None } else { Some((names, self.guard().assumed()?)) }
     }
 
     async fn balance_at(&self, carrier: &Carrier) -> ProviderBalance {
@@ -266,7 +274,7 @@ fn read_cursor(cursor: &str) -> Option<i64> {
 
 fn view(record: Record) -> MessageView {
     MessageView {
-        price: Price::of(record.price_micros.unwrap_or(record.held_micros), &record.currency),
+        price: Price::of_record(&record),
         id: record.id,
         status: record.state,
         to: record.to,

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::contract::{BudgetLeft, DryRun, Gsm7Rewrite, Quote, Refusal, SendAnswer, SendArgs, Status, Ucs2Character};
+use super::contract::{BudgetLeft, DryRun, Gsm7Rewrite, Price, Quote, Refusal, SendAnswer, SendArgs, Status, Ucs2Character};
 use super::route::{Carrier, Way};
 use super::{Caller, Engine};
 use crate::error::{Error, ErrorKind, Result};
-use crate::guard::Ask;
+use crate::guard::{Ask, Priced};
 use crate::provider::Form;
 use crate::sms::message::{MessageId, Realm};
 use crate::sms::money::{Amount, Money};
@@ -120,25 +120,29 @@ impl Engine {
             text: message,
             encoding: form.encoding,
             segments: form.segments,
-            hold_micros: price.micros,
+            hold_micros: price.money.micros,
+            is_assumed: price.is_assumed,
             provider: first.map_or_else(String::new, |carrier| carrier.name().to_owned()),
             is_rated: first.is_some_and(|carrier| carrier.rate.is_limited()),
         };
-        Ok(Prepared { to: to.clone(), draft, price, realm: way.realm() })
+        Ok(Prepared { to: to.clone(), draft, price: price.money, realm: way.realm() })
     }
 
     /// What to reserve for a message that these carriers send in these forms: the price of the dearest of them.
-    fn price(&self, forms: &[(&Carrier, Form)], to: &Number) -> Result<Money> {
-        let mut dearest: Option<Money> = None;
+    fn price(&self, forms: &[(&Carrier, Form)], to: &Number) -> Result<Priced> {
+        let mut dearest: Option<Priced> = None;
         for (carrier, form) in forms {
             let price = self.price_at(carrier, to, form.segments)?;
-            dearest = Some(dearest.filter(|dearest| dearest.micros >= price.micros).unwrap_or(price));
+            // One of them may carry it and tell no price, whoever is the dearest.
+            let is_assumed = price.is_assumed || dearest.is_some_and(|dearest| dearest.is_assumed);
+            let dearer = dearest.filter(|dearest| dearest.money.micros >= price.money.micros).unwrap_or(price);
+            dearest = Some(Priced { is_assumed, ..dearer });
         }
         dearest.ok_or_else(|| Error::new(ErrorKind::PriceUnknown, "no provider carries this message"))
     }
 
     /// What one carrier takes for so many segments, or what is reserved where it does not say.
-    pub(super) fn price_at(&self, carrier: &Carrier, to: &Number, segments: u32) -> Result<Money> {
+    pub(super) fn price_at(&self, carrier: &Carrier, to: &Number, segments: u32) -> Result<Priced> {
         self.guard().price(to, usize::try_from(segments).unwrap_or(usize::MAX), carrier.provider.price(to, segments))
     }
 
@@ -153,7 +157,7 @@ impl Engine {
     /// The guard's decision over one message, as the ledger will ask for it.
     pub(super) fn decide_one(&self, prepared: &Prepared, allow_duplicate: bool) -> Decide {
         let (engine, to, hold_micros) = (self.clone(), prepared.to.clone(), prepared.draft.hold_micros);
-        Arc::new(move |_, facts| engine.guard().decide(&Ask { to: &to, hold_micros, allow_duplicate, paced: true }, facts))
+        Arc::new(move |_, facts| engine.guard().decide(&Ask { to: &to, hold_micros, whole: None, allow_duplicate, paced: true }, facts))
     }
 
     /// What sending would do, without doing it.
@@ -199,7 +203,7 @@ impl Engine {
             from: args.from.clone(),
             segments: form.segments,
             encoding: form.encoding.to_owned(),
-            price: price.into(),
+            price: Price::from(price.money).assumed(price.is_assumed),
             provider: provider.to_owned(),
             provider_message_id: None,
             created_at: now.rfc3339(),
@@ -215,12 +219,16 @@ impl Engine {
         })
     }
 
-    fn rewrite(&self, carrier: Option<&Carrier>, message: &str, price: Money, segments: u32) -> Option<Gsm7Rewrite> {
+    fn rewrite(&self, carrier: Option<&Carrier>, message: &str, price: Priced, segments: u32) -> Option<Gsm7Rewrite> {
         let cheaper = text::rewrite_gsm7(message)?;
         let fewer = carrier.map_or_else(|| default_form(&cheaper), |carrier| carrier.provider.form(&cheaper)).segments;
-        let each = price.micros / i64::from(segments.max(1));
+        let each = price.money.micros / i64::from(segments.max(1));
         let saves = Amount(each.saturating_mul(i64::from(segments.saturating_sub(fewer))));
-        Some(Gsm7Rewrite { message: cheaper, segments: fewer, saves: Money { micros: saves.0, ..price }.into() })
+        Some(Gsm7Rewrite {
+            message: cheaper,
+            segments: fewer,
+            saves: Price::from(Money { micros: saves.0, ..price.money }).assumed(price.is_assumed),
+        })
     }
 
     /// Things to know about a message that is sent: the sandbox, and a spelling that would be cheaper.

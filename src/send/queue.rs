@@ -215,7 +215,7 @@ impl Engine {
     /// Whether so much is what this carrier takes for a message, or more.
     fn is_covered(&self, carrier: &Carrier, submission: &Submission, held_micros: i64) -> bool {
         let segments = carrier.provider.form(&submission.text).segments;
-        self.price_at(carrier, &submission.to, segments).is_ok_and(|price| price.micros <= held_micros)
+        self.price_at(carrier, &submission.to, segments).is_ok_and(|price| price.money.micros <= held_micros)
     }
 
     /// A carrier's definite word, or the lack of one: posted, unless its route asks another carrier after a refusal.

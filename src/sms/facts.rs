@@ -73,12 +73,6 @@ impl Budget {
         self.limits.messages.map(|limit| limit.saturating_sub(self.messages).max(0))
     }
 
-    /// Takes `micros` and one message out of what is left (for the next recipient of the same bulk).
-    pub fn hold(&mut self, micros: i64) {
-        self.held_micros = self.held_micros.saturating_add(micros);
-        self.messages = self.messages.saturating_add(1);
-    }
-
     /// The money left as an amount.
     pub fn left_amount(&self) -> Option<Amount> {
         self.left_micros().map(Amount)
@@ -99,8 +93,12 @@ pub struct Earlier {
 /// What the ledger knows about one message that is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Every budget that the message must fit in.
+    /// Every budget that the message must fit in, as it stands before anything of this intent is held.
     pub budgets: Vec<Budget>,
+    /// What the messages before this one of the same intent would hold; micros.
+    pub before_micros: i64,
+    /// How many those are.
+    pub before_messages: i64,
     /// Messages to this recipient in the last hour, by anybody.
     pub recipient_last_hour: u32,
     /// Messages to this recipient in the last 24 hours, by anybody.
@@ -111,4 +109,12 @@ pub struct Facts {
     pub rate_wait_ms: u64,
     /// The recipient asked for no more texts.
     pub is_opted_out: bool,
+}
+
+impl Facts {
+    /// Whether a message that holds so much fits a budget, beside those before it: its money, and its number.
+    pub fn fits(&self, budget: &Budget, hold_micros: i64) -> (bool, bool) {
+        let has_money = budget.left_micros().is_none_or(|left| left >= self.before_micros.saturating_add(hold_micros));
+        (has_money, budget.left_messages().is_none_or(|left| left > self.before_messages))
+    }
 }

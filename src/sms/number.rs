@@ -40,6 +40,17 @@ impl Region {
         str::from_utf8(&self.0).unwrap_or_default()
     }
 
+    /// The calling code of its numbers, such as 33.
+    pub fn calling_code(self) -> Option<i32> {
+        PHONE_NUMBER_UTIL.get_country_code_for_region(self.outside()?)
+    }
+
+    /// Whether no other country has the same calling code.
+    pub fn has_its_code_alone(self) -> bool {
+        let sharing = self.calling_code().and_then(|code| PHONE_NUMBER_UTIL.get_regions_for_country_calling_code(code));
+        sharing.is_some_and(|mut sharing| sharing.next().is_some() && sharing.next().is_none())
+    }
+
     fn outside(self) -> Option<rlibphonenumber::Region> {
         rlibphonenumber::Region::from_code(self.as_str()).ok()
     }

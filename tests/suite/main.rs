@@ -19,6 +19,7 @@ mod inbound;
 mod malformed;
 mod numbers;
 mod phones;
+mod prices;
 mod promises;
 mod protocol;
 mod realms;

@@ -50,6 +50,10 @@ pub(super) fn tell_change(db: &Connection, seq: i64, state: State, at: Timestamp
         add("code", message.code.map(|code| code.to_string()));
         add("reason", message.why);
     }
+    let is_charged = message.price_micros.unwrap_or(message.held_micros) > 0;
+    if let Some(price) = data.pointer_mut("/price").and_then(Value::as_object_mut).filter(|_| message.is_assumed && is_charged) {
+        price.insert("assumed".to_owned(), Value::from(true));
+    }
     if let Some(data) = data.as_object_mut().filter(|_| message.realm.is_sandbox()) {
         data.insert("sandbox".to_owned(), Value::from(true));
     }

@@ -403,7 +403,8 @@ pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, decide: &Dec
         recipient_facts(db, intent, draft, &mut facts)?;
         match decide(index, &facts) {
             Ok(()) => {
-                facts.budgets.iter_mut().for_each(|budget| budget.hold(draft.hold_micros));
+                facts.before_micros = facts.before_micros.saturating_add(draft.hold_micros);
+                facts.before_messages += 1;
                 taken.push(draft);
             }
             // A budget that is spent is spent for all that follow too: nothing of this intent goes.
@@ -485,8 +486,8 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], budgets
     }
     let mut message = db.prepare_cached(
         "INSERT INTO message (id, principal, batch, recipient, sender, text, keep_text, digest, encoding, segments, state, provider, created_ms, changed_ms,
-                              held_micros, currency, budgets, owner, history, forward, request, sandbox)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+                              held_micros, currency, budgets, owner, history, forward, request, sandbox, price_assumed)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
     )?;
     let history = step(state, intent.now, None);
     let request = batch.filter(|_| intent.is_campaign).map(i64::wrapping_neg);
@@ -514,7 +515,8 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], budgets
             history,
             intent.forward,
             request,
-            intent.payer.realm.is_sandbox()
+            intent.payer.realm.is_sandbox(),
+            draft.is_assumed
         ])?;
     }
     Ok(())

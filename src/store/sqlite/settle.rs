@@ -102,7 +102,10 @@ pub(super) struct Step<'a> {
     pub(super) at: Timestamp,
     pub(super) why: Option<&'a str>,
     pub(super) code: Option<ErrorKind>,
+    /// The price that was told.
     pub(super) price_micros: Option<i64>,
+    /// What is charged where none was told and less went out than was held for.
+    pub(super) share_micros: Option<i64>,
     pub(super) vendor_id: Option<&'a str>,
     pub(super) segments: Option<u32>,
     pub(super) look_at: Option<Timestamp>,
@@ -110,7 +113,7 @@ pub(super) struct Step<'a> {
 
 impl<'a> Step<'a> {
     pub(super) fn new(next: State, at: Timestamp, why: Option<&'a str>) -> Self {
-        Self { next, at, why, code: None, price_micros: None, vendor_id: None, segments: None, look_at: None }
+        Self { next, at, why, code: None, price_micros: None, share_micros: None, vendor_id: None, segments: None, look_at: None }
     }
 }
 
@@ -118,10 +121,12 @@ impl<'a> Step<'a> {
 /// freezes the path, as one that is higher than what was held does. Where nothing was posted, nothing changes.
 fn correct(db: &Connection, open: &mut Open, price_micros: Option<i64>) -> JobResult<()> {
     let (Some(posted), Some(price)) = (open.price_micros, price_micros.map(|price| price.max(0))) else { return Ok(()) };
+    // Somebody told it, also where it is what was assumed.
+    db.prepare_cached("UPDATE message SET price_micros = ?2, price_assumed = 0 WHERE seq = ?1 AND (price_assumed OR price_micros <> ?2)")?
+        .execute([open.seq, price])?;
     if price == posted {
         return Ok(());
     }
-    db.prepare_cached("UPDATE message SET price_micros = ?2 WHERE seq = ?1")?.execute([open.seq, price])?;
     let mut statement = db.prepare_cached("UPDATE budget SET spent_micros = spent_micros + ?2, frozen = frozen OR ?3 WHERE id = ?1")?;
     for id in budget_ids(&open.budgets) {
         statement.execute(params![id, price - posted, price > posted])?;
@@ -134,18 +139,18 @@ fn correct(db: &Connection, open: &mut Open, price_micros: Option<i64>) -> JobRe
 /// operator's own system is told. What was said about an unknown outcome holds no longer once it is known. Returns how
 /// the money is to move; [`post`] moves it.
 fn advance(db: &Connection, open: &mut Open, asked: &Step<'_>) -> JobResult<Option<Posting>> {
-    let &Step { next, at, why, code, price_micros, vendor_id, segments, look_at } = asked;
+    let &Step { next, at, why, code, price_micros, share_micros, vendor_id, segments, look_at } = asked;
     if !open.state.may_become(next) {
         return Ok(None);
     }
-    let posting = posting(open, next, price_micros);
+    let posting = posting(open, next, price_micros.or(share_micros));
     let charged = match posting {
         Posting::Charge(price) => Some(price.max(0)),
         Posting::Keep | Posting::Release => None,
     };
     let held = if posting == Posting::Keep { open.held_micros } else { 0 };
     db.prepare_cached(
-        "UPDATE message SET state = ?2, changed_ms = ?3, held_micros = ?4, price_micros = coalesce(?5, price_micros),
+        "UPDATE message SET state = ?2, changed_ms = ?3, held_micros = ?4, price_micros = coalesce(?5, price_micros), price_assumed = price_assumed AND NOT ?13,
                 why = CASE WHEN state IN (9, 10) THEN ?6 ELSE coalesce(?6, why) END, code = CASE WHEN state IN (9, 10) THEN ?8 ELSE coalesce(?8, code) END,
                 owner = NULL, history = history || ',' || ?7, vendor_id = coalesce(?9, vendor_id),
                 segments = coalesce(?10, segments), text = CASE WHEN keep_text THEN text END,
@@ -164,7 +169,8 @@ fn advance(db: &Connection, open: &mut Open, asked: &Step<'_>) -> JobResult<Opti
         vendor_id,
         segments,
         !next.is_final(),
-        look_at.map(Timestamp::as_millis)
+        look_at.map(Timestamp::as_millis),
+        charged.is_some() && price_micros.is_some()
     ])?;
     open.state = next;
     open.price_micros = charged.or(open.price_micros);
@@ -204,7 +210,8 @@ pub(super) fn settle(db: &Connection, id: &MessageId, settlement: &Settlement) -
     let share = if is_part { segment::share(&settlement.parts, open.held_micros) } else { None };
     let asked = Step {
         code: settlement.code,
-        price_micros: settlement.price_micros.or(share),
+        price_micros: settlement.price_micros,
+        share_micros: share,
         vendor_id: settlement.vendor_id.as_deref(),
         segments: settlement.segments,
         look_at: settlement.look_at,

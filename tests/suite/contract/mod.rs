@@ -2,6 +2,7 @@
 
 mod provider;
 mod store;
+mod store_assumed;
 mod store_later;
 mod store_queue;
 mod store_realms;

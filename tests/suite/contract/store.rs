@@ -69,6 +69,7 @@ pub(super) fn draft(n: u32) -> Draft {
         encoding: "GSM-7",
         segments: 1,
         hold_micros: HOLD,
+        is_assumed: false,
         provider: "sandbox".into(),
         is_rated: false,
     }
@@ -99,9 +100,7 @@ pub(super) fn queued(first: u32, count: u32) -> Intent {
 /// The budget rule alone, as the guard has it.
 pub(super) fn by_budget() -> Decide {
     Arc::new(|_, facts| {
-        let fits = |budget: &Budget| {
-            !budget.frozen && budget.left_micros().is_none_or(|left| left >= HOLD) && budget.left_messages().is_none_or(|left| left > 0)
-        };
+        let fits = |budget: &Budget| !budget.frozen && facts.fits(budget, HOLD) == (true, true);
         if facts.budgets.iter().all(fits) { Ok(()) } else { Err(Error::new(ErrorKind::BudgetExceeded, "no")) }
     })
 }
