@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::config;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sms::absent;
 use crate::sms::destination::Destination;
 use crate::sms::facts::{Budget, Facts, Limits, Scope};
 use crate::sms::message::State;
@@ -169,6 +170,12 @@ impl Guard {
             ));
         }
         let allowed = &self.settings.allow_senders;
+        if absent::stands_for_nothing(from) && !allowed.iter().any(|sender| sender == from) {
+            return Err(Error::new(
+                ErrorKind::SenderNotAllowed,
+                format!("`from` \"{from}\" stands for nothing; leave it out for the default sender"),
+            ));
+        }
         if allowed.is_empty() || allowed.iter().any(|sender| sender == from) {
             return Ok(());
         }

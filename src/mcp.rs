@@ -3,24 +3,28 @@
 //! Protocol versions, transports and framing are `rmcp`'s. Here is only who calls ([`Callers`]), which tools there
 //! are ([`tools`]), which messages are resources (`resources`), and how answers and errors read ([`render`]).
 
+mod arguments;
+pub(crate) mod params;
+mod progress;
 pub mod render;
 mod resources;
+mod schema;
 pub mod tools;
 
 use std::sync::Arc;
 
 use rmcp::ErrorData;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, Icon, Implementation, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ProgressNotificationParam, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
-    SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
+    CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, DiscoverResult, GetPromptRequestParams, GetPromptResponse, Icon,
+    Implementation, InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig, ServerResult, SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
-use crate::send::{Caller, Engine, OnProgress};
+use crate::send::{Caller, Engine};
+use progress::Progress;
 use resources::Subscriptions;
 use tools::Tools;
 
@@ -36,7 +40,10 @@ pub const INSTRUCTIONS: &str = "Send SMS to real people. Rules that keep you and
 For many recipients use one send_bulk, not many send_sms. To give a sub-agent a limit of its own, call open_session and pass the handle as `session`.";
 
 /// The icon as a data URI: a speech bubble.
-const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'%3E%3Cpath fill='%230a7d4f' d='M4 3h16a2 2 0 0 1 2 2v10a2 2 0 0 1-2 2H9l-5 4v-4a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2z'/%3E%3C/svg%3E";
+const ICON: &str = "data:image/svg+xml;base64,PHN2ZyB4bWxucz0naHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmcnIHZpZXdCb3g9JzAgMCAyNCAyNCc+PHBhdGggZmlsbD0nIzBhN2Q0ZicgZD0nTTQgM2gxNmEyIDIgMCAwIDEgMiAydjEwYTIgMiAwIDAgMS0yIDJIOWwtNSA0di00YTIgMiAwIDAgMS0yLTJWNWEyIDIgMCAwIDEgMi0yeicvPjwvc3ZnPg==";
+
+/// The oldest protocol version whose implementations have a description and icons.
+const WITH_ICONS: &str = "2025-11-25";
 
 /// Who is calling.
 #[derive(Clone, Debug)]
@@ -80,28 +87,25 @@ impl Server {
         }
     }
 
-    /// Sends progress notifications, strictly increasing, if the request asked for them.
-    fn progress(context: &RequestContext<RoleServer>) -> Option<(OnProgress, JoinHandle<()>)> {
+    /// Tells the client how far its request has come, if it asked for that.
+    fn progress(context: &RequestContext<RoleServer>) -> Option<Progress> {
         let token = context.meta.get_progress_token()?;
         let peer = context.peer.clone();
-        let (tell, mut told) = mpsc::unbounded_channel::<(u32, u32)>();
-        let notify = tokio::spawn(async move {
-            let mut last = 0;
-            while let Some((done, total)) = told.recv().await {
-                if done > last {
-                    last = done;
-                    let progress = ProgressNotificationParam::new(token.clone(), done.into()).with_total(total.into());
-                    if peer.notify_progress(progress).await.is_err() {
-                        return;
-                    }
-                }
-            }
-        });
-        let tell = move |done, total| {
-            let _ = tell.send((done, total)); // Nobody listens once the client is gone.
-        };
-        Some((Arc::new(tell), notify))
+        Some(Progress::new(move |done, total| {
+            let step = ProgressNotificationParam::new(token.clone(), done.into()).with_total(total.into());
+            let peer = peer.clone();
+            async move { peer.notify_progress(step).await.is_ok() }
+        }))
     }
+}
+
+/// Who the server is, as a client of this protocol version reads it.
+fn known_to(version: Option<&ProtocolVersion>, mut info: Implementation) -> Implementation {
+    // Versions are dates, so the order of their texts is theirs.
+    if version.is_some_and(|version| version.as_str() < WITH_ICONS) {
+        (info.description, info.icons) = (None, None);
+    }
+    info
 }
 
 impl ServerHandler for Server {
@@ -112,6 +116,19 @@ impl ServerHandler for Server {
             .with_icons(vec![Icon::new(ICON).with_mime_type("image/svg+xml").with_sizes(vec!["any".to_owned()])]);
         let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().enable_resources_subscribe().build();
         ServerConfig::new(capabilities).with_server_info(implementation).with_instructions(INSTRUCTIONS)
+    }
+
+    async fn initialize(&self, request: InitializeRequestParams, context: RequestContext<RoleServer>) -> Result<InitializeResult, ErrorData> {
+        context.peer.set_peer_info(request.clone());
+        let mut answer = self.negotiate_initialize(&request)?;
+        answer.server_info = known_to(Some(&answer.protocol_version), answer.server_info);
+        Ok(answer)
+    }
+
+    async fn discover(&self, context: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        let mut info = self.get_info();
+        info.server_info = known_to(context.protocol_version().as_ref(), info.server_info);
+        Ok(DiscoverResult::from_server_info(ServerHandler::supported_protocol_versions(self).into_owned(), info))
     }
 
     async fn list_tools(&self, _: Option<PaginatedRequestParams>, _: RequestContext<RoleServer>) -> Result<ListToolsResult, ErrorData> {
@@ -158,13 +175,32 @@ impl ServerHandler for Server {
         let caller = self.caller(&context)?;
         let arguments = request.arguments.unwrap_or_default();
         let progress = if request.name == tools::SEND_BULK { Self::progress(&context) } else { None };
-        let (tell, notify) = progress.map_or((None, None), |(tell, notify)| (Some(tell), Some(notify)));
+        let tell = progress.as_ref().map(Progress::tell);
         let call = tools::Call { engine: &self.engine, caller, bulk_wait: self.bulk_wait, progress: tell };
         let result = self.tools.call(&request.name, arguments, call).await?;
-        if let Some(notify) = notify {
-            // The teller is gone now: what was told leaves before the answer does.
-            let _ = notify.await;
+        if let Some(progress) = progress {
+            progress.end().await;
         }
         Ok(result.into())
+    }
+
+    async fn list_prompts(&self, _: Option<PaginatedRequestParams>, _: RequestContext<RoleServer>) -> Result<ListPromptsResult, ErrorData> {
+        // There are none, and clients that ask everybody show an error otherwise.
+        Ok(ListPromptsResult::default())
+    }
+
+    async fn get_prompt(&self, _: GetPromptRequestParams, _: RequestContext<RoleServer>) -> Result<GetPromptResponse, ErrorData> {
+        Err(ErrorData::invalid_params("there is no prompt of this `name`: the server has none", None))
+    }
+
+    async fn on_custom_request(&self, request: CustomRequest, context: RequestContext<RoleServer>) -> Result<CustomResult, ErrorData> {
+        let call = params::meant(request)?;
+        let is_legacy = context.protocol_version().is_none_or(|version| version < ProtocolVersion::V_2026_07_28);
+        let mut answered = ServerResult::from(self.call_tool(call, context).await?);
+        if is_legacy {
+            answered.strip_result_type_for_legacy_peer();
+        }
+        let written = serde_json::to_value(answered).map_err(|_| ErrorData::internal_error("the answer could not be written", None))?;
+        Ok(CustomResult::new(written))
     }
 }

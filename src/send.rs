@@ -41,6 +41,7 @@ use crate::clock::SharedClock;
 use crate::config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::Guard;
+use crate::sms::absent;
 use crate::sms::facts::Scope;
 use crate::sms::message::{BatchId, MessageId, Realm, SessionId};
 use crate::sms::number::Region;
@@ -403,6 +404,9 @@ impl Engine {
     fn payer(&self, caller: &Caller, handle: Option<SessionId>, realm: Realm) -> Result<Payer> {
         if handle.as_ref().is_some_and(|handle| handle.as_str().len() > 64) {
             return Err(Error::new(ErrorKind::SessionInvalid, "`session` is no handle: handles come from open_session"));
+        }
+        if handle.as_ref().is_some_and(|handle| absent::stands_for_nothing(handle.as_str())) {
+            return Err(Error::new(ErrorKind::SessionInvalid, "`session` stands for nothing: leave it out, or give a handle of open_session"));
         }
         let guard = self.guard();
         let base = match &caller.base {

@@ -18,6 +18,7 @@ use super::cors::Pages;
 use super::refusal::{explained, foreign, refusal};
 use super::session::Sessions;
 use super::{Unread, read_body};
+use crate::mcp::params;
 use crate::send::{Base, Caller};
 use crate::sms::message::hex;
 
@@ -80,6 +81,9 @@ pub async fn enter(State(door): State<Door>, request: Request, next: Next) -> Re
 async fn pass(door: &Door, principal: String, request: Request, body: &[u8], next: Next) -> Response {
     let (mut parts, whole) = request.into_parts();
     let id = session_id(&parts.headers);
+    if let Some(refused) = refused_opening(body).filter(|_| id.is_none()) {
+        return ([(header::CONTENT_TYPE, "application/json")], refused).into_response();
+    }
     if id.is_none() && !parts.headers.contains_key(METHOD) {
         name_cancellation(&mut parts.headers, body);
     }
@@ -120,6 +124,15 @@ fn session_id(headers: &HeaderMap) -> Option<String> {
 fn opens_session(body: &[u8]) -> bool {
     let message = serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default();
     message.get("method").and_then(serde_json::Value::as_str) == Some("initialize")
+}
+
+/// The answer to an `initialize` that cannot be read. The library would say that a session is missing.
+fn refused_opening(body: &[u8]) -> Option<String> {
+    const OPENING: &[u8] = b"\"initialize\"";
+    if !body.windows(OPENING.len()).any(|part| part == OPENING) {
+        return None; // Not worth parsing.
+    }
+    Some(params::refused_opening(&serde_json::from_slice(body).ok()?)?.to_string())
 }
 
 /// Gives the note of a client without sessions that it cancels a request the headers which such notes must have. Clients

@@ -1,19 +1,16 @@
-//! The tools: their names, descriptions and schemas, and the call of each.
+//! The tools: their names and descriptions, and the call of each.
 //!
 //! To add one: a line in [`Tools::new`] and an arm in `perform`, with argument and answer types in
 //! `send/contract.rs`. The list is a contract; `tests/suite/snapshots/tools.json` shows every change of it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use super::render;
+use super::arguments::{self, Given};
+use super::{render, schema};
 use crate::error::{Error, ErrorKind, Result};
 use crate::send::contract::{
     BalanceAnswer, BalanceArgs, BulkAnswer, BulkArgs, ListAnswer, ListArgs, OpenAnswer, OpenArgs, SendAnswer, SendArgs, StatusAnswer, StatusArgs,
@@ -119,115 +116,26 @@ impl Tools {
 /// Reads the arguments, asks the engine, and writes the answer.
 async fn perform(tool: &Tool, arguments: JsonObject, call: Call<'_>) -> Result<CallToolResult> {
     let Call { engine, caller, bulk_wait, progress } = call;
+    // The answer, with what must be said about how the arguments were read.
+    macro_rules! answer {
+        (|$arguments:ident| $verb:expr) => {{
+            let Given { arguments: $arguments, warnings } = arguments::read(tool, arguments)?;
+            let mut answer = $verb.await?;
+            answer.warnings.extend(warnings);
+            render::success(&answer)
+        }};
+    }
     Ok(match tool.name.as_ref() {
-        "send_sms" => render::success(&engine.send(caller, read(tool, arguments)?).await?),
-        SEND_BULK => render::success(&engine.send_bulk(caller, read(tool, arguments)?, Some(bulk_wait), progress).await?),
-        "get_balance" => render::success(&engine.balance(&caller, read(tool, arguments)?).await?),
-        "list_sms" => render::success(&engine.list(&caller, read(tool, arguments)?).await?),
-        "get_status" => render::success(&engine.status(&caller, read(tool, arguments)?).await?),
-        "open_session" => render::success(&engine.open_session(&caller, read(tool, arguments)?).await?),
+        "send_sms" => answer!(|arguments| engine.send(caller, arguments)),
+        SEND_BULK => answer!(|arguments| engine.send_bulk(caller, arguments, Some(bulk_wait), progress)),
+        "get_balance" => answer!(|arguments| engine.balance(&caller, arguments)),
+        "list_sms" => answer!(|arguments| engine.list(&caller, arguments)),
+        "get_status" => answer!(|arguments| engine.status(&caller, arguments)),
+        "open_session" => answer!(|arguments| engine.open_session(&caller, arguments)),
         name => return Err(Error::new(ErrorKind::Internal, format!("the tool {name} is listed but not built"))),
     })
 }
 
 fn tool<A: JsonSchema, R: JsonSchema>(name: &'static str, title: &str, description: &'static str, annotations: ToolAnnotations) -> Tool {
-    Tool::new(name, description, schema::<A>(false)).with_title(title).with_raw_output_schema(schema::<R>(true)).with_annotations(annotations)
-}
-
-/// The JSON Schema (2020-12) of a type, whole in itself, and plain enough for every model API: no `$ref`, no
-/// top-level combinators, enums as one list of strings, no `null` for what may be left out.
-fn schema<T: JsonSchema>(is_output: bool) -> Arc<JsonObject> {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
-        settings.inline_subschemas = true;
-        settings.meta_schema = None;
-        settings.contract = if is_output { schemars::generate::Contract::Serialize } else { schemars::generate::Contract::Deserialize };
-    });
-    let mut value = settings.into_generator().into_root_schema_for::<T>().to_value();
-    simplify(&mut value);
-    match value {
-        Value::Object(mut object) => {
-            for key in ["title", "description"] {
-                object.remove(key);
-            }
-            Arc::new(object)
-        }
-        _ => Arc::default(),
-    }
-}
-
-fn simplify(value: &mut Value) {
-    match value {
-        Value::Object(object) => {
-            for combinator in ["oneOf", "anyOf"] {
-                if let Some(names) = object.get(combinator).and_then(enum_names) {
-                    object.remove(combinator);
-                    object.insert("type".to_owned(), "string".into());
-                    object.insert("enum".to_owned(), names.into());
-                }
-            }
-            if let Some(single) = object.get("type").and_then(without_null) {
-                object.insert("type".to_owned(), single);
-            }
-            if object.get("default").is_some_and(|default| default.is_null() || default == &Value::from("") || default == &serde_json::json!({})) {
-                object.remove("default");
-            }
-            if object.get("format").and_then(Value::as_str).is_some_and(|format| format.contains("int")) {
-                object.remove("format");
-            }
-            if let Some(Value::Array(names)) = object.get_mut("enum") {
-                names.retain(|name| !name.is_null());
-            }
-            object.values_mut().for_each(simplify);
-        }
-        Value::Array(list) => list.iter_mut().for_each(simplify),
-        _ => {}
-    }
-}
-
-/// The strings of a combinator whose every branch is a constant string or an enum of strings (or null).
-fn enum_names(branches: &Value) -> Option<Vec<Value>> {
-    let mut names = Vec::new();
-    for branch in branches.as_array()? {
-        if let Some(name) = branch.get("const") {
-            names.push(name.clone());
-        } else if let Some(list) = branch.get("enum").and_then(Value::as_array) {
-            names.extend(list.iter().filter(|name| !name.is_null()).cloned());
-        } else if let Some(inner) = branch.get("oneOf").or_else(|| branch.get("anyOf")) {
-            names.extend(enum_names(inner)?);
-        } else if branch.get("type").and_then(Value::as_str) != Some("null") {
-            return None;
-        }
-    }
-    names.iter().all(Value::is_string).then_some(names)
-}
-
-/// The type that is left when `null` is taken out of a list of types.
-fn without_null(types: &Value) -> Option<Value> {
-    match types.as_array()?.iter().filter(|name| name.as_str() != Some("null")).collect::<Vec<_>>().as_slice() {
-        [single] => Some((*single).clone()),
-        _ => None,
-    }
-}
-
-/// Reads the arguments, or says which one is wrong and what would be right.
-fn read<T: DeserializeOwned>(tool: &Tool, arguments: JsonObject) -> Result<T> {
-    // `null` for what may be left out is what some clients send for "not given".
-    let given: JsonObject = arguments.into_iter().filter(|(_, value)| !value.is_null()).collect();
-    serde_path_to_error::deserialize(Value::Object(given)).map_err(|error| {
-        let path = error.path().to_string();
-        let wrong = error.inner().to_string();
-        let (place, name) = if path == "." {
-            (String::new(), wrong.split('`').nth(1).unwrap_or_default().to_owned())
-        } else {
-            (format!("`{path}`: "), path.split(['.', '[']).next().unwrap_or_default().to_owned())
-        };
-        let right = tool.input_schema.get("properties").and_then(|properties| properties.get(&name)).map(|property| {
-            let kind = property.get("type").and_then(Value::as_str).unwrap_or("value");
-            let description = property.get("description").and_then(Value::as_str).unwrap_or_default();
-            let article = if kind.starts_with(['a', 'i']) { "an" } else { "a" };
-            format!(". `{name}` is {article} {kind}: {description}")
-        });
-        let message = format!("{place}{}{}", crate::sms::untrusted::escape(&wrong), right.unwrap_or_default());
-        Error::new(ErrorKind::InvalidArgument, message)
-    })
+    Tool::new(name, description, schema::input::<A>()).with_title(title).with_raw_output_schema(schema::output::<R>()).with_annotations(annotations)
 }

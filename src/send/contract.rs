@@ -49,8 +49,21 @@ pub struct Recipient {
     /// Phone number.
     pub to: String,
     /// Values for the {{name}} placeholders.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::values")]
+    #[schemars(with = "Vec<Datum>")]
     pub data: BTreeMap<String, String>,
+}
+
+// A list of these and no map: an open map is lost in the schemas of some model APIs.
+/// A placeholder and its value.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+struct Datum {
+    /// Name of the placeholder.
+    name: String,
+    /// What stands in its place.
+    value: String,
 }
 
 /// What `send_bulk` does about recipients that cannot be taken.
@@ -69,7 +82,7 @@ pub enum OnInvalid {
 #[derive(Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BulkArgs {
-    /// Recipients.
+    /// Each once, such as {"to": "+12025550123", "data": [{"name": "name", "value": "Ann"}]}.
     #[serde(deserialize_with = "strict::objects")]
     pub recipients: Vec<Recipient>,
     /// Text; {{name}} is replaced from each recipient's data.
@@ -121,6 +134,7 @@ pub struct ListArgs {
     pub batch: Option<BatchId>,
     /// How many, 1 to 100; default 20.
     #[serde(default)]
+    #[schemars(range(min = 1, max = 100))]
     pub limit: Option<u32>,
     /// next_cursor of the page before.
     #[serde(default)]

@@ -10,6 +10,7 @@ use super::{Caller, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::{Ask, Priced};
 use crate::provider::Form;
+use crate::sms::absent;
 use crate::sms::message::{MessageId, Realm};
 use crate::sms::money::{Amount, Money};
 use crate::sms::number::Number;
@@ -45,6 +46,12 @@ pub(super) fn idempotency(key: Option<&str>, said: &[&str]) -> Result<Option<Ide
     let Some(key) = key else { return Ok(None) };
     if key.is_empty() || key.len() > MAX_KEY || key.chars().any(char::is_control) {
         return Err(invalid("idempotency_key", format!("must be 1 to {MAX_KEY} bytes without control characters")));
+    }
+    if absent::stands_for_nothing(key) {
+        return Err(invalid(
+            "idempotency_key",
+            format!("\"{key}\" stands for nothing; leave it out, or give each intent a key of its own, such as \"booking-17\""),
+        ));
     }
     let mut digest = Sha256::new();
     for part in said {

@@ -1,6 +1,7 @@
 //! What an SMS is, with no I/O and no clock: numbers, texts and segments, money, states, templates, and the facts
 //! that a decision to send rests on. Everything here is a value or a pure function.
 
+pub mod absent;
 pub mod destination;
 pub mod facts;
 pub mod fold;

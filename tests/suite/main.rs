@@ -13,6 +13,7 @@ mod doubt;
 mod engine;
 mod fake;
 mod forward;
+mod habits;
 mod hooks;
 mod http;
 mod inbound;

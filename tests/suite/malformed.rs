@@ -25,16 +25,16 @@ type Argument = (&'static str, &'static str);
 
 /// Each tool with arguments that are right, and all that it takes.
 fn tools() -> Vec<(&'static str, Value, Vec<Argument>)> {
-    let bulk = json!({ "recipients": [{ "to": TO, "data": { "name": "Ann" } }], "message": "Hi {{name}}" });
+    let bulk = json!({ "recipients": [{ "to": TO, "data": [{ "name": "name", "value": "Ann" }] }], "message": "Hi {{name}}" });
     vec![
         (
             "send_sms",
             json!({ "to": TO, "message": "x" }),
             vec![
                 ("to", "string"),
-                ("message", "string"),
+                ("message", "text"),
                 ("from", "string"),
-                ("idempotency_key", "string"),
+                ("idempotency_key", "text"),
                 ("session", "string"),
                 ("allow_duplicate", "boolean"),
                 ("dry_run", "boolean"),
@@ -45,9 +45,9 @@ fn tools() -> Vec<(&'static str, Value, Vec<Argument>)> {
             bulk,
             vec![
                 ("recipients", "array"),
-                ("message", "string"),
+                ("message", "text"),
                 ("from", "string"),
-                ("idempotency_key", "string"),
+                ("idempotency_key", "text"),
                 ("session", "string"),
                 ("on_invalid", "enum"),
                 ("dry_run", "boolean"),
@@ -72,35 +72,72 @@ fn tools() -> Vec<(&'static str, Value, Vec<Argument>)> {
     ]
 }
 
-/// Values that are not of this type.
+/// Values that are not of this type. `text` is what may also come as an integer.
 fn wrong_values(kind: &str) -> Vec<String> {
     let deep = format!("{}1{}", "[".repeat(60), "]".repeat(60));
     let values: &[&str] = match kind {
         "string" => &["7", "-1.5", "1e308", "true", "[]", "[\"x\"]", "{}", "{\"to\":\"x\"}"],
-        "boolean" => &["\"yes\"", "\"true\"", "1", "0", "[]", "{}", "[true]"],
-        "integer" => &["\"5\"", "-1", "1.5", "1e300", "4294967296", "99999999999999999999999999", "true", "[]", "{}"],
-        "amount" => &["{}", "[]", "true", "\"much\"", "\"\"", "\"1,50\"", "\"NaN\"", "\"1e3\"", "\"0.0000001\"", "-1"],
-        "enum" => &["7", "\"nope\"", "\"\"", "\"SENT\"", "[]", "{}", "true", "{\"sent\":null}", "{\"skip\":null}"],
-        _ => &[
-            "\"+33199000001\"",
-            "7",
+        "text" => &["-1.5", "7.0", "1e3", "1e308", "9007199254740993", "-9007199254740993", "99999999999999999999999999", "true", "[]", "{}"],
+        "boolean" => &["\"yes\"", "\"true\"", "\"false\"", "1", "0", "[]", "{}", "[true]"],
+        "integer" => &[
+            "\"five\"",
+            "\"-5\"",
+            "\"5.0\"",
+            "\" 5\"",
+            "\"\u{665}\"",
+            "\"4294967296\"",
+            "\"99999999999999999999\"",
+            "-1",
+            "1.5",
+            "1e300",
+            "4294967296",
+            "99999999999999999999999999",
             "true",
+            "[]",
             "{}",
-            "[7]",
-            "[\"+33199000001\"]",
-            "[[]]",
-            "[[\"+33199000001\",{}]]",
-            "[{}]",
-            "[null]",
-            "[{\"to\":7}]",
-            "[{\"to\":\"+33199000001\",\"data\":7}]",
-            "[{\"to\":\"+33199000001\",\"data\":[]}]",
-            "[{\"to\":\"+33199000001\",\"data\":{\"name\":7}}]",
-            "[{\"to\":\"+33199000001\",\"extra\":1}]",
         ],
+        "amount" => &["{}", "[]", "true", "\"much\"", "\"null\"", "\"1,50\"", "\"NaN\"", "\"1e3\"", "\"0.0000001\"", "-1"],
+        "enum" => &["7", "\"nope\"", "\"SENT\"", "\"null\"", "[]", "{}", "true", "{\"sent\":null}", "{\"skip\":null}"],
+        other => panic!("{other}"),
     };
     values.iter().map(|value| (*value).to_owned()).chain([deep]).collect()
 }
+
+/// Recipients that are wrong: the value, the place that must be named, and what belongs there.
+const WRONG_RECIPIENTS: [(&str, &str, &str); 28] = [
+    ("\"+33199000001\"", "recipients", "an array"),
+    ("\"\"", "recipients", "an array"),
+    ("\"{}\"", "recipients", "an array"),
+    ("\"[{\"", "recipients", "an array"),
+    ("7", "recipients", "an array"),
+    ("true", "recipients", "an array"),
+    ("{}", "recipients", "an array"),
+    ("{\"to\":\"+33199000001\"}", "recipients", "an array"),
+    ("[7]", "recipients[0]", "an object"),
+    ("[null]", "recipients[0]", "an object"),
+    ("[\"+33199000001\"]", "recipients[0]", "an object"),
+    ("[[]]", "recipients[0]", "an object"),
+    ("[[\"+33199000001\",{}]]", "recipients[0]", "an object"),
+    ("\"[[]]\"", "recipients[0]", "an object"),
+    ("[{}]", "recipients[0]", "an object"),
+    ("[{\"to\":null}]", "recipients[0]", "an object"),
+    ("[{\"to\":7}]", "recipients[0].to", "a string"),
+    ("[{\"to\":33199000001}]", "recipients[0].to", "a string"),
+    ("[\"{\\\"to\\\":33199000001}\"]", "recipients[0].to", "a string"),
+    ("[{\"to\":\"+33199000001\"},{\"to\":33199000001.0}]", "recipients[1].to", "a string"),
+    ("[{\"to\":\"+33199000001\",\"data\":7}]", "recipients[0].data", "an array"),
+    ("[{\"to\":\"+33199000001\",\"data\":\"name=Ann\"}]", "recipients[0].data", "an array"),
+    ("[{\"to\":\"+33199000001\",\"data\":[[\"name\",\"Ann\"]]}]", "recipients[0].data[0]", "an object"),
+    ("[{\"to\":\"+33199000001\",\"data\":[{\"name\":\"name\"}]}]", "recipients[0].data[0]", "an object"),
+    ("[{\"to\":\"+33199000001\",\"data\":[{\"name\":\"name\",\"value\":1.5}]}]", "recipients[0].data[0].value", "a string"),
+    ("[{\"to\":\"+33199000001\",\"data\":[{\"name\":7,\"value\":\"Ann\"}]}]", "recipients[0].data[0].name", "a string"),
+    (
+        "[{\"to\":\"+33199000001\",\"data\":[{\"name\":\"name\",\"value\":\"Ann\"},{\"name\":\"name\",\"value\":\"Bob\"}]}]",
+        "recipients[0].data",
+        "an array",
+    ),
+    ("[{\"to\":\"+33199000001\",\"extra\":1}]", "recipients[0]", "an object"),
+];
 
 /// `arguments` with one of them replaced by JSON text.
 fn with(arguments: &Value, name: &str, value: &str) -> String {
@@ -116,7 +153,13 @@ fn wrong_calls() -> Vec<Wrong> {
         let mut add = |arguments: String, says: Vec<String>| all.push(Wrong { tool, arguments, codes: &["invalid_argument"], says });
         for (name, kind) in &arguments {
             let shown = match *kind {
-                "amount" | "enum" => "string",
+                "amount" | "enum" | "text" => "string",
+                "array" => {
+                    for (value, place, kind) in WRONG_RECIPIENTS {
+                        add(with(&base, name, value), vec![format!("`{place}`: "), format!("`{place}` is {kind}: "), "Right: ".to_owned()]);
+                    }
+                    continue;
+                }
                 kind => kind,
             };
             for value in wrong_values(kind) {
@@ -124,7 +167,7 @@ fn wrong_calls() -> Vec<Wrong> {
                 let right = if *kind == "amount" && value == "-1" { "must be 0 or more".to_owned() } else { format!("`{name}` is a") };
                 let kind = match shown {
                     _ if right.contains("must") => String::new(),
-                    "array" | "integer" => format!("is an {shown}: "),
+                    "integer" => "is an integer: ".to_owned(),
                     _ => format!("is a {shown}: "),
                 };
                 add(with(&base, name, &value), vec![format!("`{name}"), right, kind]);
@@ -186,13 +229,16 @@ fn out_of_range() -> Vec<Wrong> {
     for tool in [("send_sms", &send), ("send_bulk", &bulk)] {
         add(tool.0, with(tool.1, "message", &text(&megabyte)), &["message_too_long"], &["dry_run"]);
         add(tool.0, with(tool.1, "message", &text(&"\u{4e2d}".repeat(3_000))), &["message_too_long", "recipients_refused"], &["segments"]);
-        for from in ["", "far too long a sender", "a\u{0}", "\u{4e2d}\u{6587}"] {
+        for from in ["null", "NONE", "Undefined", "nil", "far too long a sender", "a\u{0}", "\u{4e2d}\u{6587}"] {
             add(tool.0, with(tool.1, "from", &text(from)), &["sender_not_allowed", "invalid_argument"], &["from"]);
         }
-        for key in ["", "a\u{0}", &"k".repeat(129), &megabyte] {
+        for key in ["null", "None", "UNDEFINED", "nil", " nil ", "<nil>", "(null)"] {
+            add(tool.0, with(tool.1, "idempotency_key", &text(key)), &["invalid_argument"], &["`idempotency_key`", "leave it out"]);
+        }
+        for key in ["a\u{0}", &"k".repeat(129), &megabyte] {
             add(tool.0, with(tool.1, "idempotency_key", &text(key)), &["invalid_argument"], &["`idempotency_key`", "1 to 128 bytes"]);
         }
-        for session in ["", "x", "ses_", &megabyte, "ses_\u{0}"] {
+        for session in ["null", "None", "undefined", "nil", "x", "ses_", &megabyte, "ses_\u{0}"] {
             add(tool.0, with(tool.1, "session", &text(session)), &["session_invalid"], &["open_session"]);
         }
     }
@@ -201,14 +247,14 @@ fn out_of_range() -> Vec<Wrong> {
         add("send_bulk", with(&bulk, "message", &text(template)), &["invalid_argument"], &["`"]);
     }
     add("get_balance", with(&none, "session", &text(&megabyte)), &["session_invalid"], &["open_session"]);
-    for limit in ["0", "101", "4294967295"] {
+    for limit in ["101", "\"101\"", "101.0", "4294967295"] {
         add("list_sms", with(&none, "limit", limit), &["invalid_argument"], &["`limit`", "from 1 to 100"]);
     }
-    for time in ["", "yesterday", "2026-13-01", "2026-11-22T25:00:00Z", "\u{202e}", &megabyte] {
+    for time in ["null", "yesterday", "2026-13-01", "2026-11-22T25:00:00Z", "\u{202e}", &megabyte] {
         add("list_sms", with(&none, "since", &text(time)), &["invalid_argument"], &["`since`", "2026-11-22"]);
         add("list_sms", with(&none, "until", &text(time)), &["invalid_argument"], &["`until`", "2026-11-22"]);
     }
-    for cursor in ["", "x", "c", "c-1", "c0", "cffffffffffffffff", &megabyte] {
+    for cursor in ["null", "x", "c", "c-1", "c0", "cffffffffffffffff", &megabyte] {
         add("list_sms", with(&none, "cursor", &text(cursor)), &["invalid_argument"], &["`cursor`", "next_cursor"]);
     }
     add("list_sms", with(&none, "to", &text("abc")), &["invalid_number"], &["+<country code>"]);
@@ -290,11 +336,12 @@ fn frames(era: Era) -> Vec<Frame> {
     odd.push(swap("\"jsonrpc\":\"2.0\"", "\"jsonrpc\":\"2.0\",\"jsonrpc\":\"2.0\""));
     all.extend(odd.into_iter().map(|bytes| (bytes, [NoId(-32600); 2], [415; 2])));
     // Requests that are whole, with something in them that cannot be.
-    for arguments in ["[]", "\"x\"", "7", "true"] {
-        // rmcp cannot read these as a tool call and takes them for an unknown method.
-        all.push((swap("\"arguments\":{}", &format!("\"arguments\":{arguments}")), [Error(-32601); 2], [200, 404]));
+    for arguments in ["[1]", "[[]]", "\"x\"", "\"{}\"", "7", "true"] {
+        all.push((swap("\"arguments\":{}", &format!("\"arguments\":{arguments}")), [Error(-32602); 2], [200; 2]));
     }
-    all.push((swap("\"arguments\":{}", "\"arguments\":null"), [Answer; 2], [200; 2]));
+    for arguments in ["null", "[]"] {
+        all.push((swap("\"arguments\":{}", &format!("\"arguments\":{arguments}")), [Answer; 2], [200; 2]));
+    }
     all.push((wire::request(era, 5, "no/such", json!({})), [Error(-32601); 2], [200, 400]));
     all.push((tool_call(era, 5, "no_such_tool", &json!({})), [Error(-32602); 2], [200, 400]));
     all.push((tool_call(era, 5, "", &json!({})), [Error(-32602); 2], [200, 400]));

@@ -1,5 +1,6 @@
 //! The protocol as a well-behaved client sees it: both eras over both transports.
 
+use base64::Engine as _;
 use serde_json::{Value, json};
 
 use crate::support::{Client, Desk, Era, HttpServer, WIDE, answer, call, fictional, refusal, text_of};
@@ -92,7 +93,9 @@ async fn the_server_says_who_it_is_and_how_to_behave() {
         assert_eq!(shown["name"], "sms-mcp", "{whose}");
         assert_eq!(shown["title"], "SMS", "{whose}");
         assert_eq!(shown["version"], env!("CARGO_PKG_VERSION"), "{whose}");
-        assert!(shown["icons"][0]["src"].as_str().is_some_and(|icon| icon.starts_with("data:image/svg+xml,")), "{whose}: {shown}");
+        let icon = shown["icons"][0]["src"].as_str().and_then(|icon| icon.strip_prefix("data:image/svg+xml;base64,"));
+        let icon = base64::engine::general_purpose::STANDARD.decode(icon.unwrap_or_else(|| panic!("{whose}: {shown}"))).unwrap();
+        assert!(String::from_utf8(icon).unwrap().starts_with("<svg "), "{whose}");
         let instructions = info.instructions.clone().expect("instructions");
         assert!((200..=1_200).contains(&instructions.chars().count()), "{whose}: {} characters", instructions.chars().count());
         for rule in ["dry_run", "idempotency_key", "outcome_unknown", "get_status"] {
@@ -129,8 +132,14 @@ async fn every_tool_answers_and_refuses_in_its_schema_over_every_transport() {
         tools.answer("get_status", json!({ "id": lost["id"] })).await;
 
         // A bulk, and its life.
-        let recipients = json!([{ "to": fictional(2), "data": { "name": "Ann" } }, { "to": fictional(3), "data": { "name": "Bob" } },
-            { "to": fictional(2), "data": { "name": "Ann" } }, { "to": "12", "data": { "name": "Nobody" } }, { "to": "+12025550101", "data": { "name": "No" } }]);
+        let named = |to: String, name: &str| json!({ "to": to, "data": [{ "name": "name", "value": name }] });
+        let recipients = json!([
+            named(fictional(2), "Ann"),
+            named(fictional(3), "Bob"),
+            named(fictional(2), "Ann"),
+            named("12".into(), "Nobody"),
+            named("+12025550101".into(), "No")
+        ]);
         let bulk = tools.answer("send_bulk", json!({ "recipients": recipients, "message": "Hi {{name}}", "on_invalid": "skip" })).await;
         assert_eq!((&bulk["status"], &bulk["accepted"]), (&json!("done"), &json!(3)), "{whose}: {bulk}");
         assert_eq!((bulk["refused"].as_array().unwrap().len(), bulk["duplicates"].as_array().unwrap().len()), (1, 1), "{bulk}");
@@ -206,7 +215,7 @@ fn watched_bulk(era: Era) -> Vec<u8> {
 fn a_bulk_tells_its_progress_and_every_step_is_higher() {
     for era in Era::BOTH {
         for is_http in [false, true] {
-            let desk = Desk::new(&format!("{WIDE}[send]\nconcurrency = 2\n[[provider]]\nkind = \"sandbox\"\nlatency = \"20ms\"\n"));
+            let desk = Desk::new(&format!("{WIDE}[send]\nconcurrency = 2\n[[provider]]\nkind = \"sandbox\"\nlatency = \"300ms\"\n"));
             let (told, answer) = if is_http {
                 let server = desk.http(|_| {});
                 let session = (era == Era::Legacy).then(|| wire::open_legacy(server.port, &[]));
@@ -232,7 +241,7 @@ fn a_bulk_tells_its_progress_and_every_step_is_higher() {
             }
             let steps: Vec<f64> = told.iter().map(|step| step["params"]["progress"].as_f64().unwrap()).collect();
             assert!(steps.windows(2).all(|pair| pair[0] < pair[1]), "{era:?} http={is_http}: {steps:?}");
-            assert_eq!(steps.last(), Some(&8.0), "the last step is the whole, before the answer");
+            assert!(steps.last().is_some_and(|last| *last < 8.0), "that all is done is told by the answer alone: {steps:?}");
         }
     }
 }

@@ -1,17 +1,32 @@
 //! Reading what the schemas say and nothing else. Derived code also takes a list for an object (its fields in order) and
 //! `{"skip": null}` for `"skip"`; a call that is wrong in such a way must not send anything.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, IntoDeserializer as _, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Error as _, IntoDeserializer as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+
+use super::Datum;
 
 /// A list of objects.
 pub(super) fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     let objects = Vec::<Object<T>>::deserialize(deserializer)?;
     Ok(objects.into_iter().map(|Object(inner)| inner).collect())
+}
+
+/// The values of placeholders, each name once: of a name that is there twice nobody knows which value is meant.
+pub(super) fn values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let mut values = BTreeMap::new();
+    for Datum { name, value } in objects::<D, Datum>(deserializer)? {
+        if values.contains_key(&name) {
+            return Err(D::Error::custom(format!("the name \"{name}\" is there twice")));
+        }
+        values.insert(name, value);
+    }
+    Ok(values)
 }
 
 /// A word of an enum.

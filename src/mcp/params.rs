@@ -1,0 +1,137 @@
+//! Requests whose parameters the protocol library could not read.
+//!
+//! The library tries each kind of request in turn, so one that it knows but whose parameters are wrong ends up as a method
+//! that nobody knows. A client would look for the method, which is there; here it is told the parameter. What is meant all
+//! the same is taken: PHP writes `[]` for arguments that are none.
+
+use std::borrow::Cow;
+
+use rmcp::model::{
+    CallToolRequestParams, ClientJsonRpcMessage, ClientRequest, CustomRequest, ErrorCode, ErrorData, GetPromptRequestParams, InitializeRequestParams,
+    ReadResourceRequestParams, ServerJsonRpcMessage, SubscribeRequestParams, SubscriptionsListenRequestParams, UnsubscribeRequestParams,
+};
+use rmcp::service::{RoleServer, RxJsonRpcMessage, TxJsonRpcMessage};
+use rmcp::transport::Transport;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::sms::untrusted;
+
+/// The call that is meant by a request which the library took for one of no known method.
+///
+/// # Errors
+/// What is wrong with its parameters, or that there is no such method.
+pub(super) fn meant(request: CustomRequest) -> Result<CallToolRequestParams, ErrorData> {
+    let CustomRequest { method, params, .. } = request;
+    let mut params = given(params);
+    if method == "tools/call" {
+        if let Some(fields) = params.as_object_mut()
+            && fields.get("arguments").and_then(Value::as_array).is_some_and(Vec::is_empty)
+        {
+            fields.remove("arguments");
+        }
+        return read(&method, params);
+    }
+    Err(complaint(&method, params).unwrap_or_else(|| {
+        let shown = untrusted::escape(&method);
+        ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("there is no method \"{shown}\""), None)
+    }))
+}
+
+/// Parameters, where leaving them out is the same as having none.
+fn given(params: Option<Value>) -> Value {
+    params.filter(|params| !params.is_null()).unwrap_or_else(|| json!({}))
+}
+
+/// What is wrong with the parameters of a method that we have, if anything.
+fn complaint(method: &str, params: Value) -> Option<ErrorData> {
+    match method {
+        "initialize" => read::<InitializeRequestParams>(method, params).err(),
+        "prompts/get" => read::<GetPromptRequestParams>(method, params).err(),
+        "resources/read" => read::<ReadResourceRequestParams>(method, params).err(),
+        "resources/subscribe" => read::<SubscribeRequestParams>(method, params).err(),
+        "resources/unsubscribe" => read::<UnsubscribeRequestParams>(method, params).err(),
+        "subscriptions/listen" => read::<SubscriptionsListenRequestParams>(method, params).err(),
+        _ => None,
+    }
+}
+
+fn invalid(method: &str, why: &str) -> ErrorData {
+    ErrorData::invalid_params(format!("the params of {method} are wrong: {why}"), None)
+}
+
+/// Reads parameters, or names the one that is wrong.
+fn read<T: DeserializeOwned>(method: &str, params: Value) -> Result<T, ErrorData> {
+    serde_path_to_error::deserialize(params).map_err(|error| {
+        let path = error.path().to_string();
+        let place = if path == "." { String::new() } else { format!("`{}`: ", untrusted::escape(&path)) };
+        invalid(method, &format!("{place}{}", untrusted::escape(&kind(&error.inner().to_string()))))
+    })
+}
+
+/// What the reader says, without the text that stood there: it may be a person's.
+fn kind(said: &str) -> Cow<'_, str> {
+    match (said.find('"'), said.rfind('"')) {
+        (Some(from), Some(to)) if from < to => {
+            let (before, after) = (said.get(..from).unwrap_or_default(), said.get(to + 1..).unwrap_or_default());
+            Cow::Owned(format!("{before}(text){after}"))
+        }
+        _ => Cow::Borrowed(said),
+    }
+}
+
+/// The error for an `initialize` that cannot be read, if this message is one. The library refuses it before any handler is asked,
+/// in words about a newer protocol.
+pub(crate) fn refused_opening(message: &Value) -> Option<Value> {
+    let id = message.get("id").filter(|id| id.is_string() || id.is_number())?;
+    if message.get("method")? != "initialize" {
+        return None;
+    }
+    let error = complaint("initialize", given(message.get("params").cloned()))?;
+    Some(json!({ "jsonrpc": "2.0", "id": id, "error": error }))
+}
+
+/// A transport that answers an `initialize` that cannot be read itself, and passes on everything else.
+pub(crate) struct Openings<T> {
+    inner: T,
+}
+
+impl<T> Openings<T> {
+    /// Wraps the transport.
+    pub(crate) fn of(inner: T) -> Self {
+        Self { inner }
+    }
+}
+
+impl<T: Transport<RoleServer>> Transport<RoleServer> for Openings<T> {
+    type Error = T::Error;
+
+    fn send(&mut self, item: TxJsonRpcMessage<RoleServer>) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+        self.inner.send(item)
+    }
+
+    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
+        loop {
+            let message = self.inner.receive().await?;
+            let Some(refused) = refusal(&message) else { return Some(message) };
+            // Apart: `receive` may be given up at any wait.
+            let sent = self.inner.send(refused);
+            tokio::spawn(async move {
+                let _ = sent.await; // Nobody reads it once the client is gone.
+            });
+        }
+    }
+
+    fn close(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        self.inner.close()
+    }
+}
+
+fn refusal(message: &ClientJsonRpcMessage) -> Option<ServerJsonRpcMessage> {
+    let ClientJsonRpcMessage::Request(request) = message else { return None };
+    let ClientRequest::CustomRequest(custom) = &request.request else { return None };
+    if custom.method != "initialize" {
+        return None;
+    }
+    complaint("initialize", given(custom.params.clone())).map(|error| ServerJsonRpcMessage::error(error, Some(request.id.clone())))
+}
