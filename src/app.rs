@@ -12,7 +12,7 @@ use rmcp::transport::IntoTransport as _;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -46,13 +46,20 @@ pub fn start_logging(log: &Log) {
         LogLevel::Trace => LevelFilter::TRACE,
     };
     let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("sms_mcp", level).with_target("rmcp", LevelFilter::ERROR);
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(filter).with(filter_fn(|event| !is_farewell(event)));
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let started = match log.format {
         LogFormat::Text => registry.with(layer.with_ansi(false)).try_init(),
         LogFormat::Json => registry.with(layer.json()).try_init(),
     };
     drop(started); // Already started is fine.
+}
+
+/// Whether an event only says that a client went away: the MCP library takes each answer that finds nobody for an error.
+/// Its one error of another kind is a line that is too long; where it fails over HTTP, the endpoint says so.
+fn is_farewell(event: &tracing::Metadata<'_>) -> bool {
+    let is_theirs = event.target() == "rmcp" || event.target().starts_with("rmcp::");
+    is_theirs && event.is_event() && event.fields().field("max_line_length").is_none()
 }
 
 /// Builds the engine of this configuration; opens the ledger.
@@ -122,10 +129,12 @@ fn local_principal(loaded: &Loaded) -> String {
 /// # Errors
 /// What [`build`] fails with.
 pub async fn serve_stdio(loaded: &Loaded) -> Result<()> {
+    let mut stop_signals = Stop::new();
     let engine = build(loaded).await?;
     engine.start(true).await?;
     announce(loaded, &engine);
-    tracing::info!(ledger = %loaded.ledger.display(), "serving MCP over stdio");
+    let Start { settings, provider, session_spend } = Start::new(loaded);
+    tracing::info!(settings, provider, session_spend, ledger = %loaded.ledger.display(), "serving MCP over stdio");
     let server = Server::new(engine.clone(), Callers::One(process_caller(loaded)?), loaded.config.send.bulk_wait.duration());
     let ended = CancellationToken::new();
     let (input, output) = rmcp::transport::io::stdio_pipes();
@@ -142,7 +151,7 @@ pub async fn serve_stdio(loaded: &Loaded) -> Result<()> {
     let is_over = tokio::select! {
         () = &mut session => true,
         () = ended.cancelled() => false,
-        () = asked_to_stop() => false,
+        () = stop_signals.asked() => false,
     };
     engine.begin_stop();
     if !is_over {
@@ -166,6 +175,7 @@ pub async fn serve_stdio(loaded: &Loaded) -> Result<()> {
 /// # Errors
 /// What [`build`] and [`Endpoint::bind`] fail with.
 pub async fn serve_http(loaded: &Loaded, listen: Option<String>) -> Result<()> {
+    let mut stop_signals = Stop::new();
     let mut settings = loaded.config.http.clone();
     if let Some(listen) = listen {
         settings.listen = listen;
@@ -191,9 +201,10 @@ pub async fn serve_http(loaded: &Loaded, listen: Option<String>) -> Result<()> {
     };
     engine.start(true).await?;
     announce(loaded, &engine);
-    tracing::info!(address = %endpoint.address(), ledger = %loaded.ledger.display(), "serving MCP at /mcp");
+    let Start { settings, provider, session_spend } = Start::new(loaded);
+    tracing::info!(address = %endpoint.address(), settings, provider, session_spend, ledger = %loaded.ledger.display(), "serving MCP at /mcp");
     let serving = tokio::spawn(endpoint.serve());
-    asked_to_stop().await;
+    stop_signals.asked().await;
     engine.begin_stop();
     // Sends in flight end first, then the connections that wait for them.
     engine.stop(STOP_PATIENCE).await;
@@ -202,20 +213,66 @@ pub async fn serve_http(loaded: &Loaded, listen: Option<String>) -> Result<()> {
     Ok(())
 }
 
-/// Waits for SIGTERM or SIGINT (Ctrl-C elsewhere).
-async fn asked_to_stop() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
-        }
+/// What a server says of itself when it starts: a server without the settings that were meant for it is the sandbox.
+struct Start {
+    /// Where the settings came from.
+    settings: String,
+    /// Who carries the texts.
+    provider: String,
+    /// Most money in one session, with its currency.
+    session_spend: String,
+}
+
+impl Start {
+    fn new(loaded: &Loaded) -> Self {
+        let settings = shown(loaded.file.as_deref());
+        let settings = if loaded.overrides.is_empty() { settings } else { format!("{settings}, and {}", loaded.overrides.join(" ")) };
+        let providers: Vec<&str> = loaded.config.provider.iter().map(|provider| provider.name()).collect();
+        let guard = &loaded.config.guard;
+        Self { settings, provider: providers.join(" "), session_spend: format!("{} {}", guard.session_spend, guard.currency) }
     }
-    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// What asks a server to stop: SIGTERM, SIGHUP (the terminal is closed) and SIGINT (Ctrl-C elsewhere). They are heard from
+/// when this is made. A process that was started to outlive its terminal (`nohup`) ignores SIGHUP, and goes on doing so.
+struct Stop {
+    #[cfg(unix)]
+    signals: Vec<tokio::signal::unix::Signal>,
+}
+
+impl Stop {
+    #[cfg(unix)]
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let hangup = (!ignores_hangup()).then(SignalKind::hangup);
+        let kinds = [SignalKind::terminate(), SignalKind::interrupt()].into_iter().chain(hangup);
+        Self { signals: kinds.filter_map(|kind| signal(kind).ok()).collect() }
+    }
+
+    #[cfg(not(unix))]
+    fn new() -> Self {
+        Self {}
+    }
+
+    /// Waits until the process is asked to stop.
+    async fn asked(&mut self) {
+        #[cfg(unix)]
+        std::future::poll_fn(|context| {
+            let is_asked = self.signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
+            if is_asked { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        #[cfg(not(unix))]
+        drop(tokio::signal::ctrl_c().await);
+    }
+}
+
+/// Whether this process was started with SIGHUP ignored. Linux tells; elsewhere nobody is asked, and it is not.
+#[cfg(unix)]
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
 /// An input that tells when it has ended, so that the stop begins then and not after the last answer.

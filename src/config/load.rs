@@ -57,6 +57,8 @@ pub struct Loaded {
     pub config: Config,
     /// The file they came from, if there was one.
     pub file: Option<PathBuf>,
+    /// The environment variables that set something (`SMS_MCP__...`), by name.
+    pub overrides: Vec<String>,
     /// The ledger's file.
     pub ledger: PathBuf,
     /// The ledger that real providers would use, where `ledger` is the sandbox's own: nothing but the sandbox is
@@ -102,7 +104,8 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
     let forward_secret =
         secret("forward.secret", forward.secret.as_ref(), forward.secret_env.as_deref(), forward.secret_file.as_deref(), &sources.environment)?;
     let user = whoami::username().unwrap_or_else(|_| "user".to_owned());
-    Ok(Loaded { config, file, ledger, live_ledger, http_token, secrets, forward_secret, user })
+    let overrides = sources.environment.keys().filter(|name| name.starts_with(OVERRIDE_PREFIX)).cloned().collect();
+    Ok(Loaded { config, file, overrides, ledger, live_ledger, http_token, secrets, forward_secret, user })
 }
 
 fn config_error(message: impl Into<String>) -> Error {

@@ -62,11 +62,27 @@ pub async fn explained(method: &Method, accepts_json: bool, response: Response) 
     let (mut parts, body) = response.into_parts();
     let words = axum::body::to_bytes(body, MAX_WORDS).await.unwrap_or_default();
     let words = String::from_utf8_lossy(&words);
+    let status = meant(status, &words);
     let (code, message) = explanation(method, status, accepts_json, words.trim());
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
+        tracing::error!(error = %words.trim(), "the MCP library could not serve a request");
+    }
+    parts.status = status;
     let (fresh, body) = coded(status, code, &message).into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.extend(fresh.headers);
     Response::from_parts(parts, body)
+}
+
+/// The status that a fault of the library stands for: a session that ended while a request was on its way to it is one
+/// that is not there, and a server that is stopping has not failed.
+fn meant(status: StatusCode, words: &str) -> StatusCode {
+    let has_ended = ["Session not found", "Session service terminated", "Channel closed"].iter().any(|word| words.contains(word));
+    match status {
+        StatusCode::INTERNAL_SERVER_ERROR if has_ended => StatusCode::NOT_FOUND,
+        StatusCode::INTERNAL_SERVER_ERROR if words.contains("empty response") => StatusCode::SERVICE_UNAVAILABLE,
+        other => other,
+    }
 }
 
 /// The code and the message for what the library refused with these words.
@@ -95,6 +111,9 @@ fn explanation(method: &Method, status: StatusCode, is_json: bool, words: &str) 
             );
         }
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "the body must be JSON and say so, as `Content-Type: application/json`".to_owned(),
+        StatusCode::SERVICE_UNAVAILABLE => {
+            return (INTERNAL_ERROR, "the server is stopping; call again later with the same idempotency_key".to_owned());
+        }
         _ if status.is_server_error() => return (INTERNAL_ERROR, if words.is_empty() { "the server failed".to_owned() } else { words.to_owned() }),
         _ if words.is_empty() => format!("refused: {status}"),
         _ => words.to_owned(),

@@ -17,6 +17,7 @@ mod habits;
 mod hooks;
 mod http;
 mod inbound;
+mod lives;
 mod malformed;
 mod numbers;
 mod phones;
