@@ -117,8 +117,9 @@ pub struct BalanceArgs {
 #[derive(Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListArgs {
-    /// Only messages in this state.
-    #[serde(default, deserialize_with = "strict::given_word")]
+    /// Only messages in this state; any (default): in all.
+    #[serde(default, deserialize_with = "strict::state")]
+    #[schemars(schema_with = "strict::state_schema")]
     pub status: Option<State>,
     /// Only messages to this number.
     #[serde(default)]

@@ -127,6 +127,9 @@ async fn zero_is_left_out_for_limit_alone_and_a_budget_of_zero_stays_one() {
     for limit in [json!(0), json!(0.0), json!("0"), json!(1.0), json!("1"), json!("100")] {
         assert_eq!(answer(&client, "list_sms", json!({ "limit": limit })).await["messages"].as_array().unwrap().len(), 1, "{limit}");
     }
+    // A strict model must choose a state, too.
+    assert_eq!(answer(&client, "list_sms", json!({ "status": "any" })).await["messages"].as_array().unwrap().len(), 1);
+    assert!(answer(&client, "list_sms", json!({ "status": "queued" })).await["messages"].as_array().unwrap().is_empty());
     for (name, zero) in [
         ("max_spend", json!(0)),
         ("max_spend", json!("0")),

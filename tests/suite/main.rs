@@ -7,6 +7,7 @@ mod carrier;
 mod carriers;
 mod cli;
 mod contract;
+mod conversions;
 mod documents;
 mod door;
 mod doubt;

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Error as _, IntoDeserializer as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::Datum;
+use crate::sms::message::State;
 
 /// A list of objects.
 pub(super) fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
@@ -34,9 +36,19 @@ pub(super) fn word<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer:
     T::deserialize(String::deserialize(deserializer)?.into_deserializer())
 }
 
-/// A word of an enum that may be left out, and was not.
-pub(super) fn given_word<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
-    word(deserializer).map(Some)
+/// What a model says for "in whatever state", where its API has it choose a word for each argument.
+const ANY: &str = "any";
+
+/// A state, or any.
+pub(super) fn state<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<State>, D::Error> {
+    let word = String::deserialize(deserializer)?;
+    if word == ANY { Ok(None) } else { State::deserialize(word.into_deserializer()).map(Some) }
+}
+
+/// The words of [`state`].
+pub(super) fn state_schema(_: &mut SchemaGenerator) -> Schema {
+    let words: Vec<&str> = std::iter::once(ANY).chain(State::ALL.iter().map(|state| state.as_str())).collect();
+    json_schema!({ "type": "string", "enum": words })
 }
 
 struct Object<T>(T);

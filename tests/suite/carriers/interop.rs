@@ -24,14 +24,16 @@ use crate::carrier::smsc::{PASSWORD, SYSTEM_ID};
 use crate::support::fictional;
 
 /// What the scripts leave with where their peer is not installed.
-const MISSING: i32 = 3;
+pub const MISSING: i32 = 3;
 
-fn missing(peer: &str) {
+/// Says that this is not tested here, or fails where it must be.
+pub fn missing(peer: &str) {
     assert_ne!(std::env::var("SMS_MCP_INTEROP").as_deref(), Ok("required"), "{peer} is missing: run tests/interop/install");
     eprintln!("NOT TESTED: {peer} is not installed here; tests/interop/install gets it");
 }
 
-fn installed(folder: &str) -> PathBuf {
+/// Where the install scripts put this.
+pub fn installed(folder: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
     target.join("interop").join(folder)
 }

@@ -4,7 +4,7 @@ mod cmpp;
 mod cmpp_writes;
 mod commands;
 mod corpus;
-mod interop;
+pub mod interop;
 mod operator;
 mod smpp;
 mod whole;
