@@ -3,14 +3,15 @@
 mod commands;
 mod demo;
 mod operator;
+mod speech;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Flags, LogFormat, LogLevel};
-use crate::error::{Error, ErrorKind};
-use crate::mcp::render::error_json;
+use crate::error::ErrorKind;
+use speech::Speech;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -293,29 +294,18 @@ pub async fn run(cli: Cli) -> u8 {
     let principal = global.principal;
     let flags = Flags { config: global.config, ledger: global.ledger, log: global.log, log_format: global.log_format };
     let wants_json = command.as_ref().is_some_and(Command::wants_json);
+    let speech = command.as_ref().map(Speech::of).unwrap_or_default();
     match commands::run(command, flags, principal).await {
         Ok(()) => 0,
         Err(error) => {
             if wants_json {
-                commands::print_line(&error_json(&error).to_string());
+                commands::print_line(&speech.json(&error).to_string());
             } else {
-                explain(&error);
+                speech.lines(&error).iter().for_each(|line| commands::note(line));
             }
             if matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::PartlySent) { 3 } else { 1 }
         }
     }
-}
-
-/// Prints an error for people.
-fn explain(error: &Error) {
-    commands::note(&format!("error: {} ({})", error.message(), error.kind()));
-    for refused in &error.details().refused {
-        commands::note(&format!("  {}: {} ({})", refused.to, refused.message, refused.code));
-    }
-    if let Some(said) = &error.details().provider_said {
-        commands::note(&format!("provider: {said}"));
-    }
-    commands::note(error.next_step());
 }
 
 impl Command {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::CommandFactory as _;
 use serde::Serialize;
 
+use super::speech::Speech;
 use super::{BudgetAction, BulkCommand, Cli, Command, ConfigAction, ListCommand, OnInvalidRule, SendCommand, Shell, demo, operator};
 use crate::app;
 use crate::config::{self, Config, Flags, Loaded, LogLevel, Sources};
@@ -113,7 +114,7 @@ async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, princip
         Command::Send(command) => send(engine, caller, command).await,
         Command::Bulk(command) => bulk(engine, caller, command).await,
         Command::Status { id, json } => {
-            let answer = engine.status(&caller, StatusArgs { id }).await?;
+            let answer = Speech::default().answer(engine.status(&caller, StatusArgs { id }).await?);
             if json { print_json(&answer) } else { print_status(&answer) }
         }
         Command::Cancel { id } => {
@@ -123,7 +124,7 @@ async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, princip
         }
         Command::List(command) => list(engine, &caller, command).await,
         Command::Balance { json } => {
-            let answer = engine.balance(&caller, BalanceArgs::default()).await?;
+            let answer = Speech::default().answer(engine.balance(&caller, BalanceArgs::default()).await?);
             if json {
                 return print_json(&answer);
             }
@@ -212,7 +213,7 @@ async fn check(loaded: &Loaded, live: bool) -> Result<()> {
 async fn send(engine: &Engine, caller: crate::send::Caller, command: SendCommand) -> Result<()> {
     let SendCommand { to, message, from, idempotency_key, allow_duplicate, dry_run, json } = command;
     let args = SendArgs { to, message, from, idempotency_key, allow_duplicate, dry_run, session: None };
-    let answer = engine.send(caller, args).await?;
+    let answer = Speech::default().answer(engine.send(caller, args).await?);
     if json {
         return print_json(&answer);
     }
@@ -271,7 +272,7 @@ async fn bulk(engine: &Engine, caller: crate::send::Caller, command: BulkCommand
     let args = BulkArgs { recipients, message, from, idempotency_key, on_invalid, dry_run, session: None };
     let answer = engine.send_bulk(caller, args, None, Some(progress)).await;
     bar.finish_and_clear();
-    let answer = answer?;
+    let answer = Speech::default().answer(answer?);
     if json {
         return print_json(&answer);
     }
@@ -334,7 +335,7 @@ async fn list(engine: &Engine, caller: &crate::send::Caller, command: ListComman
         })?),
     };
     let args = ListArgs { status, to, since, until, batch: batch.map(BatchId::from_text), limit, cursor };
-    let answer = engine.list(caller, args).await?;
+    let answer = Speech::default().answer(engine.list(caller, args).await?);
     if json {
         return print_json(&answer);
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::commands::{note, print_bulk, print_json, print_line};
+use super::speech::Speech;
 use super::{CampaignCommand, OptOutAction, ReconcileCommand};
 use crate::app;
 use crate::config::Loaded;
@@ -89,6 +90,7 @@ pub(super) async fn check_live(engine: &Engine) -> Result<()> {
 pub(super) async fn campaign(engine: &Engine, caller: Caller, command: CampaignCommand) -> Result<()> {
     let CampaignCommand { list, message, provider, at, idempotency_key, dry_run, json } = command;
     let answer = engine.campaign(caller, CampaignArgs { provider, list, message, at, idempotency_key, dry_run }).await?;
+    let answer = Speech::default().answer(answer);
     if json {
         return print_json(&answer);
     }

@@ -257,7 +257,7 @@ fn list_pages_newest_first_and_filters() {
         (["--status", "lost"], "the states are"),
         (["--since", "yesterday"], "2026-11-22"),
         (["--limit", "0"], "1 to 100"),
-        (["--cursor", "x"], "next_cursor"),
+        (["--cursor", "x"], "`--cursor` is not a cursor that `sms-mcp list` printed"),
     ] {
         let ended = desk.run(&[&["list"], &wrong as &[&str]].concat());
         assert!(ended.code == 1 && ended.err.contains(expected), "{wrong:?}: {ended:?}");
@@ -575,7 +575,7 @@ fn the_users_own_files_are_found_and_the_ledger_is_private() {
     command.args(["config", "check"]);
     let ended = run(command);
     assert!(ended.out.contains("day 3.00 USD"), "{ended:?}");
-    let ledger = home.path().join(".local/share/sms-mcp/ledger.db");
+    let ledger = home.path().join(".local/share/sms-mcp/sandbox.db");
     assert_eq!(ledger.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(ledger.parent().unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o700);
 }

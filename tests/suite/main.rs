@@ -32,6 +32,7 @@ mod secrets;
 mod segments;
 mod sessions;
 mod settings;
+mod speech;
 mod support;
 mod toolsnap;
 mod vendors;
