@@ -191,6 +191,9 @@ pub struct Http {
     pub max_body_bytes: u32,
     /// Most connections at once.
     pub max_connections: u32,
+    /// Whether clients that speak protocol versions with sessions get one. False serves every version without: simplest
+    /// behind a balancer, and without event streams that tell of changes.
+    pub sessions: bool,
     /// Most sessions of clients that speak protocol versions with sessions.
     pub max_sessions: u32,
     /// How long a client may take to send its request head.
@@ -211,6 +214,7 @@ impl Default for Http {
             public_url: None,
             max_body_bytes: 1024 * 1024,
             max_connections: 1_024,
+            sessions: true,
             max_sessions: 1_000,
             header_timeout: Span::seconds(5),
             body_timeout: Span::seconds(10),

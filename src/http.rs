@@ -99,16 +99,22 @@ impl Endpoint {
     /// [`ErrorKind::Config`] when the address cannot be used, or is reachable from outside and there is no token.
     pub async fn bind(engine: Engine, options: Options, stop: CancellationToken) -> Result<Self> {
         let server = Server::new(engine.clone(), Callers::PerRequest, options.bulk_wait);
-        let mut endpoint = Self::bind_any(move || server.for_session(), options, stop).await?;
+        let mut endpoint = Self::bind_any(move || server.for_session(), options, Some(engine.clone()), stop).await?;
         endpoint.router = endpoint.router.merge(webhook::routes(engine.clone())).route("/healthz", get(healthz).with_state(engine));
         Ok(endpoint)
     }
 
-    /// Binds the address, for whatever server of MCP `make` makes for each session.
+    /// Binds the address, for whatever server of MCP `make` makes for each session. Sessions outlive the process where there
+    /// is an engine to keep them.
     ///
     /// # Errors
     /// As [`Endpoint::bind`].
-    pub async fn bind_any<H: ServerHandler>(make: impl Fn() -> H + Send + Sync + 'static, options: Options, stop: CancellationToken) -> Result<Self> {
+    pub async fn bind_any<H: ServerHandler>(
+        make: impl Fn() -> H + Send + Sync + 'static,
+        options: Options,
+        kept: Option<Engine>,
+        stop: CancellationToken,
+    ) -> Result<Self> {
         let Options { settings, token, user, session_idle, epoch, .. } = options;
         let listen = &settings.listen;
         let addresses = addresses(listen, token.is_some()).await?;
@@ -116,16 +122,20 @@ impl Endpoint {
         let address = listener.local_addr().map_err(|error| cannot(format!("cannot listen on {listen}: {error}")))?;
 
         let names = Arc::new(Names::new(&settings, address, token.is_some()));
-        let sessions = Arc::new(Sessions::new(session_idle, epoch));
-        tokio::spawn(Arc::clone(&sessions).sweep(stop.clone()));
-        let manager = Arc::new(Manager(Arc::clone(&sessions)));
-        let service = StreamableHttpService::new(move || Ok(make()), manager, protocol_settings(&settings, &names, &stop));
+        let sessions = Arc::new(Sessions::new(session_idle, epoch, kept.filter(|_| settings.sessions)));
+        let manager = Manager(Arc::clone(&sessions));
+        let mut protocol = protocol_settings(&settings, &names, &stop);
+        if settings.sessions {
+            protocol.session_store = Some(Arc::new(manager.clone()));
+            tokio::spawn(Arc::clone(&sessions).sweep(stop.clone()));
+        }
+        let service = StreamableHttpService::new(move || Ok(make()), Arc::new(manager), protocol);
         let needs_token = token.is_some();
         let pages = Pages { names, refusals: Arc::default() };
         let door = Door {
             gate: Arc::new(Gate::new(token, user)),
             pages: pages.clone(),
-            sessions: Some(sessions),
+            sessions: settings.sessions.then_some(sessions),
             max_body: usize::try_from(settings.max_body_bytes).unwrap_or(usize::MAX),
             body_timeout: settings.body_timeout.duration(),
             max_sessions: usize::try_from(settings.max_sessions).unwrap_or(usize::MAX),
@@ -197,6 +207,7 @@ fn protocol_settings(settings: &config::Http, names: &Names, stop: &Cancellation
         .with_allowed_origins(names.origins())
         .enforce_origin_validation()
         .with_json_response(true)
+        .with_legacy_session_mode(settings.sessions)
         // The library's own first event names an id that nothing is kept under. Streams of requests have ids of ours.
         .with_sse_retry(None)
         .with_max_request_body_bytes(usize::try_from(settings.max_body_bytes).unwrap_or(usize::MAX))

@@ -12,6 +12,7 @@ mod attempt;
 mod breaker;
 mod bulk;
 pub mod campaign;
+mod clients;
 pub mod contract;
 pub mod forward;
 mod hearing;

@@ -4,6 +4,7 @@
 //! [`Store::reserve`]: it gathers the facts, asks the caller's decision, takes the money and writes the intent in a
 //! single transaction that is durable before it returns. Time, ids and randomness come in as arguments.
 
+pub mod clients;
 pub mod sqlite;
 
 use std::sync::Arc;
@@ -513,7 +514,7 @@ pub struct NewHandle {
 
 /// The durable ledger. See the module's text. Every error is [`ErrorKind::LedgerUnavailable`] unless said otherwise.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: clients::Clients {
     /// Decides, holds the money and records the intent, in one durable step.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::auth::Gate;
 use super::cors::Pages;
 use super::refusal::{explained, foreign, refusal};
-use super::session::Sessions;
+use super::session::{CALLER, Place, Sessions};
 use super::{Unread, read_body};
 use crate::mcp::params;
 use crate::send::{Base, Caller};
@@ -87,11 +87,16 @@ async fn pass(door: &Door, principal: String, request: Request, body: &[u8], nex
     if id.is_none() && !parts.headers.contains_key(METHOD) {
         name_cancellation(&mut parts.headers, body);
     }
-    let is_theirs = match (&door.sessions, &id) {
-        (Some(sessions), Some(id)) => sessions.admits(id, &principal),
-        _ => false,
+    let place = match (&door.sessions, &id) {
+        (Some(sessions), Some(id)) => match sessions.place(id, &principal).await {
+            Ok(place) => place,
+            // Not 404: the client would take that for the end of its session.
+            Err(error) => return refusal(StatusCode::SERVICE_UNAVAILABLE, error.message()),
+        },
+        _ => Place::Nowhere,
     };
-    if let Some(sessions) = door.sessions.as_ref().filter(|_| id.is_none() && opens_session(body))
+    let is_theirs = place != Place::Nowhere;
+    if let Some(sessions) = door.sessions.as_ref().filter(|_| place == Place::Kept || id.is_none() && opens_session(body))
         && sessions.count().await >= door.max_sessions
     {
         return too_many(door.max_sessions);
@@ -104,10 +109,10 @@ async fn pass(door: &Door, principal: String, request: Request, body: &[u8], nex
     if id.is_some() && !is_theirs {
         parts.headers.insert(SESSION, NO_SESSION);
     }
-    parts.extensions.insert(Caller { principal, base });
+    parts.extensions.insert(Caller { principal: principal.clone(), base });
     let method = parts.method.clone();
     let is_json = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    let mut response = next.run(Request::from_parts(parts, whole)).await;
+    let mut response = CALLER.scope(principal, next.run(Request::from_parts(parts, whole))).await;
     if method == Method::DELETE && response.status() == StatusCode::ACCEPTED {
         // The library accepts the end of any session, be there one or not.
         *response.status_mut() = if is_theirs { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND };

@@ -14,16 +14,23 @@ use futures::{Stream, StreamExt as _};
 use http::request::Parts;
 use rmcp::model::{ClientJsonRpcMessage, ErrorData, GetExtensions as _, RequestId, ServerJsonRpcMessage};
 use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, LocalSessionManagerError};
-use rmcp::transport::streamable_http_server::session::{RestoreOutcome, ServerSseMessage, SessionId, SessionManager};
+use rmcp::transport::streamable_http_server::session::{
+    RestoreOutcome, ServerSseMessage, SessionId, SessionManager, SessionState, SessionStore, SessionStoreError,
+};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::replay::EventLog;
-use crate::send::Caller;
+use crate::send::{Caller, Engine};
 
 /// Code of the error for a request whose answer is gone: JSON-RPC's for a fault of the server.
 const GONE: &str = "the answer to this call is no longer here: the connection was cut, and the client came back too late or the server was \
     restarted meanwhile. The call may have been carried out. Look with list_sms or get_status, or repeat it with the same idempotency_key";
+
+tokio::task_local! {
+    /// The principal of the request that is being served: a session is restored for its own principal alone.
+    pub static CALLER: String;
+}
 
 /// How often sessions are looked through: at least so often, more often where they live shortly.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
@@ -33,6 +40,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(30);
 struct Known {
     principal: String,
     used: Instant,
+    /// Whether the ledger knows that it was used.
+    is_noted: bool,
     /// How many event streams are open.
     streams: usize,
     /// How many events of the session's own stream went out.
@@ -41,7 +50,6 @@ struct Known {
 }
 
 /// The sessions of this process.
-#[derive(Debug)]
 pub struct Sessions {
     inner: LocalSessionManager,
     log: Arc<EventLog>,
@@ -49,6 +57,19 @@ pub struct Sessions {
     idle: Duration,
     /// Tells the event ids of this process from those of the one before it.
     epoch: String,
+    /// Where sessions are kept that must outlive this process.
+    kept: Option<Engine>,
+}
+
+/// Whether a principal may use a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It runs in this process.
+    Here,
+    /// It ran in another one, and goes on here when it is next used.
+    Kept,
+    /// There is none of this id, or it is somebody else's, which looks the same.
+    Nowhere,
 }
 
 /// An event id as clients see it.
@@ -88,21 +109,22 @@ impl Drop for InUse {
         if let Some(known) = self.sessions.locked().get_mut(&self.id) {
             known.streams = known.streams.saturating_sub(1);
             known.used = Instant::now();
+            known.is_noted = false;
         }
     }
 }
 
 /// The manager that the protocol library is given; it shares the sessions.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Manager(pub Arc<Sessions>);
 
 impl Sessions {
     /// No sessions yet; they end when they were not used for `idle`.
-    pub fn new(idle: Duration, epoch: String) -> Self {
+    pub fn new(idle: Duration, epoch: String, kept: Option<Engine>) -> Self {
         let log = Arc::new(EventLog::default());
         let mut inner = LocalSessionManager::default().with_event_store(Arc::clone(&log) as _);
         inner.session_config.keep_alive = None; // The library knows nothing of streams that are open.
-        Self { inner, log, known: Mutex::default(), idle, epoch }
+        Self { inner, log, known: Mutex::default(), idle, epoch, kept }
     }
 
     fn locked(&self) -> MutexGuard<'_, HashMap<SessionId, Known>> {
@@ -114,22 +136,29 @@ impl Sessions {
         self.inner.sessions.read().await.len()
     }
 
-    /// Whether this principal has a session of this id, which is thereby used.
-    pub fn admits(&self, id: &str, principal: &str) -> bool {
-        match self.locked().get_mut(id).filter(|known| known.principal == principal) {
-            Some(known) => {
-                known.used = Instant::now();
-                true
+    /// Where this principal's session of this id is; if it runs here, it is thereby used.
+    ///
+    /// # Errors
+    /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn place(&self, id: &str, principal: &str) -> crate::error::Result<Place> {
+        if let Some(known) = self.locked().get_mut(id) {
+            if known.principal != principal {
+                return Ok(Place::Nowhere);
             }
-            None => false,
+            known.used = Instant::now();
+            known.is_noted = false;
+            return Ok(Place::Here);
         }
+        let Some(engine) = &self.kept else { return Ok(Place::Nowhere) };
+        let kept = engine.kept_client(principal, id).await?;
+        Ok(if kept.is_some() { Place::Kept } else { Place::Nowhere })
     }
 
     fn begin(&self, id: &SessionId, message: &ClientJsonRpcMessage) {
         let ClientJsonRpcMessage::Request(request) = message else { return };
         let caller = request.request.extensions().get::<Parts>().and_then(|parts| parts.extensions.get::<Caller>());
         let Some(principal) = caller.map(|caller| caller.principal.clone()) else { return };
-        let known = Known { principal, used: Instant::now(), streams: 0, told: 0, ended: CancellationToken::new() };
+        let known = Known { principal, used: Instant::now(), is_noted: true, streams: 0, told: 0, ended: CancellationToken::new() };
         self.locked().insert(Arc::clone(id), known);
     }
 
@@ -151,6 +180,20 @@ impl Sessions {
                 self.end(&id);
                 let _ = self.inner.close_session(&id).await; // It may have ended by itself meanwhile.
             }
+            self.note_use().await;
+        }
+    }
+
+    /// Has the ledger know which sessions are in use.
+    async fn note_use(&self) {
+        let Some(engine) = &self.kept else { return };
+        let mut used = Vec::new();
+        for (id, known) in self.locked().iter_mut().filter(|(_, known)| known.streams > 0 || !known.is_noted) {
+            known.is_noted = true;
+            used.push(Arc::clone(id));
+        }
+        if let Err(error) = engine.use_clients(used.iter().map(AsRef::as_ref)).await {
+            tracing::warn!(%error, "the ledger could not note which sessions are in use; it will be tried again");
         }
     }
 
@@ -218,6 +261,35 @@ type Events = std::pin::Pin<Box<dyn Stream<Item = ServerSseMessage> + Send + Syn
 /// How the protocol library calls the one stream of a session that belongs to no request.
 fn common_stream(id: &SessionId) -> String {
     format!("{id}:common")
+}
+
+/// Sessions that outlive the process. Whose one is was asked at the door, before the library asks for it here.
+#[async_trait::async_trait]
+impl SessionStore for Manager {
+    async fn load(&self, id: &str) -> Result<Option<SessionState>, SessionStoreError> {
+        let principal = CALLER.try_with(Clone::clone).unwrap_or_default();
+        let Some(engine) = &self.0.kept else { return Ok(None) };
+        let Some(initialize) = engine.kept_client(&principal, id).await? else { return Ok(None) };
+        Ok(Some(SessionState::new(serde_json::from_str(&initialize)?)))
+    }
+
+    async fn store(&self, id: &str, state: &SessionState) -> Result<(), SessionStoreError> {
+        let Some(engine) = &self.0.kept else { return Ok(()) };
+        let principal = self.0.locked().get(id).map(|known| known.principal.clone());
+        let Some(principal) = principal else { return Ok(()) };
+        let initialize = serde_json::to_string(&state.initialize_params)?;
+        if let Err(error) = engine.keep_client(&principal, id, initialize).await {
+            tracing::warn!(%error, "a session could not be kept; it will not outlive a restart");
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, id: &str) -> Result<(), SessionStoreError> {
+        if let Some(engine) = &self.0.kept {
+            engine.forget_client(id).await?;
+        }
+        Ok(())
+    }
 }
 
 impl SessionManager for Manager {

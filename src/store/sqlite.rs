@@ -5,6 +5,7 @@
 //! operating system releases at any death, so an attempt of a process that died becomes unknown at once, while one
 //! of a process that lives is left alone, and nothing has to be written while nothing happens.
 
+mod clients;
 mod instance;
 mod outbox;
 mod query;
@@ -40,12 +41,13 @@ use writer::{Writer, unavailable};
 const APPLICATION_ID: i32 = 0x736d_736d;
 
 /// Every migration, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_providers.sql"),
     include_str!("migrations/0003_segments.sql"),
     include_str!("migrations/0004_sandbox.sql"),
     include_str!("migrations/0005_assumed.sql"),
+    include_str!("migrations/0006_client_session.sql"),
 ];
 
 /// How long a write waits for another process's transaction.

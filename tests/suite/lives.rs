@@ -153,8 +153,12 @@ fn clients_that_go_away_over_http_leave_no_error_in_the_log() {
         drop(stream);
     }
     connect(port).write_all(b"POST /mcp HT").unwrap();
-    // All of it has come to its end when what was begun is sent.
-    eventually("what was begun is sent", || desk.sent().len() == 14);
+    let open = |status: &str| {
+        let list = tool_call(Era::Stateless, 2, "list_sms", &json!({ "status": status }));
+        let listed = post(port, &stateless_headers("list_sms"), &list).json().unwrap();
+        listed["result"]["structuredContent"]["messages"].as_array().unwrap().len()
+    };
+    eventually("what was begun is sent", || !desk.sent().is_empty() && open("queued") + open("attempting") == 0);
     let (code, log) = end(server, "TERM");
     assert_eq!(code, Some(0));
     assert!(!log.contains("ERROR"), "{log}");
