@@ -97,6 +97,11 @@ pub struct Guard {
     pub deny_destinations: Vec<Destination>,
     /// If not empty: the only sender IDs that `from` may name.
     pub allow_senders: Vec<String>,
+    /// Whether a text may go out with a placeholder that nothing fills ({{name}}, {name}, [Your Name]), or that an empty
+    /// value fills. It is mostly a mistake, and a person reads it.
+    pub allow_placeholders: bool,
+    /// Whether a text may go out with a line break or a quote that is written as two characters (a backslash and n).
+    pub allow_escapes: bool,
     /// Price of one segment that is reserved and charged, as assumed, where nobody knows the price. Take the worst case; it is never zero.
     pub price_when_unknown: Amount,
 }
@@ -120,6 +125,8 @@ impl Default for Guard {
             allow_destinations: Vec::new(),
             deny_destinations: Vec::new(),
             allow_senders: Vec::new(),
+            allow_placeholders: false,
+            allow_escapes: false,
             price_when_unknown: Amount(500_000),
         }
     }

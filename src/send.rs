@@ -343,10 +343,7 @@ impl Engine {
         let id = prepared.draft.id.clone();
         let payer = self.payer(caller, args.session.clone(), prepared.realm)?;
         let intent = Intent {
-            idempotency: prepare::idempotency(
-                args.idempotency_key.as_deref(),
-                &["send", &prepared.draft.to, args.from.as_deref().unwrap_or(""), &args.message],
-            )?,
+            idempotency: prepare::key_of(&args, &prepared.to)?,
             drafts: vec![prepared.draft.clone()],
             all_or_none: true,
             ..self.intent(payer)

@@ -7,15 +7,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::contract::{BudgetLeft, BulkAnswer, BulkArgs, BulkResult, BulkStatus, OnInvalid, Price};
-use super::prepare::{Prepared, accepted, conflict, idempotency, invalid};
+use super::prepare::{Prepared, accepted, conflict, idempotency, invalid, used_before};
 use super::{Caller, Engine, crash_point, locked};
 use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
 use crate::guard::{Ask, Whole};
 use crate::sms::message::{BatchId, Realm, State};
 use crate::sms::number::Number;
 use crate::sms::template::Template;
-use crate::sms::untrusted;
-use crate::store::{BatchDraft, BatchRecord, Filter, Intent, Record, Reservation, Target};
+use crate::sms::{unfinished, untrusted};
+use crate::store::{BatchDraft, BatchRecord, Filter, Intent, Payer, Record, Reservation, Target};
 
 /// A bulk up to this size lists every result; a larger one only those that need attention.
 const RESULTS: usize = 100;
@@ -137,17 +137,19 @@ impl Engine {
         self.guard().check_sender(args.from.as_deref())?;
         let template = Template::parse(&args.message).map_err(|error| invalid("message", format!("cannot be filled: {error}")))?;
         let realm = self.parts().carriers.realm();
+        template.literals().try_for_each(|literal| self.check_finished("message", literal))?;
         let mut prepared = PreparedBulk { messages: Vec::with_capacity(args.recipients.len()), realm, refused: Vec::new(), duplicates: Vec::new() };
         let mut seen = HashSet::with_capacity(args.recipients.len());
         let mut faulty = Vec::new();
         for (index, recipient) in args.recipients.iter().enumerate() {
-            let text = match template.fill(&recipient.data, MAX_FILLED) {
+            let filled = template.fill(&recipient.data, MAX_FILLED).map_err(|error| error.to_string());
+            let text = match filled.and_then(|text| self.check_data(&recipient.data).map(|()| text)) {
                 Ok(text) => text,
-                Err(error) => {
+                Err(wrong) => {
                     faulty.push(RefusedRecipient {
                         to: untrusted::escape(&recipient.to),
                         code: ErrorKind::InvalidArgument.to_string(),
-                        message: format!("recipients[{index}] ({}): {error}", untrusted::escape(&recipient.to)),
+                        message: format!("recipients[{index}] ({}): {wrong}", untrusted::escape(&recipient.to)),
                     });
                     continue;
                 }
@@ -165,6 +167,20 @@ impl Engine {
         }
         prepared.realm = one_realm(&prepared.messages).map_err(|other| mixed(&other.to))?.unwrap_or(realm);
         Ok(prepared)
+    }
+
+    /// Checks that each value says something, and has in it nothing that was left by mistake.
+    fn check_data(&self, data: &BTreeMap<String, String>) -> Result<(), String> {
+        for (name, value) in data {
+            if !self.guard().settings().allow_placeholders && unfinished::is_no_value(value) {
+                let shown = untrusted::escape(value);
+                return Err(format!(
+                    "the value of \"{name}\" is \"{shown}\", so that {{{{{name}}}}} would leave a gap; give a value, or send this person a text without it"
+                ));
+            }
+            self.check_finished(&format!("data.{name}"), value).map_err(|error| error.message().to_owned())?;
+        }
+        Ok(())
     }
 
     /// One message of a bulk; nothing where this recipient was named before.
@@ -190,13 +206,14 @@ impl Engine {
         };
         let id = BatchId::new(self.parts().clock.now().as_millis(), self.random()?);
         let said = fingerprint_parts(args);
+        let payer = self.payer(caller, args.session.clone(), realm)?;
         let intent = Intent {
             idempotency: idempotency(args.idempotency_key.as_deref(), &said.iter().map(String::as_str).collect::<Vec<_>>())?,
             batch: Some(BatchDraft { id: id.clone(), duplicates: duplicates.clone(), refused: refused.clone() }),
             drafts: messages.iter().map(|message| message.draft.clone()).collect(),
             all_or_none,
             preview: args.dry_run,
-            ..self.intent(self.payer(caller, args.session.clone(), realm)?)
+            ..self.intent(payer.clone())
         };
         // Before the reservation: what is handed over at once is counted too.
         let followed = self.follow(&id);
@@ -219,6 +236,10 @@ impl Engine {
             Ok(Reservation::Refused { refused: later, .. }) => {
                 let all = later.iter().filter_map(|(index, error)| Some(refusal(&messages.get(*index)?.draft.to, error)));
                 Err(recipients_refused(refused.into_iter().chain(all).collect(), args.recipients.len()))
+            }
+            Ok(Reservation::Replay(Target::Batch(first))) if args.dry_run => {
+                let quote = self.quote_again(&messages, refused, duplicates, payer, &first).await?;
+                Ok(Accepted::Quote(Box::new(quote)))
             }
             Ok(Reservation::Replay(Target::Batch(first))) => Ok(Accepted::Batch { id: first, replayed: true, done: None }),
             Ok(Reservation::Replay(Target::Message(_)) | Reservation::Conflict) => Err(conflict()),
@@ -275,10 +296,26 @@ impl Engine {
         }
     }
 
+    /// The quote of a bulk whose key was used before for the very same call.
+    pub(super) async fn quote_again(
+        &self,
+        messages: &[Prepared],
+        refused: Vec<RefusedRecipient>,
+        duplicates: Vec<String>,
+        payer: Payer,
+        first: &BatchId,
+    ) -> Result<BulkAnswer> {
+        let budgets = self.parts().store.budgets(payer, self.parts().clock.now()).await?;
+        let mut quote = self.bulk_quote(messages, &HashSet::new(), refused, duplicates, &budgets);
+        quote.replayed = true;
+        quote.warnings.push(used_before(first.as_str()));
+        Ok(quote)
+    }
+
     /// A bulk as the ledger has it.
     pub(super) async fn bulk_answer(&self, caller: &Caller, id: &BatchId) -> Result<BulkAnswer> {
         let store = &self.parts().store;
-        let missing = || super::look::no_such(id.as_str());
+        let missing = || super::look::no_such("id", id.as_str());
         let batch: BatchRecord = store.batch(&caller.principal, id).await?.ok_or_else(missing)?;
         let limit = self.guard().settings().bulk_max.max(100_000);
         let mut records = store.list(Filter { principal: caller.principal.clone(), batch: Some(id.clone()), limit, ..Filter::default() }).await?;
@@ -325,7 +362,7 @@ impl Engine {
     /// [`ErrorKind::NotFound`] for a bulk that this principal does not have, or [`ErrorKind::LedgerUnavailable`].
     pub async fn cancel(&self, caller: &Caller, id: &BatchId) -> Result<u32> {
         if self.parts().store.batch(&caller.principal, id).await?.is_none() {
-            return Err(super::look::no_such(id.as_str()));
+            return Err(super::look::no_such("id", id.as_str()));
         }
         self.parts().store.cancel(&caller.principal, id, self.parts().clock.now()).await
     }

@@ -60,6 +60,7 @@ impl Engine {
         };
         let id = BatchId::new(self.parts().clock.now().as_millis(), self.random()?);
         let said = ["campaign", carrier.name(), &args.list, &args.message, args.at.as_deref().unwrap_or("")];
+        let payer = self.payer(caller, None, carrier.realm())?;
         let intent = Intent {
             idempotency: idempotency(args.idempotency_key.as_deref(), &said)?,
             batch: Some(BatchDraft { id: id.clone(), duplicates: Vec::new(), refused: Vec::new() }),
@@ -67,7 +68,7 @@ impl Engine {
             drafts: messages.iter().map(|message| message.draft.clone()).collect(),
             all_or_none: true,
             preview: args.dry_run,
-            ..self.intent(self.payer(caller, None, carrier.realm())?)
+            ..self.intent(payer.clone())
         };
         let (engine, asked) = (self.clone(), Arc::clone(&messages));
         let whole = Some(Whole::of(messages.iter().map(|message| message.draft.hold_micros)));
@@ -87,6 +88,7 @@ impl Engine {
                 let each = refused.iter().filter_map(|(index, error)| Some(super::bulk::refusal(&messages.get(*index)?.draft.to, error)));
                 Err(recipients_refused(each.collect(), messages.len()))
             }
+            Reservation::Replay(Target::Batch(first)) if args.dry_run => self.quote_again(&messages, Vec::new(), Vec::new(), payer, &first).await,
             Reservation::Replay(Target::Batch(first)) => {
                 let answer = self.bulk_answer(caller, &first).await.map_err(|error| accepted(error, first.as_str()))?;
                 Ok(BulkAnswer { replayed: true, ..answer })
@@ -100,6 +102,7 @@ impl Engine {
         let at = self.planned(carrier, args.at.as_deref())?;
         self.check_text(&args.message)?;
         let template = Template::parse(&args.message).map_err(|error| invalid("message", format!("cannot be sent: {error}")))?;
+        self.check_finished("message", &args.message)?;
         if template.names().next().is_some() {
             return Err(invalid("message", "has placeholders; a campaign sends the same text to all"));
         }

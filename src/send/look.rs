@@ -95,6 +95,11 @@ impl Engine {
             None => None,
             Some(to) => Some(self.number(to)?.e164().to_owned()),
         };
+        if let Some(batch) = &args.batch
+            && self.parts().store.batch(&caller.principal, batch).await?.is_none()
+        {
+            return Err(no_such("batch", batch.as_str()));
+        }
         let filter = Filter {
             principal: caller.principal.clone(),
             state: args.status,
@@ -142,7 +147,7 @@ impl Engine {
         }
         let id = MessageId::from_text(args.id);
         let store = &self.parts().store;
-        let missing = || no_such(id.as_str());
+        let missing = || no_such("id", id.as_str());
         let mut record = store.message(&caller.principal, &id).await?.ok_or_else(missing)?;
         let fresh = self.look(&record).await;
         if fresh {
@@ -262,10 +267,12 @@ impl Engine {
     }
 }
 
-/// The error for an id that this principal does not have.
-pub(super) fn no_such(id: &str) -> Error {
+/// The error for an id that this principal does not have, in this argument.
+pub(super) fn no_such(argument: &str, id: &str) -> Error {
     let shown = crate::sms::untrusted::escape(id);
-    Error::new(ErrorKind::NotFound, format!("`id` \"{shown}\" is no message or bulk of yours; ids look like msg_... or bat_..."))
+    let what =
+        if argument == "batch" { "bulk of yours; ids look like bat_..." } else { "message or bulk of yours; ids look like msg_... or bat_..." };
+    Error::new(ErrorKind::NotFound, format!("`{argument}` \"{shown}\" is no {what}"))
 }
 
 fn read_cursor(cursor: &str) -> Option<i64> {

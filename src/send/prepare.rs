@@ -11,11 +11,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::guard::{Ask, Priced};
 use crate::provider::Form;
 use crate::sms::absent;
+use crate::sms::facts::Budget;
 use crate::sms::message::{MessageId, Realm};
 use crate::sms::money::{Amount, Money};
 use crate::sms::number::Number;
 use crate::sms::text::{self, Encoding};
-use crate::store::{Decide, Draft, Idempotency, Intent, Reservation};
+use crate::sms::unfinished;
+use crate::store::{Decide, Draft, Idempotency, Intent, Payer, Reservation, Target};
 
 /// Longest message that is looked at, in characters; the guard's `max_segments` is far below.
 const MAX_MESSAGE_CHARS: usize = 40_000;
@@ -61,6 +63,16 @@ pub(super) fn idempotency(key: Option<&str>, said: &[&str]) -> Result<Option<Ide
     Ok(Some(Idempotency { key: key.to_owned(), fingerprint: digest.finalize().into() }))
 }
 
+/// The key of a single send, with the digest of all that it says.
+pub(super) fn key_of(args: &SendArgs, to: &Number) -> Result<Option<Idempotency>> {
+    idempotency(args.idempotency_key.as_deref(), &["send", to.e164(), args.from.as_deref().unwrap_or(""), &args.message])
+}
+
+/// What a dry run says of a key that was used before for the very same call.
+pub(super) fn used_before(id: &str) -> String {
+    format!("This idempotency_key was used before, for {id}: with it nothing is sent again, and the call is answered as {id} stands.")
+}
+
 /// The reason why a single message was refused.
 pub(super) fn first_refusal(refused: Vec<(usize, Error)>) -> Error {
     refused.into_iter().next().map_or_else(|| Error::new(ErrorKind::Internal, "refused without a reason"), |(_, error)| error)
@@ -100,6 +112,25 @@ impl Engine {
         }
         match message.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
             Some(c) => Err(invalid("message", format!("has the control character U+{:04X}; remove it", u32::from(c)))),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that nothing was left in a text by mistake, as far as the operator wants that: a placeholder that nothing
+    /// fills, a line break written as two characters.
+    pub(super) fn check_finished(&self, argument: &str, text: &str) -> Result<()> {
+        let allowed = self.guard().settings();
+        let refuse = |found: unfinished::Unfinished, setting: &str| {
+            let next = format!(
+                "Correct the text and call again. Nothing was sent. Where it is meant as it stands, only the operator can allow it ([guard] {setting})."
+            );
+            Err(invalid(argument, found).next(next))
+        };
+        if let Some(found) = Some(text).filter(|_| !allowed.allow_placeholders).and_then(unfinished::placeholder) {
+            return refuse(found, "allow_placeholders");
+        }
+        match Some(text).filter(|_| !allowed.allow_escapes).and_then(unfinished::escape) {
+            Some(found) => refuse(found, "allow_escapes"),
             None => Ok(()),
         }
     }
@@ -155,6 +186,7 @@ impl Engine {
 
     pub(super) fn prepare(&self, args: &SendArgs) -> Result<Prepared> {
         self.check_text(&args.message)?;
+        self.check_finished("message", &args.message)?;
         let to = self.number(&args.to)?;
         self.guard().check_destination(&to)?;
         self.guard().check_sender(args.from.as_deref())?;
@@ -169,8 +201,11 @@ impl Engine {
 
     /// What sending would do, without doing it.
     pub(super) async fn quote(&self, caller: &Caller, args: &SendArgs) -> Result<SendAnswer> {
-        self.check_text(&args.message)?;
+        if let Err(refused) = self.check_text(&args.message).and_then(|()| self.check_finished("message", &args.message)) {
+            return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await);
+        }
         let to = self.number(&args.to)?;
+        let key = key_of(args, &to)?;
         let allowed = self.guard().check_destination(&to).and_then(|()| self.guard().check_sender(args.from.as_deref()));
         let way = self.parts().carriers.way(&to, args.from.as_deref(), &args.message);
         let forms = way.as_ref().map(|way| forms(way, &args.message)).unwrap_or_default();
@@ -185,19 +220,10 @@ impl Engine {
         let realm = first.map_or_else(|| self.parts().carriers.realm(), Carrier::realm);
         let payer = self.payer(caller, args.session.clone(), realm)?;
         let now = self.parts().clock.now();
-        let (verdict, budgets) = match allowed.and_then(|()| self.draft(&to, args.from.as_deref(), args.message.clone())) {
-            Err(refusal) => (Err(refusal), self.parts().store.budgets(payer, now).await?),
-            Ok(prepared) => {
-                let intent = Intent { drafts: vec![prepared.draft.clone()], preview: true, ..self.intent(payer.clone()) };
-                match self.parts().store.reserve(intent, self.decide_one(&prepared, args.allow_duplicate)).await {
-                    Ok(Reservation::Taken { budgets, .. }) => (Ok(()), budgets),
-                    Ok(Reservation::Refused { refused, budgets }) => (Err(first_refusal(refused)), budgets),
-                    Ok(Reservation::Replay(_) | Reservation::Conflict) => (Err(conflict()), Vec::new()),
-                    Err(error) if error.kind() == ErrorKind::LedgerUnavailable => return Err(error),
-                    Err(error) => (Err(error), self.parts().store.budgets(payer, now).await?),
-                }
-            }
-        };
+        let mut warnings = self.warnings([realm]);
+        let allowed = allowed.and_then(|()| self.draft(&to, args.from.as_deref(), args.message.clone()));
+        let (earlier, verdict, budgets) = self.preview(caller, args, payer, key, allowed).await?;
+        warnings.extend(earlier.as_ref().map(|id| used_before(id.as_str())));
         let refusal = verdict.err().map(|error| Refusal {
             code: error.kind().to_string(),
             message: error.message().to_owned(),
@@ -214,9 +240,9 @@ impl Engine {
             provider: provider.to_owned(),
             provider_message_id: None,
             created_at: now.rfc3339(),
-            replayed: false,
+            replayed: earlier.is_some(),
             budget: BudgetLeft::of(&budgets, self.guard().settings().currency),
-            warnings: self.warnings([realm]),
+            warnings,
             quote: Some(Quote {
                 allowed: refusal.is_none(),
                 refusal,
@@ -226,8 +252,37 @@ impl Engine {
         })
     }
 
+    /// What the ledger would say to this message: which message its key was used for, the verdict, and the budgets.
+    async fn preview(
+        &self,
+        caller: &Caller,
+        args: &SendArgs,
+        payer: Payer,
+        key: Option<Idempotency>,
+        allowed: Result<Prepared>,
+    ) -> Result<(Option<MessageId>, Result<()>, Vec<Budget>)> {
+        let now = self.parts().clock.now();
+        let prepared = match allowed {
+            Ok(prepared) => prepared,
+            Err(refused) => {
+                let refused = self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await;
+                return Ok((None, Err(refused), self.parts().store.budgets(payer, now).await?));
+            }
+        };
+        let intent = Intent { idempotency: key, drafts: vec![prepared.draft.clone()], preview: true, ..self.intent(payer.clone()) };
+        let (earlier, verdict) = match self.parts().store.reserve(intent, self.decide_one(&prepared, args.allow_duplicate)).await {
+            Ok(Reservation::Taken { budgets, .. }) => return Ok((None, Ok(()), budgets)),
+            Ok(Reservation::Refused { refused, budgets }) => return Ok((None, Err(first_refusal(refused)), budgets)),
+            Ok(Reservation::Replay(Target::Message(first))) => (Some(first), Ok(())),
+            Ok(Reservation::Replay(Target::Batch(_)) | Reservation::Conflict) => (None, Err(conflict())),
+            Err(error) if error.kind() == ErrorKind::LedgerUnavailable => return Err(error),
+            Err(error) => (None, Err(error)),
+        };
+        Ok((earlier, verdict, self.parts().store.budgets(payer, now).await?))
+    }
+
     fn rewrite(&self, carrier: Option<&Carrier>, message: &str, price: Priced, segments: u32) -> Option<Gsm7Rewrite> {
-        let cheaper = text::rewrite_gsm7(message)?;
+        let cheaper = text::cheaper_spelling(message)?;
         let fewer = carrier.map_or_else(|| default_form(&cheaper), |carrier| carrier.provider.form(&cheaper)).segments;
         let each = price.money.micros / i64::from(segments.max(1));
         let saves = Amount(each.saturating_mul(i64::from(segments.saturating_sub(fewer))));
@@ -241,13 +296,15 @@ impl Engine {
     /// Things to know about a message that is sent: the sandbox, and a spelling that would be cheaper.
     pub(super) fn warnings_for(&self, prepared: &Prepared, provider: &str) -> Vec<String> {
         let mut warnings = self.warnings([prepared.realm]);
-        if prepared.draft.encoding == Encoding::Ucs2.as_str() {
+        if prepared.draft.encoding != Encoding::Gsm7.as_str() {
             let carrier = self.parts().carriers.get(provider);
             let form = |cheaper: String| carrier.map_or_else(|| default_form(&cheaper), |carrier| carrier.provider.form(&cheaper));
-            let shorter = text::rewrite_gsm7(&prepared.draft.text).map(|cheaper| form(cheaper).segments);
+            let shorter = text::cheaper_spelling(&prepared.draft.text).map(|cheaper| form(cheaper).segments);
             if let Some(fewer) = shorter.filter(|fewer| *fewer < prepared.draft.segments) {
                 let segments = prepared.draft.segments;
-                warnings.push(format!("Typographic characters made this {segments} segments instead of {fewer}; dry_run shows a plain spelling."));
+                warnings.push(format!(
+                    "Typographic or decomposed characters made this {segments} segments instead of {fewer}; dry_run shows a plain spelling."
+                ));
             }
         }
         warnings
@@ -270,7 +327,7 @@ fn ucs2_characters(message: &str) -> Vec<Ucs2Character> {
         character: crate::sms::untrusted::escape(&forcing.character.to_string()),
         code_point: format!("U+{:04X}", u32::from(forcing.character)),
         count: u32::try_from(forcing.count).unwrap_or(u32::MAX),
-        replacement: forcing.replacement.map(str::to_owned),
+        replacement: forcing.replacement.map(str::to_owned).or_else(|| text::composed_with(message, forcing.character)),
     });
     characters.collect()
 }

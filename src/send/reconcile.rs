@@ -189,7 +189,7 @@ impl Engine {
     /// [`ErrorKind::NotFound`] for a message that this principal does not have, [`ErrorKind::InvalidArgument`] for one
     /// that is not unknown, or [`ErrorKind::LedgerUnavailable`].
     pub async fn settle_unknown(&self, caller: &Caller, id: &MessageId, was_sent: bool) -> Result<State> {
-        let record = self.parts().store.message(&caller.principal, id).await?.ok_or_else(|| super::look::no_such(id.as_str()))?;
+        let record = self.parts().store.message(&caller.principal, id).await?.ok_or_else(|| super::look::no_such("id", id.as_str()))?;
         if record.state != State::Unknown {
             let next = format!("Nothing has to be settled: `sms-mcp status {id}` shows it.");
             return Err(Error::new(ErrorKind::InvalidArgument, format!("{id} is {}, not unknown", record.state)).next(next));

@@ -73,7 +73,7 @@ impl Engine {
     /// # Errors
     /// [`NotFound`](crate::error::ErrorKind::NotFound) for an id that this principal does not have, or [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn watch(&self, caller: &Caller, id: &MessageId, watched: &Watched, just_now: Duration) -> Result<()> {
-        let mut mark = self.mark(&caller.principal, id).await?.ok_or_else(|| super::look::no_such(id.as_str()))?;
+        let mut mark = self.mark(&caller.principal, id).await?.ok_or_else(|| super::look::no_such("id", id.as_str()))?;
         let since = self.parts().clock.now().plus_ms(-i64::try_from(just_now.as_millis()).unwrap_or(i64::MAX));
         if !just_now.is_zero() && mark.changed >= since {
             mark.changed = Timestamp(i64::MIN);

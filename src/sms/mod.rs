@@ -11,4 +11,5 @@ pub mod number;
 pub mod reply;
 pub mod template;
 pub mod text;
+pub mod unfinished;
 pub mod untrusted;

@@ -99,6 +99,14 @@ impl<'a> Template<'a> {
         })
     }
 
+    /// The text around the placeholders.
+    pub fn literals(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Text(text) => Some(*text),
+            Part::Name(_) => None,
+        })
+    }
+
     /// The message for one recipient, of at most `most` bytes.
     ///
     /// # Errors

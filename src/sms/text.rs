@@ -4,12 +4,15 @@
 //! feed) and 160 of them fit in one segment; one character from outside it turns the whole text into UCS-2, where 70 UTF-16
 //! units fit. A longer text is cut into segments of 153 septets or 67 units, because six octets of each go to the header that
 //! lets the phone join them again. So one curly quote can more than double the price of a text: [`plan`] says what a text
-//! costs, [`forcing`] which characters made it so, [`rewrite_gsm7`] repairs what can be repaired without changing a word, and
+//! costs, [`forcing`] which characters made it so, [`cheaper_spelling`] repairs what can be repaired without changing a word, and
 //! [`segments`] gives the octets that a protocol such as SMPP puts on the wire.
 //!
 //! Sources: 3GPP TS 23.038 (alphabets and packing) and 3GPP TS 23.040 section 9.2.3.24 (user data header). No I/O, no clock.
 
 use std::{collections::HashMap, fmt};
+
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::compose;
 
 /// Octets of user data in one segment, header included (3GPP TS 23.040 section 9.2.3.16).
 const USER_DATA_OCTETS: usize = 140;
@@ -395,22 +398,33 @@ pub fn forcing(text: &str) -> Vec<Forcing> {
     found
 }
 
-/// The same text in GSM 7-bit, its typographic characters replaced as [`forcing`] says.
+/// A spelling of the same text that costs less: letters and their marks as one character each (`é` for `e` and U+0301),
+/// and typographic characters replaced as [`forcing`] says where the text becomes GSM 7-bit by that as a whole.
 ///
-/// `Some` only if the text is UCS-2 and becomes GSM-7 as a whole; a text that would stay UCS-2 is not touched, as a
-/// replacement there saves nothing. The result may be longer than the text (`…` becomes `...`): [`plan`] it again.
-pub fn rewrite_gsm7(text: &str) -> Option<String> {
-    let mut rewritten = String::with_capacity(text.len());
-    let mut changed = false;
-    for character in text.chars() {
+/// `Some` only if the text is UCS-2 and becomes GSM-7, or stays UCS-2 and becomes shorter; a replacement in a text that
+/// stays UCS-2 saves nothing, so there letters alone are composed. A GSM-7 result may be longer than the text (`…` becomes
+/// `...`): [`plan`] it again.
+pub fn cheaper_spelling(text: &str) -> Option<String> {
+    let (Encoding::Ucs2, units) = measure(text) else { return None };
+    let composed: String = text.nfc().collect();
+    let mut rewritten = String::with_capacity(composed.len());
+    for character in composed.chars() {
         if septets(character).is_some() {
             rewritten.push(character);
+        } else if let Some(plain) = plain_spelling(character) {
+            rewritten.push_str(plain);
         } else {
-            rewritten.push_str(plain_spelling(character)?);
-            changed = true;
+            return (measure(&composed).1 < units).then_some(composed);
         }
     }
-    changed.then_some(rewritten)
+    Some(rewritten)
+}
+
+/// The letter that this mark makes with the one before it, where it first does so in the text: `é` for U+0301 in `e` and
+/// U+0301. Nothing for a character that stays by itself.
+pub fn composed_with(text: &str, mark: char) -> Option<String> {
+    let pairs = text.chars().zip(text.chars().skip(1)).filter(|(_, second)| *second == mark);
+    pairs.filter_map(|(letter, mark)| compose(letter, mark)).map(String::from).next()
 }
 
 /// Typography that people and language models write without meaning anything by it. Letters of a language (`ç`, `á`, `·`),
@@ -541,15 +555,30 @@ mod tests {
 
     #[test]
     fn a_rewrite_makes_the_whole_text_gsm7_or_leaves_it_alone() {
-        assert_eq!(rewrite_gsm7("It’s\u{A0}ready\u{200B} — “now”…").unwrap(), "It's ready - \"now\"...");
-        assert_eq!(rewrite_gsm7("plain é text"), None, "already GSM-7");
-        assert_eq!(rewrite_gsm7("it’s ça"), None, "one letter stays, so nothing is saved");
-        assert_eq!(rewrite_gsm7("10½"), None, "a fraction is an amount");
+        assert_eq!(cheaper_spelling("It’s\u{A0}ready\u{200B} — “now”…").unwrap(), "It's ready - \"now\"...");
+        assert_eq!(cheaper_spelling("plain é text"), None, "already GSM-7");
+        assert_eq!(cheaper_spelling("it’s ça"), None, "one letter stays, so nothing is saved");
+        assert_eq!(cheaper_spelling("10½"), None, "a fraction is an amount");
+        assert_eq!(cheaper_spelling("\u{1B}e").as_deref(), None);
         for character in '\0'..=char::MAX {
             let replacement = plain_spelling(character).unwrap_or_default();
             assert!(replacement.chars().all(|new| septets(new).is_some()), "{character:?}");
             assert!(replacement.is_empty() || septets(character).is_none(), "{character:?}");
         }
+    }
+
+    #[test]
+    fn decomposed_letters_are_offered_composed_where_that_costs_less() {
+        assert_eq!(cheaper_spelling("cafe\u{301} a\u{300} la mode").unwrap(), "caf\u{e9} \u{e0} la mode");
+        assert_eq!(cheaper_spelling("U\u{308}ber\u{2026} n\u{303}").unwrap(), "\u{dc}ber... \u{f1}", "with typography");
+        // GSM-7 has no \u{e7} and no \u{fd}: it stays UCS-2, and is shorter.
+        assert_eq!(cheaper_spelling("c\u{327}a va \u{2014} tre\u{300}s").unwrap(), "\u{e7}a va \u{2014} tr\u{e8}s");
+        assert_eq!(cheaper_spelling("\u{1112}\u{1161}\u{11ab}").unwrap(), "\u{d55c}");
+        for kept in ["\u{e7}a", "caf\u{e9}", "x\u{301}", "\u{e01}\u{e33}", "\u{1f468}\u{200d}\u{1f469}", "\u{5d0}\u{5b8}"] {
+            assert_eq!(cheaper_spelling(kept), None, "{kept:?}");
+        }
+        assert_eq!(composed_with("cafe\u{301}", '\u{301}').as_deref(), Some("\u{e9}"));
+        assert_eq!(composed_with("x\u{301}", '\u{301}'), None);
     }
 
     proptest! {

@@ -34,6 +34,7 @@ mod sessions;
 mod settings;
 mod speech;
 mod support;
+mod texts;
 mod toolsnap;
 mod vendors;
 mod wire;

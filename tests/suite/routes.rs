@@ -14,7 +14,7 @@ use sms_mcp::provider::exchange::{Finding, ListQuery, Page, VendorMessage};
 use sms_mcp::provider::settings::Rate;
 use sms_mcp::provider::{Balance, Capabilities, Outcome, Provider, Submission};
 use sms_mcp::send::campaign::CampaignArgs;
-use sms_mcp::send::contract::{BalanceArgs, BulkAnswer, BulkArgs, ListArgs, Recipient, SendAnswer, SendArgs, StatusArgs};
+use sms_mcp::send::contract::{BalanceArgs, BulkAnswer, BulkArgs, BulkStatus, ListArgs, Recipient, SendAnswer, SendArgs, StatusArgs};
 use sms_mcp::send::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::sms::message::State;
 use sms_mcp::sms::money::{Amount, Currency, Money};
@@ -608,6 +608,8 @@ async fn a_campaign_is_one_request_and_holds_the_money_of_every_member() {
     assert_eq!(*one.requests.lock().unwrap(), [["team", "3", "2099-01-01T00:00:00.000Z"].map(str::to_owned)]);
     let again = field.engine.campaign(alice(), keyed()).await.unwrap();
     assert!(again.replayed && again.batch == answer.batch && one.asked() == 1);
+    let quote = field.engine.campaign(alice(), CampaignArgs { dry_run: true, ..keyed() }).await.unwrap();
+    assert!(quote.replayed && quote.batch.is_none() && quote.status == BulkStatus::DryRun, "{quote:?}");
     for (args, expected) in [
         (campaign("mixed"), ErrorKind::RecipientsRefused),
         (campaign("twice"), ErrorKind::RecipientsRefused),
