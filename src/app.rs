@@ -35,6 +35,10 @@ const STOP_PATIENCE: Duration = Duration::from_millis(3_500);
 /// How long the last answers may take to be written after the last send has ended.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
+// A stop takes five seconds at most, whoever does not answer: clients kill a server that takes longer. What is left is for
+// the ledger and the connections to close.
+const _: () = assert!(STOP_PATIENCE.as_millis() + 4 * LAST_WORDS.as_millis() <= 4_500);
+
 /// Logs to standard error. Only this crate's own events reach the chosen level: libraries log requests and results
 /// whole below `warn`, and those hold texts.
 pub fn start_logging(log: &Log) {

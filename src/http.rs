@@ -6,6 +6,7 @@
 pub mod auth;
 mod cors;
 mod door;
+mod listen;
 mod names;
 mod refusal;
 mod replay;
@@ -167,8 +168,8 @@ impl Endpoint {
             };
             let Ok(place) = place else { break };
             let stream = tokio::select! {
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => stream,
+                accepted = listen::accept(&self.listener) => match accepted {
+                    Ok(stream) => stream,
                     Err(error) => {
                         tracing::warn!(%error, "a connection could not be accepted");
                         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -177,8 +178,6 @@ impl Endpoint {
                 },
                 () = self.stop.cancelled() => break,
             };
-            // Without this, each answer of an event stream waits for the acknowledgement of the one before.
-            let _ = stream.set_nodelay(true);
             let mut http = hyper::server::conn::http1::Builder::new();
             http.timer(TokioTimer::new())
                 .title_case_headers(true)

@@ -1,4 +1,5 @@
-//! Which module may know which: the arrows of `src/lib.rs`, held against the code. And what keeps files readable.
+//! Which module may know which: the arrows of `src/lib.rs`, held against the code. And what keeps files readable, and tests
+//! true on a machine that is slow.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -27,12 +28,32 @@ const ARROWS: [(&str, &[&str]); 14] = [
 /// Where the environment may be asked, and for what.
 const ENVIRONMENT: [(&str, &str); 3] = [("config/load.rs", "vars_os"), ("cli/demo.rs", "temp_dir"), ("cli/demo.rs", "current_exe")];
 
+/// What a test does that fails because a machine is slow, and the files in which it is something else: a clock or a limit
+/// of a fake, a figure that is printed, the one wait that all tests share, or a time in which nothing may happen.
+/// A test asserts an order, a count, a state, or a time on a clock of its own; it waits for an event, with
+/// `support::LAST_RESORT`; and speed is compared in `benches/`.
+const REAL_SECONDS: [(&str, &[&str]); 8] = [
+    ("elapsed()", &["suite/carrier/peer.rs", "suite/carrier/scene.rs", "suite/vendors/pace.rs", "src/provider/session/tests/asks.rs"]),
+    ("Instant::now() +", &["suite/support.rs", "suite/wire.rs", "suite/carrier/peer.rs", "suite/carrier/scene.rs"]),
+    ("Instant::now() <", &["suite/support.rs", "suite/carrier/peer.rs", "suite/carrier/scene.rs"]),
+    ("Instant::now() -", &[]),
+    ("SystemTime::now()", &["suite/forward.rs"]),
+    ("timeout(Duration::", &["suite/resources.rs", "src/provider/session/tests/rough.rs", "src/send/forward.rs"]),
+    ("timeout(std::time::Duration::", &[]),
+    ("read_timeout(Some(Duration::", &[]),
+];
+
 fn source_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
 /// Every source file: its path below `src`, with slashes, and its text.
 fn sources() -> Vec<(String, String)> {
+    texts(&source_folder())
+}
+
+/// Every Rust file of a folder: its path below it, with slashes, and its text.
+fn texts(below: &Path) -> Vec<(String, String)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -40,13 +61,13 @@ fn sources() -> Vec<(String, String)> {
         }
     }
     let mut found = Vec::new();
-    walk(&source_folder(), &mut found);
+    walk(below, &mut found);
     let mut sources: Vec<_> = found
         .into_iter()
         .filter(|path| path.extension().is_some_and(|end| end == "rs"))
         .map(|path| {
-            let below = path.strip_prefix(source_folder()).unwrap();
-            let name = below.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
+            let name = path.strip_prefix(below).unwrap();
+            let name = name.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
             (name, std::fs::read_to_string(&path).unwrap())
         })
         .collect();
@@ -190,5 +211,46 @@ fn only_the_configuration_reads_the_environment() {
         ("app.rs", "use std::env;"),
     ] {
         assert!(!environment_asked(file, line).is_empty(), "{file}: {line}");
+    }
+}
+
+/// The code of all tests: those of `tests/`, and what stands behind `#[cfg(test)]` or in files of tests in `src/`.
+fn tests() -> Vec<(String, String)> {
+    let suite = texts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"));
+    let inner = sources().into_iter().filter_map(|(file, text)| {
+        let is_whole = file.split(['/', '.']).any(|part| part == "tests");
+        let code = if is_whole { Some(text.as_str()) } else { text.split_once("#[cfg(test)]\nmod ").map(|(_, tests)| tests) };
+        code.map(|code| (format!("src/{file}"), code.to_owned()))
+    });
+    suite.into_iter().chain(inner).filter(|(file, _)| file != "suite/arrows.rs").collect()
+}
+
+/// What a test's file does that depends on real seconds.
+fn hurried(file: &str, text: &str) -> Vec<String> {
+    let code = code_of(text);
+    let is_wrong = |(what, allowed): &&(&str, &[&str])| code.contains(what) && !allowed.contains(&file);
+    REAL_SECONDS.iter().filter(is_wrong).map(|(what, _)| format!("{file}: {what}")).collect()
+}
+
+#[test]
+fn no_test_fails_because_a_machine_is_slow() {
+    let tests = tests();
+    assert!(tests.len() > 60 && tests.iter().any(|(file, _)| file.starts_with("src/")), "the tests are not where this test looks");
+    let wrong: Vec<String> = tests.iter().flat_map(|(file, text)| hurried(file, text)).collect();
+    assert!(wrong.is_empty(), "see REAL_SECONDS: {wrong:#?}");
+    for (what, allowed) in REAL_SECONDS {
+        for file in allowed {
+            let text = &tests.iter().find(|(name, _)| name == file).unwrap_or_else(|| panic!("{file} is no more")).1;
+            assert!(code_of(text).contains(what), "{file} may say {what} and does not");
+        }
+    }
+    for line in [
+        "assert!(began.elapsed() < Duration::from_secs(3));",
+        "let give_up = std::time::Instant::now() + PATIENCE;",
+        "tokio::time::timeout(Duration::from_secs(5), notices.recv()).await.unwrap()",
+        "lines.recv_timeout(Duration::from_millis(100))",
+        "stream.set_read_timeout(Some(Duration::from_secs(1)))",
+    ] {
+        assert_eq!(hurried("suite/any.rs", line).len(), 1, "{line}");
     }
 }

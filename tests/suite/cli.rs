@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Desk, Era, WIDE, answer, fictional, program};
+use crate::support::{A_WHILE, Desk, Era, WIDE, answer, eventually, fictional, program};
 
 /// How a command ended.
 #[derive(Debug)]
@@ -309,12 +309,8 @@ fn a_bulk_stops_where_it_freezes_the_budget_and_the_rest_can_be_canceled() {
     let mut command = desk.command();
     command.args(["bulk", "--message", "Hello"]).arg(&file).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     let mut child = command.spawn().unwrap();
-    let give_up = std::time::Instant::now() + std::time::Duration::from_secs(10);
-    while desk.sent().is_empty() {
-        assert!(std::time::Instant::now() < give_up, "nothing is sent");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    eventually("the budget is frozen", || desk.done(&["budget"]).out.contains("FROZEN"));
+    std::thread::sleep(A_WHILE);
     assert_eq!(desk.sent().len(), 1, "nothing leaves from a frozen budget");
     let listed = desk.done(&["list", "--status", "queued", "--json"]).json();
     let batch = listed["messages"][0]["batch"].as_str().unwrap().to_owned();

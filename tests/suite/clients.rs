@@ -102,7 +102,7 @@ fn command(desk: &Desk) -> Vec<String> {
 
 /// Lists, quotes, sends twice with one key, is refused, sends a bulk with placeholders and progress, asks, lists, reads.
 fn does_everything(library: &Library, is_http: bool) {
-    let desk = desk("30ms");
+    let desk = desk("150ms");
     let server = is_http.then(|| desk.http(|_| {}));
     let target = server.as_ref().map_or_else(|| command(&desk), |server| vec![server.url()]);
     let Some(lines) = library.run("everything", &target) else { return };

@@ -20,7 +20,7 @@ use sms_mcp::sms::money::{Amount, Currency, Money};
 use sms_mcp::sms::number::Number;
 use sms_mcp::store::sqlite::SqliteStore;
 
-use crate::support::fictional;
+use crate::support::{eventually_async, fictional};
 
 /// 2027-01-15T12:00:00Z.
 pub const NOON: i64 = 1_800_014_400_000;
@@ -55,8 +55,8 @@ impl Clock for TestClock {
         let ms = u64::try_from(duration.as_millis()).unwrap();
         self.waits.lock().unwrap().push(ms);
         Box::pin(async move {
-            // A timeout is as long as it ever is here; a wait before another try is a moment.
-            tokio::time::sleep(Duration::from_millis(if ms >= 30_000 { 150 } else { 1 })).await;
+            // A timeout is longer than whatever does happen here takes; a wait before another try is a moment.
+            tokio::time::sleep(Duration::from_millis(if ms >= 30_000 { 2_000 } else { 1 })).await;
         })
     }
 }
@@ -348,9 +348,7 @@ async fn a_stop_refuses_what_is_new_and_records_what_did_not_end() {
     let bench = bench_with(Scripted { stalls: true, ..Scripted::default() }, |_| {});
     let engine = bench.engine.clone();
     let sending = tokio::spawn(async move { engine.send(caller(Base::Named("process".into())), to(1, "hello")).await });
-    while bench.tries() == 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    eventually_async("the carrier has it", async || bench.tries() > 0).await;
     bench.engine.stop(Duration::from_millis(1)).await;
     assert_eq!(bench.kind(to(2, "hello")).await, Some(ErrorKind::ShuttingDown));
     sending.abort();
@@ -392,13 +390,9 @@ async fn what_is_queued_obeys_the_lists_of_today() {
     let engine = bench.restarted_denying("FR");
     engine.start(true).await.unwrap();
     let id = answer.batch.unwrap().to_string();
-    let ended = loop {
-        let bulk = engine.status(&caller(Base::Open), StatusArgs { id: id.clone() }).await.unwrap().bulk.unwrap();
-        if bulk.status == BulkStatus::Done {
-            break bulk;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    };
+    let bulk = async || engine.status(&caller(Base::Open), StatusArgs { id: id.clone() }).await.unwrap().bulk.unwrap();
+    eventually_async("the bulk is done", async || bulk().await.status == BulkStatus::Done).await;
+    let ended = bulk().await;
     let denied = ended.results.iter().find(|result| result.to == fictional(1)).unwrap();
     assert_eq!((denied.status, denied.code.as_deref()), (State::Rejected, Some("destination_not_allowed")));
     assert_eq!(bench.tries(), 1, "the other one left");

@@ -11,16 +11,18 @@ pub mod mailersend;
 pub mod mailpro;
 pub mod sms_for_ai;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, UNIX_EPOCH};
 
+use futures::future::BoxFuture;
 use serde_json::{Value, json};
+use sms_mcp::clock::{Clock, SharedClock, SystemClock, Timestamp};
 
 /// Longest head of a request, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
@@ -149,10 +151,62 @@ pub struct Fake<V: Vendor> {
     door: Mutex<Door>,
 }
 
+/// How often a request stalled, by the port of the fake that let it.
+static STALLS: Mutex<BTreeMap<u16, usize>> = Mutex::new(BTreeMap::new());
+
+/// How long a provider waits for an answer of a fake: longer than any test. On the clock of [`clock_before`] the end of it
+/// comes when it has to.
+pub const PATIENCE: Duration = Duration::from_secs(3_600);
+
+/// A clock, but for the wait for an answer ([`PATIENCE`]): that one is over as soon as the fake at this address lets a
+/// request stall. So a stall costs no time, and no slow machine makes one.
+struct Prompt {
+    port: u16,
+    clock: SharedClock,
+}
+
+/// The clock for a provider before the fake at this address: the machine's.
+pub fn clock_before(url: &str) -> SharedClock {
+    clock_before_by(url, Arc::new(SystemClock))
+}
+
+/// The same with a clock of the test's own.
+pub fn clock_before_by(url: &str, clock: SharedClock) -> SharedClock {
+    Arc::new(Prompt { port: url::Url::parse(url).unwrap().port_or_known_default().unwrap(), clock })
+}
+
+impl Clock for Prompt {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) -> sms_mcp::error::Result<()> {
+        self.clock.fill_random(bytes)
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        if duration != PATIENCE {
+            return self.clock.sleep(duration);
+        }
+        let port = self.port;
+        let stalls = move || lock(&STALLS).get(&port).copied().unwrap_or(0);
+        let before = stalls();
+        Box::pin(async move {
+            while stalls() == before {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+    }
+}
+
 /// A fake whoever its vendor is: what tests of every provider need of it.
 pub trait Wire {
     /// See [`Fake::fail`].
     fn fail(&self, fault: Fault);
+    /// Answers nothing from now on, until [`Wire::release`].
+    fn hold(&self);
+    /// Answers again, also what was asked meanwhile.
+    fn release(&self);
     /// See [`Fake::requests`].
     fn requests(&self) -> Vec<Seen>;
     /// How many messages were asked to be sent so far, in requests.
@@ -173,6 +227,14 @@ pub trait Wire {
 impl<V: Vendor> Wire for Fake<V> {
     fn fail(&self, fault: Fault) {
         Self::fail(self, fault);
+    }
+
+    fn hold(&self) {
+        Self::hold(self);
+    }
+
+    fn release(&self) {
+        Self::release(self);
     }
 
     fn requests(&self) -> Vec<Seen> {
@@ -198,7 +260,9 @@ struct Shared<V> {
     open: Mutex<HashMap<usize, TcpStream>>,
     most_open: AtomicUsize,
     accepted: AtomicUsize,
-    delay: Mutex<Duration>,
+    is_held: Mutex<bool>,
+    is_released: Condvar,
+    port: u16,
     is_closing: AtomicBool,
 }
 
@@ -209,6 +273,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl<V: Vendor> Fake<V> {
     /// Listens on a free port of this machine.
     pub fn start(vendor: V) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             vendor: Mutex::new(vendor),
             faults: Mutex::new((Fault::None, VecDeque::new())),
@@ -217,11 +283,11 @@ impl<V: Vendor> Fake<V> {
             open: Mutex::default(),
             most_open: AtomicUsize::new(0),
             accepted: AtomicUsize::new(0),
-            delay: Mutex::default(),
+            is_held: Mutex::default(),
+            is_released: Condvar::new(),
+            port: address.port(),
             is_closing: AtomicBool::new(false),
         });
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
         let door = Mutex::new(Door::Open(Shared::listen(&shared, listener)));
         Self { shared, address, door }
     }
@@ -282,9 +348,15 @@ impl<V: Vendor> Fake<V> {
         std::mem::take(&mut lock(&self.shared.complaints))
     }
 
-    /// How long the vendor takes for each request.
-    pub fn set_delay(&self, delay: Duration) {
-        *lock(&self.shared.delay) = delay;
+    /// Takes requests and answers none of them, until [`Fake::release`].
+    pub fn hold(&self) {
+        *lock(&self.shared.is_held) = true;
+    }
+
+    /// Answers again.
+    pub fn release(&self) {
+        *lock(&self.shared.is_held) = false;
+        self.shared.is_released.notify_all();
     }
 
     /// Closes every connection that is open, as a server does with idle ones.
@@ -324,6 +396,7 @@ impl<V: Vendor> Drop for Fake<V> {
             let _ = TcpStream::connect(self.address);
             let _ = thread.join();
         }
+        self.release();
         self.hang_up();
         let complaints = self.complaints();
         if !complaints.is_empty() && !std::thread::panicking() {
@@ -368,8 +441,8 @@ impl<V: Vendor> Shared<V> {
 
     /// Lets the vendor see the request.
     fn ask(&self, request: &Seen) -> Reply {
-        let delay = *lock(&self.delay);
-        std::thread::sleep(delay);
+        let is_held = lock(&self.is_held);
+        drop(self.is_released.wait_while(is_held, |is_held| *is_held));
         let mut complaints = Vec::new();
         let mut vendor = lock(&self.vendor);
         let answered = catch_unwind(AssertUnwindSafe(|| vendor.answer(request, &mut |what| complaints.push(what))));
@@ -424,6 +497,7 @@ impl<V: Vendor> Connection<'_, V> {
                 match taken {
                     Fault::DropAfterAccept => return None,
                     Fault::Stall => {
+                        *lock(&STALLS).entry(self.shared.port).or_default() += 1;
                         // Until the client gives up, or the fake is dropped.
                         while self.fill().is_some() {}
                         return None;
@@ -534,6 +608,7 @@ impl<V: Vendor> Connection<'_, V> {
 
 mod tests {
     use super::*;
+    use crate::support::{LAST_RESORT, eventually};
 
     /// Knows `POST /echo` only.
     struct Echo;
@@ -548,13 +623,28 @@ mod tests {
         }
     }
 
-    /// Sends these bytes and reads what comes until the other side closes or is silent for a while.
+    /// Sends these bytes and reads one answer, or what comes until the other side closes.
     fn exchange(stream: &mut TcpStream, bytes: &str) -> String {
-        stream.set_read_timeout(Some(Duration::from_millis(150))).unwrap();
+        stream.set_read_timeout(Some(LAST_RESORT)).unwrap();
         let _ = stream.write_all(bytes.as_bytes());
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
+        let (mut answer, mut some) = (Vec::new(), [0; 16 * 1024]);
+        while !is_whole(&answer) {
+            match stream.read(&mut some) {
+                Ok(0) => break,
+                Ok(count) => answer.extend_from_slice(&some[..count]),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("neither an answer nor an end"),
+                Err(_) => break,
+            }
+        }
         String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Whether this is an answer with all of the body that it announces.
+    fn is_whole(answer: &[u8]) -> bool {
+        let Some(end) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return false };
+        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| length.parse().unwrap());
+        answer.len() >= end + 4 + length
     }
 
     fn connect<V: Vendor>(fake: &Fake<V>) -> std::io::Result<TcpStream> {
@@ -604,9 +694,15 @@ mod tests {
             fake.fail_once(fault);
             exchange(&mut connect(&fake).unwrap(), POST)
         };
-        for silent in [Fault::DropBeforeBody, Fault::DropDuringBody, Fault::DropAfterAccept, Fault::Stall] {
+        for silent in [Fault::DropBeforeBody, Fault::DropDuringBody, Fault::DropAfterAccept] {
             assert_eq!(after(silent), "");
         }
+        fake.fail_once(Fault::Stall);
+        let mut stalled = connect(&fake).unwrap();
+        stalled.write_all(POST.as_bytes()).unwrap();
+        eventually("the request is taken and stalls", || lock(&STALLS).contains_key(&fake.shared.port));
+        stalled.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(exchange(&mut stalled, ""), "");
         assert_eq!(fake.requests().iter().map(|seen| seen.body.len()).collect::<Vec<_>>(), [0, 2, 4, 4]);
         let half = after(Fault::HalfJson);
         assert!(half.contains("content-length: 35") && half.ends_with("{\"form\":null,\"n\":"), "{half}");
@@ -617,10 +713,16 @@ mod tests {
         assert!(after(Fault::Huge).len() > HUGE);
         assert!(after(Fault::Status(402, json!({}))).starts_with("HTTP/1.1 402 "));
         assert!(after(Fault::None).starts_with("HTTP/1.1 201 "));
-        fake.set_delay(Duration::from_millis(40));
-        let started = std::time::Instant::now();
-        exchange(&mut connect(&fake).unwrap(), &POST.replace("Host", "Connection: close\r\nHost"));
-        assert!(started.elapsed() >= Duration::from_millis(40));
+        fake.hold();
+        let before = fake.requests().len();
+        let held = std::thread::scope(|scope| {
+            let asking = scope.spawn(|| exchange(&mut connect(&fake).unwrap(), POST));
+            eventually("the request is taken", || fake.requests().len() > before);
+            assert!(!asking.is_finished(), "nobody answered it");
+            fake.release();
+            asking.join().unwrap()
+        });
+        assert!(held.starts_with("HTTP/1.1 201 "), "{held}");
         assert_eq!(fake.vendor().answer(&fake.requests()[0], &mut |_| ()).status, 201);
     }
 

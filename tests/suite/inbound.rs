@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ use sms_mcp::store::Store as _;
 use sms_mcp::store::sqlite::SqliteStore;
 
 use crate::forward::Receiver;
-use crate::support::fictional;
+use crate::support::{A_WHILE, LAST_RESORT, eventually, eventually_async, fictional, found, within};
 use crate::wire::{Reply as Answer, connect, read_reply};
 
 const SIGNED: (&str, &str) = ("X-Signature", "good");
@@ -276,11 +276,7 @@ impl Bench {
     }
 
     async fn eventually(&self, id: &MessageId, state: State) {
-        let give_up = Instant::now() + Duration::from_secs(10);
-        while self.state(id).await != state {
-            assert!(Instant::now() < give_up, "{id} is {} and not {state}", self.state(id).await);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        eventually_async(&format!("{id} is {state}"), async || self.state(id).await == state).await;
     }
 }
 
@@ -461,15 +457,14 @@ async fn a_hint_proves_nothing_and_makes_the_vendor_be_asked_at_once() {
     let id = bench.send(1, "a").await;
     let hint = |id: &str| json!([{ "event": "hint", "id": id }]).to_string().into_bytes();
     assert_eq!(bench.post(&path("acme", None), &[], hint("v-a")).await.status, 204);
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    eventually_async("the vendor is asked", async || bench.vendor.asked.load(Ordering::SeqCst) == 1).await;
     assert_eq!(bench.state(&id).await, State::Sent, "the vendor knows nothing yet");
-    assert_eq!(bench.vendor.asked.load(Ordering::SeqCst), 1);
     bench.vendor.fates.lock().unwrap().push(("v-a".into(), State::Delivered));
     assert_eq!(bench.post(&path("acme", None), &[], hint("v-a")).await.status, 204);
     bench.eventually(&id, State::Delivered).await;
     // One about nobody's message asks nobody.
     assert_eq!(bench.post(&path("acme", None), &[], hint("v-unknown")).await.status, 204);
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::sleep(A_WHILE).await;
     assert_eq!(bench.vendor.asked.load(Ordering::SeqCst), 2);
 }
 
@@ -490,11 +485,7 @@ async fn where_nothing_comes_by_itself_the_vendor_is_asked() {
     let bench = bench_with(Vendor { name: "acme", polls: true, ..Vendor::default() }).await;
     let id = bench.send(1, "a").await;
     bench.vendor.fates.lock().unwrap().push(("v-a".into(), State::Delivered));
-    let give_up = Instant::now() + Duration::from_secs(15);
-    while bench.state(&id).await != State::Delivered {
-        assert!(Instant::now() < give_up, "asked {} times", bench.vendor.asked.load(Ordering::SeqCst));
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    bench.eventually(&id, State::Delivered).await;
 }
 
 fn reply(id: &str, from: &str, text: &str) -> Value {
@@ -533,11 +524,7 @@ async fn a_stop_ends_the_texts_to_that_person_and_a_start_begins_them_again() {
     assert_eq!(bench.told(reply("r-3", &fictional(1), "Start")).await, 204);
     assert!(bench.opted_out().await.is_empty());
     assert!(bench.engine.send(caller(), SendArgs { to: fictional(1), message: "b".into(), ..SendArgs::default() }).await.is_ok());
-    let give_up = Instant::now() + Duration::from_secs(5);
-    while bench.vendor.told.lock().unwrap().len() < 2 {
-        assert!(Instant::now() < give_up);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually_async("the vendor is told of both", async || bench.vendor.told.lock().unwrap().len() >= 2).await;
     assert_eq!(*bench.vendor.told.lock().unwrap(), [(fictional(1), true), (fictional(1), false)]);
 }
 
@@ -549,12 +536,9 @@ async fn a_reply_is_told_onward_once_with_the_message_that_it_answers() {
     for _ in 0..2 {
         assert_eq!(bench.told(reply("r-1", &fictional(1), "Yes\u{202e}")).await, 204);
     }
-    let told = tokio::task::spawn_blocking(move || {
-        receiver.taken(2, Duration::from_secs(10));
-        std::thread::sleep(Duration::from_millis(300));
-        receiver.taken(2, Duration::from_secs(1))
-    });
-    let told = told.await.unwrap();
+    // What is told of a later text is written after all that there is to tell of this one.
+    bench.send(2, "b").await;
+    let told = tokio::task::spawn_blocking(move || receiver.taken(3)).await.unwrap();
     let replied: Vec<&Value> = told.iter().map(|heard| &heard.body).filter(|body| body["type"] == "message.replied").collect();
     assert_eq!(replied.len(), 1, "{told:?}");
     let data = &replied[0]["data"];
@@ -573,7 +557,9 @@ async fn a_start_that_comes_late_does_not_undo_a_later_stop() {
     assert_eq!(bench.told(earlier.clone()).await, 204);
     assert_eq!(bench.told(earlier).await, 204);
     assert_eq!(bench.opted_out().await.len(), 1);
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let of_the_first = || bench.vendor.told.lock().unwrap().iter().any(|(number, _)| *number == fictional(1));
+    eventually_async("the vendor is told of the stop", async || of_the_first()).await;
+    tokio::time::sleep(A_WHILE).await;
     let told: Vec<_> = bench.vendor.told.lock().unwrap().iter().filter(|(number, _)| *number == fictional(1)).cloned().collect();
     assert_eq!(told, [(fictional(1), true)]);
 }
@@ -602,6 +588,7 @@ async fn what_is_told_again_does_not_undo_what_was_wished_since() {
     // Neither id nor time of its own: a stop that is said again may not be missed.
     assert_eq!(bench.told(reply("r-5", &fictional(1), "START")).await, 204);
     assert!(bench.opted_out().await.is_empty());
+    // Later by the clock, which counts milliseconds.
     tokio::time::sleep(Duration::from_millis(5)).await;
     assert_eq!(bench.told(reply("r-4", &fictional(1), "STOP")).await, 204);
     assert_eq!(bench.opted_out().await.len(), 1);
@@ -622,11 +609,7 @@ async fn a_vendors_opt_outs_come_by_webhook_and_when_it_is_asked() {
     vendor.at_refresh.lock().unwrap().push(Event::OptOut { number: fictional(3), is_out: true, at: None });
     let bench = bench_with(vendor).await;
     assert_eq!(bench.told(json!([{ "event": "opt_out", "from": fictional(1) }])).await, 204);
-    let give_up = Instant::now() + Duration::from_secs(5);
-    while bench.opted_out().await.len() < 2 {
-        assert!(Instant::now() < give_up);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually_async("both are recorded", async || bench.opted_out().await.len() >= 2).await;
     assert!(bench.opted_out().await.iter().all(|(_, source)| source == "acme"));
     assert!(bench.vendor.told.lock().unwrap().is_empty(), "it knows that itself");
     assert_eq!(bench.told(json!([{ "event": "opt_out", "from": fictional(1), "out": false }])).await, 204);
@@ -635,17 +618,16 @@ async fn a_vendors_opt_outs_come_by_webhook_and_when_it_is_asked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vendor_that_does_not_answer_holds_no_start_up() {
-    let began = Instant::now();
+    // It never answers: whatever waited for it would never end.
     let stalling = bench_with(Vendor { name: "acme", stalls_at_refresh: true, ..Vendor::default() }).await;
     let failing = bench_with(Vendor { name: "acme", failing_refreshes: AtomicU32::new(9), ..Vendor::default() }).await;
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     stalling.send(1, "a").await;
     failing.send(1, "a").await;
+    eventually_async("it is asked", async || failing.vendor.refreshed.load(Ordering::SeqCst) > 0).await;
+    tokio::time::sleep(A_WHILE).await;
     assert_eq!(failing.vendor.refreshed.load(Ordering::SeqCst), 1, "it is asked again later, not at once");
-    let began = Instant::now();
-    stalling.engine.stop(Duration::from_secs(3)).await;
-    failing.engine.stop(Duration::from_secs(3)).await;
-    assert!(began.elapsed() < Duration::from_secs(2), "nor a stop: {:?}", began.elapsed());
+    within("a stop that could wait for longer", stalling.engine.stop(2 * LAST_RESORT)).await;
+    within("a stop that could wait for longer", failing.engine.stop(2 * LAST_RESORT)).await;
 }
 
 /// Not a test: the server process that the next test kills. It stands here since only the tests have this vendor.
@@ -671,11 +653,7 @@ fn server_process(ledger: &Path, log: Stdio) -> (std::process::Child, u16) {
         .stderr(log)
         .spawn()
         .unwrap();
-    let give_up = Instant::now() + Duration::from_secs(20);
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(Instant::now() < give_up, "the server does not listen");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    eventually("the server listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
     (child, port)
 }
 
@@ -767,8 +745,10 @@ async fn more_requests_than_places_are_asked_to_come_again() {
         );
         let mut slow: Vec<_> = (0..64).map(|_| connect(port)).collect();
         slow.iter_mut().for_each(|stream| stream.write_all(half.as_bytes()).unwrap());
-        std::thread::sleep(Duration::from_millis(500));
-        let busy = request("POST", port, &path("acme", None), &[SIGNED], b"[]").status;
+        let busy = found("every place is taken", || {
+            let status = request("POST", port, &path("acme", None), &[SIGNED], b"[]").status;
+            (status != 204).then_some(status)
+        });
         slow.iter_mut().for_each(|stream| stream.write_all(b"]").unwrap());
         let slow: Vec<u16> = slow.iter_mut().map(|stream| read_reply(stream).unwrap().status).collect();
         (busy, slow, request("POST", port, &path("acme", None), &[SIGNED], b"[]").status)

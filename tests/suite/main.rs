@@ -6,6 +6,7 @@ mod arrows;
 mod carrier;
 mod carriers;
 mod cli;
+mod clients;
 mod contract;
 mod conversions;
 mod documents;

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::support::{Desk, Era};
+use crate::support::{A_WHILE, Desk, Era};
 use crate::wire::{self, RawStdio, Reply, connect, post, read_reply, tool_call};
 
 const TO: &str = "+33199000001";
@@ -435,7 +435,7 @@ fn over_stdio_every_malformed_message_is_answered_or_skipped_and_nothing_is_sent
         say(&complaints);
         eprintln!("{era:?}: {cases} cases");
         assert!(cases >= 300, "only {cases} cases");
-        assert!(server.next(std::time::Duration::from_millis(100)).is_none());
+        assert!(server.next(A_WHILE).is_none());
         let log = server.finish();
         assert!(!log.contains("panicked"), "{log}");
         assert!(desk.sent().is_empty(), "{era:?}: {:?}", desk.sent());

@@ -5,13 +5,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Desk, WIDE, fictional};
+use crate::support::{A_WHILE, Desk, LAST_RESORT, WIDE, ends, eventually, fictional, found};
 
 /// A server process over stdio with its pipes, for tests that must see it die.
 struct Pipe {
@@ -56,7 +56,7 @@ impl Pipe {
 
     /// The next answer, or nothing when the process has ended.
     fn next_answer(&mut self) -> Option<Value> {
-        match self.lines.recv_timeout(Duration::from_secs(60)) {
+        match self.lines.recv_timeout(LAST_RESORT) {
             Ok(line) => Some(serde_json::from_str(&line).unwrap()),
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => panic!("the server hangs"),
@@ -129,7 +129,7 @@ fn listed(pipe: &mut Pipe) -> HashMap<String, Value> {
 /// Settings for [`SENDS`] sends of which only [`FIT`] fit the day: the limit is under test too.
 const SENDS: usize = 500;
 const FIT: usize = 450;
-const RUNS: u64 = 50;
+const RUNS: usize = 50;
 
 fn crash_settings() -> String {
     format!(
@@ -138,14 +138,21 @@ fn crash_settings() -> String {
     )
 }
 
-/// Sends with 32 in flight and kills the process after `kill_after`; then a second process is asked for all of it again.
-fn one_crash(kill_after: Duration, is_bulk: bool) -> Tally {
+/// How many texts have left, without reading them.
+fn left(outbox: &Path) -> usize {
+    std::fs::read(outbox).unwrap_or_default().iter().filter(|octet| **octet == b'\n').count()
+}
+
+/// Sends with 32 in flight and kills the process once so many texts have left; then a second process is asked for all of
+/// it again.
+fn one_crash(kill_after: usize, is_bulk: bool) -> Tally {
     let desk = Desk::new(&crash_settings());
     let mut acknowledged = HashSet::new();
     let mut pipe = Pipe::start(&desk, "");
     let pid = pipe.child.id();
+    let outbox = desk.outbox();
     let killer = std::thread::spawn(move || {
-        std::thread::sleep(kill_after);
+        eventually("so many texts have left", || left(&outbox) >= kill_after);
         #[cfg(unix)]
         std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
         #[cfg(not(unix))]
@@ -184,12 +191,12 @@ fn again(desk: &Desk, is_bulk: bool) {
         let recipients: Vec<Value> = (0..FIT).map(|n| json!({ "to": fictional(n), "data": { "n": n.to_string() } })).collect();
         let bulk = json!({ "recipients": recipients, "message": "intent {{n}}", "idempotency_key": "bulk" });
         let mut answer = pipe.ask("send_bulk", &bulk).unwrap();
-        let give_up = std::time::Instant::now() + Duration::from_secs(30);
-        while answer["status"] == "in_progress" {
-            assert!(std::time::Instant::now() < give_up, "the bulk does not go on: {answer}");
-            std::thread::sleep(Duration::from_millis(30));
-            answer = pipe.ask("get_status", &json!({ "id": answer["batch"] })).unwrap()["bulk"].clone();
-        }
+        eventually("the bulk goes on to its end", || {
+            if answer["status"] == "in_progress" {
+                answer = pipe.ask("get_status", &json!({ "id": answer["batch"] })).unwrap()["bulk"].clone();
+            }
+            answer["status"] != "in_progress"
+        });
         assert_eq!(answer["status"], "done", "{answer}");
     } else {
         let ids: Vec<u64> = (0..SENDS).map(|n| pipe.call("send_sms", &send_of(n))).collect();
@@ -242,16 +249,14 @@ fn tally(desk: &Desk, acknowledged: &HashSet<String>, sent_before: usize) -> Tal
 
 #[test]
 fn fifty_kills_send_nothing_twice_lose_nothing_acknowledged_and_pass_no_limit() {
-    let began = std::time::Instant::now();
-    let run = |n: u64| one_crash(Duration::from_millis(15 + n * 37 % 600), n % 3 == 2);
+    let run = |n: usize| one_crash(n * 37 % (FIT - 40), n % 3 == 2);
     let tallies: Vec<Tally> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..2).map(|worker| scope.spawn(move || (worker..RUNS).step_by(2).map(run).collect::<Vec<_>>())).collect();
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     });
     let sum = |what: fn(&Tally) -> usize| tallies.iter().map(what).sum::<usize>();
     eprintln!(
-        "{RUNS} kills x {SENDS} sends in {:.0} s: {} sent, {} killed midway, {} sent twice, {} acknowledged missing, {} over a limit, {} not in the ledger, {} unsettled, {} unknown",
-        began.elapsed().as_secs_f64(),
+        "{RUNS} kills x {SENDS} sends: {} sent, {} killed midway, {} sent twice, {} acknowledged missing, {} over a limit, {} not in the ledger, {} unsettled, {} unknown",
         sum(|tally| tally.sent),
         sum(|tally| tally.killed_midway),
         sum(|tally| tally.twice),
@@ -265,7 +270,7 @@ fn fifty_kills_send_nothing_twice_lose_nothing_acknowledged_and_pass_no_limit() 
         let broken = (tally.twice, tally.acknowledged_missing, tally.over_limit, tally.not_in_ledger, tally.unsettled, tally.lost_states);
         assert_eq!(broken, (0, 0, 0, 0, 0, 0), "{tally:?}");
     }
-    assert!(sum(|tally| tally.killed_midway) >= 10, "the kills do not hit the middle of the work");
+    assert!(sum(|tally| tally.killed_midway) >= RUNS / 2, "the kills do not hit the middle of the work");
 }
 
 #[test]
@@ -286,12 +291,12 @@ fn at_every_crash_point_a_message_ends_sent_once_or_not_at_all_and_its_state_say
         assert_eq!(sent_intents(&desk).get("intent 3").copied().unwrap_or(0), usize::from(has_left), "{point}");
 
         let mut pipe = Pipe::start(&desk, "");
-        std::thread::sleep(Duration::from_millis(30));
         let messages = listed(&mut pipe);
         assert_eq!(messages.len(), 4, "{point}: nothing accepted is lost");
         let last = messages.values().find(|message| message["to"] == fictional(3)).unwrap();
-        let now = pipe.ask("get_status", &json!({ "id": last["id"] })).unwrap();
-        assert_eq!(now["message"]["status"], state, "{point}");
+        eventually(&format!("{point}: it is {state}"), || {
+            pipe.ask("get_status", &json!({ "id": last["id"] })).unwrap()["message"]["status"] == state
+        });
         let repeated = pipe.ask("send_sms", &send_of(3)).unwrap();
         if state == "unknown" {
             assert_eq!(repeated["code"], "outcome_unknown", "{point}: {repeated}");
@@ -323,16 +328,11 @@ fn at_every_crash_point_of_a_bulk_each_recipient_gets_it_once_or_is_unknown() {
         assert!(pipe.ask("send_bulk", &bulk).is_none(), "{point}: the process dies");
         drop(pipe);
         let mut pipe = Pipe::start(&desk, "");
-        let give_up = std::time::Instant::now() + Duration::from_secs(20);
-        let answer = loop {
+        let answer = found(&format!("{point}: the bulk is done"), || {
             let answer = pipe.ask("send_bulk", &bulk).unwrap();
             assert_eq!(answer["replayed"], true, "{point}: {answer}");
-            if answer["status"] == "done" {
-                break answer;
-            }
-            assert!(std::time::Instant::now() < give_up, "{point}: {answer}");
-            std::thread::sleep(Duration::from_millis(30));
-        };
+            (answer["status"] == "done").then_some(answer)
+        });
         pipe.finish();
         let unknown = answer["counts"]["unknown"].as_u64().unwrap_or(0);
         let to: Vec<String> = desk.sent().iter().map(|line| line["to"].as_str().unwrap().to_owned()).collect();
@@ -422,26 +422,25 @@ async fn one_key_a_thousand_times_at_once_sends_once() {
     assert_eq!(answers.iter().filter(|answer| answer["replayed"] == false).count(), 1);
 }
 
-/// Starts a slow send, asks the server to stop, and returns the answer and how long the stop took.
-fn stop_midway(number: &str, ask_to_stop: impl FnOnce(&mut Pipe)) -> (Option<Value>, Duration) {
+/// Starts a slow send, asks the server to stop, and returns the answer. The stop must end, and in good order.
+fn stop_midway(number: &str, ask_to_stop: impl FnOnce(&mut Pipe)) -> Option<Value> {
     let desk = Desk::new("[[provider]]\nkind = \"sandbox\"\nlatency = \"400ms\"\n");
     let mut pipe = Pipe::start(&desk, "");
+    let mut watcher = Pipe::start(&desk, "");
     let id = pipe.call("send_sms", &json!({ "to": number, "message": "hello" }));
-    std::thread::sleep(Duration::from_millis(150));
-    let began = std::time::Instant::now();
+    eventually("it is on its way", || !listed(&mut watcher).is_empty());
     ask_to_stop(&mut pipe);
     let answer = pipe.wait_for(id);
-    assert!(pipe.child.wait().unwrap().success());
-    (answer, began.elapsed())
+    assert!(ends(&mut pipe.child).success());
+    answer
 }
 
 #[test]
-fn the_end_of_the_input_lets_a_send_in_flight_end_and_gives_up_a_stalled_one_within_five_seconds() {
-    let (answer, took) = stop_midway(&fictional(1), |pipe| drop(pipe.input.take()));
+fn the_end_of_the_input_lets_a_send_in_flight_end_and_gives_up_one_that_never_will() {
+    let answer = stop_midway(&fictional(1), |pipe| drop(pipe.input.take()));
     assert_eq!(said(&answer.unwrap())["status"], "sent");
-    assert!(took < Duration::from_secs(2), "{took:?}");
-    let (answer, took) = stop_midway("+12025550105", |pipe| drop(pipe.input.take()));
-    assert!(answer.is_none() && took < Duration::from_secs(5), "{took:?}");
+    // The carrier never answers: that the stop ends at all says that it did not wait for that.
+    assert!(stop_midway("+12025550105", |pipe| drop(pipe.input.take())).is_none());
 }
 
 #[cfg(unix)]
@@ -450,9 +449,7 @@ fn a_termination_signal_lets_a_send_in_flight_end_and_answer() {
     let terminate = |pipe: &mut Pipe| {
         std::process::Command::new("kill").arg(pipe.child.id().to_string()).status().unwrap();
     };
-    let (answer, took) = stop_midway(&fictional(1), terminate);
-    assert_eq!(said(&answer.unwrap())["status"], "sent");
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert_eq!(said(&stop_midway(&fictional(1), terminate).unwrap())["status"], "sent");
 }
 
 #[test]
@@ -482,16 +479,16 @@ fn a_bulk_in_progress_answers_with_its_id_when_the_server_stops() {
     let mut pipe = Pipe::start(&desk, "");
     let recipients: Vec<Value> = (0..40).map(|n| json!({ "to": fictional(n) })).collect();
     let id = pipe.call("send_bulk", &json!({ "recipients": recipients, "message": "hello" }));
-    std::thread::sleep(Duration::from_millis(300));
-    let began = std::time::Instant::now();
+    eventually("the first ones have left", || !desk.sent().is_empty());
     drop(pipe.input.take());
     let answer = said(&pipe.wait_for(id).unwrap());
     assert!(answer["status"] == "in_progress" && answer["batch"].is_string(), "{answer}");
-    assert!(pipe.child.wait().unwrap().success() && began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(ends(&mut pipe.child).success());
+    assert!(desk.sent().len() < 40, "the stop did not wait for the rest");
 }
 
 #[test]
-fn a_stop_ends_within_five_seconds_while_another_program_holds_the_ledger() {
+fn a_stop_ends_while_another_program_holds_the_ledger() {
     let desk = Desk::new("");
     let mut pipe = Pipe::start(&desk, "");
     pipe.ask("send_sms", &send_of(0)).unwrap();
@@ -500,10 +497,10 @@ fn a_stop_ends_within_five_seconds_while_another_program_holds_the_ledger() {
     for n in 1..6 {
         pipe.call("send_sms", &send_of(n));
     }
-    std::thread::sleep(Duration::from_millis(100));
-    let began = std::time::Instant::now();
+    // Long enough that they wait for the ledger; were they too late, the stop would refuse them.
+    std::thread::sleep(A_WHILE);
     drop(pipe.input.take());
-    assert!(pipe.child.wait().unwrap().success());
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(ends(&mut pipe.child).success(), "it does not wait for a ledger that is not given back");
+    drop(holder);
     assert_eq!(desk.sent().len(), 1, "what could not be recorded was not sent");
 }

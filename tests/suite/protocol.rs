@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Desk, Era, HttpServer, WIDE, answer, call, fictional, refusal, text_of};
+use crate::support::{Client, Desk, Era, HttpServer, WIDE, answer, call, eventually_async, fictional, refusal, text_of};
 use crate::wire::{self, RawStdio};
 
 /// A client of every era over every transport, each with a desk of its own.
@@ -189,15 +189,8 @@ async fn a_long_bulk_answers_in_progress_and_goes_on() {
     let bulk = tools.answer("send_bulk", json!({ "recipients": recipients, "message": "x" })).await;
     assert_eq!(bulk["status"], "in_progress", "{bulk}");
     assert_eq!(bulk["accepted"], 6);
-    let give_up = std::time::Instant::now() + wire::PATIENCE;
-    loop {
-        let status = tools.answer("get_status", json!({ "id": bulk["batch"] })).await;
-        if status["bulk"]["status"] == "done" {
-            break;
-        }
-        assert!(std::time::Instant::now() < give_up, "{status}");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    let is_done = async || tools.answer("get_status", json!({ "id": bulk["batch"] })).await["bulk"]["status"] == "done";
+    eventually_async("it goes on to its end", is_done).await;
     assert_eq!(desk.sent().len(), 6);
 }
 

@@ -20,7 +20,7 @@ use sms_mcp::sms::message::State;
 use sms_mcp::store::sqlite::SqliteStore;
 use sms_mcp::store::{Report, Store as _};
 
-use crate::support::{Desk, Era, HttpServer, WIDE, fictional};
+use crate::support::{Desk, Era, HttpServer, WIDE, ends, fictional, within};
 
 /// A client that passes on what it is told.
 struct Listener(mpsc::UnboundedSender<String>);
@@ -119,13 +119,20 @@ impl Session {
     }
 
     async fn told(&mut self, whose: &str) -> String {
-        let told = tokio::time::timeout(Duration::from_secs(10), self.told.recv()).await;
-        told.unwrap_or_else(|_| panic!("{whose}: nothing was told")).unwrap()
+        within(&format!("{whose}: something is told"), self.told.recv()).await.unwrap()
     }
 
+    /// Nothing comes in the time of nearly two looks into the ledger.
     async fn is_told_nothing(&mut self, whose: &str) {
         let told = tokio::time::timeout(Duration::from_millis(1_800), self.told.recv()).await;
         assert!(told.is_err(), "{whose}: {told:?}");
+    }
+
+    /// Nothing comes but what is still to be said of this one.
+    async fn is_told_nothing_else(&mut self, whose: &str, uri: &str) {
+        while let Ok(told) = tokio::time::timeout(Duration::from_millis(1_800), self.told.recv()).await {
+            assert_eq!(told.as_deref(), Some(uri), "{whose}");
+        }
     }
 }
 
@@ -156,7 +163,7 @@ fn code_of(error: ServiceError) -> ErrorCode {
     }
 }
 
-const SLOW: &str = "[[provider]]\nkind = \"sandbox\"\ndelivery_delay = \"700ms\"\n";
+const SLOW: &str = "[[provider]]\nkind = \"sandbox\"\ndelivery_delay = \"2s\"\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_reads_as_get_status_answers() {
@@ -205,7 +212,7 @@ async fn who_watches_a_message_is_told_when_it_changes() {
                 break;
             }
         }
-        session.is_told_nothing(&whose).await;
+        session.is_told_nothing_else(&whose, &uri(&watched)).await;
     }
 }
 
@@ -213,11 +220,12 @@ async fn who_watches_a_message_is_told_when_it_changes() {
 async fn a_change_that_another_process_makes_is_told_too() {
     for (whose, desk, _server, mut session) in everywhere(WIDE).await {
         let watched = session.send("+12025550111", "a").await;
+        // Long enough ago that nobody is told of it as of something that happened just now.
         tokio::time::sleep(Duration::from_millis(1_100)).await;
         session.subscribe(&[uri(&watched)]).await.unwrap();
         deliver_elsewhere(&desk, &watched).await;
         assert_eq!(session.told(&whose).await, uri(&watched));
-        session.is_told_nothing(&whose).await;
+        session.is_told_nothing_else(&whose, &uri(&watched)).await;
     }
 }
 
@@ -291,9 +299,8 @@ async fn who_watches_holds_up_no_stop() {
         let session = http(&server, era, None).await;
         let watched = session.send("+12025550111", "a").await;
         session.subscribe(&[uri(&watched)]).await.unwrap();
-        let began = std::time::Instant::now();
         Command::new("kill").arg(server.child.id().to_string()).status().unwrap();
-        let ended = tokio::task::spawn_blocking(move || server.child.wait().unwrap()).await.unwrap();
-        assert!(ended.success() && began.elapsed() < Duration::from_secs(5), "{era:?}: {:?}", began.elapsed());
+        let ended = tokio::task::spawn_blocking(move || ends(&mut server.child)).await.unwrap();
+        assert!(ended.success(), "{era:?}");
     }
 }

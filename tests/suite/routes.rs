@@ -1,12 +1,13 @@
 //! Several carriers: who is asked for a message, what happens when one is ill, and how its queue waits.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sms_mcp::clock::{SharedClock, SystemClock, Timestamp};
+use futures::future::BoxFuture;
+use sms_mcp::clock::{Clock, SharedClock, SystemClock, Timestamp};
 use sms_mcp::config::{self, Route};
 use sms_mcp::error::{Error, ErrorKind, Result};
 use sms_mcp::guard::Guard;
@@ -21,7 +22,7 @@ use sms_mcp::sms::money::{Amount, Currency, Money};
 use sms_mcp::sms::number::Number;
 use sms_mcp::store::sqlite::SqliteStore;
 
-use crate::support::fictional;
+use crate::support::{A_WHILE, LAST_RESORT, eventually_async, fictional, within};
 
 /// A carrier whose mood the test sets.
 struct Moody {
@@ -151,7 +152,39 @@ fn route(to: &[&str], from: &[&str], providers: &[&str], after_rejected: bool) -
     Route { to: to.iter().map(|to| to.parse().unwrap()).collect(), from: texts(from), providers: texts(providers), after_rejected }
 }
 
+/// A clock that stands until it is moved. A wait of a second or more never ends on it: whatever goes on has been woken by
+/// what happened, and not by a look now and then.
+struct Standing(AtomicI64);
+
+impl Standing {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(now().as_millis())))
+    }
+
+    fn move_on(&self, ms: i64) {
+        self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Standing {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) -> Result<()> {
+        SystemClock.fill_random(bytes)
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        if duration < Duration::from_secs(1) { SystemClock.sleep(duration) } else { Box::pin(std::future::pending()) }
+    }
+}
+
 fn field_in(folder: Arc<tempfile::TempDir>, carriers: &[&Arc<Moody>], routes: Vec<Route>, rate: Rate) -> Field {
+    field_by(Arc::new(SystemClock), folder, carriers, routes, rate)
+}
+
+fn field_by(clock: SharedClock, folder: Arc<tempfile::TempDir>, carriers: &[&Arc<Moody>], routes: Vec<Route>, rate: Rate) -> Field {
     let guard = config::Guard {
         sends_per_second: 1_000_000,
         day_spend: Amount::units(10_000),
@@ -164,7 +197,6 @@ fn field_in(folder: Arc<tempfile::TempDir>, carriers: &[&Arc<Moody>], routes: Ve
         ..config::Guard::default()
     };
     let carriers = carriers.iter().map(|carrier| Carrier::new(Arc::<Moody>::clone(carrier), None, rate)).collect();
-    let clock: SharedClock = Arc::new(SystemClock);
     let mut random = [0; 8];
     clock.fill_random(&mut random).unwrap();
     let engine = Engine::new(Parts {
@@ -172,7 +204,7 @@ fn field_in(folder: Arc<tempfile::TempDir>, carriers: &[&Arc<Moody>], routes: Ve
         carriers: Carriers::new(carriers, routes).unwrap(),
         guard: Guard::new(guard, BTreeMap::new()),
         clock,
-        settings: config::Send { timeout: "500ms".parse().unwrap(), ..config::Send::default() },
+        settings: config::Send { timeout: "180s".parse().unwrap(), ..config::Send::default() },
         keep_texts: true,
         default_region: None,
         stop_words: Default::default(),
@@ -183,6 +215,10 @@ fn field_in(folder: Arc<tempfile::TempDir>, carriers: &[&Arc<Moody>], routes: Ve
 
 fn field(carriers: &[&Arc<Moody>], routes: Vec<Route>) -> Field {
     field_in(Arc::new(tempfile::tempdir().unwrap()), carriers, routes, Rate::default())
+}
+
+fn standing_field(clock: &Arc<Standing>, carriers: &[&Arc<Moody>], routes: Vec<Route>) -> Field {
+    field_by(Arc::<Standing>::clone(clock), Arc::new(tempfile::tempdir().unwrap()), carriers, routes, Rate::default())
 }
 
 fn alice() -> Caller {
@@ -198,6 +234,10 @@ impl Field {
         let recipients = (0..count).map(|n| Recipient { to: fictional(n), data: BTreeMap::from([("n".to_owned(), n.to_string())]) }).collect();
         let args = BulkArgs { recipients, message: "Number {{n}}".into(), ..BulkArgs::default() };
         self.engine.send_bulk(alice(), args, Some(wait), None).await.unwrap()
+    }
+
+    async fn counts(&self, batch: &str) -> BTreeMap<String, u32> {
+        self.engine.status(&alice(), StatusArgs { id: batch.to_owned() }).await.unwrap().bulk.unwrap().counts
     }
 
     async fn states(&self) -> Vec<State> {
@@ -261,7 +301,8 @@ async fn what_is_reserved_is_the_price_of_the_dearest_carrier_that_may_be_asked(
 async fn a_carrier_that_is_ill_rests_and_single_sends_are_told_so_at_once() {
     let one = Arc::new(Moody::new("one"));
     one.becomes(Outcome::Unknown { why: "lost: with somebody's +15551234567".into() });
-    let field = field(&[&one], Vec::new());
+    let clock = Standing::new();
+    let field = standing_field(&clock, &[&one], Vec::new());
     for n in 0..5 {
         assert_eq!(field.send(&fictional(n), None).await.unwrap_err().kind(), ErrorKind::OutcomeUnknown);
     }
@@ -269,7 +310,7 @@ async fn a_carrier_that_is_ill_rests_and_single_sends_are_told_so_at_once() {
     assert_eq!((resting.kind(), one.asked()), (ErrorKind::ProviderUnavailable, 5));
     assert!(!resting.details().provider_said.clone().unwrap().contains("5551234567"), "one message's words are not told to another");
     one.becomes(accepted());
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    clock.move_on(1_100);
     assert!(field.send(&fictional(7), None).await.is_ok(), "the probe went through");
     assert!(field.send(&fictional(8), None).await.is_ok());
 }
@@ -289,15 +330,7 @@ async fn a_bulk_waits_in_the_queue_while_its_carrier_rests_and_then_goes_on_with
         assert_eq!(one.taken(), 0);
         one.becomes(accepted());
         let id = answer.batch.unwrap().to_string();
-        let give_up = std::time::Instant::now() + Duration::from_secs(30);
-        loop {
-            let bulk = field.engine.status(&alice(), StatusArgs { id: id.clone() }).await.unwrap().bulk.unwrap();
-            if bulk.counts.get("sent") == Some(&60) {
-                break;
-            }
-            assert!(std::time::Instant::now() < give_up, "{:?}", bulk.counts);
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        eventually_async("all are sent", async || field.counts(&id).await.get("sent") == Some(&60)).await;
         assert_eq!(one.taken(), 60, "each once");
         field.engine.stop(Duration::from_secs(1)).await;
     }
@@ -309,8 +342,9 @@ async fn refused_credentials_hold_the_queue_and_refuse_single_sends_with_a_code_
     one.becomes(refused(ErrorKind::ProviderUnauthorized));
     let field = field(&[&one], Vec::new());
     field.engine.start(true).await.unwrap();
-    let answer = field.bulk(40, Duration::from_millis(700)).await;
-    assert_eq!(answer.counts, BTreeMap::from([("queued".to_owned(), 40)]));
+    let batch = field.bulk(40, Duration::ZERO).await.batch.unwrap().to_string();
+    let queued = BTreeMap::from([("queued".to_owned(), 40)]);
+    eventually_async("all are back in the queue", async || one.asked() > 0 && field.counts(&batch).await == queued).await;
     assert!(one.asked() <= 32, "no more than were at it when it rested: {}", one.asked());
     assert_eq!(field.send(&fictional(99), None).await.unwrap_err().kind(), ErrorKind::ProviderUnavailable);
     let fresh = Arc::new(Moody::new("one"));
@@ -331,35 +365,32 @@ async fn a_stop_leaves_what_was_not_sent_in_the_queue_and_the_next_process_sends
     let next = Arc::new(Moody::new("one"));
     let again = field_in(Arc::clone(&field.folder), &[&next], Vec::new(), Rate::default());
     again.engine.start(true).await.unwrap();
-    let give_up = std::time::Instant::now() + Duration::from_secs(20);
-    while next.taken() < 50 {
-        assert!(std::time::Instant::now() < give_up, "{} {:?}", next.taken(), again.states().await);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    eventually_async("all are sent", async || again.states().await.iter().all(|state| *state == State::Sent)).await;
     assert_eq!(next.taken(), 50);
-    assert!(again.states().await.iter().all(|state| *state == State::Sent));
     again.engine.stop(Duration::from_secs(1)).await;
 }
 
 #[tokio::test]
 async fn what_waits_in_the_queue_follows_the_routes_as_they_are_now_to_whoever_costs_no_more_than_is_held() {
-    for (routes, by_dear, by_cheap) in [(["one", "dear", "cheap"].as_slice(), 0, 3), (&["cheap"], 0, 3), (&["dear"], 0, 0)] {
+    for (routes, by_dear, by_cheap) in [(["one", "dear", "cheap"].as_slice(), 3, 3), (&["cheap"], 0, 6), (&["dear"], 3, 0)] {
         let one = Arc::new(Moody::new("one"));
         one.becomes(Outcome::NotSent { retry_after_ms: Some(60_000), why: "HTTP 429".into() });
         let before = field(&[&one], Vec::new());
         before.engine.start(true).await.unwrap();
-        assert_eq!(before.bulk(3, Duration::from_millis(300)).await.counts, BTreeMap::from([("queued".to_owned(), 3)]));
+        let batch = before.bulk(3, Duration::ZERO).await.batch.unwrap().to_string();
+        let queued = BTreeMap::from([("queued".to_owned(), 3)]);
+        eventually_async("all are back in the queue", async || one.asked() > 0 && before.counts(&batch).await == queued).await;
         before.engine.stop(Duration::from_secs(1)).await;
         let (one, dear, cheap) =
             (Arc::new(Moody::new("one")), Arc::new(Moody { price: 300_000, ..Moody::new("dear") }), Arc::new(Moody::new("cheap")));
         one.becomes(not_sent());
         let after = field_in(Arc::clone(&before.folder), &[&one, &dear, &cheap], vec![route(&[], &[], routes, false)], Rate::default());
         after.engine.start(true).await.unwrap();
-        let give_up = std::time::Instant::now() + Duration::from_secs(9);
-        while after.states().await.iter().any(|state| matches!(state, State::Queued | State::Attempting)) && std::time::Instant::now() < give_up {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        // For those the money of today's way is held, and they stand behind: once they have gone, the others were looked at.
+        assert_eq!(after.bulk(3, LAST_RESORT).await.counts, BTreeMap::from([("sent".to_owned(), 3)]));
+        eventually_async("it is as it stays", async || (dear.taken(), cheap.taken()) == (by_dear, by_cheap)).await;
+        let left = after.states().await.into_iter().filter(|state| *state != State::Sent).collect::<Vec<_>>();
+        assert_eq!(left, vec![State::Rejected; 6 - by_dear - by_cheap], "{routes:?}");
         assert_eq!((dear.taken(), cheap.taken()), (by_dear, by_cheap), "{routes:?} {:?}", after.states().await);
         assert!(one.asked() == 0 || routes.contains(&"one"), "the operator took it off the route");
         after.engine.stop(Duration::from_secs(1)).await;
@@ -372,14 +403,11 @@ async fn what_waited_too_long_expires_also_while_its_carrier_may_not_be_asked_fo
     let rate = Rate { per_day: Some(1), ..Rate::default() };
     let field = field_in(Arc::new(tempfile::tempdir().unwrap()), &[&one], Vec::new(), rate);
     field.engine.start(true).await.unwrap();
-    field.bulk(2, Duration::from_millis(500)).await;
+    field.bulk(2, Duration::ZERO).await;
+    eventually_async("one is sent today", async || field.states().await == [State::Queued, State::Sent]).await;
     let ledger = rusqlite::Connection::open(field.folder.path().join("ledger.db")).unwrap();
     ledger.execute_batch("UPDATE message SET created_ms = created_ms - 90000000 WHERE state = 1").unwrap();
-    let give_up = std::time::Instant::now() + Duration::from_secs(9);
-    while field.states().await != [State::Expired, State::Sent] {
-        assert!(std::time::Instant::now() < give_up, "{:?}", field.states().await);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    eventually_async("the other expires", async || field.states().await == [State::Expired, State::Sent]).await;
     field.engine.stop(Duration::from_secs(1)).await;
 }
 
@@ -387,12 +415,12 @@ async fn what_waited_too_long_expires_also_while_its_carrier_may_not_be_asked_fo
 async fn a_bulk_goes_at_once_whichever_carrier_its_route_names() {
     let (one, two, three) = (Arc::new(Moody::new("one")), Arc::new(Moody::new("two")), Arc::new(Moody::new("three")));
     for last in ["one", "two", "three"] {
-        let field = field(&[&one, &two, &three], vec![route(&[], &[], &[last], false)]);
+        let field = standing_field(&Standing::new(), &[&one, &two, &three], vec![route(&[], &[], &[last], false)]);
         field.engine.start(true).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let begun = std::time::Instant::now();
-        assert_eq!(field.bulk(3, Duration::from_secs(9)).await.counts, BTreeMap::from([("sent".to_owned(), 3)]));
-        assert!(begun.elapsed() < Duration::from_secs(3), "{last}: {:?}", begun.elapsed());
+        // Long enough that each carrier's worker has found nothing to do and waits.
+        tokio::time::sleep(A_WHILE).await;
+        let sent = within("nobody waits for a look into the queue", field.bulk(3, LAST_RESORT)).await;
+        assert_eq!(sent.counts, BTreeMap::from([("sent".to_owned(), 3)]), "{last}");
         field.engine.stop(Duration::from_secs(1)).await;
     }
 }
@@ -405,16 +433,13 @@ async fn what_could_not_go_back_to_the_queue_at_once_because_of_the_ledger_goes_
     field.engine.start(true).await.unwrap();
     field.bulk(2, Duration::from_millis(300)).await;
     let other = rusqlite::Connection::open(field.folder.path().join("ledger.db")).unwrap();
-    other.busy_timeout(Duration::from_secs(1)).unwrap();
+    other.busy_timeout(LAST_RESORT).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // Longer than the ledger is waited for.
     tokio::time::sleep(Duration::from_millis(6_500)).await;
     other.execute_batch("COMMIT").unwrap();
     one.becomes(accepted());
-    let give_up = std::time::Instant::now() + Duration::from_secs(20);
-    while field.states().await != [State::Sent, State::Sent] {
-        assert!(std::time::Instant::now() < give_up, "{:?}", field.states().await);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    eventually_async("both are sent", async || field.states().await == [State::Sent, State::Sent]).await;
     assert_eq!(one.taken(), 2);
     field.engine.stop(Duration::from_secs(1)).await;
 }
@@ -426,7 +451,7 @@ async fn a_carrier_that_takes_many_at_once_gets_them_in_one_request() {
     let many = Arc::new(many);
     let field = field(&[&many], Vec::new());
     field.engine.start(true).await.unwrap();
-    let answer = field.bulk(120, Duration::from_secs(10)).await;
+    let answer = field.bulk(120, LAST_RESORT).await;
     assert_eq!(answer.counts, BTreeMap::from([("sent".to_owned(), 120)]));
     let mut sizes: Vec<usize> = many.requests.lock().unwrap().iter().map(Vec::len).collect();
     sizes.sort_unstable();
@@ -482,10 +507,7 @@ async fn what_is_unknown_is_settled_by_a_certain_match_alone() {
     for n in 1..=4 {
         assert_eq!(field.send(&fictional(n), None).await.unwrap_err().kind(), ErrorKind::OutcomeUnknown);
     }
-    let now = {
-        use sms_mcp::clock::Clock as _;
-        SystemClock.now()
-    };
+    let now = { SystemClock.now() };
     *one.vendor.lock().unwrap() = vec![
         on_record(&fictional(9), "Hello", "other", now),
         // Written without a plus, on the second page.
@@ -542,7 +564,6 @@ async fn two_words_about_one_unknown_message_are_both_answered_with_what_became_
 }
 
 fn now() -> Timestamp {
-    use sms_mcp::clock::Clock as _;
     SystemClock.now()
 }
 
@@ -628,11 +649,12 @@ async fn a_campaign_that_was_accepted_is_never_told_as_not_sent_when_its_call_is
     let mut one = Moody::new("one");
     one.capabilities.schedule = true;
     let one = Arc::new(one);
-    let field = field(&[&one], Vec::new());
-    let at = now().plus_ms(1_000);
+    let clock = Standing::new();
+    let field = standing_field(&clock, &[&one], Vec::new());
+    let at = clock.now().plus_ms(1_000);
     let args = CampaignArgs { idempotency_key: Some("k".into()), at: Some(at.rfc3339()), ..campaign("team") };
     field.engine.campaign(alice(), args.clone()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    clock.move_on(1_100);
     let again = field.engine.campaign(alice(), args).await.unwrap_err();
     assert!(again.next_step().contains("do NOT send it again"), "{again:?} {}", again.next_step());
     assert_eq!(one.asked(), 1);

@@ -19,7 +19,7 @@ const FORMATS: [&str; 2] = ["text", "json"];
 
 /// A desk where a stalled provider is given up soon.
 fn desk(more: &str) -> Desk {
-    Desk::new(&format!("{WIDE}{more}[send]\ntimeout = \"200ms\"\n"))
+    Desk::new(&format!("{WIDE}{more}[send]\ntimeout = \"1s\"\n"))
 }
 
 /// Calls of every kind with the canaries in them: good, refused, lost, malformed.

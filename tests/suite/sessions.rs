@@ -3,12 +3,12 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Desk, Era, HttpServer, WIDE, fictional};
-use crate::wire::{self, PATIENCE, connect, post, tool_call};
+use crate::support::{A_WHILE, Desk, Era, HttpServer, WIDE, eventually, fictional};
+use crate::wire::{self, connect, post, tool_call};
 
 const SLOW: &str = "[[provider]]\nkind = \"sandbox\"\nlatency = \"1s\"\n";
 
@@ -101,14 +101,6 @@ impl Events {
                 _ => before.push(event),
             }
         }
-    }
-}
-
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let give_up = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < give_up, "never happened: {what}");
-        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -233,7 +225,7 @@ fn a_change_that_nobody_listened_for_is_told_once_to_who_listens_next() {
     drop(listens);
     // Taken up behind it, the stream says nothing more; the next change is told.
     let mut again = Events::listen(server.port, &session, event.id.as_deref());
-    again.stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    again.stream.set_read_timeout(Some(A_WHILE)).unwrap();
     let mut part = [0; 512];
     let more = again.stream.read(&mut part).map(|count| String::from_utf8_lossy(&part[..count]).into_owned());
     assert!(more.as_ref().is_err() || more.as_ref().is_ok_and(|text| !text.contains("data:")), "{more:?}");

@@ -1,14 +1,62 @@
 //! What many tests need: a folder of their own, a server process, a real MCP client.
 
+use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use rmcp::model::{CallToolRequestParams, CallToolResult, ProtocolVersion};
 use rmcp::service::{RoleClient, RunningService};
 use rmcp::transport::TokioChildProcess;
 use rmcp::{ClientLifecycleMode, ClientServiceExt as _};
 use serde_json::Value;
+
+/// How long a test waits for what must happen, before it says that it never does. It asserts no speed: every wait ends on
+/// the event that it waits for, and a loaded machine only makes it longer.
+pub const LAST_RESORT: Duration = Duration::from_secs(180);
+
+/// How often a wait looks.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Waits until `is_so`.
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    found(what, || is_so().then_some(()));
+}
+
+/// Waits until `find` finds something, and returns it.
+pub fn found<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
+    let give_up = Instant::now() + LAST_RESORT;
+    loop {
+        if let Some(found) = find() {
+            return found;
+        }
+        assert!(Instant::now() < give_up, "never happened: {what}");
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Waits until `is_so`, which is asked anew each time.
+pub async fn eventually_async(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let give_up = Instant::now() + LAST_RESORT;
+    while !is_so().await {
+        assert!(Instant::now() < give_up, "never happened: {what}");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// What must come to its end.
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(LAST_RESORT, future).await.unwrap_or_else(|_| panic!("never happened: {what}"))
+}
+
+/// Waits for the end of a process. That it ends at all is the point wherever what it might wait for never comes.
+pub fn ends(child: &mut Child) -> ExitStatus {
+    found("the end of the process", || child.try_wait().unwrap())
+}
+
+/// A while in which something must NOT happen, where no event bounds the wait for it. A mistake is seen on a machine that
+/// is quick enough to make it in this time; no slowness makes a test fail.
+pub const A_WHILE: Duration = Duration::from_millis(300);
 
 /// A connected client.
 pub type Client = RunningService<RoleClient, ()>;
@@ -115,11 +163,7 @@ impl Desk {
         more(&mut command);
         let child = command.spawn().unwrap();
         let server = HttpServer { child, port };
-        let give_up = std::time::Instant::now() + Duration::from_secs(20);
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(std::time::Instant::now() < give_up, "the server does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        eventually("the server listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
         server
     }
 }

@@ -14,7 +14,11 @@ mod whole;
 
 use sms_mcp::provider::http::Settings;
 
-/// A connection that gives up soon.
-pub fn quick() -> Settings {
-    Settings { connect_timeout: "2s".parse().unwrap(), read_timeout: "1s".parse().unwrap(), timeout: "1s".parse().unwrap(), ..Settings::default() }
+use crate::fake::PATIENCE;
+
+/// Settings by which nothing takes too long: a wait for an answer ends where a fake lets it end, on its clock
+/// ([`crate::fake::clock_before`]).
+pub fn patient() -> Settings {
+    let patience = format!("{}s", PATIENCE.as_secs()).parse().unwrap();
+    Settings { connect_timeout: patience, read_timeout: patience, timeout: patience, ..Settings::default() }
 }

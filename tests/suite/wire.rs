@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Desk, Era};
+use crate::support::{Desk, Era, LAST_RESORT};
 
 /// How long an answer may take before a test says that there is none.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+pub const PATIENCE: Duration = LAST_RESORT;
 
 /// `_meta` of a request of this era.
 pub fn meta(era: Era) -> Option<Value> {

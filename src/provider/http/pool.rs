@@ -140,7 +140,7 @@ impl Pool {
     pub(super) async fn exchange(&self, mut request: Request, url: &Url) -> Result<Answer, Failure> {
         *request.uri_mut() = self.target(url).ok_or(Failure::NotBegun("no such address"))?;
         let patience = self.settings.connect_timeout.duration();
-        let mut deadline = std::pin::pin!(tokio::time::sleep(self.settings.timeout.duration()));
+        let mut deadline = self.clock.sleep(self.settings.timeout.duration());
         let place = tokio::select! {
             place = tokio::time::timeout(patience, self.places.acquire()) => place.ok().and_then(std::result::Result::ok),
             () = &mut deadline => None,

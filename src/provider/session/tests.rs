@@ -204,14 +204,40 @@ fn ms(ms: u64) -> Span {
     format!("{ms}ms").parse().unwrap()
 }
 
-/// Settings for those who have no time.
-fn quick() -> Settings {
-    Settings { link_wait: ms(1_000), answer_timeout: ms(300), throttle_wait: ms(2_000), keep_alive: ms(5_000), ..Settings::default() }
+/// Settings by which nothing that happens takes too long, and nothing happens only because time has passed. A test says
+/// which of these times is to pass.
+fn patient() -> Settings {
+    let long = Span::seconds(LAST_RESORT.as_secs());
+    Settings { connect_timeout: long, link_wait: long, answer_timeout: long, throttle_wait: long, keep_alive: long, ..Settings::default() }
 }
 
-/// Bounds a test's time.
-async fn within<T>(time: u64, what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_millis(time), what).await.expect("it takes too long")
+/// How long a test waits for what must happen. No speed is asserted by it.
+const LAST_RESORT: Duration = Duration::from_secs(180);
+
+/// When a connection takes nothing for so long, it is full.
+const STUCK: Duration = Duration::from_millis(1_500);
+
+/// A while in which something must not happen. A slow machine makes no test fail by it.
+const A_WHILE: Duration = Duration::from_millis(250);
+
+/// What must come to its end.
+async fn within<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(LAST_RESORT, what).await.expect("it never happened")
+}
+
+/// Waits until `is_so`.
+async fn eventually(is_so: impl Fn() -> bool) {
+    within(async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
+}
+
+/// Whether nothing comes of this for a while.
+async fn is_quiet<T>(what: impl Future<Output = T>) -> bool {
+    tokio::time::timeout(A_WHILE, what).await.is_err()
 }
 
 /// Asks in a task of its own.

@@ -11,7 +11,7 @@ const require = createRequire(`${process.env.CLIENT_FOLDER}/package.json`);
 export const library = (name) => import(pathToFileURL(require.resolve(name)));
 
 const bulk = (key) => ({
-  recipients: PEOPLE.map((to, n) => ({ to, data: { n: String(n) } })),
+  recipients: PEOPLE.map((to, n) => ({ to, data: [{ name: "n", value: String(n) }] })),
   message: "To all, number {{n}}",
   idempotency_key: key,
 });

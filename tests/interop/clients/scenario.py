@@ -17,7 +17,7 @@ def say(step, **what):
 
 def bulk(key):
     return {
-        "recipients": [{"to": to, "data": {"n": str(n)}} for n, to in enumerate(PEOPLE)],
+        "recipients": [{"to": to, "data": [{"name": "n", "value": str(n)}]} for n, to in enumerate(PEOPLE)],
         "message": "To all, number {{n}}",
         "idempotency_key": key,
     }

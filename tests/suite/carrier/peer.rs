@@ -19,6 +19,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::support::LAST_RESORT;
+
 /// How many complaints are kept: the first ones say it.
 const COMPLAINTS: usize = 20;
 
@@ -916,11 +918,11 @@ impl<T: Tongue> Peer<T> {
         lock(&self.shared.counts).clear();
     }
 
-    /// Waits until this holds; fails the test when it does not in time.
-    pub fn until(&self, what: &str, patience: Duration, holds: impl Fn(&Self) -> bool) {
-        let give_up = Instant::now() + patience;
+    /// Waits until this holds.
+    pub fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let give_up = Instant::now() + LAST_RESORT;
         while !holds(self) {
-            assert!(Instant::now() < give_up, "{what}: not in {patience:?}; {:?}; complaints: {:?}", self.counters(), self.complaints());
+            assert!(Instant::now() < give_up, "never happened: {what}; {:?}; complaints: {:?}", self.counters(), self.complaints());
             std::thread::sleep(Duration::from_millis(2));
         }
     }

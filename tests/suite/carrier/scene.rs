@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::ismg::{self, Ismg, SECRET, SOURCE, SP_ID};
 use super::peer::{Counters, Cut, Keep, Peer, Script};
 use super::smsc::{self, PASSWORD, SYSTEM_ID, Smsc};
-use crate::support::{Desk, Era, WIDE, fictional};
+use crate::support::{Desk, Era, LAST_RESORT, WIDE, fictional, found};
 use crate::wire::{RawStdio, tool_call};
 
 /// Which protocol a scene is played over.
@@ -131,10 +131,11 @@ impl Gateway {
         on!(self, peer => peer.babble(kind));
     }
 
-    pub fn until(&self, what: &str, patience: Duration, holds: impl Fn(&Self) -> bool) {
-        let give_up = Instant::now() + patience;
+    /// Waits until this holds.
+    pub fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let give_up = Instant::now() + LAST_RESORT;
         while !holds(self) {
-            assert!(Instant::now() < give_up, "{what}: not in {patience:?}; {:?}; {:?}", self.counters(), on!(self, peer => peer.complaints()));
+            assert!(Instant::now() < give_up, "never happened: {what}; {:?}; {:?}", self.counters(), on!(self, peer => peer.complaints()));
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -200,14 +201,18 @@ impl Agent {
     }
 
     /// Waits until this many messages of a bulk are in one of these states.
-    pub fn until(&mut self, batch: &Value, states: &[&str], count: usize, patience: Duration) -> HashMap<String, usize> {
-        let give_up = Instant::now() + patience;
+    pub fn until(&mut self, batch: &Value, states: &[&str], count: usize) -> HashMap<String, usize> {
+        let mut last = HashMap::new();
+        let mut quiet_since = Instant::now();
         loop {
             let counts = self.counts(batch);
             if states.iter().filter_map(|state| counts.get(*state)).sum::<usize>() >= count {
                 return counts;
             }
-            assert!(Instant::now() < give_up, "{count} are not {states:?} in {patience:?}: {counts:?}");
+            if counts != last {
+                (last, quiet_since) = (counts, Instant::now());
+            }
+            assert!(Instant::now() < quiet_since + LAST_RESORT, "{count} are never {states:?}: {last:?}");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -351,14 +356,14 @@ pub fn kill(protocol: Protocol, seed: u64, count: usize) -> Tally {
     let bulk = bulk(&gateway, count, 1);
     agent.begin("send_bulk", &bulk);
     let after = dice.below(count * 9 / 10);
-    gateway.until("the bulk comes", Duration::from_secs(30), |gateway| load(&gateway.counters().taken) > after);
+    gateway.until("the bulk comes", |gateway| load(&gateway.counters().taken) > after);
     std::thread::sleep(Duration::from_micros(u64::try_from(dice.below(5_000)).unwrap()));
     drop(agent);
     let midway = usize::from(load(&gateway.counters().taken) < count);
     let mut agent = Agent::start(&desk, "error");
     let answer = agent.call("send_bulk", bulk);
-    agent.until(&answer["batch"], &["delivered", "unknown", "failed", "rejected", "expired"], count, Duration::from_secs(60));
-    gateway.until("every receipt is thanked for", Duration::from_secs(20), |gateway| gateway.untold() == 0);
+    agent.until(&answer["batch"], &["delivered", "unknown", "failed", "rejected", "expired"], count);
+    gateway.until("every receipt is thanked for", |gateway| gateway.untold() == 0);
     let tally = Tally { midway, ..tally(&gateway, &mut agent, count) };
     agent.finish();
     tally
@@ -377,7 +382,7 @@ pub fn cut(protocol: Protocol, seed: u64, count: usize, cuts: usize) -> Tally {
     let each = (count - cuts * 16) / (cuts + 1);
     for n in 0..cuts {
         let at = n * each + dice.below(each);
-        gateway.until("the bulk comes", Duration::from_secs(60), |gateway| load(&gateway.counters().taken) > at);
+        gateway.until("the bulk comes", |gateway| load(&gateway.counters().taken) > at);
         let (connections, binds) = (load(&gateway.counters().connections), load(&gateway.counters().binds));
         match dice.below(3) {
             0 => gateway.cut(),
@@ -386,21 +391,19 @@ pub fn cut(protocol: Protocol, seed: u64, count: usize, cuts: usize) -> Tally {
         }
         midway += usize::from(load(&gateway.counters().taken) < count);
         let began = Instant::now();
-        gateway.until("it connects again", Duration::from_secs(20), |gateway| {
-            load(&gateway.counters().binds) > binds && load(&gateway.counters().connections) > connections
-        });
+        gateway.until("it connects again", |gateway| load(&gateway.counters().binds) > binds && load(&gateway.counters().connections) > connections);
         longest = longest.max(began.elapsed().as_millis());
     }
     let answer = agent.answer();
-    agent.until(&answer["batch"], &["delivered", "unknown", "failed", "rejected", "expired"], count, Duration::from_secs(120));
-    gateway.until("every receipt is thanked for", Duration::from_secs(20), |gateway| gateway.untold() == 0);
+    agent.until(&answer["batch"], &["delivered", "unknown", "failed", "rejected", "expired"], count);
+    gateway.until("every receipt is thanked for", |gateway| gateway.untold() == 0);
     let tally = Tally { midway, longest_ms: longest, ..tally(&gateway, &mut agent, count) };
     agent.finish();
     tally
 }
 
-/// Every kind of garbage, each followed by sends until one is delivered: how long that took at most. The log must know
-/// of no panic.
+/// Every kind of garbage, each followed by sends until one is delivered: how many kinds, and how long that took at most.
+/// The log must know of no panic.
 pub fn garbage(protocol: Protocol) -> (usize, Duration) {
     let gateway = Gateway::start(protocol);
     let desk = desk(&gateway, "answer_timeout = \"1s\"\nkeep_alive = \"1s\"\nlink_wait = \"2s\"");
@@ -409,15 +412,11 @@ pub fn garbage(protocol: Protocol) -> (usize, Duration) {
     let mut longest = Duration::ZERO;
     let mut send_until_sent = |agent: &mut Agent, what: &str| {
         let began = Instant::now();
-        loop {
+        found(&format!("something is sent after {what}"), || {
             next += 1;
             let answer = agent.call("send_sms", json!({ "to": gateway.number(next), "message": format!("after {what} {next}") }));
-            if ["sent", "delivered"].contains(&answer["status"].as_str().unwrap_or_default()) {
-                return began.elapsed();
-            }
-            assert!(began.elapsed() < Duration::from_secs(30), "{what}: nothing is sent any more: {answer}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+            ["sent", "delivered"].contains(&answer["status"].as_str().unwrap_or_default()).then(|| began.elapsed())
+        })
     };
     send_until_sent(&mut agent, "nothing");
     for kind in gateway.garbage() {
@@ -448,7 +447,7 @@ pub fn throughput(protocol: Protocol, count: usize, rounds: usize, mut show: imp
         let began = Instant::now();
         let answer = agent.call("send_bulk", bulk);
         assert_eq!(answer["accepted"], json!(count), "{answer}");
-        agent.until(&answer["batch"], &["delivered"], count, Duration::from_secs(120));
+        agent.until(&answer["batch"], &["delivered"], count);
         let rate = count as f64 / began.elapsed().as_secs_f64();
         show(round, rate, memory_mib(agent.pid(), "VmRSS:"), memory_mib(agent.pid(), "VmHWM:"));
     }

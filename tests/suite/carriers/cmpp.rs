@@ -20,6 +20,7 @@ use tokio::sync::mpsc::Receiver;
 use super::{build, cmpp_config};
 use crate::carrier::ismg::{Habits, SECRET};
 use crate::carrier::peer::{Peer, Receipts, Script};
+use crate::support::{A_WHILE, within};
 
 const PERSON: &str = "13800138000";
 
@@ -35,7 +36,7 @@ fn provider(config: &Config) -> (Arc<dyn Provider>, Receiver<Notice>) {
 }
 
 async fn next(notices: &mut Receiver<Notice>) -> Notice {
-    tokio::time::timeout(Duration::from_secs(5), notices.recv()).await.expect("nothing was told").unwrap()
+    within("something is told", notices.recv()).await.unwrap()
 }
 
 /// The ids of what was taken, in order.
@@ -95,7 +96,7 @@ async fn every_version_is_spoken_with_reports_of_either_length() {
             }
             assert_eq!(ismg.version(), spoken, "{version:?} before {highest:#x}");
             provider.close().await;
-            ismg.until("it says goodbye", Duration::from_secs(2), |ismg| count(&ismg.counters().byes) == 1);
+            ismg.until("it says goodbye", |ismg| count(&ismg.counters().byes) == 1);
         }
     }
 }
@@ -125,7 +126,7 @@ async fn what_each_stat_of_a_report_means() {
     ismg.script(|script| script.stat = "ACCEPTD".to_owned());
     ids(&provider.send(&message(90, "hello")).await);
     let told = count(&ismg.counters().told);
-    ismg.until("it is thanked for", Duration::from_secs(5), |ismg| count(&ismg.counters().thanked) == told);
+    ismg.until("it is thanked for", |ismg| count(&ismg.counters().thanked) == told);
     assert!(notices.try_recv().is_err());
 }
 
@@ -161,12 +162,12 @@ async fn answers_and_reports_are_matched_in_whatever_order_they_come() {
     for (n, change) in scripts.into_iter().enumerate() {
         let ismg = Peer::ismg();
         ismg.script(change);
-        let (provider, mut notices) = provider(&Config { session: Settings { window: 16, ..super::quick() }, ..cmpp_config(&ismg) });
+        let (provider, mut notices) = provider(&Config { session: Settings { window: 16, ..super::patient() }, ..cmpp_config(&ismg) });
         let outcomes = futures::future::join_all((0..60).map(|n| {
             let (provider, message) = (Arc::clone(&provider), message(n, &format!("hello {n}")));
             async move { provider.send(&message).await }
         }));
-        let outcomes = tokio::time::timeout(Duration::from_secs(10), outcomes).await.unwrap();
+        let outcomes = within("all are answered", outcomes).await;
         // Nobody else was given the id that is somebody's: the gateway's log says whose it is.
         for (n, outcome) in outcomes.iter().enumerate() {
             let id = &ids(outcome)[0];
@@ -215,7 +216,7 @@ async fn one_bad_destination_fails_alone() {
 async fn flow_control_slows_down_and_loses_nothing() {
     let ismg = Peer::ismg();
     ismg.script(|script| script.throttle_every = 7);
-    let session = Settings { throttle_wait: "5s".parse().unwrap(), link_wait: "10s".parse().unwrap(), ..super::quick() };
+    let session = Settings { throttle_wait: "180s".parse().unwrap(), ..super::patient() };
     let (provider, _notices) = provider(&Config { session, ..cmpp_config(&ismg) });
     let outcomes = futures::future::join_all((0..40).map(|n| {
         let (provider, message) = (Arc::clone(&provider), message(n, "hello"));
@@ -248,7 +249,7 @@ async fn texts_of_people_are_read_in_every_format_and_thanked_for_when_they_are_
         let Event::Reply(reply) = &notice.event else { panic!("{notice:?}") };
         assert_eq!(reply.text, long, "its parts came last first");
         notice.recorded(true);
-        ismg.until("each is thanked for", Duration::from_secs(5), |ismg| ismg.untold() == 0);
+        ismg.until("each is thanked for", |ismg| ismg.untold() == 0);
         // What could not be recorded is told again, with the same id.
         while notices.try_recv().is_ok() {}
         ismg.hear_from(PERSON, "again", 0);
@@ -258,7 +259,7 @@ async fn texts_of_people_are_read_in_every_format_and_thanked_for_when_they_are_
         let second = next(&mut notices).await;
         assert!(matches!(&second.event, Event::Reply(other) if other.vendor_id == one.vendor_id), "{second:?}");
         second.recorded(true);
-        ismg.until("it is thanked for", Duration::from_secs(5), |ismg| ismg.untold() == 0);
+        ismg.until("it is thanked for", |ismg| ismg.untold() == 0);
     }
 }
 
@@ -266,15 +267,15 @@ async fn texts_of_people_are_read_in_every_format_and_thanked_for_when_they_are_
 async fn the_link_is_kept_alive_in_both_directions_and_survives_the_gateways_leave() {
     let ismg = Peer::ismg();
     ismg.habits(|habits| habits.bare_active_test = true);
-    let session = Settings { keep_alive: "100ms".parse().unwrap(), ..super::quick() };
+    let session = Settings { keep_alive: "100ms".parse().unwrap(), ..super::patient() };
     let (provider, _notices) = provider(&Config { session, ..cmpp_config(&ismg) });
     provider.check().await.unwrap();
-    ismg.until("it asks whether we are there", Duration::from_secs(5), |ismg| count(&ismg.counters().pings) >= 3);
+    ismg.until("it asks whether we are there", |ismg| count(&ismg.counters().pings) >= 3);
     assert_eq!(count(&ismg.counters().connections), 1, "an answer that is a bare header is one");
     ismg.active_test();
-    ismg.until("it answers", Duration::from_secs(5), |ismg| count(&ismg.counters().pongs) == 1);
+    ismg.until("it answers", |ismg| count(&ismg.counters().pongs) == 1);
     ismg.terminate();
-    ismg.until("it comes again", Duration::from_secs(5), |ismg| count(&ismg.counters().binds) == 2);
+    ismg.until("it comes again", |ismg| count(&ismg.counters().binds) == 2);
     ids(&provider.send(&message(1, "hello")).await);
 }
 
@@ -282,13 +283,13 @@ async fn the_link_is_kept_alive_in_both_directions_and_survives_the_gateways_lea
 async fn a_submit_without_an_answer_is_unknown_and_never_written_again() {
     let ismg = Peer::ismg();
     ismg.script(|script| script.mute_every = 2);
-    let (provider, _notices) = provider(&cmpp_config(&ismg));
+    let (provider, _notices) = provider(&Config { session: super::hasty(), ..cmpp_config(&ismg) });
     ids(&provider.send(&message(1, "one")).await);
     assert!(matches!(provider.send(&message(2, "two")).await, Outcome::Unknown { .. }));
     ids(&provider.send(&message(3, "three")).await);
     let outcome = provider.send(&message(4, &"long ".repeat(60))).await;
     let Outcome::Segments(segments) = outcome else { panic!("{outcome:?}") };
     assert!(segments.iter().any(|segment| matches!(segment, SegmentOutcome::Unknown { .. })), "{segments:?}");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    tokio::time::sleep(A_WHILE).await;
     assert_eq!((ismg.submits().len(), ismg.repeated()), (3 + segments.len(), 0));
 }

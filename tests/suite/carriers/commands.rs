@@ -2,13 +2,11 @@
 //! is there.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
 use crate::carrier::scene::{Agent, Gateway, Protocol, bulk, desk};
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 fn load(counter: &AtomicUsize) -> usize {
     counter.load(Ordering::SeqCst)
@@ -36,11 +34,9 @@ fn a_command_that_sends_connects_and_takes_leave() {
         let desk = desk(&gateway, "");
         let to = gateway.number(1);
         for (nth, args) in (1..).zip([&["send", &to, "Hello"][..], &["config", "check", "--live"]]) {
-            let began = Instant::now();
             let ended = desk.run(args);
             assert_eq!(ended.code, 0, "{protocol:?} {args:?}: {ended:?}");
-            assert!(began.elapsed() < Duration::from_secs(3), "{protocol:?} {args:?}: {:?}", began.elapsed());
-            gateway.until("goodbye", PATIENCE, |gateway| load(&gateway.counters().byes) == nth);
+            gateway.until("goodbye", |gateway| load(&gateway.counters().byes) == nth);
             assert_eq!((load(&gateway.counters().connections), load(&gateway.counters().taken)), (nth, 1), "{protocol:?} {args:?}");
         }
     }
@@ -50,17 +46,17 @@ fn a_command_that_sends_connects_and_takes_leave() {
 fn without_a_carrier_the_tools_answer_and_a_send_says_why_it_did_not_go() {
     for protocol in Protocol::BOTH {
         let gateway = Gateway::start(protocol);
-        // Nobody listens there any more.
-        let desk = desk(&gateway, "link_wait = \"400ms\"");
+        // Nobody listens there any more. Whoever waited for a link would wait for an hour.
+        let (patient, desk) = (desk(&gateway, "link_wait = \"1h\""), desk(&gateway, "link_wait = \"400ms\""));
         let to = gateway.number(1);
         drop(gateway);
-        let mut agent = Agent::start(&desk, "warn");
-        let began = Instant::now();
+        let mut agent = Agent::start(&patient, "warn");
         agent.call("get_balance", json!({}));
         agent.call("list_sms", json!({}));
         let quote = agent.call("send_sms", json!({ "to": to, "message": "Hello", "dry_run": true }));
         assert_eq!(quote["status"], "dry_run", "{quote}");
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        drop(agent);
+        let mut agent = Agent::start(&desk, "warn");
         let refused = agent.call("send_sms", json!({ "to": to, "message": "Hello" }));
         assert_eq!(refused["code"], "provider_unavailable", "{refused}");
         assert!(refused.to_string().contains("no bind is up"), "{refused}");
@@ -77,6 +73,7 @@ fn a_bulk_waits_for_a_link_and_goes_on_when_it_is_there() {
             let desk = desk(&gateway, "link_wait = \"300ms\"\nreconnect_most = \"300ms\"");
             let mut agent = Agent::start(&desk, "warn");
             let accepted = agent.call("send_bulk", bulk(&gateway, count, 1));
+            // Many times as long as a send waits for a link: what gives up has given up by now.
             std::thread::sleep(Duration::from_secs(3));
             let counts = agent.counts(&accepted["batch"]);
             assert_eq!(
@@ -85,7 +82,7 @@ fn a_bulk_waits_for_a_link_and_goes_on_when_it_is_there() {
                 "{protocol:?} {count}: {counts:?}"
             );
             gateway.close_door(false);
-            agent.until(&accepted["batch"], &["sent", "delivered"], count, PATIENCE);
+            agent.until(&accepted["batch"], &["sent", "delivered"], count);
             assert_eq!(gateway.repeated(), 0);
             agent.finish();
         }
@@ -100,7 +97,7 @@ fn a_bulk_at_a_carrier_that_takes_little_is_slow_and_whole() {
         let desk = desk(&gateway, "throttle_wait = \"200ms\"");
         let mut agent = Agent::start(&desk, "warn");
         let accepted = agent.call("send_bulk", bulk(&gateway, 30, 1));
-        agent.until(&accepted["batch"], &["sent", "delivered", "rejected", "unknown", "failed"], 30, 4 * PATIENCE);
+        agent.until(&accepted["batch"], &["sent", "delivered", "rejected", "unknown", "failed"], 30);
         let counts = agent.counts(&accepted["batch"]);
         assert_eq!(counts.get("sent").unwrap_or(&0) + counts.get("delivered").unwrap_or(&0), 30, "{protocol:?}: {counts:?}");
         assert_eq!(gateway.repeated(), 0);
@@ -117,7 +114,7 @@ fn a_bulk_through_a_narrow_window_or_a_low_ceiling_is_slow_and_whole() {
             let desk = desk(&gateway, session);
             let mut agent = Agent::start(&desk, "warn");
             let accepted = agent.call("send_bulk", bulk(&gateway, 20, 1));
-            agent.until(&accepted["batch"], &["sent", "delivered", "rejected", "unknown", "failed"], 20, 4 * PATIENCE);
+            agent.until(&accepted["batch"], &["sent", "delivered", "rejected", "unknown", "failed"], 20);
             let counts = agent.counts(&accepted["batch"]);
             assert_eq!(counts.get("sent").unwrap_or(&0) + counts.get("delivered").unwrap_or(&0), 20, "{protocol:?} {session}: {counts:?}");
             assert_eq!(gateway.repeated(), 0);

@@ -8,7 +8,6 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
 
 use cmppprotocol::{CmppConfig, CmppConnection, CmppProtocolParams, Event, SubmitOptions};
 use serde_json::{Value, json};
@@ -21,7 +20,7 @@ use sms_mcp::sms::number::Number;
 use crate::carrier::ismg::{Habits, Ismg, SECRET, SP_ID};
 use crate::carrier::peer::{Part, Peer, Receipts, Side};
 use crate::carrier::smsc::{PASSWORD, SYSTEM_ID};
-use crate::support::fictional;
+use crate::support::{LAST_RESORT, fictional, within};
 
 /// What the scripts leave with where their peer is not installed.
 pub const MISSING: i32 = 3;
@@ -85,7 +84,7 @@ async fn cmppprotocol(ismg: &Peer<Ismg>, password: &str) -> cmppprotocol::Result
         account: SP_ID.into(),
         password: password.into(),
         version: cmppprotocol::CMPP_VERSION_20,
-        protocol_params: CmppProtocolParams { response_timeout: 5, ..CmppProtocolParams::default() },
+        protocol_params: CmppProtocolParams { response_timeout: 60, ..CmppProtocolParams::default() },
     };
     CmppConnection::connect(config).await
 }
@@ -101,7 +100,7 @@ async fn cmppprotocol_and_the_mock_ismg_agree_on_cmpp_2_with_proofs_long_message
     let asked = connection.submit(&options, "hello", None).await.unwrap().len() + connection.submit(&options, &long, None).await.unwrap().len();
     let (mut ids, mut delivered) = (Vec::new(), Vec::new());
     while ids.len() < asked || delivered.len() < asked {
-        match tokio::time::timeout(Duration::from_secs(5), events.recv()).await.unwrap().unwrap() {
+        match within("an event", events.recv()).await.unwrap() {
             Event::SubmitResp { msg_id, result: 0, .. } => ids.push(Event::msg_id_hex(&msg_id)),
             Event::Deliver(deliver) => {
                 let report = deliver.report().expect("a report");
@@ -164,7 +163,7 @@ impl NodeSmsc {
         std::thread::spawn(move || {
             output.lines().map_while(Result::ok).try_for_each(|line| tell.send(serde_json::from_str::<Value>(&line).unwrap()))
         });
-        let Ok(first) = lines.recv_timeout(Duration::from_secs(20)) else {
+        let Ok(first) = lines.recv_timeout(LAST_RESORT) else {
             let status = child.wait().unwrap();
             assert_eq!(status.code(), Some(MISSING), "node");
             return None;
@@ -176,7 +175,7 @@ impl NodeSmsc {
     /// The next line of this kind, without those before it.
     fn next(&self, kind: &str) -> Value {
         loop {
-            let line = self.lines.recv_timeout(Duration::from_secs(10)).unwrap_or_else(|_| panic!("no {kind} came"));
+            let line = self.lines.recv_timeout(LAST_RESORT).unwrap_or_else(|_| panic!("no {kind} came"));
             if line["kind"] == kind {
                 return line;
             }
@@ -198,7 +197,7 @@ fn smpp_before(smsc: &NodeSmsc, long: Long) -> std::sync::Arc<dyn Provider> {
         system_id: SYSTEM_ID.to_owned(),
         from: Some("ACME".to_owned()),
         long,
-        session: super::quick(),
+        session: super::patient(),
         ..smpp::Config::default()
     };
     super::build(&config, "password", PASSWORD)
@@ -229,7 +228,7 @@ async fn smpp_and_npm_smpp_agree_on_binds_alphabets_long_messages_receipts_and_r
             assert_eq!(whole, text, "joined, it reads the same there");
             let mut open = ids.len() + usize::from(text == "MO");
             while open > 0 {
-                let notice = tokio::time::timeout(Duration::from_secs(5), notices.recv()).await.unwrap().unwrap();
+                let notice = within("a notice", notices.recv()).await.unwrap();
                 match &notice.event {
                     Told::Receipt(receipt) => assert!(ids.contains(&receipt.vendor_id) && receipt.state == State::Delivered, "{receipt:?}"),
                     Told::Reply(reply) => {
@@ -300,13 +299,13 @@ async fn tshark_decodes_every_frame_of_our_cmpp_3() {
     let many: Vec<Submission> = (0..3).map(|n| submission(&format!("+861380013800{n}"), "to three")).collect();
     open += provider.send_many(&many).await.len();
     while open > 0 {
-        let notice = tokio::time::timeout(Duration::from_secs(5), notices.recv()).await.unwrap().unwrap();
+        let notice = within("a notice", notices.recv()).await.unwrap();
         assert!(matches!(&notice.event, Told::Receipt(receipt) if receipt.state == State::Delivered), "{notice:?}");
         notice.recorded(true);
         open -= 1;
     }
     ismg.active_test();
-    ismg.until("ACTIVE_TEST is answered", Duration::from_secs(5), |ismg| ismg.counters().pongs.load(std::sync::atomic::Ordering::SeqCst) == 1);
+    ismg.until("ACTIVE_TEST is answered", |ismg| ismg.counters().pongs.load(std::sync::atomic::Ordering::SeqCst) == 1);
     provider.close().await;
     let frames: Vec<(Side, Vec<u8>)> = ismg.recorded().into_iter().filter(|(side, octets)| *side == Side::Client && !octets.is_empty()).collect();
     let folder = tempfile::tempdir().unwrap();

@@ -24,17 +24,24 @@ use crate::carrier::peer::{Cut, Peer, Script, Spoil, Tongue};
 use crate::carrier::smsc::{self, Smsc};
 use crate::fake::{Fault, Seen, Wire};
 
-/// A connection that gives up soon.
-pub fn quick() -> session::Settings {
+/// A connection by which nothing that happens takes too long, and that is soon there again.
+pub fn patient() -> session::Settings {
     let span = |text: &str| text.parse().unwrap();
     session::Settings {
-        connect_timeout: span("2s"),
-        link_wait: span("1500ms"),
-        answer_timeout: span("1s"),
+        connect_timeout: span("180s"),
+        link_wait: span("180s"),
+        answer_timeout: span("180s"),
         throttle_wait: span("1ms"),
         reconnect_most: span("200ms"),
         ..session::Settings::default()
     }
+}
+
+/// For tests in which no answer or no connection comes: it waits for neither very long. What does come must come in
+/// this time, so it is ample.
+pub fn hasty() -> session::Settings {
+    let span = |text: &str| text.parse().unwrap();
+    session::Settings { link_wait: span("4s"), answer_timeout: span("3s"), ..patient() }
 }
 
 fn setup(secret: &'static str, value: &str) -> Setup {
@@ -56,14 +63,14 @@ pub fn smpp_config(peer: &Peer<Smsc>) -> SmppConfig {
         system_id: smsc::SYSTEM_ID.to_owned(),
         from: Some("ACME".to_owned()),
         query: true,
-        session: quick(),
+        session: patient(),
         ..Default::default()
     }
 }
 
 /// SMPP before this SMSC.
 pub fn smpp_provider(peer: &Peer<Smsc>) -> Arc<dyn Provider> {
-    build_smpp(&smpp_config(peer))
+    build_smpp(&SmppConfig { session: hasty(), ..smpp_config(peer) })
 }
 
 fn build_smpp(config: &sms_mcp::provider::smpp::Config) -> Arc<dyn Provider> {
@@ -77,19 +84,19 @@ pub fn cmpp_config(peer: &Peer<Ismg>) -> CmppConfig {
         sp_id: ismg::SP_ID.to_owned(),
         from: Some(ismg::SOURCE.to_owned()),
         foreign: true,
-        session: quick(),
+        session: patient(),
         ..Default::default()
     }
 }
 
 /// CMPP before this ISMG, one destination a SUBMIT.
 pub fn cmpp_provider(peer: &Peer<Ismg>) -> Arc<dyn Provider> {
-    build(&cmpp_config(peer), "secret", ismg::SECRET)
+    build(&CmppConfig { session: hasty(), ..cmpp_config(peer) }, "secret", ismg::SECRET)
 }
 
 /// CMPP before this ISMG, three destinations a SUBMIT.
 pub fn cmpp_many(peer: &Peer<Ismg>) -> Arc<dyn Provider> {
-    build(&CmppConfig { destinations_per_submit: 3, ..cmpp_config(peer) }, "secret", ismg::SECRET)
+    build(&CmppConfig { destinations_per_submit: 3, session: hasty(), ..cmpp_config(peer) }, "secret", ismg::SECRET)
 }
 
 /// Who was reached, in E.164. A number of another country has its 00 in front.
@@ -130,6 +137,14 @@ impl Wire for Peer<Smsc> {
         fail(self, &fault, 0x58, 0x0e, 0x0b);
     }
 
+    fn hold(&self) {
+        Wire::fail(self, Fault::Stall);
+    }
+
+    fn release(&self) {
+        Wire::fail(self, Fault::None);
+    }
+
     fn requests(&self) -> Vec<Seen> {
         Vec::new()
     }
@@ -151,6 +166,14 @@ impl Wire for Peer<Ismg> {
     fn fail(&self, fault: Fault) {
         // Not 13: after a group that was refused because of one recipient, each is rightly asked for alone.
         fail(self, &fault, 8, 3, 7);
+    }
+
+    fn hold(&self) {
+        Wire::fail(self, Fault::Stall);
+    }
+
+    fn release(&self) {
+        Wire::fail(self, Fault::None);
     }
 
     fn requests(&self) -> Vec<Seen> {

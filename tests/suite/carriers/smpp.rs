@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
@@ -21,8 +20,7 @@ use tokio::sync::mpsc::Receiver;
 use super::{build_smpp, smpp_config};
 use crate::carrier::peer::{Peer, Receipts, Side};
 use crate::carrier::smsc::{Habits, Joined, Smsc, from_person};
-
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::support::within;
 
 fn number() -> Number {
     Number::parse("+33612345678", None).unwrap()
@@ -33,7 +31,7 @@ fn submission(text: &str) -> Submission {
 }
 
 async fn next(notices: &mut Receiver<Notice>) -> Notice {
-    tokio::time::timeout(PATIENCE, notices.recv()).await.expect("nothing was told").expect("the connection ended")
+    within("something is told", notices.recv()).await.expect("the connection ended")
 }
 
 async fn next_receipt(notices: &mut Receiver<Notice>) -> Receipt {
@@ -113,7 +111,7 @@ async fn a_throttled_message_is_sent_again_and_a_carriers_own_code_has_its_meani
     let peer = Peer::smsc();
     let code = StatusCode { code: "0x401".to_owned(), means: Meaning::InsufficientBalance, why: Some("no credit left".to_owned()) };
     let mut config = Config { status_codes: vec![code], ..smpp_config(&peer) };
-    config.session.throttle_wait = "5s".parse().unwrap();
+    config.session.throttle_wait = "180s".parse().unwrap();
     let provider = build_smpp(&config);
     peer.script(|script| script.throttle_every = 2);
     for _ in 0..3 {
@@ -172,7 +170,7 @@ async fn texts_of_people_come_in_joined_and_are_thanked_for_once_they_are_record
     let again = next(&mut notices).await;
     assert_eq!((reply(&again).vendor_id, reply(&again).text), (id, "STOP".to_owned()));
     again.recorded(true);
-    peer.until("everything is thanked for", PATIENCE, |peer| peer.untold() == 0);
+    peer.until("everything is thanked for", |peer| peer.untold() == 0);
     assert_eq!(peer.counters().postponed.load(Ordering::SeqCst), 1);
     provider.close().await;
 }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
@@ -19,7 +18,7 @@ use sms_mcp::sms::number::Number;
 use crate::carrier::peer::{Peer, Tongue};
 use crate::carriers;
 use crate::fake::{self, Fake, Vendor, Wire};
-use crate::support::fictional;
+use crate::support::{A_WHILE, LAST_RESORT, eventually_async, fictional, within};
 use crate::vendors;
 
 struct Case {
@@ -188,7 +187,7 @@ async fn a_delivery_is_reported_by_receipt_and_by_look_up() {
         let outcome = case.provider.send(&submission(1, &fictional(1))).await;
         let Outcome::Accepted { vendor_id: Some(id), .. } = outcome else { panic!("{}: {outcome:?}", case.kind) };
         if let Some(receipts) = &mut receipts {
-            let notice = tokio::time::timeout(Duration::from_secs(5), receipts.recv()).await.unwrap().unwrap();
+            let notice = within("the receipt", receipts.recv()).await.unwrap();
             let Event::Receipt(receipt) = &notice.event else { panic!("{}: {notice:?}", case.kind) };
             assert_eq!((receipt.vendor_id.as_str(), receipt.state), (id.as_str(), State::Delivered), "{}", case.kind);
         }
@@ -266,51 +265,60 @@ fn word(outcome: &Outcome) -> &'static str {
 #[tokio::test]
 async fn only_what_certainly_was_not_sent_may_be_tried_again() {
     for (fault, expected, is_taken) in lost_answers() {
-        for case in cases() {
-            let Some(wire) = case.wire.as_ref().filter(|wire| wire.knows(&fault, false)) else { continue };
-            for is_many in [false, true] {
-                if wire.is_connection() {
-                    case.provider.check().await.unwrap();
-                }
-                let what = format!("{} {fault:?} many: {is_many}", case.kind);
-                let messages = one_request(&*case.provider);
-                let (before, sent_before) = (wire.asked(), (case.sent)().len());
-                wire.fail(fault.clone());
-                if wire.is_connection() {
-                    // Until a connection that is gone was seen to be: what is written before that may have arrived.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-                let outcomes = match is_many {
-                    true => case.provider.send_many(&messages).await,
-                    false => vec![case.provider.send(&messages[0]).await],
-                };
-                wire.fail(fake::Fault::None);
-                assert_eq!(outcomes.len(), if is_many { messages.len() } else { 1 }, "{what}");
-                let requests = wire.asked() - before;
-                // A provider that was told to wait may answer for the vendor until then.
-                let is_throttled = matches!(fault, fake::Fault::ThrottleSeconds(_) | fake::Fault::ThrottleDate(_));
-                // A session asks again by itself: a "not now" is a certain no.
-                let is_waiting = is_throttled && if wire.is_connection() { requests > 0 } else { requests == 0 && is_many };
-                assert!(is_waiting || requests == usize::from(fault != fake::Fault::Refuse), "{what}: {requests} requests");
-                assert_eq!((case.sent)().len() - sent_before, if is_taken { outcomes.len() } else { 0 }, "{what}");
-                for outcome in &outcomes {
-                    assert_eq!(word(outcome), expected, "{what}: {outcome:?}");
-                    let shown = format!("{outcome:?}");
-                    assert!(!shown.contains(TEXT) && !shown.contains("3319900") && !shown.contains("html"), "{what}: {shown}");
-                    if fault == fake::Fault::ThrottleSeconds(3) && !wire.is_connection() {
-                        assert!(matches!(outcome, Outcome::NotSent { retry_after_ms: Some(3_000), .. }), "{what}: {outcome:?}");
-                    }
-                    if matches!(fault, fake::Fault::Status(401, _)) {
-                        assert!(matches!(outcome, Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, .. }), "{what}: {outcome:?}");
-                    }
-                }
-            }
-            let after = case.provider.send(&submission(9, &fictional(9))).await;
-            let is_throttled = matches!(fault, fake::Fault::ThrottleSeconds(_) | fake::Fault::ThrottleDate(_));
-            let works = word(&after) == "accepted" || (is_throttled && word(&after) == "not sent");
-            assert!(works, "{} works again after {fault:?}: {after:?}", case.kind);
+        let fault = &fault;
+        futures::future::join_all(cases().into_iter().map(|case| means(case, fault, expected, is_taken))).await;
+    }
+}
+
+/// An outcome quotes nothing, and says how long to wait and whose problem it is where the fault says so.
+fn says_no_more(outcome: &Outcome, fault: &fake::Fault, is_connection: bool, what: &str) {
+    let shown = format!("{outcome:?}");
+    assert!(!shown.contains(TEXT) && !shown.contains("3319900") && !shown.contains("html"), "{what}: {shown}");
+    if *fault == fake::Fault::ThrottleSeconds(3) && !is_connection {
+        assert!(matches!(outcome, Outcome::NotSent { retry_after_ms: Some(3_000), .. }), "{what}: {outcome:?}");
+    }
+    if matches!(fault, fake::Fault::Status(401, _)) {
+        assert!(matches!(outcome, Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, .. }), "{what}: {outcome:?}");
+    }
+}
+
+/// What the fault is for a message, and for several in one request; and that the provider works again after it.
+async fn means(case: Case, fault: &fake::Fault, expected: &str, is_taken: bool) {
+    let Some(wire) = case.wire.as_ref().filter(|wire| wire.knows(fault, false)) else { return };
+    for is_many in [false, true] {
+        if wire.is_connection() {
+            case.provider.check().await.unwrap();
+        }
+        let what = format!("{} {fault:?} many: {is_many}", case.kind);
+        let messages = one_request(&*case.provider);
+        let (before, sent_before) = (wire.asked(), (case.sent)().len());
+        wire.fail(fault.clone());
+        if wire.is_connection() && *fault == fake::Fault::Refuse {
+            // Until a connection that is gone was seen to be: what is written before that may have arrived.
+            eventually_async("the connection is gone", async || case.provider.check().await.is_err()).await;
+        }
+        let outcomes = match is_many {
+            true => case.provider.send_many(&messages).await,
+            false => vec![case.provider.send(&messages[0]).await],
+        };
+        wire.fail(fake::Fault::None);
+        assert_eq!(outcomes.len(), if is_many { messages.len() } else { 1 }, "{what}");
+        let requests = wire.asked() - before;
+        // A provider that was told to wait may answer for the vendor until then.
+        let is_throttled = matches!(fault, fake::Fault::ThrottleSeconds(_) | fake::Fault::ThrottleDate(_));
+        // A session asks again by itself: a "not now" is a certain no.
+        let is_waiting = is_throttled && if wire.is_connection() { requests > 0 } else { requests == 0 && is_many };
+        assert!(is_waiting || requests == usize::from(*fault != fake::Fault::Refuse), "{what}: {requests} requests");
+        assert_eq!((case.sent)().len() - sent_before, if is_taken { outcomes.len() } else { 0 }, "{what}");
+        for outcome in &outcomes {
+            assert_eq!(word(outcome), expected, "{what}: {outcome:?}");
+            says_no_more(outcome, fault, wire.is_connection(), &what);
         }
     }
+    let after = case.provider.send(&submission(9, &fictional(9))).await;
+    let is_throttled = matches!(fault, fake::Fault::ThrottleSeconds(_) | fake::Fault::ThrottleDate(_));
+    let works = word(&after) == "accepted" || (is_throttled && word(&after) == "not sent");
+    assert!(works, "{} works again after {fault:?}: {after:?}", case.kind);
 }
 
 /// Answers of status 200 or 202 that do not say in any vendor's documented words that a message was taken: they say that it
@@ -360,11 +368,14 @@ async fn a_2xx_that_does_not_clearly_say_that_it_took_a_message_is_never_told_as
 async fn a_send_that_is_given_up_was_made_at_most_once() {
     for case in cases() {
         let Some(wire) = &case.wire else { continue };
-        wire.fail(fake::Fault::Stall);
-        let given_up = tokio::time::timeout(Duration::from_millis(50), case.provider.send(&submission(1, &fictional(1)))).await;
-        assert!(given_up.is_err(), "{}", case.kind);
-        wire.fail(fake::Fault::None);
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        wire.hold();
+        let message = submission(1, &fictional(1));
+        tokio::select! {
+            outcome = case.provider.send(&message) => panic!("{}: nobody answered: {outcome:?}", case.kind),
+            () = eventually_async("it is asked for", async || wire.asked() > 0) => {}
+        }
+        wire.release();
+        tokio::time::sleep(A_WHILE).await;
         assert!(wire.asked() <= 1 && (case.sent)().len() <= 1, "{}", case.kind);
     }
 }
@@ -377,31 +388,35 @@ async fn a_question_that_is_not_answered_is_an_error_that_says_whose_problem_it_
         (fake::Fault::ThrottleSeconds(60), ErrorKind::ProviderUnavailable),
         (fake::Fault::Status(401, json!({})), ErrorKind::ProviderUnauthorized),
     ] {
-        for case in cases() {
-            let Some(wire) = case.wire.as_ref().filter(|wire| wire.knows(&fault, true)) else { continue };
-            let can = case.provider.capabilities();
-            wire.fail(fault.clone());
-            let mut errors = match case.provider.check().await {
-                Ok(findings) => {
-                    assert!(findings.iter().any(|finding| finding.is_warning), "{} {fault:?}: {findings:?}", case.kind);
-                    Vec::new()
-                }
-                Err(error) => vec![Some(error)],
-            };
-            if can.balance {
-                errors.push(case.provider.balance().await.err());
-            }
-            if can.status {
-                errors.push(case.provider.status(&enquiry("41", 1)).await.err());
-            }
-            if can.list {
-                errors.push(case.provider.list(&ListQuery::default()).await.err());
-            }
-            for error in errors {
-                let error = error.unwrap_or_else(|| panic!("{} {fault:?}", case.kind));
-                assert_eq!(error.kind(), kind, "{} {fault:?}: {error}", case.kind);
-            }
+        let fault = &fault;
+        futures::future::join_all(cases().into_iter().map(|case| is_told(case, fault, kind))).await;
+    }
+}
+
+/// What every question becomes under this fault.
+async fn is_told(case: Case, fault: &fake::Fault, kind: ErrorKind) {
+    let Some(wire) = case.wire.as_ref().filter(|wire| wire.knows(fault, true)) else { return };
+    let can = case.provider.capabilities();
+    wire.fail(fault.clone());
+    let mut errors = match case.provider.check().await {
+        Ok(findings) => {
+            assert!(findings.iter().any(|finding| finding.is_warning), "{} {fault:?}: {findings:?}", case.kind);
+            Vec::new()
         }
+        Err(error) => vec![Some(error)],
+    };
+    if can.balance {
+        errors.push(case.provider.balance().await.err());
+    }
+    if can.status {
+        errors.push(case.provider.status(&enquiry("41", 1)).await.err());
+    }
+    if can.list {
+        errors.push(case.provider.list(&ListQuery::default()).await.err());
+    }
+    for error in errors {
+        let error = error.unwrap_or_else(|| panic!("{} {fault:?}", case.kind));
+        assert_eq!(error.kind(), kind, "{} {fault:?}: {error}", case.kind);
     }
 }
 
@@ -491,7 +506,8 @@ async fn the_sandbox_plays_each_fault_as_its_table_says() {
         let case = sandbox();
         let mut receipts = case.provider.notices().unwrap();
         let message = submission(1, number);
-        let outcome = tokio::time::timeout(Duration::from_millis(100), case.provider.send(&message)).await;
+        let patience = if fault == Fault::Stalls { A_WHILE } else { LAST_RESORT };
+        let outcome = tokio::time::timeout(patience, case.provider.send(&message)).await;
         let left = (case.sent)().len();
         match fault {
             Fault::Rejected => assert!(matches!(outcome, Ok(Outcome::Rejected { code: ErrorKind::ProviderRejected, .. })) && left == 0),
@@ -509,17 +525,16 @@ async fn the_sandbox_plays_each_fault_as_its_table_says() {
             }
             Fault::LateReceipt | Fault::NoReceipt => {
                 assert!(matches!(outcome, Ok(Outcome::Accepted { .. })));
-                assert!(tokio::time::timeout(Duration::from_millis(100), receipts.recv()).await.is_err(), "{fault:?}");
+                assert!(tokio::time::timeout(A_WHILE, receipts.recv()).await.is_err(), "{fault:?}");
             }
             Fault::ReceiptTwice | Fault::FailedDelivery => {
                 assert!(matches!(outcome, Ok(Outcome::Accepted { .. })));
-                let mut come = Vec::new();
-                while let Ok(Some(receipt)) = tokio::time::timeout(Duration::from_millis(150), receipts.recv()).await {
-                    let Event::Receipt(receipt) = &receipt.event else { panic!("{receipt:?}") };
-                    come.push(receipt.state);
-                }
                 let expected: &[State] = if fault == Fault::ReceiptTwice { &[State::Delivered; 2] } else { &[State::Failed] };
-                assert_eq!(come, expected);
+                for state in expected {
+                    let notice = within("the receipt", receipts.recv()).await.unwrap();
+                    assert!(matches!(&notice.event, Event::Receipt(receipt) if receipt.state == *state), "{notice:?}");
+                }
+                assert!(tokio::time::timeout(A_WHILE, receipts.recv()).await.is_err(), "{fault:?}: and no more");
             }
             Fault::EmptiesBalance => {
                 assert!(matches!(outcome, Ok(Outcome::Accepted { .. })));

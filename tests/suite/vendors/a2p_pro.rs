@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ::http::HeaderMap;
 use serde_json::json;
-use sms_mcp::clock::{SharedClock, SystemClock, Timestamp};
+use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
 use sms_mcp::provider::a2p_pro::Config;
 use sms_mcp::provider::exchange::{Delivery, Enquiry, Event, NotBelieved};
@@ -14,17 +14,17 @@ use sms_mcp::setting::SecretText;
 use sms_mcp::sms::message::{MessageId, State};
 use sms_mcp::sms::number::Number;
 
-use super::quick;
+use super::patient;
 use crate::fake::a2p_pro::{A2pPro, KEY, Shape};
-use crate::fake::{Fake, Fault};
+use crate::fake::{Fake, Fault, clock_before};
 use crate::support::fictional;
 
 fn config(fake: &Fake<A2pPro>) -> Config {
-    Config { base_url: format!("{}/v1", fake.url()), from: Some("ACME".to_owned()), http: quick(), ..Config::default() }
+    Config { base_url: format!("{}/v1", fake.url()), from: Some("ACME".to_owned()), http: patient(), ..Config::default() }
 }
 
 fn build(config: Config, callback: Option<Callback>) -> Arc<dyn Provider> {
-    let clock: SharedClock = Arc::new(SystemClock);
+    let clock = clock_before(&config.base_url);
     let mut secrets = Secrets::default();
     secrets.insert("token", SecretText::new(KEY));
     config.build(Setup { clock, secrets, callback }).unwrap()

@@ -23,9 +23,9 @@ use sms_mcp::sms::message::{MessageId, State};
 use sms_mcp::sms::money::{Currency, Money};
 use sms_mcp::sms::number::Number;
 
-use super::quick;
+use super::patient;
 use crate::fake::mailersend::{FROM, INBOUND, MailerSend, NUMBER_ID, SIGNING, TOKEN};
-use crate::fake::{Fake, Fault};
+use crate::fake::{Fake, Fault, PATIENCE, clock_before_by};
 
 /// 2026-11-22T23:00:00Z: an hour before the vendor's day ends.
 const EVENING: i64 = 1_795_388_400_000;
@@ -54,13 +54,13 @@ impl Clock for StandingClock {
         Ok(())
     }
 
-    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep(Duration::from_millis(1)))
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(if duration == PATIENCE { duration } else { Duration::from_millis(1) }))
     }
 }
 
 fn config(fake: &Fake<MailerSend>) -> Config {
-    Config { base_url: format!("{}/v1", fake.url()), from: Some(FROM.to_owned()), http: quick(), ..Config::default() }
+    Config { base_url: format!("{}/v1", fake.url()), from: Some(FROM.to_owned()), http: patient(), ..Config::default() }
 }
 
 /// What the provider is built from: the token, the secrets of `hooks`, and an address of this server.
@@ -73,7 +73,7 @@ fn setup(clock: SharedClock, hooks: &[(&'static str, &str)]) -> Setup {
 
 fn at(fake: &Fake<MailerSend>, clock: SharedClock) -> Arc<dyn Provider> {
     let hooks = [("signing_secret", SIGNING), ("inbound_secret", INBOUND)];
-    Arc::new(Mailersend::new(&config(fake), &setup(clock, &hooks)).unwrap())
+    Arc::new(Mailersend::new(&config(fake), &setup(clock_before_by(&fake.url(), clock), &hooks)).unwrap())
 }
 
 /// The provider before this fake, with a webhook and an inbound route.

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use ::http::HeaderMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sms_mcp::clock::{SharedClock, SystemClock, Timestamp};
+use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
 use sms_mcp::provider::exchange::{Arguments, Campaign, Delivery, Enquiry, Event, ListQuery, NotBelieved};
-use sms_mcp::provider::http;
 use sms_mcp::provider::mailpro::{Config, Format, NumberFormat, Paths};
 use sms_mcp::provider::settings::{Secrets, Settings as _, Setup};
 use sms_mcp::provider::{Balance, Outcome, Provider, Submission};
@@ -18,21 +17,22 @@ use sms_mcp::sms::message::{MessageId, State};
 use sms_mcp::sms::money::{Amount, Currency, Money};
 use sms_mcp::sms::number::Number;
 
+use super::patient;
 use crate::fake::mailpro::{API_KEY, CHARGE, ID_CLIENT, Mailpro, Message};
-use crate::fake::{Fake, Fault};
+use crate::fake::{Fake, Fault, clock_before};
 use crate::support::{Desk, fictional};
 
 const TEXT: &str = "canary-text-19ad & <more> \u{20ac}";
 
 /// The provider for the contract, with the worth of a credit: it gives up soon.
 pub fn provider(fake: &Fake<Mailpro>) -> Arc<dyn Provider> {
-    made(fake, Config { http: within("1s"), ..worth_one() }, API_KEY)
+    made(fake, Config { http: patient(), ..worth_one() }, API_KEY)
 }
 
 /// The provider for the contract which looks into the history.
 pub fn provider_with_history(fake: &Fake<Mailpro>) -> Arc<dyn Provider> {
     fake.vendor().is_naming_sends = true;
-    made(fake, Config { http: within("1s"), history: true, ..worth_one() }, API_KEY)
+    made(fake, Config { http: patient(), history: true, ..worth_one() }, API_KEY)
 }
 
 /// A credit is worth one dollar.
@@ -48,20 +48,14 @@ fn build(fake: &Fake<Mailpro>, config: Config) -> Arc<dyn Provider> {
     build_with_key(fake, config, API_KEY)
 }
 
-/// A connection that gives up after this time, late enough for a busy machine.
-fn within(patience: &str) -> http::Settings {
-    let patience = patience.parse().unwrap();
-    http::Settings { read_timeout: patience, timeout: patience, ..http::Settings::default() }
-}
-
 fn build_with_key(fake: &Fake<Mailpro>, config: Config, api_key: &str) -> Arc<dyn Provider> {
-    made(fake, Config { http: within("3s"), ..config }, api_key)
+    made(fake, Config { http: patient(), ..config }, api_key)
 }
 
 fn made(fake: &Fake<Mailpro>, config: Config, api_key: &str) -> Arc<dyn Provider> {
     let config = Config { base_url: format!("{}/sms", fake.url()), ..config };
     config.check().unwrap();
-    let clock: SharedClock = Arc::new(SystemClock);
+    let clock = clock_before(&config.base_url);
     let mut secrets = Secrets::default();
     secrets.insert("id_client", SecretText::new(ID_CLIENT));
     secrets.insert("api_key", SecretText::new(api_key));

@@ -19,8 +19,7 @@ fn done(desk: &Desk, arguments: &[&str]) -> String {
 }
 
 fn before_ai(url: &str, token: &str) -> Desk {
-    let provider =
-        format!("[[provider]]\nkind = \"sms_for_ai\"\nbase_url = \"{url}/api/v1\"\ntoken = \"{token}\"\n[provider.http]\ntimeout = \"800ms\"\n");
+    let provider = format!("[[provider]]\nkind = \"sms_for_ai\"\nbase_url = \"{url}/api/v1\"\ntoken = \"{token}\"\n");
     Desk::new(&format!("{WIDE}[http]\npublic_url = \"https://sms.example.com\"\n{provider}"))
 }
 

@@ -10,9 +10,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sms_mcp::clock::{SharedClock, SystemClock};
 use sms_mcp::provider::Outcome;
-use sms_mcp::provider::http::{Answer, Client, Dialect, Request};
+use sms_mcp::provider::http::{Answer, Client, Dialect, Request, Settings};
 
-use super::quick;
+use super::patient;
 
 struct Silent;
 
@@ -45,6 +45,11 @@ fn ok(n: &str) -> String {
 
 /// A server that lets `serve` handle each connection; it counts requests that were read whole.
 fn serve(serve: impl Fn(&mut TcpStream, &AtomicUsize) + Send + Sync + 'static) -> (Client, Arc<AtomicUsize>) {
+    serve_with(&patient(), serve)
+}
+
+/// The same before a client with these settings.
+fn serve_with(settings: &Settings, serve: impl Fn(&mut TcpStream, &AtomicUsize) + Send + Sync + 'static) -> (Client, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let count = Arc::new(AtomicUsize::new(0));
@@ -56,7 +61,7 @@ fn serve(serve: impl Fn(&mut TcpStream, &AtomicUsize) + Send + Sync + 'static) -
         }
     });
     let clock: SharedClock = Arc::new(SystemClock);
-    (Client::new("plain", &base, &quick(), clock, Silent).unwrap(), count)
+    (Client::new("plain", &base, settings, clock, Silent).unwrap(), count)
 }
 
 fn request(n: usize, length: usize) -> (String, Request) {
@@ -100,6 +105,7 @@ async fn an_answer_that_nobody_asked_for_is_never_taken_for_the_next_ones() {
                 Err(outcome) => panic!("{what}, {n}: {outcome:?}"),
             }
             assert_eq!(count.load(Ordering::SeqCst), n + 1, "{what}: each once");
+            // Now what nobody asked for has come before the next request, and now it has not: either is fine.
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -141,7 +147,9 @@ async fn news_before_the_answer_are_no_answer_and_an_upgrade_is_none_either() {
         "220 mail\r\n",
         "\0\0\0",
     ] {
-        let (client, count) = serve(move |stream, count| {
+        // After some of these there is more to wait for, and it never comes.
+        let settings = Settings { timeout: "3s".parse().unwrap(), ..patient() };
+        let (client, count) = serve_with(&settings, move |stream, count| {
             while read_request(stream).is_some() {
                 count.fetch_add(1, Ordering::SeqCst);
                 let _ = stream.write_all(answer.as_bytes());
@@ -162,7 +170,7 @@ async fn a_connection_whose_request_was_not_read_to_its_end_is_not_used_again() 
         // Answers what it has not read, and stays.
         let _ = stream.read(&mut [0; 512]);
         let _ = stream.write_all(b"HTTP/1.1 413 Payload Too Large\r\ncontent-length: 2\r\n\r\n{}");
-        std::thread::sleep(Duration::from_millis(1_500));
+        std::thread::sleep(Duration::from_millis(500));
         let _ = stream.write_all(ok("00000666").as_bytes());
     });
     for n in 0..3 {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use sms_mcp::clock::{SharedClock, SystemClock, Timestamp};
+use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
 use sms_mcp::provider::exchange::{Enquiry, ListQuery};
 use sms_mcp::provider::settings::{Secrets, Settings as _, Setup};
@@ -14,18 +14,18 @@ use sms_mcp::sms::message::{MessageId, State};
 use sms_mcp::sms::money::{Currency, Money};
 use sms_mcp::sms::number::Number;
 
-use super::quick;
+use super::patient;
 use crate::fake::sms_for_ai::{SmsForAi, TOKEN};
-use crate::fake::{Fake, Fault};
+use crate::fake::{Fake, Fault, clock_before};
 use crate::support::fictional;
 
 /// The provider before this fake.
 pub fn provider(fake: &Fake<SmsForAi>) -> Arc<dyn Provider> {
-    build(Config { base_url: format!("{}/api/v1", fake.url()), http: quick(), ..Config::default() }, TOKEN)
+    build(Config { base_url: format!("{}/api/v1", fake.url()), http: patient(), ..Config::default() }, TOKEN)
 }
 
 fn build(config: Config, token: &str) -> Arc<dyn Provider> {
-    let clock: SharedClock = Arc::new(SystemClock);
+    let clock = clock_before(&config.base_url);
     let mut secrets = Secrets::default();
     secrets.insert("token", SecretText::new(token));
     config.build(Setup { clock, secrets, callback: None }).unwrap()
@@ -65,7 +65,7 @@ async fn a_flat_and_a_nested_answer_say_the_same() {
 #[tokio::test]
 async fn the_sender_id_is_that_of_the_call_or_else_the_configured_one() {
     let fake = Fake::start(SmsForAi::default());
-    let config = Config { base_url: format!("{}/api/v1/", fake.url()), from: Some("ACME".to_owned()), http: quick(), ..Config::default() };
+    let config = Config { base_url: format!("{}/api/v1/", fake.url()), from: Some("ACME".to_owned()), http: patient(), ..Config::default() };
     let configured = build(config, TOKEN);
     configured.send(&message(1, "a")).await;
     configured.send(&Submission { from: Some("Other".to_owned()), ..message(2, "b") }).await;
@@ -156,7 +156,7 @@ async fn an_operator_teaches_a_new_word_of_the_vendor() {
     let config = |words: &[&str]| Config {
         base_url: format!("{}/api/v1", fake.url()),
         sent_words: words.iter().map(|word| (*word).to_owned()).collect(),
-        http: quick(),
+        http: patient(),
         ..Config::default()
     };
     let body = json!({ "id": 41, "status": "En Route" });
@@ -294,7 +294,7 @@ async fn a_check_tells_what_the_token_may_do_and_warns_of_what_it_may_not() {
     }
     fake.vendor().credits_micros = 0;
     assert!(said().await.1.iter().any(|warning| warning.contains("empty")));
-    let wrong = build(Config { base_url: format!("{}/api/v1", fake.url()), http: quick(), ..Config::default() }, "smsai_wrong");
+    let wrong = build(Config { base_url: format!("{}/api/v1", fake.url()), http: patient(), ..Config::default() }, "smsai_wrong");
     let error = wrong.check().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ProviderUnauthorized);
     assert!(!format!("{error:?}").contains("smsai_wrong"));

@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
 use rustls::ServerConfig;
@@ -20,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::fake::Fake;
 use crate::fake::sms_for_ai::{SmsForAi, TOKEN};
-use crate::support::{Desk, Era, WIDE, fictional};
+use crate::support::{A_WHILE, Desk, Era, WIDE, fictional};
 use crate::wire::{RawStdio, tool_call};
 
 const TEXT: &str = "canary-text-tls-5b1e";
@@ -159,7 +158,7 @@ impl Place {
         assert_eq!(said["code"], "provider_unavailable", "{what}: {said}");
         assert!(said.to_string().contains("no connection"), "{what}: {said}");
         assert!(self.begun.load(Ordering::SeqCst) > 0, "{what}");
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(A_WHILE);
         assert_eq!((self.decrypted.load(Ordering::SeqCst), self.vendor.requests().len()), (0, 0), "{what}");
     }
 }

@@ -2,15 +2,20 @@
 //! restarts; and what the log shows of it all.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::fake::{self, Fake, Fault, Seen, Wire};
-use crate::support::{Desk, Era, WIDE, fictional};
+use crate::support::{A_WHILE, Desk, Era, WIDE, fictional};
 use crate::wire::{RawStdio, tool_call};
 
 const TEXT: &str = "canary-text-1c90fe";
+
+/// Nothing that happens takes too long; for a vendor that never answers see [`HASTY`].
+const PATIENT: &str = "[provider.http]\nconnect_timeout = \"140s\"\nread_timeout = \"140s\"\ntimeout = \"140s\"\n";
+
+/// The wait for an answer that never comes; ample for a request to leave.
+const HASTY: &str = "[provider.http]\ntimeout = \"3s\"\n";
 
 /// One vendor with a desk in front of it.
 struct Place {
@@ -24,9 +29,9 @@ struct Place {
 
 fn place<V: fake::Vendor>(kind: &'static str, vendor: V, path: &str, own: &str, requests_of_three: usize, secrets: &[&'static str]) -> Place {
     let fake = Fake::start(vendor);
-    let provider = format!("[[provider]]\nkind = \"{kind}\"\nbase_url = \"{}{path}\"\n{own}\n[provider.http]\ntimeout = \"800ms\"\n", fake.url());
+    let provider = format!("[[provider]]\nkind = \"{kind}\"\nbase_url = \"{}{path}\"\n{own}\n{PATIENT}", fake.url());
     let settings =
-        format!("{WIDE}price_when_unknown = \"0.10\"\n[rates]\n\"+33\" = \"0.10\"\n[send]\ntimeout = \"3s\"\nbulk_wait = \"8s\"\n{provider}");
+        format!("{WIDE}price_when_unknown = \"0.10\"\n[rates]\n\"+33\" = \"0.10\"\n[send]\ntimeout = \"150s\"\nbulk_wait = \"100s\"\n{provider}");
     Place { kind, wire: Arc::new(fake), settings, requests_of_three, secrets: secrets.to_vec() }
 }
 
@@ -95,7 +100,7 @@ fn a_lost_answer_is_one_request_is_unknown_keeps_its_money_and_is_never_sent_aga
             if place.kind == "mailersend" && fault == Fault::HalfJson {
                 continue;
             }
-            let desk = Desk::new(&place.settings);
+            let desk = Desk::new(&if fault == Fault::Stall { place.settings.replace(PATIENT, HASTY) } else { place.settings.clone() });
             let what = format!("{} {fault:?}", place.kind);
             let mut agent = Agent::start(&desk, &place);
             place.wire.fail(fault.clone());
@@ -114,7 +119,8 @@ fn a_lost_answer_is_one_request_is_unknown_keeps_its_money_and_is_never_sent_aga
             drop(agent);
             for _ in 0..2 {
                 let mut agent = Agent::start(&desk, &place);
-                std::thread::sleep(Duration::from_millis(700));
+                // Long enough for a server to send again what it should not.
+                std::thread::sleep(2 * A_WHILE);
                 let list = agent.call("list_sms", json!({}));
                 let states: Vec<&str> = list["messages"].as_array().unwrap().iter().map(|message| message["status"].as_str().unwrap()).collect();
                 assert_eq!(states, ["unknown"; 4], "{what}");
@@ -132,7 +138,7 @@ fn a_lost_answer_is_one_request_is_unknown_keeps_its_money_and_is_never_sent_aga
 #[test]
 fn whatever_goes_wrong_no_log_shows_a_key_a_text_or_a_number() {
     for place in places() {
-        let desk = Desk::new(&place.settings.replace("bulk_wait = \"8s\"", "bulk_wait = \"300ms\""));
+        let desk = Desk::new(&place.settings.replace("bulk_wait = \"100s\"", "bulk_wait = \"300ms\""));
         let mut to = 0;
         for fault in [
             Fault::None,

@@ -9,7 +9,7 @@ use super::*;
 #[tokio::test]
 async fn answers_out_of_order_come_to_those_who_asked() {
     let carrier = Carrier::new().await;
-    let (account, _pushes) = carrier.account(quick());
+    let (account, _pushes) = carrier.account(patient());
     let asks: Vec<_> = (0..10).map(|value| spawn_ask(&account, u64::from(value), value)).collect();
     let mut peer = carrier.bound().await;
     let mut open = Vec::new();
@@ -32,13 +32,11 @@ async fn answers_out_of_order_come_to_those_who_asked() {
 #[tokio::test]
 async fn a_request_without_an_answer_is_unknown_and_a_late_answer_is_nobodys() {
     let carrier = Carrier::new().await;
-    let (account, _pushes) = carrier.account(quick());
+    let (account, _pushes) = carrier.account(Settings { answer_timeout: ms(2_000), ..patient() });
     let lost = spawn_ask(&account, 1, 1);
     let mut peer = carrier.bound().await;
     let (number, value) = peer.expect(ASK).await;
-    tokio::time::sleep(Duration::from_millis(250)).await;
-    assert!(!lost.is_finished());
-    assert!(is_unknown(&within(200, lost).await.unwrap()));
+    assert!(is_unknown(&within(lost).await.unwrap()));
     peer.write(ASK | ANSWER, number, value).await;
     let next = spawn_ask(&account, 1, 2);
     // It was silent for a whole answer's time, so it is asked whether it is there.
@@ -60,18 +58,18 @@ async fn without_a_bind_nothing_is_sent() {
     let carrier = Carrier::new().await;
     let address = carrier.listener.local_addr().unwrap().to_string();
     drop(carrier);
-    let settings = Settings { link_wait: ms(150), ..quick() };
+    let settings = Settings { link_wait: ms(150), ..patient() };
     let plan = Plan { name: "tiny".to_owned(), address, lines: vec![Line { bind: 0, submits: true }], settings };
     let (account, _pushes) = Account::new(Tiny, plan, Arc::new(SystemClock)).unwrap();
-    let Err(Lost::NotSent { why, is_unauthorized: false, .. }) = within(400, account.ask(1, &1)).await else { panic!("it was sent") };
+    let Err(Lost::NotSent { why, is_unauthorized: false, .. }) = within(account.ask(1, &1)).await else { panic!("it was sent") };
     assert!(why.contains("no bind is up: no connection"), "{why}");
-    assert!(within(400, account.ready()).await.is_err());
+    assert!(within(account.ready()).await.is_err());
 }
 
 #[tokio::test]
 async fn the_window_is_never_exceeded_and_whoever_waits_for_a_place_in_vain_was_not_sent() {
     let carrier = Carrier::new().await;
-    let settings = Settings { window: 3, link_wait: ms(150), answer_timeout: ms(1_000), ..quick() };
+    let settings = Settings { window: 3, link_wait: ms(150), ..patient() };
     let (account, _pushes) = carrier.account(settings);
     account.start();
     let mut peer = carrier.bound().await;
@@ -81,7 +79,7 @@ async fn the_window_is_never_exceeded_and_whoever_waits_for_a_place_in_vain_was_
     for _ in 0..3 {
         open.push(peer.expect(ASK).await);
     }
-    assert!(tokio::time::timeout(Duration::from_millis(250), peer.read()).await.is_err(), "there are three");
+    assert!(is_quiet(peer.read()).await, "there are three");
     for (number, value) in open {
         peer.write(ASK | ANSWER, number, value).await;
     }
@@ -95,7 +93,7 @@ async fn the_window_is_never_exceeded_and_whoever_waits_for_a_place_in_vain_was_
 #[tokio::test]
 async fn after_a_cut_what_was_written_is_unknown_and_nothing_goes_out_twice() {
     let carrier = Carrier::new().await;
-    let settings = Settings { window: 1_000, link_wait: ms(2_000), answer_timeout: ms(5_000), ..quick() };
+    let settings = Settings { window: 1_000, ..patient() };
     let (account, _pushes) = carrier.account(settings);
     account.start();
     let mut peer = carrier.bound().await;
@@ -134,7 +132,7 @@ async fn after_a_cut_what_was_written_is_unknown_and_nothing_goes_out_twice() {
     assert!(spawn_ask(&account, 1, 1_000).await.unwrap().is_ok());
     assert_eq!(account.metrics().lost, unknown);
     account.close().await;
-    for (value, count) in within(1_000, serving).await.unwrap() {
+    for (value, count) in within(serving).await.unwrap() {
         *seen.entry(value).or_insert(0) += count;
     }
     assert!(unknown >= 20 && seen.values().all(|count| *count == 1), "once at most");
@@ -146,37 +144,36 @@ async fn fill(peer: &mut Peer) {
     for number in 0..10_000 {
         write(PUSH, number, Some(number), &mut out);
     }
-    while tokio::time::timeout(Duration::from_millis(500), peer.0.write_all(&out)).await.is_ok() {}
+    while tokio::time::timeout(STUCK, peer.0.write_all(&out)).await.is_ok() {}
 }
 
 #[tokio::test]
 async fn what_a_connection_had_not_taken_when_it_ended_goes_out_once_on_the_next() {
     let carrier = Carrier::new().await;
-    let (account, mut pushes) = carrier.account(Settings { window: 100, link_wait: ms(3_000), answer_timeout: ms(5_000), ..quick() });
+    let (account, mut pushes) = carrier.account(Settings { window: 100, ..patient() });
     account.start();
     let mut peer = carrier.bound().await;
     account.ready().await.unwrap();
     let taking = tokio::spawn(async move { while pushes.recv().await.is_some() {} });
     fill(&mut peer).await;
     let asks: Vec<_> = (0..50).map(|value| spawn_ask(&account, value.into(), value)).collect();
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(account.metrics().open, 50);
+    eventually(|| account.metrics().open == 50).await;
     drop(peer);
-    let serving = tokio::spawn(async move { within(3_000, carrier.bound()).await.serve().await });
+    let serving = tokio::spawn(async move { within(carrier.bound()).await.serve().await });
     for ask in asks {
-        assert!(matches!(within(3_000, ask).await.unwrap(), Ok((false, _))));
+        assert!(matches!(within(ask).await.unwrap(), Ok((false, _))));
     }
     account.close().await;
-    assert_eq!(within(1_000, serving).await.unwrap(), 50);
+    assert_eq!(within(serving).await.unwrap(), 50);
     assert_eq!(account.metrics().lost, 0);
     drop(account);
-    within(1_000, taking).await.unwrap();
+    within(taking).await.unwrap();
 }
 
 #[tokio::test]
 async fn what_a_full_connection_does_not_take_is_not_sent() {
     let carrier = Carrier::new().await;
-    let settings = Settings { window: 100, link_wait: ms(400), answer_timeout: ms(1_000), ..quick() };
+    let settings = Settings { window: 100, link_wait: ms(400), answer_timeout: ms(1_000), ..patient() };
     let (account, mut pushes) = carrier.account(settings);
     account.start();
     let mut peer = carrier.bound().await;
@@ -186,19 +183,18 @@ async fn what_a_full_connection_does_not_take_is_not_sent() {
     // The next connection is made, and never greeted.
     let asks: Vec<_> = (0..50).map(|value| spawn_ask(&account, value.into(), value)).collect();
     for ask in asks {
-        let done = within(5_000, ask).await.unwrap();
+        let done = within(ask).await.unwrap();
         assert!(is_not_sent(&done), "{done:?}");
     }
     assert_eq!(account.metrics().lost, 0);
     drop((account, peer));
-    within(2_000, taking).await.unwrap();
+    within(taking).await.unwrap();
 }
 
 #[tokio::test]
 async fn not_now_is_sent_again_before_later_requests_of_its_order() {
     let carrier = Carrier::new().await;
-    let (account, _pushes) =
-        carrier.account(Settings { window: 5, answer_timeout: ms(3_000), throttle_wait: ms(10_000), link_wait: ms(10_000), ..quick() });
+    let (account, _pushes) = carrier.account(Settings { window: 5, ..patient() });
     account.start();
     let mut peer = carrier.bound().await;
     account.ready().await.unwrap();
@@ -217,7 +213,7 @@ async fn not_now_is_sent_again_before_later_requests_of_its_order() {
     }
     let mut order = Vec::new();
     while order.len() < 10 {
-        let (number, value) = within(5_000, peer.expect(ASK)).await;
+        let (number, value) = within(peer.expect(ASK)).await;
         order.push(value);
         peer.write(ASK | ANSWER, number, value).await;
     }
@@ -234,7 +230,7 @@ async fn not_now_is_sent_again_before_later_requests_of_its_order() {
 #[tokio::test]
 async fn not_now_is_told_after_the_patience_for_it() {
     let carrier = Carrier::new().await;
-    let (account, _pushes) = carrier.account(Settings { throttle_wait: ms(1_500), ..quick() });
+    let (account, _pushes) = carrier.account(Settings { throttle_wait: ms(3_000), ..patient() });
     let ask = spawn_ask(&account, 1, 1);
     let mut peer = carrier.bound().await;
     let throttling = async {
@@ -247,20 +243,20 @@ async fn not_now_is_told_after_the_patience_for_it() {
     };
     let (done, count) = tokio::join!(
         async {
-            let done = within(4_000, ask).await.unwrap();
+            let done = within(ask).await.unwrap();
             drop(account);
             done
         },
         throttling
     );
     assert_eq!(done, Ok((true, 1)));
-    assert!((2..=4).contains(&count), "{count}");
+    assert!((2..=7).contains(&count), "{count}");
 }
 
 #[tokio::test]
 async fn a_carriers_limit_is_kept_to_and_everything_arrives() {
     let carrier = Carrier::new().await;
-    let settings = Settings { window: 20, answer_timeout: ms(3_000), throttle_wait: ms(20_000), link_wait: ms(20_000), ..quick() };
+    let settings = Settings { window: 20, ..patient() };
     let (account, _pushes) = carrier.account(settings);
     let serving = tokio::spawn(async move {
         let mut peer = carrier.bound().await;
@@ -286,13 +282,13 @@ async fn a_carriers_limit_is_kept_to_and_everything_arrives() {
     let metrics = account.metrics();
     assert!(metrics.throttled < 150, "{metrics:?}");
     drop(account);
-    within(1_000, serving).await.unwrap();
+    within(serving).await.unwrap();
 }
 
 #[tokio::test]
 async fn the_ceiling_spreads_requests() {
     let carrier = Carrier::new().await;
-    let (account, _pushes) = carrier.account(Settings { per_second: Some(50), ..quick() });
+    let (account, _pushes) = carrier.account(Settings { per_second: Some(50), ..patient() });
     let serving = tokio::spawn(async move { carrier.bound().await.serve().await });
     account.start();
     account.ready().await.unwrap();
@@ -302,7 +298,7 @@ async fn the_ceiling_spreads_requests() {
         assert!(ask.await.unwrap().is_ok());
     }
     let took = began.elapsed().as_millis();
-    assert!((490..3_000).contains(&took), "{took}");
+    assert!(took >= 490, "{took}");
     account.close().await;
     assert_eq!(serving.await.unwrap(), 26);
 }
@@ -310,7 +306,7 @@ async fn the_ceiling_spreads_requests() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_requests_go_out_in_few_writes_and_leave_nothing_behind() {
     let carrier = Carrier::new().await;
-    let (account, _pushes) = carrier.account(Settings { window: 100, answer_timeout: ms(10_000), ..quick() });
+    let (account, _pushes) = carrier.account(Settings { window: 100, ..patient() });
     let serving = tokio::spawn(async move {
         let mut peer = carrier.bound().await;
         let (mut input, mut out) = (BytesMut::with_capacity(64 * 1024), BytesMut::new());
@@ -337,7 +333,7 @@ async fn many_requests_go_out_in_few_writes_and_leave_nothing_behind() {
         })
         .collect();
     for task in tasks {
-        within(60_000, task).await.unwrap();
+        within(task).await.unwrap();
     }
     let metrics = account.metrics();
     assert_eq!((metrics.requests, metrics.answers, metrics.open), (100_000, 100_000, 0));
@@ -351,18 +347,21 @@ async fn many_requests_go_out_in_few_writes_and_leave_nothing_behind() {
 #[tokio::test]
 async fn a_request_that_nobody_waits_for_keeps_its_place_until_it_is_answered() {
     let carrier = Carrier::new().await;
-    let (account, _pushes) = carrier.account(Settings { window: 2, answer_timeout: ms(2_000), ..quick() });
+    let (account, _pushes) = carrier.account(Settings { window: 2, ..patient() });
     account.start();
     let mut peer = carrier.bound().await;
     account.ready().await.unwrap();
     for value in 0..2 {
-        assert!(tokio::time::timeout(Duration::from_millis(30), account.ask(1, &value)).await.is_err());
+        let asking = spawn_ask(&account, 1, value);
+        eventually(|| account.metrics().open == value + 1).await;
+        asking.abort();
+        assert!(asking.await.unwrap_err().is_cancelled(), "nobody waits for it any more");
     }
     assert_eq!(account.metrics().open, 2);
     let next = spawn_ask(&account, 1, 2);
     let (number, value) = peer.expect(ASK).await;
     peer.expect(ASK).await;
-    assert!(tokio::time::timeout(Duration::from_millis(50), peer.read()).await.is_err(), "the window is full");
+    assert!(is_quiet(peer.read()).await, "the window is full");
     peer.write(ASK | ANSWER, number, value).await;
     let (number, value) = peer.expect(ASK).await;
     assert_eq!(value, 2);

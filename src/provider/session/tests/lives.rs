@@ -14,40 +14,35 @@ use super::*;
 #[tokio::test]
 async fn a_silent_connection_is_asked_whether_it_is_there_and_one_that_does_not_say_so_is_made_again() {
     let carrier = Carrier::new().await;
-    let (account, _pushes) = carrier.account(Settings { keep_alive: ms(100), answer_timeout: ms(200), ..quick() });
+    let (account, _pushes) = carrier.account(Settings { keep_alive: ms(100), answer_timeout: ms(3_000), ..patient() });
     account.start();
     let mut peer = carrier.bound().await;
     for _ in 0..3 {
-        let (number, _) = within(400, peer.expect(PING)).await;
+        let (number, _) = within(peer.expect(PING)).await;
         peer.write(PING | ANSWER, number, 0).await;
     }
     // And the other way round.
     peer.write(PING, 77, 0).await;
-    let mut found = within(400, peer.read()).await.unwrap();
+    let mut found = within(peer.read()).await.unwrap();
     while found.0 == PING {
         peer.write(PING | ANSWER, found.1, 0).await;
-        found = within(400, peer.read()).await.unwrap();
+        found = within(peer.read()).await.unwrap();
     }
     assert_eq!((found.0, found.1), (PING | ANSWER, 77));
     // From here on it says nothing.
-    let _next = within(1_000, carrier.bound()).await;
-    within(500, async {
-        while account.metrics().connections < 2 {
-            tokio::time::sleep(Duration::from_millis(5)).await
-        }
-    })
-    .await;
+    let _next = within(carrier.bound()).await;
+    eventually(|| account.metrics().connections == 2).await;
 }
 
 #[tokio::test]
 async fn an_end_that_stays_mute_is_left_and_what_it_was_asked_is_unknown() {
     let carrier = Carrier::new().await;
-    let (account, _pushes) = carrier.account(Settings { answer_timeout: ms(200), ..quick() });
+    let (account, _pushes) = carrier.account(Settings { answer_timeout: ms(2_000), ..patient() });
     let ask = spawn_ask(&account, 1, 1);
     let _mute = carrier.bound().await;
-    assert!(is_unknown(&within(500, ask).await.unwrap()));
-    // Not after the five seconds of `keep_alive`.
-    let mut peer = within(1_000, carrier.bound()).await;
+    assert!(is_unknown(&within(ask).await.unwrap()));
+    // Without waiting for `keep_alive`, which is far longer here.
+    let mut peer = within(carrier.bound()).await;
     let next = spawn_ask(&account, 1, 2);
     let (number, value) = peer.expect(ASK).await;
     assert_eq!(value, 2);
@@ -58,18 +53,19 @@ async fn an_end_that_stays_mute_is_left_and_what_it_was_asked_is_unknown() {
 #[tokio::test]
 async fn the_carriers_goodbye_is_answered_and_open_requests_may_still_be() {
     let carrier = Carrier::new().await;
-    let (account, _pushes) = carrier.account(Settings { answer_timeout: ms(2_000), ..quick() });
+    let (account, _pushes) = carrier.account(patient());
     let ask = spawn_ask(&account, 1, 1);
     let mut peer = carrier.bound().await;
     let (number, value) = peer.expect(ASK).await;
     peer.write(BYE, 50, 0).await;
     assert_eq!(peer.expect(BYE | ANSWER).await.0, 50);
     let later = spawn_ask(&account, 1, 2);
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    // It runs until it waits, before this goes on.
+    tokio::task::yield_now().await;
     peer.write(ASK | ANSWER, number, value).await;
     assert_eq!(ask.await.unwrap(), Ok((false, 1)));
-    assert!(within(500, peer.read()).await.is_none(), "then it ends");
-    let mut next = within(1_000, carrier.bound()).await;
+    assert!(within(peer.read()).await.is_none(), "then it ends");
+    let mut next = within(carrier.bound()).await;
     let (number, value) = next.expect(ASK).await;
     assert_eq!(value, 2, "nothing goes out on a connection that ends");
     next.write(ASK | ANSWER, number, value).await;
@@ -79,50 +75,48 @@ async fn the_carriers_goodbye_is_answered_and_open_requests_may_still_be() {
 #[tokio::test]
 async fn closing_waits_for_open_answers_says_goodbye_and_takes_nothing_new() {
     let carrier = Carrier::new().await;
-    let (account, _pushes) = carrier.account_of(2, quick());
+    let (account, _pushes) = carrier.account_of(2, patient());
     account.start();
     let (mut peer, mut other) = (carrier.bound().await, carrier.bound().await);
-    while account.metrics().up < 2 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually(|| account.metrics().up == 2).await;
     let asks = [spawn_ask(&account, 1, 1), spawn_ask(&account, 4, 2)];
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    eventually(|| account.metrics().open == 2).await;
     let closing = tokio::spawn({
         let account = Arc::clone(&account);
         async move { tokio::join!(account.close(), account.close()) }
     });
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    tokio::task::yield_now().await;
     assert!(is_not_sent(&account.ask(2, &3).await));
     assert!(!closing.is_finished());
-    assert_eq!(within(1_000, async { peer.serve().await + other.serve().await }).await, 2);
+    assert_eq!(within(async { peer.serve().await + other.serve().await }).await, 2);
     for ask in asks {
         assert!(ask.await.unwrap().is_ok());
     }
-    within(1_000, closing).await.unwrap();
-    within(100, account.close()).await;
+    within(closing).await.unwrap();
+    within(account.close()).await;
     account.start();
-    assert!(tokio::time::timeout(Duration::from_millis(200), carrier.accept()).await.is_err(), "it stays closed");
+    assert!(is_quiet(carrier.accept()).await, "it stays closed");
 }
 
 #[tokio::test]
 async fn an_account_that_is_dropped_disconnects() {
     let carrier = Carrier::new().await;
-    let (account, mut pushes) = carrier.account(quick());
+    let (account, mut pushes) = carrier.account(patient());
     account.start();
     let mut peer = carrier.bound().await;
     account.ready().await.unwrap();
     drop(account);
-    assert!(within(500, peer.read()).await.is_none());
-    assert!(within(500, pushes.recv()).await.is_none());
+    assert!(within(peer.read()).await.is_none());
+    assert!(within(pushes.recv()).await.is_none());
 }
 
 #[tokio::test]
-async fn a_refused_bind_is_tried_again_soon_a_lower_version_at_once_and_a_wrong_password_is_told_at_once() {
+async fn a_refused_bind_is_tried_again_a_lower_version_too_and_a_wrong_password_is_told_at_once() {
     let carrier = Carrier::new().await;
-    let (account, _pushes) = carrier.account(quick());
+    let (account, _pushes) = carrier.account(patient());
     account.start();
-    // With the usual waits this would take three seconds.
-    let lower = within(1_000, async {
+    // How long each of these waits is: see the waits of `line.rs`.
+    let lower = within(async {
         for _ in 0..5 {
             let mut peer = carrier.accept().await;
             let (number, _) = peer.expect(GREET).await;
@@ -133,27 +127,27 @@ async fn a_refused_bind_is_tried_again_soon_a_lower_version_at_once_and_a_wrong_
     // Nonsense in place of an answer, and a length that cannot be.
     let mut peer = lower.await;
     peer.write(ASK, 5, 0).await;
-    let mut peer = within(500, carrier.accept()).await;
+    let mut peer = within(carrier.accept()).await;
     peer.0.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
-    let mut peer = within(1_000, carrier.accept()).await;
+    let mut peer = within(carrier.accept()).await;
     let (number, _) = peer.expect(GREET).await;
     let ask = spawn_ask(&account, 1, 1);
     peer.write(UNAUTHORIZED, number, 0).await;
-    let told = within(500, ask).await.unwrap();
+    let told = within(ask).await.unwrap();
     assert!(matches!(&told, Err(Lost::NotSent { is_unauthorized: true, retry_after_ms: Some(30_000), .. })), "{told:?}");
-    assert!(is_not_sent(&within(50, account.ask(2, &2)).await));
-    assert!(tokio::time::timeout(Duration::from_millis(700), carrier.accept()).await.is_err(), "not soon");
+    assert!(is_not_sent(&within(account.ask(2, &2)).await));
+    assert!(is_quiet(carrier.accept()).await, "not soon");
 }
 
 #[tokio::test]
-async fn a_cut_connection_is_there_again_well_under_two_seconds() {
+async fn a_cut_connection_is_there_again_each_time() {
     let carrier = Carrier::new().await;
-    let (account, _pushes) = carrier.account(quick());
+    let (account, _pushes) = carrier.account(patient());
     account.start();
     for round in 0..6 {
-        let mut peer = within(700, carrier.bound()).await;
+        let mut peer = within(carrier.bound()).await;
         let ask = spawn_ask(&account, 1, round);
-        let (number, value) = within(500, peer.expect(ASK)).await;
+        let (number, value) = within(peer.expect(ASK)).await;
         peer.write(ASK | ANSWER, number, value).await;
         assert!(ask.await.unwrap().is_ok());
     }
@@ -163,20 +157,22 @@ async fn a_cut_connection_is_there_again_well_under_two_seconds() {
 #[tokio::test]
 async fn of_two_binds_each_order_keeps_to_one_and_goes_to_the_other_when_it_is_down() {
     let carrier = Carrier::new().await;
-    let (account, _pushes) = carrier.account_of(2, quick());
+    let (account, _pushes) = carrier.account_of(2, patient());
     account.start();
     let (one, other) = (carrier.bound().await, carrier.bound().await);
-    while account.metrics().up < 2 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually(|| account.metrics().up == 2).await;
+    let leave = Arc::new(tokio::sync::Notify::new());
     let mut tasks = Vec::new();
-    for (mut peer, most) in [(one, 1_000), (other, 0)] {
+    for (mut peer, leave) in [(one, Arc::clone(&leave)), (other, Arc::new(tokio::sync::Notify::new()))] {
         // The first one stays for the first round only.
         tasks.push(tokio::spawn(async move {
             let mut seen = Vec::new();
-            while let Ok(Some((kind, number, value))) =
-                tokio::time::timeout(Duration::from_millis(if most > 0 { 300 } else { 60_000 }), peer.read()).await
-            {
+            loop {
+                let frame = tokio::select! {
+                    frame = peer.read() => frame,
+                    () = leave.notified() => None,
+                };
+                let Some((kind, number, value)) = frame else { break };
                 if kind == ASK {
                     seen.push(value);
                 }
@@ -189,15 +185,11 @@ async fn of_two_binds_each_order_keeps_to_one_and_goes_to_the_other_when_it_is_d
     for ask in asks {
         assert!(ask.await.unwrap().is_ok());
     }
-    within(1_000, async {
-        while account.metrics().up > 1 {
-            tokio::time::sleep(Duration::from_millis(5)).await
-        }
-    })
-    .await;
+    leave.notify_one();
+    eventually(|| account.metrics().up == 1).await;
     let asks: Vec<_> = (100..108).map(|value| spawn_ask(&account, u64::from(value % 8), value)).collect();
     for ask in asks {
-        assert!(within(500, ask).await.unwrap().is_ok());
+        assert!(within(ask).await.unwrap().is_ok());
     }
     account.close().await;
     let mut homes = Vec::new();
@@ -215,21 +207,21 @@ async fn a_bind_that_only_listens_gets_no_requests() {
     let carrier = Carrier::new().await;
     let address = carrier.listener.local_addr().unwrap().to_string();
     let lines = vec![Line { bind: 0, submits: false }];
-    let plan = Plan { name: "tiny".to_owned(), address, lines, settings: Settings { link_wait: ms(200), ..quick() } };
+    let plan = Plan { name: "tiny".to_owned(), address, lines, settings: Settings { link_wait: ms(200), ..patient() } };
     let (account, mut pushes) = Account::new(Tiny, plan, Arc::new(SystemClock)).unwrap();
     account.start();
     let mut peer = carrier.bound().await;
     account.ready().await.unwrap();
     assert!(is_not_sent(&account.ask(1, &1).await));
     peer.write(PUSH, 3, 33).await;
-    within(500, pushes.recv()).await.unwrap().answer(true);
+    within(pushes.recv()).await.unwrap().answer(true);
     assert_eq!(peer.expect(PUSH | ANSWER).await, (3, 33));
 }
 
 #[tokio::test]
 async fn what_the_carrier_tells_is_answered_as_it_was_taken_and_what_is_too_much_later() {
     let carrier = Carrier::new().await;
-    let (account, mut pushes) = carrier.account(quick());
+    let (account, mut pushes) = carrier.account(patient());
     account.start();
     let mut peer = carrier.bound().await;
     for number in 0..1_500 {
@@ -237,10 +229,10 @@ async fn what_the_carrier_tells_is_answered_as_it_was_taken_and_what_is_too_much
     }
     // Nobody has taken any; what does not fit is answered, and other things are still read.
     for number in 1_024..1_500 {
-        assert_eq!(within(500, peer.expect(LATER)).await, (number, number + 5_000));
+        assert_eq!(within(peer.expect(LATER)).await, (number, number + 5_000));
     }
     peer.write(PING, 9, 0).await;
-    assert_eq!(within(500, peer.expect(PING | ANSWER)).await.0, 9);
+    assert_eq!(within(peer.expect(PING | ANSWER)).await.0, 9);
     let taken = pushes.recv().await.unwrap();
     assert_eq!(taken.push, 5_000);
     taken.answer(true);
@@ -250,21 +242,21 @@ async fn what_the_carrier_tells_is_answered_as_it_was_taken_and_what_is_too_much
     // An answer to a connection that is no more goes nowhere.
     let late = pushes.recv().await.unwrap();
     drop(peer);
-    let mut next = within(1_000, carrier.bound()).await;
+    let mut next = within(carrier.bound()).await;
     late.answer(true);
-    assert!(tokio::time::timeout(Duration::from_millis(50), next.read()).await.is_err());
+    assert!(is_quiet(next.read()).await);
     assert_eq!(account.metrics().pushes, 1_500);
 }
 
 #[tokio::test]
 async fn garbage_is_refused_counted_or_ends_the_connection_and_the_account_goes_on() {
     let carrier = Carrier::new().await;
-    let (account, _pushes) = carrier.account(quick());
+    let (account, _pushes) = carrier.account(patient());
     account.start();
     let mut peer = carrier.bound().await;
     // A request that cannot be read, and an answer that cannot.
     peer.write(0x33, 12, 0).await;
-    assert_eq!(within(500, peer.expect(NACK | ANSWER)).await.0, 12);
+    assert_eq!(within(peer.expect(NACK | ANSWER)).await.0, 12);
     peer.write(0xB3, 13, 0).await;
     let ask = spawn_ask(&account, 1, 1);
     let (number, value) = peer.expect(ASK).await;
@@ -273,8 +265,8 @@ async fn garbage_is_refused_counted_or_ends_the_connection_and_the_account_goes_
     assert_eq!(account.metrics().malformed, 2);
     for wrong in [&[0, 0, 0, 0][..], &[0, 0, 0, 8, 1, 1, 1, 1], &[0xFF; 64], &[0, 0, 3, 0xE9], b"GET / HTTP/1.1\r\n\r\n"] {
         peer.0.write_all(wrong).await.unwrap();
-        assert!(within(500, peer.read()).await.is_none(), "{wrong:?}");
-        peer = within(3_000, carrier.bound()).await;
+        assert!(within(peer.read()).await.is_none(), "{wrong:?}");
+        peer = within(carrier.bound()).await;
         let ask = spawn_ask(&account, 1, 1);
         let (number, value) = peer.expect(ASK).await;
         peer.write(ASK | ANSWER, number, value).await;
@@ -284,8 +276,8 @@ async fn garbage_is_refused_counted_or_ends_the_connection_and_the_account_goes_
     let ask = spawn_ask(&account, 1, 1);
     peer.expect(ASK).await;
     peer.write(0xFF, 1, 1).await;
-    assert!(is_unknown(&within(200, ask).await.unwrap()));
-    within(3_000, carrier.bound()).await;
+    assert!(is_unknown(&within(ask).await.unwrap()));
+    within(carrier.bound()).await;
 }
 
 /// Files of an authority, of a server's and of a client's certificate.
@@ -332,10 +324,11 @@ impl Papers {
     }
 }
 
-/// Asks once of a carrier behind encryption.
-async fn ask_encrypted(papers: &Papers, settings: Settings) -> Result<(bool, u32), Lost> {
+/// Asks of a carrier behind encryption, until it is answered or refused for a reason with one of these words in it.
+async fn ask_encrypted(papers: &Papers, settings: Settings, words: &[&str]) -> Result<(bool, u32), Lost> {
     let carrier = Carrier::new().await;
-    let (account, _pushes) = carrier.account(Settings { tls: true, link_wait: ms(400), ..settings });
+    let link_wait = if words.is_empty() { settings.link_wait } else { ms(400) };
+    let (account, _pushes) = carrier.account(Settings { tls: true, link_wait, ..settings });
     let acceptor = TlsAcceptor::from(Arc::clone(&papers.server));
     let serving = tokio::spawn(async move {
         loop {
@@ -348,7 +341,16 @@ async fn ask_encrypted(papers: &Papers, settings: Settings) -> Result<(bool, u32
             }
         }
     });
-    let done = account.ask(1, &5).await;
+    let done = within(async {
+        loop {
+            match account.ask(1, &5).await {
+                // Not tried yet: a slow machine.
+                Err(Lost::NotSent { why, .. }) if !words.iter().any(|word| why.contains(word)) => {}
+                done => return done,
+            }
+        }
+    });
+    let done = done.await;
     serving.abort();
     done
 }
@@ -356,26 +358,27 @@ async fn ask_encrypted(papers: &Papers, settings: Settings) -> Result<(bool, u32
 #[tokio::test]
 async fn an_encrypted_connection_needs_the_right_authority_name_and_papers() {
     let (papers, others) = (Papers::new("smsc.test", false), Papers::new("smsc.test", false));
-    let trusting = |papers: &Papers| Settings { tls_ca_file: papers.file("ca.pem"), tls_server_name: Some("smsc.test".to_owned()), ..quick() };
-    assert_eq!(ask_encrypted(&papers, trusting(&papers)).await, Ok((false, 5)));
+    let trusting = |papers: &Papers| Settings { tls_ca_file: papers.file("ca.pem"), tls_server_name: Some("smsc.test".to_owned()), ..patient() };
+    let refusals = ["no encryption", "certificates"];
+    assert_eq!(ask_encrypted(&papers, trusting(&papers), &[]).await, Ok((false, 5)));
     for wrong in [trusting(&others), Settings { tls_server_name: None, ..trusting(&papers) }, Settings { tls_ca_file: None, ..trusting(&papers) }] {
-        let done = ask_encrypted(&papers, wrong).await;
-        let Err(Lost::NotSent { why, .. }) = &done else { panic!("{done:?}") };
-        assert!(why.contains("no encryption") || why.contains("certificates"), "{why}");
+        let done = ask_encrypted(&papers, wrong, &refusals).await;
+        assert!(is_not_sent(&done), "{done:?}");
     }
     let demanding = Papers::new("smsc.test", true);
-    assert!(is_not_sent(&ask_encrypted(&demanding, trusting(&demanding)).await));
+    assert!(is_not_sent(&ask_encrypted(&demanding, trusting(&demanding), &[""]).await));
     let showing = Settings { tls_cert_file: demanding.file("client.pem"), tls_key_file: demanding.file("client.key"), ..trusting(&demanding) };
-    assert_eq!(ask_encrypted(&demanding, showing.clone()).await, Ok((false, 5)));
+    assert_eq!(ask_encrypted(&demanding, showing.clone(), &[]).await, Ok((false, 5)));
     assert!(is_not_sent(
-        &ask_encrypted(&demanding, Settings { tls_cert_file: others.file("client.pem"), tls_key_file: others.file("client.key"), ..showing }).await
+        &ask_encrypted(&demanding, Settings { tls_cert_file: others.file("client.pem"), tls_key_file: others.file("client.key"), ..showing }, &[""])
+            .await
     ));
 }
 
 #[tokio::test]
 async fn papers_that_cannot_be_used_are_told_when_the_account_is_made() {
     let (papers, others) = (Papers::new("smsc.test", false), Papers::new("smsc.test", false));
-    let good = Settings { tls: true, tls_cert_file: papers.file("client.pem"), tls_key_file: papers.file("client.key"), ..quick() };
+    let good = Settings { tls: true, tls_cert_file: papers.file("client.pem"), tls_key_file: papers.file("client.key"), ..patient() };
     for (wrong, word) in [
         (Settings { tls_ca_file: papers.file("none.pem"), ..good.clone() }, "none.pem"),
         (Settings { tls_ca_file: papers.file("client.key"), ..good.clone() }, "client.key"),
@@ -383,10 +386,10 @@ async fn papers_that_cannot_be_used_are_told_when_the_account_is_made() {
         (Settings { tls_key_file: others.file("client.key"), ..good.clone() }, "cannot be used"),
         (Settings { tls_key_file: None, ..good.clone() }, "go together"),
         (Settings { tls: false, ..good.clone() }, "tls = true"),
-        (Settings { binds: 33, ..quick() }, "binds"),
-        (Settings { window: 0, ..quick() }, "window"),
-        (Settings { answer_timeout: ms(0), ..quick() }, "answer_timeout"),
-        (Settings { per_second: Some(0), ..quick() }, "per_second"),
+        (Settings { binds: 33, ..patient() }, "binds"),
+        (Settings { window: 0, ..patient() }, "window"),
+        (Settings { answer_timeout: ms(0), ..patient() }, "answer_timeout"),
+        (Settings { per_second: Some(0), ..patient() }, "per_second"),
     ] {
         let plan = Plan { name: "tiny".to_owned(), address: "127.0.0.1:1".to_owned(), lines: Vec::new(), settings: wrong };
         let error = Account::new(Tiny, plan, Arc::new(SystemClock)).map(|_| ()).expect_err(word).to_string();
@@ -399,7 +402,7 @@ async fn an_encrypted_connection_that_ends_without_a_word_leaves_requests_unknow
     let papers = Papers::new("smsc.test", false);
     let carrier = Carrier::new().await;
     let (tls_ca_file, tls_server_name) = (papers.file("ca.pem"), Some("smsc.test".to_owned()));
-    let (account, _pushes) = carrier.account(Settings { tls: true, tls_ca_file, tls_server_name, ..quick() });
+    let (account, _pushes) = carrier.account(Settings { tls: true, tls_ca_file, tls_server_name, ..patient() });
     let acceptor = TlsAcceptor::from(Arc::clone(&papers.server));
     let serving = tokio::spawn(async move {
         let mut asked = Vec::new();
@@ -422,7 +425,7 @@ async fn an_encrypted_connection_that_ends_without_a_word_leaves_requests_unknow
             }
         }
     });
-    assert!(is_unknown(&within(1_000, account.ask(1, &5)).await));
-    assert_eq!(within(2_000, account.ask(1, &6)).await, Ok((false, 6)));
+    assert!(is_unknown(&within(account.ask(1, &5)).await));
+    assert_eq!(within(account.ask(1, &6)).await, Ok((false, 6)));
     assert_eq!(serving.await.unwrap(), [5, 6]);
 }
