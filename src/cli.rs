@@ -1,6 +1,7 @@
 //! The command line: the same verbs as the tools, through the same engine.
 
 mod commands;
+mod csv;
 mod demo;
 mod operator;
 mod speech;

@@ -1,8 +1,6 @@
 //! What each command does, and how it prints.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,23 +8,19 @@ use clap::CommandFactory as _;
 use serde::Serialize;
 
 use super::speech::Speech;
-use super::{BudgetAction, BulkCommand, Cli, Command, ConfigAction, ListCommand, OnInvalidRule, SendCommand, Shell, demo, operator};
+use super::{BudgetAction, BulkCommand, Cli, Command, ConfigAction, ListCommand, OnInvalidRule, SendCommand, Shell, csv, demo, operator};
 use crate::app;
 use crate::config::{self, Config, Flags, Loaded, LogLevel, Sources};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mcp::tools::Tools;
 use crate::send::contract::{
-    BalanceArgs, BudgetView, BulkAnswer, BulkArgs, BulkStatus, ListArgs, OnInvalid, Price, Recipient, SendAnswer, SendArgs, StatusAnswer, StatusArgs,
+    BalanceArgs, BudgetView, BulkAnswer, BulkArgs, BulkStatus, ListArgs, OnInvalid, Price, SendAnswer, SendArgs, StatusAnswer, StatusArgs,
 };
 use crate::send::{Engine, OnProgress};
 use crate::sms::message::{BatchId, State};
-use crate::sms::template::Template;
 
 /// How long a command waits for its own sends when it ends.
 const END_PATIENCE: Duration = Duration::from_secs(4);
-
-/// Largest CSV file, in bytes.
-const MAX_CSV: u64 = 64 * 1024 * 1024;
 
 /// Prints a line to standard output. A reader that has gone away (`| head`) is no error.
 pub(super) fn print_line(line: &str) {
@@ -259,7 +253,8 @@ async fn bulk(engine: &Engine, caller: crate::send::Caller, command: BulkCommand
         OnInvalidRule::Refuse => OnInvalid::Refuse,
         OnInvalidRule::Skip => OnInvalid::Skip,
     };
-    let recipients = read_csv(&file, &message)?;
+    let mut sheet = csv::read(&file, &message)?;
+    let (recipients, told) = (std::mem::take(&mut sheet.recipients), sheet.note());
     let bar = indicatif::ProgressBar::new(u64::try_from(recipients.len()).unwrap_or(u64::MAX));
     if json {
         bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
@@ -272,38 +267,19 @@ async fn bulk(engine: &Engine, caller: crate::send::Caller, command: BulkCommand
     let args = BulkArgs { recipients, message, from, idempotency_key, on_invalid, dry_run, session: None };
     let answer = engine.send_bulk(caller, args, None, Some(progress)).await;
     bar.finish_and_clear();
-    let answer = Speech::default().answer(answer?);
+    let mut answer = answer.map_err(|error| {
+        told.iter().for_each(|told| note(&format!("note: {told}")));
+        let refused = sheet.with_lines(error.details().refused.clone());
+        error.refused(refused)
+    })?;
+    answer.refused = sheet.with_lines(answer.refused);
+    answer.warnings.extend(told);
+    let answer = Speech::default().answer(answer);
     if json {
         return print_json(&answer);
     }
     print_bulk(&answer);
     Ok(())
-}
-
-/// Reads the recipients: the column `to`, and of the others those that the message names.
-fn read_csv(file: &Path, message: &str) -> Result<Vec<Recipient>> {
-    let wrong = |why: String| Error::new(ErrorKind::InvalidArgument, format!("{}: {why}", file.display()));
-    let size = std::fs::metadata(file).map_err(|error| wrong(error.to_string()))?.len();
-    if size > MAX_CSV {
-        return Err(wrong(format!("it has {size} bytes; at most {MAX_CSV} are read")));
-    }
-    let template = Template::parse(message).map_err(|error| wrong(format!("--message: {error}")))?;
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(file).map_err(|error| wrong(error.to_string()))?;
-    let header = reader.headers().map_err(|error| wrong(error.to_string()))?.clone();
-    let column = header.iter().position(|name| name.trim_start_matches('\u{feff}').eq_ignore_ascii_case("to"));
-    let column = column.ok_or_else(|| wrong("its first line has no column `to`; write one such as to,name".to_owned()))?;
-    let mut recipients = Vec::new();
-    for line in reader.records() {
-        let line = line.map_err(|error| wrong(error.to_string()))?;
-        let data: BTreeMap<String, String> = header
-            .iter()
-            .zip(line.iter())
-            .filter(|(name, _)| template.names().any(|used| used == *name))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
-        recipients.push(Recipient { to: line.get(column).unwrap_or_default().to_owned(), data });
-    }
-    Ok(recipients)
 }
 
 pub(super) fn print_bulk(answer: &BulkAnswer) {

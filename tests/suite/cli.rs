@@ -182,7 +182,10 @@ fn bulk_with_a_wrong_file_sends_nothing_and_says_what_is_wrong() {
     let cases = [
         (desk.file("no-to.csv", format!("phone,name\n{good},Ann\n")), "Hello", "no column `to`"),
         (desk.file("no-name.csv", format!("to\n{good}\n")), "Hi {{name}}", "name"),
-        (desk.file("ragged.csv", format!("to,name\n{good},Ann\n{good}\n")), "Hello", "line: 3"),
+        (desk.file("ragged.csv", format!("to,name\n{good},Ann\n{good}\n")), "Hello", "line 3 has 1 fields"),
+        (desk.file("unclosed.csv", format!("to,name\n{good},\"Ann\n{},Bob\"\n", fictional(2))), "Hi {{name}}", "line 3 looks like a row of its own"),
+        (desk.file("never-closed.csv", format!("to,name\n{good},Ann\n{},\"Bob\n", fictional(2))), "Hi {{name}}", "opens on line 3"),
+        (desk.file("two-names.csv", format!("to,name,name\n{good},Ann,Bob\n")), "Hi {{name}}", "more than one column `name`"),
         (desk.file("empty.csv", ""), "Hello", "no column `to`"),
         (desk.file("only-head.csv", "to\n"), "Hello", "is empty"),
         (desk.file("fine.csv", format!("to\n{good}\n")), "Hi {{name", "--message"),
@@ -197,12 +200,50 @@ fn bulk_with_a_wrong_file_sends_nothing_and_says_what_is_wrong() {
 }
 
 #[test]
+fn bulk_reads_what_spreadsheets_save_and_tells_what_it_left_out() {
+    let desk = Desk::new(WIDE);
+    let (ann, bob) = (fictional(1), fictional(2));
+    // Excel in German: semicolons, UTF-16, a number that was taken for an amount, and rows of nothing.
+    let text = format!("\u{feff}to;name\r\n{ann}.0;J\u{f6}rg\r\n;\r\n\r\n{bob};\"Bob;\nJr.\"\r\n");
+    let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(desk.path().join("people.csv"), units).unwrap();
+    let file = desk.path().join("people.csv");
+    let quote = desk.done(&["bulk", file.to_str().unwrap(), "--message", "Hi {{name}}", "--dry-run", "--json"]).json();
+    assert!(quote["warnings"].as_array().unwrap().contains(&"2 rows of nothing were left out (lines 3, 4)".into()), "{quote}");
+    let ended = desk.done(&["bulk", file.to_str().unwrap(), "--message", "Hi {{name}}"]);
+    assert!(ended.err.contains("2 rows of nothing were left out (lines 3, 4)"), "{ended:?}");
+    assert_eq!(desk.texts(), pairs(&[(&ann, "Hi J\u{f6}rg"), (&bob, "Hi Bob;\nJr.")]));
+}
+
+#[test]
+fn bulk_names_the_line_of_every_row_that_it_does_not_take() {
+    let desk = Desk::new(WIDE);
+    let good = fictional(1);
+    let file = desk.file("people.csv", format!("to\tname\n{good}\tAnn\n\t\n4,36642E+11\tBob\n{good}/2\tCid\n\tDee\n{good}/2\tEve\n"));
+    let refused = desk.run(&["bulk", &file, "--message", "Hi {{name}}"]);
+    assert_eq!(refused.code, 1);
+    for part in [
+        "4 of 5 recipients",
+        "4,36642E+11: line 4: \"4,36642E+11\" is not a phone number: a spreadsheet rounded it",
+        "/2: lines 5, 7: ",
+        "\"/2\" stands behind a number",
+        "line 6: the phone number is empty",
+        "1 row of nothing was left out (line 3)",
+    ] {
+        assert!(refused.err.contains(part), "{part}: {refused:?}");
+    }
+    let skipped = desk.done(&["bulk", &file, "--message", "Hi {{name}}", "--on-invalid", "skip", "--json"]).json();
+    assert!(skipped["refused"][0]["message"].as_str().unwrap().starts_with("line 4: "), "{skipped}");
+    assert_eq!(desk.texts(), pairs(&[(&good, "Hi Ann")]));
+}
+
+#[test]
 fn bulk_refuses_all_for_one_bad_number_unless_told_to_skip_it() {
     let desk = Desk::new(WIDE);
     let file = desk.file("people.csv", format!("to\n{}\n12\n+19005550123\n", fictional(1)));
     let refused = desk.run(&["bulk", &file, "--message", "Hello"]);
     assert_eq!(refused.code, 1);
-    for part in ["2 of 3 recipients", "12: ", "(invalid_number)", "(premium_destination)", "(recipients_refused)"] {
+    for part in ["2 of 3 recipients", "12: line 3: ", "+19005550123: line 4: ", "(invalid_number)", "(premium_destination)", "(recipients_refused)"] {
         assert!(refused.err.contains(part), "{part}: {refused:?}");
     }
     assert!(desk.sent().is_empty());

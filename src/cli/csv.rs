@@ -1,0 +1,526 @@
+//! Reads the recipients of a bulk from a CSV file, and stops at the first line that is in doubt.
+//!
+//! A forgiving reader is dangerous here: an unclosed quote swallows the rows behind it, and one person gets a text with the
+//! number and the name of the next. So quotes stand as RFC 4180 has them, every row has the columns of the header, and what
+//! is wrong is an error with its line. Commas, semicolons and tabs part the columns, whichever the header shows; UTF-8 and
+//! UTF-16 are read, and what else it may be is named. What the numbers are is the engine's business; [`Sheet`] knows the
+//! line that each came from.
+//!
+//! Source: RFC 4180; what Excel, Numbers and LibreOffice write (byte order marks, `sep=;`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
+use std::iter::Peekable;
+use std::path::Path;
+use std::str::Chars;
+
+use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
+use crate::send::contract::Recipient;
+use crate::sms::template::Template;
+use crate::sms::untrusted;
+
+/// Largest CSV file, in bytes.
+const MAX_CSV: u64 = 64 * 1024 * 1024;
+
+/// What may part the columns, the likeliest first.
+const DELIMITERS: [char; 3] = [',', ';', '\t'];
+
+/// Most lines or columns that one message lists.
+const LISTED: usize = 10;
+
+/// Fewest digits that make a line inside of quotes look like a row with a number.
+const FEWEST_DIGITS: usize = 7;
+
+/// The recipients of a file, and the lines that they came from, 1 for the first.
+pub(super) struct Sheet {
+    pub(super) recipients: Vec<Recipient>,
+    lines: BTreeMap<String, Vec<u64>>,
+    empty: Vec<u64>,
+}
+
+impl Sheet {
+    /// Things to know about the file.
+    pub(super) fn note(&self) -> Option<String> {
+        let (rows, were) = if self.empty.len() == 1 { ("row", "was") } else { ("rows", "were") };
+        (!self.empty.is_empty()).then(|| format!("{} {rows} of nothing {were} left out ({})", self.empty.len(), listed(&self.empty)))
+    }
+
+    /// Says of each refused recipient where it stands in the file.
+    pub(super) fn with_lines(&self, refused: Vec<RefusedRecipient>) -> Vec<RefusedRecipient> {
+        let named = refused.into_iter().map(|refused| match self.lines.get(&refused.to) {
+            Some(lines) => RefusedRecipient { message: format!("{}: {}", listed(lines), refused.message), ..refused },
+            None => refused,
+        });
+        named.collect()
+    }
+}
+
+/// `line 3`, or `lines 3, 4, 9`.
+fn listed(lines: &[u64]) -> String {
+    let word = if lines.len() == 1 { "line" } else { "lines" };
+    let mut shown: Vec<String> = lines.iter().take(LISTED).map(u64::to_string).collect();
+    if lines.len() > LISTED {
+        shown.push("...".to_owned());
+    }
+    format!("{word} {}", shown.join(", "))
+}
+
+/// Reads the recipients: the column `to`, and of the others those that the message names.
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`] with the file and the line, if it cannot be read as it is meant.
+pub(super) fn read(file: &Path, message: &str) -> Result<Sheet> {
+    let wrong = |why: String| Error::new(ErrorKind::InvalidArgument, format!("{}: {why}", file.display()));
+    let template = Template::parse(message).map_err(|error| wrong(format!("--message: {error}")))?;
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file).map_err(|error| wrong(error.to_string()))?;
+    opened.take(MAX_CSV + 1).read_to_end(&mut bytes).map_err(|error| wrong(error.to_string()))?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_CSV {
+        return Err(wrong(format!("it is larger than {MAX_CSV} bytes, and no more are read")));
+    }
+    decode(&bytes).and_then(|text| parse(&text, &template)).map_err(wrong)
+}
+
+/// The text of a file.
+fn decode(bytes: &[u8]) -> std::result::Result<String, String> {
+    const SAVE: &str = "save it as CSV in UTF-8 (in Excel: \"CSV UTF-8\")";
+    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"\xd0\xcf\x11\xe0") {
+        return Err(format!("it is a workbook of a spreadsheet program, and no CSV; {SAVE}"));
+    }
+    if bytes.starts_with(b"\xff\xfe\0\0") || bytes.starts_with(b"\0\0\xfe\xff") {
+        return Err(format!("it is UTF-32; {SAVE}"));
+    }
+    let text = match bytes {
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes)?,
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes)?,
+        _ => {
+            let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+            str::from_utf8(bytes).map(str::to_owned).map_err(|error| {
+                let (before, rest) = bytes.split_at_checked(error.valid_up_to()).unwrap_or_default();
+                let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+                let byte = rest.first().copied().unwrap_or_default();
+                format!("line {line} has the byte 0x{byte:02X}, so it is not UTF-8, and perhaps Windows-1252 or Latin-1; {SAVE}")
+            })?
+        }
+    };
+    match text.find('\0') {
+        Some(at) => {
+            let line = 1 + text.get(..at).unwrap_or_default().matches('\n').count();
+            Err(format!("line {line} has a NUL, so it is perhaps UTF-16 without its byte order mark; {SAVE}"))
+        }
+        None => Ok(text),
+    }
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> std::result::Result<String, String> {
+    let units = bytes.chunks(2).map(|pair| pair.try_into().map_or(0xd800, unit));
+    let mut text = String::with_capacity(bytes.len());
+    for c in char::decode_utf16(units) {
+        let line = || 1 + text.matches('\n').count();
+        let c = c.map_err(|_| format!("line {} is no UTF-16, though the file begins with its mark", line()))?;
+        text.push(c);
+    }
+    Ok(text)
+}
+
+#[derive(Debug)]
+struct Field {
+    text: String,
+    /// The line on which its quotes open.
+    quoted: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Row {
+    line: u64,
+    fields: Vec<Field>,
+}
+
+impl Row {
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|field| field.text.as_str())
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.texts().all(str::is_empty)
+    }
+
+    fn is_blank_line(&self) -> bool {
+        matches!(self.fields.as_slice(), [field] if field.text.is_empty() && field.quoted.is_none())
+    }
+}
+
+enum End {
+    Field,
+    Row,
+}
+
+/// Cuts a text into rows.
+struct Scanner<'a> {
+    rest: Peekable<Chars<'a>>,
+    line: u64,
+    delimiter: char,
+}
+
+impl<'a> Scanner<'a> {
+    fn new(text: &'a str, line: u64, delimiter: char) -> Self {
+        Self { rest: text.chars().peekable(), line, delimiter }
+    }
+
+    /// The next row, without the space about its fields; `None` at the end of the file.
+    fn row(&mut self) -> std::result::Result<Option<Row>, String> {
+        if self.rest.peek().is_none() {
+            return Ok(None);
+        }
+        let mut row = Row { line: self.line, fields: Vec::new() };
+        loop {
+            let (field, end) = self.field()?;
+            row.fields.push(field);
+            if matches!(end, End::Row) {
+                return Ok(Some(row));
+            }
+        }
+    }
+
+    fn field(&mut self) -> std::result::Result<(Field, End), String> {
+        self.skip_space();
+        if self.rest.next_if_eq(&'"').is_some() {
+            return self.quoted();
+        }
+        let (mut text, line) = (String::new(), self.line);
+        loop {
+            if let Some(end) = self.end() {
+                return Ok((Field { text: text.trim().to_owned(), quoted: None }, end));
+            }
+            match self.rest.next() {
+                Some('"') => {
+                    return Err(format!(
+                        "line {line} has a quote in the middle of a field; put the whole field in quotes, and double the quotes in it"
+                    ));
+                }
+                Some(c) => text.push(c),
+                None => {}
+            }
+        }
+    }
+
+    fn quoted(&mut self) -> std::result::Result<(Field, End), String> {
+        let (mut text, opened) = (String::new(), self.line);
+        loop {
+            match self.rest.next() {
+                None => return Err(format!("the quote that opens on line {opened} is never closed")),
+                Some('"') if self.rest.next_if_eq(&'"').is_none() => break,
+                Some(c @ ('\r' | '\n')) => {
+                    self.newline(c);
+                    text.push('\n');
+                }
+                Some(c) => text.push(c),
+            }
+        }
+        self.skip_space();
+        let end = self.end().ok_or_else(|| match self.line {
+            line if line == opened => format!("line {line} has text behind a closing quote; double the quotes inside of a field"),
+            line => format!("the quote that opens on line {opened} is not closed there: on line {line} text stands behind the next quote"),
+        })?;
+        Ok((Field { text: text.trim().to_owned(), quoted: Some(opened) }, end))
+    }
+
+    fn skip_space(&mut self) {
+        let delimiter = self.delimiter;
+        while self.rest.next_if(|c| matches!(c, ' ' | '\t') && *c != delimiter).is_some() {}
+    }
+
+    /// Takes what ends a field, if that is next.
+    fn end(&mut self) -> Option<End> {
+        match self.rest.peek().copied() {
+            None => Some(End::Row),
+            Some(c) if c == self.delimiter => self.rest.next().map(|_| End::Field),
+            Some(c @ ('\r' | '\n')) => {
+                self.rest.next();
+                self.newline(c);
+                Some(End::Row)
+            }
+            Some(_) => None,
+        }
+    }
+
+    fn newline(&mut self, first: char) {
+        if first == '\r' {
+            let _ = self.rest.next_if_eq(&'\n');
+        }
+        self.line += 1;
+    }
+}
+
+/// What the first line says.
+struct Header {
+    delimiter: char,
+    names: Vec<String>,
+    to: usize,
+    /// Of the columns that the message names.
+    used: BTreeSet<usize>,
+}
+
+fn is_to(name: &str) -> bool {
+    name.eq_ignore_ascii_case("to")
+}
+
+fn parse(text: &str, template: &Template<'_>) -> std::result::Result<Sheet, String> {
+    // Excel's own line before the header.
+    let separator = text.get(..4).filter(|start| start.eq_ignore_ascii_case("sep=")).and_then(|_| {
+        let (line, rest) = text.split_once('\n')?;
+        let mut sign = line.get(4..)?.trim_end_matches('\r').chars();
+        Some((sign.next().filter(|_| sign.next().is_none())?, rest))
+    });
+    let (delimiters, text, line) = match separator {
+        Some((sign, rest)) => (vec![sign], rest, 2),
+        None => (DELIMITERS.to_vec(), text, 1),
+    };
+    let (header, mut scanner) = header(text, line, &delimiters)?;
+    let header = Header { used: used(&header, template)?, ..header };
+    let mut sheet = Sheet { recipients: Vec::new(), lines: BTreeMap::new(), empty: Vec::new() };
+    let mut blank = Vec::new();
+    while let Some(row) = scanner.row()? {
+        if row.is_nothing() {
+            // Blank lines at the end of a file are nothing to tell.
+            if row.is_blank_line() {
+                blank.push(row.line)
+            } else {
+                sheet.empty.extend(blank.drain(..).chain([row.line]))
+            }
+            continue;
+        }
+        sheet.empty.append(&mut blank);
+        check(&row, &header)?;
+        let of = |column: usize| row.fields.get(column).map(|field| field.text.clone()).unwrap_or_default();
+        let data = header.used.iter().map(|column| {
+            let name = header.names.get(*column).map(String::as_str).unwrap_or_default();
+            (if *column == header.to { template_name(template) } else { name }.to_owned(), of(*column))
+        });
+        let recipient = Recipient { to: of(header.to), data: data.collect() };
+        sheet.lines.entry(untrusted::escape(&recipient.to)).or_default().push(row.line);
+        sheet.recipients.push(recipient);
+    }
+    Ok(sheet)
+}
+
+/// How the message spells the column `to`.
+fn template_name<'a>(template: &'a Template<'_>) -> &'a str {
+    template.names().find(|name| is_to(name)).unwrap_or("to")
+}
+
+/// Reads the header with whichever delimiter shows a column `to`.
+fn header<'a>(text: &'a str, line: u64, delimiters: &[char]) -> std::result::Result<(Header, Scanner<'a>), String> {
+    let mut found: Vec<(Header, Scanner<'a>)> = Vec::new();
+    let (mut shown, mut wrong): (Vec<String>, Option<String>) = (Vec::new(), None);
+    for delimiter in delimiters {
+        let mut scanner = Scanner::new(text, line, *delimiter);
+        let row = loop {
+            match scanner.row() {
+                Ok(Some(row)) if row.is_blank_line() => {}
+                other => break other,
+            }
+        };
+        let names: Vec<String> = match row {
+            Ok(row) => row.iter().flat_map(Row::texts).map(str::to_owned).collect(),
+            Err(error) => {
+                wrong.get_or_insert(error);
+                continue;
+            }
+        };
+        match names.iter().filter(|name| is_to(name)).count() {
+            0 if names.len() > shown.len() => shown = names,
+            0 => {}
+            1 => {
+                let to = names.iter().position(|name| is_to(name)).unwrap_or_default();
+                found.push((Header { delimiter: *delimiter, names, to, used: BTreeSet::new() }, scanner));
+            }
+            count => return Err(format!("its first line has {count} columns `to`; leave one")),
+        }
+    }
+    // A header of one column shows no delimiter, and any will do.
+    if found.iter().any(|(header, _)| header.names.len() > 1) {
+        found.retain(|(header, _)| header.names.len() > 1);
+        if let [(one, _), (other, _), ..] = found.as_slice() {
+            return Err(format!("its columns may be parted by {:?} or by {:?}; use one of them in the first line", one.delimiter, other.delimiter));
+        }
+    }
+    let names = shown.iter().take(LISTED).map(|name| untrusted::escape(name)).collect::<Vec<_>>().join(", ");
+    let missing = match wrong.filter(|_| shown.len() <= 1) {
+        Some(wrong) => wrong,
+        None if names.is_empty() => "its first line has no column `to`; write one such as to,name".to_owned(),
+        None => format!("its first line has no column `to`; write one such as to,name (it has {names}; commas, semicolons or tabs part columns)"),
+    };
+    found.into_iter().next().ok_or(missing)
+}
+
+/// The columns that the message names.
+fn used(header: &Header, template: &Template<'_>) -> std::result::Result<BTreeSet<usize>, String> {
+    let mut used = BTreeSet::new();
+    for name in template.names() {
+        let is_it = |column: &String| column == name || is_to(column) && is_to(name);
+        let mut columns = header.names.iter().enumerate().filter(|(_, column)| is_it(column)).map(|(index, _)| index);
+        let Some(column) = columns.next() else {
+            let names = header.names.iter().take(LISTED).map(|name| untrusted::escape(name)).collect::<Vec<_>>().join(", ");
+            return Err(format!("the message names {{{{{name}}}}}, and its first line has no column `{name}`; it has {names}"));
+        };
+        if columns.next().is_some() {
+            return Err(format!("its first line has more than one column `{name}`, which the message names; leave one"));
+        }
+        used.insert(column);
+    }
+    Ok(used)
+}
+
+/// Refuses a row with other columns than the header, and one that swallowed rows.
+fn check(row: &Row, header: &Header) -> std::result::Result<(), String> {
+    let (line, has, columns) = (row.line, row.fields.len(), header.names.len());
+    if let Some((opened, inner)) = swallowed(row, header) {
+        return Err(format!(
+            "line {inner} looks like a row of its own, and stands in the quotes that open on line {opened}: close them, or take them out"
+        ));
+    }
+    if has != columns {
+        let parted = if header.delimiter == '\t' { "tabs".to_owned() } else { format!("\"{}\"", header.delimiter) };
+        return Err(format!("line {line} has {has} fields, parted by {parted}, and the first line has {columns}"));
+    }
+    Ok(())
+}
+
+/// Where a quoted field of several lines has a line in it that would be a row with a number: the line of the quote, and that
+/// line.
+fn swallowed(row: &Row, header: &Header) -> Option<(u64, u64)> {
+    let is_row = |texts: &[&str]| {
+        let text = texts.get(header.to).map(|text| text.trim().trim_matches('"')).unwrap_or_default();
+        let digits = text.chars().filter(char::is_ascii_digit).count();
+        let is_number = text.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '(' | ')' | '-' | '.' | '/' | '\u{a0}'));
+        texts.len() == header.names.len() && is_number && digits >= FEWEST_DIGITS
+    };
+    let texts: Vec<&str> = row.texts().collect();
+    for (index, field) in row.fields.iter().enumerate() {
+        let (Some(opened), true) = (field.quoted, field.text.contains('\n')) else { continue };
+        let parts: Vec<&str> = field.text.split('\n').collect();
+        for (number, part) in parts.iter().enumerate() {
+            let pieces: Vec<&str> = part.split(header.delimiter).collect();
+            let before = texts.get(..index).unwrap_or_default();
+            let after = texts.get(index + 1..).unwrap_or_default();
+            let is_whole = match number {
+                0 => pieces.len() > 1 && is_row(&[before, &pieces].concat()),
+                last if last + 1 == parts.len() => is_row(&pieces) || pieces.len() > 1 && is_row(&[&pieces, after].concat()),
+                _ => is_row(&pieces),
+            };
+            if is_whole {
+                return Some((opened, opened + u64::try_from(number).unwrap_or_default()));
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sheet(text: &str, message: &str) -> std::result::Result<Vec<(String, Vec<(String, String)>)>, String> {
+        let sheet = decode(text.as_bytes()).and_then(|text| parse(&text, &Template::parse(message).unwrap()))?;
+        Ok(sheet.recipients.into_iter().map(|one| (one.to, one.data.into_iter().collect())).collect())
+    }
+
+    fn people(rows: &[(&str, &str)]) -> Vec<(String, Vec<(String, String)>)> {
+        rows.iter().map(|(to, name)| ((*to).to_owned(), vec![("name".to_owned(), (*name).to_owned())])).collect()
+    }
+
+    const ANN: &str = "+436641234567";
+    const BOB: &str = "+436641234568";
+
+    #[test]
+    fn an_unclosed_quote_is_an_error_with_its_line_wherever_it_stands() {
+        for (text, line) in [
+            (format!("to,name\n{ANN},\"Ann\n{BOB},Bob\n"), "opens on line 2 is never closed"),
+            (format!("to,name\n{ANN},\"Ann\n{BOB},\"Bob\"\n"), "opens on line 2 is not closed there: on line 3"),
+            (format!("to,name\n{ANN},\"Ann\n{BOB},Bob\"\n"), "line 3 looks like a row of its own, and stands in the quotes that open on line 2"),
+            (format!("to,name\r\n{BOB},Bob\r\n{ANN},\"Ann\r\n\r\n{BOB},Bob\r\n+1,\"\r\n"), "line 5 looks like a row of its own"),
+            (format!("name,to\n\"Ann,{ANN}\nBob\",{BOB}\n"), "line 2 looks like a row of its own"),
+            (format!("to,name,city\n{ANN},\"Ann,Graz\n{BOB},Bob\",Wien\n"), "line 2 looks like a row of its own"),
+            (format!("to,name,city\n{ANN},\"Ann\n{BOB},Bob\",Wien\n"), "line 3 looks like a row of its own"),
+            (format!("to,name\n{ANN},An\"n\n"), "line 2 has a quote in the middle of a field"),
+            (format!("to,name\n{ANN},\"Ann\" B\n"), "line 2 has text behind a closing quote"),
+            (format!("to,\"name\n{ANN},Ann\n"), "opens on line 1 is never closed"),
+        ] {
+            let error = sheet(&text, "Hi {{name}}").unwrap_err();
+            assert!(error.contains(line), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_field_in_quotes_may_hold_line_breaks_delimiters_and_quotes() {
+        let text = format!("to,name\n{ANN} , \"Ann \"\"A\"\",\nMain St 5, 1010 Wien\"  \n\"{BOB}\",Bob\n");
+        assert_eq!(sheet(&text, "Hi {{name}}").unwrap(), people(&[(ANN, "Ann \"A\",\nMain St 5, 1010 Wien"), (BOB, "Bob")]));
+        let text = format!("name,to\n\"Ann\r\nSmith\",{ANN}\rBob,{BOB}");
+        assert_eq!(sheet(&text, "Hi {{name}}").unwrap(), people(&[(ANN, "Ann\nSmith"), (BOB, "Bob")]));
+    }
+
+    #[test]
+    fn commas_semicolons_and_tabs_are_seen_in_the_header_or_named() {
+        let expected = people(&[(ANN, "Ann, A."), (BOB, "Bob")]);
+        for text in [
+            format!("to;name\n{ANN};Ann, A.\n{BOB};Bob\n"),
+            format!("name\tTO\nAnn, A.\t{ANN}\nBob\t{BOB}\n"),
+            format!("\u{feff}\"to\";\"name\"\n{ANN};\"Ann, A.\"\n{BOB};Bob"),
+            format!("sep=;\r\nto;name\r\n{ANN};Ann, A.\r\n{BOB};Bob\r\n"),
+            format!("sep=|\nto|name\n{ANN}|Ann, A.\n{BOB}|Bob\n"),
+            format!("\n\nto,name\n{ANN},\"Ann, A.\"\n{BOB},Bob\n"),
+        ] {
+            assert_eq!(sheet(&text, "Hi {{name}}").unwrap(), expected, "{text}");
+        }
+        assert_eq!(sheet(&format!("to\n{ANN}\n"), "Hi").unwrap(), [(ANN.to_owned(), Vec::new())]);
+        for (text, why) in [
+            ("to,a;to\n1,2\n", "parted by ',' or by ';'"),
+            ("phone;name\n1;2\n", "no column `to`; write one such as to,name (it has phone, name;"),
+            ("to|name\n1|2\n", "no column `to`"),
+            ("", "no column `to`"),
+            ("to,name,to\n", "2 columns `to`"),
+            ("to,name,name\n1,2,3\n", "more than one column `name`"),
+            ("to,Name\n1,2\n", "no column `name`; it has to, Name"),
+            ("to;name\n1;2\n\n3\n", "line 4 has 1 fields, parted by \";\", and the first line has 2"),
+            ("to,name\n1,4,36642E+11\n", "line 2 has 3 fields"),
+        ] {
+            let error = sheet(text, "Hi {{name}}").unwrap_err();
+            assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn rows_of_nothing_are_left_out_and_told() {
+        let text = format!("to,name\n{ANN},Ann\n,\n\n \t, \"\"\n,,,\n{BOB},Bob\n\n\n");
+        let sheet = parse(&text, &Template::parse("Hi").unwrap()).unwrap();
+        assert_eq!(sheet.recipients.len(), 2);
+        assert_eq!(sheet.note().unwrap(), "4 rows of nothing were left out (lines 3, 4, 5, 6)");
+        let sheet = parse(&format!("to\n{ANN}\n\n"), &Template::parse("Hi").unwrap()).unwrap();
+        assert_eq!(sheet.note(), None);
+        // A row without a number is no row of nothing.
+        let sheet = parse("to,name\n,Ann\n", &Template::parse("Hi").unwrap()).unwrap();
+        assert_eq!(sheet.recipients.len(), 1);
+    }
+
+    #[test]
+    fn utf_16_is_read_and_other_encodings_are_named_with_their_line() {
+        let text = format!("to;name\r\n{ANN};J\u{f6}rg \u{1f600}\r\n");
+        let expected = people(&[(ANN, "J\u{f6}rg \u{1f600}")]);
+        let units = |order: fn(u16) -> [u8; 2]| format!("\u{feff}{text}").encode_utf16().flat_map(order).collect::<Vec<u8>>();
+        for bytes in [units(u16::to_le_bytes), units(u16::to_be_bytes), text.clone().into_bytes()] {
+            assert_eq!(sheet(&decode(&bytes).unwrap(), "{{name}}").unwrap(), expected);
+        }
+        for (bytes, why) in [
+            (b"to,name\n1,J\xf6rg\n".to_vec(), "line 2 has the byte 0xF6"),
+            (b"t\0o\0\n\0".to_vec(), "line 1 has a NUL, so it is perhaps UTF-16"),
+            (b"\xff\xfet\0o\0\n\0\x00\xd8".to_vec(), "line 2 is no UTF-16"),
+            (b"\xff\xfet\0o\0\n\0\n".to_vec(), "line 2 is no UTF-16"),
+            (b"\xff\xfe\0\0t\0\0\0".to_vec(), "UTF-32"),
+            (b"PK\x03\x04rest".to_vec(), "workbook"),
+        ] {
+            let error = decode(&bytes).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+}
