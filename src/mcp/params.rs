@@ -4,8 +4,6 @@
 //! that nobody knows. A client would look for the method, which is there; here it is told the parameter. What is meant all
 //! the same is taken: PHP writes `[]` for arguments that are none.
 
-use std::borrow::Cow;
-
 use rmcp::model::{
     CallToolRequestParams, ClientJsonRpcMessage, ClientRequest, CustomRequest, ErrorCode, ErrorData, GetPromptRequestParams, InitializeRequestParams,
     ReadResourceRequestParams, ServerJsonRpcMessage, SubscribeRequestParams, SubscriptionsListenRequestParams, UnsubscribeRequestParams,
@@ -69,14 +67,17 @@ fn read<T: DeserializeOwned>(method: &str, params: Value) -> Result<T, ErrorData
     })
 }
 
-/// What the reader says, without the text that stood there: it may be a person's.
-fn kind(said: &str) -> Cow<'_, str> {
+/// What the reader says, without the value that stood there: it may be a person's text, or a code.
+fn kind(said: &str) -> String {
+    if let Some((given, wanted)) = said.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected ")) {
+        let given = given.split(['"', '`']).next().unwrap_or_default().trim_end();
+        return format!("invalid type: {given}, expected {wanted}");
+    }
     match (said.find('"'), said.rfind('"')) {
         (Some(from), Some(to)) if from < to => {
-            let (before, after) = (said.get(..from).unwrap_or_default(), said.get(to + 1..).unwrap_or_default());
-            Cow::Owned(format!("{before}(text){after}"))
+            format!("{}(text){}", said.get(..from).unwrap_or_default(), said.get(to + 1..).unwrap_or_default())
         }
-        _ => Cow::Borrowed(said),
+        _ => said.to_owned(),
     }
 }
 
@@ -134,4 +135,26 @@ fn refusal(message: &ClientJsonRpcMessage) -> Option<ServerJsonRpcMessage> {
         return None;
     }
     complaint("initialize", given(custom.params.clone())).map(|error| ServerJsonRpcMessage::error(error, Some(request.id.clone())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complaint_says_the_type_that_stood_there_and_never_the_value() {
+        for (value, said) in [
+            (json!("482913 is your code"), "invalid type: string, expected"),
+            (json!("a \", expected b"), "invalid type: string, expected"),
+            (json!(482_913), "invalid type: integer, expected"),
+            (json!(4_829.13), "invalid type: floating point, expected"),
+            (json!(true), "invalid type: boolean, expected"),
+            (json!([482_913]), "invalid type: sequence, expected"),
+        ] {
+            let wrong = read::<CallToolRequestParams>("tools/call", json!({ "name": "send_sms", "arguments": value }));
+            let message = wrong.err().map(|error| error.message.into_owned()).unwrap_or_default();
+            assert!(message.contains(said) && message.contains("`arguments`"), "{message}");
+            assert!(!message.contains("4829") && !message.contains("code") && !message.contains("true"), "{message}");
+        }
+    }
 }
