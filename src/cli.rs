@@ -193,7 +193,7 @@ struct ListCommand {
     /// How many, 1 to 100
     #[arg(long)]
     limit: Option<u32>,
-    /// next_cursor of the page before
+    /// Go on where the page before ended: what it printed as `more`
     #[arg(long)]
     cursor: Option<String>,
     /// Print JSON

@@ -292,8 +292,8 @@ fn decide_budget(budget: &Budget, ask: &Ask<'_>, facts: &Facts, currency: crate:
     let (has_money, has_messages) = facts.fits(budget, ask.hold_micros);
     let whole = ask.whole.filter(|whole| whole.messages > 1);
     let fitting = match facts.before_messages {
-        0 => "enough for none of them".to_owned(),
-        count => format!("enough for {count} of them"),
+        0 => "not enough for the first of them".to_owned(),
+        count => format!("enough for the first {count}"),
     };
     let message = if !has_money {
         let left = Money { micros: budget.left_micros().unwrap_or(0), currency };

@@ -185,7 +185,7 @@ async fn check(loaded: &Loaded, live: bool) -> Result<()> {
         let verb = if providers.len() == 1 { "tells" } else { "tell" };
         let (each, session, day) = (assumed.each, assumed.session, assumed.day);
         print_line(&format!("  prices    {} {verb} none: what [rates] has no price for is taken for {each} a segment,", providers.join(", ")));
-        print_line(&format!("            which makes {session} texts a session and {day} a day"));
+        print_line(&format!("            which makes {session} texts a session and {day} a day, unless the price is told afterwards"));
         let missing: Vec<String> = assumed.missing.iter().map(ToString::to_string).collect();
         let rates = config.rates.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         match (missing.is_empty(), rates.is_empty()) {

@@ -796,7 +796,7 @@ fn the_demo_plays_to_its_end() {
     for part in [
         "premium_destination",
         "budget_exceeded",
-        "all 20 messages together may cost 1.30 USD, and the budget of this session has 0.4921 USD left: enough for 7 of them",
+        "all 20 messages together may cost 1.30 USD, and the budget of this session has 0.4921 USD left: enough for the first 7",
         "replayed: true",
         "outcome_unknown",
         "message.status: delivered",

@@ -91,7 +91,7 @@ fn the_default_budgets_are_ten_texts_a_session_where_nobody_knows_a_price() {
     std::fs::write(desk.path().join("more.csv"), format!("to\n{}", (0..11).map(|n| format!("{}\n", to(n))).collect::<String>())).unwrap();
     let file = |name: &str| desk.path().join(name).display().to_string();
     let refused = desk.run(&["bulk", &file("more.csv"), "--message", "Hello", "--dry-run"]);
-    let expected = "all 11 messages together may cost 5.50 USD, and the budget of this session has 5.00 USD left: enough for 10 of them";
+    let expected = "all 11 messages together may cost 5.50 USD, and the budget of this session has 5.00 USD left: enough for the first 10";
     assert!(refused.code == 1 && refused.err.contains(expected), "{refused:?}");
     let fits = done(&desk, &["bulk", &file("ten.csv"), "--message", "Hello", "--dry-run"]);
     assert!(fits.out.contains("10 messages, 10 segments, 5.00 USD (assumed)"), "{fits:?}");
@@ -108,15 +108,15 @@ async fn a_bulk_over_a_budget_is_told_what_all_of_it_costs_and_what_the_ledger_h
                 (
                     "session_spend = \"0.50\"\n",
                     20,
-                    "all 20 messages together may cost 1.30 USD, and the budget of this session has 0.50 USD left: enough for 7",
+                    "all 20 messages together may cost 1.30 USD, and the budget of this session has 0.50 USD left: enough for the first 7",
                 ),
                 (
                     "day_spend = \"0.06\"\n",
                     2,
-                    "all 2 messages together may cost 0.13 USD, and the budget of today (UTC) has 0.06 USD left: enough for none",
+                    "all 2 messages together may cost 0.13 USD, and the budget of today (UTC) has 0.06 USD left: not enough for the first of them",
                 ),
-                ("total_spend = \"0.07\"\n", 2, "the budget of this ledger has 0.07 USD left: enough for 1 of them"),
-                ("day_messages = 3\n", 4, "these are 4 messages, and the budget of today (UTC) has 3 left (limit 3): enough for 3 of them"),
+                ("total_spend = \"0.07\"\n", 2, "the budget of this ledger has 0.07 USD left: enough for the first 1"),
+                ("day_messages = 3\n", 4, "these are 4 messages, and the budget of today (UTC) has 3 left (limit 3): enough for the first 3"),
                 ("day_spend = \"0.01\"\n", 1, "the message may cost 0.065 USD, and the budget of today (UTC) has 0.01 USD left"),
             ];
             for (guard, count, expected) in cases {
@@ -135,7 +135,7 @@ async fn a_bulk_over_a_budget_is_told_what_all_of_it_costs_and_what_the_ledger_h
     let session = answer(&client, "open_session", json!({ "max_spend": "0.20" })).await["session"].clone();
     answer(&client, "send_sms", json!({ "to": fictional(1), "message": "x", "session": session })).await;
     let refused = refusal(&client, "send_bulk", json!({ "recipients": many(3), "message": "Sale today", "session": session })).await;
-    let expected = "all 3 messages together may cost 0.195 USD, and the budget of this session handle has 0.135 USD left: enough for 2 of them";
+    let expected = "all 3 messages together may cost 0.195 USD, and the budget of this session handle has 0.135 USD left: enough for the first 2";
     assert!(refused["message"].as_str().unwrap().contains(expected), "{refused}");
     client.cancel().await.unwrap();
 }

@@ -2,6 +2,7 @@
 -- each key and each budget is of one side or the other.
 
 ALTER TABLE message ADD COLUMN sandbox INTEGER NOT NULL DEFAULT 0;   -- 1: the sandbox carried it, and nothing left this machine
+ALTER TABLE session ADD COLUMN sandbox INTEGER NOT NULL DEFAULT 0;   -- 1: it was opened where the sandbox carries all
 
 -- Until now nothing said which. The sandbox's own ids tell: sbx, a letter, and three numbers. What has no id was the
 -- sandbox's where every id of that provider's name is; in doubt a message stays a real one, which protects more.

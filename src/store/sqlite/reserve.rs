@@ -212,16 +212,26 @@ pub(super) fn preview_budgets(db: &Connection, payer: &Payer, now: Timestamp) ->
 pub(super) fn open_session(db: &Connection, payer: &Payer, handle: &NewHandle, now: Timestamp) -> Business<Vec<Budget>> {
     let found = business!(sessions(db, payer, now)?);
     let alive_since = now.plus_ms(-payer.idle_ms).as_millis();
-    let mut statement = db.prepare_cached("SELECT count(*) FROM session WHERE principal = ?1 AND kind = 2 AND used_ms >= ?2")?;
-    let open: i64 = statement.query_row(params![payer.principal, alive_since], |row| row.get(0))?;
+    let mut statement = db.prepare_cached("SELECT count(*) FROM session WHERE principal = ?1 AND kind = 2 AND used_ms >= ?2 AND sandbox = ?3")?;
+    let open: i64 = statement.query_row(params![payer.principal, alive_since, payer.realm.is_sandbox()], |row| row.get(0))?;
     if open >= MOST_HANDLES {
         return Ok(Err(Error::new(ErrorKind::RateLimited, format!("{open} session handles are open; use one of them, or wait until one expires"))));
     }
     touch(db, payer, &found, now)?;
     db.prepare_cached(
-        "INSERT INTO session (id, principal, kind, parent, label, limit_micros, limit_messages, opened_ms, used_ms) VALUES (?1, ?2, 2, ?3, ?4, ?5, ?6, ?7, ?7)",
+        "INSERT INTO session (id, principal, kind, parent, label, limit_micros, limit_messages, opened_ms, used_ms, sandbox)
+         VALUES (?1, ?2, 2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)",
     )?
-    .execute(params![handle.id.as_str(), payer.principal, found.base, handle.label, handle.limits.spend_micros, handle.limits.messages, now.as_millis()])?;
+    .execute(params![
+        handle.id.as_str(),
+        payer.principal,
+        found.base,
+        handle.label,
+        handle.limits.spend_micros,
+        handle.limits.messages,
+        now.as_millis(),
+        payer.realm.is_sandbox()
+    ])?;
     let narrowed = Payer { handle: Some(handle.id.clone()), ..payer.clone() };
     preview_budgets(db, &narrowed, now)
 }

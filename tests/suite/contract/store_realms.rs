@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use sms_mcp::error::ErrorKind;
-use sms_mcp::sms::facts::{Facts, Scope};
-use sms_mcp::sms::message::{MessageId, Realm, State};
+use sms_mcp::sms::facts::{Facts, Limits, Scope};
+use sms_mcp::sms::message::{MessageId, Realm, SessionId, State};
 use sms_mcp::store::sqlite::SqliteStore;
-use sms_mcp::store::{Claim, Decide, Idempotency, Intent, LookClaim, Payer, Reservation, Settlement, Store, Target};
+use sms_mcp::store::{Claim, Decide, Idempotency, Intent, LookClaim, NewHandle, Payer, Reservation, Settlement, Store, Target};
 
 use crate::contract::store::{HOLD, NOW, budget, by_budget, claim, draft, ended, intent, payer, places, queued, state_of, take};
 
@@ -188,4 +188,22 @@ async fn an_older_ledger_that_holds_both_is_told_apart_by_the_sandboxs_ids_and_i
     assert_eq!(store.budgets(payer(), NOW).await.unwrap(), budgets);
     drop(store);
     drop(SqliteStore::open(&file, NOW, [2; 8]).unwrap());
+}
+
+#[tokio::test]
+async fn handles_that_were_opened_in_the_sandbox_leave_room_for_real_ones() {
+    for place in places() {
+        let store = place.open();
+        let handle = |name: String| NewHandle { id: SessionId::from_text(name), label: None, limits: Limits::default() };
+        let sandbox = Payer { realm: Realm::Sandbox, ..payer() };
+        let mut opened = 0;
+        let full = loop {
+            match store.open_session(sandbox.clone(), handle(format!("ses_{opened}")), NOW).await {
+                Ok(_) => opened += 1,
+                Err(full) => break full,
+            }
+        };
+        assert_eq!((full.kind(), opened), (ErrorKind::RateLimited, 1_000));
+        store.open_session(payer(), handle("ses_real".into()), NOW).await.unwrap();
+    }
 }
