@@ -31,6 +31,9 @@ const LISTED: usize = 10;
 /// Fewest digits that make a line inside of quotes look like a row with a number.
 const FEWEST_DIGITS: usize = 7;
 
+/// Most letters that it may have beside them.
+const MOST_LETTERS: usize = 4;
+
 /// The recipients of a file, and the lines that they came from, 1 for the first.
 pub(super) struct Sheet {
     pub(super) recipients: Vec<Recipient>,
@@ -391,10 +394,11 @@ fn check(row: &Row, header: &Header) -> std::result::Result<(), String> {
 /// line.
 fn swallowed(row: &Row, header: &Header) -> Option<(u64, u64)> {
     let is_row = |texts: &[&str]| {
-        let text = texts.get(header.to).map(|text| text.trim().trim_matches('"')).unwrap_or_default();
+        let text = texts.get(header.to).copied().unwrap_or_default();
         let digits = text.chars().filter(char::is_ascii_digit).count();
-        let is_number = text.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '(' | ')' | '-' | '.' | '/' | '\u{a0}'));
-        texts.len() == header.names.len() && is_number && digits >= FEWEST_DIGITS
+        // Letters as in 4.36642E+11 and tel:, and no street.
+        let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+        texts.len() == header.names.len() && digits >= FEWEST_DIGITS && letters <= MOST_LETTERS
     };
     let texts: Vec<&str> = row.texts().collect();
     for (index, field) in row.fields.iter().enumerate() {
@@ -443,6 +447,9 @@ mod tests {
             (format!("name,to\n\"Ann,{ANN}\nBob\",{BOB}\n"), "line 2 looks like a row of its own"),
             (format!("to,name,city\n{ANN},\"Ann,Graz\n{BOB},Bob\",Wien\n"), "line 2 looks like a row of its own"),
             (format!("to,name,city\n{ANN},\"Ann\n{BOB},Bob\",Wien\n"), "line 3 looks like a row of its own"),
+            (format!("to,name\n{ANN},\"Ann\ntel:{BOB},Bob\"\n"), "line 3 looks like a row of its own"),
+            (format!("to;name\n{ANN};\"Ann\n4,36642E+11;Bob\n{BOB};\"\n"), "line 3 looks like a row of its own"),
+            (format!("name,to\nAnn,\"{ANN}\nBob,{BOB}\"\n"), "line 3 looks like a row of its own"),
             (format!("to,name\n{ANN},An\"n\n"), "line 2 has a quote in the middle of a field"),
             (format!("to,name\n{ANN},\"Ann\" B\n"), "line 2 has text behind a closing quote"),
             (format!("to,\"name\n{ANN},Ann\n"), "opens on line 1 is never closed"),

@@ -446,5 +446,20 @@ mod tests {
                 }
             }
         }
+
+        #[test]
+        fn the_last_digits_of_a_number_are_the_last_that_were_written(
+            input in r"(\+|00|tel:|\(|0)?[1-9][0-9]{0,3}([-. /()]{0,3}[0-9]{1,7}){1,5}([.,/*] ?[0-9]{1,2}|\)| \([0-9]\))?",
+            code in prop::sample::select(vec!["US", "AT", "DE", "FI", "ID", "NZ", "IT", "BR", "AR", "BB", "RU", "HU"]),
+        ) {
+            if let Ok(number) = Number::parse(&input, region(code)).and_then(|number| number.is_valid().then_some(number).ok_or(NumberError::Empty)) {
+                let bare = input.strip_suffix(".0").or_else(|| input.strip_suffix(".00"));
+                let bare = bare.filter(|bare| bare.trim_start_matches('+').bytes().all(|byte| byte.is_ascii_digit())).unwrap_or(&input);
+                let written: String = bare.chars().filter(char::is_ascii_digit).collect();
+                prop_assert!(written.ends_with(&number.e164()[number.e164().len() - 5..]), "{input:?} is read as {number}");
+                // A plus, a country code of three digits, or one of one digit and an area code.
+                prop_assert!(written.len() + 5 >= number.e164().len(), "{input:?} is read as {number}");
+            }
+        }
     }
 }
