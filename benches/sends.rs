@@ -515,6 +515,7 @@ fn draft(n: usize) -> Draft {
         from: None,
         text: format!("Stored message number {n}"),
         digest: (n as u128).to_be_bytes(),
+        folded: (n as u128).to_be_bytes(),
         encoding: "GSM-7",
         segments: 1,
         hold_micros: 65_000,

@@ -83,6 +83,9 @@ pub struct Guard {
     pub recipient_per_day: u32,
     /// The same text to the same number by the same principal within this time is refused as a duplicate.
     pub duplicate_window: Span,
+    /// Whether `allow_duplicate` of a call lets the same text go to the same number again: yes, never, or
+    /// not_after_unknown (not while nobody knows whether the earlier one went out).
+    pub allow_duplicate: AllowDuplicate,
     /// Longest message, in segments.
     pub max_segments: u32,
     /// Most recipients of one bulk send.
@@ -106,6 +109,18 @@ pub struct Guard {
     pub price_when_unknown: Amount,
 }
 
+/// Whether an agent's `allow_duplicate` counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AllowDuplicate {
+    /// It does, unless the outcome of the earlier message is unknown.
+    NotAfterUnknown,
+    /// It does not.
+    Never,
+    /// It does, also where the person may get the same text twice because of a lost answer.
+    Yes,
+}
+
 impl Default for Guard {
     fn default() -> Self {
         Self {
@@ -119,6 +134,7 @@ impl Default for Guard {
             recipient_per_hour: 5,
             recipient_per_day: 20,
             duplicate_window: Span::minutes(10),
+            allow_duplicate: AllowDuplicate::NotAfterUnknown,
             max_segments: 10,
             bulk_max: 1_000,
             sends_per_second: 10,

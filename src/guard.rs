@@ -9,7 +9,7 @@ mod assumed;
 
 use std::collections::BTreeMap;
 
-use crate::config;
+use crate::config::{self, AllowDuplicate};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::absent;
 use crate::sms::destination::Destination;
@@ -249,16 +249,31 @@ impl Guard {
     }
 
     fn decide_duplicate(&self, ask: &Ask<'_>, facts: &Facts) -> Result<()> {
-        let Some(earlier) = facts.same_text.as_ref().filter(|_| !ask.allow_duplicate) else {
+        let may = self.settings.allow_duplicate;
+        // What is being handed over at this moment may become unknown.
+        let in_doubt = || facts.same_in_doubt.as_ref().or(facts.same_text.as_ref().filter(|earlier| earlier.state == State::Attempting));
+        let is_meant_all_the_same = ask.allow_duplicate && may == AllowDuplicate::Yes;
+        if let Some(earlier) = in_doubt().filter(|_| !is_meant_all_the_same) {
+            let why = if earlier.state == State::Unknown { "its outcome is unknown" } else { "its outcome is not known yet" };
+            let message = format!("{} may already have brought this text to {}: {why}", earlier.id, ask.to);
+            let next = format!(
+                "Nothing was sent again. {0} may have gone out: do NOT retry it, in whatever spelling or under another key, and tell the user that it \
+                 is not certain. get_status shows what becomes of it; only the operator can settle it (`sms-mcp reconcile`).",
+                earlier.id
+            );
+            return Err(Error::new(ErrorKind::DuplicateSuspected, message).about_message(earlier.id.as_str()).next(next));
+        }
+        let Some(earlier) = facts.same_text.as_ref().filter(|_| !ask.allow_duplicate || may == AllowDuplicate::Never) else {
             return Ok(());
         };
         let ago = earlier.age_ms / 1_000;
         let message = format!("the same text went to {} {ago} s ago as {} (now {})", ask.to, earlier.id, earlier.state);
         let error = Error::new(ErrorKind::DuplicateSuspected, message).about_message(earlier.id.as_str());
-        Err(if earlier.state == State::Unknown {
-            error.next("Nothing was sent again. The earlier message may have gone out: do NOT retry it, and tell the user that it is not certain.")
-        } else {
-            error
+        Err(match may {
+            AllowDuplicate::Never => error.next(
+                "Nothing was sent again, and the operator does not let the same text go twice. Tell the user; get_status shows the earlier one.",
+            ),
+            AllowDuplicate::NotAfterUnknown | AllowDuplicate::Yes => error,
         })
     }
 
@@ -287,7 +302,11 @@ fn decide_budget(budget: &Budget, ask: &Ask<'_>, facts: &Facts, currency: crate:
         Scope::Handle => "budget of this session handle",
     };
     if budget.frozen {
-        return Err(Error::new(ErrorKind::BudgetFrozen, format!("the {name} is frozen")));
+        let why = budget.overcharge.as_ref().map_or_else(String::new, |over| {
+            let money = |micros: i64| Money { micros, currency };
+            format!(": {} was held at {} and charged {}", over.message, money(over.held_micros), money(over.charged_micros))
+        });
+        return Err(Error::new(ErrorKind::BudgetFrozen, format!("the {name} is frozen{why}")));
     }
     let (has_money, has_messages) = facts.fits(budget, ask.hold_micros);
     let whole = ask.whole.filter(|whole| whole.messages > 1);
@@ -319,7 +338,7 @@ fn decide_budget(budget: &Budget, ask: &Ask<'_>, facts: &Facts, currency: crate:
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::sms::facts::Earlier;
+    use crate::sms::facts::{Earlier, Overcharge};
     use crate::sms::message::MessageId;
     use crate::sms::money::Currency;
 
@@ -335,7 +354,8 @@ mod tests {
 
     fn budget(change: impl FnOnce(&mut Budget)) -> Budget {
         let limits = Limits { spend_micros: Some(100), messages: Some(2) };
-        let mut budget = Budget { key: "k".into(), scope: Scope::Day, limits, held_micros: 0, spent_micros: 0, messages: 0, frozen: false };
+        let mut budget =
+            Budget { key: "k".into(), scope: Scope::Day, limits, held_micros: 0, spent_micros: 0, messages: 0, frozen: false, overcharge: None };
         change(&mut budget);
         budget
     }
@@ -419,6 +439,53 @@ mod tests {
         assert_eq!(kind(&meant, &Facts { same_text: Some(earlier), ..Facts::default() }), None);
         let waits = Ask { paced: false, ..ask };
         assert_eq!(kind(&waits, &Facts { rate_wait_ms: 1, ..Facts::default() }), None);
+    }
+
+    #[test]
+    fn what_is_in_doubt_is_repeated_only_where_the_operator_lets_it() {
+        let to = number("+447400123456");
+        let earlier = |state| Some(Earlier { id: MessageId::from_text("msg_1"), state, age_ms: 90_000_000 });
+        let in_doubt = Facts { same_in_doubt: earlier(State::Unknown), ..Facts::default() };
+        let in_window = Facts { same_text: earlier(State::Sent), ..Facts::default() };
+        let in_flight = Facts { same_text: earlier(State::Attempting), ..Facts::default() };
+        let refused = |setting, facts: &Facts, allow_duplicate| {
+            let ask = Ask { to: &to, hold_micros: 60, allow_duplicate, paced: true, whole: None };
+            guard(|s| s.allow_duplicate = setting).decide(&ask, facts).err()
+        };
+        for (setting, facts, allow_duplicate, is_refused) in [
+            (AllowDuplicate::NotAfterUnknown, &in_doubt, true, true),
+            (AllowDuplicate::NotAfterUnknown, &in_window, true, false),
+            (AllowDuplicate::NotAfterUnknown, &in_flight, true, true),
+            (AllowDuplicate::Yes, &in_flight, true, false),
+            (AllowDuplicate::Never, &in_doubt, true, true),
+            (AllowDuplicate::Never, &in_window, true, true),
+            (AllowDuplicate::Yes, &in_doubt, true, false),
+            (AllowDuplicate::Yes, &in_window, true, false),
+            (AllowDuplicate::Yes, &in_doubt, false, true),
+            (AllowDuplicate::Yes, &in_window, false, true),
+        ] {
+            let error = refused(setting, facts, allow_duplicate);
+            assert_eq!(error.is_some(), is_refused, "{setting:?} {facts:?} {allow_duplicate}");
+            if let Some(error) = error {
+                assert!(error.message().contains("msg_1") && error.details().message_id.as_deref() == Some("msg_1"), "{error}");
+                assert!(!(setting == AllowDuplicate::Never && error.next_step().contains("allow_duplicate")), "{}", error.next_step());
+            }
+        }
+        let other = Facts { other_in_doubt: earlier(State::Unknown), ..Facts::default() };
+        assert!(refused(AllowDuplicate::NotAfterUnknown, &other, false).is_none());
+    }
+
+    #[test]
+    fn a_frozen_budget_names_the_message_and_the_two_amounts() {
+        let over = Overcharge { message: MessageId::from_text("msg_9"), held_micros: 100_000, charged_micros: 300_000 };
+        let frozen = budget(|b| {
+            b.frozen = true;
+            b.overcharge = Some(over);
+        });
+        let to = number("+447400123456");
+        let ask = Ask { to: &to, hold_micros: 1, allow_duplicate: false, paced: true, whole: None };
+        let error = decide_budget(&frozen, &ask, &Facts::default(), Currency::USD).unwrap_err();
+        assert_eq!(error.message(), "the budget of today (UTC) is frozen: msg_9 was held at 0.10 USD and charged 0.30 USD");
     }
 
     #[test]

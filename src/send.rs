@@ -355,7 +355,10 @@ impl Engine {
         let reservation = self.parts().store.reserve(intent, decide).await;
         crash_point("after-reserve");
         let answer = match reservation {
-            Ok(Reservation::Taken { .. }) => self.attempt_one(&prepared, created).await,
+            Ok(Reservation::Taken { doubts, .. }) => self.attempt_one(&prepared, created).await.map(|mut answer| {
+                answer.warnings.extend(prepare::in_doubt(&doubts));
+                answer
+            }),
             Ok(Reservation::Refused { refused, .. }) => Err(prepare::first_refusal(refused)),
             Ok(Reservation::Conflict) => Err(prepare::conflict()),
             Ok(Reservation::Replay(Target::Message(first))) => self.replay(caller, &first).await.map_err(|error| match error.kind() {

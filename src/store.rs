@@ -13,7 +13,7 @@ use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
-use crate::sms::facts::{Budget, Facts, Limits};
+use crate::sms::facts::{Budget, Earlier, Facts, Limits};
 use crate::sms::message::{BatchId, MessageId, Realm, SessionId, State};
 
 /// The caller's base session, before any handle.
@@ -62,8 +62,10 @@ pub struct Draft {
     pub from: Option<String>,
     /// The text.
     pub text: String,
-    /// Digest of the text, for duplicates.
+    /// Digest of the text, letter by letter.
     pub digest: [u8; 16],
+    /// Digest of what a reader takes from the text, for duplicates: the same in every spelling.
+    pub folded: [u8; 16],
     /// Its alphabet, such as `GSM-7`.
     pub encoding: &'static str,
     /// Segments.
@@ -143,6 +145,8 @@ pub enum Reservation {
     Taken {
         /// Which drafts were refused, and why.
         refused: Vec<(usize, Error)>,
+        /// Which of the others go to a person to whom a message of the same principal, with another text, is in doubt.
+        doubts: Vec<(usize, Earlier)>,
         /// The budgets after it.
         budgets: Vec<Budget>,
     },

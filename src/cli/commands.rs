@@ -348,7 +348,8 @@ fn print_status(answer: &StatusAnswer) -> Result<()> {
 fn print_budgets(budgets: &[BudgetView]) {
     for budget in budgets {
         let limit = budget.limit.as_ref().map_or_else(|| "no limit".to_owned(), |limit| format!("of {limit} {}", budget.currency));
-        let frozen = if budget.frozen { "  FROZEN" } else { "" };
+        let because = budget.frozen_because.as_ref().map_or_else(String::new, |because| format!(": {because}"));
+        let frozen = if budget.frozen { format!("  FROZEN{because}") } else { String::new() };
         print_line(&format!(
             "{:<8} {} spent, {} held {limit}, {} messages  {}{frozen}",
             budget.scope.as_str(),

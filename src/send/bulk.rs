@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::contract::{BudgetLeft, BulkAnswer, BulkArgs, BulkResult, BulkStatus, OnInvalid, Price};
-use super::prepare::{Prepared, accepted, conflict, idempotency, invalid, used_before};
+use super::prepare::{Prepared, accepted, conflict, idempotency, in_doubt, invalid, used_before};
 use super::{Caller, Engine, crash_point, locked};
 use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
 use crate::guard::{Ask, Whole};
@@ -74,15 +74,16 @@ impl Engine {
     pub async fn send_bulk(&self, caller: Caller, args: BulkArgs, wait: Option<Duration>, progress: Option<OnProgress>) -> Result<BulkAnswer> {
         let engine = self.clone();
         let watcher = caller.clone();
-        let (batch, replayed, done) = match self.apart(async move { engine.accept_bulk(&caller, &args).await }).await? {
+        let (batch, replayed, doubts, done) = match self.apart(async move { engine.accept_bulk(&caller, &args).await }).await? {
             Accepted::Quote(answer) => return Ok(*answer),
-            Accepted::Batch { id, replayed, done } => (id, replayed, done),
+            Accepted::Batch { id, replayed, doubts, done } => (id, replayed, doubts, done),
         };
         if let Some((total, mut followed)) = done {
             self.watch_batch(&watcher, &batch, total, &mut followed.handed_over, wait, progress).await;
         }
         let mut answer = self.bulk_answer(&watcher, &batch).await.map_err(|error| accepted(error, batch.as_str()))?;
         answer.replayed = replayed;
+        answer.warnings.extend(doubts);
         Ok(answer)
     }
 
@@ -221,17 +222,20 @@ impl Engine {
         let reservation = self.reserve_bulk(intent, &messages).await;
         crash_point("after-bulk-reserve");
         match reservation {
-            Ok(Reservation::Taken { refused: later, budgets }) => {
+            Ok(Reservation::Taken { refused: later, doubts, budgets }) => {
+                let doubts = in_doubt(&doubts);
                 let taken = messages.len() - later.len();
                 let refused =
                     refused.into_iter().chain(later.iter().filter_map(|(index, error)| Some(refusal(&messages.get(*index)?.draft.to, error))));
                 if args.dry_run {
                     let later: HashSet<usize> = later.iter().map(|(index, _)| *index).collect();
-                    return Ok(Accepted::Quote(Box::new(self.bulk_quote(&messages, &later, refused.collect(), duplicates, &budgets))));
+                    let mut quote = self.bulk_quote(&messages, &later, refused.collect(), duplicates, &budgets);
+                    quote.warnings.extend(doubts);
+                    return Ok(Accepted::Quote(Box::new(quote)));
                 }
                 self.wake_queues();
                 let total = u32::try_from(taken).unwrap_or(u32::MAX);
-                Ok(Accepted::Batch { id, replayed: false, done: Some((total, followed)) })
+                Ok(Accepted::Batch { id, replayed: false, doubts, done: Some((total, followed)) })
             }
             Ok(Reservation::Refused { refused: later, .. }) => {
                 let all = later.iter().filter_map(|(index, error)| Some(refusal(&messages.get(*index)?.draft.to, error)));
@@ -241,7 +245,7 @@ impl Engine {
                 let quote = self.quote_again(&messages, refused, duplicates, payer, &first).await?;
                 Ok(Accepted::Quote(Box::new(quote)))
             }
-            Ok(Reservation::Replay(Target::Batch(first))) => Ok(Accepted::Batch { id: first, replayed: true, done: None }),
+            Ok(Reservation::Replay(Target::Batch(first))) => Ok(Accepted::Batch { id: first, replayed: true, doubts: None, done: None }),
             Ok(Reservation::Replay(Target::Message(_)) | Reservation::Conflict) => Err(conflict()),
             Err(error) => Err(error),
         }
@@ -370,7 +374,7 @@ impl Engine {
 
 enum Accepted {
     Quote(Box<BulkAnswer>),
-    Batch { id: BatchId, replayed: bool, done: Option<(u32, Followed)> },
+    Batch { id: BatchId, replayed: bool, doubts: Option<String>, done: Option<(u32, Followed)> },
 }
 
 /// A bulk whose progress somebody follows. It is counted until this goes, also where the caller goes away.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::attempt::{Ended, rests};
 use super::bulk::recipients_refused;
 use super::contract::BulkAnswer;
-use super::prepare::{Prepared, accepted, conflict, idempotency, invalid};
+use super::prepare::{Prepared, accepted, conflict, idempotency, in_doubt, invalid};
 use super::route::{Carrier, Way};
 use super::{Caller, Engine};
 use crate::clock::Timestamp;
@@ -79,10 +79,16 @@ impl Engine {
                 .decide(&Ask { to: &message.to, hold_micros: message.draft.hold_micros, whole, allow_duplicate: false, paced: false }, facts)
         };
         match self.parts().store.reserve(intent, Arc::new(decide)).await? {
-            Reservation::Taken { budgets, .. } if args.dry_run => Ok(self.bulk_quote(&messages, &HashSet::new(), Vec::new(), Vec::new(), &budgets)),
-            Reservation::Taken { .. } => {
+            Reservation::Taken { doubts, budgets, .. } if args.dry_run => {
+                let mut quote = self.bulk_quote(&messages, &HashSet::new(), Vec::new(), Vec::new(), &budgets);
+                quote.warnings.extend(in_doubt(&doubts));
+                Ok(quote)
+            }
+            Reservation::Taken { doubts, .. } => {
                 self.launch(carrier, &id, args, at, &messages).await;
-                self.bulk_answer(caller, &id).await.map_err(|error| accepted(error, id.as_str()))
+                let mut answer = self.bulk_answer(caller, &id).await.map_err(|error| accepted(error, id.as_str()))?;
+                answer.warnings.extend(in_doubt(&doubts));
+                Ok(answer)
             }
             Reservation::Refused { refused, .. } => {
                 let each = refused.iter().filter_map(|(index, error)| Some(super::bulk::refusal(&messages.get(*index)?.draft.to, error)));

@@ -11,7 +11,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::guard::{Ask, Priced};
 use crate::provider::Form;
 use crate::sms::absent;
-use crate::sms::facts::Budget;
+use crate::sms::facts::{Budget, Earlier};
+use crate::sms::fold;
 use crate::sms::message::{MessageId, Realm};
 use crate::sms::money::{Amount, Money};
 use crate::sms::number::Number;
@@ -155,6 +156,7 @@ impl Engine {
             to: to.e164().to_owned(),
             from: from.map(str::to_owned),
             digest: digest_of(&message),
+            folded: fold::digest(&message),
             text: message,
             encoding: form.encoding,
             segments: form.segments,
@@ -224,6 +226,7 @@ impl Engine {
         let allowed = allowed.and_then(|()| self.draft(&to, args.from.as_deref(), args.message.clone()));
         let (earlier, verdict, budgets) = self.preview(caller, args, payer, key, allowed).await?;
         warnings.extend(earlier.as_ref().map(|id| used_before(id.as_str())));
+        warnings.extend(verdict.as_ref().ok().cloned().flatten());
         let refusal = verdict.err().map(|error| Refusal {
             code: error.kind().to_string(),
             message: error.message().to_owned(),
@@ -252,7 +255,8 @@ impl Engine {
         })
     }
 
-    /// What the ledger would say to this message: which message its key was used for, the verdict, and the budgets.
+    /// What the ledger would say to this message: which message its key was used for, the verdict (with what
+    /// is in doubt beside it), and the budgets.
     async fn preview(
         &self,
         caller: &Caller,
@@ -260,7 +264,7 @@ impl Engine {
         payer: Payer,
         key: Option<Idempotency>,
         allowed: Result<Prepared>,
-    ) -> Result<(Option<MessageId>, Result<()>, Vec<Budget>)> {
+    ) -> Result<(Option<MessageId>, Result<Option<String>>, Vec<Budget>)> {
         let now = self.parts().clock.now();
         let prepared = match allowed {
             Ok(prepared) => prepared,
@@ -271,9 +275,9 @@ impl Engine {
         };
         let intent = Intent { idempotency: key, drafts: vec![prepared.draft.clone()], preview: true, ..self.intent(payer.clone()) };
         let (earlier, verdict) = match self.parts().store.reserve(intent, self.decide_one(&prepared, args.allow_duplicate)).await {
-            Ok(Reservation::Taken { budgets, .. }) => return Ok((None, Ok(()), budgets)),
+            Ok(Reservation::Taken { doubts, budgets, .. }) => return Ok((None, Ok(in_doubt(&doubts)), budgets)),
             Ok(Reservation::Refused { refused, budgets }) => return Ok((None, Err(first_refusal(refused)), budgets)),
-            Ok(Reservation::Replay(Target::Message(first))) => (Some(first), Ok(())),
+            Ok(Reservation::Replay(Target::Message(first))) => (Some(first), Ok(None)),
             Ok(Reservation::Replay(Target::Batch(_)) | Reservation::Conflict) => (None, Err(conflict())),
             Err(error) if error.kind() == ErrorKind::LedgerUnavailable => return Err(error),
             Err(error) => (None, Err(error)),
@@ -308,6 +312,26 @@ impl Engine {
             }
         }
         warnings
+    }
+}
+
+/// What to know where people are sent another text while an earlier one to them is in doubt.
+pub(super) fn in_doubt(doubts: &[(usize, Earlier)]) -> Option<String> {
+    let names: Vec<&str> = doubts.iter().take(MAX_LISTED).map(|(_, earlier)| earlier.id.as_str()).collect();
+    let more = doubts.len().saturating_sub(names.len());
+    match (doubts, more) {
+        ([], _) => None,
+        ([(_, earlier)], _) => Some(format!(
+            "{} to the same number is in doubt: it may have gone out, and nobody knows. This is another text, so both may arrive; do not write \
+             the earlier one again in other words.",
+            earlier.id
+        )),
+        (_, 0) => Some(format!("Earlier messages to {} of these numbers are in doubt and may arrive too: {}.", doubts.len(), names.join(", "))),
+        (_, more) => Some(format!(
+            "Earlier messages to {} of these numbers are in doubt and may arrive too: {} and {more} more.",
+            doubts.len(),
+            names.join(", ")
+        )),
     }
 }
 

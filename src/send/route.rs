@@ -11,6 +11,9 @@ use crate::sms::message::Realm;
 use crate::sms::number::Number;
 use crate::store::Pacing;
 
+/// Most senders that an error lists.
+const LISTED_SENDERS: usize = 10;
+
 /// One provider with what the engine needs around it.
 pub struct Carrier {
     /// The provider.
@@ -92,6 +95,25 @@ impl Carriers {
         self.carriers.iter().find(|carrier| carrier.name() == name)
     }
 
+    /// Why no route leads there, and what would be right.
+    fn no_route(&self, to: &Number, from: Option<&str>) -> Error {
+        let sender = from.map_or_else(String::new, |from| format!(" from \"{from}\""));
+        let there: Vec<&str> =
+            self.routes.iter().filter(|route| leads_to(route, to)).flat_map(|route| &route.from).map(String::as_str).take(LISTED_SENDERS).collect();
+        let country = to.region().map_or_else(|| "..".to_owned(), |region| region.to_string());
+        let (but, next) = if there.is_empty() {
+            let next = format!("Only the operator can add one: a [[route]] with to = [\"{country}\"], or one without `to` for all that is left.");
+            (String::new(), next)
+        } else {
+            let next = format!(
+                "Use one of these senders, or tell the user: only the operator can add a [[route]] with to = [\"{country}\"] and without `from`."
+            );
+            (format!("; the routes to it are for the senders {} only", there.join(", ")), next)
+        };
+        let error = Error::new(ErrorKind::DestinationNotAllowed, format!("no [[route]] of the operator leads to {to}{sender}{but}"));
+        error.next(format!("Nothing was sent. {next}"))
+    }
+
     /// The way of a message: the first route that fits, and on it the carriers that take a message of this form.
     ///
     /// # Errors
@@ -100,10 +122,7 @@ impl Carriers {
         let (on_it, after_rejected): (Vec<&Carrier>, bool) = if self.routes.is_empty() {
             (self.carriers.iter().take(1).collect(), false)
         } else {
-            let route = self.routes.iter().find(|route| fits(route, to, from)).ok_or_else(|| {
-                let sender = from.map_or_else(String::new, |from| format!(" from \"{from}\""));
-                Error::new(ErrorKind::DestinationNotAllowed, format!("no [[route]] of the operator leads to {to}{sender}"))
-            })?;
+            let route = self.routes.iter().find(|route| fits(route, to, from)).ok_or_else(|| self.no_route(to, from))?;
             (route.providers.iter().filter_map(|name| self.get(name)).collect(), route.after_rejected)
         };
         let mut why = None;
@@ -122,9 +141,13 @@ impl Carriers {
     }
 }
 
+/// Whether a route is for this number, whoever the sender.
+fn leads_to(route: &Route, to: &Number) -> bool {
+    route.to.is_empty() || route.to.iter().any(|destination| destination.matches(to).is_some())
+}
+
 fn fits(route: &Route, to: &Number, from: Option<&str>) -> bool {
-    (route.to.is_empty() || route.to.iter().any(|destination| destination.matches(to).is_some()))
-        && (route.from.is_empty() || from.is_some_and(|from| route.from.iter().any(|sender| sender == from)))
+    leads_to(route, to) && (route.from.is_empty() || from.is_some_and(|from| route.from.iter().any(|sender| sender == from)))
 }
 
 /// Who is asked for a message, in order: the next one only when the one before certainly did not take it.

@@ -59,6 +59,19 @@ pub struct Budget {
     pub messages: i64,
     /// A provider charged more than was held; nothing more is sent until a person looked.
     pub frozen: bool,
+    /// What froze it, where that is on record.
+    pub overcharge: Option<Overcharge>,
+}
+
+/// A charge that was above what was held for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overcharge {
+    /// The message.
+    pub message: MessageId,
+    /// What was held for it, or was posted before; micros of the budget's currency.
+    pub held_micros: i64,
+    /// What was charged; micros.
+    pub charged_micros: i64,
 }
 
 impl Budget {
@@ -79,7 +92,7 @@ impl Budget {
     }
 }
 
-/// An earlier message with the same principal, recipient and text.
+/// An earlier message with the same principal and recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Earlier {
     /// Its id.
@@ -105,6 +118,10 @@ pub struct Facts {
     pub recipient_last_day: u32,
     /// The latest message that this one would repeat within the duplicate window.
     pub same_text: Option<Earlier>,
+    /// The latest message whose outcome is unknown, however long ago, and which this one would repeat.
+    pub same_in_doubt: Option<Earlier>,
+    /// The latest message whose outcome is unknown and whose text is clearly another one.
+    pub other_in_doubt: Option<Earlier>,
     /// How long until the sending rate allows one more, in milliseconds; 0 is now.
     pub rate_wait_ms: u64,
     /// The recipient asked for no more texts.

@@ -12,6 +12,7 @@
 //!
 //! A folded text is for comparing and is never shown or sent.
 
+use sha2::{Digest as _, Sha256};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::text::plain_spelling;
@@ -48,6 +49,14 @@ pub fn skeleton(text: &str) -> String {
 /// The letters and digits of the [`skeleton`], and nothing else.
 pub fn letters(text: &str) -> String {
     bare(text).chars().filter(|c| c.is_alphanumeric()).collect()
+}
+
+/// Digest of the [`skeleton`]: the same for one text in any spelling. What is kept of a text where it must not be said twice.
+pub fn digest(text: &str) -> [u8; 16] {
+    let full: [u8; 32] = Sha256::digest(skeleton(text).as_bytes()).into();
+    let mut short = [0; 16];
+    short.iter_mut().zip(full).for_each(|(to, from)| *to = from);
+    short
 }
 
 /// Folded, in plain spelling, without marks, each letter by its look.

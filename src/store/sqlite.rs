@@ -41,13 +41,14 @@ use writer::{Writer, unavailable};
 const APPLICATION_ID: i32 = 0x736d_736d;
 
 /// Every migration, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_providers.sql"),
     include_str!("migrations/0003_segments.sql"),
     include_str!("migrations/0004_sandbox.sql"),
     include_str!("migrations/0005_assumed.sql"),
     include_str!("migrations/0006_client_session.sql"),
+    include_str!("migrations/0007_doubt.sql"),
 ];
 
 /// How long a write waits for another process's transaction.

@@ -326,7 +326,7 @@ fn an_overcharge_freezes_until_the_operator_unfreezes() {
     assert!(refused.code == 1 && refused.err.contains("(budget_frozen)"), "{refused:?}");
 
     let budget = desk.done(&["budget"]);
-    let frozen: Vec<&str> = budget.out.lines().filter_map(|line| line.strip_suffix("  FROZEN")).collect();
+    let frozen: Vec<&str> = budget.out.lines().filter_map(|line| Some(line.split_once("  FROZEN: msg_")?.0)).collect();
     assert_eq!(frozen.len(), 3, "the whole path, the ledger's total too: {budget:?}");
     for line in frozen {
         let name = line.split_whitespace().last().unwrap();

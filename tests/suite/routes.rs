@@ -262,7 +262,8 @@ async fn the_first_route_that_fits_decides_by_country_prefix_and_sender() {
     assert_eq!(field.send("+447400123456", None).await.unwrap().provider, "one");
     let refused = field.send("+4915112345678", None).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::DestinationNotAllowed);
-    assert!(refused.message().contains("[[route]]"), "{refused}");
+    assert!(refused.message().contains("[[route]]") && refused.next_step().contains("to = [\"DE\"]"), "{refused} {}", refused.next_step());
+    assert!(!refused.next_step().contains("[guard]"), "{}", refused.next_step());
     assert_eq!((one.asked(), two.asked(), three.asked()), (1, 2, 1));
 }
 
@@ -579,12 +580,15 @@ async fn of_two_unknown_messages_that_are_alike_the_earlier_one_is_what_the_vend
     one.becomes(Outcome::Unknown { why: "lost".into() });
     let field = field(&[&one], Vec::new());
     let first = lost_id(&field.send(&fictional(1), None).await.unwrap_err());
-    let second = lost_id(&field.send(&fictional(1), None).await.unwrap_err());
+    // Of somebody else: the first principal's same text would be refused.
+    let bob = Caller { principal: "bob".into(), base: Base::Named("other".into()) };
+    let again = SendArgs { to: fictional(1), message: "Hello".into(), ..SendArgs::default() };
+    let second = lost_id(&field.engine.send(bob.clone(), again).await.unwrap_err());
     let failed = VendorMessage { state: State::Failed, ..on_record(&fictional(1), "Hello", "v-first", now()) };
     *one.vendor.lock().unwrap() = vec![on_record(&fictional(1), "Hello", "v-second", now().plus_ms(50)), failed];
     assert_eq!(field.engine.reconcile().await.unwrap().settled.len(), 2);
-    for (id, vendor_id, state) in [(first, "v-first", State::Failed), (second, "v-second", State::Delivered)] {
-        let shown = field.engine.status(&alice(), StatusArgs { id }).await.unwrap().message.unwrap();
+    for (owner, id, vendor_id, state) in [(alice(), first, "v-first", State::Failed), (bob, second, "v-second", State::Delivered)] {
+        let shown = field.engine.status(&owner, StatusArgs { id }).await.unwrap().message.unwrap();
         assert_eq!((shown.provider_message_id.as_deref(), shown.status), (Some(vendor_id), state));
     }
 }
@@ -669,7 +673,11 @@ async fn a_campaign_whose_answer_is_lost_is_unknown_for_every_member_and_keeps_i
     assert_eq!(answer.counts, BTreeMap::from([("unknown".to_owned(), 3)]));
     assert_eq!(field.held().await, "0.30");
     one.becomes(not_sent());
-    let answer = field.engine.campaign(alice(), campaign("team")).await.unwrap();
+    let again = field.engine.campaign(alice(), CampaignArgs { message: "hello ALL!".into(), ..campaign("team") }).await.unwrap_err();
+    assert_eq!(again.details().refused.iter().filter(|refused| refused.code == "duplicate_suspected").count(), 3, "{again:?}");
+    let other = CampaignArgs { message: "Another".into(), ..campaign("team") };
+    let answer = field.engine.campaign(alice(), other).await.unwrap();
     assert_eq!(answer.counts, BTreeMap::from([("rejected".to_owned(), 3)]));
+    assert!(answer.warnings.iter().any(|warning| warning.contains("3 of these numbers") && warning.contains("msg_")), "{:?}", answer.warnings);
     assert_eq!(field.held().await, "0.30");
 }

@@ -1,5 +1,6 @@
 //! Taking a send: facts, decision, money and intent in one transaction.
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::query::target_from;
@@ -7,8 +8,9 @@ use super::rate;
 use super::reply::is_out;
 use super::writer::JobResult;
 use crate::clock::Timestamp;
-use crate::error::{Error, ErrorKind, Result};
-use crate::sms::facts::{Budget, Earlier, Facts, Limits, Scope};
+use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
+use crate::sms::facts::{Budget, Earlier, Facts, Limits, Overcharge, Scope};
+use crate::sms::fold;
 use crate::sms::message::{MessageId, Realm, SessionId, State};
 use crate::store::{BaseSession, Decide, Draft, Intent, NewHandle, Payer, Reservation};
 
@@ -59,11 +61,19 @@ pub(super) fn budget_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
             spent_micros: row.get(6)?,
             messages: row.get(7)?,
             frozen: row.get(8)?,
+            overcharge: overcharge_from(row)?,
         },
     })
 }
 
-pub(super) const BUDGET_COLUMNS: &str = "id, key, scope, limit_micros, limit_messages, held_micros, spent_micros, messages, frozen";
+fn overcharge_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Overcharge>> {
+    let Some(message) = row.get::<_, Option<String>>(9)? else { return Ok(None) };
+    let (held, charged): (Option<i64>, Option<i64>) = (row.get(10)?, row.get(11)?);
+    Ok(held.zip(charged).map(|(held_micros, charged_micros)| Overcharge { message: MessageId::from_text(message), held_micros, charged_micros }))
+}
+
+pub(super) const BUDGET_COLUMNS: &str =
+    "id, key, scope, limit_micros, limit_messages, held_micros, spent_micros, messages, frozen, frozen_by, frozen_held, frozen_charged";
 
 /// A name, scope and limits of the path.
 struct Part {
@@ -175,6 +185,7 @@ fn look(db: &Connection, path: Vec<Part>) -> JobResult<Vec<Row>> {
                 spent_micros: 0,
                 messages: 0,
                 frozen: false,
+                overcharge: None,
             },
         });
         row.budget.limits = part.limits;
@@ -253,13 +264,48 @@ fn touch(db: &Connection, payer: &Payer, sessions: &Sessions, now: Timestamp) ->
     Ok(())
 }
 
+/// The most messages to one person that are looked at whose outcome is unknown, latest first.
+const DOUBTS: i64 = 500;
+
+/// One person's messages whose outcome is unknown.
+pub(super) const IN_DOUBT: &str = "recipient = ?1 AND principal = ?2 AND state = 9";
+
+/// Whether an earlier text is this draft's in any spelling. Messages of older versions have no digest of what a reader
+/// takes from them; where their text was kept, it is made of that.
+fn is_same_text(draft: &Draft, digest: ValueRef<'_>, folded: ValueRef<'_>, text: Option<&str>) -> bool {
+    let is = |value: ValueRef<'_>, own: &[u8]| value.as_blob().is_ok_and(|blob| blob == own);
+    is(digest, &draft.digest) || is(folded, &draft.folded) || text.is_some_and(|text| fold::digest(text) == draft.folded)
+}
+
+/// What is in doubt about this recipient: the latest message that this one would repeat, and the latest other one.
+fn doubts(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut Facts) -> JobResult<()> {
+    (facts.same_in_doubt, facts.other_in_doubt) = (None, None);
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT id, created_ms, digest, folded, CASE WHEN folded IS NULL THEN text END FROM message WHERE {IN_DOUBT} AND sandbox = ?4
+         ORDER BY seq DESC LIMIT ?3"
+    ))?;
+    let mut rows = statement.query(params![draft.to, intent.payer.principal, DOUBTS, intent.payer.realm.is_sandbox()])?;
+    while let Some(row) = rows.next()? {
+        let is_same = is_same_text(draft, row.get_ref(2)?, row.get_ref(3)?, row.get_ref(4)?.as_str_or_null().unwrap_or_default());
+        let place = if is_same { &mut facts.same_in_doubt } else { &mut facts.other_in_doubt };
+        if place.is_none() {
+            let age_ms = (intent.now.as_millis() - row.get::<_, i64>(1)?).max(0);
+            *place = Some(Earlier { id: MessageId::from_text(row.get::<_, String>(0)?), state: State::Unknown, age_ms });
+        }
+        if facts.same_in_doubt.is_some() {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// What the ledger knows about this recipient: how many messages lately, and the same text within the window.
 fn recipient_facts(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut Facts) -> JobResult<()> {
     let now = intent.now.as_millis();
     let window = DAY_MS.max(intent.duplicate_window_ms);
     let mut statement = db.prepare_cached(
-        "SELECT id, created_ms, digest, principal, state FROM message WHERE recipient = ?1 AND created_ms > ?2 AND sandbox = ?4 AND state NOT IN (7, 8)
-         ORDER BY created_ms DESC LIMIT ?3",
+        "SELECT id, created_ms, digest, principal, state, folded FROM message
+         WHERE recipient = ?1 AND created_ms > ?2 AND sandbox = ?4 AND state NOT IN (7, 8) ORDER BY created_ms DESC LIMIT ?3",
     )?;
     let mut rows = statement.query(params![draft.to, now - window, RECIPIENT_ROWS, intent.payer.realm.is_sandbox()])?;
     (facts.recipient_last_hour, facts.recipient_last_day, facts.same_text) = (0, 0, None);
@@ -273,7 +319,7 @@ fn recipient_facts(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut 
         facts.recipient_last_day += u32::from(age_ms < DAY_MS);
         let is_same = facts.same_text.is_none()
             && age_ms < intent.duplicate_window_ms
-            && row.get_ref(2)?.as_blob().is_ok_and(|digest| digest == draft.digest)
+            && is_same_text(draft, row.get_ref(2)?, row.get_ref(5)?, None)
             && row.get_ref(3)?.as_str().is_ok_and(|principal| principal == intent.payer.principal);
         if is_same {
             facts.same_text = Some(Earlier { id: MessageId::from_text(row.get::<_, String>(0)?), state, age_ms: age_ms.max(0) });
@@ -407,14 +453,16 @@ pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, decide: &Dec
     business!(pace.check_clock());
     let mut facts = Facts { budgets: rows.iter().map(|row| row.budget.clone()).collect(), rate_wait_ms: pace.wait_ms(), ..Facts::default() };
     let mut refused = Vec::new();
-    let mut taken = Vec::new();
+    let (mut taken, mut in_doubt) = (Vec::new(), Vec::new());
     for (index, draft) in intent.drafts.iter().enumerate() {
         facts.is_opted_out = is_out(db, &draft.to)?;
         recipient_facts(db, intent, draft, &mut facts)?;
+        doubts(db, intent, draft, &mut facts)?;
         match decide(index, &facts) {
             Ok(()) => {
                 facts.before_micros = facts.before_micros.saturating_add(draft.hold_micros);
                 facts.before_messages += 1;
+                in_doubt.extend(facts.other_in_doubt.take().map(|earlier| (index, earlier)));
                 taken.push(draft);
             }
             // A budget that is spent is spent for all that follow too: nothing of this intent goes.
@@ -426,7 +474,7 @@ pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, decide: &Dec
         return Ok(Ok(Reservation::Refused { refused, budgets: rows.into_iter().map(|row| row.budget).collect() }));
     }
     if intent.preview {
-        return Ok(Ok(Reservation::Taken { refused, budgets: rows.into_iter().map(|row| row.budget).collect() }));
+        return Ok(Ok(Reservation::Taken { refused, doubts: in_doubt, budgets: rows.into_iter().map(|row| row.budget).collect() }));
     }
     let micros = taken.iter().map(|draft| draft.hold_micros).sum();
     let messages = i64::try_from(taken.len()).unwrap_or(i64::MAX);
@@ -438,8 +486,8 @@ pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, decide: &Dec
     }
     leave_now(db, intent, &taken, &mut pace)?;
     let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
-    write(db, owner, intent, &taken, &ids.join(","))?;
-    Ok(Ok(Reservation::Taken { refused, budgets: rows.into_iter().map(|row| row.budget).collect() }))
+    write(db, owner, intent, &taken, &refused, &ids.join(","))?;
+    Ok(Ok(Reservation::Taken { refused, doubts: in_doubt, budgets: rows.into_iter().map(|row| row.budget).collect() }))
 }
 
 /// Counts what leaves without a claim: a single message, or a campaign in its one request.
@@ -463,14 +511,20 @@ pub(super) fn step(state: State, at: Timestamp, why: Option<&str>) -> String {
     }
 }
 
+fn refusal(draft: &Draft, error: &Error) -> RefusedRecipient {
+    RefusedRecipient { to: draft.to.clone(), code: error.kind().to_string(), message: error.message().to_owned() }
+}
+
 /// Writes the intent: its key, its batch, its messages, each in its first state.
-fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], budgets: &str) -> JobResult<()> {
+fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], refused: &[(usize, Error)], budgets: &str) -> JobResult<()> {
     let now = intent.now.as_millis();
     let principal = &intent.payer.principal;
     let (state, batch) = match &intent.batch {
         None => (State::Attempting, None),
         Some(batch) => {
-            let report = serde_json::json!({ "duplicates": batch.duplicates, "refused": batch.refused }).to_string();
+            let here = refused.iter().filter_map(|(index, error)| Some(refusal(intent.drafts.get(*index)?, error)));
+            let refused: Vec<RefusedRecipient> = batch.refused.iter().cloned().chain(here).collect();
+            let report = serde_json::json!({ "duplicates": batch.duplicates, "refused": refused }).to_string();
             db.prepare_cached("INSERT INTO batch (id, principal, created_ms, report) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
                 batch.id.as_str(),
                 principal,
@@ -496,8 +550,8 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], budgets
     }
     let mut message = db.prepare_cached(
         "INSERT INTO message (id, principal, batch, recipient, sender, text, keep_text, digest, encoding, segments, state, provider, created_ms, changed_ms,
-                              held_micros, currency, budgets, owner, history, forward, request, sandbox, price_assumed)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
+                              held_micros, currency, budgets, owner, history, forward, request, sandbox, price_assumed, folded)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
     )?;
     let history = step(state, intent.now, None);
     let request = batch.filter(|_| intent.is_campaign).map(i64::wrapping_neg);
@@ -526,7 +580,8 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], budgets
             intent.forward,
             request,
             intent.payer.realm.is_sandbox(),
-            draft.is_assumed
+            draft.is_assumed,
+            draft.folded
         ])?;
     }
     Ok(())

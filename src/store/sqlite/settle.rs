@@ -93,7 +93,21 @@ fn post(db: &Connection, open: &Open, posting: Posting) -> JobResult<Vec<Budget>
         "UPDATE budget SET held_micros = held_micros - ?2, spent_micros = spent_micros + ?3, messages = messages - ?4, frozen = frozen OR ?5
          WHERE id = ?1 RETURNING {BUDGET_COLUMNS}"
     ))?;
+    if is_over {
+        note_overcharge(db, open, release, charge)?;
+    }
     budget_ids(&open.budgets).map(|id| Ok(statement.query_row(params![id, release, charge, messages, is_over], budget_from)?.budget)).collect()
+}
+
+/// Notes in every budget that is about to freeze which message's charge is the reason: the first one, until it is unfrozen.
+fn note_overcharge(db: &Connection, open: &Open, held_micros: i64, charged_micros: i64) -> JobResult<()> {
+    let mut statement = db.prepare_cached(
+        "UPDATE budget SET frozen_by = (SELECT id FROM message WHERE seq = ?2), frozen_held = ?3, frozen_charged = ?4 WHERE id = ?1 AND NOT frozen",
+    )?;
+    for id in budget_ids(&open.budgets) {
+        statement.execute([id, open.seq, held_micros, charged_micros])?;
+    }
+    Ok(())
 }
 
 /// A step that a message is asked to take.
@@ -126,6 +140,9 @@ fn correct(db: &Connection, open: &mut Open, price_micros: Option<i64>) -> JobRe
         .execute([open.seq, price])?;
     if price == posted {
         return Ok(());
+    }
+    if price > posted {
+        note_overcharge(db, open, posted, price)?;
     }
     let mut statement = db.prepare_cached("UPDATE budget SET spent_micros = spent_micros + ?2, frozen = frozen OR ?3 WHERE id = ?1")?;
     for id in budget_ids(&open.budgets) {
@@ -325,7 +342,8 @@ pub(super) fn accept_clock(db: &Connection) -> JobResult<()> {
 /// See [`crate::store::Store::unfreeze`].
 pub(super) fn unfreeze(db: &Connection, key: &str) -> JobResult<bool> {
     let changed = db.execute(
-        "UPDATE budget SET limit_micros = max(limit_micros, held_micros + spent_micros), limit_messages = max(limit_messages, messages), frozen = 0
+        "UPDATE budget SET limit_micros = max(limit_micros, held_micros + spent_micros), limit_messages = max(limit_messages, messages), frozen = 0,
+                frozen_by = NULL, frozen_held = NULL, frozen_charged = NULL
          WHERE key = ?1 AND frozen",
         [key],
     )?;
@@ -356,6 +374,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::store::sqlite::MIGRATIONS;
+    use crate::store::sqlite::reserve::IN_DOUBT;
 
     #[test]
     fn what_is_still_to_be_done_is_found_without_reading_what_is_done() {
@@ -367,6 +386,7 @@ mod tests {
             (format!("SELECT text FROM message WHERE {QUEUED_OR_ATTEMPTING}"), "message_open (state=?)"),
             ("SELECT text FROM message WHERE state = 1 AND provider = ?1 ORDER BY seq".to_owned(), "message_queued (provider=?)"),
             ("SELECT text FROM message WHERE state = 9 AND provider = ?1 ORDER BY seq".to_owned(), "message_unknown (provider=?)"),
+            (format!("SELECT text FROM message WHERE {}", IN_DOUBT.replace("?2", "?1")), "message_doubt (recipient=? AND principal=?)"),
         ];
         for (sql, index) in by_index {
             let plan: Vec<String> = db

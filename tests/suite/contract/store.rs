@@ -66,6 +66,7 @@ pub(super) fn draft(n: u32) -> Draft {
         from: None,
         text: format!("text {n}"),
         digest: u128::from(n).to_be_bytes(),
+        folded: u128::from(n).to_be_bytes(),
         encoding: "GSM-7",
         segments: 1,
         hold_micros: HOLD,

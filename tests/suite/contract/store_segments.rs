@@ -241,6 +241,48 @@ async fn a_ledger_of_the_second_version_is_brought_up_to_date_with_everything_in
     take(&store, intent(vec![draft(3)])).await;
 }
 
+#[tokio::test]
+async fn a_message_in_doubt_of_an_older_version_is_known_again_by_its_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ledger.db");
+    let old = rusqlite::Connection::open(&file).unwrap();
+    for migration in [
+        include_str!("../../../src/store/migrations/0001_ledger.sql"),
+        include_str!("../../../src/store/migrations/0002_providers.sql"),
+        include_str!("../../../src/store/migrations/0003_segments.sql"),
+    ] {
+        old.execute_batch(migration).unwrap();
+    }
+    old.execute_batch(&format!(
+        "PRAGMA user_version = 3; PRAGMA application_id = {};
+         INSERT INTO message (id, principal, recipient, text, keep_text, digest, encoding, segments, state, provider, created_ms, changed_ms,
+                              held_micros, currency, budgets, history)
+         VALUES ('msg_old', 'alice', '{to}', 'Your parcel is here', 1, x'{zeros}', 'GSM-7', 1, 9, 'sandbox', {now}, {now}, 100, 'USD', '', '[2,{now}]');",
+        0x736d_736d,
+        to = draft(1).to,
+        zeros = "00".repeat(16),
+        now = NOW.as_millis(),
+    ))
+    .unwrap();
+    drop(old);
+    let store = SqliteStore::open(&file, NOW, [3; 8]).unwrap();
+    let facts_of = async |text: &str| {
+        let seen = std::sync::Arc::new(std::sync::Mutex::new(None));
+        let notes = std::sync::Arc::clone(&seen);
+        let look: sms_mcp::store::Decide = std::sync::Arc::new(move |_, facts| {
+            *notes.lock().unwrap() = Some((facts.same_in_doubt.clone(), facts.other_in_doubt.clone()));
+            Ok(())
+        });
+        let asked = sms_mcp::store::Draft { text: text.into(), folded: sms_mcp::sms::fold::digest(text), ..draft(1) };
+        store.reserve(Intent { preview: true, now: NOW.plus_ms(90_000_000), ..intent(vec![asked]) }, look).await.unwrap();
+        seen.lock().unwrap().take().unwrap()
+    };
+    let (same, other) = facts_of("YOUR PARCEL is here!").await;
+    assert_eq!((same.map(|earlier| earlier.id.to_string()), other), (Some("msg_old".to_owned()), None));
+    let (same, other) = facts_of("Your parcel is lost").await;
+    assert_eq!((same, other.map(|earlier| earlier.age_ms)), (None, Some(90_000_000)));
+}
+
 /// The settlement of a message, or of one of two segments, with these ids.
 fn named(ids: &[&str], at: i64) -> Settlement {
     let at = NOW.plus_ms(at);
