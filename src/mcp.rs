@@ -114,7 +114,7 @@ impl ServerHandler for Server {
             .with_title("SMS")
             .with_description(env!("CARGO_PKG_DESCRIPTION"))
             .with_icons(vec![Icon::new(ICON).with_mime_type("image/svg+xml").with_sizes(vec!["any".to_owned()])]);
-        let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().enable_resources_subscribe().build();
+        let capabilities = ServerCapabilities::builder().enable_tools().enable_prompts().enable_resources().enable_resources_subscribe().build();
         ServerConfig::new(capabilities).with_server_info(implementation).with_instructions(INSTRUCTIONS)
     }
 
@@ -194,8 +194,8 @@ impl ServerHandler for Server {
     }
 
     async fn on_custom_request(&self, request: CustomRequest, context: RequestContext<RoleServer>) -> Result<CustomResult, ErrorData> {
-        let call = params::meant(request)?;
         let is_legacy = context.protocol_version().is_none_or(|version| version < ProtocolVersion::V_2026_07_28);
+        let call = params::meant(request, is_legacy)?;
         let mut answered = ServerResult::from(self.call_tool(call, context).await?);
         if is_legacy {
             answered.strip_result_type_for_legacy_peer();

@@ -11,11 +11,12 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::auth::Gate;
 use super::cors::Pages;
-use super::refusal::{explained, foreign, refusal};
+use super::refusal::{explained, foreign, no_initialize, refusal};
 use super::session::{CALLER, Place, Sessions};
 use super::{Unread, read_body};
 use crate::mcp::params;
@@ -81,6 +82,9 @@ pub async fn enter(State(door): State<Door>, request: Request, next: Next) -> Re
 async fn pass(door: &Door, principal: String, request: Request, body: &[u8], next: Next) -> Response {
     let (mut parts, whole) = request.into_parts();
     let id = session_id(&parts.headers);
+    if let Some(id) = initialize_without_sessions(&parts.headers, body) {
+        return no_initialize(&id);
+    }
     if let Some(refused) = refused_opening(body).filter(|_| id.is_none()) {
         return ([(header::CONTENT_TYPE, "application/json")], refused).into_response();
     }
@@ -127,8 +131,8 @@ fn session_id(headers: &HeaderMap) -> Option<String> {
 /// Whether this body is the `initialize` request that opens a session. It is parsed, since JSON has many spellings of
 /// one word (`\u0069nitialize`).
 fn opens_session(body: &[u8]) -> bool {
-    let message = serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default();
-    message.get("method").and_then(serde_json::Value::as_str) == Some("initialize")
+    let message = serde_json::from_slice::<Value>(body).unwrap_or_default();
+    message.get("method").and_then(Value::as_str) == Some("initialize")
 }
 
 /// The answer to an `initialize` that cannot be read. The library would say that a session is missing.
@@ -143,16 +147,29 @@ fn refused_opening(body: &[u8]) -> Option<String> {
 /// Gives the note of a client without sessions that it cancels a request the headers which such notes must have. Clients
 /// send it without them, and it asks for nothing: their request ended with its connection.
 fn name_cancellation(headers: &mut HeaderMap, body: &[u8]) {
-    let message = serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default();
-    if message.get("id").is_some() || message.get("method").and_then(serde_json::Value::as_str) != Some(CANCELLED) {
+    let message = serde_json::from_slice::<Value>(body).unwrap_or_default();
+    if message.get("id").is_some() || message.get("method").and_then(Value::as_str) != Some(CANCELLED) {
         return;
     }
     let shown = headers.get(VERSION).and_then(|version| version.to_str().ok());
-    let meta = message.pointer("/params/_meta/io.modelcontextprotocol~1protocolVersion").and_then(serde_json::Value::as_str);
+    let meta = message.pointer("/params/_meta/io.modelcontextprotocol~1protocolVersion").and_then(Value::as_str);
     if let Some(version) = shown.or(meta).filter(|version| *version >= WITHOUT_SESSIONS).and_then(|version| HeaderValue::try_from(version).ok()) {
         headers.insert(VERSION, version);
         headers.insert(METHOD, HeaderValue::from_static(CANCELLED));
     }
+}
+
+/// The id of an `initialize` that a client without sessions sends, in the form of its version: that version has no such
+/// method. One that names the version it wants in its parameters is of an older client, whatever its headers say.
+fn initialize_without_sessions(headers: &HeaderMap, body: &[u8]) -> Option<Value> {
+    let is_named = |name: &str, is_it: &dyn Fn(&str) -> bool| headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(is_it);
+    if !is_named(METHOD, &|method| method == "initialize") || !is_named(VERSION, &|version| version >= WITHOUT_SESSIONS) {
+        return None;
+    }
+    let message = serde_json::from_slice::<Value>(body).ok()?;
+    let is_modern =
+        message.pointer("/params/_meta/io.modelcontextprotocol~1protocolVersion").is_some() && message.pointer("/params/protocolVersion").is_none();
+    message.get("id").filter(|_| is_modern).cloned()
 }
 
 fn too_many(most: usize) -> Response {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::names::Foreign;
@@ -19,6 +19,9 @@ const INVALID_REQUEST: i32 = -32600;
 
 /// JSON-RPC: what was sent is no JSON.
 const PARSE_ERROR: i32 = -32700;
+
+/// JSON-RPC: there is no such method.
+const METHOD_NOT_FOUND: i32 = -32601;
 
 /// JSON-RPC: our fault.
 const INTERNAL_ERROR: i32 = -32603;
@@ -35,8 +38,18 @@ pub fn refusal(status: StatusCode, message: &str) -> Response {
     coded(status, code, message)
 }
 
+/// What `initialize` is answered where the version has none.
+pub fn no_initialize(id: &Value) -> Response {
+    let message = "2026-07-28 has no initialize: send server/discover, or any request with the version in its _meta";
+    answered(StatusCode::NOT_FOUND, id, METHOD_NOT_FOUND, message)
+}
+
 fn coded(status: StatusCode, code: i32, message: &str) -> Response {
-    let body = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": code, "message": message } });
+    answered(status, &Value::Null, code, message)
+}
+
+fn answered(status: StatusCode, id: &Value, code: i32, message: &str) -> Response {
+    let body = json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } });
     (status, [(header::CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
 }
 

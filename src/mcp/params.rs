@@ -15,11 +15,14 @@ use serde_json::{Value, json};
 
 use crate::sms::untrusted;
 
+/// What 2026-07-28 has no more.
+const REMOVED: [&str; 3] = ["initialize", "resources/subscribe", "resources/unsubscribe"];
+
 /// The call that is meant by a request which the library took for one of no known method.
 ///
 /// # Errors
 /// What is wrong with its parameters, or that there is no such method.
-pub(super) fn meant(request: CustomRequest) -> Result<CallToolRequestParams, ErrorData> {
+pub(super) fn meant(request: CustomRequest, is_legacy: bool) -> Result<CallToolRequestParams, ErrorData> {
     let CustomRequest { method, params, .. } = request;
     let mut params = given(params);
     if method == "tools/call" {
@@ -30,7 +33,9 @@ pub(super) fn meant(request: CustomRequest) -> Result<CallToolRequestParams, Err
         }
         return read(&method, params);
     }
-    Err(complaint(&method, params).unwrap_or_else(|| {
+    // A method that this version no longer has is not there, whatever its parameters are.
+    let complaint = if !is_legacy && REMOVED.contains(&method.as_str()) { None } else { complaint(&method, params) };
+    Err(complaint.unwrap_or_else(|| {
         let shown = untrusted::escape(&method);
         ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("there is no method \"{shown}\""), None)
     }))

@@ -258,3 +258,15 @@ fn a_client_without_sessions_may_say_that_it_cancels() {
     let bare = br#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
     assert_eq!(post(server.port, &[], bare).status, 400);
 }
+
+#[test]
+fn a_version_without_sessions_has_no_initialize() {
+    let desk = Desk::new("");
+    let server = desk.http(|_| {});
+    let headers = [("Mcp-Protocol-Version", "2026-07-28"), ("Mcp-Method", "initialize")];
+    let reply = post(server.port, &headers, &wire::request(Era::Stateless, 9, "initialize", json!({})));
+    let body = reply.json().unwrap();
+    assert_eq!((reply.status, &body["id"], &body["error"]["code"]), (404, &json!(9), &json!(-32601)), "{body}");
+    // A client of an older version opens its session as ever.
+    assert_eq!(post(server.port, &[], &wire::initialize()).status, 200);
+}

@@ -7,6 +7,7 @@ mod carrier;
 mod carriers;
 mod cli;
 mod clients;
+mod conformance;
 mod contract;
 mod conversions;
 mod documents;
