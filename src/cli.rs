@@ -254,6 +254,29 @@ enum OptOutAction {
         /// Phone number
         number: String,
     },
+    /// Show whose STOP, START or reply waits because nobody can tell who wrote, and settle it
+    Pending {
+        #[command(subcommand)]
+        action: Option<PendingAction>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum PendingAction {
+    /// Show them, oldest first
+    List,
+    /// It was this person: do what they asked for, and give them their replies
+    Settle {
+        /// The number in front of it in the list
+        id: i64,
+        /// Phone number
+        number: String,
+    },
+    /// It was nobody who is texted here: let it go
+    Dismiss {
+        /// The number in front of it in the list
+        id: i64,
+    },
 }
 
 #[derive(Debug, Subcommand)]

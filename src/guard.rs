@@ -230,11 +230,16 @@ impl Guard {
     /// Whether a message may be sent, given what the ledger knows.
     ///
     /// # Errors
-    /// The first reason against it, worst first: an opt-out, a duplicate, too many to this person, a frozen or spent
+    /// The first reason against it, worst first: an opt-out or one that may be theirs, a duplicate, too many to this person, a frozen or spent
     /// budget, too fast.
     pub fn decide(&self, ask: &Ask<'_>, facts: &Facts) -> Result<()> {
         if facts.is_opted_out {
             return Err(Error::new(ErrorKind::OptedOut, format!("{} asked for no more texts", ask.to)));
+        }
+        if facts.is_stop_pending {
+            let why = format!("somebody who may be {} asked for no more texts, and nobody has said yet who that was (pending)", ask.to);
+            return Err(Error::new(ErrorKind::OptedOut, why)
+                .next("Nothing was sent, and nothing may be until the operator settled it (`sms-mcp opt-out pending`). Tell the user; do not look for another way."));
         }
         self.decide_duplicate(ask, facts)?;
         self.decide_frequency(ask, facts)?;

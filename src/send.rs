@@ -19,6 +19,7 @@ mod hearing;
 mod inbound;
 mod look;
 mod meaning;
+pub mod opt_out;
 mod prepare;
 mod queue;
 pub mod reconcile;
@@ -191,6 +192,7 @@ impl Engine {
             let engine = self.clone();
             self.inner.tasks.spawn(async move { engine.run_recovery().await });
             self.start_hearing();
+            self.warn_of_pending().await?;
         }
         Ok(())
     }

@@ -5,14 +5,18 @@
 //! single transaction that is durable before it returns. Time, ids and randomness come in as arguments.
 
 pub mod clients;
+mod people;
 pub mod sqlite;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use people::{ANSWERS_MS, MOST_PENDING, NewPending, NewReply, OptOut, Pended, Pending, Recorded, ReplyRecord, Settled};
+
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
+use crate::sms::caller_id::Known;
 use crate::sms::facts::{Budget, Earlier, Facts, Limits};
 use crate::sms::message::{BatchId, MessageId, Realm, SessionId, State};
 
@@ -438,58 +442,6 @@ pub struct Report {
     pub price_micros: Option<i64>,
 }
 
-/// A reply of a person.
-#[derive(Clone)]
-pub struct NewReply {
-    /// The provider that it came through.
-    pub provider: String,
-    /// The provider's id of it: the same one is recorded once.
-    pub vendor_id: String,
-    /// Who wrote, in E.164.
-    pub from: String,
-    /// The number or sender ID that it was sent to.
-    pub to: String,
-    /// What it says, escaped.
-    pub text: String,
-    /// When it came in.
-    pub at: Timestamp,
-    /// Whether it is told to the operator's own system.
-    pub forward: bool,
-}
-
-/// A reply in the ledger.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReplyRecord {
-    /// Who wrote.
-    pub from: String,
-    /// The number or sender ID that it was sent to.
-    pub to: String,
-    /// What it says, escaped.
-    pub text: String,
-    /// When it came in.
-    pub at: Timestamp,
-}
-
-/// A person who wants no more texts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OptOut {
-    /// Who, in E.164.
-    pub number: String,
-    /// Since when.
-    pub at: Timestamp,
-    /// How it became known: `reply`, `operator`, or the provider's name.
-    pub source: String,
-}
-
-/// What recording a reply led to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Recorded {
-    /// It is new. The message that it probably answers, if there is one.
-    New(Option<MessageId>),
-    /// It was recorded before.
-    Known,
-}
-
 /// A change that is still to be told to the operator's own system.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Forward {
@@ -591,6 +543,21 @@ pub trait Store: clients::Clients {
     /// rejected, with its money. A wish that is older than what is on record changes nothing, and what the source
     /// `operator` recorded is taken back by it alone; it may take back everything. Returns whether that is news.
     async fn opt_out(&self, number: &str, is_out: bool, source: &str, at: Timestamp) -> Result<bool>;
+
+    /// Everybody whose number ends with one of these: who was ever texted or is to be, and who wants no more texts. Recent is
+    /// who was texted since then. Whom the sandbox texted is known to the sandbox alone.
+    async fn known(&self, endings: Vec<String>, realm: Realm, since: Timestamp) -> Result<Vec<Known>>;
+
+    /// Puts a wish before the operator, of somebody who may be anybody or one of several. The same one is kept once, and at
+    /// most [`MOST_PENDING`] of them. While a STOP waits, nobody is texted whose number fits it.
+    async fn pend(&self, pending: NewPending) -> Result<Pended>;
+
+    /// What waits for the operator, oldest first.
+    async fn pendings(&self) -> Result<Vec<Pending>>;
+
+    /// Ends the waiting of one: it was this number, or (nothing) it is to be let go. The replies of its sender that have
+    /// no message become those of this number, each with the latest message to it before. Returns what was waiting.
+    async fn settle_pending(&self, id: i64, number: Option<&str>, forward: bool, now: Timestamp) -> Result<Option<Settled>>;
 
     /// Everybody who wants no more texts, latest first.
     async fn opt_outs(&self, limit: u32) -> Result<Vec<OptOut>>;

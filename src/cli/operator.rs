@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use super::commands::{note, print_bulk, print_json, print_line};
 use super::speech::Speech;
-use super::{CampaignCommand, OptOutAction, ReconcileCommand};
+use super::{CampaignCommand, OptOutAction, PendingAction, ReconcileCommand};
 use crate::app;
 use crate::config::Loaded;
 use crate::error::{Error, ErrorKind, Result};
 use crate::send::campaign::CampaignArgs;
 use crate::send::{Caller, Engine};
 use crate::sms::message::MessageId;
+use crate::sms::reply::Meaning;
 
 /// `provider`: lists the providers, or does something at one.
 pub(super) async fn provider(engine: &Engine, name: Option<String>, action: Option<String>, arguments: Vec<String>) -> Result<()> {
@@ -64,6 +65,10 @@ fn read(arguments: Vec<String>) -> Result<BTreeMap<String, String>> {
 
 /// `config check --live`: asks each provider what works.
 pub(super) async fn check_live(engine: &Engine) -> Result<()> {
+    let waiting = engine.pending_opt_outs().await?.len();
+    if waiting > 0 {
+        print_line(&format!("  look      opt-out: {} for you: `sms-mcp opt-out pending`", waits(waiting)));
+    }
     let mut failed = None;
     for (name, checked) in engine.check_vendors().await {
         match checked {
@@ -109,8 +114,13 @@ pub(super) async fn opt_out(engine: &Engine, loaded: &Loaded, action: Option<Opt
             if all.is_empty() {
                 print_line("nobody has opted out");
             }
+            let waiting = engine.pending_opt_outs().await?.len();
+            if waiting > 0 {
+                note(&format!("note: {} for you: `sms-mcp opt-out pending`", waits(waiting)));
+            }
             return Ok(());
         }
+        Some(OptOutAction::Pending { action }) => return pending(engine, action).await,
         Some(OptOutAction::Add { number }) => (number, true),
         Some(OptOutAction::Remove { number }) => (number, false),
     };
@@ -124,6 +134,50 @@ pub(super) async fn opt_out(engine: &Engine, loaded: &Loaded, action: Option<Opt
     let (number, notes) = engine.set_opt_out(&number, is_out).await?;
     print_line(&format!("{number} {}", if is_out { "gets no more texts" } else { "may be texted again" }));
     notes.iter().for_each(|missed| note(&format!("note: {missed}")));
+    Ok(())
+}
+
+fn waits(count: usize) -> String {
+    if count == 1 { "1 sender whom nobody can tell waits".to_owned() } else { format!("{count} senders whom nobody can tell wait") }
+}
+
+/// `opt-out pending`: who said what, where nobody can tell. Not what they wrote.
+async fn pending(engine: &Engine, action: Option<PendingAction>) -> Result<()> {
+    match action {
+        None | Some(PendingAction::List) => {
+            let all = engine.pending_opt_outs().await?;
+            for one in &all {
+                let may_be = match (one.meaning, one.people.join(", ")) {
+                    (_, people) if people.is_empty() => "fits nobody".to_owned(),
+                    (Meaning::Stop, people) => format!("stopped: {people}"),
+                    (_, people) => format!("may be: {people}"),
+                };
+                let wish = one.meaning.as_str();
+                let replies = if one.replies == 1 { "1 reply".to_owned() } else { format!("{} replies", one.replies) };
+                print_line(&format!("{}  {}  {wish:<5}  {} by {}  {may_be}; {replies}", one.id, one.at.rfc3339(), one.sender, one.provider));
+            }
+            if all.is_empty() {
+                print_line("nothing waits");
+            }
+        }
+        Some(PendingAction::Settle { id, number }) => {
+            let (settled, number, notes) = engine.settle_pending(id, &number).await?;
+            let done = match settled.meaning {
+                Meaning::Stop => "gets no more texts",
+                Meaning::Start => "may be texted again",
+                Meaning::Other => "has the replies",
+            };
+            print_line(&format!("{number} {done}"));
+            for other in settled.people.iter().filter(|other| settled.meaning == Meaning::Stop && **other != number) {
+                note(&format!("note: {other} was stopped as well, and stays so until `sms-mcp opt-out remove {other}`"));
+            }
+            notes.iter().for_each(|missed| note(&format!("note: {missed}")));
+        }
+        Some(PendingAction::Dismiss { id }) => {
+            let dismissed = engine.dismiss_pending(id).await?;
+            print_line(&format!("{} of {} is let go", dismissed.meaning.as_str(), dismissed.sender));
+        }
+    }
     Ok(())
 }
 

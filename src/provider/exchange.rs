@@ -6,6 +6,7 @@ use ::http::HeaderMap;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
+use crate::sms::caller_id::Sender;
 use crate::sms::message::{MessageId, State};
 use crate::sms::money::Money;
 use crate::sms::number::Number;
@@ -101,8 +102,8 @@ pub struct Page {
 pub struct Reply {
     /// The vendor's id of it; the same one is recorded once.
     pub vendor_id: String,
-    /// Who wrote it, in E.164 where it can be read as a number.
-    pub from: String,
+    /// Who wrote it, and how sure the provider is of that.
+    pub from: Sender,
     /// The number or sender ID that it was sent to.
     pub to: String,
     /// What it says: untrusted.
@@ -135,8 +136,8 @@ pub enum Event {
     Reply(Reply),
     /// A person wants no more texts, or wants them again.
     OptOut {
-        /// Who, in E.164.
-        number: String,
+        /// Who, and how sure the provider is of that.
+        number: Sender,
         /// True: no more texts.
         is_out: bool,
         /// When, if the vendor says so.

@@ -36,7 +36,7 @@ use crate::setting::SecretText;
 use crate::sms::message::State;
 use crate::sms::money::{Currency, Money};
 use crate::sms::number::Number;
-use answers::{Reading, e164, has_next, id, is_id, items, text};
+use answers::{Reading, e164, has_next, id, is_id, items, sender, text};
 use limits::{Limits, Words};
 use webhook::Hooks;
 
@@ -527,7 +527,7 @@ impl Provider for Mailersend {
         let mut events = Vec::new();
         let walked = self.walk("opt_out", |recipient| {
             if let Some(number) = text(recipient, "/number") {
-                events.push(Event::OptOut { number: e164(number), is_out: true, at: None });
+                events.push(Event::OptOut { number: sender(number), is_out: true, at: None });
             }
             false
         });

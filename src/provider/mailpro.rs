@@ -30,6 +30,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::provider::http::{Answer, Client, Dialect, Request, unreadable};
 use crate::provider::wording::{Said, Wording};
 use crate::setting::SecretText;
+use crate::sms::caller_id::Sender;
 use crate::sms::message::State;
 use crate::sms::money::Money;
 use crate::sms::number::Number;
@@ -290,10 +291,8 @@ impl Provider for Mailpro {
     async fn refresh(&self) -> Result<Vec<Event>> {
         let Some(path) = &self.config.paths.suppressions else { return Ok(Vec::new()) };
         let tree = self.ask(&self.get(path, &[])).await?;
-        // Some lists leave the plus or the zeros out.
-        let read = |text: &str| Number::parse(text, None).or_else(|_| Number::parse(&format!("+{text}"), None)).ok();
-        let numbers = tree.suppressed().into_iter().filter_map(|(text, at)| Some((read(&text)?, at)));
-        Ok(numbers.map(|(number, at)| Event::OptOut { number: number.e164().to_owned(), is_out: true, at }).collect())
+        // Some lists leave the plus or the zeros out, and no page says which country's spelling that is.
+        Ok(tree.suppressed().into_iter().map(|(text, at)| Event::OptOut { number: Sender::of(&text), is_out: true, at }).collect())
     }
 
     async fn opt_out(&self, number: &Number, is_out: bool) -> Result<()> {

@@ -17,6 +17,7 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 
 use crate::clock::Timestamp;
+use crate::sms::caller_id::Sender;
 
 /// How long a text may take to become whole, in milliseconds.
 pub const PATIENCE_MS: i64 = 5 * 60 * 1_000;
@@ -29,7 +30,7 @@ pub const MOST_OCTETS: usize = 1 << 20;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Key {
     /// Who wrote.
-    pub from: String,
+    pub from: Sender,
     /// To whom.
     pub to: String,
     /// The number that the phone gave to this text: 8 or 16 bits.
@@ -76,7 +77,7 @@ impl Joined {
     /// An id that stays the same when its last segment is told again, and is another one for every other text.
     pub fn id(&self) -> String {
         let mut hash = Sha256::new();
-        for part in [self.key.from.as_bytes(), self.key.to.as_bytes()] {
+        for part in [self.key.from.text().as_bytes(), self.key.to.as_bytes()] {
             hash.update(part);
             hash.update([0]);
         }
@@ -192,7 +193,7 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_795_342_500_000);
 
     fn key(reference: u16, total: u8) -> Key {
-        Key { from: "+33611111111".to_owned(), to: "1234".to_owned(), reference, total }
+        Key { from: "+33611111111".into(), to: "1234".to_owned(), reference, total }
     }
 
     fn piece(octets: &[u8]) -> Piece {
@@ -227,7 +228,7 @@ mod tests {
     fn texts_with_other_references_senders_or_totals_do_not_mix() {
         let mut parts = Parts::default();
         parts.take(key(7, 2), 1, piece(b"a"), NOW);
-        let other = Key { from: "+33622222222".to_owned(), ..key(7, 2) };
+        let other = Key { from: "+33622222222".into(), ..key(7, 2) };
         for other in [key(8, 2), key(7, 3), other] {
             assert_eq!(parts.take(other, 2, piece(b"b"), NOW).whole, None);
         }

@@ -64,8 +64,8 @@ impl Engine {
 /// Whose words an event carries. Receipts may come in any order.
 fn person(event: &Event) -> Option<&str> {
     match event {
-        Event::Reply(reply) => Some(&reply.from),
-        Event::OptOut { number, .. } => Some(number),
+        Event::Reply(reply) => Some(reply.from.text()),
+        Event::OptOut { number, .. } => Some(number.text()),
         Event::Receipt(_) | Event::Hint { .. } => None,
     }
 }

@@ -150,13 +150,7 @@ impl Engine {
             match event {
                 Event::Hint { vendor_id, message } => self.take_hint(carrier, &vendor_id, message.as_ref()).await?,
                 Event::Reply(reply) => self.take_reply(carrier, reply).await?,
-                Event::OptOut { number, is_out, at } => {
-                    let at = at.unwrap_or_else(|| self.parts().clock.now());
-                    match e164(&number) {
-                        Some(number) => drop(self.opt(provider, number.e164(), is_out, provider, at).await?),
-                        None => tracing::warn!(provider, "an opt-out that names no number was left out"),
-                    }
-                }
+                Event::OptOut { number, is_out, at } => self.take_opt_out(carrier, &number, is_out, at).await?,
                 Event::Receipt(_) => {}
             }
         }
@@ -332,7 +326,7 @@ pub(super) fn is_usable_id(id: &str) -> bool {
 }
 
 /// A number that a vendor wrote with its country code, with the `+` or without.
-pub(super) fn e164(text: &str) -> Option<Number> {
+fn e164(text: &str) -> Option<Number> {
     let text = text.trim();
     let is_bare = !text.is_empty() && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = if is_bare { Number::parse(&format!("+{text}"), None) } else { Number::parse(text, None) };

@@ -1,21 +1,26 @@
 //! What people answer: who wrote, what they ask for, and which message that answers.
 //!
+//! A provider hands a sender on as it is written, and [`caller_id::who`] says who that is. A STOP reaches everybody who may
+//! have said it; what that leaves open waits for the operator, as does a START that could lift another person's STOP, and a
+//! reply that two people fit, which no agent sees until it is settled.
+//!
 //! A reply is recorded after what it asks for, so that a reply on record never stands beside a wish that was lost. Both may
 //! be told again, and late: recording is idempotent, and an older wish changes nothing about a newer one.
 
 use std::sync::Arc;
 
-use super::inbound::{FIRST_WAIT, e164, patiently};
+use super::inbound::{FIRST_WAIT, patiently};
 use super::{Carrier, Engine};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::provider::Provider;
 use crate::provider::exchange::Reply;
+use crate::sms::caller_id::{self, CallerId, Sender, Who};
 use crate::sms::message::MessageId;
-use crate::sms::number::{Number, Region};
+use crate::sms::number::Number;
 use crate::sms::reply::Meaning;
 use crate::sms::untrusted;
-use crate::store::{NewReply, Recorded};
+use crate::store::{ANSWERS_MS, NewPending, NewReply, Recorded};
 
 /// How often a vendor is told of an opt-out. Our own list holds whatever comes of it.
 const TELL_TRIES: u32 = 4;
@@ -23,13 +28,28 @@ const TELL_TRIES: u32 = 4;
 /// Longest reply that is kept, in characters: ten segments and more.
 const MAX_REPLY: usize = 2_000;
 
+/// Longest spelling of a sender that is kept, in characters: twice that of any protocol.
+const MAX_SENDER: usize = 64;
+
 /// The source of an opt-out that a person asked for in a reply.
 const BY_REPLY: &str = "reply";
 
+/// What somebody asked for, or one reply.
+struct Asked<'a> {
+    sender: &'a Sender,
+    meaning: Meaning,
+    source: &'a str,
+    at: Timestamp,
+    /// Whether it was said just now, and not merely listed.
+    is_said: bool,
+    /// Whether the operator has to say who this was.
+    is_unsettled: bool,
+}
+
 impl Engine {
     pub(super) async fn take_reply(&self, carrier: &Carrier, reply: Reply) -> Result<()> {
-        let number = e164(&reply.from).or_else(|| national(&reply.from, self.parts().default_region));
-        let meaning = self.meaning_of(carrier, &reply, number.as_ref()).await?;
+        let who = self.who(carrier, &reply.from).await?;
+        let meaning = self.meaning_of_any(carrier, &reply, &who.people).await?;
         let is_out = meaning == Meaning::Stop;
         // What it asked for is on record too: told again, it must not undo what was wished since. Where a vendor names
         // neither id nor time, a person who says stop once more looks the same, so a later stop counts.
@@ -37,15 +57,15 @@ impl Engine {
         if known.is_some_and(|at| !is_out || reply.at <= at) {
             return Ok(());
         }
+        let is_unsettled = is_unsettled(&who, meaning);
         // Before the reply itself: when the reply is on record, what it asks for must be too.
-        let is_news = match (&number, meaning) {
-            (Some(number), Meaning::Stop | Meaning::Start) => self.opt(carrier.name(), number.e164(), is_out, BY_REPLY, reply.at).await?,
-            _ => false,
-        };
+        let asked = Asked { sender: &reply.from, meaning, source: BY_REPLY, at: reply.at, is_said: true, is_unsettled };
+        let news = self.take_wish(carrier, &who, &asked).await?;
         let new = NewReply {
             provider: carrier.name().to_owned(),
             vendor_id: reply.vendor_id,
-            from: number.as_ref().map_or_else(|| untrusted::escape(&reply.from), |number| number.e164().to_owned()),
+            from: who.one.as_ref().filter(|_| !is_unsettled).map_or_else(|| spelling(&reply.from), |number| number.e164().to_owned()),
+            is_unsettled,
             to: untrusted::escape(&reply.to),
             text: untrusted::escape_up_to(&reply.text, MAX_REPLY),
             at: reply.at,
@@ -61,16 +81,100 @@ impl Engine {
             }
         }
         // A process that died in between has recorded the stop and told nobody.
-        let is_to_tell = is_news || (is_new && is_out);
-        if let Some(number) = number.filter(|_| is_to_tell && carrier.provider.capabilities().opt_outs) {
-            let (engine, provider) = (self.clone(), Arc::clone(&carrier.provider));
-            self.inner.tasks.spawn(async move { engine.tell_opt_out(provider, &number, is_out).await });
+        let to_tell = if is_new && is_out { who.people } else { news };
+        if carrier.provider.capabilities().opt_outs {
+            for number in to_tell {
+                let (engine, provider) = (self.clone(), Arc::clone(&carrier.provider));
+                self.inner.tasks.spawn(async move { engine.tell_opt_out(provider, &number, is_out).await });
+            }
         }
         Ok(())
     }
 
+    /// Records that a vendor has somebody on its list of opt-outs, or no longer.
+    pub(super) async fn take_opt_out(&self, carrier: &Carrier, sender: &Sender, is_out: bool, at: Option<Timestamp>) -> Result<()> {
+        let meaning = if is_out { Meaning::Stop } else { Meaning::Start };
+        let who = self.who(carrier, sender).await?;
+        let said_at = at.unwrap_or_else(|| self.parts().clock.now());
+        let asked = Asked { sender, meaning, source: carrier.name(), at: said_at, is_said: at.is_some(), is_unsettled: is_unsettled(&who, meaning) };
+        self.take_wish(carrier, &who, &asked).await.map(drop)
+    }
+
+    /// What a reply asks for: some words do so in one country alone, or where the text announced them. Of several people who
+    /// may have written, whoever asks for most is heard.
+    async fn meaning_of_any(&self, carrier: &Carrier, reply: &Reply, people: &[Number]) -> Result<Meaning> {
+        let mut meaning = self.meaning_of(carrier, reply, people.first()).await?;
+        for other in people.iter().skip(1) {
+            if meaning != Meaning::Stop {
+                meaning = self.meaning_of(carrier, reply, Some(other)).await?;
+            }
+        }
+        Ok(meaning)
+    }
+
+    /// Who a sender is.
+    async fn who(&self, carrier: &Carrier, sender: &Sender) -> Result<Who> {
+        let region = self.parts().default_region;
+        let endings = caller_id::endings(sender, region);
+        let known = if endings.is_empty() {
+            Vec::new()
+        } else {
+            let since = self.parts().clock.now().plus_ms(-ANSWERS_MS);
+            self.parts().store.known(endings, carrier.realm(), since).await?
+        };
+        Ok(caller_id::who(sender, region, &known))
+    }
+
+    /// Records what somebody asked for, and puts before the operator what cannot be decided. Returns for whom that is news.
+    async fn take_wish(&self, carrier: &Carrier, who: &Who, asked: &Asked<'_>) -> Result<Vec<Number>> {
+        let mut news = Vec::new();
+        let mut said = None;
+        // First what waits: told again after a crash in between, the people who are stopped by then would not be in doubt.
+        if asked.is_unsettled {
+            said = self.pend(carrier, who, asked).await?;
+        }
+        let whom: Vec<&Number> = match asked.meaning {
+            Meaning::Stop => who.people.iter().chain(&said).collect(),
+            Meaning::Start => who.lifts().into_iter().collect(),
+            Meaning::Other => Vec::new(),
+        };
+        for number in whom {
+            if self.opt(carrier.name(), number.e164(), asked.meaning == Meaning::Stop, asked.source, asked.at).await? {
+                news.push(number.clone());
+            }
+        }
+        Ok(news)
+    }
+
+    /// Puts before the operator what nobody can tell who said. Returns whom the operator had said that this sender is: no
+    /// proof of who it is now, but enough for a STOP.
+    async fn pend(&self, carrier: &Carrier, who: &Who, asked: &Asked<'_>) -> Result<Option<Number>> {
+        let (caller, provider) = (CallerId::read(asked.sender, None), carrier.name());
+        let pended = self
+            .parts()
+            .store
+            .pend(NewPending {
+                provider: provider.to_owned(),
+                sender: spelling(asked.sender),
+                ending: caller.as_ref().map(|caller| caller.ending().to_owned()),
+                meaning: asked.meaning,
+                source: asked.source.to_owned(),
+                at: asked.at.min(self.parts().clock.now()),
+                is_said: asked.is_said,
+                people: who.people.iter().map(|number| number.e164().to_owned()).collect(),
+            })
+            .await?;
+        if pended.is_full {
+            tracing::error!(provider, "too much waits for the operator, and this is not kept: settle it with sms-mcp opt-out pending");
+        } else if pended.is_new {
+            let (wish, people) = (asked.meaning.as_str(), who.people.len());
+            tracing::warn!(provider, wish, people, "nobody can tell who wrote: settle it with sms-mcp opt-out pending");
+        }
+        Ok(pended.number.and_then(|number| Number::parse(&number, None).ok()))
+    }
+
     /// Records that a person wants no more texts, or wants them again. Returns whether that is news.
-    pub(super) async fn opt(&self, provider: &str, number: &str, is_out: bool, source: &str, at: Timestamp) -> Result<bool> {
+    async fn opt(&self, provider: &str, number: &str, is_out: bool, source: &str, at: Timestamp) -> Result<bool> {
         // A clock of the vendor's that is ahead must not outdo what the person wishes tomorrow.
         let at = at.min(self.parts().clock.now());
         let is_news = self.parts().store.opt_out(number, is_out, source, at).await?;
@@ -97,28 +201,16 @@ impl Engine {
     }
 }
 
-/// A person's number as it is written in the operator's own country: a carrier there leaves the country code out. Digits in
-/// brackets may have it all the same.
-fn national(text: &str, region: Option<Region>) -> Option<Number> {
-    let is_number = text.chars().all(|c| c.is_ascii_digit() || matches!(c, ' ' | '-' | '.' | '(' | ')'));
-    let own = region.filter(|_| is_number).and_then(|region| Number::parse(text, Some(region)).ok()).filter(Number::is_valid);
-    own.or_else(|| e164(text.strip_prefix('(')?.strip_suffix(')')?))
+/// Whether the operator has to say who this was.
+fn is_unsettled(who: &Who, meaning: Meaning) -> bool {
+    match meaning {
+        Meaning::Stop => who.is_shared || who.is_doubtful(),
+        Meaning::Start => who.is_shared || who.lifts().is_none(),
+        Meaning::Other => who.is_shared,
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_number_without_its_country_code_is_one_of_the_operators_own_country_or_none() {
-        let read =
-            |text: &str, region: Option<&str>| national(text, region.and_then(|region| region.parse().ok())).map(|number| number.e164().to_owned());
-        assert_eq!(read("0612345678", Some("FR")).as_deref(), Some("+33612345678"));
-        assert_eq!(read("(2025550123)", Some("US")).as_deref(), Some("+12025550123"));
-        assert_eq!(read("(33612345678)", Some("FR")).as_deref(), Some("+33612345678"));
-        assert_eq!(read("(33612345678)", None).as_deref(), Some("+33612345678"), "a carrier that is wrong about the type");
-        for (text, region) in [("0612345678", None), ("36179", Some("FR")), ("1800FLOWERS", Some("US")), ("", Some("FR"))] {
-            assert_eq!(read(text, region), None, "{text}");
-        }
-    }
+/// A sender as it is kept where it is not settled who that is.
+fn spelling(sender: &Sender) -> String {
+    untrusted::escape_up_to(sender.text().trim(), MAX_SENDER)
 }

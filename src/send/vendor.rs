@@ -11,13 +11,9 @@ use crate::provider::Capabilities;
 use crate::provider::exchange::{Action, Arguments, Finding, ListQuery, VendorMessage};
 use crate::sms::message::State;
 use crate::sms::untrusted;
-use crate::store::OptOut;
 
 /// How long asking a vendor what works may take.
 const CHECK: Duration = Duration::from_secs(20);
-
-/// Most opt-outs that are listed, latest first.
-const LISTED: u32 = 10_000;
 
 /// The action that every provider has that can reach this server.
 pub const WEBHOOK_URL: Action = Action {
@@ -109,31 +105,6 @@ impl Engine {
             (carrier.name().to_owned(), checked)
         });
         futures::future::join_all(each).await
-    }
-
-    /// Everybody who wants no more texts, latest first.
-    ///
-    /// # Errors
-    /// [`ErrorKind::LedgerUnavailable`].
-    pub async fn opt_outs(&self) -> Result<Vec<OptOut>> {
-        self.parts().store.opt_outs(LISTED).await
-    }
-
-    /// Notes for the operator that a person wants no more texts, or wants them again, and tells the vendors that keep
-    /// such lists. Returns the number, and what a vendor did not take.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidNumber`] or [`ErrorKind::LedgerUnavailable`].
-    pub async fn set_opt_out(&self, number: &str, is_out: bool) -> Result<(String, Vec<String>)> {
-        let number = self.number(number)?;
-        self.parts().store.opt_out(number.e164(), is_out, "operator", self.parts().clock.now()).await?;
-        let mut notes = Vec::new();
-        for carrier in self.parts().carriers.all().iter().filter(|carrier| carrier.provider.capabilities().opt_outs) {
-            if let Err(error) = carrier.provider.opt_out(&number, is_out).await {
-                notes.push(format!("{} was not told: {}", carrier.name(), error.message()));
-            }
-        }
-        Ok((number.e164().to_owned(), notes))
     }
 }
 

@@ -126,6 +126,8 @@ pub struct Facts {
     pub rate_wait_ms: u64,
     /// The recipient asked for no more texts.
     pub is_opted_out: bool,
+    /// Somebody asked for no more texts who may be the recipient, and no person has said yet who it was.
+    pub is_stop_pending: bool,
 }
 
 impl Facts {

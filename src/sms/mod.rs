@@ -2,6 +2,7 @@
 //! that a decision to send rests on. Everything here is a value or a pure function.
 
 pub mod absent;
+pub mod caller_id;
 pub mod destination;
 pub mod facts;
 pub mod fold;

@@ -51,6 +51,11 @@ impl Region {
         sharing.is_some_and(|mut sharing| sharing.next().is_some() && sharing.next().is_none())
     }
 
+    /// Every region that has a numbering plan, in no order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        PHONE_NUMBER_UTIL.get_supported_regions().filter_map(Self::inside)
+    }
+
     fn outside(self) -> Option<rlibphonenumber::Region> {
         rlibphonenumber::Region::from_code(self.as_str()).ok()
     }
@@ -203,6 +208,12 @@ impl Number {
         Self::of(found.map_err(|unread| NumberError::of(input, unread))?).ok_or_else(|| NumberError::UnknownCallingCode(input.to_owned()))
     }
 
+    /// The number that a telephone of the region reaches with these digits, carrier codes and old prefixes included. For
+    /// whose number a carrier may have written; whom to text is for [`parse`](Self::parse) to say.
+    pub fn dialled(digits: &str, region: Region) -> Option<Self> {
+        reading::dialled(digits, region.outside()?).ok().and_then(Self::of)
+    }
+
     /// `None` if the country code is none.
     fn of(reading: Reading) -> Option<Self> {
         let Reading { number, e164, region, kind, is_possible } = reading;
@@ -245,6 +256,11 @@ impl Number {
     pub fn is_possible(&self) -> bool {
         self.possible
     }
+}
+
+/// Every calling code that a number can begin with, in no order.
+pub fn calling_codes() -> impl Iterator<Item = i32> {
+    PHONE_NUMBER_UTIL.get_supported_calling_codes().chain(PHONE_NUMBER_UTIL.get_supported_global_network_calling_codes())
 }
 
 impl PartialEq for Number {

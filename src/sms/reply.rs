@@ -28,6 +28,17 @@ pub enum Meaning {
     Other,
 }
 
+impl Meaning {
+    /// The word for it in the log and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Start => "start",
+            Self::Other => "reply",
+        }
+    }
+}
+
 /// Longest part of a reply that may be an order, in characters. What is longer says something else.
 const MAX_ORDER: usize = 160;
 

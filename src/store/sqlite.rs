@@ -8,6 +8,7 @@
 mod clients;
 mod instance;
 mod outbox;
+mod pending;
 mod query;
 mod queue;
 mod rate;
@@ -27,11 +28,12 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{
-    BatchRecord, Change, Claim, Claimed, Decide, Filter, Forward, Intent, LookClaim, NewHandle, NewReply, OptOut, Payer, Record, Recorded, Recovered,
-    ReplyRecord, Report, Reservation, Segment, Settlement, Store, Target,
+    BatchRecord, Change, Claim, Claimed, Decide, Filter, Forward, Intent, LookClaim, NewHandle, NewPending, NewReply, OptOut, Payer, Pended, Pending,
+    Record, Recorded, Recovered, ReplyRecord, Report, Reservation, Segment, Settled, Settlement, Store, Target,
 };
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sms::caller_id::Known;
 use crate::sms::facts::Budget;
 use crate::sms::message::{BatchId, MessageId, Realm};
 use instance::Instance;
@@ -41,7 +43,7 @@ use writer::{Writer, unavailable};
 const APPLICATION_ID: i32 = 0x736d_736d;
 
 /// Every migration, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_providers.sql"),
     include_str!("migrations/0003_segments.sql"),
@@ -49,6 +51,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0005_assumed.sql"),
     include_str!("migrations/0006_client_session.sql"),
     include_str!("migrations/0007_doubt.sql"),
+    include_str!("migrations/0008_pending.sql"),
 ];
 
 /// How long a write waits for another process's transaction.
@@ -357,6 +360,23 @@ impl Store for SqliteStore {
     async fn opt_out(&self, number: &str, is_out: bool, source: &str, at: Timestamp) -> Result<bool> {
         let (number, source) = (number.to_owned(), source.to_owned());
         self.writer()?.run(move |db| reply::opt_out(db, &number, is_out, &source, at)).await
+    }
+
+    async fn known(&self, endings: Vec<String>, realm: Realm, since: Timestamp) -> Result<Vec<Known>> {
+        self.read(move |db| pending::known(db, &endings, realm, since)).await
+    }
+
+    async fn pend(&self, new: NewPending) -> Result<Pended> {
+        self.writer()?.run(move |db| pending::pend(db, &new)).await
+    }
+
+    async fn pendings(&self) -> Result<Vec<Pending>> {
+        self.read(pending::pendings).await
+    }
+
+    async fn settle_pending(&self, id: i64, number: Option<&str>, forward: bool, now: Timestamp) -> Result<Option<Settled>> {
+        let number = number.map(ToOwned::to_owned);
+        self.writer()?.run(move |db| pending::settle(db, id, number.as_deref(), forward, now)).await
     }
 
     async fn opt_outs(&self, limit: u32) -> Result<Vec<OptOut>> {

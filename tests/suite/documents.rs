@@ -195,6 +195,8 @@ fn the_logging_document_has_every_event() {
         "send/hearing",
         "send/look",
         "send/inbound",
+        "send/reply",
+        "send/opt_out",
         "send/forward",
         "http/refusal",
         "http/session",

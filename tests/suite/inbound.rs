@@ -26,7 +26,7 @@ use sms_mcp::send::contract::{SendArgs, StatusAnswer, StatusArgs};
 use sms_mcp::send::forward::Target;
 use sms_mcp::send::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::sms::message::{MessageId, State};
-use sms_mcp::sms::money::{Currency, Money};
+use sms_mcp::sms::money::{Amount, Currency, Money};
 use sms_mcp::sms::number::Number;
 use sms_mcp::store::Store as _;
 use sms_mcp::store::sqlite::SqliteStore;
@@ -63,8 +63,8 @@ fn event_of(value: &Value, now: Timestamp, message: Option<&MessageId>) -> Resul
             Event::Receipt(Receipt { to: text("to"), why: text("why"), price, ..Receipt::new(need("id")?, state, at) })
         }
         Some("hint") => Event::Hint { vendor_id: need("id")?, message: message.cloned() },
-        Some("reply") => Event::Reply(Reply { vendor_id: need("id")?, from: need("from")?, to: "36179".into(), text: need("text")?, at }),
-        Some("opt_out") => Event::OptOut { number: need("from")?, is_out: value["out"].as_bool().unwrap_or(true), at: Some(at) },
+        Some("reply") => Event::Reply(Reply { vendor_id: need("id")?, from: need("from")?.into(), to: "36179".into(), text: need("text")?, at }),
+        Some("opt_out") => Event::OptOut { number: need("from")?.into(), is_out: value["out"].as_bool().unwrap_or(true), at: Some(at) },
         _ => return Err(NotBelieved::Malformed("`event` is none of the documented ones".into())),
     })
 }
@@ -157,7 +157,17 @@ fn parts_at(ledger: &Path, vendors: &[Arc<Vendor>], forward: &config::Forward) -
     SystemClock.fill_random(&mut random).unwrap();
     let carriers =
         vendors.iter().map(|vendor| Carrier::new(Arc::<Vendor>::clone(vendor), Some(callback(vendor.name)), Rate::default())).collect::<Vec<_>>();
-    let guard = config::Guard { recipient_per_hour: 1_000, recipient_per_day: 1_000, sends_per_second: 1_000, ..config::Guard::default() };
+    let wide = Amount(1_000_000_000);
+    let guard = config::Guard {
+        recipient_per_hour: 1_000,
+        recipient_per_day: 1_000,
+        sends_per_second: 1_000,
+        session_spend: wide,
+        session_messages: 10_000,
+        day_spend: wide,
+        day_messages: 10_000,
+        ..config::Guard::default()
+    };
     Parts {
         store: Arc::new(SqliteStore::open(ledger, SystemClock.now(), random).unwrap()),
         carriers: Carriers::new(carriers, Vec::new()).unwrap(),
@@ -187,13 +197,13 @@ async fn serve(engine: &Engine, listen: &str) -> (u16, CancellationToken) {
     (port, stop)
 }
 
-struct Bench {
-    engine: Engine,
+pub struct Bench {
+    pub engine: Engine,
     vendor: Arc<Vendor>,
     port: u16,
     /// Another process, as it were: it sees what is durable.
-    reader: SqliteStore,
-    folder: tempfile::TempDir,
+    pub reader: SqliteStore,
+    pub folder: tempfile::TempDir,
 }
 
 fn reader(folder: &tempfile::TempDir) -> SqliteStore {
@@ -206,9 +216,19 @@ async fn bench_with(vendor: Vendor) -> Bench {
 }
 
 async fn bench_telling(vendor: Vendor, folder: tempfile::TempDir, forward: &config::Forward) -> Bench {
+    bench_for(vendor, folder, forward, None).await
+}
+
+/// A bench whose operator is in this region.
+pub async fn bench_in(region: Option<&str>, forward: &config::Forward) -> Bench {
+    bench_for(Vendor { name: "acme", ..Vendor::default() }, tempfile::tempdir().unwrap(), forward, region).await
+}
+
+async fn bench_for(vendor: Vendor, folder: tempfile::TempDir, forward: &config::Forward, region: Option<&str>) -> Bench {
     let vendor = Arc::new(vendor);
     let other = Arc::new(Vendor { name: "other", ..Vendor::default() });
-    let engine = engine_telling(&folder.path().join("ledger.db"), &[Arc::clone(&vendor), other], forward);
+    let parts = parts_at(&folder.path().join("ledger.db"), &[Arc::clone(&vendor), other], forward);
+    let engine = Engine::new(Parts { default_region: region.map(|code| code.parse().unwrap()), ..parts });
     bench_of(engine, vendor, folder).await
 }
 
@@ -234,7 +254,7 @@ fn request(method: &str, port: u16, path: &str, headers: &[(&str, &str)], body: 
     read_reply(&mut stream).expect("an answer")
 }
 
-fn caller() -> Caller {
+pub fn caller() -> Caller {
     Caller { principal: "alice".into(), base: Base::Open }
 }
 
@@ -258,11 +278,11 @@ impl Bench {
     }
 
     /// Signed events to the vendor's address.
-    async fn told(&self, events: Value) -> u16 {
+    pub async fn told(&self, events: Value) -> u16 {
         self.post(&path("acme", None), &[SIGNED], events.to_string().into_bytes()).await.status
     }
 
-    async fn status(&self, id: &MessageId) -> StatusAnswer {
+    pub async fn status(&self, id: &MessageId) -> StatusAnswer {
         self.engine.status(&caller(), StatusArgs { id: id.to_string() }).await.unwrap()
     }
 
@@ -271,7 +291,7 @@ impl Bench {
         self.reader.message("alice", id).await.unwrap().unwrap().state
     }
 
-    async fn opted_out(&self) -> Vec<(String, String)> {
+    pub async fn opted_out(&self) -> Vec<(String, String)> {
         self.reader.opt_outs(100).await.unwrap().into_iter().map(|out| (out.number, out.source)).collect()
     }
 
@@ -488,7 +508,7 @@ async fn where_nothing_comes_by_itself_the_vendor_is_asked() {
     bench.eventually(&id, State::Delivered).await;
 }
 
-fn reply(id: &str, from: &str, text: &str) -> Value {
+pub fn reply(id: &str, from: &str, text: &str) -> Value {
     json!([{ "event": "reply", "id": id, "from": from, "text": text }])
 }
 
@@ -606,7 +626,7 @@ async fn nobody_but_the_operator_takes_back_what_the_operator_decided() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vendors_opt_outs_come_by_webhook_and_when_it_is_asked() {
     let vendor = Vendor { name: "acme", ..Vendor::default() };
-    vendor.at_refresh.lock().unwrap().push(Event::OptOut { number: fictional(3), is_out: true, at: None });
+    vendor.at_refresh.lock().unwrap().push(Event::OptOut { number: fictional(3).into(), is_out: true, at: None });
     let bench = bench_with(vendor).await;
     assert_eq!(bench.told(json!([{ "event": "opt_out", "from": fictional(1) }])).await, 204);
     eventually_async("both are recorded", async || bench.opted_out().await.len() >= 2).await;

@@ -32,6 +32,7 @@ mod resources;
 mod routes;
 mod secrets;
 mod segments;
+mod senders;
 mod sessions;
 mod settings;
 mod speech;

@@ -10,6 +10,7 @@ use super::report::Report;
 use crate::clock::Timestamp;
 use crate::provider::exchange::{Event, Receipt, Reply};
 use crate::provider::parts::{Joined, Key, Parts, Piece};
+use crate::sms::caller_id::Sender;
 
 /// A `Msg_Id` as it is shown and kept: 16 hexadecimal digits.
 pub(super) fn hex(msg_id: u64) -> String {
@@ -98,17 +99,12 @@ fn text_of(terminal: &Terminal) -> String {
     crate::sms::untrusted::escape(text.trim())
 }
 
-/// Who wrote, in E.164 where it can be read as a number: China's are written with 86 before them, or without.
-fn sender(terminal: &Terminal) -> String {
+/// Who wrote. A gateway is in China, and writes China's numbers with 86 before them, or without.
+fn sender(terminal: &Terminal) -> Sender {
     let text = text_of(terminal);
-    let digits = text.strip_prefix('+').or_else(|| text.strip_prefix("00")).unwrap_or(&text);
-    let is_digits = !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_digit());
-    match digits.len() {
-        _ if !is_digits => text,
-        11 if digits.len() == text.len() && digits.starts_with('1') => format!("+86{digits}"),
-        _ if digits.len() != text.len() => format!("+{digits}"),
-        13 if digits.starts_with("861") => format!("+{digits}"),
-        _ => text,
+    match "CN".parse() {
+        Ok(region) if !text.starts_with('+') => Sender::InRegion(text, region),
+        _ => Sender::of(&text),
     }
 }
 
@@ -132,6 +128,10 @@ mod tests {
         }
     }
 
+    fn in_china(text: &str) -> Sender {
+        Sender::InRegion(text.to_owned(), "CN".parse().unwrap())
+    }
+
     fn reply(told: Told) -> Reply {
         let Some(Event::Reply(reply)) = told.event else { panic!("{told:?}") };
         reply
@@ -140,18 +140,13 @@ mod tests {
     #[test]
     fn a_text_of_a_person_becomes_a_reply_from_a_number_that_can_be_answered() {
         let told = reply(read(&mo(false, 15, b"\xc4\xe3\xba\xc3"), &mut Parts::default(), NOW));
-        assert_eq!((told.from.as_str(), told.to.as_str(), told.text.as_str()), ("+8613800138000", "10690001", "你好"));
+        assert_eq!((told.from.text(), told.to.as_str(), told.text.as_str()), ("13800138000", "10690001", "你好"));
         assert_eq!(told.vendor_id, "bb25e14012340009");
-        for (written, expected) in [
-            ("8613800138000", "+8613800138000"),
-            ("+8613800138000", "+8613800138000"),
-            ("0085212345678", "+85212345678"),
-            ("10086", "10086"),
-            ("pseudo1", "pseudo1"),
-            ("", ""),
-        ] {
-            assert_eq!(sender(&Terminal::new(written.as_bytes())), expected);
+        assert!(told.from == in_china("13800138000"));
+        for written in ["8613800138000", "0085212345678", "10086", "pseudo1", ""] {
+            assert!(sender(&Terminal::new(written.as_bytes())) == in_china(written), "{written}");
         }
+        assert!(sender(&Terminal::new(b"+8613800138000")) == Sender::E164("+8613800138000".to_owned()));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::codes;
 use crate::clock::Timestamp;
 use crate::provider::exchange::{Page, Receipt, VendorMessage};
 use crate::provider::wording::Wording;
+use crate::sms::caller_id::Sender;
 use crate::sms::message::State;
 use crate::sms::money::{Currency, Money};
 use crate::sms::number::Number;
@@ -62,6 +63,15 @@ pub fn e164(number: &str) -> String {
     let is_bare = number.len() == 11 && number.starts_with('1') && number.bytes().all(|byte| byte.is_ascii_digit());
     let read = if is_bare { Number::parse(&format!("+{number}"), None) } else { Number::parse(number, None) };
     read.map_or_else(|_| number.to_owned(), |number| number.e164().to_owned())
+}
+
+/// Whose number this is. MailerSend carries texts within the United States and Canada alone, so a number without its plus
+/// is one of theirs.
+pub fn sender(number: &str) -> Sender {
+    match "US".parse() {
+        Ok(region) if !number.trim().starts_with('+') => Sender::InRegion(number.trim().to_owned(), region),
+        _ => Sender::of(number),
+    }
 }
 
 /// Where a text of this status stands. `processed` and `queued`: MailerSend has it and did not hand it on yet.

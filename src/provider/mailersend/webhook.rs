@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::answers::{Reading, cause, e164, id, is_id, moment, moment_of, receipt, text};
+use super::answers::{Reading, cause, e164, id, is_id, moment, moment_of, receipt, sender, text};
 use crate::clock::Timestamp;
 use crate::provider::exchange::{Delivery, Event, NotBelieved, Reply};
 use crate::setting::SecretText;
@@ -93,7 +93,7 @@ impl Hooks {
             None => events.push(Event::Hint { vendor_id: vendor_id.to_owned(), message: None }),
         }
         if let Some(number) = text(sms, "/recipient/number").or(to).filter(|_| is_out) {
-            events.push(Event::OptOut { number: e164(number), is_out: true, at: said_at });
+            events.push(Event::OptOut { number: sender(number), is_out: true, at: said_at });
         }
         Ok(events)
     }
@@ -117,7 +117,7 @@ fn reply(body: &Value, delivery: &Delivery<'_>) -> Result<Reply, NotBelieved> {
     let vendor_id = find(&["id", "sms_message_id", "message_id"]).filter(|id| is_id(id));
     Ok(Reply {
         vendor_id: vendor_id.map_or_else(|| hex(&Sha256::digest(delivery.body)), ToOwned::to_owned),
-        from: e164(from),
+        from: sender(from),
         to: e164(to),
         text: said.to_owned(),
         at: find(&["created_at", "received_at"]).and_then(moment_of).unwrap_or(delivery.now),

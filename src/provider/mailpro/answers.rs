@@ -314,7 +314,7 @@ impl Tree {
         let mut lists = Vec::new();
         arrays(&self.0, 0, &mut lists);
         let bare = lists.into_iter().filter(|list| list.len() > 1).flatten().filter_map(|item| Some((scalar(item)?, None)));
-        entries.chain(bare).collect()
+        entries.chain(bare).filter(|(text, _)| is_like_a_number(text)).collect()
     }
 
     /// What a report speaks of: the name of the event, if it has one, and the ids of sends.
@@ -328,6 +328,12 @@ impl Tree {
         ids.dedup();
         (find(&self.0, &["event", "eventtype", "eventname"]), ids)
     }
+}
+
+/// Whether this may be the number of a person: the list is not documented, and holds who knows what besides.
+fn is_like_a_number(text: &str) -> bool {
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    (7..=20).contains(&digits) && text.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '(' | ')' | '-' | '.'))
 }
 
 /// How many attributes an XML text can have at most: an equals sign and a quote, with white space between them or not.

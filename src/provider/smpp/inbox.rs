@@ -22,6 +22,7 @@ use super::receipt::{self, Standing};
 use crate::clock::Timestamp;
 use crate::provider::exchange::{Event, Receipt, Reply};
 use crate::provider::parts::{Joined, Key, Parts, Piece};
+use crate::sms::caller_id::Sender;
 use crate::sms::message::hex;
 use crate::sms::number::Number;
 
@@ -155,7 +156,7 @@ impl Inbox {
             0 => (None, deliver.octets.as_slice()),
             _ => alphabet::split_udh(&deliver.octets),
         };
-        let (from, to) = (number(&deliver.from), number(&deliver.to));
+        let (from, to) = (sender(&deliver.from), number(&deliver.to));
         // A place that cannot be joins nothing: such a text is one by itself, with an id that it keeps when it is told again.
         let can_be = |place: &Place| place.total > 1 && (1..=place.total).contains(&place.number);
         let Some(place) = place.or(deliver.sar).filter(can_be) else {
@@ -208,15 +209,18 @@ fn hash(deliver: &Deliver) -> String {
     text
 }
 
-/// A number in E.164 where it can be read as one (types "international" and "unknown"), else what is there. The digits of a
-/// national number (type 2) are put in brackets: bare, they would read as the number of a person in another country.
+/// Who wrote. Only the type "international" (1) says that the digits are a whole number; all others are as they are written.
+fn sender(address: &Address) -> Sender {
+    let digits = address.text.trim_start_matches('+');
+    let is_digits = !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_digit());
+    if address.ton == 1 && is_digits { Sender::E164(format!("+{digits}")) } else { Sender::of(&address.text) }
+}
+
+/// To whom: a number in E.164 where it can be read as one (types "international" and "unknown"), else what is there.
 fn number(address: &Address) -> String {
     let digits = address.text.trim_start_matches('+');
     let digits = if address.ton == 1 { digits } else { digits.strip_prefix("00").unwrap_or(digits) };
     let is_digits = !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_digit());
-    if address.ton == 2 && is_digits && !digits.starts_with('0') {
-        return format!("({digits})");
-    }
     let parsed = (is_digits && address.ton <= 1).then(|| Number::parse(&format!("+{digits}"), None).ok()).flatten();
     // Of an unknown type it may be a short code.
     parsed.filter(|number| address.ton == 1 || number.is_valid()).map_or_else(|| address.text.clone(), |number| number.e164().to_owned())
@@ -352,7 +356,7 @@ mod tests {
         let mut inbox = inbox();
         assert_eq!(inbox.take(&with_udh(2, "B"), NOW), Told::default(), "thanked for at once");
         let whole = reply(inbox.take(&with_udh(1, "A"), NOW));
-        assert_eq!((whole.text.as_str(), whole.from.as_str(), whole.to.as_str()), ("AB", "+33612345678", "36179"));
+        assert_eq!((whole.text.as_str(), whole.from.text(), whole.to.as_str()), ("AB", "+33612345678", "36179"));
         assert_eq!(reply(inbox.take(&with_udh(1, "A"), NOW)).vendor_id, whole.vendor_id, "told again");
         let with_sar = |number: u8, text: &str| Deliver {
             sar: Some(super::super::pdu::Place { reference: 9, total: 2, number }),
@@ -388,21 +392,30 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_read_where_their_type_allows_it() {
+    fn only_an_international_type_or_a_plus_says_that_a_sender_is_a_whole_number() {
+        let whole = |text: &str| Sender::E164(text.to_owned());
+        let written = |text: &str| Sender::AsWritten(text.to_owned());
         let cases = [
-            (1, "33612345678", "+33612345678"),
-            (1, "+33612345678", "+33612345678"),
-            (0, "33612345678", "+33612345678"),
-            (0, "0033612345678", "+33612345678"),
-            (0, "36179", "36179"),
-            (2, "0612345678", "0612345678"),
-            (2, "2025550123", "(2025550123)"),
-            (3, "36179", "36179"),
-            (5, "BANK", "BANK"),
-            (1, "", ""),
+            (1, "33612345678", whole("+33612345678")),
+            (1, "+33612345678", whole("+33612345678")),
+            (0, "+33612345678", whole("+33612345678")),
+            (0, "33612345678", written("33612345678")),
+            (0, "0033612345678", written("0033612345678")),
+            (0, "36179", written("36179")),
+            (2, "0612345678", written("0612345678")),
+            (2, "2025550123", written("2025550123")),
+            (3, "36179", written("36179")),
+            (5, "BANK", written("BANK")),
+            (1, "", written("")),
+            (1, "BANK", written("BANK")),
         ];
         for (ton, text, expected) in cases {
-            assert_eq!(number(&address(ton, text)), expected, "{ton} {text}");
+            assert!(sender(&address(ton, text)) == expected, "{ton} {text}");
+        }
+        for (ton, text, expected) in
+            [(1, "33612345678", "+33612345678"), (0, "0033612345678", "+33612345678"), (0, "36179", "36179"), (3, "36179", "36179")]
+        {
+            assert_eq!(number(&address(ton, text)), expected, "to whom: {ton} {text}");
         }
     }
 

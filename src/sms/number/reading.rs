@@ -146,6 +146,12 @@ fn national(digits: &str, region: Region) -> Result<Reading, Unread> {
     if is_local && !reading.is_valid() { Err(Unread::Altered(reading.e164)) } else { Ok(reading) }
 }
 
+/// What a telephone of the region reaches with these digits: libphonenumber's reading with all its repairs. To say whose
+/// number a carrier may have meant, never whom to text.
+pub(super) fn dialled(digits: &str, region: Region) -> Result<Reading, Unread> {
+    PHONE_NUMBER_UTIL.parse(digits, Some(region)).map_err(|error| unread(&error)).and_then(|number| held(number, true))
+}
+
 /// What may be taken of libphonenumber's number.
 fn held(number: PhoneNumber, is_written: bool) -> Result<Reading, Unread> {
     let util = &*PHONE_NUMBER_UTIL;

@@ -7,11 +7,9 @@ use super::settle::{OPEN_COLUMNS, Open, Step, advance_and_post, open_from};
 use super::writer::JobResult;
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
+use crate::sms::caller_id::same_phone;
 use crate::sms::message::{MessageId, State};
-use crate::store::{NewReply, OptOut, Recorded, ReplyRecord};
-
-/// How far back a reply may answer.
-const ANSWERS_MS: i64 = 90 * 24 * 3_600_000;
+use crate::store::{ANSWERS_MS, NewReply, OptOut, Recorded, ReplyRecord};
 
 /// How much earlier than the message that it answers a reply may seem to be: clocks differ, and some providers name
 /// whole minutes.
@@ -20,18 +18,23 @@ const CLOCKS_DIFFER_MS: i64 = 60_000;
 /// The source of what the operator decided: nobody else takes it back.
 const BY_OPERATOR: &str = "operator";
 
-/// See [`crate::store::Store::record_reply`]. What still waits in the queue, and what never left, answers nothing.
+/// The latest message of this provider to this person that a reply of then may answer. What still waits in the queue, and
+/// what never left, answers nothing.
+pub(super) fn answered(db: &Connection, provider: &str, from: &str, at: Timestamp, now: Timestamp) -> JobResult<Option<(i64, MessageId)>> {
+    db.prepare_cached(
+        "SELECT seq, id FROM message WHERE recipient = ?1 AND created_ms BETWEEN ?2 AND ?3 AND provider = ?4 AND state NOT IN (0, 1, 7, 8)
+         ORDER BY sandbox, created_ms DESC, seq DESC LIMIT 1",
+    )?
+    .query_row(params![from, now.plus_ms(-ANSWERS_MS).as_millis(), at.plus_ms(CLOCKS_DIFFER_MS).as_millis(), provider], |row| {
+        Ok((row.get(0)?, MessageId::from_text(row.get::<_, String>(1)?)))
+    })
+    .optional()
+}
+
+/// See [`crate::store::Store::record_reply`].
 pub(super) fn record_reply(db: &Connection, reply: &NewReply, now: Timestamp) -> JobResult<Recorded> {
-    let answered: Option<(i64, String)> = db
-        .prepare_cached(
-            "SELECT seq, id FROM message WHERE recipient = ?1 AND created_ms BETWEEN ?2 AND ?3 AND provider = ?4 AND state NOT IN (0, 1, 7, 8)
-             ORDER BY sandbox, created_ms DESC, seq DESC LIMIT 1",
-        )?
-        .query_row(params![reply.from, now.plus_ms(-ANSWERS_MS).as_millis(), reply.at.plus_ms(CLOCKS_DIFFER_MS).as_millis(), reply.provider], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
-        .optional()?;
-    let (seq, id) = answered.map_or((None, None), |(seq, id)| (Some(seq), Some(MessageId::from_text(id))));
+    let found = if reply.is_unsettled { None } else { answered(db, &reply.provider, &reply.from, reply.at, now)? };
+    let (seq, id) = found.unzip();
     let added = db
         .prepare_cached(
             "INSERT INTO reply (provider, vendor_id, message, sender, recipient, text, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -52,7 +55,7 @@ pub(super) fn last_text(db: &Connection, provider: &str, to: &str, at: Timestamp
     let latest: Option<Option<String>> = db
         .prepare_cached(
             "SELECT text FROM message WHERE recipient = ?1 AND created_ms BETWEEN ?2 AND ?3 AND provider = ?4 AND state NOT IN (0, 1, 7, 8)
-             ORDER BY created_ms DESC, seq DESC LIMIT 1",
+             ORDER BY sandbox, created_ms DESC, seq DESC LIMIT 1",
         )?
         .query_row(params![to, at.plus_ms(-ANSWERS_MS).as_millis(), at.plus_ms(CLOCKS_DIFFER_MS).as_millis(), provider], |row| row.get(0))
         .optional()?;
@@ -76,9 +79,19 @@ pub(super) fn replies(db: &Connection, id: &MessageId) -> rusqlite::Result<Vec<R
     rows.collect()
 }
 
-/// Whether this person wants no more texts.
+/// Whether this person wants no more texts, under this number or another of the same phone.
 pub(super) fn is_out(db: &Connection, number: &str) -> JobResult<bool> {
-    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM opt_out WHERE number = ?1)")?.query_row([number], |row| row.get(0))
+    let mut statement = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM opt_out WHERE number = ?1)")?;
+    let mut is_out = |number: &str| statement.query_row([number], |row| row.get(0));
+    if is_out(number)? {
+        return Ok(true);
+    }
+    for other in same_phone(number) {
+        if is_out(&other)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The end of a message that waited in the queue for a person who opted out.

@@ -3,6 +3,7 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::pending::is_pending;
 use super::query::target_from;
 use super::rate;
 use super::reply::is_out;
@@ -456,6 +457,7 @@ pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, decide: &Dec
     let (mut taken, mut in_doubt) = (Vec::new(), Vec::new());
     for (index, draft) in intent.drafts.iter().enumerate() {
         facts.is_opted_out = is_out(db, &draft.to)?;
+        facts.is_stop_pending = !facts.is_opted_out && is_pending(db, &draft.to)?;
         recipient_facts(db, intent, draft, &mut facts)?;
         doubts(db, intent, draft, &mut facts)?;
         match decide(index, &facts) {

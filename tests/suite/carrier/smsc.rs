@@ -79,7 +79,7 @@ pub fn pdu(command: u32, status: u32, sequence: u32, body: &[u8]) -> Vec<u8> {
     frame
 }
 
-fn c_string(text: &str) -> Vec<u8> {
+pub fn c_string(text: &str) -> Vec<u8> {
     [text.as_bytes(), &[0]].concat()
 }
 

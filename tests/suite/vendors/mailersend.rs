@@ -380,7 +380,7 @@ async fn opt_outs_flow_both_ways() {
     let person = to("+12025550149");
     provider.opt_out(&person, true).await.unwrap();
     assert_eq!(fake.vendor().recipients[149].2, "opt_out");
-    let event = Event::OptOut { number: person.e164().to_owned(), is_out: true, at: None };
+    let event = Event::OptOut { number: person.e164().into(), is_out: true, at: None };
     assert_eq!(provider.refresh().await.unwrap(), [event]);
     provider.opt_out(&person, true).await.unwrap();
     provider.opt_out(&person, false).await.unwrap();

@@ -1,0 +1,478 @@
+//! Who wrote: which people a sender's number may mean, as a carrier or vendor spells it.
+//!
+//! Only a number with its plus, or one that the protocol calls international, says who it is. Every other spelling means
+//! different people in different countries: `6465550123` is an American's, or a New Zealander's with the country code.
+//! Whoever says STOP is most likely somebody who was texted, so the ledger's own recipients are asked first ([`who`]):
+//! those whose number has this spelling in their own country, also in a form that its numbering plan no longer has, and
+//! at last those whose final eight digits these are. Where two fit, a STOP stops both. Where none fits, the digits are read
+//! as a number of the operator's region, and as E.164. What that leaves open is put before a person.
+//!
+//! STOP and START are in doubt about opposite things: a STOP reaches everybody who may have said it, and a START only
+//! somebody who is the only one who may have.
+//!
+//! Pure: no I/O, no clock. Sources: ITU-T E.164; the numbering plans of libphonenumber; for the forms in [`spellings`] the
+//! plans of Mexico (2019: no 1 before mobiles), Argentina (9 from abroad, 15 within), Brazil (2012 to 2016: a ninth
+//! digit), Ivory Coast (2021: 01, 05 or 07 before eight digits) and Benin (2024: 01 before eight digits).
+
+use std::fmt;
+
+use super::number::{Number, NumberKind, Region, calling_codes};
+
+/// How many of a number's last characters the ledger finds it by: no spelling changes them.
+pub const ENDING: usize = 6;
+
+/// The digits that two spellings must share at the end where nothing else tells.
+const LAST: usize = 8;
+
+/// Fewest and most digits of a sender that can be a person: longer than E.164 by the prefixes that people dial.
+const DIGITS: std::ops::RangeInclusive<usize> = 3..=20;
+
+/// Most digits that a national number of fewer than [`ENDING`] is written with, a country code and a zero among them.
+const SHORT: usize = 9;
+
+/// What is dialled before a country code, almost everywhere and in North America.
+const PREFIXES: [&str; 2] = ["00", "011"];
+
+/// A sender as a provider hands it on. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Sender {
+    /// The source says that this is a whole E.164 number: it has its plus, or its type is "international".
+    E164(String),
+    /// As it is written, and the source says no more: national, or international without its plus.
+    AsWritten(String),
+    /// As it is written in this region, with its country code or without.
+    InRegion(String, Region),
+}
+
+impl Sender {
+    /// A sender in a text that says no more than it shows: E.164 where it begins with a plus.
+    pub fn of(text: &str) -> Self {
+        let text = text.trim();
+        if text.starts_with('+') { Self::E164(text.to_owned()) } else { Self::AsWritten(text.to_owned()) }
+    }
+
+    /// A number that is read already.
+    pub fn known(number: &Number) -> Self {
+        Self::E164(number.e164().to_owned())
+    }
+
+    /// As it is written.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::E164(text) | Self::AsWritten(text) | Self::InRegion(text, _) => text,
+        }
+    }
+}
+
+impl From<String> for Sender {
+    fn from(text: String) -> Self {
+        Self::of(&text)
+    }
+}
+
+impl From<&str> for Sender {
+    fn from(text: &str) -> Self {
+        Self::of(text)
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::E164(_) => "E164",
+            Self::AsWritten(_) => "AsWritten",
+            Self::InRegion(..) => "InRegion",
+        })
+    }
+}
+
+/// How well a spelling fits a number, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fit {
+    /// It is how this number is written: in its own country, or with its country code.
+    Exact,
+    /// It is so in a form that the plan had before, or with another prefix.
+    Variant,
+    /// Nothing but the last eight digits is the same, and nothing else is a number.
+    Ending,
+}
+
+/// The digits of a sender, and what they are a number of.
+#[derive(Clone, Debug)]
+pub struct CallerId {
+    digits: String,
+    /// The valid numbers that the digits are in the operator's region and as E.164, without those who wrote them so.
+    readings: Vec<Number>,
+    /// Whether there can be no other: the source says which region it writes in.
+    is_certain: bool,
+}
+
+impl CallerId {
+    /// Reads a sender's digits. Nothing where it is no number, but a name, a short word or a code of the carrier's.
+    pub fn read(sender: &Sender, default_region: Option<Region>) -> Option<Self> {
+        let is_filler = |c: char| c.is_whitespace() || matches!(c, '-' | '.' | '(' | ')' | '/' | '+');
+        if sender.text().chars().any(|c| !c.is_ascii_digit() && !is_filler(c)) {
+            return None;
+        }
+        let digits: String = sender.text().chars().filter(char::is_ascii_digit).collect();
+        if !DIGITS.contains(&digits.len()) {
+            return None;
+        }
+        let home = if let Sender::InRegion(_, home) = sender { Some(*home) } else { None };
+        let own = home.or(default_region).and_then(|region| read_in(&digits, region));
+        let is_certain = home.is_some() && own.is_some();
+        let mut readings: Vec<Number> = own.into_iter().collect();
+        if !is_certain {
+            readings.extend(whole(&digits));
+        }
+        if readings.is_empty() {
+            readings = outdated(&digits, home.or(default_region));
+        }
+        let mut seen: Vec<Number> = Vec::new();
+        readings.retain(|number| {
+            let is_new = !seen.contains(number);
+            seen.push(number.clone());
+            is_new
+        });
+        Some(Self { digits, readings, is_certain })
+    }
+
+    /// The ends of all numbers that may be written like this, [`ENDING`] characters each.
+    pub fn endings(&self) -> Vec<String> {
+        let mut endings = self.short_endings();
+        endings.push(ending(&self.digits).to_owned());
+        endings.sort_unstable();
+        endings.dedup();
+        endings
+    }
+
+    /// The end by which a number is found that may be written like this; empty where it may be one of the few short ones.
+    pub fn ending(&self) -> &str {
+        if self.short_endings().is_empty() { ending(&self.digits) } else { "" }
+    }
+
+    /// The ends of numbers that are so short that their country code is part of the end.
+    fn short_endings(&self) -> Vec<String> {
+        let mut endings = Vec::new();
+        let forms = unprefixed(&self.digits).map(|digits| digits.trim_start_matches('0'));
+        let forms: Vec<&str> = forms.filter(|digits| digits.len() <= SHORT).collect();
+        if forms.is_empty() {
+            return endings;
+        }
+        for code in calling_codes().map(|code| code.to_string()) {
+            let behind = forms.iter().filter_map(|digits| digits.strip_prefix(code.as_str()));
+            let rests = behind.map(|rest| rest.trim_start_matches('0')).chain(forms.iter().copied());
+            let shorts = rests.filter(|rest| (3..ENDING).contains(&rest.len()));
+            endings.extend(shorts.map(|rest| ending(&format!("{code}{rest}")).to_owned()));
+        }
+        endings
+    }
+
+    /// How well the digits fit a number.
+    pub fn fit(&self, number: &Number) -> Option<Fit> {
+        let digits = self.digits.as_str();
+        let code = number.calling_code().to_string();
+        let full = number.e164().strip_prefix('+')?;
+        let national = full.strip_prefix(code.as_str())?;
+        let is_full = |rest: &str| rest == full;
+        if is_full(digits) || digits == national || PREFIXES.iter().any(|prefix| digits.strip_prefix(prefix).is_some_and(is_full)) {
+            return Some(Fit::Exact);
+        }
+        let in_region = number.region().and_then(|region| read_in(digits, region));
+        if in_region.as_ref() == Some(number) {
+            return Some(Fit::Exact);
+        }
+        let wanted = national.trim_start_matches('0');
+        let parts = national_parts(digits, &code);
+        let is_spelling =
+            |part: &String| part.trim_start_matches('0') == wanted || spellings(&code, part).iter().any(|spelling| spelling == national);
+        if parts.iter().any(is_spelling) || is_dialled(digits, full) {
+            return Some(Fit::Variant);
+        }
+        let is_inside = parts.len() > 2 || digits.len() <= national.len() + 3;
+        let is_same_end = national.len() >= LAST && digits.len() >= LAST && last(digits) == last(national);
+        (is_inside && is_same_end && self.readings.is_empty() && in_region.is_none()).then_some(Fit::Ending)
+    }
+
+    /// The numbers that the digits are by themselves.
+    pub fn readings(&self) -> &[Number] {
+        &self.readings
+    }
+
+    /// Whether somebody else may have this number: a mobile phone of another country, which writes it like this.
+    fn may_be_elsewhere(&self) -> bool {
+        let is_whole = PREFIXES.iter().any(|prefix| self.digits.starts_with(prefix)) && !self.readings.is_empty();
+        !self.is_certain
+            && !is_whole
+            && Region::all().filter_map(|region| read_in(&self.digits, region)).any(|number| is_mobile(&number) && !self.readings.contains(&number))
+    }
+}
+
+fn ending(digits: &str) -> &str {
+    digits.get(digits.len().saturating_sub(ENDING)..).unwrap_or(digits)
+}
+
+fn last(digits: &str) -> &str {
+    digits.get(digits.len().saturating_sub(LAST)..).unwrap_or(digits)
+}
+
+fn is_mobile(number: &Number) -> bool {
+    matches!(number.kind(), NumberKind::Mobile | NumberKind::FixedLineOrMobile)
+}
+
+fn read_in(digits: &str, region: Region) -> Option<Number> {
+    Number::dialled(digits, region).filter(Number::is_valid)
+}
+
+fn read_whole(digits: &str) -> Option<Number> {
+    if digits.starts_with('0') {
+        return None;
+    }
+    Number::parse(&format!("+{digits}"), None).ok().filter(Number::is_valid)
+}
+
+/// The digits behind what is dialled before a country code, and all of them.
+fn unprefixed(digits: &str) -> impl Iterator<Item = &str> {
+    PREFIXES.iter().filter_map(|prefix| digits.strip_prefix(prefix)).chain([digits])
+}
+
+/// The number that the digits are with a country code.
+fn whole(digits: &str) -> Option<Number> {
+    unprefixed(digits).find_map(read_whole)
+}
+
+/// The numbers that the digits were in a plan of before, in the region, or with a country code.
+fn outdated(digits: &str, region: Option<Region>) -> Vec<Number> {
+    let mut found = Vec::new();
+    for code in PLANS {
+        let parts = national_parts(digits, code);
+        // Without the country code in the region alone.
+        let is_own = region.is_some_and(|region| read_whole_region(code) == Some(region));
+        let parts = parts.iter().skip(if is_own { 0 } else { 2 });
+        let spelled = parts.flat_map(|part| spellings(code, part));
+        found.extend(spelled.filter_map(|national| read_whole(&format!("{code}{national}"))));
+    }
+    found
+}
+
+/// Whether the digits are a whole number behind a prefix that is dialled somewhere.
+fn is_dialled(digits: &str, full: &str) -> bool {
+    const ELSEWHERE: [&str; 5] = ["810", "8810", "119", "99", "999"];
+    let prefix = digits.strip_suffix(full);
+    prefix.is_some_and(|prefix| prefix.len() <= 4 && (prefix.starts_with('0') || ELSEWHERE.contains(&prefix)))
+}
+
+/// What the digits may be of a national number: all of them, and where they begin with the country code, what is behind
+/// it; each with the zeros before it and without.
+fn national_parts(digits: &str, code: &str) -> Vec<String> {
+    let mut parts = vec![digits.to_owned(), digits.trim_start_matches('0').to_owned()];
+    for rest in unprefixed(digits).filter_map(|digits| digits.strip_prefix(code)) {
+        parts.extend([rest.to_owned(), rest.trim_start_matches('0').to_owned()]);
+    }
+    parts
+}
+
+/// The calling codes of the plans in [`spellings`].
+const PLANS: [&str; 5] = ["52", "54", "55", "225", "229"];
+
+/// The region of a calling code of [`PLANS`].
+fn read_whole_region(code: &str) -> Option<Region> {
+    let region = match code {
+        "52" => "MX",
+        "54" => "AR",
+        "55" => "BR",
+        "225" => "CI",
+        "229" => "BJ",
+        _ => return None,
+    };
+    region.parse().ok()
+}
+
+/// The other national numbers that the same phone has, had, or is dialled by.
+pub fn spellings(code: &str, national: &str) -> Vec<String> {
+    let rest = |prefix: &str| national.strip_prefix(prefix);
+    let mut found: Vec<String> = Vec::new();
+    match (code, national.len()) {
+        ("52", 10) => found.push(format!("1{national}")),
+        ("52", 11) => found.extend(rest("1").map(ToOwned::to_owned)),
+        ("52", 12) => found.extend(["44", "45"].into_iter().filter_map(rest).map(ToOwned::to_owned)),
+        ("54", 10) => found.push(format!("9{national}")),
+        ("54", 11) => found.extend(rest("9").map(ToOwned::to_owned)),
+        // 15 behind the area code, which has two to four digits.
+        ("54", 12 | 13) => {
+            let whole = if national.len() == 13 { rest("9") } else { Some(national) };
+            for (area, local) in (2..=4).filter_map(|at| whole?.split_at_checked(at)) {
+                if let Some(local) = local.strip_prefix("15") {
+                    found.extend([format!("9{area}{local}"), format!("{area}{local}")]);
+                }
+            }
+        }
+        ("55", 10 | 11) => {
+            let split = national.split_at_checked(2);
+            found.extend(split.and_then(|(area, local)| {
+                if national.len() == 10 { Some(format!("{area}9{local}")) } else { local.strip_prefix('9').map(|local| format!("{area}{local}")) }
+            }));
+        }
+        ("225", 8) => found.extend(["01", "05", "07"].map(|prefix| format!("{prefix}{national}"))),
+        ("225", 10) => found.extend(["01", "05", "07"].into_iter().filter_map(rest).map(ToOwned::to_owned)),
+        ("229", 8) => found.push(format!("01{national}")),
+        ("229", 10) => found.extend(rest("01").map(ToOwned::to_owned)),
+        _ => {}
+    }
+    found
+}
+
+/// The other E.164 numbers that the same phone has, had, or is dialled by. Most phones have none.
+pub fn same_phone(e164: &str) -> Vec<String> {
+    let plan = PLANS.iter().find_map(|code| Some((*code, e164.strip_prefix('+')?.strip_prefix(code)?)));
+    let spelled = plan.map(|(code, national)| spellings(code, national).into_iter().map(move |national| format!("+{code}{national}")));
+    spelled.into_iter().flatten().collect()
+}
+
+/// Somebody whom the ledger knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Who, in E.164.
+    pub number: String,
+    /// Whether a message to them was accepted, ever.
+    pub is_recipient: bool,
+    /// Whether one went out so lately that a reply may answer it.
+    pub is_recent: bool,
+    /// Whether they want no more texts.
+    pub is_out: bool,
+}
+
+/// Who a sender is, as far as anybody can tell.
+#[derive(Clone, Debug, Default)]
+pub struct Who {
+    /// Everybody who may have written: a STOP stops all of them.
+    pub people: Vec<Number>,
+    /// The one who wrote, where one alone fits: a reply is theirs.
+    pub one: Option<Number>,
+    /// Whether several people who were texted fit, so that a reply is nobody's until a person says whose.
+    pub is_shared: bool,
+    /// The only one whom it fits, and exactly.
+    only: Option<Number>,
+    /// How the people were found.
+    basis: Basis,
+}
+
+/// How the people were found that a sender may be.
+#[derive(Clone, Debug, Default)]
+enum Basis {
+    /// There are none.
+    #[default]
+    Nothing,
+    /// The number itself, or recipients.
+    Known,
+    /// Read from the digits: nobody in the ledger fits. Whether all of them want no more texts already.
+    Read(CallerId, bool),
+}
+
+impl Who {
+    /// Whether a STOP is to be put before a person: nobody fits, or somebody else may have said it. Not where everybody is
+    /// stopped already, as in a list that is read every hour: it was put before a person the first time.
+    pub fn is_doubtful(&self) -> bool {
+        match &self.basis {
+            Basis::Nothing => true,
+            Basis::Known => false,
+            Basis::Read(caller, are_out) => !are_out && self.is_guess(caller),
+        }
+    }
+
+    /// Whom a START lifts: somebody whom it fits exactly, and nobody else.
+    pub fn lifts(&self) -> Option<&Number> {
+        match &self.basis {
+            Basis::Nothing => None,
+            Basis::Known => self.only.as_ref(),
+            Basis::Read(caller, _) => self.only.as_ref().filter(|only| self.one.as_ref() == Some(only) && !self.is_guess(caller)),
+        }
+    }
+
+    /// Whether somebody else may have written than the digits are by themselves. Whoever writes has a mobile phone.
+    fn is_guess(&self, caller: &CallerId) -> bool {
+        !self.people.iter().any(is_mobile) || caller.may_be_elsewhere()
+    }
+}
+
+/// The number of an E.164 sender; nothing where it is none after all.
+pub fn international(sender: &Sender) -> Option<Number> {
+    let Sender::E164(text) = sender else { return None };
+    let text = text.trim();
+    let text = if text.starts_with('+') { text.to_owned() } else { format!("+{text}") };
+    Number::parse(&text, None).ok().filter(Number::is_possible)
+}
+
+/// The ends by which the ledger finds those who may have written; none where it need not be asked.
+pub fn endings(sender: &Sender, default_region: Option<Region>) -> Vec<String> {
+    match international(sender) {
+        Some(number) if same_phone(number.e164()).is_empty() => Vec::new(),
+        Some(number) => vec![ending(number.e164()).to_owned()],
+        None => CallerId::read(sender, default_region).map(|caller| caller.endings()).unwrap_or_default(),
+    }
+}
+
+/// Who wrote. `known` is everybody in the ledger whose number has one of the [`endings`].
+pub fn who(sender: &Sender, default_region: Option<Region>, known: &[Known]) -> Who {
+    if let Some(number) = international(sender) {
+        return themselves(number, known);
+    }
+    let Some(caller) = CallerId::read(sender, default_region) else {
+        return Who::default();
+    };
+    let fits = |known: &&Known| {
+        let number = Number::parse(&known.number, None).ok()?;
+        Some((caller.fit(&number)?, number))
+    };
+    let fitting: Vec<(&Known, Fit, Number)> = known.iter().filter_map(|known| fits(&known).map(|(fit, number)| (known, fit, number))).collect();
+    let recipients: Vec<&(&Known, Fit, Number)> = fitting.iter().filter(|(known, ..)| known.is_recipient).collect();
+    let has_better = recipients.iter().any(|(_, fit, _)| *fit != Fit::Ending);
+    let mut recipients: Vec<_> = recipients.into_iter().filter(|(_, fit, _)| !has_better || *fit != Fit::Ending).collect();
+    recipients.sort_by_key(|(_, fit, _)| *fit);
+    let only = match fitting.as_slice() {
+        [(_, Fit::Exact, number)] => Some(number.clone()),
+        _ => None,
+    };
+    if recipients.is_empty() {
+        let people = caller.readings.clone();
+        let one = match people.as_slice() {
+            [one] => Some(one.clone()),
+            _ => None,
+        };
+        let is_out = |number: &Number| fitting.iter().any(|(known, _, fitting)| known.is_out && fitting == number);
+        let are_out = people.iter().all(is_out);
+        let basis = if people.is_empty() { Basis::Nothing } else { Basis::Read(caller, are_out) };
+        return Who { people, one, is_shared: false, only, basis };
+    }
+    let people: Vec<Number> = recipients.iter().map(|(_, _, number)| number.clone()).collect();
+    let recent: Vec<&Number> = recipients.iter().filter(|(known, ..)| known.is_recent).map(|(_, _, number)| number).collect();
+    // Several numbers of one phone are one person.
+    let is_same = |one: &Number, other: &Number| one == other || same_phone(one.e164()).iter().any(|same| same == other.e164());
+    let one = match (recent.as_slice(), people.as_slice()) {
+        ([], [one]) => Some(one.clone()),
+        ([first, rest @ ..], _) if rest.iter().all(|other| is_same(first, other)) => Some((*first).clone()),
+        _ => None,
+    };
+    Who { is_shared: one.is_none(), people, one, only, basis: Basis::Known }
+}
+
+/// Who an E.164 sender is: this number as it stands. The same phone may have been texted under another of its numbers.
+fn themselves(number: Number, known: &[Known]) -> Who {
+    let others = same_phone(number.e164());
+    let texted = |known: &&Known| known.is_recipient && others.contains(&known.number);
+    let aliases: Vec<(&Known, Number)> =
+        known.iter().filter(texted).filter_map(|known| Some((known, Number::parse(&known.number, None).ok()?))).collect();
+    let is_texted = known.iter().any(|known| known.is_recent && known.number == number.e164());
+    let recent: Vec<&Number> = aliases.iter().filter(|(known, _)| known.is_recent).map(|(_, number)| number).collect();
+    let one = match recent.as_slice() {
+        _ if is_texted => Some(number.clone()),
+        [] => Some(number.clone()),
+        [one] => Some((*one).clone()),
+        _ => None,
+    };
+    let people = std::iter::once(number.clone()).chain(aliases.into_iter().map(|(_, number)| number)).collect();
+    Who { is_shared: one.is_none(), people, one, only: Some(number), basis: Basis::Known }
+}
+
+#[cfg(test)]
+mod tests;
