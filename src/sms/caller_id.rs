@@ -48,6 +48,7 @@ impl Sender {
     /// A sender in a text that says no more than it shows: E.164 where it begins with a plus.
     pub fn of(text: &str) -> Self {
         let text = text.trim();
+        let text = text.strip_prefix("tel:").unwrap_or(text);
         if text.starts_with('+') { Self::E164(text.to_owned()) } else { Self::AsWritten(text.to_owned()) }
     }
 
@@ -471,7 +472,9 @@ fn themselves(number: Number, known: &[Known]) -> Who {
         _ => None,
     };
     let people = std::iter::once(number.clone()).chain(aliases.into_iter().map(|(_, number)| number)).collect();
-    Who { is_shared: one.is_none(), people, one, only: Some(number), basis: Basis::Known }
+    // Another number of the phone that is out holds this one back too, and may be somebody else's.
+    let is_alone = !known.iter().any(|known| known.is_out && others.contains(&known.number));
+    Who { is_shared: one.is_none(), people, one, only: Some(number).filter(|_| is_alone), basis: Basis::Known }
 }
 
 #[cfg(test)]

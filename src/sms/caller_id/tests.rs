@@ -87,6 +87,9 @@ fn a_start_lifts_nobody_but_the_only_one_whom_it_fits_exactly() {
     assert_eq!(lifts("0033612345678", "", &[out("+33612345678")]).as_deref(), Some("+33612345678"));
     assert_eq!(lifts("+33612345678", "", &[]).as_deref(), Some("+33612345678"));
     assert_eq!(lifts("BANK", "", &[]), None);
+    let half = [Known { is_out: true, ..texted(&["+5511987654321"])[0].clone() }, out("+551187654321")];
+    assert_eq!(lifts("+551187654321", "", &half), None, "the same phone's other number would stay stopped");
+    assert_eq!(lifts("+551187654321", "", &half[1..]).as_deref(), Some("+551187654321"));
 }
 
 #[test]
