@@ -135,3 +135,24 @@ async fn a_vendors_report_and_a_persons_reply_are_told_onward_signed() {
     let types: Vec<String> = heard.await.unwrap().iter().map(|heard| heard.body["type"].as_str().unwrap().to_owned()).collect();
     assert_eq!(types, ["message.sent", "message.delivered", "message.replied", "message.sent"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_that_mailersend_tells_without_plus_or_country_code_is_an_americans() {
+    let fake = Fake::start(MailerSend::new());
+    let desk = desk(&fake, "");
+    let server = desk.http(|_| {});
+    let path = path(&desk).await;
+    for (round, from) in ["6465550123", "16465550124", "(646) 555-0125", "6465550126"].into_iter().enumerate() {
+        if round < 3 {
+            send(&server, &format!("+1646555012{}", 3 + round), "hello");
+        }
+        let reply = json!({ "data": { "id": format!("in-{round}"), "from": from, "to": FROM, "text": "STOP" } });
+        assert_eq!(told(server.port, &path, INBOUND, &reply).status, 204);
+    }
+    let store = ledger(&desk);
+    let mut out: Vec<String> = store.opt_outs(9).await.unwrap().into_iter().map(|out| out.number).collect();
+    out.sort();
+    assert_eq!(out, ["+16465550123", "+16465550124", "+16465550125", "+16465550126"], "the last was never texted");
+    assert!(store.pendings().await.unwrap().is_empty());
+    store.close().await.unwrap();
+}

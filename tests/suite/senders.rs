@@ -123,7 +123,7 @@ async fn where_two_fit_both_are_stopped_and_the_reply_is_shown_to_nobody_until_i
     bench.engine.dismiss_pending(waiting[0].id).await.unwrap();
     assert!(bench.waiting().await.is_empty());
     assert_eq!(bench.engine.dismiss_pending(waiting[0].id).await.unwrap_err().kind(), ErrorKind::NotFound);
-    let told = tokio::task::spawn_blocking(move || receiver.taken(8, Duration::from_secs(30))).await.unwrap();
+    let told = tokio::task::spawn_blocking(move || receiver.taken(8)).await.unwrap();
     let replied: Vec<&Value> = told.iter().map(|heard| &heard.body["data"]).filter(|data| data["text"] == "Stop").collect();
     assert_eq!(
         replied.iter().map(|data| (&data["from"], &data["unsettled"])).collect::<Vec<_>>(),

@@ -8,8 +8,11 @@ use sms_mcp::clock::Timestamp;
 use sms_mcp::error::{Error, ErrorKind};
 use sms_mcp::sms::facts::Scope;
 use sms_mcp::sms::message::{MessageId, Realm, State};
+use sms_mcp::sms::reply::Meaning;
 use sms_mcp::store::sqlite::SqliteStore;
-use sms_mcp::store::{Claim, Decide, Draft, Filter, Forward, Intent, LookClaim, NewReply, Pacing, Recorded, Report, Reservation, Settlement, Store};
+use sms_mcp::store::{
+    Claim, Decide, Draft, Filter, Forward, Intent, LookClaim, NewPending, NewReply, Pacing, Recorded, Report, Reservation, Settlement, Store,
+};
 
 use super::store::{HOLD, NOW, budget, claim, draft, ended, intent, places, queued, state_of, take};
 
@@ -389,6 +392,63 @@ async fn who_wants_no_more_is_a_fact_and_what_is_queued_for_them_does_not_go() {
         assert!(!store.opt_out(&number, false, "operator", NOW.plus_ms(20)).await.unwrap());
         store.reserve(asked, look).await.unwrap();
         assert_eq!(*seen.lock().unwrap(), [false, true, false, true, false, false]);
+    }
+}
+
+#[tokio::test]
+async fn people_are_known_by_how_their_numbers_end_each_side_by_itself() {
+    for place in places() {
+        let store = place.open();
+        let to = |n, number: &str| Intent { all_or_none: true, ..intent(vec![Draft { to: number.into(), ..draft(n) }]) };
+        for (n, number) in [(1, "+33612345678"), (2, "+33612345678"), (3, "+49151345678"), (4, "+33612345679")] {
+            take(&*store, to(n, number)).await;
+        }
+        store.settle(&draft(3).id, ended(State::Rejected, None)).await.unwrap();
+        store.opt_out("+33612345678", true, "reply", NOW).await.unwrap();
+        store.opt_out("+1345678", true, "reply", NOW).await.unwrap();
+        let known = async |realm, since| {
+            let found = store.known(vec!["345678".into(), "short".into()], realm, since).await.unwrap();
+            found.into_iter().map(|known| (known.number, known.is_recipient, known.is_recent, known.is_out)).collect::<Vec<_>>()
+        };
+        let only_out = ("+1345678".to_owned(), false, false, true);
+        let live = [("+33612345678".to_owned(), true, true, true), ("+49151345678".to_owned(), true, false, false), only_out.clone()];
+        assert_eq!(known(Realm::Live, NOW).await, live, "the second was never sent to");
+        let later = known(Realm::Live, NOW.plus_ms(1)).await;
+        assert!(later.iter().all(|(_, _, is_recent, _)| !is_recent), "{later:?}");
+        assert_eq!(known(Realm::Sandbox, NOW).await, [only_out, ("+33612345678".to_owned(), false, false, true)]);
+    }
+}
+
+#[tokio::test]
+async fn a_stop_that_waits_and_one_of_another_number_of_the_phone_are_facts_of_a_send() {
+    for place in places() {
+        let store = place.open();
+        let pending = |sender: &str, ending: &str| NewPending {
+            provider: "sandbox".into(),
+            sender: sender.into(),
+            ending: Some(ending.into()),
+            meaning: Meaning::Stop,
+            source: "reply".into(),
+            at: NOW,
+            is_said: true,
+            people: Vec::new(),
+        };
+        store.pend(pending("0612345678", "345678")).await.unwrap();
+        store.pend(pending("51234", "")).await.unwrap();
+        store.pend(NewPending { meaning: Meaning::Start, ..pending("0699999999", "999999") }).await.unwrap();
+        store.opt_out("+541123456789", true, "reply", NOW).await.unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let notes = Arc::clone(&seen);
+        let look: Decide = Arc::new(move |_, facts| {
+            notes.lock().unwrap().push((facts.is_stop_pending, facts.is_opted_out));
+            Ok(())
+        });
+        let numbers = ["+33612345678", "+33622345678", "+50051234", "+33699999999", "+5491123456789", "+5491123456788"];
+        for number in numbers {
+            store.reserve(Intent { preview: true, ..intent(vec![Draft { to: number.into(), ..draft(1) }]) }, Arc::clone(&look)).await.unwrap();
+        }
+        let facts = [(true, false), (false, false), (true, false), (false, false), (false, true), (false, false)];
+        assert_eq!(*seen.lock().unwrap(), facts, "{numbers:?}");
     }
 }
 

@@ -732,3 +732,24 @@ fn an_answer_of_any_bytes_is_read_without_a_panic_and_never_tried_again() {
         })
         .unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_list_of_opt_outs_stops_whoever_was_texted_however_it_writes_them() {
+    let fake = Fake::start(Mailpro::default());
+    let provider = build(&fake, announced());
+    let bench = crate::inbound::bench_in(None, &sms_mcp::config::Forward::default()).await;
+    for (to, text) in [("+41781234567", "a"), ("+16465550123", "b"), ("+33612345678", "c")] {
+        let args = sms_mcp::send::contract::SendArgs { to: to.into(), message: text.into(), ..Default::default() };
+        bench.engine.send(crate::inbound::caller(), args).await.unwrap();
+    }
+    fake.vendor().suppressed.extend(["078 123 45 67", "6465550123", "0033612345678", "0612345679", "1234"].map(ToOwned::to_owned));
+    let carrier = sms_mcp::send::Carrier::new(Arc::clone(&provider), None, sms_mcp::provider::settings::Rate::default());
+    for _ in 0..2 {
+        bench.engine.take_events(&carrier, provider.refresh().await.unwrap()).await.unwrap();
+    }
+    let mut out: Vec<String> = bench.opted_out().await.into_iter().map(|(number, _)| number).collect();
+    out.sort();
+    assert_eq!(out, ["+16465550123", "+33612345678", "+41781234567"]);
+    let waiting = bench.engine.pending_opt_outs().await.unwrap();
+    assert_eq!(waiting.iter().map(|pending| pending.sender.as_str()).collect::<Vec<_>>(), ["0612345679"], "once, and no fragment of a number");
+}
