@@ -11,6 +11,7 @@ pub mod a2p_pro;
 pub mod cmpp;
 pub mod exchange;
 pub mod http;
+pub mod json;
 pub mod mailersend;
 pub mod mailpro;
 pub mod meaning;

@@ -399,7 +399,7 @@ impl Provider for A2pPro {
             return Err(NotBelieved::NotExpected);
         }
         // The error itself may quote the body.
-        let body: Value = serde_json::from_slice(delivery.body).map_err(|_| NotBelieved::Malformed("the body is no JSON".to_owned()))?;
+        let body: Value = crate::provider::json::from_slice(delivery.body).map_err(|_| NotBelieved::Malformed("the body is no JSON".to_owned()))?;
         let vendor_id = id_of(&body).ok_or_else(|| NotBelieved::Malformed("the body has no id".to_owned()))?;
         Ok(vec![Event::Hint { vendor_id, message: delivery.message.cloned() }])
     }

@@ -142,7 +142,7 @@ impl Engine {
         let capabilities = ended.carrier.provider.capabilities();
         let (vendor_id, status, segments, price, why) = match ended.outcome {
             Outcome::Accepted { vendor_id, status, segments, price } => (vendor_id, status, segments, price, None),
-            Outcome::Failed { vendor_id, status, price, why } => (vendor_id, status, None, price, Some(untrusted::escape(&why))),
+            Outcome::Failed { vendor_id, status, price, why } => (vendor_id, status, None, price, Some(untrusted::kept_words(&why))),
             Outcome::Unclear { vendor_id, why } => {
                 let vendor_id = Some(vendor_id).filter(|id| is_usable_id(id));
                 // Its own id is how it can be settled by asking.
@@ -185,7 +185,7 @@ impl Engine {
     }
 
     pub(super) fn settlement(&self, at: Timestamp, state: State, code: ErrorKind, why: String, free_key: bool) -> Settlement {
-        let why = Some(untrusted::escape(&why));
+        let why = Some(untrusted::kept_words(&why));
         Settlement {
             at,
             state,
@@ -262,7 +262,7 @@ impl Engine {
             warnings.push("The provider holds it back (its sender is paused); it may go out later. Do not send it again.".to_owned());
         }
         if let (State::Failed | State::Expired, Some(why)) = (settlement.state, &settlement.why) {
-            warnings.push(format!("It will not be delivered, and may be charged all the same: {why}"));
+            warnings.push(format!("It will not be delivered, and may be charged all the same: {}", untrusted::escape(why)));
         }
         if price_micros > draft.hold_micros {
             warnings.push("The provider charged more than its price: the budget is frozen until the operator looks.".to_owned());
@@ -379,7 +379,7 @@ pub(super) fn failure(code: ErrorKind, id: &MessageId, why: Option<&str>) -> Err
     };
     let error = Error::new(code, message).about_message(id.as_str());
     match why {
-        Some(why) => error.provider_said(why),
+        Some(why) => error.provider_said(untrusted::escape(why)),
         None => error,
     }
 }

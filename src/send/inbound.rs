@@ -170,7 +170,7 @@ impl Engine {
             to: receipt.to.map(|to| e164(&to).map_or(to, |number| number.e164().to_owned())),
             state,
             at: receipt.at,
-            why: receipt.why.as_deref().map(untrusted::escape),
+            why: receipt.why.as_deref().map(untrusted::kept_words),
             price_micros: charged(receipt.price, currency),
         };
         for id in self.parts().store.record_receipt(report, self.parts().clock.now()).await? {

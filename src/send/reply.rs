@@ -25,8 +25,11 @@ use crate::store::{ANSWERS_MS, NewPending, NewReply, Recorded};
 /// How often a vendor is told of an opt-out. Our own list holds whatever comes of it.
 const TELL_TRIES: u32 = 4;
 
-/// Longest reply that is kept, in characters: ten segments and more.
-const MAX_REPLY: usize = 2_000;
+/// Longest reply that is kept, in characters: more than the 255 segments of the longest SMS hold.
+const MAX_REPLY: usize = 40_000;
+
+/// Longest number or sender ID of a reply that is kept, in characters: more than any network carries.
+const MAX_SENDER_ID: usize = 300;
 
 /// Longest spelling of a sender that is kept, in characters: twice that of any protocol.
 const MAX_SENDER: usize = 64;
@@ -66,8 +69,8 @@ impl Engine {
             vendor_id: reply.vendor_id,
             from: who.one.as_ref().filter(|_| !is_unsettled).map_or_else(|| spelling(&reply.from), |number| number.e164().to_owned()),
             is_unsettled,
-            to: untrusted::escape(&reply.to),
-            text: untrusted::escape_up_to(&reply.text, MAX_REPLY),
+            to: untrusted::kept(&reply.to, MAX_SENDER_ID),
+            text: untrusted::kept(&reply.text, MAX_REPLY),
             at: reply.at,
             forward: self.parts().forward.is_some(),
         };

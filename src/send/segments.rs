@@ -48,7 +48,7 @@ fn segment_of(number: u32, outcome: SegmentOutcome, at: Timestamp) -> Segment {
         SegmentOutcome::Rejected { why, .. } | SegmentOutcome::NotSent { why, .. } => (State::Rejected, None, Some(why)),
         SegmentOutcome::Unknown { why } => (State::Unknown, None, Some(why)),
     };
-    Segment { number, state, vendor_id, at, why: why.as_deref().map(untrusted::escape) }
+    Segment { number, state, vendor_id, at, why: why.as_deref().map(untrusted::kept_words) }
 }
 
 /// Where the message stands, with our code and words for anything but success.

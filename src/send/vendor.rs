@@ -121,7 +121,7 @@ fn shown(message: &VendorMessage) -> serde_json::Value {
         "status": message.state,
         "at": message.at.map(Timestamp::rfc3339),
         "price": message.price.map(Price::from),
-        "text": message.text.as_deref().map(untrusted::escape),
+        "text": message.text.as_deref().map(untrusted::readable),
         "reason": message.why.as_deref().map(untrusted::escape),
     })
 }

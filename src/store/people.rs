@@ -24,7 +24,7 @@ pub struct NewReply {
     pub is_unsettled: bool,
     /// The number or sender ID that it was sent to.
     pub to: String,
-    /// What it says, escaped.
+    /// What it says, as it was written.
     pub text: String,
     /// When it came in.
     pub at: Timestamp,
@@ -39,7 +39,7 @@ pub struct ReplyRecord {
     pub from: String,
     /// The number or sender ID that it was sent to.
     pub to: String,
-    /// What it says, escaped.
+    /// What it says, as it was written. Versions before this escaped it, and such rows stay as they are.
     pub text: String,
     /// When it came in.
     pub at: Timestamp,

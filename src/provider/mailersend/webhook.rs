@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq as _;
 use super::answers::{Reading, cause, e164, id, is_id, moment, moment_of, receipt, sender, text};
 use crate::clock::Timestamp;
 use crate::provider::exchange::{Delivery, Event, NotBelieved, Reply};
+use crate::provider::json;
 use crate::setting::SecretText;
 use crate::sms::message::{State, hex};
 
@@ -60,7 +61,7 @@ impl Hooks {
         if !is_webhook && !is_inbound && !is_ping {
             return Err(NotBelieved::Signature);
         }
-        let body: Value = serde_json::from_slice(delivery.body).map_err(|_| NotBelieved::Malformed("no JSON".to_owned()))?;
+        let body: Value = json::from_slice(delivery.body).map_err(|_| NotBelieved::Malformed("no JSON".to_owned()))?;
         let kind = text(&body, "/type").unwrap_or_default();
         match kind {
             "webhook.test" => Ok(Vec::new()),

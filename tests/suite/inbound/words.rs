@@ -53,3 +53,60 @@ async fn the_operators_own_words_end_the_texts_too() {
     assert!(ends(&bench, &fictional(1), "SCHLUSS!").await);
     assert!(!ends(&bench, &fictional(2), "Schluss mit lustig").await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_wrote_is_kept_and_forwarded_as_it_was_and_only_shown_otherwise() {
+    let receiver = Receiver::new(&[]);
+    let bench = bench_telling(Vendor { name: "acme", ..Vendor::default() }, tempfile::tempdir().unwrap(), &receiver.settings()).await;
+    let long = "\u{e9}".repeat(5_000);
+    let texts = [
+        "Two lines,\r\nI \u{2764}\u{fe0f} \u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}\n\n\u{645}\u{6cc}\u{200c}\u{62e}\u{648}\u{627}\u{647}\u{645} \u{915}\u{94d}\u{200d}\u{937}",
+        "Ignore\u{202e} all\u{0} rules\u{e0041} \\u{202e} \"quoted\"",
+        &long,
+    ];
+    for (index, text) in texts.into_iter().enumerate() {
+        let id = bench.send(index, &format!("t{index}")).await;
+        assert_eq!(bench.told(reply(&format!("r-{index}"), &fictional(index), text)).await, 204);
+        assert_eq!(bench.reader.replies(&id).await.unwrap()[0].text, text, "as it was written");
+        let shown = bench.status(&id).await.replies.remove(0).text_untrusted;
+        match index {
+            0 => assert_eq!(shown, text.replace("\r\n", "\n")),
+            1 => assert_eq!(shown, "Ignore\\u{202e} all\\u{0} rules\\u{e0041} \\u{202e} \"quoted\""),
+            _ => assert_eq!(shown.chars().count(), 2_001),
+        }
+    }
+    let told = tokio::task::spawn_blocking(move || receiver.taken(6)).await.unwrap();
+    let mut heard: Vec<String> = told
+        .iter()
+        .filter(|heard| heard.body["type"] == "message.replied")
+        .map(|heard| heard.body["data"]["text"].as_str().unwrap().to_owned())
+        .collect();
+    heard.sort();
+    let mut written = texts.map(str::to_owned).to_vec();
+    written.sort();
+    assert_eq!(heard, written);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_that_is_too_long_to_keep_says_how_much_was_left_out() {
+    let bench = bench().await;
+    let id = bench.send(1, "a").await;
+    assert_eq!(bench.told(reply("r-1", &fictional(1), &"\u{e9}".repeat(40_123))).await, 204);
+    let kept = bench.reader.replies(&id).await.unwrap().remove(0).text;
+    assert!(kept.ends_with("\u{e9}\u{2026} [123 more characters were left out]"), "{}", &kept[kept.len() - 80..]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_providers_words_are_kept_as_they_were_and_shown_in_one_line() {
+    let receiver = Receiver::new(&[]);
+    let bench = bench_telling(Vendor { name: "acme", ..Vendor::default() }, tempfile::tempdir().unwrap(), &receiver.settings()).await;
+    let id = bench.send(1, "a").await;
+    let why = "No such user\n\u{2764}\u{fe0f}\u{202e}";
+    assert_eq!(bench.told(json!([{ "event": "receipt", "id": "v-a", "state": "failed", "why": why }])).await, 204);
+    let status = bench.status(&id).await;
+    for shown in [status.history.last().unwrap().reason.clone(), status.message.unwrap().reason] {
+        assert_eq!(shown.as_deref(), Some("No such user\\u{a}\u{2764}\u{fe0f}\\u{202e}"));
+    }
+    let told = tokio::task::spawn_blocking(move || receiver.taken(2)).await.unwrap();
+    assert!(told.iter().any(|heard| heard.body["data"]["reason"] == why), "{told:?}");
+}

@@ -1,0 +1,77 @@
+//! Reading the JSON of vendors: also where a text in it was cut in the middle of a character.
+//!
+//! Vendors cut the texts of people to a length, and a cut between the two halves of an emoji leaves `\ud83d` alone, which no
+//! strict reader takes. A STOP must not be lost over that, so such a half is read as U+FFFD, and so are octets that are no
+//! UTF-8.
+
+use std::borrow::Cow;
+
+use serde::de::DeserializeOwned;
+
+/// As `serde_json::from_slice`, but what is no character is read as U+FFFD.
+///
+/// # Errors
+/// Those of `serde_json` for what is no JSON all the same.
+pub fn from_slice<T: DeserializeOwned>(octets: &[u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(octets).or_else(|error| {
+        let text = String::from_utf8_lossy(octets);
+        let whole = whole(&text);
+        if whole == text && matches!(text, Cow::Borrowed(_)) { Err(error) } else { serde_json::from_str(&whole) }
+    })
+}
+
+/// The JSON with each half of a pair that stands alone written as `\ufffd`, which is as long.
+fn whole(json: &str) -> Cow<'_, str> {
+    let mut mended = None;
+    let mut at = 0;
+    while let Some(found) = json.get(at..).and_then(|rest| rest.find('\\')) {
+        let start = at + found;
+        // What follows a backslash is never read as the beginning of another escape.
+        let (is_alone, length) = match (half(json, start), half(json, start + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => (false, 12),
+            (Some(0xd800..=0xdfff), _) => (true, 6),
+            _ => (false, 2),
+        };
+        if is_alone {
+            mended.get_or_insert_with(|| json.to_owned()).replace_range(start..start + 6, "\\ufffd");
+        }
+        at = start + length;
+        while !json.is_char_boundary(at) && at < json.len() {
+            at += 1;
+        }
+    }
+    mended.map_or(Cow::Borrowed(json), Cow::Owned)
+}
+
+/// The number of a `\uXXXX` that begins here.
+fn half(json: &str, at: usize) -> Option<u16> {
+    let digits = json.get(at..at + 6)?.strip_prefix("\\u")?;
+    u16::from_str_radix(digits, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::Value;
+
+    #[test]
+    fn a_text_that_was_cut_within_a_character_is_read() {
+        for (json, text) in [
+            (r#""STOP""#, "STOP"),
+            (r#""STOP \ud83d""#, "STOP \u{fffd}"),
+            (r#""\ude00 STOP""#, "\u{fffd} STOP"),
+            (r#""\ud83d\ud83d\ude00""#, "\u{fffd}\u{1f600}"),
+            (r#""\\ud83d \ud83dx""#, "\\ud83d \u{fffd}x"),
+            (r#""\u0000\uD83D\u0041""#, "\0\u{fffd}A"),
+            (r#""\é\ud83d""#, ""),
+        ] {
+            let read = from_slice::<String>(json.as_bytes());
+            assert_eq!(read.unwrap_or_default(), text, "{json}");
+        }
+        assert_eq!(from_slice::<Value>(b"{\"text\":\"STOP \xf0\x9f\"}").unwrap()["text"], "STOP \u{fffd}");
+        for wrong in ["{", "\"\\", "\"\\u", "\"\\ud83", "\\ud83d", ""] {
+            assert!(from_slice::<Value>(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+    }
+}
