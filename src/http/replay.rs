@@ -80,6 +80,16 @@ impl EventLog {
         self.locked().remove(stream);
     }
 
+    /// Forgets the own streams of all sessions but these. A session may say something while it ends, and nobody can ask for it.
+    pub fn keep_sessions(&self, is_kept: impl Fn(&str) -> bool) {
+        let mut streams = self.locked();
+        let gone = |name: &&String| name.strip_suffix(COMMON).is_some_and(|session| !is_kept(session));
+        let gone: Vec<String> = streams.by_name.keys().filter(gone).cloned().collect();
+        for name in gone {
+            streams.remove(&name);
+        }
+    }
+
     fn store(&self, stream: &str, message: &ServerSseMessage, now: Instant) -> EventId {
         let octets = octets_of(message);
         let is_last = matches!(message.message.as_deref(), Some(ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_)));
@@ -188,9 +198,11 @@ impl Streams {
     }
 }
 
-/// Whether the protocol library calls so the one stream of a session that belongs to no request.
+/// How the protocol library calls, behind the session's id, the one stream of a session that belongs to no request.
+pub const COMMON: &str = ":common";
+
 fn is_common(stream: &str) -> bool {
-    stream.ends_with(":common")
+    stream.ends_with(COMMON)
 }
 
 /// How much an event takes, as it goes out.
@@ -294,6 +306,17 @@ mod tests {
         assert!(log.follow("b.0", "s").is_some(), "what has no answer yet stays");
         store(&log, "c", &step(), now + KEPT_FOR + FORGOTTEN_AFTER);
         assert!(log.follow("b.0", "s").is_none(), "until nobody can expect one");
+    }
+
+    #[test]
+    fn nothing_stays_of_sessions_that_have_ended() {
+        let (log, now) = (Arc::new(EventLog::default()), Instant::now());
+        for name in ["s:common", "t:common", "a"] {
+            store(&log, name, &step(), now);
+        }
+        log.keep_sessions(|session| session == "s");
+        let left = |name: &str| log.follow(&format!("{name}.0"), "s").is_some();
+        assert_eq!((left("s:common"), left("t:common"), left("a")), (true, false, true));
     }
 
     #[test]

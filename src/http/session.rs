@@ -4,7 +4,7 @@
 //! is worth nothing to another principal; how long it lives, an open event stream being use; and what a client gets that
 //! comes back to a stream which was cut: the answer, or an error that says where to look, but never silence.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use rmcp::transport::streamable_http_server::session::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::replay::EventLog;
+use super::replay::{COMMON, EventLog};
 use crate::send::{Caller, Engine};
 
 /// Code of the error for a request whose answer is gone: JSON-RPC's for a fault of the server.
@@ -31,6 +31,9 @@ tokio::task_local! {
     /// The principal of the request that is being served: a session is restored for its own principal alone.
     pub static CALLER: String;
 }
+
+/// Most that a client may say of itself, in bytes, if its session is to outlive a restart. Clients say some hundred.
+const MOST_KEPT: usize = 16 * 1024;
 
 /// How often sessions are looked through: at least so often, more often where they live shortly.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
@@ -180,6 +183,8 @@ impl Sessions {
                 self.end(&id);
                 let _ = self.inner.close_session(&id).await; // It may have ended by itself meanwhile.
             }
+            let alive: HashSet<SessionId> = self.locked().keys().cloned().collect();
+            self.log.keep_sessions(|session| alive.contains(session));
             self.note_use().await;
         }
     }
@@ -187,13 +192,20 @@ impl Sessions {
     /// Has the ledger know which sessions are in use.
     async fn note_use(&self) {
         let Some(engine) = &self.kept else { return };
-        let mut used = Vec::new();
+        let (now, mut used) = (Instant::now(), Vec::new());
         for (id, known) in self.locked().iter_mut().filter(|(_, known)| known.streams > 0 || !known.is_noted) {
             known.is_noted = true;
-            used.push(Arc::clone(id));
+            // When it was used, and not now: it must not live longer there than here.
+            let ago = if known.streams > 0 { Duration::ZERO } else { now.duration_since(known.used) };
+            used.push((Arc::clone(id), ago));
         }
-        if let Err(error) = engine.use_clients(used.iter().map(AsRef::as_ref)).await {
+        if let Err(error) = engine.use_clients(used.iter().map(|(id, ago)| (id.as_ref(), *ago))).await {
             tracing::warn!(%error, "the ledger could not note which sessions are in use; it will be tried again");
+            for (id, _) in &used {
+                if let Some(known) = self.locked().get_mut(id) {
+                    known.is_noted = false;
+                }
+            }
         }
     }
 
@@ -258,9 +270,9 @@ impl Sessions {
 /// A stream of events.
 type Events = std::pin::Pin<Box<dyn Stream<Item = ServerSseMessage> + Send + Sync>>;
 
-/// How the protocol library calls the one stream of a session that belongs to no request.
+/// The name of the one stream of a session that belongs to no request.
 fn common_stream(id: &SessionId) -> String {
-    format!("{id}:common")
+    format!("{id}{COMMON}")
 }
 
 /// Sessions that outlive the process. Whose one is was asked at the door, before the library asks for it here.
@@ -278,6 +290,9 @@ impl SessionStore for Manager {
         let principal = self.0.locked().get(id).map(|known| known.principal.clone());
         let Some(principal) = principal else { return Ok(()) };
         let initialize = serde_json::to_string(&state.initialize_params)?;
+        if initialize.len() > MOST_KEPT {
+            return Ok(());
+        }
         if let Err(error) = engine.keep_client(&principal, id, initialize).await {
             tracing::warn!(%error, "a session could not be kept; it will not outlive a restart");
         }

@@ -3,6 +3,8 @@
 //! A session is kept under a digest of its id: who reads the ledger gets into none. It is forgotten when it was not used
 //! for `[guard] session_idle`, like every session.
 
+use std::time::Duration;
+
 use sha2::{Digest as _, Sha256};
 
 use super::Engine;
@@ -33,13 +35,15 @@ impl Engine {
         Ok(kept.filter(|session| session.principal == principal).map(|session| session.initialize))
     }
 
-    /// Notes that these sessions are in use, and forgets those that have not been for too long.
+    /// Notes how long ago these sessions were last used, and forgets those that have not been for too long.
     ///
     /// # Errors
     /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
-    pub async fn use_clients<'a>(&self, ids: impl IntoIterator<Item = &'a str>) -> Result<()> {
-        let digests = ids.into_iter().map(digest_of).collect();
-        self.parts().store.use_clients(digests, self.parts().clock.now(), self.idle_since()).await
+    pub async fn use_clients<'a>(&self, used: impl IntoIterator<Item = (&'a str, Duration)>) -> Result<()> {
+        let now = self.parts().clock.now();
+        let at = |ago: Duration| now.plus_ms(-i64::try_from(ago.as_millis()).unwrap_or(i64::MAX));
+        let used = used.into_iter().map(|(id, ago)| (digest_of(id), at(ago))).collect();
+        self.parts().store.use_clients(used, self.idle_since()).await
     }
 
     /// Forgets a session that its client ended.

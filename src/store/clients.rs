@@ -26,8 +26,8 @@ pub trait Clients: Send + Sync {
     /// The session of this digest, if it was used at `since` or later.
     async fn kept_client(&self, digest: [u8; 32], since: Timestamp) -> Result<Option<ClientSession>>;
 
-    /// Notes that these are in use, and forgets all that were not used since then.
-    async fn use_clients(&self, digests: Vec<[u8; 32]>, now: Timestamp, since: Timestamp) -> Result<()>;
+    /// Notes when these were last used, and forgets all that were not used since then.
+    async fn use_clients(&self, used: Vec<([u8; 32], Timestamp)>, since: Timestamp) -> Result<()>;
 
     /// Forgets a session.
     async fn forget_client(&self, digest: [u8; 32]) -> Result<()>;

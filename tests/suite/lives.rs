@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
+use crate::carriers::interop::{installed, missing};
 use crate::support::{Desk, Era, HttpServer, WIDE, eventually, fictional, program};
 use crate::wire::{self, RawStdio, connect, get, post, stateless_headers, tool_call};
 
@@ -176,5 +177,32 @@ fn a_client_that_goes_away_over_stdio_leaves_no_error_in_the_log() {
         child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
         child.wait().unwrap();
         assert!(!log.contains("ERROR"), "{log}");
+    }
+}
+
+#[test]
+fn the_readmes_python_program_reaches_the_server_with_its_environment() {
+    let readme = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let code = readme.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a program in the README");
+    for version in ["mcp1", "mcp2"] {
+        let packages = installed("clients").join(version);
+        if !packages.join("mcp").exists() {
+            return missing(&format!("PyPI mcp ({version})"));
+        }
+        let desk = Desk::new("");
+        let folder = program().parent().unwrap().to_owned();
+        let path = std::env::join_paths([folder].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap()))).unwrap();
+        let mut python = Command::new("python3");
+        // Nothing but the environment says where the settings are.
+        python
+            .args(["-c", code])
+            .env("PATH", path)
+            .env("PYTHONPATH", &packages)
+            .env("SMS_MCP_CONFIG", desk.config())
+            .env("SMS_MCP_LEDGER", desk.ledger());
+        let output = python.stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{version}: {said}");
+        assert_eq!(desk.sent().len(), 1, "{version}: {said}");
     }
 }

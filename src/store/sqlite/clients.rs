@@ -19,8 +19,8 @@ impl Clients for SqliteStore {
         self.read(move |db| kept(db, digest, since)).await
     }
 
-    async fn use_clients(&self, digests: Vec<[u8; 32]>, now: Timestamp, since: Timestamp) -> Result<()> {
-        self.writer()?.run(move |db| in_use(db, &digests, now, since)).await
+    async fn use_clients(&self, used: Vec<([u8; 32], Timestamp)>, since: Timestamp) -> Result<()> {
+        self.writer()?.run(move |db| in_use(db, &used, since)).await
     }
 
     async fn forget_client(&self, digest: [u8; 32]) -> Result<()> {
@@ -41,10 +41,10 @@ fn kept(db: &Connection, digest: [u8; 32], since: Timestamp) -> rusqlite::Result
     statement.query_row(params![digest, since.as_millis()], read).optional()
 }
 
-fn in_use(db: &Connection, digests: &[[u8; 32]], now: Timestamp, since: Timestamp) -> JobResult<()> {
+fn in_use(db: &Connection, used: &[([u8; 32], Timestamp)], since: Timestamp) -> JobResult<()> {
     let mut statement = db.prepare_cached("UPDATE client_session SET used_ms = max(used_ms, ?2) WHERE digest = ?1")?;
-    for digest in digests {
-        statement.execute(params![digest, now.as_millis()])?;
+    for (digest, at) in used {
+        statement.execute(params![digest, at.as_millis()])?;
     }
     db.prepare_cached("DELETE FROM client_session WHERE used_ms < ?1")?.execute([since.as_millis()])?;
     Ok(())
