@@ -155,7 +155,7 @@ async fn a_stop_that_nobody_fits_waits_for_the_operator_over_restarts_and_keeps_
     // Let go, the same words told again change nothing; said again they do.
     bench.engine.dismiss_pending(waiting[0].id).await.unwrap();
     assert_eq!(bench.refusal("+33612345678").await, None);
-    let id = bench.engine.send(caller(), SendArgs { message: "Once more".into(), ..args(false) }).await.unwrap().id.unwrap();
+    let id = bench.engine.send(caller(), SendArgs { message: "Something else".into(), ..args(false) }).await.unwrap().id.unwrap();
     assert_eq!(bench.told(stop("r-1", -60_000)).await, 204);
     assert!(bench.waiting().await.is_empty() && bench.out().await.is_empty());
     assert_eq!(bench.told(stop("r-2", 60_000)).await, 204);
