@@ -48,8 +48,9 @@ pub fn placeholder(text: &str) -> Option<Unfinished> {
         let found = match c {
             '{' => braces(rest).or_else(|| enclosed(rest, "{", "}", is_identifier)),
             '$' => enclosed(rest, "${", "}", |name| !name.is_empty()),
-            // Not a folder of Windows: %TEMP%\\new.
-            '%' => enclosed(rest, "%", "%", is_word).filter(|found| !rest.get(found.len()..).is_some_and(|behind| behind.starts_with('\\'))),
+            // Not in an address of the web, and not a folder of Windows: %TEMP%\new.
+            '%' => enclosed(rest, "%", "%", is_word)
+                .filter(|found| !is_address(text, at) && !rest.get(found.len()..).is_some_and(|behind| behind.starts_with('\\'))),
             '[' => enclosed(rest, "[[", "]]", is_words).or_else(|| enclosed(rest, "[", "]", is_left_to_fill)),
             '<' => enclosed(rest, "<%", "%>", |name| !name.is_empty()).or_else(|| enclosed(rest, "<", ">", is_left_to_fill)),
             _ => None,
@@ -96,9 +97,20 @@ fn is_identifier(name: &str) -> bool {
     !name.is_empty() && (is_number || is_name)
 }
 
-/// As an identifier of a mail merge: `%FIRSTNAME%`. Not a number: "50%-70%".
+/// Whether the word at this place is an address of the web, where `%` has another meaning.
+fn is_address(text: &str, at: usize) -> bool {
+    let begin = text.get(..at).and_then(|before| before.rfind(char::is_whitespace)).unwrap_or(0);
+    let word = text.get(begin..).and_then(|rest| rest.split_whitespace().next()).unwrap_or_default();
+    word.contains('/') || word.contains('?') || word.contains('=')
+}
+
+/// As an identifier of a mail merge: `%FIRSTNAME%`. Not a number ("50%-70%"), no octet of an address (`%C3%A9`).
 fn is_word(name: &str) -> bool {
-    name.chars().count() >= 2 && name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    let is_octet = name.len() == 2 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    !is_octet
+        && name.chars().count() >= 2
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 fn is_words(name: &str) -> bool {
@@ -240,6 +252,9 @@ mod tests {
             "\\o/",
             "a \\ b",
             "}} no {",
+            "https://acme.example/caf%C3%A9?q=%CAfe%20x",
+            "acme.example/a%20table%20for%20two",
+            "caf%C3%A9",
         ] {
             assert_eq!(found(text), None, "{text}");
         }

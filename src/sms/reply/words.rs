@@ -16,7 +16,7 @@ use crate::sms::fold::letters;
 
 /// Words that ask for no more texts and for nothing else.
 pub(super) const PLAIN: &str = "
-    stop|stopp|st0p|stop all|stopall|unsubscribe|unsuscribe|unsubcribe|unsub|opt out|optout|revoke|remove me|no more texts|\u{1f6d1}
+    stop|stopp|st0p|stop all|stopall|unsubscribe|unsuscribe|unsubcribe|unsub|opt out|optout|revoke|remove me|take me off|no more texts|no more messages|don't text me|do not text me|don't contact me|do not contact me|don't message me|lose my number|\u{1f6d1}
     arrêt|arrêter|arrêtez|stopper|désabonner|se désabonner|me désabonner|désabonnez moi|désabonnement|désinscription|désinscrire
     se désinscrire|me désinscrire|désinscrivez moi|résilier|résiliation
     stoppen|abmelden|abmeldung|abbestellen|abbestellung|austragen|keine sms mehr
@@ -55,7 +55,7 @@ pub(super) const START: &str = "start|unstop";
 /// sense round ("not", "until", "when") may ever stand here.
 const AROUND: &str = "
     please|pls|plz|kindly|just|now|immediately|ok|okay|yes|hi|hello|hey|thanks|thank|you|thx|ty|sir|re|reply|send|to
-    texting|text|texts|messaging|message|messages|msg|msgs|sms|sending|me|my|all|these|this
+    spam|spamming|contacting|bothering|writing|from|your|list|texting|text|texts|messaging|message|messages|msg|msgs|sms|sending|me|my|all|these|this
     au|svp|stp|s'il vous plaît|s'il|vous|te|plaît|merci|les|moi|bitte|danke|an|alle|mich|por|favor|gracias|al|los|mensajes|obrigado|obrigada
     per|favore|grazie|lütfen|пожалуйста|спасибо|спс|proszę|dziękuję|tack|takk|tak|kiitos|من|فضلك|شكرا|לי|בבקשה|תודה";
 
