@@ -12,6 +12,7 @@ mod attempt;
 mod breaker;
 mod bulk;
 pub mod campaign;
+mod carrier;
 mod clients;
 pub mod contract;
 pub mod forward;
@@ -30,12 +31,10 @@ pub mod vendor;
 mod watching;
 
 use std::collections::HashMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::task::TaskTracker;
 
@@ -52,8 +51,9 @@ use crate::store::{BaseSession, Intent, Payer, Reservation, Store, Target};
 use contract::{SendAnswer, SendArgs};
 
 pub use bulk::OnProgress;
+pub use carrier::Carrier;
 pub use inbound::Refused;
-pub use route::{Carrier, Carriers};
+pub use route::Carriers;
 pub use watching::Watched;
 
 /// How long a repeated call waits for the first one's outcome before it answers with the state as it is.
@@ -182,7 +182,7 @@ impl Engine {
         self.recover().await?;
         for carrier in self.parts().carriers.all() {
             let (engine, name) = (self.clone(), carrier.name().to_owned());
-            if let Some(notices) = carrier.provider.notices() {
+            if let Some(notices) = carrier.notices() {
                 let (engine, name) = (engine.clone(), name.clone());
                 self.inner.tasks.spawn(async move { engine.run_notices(name, notices).await });
             }
@@ -202,7 +202,7 @@ impl Engine {
         for carrier in self.parts().carriers.all() {
             let (engine, name) = (self.clone(), carrier.name().to_owned());
             self.inner.tasks.spawn(async move { engine.run_refresh(name).await });
-            if carrier.provider.capabilities().status {
+            if carrier.capabilities().status {
                 let (engine, name) = (self.clone(), carrier.name().to_owned());
                 self.inner.tasks.spawn(async move { engine.run_looks(name).await });
             }
@@ -211,7 +211,7 @@ impl Engine {
             let engine = self.clone();
             self.inner.tasks.spawn(async move { engine.run_forwards().await });
         }
-        if self.parts().carriers.all().iter().any(|carrier| carrier.provider.capabilities().list) {
+        if self.parts().carriers.all().iter().any(|carrier| carrier.capabilities().list) {
             let engine = self.clone();
             self.inner.tasks.spawn(async move { engine.run_reconcile().await });
         }
@@ -303,16 +303,6 @@ impl Engine {
         };
         if let Err(error) = closed {
             tracing::error!(%error, "the ledger did not close cleanly");
-        }
-    }
-
-    /// Ends what the carriers keep open, all at the same time. A failure in one's code does not keep the others.
-    async fn leave_carriers(&self) {
-        let leave = self.parts().carriers.all().iter().map(|carrier| AssertUnwindSafe(carrier.provider.close()).catch_unwind());
-        for left in futures::future::join_all(leave).await {
-            if left.is_err() {
-                tracing::warn!("a provider's code failed while it was closed");
-            }
         }
     }
 

@@ -515,8 +515,8 @@ pub trait Store: clients::Clients {
     /// the provider's; a message without a provider's id takes this one. Returns whether there is such a message.
     async fn hint(&self, provider: &str, vendor_id: &str, message: Option<&MessageId>, now: Timestamp) -> Result<bool>;
 
-    /// Messages whose outcome is unknown, since `since` or later, of any principal, oldest first.
-    async fn unknowns(&self, provider: (&str, Realm), since: Timestamp, limit: u32) -> Result<Vec<Record>>;
+    /// Messages whose outcome is unknown, since `since` or later, of any principal and this provider or any, oldest first.
+    async fn unknowns(&self, provider: Option<(&str, Realm)>, since: Timestamp, limit: u32) -> Result<Vec<Record>>;
 
     /// Whether a message of this provider with this text, to this recipient, went out or may be going out within this
     /// time without an id of the provider, so that what the provider has on record may be this one.

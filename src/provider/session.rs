@@ -37,6 +37,9 @@ use crate::provider::session::link::Link;
 
 pub use settings::{Settings, is_address};
 
+/// How every answer begins that says that no bind is there which takes requests.
+pub const NO_BIND: &str = "no bind is up";
+
 /// A protocol's octets. Nothing here waits, connects, or keeps anything of a connection but its [`Protocol::Dialect`].
 pub trait Protocol: Send + Sync + Sized + 'static {
     /// What one bind is for, such as "transmitter".

@@ -1,16 +1,14 @@
 //! Handing a message over, once, and posting what became of it.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::FutureExt as _;
-
 use super::breaker::Resting;
+use super::carrier::Carrier;
 use super::contract::{BudgetLeft, Price, SendAnswer, Status};
 use super::inbound::is_usable_id;
 use super::prepare::Prepared;
-use super::route::{Carrier, Way};
+use super::route::Way;
 use super::{Caller, Engine, REPLAY_POLL, REPLAY_WAIT, crash_point, locked};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -59,13 +57,10 @@ impl Engine {
     /// messages, in their order.
     pub(super) async fn at_carrier(&self, carrier: &Carrier, submissions: &[Submission]) -> Vec<Outcome> {
         crash_point("before-provider");
-        let send = async {
-            match submissions {
-                [one] => vec![carrier.provider.send(one).await],
-                many => carrier.provider.send_many(many).await,
-            }
+        let mut outcomes = match submissions {
+            [one] => vec![self.hand(carrier, |provider| provider.send(one), |unknown| unknown).await],
+            many => self.hand(carrier, |provider| provider.send_many(many), |unknown| vec![unknown; many.len()]).await,
         };
-        let mut outcomes = self.in_time(send, |unknown| vec![unknown; submissions.len()]).await;
         crash_point("after-provider");
         outcomes.resize(submissions.len(), Outcome::Unknown { why: "the provider's code said nothing about it".to_owned() });
         let now = self.parts().clock.now();
@@ -76,19 +71,6 @@ impl Engine {
             }
         }
         outcomes
-    }
-
-    /// What a provider answers within `[send] timeout`. Where it does not, or its code fails, nobody knows what became of it.
-    pub(super) async fn in_time<T>(&self, ask: impl Future<Output = T>, lost: impl FnOnce(Outcome) -> T) -> T {
-        let timeout = self.parts().settings.timeout.duration();
-        let why = tokio::select! {
-            answer = AssertUnwindSafe(ask).catch_unwind() => match answer {
-                Ok(answer) => return answer,
-                Err(_) => "the provider's code failed".to_owned(),
-            },
-            () = self.parts().clock.sleep(timeout) => format!("no answer within {} s", timeout.as_secs_f32()),
-        };
-        lost(Outcome::Unknown { why })
     }
 
     /// Hands one message to one carrier. Tries again only what was certainly not sent.
@@ -124,7 +106,7 @@ impl Engine {
                     return before;
                 }
                 // Each carrier counts segments its own way.
-                own = Some(Submission { segments: carrier.provider.form(&submission.text).segments, ..submission.clone() });
+                own = Some(Submission { segments: carrier.form(&submission.text).segments, ..submission.clone() });
             }
             let outcome = self.offer(carrier, own.as_ref().unwrap_or(submission)).await;
             let is_definite = matches!(outcome, Outcome::NotSent { .. }) || (way.after_rejected && matches!(outcome, Outcome::Rejected { .. }));
@@ -139,7 +121,7 @@ impl Engine {
     /// What the ledger is told about a message that ended so.
     pub(super) fn settlement_of(&self, ended: Ended<'_>, free_key: bool) -> Settlement {
         let at = self.parts().clock.now();
-        let capabilities = ended.carrier.provider.capabilities();
+        let capabilities = ended.carrier.capabilities();
         let (vendor_id, status, segments, price, why) = match ended.outcome {
             Outcome::Accepted { vendor_id, status, segments, price } => (vendor_id, status, segments, price, None),
             Outcome::Failed { vendor_id, status, price, why } => (vendor_id, status, None, price, Some(untrusted::kept_words(&why))),

@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::attempt::LONGEST_WAIT_MS;
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
+use crate::provider::session::NO_BIND;
 use crate::provider::{Outcome, SegmentOutcome};
 
 /// So many in a row make it rest.
@@ -120,10 +121,15 @@ impl Breaker {
         let is_news = !is_resting;
         condition.probes = asked_ms.is_none() || is_unauthorized;
         condition.until = Some(now.plus_ms(rest_ms));
-        // Only our own first words: after the colon a vendor may speak of somebody's message.
-        condition.why = why.split(':').next().unwrap_or_default().to_owned();
+        condition.why = own_words(why).to_owned();
         is_news
     }
+}
+
+/// Our own first words: after the colon a vendor may speak of somebody's message. Where no bind is up no message was spoken
+/// of, and the cause is what an operator needs.
+fn own_words(why: &str) -> &str {
+    if why.starts_with(NO_BIND) { why } else { why.split(':').next().unwrap_or_default() }
 }
 
 /// Why a carrier said nothing about any segment of a message; nothing where it answered for one.
@@ -191,6 +197,20 @@ mod tests {
         assert!(breaker.admit(now).is_ok());
         breaker.note(&accepted(), now);
         assert!(breaker.admit(now).is_ok() && breaker.admit(now).is_ok() && !breaker.is_probing());
+    }
+
+    #[test]
+    fn a_rest_keeps_why_no_bind_is_up_and_nothing_that_a_vendor_says_of_a_message() {
+        for (why, kept) in [
+            ("no bind is up: no encryption: the carrier does not answer in TLS", "no bind is up: no encryption: the carrier does not answer in TLS"),
+            ("HTTP 503: your text to +33 was odd", "HTTP 503"),
+        ] {
+            let breaker = Breaker::default();
+            for _ in 0..MOST_FAILURES {
+                breaker.note(&Outcome::NotSent { retry_after_ms: None, why: why.into() }, Timestamp(0));
+            }
+            assert_eq!(breaker.admit(Timestamp(0)).unwrap_err().why, kept);
+        }
     }
 
     #[test]

@@ -6,12 +6,14 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::attempt::{Ended, rests};
 use super::bulk::recipients_refused;
+use super::carrier::Carrier;
 use super::contract::BulkAnswer;
 use super::prepare::{Prepared, accepted, conflict, idempotency, in_doubt, invalid};
-use super::route::{Carrier, Way};
+use super::route::Way;
 use super::{Caller, Engine};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -22,6 +24,9 @@ use crate::sms::message::BatchId;
 use crate::sms::money::Money;
 use crate::sms::template::Template;
 use crate::store::{BatchDraft, Intent, Reservation, Target};
+
+/// How long reading the members of a list may take.
+const MEMBERS: Duration = Duration::from_secs(60);
 
 /// What a campaign is asked for.
 #[derive(Clone, Debug, Default)]
@@ -133,7 +138,7 @@ impl Engine {
 
     fn planned(&self, carrier: &Carrier, at: Option<&str>) -> Result<Option<Timestamp>> {
         let Some(at) = at else { return Ok(None) };
-        if !carrier.provider.capabilities().schedule {
+        if !carrier.capabilities().schedule {
             return Err(Error::new(ErrorKind::NotSupported, format!("{} cannot plan for later; leave the time out", carrier.name())));
         }
         let planned = Timestamp::parse(at).ok_or_else(|| invalid("at", "is no time; write 2026-11-22T10:00:00Z"))?;
@@ -145,7 +150,7 @@ impl Engine {
 
     /// Everybody on the list, each as a message that may be sent.
     async fn members_of(&self, carrier: &Carrier, args: &CampaignArgs) -> Result<Vec<Prepared>> {
-        let members = carrier.provider.members(&args.list).await?;
+        let members = self.ask(carrier, MEMBERS, |provider| provider.members(&args.list)).await?;
         let most = usize::try_from(self.guard().settings().bulk_max).unwrap_or(usize::MAX);
         if members.is_empty() {
             return Err(invalid("list", "has no members"));
@@ -157,7 +162,7 @@ impl Engine {
         for member in &members {
             let message = self.number(member).and_then(|to| {
                 self.guard().check_destination(&to)?;
-                carrier.provider.takes(&to, None, &args.message)?;
+                carrier.takes(&to, None, &args.message)?;
                 self.draft_on(&Way { carriers: vec![carrier], after_rejected: false }, &to, None, args.message.clone())
             });
             match message {
@@ -186,7 +191,7 @@ impl Engine {
         let outcome = match carrier.breaker.admit(now) {
             Err(resting) => rests(carrier, resting),
             Ok(()) => {
-                let outcome = self.in_time(carrier.provider.campaign(&campaign), |unknown| unknown).await;
+                let outcome = self.hand(carrier, |provider| provider.campaign(&campaign), |unknown| unknown).await;
                 carrier.breaker.note(&outcome, now);
                 outcome
             }

@@ -12,7 +12,7 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::{Mutex, mpsc};
 
 use super::Engine;
-use super::route::Carrier;
+use super::carrier::Carrier;
 use crate::provider::exchange::{Event, Notice};
 
 /// Most that is being recorded at a time. More waits at the carrier.

@@ -5,11 +5,9 @@
 //! may come twice, late, or in another order: recording is idempotent. A report that nobody signed is a hint: the
 //! vendor is asked, and only its answer counts.
 
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use ::http::HeaderMap;
-use futures::FutureExt as _;
 
 use super::attempt::charged;
 use super::{Carrier, Engine};
@@ -21,7 +19,7 @@ use crate::sms::untrusted;
 use crate::store::{LookClaim, Record, Report};
 
 /// How long a provider may take to read a webhook, or to answer a question that nobody waits for.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a server gives a provider to bring up to date what it keeps: it may read many pages.
 const REFRESH_PATIENCE: Duration = Duration::from_secs(120);
@@ -58,19 +56,6 @@ pub enum Refused {
     Unavailable(Error),
 }
 
-/// A provider's answer, within [`PATIENCE`] and before a stop; a failure in its code is an error like others.
-pub(super) async fn patiently<T>(engine: &Engine, ask: impl Future<Output = Result<T>>) -> Result<T> {
-    within(PATIENCE, engine, ask).await
-}
-
-async fn within<T>(patience: Duration, engine: &Engine, ask: impl Future<Output = Result<T>>) -> Result<T> {
-    let unavailable = |why: &str| Err(Error::new(ErrorKind::ProviderUnavailable, why));
-    tokio::select! {
-        asked = AssertUnwindSafe(ask).catch_unwind() => asked.unwrap_or_else(|_| unavailable("the provider's code failed")),
-        () = engine.pause(patience) => unavailable(if engine.is_stopping() { "the server is stopping" } else { "the provider did not answer in time" }),
-    }
-}
-
 /// How many questions a provider is asked at once. Where its requests are limited, looks take a fifth of a minute's worth
 /// at most, so that sends go before them.
 fn looks_at_once(carrier: &Carrier) -> u32 {
@@ -99,7 +84,7 @@ impl Engine {
     pub async fn webhook(&self, provider: &str, token: &str, headers: &HeaderMap, body: &[u8]) -> Result<(), Refused> {
         let (carrier, message) = self.addressed(provider, token).ok_or(Refused::NotFound)?;
         let delivery = Delivery { headers, body, message: message.as_ref(), now: self.parts().clock.now() };
-        let read = patiently(self, async { Ok(carrier.provider.events(&delivery).await) }).await.map_err(|error| {
+        let read = self.ask(carrier, PATIENCE, |provider| Box::pin(async { Ok(provider.events(&delivery).await) })).await.map_err(|error| {
             tracing::warn!(provider, %error, "a webhook could not be read; the vendor will try again");
             Refused::Unavailable(error)
         })?;
@@ -190,14 +175,14 @@ impl Engine {
     }
 
     async fn refresh(&self, carrier: &Carrier, patience: Duration) -> Result<()> {
-        let events = within(patience, self, carrier.provider.refresh()).await?;
+        let events = self.ask(carrier, patience, |provider| provider.refresh()).await?;
         self.take_events(carrier, events).await
     }
 
     /// Brings the price lists of vendors up to date, for a command that sends and ends. Without them the operator's rates
     /// or the worst case are reserved.
     pub async fn refresh_prices(&self) {
-        let carriers = self.parts().carriers.all().iter().filter(|carrier| carrier.provider.capabilities().prices);
+        let carriers = self.parts().carriers.all().iter().filter(|carrier| carrier.capabilities().prices);
         for (name, refreshed) in
             futures::future::join_all(carriers.map(|carrier| async { (carrier.name(), self.refresh(carrier, PATIENCE).await) })).await
         {
@@ -211,7 +196,7 @@ impl Engine {
     /// the start, it says what the operator should look at.
     pub(super) async fn run_refresh(&self, name: String) {
         let Some(carrier) = self.parts().carriers.get(&name) else { return };
-        let findings = patiently(self, carrier.provider.check()).await.unwrap_or_default();
+        let findings = self.ask(carrier, PATIENCE, |provider| provider.check()).await.unwrap_or_default();
         for finding in findings.iter().filter(|finding| finding.is_warning) {
             tracing::warn!(provider = name, finding = finding.text, "the operator should look at this provider");
         }
@@ -235,7 +220,7 @@ impl Engine {
     /// Looks up the messages of a provider that are due to be: now and then, and at once after a hint.
     pub(super) async fn run_looks(&self, name: String) {
         let Some(carrier) = self.parts().carriers.get(&name) else { return };
-        let rest = if carrier.provider.capabilities().receipts_by_poll { LOOK_EVERY } else { LOOK_SELDOM };
+        let rest = if carrier.capabilities().receipts_by_poll { LOOK_EVERY } else { LOOK_SELDOM };
         let mut hints = self.inner.hints.subscribe();
         while !self.is_stopping() {
             hints.borrow_and_update();
@@ -263,7 +248,7 @@ impl Engine {
             realm: carrier.realm(),
             limit: looks_at_once(carrier),
             now: self.parts().clock.now(),
-            by_request: carrier.provider.capabilities().recipients_per_request > 1,
+            by_request: carrier.capabilities().recipients_per_request > 1,
             is_rated,
         };
         let due = self.parts().store.claim_looks(claim).await?;
@@ -275,7 +260,7 @@ impl Engine {
     async fn look_up(&self, carrier: &Carrier, record: &Record) {
         let enquiries = self.enquiries(record).await.unwrap_or_default();
         let looks = enquiries.iter().map(|enquiry| async {
-            let receipts = patiently(self, carrier.provider.status(enquiry)).await?;
+            let receipts = self.ask(carrier, PATIENCE, |provider| provider.status(enquiry)).await?;
             let recorded = futures::future::join_all(receipts.into_iter().map(|receipt| self.post_receipt(carrier.name(), receipt))).await;
             recorded.into_iter().collect::<Result<()>>()
         });

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use super::carrier::Carrier;
 use super::contract::{
     BalanceAnswer, BalanceArgs, BudgetLeft, BudgetView, HistoryStep, ListAnswer, ListArgs, MessageView, OpenAnswer, OpenArgs, Price, ProviderBalance,
     ReplyView, SegmentView, StatusAnswer, StatusArgs,
 };
 use super::prepare::invalid;
-use super::route::Carrier;
 use super::{Caller, Engine, SANDBOX};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -54,17 +54,13 @@ impl Engine {
     /// Real providers that tell no prices before they send, and how far the budgets go at the assumed one; nothing where
     /// all of them tell some, or `[rates]` has one for each destination that is allowed.
     pub fn unpriced(&self) -> Option<(Vec<String>, Assumed)> {
-        let tells_none = |carrier: &&Carrier| carrier.realm() == Realm::Live && !carrier.provider.capabilities().prices;
+        let tells_none = |carrier: &&Carrier| carrier.realm() == Realm::Live && !carrier.capabilities().prices;
         let names: Vec<String> = self.parts().carriers.all().iter().filter(tells_none).map(|carrier| carrier.name().to_owned()).collect();
         if names.is_empty() { None } else { Some((names, self.guard().assumed()?)) }
     }
 
     async fn balance_at(&self, carrier: &Carrier) -> ProviderBalance {
-        let asked = tokio::select! {
-            asked = carrier.provider.balance() => asked,
-            () = self.parts().clock.sleep(LOOK) => Err(Error::new(ErrorKind::ProviderUnavailable, "the provider did not answer in time")),
-        };
-        let (money, credits, unavailable) = match asked {
+        let (money, credits, unavailable) = match self.ask(carrier, LOOK, |provider| provider.balance()).await {
             Ok(Balance::Money(money)) => (Some(money.into()), None, None),
             Ok(Balance::Credits { micros, worth }) => (worth.map(Price::from), Some(Amount(micros).to_string()), None),
             Err(error) => (None, None, Some(error.message().to_owned())),
@@ -181,14 +177,12 @@ impl Engine {
     async fn look(&self, record: &Record) -> bool {
         let carrier = self.parts().carriers.get(&record.provider).filter(|carrier| carrier.realm() == record.realm);
         let Some(carrier) = carrier else { return false };
-        if record.state.is_final() || !carrier.provider.capabilities().status {
+        if record.state.is_final() || !carrier.capabilities().status {
             return false;
         }
         let enquiries = self.enquiries(record).await.unwrap_or_default();
-        let asked = tokio::select! {
-            asked = futures::future::join_all(enquiries.iter().map(|enquiry| carrier.provider.status(enquiry))) => asked,
-            () = self.parts().clock.sleep(LOOK) => return false,
-        };
+        let asked = enquiries.iter().map(|enquiry| self.ask(carrier, LOOK, |provider| provider.status(enquiry)));
+        let asked = futures::future::join_all(asked).await;
         let mut answered = false;
         for answer in asked {
             match answer {

@@ -2,6 +2,7 @@
 //! was whom nobody could tell.
 
 use super::Engine;
+use super::inbound::PATIENCE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::caller_id::same_phone;
 use crate::sms::number::Number;
@@ -97,8 +98,8 @@ impl Engine {
 
     async fn tell_vendors(&self, number: &Number, is_out: bool) -> Vec<String> {
         let mut notes = Vec::new();
-        for carrier in self.parts().carriers.all().iter().filter(|carrier| carrier.provider.capabilities().opt_outs) {
-            if let Err(error) = carrier.provider.opt_out(number, is_out).await {
+        for carrier in self.parts().carriers.all().iter().filter(|carrier| carrier.capabilities().opt_outs) {
+            if let Err(error) = self.ask(carrier, PATIENCE, |provider| provider.opt_out(number, is_out)).await {
                 notes.push(format!("{} was not told: {}", carrier.name(), error.message()));
             }
         }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use super::carrier::Carrier;
 use super::contract::{BudgetLeft, DryRun, Gsm7Rewrite, Price, Quote, Refusal, SendAnswer, SendArgs, Status, Ucs2Character};
-use super::route::{Carrier, Way};
+use super::route::Way;
 use super::{Caller, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::{Ask, Priced};
@@ -183,7 +184,7 @@ impl Engine {
 
     /// What one carrier takes for so many segments, or what is reserved where it does not say.
     pub(super) fn price_at(&self, carrier: &Carrier, to: &Number, segments: u32) -> Result<Priced> {
-        self.guard().price(to, usize::try_from(segments).unwrap_or(usize::MAX), carrier.provider.price(to, segments))
+        self.guard().price(to, usize::try_from(segments).unwrap_or(usize::MAX), carrier.price(to, segments))
     }
 
     pub(super) fn prepare(&self, args: &SendArgs) -> Result<Prepared> {
@@ -287,7 +288,7 @@ impl Engine {
 
     fn rewrite(&self, carrier: Option<&Carrier>, message: &str, price: Priced, segments: u32) -> Option<Gsm7Rewrite> {
         let cheaper = text::cheaper_spelling(message)?;
-        let fewer = carrier.map_or_else(|| default_form(&cheaper), |carrier| carrier.provider.form(&cheaper)).segments;
+        let fewer = carrier.map_or_else(|| default_form(&cheaper), |carrier| carrier.form(&cheaper)).segments;
         let each = price.money.micros / i64::from(segments.max(1));
         let saves = Amount(each.saturating_mul(i64::from(segments.saturating_sub(fewer))));
         Some(Gsm7Rewrite {
@@ -302,7 +303,7 @@ impl Engine {
         let mut warnings = self.warnings([prepared.realm]);
         if prepared.draft.encoding != Encoding::Gsm7.as_str() {
             let carrier = self.parts().carriers.get(provider);
-            let form = |cheaper: String| carrier.map_or_else(|| default_form(&cheaper), |carrier| carrier.provider.form(&cheaper));
+            let form = |cheaper: String| carrier.map_or_else(|| default_form(&cheaper), |carrier| carrier.form(&cheaper));
             let shorter = text::cheaper_spelling(&prepared.draft.text).map(|cheaper| form(cheaper).segments);
             if let Some(fewer) = shorter.filter(|fewer| *fewer < prepared.draft.segments) {
                 let segments = prepared.draft.segments;
@@ -337,7 +338,7 @@ pub(super) fn in_doubt(doubts: &[(usize, Earlier)]) -> Option<String> {
 
 /// How each carrier on a way sends this text.
 fn forms<'a>(way: &Way<'a>, message: &str) -> Vec<(&'a Carrier, Form)> {
-    way.carriers.iter().map(|carrier| (*carrier, carrier.provider.form(message))).collect()
+    way.carriers.iter().map(|carrier| (*carrier, carrier.form(message))).collect()
 }
 
 /// How a text goes out where no carrier says otherwise.

@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::attempt::{Ended, FIRST_WAIT_MS, LONGEST_WAIT_MS, MAX_TRIES, SETTLE_TRIES, SETTLE_WAIT_MS, rests};
-use super::route::{Carrier, Way};
+use super::carrier::Carrier;
+use super::route::Way;
 use super::{Engine, crash_point, locked};
 use crate::error::ErrorKind;
 use crate::provider::{Outcome, Submission};
@@ -74,7 +75,7 @@ impl Engine {
                 self.wait_for_work(&mut queued, claimed.wait_ms).await;
                 continue;
             }
-            let per_request = usize::from(carrier.provider.capabilities().recipients_per_request.max(1));
+            let per_request = usize::from(carrier.capabilities().recipients_per_request.max(1));
             let mut messages = claimed.messages;
             while !messages.is_empty() {
                 let request: Vec<Record> = messages.drain(..per_request.min(messages.len())).collect();
@@ -89,7 +90,7 @@ impl Engine {
 
     /// Claims what one request may carry, where the carrier takes several messages in one; else a message for each place.
     async fn claim_for(&self, carrier: &Carrier, places: usize, adopt: bool) -> crate::error::Result<Claimed> {
-        let per_request = u32::from(carrier.provider.capabilities().recipients_per_request.max(1));
+        let per_request = u32::from(carrier.capabilities().recipients_per_request.max(1));
         let is_probe = carrier.breaker.is_probing();
         let limit = if is_probe {
             1
@@ -214,7 +215,7 @@ impl Engine {
 
     /// Whether so much is what this carrier takes for a message, or more.
     fn is_covered(&self, carrier: &Carrier, submission: &Submission, held_micros: i64) -> bool {
-        let segments = carrier.provider.form(&submission.text).segments;
+        let segments = carrier.form(&submission.text).segments;
         self.price_at(carrier, &submission.to, segments).is_ok_and(|price| price.money.micros <= held_micros)
     }
 

@@ -4,13 +4,13 @@
 //! settles: as many messages at the vendor as are unknown here, none of them known under another id. That it is not
 //! there proves nothing (a list may lag), so nothing is ever released by a look: only the operator can say "not sent".
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::attempt::{FIRST_LOOK_MS, charged, taken_as};
+use super::carrier::Carrier;
 use super::inbound::is_usable_id;
 use super::prepare::digest_of;
-use super::route::Carrier;
 use super::{Caller, Engine, segments};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -21,6 +21,12 @@ use crate::store::{Record, Segment, Settlement};
 
 /// Most unknown messages that are looked at for one provider, oldest first.
 const AT_ONCE: u32 = 500;
+
+/// Most unknown messages of all providers that are counted.
+const AT_ONCE_OF_ALL: u32 = 20_000;
+
+/// How long one page of a vendor's list may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Most pages of the vendor's list that are read for one recipient.
 const PAGES: u32 = 10;
@@ -65,11 +71,11 @@ impl Engine {
     async fn reconcile_since(&self, since: Timestamp) -> Result<Reconciled> {
         let mut found = Reconciled::default();
         for carrier in self.parts().carriers.all() {
-            let unknown = self.parts().store.unknowns((carrier.name(), carrier.realm()), since, AT_ONCE).await?;
+            let unknown = self.parts().store.unknowns(Some((carrier.name(), carrier.realm())), since, AT_ONCE).await?;
             if unknown.is_empty() {
                 continue;
             }
-            if !carrier.provider.capabilities().list {
+            if !carrier.capabilities().list {
                 found.notes.push(format!("{} cannot be asked what it has sent", carrier.name()));
                 found.unknown.extend(unknown.into_iter().map(|record| record.id));
                 continue;
@@ -78,7 +84,12 @@ impl Engine {
             for record in unknown {
                 alike.entry((record.to.clone(), record.digest)).or_default().push(record);
             }
+            let mut is_gone = false;
             for records in alike.into_values() {
+                if is_gone || self.is_stopping() {
+                    found.unknown.extend(records.into_iter().map(|record| record.id));
+                    continue;
+                }
                 match self.look_for(carrier, &records).await {
                     Ok(matches) if matches.len() == records.len() => {
                         for (record, message) in in_pairs(records, matches) {
@@ -93,16 +104,30 @@ impl Engine {
                     }
                     Ok(_) => found.unknown.extend(records.into_iter().map(|record| record.id)),
                     Err(error) => {
-                        let note = format!("{} cannot be asked now: {}", carrier.name(), error.message());
-                        if !found.notes.contains(&note) {
-                            found.notes.push(note);
-                        }
+                        found.notes.push(format!("{} cannot be asked now: {}", carrier.name(), error.message()));
                         found.unknown.extend(records.into_iter().map(|record| record.id));
+                        // Whoever does not answer is not asked about each of them.
+                        is_gone = true;
                     }
                 }
             }
         }
+        self.count_the_others(since, &mut found).await?;
         Ok(found)
+    }
+
+    /// Adds what is unknown of providers that are not configured: nobody can be asked about it.
+    async fn count_the_others(&self, since: Timestamp, found: &mut Reconciled) -> Result<()> {
+        let is_ours = |record: &Record| self.parts().carriers.get(&record.provider).is_some_and(|carrier| carrier.realm() == record.realm);
+        let mut others: BTreeMap<String, usize> = BTreeMap::new();
+        for record in self.parts().store.unknowns(None, since, AT_ONCE_OF_ALL).await?.into_iter().filter(|record| !is_ours(record)) {
+            *others.entry(record.provider).or_default() += 1;
+            found.unknown.push(record.id);
+        }
+        found.notes.extend(others.into_iter().map(|(provider, count)| {
+            format!("{provider} is not among the configured providers, so {count} of its messages cannot be asked about; settle each by your own word (--sent or --not-sent)")
+        }));
+        Ok(())
     }
 
     /// Looks for what is unknown now and then.
@@ -132,7 +157,7 @@ impl Engine {
         let mut query = ListQuery { to: Some(to.clone()), since: Some(earliest), state: None, page: 1 };
         let mut matches = Vec::new();
         for _ in 0..PAGES {
-            let page = carrier.provider.list(&query).await?;
+            let page = self.ask(carrier, PATIENCE, |provider| provider.list(&query)).await?;
             let is_past = page.messages.iter().any(|message| message.at.is_some_and(|at| at < earliest));
             matches.extend(
                 page.messages
@@ -179,7 +204,7 @@ impl Engine {
             code: None,
             why: Some("the provider has it on record".to_owned()),
             free_key: false,
-            look_at: (!state.is_final() && carrier.provider.capabilities().receipts_by_poll).then(|| at.plus_ms(FIRST_LOOK_MS)),
+            look_at: (!state.is_final() && carrier.capabilities().receipts_by_poll).then(|| at.plus_ms(FIRST_LOOK_MS)),
         }
     }
 

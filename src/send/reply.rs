@@ -7,13 +7,10 @@
 //! A reply is recorded after what it asks for, so that a reply on record never stands beside a wish that was lost. Both may
 //! be told again, and late: recording is idempotent, and an older wish changes nothing about a newer one.
 
-use std::sync::Arc;
-
-use super::inbound::{FIRST_WAIT, patiently};
+use super::inbound::{FIRST_WAIT, PATIENCE};
 use super::{Carrier, Engine};
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::provider::Provider;
 use crate::provider::exchange::Reply;
 use crate::sms::caller_id::{self, CallerId, Sender, Who};
 use crate::sms::message::MessageId;
@@ -85,10 +82,10 @@ impl Engine {
         }
         // A process that died in between has recorded the stop and told nobody.
         let to_tell = if is_new && is_out { who.people } else { news };
-        if carrier.provider.capabilities().opt_outs {
+        if carrier.capabilities().opt_outs {
             for number in to_tell {
-                let (engine, provider) = (self.clone(), Arc::clone(&carrier.provider));
-                self.inner.tasks.spawn(async move { engine.tell_opt_out(provider, &number, is_out).await });
+                let (engine, provider) = (self.clone(), carrier.name().to_owned());
+                self.inner.tasks.spawn(async move { engine.tell_opt_out(&provider, &number, is_out).await });
             }
         }
         Ok(())
@@ -188,12 +185,13 @@ impl Engine {
         Ok(is_news)
     }
 
-    async fn tell_opt_out(&self, provider: Arc<dyn Provider>, number: &Number, is_out: bool) {
+    async fn tell_opt_out(&self, provider: &str, number: &Number, is_out: bool) {
+        let Some(carrier) = self.parts().carriers.get(provider) else { return };
         let mut wait = FIRST_WAIT;
         for tries in 1..=TELL_TRIES {
-            match patiently(self, provider.opt_out(number, is_out)).await {
+            match self.ask(carrier, PATIENCE, |provider| provider.opt_out(number, is_out)).await {
                 Ok(()) => return,
-                Err(error) => tracing::warn!(provider = provider.name(), tries, %error, "the vendor could not be told of an opt-out"),
+                Err(error) => tracing::warn!(provider, tries, %error, "the vendor could not be told of an opt-out"),
             }
             self.pause(wait).await;
             if self.is_stopping() {

@@ -2,47 +2,16 @@
 
 use std::sync::Arc;
 
-use super::breaker::Breaker;
+use super::carrier::Carrier;
 use crate::config::Route;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Provider;
-use crate::provider::settings::{Callback, Rate};
+use crate::provider::settings::Rate;
 use crate::sms::message::Realm;
 use crate::sms::number::Number;
-use crate::store::Pacing;
 
 /// Most senders that an error lists.
 const LISTED_SENDERS: usize = 10;
-
-/// One provider with what the engine needs around it.
-pub struct Carrier {
-    /// The provider.
-    pub provider: Arc<dyn Provider>,
-    /// Where its vendor can reach this server, if it can.
-    pub callback: Option<Callback>,
-    /// How fast it may be used.
-    pub rate: Pacing,
-    /// Whether it is asked at all now.
-    pub breaker: Breaker,
-}
-
-impl Carrier {
-    /// A carrier of this provider.
-    pub fn new(provider: Arc<dyn Provider>, callback: Option<Callback>, rate: Rate) -> Self {
-        let rate = Pacing { per_second: rate.per_second, per_minute: rate.per_minute, per_day: rate.per_day };
-        Self { provider, callback, rate, breaker: Breaker::default() }
-    }
-
-    /// The provider's name.
-    pub fn name(&self) -> &str {
-        self.provider.name()
-    }
-
-    /// On which side it is.
-    pub fn realm(&self) -> Realm {
-        Realm::of(self.provider.capabilities().real)
-    }
-}
 
 /// Every carrier, and the operator's routes between them.
 pub struct Carriers {
@@ -126,7 +95,7 @@ impl Carriers {
             (route.providers.iter().filter_map(|name| self.get(name)).collect(), route.after_rejected)
         };
         let mut why = None;
-        let takes = |carrier: &&Carrier| match carrier.provider.takes(to, from, text) {
+        let takes = |carrier: &&Carrier| match carrier.takes(to, from, text) {
             Ok(()) => true,
             Err(error) => {
                 why.get_or_insert(error);

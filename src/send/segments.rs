@@ -4,8 +4,8 @@
 
 use super::Engine;
 use super::attempt::FIRST_LOOK_MS;
+use super::carrier::Carrier;
 use super::inbound::is_usable_id;
-use super::route::Carrier;
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
 use crate::provider::SegmentOutcome;
@@ -18,7 +18,7 @@ impl Engine {
     pub(super) fn settlement_of_segments(&self, carrier: &Carrier, outcomes: Vec<SegmentOutcome>) -> Settlement {
         let at = self.parts().clock.now();
         let parts = (1..).zip(outcomes).map(|(number, outcome)| segment_of(number, outcome, at)).collect();
-        let is_asked = carrier.provider.capabilities().receipts_by_poll;
+        let is_asked = carrier.capabilities().receipts_by_poll;
         settlement(parts, at, is_asked)
     }
 }

@@ -15,6 +15,9 @@ use crate::sms::untrusted;
 /// How long asking a vendor what works may take.
 const CHECK: Duration = Duration::from_secs(20);
 
+/// How long an action of the operator's at a vendor may take: it may send a file, or read many pages.
+const ACTION: Duration = Duration::from_secs(120);
+
 /// The action that every provider has that can reach this server.
 pub const WEBHOOK_URL: Action = Action {
     name: "webhook-url",
@@ -46,8 +49,8 @@ impl Engine {
     pub fn vendors(&self) -> Vec<Vendor> {
         let each = self.parts().carriers.all().iter().map(|carrier| Vendor {
             name: carrier.name().to_owned(),
-            capabilities: carrier.provider.capabilities(),
-            actions: common(carrier).into_iter().chain(carrier.provider.actions().iter().copied()).collect(),
+            capabilities: carrier.capabilities(),
+            actions: common(carrier).into_iter().chain(carrier.actions().iter().copied()).collect(),
         });
         each.collect()
     }
@@ -65,14 +68,14 @@ impl Engine {
             })?;
             return Ok(serde_json::json!({ "url": callback.url(None) }));
         }
-        if action == SENT.name && carrier.provider.capabilities().list {
+        if action == SENT.name && carrier.capabilities().list {
             SENT.check(arguments)?;
             return self.sent_at(carrier, arguments).await;
         }
-        if let Some(known) = carrier.provider.actions().iter().find(|known| known.name == action) {
+        if let Some(known) = carrier.actions().iter().find(|known| known.name == action) {
             known.check(arguments)?;
         }
-        carrier.provider.act(action, arguments).await
+        self.ask(carrier, ACTION, |provider| provider.act(action, arguments)).await
     }
 
     async fn sent_at(&self, carrier: &Carrier, arguments: &Arguments) -> Result<serde_json::Value> {
@@ -90,20 +93,20 @@ impl Engine {
             Some(Ok(page)) if page > 0 => page,
             Some(_) => return Err(invalid("page", "is no number from 1")),
         };
-        let page = carrier.provider.list(&ListQuery { to, state, since, page }).await?;
+        let query = ListQuery { to, state, since, page };
+        let page = self.ask(carrier, ACTION, |provider| provider.list(&query)).await?;
         let messages: Vec<serde_json::Value> = page.messages.iter().map(shown).collect();
         Ok(serde_json::json!({ "messages": messages, "next_page": page.next }))
     }
 
     /// Asks each vendor by its cheapest reads what works.
     pub async fn check_vendors(&self) -> Vec<(String, Result<Vec<Finding>>)> {
-        let each = self.parts().carriers.all().iter().map(|carrier| async {
-            let checked = tokio::select! {
-                checked = carrier.provider.check() => checked,
-                () = self.parts().clock.sleep(CHECK) => Err(Error::new(ErrorKind::ProviderUnavailable, "no answer in time")),
-            };
-            (carrier.name().to_owned(), checked)
-        });
+        let each = self
+            .parts()
+            .carriers
+            .all()
+            .iter()
+            .map(|carrier| async { (carrier.name().to_owned(), self.ask(carrier, CHECK, |provider| provider.check()).await) });
         futures::future::join_all(each).await
     }
 }
@@ -111,7 +114,7 @@ impl Engine {
 /// The actions that come with what a provider can do.
 fn common(carrier: &Carrier) -> Vec<Action> {
     let webhook = carrier.callback.iter().map(|_| WEBHOOK_URL);
-    webhook.chain(carrier.provider.capabilities().list.then_some(SENT)).collect()
+    webhook.chain(carrier.capabilities().list.then_some(SENT)).collect()
 }
 
 fn shown(message: &VendorMessage) -> serde_json::Value {

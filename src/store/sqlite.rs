@@ -323,9 +323,9 @@ impl Store for SqliteStore {
         self.writer()?.run(move |db| receive::hint(db, &provider, &vendor_id, message.as_ref(), now)).await
     }
 
-    async fn unknowns(&self, (provider, realm): (&str, Realm), since: Timestamp, limit: u32) -> Result<Vec<Record>> {
-        let provider = provider.to_owned();
-        self.read(move |db| receive::unknowns(db, (&provider, realm), since, limit)).await
+    async fn unknowns(&self, provider: Option<(&str, Realm)>, since: Timestamp, limit: u32) -> Result<Vec<Record>> {
+        let provider = provider.map(|(name, realm)| (name.to_owned(), realm));
+        self.read(move |db| receive::unknowns(db, provider.as_ref().map(|(name, realm)| (name.as_str(), *realm)), since, limit)).await
     }
 
     async fn has_nameless(&self, (provider, realm): (&str, Realm), to: &str, digest: [u8; 16], from: Timestamp, until: Timestamp) -> Result<bool> {

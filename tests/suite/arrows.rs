@@ -192,6 +192,23 @@ fn a_wrong_arrow_in_any_spelling_is_found() {
     }
 }
 
+/// The engine calls a provider through its carrier alone, which bounds the call and survives a fault in it: nobody else
+/// there holds a provider.
+#[test]
+fn only_the_carrier_holds_a_provider() {
+    let is_engine = |file: &str| module_of(file) == "send" && file != "send/carrier.rs";
+    // Who makes carriers of providers hands them on.
+    let holds: Vec<String> = sources()
+        .into_iter()
+        .filter(|(file, _)| is_engine(file))
+        .flat_map(|(file, text)| {
+            code_of(&text).lines().filter(|line| line.contains("dyn Provider")).map(|line| format!("{file}:{line}")).collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(holds.len(), 1, "{holds:#?}");
+    assert!(holds[0].contains("pub fn one(provider: Arc<dyn Provider>) -> Self"), "{holds:#?}");
+}
+
 #[test]
 fn no_source_file_is_too_long_to_read() {
     for (file, text) in sources() {

@@ -177,3 +177,20 @@ async fn a_frozen_budget_says_which_message_overcharged_and_by_how_much() {
     let second = bench.send(to(2, "hello")).await.unwrap().id.unwrap();
     assert!(bench.send(to(3, "hello")).await.unwrap_err().message().contains(second.as_str()), "the one that froze it this time");
 }
+
+#[test]
+fn reconcile_counts_what_is_unknown_of_a_provider_that_is_not_configured_any_more() {
+    let named = |name: &str| format!("[[provider]]\nkind = \"sandbox\"\nname = \"{name}\"\n");
+    let desk = crate::support::Desk::new(&named("first"));
+    let lost = desk.run(&["send", "+12025550104", "Hello", "--json"]);
+    let id = lost.json()["id"].as_str().unwrap_or_else(|| panic!("{lost:?}")).to_owned();
+    let text = std::fs::read_to_string(desk.config()).unwrap();
+    std::fs::write(desk.config(), text.replace("\"first\"", "\"second\"")).unwrap();
+    let listed = desk.run(&["list", "--status", "unknown"]);
+    assert!(listed.out.contains(&id), "{listed:?}");
+    let found = desk.run(&["reconcile"]);
+    assert!(found.out.starts_with("0 settled, 1 still unknown\n") && found.out.contains(&id), "{found:?}");
+    assert!(found.err.contains("first is not among the configured providers") && found.err.contains("--not-sent"), "{found:?}");
+    let json = desk.run(&["reconcile", "--json"]).json();
+    assert_eq!((json["unknown"][0].as_str(), json["notes"].as_array().map(Vec::len)), (Some(id.as_str()), Some(1)), "{json}");
+}

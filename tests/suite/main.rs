@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 mod arrows;
+mod broken;
 mod carrier;
 mod carriers;
 mod cli;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::provider::session::link::Link;
-use crate::provider::session::{Lost, Protocol, Refused};
+use crate::provider::session::{Lost, NO_BIND, Protocol, Refused};
 
 /// What is known of one bind.
 struct Place<P: Protocol> {
@@ -14,7 +14,16 @@ struct Place<P: Protocol> {
     link: Option<Arc<Link<P>>>,
     /// Why it was not up the last time that it was tried.
     refused: Option<Refused>,
+    /// How far a try is that has no end so far, or how the last connection ended.
+    so_far: Option<String>,
     is_kept_up: bool,
+}
+
+impl<P: Protocol> Place<P> {
+    /// Why it is not up: what ended the last try, else how far the first one is.
+    fn cause(&self) -> Option<&str> {
+        self.refused.as_ref().map(|refused| refused.why.as_str()).or(self.so_far.as_deref())
+    }
 }
 
 struct State<P: Protocol> {
@@ -53,7 +62,7 @@ fn not_sent(why: String, retry_after_ms: Option<u64>) -> Lost {
 
 impl<P: Protocol> Board<P> {
     pub(super) fn new(submits: impl Iterator<Item = bool>) -> Self {
-        let places = submits.map(|submits| Place { submits, link: None, refused: None, is_kept_up: false }).collect();
+        let places = submits.map(|submits| Place { submits, link: None, refused: None, so_far: None, is_kept_up: false }).collect();
         Self { state: Mutex::new(State { places, is_closing: false }), changed: Notify::new(), connections: AtomicU64::new(0) }
     }
 
@@ -87,12 +96,25 @@ impl<P: Protocol> Board<P> {
         self.change(number, |place| {
             place.link = Some(link);
             place.refused = None;
+            place.so_far = None;
         });
     }
 
     /// Requests no longer go there.
     pub(super) fn down(&self, number: usize) {
         self.change(number, |place| place.link = None);
+    }
+
+    /// A try is so far.
+    pub(super) fn trying(&self, number: usize, so_far: &str) {
+        if let Some(place) = self.lock().places.get_mut(number) {
+            place.so_far = Some(so_far.to_owned());
+        }
+    }
+
+    /// How far the last try was.
+    pub(super) fn so_far(&self, number: usize) -> Option<String> {
+        self.lock().places.get(number)?.so_far.clone()
     }
 
     /// It could not be made.
@@ -154,14 +176,19 @@ impl<P: Protocol> Board<P> {
     pub(super) fn missing(&self) -> Vec<String> {
         let state = self.lock();
         let down = state.places.iter().filter(|place| place.link.is_none());
-        down.map(|place| place.refused.as_ref().map_or_else(|| "no answer so far".to_owned(), |refused| refused.why.clone())).collect()
+        down.map(|place| place.cause().unwrap_or("no answer so far").to_owned()).collect()
     }
 
     /// Why nothing can be sent.
     pub(super) fn why_not(&self) -> Lost {
         let state = self.lock();
-        let refused = state.places.iter().filter(|place| place.submits).find_map(|place| place.refused.as_ref());
-        let why = refused.map_or_else(|| "no bind is up".to_owned(), |refused| format!("no bind is up: {}", refused.why));
+        let submitting = || state.places.iter().filter(|place| place.submits);
+        // How a try ended says more than how far another is.
+        let refused = submitting().find_map(|place| place.refused.as_ref()).map(|refused| refused.why.as_str());
+        let why = match refused.or_else(|| submitting().find_map(Place::cause)) {
+            Some(cause) => format!("{NO_BIND}: {cause}"),
+            None => NO_BIND.to_owned(),
+        };
         not_sent(why, Some(SOON_MS))
     }
 

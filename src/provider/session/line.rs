@@ -114,6 +114,7 @@ struct Ending<'a, P: Protocol> {
 impl<P: Protocol> Ending<'_, P> {
     fn end(&self, why: &str) {
         self.shared.board.down(self.number);
+        self.shared.board.trying(self.number, &format!("the last one was lost: {why}"));
         let ended = self.link.end(&Arc::from(why));
         tracing::warn!(provider = self.shared.plan.name, bind = self.number, why, lost = ended.lost, unwritten = ended.unwritten, "a bind was lost");
     }
@@ -130,7 +131,7 @@ impl<P: Protocol> Drop for Ending<'_, P> {
 async fn once<P: Protocol>(shared: &Arc<Shared<P>>, number: usize) -> Outcome {
     let beginning = tokio::time::timeout(shared.plan.settings.connect_timeout.duration(), begin(shared, number));
     let begun = tokio::select! {
-        begun = beginning => begun.unwrap_or_else(|_| Err(failed("no bind in time".to_owned()))),
+        begun = beginning => begun.unwrap_or_else(|_| Err(late(shared, number))),
         () = shared.closing.cancelled() => return Outcome::Closed,
     };
     let (stream, input, dialect) = match begun {
@@ -163,11 +164,24 @@ const fn failed(why: String) -> Refused {
     Refused { why, is_unauthorized: false, is_to_be_tried_at_once: false }
 }
 
+/// Why there is no bind in time: how far it was.
+fn late<P: Protocol>(shared: &Shared<P>, number: usize) -> Refused {
+    let so_far = shared.board.so_far(number).map_or_else(String::new, |so_far| format!(": {so_far}"));
+    failed(format!("no bind in time{so_far}"))
+}
+
+/// Whether octets are the beginning of a TLS record: an alert or a handshake, version 3. As a length they would be of
+/// hundreds of megabytes.
+fn is_tls(octets: &[u8]) -> bool {
+    matches!(octets, [0x15 | 0x16, 0x03, ..])
+}
+
 /// Connects and greets.
 async fn begin<P: Protocol>(shared: &Shared<P>, number: usize) -> Result<(Stream, Input, P::Dialect), Refused> {
     let protocol = &shared.core.protocol;
     let Some(line) = shared.plan.lines.get(number) else { return Err(failed("there is no such bind".to_owned())) };
-    let mut stream = shared.door.connect().await.map_err(failed)?;
+    let mut stream = shared.door.connect(|so_far| shared.board.trying(number, so_far)).await.map_err(failed)?;
+    shared.board.trying(number, "the connection is made, and the bind has no answer so far");
     let mut greeting = BytesMut::new();
     protocol.greet(&line.bind, FIRST_SEQUENCE, shared.clock.now(), &mut greeting);
     let broke = |error: std::io::Error| failed(format!("the connection broke at the bind: {error}"));
@@ -177,6 +191,9 @@ async fn begin<P: Protocol>(shared: &Shared<P>, number: usize) -> Result<(Stream
     // Octets of what came before the answer. They stay where they are, and are read as usual once there is one.
     let mut early = 0;
     loop {
+        if is_tls(input.read()) {
+            return Err(failed("the carrier speaks TLS at this port; set [provider.session] tls = true, or take its port without".to_owned()));
+        }
         let (whole, need) = frame(protocol, input.read().get(early..).unwrap_or_default()).map_err(failed)?;
         if let Some(length) = whole {
             let octets = input.read().get(early..early + length).unwrap_or_default();

@@ -56,11 +56,12 @@ impl Door {
         Ok(Self { address: address.to_owned(), encryption })
     }
 
-    /// Connects. The caller bounds the time.
+    /// Connects, and tells how far it is. The caller bounds the time.
     ///
     /// # Errors
     /// Why there is no connection.
-    pub(super) async fn connect(&self) -> Result<Stream, String> {
+    pub(super) async fn connect(&self, so_far: impl Fn(&str) + Send + Sync) -> Result<Stream, String> {
+        so_far("the connection has no answer so far");
         let plain = TcpStream::connect(&self.address).await.map_err(|error| format!("no connection: {error}"))?;
         // Several requests go out in one write anyway; none should wait for the answer to an earlier one.
         plain.set_nodelay(true).map_err(|error| format!("no connection: {error}"))?;
@@ -72,8 +73,21 @@ impl Door {
                 Arc::clone(encryption.settings.get_or_init(|| made))
             }
         };
+        so_far("the connection is made, and its encryption has no answer so far; does the carrier speak TLS at this port?");
         let connecting = TlsConnector::from(settings).connect(encryption.name.clone(), plain);
-        connecting.await.map(|stream| Stream::Encrypted(Box::new(stream))).map_err(|error| format!("no encryption: {error}"))
+        connecting.await.map(|stream| Stream::Encrypted(Box::new(stream))).map_err(|error| no_encryption(&error))
+    }
+}
+
+/// Why a connection is not encrypted, with what is likely wrong.
+fn no_encryption(error: &io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(rustls::Error::InvalidMessage(_)) => format!("no encryption: the carrier does not answer in TLS at this port ({error})"),
+        None if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
+            format!("no encryption: the carrier ended the connection; does it speak TLS at this port? ({error})")
+        }
+        _ => format!("no encryption: {error}"),
     }
 }
 

@@ -270,7 +270,12 @@ pub(super) fn claim_looks(db: &Connection, claim: &LookClaim) -> JobResult<Vec<R
 }
 
 /// See [`crate::store::Store::unknowns`].
-pub(super) fn unknowns(db: &Connection, (provider, realm): (&str, Realm), since: Timestamp, limit: u32) -> rusqlite::Result<Vec<Record>> {
+pub(super) fn unknowns(db: &Connection, of: Option<(&str, Realm)>, since: Timestamp, limit: u32) -> rusqlite::Result<Vec<Record>> {
+    let Some((provider, realm)) = of else {
+        let mut statement =
+            db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE state = 9 AND changed_ms >= ?1 ORDER BY seq LIMIT ?2"))?;
+        return statement.query_map(params![since.as_millis(), limit], record_from)?.collect();
+    };
     let mut statement = db.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM message WHERE state = 9 AND provider = ?1 AND sandbox = ?4 AND changed_ms >= ?2 ORDER BY seq LIMIT ?3"
     ))?;

@@ -68,7 +68,7 @@ async fn what_the_sandbox_had_queued_is_not_taken_by_a_real_provider_of_the_same
         assert!(store.hint("sandbox", "v-1", Some(&draft(1).id), NOW).await.unwrap());
         let look = |realm| LookClaim { provider: "sandbox".into(), realm, limit: 9, now: NOW.plus_ms(9_000), by_request: false, is_rated: false };
         for (realm, count) in [(Realm::Live, 0), (Realm::Sandbox, 1)] {
-            assert_eq!(store.unknowns(("sandbox", realm), sms_mcp::clock::Timestamp(0), 9).await.unwrap().len(), count, "{realm:?}");
+            assert_eq!(store.unknowns(Some(("sandbox", realm)), sms_mcp::clock::Timestamp(0), 9).await.unwrap().len(), count, "{realm:?}");
             assert_eq!(store.claim_looks(look(realm)).await.unwrap().len(), count, "{realm:?}");
         }
     }

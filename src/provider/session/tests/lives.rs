@@ -429,3 +429,65 @@ async fn an_encrypted_connection_that_ends_without_a_word_leaves_requests_unknow
     assert_eq!(within(account.ask(1, &6)).await, Ok((false, 6)));
     assert_eq!(serving.await.unwrap(), [5, 6]);
 }
+
+/// What a request is told while there is no bind, as soon as that names the cause.
+async fn told_without_a_bind(account: &Account<Tiny>, cause: &str) -> String {
+    within(async {
+        loop {
+            match account.ask(1, &5).await {
+                Err(Lost::NotSent { why, .. }) if why.contains(cause) => return why,
+                Err(Lost::NotSent { .. }) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn where_the_two_ends_do_not_agree_about_encryption_a_send_is_told_the_cause() {
+    /// What the other end does with each connection.
+    #[derive(Clone, Copy)]
+    enum Other {
+        Waits,
+        Leaves,
+        Says(&'static [u8]),
+    }
+    let papers = Papers::new("smsc.test", false);
+    let quick = Settings { link_wait: ms(150), ..patient() };
+    let tls = Settings { tls: true, tls_ca_file: papers.file("ca.pem"), tls_server_name: Some("smsc.test".to_owned()), ..quick.clone() };
+    for (settings, other, cause) in [
+        (tls.clone(), Other::Waits, "its encryption has no answer so far; does the carrier speak TLS"),
+        (
+            Settings { connect_timeout: ms(100), ..tls.clone() },
+            Other::Waits,
+            "no bind in time: the connection is made, and its encryption has no answer",
+        ),
+        (tls.clone(), Other::Leaves, "does it speak TLS at this port?"),
+        (tls, Other::Says(b"\x00\x00\x00\x10\x80\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x01"), "the carrier does not answer in TLS at this port"),
+        (quick.clone(), Other::Says(b"\x15\x03\x03\x00\x02\x02\x46"), "the carrier speaks TLS at this port; set [provider.session] tls = true"),
+        (quick.clone(), Other::Waits, "the bind has no answer so far"),
+        (Settings { connect_timeout: ms(100), ..quick }, Other::Waits, "no bind in time: the connection is made, and the bind has no answer"),
+    ] {
+        let carrier = Carrier::new().await;
+        let (account, _pushes) = carrier.account(settings);
+        account.start();
+        let serving = tokio::spawn(async move {
+            let mut kept = Vec::new();
+            loop {
+                let mut peer = carrier.accept().await;
+                match other {
+                    Other::Waits => kept.push(peer),
+                    Other::Leaves => drop(peer),
+                    Other::Says(octets) => {
+                        let _ = peer.0.write_all(octets).await;
+                        kept.push(peer);
+                    }
+                }
+            }
+        });
+        let why = told_without_a_bind(&account, cause).await;
+        assert!(why.starts_with(crate::provider::session::NO_BIND), "{why}");
+        serving.abort();
+    }
+}

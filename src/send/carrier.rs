@@ -1,0 +1,158 @@
+//! A carrier: one provider with what the engine needs around it, and the only way to call it.
+//!
+//! A provider's code talks to somebody else's machine, so any call of it may hang, and any may fail in a way that nobody
+//! thought of. Nothing but this module holds the provider itself: whoever wants something of it asks through here, and
+//! gets an answer, or says by itself after how long it stops waiting. A failure in the provider's code is an answer too.
+//! Questions end with the server; what was handed over may still be taken, so its answer is waited for.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::sync::mpsc;
+
+use super::Engine;
+use super::breaker::Breaker;
+use crate::error::{Error, ErrorKind, Result};
+use crate::provider::exchange::{Action, Notice};
+use crate::provider::settings::{Callback, Rate};
+use crate::provider::{Capabilities, Form, Outcome, Provider};
+use crate::sms::message::Realm;
+use crate::sms::money::Money;
+use crate::sms::number::Number;
+use crate::store::Pacing;
+
+/// One provider with what the engine needs around it. See the module's text.
+pub struct Carrier {
+    provider: Arc<dyn Provider>,
+    /// Where its vendor can reach this server, if it can.
+    pub callback: Option<Callback>,
+    /// How fast it may be used.
+    pub rate: Pacing,
+    /// Whether it is asked at all now.
+    pub breaker: Breaker,
+}
+
+/// What is said where a provider's code panicked.
+const FAILED: &str = "the provider's code failed";
+
+impl Carrier {
+    /// A carrier of this provider.
+    pub fn new(provider: Arc<dyn Provider>, callback: Option<Callback>, rate: Rate) -> Self {
+        let rate = Pacing { per_second: rate.per_second, per_minute: rate.per_minute, per_day: rate.per_day };
+        Self { provider, callback, rate, breaker: Breaker::default() }
+    }
+
+    /// The provider's name.
+    pub fn name(&self) -> &str {
+        self.provider.name()
+    }
+
+    /// On which side it is.
+    pub fn realm(&self) -> Realm {
+        Realm::of(self.capabilities().real)
+    }
+
+    /// What it can do.
+    pub fn capabilities(&self) -> Capabilities {
+        self.provider.capabilities()
+    }
+
+    /// What else an operator can do there.
+    pub(super) fn actions(&self) -> &'static [Action] {
+        self.provider.actions()
+    }
+
+    /// What it tells by itself; the first caller gets it.
+    pub(super) fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
+        self.provider.notices()
+    }
+
+    /// Whether it takes a message of this form. A provider whose code fails on a message does not take it.
+    ///
+    /// # Errors
+    /// The provider's own, or [`ErrorKind::ProviderUnavailable`].
+    pub(super) fn takes(&self, to: &Number, from: Option<&str>, text: &str) -> Result<()> {
+        let asked = catch_unwind(AssertUnwindSafe(|| {
+            self.provider.takes(to, from, text)?;
+            // Asked again for the money; here is where a failure can still be told.
+            let form = self.provider.form(text);
+            let _ = self.provider.price(to, form.segments);
+            Ok(())
+        }));
+        asked.unwrap_or_else(|_| Err(self.unavailable(FAILED)))
+    }
+
+    /// How a text goes out. Where its code fails: in more segments than anything may have.
+    pub(super) fn form(&self, text: &str) -> Form {
+        catch_unwind(AssertUnwindSafe(|| self.provider.form(text))).unwrap_or(Form { encoding: "UCS-2", segments: u32::MAX })
+    }
+
+    /// The price of a message before it is sent, where the provider knows it.
+    pub(super) fn price(&self, to: &Number, segments: u32) -> Option<Money> {
+        catch_unwind(AssertUnwindSafe(|| self.provider.price(to, segments))).unwrap_or(None)
+    }
+
+    fn unavailable(&self, why: &str) -> Error {
+        Error::new(ErrorKind::ProviderUnavailable, format!("{}: {why}", self.name()))
+    }
+
+    /// Calls the provider; nothing where its code fails.
+    async fn call<'a, T>(&'a self, call: impl FnOnce(&'a dyn Provider) -> BoxFuture<'a, T>) -> Option<T> {
+        // The call itself is inside, since it may fail before there is anything to wait for.
+        AssertUnwindSafe(async { call(&*self.provider).await }).catch_unwind().await.ok()
+    }
+}
+
+impl Engine {
+    /// Asks a provider something: for so long, and not beyond the beginning of a stop.
+    ///
+    /// # Errors
+    /// The provider's own, or [`ErrorKind::ProviderUnavailable`] with its name.
+    pub(super) async fn ask<'a, T>(
+        &'a self,
+        carrier: &'a Carrier,
+        patience: Duration,
+        call: impl FnOnce(&'a dyn Provider) -> BoxFuture<'a, Result<T>>,
+    ) -> Result<T> {
+        tokio::select! {
+            asked = carrier.call(call) => asked.unwrap_or_else(|| Err(carrier.unavailable(FAILED))),
+            () = self.pause(patience) => Err(if self.is_stopping() {
+                carrier.unavailable("the server is stopping")
+            } else {
+                carrier.unavailable(&format!("no answer within {} s", patience.as_secs_f32()))
+            }),
+        }
+    }
+
+    /// Hands something over to a provider, and waits for its answer as long as `[send] timeout` says, a stop or not. Where
+    /// there is none nobody knows what became of it: that is what `lost` gets.
+    pub(super) async fn hand<'a, T>(
+        &'a self,
+        carrier: &'a Carrier,
+        call: impl FnOnce(&'a dyn Provider) -> BoxFuture<'a, T>,
+        lost: impl FnOnce(Outcome) -> T,
+    ) -> T {
+        let timeout = self.parts().settings.timeout.duration();
+        let why = tokio::select! {
+            answer = carrier.call(call) => match answer {
+                Some(answer) => return answer,
+                None => FAILED.to_owned(),
+            },
+            () = self.parts().clock.sleep(timeout) => format!("no answer within {} s", timeout.as_secs_f32()),
+        };
+        lost(Outcome::Unknown { why })
+    }
+
+    /// Ends what the carriers keep open, all at the same time. The caller bounds the time.
+    pub(super) async fn leave_carriers(&self) {
+        let leave = self.parts().carriers.all().iter().map(|carrier| async { (carrier.name(), carrier.call(|provider| provider.close()).await) });
+        for (provider, left) in futures::future::join_all(leave).await {
+            if left.is_none() {
+                tracing::warn!(provider, "a provider's code failed while it was closed");
+            }
+        }
+    }
+}
