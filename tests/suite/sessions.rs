@@ -234,7 +234,7 @@ fn a_change_that_nobody_listened_for_is_told_once_to_who_listens_next() {
 #[test]
 fn an_open_event_stream_is_use_of_its_session_and_silence_ends_it() {
     // Whether there is room for another session tells whether one has ended, without using any.
-    let desk = Desk::new("[guard]\nsession_idle = \"500ms\"\n[http]\nmax_sessions = 2\n");
+    let desk = Desk::new("[guard]\nsession_idle = \"2s\"\n[http]\nmax_sessions = 2\n");
     let server = desk.http(|_| {});
     let (kept, left) = (wire::open_legacy(server.port, &[]), wire::open_legacy(server.port, &[]));
     let listens = Events::listen(server.port, &kept, None);
