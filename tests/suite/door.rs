@@ -39,7 +39,7 @@ fn log_of(mut server: HttpServer) -> String {
 
 #[test]
 fn every_refusal_is_a_json_rpc_error_that_says_what_is_right() {
-    let desk = Desk::new(&format!("[http]\ntoken = \"{TOKEN}\"\nmax_body_bytes = 4096\nmax_sessions = 1\nbody_timeout = \"300ms\"\n"));
+    let desk = Desk::new(&format!("[http]\ntoken = \"{TOKEN}\"\nmax_body_bytes = 4096\nmax_sessions = 1\nbody_timeout = \"2s\"\n"));
     let server = desk.http(|_| {});
     let session = wire::open_legacy(server.port, &[BEARER]);
     let large = vec![b' '; 5_000];

@@ -24,6 +24,8 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use sms_mcp::clock::{Clock, SharedClock, SystemClock, Timestamp};
 
+use crate::support::found;
+
 /// Longest head of a request, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
 
@@ -376,16 +378,12 @@ impl<V: Vendor> Fake<V> {
         self.shared.is_closing.store(false, Ordering::SeqCst);
         self.hang_up();
         // Somebody's own connection may have been given the port in this moment: it ends soon.
-        let taken = (0..100).find_map(|_| {
+        let placeholder = found("the port comes back", || {
             let placeholder = tokio::net::TcpSocket::new_v4().unwrap();
             placeholder.set_reuseaddr(true).unwrap();
-            let bound = placeholder.bind(self.address).is_ok();
-            if !bound {
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            bound.then_some(placeholder)
+            placeholder.bind(self.address).is_ok().then_some(placeholder)
         });
-        *door = Door::Closed { _placeholder: taken.expect("the port comes back") };
+        *door = Door::Closed { _placeholder: placeholder };
     }
 }
 
