@@ -405,7 +405,7 @@ async fn each_fault_of_a_request_has_its_own_answer_and_none_echoes_it() {
     });
     assert_eq!(slow.await.unwrap(), 408);
     // The gate of MCP stands where it stood.
-    let closed = tokio::task::spawn_blocking(move || request("POST", port, "/mcp", &[], b"{}").status);
+    let closed = tokio::task::spawn_blocking(move || crate::wire::post(port, &[], b"{}").status);
     assert_eq!(closed.await.unwrap(), 401);
     assert_eq!(bench.told(json!([])).await, 204);
 }

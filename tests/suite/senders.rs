@@ -2,7 +2,7 @@
 //! every protocol, and what the operator does about what nobody can tell.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType};
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ use crate::carrier::scene::{Agent, Gateway, Protocol};
 use crate::carrier::smsc::{c_string, pdu};
 use crate::forward::Receiver;
 use crate::inbound::{Bench, bench_in, caller, reply};
-use crate::support::{Desk, WIDE};
+use crate::support::{Desk, WIDE, found};
 
 const AMERICAN: &str = "+16465550123";
 const NEW_ZEALANDER: &str = "+6465550123";
@@ -279,15 +279,7 @@ fn said(desk: &Desk, arguments: &[&str]) -> String {
 }
 
 fn until(desk: &Desk, arguments: &[&str], words: &str) -> String {
-    let give_up = Instant::now() + Duration::from_secs(60);
-    loop {
-        let said = said(desk, arguments);
-        if said.contains(words) {
-            return said;
-        }
-        assert!(Instant::now() < give_up, "{arguments:?} never said {words}: {said}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    found(&format!("{arguments:?} says {words}"), || Some(said(desk, arguments)).filter(|said| said.contains(words)))
 }
 
 /// A deliver_sm whose sender has this type of number.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::carrier::scene::{Agent, Gateway, Protocol, bulk, desk};
+use crate::support::{Desk, WIDE};
 
 fn load(counter: &AtomicUsize) -> usize {
     counter.load(Ordering::SeqCst)
@@ -47,7 +48,8 @@ fn without_a_carrier_the_tools_answer_and_a_send_says_why_it_did_not_go() {
     for protocol in Protocol::BOTH {
         let gateway = Gateway::start(protocol);
         // Nobody listens there any more. Whoever waited for a link would wait for an hour.
-        let (patient, desk) = (desk(&gateway, "link_wait = \"1h\""), desk(&gateway, "link_wait = \"400ms\""));
+        let patient = format!("{WIDE}price_when_unknown = \"0.01\"\n[send]\ntimeout = \"2h\"\n{}", gateway.settings("link_wait = \"1h\""));
+        let (patient, desk) = (Desk::new(&patient), desk(&gateway, "link_wait = \"400ms\""));
         let to = gateway.number(1);
         drop(gateway);
         let mut agent = Agent::start(&patient, "warn");
