@@ -28,11 +28,8 @@ const DELIMITERS: [char; 3] = [',', ';', '\t'];
 /// Most lines or columns that one message lists.
 const LISTED: usize = 10;
 
-/// Fewest digits that make a line inside of quotes look like a row with a number.
+/// Fewest digits of a piece of a line inside of quotes that make it look like the number of a row.
 const FEWEST_DIGITS: usize = 7;
-
-/// Most letters that it may have beside them.
-const MOST_LETTERS: usize = 4;
 
 /// The recipients of a file, and the lines that they came from, 1 for the first.
 pub(super) struct Sheet {
@@ -129,8 +126,8 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> std::result::Result<String, 
 #[derive(Debug)]
 struct Field {
     text: String,
-    /// The line on which its quotes open.
-    quoted: Option<u64>,
+    /// The line on which its quotes open, and all that stands in them.
+    quoted: Option<(u64, String)>,
 }
 
 #[derive(Debug)]
@@ -225,7 +222,7 @@ impl<'a> Scanner<'a> {
             line if line == opened => format!("line {line} has text behind a closing quote; double the quotes inside of a field"),
             line => format!("the quote that opens on line {opened} is not closed there: on line {line} text stands behind the next quote"),
         })?;
-        Ok((Field { text: text.trim().to_owned(), quoted: Some(opened) }, end))
+        Ok((Field { text: text.trim().to_owned(), quoted: Some((opened, text)) }, end))
     }
 
     fn skip_space(&mut self) {
@@ -378,9 +375,10 @@ fn used(header: &Header, template: &Template<'_>) -> std::result::Result<BTreeSe
 /// Refuses a row with other columns than the header, and one that swallowed rows.
 fn check(row: &Row, header: &Header) -> std::result::Result<(), String> {
     let (line, has, columns) = (row.line, row.fields.len(), header.names.len());
-    if let Some((opened, inner)) = swallowed(row, header) {
+    if let Some((opened, inner)) = swallowed(row) {
         return Err(format!(
-            "line {inner} looks like a row of its own, and stands in the quotes that open on line {opened}: close them, or take them out"
+            "line {inner} looks like a row of its own, and stands in the quotes that open on line {opened}: close them, or take them out; \
+             in a file, a text of several lines may hold no phone number"
         ));
     }
     if has != columns {
@@ -390,32 +388,25 @@ fn check(row: &Row, header: &Header) -> std::result::Result<(), String> {
     Ok(())
 }
 
-/// Where a quoted field of several lines has a line in it that would be a row with a number: the line of the quote, and that
-/// line.
-fn swallowed(row: &Row, header: &Header) -> Option<(u64, u64)> {
-    let is_row = |texts: &[&str]| {
-        let text = texts.get(header.to).copied().unwrap_or_default();
-        let digits = text.chars().filter(char::is_ascii_digit).count();
-        // Letters as in 4.36642E+11 and tel:, and no street.
-        let letters = text.chars().filter(|c| c.is_alphabetic()).count();
-        texts.len() == header.names.len() && digits >= FEWEST_DIGITS && letters <= MOST_LETTERS
-    };
-    let texts: Vec<&str> = row.texts().collect();
-    for (index, field) in row.fields.iter().enumerate() {
-        let (Some(opened), true) = (field.quoted, field.text.contains('\n')) else { continue };
-        let parts: Vec<&str> = field.text.split('\n').collect();
-        for (number, part) in parts.iter().enumerate() {
-            let pieces: Vec<&str> = part.split(header.delimiter).collect();
-            let before = texts.get(..index).unwrap_or_default();
-            let after = texts.get(index + 1..).unwrap_or_default();
-            let is_whole = match number {
-                0 => pieces.len() > 1 && is_row(&[before, &pieces].concat()),
-                last if last + 1 == parts.len() => is_row(&pieces) || pieces.len() > 1 && is_row(&[&pieces, after].concat()),
-                _ => is_row(&pieces),
-            };
-            if is_whole {
-                return Some((opened, opened + u64::try_from(number).unwrap_or_default()));
-            }
+/// Where a quoted field of several lines may have swallowed a row: the line of its quote, and the line in it that has a
+/// number. It is looked for in the field as it stands, with the line breaks at its ends, in every column, and however that line
+/// is parted: a row that nobody misses is a person who gets nothing, or another's number.
+fn swallowed(row: &Row) -> Option<(u64, u64)> {
+    let is_number = |piece: &str| piece.chars().filter(char::is_ascii_digit).count() >= FEWEST_DIGITS;
+    for (opened, text) in row.fields.iter().filter_map(|field| field.quoted.as_ref()) {
+        let mut lines = text.split('\n').enumerate();
+        if !text.contains('\n') {
+            continue;
+        }
+        let found = lines.find(|(number, line)| {
+            // What stands before the first line break is the field's own, unless the quote swallowed its neighbours as well.
+            let pieces: Vec<&str> = line.split(DELIMITERS).collect();
+            let own = usize::from(*number == 0);
+            pieces.iter().skip(own).any(|piece| is_number(piece))
+                || (*number > 0 && DELIMITERS.iter().any(|delimiter| line.split(*delimiter).any(is_number)))
+        });
+        if let Some((number, _)) = found {
+            return Some((*opened, opened + u64::try_from(number).unwrap_or_default()));
         }
     }
     None
@@ -445,11 +436,22 @@ mod tests {
             (format!("to,name\n{ANN},\"Ann\n{BOB},Bob\"\n"), "line 3 looks like a row of its own, and stands in the quotes that open on line 2"),
             (format!("to,name\r\n{BOB},Bob\r\n{ANN},\"Ann\r\n\r\n{BOB},Bob\r\n+1,\"\r\n"), "line 5 looks like a row of its own"),
             (format!("name,to\n\"Ann,{ANN}\nBob\",{BOB}\n"), "line 2 looks like a row of its own"),
-            (format!("to,name,city\n{ANN},\"Ann,Graz\n{BOB},Bob\",Wien\n"), "line 2 looks like a row of its own"),
+            (format!("to,name,city\n{ANN},\"Ann,Graz\n{BOB},Bob\",Wien\n"), "line 3 looks like a row of its own"),
             (format!("to,name,city\n{ANN},\"Ann\n{BOB},Bob\",Wien\n"), "line 3 looks like a row of its own"),
             (format!("to,name\n{ANN},\"Ann\ntel:{BOB},Bob\"\n"), "line 3 looks like a row of its own"),
             (format!("to;name\n{ANN};\"Ann\n4,36642E+11;Bob\n{BOB};\"\n"), "line 3 looks like a row of its own"),
             (format!("name,to\nAnn,\"{ANN}\nBob,{BOB}\"\n"), "line 3 looks like a row of its own"),
+            // Nothing but a quote before the row that it swallows, other columns, other delimiters, columns that no text names.
+            (format!("to,name\n{ANN},\"\n{BOB},\"\n{ANN},Dora\n"), "line 3 looks like a row of its own"),
+            (format!("to,name,city\n{ANN},Ann,\"\n{BOB},Bob,\"\n{ANN},Cy,Graz\n"), "line 3 looks like a row of its own"),
+            (format!("to,name,note\n{ANN},\"Ann\n{BOB},Bob\nCy\",Dora\n"), "line 3 looks like a row of its own"),
+            (format!("to,name,note\n{ANN},Ann,\"x\n{BOB},Bob\n{ANN},Cy\"\n"), "line 3 looks like a row of its own"),
+            (format!("to,name\n{ANN},\"Ann\n{BOB},Bob,Wien\"\n"), "line 3 looks like a row of its own"),
+            (format!("to,name\n{ANN},\"Ann\n{BOB};Bob\"\n"), "line 3 looks like a row of its own"),
+            (format!("to;name\n{ANN};\"Ann\n{BOB},Bob\"\n"), "line 3 looks like a row of its own"),
+            (format!("to\tname\n{ANN}\t\"Ann\n{BOB} Bob\"\n"), "line 3 looks like a row of its own"),
+            (format!("to,name\n{ANN},\"Ann\n{BOB}\"\n"), "line 3 looks like a row of its own"),
+            (format!("to,name\n{ANN},\"Ann\nmobile: {BOB} (work phone),Bob\"\n"), "line 3 looks like a row of its own"),
             (format!("to,name\n{ANN},An\"n\n"), "line 2 has a quote in the middle of a field"),
             (format!("to,name\n{ANN},\"Ann\" B\n"), "line 2 has text behind a closing quote"),
             (format!("to,\"name\n{ANN},Ann\n"), "opens on line 1 is never closed"),

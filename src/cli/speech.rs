@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::Command;
-use crate::error::{Error, RefusedRecipient};
+use crate::error::{Error, ErrorKind, RefusedRecipient};
 use crate::mcp::render::error_json;
 use crate::send::contract::{BalanceAnswer, BulkAnswer, ListAnswer, SendAnswer, StatusAnswer};
 
@@ -111,14 +111,22 @@ impl Speech {
         }
     }
 
+    /// What an error says. One of the configuration speaks of settings, which have the names of arguments and are none.
+    fn of_error(self, error: &Error, text: &str) -> String {
+        match error.kind() {
+            ErrorKind::Config => text.to_owned(),
+            _ => self.say(text, error.details().message_id.as_deref()),
+        }
+    }
+
     /// An error as people read it: what happened, what is wrong with which recipient, and what to do.
     pub(super) fn lines(self, error: &Error) -> Vec<String> {
         let id = error.details().message_id.as_deref();
-        let mut lines = vec![format!("error: {} ({})", self.say(error.message(), id), error.kind())];
+        let mut lines = vec![format!("error: {} ({})", self.of_error(error, error.message()), error.kind())];
         let each = |refused: &RefusedRecipient| format!("  {}: {} ({})", refused.to, self.say(&refused.message, id), refused.code);
         lines.extend(error.details().refused.iter().map(each));
         lines.extend(error.details().provider_said.as_ref().map(|said| format!("provider: {said}")));
-        lines.push(self.say(error.next_step(), id));
+        lines.push(self.of_error(error, error.next_step()));
         lines
     }
 
@@ -128,8 +136,8 @@ impl Speech {
         let refused = error.details().refused.iter().map(|refused| RefusedRecipient { message: self.say(&refused.message, id), ..refused.clone() });
         let mut shown = error_json(error);
         let said = [
-            ("message", json!(self.say(error.message(), id))),
-            ("next", json!(self.say(error.next_step(), id))),
+            ("message", json!(self.of_error(error, error.message()))),
+            ("next", json!(self.of_error(error, error.next_step()))),
             ("refused", json!(refused.collect::<Vec<_>>())),
         ];
         for (name, value) in said {
@@ -224,7 +232,6 @@ mod tests {
 
     use super::*;
     use crate::cli::Cli;
-    use crate::error::ErrorKind;
     use crate::mcp::tools::Tools;
 
     const SEND: Speech = Speech { command: "send" };
@@ -268,6 +275,13 @@ mod tests {
             }
         }
         found
+    }
+
+    #[test]
+    fn an_error_of_the_configuration_names_settings_and_no_flags() {
+        let error = Error::new(ErrorKind::Config, "unknown field `form`, expected one of `name`, `from`, `allow_duplicate`");
+        assert!(SEND.lines(&error)[0].contains("`name`, `from`, `allow_duplicate`"), "{:?}", SEND.lines(&error));
+        assert!(SEND.json(&error)["message"].to_string().contains("`from`"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The door of `/mcp`: every request comes through here before the protocol library sees it.
 //!
-//! It is called by a known name, from no page or an allowed one; it shows the token; its body is read within bounds; and
+//! It shows the token; it is called by a known name, from no page or an allowed one; its body is read within bounds; and
 //! it learns who calls. What is refused, here or behind the door, leaves with words that clients show.
 
 use std::sync::Arc;
@@ -55,11 +55,6 @@ pub struct Door {
 /// Lets a request in, or refuses it.
 pub async fn enter(State(door): State<Door>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let names = &door.pages.names;
-    if let Err(name) = names.check_host(&parts.uri, &parts.headers).and_then(|()| names.check_origin(&parts.headers).map(drop)) {
-        door.pages.refusals.foreign(&name);
-        return foreign(&name);
-    }
     let principal = match door.gate.principal(&parts.headers) {
         Ok(principal) => principal,
         Err(refused) => {
@@ -67,6 +62,11 @@ pub async fn enter(State(door): State<Door>, request: Request, next: Next) -> Re
             return refused.into_response();
         }
     };
+    let names = &door.pages.names;
+    if let Err(name) = names.check_host(&parts.uri, &parts.headers).and_then(|()| names.check_origin(&parts.headers).map(drop)) {
+        door.pages.refusals.foreign(&name);
+        return foreign(&name);
+    }
     let body = if parts.method == Method::POST {
         match read_body(body, door.max_body, door.body_timeout).await {
             Ok(bytes) => bytes,

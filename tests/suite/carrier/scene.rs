@@ -161,8 +161,13 @@ pub struct Agent {
 
 impl Agent {
     pub fn start(desk: &Desk, log: &str) -> Self {
+        Self::start_with(desk, log, &[])
+    }
+
+    /// As [`Agent::start`], with these settings in the environment.
+    pub fn start_with(desk: &Desk, log: &str, settings: &[(&str, &str)]) -> Self {
         let server = RawStdio::start(desk, Era::Stateless, |command| {
-            command.args(["--log", log]);
+            command.args(["--log", log]).envs(settings.iter().copied());
         });
         Self { server, next: 0 }
     }

@@ -52,7 +52,7 @@ fn without_a_carrier_the_tools_answer_and_a_send_says_why_it_did_not_go() {
         let (patient, desk) = (Desk::new(&patient), desk(&gateway, "link_wait = \"400ms\""));
         let to = gateway.number(1);
         drop(gateway);
-        let mut agent = Agent::start(&patient, "warn");
+        let mut agent = Agent::start_with(&patient, "warn", &[("SMS_MCP__SEND__TIMEOUT", "2h")]);
         agent.call("get_balance", json!({}));
         agent.call("list_sms", json!({}));
         let quote = agent.call("send_sms", json!({ "to": to, "message": "Hello", "dry_run": true }));
