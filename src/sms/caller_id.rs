@@ -1,7 +1,8 @@
 //! Who wrote: which people a sender's number may mean, as a carrier or vendor spells it.
 //!
-//! Only a number with its plus, or one that the protocol calls international, says who it is. Every other spelling means
-//! different people in different countries: `6465550123` is an American's, or a New Zealander's with the country code.
+//! Only a number with its plus, or one that the protocol calls international, says who it is, and some gateways put either
+//! before a national number. So it is believed where that number was texted, or is in use and nobody else who was texted
+//! fits the digits; else it is one more spelling. Every other spelling means different people in different countries: `6465550123` is an American's, or a New Zealander's with the country code.
 //! Whoever says STOP is most likely somebody who was texted, so the ledger's own recipients are asked first ([`who`]):
 //! those whose number has this spelling in their own country, also in a form that its numbering plan no longer has, and
 //! at last those whose final eight digits these are. Where two fit, a STOP stops both. Where none fits, the digits are read
@@ -260,7 +261,14 @@ fn outdated(digits: &str, region: Option<Region>) -> Vec<Number> {
 fn is_dialled(digits: &str, full: &str) -> bool {
     const ELSEWHERE: [&str; 5] = ["810", "8810", "119", "99", "999"];
     let prefix = digits.strip_suffix(full);
-    prefix.is_some_and(|prefix| prefix.len() <= 4 && (prefix.starts_with('0') || ELSEWHERE.contains(&prefix)))
+    prefix.is_some_and(|prefix| prefix.len() <= 4 && (prefix.starts_with('0') || ELSEWHERE.contains(&prefix)) || is_made_whole_twice(prefix, full))
+}
+
+/// Whether somebody put a country code before a number that had one: its own once more, or any before a prefix.
+fn is_made_whole_twice(prefix: &str, full: &str) -> bool {
+    let is_code = |text: &str| calling_codes().any(|code| code.to_string() == text);
+    let is_before_a_prefix = PREFIXES.iter().filter_map(|dialled| prefix.strip_suffix(dialled)).any(is_code);
+    is_before_a_prefix || (full.starts_with(prefix) && is_code(prefix))
 }
 
 /// What the digits may be of a national number: all of them, and where they begin with the country code, what is behind
@@ -354,6 +362,8 @@ pub struct Who {
     pub is_shared: bool,
     /// The only one whom it fits, and exactly.
     only: Option<Number>,
+    /// The number that the source says it is, which wants no more texts and is the only one whom it fits.
+    claimed: Option<Number>,
     /// How the people were found.
     basis: Basis,
 }
@@ -383,6 +393,9 @@ impl Who {
 
     /// Whom a START lifts: somebody whom it fits exactly, and nobody else.
     pub fn lifts(&self) -> Option<&Number> {
+        if self.claimed.is_some() {
+            return self.claimed.as_ref();
+        }
         match &self.basis {
             Basis::Nothing => None,
             Basis::Known => self.only.as_ref(),
@@ -406,30 +419,57 @@ pub fn international(sender: &Sender) -> Option<Number> {
 
 /// The ends by which the ledger finds those who may have written; none where it need not be asked.
 pub fn endings(sender: &Sender, default_region: Option<Region>) -> Vec<String> {
-    match international(sender) {
-        Some(number) if same_phone(number.e164()).is_empty() => Vec::new(),
-        Some(number) => vec![ending(number.e164()).to_owned()],
-        None => CallerId::read(sender, default_region).map(|caller| caller.endings()).unwrap_or_default(),
-    }
+    let mut endings = CallerId::read(sender, default_region).map(|caller| caller.endings()).unwrap_or_default();
+    endings.extend(international(sender).map(|number| ending(number.e164()).to_owned()));
+    endings.sort_unstable();
+    endings.dedup();
+    endings
 }
 
 /// Who wrote. `known` is everybody in the ledger whose number has one of the [`endings`].
 pub fn who(sender: &Sender, default_region: Option<Region>, known: &[Known]) -> Who {
-    if let Some(number) = international(sender) {
-        return themselves(number, known);
+    let own = international(sender);
+    let caller = CallerId::read(sender, default_region);
+    match (own, caller) {
+        (Some(number), _) if was_texted(&number, known) => themselves(number, known),
+        (Some(number), caller) if number.is_valid() => {
+            let fitting = caller.map(|caller| recipients(&fitting(&caller, known))).unwrap_or_default();
+            themselves_or(number, known, fitting)
+        }
+        (own, Some(caller)) => written(caller, own.as_ref(), known),
+        (_, None) => Who::default(),
     }
-    let Some(caller) = CallerId::read(sender, default_region) else {
-        return Who::default();
-    };
-    let fits = |known: &&Known| {
+}
+
+/// Whether a message to this phone was accepted, ever, under any of its numbers.
+fn was_texted(number: &Number, known: &[Known]) -> bool {
+    let others = same_phone(number.e164());
+    known.iter().any(|known| known.is_recipient && (known.number == number.e164() || others.contains(&known.number)))
+}
+
+/// Those in the ledger whom the digits fit.
+fn fitting<'a>(caller: &CallerId, known: &'a [Known]) -> Vec<(&'a Known, Fit, Number)> {
+    let fits = |known: &'a Known| {
         let number = Number::parse(&known.number, None).ok()?;
-        Some((caller.fit(&number)?, number))
+        Some((known, caller.fit(&number)?, number))
     };
-    let fitting: Vec<(&Known, Fit, Number)> = known.iter().filter_map(|known| fits(&known).map(|(fit, number)| (known, fit, number))).collect();
-    let recipients: Vec<&(&Known, Fit, Number)> = fitting.iter().filter(|(known, ..)| known.is_recipient).collect();
+    known.iter().filter_map(fits).collect()
+}
+
+/// Those of them who were texted, best first. Where one fits better, nobody is among them who shares the end alone.
+fn recipients<'a>(fitting: &[(&'a Known, Fit, Number)]) -> Vec<(&'a Known, Fit, Number)> {
+    let mut recipients: Vec<_> = fitting.iter().filter(|(known, ..)| known.is_recipient).cloned().collect();
     let has_better = recipients.iter().any(|(_, fit, _)| *fit != Fit::Ending);
-    let mut recipients: Vec<_> = recipients.into_iter().filter(|(_, fit, _)| !has_better || *fit != Fit::Ending).collect();
+    recipients.retain(|(_, fit, _)| !has_better || *fit != Fit::Ending);
     recipients.sort_by_key(|(_, fit, _)| *fit);
+    recipients
+}
+
+/// Who a sender is whose digits say no more than they show. `own` is the number that the source calls them, which nobody
+/// was texted under and no plan has.
+fn written(caller: CallerId, own: Option<&Number>, known: &[Known]) -> Who {
+    let fitting = fitting(&caller, known);
+    let recipients = recipients(&fitting);
     let only = match fitting.as_slice() {
         [(_, Fit::Exact, number)] => Some(number.clone()),
         _ => None,
@@ -443,7 +483,8 @@ pub fn who(sender: &Sender, default_region: Option<Region>, known: &[Known]) -> 
         let is_out = |number: &Number| fitting.iter().any(|(known, _, fitting)| known.is_out && fitting == number);
         let are_out = people.iter().all(is_out);
         let basis = if people.is_empty() { Basis::Nothing } else { Basis::Read(caller, are_out) };
-        return Who { people, one, is_shared: false, only, basis };
+        let claimed = only.clone().filter(|only| own == Some(only));
+        return Who { people, one, is_shared: false, only, claimed, basis };
     }
     let people: Vec<Number> = recipients.iter().map(|(_, _, number)| number.clone()).collect();
     let recent: Vec<&Number> = recipients.iter().filter(|(known, ..)| known.is_recent).map(|(_, _, number)| number).collect();
@@ -454,7 +495,18 @@ pub fn who(sender: &Sender, default_region: Option<Region>, known: &[Known]) -> 
         ([first, rest @ ..], _) if rest.iter().all(|other| is_same(first, other)) => Some((*first).clone()),
         _ => None,
     };
-    Who { is_shared: one.is_none(), people, one, only, basis: Basis::Known }
+    Who { is_shared: one.is_none(), people, one, only, claimed: None, basis: Basis::Known }
+}
+
+/// Who an E.164 sender is that is in use and was never texted: whoever was texted and is written so may be meant as well,
+/// and a person says which.
+fn themselves_or(number: Number, known: &[Known], texted: Vec<(&Known, Fit, Number)>) -> Who {
+    let mut who = themselves(number, known);
+    if !texted.is_empty() {
+        who.people.extend(texted.into_iter().map(|(_, _, number)| number));
+        (who.one, who.only, who.is_shared) = (None, None, true);
+    }
+    who
 }
 
 /// Who an E.164 sender is: this number as it stands. The same phone may have been texted under another of its numbers.
@@ -474,7 +526,7 @@ fn themselves(number: Number, known: &[Known]) -> Who {
     let people = std::iter::once(number.clone()).chain(aliases.into_iter().map(|(_, number)| number)).collect();
     // Another number of the phone that is out holds this one back too, and may be somebody else's.
     let is_alone = !known.iter().any(|known| known.is_out && others.contains(&known.number));
-    Who { is_shared: one.is_none(), people, one, only: Some(number).filter(|_| is_alone), basis: Basis::Known }
+    Who { is_shared: one.is_none(), people, one, only: Some(number).filter(|_| is_alone), claimed: None, basis: Basis::Known }
 }
 
 #[cfg(test)]

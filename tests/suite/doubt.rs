@@ -104,6 +104,20 @@ async fn after_a_lost_answer_the_same_text_in_any_spelling_is_refused_however_lo
 }
 
 #[tokio::test]
+async fn what_is_in_doubt_under_one_number_of_a_phone_is_in_doubt_under_its_others() {
+    for (first, again) in [("+5491123456789", "+541123456789"), ("+541123456789", "+5491123456789")] {
+        let bench = bench(vec![lost()], |_| {});
+        let args = |to: &str| SendArgs { to: to.into(), message: TEXT.into(), ..SendArgs::default() };
+        let lost = bench.send(args(first)).await.unwrap_err();
+        assert_eq!(lost.kind(), ErrorKind::OutcomeUnknown, "{first}: {lost}");
+        let refused = bench.send(args(again)).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::DuplicateSuspected, "{again}: {refused}");
+        assert_eq!(refused.details().message_id, lost.details().message_id);
+        assert_eq!(bench.tries(), 1);
+    }
+}
+
+#[tokio::test]
 async fn a_clearly_different_text_goes_out_while_one_is_in_doubt_and_its_answer_names_the_one_in_doubt() {
     let bench = bench(vec![lost()], |_| {});
     bench.engine.start(false).await.unwrap();

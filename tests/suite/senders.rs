@@ -93,7 +93,12 @@ async fn a_vendors_list_without_pluses_is_matched_like_a_reply() {
     assert_eq!(bench.told(json!([{ "event": "opt_out", "from": "6465550123", "out": false }])).await, 204);
     assert!(bench.out().await.is_empty());
     assert_eq!(bench.told(json!([{ "event": "opt_out", "from": "+6465550123" }])).await, 204);
-    assert_eq!(bench.out().await, [NEW_ZEALANDER], "with its plus it is taken as it is");
+    assert_eq!(bench.out().await, [AMERICAN, NEW_ZEALANDER], "a plus before a national number, or somebody who was never texted");
+    let bench = self::bench(Some("US")).await;
+    bench.text(AMERICAN).await;
+    bench.text(NEW_ZEALANDER).await;
+    assert_eq!(bench.told(json!([{ "event": "opt_out", "from": "+6465550123" }])).await, 204);
+    assert_eq!(bench.out().await, [NEW_ZEALANDER], "who was texted is taken as they are");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -303,6 +308,10 @@ fn over_smpp_only_an_international_type_makes_a_sender_who_they_say() {
     for (ton, from, stopped) in
         [(0, "6465550123", AMERICAN), (2, "0612345678", "+33612345678"), (0, "5215512345678", "+525512345678"), (1, "6465550123", NEW_ZEALANDER)]
     {
+        if ton == 1 {
+            let sent = agent.call("send_sms", json!({ "to": stopped, "message": "Hello" }));
+            assert_eq!(sent["status"], "sent", "{sent}");
+        }
         peer.tell(from_sender(ton, from, "STOP"));
         let listed = until(&desk, &["opt-out", "list"], stopped);
         said(&desk, &["opt-out", "remove", stopped]);
@@ -319,6 +328,46 @@ fn over_smpp_only_an_international_type_makes_a_sender_who_they_say() {
     assert!(said(&desk, &["opt-out", "pending", "dismiss", &id]).contains("(not_found)"));
     let log = agent.finish();
     assert!(log.contains("nobody can tell who wrote") && !log.contains("0622345678"), "{log}");
+}
+
+#[test]
+fn over_smpp_a_national_number_with_a_plus_or_an_international_type_stops_the_person_who_was_texted() {
+    let gateway = Gateway::start(Protocol::Smpp);
+    let Gateway::Smsc(peer) = &gateway else { unreachable!() };
+    let desk = desk(&gateway, "HU");
+    let mut agent = Agent::start(&desk, "info");
+    let cases = [
+        (0, "+2025550123", "+12025550123"),
+        (1, "2025550123", "+12025550123"),
+        (1, "5512345678", "+525512345678"),
+        (1, "91123456789", "+5491123456789"),
+        (1, "111523456789", "+5491123456789"),
+        (1, "11987654321", "+5511987654321"),
+        (1, "6641234567", "+436641234567"),
+        (1, "17612345678", "+4917612345678"),
+        (1, "4300436641234567", "+436641234567"),
+    ];
+    for (index, (ton, from, stopped)) in cases.into_iter().enumerate() {
+        let sent = agent.call("send_sms", json!({ "to": stopped, "message": format!("Hello {index}") }));
+        assert_eq!(sent["status"], "sent", "{stopped}: {sent}");
+        peer.tell(from_sender(ton, from, "STOP"));
+        let listed = until(&desk, &["opt-out", "list"], stopped);
+        assert_eq!(listed.lines().filter(|line| line.contains("reply")).count(), 1, "{ton} {from}: {listed}");
+        assert!(said(&desk, &["opt-out", "pending"]).contains("nothing waits"), "{ton} {from}");
+        said(&desk, &["opt-out", "remove", stopped]);
+    }
+    drop(agent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_that_waits_keeps_every_number_from_being_texted_that_ends_as_it_is_written() {
+    for (written, to) in [("7123456", "+23057123456"), ("2012345", "+36202012345")] {
+        let bench = bench(None).await;
+        assert_eq!(bench.told(reply("r-1", written, "STOP")).await, 204);
+        assert_eq!(bench.waiting().await.len(), 1, "{written}");
+        assert_eq!(bench.refusal(to).await, Some(ErrorKind::OptedOut), "{written}");
+        assert_eq!(bench.refusal("+23057123457").await, None, "another person");
+    }
 }
 
 #[test]

@@ -166,15 +166,27 @@ pub(super) fn settle(db: &Connection, id: i64, number: Option<&str>, forward: bo
     Ok(Some(Settled { pending, answered: answered_now }))
 }
 
-/// Whether a STOP waits that this number fits.
+/// Fewest digits of a sender that are enough where a number ends with them: a local number, whose area or country is not
+/// written.
+const LOCAL: usize = 7;
+
+/// Whether a STOP waits that this number fits, or whose sender is written like its end.
 pub(super) fn is_pending(db: &Connection, number: &str) -> JobResult<bool> {
     let ending = number.get(number.len().saturating_sub(ENDING)..).unwrap_or(number);
-    let short = if number.len() <= SHORT { "" } else { ending };
     let mut statement = db.prepare_cached("SELECT sender FROM pending WHERE settled_ms IS NULL AND wish = 0 AND ending IN (?1, ?2)")?;
-    let mut rows = statement.query([ending, short])?;
+    let mut rows = statement.query([ending, ""])?;
     let mut parsed = None;
     while let Some(row) = rows.next()? {
         let sender: String = row.get(0)?;
+        let digits: String = sender.chars().filter(char::is_ascii_digit).collect();
+        let local = digits.trim_start_matches('0');
+        if local.len() >= LOCAL && number.ends_with(local) {
+            return Ok(true);
+        }
+        // Found without an ending: only one of the few short numbers can fit it.
+        if number.len() > SHORT && !digits.ends_with(ending) {
+            continue;
+        }
         let number = match &parsed {
             Some(number) => number,
             None => match Number::parse(number, None) {

@@ -10,6 +10,7 @@ use super::reply::is_out;
 use super::writer::JobResult;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
+use crate::sms::caller_id::same_phone;
 use crate::sms::facts::{Budget, Earlier, Facts, Limits, Overcharge, Scope};
 use crate::sms::fold;
 use crate::sms::message::{MessageId, Realm, SessionId, State};
@@ -278,23 +279,26 @@ fn is_same_text(draft: &Draft, digest: ValueRef<'_>, folded: ValueRef<'_>, text:
     is(digest, &draft.digest) || is(folded, &draft.folded) || text.is_some_and(|text| fold::digest(text) == draft.folded)
 }
 
-/// What is in doubt about this recipient: the latest message that this one would repeat, and the latest other one.
+/// What is in doubt about this recipient, under this number or another of the same phone: the latest message that this one
+/// would repeat, and the latest other one.
 fn doubts(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut Facts) -> JobResult<()> {
     (facts.same_in_doubt, facts.other_in_doubt) = (None, None);
     let mut statement = db.prepare_cached(&format!(
         "SELECT id, created_ms, digest, folded, CASE WHEN folded IS NULL THEN text END FROM message WHERE {IN_DOUBT} AND sandbox = ?4
          ORDER BY seq DESC LIMIT ?3"
     ))?;
-    let mut rows = statement.query(params![draft.to, intent.payer.principal, DOUBTS, intent.payer.realm.is_sandbox()])?;
-    while let Some(row) = rows.next()? {
-        let is_same = is_same_text(draft, row.get_ref(2)?, row.get_ref(3)?, row.get_ref(4)?.as_str_or_null().unwrap_or_default());
-        let place = if is_same { &mut facts.same_in_doubt } else { &mut facts.other_in_doubt };
-        if place.is_none() {
-            let age_ms = (intent.now.as_millis() - row.get::<_, i64>(1)?).max(0);
-            *place = Some(Earlier { id: MessageId::from_text(row.get::<_, String>(0)?), state: State::Unknown, age_ms });
-        }
-        if facts.same_in_doubt.is_some() {
-            break;
+    for number in std::iter::once(draft.to.clone()).chain(same_phone(&draft.to)) {
+        let mut rows = statement.query(params![number, intent.payer.principal, DOUBTS, intent.payer.realm.is_sandbox()])?;
+        while let Some(row) = rows.next()? {
+            let is_same = is_same_text(draft, row.get_ref(2)?, row.get_ref(3)?, row.get_ref(4)?.as_str_or_null().unwrap_or_default());
+            let place = if is_same { &mut facts.same_in_doubt } else { &mut facts.other_in_doubt };
+            if place.is_none() {
+                let age_ms = (intent.now.as_millis() - row.get::<_, i64>(1)?).max(0);
+                *place = Some(Earlier { id: MessageId::from_text(row.get::<_, String>(0)?), state: State::Unknown, age_ms });
+            }
+            if facts.same_in_doubt.is_some() {
+                return Ok(());
+            }
         }
     }
     Ok(())
