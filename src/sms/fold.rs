@@ -10,6 +10,9 @@
 //!   are one text in two spellings, so what must not be said twice compares skeletons;
 //! - [`letters`]: the letters and digits of the skeleton alone, for single words.
 //!
+//! [`digest`] is what is kept of a text where it must not be said twice. It looks past what is put around a text that is
+//! said again, too: "Re:", a counter in brackets, the text once more.
+//!
 //! A folded text is for comparing and is never shown or sent.
 
 use sha2::{Digest as _, Sha256};
@@ -28,10 +31,15 @@ pub fn fold(text: &str) -> String {
 }
 
 /// What a reader takes from a text: [`fold`], with typographic characters as plain ones, Latin, Greek, Cyrillic and Arabic
-/// letters without marks and by their look (see [`look`]), and without white space and punctuation, but for what stands
-/// between digits (`1.5`, `12:30`) or is a sign before one (`-5`). Where nothing is left, the folded text itself.
+/// letters without marks and by their look (see [`look`]), and without pictures, white space and punctuation, but for what
+/// stands between digits (`1.5`, `12:30`) or is a sign before one (`-5`). Where nothing is left, the folded text without
+/// pictures, or with them where it is nothing else.
 pub fn skeleton(text: &str) -> String {
-    let bare = bare(text);
+    let drawn = bare(text);
+    let bare = spaced(drawn.chars().map(|c| if is_picture(c) { ' ' } else { c }));
+    if bare.is_empty() {
+        return drawn;
+    }
     let mut kept = String::with_capacity(bare.len());
     let mut rest = bare.chars().peekable();
     let mut before = ' ';
@@ -51,12 +59,93 @@ pub fn letters(text: &str) -> String {
     bare(text).chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
-/// Digest of the [`skeleton`]: the same for one text in any spelling. What is kept of a text where it must not be said twice.
+/// Digest of the [`skeleton`] of what is said: the same for one text in any spelling, with "Re:" before it, a counter or a
+/// sign behind it, or said twice in one. What is kept of a text where it must not be said twice.
 pub fn digest(text: &str) -> [u8; 16] {
-    let full: [u8; 32] = Sha256::digest(skeleton(text).as_bytes()).into();
+    let full: [u8; 32] = Sha256::digest(once(&skeleton(core(text))).as_bytes()).into();
     let mut short = [0; 16];
     short.iter_mut().zip(full).for_each(|(to, from)| *to = from);
     short
+}
+
+/// Most digits of a counter in brackets, and behind a `#`: an order or a ticket has more.
+const MAX_BRACKETED: usize = 2;
+const MAX_NUMBERED: usize = 1;
+
+/// What stands before a text that is answered or passed on, in the mail programs of several languages.
+const PASSED_ON: [&str; 8] = ["re", "fwd", "fw", "aw", "wg", "sv", "vs", "tr"];
+
+/// A text without what is put around one that is said again: "Re:", a counter in brackets or with `#` at its end, signs and
+/// pictures at its ends. The text itself where that is all. A bare figure is no counter: "room 1".
+fn core(text: &str) -> &str {
+    let mut rest = text.trim();
+    loop {
+        let within = without_prefix(rest).or_else(|| without_counter(rest)).or_else(|| without_signs(rest)).map(str::trim);
+        match within {
+            Some(within) if within.chars().any(char::is_alphanumeric) => rest = within,
+            _ => return rest,
+        }
+    }
+}
+
+fn without_prefix(text: &str) -> Option<&str> {
+    let (prefix, rest) = text.split_once([':', '\u{ff1a}'])?;
+    (prefix.len() <= 16 && PASSED_ON.contains(&fold(prefix).as_str())).then_some(rest)
+}
+
+/// Without `(2)`, `[2/3]` or `(#2)` at either end, or ` #2` at the last.
+fn without_counter(text: &str) -> Option<&str> {
+    let text = text.trim_end_matches(['.', '!', ' ']);
+    let is_count = |digits: &str, most: usize| (1..=most).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_inside = |inside: &str| inside.trim().trim_start_matches('#').split('/').all(|digits| is_count(digits.trim(), MAX_BRACKETED));
+    let bracketed = [('(', ')'), ('[', ']'), ('{', '}'), ('\u{ff08}', '\u{ff09}')].into_iter().find_map(|(open, close)| {
+        let behind = text.strip_suffix(close).and_then(|text| text.rsplit_once(open)).filter(|(_, inside)| is_inside(inside));
+        let before = text.strip_prefix(open).and_then(|text| text.split_once(close)).filter(|(inside, _)| is_inside(inside));
+        behind.map(|(rest, _)| rest).or(before.map(|(_, rest)| rest))
+    });
+    bracketed.or_else(|| {
+        let (rest, digits) = text.rsplit_once('#')?;
+        (rest.ends_with(char::is_whitespace) && digits.split('/').all(|digits| is_count(digits, MAX_NUMBERED))).then_some(rest)
+    })
+}
+
+/// Without a word at either end that has no letter and no digit: `->`, `+++`, a flag. Signs of amounts are words (`5 %`).
+fn without_signs(text: &str) -> Option<&str> {
+    let is_flag = |c: char| matches!(c, '\u{1f1e6}'..='\u{1f1ff}');
+    let is_sign = |c: char| {
+        is_flag(c)
+            || is_picture(c)
+            || is_pause(c)
+            || is_hidden(c)
+            || matches!(c, '<' | '>' | '=' | '~' | '^' | '|' | '+' | '&' | '#' | '@' | '\u{2122}' | '\u{a9}' | '\u{ae}' | '\u{2139}')
+    };
+    let is_signs = |word: &str| word.chars().all(is_sign);
+    let behind = text.rsplit_once(char::is_whitespace).filter(|(_, last)| is_signs(last)).map(|(rest, _)| rest);
+    let before = || text.split_once(char::is_whitespace).filter(|(first, _)| is_signs(first)).map(|(_, rest)| rest);
+    // A flag needs no space before it.
+    let flagged = || Some(text.trim_end_matches(is_flag)).filter(|rest| rest.len() < text.len());
+    behind.or_else(before).or_else(flagged)
+}
+
+/// What is said, where it is said several times in one: the half of "callmecallme". Figures alone say each time more.
+fn once(skeleton: &str) -> String {
+    let mut rest: Vec<char> = skeleton.chars().collect();
+    while let Some(part) = (2..=3).find_map(|times| part_of(&rest, times)) {
+        rest = part;
+    }
+    rest.into_iter().collect()
+}
+
+/// What these characters are, said so many times with at most one character that is no letter or digit between.
+fn part_of(text: &[char], times: usize) -> Option<Vec<char>> {
+    [0, 1].into_iter().find_map(|gap| {
+        let size = text.len().checked_sub(gap * (times - 1))?.checked_div(times)?;
+        let (first, _) = text.split_at_checked(size)?;
+        let is_fit = size * times + gap * (times - 1) == text.len() && first.iter().any(|c| c.is_alphabetic());
+        let is_between = |chunk: &[char]| chunk.get(size).is_none_or(|c| !c.is_alphanumeric());
+        let is_same = || text.chunks(size + gap).all(|chunk| chunk.get(..size) == Some(first) && is_between(chunk));
+        (is_fit && is_same()).then(|| first.to_vec())
+    })
 }
 
 /// Folded, in plain spelling, without marks, each letter by its look.
@@ -127,10 +216,19 @@ fn is_pause(c: char) -> bool {
             | '\u{2010}'..='\u{2027}' | '\u{2030}'..='\u{205e}' | '\u{3001}'..='\u{3003}' | '\u{3008}'..='\u{301f}' | '\u{30fb}')
 }
 
-/// A letter in its Latin look, in lower case. Bounded on purpose: the letters of Greek and Cyrillic whose capital or small
-/// form is drawn as a Latin one, Latin letters with a stroke, small capitals, letters in filled circles and squares (which
-/// Unicode does not decompose, as it does the others), and the ways in which Arabic keyboards write one letter. Of a Greek
-/// letter whose two forms look like two Latin letters (`Ν` and `ν`) the capital counts: GSM-7 has no other.
+/// Emoji, arrows, boxes and other pictures: what decorates a text. Figures in filled circles are none.
+fn is_picture(c: char) -> bool {
+    matches!(c,
+        '\u{2190}'..='\u{21ff}' | '\u{2300}'..='\u{23ff}' | '\u{2500}'..='\u{2775}' | '\u{2794}'..='\u{27bf}' | '\u{2900}'..='\u{297f}'
+        | '\u{2b00}'..='\u{2bff}' | '\u{3030}' | '\u{303d}' | '\u{1f000}'..='\u{1f0ff}' | '\u{1f18a}'..='\u{1f1e5}'
+        | '\u{1f300}'..='\u{1f6ff}' | '\u{1f780}'..='\u{1f8ff}' | '\u{1f900}'..='\u{1faff}')
+}
+
+/// A letter in its Latin look, in lower case. Bounded on purpose: the letters of Greek and Cyrillic whose capital or
+/// small form is drawn as a Latin one, the plainest of Armenian and Coptic, Latin letters with a stroke, small capitals,
+/// letters in filled circles and squares (which Unicode does not decompose, as it does the others), and the ways in which
+/// Arabic keyboards write one letter. Of a Greek letter whose two forms look like two Latin letters (`Ν` and `ν`) the
+/// capital counts: GSM-7 has no other.
 #[rustfmt::skip]
 fn look(c: char) -> char {
     match c {
@@ -144,6 +242,11 @@ fn look(c: char) -> char {
         'ѕ' | 'ꜱ' => 's',               'τ' | 'т' | 'ŧ' | 'ᴛ' => 't',   'ᴜ' => 'u',
         'ѵ' | 'ᴠ' => 'v',               'ԝ' | 'ᴡ' => 'w',               'χ' | 'х' => 'x',
         'υ' | 'у' | 'ү' | 'ʏ' => 'y',   'ζ' | 'ᴢ' => 'z',
+        // The soft sign; Armenian; Coptic.
+        'ь' | 'ƅ' => 'b',
+        'օ' => 'o', 'ո' => 'n', 'ս' => 'u', 'հ' => 'h', 'ց' => 'g', 'զ' => 'q', 'յ' => 'j', 'լ' => 'l',
+        'ⲁ' => 'a', 'ⲃ' => 'b', 'ⲥ' => 'c', 'ⲉ' => 'e', 'ⲏ' => 'h', 'ⲓ' => 'i', 'ⲕ' => 'k', 'ⲙ' => 'm', 'ⲛ' => 'n',
+        'ⲟ' => 'o', 'ⲣ' => 'p', 'ⲧ' => 't', 'ⲭ' => 'x', 'ⲩ' => 'y', 'ⲍ' => 'z',
         // Yeh and kaf as they are typed in Iran, Pakistan and Egypt; alef wasla.
         '\u{649}' | '\u{6cc}' => '\u{64a}',  '\u{6a9}' => '\u{643}',    '\u{671}' => '\u{627}',
         // Negative circled and squared letters, and the letters that flags are made of.
@@ -234,6 +337,90 @@ mod tests {
     }
 
     #[test]
+    fn a_text_with_something_put_around_it_is_the_same_text_again() {
+        for text in ["Your table is ready", "Your table is ready.", "Meet at 8", "\u{60a8}\u{7684}\u{684c}\u{5b50}", "Room 3 of 4"] {
+            let mut again: Vec<String> = [
+                "\u{1f642}",
+                "\u{2764}\u{fe0f}",
+                "\u{2705}",
+                "\u{1f44d}\u{1f3fd}",
+                "(2)",
+                "[2]",
+                "(2/2)",
+                "( 2 )",
+                "#2",
+                "(#2)",
+                "->",
+                "\u{2192}",
+                "=>",
+                ">>",
+                "+++",
+                "~",
+                "|",
+                "*",
+                "\u{1f1ec}\u{1f1e7}",
+                "\u{1f197}",
+                "\u{2139}\u{fe0f}",
+                "\u{2605}",
+                "\u{a9}",
+                "(2) \u{1f642}",
+                "...",
+            ]
+            .iter()
+            .map(|sign| format!("{text} {sign}"))
+            .collect();
+            again.extend(
+                ["Re: ", "RE:", "Fwd: ", "fw: Re: ", "AW: ", "\u{1f514} ", "-> ", ">> ", "** ", "(2) ", "[2/2] "]
+                    .iter()
+                    .map(|before| format!("{before}{text}")),
+            );
+            again.extend([
+                format!("{text}\u{1f642}"),
+                format!("{text}(2)"),
+                format!("{text} {text}"),
+                format!("{text}\n{text}"),
+                format!("{text} {text} {text}"),
+                format!("{text} {text} {text} {text}"),
+                format!("Re: {text} {text} \u{1f642}"),
+            ]);
+            for again in again {
+                assert_eq!(digest(text), digest(&again), "{text:?} and {again:?}");
+            }
+        }
+        for (one, other) in
+            [("Table", "Ta\u{42c}le"), ("no", "\u{578}\u{585}"), ("hot", "\u{2c8f}\u{2c9f}\u{2ca7}"), ("?", "? \u{1f642}"), ("yes", "yes yes")]
+        {
+            assert_eq!(digest(one), digest(other), "{one:?} and {other:?}");
+        }
+        let different = [
+            ("room 3", "room 4"),
+            ("room 3", "room"),
+            ("7 pm", "8 pm"),
+            ("1.5 kg", "15 kg"),
+            ("Hello Ann 1", "Hello Ann"),
+            ("Order #123", "Order #124"),
+            ("Code (1234)", "Code (1235)"),
+            ("5 %", "5"),
+            ("5 \u{20ac}", "5"),
+            ("$ 5", "5"),
+            ("55", "5"),
+            ("12 12", "12"),
+            ("room \u{2776}", "room \u{2777}"),
+            ("room 3\u{1f642}4", "room 34"),
+            ("\u{1f600}", "\u{1f622}"),
+            ("(2)", "(3)"),
+            ("#1", "#2"),
+            ("Re:", "Fwd:"),
+            ("?", "!"),
+            ("Hello Ann", "Hello Ann again"),
+            ("a > b", "a b"),
+        ];
+        for (one, other) in different {
+            assert_ne!(digest(one), digest(other), "{one:?} and {other:?}");
+        }
+    }
+
+    #[test]
     fn letters_are_all_that_is_left_of_a_word() {
         for (text, word) in [
             (" S.T.O.P! ", "stop"),
@@ -249,7 +436,7 @@ mod tests {
 
     /// Texts dense in what folding is about.
     fn tricky() -> impl Strategy<Value = String> {
-        let odd = "aIi\u{131}\u{130}\u{307}\u{301}\u{345}\u{df}\u{3a3}\u{390}\u{1fb3}\u{1f0} -.5\u{a0}\u{200d}\u{fdfa}\u{fc5e}\u{fb2a}\u{64e}\u{654}\u{627}\u{640}\u{ac00}\u{1100}\u{1161}\u{3099}\u{304b}\u{b4}\u{2026}";
+        let odd = "aIi\u{131}\u{130}\u{307}\u{301}\u{345}\u{df}\u{3a3}\u{390}\u{1fb3}\u{1f0} -.5\u{a0}\u{200d}\u{fdfa}\u{fc5e}\u{fb2a}\u{64e}\u{654}\u{627}\u{640}\u{ac00}\u{1f642}#2)(\u{1100}\u{1161}\u{3099}\u{304b}\u{b4}\u{2026}";
         let one = prop_oneof![any::<char>(), prop::sample::select(odd.chars().collect::<Vec<_>>())];
         prop::collection::vec(one, 0..20).prop_map(String::from_iter)
     }
@@ -260,6 +447,8 @@ mod tests {
             let folded = fold(&text);
             prop_assert_eq!(fold(&folded), folded.clone());
             prop_assert_eq!(skeleton(&text).is_empty(), bare(&text).is_empty());
+            prop_assert_eq!(core(core(&text)), core(&text));
+            prop_assert_eq!(once(&once(&text)), once(&text));
             prop_assert!(letters(&text).chars().all(char::is_alphanumeric));
         }
     }

@@ -2,13 +2,16 @@
 //!
 //! A word counts when it is the whole reply, whatever its case, script and punctuation: "Stop." is one, "stop by at
 //! eight" is none. The whole reply may be longer than the word: phones add a signature, people say it twice, add "please"
-//! or copy the number from "STOP to 36179". In doubt a word is taken for a stop, since a text too few does less harm than
-//! one too many; a START is taken for one only where it is nothing else.
+//! or copy the number from "STOP to 36179". A word that asks for nothing else counts too as a sentence or a line of its
+//! own in a short reply ("Wrong number. Stop"), and in capitals before a few other words ("STOP Acme"). In doubt a word
+//! is taken for a stop, since a text too few does less harm than one too many; a START is taken for one only where it is
+//! nothing else.
 //!
 //! [`meaning`] needs the reply, the country of the person and the operator's own words ([`StopWords`]).
 //! [`is_announced`] needs the text that the person answers too: where that said "reply 2 to unsubscribe", a 2 is an order.
 
 mod announced;
+mod sentences;
 mod signature;
 mod words;
 
@@ -42,8 +45,11 @@ impl Meaning {
 /// Longest part of a reply that may be an order, in characters. What is longer says something else.
 const MAX_ORDER: usize = 160;
 
-/// Most words of an order, with all courtesies.
-const MAX_WORDS: usize = 12;
+/// Longest part that may be a word again and again with its courtesies, in characters. An angry person writes more.
+const MAX_REPEATED: usize = 4_000;
+
+/// Most words behind a word in capitals that is an order all the same.
+const MAX_BEHIND: usize = 6;
 
 /// Most words of a phrase that is one order.
 const MAX_PHRASE: usize = 4;
@@ -51,6 +57,9 @@ const MAX_PHRASE: usize = 4;
 /// Most words that the operator adds, and the longest of them, in characters.
 const MAX_OWN: usize = 200;
 const MAX_OWN_CHARS: usize = 64;
+
+/// The red octagon.
+const OCTAGON: char = '\u{1f6d1}';
 
 /// Digits that a short code has at least, where a preposition stands before it ("STOP au 36179"; not "stop at 8").
 const SHORT_CODE: usize = 4;
@@ -94,7 +103,8 @@ impl StopWords {
 /// What this reply asks for. `calling_code` is that of the person's number (86 for China), where it is known: some words
 /// are orders in one country alone.
 pub fn meaning(text: &str, calling_code: Option<u16>, own: &StopWords) -> Meaning {
-    let reply = signature::split(text);
+    // The sign is the word.
+    let reply = signature::split(&text.replace(OCTAGON, " STOP "));
     if is_stop(&reply, calling_code, own) {
         Meaning::Stop
     } else if reply.more.is_empty() && reply.order.len() <= MAX_ORDER && words::is_start(&letters(&reply.order)) {
@@ -107,8 +117,14 @@ pub fn meaning(text: &str, calling_code: Option<u16>, own: &StopWords) -> Meanin
 fn is_stop(reply: &Split, calling_code: Option<u16>, own: &StopWords) -> bool {
     let is_plain = |word: &str| words::is_plain(word) || own.has(word);
     // A plain word may be any paragraph of the reply ("Who is this?", then "STOP").
-    let mut parts = reply.first_line.iter().chain([&reply.order]).chain(&reply.more).filter(|part| part.chars().count() <= MAX_ORDER);
-    if parts.any(|part| is_among_courtesies(part, is_plain) || is_glued(&letters(part), is_plain)) {
+    let mut parts = reply.first_line.iter().chain([&reply.order]).chain(&reply.more).filter(|part| part.chars().count() <= MAX_REPEATED);
+    if parts.any(|part| is_among_courtesies(part, is_plain) || is_glued(&letters(part), is_plain) || is_loud(part)) {
+        return true;
+    }
+    // So it may be any sentence of a reply that is short.
+    let length: usize = reply.lines.iter().map(|line| line.chars().count()).sum();
+    let is_order = |sentence: &&str| is_among_courtesies(sentence, is_plain) || is_loud(sentence);
+    if length <= MAX_ORDER && sentences::of(&reply.lines).iter().any(is_order) {
         return true;
     }
     if reply.order.chars().count() > MAX_ORDER {
@@ -120,10 +136,18 @@ fn is_stop(reply: &Split, calling_code: Option<u16>, own: &StopWords) -> bool {
     reply.more.is_empty() && (is_alone(&whole) || is_repeated(&reply.order, is_alone))
 }
 
-/// The words of an order by their letters. Nothing where there are too many.
+/// The words of an order by their letters.
 fn words_of(order: &str) -> Vec<String> {
-    let read: Vec<String> = order.split(is_between).map(letters).filter(|word| !word.is_empty()).take(MAX_WORDS + 1).collect();
-    if read.len() > MAX_WORDS { Vec::new() } else { read }
+    order.split(is_between).map(letters).filter(|word| !word.is_empty()).collect()
+}
+
+/// Whether a part begins with a strong word in capitals and goes on for a few words, but not as "STOP by at eight" does.
+fn is_loud(part: &str) -> bool {
+    let mut words = part.split(is_between).filter(|word| word.chars().any(char::is_alphanumeric));
+    let is_capital = |word: &&str| word.chars().any(char::is_uppercase) && !word.chars().any(char::is_lowercase);
+    let is_strong = words.next().filter(is_capital).is_some_and(|word| words::is_strong(&letters(word)));
+    let behind: Vec<&str> = words.take(MAX_BEHIND + 1).collect();
+    is_strong && behind.len() <= MAX_BEHIND && behind.first().is_none_or(|next| !words::is_going_on(&letters(next)))
 }
 
 /// Whether a character stands between words. An apostrophe does not: "don't" is one word.
@@ -136,10 +160,6 @@ fn is_between(c: char) -> bool {
 /// Whether a plain word, or several, stand among nothing but courtesies and the number that the order goes to.
 fn is_among_courtesies(order: &str, is_plain: impl Fn(&str) -> bool) -> bool {
     let read = words_of(order);
-    // A sign alone has no letters: the red octagon.
-    if read.is_empty() {
-        return is_plain(order.trim_matches(|c: char| c.is_whitespace() || c == '\u{fe0f}'));
-    }
     if is_plain(&read.concat()) {
         return true;
     }
@@ -154,7 +174,7 @@ fn is_among_courtesies(order: &str, is_plain: impl Fn(&str) -> bool) -> bool {
             found = true;
         } else if is_plain(word.trim_end_matches(|c: char| c.is_ascii_digit())) {
             (found, rest) = (true, behind);
-        } else if words::is_around(word) || (is_number(word) && word.len() >= SHORT_CODE) {
+        } else if words::is_around(word) || (is_number(word) && (word.len() >= SHORT_CODE || behind.first().is_some_and(|next| is_plain(next)))) {
             rest = behind;
         } else {
             return false;

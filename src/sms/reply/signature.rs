@@ -14,7 +14,12 @@ pub(super) struct Split {
     pub(super) first_line: Option<String>,
     /// The paragraphs behind the first, each as one line.
     pub(super) more: Vec<String>,
+    /// All lines of them.
+    pub(super) lines: Vec<String>,
 }
+
+/// Most words that are looked at for a signature in the same line.
+const MAX_WORDS: usize = 12;
 
 /// What programs and phones write under a text, up to the name of the phone; in the languages that they are sold in.
 const SENT: &str = "
@@ -71,7 +76,8 @@ pub(super) fn split(text: &str) -> Split {
     let Some((first, more)) = paragraphs.split_first() else { return Split::default() };
     let is_signed = first.len() > 1 && first.iter().skip(1).all(|line| is_name(line));
     let first_line = first.first().filter(|_| is_signed).map(|line| (*line).to_owned());
-    Split { order: first.join(" "), first_line, more: more.iter().map(|paragraph| paragraph.join(" ")).collect() }
+    let lines = paragraphs.iter().flatten().map(|line| (*line).to_owned()).collect();
+    Split { order: first.join(" "), first_line, more: more.iter().map(|paragraph| paragraph.join(" ")).collect(), lines }
 }
 
 /// Whether a line begins what was added, and not written by the person.
@@ -109,7 +115,7 @@ fn before_phrase(line: &str) -> Option<&str> {
     if line.chars().count() > MAX_LINE || begins(line) {
         return None;
     }
-    line.char_indices().filter(|(_, c)| c.is_whitespace()).take(super::MAX_WORDS).find_map(|(at, _)| {
+    line.char_indices().filter(|(_, c)| c.is_whitespace()).take(MAX_WORDS).find_map(|(at, _)| {
         let (written, rest) = line.split_at(at);
         let rest = letters(rest);
         SENT_PHRASES

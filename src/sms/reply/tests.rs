@@ -213,6 +213,36 @@ fn a_stop_is_heard_however_it_is_said() {
 }
 
 #[test]
+fn a_stop_is_heard_beside_what_else_an_angry_person_says() {
+    for again in [13, 40, 300] {
+        for word in ["STOP ", "stop\n", "Stop! ", "please stop\n", "STOP", "\u{1f6d1}", "\u{9000}\u{8ba2}\u{3002}"] {
+            let reply = word.repeat(again.min(if word == "STOP" { 40 } else { again }));
+            assert_eq!(said(&reply), Meaning::Stop, "{word:?} {again} times");
+        }
+    }
+    let heard = "STOPSTOP|\u{1f6d1}\u{1f6d1}|\u{1f6d1}\u{fe0f} please|\u{1f6d1} wrong number|2 STOP|Wrong number please stop|WRONG NUMBER STOP|stop: wrong number|Wrong number. STOP|Wrong number, stop|STOP - wrong number|STOP\nwrong number
+        |STOP you have the wrong number|Wrong person!! STOP|Who is this?\nSTOP|who is this\nstop|Wrong number \u{2014} stop|Stop, wrong number|Stop. I am not Ann
+        |STOP Ann|STOP - Ann|stop\nann|This is Ann. Stop|Ann here, STOP please|I am not Ann and I never was. Please stop texting me. Who are you?
+        |unsubscribe me from this list|remove me from your list|take me off your list|do not text me|do not text me again|don't text me again|Don\u{2019}t text me any more
+        |stop contacting me|Please stop texting this number|stop texting me|Stop sending me messages|never text me again|quit texting me|leave me alone
+        |Keine weiteren SMS|H\u{f6}r auf|no quiero mas mensajes|n\u{e3}o quero mais receber|n\u{e3}o quero mais receber mensagens|pare de enviar|pare de enviar mensagens
+        |\u{43d}\u{435} \u{43f}\u{438}\u{448}\u{438}\u{442}\u{435}|\u{43e}\u{442}\u{43a}\u{430}\u{437}\u{44b}\u{432}\u{430}\u{44e}\u{441}\u{44c}
+        |\u{432}\u{456}\u{434}\u{43f}\u{438}\u{441}\u{430}\u{442}\u{438}\u{441}\u{44c}|\u{bb34}\u{b8cc}\u{c218}\u{c2e0}\u{ac70}\u{bd80}|\u{628}\u{646}\u{62f} \u{6a9}\u{631}\u{648}
+        |ALTO POR FAVOR|STOP k\u{f6}sz\u{f6}n\u{f6}m|stop pros\u{ed}m|STOP promo|STOP ACME|STOP doesn't work|UNSUBSCRIBE acme news|BAJA ACME|STOPP Acme";
+    for reply in heard.split('|').map(str::trim) {
+        assert_eq!(said(reply), Meaning::Stop, "{reply:?}");
+    }
+    let ordinary = "STOP by at eight|STOP BY AT EIGHT|Stop by. At eight|STOP it|STOP IT|Please don't\nstop|please do not, stop|I will be at the bus\nstop|The next stop, Main Street
+        |No. Don't stop.|Do not stop!|Yes. Cancel my order.|Hi. Cancel|Stop me if you can, Ann|We stop at 8. See you|I never stop. Never!|2 stops|Stopover|The STOP sign is gone|The \u{1f6d1} is red|Wrong number|Any more?|Text me at this number
+        |Full stop ahead|I said stop by, not now";
+    for reply in ordinary.split('|').map(str::trim) {
+        assert_eq!(said(reply), Meaning::Other, "{reply:?}");
+    }
+    let story = "We walked along the river until somebody shouted from the other side of the bridge, and nobody of us knew what he could mean by that. Stop. Then we went on and had dinner.";
+    assert_eq!(said(story), Meaning::Other);
+}
+
+#[test]
 fn a_signature_below_a_stop_hides_nothing() {
     let signatures = [
         "Sent from my iPhone",

@@ -16,7 +16,15 @@ use crate::sms::fold::letters;
 
 /// Words that ask for no more texts and for nothing else.
 pub(super) const PLAIN: &str = "
-    stop|stopp|st0p|stop all|stopall|unsubscribe|unsuscribe|unsubcribe|unsub|opt out|optout|revoke|remove me|take me off|no more texts|no more messages|don't text me|do not text me|don't contact me|do not contact me|don't message me|lose my number|\u{1f6d1}
+    stop|stopp|st0p|stop all|stopall|unsubscribe|unsuscribe|unsubcribe|unsub|opt out|optout|revoke|remove me|take me off|no more texts|no more messages|don't text me|do not text me|don't contact me|do not contact me|don't message me|lose my number
+    do not contact|do not text|don't text|never text me|never contact me|do not message me|stop sending|quit texting|quit texting me|quit messaging me|leave me alone|no more sms|delete my number
+    ne m'écrivez plus|ne m'envoyez plus|plus de sms|plus de messages|arrêtez de m'écrire|arrêtez d'envoyer
+    hör auf|hört auf|hören sie auf|keine weiteren sms|keine weiteren nachrichten|keine nachrichten mehr|nicht mehr schreiben|schreib mir nicht mehr
+    no quiero más mensajes|no quiero mensajes|no quiero recibir más mensajes|no quiero recibir mensajes|no más sms|no me escriban|no me escriba más|deje de enviar|dejen de enviar|deja de enviarme|dejen de escribirme|alto por favor
+    não quero mais receber|não quero mais mensagens|não quero receber|não envie mais|pare de enviar|pare de me enviar|parem de enviar|não me envie mais
+    non scrivetemi più|basta messaggi|basta sms|non voglio più messaggi|geen berichten meer|geen sms meer|stop met sms'en|nie pisz do mnie|nie piszcie|proszę nie pisać
+    не пишите|не пиши|не пишите мне|больше не пишите|не пишите больше|не пишите мне больше|отказываюсь|не присылайте|не пишіть|не пишіть мені|відписатись|не ми пишете
+    무료수신거부|무료거부|بند کرو|भेजना बंद करो
     arrêt|arrêter|arrêtez|stopper|désabonner|se désabonner|me désabonner|désabonnez moi|désabonnement|désinscription|désinscrire
     se désinscrire|me désinscrire|désinscrivez moi|résilier|résiliation
     stoppen|abmelden|abmeldung|abbestellen|abbestellung|austragen|keine sms mehr
@@ -56,8 +64,20 @@ pub(super) const START: &str = "start|unstop";
 const AROUND: &str = "
     please|pls|plz|kindly|just|now|immediately|ok|okay|yes|hi|hello|hey|thanks|thank|you|thx|ty|sir|re|reply|send|to
     spam|spamming|contacting|bothering|writing|from|your|list|texting|text|texts|messaging|message|messages|msg|msgs|sms|sending|me|my|all|these|this
+    again|anymore|any|more|ever|wrong|number|person|phone|asap|mensagens|mensaje|nachrichten|больше
     au|svp|stp|s'il vous plaît|s'il|vous|te|plaît|merci|les|moi|bitte|danke|an|alle|mich|por|favor|gracias|al|los|mensajes|obrigado|obrigada
-    per|favore|grazie|lütfen|пожалуйста|спасибо|спс|proszę|dziękuję|tack|takk|tak|kiitos|من|فضلك|شكرا|לי|בבקשה|תודה";
+    per|favore|grazie|lütfen|пожалуйста|спасибо|спс|proszę|dziękuję|tack|takk|tak|kiitos|من|فضلك|شكرا|לי|בבקשה|תודה
+    köszönöm|kérem|prosím|prosim|děkuji|ďakujem|dík|díky|hvala|molim|mulțumesc|vă|rog|palun|aitäh|ačiū|prašau|paldies|lūdzu|dank|dankjewel|alstublieft|alsjeblieft|aub
+    дякую|будь|ласка|прошу|благодаря|моля|хвала|молим|ευχαριστώ|παρακαλώ|teşekkürler|teşekkür|ederim|terima|kasih|tolong|mohon|cảm|ơn|xin|vui|lòng
+    kiitti|vänligen|venligst|vennligst|ممنون|لطفا|متشکرم|شکریہ|مہربانی|धन्यवाद|कृपया|ধন্যবাদ|salamat|asante|감사합니다|ขอบคุณ";
+
+/// Words that are an order in capitals before a few others ("STOP Acme", "BAJA Acme").
+const STRONG: &str = "
+    stop|stopp|stopall|unsubscribe|unsub|optout|arrêt|arrêter|arrêtez|désabonner|désabonnement|abmelden|abbestellen|afmelden|uitschrijven|afmeld
+    avmeld|baja|sair|descadastrar|disiscrivi|cancellami|wypisz|odhlásit|odhlásiť|leiratkozás|dezabonare|odjava|стоп|отписаться|відписатися|στοπ|berhenti|unreg|huỷ";
+
+/// Words behind which a strong word is an ordinary one: "STOP by at eight", "STOP it".
+const GOING_ON: [&str; 11] = ["by", "at", "in", "over", "off", "it", "near", "between", "around", "is", "was"];
 
 /// What is written before a word, and behind it, without a space: "please", "I want to", "reply with"; "messages", "thanks",
 /// "please do", "I ask for it".
@@ -100,28 +120,39 @@ pub(super) const SIGNS: [&str; 5] = ["td", "t", "n", "r", "0000"];
 /// Plain words of scripts without spaces, to be found within a sentence.
 pub(super) const HAN_STOPS: [&str; 8] = ["退订", "退訂", "拒收", "取消订阅", "取消訂閱", "配信停止", "수신거부", "수신 거부"];
 
+/// Most letters of a word that is drawn long.
+const MAX_DRAWN: usize = 400;
+
 pub(super) type Words = LazyLock<HashSet<String>>;
 
 pub(super) fn read(list: &str) -> HashSet<String> {
-    // One that has no letters is a sign, and compared as it is.
-    list.split(['|', '\n'])
-        .map(str::trim)
-        .filter(|word| !word.is_empty())
-        .map(|word| Some(letters(word)).filter(|letters| !letters.is_empty()).unwrap_or_else(|| word.to_owned()))
-        .collect()
+    list.split(['|', '\n']).map(letters).filter(|word| !word.is_empty()).collect()
 }
 
 static PLAIN_WORDS: Words = LazyLock::new(|| read(PLAIN));
 static ALONE_WORDS: Words = LazyLock::new(|| read(ALONE));
 static START_WORDS: Words = LazyLock::new(|| read(START));
+static STRONG_WORDS: Words = LazyLock::new(|| read(STRONG));
 static AROUND_WORDS: Words = LazyLock::new(|| read(AROUND));
 static LOCAL_WORDS: LazyLock<Vec<(u16, HashSet<String>)>> = LazyLock::new(|| LOCAL.map(|(code, list)| (code, read(list))).into());
 
 pub(super) fn is_plain(letters: &str) -> bool {
-    // However long it is drawn: "STOOOOP!", "stoppp".
-    let mut drawn: Vec<char> = letters.chars().take(64).collect();
+    PLAIN_WORDS.contains(letters) || is_drawn(letters)
+}
+
+/// Whether these letters are "stop", however long it is drawn and how often it is said in one: "STOOOOP!", "STOPSTOP".
+fn is_drawn(letters: &str) -> bool {
+    let mut drawn: Vec<char> = letters.chars().take(MAX_DRAWN).collect();
     drawn.dedup();
-    PLAIN_WORDS.contains(letters) || drawn.iter().copied().eq("stop".chars())
+    !drawn.is_empty() && drawn.chunks(4).all(|word| word.iter().copied().eq("stop".chars()))
+}
+
+pub(super) fn is_strong(letters: &str) -> bool {
+    STRONG_WORDS.contains(letters) || is_drawn(letters)
+}
+
+pub(super) fn is_going_on(letters: &str) -> bool {
+    GOING_ON.contains(&letters)
 }
 
 pub(super) fn is_alone(letters: &str) -> bool {

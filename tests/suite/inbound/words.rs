@@ -13,11 +13,16 @@ async fn ends(bench: &Bench, from: &str, text: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_in_any_form_ends_the_texts_and_an_ordinary_answer_does_not() {
     let bench = bench().await;
+    let shouted = "STOP ".repeat(14);
     let stops = [
         "STOP STOP",
         "S T O P",
         "STOP 2",
         "STOP\n\nSent from my iPhone",
+        "Wrong number. STOP",
+        "Who is this?\nstop",
+        "STOP Acme",
+        &shouted,
         "Abmelden\n-- \nAnn",
         "\u{1d412}\u{1d413}\u{1d40e}\u{1d40f}",
         "\u{56de}T",
