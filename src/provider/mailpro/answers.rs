@@ -275,7 +275,8 @@ impl Tree {
                     number: field(&NUMBERS)?,
                     at: field(&["datesend", "senddate", "date"]).and_then(|text| moment(&text)),
                     text: field(&["message"]),
-                    status: field(&["status"]).and_then(|text| status(&text)),
+                    // A word that nobody knows is no news, whatever state was asked for.
+                    status: Some(status(&field(&["status"])?)?),
                     charge: field(&["charge"]).and_then(|text| micros(&text)),
                 })
             })
@@ -365,6 +366,7 @@ fn status(text: &str) -> Option<i64> {
         "notdelivered" | "undelivered" | "failed" => Some(0),
         "delivered" => Some(1),
         "waiting" | "pending" => Some(2),
+        _ if wording::is_failure(text) => Some(0),
         number => number.parse().ok().filter(|number| (0..=2).contains(number)),
     }
 }

@@ -381,6 +381,18 @@ async fn a_message_is_found_in_the_history_only_where_it_cannot_be_another() {
     let receipts = provider.status(&enquiry("98765", created)).await.unwrap();
     assert_eq!(receipts.iter().map(|receipt| receipt.state).collect::<Vec<_>>(), [State::Delivered]);
     assert!(fake.requests().iter().all(|request| request.parameter("number") == Some("+33199000001")));
+    for (word, expected) in [
+        ("spooling", None),
+        ("9", None),
+        ("Delivered", Some(State::Delivered)),
+        ("UNDELIVERED", Some(State::Failed)),
+        ("rejected", Some(State::Failed)),
+    ] {
+        let entry = json!({ "Histories": [{ "IdHistory": 9, "IdSend": "98765", "Number": fictional(1), "Status": word }] }).to_string();
+        fake.vendor().said.extend([entry.clone().into_bytes(), entry.clone().into_bytes(), entry.into_bytes()]);
+        let receipts = provider.status(&enquiry("98765", created)).await.unwrap();
+        assert_eq!(receipts.iter().map(|receipt| receipt.state).next(), expected, "{word}");
+    }
 }
 
 #[tokio::test]
