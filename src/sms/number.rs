@@ -7,10 +7,12 @@
 //! the process. No I/O, no clock.
 //!
 //! In doubt about who a number is, nobody is texted: `spelling` takes what people write as numbers and nothing else, and
-//! `reading` takes of libphonenumber's answer only what was written. The crate's own types stay in this file and there.
+//! `reading` takes of libphonenumber's answer only what was written, and `heads` looks for what stands before a number. The
+//! crate's own types stay in this file and those two.
 //!
 //! Source: ITU-T E.164 (at most 15 digits, country code first), E.123 (how people write them).
 
+mod heads;
 mod reading;
 mod spelling;
 
@@ -179,7 +181,7 @@ impl Number {
     /// Reads a number in any usual spelling: `+33 6 12 34 56 78`, `0033 (0)6 12345678`, `tel:+33-6-12345678`, or, with a
     /// default region, as written inside it (`06 12 34 56 78`). Surrounding space is ignored, and so is the default
     /// region for a number with a country code. Never is a digit gained, lost or guessed, other than a prefix that says
-    /// nothing of the person; what stands behind a number is refused.
+    /// nothing of the person; what stands before or behind a number is refused.
     ///
     /// `00` counts as `+` everywhere, also where people dial something else, unless the digits are a number in use for the
     /// default region alone (0011 in Australia is its own international prefix). Digits without either are a number of the
@@ -204,6 +206,9 @@ impl Number {
             if reading::read(&before, region).is_ok_and(|number| number.is_valid()) {
                 return Err(misspelt(Misspelling::Tail(tail.to_owned())));
             }
+        }
+        if let Some(head) = heads::find(&written, region, &found) {
+            return Err(misspelt(Misspelling::Head(head.to_owned())));
         }
         Self::of(found.map_err(|unread| NumberError::of(input, unread))?).ok_or_else(|| NumberError::UnknownCallingCode(input.to_owned()))
     }
@@ -381,9 +386,9 @@ mod tests {
         Number::parse(input, default_region).map_or_else(|error| error.to_string(), |number| number.to_string())
     }
 
-    /// What the reference reads and we do not: it adds a 3, it drops 05 as a carrier's code, and +61 16 312 is a pager by
-    /// itself, so that the 34 behind it may be a tail.
-    const REFUSED: [&str; 3] = ["+67210609", "+570590271234", "+61 16 312 34"];
+    /// What the reference reads and we do not: it adds a 3, it drops 05 as a carrier's code, +61 16 312 is a pager by itself, so
+    /// that the 34 behind it may be a tail, and 786 1234 is a mobile of Liechtenstein, so that the 69 before it may be a row.
+    const REFUSED: [&str; 4] = ["+67210609", "69 786 1234", "+570590271234", "+61 16 312 34"];
 
     #[test]
     fn every_number_reads_as_in_the_reference() {

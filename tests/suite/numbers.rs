@@ -141,10 +141,19 @@ fn mangled(text: &str, other: &str) -> Vec<String> {
         "-0",
         "+",
     ];
+    const HEADS: [&str; 22] = [
+        "1 ", "2 ", "3 ", "4 ", "5 ", "6 ", "7 ", "8 ", "9 ", "2. ", "3) ", "(4) ", "5/", "6-", "8.", "2 - ", "02 ", "12 ", "37 ", "104 ", "#7 ",
+        "1: ",
+    ];
     const BETWEEN: [&str; 14] = [" ", "  ", ",", ", ", ";", "; ", "/", " / ", " - ", "\n", " | ", " und ", " & ", "|"];
     const HIDDEN: [char; 8] = ['\u{200b}', '\u{202a}', '\u{200e}', '\u{ad}', '\u{2060}', '\u{feff}', '\u{7}', '\u{fe0f}'];
     let mut found: Vec<String> = TAILS.iter().map(|tail| format!("{text}{tail}")).collect();
     found.extend(BETWEEN.iter().map(|between| format!("{text}{between}{other}")));
+    found.extend(HEADS.iter().map(|head| format!("{head}{text}")));
+    if let Some((code, rest)) = text.strip_prefix('+').and_then(|text| text.split_once(' ')) {
+        // Behind the country code, before the zero that is dialled inside the country.
+        found.extend(["2 0", "2/0", "(2) 0", "12 0", "02 0", "2 (0)", "(0) 2 0"].map(|head| format!("+{code} {head}{rest}")));
+    }
     let middle = text.char_indices().nth(text.chars().count() / 2).unwrap().0;
     for hidden in HIDDEN {
         found.extend([format!("{hidden}{text}"), format!("{text}{hidden}"), format!("{}{hidden}{}", &text[..middle], &text[middle..])]);
@@ -357,6 +366,86 @@ fn of_the_rewritings_of_national_plans_only_those_of_argentina_and_of_single_are
     // Mexico gave its mobile 1 up in 2019: with it, the number is none in use, and it is not taken out.
     let mexican = Number::parse("+52 1 55 1234 5678", None).unwrap();
     assert!(mexican.e164() == "+5215512345678" && !mexican.is_valid());
+}
+
+#[test]
+fn a_number_with_something_before_it_is_read_as_nobody_elses() {
+    let mut missed = Vec::<String>::new();
+    for (text, region) in [
+        ("5 0664 1234567", "AT"),
+        ("5/0664 123 45 67", "AT"),
+        ("30 172 1234567", "DE"),
+        ("1 43664123456", "AT"),
+        ("12 0664 1234567", "AT"),
+        ("2 021 123 456", "NZ"),
+        ("2 0172 1234567", "DE"),
+        ("2/0176 12345678", "DE"),
+        ("(3) 0172 1234567", "DE"),
+        ("02 0151 2345678", "DE"),
+        ("30 0172 1234567", "DE"),
+        ("030 0172 1234567", "DE"),
+        ("49 2 0151 23456789", "DE"),
+        ("+49 2 0151 2345678", ""),
+        ("+49 (0) 2 0151 2345678", ""),
+        ("+49 02 0151 2345678", ""),
+        ("0049 2 0151 2345678", ""),
+        ("+49 30 0172 1234567", ""),
+        ("4 050 12345", "FI"),
+        ("5 050 12345", "FI"),
+        ("3 333 1234567", "IT"),
+        ("4 333 123 456", "IT"),
+        ("+39 3 333 1234567", ""),
+        ("5 512 3456", "EE"),
+        ("2 621 123 456", "LU"),
+        ("1 02-123-4567", "KR"),
+        ("4 0812-345-678", "ID"),
+        ("8 05 1234567", "CU"),
+        ("9 11 2345-6789", "AR"),
+    ] {
+        let error = read(text, region).expect_err(text);
+        assert!(error.contains("stands before a number"), "{text}: {error}");
+    }
+    for text in [
+        "5-0664 1234567",
+        "+49 2 (0)151 2345678",
+        "1. 0664 1234567",
+        "2) 0664 1234567",
+        "#3 0664 1234567",
+        "1: 0664 1234567",
+        "1 +43 664 1234567",
+        "1 0043 664 1234567",
+    ] {
+        assert!(read(text, "AT").is_err(), "{text}: {:?}", read(text, "AT"));
+    }
+    // What its country sets off is a part of it, and a country's own prefix changes nothing.
+    for (text, region, e164) in [
+        ("1 202 555 0123", "US", "+12025550123"),
+        ("0 664 1234567", "AT", "+436641234567"),
+        ("43 664 1234567", "AT", "+436641234567"),
+        ("6 12 34 56 78", "FR", "+33612345678"),
+        ("333 012 3456", "IT", "+393330123456"),
+        ("+39 333 012 3456", "", "+393330123456"),
+        ("+62 812 0212 3456", "", "+6281202123456"),
+        ("+49 151 03456789", "", "+4915103456789"),
+        ("+358 40 0123456", "", "+358400123456"),
+        ("021 034 5678", "NZ", "+64210345678"),
+        ("912 03 456", "NO", "+4791203456"),
+        ("+54 9 11 2345-6789", "", "+5491123456789"),
+        ("+46 701 23 45 67", "", "+46701234567"),
+    ] {
+        assert_eq!(read(text, region).as_deref(), Ok(e164), "{text}");
+    }
+}
+
+#[test]
+fn a_zero_written_twice_is_no_country_code() {
+    for (text, region) in [("00812 3456 7890", "ID"), ("00151-23456789", "DE")] {
+        let error = read(text, region).expect_err(text);
+        assert!(error.contains(" can be +"), "{text}: {error}");
+    }
+    for text in ["0033 6 12 34 56 78", "00 33 6 12 34 56 78", "0033612345678", "0033/612345678"] {
+        assert_eq!(read(text, "DE").as_deref(), Ok("+33612345678"), "{text}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use sms_mcp::sms::number::{Number, Region};
 /// Input, and what `phonenumber` 0.3.10 makes of it (`None`: an error). Ours is right in each, as Google's library says, or
 /// refuses what that library alters.
 #[rustfmt::skip]
-const KNOWN_DIFFERENCES: [(&str, Option<&str>); 14] = [
+const KNOWN_DIFFERENCES: [(&str, Option<&str>); 15] = [
     // It takes the first digits of the national number for a national prefix and strips it, in some countries twice.
     ("+78001234567", Some("+7001234567")),
     ("+78081234567", Some("+7081234567")),
@@ -25,10 +25,11 @@ const KNOWN_DIFFERENCES: [(&str, Option<&str>); 14] = [
     ("002670800012345", Some("+267800012345")),
     // It keeps the national prefix that people put after the country code, as in +44 (0)7700.
     ("+4407700900123", Some("+4407700900123")),
-    // We refuse what adds a 3, drops 05 as a carrier's code, and may be a pager's number with a tail.
+    // We refuse what adds a 3, drops 05 as a carrier's code, and may be a pager's number with a tail, or a mobile behind a row's number.
     ("+67210609", Some("+672310609")),
     ("+570590271234", Some("+5790271234")),
     ("+61 16 312 34", Some("+611631234")),
+    ("69 786 1234", Some("+423697861234")),
     // It reads no full-width digits.
     ("＋４４７７００９００１２３", None),
 ];

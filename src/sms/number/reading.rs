@@ -68,13 +68,27 @@ pub(super) fn read(written: &Written, region: Option<Region>) -> Result<Reading,
         (Marker::Plus, _) => international(&written.digits, written.zero),
         (Marker::Zeros, region) => {
             let other = international(written.digits.get(2..).unwrap_or_default(), written.zero.and_then(|at| at.checked_sub(2)));
-            match region.filter(|_| written.zero.is_none()).map(|region| national(&written.digits, region)) {
+            let found = match region.filter(|_| written.zero.is_none()).map(|region| national(&written.digits, region)) {
                 Some(Ok(own)) => better(own, other),
                 _ => other,
-            }
+            };
+            doubled_zero(written, region, found)
         }
         (Marker::None, None) => Err(Unread::NoCountryCode),
         (Marker::None, Some(region)) => without_marker(&written.digits, region),
+    }
+}
+
+/// A `00` that is no prefix but a zero written twice, as in `00151-23456789`: a country code is set off by itself, or nothing
+/// is. Where the first group is more than it, and one zero less makes a number of the region, it can be either.
+fn doubled_zero(written: &Written, region: Option<Region>, found: Result<Reading, Unread>) -> Result<Reading, Unread> {
+    let found = found?;
+    let first = written.heads().next().map(|(digits, _)| digits);
+    let is_set_off = |digits: usize| digits == 2 || digits == 2 + found.number.country_code.to_string().len();
+    let (Some(region), None, false) = (region, written.zero, first.is_none_or(is_set_off)) else { return Ok(found) };
+    match national(written.digits.get(1..).unwrap_or_default(), region) {
+        Ok(own) if own.is_valid() && found.is_valid() && own.e164 != found.e164 => Err(Unread::Ambiguous(own.e164, found.e164)),
+        _ => Ok(found),
     }
 }
 
@@ -190,7 +204,7 @@ fn is_local(digits: &str, nsn: &str, code: i32) -> bool {
     code == NORTH_AMERICA && digits.len() == 7 && nsn.len() == 10 && nsn.ends_with(digits)
 }
 
-fn significant(number: &PhoneNumber) -> String {
+pub(super) fn significant(number: &PhoneNumber) -> String {
     get_national_significant_number_owned(number)
 }
 

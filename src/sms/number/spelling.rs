@@ -5,7 +5,7 @@
 //! area code or the zero that is dialled inside the country, and between groups of digits a space, hyphen, dot or slash,
 //! each where people put them. Behind a number stands no digit of it: `.0` of a spreadsheet, `/2` and ` - 8` of an office,
 //! ` (2)` of a footnote. Where a tail could also be a last group of digits, [`Written::before_tails`] says what would stand
-//! before it, and the caller looks whether that is a number by itself. No plan of any country is known here.
+//! before it, and the caller looks whether that is a number by itself; [`Written::heads`] says where a head may end. No plan of any country is known here.
 //!
 //! Source: ITU-T E.123 and DIN 5008 (how numbers are grouped), and the groups of every example number of libphonenumber,
 //! of which none ends in a single digit.
@@ -39,6 +39,14 @@ pub(super) struct Written {
     /// Where in `digits` the `(0)` behind a country code stands.
     pub(super) zero: Option<usize>,
     cuts: Vec<Cut>,
+    heads: Vec<Head>,
+}
+
+/// A place where what stands before a number may end: how many digits stand before it, and what is written up to there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Head {
+    digits: usize,
+    text: String,
 }
 
 /// A place where a number may have ended: how many digits stand before it, and what is written from there on.
@@ -55,8 +63,18 @@ impl Written {
         self.cuts.iter().map(|cut| {
             let digits = self.digits.get(..cut.digits).unwrap_or_default().to_owned();
             let zero = self.zero.filter(|at| *at < cut.digits);
-            (Self { digits, marker: self.marker, zero, cuts: Vec::new() }, cut.tail.as_str())
+            (Self { zero, ..self.part(digits, self.marker) }, cut.tail.as_str())
         })
+    }
+
+    /// The ends of its groups but the last, each as how many digits stand before it, with all that is written before it.
+    pub(super) fn heads(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.heads.iter().map(|head| (head.digits, head.text.as_str()))
+    }
+
+    /// Some of its digits as a number by themselves.
+    pub(super) fn part(&self, digits: String, marker: Marker) -> Self {
+        Self { digits, marker, zero: None, cuts: Vec::new(), heads: Vec::new() }
     }
 }
 
@@ -83,6 +101,8 @@ pub enum Misspelling {
     Scripts,
     /// A number, and something behind it.
     Tail(String),
+    /// A number, and something before it.
+    Head(String),
 }
 
 impl std::fmt::Display for Misspelling {
@@ -98,6 +118,7 @@ impl std::fmt::Display for Misspelling {
             Self::Order => f.write_str("its brackets, signs or zeros stand where no number has them"),
             Self::Scripts => f.write_str("it has digits of two scripts in it"),
             Self::Tail(tail) => write!(f, "{tail:?} stands behind a number and may be no part of it"),
+            Self::Head(head) => write!(f, "{head:?} stands before a number and may be no part of it"),
         }
     }
 }
@@ -184,7 +205,7 @@ pub(super) fn read(text: &str) -> Result<Written, Misspelling> {
     let marker = marker(&groups, is_plus, &digits)?;
     let zero = brackets(&groups, marker)?;
     check_shape(&groups, is_plus, text)?;
-    Ok(Written { digits, marker, zero, cuts: cuts(&groups, text) })
+    Ok(Written { digits, marker, zero, cuts: cuts(&groups, text), heads: heads(&groups, text) })
 }
 
 /// Refuses what no number has in it, with the best name for what it is.
@@ -424,4 +445,15 @@ fn cuts(groups: &[Group], text: &str) -> Vec<Cut> {
         digits += group.digits.len();
     }
     cuts
+}
+
+/// The ends of the groups but the last.
+fn heads(groups: &[Group], text: &str) -> Vec<Head> {
+    let mut digits = 0;
+    let ends = groups.windows(2).filter_map(|pair| {
+        let [group, next] = pair else { return None };
+        digits += group.digits.len();
+        Some(Head { digits, text: text.get(..next.gap.at)?.to_owned() })
+    });
+    ends.collect()
 }
