@@ -219,6 +219,12 @@ fn is_cut(library: &Library) {
     eprintln!("{}: {cut}", library.name);
     let after = step(&lines, "after cut");
     assert_eq!((&after["accepted"], &after["replayed"]), (&json!(12), &json!(true)), "{lines:#?}");
+    // A client whose call ends with its connection repeats it at once, and is told of a bulk that still runs.
+    eventually("nothing is left to send", || {
+        let listed = desk.command().args(["list", "--json"]).output().unwrap();
+        let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+        desk.sent().len() >= 12 && !listed.contains("queued") && !listed.contains("attempting")
+    });
     let mut to: Vec<String> = desk.sent().iter().map(|line| line["to"].as_str().unwrap().to_owned()).collect();
     to.sort();
     to.dedup();
