@@ -39,21 +39,28 @@ fn serve(answer: &Answer) -> String {
         for mut stream in listener.incoming().flatten() {
             let answer = Arc::clone(&answer);
             std::thread::spawn(move || {
-                let (mut part, mut seen) = ([0; 16 * 1024], 0);
-                // A request is short, and comes in one piece or two.
+                let (mut part, mut seen) = ([0; 16 * 1024], Vec::new());
                 while let Ok(count @ 1..) = stream.read(&mut part) {
-                    seen += count;
-                    if part[..count].ends_with(b"}") || part[..count].ends_with(b"\r\n\r\n") || seen > 4_000 {
+                    seen.extend_from_slice(&part[..count]);
+                    if is_whole(&seen) {
                         let body = answer.lock().unwrap().clone();
                         let _ = stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes());
                         let _ = stream.write_all(&body);
-                        seen = 0;
+                        seen.clear();
                     }
                 }
             });
         }
     });
     url
+}
+
+/// Whether this is a request with all of the body that it announces.
+fn is_whole(request: &[u8]) -> bool {
+    let Some(end) = request.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&request[..end]);
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| length.parse().unwrap());
+    request.len() >= end + 4 + length
 }
 
 fn providers(url: &str) -> Vec<Arc<dyn Provider>> {
