@@ -370,7 +370,6 @@ fn of_the_rewritings_of_national_plans_only_those_of_argentina_and_of_single_are
 
 #[test]
 fn a_number_with_something_before_it_is_read_as_nobody_elses() {
-    let mut missed = Vec::<String>::new();
     for (text, region) in [
         ("5 0664 1234567", "AT"),
         ("5/0664 123 45 67", "AT"),
@@ -417,6 +416,7 @@ fn a_number_with_something_before_it_is_read_as_nobody_elses() {
     ] {
         assert!(read(text, "AT").is_err(), "{text}: {:?}", read(text, "AT"));
     }
+    let mut missed = Vec::<String>::new();
     // What its country sets off is a part of it, and a country's own prefix changes nothing.
     for (text, region, e164) in [
         ("1 202 555 0123", "US", "+12025550123"),
@@ -426,15 +426,19 @@ fn a_number_with_something_before_it_is_read_as_nobody_elses() {
         ("333 012 3456", "IT", "+393330123456"),
         ("+39 333 012 3456", "", "+393330123456"),
         ("+62 812 0212 3456", "", "+6281202123456"),
-        ("+49 151 03456789", "", "+4915103456789"),
+        ("+49 176 03456789", "", "+4917603456789"),
         ("+358 40 0123456", "", "+358400123456"),
         ("021 034 5678", "NZ", "+64210345678"),
         ("912 03 456", "NO", "+4791203456"),
         ("+54 9 11 2345-6789", "", "+5491123456789"),
         ("+46 701 23 45 67", "", "+46701234567"),
     ] {
-        assert_eq!(read(text, region).as_deref(), Ok(e164), "{text}");
+        let found = read(text, region);
+        if found.as_deref() != Ok(e164) {
+            missed.push(format!("{text} in {region}: {found:?}"));
+        }
     }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
 
 #[test]

@@ -66,10 +66,14 @@ fn is_doubtful(marker: Marker, (head, behind): (&str, &str), whole: Option<&Read
         return false;
     }
     let is_mobile = |reading: &Reading| reading.kind == PhoneNumberType::Mobile;
-    let is_usual = || sets_off(whole, behind.len());
+    let is_usual = || sets_off(whole, behind, marker);
     if !rest.is_valid() {
         // A digit may be missing in it, and still that zero is no stranger's.
-        return is_trunk && is_first && !is_usual();
+        return is_trunk && is_first && head.len() <= 2 && !is_usual();
+    }
+    // A company's short number, such as Norway's 03456, is as long as the last groups of any other.
+    if rest.kind == PhoneNumberType::UAN && !is_trunk {
+        return false;
     }
     match (is_trunk, marker) {
         (true, Marker::None) if !head.starts_with('0') => true,
@@ -82,17 +86,14 @@ fn is_doubtful(marker: Marker, (head, behind): (&str, &str), whole: Option<&Read
     }
 }
 
-/// Whether the number, as its country writes it, has a group that begins so many digits before its end.
-fn sets_off(number: &Reading, digits: usize) -> bool {
-    let text = PHONE_NUMBER_UTIL.format(&number.number, PhoneNumberFormat::National);
-    let mut behind = 0;
-    let mut is_run = false;
-    for c in text.chars().rev() {
-        if is_run && !c.is_ascii_digit() && behind == digits {
-            return true;
-        }
-        is_run = c.is_ascii_digit();
-        behind += usize::from(is_run);
-    }
-    false
+/// Whether the number as it is usually written, inside its country or with its country code, has these last digits set off.
+fn sets_off(number: &Reading, behind: &str, marker: Marker) -> bool {
+    let format = if marker == Marker::None { PhoneNumberFormat::National } else { PhoneNumberFormat::International };
+    let text = PHONE_NUMBER_UTIL.format(&number.number, format);
+    let mut groups = text.split(|c: char| !c.is_ascii_digit()).filter(|group| !group.is_empty()).rev();
+    let mut last = String::new();
+    groups.any(|group| {
+        last.insert_str(0, group);
+        last == behind
+    })
 }
