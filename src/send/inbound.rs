@@ -293,13 +293,13 @@ impl Engine {
     }
 }
 
-/// Whether an event names what it speaks of. A hint may do so by the address that it came to alone.
+/// Whether an event names what it speaks of. A hint may do so by the address that it came to alone, and what a person wrote
+/// or wishes counts without any name.
 fn is_usable(event: &Event) -> bool {
     let (id, may_be_empty) = match event {
         Event::Receipt(receipt) => (&receipt.vendor_id, false),
         Event::Hint { vendor_id, message } => (vendor_id, message.is_some()),
-        Event::Reply(reply) => (&reply.vendor_id, false),
-        Event::OptOut { .. } => return true,
+        Event::Reply(_) | Event::OptOut { .. } => return true,
     };
     is_usable_id(id) || (may_be_empty && id.is_empty())
 }

@@ -7,13 +7,15 @@
 //! A reply is recorded after what it asks for, so that a reply on record never stands beside a wish that was lost. Both may
 //! be told again, and late: recording is idempotent, and an older wish changes nothing about a newer one.
 
-use super::inbound::{FIRST_WAIT, PATIENCE};
+use sha2::{Digest as _, Sha256};
+
+use super::inbound::{FIRST_WAIT, PATIENCE, is_usable_id};
 use super::{Carrier, Engine};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::provider::exchange::Reply;
 use crate::sms::caller_id::{self, CallerId, Sender, Who};
-use crate::sms::message::MessageId;
+use crate::sms::message::{MessageId, hex};
 use crate::sms::number::Number;
 use crate::sms::reply::Meaning;
 use crate::sms::untrusted;
@@ -48,6 +50,7 @@ struct Asked<'a> {
 
 impl Engine {
     pub(super) async fn take_reply(&self, carrier: &Carrier, reply: Reply) -> Result<()> {
+        let reply = Reply { vendor_id: reply_id(&reply), ..reply };
         let who = self.who(carrier, &reply.from).await?;
         let meaning = self.meaning_of_any(carrier, &reply, &who.people).await?;
         let is_out = meaning == Meaning::Stop;
@@ -209,6 +212,23 @@ fn is_unsettled(who: &Who, meaning: Meaning) -> bool {
         Meaning::Start => who.is_shared || who.lifts().is_none(),
         Meaning::Other => who.is_shared,
     }
+}
+
+/// The vendor's id of a reply, or what stands for one that cannot be kept as it is: too long, with spaces, or none. A STOP is
+/// not lost for the name that a vendor gave it.
+fn reply_id(reply: &Reply) -> String {
+    if is_usable_id(&reply.vendor_id) {
+        return reply.vendor_id.clone();
+    }
+    let mut digest = Sha256::new();
+    digest.update(&reply.vendor_id);
+    if reply.vendor_id.trim().is_empty() {
+        for part in [reply.from.text(), &reply.to, &reply.text, &reply.at.as_millis().to_string()] {
+            digest.update(part.len().to_be_bytes());
+            digest.update(part);
+        }
+    }
+    format!("sha256-{}", hex(&digest.finalize()))
 }
 
 /// A sender as it is kept where it is not settled who that is.

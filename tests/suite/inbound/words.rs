@@ -37,6 +37,17 @@ async fn a_stop_in_any_form_ends_the_texts_and_an_ordinary_answer_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stop_is_not_lost_for_the_id_that_a_vendor_gave_it() {
+    let bench = bench().await;
+    for (index, id) in [String::new(), " ".to_owned(), "x".repeat(257), "two words".to_owned(), "\u{645}1".to_owned()].into_iter().enumerate() {
+        let to = fictional(200 + index);
+        let before = bench.opted_out().await.len();
+        assert_eq!((bench.told(reply(&id, &to, "STOP")).await, bench.told(reply(&id, &to, "STOP")).await), (204, 204));
+        assert_eq!(bench.opted_out().await.len(), before + 1, "{id:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_single_letter_is_a_stop_in_china_and_where_the_last_text_announced_it() {
     let bench = bench().await;
     assert!(ends(&bench, "+8613812345678", "T").await);
