@@ -93,60 +93,66 @@ fn ordinary(example: &Example) -> Vec<String> {
     found
 }
 
+/// What stands behind a number.
+const TAILS: [&str; 44] = [
+    ".0",
+    ".00",
+    ",0",
+    ",00",
+    ".000",
+    ".5",
+    ".25",
+    ",5",
+    "/2",
+    "/8",
+    "/12",
+    " /2",
+    " / 12",
+    "/2/3",
+    " (2)",
+    "(2)",
+    " (12)",
+    " - 2",
+    "-2",
+    " -2",
+    " - 12",
+    " 2",
+    "*",
+    " *",
+    "\u{b9}",
+    "\u{b2}",
+    "[1]",
+    " [2]",
+    "1)",
+    " 1)",
+    " a)",
+    "(a)",
+    " (privat)",
+    "\u{2020}",
+    " x5",
+    " ext. 12",
+    "#3",
+    " DW 12",
+    ";12",
+    ", 2",
+    "p1",
+    "w2",
+    "-0",
+    "+",
+];
+
+/// What stands before it.
+const HEADS: [&str; 22] =
+    ["1 ", "2 ", "3 ", "4 ", "5 ", "6 ", "7 ", "8 ", "9 ", "2. ", "3) ", "(4) ", "5/", "6-", "8.", "2 - ", "02 ", "12 ", "37 ", "104 ", "#7 ", "1: "];
+
+/// What parts two numbers.
+const BETWEEN: [&str; 14] = [" ", "  ", ",", ", ", ";", "; ", "/", " / ", " - ", "\n", " | ", " und ", " & ", "|"];
+
+/// What nobody sees.
+const HIDDEN: [char; 8] = ['\u{200b}', '\u{202a}', '\u{200e}', '\u{ad}', '\u{2060}', '\u{feff}', '\u{7}', '\u{fe0f}'];
+
 /// What people and spreadsheets make of a spelling. `other` is somebody else's number in the same spelling.
 fn mangled(text: &str, other: &str) -> Vec<String> {
-    const TAILS: [&str; 44] = [
-        ".0",
-        ".00",
-        ",0",
-        ",00",
-        ".000",
-        ".5",
-        ".25",
-        ",5",
-        "/2",
-        "/8",
-        "/12",
-        " /2",
-        " / 12",
-        "/2/3",
-        " (2)",
-        "(2)",
-        " (12)",
-        " - 2",
-        "-2",
-        " -2",
-        " - 12",
-        " 2",
-        "*",
-        " *",
-        "\u{b9}",
-        "\u{b2}",
-        "[1]",
-        " [2]",
-        "1)",
-        " 1)",
-        " a)",
-        "(a)",
-        " (privat)",
-        "\u{2020}",
-        " x5",
-        " ext. 12",
-        "#3",
-        " DW 12",
-        ";12",
-        ", 2",
-        "p1",
-        "w2",
-        "-0",
-        "+",
-    ];
-    const HEADS: [&str; 22] = [
-        "1 ", "2 ", "3 ", "4 ", "5 ", "6 ", "7 ", "8 ", "9 ", "2. ", "3) ", "(4) ", "5/", "6-", "8.", "2 - ", "02 ", "12 ", "37 ", "104 ", "#7 ",
-        "1: ",
-    ];
-    const BETWEEN: [&str; 14] = [" ", "  ", ",", ", ", ";", "; ", "/", " / ", " - ", "\n", " | ", " und ", " & ", "|"];
-    const HIDDEN: [char; 8] = ['\u{200b}', '\u{202a}', '\u{200e}', '\u{ad}', '\u{2060}', '\u{feff}', '\u{7}', '\u{fe0f}'];
     let mut found: Vec<String> = TAILS.iter().map(|tail| format!("{text}{tail}")).collect();
     found.extend(BETWEEN.iter().map(|between| format!("{text}{between}{other}")));
     found.extend(HEADS.iter().map(|head| format!("{head}{text}")));

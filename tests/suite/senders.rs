@@ -269,7 +269,7 @@ async fn every_example_mobile_that_was_texted_is_stopped_by_every_spelling_at_th
             }
         }
     }
-    println!("{} people texted; {alone} spellings stop one, {shared} several", texted.len());
+    eprintln!("{} people texted; {alone} spellings stop one, {shared} several", texted.len());
     assert!(texted.len() > 200, "{}", texted.len());
 }
 
