@@ -416,12 +416,15 @@ fn swallowed(row: &Row) -> Option<(u64, u64)> {
 mod tests {
     use super::*;
 
-    fn sheet(text: &str, message: &str) -> std::result::Result<Vec<(String, Vec<(String, String)>)>, String> {
+    /// A number, and what its row says of each column that the message names.
+    type Person = (String, Vec<(String, String)>);
+
+    fn sheet(text: &str, message: &str) -> std::result::Result<Vec<Person>, String> {
         let sheet = decode(text.as_bytes()).and_then(|text| parse(&text, &Template::parse(message).unwrap()))?;
         Ok(sheet.recipients.into_iter().map(|one| (one.to, one.data.into_iter().collect())).collect())
     }
 
-    fn people(rows: &[(&str, &str)]) -> Vec<(String, Vec<(String, String)>)> {
+    fn people(rows: &[(&str, &str)]) -> Vec<Person> {
         rows.iter().map(|(to, name)| ((*to).to_owned(), vec![("name".to_owned(), (*name).to_owned())])).collect()
     }
 
