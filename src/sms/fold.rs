@@ -31,7 +31,7 @@ pub fn fold(text: &str) -> String {
 }
 
 /// What a reader takes from a text: [`fold`], with typographic characters as plain ones, Latin, Greek, Cyrillic and Arabic
-/// letters without marks and by their look (see [`look`]), and without pictures, white space and punctuation, but for what
+/// letters without marks and by their look (see `look`), and without pictures, white space and punctuation, but for what
 /// stands between digits (`1.5`, `12:30`) or is a sign before one (`-5`). Where nothing is left, the folded text without
 /// pictures, or with them where it is nothing else.
 pub fn skeleton(text: &str) -> String {

@@ -1,16 +1,16 @@
 //! What is left in a text by mistake, and would be read by a person: a placeholder that nothing filled, a line break
 //! written as the two characters `\n`, a value that is none.
 //!
-//! [`find`] looks for the habits of programs and language models, with few false hits, since what it finds is not sent. A
-//! text in which such a thing is meant goes out where the operator allows it (`[guard] allow_placeholders` and
-//! `allow_escapes`).
+//! [`placeholder`] and [`escape`] look for the habits of programs and language models, with few false hits, since what they
+//! find is not sent. A text in which such a thing is meant goes out where the operator allows it (`[guard]
+//! allow_placeholders` and `allow_escapes`).
 
 use std::fmt;
 
 /// Longest placeholder that is looked for, in characters.
 const MAX_NAME: usize = 40;
 
-/// What [`find`] found, as it stands in the text.
+/// What was found, as it stands in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unfinished {
     /// A placeholder: `{{name}}`, `{{ user.name | upper }}`, `${name}`, `{name}`, `{0}`, `%name%`, `[[name]]`, `<%= name %>`,
