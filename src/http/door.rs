@@ -100,8 +100,11 @@ async fn pass(door: &Door, principal: String, request: Request, body: &[u8], nex
         _ => Place::Nowhere,
     };
     let is_theirs = place != Place::Nowhere;
-    if let Some(sessions) = door.sessions.as_ref().filter(|_| place == Place::Kept || id.is_none() && opens_session(body))
+    // Whether a body opens a session is asked last: that parses it, which most requests need not pay for.
+    let is_kept = place == Place::Kept;
+    if let Some(sessions) = door.sessions.as_ref().filter(|_| is_kept || id.is_none())
         && sessions.count().await >= door.max_sessions
+        && (is_kept || opens_session(body))
     {
         return too_many(door.max_sessions);
     }
