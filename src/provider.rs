@@ -35,6 +35,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sms::message::{MessageId, State};
 use crate::sms::money::Money;
 use crate::sms::number::Number;
+pub use exchange::SegmentOutcome;
 use exchange::{Action, Arguments, Campaign, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Notice, Page, Receipt};
 use settings::{Settings, Setup};
 
@@ -220,35 +221,6 @@ pub enum Outcome {
     /// The segments of one message went out as requests of their own, and at least one of them was taken or may have
     /// been: made by [`Outcome::of_segments`] alone. In the order of the segments; two or more.
     Segments(Vec<SegmentOutcome>),
-}
-
-/// What became of one segment of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SegmentOutcome {
-    /// The carrier took it.
-    Accepted {
-        /// The carrier's id of this segment: its receipt names it.
-        vendor_id: String,
-    },
-    /// A definite no.
-    Rejected {
-        /// Our code for it.
-        code: ErrorKind,
-        /// The carrier's words.
-        why: String,
-    },
-    /// It certainly was not taken.
-    NotSent {
-        /// How long to wait before another try, in milliseconds, where something is known about that.
-        retry_after_ms: Option<u64>,
-        /// Why.
-        why: String,
-    },
-    /// Its answer was lost.
-    Unknown {
-        /// What is known.
-        why: String,
-    },
 }
 
 impl Outcome {

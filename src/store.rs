@@ -7,6 +7,7 @@
 pub mod clients;
 mod people;
 pub mod sqlite;
+pub mod told;
 
 use std::sync::Arc;
 
@@ -470,7 +471,7 @@ pub struct NewHandle {
 
 /// The durable ledger. See the module's text. Every error is [`ErrorKind::LedgerUnavailable`] unless said otherwise.
 #[async_trait]
-pub trait Store: clients::Clients {
+pub trait Store: clients::Clients + told::Told {
     /// Decides, holds the money and records the intent, in one durable step.
     ///
     /// # Errors

@@ -34,9 +34,9 @@ use tokio::sync::mpsc;
 
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::exchange::{Action, Arguments, Finding, Notice};
+use crate::provider::exchange::{Action, Answered, Arguments, Event, Finding, Notice};
 use crate::provider::parts::Parts;
-use crate::provider::session::{Account, Line, Lost, Plan, Pushed, order_of};
+use crate::provider::session::{Account, Late, Line, Lost, Plan, Pushes, UNHEARD_EVERY, order_of};
 use crate::provider::settings::Setup;
 use crate::provider::{Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission};
 use crate::setting::Span;
@@ -44,6 +44,7 @@ use crate::sms::money::Money;
 use crate::sms::number::Number;
 use pdu::Terminal;
 use protocol::{Answer, Cmpp, Request, Segment};
+use result::Results;
 use told::Told;
 
 pub use settings::Config;
@@ -63,7 +64,7 @@ pub struct Gateway {
     clock: SharedClock,
     account: Arc<Account<Cmpp>>,
     /// What the gateway tells, until somebody asks for it.
-    pushes: Mutex<Option<mpsc::Receiver<Pushed<Cmpp>>>>,
+    pushes: Mutex<Option<Pushes<Cmpp>>>,
     /// The number that the segments of the next long text share.
     reference: AtomicU16,
 }
@@ -152,9 +153,7 @@ impl Gateway {
     /// What the answers mean for the recipient at this place.
     fn outcome(&self, answers: &Answers, place: u16) -> Outcome {
         let segment = |answer: &Result<Answer, Lost>| match answer {
-            Ok(Answer::Submitted(answered)) if answered.result == 0 => SegmentOutcome::Accepted { vendor_id: vendor_id(answered.msg_id, place) },
-            Ok(Answer::Submitted(answered)) => self.account.protocol().results().outcome(answered.result),
-            Ok(_) => SegmentOutcome::Unknown { why: "the gateway gave the answer to another question".to_owned() },
+            Ok(answer) => said(answer, place, self.account.protocol().results()),
             Err(lost) => lost.clone().into(),
         };
         Outcome::of_segments(answers.iter().map(segment).collect())
@@ -204,39 +203,80 @@ fn too_long() -> Outcome {
     Outcome::Rejected { code: ErrorKind::MessageTooLong, why: format!("one message has at most {} segments", content::MAX_SEGMENTS) }
 }
 
-/// Passes on what the gateway tells, until the account is closed or nobody listens.
-async fn pass_on(name: String, mut pushes: mpsc::Receiver<Pushed<Cmpp>>, notices: mpsc::Sender<Notice>, clock: SharedClock) {
-    let mut parts = Parts::default();
-    let mut late = clock.sleep(LATE);
-    let mut lost = 0_u64;
-    loop {
-        let mut told = Vec::new();
-        tokio::select! {
-            pushed = pushes.recv() => {
-                let Some(pushed) = pushed else { return };
-                let Told { event, given_up, is_lost } = told::read(&pushed.push, &mut parts, clock.now());
-                told.extend(given_up.into_iter().map(Notice::new));
-                match event {
-                    Some(event) => told.push(Notice::thanking(event, move |is_durable| pushed.answer(is_durable))),
-                    None => pushed.answer(true),
+/// What an answer says of a segment to the recipient at this place.
+fn said(answer: &Answer, place: u16, results: &Results) -> SegmentOutcome {
+    match answer {
+        Answer::Submitted(answered) if answered.result == 0 => SegmentOutcome::Accepted { vendor_id: vendor_id(answered.msg_id, place) },
+        Answer::Submitted(answered) => results.outcome(answered.result),
+        Answer::Counted(_) | Answer::Canceled(_) => SegmentOutcome::Unknown { why: "the gateway gave the answer to another question".to_owned() },
+    }
+}
+
+/// What reads what the gateway tells.
+struct Ear {
+    /// The operator's name for the provider, for the log.
+    name: String,
+    parts: Parts,
+    pushes: Pushes<Cmpp>,
+    lates: Option<mpsc::Receiver<Late<Cmpp>>>,
+    results: Results,
+    clock: SharedClock,
+}
+
+impl Ear {
+    /// An answer that came after its request was given up: it speaks of each message that the request carried.
+    fn answered(&self, late: &Late<Cmpp>) -> Vec<Notice> {
+        let segment = late.about.segment;
+        let answered = (0..).zip(late.about.messages.iter()).map(|(place, message)| {
+            let outcome = said(&late.answer, place, &self.results);
+            Notice::new(Event::Answered(Answered { message: message.clone(), segment, outcome }))
+        });
+        answered.collect()
+    }
+
+    /// Passes on what the gateway tells, until the account is closed or nobody listens.
+    async fn listen(mut self, notices: mpsc::Sender<Notice>) {
+        let (mut late, mut unheard) = (self.clock.sleep(LATE), self.clock.sleep(UNHEARD_EVERY));
+        let mut lost = 0_u64;
+        loop {
+            let mut told = Vec::new();
+            tokio::select! {
+                pushed = self.pushes.recv() => {
+                    let Some(pushed) = pushed else { return };
+                    let Told { event, given_up, is_lost } = told::read(&pushed.push, &mut self.parts, pushed.telling);
+                    told.extend(given_up.into_iter().map(Notice::new));
+                    match event {
+                        Some(event) => told.push(Notice::thanking(event, move |is_durable| pushed.answer(is_durable))),
+                        None => pushed.answer(true),
+                    }
+                    lost += u64::from(is_lost);
+                    if is_lost && lost.is_power_of_two() {
+                        tracing::warn!(provider = self.name, count = lost, "what a carrier told could not be read; it was thanked for");
+                    }
                 }
-                lost += u64::from(is_lost);
-                if is_lost && lost.is_power_of_two() {
-                    tracing::warn!(provider = name, count = lost, "what a carrier told could not be read; it was thanked for");
+                Some(late) = next_of(&mut self.lates) => told.extend(self.answered(&late)),
+                () = &mut unheard => {
+                    unheard = self.clock.sleep(UNHEARD_EVERY);
+                    told.extend(self.pushes.unheard().notice());
+                }
+                () = &mut late => {
+                    late = self.clock.sleep(LATE);
+                    told.extend(told::late(&mut self.parts, self.clock.now()).into_iter().map(Notice::new));
                 }
             }
-            () = &mut late => {
-                late = clock.sleep(LATE);
-                told.extend(told::late(&mut parts, clock.now()).into_iter().map(Notice::new));
-            }
-        }
-        for notice in told {
-            // Dropped, a notice asks the gateway to tell it again.
-            if notices.send(notice).await.is_err() {
-                return;
+            for notice in told {
+                // Dropped, a notice asks the gateway to tell it again.
+                if notices.send(notice).await.is_err() {
+                    return;
+                }
             }
         }
     }
+}
+
+/// The next late answer, where anybody may give one.
+async fn next_of(lates: &mut Option<mpsc::Receiver<Late<Cmpp>>>) -> Option<Late<Cmpp>> {
+    lates.as_mut()?.recv().await
 }
 
 #[async_trait]
@@ -312,7 +352,15 @@ impl Provider for Gateway {
         let pushes = self.pushes.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let (sender, notices) = mpsc::channel(NOTICES);
         self.account.start();
-        tokio::spawn(pass_on(self.config.name.clone(), pushes, sender, Arc::clone(&self.clock)));
+        let ear = Ear {
+            name: self.config.name.clone(),
+            parts: Parts::default(),
+            pushes,
+            lates: self.account.lates(),
+            results: self.account.protocol().results().clone(),
+            clock: Arc::clone(&self.clock),
+        };
+        tokio::spawn(ear.listen(sender));
         Some(notices)
     }
 

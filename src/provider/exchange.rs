@@ -1,6 +1,7 @@
 //! What is asked of a provider besides sending, and what it tells.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ::http::HeaderMap;
 
@@ -33,6 +34,56 @@ impl Receipt {
     pub fn new(vendor_id: impl Into<String>, state: State, at: Timestamp) -> Self {
         Self { vendor_id: vendor_id.into(), to: None, state, at, why: None, price: None }
     }
+}
+
+/// What became of one segment of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SegmentOutcome {
+    /// The carrier took it.
+    Accepted {
+        /// The carrier's id of this segment: its receipt names it.
+        vendor_id: String,
+    },
+    /// A definite no.
+    Rejected {
+        /// Our code for it.
+        code: ErrorKind,
+        /// The carrier's words.
+        why: String,
+    },
+    /// It certainly was not taken.
+    NotSent {
+        /// How long to wait before another try, in milliseconds, where something is known about that.
+        retry_after_ms: Option<u64>,
+        /// Why.
+        why: String,
+    },
+    /// Its answer was lost.
+    Unknown {
+        /// What is known.
+        why: String,
+    },
+}
+
+/// What one request to a carrier was about. It goes along with the request, so that an answer is understood also after
+/// whoever asked has given it up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// The messages that it carried, in the order of its recipients: one, or as many as one request of the protocol takes.
+    pub messages: Arc<[MessageId]>,
+    /// Which segment of their text it was, from 1, and of how many; nothing where the text is one segment.
+    pub segment: Option<(u8, u8)>,
+}
+
+/// The answer to a request that was given up: what became of a message, or of one of its segments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The message.
+    pub message: MessageId,
+    /// Which segment of it, from 1, and of how many; nothing where its text is one segment.
+    pub segment: Option<(u8, u8)>,
+    /// What the carrier says. A "not now" is a no: nobody sends it again.
+    pub outcome: SegmentOutcome,
 }
 
 /// A message to look up.
@@ -108,8 +159,19 @@ pub struct Reply {
     pub to: String,
     /// What it says: untrusted.
     pub text: String,
-    /// When it came in.
+    /// When it came in: where it was told before and not taken, when that was.
     pub at: Timestamp,
+    /// What is the same whenever a carrier tells this again, whoever it tells it to; nothing where the vendor's id is enough.
+    pub content: Option<String>,
+    /// Whether it was told before, so that [`Reply::at`] is older than now.
+    pub is_again: bool,
+}
+
+impl Reply {
+    /// An id for a text of this content that was told first at this moment, where the carrier gives it none of its own.
+    pub fn id_of(content: &str, first: Timestamp) -> String {
+        format!("{content}-{}", first.as_millis())
+    }
 }
 
 impl std::fmt::Debug for Reply {
@@ -143,6 +205,28 @@ pub enum Event {
         /// When, if the vendor says so.
         at: Option<Timestamp>,
     },
+    /// What reads like a receipt, and may as well be what a person wrote. It is the receipt only where the provider has such a
+    /// message of ours, to whoever this comes from; else it is the reply, or where that is nothing, nothing.
+    Claimed {
+        /// The report, with its recipient.
+        receipt: Receipt,
+        /// The text.
+        reply: Option<Reply>,
+    },
+    /// The answer to a request came after it was given up: what is unknown is settled by it.
+    Answered(Answered),
+    /// What people wrote and was not acknowledged, or perhaps not heard as acknowledged: the carrier may tell it again, also
+    /// to another process. When it was told first is kept for that.
+    Unacknowledged(Vec<Unacknowledged>),
+}
+
+/// Something that a person wrote, which the carrier may tell again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unacknowledged {
+    /// What stands for it: see [`Reply::content`].
+    pub content: String,
+    /// When it was told first.
+    pub first: Timestamp,
 }
 
 /// Something that a provider tells over a connection that it keeps, and the way to thank it: after [`Notice::recorded`]

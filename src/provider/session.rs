@@ -20,10 +20,12 @@ mod settings;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod told;
+mod words;
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::BytesMut;
 use tokio::sync::mpsc;
@@ -33,9 +35,11 @@ use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::SegmentOutcome;
 use crate::provider::session::ask::Shared;
-use crate::provider::session::link::Link;
+use crate::provider::session::told::{Memory, Told};
 
 pub use settings::{Settings, is_address};
+pub use told::{Late, Pushed, Pushes, UNHEARD_EVERY, Unheard};
+pub use words::{Content, Place, Telling};
 
 /// How every answer begins that says that no bind is there which takes requests.
 pub const NO_BIND: &str = "no bind is up";
@@ -82,6 +86,10 @@ pub trait Protocol: Send + Sync + Sized + 'static {
 
     /// Whether an answer says "not now": the request was certainly not taken, and may be sent again, slower.
     fn is_throttled(&self, answer: &Self::Answer) -> bool;
+
+    /// What stands for a text that a person wrote: a digest of everything in it that stays the same when the carrier tells it
+    /// again, the sender among it. Nothing for what nobody wrote, such as a receipt.
+    fn content(&self, push: &Self::Push) -> Option<Content>;
 
     /// Writes the question whether the other end is there.
     fn ping(&self, sequence: u32, out: &mut BytesMut);
@@ -195,40 +203,6 @@ pub fn order_of(about: &str) -> u64 {
     hasher.finish()
 }
 
-/// What the carrier told, and the way to answer it. It is to be answered also where it is not understood; dropped
-/// without [`Pushed::answer`], it is answered with "later".
-pub struct Pushed<P: Protocol> {
-    /// What it told.
-    pub push: P::Push,
-    sequence: u32,
-    /// The connection that it came on; nothing once it is answered.
-    link: Option<Arc<Link<P>>>,
-}
-
-impl<P: Protocol> Pushed<P> {
-    /// Answers it: taken for good, or to be told again later. Where its connection has ended since, nobody can be
-    /// answered, and the carrier tells it again.
-    pub fn answer(mut self, is_taken: bool) {
-        if let Some(link) = self.link.take() {
-            link.answer_push(&self.push, self.sequence, is_taken);
-        }
-    }
-}
-
-impl<P: Protocol> Drop for Pushed<P> {
-    fn drop(&mut self) {
-        if let Some(link) = self.link.take() {
-            link.answer_push(&self.push, self.sequence, false);
-        }
-    }
-}
-
-impl<P: Protocol> std::fmt::Debug for Pushed<P> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pushed").finish_non_exhaustive()
-    }
-}
-
 /// What an account is made of.
 #[derive(Clone, Debug)]
 pub struct Plan<B> {
@@ -279,8 +253,8 @@ pub struct Metrics {
     pub pace_per_second: Option<u32>,
 }
 
-/// Most of what the carrier told that waits to be recorded. What is over it is answered with "later" at once.
-const PUSHES: usize = 1_024;
+/// Answers to requests that were given up that wait to be recorded. One more is lost, as all of them were once.
+const LATES: usize = 1_024;
 
 /// An account at a carrier: its binds, and the requests that go out on them. Dropping it disconnects at once.
 pub struct Account<P: Protocol> {
@@ -288,6 +262,8 @@ pub struct Account<P: Protocol> {
     is_started: AtomicBool,
     /// Ends the tasks that keep the binds up.
     gone: CancellationToken,
+    /// Answers to requests that were given up, until somebody asks for them.
+    lates: Mutex<Option<mpsc::Receiver<Late<P>>>>,
 }
 
 impl<P: Protocol> Drop for Account<P> {
@@ -307,13 +283,16 @@ impl<P: Protocol> Account<P> {
     ///
     /// # Errors
     /// [`Config`](crate::error::ErrorKind::Config) when a certificate that the settings name cannot be used.
-    pub fn new(protocol: P, plan: Plan<P::Bind>, clock: SharedClock) -> Result<(Arc<Self>, mpsc::Receiver<Pushed<P>>)> {
+    pub fn new(protocol: P, plan: Plan<P::Bind>, clock: SharedClock) -> Result<(Arc<Self>, Pushes<P>)> {
         let wrong = |why: String| Error::new(ErrorKind::Config, format!("the session of {} cannot be made: {why}", plan.name));
         plan.settings.check().map_err(wrong)?;
         let door = stream::Door::new(&plan.address, &plan.settings).map_err(wrong)?;
-        let (sender, pushes) = mpsc::channel(PUSHES);
-        let shared = Arc::new(Shared::new(protocol, plan, door, clock, sender));
-        Ok((Arc::new(Self { shared, is_started: AtomicBool::new(false), gone: CancellationToken::new() }), pushes))
+        let memory = Arc::new(Memory::new(Arc::clone(&clock)));
+        let (told, pushes) = Told::new(Arc::clone(&memory));
+        let (late, lates) = mpsc::channel(LATES);
+        let shared = Arc::new(Shared::new(protocol, plan, door, clock, memory, told, late));
+        let (is_started, gone) = (AtomicBool::new(false), CancellationToken::new());
+        Ok((Arc::new(Self { shared, is_started, gone, lates: Mutex::new(Some(lates)) }), pushes))
     }
 
     /// Connects, and stays connected until [`Account::close`]. Again: nothing. Needs a runtime.
@@ -353,6 +332,11 @@ impl<P: Protocol> Account<P> {
     pub async fn ask(&self, order: u64, request: &P::Request) -> std::result::Result<P::Answer, Lost> {
         self.begin();
         self.shared.ask(order, request).await
+    }
+
+    /// Answers that come after [`Lost::Unknown`] was told; the first caller gets them.
+    pub fn lates(&self) -> Option<mpsc::Receiver<Late<P>>> {
+        self.lates.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// What was done so far.

@@ -31,15 +31,15 @@ pub use config::Config;
 
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::exchange::{Action, Arguments, Enquiry, Finding, Notice, Receipt};
-use crate::provider::session::{Account, Line, Plan, Pushed, order_of};
+use crate::provider::exchange::{Action, Answered, Arguments, Enquiry, Event, Finding, Notice, Receipt};
+use crate::provider::session::{Account, Late, Line, Plan, Pushes, UNHEARD_EVERY, order_of};
 use crate::provider::settings::Setup;
 use crate::provider::{Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission, cannot};
 use crate::sms::money::Money;
 use crate::sms::number::Number;
 use alphabet::Cutter;
 use config::{Mode, Receipts};
-use inbox::{Inbox, Told};
+use inbox::{Inbox, ReceiptIds, Told};
 use pdu::{Address, Bind, Codec, Request, Submit};
 use receipt::Standing;
 use status::{Meaning, Statuses};
@@ -100,7 +100,7 @@ pub struct Smpp {
     sender: Arc<Address>,
     /// What the next long text is numbered with.
     reference: AtomicU16,
-    pushes: Mutex<Option<mpsc::Receiver<Pushed<Codec>>>>,
+    pushes: Mutex<Option<Pushes<Codec>>>,
 }
 
 impl Smpp {
@@ -178,11 +178,7 @@ impl Smpp {
     /// Sends one segment.
     async fn submit(&self, order: u64, request: &Ready) -> SegmentOutcome {
         match self.account.ask(order, request).await {
-            Ok(answer) if request.is_granted(&answer) => {
-                SegmentOutcome::Accepted { vendor_id: self.config.receipt_ids.of_answer(&answer.message_id) }
-            }
-            Ok(answer) if answer.status == 0 => SegmentOutcome::Unknown { why: ANOTHER.to_owned() },
-            Ok(answer) => self.account.protocol().statuses.outcome(answer.status),
+            Ok(answer) => said(&answer, request.is_granted(&answer), self.config.receipt_ids, &self.account.protocol().statuses),
             Err(lost) => lost.into(),
         }
     }
@@ -260,39 +256,80 @@ fn is_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= MOST_ID && id.bytes().all(|octet| (0x20..0x7F).contains(&octet))
 }
 
-/// Makes notices of what the carrier tells, until nobody wants them any more.
-async fn tell(name: String, mut inbox: Inbox, mut pushes: mpsc::Receiver<Pushed<Codec>>, notices: mpsc::Sender<Notice>, clock: SharedClock) {
-    let mut late = clock.sleep(LATE_EVERY);
-    let mut lost = 0_u64;
-    loop {
-        let mut told = Vec::new();
-        tokio::select! {
-            pushed = pushes.recv() => {
-                let Some(pushed) = pushed else { return };
-                let Told { event, more, is_lost } = inbox.take(&pushed.push, clock.now());
-                told.extend(more.into_iter().map(Notice::new));
-                match event {
-                    Some(event) => told.push(Notice::thanking(event, move |is_durable| pushed.answer(is_durable))),
-                    // Also what cannot be read: it would be no better when it is told again.
-                    None => pushed.answer(true),
+/// What an answer says of the segment that it is the answer to.
+fn said(answer: &pdu::Answer, is_granted: bool, receipt_ids: ReceiptIds, statuses: &Statuses) -> SegmentOutcome {
+    match answer.status {
+        0 if is_granted => SegmentOutcome::Accepted { vendor_id: receipt_ids.of_answer(&answer.message_id) },
+        0 => SegmentOutcome::Unknown { why: ANOTHER.to_owned() },
+        status => statuses.outcome(status),
+    }
+}
+
+/// What reads what the carrier tells.
+struct Ear {
+    /// The operator's name for the provider, for the log.
+    name: String,
+    inbox: Inbox,
+    pushes: Pushes<Codec>,
+    lates: Option<mpsc::Receiver<Late<Codec>>>,
+    receipt_ids: ReceiptIds,
+    statuses: Statuses,
+    clock: SharedClock,
+}
+
+impl Ear {
+    /// An answer that came after its request was given up.
+    fn answered(&self, late: &Late<Codec>) -> impl Iterator<Item = Notice> {
+        let outcome = said(&late.answer, late.answer.is_of_submit(), self.receipt_ids, &self.statuses);
+        let segment = late.about.segment;
+        let answered = late.about.messages.iter().map(move |message| Answered { message: message.clone(), segment, outcome: outcome.clone() });
+        answered.map(|answered| Notice::new(Event::Answered(answered)))
+    }
+
+    /// Makes notices of what the carrier tells, until nobody wants them any more.
+    async fn listen(mut self, notices: mpsc::Sender<Notice>) {
+        let (mut late, mut unheard) = (self.clock.sleep(LATE_EVERY), self.clock.sleep(UNHEARD_EVERY));
+        let mut lost = 0_u64;
+        loop {
+            let mut told = Vec::new();
+            tokio::select! {
+                pushed = self.pushes.recv() => {
+                    let Some(pushed) = pushed else { return };
+                    let Told { event, more, is_lost } = self.inbox.take(&pushed.push, pushed.telling);
+                    told.extend(more.into_iter().map(Notice::new));
+                    match event {
+                        Some(event) => told.push(Notice::thanking(event, move |is_durable| pushed.answer(is_durable))),
+                        // Also what cannot be read: it would be no better when it is told again.
+                        None => pushed.answer(true),
+                    }
+                    lost += u64::from(is_lost);
+                    if is_lost && lost.is_power_of_two() {
+                        tracing::warn!(provider = self.name, count = lost, "what a carrier told could not be read; it was thanked for");
+                    }
                 }
-                lost += u64::from(is_lost);
-                if is_lost && lost.is_power_of_two() {
-                    tracing::warn!(provider = name, count = lost, "what a carrier told could not be read; it was thanked for");
+                Some(late) = next_of(&mut self.lates) => told.extend(self.answered(&late)),
+                () = &mut unheard => {
+                    unheard = self.clock.sleep(UNHEARD_EVERY);
+                    told.extend(self.pushes.unheard().notice());
+                }
+                () = &mut late => {
+                    late = self.clock.sleep(LATE_EVERY);
+                    told.extend(self.inbox.late(self.clock.now()).into_iter().map(Notice::new));
                 }
             }
-            () = &mut late => {
-                late = clock.sleep(LATE_EVERY);
-                told.extend(inbox.late(clock.now()).into_iter().map(Notice::new));
-            }
-        }
-        for notice in told {
-            // Dropped, a notice asks the carrier to tell it again.
-            if notices.send(notice).await.is_err() {
-                return;
+            for notice in told {
+                // Dropped, a notice asks the carrier to tell it again.
+                if notices.send(notice).await.is_err() {
+                    return;
+                }
             }
         }
     }
+}
+
+/// The next late answer, where anybody may give one.
+async fn next_of(lates: &mut Option<mpsc::Receiver<Late<Codec>>>) -> Option<Late<Codec>> {
+    lates.as_mut()?.recv().await
 }
 
 #[async_trait]
@@ -351,9 +388,18 @@ impl Provider for Smpp {
     fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
         let pushes = self.pushes.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let (sender, receiver) = mpsc::channel(NOTICES);
-        let inbox = Inbox::new(self.config.alphabet, self.config.receipt_ids, self.config.replies);
+        let inbox = Inbox::new(self.config.alphabet, self.config.receipt_ids, self.config.replies).by_text(self.config.receipts_by_text);
         self.account.start();
-        tokio::spawn(tell(self.config.name.clone(), inbox, pushes, sender, Arc::clone(&self.clock)));
+        let ear = Ear {
+            name: self.config.name.clone(),
+            inbox,
+            pushes,
+            lates: self.account.lates(),
+            receipt_ids: self.config.receipt_ids,
+            statuses: self.account.protocol().statuses.clone(),
+            clock: Arc::clone(&self.clock),
+        };
+        tokio::spawn(ear.listen(sender));
         Some(receiver)
     }
 

@@ -13,7 +13,8 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::Engine;
 use super::carrier::Carrier;
-use crate::provider::exchange::{Event, Notice};
+use crate::error::Result;
+use crate::provider::exchange::{Event, Notice, Unacknowledged};
 
 /// Most that is being recorded at a time. More waits at the carrier.
 const AT_ONCE: usize = 1_000;
@@ -54,19 +55,31 @@ impl Engine {
             None => None,
         };
         let taken = self.take_events(carrier, vec![notice.event.clone()]).await;
-        if let Err(error) = &taken {
+        if let Err(error) = &taken
+            && !matches!(notice.event, Event::Unacknowledged(_))
+        {
             tracing::error!(provider = carrier.name(), %error, "what a provider told could not be recorded; it is asked to tell it again");
         }
         notice.recorded(taken.is_ok());
     }
 }
 
-/// Whose words an event carries. Receipts may come in any order.
+impl Engine {
+    /// Keeps what was told and not acknowledged, for whoever is told it again.
+    pub(super) async fn keep_told(&self, carrier: &Carrier, texts: Vec<Unacknowledged>) -> Result<()> {
+        let texts = texts.into_iter().map(|text| (text.content, text.first)).collect();
+        self.parts().store.keep_told(carrier.name(), texts, self.parts().clock.now()).await
+    }
+}
+
+/// Whose words an event carries, or which message it settles: those are taken one after the other. Receipts may come in any
+/// order.
 fn person(event: &Event) -> Option<&str> {
     match event {
-        Event::Reply(reply) => Some(reply.from.text()),
+        Event::Reply(reply) | Event::Claimed { reply: Some(reply), .. } => Some(reply.from.text()),
         Event::OptOut { number, .. } => Some(number.text()),
-        Event::Receipt(_) | Event::Hint { .. } => None,
+        Event::Answered(answered) => Some(answered.message.as_str()),
+        Event::Receipt(_) | Event::Hint { .. } | Event::Claimed { .. } | Event::Unacknowledged(_) => None,
     }
 }
 

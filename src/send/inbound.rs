@@ -12,7 +12,7 @@ use ::http::HeaderMap;
 use super::attempt::charged;
 use super::{Carrier, Engine};
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::exchange::{Delivery, Enquiry, Event, NotBelieved, Receipt};
+use crate::provider::exchange::{Delivery, Enquiry, Event, NotBelieved, Receipt, Reply};
 use crate::sms::message::MessageId;
 use crate::sms::number::Number;
 use crate::sms::untrusted;
@@ -38,6 +38,9 @@ const REFRESH_EVERY: Duration = Duration::from_secs(3_600);
 
 /// The wait before a failed question to a vendor is asked again; it doubles, up to [`REFRESH_EVERY`].
 pub(super) const FIRST_WAIT: Duration = Duration::from_secs(10);
+
+/// How long is waited for the message that a report names which may as well be a person's text: between two looks.
+const CLAIM_WAITS: [Duration; 4] = [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(750), Duration::from_secs(2)];
 
 /// Longest id of a vendor that is recorded, in bytes.
 const MAX_VENDOR_ID: usize = 256;
@@ -136,6 +139,9 @@ impl Engine {
                 Event::Hint { vendor_id, message } => self.take_hint(carrier, &vendor_id, message.as_ref()).await?,
                 Event::Reply(reply) => self.take_reply(carrier, reply).await?,
                 Event::OptOut { number, is_out, at } => self.take_opt_out(carrier, &number, is_out, at).await?,
+                Event::Claimed { receipt, reply } => self.take_claimed(carrier, receipt, reply).await?,
+                Event::Answered(answered) => self.take_answer(carrier, &answered).await?,
+                Event::Unacknowledged(texts) => self.keep_told(carrier, texts).await?,
                 Event::Receipt(_) => {}
             }
         }
@@ -163,6 +169,23 @@ impl Engine {
             self.changed(&id);
         }
         Ok(())
+    }
+
+    /// Records what reads like a report: as one where it names a message to whoever it comes from, else as what that person
+    /// wrote. The answer that names the message may still be on its way to the ledger, so it is looked for some times.
+    async fn take_claimed(&self, carrier: &Carrier, receipt: Receipt, reply: Option<Reply>) -> Result<()> {
+        let to = receipt.to.as_deref().and_then(e164);
+        for wait in CLAIM_WAITS {
+            let Some(to) = &to else { break };
+            if self.parts().store.has_vendor_id(carrier.name(), &receipt.vendor_id, to.e164()).await? {
+                return self.post_receipt(carrier.name(), receipt).await;
+            }
+            self.pause(wait).await;
+        }
+        match reply {
+            Some(reply) => self.take_reply(carrier, reply).await,
+            None => Ok(()),
+        }
     }
 
     async fn take_hint(&self, carrier: &Carrier, vendor_id: &str, message: Option<&MessageId>) -> Result<()> {
@@ -299,7 +322,8 @@ fn is_usable(event: &Event) -> bool {
     let (id, may_be_empty) = match event {
         Event::Receipt(receipt) => (&receipt.vendor_id, false),
         Event::Hint { vendor_id, message } => (vendor_id, message.is_some()),
-        Event::Reply(_) | Event::OptOut { .. } => return true,
+        Event::Claimed { receipt, reply: None } => (&receipt.vendor_id, false),
+        Event::Reply(_) | Event::OptOut { .. } | Event::Claimed { .. } | Event::Answered(_) | Event::Unacknowledged(_) => return true,
     };
     is_usable_id(id) || (may_be_empty && id.is_empty())
 }

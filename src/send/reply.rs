@@ -5,7 +5,9 @@
 //! reply that two people fit, which no agent sees until it is settled.
 //!
 //! A reply is recorded after what it asks for, so that a reply on record never stands beside a wish that was lost. Both may
-//! be told again, and late: recording is idempotent, and an older wish changes nothing about a newer one.
+//! be told again, and late: recording is idempotent, and an older wish changes nothing about a newer one. What a carrier
+//! tells over a connection was wished when it was told first, also where it was not acknowledged then. Where a process died
+//! that may have been told first, a START that would undo a STOP of then waits for the operator: more is stopped than less.
 
 use sha2::{Digest as _, Sha256};
 
@@ -36,6 +38,21 @@ const MAX_SENDER: usize = 64;
 /// The source of an opt-out that a person asked for in a reply.
 const BY_REPLY: &str = "reply";
 
+/// For how long after a process was found dead nobody knows whether a wish was told to it first, in milliseconds: a carrier
+/// that had no acknowledgement tells it again by then.
+const DOUBT_MS: i64 = 600_000;
+
+/// What is known of the order in which a wish was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// It is told now, or its source says when it was said.
+    Known,
+    /// It was told before, at its time.
+    Again,
+    /// It may have been told before the opposite wish, to a process that died.
+    InDoubt,
+}
+
 /// What somebody asked for, or one reply.
 struct Asked<'a> {
     sender: &'a Sender,
@@ -46,11 +63,12 @@ struct Asked<'a> {
     is_said: bool,
     /// Whether the operator has to say who this was.
     is_unsettled: bool,
+    order: Order,
 }
 
 impl Engine {
     pub(super) async fn take_reply(&self, carrier: &Carrier, reply: Reply) -> Result<()> {
-        let reply = Reply { vendor_id: reply_id(&reply), ..reply };
+        let reply = self.as_told_first(carrier, Reply { vendor_id: reply_id(&reply), ..reply }).await?;
         let who = self.who(carrier, &reply.from).await?;
         let meaning = self.meaning_of_any(carrier, &reply, &who.people).await?;
         let is_out = meaning == Meaning::Stop;
@@ -58,11 +76,15 @@ impl Engine {
         // neither id nor time, a person who says stop once more looks the same, so a later stop counts.
         let known = self.parts().store.reply_at(carrier.name(), &reply.vendor_id).await?;
         if known.is_some_and(|at| !is_out || reply.at <= at) {
+            if let (true, Some(content)) = (reply.is_again, &reply.content) {
+                self.parts().store.forget_told(carrier.name(), content).await?;
+            }
             return Ok(());
         }
         let is_unsettled = is_unsettled(&who, meaning);
+        let order = self.order_of(carrier, &who, &reply, meaning).await?;
         // Before the reply itself: when the reply is on record, what it asks for must be too.
-        let asked = Asked { sender: &reply.from, meaning, source: BY_REPLY, at: reply.at, is_said: true, is_unsettled };
+        let asked = Asked { sender: &reply.from, meaning, source: BY_REPLY, at: reply.at, is_said: true, is_unsettled, order };
         let news = self.take_wish(carrier, &who, &asked).await?;
         let new = NewReply {
             provider: carrier.name().to_owned(),
@@ -73,6 +95,7 @@ impl Engine {
             text: untrusted::kept(&reply.text, MAX_REPLY),
             at: reply.at,
             forward: self.parts().forward.is_some(),
+            content: reply.content,
         };
         let recorded = self.parts().store.record_reply(new, self.parts().clock.now()).await?;
         let is_new = recorded != Recorded::Known;
@@ -99,7 +122,8 @@ impl Engine {
         let meaning = if is_out { Meaning::Stop } else { Meaning::Start };
         let who = self.who(carrier, sender).await?;
         let said_at = at.unwrap_or_else(|| self.parts().clock.now());
-        let asked = Asked { sender, meaning, source: carrier.name(), at: said_at, is_said: at.is_some(), is_unsettled: is_unsettled(&who, meaning) };
+        let (is_said, is_unsettled) = (at.is_some(), is_unsettled(&who, meaning));
+        let asked = Asked { sender, meaning, source: carrier.name(), at: said_at, is_said, is_unsettled, order: Order::Known };
         self.take_wish(carrier, &who, &asked).await.map(drop)
     }
 
@@ -133,20 +157,72 @@ impl Engine {
         let mut news = Vec::new();
         let mut said = None;
         // First what waits: told again after a crash in between, the people who are stopped by then would not be in doubt.
-        if asked.is_unsettled {
+        if asked.is_unsettled || asked.order == Order::InDoubt {
             said = self.pend(carrier, who, asked).await?;
         }
         let whom: Vec<&Number> = match asked.meaning {
             Meaning::Stop => who.people.iter().chain(&said).collect(),
+            Meaning::Start if asked.order == Order::InDoubt => Vec::new(),
             Meaning::Start => who.lifts().into_iter().collect(),
             Meaning::Other => Vec::new(),
         };
         for number in whom {
-            if self.opt(carrier.name(), number.e164(), asked.meaning == Meaning::Stop, asked.source, asked.at).await? {
+            if asked.order == Order::Again && self.is_overtaken(carrier, asked, number).await? {
+                continue;
+            }
+            // Of two wishes in one moment, the START that had to be told again is the older one.
+            let at = if asked.order == Order::Again && asked.meaning == Meaning::Start { asked.at.plus_ms(-1) } else { asked.at };
+            if self.opt(carrier.name(), number.e164(), asked.meaning == Meaning::Stop, asked.source, at).await? {
                 news.push(number.clone());
+            }
+            if asked.meaning == Meaning::Start && asked.source == BY_REPLY {
+                self.parts().store.note_start(carrier.name(), number.e164(), asked.at).await?;
             }
         }
         Ok(news)
+    }
+
+    /// Whether a STOP that is told again is older than a START that this person sent the same way.
+    async fn is_overtaken(&self, carrier: &Carrier, asked: &Asked<'_>, number: &Number) -> Result<bool> {
+        let store = &self.parts().store;
+        Ok(asked.meaning == Meaning::Stop && store.has_started_since(carrier.name(), number.e164(), asked.at).await?)
+    }
+
+    /// The same reply with the time at which it was told first: to this process, or to another one that could not acknowledge
+    /// it.
+    async fn as_told_first(&self, carrier: &Carrier, reply: Reply) -> Result<Reply> {
+        let Some(content) = reply.content.as_deref().filter(|_| !reply.is_again) else { return Ok(reply) };
+        let store = &self.parts().store;
+        let mut first = store.first_told(carrier.name(), content).await?;
+        if first.is_none() && self.is_after_death(reply.at).await?.is_some() {
+            first = store.reply_like(carrier.name(), content, reply.at.plus_ms(-DOUBT_MS)).await?;
+        }
+        let Some(first) = first.filter(|first| *first <= reply.at) else { return Ok(reply) };
+        let is_ours = reply.vendor_id == Reply::id_of(content, reply.at);
+        let vendor_id = if is_ours { Reply::id_of(content, first) } else { reply.vendor_id };
+        Ok(Reply { vendor_id, at: first, is_again: true, ..reply })
+    }
+
+    /// When a process was found dead, where that was less than [`DOUBT_MS`] before this moment.
+    async fn is_after_death(&self, at: Timestamp) -> Result<Option<Timestamp>> {
+        let death = self.parts().store.last_death().await?;
+        Ok(death.filter(|death| at.as_millis().saturating_sub(death.as_millis()) < DOUBT_MS))
+    }
+
+    /// What is known of the order in which a wish was told.
+    async fn order_of(&self, carrier: &Carrier, who: &Who, reply: &Reply, meaning: Meaning) -> Result<Order> {
+        if reply.is_again {
+            return Ok(Order::Again);
+        }
+        let Some(number) = who.lifts().filter(|_| meaning == Meaning::Start && reply.content.is_some()) else { return Ok(Order::Known) };
+        let Some(death) = self.is_after_death(reply.at).await? else { return Ok(Order::Known) };
+        let stop = self.parts().store.out_since(number.e164()).await?;
+        if !stop.is_some_and(|stop| stop > death.plus_ms(-DOUBT_MS)) {
+            return Ok(Order::Known);
+        }
+        let provider = carrier.name();
+        tracing::warn!(provider, "a START may be older than the STOP that it would undo, for a process ended before it could acknowledge");
+        Ok(Order::InDoubt)
     }
 
     /// Puts before the operator what nobody can tell who said. Returns whom the operator had said that this sender is: no

@@ -42,7 +42,8 @@ pub(super) fn settlement(parts: Vec<Segment>, at: Timestamp, is_asked: bool) -> 
     }
 }
 
-fn segment_of(number: u32, outcome: SegmentOutcome, at: Timestamp) -> Segment {
+/// What the ledger is told about one segment.
+pub(super) fn segment_of(number: u32, outcome: SegmentOutcome, at: Timestamp) -> Segment {
     let (state, vendor_id, why) = match outcome {
         SegmentOutcome::Accepted { vendor_id } => (State::Sent, Some(vendor_id).filter(|id| is_usable_id(id)), None),
         SegmentOutcome::Rejected { why, .. } | SegmentOutcome::NotSent { why, .. } => (State::Rejected, None, Some(why)),

@@ -30,6 +30,8 @@ pub struct NewReply {
     pub at: Timestamp,
     /// Whether it is told to the operator's own system.
     pub forward: bool,
+    /// What stands for it where it may have been told before: it is acknowledged once it is recorded.
+    pub content: Option<String>,
 }
 
 /// A reply in the ledger.

@@ -17,6 +17,7 @@ mod reply;
 mod reserve;
 mod segment;
 mod settle;
+mod told;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -43,7 +44,7 @@ use writer::{Writer, unavailable};
 const APPLICATION_ID: i32 = 0x736d_736d;
 
 /// Every migration, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_providers.sql"),
     include_str!("migrations/0003_segments.sql"),
@@ -52,6 +53,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/0006_client_session.sql"),
     include_str!("migrations/0007_doubt.sql"),
     include_str!("migrations/0008_pending.sql"),
+    include_str!("migrations/0010_told.sql"),
 ];
 
 /// How long a write waits for another process's transaction.

@@ -63,7 +63,15 @@ fn event_of(value: &Value, now: Timestamp, message: Option<&MessageId>) -> Resul
             Event::Receipt(Receipt { to: text("to"), why: text("why"), price, ..Receipt::new(need("id")?, state, at) })
         }
         Some("hint") => Event::Hint { vendor_id: need("id")?, message: message.cloned() },
-        Some("reply") => Event::Reply(Reply { vendor_id: need("id")?, from: need("from")?.into(), to: "36179".into(), text: need("text")?, at }),
+        Some("reply") => Event::Reply(Reply {
+            vendor_id: need("id")?,
+            from: need("from")?.into(),
+            to: "36179".into(),
+            text: need("text")?,
+            at,
+            content: None,
+            is_again: false,
+        }),
         Some("opt_out") => Event::OptOut { number: need("from")?.into(), is_out: value["out"].as_bool().unwrap_or(true), at: Some(at) },
         _ => return Err(NotBelieved::Malformed("`event` is none of the documented ones".into())),
     })

@@ -312,7 +312,15 @@ async fn each_carrier_counts_segments_its_own_way_and_the_longest_count_is_check
 }
 
 fn reply(id: &str, from: &str, text: &str) -> Event {
-    Event::Reply(Reply { vendor_id: id.into(), from: from.into(), to: "36179".into(), text: text.into(), at: SystemClock.now() })
+    Event::Reply(Reply {
+        vendor_id: id.into(),
+        from: from.into(),
+        to: "36179".into(),
+        text: text.into(),
+        at: SystemClock.now(),
+        content: None,
+        is_again: false,
+    })
 }
 
 #[tokio::test]

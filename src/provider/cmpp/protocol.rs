@@ -7,14 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use bytes::{Bytes, BytesMut};
+use sha2::{Digest as _, Sha256};
 
 use super::login::{self, Greeting, Verify};
-use super::pdu::{self, Answered, Connect, ConnectResp, Counts, Destinations, Frame, HEADER, LONGEST, Pdu, Query, Submit, Terminal, Version};
+use super::pdu::{
+    self, Answered, Connect, ConnectResp, Counts, Destinations, Frame, HEADER, LONGEST, Pdu, Query, Submit, Terminal, Version, until_zero,
+};
 use super::result::{FLOW_CONTROL, Results};
 use super::settings::Config;
 use super::time;
 use crate::clock::Timestamp;
-use crate::provider::session::{Incoming, Protocol, Refused};
+use crate::provider::session::{Content, Incoming, Protocol, Refused};
 use crate::setting::SecretText;
 
 /// `DELIVER_RESP`: cannot be read.
@@ -108,6 +111,25 @@ pub struct Delivered {
 impl std::fmt::Debug for Delivered {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Delivered").field("is_report", &self.is_report).finish_non_exhaustive()
+    }
+}
+
+impl Delivered {
+    /// What stands for a text of a person: everything that the gateway repeats when it tells it again. Its id alone is not
+    /// enough, since some gateways give none, or one to several. Nothing for a report.
+    pub(super) fn content(&self) -> Option<Content> {
+        if self.is_report {
+            return None;
+        }
+        let mut hash = Sha256::new();
+        hash.update(self.msg_id.to_be_bytes());
+        for terminal in [&self.from, &self.to] {
+            hash.update(until_zero(terminal.as_bytes()));
+            hash.update([0]);
+        }
+        hash.update([u8::from(self.has_header), self.format]);
+        hash.update(&self.content);
+        hash.finalize().first_chunk().copied()
     }
 }
 
@@ -319,6 +341,10 @@ impl Protocol for Cmpp {
 
     fn is_throttled(&self, answer: &Answer) -> bool {
         matches!(answer, Answer::Submitted(answered) if self.results.is_throttled(answered.result))
+    }
+
+    fn content(&self, push: &Delivered) -> Option<Content> {
+        push.content()
     }
 
     fn ping(&self, sequence: u32, out: &mut BytesMut) {

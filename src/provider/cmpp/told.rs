@@ -10,11 +10,19 @@ use super::report::Report;
 use crate::clock::Timestamp;
 use crate::provider::exchange::{Event, Receipt, Reply};
 use crate::provider::parts::{Joined, Key, Parts, Piece};
+use crate::provider::session::Telling;
 use crate::sms::caller_id::Sender;
+use crate::sms::message;
 
 /// A `Msg_Id` as it is shown and kept: 16 hexadecimal digits.
 pub(super) fn hex(msg_id: u64) -> String {
     format!("{msg_id:016x}")
+}
+
+/// The id of a text: the gateway's, with what stands for the text, since some gateways give one id to several. Where it gives
+/// none, the time when it was told first says which of several equal ones it is.
+fn id_of(msg_id: u64, content: &str, first: Timestamp) -> String {
+    if msg_id == 0 { Reply::id_of(content, first) } else { format!("{}-{content}", hex(msg_id)) }
 }
 
 /// What one DELIVER comes to.
@@ -29,7 +37,8 @@ pub(super) struct Told {
 }
 
 /// Reads a DELIVER.
-pub(super) fn read(delivered: &Delivered, parts: &mut Parts, now: Timestamp) -> Told {
+pub(super) fn read(delivered: &Delivered, parts: &mut Parts, telling: impl Into<Telling>) -> Told {
+    let Telling { first: now, is_again } = telling.into();
     if !delivered.is_readable {
         return Told { is_lost: true, ..Told::default() };
     }
@@ -42,7 +51,9 @@ pub(super) fn read(delivered: &Delivered, parts: &mut Parts, now: Timestamp) -> 
     // A place that cannot be joins nothing: such a text is one by itself, under the DELIVER's own id.
     let can_be = |header: &Header| header.total > 1 && (1..=header.total).contains(&header.number);
     let Some(Header { reference, total, number }) = header.filter(can_be) else {
-        let reply = |text| Event::Reply(Reply { vendor_id: hex(delivered.msg_id), from, to, text, at: now });
+        let content = delivered.content().map(|content| message::hex(&content));
+        let vendor_id = content.as_deref().map_or_else(String::new, |content| id_of(delivered.msg_id, content, now));
+        let reply = |text| Event::Reply(Reply { vendor_id, from, to, text, at: now, content, is_again });
         return Told { event: content::decode(delivered.format, octets).map(reply), ..Told::default() };
     };
     let piece = Piece { coding: delivered.format, octets: octets.to_vec() };
@@ -60,7 +71,7 @@ fn joined(joined: Joined, now: Timestamp) -> Option<Event> {
     let texts: Vec<String> = joined.pieces.iter().filter_map(|piece| content::decode(piece.coding, &piece.octets)).collect();
     let vendor_id = joined.id();
     let Key { from, to, .. } = joined.key;
-    (!texts.is_empty()).then(|| Event::Reply(Reply { vendor_id, from, to, text: texts.concat(), at: now }))
+    (!texts.is_empty()).then(|| Event::Reply(Reply { vendor_id, from, to, text: texts.concat(), at: now, content: None, is_again: false }))
 }
 
 fn receipt(report: &Report<'_>, now: Timestamp) -> Option<Event> {
@@ -141,12 +152,29 @@ mod tests {
     fn a_text_of_a_person_becomes_a_reply_from_a_number_that_can_be_answered() {
         let told = reply(read(&mo(false, 15, b"\xc4\xe3\xba\xc3"), &mut Parts::default(), NOW));
         assert_eq!((told.from.text(), told.to.as_str(), told.text.as_str()), ("13800138000", "10690001", "你好"));
-        assert_eq!(told.vendor_id, "bb25e14012340009");
+        assert!(told.vendor_id.starts_with("bb25e14012340009-"), "{}", told.vendor_id);
         assert!(told.from == in_china("13800138000"));
         for written in ["8613800138000", "0085212345678", "10086", "pseudo1", ""] {
             assert!(sender(&Terminal::new(written.as_bytes())) == in_china(written), "{written}");
         }
         assert!(sender(&Terminal::new(b"+8613800138000")) == Sender::E164("+8613800138000".to_owned()));
+    }
+
+    #[test]
+    fn several_texts_under_one_id_or_under_none_are_several() {
+        for msg_id in [0, 7] {
+            let id = |from: &[u8], text: &[u8], first: Timestamp| {
+                let delivered = Delivered { msg_id, from: Terminal::new(from), ..mo(false, 0, text) };
+                reply(read(&delivered, &mut Parts::default(), Telling { first, is_again: true })).vendor_id
+            };
+            let people: Vec<String> = (0..5).map(|n| id(format!("1380013800{n}").as_bytes(), b"Y", NOW)).collect();
+            let others = [id(b"13800138000", b"N", NOW)];
+            let distinct: std::collections::HashSet<&String> = people.iter().chain(&others).collect();
+            assert_eq!(distinct.len(), 6, "{msg_id}");
+            assert_eq!(id(b"13800138000", b"Y", NOW), people[0], "told again");
+            let later = id(b"13800138000", b"Y", NOW.plus_ms(1));
+            assert_eq!(later == people[0], msg_id != 0, "an id of the gateway's is the same text at any time");
+        }
     }
 
     #[test]
@@ -169,7 +197,8 @@ mod tests {
     fn a_segment_that_cannot_be_is_a_text_of_its_own_under_the_id_of_its_deliver() {
         for header in [[5, 0, 3, 7, 1, 1], [5, 0, 3, 7, 2, 3], [5, 0, 3, 7, 2, 0], [5, 0, 3, 7, 0, 0]] {
             let told = |ms| reply(read(&mo(true, 0, &[&header[..], b"TD"].concat()), &mut Parts::default(), NOW.plus_ms(ms)));
-            assert_eq!((told(0).text.as_str(), told(0).vendor_id.as_str()), ("TD", "bb25e14012340009"), "{header:?}");
+            assert_eq!(told(0).text, "TD", "{header:?}");
+            assert!(told(0).vendor_id.starts_with("bb25e14012340009-"), "{header:?}");
             assert_eq!(told(5_000).vendor_id, told(0).vendor_id, "{header:?}");
         }
     }

@@ -122,5 +122,7 @@ fn reply(body: &Value, delivery: &Delivery<'_>) -> Result<Reply, NotBelieved> {
         to: e164(to),
         text: said.to_owned(),
         at: find(&["created_at", "received_at"]).and_then(moment_of).unwrap_or(delivery.now),
+        content: None,
+        is_again: false,
     })
 }

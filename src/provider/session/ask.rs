@@ -15,7 +15,8 @@ use crate::provider::session::hold::Holds;
 use crate::provider::session::link::{Finish, NotNow, Stamp, Ticket};
 use crate::provider::session::pace::Pace;
 use crate::provider::session::stream::Door;
-use crate::provider::session::{Lost, Metrics, Plan, Protocol, Pushed};
+use crate::provider::session::told::{Memory, Told};
+use crate::provider::session::{Late, Lost, Metrics, Plan, Protocol};
 
 /// In so many lanes requests wait to go out. Those of one order share a lane, and go one by one; others share it by
 /// chance, so there are enough lanes to make that rare.
@@ -41,6 +42,10 @@ pub(super) struct Core<P: Protocol> {
     pub(super) counters: Counters,
     /// Requests that were ever sent for the first time.
     pub(super) stamps: AtomicU64,
+    /// What people wrote.
+    pub(super) memory: Arc<Memory>,
+    /// Connections that ever began to carry anything.
+    pub(super) links: AtomicU64,
 }
 
 /// An account, as its tasks see it.
@@ -50,7 +55,10 @@ pub(super) struct Shared<P: Protocol> {
     pub(super) door: Door,
     pub(super) clock: SharedClock,
     pub(super) board: Board<P>,
-    pub(super) pushes: mpsc::Sender<Pushed<P>>,
+    pub(super) told: Told<P>,
+    /// Where the answers to requests go that were given up.
+    #[expect(dead_code, reason = "requests do not say yet what they are about")]
+    pub(super) late: mpsc::Sender<Late<P>>,
     /// We want to go.
     pub(super) closing: CancellationToken,
     lanes: Vec<Mutex<()>>,
@@ -84,12 +92,20 @@ fn not_sent(why: impl Into<String>, retry_after_ms: Option<u64>) -> Lost {
 }
 
 impl<P: Protocol> Shared<P> {
-    pub(super) fn new(protocol: P, plan: Plan<P::Bind>, door: Door, clock: SharedClock, pushes: mpsc::Sender<Pushed<P>>) -> Self {
-        let pace = Pace::new(plan.settings.per_second);
-        let core = Core { protocol, holds: Holds::default(), pace, counters: Counters::default(), stamps: AtomicU64::new(0) };
+    pub(super) fn new(
+        protocol: P,
+        plan: Plan<P::Bind>,
+        door: Door,
+        clock: SharedClock,
+        memory: Arc<Memory>,
+        told: Told<P>,
+        late: mpsc::Sender<Late<P>>,
+    ) -> Self {
+        let (pace, counters) = (Pace::new(plan.settings.per_second), Counters::default());
+        let core = Core { protocol, holds: Holds::default(), pace, counters, stamps: AtomicU64::new(0), memory, links: AtomicU64::new(0) };
         let board = Board::new(plan.lines.iter().map(|line| line.submits));
         let lanes = (0..LANES).map(|_| Mutex::default()).collect();
-        Self { core: Arc::new(core), plan, door, clock, board, pushes, closing: CancellationToken::new(), lanes }
+        Self { core: Arc::new(core), plan, door, clock, board, told, late, closing: CancellationToken::new(), lanes }
     }
 
     pub(super) async fn ask(&self, order: u64, request: &P::Request) -> Result<P::Answer, Lost> {

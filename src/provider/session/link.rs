@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use futures::task::AtomicWaker;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
+use crate::clock::Timestamp;
 use crate::provider::session::Protocol;
 use crate::provider::session::ask::Core;
 
@@ -86,7 +87,11 @@ pub(super) struct Stamp {
 
 /// One connection. See the module's text.
 pub(super) struct Link<P: Protocol> {
-    core: Arc<Core<P>>,
+    pub(super) core: Arc<Core<P>>,
+    /// Its number within the account, from 1.
+    pub(super) number: u64,
+    /// When the carrier was heard last on it, in milliseconds since 1970.
+    heard_ms: AtomicI64,
     dialect: P::Dialect,
     /// The places for open requests.
     pub(super) window: Semaphore,
@@ -139,6 +144,8 @@ impl<P: Protocol> Link<P> {
             is_over: false,
         };
         Self {
+            number: core.links.fetch_add(1, Ordering::Relaxed) + 1,
+            heard_ms: AtomicI64::new(core.memory.now().as_millis()),
             core,
             dialect,
             window: Semaphore::new(window),
@@ -198,17 +205,24 @@ impl<P: Protocol> Link<P> {
         }
     }
 
-    /// Answers what the carrier told.
-    pub(super) fn answer_push(&self, push: &P::Push, sequence: u32, is_taken: bool) {
+    /// Answers what the carrier told. The place behind that in the stream; nothing where the connection has ended.
+    pub(super) fn answer_push(&self, push: &P::Push, sequence: u32, is_taken: bool) -> Option<u64> {
         let mut state = self.lock();
         if state.is_over {
-            return;
+            return None;
         }
         let was_empty = state.put(|out| self.core.protocol.push_answer(&self.dialect, push, sequence, is_taken, out));
+        let end = state.queued;
         drop(state);
         if was_empty {
             self.pump.wake();
         }
+        Some(end)
+    }
+
+    /// The carrier says something.
+    pub(super) fn hears(&self) {
+        self.heard_ms.store(self.core.memory.now().as_millis(), Ordering::Relaxed);
     }
 
     /// Takes all octets that wait, in exchange for an empty buffer, and says how many requests they are.
@@ -294,7 +308,6 @@ impl<P: Protocol> Link<P> {
         let mut wakers = Vec::new();
         let mut state = self.lock();
         state.is_shut = true;
-        state.is_over = true;
         state.by_sequence.clear();
         for slot in 0..state.slots.len() {
             let Some(Slot::Open(open)) = state.slots.get(slot) else { continue };
@@ -307,8 +320,12 @@ impl<P: Protocol> Link<P> {
             let finish = if is_unwritten { Finish::Unwritten } else { Finish::Lost(Arc::clone(why)) };
             state.finish(slot, finish, &self.core, &mut wakers);
         }
+        let was_over = std::mem::replace(&mut state.is_over, true);
         state.out = BytesMut::new();
         drop(state);
+        if !was_over {
+            self.core.memory.ended(self.number, Timestamp(self.heard_ms.load(Ordering::Relaxed)), written);
+        }
         self.window.close();
         self.core.counters.lost.fetch_add(ended.lost, Ordering::Relaxed);
         wakers.into_iter().for_each(Waker::wake);

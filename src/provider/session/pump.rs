@@ -3,6 +3,7 @@
 //! All of it happens in one poll function, so that nothing is shared between a reader and a writer: whatever arrived is
 //! settled in one go, whatever waits is written in one go.
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,12 +13,12 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, Sleep};
 
 use crate::provider::session::ask::{Counters, Shared};
 use crate::provider::session::link::Link;
 use crate::provider::session::stream::Stream;
+use crate::provider::session::told::MOMENT;
 use crate::provider::session::{Incoming, Protocol, Pushed};
 
 /// What is read at a time, in octets: hundreds of answers.
@@ -137,7 +138,10 @@ pub(super) struct Pump<'a, P: Protocol> {
     /// Whether any request was answered: then it was a working connection.
     pub(super) was_useful: bool,
     answers: Vec<(u32, P::Answer)>,
-    pushes: Vec<(u32, P::Push)>,
+    /// What the carrier told and is not handed on: texts of people, while there is no room for them.
+    pushes: VecDeque<Pushed<P>>,
+    /// Since when there is no room for a text of a person; until there is, and for a moment, nothing is read.
+    no_room: Option<Instant>,
     replies: BytesMut,
     wakers: Vec<Waker>,
     no_answer: Arc<str>,
@@ -165,7 +169,8 @@ impl<'a, P: Protocol> Pump<'a, P> {
             sleep: Box::pin(tokio::time::sleep_until(now)),
             was_useful: false,
             answers: Vec::new(),
-            pushes: Vec::new(),
+            pushes: VecDeque::new(),
+            no_room: None,
             replies: BytesMut::new(),
             wakers: Vec::new(),
             no_answer: Arc::from("no answer in time"),
@@ -223,6 +228,9 @@ impl<'a, P: Protocol> Pump<'a, P> {
 
     fn read(&mut self, context: &mut Context<'_>) -> ControlFlow<End> {
         for _ in 0..READS {
+            if !self.pushes.is_empty() && self.tell(Instant::now()) {
+                return ControlFlow::Continue(());
+            }
             self.is_full = self.link.backlog() > MOST_BACKLOG;
             if self.is_full {
                 return ControlFlow::Continue(());
@@ -261,7 +269,10 @@ impl<'a, P: Protocol> Pump<'a, P> {
             };
             match protocol.decode(link.dialect(), rest.get(..length).unwrap_or_default()) {
                 Incoming::Answer { sequence, answer } => self.answers.push((sequence, answer)),
-                Incoming::Push { sequence, push } => self.pushes.push((sequence, push)),
+                Incoming::Push { sequence, push } => {
+                    shared.core.counters.pushes.fetch_add(1, Ordering::Relaxed);
+                    self.pushes.push_back(Pushed::new(push, sequence, &link));
+                }
                 Incoming::Ping { sequence } => protocol.pong(sequence, &mut self.replies),
                 Incoming::Bye { sequence } => is_bye = Some(sequence),
                 Incoming::ByeAnswer => self.has_said_bye |= matches!(self.phase, Phase::Parting(_)),
@@ -276,6 +287,7 @@ impl<'a, P: Protocol> Pump<'a, P> {
         };
         if at > 0 {
             self.heard = Instant::now();
+            self.link.hears();
             self.asked = None;
             self.input.consume(at, need);
         } else {
@@ -289,7 +301,7 @@ impl<'a, P: Protocol> Pump<'a, P> {
         }
         self.counters().malformed.fetch_add(malformed, Ordering::Relaxed);
         self.settle();
-        self.tell();
+        self.tell(Instant::now());
         match wrong {
             None => ControlFlow::Continue(()),
             Some(why) => {
@@ -316,17 +328,21 @@ impl<'a, P: Protocol> Pump<'a, P> {
         self.wakers.drain(..).for_each(Waker::wake);
     }
 
-    /// Hands on what the carrier told, after the answers that came with it.
-    fn tell(&mut self) {
-        for (sequence, push) in self.pushes.drain(..) {
-            self.shared.core.counters.pushes.fetch_add(1, Ordering::Relaxed);
-            let pushed = Pushed { push, sequence, link: Some(Arc::clone(&self.link)) };
-            match self.shared.pushes.try_send(pushed) {
-                Ok(()) => {}
-                // Dropped, so it is answered with "later".
-                Err(TrySendError::Full(pushed) | TrySendError::Closed(pushed)) => drop(pushed),
-            }
+    /// Hands on what the carrier told, after the answers that came with it. Whether there is still to be waited for room.
+    fn tell(&mut self, now: Instant) -> bool {
+        self.shared.told.hand_on(&mut self.pushes);
+        if self.pushes.is_empty() {
+            self.no_room = None;
+            return false;
         }
+        let since = *self.no_room.get_or_insert(now);
+        if now.saturating_duration_since(since) < MOMENT {
+            self.next_look = self.next_look.min(now + TICK.0);
+            return true;
+        }
+        // Dropped, so they are answered with "later". There is no waiting again before there was room again.
+        self.pushes.clear();
+        false
     }
 
     fn write(&mut self, context: &mut Context<'_>, now: Instant) -> ControlFlow<End> {
@@ -420,6 +436,9 @@ impl<'a, P: Protocol> Pump<'a, P> {
         }
         let is_waiting = swept.open > 0 || !is_all_written || self.asked.is_some() || self.phase != Phase::Up;
         self.next_look = if is_waiting { now + self.tick() } else { (self.heard + settings.keep_alive.duration()).max(now + TICK.0) };
+        if !self.pushes.is_empty() {
+            self.next_look = now + TICK.0;
+        }
         ControlFlow::Continue(())
     }
 

@@ -12,9 +12,8 @@ use std::time::Duration;
 use bytes::{BufMut as _, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
 
-use super::{Account, Incoming, Line, Lost, Plan, Protocol, Pushed, Refused, Settings};
+use super::{Account, Content, Incoming, Line, Lost, Plan, Protocol, Pushes, Refused, Settings};
 use crate::clock::{SystemClock, Timestamp};
 use crate::setting::Span;
 
@@ -97,6 +96,11 @@ impl Protocol for Tiny {
 
     fn is_throttled(&self, answer: &(bool, u32)) -> bool {
         answer.0
+    }
+
+    /// A value of a million and more is what a person wrote.
+    fn content(&self, push: &u32) -> Option<Content> {
+        (*push >= 1_000_000).then(|| u128::from(*push).to_be_bytes())
     }
 
     fn ping(&self, sequence: u32, out: &mut BytesMut) {
@@ -189,13 +193,13 @@ impl Carrier {
         peer
     }
 
-    fn account_of(&self, binds: u32, settings: Settings) -> (Arc<Account<Tiny>>, mpsc::Receiver<Pushed<Tiny>>) {
+    fn account_of(&self, binds: u32, settings: Settings) -> (Arc<Account<Tiny>>, Pushes<Tiny>) {
         let lines = (0..binds).map(|bind| Line { bind, submits: true }).collect();
         let address = self.listener.local_addr().unwrap().to_string();
         Account::new(Tiny, Plan { name: "tiny".to_owned(), address, lines, settings }, Arc::new(SystemClock)).unwrap()
     }
 
-    fn account(&self, settings: Settings) -> (Arc<Account<Tiny>>, mpsc::Receiver<Pushed<Tiny>>) {
+    fn account(&self, settings: Settings) -> (Arc<Account<Tiny>>, Pushes<Tiny>) {
         self.account_of(1, settings)
     }
 }

@@ -103,6 +103,9 @@ pub struct Config {
     pub receipts: Receipts,
     /// How the message ids in receipts differ from those in answers.
     pub receipt_ids: ReceiptIds,
+    /// Whether a text that reads like a receipt is one, where it names a message to whoever it comes from. For carriers that
+    /// mark receipts in no other way: that person could write such a text too.
+    pub receipts_by_text: bool,
     /// From 0 to 3.
     pub priority: u8,
     /// Service type, where the carrier asks for one.
@@ -147,6 +150,7 @@ impl Default for Config {
             schedule: None,
             receipts: Receipts::default(),
             receipt_ids: ReceiptIds::default(),
+            receipts_by_text: false,
             priority: 0,
             service_type: String::new(),
             protocol_id: 0,

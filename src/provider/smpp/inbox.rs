@@ -1,39 +1,28 @@
 //! What a carrier tells becomes events: receipts, and texts of people.
 //!
 //! A receipt is what its `esm_class` calls one, or what has a receipt's parameters; never what merely reads like one, or
-//! anybody could write to us that a message was delivered. Its parameters win over its text. Interim reports are no news.
+//! anybody could write to us that a message was delivered. Where the settings allow that all the same, the ledger has the
+//! last word ([`Event::Claimed`]). Its parameters win over its text. Interim reports are no news.
 //!
-//! SMPP gives the messages of people no id, so they get one here: a hash of everything in them, and the time when the
-//! first such message came. The same content again within `SAME_MS` is taken for the same message told twice, as happens
-//! when the connection was cut before our thanks arrived; later it is another message. A message that was told twice with a
-//! restart of this program in between mostly keeps its id, since the time in it is rounded to `SAME_MS`.
+//! SMPP gives the messages of people no id, so they get one here: a digest of everything in them, and the time when they were
+//! told first. Which of them is told again the [session](crate::provider::session) knows.
 //!
 //! Pure: no I/O, and time is an argument. Source: SMPP v3.4, sections 4.6, 5.2.12 and 5.3.2; appendix B.
 
-use std::collections::{HashMap, VecDeque};
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::alphabet::{self, Alphabet};
-use super::pdu::{Address, Deliver, Place};
+use super::pdu::{Address, Deliver, Kind, Place};
 use super::receipt::{self, Standing};
 use crate::clock::Timestamp;
 use crate::provider::exchange::{Event, Receipt, Reply};
 use crate::provider::parts::{Joined, Key, Parts, Piece};
+use crate::provider::session::Telling;
 use crate::sms::caller_id::Sender;
 use crate::sms::message::hex;
 use crate::sms::number::Number;
 
-/// For how long an equal message is taken for the same one, in milliseconds.
-const SAME_MS: i64 = 120_000;
-/// Messages that are remembered for that.
-const MOST_SEEN: usize = 10_000;
-
-/// `esm_class` bits 5 to 2: what a message is (section 5.2.12).
-const TYPE: u8 = 0x3C;
-const RECEIPT: u8 = 0x04;
 /// `esm_class` bit 6: the text begins with a user data header.
 const UDHI: u8 = 0x40;
 
@@ -45,6 +34,10 @@ pub enum ReceiptIds {
     /// Not at all.
     #[default]
     Text,
+    /// Both are hexadecimal, and may differ in letter case and in zeros before them.
+    Hex,
+    /// Both are decimal, and may differ in zeros before them.
+    Decimal,
     /// Answers are hexadecimal, receipts decimal.
     HexToDecimal,
     /// Answers are decimal, receipts hexadecimal.
@@ -54,22 +47,37 @@ pub enum ReceiptIds {
 impl ReceiptIds {
     /// The id of an answer as it is kept.
     pub fn of_answer(self, id: &str) -> String {
-        self.read(id, self == Self::HexToDecimal)
+        self.read(id, matches!(self, Self::Hex | Self::HexToDecimal))
     }
 
     /// The id of a receipt as it is kept: equal to that of the answer.
     pub fn of_receipt(self, id: &str) -> String {
-        self.read(id, self == Self::DecimalToHex)
+        self.read(id, matches!(self, Self::Hex | Self::DecimalToHex))
     }
 
-    /// Numbers are kept in decimal, without zeros before them. What is no number stays what it is.
+    /// Numbers are kept without zeros before them: in decimal, but where both are hexadecimal, so and in small letters. What is
+    /// no number stays what it is; only of a hexadecimal one with dashes in it the letters become small.
     fn read(self, id: &str, is_hex: bool) -> String {
         let id = id.trim();
         let digits = id.strip_prefix("0x").or_else(|| id.strip_prefix("0X")).filter(|_| is_hex).unwrap_or(id);
         let is_number = self != Self::Text && !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_hexdigit());
-        let number = is_number.then(|| u128::from_str_radix(digits, if is_hex { 16 } else { 10 }).ok()).flatten();
-        number.map_or_else(|| id.to_owned(), |number| number.to_string())
+        match self {
+            Self::Hex if is_number => without_zeros(&digits.to_ascii_lowercase()),
+            Self::Hex if !id.is_empty() && id.bytes().all(|octet| octet.is_ascii_hexdigit() || octet == b'-') => id.to_ascii_lowercase(),
+            Self::Decimal if is_number && digits.bytes().all(|octet| octet.is_ascii_digit()) => without_zeros(digits),
+            Self::HexToDecimal | Self::DecimalToHex if is_number => {
+                let number = u128::from_str_radix(digits, if is_hex { 16 } else { 10 });
+                number.map_or_else(|_| id.to_owned(), |number| number.to_string())
+            }
+            _ => id.to_owned(),
+        }
     }
+}
+
+/// A number without the zeros before it, however long it is.
+fn without_zeros(digits: &str) -> String {
+    let rest = digits.trim_start_matches('0');
+    if rest.is_empty() { "0".to_owned() } else { rest.to_owned() }
 }
 
 /// What to do with something that the carrier told.
@@ -89,35 +97,55 @@ pub struct Inbox {
     alphabet: Alphabet,
     receipt_ids: ReceiptIds,
     replies: bool,
+    by_text: bool,
     parts: Parts,
-    seen: HashMap<String, Timestamp>,
-    /// The same, oldest first.
-    order: VecDeque<(Timestamp, String)>,
 }
 
 impl Inbox {
     /// An empty one. Without `replies` the texts of people are thanked for and left out.
     pub fn new(alphabet: Alphabet, receipt_ids: ReceiptIds, replies: bool) -> Self {
-        Self { alphabet, receipt_ids, replies, parts: Parts::default(), seen: HashMap::new(), order: VecDeque::new() }
+        Self { alphabet, receipt_ids, replies, by_text: false, parts: Parts::default() }
+    }
+
+    /// The same, where also what merely reads like a receipt may be one.
+    #[must_use]
+    pub fn by_text(self, by_text: bool) -> Self {
+        Self { by_text, ..self }
     }
 
     /// Takes what the carrier told.
-    pub fn take(&mut self, deliver: &Deliver, now: Timestamp) -> Told {
-        let kind = deliver.esm_class & TYPE;
-        if kind == RECEIPT || (kind == 0 && deliver.receipted_message_id.is_some() && deliver.message_state.is_some()) {
-            return self.receipt(deliver, now);
-        }
-        // Acknowledgements by the phone and interim notifications: nothing of them is final.
-        if kind != 0 {
-            return Told::default();
+    pub fn take(&mut self, deliver: &Deliver, telling: impl Into<Telling>) -> Told {
+        let telling = telling.into();
+        match deliver.kind() {
+            Kind::Receipt => return self.receipt(deliver, telling.first),
+            // Nothing of it is final.
+            Kind::Other => return Told::default(),
+            Kind::Text => {}
         }
         if !deliver.is_readable {
             return Told { is_lost: true, ..Told::default() };
         }
+        let claimed = if self.by_text { self.claimed(deliver, telling.first) } else { None };
         if !self.replies {
-            return Told::default();
+            return Told { event: claimed.map(|receipt| Event::Claimed { receipt, reply: None }), ..Told::default() };
         }
-        self.reply(deliver, now)
+        let mut told = self.reply(deliver, telling);
+        if let (Some(receipt), Some(Event::Reply(reply))) = (claimed, &told.event) {
+            told.event = Some(Event::Claimed { receipt, reply: Some(reply.clone()) });
+        }
+        told
+    }
+
+    /// The receipt that a text of nobody knows whom is when it is one: what a receipt says, from the number that the message
+    /// went to.
+    fn claimed(&self, deliver: &Deliver, now: Timestamp) -> Option<Receipt> {
+        let said = receipt::parse(&deliver.octets);
+        let is_whole = said.id.is_some() && said.standing.is_some();
+        let to = number(&deliver.from);
+        match self.receipt(deliver, now).event {
+            Some(Event::Receipt(receipt)) if is_whole && to.starts_with('+') => Some(Receipt { to: Some(to), ..receipt }),
+            _ => None,
+        }
     }
 
     /// Gives out texts that have waited too long for their missing segments.
@@ -151,7 +179,8 @@ impl Inbox {
         Told { event: Some(Event::Receipt(Receipt { why, ..Receipt::new(id, standing.state(), now) })), ..Told::default() }
     }
 
-    fn reply(&mut self, deliver: &Deliver, now: Timestamp) -> Told {
+    fn reply(&mut self, deliver: &Deliver, telling: Telling) -> Told {
+        let Telling { first, is_again } = telling;
         let (place, text) = match deliver.esm_class & UDHI {
             0 => (None, deliver.octets.as_slice()),
             _ => alphabet::split_udh(&deliver.octets),
@@ -160,53 +189,22 @@ impl Inbox {
         // A place that cannot be joins nothing: such a text is one by itself, with an id that it keeps when it is told again.
         let can_be = |place: &Place| place.total > 1 && (1..=place.total).contains(&place.number);
         let Some(place) = place.or(deliver.sar).filter(can_be) else {
-            let vendor_id = self.id(deliver, now);
+            let content = deliver.content().map(|content| hex(&content));
+            let vendor_id = content.as_deref().map_or_else(String::new, |content| Reply::id_of(content, first));
             let text = alphabet::decode(text, deliver.coding, self.alphabet);
-            return Told { event: Some(Event::Reply(Reply { vendor_id, from, to, text, at: now })), ..Told::default() };
+            return Told { event: Some(Event::Reply(Reply { vendor_id, from, to, text, at: first, content, is_again })), ..Told::default() };
         };
         let key = Key { from, to, reference: place.reference, total: place.total };
-        let taken = self.parts.take(key, place.number, Piece { coding: deliver.coding, octets: text.to_vec() }, now);
-        let event = taken.whole.map(|joined| self.joined(&joined, now));
-        Told { event, more: taken.given_up.iter().map(|joined| self.joined(joined, now)).collect(), is_lost: false }
+        let taken = self.parts.take(key, place.number, Piece { coding: deliver.coding, octets: text.to_vec() }, first);
+        let event = taken.whole.map(|joined| self.joined(&joined, first));
+        Told { event, more: taken.given_up.iter().map(|joined| self.joined(joined, first)).collect(), is_lost: false }
     }
 
     fn joined(&self, joined: &Joined, now: Timestamp) -> Event {
         let text = joined.pieces.iter().map(|piece| alphabet::decode(&piece.octets, piece.coding, self.alphabet)).collect();
-        Event::Reply(Reply { vendor_id: joined.id(), from: joined.key.from.clone(), to: joined.key.to.clone(), text, at: now })
+        let (from, to) = (joined.key.from.clone(), joined.key.to.clone());
+        Event::Reply(Reply { vendor_id: joined.id(), from, to, text, at: now, content: None, is_again: false })
     }
-
-    /// An id for a message that has none.
-    fn id(&mut self, deliver: &Deliver, now: Timestamp) -> String {
-        let hash = hash(deliver);
-        let is_old = |since: Timestamp| now.as_millis().saturating_sub(since.as_millis()) >= SAME_MS;
-        while self.order.front().is_some_and(|(since, _)| is_old(*since) || self.order.len() >= MOST_SEEN) {
-            if let Some((_, hash)) = self.order.pop_front() {
-                self.seen.remove(&hash);
-            }
-        }
-        let since = *self.seen.entry(hash.clone()).or_insert_with(|| {
-            self.order.push_back((now, hash.clone()));
-            now
-        });
-        format!("{hash}-{}", since.as_millis().div_euclid(SAME_MS))
-    }
-}
-
-fn hash(deliver: &Deliver) -> String {
-    let mut hash = Sha256::new();
-    for address in [&deliver.from, &deliver.to] {
-        hash.update([address.ton, address.npi]);
-        hash.update(address.text.as_bytes());
-        hash.update([0]);
-    }
-    hash.update([deliver.esm_class, deliver.coding]);
-    hash.update(deliver.user_reference.unwrap_or_default().to_be_bytes());
-    hash.update(deliver.receipted_message_id.as_deref().unwrap_or_default().as_bytes());
-    hash.update([0]);
-    hash.update(&deliver.octets);
-    let mut text = hex(&hash.finalize());
-    text.truncate(32);
-    text
 }
 
 /// Who wrote. Only the type "international" (1) says that the digits are a whole number; all others are as they are written.
@@ -239,6 +237,8 @@ mod tests {
     use crate::sms::message::State;
 
     const NOW: Timestamp = Timestamp(1_795_342_500_000);
+    /// `esm_class` of a receipt (section 5.2.12).
+    const RECEIPT: u8 = 0x04;
 
     fn inbox() -> Inbox {
         Inbox::new(Alphabet::Gsm7, ReceiptIds::Text, true)
@@ -330,24 +330,72 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_told_twice_has_one_id_and_the_same_words_later_another() {
+    fn a_text_has_one_id_however_often_it_is_told_and_the_same_words_at_another_time_another() {
         let mut inbox = inbox();
-        let id = |inbox: &mut Inbox, text: &[u8], ms| reply(inbox.take(&from_person(text), NOW.plus_ms(ms))).vendor_id;
-        let first = id(&mut inbox, b"YES", 0);
-        assert_eq!(id(&mut inbox, b"YES", SAME_MS - 1), first);
-        assert_ne!(id(&mut inbox, b"yes", 0), first);
-        assert_ne!(id(&mut inbox, b"YES", SAME_MS), first);
-        let mut restarted = self::inbox();
-        assert_eq!(id(&mut restarted, b"YES", 1_000), first, "also after a restart");
+        let first = reply(inbox.take(&from_person(b"YES"), NOW));
+        let again = reply(inbox.take(&from_person(b"YES"), Telling { first: NOW, is_again: true }));
+        assert_eq!((again.vendor_id.as_str(), again.at, again.is_again), (first.vendor_id.as_str(), NOW, true));
+        assert_ne!(reply(inbox.take(&from_person(b"yes"), NOW)).vendor_id, first.vendor_id);
+        let second = reply(inbox.take(&from_person(b"YES"), NOW.plus_ms(1)));
+        assert_eq!(second.content, first.content, "by which another process finds it");
+        assert_ne!(second.vendor_id, first.vendor_id);
+        assert!(first.vendor_id.starts_with(first.content.as_deref().unwrap()));
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
-        let mut inbox = inbox();
-        for at in 0..MOST_SEEN + 10 {
-            inbox.take(&from_person(at.to_string().as_bytes()), NOW);
+    fn whoever_wrote_and_everything_in_it_belongs_to_what_a_text_is_recognised_by() {
+        let text = from_person(b"YES");
+        let others = [
+            Deliver { from: address(1, "33612345679"), ..text.clone() },
+            Deliver { from: address(0, "33612345678"), ..text.clone() },
+            Deliver { to: address(3, "36180"), ..text.clone() },
+            Deliver { coding: 8, ..text.clone() },
+            Deliver { esm_class: UDHI, ..text.clone() },
+            Deliver { user_reference: Some(7), ..text.clone() },
+            Deliver { sar: Some(Place { reference: 1, total: 2, number: 1 }), ..text.clone() },
+            from_person(b"YES "),
+        ];
+        for other in others {
+            assert_ne!(other.content(), text.content(), "{other:?}");
         }
-        assert!(inbox.seen.len() <= MOST_SEEN && inbox.order.len() == inbox.seen.len());
+        assert_eq!(Deliver { command: 0x103, ..text.clone() }.content(), text.content());
+        for nobody in
+            [receipt_of("id:1 stat:DELIVRD"), Deliver { receipted_message_id: Some("1".into()), ..text.clone() }, Deliver { esm_class: 8, ..text }]
+        {
+            assert_eq!(nobody.content(), None, "nobody wrote it");
+        }
+    }
+
+    #[test]
+    fn whatever_names_the_message_in_a_parameter_is_a_receipt() {
+        let with = |octets: &[u8]| Deliver { receipted_message_id: Some("2".into()), ..from_person(octets) };
+        let told = inbox().take(&with(b"id:2 sub:001 dlvrd:001 stat:UNDELIV err:034"), NOW);
+        let expected = Receipt { why: Some("UNDELIV, error 034".to_owned()), ..Receipt::new("2", State::Failed, NOW) };
+        assert_eq!(told.event, Some(Event::Receipt(expected)), "the text tells the state");
+        assert_eq!(inbox().take(&with(b"stat:DELIVRD"), NOW).event, Some(Event::Receipt(Receipt::new("2", State::Delivered, NOW))));
+        let with_state = Deliver { message_state: Some(2), ..with(b"") };
+        assert_eq!(inbox().take(&with_state, NOW).event, Some(Event::Receipt(Receipt::new("2", State::Delivered, NOW))));
+        assert_eq!(inbox().take(&with(b"stat:ENROUTE"), NOW), Told::default(), "no news");
+        assert_eq!(inbox().take(&with(b"hello"), NOW), Told { is_lost: true, ..Told::default() }, "no text of a person either");
+    }
+
+    #[test]
+    fn what_reads_like_a_receipt_is_put_before_the_ledger_only_where_the_settings_say_so() {
+        let text = from_person(b"id:0000001F sub:001 dlvrd:001 stat:DELIVRD err:000");
+        let person = reply(inbox().take(&text, NOW));
+        let with = |deliver: &Deliver| Inbox::new(Alphabet::Gsm7, ReceiptIds::HexToDecimal, true).by_text(true).take(deliver, NOW).event;
+        let Some(Event::Claimed { receipt, reply: Some(said) }) = with(&Deliver { octets: b"id:31 stat:DELIVRD".to_vec(), ..text.clone() }) else {
+            panic!()
+        };
+        let to = Some("+33612345678".to_owned());
+        assert_eq!(receipt, Receipt { to, ..Receipt::new("31", State::Delivered, NOW) }, "it says whom the message went to");
+        assert_eq!((said.from, said.text.as_str()), (person.from, "id:31 stat:DELIVRD"));
+        for octets in [&b"id:31"[..], b"stat:DELIVRD", b"STOP", b"is the id:31 right?"] {
+            let plain = with(&Deliver { octets: octets.to_vec(), ..text.clone() });
+            assert!(matches!(plain, Some(Event::Reply(_))), "{plain:?}");
+        }
+        let nobody = with(&Deliver { from: address(5, "BANK"), octets: b"id:31 stat:DELIVRD".to_vec(), ..text });
+        assert!(matches!(nobody, Some(Event::Reply(_))), "no message went there: {nobody:?}");
     }
 
     #[test]
@@ -358,10 +406,7 @@ mod tests {
         let whole = reply(inbox.take(&with_udh(1, "A"), NOW));
         assert_eq!((whole.text.as_str(), whole.from.text(), whole.to.as_str()), ("AB", "+33612345678", "36179"));
         assert_eq!(reply(inbox.take(&with_udh(1, "A"), NOW)).vendor_id, whole.vendor_id, "told again");
-        let with_sar = |number: u8, text: &str| Deliver {
-            sar: Some(super::super::pdu::Place { reference: 9, total: 2, number }),
-            ..from_person(text.as_bytes())
-        };
+        let with_sar = |number: u8, text: &str| Deliver { sar: Some(Place { reference: 9, total: 2, number }), ..from_person(text.as_bytes()) };
         assert_eq!(inbox.take(&with_sar(1, "C"), NOW), Told::default());
         assert_eq!(reply(inbox.take(&with_sar(2, "D"), NOW)).text, "CD");
     }
@@ -373,7 +418,8 @@ mod tests {
             let mut inbox = inbox();
             let first = reply(inbox.take(&odd, NOW));
             assert_eq!(first.text, "STOP", "{header:?}");
-            assert_eq!(reply(inbox.take(&odd, NOW.plus_ms(5_000))).vendor_id, first.vendor_id, "{header:?}");
+            let again = Telling { first: NOW, is_again: true };
+            assert_eq!(reply(inbox.take(&odd, again)).vendor_id, first.vendor_id, "{header:?}");
         }
     }
 
@@ -421,12 +467,22 @@ mod tests {
 
     #[test]
     fn ids_of_answers_and_receipts_meet_in_every_notation() {
+        use ReceiptIds::{Decimal, DecimalToHex, Hex, HexToDecimal, Text};
         let same = |ids: ReceiptIds, answer: &str, receipt: &str| ids.of_answer(answer) == ids.of_receipt(receipt);
-        assert!(same(ReceiptIds::Text, " a-9F ", "a-9F") && !same(ReceiptIds::Text, "9f", "9F") && !same(ReceiptIds::Text, "07", "7"));
-        assert!(same(ReceiptIds::HexToDecimal, "0000001F", "31") && same(ReceiptIds::HexToDecimal, "1f", "0031"));
-        assert!(same(ReceiptIds::DecimalToHex, "31", "1F") && same(ReceiptIds::DecimalToHex, "0031", "0x1f"));
+        assert!(same(Text, " a-9F ", "a-9F") && !same(Text, "9f", "9F") && !same(Text, "07", "7"));
+        assert!(same(HexToDecimal, "0000001F", "31") && same(HexToDecimal, "1f", "0031"));
+        assert!(same(DecimalToHex, "31", "1F") && same(DecimalToHex, "0031", "0x1f"));
+        assert!(same(Hex, "0000001F", "1f") && same(Hex, "1f", "0x0000001F") && same(Hex, "A", "0a") && !same(Hex, "10", "16"));
+        assert!(same(Decimal, "0000000031", "31") && same(Decimal, "31", "00031") && !same(Decimal, "31", "1F") && !same(Decimal, "1F", "1f"));
+        assert!([Hex, Decimal, HexToDecimal, DecimalToHex].iter().all(|ids| same(*ids, "0", "000") && !same(*ids, "", "0")));
+        let long = "9".repeat(60);
+        for ids in [Hex, Decimal] {
+            assert!(same(ids, &format!("000{long}"), &long), "longer than any number of the machine");
+            assert_eq!(ids.of_answer(&long), long, "as the carrier may be asked about it");
+        }
         let uuid = "6f9619ff-8b86-d011-b42d-00c04fc964ff";
-        assert!(same(ReceiptIds::HexToDecimal, uuid, uuid), "no number");
-        assert_eq!(ReceiptIds::HexToDecimal.of_answer(""), "");
+        assert!([Hex, Decimal, HexToDecimal, DecimalToHex].iter().all(|ids| same(*ids, uuid, uuid)), "no number");
+        assert!(same(Hex, uuid, &uuid.to_uppercase()) && same(Hex, "smsc-1", "smsc-1") && !same(Hex, "smsc-1", "SMSC-1"));
+        assert_eq!(HexToDecimal.of_answer(""), "");
     }
 }

@@ -13,12 +13,13 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use rusmpp::Pdu;
 use rusmpp::pdus::{DataSmResp, DeliverSmResp};
+use sha2::{Digest as _, Sha256};
 
 use super::status::Statuses;
 use super::wire::{self, Header, Reader, command, tag, text_in_tlv, text_of};
 use super::write::{Common, Ready, Text, put};
 use crate::clock::Timestamp;
-use crate::provider::session::{Incoming, Protocol, Refused};
+use crate::provider::session::{Content, Incoming, Protocol, Refused};
 use crate::setting::SecretText;
 
 /// Longest address that is kept: that of a data_sm (section 5.2.8 to 5.2.10). Nobody has a longer one.
@@ -143,6 +144,13 @@ pub struct Answer {
     pub error: u8,
 }
 
+impl Answer {
+    /// Whether it answers a message, and not another command.
+    pub(super) fn is_of_submit(&self) -> bool {
+        self.command == command::SUBMIT_SM
+    }
+}
+
 /// What the carrier tells: a `deliver_sm` or `data_sm`. `Debug` shows neither addresses nor text.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Deliver {
@@ -182,7 +190,56 @@ impl fmt::Debug for Deliver {
     }
 }
 
+/// What a `deliver_sm` or `data_sm` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A receipt.
+    Receipt,
+    /// What a person wrote.
+    Text,
+    /// Anything else: an acknowledgement by a phone, or an interim notification.
+    Other,
+}
+
+/// `esm_class` bits 5 to 2: what a message is (section 5.2.12).
+const TYPE: u8 = 0x3C;
+const RECEIPT: u8 = 0x04;
+
 impl Deliver {
+    /// What it is. No phone can set `receipted_message_id`, so whatever has it is a receipt, also where `esm_class` does not
+    /// say so.
+    pub fn kind(&self) -> Kind {
+        match self.esm_class & TYPE {
+            RECEIPT => Kind::Receipt,
+            0 if self.receipted_message_id.is_some() => Kind::Receipt,
+            0 => Kind::Text,
+            _ => Kind::Other,
+        }
+    }
+
+    /// What stands for a text of a person: everything that the carrier repeats when it tells it again. Nothing for what
+    /// nobody wrote.
+    pub fn content(&self) -> Option<Content> {
+        if self.kind() != Kind::Text {
+            return None;
+        }
+        let mut hash = Sha256::new();
+        for address in [&self.from, &self.to] {
+            hash.update([address.ton, address.npi]);
+            hash.update(address.text.as_bytes());
+            hash.update([0]);
+        }
+        hash.update([self.esm_class, self.coding]);
+        hash.update(self.user_reference.unwrap_or_default().to_be_bytes());
+        if let Some(Place { reference, total, number }) = self.sar {
+            hash.update(reference.to_be_bytes());
+            hash.update([total, number]);
+        }
+        hash.update([0]);
+        hash.update(&self.octets);
+        hash.finalize().first_chunk().copied()
+    }
+
     fn read(command: u32, body: &[u8]) -> Self {
         let mut reader = Reader(body);
         reader.text();
@@ -320,6 +377,10 @@ impl Protocol for Codec {
 
     fn is_throttled(&self, answer: &Answer) -> bool {
         self.statuses.is_throttled(answer.status)
+    }
+
+    fn content(&self, push: &Deliver) -> Option<Content> {
+        push.content()
     }
 
     fn ping(&self, sequence: u32, out: &mut BytesMut) {

@@ -33,6 +33,9 @@ pub(super) fn answered(db: &Connection, provider: &str, from: &str, at: Timestam
 
 /// See [`crate::store::Store::record_reply`].
 pub(super) fn record_reply(db: &Connection, reply: &NewReply, now: Timestamp) -> JobResult<Recorded> {
+    if let Some(content) = &reply.content {
+        db.prepare_cached("DELETE FROM told WHERE provider = ?1 AND content = ?2")?.execute([&reply.provider, content])?;
+    }
     let found = if reply.is_unsettled { None } else { answered(db, &reply.provider, &reply.from, reply.at, now)? };
     let (seq, id) = found.unzip();
     let added = db

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::instance::Registered;
 use super::reserve::{BUDGET_COLUMNS, budget_from, step};
 use super::writer::JobResult;
-use super::{outbox, receive, segment};
+use super::{outbox, receive, segment, told};
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
 use crate::sms::facts::Budget;
@@ -303,6 +303,9 @@ pub(super) fn cancel(db: &Connection, principal: &str, batch: &str, now: Timesta
 /// See [`crate::store::Store::recover`].
 pub(super) fn recover(db: &Connection, own: i64, dead: &[Registered], now: Timestamp, stale_before: Option<Timestamp>) -> JobResult<Recovered> {
     let mut recovered = Recovered::default();
+    if !dead.is_empty() {
+        told::note_death(db, now)?;
+    }
     for instance in dead {
         // Somebody else may have settled it meanwhile.
         let mut statement = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM instance WHERE id = ?1 AND name = ?2)")?;

@@ -1,0 +1,152 @@
+//! What carriers tell over the connections that they keep: see [`crate::store::told`].
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::SqliteStore;
+use super::query::{COLUMNS, record_from};
+use super::writer::JobResult;
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::sms::message::MessageId;
+use crate::store::Record;
+use crate::store::told::{EARLY_MS, MOST_TOLD, TOLD_AGAIN_MS, Told, UNMATCHED_MS, Unmatched};
+
+/// Messages that are looked at for an id to compare with.
+const LATEST: u32 = 1_000;
+
+#[async_trait]
+impl Told for SqliteStore {
+    async fn find(&self, id: &MessageId) -> Result<Option<Record>> {
+        let id = id.clone();
+        self.read(move |db| {
+            let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE id = ?1"))?;
+            statement.query_row([id.as_str()], record_from).optional()
+        })
+        .await
+    }
+
+    async fn keep_told(&self, provider: &str, texts: Vec<(String, Timestamp)>, now: Timestamp) -> Result<()> {
+        let provider = provider.to_owned();
+        self.writer()?.run(move |db| keep_told(db, &provider, &texts, now)).await
+    }
+
+    async fn first_told(&self, provider: &str, content: &str) -> Result<Option<Timestamp>> {
+        let key = [provider.to_owned(), content.to_owned()];
+        self.read(move |db| {
+            let mut statement = db.prepare_cached("SELECT first_ms FROM told WHERE provider = ?1 AND content = ?2")?;
+            statement.query_row(key, |row| row.get(0).map(Timestamp)).optional()
+        })
+        .await
+    }
+
+    async fn forget_told(&self, provider: &str, content: &str) -> Result<()> {
+        let key = [provider.to_owned(), content.to_owned()];
+        let forget = move |db: &Connection| {
+            let [provider, content] = &key;
+            db.prepare_cached("DELETE FROM told WHERE provider = ?1 AND content = ?2")?.execute([provider, content])?;
+            Ok(())
+        };
+        self.writer()?.run(forget).await
+    }
+
+    async fn reply_like(&self, provider: &str, content: &str, since: Timestamp) -> Result<Option<Timestamp>> {
+        // The character after "-" is ".".
+        let ids = (provider.to_owned(), format!("{content}-"), format!("{content}."));
+        self.read(move |db| {
+            let mut statement =
+                db.prepare_cached("SELECT max(at_ms) FROM reply WHERE provider = ?1 AND vendor_id > ?2 AND vendor_id < ?3 AND at_ms >= ?4")?;
+            statement.query_row(params![ids.0, ids.1, ids.2, since.as_millis()], |row| Ok(row.get::<_, Option<i64>>(0)?.map(Timestamp)))
+        })
+        .await
+    }
+
+    async fn last_death(&self) -> Result<Option<Timestamp>> {
+        self.read(|db| db.prepare_cached("SELECT at_ms FROM death")?.query_row([], |row| row.get(0).map(Timestamp)).optional()).await
+    }
+
+    async fn note_start(&self, provider: &str, number: &str, at: Timestamp) -> Result<()> {
+        let (provider, number) = (provider.to_owned(), number.to_owned());
+        self.writer()?.run(move |db| note_start(db, &provider, &number, at)).await
+    }
+
+    async fn has_started_since(&self, provider: &str, number: &str, at: Timestamp) -> Result<bool> {
+        let (provider, number) = (provider.to_owned(), number.to_owned());
+        self.read(move |db| {
+            let mut statement = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM opt_in WHERE number = ?1 AND provider = ?2 AND at_ms > ?3)")?;
+            statement.query_row(params![number, provider, at.as_millis()], |row| row.get(0))
+        })
+        .await
+    }
+
+    async fn out_since(&self, number: &str) -> Result<Option<Timestamp>> {
+        let number = number.to_owned();
+        self.read(move |db| {
+            let mut statement = db.prepare_cached("SELECT at_ms FROM opt_out WHERE number = ?1")?;
+            statement.query_row([number], |row| row.get(0).map(Timestamp)).optional()
+        })
+        .await
+    }
+
+    async fn unmatched(&self, provider: &str, now: Timestamp) -> Result<Unmatched> {
+        let provider = provider.to_owned();
+        self.read(move |db| unmatched(db, &provider, now)).await
+    }
+}
+
+fn keep_told(db: &Connection, provider: &str, texts: &[(String, Timestamp)], now: Timestamp) -> JobResult<()> {
+    db.prepare_cached("DELETE FROM told WHERE first_ms < ?1")?.execute([now.plus_ms(-TOLD_AGAIN_MS).as_millis()])?;
+    let mut add = db.prepare_cached(
+        "INSERT INTO told (provider, content, first_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET first_ms = min(first_ms, excluded.first_ms)",
+    )?;
+    for (content, first) in texts {
+        add.execute(params![provider, content, first.as_millis()])?;
+    }
+    let count: u32 = db.prepare_cached("SELECT count(*) FROM told")?.query_row([], |row| row.get(0))?;
+    if count > MOST_TOLD {
+        db.prepare_cached("DELETE FROM told WHERE (provider, content) IN (SELECT provider, content FROM told ORDER BY first_ms LIMIT ?1)")?
+            .execute([count - MOST_TOLD])?;
+    }
+    Ok(())
+}
+
+fn note_start(db: &Connection, provider: &str, number: &str, at: Timestamp) -> JobResult<()> {
+    db.prepare_cached("DELETE FROM opt_in WHERE at_ms < ?1")?.execute([at.plus_ms(-TOLD_AGAIN_MS).as_millis()])?;
+    db.prepare_cached(
+        "INSERT INTO opt_in (number, provider, at_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET at_ms = max(at_ms, excluded.at_ms)",
+    )?
+    .execute(params![number, provider, at.as_millis()])?;
+    Ok(())
+}
+
+/// Notes that a process was found dead.
+pub(super) fn note_death(db: &Connection, now: Timestamp) -> JobResult<()> {
+    db.prepare_cached("INSERT INTO death (id, at_ms) VALUES (1, ?1) ON CONFLICT DO UPDATE SET at_ms = max(at_ms, excluded.at_ms)")?
+        .execute([now.as_millis()])?;
+    Ok(())
+}
+
+/// Receipts that are kept for a message whose id is to come. What is kept of one that did find a message does not count.
+const UNMATCHED: &str = "provider = ?1 AND received_ms BETWEEN ?2 AND ?3
+     AND NOT EXISTS (SELECT 1 FROM message m WHERE m.vendor_id = e.vendor_id AND m.provider = e.provider)
+     AND NOT EXISTS (SELECT 1 FROM segment s WHERE s.vendor_id = e.vendor_id AND s.provider = e.provider)";
+
+fn unmatched(db: &Connection, provider: &str, now: Timestamp) -> rusqlite::Result<Unmatched> {
+    let values = params![provider, now.plus_ms(-UNMATCHED_MS).as_millis(), now.plus_ms(-EARLY_MS).as_millis()];
+    let count: u32 = db.prepare_cached(&format!("SELECT count(*) FROM early_receipt e WHERE {UNMATCHED}"))?.query_row(values, |row| row.get(0))?;
+    if count == 0 {
+        return Ok(Unmatched::default());
+    }
+    let receipt = db
+        .prepare_cached(&format!("SELECT vendor_id FROM early_receipt e WHERE {UNMATCHED} ORDER BY received_ms DESC LIMIT 1"))?
+        .query_row(values, |row| row.get(0))
+        .optional()?;
+    let answer = db
+        .prepare_cached(
+            "SELECT vendor_id FROM (SELECT seq, vendor_id, provider FROM message ORDER BY seq DESC LIMIT ?2)
+             WHERE provider = ?1 AND vendor_id IS NOT NULL ORDER BY seq DESC LIMIT 1",
+        )?
+        .query_row(params![provider, LATEST], |row| row.get(0))
+        .optional()?;
+    Ok(Unmatched { count, receipt, answer })
+}
