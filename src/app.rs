@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rmcp::ServiceExt as _;
-use rmcp::transport::IntoTransport as _;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
@@ -21,8 +20,7 @@ use crate::config::{Loaded, Log, LogFormat, LogLevel};
 use crate::error::Result;
 use crate::guard::{Assumed, Guard};
 use crate::http::{self, Endpoint, Options};
-use crate::mcp::params::Openings;
-use crate::mcp::{Callers, Server};
+use crate::mcp::{Callers, Server, stdio};
 use crate::provider::settings::{Callback, Setup};
 use crate::send::{Base, Caller, Carrier, Carriers, Engine, Parts, forward};
 use crate::sms::message::hex;
@@ -144,7 +142,7 @@ pub async fn serve_stdio(loaded: &Loaded) -> Result<()> {
     let (input, output) = rmcp::transport::io::stdio_pipes();
     let input = UntilEnd { input, ended: ended.clone() };
     let session = async {
-        match server.serve(Openings::of((input, output).into_transport())).await {
+        match server.serve(stdio::transport(input, output)).await {
             Ok(running) => drop(running.waiting().await),
             // Not the error itself: it quotes what the client wrote, whole.
             Err(_) if ended.is_cancelled() => tracing::debug!("the input ended before a session began"),

@@ -4,11 +4,15 @@
 //! are ([`tools`]), which messages are resources (`resources`), and how answers and errors read ([`render`]).
 
 mod arguments;
+pub(crate) mod frame;
+mod json;
+pub(crate) mod open_calls;
 pub(crate) mod params;
 mod progress;
 pub mod render;
 mod resources;
 mod schema;
+pub(crate) mod stdio;
 pub mod tools;
 
 use std::sync::Arc;

@@ -16,10 +16,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::auth::Gate;
 use super::cors::Pages;
-use super::refusal::{explained, foreign, no_initialize, refusal};
+use super::refusal::{Asked, explained, foreign, misread, no_initialize, refusal};
 use super::session::{CALLER, Place, Sessions};
 use super::{Unread, read_body};
-use crate::mcp::params;
+use crate::mcp::{frame, params};
 use crate::send::{Base, Caller};
 use crate::sms::message::hex;
 
@@ -81,6 +81,18 @@ pub async fn enter(State(door): State<Door>, request: Request, next: Next) -> Re
 /// Says whose session it is, and lets the protocol library answer.
 async fn pass(door: &Door, principal: String, request: Request, body: &[u8], next: Next) -> Response {
     let (mut parts, whole) = request.into_parts();
+    let asked = Asked {
+        method: parts.method.clone(),
+        is_json: says_json(&parts.headers),
+        has_sessions: door.sessions.is_some(),
+        version: parts.headers.get(VERSION).cloned(),
+    };
+    if asked.method == Method::POST
+        && asked.is_json
+        && let Some(refused) = misread(&frame::look(body))
+    {
+        return refused;
+    }
     let id = session_id(&parts.headers);
     if let Some(id) = initialize_without_sessions(&parts.headers, body) {
         return no_initialize(&id);
@@ -117,14 +129,18 @@ async fn pass(door: &Door, principal: String, request: Request, body: &[u8], nex
         parts.headers.insert(SESSION, NO_SESSION);
     }
     parts.extensions.insert(Caller { principal: principal.clone(), base });
-    let method = parts.method.clone();
-    let is_json = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     let mut response = CALLER.scope(principal, next.run(Request::from_parts(parts, whole))).await;
-    if method == Method::DELETE && response.status() == StatusCode::ACCEPTED {
+    if asked.method == Method::DELETE && response.status() == StatusCode::ACCEPTED {
         // The library accepts the end of any session, be there one or not.
         *response.status_mut() = if is_theirs { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND };
     }
-    explained(&method, is_json, response).await
+    explained(&asked, response).await
+}
+
+/// Whether a body is said to be JSON, in the way in which the library asks.
+fn says_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
 fn session_id(headers: &HeaderMap) -> Option<String> {

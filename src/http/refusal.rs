@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use rmcp::model::ProtocolVersion;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::names::Foreign;
+use crate::mcp::frame::{Frame, Refusal};
 
 /// JSON-RPC: what was sent is no request that can be taken.
 const INVALID_REQUEST: i32 = -32600;
@@ -38,6 +40,20 @@ pub fn refusal(status: StatusCode, message: &str) -> Response {
     coded(status, code, message)
 }
 
+/// The refusal of a body that is no message which can be served, if it is none. The transport asks for 400, and for an id
+/// only where it can be told (MCP, "Streamable HTTP").
+pub fn misread(frame: &Frame) -> Option<Response> {
+    let body = match frame {
+        Frame::Message => return None,
+        Frame::NoJson(why) => error_body(&Value::Null, PARSE_ERROR, &format!("the body is no JSON, and must be one JSON-RPC message: {why}")),
+        Frame::Refused(refusals) => match refusals.as_slice() {
+            [one] => one.body(),
+            many => Value::Array(many.iter().map(Refusal::body).collect()),
+        },
+    };
+    Some(json_response(StatusCode::BAD_REQUEST, &body))
+}
+
 /// What `initialize` is answered where the version has none.
 pub fn no_initialize(id: &Value) -> Response {
     let message = "2026-07-28 has no initialize: send server/discover, or any request with the version in its _meta";
@@ -49,7 +65,14 @@ fn coded(status: StatusCode, code: i32, message: &str) -> Response {
 }
 
 fn answered(status: StatusCode, id: &Value, code: i32, message: &str) -> Response {
-    let body = json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } });
+    json_response(status, &error_body(id, code, message))
+}
+
+fn error_body(id: &Value, code: i32, message: &str) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } })
+}
+
+fn json_response(status: StatusCode, body: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
 }
 
@@ -65,8 +88,20 @@ pub fn foreign(name: &Foreign) -> Response {
     refusal(StatusCode::FORBIDDEN, &message)
 }
 
-/// Gives a refusal that is no JSON the body that clients show. Status and headers stay.
-pub async fn explained(method: &Method, accepts_json: bool, response: Response) -> Response {
+/// What a refusal is about.
+pub struct Asked {
+    /// Of HTTP.
+    pub method: Method,
+    /// Whether the body says that it is JSON. That it is a message was asked before ([`misread`]).
+    pub is_json: bool,
+    /// Whether there are sessions (`[http] sessions`).
+    pub has_sessions: bool,
+    /// What the header says that names the protocol version.
+    pub version: Option<HeaderValue>,
+}
+
+/// Gives a refusal that is no JSON the body that clients show. Status and headers stay, save where the library's are wrong.
+pub async fn explained(asked: &Asked, response: Response) -> Response {
     let status = response.status();
     let content = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     if !(status.is_client_error() || status.is_server_error()) || content.is_some_and(|kind| kind.starts_with(b"application/json")) {
@@ -75,8 +110,8 @@ pub async fn explained(method: &Method, accepts_json: bool, response: Response) 
     let (mut parts, body) = response.into_parts();
     let words = axum::body::to_bytes(body, MAX_WORDS).await.unwrap_or_default();
     let words = String::from_utf8_lossy(&words);
-    let status = meant(status, &words);
-    let (code, message) = explanation(method, status, accepts_json, words.trim());
+    let status = meant(status, asked.is_json, &words);
+    let (code, message) = explanation(asked, status, words.trim());
     if status == StatusCode::INTERNAL_SERVER_ERROR {
         tracing::error!(error = %words.trim(), "the MCP library could not serve a request");
     }
@@ -88,18 +123,24 @@ pub async fn explained(method: &Method, accepts_json: bool, response: Response) 
 }
 
 /// The status that a fault of the library stands for: a session that ended while a request was on its way to it is one
-/// that is not there, and a server that is stopping has not failed.
-fn meant(status: StatusCode, words: &str) -> StatusCode {
+/// that is not there, a server that is stopping has not failed, and a message that it cannot read has no other media type.
+fn meant(status: StatusCode, is_json: bool, words: &str) -> StatusCode {
     let has_ended = ["Session not found", "Session service terminated", "Channel closed"].iter().any(|word| words.contains(word));
     match status {
         StatusCode::INTERNAL_SERVER_ERROR if has_ended => StatusCode::NOT_FOUND,
         StatusCode::INTERNAL_SERVER_ERROR if words.contains("empty response") => StatusCode::SERVICE_UNAVAILABLE,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE if is_json => StatusCode::BAD_REQUEST,
         other => other,
     }
 }
 
 /// The code and the message for what the library refused with these words.
-fn explanation(method: &Method, status: StatusCode, is_json: bool, words: &str) -> (i32, String) {
+fn explanation(asked: &Asked, status: StatusCode, words: &str) -> (i32, String) {
+    let method = &asked.method;
+    if let Some(version) = asked.version.as_ref().filter(|_| status == StatusCode::BAD_REQUEST).and_then(unsupported) {
+        let known = ProtocolVersion::KNOWN_VERSIONS.iter().map(ProtocolVersion::as_str).collect::<Vec<_>>().join(", ");
+        return (INVALID_REQUEST, format!("the MCP-Protocol-Version header says \"{version}\", which this server does not speak; it speaks {known}"));
+    }
     let message = match status {
         StatusCode::BAD_REQUEST if words.contains("Session ID is required") => {
             "the Mcp-Session-Id header is missing. Repeat the one that `initialize` was answered with; or, without sessions, send the header \
@@ -109,20 +150,16 @@ fn explanation(method: &Method, status: StatusCode, is_json: bool, words: &str) 
         StatusCode::NOT_FOUND => {
             "there is no such session: it has ended, or was never yours. Send `initialize` again, without Mcp-Session-Id".to_owned()
         }
+        StatusCode::METHOD_NOT_ALLOWED if !asked.has_sessions => format!(
+            "{method} is not answered here: POST sends a message, and its answer comes back with it. There are no sessions whose event stream a GET \
+             could open, nor any to end ([http] sessions = false)"
+        ),
         StatusCode::METHOD_NOT_ALLOWED => format!(
             "{method} is not answered here. POST sends a message; with Mcp-Session-Id, GET opens the session's event stream and DELETE ends the session \
              (protocol versions before 2026-07-28)"
         ),
         StatusCode::NOT_ACCEPTABLE if method == Method::GET => "the Accept header of a GET must name text/event-stream".to_owned(),
         StatusCode::NOT_ACCEPTABLE => "the Accept header must name both, as `Accept: application/json, text/event-stream`".to_owned(),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE if is_json => {
-            let is_syntax = !words.contains("did not match any variant");
-            let code = if is_syntax { PARSE_ERROR } else { INVALID_REQUEST };
-            return (
-                code,
-                format!("the body is no single JSON-RPC message, such as {{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}}: {words}"),
-            );
-        }
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "the body must be JSON and say so, as `Content-Type: application/json`".to_owned(),
         StatusCode::SERVICE_UNAVAILABLE => {
             return (INTERNAL_ERROR, "the server is stopping; call again later with the same idempotency_key".to_owned());
@@ -134,6 +171,12 @@ fn explanation(method: &Method, status: StatusCode, is_json: bool, words: &str) 
     (INVALID_REQUEST, message)
 }
 
+/// The protocol version of this header, as it is shown, if it is none that is spoken here.
+fn unsupported(version: &HeaderValue) -> Option<String> {
+    let is_known = ProtocolVersion::KNOWN_VERSIONS.iter().any(|known| known.as_str().as_bytes() == version.as_bytes());
+    (!is_known).then(|| String::from_utf8_lossy(version.as_bytes()).chars().flat_map(char::escape_default).take(40).collect())
+}
+
 /// The addresses at which clients look for OAuth: with `error` and `error_description`, in which OAuth clients look for words.
 pub fn no_oauth(needs_token: bool) -> Response {
     let description = if needs_token {
@@ -142,8 +185,7 @@ pub fn no_oauth(needs_token: bool) -> Response {
     } else {
         "There is no OAuth here, and no authorization is needed: connect to /mcp without any."
     };
-    let body = json!({ "error": "invalid_request", "error_description": description });
-    (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
+    json_response(StatusCode::NOT_FOUND, &json!({ "error": "invalid_request", "error_description": description }))
 }
 
 /// Whether a client of OAuth asks at this address for metadata, or to be registered, or for a token.

@@ -13,6 +13,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::{Stream, StreamExt as _};
 use http::request::Parts;
 use rmcp::model::{ClientJsonRpcMessage, ErrorData, GetExtensions as _, RequestId, ServerJsonRpcMessage};
+use rmcp::service::{RoleServer, RxJsonRpcMessage, TxJsonRpcMessage};
+use rmcp::transport::Transport;
 use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, LocalSessionManagerError};
 use rmcp::transport::streamable_http_server::session::{
     RestoreOutcome, ServerSseMessage, SessionId, SessionManager, SessionState, SessionStore, SessionStoreError,
@@ -21,6 +23,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::replay::{COMMON, EventLog};
+use crate::mcp::open_calls::OpenCalls;
 use crate::send::{Caller, Engine};
 
 /// Code of the error for a request whose answer is gone: JSON-RPC's for a fault of the server.
@@ -49,6 +52,8 @@ struct Known {
     streams: usize,
     /// How many events of the session's own stream went out.
     told: u64,
+    /// The requests that are not answered yet.
+    open: OpenCalls,
     ended: CancellationToken,
 }
 
@@ -161,7 +166,15 @@ impl Sessions {
         let ClientJsonRpcMessage::Request(request) = message else { return };
         let caller = request.request.extensions().get::<Parts>().and_then(|parts| parts.extensions.get::<Caller>());
         let Some(principal) = caller.map(|caller| caller.principal.clone()) else { return };
-        let known = Known { principal, used: Instant::now(), is_noted: true, streams: 0, told: 0, ended: CancellationToken::new() };
+        let known = Known {
+            principal,
+            used: Instant::now(),
+            is_noted: true,
+            streams: 0,
+            told: 0,
+            open: OpenCalls::default(),
+            ended: CancellationToken::new(),
+        };
         self.locked().insert(Arc::clone(id), known);
     }
 
@@ -275,6 +288,38 @@ fn common_stream(id: &SessionId) -> String {
     format!("{id}{COMMON}")
 }
 
+/// The transport of a session; it notes which requests are answered, also where nobody reads the answer.
+pub struct Noted<T> {
+    inner: T,
+    sessions: Arc<Sessions>,
+    id: SessionId,
+}
+
+impl<T: Transport<RoleServer>> Transport<RoleServer> for Noted<T> {
+    type Error = T::Error;
+
+    fn send(&mut self, item: TxJsonRpcMessage<RoleServer>) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+        if let Some(known) = self.sessions.locked().get_mut(&self.id) {
+            known.open.note(&item);
+        }
+        self.inner.send(item)
+    }
+
+    fn receive(&mut self) -> impl Future<Output = Option<RxJsonRpcMessage<RoleServer>>> + Send {
+        self.inner.receive()
+    }
+
+    fn close(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        self.inner.close()
+    }
+}
+
+impl Manager {
+    fn noted<T>(&self, id: SessionId, inner: T) -> Noted<T> {
+        Noted { inner, sessions: Arc::clone(&self.0), id }
+    }
+}
+
 /// Sessions that outlive the process. Whose one is was asked at the door, before the library asks for it here.
 #[async_trait::async_trait]
 impl SessionStore for Manager {
@@ -309,10 +354,11 @@ impl SessionStore for Manager {
 
 impl SessionManager for Manager {
     type Error = LocalSessionManagerError;
-    type Transport = <LocalSessionManager as SessionManager>::Transport;
+    type Transport = Noted<<LocalSessionManager as SessionManager>::Transport>;
 
     async fn create_session(&self) -> Result<(SessionId, Self::Transport), Self::Error> {
-        self.0.inner.create_session().await
+        let (id, transport) = self.0.inner.create_session().await?;
+        Ok((Arc::clone(&id), self.noted(id, transport)))
     }
 
     async fn initialize_session(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<ServerJsonRpcMessage, Self::Error> {
@@ -338,8 +384,16 @@ impl SessionManager for Manager {
             ClientJsonRpcMessage::Request(request) => request.id.clone(),
             _ => RequestId::Number(0),
         };
-        let stream = self.0.inner.create_stream(id, message).await?;
-        Ok(self.0.used(id, self.0.of_request(id, request, stream)))
+        // Before the library is told: it would send the answer of the first to the stream of the second.
+        let begun = self.0.locked().get_mut(id).map_or(Ok(()), |known| known.open.begin(&request));
+        let stream: Events = match begun {
+            Ok(()) => {
+                let stream = self.0.inner.create_stream(id, message).await?;
+                self.0.of_request(id, request, stream)
+            }
+            Err(refused) => Box::pin(futures::stream::iter([ServerSseMessage::from_message(refused)])),
+        };
+        Ok(self.0.used(id, stream))
     }
 
     async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<(), Self::Error> {
@@ -374,6 +428,10 @@ impl SessionManager for Manager {
     }
 
     async fn restore_session(&self, id: SessionId) -> Result<RestoreOutcome<Self::Transport>, Self::Error> {
-        self.0.inner.restore_session(id).await
+        Ok(match self.0.inner.restore_session(Arc::clone(&id)).await? {
+            RestoreOutcome::Restored(transport) => RestoreOutcome::Restored(self.noted(id, transport)),
+            RestoreOutcome::AlreadyPresent => RestoreOutcome::AlreadyPresent,
+            _ => RestoreOutcome::NotSupported,
+        })
     }
 }

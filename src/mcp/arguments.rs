@@ -8,7 +8,11 @@
 //! - `""` and `null` for what may be left out is "left out", which allows no more than leaving it out does. `dry_run` is the
 //!   exception: whoever means a quote and gets a text cannot take it back, so it is `true`, `false` or not there.
 //! - `0` is "left out" for `limit` alone: a budget of 0 is one.
-//! - Whole floats and digits as text are integers; JSON text is the list or the object that it holds.
+//! - Whole floats and digits as text are integers; JSON text is the list or the object that it holds, unless a member stands
+//!   twice in it.
+//! - What fills placeholders may be a map. An object of `name` and `value` alone is one pair of the list, and no map of two:
+//!   models forget the brackets. Where the message has the placeholders `{{name}}` and `{{value}}` it is refused, since it
+//!   could say either. A pair of two empty texts is one that a strict model had to fill: it is left out.
 //! - An integer is text for a message, a key and a placeholder's value while it surely has all its digits. A phone number
 //!   written as a number has lost its plus, and perhaps zeros: it is refused.
 //! - Unknown fields are refused, with the names that are right.
@@ -20,7 +24,9 @@ use rmcp::model::{JsonObject, Tool};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 
+use super::json::{self, Kind};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sms::template::Template;
 use crate::sms::untrusted;
 
 /// Arguments as the engine takes them.
@@ -48,7 +54,7 @@ const ZERO_IS_NOTHING: &str = "limit";
 const STRICT: &str = "dry_run";
 
 /// A right value of each argument, as JSON.
-const EXAMPLES: [(&str, &str); 20] = [
+const EXAMPLES: [(&str, &str); 22] = [
     ("to", "\"+12025550123\""),
     ("message", "\"Your table is booked for 7 pm.\""),
     ("from", "\"Acme\""),
@@ -68,6 +74,8 @@ const EXAMPLES: [(&str, &str); 20] = [
     ("limit", "20"),
     ("cursor", "\"c3\""),
     ("id", "\"msg_...\""),
+    ("label", "\"July campaign\""),
+    ("max_messages", "50"),
     (AMOUNT, "\"1.50\""),
 ];
 
@@ -76,7 +84,7 @@ const EXAMPLES: [(&str, &str); 20] = [
 /// # Errors
 /// [`ErrorKind::InvalidArgument`] that says which argument is wrong, what it is, and what would be right.
 pub(super) fn read<T: DeserializeOwned>(tool: &Tool, arguments: JsonObject) -> Result<Given<T>> {
-    let mut reader = Reader { warnings: Vec::new() };
+    let mut reader = Reader { warnings: Vec::new(), fills_both: fills_both(&arguments) };
     let complain = |wrong: Wrong| Error::new(ErrorKind::InvalidArgument, wrong.said(&tool.input_schema));
     let given = reader.object(&tool.input_schema, arguments).map_err(complain)?;
     let read = serde_path_to_error::deserialize(Value::Object(given)).map_err(|error| {
@@ -140,6 +148,15 @@ fn described(schema: &JsonObject, path: &str) -> Option<String> {
 
 struct Reader {
     warnings: Vec<String>,
+    /// Whether the message has placeholders of the names that a pair's own members have.
+    fills_both: bool,
+}
+
+/// Whether the message of a call has both `{{name}}` and `{{value}}`.
+fn fills_both(arguments: &JsonObject) -> bool {
+    let message = arguments.get("message").and_then(Value::as_str).unwrap_or_default();
+    let names: Vec<String> = Template::parse(message).map_or_else(|_| Vec::new(), |template| template.names().map(str::to_owned).collect());
+    PAIR.iter().all(|member| names.iter().any(|name| name == member))
 }
 
 impl Reader {
@@ -178,13 +195,13 @@ impl Reader {
     fn value(&mut self, name: &str, schema: &JsonObject, given: Value) -> std::result::Result<Value, Wrong> {
         match schema.get("type").and_then(Value::as_str).unwrap_or_default() {
             "string" => text(name, schema, given),
-            "integer" => integer(given),
+            "integer" => integer(name, schema, given),
             "boolean" => match given {
                 Value::Bool(_) => Ok(given),
                 _ => Err(wrong_type(&given, "true or false, without quotes")),
             },
             "array" => self.array(name, schema, given),
-            "object" => match of_text(given, Value::is_object) {
+            "object" => match of_text(given, Value::is_object)? {
                 Value::Object(object) => self.object(schema, object).map(Value::Object),
                 other => Err(wrong_type(&other, "{...}")),
             },
@@ -196,20 +213,35 @@ impl Reader {
         let nothing = Map::new();
         let items = schema.get("items").and_then(Value::as_object).unwrap_or(&nothing);
         let pairs = is_pairs(items);
-        match of_text(given, |value| value.is_array() || (pairs && value.is_object())) {
+        match of_text(given, |value| value.is_array() || (pairs && value.is_object()))? {
             Value::Array(list) => {
                 let mut read = Vec::with_capacity(list.len());
                 for (index, item) in list.into_iter().enumerate() {
-                    read.push(self.value(name, items, item).map_err(|wrong| wrong.below(&format!("[{index}]")))?);
+                    let at = |wrong: Wrong| wrong.below(&format!("[{index}]"));
+                    let item = if pairs { of_text(item, Value::is_object).map_err(at)? } else { item };
+                    if !(pairs && is_padding(&item)) {
+                        read.push(self.value(name, items, item).map_err(at)?);
+                    }
                 }
                 Ok(Value::Array(read))
+            }
+            Value::Object(pair) if pairs && is_pair(&pair) => {
+                if self.fills_both && !is_padding(&Value::Object(pair.clone())) {
+                    return Err(Wrong::here(
+                        "it can be one pair, or the values of {{name}} and of {{value}}, which the message both has; write the list of pairs",
+                    ));
+                }
+                self.array(name, schema, Value::Array(vec![Value::Object(pair)]))
             }
             // The same as a map, which was asked for before there was a list.
             Value::Object(map) if pairs => {
                 let mut read = Vec::with_capacity(map.len());
                 for (name, value) in map.into_iter().filter(|(_, value)| !value.is_null()) {
                     let value = text("value", &nothing, value).map_err(|wrong| wrong.below(&untrusted::escape(&name)))?;
-                    read.push(serde_json::json!({ "name": name, "value": value }));
+                    let pair = serde_json::json!({ "name": name, "value": value });
+                    if !is_padding(&pair) {
+                        read.push(pair);
+                    }
                 }
                 Ok(Value::Array(read))
             }
@@ -226,16 +258,36 @@ fn is_empty(name: &str, value: &Value) -> bool {
     name != STRICT && value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
+/// The members of a placeholder and its value.
+const PAIR: [&str; 2] = ["name", "value"];
+
 /// Whether these items are `{name, value}`: what a map is written as.
 fn is_pairs(items: &JsonObject) -> bool {
-    let properties = items.get("properties").and_then(Value::as_object);
-    properties.is_some_and(|properties| properties.len() == 2 && properties.contains_key("name") && properties.contains_key("value"))
+    items.get("properties").and_then(Value::as_object).is_some_and(is_pair)
+}
+
+/// Whether an object has the members of a pair, and no other.
+fn is_pair(object: &JsonObject) -> bool {
+    object.len() == PAIR.len() && PAIR.iter().all(|member| object.contains_key(*member))
+}
+
+/// Whether a pair says nothing: models that must fill every field send one where they have none.
+fn is_padding(pair: &Value) -> bool {
+    let says_nothing = |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
+    pair.as_object().is_some_and(|pair| is_pair(pair) && pair.values().all(says_nothing))
 }
 
 /// JSON text as the value that it holds, where that is of the wanted type; all else as it is.
-fn of_text(given: Value, is_wanted: impl Fn(&Value) -> bool) -> Value {
-    let read = given.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
-    read.filter(is_wanted).unwrap_or(given)
+fn of_text(given: Value, is_wanted: impl Fn(&Value) -> bool) -> std::result::Result<Value, Wrong> {
+    let Some(text) = given.as_str() else { return Ok(given) };
+    let Some(read) = serde_json::from_str::<Value>(text).ok().filter(is_wanted) else { return Ok(given) };
+    match json::twice(text) {
+        Some(place) => {
+            let why = format!("its JSON text has `{place}` twice in one object, and two readers may take different ones; write it once");
+            Err(Wrong::here(why))
+        }
+        None => Ok(read),
+    }
 }
 
 fn text(name: &str, schema: &JsonObject, given: Value) -> std::result::Result<Value, Wrong> {
@@ -258,18 +310,23 @@ fn is_exact(number: &Number) -> bool {
     number.as_i64().is_some_and(|number| number.unsigned_abs() <= LAST_EXACT)
 }
 
-fn integer(given: Value) -> std::result::Result<Value, Wrong> {
-    let wanted = "a whole number";
-    match &given {
-        Value::Number(number) if number.is_f64() => match number.as_f64().and_then(whole) {
-            Some(whole) => Ok(Value::from(whole)),
-            None => Err(Wrong::here(format!("it must be {wanted}"))),
-        },
-        Value::Number(_) => Ok(given),
-        Value::String(digits) if (1..=16).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            digits.parse::<u64>().map(Value::from).map_err(|_| wrong_type(&given, wanted))
+/// A whole number within the bounds that its schema names, or else of 32 bits.
+fn integer(name: &str, schema: &JsonObject, given: Value) -> std::result::Result<Value, Wrong> {
+    let bound = |name: &str, other: i64| schema.get(name).and_then(Value::as_i64).unwrap_or(other);
+    let (least, most) = (bound("minimum", 0), bound("maximum", u32::MAX.into()));
+    let wanted = format!("a whole number from {least} to {most}");
+    let (found, shown) = match &given {
+        Value::Number(number) if number.is_f64() => (number.as_f64().and_then(whole), number.to_string()),
+        Value::Number(number) => (number.as_i64(), number.to_string()),
+        Value::String(digits) if (1..=20).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            (digits.parse().ok(), format!("{digits:?}"))
         }
-        _ => Err(wrong_type(&given, wanted)),
+        _ => return Err(wrong_type(&given, &format!("{wanted}, without quotes"))),
+    };
+    // Where 0 says nothing, who asked leaves it out.
+    match found.filter(|found| (least..=most).contains(found) || *found == 0 && name == ZERO_IS_NOTHING) {
+        Some(found) => Ok(Value::from(found)),
+        None => Err(Wrong::here(format!("it is {shown}, and must be {wanted}"))),
     }
 }
 
@@ -281,14 +338,7 @@ fn whole(number: f64) -> Option<i64> {
 }
 
 fn wrong_type(given: &Value, wanted: &str) -> Wrong {
-    let is = match given {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "text",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    };
+    let is = Kind::of(given);
     Wrong::here(format!("it is {is}, and must be {wanted}"))
 }
 

@@ -5,11 +5,9 @@
 //! the same is taken: PHP writes `[]` for arguments that are none.
 
 use rmcp::model::{
-    CallToolRequestParams, ClientJsonRpcMessage, ClientRequest, CustomRequest, ErrorCode, ErrorData, GetPromptRequestParams, InitializeRequestParams,
+    CallToolRequestParams, ClientRequest, CustomRequest, ErrorCode, ErrorData, GetPromptRequestParams, InitializeRequestParams, JsonRpcRequest,
     ReadResourceRequestParams, ServerJsonRpcMessage, SubscribeRequestParams, SubscriptionsListenRequestParams, UnsubscribeRequestParams,
 };
-use rmcp::service::{RoleServer, RxJsonRpcMessage, TxJsonRpcMessage};
-use rmcp::transport::Transport;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -97,44 +95,8 @@ pub(crate) fn refused_opening(message: &Value) -> Option<Value> {
     Some(json!({ "jsonrpc": "2.0", "id": id, "error": error }))
 }
 
-/// A transport that answers an `initialize` that cannot be read itself, and passes on everything else.
-pub(crate) struct Openings<T> {
-    inner: T,
-}
-
-impl<T> Openings<T> {
-    /// Wraps the transport.
-    pub(crate) fn of(inner: T) -> Self {
-        Self { inner }
-    }
-}
-
-impl<T: Transport<RoleServer>> Transport<RoleServer> for Openings<T> {
-    type Error = T::Error;
-
-    fn send(&mut self, item: TxJsonRpcMessage<RoleServer>) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
-        self.inner.send(item)
-    }
-
-    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
-        loop {
-            let message = self.inner.receive().await?;
-            let Some(refused) = refusal(&message) else { return Some(message) };
-            // Apart: `receive` may be given up at any wait.
-            let sent = self.inner.send(refused);
-            tokio::spawn(async move {
-                let _ = sent.await; // Nobody reads it once the client is gone.
-            });
-        }
-    }
-
-    fn close(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send {
-        self.inner.close()
-    }
-}
-
-fn refusal(message: &ClientJsonRpcMessage) -> Option<ServerJsonRpcMessage> {
-    let ClientJsonRpcMessage::Request(request) = message else { return None };
+/// The answer to an `initialize` that cannot be read, if this request is one.
+pub(super) fn refusal(request: &JsonRpcRequest<ClientRequest>) -> Option<ServerJsonRpcMessage> {
     let ClientRequest::CustomRequest(custom) = &request.request else { return None };
     if custom.method != "initialize" {
         return None;

@@ -60,7 +60,7 @@ fn every_refusal_is_a_json_rpc_error_that_says_what_is_right() {
         ("GET", &[BEARER, ("Mcp-Session-Id", &session)], b"", 406, "text/event-stream"),
         ("POST", &[BEARER, JSON, BOTH], &large, 413, "4096"),
         ("POST", &[BEARER, ("Content-Type", "text/plain"), BOTH], list, 415, "Content-Type: application/json"),
-        ("POST", &[BEARER, JSON, BOTH], b"{", 415, "JSON-RPC"),
+        ("POST", &[BEARER, JSON, BOTH], b"{", 400, "JSON-RPC"),
         ("POST", &[BEARER, JSON, BOTH], list, 400, "Mcp-Session-Id"),
         ("POST", &[BEARER, JSON, BOTH], &initialize, 503, "max_sessions"),
     ];

@@ -262,6 +262,90 @@ async fn a_list_a_map_and_json_text_fill_placeholders_alike() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_object_of_name_and_value_alone_is_one_pair_and_never_two_values() {
+    let desk = Desk::new(WIDE);
+    let client = desk.stdio(Era::Stateless).await;
+    let pair = json!({ "name": "name", "value": "Ann" });
+    let bulk = |data: &Value, message: &str| json!({ "recipients": [{ "to": fictional(1), "data": data }], "message": message });
+    let mut said = Vec::new();
+    for (index, data) in [pair.clone(), json!(pair.to_string()), json!({ "value": "Ann", "name": "name" })].into_iter().enumerate() {
+        let message = format!("{index}: Hi {{{{name}}}}");
+        assert_eq!(answer(&client, "send_bulk", bulk(&data, &message)).await["accepted"], 1, "{data}");
+        said.push(json!(format!("{index}: Hi Ann")));
+    }
+    // A map of other names stays one, and so does one of more.
+    answer(&client, "send_bulk", bulk(&json!({ "name": "Ann" }), "3: Hi {{name}}")).await;
+    answer(&client, "send_bulk", bulk(&json!({ "name": "Ann", "value": "5", "at": "7" }), "4: {{name}} {{value}} {{at}}")).await;
+    answer(&client, "send_bulk", bulk(&json!({ "name": "code", "value": 17 }), "5: {{code}}")).await;
+    said.extend([json!("3: Hi Ann"), json!("4: Ann 5 7"), json!("5: 17")]);
+    let sent: Vec<Value> = texts(&desk).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(sent, said);
+    // Who is called "name" is nobody, and neither is who has no value.
+    for (data, message, part) in [
+        (pair.clone(), "Hi {{name}}, {{value}}", "write the list of pairs"),
+        (json!(pair.to_string()), "{{value}} {{ name }}", "write the list of pairs"),
+        (json!({ "name": "name", "value": null }), "Hi {{name}}", "missing field `value`"),
+        (json!({ "name": null, "value": "Ann" }), "Hi {{value}}", "missing field `name`"),
+        (json!({ "name": "Ann", "value": "Bob" }), "Hi {{name}}", "no value for placeholder {{name}}"),
+        (json!({ "name": ["name"], "value": "Ann" }), "Hi {{name}}", "`recipients[0].data[0].name`: it is an array"),
+    ] {
+        let refused = refusal(&client, "send_bulk", bulk(&data, message)).await;
+        assert!(refused["message"].as_str().unwrap().contains(part), "{data}: {refused}");
+    }
+    assert_eq!(desk.sent().len(), said.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pair_of_empty_texts_is_one_that_a_strict_model_had_to_fill() {
+    let desk = Desk::new(WIDE);
+    let client = desk.stdio(Era::Stateless).await;
+    let padding = json!({ "name": "", "value": "" });
+    let ann = json!({ "name": "name", "value": "Ann" });
+    let plain =
+        [json!([padding]), json!([padding, { "name": " ", "value": null }]), padding.clone(), json!([padding.to_string()]), json!({ "": "" })];
+    for (index, data) in plain.into_iter().enumerate() {
+        let bulk = json!({ "recipients": [{ "to": fictional(index), "data": data }], "message": "Plain" });
+        assert_eq!(answer(&client, "send_bulk", bulk).await["accepted"], 1, "{data}");
+    }
+    let bulk = json!({ "recipients": [{ "to": fictional(9), "data": [padding, ann, padding] }], "message": "Hi {{name}}" });
+    answer(&client, "send_bulk", bulk).await;
+    assert_eq!(texts(&desk).pop().unwrap().1, json!("Hi Ann"));
+    let sent = desk.sent().len();
+    // Half of a pair says something, and a placeholder stays one that must be filled.
+    for data in [json!([{ "name": "name", "value": "" }]), json!([{ "name": "", "value": "Ann" }]), json!([padding])] {
+        refusal(&client, "send_bulk", json!({ "recipients": [{ "to": fictional(10), "data": data }], "message": "Hi {{name}}" })).await;
+    }
+    assert_eq!(desk.sent().len(), sent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_integer_out_of_range_is_told_its_field_its_value_and_its_range() {
+    let desk = Desk::new(WIDE);
+    let client = desk.stdio(Era::Stateless).await;
+    for (tool, name, range) in [("list_sms", "limit", "from 1 to 100"), ("open_session", "max_messages", "from 0 to 4294967295")] {
+        for (given, shown) in [
+            (json!(-1), "it is -1"),
+            (json!(-7.0), "it is -7.0"),
+            (json!(1.5), "it is 1.5"),
+            (json!(4_294_967_296_u64), "it is 4294967296"),
+            (json!(u64::MAX), "it is 18446744073709551615"),
+            (json!(i64::MIN), "it is -9223372036854775808"),
+            (json!(1e300), "it is 1e+300"),
+            (json!("4294967296"), "it is \"4294967296\""),
+            (json!(true), "it is a boolean"),
+            (json!("five"), "it is text"),
+            (json!([5]), "it is an array"),
+        ] {
+            let said = raw(&client, tool, json!({ name: given })).await;
+            for part in [format!("`{name}`: {shown}"), range.to_owned(), format!("`{name}` is an integer"), format!("Right: \"{name}\": ")] {
+                assert!(said.contains(&part), "{tool} {name} = {given} does not say {part:?}: {said}");
+            }
+            assert!(!said.contains("u32") && !said.contains("expected"), "{said}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_word_for_nothing_is_no_sender_no_key_and_no_handle() {
     let desk = Desk::new(WIDE);
     let client = desk.stdio(Era::Stateless).await;

@@ -17,6 +17,7 @@ mod doubt;
 mod engine;
 mod fake;
 mod forward;
+mod frames;
 mod habits;
 mod hooks;
 mod http;

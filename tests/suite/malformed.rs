@@ -270,7 +270,7 @@ fn out_of_range() -> Vec<Wrong> {
 enum Said {
     /// Nothing: `rmcp` skips a line that is no JSON, as well as responses that nobody waits for.
     Nothing,
-    /// An error without id: `rmcp` cannot tell what the id is.
+    /// An error without id: there is none that could be repeated.
     NoId(i64),
     /// An error for this very request.
     Error(i64),
@@ -290,7 +290,7 @@ fn frames(era: Era) -> Vec<Frame> {
         text.replacen(from, to, 1).into_bytes()
     };
     let mut all: Vec<Frame> = Vec::new();
-    // No JSON. HTTP says 415, which is rmcp's choice for a body that does not parse.
+    // No JSON: nobody knows whose it is.
     let mut cut: Vec<Vec<u8>> = (1..good.len()).step_by(good.len() / 12).map(|length| good[..length].to_vec()).collect();
     cut.extend([
         b"".to_vec(),
@@ -313,28 +313,35 @@ fn frames(era: Era) -> Vec<Frame> {
         bytes
     });
     cut.push(swap(":5", ":1e999"));
-    all.extend(cut.into_iter().map(|bytes| (bytes, [Nothing; 2], [415; 2])));
-    // JSON, but no JSON-RPC. MCP has no batches since 2025-06-18, and rmcp takes none in any version.
-    let mut odd: Vec<Vec<u8>> = ["null", "1", "true", "\"x\"", "[]", "{}", "[1]", "{\"jsonrpc\":\"2.0\"}", "{\"jsonrpc\":\"2.0\",\"id\":5}"]
-        .map(|t| t.as_bytes().to_vec())
-        .into();
-    odd.push(format!("[{text}]").into_bytes());
-    odd.push(format!("[{text},{text}]").into_bytes());
-    for version in ["\"1.0\"", "2", "null", "[]", "\"\""] {
-        odd.push(swap("\"jsonrpc\":\"2.0\"", &format!("\"jsonrpc\":{version}")));
-    }
+    all.extend(cut.into_iter().map(|bytes| (bytes, [Nothing; 2], [400; 2])));
+    // JSON, but no JSON-RPC, and without an id that could be repeated.
+    let mut odd: Vec<Vec<u8>> =
+        ["null", "1", "true", "\"x\"", "[]", "{}", "[1]", "{\"jsonrpc\":\"2.0\"}", "[[]]"].map(|t| t.as_bytes().to_vec()).into();
     for id in ["null", "1.5", "{}", "[]", "true", "99999999999999999999"] {
         odd.push(swap("\"id\":5", &format!("\"id\":{id}")));
     }
-    for method in ["7", "null", "[]", "{}"] {
-        odd.push(swap("\"tools/call\"", method));
-    }
-    for params in ["[]", "7", "\"x\"", "[1]"] {
-        odd.push(format!("{{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/call\",\"params\":{params}}}").into_bytes());
-    }
     odd.push(swap("\"id\":5", "\"id\":5,\"id\":6"));
-    odd.push(swap("\"jsonrpc\":\"2.0\"", "\"jsonrpc\":\"2.0\",\"jsonrpc\":\"2.0\""));
-    all.extend(odd.into_iter().map(|bytes| (bytes, [NoId(-32600); 2], [415; 2])));
+    all.extend(odd.into_iter().map(|bytes| (bytes, [NoId(-32600); 2], [400; 2])));
+    // With one: whoever waits for it is answered. MCP has no batches since 2025-06-18, and none are taken in any version.
+    let mut known: Vec<Vec<u8>> = vec![b"{\"jsonrpc\":\"2.0\",\"id\":5}".to_vec()];
+    known.push(format!("[{text}]").into_bytes());
+    known.push(format!("[{text},{text}]").into_bytes());
+    for version in ["\"1.0\"", "2", "null", "[]", "\"\""] {
+        known.push(swap("\"jsonrpc\":\"2.0\"", &format!("\"jsonrpc\":{version}")));
+    }
+    known.push(swap("\"jsonrpc\":\"2.0\",", ""));
+    for method in ["7", "null", "[]", "{}"] {
+        known.push(swap("\"tools/call\"", method));
+    }
+    known.push(swap("\"id\":5", "\"id\":5,\"result\":{}"));
+    known.push(swap("\"jsonrpc\":\"2.0\"", "\"jsonrpc\":\"2.0\",\"jsonrpc\":\"2.0\""));
+    all.extend(known.into_iter().map(|bytes| (bytes, [Error(-32600); 2], [400; 2])));
+    for params in
+        ["[]", "7", "\"x\"", "[1]", "true", "{\"_meta\":[]}", "{\"name\":\"get_balance\",\"_meta\":7}", "{\"name\":\"get_balance\",\"name\":\"x\"}"]
+    {
+        let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/call\",\"params\":{params}}}");
+        all.push((line.into_bytes(), [Error(-32602); 2], [400; 2]));
+    }
     // Requests that are whole, with something in them that cannot be.
     for arguments in ["[1]", "[[]]", "\"x\"", "\"{}\"", "7", "true"] {
         all.push((swap("\"arguments\":{}", &format!("\"arguments\":{arguments}")), [Error(-32602); 2], [200; 2]));
