@@ -68,6 +68,13 @@ fn ordinary(example: &Example) -> Vec<String> {
     let mut found = vec![
         e164.clone(),
         format!("tel:{e164}"),
+        format!("sms:{e164}"),
+        format!("'{e164}"),
+        format!("=\"{international}\""),
+        format!("{international}."),
+        format!("{national},"),
+        format!("{international} (mobile)"),
+        format!("{national} (Work)"),
         format!("00{}", &e164[1..]),
         international.clone(),
         international.replace([' ', '-'], "\u{a0}"),
@@ -185,6 +192,15 @@ fn mangled(text: &str, other: &str) -> Vec<String> {
     let grouped = |sign: &str| bare.as_bytes().rchunks(3).rev().map(|part| str::from_utf8(part).unwrap()).collect::<Vec<_>>().join(sign);
     found.extend([",", ".", " ", "'", "\u{202f}"].map(grouped));
     found.extend([format!("{bare}.0"), format!("{bare}.00"), format!("{bare},0"), format!("-{bare}"), format!("{bare}.0000001")]);
+    // What may stand about a number, with something that is none of it.
+    for tail in [" (2)", "/2", ".0", ",0", " - 8", "/12", " 12", ";ext=12", "?body=12", ";phone-context=+1"] {
+        found.extend([format!("tel:{text}{tail}"), format!("sms:{text}{tail}"), format!("'{text}{tail}"), format!("=\"{text}{tail}\"")]);
+        found.extend([format!("{text}{tail}."), format!("{text}{tail};"), format!("{text}{tail} (mobile)"), format!("{text} (mobile){tail}")]);
+    }
+    let pairs = bare.as_bytes().chunks(2).map(|pair| str::from_utf8(pair).unwrap()).collect::<Vec<_>>().join("/");
+    found.extend(["/2", "/12", "/12/34"].map(|tail| format!("{pairs}{tail}")));
+    found.extend(["2/", "12/", "12/34/"].map(|head| format!("{head}{pairs}")));
+    found.extend(["..", ".,", ";;", " (2 mobile)", " (mobile 2)", " (mobile) (2)", " (fax)", " (home) (work)"].map(|tail| format!("{text}{tail}")));
     // Words and signs before it.
     found.extend(["Tel. ", "m ", "++", "+00", "\u{260e} ", "~", "0 0", "(", "."].map(|before| format!("{before}{text}")));
     found
@@ -330,6 +346,63 @@ fn zeros_of_a_spreadsheet_are_taken_off_behind_bare_digits_alone() {
         ["+43 6641234567.0", "0664/1234567.00", "+436641234567.000", "+436641234567.0.0", "+436641234567.01", "+436641234567. 0", "(+436641234567).0"]
     {
         assert!(read(text, "AT").is_err(), "{text}: {:?}", read(text, "AT"));
+    }
+}
+
+#[test]
+fn what_people_and_programs_write_about_a_number_is_no_part_of_it() {
+    for text in [
+        "sms:+12025550123",
+        "SMS:+1-202-555-0123",
+        "tel:+1 202 555 0123",
+        "'+1 202 555 0123",
+        "=\"+12025550123\"",
+        "+12025550123.",
+        "+12025550123,",
+        "+1 (202) 555-0123;",
+        "+1 (202) 555-0123 (mobile)",
+        "+1 (202) 555-0123 ( Cell )",
+        "+12025550123(office).",
+    ] {
+        assert_eq!(read(text, "").as_deref(), Ok("+12025550123"), "{text}");
+    }
+    assert_eq!(read("06/12/34/56/78", "FR").as_deref(), Ok("+33612345678"));
+    for text in [
+        "tel:+12025550123;ext=12",
+        "tel:+12025550123;phone-context=+1",
+        "tel:+12025550123;",
+        "tel:+12025550123.",
+        "tel:2025550123;phone-context=+44",
+        "sms:+12025550123?body=Hi",
+        "sms:+12025550123,+12025550124",
+        "sms:tel:+12025550123",
+        "smsto:+12025550123:Hi",
+        "tel:%2B12025550123",
+        "''+12025550123",
+        "'+12025550123'",
+        "=+12025550123",
+        "=\"+12025550123",
+        "=\"+1202555\"&\"0123\"",
+        "+12025550123..",
+        "+12025550123.;",
+        "+12025550123.0.",
+        "+12025550123 .",
+        "+12025550123:",
+        "+12025550123!",
+        "+12025550123 (mobile) (work)",
+        "+12025550123 (mobile 2)",
+        "+12025550123 (2)",
+        "+12025550123 (fax)",
+        "+12025550123 mobile",
+        "(mobile) +12025550123",
+        "+33/6/12/34/56/78",
+        "06/12/34/56/78/9",
+        "06/12/34/56/78/90",
+        "06/1234/56/78",
+        "06 / 12 / 34 / 56 / 78",
+        "01/02/2026",
+    ] {
+        assert!(read(text, "FR").is_err(), "{text}: {:?}", read(text, "FR"));
     }
 }
 

@@ -1,7 +1,8 @@
 //! How people write a phone number, so that nothing else in a cell or a sentence becomes a digit of it.
 //!
 //! [`read`] takes the small grammar that numbers are written in and gives the digits; everything else is refused with the
-//! reason. What it knows: `tel:` in front, one `+` or `00`, decimal digits of one script, brackets round a country code, an
+//! reason. What it knows: `tel:` and `sms:` in front, what a spreadsheet writes to keep it a text, a closing sign or a word
+//! such as `(mobile)` behind it, one `+` or `00`, decimal digits of one script, brackets round a country code, an
 //! area code or the zero that is dialled inside the country, and between groups of digits a space, hyphen, dot or slash,
 //! each where people put them. Behind a number stands no digit of it: `.0` of a spreadsheet, `/2` and ` - 8` of an office,
 //! ` (2)` of a footnote. Where a tail could also be a last group of digits, [`Written::before_tails`] says what would stand
@@ -196,16 +197,51 @@ fn class(c: char) -> Option<Class> {
 /// # Errors
 /// [`Misspelling`] if it is not the spelling of one number.
 pub(super) fn read(text: &str) -> Result<Written, Misspelling> {
-    let bare = text.get(..4).filter(|start| start.eq_ignore_ascii_case("tel:")).and_then(|start| text.get(start.len()..));
-    let text = bare.unwrap_or(text).trim_start();
-    check_signs(text)?;
-    let text = without_outer_brackets(without_decimal_zeros(text));
+    let text = without_cell_marks(text);
+    let (text, is_uri) = without_scheme(text);
+    let bare = if is_uri { text } else { without_label(without_closing_sign(text)) };
+    check_signs(bare)?;
+    // A closing sign behind zeros of a spreadsheet would be two endings, and nobody writes both.
+    let text = if bare.len() == text.len() { without_decimal_zeros(bare) } else { bare };
+    let text = without_outer_brackets(text);
     let (groups, is_plus) = groups(text)?;
     let digits: String = groups.iter().map(|group| group.digits.as_str()).collect();
     let marker = marker(&groups, is_plus, &digits)?;
     let zero = brackets(&groups, marker)?;
     check_shape(&groups, is_plus, text)?;
     Ok(Written { digits, marker, zero, cuts: cuts(&groups, text), heads: heads(&groups, text) })
+}
+
+/// Takes off what a spreadsheet has before a number to keep it a text: `'+43...` and `="+43..."`.
+fn without_cell_marks(text: &str) -> &str {
+    let formula = text.strip_prefix("=\"").and_then(|text| text.strip_suffix('"'));
+    formula.or_else(|| text.strip_prefix('\'')).map_or(text, str::trim)
+}
+
+/// Takes off `tel:` (RFC 3966) or `sms:` (RFC 5724), and says whether it was there. Parameters stay, and are refused: `;ext=` is
+/// another telephone, `;phone-context=` another number, and `?body=` a text.
+fn without_scheme(text: &str) -> (&str, bool) {
+    const SCHEMES: [&str; 2] = ["tel:", "sms:"];
+    let rest = SCHEMES.iter().find_map(|scheme| {
+        let start = text.get(..scheme.len()).filter(|start| start.eq_ignore_ascii_case(scheme))?;
+        text.get(start.len()..)
+    });
+    (rest.unwrap_or(text).trim_start(), rest.is_some())
+}
+
+/// Takes off the one sign that closes a sentence or a list behind the last digit.
+fn without_closing_sign(text: &str) -> &str {
+    let rest = text.strip_suffix(['.', ',', ';']);
+    rest.filter(|rest| rest.ends_with(|c| matches!(class(c), Some(Class::Digit { .. } | Class::Close)))).unwrap_or(text)
+}
+
+/// Takes off a word in brackets that says which of a person's telephones it is. Only these words, which say nothing else and
+/// have no digit in them: any other may mean that the number is none of the person's.
+fn without_label(text: &str) -> &str {
+    const LABELS: [&str; 6] = ["mobile", "mobil", "cell", "home", "work", "office"];
+    let parts = text.strip_suffix(')').and_then(|text| text.rsplit_once('('));
+    let is_label = |word: &str| LABELS.iter().any(|label| label.eq_ignore_ascii_case(word.trim()));
+    parts.filter(|(_, word)| is_label(word)).map_or(text, |(rest, _)| rest.trim_end())
 }
 
 /// Refuses what no number has in it, with the best name for what it is.
@@ -400,12 +436,14 @@ fn brackets(groups: &[Group], marker: Marker) -> Result<Option<usize>, Misspelli
 fn check_shape(groups: &[Group], is_plus: bool, text: &str) -> Result<(), Misspelling> {
     let from = |gap: Gap| Misspelling::Tail(text.get(gap.at..).unwrap_or_default().to_owned());
     let behind = |index: usize| groups.iter().skip(index).map(|group| group.digits.len()).sum::<usize>();
+    let in_pairs = is_in_pairs(groups);
     for (index, pair) in groups.windows(2).enumerate() {
         let [group, next] = pair else { continue };
         let is_last = index + 2 == groups.len();
         let length = next.digits.len();
         let is_tail = is_last && (length == 1 || length == 2 && group.digits.len() > 5 || length == 3 && group.digits.len() > 6);
-        if is_tail || group.digits.trim_start_matches('0').len() > MOST_INNER || next.gap.divides() && behind(index + 1) < 4 {
+        let is_cut = next.gap.divides() && behind(index + 1) < 4 && !in_pairs;
+        if is_tail || group.digits.trim_start_matches('0').len() > MOST_INNER || is_cut {
             return Err(from(next.gap));
         }
     }
@@ -413,7 +451,7 @@ fn check_shape(groups: &[Group], is_plus: bool, text: &str) -> Result<(), Misspe
     let divided: Vec<&Group> = groups.iter().skip(1).filter(|group| group.gap.divides()).collect();
     let is_alike = groups.iter().skip(1).all(|group| group.gap.kind == Kind::Hyphen && group.gap.is_wide);
     if let [_, .., last] = divided.as_slice()
-        && !(is_alike && last.digits.len() >= 4)
+        && !(is_alike && last.digits.len() >= 4 || in_pairs)
         && !divided.iter().all(|group| group.gap.kind == Kind::Space)
     {
         return Err(from(last.gap));
@@ -424,6 +462,13 @@ fn check_shape(groups: &[Group], is_plus: bool, text: &str) -> Result<(), Misspe
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a slash stands between all groups, and all behind the first are pairs, as in 06/12/34/56/78. What may stand before
+/// each slash is looked at all the same ([`cuts`]).
+fn is_in_pairs(groups: &[Group]) -> bool {
+    let is_pair = |group: &Group| group.digits.len() == 2 && group.gap.kind == Kind::Slash && !group.gap.is_wide;
+    matches!(groups, [first, rest @ ..] if (2..=4).contains(&first.digits.len()) && rest.len() >= 3 && rest.iter().all(is_pair))
 }
 
 /// The places where a tail may begin: where the last group is set off in another way than the one before it, or is short
