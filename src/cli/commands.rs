@@ -254,6 +254,7 @@ async fn bulk(engine: &Engine, caller: crate::send::Caller, command: BulkCommand
         OnInvalidRule::Skip => OnInvalid::Skip,
     };
     let mut sheet = csv::read(&file, &message)?;
+    let repeated = sheet.repeated(|to| engine.number(to).ok().map(|number| number.e164().to_owned()));
     let (recipients, told) = (std::mem::take(&mut sheet.recipients), sheet.note());
     let bar = indicatif::ProgressBar::new(u64::try_from(recipients.len()).unwrap_or(u64::MAX));
     if json {
@@ -273,7 +274,7 @@ async fn bulk(engine: &Engine, caller: crate::send::Caller, command: BulkCommand
         error.refused(refused)
     })?;
     answer.refused = sheet.with_lines(answer.refused);
-    answer.warnings.extend(told);
+    answer.warnings.extend(told.into_iter().chain(repeated));
     let answer = Speech::default().answer(answer);
     if json {
         return print_json(&answer);

@@ -35,6 +35,8 @@ const FEWEST_DIGITS: usize = 7;
 pub(super) struct Sheet {
     pub(super) recipients: Vec<Recipient>,
     lines: BTreeMap<String, Vec<u64>>,
+    /// The line of each recipient, in their order.
+    rows: Vec<u64>,
     empty: Vec<u64>,
 }
 
@@ -43,6 +45,33 @@ impl Sheet {
     pub(super) fn note(&self) -> Option<String> {
         let (rows, were) = if self.empty.len() == 1 { ("row", "was") } else { ("rows", "were") };
         (!self.empty.is_empty()).then(|| format!("{} {rows} of nothing {were} left out ({})", self.empty.len(), listed(&self.empty)))
+    }
+
+    /// Says which rows have one number, and whose text it gets: a row of another text is a text that nobody gets. `number` says
+    /// which one is written.
+    pub(super) fn repeated(&self, number: impl Fn(&str) -> Option<String>) -> Vec<String> {
+        let mut of: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (index, recipient) in self.recipients.iter().enumerate() {
+            if let Some(number) = number(&recipient.to) {
+                of.entry(number).or_default().push(index);
+            }
+        }
+        let mut repeated: Vec<(&String, &Vec<usize>)> = of.iter().filter(|(_, rows)| rows.len() > 1).collect();
+        repeated.sort_by_key(|(_, rows)| rows.first());
+        let mut told: Vec<String> = repeated.iter().take(LISTED).filter_map(|(number, rows)| self.told_of(number, rows)).collect();
+        if repeated.len() > LISTED {
+            told.push(format!("{} more numbers stand in several rows", repeated.len() - LISTED));
+        }
+        told
+    }
+
+    fn told_of(&self, number: &str, rows: &[usize]) -> Option<String> {
+        let lines: Vec<u64> = rows.iter().filter_map(|row| self.rows.get(*row).copied()).collect();
+        let mut data = rows.iter().filter_map(|row| self.recipients.get(*row)).map(|recipient| &recipient.data);
+        let (first, line) = (data.next()?, lines.first()?);
+        let gets =
+            if data.all(|other| other == first) { "the text once".to_owned() } else { format!("only the text of line {line}; the others differ") };
+        Some(format!("{number} stands in {}: it gets {gets}", listed(&lines)))
     }
 
     /// Says of each refused recipient where it stands in the file.
@@ -278,7 +307,7 @@ fn parse(text: &str, template: &Template<'_>) -> std::result::Result<Sheet, Stri
     };
     let (header, mut scanner) = header(text, line, &delimiters)?;
     let header = Header { used: used(&header, template)?, ..header };
-    let mut sheet = Sheet { recipients: Vec::new(), lines: BTreeMap::new(), empty: Vec::new() };
+    let mut sheet = Sheet { recipients: Vec::new(), lines: BTreeMap::new(), rows: Vec::new(), empty: Vec::new() };
     let mut blank = Vec::new();
     while let Some(row) = scanner.row()? {
         if row.is_nothing() {
@@ -299,6 +328,7 @@ fn parse(text: &str, template: &Template<'_>) -> std::result::Result<Sheet, Stri
         });
         let recipient = Recipient { to: of(header.to), data: data.collect() };
         sheet.lines.entry(untrusted::escape(&recipient.to)).or_default().push(row.line);
+        sheet.rows.push(row.line);
         sheet.recipients.push(recipient);
     }
     Ok(sheet)
@@ -513,6 +543,22 @@ mod tests {
         // A row without a number is no row of nothing.
         let sheet = parse("to,name\n,Ann\n", &Template::parse("Hi").unwrap()).unwrap();
         assert_eq!(sheet.recipients.len(), 1);
+    }
+
+    #[test]
+    fn rows_of_one_number_are_told_with_their_lines_and_whose_text_it_gets() {
+        let text = format!("to,name\n{ANN},Ann\n{BOB},Bob\n\n00{},Anna\n{BOB},Bob\n,Cy\n", &ANN[1..]);
+        let sheet = parse(&text, &Template::parse("Hi {{name}}").unwrap()).unwrap();
+        let number = |to: &str| (!to.is_empty()).then(|| format!("+{}", to.trim_start_matches(['+', '0'])));
+        let told = [
+            format!("{ANN} stands in lines 2, 5: it gets only the text of line 2; the others differ"),
+            format!("{BOB} stands in lines 3, 6: it gets the text once"),
+        ];
+        assert_eq!(sheet.repeated(number), told);
+        // Where no placeholder names the column in which they differ, their texts are the same.
+        let sheet = parse(&text, &Template::parse("Hi").unwrap()).unwrap();
+        assert_eq!(sheet.repeated(number)[0], format!("{ANN} stands in lines 2, 5: it gets the text once"));
+        assert!(sheet.repeated(|_| None).is_empty());
     }
 
     #[test]

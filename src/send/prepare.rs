@@ -100,7 +100,10 @@ pub(super) fn digest_of(text: &str) -> [u8; 16] {
 
 impl Engine {
     /// Reads a phone number argument.
-    pub(super) fn number(&self, text: &str) -> Result<Number> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidNumber`], which says what is wrong with it.
+    pub fn number(&self, text: &str) -> Result<Number> {
         Number::parse(text, self.parts().default_region).map_err(|error| Error::new(ErrorKind::InvalidNumber, error.to_string()))
     }
 

@@ -168,6 +168,7 @@ fn bulk_reads_a_spreadsheets_csv_and_fills_each_text() {
     let ended = desk.done(&["bulk", &file, "--message", "Hi {{name}}"]);
     assert!(ended.out.starts_with("bat_") && ended.out.contains(": 2 sent; 2 segments, 0.13 USD"), "{ended:?}");
     assert!(ended.out.contains(&format!("named twice, sent once: {ann}")), "{ended:?}");
+    assert!(ended.err.contains(&format!("{ann} stands in lines 2, 4: it gets the text once")), "{ended:?}");
     assert_eq!(desk.texts(), pairs(&[(&ann, "Hi Ann"), (&bob, "Hi Bob, Jr.")]));
 
     let first = desk.file("first.csv", format!("\u{feff}to\n{}\n", fictional(3)));
