@@ -16,7 +16,7 @@ pub use load::{Flags, Loaded, Sources, load};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::ProviderConfig;
-use crate::setting::{self, SecretText, Span};
+use crate::setting::{self, SecretText, Span, word};
 use crate::sms::destination::Destination;
 use crate::sms::money::{Amount, Currency};
 use crate::sms::number::Region;
@@ -85,6 +85,7 @@ pub struct Guard {
     pub duplicate_window: Span,
     /// Whether `allow_duplicate` of a call lets the same text go to the same number again: yes, never, or
     /// not_after_unknown (not while nobody knows whether the earlier one went out).
+    #[serde(deserialize_with = "word")]
     pub allow_duplicate: AllowDuplicate,
     /// Longest message, in segments.
     pub max_segments: u32,
@@ -313,8 +314,10 @@ pub struct Route {
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
     /// error, warn, info, debug or trace. Also `--log`.
+    #[serde(deserialize_with = "word")]
     pub level: LogLevel,
     /// text or json. Also `--log-format`.
+    #[serde(deserialize_with = "word")]
     pub format: LogFormat,
 }
 

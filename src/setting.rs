@@ -1,14 +1,53 @@
 //! The types that settings are made of: durations and secrets, and how the domain's own values read and print.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::{DeserializeOwned, IntoDeserializer as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::sms::number::Region;
+
+/// Reads a setting that is one of a few words. What is written without quotes (`true`, `2`) is named beside the words that are
+/// right, where derived code says only that it wanted text.
+///
+/// # Errors
+/// The words that are right.
+pub fn word<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<T, D::Error> {
+    struct Word<T>(PhantomData<T>);
+    impl<T: DeserializeOwned> Visitor<'_> for Word<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a word in quotes")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<T, E> {
+            T::deserialize(word.into_deserializer())
+        }
+
+        fn visit_bool<E: serde::de::Error>(self, given: bool) -> Result<T, E> {
+            self.visit_str(&given.to_string())
+        }
+
+        fn visit_i64<E: serde::de::Error>(self, given: i64) -> Result<T, E> {
+            self.visit_str(&given.to_string())
+        }
+
+        fn visit_u64<E: serde::de::Error>(self, given: u64) -> Result<T, E> {
+            self.visit_str(&given.to_string())
+        }
+
+        fn visit_f64<E: serde::de::Error>(self, given: f64) -> Result<T, E> {
+            self.visit_str(&format!("{given:?}"))
+        }
+    }
+    deserializer.deserialize_any(Word(PhantomData))
+}
 
 /// A duration written as "500ms", "10s", "30m" or "24h".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -159,3 +159,36 @@ fn the_example_fits_the_json_schema() {
     let wrong = serde_json::json!({ "guard": { "day_spent": 5 } });
     assert!(!validator.is_valid(&wrong));
 }
+
+#[test]
+fn a_word_that_is_written_without_quotes_is_answered_with_the_words_that_are_right() {
+    let refused = |text: &str, environment: &[(&str, &str)]| {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("config.toml");
+        std::fs::write(&config, text).unwrap();
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        load(&Sources { flags: Flags { config: Some(config), ..Flags::default() }, environment }).unwrap_err().to_string()
+    };
+    let duplicates: &[&str] = &["config.toml:2:", "`not_after_unknown`", "`never`", "`yes`"];
+    for (text, words) in [
+        ("[guard]\nallow_duplicate = true\n", duplicates),
+        ("[guard]\nallow_duplicate = false\n", duplicates),
+        ("[guard]\nallow_duplicate = \"no\"\n", duplicates),
+        ("[guard]\nallow_duplicate = 1\n", duplicates),
+        ("[log]\nlevel = 3\n", &["`debug`", "`warn`"]),
+        ("[log]\nformat = false\n", &["`json`", "`text`"]),
+        ("[[provider]]\nkind = \"smpp\"\nmode = 2\n", &["`mode`", "expected one of"]),
+        ("[[provider]]\nkind = \"smpp\"\nreceipts = true\n", &["`receipts`", "expected one of"]),
+        ("[[provider]]\nkind = \"cmpp\"\nverify = false\n", &["`verify`", "`off`", "`warn`", "`strict`"]),
+        ("[[provider]]\nkind = \"mailpro\"\nnumber_format = 41\n", &["`number_format`", "`plus`", "`zeros`"]),
+    ] {
+        let said = refused(text, &[]);
+        for word in words {
+            assert!(said.contains(word), "{text} does not say {word}: {said}");
+        }
+    }
+    let said = refused("", &[("SMS_MCP__GUARD__ALLOW_DUPLICATE", "true")]);
+    for word in ["SMS_MCP__GUARD__ALLOW_DUPLICATE", "`not_after_unknown`", "`never`", "`yes`"] {
+        assert!(said.contains(word), "{said}");
+    }
+}

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::provider::SegmentOutcome;
 pub use crate::provider::meaning::Meaning;
+use crate::setting::word;
 
 /// Flow control.
 pub(super) const FLOW_CONTROL: u32 = 8;
@@ -27,6 +28,7 @@ pub struct ResultCode {
     /// The code, such as 101.
     pub code: u32,
     /// What it means.
+    #[serde(deserialize_with = "word")]
     pub means: Meaning,
     /// The gateway's words for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

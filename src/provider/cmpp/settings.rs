@@ -15,7 +15,7 @@ use super::result::ResultCode;
 use crate::error::Result;
 use crate::provider::settings::{Rate, SecretSetting, Settings, Setup};
 use crate::provider::{Provider, session};
-use crate::setting::{SecretText, Span};
+use crate::setting::{SecretText, Span, word};
 
 /// Most digits of a sender: the field has one octet more.
 const MAX_SENDER: usize = 20;
@@ -45,8 +45,10 @@ pub struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_file: Option<PathBuf>,
     /// The highest version to speak. A gateway that refuses it is asked for a lower one.
+    #[serde(deserialize_with = "word")]
     pub version: Version,
     /// What to do about the gateway's proof of the secret, which many get wrong: `off`, `warn` or `strict`.
+    #[serde(deserialize_with = "word")]
     pub verify: Verify,
     /// The sender (`Src_Id`) where a call names none: your service code, up to 20 digits. It must be set.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,6 +79,7 @@ pub struct Config {
     /// Whether numbers outside China are taken; they are written with 00 and their country code.
     pub foreign: bool,
     /// When texts go out in GB18030 and not in UCS-2: `never`, `shorter` (where it saves a segment), or `always`.
+    #[serde(deserialize_with = "word")]
     pub gb18030: Gb,
     /// Most characters of an ASCII text of one segment, 140 to 160. The standard says less than 160.
     pub ascii_limit: u8,

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::provider::settings::{Rate, SecretSetting, Settings, Setup};
 use crate::provider::wording::check_sent_words;
 use crate::provider::{Provider, http};
-use crate::setting::SecretText;
+use crate::setting::{SecretText, word};
 use crate::sms::money::{Amount, Currency};
 
 /// Longest sender name, in characters.
@@ -59,8 +59,10 @@ pub struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sender_parameter: Option<String>,
     /// Which generation of answers to ask for: the ending of each path. Both are understood.
+    #[serde(deserialize_with = "word")]
     pub format: Format,
     /// How numbers are written: `plus` (+41...) or `zeros` (0041...).
+    #[serde(deserialize_with = "word")]
     pub number_format: NumberFormat,
     /// The parameter of a campaign that names the list. In the older pages it is `to`.
     pub list_parameter: String,

@@ -16,7 +16,7 @@ use super::{Smpp, sender_form};
 use crate::error::Result;
 use crate::provider::settings::{Rate, SecretSetting, Settings, Setup};
 use crate::provider::{Provider, session};
-use crate::setting::{SecretText, Span};
+use crate::setting::{SecretText, Span, word};
 
 /// The longest time that can be written as a relative one without counting months, whose length varies.
 const MOST_DAYS: u64 = 30;
@@ -73,6 +73,7 @@ pub struct Config {
     /// What kind of system you are, where the carrier asks for it.
     pub system_type: String,
     /// Which binds are made.
+    #[serde(deserialize_with = "word")]
     pub mode: Mode,
     /// Sender ID or number where a call names none. Without it the carrier shows that of the account.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,10 +89,12 @@ pub struct Config {
     /// Numbering plan of recipients.
     pub dest_npi: u8,
     /// What `data_coding` 0 means there.
+    #[serde(deserialize_with = "word")]
     pub alphabet: Alphabet,
     /// Whether a text that is not GSM-7 may go in Latin-1 (`data_coding` 3) where that is enough.
     pub latin1: bool,
     /// How the segments of a long text say that they belong together.
+    #[serde(deserialize_with = "word")]
     pub long: Long,
     /// For how long the carrier tries to deliver; its own time where not set.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,8 +103,10 @@ pub struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Span>,
     /// Which receipts are asked for.
+    #[serde(deserialize_with = "word")]
     pub receipts: Receipts,
     /// How the message ids in receipts differ from those in answers.
+    #[serde(deserialize_with = "word")]
     pub receipt_ids: ReceiptIds,
     /// Whether a text that reads like a receipt is one, where it names a message to whoever it comes from. For carriers that
     /// mark receipts in no other way: that person could write such a text too.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::provider::SegmentOutcome;
 pub use crate::provider::meaning::Meaning;
+use crate::setting::word;
 
 /// `ESME_RINVCMDID`: the command is not known.
 pub(super) const INVALID_COMMAND: u32 = 0x03;
@@ -32,6 +33,7 @@ pub struct StatusCode {
     /// The code, as "0x401" or "1025".
     pub code: String,
     /// What it means.
+    #[serde(deserialize_with = "word")]
     pub means: Meaning,
     /// The carrier's words for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
