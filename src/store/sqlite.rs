@@ -13,6 +13,7 @@ mod query;
 mod queue;
 mod rate;
 mod receive;
+mod rehearsal;
 mod reply;
 mod reserve;
 mod segment;

@@ -18,6 +18,7 @@ mod engine;
 mod fake;
 mod forward;
 mod frames;
+mod full;
 mod habits;
 mod hooks;
 mod http;

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::pending::is_pending;
 use super::query::target_from;
 use super::rate;
+use super::rehearsal::rehearse;
 use super::reply::is_out;
 use super::writer::JobResult;
 use crate::clock::Timestamp;
@@ -164,11 +165,11 @@ const fn side(realm: Realm) -> &'static str {
     }
 }
 
-fn path(payer: &Payer, now: Timestamp, sessions: Sessions) -> Vec<Part> {
+fn path(payer: &Payer, now: Timestamp, sessions: Vec<Part>) -> Vec<Part> {
     let side = side(payer.realm);
     let total = Part { key: format!("total:{}{side}", payer.currency), scope: Scope::Total, limits: payer.total };
     let day = Part { key: format!("day:{}:{}:{}{side}", payer.currency, payer.principal, now.utc_day()), scope: Scope::Day, limits: payer.day };
-    [total, day].into_iter().chain(sessions.parts).collect()
+    [total, day].into_iter().chain(sessions).collect()
 }
 
 /// Reads the budgets of the path as these limits see them; a budget that was never used is not written yet.
@@ -219,7 +220,7 @@ fn hold(db: &Connection, row: &mut Row, micros: i64, messages: i64) -> JobResult
 /// The budgets that this payer's next send would have to fit in.
 pub(super) fn preview_budgets(db: &Connection, payer: &Payer, now: Timestamp) -> Business<Vec<Budget>> {
     let sessions = business!(sessions(db, payer, now)?);
-    Ok(Ok(look(db, path(payer, now, sessions))?.into_iter().map(|row| row.budget).collect()))
+    Ok(Ok(look(db, path(payer, now, sessions.parts))?.into_iter().map(|row| row.budget).collect()))
 }
 
 pub(super) fn open_session(db: &Connection, payer: &Payer, handle: &NewHandle, now: Timestamp) -> Business<Vec<Budget>> {
@@ -449,11 +450,11 @@ pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, decide: &Dec
     if let Some(earlier) = earlier_intent(db, intent)? {
         return Ok(Ok(earlier));
     }
-    let found = business!(sessions(db, &intent.payer, intent.now)?);
+    let mut found = business!(sessions(db, &intent.payer, intent.now)?);
     if !intent.preview {
         touch(db, &intent.payer, &found, intent.now)?;
     }
-    let mut rows = look(db, path(&intent.payer, intent.now, found))?;
+    let mut rows = look(db, path(&intent.payer, intent.now, std::mem::take(&mut found.parts)))?;
     let mut pace = Pace::read(db, intent.payer.realm, intent.now, intent.per_second)?;
     business!(pace.check_clock());
     let mut facts = Facts { budgets: rows.iter().map(|row| row.budget.clone()).collect(), rate_wait_ms: pace.wait_ms(), ..Facts::default() };
@@ -480,20 +481,38 @@ pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, decide: &Dec
         return Ok(Ok(Reservation::Refused { refused, budgets: rows.into_iter().map(|row| row.budget).collect() }));
     }
     if intent.preview {
-        return Ok(Ok(Reservation::Taken { refused, doubts: in_doubt, budgets: rows.into_iter().map(|row| row.budget).collect() }));
+        let budgets = rows.iter().map(|row| row.budget.clone()).collect();
+        rehearse(db, || {
+            touch(db, &intent.payer, &found, intent.now)?;
+            take(db, owner, intent, &taken, &refused, &mut rows, &mut pace)
+        })?;
+        return Ok(Ok(Reservation::Taken { refused, doubts: in_doubt, budgets }));
     }
+    take(db, owner, intent, &taken, &refused, &mut rows, &mut pace)?;
+    Ok(Ok(Reservation::Taken { refused, doubts: in_doubt, budgets: rows.into_iter().map(|row| row.budget).collect() }))
+}
+
+/// Holds the money of what was decided on, counts it, and writes it.
+fn take(
+    db: &Connection,
+    owner: i64,
+    intent: &Intent,
+    taken: &[&Draft],
+    refused: &[(usize, Error)],
+    rows: &mut [Row],
+    pace: &mut Pace,
+) -> JobResult<()> {
     let micros = taken.iter().map(|draft| draft.hold_micros).sum();
     let messages = i64::try_from(taken.len()).unwrap_or(i64::MAX);
-    for row in &mut rows {
+    for row in rows.iter_mut() {
         if !hold(db, row, micros, messages)? {
             // The decision said yes and the ledger says no: undo all of it.
             return Err(rusqlite::Error::StatementChangedRows(0));
         }
     }
-    leave_now(db, intent, &taken, &mut pace)?;
+    leave_now(db, intent, taken, pace)?;
     let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
-    write(db, owner, intent, &taken, &refused, &ids.join(","))?;
-    Ok(Ok(Reservation::Taken { refused, doubts: in_doubt, budgets: rows.into_iter().map(|row| row.budget).collect() }))
+    write(db, owner, intent, taken, refused, &ids.join(","))
 }
 
 /// Counts what leaves without a claim: a single message, or a campaign in its one request.
