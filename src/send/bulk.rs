@@ -78,8 +78,12 @@ impl Engine {
             Accepted::Quote(answer) => return Ok(*answer),
             Accepted::Batch { id, replayed, doubts, done } => (id, replayed, doubts, done),
         };
-        if let Some((total, mut followed)) = done {
-            self.watch_batch(&watcher, &batch, total, &mut followed.handed_over, wait, progress).await;
+        match done {
+            Some((total, followed)) => {
+                self.watch_batch(&watcher, &batch, total, Some(followed.handed_over.clone()), wait, progress).await;
+                drop(followed);
+            }
+            None => self.watch_again(&watcher, &batch, wait, progress).await,
         }
         let mut answer = self.bulk_answer(&watcher, &batch).await.map_err(|error| accepted(error, batch.as_str()))?;
         answer.replayed = replayed;
@@ -87,19 +91,32 @@ impl Engine {
         Ok(answer)
     }
 
-    /// Waits until a bulk has ended, `wait` is over, or the engine stops.
+    /// Waits for a bulk that an earlier call began, as that call does: who repeats a call has lost its answer. Without a wait
+    /// of the caller's, `[send] bulk_wait` bounds it: nobody may be at work on the bulk.
+    async fn watch_again(&self, caller: &Caller, batch: &BatchId, wait: Option<Duration>, progress: Option<OnProgress>) {
+        // What cannot be read now is told by the answer.
+        let Ok(Some(found)) = self.parts().store.batch(&caller.principal, batch).await else { return };
+        if found.open() > 0 {
+            let handed_over = locked(&self.inner.batches).get(batch).map(watch::Sender::subscribe);
+            let wait = wait.unwrap_or_else(|| self.parts().settings.bulk_wait.duration());
+            self.watch_batch(caller, batch, found.accepted(), handed_over, Some(wait), progress).await;
+        }
+    }
+
+    /// Waits until a bulk has ended, `wait` is over, or the engine stops. Where nobody here counts what is handed over, it is
+    /// looked up.
     async fn watch_batch(
         &self,
         caller: &Caller,
         batch: &BatchId,
         total: u32,
-        handed_over: &mut watch::Receiver<u32>,
+        mut handed_over: Option<watch::Receiver<u32>>,
         wait: Option<Duration>,
         progress: Option<OnProgress>,
     ) {
         let follow = async {
             loop {
-                let count = *handed_over.borrow_and_update();
+                let count = handed_over.as_mut().map_or(0, |count| *count.borrow_and_update());
                 if let Some(tell) = progress.as_ref().filter(|_| count > 0) {
                     tell(count, total);
                 }
@@ -107,7 +124,7 @@ impl Engine {
                     return;
                 }
                 tokio::select! {
-                    changed = handed_over.changed() => if changed.is_err() { return },
+                    is_over = is_uncounted(&mut handed_over) => if is_over { handed_over = None },
                     () = self.pause(LOOK_AGAIN) => {
                         let found = self.parts().store.batch(&caller.principal, batch).await;
                         if found.is_ok_and(|found| found.is_none_or(|found| found.open() == 0)) {
@@ -387,6 +404,14 @@ struct Followed {
 impl Drop for Followed {
     fn drop(&mut self) {
         locked(&self.engine.inner.batches).remove(&self.id);
+    }
+}
+
+/// Waits for the next count, and says whether nobody counts any more. Never ends where nobody did.
+async fn is_uncounted(handed_over: &mut Option<watch::Receiver<u32>>) -> bool {
+    match handed_over {
+        Some(count) => count.changed().await.is_err(),
+        None => std::future::pending().await,
     }
 }
 

@@ -194,6 +194,29 @@ async fn a_long_bulk_answers_in_progress_and_goes_on() {
     assert_eq!(desk.sent().len(), 6);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bulk_that_is_called_for_again_is_waited_for_as_the_first_call_waits() {
+    let desk = Desk::new(&format!("{WIDE}[send]\nconcurrency = 2\n[[provider]]\nkind = \"sandbox\"\nlatency = \"700ms\"\n"));
+    let server = desk.http(|_| {});
+    let (first, other) = (server.client(Era::Stateless, None).await, desk.stdio(Era::Stateless).await);
+    let recipients: Vec<Value> = (0..6).map(|index| json!({ "to": fictional(index) })).collect();
+    let bulk = || json!({ "recipients": recipients, "message": "x", "idempotency_key": "k" });
+    let call = tokio::spawn({
+        let bulk = bulk();
+        async move { answer(&first, "send_bulk", bulk).await }
+    });
+    eventually_async("the first call is taken", async || !desk.sent().is_empty()).await;
+    // In the process that sends, and in another one.
+    let client = server.client(Era::Legacy, None).await;
+    let (here, elsewhere) = tokio::join!(answer(&client, "send_bulk", bulk()), answer(&other, "send_bulk", bulk()));
+    for again in [here, elsewhere] {
+        assert_eq!((&again["status"], &again["replayed"], &again["accepted"]), (&json!("done"), &json!(true), &json!(6)), "{again}");
+    }
+    let begun = call.await.unwrap();
+    assert_eq!((&begun["status"], &begun["replayed"]), (&json!("done"), &json!(false)), "and the first call has its answer: {begun}");
+    assert_eq!(desk.sent().len(), 6);
+}
+
 /// A bulk of eight with a progress token, as bytes: a client that handles notifications side by side (rmcp's does) cannot
 /// tell in which order they came.
 fn watched_bulk(era: Era) -> Vec<u8> {
