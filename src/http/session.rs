@@ -391,7 +391,10 @@ impl SessionManager for Manager {
                 let stream = self.0.inner.create_stream(id, message).await?;
                 self.0.of_request(id, request, stream)
             }
-            Err(refused) => Box::pin(futures::stream::iter([ServerSseMessage::from_message(refused)])),
+            Err(refused) => {
+                let refused = ServerJsonRpcMessage::error(refused, Some(request));
+                Box::pin(futures::stream::iter([ServerSseMessage::from_message(refused)]))
+            }
         };
         Ok(self.0.used(id, stream))
     }

@@ -24,11 +24,11 @@ impl OpenCalls {
     ///
     /// # Errors
     /// The refusal, if another one with this id is open.
-    pub(crate) fn begin(&mut self, id: &RequestId) -> Result<(), ServerJsonRpcMessage> {
+    pub(crate) fn begin(&mut self, id: &RequestId) -> Result<(), ErrorData> {
         if self.ids.contains_key(id) {
             let why = "a request with this id is not answered yet, and its answer could not be told from that of this one. Nothing of this one was \
                 done: send it again with an id of its own";
-            return Err(ServerJsonRpcMessage::error(ErrorData::invalid_request(why, None), Some(id.clone())));
+            return Err(ErrorData::invalid_request(why, None));
         }
         if self.ids.len() >= MOST
             && let Some(oldest) = self.ids.iter().min_by_key(|(_, order)| **order).map(|(id, _)| id.clone())

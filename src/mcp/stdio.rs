@@ -153,12 +153,15 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Guarded<T> {
                 return None;
             };
             let refused = match &message {
-                ClientJsonRpcMessage::Request(request) => params::refusal(request).map_or_else(|| self.open.begin(&request.id), Err),
-                _ => Ok(()),
+                ClientJsonRpcMessage::Request(request) => params::refusal(request).or_else(|| {
+                    let refused = self.open.begin(&request.id).err()?;
+                    Some(ServerJsonRpcMessage::error(refused, Some(request.id.clone())))
+                }),
+                _ => None,
             };
             match refused {
-                Ok(()) => return Some(message),
-                Err(refused) => self.answer(refused),
+                None => return Some(message),
+                Some(refused) => self.answer(refused),
             }
         }
     }
