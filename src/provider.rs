@@ -15,7 +15,6 @@ pub mod json;
 pub mod mailersend;
 pub mod mailpro;
 pub mod meaning;
-pub mod parts;
 pub mod sandbox;
 pub mod session;
 pub mod settings;
@@ -350,6 +349,12 @@ pub trait Provider: Send + Sync {
 
     /// Ends what it keeps open, in good order. It takes no message afterwards. The caller bounds the time.
     async fn close(&self) {}
+
+    /// What octets of [`Event::Segment`] say in this alphabet of the protocol; nothing for data that is no text.
+    fn words(&self, coding: u8, octets: &[u8]) -> Option<String> {
+        let _ = (coding, octets);
+        None
+    }
 
     /// Reads a webhook's request: checks who signed it, and says what it tells. It must not change anything.
     ///

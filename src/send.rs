@@ -19,6 +19,7 @@ pub mod contract;
 pub mod forward;
 mod hearing;
 mod inbound;
+mod long_reply;
 mod look;
 mod meaning;
 pub mod opt_out;
@@ -134,6 +135,8 @@ struct Inner {
     hints: watch::Sender<u64>,
     /// Something may be there to tell.
     forwards: Notify,
+    /// Long texts of people are due.
+    long_replies: Notify,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -161,6 +164,7 @@ impl Engine {
             changes: broadcast::channel(watching::CHANGES).0,
             hints: watch::Sender::new(0),
             forwards: Notify::new(),
+            long_replies: Notify::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -212,6 +216,8 @@ impl Engine {
             let engine = self.clone();
             self.inner.tasks.spawn(async move { engine.run_forwards().await });
         }
+        let engine = self.clone();
+        self.inner.tasks.spawn(async move { engine.run_long_replies().await });
         if self.parts().carriers.all().iter().any(|carrier| carrier.capabilities().list) {
             let engine = self.clone();
             self.inner.tasks.spawn(async move { engine.run_reconcile().await });

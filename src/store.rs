@@ -5,6 +5,7 @@
 //! single transaction that is durable before it returns. Time, ids and randomness come in as arguments.
 
 pub mod clients;
+pub mod long_reply;
 mod people;
 pub mod sqlite;
 pub mod told;
@@ -471,7 +472,7 @@ pub struct NewHandle {
 
 /// The durable ledger. See the module's text. Every error is [`ErrorKind::LedgerUnavailable`] unless said otherwise.
 #[async_trait]
-pub trait Store: clients::Clients + told::Told {
+pub trait Store: clients::Clients + told::Told + long_reply::LongReplies {
     /// Decides, holds the money and records the intent, in one durable step.
     ///
     /// # Errors

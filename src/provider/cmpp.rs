@@ -26,7 +26,6 @@ mod told;
 
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::join_all;
@@ -35,7 +34,6 @@ use tokio::sync::mpsc;
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Action, Answered, Arguments, Event, Finding, Notice};
-use crate::provider::parts::Parts;
 use crate::provider::session::{Account, Late, Line, Lost, Plan, Pushes, UNHEARD_EVERY, order_of};
 use crate::provider::settings::Setup;
 use crate::provider::{Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission};
@@ -51,9 +49,6 @@ pub use settings::Config;
 
 /// Notices that wait to be recorded.
 const NOTICES: usize = 256;
-
-/// How often is looked for long texts of people that did not become whole.
-const LATE: Duration = Duration::from_secs(30);
 
 /// The country code of China.
 const CHINA: &str = "+86";
@@ -216,7 +211,6 @@ fn said(answer: &Answer, place: u16, results: &Results) -> SegmentOutcome {
 struct Ear {
     /// The operator's name for the provider, for the log.
     name: String,
-    parts: Parts,
     pushes: Pushes<Cmpp>,
     lates: Option<mpsc::Receiver<Late<Cmpp>>>,
     results: Results,
@@ -236,15 +230,14 @@ impl Ear {
 
     /// Passes on what the gateway tells, until the account is closed or nobody listens.
     async fn listen(mut self, notices: mpsc::Sender<Notice>) {
-        let (mut late, mut unheard) = (self.clock.sleep(LATE), self.clock.sleep(UNHEARD_EVERY));
+        let mut unheard = self.clock.sleep(UNHEARD_EVERY);
         let mut lost = 0_u64;
         loop {
             let mut told = Vec::new();
             tokio::select! {
                 pushed = self.pushes.recv() => {
                     let Some(pushed) = pushed else { return };
-                    let Told { event, given_up, is_lost } = told::read(&pushed.push, &mut self.parts, pushed.telling);
-                    told.extend(given_up.into_iter().map(Notice::new));
+                    let Told { event, is_lost } = told::read(&pushed.push, pushed.telling);
                     match event {
                         Some(event) => told.push(Notice::thanking(event, move |is_durable| pushed.answer(is_durable))),
                         None => pushed.answer(true),
@@ -258,10 +251,6 @@ impl Ear {
                 () = &mut unheard => {
                     unheard = self.clock.sleep(UNHEARD_EVERY);
                     told.extend(self.pushes.unheard().notice());
-                }
-                () = &mut late => {
-                    late = self.clock.sleep(LATE);
-                    told.extend(told::late(&mut self.parts, self.clock.now()).into_iter().map(Notice::new));
                 }
             }
             for notice in told {
@@ -348,13 +337,16 @@ impl Provider for Gateway {
         outcomes
     }
 
+    fn words(&self, coding: u8, octets: &[u8]) -> Option<String> {
+        content::decode(coding, octets)
+    }
+
     fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
         let pushes = self.pushes.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let (sender, notices) = mpsc::channel(NOTICES);
         self.account.start();
         let ear = Ear {
             name: self.config.name.clone(),
-            parts: Parts::default(),
             pushes,
             lates: self.account.lates(),
             results: self.account.protocol().results().clone(),

@@ -180,6 +180,40 @@ impl std::fmt::Debug for Reply {
     }
 }
 
+/// A segment of a long text that a person sent, in the carrier's own alphabet: characters may be cut in two, so nothing of
+/// it is read before its neighbours are there. `Debug` shows neither numbers nor text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ReplySegment {
+    /// Who wrote it, and how sure the provider is of that.
+    pub from: Sender,
+    /// The number or sender ID that it was sent to.
+    pub to: String,
+    /// What the phone numbers its text with, in 8 bits or 16.
+    pub reference: u16,
+    /// How many segments the text has: two or more.
+    pub total: u8,
+    /// Which of them this is, from 1.
+    pub number: u8,
+    /// Its alphabet, as the protocol numbers it: [`Provider::words`](super::Provider::words) reads it.
+    pub coding: u8,
+    /// The text in that alphabet, without a header.
+    pub octets: Vec<u8>,
+    /// The carrier's id of it; empty where it has none.
+    pub vendor_id: String,
+    /// When it came in: where it was told before and not taken, when that was.
+    pub at: Timestamp,
+    /// What is the same whenever a carrier tells this again, whoever it tells it to.
+    pub content: Option<String>,
+    /// Whether it was told before, so that [`ReplySegment::at`] is older than now.
+    pub is_again: bool,
+}
+
+impl std::fmt::Debug for ReplySegment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReplySegment").field("number", &self.number).field("total", &self.total).finish_non_exhaustive()
+    }
+}
+
 /// What a provider tells by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -196,6 +230,8 @@ pub enum Event {
     },
     /// A person wrote.
     Reply(Reply),
+    /// A person wrote a text of several segments, and this is one of them.
+    Segment(ReplySegment),
     /// A person wants no more texts, or wants them again.
     OptOut {
         /// Who, and how sure the provider is of that.

@@ -21,7 +21,6 @@ pub mod write;
 
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -57,8 +56,6 @@ const MOST_SHORT: usize = 8;
 const ANOTHER: &str = "the carrier gave the answer to another question";
 /// Notices that wait to be recorded. The carrier is asked to wait beyond that.
 const NOTICES: usize = 256;
-/// How often incomplete texts of people are looked at.
-const LATE_EVERY: Duration = Duration::from_secs(15);
 
 const QUERY: Action =
     Action { name: "query", about: "Asks where a message stands (query_sm); from: the sender that it had", required: &["id"], optional: &["from"] };
@@ -288,15 +285,14 @@ impl Ear {
 
     /// Makes notices of what the carrier tells, until nobody wants them any more.
     async fn listen(mut self, notices: mpsc::Sender<Notice>) {
-        let (mut late, mut unheard) = (self.clock.sleep(LATE_EVERY), self.clock.sleep(UNHEARD_EVERY));
+        let mut unheard = self.clock.sleep(UNHEARD_EVERY);
         let mut lost = 0_u64;
         loop {
             let mut told = Vec::new();
             tokio::select! {
                 pushed = self.pushes.recv() => {
                     let Some(pushed) = pushed else { return };
-                    let Told { event, more, is_lost } = self.inbox.take(&pushed.push, pushed.telling);
-                    told.extend(more.into_iter().map(Notice::new));
+                    let Told { event, is_lost } = self.inbox.take(&pushed.push, pushed.telling);
                     match event {
                         Some(event) => told.push(Notice::thanking(event, move |is_durable| pushed.answer(is_durable))),
                         // Also what cannot be read: it would be no better when it is told again.
@@ -311,10 +307,6 @@ impl Ear {
                 () = &mut unheard => {
                     unheard = self.clock.sleep(UNHEARD_EVERY);
                     told.extend(self.pushes.unheard().notice());
-                }
-                () = &mut late => {
-                    late = self.clock.sleep(LATE_EVERY);
-                    told.extend(self.inbox.late(self.clock.now()).into_iter().map(Notice::new));
                 }
             }
             for notice in told {
@@ -383,6 +375,10 @@ impl Provider for Smpp {
 
     fn form(&self, text: &str) -> Form {
         self.cutter.form(text)
+    }
+
+    fn words(&self, coding: u8, octets: &[u8]) -> Option<String> {
+        Some(alphabet::decode(octets, coding, self.config.alphabet))
     }
 
     fn notices(&self) -> Option<mpsc::Receiver<Notice>> {

@@ -95,6 +95,11 @@ impl Carrier {
         catch_unwind(AssertUnwindSafe(|| self.provider.price(to, segments))).unwrap_or(None)
     }
 
+    /// What octets of a person's text say. Where its code fails: what is ASCII in them, rather than nothing.
+    pub(super) fn words(&self, coding: u8, octets: &[u8]) -> Option<String> {
+        catch_unwind(AssertUnwindSafe(|| self.provider.words(coding, octets))).unwrap_or_else(|_| Some(String::from_utf8_lossy(octets).into_owned()))
+    }
+
     fn unavailable(&self, why: &str) -> Error {
         Error::new(ErrorKind::ProviderUnavailable, format!("{}: {why}", self.name()))
     }

@@ -77,6 +77,7 @@ impl Engine {
 fn person(event: &Event) -> Option<&str> {
     match event {
         Event::Reply(reply) | Event::Claimed { reply: Some(reply), .. } => Some(reply.from.text()),
+        Event::Segment(segment) => Some(segment.from.text()),
         Event::OptOut { number, .. } => Some(number.text()),
         Event::Answered(answered) => Some(answered.message.as_str()),
         Event::Receipt(_) | Event::Hint { .. } | Event::Claimed { .. } | Event::Unacknowledged(_) => None,

@@ -138,6 +138,7 @@ impl Engine {
             match event {
                 Event::Hint { vendor_id, message } => self.take_hint(carrier, &vendor_id, message.as_ref()).await?,
                 Event::Reply(reply) => self.take_reply(carrier, reply).await?,
+                Event::Segment(segment) => self.take_segment(carrier, segment).await?,
                 Event::OptOut { number, is_out, at } => self.take_opt_out(carrier, &number, is_out, at).await?,
                 Event::Claimed { receipt, reply } => self.take_claimed(carrier, receipt, reply).await?,
                 Event::Answered(answered) => self.take_answer(carrier, &answered).await?,
@@ -323,7 +324,9 @@ fn is_usable(event: &Event) -> bool {
         Event::Receipt(receipt) => (&receipt.vendor_id, false),
         Event::Hint { vendor_id, message } => (vendor_id, message.is_some()),
         Event::Claimed { receipt, reply: None } => (&receipt.vendor_id, false),
-        Event::Reply(_) | Event::OptOut { .. } | Event::Claimed { .. } | Event::Answered(_) | Event::Unacknowledged(_) => return true,
+        Event::Reply(_) | Event::Segment(_) | Event::OptOut { .. } | Event::Claimed { .. } | Event::Answered(_) | Event::Unacknowledged(_) => {
+            return true;
+        }
     };
     is_usable_id(id) || (may_be_empty && id.is_empty())
 }

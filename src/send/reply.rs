@@ -17,6 +17,7 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::provider::exchange::Reply;
 use crate::sms::caller_id::{self, CallerId, Sender, Who};
+use crate::sms::gaps::Piece;
 use crate::sms::message::{MessageId, hex};
 use crate::sms::number::Number;
 use crate::sms::reply::Meaning;
@@ -67,10 +68,22 @@ struct Asked<'a> {
 }
 
 impl Engine {
+    /// Records what a person wrote, after what it asks for.
+    ///
+    /// # Errors
+    /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable); it may be told again then.
     pub(super) async fn take_reply(&self, carrier: &Carrier, reply: Reply) -> Result<()> {
+        self.take_words(carrier, reply, None).await
+    }
+
+    /// The same for a text of which segments are missing, where `pieces` says what there is of it.
+    pub(super) async fn take_words(&self, carrier: &Carrier, reply: Reply, pieces: Option<&[Piece]>) -> Result<()> {
         let reply = self.as_told_first(carrier, Reply { vendor_id: reply_id(&reply), ..reply }).await?;
         let who = self.who(carrier, &reply.from).await?;
-        let meaning = self.meaning_of_any(carrier, &reply, &who.people).await?;
+        let meaning = match pieces {
+            None => self.meaning_of_any(carrier, &reply, &who.people).await?,
+            Some(pieces) => self.meaning_of_pieces(carrier, &reply, pieces, &who.people).await?,
+        };
         let is_out = meaning == Meaning::Stop;
         // What it asked for is on record too: told again, it must not undo what was wished since. Where a vendor names
         // neither id nor time, a person who says stop once more looks the same, so a later stop counts.
@@ -93,6 +106,7 @@ impl Engine {
             is_unsettled,
             to: untrusted::kept(&reply.to, MAX_SENDER_ID),
             text: untrusted::kept(&reply.text, MAX_REPLY),
+            is_whole: pieces.is_none(),
             at: reply.at,
             forward: self.parts().forward.is_some(),
             content: reply.content,
@@ -137,6 +151,18 @@ impl Engine {
             }
         }
         Ok(meaning)
+    }
+
+    /// What a text with gaps asks for. A STOP that stands in any piece is one, whatever was in the gap; a START is none, for
+    /// nobody knows what else was written.
+    async fn meaning_of_pieces(&self, carrier: &Carrier, reply: &Reply, pieces: &[Piece], people: &[Number]) -> Result<Meaning> {
+        for piece in pieces {
+            let alone = Reply { text: piece.text.clone(), ..reply.clone() };
+            if self.meaning_of_any(carrier, &alone, people).await? == Meaning::Stop {
+                return Ok(Meaning::Stop);
+            }
+        }
+        Ok(Meaning::Other)
     }
 
     /// Who a sender is.
@@ -204,7 +230,7 @@ impl Engine {
     }
 
     /// When a process was found dead, where that was less than [`DOUBT_MS`] before this moment.
-    async fn is_after_death(&self, at: Timestamp) -> Result<Option<Timestamp>> {
+    pub(super) async fn is_after_death(&self, at: Timestamp) -> Result<Option<Timestamp>> {
         let death = self.parts().store.last_death().await?;
         Ok(death.filter(|death| at.as_millis().saturating_sub(death.as_millis()) < DOUBT_MS))
     }

@@ -6,6 +6,7 @@ pub mod caller_id;
 pub mod destination;
 pub mod facts;
 pub mod fold;
+pub mod gaps;
 pub mod message;
 pub mod money;
 pub mod number;

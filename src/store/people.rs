@@ -26,6 +26,8 @@ pub struct NewReply {
     pub to: String,
     /// What it says, as it was written.
     pub text: String,
+    /// Whether no segment of it is missing; else its text shows where.
+    pub is_whole: bool,
     /// When it came in.
     pub at: Timestamp,
     /// Whether it is told to the operator's own system.
@@ -43,6 +45,8 @@ pub struct ReplyRecord {
     pub to: String,
     /// What it says, as it was written. Versions before this escaped it, and such rows stay as they are.
     pub text: String,
+    /// Whether no segment of it is missing; else its text shows where.
+    pub is_whole: bool,
     /// When it came in.
     pub at: Timestamp,
 }

@@ -7,6 +7,7 @@
 
 mod clients;
 mod instance;
+mod long_reply;
 mod outbox;
 mod pending;
 mod query;
@@ -18,6 +19,7 @@ mod reply;
 mod reserve;
 mod segment;
 mod settle;
+mod tally;
 mod told;
 mod writer;
 
@@ -45,7 +47,7 @@ use writer::{Writer, unavailable};
 const APPLICATION_ID: i32 = 0x736d_736d;
 
 /// Every migration, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_providers.sql"),
     include_str!("migrations/0003_segments.sql"),
@@ -54,7 +56,8 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/0006_client_session.sql"),
     include_str!("migrations/0007_doubt.sql"),
     include_str!("migrations/0008_pending.sql"),
-    include_str!("migrations/0010_told.sql"),
+    include_str!("migrations/0009_told.sql"),
+    include_str!("migrations/0010_long_reply.sql"),
 ];
 
 /// How long a write waits for another process's transaction.

@@ -1,15 +1,14 @@
 //! What a gateway tells by itself, as events: reports become receipts, and texts of people become replies.
 //!
 //! Everything is thanked for once it is durable, and what is of no use (an intermediate state, data that is no text) at
-//! once. The segments of a long text wait for each other; all but the last are thanked for when they come.
+//! once. The segments of a long text are told as they come: whoever records them joins them.
 
 use super::content;
 use super::pdu::{Terminal, until_zero};
 use super::protocol::Delivered;
 use super::report::Report;
 use crate::clock::Timestamp;
-use crate::provider::exchange::{Event, Receipt, Reply};
-use crate::provider::parts::{Joined, Key, Parts, Piece};
+use crate::provider::exchange::{Event, Receipt, Reply, ReplySegment};
 use crate::provider::session::Telling;
 use crate::sms::caller_id::Sender;
 use crate::sms::message;
@@ -30,48 +29,35 @@ fn id_of(msg_id: u64, content: &str, first: Timestamp) -> String {
 pub(super) struct Told {
     /// What it tells; thanked for when this is durable.
     pub(super) event: Option<Event>,
-    /// Texts that had to be given out though they are not whole. Nobody waits for thanks.
-    pub(super) given_up: Vec<Event>,
     /// Whether it cannot be read. It would be no better when it is told again.
     pub(super) is_lost: bool,
 }
 
 /// Reads a DELIVER.
-pub(super) fn read(delivered: &Delivered, parts: &mut Parts, telling: impl Into<Telling>) -> Told {
+pub(super) fn read(delivered: &Delivered, telling: impl Into<Telling>) -> Told {
     let Telling { first: now, is_again } = telling.into();
     if !delivered.is_readable {
         return Told { is_lost: true, ..Told::default() };
     }
     if delivered.is_report {
         let report = Report::decode(&delivered.content);
-        return Told { is_lost: report.is_none(), event: report.and_then(|report| receipt(&report, now)), ..Told::default() };
+        return Told { is_lost: report.is_none(), event: report.and_then(|report| receipt(&report, now)) };
     }
     let (from, to) = (sender(&delivered.from), text_of(&delivered.to));
     let (header, octets) = if delivered.has_header { split_header(&delivered.content) } else { (None, &*delivered.content) };
     // A place that cannot be joins nothing: such a text is one by itself, under the DELIVER's own id.
     let can_be = |header: &Header| header.total > 1 && (1..=header.total).contains(&header.number);
+    let content = delivered.content().map(|content| message::hex(&content));
     let Some(Header { reference, total, number }) = header.filter(can_be) else {
-        let content = delivered.content().map(|content| message::hex(&content));
         let vendor_id = content.as_deref().map_or_else(String::new, |content| id_of(delivered.msg_id, content, now));
         let reply = |text| Event::Reply(Reply { vendor_id, from, to, text, at: now, content, is_again });
-        return Told { event: content::decode(delivered.format, octets).map(reply), ..Told::default() };
+        return Told { event: content::decode(delivered.format, octets).map(reply), is_lost: false };
     };
-    let piece = Piece { coding: delivered.format, octets: octets.to_vec() };
-    let taken = parts.take(Key { from, to, reference, total }, number, piece, now);
-    let given_up = taken.given_up.into_iter().filter_map(|part| joined(part, now)).collect();
-    Told { event: taken.whole.and_then(|whole| joined(whole, now)), given_up, is_lost: false }
-}
-
-/// Texts of which a segment did not come in time, as far as they came.
-pub(super) fn late(parts: &mut Parts, now: Timestamp) -> Vec<Event> {
-    parts.late(now).into_iter().filter_map(|part| joined(part, now)).collect()
-}
-
-fn joined(joined: Joined, now: Timestamp) -> Option<Event> {
-    let texts: Vec<String> = joined.pieces.iter().filter_map(|piece| content::decode(piece.coding, &piece.octets)).collect();
-    let vendor_id = joined.id();
-    let Key { from, to, .. } = joined.key;
-    (!texts.is_empty()).then(|| Event::Reply(Reply { vendor_id, from, to, text: texts.concat(), at: now, content: None, is_again: false }))
+    // Msg_Id 0 is none.
+    let vendor_id = if delivered.msg_id == 0 { String::new() } else { hex(delivered.msg_id) };
+    let (coding, octets) = (delivered.format, octets.to_vec());
+    let segment = ReplySegment { from, to, reference, total, number, coding, octets, vendor_id, at: now, content, is_again };
+    Told { event: Some(Event::Segment(segment)), is_lost: false }
 }
 
 fn receipt(report: &Report<'_>, now: Timestamp) -> Option<Event> {
@@ -150,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_text_of_a_person_becomes_a_reply_from_a_number_that_can_be_answered() {
-        let told = reply(read(&mo(false, 15, b"\xc4\xe3\xba\xc3"), &mut Parts::default(), NOW));
+        let told = reply(read(&mo(false, 15, b"\xc4\xe3\xba\xc3"), NOW));
         assert_eq!((told.from.text(), told.to.as_str(), told.text.as_str()), ("13800138000", "10690001", "你好"));
         assert!(told.vendor_id.starts_with("bb25e14012340009-"), "{}", told.vendor_id);
         assert!(told.from == in_china("13800138000"));
@@ -165,7 +151,7 @@ mod tests {
         for msg_id in [0, 7] {
             let id = |from: &[u8], text: &[u8], first: Timestamp| {
                 let delivered = Delivered { msg_id, from: Terminal::new(from), ..mo(false, 0, text) };
-                reply(read(&delivered, &mut Parts::default(), Telling { first, is_again: true })).vendor_id
+                reply(read(&delivered, Telling { first, is_again: true })).vendor_id
             };
             let people: Vec<String> = (0..5).map(|n| id(format!("1380013800{n}").as_bytes(), b"Y", NOW)).collect();
             let others = [id(b"13800138000", b"N", NOW)];
@@ -178,25 +164,37 @@ mod tests {
     }
 
     #[test]
-    fn the_segments_of_a_long_text_are_joined_also_through_a_character() {
-        let mut parts = Parts::default();
-        let first = read(&mo(true, 8, b"\x05\x00\x03\x2a\x02\x01\x4f\x60\x59"), &mut parts, NOW);
-        assert!(first.event.is_none() && first.given_up.is_empty());
-        let last = read(&mo(true, 8, b"\x05\x00\x03\x2a\x02\x02\x7d"), &mut parts, NOW);
-        assert_eq!(reply(last).text, "你好");
-        let first = read(&mo(true, 0, b"\x06\x08\x04\x12\x34\x02\x02DE"), &mut parts, NOW);
-        assert!(first.event.is_none());
-        assert_eq!(reply(read(&mo(true, 0, b"\x06\x08\x04\x12\x34\x02\x01ABC"), &mut parts, NOW)).text, "ABCDE");
-        read(&mo(true, 0, b"\x05\x00\x03\x01\x02\x01half"), &mut parts, NOW);
-        assert!(late(&mut parts, NOW).is_empty());
-        let late = late(&mut parts, NOW.plus_ms(crate::provider::parts::PATIENCE_MS));
-        assert!(matches!(&late[..], [Event::Reply(reply)] if reply.text == "half"));
+    fn the_segments_of_a_long_text_are_told_as_they_come() {
+        let segment = |delivered: &Delivered| match read(delivered, Telling { first: NOW, is_again: true }).event {
+            Some(Event::Segment(segment)) => segment,
+            other => panic!("{other:?}"),
+        };
+        let expected = |delivered: &Delivered, reference, number, coding, octets: &[u8]| ReplySegment {
+            from: in_china("13800138000"),
+            to: "10690001".to_owned(),
+            reference,
+            total: 2,
+            number,
+            coding,
+            octets: octets.to_vec(),
+            vendor_id: "bb25e14012340009".to_owned(),
+            at: NOW,
+            content: delivered.content().map(|content| message::hex(&content)),
+            is_again: true,
+        };
+        // Half a character: nothing of it is read here.
+        let half = mo(true, 8, b"\x05\x00\x03\x2a\x02\x01\x4f\x60\x59");
+        assert!(segment(&half) == expected(&half, 0x2a, 1, 8, b"\x4f\x60\x59"));
+        let wide = mo(true, 0, b"\x06\x08\x04\x12\x34\x02\x02DE");
+        assert!(segment(&wide) == expected(&wide, 0x1234, 2, 0, b"DE"));
+        let nameless = Delivered { msg_id: 0, ..mo(true, 0, b"\x05\x00\x03\x01\x02\x01A") };
+        assert!(segment(&nameless).vendor_id.is_empty(), "Msg_Id 0 is none");
     }
 
     #[test]
     fn a_segment_that_cannot_be_is_a_text_of_its_own_under_the_id_of_its_deliver() {
         for header in [[5, 0, 3, 7, 1, 1], [5, 0, 3, 7, 2, 3], [5, 0, 3, 7, 2, 0], [5, 0, 3, 7, 0, 0]] {
-            let told = |ms| reply(read(&mo(true, 0, &[&header[..], b"TD"].concat()), &mut Parts::default(), NOW.plus_ms(ms)));
+            let told = |ms| reply(read(&mo(true, 0, &[&header[..], b"TD"].concat()), NOW.plus_ms(ms)));
             assert_eq!(told(0).text, "TD", "{header:?}");
             assert!(told(0).vendor_id.starts_with("bb25e14012340009-"), "{header:?}");
             assert_eq!(told(5_000).vendor_id, told(0).vendor_id, "{header:?}");
@@ -205,17 +203,15 @@ mod tests {
 
     #[test]
     fn a_header_of_another_kind_is_taken_off_and_a_broken_one_is_text() {
-        let mut parts = Parts::default();
-        assert_eq!(reply(read(&mo(true, 0, b"\x04\x05\x02\x0b\x84Hi"), &mut parts, NOW)).text, "Hi");
-        assert_eq!(reply(read(&mo(true, 0, b"zHi"), &mut parts, NOW)).text, "zHi");
-        assert_eq!(reply(read(&mo(true, 0, b""), &mut parts, NOW)).text, "");
+        assert_eq!(reply(read(&mo(true, 0, b"\x04\x05\x02\x0b\x84Hi"), NOW)).text, "Hi");
+        assert_eq!(reply(read(&mo(true, 0, b"zHi"), NOW)).text, "zHi");
+        assert_eq!(reply(read(&mo(true, 0, b""), NOW)).text, "");
     }
 
     #[test]
     fn data_that_is_no_text_and_an_intermediate_report_tell_nothing() {
-        let mut parts = Parts::default();
-        assert!(read(&mo(false, 4, b"\x01\x02"), &mut parts, NOW).event.is_none());
-        let unreadable = read(&Delivered { is_readable: false, ..mo(false, 0, b"") }, &mut parts, NOW);
+        assert!(read(&mo(false, 4, b"\x01\x02"), NOW).event.is_none());
+        let unreadable = read(&Delivered { is_readable: false, ..mo(false, 0, b"") }, NOW);
         assert!(unreadable.event.is_none() && unreadable.is_lost);
         let report = |stat: &[u8], length: usize| {
             let mut out = bytes::BytesMut::new();
@@ -223,11 +219,11 @@ mod tests {
             report.encode(true, &mut out);
             Delivered { is_report: true, ..mo(false, 0, &out[..length]) }
         };
-        let on_its_way = read(&report(b"ACCEPTD", 71), &mut parts, NOW);
+        let on_its_way = read(&report(b"ACCEPTD", 71), NOW);
         assert!(on_its_way.event.is_none() && !on_its_way.is_lost);
-        let cut = read(&report(b"DELIVRD", 59), &mut parts, NOW);
+        let cut = read(&report(b"DELIVRD", 59), NOW);
         assert!(cut.event.is_none() && cut.is_lost);
-        let Some(Event::Receipt(receipt)) = read(&report(b"MA:0001", 71), &mut parts, NOW).event else { panic!() };
+        let Some(Event::Receipt(receipt)) = read(&report(b"MA:0001", 71), NOW).event else { panic!() };
         assert_eq!(receipt, Receipt { why: Some("MA:0001".to_owned()), ..Receipt::new("0000000000000007", State::Failed, NOW) });
     }
 }

@@ -16,8 +16,7 @@ use super::alphabet::{self, Alphabet};
 use super::pdu::{Address, Deliver, Kind, Place};
 use super::receipt::{self, Standing};
 use crate::clock::Timestamp;
-use crate::provider::exchange::{Event, Receipt, Reply};
-use crate::provider::parts::{Joined, Key, Parts, Piece};
+use crate::provider::exchange::{Event, Receipt, Reply, ReplySegment};
 use crate::provider::session::Telling;
 use crate::sms::caller_id::Sender;
 use crate::sms::message::hex;
@@ -85,8 +84,6 @@ fn without_zeros(digits: &str) -> String {
 pub struct Told {
     /// What it tells: the carrier is thanked once this is durable. Nothing: it is thanked at once.
     pub event: Option<Event>,
-    /// What else is known now: texts of which not all segments came.
-    pub more: Vec<Event>,
     /// Whether it could not be read.
     pub is_lost: bool,
 }
@@ -98,13 +95,12 @@ pub struct Inbox {
     receipt_ids: ReceiptIds,
     replies: bool,
     by_text: bool,
-    parts: Parts,
 }
 
 impl Inbox {
     /// An empty one. Without `replies` the texts of people are thanked for and left out.
     pub fn new(alphabet: Alphabet, receipt_ids: ReceiptIds, replies: bool) -> Self {
-        Self { alphabet, receipt_ids, replies, by_text: false, parts: Parts::default() }
+        Self { alphabet, receipt_ids, replies, by_text: false }
     }
 
     /// The same, where also what merely reads like a receipt may be one.
@@ -148,11 +144,6 @@ impl Inbox {
         }
     }
 
-    /// Gives out texts that have waited too long for their missing segments.
-    pub fn late(&mut self, now: Timestamp) -> Vec<Event> {
-        self.parts.late(now).iter().map(|joined| self.joined(joined, now)).collect()
-    }
-
     fn receipt(&self, deliver: &Deliver, now: Timestamp) -> Told {
         // Of UCS-2 the reader sees ASCII with NULs, which it leaves out. It is not decoded, since many carriers repeat the
         // data_coding of the message that went out and write this in ASCII all the same.
@@ -188,22 +179,15 @@ impl Inbox {
         let (from, to) = (sender(&deliver.from), number(&deliver.to));
         // A place that cannot be joins nothing: such a text is one by itself, with an id that it keeps when it is told again.
         let can_be = |place: &Place| place.total > 1 && (1..=place.total).contains(&place.number);
-        let Some(place) = place.or(deliver.sar).filter(can_be) else {
-            let content = deliver.content().map(|content| hex(&content));
+        let content = deliver.content().map(|content| hex(&content));
+        let Some(Place { reference, total, number }) = place.or(deliver.sar).filter(can_be) else {
             let vendor_id = content.as_deref().map_or_else(String::new, |content| Reply::id_of(content, first));
             let text = alphabet::decode(text, deliver.coding, self.alphabet);
-            return Told { event: Some(Event::Reply(Reply { vendor_id, from, to, text, at: first, content, is_again })), ..Told::default() };
+            return Told { event: Some(Event::Reply(Reply { vendor_id, from, to, text, at: first, content, is_again })), is_lost: false };
         };
-        let key = Key { from, to, reference: place.reference, total: place.total };
-        let taken = self.parts.take(key, place.number, Piece { coding: deliver.coding, octets: text.to_vec() }, first);
-        let event = taken.whole.map(|joined| self.joined(&joined, first));
-        Told { event, more: taken.given_up.iter().map(|joined| self.joined(joined, first)).collect(), is_lost: false }
-    }
-
-    fn joined(&self, joined: &Joined, now: Timestamp) -> Event {
-        let text = joined.pieces.iter().map(|piece| alphabet::decode(&piece.octets, piece.coding, self.alphabet)).collect();
-        let (from, to) = (joined.key.from.clone(), joined.key.to.clone());
-        Event::Reply(Reply { vendor_id: joined.id(), from, to, text, at: now, content: None, is_again: false })
+        let (coding, octets, vendor_id) = (deliver.coding, text.to_vec(), String::new());
+        let segment = ReplySegment { from, to, reference, total, number, coding, octets, vendor_id, at: first, content, is_again };
+        Told { event: Some(Event::Segment(segment)), is_lost: false }
     }
 }
 
@@ -399,16 +383,32 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_joined_by_header_and_by_parameters() {
-        let with_udh = |number: u8, text: &str| Deliver { esm_class: UDHI, ..from_person(&[&[5, 0, 3, 7, 2, number], text.as_bytes()].concat()) };
-        let mut inbox = inbox();
-        assert_eq!(inbox.take(&with_udh(2, "B"), NOW), Told::default(), "thanked for at once");
-        let whole = reply(inbox.take(&with_udh(1, "A"), NOW));
-        assert_eq!((whole.text.as_str(), whole.from.text(), whole.to.as_str()), ("AB", "+33612345678", "36179"));
-        assert_eq!(reply(inbox.take(&with_udh(1, "A"), NOW)).vendor_id, whole.vendor_id, "told again");
-        let with_sar = |number: u8, text: &str| Deliver { sar: Some(Place { reference: 9, total: 2, number }), ..from_person(text.as_bytes()) };
-        assert_eq!(inbox.take(&with_sar(1, "C"), NOW), Told::default());
-        assert_eq!(reply(inbox.take(&with_sar(2, "D"), NOW)).text, "CD");
+    fn the_segments_of_a_long_text_are_told_as_they_come_by_header_and_by_parameters() {
+        let segment = |deliver: &Deliver| match inbox().take(deliver, Telling { first: NOW, is_again: true }).event {
+            Some(Event::Segment(segment)) => segment,
+            other => panic!("{other:?}"),
+        };
+        let expected = |deliver: &Deliver, reference, number, octets: &[u8]| ReplySegment {
+            from: Sender::E164("+33612345678".to_owned()),
+            to: "36179".to_owned(),
+            reference,
+            total: 2,
+            number,
+            coding: 8,
+            octets: octets.to_vec(),
+            vendor_id: String::new(),
+            at: NOW,
+            content: deliver.content().map(|content| hex(&content)),
+            is_again: true,
+        };
+        let wide = |esm_class, octets: &[u8]| Deliver { esm_class, coding: 8, ..from_person(octets) };
+        // Half a character: nothing of it is read here.
+        let half = wide(UDHI, &[5, 0, 3, 7, 2, 2, 0xD8]);
+        assert!(segment(&half) == expected(&half, 7, 2, &[0xD8]));
+        let long = wide(UDHI, &[6, 8, 4, 1, 7, 2, 1, b'A']);
+        assert!(segment(&long) == expected(&long, 0x107, 1, b"A"));
+        let sar = Deliver { sar: Some(Place { reference: 9, total: 2, number: 1 }), ..wide(0, b"C") };
+        assert!(segment(&sar) == expected(&sar, 9, 1, b"C"));
     }
 
     #[test]
@@ -421,14 +421,6 @@ mod tests {
             let again = Telling { first: NOW, is_again: true };
             assert_eq!(reply(inbox.take(&odd, again)).vendor_id, first.vendor_id, "{header:?}");
         }
-    }
-
-    #[test]
-    fn a_long_text_that_stays_incomplete_is_told_late() {
-        let mut inbox = inbox();
-        inbox.take(&Deliver { esm_class: UDHI, ..from_person(&[5, 0, 3, 7, 2, 2, b'B']) }, NOW);
-        assert!(inbox.late(NOW).is_empty());
-        assert!(matches!(inbox.late(NOW.plus_ms(600_000)).as_slice(), [Event::Reply(reply)] if reply.text == "B"));
     }
 
     #[test]

@@ -70,6 +70,9 @@ pub(super) fn tell_reply(db: &Connection, reply: &NewReply, answers: Option<&Mes
     if let (Some(data), true) = (data.as_object_mut(), reply.is_unsettled) {
         data.insert("unsettled".to_owned(), Value::from(true));
     }
+    if let (Some(data), false) = (data.as_object_mut(), reply.is_whole) {
+        data.insert("is_whole".to_owned(), Value::from(false));
+    }
     add_event(db, &format!("{}_replied", reply_event(&reply.provider, &reply.vendor_id)), "message.replied", reply.at, &data)
 }
 
@@ -80,15 +83,18 @@ fn reply_event(provider: &str, vendor_id: &str) -> String {
 
 /// Writes who a reply is from that was told as unsettled.
 pub(super) fn tell_settled(db: &Connection, seq: i64, answers: Option<&MessageId>) -> JobResult<()> {
-    let mut statement = db.prepare_cached("SELECT provider, vendor_id, sender, recipient, text, at_ms FROM reply WHERE seq = ?1")?;
-    let (id, at, mut data) = statement.query_row([seq], |row| {
+    let mut statement = db.prepare_cached("SELECT provider, vendor_id, sender, recipient, text, at_ms, is_whole FROM reply WHERE seq = ?1")?;
+    let (id, at, is_whole, mut data) = statement.query_row([seq], |row| {
         let (provider, vendor_id): (String, String) = (row.get(0)?, row.get(1)?);
         let (from, to, text): (String, String, String) = (row.get(2)?, row.get(3)?, row.get(4)?);
         let event = reply_event(&provider, &vendor_id);
         let settles = format!("{event}_replied");
         let data = json!({ "from": from, "to": to, "text": text, "provider": provider, "settles": settles });
-        Ok((format!("{event}_settled"), Timestamp(row.get(5)?), data))
+        Ok((format!("{event}_settled"), Timestamp(row.get(5)?), row.get(6)?, data))
     })?;
+    if let (Some(data), false) = (data.as_object_mut(), is_whole) {
+        data.insert("is_whole".to_owned(), Value::from(false));
+    }
     if let (Some(data), Some(id)) = (data.as_object_mut(), answers) {
         data.insert("in_reply_to".to_owned(), Value::from(id.as_str()));
     }

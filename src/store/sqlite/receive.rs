@@ -9,13 +9,18 @@ use super::query::{COLUMNS, record_from};
 use super::rate;
 use super::segment;
 use super::settle::{ATTEMPTING, OPEN_COLUMNS, Open, Step, apply, open_from};
+use super::tally;
 use super::writer::JobResult;
 use crate::clock::Timestamp;
 use crate::sms::message::{MessageId, Realm, State};
+use crate::store::long_reply::MOST_EARLY_RECEIPTS;
 use crate::store::{LookClaim, Record, Report};
 
 /// Receipts for ids that never become known are forgotten after this long.
 const EARLY_RECEIPT_MS: i64 = 3 * 24 * 3_600_000;
+
+/// Receipts that are dropped at a time: a ledger of an earlier version may have any number.
+const MOST_DROPPED: u32 = 1_000;
 
 /// How far a clock may be set back between a message and its receipt.
 const CLOCK_STEP_MS: i64 = 60_000;
@@ -118,6 +123,19 @@ fn keep_early(db: &Connection, report: &Report, now: Timestamp) -> JobResult<()>
         report.price_micros,
         now.as_millis()
     ])?;
+    drop_oldest(db, &report.provider)
+}
+
+/// Drops the receipts that have waited longest for their messages, where too many wait.
+const DROP_OLDEST: &str = "DELETE FROM early_receipt WHERE (vendor_id, provider, recipient, state) IN
+     (SELECT vendor_id, provider, recipient, state FROM early_receipt WHERE provider = ?1 ORDER BY received_ms LIMIT ?2)";
+
+fn drop_oldest(db: &Connection, provider: &str) -> JobResult<()> {
+    let more = tally::of(db, tally::EARLY, provider)?.saturating_sub(MOST_EARLY_RECEIPTS).min(MOST_DROPPED);
+    if more > 0 {
+        let dropped = db.prepare_cached(DROP_OLDEST)?.execute(params![provider, more])?;
+        tally::add(db, tally::EARLY_DROPPED, provider, u32::try_from(dropped).unwrap_or(u32::MAX))?;
+    }
     Ok(())
 }
 

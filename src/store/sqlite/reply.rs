@@ -40,10 +40,10 @@ pub(super) fn record_reply(db: &Connection, reply: &NewReply, now: Timestamp) ->
     let (seq, id) = found.unzip();
     let added = db
         .prepare_cached(
-            "INSERT INTO reply (provider, vendor_id, message, sender, recipient, text, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            "INSERT INTO reply (provider, vendor_id, message, sender, recipient, text, at_ms, is_whole) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT (provider, vendor_id) DO NOTHING",
         )?
-        .execute(params![reply.provider, reply.vendor_id, seq, reply.from, reply.to, reply.text, reply.at.as_millis()])?;
+        .execute(params![reply.provider, reply.vendor_id, seq, reply.from, reply.to, reply.text, reply.at.as_millis(), reply.is_whole])?;
     if added == 0 {
         return Ok(Recorded::Known);
     }
@@ -75,10 +75,11 @@ pub(super) fn reply_at(db: &Connection, provider: &str, vendor_id: &str) -> rusq
 /// See [`crate::store::Store::replies`].
 pub(super) fn replies(db: &Connection, id: &MessageId) -> rusqlite::Result<Vec<ReplyRecord>> {
     let mut statement = db.prepare_cached(
-        "SELECT sender, recipient, text, at_ms FROM reply WHERE message = (SELECT seq FROM message WHERE id = ?1) ORDER BY at_ms, seq",
+        "SELECT sender, recipient, text, is_whole, at_ms FROM reply WHERE message = (SELECT seq FROM message WHERE id = ?1) ORDER BY at_ms, seq",
     )?;
-    let rows = statement
-        .query_map([id.as_str()], |row| Ok(ReplyRecord { from: row.get(0)?, to: row.get(1)?, text: row.get(2)?, at: Timestamp(row.get(3)?) }))?;
+    let rows = statement.query_map([id.as_str()], |row| {
+        Ok(ReplyRecord { from: row.get(0)?, to: row.get(1)?, text: row.get(2)?, is_whole: row.get(3)?, at: Timestamp(row.get(4)?) })
+    })?;
     rows.collect()
 }
 

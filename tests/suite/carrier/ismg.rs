@@ -491,13 +491,19 @@ impl Peer<Ismg> {
 
     /// What a person wrote, in UCS-2 and as many DELIVERs as it takes with `units` UTF-16 units each; the last comes first.
     pub fn hear_long_from(&self, from: &str, text: &str, reference: u8, units: usize) {
+        self.long_from(from, text, reference, units).into_iter().rev().for_each(|frame| self.tell(frame));
+    }
+
+    /// The same DELIVERs in their order, to be told one by one.
+    pub fn long_from(&self, from: &str, text: &str, reference: u8, units: usize) -> Vec<Vec<u8>> {
         let octets: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
         let chunks: Vec<&[u8]> = octets.chunks(units * 2).collect();
         let total = u8::try_from(chunks.len()).unwrap();
-        for (number, chunk) in (1..=total).zip(&chunks).rev() {
+        let deliver = |(number, chunk): (u8, &&[u8])| {
             let content = [&[5, 0, 3, reference, total, number][..], chunk].concat();
-            self.tell(self.tongue().deliver(self.version(), from, SOURCE, "svc", 1, 8, false, &content));
-        }
+            self.tongue().deliver(self.version(), from, SOURCE, "svc", 1, 8, false, &content)
+        };
+        (1..=total).zip(&chunks).map(deliver).collect()
     }
 
     /// What is written for one kind of [`GARBAGE`], and whether the connection ends behind it.

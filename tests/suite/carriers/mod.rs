@@ -14,15 +14,18 @@ use std::sync::atomic::Ordering;
 
 use sms_mcp::clock::{SharedClock, SystemClock};
 use sms_mcp::provider::cmpp::Config as CmppConfig;
+use sms_mcp::provider::exchange::{Event, Notice, ReplySegment};
 use sms_mcp::provider::settings::{Secrets, Settings, Setup};
 use sms_mcp::provider::smpp::Config as SmppConfig;
 use sms_mcp::provider::{Provider, session};
 use sms_mcp::setting::SecretText;
+use tokio::sync::mpsc::Receiver;
 
 use crate::carrier::ismg::{self, Ismg};
 use crate::carrier::peer::{Cut, Peer, Script, Spoil, Tongue};
 use crate::carrier::smsc::{self, Smsc};
 use crate::fake::{Fault, Seen, Wire};
+use crate::support::within;
 
 /// A connection by which nothing that happens takes too long, and that is soon there again.
 pub fn patient() -> session::Settings {
@@ -103,6 +106,21 @@ pub fn cmpp_many(peer: &Peer<Ismg>) -> Arc<dyn Provider> {
 pub fn cmpp_recipients(peer: &Peer<Ismg>) -> Vec<String> {
     let number = |to: &String| to.strip_prefix("00").map_or_else(|| format!("+86{to}"), |digits| format!("+{digits}"));
     peer.recipients().iter().map(number).collect()
+}
+
+/// The segments of one long text, each thanked for when it was told: the last of them, and what they say together.
+async fn joined(provider: &dyn Provider, notices: &mut Receiver<Notice>) -> (ReplySegment, String) {
+    let mut segments = std::collections::BTreeMap::new();
+    loop {
+        let notice = within("a segment is told", notices.recv()).await.expect("the connection ended");
+        let Event::Segment(segment) = notice.event.clone() else { panic!("{notice:?}") };
+        notice.recorded(true);
+        segments.insert(segment.number, segment.octets.clone());
+        if segments.len() == usize::from(segment.total) {
+            let octets = segments.into_values().collect::<Vec<_>>().concat();
+            return (segment.clone(), provider.words(segment.coding, &octets).unwrap());
+        }
+    }
 }
 
 /// What a fault of the contract is at a gateway.

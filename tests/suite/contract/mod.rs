@@ -4,6 +4,7 @@ mod provider;
 mod store;
 mod store_assumed;
 mod store_later;
+mod store_long_reply;
 mod store_queue;
 mod store_realms;
 mod store_segments;

@@ -325,7 +325,7 @@ async fn a_hint_to_one_of_a_request_names_the_id_that_the_others_have_and_what_w
 fn reply(vendor_id: &str, n: u32, at: Timestamp) -> NewReply {
     let (from, text) = (draft(n).to, format!("re {vendor_id}"));
     let (provider, vendor_id, to) = ("sandbox".into(), vendor_id.into(), "SENDER".into());
-    NewReply { provider, vendor_id, from, to, text, at, forward: false, is_unsettled: false, content: None }
+    NewReply { provider, vendor_id, from, to, text, is_whole: true, at, forward: false, is_unsettled: false, content: None }
 }
 
 #[tokio::test]
