@@ -24,6 +24,7 @@ mod hooks;
 mod http;
 mod inbound;
 mod lives;
+mod long_replies;
 mod malformed;
 mod numbers;
 mod phones;

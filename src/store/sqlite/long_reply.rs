@@ -256,20 +256,22 @@ fn forget(db: &Connection, seq: i64) -> JobResult<()> {
 }
 
 fn load(db: &Connection, seq: i64) -> JobResult<Option<LongReply>> {
-    let found = db.prepare_cached("SELECT sender, spelled, recipient, total, at_ms, since_ms FROM long_reply WHERE seq = ?1")?.query_row([seq], |row| {
-        let spelled: String = row.get(1)?;
-        Ok(LongReply {
-            sequence: seq,
-            from: sender(&spelled, row.get(0)?),
-            to: row.get(2)?,
-            total: row.get(3)?,
-            at: Timestamp(row.get(4)?),
-            since: Timestamp(row.get(5)?),
-            segments: Vec::new(),
-        })
-    });
+    let found =
+        db.prepare_cached("SELECT sender, spelled, recipient, total, at_ms, since_ms FROM long_reply WHERE seq = ?1")?.query_row([seq], |row| {
+            let spelled: String = row.get(1)?;
+            Ok(LongReply {
+                sequence: seq,
+                from: sender(&spelled, row.get(0)?),
+                to: row.get(2)?,
+                total: row.get(3)?,
+                at: Timestamp(row.get(4)?),
+                since: Timestamp(row.get(5)?),
+                segments: Vec::new(),
+            })
+        });
     let Some(mut reply) = found.optional()? else { return Ok(None) };
-    let mut statement = db.prepare_cached("SELECT number, coding, octets FROM long_reply_segment WHERE text = ?1 AND octets IS NOT NULL ORDER BY number")?;
+    let mut statement =
+        db.prepare_cached("SELECT number, coding, octets FROM long_reply_segment WHERE text = ?1 AND octets IS NOT NULL ORDER BY number")?;
     let segments = statement.query_map([seq], |row| Ok(ReplySegment { number: row.get(0)?, coding: row.get(1)?, octets: row.get(2)? }))?;
     reply.segments = segments.collect::<rusqlite::Result<_>>()?;
     Ok(Some(reply))
@@ -306,9 +308,12 @@ fn claim_due(db: &Connection, claim: &LongReplyClaim) -> JobResult<Vec<LongReply
 
 /// See [`LongReplies::long_reply_told`].
 fn told(db: &Connection, seq: i64, now: Timestamp) -> JobResult<()> {
-    let is_news = db
-        .prepare_cached("UPDATE long_reply SET state = ?2, due_ms = ?3 WHERE seq = ?1 AND state = ?4")?
-        .execute(params![seq, TOLD, now.as_millis(), DUE])?;
+    let is_news = db.prepare_cached("UPDATE long_reply SET state = ?2, due_ms = ?3 WHERE seq = ?1 AND state = ?4")?.execute(params![
+        seq,
+        TOLD,
+        now.as_millis(),
+        DUE
+    ])?;
     if is_news == 0 {
         return Ok(());
     }

@@ -879,6 +879,16 @@ impl<T: Tongue> Peer<T> {
         self.shared.pump();
     }
 
+    /// The same on this connection, counted from 0 among those that are up, as soon as it is told.
+    pub fn tell_on(&self, link: usize, mut frame: Vec<u8>) {
+        let link = Arc::clone(&self.links()[link]);
+        let sequence = link.next_sequence();
+        frame[T::SEQUENCE_AT..T::SEQUENCE_AT + 4].copy_from_slice(&sequence.to_be_bytes());
+        lock(&link.told).insert(sequence, frame.clone());
+        self.shared.counters.told.fetch_add(1, Ordering::SeqCst);
+        link.say(&frame);
+    }
+
     /// Remembers from now on what the client writes, a frame each, and the answers to it, a write each.
     pub fn record(&self) {
         *lock(&self.shared.tape) = Some(Vec::new());

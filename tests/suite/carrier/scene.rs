@@ -93,6 +93,24 @@ impl Gateway {
         on!(self, peer => peer.repeated())
     }
 
+    /// What the n-th person wrote, as one frame for each segment of so many UTF-16 units.
+    pub fn written_by(&self, n: usize, text: &str, reference: u8, units: usize) -> Vec<Vec<u8>> {
+        match self {
+            Self::Smsc(_) => smsc::from_person(&self.written(n), "36179", text, reference, units, smsc::Joined::Header8),
+            Self::Ismg(peer) => peer.long_from(&self.written(n), text, reference, units),
+        }
+    }
+
+    /// Tells something by itself, on any connection.
+    pub fn tell(&self, frame: &[u8]) {
+        on!(self, peer => peer.tell(frame.to_vec()));
+    }
+
+    /// The same on this connection, counted from 0.
+    pub fn tell_on(&self, link: usize, frame: &[u8]) {
+        on!(self, peer => peer.tell_on(link, frame.to_vec()));
+    }
+
     pub fn untold(&self) -> usize {
         on!(self, peer => peer.untold())
     }

@@ -6,7 +6,7 @@ use sms_mcp::sms::message::State;
 use sms_mcp::store::long_reply::{
     DOUBT_MS, LongReply, LongReplyClaim, MOST_EARLY_RECEIPTS, MOST_LONG_REPLIES, MOST_OCTETS, MOST_OF_SENDER, NewReplySegment, Tallies,
 };
-use sms_mcp::store::{Report, Settlement, Store};
+use sms_mcp::store::{NewReply, Report, Settlement, Store};
 
 use super::store::{NOW, draft, ended, intent, places, state_of, take};
 
@@ -286,7 +286,8 @@ async fn unfinished_texts_are_bounded_for_each_sender_and_in_all_and_the_oldest_
             store.take_segment(big, NOW.plus_ms(9_999), NOW).await.unwrap();
         }
         for reply in claim(&*store, NOW.plus_ms(DAY_MS), NOW.plus_ms(DAY_MS)).await {
-            octets += i64::try_from(reply.segments.iter().map(|segment| segment.octets.len()).filter(|octets| *octets == 60_000).sum::<usize>()).unwrap();
+            octets +=
+                i64::try_from(reply.segments.iter().map(|segment| segment.octets.len()).filter(|octets| *octets == 60_000).sum::<usize>()).unwrap();
         }
         assert_eq!(octets, 80 * 60_000, "nothing is lost, whatever had to be told early");
         let tallies = store.tallies("carrier").await.unwrap();
@@ -295,16 +296,34 @@ async fn unfinished_texts_are_bounded_for_each_sender_and_in_all_and_the_oldest_
     }
 }
 
-fn report(provider: &str, n: u32) -> Report {
-    Report {
-        provider: provider.into(),
-        vendor_id: format!("v-{n}"),
-        to: None,
-        state: State::Delivered,
-        at: NOW,
-        why: None,
-        price_micros: None,
+#[tokio::test]
+async fn a_reply_with_gaps_is_marked_where_it_is_kept_and_where_it_is_told_onward() {
+    for place in places() {
+        let store = place.open();
+        take(&*store, intent(vec![draft(1)])).await;
+        let reply = |n: u32, is_whole| NewReply {
+            provider: "sandbox".into(),
+            vendor_id: format!("r-{n}"),
+            from: draft(1).to,
+            is_unsettled: false,
+            to: "36179".into(),
+            text: "a [part 2 of 2 missing]".into(),
+            is_whole,
+            at: NOW.plus_ms(i64::from(n)),
+            forward: true,
+        };
+        for (n, is_whole) in [(1, true), (2, false)] {
+            store.record_reply(reply(n, is_whole), NOW).await.unwrap();
+        }
+        assert_eq!(store.replies(&draft(1).id).await.unwrap().iter().map(|reply| reply.is_whole).collect::<Vec<_>>(), [true, false]);
+        let told = store.claim_forwards(9, NOW.plus_ms(9), NOW.plus_ms(9)).await.unwrap();
+        let marks = told.iter().map(|event| serde_json::from_str::<serde_json::Value>(&event.body).unwrap()["data"]["is_whole"].clone());
+        assert_eq!(marks.collect::<Vec<_>>(), [serde_json::Value::Null, serde_json::Value::Bool(false)]);
     }
+}
+
+fn report(provider: &str, n: u32) -> Report {
+    Report { provider: provider.into(), vendor_id: format!("v-{n}"), to: None, state: State::Delivered, at: NOW, why: None, price_micros: None }
 }
 
 #[tokio::test]
