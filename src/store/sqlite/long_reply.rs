@@ -11,7 +11,8 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::sms::caller_id::Sender;
 use crate::store::long_reply::{
-    DOUBT_MS, LongReplies, LongReply, LongReplyClaim, MOST_LONG_REPLIES, MOST_OCTETS, MOST_OF_SENDER, NewReplySegment, ReplySegment, TakenSegment, Tallies,
+    DOUBT_MS, LongReplies, LongReply, LongReplyClaim, MOST_LONG_REPLIES, MOST_OCTETS, MOST_OF_SENDER, NewReplySegment, ReplySegment, TakenSegment,
+    Tallies,
 };
 
 /// For how long a text that was told is known again, and how many are: carriers keep for a day or two what they were not
@@ -140,14 +141,19 @@ fn sender(spelled: &str, text: String) -> Sender {
     }
 }
 
+/// Texts of one sender under one number, latest first, and what they have where a segment belongs.
+pub(super) const CANDIDATES: &str =
+    "SELECT t.seq, t.state = 0, t.twin, s.digest, coalesce(s.vendor_id, ''), coalesce(s.owner <> ?9 AND s.recorded_ms > ?10, 0) FROM long_reply t
+     LEFT JOIN long_reply_segment s ON s.text = t.seq AND s.number = ?7
+     WHERE t.provider = ?1 AND t.sender = ?2 AND t.recipient = ?3 AND t.reference = ?4 AND t.total = ?5 AND t.spelled = ?6
+     ORDER BY t.seq DESC LIMIT ?8";
+
+/// What waits of a provider: how many texts, and how many octets in all of them.
+pub(super) const WAITING: &str = "SELECT count(*), coalesce(sum(octets), 0) FROM long_reply WHERE provider = ?1 AND state = 0";
+
 /// Texts of this sender under this number, latest first.
 fn candidates(db: &Connection, owner: i64, segment: &NewReplySegment, now: Timestamp) -> JobResult<Vec<Candidate>> {
-    let mut statement = db.prepare_cached(
-        "SELECT t.seq, t.state = 0, t.twin, s.digest, coalesce(s.vendor_id, ''), coalesce(s.owner <> ?9 AND s.recorded_ms > ?10, 0) FROM long_reply t
-         LEFT JOIN long_reply_segment s ON s.text = t.seq AND s.number = ?7
-         WHERE t.provider = ?1 AND t.sender = ?2 AND t.recipient = ?3 AND t.reference = ?4 AND t.total = ?5 AND t.spelled = ?6
-         ORDER BY t.seq DESC LIMIT ?8",
-    )?;
+    let mut statement = db.prepare_cached(CANDIDATES)?;
     let key = params![
         segment.provider,
         segment.from.text(),
@@ -222,9 +228,7 @@ fn make_room(db: &Connection, segment: &NewReplySegment, now: Timestamp) -> JobR
         ended += end(db, oldest, now)?;
     }
     loop {
-        let (count, octets): (u32, i64) = db
-            .prepare_cached("SELECT count(*), coalesce(sum(octets), 0) FROM long_reply WHERE provider = ?1 AND state = 0")?
-            .query_row([provider], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (count, octets): (u32, i64) = db.prepare_cached(WAITING)?.query_row([provider], |row| Ok((row.get(0)?, row.get(1)?)))?;
         if count <= MOST_LONG_REPLIES && octets <= MOST_OCTETS {
             break;
         }

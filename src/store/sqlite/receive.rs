@@ -127,7 +127,7 @@ fn keep_early(db: &Connection, report: &Report, now: Timestamp) -> JobResult<()>
 }
 
 /// Drops the receipts that have waited longest for their messages, where too many wait.
-const DROP_OLDEST: &str = "DELETE FROM early_receipt WHERE (vendor_id, provider, recipient, state) IN
+pub(super) const DROP_OLDEST: &str = "DELETE FROM early_receipt WHERE (vendor_id, provider, recipient, state) IN
      (SELECT vendor_id, provider, recipient, state FROM early_receipt WHERE provider = ?1 ORDER BY received_ms LIMIT ?2)";
 
 fn drop_oldest(db: &Connection, provider: &str) -> JobResult<()> {

@@ -311,6 +311,7 @@ async fn a_reply_with_gaps_is_marked_where_it_is_kept_and_where_it_is_told_onwar
             is_whole,
             at: NOW.plus_ms(i64::from(n)),
             forward: true,
+            content: None,
         };
         for (n, is_whole) in [(1, true), (2, false)] {
             store.record_reply(reply(n, is_whole), NOW).await.unwrap();
