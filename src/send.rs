@@ -29,6 +29,7 @@ pub mod reconcile;
 mod reply;
 pub mod route;
 mod segments;
+mod unmatched;
 pub mod vendor;
 mod watching;
 
@@ -207,6 +208,10 @@ impl Engine {
         for carrier in self.parts().carriers.all() {
             let (engine, name) = (self.clone(), carrier.name().to_owned());
             self.inner.tasks.spawn(async move { engine.run_refresh(name).await });
+            if carrier.capabilities().receipts_by_push {
+                let (engine, name) = (self.clone(), carrier.name().to_owned());
+                self.inner.tasks.spawn(async move { engine.run_unmatched(name).await });
+            }
             if carrier.capabilities().status {
                 let (engine, name) = (self.clone(), carrier.name().to_owned());
                 self.inner.tasks.spawn(async move { engine.run_looks(name).await });

@@ -207,6 +207,16 @@ fn said(answer: &Answer, place: u16, results: &Results) -> SegmentOutcome {
     }
 }
 
+/// An answer that came after its request was given up: it speaks of each message that the request carried.
+fn answered(late: &Late<Cmpp>, results: &Results) -> Vec<Notice> {
+    let segment = late.about.segment;
+    let answered = (0..).zip(late.about.messages.iter()).map(|(place, message)| {
+        let outcome = said(&late.answer, place, results);
+        Notice::new(Event::Answered(Answered { message: message.clone(), segment, outcome }))
+    });
+    answered.collect()
+}
+
 /// What reads what the gateway tells.
 struct Ear {
     /// The operator's name for the provider, for the log.
@@ -218,16 +228,6 @@ struct Ear {
 }
 
 impl Ear {
-    /// An answer that came after its request was given up: it speaks of each message that the request carried.
-    fn answered(&self, late: &Late<Cmpp>) -> Vec<Notice> {
-        let segment = late.about.segment;
-        let answered = (0..).zip(late.about.messages.iter()).map(|(place, message)| {
-            let outcome = said(&late.answer, place, &self.results);
-            Notice::new(Event::Answered(Answered { message: message.clone(), segment, outcome }))
-        });
-        answered.collect()
-    }
-
     /// Passes on what the gateway tells, until the account is closed or nobody listens.
     async fn listen(mut self, notices: mpsc::Sender<Notice>) {
         let mut unheard = self.clock.sleep(UNHEARD_EVERY);
@@ -247,7 +247,7 @@ impl Ear {
                         tracing::warn!(provider = self.name, count = lost, "what a carrier told could not be read; it was thanked for");
                     }
                 }
-                Some(late) = next_of(&mut self.lates) => told.extend(self.answered(&late)),
+                Some(late) = next_of(&mut self.lates) => told.extend(answered(&late, &self.results)),
                 () = &mut unheard => {
                     unheard = self.clock.sleep(UNHEARD_EVERY);
                     told.extend(self.pushes.unheard().notice());

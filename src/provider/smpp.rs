@@ -262,6 +262,14 @@ fn said(answer: &pdu::Answer, is_granted: bool, receipt_ids: ReceiptIds, statuse
     }
 }
 
+/// An answer that came after its request was given up.
+fn answered(late: &Late<Codec>, receipt_ids: ReceiptIds, statuses: &Statuses) -> Vec<Notice> {
+    let outcome = said(&late.answer, late.answer.is_of_submit(), receipt_ids, statuses);
+    let answered =
+        late.about.messages.iter().map(|message| Answered { message: message.clone(), segment: late.about.segment, outcome: outcome.clone() });
+    answered.map(|answered| Notice::new(Event::Answered(answered))).collect()
+}
+
 /// What reads what the carrier tells.
 struct Ear {
     /// The operator's name for the provider, for the log.
@@ -275,14 +283,6 @@ struct Ear {
 }
 
 impl Ear {
-    /// An answer that came after its request was given up.
-    fn answered(&self, late: &Late<Codec>) -> impl Iterator<Item = Notice> {
-        let outcome = said(&late.answer, late.answer.is_of_submit(), self.receipt_ids, &self.statuses);
-        let segment = late.about.segment;
-        let answered = late.about.messages.iter().map(move |message| Answered { message: message.clone(), segment, outcome: outcome.clone() });
-        answered.map(|answered| Notice::new(Event::Answered(answered)))
-    }
-
     /// Makes notices of what the carrier tells, until nobody wants them any more.
     async fn listen(mut self, notices: mpsc::Sender<Notice>) {
         let mut unheard = self.clock.sleep(UNHEARD_EVERY);
@@ -303,7 +303,7 @@ impl Ear {
                         tracing::warn!(provider = self.name, count = lost, "what a carrier told could not be read; it was thanked for");
                     }
                 }
-                Some(late) = next_of(&mut self.lates) => told.extend(self.answered(&late)),
+                Some(late) = next_of(&mut self.lates) => told.extend(answered(&late, self.receipt_ids, &self.statuses)),
                 () = &mut unheard => {
                     unheard = self.clock.sleep(UNHEARD_EVERY);
                     told.extend(self.pushes.unheard().notice());

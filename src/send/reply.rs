@@ -243,7 +243,7 @@ impl Engine {
         let Some(number) = who.lifts().filter(|_| meaning == Meaning::Start && reply.content.is_some()) else { return Ok(Order::Known) };
         let Some(death) = self.is_after_death(reply.at).await? else { return Ok(Order::Known) };
         let stop = self.parts().store.out_since(number.e164()).await?;
-        if !stop.is_some_and(|stop| stop > death.plus_ms(-DOUBT_MS)) {
+        if stop.is_none_or(|stop| stop <= death.plus_ms(-DOUBT_MS)) {
             return Ok(Order::Known);
         }
         let provider = carrier.name();

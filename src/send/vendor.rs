@@ -99,14 +99,14 @@ impl Engine {
         Ok(serde_json::json!({ "messages": messages, "next_page": page.next }))
     }
 
-    /// Asks each vendor by its cheapest reads what works.
+    /// Asks each vendor by its cheapest reads what works, and looks for receipts that match no message.
     pub async fn check_vendors(&self) -> Vec<(String, Result<Vec<Finding>>)> {
-        let each = self
-            .parts()
-            .carriers
-            .all()
-            .iter()
-            .map(|carrier| async { (carrier.name().to_owned(), self.ask(carrier, CHECK, |provider| provider.check()).await) });
+        let check = async |carrier: &Carrier| {
+            let mut findings = self.ask(carrier, CHECK, |provider| provider.check()).await?;
+            findings.extend(self.unmatched_of(carrier).await?);
+            Ok(findings)
+        };
+        let each = self.parts().carriers.all().iter().map(|carrier| async { (carrier.name().to_owned(), check(carrier).await) });
         futures::future::join_all(each).await
     }
 }

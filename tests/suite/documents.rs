@@ -190,6 +190,8 @@ fn the_logging_document_has_every_event() {
         "app",
         "http",
         "send",
+        "send/answered",
+        "send/unmatched",
         "send/attempt",
         "send/bulk",
         "send/hearing",

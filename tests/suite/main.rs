@@ -42,6 +42,7 @@ mod settings;
 mod speech;
 mod support;
 mod texts;
+mod told;
 mod toolsnap;
 mod vendors;
 mod wire;

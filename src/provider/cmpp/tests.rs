@@ -6,6 +6,9 @@ use crate::provider::settings::{Secrets, Settings as _};
 use crate::setting::SecretText;
 use crate::sms::message::MessageId;
 
+/// `Result` of a recipient that is wrong.
+const BAD: u32 = result::BAD_DESTINATION;
+
 fn gateway(change: impl FnOnce(&mut Config)) -> Gateway {
     let mut config = Config { address: "127.0.0.1:1".to_owned(), sp_id: "900001".to_owned(), from: Some("10690001".to_owned()), ..Config::default() };
     change(&mut config);
@@ -30,6 +33,30 @@ fn the_ids_of_a_group_count_on_in_the_low_16_bits_alone() {
     assert_eq!(vendor_id(0xbb25_e140_1234_ffff, 0), "bb25e1401234ffff");
     assert_eq!(vendor_id(0xbb25_e140_1234_ffff, 1), "bb25e14012340000", "the gateway's own number stays");
     assert_eq!(vendor_id(0, 1), "");
+}
+
+#[test]
+fn a_late_answer_speaks_of_every_message_that_its_request_carried() {
+    let messages: Arc<[MessageId]> = (0..99).map(|n| MessageId::new(1, n)).collect();
+    let told = |answer| {
+        let about = crate::provider::exchange::About { messages: Arc::clone(&messages), segment: Some((2, 3)) };
+        let notices = answered(&Late { about, answer }, &Results::default());
+        let event = |notice: Notice| match notice.event.clone() {
+            Event::Answered(Answered { message, segment: Some((2, 3)), outcome }) => (message, outcome),
+            other => panic!("{other:?}"),
+        };
+        notices.into_iter().map(event).collect::<Vec<_>>()
+    };
+    let taken = told(Answer::Submitted(pdu::Answered { msg_id: 0xbb25_e140_1234_fff0, result: 0 }));
+    let expected = |n: u16| SegmentOutcome::Accepted { vendor_id: vendor_id(0xbb25_e140_1234_fff0, n) };
+    assert!((0..).zip(&taken).all(|(n, (message, outcome))| *message == messages[usize::from(n)] && *outcome == expected(n)));
+    assert_eq!(taken.len(), 99);
+    for (result, is_no) in [(BAD, true), (result::FLOW_CONTROL, false)] {
+        let refused = told(Answer::Submitted(pdu::Answered { msg_id: 0, result }));
+        let is_right = |outcome: &SegmentOutcome| matches!(outcome, SegmentOutcome::Rejected { .. }) == is_no;
+        assert!(refused.iter().all(|(_, outcome)| is_right(outcome) && !matches!(outcome, SegmentOutcome::Accepted { .. })), "{result}");
+    }
+    assert!(told(Answer::Canceled(0)).iter().all(|(_, outcome)| matches!(outcome, SegmentOutcome::Unknown { .. })), "to another question");
 }
 
 #[test]

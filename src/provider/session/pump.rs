@@ -18,7 +18,7 @@ use tokio::time::{Instant, Sleep};
 use crate::provider::session::ask::{Counters, Shared};
 use crate::provider::session::link::Link;
 use crate::provider::session::stream::Stream;
-use crate::provider::session::told::MOMENT;
+use crate::provider::session::told::{LONGEST, MOMENT};
 use crate::provider::session::{Incoming, Protocol, Pushed};
 
 /// What is read at a time, in octets: hundreds of answers.
@@ -140,8 +140,8 @@ pub(super) struct Pump<'a, P: Protocol> {
     answers: Vec<(u32, P::Answer)>,
     /// What the carrier told and is not handed on: texts of people, while there is no room for them.
     pushes: VecDeque<Pushed<P>>,
-    /// Since when there is no room for a text of a person; until there is, and for a moment, nothing is read.
-    no_room: Option<Instant>,
+    /// Since when there is too little room for texts of people, and when there was some last; for a moment nothing is read.
+    no_room: Option<(Instant, Instant)>,
     replies: BytesMut,
     wakers: Vec<Waker>,
     no_answer: Arc<str>,
@@ -330,13 +330,16 @@ impl<'a, P: Protocol> Pump<'a, P> {
 
     /// Hands on what the carrier told, after the answers that came with it. Whether there is still to be waited for room.
     fn tell(&mut self, now: Instant) -> bool {
+        let before = self.pushes.len();
         self.shared.told.hand_on(&mut self.pushes);
         if self.pushes.is_empty() {
             self.no_room = None;
             return false;
         }
-        let since = *self.no_room.get_or_insert(now);
-        if now.saturating_duration_since(since) < MOMENT {
+        let (since, last) = *self.no_room.get_or_insert((now, now));
+        let last = if self.pushes.len() < before { now } else { last };
+        self.no_room = Some((since, last));
+        if now.saturating_duration_since(last) < MOMENT && now.saturating_duration_since(since) < LONGEST {
             self.next_look = self.next_look.min(now + TICK.0);
             return true;
         }

@@ -4,6 +4,7 @@
 mod asks;
 mod lives;
 mod rough;
+mod told;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use bytes::{BufMut as _, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 
 use super::{Account, Content, Incoming, Line, Lost, Plan, Protocol, Pushes, Refused, Settings};
 use crate::clock::{SystemClock, Timestamp};

@@ -1,8 +1,8 @@
 //! What the carrier tells by itself, on its way from the connections to whoever records it.
 //!
 //! Two queues: what people write, and everything else, so that no text of a person is refused because receipts wait. What
-//! does not fit is answered with "later"; before a text of a person is, its connection is not read for [`MOMENT`], so that
-//! there may be room. Texts of people come out first.
+//! does not fit is answered with "later"; before a text of a person is, its connection is not read for [`MOMENT`], or for
+//! [`LONGEST`] while some are taken, so that there may be room. Texts of people come out first.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,9 +24,11 @@ const WAITING: usize = 1_024;
 /// How often is looked for texts of people that may be told again.
 pub const UNHEARD_EVERY: Duration = Duration::from_secs(1);
 
-/// For how long a connection is not read at most, because texts of people wait on it: an answer to a request of ours may
-/// wait behind them.
+/// For how long a connection is not read at most while there is no room at all for the texts of people that wait on it.
 pub(super) const MOMENT: Duration = Duration::from_secs(1);
+
+/// The same while there is room for one after the other: an answer to a request of ours may wait behind them.
+pub(super) const LONGEST: Duration = Duration::from_secs(5);
 
 /// The answer to a request that was given up ([`Lost::Unknown`](super::Lost::Unknown)) while its connection lives.
 #[derive(Debug)]

@@ -461,3 +461,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_late_answer_is_read_as_one_in_time_and_one_to_another_command_settles_nothing() {
+    let told = |answer: Answer| {
+        let about = crate::provider::exchange::About { messages: Arc::from([MessageId::new(1, 2)]), segment: Some((1, 2)) };
+        let mut notices = answered(&Late { about, answer }, ReceiptIds::HexToDecimal, &Statuses::default());
+        assert_eq!(notices.len(), 1);
+        match notices.remove(0).event.clone() {
+            Event::Answered(answered) => {
+                assert_eq!((answered.message, answered.segment), (MessageId::new(1, 2), Some((1, 2))));
+                answered.outcome
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let yes = Answer { command: 4, message_id: "0000001F".to_owned(), ..Answer::default() };
+    assert_eq!(told(yes.clone()), SegmentOutcome::Accepted { vendor_id: "31".to_owned() });
+    assert!(matches!(told(Answer { command: 8, ..yes.clone() }), SegmentOutcome::Unknown { .. }));
+    assert!(matches!(told(Answer { status: 0x0B, ..yes.clone() }), SegmentOutcome::Rejected { .. }));
+    assert!(matches!(told(Answer { status: 0x58, ..yes }), SegmentOutcome::NotSent { .. }));
+}

@@ -7,6 +7,7 @@ mod corpus;
 pub mod interop;
 mod operator;
 mod smpp;
+mod told;
 mod whole;
 
 use std::sync::Arc;

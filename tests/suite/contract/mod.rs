@@ -8,3 +8,4 @@ mod store_long_reply;
 mod store_queue;
 mod store_realms;
 mod store_segments;
+mod store_told;
