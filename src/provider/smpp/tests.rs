@@ -466,7 +466,7 @@ proptest! {
 fn a_late_answer_is_read_as_one_in_time_and_one_to_another_command_settles_nothing() {
     let told = |answer: Answer| {
         let about = crate::provider::exchange::About { messages: Arc::from([MessageId::new(1, 2)]), segment: Some((1, 2)) };
-        let mut notices = answered(&Late { about, answer }, ReceiptIds::HexToDecimal, &Statuses::default());
+        let mut notices = super::answered(&Late { about, answer }, ReceiptIds::HexToDecimal, &Statuses::default());
         assert_eq!(notices.len(), 1);
         match notices.remove(0).event.clone() {
             Event::Answered(answered) => {
