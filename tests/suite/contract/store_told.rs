@@ -24,6 +24,7 @@ fn reply(vendor_id: &str, content: Option<&str>, at: Timestamp) -> NewReply {
         at,
         forward: false,
         content: content.map(ToOwned::to_owned),
+        is_whole: true,
     }
 }
 
