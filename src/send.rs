@@ -136,8 +136,6 @@ struct Inner {
     hints: watch::Sender<u64>,
     /// Something may be there to tell.
     forwards: Notify,
-    /// Long texts of people are due.
-    long_replies: Notify,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -165,7 +163,6 @@ impl Engine {
             changes: broadcast::channel(watching::CHANGES).0,
             hints: watch::Sender::new(0),
             forwards: Notify::new(),
-            long_replies: Notify::new(),
         };
         Self { inner: Arc::new(inner) }
     }

@@ -26,6 +26,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Texts that are told at a time.
 const AT_ONCE: u32 = 50;
 
+/// No text began so early.
+const NEVER: Timestamp = Timestamp(i64::MIN);
+
 /// How much had been counted when the operator was told last.
 #[derive(Default)]
 struct Said(Vec<(String, Tallies)>);
@@ -47,11 +50,12 @@ impl Engine {
         let new = NewReplySegment { provider, from, to, reference, total, number, coding, octets, vendor_id, at, content, is_doubtful };
         let now = self.parts().clock.now();
         let taken = self.parts().store.take_segment(new, now, now.plus_ms(TELLING_MS)).await?;
-        if taken.cut_short > 0 {
-            self.inner.long_replies.notify_one();
-        }
         if let Some(whole) = taken.whole {
             self.tell_or_leave(carrier, whole).await;
+        }
+        if taken.cut_short > 0 {
+            // Before this one is acknowledged: so no more come than can be told.
+            self.tell_some(carrier, NEVER, taken.cut_short).await;
         }
         Ok(())
     }
@@ -60,40 +64,30 @@ impl Engine {
     pub(super) async fn run_long_replies(&self) {
         let mut said = Said::default();
         // Whoever was away for long gives the carriers time to tell the rest.
-        let mut late = Timestamp(i64::MIN);
+        let mut late = NEVER;
         while !self.is_stopping() {
             for carrier in self.parts().carriers.all() {
-                self.tell_due(carrier, late).await;
+                while !self.is_stopping() && self.tell_some(carrier, late, AT_ONCE).await > 0 {}
                 self.tell_tallies(carrier, &mut said).await;
             }
-            tokio::select! {
-                () = self.pause(LOOK_EVERY) => {}
-                () = self.inner.long_replies.notified() => {}
-            }
+            self.pause(LOOK_EVERY).await;
             late = self.parts().clock.now().plus_ms(-PATIENCE_MS);
         }
     }
 
-    /// Tells the texts of a carrier that are due.
-    async fn tell_due(&self, carrier: &Carrier, late: Timestamp) {
-        while !self.is_stopping() {
-            let now = self.parts().clock.now();
-            let again = now.plus_ms(TELLING_MS);
-            let claim = LongReplyClaim { provider: carrier.name().to_owned(), late, limit: AT_ONCE, now, again };
-            let due = match self.parts().store.claim_long_replies(claim).await {
-                Ok(due) => due,
-                Err(error) => {
-                    tracing::warn!(provider = carrier.name(), %error, "long texts of people could not be read; it will be tried again");
-                    return;
-                }
-            };
-            if due.is_empty() {
-                return;
+    /// Tells so many of a carrier's texts that are due, or began at `late` or before. Returns how many it told.
+    async fn tell_some(&self, carrier: &Carrier, late: Timestamp, limit: u32) -> usize {
+        let now = self.parts().clock.now();
+        let claim = LongReplyClaim { provider: carrier.name().to_owned(), late, limit, now, again: now.plus_ms(TELLING_MS) };
+        match self.parts().store.claim_long_replies(claim).await {
+            // Together, so that the ledger syncs once for many.
+            Ok(due) => {
+                let told = futures::future::join_all(due.into_iter().map(|reply| self.tell_or_leave(carrier, reply))).await;
+                told.into_iter().filter(|is_told| *is_told).count()
             }
-            for reply in due {
-                if !self.tell_or_leave(carrier, reply).await {
-                    return;
-                }
+            Err(error) => {
+                tracing::warn!(provider = carrier.name(), %error, "long texts of people could not be read; it will be tried again");
+                0
             }
         }
     }

@@ -281,26 +281,33 @@ fn load(db: &Connection, seq: i64) -> JobResult<Option<LongReply>> {
     Ok(Some(reply))
 }
 
+/// Which texts are due, and which wait too long. What should be so far ahead was noted by a clock that was wrong.
+const IS_DUE: &str = "provider = ?1 AND state = 1 AND (due_ms <= ?2 OR due_ms > ?3)";
+const IS_LATE: &str = "provider = ?1 AND state = 0 AND (since_ms <= ?2 OR since_ms > ?3)";
+
+/// How far ahead nothing is.
+const AHEAD_MS: i64 = 3_600_000;
+
 /// Whether anything is to be told, so that nothing is written while there is not.
 fn has_any(db: &Connection, claim: &LongReplyClaim) -> rusqlite::Result<bool> {
-    db.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM long_reply WHERE provider = ?1 AND state = 1 AND due_ms <= ?2)
-             OR EXISTS (SELECT 1 FROM long_reply WHERE provider = ?1 AND state = 0 AND since_ms <= ?3)",
-    )?
-    .query_row(params![claim.provider, claim.now.as_millis(), claim.late.as_millis()], |row| row.get(0))
+    let ahead = claim.now.plus_ms(AHEAD_MS).as_millis();
+    let has = |what: &str, until: Timestamp| {
+        db.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM long_reply WHERE {what})"))?
+            .query_row(params![claim.provider, until.as_millis(), ahead], |row| row.get::<_, bool>(0))
+    };
+    Ok(has(IS_DUE, claim.now)? || has(IS_LATE, claim.late)?)
 }
 
 /// See [`LongReplies::claim_long_replies`].
 fn claim_due(db: &Connection, claim: &LongReplyClaim) -> JobResult<Vec<LongReply>> {
-    let mut statement =
-        db.prepare_cached("SELECT seq, twin FROM long_reply WHERE provider = ?1 AND state = 0 AND since_ms <= ?2 ORDER BY since_ms, seq LIMIT ?3")?;
-    let late = statement.query_map(params![claim.provider, claim.late.as_millis(), MOST_ENDED], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let ahead = claim.now.plus_ms(AHEAD_MS).as_millis();
+    let mut statement = db.prepare_cached(&format!("SELECT seq, twin FROM long_reply WHERE {IS_LATE} ORDER BY since_ms, seq LIMIT ?4"))?;
+    let late = statement.query_map(params![claim.provider, claim.late.as_millis(), ahead, MOST_ENDED], |row| Ok((row.get(0)?, row.get(1)?)))?;
     for text in late.collect::<rusqlite::Result<Vec<(i64, Option<i64>)>>>()? {
         end(db, text, claim.now)?;
     }
-    let mut statement =
-        db.prepare_cached("SELECT seq FROM long_reply WHERE provider = ?1 AND state = 1 AND due_ms <= ?2 ORDER BY due_ms, seq LIMIT ?3")?;
-    let due = statement.query_map(params![claim.provider, claim.now.as_millis(), claim.limit], |row| row.get(0))?;
+    let mut statement = db.prepare_cached(&format!("SELECT seq FROM long_reply WHERE {IS_DUE} ORDER BY due_ms, seq LIMIT ?4"))?;
+    let due = statement.query_map(params![claim.provider, claim.now.as_millis(), ahead, claim.limit], |row| row.get(0))?;
     let due: Vec<i64> = due.collect::<rusqlite::Result<_>>()?;
     let mut claimed = Vec::with_capacity(due.len());
     for seq in due {

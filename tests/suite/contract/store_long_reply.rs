@@ -255,6 +255,20 @@ async fn a_text_that_is_to_be_told_is_told_by_one_and_again_until_it_was_and_sta
 }
 
 #[tokio::test]
+async fn a_clock_that_was_ahead_keeps_no_text_back() {
+    for place in places() {
+        let store = place.open();
+        let ahead = NOW.plus_ms(30 * DAY_MS);
+        hear_at(&*store, ahead, NewReplySegment { reference: 8, ..segment(1, 2, "half") }).await;
+        for number in [1, 2] {
+            store.take_segment(segment(number, 2, "x"), ahead, ahead.plus_ms(MINUTE_MS)).await.unwrap();
+        }
+        let told = claim(&*store, NOW.plus_ms(-5 * MINUTE_MS), NOW).await;
+        assert_eq!(told.iter().map(words).collect::<Vec<_>>(), ["half.", "xx"]);
+    }
+}
+
+#[tokio::test]
 async fn unfinished_texts_are_bounded_for_each_sender_and_in_all_and_the_oldest_is_told_as_it_is() {
     for place in places() {
         let store = place.open();
