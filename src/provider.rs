@@ -35,7 +35,7 @@ use crate::sms::message::{MessageId, State};
 use crate::sms::money::Money;
 use crate::sms::number::Number;
 pub use exchange::SegmentOutcome;
-use exchange::{Action, Arguments, Campaign, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Notice, Page, Receipt};
+use exchange::{Action, Arguments, Campaign, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Notice, Page, Receipt, Unacknowledged};
 use settings::{Settings, Setup};
 
 /// Lists the kinds of providers once: the enum of their settings, and the way to what all settings have in common.
@@ -354,6 +354,12 @@ pub trait Provider: Send + Sync {
     fn words(&self, coding: u8, octets: &[u8]) -> Option<String> {
         let _ = (coding, octets);
         None
+    }
+
+    /// What people wrote and may be told again to another process, since it was not taken by this one: asked for last, when
+    /// everything is closed.
+    fn unacknowledged(&self) -> Vec<Unacknowledged> {
+        Vec::new()
     }
 
     /// Reads a webhook's request: checks who signed it, and says what it tells. It must not change anything.

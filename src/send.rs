@@ -307,12 +307,24 @@ impl Engine {
         }
         // Another process may hold the file. What is not written now, the next process recovers.
         let closed = tokio::select! {
-            closed = self.parts().store.close() => closed,
+            closed = self.close_ledger() => closed,
             () = self.parts().clock.sleep(CLOSE_PATIENCE) => Err(Error::new(ErrorKind::LedgerUnavailable, "another process holds the ledger")),
         };
         if let Err(error) = closed {
             tracing::error!(%error, "the ledger did not close cleanly");
         }
+    }
+
+    /// Closes the ledger, with what carriers will tell again in it. Where that cannot be kept, this process does not leave in
+    /// good order: whoever is told it then has to know that its first telling is unknown.
+    async fn close_ledger(&self) -> Result<()> {
+        for carrier in self.parts().carriers.all() {
+            let texts = carrier.unacknowledged();
+            if !texts.is_empty() {
+                self.keep_told(carrier, texts).await?;
+            }
+        }
+        self.parts().store.close().await
     }
 
     /// Runs `work` in a task of its own, so that it goes on when the caller goes away.

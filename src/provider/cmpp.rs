@@ -33,7 +33,7 @@ use tokio::sync::mpsc;
 
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::exchange::{Action, Answered, Arguments, Event, Finding, Notice};
+use crate::provider::exchange::{Action, Answered, Arguments, Event, Finding, Notice, Unacknowledged};
 use crate::provider::session::{Account, Late, Line, Lost, Plan, Pushes, UNHEARD_EVERY, order_of};
 use crate::provider::settings::Setup;
 use crate::provider::{Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission};
@@ -358,6 +358,10 @@ impl Provider for Gateway {
 
     async fn close(&self) {
         self.account.close().await;
+    }
+
+    fn unacknowledged(&self) -> Vec<Unacknowledged> {
+        self.account.unheard().texts()
     }
 
     async fn check(&self) -> Result<Vec<Finding>> {

@@ -339,6 +339,11 @@ impl<P: Protocol> Account<P> {
         self.lates.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// Texts of people that may be told again, also to another process: see [`Pushes::unheard`].
+    pub fn unheard(&self) -> Unheard {
+        self.shared.core.memory.unheard()
+    }
+
     /// What was done so far.
     pub fn metrics(&self) -> Metrics {
         self.shared.metrics()

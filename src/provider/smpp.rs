@@ -30,7 +30,7 @@ pub use config::Config;
 
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::exchange::{Action, Answered, Arguments, Enquiry, Event, Finding, Notice, Receipt};
+use crate::provider::exchange::{Action, Answered, Arguments, Enquiry, Event, Finding, Notice, Receipt, Unacknowledged};
 use crate::provider::session::{Account, Late, Line, Plan, Pushes, UNHEARD_EVERY, order_of};
 use crate::provider::settings::Setup;
 use crate::provider::{Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission, cannot};
@@ -401,6 +401,10 @@ impl Provider for Smpp {
 
     async fn close(&self) {
         self.account.close().await;
+    }
+
+    fn unacknowledged(&self) -> Vec<Unacknowledged> {
+        self.account.unheard().texts()
     }
 
     async fn check(&self) -> Result<Vec<Finding>> {

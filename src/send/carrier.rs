@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use super::Engine;
 use super::breaker::Breaker;
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::exchange::{Action, Notice};
+use crate::provider::exchange::{Action, Notice, Unacknowledged};
 use crate::provider::settings::{Callback, Rate};
 use crate::provider::{Capabilities, Form, Outcome, Provider};
 use crate::sms::message::Realm;
@@ -68,6 +68,11 @@ impl Carrier {
     /// What it tells by itself; the first caller gets it.
     pub(super) fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
         self.provider.notices()
+    }
+
+    /// What people wrote and it did not take, though a carrier told it.
+    pub(super) fn unacknowledged(&self) -> Vec<Unacknowledged> {
+        catch_unwind(AssertUnwindSafe(|| self.provider.unacknowledged())).unwrap_or_default()
     }
 
     /// Whether it takes a message of this form. A provider whose code fails on a message does not take it.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sms_mcp::clock::{SharedClock, Timestamp};
@@ -31,6 +32,7 @@ struct Silent {
     told: Mutex<Option<mpsc::Receiver<Notice>>>,
     tell: mpsc::Sender<Notice>,
     sent: Mutex<Vec<MessageId>>,
+    refused: Mutex<Vec<Unacknowledged>>,
 }
 
 fn segments_of(text: &str) -> u8 {
@@ -66,6 +68,10 @@ impl Provider for Silent {
         self.told.lock().unwrap().take()
     }
 
+    fn unacknowledged(&self) -> Vec<Unacknowledged> {
+        std::mem::take(&mut *self.refused.lock().unwrap())
+    }
+
     async fn check(&self) -> Result<Vec<Finding>> {
         Ok(Vec::new())
     }
@@ -82,7 +88,7 @@ struct Desk {
 async fn desk() -> Desk {
     let folder = tempfile::tempdir().unwrap();
     let (tell, told) = mpsc::channel(100);
-    let carrier = Arc::new(Silent { told: Mutex::new(Some(told)), tell, sent: Mutex::default() });
+    let carrier = Arc::new(Silent { told: Mutex::new(Some(told)), tell, sent: Mutex::default(), refused: Mutex::default() });
     let clock = TestClock::at(NOON);
     let store = Arc::new(SqliteStore::open(&folder.path().join("ledger.db"), Timestamp(NOON), [9; 8]).unwrap());
     let engine = Engine::new(Parts {
@@ -303,6 +309,34 @@ async fn what_another_process_was_told_first_and_could_not_take_is_as_old_here()
     assert!(desk.is_out(&to).await, "it was told at 10, before the STOP");
     desk.hear(&to, "START", 40, false).await;
     assert!(!desk.is_out(&to).await, "it was taken then, so this is another one");
+}
+
+#[tokio::test]
+async fn what_a_stop_refuses_is_known_to_the_next_process_or_it_knows_that_it_does_not_know() {
+    let refused = || Unacknowledged { content: "c".into(), first: Timestamp(NOON + 10) };
+    let desk = desk().await;
+    desk.carrier.refused.lock().unwrap().push(refused());
+    desk.engine.stop(Duration::from_secs(2)).await;
+    let open = |n: u8| SqliteStore::open(&desk.folder.path().join("ledger.db"), Timestamp(NOON), [n; 8]).unwrap();
+    let next = open(8);
+    assert_eq!(next.first_told("silent", "c").await.unwrap(), Some(Timestamp(NOON + 10)));
+    next.recover(Timestamp(NOON), None).await.unwrap();
+    assert_eq!(next.last_death().await.unwrap(), None, "it left in good order");
+    // One that cannot write it does not.
+    let desk = self::desk().await;
+    desk.carrier.refused.lock().unwrap().push(refused());
+    let holder = rusqlite::Connection::open(desk.folder.path().join("ledger.db")).unwrap();
+    holder.execute_batch("CREATE TRIGGER full BEFORE INSERT ON told BEGIN SELECT RAISE(ABORT, 'full'); END").unwrap();
+    desk.engine.stop(Duration::from_secs(2)).await;
+    let path = desk.folder.path().join("ledger.db");
+    drop(desk.engine);
+    drop(desk.store);
+    let next = SqliteStore::open(&path, Timestamp(NOON), [7; 8]).unwrap();
+    eventually_async("it is found dead", async || {
+        next.recover(Timestamp(NOON), None).await.unwrap();
+        next.last_death().await.unwrap().is_some()
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -50,6 +50,11 @@ impl Memory {
         Self { words: Mutex::default(), clock }
     }
 
+    /// See [`Pushes::unheard`].
+    pub(super) fn unheard(self: &Arc<Self>) -> Unheard {
+        Unheard { texts: self.with(|words, _| words.unheard()), memory: Arc::clone(self) }
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -170,7 +175,7 @@ impl<P: Protocol> Pushes<P> {
     /// Texts of people that may be told again, also to another process: what stands for each, and when it was told first.
     /// Each is handed out once.
     pub fn unheard(&self) -> Unheard {
-        Unheard { texts: self.memory.with(|words, _| words.unheard()), memory: Arc::clone(&self.memory) }
+        self.memory.unheard()
     }
 }
 
@@ -186,13 +191,17 @@ impl Unheard {
         self.texts.clear();
     }
 
+    /// As they are to be kept.
+    pub fn texts(&self) -> Vec<Unacknowledged> {
+        self.texts.iter().map(|(content, first)| Unacknowledged { content: hex(content), first: *first }).collect()
+    }
+
     /// The notice that asks for them to be kept; nothing where there are none.
     pub fn notice(self) -> Option<Notice> {
         if self.texts.is_empty() {
             return None;
         }
-        let kept = |(content, first): &(Content, Timestamp)| Unacknowledged { content: hex(content), first: *first };
-        let event = Event::Unacknowledged(self.texts.iter().map(kept).collect());
+        let event = Event::Unacknowledged(self.texts());
         Some(Notice::thanking(event, move |is_durable| {
             if is_durable {
                 self.kept();

@@ -53,7 +53,13 @@ async fn told_again(provider: Arc<dyn Provider>, hear: impl Fn(&str), until_than
     second.recorded(true);
     assert!(!other.is_again && other.vendor_id != one.vendor_id, "an answer to a second question");
     until_thanked();
+    // What nobody takes any more is known to be told again.
+    hear("STOP");
+    let (left, last) = next(&mut notices).await;
+    drop(notices);
+    drop(left);
     provider.close().await;
+    assert!(provider.unacknowledged().iter().any(|text| Some(&text.content) == last.content.as_ref() && text.first == last.at));
 }
 
 #[tokio::test(flavor = "multi_thread")]
