@@ -521,7 +521,7 @@ fn draft(n: usize) -> Draft {
         hold_micros: 65_000,
         is_assumed: false,
         provider: "sandbox".into(),
-        is_rated: false,
+        rated_requests: 0,
     }
 }
 
@@ -571,6 +571,8 @@ async fn fill(path: &Path) {
             provider: "sandbox".into(),
             realm: Realm::Live,
             per_request: 1,
+            by_segment: false,
+            most_requests: u32::MAX,
             rate: Pacing::default(),
         };
         store.claim(claim).await.unwrap();

@@ -121,6 +121,11 @@ pub struct Capabilities {
     pub opt_outs: bool,
     /// Numbers can be looked up or verified (an action of [`Provider::actions`]).
     pub lookup: bool,
+    /// Each segment of a text is a request of its own.
+    pub segment_requests: bool,
+    /// It gives each of its requests a time of its own, from the request's first octet on, and says by itself how long a message
+    /// waits for its turn. What has begun is waited for.
+    pub bounds_itself: bool,
 }
 
 impl Capabilities {
@@ -138,6 +143,8 @@ impl Capabilities {
         replies: false,
         opt_outs: false,
         lookup: false,
+        segment_requests: false,
+        bounds_itself: false,
     };
 }
 
@@ -162,7 +169,7 @@ impl std::fmt::Debug for Submission {
     }
 }
 
-/// What became of a message that was handed over. Only [`Outcome::NotSent`] may ever be tried again.
+/// What became of a message that was handed over. Only [`Outcome::NotSent`] and [`Outcome::NotNow`] may ever be tried again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -204,6 +211,16 @@ pub enum Outcome {
         /// Why.
         why: String,
     },
+    /// It certainly was not taken, and the provider is well: what is in the way is this message's own. Its recipient takes
+    /// nothing now, or its turn is too far off. It may be tried again later.
+    NotNow {
+        /// Our code for it.
+        code: ErrorKind,
+        /// How long to wait, in milliseconds.
+        retry_after_ms: u64,
+        /// Why.
+        why: String,
+    },
     /// The answer was lost. It may have gone out, so it is never sent again.
     Unknown {
         /// What is known.
@@ -231,7 +248,9 @@ impl Outcome {
         if segments.len() > 1 && segments.iter().any(was_taken) {
             return Self::Segments(segments);
         }
-        let worst = segments.iter().position(|segment| matches!(segment, SegmentOutcome::Rejected { .. })).unwrap_or(0);
+        let first = |is_it: fn(&SegmentOutcome) -> bool| segments.iter().position(is_it);
+        let worst = first(|segment| matches!(segment, SegmentOutcome::Rejected { .. }));
+        let worst = worst.or_else(|| first(|segment| matches!(segment, SegmentOutcome::NotNow { .. }))).unwrap_or(0);
         if segments.is_empty() {
             return Self::NotSent { retry_after_ms: None, why: "there was nothing to send".to_owned() };
         }
@@ -241,6 +260,7 @@ impl Outcome {
             }
             SegmentOutcome::Rejected { code, why } => Self::Rejected { code, why },
             SegmentOutcome::NotSent { retry_after_ms, why } => Self::NotSent { retry_after_ms, why },
+            SegmentOutcome::NotNow { code, retry_after_ms, why } => Self::NotNow { code, retry_after_ms, why },
             SegmentOutcome::Unknown { why } => Self::Unknown { why },
         }
     }
@@ -296,7 +316,8 @@ pub trait Provider: Send + Sync {
         Ok(())
     }
 
-    /// Hands one message over. The caller bounds the time; dropping the future counts as a lost answer.
+    /// Hands one message over. The caller bounds the time, unless it [bounds that itself](Capabilities::bounds_itself);
+    /// dropping the future counts as a lost answer.
     async fn send(&self, submission: &Submission) -> Outcome;
 
     /// Hands several messages over in one request, at most [`Capabilities::recipients_per_request`], with distinct
@@ -307,6 +328,17 @@ pub trait Provider: Send + Sync {
             outcomes.push(self.send(submission).await);
         }
         outcomes
+    }
+
+    /// Waits until messages that are handed over would begin soon, and says how many requests that are. More of them would only
+    /// wait at the provider in place of the queue.
+    async fn room(&self) -> u32 {
+        u32::MAX
+    }
+
+    /// Whether it answers what it is asked on some connection: then an answer that another one lost says nothing of the provider.
+    fn is_answering(&self) -> bool {
+        false
     }
 
     /// What is left to spend.
@@ -347,7 +379,8 @@ pub trait Provider: Send + Sync {
         None
     }
 
-    /// Ends what it keeps open, in good order. It takes no message afterwards. The caller bounds the time.
+    /// Begins no message from now on, finishes those that have begun, and ends what it keeps open, in good order. The caller
+    /// bounds the time.
     async fn close(&self) {}
 
     /// What octets of [`Event::Segment`] say in this alphabet of the protocol; nothing for data that is no text.

@@ -263,6 +263,14 @@ impl Engine {
         }
     }
 
+    /// Waits for the beginning of a stop.
+    async fn stopped(&self) {
+        let stopping = self.inner.stopping.notified();
+        if !self.is_stopping() {
+            stopping.await;
+        }
+    }
+
     fn is_stopping(&self) -> bool {
         self.inner.is_stopping.load(Ordering::SeqCst)
     }
@@ -285,10 +293,16 @@ impl Engine {
     pub async fn stop(&self, patience: Duration) {
         self.begin_stop();
         let mut left = self.parts().clock.sleep(patience);
-        let is_idle = tokio::select! {
-            biased;
-            () = self.idle() => true,
-            () = &mut left => false,
+        // Carriers are told at once: they begin nothing more, and finish what they have begun.
+        let mut leaving = std::pin::pin!(self.leave_carriers());
+        let mut has_left = false;
+        let is_idle = loop {
+            tokio::select! {
+                biased;
+                () = self.idle() => break true,
+                () = &mut leaving, if !has_left => has_left = true,
+                () = &mut left => break false,
+            }
         };
         if !is_idle {
             tracing::warn!(in_flight = self.inner.tasks.len(), "stopping with sends in flight; their outcome is unknown");
@@ -302,7 +316,8 @@ impl Engine {
         };
         tokio::select! {
             biased;
-            () = self.leave_carriers() => {}
+            () = leaving, if !has_left => {}
+            () = async {}, if has_left => {}
             () = over => tracing::warn!("stopping without taking leave of every provider"),
         }
         // Another process may hold the file. What is not written now, the next process recovers.

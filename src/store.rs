@@ -82,8 +82,8 @@ pub struct Draft {
     pub is_assumed: bool,
     /// The provider that will carry it.
     pub provider: String,
-    /// Whether that provider has a rate, so that a message that leaves at once counts against it.
-    pub is_rated: bool,
+    /// The requests that count against that provider's rate where the message leaves at once; 0 where it has none.
+    pub rated_requests: u32,
 }
 
 impl std::fmt::Debug for Draft {
@@ -393,8 +393,21 @@ pub struct Claim {
     /// Most messages that one request of it carries. Where that is more than one, a claim takes what one request can
     /// carry: distinct recipients, one sender.
     pub per_request: u32,
+    /// Whether each segment of a message is a request of its own.
+    pub by_segment: bool,
+    /// At most so many requests, and one message in any case.
+    pub most_requests: u32,
     /// How many requests may be made; the claim counts its own.
     pub rate: Pacing,
+}
+
+/// A message that goes back to its place in the queue.
+#[derive(Clone, Debug)]
+pub struct Back {
+    /// Which.
+    pub id: MessageId,
+    /// Until then nobody takes it, nor what is later for the same person.
+    pub rests_until: Option<Timestamp>,
 }
 
 /// How many requests a provider may be sent. None: no limit.
@@ -507,7 +520,7 @@ pub trait Store: clients::Clients + told::Told + long_reply::LongReplies {
     /// Puts messages that this process claimed, and that were certainly not handed over, back in their place in the
     /// queue, as if they had not been claimed. Where the person opted out meanwhile, or something of the bulk was
     /// canceled, they end so instead.
-    async fn unclaim(&self, ids: Vec<MessageId>) -> Result<()>;
+    async fn unclaim(&self, back: Vec<Back>) -> Result<()>;
 
     /// Takes messages that are due to be looked up, the longest due first. Each is due again later: after as long as it
     /// is old, at least 5 seconds and at most an hour, until it is three days old.

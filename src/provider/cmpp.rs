@@ -34,10 +34,12 @@ use tokio::sync::mpsc;
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Action, Answered, Arguments, Event, Finding, Notice, Unacknowledged};
-use crate::provider::session::{Account, Late, Line, Lost, Plan, Pushes, UNHEARD_EVERY, order_of};
+use crate::provider::meaning::recipient_full;
+use crate::provider::session::{Account, Asked, Late, Line, Lost, Plan, Pushes, UNHEARD_EVERY, order_of};
 use crate::provider::settings::Setup;
 use crate::provider::{Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission};
 use crate::setting::Span;
+use crate::sms::message::MessageId;
 use crate::sms::money::Money;
 use crate::sms::number::Number;
 use pdu::Terminal;
@@ -65,7 +67,7 @@ pub struct Gateway {
 }
 
 /// The answers to the segments of one text, in their order.
-type Answers = Vec<Result<Answer, Lost>>;
+type Answers = Vec<Asked<Answer>>;
 
 impl Gateway {
     /// Makes the provider. Nothing is connected yet.
@@ -118,7 +120,7 @@ impl Gateway {
     }
 
     /// Asks for one text to these recipients, segment by segment. Nothing where it has too many segments.
-    async fn submit(&self, first: &Submission, to: Arc<[Terminal]>) -> Option<Answers> {
+    async fn submit(&self, first: &Submission, to: Arc<[Terminal]>, carried: &Arc<[MessageId]>) -> Option<Answers> {
         let rules = self.config.rules();
         let plan = content::Plan::of(&first.text, &rules);
         let contents = plan.contents(rules.reference(self.reference.fetch_add(1, Ordering::Relaxed)))?;
@@ -139,16 +141,15 @@ impl Gateway {
         let requests: Vec<Request> = (1..=parts).zip(contents).map(request).collect();
         self.account.start();
         let order = order_of(first.to.e164());
-        Some(match requests.as_slice() {
-            [only] => vec![self.account.ask(order, only).await],
-            all => join_all(all.iter().map(|request| self.account.ask(order, request))).await,
-        })
+        Some(self.account.ask_all(order, &requests, carried).await)
     }
 
     /// What the answers mean for the recipient at this place.
     fn outcome(&self, answers: &Answers, place: u16) -> Outcome {
-        let segment = |answer: &Result<Answer, Lost>| match answer {
-            Ok(answer) => said(answer, place, self.account.protocol().results()),
+        let results = self.account.protocol().results();
+        let segment = |asked: &Asked<Answer>| match &asked.answer {
+            Ok(Answer::Submitted(answered)) if asked.of_recipient => recipient_full(results.words(answered.result)),
+            Ok(answer) => said(answer, place, results),
             Err(lost) => lost.clone().into(),
         };
         Outcome::of_segments(answers.iter().map(segment).collect())
@@ -158,10 +159,13 @@ impl Gateway {
     async fn send_group(&self, group: &[&Submission]) -> Vec<Outcome> {
         let Some(first) = group.first() else { return Vec::new() };
         let to: Arc<[Terminal]> = group.iter().map(|submission| self.terminal(&submission.to)).collect();
-        let Some(answers) = self.submit(first, to).await else { return vec![too_long(); group.len()] };
+        let carried: Arc<[MessageId]> = group.iter().map(|submission| submission.id.clone()).collect();
+        let Some(answers) = self.submit(first, to, &carried).await else { return vec![too_long(); group.len()] };
         let is_refused =
-            |answer: &Result<Answer, Lost>| matches!(answer, Ok(Answer::Submitted(answered)) if answered.result == result::BAD_DESTINATION);
-        if group.len() > 1 && answers.iter().all(is_refused) {
+            |asked: &Asked<Answer>| matches!(asked.answer, Ok(Answer::Submitted(answered)) if answered.result == result::BAD_DESTINATION);
+        let is_unsent = |asked: &Asked<Answer>| matches!(asked.answer, Err(Lost::NotSent { .. }));
+        // The rest of a text is not sent after a segment that was refused.
+        if group.len() > 1 && answers.iter().any(is_refused) && answers.iter().all(|asked| is_refused(asked) || is_unsent(asked)) {
             // One of them is wrong, and for that reason the gateway took none.
             return join_all(group.iter().map(|submission| self.send(submission))).await;
         }
@@ -275,6 +279,8 @@ impl Provider for Gateway {
             recipients_per_request: self.config.destinations_per_submit,
             receipts_by_push: self.config.receipts,
             replies: true,
+            segment_requests: true,
+            bounds_itself: true,
             ..Capabilities::SEND_ONLY
         }
     }
@@ -313,10 +319,18 @@ impl Provider for Gateway {
 
     async fn send(&self, submission: &Submission) -> Outcome {
         let to: Arc<[Terminal]> = Arc::from([self.terminal(&submission.to)]);
-        match self.submit(submission, to).await {
+        match self.submit(submission, to, &Arc::from([submission.id.clone()])).await {
             Some(answers) => self.outcome(&answers, 0),
             None => too_long(),
         }
+    }
+
+    async fn room(&self) -> u32 {
+        self.account.roomy().await
+    }
+
+    fn is_answering(&self) -> bool {
+        self.account.is_answering()
     }
 
     /// All groups at once: the session has a window, and sends what is for one recipient in its order.

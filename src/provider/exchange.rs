@@ -58,6 +58,15 @@ pub enum SegmentOutcome {
         /// Why.
         why: String,
     },
+    /// It certainly was not taken, and the carrier is well: see [`Outcome::NotNow`](super::Outcome::NotNow).
+    NotNow {
+        /// Our code for it.
+        code: ErrorKind,
+        /// How long to wait, in milliseconds.
+        retry_after_ms: u64,
+        /// Why.
+        why: String,
+    },
     /// Its answer was lost.
     Unknown {
         /// What is known.

@@ -7,16 +7,20 @@
 //!
 //! The promise is about what left. A request of which no octet was handed to the connection is [`Lost::NotSent`];
 //! one of which any octet was, and whose answer did not come, is [`Lost::Unknown`], and nothing here ever sends it again.
-//! The only request that is sent twice is one that the carrier has answered with "not now" ([`Protocol::is_throttled`]).
+//! The only request that is sent twice is one that the carrier has answered with "not now" ([`Verdict::NotNow`]).
 
 mod ask;
 mod board;
-mod hold;
+mod core;
+mod late;
 mod line;
 mod link;
+mod orders;
 mod pace;
 mod pump;
+mod seat;
 mod settings;
+mod shared;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -29,13 +33,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::BytesMut;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::SegmentOutcome;
-use crate::provider::session::ask::Shared;
+use crate::provider::session::shared::Shared;
 use crate::provider::session::told::{Memory, Told};
+use crate::sms::message::MessageId;
 
 pub use settings::{Settings, is_address};
 pub use told::{Late, Pushed, Pushes, UNHEARD_EVERY, Unheard};
@@ -84,8 +90,8 @@ pub trait Protocol: Send + Sync + Sized + 'static {
     /// Reads a frame.
     fn decode(&self, dialect: &Self::Dialect, frame: &[u8]) -> Incoming<Self>;
 
-    /// Whether an answer says "not now": the request was certainly not taken, and may be sent again, slower.
-    fn is_throttled(&self, answer: &Self::Answer) -> bool;
+    /// What an answer says about the request.
+    fn verdict(&self, answer: &Self::Answer) -> Verdict;
 
     /// What stands for a text that a person wrote: a digest of everything in it that stays the same when the carrier tells it
     /// again, the sender among it. Nothing for what nobody wrote, such as a receipt.
@@ -103,6 +109,26 @@ pub trait Protocol: Send + Sync + Sized + 'static {
     fn push_answer(&self, dialect: &Self::Dialect, push: &Self::Push, sequence: u32, is_taken: bool, out: &mut BytesMut);
     /// Writes the answer to a request that cannot be read; nothing where the protocol has none.
     fn nack(&self, sequence: u32, out: &mut BytesMut);
+}
+
+/// What an answer says about a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was taken, or nobody can say that it was not.
+    Taken,
+    /// It was not, for good.
+    Refused,
+    /// It certainly was not taken, and may be sent again later.
+    NotNow(NotNow),
+}
+
+/// Whom a "not now" is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotNow {
+    /// The account: all of it is to be slower.
+    Account,
+    /// The recipient of this request: others are not.
+    Recipient,
 }
 
 /// A frame that was read.
@@ -156,6 +182,34 @@ pub struct Refused {
     pub is_to_be_tried_at_once: bool,
 }
 
+/// What was in the way of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// No bind is up that takes requests, or the session is being closed.
+    NoBind,
+    /// The carrier refused who we are.
+    Unauthorized,
+    /// Others wait before it: its turn is too far off.
+    Turn,
+    /// Another segment of its text was not taken.
+    Text,
+}
+
+/// What became of one request of several.
+#[derive(Debug)]
+pub struct Asked<A> {
+    /// The answer, or what is known without one.
+    pub answer: std::result::Result<A, Lost>,
+    /// Whether the answer is a "not now" that is about the recipient alone.
+    pub of_recipient: bool,
+}
+
+impl<A> From<Lost> for Asked<A> {
+    fn from(lost: Lost) -> Self {
+        Self { answer: Err(lost), of_recipient: false }
+    }
+}
+
 /// A request without an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lost {
@@ -163,8 +217,8 @@ pub enum Lost {
     NotSent {
         /// Why.
         why: String,
-        /// Whether the carrier refused who we are.
-        is_unauthorized: bool,
+        /// What was in the way.
+        obstacle: Obstacle,
         /// How long to wait, in milliseconds, where something is known about that.
         retry_after_ms: Option<u64>,
     },
@@ -179,7 +233,8 @@ impl Lost {
     /// What a question without an answer means for whoever asked it of this provider.
     pub fn error(self, provider: &str) -> Error {
         let (kind, why) = match self {
-            Self::NotSent { why, is_unauthorized: true, .. } => (ErrorKind::ProviderUnauthorized, why),
+            Self::NotSent { why, obstacle: Obstacle::Unauthorized, .. } => (ErrorKind::ProviderUnauthorized, why),
+            Self::NotSent { why, obstacle: Obstacle::Turn, .. } => (ErrorKind::RateLimited, why),
             Self::NotSent { why, .. } | Self::Unknown { why } => (ErrorKind::ProviderUnavailable, why),
         };
         Error::new(kind, format!("{provider}: {why}"))
@@ -189,7 +244,10 @@ impl Lost {
 impl From<Lost> for SegmentOutcome {
     fn from(lost: Lost) -> Self {
         match lost {
-            Lost::NotSent { why, is_unauthorized: true, .. } => Self::Rejected { code: ErrorKind::ProviderUnauthorized, why },
+            Lost::NotSent { why, obstacle: Obstacle::Unauthorized, .. } => Self::Rejected { code: ErrorKind::ProviderUnauthorized, why },
+            Lost::NotSent { why, obstacle: Obstacle::Turn, retry_after_ms } => {
+                Self::NotNow { code: ErrorKind::RateLimited, retry_after_ms: retry_after_ms.unwrap_or_default(), why }
+            }
             Lost::NotSent { why, retry_after_ms, .. } => Self::NotSent { retry_after_ms, why },
             Lost::Unknown { why } => Self::Unknown { why },
         }
@@ -237,6 +295,8 @@ pub struct Metrics {
     pub requests: u64,
     /// Answers that came in time.
     pub answers: u64,
+    /// Answers that came later.
+    pub late: u64,
     /// Answers that said "not now".
     pub throttled: u64,
     /// Requests whose answer did not come.
@@ -323,15 +383,42 @@ impl<P: Protocol> Account<P> {
         &self.shared.core.protocol
     }
 
-    /// Asks, and waits for the answer. Waits before that for a bind that is up and for a place in its window, at most
-    /// `link_wait`. Requests of one `order` (a recipient) are sent in the order in which they were asked, also after one
-    /// of them was throttled. An answer that [`Protocol::is_throttled`] is only returned after `throttle_wait` of trying.
+    /// Asks, and waits for the answer. As [`Account::ask_all`] with one request.
     ///
     /// # Errors
     /// [`Lost`]. Dropping the future does not take the request back.
     pub async fn ask(&self, order: u64, request: &P::Request) -> std::result::Result<P::Answer, Lost> {
         self.begin();
-        self.shared.ask(order, request).await
+        let mut all = self.shared.ask_all(order, std::slice::from_ref(request), None).await;
+        let none = || Lost::NotSent { why: "there was nothing to ask".to_owned(), obstacle: Obstacle::Text, retry_after_ms: None };
+        all.pop().map_or_else(|| Err(none()), |asked| asked.answer)
+    }
+
+    /// Asks for a text: for all of these requests in a row, and waits for their answers; as many, in their order. Waits before
+    /// that for its turn (a bind that is up, a place in its window, the pace), at most `link_wait`; then none of it was sent.
+    /// Once the first request is written, no wait for the window or the pace ends it. Texts of one `order` (a recipient) are sent
+    /// in the order in which they were asked, also after a request of one was throttled. An answer that is
+    /// [`Verdict::NotNow`] is only returned after `throttle_wait` of trying. Once a request is refused, those that are not
+    /// written are left out. An answer that comes after [`Lost::Unknown`] was told comes to [`Account::lates`], with the
+    /// messages that are `carried`.
+    pub async fn ask_all(&self, order: u64, requests: &[P::Request], carried: &Arc<[MessageId]>) -> Vec<Asked<P::Answer>> {
+        self.begin();
+        self.shared.ask_all(order, requests, Some(carried)).await
+    }
+
+    /// How many requests may come to wait for their turn now without waiting for long.
+    pub fn room(&self) -> u32 {
+        self.shared.room()
+    }
+
+    /// The same once it is one at least.
+    pub async fn roomy(&self) -> u32 {
+        self.shared.roomy().await
+    }
+
+    /// Whether some bind answers what it is asked: then an answer that another one lost says nothing of the account.
+    pub fn is_answering(&self) -> bool {
+        self.shared.board.is_answering(self.shared.plan.settings.answer_timeout.duration(), Instant::now())
     }
 
     /// Answers that come after [`Lost::Unknown`] was told; the first caller gets them.
@@ -364,8 +451,8 @@ impl<P: Protocol> Account<P> {
         self.shared.missing().await
     }
 
-    /// Takes no new request, waits for the answers to open ones (at most the answer timeout), says goodbye and
-    /// disconnects.
+    /// Begins no new text, finishes those that have begun, waits for the answers to open requests (at most the answer timeout),
+    /// says goodbye and disconnects.
     pub async fn close(&self) {
         // What was not begun will not be.
         self.is_started.store(true, Ordering::Release);

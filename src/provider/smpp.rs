@@ -5,8 +5,7 @@
 //! ([`alphabet`]), what status codes mean ([`status`]), and receipts and texts of people ([`inbox`], [`receipt`]).
 //!
 //! Each segment is a request of its own, with an answer, an id and a receipt of its own; [`Outcome::of_segments`] makes
-//! one outcome of them. All segments of a text are under way at once, in their order, and texts to one recipient keep
-//! theirs.
+//! one outcome of them. The segments of a text go out in a row, and texts to one recipient keep their order.
 //!
 //! Source: SMPP Protocol Specification v3.4, issue 1.2.
 
@@ -31,7 +30,8 @@ pub use config::Config;
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Action, Answered, Arguments, Enquiry, Event, Finding, Notice, Receipt, Unacknowledged};
-use crate::provider::session::{Account, Late, Line, Plan, Pushes, UNHEARD_EVERY, order_of};
+use crate::provider::meaning::recipient_full;
+use crate::provider::session::{Account, Asked, Late, Line, Plan, Pushes, UNHEARD_EVERY, order_of};
 use crate::provider::settings::Setup;
 use crate::provider::{Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission, cannot};
 use crate::sms::money::Money;
@@ -172,9 +172,10 @@ impl Smpp {
         self.account.protocol().ready(request).map_err(|why| Error::new(ErrorKind::InvalidArgument, format!("{}: {why}", self.config.name)))
     }
 
-    /// Sends one segment.
-    async fn submit(&self, order: u64, request: &Ready) -> SegmentOutcome {
-        match self.account.ask(order, request).await {
+    /// What became of one segment.
+    fn segment(&self, request: &Ready, asked: Asked<pdu::Answer>) -> SegmentOutcome {
+        match asked.answer {
+            Ok(answer) if asked.of_recipient => recipient_full(self.account.protocol().statuses.words(answer.status)),
             Ok(answer) => said(&answer, request.is_granted(&answer), self.config.receipt_ids, &self.account.protocol().statuses),
             Err(lost) => lost.into(),
         }
@@ -195,7 +196,7 @@ impl Smpp {
     fn refusal(&self, status: u32) -> Error {
         let statuses = &self.account.protocol().statuses;
         let kind = match statuses.meaning(status) {
-            Meaning::Throttled | Meaning::Later | Meaning::Unknown => ErrorKind::ProviderUnavailable,
+            Meaning::Throttled | Meaning::RecipientFull | Meaning::Later | Meaning::Unknown => ErrorKind::ProviderUnavailable,
             Meaning::Unauthorized => ErrorKind::ProviderUnauthorized,
             _ => ErrorKind::ProviderRejected,
         };
@@ -333,6 +334,8 @@ impl Provider for Smpp {
             receipts_by_push: by_push,
             receipts_by_poll: self.config.query && !by_push,
             replies: self.config.receives() && self.config.replies,
+            segment_requests: true,
+            bounds_itself: true,
             ..Capabilities::SEND_ONLY
         }
     }
@@ -362,8 +365,16 @@ impl Provider for Smpp {
         };
         self.account.start();
         let order = order_of(submission.to.e164());
-        // The futures are asked in turn, so the segments keep their order.
-        Outcome::of_segments(futures::future::join_all(requests.iter().map(|request| self.submit(order, request))).await)
+        let asked = self.account.ask_all(order, &requests, &Arc::from([submission.id.clone()])).await;
+        Outcome::of_segments(requests.iter().zip(asked).map(|(request, asked)| self.segment(request, asked)).collect())
+    }
+
+    async fn room(&self) -> u32 {
+        self.account.roomy().await
+    }
+
+    fn is_answering(&self) -> bool {
+        self.account.is_answering()
     }
 
     async fn status(&self, enquiry: &Enquiry) -> Result<Vec<Receipt>> {

@@ -83,7 +83,9 @@ impl Engine {
                     look_at: is_asked.then(|| at.plus_ms(FIRST_LOOK_MS)),
                 }
             }
-            SegmentOutcome::Rejected { code, why } => self.settlement(at, State::Rejected, *code, why.clone(), false),
+            SegmentOutcome::Rejected { code, why } | SegmentOutcome::NotNow { code, why, .. } => {
+                self.settlement(at, State::Rejected, *code, why.clone(), false)
+            }
             SegmentOutcome::NotSent { why, .. } | SegmentOutcome::Unknown { why } => {
                 self.settlement(at, State::Rejected, ErrorKind::ProviderUnavailable, why.clone(), false)
             }

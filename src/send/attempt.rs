@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::breaker::Resting;
 use super::carrier::Carrier;
+use super::carrier::has_waited;
 use super::contract::{BudgetLeft, Price, SendAnswer, Status};
 use super::inbound::is_usable_id;
 use super::prepare::Prepared;
@@ -65,7 +66,10 @@ impl Engine {
         outcomes.resize(submissions.len(), Outcome::Unknown { why: "the provider's code said nothing about it".to_owned() });
         let now = self.parts().clock.now();
         for outcome in &outcomes {
-            if carrier.breaker.note(outcome, now) {
+            // One of its connections lost the answer, and another answers: the carrier is well.
+            if matches!(outcome, Outcome::Unknown { .. } | Outcome::Segments(_)) && carrier.is_answering() {
+                carrier.breaker.passed_over();
+            } else if carrier.breaker.note(outcome, now) {
                 let why = carrier.breaker.look(now).err().map(|resting| resting.why).unwrap_or_default();
                 tracing::warn!(provider = carrier.name(), why, "a provider takes nothing now; it is asked again later");
             }
@@ -73,7 +77,8 @@ impl Engine {
         outcomes
     }
 
-    /// Hands one message to one carrier. Tries again only what was certainly not sent.
+    /// Hands one message to one carrier. Tries again only what was certainly not sent. What waits for its turn or its recipient
+    /// is not tried again here.
     async fn offer(&self, carrier: &Carrier, submission: &Submission) -> Outcome {
         let mut tries = 0;
         let mut wait_ms = FIRST_WAIT_MS;
@@ -86,7 +91,7 @@ impl Engine {
             let outcome = outcome.unwrap_or_else(|| Outcome::Unknown { why: String::new() });
             let Outcome::NotSent { retry_after_ms, .. } = &outcome else { return outcome };
             let asked = retry_after_ms.unwrap_or(wait_ms);
-            if tries >= MAX_TRIES || asked > LONGEST_WAIT_MS || self.is_stopping() {
+            if tries >= MAX_TRIES || asked > LONGEST_WAIT_MS || self.is_stopping() || has_waited(&outcome) {
                 return outcome;
             }
             self.parts().clock.sleep(Duration::from_millis(asked)).await;
@@ -109,7 +114,8 @@ impl Engine {
                 own = Some(Submission { segments: carrier.form(&submission.text).segments, ..submission.clone() });
             }
             let outcome = self.offer(carrier, own.as_ref().unwrap_or(submission)).await;
-            let is_definite = matches!(outcome, Outcome::NotSent { .. }) || (way.after_rejected && matches!(outcome, Outcome::Rejected { .. }));
+            let is_definite = matches!(outcome, Outcome::NotSent { .. } | Outcome::NotNow { .. })
+                || (way.after_rejected && matches!(outcome, Outcome::Rejected { .. }));
             before = Some(Ended { carrier, outcome });
             if !is_definite {
                 break;
@@ -132,6 +138,7 @@ impl Engine {
                 return Settlement { vendor_id, look_at, ..self.settlement(at, State::Unknown, ErrorKind::OutcomeUnknown, why, false) };
             }
             Outcome::Rejected { code, why } => return self.settlement(at, State::Rejected, code, why, false),
+            Outcome::NotNow { code, why, .. } => return self.settlement(at, State::Rejected, code, why, free_key),
             Outcome::NotSent { why, .. } => return self.settlement(at, State::Rejected, ErrorKind::ProviderUnavailable, why, free_key),
             Outcome::Unknown { why } => return self.settlement(at, State::Unknown, ErrorKind::OutcomeUnknown, why, false),
             Outcome::Segments(segments) => return self.settlement_of_segments(ended.carrier, segments),

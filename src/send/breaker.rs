@@ -87,6 +87,11 @@ impl Breaker {
         condition.until.is_some() && condition.probes
     }
 
+    /// What became of a message says nothing of the provider: a probe is free for another one.
+    pub fn passed_over(&self) {
+        self.condition().probe_until = None;
+    }
+
     /// Learns from what became of a message. Returns whether the provider rests from now on because of it.
     pub fn note(&self, outcome: &Outcome, now: Timestamp) -> bool {
         let mut condition = self.condition();
@@ -98,6 +103,11 @@ impl Breaker {
                 (asked, why)
             }
             Outcome::Unknown { why } | Outcome::Unclear { why, .. } => (None, why),
+            // Its own recipient or turn: that says nothing of the provider, and a probe is free for another.
+            Outcome::NotNow { .. } => {
+                condition.probe_until = None;
+                return false;
+            }
             Outcome::Segments(segments) => match all_lost(segments) {
                 Some(why) => (None, why),
                 None => return condition.heal(),
@@ -136,7 +146,7 @@ fn own_words(why: &str) -> &str {
 fn all_lost(segments: &[SegmentOutcome]) -> Option<&String> {
     let mut whys = segments.iter().map(|segment| match segment {
         SegmentOutcome::Unknown { why } | SegmentOutcome::NotSent { why, .. } => Some(why),
-        SegmentOutcome::Accepted { .. } | SegmentOutcome::Rejected { .. } => None,
+        SegmentOutcome::Accepted { .. } | SegmentOutcome::Rejected { .. } | SegmentOutcome::NotNow { .. } => None,
     });
     let first = whys.next()??;
     whys.all(|why| why.is_some()).then_some(first)

@@ -17,6 +17,7 @@ use super::Engine;
 use super::breaker::Breaker;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Action, Notice, Unacknowledged};
+use crate::provider::session::NO_BIND;
 use crate::provider::settings::{Callback, Rate};
 use crate::provider::{Capabilities, Form, Outcome, Provider};
 use crate::sms::message::Realm;
@@ -37,6 +38,9 @@ pub struct Carrier {
 
 /// What is said where a provider's code panicked.
 const FAILED: &str = "the provider's code failed";
+
+/// How long a provider may take that bounds each request itself: only a fault of its code takes so long.
+const LAST_RESORT: Duration = Duration::from_secs(3_600);
 
 impl Carrier {
     /// A carrier of this provider.
@@ -65,6 +69,16 @@ impl Carrier {
         self.provider.actions()
     }
 
+    /// Whether it answers what it is asked on some connection, though an answer was lost.
+    pub(super) fn is_answering(&self) -> bool {
+        catch_unwind(AssertUnwindSafe(|| self.provider.is_answering())).unwrap_or(false)
+    }
+
+    /// Waits until messages that are handed over would begin soon: how many requests that are.
+    pub(super) async fn room(&self) -> u32 {
+        self.call(|provider| provider.room()).await.unwrap_or(u32::MAX)
+    }
+
     /// What it tells by itself; the first caller gets it.
     pub(super) fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
         self.provider.notices()
@@ -73,6 +87,15 @@ impl Carrier {
     /// What people wrote and it did not take, though a carrier told it.
     pub(super) fn unacknowledged(&self) -> Vec<Unacknowledged> {
         catch_unwind(AssertUnwindSafe(|| self.provider.unacknowledged())).unwrap_or_default()
+    }
+
+    /// How many requests a message of so many segments counts for its rate; none where it has no limit.
+    pub(super) fn rated_requests(&self, segments: u32) -> u32 {
+        match (self.rate.is_limited(), self.capabilities().segment_requests) {
+            (false, _) => 0,
+            (true, true) => segments,
+            (true, false) => 1,
+        }
     }
 
     /// Whether it takes a message of this form. A provider whose code fails on a message does not take it.
@@ -116,6 +139,11 @@ impl Carrier {
     }
 }
 
+/// Whether the provider has itself waited for what is in the way: it is not tried again at once.
+pub(super) fn has_waited(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::NotSent { why, .. } if why.starts_with(NO_BIND))
+}
+
 impl Engine {
     /// Asks a provider something: for so long, and not beyond the beginning of a stop.
     ///
@@ -137,7 +165,8 @@ impl Engine {
         }
     }
 
-    /// Hands something over to a provider, and waits for its answer as long as `[send] timeout` says, a stop or not. Where
+    /// Hands something over to a provider, and waits for its answer as long as `[send] timeout` says, a stop or not; where the
+    /// provider gives each request its own time, for as long as it takes. Where
     /// there is none nobody knows what became of it: that is what `lost` gets.
     pub(super) async fn hand<'a, T>(
         &'a self,
@@ -145,7 +174,8 @@ impl Engine {
         call: impl FnOnce(&'a dyn Provider) -> BoxFuture<'a, T>,
         lost: impl FnOnce(Outcome) -> T,
     ) -> T {
-        let timeout = self.parts().settings.timeout.duration();
+        let bounds_itself = carrier.capabilities().bounds_itself;
+        let timeout = if bounds_itself { LAST_RESORT } else { self.parts().settings.timeout.duration() };
         let why = tokio::select! {
             answer = carrier.call(call) => match answer {
                 Some(answer) => return answer,

@@ -167,7 +167,7 @@ impl Engine {
             hold_micros: price.money.micros,
             is_assumed: price.is_assumed,
             provider: first.map_or_else(String::new, |carrier| carrier.name().to_owned()),
-            is_rated: first.is_some_and(|carrier| carrier.rate.is_limited()),
+            rated_requests: first.map_or(0, |carrier| carrier.rated_requests(form.segments)),
         };
         Ok(Prepared { to: to.clone(), draft, price: price.money, realm: way.realm() })
     }

@@ -11,14 +11,14 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::attempt::{Ended, FIRST_WAIT_MS, LONGEST_WAIT_MS, MAX_TRIES, SETTLE_TRIES, SETTLE_WAIT_MS, rests};
-use super::carrier::Carrier;
+use super::carrier::{Carrier, has_waited};
 use super::route::Way;
 use super::{Engine, crash_point, locked};
 use crate::error::ErrorKind;
 use crate::provider::{Outcome, Submission};
 use crate::sms::message::{BatchId, MessageId};
 use crate::sms::number::Number;
-use crate::store::{Claim, Claimed, Record, Settlement};
+use crate::store::{Back, Claim, Claimed, Record, Settlement};
 
 /// How long the queue waits for a full hand of free places before it takes what there is.
 const GATHER: Duration = Duration::from_millis(10);
@@ -37,8 +37,8 @@ struct OnItsWay<'a> {
 enum Left {
     /// It ended.
     Settle(Settlement),
-    /// It waits in the queue.
-    Wait,
+    /// It waits in the queue, and rests there for so long, in milliseconds.
+    Wait(Option<i64>),
 }
 
 impl Engine {
@@ -58,10 +58,15 @@ impl Engine {
                 continue;
             }
             let mut permits = self.free_places(&places, hand).await;
+            // What would only wait at the carrier waits in the queue, where the end of this process leaves it queued.
+            let room = tokio::select! {
+                room = carrier.room() => room,
+                () = self.stopped() => return,
+            };
             if self.is_stopping() {
                 return;
             }
-            let claimed = match self.claim_for(carrier, permits.len(), adopt).await {
+            let claimed = match self.claim_for(carrier, permits.len(), room, adopt).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
                     tracing::error!(%error, "the queue cannot be read; it will be tried again");
@@ -89,7 +94,7 @@ impl Engine {
     }
 
     /// Claims what one request may carry, where the carrier takes several messages in one; else a message for each place.
-    async fn claim_for(&self, carrier: &Carrier, places: usize, adopt: bool) -> crate::error::Result<Claimed> {
+    async fn claim_for(&self, carrier: &Carrier, places: usize, room: u32, adopt: bool) -> crate::error::Result<Claimed> {
         let per_request = u32::from(carrier.capabilities().recipients_per_request.max(1));
         let is_probe = carrier.breaker.is_probing();
         let limit = if is_probe {
@@ -108,6 +113,8 @@ impl Engine {
             provider: carrier.name().to_owned(),
             realm: carrier.realm(),
             per_request,
+            by_segment: carrier.capabilities().segment_requests,
+            most_requests: room,
             rate: carrier.rate,
         };
         self.parts().store.claim(claim).await
@@ -175,6 +182,8 @@ impl Engine {
             let mut again = Vec::new();
             for (message, outcome) in open.into_iter().zip(outcomes) {
                 match outcome {
+                    Outcome::NotNow { .. } => waiting.push((message, outcome)),
+                    Outcome::NotSent { .. } if has_waited(&outcome) => waiting.push((message, outcome)),
                     Outcome::NotSent { retry_after_ms, .. } => {
                         asked = asked.max(retry_after_ms.unwrap_or(wait_ms));
                         again.push((message, outcome));
@@ -242,9 +251,11 @@ impl Engine {
             let Some(ended) = self.hand_over(way, &submission, Some(Ended { carrier, outcome })).await else { continue };
             match self.left(ended) {
                 Left::Settle(settlement) => self.post(&submission.id, batch.as_ref(), &settlement).await,
-                Left::Wait => back.push(submission.id),
+                Left::Wait(rest_ms) => back.push((submission.id, rest_ms)),
             }
         }
+        let now = self.parts().clock.now();
+        let back: Vec<Back> = back.into_iter().map(|(id, rest_ms)| Back { id, rests_until: rest_ms.map(|ms| now.plus_ms(ms)) }).collect();
         if !back.is_empty() {
             self.put_back(carrier, back).await;
         }
@@ -252,11 +263,11 @@ impl Engine {
 
     /// Puts messages back in the queue, trying again while the ledger cannot be written, as posting an outcome does:
     /// else they would stay attempts of this process for as long as it lives.
-    async fn put_back(&self, carrier: &Carrier, ids: Vec<MessageId>) {
-        let count = ids.len();
+    async fn put_back(&self, carrier: &Carrier, back: Vec<Back>) {
+        let count = back.len();
         let mut wait_ms = SETTLE_WAIT_MS;
         for tries in 1..=SETTLE_TRIES {
-            match self.parts().store.unclaim(ids.clone()).await {
+            match self.parts().store.unclaim(back.clone()).await {
                 Ok(()) => return tracing::debug!(count, provider = carrier.name(), "back to the queue: the provider takes nothing now"),
                 Err(error) => tracing::error!(%error, "messages that were not sent could not go back to the queue yet"),
             }
@@ -272,12 +283,13 @@ impl Engine {
         let now = self.parts().clock.now();
         let rests = ended.carrier.breaker.look(now).is_err() || ended.carrier.breaker.is_probing();
         let is_temporary = match &ended.outcome {
+            Outcome::NotNow { retry_after_ms, .. } => return Left::Wait(Some(i64::try_from(*retry_after_ms).unwrap_or(i64::MAX))),
             // Who asks to be left alone for a while will take it later: its window was full, or it was asked too fast.
             Outcome::NotSent { retry_after_ms, .. } => rests || self.is_stopping() || retry_after_ms.is_some(),
             Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, .. } => true,
             _ => false,
         };
-        if is_temporary { Left::Wait } else { Left::Settle(self.settlement_of(ended, false)) }
+        if is_temporary { Left::Wait(None) } else { Left::Settle(self.settlement_of(ended, false)) }
     }
 
     async fn post(&self, id: &MessageId, batch: Option<&BatchId>, settlement: &Settlement) {

@@ -46,7 +46,9 @@ pub(super) fn settlement(parts: Vec<Segment>, at: Timestamp, is_asked: bool) -> 
 pub(super) fn segment_of(number: u32, outcome: SegmentOutcome, at: Timestamp) -> Segment {
     let (state, vendor_id, why) = match outcome {
         SegmentOutcome::Accepted { vendor_id } => (State::Sent, Some(vendor_id).filter(|id| is_usable_id(id)), None),
-        SegmentOutcome::Rejected { why, .. } | SegmentOutcome::NotSent { why, .. } => (State::Rejected, None, Some(why)),
+        SegmentOutcome::Rejected { why, .. } | SegmentOutcome::NotSent { why, .. } | SegmentOutcome::NotNow { why, .. } => {
+            (State::Rejected, None, Some(why))
+        }
         SegmentOutcome::Unknown { why } => (State::Unknown, None, Some(why)),
     };
     Segment { number, state, vendor_id, at, why: why.as_deref().map(untrusted::kept_words) }

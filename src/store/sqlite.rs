@@ -32,8 +32,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{
-    BatchRecord, Change, Claim, Claimed, Decide, Filter, Forward, Intent, LookClaim, NewHandle, NewPending, NewReply, OptOut, Payer, Pended, Pending,
-    Record, Recorded, Recovered, ReplyRecord, Report, Reservation, Segment, Settled, Settlement, Store, Target,
+    Back, BatchRecord, Change, Claim, Claimed, Decide, Filter, Forward, Intent, LookClaim, NewHandle, NewPending, NewReply, OptOut, Payer, Pended,
+    Pending, Record, Recorded, Recovered, ReplyRecord, Report, Reservation, Segment, Settled, Settlement, Store, Target,
 };
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -47,7 +47,7 @@ use writer::{Writer, unavailable};
 const APPLICATION_ID: i32 = 0x736d_736d;
 
 /// Every migration, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_providers.sql"),
     include_str!("migrations/0003_segments.sql"),
@@ -58,6 +58,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/0008_pending.sql"),
     include_str!("migrations/0009_told.sql"),
     include_str!("migrations/0010_long_reply.sql"),
+    include_str!("migrations/0011_rests.sql"),
 ];
 
 /// How long a write waits for another process's transaction.
@@ -311,9 +312,9 @@ impl Store for SqliteStore {
         if is_ours { Ok(()) } else { Err(unavailable("this process is not attempting the message")) }
     }
 
-    async fn unclaim(&self, ids: Vec<MessageId>) -> Result<()> {
+    async fn unclaim(&self, back: Vec<Back>) -> Result<()> {
         let owner = self.instance.id();
-        self.writer()?.run(move |db| queue::unclaim(db, owner, &ids)).await
+        self.writer()?.run(move |db| queue::unclaim(db, owner, &back)).await
     }
 
     async fn claim_looks(&self, claim: LookClaim) -> Result<Vec<Record>> {

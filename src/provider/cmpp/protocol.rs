@@ -17,7 +17,7 @@ use super::result::{FLOW_CONTROL, Results};
 use super::settings::Config;
 use super::time;
 use crate::clock::Timestamp;
-use crate::provider::session::{Content, Incoming, Protocol, Refused};
+use crate::provider::session::{Content, Incoming, Protocol, Refused, Verdict};
 use crate::setting::SecretText;
 
 /// `DELIVER_RESP`: cannot be read.
@@ -339,8 +339,11 @@ impl Protocol for Cmpp {
         }
     }
 
-    fn is_throttled(&self, answer: &Answer) -> bool {
-        matches!(answer, Answer::Submitted(answered) if self.results.is_throttled(answered.result))
+    fn verdict(&self, answer: &Answer) -> Verdict {
+        match answer {
+            Answer::Submitted(answered) => self.results.verdict(answered.result),
+            _ => Verdict::Taken,
+        }
     }
 
     fn content(&self, push: &Delivered) -> Option<Content> {

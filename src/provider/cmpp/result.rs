@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::provider::SegmentOutcome;
 pub use crate::provider::meaning::Meaning;
+use crate::provider::session::Verdict;
 use crate::setting::word;
 
 /// Flow control.
@@ -72,15 +73,19 @@ impl Results {
         }
     }
 
-    /// Whether it says "not now".
-    pub fn is_throttled(&self, result: u32) -> bool {
-        result != 0 && self.row(result).0 == Meaning::Throttled
+    /// What it says to the session.
+    pub fn verdict(&self, result: u32) -> Verdict {
+        if result == 0 { Verdict::Taken } else { self.row(result).0.verdict() }
+    }
+
+    /// The result with words for it, such as `result 8: flow control`.
+    pub fn words(&self, result: u32) -> String {
+        format!("result {result}: {}", self.row(result).1)
     }
 
     /// What a result other than 0 means for the segment that it answers.
     pub fn outcome(&self, result: u32) -> SegmentOutcome {
-        let (meaning, words) = self.row(result);
-        meaning.outcome(format!("result {result}: {words}"))
+        self.row(result).0.outcome(self.words(result))
     }
 }
 
@@ -89,6 +94,7 @@ mod tests {
     use super::*;
     use crate::error::ErrorKind;
     use crate::provider::meaning::LATER_MS;
+    use crate::provider::session::NotNow;
 
     #[test]
     fn only_flow_control_may_be_sent_again() {
@@ -97,9 +103,9 @@ mod tests {
         for result in (1..=255).chain([u32::MAX]) {
             let is_no = matches!(results.outcome(result), SegmentOutcome::Rejected { .. });
             assert_eq!(is_no, result != FLOW_CONTROL, "{result}");
-            assert_eq!(results.is_throttled(result), result == FLOW_CONTROL, "{result}");
+            assert_eq!(results.verdict(result) == Verdict::NotNow(NotNow::Account), result == FLOW_CONTROL, "{result}");
         }
-        assert!(!results.is_throttled(0));
+        assert_eq!(results.verdict(0), Verdict::Taken);
         for (result, expected) in [
             (1, ErrorKind::ProviderRejected),
             (6, ErrorKind::MessageTooLong),
@@ -122,7 +128,7 @@ mod tests {
         ]);
         let why = "result 101: no credit".to_owned();
         assert_eq!(results.outcome(101), SegmentOutcome::Rejected { code: ErrorKind::InsufficientBalance, why });
-        assert!(results.is_throttled(102) && !results.is_throttled(8));
+        assert_eq!((results.verdict(102), results.verdict(8)), (Verdict::NotNow(NotNow::Account), Verdict::Refused));
         assert!(matches!(results.outcome(103), SegmentOutcome::Unknown { .. }));
         assert!(matches!(results.outcome(8), SegmentOutcome::NotSent { retry_after_ms: Some(LATER_MS), .. }));
     }

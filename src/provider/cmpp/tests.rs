@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::clock::SystemClock;
+use crate::provider::session::Obstacle;
 use crate::provider::settings::{Secrets, Settings as _};
 use crate::setting::SecretText;
 use crate::sms::message::MessageId;
@@ -108,18 +109,22 @@ fn a_group_has_one_text_and_one_sender_and_no_more_recipients_than_allowed() {
 #[test]
 fn the_answers_of_a_group_are_told_by_recipient_and_segment() {
     let gateway = gateway(|_| {});
-    let answered = |msg_id, result| Ok(Answer::Submitted(pdu::Answered { msg_id, result }));
+    let told = |answer| Asked { answer, of_recipient: false };
+    let answered = |msg_id, result| told(Ok(Answer::Submitted(pdu::Answered { msg_id, result })));
     let Outcome::Accepted { vendor_id, .. } = gateway.outcome(&vec![answered(0xFFFF, 0)], 2) else { panic!() };
     assert_eq!(vendor_id.as_deref(), Some("0000000000000001"));
     assert!(matches!(gateway.outcome(&vec![answered(0, 13)], 0), Outcome::Rejected { code: ErrorKind::InvalidNumber, .. }));
     assert!(matches!(gateway.outcome(&vec![answered(0, 8)], 0), Outcome::NotSent { retry_after_ms: Some(_), .. }));
     let lost = Lost::Unknown { why: "no answer".to_owned() };
-    let Outcome::Segments(segments) = gateway.outcome(&vec![answered(7, 0), Err(lost), answered(0, 8)], 0) else { panic!() };
+    let Outcome::Segments(segments) = gateway.outcome(&vec![answered(7, 0), lost.into(), answered(0, 8)], 0) else { panic!() };
     assert!(matches!(&segments[..], [SegmentOutcome::Accepted { .. }, SegmentOutcome::Unknown { .. }, SegmentOutcome::NotSent { .. }]));
-    let not_sent = |is_unauthorized| Err(Lost::NotSent { why: "no bind is up".to_owned(), is_unauthorized, retry_after_ms: None });
-    assert!(matches!(gateway.outcome(&vec![not_sent(false)], 0), Outcome::NotSent { .. }));
-    assert!(matches!(gateway.outcome(&vec![not_sent(true)], 0), Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, .. }));
-    assert!(matches!(gateway.outcome(&vec![Ok(Answer::Canceled(0))], 0), Outcome::Unknown { .. }));
+    let not_sent = |obstacle| Asked::from(Lost::NotSent { why: "no bind is up".to_owned(), obstacle, retry_after_ms: None });
+    let full = Asked { of_recipient: true, ..answered(0, 8) };
+    assert!(matches!(gateway.outcome(&vec![full], 0), Outcome::NotNow { code: ErrorKind::ProviderUnavailable, .. }));
+    assert!(matches!(gateway.outcome(&vec![not_sent(Obstacle::Turn)], 0), Outcome::NotNow { code: ErrorKind::RateLimited, .. }));
+    assert!(matches!(gateway.outcome(&vec![not_sent(Obstacle::NoBind)], 0), Outcome::NotSent { .. }));
+    assert!(matches!(gateway.outcome(&vec![not_sent(Obstacle::Unauthorized)], 0), Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, .. }));
+    assert!(matches!(gateway.outcome(&vec![told(Ok(Answer::Canceled(0)))], 0), Outcome::Unknown { .. }));
 }
 
 #[tokio::test]

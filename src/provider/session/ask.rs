@@ -1,275 +1,284 @@
-//! The way of a request: wait for its turn, put it into a connection's stream, wait for the answer, and send it again
-//! where that is certainly right: the carrier said "not now", or the connection ended before the first octet.
+//! The way of a text: wait for its turn, put its requests into a connection's stream one after the other, wait for their
+//! answers, and send again what is certainly right to send again: the carrier said "not now", or the connection ended before the
+//! first octet.
+//!
+//! Before its first request is written a text may be given up: nothing of it left. From then on neither the window nor the pace
+//! ends it, for a part of a text is of no use to anybody (3GPP TS 23.040, section 9.2.3.24.1): only the carrier's no, a connection
+//! that is lost, or the end of this program.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, MutexGuard, mpsc};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::CancellationToken;
 
-use crate::clock::SharedClock;
-use crate::provider::session::board::{Board, SOON_MS, Way};
-use crate::provider::session::hold::Holds;
-use crate::provider::session::link::{Finish, NotNow, Stamp, Ticket};
-use crate::provider::session::pace::Pace;
-use crate::provider::session::stream::Door;
-use crate::provider::session::told::{Memory, Told};
-use crate::provider::session::{Late, Lost, Metrics, Plan, Protocol};
+use crate::provider::exchange::About;
+use crate::provider::session::board::Way;
+use crate::provider::session::link::{Finish, Link, Stamp, Ticket};
+use crate::provider::session::orders::Waits;
+use crate::provider::session::seat::Seat;
+use crate::provider::session::shared::Shared;
+use crate::provider::session::{Asked, Late, Lost, Obstacle, Protocol, Verdict};
+use crate::sms::message::MessageId;
 
-/// In so many lanes requests wait to go out. Those of one order share a lane, and go one by one; others share it by
-/// chance, so there are enough lanes to make that rare.
-const LANES: usize = 256;
+/// The first wait before a request is sent again to a recipient that takes nothing now; it doubles.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
 
-/// What was done so far.
-#[derive(Default)]
-pub(super) struct Counters {
-    pub(super) requests: AtomicU64,
-    pub(super) answers: AtomicU64,
-    pub(super) throttled: AtomicU64,
-    pub(super) lost: AtomicU64,
-    pub(super) pushes: AtomicU64,
-    pub(super) malformed: AtomicU64,
-    pub(super) writes: AtomicU64,
+/// The longest of these waits.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// How long a text whose turn is too far off asks to be left alone, in milliseconds.
+const TURN_MS: u64 = 2_000;
+
+/// Why the rest of a text is not sent.
+const NOT_THE_REST: &str = "an earlier segment was not taken";
+
+/// A request of a text that was written.
+struct Written<'a, R> {
+    request: &'a R,
+    /// Its place in the text, from 0.
+    place: usize,
+    /// How many the text has. Of one alone nothing has left when it is refused.
+    of: usize,
+    /// The messages that it carries; nothing where it is a question.
+    carried: Option<&'a Arc<[MessageId]>>,
 }
 
-/// What connections know of their account.
-pub(super) struct Core<P: Protocol> {
-    pub(super) protocol: P,
-    pub(super) holds: Holds,
-    pub(super) pace: Pace,
-    pub(super) counters: Counters,
-    /// Requests that were ever sent for the first time.
-    pub(super) stamps: AtomicU64,
-    /// What people wrote.
-    pub(super) memory: Arc<Memory>,
-    /// Connections that ever began to carry anything.
-    pub(super) links: AtomicU64,
-}
-
-/// An account, as its tasks see it.
-pub(super) struct Shared<P: Protocol> {
-    pub(super) core: Arc<Core<P>>,
-    pub(super) plan: Plan<P::Bind>,
-    pub(super) door: Door,
-    pub(super) clock: SharedClock,
-    pub(super) board: Board<P>,
-    pub(super) told: Told<P>,
-    /// Where the answers to requests go that were given up.
-    #[expect(dead_code, reason = "requests do not say yet what they are about")]
-    pub(super) late: mpsc::Sender<Late<P>>,
-    /// We want to go.
-    pub(super) closing: CancellationToken,
-    lanes: Vec<Mutex<()>>,
-}
-
-/// A request that is held to be sent again; it lets go when it is dropped.
-struct Held<'a> {
-    holds: &'a Holds,
-    order: u64,
-    stamp: u64,
-    is_sent: bool,
-}
-
-impl Held<'_> {
-    /// It was sent again, and let go of there. What is held since is held for another "not now".
-    fn sent(mut self) {
-        self.is_sent = true;
+impl<R> Clone for Written<'_, R> {
+    fn clone(&self) -> Self {
+        *self
     }
 }
 
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        if !self.is_sent {
-            self.holds.remove(self.order, self.stamp);
-        }
-    }
-}
+impl<R> Copy for Written<'_, R> {}
 
-fn not_sent(why: impl Into<String>, retry_after_ms: Option<u64>) -> Lost {
-    Lost::NotSent { why: why.into(), is_unauthorized: false, retry_after_ms }
+/// A text whose first request was written.
+struct Begun<'a, P: Protocol> {
+    seat: Seat<P>,
+    ticket: Ticket<P>,
+    waits: Waits<'a>,
 }
 
 impl<P: Protocol> Shared<P> {
-    pub(super) fn new(
-        protocol: P,
-        plan: Plan<P::Bind>,
-        door: Door,
-        clock: SharedClock,
-        memory: Arc<Memory>,
-        told: Told<P>,
-        late: mpsc::Sender<Late<P>>,
-    ) -> Self {
-        let (pace, counters) = (Pace::new(plan.settings.per_second), Counters::default());
-        let core = Core { protocol, holds: Holds::default(), pace, counters, stamps: AtomicU64::new(0), memory, links: AtomicU64::new(0) };
-        let board = Board::new(plan.lines.iter().map(|line| line.submits));
-        let lanes = (0..LANES).map(|_| Mutex::default()).collect();
-        Self { core: Arc::new(core), plan, door, clock, board, told, late, closing: CancellationToken::new(), lanes }
+    /// See [`Account::ask_all`](super::Account::ask_all).
+    pub(super) async fn ask_all(&self, order: u64, requests: &[P::Request], carried: Option<&Arc<[MessageId]>>) -> Vec<Asked<P::Answer>> {
+        let Some((first, rest)) = requests.split_first() else { return Vec::new() };
+        let _text = self.asked();
+        let count = u32::try_from(requests.len()).unwrap_or(u32::MAX);
+        let text = self.core.stamps.fetch_add(count.into(), std::sync::atomic::Ordering::Relaxed);
+        let stamp = Stamp { order, text, at: text, is_again: false, refused: None };
+        let written = Written { request: first, place: 0, of: requests.len(), carried };
+        if rest.is_empty() {
+            match self.begin_at_once(first, stamp) {
+                Ok(Some(ticket)) => return vec![self.follow(stamp, written, ticket).await.1],
+                Ok(None) => {}
+                Err(lost) => return vec![lost.into()],
+            }
+        }
+        // Those who are asked later wait behind it until all of it is written.
+        let waits = self.core.orders.wait(order, text);
+        let begun = {
+            let _waiting = self.waits(count);
+            let deadline = Instant::now() + self.plan.settings.link_wait.duration();
+            timeout_at(deadline, self.begin(first, stamp)).await.unwrap_or_else(|_| Err(self.too_late()))
+        };
+        let (seat, ticket) = match begun {
+            Ok(begun) => begun,
+            Err(lost) => return requests.iter().map(|_| lost.clone().into()).collect(),
+        };
+        if rest.is_empty() {
+            drop((seat, waits));
+            return vec![self.follow(stamp, written, ticket).await.1];
+        }
+        self.go_on(stamp, requests, carried, Begun { seat, ticket, waits }).await
     }
 
-    pub(super) async fn ask(&self, order: u64, request: &P::Request) -> Result<P::Answer, Lost> {
-        let settings = &self.plan.settings;
-        let deadline = Instant::now() + settings.link_wait.duration();
-        let mut ticket = {
-            let _lane = self.lane(order, deadline).await?;
-            self.send(request, Stamp { order, at: None }, deadline).await?
-        };
-        let (mut patience, mut resend_until) = (None, None);
-        loop {
-            let (finish, stamp) = ticket.await;
-            // Held from before it ended until it is written again, or given up.
-            let held = Held { holds: &self.core.holds, order, stamp, is_sent: false };
-            let again = Stamp { order, at: Some(stamp) };
-            ticket = match finish {
-                Finish::Answered(answer) => return Ok(answer),
-                Finish::Lost(why) => return Err(Lost::Unknown { why: why.to_string() }),
-                Finish::Throttled(answer) => {
-                    let until = *patience.get_or_insert_with(|| Instant::now() + settings.throttle_wait.duration());
-                    match self.send(request, again, until).await {
-                        Ok(next) => next,
-                        Err(_) => return Ok(answer),
+    /// Writes the rest of a text that has begun, and waits for the answers to all of it.
+    async fn go_on(&self, stamp: Stamp, requests: &[P::Request], carried: Option<&Arc<[MessageId]>>, begun: Begun<'_, P>) -> Vec<Asked<P::Answer>> {
+        let mut asked: Vec<Option<Asked<P::Answer>>> = requests.iter().map(|_| None).collect();
+        let mut under_way = FuturesUnordered::new();
+        let written = |place: usize, request| Written { request, place, of: requests.len(), carried };
+        let Begun { seat, ticket, waits } = begun;
+        let mut numbered = requests.iter().enumerate();
+        if let Some((place, request)) = numbered.next() {
+            under_way.push(self.follow(stamp, written(place, request), ticket));
+        }
+        'text: for (place, request) in numbered {
+            let own = Stamp { at: stamp.text + u64::try_from(place).unwrap_or(0), ..stamp };
+            let mut next = std::pin::pin!(self.begin_next(&seat.link, request, own));
+            loop {
+                let is_any_under_way = !under_way.is_empty();
+                tokio::select! {
+                    biased;
+                    ended = under_way.next(), if is_any_under_way => {
+                        let Some((place, one)) = ended else { continue };
+                        let is_no = self.is_no(&one);
+                        if let Some(slot) = asked.get_mut(place) {
+                            *slot = Some(one);
+                        }
+                        if is_no {
+                            break 'text;
+                        }
+                    }
+                    begun = &mut next => {
+                        match begun {
+                            Ok(ticket) => under_way.push(self.follow(own, written(place, request), ticket)),
+                            Err(lost) => {
+                                if let Some(slot) = asked.get_mut(place) {
+                                    *slot = Some(lost.into());
+                                }
+                                break 'text;
+                            }
+                        }
+                        break;
                     }
                 }
-                Finish::Unwritten => {
-                    let until = *resend_until.get_or_insert_with(|| Instant::now() + settings.link_wait.duration());
-                    self.send(request, again, until).await?
-                }
-            };
-            held.sent();
+            }
         }
+        drop((seat, waits));
+        while let Some((place, one)) = under_way.next().await {
+            if let Some(slot) = asked.get_mut(place) {
+                *slot = Some(one);
+            }
+        }
+        let not_the_rest = || Asked::from(Lost::NotSent { why: NOT_THE_REST.to_owned(), obstacle: Obstacle::Text, retry_after_ms: None });
+        asked.into_iter().map(|one| one.unwrap_or_else(not_the_rest)).collect()
     }
 
-    /// Waits behind earlier requests of the same order.
-    async fn lane(&self, order: u64, deadline: Instant) -> Result<Option<MutexGuard<'_, ()>>, Lost> {
-        let number = usize::try_from(order % LANES as u64).unwrap_or(0);
-        let Some(lane) = self.lanes.get(number) else { return Ok(None) };
-        if let Ok(guard) = lane.try_lock() {
-            return Ok(Some(guard));
-        }
-        match timeout_at(deadline, lane.lock()).await {
-            Ok(guard) => Ok(Some(guard)),
-            Err(_) => Err(self.too_late()),
-        }
+    /// Whether the carrier did not take this segment: then nobody needs the rest of the text.
+    fn is_no(&self, asked: &Asked<P::Answer>) -> bool {
+        asked.answer.as_ref().is_ok_and(|answer| self.core.protocol.verdict(answer) != Verdict::Taken)
     }
 
-    /// Why a request could not go out in time.
+    /// Why a text could not begin in time.
     fn too_late(&self) -> Lost {
-        if self.board.is_any_way() { not_sent("no place in the window in time", Some(SOON_MS)) } else { self.board.why_not() }
-    }
-
-    /// Puts a request into the stream of a connection, when it is its turn and there is a place.
-    async fn send(&self, request: &P::Request, stamp: Stamp, deadline: Instant) -> Result<Ticket<P>, Lost> {
-        if let Some(ticket) = self.send_at_once(request, stamp)? {
-            return Ok(ticket);
+        if !self.board.is_any_way() {
+            return self.board.why_not();
         }
-        match timeout_at(deadline, self.send_in_turn(request, stamp)).await {
-            Ok(sent) => sent,
-            Err(_) => Err(self.too_late()),
-        }
+        let why = "its turn is too far off: others wait before it for the window and the pace".to_owned();
+        Lost::NotSent { why, obstacle: Obstacle::Turn, retry_after_ms: Some(TURN_MS) }
     }
 
     /// The usual case: nothing is in the way, so nothing is waited for.
-    fn send_at_once(&self, request: &P::Request, stamp: Stamp) -> Result<Option<Ticket<P>>, Lost> {
-        if stamp.at.is_some() || self.core.pace.is_on() {
+    fn begin_at_once(&self, request: &P::Request, stamp: Stamp) -> Result<Option<Ticket<P>>, Lost> {
+        if self.core.pace.is_on() {
             return Ok(None);
         }
-        let link = match self.board.way(stamp.order) {
-            Way::Open(link) => link,
+        let link = match self.board.way(stamp.order, true, Instant::now()) {
             Way::Shut(lost) => return Err(lost),
-            Way::NotNow => return Ok(None),
+            Way::Bound(link) => link,
+            Way::To(links) => match links.into_iter().next() {
+                Some(link) => link,
+                None => return Ok(None),
+            },
         };
-        let Ok(permit) = link.window.try_acquire() else { return Ok(None) };
-        Ok(link.begin(permit, request, stamp).ok())
+        let Some(mut seat) = Seat::try_take(&link, true) else { return Ok(None) };
+        Ok(seat.begin(request, stamp).ok())
     }
 
-    async fn send_in_turn(&self, request: &P::Request, stamp: Stamp) -> Result<Ticket<P>, Lost> {
+    /// Waits for a text's turn, and writes its first request.
+    async fn begin(&self, request: &P::Request, stamp: Stamp) -> Result<(Seat<P>, Ticket<P>), Lost> {
         loop {
-            match stamp.at {
-                Some(at) => self.core.holds.first(stamp.order, at).await,
-                None => self.core.holds.free(stamp.order).await,
-            }
-            let mut turn = self.core.pace.turn(stamp.at.is_some()).await;
-            let way = self.board.until(|board| match board.way(stamp.order) {
-                Way::Open(link) => Some(Ok(link)),
-                Way::Shut(lost) => Some(Err(lost)),
-                Way::NotNow => None,
-            });
-            let link = way.await?;
-            // An error: the connection ended, so there may be another way.
-            let Ok(permit) = link.window.acquire().await else { continue };
+            self.core.orders.first(stamp.order, stamp.text).await;
+            let mut seat = self.seat_for_new(stamp.order).await?;
+            // With a place in the window: whoever has the turn of the pace waits for nothing else.
+            let mut turn = self.core.pace.turn(false).await;
             if let Some(turn) = &mut turn {
                 turn.wait().await;
             }
-            match link.begin(permit, request, stamp) {
-                Ok(ticket) => return Ok(ticket),
-                Err(NotNow::Shut | NotNow::Held) => {}
+            // An error: the connection ended, or an earlier request is to be sent again first.
+            if let Ok(ticket) = seat.begin(request, stamp) {
+                return Ok((seat, ticket));
             }
         }
     }
 
-    pub(super) async fn ready(&self) -> Result<(), Lost> {
-        let is_up = self.board.until(|board| match board.way(0) {
-            Way::Open(_) => Some(Ok(())),
-            Way::Shut(lost) => Some(Err(lost)),
-            // An account that only listens has no way for requests.
-            Way::NotNow => (!self.plan.lines.iter().any(|line| line.submits) && board.is_any_up()).then_some(Ok(())),
+    /// Writes the next request of a text that has begun.
+    async fn begin_next(&self, on: &Arc<Link<P>>, request: &P::Request, stamp: Stamp) -> Result<Ticket<P>, Lost> {
+        loop {
+            if let Some(ticket) = self.begin_beside(Some(on), request, stamp).await? {
+                return Ok(ticket);
+            }
+        }
+    }
+
+    /// Writes a request again.
+    async fn begin_again(&self, request: &P::Request, stamp: Stamp) -> Result<Ticket<P>, Lost> {
+        loop {
+            self.core.orders.first(stamp.order, stamp.text).await;
+            if let Some(ticket) = self.begin_beside(None, request, stamp).await? {
+                return Ok(ticket);
+            }
+        }
+    }
+
+    /// Writes a request that needs no turn of its own. Nothing: something came in between.
+    async fn begin_beside(&self, on: Option<&Arc<Link<P>>>, request: &P::Request, stamp: Stamp) -> Result<Option<Ticket<P>>, Lost> {
+        let mut seat = self.seat_for_begun(stamp.order, on).await?;
+        let mut turn = self.core.pace.turn(true).await;
+        if let Some(turn) = &mut turn {
+            turn.wait().await;
+        }
+        Ok(seat.begin(request, stamp).ok())
+    }
+
+    /// Listens for an answer that comes late, for as long as its connection lives.
+    fn listen(&self, late: Option<oneshot::Receiver<P::Answer>>, written: Written<'_, P::Request>) {
+        let (Some(late), Some(carried)) = (late, written.carried) else { return };
+        let number = |count: usize| u8::try_from(count).unwrap_or(u8::MAX);
+        let segment = (written.of > 1).then(|| (number(written.place + 1), number(written.of)));
+        let (about, told) = (About { messages: Arc::clone(carried), segment }, self.late.clone());
+        tokio::spawn(async move {
+            if let Ok(answer) = late.await {
+                // Where nobody wants them any more, it is as if it never came.
+                let _ = told.send(Late { about, answer }).await;
+            }
         });
-        match timeout_at(Instant::now() + self.plan.settings.link_wait.duration(), is_up).await {
-            Ok(found) => found,
-            Err(_) => Err(self.board.why_not()),
+    }
+
+    /// Waits for the answer to a request that was written, and sends it again where that is right.
+    async fn follow(&self, stamp: Stamp, written: Written<'_, P::Request>, mut ticket: Ticket<P>) -> (usize, Asked<P::Answer>) {
+        let settings = &self.plan.settings;
+        let Written { request, place, of, .. } = written;
+        let mut refused_since = None;
+        let mut wait = FIRST_WAIT;
+        loop {
+            let (finish, at) = ticket.await;
+            // It waits from before it ended until it is written again, or given up.
+            let waits = Waits::again(&self.core.orders, stamp.order, at);
+            let again = Stamp { at, is_again: true, ..stamp };
+            ticket = match finish {
+                Finish::Answered(answer) => return (place, Asked { answer: Ok(answer), of_recipient: false }),
+                Finish::Lost(why, late) => {
+                    self.listen(late, written);
+                    return (place, Lost::Unknown { why: why.to_string() }.into());
+                }
+                Finish::Throttled { answer, of_recipient, granted } => {
+                    let until = *refused_since.get_or_insert_with(Instant::now) + settings.throttle_wait.duration();
+                    // The carrier's time counts, and not the wait for our own turn; but a text of which nothing left may wait elsewhere.
+                    let given_up = (place, Asked { answer: Ok(answer), of_recipient });
+                    if Instant::now() >= until {
+                        return given_up;
+                    }
+                    if of_recipient {
+                        tokio::time::sleep(wait.min(until.saturating_duration_since(Instant::now()))).await;
+                        wait = (wait * 2).min(LONGEST_WAIT);
+                    }
+                    let begun = self.begin_again(request, Stamp { refused: Some(granted), ..again });
+                    let begun = if of == 1 { timeout_at(until, begun).await.ok() } else { Some(begun.await) };
+                    match begun {
+                        Some(Ok(next)) => next,
+                        Some(Err(_)) | None => return given_up,
+                    }
+                }
+                Finish::Unwritten => match self.begin_again(request, again).await {
+                    Ok(next) => next,
+                    Err(lost) => return (place, lost.into()),
+                },
+            };
+            waits.sent();
         }
-    }
-
-    pub(super) async fn missing(&self) -> Vec<String> {
-        let all_tried = self.board.until(|board| board.is_all_tried().then_some(()));
-        // Whatever is not known by then is told as it is.
-        let _ = timeout_at(Instant::now() + self.plan.settings.link_wait.duration(), all_tried).await;
-        self.board.missing()
-    }
-
-    pub(super) async fn close(&self) {
-        self.board.close();
-        self.closing.cancel();
-        for link in self.board.links() {
-            link.is_closing.store(true, Ordering::SeqCst);
-            link.pump.wake();
-        }
-        self.board.all_finished().await;
-    }
-
-    pub(super) fn metrics(&self) -> Metrics {
-        let links = self.board.links();
-        let counters = &self.core.counters;
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Metrics {
-            up: u32::try_from(links.len()).unwrap_or(u32::MAX),
-            open: links.iter().map(|link| u32::try_from(link.open()).unwrap_or(u32::MAX)).sum(),
-            requests: count(&counters.requests),
-            answers: count(&counters.answers),
-            throttled: count(&counters.throttled),
-            lost: count(&counters.lost),
-            pushes: count(&counters.pushes),
-            connections: count(&self.board.connections),
-            malformed: count(&counters.malformed),
-            writes: count(&counters.writes),
-            pace_per_second: self.core.pace.down_to(Instant::now()),
-        }
-    }
-
-    /// Requests were written.
-    pub(super) fn wrote(&self, requests: u64, now: Instant) {
-        self.core.counters.requests.fetch_add(requests, Ordering::Relaxed);
-        self.core.pace.wrote(requests, now);
-    }
-
-    /// A moment around this one, so that many do not come at the same time.
-    pub(super) fn jittered(&self, wait: Duration) -> Duration {
-        let mut random = [0; 4];
-        // Without randomness there is no jitter, and no harm.
-        if self.clock.fill_random(&mut random).is_err() {
-            return wait;
-        }
-        wait.mul_f64(0.75 + f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX) / 2.0)
     }
 }

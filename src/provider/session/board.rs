@@ -3,10 +3,15 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use std::time::Duration;
 
-use crate::provider::session::link::Link;
-use crate::provider::session::{Lost, NO_BIND, Protocol, Refused};
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+use tokio::time::Instant;
+
+use crate::provider::session::core::Core;
+use crate::provider::session::link::{Health, Link};
+use crate::provider::session::{Lost, NO_BIND, Obstacle, Protocol, Refused};
 
 /// What is known of one bind.
 struct Place<P: Protocol> {
@@ -33,6 +38,7 @@ struct State<P: Protocol> {
 
 /// The binds. See the module's text.
 pub(super) struct Board<P: Protocol> {
+    core: Arc<Core<P>>,
     state: Mutex<State<P>>,
     changed: Notify,
     /// How often a connection came up, ever.
@@ -41,13 +47,16 @@ pub(super) struct Board<P: Protocol> {
 
 /// Where a request can go.
 pub(super) enum Way<P: Protocol> {
-    /// This way.
-    Open(Arc<Link<P>>),
+    /// To any of these, the best first; to none of them now where there are none.
+    To(Vec<Arc<Link<P>>>),
+    /// To this one alone: something of the same order is under way there.
+    Bound(Arc<Link<P>>),
     /// Nowhere, and it does not help to wait.
     Shut(Lost),
-    /// Nowhere now.
-    NotNow,
 }
+
+/// A bind that has not answered for so long, or for so many times the usual time, is only used where there is no better one.
+const SILENT: (Duration, u32) = (Duration::from_secs(1), 4);
 
 /// How long the carrier is left alone after it has refused who we are, in milliseconds.
 pub(super) const UNAUTHORIZED_MS: u64 = 30_000;
@@ -57,13 +66,13 @@ pub(super) const UNAUTHORIZED_MS: u64 = 30_000;
 pub(super) const SOON_MS: u64 = 1_000;
 
 fn not_sent(why: String, retry_after_ms: Option<u64>) -> Lost {
-    Lost::NotSent { why, is_unauthorized: false, retry_after_ms }
+    Lost::NotSent { why, obstacle: Obstacle::NoBind, retry_after_ms }
 }
 
 impl<P: Protocol> Board<P> {
-    pub(super) fn new(submits: impl Iterator<Item = bool>) -> Self {
+    pub(super) fn new(submits: impl Iterator<Item = bool>, core: Arc<Core<P>>) -> Self {
         let places = submits.map(|submits| Place { submits, link: None, refused: None, so_far: None, is_kept_up: false }).collect();
-        Self { state: Mutex::new(State { places, is_closing: false }), changed: Notify::new(), connections: AtomicU64::new(0) }
+        Self { core, state: Mutex::new(State { places, is_closing: false }), changed: Notify::new(), connections: AtomicU64::new(0) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<P>> {
@@ -133,28 +142,64 @@ impl<P: Protocol> Board<P> {
         self.lock().places.iter().filter_map(|place| place.link.clone()).collect()
     }
 
-    /// The way for requests of this order. It stays the same while that bind is up; those of a bind that is down are
-    /// spread over the others.
-    pub(super) fn way(&self, order: u64) -> Way<P> {
+    /// Why nothing new can begin, and does not help to wait.
+    pub(super) fn shut(&self) -> Option<Lost> {
         let state = self.lock();
         if state.is_closing {
-            return Way::Shut(not_sent("the session is being closed".to_owned(), None));
+            return Some(not_sent("the session is being closed".to_owned(), None));
         }
-        // Orders may be consecutive, or multiples of something: this spreads them.
-        let order = usize::try_from(order.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33).unwrap_or(0);
-        let submitting = || state.places.iter().filter(|place| place.submits);
-        let own = |count: usize| order.checked_rem(count).unwrap_or(0);
-        let at_home = submitting().nth(own(submitting().count())).and_then(|place| place.link.as_ref());
-        let live = || submitting().filter_map(|place| place.link.as_ref());
-        if let Some(link) = at_home.or_else(|| live().nth(own(live().count()))) {
-            return Way::Open(Arc::clone(link));
+        if state.places.iter().any(|place| place.submits && place.link.is_some()) {
+            return None;
         }
         // One of several binds may be refused because the others are up, so it takes all of them to know.
-        let refusals: Option<Vec<&Refused>> = submitting().map(|place| place.refused.as_ref().filter(|refused| refused.is_unauthorized)).collect();
-        match refusals.as_deref() {
-            Some([first, ..]) => Way::Shut(Lost::NotSent { why: first.why.clone(), is_unauthorized: true, retry_after_ms: Some(UNAUTHORIZED_MS) }),
-            _ => Way::NotNow,
+        let submitting = state.places.iter().filter(|place| place.submits);
+        let refusals: Option<Vec<&Refused>> = submitting.map(|place| place.refused.as_ref().filter(|refused| refused.is_unauthorized)).collect();
+        let first = refusals?.first().copied()?.why.clone();
+        Some(Lost::NotSent { why: first, obstacle: Obstacle::Unauthorized, retry_after_ms: Some(UNAUTHORIZED_MS) })
+    }
+
+    /// The way for requests of this order. While something of it is under way, it stays on that bind. Else its home comes first,
+    /// and a bind that does not answer is home to nobody.
+    pub(super) fn way(&self, order: u64, is_new: bool, now: Instant) -> Way<P> {
+        let (links, home, is_closing) = {
+            let state = self.lock();
+            let submitting = || state.places.iter().filter(|place| place.submits);
+            // Orders may be consecutive, or multiples of something: this spreads them.
+            let spread = usize::try_from(order.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33).unwrap_or(0);
+            let home = spread.checked_rem(submitting().count()).unwrap_or(0);
+            let home = submitting().nth(home).and_then(|place| place.link.clone());
+            (submitting().filter_map(|place| place.link.clone()).collect::<Vec<_>>(), home, state.is_closing)
+        };
+        if links.is_empty() || (is_closing && is_new) {
+            return self.shut().map_or_else(|| Way::To(Vec::new()), Way::Shut);
         }
+        if is_new
+            && links.len() > 1
+            && let Some(bound) = links.iter().find(|link| link.is_busy(order))
+        {
+            return Way::Bound(Arc::clone(bound));
+        }
+        let limit = SILENT.0.max(self.core.usual() * SILENT.1);
+        let is_fit = |health: &Health| health.expired == 0 && health.silent < limit;
+        let mut known: Vec<(Arc<Link<P>>, Health)> = links.into_iter().map(|link| (Arc::clone(&link), link.health(now))).collect();
+        // What is mute is made anew soon; what has begun goes on wherever it can.
+        known.retain(|(_, health)| !(is_new && health.is_mute));
+        if known.iter().any(|(_, health)| is_fit(health)) {
+            known.retain(|(_, health)| is_fit(health));
+        }
+        let is_home = |link: &Arc<Link<P>>| home.as_ref().is_some_and(|home| Arc::ptr_eq(home, link));
+        known.sort_by_key(|(link, health)| std::cmp::Reverse((health.free > 0, is_home(link), health.free)));
+        Way::To(known.into_iter().map(|(link, _)| link).collect())
+    }
+
+    /// Whether some bind answers: then an answer that was lost says nothing of the account.
+    pub(super) fn is_answering(&self, within: Duration, now: Instant) -> bool {
+        self.links().iter().any(|link| link.is_answering(within, now))
+    }
+
+    /// Something changes.
+    pub(super) fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
     }
 
     /// Whether any bind is up, also one that only listens.

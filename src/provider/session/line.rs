@@ -9,10 +9,10 @@ use futures::FutureExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 
-use crate::provider::session::ask::Shared;
 use crate::provider::session::board::UNAUTHORIZED_MS;
-use crate::provider::session::link::{FIRST_SEQUENCE, Link};
+use crate::provider::session::link::{LAST_SEQUENCE, Link};
 use crate::provider::session::pump::{End, Input, Pump, frame};
+use crate::provider::session::shared::Shared;
 use crate::provider::session::stream::Stream;
 use crate::provider::session::{Protocol, Refused};
 
@@ -134,11 +134,11 @@ async fn once<P: Protocol>(shared: &Arc<Shared<P>>, number: usize) -> Outcome {
         begun = beginning => begun.unwrap_or_else(|_| Err(late(shared, number))),
         () = shared.closing.cancelled() => return Outcome::Closed,
     };
-    let (stream, input, dialect) = match begun {
+    let Begun { stream, input, dialect, sequence } = match begun {
         Ok(begun) => begun,
         Err(refused) => return Outcome::Refused(refused),
     };
-    let link = Arc::new(Link::new(Arc::clone(&shared.core), dialect, usize::from(shared.plan.settings.window)));
+    let link = Arc::new(Link::new(Arc::clone(&shared.core), dialect, shared.plan.settings.window, sequence));
     let ending = Ending { shared, link: Arc::clone(&link), number };
     let began = Instant::now();
     tracing::info!(provider = shared.plan.name, bind = number, "a bind is up");
@@ -176,14 +176,32 @@ fn is_tls(octets: &[u8]) -> bool {
     matches!(octets, [0x15 | 0x16, 0x03, ..])
 }
 
+/// A connection that was greeted.
+struct Begun<P: Protocol> {
+    stream: Stream,
+    input: Input,
+    dialect: P::Dialect,
+    /// The sequence number of the greeting. The next ones follow.
+    sequence: u32,
+}
+
+/// Where the sequence numbers of a connection begin: anywhere, so that what answers a request of an earlier connection matches
+/// none of this one.
+fn first_sequence<P: Protocol>(shared: &Shared<P>) -> Result<u32, Refused> {
+    let mut random = [0; 4];
+    shared.clock.fill_random(&mut random).map_err(|error| failed(error.message().to_owned()))?;
+    Ok((u32::from_be_bytes(random) & LAST_SEQUENCE).max(1))
+}
+
 /// Connects and greets.
-async fn begin<P: Protocol>(shared: &Shared<P>, number: usize) -> Result<(Stream, Input, P::Dialect), Refused> {
+async fn begin<P: Protocol>(shared: &Shared<P>, number: usize) -> Result<Begun<P>, Refused> {
     let protocol = &shared.core.protocol;
     let Some(line) = shared.plan.lines.get(number) else { return Err(failed("there is no such bind".to_owned())) };
     let mut stream = shared.door.connect(|so_far| shared.board.trying(number, so_far)).await.map_err(failed)?;
     shared.board.trying(number, "the connection is made, and the bind has no answer so far");
     let mut greeting = BytesMut::new();
-    protocol.greet(&line.bind, FIRST_SEQUENCE, shared.clock.now(), &mut greeting);
+    let sequence = first_sequence(shared)?;
+    protocol.greet(&line.bind, sequence, shared.clock.now(), &mut greeting);
     let broke = |error: std::io::Error| failed(format!("the connection broke at the bind: {error}"));
     stream.write_all(&greeting).await.map_err(broke)?;
     stream.flush().await.map_err(broke)?;
@@ -200,7 +218,7 @@ async fn begin<P: Protocol>(shared: &Shared<P>, number: usize) -> Result<(Stream
             if !protocol.is_early(octets) {
                 let dialect = protocol.greeted(&line.bind, octets)?;
                 input.cut(early, length);
-                return Ok((stream, input, dialect));
+                return Ok(Begun { stream, input, dialect, sequence });
             }
             early += length;
             if early > MOST_EARLY {

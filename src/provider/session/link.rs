@@ -8,36 +8,52 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use futures::task::AtomicWaker;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 
 use crate::clock::Timestamp;
-use crate::provider::session::Protocol;
-use crate::provider::session::ask::Core;
+use crate::provider::session::core::Core;
+use crate::provider::session::late::Late;
+use crate::provider::session::{NotNow, Protocol, Verdict};
 
 /// The last sequence number of SMPP (v3.4, section 5.1.4); CMPP has more, and does not miss them.
-const LAST_SEQUENCE: u32 = 0x7FFF_FFFF;
+pub(super) const LAST_SEQUENCE: u32 = 0x7FFF_FFFF;
 
-/// The sequence number of a connection's first request, the greeting.
-pub(super) const FIRST_SEQUENCE: u32 = 1;
+/// The first sequence number that there is.
+const FIRST_SEQUENCE: u32 = 1;
+
+/// Orders are counted in so many parts to know whether something of one is under way: two share a part by chance, and then
+/// one of them keeps to the other's bind for that long.
+const PARTS: usize = 512;
+
+/// After so many requests in a row without an answer a bind is mute, or after a whole window of them.
+const MANY_EXPIRED: u32 = 3;
 
 /// How a request ended.
 pub(super) enum Finish<A> {
     /// The answer.
     Answered(A),
-    /// The answer, which says "not now". Its order is held.
-    Throttled(A),
-    /// The connection ended before the first octet was written. Its order is held.
+    /// The answer, which says "not now". Its order waits for it.
+    Throttled {
+        /// The answer.
+        answer: A,
+        /// Whether that is about its recipient alone.
+        of_recipient: bool,
+        /// What had been granted by then ([`Core::granted`]).
+        granted: u64,
+    },
+    /// The connection ended before the first octet was written. Its order waits for it.
     Unwritten,
-    /// There was no answer, and some of it was written.
-    Lost(Arc<str>),
+    /// There was no answer, and some of it was written. Where the connection is still there, so is the way for an answer
+    /// that comes late.
+    Lost(Arc<str>, Option<oneshot::Receiver<A>>),
 }
 
 /// A request without an answer so far.
@@ -50,9 +66,18 @@ struct Open {
     since: Instant,
     order: u64,
     stamp: u64,
+    /// What had been granted when it was answered with "not now" last.
+    refused: Option<u64>,
     waker: Option<Waker>,
     /// Nobody waits for the answer any more.
     is_abandoned: bool,
+}
+
+/// What counts of a request when its answer is there.
+struct Answered {
+    order: u64,
+    since: Instant,
+    refused: Option<u64>,
 }
 
 enum Slot<A> {
@@ -75,14 +100,41 @@ struct State<A> {
     is_shut: bool,
     /// Nothing is written any more.
     is_over: bool,
+    /// Requests whose time was up.
+    late: Late<A>,
+    /// Since when requests are open and none was answered.
+    silent_since: Instant,
+    /// When a request was answered last.
+    answered: Option<Instant>,
+    /// Requests whose time was up since the last answer.
+    expired: u32,
 }
 
-/// What is sent again, as it was the first time.
+/// What a request is among others of its account.
 #[derive(Clone, Copy)]
 pub(super) struct Stamp {
     pub(super) order: u64,
-    /// When it was first sent, in the account's own count.
-    pub(super) at: Option<u64>,
+    /// The number of the first request of its text, in the account's own count.
+    pub(super) text: u64,
+    /// Its own.
+    pub(super) at: u64,
+    /// Whether it waits to be sent again, and not for the first time.
+    pub(super) is_again: bool,
+    /// What had been granted when it was answered with "not now" last.
+    pub(super) refused: Option<u64>,
+}
+
+/// How well a connection answers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Health {
+    /// Places in its window.
+    pub(super) free: usize,
+    /// For how long requests have been open and none was answered.
+    pub(super) silent: Duration,
+    /// Requests whose time was up since the last answer.
+    pub(super) expired: u32,
+    /// So many of them that nothing new goes there.
+    pub(super) is_mute: bool,
 }
 
 /// One connection. See the module's text.
@@ -95,6 +147,12 @@ pub(super) struct Link<P: Protocol> {
     dialect: P::Dialect,
     /// The places for open requests.
     pub(super) window: Semaphore,
+    /// One text at a time begins here, so that its segments go out in a row.
+    pub(super) turn: Semaphore,
+    /// Open requests by the part of their order.
+    busy: Box<[AtomicU32]>,
+    /// So many requests in a row without an answer make it mute.
+    many_expired: u32,
     state: Mutex<State<P::Answer>>,
     /// The task that drives the connection.
     pub(super) pump: AtomicWaker,
@@ -105,11 +163,24 @@ pub(super) struct Link<P: Protocol> {
 }
 
 /// Why a request could not be put into the stream.
-pub(super) enum NotNow {
+pub(super) enum NotBegun {
     /// The connection takes nothing new.
     Shut,
     /// An earlier request of the same order is to be sent again first.
     Held,
+}
+
+/// What a read of answers came to.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Settled {
+    /// Answers of an open request.
+    pub(super) answers: u64,
+    /// Those of them that said "not now".
+    pub(super) throttled: u64,
+    /// Those of them that said so of the account.
+    pub(super) slow_down: u64,
+    /// Answers of requests whose time had been up.
+    pub(super) late: u64,
 }
 
 /// What an end of a connection did.
@@ -128,20 +199,31 @@ pub(super) struct Swept {
     pub(super) has_expired: bool,
     /// Some request's time was up, and the connection had not even taken its first octet.
     pub(super) is_stuck: bool,
+    /// So many requests in a row were not answered that nothing new goes there.
+    pub(super) is_mute: bool,
+    /// For so long that it is to be made anew.
+    pub(super) is_lost: bool,
 }
 
 impl<P: Protocol> Link<P> {
-    pub(super) fn new(core: Arc<Core<P>>, dialect: P::Dialect, window: usize) -> Self {
+    /// A connection whose greeting had this sequence number.
+    pub(super) fn new(core: Arc<Core<P>>, dialect: P::Dialect, window: u16, sequence: u32) -> Self {
+        let many_expired = MANY_EXPIRED.min(window.into());
+        let window = usize::from(window);
         let state = State {
             out: BytesMut::new(),
             queued: 0,
             requests: 0,
-            sequence: FIRST_SEQUENCE,
+            sequence,
             slots: Vec::with_capacity(window),
             free: Vec::with_capacity(window),
             by_sequence: HashMap::with_capacity(window),
             is_shut: false,
             is_over: false,
+            late: Late::default(),
+            silent_since: Instant::now(),
+            answered: None,
+            expired: 0,
         };
         Self {
             number: core.links.fetch_add(1, Ordering::Relaxed) + 1,
@@ -149,6 +231,9 @@ impl<P: Protocol> Link<P> {
             core,
             dialect,
             window: Semaphore::new(window),
+            turn: Semaphore::new(1),
+            busy: (0..PARTS).map(|_| AtomicU32::new(0)).collect(),
+            many_expired,
             state: Mutex::new(state),
             pump: AtomicWaker::new(),
             written: AtomicU64::new(0),
@@ -164,35 +249,67 @@ impl<P: Protocol> Link<P> {
         &self.dialect
     }
 
-    /// Puts a request into the stream. Its place in the window is free again when the answer is there, or its time is up.
-    pub(super) fn begin(self: &Arc<Self>, permit: SemaphorePermit<'_>, request: &P::Request, stamp: Stamp) -> Result<Ticket<P>, NotNow> {
+    /// Puts a request into the stream, for which a place was taken out of the window. It is free again when the answer is
+    /// there, or its time is up.
+    pub(super) fn begin(self: &Arc<Self>, request: &P::Request, stamp: Stamp) -> Result<Ticket<P>, NotBegun> {
         let since = Instant::now();
         let mut state = self.lock();
         if state.is_shut {
-            return Err(NotNow::Shut);
+            return Err(NotBegun::Shut);
         }
-        if stamp.at.is_none() && self.core.holds.is_held(stamp.order) {
-            return Err(NotNow::Held);
+        if !self.core.orders.is_first(stamp.order, stamp.text) {
+            return Err(NotBegun::Held);
         }
-        permit.forget();
+        if state.by_sequence.is_empty() && state.expired == 0 {
+            state.silent_since = since;
+        }
         let sequence = state.next_sequence();
-        let at = stamp.at.unwrap_or_else(|| self.core.stamps.fetch_add(1, Ordering::Relaxed));
         let first = state.queued;
         let was_empty = state.put(|out| self.core.protocol.encode(&self.dialect, request, sequence, out));
         let end = state.queued;
-        let open = Open { sequence, first, end, since, order: stamp.order, stamp: at, waker: None, is_abandoned: false };
+        let Stamp { order, at, refused, .. } = stamp;
+        let open = Open { sequence, first, end, since, order, stamp: at, refused, waker: None, is_abandoned: false };
         let slot = state.take_slot(Slot::Open(open));
         state.by_sequence.insert(sequence, slot);
         state.requests += 1;
-        if stamp.at.is_some() {
-            // Under the lock, so that an answer which says "not now" again holds it after this, and not before.
-            self.core.holds.remove(stamp.order, at);
+        self.part(order).map(|part| part.fetch_add(1, Ordering::SeqCst));
+        if stamp.is_again {
+            // Under the lock, so that an answer which says "not now" again makes it wait after this, and not before.
+            self.core.orders.remove(order, at);
         }
         drop(state);
         if was_empty {
             self.pump.wake();
         }
         Ok(Ticket { link: Arc::clone(self), slot, is_done: false })
+    }
+
+    fn part(&self, order: u64) -> Option<&AtomicU32> {
+        self.busy.get(usize::try_from(order % PARTS as u64).unwrap_or(0))
+    }
+
+    /// A request of this order is open no longer.
+    fn is_through(&self, order: u64) {
+        self.part(order).map(|part| part.fetch_sub(1, Ordering::SeqCst));
+    }
+
+    /// Whether something of this order is under way here.
+    pub(super) fn is_busy(&self, order: u64) -> bool {
+        self.part(order).is_some_and(|part| part.load(Ordering::SeqCst) > 0)
+    }
+
+    /// Whether a request was answered in this time, and none is overdue.
+    pub(super) fn is_answering(&self, within: Duration, now: Instant) -> bool {
+        let state = self.lock();
+        state.expired == 0 && state.answered.is_some_and(|at| now.saturating_duration_since(at) <= within)
+    }
+
+    /// How well it answers.
+    pub(super) fn health(&self, now: Instant) -> Health {
+        let state = self.lock();
+        let is_waiting = !state.by_sequence.is_empty();
+        let silent = if is_waiting { now.saturating_duration_since(state.silent_since) } else { Duration::ZERO };
+        Health { free: self.window.available_permits(), silent, expired: state.expired, is_mute: state.expired >= self.many_expired }
     }
 
     /// Puts a request of the session's own into the stream: a ping, or a goodbye.
@@ -242,29 +359,51 @@ impl<P: Protocol> Link<P> {
         self.lock().queued.saturating_sub(self.written.load(Ordering::Relaxed))
     }
 
-    /// Settles answers, and queues our own. How many answers were of an open request, and how many said "not now".
-    pub(super) fn settle(&self, answers: &mut Vec<(u32, P::Answer)>, replies: &mut BytesMut, wakers: &mut Vec<Waker>) -> (u64, u64) {
+    /// Settles answers, and queues our own.
+    pub(super) fn settle(&self, answers: &mut Vec<(u32, P::Answer)>, replies: &mut BytesMut, wakers: &mut Vec<Waker>, now: Instant) -> Settled {
         let written = self.written.load(Ordering::Relaxed);
         let mut state = self.lock();
-        let (mut settled, mut throttled) = (0, 0);
+        let mut settled = Settled::default();
         for (sequence, answer) in answers.drain(..) {
-            // An answer that comes too late, or twice, or to nothing of ours; or to what the carrier cannot have seen: if
-            // such a "not now" counted, the request would go out again beside the one that is still to be written.
-            let Some(slot) = state.by_sequence.get(&sequence).copied().filter(|slot| state.is_out(*slot, written)) else { continue };
-            state.by_sequence.remove(&sequence);
-            settled += 1;
-            let is_throttled = self.core.protocol.is_throttled(&answer);
-            throttled += u64::from(is_throttled);
-            let finish = if is_throttled { Finish::Throttled(answer) } else { Finish::Answered(answer) };
+            // An answer that comes twice, or to nothing of ours; or to what the carrier cannot have seen: if such a "not now"
+            // counted, the request would go out again beside the one that is still to be written.
+            let Some(open) = state.by_sequence.get(&sequence).and_then(|slot| state.is_out(*slot, written)) else {
+                settled.late += u64::from(state.late.came(sequence, answer));
+                continue;
+            };
+            let Some(slot) = state.by_sequence.remove(&sequence) else { continue };
+            if settled.answers == 0 {
+                self.core.answered_after(now.saturating_duration_since(open.since));
+            }
+            settled.answers += 1;
+            let finish = match self.core.protocol.verdict(&answer) {
+                Verdict::Taken | Verdict::Refused => {
+                    self.core.granted.fetch_add(1, Ordering::Relaxed);
+                    Finish::Answered(answer)
+                }
+                Verdict::NotNow(about) => {
+                    let granted = self.core.granted.load(Ordering::Relaxed);
+                    // Others were granted since it was refused: the account is not what is slow.
+                    let of_recipient = about == NotNow::Recipient || open.refused.is_some_and(|then| then < granted);
+                    settled.throttled += 1;
+                    settled.slow_down += u64::from(!of_recipient);
+                    Finish::Throttled { answer, of_recipient, granted }
+                }
+            };
+            self.is_through(open.order);
             state.finish(slot, finish, &self.core, wakers);
+        }
+        if settled.answers + settled.late > 0 {
+            (state.silent_since, state.answered) = (now, Some(now));
+            state.expired = 0;
         }
         if !replies.is_empty() {
             state.put(|out| out.extend_from_slice(replies));
             replies.clear();
         }
         drop(state);
-        self.window.add_permits(usize::try_from(settled).unwrap_or(0));
-        (settled, throttled)
+        self.window.add_permits(usize::try_from(settled.answers).unwrap_or(0));
+        settled
     }
 
     /// Ends requests whose time is up. Those that the connection has not taken stay: see [`Swept::is_stuck`].
@@ -282,13 +421,19 @@ impl<P: Protocol> Link<P> {
                 swept.is_stuck = true;
                 continue;
             }
-            let sequence = open.sequence;
+            let (sequence, order, is_awaited) = (open.sequence, open.order, !open.is_abandoned);
             state.by_sequence.remove(&sequence);
-            state.finish(slot, Finish::Lost(Arc::clone(why)), &self.core, wakers);
+            self.is_through(order);
+            let late = is_awaited.then(|| state.late.expect(sequence));
+            state.finish(slot, Finish::Lost(Arc::clone(why), late), &self.core, wakers);
             expired += 1;
         }
+        state.expired = state.expired.saturating_add(u32::try_from(expired).unwrap_or(u32::MAX));
         swept.open = state.by_sequence.len();
         swept.has_expired = expired > 0;
+        // A moment more than the time of an answer: what is merely slow may still settle what is unknown by then.
+        swept.is_mute = state.expired >= self.many_expired;
+        swept.is_lost = swept.is_mute && now.saturating_duration_since(state.silent_since) >= timeout.mul_f64(1.5);
         drop(state);
         self.window.add_permits(expired);
         self.core.counters.lost.fetch_add(u64::try_from(expired).unwrap_or(0), Ordering::Relaxed);
@@ -299,6 +444,7 @@ impl<P: Protocol> Link<P> {
     pub(super) fn shut(&self) {
         self.lock().is_shut = true;
         self.window.close();
+        self.turn.close();
     }
 
     /// The connection has ended: so have all requests on it.
@@ -312,21 +458,24 @@ impl<P: Protocol> Link<P> {
         for slot in 0..state.slots.len() {
             let Some(Slot::Open(open)) = state.slots.get(slot) else { continue };
             let is_unwritten = open.first >= written;
+            self.is_through(open.order);
             if is_unwritten {
                 ended.unwritten += 1;
             } else {
                 ended.lost += 1;
             }
-            let finish = if is_unwritten { Finish::Unwritten } else { Finish::Lost(Arc::clone(why)) };
+            let finish = if is_unwritten { Finish::Unwritten } else { Finish::Lost(Arc::clone(why), None) };
             state.finish(slot, finish, &self.core, &mut wakers);
         }
         let was_over = std::mem::replace(&mut state.is_over, true);
         state.out = BytesMut::new();
+        state.late = Late::default();
         drop(state);
         if !was_over {
             self.core.memory.ended(self.number, Timestamp(self.heard_ms.load(Ordering::Relaxed)), written);
         }
         self.window.close();
+        self.turn.close();
         self.core.counters.lost.fetch_add(ended.lost, Ordering::Relaxed);
         wakers.into_iter().for_each(Waker::wake);
         ended
@@ -348,7 +497,7 @@ impl<A> State<A> {
     fn next_sequence(&mut self) -> u32 {
         loop {
             self.sequence = if self.sequence >= LAST_SEQUENCE { FIRST_SEQUENCE } else { self.sequence + 1 };
-            if !self.by_sequence.contains_key(&self.sequence) {
+            if !self.by_sequence.contains_key(&self.sequence) && !self.late.is_expected(self.sequence) {
                 return self.sequence;
             }
         }
@@ -378,9 +527,12 @@ impl<A> State<A> {
         }
     }
 
-    /// Whether all octets of an open request were written.
-    fn is_out(&self, slot: usize, written: u64) -> bool {
-        matches!(self.slots.get(slot), Some(Slot::Open(open)) if open.end <= written)
+    /// An open request, if all of its octets were written.
+    fn is_out(&self, slot: usize, written: u64) -> Option<Answered> {
+        match self.slots.get(slot) {
+            Some(Slot::Open(open)) if open.end <= written => Some(Answered { order: open.order, since: open.since, refused: open.refused }),
+            _ => None,
+        }
     }
 
     /// Ends a request that is open. Its number has to be out of the map.
@@ -394,9 +546,9 @@ impl<A> State<A> {
         }
         let (order, stamp) = (open.order, open.stamp);
         wakers.extend(open.waker.take());
-        if matches!(finish, Finish::Throttled(_) | Finish::Unwritten) {
+        if matches!(finish, Finish::Throttled { .. } | Finish::Unwritten) {
             // Under the lock, so that no later request of this order comes in between.
-            core.holds.add(order, stamp);
+            core.orders.add(order, stamp);
         }
         *place = Slot::Done { finish, order, stamp };
     }
@@ -452,8 +604,8 @@ impl<P: Protocol> Drop for Ticket<P> {
             }
             Slot::Free => {}
             done @ Slot::Done { .. } => {
-                if let Slot::Done { finish: Finish::Throttled(_) | Finish::Unwritten, order, stamp } = std::mem::replace(done, Slot::Free) {
-                    self.link.core.holds.remove(order, stamp);
+                if let Slot::Done { finish: Finish::Throttled { .. } | Finish::Unwritten, order, stamp } = std::mem::replace(done, Slot::Free) {
+                    self.link.core.orders.remove(order, stamp);
                 }
                 state.free.push(self.slot);
             }

@@ -148,6 +148,14 @@ impl Pace {
         Some(whole(rate))
     }
 
+    /// How many requests may go within so long a time; nothing where there is no limit.
+    pub(super) fn within(&self, time: Duration, now: Instant) -> Option<u32> {
+        if !self.is_on() {
+            return None;
+        }
+        self.rate(now).map(|rate| whole(rate * time.as_secs_f64()))
+    }
+
     /// What the carrier's "not now" brought it down to.
     pub(super) fn down_to(&self, now: Instant) -> Option<u32> {
         self.rate(now);

@@ -15,8 +15,9 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use crate::provider::session::ask::{Counters, Shared};
+use crate::provider::session::core::Counters;
 use crate::provider::session::link::Link;
+use crate::provider::session::shared::Shared;
 use crate::provider::session::stream::Stream;
 use crate::provider::session::told::{LONGEST, MOMENT};
 use crate::provider::session::{Incoming, Protocol, Pushed};
@@ -316,14 +317,16 @@ impl<'a, P: Protocol> Pump<'a, P> {
         if self.answers.is_empty() && self.replies.is_empty() {
             return;
         }
-        let (settled, throttled) = self.link.settle(&mut self.answers, &mut self.replies, &mut self.wakers);
-        self.was_useful |= settled > 0;
-        self.counters().answers.fetch_add(settled, Ordering::Relaxed);
-        if throttled > 0 {
-            self.counters().throttled.fetch_add(throttled, Ordering::Relaxed);
-            if let Some(per_second) = self.shared.core.pace.throttled(self.heard) {
-                tracing::debug!(provider = self.shared.plan.name, per_second, "the carrier asks for a slower pace");
-            }
+        let settled = self.link.settle(&mut self.answers, &mut self.replies, &mut self.wakers, self.heard);
+        self.was_useful |= settled.answers > 0;
+        let counters = self.counters();
+        counters.answers.fetch_add(settled.answers, Ordering::Relaxed);
+        counters.late.fetch_add(settled.late, Ordering::Relaxed);
+        counters.throttled.fetch_add(settled.throttled, Ordering::Relaxed);
+        if settled.slow_down > 0
+            && let Some(per_second) = self.shared.core.pace.throttled(self.heard)
+        {
+            tracing::debug!(provider = self.shared.plan.name, per_second, "the carrier asks for a slower pace");
         }
         self.wakers.drain(..).for_each(Waker::wake);
     }
@@ -415,6 +418,9 @@ impl<'a, P: Protocol> Pump<'a, P> {
         if swept.is_stuck {
             return ControlFlow::Break(End::Lost("the connection takes nothing more".to_owned()));
         }
+        if swept.is_lost {
+            return ControlFlow::Break(End::Lost("the carrier answers no request on it".to_owned()));
+        }
         if self.asked.is_some_and(|asked| now.saturating_duration_since(asked) >= timeout.min(settings.keep_alive.duration())) {
             return ControlFlow::Break(End::Lost("the carrier does not say that it is there".to_owned()));
         }
@@ -437,7 +443,7 @@ impl<'a, P: Protocol> Pump<'a, P> {
             Phase::Parting(until) if self.has_said_bye || now >= until => return ControlFlow::Break(End::Closed),
             Phase::Leaving(_) | Phase::Closing(_) | Phase::Parting(_) => {}
         }
-        let is_waiting = swept.open > 0 || !is_all_written || self.asked.is_some() || self.phase != Phase::Up;
+        let is_waiting = swept.open > 0 || swept.is_mute || !is_all_written || self.asked.is_some() || self.phase != Phase::Up;
         self.next_look = if is_waiting { now + self.tick() } else { (self.heard + settings.keep_alive.duration()).max(now + TICK.0) };
         if !self.pushes.is_empty() {
             self.next_look = now + TICK.0;

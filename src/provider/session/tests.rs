@@ -5,6 +5,7 @@ mod asks;
 mod lives;
 mod rough;
 mod told;
+mod turns;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-use super::{Account, Content, Incoming, Line, Lost, Plan, Protocol, Pushes, Refused, Settings};
+use super::{Account, Content, Incoming, Line, Lost, NotNow, Obstacle, Plan, Protocol, Pushes, Refused, Settings, Verdict};
 use crate::clock::{SystemClock, Timestamp};
 use crate::setting::Span;
 
@@ -31,6 +32,10 @@ const UNAUTHORIZED: u8 = 0x91;
 const OLDER: u8 = 0xA1;
 const THROTTLED: u8 = 0x92;
 const LATER: u8 = 0x94;
+/// What an answer that says "not now" has in it where it is about the recipient alone.
+const FULL: u32 = 0xF0;
+/// What an answer has in it that says no.
+const REFUSED: u32 = 0xF1;
 
 struct Tiny;
 
@@ -96,8 +101,13 @@ impl Protocol for Tiny {
         }
     }
 
-    fn is_throttled(&self, answer: &(bool, u32)) -> bool {
-        answer.0
+    fn verdict(&self, answer: &(bool, u32)) -> Verdict {
+        match answer {
+            (true, FULL) => Verdict::NotNow(NotNow::Recipient),
+            (true, _) => Verdict::NotNow(NotNow::Account),
+            (false, REFUSED) => Verdict::Refused,
+            (false, _) => Verdict::Taken,
+        }
     }
 
     /// A value of a million and more is what a person wrote.

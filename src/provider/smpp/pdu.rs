@@ -19,7 +19,7 @@ use super::status::Statuses;
 use super::wire::{self, Header, Reader, command, tag, text_in_tlv, text_of};
 use super::write::{Common, Ready, Text, put};
 use crate::clock::Timestamp;
-use crate::provider::session::{Content, Incoming, Protocol, Refused};
+use crate::provider::session::{Content, Incoming, Protocol, Refused, Verdict};
 use crate::setting::SecretText;
 
 /// Longest address that is kept: that of a data_sm (section 5.2.8 to 5.2.10). Nobody has a longer one.
@@ -375,8 +375,8 @@ impl Protocol for Codec {
         read(frame)
     }
 
-    fn is_throttled(&self, answer: &Answer) -> bool {
-        self.statuses.is_throttled(answer.status)
+    fn verdict(&self, answer: &Answer) -> Verdict {
+        self.statuses.verdict(answer.status)
     }
 
     fn content(&self, push: &Deliver) -> Option<Content> {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::provider::SegmentOutcome;
 pub use crate::provider::meaning::Meaning;
+use crate::provider::session::Verdict;
 use crate::setting::word;
 
 /// `ESME_RINVCMDID`: the command is not known.
@@ -70,7 +71,7 @@ const TABLE: &[(u32, Meaning, &str)] = &[
     (0x0E, Meaning::Unauthorized, "the password is wrong"),
     (0x0F, Meaning::Unauthorized, "the system_id is wrong"),
     (0x11, Meaning::Rejected, "it could not be canceled"),
-    (0x14, Meaning::Throttled, "the carrier's queue is full"),
+    (0x14, Meaning::RecipientFull, "the queue of this recipient is full"),
     (0x15, Meaning::Rejected, "the service_type is wrong"),
     (0x43, Meaning::Rejected, "the esm_class is wrong"),
     (0x45, Meaning::Rejected, "the submit failed"),
@@ -125,9 +126,9 @@ impl Statuses {
         format!("{status:#04x} {words}")
     }
 
-    /// Whether it says "not so fast".
-    pub fn is_throttled(&self, status: u32) -> bool {
-        status != 0 && self.meaning(status) == Meaning::Throttled
+    /// What it says to the session.
+    pub fn verdict(&self, status: u32) -> Verdict {
+        if status == 0 { Verdict::Taken } else { self.meaning(status).verdict() }
     }
 
     /// Whether it is about who we are.
@@ -145,6 +146,7 @@ impl Statuses {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
+    use crate::provider::session::NotNow;
 
     fn own(code: &str, means: Meaning) -> StatusCode {
         StatusCode { code: code.to_owned(), means, why: Some("no credit".to_owned()) }
@@ -153,10 +155,10 @@ mod tests {
     #[test]
     fn every_code_says_whether_it_may_be_sent_again_and_whose_problem_it_is() {
         let statuses = Statuses::default();
-        for status in [0x14, 0x58] {
-            assert!(statuses.is_throttled(status), "{status:#x}");
-        }
-        for status in [0x04, 0x05, 0x08, 0x14, 0x58, 0x64] {
+        assert_eq!(statuses.verdict(0x58), Verdict::NotNow(NotNow::Account));
+        assert_eq!(statuses.verdict(0x14), Verdict::NotNow(NotNow::Recipient));
+        assert!(matches!(statuses.outcome(0x14), SegmentOutcome::NotNow { code: ErrorKind::ProviderUnavailable, .. }));
+        for status in [0x04, 0x05, 0x08, 0x58, 0x64] {
             assert!(matches!(statuses.outcome(status), SegmentOutcome::NotSent { retry_after_ms: Some(_), .. }), "{status:#x}");
         }
         let codes = [
@@ -172,7 +174,7 @@ mod tests {
         for (status, expected) in codes {
             assert!(matches!(statuses.outcome(status), SegmentOutcome::Rejected { code, .. } if code == expected), "{status:#x}");
         }
-        assert!(!statuses.is_throttled(0) && !statuses.is_about_us(0));
+        assert!(statuses.verdict(0) == Verdict::Taken && !statuses.is_about_us(0));
     }
 
     #[test]
@@ -187,7 +189,7 @@ mod tests {
             matches!(statuses.outcome(0x401), SegmentOutcome::Rejected { code: ErrorKind::InsufficientBalance, why } if why == "0x401 no credit")
         );
         assert!(matches!(statuses.outcome(0x402), SegmentOutcome::Unknown { .. }));
-        assert!(!statuses.is_throttled(0x58) && statuses.is_throttled(0x08));
+        assert_eq!((statuses.verdict(0x58), statuses.verdict(0x08)), (Verdict::Refused, Verdict::NotNow(NotNow::Account)));
         assert_eq!(own("0", Meaning::Later).number(), None);
         assert_eq!(own("four", Meaning::Later).number(), None);
     }

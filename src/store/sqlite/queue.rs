@@ -12,8 +12,8 @@ use super::reserve::{Pace, step};
 use super::settle::{CANCELED, OPEN_COLUMNS, Open, QUEUED, Step, advance_and_post, open_from};
 use super::writer::JobResult;
 use crate::clock::Timestamp;
-use crate::sms::message::{MessageId, State};
-use crate::store::{Claim, Claimed, Record};
+use crate::sms::message::State;
+use crate::store::{Back, Claim, Claimed, Record};
 
 /// Most messages that one transaction expires: so many of the oldest are looked at, and not the whole queue.
 const EXPIRE_AT_ONCE: i64 = 500;
@@ -31,7 +31,7 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim) -> JobResult<Cla
     let counted_as = rate::name(&claim.provider, claim.realm);
     let rate = Rate::read(db, &counted_as, claim.now, claim.rate)?;
     let is_joint = claim.per_request > 1;
-    let most = if is_joint { claim.limit.min(claim.per_request) } else { claim.limit.min(rate.room()).min(pace.room()) };
+    let most = if is_joint { claim.limit.min(claim.per_request) } else { claim.limit.min(rate.room()).min(pace.room()).min(claim.most_requests) };
     let mut messages = pick(db, owner, claim, most.max(1))?;
     if messages.is_empty() {
         return Ok(Claimed::default());
@@ -45,18 +45,43 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim) -> JobResult<Cla
         return Ok(Claimed { messages: Vec::new(), wait_ms: Some(for_pace.max(for_rate)) });
     }
     messages.truncate(usize::try_from(room).unwrap_or(usize::MAX));
+    let requests = within(&mut messages, claim, claim.most_requests.min(rate.room()));
     pace.take(db, count_of(&messages))?;
     if claim.rate.is_limited() {
-        rate::count(db, &counted_as, claim.now, if is_joint { 1 } else { count_of(&messages) })?;
+        rate::count(db, &counted_as, claim.now, requests)?;
     }
     let request = messages.first().filter(|_| messages.len() > 1 && is_joint).map(|first| first.sequence);
-    let mut update =
-        db.prepare_cached("UPDATE message SET state = 2, owner = ?2, changed_ms = ?3, history = history || ',' || ?4, request = ?5 WHERE seq = ?1")?;
+    let mut update = db.prepare_cached(
+        "UPDATE message SET state = 2, owner = ?2, changed_ms = ?3, history = history || ',' || ?4, request = ?5, rests_ms = NULL WHERE seq = ?1",
+    )?;
     let attempting = step(State::Attempting, claim.now, None);
     for message in &messages {
         update.execute(params![message.sequence, owner, claim.now.as_millis(), attempting, request])?;
     }
     Ok(Claimed { messages, wait_ms: None })
+}
+
+/// Keeps so many of these messages, in their order, as fit into this many requests, and one in any case: a text goes out whole.
+/// Returns how many requests they are.
+fn within(messages: &mut Vec<Record>, claim: &Claim, most: u32) -> u32 {
+    let is_joint = claim.per_request > 1;
+    if is_joint && !claim.by_segment {
+        return 1;
+    }
+    let (mut requests, mut kept) = (0_u32, 0);
+    // Those with one text share its requests, where one request carries several.
+    let mut texts = HashSet::new();
+    for message in messages.iter() {
+        let is_shared = is_joint && !texts.insert(&message.text);
+        let own = if is_shared { 0 } else { if claim.by_segment { message.segments } else { 1 } };
+        if kept > 0 && requests.saturating_add(own) > most {
+            break;
+        }
+        requests = requests.saturating_add(own);
+        kept += 1;
+    }
+    messages.truncate(kept);
+    requests
 }
 
 fn count_of(messages: &[Record]) -> u32 {
@@ -81,12 +106,16 @@ fn expire(db: &Connection, owner: i64, claim: &Claim) -> JobResult<()> {
 /// of the first, one for each person, and no message to a person overtakes an earlier one.
 fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32) -> JobResult<Vec<Record>> {
     // What a frozen budget pays for waits until a person looked.
-    const MAY_GO: &str = "provider = ?4 AND sandbox = ?5 AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || f.id || ',') > 0)";
+    const MAY_GO: &str = "provider = ?4 AND sandbox = ?5 AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || f.id || ',') > 0)
+        AND NOT EXISTS (SELECT 1 FROM message r WHERE r.recipient = message.recipient AND r.rests_ms > ?6 AND r.seq <= message.seq AND r.state = 1)";
     let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE state = 1 AND {MINE} AND {MAY_GO} ORDER BY seq LIMIT ?3"))?;
     if claim.per_request <= 1 {
-        return statement.query_map(params![owner, claim.adopt, most, claim.provider, claim.realm.is_sandbox()], record_from)?.collect();
+        return statement
+            .query_map(params![owner, claim.adopt, most, claim.provider, claim.realm.is_sandbox(), claim.now.as_millis()], record_from)?
+            .collect();
     }
-    let mut rows = statement.query(params![owner, claim.adopt, most.max(LOOK_THROUGH), claim.provider, claim.realm.is_sandbox()])?;
+    let mut rows =
+        statement.query(params![owner, claim.adopt, most.max(LOOK_THROUGH), claim.provider, claim.realm.is_sandbox(), claim.now.as_millis()])?;
     let mut picked: Vec<Record> = Vec::new();
     let mut seen = HashSet::new();
     while count_of(&picked) < most
@@ -103,7 +132,7 @@ fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32) -> JobResult<Vec<
 
 /// See [`crate::store::Store::unclaim`]. What was decided about the queue while a message was not in it holds for that
 /// message too: its person may have opted out, its bulk may have been canceled.
-pub(super) fn unclaim(db: &Connection, owner: i64, ids: &[MessageId]) -> JobResult<()> {
+pub(super) fn unclaim(db: &Connection, owner: i64, back: &[Back]) -> JobResult<()> {
     let mut find = db.prepare_cached(&format!(
         "SELECT {OPEN_COLUMNS}, history, batch, (SELECT max(o.at_ms, message.changed_ms) FROM opt_out o WHERE o.number = message.recipient) AS opted_out_ms
          FROM message WHERE id = ?1 AND state = 2 AND owner = ?2"
@@ -112,15 +141,15 @@ pub(super) fn unclaim(db: &Connection, owner: i64, ids: &[MessageId]) -> JobResu
     let mut canceled_at: HashMap<i64, Option<i64>> = HashMap::new();
     // An id that a report gave it meanwhile is nobody's: it was not handed over.
     let mut update = db.prepare_cached(
-        "UPDATE message SET state = 1, changed_ms = ?2, history = ?3, request = NULL, vendor_id = NULL, look_ms = NULL WHERE seq = ?1",
+        "UPDATE message SET state = 1, changed_ms = ?2, history = ?3, request = NULL, vendor_id = NULL, look_ms = NULL, rests_ms = ?4 WHERE seq = ?1",
     )?;
-    for id in ids {
+    for Back { id, rests_until } in back {
         let found: Option<(Open, String, Option<i64>, Option<i64>)> = find
             .query_row(params![id.as_str(), owner], |row| Ok((open_from(row)?, row.get("history")?, row.get("batch")?, row.get("opted_out_ms")?)))
             .optional()?;
         let Some((mut open, history, batch, opted_out_ms)) = found else { continue };
         let Some((before, changed_ms)) = without_claim(&history) else { continue };
-        update.execute(params![open.seq, changed_ms, before])?;
+        update.execute(params![open.seq, changed_ms, before, rests_until.map(Timestamp::as_millis)])?;
         open.state = State::Queued;
         if let Some(at) = opted_out_ms {
             advance_and_post(db, &mut open, &opted_out(Timestamp(at)))?;

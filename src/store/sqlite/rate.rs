@@ -62,9 +62,10 @@ impl Rate {
             }
         };
         if let Some(most) = pacing.per_second {
-            let used: i64 = slots.iter().filter(|(slot, _)| *slot >= this).map(|(_, count)| count).sum();
-            let last = slots.last().map_or(this, |(slot, _)| this.max(*slot));
-            limit(i64::from(most) - used, (last + 1) * SECOND_MS);
+            let most = i64::from(most);
+            let (used, last) = taken(&slots, this, most);
+            // Free again in the first second that the requests of this one leave room in.
+            limit(most - used, (last + (used / most).max(1)) * SECOND_MS);
         }
         if let Some(most) = pacing.per_minute {
             let used: i64 = slots.iter().map(|(_, count)| count).sum();
@@ -97,6 +98,18 @@ impl Rate {
     pub(super) fn wait_ms(&self) -> u64 {
         self.wait_ms
     }
+}
+
+/// How many requests of the current second are taken, of so many in each, and which second that is. A text that has more
+/// segments than a second allows takes from the seconds after it.
+fn taken(slots: &[(i64, i64)], this: i64, most: i64) -> (i64, i64) {
+    let (mut taken, mut at) = (0_i64, slots.first().map_or(this, |(slot, _)| *slot));
+    for (slot, count) in slots {
+        taken = taken.saturating_sub((slot - at).max(0).saturating_mul(most)).max(0) + count;
+        at = *slot;
+    }
+    let last = this.max(at);
+    (taken.saturating_sub((last - at).saturating_mul(most)).max(0), last)
 }
 
 /// The counts of the current minute by second, oldest first.
@@ -132,4 +145,28 @@ pub(super) fn count(db: &Connection, provider: &str, now: Timestamp, requests: u
     // Yesterday's stays: the clock may be set back over midnight.
     forget.execute(params![provider, 1 - today, 0])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_second_could_not_hold_is_taken_from_the_next_ones() {
+        // Count by second, at which second, of how many in each: taken there.
+        let table: [(&[(i64, i64)], i64, i64, i64); 8] = [
+            (&[], 9, 5, 0),
+            (&[(9, 3)], 9, 5, 3),
+            (&[(8, 5)], 9, 5, 0),
+            (&[(8, 12)], 9, 5, 7),
+            (&[(8, 12)], 10, 5, 2),
+            (&[(8, 12)], 11, 5, 0),
+            (&[(7, 12), (8, 1)], 9, 5, 3),
+            (&[(1, 12), (9, 4)], 9, 5, 4),
+        ];
+        for (slots, this, most, expected) in table {
+            assert_eq!(taken(slots, this, most), (expected, this), "{slots:?} at {this}");
+        }
+        assert_eq!(taken(&[(8, 5), (10, 2)], 9, 5), (2, 10), "two processes read the clock in the other order than they wrote");
+    }
 }

@@ -522,8 +522,8 @@ fn leave_now(db: &Connection, intent: &Intent, taken: &[&Draft], pace: &mut Pace
         (Some(_), true) => pace.take_what_there_is(db, u32::try_from(taken.len()).unwrap_or(u32::MAX))?,
         (None, _) => pace.take(db, 1)?,
     }
-    match taken.iter().find(|draft| draft.is_rated) {
-        Some(rated) => rate::count(db, &rate::name(&rated.provider, intent.payer.realm), intent.now, 1),
+    match taken.iter().find(|draft| draft.rated_requests > 0) {
+        Some(rated) => rate::count(db, &rate::name(&rated.provider, intent.payer.realm), intent.now, rated.rated_requests),
         None => Ok(()),
     }
 }

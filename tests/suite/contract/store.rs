@@ -72,7 +72,7 @@ pub(super) fn draft(n: u32) -> Draft {
         hold_micros: HOLD,
         is_assumed: false,
         provider: "sandbox".into(),
-        is_rated: false,
+        rated_requests: 0,
     }
 }
 
@@ -133,6 +133,8 @@ pub(super) fn claim(limit: u32) -> Claim {
         provider: "sandbox".into(),
         realm: Realm::Live,
         per_request: 1,
+        by_segment: false,
+        most_requests: u32::MAX,
         rate: Pacing::default(),
     }
 }

@@ -11,7 +11,7 @@ use sms_mcp::sms::message::{MessageId, Realm, State};
 use sms_mcp::sms::reply::Meaning;
 use sms_mcp::store::sqlite::SqliteStore;
 use sms_mcp::store::{
-    Claim, Decide, Draft, Filter, Forward, Intent, LookClaim, NewPending, NewReply, Pacing, Recorded, Report, Reservation, Settlement, Store,
+    Back, Claim, Decide, Draft, Filter, Forward, Intent, LookClaim, NewPending, NewReply, Pacing, Recorded, Report, Reservation, Settlement, Store,
 };
 
 use super::store::{HOLD, NOW, budget, claim, draft, ended, intent, places, queued, state_of, take};
@@ -36,6 +36,10 @@ fn lost() -> Settlement {
 
 fn drafts(numbers: impl IntoIterator<Item = u32>) -> Vec<MessageId> {
     numbers.into_iter().map(|n| draft(n).id).collect()
+}
+
+fn returned(numbers: impl IntoIterator<Item = u32>) -> Vec<Back> {
+    drafts(numbers).into_iter().map(|id| Back { id, rests_until: None }).collect()
 }
 
 async fn send(store: &dyn Store, n: u32) {
@@ -471,7 +475,7 @@ async fn every_change_of_a_forwarded_message_is_told_with_it_and_nothing_of_its_
         store.record_receipt(priced(State::Delivered, 60), NOW).await.unwrap();
         store.settle(&draft(2).id, Settlement { why: Some("bad number".into()), ..ended(State::Rejected, None) }).await.unwrap();
         store.settle(&draft(3).id, lost()).await.unwrap();
-        store.unclaim(drafts([4])).await.unwrap();
+        store.unclaim(returned([4])).await.unwrap();
         store.opt_out(&draft(4).to, true, "reply", NOW).await.unwrap();
         store.cancel("alice", &sms_mcp::sms::message::BatchId::new(NOW.as_millis(), 1), NOW).await.unwrap();
         take(&*store, intent(vec![draft(9)])).await;

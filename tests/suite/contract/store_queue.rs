@@ -5,7 +5,7 @@ use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
 use sms_mcp::sms::facts::{Limits, Scope};
 use sms_mcp::sms::message::{BatchId, MessageId, State};
-use sms_mcp::store::{Claim, Claimed, Draft, Intent, Pacing, Payer, Report, Store};
+use sms_mcp::store::{Back, Claim, Claimed, Draft, Intent, Pacing, Payer, Report, Store};
 
 use super::store::{HOLD, NOW, budget, claim, draft, ended, intent, payer, places, queued, state_of, take};
 
@@ -31,6 +31,10 @@ fn ids(claimed: &Claimed) -> Vec<MessageId> {
 
 fn drafts(numbers: impl IntoIterator<Item = u32>) -> Vec<MessageId> {
     numbers.into_iter().map(|n| draft(n).id).collect()
+}
+
+fn returned(numbers: impl IntoIterator<Item = u32>) -> Vec<Back> {
+    drafts(numbers).into_iter().map(|id| Back { id, rests_until: None }).collect()
 }
 
 fn rated(limit: u32, at: Timestamp, rate: Pacing) -> Claim {
@@ -160,7 +164,7 @@ async fn a_request_counts_once_however_many_it_carries_and_carries_many_where_re
 async fn single_sends_and_campaigns_count_against_the_rate_and_are_never_refused_by_it() {
     for place in places() {
         let store = place.open();
-        let rated_draft = |n| Draft { is_rated: true, hold_micros: 1, ..draft(n) };
+        let rated_draft = |n| Draft { rated_requests: 1, hold_micros: 1, ..draft(n) };
         for n in 1..=9 {
             take(&*store, intent(vec![rated_draft(n)])).await;
         }
@@ -188,7 +192,7 @@ async fn a_campaign_is_attempted_from_the_start_and_is_unknown_when_its_process_
         let states: Vec<State> = living.history(&draft(2).id).await.unwrap().into_iter().map(|change| change.state).collect();
         assert_eq!(states, [State::Attempting]);
         dying.settle(&draft(1).id, ended(State::Sent, None)).await.unwrap();
-        dying.unclaim(drafts([2])).await.unwrap();
+        dying.unclaim(returned([2])).await.unwrap();
         assert_eq!(state_of(&*dying, &draft(2).id).await, State::Attempting, "it never was in the queue");
         drop(dying);
         assert_eq!(living.recover(NOW, None).await.unwrap().unknown, 2);
@@ -208,9 +212,9 @@ async fn what_was_claimed_and_not_handed_over_is_queued_as_before() {
         let later = |at| Claim { now: NOW.plus_ms(at), ..claim(2) };
         assert_eq!(ids(&store.claim(later(500)).await.unwrap()), drafts([1, 2]));
         store.settle(&draft(1).id, ended(State::Sent, None)).await.unwrap();
-        other.unclaim(drafts([2])).await.unwrap();
+        other.unclaim(returned([2])).await.unwrap();
         assert_eq!(state_of(&*store, &draft(2).id).await, State::Attempting, "it is not the other's");
-        store.unclaim(drafts([1, 2, 3, 9, 77])).await.unwrap();
+        store.unclaim(returned([1, 2, 3, 9, 77])).await.unwrap();
         let states = [State::Sent, State::Queued, State::Queued];
         for (n, state) in (1..).zip(states) {
             assert_eq!(state_of(&*store, &draft(n).id).await, state, "{n}");
@@ -223,7 +227,7 @@ async fn what_was_claimed_and_not_handed_over_is_queued_as_before() {
         let history: Vec<(State, i64)> =
             store.history(&draft(2).id).await.unwrap().into_iter().map(|change| (change.state, change.at.as_millis() - NOW.as_millis())).collect();
         assert_eq!(history, [(State::Queued, 0), (State::Attempting, 900)], "states only move forward");
-        store.unclaim(drafts([2, 3])).await.unwrap();
+        store.unclaim(returned([2, 3])).await.unwrap();
         drop(store);
         assert_eq!(other.recover(NOW, None).await.unwrap().released, 2, "it stays its owner's until that dies");
         assert_eq!(other.claim(Claim { adopt: true, ..later(900) }).await.unwrap().messages.len(), 2);
@@ -237,12 +241,12 @@ async fn what_comes_back_to_the_queue_stays_back_for_whoever_opted_out_meanwhile
         take(&*store, queued(1, 4)).await;
         assert_eq!(ids(&store.claim(claim(3)).await.unwrap()), drafts([1, 2, 3]));
         store.opt_out(&draft(1).to, true, "reply", NOW.plus_ms(5)).await.unwrap();
-        store.unclaim(drafts([1, 2])).await.unwrap();
+        store.unclaim(returned([1, 2])).await.unwrap();
         let out = store.message("alice", &draft(1).id).await.unwrap().unwrap();
         assert_eq!((out.state, out.code, out.held_micros), (State::Rejected, Some(ErrorKind::OptedOut), 0));
         assert_eq!(state_of(&*store, &draft(2).id).await, State::Queued);
         assert_eq!(store.cancel("alice", &BatchId::new(NOW.as_millis(), 1), NOW.plus_ms(9)).await.unwrap(), 2, "the second and the fourth");
-        store.unclaim(drafts([3])).await.unwrap();
+        store.unclaim(returned([3])).await.unwrap();
         assert_eq!(state_of(&*store, &draft(3).id).await, State::Canceled);
         assert!(store.claim(Claim { now: NOW.plus_ms(999), ..claim(9) }).await.unwrap().messages.is_empty());
         let session = budget(&*store, Scope::Session).await;

@@ -1,6 +1,7 @@
 //! The greeting in each version, and what each frame of a gateway comes to.
 
 use super::*;
+use crate::provider::session::NotNow;
 
 const NOW: &str = "2026-11-22T01:30:05Z";
 
@@ -127,8 +128,8 @@ fn every_frame_of_a_gateway_has_its_meaning() {
     for version in [Version::V20, Version::V30] {
         let answered = Answered { msg_id: 7, result: 8 };
         let Incoming::Answer { sequence: 9, answer } = meaning(Pdu::SubmitResp(answered), version) else { panic!() };
-        assert!(answer == Answer::Submitted(answered) && cmpp.is_throttled(&answer));
-        assert!(!cmpp.is_throttled(&Answer::Submitted(Answered { result: 0, ..answered })));
+        assert!(answer == Answer::Submitted(answered) && cmpp.verdict(&answer) == Verdict::NotNow(NotNow::Account));
+        assert_eq!(cmpp.verdict(&Answer::Submitted(Answered { result: 0, ..answered })), Verdict::Taken);
         assert!(matches!(meaning(Pdu::CancelResp(1), version), Incoming::Answer { answer: Answer::Canceled(1), .. }));
         assert!(matches!(meaning(Pdu::ActiveTest, version), Incoming::Ping { sequence: 9 }));
         assert!(matches!(meaning(Pdu::ActiveTestResp, version), Incoming::Pong));

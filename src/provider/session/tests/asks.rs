@@ -61,7 +61,7 @@ async fn without_a_bind_nothing_is_sent() {
     let settings = Settings { link_wait: ms(150), ..patient() };
     let plan = Plan { name: "tiny".to_owned(), address, lines: vec![Line { bind: 0, submits: true }], settings };
     let (account, _pushes) = Account::new(Tiny, plan, Arc::new(SystemClock)).unwrap();
-    let Err(Lost::NotSent { why, is_unauthorized: false, .. }) = within(account.ask(1, &1)).await else { panic!("it was sent") };
+    let Err(Lost::NotSent { why, obstacle: Obstacle::NoBind, .. }) = within(account.ask(1, &1)).await else { panic!("it was sent") };
     assert!(why.contains("no bind is up: no connection"), "{why}");
     assert!(within(account.ready()).await.is_err());
 }
@@ -224,7 +224,7 @@ async fn not_now_is_sent_again_before_later_requests_of_its_order() {
     let metrics = account.metrics();
     assert_eq!((metrics.throttled, metrics.requests), (3, 15));
     assert!(metrics.pace_per_second.is_some());
-    assert!(!account.shared.core.holds.is_held(7));
+    assert!(account.shared.core.orders.is_first(7, u64::MAX));
 }
 
 #[tokio::test]

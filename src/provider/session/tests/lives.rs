@@ -134,7 +134,7 @@ async fn a_refused_bind_is_tried_again_a_lower_version_too_and_a_wrong_password_
     let ask = spawn_ask(&account, 1, 1);
     peer.write(UNAUTHORIZED, number, 0).await;
     let told = within(ask).await.unwrap();
-    assert!(matches!(&told, Err(Lost::NotSent { is_unauthorized: true, retry_after_ms: Some(30_000), .. })), "{told:?}");
+    assert!(matches!(&told, Err(Lost::NotSent { obstacle: Obstacle::Unauthorized, retry_after_ms: Some(30_000), .. })), "{told:?}");
     assert!(is_not_sent(&within(account.ask(2, &2)).await));
     assert!(is_quiet(carrier.accept()).await, "not soon");
 }

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::provider::session::link::{Link, Stamp};
+use crate::provider::session::seat::Seat;
 
 /// Fills the connection: what is told is answered, and this end does not read. Until nothing more goes in.
 async fn flood(peer: &mut Peer) -> u32 {
@@ -178,14 +179,15 @@ async fn a_request_is_held_until_it_is_written_again_and_anew_when_not_now_comes
     let carrier = Carrier::new().await;
     let (account, _pushes) = carrier.account(patient());
     let core = &account.shared.core;
-    let link = Arc::new(Link::new(Arc::clone(core), (), 1));
-    core.holds.add(7, 1);
-    let permit = link.window.try_acquire().unwrap();
-    let _ticket = link.begin(permit, &5, Stamp { order: 7, at: Some(1) }).ok().unwrap();
-    assert!(!core.holds.is_held(7), "whoever asked has nothing to let go of later");
+    let link = Arc::new(Link::new(Arc::clone(core), (), 1, 41));
+    core.orders.add(7, 1);
+    let mut seat = Seat::try_take(&link, false).unwrap();
+    let again = Stamp { order: 7, text: 1, at: 1, is_again: true, refused: None };
+    let _ticket = seat.begin(&5, again).ok().unwrap();
+    assert!(core.orders.is_first(7, 9), "whoever asked has nothing to let go of later");
     link.written.store(1_000, std::sync::atomic::Ordering::SeqCst);
-    link.settle(&mut vec![(2, (true, 5))], &mut BytesMut::new(), &mut Vec::new());
-    assert!(core.holds.is_held(7));
+    link.settle(&mut vec![(42, (true, 5))], &mut BytesMut::new(), &mut Vec::new(), tokio::time::Instant::now());
+    assert!(!core.orders.is_first(7, 9));
 }
 
 #[tokio::test]
@@ -194,16 +196,16 @@ async fn a_request_of_which_one_octet_left_is_unknown_and_the_one_behind_it_goes
     let (account, _pushes) = carrier.account(patient());
     let core = &account.shared.core;
     for (written, lost) in [(0, 0), (1, 1), (13, 1), (14, 2), (26, 2)] {
-        let link = Arc::new(Link::new(Arc::clone(core), (), 2));
+        let link = Arc::new(Link::new(Arc::clone(core), (), 2, 1));
         let tickets = [1, 2].map(|order| {
-            let permit = link.window.try_acquire().unwrap();
-            link.begin(permit, &5, Stamp { order, at: None }).ok().unwrap()
+            let mut seat = Seat::try_take(&link, false).unwrap();
+            seat.begin(&5, Stamp { order, text: order, at: order, is_again: false, refused: None }).ok().unwrap()
         });
         link.written.store(written, std::sync::atomic::Ordering::SeqCst);
         let ended = link.end(&Arc::from("cut"));
         assert_eq!((ended.lost, ended.unwritten), (lost, 2 - lost), "{written}");
         drop(tickets);
-        assert!(!core.holds.is_held(1) && !core.holds.is_held(2));
+        assert!(core.orders.is_first(1, 9) && core.orders.is_first(2, 9));
     }
 }
 
@@ -258,7 +260,7 @@ async fn no_place_in_a_window_is_ever_lost_and_nobody_is_held_for_ever() {
     is_calm.store(true, std::sync::atomic::Ordering::SeqCst);
     for order in 0..8 {
         within(async { while account.ask(order, &1).await != Ok((false, 1)) {} }).await;
-        assert!(!account.shared.core.holds.is_held(order), "{order}");
+        assert!(account.shared.core.orders.is_first(order, u64::MAX), "{order}");
     }
     eventually(|| account.metrics().open == 0).await;
     eventually(|| account.shared.board.links().first().is_some_and(|link| link.window.available_permits() == 7)).await;

@@ -1,0 +1,289 @@
+//! Turns: texts of several requests go out whole, one recipient holds nobody up, and a bind that does not answer keeps nothing.
+
+use super::*;
+use crate::provider::session::Asked;
+use crate::sms::message::MessageId;
+
+fn id() -> MessageId {
+    MessageId::from_text("msg_of_these_tests")
+}
+
+type Answers = Vec<Asked<(bool, u32)>>;
+
+/// Asks for a text in a task of its own: `segments` requests, the first of them `first`.
+fn spawn_text(account: &Arc<Account<Tiny>>, order: u64, first: u32, segments: u32) -> tokio::task::JoinHandle<Answers> {
+    let account = Arc::clone(account);
+    tokio::spawn(async move { account.ask_all(order, &(first..first + segments).collect::<Vec<_>>(), &Arc::from([id()])).await })
+}
+
+fn is_whole(answers: &Answers) -> bool {
+    answers.iter().all(|asked| matches!(asked.answer, Ok((false, _))))
+}
+
+fn is_untouched(answers: &Answers) -> bool {
+    answers.iter().all(|asked| matches!(asked.answer, Err(Lost::NotSent { .. })))
+}
+
+#[tokio::test]
+async fn a_text_that_has_begun_is_finished_however_long_it_waits_for_the_window() {
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account(Settings { window: 1, link_wait: ms(50), ..patient() });
+    account.start();
+    let mut peer = carrier.bound().await;
+    account.ready().await.unwrap();
+    let text = spawn_text(&account, 1, 10, 4);
+    for value in 10..14 {
+        let (number, found) = within(peer.expect(ASK)).await;
+        assert_eq!(found, value);
+        // Far longer than a text may wait to begin.
+        tokio::time::sleep(Duration::from_millis(120)).await;
+        peer.write(ASK | ANSWER, number, found).await;
+    }
+    assert!(is_whole(&within(text).await.unwrap()));
+}
+
+#[tokio::test]
+async fn segments_go_out_in_a_row_and_whoever_waits_in_vain_has_sent_no_part() {
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account(Settings { window: 2, link_wait: ms(300), ..patient() });
+    account.start();
+    let mut peer = carrier.bound().await;
+    account.ready().await.unwrap();
+    let texts: Vec<_> = (0..6).map(|text| spawn_text(&account, u64::from(text), text * 10, 3)).collect();
+    let mut seen = Vec::new();
+    let serving = async {
+        while let Some((kind, number, value)) = peer.read().await {
+            if kind == ASK {
+                seen.push(value);
+                tokio::time::sleep(Duration::from_millis(40)).await;
+            }
+            peer.write(kind | ANSWER, number, value).await;
+        }
+    };
+    let asking = async {
+        let mut ended = Vec::new();
+        for text in texts {
+            ended.push(within(text).await.unwrap());
+        }
+        account.close().await;
+        ended
+    };
+    let (ended, ()) = tokio::join!(asking, serving);
+    assert!(ended.iter().all(|text| is_whole(text) || is_untouched(text)), "{ended:?}");
+    assert!(ended.iter().any(is_whole));
+    let whole: Vec<Vec<u32>> = seen.chunks(3).map(<[u32]>::to_vec).collect();
+    assert!(whole.iter().all(|text| text[1] == text[0] + 1 && text[2] == text[0] + 2), "{seen:?}");
+}
+
+#[tokio::test]
+async fn the_pace_ends_no_text_that_has_begun() {
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account(Settings { per_second: Some(20), link_wait: ms(100), ..patient() });
+    account.start();
+    let serving = tokio::spawn(async move { carrier.bound().await.serve().await });
+    account.ready().await.unwrap();
+    let one = spawn_text(&account, 1, 0, 10);
+    let other = spawn_text(&account, 2, 100, 10);
+    let ended = [within(one).await.unwrap(), within(other).await.unwrap()];
+    assert!(ended.iter().all(|text| is_whole(text) || is_untouched(text)), "{ended:?}");
+    assert!(ended.iter().any(is_whole));
+    account.close().await;
+    assert_eq!(within(serving).await.unwrap() % 10, 0, "no part of any");
+}
+
+#[tokio::test]
+async fn the_rest_of_a_text_is_not_sent_after_a_segment_that_was_refused() {
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account(Settings { window: 1, ..patient() });
+    account.start();
+    let mut peer = carrier.bound().await;
+    account.ready().await.unwrap();
+    let text = spawn_text(&account, 1, 10, 3);
+    let (number, _) = within(peer.expect(ASK)).await;
+    peer.write(ASK | ANSWER, number, REFUSED).await;
+    let ended = within(text).await.unwrap();
+    assert!(matches!(ended[0].answer, Ok((false, REFUSED))));
+    for rest in &ended[1..] {
+        assert!(matches!(rest.answer, Err(Lost::NotSent { obstacle: Obstacle::Text, .. })));
+    }
+    assert_eq!(account.metrics().requests, 1);
+}
+
+#[tokio::test]
+async fn a_stop_finishes_what_has_begun_and_begins_nothing() {
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account(Settings { window: 1, ..patient() });
+    account.start();
+    let mut peer = carrier.bound().await;
+    account.ready().await.unwrap();
+    let begun = spawn_text(&account, 1, 10, 3);
+    let (number, value) = within(peer.expect(ASK)).await;
+    let waiting = spawn_text(&account, 2, 20, 3);
+    tokio::task::yield_now().await;
+    let closing = tokio::spawn({
+        let account = Arc::clone(&account);
+        async move { account.close().await }
+    });
+    assert!(is_untouched(&within(waiting).await.unwrap()), "at once");
+    peer.write(ASK | ANSWER, number, value).await;
+    assert_eq!(within(peer.serve()).await, 2, "the rest of the first one, and the goodbye");
+    assert!(is_whole(&within(begun).await.unwrap()));
+    within(closing).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_full_recipient_is_not_the_pace_of_the_account() {
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account(Settings { throttle_wait: ms(1_500), ..patient() });
+    account.start();
+    let mut peer = carrier.bound().await;
+    account.ready().await.unwrap();
+    let full = spawn_text(&account, 99, FULL, 1);
+    let others: Vec<_> = (0..50).map(|value| spawn_ask(&account, u64::from(value), value)).collect();
+    let serving = tokio::spawn(async move {
+        while let Some((kind, number, value)) = peer.read().await {
+            peer.write(if kind == ASK && value == FULL { THROTTLED } else { kind | ANSWER }, number, value).await;
+        }
+    });
+    for other in others {
+        assert!(within(other).await.unwrap().is_ok());
+    }
+    assert_eq!(account.metrics().pace_per_second, None);
+    let full = within(full).await.unwrap();
+    assert!(full[0].of_recipient && matches!(full[0].answer, Ok((true, FULL))));
+    assert_eq!(account.metrics().pace_per_second, None);
+    account.close().await;
+    serving.await.unwrap();
+}
+
+#[tokio::test]
+async fn not_now_again_while_others_are_granted_is_about_its_recipient() {
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account(Settings { throttle_wait: ms(1_500), ..patient() });
+    account.start();
+    let mut peer = carrier.bound().await;
+    account.ready().await.unwrap();
+    let serving = tokio::spawn(async move {
+        let mut refused = 0;
+        while let Some((kind, number, value)) = peer.read().await {
+            let is_refused = kind == ASK && value == 7;
+            refused += u32::from(is_refused);
+            peer.write(if is_refused { THROTTLED } else { kind | ANSWER }, number, value).await;
+        }
+        refused
+    });
+    let full = spawn_text(&account, 99, 7, 1);
+    eventually(|| account.metrics().throttled == 1).await;
+    let slower = account.metrics().pace_per_second;
+    assert!(slower.is_some(), "the first one may be about the account");
+    let mut value = 1_000;
+    while !full.is_finished() {
+        value += 1;
+        assert!(within(account.ask(u64::from(value), &value)).await.is_ok());
+    }
+    assert!(within(full).await.unwrap()[0].of_recipient);
+    assert!(account.metrics().pace_per_second.is_none_or(|pace| Some(pace) >= slower), "it was halved once");
+    account.close().await;
+    assert!(within(serving).await.unwrap() >= 2);
+}
+
+#[tokio::test]
+async fn a_bind_that_answers_pings_and_no_requests_is_made_anew_and_no_home_meanwhile() {
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account_of(2, Settings { window: 2, answer_timeout: ms(1_500), ..patient() });
+    account.start();
+    let mut mute = carrier.bound().await;
+    let mut well = carrier.bound().await;
+    eventually(|| account.metrics().up == 2).await;
+    let swallowing = tokio::spawn(async move {
+        let mut swallowed = 0;
+        while let Some((kind, number, value)) = mute.read().await {
+            swallowed += u32::from(kind == ASK);
+            if kind != ASK {
+                mute.write(kind | ANSWER, number, value).await;
+            }
+        }
+        swallowed
+    });
+    let serving = tokio::spawn(async move { well.serve().await });
+    let asks: Vec<_> = (0..60).map(|value| spawn_ask(&account, u64::from(value), value)).collect();
+    let mut unknown = 0;
+    for ask in asks {
+        let done = within(ask).await.unwrap();
+        unknown += u32::from(is_unknown(&done));
+        assert!(!is_not_sent(&done), "{done:?}");
+    }
+    // It ends by itself.
+    let swallowed = within(swallowing).await.unwrap();
+    assert!(swallowed <= 4 && unknown == swallowed, "{unknown} of {swallowed}");
+    let again = within(carrier.bound()).await;
+    eventually(|| account.metrics().up == 2).await;
+    drop(again);
+    drop(account);
+    within(serving).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_window_of_one_bind_does_not_take_the_turn_of_the_others() {
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account_of(2, Settings { window: 1, per_second: Some(1_000), ..patient() });
+    account.start();
+    let mut slow = carrier.bound().await;
+    let mut well = carrier.bound().await;
+    eventually(|| account.metrics().up == 2).await;
+    let serving = tokio::spawn(async move { well.serve().await });
+    let asks: Vec<_> = (0..40).map(|value| spawn_ask(&account, u64::from(value), value)).collect();
+    // The slow one takes one request, and answers it when all others are through.
+    let (number, value) = within(slow.expect(ASK)).await;
+    eventually(|| account.metrics().answers == 39).await;
+    slow.write(ASK | ANSWER, number, value).await;
+    let serving_slow = tokio::spawn(async move { slow.serve().await });
+    for ask in asks {
+        assert!(within(ask).await.unwrap().is_ok());
+    }
+    account.close().await;
+    within(serving).await.unwrap();
+    within(serving_slow).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_late_still_reaches_who_asked() {
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account(Settings { answer_timeout: ms(400), ..patient() });
+    account.start();
+    let mut peer = carrier.bound().await;
+    account.ready().await.unwrap();
+    let text = spawn_text(&account, 1, 5, 1);
+    let (number, _) = within(peer.expect(ASK)).await;
+    let ended = within(text).await.unwrap();
+    assert!(matches!(ended[0].answer, Err(Lost::Unknown { .. })));
+    let mut lates = account.lates().unwrap();
+    let answering = async {
+        while let Some((kind, asked, value)) = peer.read().await {
+            assert_ne!(kind, ASK, "it is never sent again");
+            peer.write(kind | ANSWER, asked, value).await;
+            if kind == PING {
+                break;
+            }
+        }
+        peer.write(ASK | ANSWER, number, 77).await;
+    };
+    let (late, ()) = tokio::join!(within(lates.recv()), answering);
+    let late = late.unwrap();
+    assert_eq!((late.answer, late.about.messages.as_ref(), late.about.segment), ((false, 77), &[id()][..], None));
+    assert_eq!((account.metrics().late, account.metrics().lost), (1, 1));
+}
+
+#[tokio::test]
+async fn connections_count_from_different_numbers() {
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account_of(8, patient());
+    account.start();
+    let mut first = std::collections::BTreeSet::new();
+    for _ in 0..8 {
+        let (number, _) = within(carrier.accept()).await.expect(GREET).await;
+        assert!((1..=0x7FFF_FFFF).contains(&number));
+        first.insert(number);
+    }
+    assert!(first.len() > 1, "{first:?}");
+}
