@@ -173,7 +173,7 @@ async fn not_now_again_while_others_are_granted_is_about_its_recipient() {
         refused
     });
     let full = spawn_text(&account, 99, 7, 1);
-    eventually(|| account.metrics().throttled == 1).await;
+    eventually(|| account.metrics().throttled >= 1).await;
     let slower = account.metrics().pace_per_second;
     assert!(slower.is_some(), "the first one may be about the account");
     let mut value = 1_000;
