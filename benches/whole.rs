@@ -1,5 +1,5 @@
 //! The whole program before a mock SMSC and a mock ISMG: `cargo bench --bench whole` plays everything, and
-//! `cargo bench --bench whole -- kill` (or `cut`, `garbage`, `bulk`) one scene. Each prints its figure, and fails where
+//! `cargo bench --bench whole -- kill` (or `cut`, `garbage`, `bulk`, `texts`, `fair`) one scene. Each prints its figure, and fails where
 //! a promise was broken.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods, clippy::print_stdout)]
 #![allow(missing_docs, clippy::print_stderr)]
@@ -12,9 +12,13 @@ mod support;
 #[path = "../tests/suite/wire.rs"]
 mod wire;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use carrier::scene::{self, Protocol, Tally};
+use carrier::turns::{self, Bad, Cell, How, Texts};
+
+/// Cells that are played at a time.
+const AT_ONCE: usize = 48;
 
 /// Prints what a scene ended with.
 fn row(what: &str, began: Instant, tally: &Tally) {
@@ -34,6 +38,81 @@ fn row(what: &str, began: Instant, tally: &Tally) {
         began.elapsed().as_secs_f64()
     );
     assert!(tally.is_kept(), "a promise was broken: {tally:?}");
+}
+
+/// Every way in which our own pacing might cut a text. Many at a time: all that they do is wait.
+fn texts() {
+    let ms = Duration::from_millis;
+    let mut cells = Vec::new();
+    for protocol in Protocol::BOTH {
+        for delay in [ms(0), ms(300), ms(1_000), ms(3_000)] {
+            for window in [1, 10, 50] {
+                for per_second in [None, Some(1), Some(5), Some(20)] {
+                    for segments in 1..=10 {
+                        for how in [How::Bulk, How::Single, How::Both] {
+                            // Every other cell before a gateway that has the same limit.
+                            let gateway_limit = if segments % 2 == 0 { per_second.map_or(0, |limit| limit as usize) } else { 0 };
+                            cells.push(Cell { protocol, delay, window, per_second, gateway_limit, segments, how });
+                        }
+                    }
+                }
+            }
+        }
+    }
+    let (began, count) = (Instant::now(), cells.len());
+    let (next, sum) = (std::sync::Mutex::new(cells.into_iter()), std::sync::Mutex::new(Texts::default()));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let Some(cell) = next.lock().unwrap().next() else { return };
+                    let texts = turns::texts(&cell, Duration::from_secs(4));
+                    if texts.cut + texts.twice > 0 || texts.whole == 0 {
+                        println!("texts: {cell:?}: {texts:?}");
+                    }
+                    let mut sum = sum.lock().unwrap();
+                    sum.whole += texts.whole;
+                    sum.cut += texts.cut;
+                    sum.twice += texts.twice;
+                }
+            });
+        }
+    });
+    let sum = sum.into_inner().unwrap();
+    println!(
+        "texts: {count} ways, {} texts whole, {} cut by us, {} segments twice; {:.0} s",
+        sum.whole,
+        sum.cut,
+        sum.twice,
+        began.elapsed().as_secs_f64()
+    );
+    assert!(sum.cut == 0 && sum.twice == 0, "a promise was broken");
+}
+
+/// What others feel of recipients and binds that take nothing, against the same without them.
+fn fair() {
+    for (protocol, account, recipient) in [(Protocol::Smpp, 0x58, 0x14), (Protocol::Cmpp, 8, 8)] {
+        for per_second in [None, Some(100)] {
+            let alone = turns::fair(protocol, per_second, Bad::default());
+            println!(
+                "{protocol:?}, per_second {per_second:?}: 300 in {:.2} s, singles in {:.2} s at most",
+                alone.others.as_secs_f64(),
+                alone.single.as_secs_f64()
+            );
+            let full = [1, 3, 15].into_iter().flat_map(|count| [account, recipient].map(|status| Bad { full: (count, status), ..Bad::default() }));
+            for bad in full.chain([Bad { mute: 2, ..Bad::default() }, Bad { slow: 4, ..Bad::default() }]) {
+                let felt = turns::fair(protocol, per_second, bad);
+                println!(
+                    "  {bad:?}: others in {:.2} s ({:.2} times), singles in {:.2} s at most, {} refused, {} swallowed",
+                    felt.others.as_secs_f64(),
+                    felt.others.as_secs_f64() / alone.others.as_secs_f64(),
+                    felt.single.as_secs_f64(),
+                    felt.refused,
+                    felt.swallowed
+                );
+            }
+        }
+    }
 }
 
 fn main() {
@@ -68,6 +147,12 @@ fn main() {
             println!("{protocol:?}: longest time to a new bind: {} ms", tally.longest_ms);
             row(&format!("{protocol:?}: 50 cuts during 10,000"), began, &tally);
         }
+    }
+    if wants("texts") {
+        texts();
+    }
+    if wants("fair") {
+        fair();
     }
     if wants("garbage") {
         for protocol in Protocol::BOTH {

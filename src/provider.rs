@@ -15,6 +15,7 @@ pub mod json;
 pub mod mailersend;
 pub mod mailpro;
 pub mod meaning;
+pub mod references;
 pub mod sandbox;
 pub mod session;
 pub mod settings;

@@ -24,7 +24,6 @@ mod settings;
 mod time;
 mod told;
 
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -35,6 +34,7 @@ use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Action, Answered, Arguments, Event, Finding, Notice, Unacknowledged};
 use crate::provider::meaning::recipient_full;
+use crate::provider::references::References;
 use crate::provider::session::{Account, Asked, Late, Line, Lost, Plan, Pushes, UNHEARD_EVERY, order_of};
 use crate::provider::settings::Setup;
 use crate::provider::{Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission};
@@ -62,8 +62,8 @@ pub struct Gateway {
     account: Arc<Account<Cmpp>>,
     /// What the gateway tells, until somebody asks for it.
     pushes: Mutex<Option<Pushes<Cmpp>>>,
-    /// The number that the segments of the next long text share.
-    reference: AtomicU16,
+    /// What the segments of long texts share.
+    references: References,
 }
 
 /// The answers to the segments of one text, in their order.
@@ -86,8 +86,8 @@ impl Gateway {
         // Two programs of one sender should not begin with the same number.
         let mut random = [0; 2];
         setup.clock.fill_random(&mut random)?;
-        let reference = AtomicU16::new(u16::from_be_bytes(random));
-        Ok(Self { config, clock: Arc::clone(&setup.clock), account, pushes: Mutex::new(Some(pushes)), reference })
+        let references = References::new(u16::from_be_bytes(random));
+        Ok(Self { config, clock: Arc::clone(&setup.clock), account, pushes: Mutex::new(Some(pushes)), references })
     }
 
     /// A number as the gateway is told it.
@@ -123,7 +123,9 @@ impl Gateway {
     async fn submit(&self, first: &Submission, to: Arc<[Terminal]>, carried: &Arc<[MessageId]>) -> Option<Answers> {
         let rules = self.config.rules();
         let plan = content::Plan::of(&first.text, &rules);
-        let contents = plan.contents(rules.reference(self.reference.fetch_add(1, Ordering::Relaxed)))?;
+        let recipients = || to.iter().map(|terminal| std::str::from_utf8(terminal.as_bytes()).unwrap_or_default());
+        let reference = if plan.segments() > 1 { self.references.next(recipients()) } else { 0 };
+        let contents = plan.contents(rules.reference(reference))?;
         let parts = u8::try_from(contents.len()).ok()?;
         let sender: Arc<str> = Arc::from(self.sender(first.from.as_deref()));
         let times = self.times();

@@ -18,7 +18,6 @@ pub mod status;
 mod wire;
 pub mod write;
 
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -31,6 +30,7 @@ use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Action, Answered, Arguments, Enquiry, Event, Finding, Notice, Receipt, Unacknowledged};
 use crate::provider::meaning::recipient_full;
+use crate::provider::references::References;
 use crate::provider::session::{Account, Asked, Late, Line, Plan, Pushes, UNHEARD_EVERY, order_of};
 use crate::provider::settings::Setup;
 use crate::provider::{Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission, cannot};
@@ -95,8 +95,8 @@ pub struct Smpp {
     cutter: Cutter,
     /// The sender where a call names none.
     sender: Arc<Address>,
-    /// What the next long text is numbered with.
-    reference: AtomicU16,
+    /// What long texts are numbered with.
+    references: References,
     pushes: Mutex<Option<Pushes<Codec>>>,
 }
 
@@ -125,7 +125,7 @@ impl Smpp {
             account,
             cutter: Cutter { alphabet: config.alphabet, latin1: config.latin1, long: config.long },
             sender: Arc::new(sender),
-            reference: AtomicU16::new(u16::from_be_bytes(seed)),
+            references: References::new(u16::from_be_bytes(seed)),
             pushes: Mutex::new(Some(pushes)),
             config,
         }))
@@ -145,7 +145,8 @@ impl Smpp {
 
     /// The requests that carry a message, in the order of its segments.
     fn requests(&self, submission: &Submission) -> Result<Vec<Request>> {
-        let reference = self.reference.fetch_add(1, Ordering::Relaxed);
+        let is_long = self.cutter.form(&submission.text).segments > 1;
+        let reference = if is_long { self.references.next([submission.to.e164()]) } else { 0 };
         let too_long = |error: crate::sms::text::TooManySegments| Error::new(ErrorKind::MessageTooLong, error.to_string());
         let cut = self.cutter.cut(&submission.text, reference).map_err(too_long)?;
         let (from, to) = (self.sender_of(submission.from.as_deref())?, Arc::new(self.recipient(&submission.to)));

@@ -165,7 +165,7 @@ impl Ismg {
             talk.answer(&pdu(SUBMIT | RESPONSE, sequence, &body));
         };
         let bad = lock(&self.habits).bad_destination.clone();
-        let verdict = talk.verdict(|| bad.is_some_and(|bad| submit.to.contains(&bad)).then_some(BAD_DESTINATION));
+        let verdict = talk.verdict(&submit.to, || bad.is_some_and(|bad| submit.to.contains(&bad)).then_some(BAD_DESTINATION));
         match verdict {
             Verdict::Throttle => return refuse(talk, FLOW),
             Verdict::Refuse(result) => return refuse(talk, result),

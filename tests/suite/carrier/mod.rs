@@ -9,3 +9,4 @@ pub mod ismg;
 pub mod peer;
 pub mod scene;
 pub mod smsc;
+pub mod turns;

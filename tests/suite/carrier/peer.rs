@@ -10,7 +10,7 @@
 
 use std::cmp::Reverse;
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::hash::{Hash as _, Hasher as _};
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -81,6 +81,16 @@ pub struct Script {
     pub is_header_only: bool,
     /// How long an answer takes.
     pub delay: Duration,
+    /// Recipients, as the gateway is told them, whose submits are always refused with `full_status`.
+    pub full: Arc<HashSet<String>>,
+    /// The status of that.
+    pub full_status: u32,
+    /// On every so many connections submits are taken and never answered; the rest of it is as usual.
+    pub mute_links: usize,
+    /// On every so many connections an answer takes `slow_delay`.
+    pub slow_links: usize,
+    /// See `slow_links`.
+    pub slow_delay: Duration,
     /// Answers come in another order.
     pub reorder: bool,
     /// When receipts are told.
@@ -139,6 +149,11 @@ impl Default for Script {
             status: 0,
             is_header_only: false,
             delay: Duration::ZERO,
+            full: Arc::default(),
+            full_status: 0,
+            mute_links: 0,
+            slow_links: 0,
+            slow_delay: Duration::ZERO,
             reorder: false,
             receipts: Receipts::AtOnce,
             receipts_twice: false,
@@ -370,8 +385,14 @@ impl<T: Tongue> Talk<'_, T> {
         self.cut = Some(Cut::AfterAnswer);
     }
 
-    /// A submit came: what becomes of it. `refused` is asked for a status that the gateway refuses it with by itself.
-    pub fn verdict(&mut self, refused: impl FnOnce() -> Option<u32>) -> Verdict {
+    /// How long answers take on this connection.
+    fn delay(&self) -> Duration {
+        let is_slow = self.script.slow_links > 0 && self.link.number.is_multiple_of(self.script.slow_links);
+        if is_slow { self.script.slow_delay } else { self.script.delay }
+    }
+
+    /// A submit to these came: what becomes of it. `refused` is asked for a status that the gateway refuses it with by itself.
+    pub fn verdict(&mut self, to: &[String], refused: impl FnOnce() -> Option<u32>) -> Verdict {
         let counters = &self.shared.counters;
         let number = counters.asked.fetch_add(1, Ordering::SeqCst) + 1;
         let open = self.link.open.fetch_add(1, Ordering::SeqCst) + 1;
@@ -383,7 +404,8 @@ impl<T: Tongue> Talk<'_, T> {
             return Verdict::Drop;
         }
         let is_throttled = every(script.throttle_every) || self.shared.is_over(script.throttle_over_per_second);
-        let own = || every(script.refuse_every).then_some(script.status);
+        let is_full = to.iter().any(|to| script.full.contains(to));
+        let own = || if is_full { Some(script.full_status) } else { every(script.refuse_every).then_some(script.status) };
         let refused = if is_throttled { Some(Verdict::Throttle) } else { refused().or_else(own).map(Verdict::Refuse) };
         if let Some(refused) = refused {
             counters.refused.fetch_add(1, Ordering::SeqCst);
@@ -400,7 +422,8 @@ impl<T: Tongue> Talk<'_, T> {
                 return if how == Cut::BeforeAnswer { Verdict::Mute } else { Verdict::Take };
             }
         }
-        if every(script.mute_every) { Verdict::Mute } else { Verdict::Take }
+        let is_mute = script.mute_links > 0 && self.link.number.is_multiple_of(script.mute_links);
+        if is_mute || every(script.mute_every) { Verdict::Mute } else { Verdict::Take }
     }
 
     /// Notes a submit that was taken.
@@ -434,7 +457,7 @@ impl<T: Tongue> Talk<'_, T> {
                     self.out.extend_from_slice(&frame);
                 }
             }
-        } else if self.script.delay.is_zero() {
+        } else if self.delay().is_zero() {
             self.out.extend_from_slice(frame);
             self.answered += 1;
         } else {
@@ -535,7 +558,7 @@ impl<T: Tongue> Talk<'_, T> {
         self.link.say(&self.out);
         if self.late_answers > 0 {
             let late = std::mem::take(&mut self.late);
-            self.shared.later(self.script.delay, Job::Write(Arc::clone(self.link), late, self.late_answers));
+            self.shared.later(self.delay(), Job::Write(Arc::clone(self.link), late, self.late_answers));
         }
         if self.cut == Some(Cut::AfterAnswer) {
             self.link.cut();

@@ -111,6 +111,12 @@ impl Gateway {
         on!(self, peer => peer.tell_on(link, frame.to_vec()));
     }
 
+    /// How many submits came on every so many connections; none for 0.
+    pub fn on_links(&self, every: usize) -> usize {
+        let submits = on!(self, peer => peer.submits());
+        submits.iter().filter(|submit| every > 0 && submit.link.is_multiple_of(every)).count()
+    }
+
     pub fn untold(&self) -> usize {
         on!(self, peer => peer.untold())
     }

@@ -163,7 +163,7 @@ impl Smsc {
             let body: &[u8] = if talk.script.is_header_only { &[] } else { &[0] };
             talk.answer(&pdu(SUBMIT_SM | RESPONSE, status, sequence, body));
         };
-        let verdict = talk.verdict(|| None);
+        let verdict = talk.verdict(&submit.to, || None);
         match verdict {
             Verdict::Throttle => return refuse(talk, THROTTLED),
             Verdict::Refuse(status) => return refuse(talk, status),

@@ -8,6 +8,7 @@ pub mod interop;
 mod operator;
 mod smpp;
 mod told;
+mod turns;
 mod whole;
 
 use std::sync::Arc;
