@@ -161,11 +161,19 @@ pub struct Send {
     pub concurrency: u32,
     /// A queued message of a bulk that could not leave for this long (the machine was off) expires instead of leaving late.
     pub queue_max_age: Span,
+    /// How long a stop waits for the rest of texts of which a part has left. All else that is under way has a few seconds.
+    pub stop_within: Span,
 }
 
 impl Default for Send {
     fn default() -> Self {
-        Self { bulk_wait: Span::seconds(10), timeout: Span::seconds(30), concurrency: 32, queue_max_age: Span::hours(24) }
+        Self {
+            bulk_wait: Span::seconds(10),
+            timeout: Span::seconds(30),
+            concurrency: 32,
+            queue_max_age: Span::hours(24),
+            stop_within: Span::seconds(30),
+        }
     }
 }
 

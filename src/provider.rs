@@ -342,6 +342,11 @@ pub trait Provider: Send + Sync {
         false
     }
 
+    /// Whether a part of some text has left, and the rest of it is still to be written: a stop waits for that.
+    fn is_mid_text(&self) -> bool {
+        false
+    }
+
     /// What is left to spend.
     ///
     /// # Errors

@@ -68,6 +68,9 @@ const REPLAY_POLL: Duration = Duration::from_millis(50);
 /// How long closing the ledger may take, and taking leave of the carriers where no patience is left.
 const CLOSE_PATIENCE: Duration = Duration::from_millis(400);
 
+/// How often a stop looks whether the rest of a text has left.
+const MID_TEXT_LOOK: Duration = Duration::from_millis(50);
+
 /// What is said of everything that the sandbox carried.
 const SANDBOX: &str = "Sandbox provider: no text left this machine.";
 
@@ -293,15 +296,29 @@ impl Engine {
     pub async fn stop(&self, patience: Duration) {
         self.begin_stop();
         let mut left = self.parts().clock.sleep(patience);
+        let whole_until = self.parts().clock.now().plus_ms(self.parts().settings.stop_within.as_millis());
         // Carriers are told at once: they begin nothing more, and finish what they have begun.
         let mut leaving = std::pin::pin!(self.leave_carriers());
-        let mut has_left = false;
+        let (mut has_left, mut was_mid_text) = (false, false);
         let is_idle = loop {
             tokio::select! {
                 biased;
                 () = self.idle() => break true,
                 () = &mut leaving, if !has_left => has_left = true,
-                () = &mut left => break false,
+                () = &mut left => {
+                    let is_late = self.parts().clock.now() >= whole_until;
+                    // A part of a text is of no use to anybody: the rest of it may still go out, and be answered.
+                    let more = if is_late {
+                        None
+                    } else if self.is_mid_text() {
+                        was_mid_text = true;
+                        Some(MID_TEXT_LOOK)
+                    } else {
+                        std::mem::take(&mut was_mid_text).then_some(patience)
+                    };
+                    let Some(more) = more else { break false };
+                    left = self.parts().clock.sleep(more);
+                }
             }
         };
         if !is_idle {
@@ -340,6 +357,11 @@ impl Engine {
             }
         }
         self.parts().store.close().await
+    }
+
+    /// Whether a part of some text has left, and the rest of it has not.
+    fn is_mid_text(&self) -> bool {
+        self.parts().carriers.all().iter().any(Carrier::is_mid_text)
     }
 
     /// Runs `work` in a task of its own, so that it goes on when the caller goes away.

@@ -297,6 +297,7 @@ fn check(config: &Config) -> Result<()> {
         ("guard.session_idle", guard.session_idle),
         ("send.timeout", config.send.timeout),
         ("send.queue_max_age", config.send.queue_max_age),
+        ("send.stop_within", config.send.stop_within),
         ("http.header_timeout", config.http.header_timeout),
         ("http.body_timeout", config.http.body_timeout),
     ] {

@@ -335,6 +335,10 @@ impl Provider for Gateway {
         self.account.is_answering()
     }
 
+    fn is_mid_text(&self) -> bool {
+        self.account.is_mid_text()
+    }
+
     /// All groups at once: the session has a window, and sends what is for one recipient in its order.
     async fn send_many(&self, submissions: &[Submission]) -> Vec<Outcome> {
         let groups = self.groups(submissions);

@@ -431,6 +431,11 @@ impl<P: Protocol> Account<P> {
         self.shared.core.memory.unheard()
     }
 
+    /// Whether some requests of a text were written and others are still to be.
+    pub fn is_mid_text(&self) -> bool {
+        self.shared.is_mid_text()
+    }
+
     /// What was done so far.
     pub fn metrics(&self) -> Metrics {
         self.shared.metrics()

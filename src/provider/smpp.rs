@@ -378,6 +378,10 @@ impl Provider for Smpp {
         self.account.is_answering()
     }
 
+    fn is_mid_text(&self) -> bool {
+        self.account.is_mid_text()
+    }
+
     async fn status(&self, enquiry: &Enquiry) -> Result<Vec<Receipt>> {
         if !self.config.query {
             return cannot("status to ask for; `query` allows query_sm");

@@ -74,6 +74,11 @@ impl Carrier {
         catch_unwind(AssertUnwindSafe(|| self.provider.is_answering())).unwrap_or(false)
     }
 
+    /// Whether a part of some text has left there, and the rest of it has not.
+    pub(super) fn is_mid_text(&self) -> bool {
+        catch_unwind(AssertUnwindSafe(|| self.provider.is_mid_text())).unwrap_or(false)
+    }
+
     /// Waits until messages that are handed over would begin soon: how many requests that are.
     pub(super) async fn room(&self) -> u32 {
         self.call(|provider| provider.room()).await.unwrap_or(u32::MAX)

@@ -101,6 +101,7 @@ impl<P: Protocol> Shared<P> {
         let mut under_way = FuturesUnordered::new();
         let written = |place: usize, request| Written { request, place, of: requests.len(), carried };
         let Begun { seat, ticket, waits } = begun;
+        let parted = self.begun();
         let mut numbered = requests.iter().enumerate();
         if let Some((place, request)) = numbered.next() {
             under_way.push(self.follow(stamp, written(place, request), ticket));
@@ -137,7 +138,7 @@ impl<P: Protocol> Shared<P> {
                 }
             }
         }
-        drop((seat, waits));
+        drop((seat, waits, parted));
         while let Some((place, one)) = under_way.next().await {
             if let Some(slot) = asked.get_mut(place) {
                 *slot = Some(one);

@@ -36,6 +36,8 @@ pub(super) struct Shared<P: Protocol> {
     waiting: AtomicU32,
     /// Texts that somebody asked for and that did not end.
     texts: AtomicU32,
+    /// Those of them of which a part was written.
+    parted: AtomicU32,
     /// One of these became less.
     fewer: Notify,
 }
@@ -78,6 +80,7 @@ impl<P: Protocol> Shared<P> {
             line: Mutex::default(),
             waiting: AtomicU32::new(0),
             texts: AtomicU32::new(0),
+            parted: AtomicU32::new(0),
             fewer: Notify::new(),
         }
     }
@@ -95,6 +98,16 @@ impl<P: Protocol> Shared<P> {
     /// A text is asked for.
     pub(super) fn asked(&self) -> Counted<'_> {
         self.counted(&self.texts, 1)
+    }
+
+    /// A part of a text was written, and the rest is to be.
+    pub(super) fn begun(&self) -> Counted<'_> {
+        self.counted(&self.parted, 1)
+    }
+
+    /// Whether that is so of any.
+    pub(super) fn is_mid_text(&self) -> bool {
+        self.parted.load(Ordering::SeqCst) > 0
     }
 
     /// Requests that may come to wait for their turn without waiting long: as many as the windows hold, or as the pace lets go

@@ -145,7 +145,7 @@ pub fn fair(protocol: Protocol, per_second: Option<u32>, bad: Bad) -> Felt {
     let give_up = Instant::now() + LAST_RESORT;
     let all = PEOPLE - full.len();
     loop {
-        let counts = agent.counts(&bulk["id"]);
+        let counts = agent.counts(&bulk["batch"]);
         let count = |state: &str| counts.get(state).copied().unwrap_or_default();
         felt.swallowed = gateway.on_links(bad.mute);
         if count("sent") + felt.swallowed >= all {
