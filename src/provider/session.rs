@@ -18,6 +18,7 @@ mod link;
 mod orders;
 mod pace;
 mod pump;
+mod refusals;
 mod seat;
 mod settings;
 mod shared;

@@ -23,7 +23,7 @@ use crate::provider::session::shared::Shared;
 use crate::provider::session::{Asked, Late, Lost, Obstacle, Protocol, Verdict};
 use crate::sms::message::MessageId;
 
-/// The first wait before a request is sent again to a recipient that takes nothing now; it doubles.
+/// The first wait before a request is sent again that was refused; it doubles.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
 /// The longest of these waits.
@@ -199,26 +199,32 @@ impl<P: Protocol> Shared<P> {
     /// Writes the next request of a text that has begun.
     async fn begin_next(&self, on: &Arc<Link<P>>, request: &P::Request, stamp: Stamp) -> Result<Ticket<P>, Lost> {
         loop {
-            if let Some(ticket) = self.begin_beside(Some(on), request, stamp).await? {
+            if let Some(ticket) = self.begin_beside(Some(on), request, stamp, true).await? {
                 return Ok(ticket);
             }
         }
     }
 
     /// Writes a request again.
-    async fn begin_again(&self, request: &P::Request, stamp: Stamp) -> Result<Ticket<P>, Lost> {
+    async fn begin_again(&self, request: &P::Request, stamp: Stamp, is_before_new: bool) -> Result<Ticket<P>, Lost> {
         loop {
             self.core.orders.first(stamp.order, stamp.text).await;
-            if let Some(ticket) = self.begin_beside(None, request, stamp).await? {
+            if let Some(ticket) = self.begin_beside(None, request, stamp, is_before_new).await? {
                 return Ok(ticket);
             }
         }
     }
 
     /// Writes a request that needs no turn of its own. Nothing: something came in between.
-    async fn begin_beside(&self, on: Option<&Arc<Link<P>>>, request: &P::Request, stamp: Stamp) -> Result<Option<Ticket<P>>, Lost> {
+    async fn begin_beside(
+        &self,
+        on: Option<&Arc<Link<P>>>,
+        request: &P::Request,
+        stamp: Stamp,
+        is_before_new: bool,
+    ) -> Result<Option<Ticket<P>>, Lost> {
         let mut seat = self.seat_for_begun(stamp.order, on).await?;
-        let mut turn = self.core.pace.turn(true).await;
+        let mut turn = self.core.pace.turn(is_before_new).await;
         if let Some(turn) = &mut turn {
             turn.wait().await;
         }
@@ -263,18 +269,19 @@ impl<P: Protocol> Shared<P> {
                     if Instant::now() >= until {
                         return given_up;
                     }
-                    if of_recipient {
-                        tokio::time::sleep(wait.min(until.saturating_duration_since(Instant::now()))).await;
-                        wait = (wait * 2).min(LONGEST_WAIT);
-                    }
-                    let begun = self.begin_again(request, Stamp { refused: Some(granted), ..again });
+                    tokio::time::sleep(wait.min(until.saturating_duration_since(Instant::now()))).await;
+                    // The first time it goes before those that are new, and then in line with them: else those that are always
+                    // refused would leave no turn for others.
+                    let is_first = wait == FIRST_WAIT;
+                    wait = (wait * 2).min(LONGEST_WAIT);
+                    let begun = self.begin_again(request, Stamp { refused: Some(granted), ..again }, is_first || of > 1);
                     let begun = if of == 1 { timeout_at(until, begun).await.ok() } else { Some(begun.await) };
                     match begun {
                         Some(Ok(next)) => next,
                         Some(Err(_)) | None => return given_up,
                     }
                 }
-                Finish::Unwritten => match self.begin_again(request, again).await {
+                Finish::Unwritten => match self.begin_again(request, again, true).await {
                     Ok(next) => next,
                     Err(lost) => return (place, lost.into()),
                 },

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::provider::session::Protocol;
 use crate::provider::session::orders::Orders;
 use crate::provider::session::pace::Pace;
+use crate::provider::session::refusals::Refusals;
 use crate::provider::session::told::Memory;
 
 /// What was done so far.
@@ -27,6 +28,7 @@ pub(super) struct Core<P: Protocol> {
     pub(super) protocol: P,
     pub(super) orders: Orders,
     pub(super) pace: Pace,
+    pub(super) refusals: Refusals,
     pub(super) counters: Counters,
     /// Requests that were ever asked for: their own order.
     pub(super) stamps: AtomicU64,
@@ -46,6 +48,7 @@ impl<P: Protocol> Core<P> {
             protocol,
             orders: Orders::default(),
             pace: Pace::new(per_second),
+            refusals: Refusals::default(),
             counters: Counters::default(),
             stamps: AtomicU64::new(0),
             granted: AtomicU64::new(0),

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use crate::clock::Timestamp;
 use crate::provider::session::core::Core;
 use crate::provider::session::late::Late;
+use crate::provider::session::refusals::Blame;
 use crate::provider::session::{NotNow, Protocol, Verdict};
 
 /// The last sequence number of SMPP (v3.4, section 5.1.4); CMPP has more, and does not miss them.
@@ -29,8 +30,7 @@ pub(super) const LAST_SEQUENCE: u32 = 0x7FFF_FFFF;
 /// The first sequence number that there is.
 const FIRST_SEQUENCE: u32 = 1;
 
-/// Orders are counted in so many parts to know whether something of one is under way: two share a part by chance, and then
-/// one of them keeps to the other's bind for that long.
+/// Orders are counted in so many parts, so that it is mostly known without a look at each whether something of one is under way.
 const PARTS: usize = 512;
 
 /// After so many requests in a row without an answer a bind is mute, or after a whole window of them.
@@ -295,7 +295,9 @@ impl<P: Protocol> Link<P> {
 
     /// Whether something of this order is under way here.
     pub(super) fn is_busy(&self, order: u64) -> bool {
+        // Others may share its part.
         self.part(order).is_some_and(|part| part.load(Ordering::SeqCst) > 0)
+            && self.lock().slots.iter().any(|slot| matches!(slot, Slot::Open(open) if open.order == order))
     }
 
     /// Whether a request was answered in this time, and none is overdue.
@@ -379,14 +381,20 @@ impl<P: Protocol> Link<P> {
             let finish = match self.core.protocol.verdict(&answer) {
                 Verdict::Taken | Verdict::Refused => {
                     self.core.granted.fetch_add(1, Ordering::Relaxed);
+                    self.core.refusals.granted(open.order);
                     Finish::Answered(answer)
                 }
                 Verdict::NotNow(about) => {
                     let granted = self.core.granted.load(Ordering::Relaxed);
                     // Others were granted since it was refused: the account is not what is slow.
-                    let of_recipient = about == NotNow::Recipient || open.refused.is_some_and(|then| then < granted);
+                    let is_proven = about == NotNow::Recipient || open.refused.is_some_and(|then| then < granted);
+                    let blame = self.core.refusals.refused(open.order, is_proven, self.core.pace.lately(now), now);
                     settled.throttled += 1;
-                    settled.slow_down += u64::from(!of_recipient);
+                    settled.slow_down += u64::from(blame == Blame::Account);
+                    if blame == (Blame::Recipient { is_alone: true }) {
+                        self.core.pace.was_recipients();
+                    }
+                    let of_recipient = matches!(blame, Blame::Recipient { .. });
                     Finish::Throttled { answer, of_recipient, granted }
                 }
             };

@@ -124,6 +124,17 @@ impl Pace {
         self.lock().lately.add(count, now);
     }
 
+    /// Requests that were written in the last second.
+    pub(super) fn lately(&self, now: Instant) -> f64 {
+        self.lock().lately.sum(now)
+    }
+
+    /// What the account was slowed down for turned out to be recipients that take nothing.
+    pub(super) fn was_recipients(&self) {
+        self.lock().down = None;
+        self.is_on.store(self.ceiling.is_some(), Ordering::SeqCst);
+    }
+
     /// The carrier said "not now". The new pace, where it changed.
     pub(super) fn throttled(&self, now: Instant) -> Option<u32> {
         let mut law = self.lock();
