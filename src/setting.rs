@@ -31,20 +31,25 @@ pub fn word<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> 
         }
 
         fn visit_bool<E: serde::de::Error>(self, given: bool) -> Result<T, E> {
-            self.visit_str(&given.to_string())
+            unquoted(&given.to_string())
         }
 
         fn visit_i64<E: serde::de::Error>(self, given: i64) -> Result<T, E> {
-            self.visit_str(&given.to_string())
+            unquoted(&given.to_string())
         }
 
         fn visit_u64<E: serde::de::Error>(self, given: u64) -> Result<T, E> {
-            self.visit_str(&given.to_string())
+            unquoted(&given.to_string())
         }
 
         fn visit_f64<E: serde::de::Error>(self, given: f64) -> Result<T, E> {
-            self.visit_str(&format!("{given:?}"))
+            unquoted(&format!("{given:?}"))
         }
+    }
+    /// Why what stands without quotes is wrong: it is no right word, or it is one and is to be a string.
+    fn unquoted<T: DeserializeOwned, E: serde::de::Error>(given: &str) -> Result<T, E> {
+        let read: Result<T, E> = T::deserialize(given.into_deserializer());
+        read.and_then(|_| Err(E::custom(format_args!("{given} stands without quotes; right is a string: \"{given}\""))))
     }
     deserializer.deserialize_any(Word(PhantomData))
 }

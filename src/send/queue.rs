@@ -283,6 +283,8 @@ impl Engine {
         let now = self.parts().clock.now();
         let rests = ended.carrier.breaker.look(now).is_err() || ended.carrier.breaker.is_probing();
         let is_temporary = match &ended.outcome {
+            // What only waits for its turn does so in the queue, and is taken as soon as there is room.
+            Outcome::NotNow { code: ErrorKind::RateLimited, .. } => return Left::Wait(None),
             Outcome::NotNow { retry_after_ms, .. } => return Left::Wait(Some(i64::try_from(*retry_after_ms).unwrap_or(i64::MAX))),
             // Who asks to be left alone for a while will take it later: its window was full, or it was asked too fast.
             Outcome::NotSent { retry_after_ms, .. } => rests || self.is_stopping() || retry_after_ms.is_some(),

@@ -138,7 +138,8 @@ async fn once<P: Protocol>(shared: &Arc<Shared<P>>, number: usize) -> Outcome {
         Ok(begun) => begun,
         Err(refused) => return Outcome::Refused(refused),
     };
-    let link = Arc::new(Link::new(Arc::clone(&shared.core), dialect, shared.plan.settings.window, sequence));
+    let is_one_of_several = shared.plan.lines.iter().filter(|line| line.submits).count() > 1;
+    let link = Arc::new(Link::new(Arc::clone(&shared.core), dialect, shared.plan.settings.window, sequence, is_one_of_several));
     let ending = Ending { shared, link: Arc::clone(&link), number };
     let began = Instant::now();
     tracing::info!(provider = shared.plan.name, bind = number, "a bind is up");

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -32,6 +32,9 @@ const FIRST_SEQUENCE: u32 = 1;
 
 /// Orders are counted in so many parts, so that it is mostly known without a look at each whether something of one is under way.
 const PARTS: usize = 512;
+
+/// Requests on one bind of several before its first answer: one that never answers takes no more than these.
+const CAUTIOUS: usize = 2;
 
 /// After so many requests in a row without an answer a bind is mute, or after a whole window of them.
 const MANY_EXPIRED: u32 = 3;
@@ -153,6 +156,8 @@ pub(super) struct Link<P: Protocol> {
     busy: Box<[AtomicU32]>,
     /// So many requests in a row without an answer make it mute.
     many_expired: u32,
+    /// Places that its window gets yet, one with each answer.
+    to_grow: AtomicUsize,
     state: Mutex<State<P::Answer>>,
     /// The task that drives the connection.
     pub(super) pump: AtomicWaker,
@@ -207,9 +212,11 @@ pub(super) struct Swept {
 
 impl<P: Protocol> Link<P> {
     /// A connection whose greeting had this sequence number.
-    pub(super) fn new(core: Arc<Core<P>>, dialect: P::Dialect, window: u16, sequence: u32) -> Self {
+    /// `is_one_of_several`: requests have another way, so that its window is [`CAUTIOUS`] at first and grows with its answers.
+    pub(super) fn new(core: Arc<Core<P>>, dialect: P::Dialect, window: u16, sequence: u32, is_one_of_several: bool) -> Self {
         let many_expired = MANY_EXPIRED.min(window.into());
         let window = usize::from(window);
+        let at_first = if is_one_of_several { window.min(CAUTIOUS) } else { window };
         let state = State {
             out: BytesMut::new(),
             queued: 0,
@@ -230,7 +237,8 @@ impl<P: Protocol> Link<P> {
             heard_ms: AtomicI64::new(core.memory.now().as_millis()),
             core,
             dialect,
-            window: Semaphore::new(window),
+            window: Semaphore::new(at_first),
+            to_grow: AtomicUsize::new(window - at_first),
             turn: Semaphore::new(1),
             busy: (0..PARTS).map(|_| AtomicU32::new(0)).collect(),
             many_expired,
@@ -410,8 +418,18 @@ impl<P: Protocol> Link<P> {
             replies.clear();
         }
         drop(state);
-        self.window.add_permits(usize::try_from(settled.answers).unwrap_or(0));
+        let answers = usize::try_from(settled.answers).unwrap_or(0);
+        self.window.add_permits(answers + self.grow(answers));
         settled
+    }
+
+    /// How many places more the window gets for so many answers.
+    fn grow(&self, answers: usize) -> usize {
+        let left = self.to_grow.load(Ordering::Relaxed);
+        let more = left.min(answers);
+        // Only the task that drives the connection comes here.
+        self.to_grow.store(left - more, Ordering::Relaxed);
+        more
     }
 
     /// Ends requests whose time is up. Those that the connection has not taken stay: see [`Swept::is_stuck`].

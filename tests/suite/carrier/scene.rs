@@ -208,7 +208,12 @@ impl Agent {
 
     /// The answer, or the error, to what was called last.
     pub fn answer(&mut self) -> Value {
-        let answer = self.server.answer_to(self.next, &mut Vec::new());
+        self.answer_among(&mut Vec::new())
+    }
+
+    /// The same; what else was answered before it goes to `beside`.
+    fn answer_among(&mut self, beside: &mut Vec<Value>) -> Value {
+        let answer = self.server.answer_to(self.next, beside);
         let result = &answer["result"];
         match &result["structuredContent"] {
             Value::Null => serde_json::from_str(result["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{answer}"))).unwrap(),
@@ -216,15 +221,22 @@ impl Agent {
         }
     }
 
-    /// Calls a tool and does not wait.
-    pub fn begin(&mut self, tool: &str, arguments: &Value) {
+    /// Calls a tool and does not wait: the call's id.
+    pub fn begin(&mut self, tool: &str, arguments: &Value) -> u64 {
         self.next += 1;
         self.server.send(&tool_call(Era::Stateless, self.next, tool, arguments));
+        self.next
     }
 
     /// How many messages of a bulk are in which state.
     pub fn counts(&mut self, batch: &Value) -> HashMap<String, usize> {
-        let status = self.call("get_status", json!({ "id": batch }));
+        self.counts_among(batch, &mut Vec::new())
+    }
+
+    /// The same; what else was answered before it goes to `beside`.
+    pub fn counts_among(&mut self, batch: &Value, beside: &mut Vec<Value>) -> HashMap<String, usize> {
+        self.begin("get_status", &json!({ "id": batch }));
+        let status = self.answer_among(beside);
         let counts = status["bulk"]["counts"].as_object().unwrap_or_else(|| panic!("{status}"));
         counts.iter().map(|(state, count)| (state.clone(), usize::try_from(count.as_u64().unwrap()).unwrap())).collect()
     }

@@ -179,7 +179,7 @@ async fn a_request_is_held_until_it_is_written_again_and_anew_when_not_now_comes
     let carrier = Carrier::new().await;
     let (account, _pushes) = carrier.account(patient());
     let core = &account.shared.core;
-    let link = Arc::new(Link::new(Arc::clone(core), (), 1, 41));
+    let link = Arc::new(Link::new(Arc::clone(core), (), 1, 41, false));
     core.orders.add(7, 1);
     let mut seat = Seat::try_take(&link, false).unwrap();
     let again = Stamp { order: 7, text: 1, at: 1, is_again: true, refused: None };
@@ -196,7 +196,7 @@ async fn a_request_of_which_one_octet_left_is_unknown_and_the_one_behind_it_goes
     let (account, _pushes) = carrier.account(patient());
     let core = &account.shared.core;
     for (written, lost) in [(0, 0), (1, 1), (13, 1), (14, 2), (26, 2)] {
-        let link = Arc::new(Link::new(Arc::clone(core), (), 2, 1));
+        let link = Arc::new(Link::new(Arc::clone(core), (), 2, 1, false));
         let tickets = [1, 2].map(|order| {
             let mut seat = Seat::try_take(&link, false).unwrap();
             seat.begin(&5, Stamp { order, text: order, at: order, is_again: false, refused: None }).ok().unwrap()
