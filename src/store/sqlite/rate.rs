@@ -153,8 +153,9 @@ mod tests {
 
     #[test]
     fn what_a_second_could_not_hold_is_taken_from_the_next_ones() {
+        type Counts = &'static [(i64, i64)];
         // Count by second, at which second, of how many in each: taken there.
-        let table: [(&[(i64, i64)], i64, i64, i64); 8] = [
+        let table: [(Counts, i64, i64, i64); 8] = [
             (&[], 9, 5, 0),
             (&[(9, 3)], 9, 5, 3),
             (&[(8, 5)], 9, 5, 0),
