@@ -1,5 +1,5 @@
 //! The whole program before a mock SMSC and a mock ISMG: `cargo bench --bench whole` plays everything, and
-//! `cargo bench --bench whole -- kill` (or `cut`, `garbage`, `bulk`, `texts`, `fair`) one scene. Each prints its figure, and fails where
+//! `cargo bench --bench whole -- kill` (or `cut`, `garbage`, `bulk`, `texts`, `fair`, `heard`) one scene. Each prints its figure, and fails where
 //! a promise was broken.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods, clippy::print_stdout)]
 #![allow(missing_docs, clippy::print_stderr)]
@@ -14,6 +14,7 @@ mod wire;
 
 use std::time::{Duration, Instant};
 
+use carrier::heard::{Heard, Size};
 use carrier::scene::{self, Protocol, Tally};
 use carrier::turns::{self, Bad, Cell, How, Texts};
 
@@ -115,6 +116,22 @@ fn fair() {
     }
 }
 
+/// What people write while the servers are disturbed, with many people.
+fn heard() {
+    let ms = Duration::from_millis;
+    let size = Size { people: 500, texts: 12, pause: ms(4_000), lock: ms(7_000), flood: 4_000 };
+    for protocol in Protocol::BOTH {
+        let (began, mut sum) = (Instant::now(), Heard::default());
+        for seed in 1..=4 {
+            let heard = carrier::heard::heard(protocol, seed, &size);
+            println!("{protocol:?}, seed {seed}: {heard:?}");
+            sum.add(&heard);
+        }
+        println!("{protocol:?}, {} people: {sum:?}; {:.0} s", size.people, began.elapsed().as_secs_f64());
+        assert!(sum.is_kept(), "a promise was broken");
+    }
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let wants = |name: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == name);
@@ -153,6 +170,9 @@ fn main() {
     }
     if wants("fair") {
         fair();
+    }
+    if wants("heard") {
+        heard();
     }
     if wants("garbage") {
         for protocol in Protocol::BOTH {

@@ -42,8 +42,8 @@ impl Engine {
         let ReplySegment { from, to, reference, total, number, coding, octets, vendor_id, at, content, is_again } = segment;
         let provider = carrier.name().to_owned();
         let first = match &content {
-            Some(content) if !is_again => self.parts().store.first_told(&provider, content).await?,
-            _ => None,
+            Some(content) => self.parts().store.first_told(&provider, content).await?,
+            None => None,
         };
         let is_doubtful = is_again || first.is_some() || self.is_after_death(at).await?.is_some();
         let at = first.map_or(at, |first| first.min(at));

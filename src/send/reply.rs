@@ -43,6 +43,10 @@ const BY_REPLY: &str = "reply";
 /// that had no acknowledgement tells it again by then.
 const DOUBT_MS: i64 = 600_000;
 
+/// What was recorded this long before a process died was acknowledged, and the carrier heard that, or its connection would have
+/// been found broken; in milliseconds.
+const HEARD_MS: i64 = 120_000;
+
 /// What is known of the order in which a wish was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Order {
@@ -78,7 +82,7 @@ impl Engine {
 
     /// The same for a text of which segments are missing, where `pieces` says what there is of it.
     pub(super) async fn take_words(&self, carrier: &Carrier, reply: Reply, pieces: Option<&[Piece]>) -> Result<()> {
-        let reply = self.as_told_first(carrier, Reply { vendor_id: reply_id(&reply), ..reply }).await?;
+        let mut reply = self.as_told_first(carrier, Reply { vendor_id: reply_id(&reply), ..reply }).await?;
         let who = self.who(carrier, &reply.from).await?;
         let meaning = match pieces {
             None => self.meaning_of_any(carrier, &reply, &who.people).await?,
@@ -88,7 +92,14 @@ impl Engine {
         // What it asked for is on record too: told again, it must not undo what was wished since. Where a vendor names
         // neither id nor time, a person who says stop once more looks the same, so a later stop counts.
         let known = self.parts().store.reply_at(carrier.name(), &reply.vendor_id).await?;
-        if known.is_some_and(|at| !is_out || reply.at <= at) {
+        if known.is_some() && is_out && self.may_be_another(carrier, &who, &reply).await? {
+            let now = self.parts().clock.now();
+            let vendor_id = Reply::id_of(reply.content.as_deref().unwrap_or_default(), now);
+            reply = Reply { vendor_id, at: now, is_again: false, ..reply };
+        } else if known.is_some_and(|at| !is_out || reply.at <= at) {
+            if is_out && reply.is_again {
+                self.stay_out(carrier, &who).await?;
+            }
             if let (true, Some(content)) = (reply.is_again, &reply.content) {
                 self.parts().store.forget_told(carrier.name(), content).await?;
             }
@@ -214,14 +225,50 @@ impl Engine {
         Ok(asked.meaning == Meaning::Stop && store.has_started_since(carrier.name(), number.e164(), asked.at).await?)
     }
 
+    /// Whether a STOP that is on record, and may be that one told again, may as well be another one, said since the person asked for
+    /// texts again. Then it counts: more is stopped than less.
+    async fn may_be_another(&self, carrier: &Carrier, who: &Who, reply: &Reply) -> Result<bool> {
+        let is_named_by_us = reply.content.as_deref().is_some_and(|content| reply.vendor_id == Reply::id_of(content, reply.at));
+        if !reply.is_again || !is_named_by_us {
+            return Ok(false);
+        }
+        for number in &who.people {
+            if self.parts().store.has_started_since(carrier.name(), number.e164(), reply.at).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// A STOP of people who are stopped was told again, or was said once more: nothing that was told before this moment lifts it.
+    async fn stay_out(&self, carrier: &Carrier, who: &Who) -> Result<()> {
+        let store = &self.parts().store;
+        for number in &who.people {
+            if store.out_since(number.e164()).await?.is_some() {
+                self.opt(carrier.name(), number.e164(), true, BY_REPLY, self.parts().clock.now()).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// The same reply with the time at which it was told first: to this process, or to another one that could not acknowledge
     /// it.
     async fn as_told_first(&self, carrier: &Carrier, reply: Reply) -> Result<Reply> {
-        let Some(content) = reply.content.as_deref().filter(|_| !reply.is_again) else { return Ok(reply) };
-        let store = &self.parts().store;
-        let mut first = store.first_told(carrier.name(), content).await?;
-        if first.is_none() && self.is_after_death(reply.at).await?.is_some() {
-            first = store.reply_like(carrier.name(), content, reply.at.plus_ms(-DOUBT_MS)).await?;
+        let Some(content) = reply.content.as_deref() else { return Ok(reply) };
+        let (store, provider) = (&self.parts().store, carrier.name());
+        let mut first = store.first_told(provider, content).await?;
+        if let Some(told) = first
+            && (reply.is_again || reply.at.as_millis().saturating_sub(told.as_millis()) > DOUBT_MS)
+            && store.reply_at(provider, &Reply::id_of(content, told)).await?.is_some()
+        {
+            // That one was taken. Nobody tells it again so long after, and this process knows better what it was told itself.
+            first = None;
+        }
+        if first.is_none()
+            && !reply.is_again
+            && let Some(death) = self.is_after_death(reply.at).await?
+        {
+            first = store.adopt_reply(provider, content, death.plus_ms(-HEARD_MS)).await?;
         }
         let Some(first) = first.filter(|first| *first <= reply.at) else { return Ok(reply) };
         let is_ours = reply.vendor_id == Reply::id_of(content, reply.at);
@@ -241,9 +288,13 @@ impl Engine {
             return Ok(Order::Again);
         }
         let Some(number) = who.lifts().filter(|_| meaning == Meaning::Start && reply.content.is_some()) else { return Ok(Order::Known) };
+        let Some(stop) = self.parts().store.out_since(number.e164()).await? else { return Ok(Order::Known) };
+        if stop > reply.at.plus_ms(-DOUBT_MS) {
+            // Whoever died a moment ago may not have been found yet.
+            self.recover().await?;
+        }
         let Some(death) = self.is_after_death(reply.at).await? else { return Ok(Order::Known) };
-        let stop = self.parts().store.out_since(number.e164()).await?;
-        if stop.is_none_or(|stop| stop <= death.plus_ms(-DOUBT_MS)) {
+        if stop <= death.plus_ms(-DOUBT_MS) {
             return Ok(Order::Known);
         }
         let provider = carrier.name();

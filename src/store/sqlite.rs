@@ -47,7 +47,7 @@ use writer::{Writer, unavailable};
 const APPLICATION_ID: i32 = 0x736d_736d;
 
 /// Every migration, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_providers.sql"),
     include_str!("migrations/0003_segments.sql"),
@@ -59,6 +59,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/0009_told.sql"),
     include_str!("migrations/0010_long_reply.sql"),
     include_str!("migrations/0011_rests.sql"),
+    include_str!("migrations/0012_reply_owner.sql"),
 ];
 
 /// How long a write waits for another process's transaction.
@@ -346,7 +347,8 @@ impl Store for SqliteStore {
     }
 
     async fn record_reply(&self, reply: NewReply, now: Timestamp) -> Result<Recorded> {
-        self.writer()?.run(move |db| reply::record_reply(db, &reply, now)).await
+        let owner = self.instance.id();
+        self.writer()?.run(move |db| reply::record_reply(db, owner, &reply, now)).await
     }
 
     async fn reply_at(&self, provider: &str, vendor_id: &str) -> Result<Option<Timestamp>> {

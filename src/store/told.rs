@@ -40,7 +40,7 @@ pub trait Told: Send + Sync {
     async fn find(&self, id: &MessageId) -> Result<Option<Record>>;
 
     /// Keeps that these texts were told, each first at this time, and not acknowledged. What is kept for longer than
-    /// [`TOLD_AGAIN_MS`], or beyond [`MOST_TOLD`], is forgotten, the oldest first.
+    /// [`TOLD_AGAIN_MS`], or beyond [`MOST_TOLD`], is forgotten, the oldest first. What another process took meanwhile is not kept.
     async fn keep_told(&self, provider: &str, texts: Vec<(String, Timestamp)>, now: Timestamp) -> Result<()>;
 
     /// When this text was told first, where it was not acknowledged then.
@@ -49,9 +49,10 @@ pub trait Told: Send + Sync {
     /// It is acknowledged now.
     async fn forget_told(&self, provider: &str, content: &str) -> Result<()>;
 
-    /// When the latest reply of this content was told, since `since`, whose id was made of it
-    /// ([`Reply::id_of`](crate::provider::exchange::Reply::id_of) has the form).
-    async fn reply_like(&self, provider: &str, content: &str, since: Timestamp) -> Result<Option<Timestamp>>;
+    /// Takes over the latest reply of this content, told since `since`, that a process recorded which died since: it may not have
+    /// acknowledged it. Its id was made of the content ([`Reply::id_of`](crate::provider::exchange::Reply::id_of) has the form).
+    /// When it was told. Each is taken over once, for it is told again once.
+    async fn adopt_reply(&self, provider: &str, content: &str, since: Timestamp) -> Result<Option<Timestamp>>;
 
     /// When a process was last found dead: what it had been told and had not acknowledged, nobody knows.
     async fn last_death(&self) -> Result<Option<Timestamp>>;

@@ -33,9 +33,12 @@ const ENVIRONMENT: [(&str, &str); 3] = [("config/load.rs", "vars_os"), ("cli/dem
 /// A test asserts an order, a count, a state, or a time on a clock of its own; it waits for an event, with
 /// `support::LAST_RESORT`; and speed is compared in `benches/`.
 const REAL_SECONDS: [(&str, &[&str]); 8] = [
-    ("elapsed()", &["suite/carrier/peer.rs", "suite/carrier/scene.rs", "suite/vendors/pace.rs", "src/provider/session/tests/asks.rs"]),
-    ("Instant::now() +", &["suite/support.rs", "suite/wire.rs", "suite/carrier/peer.rs", "suite/carrier/scene.rs"]),
-    ("Instant::now() <", &["suite/support.rs", "suite/carrier/peer.rs", "suite/carrier/scene.rs"]),
+    (
+        "elapsed()",
+        &["suite/carrier/peer.rs", "suite/carrier/scene.rs", "suite/carrier/turns.rs", "suite/vendors/pace.rs", "src/provider/session/tests/asks.rs"],
+    ),
+    ("Instant::now() +", &["suite/support.rs", "suite/wire.rs", "suite/carrier/peer.rs", "suite/carrier/scene.rs", "suite/carrier/turns.rs"]),
+    ("Instant::now() <", &["suite/support.rs", "suite/carrier/peer.rs", "suite/carrier/scene.rs", "suite/carrier/turns.rs"]),
     ("Instant::now() -", &[]),
     ("SystemTime::now()", &["suite/forward.rs"]),
     ("timeout(Duration::", &["suite/resources.rs", "src/provider/session/tests/rough.rs", "src/send/forward.rs"]),

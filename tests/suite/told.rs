@@ -21,7 +21,7 @@ use sms_mcp::sms::money::{Currency, Money};
 use sms_mcp::sms::number::Number;
 use sms_mcp::store::sqlite::SqliteStore;
 use sms_mcp::store::told::{EARLY_MS, Told as _};
-use sms_mcp::store::{BaseSession, Payer, Store as _};
+use sms_mcp::store::{BaseSession, NewReply, Payer, Store as _};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::{NOON, TestClock};
@@ -176,6 +176,22 @@ impl Desk {
         let vendor_id = Reply::id_of(&content, at);
         let reply = Reply { vendor_id, from: from.into(), to: "36179".into(), text: text.into(), at, content: Some(content), is_again };
         assert!(self.tell(Event::Reply(reply)).await);
+    }
+
+    /// Another process dies, which had recorded this of somebody.
+    async fn die(&self, recorded: Option<(&str, &str, i64)>) {
+        let name = self.clock.now.load(Ordering::SeqCst).to_be_bytes();
+        let dying = SqliteStore::open(&self.folder.path().join("ledger.db"), Timestamp(NOON), name).unwrap();
+        if let Some((from, text, first)) = recorded {
+            let at = Timestamp(NOON + first);
+            let content = Some(format!("{from}:{text}"));
+            let vendor_id = Reply::id_of(content.as_deref().unwrap(), at);
+            let (provider, from, to, text) = ("silent".to_owned(), from.to_owned(), "36179".to_owned(), text.to_owned());
+            let reply = NewReply { provider, vendor_id, from, is_unsettled: false, to, text, is_whole: true, at, forward: false, content };
+            dying.record_reply(reply, at).await.unwrap();
+        }
+        drop(dying); // Its lock goes with it, as at a kill.
+        self.engine.recover().await.unwrap();
     }
 
     fn set(&self, ms: i64) {
@@ -377,10 +393,58 @@ async fn what_a_process_that_died_had_taken_is_one_text_when_it_is_told_again_an
     assert_eq!(replies().await, 2, "two answers to two questions");
     desk.hear(&to, "Y", 2, true).await;
     assert_eq!(replies().await, 2, "told again");
-    drop(SqliteStore::open(&desk.folder.path().join("ledger.db"), Timestamp(NOON), [8; 8]).unwrap());
-    desk.engine.recover().await.unwrap();
+    desk.die(Some((&to, "Y", 3))).await;
     desk.hear(&to, "Y", 5_000, false).await;
-    assert_eq!(replies().await, 2, "the one that died may have had no time to acknowledge it");
+    assert_eq!(replies().await, 3, "the one that died may have had no time to acknowledge it");
+    desk.hear(&to, "Y", 6_000, false).await;
+    assert_eq!(replies().await, 4, "it was acknowledged then, so this is another one");
+    desk.die(None).await;
+    desk.hear(&to, "Y", 7_000, false).await;
+    assert_eq!(replies().await, 5, "those who live know what they acknowledged");
+}
+
+#[tokio::test]
+async fn a_stop_that_may_be_an_older_one_told_again_stops_whoever_asked_for_texts_in_between() {
+    let desk = desk().await;
+    let to = fictional(1);
+    let id = desk.lost(1, "one").await;
+    // To a process that died.
+    desk.die(Some((&to, "STOP", 10))).await;
+    desk.set(30_000);
+    desk.store.note_start("silent", &to, Timestamp(NOON + 20_000)).await.unwrap();
+    desk.hear(&to, "STOP", 30_000, false).await;
+    assert!(desk.is_out(&to).await);
+    assert_eq!(desk.store.replies(&id).await.unwrap().len(), 2, "and is on record");
+    // To this one, whose connection was cut since.
+    desk.set(700_000);
+    desk.hear(&to, "START", 700_000, true).await;
+    assert!(!desk.is_out(&to).await);
+    desk.set(710_000);
+    desk.hear(&to, "STOP", 30_000, true).await;
+    assert!(desk.is_out(&to).await);
+    // One that is on record and told again while it holds is no older than this telling of it.
+    desk.set(720_000);
+    desk.hear(&to, "STOP", 710_000, true).await;
+    desk.hear(&to, "START", 715_000, true).await;
+    assert!(desk.is_out(&to).await, "this START was told before, and the STOP may be a newer one");
+}
+
+#[tokio::test]
+async fn the_same_word_long_after_a_cut_is_another_text_also_where_it_was_kept_as_perhaps_not_heard() {
+    let desk = desk().await;
+    let to = fictional(1);
+    let id = desk.lost(1, "one").await;
+    let replies = async || desk.store.replies(&id).await.unwrap().len();
+    desk.hear(&to, "Y", 10, false).await;
+    let unheard = || vec![Unacknowledged { content: format!("{to}:Y"), first: Timestamp(NOON + 10) }];
+    assert!(desk.tell(Event::Unacknowledged(unheard())).await);
+    desk.set(60_000);
+    desk.hear(&to, "Y", 60_000, false).await;
+    assert_eq!(replies().await, 1, "it may be that one");
+    assert!(desk.tell(Event::Unacknowledged(unheard())).await);
+    desk.set(700_000);
+    desk.hear(&to, "Y", 700_000, false).await;
+    assert_eq!(replies().await, 2);
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ pub(super) fn answered(db: &Connection, provider: &str, from: &str, at: Timestam
 }
 
 /// See [`crate::store::Store::record_reply`].
-pub(super) fn record_reply(db: &Connection, reply: &NewReply, now: Timestamp) -> JobResult<Recorded> {
+pub(super) fn record_reply(db: &Connection, owner: i64, reply: &NewReply, now: Timestamp) -> JobResult<Recorded> {
     if let Some(content) = &reply.content {
         db.prepare_cached("DELETE FROM told WHERE provider = ?1 AND content = ?2")?.execute([&reply.provider, content])?;
     }
@@ -40,10 +40,10 @@ pub(super) fn record_reply(db: &Connection, reply: &NewReply, now: Timestamp) ->
     let (seq, id) = found.unzip();
     let added = db
         .prepare_cached(
-            "INSERT INTO reply (provider, vendor_id, message, sender, recipient, text, at_ms, is_whole) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-             ON CONFLICT (provider, vendor_id) DO NOTHING",
+            "INSERT INTO reply (provider, vendor_id, message, sender, recipient, text, at_ms, is_whole, owner)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (provider, vendor_id) DO NOTHING",
         )?
-        .execute(params![reply.provider, reply.vendor_id, seq, reply.from, reply.to, reply.text, reply.at.as_millis(), reply.is_whole])?;
+        .execute(params![reply.provider, reply.vendor_id, seq, reply.from, reply.to, reply.text, reply.at.as_millis(), reply.is_whole, owner])?;
     if added == 0 {
         return Ok(Recorded::Known);
     }

@@ -332,6 +332,8 @@ pub(super) fn leave(db: &Connection, owner: i64) -> JobResult<()> {
     let now: i64 =
         db.query_row(&format!("SELECT coalesce(max(changed_ms), 0) FROM message WHERE {ATTEMPTING} AND owner = ?1"), [owner], |row| row.get(0))?;
     lose(db, &format!("{ATTEMPTING} AND owner = ?1"), [owner], Timestamp(now), "the server stopped before the answer")?;
+    // What was not acknowledged is kept beside: the rest of it nobody tells again.
+    db.execute("UPDATE reply SET owner = NULL WHERE owner = ?1", [owner])?;
     release(db, owner)?;
     Ok(())
 }

@@ -28,7 +28,8 @@ impl Told for SqliteStore {
 
     async fn keep_told(&self, provider: &str, texts: Vec<(String, Timestamp)>, now: Timestamp) -> Result<()> {
         let provider = provider.to_owned();
-        self.writer()?.run(move |db| keep_told(db, &provider, &texts, now)).await
+        let owner = self.instance.id();
+        self.writer()?.run(move |db| keep_told(db, owner, &provider, &texts, now)).await
     }
 
     async fn first_told(&self, provider: &str, content: &str) -> Result<Option<Timestamp>> {
@@ -50,15 +51,17 @@ impl Told for SqliteStore {
         self.writer()?.run(forget).await
     }
 
-    async fn reply_like(&self, provider: &str, content: &str, since: Timestamp) -> Result<Option<Timestamp>> {
-        // The character after "-" is ".".
-        let ids = (provider.to_owned(), format!("{content}-"), format!("{content}."));
-        self.read(move |db| {
-            let mut statement =
-                db.prepare_cached("SELECT max(at_ms) FROM reply WHERE provider = ?1 AND vendor_id > ?2 AND vendor_id < ?3 AND at_ms >= ?4")?;
-            statement.query_row(params![ids.0, ids.1, ids.2, since.as_millis()], |row| Ok(row.get::<_, Option<i64>>(0)?.map(Timestamp)))
-        })
-        .await
+    async fn adopt_reply(&self, provider: &str, content: &str, since: Timestamp) -> Result<Option<Timestamp>> {
+        let (provider, content, owner) = (provider.to_owned(), content.to_owned(), self.instance.id());
+        let ids = (provider.clone(), format!("{content}-"), format!("{content}."));
+        let has_any = move |db: &Connection| {
+            db.prepare_cached(&format!("SELECT EXISTS ({LEFT_BEHIND})"))?
+                .query_row(params![ids.0, ids.1, ids.2, since.as_millis()], |row| row.get::<_, bool>(0))
+        };
+        if !self.read(has_any).await? {
+            return Ok(None);
+        }
+        self.writer()?.run(move |db| adopt_reply(db, owner, &provider, &content, since)).await
     }
 
     async fn last_death(&self) -> Result<Option<Timestamp>> {
@@ -94,12 +97,20 @@ impl Told for SqliteStore {
     }
 }
 
-fn keep_told(db: &Connection, provider: &str, texts: &[(String, Timestamp)], now: Timestamp) -> JobResult<()> {
+fn keep_told(db: &Connection, owner: i64, provider: &str, texts: &[(String, Timestamp)], now: Timestamp) -> JobResult<()> {
     db.prepare_cached("DELETE FROM told WHERE first_ms < ?1")?.execute([now.plus_ms(-TOLD_AGAIN_MS).as_millis()])?;
     let mut add = db.prepare_cached(
         "INSERT INTO told (provider, content, first_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET first_ms = min(first_ms, excluded.first_ms)",
     )?;
+    let mut is_taken = db.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM reply WHERE provider = ?1 AND vendor_id > ?2 AND vendor_id < ?3 AND at_ms >= ?4 AND owner IS NOT ?5)",
+    )?;
     for (content, first) in texts {
+        // Another process was told it again and took it, before this one could say that it had not.
+        let ids = params![provider, format!("{content}-"), format!("{content}."), first.as_millis(), owner];
+        if is_taken.query_row(ids, |row| row.get::<_, bool>(0))? {
+            continue;
+        }
         add.execute(params![provider, content, first.as_millis()])?;
     }
     let count: u32 = db.prepare_cached("SELECT count(*) FROM told")?.query_row([], |row| row.get(0))?;
@@ -108,6 +119,18 @@ fn keep_told(db: &Connection, provider: &str, texts: &[(String, Timestamp)], now
             .execute([count - MOST_TOLD])?;
     }
     Ok(())
+}
+
+/// Replies whose ids were made of one content, between it with a "-" and it with the character after that, and which a process
+/// recorded that is no longer there.
+const LEFT_BEHIND: &str = "SELECT seq FROM reply WHERE provider = ?1 AND vendor_id > ?2 AND vendor_id < ?3 AND at_ms >= ?4
+     AND owner NOT IN (SELECT id FROM instance)";
+
+fn adopt_reply(db: &Connection, owner: i64, provider: &str, content: &str, since: Timestamp) -> JobResult<Option<Timestamp>> {
+    let adopted = db
+        .prepare_cached(&format!("UPDATE reply SET owner = ?5 WHERE seq = ({LEFT_BEHIND} ORDER BY at_ms DESC, seq DESC LIMIT 1) RETURNING at_ms"))?
+        .query_row(params![provider, format!("{content}-"), format!("{content}."), since.as_millis(), owner], |row| row.get(0).map(Timestamp));
+    adopted.optional()
 }
 
 fn note_start(db: &Connection, provider: &str, number: &str, at: Timestamp) -> JobResult<()> {

@@ -481,12 +481,22 @@ impl Peer<Ismg> {
 
     /// What a person wrote to the service code, in one DELIVER.
     pub fn hear_from(&self, from: &str, text: &str, coding: u8) {
+        self.tell(self.text_from(from, text, coding));
+    }
+
+    /// The same DELIVER, to be told by itself.
+    pub fn text_from(&self, from: &str, text: &str, coding: u8) -> Vec<u8> {
         let content = match coding {
             8 => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
             15 => encoding_rs::GB18030.encode(text).0.into_owned(),
             _ => text.as_bytes().to_vec(),
         };
-        self.tell(self.tongue().deliver(self.version(), from, SOURCE, "svc", 0, coding, false, &content));
+        self.tongue().deliver(self.version(), from, SOURCE, "svc", 0, coding, false, &content)
+    }
+
+    /// A report about a SUBMIT that nobody made.
+    pub fn report_of_nothing(&self, number: u64) -> Vec<u8> {
+        self.tongue().report(self.version(), number, "13800138000", SOURCE, "svc", "DELIVRD")
     }
 
     /// What a person wrote, in UCS-2 and as many DELIVERs as it takes with `units` UTF-16 units each; the last comes first.

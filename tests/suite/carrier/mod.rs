@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "the tests and the benchmarks use a part of the switches each")]
 
+pub mod heard;
 pub mod ismg;
 pub mod peer;
 pub mod scene;

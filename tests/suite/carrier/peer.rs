@@ -225,6 +225,17 @@ pub enum Cut {
     AfterAnswer,
 }
 
+/// What became of something that was told under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It was thanked for.
+    Taken,
+    /// It was answered with "later".
+    Later,
+    /// Its connection ended before an answer was heard.
+    Cut,
+}
+
 /// What was counted.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -264,6 +275,10 @@ pub struct Link {
     pub receives: AtomicBool,
     is_up: AtomicBool,
     told: Mutex<HashMap<u32, Vec<u8>>>,
+    /// The names of what was told under one, by its sequence number.
+    named: Mutex<HashMap<u32, u64>>,
+    /// Whether thanks are not heard any more.
+    is_deaf: AtomicBool,
     held: Mutex<Vec<Vec<u8>>>,
     open: AtomicUsize,
 }
@@ -276,9 +291,20 @@ impl Link {
         }
     }
 
-    fn cut(&self) {
+    /// Ends it now.
+    pub fn cut(&self) {
         self.is_up.store(false, Ordering::SeqCst);
         let _ = lock(&self.write).shutdown(Shutdown::Both);
+    }
+
+    /// Whether it is up and takes receipts.
+    pub fn is_ready(&self) -> bool {
+        self.receives.load(Ordering::SeqCst) && self.is_up.load(Ordering::SeqCst)
+    }
+
+    /// Hears no thanks from now on: those that come until it is cut are lost.
+    pub fn turn_deaf(&self) {
+        self.is_deaf.store(true, Ordering::SeqCst);
     }
 
     /// The next number for a request of our own.
@@ -339,6 +365,7 @@ pub struct Shared<T: Tongue> {
     is_closed: AtomicBool,
     is_ending: AtomicBool,
     tape: Mutex<Option<Tape>>,
+    fates: Mutex<Vec<(u64, Fate)>>,
 }
 
 /// What was written, and by whom, in order.
@@ -515,10 +542,20 @@ impl<T: Tongue> Talk<'_, T> {
     /// The client answered what was told it.
     pub fn thanked(&self, sequence: u32, is_taken: bool) {
         let counters = &self.shared.counters;
+        if self.link.is_deaf.load(Ordering::SeqCst) {
+            return;
+        }
+        let name = lock(&self.link.named).remove(&sequence);
+        if let Some(name) = name {
+            lock(&self.shared.fates).push((name, if is_taken { Fate::Taken } else { Fate::Later }));
+        }
         match lock(&self.link.told).remove(&sequence) {
             Some(_) if is_taken => _ = counters.thanked.fetch_add(1, Ordering::SeqCst),
             Some(frame) => {
                 counters.postponed.fetch_add(1, Ordering::SeqCst);
+                if name.is_some() {
+                    return;
+                }
                 self.shared.later(TOLD_AGAIN_AFTER, Job::Tell(vec![frame]));
             }
             None if self.script.resend_after.is_some() || sequence >= FORGED => {}
@@ -687,6 +724,8 @@ impl<T: Tongue> Shared<T> {
             receives: AtomicBool::new(false),
             is_up: AtomicBool::new(true),
             told: Mutex::default(),
+            named: Mutex::default(),
+            is_deaf: AtomicBool::new(false),
             held: Mutex::default(),
             open: AtomicUsize::new(0),
         });
@@ -712,7 +751,15 @@ impl<T: Tongue> Shared<T> {
         let _ = stream.shutdown(Shutdown::Both);
         lock(&self.links).retain(|other| other.number != link.number);
         // What nobody has thanked for is told again on another connection.
-        let untold: Vec<Vec<u8>> = lock(&link.told).drain().map(|(_, frame)| frame).collect();
+        let mut named = lock(&link.named);
+        let mut untold = Vec::new();
+        for (sequence, frame) in lock(&link.told).drain() {
+            match named.remove(&sequence) {
+                Some(name) => lock(&self.fates).push((name, Fate::Cut)),
+                None => untold.push(frame),
+            }
+        }
+        drop(named);
         if !untold.is_empty() {
             self.later(Duration::ZERO, Job::Tell(untold));
         }
@@ -782,6 +829,7 @@ impl<T: Tongue> Peer<T> {
             is_closed: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
             tape: Mutex::default(),
+            fates: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -910,6 +958,26 @@ impl<T: Tongue> Peer<T> {
         lock(&link.told).insert(sequence, frame.clone());
         self.shared.counters.told.fetch_add(1, Ordering::SeqCst);
         link.say(&frame);
+    }
+
+    /// Tells something on this connection under a name. It is not told again: [`Peer::fates`] says what became of it.
+    pub fn tell_named(&self, link: &Link, name: u64, mut frame: Vec<u8>) {
+        let sequence = link.next_sequence();
+        frame[T::SEQUENCE_AT..T::SEQUENCE_AT + 4].copy_from_slice(&sequence.to_be_bytes());
+        lock(&link.named).insert(sequence, name);
+        lock(&link.told).insert(sequence, frame.clone());
+        self.shared.counters.told.fetch_add(1, Ordering::SeqCst);
+        link.say(&frame);
+        // It may have ended in between, and then nobody looks at it any more.
+        if !link.is_ready() && lock(&link.named).remove(&sequence).is_some() {
+            lock(&link.told).remove(&sequence);
+            lock(&self.shared.fates).push((name, Fate::Cut));
+        }
+    }
+
+    /// What became of what was told under a name, since this was asked last.
+    pub fn fates(&self) -> Vec<(u64, Fate)> {
+        std::mem::take(&mut lock(&self.shared.fates))
     }
 
     /// Remembers from now on what the client writes, a frame each, and the answers to it, a write each.

@@ -2,12 +2,13 @@
 //! go. `cargo test` plays each a few times; `cargo bench --bench whole` plays them in full and prints the figures.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::ismg::{self, Ismg, SECRET, SOURCE, SP_ID};
-use super::peer::{Counters, Cut, Keep, Peer, Script};
+use super::peer::{Counters, Cut, Fate, Keep, Link, Peer, Script};
 use super::smsc::{self, PASSWORD, SYSTEM_ID, Smsc};
 use crate::support::{Desk, Era, LAST_RESORT, WIDE, fictional, found};
 use crate::wire::{RawStdio, tool_call};
@@ -99,6 +100,38 @@ impl Gateway {
             Self::Smsc(_) => smsc::from_person(&self.written(n), "36179", text, reference, units, smsc::Joined::Header8),
             Self::Ismg(peer) => peer.long_from(&self.written(n), text, reference, units),
         }
+    }
+
+    /// What the n-th person wrote, in one frame.
+    pub fn word_of(&self, n: usize, text: &str) -> Vec<u8> {
+        match self {
+            Self::Smsc(_) => smsc::deliver(&self.written(n), "36179", 0, 0, text.as_bytes(), &[]),
+            Self::Ismg(peer) => peer.text_from(&self.written(n), text, 0),
+        }
+    }
+
+    /// A receipt about no message.
+    pub fn receipt_of_nothing(&self, number: usize) -> Vec<u8> {
+        match self {
+            Self::Smsc(_) => smsc::deliver(&self.written(0), "36179", 0x04, 0, format!("id:77{number} stat:DELIVRD").as_bytes(), &[]),
+            Self::Ismg(peer) => peer.report_of_nothing(number as u64 + 77),
+        }
+    }
+
+    /// Connections that may be told something.
+    pub fn ready(&self) -> Vec<Arc<Link>> {
+        let links = on!(self, peer => peer.links());
+        links.into_iter().filter(|link| link.is_ready()).collect()
+    }
+
+    /// See [`Peer::tell_named`].
+    pub fn tell_named(&self, link: &Link, name: u64, frame: &[u8]) {
+        on!(self, peer => peer.tell_named(link, name, frame.to_vec()));
+    }
+
+    /// See [`Peer::fates`].
+    pub fn fates(&self) -> Vec<(u64, Fate)> {
+        on!(self, peer => peer.fates())
     }
 
     /// Tells something by itself, on any connection.

@@ -4,6 +4,7 @@ mod cmpp;
 mod cmpp_writes;
 mod commands;
 mod corpus;
+mod heard;
 pub mod interop;
 mod operator;
 mod smpp;

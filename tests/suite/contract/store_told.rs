@@ -42,6 +42,13 @@ async fn when_a_text_was_told_first_is_kept_for_every_process_until_it_is_acknow
         assert_eq!(one.first_told("sandbox", "b").await.unwrap(), Some(NOW.plus_ms(6)));
         one.forget_told("sandbox", "b").await.unwrap();
         assert_eq!(other.first_told("sandbox", "b").await.unwrap(), None);
+        other.record_reply(reply("e-9", Some("e"), NOW.plus_ms(9)), NOW).await.unwrap();
+        keep(&*one, &[("e", 5)], NOW).await;
+        keep(&*other, &[("e", 9)], NOW).await;
+        assert_eq!(one.first_told("sandbox", "e").await.unwrap(), Some(NOW.plus_ms(9)), "whoever took it may not have been heard");
+        other.forget_told("sandbox", "e").await.unwrap();
+        keep(&*one, &[("e", 5)], NOW).await;
+        assert_eq!(one.first_told("sandbox", "e").await.unwrap(), None, "another process took it meanwhile");
         keep(&*one, &[("d", TOLD_AGAIN_MS + 8)], NOW.plus_ms(TOLD_AGAIN_MS + 8)).await;
         assert_eq!(one.first_told("sandbox", "c").await.unwrap(), None, "nobody tells it again after that time");
     }
@@ -59,15 +66,23 @@ async fn what_is_kept_of_what_may_be_told_again_is_bounded_and_the_oldest_is_for
 }
 
 #[tokio::test]
-async fn a_reply_is_found_by_its_content_as_far_back_as_is_asked() {
+async fn what_a_process_recorded_that_died_is_taken_over_by_its_content_once_and_what_others_recorded_is_not() {
     for place in places() {
-        let store = place.open();
+        let (store, other) = (place.open(), place.open());
         for (id, ms) in [("abc-1", 1), ("abc-2", 20), ("abcd-3", 30), ("abb-4", 40), ("abc", 50)] {
             store.record_reply(reply(id, None, NOW.plus_ms(ms)), NOW).await.unwrap();
         }
-        assert_eq!(store.reply_like("sandbox", "abc", NOW).await.unwrap(), Some(NOW.plus_ms(20)), "the latest");
-        assert_eq!(store.reply_like("sandbox", "abc", NOW.plus_ms(21)).await.unwrap(), None);
-        assert_eq!(store.reply_like("another", "abc", NOW).await.unwrap(), None);
+        assert_eq!(other.adopt_reply("sandbox", "abc", NOW).await.unwrap(), None, "it lives, and knows what it acknowledged");
+        drop(store);
+        other.recover(NOW, None).await.unwrap();
+        assert_eq!(other.adopt_reply("sandbox", "abc", NOW.plus_ms(21)).await.unwrap(), None);
+        assert_eq!(other.adopt_reply("another", "abc", NOW).await.unwrap(), None);
+        assert_eq!(other.adopt_reply("sandbox", "abc", NOW).await.unwrap(), Some(NOW.plus_ms(20)), "the latest");
+        assert_eq!(other.adopt_reply("sandbox", "abc", NOW).await.unwrap(), Some(NOW.plus_ms(1)));
+        assert_eq!(other.adopt_reply("sandbox", "abc", NOW).await.unwrap(), None, "each is told again once");
+        other.record_reply(reply("abc-60", None, NOW.plus_ms(60)), NOW).await.unwrap();
+        other.close().await.unwrap();
+        assert_eq!(place.open().adopt_reply("sandbox", "abc", NOW).await.unwrap(), None, "it left in good order");
     }
 }
 

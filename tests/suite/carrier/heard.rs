@@ -1,0 +1,526 @@
+//! What people write, before a mock gateway and with the whole program: whether each acknowledged word is on record, once and
+//! in its order, and whether the last wish holds. Two servers with two binds each share a ledger, which is held locked, and the
+//! servers are flooded, stopped and killed meanwhile. `cargo bench --bench whole -- heard` plays it with many people.
+//!
+//! The gateway tells a person's next text once the former was acknowledged; a segment that was answered with "later", or whose
+//! connection ended before thanks were heard, is told again, on any bind. Of some people it goes on meanwhile, as gateways with
+//! a queue for what is to be told again do.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::peer::Fate;
+use super::scene::{Agent, Dice, Gateway, Protocol, desk};
+use crate::support::{Desk, LAST_RESORT, eventually};
+
+/// How large a history is.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// People.
+    pub people: usize,
+    /// Texts of each.
+    pub texts: usize,
+    /// The longest pause between two texts of a person.
+    pub pause: Duration,
+    /// For how long the ledger is held locked at most: a writer waits five seconds for it.
+    pub lock: Duration,
+    /// Receipts about nothing in a flood.
+    pub flood: usize,
+}
+
+/// What became of it. Lost, misplaced, too many and wishes must be 0.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Heard {
+    /// Texts that were acknowledged, all segments of them that were told.
+    pub texts: usize,
+    /// Of these, some with a segment that was never told.
+    pub with_gap: usize,
+    /// Tellings that were answered with "later".
+    pub later: usize,
+    /// Tellings whose connection ended before thanks were heard.
+    pub cut: usize,
+    pub stops: usize,
+    pub kills: usize,
+    pub cuts: usize,
+    pub locks: usize,
+    pub floods: usize,
+    /// Acknowledged, and not on record.
+    pub lost: usize,
+    /// On record before what was written before it.
+    pub misplaced: usize,
+    /// On record more often than written, without a doubt.
+    pub too_many: usize,
+    /// People whose last wish does not hold, without a doubt.
+    pub wishes: usize,
+    /// In doubt: the same word, which may have been the one before it told again, and is on record once.
+    pub merged: usize,
+    /// In doubt: on record twice, for nobody knew whether it was told again.
+    pub doubled: usize,
+    /// In doubt: the order of what was first told to a process that died.
+    pub unordered: usize,
+    /// In doubt: stopped, though the last wish was a START; it waits for the operator.
+    pub stopped: usize,
+}
+
+impl Heard {
+    /// Whether every promise was kept.
+    pub fn is_kept(&self) -> bool {
+        (self.lost, self.misplaced, self.too_many, self.wishes) == (0, 0, 0, 0)
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        for (sum, more) in [
+            (&mut self.texts, other.texts),
+            (&mut self.with_gap, other.with_gap),
+            (&mut self.later, other.later),
+            (&mut self.cut, other.cut),
+            (&mut self.stops, other.stops),
+            (&mut self.kills, other.kills),
+            (&mut self.cuts, other.cuts),
+            (&mut self.locks, other.locks),
+            (&mut self.floods, other.floods),
+            (&mut self.lost, other.lost),
+            (&mut self.misplaced, other.misplaced),
+            (&mut self.too_many, other.too_many),
+            (&mut self.wishes, other.wishes),
+            (&mut self.merged, other.merged),
+            (&mut self.doubled, other.doubled),
+            (&mut self.unordered, other.unordered),
+            (&mut self.stopped, other.stopped),
+        ] {
+            *sum += more;
+        }
+    }
+}
+
+/// What the gateway knows of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Segment {
+    /// It is to be told from this moment on.
+    Due(Instant),
+    /// It was told and has no answer.
+    Told,
+    Thanked,
+}
+
+/// A text of a person.
+struct Text {
+    /// As it is to be on record.
+    words: String,
+    is_whole: bool,
+    frames: Vec<Vec<u8>>,
+    segments: Vec<Segment>,
+    /// When the first of it was told.
+    first: Option<Instant>,
+    /// When the last of it was acknowledged.
+    thanked: Option<Instant>,
+    /// Whether a telling of it went unanswered because its process died.
+    is_in_doubt: bool,
+    /// Whether thanks for it may have been lost.
+    is_cut: bool,
+    /// Whether a telling of it was not taken.
+    is_refused: bool,
+    /// Whether a telling of it was answered with "later".
+    is_later: bool,
+}
+
+/// A person, and everything that they write.
+struct Person {
+    texts: Vec<Text>,
+    /// The first that was not begun.
+    next: usize,
+    not_before: Instant,
+    began: Instant,
+    /// Whether the gateway goes on while something is to be told again.
+    goes_on: bool,
+}
+
+impl Person {
+    fn new(gateway: &Gateway, dice: &mut Dice, n: usize, size: &Size) -> Self {
+        let mut texts = Vec::new();
+        for number in 0..size.texts {
+            let text = match dice.below(10) {
+                0 | 1 => word(gateway, n, "STOP"),
+                2 | 3 => word(gateway, n, "START"),
+                // Answers to two questions.
+                4 => word(gateway, n, "Y"),
+                5 => word(gateway, n, &format!("word {number} of {n}")),
+                _ => long(gateway, dice, n, number),
+            };
+            texts.push(text);
+        }
+        let began = Instant::now();
+        Self { texts, next: 0, not_before: began + pause(dice, size.pause), began, goes_on: dice.below(4) == 0 }
+    }
+
+    fn is_done(&self) -> bool {
+        self.texts.iter().all(|text| text.thanked.is_some())
+    }
+}
+
+fn text(words: String, is_whole: bool, frames: Vec<Vec<u8>>) -> Text {
+    let segments = vec![Segment::Due(Instant::now()); frames.len()];
+    Text { words, is_whole, frames, segments, first: None, thanked: None, is_in_doubt: false, is_cut: false, is_later: false, is_refused: false }
+}
+
+fn word(gateway: &Gateway, n: usize, words: &str) -> Text {
+    let mut frame = gateway.word_of(n, words);
+    if let (Gateway::Ismg(_), 0) = (gateway, n % 4) {
+        // A gateway that gives no ids.
+        frame[12..20].fill(0);
+    }
+    text(words.to_owned(), true, vec![frame])
+}
+
+/// A text of two to six segments, of which one may never be told.
+fn long(gateway: &Gateway, dice: &mut Dice, n: usize, number: usize) -> Text {
+    const UNITS: usize = 24;
+    let total = 2 + dice.below(5);
+    let mut words = String::new();
+    for part in 1..=total {
+        let part = format!("{number} of {n}, part {part} 你好");
+        words.push_str(&format!("{part:.<UNITS$}"));
+    }
+    let mut frames = gateway.written_by(n, &words, u8::try_from(number).unwrap(), UNITS);
+    assert_eq!(frames.len(), total);
+    if dice.below(8) > 0 {
+        return text(words, true, frames);
+    }
+    let missing = dice.below(total);
+    frames.remove(missing);
+    let units: Vec<char> = words.chars().collect();
+    let shown: Vec<String> = units.chunks(UNITS).map(|part| part.iter().collect()).collect();
+    let gap = format!("[part {} of {total} missing]", missing + 1);
+    let words = [shown[..missing].concat(), gap, shown[missing + 1..].concat()];
+    text(words.iter().filter(|piece| !piece.is_empty()).cloned().collect::<Vec<_>>().join(" "), false, frames)
+}
+
+fn pause(dice: &mut Dice, longest: Duration) -> Duration {
+    longest.mul_f64(dice.below(1_000) as f64 / 1_000.0)
+}
+
+/// What disturbed the servers, and when.
+#[derive(Default)]
+struct Trouble {
+    kills: Vec<Instant>,
+    /// Any end of a connection.
+    ends: Vec<Instant>,
+    counts: Heard,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn ledger(desk: &Desk) -> rusqlite::Connection {
+    let ledger = rusqlite::Connection::open(desk.ledger()).unwrap();
+    ledger.busy_timeout(LAST_RESORT).unwrap();
+    ledger
+}
+
+const SETTINGS: &str = "binds = 2\nreconnect_most = \"300ms\"";
+
+/// Disturbs two servers until told to end, and leaves both up.
+fn disturb(gateway: &Gateway, desk: &Desk, size: &Size, dice: &mut Dice, is_over: &AtomicBool, trouble: &Mutex<Trouble>) -> [Agent; 2] {
+    let start = || Agent::start(desk, "warn");
+    let mut servers = [start(), start()];
+    gateway.until("four binds", |gateway| gateway.ready().len() == 4);
+    let mut flooded = 0;
+    while !is_over.load(Ordering::SeqCst) {
+        std::thread::sleep(Duration::from_millis(100) + pause(dice, Duration::from_millis(900)));
+        let which = dice.below(2);
+        match dice.below(6) {
+            0 => {
+                let ended = {
+                    let now = Instant::now();
+                    let mut trouble = lock(trouble);
+                    trouble.counts.stops += 1;
+                    trouble.ends.push(now);
+                    std::mem::replace(&mut servers[which], start())
+                };
+                ended.finish();
+                lock(trouble).ends.push(Instant::now());
+            }
+            1 => {
+                let dying = std::mem::replace(&mut servers[which], start());
+                lock(trouble).kills.push(Instant::now());
+                drop(dying);
+                let mut trouble = lock(trouble);
+                let now = Instant::now();
+                trouble.counts.kills += 1;
+                trouble.kills.push(now);
+                trouble.ends.push(now);
+            }
+            2 | 3 => {
+                let holder = ledger(desk);
+                holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+                lock(trouble).counts.locks += 1;
+                let longest = if dice.below(2) == 0 { size.lock } else { size.lock / 10 };
+                std::thread::sleep(pause(dice, longest));
+                holder.execute_batch("COMMIT").unwrap();
+            }
+            4 => {
+                lock(trouble).counts.floods += 1;
+                for _ in 0..size.flood {
+                    flooded += 1;
+                    gateway.tell(&gateway.receipt_of_nothing(flooded));
+                }
+            }
+            _ => {
+                let links = gateway.ready();
+                if let Some(link) = links.get(dice.below(4)) {
+                    lock(trouble).ends.push(Instant::now());
+                    link.turn_deaf();
+                    std::thread::sleep(pause(dice, Duration::from_millis(300)));
+                    link.cut();
+                    let mut trouble = lock(trouble);
+                    trouble.counts.cuts += 1;
+                    trouble.ends.push(Instant::now());
+                }
+            }
+        }
+    }
+    servers
+}
+
+/// Plays one history to its end, and looks at the ledger.
+pub fn heard(protocol: Protocol, seed: u64, size: &Size) -> Heard {
+    let mut dice = Dice::new(seed);
+    let gateway = Gateway::start(protocol);
+    gateway.script(|script| script.receipt_window = 2_000);
+    let desk = desk(&gateway, SETTINGS);
+    let mut first = Agent::start(&desk, "error");
+    let recipients: Vec<Value> = (0..size.people).map(|n| json!({ "to": gateway.number(n), "data": {} })).collect();
+    let bulk = first.call("send_bulk", json!({ "recipients": recipients, "message": "Is that right?", "idempotency_key": "bulk" }));
+    first.until(&bulk["batch"], &["delivered"], size.people);
+    gateway.until("each receipt is thanked for", |gateway| gateway.untold() == 0);
+    first.finish();
+    let (is_over, trouble) = (AtomicBool::new(false), Mutex::new(Trouble::default()));
+    let mut people: Vec<Person> = (0..size.people).map(|n| Person::new(&gateway, &mut dice, n, size)).collect();
+    let mut disturber = Dice::new(seed.wrapping_add(77));
+    let servers = std::thread::scope(|scope| {
+        let servers = scope.spawn(|| disturb(&gateway, &desk, size, &mut disturber, &is_over, &trouble));
+        tell(&gateway, &mut people, &mut dice, size, &is_over, &trouble);
+        servers.join().unwrap()
+    });
+    gateway.until("everything is told", |gateway| gateway.untold() == 0);
+    // What waits for segments waits no longer.
+    let ledger = ledger(&desk);
+    ledger.execute("UPDATE long_reply SET since_ms = since_ms - 300000 WHERE state = 0", []).unwrap();
+    let waiting = || ledger.query_row("SELECT count(*) FROM long_reply WHERE state < 2", [], |row| row.get::<_, i64>(0)).unwrap();
+    eventually("no text waits any more", || waiting() == 0);
+    servers.into_iter().for_each(|server| drop(server.finish()));
+    count(&gateway, &ledger, &people, &trouble.into_inner().unwrap())
+}
+
+/// Tells everything to its end.
+fn tell(gateway: &Gateway, people: &mut [Person], dice: &mut Dice, size: &Size, is_over: &AtomicBool, trouble: &Mutex<Trouble>) {
+    let mut names: HashMap<u64, (usize, usize, usize)> = HashMap::new();
+    let mut name = 0;
+    let mut quiet_since = Instant::now();
+    loop {
+        let now = Instant::now();
+        for (named, fate) in gateway.fates() {
+            let (who, which, segment) = names.remove(&named).unwrap();
+            let person = &mut people[who];
+            let text = &mut person.texts[which];
+            quiet_since = now;
+            text.is_refused |= fate != Fate::Taken;
+            let again = Segment::Due(now + Duration::from_millis(5) + pause(dice, Duration::from_millis(200)));
+            match fate {
+                Fate::Taken => {
+                    text.segments[segment] = Segment::Thanked;
+                    if text.segments.iter().all(|segment| *segment == Segment::Thanked) {
+                        text.thanked = Some(now);
+                        person.not_before = now + pause(dice, size.pause);
+                    }
+                }
+                Fate::Later => {
+                    lock(trouble).counts.later += 1;
+                    text.is_later = true;
+                    text.segments[segment] = again;
+                }
+                Fate::Cut => {
+                    let mut trouble = lock(trouble);
+                    trouble.counts.cut += 1;
+                    text.is_cut = true;
+                    text.is_in_doubt |= trouble.kills.last().is_some_and(|kill| *kill + Duration::from_secs(2) > now);
+                    text.segments[segment] = again;
+                }
+            }
+        }
+        let links = gateway.ready();
+        let mut is_done = true;
+        for (who, person) in people.iter_mut().enumerate() {
+            is_done &= person.is_done();
+            // Whether everything that was begun is acknowledged, or one may go on.
+            let is_free = person.texts[..person.next].iter().all(|text| {
+                text.thanked.is_some() || person.goes_on && text.is_refused && text.segments.iter().any(|segment| matches!(segment, Segment::Due(_)))
+            });
+            if is_free && now >= person.not_before && person.next < person.texts.len() {
+                person.next += 1;
+            }
+            for (which, text) in person.texts[..person.next].iter_mut().enumerate() {
+                for (number, (segment, frame)) in text.segments.iter_mut().zip(&text.frames).enumerate() {
+                    // Segments come in any order.
+                    if !matches!(segment, Segment::Due(at) if *at <= now) || dice.below(3) == 0 {
+                        continue;
+                    }
+                    let Some(link) = (!links.is_empty()).then(|| &links[dice.below(links.len())]) else { continue };
+                    name += 1;
+                    names.insert(name, (who, which, number));
+                    *segment = Segment::Told;
+                    text.first.get_or_insert(now);
+                    gateway.tell_named(link, name, frame);
+                }
+            }
+        }
+        if is_done {
+            is_over.store(true, Ordering::SeqCst);
+            return;
+        }
+        let stuck = people.iter().position(|person| !person.is_done());
+        assert!(
+            now < quiet_since + LAST_RESORT,
+            "never acknowledged: {stuck:?}; {:?}; {} untold, ready {:?}, {} named; {}",
+            gateway.counters(),
+            gateway.untold(),
+            gateway.ready().iter().map(|link| link.number).collect::<Vec<_>>(),
+            names.len(),
+            shown(&people[stuck.unwrap()], &[])
+        );
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Pairs what was written with what is on record: the longest common sequence.
+fn paired(written: &[&str], recorded: &[String]) -> (Vec<bool>, Vec<bool>) {
+    let (rows, columns) = (written.len(), recorded.len());
+    let mut longest = vec![vec![0_usize; columns + 1]; rows + 1];
+    for row in (0..rows).rev() {
+        for column in (0..columns).rev() {
+            longest[row][column] = if written[row] == recorded[column] {
+                longest[row + 1][column + 1] + 1
+            } else {
+                longest[row + 1][column].max(longest[row][column + 1])
+            };
+        }
+    }
+    let (mut of_written, mut of_recorded) = (vec![false; rows], vec![false; columns]);
+    let (mut row, mut column) = (0, 0);
+    while row < rows && column < columns {
+        if written[row] == recorded[column] {
+            (of_written[row], of_recorded[column]) = (true, true);
+            (row, column) = (row + 1, column + 1);
+        } else if longest[row + 1][column] >= longest[row][column + 1] {
+            row += 1;
+        } else {
+            column += 1;
+        }
+    }
+    (of_written, of_recorded)
+}
+
+/// A person's texts and what is on record of them, short enough to be read.
+fn shown(person: &Person, recorded: &[(String, bool)]) -> String {
+    let began = person.began;
+    let seconds = |at: Option<Instant>| at.map_or(0.0, |at| at.saturating_duration_since(began).as_secs_f64());
+    let name = |words: &str| {
+        let index = person.texts.iter().position(|text| text.words == words && words.len() > 6);
+        index.map_or_else(|| words.to_owned(), |index| format!("#{index}"))
+    };
+    let written: Vec<String> = person
+        .texts
+        .iter()
+        .map(|text| {
+            let marks =
+                format!("{}{}{}", if text.is_cut { "c" } else { "" }, if text.is_in_doubt { "k" } else { "" }, if text.is_later { "l" } else { "" });
+            format!("{}({}) {:.2}-{:.2}{marks}", name(&text.words), text.frames.len(), seconds(text.first), seconds(text.thanked))
+        })
+        .collect();
+    let recorded: Vec<String> = recorded.iter().map(|(text, _)| name(text)).collect();
+    format!("goes on {}: wrote {written:?}; on record {recorded:?}", person.goes_on)
+}
+
+/// How often the same word may have been the one before it, told again: something ended between the two.
+fn doubts(texts: &[Text], words: &str, ends: &[Instant]) -> usize {
+    // A gateway's thanks of this long before an end may not have been heard.
+    const HEARD: Duration = Duration::from_secs(5);
+    let same: Vec<&Text> = texts.iter().filter(|text| text.words == words).collect();
+    let is_between = |end: Instant, pair: &[&Text]| {
+        pair[0].first.is_some_and(|first| end + HEARD >= first) && pair[1].thanked.is_some_and(|thanked| end <= thanked)
+    };
+    same.windows(2).filter(|pair| ends.iter().any(|end| is_between(*end, pair))).count()
+}
+
+/// Compares what was written with the ledger.
+fn count(gateway: &Gateway, ledger: &rusqlite::Connection, people: &[Person], trouble: &Trouble) -> Heard {
+    let mut sum = trouble.counts;
+    let mut replies: HashMap<String, Vec<(String, bool)>> = HashMap::new();
+    let mut statement = ledger.prepare("SELECT sender, text, is_whole FROM reply ORDER BY at_ms, seq").unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+    for row in rows {
+        let (sender, text, is_whole): (String, String, bool) = row.unwrap();
+        replies.entry(sender).or_default().push((text, is_whole));
+    }
+    let has = |sql: &str, number: &str| ledger.query_row(sql, [number], |row| row.get::<_, bool>(0)).unwrap();
+    for (n, person) in people.iter().enumerate() {
+        let number = gateway.number(n);
+        let texts = &person.texts;
+        let recorded = replies.remove(&number).unwrap_or_default();
+        sum.texts += texts.len();
+        sum.with_gap += texts.iter().filter(|text| !text.is_whole).count();
+        let written: Vec<&str> = texts.iter().map(|text| text.words.as_str()).collect();
+        let words: Vec<String> = recorded.iter().map(|(text, _)| text.clone()).collect();
+        let (of_written, of_recorded) = paired(&written, &words);
+        let mut over: Vec<&String> = words.iter().zip(&of_recorded).filter(|(_, is_paired)| !**is_paired).map(|(text, _)| text).collect();
+        let mut merges: HashMap<&str, usize> = HashMap::new();
+        for (index, text) in texts.iter().enumerate().filter(|(index, _)| !of_written[*index]) {
+            let merged = merges.entry(&text.words).or_default();
+            *merged += 1;
+            if *merged <= doubts(texts, &text.words, &trouble.ends) {
+                sum.merged += 1;
+            } else if let Some(place) = over.iter().position(|over| **over == text.words) {
+                over.remove(place);
+                let is_in_doubt = texts.iter().any(|text| text.is_in_doubt);
+                *if is_in_doubt { &mut sum.unordered } else { &mut sum.misplaced } += 1;
+                if !is_in_doubt {
+                    eprintln!("misplaced {n} {index}: {}", shown(person, &recorded));
+                }
+            } else {
+                sum.lost += 1;
+                eprintln!("lost {n} {index}: {}", shown(person, &recorded));
+            }
+        }
+        for over in over {
+            let is_in_doubt = texts.iter().any(|text| text.words == *over && text.is_cut);
+            *if is_in_doubt { &mut sum.doubled } else { &mut sum.too_many } += 1;
+            if !is_in_doubt {
+                eprintln!("too many {n} {over:?}: {}", shown(person, &recorded));
+            }
+        }
+        for (text, is_whole) in &recorded {
+            let is_known = texts.iter().any(|written| written.words == *text && written.is_whole == *is_whole);
+            if !is_known {
+                sum.too_many += 1;
+                eprintln!("unknown {n} {text:?} {is_whole}");
+            }
+        }
+        let wish = texts.iter().rfind(|text| ["STOP", "START"].contains(&text.words.as_str()));
+        let is_out = has("SELECT EXISTS (SELECT 1 FROM opt_out WHERE number = ?1)", &number);
+        match wish {
+            Some(wish) if (wish.words == "STOP") == is_out => {}
+            None if !is_out => {}
+            Some(wish) if is_out && wish.words == "START" && !trouble.ends.is_empty() => sum.stopped += 1,
+            _ => {
+                sum.wishes += 1;
+                eprintln!("wish {n}: out {is_out}: {}", shown(person, &recorded));
+            }
+        }
+    }
+    sum
+}
