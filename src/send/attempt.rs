@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::breaker::Resting;
+use super::breaker::{Resting, is_lost};
 use super::carrier::Carrier;
 use super::carrier::has_waited;
 use super::contract::{BudgetLeft, Price, SendAnswer, Status};
@@ -67,7 +67,7 @@ impl Engine {
         let now = self.parts().clock.now();
         for outcome in &outcomes {
             // One of its connections lost the answer, and another answers: the carrier is well.
-            if matches!(outcome, Outcome::Unknown { .. } | Outcome::Segments(_)) && carrier.is_answering() {
+            if is_lost(outcome) && carrier.is_answering() {
                 carrier.breaker.passed_over();
             } else if carrier.breaker.note(outcome, now) {
                 let why = carrier.breaker.look(now).err().map(|resting| resting.why).unwrap_or_default();

@@ -142,6 +142,15 @@ fn own_words(why: &str) -> &str {
     if why.starts_with(NO_BIND) { why } else { why.split(':').next().unwrap_or_default() }
 }
 
+/// Whether the answer to all of a message was lost.
+pub(super) fn is_lost(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Unknown { .. } => true,
+        Outcome::Segments(segments) => all_lost(segments).is_some(),
+        _ => false,
+    }
+}
+
 /// Why a carrier said nothing about any segment of a message; nothing where it answered for one.
 fn all_lost(segments: &[SegmentOutcome]) -> Option<&String> {
     let mut whys = segments.iter().map(|segment| match segment {

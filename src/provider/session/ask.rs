@@ -167,12 +167,15 @@ impl<P: Protocol> Shared<P> {
         if self.core.pace.is_on() {
             return Ok(None);
         }
-        let link = match self.board.way(stamp.order, true, Instant::now()) {
-            Way::Shut(lost) => return Err(lost),
-            Way::Bound(link) => link,
-            Way::To(links) => match links.into_iter().next() {
-                Some(link) => link,
-                None => return Ok(None),
+        let link = match self.board.only() {
+            Some(only) => only,
+            None => match self.board.way(stamp.order, true, Instant::now()) {
+                Way::Shut(lost) => return Err(lost),
+                Way::Bound(link) => link,
+                Way::To(links) => match links.into_iter().next() {
+                    Some(link) => link,
+                    None => return Ok(None),
+                },
             },
         };
         let Some(mut seat) = Seat::try_take(&link, true) else { return Ok(None) };

@@ -158,6 +158,14 @@ impl<P: Protocol> Board<P> {
         Some(Lost::NotSent { why: first, obstacle: Obstacle::Unauthorized, retry_after_ms: Some(UNAUTHORIZED_MS) })
     }
 
+    /// The usual case: the one bind that there is, if it is up and takes what is new.
+    pub(super) fn only(&self) -> Option<Arc<Link<P>>> {
+        let state = self.lock();
+        let mut submitting = state.places.iter().filter(|place| place.submits);
+        let only = submitting.next().filter(|_| !state.is_closing && submitting.next().is_none())?;
+        only.link.as_ref().filter(|link| !link.is_mute.load(Ordering::Relaxed)).map(Arc::clone)
+    }
+
     /// The way for requests of this order. While something of it is under way, it stays on that bind. Else its home comes first,
     /// and a bind that does not answer is home to nobody.
     pub(super) fn way(&self, order: u64, is_new: bool, now: Instant) -> Way<P> {

@@ -156,6 +156,8 @@ pub(super) struct Link<P: Protocol> {
     busy: Box<[AtomicU32]>,
     /// So many requests in a row without an answer make it mute.
     many_expired: u32,
+    /// Whether it is: nothing new goes there.
+    pub(super) is_mute: AtomicBool,
     /// Places that its window gets yet, one with each answer.
     to_grow: AtomicUsize,
     state: Mutex<State<P::Answer>>,
@@ -242,6 +244,7 @@ impl<P: Protocol> Link<P> {
             turn: Semaphore::new(1),
             busy: (0..PARTS).map(|_| AtomicU32::new(0)).collect(),
             many_expired,
+            is_mute: AtomicBool::new(false),
             state: Mutex::new(state),
             pump: AtomicWaker::new(),
             written: AtomicU64::new(0),
@@ -412,6 +415,7 @@ impl<P: Protocol> Link<P> {
         if settled.answers + settled.late > 0 {
             (state.silent_since, state.answered) = (now, Some(now));
             state.expired = 0;
+            self.is_mute.store(false, Ordering::Relaxed);
         }
         if !replies.is_empty() {
             state.put(|out| out.extend_from_slice(replies));
@@ -459,6 +463,7 @@ impl<P: Protocol> Link<P> {
         swept.has_expired = expired > 0;
         // A moment more than the time of an answer: what is merely slow may still settle what is unknown by then.
         swept.is_mute = state.expired >= self.many_expired;
+        self.is_mute.store(swept.is_mute, Ordering::Relaxed);
         swept.is_lost = swept.is_mute && now.saturating_duration_since(state.silent_since) >= timeout.mul_f64(1.5);
         drop(state);
         self.window.add_permits(expired);
