@@ -385,6 +385,9 @@ pub trait Provider: Send + Sync {
         None
     }
 
+    /// Begins no message from now on: whoever waits for a turn is told so at once. [`Provider::close`] comes later.
+    fn begin_close(&self) {}
+
     /// Begins no message from now on, finishes those that have begun, and ends what it keeps open, in good order. The caller
     /// bounds the time.
     async fn close(&self) {}

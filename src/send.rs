@@ -68,6 +68,9 @@ const REPLAY_POLL: Duration = Duration::from_millis(50);
 /// How long closing the ledger may take, and taking leave of the carriers where no patience is left.
 const CLOSE_PATIENCE: Duration = Duration::from_millis(400);
 
+/// How long the answers to what was written last of a text may take at a stop.
+const LAST_ANSWERS: Duration = Duration::from_millis(3_500);
+
 /// How often a stop looks whether the rest of a text has left.
 const MID_TEXT_LOOK: Duration = Duration::from_millis(50);
 
@@ -282,6 +285,7 @@ impl Engine {
     pub fn begin_stop(&self) {
         self.inner.is_stopping.store(true, Ordering::SeqCst);
         self.inner.stopping.notify_waiters();
+        self.parts().carriers.all().iter().for_each(Carrier::begin_close);
         self.wake_queues();
         self.inner.tasks.close();
     }
@@ -297,7 +301,7 @@ impl Engine {
         self.begin_stop();
         let mut left = self.parts().clock.sleep(patience);
         let whole_until = self.parts().clock.now().plus_ms(self.parts().settings.stop_within.as_millis());
-        // Carriers are told at once: they begin nothing more, and finish what they have begun.
+        // They begin nothing more since the stop began, and finish what they have begun.
         let mut leaving = std::pin::pin!(self.leave_carriers());
         let (mut has_left, mut was_mid_text) = (false, false);
         let is_idle = loop {
@@ -314,7 +318,7 @@ impl Engine {
                         was_mid_text = true;
                         Some(MID_TEXT_LOOK)
                     } else {
-                        std::mem::take(&mut was_mid_text).then_some(patience)
+                        std::mem::take(&mut was_mid_text).then(|| patience.max(LAST_ANSWERS))
                     };
                     let Some(more) = more else { break false };
                     left = self.parts().clock.sleep(more);

@@ -422,6 +422,11 @@ pub struct Pacing {
 }
 
 impl Pacing {
+    /// The smallest of the limits; without any, the largest number.
+    pub fn smallest(&self) -> u32 {
+        [self.per_second, self.per_minute, self.per_day].into_iter().flatten().min().unwrap_or(u32::MAX)
+    }
+
     /// Whether there is any limit.
     pub const fn is_limited(&self) -> bool {
         self.per_second.is_some() || self.per_minute.is_some() || self.per_day.is_some()

@@ -339,6 +339,10 @@ impl Provider for Gateway {
         self.account.is_mid_text()
     }
 
+    fn begin_close(&self) {
+        self.account.begin_close();
+    }
+
     /// All groups at once: the session has a window, and sends what is for one recipient in its order.
     async fn send_many(&self, submissions: &[Submission]) -> Vec<Outcome> {
         let groups = self.groups(submissions);

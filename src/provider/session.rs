@@ -457,6 +457,13 @@ impl<P: Protocol> Account<P> {
         self.shared.missing().await
     }
 
+    /// Begins no new text from now on.
+    pub fn begin_close(&self) {
+        // What was not begun will not be.
+        self.is_started.store(true, Ordering::Release);
+        self.shared.board.close();
+    }
+
     /// Begins no new text, finishes those that have begun, waits for the answers to open requests (at most the answer timeout),
     /// says goodbye and disconnects.
     pub async fn close(&self) {

@@ -382,6 +382,10 @@ impl Provider for Smpp {
         self.account.is_mid_text()
     }
 
+    fn begin_close(&self) {
+        self.account.begin_close();
+    }
+
     async fn status(&self, enquiry: &Enquiry) -> Result<Vec<Receipt>> {
         if !self.config.query {
             return cannot("status to ask for; `query` allows query_sm");

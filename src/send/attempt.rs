@@ -30,6 +30,9 @@ pub(super) const FIRST_WAIT_MS: u64 = 200;
 /// The longest wait before another try. A provider that asks for more is answered with `provider_unavailable`.
 pub(super) const LONGEST_WAIT_MS: u64 = 2_000;
 
+/// How long to leave a message alone whose turn at its carrier is too far off, in milliseconds.
+const TURN_MS: u64 = 2_000;
+
 /// When a provider is first asked how a message is, where nothing comes by itself.
 pub(super) const FIRST_LOOK_MS: i64 = 5_000;
 
@@ -363,10 +366,12 @@ pub(super) fn failure(code: ErrorKind, id: &MessageId, why: Option<&str>) -> Err
         ErrorKind::OutcomeUnknown => format!("the answer for {id} was lost; it may have gone out"),
         ErrorKind::PartlySent => format!("only some of the segments of {id} went out"),
         ErrorKind::ProviderUnavailable => format!("no provider took {id}"),
+        ErrorKind::RateLimited => format!("{id} was not sent"),
         ErrorKind::InsufficientBalance => format!("the provider's account has too little for {id}"),
         _ => format!("the provider refused {id}"),
     };
     let error = Error::new(code, message).about_message(id.as_str());
+    let error = if code == ErrorKind::RateLimited { error.retry_after_ms(TURN_MS) } else { error };
     match why {
         Some(why) => error.provider_said(untrusted::escape(why)),
         None => error,

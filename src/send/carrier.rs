@@ -74,6 +74,12 @@ impl Carrier {
         catch_unwind(AssertUnwindSafe(|| self.provider.is_answering())).unwrap_or(false)
     }
 
+    /// Begins nothing there from now on.
+    pub(super) fn begin_close(&self) {
+        // A provider whose code fails here is still closed later.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.provider.begin_close()));
+    }
+
     /// Whether a part of some text has left there, and the rest of it has not.
     pub(super) fn is_mid_text(&self) -> bool {
         catch_unwind(AssertUnwindSafe(|| self.provider.is_mid_text())).unwrap_or(false)
@@ -180,7 +186,8 @@ impl Engine {
         lost: impl FnOnce(Outcome) -> T,
     ) -> T {
         let bounds_itself = carrier.capabilities().bounds_itself;
-        let timeout = if bounds_itself { LAST_RESORT } else { self.parts().settings.timeout.duration() };
+        let timeout = self.parts().settings.timeout.duration();
+        let timeout = if bounds_itself { timeout.max(LAST_RESORT) } else { timeout };
         let why = tokio::select! {
             answer = carrier.call(call) => match answer {
                 Some(answer) => return answer,

@@ -19,7 +19,8 @@ use crate::provider::exchange::{Event, Notice, Unacknowledged};
 /// Most that is being recorded at a time. More waits at the carrier.
 const AT_ONCE: usize = 1_000;
 
-/// People are told apart by this many lanes; in each, one is heard after the other.
+/// People are told apart by this many lanes; in each, one is heard after the other. As many more are there for late answers, which
+/// may have to wait for their message and hold up nobody's words.
 const LANES: usize = 64;
 
 impl Engine {
@@ -27,7 +28,7 @@ impl Engine {
     /// asks the carrier to tell it again.
     pub(super) async fn run_notices(&self, provider: String, mut notices: mpsc::Receiver<Notice>) {
         let Some(carrier) = self.parts().carriers.get(&provider) else { return };
-        let lanes: Vec<Mutex<()>> = (0..LANES).map(|_| Mutex::default()).collect();
+        let lanes: Vec<Mutex<()>> = (0..2 * LANES).map(|_| Mutex::default()).collect();
         let mut under_way = FuturesUnordered::new();
         let stopping = self.inner.stopping.notified();
         tokio::pin!(stopping);
@@ -49,7 +50,10 @@ impl Engine {
 
     /// Records one thing that a provider told, and thanks for it.
     async fn hear(&self, carrier: &Carrier, lanes: &[Mutex<()>], notice: Notice) {
-        let lane = person(&notice.event).and_then(|person| lanes.get(lane_of(person)));
+        let lane = match &notice.event {
+            Event::Answered(answered) => lanes.get(LANES + lane_of(answered.message.as_str())),
+            event => person(event).and_then(|person| lanes.get(lane_of(person))),
+        };
         let _turn = match lane {
             Some(lane) => Some(lane.lock().await),
             None => None,
@@ -72,15 +76,14 @@ impl Engine {
     }
 }
 
-/// Whose words an event carries, or which message it settles: those are taken one after the other. Receipts may come in any
-/// order.
+/// Whose words an event carries: those are taken one after the other. Receipts may come in any order.
 fn person(event: &Event) -> Option<&str> {
     match event {
         Event::Reply(reply) | Event::Claimed { reply: Some(reply), .. } => Some(reply.from.text()),
         Event::Segment(segment) => Some(segment.from.text()),
         Event::OptOut { number, .. } => Some(number.text()),
-        Event::Answered(answered) => Some(answered.message.as_str()),
-        Event::Receipt(_) | Event::Hint { .. } | Event::Claimed { .. } | Event::Unacknowledged(_) => None,
+        // The answers to the segments of a message are taken one after the other, apart from what people say: see `hear`.
+        Event::Answered(_) | Event::Receipt(_) | Event::Hint { .. } | Event::Claimed { .. } | Event::Unacknowledged(_) => None,
     }
 }
 

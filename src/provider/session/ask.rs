@@ -20,7 +20,7 @@ use crate::provider::session::link::{Finish, Link, Stamp, Ticket};
 use crate::provider::session::orders::Waits;
 use crate::provider::session::seat::Seat;
 use crate::provider::session::shared::Shared;
-use crate::provider::session::{Asked, Late, Lost, Obstacle, Protocol, Verdict};
+use crate::provider::session::{Asked, Late, Lost, NO_BIND, Obstacle, Protocol, Verdict};
 use crate::sms::message::MessageId;
 
 /// The first wait before a request is sent again that was refused; it doubles.
@@ -67,8 +67,9 @@ impl<P: Protocol> Shared<P> {
         let Some((first, rest)) = requests.split_first() else { return Vec::new() };
         let _text = self.asked();
         let count = u32::try_from(requests.len()).unwrap_or(u32::MAX);
-        let text = self.core.stamps.fetch_add(count.into(), std::sync::atomic::Ordering::Relaxed);
-        let stamp = Stamp { order, text, at: text, is_again: false, refused: None };
+        // One for the text itself, which waits in the name of all of it, and one for each request.
+        let text = self.core.stamps.fetch_add(u64::from(count) + 1, std::sync::atomic::Ordering::Relaxed);
+        let stamp = Stamp { order, text, at: text + 1, is_again: false, goes_on: false, refused: None };
         let written = Written { request: first, place: 0, of: requests.len(), carried };
         if rest.is_empty() {
             match self.begin_at_once(first, stamp) {
@@ -107,7 +108,7 @@ impl<P: Protocol> Shared<P> {
             under_way.push(self.follow(stamp, written(place, request), ticket));
         }
         'text: for (place, request) in numbered {
-            let own = Stamp { at: stamp.text + u64::try_from(place).unwrap_or(0), ..stamp };
+            let own = Stamp { at: stamp.at + u64::try_from(place).unwrap_or(0), goes_on: true, ..stamp };
             let mut next = std::pin::pin!(self.begin_next(&seat.link, request, own));
             loop {
                 let is_any_under_way = !under_way.is_empty();
@@ -148,15 +149,22 @@ impl<P: Protocol> Shared<P> {
         asked.into_iter().map(|one| one.unwrap_or_else(not_the_rest)).collect()
     }
 
-    /// Whether the carrier did not take this segment: then nobody needs the rest of the text.
+    /// Whether this segment was certainly not taken: then nobody needs the rest of the text.
     fn is_no(&self, asked: &Asked<P::Answer>) -> bool {
-        asked.answer.as_ref().is_ok_and(|answer| self.core.protocol.verdict(answer) != Verdict::Taken)
+        match &asked.answer {
+            Ok(answer) => self.core.protocol.verdict(answer) != Verdict::Taken,
+            Err(lost) => matches!(lost, Lost::NotSent { .. }),
+        }
     }
 
     /// Why a text could not begin in time.
     fn too_late(&self) -> Lost {
         if !self.board.is_any_way() {
             return self.board.why_not();
+        }
+        if self.board.is_all_mute() {
+            let why = format!("{NO_BIND}: no bind answers what it is asked");
+            return Lost::NotSent { why, obstacle: Obstacle::NoBind, retry_after_ms: Some(TURN_MS) };
         }
         let why = "its turn is too far off: others wait before it for the window and the pace".to_owned();
         Lost::NotSent { why, obstacle: Obstacle::Turn, retry_after_ms: Some(TURN_MS) }
@@ -191,6 +199,9 @@ impl<P: Protocol> Shared<P> {
             let mut turn = self.core.pace.turn(false).await;
             if let Some(turn) = &mut turn {
                 turn.wait().await;
+            }
+            if let Some(lost) = self.board.closing() {
+                return Err(lost);
             }
             // An error: the connection ended, or an earlier request is to be sent again first.
             if let Ok(ticket) = seat.begin(request, stamp) {
@@ -258,7 +269,9 @@ impl<P: Protocol> Shared<P> {
             let (finish, at) = ticket.await;
             // It waits from before it ended until it is written again, or given up.
             let waits = Waits::again(&self.core.orders, stamp.order, at);
-            let again = Stamp { at, is_again: true, ..stamp };
+            // While a segment waits to be sent again, its text is not whole.
+            let _parted = (of > 1).then(|| self.begun());
+            let again = Stamp { at, is_again: true, goes_on: false, ..stamp };
             ticket = match finish {
                 Finish::Answered(answer) => return (place, Asked { answer: Ok(answer), of_recipient: false }),
                 Finish::Lost(why, late) => {

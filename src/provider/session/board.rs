@@ -142,12 +142,27 @@ impl<P: Protocol> Board<P> {
         self.lock().places.iter().filter_map(|place| place.link.clone()).collect()
     }
 
+    /// Why nothing begins any more, once the session is being closed.
+    pub(super) fn closing(&self) -> Option<Lost> {
+        self.lock().is_closing.then(|| not_sent("the session is being closed".to_owned(), None))
+    }
+
+    /// Whether binds are up and all of them are mute.
+    pub(super) fn is_all_mute(&self) -> bool {
+        self.lock()
+            .places
+            .iter()
+            .filter(|place| place.submits)
+            .filter_map(|place| place.link.as_ref())
+            .all(|link| link.is_mute.load(Ordering::Relaxed))
+    }
+
     /// Why nothing new can begin, and does not help to wait.
     pub(super) fn shut(&self) -> Option<Lost> {
-        let state = self.lock();
-        if state.is_closing {
-            return Some(not_sent("the session is being closed".to_owned(), None));
+        if let Some(closing) = self.closing() {
+            return Some(closing);
         }
+        let state = self.lock();
         if state.places.iter().any(|place| place.submits && place.link.is_some()) {
             return None;
         }

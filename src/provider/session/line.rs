@@ -152,7 +152,7 @@ async fn once<P: Protocol>(shared: &Arc<Shared<P>>, number: usize) -> Outcome {
     match pump.run().await {
         End::Lost(why) => {
             ending.end(&why);
-            Outcome::Ended { was_good: pump.was_useful || began.elapsed() >= GOOD_LIFE }
+            Outcome::Ended { was_good: pump.was_useful || (!pump.was_mute && began.elapsed() >= GOOD_LIFE) }
         }
         End::Closed => {
             pump.shut_down().await;

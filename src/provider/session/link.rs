@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use crate::clock::Timestamp;
 use crate::provider::session::core::Core;
 use crate::provider::session::late::Late;
-use crate::provider::session::refusals::Blame;
+use crate::provider::session::refusals::{Blame, Why};
 use crate::provider::session::{NotNow, Protocol, Verdict};
 
 /// The last sequence number of SMPP (v3.4, section 5.1.4); CMPP has more, and does not miss them.
@@ -117,12 +117,14 @@ struct State<A> {
 #[derive(Clone, Copy)]
 pub(super) struct Stamp {
     pub(super) order: u64,
-    /// The number of the first request of its text, in the account's own count.
+    /// The number of its text, in the account's own count.
     pub(super) text: u64,
-    /// Its own.
+    /// Its own, behind that of its text.
     pub(super) at: u64,
     /// Whether it waits to be sent again, and not for the first time.
     pub(super) is_again: bool,
+    /// Whether its text has begun, and this goes on with it: then nobody's order is waited for.
+    pub(super) goes_on: bool,
     /// What had been granted when it was answered with "not now" last.
     pub(super) refused: Option<u64>,
 }
@@ -188,6 +190,8 @@ pub(super) struct Settled {
     pub(super) slow_down: u64,
     /// Answers of requests whose time had been up.
     pub(super) late: u64,
+    /// Places in the window that are free by that: see [`Link::free`].
+    pub(super) places: usize,
 }
 
 /// What an end of a connection did.
@@ -206,7 +210,9 @@ pub(super) struct Swept {
     pub(super) has_expired: bool,
     /// Some request's time was up, and the connection had not even taken its first octet.
     pub(super) is_stuck: bool,
-    /// So many requests in a row were not answered that nothing new goes there.
+    /// Requests were not answered, and none was since.
+    pub(super) has_lost: bool,
+    /// So many in a row that nothing new goes there.
     pub(super) is_mute: bool,
     /// For so long that it is to be made anew.
     pub(super) is_lost: bool,
@@ -216,9 +222,10 @@ impl<P: Protocol> Link<P> {
     /// A connection whose greeting had this sequence number.
     /// `is_one_of_several`: requests have another way, so that its window is [`CAUTIOUS`] at first and grows with its answers.
     pub(super) fn new(core: Arc<Core<P>>, dialect: P::Dialect, window: u16, sequence: u32, is_one_of_several: bool) -> Self {
-        let many_expired = MANY_EXPIRED.min(window.into());
         let window = usize::from(window);
         let at_first = if is_one_of_several { window.min(CAUTIOUS) } else { window };
+        // All that it takes without having answered anything is enough to know.
+        let many_expired = MANY_EXPIRED.min(u32::try_from(at_first).unwrap_or(MANY_EXPIRED));
         let state = State {
             out: BytesMut::new(),
             queued: 0,
@@ -268,7 +275,7 @@ impl<P: Protocol> Link<P> {
         if state.is_shut {
             return Err(NotBegun::Shut);
         }
-        if !self.core.orders.is_first(stamp.order, stamp.text) {
+        if !stamp.goes_on && !self.core.orders.is_first(stamp.order, stamp.text) {
             return Err(NotBegun::Held);
         }
         if state.by_sequence.is_empty() && state.expired == 0 {
@@ -397,12 +404,15 @@ impl<P: Protocol> Link<P> {
                 }
                 Verdict::NotNow(about) => {
                     let granted = self.core.granted.load(Ordering::Relaxed);
-                    // Others were granted since it was refused: the account is not what is slow.
-                    let is_proven = about == NotNow::Recipient || open.refused.is_some_and(|then| then < granted);
-                    let blame = self.core.refusals.refused(open.order, is_proven, self.core.pace.lately(now), now);
+                    let why = match about {
+                        NotNow::Recipient => Why::Code,
+                        NotNow::Account if open.refused.is_some_and(|then| then < granted) => Why::OthersWereGranted,
+                        NotNow::Account => Why::Unknown,
+                    };
+                    let blame = self.core.refusals.refused(open.order, why, self.core.pace.lately(now), now);
                     settled.throttled += 1;
                     settled.slow_down += u64::from(blame == Blame::Account);
-                    if blame == (Blame::Recipient { is_alone: true }) {
+                    if blame == (Blame::Recipient { is_last: true }) {
                         self.core.pace.was_recipients();
                     }
                     let of_recipient = matches!(blame, Blame::Recipient { .. });
@@ -423,8 +433,13 @@ impl<P: Protocol> Link<P> {
         }
         drop(state);
         let answers = usize::try_from(settled.answers).unwrap_or(0);
-        self.window.add_permits(answers + self.grow(answers));
+        settled.places = answers + self.grow(answers);
         settled
+    }
+
+    /// So many places in the window are free again.
+    pub(super) fn free(&self, places: usize) {
+        self.window.add_permits(places);
     }
 
     /// How many places more the window gets for so many answers.
@@ -464,7 +479,13 @@ impl<P: Protocol> Link<P> {
         // A moment more than the time of an answer: what is merely slow may still settle what is unknown by then.
         swept.is_mute = state.expired >= self.many_expired;
         self.is_mute.store(swept.is_mute, Ordering::Relaxed);
-        swept.is_lost = swept.is_mute && now.saturating_duration_since(state.silent_since) >= timeout.mul_f64(1.5);
+        let silent = now.saturating_duration_since(state.silent_since);
+        if state.expired > 0 && !swept.is_mute && state.by_sequence.is_empty() && silent >= timeout * 2 {
+            // A single one was lost, long ago, and nothing was asked since: it may be asked again.
+            state.expired = 0;
+        }
+        swept.has_lost = state.expired > 0;
+        swept.is_lost = swept.is_mute && silent >= timeout.mul_f64(1.5);
         drop(state);
         self.window.add_permits(expired);
         self.core.counters.lost.fetch_add(u64::try_from(expired).unwrap_or(0), Ordering::Relaxed);

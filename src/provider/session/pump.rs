@@ -28,6 +28,9 @@ const READ: usize = 32 * 1024;
 /// Reads in one go before others have their turn.
 const READS: usize = 8;
 
+/// Most octets that are given to the encryption at once: a record of TLS (RFC 8446, section 5.1).
+const RECORD: usize = 16 * 1024;
+
 /// Octets that may wait to be written before nothing more is read: an end that asks and never listens costs no more.
 const MOST_BACKLOG: u64 = 1024 * 1024;
 
@@ -138,6 +141,8 @@ pub(super) struct Pump<'a, P: Protocol> {
     sleep: Pin<Box<Sleep>>,
     /// Whether any request was answered: then it was a working connection.
     pub(super) was_useful: bool,
+    /// Whether it was ended for answering none.
+    pub(super) was_mute: bool,
     answers: Vec<(u32, P::Answer)>,
     /// What the carrier told and is not handed on: texts of people, while there is no room for them.
     pushes: VecDeque<Pushed<P>>,
@@ -169,6 +174,7 @@ impl<'a, P: Protocol> Pump<'a, P> {
             next_look: now,
             sleep: Box::pin(tokio::time::sleep_until(now)),
             was_useful: false,
+            was_mute: false,
             answers: Vec::new(),
             pushes: VecDeque::new(),
             no_room: None,
@@ -329,6 +335,8 @@ impl<'a, P: Protocol> Pump<'a, P> {
             tracing::debug!(provider = self.shared.plan.name, per_second, "the carrier asks for a slower pace");
         }
         self.wakers.drain(..).for_each(Waker::wake);
+        // Behind that, so that who goes on with a text knows first what became of its earlier segments.
+        self.link.free(settled.places);
     }
 
     /// Hands on what the carrier told, after the answers that came with it. Whether there is still to be waited for room.
@@ -376,13 +384,22 @@ impl<'a, P: Protocol> Pump<'a, P> {
                 }
                 continue;
             }
+            let is_encrypted = self.stream.is_encrypted();
+            let rest = rest.get(..RECORD).filter(|_| is_encrypted).unwrap_or(rest);
+            let offered = u64::try_from(rest.len()).unwrap_or(u64::MAX);
             match Pin::new(&mut self.stream).poll_write(context, rest) {
                 Poll::Pending => {
                     // Requests may come to wait behind it, and their time is to be watched too.
                     self.next_look = self.next_look.min(now + self.tick());
                     break;
                 }
-                Poll::Ready(Err(error)) => return ControlFlow::Break(End::Lost(format!("the connection broke: {error}"))),
+                Poll::Ready(Err(error)) => {
+                    if is_encrypted {
+                        // It does not say how much of this it wrote before it broke: none of it may be sent again.
+                        self.link.written.fetch_add(offered, Ordering::SeqCst);
+                    }
+                    return ControlFlow::Break(End::Lost(format!("the connection broke: {error}")));
+                }
                 Poll::Ready(Ok(0)) => return ControlFlow::Break(End::Lost("the connection takes nothing more".to_owned())),
                 Poll::Ready(Ok(count)) => {
                     self.at += count;
@@ -419,6 +436,7 @@ impl<'a, P: Protocol> Pump<'a, P> {
             return ControlFlow::Break(End::Lost("the connection takes nothing more".to_owned()));
         }
         if swept.is_lost {
+            self.was_mute = true;
             return ControlFlow::Break(End::Lost("the carrier answers no request on it".to_owned()));
         }
         if self.asked.is_some_and(|asked| now.saturating_duration_since(asked) >= timeout.min(settings.keep_alive.duration())) {
@@ -443,7 +461,7 @@ impl<'a, P: Protocol> Pump<'a, P> {
             Phase::Parting(until) if self.has_said_bye || now >= until => return ControlFlow::Break(End::Closed),
             Phase::Leaving(_) | Phase::Closing(_) | Phase::Parting(_) => {}
         }
-        let is_waiting = swept.open > 0 || swept.is_mute || !is_all_written || self.asked.is_some() || self.phase != Phase::Up;
+        let is_waiting = swept.open > 0 || swept.has_lost || !is_all_written || self.asked.is_some() || self.phase != Phase::Up;
         self.next_look = if is_waiting { now + self.tick() } else { (self.heard + settings.keep_alive.duration()).max(now + TICK.0) };
         if !self.pushes.is_empty() {
             self.next_look = now + TICK.0;

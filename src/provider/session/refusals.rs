@@ -2,10 +2,11 @@
 //!
 //! Carriers have one code for both, and the code for a full recipient is not used by all. So it is judged by what becomes of
 //! the others. The account is slowed down when a quarter of what was written in the last second was refused, and not one request
-//! alone: that one waits by itself before it is sent again. A request that is refused again while others were granted in between is
-//! refused for its recipient, and so is what comes for it in the next minute; what it was blamed for is forgotten.
+//! alone: that one waits by itself before it is sent again. A request that is refused again, while others were granted in between and
+//! most are, is refused for its recipient, and so is what comes for it in the next minute. Where every recipient that the account
+//! was slowed down for turns out to be such a one, the account is not slowed down any more.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,7 +20,7 @@ const LATELY: Duration = Duration::from_secs(1);
 const MOST: usize = 1_024;
 
 /// One of so many requests may be refused without slowing down the account.
-const ONE_IN: u32 = 4;
+const ONE_IN: f64 = 4.0;
 
 /// For how long a recipient that took nothing is known.
 const KNOWN: Duration = Duration::from_secs(60);
@@ -40,6 +41,19 @@ struct State {
     lately: VecDeque<(Instant, u64)>,
     /// Recipients that took nothing, and when they refused last.
     full: HashMap<u64, Instant>,
+    /// Orders that the account was slowed down for, of which nothing was granted since.
+    blamed: HashSet<u64>,
+}
+
+/// What is known of a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// Its code says that it is about the recipient.
+    Code,
+    /// The request was refused before, and others were granted since.
+    OthersWereGranted,
+    /// Nothing.
+    Unknown,
 }
 
 /// What a refusal says.
@@ -49,8 +63,8 @@ pub(super) enum Blame {
     Account,
     /// Its recipient takes nothing.
     Recipient {
-        /// Nobody else is refused: the account never was too fast.
-        is_alone: bool,
+        /// It was the last of those that the account was slowed down for: all of them are such recipients.
+        is_last: bool,
     },
     /// Nobody knows so far.
     Nobody,
@@ -61,26 +75,38 @@ impl Refusals {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request of this order was refused. `is_proven`: it is known that its recipient is what takes nothing. `written`: requests of
-    /// the last second.
-    pub(super) fn refused(&self, order: u64, is_proven: bool, written: f64, now: Instant) -> Blame {
+    /// A request of this order was refused. `written`: requests of the last second.
+    pub(super) fn refused(&self, order: u64, why: Why, written: f64, now: Instant) -> Blame {
         let mut state = self.lock();
         while state.lately.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) >= LATELY) || state.lately.len() >= MOST {
             state.lately.pop_front();
         }
+        let others = state.lately.iter().filter(|(_, other)| *other != order).count();
+        let are_many = |refused: usize| f64::from(u32::try_from(refused).unwrap_or(u32::MAX)) * ONE_IN > written;
         let is_known = state.full.get(&order).is_some_and(|at| now.saturating_duration_since(*at) < KNOWN);
-        if is_proven || is_known {
+        let is_recipients = match why {
+            Why::Code => true,
+            // At a gateway that is too slow for all, some are granted too.
+            Why::OthersWereGranted => is_known || others == 0 || !are_many(others + 1),
+            Why::Unknown => is_known,
+        };
+        if is_recipients {
             state.lately.retain(|(_, other)| *other != order);
             if state.full.len() >= MOST_KNOWN && !state.full.contains_key(&order) {
                 state.forget(now);
             }
             state.full.insert(order, now);
             self.is_any_known.store(true, Ordering::Relaxed);
-            return Blame::Recipient { is_alone: state.lately.is_empty() };
+            return Blame::Recipient { is_last: state.blamed.remove(&order) && state.blamed.is_empty() };
         }
         state.lately.push_back((now, order));
-        let refused = u32::try_from(state.lately.len()).unwrap_or(u32::MAX);
-        if refused > 1 && f64::from(refused * ONE_IN) > written { Blame::Account } else { Blame::Nobody }
+        if state.lately.len() < 2 || !are_many(state.lately.len()) {
+            return Blame::Nobody;
+        }
+        let State { lately, blamed, .. } = &mut *state;
+        blamed.extend(lately.iter().map(|(_, order)| *order));
+        self.is_any_known.store(true, Ordering::Relaxed);
+        Blame::Account
     }
 
     /// A request of this order was granted.
@@ -88,7 +114,11 @@ impl Refusals {
         if self.is_any_known.load(Ordering::Relaxed) {
             let mut state = self.lock();
             state.full.remove(&order);
-            self.is_any_known.store(!state.full.is_empty(), Ordering::Relaxed);
+            if state.blamed.contains(&order) {
+                // It takes texts: the account was what was too fast.
+                state.blamed.clear();
+            }
+            self.is_any_known.store(!state.full.is_empty() || !state.blamed.is_empty(), Ordering::Relaxed);
         }
     }
 }
@@ -114,13 +144,13 @@ mod tests {
         let refusals = Refusals::default();
         let start = Instant::now();
         let at = |ms: u64| start + Duration::from_millis(ms);
-        assert_eq!(refusals.refused(1, false, 1.0, at(0)), Blame::Nobody, "one alone waits by itself");
-        assert_eq!(refusals.refused(2, false, 40.0, at(10)), Blame::Nobody, "two of forty");
+        assert_eq!(refusals.refused(1, Why::Unknown, 1.0, at(0)), Blame::Nobody, "one alone waits by itself");
+        assert_eq!(refusals.refused(2, Why::Unknown, 40.0, at(10)), Blame::Nobody, "two of forty");
         for order in 3..10 {
-            refusals.refused(order, false, 40.0, at(20));
+            refusals.refused(order, Why::Unknown, 40.0, at(20));
         }
-        assert_eq!(refusals.refused(10, false, 39.0, at(30)), Blame::Account, "ten of thirty-nine");
-        assert_eq!(refusals.refused(11, false, 5.0, at(2_000)), Blame::Nobody, "the others were long ago");
+        assert_eq!(refusals.refused(10, Why::Unknown, 39.0, at(30)), Blame::Account, "ten of thirty-nine");
+        assert_eq!(refusals.refused(11, Why::Unknown, 5.0, at(2_000)), Blame::Nobody, "the others were long ago");
     }
 
     #[test]
@@ -128,17 +158,48 @@ mod tests {
         let refusals = Refusals::default();
         let start = Instant::now();
         let at = |ms: u64| start + Duration::from_millis(ms);
-        refusals.refused(1, false, 4.0, at(0));
-        assert_eq!(refusals.refused(2, false, 4.0, at(1)), Blame::Account);
-        assert_eq!(refusals.refused(1, true, 4.0, at(2)), Blame::Recipient { is_alone: false });
-        assert_eq!(refusals.refused(2, true, 4.0, at(3)), Blame::Recipient { is_alone: true });
-        assert_eq!(refusals.refused(1, false, 1.0, at(30_000)), Blame::Recipient { is_alone: true }, "it is known");
+        assert_eq!(refusals.refused(1, Why::Code, 4.0, at(2)), Blame::Recipient { is_last: false });
+        assert_eq!(refusals.refused(1, Why::Unknown, 1.0, at(30_000)), Blame::Recipient { is_last: false }, "it is known");
         refusals.granted(1);
-        assert_eq!(refusals.refused(1, false, 1.0, at(31_000)), Blame::Nobody);
-        assert_eq!(refusals.refused(2, false, 1.0, at(70_000)), Blame::Nobody, "too long ago");
+        assert_eq!(refusals.refused(1, Why::Unknown, 1.0, at(31_000)), Blame::Nobody);
+        assert_eq!(refusals.refused(2, Why::Unknown, 1.0, at(95_000)), Blame::Nobody, "too long ago");
         for order in 0..10_000 {
-            refusals.refused(order, true, 1.0, at(80_000));
+            refusals.refused(order, Why::Code, 1.0, at(100_000));
         }
         assert_eq!(refusals.lock().full.len(), MOST_KNOWN);
+    }
+
+    #[test]
+    fn the_account_is_cleared_by_all_whom_it_was_slowed_down_for_and_by_nobody_else() {
+        let refusals = Refusals::default();
+        let start = Instant::now();
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        refusals.refused(1, Why::Unknown, 4.0, at(0));
+        assert_eq!(refusals.refused(2, Why::Unknown, 4.0, at(1)), Blame::Account);
+        assert_eq!(refusals.refused(9, Why::Code, 40.0, at(1_500)), Blame::Recipient { is_last: false }, "it was not slowed down for that one");
+        assert_eq!(refusals.refused(1, Why::OthersWereGranted, 40.0, at(1_600)), Blame::Recipient { is_last: false });
+        assert_eq!(refusals.refused(2, Why::OthersWereGranted, 40.0, at(1_700)), Blame::Recipient { is_last: true });
+        // Again, and one of them is granted: it was the account.
+        refusals.granted(1);
+        refusals.granted(2);
+        refusals.refused(1, Why::Unknown, 4.0, at(5_000));
+        assert_eq!(refusals.refused(2, Why::Unknown, 4.0, at(5_001)), Blame::Account);
+        refusals.granted(1);
+        assert_eq!(refusals.refused(2, Why::Code, 40.0, at(7_000)), Blame::Recipient { is_last: false });
+    }
+
+    #[test]
+    fn at_a_gateway_that_grants_some_of_all_nobody_is_taken_for_full() {
+        let refusals = Refusals::default();
+        let now = Instant::now();
+        for order in 0..20 {
+            let blame = refusals.refused(order, Why::OthersWereGranted, 40.0, now);
+            assert_eq!(matches!(blame, Blame::Recipient { .. }), order < 1, "{order}: {blame:?}");
+            refusals.refused(100 + order, Why::Unknown, 40.0, now);
+            refusals.refused(200 + order, Why::Unknown, 40.0, now);
+            for more in 0..8 {
+                refusals.refused(1_000 + order * 10 + more, Why::Unknown, 40.0, now);
+            }
+        }
     }
 }

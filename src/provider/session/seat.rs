@@ -99,7 +99,10 @@ impl<P: Protocol> Shared<P> {
                 }
                 Way::To(_) => {
                     let _head_of_the_line = self.line.lock().await;
-                    return self.first_free(order, true, None).await;
+                    // Bound to one bind meanwhile, it waits for that beside the line.
+                    if let Some(seat) = self.first_free(order, true, None).await? {
+                        return Ok(seat);
+                    }
                 }
             }
         }
@@ -108,10 +111,14 @@ impl<P: Protocol> Shared<P> {
     /// A place for the next segment of a text that has begun, or for what is sent again: on this bind as long as it answers. Not
     /// ended by waiting for a place; where no bind is up, by `link_wait`.
     pub(super) async fn seat_for_begun(&self, order: u64, on: Option<&Arc<Link<P>>>) -> Result<Seat<P>, Lost> {
-        self.first_free(order, false, on).await
+        loop {
+            if let Some(seat) = self.first_free(order, false, on).await? {
+                return Ok(seat);
+            }
+        }
     }
 
-    async fn first_free(&self, order: u64, is_new: bool, on: Option<&Arc<Link<P>>>) -> Result<Seat<P>, Lost> {
+    async fn first_free(&self, order: u64, is_new: bool, on: Option<&Arc<Link<P>>>) -> Result<Option<Seat<P>>, Lost> {
         let mut give_up = None;
         loop {
             let mut changed = std::pin::pin!(self.board.changed());
@@ -119,6 +126,7 @@ impl<P: Protocol> Shared<P> {
             changed.as_mut().enable();
             let links = match self.board.way(order, is_new, Instant::now()) {
                 Way::Shut(lost) => return Err(lost),
+                Way::Bound(_) if is_new => return Ok(None),
                 Way::Bound(link) => vec![link],
                 Way::To(links) => links,
             };
@@ -127,7 +135,7 @@ impl<P: Protocol> Shared<P> {
                 _ => links,
             };
             if let Some(seat) = links.iter().find_map(|link| Seat::try_take(link, is_new)) {
-                return Ok(seat);
+                return Ok(Some(seat));
             }
             let look_again = tokio::time::sleep(LOOK_AGAIN);
             if links.is_empty() {
@@ -147,7 +155,7 @@ impl<P: Protocol> Shared<P> {
             tokio::select! {
                 (seat, _, _) = taking => {
                     if let Some(seat) = seat {
-                        return Ok(seat);
+                        return Ok(Some(seat));
                     }
                 }
                 () = changed => {}

@@ -21,6 +21,13 @@ pub(super) enum Stream {
     Encrypted(Box<TlsStream<TcpStream>>),
 }
 
+impl Stream {
+    /// Whether it is encrypted: then a failed write may have written some of what it was given.
+    pub(super) const fn is_encrypted(&self) -> bool {
+        matches!(self, Self::Encrypted(_))
+    }
+}
+
 /// Where connections come from.
 pub(super) struct Door {
     address: String,

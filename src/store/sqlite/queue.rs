@@ -45,6 +45,11 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim) -> JobResult<Cla
         return Ok(Claimed { messages: Vec::new(), wait_ms: Some(for_pace.max(for_rate)) });
     }
     messages.truncate(usize::try_from(room).unwrap_or(usize::MAX));
+    // A text that a limit can hold waits until all of it fits; one that is larger takes from what comes later.
+    let first = if claim.by_segment { messages.first().map_or(1, |message| message.segments) } else { 1 };
+    if first > rate.room() && first <= claim.rate.smallest() {
+        return Ok(Claimed { messages: Vec::new(), wait_ms: Some(rate.wait_ms().max(1_000)) });
+    }
     let requests = within(&mut messages, claim, claim.most_requests.min(rate.room()));
     pace.take(db, count_of(&messages))?;
     if claim.rate.is_limited() {
@@ -107,7 +112,7 @@ fn expire(db: &Connection, owner: i64, claim: &Claim) -> JobResult<()> {
 fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32) -> JobResult<Vec<Record>> {
     // What a frozen budget pays for waits until a person looked.
     const MAY_GO: &str = "provider = ?4 AND sandbox = ?5 AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || f.id || ',') > 0)
-        AND NOT EXISTS (SELECT 1 FROM message r WHERE r.recipient = message.recipient AND r.rests_ms > ?6 AND r.seq <= message.seq AND r.state = 1)";
+        AND NOT EXISTS (SELECT 1 FROM message r WHERE r.recipient = message.recipient AND r.rests_ms > ?6 AND r.rests_ms <= ?6 + 3600000 AND r.seq <= message.seq AND r.state = 1)";
     let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE state = 1 AND {MINE} AND {MAY_GO} ORDER BY seq LIMIT ?3"))?;
     if claim.per_request <= 1 {
         return statement

@@ -285,3 +285,77 @@ async fn connections_count_from_different_numbers() {
     }
     assert!(first.len() > 1, "{first:?}");
 }
+
+#[tokio::test]
+async fn a_text_that_has_begun_goes_on_beside_an_earlier_one_that_is_to_be_sent_again() {
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account(Settings { window: 2, ..patient() });
+    account.start();
+    let mut peer = carrier.bound().await;
+    account.ready().await.unwrap();
+    let earlier = spawn_ask(&account, 1, 5);
+    let (first, _) = within(peer.expect(ASK)).await;
+    let text = spawn_text(&account, 1, 10, 3);
+    let (second, value) = within(peer.expect(ASK)).await;
+    assert_eq!(value, 10);
+    // Its place goes to the text, whose order the earlier one holds now.
+    peer.write(THROTTLED, first, 5).await;
+    let (third, value) = within(peer.expect(ASK)).await;
+    assert_eq!(value, 11);
+    peer.write(ASK | ANSWER, second, 10).await;
+    peer.write(ASK | ANSWER, third, 11).await;
+    let serving = tokio::spawn(async move { peer.serve().await });
+    assert!(is_whole(&within(text).await.unwrap()));
+    assert!(within(earlier).await.unwrap().is_ok());
+    account.close().await;
+    assert_eq!(within(serving).await.unwrap(), 2, "the last segment, and the earlier one again");
+}
+
+#[tokio::test]
+async fn a_later_text_to_a_person_waits_until_all_of_the_earlier_one_was_written() {
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account_of(2, Settings { per_second: Some(5), ..patient() });
+    account.start();
+    let peers = [carrier.bound().await, carrier.bound().await];
+    eventually(|| account.metrics().up == 2).await;
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let serving = peers.map(|mut peer| {
+        let seen = Arc::clone(&seen);
+        tokio::spawn(async move {
+            while let Some((kind, number, value)) = peer.read().await {
+                if kind == ASK {
+                    seen.lock().unwrap().push(value);
+                }
+                peer.write(kind | ANSWER, number, value).await;
+            }
+        })
+    });
+    let earlier = spawn_text(&account, 1, 10, 4);
+    eventually(|| account.metrics().answers == 1).await;
+    let later = spawn_text(&account, 1, 20, 1);
+    assert!(is_whole(&within(earlier).await.unwrap()) && is_whole(&within(later).await.unwrap()));
+    assert_eq!(*seen.lock().unwrap(), [10, 11, 12, 13, 20]);
+    account.close().await;
+    for serving in serving {
+        within(serving).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_segment_that_is_to_be_sent_again_keeps_its_text_unfinished() {
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account(patient());
+    account.start();
+    let mut peer = carrier.bound().await;
+    account.ready().await.unwrap();
+    let text = spawn_text(&account, 1, 10, 2);
+    let (first, _) = within(peer.expect(ASK)).await;
+    let (second, _) = within(peer.expect(ASK)).await;
+    peer.write(ASK | ANSWER, first, 10).await;
+    peer.write(THROTTLED, second, FULL).await;
+    eventually(|| account.metrics().throttled == 1 && account.is_mid_text()).await;
+    let (again, _) = within(peer.expect(ASK)).await;
+    peer.write(ASK | ANSWER, again, 11).await;
+    assert!(is_whole(&within(text).await.unwrap()));
+    assert!(!account.is_mid_text());
+}
