@@ -406,7 +406,7 @@ pub struct Claim {
 pub struct Back {
     /// Which.
     pub id: MessageId,
-    /// Until then nobody takes it, nor what is later for the same person.
+    /// Until then nobody takes it. It was tried: it comes behind what was not, and what is later for the same person behind it.
     pub rests_until: Option<Timestamp>,
 }
 

@@ -366,14 +366,15 @@ pub(super) fn failure(code: ErrorKind, id: &MessageId, why: Option<&str>) -> Err
         ErrorKind::OutcomeUnknown => format!("the answer for {id} was lost; it may have gone out"),
         ErrorKind::PartlySent => format!("only some of the segments of {id} went out"),
         ErrorKind::ProviderUnavailable => format!("no provider took {id}"),
-        ErrorKind::RateLimited => format!("{id} was not sent"),
+        ErrorKind::RateLimited => format!("{id} was not sent: {}", why.unwrap_or("others wait before it")),
         ErrorKind::InsufficientBalance => format!("the provider's account has too little for {id}"),
         _ => format!("the provider refused {id}"),
     };
     let error = Error::new(code, message).about_message(id.as_str());
     let error = if code == ErrorKind::RateLimited { error.retry_after_ms(TURN_MS) } else { error };
     match why {
-        Some(why) => error.provider_said(untrusted::escape(why)),
-        None => error,
+        // These words are ours.
+        Some(why) if code != ErrorKind::RateLimited => error.provider_said(untrusted::escape(why)),
+        _ => error,
     }
 }

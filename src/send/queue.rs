@@ -286,7 +286,10 @@ impl Engine {
             // What only waits for its turn does so in the queue, and is taken as soon as there is room.
             Outcome::NotNow { code: ErrorKind::RateLimited, .. } => return Left::Wait(None),
             Outcome::NotNow { retry_after_ms, .. } => return Left::Wait(Some(i64::try_from(*retry_after_ms).unwrap_or(i64::MAX))),
-            // Who asks to be left alone for a while will take it later: its window was full, or it was asked too fast.
+            // The carrier answered for it, and will take it later: others come first.
+            outcome @ Outcome::NotSent { retry_after_ms: Some(wait), .. } if !self.is_stopping() && !has_waited(outcome) => {
+                return Left::Wait(Some(i64::try_from(*wait).unwrap_or(i64::MAX)));
+            }
             Outcome::NotSent { retry_after_ms, .. } => rests || self.is_stopping() || retry_after_ms.is_some(),
             Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, .. } => true,
             _ => false,

@@ -285,13 +285,25 @@ impl<P: Protocol> Shared<P> {
                     if Instant::now() >= until {
                         return given_up;
                     }
-                    tokio::time::sleep(wait.min(until.saturating_duration_since(Instant::now()))).await;
+                    let rest = tokio::time::sleep(wait.min(until.saturating_duration_since(Instant::now())));
+                    tokio::select! {
+                        () = rest => {}
+                        // Nothing of it has left, so nothing of it begins at a stop.
+                        () = self.board.closed(), if of == 1 => return given_up,
+                    }
                     // The first time it goes before those that are new, and then in line with them: else those that are always
                     // refused would leave no turn for others.
                     let is_first = wait == FIRST_WAIT;
                     wait = (wait * 2).min(LONGEST_WAIT);
                     let begun = self.begin_again(request, Stamp { refused: Some(granted), ..again }, is_first || of > 1);
-                    let begun = if of == 1 { timeout_at(until, begun).await.ok() } else { Some(begun.await) };
+                    let begun = if of == 1 {
+                        tokio::select! {
+                            begun = timeout_at(until, begun) => begun.ok(),
+                            () = self.board.closed() => None,
+                        }
+                    } else {
+                        Some(begun.await)
+                    };
                     match begun {
                         Some(Ok(next)) => next,
                         Some(Err(_)) | None => return given_up,

@@ -147,6 +147,11 @@ impl<P: Protocol> Board<P> {
         self.lock().is_closing.then(|| not_sent("the session is being closed".to_owned(), None))
     }
 
+    /// Waits until the session is being closed.
+    pub(super) async fn closed(&self) {
+        self.until(|board| board.closing().map(|_| ())).await;
+    }
+
     /// Whether binds are up and all of them are mute.
     pub(super) fn is_all_mute(&self) -> bool {
         self.lock()

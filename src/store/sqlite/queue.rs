@@ -56,9 +56,8 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim) -> JobResult<Cla
         rate::count(db, &counted_as, claim.now, requests)?;
     }
     let request = messages.first().filter(|_| messages.len() > 1 && is_joint).map(|first| first.sequence);
-    let mut update = db.prepare_cached(
-        "UPDATE message SET state = 2, owner = ?2, changed_ms = ?3, history = history || ',' || ?4, request = ?5, rests_ms = NULL WHERE seq = ?1",
-    )?;
+    let mut update =
+        db.prepare_cached("UPDATE message SET state = 2, owner = ?2, changed_ms = ?3, history = history || ',' || ?4, request = ?5 WHERE seq = ?1")?;
     let attempting = step(State::Attempting, claim.now, None);
     for message in &messages {
         update.execute(params![message.sequence, owner, claim.now.as_millis(), attempting, request])?;
@@ -112,27 +111,47 @@ fn expire(db: &Connection, owner: i64, claim: &Claim) -> JobResult<()> {
 fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32) -> JobResult<Vec<Record>> {
     // What a frozen budget pays for waits until a person looked.
     const MAY_GO: &str = "provider = ?4 AND sandbox = ?5 AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || f.id || ',') > 0)
-        AND NOT EXISTS (SELECT 1 FROM message r WHERE r.recipient = message.recipient AND r.rests_ms > ?6 AND r.rests_ms <= ?6 + 3600000 AND r.seq <= message.seq AND r.state = 1)";
-    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE state = 1 AND {MINE} AND {MAY_GO} ORDER BY seq LIMIT ?3"))?;
-    if claim.per_request <= 1 {
-        return statement
-            .query_map(params![owner, claim.adopt, most, claim.provider, claim.realm.is_sandbox(), claim.now.as_millis()], record_from)?
-            .collect();
-    }
-    let mut rows =
-        statement.query(params![owner, claim.adopt, most.max(LOOK_THROUGH), claim.provider, claim.realm.is_sandbox(), claim.now.as_millis()])?;
+        AND NOT EXISTS (SELECT 1 FROM message r WHERE r.recipient = message.recipient AND r.rests_ms IS NOT NULL AND r.seq < message.seq AND r.state IN (1, 2))";
+    // What was tried before comes behind what was not, or those who take nothing would leave no place for others. A clock that was
+    // set back keeps nothing back for more than an hour.
+    const FRESH: &str = "rests_ms IS NULL AND ?6 IS NOT NULL";
+    const RESTED: &str = "rests_ms IS NOT NULL AND (rests_ms <= ?6 OR rests_ms > ?6 + 3600000)";
     let mut picked: Vec<Record> = Vec::new();
     let mut seen = HashSet::new();
-    while count_of(&picked) < most
+    for (which, order) in [(FRESH, "seq"), (RESTED, "rests_ms, seq")] {
+        let mut statement = db.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM message WHERE state = 1 AND {MINE} AND {which} AND {MAY_GO} ORDER BY {order} LIMIT ?3"
+        ))?;
+        pick_from(&mut statement, owner, claim, most, (&mut picked, &mut seen))?;
+    }
+    Ok(picked)
+}
+
+/// Adds what one of the two looks at the queue finds, until there are enough.
+fn pick_from(
+    statement: &mut rusqlite::CachedStatement<'_>,
+    owner: i64,
+    claim: &Claim,
+    most: u32,
+    (picked, seen): (&mut Vec<Record>, &mut HashSet<String>),
+) -> JobResult<()> {
+    let is_joint = claim.per_request > 1;
+    let look_through = if is_joint { most.max(LOOK_THROUGH) } else { most };
+    let mut rows = statement.query(params![owner, claim.adopt, look_through, claim.provider, claim.realm.is_sandbox(), claim.now.as_millis()])?;
+    while count_of(picked) < most
         && let Some(row) = rows.next()?
     {
+        if !is_joint {
+            picked.push(record_from(row)?);
+            continue;
+        }
         let message = record_from(row)?;
         let is_same_sender = picked.first().is_none_or(|first| first.from == message.from);
         if seen.insert(message.to.clone()) && is_same_sender {
             picked.push(message);
         }
     }
-    Ok(picked)
+    Ok(())
 }
 
 /// See [`crate::store::Store::unclaim`]. What was decided about the queue while a message was not in it holds for that
@@ -146,7 +165,7 @@ pub(super) fn unclaim(db: &Connection, owner: i64, back: &[Back]) -> JobResult<(
     let mut canceled_at: HashMap<i64, Option<i64>> = HashMap::new();
     // An id that a report gave it meanwhile is nobody's: it was not handed over.
     let mut update = db.prepare_cached(
-        "UPDATE message SET state = 1, changed_ms = ?2, history = ?3, request = NULL, vendor_id = NULL, look_ms = NULL, rests_ms = ?4 WHERE seq = ?1",
+        "UPDATE message SET state = 1, changed_ms = ?2, history = ?3, request = NULL, vendor_id = NULL, look_ms = NULL, rests_ms = coalesce(?4, rests_ms) WHERE seq = ?1",
     )?;
     for Back { id, rests_until } in back {
         let found: Option<(Open, String, Option<i64>, Option<i64>)> = find

@@ -309,3 +309,42 @@ async fn the_answer_to_a_request_that_carried_several_settles_each_with_its_own_
         assert_eq!((session.held_micros, session.spent_micros, session.messages), (0, 100, 2));
     }
 }
+
+#[tokio::test]
+async fn what_rests_comes_behind_what_was_not_tried_and_before_what_is_later_for_the_same_person() {
+    for place in places() {
+        let store = place.open();
+        take(&*store, queued(1, 4)).await;
+        // A later one to the first person.
+        let again = Draft { to: draft(1).to, ..draft(9) };
+        take(&*store, Intent { drafts: vec![again], ..queued(9, 1) }).await;
+        let at = |ms: i64, limit| Claim { now: NOW.plus_ms(ms), max_age_ms: i64::MAX / 2, per_second: 1_000_000, ..claim(limit) };
+        assert_eq!(ids(&store.claim(at(1, 1)).await.unwrap()), drafts([1]));
+        store.unclaim(vec![Back { id: draft(1).id, rests_until: Some(NOW.plus_ms(10_000)) }]).await.unwrap();
+        assert_eq!(ids(&store.claim(at(2, 2)).await.unwrap()), drafts([2, 3]), "others go on");
+        assert_eq!(ids(&store.claim(at(20_000, 1)).await.unwrap()), drafts([4]), "also when its rest is over: it was tried");
+        assert_eq!(ids(&store.claim(at(20_001, 9)).await.unwrap()), drafts([1]), "the later one waits for it");
+        store.settle(&draft(1).id, ended(State::Sent, None)).await.unwrap();
+        assert_eq!(ids(&store.claim(at(20_002, 9)).await.unwrap()), drafts([9]));
+    }
+}
+
+#[tokio::test]
+async fn a_claim_counts_each_segment_where_each_is_a_request_and_takes_a_text_whole_or_not() {
+    for place in places() {
+        let store = place.open();
+        let texts = (1..=4).map(|n| Draft { segments: 3, ..draft(n) }).collect();
+        take(&*store, Intent { drafts: texts, ..queued(1, 4) }).await;
+        let rate = Pacing { per_day: Some(10), ..Pacing::default() };
+        let by_segment = |ms: i64| Claim { by_segment: true, ..rated(9, NOW.plus_ms(ms), rate) };
+        assert_eq!(ids(&store.claim(by_segment(1)).await.unwrap()), drafts([1, 2, 3]), "nine of ten");
+        let full = store.claim(by_segment(2)).await.unwrap();
+        assert!(full.messages.is_empty() && full.wait_ms.is_some(), "one is left, and a text of three is not begun");
+        // One that no day can hold takes from the next.
+        let large = Draft { segments: 11, ..draft(20) };
+        take(&*store, Intent { drafts: vec![large], ..queued(20, 1) }).await;
+        let next_day = 24 * 3_600_000;
+        assert_eq!(ids(&store.claim(Claim { most_requests: 3, ..by_segment(next_day) }).await.unwrap()), drafts([4]));
+        assert_eq!(ids(&store.claim(by_segment(next_day + 1)).await.unwrap()), drafts([20]));
+    }
+}
