@@ -22,6 +22,7 @@ mod refusals;
 mod seat;
 mod settings;
 mod shared;
+mod slots;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -16,10 +16,11 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::provider::exchange::About;
 use crate::provider::session::board::Way;
-use crate::provider::session::link::{Finish, Link, Stamp, Ticket};
+use crate::provider::session::link::{Link, Stamp, Ticket};
 use crate::provider::session::orders::Waits;
 use crate::provider::session::seat::Seat;
 use crate::provider::session::shared::Shared;
+use crate::provider::session::slots::Finish;
 use crate::provider::session::{Asked, Late, Lost, NO_BIND, Obstacle, Protocol, Verdict};
 use crate::sms::message::MessageId;
 

@@ -10,9 +10,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 
 use crate::provider::session::board::UNAUTHORIZED_MS;
-use crate::provider::session::link::{LAST_SEQUENCE, Link};
+use crate::provider::session::link::Link;
 use crate::provider::session::pump::{End, Input, Pump, frame};
 use crate::provider::session::shared::Shared;
+use crate::provider::session::slots::LAST_SEQUENCE;
 use crate::provider::session::stream::Stream;
 use crate::provider::session::{Protocol, Refused};
 

@@ -15,20 +15,15 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use futures::task::AtomicWaker;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::clock::Timestamp;
 use crate::provider::session::core::Core;
 use crate::provider::session::late::Late;
 use crate::provider::session::refusals::{Blame, Why};
+use crate::provider::session::slots::{Finish, Open, Slot, State};
 use crate::provider::session::{NotNow, Protocol, Verdict};
-
-/// The last sequence number of SMPP (v3.4, section 5.1.4); CMPP has more, and does not miss them.
-pub(super) const LAST_SEQUENCE: u32 = 0x7FFF_FFFF;
-
-/// The first sequence number that there is.
-const FIRST_SEQUENCE: u32 = 1;
 
 /// Orders are counted in so many parts, so that it is mostly known without a look at each whether something of one is under way.
 const PARTS: usize = 512;
@@ -38,80 +33,6 @@ const CAUTIOUS: usize = 2;
 
 /// After so many requests in a row without an answer a bind is mute, or after a whole window of them.
 const MANY_EXPIRED: u32 = 3;
-
-/// How a request ended.
-pub(super) enum Finish<A> {
-    /// The answer.
-    Answered(A),
-    /// The answer, which says "not now". Its order waits for it.
-    Throttled {
-        /// The answer.
-        answer: A,
-        /// Whether that is about its recipient alone.
-        of_recipient: bool,
-        /// What had been granted by then ([`Core::granted`]).
-        granted: u64,
-    },
-    /// The connection ended before the first octet was written. Its order waits for it.
-    Unwritten,
-    /// There was no answer, and some of it was written. Where the connection is still there, so is the way for an answer
-    /// that comes late.
-    Lost(Arc<str>, Option<oneshot::Receiver<A>>),
-}
-
-/// A request without an answer so far.
-struct Open {
-    sequence: u32,
-    /// The place of its first octet in the stream.
-    first: u64,
-    /// The place behind its last octet.
-    end: u64,
-    since: Instant,
-    order: u64,
-    stamp: u64,
-    /// What had been granted when it was answered with "not now" last.
-    refused: Option<u64>,
-    waker: Option<Waker>,
-    /// Nobody waits for the answer any more.
-    is_abandoned: bool,
-}
-
-/// What counts of a request when its answer is there.
-struct Answered {
-    order: u64,
-    since: Instant,
-    refused: Option<u64>,
-}
-
-enum Slot<A> {
-    Free,
-    Open(Open),
-    Done { finish: Finish<A>, order: u64, stamp: u64 },
-}
-
-struct State<A> {
-    out: BytesMut,
-    /// Octets that were ever put into `out`.
-    queued: u64,
-    /// Requests in `out`.
-    requests: u64,
-    sequence: u32,
-    slots: Vec<Slot<A>>,
-    free: Vec<usize>,
-    by_sequence: HashMap<u32, usize>,
-    /// No new request is taken.
-    is_shut: bool,
-    /// Nothing is written any more.
-    is_over: bool,
-    /// Requests whose time was up.
-    late: Late<A>,
-    /// Since when requests are open and none was answered.
-    silent_since: Instant,
-    /// When a request was answered last.
-    answered: Option<Instant>,
-    /// Requests whose time was up since the last answer.
-    expired: u32,
-}
 
 /// What a request is among others of its account.
 #[derive(Clone, Copy)]
@@ -542,67 +463,6 @@ impl<P: Protocol> Link<P> {
     #[cfg(test)]
     pub(super) fn slots(&self) -> usize {
         self.lock().slots.len()
-    }
-}
-
-impl<A> State<A> {
-    fn next_sequence(&mut self) -> u32 {
-        loop {
-            self.sequence = if self.sequence >= LAST_SEQUENCE { FIRST_SEQUENCE } else { self.sequence + 1 };
-            if !self.by_sequence.contains_key(&self.sequence) && !self.late.is_expected(self.sequence) {
-                return self.sequence;
-            }
-        }
-    }
-
-    /// Writes into the stream; whether it was empty.
-    fn put(&mut self, write: impl FnOnce(&mut BytesMut)) -> bool {
-        let before = self.out.len();
-        write(&mut self.out);
-        let more = self.out.len().saturating_sub(before);
-        self.queued += u64::try_from(more).unwrap_or(0);
-        before == 0
-    }
-
-    fn take_slot(&mut self, content: Slot<A>) -> usize {
-        match self.free.pop() {
-            Some(slot) => {
-                if let Some(place) = self.slots.get_mut(slot) {
-                    *place = content;
-                }
-                slot
-            }
-            None => {
-                self.slots.push(content);
-                self.slots.len() - 1
-            }
-        }
-    }
-
-    /// An open request, if all of its octets were written.
-    fn is_out(&self, slot: usize, written: u64) -> Option<Answered> {
-        match self.slots.get(slot) {
-            Some(Slot::Open(open)) if open.end <= written => Some(Answered { order: open.order, since: open.since, refused: open.refused }),
-            _ => None,
-        }
-    }
-
-    /// Ends a request that is open. Its number has to be out of the map.
-    fn finish<P: Protocol<Answer = A>>(&mut self, slot: usize, finish: Finish<A>, core: &Core<P>, wakers: &mut Vec<Waker>) {
-        let Some(place) = self.slots.get_mut(slot) else { return };
-        let Slot::Open(open) = place else { return };
-        if open.is_abandoned {
-            *place = Slot::Free;
-            self.free.push(slot);
-            return;
-        }
-        let (order, stamp) = (open.order, open.stamp);
-        wakers.extend(open.waker.take());
-        if matches!(finish, Finish::Throttled { .. } | Finish::Unwritten) {
-            // Under the lock, so that no later request of this order comes in between.
-            core.orders.add(order, stamp);
-        }
-        *place = Slot::Done { finish, order, stamp };
     }
 }
 
