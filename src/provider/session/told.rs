@@ -179,7 +179,7 @@ impl<P: Protocol> Pushes<P> {
     }
 }
 
-/// Texts that may be told again. What is dropped without [`Unheard::kept`] is handed out again.
+/// Texts that may be told again. What is dropped without `kept` is handed out again.
 pub struct Unheard {
     texts: Vec<(Content, Timestamp)>,
     memory: Arc<Memory>,
