@@ -4,9 +4,10 @@
 //! number, and it tells less of what was written: here a request that a connection gives back whole was certainly not
 //! begun, and any other failure after it was handed over means that something of it may have left.
 
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::rt::TokioIo;
+use socket2::{SockRef, Socket};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
@@ -102,11 +104,33 @@ impl Connector {
     }
 }
 
+/// A second handle to the socket of this stream, to look at what has come and was not read yet.
+fn socket_of(stream: &Stream) -> std::io::Result<Socket> {
+    let stream = match stream {
+        MaybeHttpsStream::Http(stream) => stream.inner(),
+        MaybeHttpsStream::Https(stream) => stream.inner().get_ref().0.inner().inner(),
+    };
+    SockRef::from(stream).try_clone()
+}
+
 /// A connection with the task that drives it. It is closed when it is dropped.
 struct Connection {
     sender: SendRequest<Whole>,
     free_since: Timestamp,
+    /// The socket, for as long as the task drives it.
+    socket: Weak<Socket>,
     _task: AbortOnDropHandle<()>,
+}
+
+impl Connection {
+    /// Whether nothing has come since the last answer, which would be taken for the answer to the next request: no octet and
+    /// no end. The socket is asked itself, for the task may not have been woken yet for what lies in it. What comes after this
+    /// is what HTTP/1.1 has for an answer (RFC 9112, section 9.3.2, allows none before its request).
+    fn is_quiet(&self) -> bool {
+        let Some(socket) = self.socket.upgrade() else { return false };
+        let peeked = socket.peek(&mut [MaybeUninit::uninit()]);
+        peeked.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock) && !self.sender.is_closed()
+    }
 }
 
 /// The connections. See the module's text.
@@ -221,7 +245,7 @@ impl Pool {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now().as_millis();
         // A clock that was set back says nothing of how long it was.
-        free.retain(|connection| !connection.sender.is_closed() && (0..IDLE_MS).contains(&now.saturating_sub(connection.free_since.as_millis())));
+        free.retain(|connection| (0..IDLE_MS).contains(&now.saturating_sub(connection.free_since.as_millis())) && connection.is_quiet());
         free.pop()
     }
 
@@ -250,12 +274,18 @@ impl Pool {
         let to: Uri = to.parse().map_err(|_| NO_CONNECTION)?;
         let connecting = async {
             let stream = connector.connect(to).await?;
-            handshake::<_, Whole>(stream).await.ok()
+            let socket = socket_of(&stream).ok()?;
+            let (sender, connection) = handshake::<_, Whole>(stream).await.ok()?;
+            Some((sender, connection, Arc::new(socket)))
         };
         let connected = tokio::time::timeout(self.settings.connect_timeout.duration(), connecting).await.map_err(|_| LATE_CONNECTION)?;
-        let (sender, connection) = connected.ok_or(NO_CONNECTION)?;
-        let task = AbortOnDropHandle::new(tokio::spawn(async move { drop(connection.await) }));
-        Ok(Connection { sender, free_since: self.clock.now(), _task: task })
+        let (sender, connection, socket) = connected.ok_or(NO_CONNECTION)?;
+        let weak = Arc::downgrade(&socket);
+        let task = AbortOnDropHandle::new(tokio::spawn(async move {
+            drop(connection.await);
+            drop(socket);
+        }));
+        Ok(Connection { sender, free_since: self.clock.now(), socket: weak, _task: task })
     }
 
     /// Made at the first request: reading the system's certificates takes time and memory.

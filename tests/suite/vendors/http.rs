@@ -366,15 +366,25 @@ async fn a_send_that_gets_no_place_in_time_is_not_sent() {
 
 #[tokio::test]
 async fn waiting_for_a_place_is_part_of_the_time_and_nothing_begins_after_it() {
-    let fake = Fake::start(Plain::default());
-    fake.fail(Fault::Stall);
-    let client = client_of(&format!("{}/v1", fake.url()), &Settings { max_connections: 1, ..patient() });
-    let request = post();
-    // One stall ends the time of both: one after the other there would have to be a second one.
-    let (first, second) = tokio::join!(client.submit(&request), client.submit(&request));
-    assert!(matches!(first, Err(Outcome::Unknown { .. })));
-    assert!(matches!(second, Err(Outcome::NotSent { .. })));
-    assert_eq!(fake.requests().len(), 1);
+    for turn in 0..20 {
+        let fake = Fake::start(Plain::default());
+        fake.hold();
+        let clock = Arc::new(ByHand::default());
+        let shared: SharedClock = Arc::clone(&clock) as _;
+        let settings = Settings { max_connections: 1, ..patient() };
+        let client = Client::new("plain", &format!("{}/v1", fake.url()), &settings, shared, Words).unwrap();
+        let request = post();
+        let end_of_time = async {
+            eventually_async("the first has the place", async || fake.requests().len() == 1).await;
+            clock.rings.notify_waiters();
+        };
+        // The time of both ends in the same moment, in which the first one's place is free again.
+        let (first, second, ()) = tokio::join!(client.submit(&request), client.submit(&request), end_of_time);
+        assert!(matches!(first, Err(Outcome::Unknown { .. })), "{turn}");
+        assert!(matches!(second, Err(Outcome::NotSent { .. })), "{turn}");
+        assert_eq!((fake.requests().len(), fake.connections()), (1, 1), "{turn}");
+        fake.release();
+    }
 }
 
 /// A proxy that answers each request itself, and the first lines of what it was asked.

@@ -209,6 +209,25 @@ fn a_message_goes_through_encryption_that_the_systems_authorities_vouch_for() {
 }
 
 #[test]
+fn an_encrypted_connection_is_used_again() {
+    for versions in [&[&rustls::version::TLS13], &[&rustls::version::TLS12]] {
+        let authority = Authority::new();
+        let place = Place::new(authority.server("localhost", false, versions));
+        let (desk, file) = place.desk("localhost", None);
+        std::fs::write(&file, &authority.pem).unwrap();
+        let mut server = start(&desk, &file);
+        for n in 1..=20 {
+            let said = ask(&mut server, n);
+            assert_eq!(said["status"], "sent", "{said}");
+        }
+        // One would do, but for what else is asked meanwhile, and for a machine that needs seconds between two.
+        let begun = place.begun.load(Ordering::SeqCst);
+        assert!(begun < place.sends() / 2, "{begun} connections");
+        assert_eq!(place.sends(), 20);
+    }
+}
+
+#[test]
 fn a_message_goes_through_a_proxys_tunnel_encrypted_from_end_to_end() {
     let authority = Authority::new();
     let place = Place::new(authority.server("vendor.test", false, rustls::ALL_VERSIONS));
