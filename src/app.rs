@@ -237,14 +237,14 @@ impl Start {
 
 /// What asks a server to stop: SIGTERM, SIGHUP (the terminal is closed) and SIGINT (Ctrl-C elsewhere). They are heard from
 /// when this is made. A process that was started to outlive its terminal (`nohup`) ignores SIGHUP, and goes on doing so.
-struct Stop {
+pub(crate) struct Stop {
     #[cfg(unix)]
     signals: Vec<tokio::signal::unix::Signal>,
 }
 
 impl Stop {
     #[cfg(unix)]
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
         let hangup = (!ignores_hangup()).then(SignalKind::hangup);
         let kinds = [SignalKind::terminate(), SignalKind::interrupt()].into_iter().chain(hangup);
@@ -252,12 +252,12 @@ impl Stop {
     }
 
     #[cfg(not(unix))]
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {}
     }
 
     /// Waits until the process is asked to stop.
-    async fn asked(&mut self) {
+    pub(crate) async fn asked(&mut self) {
         #[cfg(unix)]
         std::future::poll_fn(|context| {
             let is_asked = self.signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready());

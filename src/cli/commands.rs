@@ -62,12 +62,49 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
         None | Some(Command::Serve { http: None }) => app::serve_stdio(&loaded).await,
         Some(Command::Serve { http: Some(listen) }) => app::serve_http(&loaded, listen).await,
         Some(Command::Config { action: ConfigAction::Check { live } }) => check(&loaded, live).await,
+        Some(command) if is_sent(&command) => {
+            let mut signals = app::Stop::new();
+            let engine = app::build(&loaded).await?;
+            let work = with_engine(&engine, &loaded, command, principal);
+            finish(&engine, work, signals.asked()).await
+        }
         Some(command) => {
             let engine = app::build(&loaded).await?;
             let done = with_engine(&engine, &loaded, command, principal).await;
             engine.stop(END_PATIENCE).await;
             done
         }
+    }
+}
+
+/// Does what sends something. Asked to stop, it begins nothing more, and ends what has begun: a part of a text is of no use
+/// to anybody, and an answer that nobody waits for is an unknown.
+async fn finish(engine: &Engine, work: impl Future<Output = Result<()>>, asked: impl Future<Output = ()>) -> Result<()> {
+    let mut work = std::pin::pin!(work);
+    let done = tokio::select! {
+        biased;
+        done = &mut work => Some(done),
+        () = asked => None,
+    };
+    if let Some(done) = done {
+        engine.stop(END_PATIENCE).await;
+        return done;
+    }
+    note("note: stopping. What has begun is finished; what is queued waits for the next process that sends from this ledger");
+    engine.begin_stop();
+    let done = tokio::time::timeout(END_PATIENCE, &mut work).await;
+    let mut stop = std::pin::pin!(engine.stop(END_PATIENCE));
+    if let Ok(done) = done {
+        stop.await;
+        return done;
+    }
+    tokio::select! {
+        biased;
+        done = &mut work => {
+            stop.await;
+            done
+        }
+        () = &mut stop => Err(Error::new(ErrorKind::OutcomeUnknown, "the command was stopped before the answer came")),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -18,6 +18,16 @@ pub struct Ended {
 }
 
 impl Ended {
+    pub fn of(output: Output) -> Self {
+        let ended = Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        };
+        assert!(!ended.err.contains("panicked"), "{ended:?}");
+        ended
+    }
+
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -30,14 +40,7 @@ impl Ended {
 }
 
 fn run(mut command: Command) -> Ended {
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    let ended = Ended {
-        code: output.status.code().unwrap_or(-1),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    };
-    assert!(!ended.err.contains("panicked"), "{ended:?}");
-    ended
+    Ended::of(command.stdin(Stdio::null()).output().unwrap())
 }
 
 /// The program without any of the outer environment's settings, and with a home of its own.
@@ -58,7 +61,7 @@ impl Desk {
         run(command)
     }
 
-    fn done(&self, args: &[&str]) -> Ended {
+    pub fn done(&self, args: &[&str]) -> Ended {
         let ended = self.run(args);
         assert_eq!(ended.code, 0, "{args:?}: {ended:?}");
         ended
