@@ -39,6 +39,8 @@ enum Left {
     Settle(Settlement),
     /// It waits in the queue, and rests there for so long, in milliseconds.
     Wait(Option<i64>),
+    /// It waits in the queue for its turn alone, and is taken as soon as there is room.
+    InLine,
 }
 
 impl Engine {
@@ -244,7 +246,7 @@ impl Engine {
 
     /// What a carrier certainly did not take: to the next one, back to the queue, or to its end.
     async fn go_on(&self, carrier: &Carrier, messages: Vec<(OnItsWay<'_>, Outcome)>) {
-        let mut back = Vec::new();
+        let (mut back, mut is_in_line) = (Vec::new(), false);
         for (message, outcome) in messages {
             let OnItsWay { batch, submission, way } = message;
             let way = way.after(carrier);
@@ -252,12 +254,20 @@ impl Engine {
             match self.left(ended) {
                 Left::Settle(settlement) => self.post(&submission.id, batch.as_ref(), &settlement).await,
                 Left::Wait(rest_ms) => back.push((submission.id, rest_ms)),
+                Left::InLine => {
+                    back.push((submission.id, None));
+                    is_in_line = true;
+                }
             }
         }
         let now = self.parts().clock.now();
         let back: Vec<Back> = back.into_iter().map(|(id, rest_ms)| Back { id, rests_until: rest_ms.map(|ms| now.plus_ms(ms)) }).collect();
         if !back.is_empty() {
             self.put_back(carrier, back).await;
+        }
+        if is_in_line {
+            // Whoever looked meanwhile found nothing.
+            self.wake_queues();
         }
     }
 
@@ -283,8 +293,7 @@ impl Engine {
         let now = self.parts().clock.now();
         let rests = ended.carrier.breaker.look(now).is_err() || ended.carrier.breaker.is_probing();
         let is_temporary = match &ended.outcome {
-            // What only waits for its turn does so in the queue, and is taken as soon as there is room.
-            Outcome::NotNow { code: ErrorKind::RateLimited, .. } => return Left::Wait(None),
+            Outcome::NotNow { code: ErrorKind::RateLimited, .. } => return Left::InLine,
             Outcome::NotNow { retry_after_ms, .. } => return Left::Wait(Some(i64::try_from(*retry_after_ms).unwrap_or(i64::MAX))),
             // The carrier answered for it, and will take it later: others come first.
             outcome @ Outcome::NotSent { retry_after_ms: Some(wait), .. } if !self.is_stopping() && !has_waited(outcome) => {

@@ -20,7 +20,7 @@ use sms_mcp::sms::money::{Amount, Currency, Money};
 use sms_mcp::sms::number::Number;
 use sms_mcp::store::sqlite::SqliteStore;
 
-use crate::support::{eventually_async, fictional};
+use crate::support::{A_WHILE, eventually_async, fictional, within};
 
 /// 2027-01-15T12:00:00Z.
 pub const NOON: i64 = 1_800_014_400_000;
@@ -32,11 +32,13 @@ pub struct TestClock {
     pub now: AtomicI64,
     drawn: AtomicU64,
     pub waits: Mutex<Vec<u64>>,
+    /// A wait of so many milliseconds never ends; 0 for none.
+    endless: AtomicU64,
 }
 
 impl TestClock {
     pub fn at(now: i64) -> Arc<Self> {
-        Arc::new(Self { now: AtomicI64::new(now), drawn: AtomicU64::new(0), waits: Mutex::default() })
+        Arc::new(Self { now: AtomicI64::new(now), drawn: AtomicU64::new(0), waits: Mutex::default(), endless: AtomicU64::new(0) })
     }
 }
 
@@ -54,7 +56,11 @@ impl Clock for TestClock {
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         let ms = u64::try_from(duration.as_millis()).unwrap();
         self.waits.lock().unwrap().push(ms);
+        let is_endless = ms > 0 && ms == self.endless.load(Ordering::SeqCst);
         Box::pin(async move {
+            if is_endless {
+                std::future::pending::<()>().await;
+            }
             // A timeout is longer than whatever does happen here takes; a wait before another try is a moment.
             tokio::time::sleep(Duration::from_millis(if ms >= 30_000 { 2_000 } else { 1 })).await;
         })
@@ -89,6 +95,10 @@ impl Provider for Scripted {
             std::future::pending::<()>().await;
         }
         let next = { self.script.lock().unwrap().pop() };
+        if matches!(next, Some(Outcome::NotNow { .. })) {
+            // Long enough for whoever looks into the queue meanwhile.
+            tokio::time::sleep(A_WHILE).await;
+        }
         next.unwrap_or(Outcome::Accepted { vendor_id: Some(submission.id.to_string()), status: State::Sent, segments: None, price: None })
     }
 
@@ -178,6 +188,23 @@ impl Bench {
 
 fn not_sent() -> Outcome {
     Outcome::NotSent { retry_after_ms: None, why: "busy".into() }
+}
+
+#[tokio::test]
+async fn what_waited_for_its_turn_in_vain_is_taken_again_without_a_wait() {
+    let turn = || Outcome::NotNow { code: ErrorKind::RateLimited, retry_after_ms: 100, why: "its turn is too far off".into() };
+    let bench = bench(vec![turn(), turn()], |_| {});
+    // The wait of a queue that found nothing.
+    bench.clock.endless.store(5_000, Ordering::SeqCst);
+    bench.engine.start(false).await.unwrap();
+    let bulk = BulkArgs {
+        recipients: vec![Recipient { to: fictional(1), data: std::collections::BTreeMap::new() }],
+        message: "Hello".into(),
+        ..BulkArgs::default()
+    };
+    let answer = within("it is sent", bench.engine.send_bulk(caller(Base::Named("s".into())), bulk, None, None)).await.unwrap();
+    assert_eq!(answer.counts.get("sent"), Some(&1), "{:?}", answer.counts);
+    assert_eq!(bench.provider.sent.lock().unwrap().len(), 3);
 }
 
 #[tokio::test]

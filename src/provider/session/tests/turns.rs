@@ -92,6 +92,15 @@ async fn the_pace_ends_no_text_that_has_begun() {
 }
 
 #[tokio::test]
+async fn there_is_room_for_what_has_its_turn_before_it_would_go_back() {
+    let carrier = Carrier::new().await;
+    for (link_wait, room) in [(200, 1), (1_000, 5), (4_000, 20), (60_000, 20)] {
+        let (account, _pushes) = carrier.account(Settings { window: 50, per_second: Some(10), link_wait: ms(link_wait), ..patient() });
+        assert_eq!(account.room(), room, "{link_wait} ms");
+    }
+}
+
+#[tokio::test]
 async fn the_rest_of_a_text_is_not_sent_after_a_segment_that_was_refused() {
     let carrier = Carrier::new().await;
     let (account, _pushes) = carrier.account(Settings { window: 1, ..patient() });
