@@ -14,6 +14,7 @@ use super::attempt::{Ended, FIRST_WAIT_MS, LONGEST_WAIT_MS, MAX_TRIES, SETTLE_TR
 use super::carrier::{Carrier, has_waited};
 use super::route::Way;
 use super::{Engine, crash_point, locked};
+use crate::clock::Timestamp;
 use crate::error::ErrorKind;
 use crate::provider::{Outcome, Submission};
 use crate::sms::message::{BatchId, MessageId};
@@ -26,9 +27,13 @@ const GATHER: Duration = Duration::from_millis(10);
 /// How often a queue that has nothing to do looks for what another process left.
 const IDLE: Duration = Duration::from_secs(5);
 
+/// The longest rest of a message whose recipient takes nothing, in milliseconds.
+const LONGEST_REST_MS: i64 = 300_000;
+
 /// A claimed message on its way.
 struct OnItsWay<'a> {
     batch: Option<BatchId>,
+    created: Timestamp,
     submission: Submission,
     way: Way<'a>,
 }
@@ -221,7 +226,7 @@ impl Engine {
         // accepted for the sandbox never leaves, wherever routes lead now.
         way.carriers.retain(|other| other.realm() == record.realm);
         way.carriers.retain(|other| other.name() == carrier.name() || self.is_covered(other, &submission, record.held_micros));
-        Ok(OnItsWay { batch: record.batch, submission, way })
+        Ok(OnItsWay { batch: record.batch, created: record.created, submission, way })
     }
 
     /// Whether so much is what this carrier takes for a message, or more.
@@ -232,7 +237,7 @@ impl Engine {
 
     /// A carrier's definite word, or the lack of one: posted, unless its route asks another carrier after a refusal.
     async fn ended(&self, carrier: &Carrier, message: OnItsWay<'_>, outcome: Outcome) {
-        let OnItsWay { batch, submission, way } = message;
+        let OnItsWay { batch, submission, way, .. } = message;
         let mut ended = Ended { carrier, outcome };
         if way.after_rejected && matches!(ended.outcome, Outcome::Rejected { .. }) {
             match self.hand_over(way.after(carrier), &submission, Some(ended)).await {
@@ -248,10 +253,10 @@ impl Engine {
     async fn go_on(&self, carrier: &Carrier, messages: Vec<(OnItsWay<'_>, Outcome)>) {
         let (mut back, mut is_in_line) = (Vec::new(), false);
         for (message, outcome) in messages {
-            let OnItsWay { batch, submission, way } = message;
+            let OnItsWay { batch, created, submission, way } = message;
             let way = way.after(carrier);
             let Some(ended) = self.hand_over(way, &submission, Some(Ended { carrier, outcome })).await else { continue };
-            match self.left(ended) {
+            match self.left(ended, created) {
                 Left::Settle(settlement) => self.post(&submission.id, batch.as_ref(), &settlement).await,
                 Left::Wait(rest_ms) => back.push((submission.id, rest_ms)),
                 Left::InLine => {
@@ -289,12 +294,12 @@ impl Engine {
         self.inner.unsettled.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn left(&self, ended: Ended<'_>) -> Left {
+    fn left(&self, ended: Ended<'_>, created: Timestamp) -> Left {
         let now = self.parts().clock.now();
         let rests = ended.carrier.breaker.look(now).is_err() || ended.carrier.breaker.is_probing();
         let is_temporary = match &ended.outcome {
             Outcome::NotNow { code: ErrorKind::RateLimited, .. } => return Left::InLine,
-            Outcome::NotNow { retry_after_ms, .. } => return Left::Wait(Some(i64::try_from(*retry_after_ms).unwrap_or(i64::MAX))),
+            Outcome::NotNow { retry_after_ms, .. } => return Left::Wait(Some(rest_ms(*retry_after_ms, created, now))),
             // The carrier answered for it, and will take it later: others come first.
             outcome @ Outcome::NotSent { retry_after_ms: Some(wait), .. } if !self.is_stopping() && !has_waited(outcome) => {
                 return Left::Wait(Some(i64::try_from(*wait).unwrap_or(i64::MAX)));
@@ -313,5 +318,32 @@ impl Engine {
         if let Some(handed_over) = batch.and_then(|batch| locked(&self.inner.batches).get(batch).cloned()) {
             handed_over.send_modify(|count| *count += 1);
         }
+    }
+}
+
+/// How long a message rests whose recipient takes nothing now, in milliseconds: as long as it was not taken so far, so that a
+/// phone that stays full is tried less and less.
+fn rest_ms(asked_ms: u64, created: Timestamp, now: Timestamp) -> i64 {
+    let waited = now.as_millis().saturating_sub(created.as_millis());
+    i64::try_from(asked_ms).unwrap_or(i64::MAX).max(waited.min(LONGEST_REST_MS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phone_that_stays_full_is_tried_less_and_less() {
+        let (mut now, mut rests) = (0, Vec::new());
+        while now < 3_600_000 {
+            let rest = rest_ms(10_000, Timestamp(0), Timestamp(now));
+            rests.push(rest / 1_000);
+            now += rest;
+        }
+        assert_eq!(rests[..8], [10, 10, 20, 40, 80, 160, 300, 300]);
+        assert!(rests.len() < 20, "{rests:?}");
+        // A clock that was set back, and a carrier that asks for longer.
+        assert_eq!(rest_ms(10_000, Timestamp(9_000_000), Timestamp(0)), 10_000);
+        assert_eq!(rest_ms(900_000, Timestamp(0), Timestamp(3_600_000)), 900_000);
     }
 }

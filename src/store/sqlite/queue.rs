@@ -106,8 +106,9 @@ fn expire(db: &Connection, owner: i64, claim: &Claim) -> JobResult<()> {
     Ok(())
 }
 
-/// The head of the queue for this provider, at most `most`. For a request that carries several: those with the sender
-/// of the first, one for each person, and no message to a person overtakes an earlier one.
+/// The head of the queue for this provider, at most `most`: one for each person, or whoever hands them over at the same time
+/// could hand over the later one first. For a request that carries several: those with the sender of the first, and no message
+/// to a person overtakes an earlier one.
 fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32) -> JobResult<Vec<Record>> {
     // What a frozen budget pays for waits until a person looked.
     const MAY_GO: &str = "provider = ?4 AND sandbox = ?5 AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || f.id || ',') > 0)
@@ -136,18 +137,14 @@ fn pick_from(
     (picked, seen): (&mut Vec<Record>, &mut HashSet<String>),
 ) -> JobResult<()> {
     let is_joint = claim.per_request > 1;
-    let look_through = if is_joint { most.max(LOOK_THROUGH) } else { most };
+    let look_through = most.max(LOOK_THROUGH);
     let mut rows = statement.query(params![owner, claim.adopt, look_through, claim.provider, claim.realm.is_sandbox(), claim.now.as_millis()])?;
     while count_of(picked) < most
         && let Some(row) = rows.next()?
     {
-        if !is_joint {
-            picked.push(record_from(row)?);
-            continue;
-        }
         let message = record_from(row)?;
-        let is_same_sender = picked.first().is_none_or(|first| first.from == message.from);
-        if seen.insert(message.to.clone()) && is_same_sender {
+        let is_joinable = !is_joint || picked.first().is_none_or(|first| first.from == message.from);
+        if seen.insert(message.to.clone()) && is_joinable {
             picked.push(message);
         }
     }

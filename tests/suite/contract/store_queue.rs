@@ -311,6 +311,17 @@ async fn the_answer_to_a_request_that_carried_several_settles_each_with_its_own_
 }
 
 #[tokio::test]
+async fn a_claim_has_one_message_for_each_person_and_the_earliest() {
+    for place in places() {
+        let store = place.open();
+        take(&*store, bulk(1, [1, 1, 2, 1, 3].map(|person| (None, person)))).await;
+        for expected in [&[1, 3, 5][..], &[2], &[4], &[]] {
+            assert_eq!(ids(&store.claim(claim(9)).await.unwrap()), drafts(expected.iter().copied()));
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_rests_comes_behind_what_was_not_tried_and_before_what_is_later_for_the_same_person() {
     for place in places() {
         let store = place.open();
