@@ -276,26 +276,27 @@ impl Engine {
         Ok(Reply { vendor_id, at: first, is_again: true, ..reply })
     }
 
-    /// When a process was found dead, where that was less than [`DOUBT_MS`] before this moment.
+    /// When a process was found dead, where that was less than [`DOUBT_MS`] before this moment, or after it.
     pub(super) async fn is_after_death(&self, at: Timestamp) -> Result<Option<Timestamp>> {
         let death = self.parts().store.last_death().await?;
         Ok(death.filter(|death| at.as_millis().saturating_sub(death.as_millis()) < DOUBT_MS))
     }
 
-    /// What is known of the order in which a wish was told.
+    /// What is known of the order in which a wish was told. One that was told here before may have been told to a process that
+    /// died before that.
     async fn order_of(&self, carrier: &Carrier, who: &Who, reply: &Reply, meaning: Meaning) -> Result<Order> {
-        if reply.is_again {
-            return Ok(Order::Again);
-        }
-        let Some(number) = who.lifts().filter(|_| meaning == Meaning::Start && reply.content.is_some()) else { return Ok(Order::Known) };
-        let Some(stop) = self.parts().store.out_since(number.e164()).await? else { return Ok(Order::Known) };
+        let known = if reply.is_again { Order::Again } else { Order::Known };
+        let is_told = reply.content.is_some() || reply.is_again;
+        let Some(number) = who.lifts().filter(|_| meaning == Meaning::Start && is_told) else { return Ok(known) };
+        let Some(stop) = self.parts().store.out_since(number.e164()).await? else { return Ok(known) };
         if stop > reply.at.plus_ms(-DOUBT_MS) {
             // Whoever died a moment ago may not have been found yet.
             self.recover().await?;
         }
-        let Some(death) = self.is_after_death(reply.at).await? else { return Ok(Order::Known) };
-        if stop <= death.plus_ms(-DOUBT_MS) {
-            return Ok(Order::Known);
+        let Some(death) = self.is_after_death(reply.at).await? else { return Ok(known) };
+        // Only of two that were told about then nobody knows which was told first.
+        if stop.min(reply.at) <= death.plus_ms(-DOUBT_MS) {
+            return Ok(known);
         }
         let provider = carrier.name();
         tracing::warn!(provider, "a START may be older than the STOP that it would undo, for a process ended before it could acknowledge");

@@ -11,7 +11,7 @@ use sms_mcp::clock::{SharedClock, Timestamp};
 use sms_mcp::config;
 use sms_mcp::error::{ErrorKind, Result};
 use sms_mcp::guard::Guard;
-use sms_mcp::provider::exchange::{Answered, Event, Finding, Notice, Receipt, Reply, Unacknowledged};
+use sms_mcp::provider::exchange::{Answered, Event, Finding, Notice, Receipt, Reply, ReplySegment, Unacknowledged};
 use sms_mcp::provider::settings::Rate;
 use sms_mcp::provider::{Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission};
 use sms_mcp::send::contract::{BulkArgs, ListArgs, Recipient, SendArgs};
@@ -62,6 +62,10 @@ impl Provider for Silent {
     async fn send(&self, submission: &Submission) -> Outcome {
         self.sent.lock().unwrap().push(submission.id.clone());
         Outcome::of_segments((0..segments_of(&submission.text)).map(|_| SegmentOutcome::Unknown { why: "no answer in time".into() }).collect())
+    }
+
+    fn words(&self, _: u8, octets: &[u8]) -> Option<String> {
+        String::from_utf8(octets.to_vec()).ok()
     }
 
     fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
@@ -176,6 +180,27 @@ impl Desk {
         let vendor_id = Reply::id_of(&content, at);
         let reply = Reply { vendor_id, from: from.into(), to: "36179".into(), text: text.into(), at, content: Some(content), is_again };
         assert!(self.tell(Event::Reply(reply)).await);
+    }
+
+    /// The same in two segments.
+    async fn hear_in_segments(&self, from: &str, text: &str, first: i64) {
+        let halves = text.as_bytes().split_at(2);
+        for (number, octets) in [(1, halves.0), (2, halves.1)] {
+            let segment = ReplySegment {
+                from: from.into(),
+                to: "36179".into(),
+                reference: 7,
+                total: 2,
+                number,
+                coding: 0,
+                octets: octets.to_vec(),
+                vendor_id: String::new(),
+                at: Timestamp(NOON + first),
+                content: Some(format!("{from}:{text}:{number}")),
+                is_again: false,
+            };
+            assert!(self.tell(Event::Segment(segment)).await);
+        }
     }
 
     /// Another process dies, which had recorded this of somebody.
@@ -380,6 +405,37 @@ async fn after_a_process_died_a_start_that_would_undo_a_stop_of_then_waits_for_t
     desk.hear(&to, "STOP", 3_600_000 + 600_000, false).await;
     desk.hear(&to, "START", 3_600_000 + 600_001, false).await;
     assert!(!desk.is_out(&to).await);
+}
+
+#[tokio::test]
+async fn a_start_that_was_refused_here_may_have_been_told_before_to_a_process_that_died_and_then_waits_too() {
+    let desk = desk().await;
+    let (to, other, old) = (fictional(1), fictional(2), fictional(3));
+    for (n, number) in [&to, &other, &old].into_iter().enumerate() {
+        desk.lost(n + 1, "hello").await;
+        desk.hear(number, "STOP", 0, false).await;
+    }
+    // The START was told to the one that died, then there was a STOP, and here it was refused before it was taken.
+    desk.set(3_600_000);
+    desk.die(None).await;
+    desk.set(3_660_000);
+    desk.hear(&to, "STOP", 3_600_010, false).await;
+    desk.hear(&to, "START", 3_600_020, true).await;
+    assert!(desk.is_out(&to).await);
+    let waiting = desk.engine.pending_opt_outs().await.unwrap();
+    assert_eq!((waiting.len(), waiting[0].people.as_slice()), (1, &[to.clone()][..]));
+    // Neither a STOP nor a START of long before is in doubt.
+    desk.hear(&other, "START", 3_600_020, true).await;
+    assert!(!desk.is_out(&other).await, "that STOP is an hour old");
+    desk.hear(&old, "STOP", 3_600_010, false).await;
+    desk.hear(&old, "START", 10, true).await;
+    assert!(desk.is_out(&old).await, "that START is an hour old");
+    assert_eq!(desk.engine.pending_opt_outs().await.unwrap().len(), 1);
+    // A long text is as old as its first segment at most.
+    desk.hear_in_segments(&other, "STOP", 3_600_030).await;
+    desk.hear_in_segments(&other, "START", 3_600_040).await;
+    assert!(desk.is_out(&other).await);
+    assert_eq!(desk.engine.pending_opt_outs().await.unwrap().len(), 2);
 }
 
 #[tokio::test]
