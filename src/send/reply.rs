@@ -7,7 +7,8 @@
 //! A reply is recorded after what it asks for, so that a reply on record never stands beside a wish that was lost. Both may
 //! be told again, and late: recording is idempotent, and an older wish changes nothing about a newer one. What a carrier
 //! tells over a connection was wished when it was told first, also where it was not acknowledged then. Where a process died
-//! that may have been told first, a START that would undo a STOP of then waits for the operator: more is stopped than less.
+//! that may have been told first, or another has just recorded the same word, a START that would undo a STOP of then waits for
+//! the operator: more is stopped than less.
 
 use sha2::{Digest as _, Sha256};
 
@@ -43,8 +44,8 @@ const BY_REPLY: &str = "reply";
 /// that had no acknowledgement tells it again by then.
 const DOUBT_MS: i64 = 600_000;
 
-/// What was recorded this long before a process died was acknowledged, and the carrier heard that, or its connection would have
-/// been found broken; in milliseconds.
+/// What was recorded this long ago, or before a process died, was acknowledged, and the carrier heard that, or its connection
+/// would have been found broken; in milliseconds.
 const HEARD_MS: i64 = 120_000;
 
 /// What is known of the order in which a wish was told.
@@ -54,7 +55,7 @@ enum Order {
     Known,
     /// It was told before, at its time.
     Again,
-    /// It may have been told before the opposite wish, to a process that died.
+    /// It may have been told before the opposite wish, to another process.
     InDoubt,
 }
 
@@ -289,18 +290,33 @@ impl Engine {
         let is_told = reply.content.is_some() || reply.is_again;
         let Some(number) = who.lifts().filter(|_| meaning == Meaning::Start && is_told) else { return Ok(known) };
         let Some(stop) = self.parts().store.out_since(number.e164()).await? else { return Ok(known) };
+        let provider = carrier.name();
+        let why = if self.may_be_older_by_a_death(reply, stop).await? {
+            "a process ended before it could acknowledge"
+        } else if self.may_be_on_record(carrier, reply).await? {
+            "another process recorded it, and may not have been heard"
+        } else {
+            return Ok(known);
+        };
+        tracing::warn!(provider, why, "a START may be older than the STOP that it would undo");
+        Ok(Order::InDoubt)
+    }
+
+    /// Whether a process died that may have been told a START before it was told here, and before this STOP.
+    async fn may_be_older_by_a_death(&self, reply: &Reply, stop: Timestamp) -> Result<bool> {
         if stop > reply.at.plus_ms(-DOUBT_MS) {
             // Whoever died a moment ago may not have been found yet.
             self.recover().await?;
         }
-        let Some(death) = self.is_after_death(reply.at).await? else { return Ok(known) };
         // Only of two that were told about then nobody knows which was told first.
-        if stop.min(reply.at) <= death.plus_ms(-DOUBT_MS) {
-            return Ok(known);
-        }
-        let provider = carrier.name();
-        tracing::warn!(provider, "a START may be older than the STOP that it would undo, for a process ended before it could acknowledge");
-        Ok(Order::InDoubt)
+        let death = self.is_after_death(reply.at).await?;
+        Ok(death.is_some_and(|death| stop.min(reply.at) > death.plus_ms(-DOUBT_MS)))
+    }
+
+    /// Whether this may be a text that another process recorded a moment ago: it alone knows so far whether it was heard.
+    async fn may_be_on_record(&self, carrier: &Carrier, reply: &Reply) -> Result<bool> {
+        let Some(content) = &reply.content else { return Ok(false) };
+        self.parts().store.is_recorded_elsewhere(carrier.name(), content, reply.at.plus_ms(-HEARD_MS)).await
     }
 
     /// Puts before the operator what nobody can tell who said. Returns whom the operator had said that this sender is: no

@@ -54,6 +54,10 @@ pub trait Told: Send + Sync {
     /// When it was told. Each is taken over once, for it is told again once.
     async fn adopt_reply(&self, provider: &str, content: &str, since: Timestamp) -> Result<Option<Timestamp>>;
 
+    /// Whether another process recorded a reply of this content, told since `since`, and has not left in good order: only that
+    /// process knows whether the carrier heard its acknowledgement.
+    async fn is_recorded_elsewhere(&self, provider: &str, content: &str, since: Timestamp) -> Result<bool>;
+
     /// When a process was last found dead: what it had been told and had not acknowledged, nobody knows.
     async fn last_death(&self) -> Result<Option<Timestamp>>;
 

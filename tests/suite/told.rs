@@ -122,6 +122,15 @@ fn refused() -> SegmentOutcome {
     SegmentOutcome::Rejected { code: ErrorKind::ProviderRejected, why: "full".into() }
 }
 
+/// What somebody wrote, told first at this time.
+fn on_record(from: &str, text: &str, first: i64) -> NewReply {
+    let at = Timestamp(NOON + first);
+    let content = Some(format!("{from}:{text}"));
+    let vendor_id = Reply::id_of(content.as_deref().unwrap(), at);
+    let (provider, from, to, text) = ("silent".to_owned(), from.to_owned(), "36179".to_owned(), text.to_owned());
+    NewReply { provider, vendor_id, from, is_unsettled: false, to, text, is_whole: true, at, forward: false, content }
+}
+
 impl Desk {
     /// Tells something; whether it was thanked for.
     async fn tell(&self, event: Event) -> bool {
@@ -203,19 +212,19 @@ impl Desk {
         }
     }
 
+    /// The ledger of another process, which has recorded this of somebody.
+    async fn other(&self, recorded: Option<(&str, &str, i64)>) -> SqliteStore {
+        let name = self.clock.now.load(Ordering::SeqCst).to_be_bytes();
+        let other = SqliteStore::open(&self.folder.path().join("ledger.db"), Timestamp(NOON), name).unwrap();
+        if let Some((from, text, first)) = recorded {
+            other.record_reply(on_record(from, text, first), Timestamp(NOON + first)).await.unwrap();
+        }
+        other
+    }
+
     /// Another process dies, which had recorded this of somebody.
     async fn die(&self, recorded: Option<(&str, &str, i64)>) {
-        let name = self.clock.now.load(Ordering::SeqCst).to_be_bytes();
-        let dying = SqliteStore::open(&self.folder.path().join("ledger.db"), Timestamp(NOON), name).unwrap();
-        if let Some((from, text, first)) = recorded {
-            let at = Timestamp(NOON + first);
-            let content = Some(format!("{from}:{text}"));
-            let vendor_id = Reply::id_of(content.as_deref().unwrap(), at);
-            let (provider, from, to, text) = ("silent".to_owned(), from.to_owned(), "36179".to_owned(), text.to_owned());
-            let reply = NewReply { provider, vendor_id, from, is_unsettled: false, to, text, is_whole: true, at, forward: false, content };
-            dying.record_reply(reply, at).await.unwrap();
-        }
-        drop(dying); // Its lock goes with it, as at a kill.
+        drop(self.other(recorded).await); // Its lock goes with it, as at a kill.
         self.engine.recover().await.unwrap();
     }
 
@@ -436,6 +445,35 @@ async fn a_start_that_was_refused_here_may_have_been_told_before_to_a_process_th
     desk.hear_in_segments(&other, "START", 3_600_040).await;
     assert!(desk.is_out(&other).await);
     assert_eq!(desk.engine.pending_opt_outs().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_start_that_another_process_has_just_recorded_may_be_told_again_here_and_does_not_undo_a_stop_said_in_between() {
+    for is_again in [false, true] {
+        let desk = desk().await;
+        let to = fictional(1);
+        desk.lost(1, "one").await;
+        // It lives, and has not found yet that its connection was cut before the carrier heard it.
+        let other = desk.other(Some((&to, "START", 10))).await;
+        desk.set(200_000);
+        desk.hear(&to, "STOP", 20, false).await;
+        desk.hear(&to, "START", 30, is_again).await;
+        assert!(desk.is_out(&to).await, "told again here: {is_again}");
+        let waiting = desk.engine.pending_opt_outs().await.unwrap();
+        assert_eq!((waiting.len(), waiting[0].people.as_slice()), (1, &[to.clone()][..]));
+        desk.hear(&to, "START", 130_011, false).await;
+        assert!(!desk.is_out(&to).await, "by now it would have found it");
+        // What it recorded itself it knows.
+        desk.hear(&to, "STOP", 130_020, false).await;
+        desk.hear(&to, "START", 130_030, false).await;
+        assert!(!desk.is_out(&to).await);
+        // One that left has said what was not heard.
+        other.record_reply(on_record(&to, "START", 130_100), Timestamp(NOON)).await.unwrap();
+        desk.hear(&to, "STOP", 130_110, false).await;
+        other.close().await.unwrap();
+        desk.hear(&to, "START", 130_120, false).await;
+        assert!(!desk.is_out(&to).await);
+    }
 }
 
 #[tokio::test]

@@ -239,6 +239,12 @@ async fn begin<P: Protocol>(shared: &Shared<P>, number: usize) -> Result<Begun<P
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::session::UNHEARD_EVERY;
+
+    #[test]
+    fn what_a_cut_connection_did_not_acknowledge_is_looked_for_before_there_is_another_one() {
+        assert!(UNHEARD_EVERY <= FIRST_WAIT);
+    }
 
     #[test]
     fn waits_double_up_to_the_most_and_begin_anew_after_a_good_connection() {

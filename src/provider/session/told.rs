@@ -21,8 +21,9 @@ use crate::sms::message::hex;
 /// Most of what the carrier told that waits to be recorded, of each kind.
 const WAITING: usize = 1_024;
 
-/// How often is looked for texts of people that may be told again.
-pub const UNHEARD_EVERY: Duration = Duration::from_secs(1);
+/// How often is looked for texts of people that may be told again: the ledger knows of them before a connection that was cut is
+/// there again, for the carrier tells them on it.
+pub const UNHEARD_EVERY: Duration = Duration::from_millis(100);
 
 /// For how long a connection is not read at most while there is no room at all for the texts of people that wait on it.
 pub(super) const MOMENT: Duration = Duration::from_secs(1);

@@ -64,6 +64,16 @@ impl Told for SqliteStore {
         self.writer()?.run(move |db| adopt_reply(db, owner, &provider, &content, since)).await
     }
 
+    async fn is_recorded_elsewhere(&self, provider: &str, content: &str, since: Timestamp) -> Result<bool> {
+        let (provider, owner, ids) = (provider.to_owned(), self.instance.id(), [format!("{content}-"), format!("{content}.")]);
+        self.read(move |db| {
+            let [after, before] = &ids;
+            db.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM reply WHERE {OF_CONTENT} AND owner <> ?5)"))?
+                .query_row(params![provider, after, before, since.as_millis(), owner], |row| row.get(0))
+        })
+        .await
+    }
+
     async fn last_death(&self) -> Result<Option<Timestamp>> {
         self.read(|db| db.prepare_cached("SELECT at_ms FROM death")?.query_row([], |row| row.get(0).map(Timestamp)).optional()).await
     }
@@ -102,9 +112,7 @@ fn keep_told(db: &Connection, owner: i64, provider: &str, texts: &[(String, Time
     let mut add = db.prepare_cached(
         "INSERT INTO told (provider, content, first_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET first_ms = min(first_ms, excluded.first_ms)",
     )?;
-    let mut is_taken = db.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM reply WHERE provider = ?1 AND vendor_id > ?2 AND vendor_id < ?3 AND at_ms >= ?4 AND owner IS NOT ?5)",
-    )?;
+    let mut is_taken = db.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM reply WHERE {OF_CONTENT} AND owner IS NOT ?5)"))?;
     for (content, first) in texts {
         // Another process was told it again and took it, before this one could say that it had not.
         let ids = params![provider, format!("{content}-"), format!("{content}."), first.as_millis(), owner];
@@ -121,8 +129,10 @@ fn keep_told(db: &Connection, owner: i64, provider: &str, texts: &[(String, Time
     Ok(())
 }
 
-/// Replies whose ids were made of one content, between it with a "-" and it with the character after that, and which a process
-/// recorded that is no longer there.
+/// Replies whose ids were made of one content, between it with a "-" and it with the character after that.
+const OF_CONTENT: &str = "provider = ?1 AND vendor_id > ?2 AND vendor_id < ?3 AND at_ms >= ?4";
+
+/// The same which a process recorded that is no longer there.
 const LEFT_BEHIND: &str = "SELECT seq FROM reply WHERE provider = ?1 AND vendor_id > ?2 AND vendor_id < ?3 AND at_ms >= ?4
      AND owner NOT IN (SELECT id FROM instance)";
 

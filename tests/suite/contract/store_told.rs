@@ -87,6 +87,21 @@ async fn what_a_process_recorded_that_died_is_taken_over_by_its_content_once_and
 }
 
 #[tokio::test]
+async fn what_another_process_recorded_is_known_by_its_content_until_that_one_leaves_in_good_order() {
+    for place in places() {
+        let (one, other) = (place.open(), place.open());
+        one.record_reply(reply("abc-20", None, NOW.plus_ms(20)), NOW).await.unwrap();
+        let is_elsewhere = async |store: &dyn Store, content: &str, ms: i64| store.is_recorded_elsewhere("sandbox", content, NOW.plus_ms(ms)).await;
+        assert!(is_elsewhere(&*other, "abc", 20).await.unwrap());
+        assert!(!is_elsewhere(&*other, "abc", 21).await.unwrap() && !is_elsewhere(&*other, "ab", 0).await.unwrap());
+        assert!(!other.is_recorded_elsewhere("another", "abc", NOW).await.unwrap());
+        assert!(!is_elsewhere(&*one, "abc", 0).await.unwrap(), "it knows what it acknowledged");
+        one.close().await.unwrap();
+        assert!(!is_elsewhere(&*other, "abc", 0).await.unwrap(), "what was not heard is kept by then");
+    }
+}
+
+#[tokio::test]
 async fn the_latest_start_of_a_person_is_known_for_the_provider_that_it_came_through() {
     for place in places() {
         let store = place.open();
