@@ -189,7 +189,8 @@ pub struct Unheard {
 impl Unheard {
     /// They are kept elsewhere now.
     fn kept(mut self) {
-        self.texts.clear();
+        let texts = std::mem::take(&mut self.texts);
+        self.memory.with(|words, now| words.kept(&texts, now));
     }
 
     /// As they are to be kept.

@@ -6,7 +6,8 @@
 //! text, also where it says the same: people answer two questions with the same word.
 //!
 //! What was not taken is kept for [`KEPT_MS`], in number at most [`MOST`]. What could be told again to another process is
-//! handed out once by [`Words::unheard`], so that the ledger keeps it too. No I/O, no clock.
+//! handed out by [`Words::unheard`], so that the ledger keeps it. From then on ([`Words::kept`]) it is kept there alone: it is
+//! told again once, to one process, and the same words said after that are another text. No I/O, no clock.
 
 use std::collections::HashMap;
 
@@ -83,8 +84,8 @@ struct Word {
     /// Tellings without an answer.
     waiting: u32,
     fate: Fate,
-    /// Whether it was handed out as not taken.
-    is_noted: bool,
+    /// Whether it may be told again to another process, and is to be kept elsewhere for that.
+    is_unheard: bool,
 }
 
 const fn since(earlier: Timestamp, now: Timestamp) -> i64 {
@@ -133,7 +134,7 @@ impl Words {
             // Two texts are two, however fast one follows the other.
             first = now.max(word.first.plus_ms(1));
         }
-        self.words.insert(content, Word { first, told: now, place, waiting: 1, fate: Fate::Waiting, is_noted: false });
+        self.words.insert(content, Word { first, told: now, place, waiting: 1, fate: Fate::Waiting, is_unheard: false });
         Telling { first, is_again: false }
     }
 
@@ -150,9 +151,9 @@ impl Words {
             Some(end) if is_alone && since(word.told, now) <= PROMPT_MS => Fate::Taken { at: now, end, until: now },
             Some(end) => Fate::Taken { at: now, end, until: now.plus_ms(SAME_MS) },
         };
-        let is_news = (!is_taken && !word.is_noted) || (is_taken && end.is_none());
-        word.is_noted = !is_taken;
-        if is_news {
+        let is_news = !word.is_unheard;
+        word.is_unheard = !is_taken || end.is_none();
+        if word.is_unheard && is_news {
             self.unheard.push((*content, word.first));
         }
     }
@@ -164,14 +165,36 @@ impl Words {
             let Fate::Taken { at, end, until } = &mut word.fate else { continue };
             if word.place.link == link && (*end > written || since(*at, heard) < ARRIVED_MS) {
                 *until = now.plus_ms(CUT_MS).max(*until);
-                self.unheard.push((*content, word.first));
+                if !word.is_unheard {
+                    word.is_unheard = true;
+                    self.unheard.push((*content, word.first));
+                }
             }
         }
     }
 
-    /// What may be told again, also to another process: each once.
+    /// What may be told again, also to another process: each once. What is being told again now is not among it before that
+    /// is answered, and what was taken since no longer.
     pub fn unheard(&mut self) -> Vec<(Content, Timestamp)> {
-        std::mem::take(&mut self.unheard)
+        let all = std::mem::take(&mut self.unheard);
+        let (open, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(content, _)| self.words.get(content).is_some_and(|word| word.waiting > 0));
+        self.unheard = open;
+        let is_needed = |(content, first): &(Content, Timestamp)| self.words.get(content).is_none_or(|word| word.is_unheard && word.first == *first);
+        others.into_iter().filter(is_needed).collect()
+    }
+
+    /// What was handed out is kept elsewhere now, and there alone: two copies of one doubt would each take a text for it. What is
+    /// being told again is handed out once more if it is not taken.
+    pub fn kept(&mut self, texts: &[(Content, Timestamp)], now: Timestamp) {
+        for (content, first) in texts {
+            let Some(word) = self.words.get_mut(content).filter(|word| word.is_unheard && word.first == *first) else { continue };
+            if word.waiting > 0 {
+                word.is_unheard = false;
+            } else if !(matches!(word.fate, Fate::Taken { .. }) && since(*first, now) >= SAME_MS) {
+                // One that had to be told for long before it was taken is in doubt for longer than anybody else believes.
+                self.words.remove(content);
+            }
+        }
     }
 
     /// Takes back what could not be kept, to be handed out again.
@@ -242,8 +265,59 @@ mod tests {
         let day = NOW.plus_ms(25 * 3_600_000);
         assert_eq!(tell(&mut words, at(3, 1), true, day), Telling { first: NOW, is_again: true });
         assert!(!tell(&mut words, at(3, 2), true, day.plus_ms(1)).is_again, "it was taken, so this one is new");
-        assert_eq!(words.unheard(), [(content(1), NOW)]);
-        assert!(words.unheard().is_empty(), "once");
+        assert!(words.unheard().is_empty(), "and nothing is in doubt");
+    }
+
+    #[test]
+    fn what_may_be_told_again_is_handed_out_once_and_is_in_doubt_here_until_it_is_kept_elsewhere() {
+        // Refused; cut behind the acknowledgement; cut before it.
+        for (is_taken, end) in [(false, Some(100)), (true, Some(100)), (true, None)] {
+            let begin = || {
+                let mut words = Words::default();
+                words.told(content(1), at(1, 1), NOW);
+                words.answered(&content(1), is_taken, end, NOW);
+                words.ended(1, NOW, 0, NOW);
+                words
+            };
+            let telling = |words: &mut Words| words.told(content(1), at(2, 1), NOW.plus_ms(50));
+            let mut words = begin();
+            let texts = words.unheard();
+            assert_eq!(texts, [(content(1), NOW)]);
+            assert!(words.unheard().is_empty(), "once");
+            words.kept(&texts, NOW);
+            let new = telling(&mut words);
+            assert!(!new.is_again && new.first > NOW, "whoever keeps it says whether it is that one, and once");
+            words.answered(&content(1), true, Some(5), NOW.plus_ms(50));
+            words.kept(&texts, NOW);
+            assert!(words.words.contains_key(&content(1)), "what is kept is not this one");
+            // Told again before it is handed out, and while it is being kept.
+            let mut words = begin();
+            assert!(telling(&mut words).is_again && words.unheard().is_empty());
+            words.answered(&content(1), true, Some(5), NOW.plus_ms(50));
+            assert!(words.unheard().is_empty(), "that was it");
+            let mut words = begin();
+            let texts = words.unheard();
+            assert!(telling(&mut words).is_again);
+            words.kept(&texts, NOW);
+            words.answered(&content(1), false, Some(5), NOW.plus_ms(50));
+            assert_eq!(words.unheard(), texts, "it was refused once more");
+            // What could not be kept.
+            words.keep_unheard(texts.clone());
+            assert_eq!(words.unheard(), texts);
+            assert!(telling(&mut words).is_again);
+        }
+    }
+
+    #[test]
+    fn what_was_told_for_long_before_it_was_taken_stays_in_doubt_here_when_it_is_cut_off() {
+        let mut words = Words::default();
+        tell(&mut words, at(1, 1), false, NOW);
+        let taken = NOW.plus_ms(CUT_MS);
+        tell(&mut words, at(1, 2), true, taken);
+        words.ended(1, taken, 0, taken);
+        let texts = words.unheard();
+        words.kept(&texts, taken);
+        assert!(words.told(content(1), at(2, 1), taken.plus_ms(50)).is_again);
     }
 
     #[test]

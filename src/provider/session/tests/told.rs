@@ -130,6 +130,24 @@ async fn the_same_words_are_a_new_text_unless_the_connection_was_cut_at_the_ackn
 }
 
 #[tokio::test]
+async fn one_doubt_is_kept_in_one_place_so_that_it_takes_one_text_for_another_and_not_two() {
+    let carrier = Carrier::new().await;
+    let (account, mut pushes) = carrier.account(patient());
+    account.start();
+    let mut peer = carrier.bound().await;
+    peer.write(PUSH, 1, WORD).await;
+    within(pushes.recv()).await.unwrap().answer(true);
+    drop(peer);
+    let mut peer = within(carrier.bound()).await;
+    let notice = pushes.unheard().notice().unwrap();
+    notice.recorded(true);
+    // Another process is told it again, and finds it in the ledger; here the person says the same once more.
+    peer.write(PUSH, 1, WORD).await;
+    let word = within(pushes.recv()).await.unwrap();
+    assert!(!word.telling.is_again);
+}
+
+#[tokio::test]
 async fn late_answers_go_to_the_first_who_asks() {
     let carrier = Carrier::new().await;
     let (account, _pushes) = carrier.account(patient());
