@@ -122,11 +122,22 @@ impl RawStdio {
     }
 
     /// Ends the input and returns what was logged. The exit code must be 0.
-    pub fn finish(mut self) -> String {
+    pub fn finish(self) -> String {
+        let (is_good, log) = self.end();
+        assert!(is_good, "{log}");
+        log
+    }
+
+    /// The same with any exit code: whether it was 0.
+    pub fn end(mut self) -> (bool, String) {
         drop(self.input.take());
         let log = self.log.take().unwrap().join().unwrap();
-        assert!(self.child.wait().unwrap().success(), "{log}");
-        log
+        (self.child.wait().unwrap().success(), log)
+    }
+
+    /// Whether the process has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! The gateway tells a person's next text once the former was acknowledged; a segment that was answered with "later", or whose
 //! connection ended before thanks were heard, is told again, on any bind. Of some people it goes on meanwhile, as gateways with
-//! a queue for what is to be told again do.
+//! a queue for what is to be told again do; but not past what nobody may have read, for its order is nobody's to know.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +32,8 @@ pub struct Size {
     pub flood: usize,
 }
 
-/// What became of it. Lost, misplaced, too many and wishes must be 0.
+/// What became of it. Lost, misplaced, too many and wishes must be 0. A word counts as often as it was written and as it is on
+/// record.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Heard {
     /// Texts that were acknowledged, all segments of them that were told.
@@ -48,20 +49,24 @@ pub struct Heard {
     pub cuts: usize,
     pub locks: usize,
     pub floods: usize,
-    /// Acknowledged, and not on record.
+    /// Servers that could not start, for the ledger was locked, and were started again.
+    pub restarts: usize,
+    /// Acknowledged more often than it is on record, without a doubt.
     pub lost: usize,
-    /// On record before what was written before it.
+    /// On record, and not in its order, without a doubt.
     pub misplaced: usize,
     /// On record more often than written, without a doubt.
     pub too_many: usize,
     /// People whose last wish does not hold, without a doubt.
     pub wishes: usize,
-    /// In doubt: the same word, which may have been the one before it told again, and is on record once.
+    /// In doubt: the same word, which may have been the one before it told again, and is not on record beside it.
     pub merged: usize,
     /// In doubt: on record twice, for nobody knew whether it was told again.
     pub doubled: usize,
     /// In doubt: the order of what was first told to a process that died.
     pub unordered: usize,
+    /// In doubt: a STOP that may have been told again, on record after what was written after it. It only stops more.
+    pub stopped_later: usize,
     /// In doubt: stopped, though the last wish was a START; it waits for the operator.
     pub stopped: usize,
 }
@@ -83,6 +88,7 @@ impl Heard {
             (&mut self.cuts, other.cuts),
             (&mut self.locks, other.locks),
             (&mut self.floods, other.floods),
+            (&mut self.restarts, other.restarts),
             (&mut self.lost, other.lost),
             (&mut self.misplaced, other.misplaced),
             (&mut self.too_many, other.too_many),
@@ -90,6 +96,7 @@ impl Heard {
             (&mut self.merged, other.merged),
             (&mut self.doubled, other.doubled),
             (&mut self.unordered, other.unordered),
+            (&mut self.stopped_later, other.stopped_later),
             (&mut self.stopped, other.stopped),
         ] {
             *sum += more;
@@ -114,16 +121,21 @@ struct Text {
     is_whole: bool,
     frames: Vec<Vec<u8>>,
     segments: Vec<Segment>,
-    /// When the first of it was told.
+    /// When the first of it was told, and the last.
     first: Option<Instant>,
+    last: Option<Instant>,
     /// When the last of it was acknowledged.
     thanked: Option<Instant>,
     /// Whether a telling of it went unanswered because its process died.
     is_in_doubt: bool,
-    /// Whether thanks for it may have been lost.
-    is_cut: bool,
+    /// How often thanks for it may have been lost.
+    cuts: usize,
+    /// Whether thanks for it came so late that some gateways would have told it again by then.
+    is_thanked_late: bool,
     /// Whether a telling of it was not taken.
     is_refused: bool,
+    /// Whether its connection ended so soon after a telling that nobody may have read it: then nobody knows its order.
+    is_unread: bool,
     /// Whether a telling of it was answered with "later".
     is_later: bool,
 }
@@ -157,6 +169,13 @@ impl Person {
         Self { texts, next: 0, not_before: began + pause(dice, size.pause), began, goes_on: dice.below(4) == 0 }
     }
 
+    /// Whether everything that was begun is acknowledged, or one may go on.
+    fn is_free(&self) -> bool {
+        let is_due = |text: &Text| text.segments.iter().any(|segment| matches!(segment, Segment::Due(_)));
+        let may_wait = |text: &Text| self.goes_on && text.is_refused && !text.is_unread && is_due(text);
+        self.texts[..self.next].iter().all(|text| text.thanked.is_some() || may_wait(text))
+    }
+
     fn is_done(&self) -> bool {
         self.texts.iter().all(|text| text.thanked.is_some())
     }
@@ -164,7 +183,21 @@ impl Person {
 
 fn text(words: String, is_whole: bool, frames: Vec<Vec<u8>>) -> Text {
     let segments = vec![Segment::Due(Instant::now()); frames.len()];
-    Text { words, is_whole, frames, segments, first: None, thanked: None, is_in_doubt: false, is_cut: false, is_later: false, is_refused: false }
+    Text {
+        words,
+        is_whole,
+        frames,
+        segments,
+        first: None,
+        last: None,
+        thanked: None,
+        is_in_doubt: false,
+        cuts: 0,
+        is_thanked_late: false,
+        is_later: false,
+        is_refused: false,
+        is_unread: false,
+    }
 }
 
 fn word(gateway: &Gateway, n: usize, words: &str) -> Text {
@@ -222,7 +255,22 @@ fn ledger(desk: &Desk) -> rusqlite::Connection {
     ledger
 }
 
+/// Thanks within this time are in time for every gateway.
+const PROMPT: Duration = Duration::from_millis(2_900);
+
+/// What was told so long ago is read.
+const READ: Duration = Duration::from_secs(1);
+
 const SETTINGS: &str = "binds = 2\nreconnect_most = \"300ms\"";
+
+/// Starts each server again that could not start, for the ledger was locked: whoever runs servers does so.
+fn start_again(desk: &Desk, servers: &mut [Agent; 2], trouble: &Mutex<Trouble>) {
+    for server in servers {
+        if server.has_ended() && std::mem::replace(server, Agent::start(desk, "warn")).finish_or_locked() {
+            lock(trouble).counts.restarts += 1;
+        }
+    }
+}
 
 /// Disturbs two servers until told to end, and leaves both up.
 fn disturb(gateway: &Gateway, desk: &Desk, size: &Size, dice: &mut Dice, is_over: &AtomicBool, trouble: &Mutex<Trouble>) -> [Agent; 2] {
@@ -232,6 +280,7 @@ fn disturb(gateway: &Gateway, desk: &Desk, size: &Size, dice: &mut Dice, is_over
     let mut flooded = 0;
     while !is_over.load(Ordering::SeqCst) {
         std::thread::sleep(Duration::from_millis(100) + pause(dice, Duration::from_millis(900)));
+        start_again(desk, &mut servers, trouble);
         let which = dice.below(2);
         match dice.below(6) {
             0 => {
@@ -242,8 +291,10 @@ fn disturb(gateway: &Gateway, desk: &Desk, size: &Size, dice: &mut Dice, is_over
                     trouble.ends.push(now);
                     std::mem::replace(&mut servers[which], start())
                 };
-                ended.finish();
-                lock(trouble).ends.push(Instant::now());
+                let is_locked = ended.finish_or_locked();
+                let mut trouble = lock(trouble);
+                trouble.counts.restarts += usize::from(is_locked);
+                trouble.ends.push(Instant::now());
             }
             1 => {
                 let dying = std::mem::replace(&mut servers[which], start());
@@ -302,7 +353,7 @@ pub fn heard(protocol: Protocol, seed: u64, size: &Size) -> Heard {
     let (is_over, trouble) = (AtomicBool::new(false), Mutex::new(Trouble::default()));
     let mut people: Vec<Person> = (0..size.people).map(|n| Person::new(&gateway, &mut dice, n, size)).collect();
     let mut disturber = Dice::new(seed.wrapping_add(77));
-    let servers = std::thread::scope(|scope| {
+    let mut servers = std::thread::scope(|scope| {
         let servers = scope.spawn(|| disturb(&gateway, &desk, size, &mut disturber, &is_over, &trouble));
         tell(&gateway, &mut people, &mut dice, size, &is_over, &trouble);
         servers.join().unwrap()
@@ -312,8 +363,11 @@ pub fn heard(protocol: Protocol, seed: u64, size: &Size) -> Heard {
     let ledger = ledger(&desk);
     ledger.execute("UPDATE long_reply SET since_ms = since_ms - 300000 WHERE state = 0", []).unwrap();
     let waiting = || ledger.query_row("SELECT count(*) FROM long_reply WHERE state < 2", [], |row| row.get::<_, i64>(0)).unwrap();
-    eventually("no text waits any more", || waiting() == 0);
-    servers.into_iter().for_each(|server| drop(server.finish()));
+    eventually("no text waits any more", || {
+        start_again(&desk, &mut servers, &trouble);
+        waiting() == 0
+    });
+    servers.into_iter().for_each(|server| _ = server.finish_or_locked());
     count(&gateway, &ledger, &people, &trouble.into_inner().unwrap())
 }
 
@@ -334,6 +388,7 @@ fn tell(gateway: &Gateway, people: &mut [Person], dice: &mut Dice, size: &Size, 
             match fate {
                 Fate::Taken => {
                     text.segments[segment] = Segment::Thanked;
+                    text.is_thanked_late |= text.last.is_some_and(|last| now >= last + PROMPT);
                     if text.segments.iter().all(|segment| *segment == Segment::Thanked) {
                         text.thanked = Some(now);
                         person.not_before = now + pause(dice, size.pause);
@@ -347,7 +402,8 @@ fn tell(gateway: &Gateway, people: &mut [Person], dice: &mut Dice, size: &Size, 
                 Fate::Cut => {
                     let mut trouble = lock(trouble);
                     trouble.counts.cut += 1;
-                    text.is_cut = true;
+                    text.cuts += 1;
+                    text.is_unread |= text.last.is_some_and(|last| now < last + READ);
                     text.is_in_doubt |= trouble.kills.last().is_some_and(|kill| *kill + Duration::from_secs(2) > now);
                     text.segments[segment] = again;
                 }
@@ -357,11 +413,7 @@ fn tell(gateway: &Gateway, people: &mut [Person], dice: &mut Dice, size: &Size, 
         let mut is_done = true;
         for (who, person) in people.iter_mut().enumerate() {
             is_done &= person.is_done();
-            // Whether everything that was begun is acknowledged, or one may go on.
-            let is_free = person.texts[..person.next].iter().all(|text| {
-                text.thanked.is_some() || person.goes_on && text.is_refused && text.segments.iter().any(|segment| matches!(segment, Segment::Due(_)))
-            });
-            if is_free && now >= person.not_before && person.next < person.texts.len() {
+            if now >= person.not_before && person.next < person.texts.len() && person.is_free() {
                 person.next += 1;
             }
             for (which, text) in person.texts[..person.next].iter_mut().enumerate() {
@@ -375,6 +427,7 @@ fn tell(gateway: &Gateway, people: &mut [Person], dice: &mut Dice, size: &Size, 
                     names.insert(name, (who, which, number));
                     *segment = Segment::Told;
                     text.first.get_or_insert(now);
+                    text.last = Some(now);
                     gateway.tell_named(link, name, frame);
                 }
             }
@@ -398,7 +451,7 @@ fn tell(gateway: &Gateway, people: &mut [Person], dice: &mut Dice, size: &Size, 
 }
 
 /// Pairs what was written with what is on record: the longest common sequence.
-fn paired(written: &[&str], recorded: &[String]) -> (Vec<bool>, Vec<bool>) {
+fn paired(written: &[&str], recorded: &[&str]) -> (Vec<bool>, Vec<bool>) {
     let (rows, columns) = (written.len(), recorded.len());
     let mut longest = vec![vec![0_usize; columns + 1]; rows + 1];
     for row in (0..rows).rev() {
@@ -437,8 +490,13 @@ fn shown(person: &Person, recorded: &[(String, bool)]) -> String {
         .texts
         .iter()
         .map(|text| {
-            let marks =
-                format!("{}{}{}", if text.is_cut { "c" } else { "" }, if text.is_in_doubt { "k" } else { "" }, if text.is_later { "l" } else { "" });
+            let marks = format!(
+                "{}{}{}{}",
+                if text.is_thanked_late { "t" } else { "" },
+                "c".repeat(text.cuts),
+                if text.is_in_doubt { "k" } else { "" },
+                if text.is_later { "l" } else { "" }
+            );
             format!("{}({}) {:.2}-{:.2}{marks}", name(&text.words), text.frames.len(), seconds(text.first), seconds(text.thanked))
         })
         .collect();
@@ -446,7 +504,8 @@ fn shown(person: &Person, recorded: &[(String, bool)]) -> String {
     format!("goes on {}: wrote {written:?}; on record {recorded:?}", person.goes_on)
 }
 
-/// How often the same word may have been the one before it, told again: something ended between the two.
+/// How often the same word may have been the one before it, told again: something ended between the two, or the one before was
+/// acknowledged late.
 fn doubts(texts: &[Text], words: &str, ends: &[Instant]) -> usize {
     // A gateway's thanks of this long before an end may not have been heard.
     const HEARD: Duration = Duration::from_secs(5);
@@ -454,7 +513,81 @@ fn doubts(texts: &[Text], words: &str, ends: &[Instant]) -> usize {
     let is_between = |end: Instant, pair: &[&Text]| {
         pair[0].first.is_some_and(|first| end + HEARD >= first) && pair[1].thanked.is_some_and(|thanked| end <= thanked)
     };
-    same.windows(2).filter(|pair| ends.iter().any(|end| is_between(*end, pair))).count()
+    same.windows(2).filter(|pair| pair[0].is_thanked_late || ends.iter().any(|end| is_between(*end, pair))).count()
+}
+
+/// What stands in no pair, with how many pairs there are before it.
+fn unpaired<'a>(words: &[&'a str], is_paired: &[bool]) -> Vec<(&'a str, usize)> {
+    let mut pairs = 0;
+    let mut others = Vec::new();
+    for (words, is_paired) in words.iter().zip(is_paired) {
+        if *is_paired {
+            pairs += 1;
+        } else {
+            others.push((*words, pairs));
+        }
+    }
+    others
+}
+
+/// Compares what one person wrote with what is on record of it. Where either of two neighbours may be the one that is out of its
+/// place, a promise is broken if it is whichever it was.
+fn compare(texts: &[Text], recorded: &[(String, bool)], ends: &[Instant]) -> Heard {
+    let written: Vec<&str> = texts.iter().map(|text| text.words.as_str()).collect();
+    let kept: Vec<&str> = recorded.iter().map(|(text, _)| text.as_str()).collect();
+    let one = compare_in(texts, recorded, ends, &paired(&written, &kept));
+    if one.is_kept() {
+        return one;
+    }
+    let (written, kept): (Vec<&str>, Vec<&str>) = (written.into_iter().rev().collect(), kept.into_iter().rev().collect());
+    let (mut of_written, mut of_kept) = paired(&written, &kept);
+    of_written.reverse();
+    of_kept.reverse();
+    let other = compare_in(texts, recorded, ends, &(of_written, of_kept));
+    if other.is_kept() { other } else { one }
+}
+
+/// The same with these pairs.
+fn compare_in(texts: &[Text], recorded: &[(String, bool)], ends: &[Instant], (of_written, of_kept): &(Vec<bool>, Vec<bool>)) -> Heard {
+    let mut sum = Heard::default();
+    let written: Vec<&str> = texts.iter().map(|text| text.words.as_str()).collect();
+    let kept: Vec<&str> = recorded.iter().map(|(text, _)| text.as_str()).collect();
+    let (missing, mut over) = (unpaired(&written, of_written), unpaired(&kept, of_kept));
+    let is_any_in_doubt = texts.iter().any(|text| text.is_in_doubt);
+    let of = |words: &str| -> Vec<&Text> { texts.iter().filter(|text| text.words == words).collect() };
+    // How often each may yet have been merged, and how often doubled.
+    let mut may_merge: HashMap<&str, usize> = written.iter().map(|words| (*words, doubts(texts, words, ends))).collect();
+    let mut may_double: HashMap<&str, usize> = written.iter().map(|words| (*words, of(words).iter().map(|text| text.cuts).sum())).collect();
+    let mut moved = Vec::new();
+    for (words, place) in missing {
+        if let Some(found) = over.iter().position(|(over, _)| *over == words) {
+            moved.push((words, place, over.remove(found).1));
+        } else {
+            let merges = may_merge.entry(words).or_default();
+            *if *merges > 0 { &mut sum.merged } else { &mut sum.lost } += 1;
+            *merges = merges.saturating_sub(1);
+        }
+    }
+    // On record in another place; or one of them is there twice, and another is not.
+    for (words, place, other) in moved {
+        let (merges, doubles) = (may_merge.entry(words).or_default(), may_double.entry(words).or_default());
+        if words == "STOP" && other >= place && of(words).iter().any(|text| text.is_refused) {
+            sum.stopped_later += 1;
+        } else if *merges > 0 && *doubles > 0 {
+            (*merges, *doubles) = (*merges - 1, *doubles - 1);
+            (sum.merged, sum.doubled) = (sum.merged + 1, sum.doubled + 1);
+        } else {
+            *if is_any_in_doubt { &mut sum.unordered } else { &mut sum.misplaced } += 1;
+        }
+    }
+    for (words, _) in over {
+        let doubles = may_double.entry(words).or_default();
+        *if *doubles > 0 { &mut sum.doubled } else { &mut sum.too_many } += 1;
+        *doubles = doubles.saturating_sub(1);
+    }
+    let is_known = |(text, is_whole): &&(String, bool)| texts.iter().any(|written| written.words == *text && written.is_whole == *is_whole);
+    sum.too_many += recorded.iter().filter(|text| !is_known(text)).count();
+    sum
 }
 
 /// Compares what was written with the ledger.
@@ -474,53 +607,74 @@ fn count(gateway: &Gateway, ledger: &rusqlite::Connection, people: &[Person], tr
         let recorded = replies.remove(&number).unwrap_or_default();
         sum.texts += texts.len();
         sum.with_gap += texts.iter().filter(|text| !text.is_whole).count();
-        let written: Vec<&str> = texts.iter().map(|text| text.words.as_str()).collect();
-        let words: Vec<String> = recorded.iter().map(|(text, _)| text.clone()).collect();
-        let (of_written, of_recorded) = paired(&written, &words);
-        let mut over: Vec<&String> = words.iter().zip(&of_recorded).filter(|(_, is_paired)| !**is_paired).map(|(text, _)| text).collect();
-        let mut merges: HashMap<&str, usize> = HashMap::new();
-        for (index, text) in texts.iter().enumerate().filter(|(index, _)| !of_written[*index]) {
-            let merged = merges.entry(&text.words).or_default();
-            *merged += 1;
-            if *merged <= doubts(texts, &text.words, &trouble.ends) {
-                sum.merged += 1;
-            } else if let Some(place) = over.iter().position(|over| **over == text.words) {
-                over.remove(place);
-                let is_in_doubt = texts.iter().any(|text| text.is_in_doubt);
-                *if is_in_doubt { &mut sum.unordered } else { &mut sum.misplaced } += 1;
-                if !is_in_doubt {
-                    eprintln!("misplaced {n} {index}: {}", shown(person, &recorded));
-                }
-            } else {
-                sum.lost += 1;
-                eprintln!("lost {n} {index}: {}", shown(person, &recorded));
-            }
-        }
-        for over in over {
-            let is_in_doubt = texts.iter().any(|text| text.words == *over && text.is_cut);
-            *if is_in_doubt { &mut sum.doubled } else { &mut sum.too_many } += 1;
-            if !is_in_doubt {
-                eprintln!("too many {n} {over:?}: {}", shown(person, &recorded));
-            }
-        }
-        for (text, is_whole) in &recorded {
-            let is_known = texts.iter().any(|written| written.words == *text && written.is_whole == *is_whole);
-            if !is_known {
-                sum.too_many += 1;
-                eprintln!("unknown {n} {text:?} {is_whole}");
-            }
-        }
+        let mut one = compare(texts, &recorded, &trouble.ends);
         let wish = texts.iter().rfind(|text| ["STOP", "START"].contains(&text.words.as_str()));
         let is_out = has("SELECT EXISTS (SELECT 1 FROM opt_out WHERE number = ?1)", &number);
         match wish {
             Some(wish) if (wish.words == "STOP") == is_out => {}
             None if !is_out => {}
-            Some(wish) if is_out && wish.words == "START" && !trouble.ends.is_empty() => sum.stopped += 1,
-            _ => {
-                sum.wishes += 1;
-                eprintln!("wish {n}: out {is_out}: {}", shown(person, &recorded));
-            }
+            Some(wish) if is_out && wish.words == "START" && !trouble.ends.is_empty() => one.stopped += 1,
+            _ => one.wishes += 1,
         }
+        if !one.is_kept() {
+            eprintln!("broken {n}: out {is_out}: {}: {one:?}", shown(person, &recorded));
+        }
+        sum.add(&one);
     }
     sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is counted where these were written a second after each other and those are on record.
+    fn counted(written: &[&str], kept: &[&str], change: impl Fn(&mut [Text]), ends: &[u64]) -> Heard {
+        let began = Instant::now();
+        let after = |seconds: u64| began + Duration::from_secs(100 + seconds);
+        let mut texts: Vec<Text> = written.iter().map(|words| text((*words).to_owned(), true, vec![Vec::new()])).collect();
+        for (at, text) in (0..).zip(&mut texts) {
+            (text.first, text.last, text.thanked) = (Some(after(at)), Some(after(at)), Some(after(at)));
+        }
+        change(&mut texts);
+        let kept: Vec<(String, bool)> = kept.iter().map(|words| ((*words).to_owned(), true)).collect();
+        let ends: Vec<Instant> = ends.iter().map(|seconds| after(*seconds)).collect();
+        compare(&texts, &kept, &ends)
+    }
+
+    #[test]
+    fn a_word_is_on_record_as_often_as_it_was_written_unless_it_may_have_been_told_again() {
+        let nothing = |_: &mut [Text]| {};
+        let same = counted(&["Y", "STOP", "Y"], &["Y", "STOP", "Y"], nothing, &[1]);
+        assert!(same.is_kept() && same.merged == 0);
+        assert_eq!(counted(&["Y", "STOP", "Y"], &["Y", "STOP"], nothing, &[]).lost, 1, "nothing ended between them");
+        assert_eq!(counted(&["Y", "STOP", "Y"], &["STOP", "Y"], nothing, &[]).lost, 1);
+        let cut = counted(&["Y", "Y", "Y"], &["Y"], nothing, &[20]);
+        assert_eq!((cut.lost, cut.merged), (2, 0));
+        let cut = counted(&["Y", "Y"], &["Y"], nothing, &[1]);
+        assert_eq!((cut.lost, cut.merged), (0, 1));
+        let late = |texts: &mut [Text]| texts[0].is_thanked_late = true;
+        let late = counted(&["Y", "Y", "Y"], &["Y"], late, &[]);
+        assert_eq!((late.lost, late.merged), (1, 1), "one doubt takes one text");
+        assert_eq!(counted(&["Y"], &["Y", "Y"], nothing, &[0]).too_many, 1);
+        let cut = |texts: &mut [Text]| texts[0].cuts = 1;
+        let twice = counted(&["Y"], &["Y", "Y", "Y"], cut, &[0]);
+        assert_eq!((twice.doubled, twice.too_many), (1, 1));
+        assert!(!counted(&["Y"], &["Y", "N"], nothing, &[]).is_kept());
+        // The first is on record twice, and the second is not.
+        let both = counted(&["Y", "N", "Y"], &["Y", "Y", "N"], cut, &[1]);
+        assert!(both.is_kept() && (both.merged, both.doubled) == (1, 1), "{both:?}");
+        assert_eq!(counted(&["Y", "N", "Y"], &["Y", "Y", "N"], cut, &[]).misplaced, 1);
+        assert_eq!(counted(&["Y", "N", "Y"], &["Y", "Y", "N"], nothing, &[1]).misplaced, 1);
+    }
+
+    #[test]
+    fn a_stop_that_was_told_again_may_only_be_later() {
+        let refused = |texts: &mut [Text]| texts.iter_mut().for_each(|text| text.is_refused = true);
+        let later = counted(&["STOP", "START", "Y"], &["START", "Y", "STOP"], refused, &[]);
+        assert!(later.is_kept() && later.stopped_later == 1);
+        assert_eq!(counted(&["STOP", "START", "Y"], &["START", "Y", "STOP"], |_| {}, &[]).misplaced, 1);
+        assert_eq!(counted(&["START", "Y", "STOP"], &["STOP", "START", "Y"], refused, &[]).misplaced, 1, "earlier, it stops less");
+        assert_eq!(counted(&["START", "STOP"], &["STOP", "START"], refused, &[]).misplaced, 1);
+    }
 }

@@ -312,6 +312,18 @@ impl Agent {
     pub fn finish(self) -> String {
         self.server.finish()
     }
+
+    /// The same where it may have ended by itself, since the ledger was locked for too long as it started: whether it did.
+    pub fn finish_or_locked(self) -> bool {
+        let (is_good, log) = self.server.end();
+        assert!(is_good || log.contains("database is locked"), "{log}");
+        !is_good
+    }
+
+    /// Whether the process has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.server.has_ended()
+    }
 }
 
 /// A bulk to the first `count` recipients, each with a text of its own.
