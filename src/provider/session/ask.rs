@@ -30,6 +30,10 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// The longest of these waits.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
+/// How often a segment is written at least before its text is given up in the middle: a carrier that takes seconds for each answer
+/// leaves no time for a second try.
+const LEAST_TRIES: u32 = 8;
+
 /// How long a text whose turn is too far off asks to be left alone, in milliseconds.
 const TURN_MS: u64 = 2_000;
 
@@ -265,9 +269,11 @@ impl<P: Protocol> Shared<P> {
         let settings = &self.plan.settings;
         let Written { request, place, of, .. } = written;
         let mut refused_since = None;
+        let mut tries = 0;
         let mut wait = FIRST_WAIT;
         loop {
             let (finish, at) = ticket.await;
+            tries += 1;
             // It waits from before it ended until it is written again, or given up.
             let waits = Waits::again(&self.core.orders, stamp.order, at);
             // While a segment waits to be sent again, its text is not whole.
@@ -283,10 +289,12 @@ impl<P: Protocol> Shared<P> {
                     let until = *refused_since.get_or_insert_with(Instant::now) + settings.throttle_wait.duration();
                     // The carrier's time counts, and not the wait for our own turn; but a text of which nothing left may wait elsewhere.
                     let given_up = (place, Asked { answer: Ok(answer), of_recipient });
-                    if Instant::now() >= until {
+                    let left = until.saturating_duration_since(Instant::now());
+                    let is_part_of_more = of > 1 && tries < LEAST_TRIES;
+                    if left.is_zero() && !is_part_of_more {
                         return given_up;
                     }
-                    let rest = tokio::time::sleep(wait.min(until.saturating_duration_since(Instant::now())));
+                    let rest = tokio::time::sleep(if is_part_of_more { wait } else { wait.min(left) });
                     tokio::select! {
                         () = rest => {}
                         // Nothing of it has left, so nothing of it begins at a stop.

@@ -92,6 +92,33 @@ async fn the_pace_ends_no_text_that_has_begun() {
 }
 
 #[tokio::test]
+async fn a_carrier_that_is_slow_to_refuse_a_segment_is_asked_often_enough() {
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account(Settings { throttle_wait: ms(1), ..patient() });
+    account.start();
+    let mut peer = carrier.bound().await;
+    account.ready().await.unwrap();
+    for (refusals, is_taken) in [(7, true), (8, false)] {
+        let text = spawn_text(&account, 1, 10, 2);
+        let (number, found) = within(peer.expect(ASK)).await;
+        peer.write(ASK | ANSWER, number, found).await;
+        for _ in 0..refusals {
+            let (number, found) = within(peer.expect(ASK)).await;
+            assert_eq!(found, 11);
+            // Longer than is waited for one that is alone.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            peer.write(THROTTLED, number, found).await;
+        }
+        if is_taken {
+            let (number, found) = within(peer.expect(ASK)).await;
+            peer.write(ASK | ANSWER, number, found).await;
+        }
+        let ended = within(text).await.unwrap();
+        assert_eq!(is_whole(&ended), is_taken, "{refusals}: {ended:?}");
+    }
+}
+
+#[tokio::test]
 async fn there_is_room_for_what_has_its_turn_before_it_would_go_back() {
     let carrier = Carrier::new().await;
     for (link_wait, room) in [(200, 1), (1_000, 5), (4_000, 20), (60_000, 20)] {
