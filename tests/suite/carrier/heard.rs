@@ -258,8 +258,8 @@ fn ledger(desk: &Desk) -> rusqlite::Connection {
 /// Thanks within this time are in time for every gateway.
 const PROMPT: Duration = Duration::from_millis(2_900);
 
-/// What was told so long ago is read.
-const READ: Duration = Duration::from_secs(1);
+/// What was told so long ago is read, also behind a flood before a locked ledger.
+const READ: Duration = Duration::from_secs(6);
 
 const SETTINGS: &str = "binds = 2\nreconnect_most = \"300ms\"";
 
