@@ -114,9 +114,10 @@ fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32) -> JobResult<Vec<
     const MAY_GO: &str = "provider = ?4 AND sandbox = ?5 AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || f.id || ',') > 0)
         AND NOT EXISTS (SELECT 1 FROM message r WHERE r.recipient = message.recipient AND r.rests_ms IS NOT NULL AND r.seq < message.seq AND r.state IN (1, 2))";
     // What was tried before comes behind what was not, or those who take nothing would leave no place for others. A clock that was
-    // set back keeps nothing back for more than an hour.
+    // set back keeps nothing back for more than an hour, and what nobody owns any more rested for a process that is gone: its routes,
+    // and what was in the way, may be others now.
     const FRESH: &str = "rests_ms IS NULL AND ?6 IS NOT NULL";
-    const RESTED: &str = "rests_ms IS NOT NULL AND (rests_ms <= ?6 OR rests_ms > ?6 + 3600000)";
+    const RESTED: &str = "rests_ms IS NOT NULL AND (rests_ms <= ?6 OR rests_ms > ?6 + 3600000 OR owner IS NULL)";
     let mut picked: Vec<Record> = Vec::new();
     let mut seen = HashSet::new();
     for (which, order) in [(FRESH, "seq"), (RESTED, "rests_ms, seq")] {

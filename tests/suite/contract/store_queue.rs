@@ -341,6 +341,23 @@ async fn what_rests_comes_behind_what_was_not_tried_and_before_what_is_later_for
 }
 
 #[tokio::test]
+async fn what_rested_for_a_process_that_is_gone_rests_for_nobody_else() {
+    for place in places() {
+        let (store, other) = (place.open(), place.open());
+        take(&*store, queued(1, 1)).await;
+        let at = |ms| Claim { now: NOW.plus_ms(ms), adopt: true, ..claim(9) };
+        assert_eq!(ids(&store.claim(at(1)).await.unwrap()), drafts([1]));
+        let rests = || vec![Back { id: draft(1).id, rests_until: Some(NOW.plus_ms(60_000)) }];
+        store.unclaim(rests()).await.unwrap();
+        drop(store);
+        other.recover(NOW.plus_ms(2), None).await.unwrap();
+        assert_eq!(ids(&other.claim(at(3)).await.unwrap()), drafts([1]));
+        other.unclaim(rests()).await.unwrap();
+        assert!(other.claim(at(4)).await.unwrap().messages.is_empty(), "it rests for this one now");
+    }
+}
+
+#[tokio::test]
 async fn a_claim_counts_each_segment_where_each_is_a_request_and_takes_a_text_whole_or_not() {
     for place in places() {
         let store = place.open();
