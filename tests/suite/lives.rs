@@ -14,6 +14,20 @@ fn signal(name: &str, pid: u32) {
     assert!(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap().success());
 }
 
+/// Lets a server hear SIGHUP also where this process was itself started to outlive its terminal, which is inherited.
+fn hearing_hangups(command: &mut Command) {
+    let mut hearing = Command::new("env");
+    hearing.arg("--default-signal=HUP").arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => hearing.env(name, value),
+            None => hearing.env_remove(name),
+        };
+    }
+    hearing.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    *command = hearing;
+}
+
 /// Asks a server to end, and returns its exit code and what it logged.
 fn end(mut server: HttpServer, name: &str) -> (Option<i32>, String) {
     signal(name, server.child.id());
@@ -51,7 +65,7 @@ fn the_start_line_says_where_the_settings_came_from_and_what_holds() {
 #[test]
 fn a_hangup_ends_a_server_like_a_stop() {
     let desk = Desk::new(&format!("{WIDE}[[provider]]\nkind = \"sandbox\"\nlatency = \"1s\"\n"));
-    let server = desk.http(|_| {});
+    let server = desk.http(hearing_hangups);
     let port = server.port;
     let body = tool_call(Era::Stateless, 1, "send_sms", &json!({ "to": fictional(1), "message": "In flight" }));
     let slow = std::thread::spawn(move || post(port, &stateless_headers("send_sms"), &body).json().unwrap());
@@ -67,7 +81,7 @@ fn a_hangup_ends_a_server_like_a_stop() {
 
     // Over stdio as well.
     let desk = Desk::new("");
-    let server = RawStdio::start(&desk, Era::Legacy, |_| {});
+    let server = RawStdio::start(&desk, Era::Legacy, hearing_hangups);
     let pid = server.pid();
     eventually("it ends", || {
         let _ = Command::new("kill").args(["-HUP", &pid.to_string()]).stderr(Stdio::null()).status();
