@@ -17,7 +17,7 @@ use sms_mcp::sms::message::{MessageId, State};
 use sms_mcp::sms::number::Number;
 use tokio::sync::mpsc::Receiver;
 
-use super::{build, cmpp_config};
+use super::{build, cmpp_config, next};
 use crate::carrier::ismg::{Habits, SECRET};
 use crate::carrier::peer::{Peer, Receipts, Script};
 use crate::support::{A_WHILE, within};
@@ -33,10 +33,6 @@ fn provider(config: &Config) -> (Arc<dyn Provider>, Receiver<Notice>) {
     let provider = build(config, "secret", SECRET);
     let notices = provider.notices().unwrap();
     (provider, notices)
-}
-
-async fn next(notices: &mut Receiver<Notice>) -> Notice {
-    within("something is told", notices.recv()).await.unwrap()
 }
 
 /// The ids of what was taken, in order.

@@ -111,11 +111,22 @@ pub fn cmpp_recipients(peer: &Peer<Ismg>) -> Vec<String> {
     peer.recipients().iter().map(number).collect()
 }
 
+/// What is told next. That something may be told again stays with the session, as where no ledger can keep it.
+async fn next(notices: &mut Receiver<Notice>) -> Notice {
+    loop {
+        let notice = within("something is told", notices.recv()).await.expect("the connection ended");
+        if !matches!(notice.event, Event::Unacknowledged(_)) {
+            return notice;
+        }
+        notice.recorded(false);
+    }
+}
+
 /// The segments of one long text, each thanked for when it was told: the last of them, and what they say together.
 async fn joined(provider: &dyn Provider, notices: &mut Receiver<Notice>) -> (ReplySegment, String) {
     let mut segments = std::collections::BTreeMap::new();
     loop {
-        let notice = within("a segment is told", notices.recv()).await.expect("the connection ended");
+        let notice = next(notices).await;
         let Event::Segment(segment) = notice.event.clone() else { panic!("{notice:?}") };
         notice.recorded(true);
         segments.insert(segment.number, segment.octets.clone());

@@ -17,10 +17,9 @@ use sms_mcp::sms::message::{MessageId, State};
 use sms_mcp::sms::number::Number;
 use tokio::sync::mpsc::Receiver;
 
-use super::{build_smpp, smpp_config};
+use super::{build_smpp, next, smpp_config};
 use crate::carrier::peer::{Peer, Receipts, Side};
 use crate::carrier::smsc::{Habits, Joined, Smsc, from_person};
-use crate::support::within;
 
 fn number() -> Number {
     Number::parse("+33612345678", None).unwrap()
@@ -28,10 +27,6 @@ fn number() -> Number {
 
 fn submission(text: &str) -> Submission {
     Submission { id: MessageId::new(1, 2), to: number(), from: None, text: text.to_owned(), segments: 1 }
-}
-
-async fn next(notices: &mut Receiver<Notice>) -> Notice {
-    within("something is told", notices.recv()).await.expect("the connection ended")
 }
 
 async fn next_receipt(notices: &mut Receiver<Notice>) -> Receipt {

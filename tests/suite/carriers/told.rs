@@ -10,20 +10,14 @@ use super::{build_smpp, cmpp_config, smpp_config};
 use crate::carrier::ismg::SECRET;
 use crate::carrier::peer::Peer;
 use crate::carrier::smsc::{Joined, from_person};
-use crate::support::within;
 
 const PERSON: &str = "13800138000";
 
 /// The next text of a person.
 async fn next(notices: &mut Receiver<Notice>) -> (Notice, Reply) {
-    loop {
-        let notice = within("something is told", notices.recv()).await.expect("the connection ended");
-        match notice.event.clone() {
-            Event::Reply(reply) => return (notice, reply),
-            Event::Unacknowledged(_) => notice.recorded(true),
-            other => panic!("{other:?}"),
-        }
-    }
+    let notice = super::next(notices).await;
+    let Event::Reply(reply) = notice.event.clone() else { panic!("{notice:?}") };
+    (notice, reply)
 }
 
 /// A START that cannot be taken, then a STOP; and the same word twice.
