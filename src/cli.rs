@@ -63,6 +63,9 @@ enum Command {
     Status {
         /// msg_... or bat_...
         id: String,
+        /// With --json: replies before those on the page with this `next_cursor`
+        #[arg(long, requires = "json")]
+        cursor: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,

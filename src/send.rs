@@ -29,6 +29,7 @@ pub mod reconcile;
 mod reply;
 pub mod route;
 mod segments;
+mod shown;
 mod unmatched;
 pub mod vendor;
 mod watching;

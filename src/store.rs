@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use people::{ANSWERS_MS, MOST_PENDING, NewPending, NewReply, OptOut, Pended, Pending, Recorded, ReplyRecord, Settled};
+pub use people::{
+    ANSWERS_MS, MOST_PENDING, NewPending, NewReply, OptOut, Pended, Pending, Recorded, Replies, ReplyPlace, ReplyRecord, SHOWN_AN_HOUR, Settled,
+};
 
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
@@ -546,7 +548,7 @@ pub trait Store: clients::Clients + told::Told + long_reply::LongReplies {
     async fn has_vendor_id(&self, provider: &str, vendor_id: &str, to: &str) -> Result<bool>;
 
     /// Records a reply, with the latest message to that person before it. Returns that message; nothing where the reply
-    /// was recorded before.
+    /// was recorded before. What somebody writes beyond [`SHOWN_AN_HOUR`] is kept and counted, and not shown.
     async fn record_reply(&self, reply: NewReply, now: Timestamp) -> Result<Recorded>;
 
     /// When this reply was written, if it is on record.
@@ -556,8 +558,8 @@ pub trait Store: clients::Clients + told::Told + long_reply::LongReplies {
     /// a reply of then answers.
     async fn last_text(&self, provider: &str, to: &str, at: Timestamp) -> Result<Option<String>>;
 
-    /// The replies to a message, oldest first.
-    async fn replies(&self, id: &MessageId) -> Result<Vec<ReplyRecord>>;
+    /// The newest replies to a message that may be shown, of those before this place, newest first.
+    async fn replies(&self, id: &MessageId, before: Option<ReplyPlace>, limit: u32) -> Result<Replies>;
 
     /// Records that a person wants no more texts, or wants them again. What is queued for a person who opts out is
     /// rejected, with its money. A wish that is older than what is on record changes nothing, and what the source

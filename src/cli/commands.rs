@@ -144,8 +144,8 @@ async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, princip
     match command {
         Command::Send(command) => send(engine, caller, command).await,
         Command::Bulk(command) => bulk(engine, caller, command).await,
-        Command::Status { id, json } => {
-            let answer = Speech::default().answer(engine.status(&caller, StatusArgs { id }).await?);
+        Command::Status { id, cursor, json } => {
+            let answer = Speech::default().answer(engine.status(&caller, StatusArgs { id, cursor }).await?);
             if json { print_json(&answer) } else { print_status(&answer) }
         }
         Command::Cancel { id } => {

@@ -13,10 +13,11 @@ use crate::send::contract::{BalanceAnswer, BulkAnswer, ListAnswer, SendAnswer, S
 
 /// What a phrase of the tools is on the command line. The first that fits is taken, so longer ones stand before what they
 /// begin with. `{status}` is the command that shows the message which an error names.
-const PHRASES: [(&str, &str); 21] = [
+const PHRASES: [(&str, &str); 22] = [
     ("Call open_session for a new handle, or leave `session` out.", "Handles are for clients of MCP."),
     ("handles come from open_session", "handles are for clients of MCP"),
     ("a next_cursor of list_sms", "a cursor that `sms-mcp list` printed"),
+    ("a next_cursor of get_status", "a `next_cursor` that `sms-mcp status --json` printed"),
     ("on_invalid: \"skip\"", "--on-invalid skip"),
     ("`dry_run: true`", "--dry-run"),
     ("allow_duplicate: true", "--allow-duplicate"),

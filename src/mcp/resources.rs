@@ -92,7 +92,7 @@ pub(super) async fn list(engine: &Engine, caller: &Caller) -> Result<ListResourc
 /// One message, as `get_status` answers.
 pub(super) async fn read(engine: &Engine, caller: &Caller, uri: &str) -> Result<ReadResourceResult, ErrorData> {
     let id = id_of(uri).ok_or_else(|| no_such(uri))?;
-    let answer = engine.status(caller, StatusArgs { id: id.to_string() }).await.map_err(|error| failed(uri, &error))?;
+    let answer = engine.status(caller, StatusArgs { id: id.to_string(), cursor: None }).await.map_err(|error| failed(uri, &error))?;
     let text = serde_json::to_string(&answer).map_err(|_| ErrorData::internal_error("the answer could not be written", None))?;
     Ok(ReadResourceResult::new(vec![ResourceContents::text(text, uri).with_mime_type(JSON)]))
 }

@@ -152,6 +152,9 @@ pub struct ListArgs {
 pub struct StatusArgs {
     /// A message (msg_...) or bulk (bat_...) id.
     pub id: String,
+    /// next_cursor of the answer before: older replies.
+    #[serde(default)]
+    pub cursor: Option<String>,
 }
 
 /// Arguments of `open_session`.
@@ -472,7 +475,7 @@ pub struct ListAnswer {
 }
 
 /// Answer of `get_status`: `message` with `history`, or `bulk`.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct StatusAnswer {
     /// The message that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -483,9 +486,15 @@ pub struct StatusAnswer {
     /// Its segments, where they went out one by one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub segments: Vec<SegmentView>,
-    /// Replies to it, oldest first.
+    /// The newest replies to it, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub replies: Vec<ReplyView>,
+    /// How many of its replies are not shown here.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub replies_omitted: u32,
+    /// Give it as `cursor` for the replies before these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
     /// The bulk that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bulk: Option<BulkAnswer>,

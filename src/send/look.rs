@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::carrier::Carrier;
 use super::contract::{
     BalanceAnswer, BalanceArgs, BudgetLeft, BudgetView, HistoryStep, ListAnswer, ListArgs, MessageView, OpenAnswer, OpenArgs, Price, ProviderBalance,
-    ReplyView, SegmentView, StatusAnswer, StatusArgs,
+    SegmentView, StatusAnswer, StatusArgs,
 };
 use super::prepare::invalid;
 use super::{Caller, Engine, SANDBOX};
@@ -126,20 +126,14 @@ impl Engine {
     /// A message with its history, after a fresh look at the provider where it has one; or a bulk.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] for an id that this principal does not have, or [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::NotFound`] for an id that this principal does not have, [`ErrorKind::InvalidArgument`] for no cursor, or
+    /// [`ErrorKind::LedgerUnavailable`].
     pub async fn status(&self, caller: &Caller, args: StatusArgs) -> Result<StatusAnswer> {
+        let before = super::shown::read_cursor(args.cursor.as_deref())?;
         if args.id.starts_with(BatchId::PREFIX) {
             let bulk = self.bulk_answer(caller, &BatchId::from_text(args.id)).await?;
             let warnings = bulk.warnings.iter().filter(|warning| *warning == SANDBOX).cloned().collect();
-            return Ok(StatusAnswer {
-                message: None,
-                history: Vec::new(),
-                segments: Vec::new(),
-                replies: Vec::new(),
-                bulk: Some(bulk),
-                fresh: false,
-                warnings,
-            });
+            return Ok(StatusAnswer { bulk: Some(bulk), warnings, ..StatusAnswer::default() });
         }
         let id = MessageId::from_text(args.id);
         let store = &self.parts().store;
@@ -151,8 +145,9 @@ impl Engine {
         }
         let history = store.history(&id).await?;
         let segments = if record.is_parted { store.segments(&id).await? } else { Vec::new() };
-        let replies = if record.replies > 0 { store.replies(&id).await? } else { Vec::new() };
+        let shown = self.shown_replies(&record, before).await?;
         let mut warnings = self.warnings([record.realm]);
+        warnings.extend(shown.warning);
         if record.state == State::Held {
             warnings.push("The provider holds it back (its sender is paused); it may go out later. Do not send it again.".to_owned());
         }
@@ -166,7 +161,9 @@ impl Engine {
             message: Some(view(record)),
             history: history.into_iter().map(HistoryStep::from).collect(),
             segments: segments.into_iter().map(SegmentView::from).collect(),
-            replies: replies.into_iter().map(ReplyView::from).collect(),
+            replies: shown.replies,
+            replies_omitted: shown.omitted,
+            next_cursor: shown.next_cursor,
             bulk: None,
             fresh,
             warnings,

@@ -8,6 +8,9 @@ use crate::sms::reply::Meaning;
 /// How far back a reply may answer, in milliseconds: 90 days.
 pub const ANSWERS_MS: i64 = 90 * 24 * 3_600_000;
 
+/// Most replies of one sender within an hour that are shown: more than anybody types, and few for a machine.
+pub const SHOWN_AN_HOUR: u32 = 60;
+
 /// Most wishes that wait for the operator. Whoever can write to us can make them, so there is an end to them.
 pub const MOST_PENDING: u32 = 1_000;
 
@@ -49,6 +52,18 @@ pub struct ReplyRecord {
     pub is_whole: bool,
     /// When it came in.
     pub at: Timestamp,
+}
+
+/// Where a reply stands among those to its message: when it came in, and its number in the ledger.
+pub type ReplyPlace = (Timestamp, i64);
+
+/// A page of the replies to a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replies {
+    /// Those that were asked for, newest first, each with its place.
+    pub page: Vec<(ReplyPlace, ReplyRecord)>,
+    /// How many of all that came may be shown.
+    pub showable: u32,
 }
 
 /// A person who wants no more texts.

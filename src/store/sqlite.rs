@@ -33,7 +33,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{
     Back, BatchRecord, Change, Claim, Claimed, Decide, Filter, Forward, Intent, LookClaim, NewHandle, NewPending, NewReply, OptOut, Payer, Pended,
-    Pending, Record, Recorded, Recovered, ReplyRecord, Report, Reservation, Segment, Settled, Settlement, Store, Target,
+    Pending, Record, Recorded, Recovered, Replies, ReplyPlace, Report, Reservation, Segment, Settled, Settlement, Store, Target,
 };
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -47,7 +47,7 @@ use writer::{Writer, unavailable};
 const APPLICATION_ID: i32 = 0x736d_736d;
 
 /// Every migration, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 12] = [
+const MIGRATIONS: [&str; 13] = [
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_providers.sql"),
     include_str!("migrations/0003_segments.sql"),
@@ -60,6 +60,7 @@ const MIGRATIONS: [&str; 12] = [
     include_str!("migrations/0010_long_reply.sql"),
     include_str!("migrations/0011_rests.sql"),
     include_str!("migrations/0012_reply_owner.sql"),
+    include_str!("migrations/0013_reply_unshown.sql"),
 ];
 
 /// How long a write waits for another process's transaction.
@@ -361,9 +362,9 @@ impl Store for SqliteStore {
         self.read(move |db| reply::last_text(db, &provider, &to, at)).await
     }
 
-    async fn replies(&self, id: &MessageId) -> Result<Vec<ReplyRecord>> {
+    async fn replies(&self, id: &MessageId, before: Option<ReplyPlace>, limit: u32) -> Result<Replies> {
         let id = id.clone();
-        self.read(move |db| reply::replies(db, &id)).await
+        self.read(move |db| reply::replies(db, &id, before, limit)).await
     }
 
     async fn opt_out(&self, number: &str, is_out: bool, source: &str, at: Timestamp) -> Result<bool> {

@@ -213,7 +213,7 @@ async fn every_question_to_a_provider_that_fails_or_never_answers_ends_with_its_
         let balance = ends("get_balance", engine.balance(&alice(), BalanceArgs::default())).await.unwrap();
         let unavailable = balance.balances[0].unavailable.clone().unwrap();
         assert!(unavailable.starts_with("broken: "), "{how:?}: {unavailable}");
-        let status = ends("get_status", engine.status(&alice(), StatusArgs { id: sent })).await.unwrap();
+        let status = ends("get_status", engine.status(&alice(), StatusArgs { id: sent, ..StatusArgs::default() })).await.unwrap();
         assert!(!status.fresh, "{how:?}");
         for (_, checked) in ends("config check --live", engine.check_vendors()).await {
             names_it("check", &checked.unwrap_err());

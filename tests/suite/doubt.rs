@@ -33,7 +33,7 @@ async fn an_answer_that_does_not_say_yes_is_unknown_and_a_later_report_under_its
     assert_eq!(error.details().provider_said.as_deref(), Some("status \"hm\""));
     let id = error.details().message_id.clone().unwrap();
     let owner = caller(Base::Named("process".into()));
-    let state = async || bench.engine.status(&owner, StatusArgs { id: id.clone() }).await.unwrap().message.unwrap().status;
+    let state = async || bench.engine.status(&owner, StatusArgs { id: id.clone(), ..StatusArgs::default() }).await.unwrap().message.unwrap().status;
     assert_eq!(state().await, State::Unknown);
     assert!(bench.engine.balance(&owner, BalanceArgs::default()).await.unwrap().budgets.iter().all(|budget| budget.held == "0.10"));
     bench.report(Event::Receipt(Receipt::new("v-1", State::Delivered, Timestamp(NOON)))).await;

@@ -417,7 +417,7 @@ async fn what_is_queued_obeys_the_lists_of_today() {
     let engine = bench.restarted_denying("FR");
     engine.start(true).await.unwrap();
     let id = answer.batch.unwrap().to_string();
-    let bulk = async || engine.status(&caller(Base::Open), StatusArgs { id: id.clone() }).await.unwrap().bulk.unwrap();
+    let bulk = async || engine.status(&caller(Base::Open), StatusArgs { id: id.clone(), ..StatusArgs::default() }).await.unwrap().bulk.unwrap();
     eventually_async("the bulk is done", async || bulk().await.status == BulkStatus::Done).await;
     let ended = bulk().await;
     let denied = ended.results.iter().find(|result| result.to == fictional(1)).unwrap();
@@ -431,7 +431,10 @@ async fn nobody_sees_anothers_messages() {
     let bench = bench(Vec::new(), |_| {});
     let mine = bench.send(to(1, "hello")).await.unwrap().id.unwrap();
     let bob = Caller { principal: "bob".into(), base: Base::Open };
-    assert_eq!(bench.engine.status(&bob, StatusArgs { id: mine.to_string() }).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(
+        bench.engine.status(&bob, StatusArgs { id: mine.to_string(), ..StatusArgs::default() }).await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
     assert!(bench.engine.list(&bob, ListArgs::default()).await.unwrap().messages.is_empty());
     assert!(bench.engine.send(bob, to(1, "hello")).await.is_ok(), "and another's text is no duplicate of mine");
 }

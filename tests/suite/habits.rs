@@ -20,7 +20,7 @@ fn tools() -> [(&'static str, Value, &'static [&'static str]); 6] {
         ),
         ("get_balance", json!({}), &["session"]),
         ("list_sms", json!({}), &["status", "to", "since", "until", "batch", "limit", "cursor"]),
-        ("get_status", json!({ "id": "msg_x" }), &[]),
+        ("get_status", json!({ "id": "msg_x" }), &["cursor"]),
         ("open_session", json!({}), &["label", "max_spend", "max_messages"]),
     ]
 }
@@ -73,6 +73,10 @@ async fn an_empty_text_or_null_for_what_may_be_left_out_is_the_same_as_leaving_i
             }
             assert_eq!(told(&answer(&client, tool, all).await), without, "{tool}: all are {empty}");
         }
+    }
+    let id = answer(&client, "send_sms", json!({ "to": fictional(1), "message": "One" })).await["id"].clone();
+    for empty in [json!(""), json!("  "), Value::Null] {
+        assert_eq!(answer(&client, "get_status", json!({ "id": id, "cursor": empty })).await["message"]["id"], id, "{empty}");
     }
     let sent = texts(&desk);
     assert!(sent.iter().all(|sent| *sent == (json!(fictional(1)), json!("One")) || *sent == (json!(fictional(2)), json!("Many"))), "{sent:?}");

@@ -3,6 +3,7 @@
 
 use std::io::Write as _;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
@@ -154,5 +155,54 @@ async fn a_stop_that_mailersend_tells_without_plus_or_country_code_is_an_america
     out.sort();
     assert_eq!(out, ["+16465550123", "+16465550124", "+16465550125", "+16465550126"], "the last was never texted");
     assert!(store.pendings().await.unwrap().is_empty());
+    store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_replies_costs_an_agent_little_is_counted_whole_and_the_stop_in_it_counts() {
+    const FLOOD: usize = 2_500;
+    let fake = Fake::start(MailerSend::new());
+    let desk = desk(&fake, "");
+    let server = desk.http(|_| {});
+    let path = path(&desk).await;
+    let sent = send(&server, "+12025550123", "hello");
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                while let Some(n) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|n| *n < FLOOD) {
+                    let text = if n == FLOOD - 1 { "STOP".to_owned() } else { format!("{n} {}", "ha ".repeat(1_000)) };
+                    let reply = json!({ "data": { "id": format!("in-{n}"), "from": "+12025550123", "to": FROM, "text": text } });
+                    assert_eq!(told(server.port, &path, INBOUND, &reply).status, 204);
+                }
+            });
+        }
+    });
+    let page = |cursor: Option<&str>| {
+        let mut arguments = json!({ "id": sent["id"] });
+        if let Some(cursor) = cursor {
+            arguments["cursor"] = cursor.into();
+        }
+        let body = tool_call(Era::Stateless, 1, "get_status", &arguments);
+        let answer = post(server.port, &stateless_headers("get_status"), &body).json().unwrap();
+        assert!(answer.to_string().len() < 30_000, "the text and the structured content, {} bytes", answer.to_string().len());
+        answer["result"]["structuredContent"].clone()
+    };
+    let (mut shown, mut cursor) = (0, None::<String>);
+    loop {
+        let status = page(cursor.as_deref());
+        let count = status["replies"].as_array().unwrap().len();
+        assert_eq!(status["message"]["replies"], FLOOD);
+        assert_eq!(status["replies_omitted"], FLOOD - count);
+        assert!(status["warnings"].to_string().contains("2440 of the replies are counted"), "{}", status["warnings"]);
+        shown += count;
+        cursor = status["next_cursor"].as_str().map(str::to_owned);
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(shown, 60, "what is above the rate is on no page");
+    let store = ledger(&desk);
+    assert_eq!(store.opt_outs(9).await.unwrap().iter().map(|out| out.number.as_str()).collect::<Vec<_>>(), ["+12025550123"]);
     store.close().await.unwrap();
 }

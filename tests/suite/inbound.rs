@@ -291,7 +291,7 @@ impl Bench {
     }
 
     pub async fn status(&self, id: &MessageId) -> StatusAnswer {
-        self.engine.status(&caller(), StatusArgs { id: id.to_string() }).await.unwrap()
+        self.engine.status(&caller(), StatusArgs { id: id.to_string(), ..StatusArgs::default() }).await.unwrap()
     }
 
     async fn state(&self, id: &MessageId) -> State {
@@ -536,6 +536,36 @@ async fn a_reply_is_shown_with_the_message_that_it_answers_once_and_escaped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn long_replies_are_shown_as_far_as_a_page_holds_and_a_cursor_leads_to_the_others() {
+    let bench = bench().await;
+    let id = bench.send(1, "a").await;
+    let text = |n: usize| format!("{n:02}{}", "y".repeat(1_998));
+    for n in 0..10 {
+        assert_eq!(bench.told(reply(&format!("r-{n}"), &fictional(1), &text(n))).await, 204);
+    }
+    // What is not seen is written out, eight characters each.
+    assert_eq!(bench.told(reply("r-10", &fictional(1), &"\u{202e}".repeat(2_000))).await, 204);
+    let page = async |cursor: Option<String>| {
+        let status = bench.engine.status(&caller(), StatusArgs { id: id.to_string(), cursor }).await.unwrap();
+        let texts: Vec<String> = status.replies.iter().map(|reply| reply.text_untrusted.clone()).collect();
+        assert!(texts.iter().map(|text| text.chars().count()).sum::<usize>() <= 8_000);
+        assert_eq!(status.replies_omitted as usize, 11 - texts.len());
+        (texts, status.next_cursor)
+    };
+    let (first, cursor) = page(None).await;
+    assert!(first.len() == 1 && first[0].starts_with("\\u{202e}") && first[0].ends_with('\u{2026}'));
+    let (second, cursor) = page(cursor).await;
+    assert_eq!(second, [text(6), text(7), text(8), text(9)], "oldest first");
+    let (third, cursor) = page(cursor).await;
+    assert_eq!(third, [text(2), text(3), text(4), text(5)]);
+    assert_eq!(page(cursor).await, (vec![text(0), text(1)], None));
+    for wrong in ["", "r", "c1", "r1", "r-1", "rg-1", "r1-1-1", "r99999999999999999999-1"] {
+        let args = StatusArgs { id: id.to_string(), cursor: Some(wrong.into()) };
+        assert_eq!(bench.engine.status(&caller(), args).await.unwrap_err().kind(), ErrorKind::InvalidArgument, "{wrong}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_ends_the_texts_to_that_person_and_a_start_begins_them_again() {
     let bench = bench().await;
     bench.send(1, "a").await;
@@ -744,7 +774,7 @@ fn what_was_thanked_for_survives_a_kill_right_after_it() {
         runtime.block_on(async {
             let store = SqliteStore::open(&ledger, SystemClock.now(), [9; 8]).unwrap();
             assert_eq!(store.message("alice", id).await.unwrap().unwrap().state, State::Delivered);
-            assert_eq!(store.replies(id).await.unwrap().len(), 1);
+            assert_eq!(crate::support::replies(&store, id).await.len(), 1);
             assert_eq!(store.opt_outs(100).await.unwrap().len(), index + 1);
             store.close().await.unwrap();
         });
@@ -755,7 +785,10 @@ fn what_was_thanked_for_survives_a_kill_right_after_it() {
         for index in 0..6 {
             let args = SendArgs { to: fictional(50 + index), message: format!("later{index}"), ..SendArgs::default() };
             let id = engine.send(caller(), args).await.unwrap().id.unwrap();
-            assert_eq!(engine.status(&caller(), StatusArgs { id: id.to_string() }).await.unwrap().message.unwrap().status, State::Delivered);
+            assert_eq!(
+                engine.status(&caller(), StatusArgs { id: id.to_string(), ..StatusArgs::default() }).await.unwrap().message.unwrap().status,
+                State::Delivered
+            );
         }
     });
 }

@@ -237,7 +237,7 @@ impl Field {
     }
 
     async fn counts(&self, batch: &str) -> BTreeMap<String, u32> {
-        self.engine.status(&alice(), StatusArgs { id: batch.to_owned() }).await.unwrap().bulk.unwrap().counts
+        self.engine.status(&alice(), StatusArgs { id: batch.to_owned(), ..StatusArgs::default() }).await.unwrap().bulk.unwrap().counts
     }
 
     async fn states(&self) -> Vec<State> {
@@ -283,7 +283,7 @@ async fn the_next_carrier_is_asked_after_a_definite_no_and_never_after_a_lost_an
         assert_eq!(two.asked(), usize::from(expected.is_ok()), "{mood:?} {after_rejected}");
         if let Ok(answer) = answer {
             let id = answer.id.unwrap().to_string();
-            let shown = field.engine.status(&alice(), StatusArgs { id }).await.unwrap().message.unwrap();
+            let shown = field.engine.status(&alice(), StatusArgs { id, ..StatusArgs::default() }).await.unwrap().message.unwrap();
             assert_eq!((shown.provider.as_str(), shown.status), ("two", State::Sent), "the ledger knows who took it");
         }
     }
@@ -521,7 +521,8 @@ async fn what_is_unknown_is_settled_by_a_certain_match_alone() {
     ];
     let found = field.engine.reconcile().await.unwrap();
     assert_eq!((found.settled.len(), found.unknown.len()), (1, 3), "{found:?}");
-    let shown = field.engine.status(&alice(), StatusArgs { id: found.settled[0].to_string() }).await.unwrap().message.unwrap();
+    let shown =
+        field.engine.status(&alice(), StatusArgs { id: found.settled[0].to_string(), ..StatusArgs::default() }).await.unwrap().message.unwrap();
     assert_eq!((shown.to.as_str(), shown.status, shown.price.amount.as_str()), (fictional(1).as_str(), State::Delivered, "0.04"));
     assert_eq!(field.held().await, "0.30");
     assert_eq!(field.engine.reconcile().await.unwrap().settled.len(), 0, "a second look finds nothing more");
@@ -557,7 +558,7 @@ async fn two_words_about_one_unknown_message_are_both_answered_with_what_became_
         let id = sms_mcp::sms::message::MessageId::from_text(lost.details().message_id.clone().unwrap());
         let (caller, engine) = (alice(), &field.engine);
         let (yes, no) = tokio::join!(engine.settle_unknown(&caller, &id, true), engine.settle_unknown(&caller, &id, false));
-        let state = engine.status(&caller, StatusArgs { id: id.to_string() }).await.unwrap().message.unwrap().status;
+        let state = engine.status(&caller, StatusArgs { id: id.to_string(), ..StatusArgs::default() }).await.unwrap().message.unwrap().status;
         for told in [yes, no].into_iter().flatten() {
             assert_eq!(told, state);
         }
@@ -588,7 +589,7 @@ async fn of_two_unknown_messages_that_are_alike_the_earlier_one_is_what_the_vend
     *one.vendor.lock().unwrap() = vec![on_record(&fictional(1), "Hello", "v-second", now().plus_ms(50)), failed];
     assert_eq!(field.engine.reconcile().await.unwrap().settled.len(), 2);
     for (owner, id, vendor_id, state) in [(alice(), first, "v-first", State::Failed), (bob, second, "v-second", State::Delivered)] {
-        let shown = field.engine.status(&owner, StatusArgs { id }).await.unwrap().message.unwrap();
+        let shown = field.engine.status(&owner, StatusArgs { id, ..StatusArgs::default() }).await.unwrap().message.unwrap();
         assert_eq!((shown.provider_message_id.as_deref(), shown.status), (Some(vendor_id), state));
     }
 }

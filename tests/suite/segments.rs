@@ -175,7 +175,7 @@ impl Desk {
     }
 
     async fn status(&self, id: &str) -> StatusAnswer {
-        self.engine.status(&alice(), StatusArgs { id: id.into() }).await.unwrap()
+        self.engine.status(&alice(), StatusArgs { id: id.into(), ..StatusArgs::default() }).await.unwrap()
     }
 
     /// Status, code and price in millionths of each message, newest first.

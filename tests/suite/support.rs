@@ -11,6 +11,9 @@ use rmcp::transport::TokioChildProcess;
 use rmcp::{ClientLifecycleMode, ClientServiceExt as _};
 use serde_json::Value;
 
+use sms_mcp::sms::message::MessageId;
+use sms_mcp::store::{ReplyRecord, Store};
+
 /// How long a test waits for what must happen, before it says that it never does. It asserts no speed: every wait ends on
 /// the event that it waits for, and a loaded machine only makes it longer.
 pub const LAST_RESORT: Duration = Duration::from_secs(180);
@@ -208,6 +211,13 @@ pub async fn call(client: &Client, tool: &'static str, arguments: Value) -> Call
 /// The JSON text of a result, be it an answer or an error.
 pub fn text_of(result: &CallToolResult) -> Value {
     serde_json::from_str(&result.content[0].as_text().unwrap().text).unwrap()
+}
+
+/// The newest 100 replies to a message that may be shown, oldest first, as the ledger has them.
+pub async fn replies(store: &dyn Store, id: &MessageId) -> Vec<ReplyRecord> {
+    let mut page = store.replies(id, None, 100).await.unwrap().page;
+    page.reverse();
+    page.into_iter().map(|(_, reply)| reply).collect()
 }
 
 /// Calls a tool that must succeed, and returns its structured answer.

@@ -481,7 +481,7 @@ async fn what_a_process_that_died_had_taken_is_one_text_when_it_is_told_again_an
     let desk = desk().await;
     let to = fictional(1);
     let id = desk.lost(1, "one").await;
-    let replies = async || desk.store.replies(&id).await.unwrap().len();
+    let replies = async || crate::support::replies(&*desk.store, &id).await.len();
     desk.hear(&to, "Y", 1, false).await;
     desk.hear(&to, "Y", 2, false).await;
     assert_eq!(replies().await, 2, "two answers to two questions");
@@ -508,7 +508,7 @@ async fn a_stop_that_may_be_an_older_one_told_again_stops_whoever_asked_for_text
     desk.store.note_start("silent", &to, Timestamp(NOON + 20_000)).await.unwrap();
     desk.hear(&to, "STOP", 30_000, false).await;
     assert!(desk.is_out(&to).await);
-    assert_eq!(desk.store.replies(&id).await.unwrap().len(), 2, "and is on record");
+    assert_eq!(crate::support::replies(&*desk.store, &id).await.len(), 2, "and is on record");
     // To this one, whose connection was cut since.
     desk.set(700_000);
     desk.hear(&to, "START", 700_000, true).await;
@@ -528,7 +528,7 @@ async fn the_same_word_long_after_a_cut_is_another_text_also_where_it_was_kept_a
     let desk = desk().await;
     let to = fictional(1);
     let id = desk.lost(1, "one").await;
-    let replies = async || desk.store.replies(&id).await.unwrap().len();
+    let replies = async || crate::support::replies(&*desk.store, &id).await.len();
     desk.hear(&to, "Y", 10, false).await;
     let unheard = || vec![Unacknowledged { content: format!("{to}:Y"), first: Timestamp(NOON + 10) }];
     assert!(desk.tell(Event::Unacknowledged(unheard())).await);
@@ -559,10 +559,10 @@ async fn what_reads_like_a_receipt_is_one_only_for_the_message_that_went_to_whoe
     claims("99", 1, true).await;
     claims("32", 1, false).await;
     assert_eq!((desk.state(&id).await, desk.state(&other).await), (State::Sent, State::Sent), "nobody can say that of another's message");
-    let texts: Vec<String> = desk.store.replies(&id).await.unwrap().into_iter().map(|reply| reply.text).collect();
+    let texts: Vec<String> = crate::support::replies(&*desk.store, &id).await.into_iter().map(|reply| reply.text).collect();
     assert_eq!(texts, ["id:32 stat:DELIVRD", "id:99 stat:DELIVRD"], "and what they wrote is kept");
     claims("32", 2, true).await;
-    assert_eq!((desk.state(&other).await, desk.store.replies(&other).await.unwrap().len()), (State::Delivered, 0));
+    assert_eq!((desk.state(&other).await, crate::support::replies(&*desk.store, &other).await.len()), (State::Delivered, 0));
 }
 
 #[tokio::test]

@@ -9,11 +9,14 @@ use crate::clock::Timestamp;
 use crate::error::ErrorKind;
 use crate::sms::caller_id::same_phone;
 use crate::sms::message::{MessageId, State};
-use crate::store::{ANSWERS_MS, NewReply, OptOut, Recorded, ReplyRecord};
+use crate::store::{ANSWERS_MS, NewReply, OptOut, Recorded, Replies, ReplyPlace, ReplyRecord, SHOWN_AN_HOUR};
 
 /// How much earlier than the message that it answers a reply may seem to be: clocks differ, and some providers name
 /// whole minutes.
 const CLOCKS_DIFFER_MS: i64 = 60_000;
+
+/// The time in which [`SHOWN_AN_HOUR`] replies of one sender are shown.
+const HOUR_MS: i64 = 3_600_000;
 
 /// The source of what the operator decided: nobody else takes it back.
 const BY_OPERATOR: &str = "operator";
@@ -40,10 +43,23 @@ pub(super) fn record_reply(db: &Connection, owner: i64, reply: &NewReply, now: T
     let (seq, id) = found.unzip();
     let added = db
         .prepare_cached(
-            "INSERT INTO reply (provider, vendor_id, message, sender, recipient, text, at_ms, is_whole, owner)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (provider, vendor_id) DO NOTHING",
+            "INSERT INTO reply (provider, vendor_id, message, sender, recipient, text, at_ms, is_whole, owner, unshown)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, (SELECT count(*) >= ?10 FROM
+                (SELECT 1 FROM reply r WHERE r.sender = ?4 AND r.at_ms > ?7 - ?11 AND r.at_ms < ?7 + ?11 LIMIT ?10))) ON CONFLICT (provider, vendor_id) DO NOTHING",
         )?
-        .execute(params![reply.provider, reply.vendor_id, seq, reply.from, reply.to, reply.text, reply.at.as_millis(), reply.is_whole, owner])?;
+        .execute(params![
+            reply.provider,
+            reply.vendor_id,
+            seq,
+            reply.from,
+            reply.to,
+            reply.text,
+            reply.at.as_millis(),
+            reply.is_whole,
+            owner,
+            SHOWN_AN_HOUR,
+            HOUR_MS
+        ])?;
     if added == 0 {
         return Ok(Recorded::Known);
     }
@@ -73,14 +89,24 @@ pub(super) fn reply_at(db: &Connection, provider: &str, vendor_id: &str) -> rusq
 }
 
 /// See [`crate::store::Store::replies`].
-pub(super) fn replies(db: &Connection, id: &MessageId) -> rusqlite::Result<Vec<ReplyRecord>> {
+pub(super) fn replies(db: &Connection, id: &MessageId, before: Option<ReplyPlace>, limit: u32) -> rusqlite::Result<Replies> {
+    let Some(message) =
+        db.prepare_cached("SELECT seq FROM message WHERE id = ?1")?.query_row([id.as_str()], |row| row.get::<_, i64>(0)).optional()?
+    else {
+        return Ok(Replies::default());
+    };
+    let (at, seq) = before.map_or((i64::MAX, i64::MAX), |(at, seq)| (at.as_millis(), seq));
     let mut statement = db.prepare_cached(
-        "SELECT sender, recipient, text, is_whole, at_ms FROM reply WHERE message = (SELECT seq FROM message WHERE id = ?1) ORDER BY at_ms, seq",
+        "SELECT at_ms, seq, sender, recipient, text, is_whole FROM reply WHERE message = ?1 AND unshown = 0 AND (at_ms, seq) < (?2, ?3)
+         ORDER BY at_ms DESC, seq DESC LIMIT ?4",
     )?;
-    let rows = statement.query_map([id.as_str()], |row| {
-        Ok(ReplyRecord { from: row.get(0)?, to: row.get(1)?, text: row.get(2)?, is_whole: row.get(3)?, at: Timestamp(row.get(4)?) })
+    let rows = statement.query_map(params![message, at, seq, limit], |row| {
+        let at = Timestamp(row.get(0)?);
+        Ok(((at, row.get(1)?), ReplyRecord { from: row.get(2)?, to: row.get(3)?, text: row.get(4)?, is_whole: row.get(5)?, at }))
     })?;
-    rows.collect()
+    let page = rows.collect::<rusqlite::Result<_>>()?;
+    let mut count = db.prepare_cached("SELECT count(*) FROM reply WHERE message = ?1 AND unshown = 0")?;
+    Ok(Replies { page, showable: count.query_row([message], |row| row.get(0))? })
 }
 
 /// Whether this person wants no more texts, under this number or another of the same phone.

@@ -11,7 +11,8 @@ use sms_mcp::sms::message::{MessageId, Realm, State};
 use sms_mcp::sms::reply::Meaning;
 use sms_mcp::store::sqlite::SqliteStore;
 use sms_mcp::store::{
-    Back, Claim, Decide, Draft, Filter, Forward, Intent, LookClaim, NewPending, NewReply, Pacing, Recorded, Report, Reservation, Settlement, Store,
+    Back, Claim, Decide, Draft, Filter, Forward, Intent, LookClaim, NewPending, NewReply, Pacing, Recorded, Report, Reservation, SHOWN_AN_HOUR,
+    Settlement, Store,
 };
 
 use super::store::{HOLD, NOW, budget, claim, draft, ended, intent, places, queued, state_of, take};
@@ -356,12 +357,41 @@ async fn a_reply_is_recorded_once_with_the_latest_message_before_it_that_may_hav
         assert_eq!(store.record_reply(other, NOW).await.unwrap(), Recorded::New(None), "another provider's id, and its people");
         store.close().await.unwrap();
         let store = place.open();
-        let texts: Vec<String> = store.replies(&draft(2).id).await.unwrap().into_iter().map(|reply| reply.text).collect();
+        let texts: Vec<String> = crate::support::replies(&*store, &draft(2).id).await.into_iter().map(|reply| reply.text).collect();
         assert_eq!(texts, ["re r-0", "re r-1"], "oldest first");
         assert_eq!(store.message("alice", &draft(2).id).await.unwrap().unwrap().replies, 2);
-        assert!(store.replies(&draft(1).id).await.unwrap().is_empty());
+        assert!(crate::support::replies(&*store, &draft(1).id).await.is_empty());
         let listed = store.list(Filter { principal: "alice".into(), limit: 9, ..Filter::default() }).await.unwrap();
         assert_eq!(listed.iter().map(|record| record.replies).collect::<Vec<_>>(), [1, 0, 2, 0]);
+    }
+}
+
+#[tokio::test]
+async fn of_what_one_sender_writes_within_an_hour_no_more_is_shown_than_anybody_types() {
+    for place in places() {
+        let store = place.open();
+        take(&*store, intent(vec![draft(1)])).await;
+        take(&*store, intent(vec![draft(2)])).await;
+        // One a second, told in whatever order, and then one an hour later.
+        for n in (0..100).rev() {
+            let new = reply(&format!("r-{n}"), 1, NOW.plus_ms(n * 1_000));
+            assert_eq!(store.record_reply(new, NOW.plus_ms(100_000)).await.unwrap(), Recorded::New(Some(draft(1).id)), "it is kept");
+        }
+        store.record_reply(reply("r-100", 2, NOW.plus_ms(5)), NOW.plus_ms(100_000)).await.unwrap();
+        let count = async |n: u32| store.message("alice", &draft(n).id).await.unwrap().unwrap().replies;
+        assert_eq!((count(1).await, count(2).await), (100, 1), "and counted");
+        let told = async || store.replies(&draft(1).id, None, 1_000).await.unwrap();
+        assert_eq!(told().await.showable, SHOWN_AN_HOUR, "told backwards too");
+        for n in 0..100 {
+            store.record_reply(reply(&format!("s-{n}"), 2, NOW.plus_ms(10_000 + n)), NOW.plus_ms(100_000)).await.unwrap();
+        }
+        let page = store.replies(&draft(2).id, None, 1_000).await.unwrap();
+        assert_eq!((count(2).await, page.showable, page.page.len()), (101, SHOWN_AN_HOUR, SHOWN_AN_HOUR as usize));
+        assert_eq!(page.page[0].1.text, "re s-58", "newest first, and the first of the hour stay");
+        store.record_reply(reply("s-100", 2, NOW.plus_ms(10_099 + DAY_MS / 24)), NOW.plus_ms(DAY_MS)).await.unwrap();
+        assert_eq!(store.replies(&draft(2).id, None, 1).await.unwrap().page[0].1.text, "re s-100", "an hour later");
+        let second = store.replies(&draft(2).id, Some(page.page[9].0), 3).await.unwrap().page;
+        assert_eq!(second.iter().map(|(_, reply)| reply.text.as_str()).collect::<Vec<_>>(), ["re s-48", "re s-47", "re s-46"]);
     }
 }
 

@@ -330,7 +330,7 @@ async fn a_reply_with_gaps_is_marked_where_it_is_kept_and_where_it_is_told_onwar
         for (n, is_whole) in [(1, true), (2, false)] {
             store.record_reply(reply(n, is_whole), NOW).await.unwrap();
         }
-        assert_eq!(store.replies(&draft(1).id).await.unwrap().iter().map(|reply| reply.is_whole).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(crate::support::replies(&*store, &draft(1).id).await.iter().map(|reply| reply.is_whole).collect::<Vec<_>>(), [true, false]);
         let told = store.claim_forwards(9, NOW.plus_ms(9), NOW.plus_ms(9)).await.unwrap();
         let marks = told.iter().map(|event| serde_json::from_str::<serde_json::Value>(&event.body).unwrap()["data"]["is_whole"].clone());
         assert_eq!(marks.collect::<Vec<_>>(), [serde_json::Value::Null, serde_json::Value::Bool(false)]);

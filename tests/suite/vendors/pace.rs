@@ -161,7 +161,7 @@ async fn a_large_bulk_leaves_fifty_at_a_time_sixty_times_a_minute_and_each_perso
         batches.push(answer.batch.unwrap().to_string());
     }
     for id in batches {
-        let counts = async || engine.status(&caller, StatusArgs { id: id.clone() }).await.unwrap().bulk.unwrap().counts;
+        let counts = async || engine.status(&caller, StatusArgs { id: id.clone(), ..StatusArgs::default() }).await.unwrap().bulk.unwrap().counts;
         eventually_async("all are sent", async || counts().await.get("sent") == Some(&1_000)).await;
     }
     engine.stop(Duration::from_secs(1)).await;
