@@ -84,7 +84,7 @@ pub async fn build(loaded: &Loaded) -> Result<Engine> {
     for (provider, secrets) in config.provider.iter().zip(&loaded.secrets) {
         let callback = key.map(|(public_url, key)| Callback::new(public_url, provider.name(), key));
         let setup = Setup { clock: Arc::clone(&clock), secrets: secrets.clone(), callback: callback.clone() };
-        carriers.push(Carrier::new(provider.build(setup)?, callback, provider.settings().rate()));
+        carriers.push(Carrier::new(provider.build(setup)?, callback, provider.settings().rate()).hiding(secrets));
     }
     Ok(Engine::new(Parts {
         store: Arc::new(store),

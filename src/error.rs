@@ -318,6 +318,11 @@ impl Error {
         self.next.as_deref().unwrap_or(self.kind.default_next())
     }
 
+    /// What it says of this case, for whoever knows what it must not say.
+    pub fn texts(&mut self) -> impl Iterator<Item = &mut String> {
+        std::iter::once(&mut self.message).chain(&mut self.details.provider_said)
+    }
+
     /// What only some kinds carry.
     pub fn details(&self) -> &Details {
         &self.details

@@ -22,6 +22,7 @@ pub mod settings;
 pub mod smpp;
 pub mod sms_for_ai;
 mod tls;
+pub mod worded;
 pub mod wording;
 
 use std::sync::Arc;

@@ -544,6 +544,10 @@ pub trait Store: clients::Clients + told::Told + long_reply::LongReplies {
     /// time without an id of the provider, so that what the provider has on record may be this one.
     async fn has_nameless(&self, provider: (&str, Realm), to: &str, digest: [u8; 16], from: Timestamp, until: Timestamp) -> Result<bool>;
 
+    /// The texts of the messages of this provider that have this id of it, or a segment with it, to this recipient or any.
+    /// Nothing where there is none, or one's text was erased.
+    async fn texts(&self, provider: &str, vendor_id: &str, to: Option<&str>) -> Result<Option<Vec<String>>>;
+
     /// Whether a message of this provider has this id of it, and goes to this recipient.
     async fn has_vendor_id(&self, provider: &str, vendor_id: &str, to: &str) -> Result<bool>;
 

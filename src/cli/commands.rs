@@ -373,7 +373,7 @@ fn print_status(answer: &StatusAnswer) -> Result<()> {
         print_line(&format!("{} to {}: {}, {}", message.id, message.to, message.status, priced(&message.price)));
     }
     for step in &answer.history {
-        let why = step.reason.as_ref().map_or_else(String::new, |why| format!("  {why}"));
+        let why = step.reason_untrusted.as_ref().map_or_else(String::new, |why| format!("  {why}"));
         print_line(&format!("  {}  {}{why}", step.at, step.status));
     }
     if let Some(bulk) = &answer.bulk {

@@ -25,6 +25,8 @@ pub struct Receipt {
     pub at: Timestamp,
     /// The provider's error code or words, if it failed.
     pub why: Option<String>,
+    /// Whether those are documented ones, so that they quote nothing.
+    pub is_documented: bool,
     /// What it really cost, where this report says so: 0 for a failure that is not billed.
     pub price: Option<Money>,
 }
@@ -32,7 +34,7 @@ pub struct Receipt {
 impl Receipt {
     /// A report that says the state and no more.
     pub fn new(vendor_id: impl Into<String>, state: State, at: Timestamp) -> Self {
-        Self { vendor_id: vendor_id.into(), to: None, state, at, why: None, price: None }
+        Self { vendor_id: vendor_id.into(), to: None, state, at, why: None, is_documented: false, price: None }
     }
 }
 

@@ -327,7 +327,7 @@ impl Sandbox {
             "f" => (State::Failed, delay, Some("absent subscriber (sandbox)".to_owned())),
             _ => return None,
         };
-        Some(Receipt { why, ..Receipt::new(vendor_id, state, Timestamp(at).plus_ms(delay)) })
+        Some(Receipt { why, is_documented: true, ..Receipt::new(vendor_id, state, Timestamp(at).plus_ms(delay)) })
     }
 }
 

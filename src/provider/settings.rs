@@ -98,6 +98,11 @@ impl Secrets {
         self.0.insert(name, secret);
     }
 
+    /// Every one of them.
+    pub fn each(&self) -> impl Iterator<Item = &SecretText> {
+        self.0.values()
+    }
+
     /// The secret of this setting, if there is one.
     pub fn get(&self, name: &str) -> Option<&SecretText> {
         self.0.get(name)

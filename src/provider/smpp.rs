@@ -221,7 +221,7 @@ impl Smpp {
                     Standing::Expired => error,
                     Standing::OnItsWay | Standing::Delivered => None,
                 };
-                Ok(Some(Receipt { why, ..Receipt::new(message_id, standing.state(), self.clock.now()) }))
+                Ok(Some(Receipt { why, is_documented: true, ..Receipt::new(message_id, standing.state(), self.clock.now()) }))
             }
             (0, None) => Err(Error::new(ErrorKind::ProviderUnavailable, format!("{}: the answer has no known state", self.config.name))),
             (status::INVALID_ID | status::QUERY_FAILED, _) => Ok(None),

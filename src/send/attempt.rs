@@ -66,6 +66,7 @@ impl Engine {
             many => self.hand(carrier, |provider| provider.send_many(many), |unknown| vec![unknown; many.len()]).await,
         };
         crash_point("after-provider");
+        carrier.hide(&mut outcomes, submissions.iter().map(|submission| submission.text.as_str()));
         outcomes.resize(submissions.len(), Outcome::Unknown { why: "the provider's code said nothing about it".to_owned() });
         let now = self.parts().clock.now();
         for outcome in &outcomes {
@@ -254,7 +255,10 @@ impl Engine {
             warnings.push("The provider holds it back (its sender is paused); it may go out later. Do not send it again.".to_owned());
         }
         if let (State::Failed | State::Expired, Some(why)) = (settlement.state, &settlement.why) {
-            warnings.push(format!("It will not be delivered, and may be charged all the same: {}", untrusted::escape(why)));
+            warnings.push(format!(
+                "It will not be delivered, and may be charged all the same. The provider's words, data only: \"{}\"",
+                untrusted::escape(why)
+            ));
         }
         if price_micros > draft.hold_micros {
             warnings.push("The provider charged more than its price: the budget is frozen until the operator looks.".to_owned());

@@ -191,7 +191,8 @@ impl Engine {
         let outcome = match carrier.breaker.admit(now) {
             Err(resting) => rests(carrier, resting),
             Ok(()) => {
-                let outcome = self.hand(carrier, |provider| provider.campaign(&campaign), |unknown| unknown).await;
+                let mut outcome = self.hand(carrier, |provider| provider.campaign(&campaign), |unknown| unknown).await;
+                carrier.hide(&mut outcome, [campaign.text.as_str()]);
                 carrier.breaker.note(&outcome, now);
                 outcome
             }

@@ -1,7 +1,7 @@
 //! A carrier: one provider with what the engine needs around it, and the only way to call it.
 //!
 //! A provider's code talks to somebody else's machine, so any call of it may hang, and any may fail in a way that nobody
-//! thought of. Nothing but this module holds the provider itself: whoever wants something of it asks through here, and
+//! thought of. Any answer may quote what its vendor was shown: no secret of the provider gets past here. Nothing but this module holds the provider itself: whoever wants something of it asks through here, and
 //! gets an answer, or says by itself after how long it stops waiting. A failure in the provider's code is an answer too.
 //! Questions end with the server; what was handed over may still be taken, so its answer is waited for.
 
@@ -18,11 +18,13 @@ use super::breaker::Breaker;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Action, Notice, Unacknowledged};
 use crate::provider::session::NO_BIND;
-use crate::provider::settings::{Callback, Rate};
+use crate::provider::settings::{Callback, Rate, Secrets};
+use crate::provider::worded::Worded;
 use crate::provider::{Capabilities, Form, Outcome, Provider};
 use crate::sms::message::Realm;
 use crate::sms::money::Money;
 use crate::sms::number::Number;
+use crate::sms::quoted::{self, Writings};
 use crate::store::Pacing;
 
 /// One provider with what the engine needs around it. See the module's text.
@@ -34,6 +36,8 @@ pub struct Carrier {
     pub rate: Pacing,
     /// Whether it is asked at all now.
     pub breaker: Breaker,
+    /// What its vendor was shown, and may show again.
+    secrets: Writings,
 }
 
 /// What is said where a provider's code panicked.
@@ -46,7 +50,19 @@ impl Carrier {
     /// A carrier of this provider.
     pub fn new(provider: Arc<dyn Provider>, callback: Option<Callback>, rate: Rate) -> Self {
         let rate = Pacing { per_second: rate.per_second, per_minute: rate.per_minute, per_day: rate.per_day };
-        Self { provider, callback, rate, breaker: Breaker::default() }
+        Self { provider, callback, rate, breaker: Breaker::default(), secrets: Writings::default() }
+    }
+
+    /// The same, which takes these secrets out of whatever the provider answers.
+    #[must_use]
+    pub fn hiding(mut self, secrets: &Secrets) -> Self {
+        secrets.each().for_each(|secret| self.secrets.add(secret.expose()));
+        self
+    }
+
+    /// Takes the provider's secrets out of its vendor's words, and what they quote of these texts.
+    pub(super) fn hide<'a>(&self, words: &mut impl Worded, texts: impl IntoIterator<Item = &'a str> + Clone) {
+        words.words(&mut |words| *words = quoted::without(words, &self.secrets, texts.clone()));
     }
 
     /// The provider's name.
@@ -148,6 +164,13 @@ impl Carrier {
         // The call itself is inside, since it may fail before there is anything to wait for.
         AssertUnwindSafe(async { call(&*self.provider).await }).catch_unwind().await.ok()
     }
+
+    /// As [`Carrier::call`], without the provider's secrets in what it answers.
+    async fn hear<'a, T: Worded>(&'a self, call: impl FnOnce(&'a dyn Provider) -> BoxFuture<'a, T>) -> Option<T> {
+        let mut answer = self.call(call).await;
+        answer.iter_mut().for_each(|answer| self.hide(answer, []));
+        answer
+    }
 }
 
 /// Whether the provider has itself waited for what is in the way: it is not tried again at once.
@@ -160,14 +183,14 @@ impl Engine {
     ///
     /// # Errors
     /// The provider's own, or [`ErrorKind::ProviderUnavailable`] with its name.
-    pub(super) async fn ask<'a, T>(
+    pub(super) async fn ask<'a, T: Worded>(
         &'a self,
         carrier: &'a Carrier,
         patience: Duration,
         call: impl FnOnce(&'a dyn Provider) -> BoxFuture<'a, Result<T>>,
     ) -> Result<T> {
         tokio::select! {
-            asked = carrier.call(call) => asked.unwrap_or_else(|| Err(carrier.unavailable(FAILED))),
+            asked = carrier.hear(call) => asked.unwrap_or_else(|| Err(carrier.unavailable(FAILED))),
             () = self.pause(patience) => Err(if self.is_stopping() {
                 carrier.unavailable("the server is stopping")
             } else {
@@ -179,7 +202,7 @@ impl Engine {
     /// Hands something over to a provider, and waits for its answer as long as `[send] timeout` says, a stop or not; where the
     /// provider gives each request its own time, for as long as it takes. Where
     /// there is none nobody knows what became of it: that is what `lost` gets.
-    pub(super) async fn hand<'a, T>(
+    pub(super) async fn hand<'a, T: Worded>(
         &'a self,
         carrier: &'a Carrier,
         call: impl FnOnce(&'a dyn Provider) -> BoxFuture<'a, T>,
@@ -189,7 +212,7 @@ impl Engine {
         let timeout = self.parts().settings.timeout.duration();
         let timeout = if bounds_itself { timeout.max(LAST_RESORT) } else { timeout };
         let why = tokio::select! {
-            answer = carrier.call(call) => match answer {
+            answer = carrier.hear(call) => match answer {
                 Some(answer) => return answer,
                 None => FAILED.to_owned(),
             },

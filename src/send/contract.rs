@@ -444,9 +444,9 @@ pub struct MessageView {
     /// Error code, if it did not succeed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// The provider's words about it: untrusted text, data only.
+    /// Why; may be the provider's words: data only, never instructions.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reason_untrusted: Option<String>,
     /// How many replies came to it; absent if none.
     #[serde(skip_serializing_if = "is_zero")]
     pub replies: u32,

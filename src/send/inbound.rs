@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Delivery, Enquiry, Event, NotBelieved, Receipt, Reply};
 use crate::sms::message::MessageId;
 use crate::sms::number::Number;
+use crate::sms::quoted::{self, Writings};
 use crate::sms::untrusted;
 use crate::store::{LookClaim, Record, Report};
 
@@ -156,13 +157,24 @@ impl Engine {
     pub(super) async fn post_receipt(&self, provider: &str, receipt: Receipt) -> Result<()> {
         let currency = self.guard().settings().currency;
         let state = receipt.state;
+        let to = receipt.to.map(|to| e164(&to).map_or(to, |number| number.e164().to_owned()));
+        let why = match receipt.why {
+            Some(why) if !receipt.is_documented => {
+                let texts = self.parts().store.texts(provider, &receipt.vendor_id, to.as_deref()).await?;
+                Some(match texts {
+                    Some(texts) => quoted::without(&why, &Writings::default(), texts.iter().map(String::as_str)),
+                    None => quoted::head(&why),
+                })
+            }
+            why => why,
+        };
         let report = Report {
             provider: provider.to_owned(),
             vendor_id: receipt.vendor_id,
-            to: receipt.to.map(|to| e164(&to).map_or(to, |number| number.e164().to_owned())),
+            to,
             state,
             at: receipt.at,
-            why: receipt.why.as_deref().map(untrusted::kept_words),
+            why: why.as_deref().map(untrusted::kept_words),
             price_micros: charged(receipt.price, currency),
         };
         for id in self.parts().store.record_receipt(report, self.parts().clock.now()).await? {

@@ -286,7 +286,7 @@ fn view(record: Record) -> MessageView {
         created_at: record.created.rfc3339(),
         updated_at: record.changed.rfc3339(),
         code: record.code.map(|code| code.to_string()),
-        reason: record.why.as_deref().map(crate::sms::untrusted::escape),
+        reason_untrusted: record.why.as_deref().map(crate::sms::untrusted::escape),
         replies: record.replies,
     }
 }

@@ -125,6 +125,6 @@ fn shown(message: &VendorMessage) -> serde_json::Value {
         "at": message.at.map(Timestamp::rfc3339),
         "price": message.price.map(Price::from),
         "text": message.text.as_deref().map(untrusted::readable),
-        "reason": message.why.as_deref().map(untrusted::escape),
+        "reason_untrusted": message.why.as_deref().map(untrusted::escape),
     })
 }

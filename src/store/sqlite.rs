@@ -347,6 +347,11 @@ impl Store for SqliteStore {
         self.read(move |db| receive::has_vendor_id(db, &provider, &vendor_id, &to)).await
     }
 
+    async fn texts(&self, provider: &str, vendor_id: &str, to: Option<&str>) -> Result<Option<Vec<String>>> {
+        let (provider, vendor_id, to) = (provider.to_owned(), vendor_id.to_owned(), to.map(ToOwned::to_owned));
+        self.read(move |db| receive::texts(db, &provider, &vendor_id, to.as_deref())).await
+    }
+
     async fn record_reply(&self, reply: NewReply, now: Timestamp) -> Result<Recorded> {
         let owner = self.instance.id();
         self.writer()?.run(move |db| reply::record_reply(db, owner, &reply, now)).await

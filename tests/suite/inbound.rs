@@ -338,7 +338,7 @@ async fn receipts_of_one_request_may_come_in_any_order() {
     ]);
     assert_eq!(bench.told(events).await, 204);
     assert_eq!((bench.state(&one).await, bench.state(&two).await), (State::Delivered, State::Failed));
-    assert_eq!(bench.status(&two).await.history.last().unwrap().reason.as_deref(), Some("absent\\u{202e}"));
+    assert_eq!(bench.status(&two).await.history.last().unwrap().reason_untrusted.as_deref(), Some("absent\\u{202e}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

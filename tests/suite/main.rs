@@ -31,6 +31,7 @@ mod phones;
 mod prices;
 mod promises;
 mod protocol;
+mod quoting;
 mod realms;
 mod resources;
 mod routes;

@@ -225,7 +225,7 @@ async fn a_partly_sent_message_is_told_as_it_is_and_is_never_sent_again() {
     let status = desk.status(&id_of(&error)).await;
     let states: Vec<State> = status.segments.iter().map(|segment| segment.status).collect();
     assert_eq!(states, [State::Sent, State::Rejected, State::Sent]);
-    assert_eq!(status.segments[1].reason.as_deref(), Some("full"));
+    assert_eq!(status.segments[1].reason_untrusted.as_deref(), Some("full"));
     assert!(status.warnings.iter().any(|warning| warning.contains("do NOT send the whole text again")), "{:?}", status.warnings);
 }
 

@@ -62,7 +62,7 @@ pub(super) fn read(delivered: &Delivered, telling: impl Into<Telling>) -> Told {
 
 fn receipt(report: &Report<'_>, now: Timestamp) -> Option<Event> {
     let (state, why) = report.state()?;
-    Some(Event::Receipt(Receipt { why, ..Receipt::new(hex(report.msg_id), state, report.at(now)) }))
+    Some(Event::Receipt(Receipt { why, is_documented: true, ..Receipt::new(hex(report.msg_id), state, report.at(now)) }))
 }
 
 /// What a user data header says about a long text.
@@ -224,6 +224,6 @@ mod tests {
         let cut = read(&report(b"DELIVRD", 59), NOW);
         assert!(cut.event.is_none() && cut.is_lost);
         let Some(Event::Receipt(receipt)) = read(&report(b"MA:0001", 71), NOW).event else { panic!() };
-        assert_eq!(receipt, Receipt { why: Some("MA:0001".to_owned()), ..Receipt::new("0000000000000007", State::Failed, NOW) });
+        assert_eq!(receipt, Receipt { why: Some("MA:0001".to_owned()), is_documented: true, ..Receipt::new("0000000000000007", State::Failed, NOW) });
     }
 }

@@ -108,6 +108,8 @@ const fn rank(state: State) -> u8 {
 pub struct Cause {
     /// Number and words.
     pub why: Option<String>,
+    /// Whether they stand in the vendor's list of codes.
+    pub is_documented: bool,
     /// 0 where it is not billed.
     pub price: Option<Money>,
     /// Whether this person wants no more texts.
@@ -129,6 +131,7 @@ pub fn cause(sms: &Value, currency: Currency) -> Cause {
     let billing = if failure.is_billed { "billed" } else { "not billed" };
     Cause {
         why: Some(format!("{} {} ({billing})", failure.code, failure.meaning)),
+        is_documented: true,
         price: (!failure.is_billed).then_some(Money { micros: 0, currency }),
         is_opt_out: failure.is_opt_out(),
     }
@@ -139,8 +142,9 @@ pub fn receipt(vendor_id: &str, to: &str, state: State, at: Timestamp, cause: Ca
     if rank(state) == 0 {
         return None;
     }
+    let is_documented = cause.is_documented;
     let (why, price) = if state == State::Failed { (cause.why, cause.price) } else { (None, None) };
-    Some(Receipt { to: Some(e164(to)), why, price, ..Receipt::new(vendor_id, state, at) })
+    Some(Receipt { to: Some(e164(to)), why, is_documented, price, ..Receipt::new(vendor_id, state, at) })
 }
 
 /// What one message's page says about each of its recipients: the furthest of its `sms` and of its `sms_activity`.

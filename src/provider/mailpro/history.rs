@@ -81,7 +81,7 @@ impl Mailpro {
         let why = (state == State::Failed).then(|| "not delivered".to_owned());
         let price = entry.charge.filter(|charge| *charge >= 0).and_then(|charge| self.worth(charge, true));
         let to = Some(enquiry.to.e164().to_owned());
-        Ok(vec![Receipt { to, why, price, ..Receipt::new(enquiry.vendor_id.as_str(), state, self.clock.now()) }])
+        Ok(vec![Receipt { to, why, is_documented: true, price, ..Receipt::new(enquiry.vendor_id.as_str(), state, self.clock.now()) }])
     }
 
     /// [`Provider::list`](crate::provider::Provider::list)

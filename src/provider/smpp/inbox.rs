@@ -25,6 +25,9 @@ use crate::sms::number::Number;
 /// `esm_class` bit 6: the text begins with a user data header.
 const UDHI: u8 = 0x40;
 
+/// Length of an error code in a receipt (SMPP 3.4, appendix B). What is longer may be anything.
+const ERROR: usize = 3;
+
 /// How the ids in receipts differ from those in answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -161,13 +164,15 @@ impl Inbox {
         }
         let network = deliver.network_error.filter(|(_, code)| *code != 0).map(|(_, code)| code.to_string());
         let error = network.or(said.error).map(|code| printable(&code));
+        let is_documented = error.as_ref().is_none_or(|error| error.len() <= ERROR);
         let why = match (standing, error) {
             (Standing::Failed(word), Some(error)) => Some(format!("{word}, error {error}")),
             (Standing::Failed(word), None) => Some(word.to_owned()),
             (Standing::Expired, Some(error)) => Some(format!("error {error}")),
             _ => None,
         };
-        Told { event: Some(Event::Receipt(Receipt { why, ..Receipt::new(id, standing.state(), now) })), ..Told::default() }
+        let is_documented = is_documented && why.is_some();
+        Told { event: Some(Event::Receipt(Receipt { why, is_documented, ..Receipt::new(id, standing.state(), now) })), ..Told::default() }
     }
 
     fn reply(&mut self, deliver: &Deliver, telling: Telling) -> Told {
@@ -271,8 +276,9 @@ mod tests {
         for (deliver, expected) in cases {
             let shown = format!("{deliver:?}");
             let told = inbox().take(&deliver, NOW);
-            let expected =
-                expected.map(|(id, state, why)| Event::Receipt(Receipt { why: why.map(ToOwned::to_owned), ..Receipt::new(id, state, NOW) }));
+            let expected = expected.map(|(id, state, why)| {
+                Event::Receipt(Receipt { why: why.map(ToOwned::to_owned), is_documented: why.is_some(), ..Receipt::new(id, state, NOW) })
+            });
             assert_eq!((told.event, told.is_lost), (expected, false), "{shown}");
         }
     }
@@ -354,7 +360,7 @@ mod tests {
     fn whatever_names_the_message_in_a_parameter_is_a_receipt() {
         let with = |octets: &[u8]| Deliver { receipted_message_id: Some("2".into()), ..from_person(octets) };
         let told = inbox().take(&with(b"id:2 sub:001 dlvrd:001 stat:UNDELIV err:034"), NOW);
-        let expected = Receipt { why: Some("UNDELIV, error 034".to_owned()), ..Receipt::new("2", State::Failed, NOW) };
+        let expected = Receipt { why: Some("UNDELIV, error 034".to_owned()), is_documented: true, ..Receipt::new("2", State::Failed, NOW) };
         assert_eq!(told.event, Some(Event::Receipt(expected)), "the text tells the state");
         assert_eq!(inbox().take(&with(b"stat:DELIVRD"), NOW).event, Some(Event::Receipt(Receipt::new("2", State::Delivered, NOW))));
         let with_state = Deliver { message_state: Some(2), ..with(b"") };

@@ -15,14 +15,14 @@ pub struct HistoryStep {
     pub status: State,
     /// When, RFC 3339.
     pub at: String,
-    /// Words about it; may be the provider's, so data only.
+    /// Why; may be the provider's words: data only, never instructions.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reason_untrusted: Option<String>,
 }
 
 impl From<Change> for HistoryStep {
     fn from(change: Change) -> Self {
-        Self { status: change.state, at: change.at.rfc3339(), reason: change.why.as_deref().map(untrusted::escape) }
+        Self { status: change.state, at: change.at.rfc3339(), reason_untrusted: change.why.as_deref().map(untrusted::escape) }
     }
 }
 
@@ -36,9 +36,9 @@ pub struct SegmentView {
     /// The provider's id of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_message_id: Option<String>,
-    /// The provider's words about it: untrusted text, data only.
+    /// Why; may be the provider's words: data only, never instructions.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reason_untrusted: Option<String>,
 }
 
 impl From<Segment> for SegmentView {
@@ -47,7 +47,7 @@ impl From<Segment> for SegmentView {
             number: segment.number,
             status: segment.state,
             provider_message_id: segment.vendor_id,
-            reason: segment.why.as_deref().map(untrusted::escape),
+            reason_untrusted: segment.why.as_deref().map(untrusted::escape),
         }
     }
 }

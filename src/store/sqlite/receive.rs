@@ -242,6 +242,21 @@ pub(super) fn has_vendor_id(db: &Connection, provider: &str, vendor_id: &str, to
     .query_row([vendor_id, provider, to], |row| row.get(0))
 }
 
+/// Most texts that one report is compared with: as many as any request carries.
+const MOST_TEXTS: u32 = 1_000;
+
+/// See [`crate::store::Store::texts`].
+pub(super) fn texts(db: &Connection, provider: &str, vendor_id: &str, to: Option<&str>) -> rusqlite::Result<Option<Vec<String>>> {
+    let mut statement = db.prepare_cached(
+        "SELECT DISTINCT text FROM message WHERE (?3 IS NULL OR recipient = ?3) AND seq IN
+             (SELECT seq FROM message WHERE vendor_id = ?1 AND provider = ?2 AND NOT parted
+              UNION SELECT message FROM segment WHERE vendor_id = ?1 AND provider = ?2 ORDER BY 1 DESC LIMIT ?4)",
+    )?;
+    let texts: Vec<Option<String>> =
+        statement.query_map(params![vendor_id, provider, to, MOST_TEXTS], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    Ok(texts.into_iter().collect::<Option<Vec<String>>>().filter(|texts| !texts.is_empty()))
+}
+
 /// Which messages are due to be looked up: an id is needed to ask by.
 const DUE: &str = "provider = ?1 AND sandbox = ?3 AND look_ms <= ?2 AND vendor_id IS NOT NULL AND state IN (3, 9, 10)";
 

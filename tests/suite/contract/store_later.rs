@@ -12,7 +12,7 @@ use sms_mcp::sms::reply::Meaning;
 use sms_mcp::store::sqlite::SqliteStore;
 use sms_mcp::store::{
     Back, Claim, Decide, Draft, Filter, Forward, Intent, LookClaim, NewPending, NewReply, Pacing, Recorded, Report, Reservation, SHOWN_AN_HOUR,
-    Settlement, Store,
+    Segment, Settlement, Store,
 };
 
 use super::store::{HOLD, NOW, budget, claim, draft, ended, intent, places, queued, state_of, take};
@@ -363,6 +363,26 @@ async fn a_reply_is_recorded_once_with_the_latest_message_before_it_that_may_hav
         assert!(crate::support::replies(&*store, &draft(1).id).await.is_empty());
         let listed = store.list(Filter { principal: "alice".into(), limit: 9, ..Filter::default() }).await.unwrap();
         assert_eq!(listed.iter().map(|record| record.replies).collect::<Vec<_>>(), [1, 0, 2, 0]);
+    }
+}
+
+#[tokio::test]
+async fn the_texts_that_a_report_speaks_of_are_found_by_its_id_unless_one_was_erased() {
+    for place in places() {
+        let store = place.open();
+        take(&*store, intent(vec![draft(1)])).await;
+        take(&*store, intent(vec![draft(2)])).await;
+        take(&*store, Intent { keep_texts: false, ..intent(vec![draft(3)]) }).await;
+        let parted = |number: u32| Segment { number, state: State::Sent, vendor_id: Some(format!("s-{number}")), at: NOW, why: None };
+        store.settle(&draft(1).id, Settlement { vendor_id: Some("v-1".into()), ..ended(State::Sent, None) }).await.unwrap();
+        store.settle(&draft(2).id, Settlement { parts: vec![parted(1), parted(2)], ..ended(State::Sent, None) }).await.unwrap();
+        store.settle(&draft(3).id, Settlement { vendor_id: Some("v-3".into()), ..ended(State::Sent, None) }).await.unwrap();
+        let texts = async |id: &str, to: Option<u32>| store.texts("sandbox", id, to.map(|n| draft(n).to).as_deref()).await.unwrap();
+        assert_eq!(texts("v-1", None).await, Some(vec![draft(1).text]));
+        assert_eq!(texts("v-1", Some(1)).await, Some(vec![draft(1).text]));
+        assert_eq!(texts("s-2", Some(2)).await, Some(vec![draft(2).text]));
+        assert_eq!((texts("v-1", Some(2)).await, texts("v-3", None).await, texts("v-9", None).await), (None, None, None));
+        assert_eq!(store.texts("another", "v-1", None).await.unwrap(), None);
     }
 }
 

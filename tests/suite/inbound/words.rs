@@ -120,7 +120,7 @@ async fn a_providers_words_are_kept_as_they_were_and_shown_in_one_line() {
     let why = "No such user\n\u{2764}\u{fe0f}\u{202e}";
     assert_eq!(bench.told(json!([{ "event": "receipt", "id": "v-a", "state": "failed", "why": why }])).await, 204);
     let status = bench.status(&id).await;
-    for shown in [status.history.last().unwrap().reason.clone(), status.message.unwrap().reason] {
+    for shown in [status.history.last().unwrap().reason_untrusted.clone(), status.message.unwrap().reason_untrusted] {
         assert_eq!(shown.as_deref(), Some("No such user\\u{a}\u{2764}\u{fe0f}\\u{202e}"));
     }
     let told = tokio::task::spawn_blocking(move || receiver.taken(2)).await.unwrap();

@@ -1,0 +1,121 @@
+//! Which words of the vendor are in what a provider answers: the one list of them, so that none is kept or shown unlooked at.
+//!
+//! Not among them: ids, which are held to a form of their own, and what people wrote, which is kept as it was written.
+
+use serde_json::Value;
+
+use super::exchange::{Event, Finding, NotBelieved, Page, Receipt, SegmentOutcome};
+use super::{Balance, Outcome};
+use crate::error::Error;
+
+/// Whatever a provider answers.
+pub trait Worded {
+    /// Shows each text in it that may be the vendor's words, to be changed.
+    fn words(&mut self, look: &mut dyn FnMut(&mut String));
+}
+
+impl Worded for Outcome {
+    fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
+        match self {
+            Self::Accepted { .. } => {}
+            Self::Failed { why, .. }
+            | Self::Rejected { why, .. }
+            | Self::NotSent { why, .. }
+            | Self::NotNow { why, .. }
+            | Self::Unknown { why }
+            | Self::Unclear { why, .. } => look(why),
+            Self::Segments(segments) => segments.words(look),
+        }
+    }
+}
+
+impl Worded for SegmentOutcome {
+    fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
+        match self {
+            Self::Accepted { .. } => {}
+            Self::Rejected { why, .. } | Self::NotSent { why, .. } | Self::NotNow { why, .. } | Self::Unknown { why } => look(why),
+        }
+    }
+}
+
+impl Worded for Receipt {
+    fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
+        self.why.iter_mut().for_each(look);
+    }
+}
+
+impl Worded for Event {
+    fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
+        match self {
+            Self::Receipt(receipt) | Self::Claimed { receipt, .. } => receipt.words(look),
+            Self::Answered(answered) => answered.outcome.words(look),
+            Self::Hint { .. } | Self::Reply(_) | Self::Segment(_) | Self::OptOut { .. } | Self::Unacknowledged(_) => {}
+        }
+    }
+}
+
+impl Worded for Page {
+    fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
+        self.messages.iter_mut().filter_map(|message| message.why.as_mut()).for_each(look);
+    }
+}
+
+impl Worded for Finding {
+    fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
+        look(&mut self.text);
+    }
+}
+
+impl Worded for Error {
+    fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
+        self.texts().for_each(look);
+    }
+}
+
+/// The answer to an action of the operator's, which may show anything.
+impl Worded for Value {
+    fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
+        match self {
+            Self::String(text) => look(text),
+            Self::Array(list) => list.iter_mut().for_each(|value| value.words(look)),
+            Self::Object(object) => object.values_mut().for_each(|value| value.words(look)),
+            Self::Null | Self::Bool(_) | Self::Number(_) => {}
+        }
+    }
+}
+
+impl Worded for NotBelieved {
+    fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
+        if let Self::Malformed(what) = self {
+            look(what);
+        }
+    }
+}
+
+impl Worded for Balance {
+    fn words(&mut self, _: &mut dyn FnMut(&mut String)) {}
+}
+
+/// Phone numbers of a list.
+impl Worded for String {
+    fn words(&mut self, _: &mut dyn FnMut(&mut String)) {}
+}
+
+impl Worded for () {
+    fn words(&mut self, _: &mut dyn FnMut(&mut String)) {}
+}
+
+impl<T: Worded> Worded for Vec<T> {
+    fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
+        self.iter_mut().for_each(|one| one.words(look));
+    }
+}
+
+impl<T: Worded, E: Worded> Worded for Result<T, E> {
+    fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
+        match self {
+            Ok(answer) => answer.words(look),
+            Err(error) => error.words(look),
+        }
+    }
+}
