@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Flags, LogFormat, LogLevel};
 use crate::error::ErrorKind;
+use crate::sms::untrusted;
 use speech::Speech;
 
 /// The command line.
@@ -326,7 +327,7 @@ pub async fn run(cli: Cli) -> u8 {
         Ok(()) => 0,
         Err(error) => {
             if wants_json {
-                commands::print_line(&speech.json(&error).to_string());
+                commands::print_line(&untrusted::json(&speech.json(&error).to_string()));
             } else {
                 speech.lines(&error).iter().for_each(|line| commands::note(line));
             }

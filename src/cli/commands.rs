@@ -18,24 +18,27 @@ use crate::send::contract::{
 };
 use crate::send::{Engine, OnProgress};
 use crate::sms::message::{BatchId, State};
+use crate::sms::untrusted;
 
 /// How long a command waits for its own sends when it ends.
 const END_PATIENCE: Duration = Duration::from_secs(4);
 
-/// Prints a line to standard output. A reader that has gone away (`| head`) is no error.
+/// Prints a line to standard output. A reader that has gone away (`| head`) is no error. Whatever is in it, it stays one line,
+/// and tells the terminal nothing.
 pub(super) fn print_line(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    let _ = writeln!(std::io::stdout(), "{}", untrusted::line(line));
 }
 
-/// Prints a line for people to standard error, beside the answer.
+/// Prints a line for people to standard error, beside the answer, as [`print_line`] does.
 pub(super) fn note(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", untrusted::line(line));
 }
 
+/// Prints JSON to standard output, in lines or in one. What a terminal would not show is written as JSON has it.
 pub(super) fn print_json<T: Serialize>(value: &T) -> Result<()> {
     let text =
         serde_json::to_string_pretty(value).map_err(|error| Error::new(ErrorKind::Internal, "the answer could not be written").because(error))?;
-    print_line(&text);
+    let _ = writeln!(std::io::stdout(), "{}", untrusted::json(&text));
     Ok(())
 }
 

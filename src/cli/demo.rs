@@ -47,10 +47,13 @@ pub(super) async fn run() -> Result<()> {
 
 async fn play(client: &Client) -> Result<()> {
     print_line("An MCP client starts `sms-mcp` over stdio. The provider is the built-in sandbox: nothing leaves this machine.");
-    print_line("The operator allows 0.50 USD a session.  -> is what the agent calls, <- what the server answers (shortened).\n");
+    print_line("The operator allows 0.50 USD a session.  -> is what the agent calls, <- what the server answers (shortened).");
+    print_line("");
     let tools = client.list_all_tools().await.map_err(failed)?;
     let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_ref()).collect();
-    print_line(&format!("-> tools/list\n<- {}\n", names.join(", ")));
+    print_line("-> tools/list");
+    print_line(&format!("<- {}", names.join(", ")));
+    print_line("");
 
     let curly = "Your table is booked for 7 pm \u{2013} we\u{2019}re looking forward to seeing you! Please call us if you cannot come.";
     say("Ask the price first. The curly quote and the dash make it two segments; the quote says so:");
@@ -130,5 +133,6 @@ fn show(answer: &Value, pointers: &[&str]) {
         let name = pointer.trim_start_matches('/').replace('/', ".");
         Some(format!("{name}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
     });
-    print_line(&format!("<- {marked}{}\n", parts.collect::<Vec<_>>().join(" | ")));
+    print_line(&format!("<- {marked}{}", parts.collect::<Vec<_>>().join(" | ")));
+    print_line("");
 }

@@ -34,7 +34,8 @@ pub(super) async fn provider(engine: &Engine, name: Option<String>, action: Opti
         let required = action.required.iter().map(|name| format!(" {name}=..."));
         let optional = action.optional.iter().map(|name| format!(" [{name}=...]"));
         let usage: String = required.chain(optional).collect();
-        print_line(&format!("  sms-mcp provider {} {}{usage}\n      {}", vendor.name, action.name, action.about));
+        print_line(&format!("  sms-mcp provider {} {}{usage}", vendor.name, action.name));
+        print_line(&format!("      {}", action.about));
     }
     Ok(())
 }

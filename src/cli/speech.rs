@@ -123,7 +123,9 @@ impl Speech {
     /// An error as people read it: what happened, what is wrong with which recipient, and what to do.
     pub(super) fn lines(self, error: &Error) -> Vec<String> {
         let id = error.details().message_id.as_deref();
-        let mut lines = vec![format!("error: {} ({})", self.of_error(error, error.message()), error.kind())];
+        // What is wrong with a file is shown with its lines.
+        let said = format!("error: {} ({})", self.of_error(error, error.message()), error.kind());
+        let mut lines: Vec<String> = if error.kind() == ErrorKind::Config { said.lines().map(ToOwned::to_owned).collect() } else { vec![said] };
         let each = |refused: &RefusedRecipient| format!("  {}: {} ({})", refused.to, self.say(&refused.message, id), refused.code);
         lines.extend(error.details().refused.iter().map(each));
         lines.extend(error.details().provider_said.as_ref().map(|said| format!("provider: {said}")));

@@ -46,8 +46,26 @@ pub fn readable(text: &str) -> String {
     shown(&text.replace("\r\n", "\n"), MAX_SHOWN, |c| matches!(c, '\n' | '\t'))
 }
 
+/// For a line of any length at a terminal: as [`escape`], and nothing is cut.
+pub fn line(text: &str) -> String {
+    shown(text, usize::MAX, |_| false)
+}
+
+/// For JSON at a terminal: what is not seen, but for line breaks, is written as JSON has it, so that the values stay as they are.
+pub fn json(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) && c != '\n' {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| shown.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
 fn shown(text: &str, most: usize, stays: impl Fn(char) -> bool) -> String {
-    let mut shown = String::with_capacity(text.len().min(most));
+    let mut shown = String::with_capacity(text.len());
     let mut before = Before::default();
     let mut rest = text.chars();
     let mut count = 0;
@@ -161,6 +179,18 @@ mod tests {
         assert_eq!(escape("\u{e0041}"), "\\u{e0041}");
         assert_eq!(readable("one\r\ntwo\n\n\tthree\u{85}\u{7}\u{1b}[31m\r"), "one\ntwo\n\n\tthree\\u{85}\\u{7}\\u{1b}[31m\\u{d}");
         assert_eq!(readable(&"y".repeat(5_000)).chars().count(), MAX_SHOWN + 1);
+    }
+
+    #[test]
+    fn at_a_terminal_a_line_stays_one_line_and_json_the_same_value() {
+        let hostile = "a\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\nerror: b\r\u{e0041}";
+        assert_eq!(line(hostile), "a\\u{1b}]0;owned\\u{7}\\u{9b}31m\\u{202e}\\u{a}error: b\\u{d}\\u{e0041}");
+        assert_eq!(line(&line(hostile)), line(hostile));
+        assert_eq!(line(&"x".repeat(5_000)).len(), 5_000);
+        let value = serde_json::json!({ hostile: [hostile] });
+        let written = json(&serde_json::to_string_pretty(&value).unwrap_or_default());
+        assert!(written.contains('\n') && !written.chars().any(|c| is_hidden(c) && c != '\n'), "{written}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&written).ok(), Some(value));
     }
 
     #[test]

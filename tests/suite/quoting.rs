@@ -1,4 +1,5 @@
-//! A vendor that quotes, in its errors, the key that it was shown and the text that it refused: neither gets any further.
+//! What a vendor's words may hold: the key that it was shown and the text that it refused, which get no further, and what a
+//! terminal would obey, which is shown as what it is.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -97,4 +98,80 @@ fn neither_a_key_nor_a_text_that_a_vendor_quotes_is_shown_or_kept_and_its_code_i
             assert!(!held.contains(KEY), "{}", file.display());
         }
     }
+}
+
+/// A title for the window, colours in both spellings, a turn of direction, and a line that looks like ours.
+const HOSTILE: &str = "x\u{1b}]0;owned\u{7}\u{1b}[31m\u{9b}2J\u{202e}\r\nsent: msg_0\u{7f}\u{e0041}";
+
+/// Says it in every place, whatever it is asked.
+struct Siren(u16);
+
+impl Vendor for Siren {
+    fn answer(&mut self, _: &Seen, _: &mut dyn FnMut(String)) -> Reply {
+        let one = json!({ "id": "m-1", "message_id": "m-1", "status": HOSTILE, "code": HOSTILE, "message": HOSTILE, "error": HOSTILE, "to": HOSTILE,
+            "from": HOSTILE, "text": HOSTILE, "body": HOSTILE, "name": HOSTILE, "number": HOSTILE, "balance": HOSTILE, "title": HOSTILE });
+        Reply::json(
+            self.0,
+            json!({ "data": [one], "messages": [one], "errors": [HOSTILE], "error": one, "message": HOSTILE, "code": HOSTILE,
+            "balance": HOSTILE, "status": HOSTILE, HOSTILE: HOSTILE }),
+        )
+    }
+}
+
+#[test]
+fn no_command_prints_what_a_terminal_obeys_or_a_line_that_a_vendor_wrote() {
+    let of_kind = |kind: &str| match kind {
+        "mailpro" => "api_key = \"mailpro-test-key\"\nid_client = \"12345\"\nfrom = \"ACME\"\n",
+        "mailersend" => "token = \"a-token-of-a-test\"\nfrom = \"+12025550100\"\n",
+        _ => "token = \"a-token-of-a-test\"\nfrom = \"ACME\"\n",
+    };
+    let mut printed = 0;
+    for (kind, status) in ["a2p_pro", "sms_for_ai", "mailersend", "mailpro"].into_iter().flat_map(|kind| [(kind, 200), (kind, 400)]) {
+        let fake = Fake::start(Siren(status));
+        let desk =
+            Desk::new(&format!("{WIDE}[[provider]]\nkind = \"{kind}\"\nname = \"siren\"\nbase_url = \"{}/v1\"\n{}", fake.url(), of_kind(kind)));
+        let to = "+12025550101";
+        let file = desk.path().join("people.csv");
+        std::fs::write(&file, format!("to\n{to}\n+12025550102\n")).unwrap();
+        let mut run = |arguments: &[&str]| {
+            let output = desk.command().args(arguments).output().unwrap();
+            let said = String::from_utf8([output.stdout.as_slice(), &output.stderr].concat()).unwrap();
+            assert!(!said.is_empty(), "{kind} {arguments:?}");
+            let obeyed = said.chars().find(|c| (c.is_control() && *c != '\n') || ('\u{202a}'..='\u{202e}').contains(c) || *c == '\u{e0041}');
+            assert_eq!(obeyed, None, "{kind} {arguments:?}: {said}");
+            assert!(!said.lines().any(|line| line.starts_with("sent: msg_0")), "{kind} {arguments:?}: {said}");
+            printed += usize::from(said.contains("owned"));
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let sent = run(&["send", to, "hello", "--json"]);
+        let sent: Value = serde_json::from_str(&sent).unwrap();
+        let id = sent["id"].as_str().unwrap_or("msg_1").to_owned();
+        let bulk = file.display().to_string();
+        for arguments in [
+            &["send", to, "hello again"][..],
+            &["bulk", &bulk, "--message", "hello you"],
+            &["list"],
+            &["list", "--json"],
+            &["status", &id],
+            &["status", &id, "--json"],
+            &["balance"],
+            &["balance", "--json"],
+            &["budget"],
+            &["config", "check", "--live"],
+            &["provider", "siren"],
+            &["provider", "siren", "sent"],
+            &["campaign", "7", "--message", "hello all"],
+            &["opt-out"],
+            &["opt-out", "pending"],
+            &["opt-out", "add", to],
+            &["reconcile"],
+            &["reconcile", "--json"],
+        ] {
+            run(arguments);
+        }
+        for action in ["webhooks", "phones", "lists", "numbers", "inbounds", "accounts", "senders"] {
+            run(&["provider", "siren", action]);
+        }
+    }
+    assert!(printed > 20, "{printed} commands had something of it to print");
 }
