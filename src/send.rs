@@ -9,6 +9,7 @@
 //! A send runs in a task of its own: a client that disconnects does not stop it.
 
 mod answered;
+mod asked;
 mod attempt;
 mod breaker;
 mod bulk;

@@ -6,6 +6,7 @@
 
 pub mod clients;
 pub mod long_reply;
+mod pacing;
 mod people;
 pub mod sqlite;
 pub mod told;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use pacing::Pacing;
 pub use people::{
     ANSWERS_MS, MOST_PENDING, NewPending, NewReply, OptOut, Pended, Pending, Recorded, Replies, ReplyPlace, ReplyRecord, SHOWN_AN_HOUR, Settled,
 };
@@ -412,29 +414,6 @@ pub struct Back {
     pub rests_until: Option<Timestamp>,
 }
 
-/// How many requests a provider may be sent. None: no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pacing {
-    /// In one second.
-    pub per_second: Option<u32>,
-    /// In any minute.
-    pub per_minute: Option<u32>,
-    /// In one UTC day.
-    pub per_day: Option<u32>,
-}
-
-impl Pacing {
-    /// The smallest of the limits; without any, the largest number.
-    pub fn smallest(&self) -> u32 {
-        [self.per_second, self.per_minute, self.per_day].into_iter().flatten().min().unwrap_or(u32::MAX)
-    }
-
-    /// Whether there is any limit.
-    pub const fn is_limited(&self) -> bool {
-        self.per_second.is_some() || self.per_minute.is_some() || self.per_day.is_some()
-    }
-}
-
 /// What [`Store::recover`] found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
@@ -532,6 +511,10 @@ pub trait Store: clients::Clients + told::Told + long_reply::LongReplies {
     /// Takes messages that are due to be looked up, the longest due first. Each is due again later: after as long as it
     /// is old, at least 5 seconds and at most an hour, until it is three days old.
     async fn claim_looks(&self, claim: LookClaim) -> Result<Vec<Record>>;
+
+    /// Counts so many requests to a provider that carry no message, where all that were made so far leave room for them within this
+    /// rate; else none of them. Returns whether it did.
+    async fn admit(&self, provider: &str, realm: Realm, requests: u32, rate: Pacing, now: Timestamp) -> Result<bool>;
 
     /// Makes a message due to be looked up now, because of a report that proves nothing. It is found by our id or by
     /// the provider's; a message without a provider's id takes this one. Returns whether there is such a message.

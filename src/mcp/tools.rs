@@ -80,7 +80,7 @@ impl Tools {
             tool::<StatusArgs, StatusAnswer>(
                 "get_status",
                 "Get status",
-                "Where a message or a bulk stands, with its history, after a fresh look at the provider. sent: taken by the provider; delivered: on \
+                "Where a message or a bulk stands, with its history, after a look at the provider. sent: taken by the provider; delivered: on \
                  the phone; held: the provider holds it back; unknown: may have gone out, never send it again.",
                 reads(),
             ),

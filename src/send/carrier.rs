@@ -14,6 +14,7 @@ use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use super::Engine;
+use super::asked::Asked;
 use super::breaker::Breaker;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Action, Notice, Unacknowledged};
@@ -38,6 +39,8 @@ pub struct Carrier {
     pub breaker: Breaker,
     /// What its vendor was shown, and may show again.
     secrets: Writings,
+    /// What its vendor was asked a moment ago.
+    pub(super) asked: Asked,
 }
 
 /// What is said where a provider's code panicked.
@@ -50,7 +53,7 @@ impl Carrier {
     /// A carrier of this provider.
     pub fn new(provider: Arc<dyn Provider>, callback: Option<Callback>, rate: Rate) -> Self {
         let rate = Pacing { per_second: rate.per_second, per_minute: rate.per_minute, per_day: rate.per_day };
-        Self { provider, callback, rate, breaker: Breaker::default(), secrets: Writings::default() }
+        Self { provider, callback, rate, breaker: Breaker::default(), secrets: Writings::default(), asked: Asked::default() }
     }
 
     /// The same, which takes these secrets out of whatever the provider answers.

@@ -382,7 +382,7 @@ pub enum BulkStatus {
 }
 
 /// The provider's balance.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct ProviderBalance {
     /// Provider.
     pub provider: String,
@@ -395,6 +395,8 @@ pub struct ProviderBalance {
     /// Why there is no figure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unavailable: Option<String>,
+    /// True if the provider was asked just now; it is asked twice a minute at most.
+    pub fresh: bool,
 }
 
 /// Answer of `get_balance`.
@@ -498,7 +500,7 @@ pub struct StatusAnswer {
     /// The bulk that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bulk: Option<BulkAnswer>,
-    /// True if the provider was asked just now.
+    /// True if the provider was asked just now; it is asked once in 5 seconds at most.
     pub fresh: bool,
     /// Things to know.
     pub warnings: Vec<String>,

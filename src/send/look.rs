@@ -27,6 +27,9 @@ const MAX_PAGE: u32 = 100;
 /// How long a look at the provider may take; the ledger's own answer follows then.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// What is said of a balance where its provider's requests are kept for sends.
+const BUSY: &str = "not asked now: the provider's requests are kept for sends; ask again in a minute";
+
 /// Longest label of a session handle, in characters.
 const MAX_LABEL: usize = 80;
 
@@ -60,12 +63,25 @@ impl Engine {
     }
 
     async fn balance_at(&self, carrier: &Carrier) -> ProviderBalance {
+        let mut known = carrier.asked.balance.lock().await;
+        if let Some(recent) = self.recent_balance(known.as_ref()) {
+            return recent;
+        }
+        let can_tell = carrier.capabilities().balance;
+        if can_tell && !self.has_room(carrier, 1).await.unwrap_or(false) {
+            let none = || ProviderBalance { provider: carrier.name().to_owned(), unavailable: Some(BUSY.to_owned()), ..ProviderBalance::default() };
+            return known.as_ref().map_or_else(none, |(_, balance)| ProviderBalance { fresh: false, ..balance.clone() });
+        }
         let (money, credits, unavailable) = match self.ask(carrier, LOOK, |provider| provider.balance()).await {
             Ok(Balance::Money(money)) => (Some(money.into()), None, None),
             Ok(Balance::Credits { micros, worth }) => (worth.map(Price::from), Some(Amount(micros).to_string()), None),
             Err(error) => (None, None, Some(error.message().to_owned())),
         };
-        ProviderBalance { provider: carrier.name().to_owned(), money, credits, unavailable }
+        let balance = ProviderBalance { provider: carrier.name().to_owned(), fresh: unavailable.is_none(), money, credits, unavailable };
+        if can_tell && carrier.realm() == Realm::Live {
+            *known = Some((self.parts().clock.now(), balance.clone()));
+        }
+        balance
     }
 
     /// Messages of this principal, newest first.
@@ -170,7 +186,7 @@ impl Engine {
         })
     }
 
-    /// Asks the provider about a message that is not final. Returns whether it answered.
+    /// Asks the provider about a message that is not final, where it may be asked. Returns whether it answered.
     async fn look(&self, record: &Record) -> bool {
         let carrier = self.parts().carriers.get(&record.provider).filter(|carrier| carrier.realm() == record.realm);
         let Some(carrier) = carrier else { return false };
@@ -178,6 +194,9 @@ impl Engine {
             return false;
         }
         let enquiries = self.enquiries(record).await.unwrap_or_default();
+        if enquiries.is_empty() || !self.may_look(carrier, &record.id, enquiries.len()).await.unwrap_or(false) {
+            return false;
+        }
         let asked = enquiries.iter().map(|enquiry| self.ask(carrier, LOOK, |provider| provider.status(enquiry)));
         let asked = futures::future::join_all(asked).await;
         let mut answered = false;

@@ -32,8 +32,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{
-    Back, BatchRecord, Change, Claim, Claimed, Decide, Filter, Forward, Intent, LookClaim, NewHandle, NewPending, NewReply, OptOut, Payer, Pended,
-    Pending, Record, Recorded, Recovered, Replies, ReplyPlace, Report, Reservation, Segment, Settled, Settlement, Store, Target,
+    Back, BatchRecord, Change, Claim, Claimed, Decide, Filter, Forward, Intent, LookClaim, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer,
+    Pended, Pending, Record, Recorded, Recovered, Replies, ReplyPlace, Report, Reservation, Segment, Settled, Settlement, Store, Target,
 };
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -325,6 +325,11 @@ impl Store for SqliteStore {
             return Ok(Vec::new());
         }
         self.writer()?.run(move |db| receive::claim_looks(db, &claim)).await
+    }
+
+    async fn admit(&self, provider: &str, realm: Realm, requests: u32, rate: Pacing, now: Timestamp) -> Result<bool> {
+        let counted_as = rate::name(provider, realm).into_owned();
+        self.writer()?.run(move |db| rate::admit(db, &counted_as, now, rate, requests)).await
     }
 
     async fn hint(&self, provider: &str, vendor_id: &str, message: Option<&MessageId>, now: Timestamp) -> Result<bool> {

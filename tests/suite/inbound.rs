@@ -6,7 +6,7 @@ mod words;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -533,6 +533,45 @@ async fn a_reply_is_shown_with_the_message_that_it_answers_once_and_escaped() {
     let texts: Vec<&str> = status.replies.iter().map(|reply| reply.text_untrusted.as_str()).collect();
     assert_eq!(texts, ["Yes\\u{202e} please", long.as_str()]);
     assert_eq!((status.replies[0].from.as_str(), status.message.unwrap().replies), (fictional(1).as_str(), 2));
+}
+
+/// A clock that stands until it is moved.
+struct ByHand(AtomicI64);
+
+impl sms_mcp::clock::Clock for ByHand {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) -> Result<()> {
+        SystemClock.fill_random(bytes)
+    }
+
+    fn sleep(&self, duration: Duration) -> futures::future::BoxFuture<'static, ()> {
+        SystemClock.sleep(duration)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_is_asked_about_a_message_once_in_five_seconds_and_the_answer_says_whether_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let vendor = Arc::new(Vendor { name: "acme", ..Vendor::default() });
+    let clock = Arc::new(ByHand(AtomicI64::new(SystemClock.now().as_millis())));
+    let parts = parts_at(&folder.path().join("ledger.db"), &[Arc::clone(&vendor)], &config::Forward::default());
+    let engine = Engine::new(Parts { clock: Arc::clone(&clock) as _, ..parts });
+    let mut ids = Vec::new();
+    for n in 1..=2 {
+        let args = SendArgs { to: fictional(n), message: format!("{n}"), ..SendArgs::default() };
+        ids.push(engine.send(caller(), args).await.unwrap().id.unwrap().to_string());
+    }
+    let look = async |n: usize| engine.status(&caller(), StatusArgs { id: ids[n].clone(), cursor: None }).await.unwrap().fresh;
+    assert_eq!([look(0).await, look(0).await, look(1).await], [true, false, true]);
+    clock.0.fetch_add(4_999, Ordering::SeqCst);
+    assert_eq!([look(0).await, look(1).await], [false, false]);
+    assert_eq!(vendor.asked.load(Ordering::SeqCst), 2);
+    clock.0.fetch_add(1, Ordering::SeqCst);
+    assert_eq!([look(0).await, look(0).await], [true, false]);
+    assert_eq!(vendor.asked.load(Ordering::SeqCst), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

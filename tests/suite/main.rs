@@ -32,6 +32,7 @@ mod prices;
 mod promises;
 mod protocol;
 mod quoting;
+mod reads;
 mod realms;
 mod resources;
 mod routes;

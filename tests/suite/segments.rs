@@ -258,7 +258,8 @@ async fn a_look_asks_about_each_open_segment() {
     assert!(status.fresh && status.message.unwrap().status == State::Sent);
     assert_eq!(status.segments[1].status, State::Delivered);
     carrier.fates.lock().unwrap().push((format!("{to}-1"), State::Delivered));
-    assert_eq!(desk.status(id.as_str()).await.message.unwrap().status, State::Delivered);
+    // Not at once, for it was asked just now.
+    eventually_async("both are", async || desk.status(id.as_str()).await.message.unwrap().status == State::Delivered).await;
 }
 
 #[tokio::test]

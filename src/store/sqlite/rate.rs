@@ -135,6 +135,15 @@ fn add(db: &Connection, provider: &str, slot: i64, count: i64) -> JobResult<()> 
     Ok(())
 }
 
+/// See [`crate::store::Store::admit`].
+pub(super) fn admit(db: &Connection, provider: &str, now: Timestamp, pacing: Pacing, requests: u32) -> JobResult<bool> {
+    let has_room = Rate::read(db, provider, now, pacing)?.room() >= requests;
+    if has_room {
+        count(db, provider, now, requests)?;
+    }
+    Ok(has_room)
+}
+
 /// Counts requests that are about to be made, and forgets the counts that no window reaches any more.
 pub(super) fn count(db: &Connection, provider: &str, now: Timestamp, requests: u32) -> JobResult<()> {
     let (this, today) = (second(now), day(now));

@@ -367,6 +367,27 @@ async fn a_reply_is_recorded_once_with_the_latest_message_before_it_that_may_hav
 }
 
 #[tokio::test]
+async fn a_question_is_counted_like_a_send_and_only_where_the_rate_has_room_for_it() {
+    for place in places() {
+        let (store, other) = (place.open(), place.open());
+        let half = Pacing { per_minute: Some(11), per_day: Some(9), ..Pacing::default() }.half();
+        assert_eq!(half, Pacing { per_minute: Some(6), per_day: Some(5), ..Pacing::default() });
+        assert_eq!(Pacing { per_second: Some(1), ..Pacing::default() }.half().per_second, Some(1), "one in any case");
+        // Three sends, then questions.
+        take(&*store, intent(vec![Draft { rated_requests: 3, ..draft(1) }])).await;
+        let admit = async |store: &dyn Store, requests: u32, at: i64| {
+            store.admit("sandbox", Realm::Live, requests, Pacing { per_minute: Some(5), ..Pacing::default() }, NOW.plus_ms(at)).await.unwrap()
+        };
+        assert!(!admit(&*store, 3, 0).await, "all of them or none");
+        assert!(admit(&*store, 1, 0).await);
+        assert!(admit(&*other, 1, 1).await, "whichever process asks");
+        assert!(!admit(&*store, 1, 2).await);
+        assert!(store.admit("sandbox", Realm::Sandbox, 1, half, NOW).await.unwrap(), "another provider of that name");
+        assert!(admit(&*store, 5, 61_000).await && !admit(&*store, 1, 61_000).await, "a minute later");
+    }
+}
+
+#[tokio::test]
 async fn the_texts_that_a_report_speaks_of_are_found_by_its_id_unless_one_was_erased() {
     for place in places() {
         let store = place.open();
