@@ -101,6 +101,9 @@ pub async fn build(loaded: &Loaded) -> Result<Engine> {
 
 /// Says what somebody who looks into the log would not expect.
 fn announce(loaded: &Loaded, engine: &Engine) {
+    for finding in &loaded.warnings {
+        tracing::warn!(finding, "the operator should look at the settings");
+    }
     let assumed = engine.unpriced().filter(|(_, assumed)| !engine.guard().has_rates() || !assumed.missing.is_empty());
     if let Some((providers, assumed)) = assumed {
         let (each, session, day) = (assumed.each, assumed.session, assumed.day);

@@ -4,6 +4,7 @@
 //! is an error with its line, since a misspelt limit would be no limit. This is the only module that reads the
 //! environment. `config/sms-mcp.example.toml` shows every setting; tests keep it whole.
 
+mod files;
 mod load;
 
 use std::collections::BTreeMap;
@@ -213,8 +214,8 @@ pub struct Http {
     pub token_file: Option<PathBuf>,
     /// Host names that clients may call this server by, besides localhost (protection against DNS rebinding).
     pub allowed_hosts: Vec<String>,
-    /// Web origins that browsers may call from, such as `https://app.example.com:443`; `:*` is any port. Pages of this machine
-    /// may call as well where a token is set and `listen` is a loopback address.
+    /// Web origins that browsers may call from, such as `https://app.example.com`; without a port it is the usual one, and `:*`
+    /// is any. Pages of this machine may call as well where a token is set and `listen` is a loopback address.
     pub allowed_origins: Vec<String>,
     /// The public address of this server, such as `https://sms.example.com`: its host name is allowed as well.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -235,6 +235,7 @@ async fn check(loaded: &Loaded, live: bool) -> Result<()> {
         }
     }
     print_line(&format!("  http      {} ({} bearer token)", config.http.listen, if loaded.http_token.is_some() { "with" } else { "without" }));
+    loaded.warnings.iter().for_each(|warning| print_line(&format!("  look      {warning}")));
     if !live {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::de::DeTable;
 use toml::{Table, Value};
 
-use super::{Config, LogFormat, LogLevel};
+use super::{Config, LogFormat, LogLevel, files};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::ProviderConfig;
 use crate::provider::settings::Secrets;
@@ -70,6 +70,8 @@ pub struct Loaded {
     pub secrets: Vec<Secrets>,
     /// The secret that signs forwarded events, if one is configured.
     pub forward_secret: Option<SecretText>,
+    /// What the operator should look at.
+    pub warnings: Vec<String>,
     /// The operating-system user, who is the principal of stdio and of the command line.
     pub user: String,
 }
@@ -85,6 +87,7 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
         Some(path) => parse(path, &text)?,
         None => Config::default(),
     };
+    let is_secret_in_file = files::holds_secret(&config);
     config = override_from_environment(config, &text, &sources.environment)?;
     if let Some(level) = sources.flags.log {
         config.log.level = level;
@@ -97,18 +100,28 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
     }
     check(&config)?;
     let (ledger, live_ledger) = ledger_paths(&config, sources, folders.as_ref())?;
+    // SQLite writes beside it, too.
+    for end in ["", "-wal", "-shm", ".live"] {
+        let mut file = ledger.clone().into_os_string();
+        file.push(end);
+        files::check_links("the ledger", Path::new(&file))?;
+    }
+    for file in config.provider.iter().filter_map(|provider| provider.settings().writes()) {
+        files::check_links("the sandbox's outbox", file)?;
+    }
     let http_token =
         secret("http.token", config.http.token.as_ref(), config.http.token_env.as_deref(), config.http.token_file.as_deref(), &sources.environment)?;
     let secrets = config.provider.iter().map(|provider| provider_secrets(provider, &sources.environment)).collect::<Result<_>>()?;
     let forward = &config.forward;
     let forward_secret =
         secret("forward.secret", forward.secret.as_ref(), forward.secret_env.as_deref(), forward.secret_file.as_deref(), &sources.environment)?;
+    let warnings = files::warnings(&config, file.as_deref(), is_secret_in_file, http_token.as_ref().map(SecretText::expose));
     let user = whoami::username().unwrap_or_else(|_| "user".to_owned());
     let overrides = sources.environment.keys().filter(|name| name.starts_with(OVERRIDE_PREFIX)).cloned().collect();
-    Ok(Loaded { config, file, overrides, ledger, live_ledger, http_token, secrets, forward_secret, user })
+    Ok(Loaded { config, file, overrides, ledger, live_ledger, http_token, secrets, forward_secret, warnings, user })
 }
 
-fn config_error(message: impl Into<String>) -> Error {
+pub(super) fn config_error(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Config, message).next("Correct it, then check with `sms-mcp config check`. Nothing was started.")
 }
 

@@ -101,7 +101,7 @@ fn authority(host: &str) -> Option<Authority> {
     host.parse().ok().or_else(|| format!("[{host}]").parse().ok())
 }
 
-/// Whether an entry of `allowed_origins` means this origin. `:*` and no port at all mean any port.
+/// Whether an entry of `allowed_origins` means this origin. `:*` means any port, and no port at all the usual one of its scheme.
 fn fits(known: &str, origin: &str) -> bool {
     if known.eq_ignore_ascii_case("null") || origin.eq_ignore_ascii_case("null") {
         return known.eq_ignore_ascii_case(origin);
@@ -116,7 +116,7 @@ fn fits(known: &str, origin: &str) -> bool {
         "https" => Some(443),
         _ => None,
     };
-    let is_port = is_any_port && port.is_none() || !is_any_port && port.is_none_or(|port| asks_port.or(usual) == Some(port));
+    let is_port = if is_any_port { port.is_none() } else { port.or(usual) == asks_port.or(usual) };
     scheme == asks_scheme && host == asks_host && is_port
 }
 
@@ -188,7 +188,8 @@ mod tests {
             "https://APP.example.com:443",
             "http://dev.example",
             "http://dev.example:5173",
-            "https://any.example:9",
+            "https://any.example",
+            "https://ANY.example:443",
             "capacitor://localhost",
         ] {
             assert!(origin_is_let_in(&names, own), "{own}");
@@ -196,6 +197,9 @@ mod tests {
         for foreign in [
             "http://app.example.com",
             "https://app.example.com:444",
+            "https://any.example:9",
+            "http://any.example:443",
+            "capacitor://localhost:9",
             "https://dev.example",
             "https://app.example.com.evil.example",
             "null",

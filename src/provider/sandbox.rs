@@ -81,6 +81,10 @@ impl Settings for Config {
         false
     }
 
+    fn writes(&self) -> Option<&std::path::Path> {
+        self.outbox.as_deref()
+    }
+
     fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {
         Ok(Arc::new(Sandbox::new(self.clone(), setup.clock)?))
     }

@@ -32,6 +32,11 @@ pub trait Settings {
         Vec::new()
     }
 
+    /// The file that it writes, if it writes one.
+    fn writes(&self) -> Option<&Path> {
+        None
+    }
+
     /// How fast it may be used.
     fn rate(&self) -> Rate {
         Rate::default()

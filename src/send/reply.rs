@@ -55,6 +55,8 @@ enum Order {
     Known,
     /// It was told before, at its time.
     Again,
+    /// A vendor has it on its list since its time.
+    Listed,
     /// It may have been told before the opposite wish, to another process.
     InDoubt,
 }
@@ -149,7 +151,8 @@ impl Engine {
         let who = self.who(carrier, sender).await?;
         let said_at = at.unwrap_or_else(|| self.parts().clock.now());
         let (is_said, is_unsettled) = (at.is_some(), is_unsettled(&who, meaning));
-        let asked = Asked { sender, meaning, source: carrier.name(), at: said_at, is_said, is_unsettled, order: Order::Known };
+        let order = if is_said { Order::Listed } else { Order::Known };
+        let asked = Asked { sender, meaning, source: carrier.name(), at: said_at, is_said, is_unsettled, order };
         self.take_wish(carrier, &who, &asked).await.map(drop)
     }
 
@@ -205,7 +208,7 @@ impl Engine {
             Meaning::Other => Vec::new(),
         };
         for number in whom {
-            if asked.order == Order::Again && self.is_overtaken(carrier, asked, number).await? {
+            if matches!(asked.order, Order::Again | Order::Listed) && self.is_overtaken(carrier, asked, number).await? {
                 continue;
             }
             // Of two wishes in one moment, the START that had to be told again is the older one.
@@ -220,10 +223,11 @@ impl Engine {
         Ok(news)
     }
 
-    /// Whether a STOP that is told again is older than a START that this person sent the same way.
+    /// Whether a STOP that is told again, or listed, is older than a START that this person sent the same way.
     async fn is_overtaken(&self, carrier: &Carrier, asked: &Asked<'_>, number: &Number) -> Result<bool> {
+        let at = if asked.order == Order::Listed { last_of(asked.at) } else { asked.at };
         let store = &self.parts().store;
-        Ok(asked.meaning == Meaning::Stop && store.has_started_since(carrier.name(), number.e164(), asked.at).await?)
+        Ok(asked.meaning == Meaning::Stop && store.has_started_since(carrier.name(), number.e164(), at).await?)
     }
 
     /// Whether a STOP that is on record, and may be that one told again, may as well be another one, said since the person asked for
@@ -373,6 +377,12 @@ impl Engine {
             wait *= 2;
         }
     }
+}
+
+/// The last moment that a vendor may mean by this one: some name the day alone, or the minute.
+fn last_of(at: Timestamp) -> Timestamp {
+    let whole = [86_400_000, 60_000, 1_000, 1].into_iter().find(|ms| at.as_millis() % ms == 0).unwrap_or(1);
+    at.plus_ms(whole - 1)
 }
 
 /// Whether the operator has to say who this was.

@@ -64,7 +64,7 @@ pub trait Told: Send + Sync {
     /// Keeps that a person asked for texts again, by this provider.
     async fn note_start(&self, provider: &str, number: &str, at: Timestamp) -> Result<()>;
 
-    /// Whether a person asked for texts again, by this provider, after this moment. Kept for [`TOLD_AGAIN_MS`].
+    /// Whether a person asked for texts again, by this provider, after this moment. That is kept: vendors list an old STOP for ever.
     async fn has_started_since(&self, provider: &str, number: &str, at: Timestamp) -> Result<bool>;
 
     /// Since when this number wants no more texts.

@@ -535,6 +535,29 @@ async fn a_reply_is_shown_with_the_message_that_it_answers_once_and_escaped() {
     assert_eq!((status.replies[0].from.as_str(), status.message.unwrap().replies), (fictional(1).as_str(), 2));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_opt_out_that_a_vendor_still_lists_from_before_a_start_changes_nothing_and_a_later_one_does() {
+    let bench = bench().await;
+    bench.send(1, "a").await;
+    // Yesterday, at no round time.
+    let start = SystemClock.now().as_millis() / 86_400_000 * 86_400_000 - 40_000_123;
+    let said = |event: &str, id: &str, text: &str, at: i64| json!([{ "event": event, "id": id, "from": fictional(1), "text": text, "out": true, "at_ms": at }]);
+    assert_eq!(bench.told(said("reply", "r-1", "STOP", start - 7_200_000)).await, 204);
+    assert_eq!(bench.told(said("reply", "r-2", "START", start)).await, 204);
+    assert!(bench.opted_out().await.is_empty());
+    let minute = start / 60_000 * 60_000;
+    for at in [start - 7_200_000, start - 1, minute - 60_000] {
+        assert_eq!(bench.told(said("opt_out", "", "", at)).await, 204);
+        assert!(bench.opted_out().await.is_empty(), "listed since {} ms before the START", start - at);
+    }
+    // In doubt it is newer: later, in the same minute, on the same day.
+    for at in [start + 1, minute, start / 86_400_000 * 86_400_000] {
+        assert_eq!(bench.told(said("opt_out", "", "", at)).await, 204);
+        assert_eq!(bench.opted_out().await, [(fictional(1), "acme".to_owned())], "{at} and the START at {start}");
+        assert!(bench.engine.set_opt_out(&fictional(1), false).await.is_ok());
+    }
+}
+
 /// A clock that stands until it is moved.
 struct ByHand(AtomicI64);
 

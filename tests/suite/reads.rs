@@ -22,7 +22,7 @@ fn three_hundred_looks_leave_the_vendors_requests_to_the_sends() {
         server.send(&tool_call(Era::Stateless, count, tool, &arguments));
         server.answer_to(count, &mut Vec::new())["result"]["structuredContent"].clone()
     };
-    let mut send = |ask: &mut dyn FnMut(&str, Value) -> Value, n: usize| {
+    let send = |ask: &mut dyn FnMut(&str, Value) -> Value, n: usize| {
         let sent = ask("send_sms", json!({ "to": format!("+3319900{n:04}"), "message": "hello" }));
         assert_eq!(sent["status"], "sent", "{n}: {sent}");
         sent["id"].clone()

@@ -208,6 +208,86 @@ fn only_the_user_can_read_the_ledger_and_what_lies_beside_it() {
     assert_eq!(mode(&ledger), 0o600);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_with_a_secret_that_others_may_read_and_a_short_token_are_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = Desk::new("");
+    let (config, key) = (desk.config(), desk.path().join("key"));
+    let open = |file: &std::path::Path, mode: u32| std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode)).unwrap();
+    let long = "x".repeat(20);
+    std::fs::write(&key, &long).unwrap();
+    let looks = |command: &mut Command| {
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let said = String::from_utf8(output.stdout).unwrap();
+        said.lines().filter_map(|line| line.trim().strip_prefix("look")).map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let check = || looks(desk.command().args(["config", "check"]));
+    let holds = |file: &std::path::Path| format!("{} holds a secret, and others than its owner may read it: `chmod 600` it", file.display());
+    for (text, config_mode, key_mode, expected) in [
+        (format!("[http]\ntoken = \"{long}\"\n"), 0o644, 0o600, vec![holds(&config)]),
+        (format!("[http]\ntoken = \"{long}\"\n"), 0o640, 0o644, vec![holds(&config)]),
+        (format!("[http]\ntoken = \"{long}\"\n"), 0o600, 0o644, vec![]),
+        (format!("[http]\ntoken_file = '{}'\n", key.display()), 0o644, 0o604, vec![holds(&key)]),
+        (format!("[http]\ntoken_file = '{}'\n", key.display()), 0o644, 0o400, vec![]),
+        ("[http]\n".to_owned(), 0o644, 0o644, vec![]),
+        (format!("[[provider]]\nkind = \"a2p_pro\"\nfrom = \"ACME\"\ntoken_file = '{}'\n", key.display()), 0o644, 0o644, vec![holds(&key)]),
+        ("[[provider]]\nkind = \"a2p_pro\"\nfrom = \"ACME\"\ntoken = \"x\"\n".to_owned(), 0o644, 0o644, vec![holds(&config)]),
+    ] {
+        std::fs::write(&config, &text).unwrap();
+        open(&config, config_mode);
+        open(&key, key_mode);
+        assert_eq!(check(), expected, "{text} {config_mode:o} {key_mode:o}");
+    }
+    let short = "http.token is shorter than 20 characters, and can be guessed: `openssl rand -hex 32` makes one";
+    std::fs::write(&config, "[http]\ntoken_env = \"DESK_TOKEN\"\n").unwrap();
+    assert_eq!(looks(desk.command().args(["config", "check"]).env("DESK_TOKEN", &long[1..])), [short]);
+    // A server says so at its start.
+    let log = desk.path().join("log");
+    let file = std::fs::File::create(&log).unwrap();
+    let _server = desk.http(|command| {
+        command.env("DESK_TOKEN", &long[1..]).stderr(file);
+    });
+    crate::support::eventually("the server says so", || std::fs::read_to_string(&log).unwrap().contains(short));
+}
+
+#[cfg(unix)]
+#[test]
+fn nothing_is_written_behind_a_link_that_another_user_made() {
+    use std::os::unix::fs::{lchown, symlink};
+    let desk = Desk::new("");
+    let (theirs, behind) = (desk.path().join("theirs"), desk.path().join("behind"));
+    std::fs::create_dir(&behind).unwrap();
+    let run = |ledger: &std::path::Path, outbox: &std::path::Path| {
+        std::fs::write(desk.config(), format!("[[provider]]\nkind = \"sandbox\"\noutbox = '{}'\n", outbox.display())).unwrap();
+        let mut command = Command::new(program());
+        let output = command.arg("--config").arg(desk.config()).arg("--ledger").arg(ledger).args(["send", &fictional(1), "hello"]).output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    let files = |name: &str| (desk.path().join(format!("{name}.db")), desk.path().join(format!("{name}.jsonl")));
+    symlink(&behind, &theirs).unwrap();
+    assert!(run(&theirs.join("own.db"), &files("own").1).starts_with("sent: "), "a link of one's own is followed");
+    if lchown(&theirs, Some(65_534), None).is_err() {
+        return; // Only the system's administrator can make a link of another user.
+    }
+    let (ledger, outbox) = files("a");
+    for (ledger, outbox) in [(theirs.join("x.db"), outbox.clone()), (ledger.clone(), theirs.join("x.jsonl"))] {
+        let said = run(&ledger, &outbox);
+        assert!(said.contains("lies behind the symbolic link"), "{said}");
+    }
+    // In the place of the file itself, and of what SQLite writes beside it.
+    for end in ["", "-wal", "-shm", ".live"] {
+        let (ledger, outbox) = files(&format!("b{end}"));
+        let link = std::path::PathBuf::from(format!("{}{end}", ledger.display()));
+        symlink(behind.join("y"), &link).unwrap();
+        lchown(&link, Some(65_534), None).unwrap();
+        assert!(run(&ledger, &outbox).contains("lies behind the symbolic link"), "{end}");
+    }
+    let there: Vec<_> = std::fs::read_dir(&behind).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(there.iter().all(|name| name.to_string_lossy().starts_with("own.db")), "{there:?}");
+}
+
 #[test]
 fn a_loaded_configuration_never_prints_its_token() {
     let folder = tempfile::tempdir().unwrap();

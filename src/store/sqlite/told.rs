@@ -144,7 +144,6 @@ fn adopt_reply(db: &Connection, owner: i64, provider: &str, content: &str, since
 }
 
 fn note_start(db: &Connection, provider: &str, number: &str, at: Timestamp) -> JobResult<()> {
-    db.prepare_cached("DELETE FROM opt_in WHERE at_ms < ?1")?.execute([at.plus_ms(-TOLD_AGAIN_MS).as_millis()])?;
     db.prepare_cached(
         "INSERT INTO opt_in (number, provider, at_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET at_ms = max(at_ms, excluded.at_ms)",
     )?

@@ -183,7 +183,10 @@ async fn a_refused_send_is_rejected_with_a_code_and_the_vendors_words() {
         (403, ErrorKind::ProviderUnauthorized),
         (404, ErrorKind::ProviderRejected),
         (422, ErrorKind::ProviderRejected),
+        (301, ErrorKind::ProviderRejected),
         (302, ErrorKind::ProviderRejected),
+        (307, ErrorKind::ProviderRejected),
+        (308, ErrorKind::ProviderRejected),
     ] {
         fake.fail_once(Fault::Status(status, json!({ "message": "x".repeat(5_000) })));
         let Err(Outcome::Rejected { code, why }) = client.submit(&post()).await else { panic!("{status}") };

@@ -1,0 +1,72 @@
+//! Whose the files are: what others may read is warned of where it holds a secret, and no file is written behind a link that
+//! somebody else made, who could have what is written go where they like.
+
+use std::path::Path;
+
+use super::Config;
+use super::load::config_error;
+use crate::error::Result;
+
+/// Shorter tokens can be guessed.
+const SHORTEST_TOKEN: usize = 20;
+
+/// What the operator should look at, in words.
+pub(super) fn warnings(config: &Config, file: Option<&Path>, is_in_file: bool, token: Option<&str>) -> Vec<String> {
+    let providers = config.provider.iter().flat_map(|provider| provider.settings().secrets()).filter_map(|secret| secret.file);
+    let secrets = config.http.token_file.as_deref().into_iter().chain(config.forward.secret_file.as_deref()).chain(providers);
+    let files = file.filter(|_| is_in_file).into_iter().chain(secrets);
+    let mut warnings: Vec<String> = files
+        .filter(|file| is_open_to_others(file))
+        .map(|file| format!("{} holds a secret, and others than its owner may read it: `chmod 600` it", file.display()))
+        .collect();
+    if token.is_some_and(|token| token.chars().count() < SHORTEST_TOKEN) {
+        warnings.push(format!("http.token is shorter than {SHORTEST_TOKEN} characters, and can be guessed: `openssl rand -hex 32` makes one"));
+    }
+    warnings
+}
+
+/// Whether the file itself holds a secret.
+pub(super) fn holds_secret(config: &Config) -> bool {
+    let is_provider = config.provider.iter().flat_map(|provider| provider.settings().secrets()).any(|secret| secret.inline.is_some());
+    is_provider || config.http.token.is_some() || config.forward.secret.is_some()
+}
+
+#[cfg(unix)]
+fn is_open_to_others(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o044 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_open_to_others(_: &Path) -> bool {
+    false
+}
+
+/// Checks that the way to a file that is written leads over no link of another user. The system's own are trusted.
+///
+/// # Errors
+/// [`ErrorKind::Config`](crate::error::ErrorKind::Config), naming the link.
+#[cfg(unix)]
+pub(super) fn check_links(what: &str, file: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let own = [0, rustix::process::geteuid().as_raw()];
+    let Ok(whole) = std::path::absolute(file) else { return Ok(()) };
+    let is_foreign = |part: &&Path| std::fs::symlink_metadata(part).is_ok_and(|part| part.is_symlink() && !own.contains(&part.uid()));
+    match whole.ancestors().find(is_foreign) {
+        None => Ok(()),
+        Some(link) => Err(config_error(format!(
+            "{what} {} lies behind the symbolic link {}, which another user made; name the file that it leads to, if it is yours",
+            file.display(),
+            link.display()
+        ))),
+    }
+}
+
+/// As on Unix, where files have such owners.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub(super) fn check_links(_: &str, _: &Path) -> Result<()> {
+    Ok(())
+}
