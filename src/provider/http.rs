@@ -312,11 +312,9 @@ impl Client {
                     hear(&answer);
                     Err(self.dialect.verdict(&answer, now()).unwrap_or_else(|| self.refusal(&answer, now())))
                 }
-                // It says where to look for what came of it (RFC 9110, 15.4.4): the request was taken.
-                303 => Err(Outcome::Unknown { why: "HTTP 303: the provider answered with a redirect to what came of the request".to_owned() }),
-                status @ 300..=399 => Err(Outcome::Rejected {
-                    code: ErrorKind::ProviderRejected,
-                    why: format!("HTTP {status}: the provider answered with a redirect; base_url must be the final address"),
+                // 303 says that it was taken (RFC 9110, 15.4.4), and sites answer a form that they took with any of the others too.
+                status @ 300..=399 => Err(Outcome::Unknown {
+                    why: format!("HTTP {status}: the provider answered with a redirect, which is not followed; base_url must be the final address"),
                 }),
                 status => Err(Outcome::Unknown { why: format!("HTTP {status}{}", self.said(&answer)) }),
             },
