@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rmcp::ServiceExt as _;
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{Targets, filter_fn};
@@ -25,7 +26,7 @@ use crate::provider::settings::{Callback, Setup};
 use crate::send::{Base, Caller, Carrier, Carriers, Engine, Parts, forward};
 use crate::sms::message::hex;
 use crate::store::Store as _;
-use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::{self, Looked, Restored, SqliteStore};
 
 /// How long a stop waits for what is in flight. The whole stop takes less than 5 s.
 const STOP_PATIENCE: Duration = Duration::from_millis(3_500);
@@ -70,10 +71,19 @@ fn is_farewell(event: &tracing::Metadata<'_>) -> bool {
 /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable) or [`Config`](crate::error::ErrorKind::Config), saying what to do.
 pub async fn build(loaded: &Loaded) -> Result<Engine> {
     let clock: SharedClock = Arc::new(SystemClock);
-    let mut random = [0; 8];
-    clock.fill_random(&mut random)?;
+    let store = Arc::new(open_ledger(loaded)?);
+    match parts(loaded, clock, Arc::clone(&store)).await {
+        Ok(parts) => Ok(Engine::new(parts)),
+        Err(error) => {
+            let _ = store.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// The parts of the engine over this ledger.
+async fn parts(loaded: &Loaded, clock: SharedClock, store: Arc<SqliteStore>) -> Result<Parts> {
     let config = &loaded.config;
-    let store = SqliteStore::open(&loaded.ledger, clock.now(), random)?;
     let mut fresh = [0; 32];
     clock.fill_random(&mut fresh)?;
     let key = match &config.http.public_url {
@@ -86,8 +96,8 @@ pub async fn build(loaded: &Loaded) -> Result<Engine> {
         let setup = Setup { clock: Arc::clone(&clock), secrets: secrets.clone(), callback: callback.clone() };
         carriers.push(Carrier::new(provider.build(setup)?, callback, provider.settings().rate()).hiding(secrets));
     }
-    Ok(Engine::new(Parts {
-        store: Arc::new(store),
+    Ok(Parts {
+        store,
         carriers: Carriers::new(carriers, config.route.clone())?,
         guard: Guard::new(config.guard.clone(), config.rates.clone()),
         clock,
@@ -96,7 +106,7 @@ pub async fn build(loaded: &Loaded) -> Result<Engine> {
         default_region: config.default_region,
         stop_words: config.replies.words()?,
         forward: forward::Target::new(&config.forward, loaded.forward_secret.as_ref())?,
-    }))
+    })
 }
 
 /// Says what somebody who looks into the log would not expect.
@@ -129,18 +139,28 @@ fn local_principal(loaded: &Loaded) -> String {
     format!("user:{}", loaded.user)
 }
 
+/// Starts the engine of a server. The ledger is closed in good order where it does not start.
+async fn begin(engine: &Engine) -> Result<()> {
+    let started = engine.start(true).await;
+    if started.is_err() {
+        engine.stop(STOP_PATIENCE).await;
+    }
+    started
+}
+
 /// Serves MCP over standard input and output until the input ends or the process is asked to stop.
 ///
 /// # Errors
 /// What [`build`] fails with.
 pub async fn serve_stdio(loaded: &Loaded) -> Result<()> {
     let mut stop_signals = Stop::new();
+    let caller = process_caller(loaded)?;
     let engine = build(loaded).await?;
-    engine.start(true).await?;
+    begin(&engine).await?;
     announce(loaded, &engine);
     let Start { settings, provider, session_spend } = Start::new(loaded);
     tracing::info!(settings, provider, session_spend, ledger = %loaded.ledger.display(), "serving MCP over stdio");
-    let server = Server::new(engine.clone(), Callers::One(process_caller(loaded)?), loaded.config.send.bulk_wait.duration());
+    let server = Server::new(engine.clone(), Callers::One(caller), loaded.config.send.bulk_wait.duration());
     let ended = CancellationToken::new();
     let (input, output) = rmcp::transport::io::stdio_pipes();
     let input = UntilEnd { input, ended: ended.clone() };
@@ -159,6 +179,7 @@ pub async fn serve_stdio(loaded: &Loaded) -> Result<()> {
         () = stop_signals.asked() => false,
     };
     engine.begin_stop();
+    let until = Instant::now() + STOP_PATIENCE;
     if !is_over {
         // What is in flight ends, and its answers still go out.
         let answered = async {
@@ -168,10 +189,10 @@ pub async fn serve_stdio(loaded: &Loaded) -> Result<()> {
         tokio::select! {
             () = &mut session => {}
             () = answered => {}
-            () = tokio::time::sleep(STOP_PATIENCE) => {}
+            () = tokio::time::sleep_until(until) => {}
         }
     }
-    engine.stop(if is_over { STOP_PATIENCE } else { LAST_WORDS }).await;
+    engine.stop(until.saturating_duration_since(Instant::now()).max(LAST_WORDS)).await;
     Ok(())
 }
 
@@ -185,10 +206,10 @@ pub async fn serve_http(loaded: &Loaded, listen: Option<String>) -> Result<()> {
     if let Some(listen) = listen {
         settings.listen = listen;
     }
-    let engine = build(loaded).await?;
-    let stop = CancellationToken::new();
     let mut epoch = [0; 8];
     SystemClock.fill_random(&mut epoch)?;
+    let engine = build(loaded).await?;
+    let stop = CancellationToken::new();
     let options = Options {
         settings,
         token: loaded.http_token.clone(),
@@ -200,11 +221,11 @@ pub async fn serve_http(loaded: &Loaded, listen: Option<String>) -> Result<()> {
     let endpoint = match Endpoint::bind(engine.clone(), options, stop.clone()).await {
         Ok(endpoint) => endpoint,
         Err(error) => {
-            engine.stop(Duration::ZERO).await;
+            engine.stop(STOP_PATIENCE).await;
             return Err(error);
         }
     };
-    engine.start(true).await?;
+    begin(&engine).await?;
     announce(loaded, &engine);
     let Start { settings, provider, session_spend } = Start::new(loaded);
     tracing::info!(address = %endpoint.address(), settings, provider, session_spend, ledger = %loaded.ledger.display(), "serving MCP at /mcp");
@@ -310,8 +331,47 @@ pub async fn check(loaded: &Loaded) -> Result<Option<(Vec<String>, Assumed)>> {
     http::addresses(&loaded.config.http.listen, loaded.http_token.is_some()).await?;
     let engine = build(loaded).await?;
     let unpriced = engine.unpriced();
-    engine.stop(Duration::ZERO).await;
+    engine.stop(STOP_PATIENCE).await;
     Ok(unpriced)
+}
+
+/// Writes a whole copy of the ledger to a new file, while servers go on.
+///
+/// # Errors
+/// What [`SqliteStore::open`] and [`SqliteStore::backup`] fail with.
+pub async fn backup(loaded: &Loaded, file: &Path) -> Result<Looked> {
+    let store = open_ledger(loaded)?;
+    let made = store.backup(file).await;
+    store.close().await?;
+    made
+}
+
+/// Looks through the ledger, or through a copy of one.
+///
+/// # Errors
+/// What [`SqliteStore::open`], [`SqliteStore::look`] and [`sqlite::look_at`] fail with.
+pub async fn look(loaded: &Loaded, file: Option<&Path>) -> Result<Looked> {
+    if let Some(file) = file {
+        return sqlite::look_at(file);
+    }
+    let store = open_ledger(loaded)?;
+    let looked = store.look().await;
+    store.close().await?;
+    looked
+}
+
+/// Puts a copy in place of the ledger.
+///
+/// # Errors
+/// What [`sqlite::restore`] fails with.
+pub fn restore(loaded: &Loaded, file: &Path) -> Result<Restored> {
+    sqlite::restore(file, &loaded.ledger, SystemClock.now())
+}
+
+fn open_ledger(loaded: &Loaded) -> Result<SqliteStore> {
+    let mut random = [0; 8];
+    SystemClock.fill_random(&mut random)?;
+    SqliteStore::open(&loaded.ledger, SystemClock.now(), random)
 }
 
 /// Where a path is, for people.

@@ -110,6 +110,21 @@ enum Command {
     },
     /// Ask providers about messages whose outcome is unknown, or settle one yourself
     Reconcile(ReconcileCommand),
+    /// Write a whole copy of the ledger to a new file, also while servers use it
+    Backup {
+        /// A file that does not exist yet
+        file: PathBuf,
+    },
+    /// Put a backup in place of the ledger, which nobody may have open
+    Restore {
+        /// What `backup` wrote, or another copy of a ledger
+        file: PathBuf,
+    },
+    /// Look after the ledger
+    Ledger {
+        #[command(subcommand)]
+        action: LedgerAction,
+    },
     /// Print the tool list as a client sees it (JSON)
     Tools,
     /// Look after the configuration
@@ -295,6 +310,15 @@ enum BudgetAction {
 }
 
 #[derive(Debug, Subcommand)]
+enum LedgerAction {
+    /// Say whether the ledger, or a copy of one, is whole and undamaged
+    Check {
+        /// A copy, such as a backup [default: the ledger itself]
+        file: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum ConfigAction {
     /// Say whether the configuration can be used, and if not what to mend where
     Check {
@@ -346,6 +370,7 @@ impl Command {
             Self::Reconcile(command) => command.json,
             Self::Status { json, .. } | Self::Balance { json } | Self::Budget { json, .. } => *json,
             Self::Provider { .. } | Self::OptOut { .. } => false,
+            Self::Backup { .. } | Self::Restore { .. } | Self::Ledger { .. } => false,
             Self::Serve { .. } | Self::Cancel { .. } | Self::Demo | Self::Tools | Self::Config { .. } | Self::Completions { .. } => false,
         }
     }

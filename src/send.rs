@@ -302,7 +302,8 @@ impl Engine {
     pub async fn stop(&self, patience: Duration) {
         self.begin_stop();
         let mut left = self.parts().clock.sleep(patience);
-        let whole_until = self.parts().clock.now().plus_ms(self.parts().settings.stop_within.as_millis());
+        let began = self.parts().clock.now();
+        let whole_until = began.plus_ms(self.parts().settings.stop_within.as_millis());
         // They begin nothing more since the stop began, and finish what they have begun.
         let mut leaving = std::pin::pin!(self.leave_carriers());
         let (mut has_left, mut was_mid_text) = (false, false);
@@ -343,10 +344,13 @@ impl Engine {
             () = async {}, if has_left => {}
             () = over => tracing::warn!("stopping without taking leave of every provider"),
         }
-        // Another process may hold the file. What is not written now, the next process recovers.
+        // Another process may hold the file. What is not written now, the next process recovers. Else it is brought into the one
+        // file, and a slow disk has what is left of the patience for that.
+        let spent = self.parts().clock.now().as_millis().saturating_sub(began.as_millis());
+        let unspent = patience.saturating_sub(Duration::from_millis(u64::try_from(spent).unwrap_or(0)));
         let closed = tokio::select! {
             closed = self.close_ledger() => closed,
-            () = self.parts().clock.sleep(CLOSE_PATIENCE) => Err(Error::new(ErrorKind::LedgerUnavailable, "another process holds the ledger")),
+            () = self.parts().clock.sleep(CLOSE_PATIENCE + unspent) => Err(Error::new(ErrorKind::LedgerUnavailable, "another process holds the ledger")),
         };
         if let Err(error) = closed {
             tracing::error!(%error, "the ledger did not close cleanly");

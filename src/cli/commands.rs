@@ -8,7 +8,9 @@ use clap::CommandFactory as _;
 use serde::Serialize;
 
 use super::speech::Speech;
-use super::{BudgetAction, BulkCommand, Cli, Command, ConfigAction, ListCommand, OnInvalidRule, SendCommand, Shell, csv, demo, operator};
+use super::{
+    BudgetAction, BulkCommand, Cli, Command, ConfigAction, LedgerAction, ListCommand, OnInvalidRule, SendCommand, Shell, csv, demo, operator,
+};
 use crate::app;
 use crate::config::{self, Config, Flags, Loaded, LogLevel, Sources};
 use crate::error::{Error, ErrorKind, Result};
@@ -21,7 +23,7 @@ use crate::sms::message::{BatchId, State};
 use crate::sms::untrusted;
 
 /// How long a command waits for its own sends when it ends.
-const END_PATIENCE: Duration = Duration::from_secs(4);
+pub(super) const END_PATIENCE: Duration = Duration::from_secs(4);
 
 /// Prints a line to standard output. A reader that has gone away (`| head`) is no error. Whatever is in it, it stays one line,
 /// and tells the terminal nothing.
@@ -65,6 +67,9 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
         None | Some(Command::Serve { http: None }) => app::serve_stdio(&loaded).await,
         Some(Command::Serve { http: Some(listen) }) => app::serve_http(&loaded, listen).await,
         Some(Command::Config { action: ConfigAction::Check { live } }) => check(&loaded, live).await,
+        Some(Command::Backup { file }) => operator::backup(&loaded, &file).await,
+        Some(Command::Restore { file }) => operator::restore(&loaded, &file),
+        Some(Command::Ledger { action: LedgerAction::Check { file } }) => operator::check_ledger(&loaded, file.as_deref()).await,
         Some(command) if is_sent(&command) => {
             let mut signals = app::Stop::new();
             let engine = app::build(&loaded).await?;
@@ -199,6 +204,7 @@ async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, princip
         Command::Campaign(command) => operator::campaign(engine, caller, command).await,
         Command::OptOut { action } => operator::opt_out(engine, loaded, action).await,
         Command::Reconcile(command) => operator::reconcile(engine, &caller, command).await,
+        Command::Backup { .. } | Command::Restore { .. } | Command::Ledger { .. } => Ok(()),
         Command::Serve { .. } | Command::Demo | Command::Tools | Command::Config { .. } | Command::Completions { .. } => Ok(()),
     }
 }
@@ -241,7 +247,7 @@ async fn check(loaded: &Loaded, live: bool) -> Result<()> {
     }
     let engine = app::build(loaded).await?;
     let checked = operator::check_live(&engine).await;
-    engine.stop(Duration::ZERO).await;
+    engine.stop(END_PATIENCE).await;
     checked
 }
 

@@ -1,9 +1,9 @@
 //! The commands of the operator: providers, campaigns, opt-outs, and what is unknown. No tool reaches any of it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::path::Path;
 
-use super::commands::{note, print_bulk, print_json, print_line};
+use super::commands::{END_PATIENCE, note, print_bulk, print_json, print_line};
 use super::speech::Speech;
 use super::{CampaignCommand, OptOutAction, PendingAction, ReconcileCommand};
 use crate::app;
@@ -129,7 +129,7 @@ pub(super) async fn opt_out(engine: &Engine, loaded: &Loaded, action: Option<Opt
     if let Some(live) = &loaded.live_ledger {
         let real = app::build(&Loaded { ledger: live.clone(), ..loaded.clone() }).await?;
         let noted = real.set_opt_out(&number, is_out).await;
-        real.stop(Duration::ZERO).await;
+        real.stop(END_PATIENCE).await;
         noted?;
     }
     let (number, notes) = engine.set_opt_out(&number, is_out).await?;
@@ -203,4 +203,59 @@ pub(super) async fn reconcile(engine: &Engine, caller: &Caller, command: Reconci
     found.unknown.iter().for_each(|id| print_line(&format!("  unknown: {id}")));
     found.notes.iter().for_each(|missed| note(&format!("note: {missed}")));
     Ok(())
+}
+
+/// `backup`: a whole copy of the ledger in one file.
+pub(super) async fn backup(loaded: &Loaded, file: &Path) -> Result<()> {
+    let looked = app::backup(loaded, file).await?;
+    print_line(&format!(
+        "{} is a whole copy of {}: {}",
+        file.display(),
+        loaded.ledger.display(),
+        found(looked.messages, looked.latest.map(|at| at.rfc3339()))
+    ));
+    Ok(())
+}
+
+/// `restore`: a copy in place of the ledger.
+pub(super) fn restore(loaded: &Loaded, file: &Path) -> Result<()> {
+    let restored = app::restore(loaded, file)?;
+    let ledger = loaded.ledger.display();
+    print_line(&format!("{ledger} is {} now: {}", file.display(), found(restored.looked.messages, restored.looked.latest.map(|at| at.rfc3339()))));
+    if let Some(before) = restored.before {
+        print_line(&format!("what was there is {}", before.display()));
+    }
+    if restored.unknown > 0 {
+        print_line(&format!(
+            "{} had not left then and may have left since: unknown now, and never sent (`sms-mcp reconcile`)",
+            texts(restored.unknown)
+        ));
+    }
+    if restored.looked.lacks_log {
+        note("note: it was open when it was copied, and lacks what its log held");
+    }
+    note("note: what happened after it was made is not in it: who opted out, what was sent and what was spent");
+    Ok(())
+}
+
+/// `ledger check`: whether a ledger is whole and undamaged.
+pub(super) async fn check_ledger(loaded: &Loaded, file: Option<&Path>) -> Result<()> {
+    let looked = app::look(loaded, file).await?;
+    let shown = file.unwrap_or(&loaded.ledger).display();
+    if looked.lacks_log && file.is_some() {
+        let message = format!("{shown} is undamaged and not whole: it was open when it was copied, and lacks what its log held");
+        return Err(Error::new(ErrorKind::LedgerUnavailable, message).next("Copy it with `sms-mcp backup FILE`, or together with its log."));
+    }
+    print_line(&format!("{shown} is whole and undamaged: {}", found(looked.messages, looked.latest.map(|at| at.rfc3339()))));
+    Ok(())
+}
+
+fn texts(count: u32) -> String {
+    if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
+}
+
+/// What is in a ledger, in words.
+fn found(messages: u32, latest: Option<String>) -> String {
+    let latest = latest.map_or_else(String::new, |at| format!(", the latest change at {at}"));
+    format!("{messages} messages{latest}")
 }

@@ -6,10 +6,12 @@
 //! of a process that lives is left alone, and nothing has to be written while nothing happens.
 
 mod clients;
+mod copy;
 mod instance;
 mod long_reply;
 mod outbox;
 mod pending;
+mod place;
 mod query;
 mod queue;
 mod rate;
@@ -23,13 +25,16 @@ mod tally;
 mod told;
 mod writer;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+pub use copy::{Looked, Restored, look_at, restore};
 
 use super::{
     Back, BatchRecord, Change, Claim, Claimed, Decide, Filter, Forward, Intent, LookClaim, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer,
@@ -41,10 +46,8 @@ use crate::sms::caller_id::Known;
 use crate::sms::facts::Budget;
 use crate::sms::message::{BatchId, MessageId, Realm};
 use instance::Instance;
-use writer::{Writer, unavailable};
-
-/// "smsm": marks the file as ours, so that another program's database is refused and not migrated.
-const APPLICATION_ID: i32 = 0x736d_736d;
+use place::{APPLICATION_ID, OPEN_ID, Place, mark};
+use writer::{Writer, checkpoint, unavailable};
 
 /// Every migration, oldest first. A released one is never changed.
 const MIGRATIONS: [&str; 13] = [
@@ -77,9 +80,10 @@ const READERS: usize = 2;
 
 /// The ledger. See the module's text.
 pub struct SqliteStore {
-    path: PathBuf,
-    writer: Mutex<Option<Writer>>,
-    readers: Arc<Mutex<Vec<Connection>>>,
+    place: Arc<Place>,
+    writer: Mutex<Option<(Writer, JoinHandle<Result<()>>)>>,
+    /// Nothing: the ledger is closed.
+    readers: Arc<Mutex<Option<Vec<Connection>>>>,
     instance: Instance,
 }
 
@@ -89,34 +93,50 @@ impl SqliteStore {
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`], saying why: no permission, no database, another program's, or a newer one.
     pub fn open(path: &Path, now: Timestamp, random: [u8; 8]) -> Result<Self> {
-        make(path)?;
-        // One file, one name: processes that reach it by different paths must find each other's lock files.
-        let canonical = std::fs::canonicalize(path).map_err(|error| cannot_open(path, &error.to_string()))?;
-        let path = canonical.as_path();
+        let place = Place::enter(path)?;
+        let path = place.path();
+        place.check_whole()?;
         let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         // Before anything is changed: a database that is not ours keeps its mode and its journal.
         applied(&db, path)?;
         make_private(path)?;
         prepare(&mut db, path)?;
-        let instance = Instance::register(&db, path, now, random)?;
-        Ok(Self { path: path.to_owned(), writer: Mutex::new(Some(Writer::start(db)?)), readers: Arc::default(), instance })
+        let wrong = |error: rusqlite::Error| cannot_open(path, &error.to_string());
+        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(wrong)?;
+        let instance = Instance::register(&transaction, place.folder(), now, random)?;
+        let is_news = mark(&transaction, true).map_err(wrong)?;
+        transaction.commit().map_err(wrong)?;
+        if is_news {
+            // Into the file itself, before anything else is written. Only another program that reads it just now is in the way.
+            checkpoint(&db, "PASSIVE").map_err(wrong)?;
+        }
+        place.stay()?;
+        let place = Arc::new(place);
+        let writer = Writer::start(db, Arc::clone(&place))?;
+        Ok(Self { place, writer: Mutex::new(Some(writer)), readers: Arc::new(Mutex::new(Some(Vec::new()))), instance })
+    }
+
+    /// Where it is.
+    fn path(&self) -> &Path {
+        self.place.path()
     }
 
     fn writer(&self) -> Result<Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(|| unavailable("the ledger is closed"))
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.as_ref().map(|(writer, _)| writer.clone()).ok_or_else(|| unavailable("the ledger is closed"))
     }
 
     async fn read<T: Send + 'static>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static) -> Result<T> {
-        let (path, readers) = (self.path.clone(), Arc::clone(&self.readers));
+        let (place, readers) = (Arc::clone(&self.place), Arc::clone(&self.readers));
         let task = tokio::task::spawn_blocking(move || {
-            let kept = readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let db = match kept {
+            let kept = readers.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(Vec::pop);
+            let db = match kept.ok_or_else(|| unavailable("the ledger is closed"))? {
                 Some(db) => db,
-                None => connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?,
+                None => connect(place.path(), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?,
             };
             let answer = query(&db).map_err(|error| unavailable(&error.to_string()))?;
             let mut readers = readers.lock().unwrap_or_else(PoisonError::into_inner);
-            if readers.len() < READERS {
+            if let Some(readers) = readers.as_mut().filter(|readers| readers.len() < READERS) {
                 readers.push(db);
             }
             Ok(answer)
@@ -128,26 +148,6 @@ impl SqliteStore {
 fn cannot_open(path: &Path, why: &str) -> Error {
     Error::new(ErrorKind::LedgerUnavailable, format!("cannot use the ledger {}: {why}", path.display()))
         .next("Name a file in a writable folder on a local disk with --ledger FILE or SMS_MCP_LEDGER. Nothing was sent.")
-}
-
-/// Makes the folder and the file for this user only, where there is none.
-fn make(path: &Path) -> Result<()> {
-    let cannot = |error: std::io::Error| cannot_open(path, &error.to_string());
-    if path.is_dir() {
-        return Err(cannot_open(path, "it is a folder"));
-    }
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(folder).map_err(cannot)?;
-    }
-    let mut options = std::fs::OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop).map_err(cannot)
 }
 
 /// Takes the file away from all other users, before there is a write-ahead log, which inherits the mode.
@@ -190,7 +190,7 @@ fn applied(db: &Connection, path: &Path) -> Result<usize> {
     let version = usize::try_from(number("user_version").map_err(wrong)?).unwrap_or(usize::MAX);
     let owner = number("application_id").map_err(wrong)?;
     let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(wrong)?;
-    if owner != APPLICATION_ID && (tables > 0 || version > 0) {
+    if !matches!(owner, APPLICATION_ID | OPEN_ID) && (tables > 0 || version > 0) {
         return Err(cannot_open(path, "it is a database of another program"));
     }
     if version > MIGRATIONS.len() {
@@ -199,13 +199,9 @@ fn applied(db: &Connection, path: &Path) -> Result<usize> {
     Ok(version)
 }
 
-/// Sets durability, and brings the tables up to date.
+/// Brings the tables up to date, and sets durability.
 fn prepare(db: &mut Connection, path: &Path) -> Result<()> {
     let wrong = |error: rusqlite::Error| cannot_open(path, &error.to_string());
-    let mode: String = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).map_err(wrong)?;
-    if mode != "wal" {
-        return Err(cannot_open(path, "its disk does not support a write-ahead log"));
-    }
     db.pragma_update(None, "synchronous", "full").map_err(wrong)?;
     // On macOS a plain fsync does not reach the disk; elsewhere this changes nothing.
     db.pragma_update(None, "fullfsync", true).map_err(wrong)?;
@@ -213,7 +209,19 @@ fn prepare(db: &mut Connection, path: &Path) -> Result<()> {
     db.pragma_update_and_check(None, "secure_delete", "fast", |_| Ok(())).map_err(wrong)?;
     db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(wrong)?;
     db.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024).map_err(wrong)?;
-    let transaction = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(wrong)?;
+    migrate(db, path)?;
+    // Not before: a new file has its tables before there is a log.
+    let mode: String = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).map_err(wrong)?;
+    if mode != "wal" {
+        return Err(cannot_open(path, "its disk does not support a write-ahead log"));
+    }
+    Ok(())
+}
+
+/// Brings the tables up to date.
+fn migrate(db: &mut Connection, path: &Path) -> Result<()> {
+    let wrong = |error: rusqlite::Error| cannot_open(path, &error.to_string());
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(wrong)?;
     // Again, under the lock: another process may have made the tables meanwhile.
     let version = applied(&transaction, path)?;
     for migration in MIGRATIONS.iter().skip(version) {
@@ -221,7 +229,9 @@ fn prepare(db: &mut Connection, path: &Path) -> Result<()> {
     }
     if version < MIGRATIONS.len() {
         transaction.pragma_update(None, "user_version", i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)).map_err(wrong)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(wrong)?;
+    }
+    if version == 0 {
+        mark(&transaction, false).map_err(wrong)?;
     }
     transaction.commit().map_err(wrong)
 }
@@ -431,10 +441,31 @@ impl Store for SqliteStore {
         let owner = self.instance.id();
         // Taken out first: what comes after this is refused, and not written for an owner that has left.
         let taken = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let writer = taken.ok_or_else(|| unavailable("the ledger is closed"))?;
-        writer.run(move |db| settle::leave(db, owner)).await?;
-        self.instance.remove_lock();
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        Ok(())
+        let (writer, thread) = taken.ok_or_else(|| unavailable("the ledger is closed"))?;
+        let left = writer.run(move |db| settle::leave(db, owner)).await;
+        if left.is_ok() {
+            self.instance.remove_lock();
+        }
+        drop(writer);
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // The end of the process must not race with the last words of the ledger.
+        let ended = tokio::task::spawn_blocking(move || joined(thread)).await;
+        left.and(ended.unwrap_or_else(|error| Err(unavailable(&error.to_string()))))
+    }
+}
+
+fn joined(thread: JoinHandle<Result<()>>) -> Result<()> {
+    thread.join().unwrap_or_else(|_| Err(unavailable("the writing thread failed")))
+}
+
+impl Drop for SqliteStore {
+    /// A store that was not closed has left in no good order, but its file is whole.
+    fn drop(&mut self) {
+        let taken = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((writer, thread)) = taken {
+            drop(writer);
+            let _ = joined(thread);
+        }
     }
 }

@@ -145,7 +145,7 @@ fn the_readmes_event_is_signed_with_the_secret_that_it_shows() {
 #[test]
 fn links_between_the_documents_lead_somewhere() {
     let heading_of = |title: &str| title.to_lowercase().replace(':', "").replace(' ', "-");
-    for name in ["README.md", "CHANGELOG.md", "docs/ARCHITECTURE.md", "docs/LOGGING.md", "docs/PROVIDERS.md"] {
+    for name in ["README.md", "CHANGELOG.md", "docs/ARCHITECTURE.md", "docs/LOGGING.md", "docs/OPERATIONS.md", "docs/PROVIDERS.md"] {
         let text = read(name);
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if let Some(anchor) = target.strip_prefix('#') {
@@ -386,5 +386,29 @@ fn the_readme_says_what_each_provider_can_do() {
         std::fs::write(path, format!("{before}{begin}{expected}{end}{after}")).unwrap();
     } else {
         assert_eq!(written, expected, "run UPDATE_SNAPSHOTS=1 cargo test documents");
+    }
+}
+
+/// The commands of the operator's document are those of the program, in its order, in one folder.
+#[cfg(unix)]
+#[test]
+fn the_operators_commands_do_what_the_document_says() {
+    let text = read("docs/OPERATIONS.md");
+    let desk = Desk::new("");
+    let bin = desk.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::os::unix::fs::symlink(program(), bin.join("sms-mcp")).unwrap();
+    let path = std::env::join_paths([bin].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap()))).unwrap();
+    let blocks = blocks(&text, "sh");
+    assert!(blocks.len() >= 6, "{blocks:?}");
+    desk.done(&["send", "+12025550123", "Hello"]);
+    for block in &blocks {
+        let mut shell = Command::new("sh");
+        shell.args(["-euc", block]).current_dir(desk.path()).env("PATH", &path);
+        shell.env("SMS_MCP_CONFIG", desk.config()).env("SMS_MCP_LEDGER", desk.ledger());
+        let output = shell.output().unwrap();
+        assert!(output.status.success(), "{block}\n{output:?}");
+        let listed = desk.done(&["list"]);
+        assert!(listed.out.contains("+12025550123"), "{block}\n{listed:?}");
     }
 }

@@ -121,6 +121,11 @@ impl RawStdio {
         }
     }
 
+    /// Waits for the end of the process, whatever ends it.
+    pub fn ends(&mut self) {
+        crate::support::ends(&mut self.child);
+    }
+
     /// Ends the input and returns what was logged. The exit code must be 0.
     pub fn finish(self) -> String {
         let (is_good, log) = self.end();

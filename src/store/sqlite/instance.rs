@@ -27,14 +27,12 @@ pub(super) struct Registered {
 }
 
 impl Instance {
-    /// Locks a new file, then registers its name: whoever reads the name can tell whether its owner lives.
-    pub(super) fn register(db: &Connection, ledger: &Path, now: Timestamp, random: [u8; 8]) -> Result<Self> {
-        let mut folder = ledger.as_os_str().to_owned();
-        folder.push(".live");
-        let folder = PathBuf::from(folder);
+    /// Locks a new file in this folder, then registers its name: whoever reads the name can tell whether its owner lives.
+    pub(super) fn register(db: &Connection, folder: &Path, now: Timestamp, random: [u8; 8]) -> Result<Self> {
+        let folder = folder.to_owned();
         let name = hex(&random);
         let lock_path = folder.join(&name);
-        let lock = make_lock(&folder, &lock_path).map_err(|error| cannot_open(ledger, &format!("its lock file {}: {error}", lock_path.display())))?;
+        let lock = make_lock(&folder, &lock_path).map_err(|error| cannot_open(&lock_path, &format!("no lock file: {error}")))?;
         db.execute("INSERT INTO instance (name, opened_ms) VALUES (?1, ?2)", params![name, now.as_millis()])
             .map_err(|error| unavailable(&error.to_string()))?;
         Ok(Self { id: db.last_insert_rowid(), folder, lock: Mutex::new(Some(lock)), lock_path })
@@ -69,6 +67,15 @@ impl Instance {
         drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
         let _ = std::fs::remove_file(&self.lock_path);
     }
+}
+
+/// Whether any process holds a lock file in this folder: one of an older version has no place at the door.
+pub(super) fn any_lives(folder: &Path) -> bool {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten().filter(|file| !matches!(file.file_name().to_str(), Some("door" | "turn")));
+    files.into_iter().any(|file| {
+        let opened = OpenOptions::new().write(true).open(file.path());
+        opened.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    })
 }
 
 /// Makes and locks a file that only this user can open: whoever can open it could hold its lock, and make the dead
@@ -106,7 +113,7 @@ mod tests {
     #[test]
     fn a_process_that_leaves_does_not_stop_one_that_comes() {
         let parent = tempfile::tempdir().unwrap();
-        let ledger = parent.path().join("ledger.db");
+        let folder = parent.path().join("ledger.db.live");
         let db = || {
             let db = Connection::open_in_memory().unwrap();
             db.execute_batch("CREATE TABLE instance (id INTEGER PRIMARY KEY, name TEXT, opened_ms INTEGER)").unwrap();
@@ -114,7 +121,7 @@ mod tests {
         };
         let come_and_go = |db: &Connection, who: u32, index: u32| {
             let name = (u64::from(who) << 32 | u64::from(index)).to_be_bytes();
-            Instance::register(db, &ledger, Timestamp(0), name).map(|instance| instance.remove_lock()).err()
+            Instance::register(db, &folder, Timestamp(0), name).map(|instance| instance.remove_lock()).err()
         };
         let is_over = AtomicBool::new(false);
         let lost = std::thread::scope(|scope| {

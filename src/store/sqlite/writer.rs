@@ -1,15 +1,22 @@
 //! The one thread that writes: it takes whatever has queued up, runs it in one transaction, syncs once and answers
 //! all (group commit). An answer is given only after the commit that holds it is durable.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
+use super::place::{Place, mark};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Most jobs in one transaction: enough to share a sync well, few enough to keep the lock short.
 const MAX_GROUP: usize = 256;
+
+/// How long the last one to leave waits for another program that reads the ledger.
+const LEAVE_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Most jobs that wait. More means that the disk does not follow; new sends are refused then.
 const MAX_WAITING: usize = 8_192;
@@ -48,21 +55,22 @@ pub(super) fn unavailable(why: &str) -> Error {
     Error::new(ErrorKind::LedgerUnavailable, "the ledger cannot be read or written now").because(why.to_owned())
 }
 
-/// The door to the writing thread. Cloning is cheap; the thread ends when the last one is gone.
+/// The way to the writing thread. Cloning is cheap; the thread ends when the last one is gone.
 #[derive(Clone)]
 pub(super) struct Writer {
     jobs: SyncSender<Box<dyn Job>>,
 }
 
 impl Writer {
-    /// Starts the thread.
-    pub(super) fn start(db: Connection) -> Result<Self> {
+    /// Starts the thread. Its end, which is to be waited for, is that of the ledger in this process.
+    pub(super) fn start(db: Connection, place: Arc<Place>) -> Result<(Self, JoinHandle<Result<()>>)> {
         let (jobs, waiting) = sync_channel(MAX_WAITING);
-        std::thread::Builder::new()
-            .name("ledger".to_owned())
-            .spawn(move || serve(db, &waiting))
-            .map_err(|error| unavailable(&format!("no thread: {error}")))?;
-        Ok(Self { jobs })
+        let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || {
+            let mut db = db;
+            serve(&mut db, &waiting);
+            leave(db, &place)
+        });
+        Ok((Self { jobs }, thread.map_err(|error| unavailable(&format!("no thread: {error}")))?))
     }
 
     /// Runs `step` in a transaction and answers after its commit. `step` may run twice: when another job of its group
@@ -81,18 +89,18 @@ impl Writer {
     }
 }
 
-fn serve(mut db: Connection, waiting: &Receiver<Box<dyn Job>>) {
+fn serve(db: &mut Connection, waiting: &Receiver<Box<dyn Job>>) {
     let mut group: Vec<Box<dyn Job>> = Vec::with_capacity(MAX_GROUP);
     while let Ok(first) = waiting.recv() {
         group.push(first);
         group.extend(waiting.try_iter().take(MAX_GROUP - 1));
-        match commit(&mut db, &mut group) {
+        match commit(db, &mut group) {
             Ok(()) => group.drain(..).for_each(|job| job.answer(None)),
             Err(Trouble::Inside(_)) if group.len() > 1 => {
                 // One job's trouble must not become the others': each alone now.
                 for job in group.drain(..) {
                     let mut alone = [job];
-                    let trouble = commit(&mut db, &mut alone).err();
+                    let trouble = commit(db, &mut alone).err();
                     let [job] = alone;
                     answer(job, trouble.as_ref());
                 }
@@ -101,8 +109,27 @@ fn serve(mut db: Connection, waiting: &Receiver<Box<dyn Job>>) {
             Err(trouble) => group.drain(..).for_each(|job| answer(job, Some(&trouble))),
         }
     }
-    // Last words: fold the log back into the file, so that a copy of the one file is whole.
-    let _ = db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+/// Last words. The last one to leave brings everything into the file before the file says that nobody has it open: the header
+/// is written before all other pages, and a file that was only partly brought up to date must not say so.
+fn leave(db: Connection, place: &Place) -> Result<()> {
+    place.take_turn()?;
+    let written = if place.is_alone() {
+        // Only a program of somebody else's can be in the way, and it may be there for long.
+        let _ = db.busy_timeout(LEAVE_PATIENCE);
+        checkpoint(&db, "PASSIVE").and_then(|()| mark(&db, false)).and_then(|_| checkpoint(&db, "TRUNCATE"))
+    } else {
+        Ok(())
+    };
+    let closed = db.close().map_err(|(_, error)| error);
+    place.leave();
+    written.and(closed).map_err(|error| unavailable(&error.to_string()))
+}
+
+/// Brings what is in the log into the file, as far as nobody else is in the way.
+pub(super) fn checkpoint(db: &Connection, how: &str) -> rusqlite::Result<()> {
+    db.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |_| Ok(()))
 }
 
 /// Why a group was not written.

@@ -1,0 +1,215 @@
+//! The place of the ledger: one file at one name, with its log (`-wal`) and the index of that (`-shm`) beside it, and who
+//! may have it open.
+//!
+//! Two locks, which the operating system gives back at any death. The door is shared by everybody who has the ledger open,
+//! so whoever gets it alone is the first to come, or the last to leave. The turn is taken for the moment in which somebody
+//! comes or leaves. On Linux it lies on the ledger's own file, so that it is one turn by whatever name the file is reached.
+//!
+//! While somebody has the ledger open, its header says so ([`OPEN_ID`]), in the file itself and not in the log alone. The
+//! last one to leave brings everything into the file first. So a file that says it, and has no log beside it, is a copy
+//! without its log, or is open under another name: nobody can tell what it lacks, and it is refused.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::cannot_open;
+use crate::error::{Error, ErrorKind, Result};
+
+/// "smsm": marks the file as ours, so that another program's database is refused and not migrated.
+pub(super) const APPLICATION_ID: i32 = 0x736d_736d;
+
+/// "smso": it is ours, and was open when this was written.
+pub(super) const OPEN_ID: i32 = 0x736d_736f;
+
+/// Where a SQLite file has its application id.
+const ID_OFFSET: u64 = 68;
+
+/// How long somebody waits for their turn, and how often they look. Coming and leaving take milliseconds.
+const TURN_PATIENCE: Duration = Duration::from_secs(5);
+const TURN_LOOK: Duration = Duration::from_millis(5);
+
+/// What tells a file from every other one on this machine: its device and its number there.
+#[cfg_attr(not(unix), expect(dead_code, reason = "nothing is known there"))]
+type Id = (u64, u64);
+
+/// See the module's text.
+pub(super) struct Place {
+    path: PathBuf,
+    folder: PathBuf,
+    // Closed with the place, after every connection: a process that closes a file gives back what SQLite locked in it.
+    turn: File,
+    door: File,
+    ids: OnceLock<[Option<Id>; 3]>,
+}
+
+impl Place {
+    /// Makes the ledger's file where there is none, and waits for this process's turn there.
+    pub(super) fn enter(path: &Path) -> Result<Self> {
+        loop {
+            let file = make(path)?;
+            // One file, one name: processes that reach it by different paths must find each other's lock files.
+            let path = std::fs::canonicalize(path).map_err(|error| cannot_open(path, &error.to_string()))?;
+            let folder = beside(&path, ".live");
+            let cannot = |error: std::io::Error| cannot_open(&path, &format!("its folder {}: {error}", folder.display()));
+            let mut builder = std::fs::DirBuilder::new();
+            builder.recursive(true);
+            #[cfg(unix)]
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            builder.create(&folder).map_err(cannot)?;
+            let door = private().write(true).open(folder.join("door")).map_err(cannot)?;
+            let turn = if cfg!(target_os = "linux") { file } else { private().write(true).open(folder.join("turn")).map_err(cannot)? };
+            let place = Self { path, folder, turn, door, ids: OnceLock::new() };
+            place.take_turn()?;
+            // It was put in place of another one while we waited.
+            if !cfg!(target_os = "linux") || id(&place.path) == id_of(&place.turn) {
+                return Ok(place);
+            }
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the lock files of processes are.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn files(&self) -> [PathBuf; 3] {
+        [self.path.clone(), beside(&self.path, "-wal"), beside(&self.path, "-shm")]
+    }
+
+    pub(super) fn take_turn(&self) -> Result<()> {
+        let mut left = TURN_PATIENCE;
+        loop {
+            match self.turn.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::WouldBlock) if !left.is_zero() => {
+                    std::thread::sleep(TURN_LOOK);
+                    left = left.saturating_sub(TURN_LOOK);
+                }
+                Err(error) => return Err(cannot_open(&self.path, &format!("another process is opening, closing or restoring it ({error})"))),
+            }
+        }
+    }
+
+    /// Whether nobody else has the ledger open. Asked in this process's turn, without a place at the door or with one: it is
+    /// taken again by [`Place::stay`].
+    pub(super) fn is_alone(&self) -> bool {
+        self.door.unlock().is_ok() && self.door.try_lock().is_ok()
+    }
+
+    /// Takes a place at the door, and ends the turn. What is at the name from now on has to stay there.
+    pub(super) fn stay(&self) -> Result<()> {
+        let taken = self.door.unlock().and_then(|()| self.door.lock_shared()).and_then(|()| self.turn.unlock());
+        taken.map_err(|error| cannot_open(&self.path, &error.to_string()))?;
+        let _ = self.ids.set(self.files().map(|file| id(&file)));
+        Ok(())
+    }
+
+    /// Gives up the place at the door, and ends the turn.
+    pub(super) fn leave(&self) {
+        let _ = self.door.unlock();
+        let _ = self.turn.unlock();
+    }
+
+    /// Refuses a file that was open when it was written, and has no log beside it.
+    pub(super) fn check_whole(&self) -> Result<()> {
+        let [file, log, _] = self.files();
+        if !log.exists() && says_open(&file).map_err(|error| cannot_open(&file, &error.to_string()))? {
+            return Err(not_whole(&file));
+        }
+        Ok(())
+    }
+}
+
+/// A path with more at its end.
+pub(super) fn beside(path: &Path, more: &str) -> PathBuf {
+    let mut longer = path.as_os_str().to_owned();
+    longer.push(more);
+    PathBuf::from(longer)
+}
+
+/// How a file is made that nobody else may open.
+pub(super) fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// The error for a file that lacks its log.
+fn not_whole(path: &Path) -> Error {
+    let log = beside(path, "-wal");
+    let message =
+        format!("the ledger {} is not whole: it was open when it was copied, and its log {} is not beside it", path.display(), log.display());
+    Error::new(ErrorKind::LedgerUnavailable, message).next(
+        "Nothing was sent. If another process has this file open under another name, use that name. Else put the log back, or a backup \
+         (`sms-mcp restore FILE`); docs/OPERATIONS.md says what to do where there is neither.",
+    )
+}
+
+/// Whether a SQLite file says that it was open when it was written.
+pub(super) fn says_open(path: &Path) -> std::io::Result<bool> {
+    let mut file = File::open(path)?;
+    let mut id = [0; 4];
+    file.seek(SeekFrom::Start(ID_OFFSET))?;
+    match file.read_exact(&mut id) {
+        Ok(()) => Ok(i32::from_be_bytes(id) == OPEN_ID),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Notes in the header whether somebody has the ledger open. Returns whether that is news.
+pub(super) fn mark(db: &Connection, is_open: bool) -> rusqlite::Result<bool> {
+    let wanted = if is_open { OPEN_ID } else { APPLICATION_ID };
+    let is_news = db.pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0))? != wanted;
+    if is_news {
+        db.pragma_update(None, "application_id", wanted)?;
+    }
+    Ok(is_news)
+}
+
+/// Makes the folder and the file for this user only, where there is none.
+fn make(path: &Path) -> Result<File> {
+    let cannot = |error: std::io::Error| cannot_open(path, &error.to_string());
+    if path.is_dir() {
+        return Err(cannot_open(path, "it is a folder"));
+    }
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder).map_err(cannot)?;
+    }
+    private().append(true).open(path).map_err(cannot)
+}
+
+#[cfg(unix)]
+fn id_in(about: &std::fs::Metadata) -> Id {
+    use std::os::unix::fs::MetadataExt as _;
+    (about.dev(), about.ino())
+}
+
+#[cfg(not(unix))]
+fn id_in(_: &std::fs::Metadata) -> Id {
+    (0, 0)
+}
+
+/// Which file is at this name; nothing where there is none.
+fn id(path: &Path) -> Option<Id> {
+    std::fs::metadata(path).ok().as_ref().map(id_in)
+}
+
+fn id_of(file: &File) -> Option<Id> {
+    file.metadata().ok().as_ref().map(id_in)
+}
