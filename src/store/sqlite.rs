@@ -26,6 +26,7 @@ mod told;
 mod writer;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -45,7 +46,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sms::caller_id::Known;
 use crate::sms::facts::Budget;
 use crate::sms::message::{BatchId, MessageId, Realm};
-use instance::Instance;
+use instance::{Instance, Lock};
 use place::{APPLICATION_ID, OPEN_ID, Place, mark};
 use writer::{Writer, checkpoint, unavailable};
 
@@ -85,6 +86,8 @@ pub struct SqliteStore {
     /// Nothing: the ledger is closed.
     readers: Arc<Mutex<Option<Vec<Connection>>>>,
     instance: Instance,
+    /// Whether texts that are not to be kept may be in the log.
+    has_texts: Arc<AtomicBool>,
 }
 
 impl SqliteStore {
@@ -96,14 +99,18 @@ impl SqliteStore {
         let place = Place::enter(path)?;
         let path = place.path();
         place.check_whole()?;
+        // What a process that died left in it may be texts that are not to be kept.
+        let has_texts = Arc::new(AtomicBool::new(place.has_log()));
+        let lock = Lock::new(place.folder(), random)?;
+        place.check_owner(&lock.path())?;
         let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         // Before anything is changed: a database that is not ours keeps its mode and its journal.
         applied(&db, path)?;
-        make_private(path)?;
+        place.make_private()?;
         prepare(&mut db, path)?;
         let wrong = |error: rusqlite::Error| cannot_open(path, &error.to_string());
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(wrong)?;
-        let instance = Instance::register(&transaction, place.folder(), now, random)?;
+        let instance = Instance::register(&transaction, lock, now)?;
         let is_news = mark(&transaction, true).map_err(wrong)?;
         transaction.commit().map_err(wrong)?;
         if is_news {
@@ -112,8 +119,8 @@ impl SqliteStore {
         }
         place.stay()?;
         let place = Arc::new(place);
-        let writer = Writer::start(db, Arc::clone(&place))?;
-        Ok(Self { place, writer: Mutex::new(Some(writer)), readers: Arc::new(Mutex::new(Some(Vec::new()))), instance })
+        let writer = Writer::start(db, Arc::clone(&place), Arc::clone(&has_texts))?;
+        Ok(Self { place, writer: Mutex::new(Some(writer)), readers: Arc::new(Mutex::new(Some(Vec::new()))), instance, has_texts })
     }
 
     /// Where it is.
@@ -148,22 +155,6 @@ impl SqliteStore {
 fn cannot_open(path: &Path, why: &str) -> Error {
     Error::new(ErrorKind::LedgerUnavailable, format!("cannot use the ledger {}: {why}", path.display()))
         .next("Name a file in a writable folder on a local disk with --ledger FILE or SMS_MCP_LEDGER. Nothing was sent.")
-}
-
-/// Takes the file away from all other users, before there is a write-ahead log, which inherits the mode.
-fn make_private(path: &Path) -> Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let cannot = |error: std::io::Error| cannot_open(path, &error.to_string());
-        let mode = std::fs::metadata(path).map_err(cannot)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(cannot)?;
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = path;
-    Ok(())
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
@@ -240,12 +231,23 @@ fn migrate(db: &mut Connection, path: &Path) -> Result<()> {
 impl Store for SqliteStore {
     async fn reserve(&self, intent: Intent, decide: Decide) -> Result<Reservation> {
         let owner = self.instance.id();
+        if !intent.keep_texts && !intent.preview && intent.batch.is_some() {
+            self.has_texts.store(true, Ordering::Relaxed);
+        }
         self.writer()?.run(move |db| reserve::reserve(db, owner, &intent, &decide)).await?
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed> {
-        let owner = self.instance.id();
-        self.writer()?.run(move |db| queue::claim(db, owner, &claim)).await
+        let (owner, has_texts) = (self.instance.id(), Arc::clone(&self.has_texts));
+        let claim = move |db: &Connection| {
+            let claimed = queue::claim(db, owner, &claim)?;
+            // Another process may have queued them.
+            if !claimed.messages.is_empty() && queue::has_unkept(db)? {
+                has_texts.store(true, Ordering::Relaxed);
+            }
+            Ok(claimed)
+        };
+        self.writer()?.run(claim).await
     }
 
     async fn settle(&self, id: &MessageId, settlement: Settlement) -> Result<Vec<Budget>> {
@@ -264,6 +266,7 @@ impl Store for SqliteStore {
         if dead.is_empty() && !has_orphans && stale_before.is_none() {
             return Ok(Recovered::default());
         }
+        self.has_texts.store(true, Ordering::Relaxed);
         self.writer()?.run(move |db| settle::recover(db, own, &dead, now, stale_before)).await
     }
 

@@ -48,5 +48,6 @@ mod support;
 mod texts;
 mod told;
 mod toolsnap;
+mod unkept;
 mod vendors;
 mod wire;

@@ -19,6 +19,35 @@ pub(super) struct Instance {
     lock_path: PathBuf,
 }
 
+/// A locked file of this process. It is taken away again unless it is registered.
+pub(super) struct Lock {
+    file: Option<File>,
+    folder: PathBuf,
+    name: String,
+}
+
+impl Lock {
+    /// Makes and locks a new file in this folder.
+    pub(super) fn new(folder: &Path, random: [u8; 8]) -> Result<Self> {
+        let name = hex(&random);
+        let path = folder.join(&name);
+        let file = make_lock(folder, &path).map_err(|error| cannot_open(&path, &format!("no lock file: {error}")))?;
+        Ok(Self { file: Some(file), folder: folder.to_owned(), name })
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
+        self.folder.join(&self.name)
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            let _ = std::fs::remove_file(self.path());
+        }
+    }
+}
+
 /// A registered process.
 #[derive(Clone, Debug)]
 pub(super) struct Registered {
@@ -27,15 +56,11 @@ pub(super) struct Registered {
 }
 
 impl Instance {
-    /// Locks a new file in this folder, then registers its name: whoever reads the name can tell whether its owner lives.
-    pub(super) fn register(db: &Connection, folder: &Path, now: Timestamp, random: [u8; 8]) -> Result<Self> {
-        let folder = folder.to_owned();
-        let name = hex(&random);
-        let lock_path = folder.join(&name);
-        let lock = make_lock(&folder, &lock_path).map_err(|error| cannot_open(&lock_path, &format!("no lock file: {error}")))?;
-        db.execute("INSERT INTO instance (name, opened_ms) VALUES (?1, ?2)", params![name, now.as_millis()])
+    /// Registers the name of a lock: whoever reads the name can tell whether its owner lives.
+    pub(super) fn register(db: &Connection, mut lock: Lock, now: Timestamp) -> Result<Self> {
+        db.execute("INSERT INTO instance (name, opened_ms) VALUES (?1, ?2)", params![lock.name, now.as_millis()])
             .map_err(|error| unavailable(&error.to_string()))?;
-        Ok(Self { id: db.last_insert_rowid(), folder, lock: Mutex::new(Some(lock)), lock_path })
+        Ok(Self { id: db.last_insert_rowid(), folder: lock.folder.clone(), lock_path: lock.path(), lock: Mutex::new(lock.file.take()) })
     }
 
     pub(super) fn id(&self) -> i64 {
@@ -121,7 +146,7 @@ mod tests {
         };
         let come_and_go = |db: &Connection, who: u32, index: u32| {
             let name = (u64::from(who) << 32 | u64::from(index)).to_be_bytes();
-            Instance::register(db, &folder, Timestamp(0), name).map(|instance| instance.remove_lock()).err()
+            Lock::new(&folder, name).and_then(|lock| Instance::register(db, lock, Timestamp(0))).map(|instance| instance.remove_lock()).err()
         };
         let is_over = AtomicBool::new(false);
         let lost = std::thread::scope(|scope| {

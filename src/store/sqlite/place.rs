@@ -119,6 +119,58 @@ impl Place {
         let _ = self.turn.unlock();
     }
 
+    /// Refuses files of other users, before anything opens them: whoever owns a file can open it again. `own` is a file that this
+    /// process has just made.
+    pub(super) fn check_owner(&self, own: &Path) -> Result<()> {
+        #[cfg(unix)]
+        for (file, about) in self.about_files()? {
+            use std::os::unix::fs::MetadataExt as _;
+            if !about.is_file() {
+                return Err(cannot_open(&file, "it is no plain file"));
+            }
+            let user = own.metadata().map_err(|error| cannot_open(&file, &error.to_string()))?.uid();
+            if about.uid() != user {
+                return Err(cannot_open(&file, &format!("it belongs to the user {}, and this process runs as {user}", about.uid())));
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = own;
+        Ok(())
+    }
+
+    /// Takes the file, its log and the index of that away from all other users.
+    pub(super) fn make_private(&self) -> Result<()> {
+        #[cfg(unix)]
+        for (file, about) in self.about_files()? {
+            use std::os::unix::fs::PermissionsExt as _;
+            if about.permissions().mode() & 0o077 != 0 {
+                let made = std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600));
+                made.map_err(|error| cannot_open(&file, &error.to_string()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is known of those of the three files that are there.
+    #[cfg(unix)]
+    fn about_files(&self) -> Result<Vec<(PathBuf, std::fs::Metadata)>> {
+        let mut found = Vec::new();
+        for file in self.files() {
+            match file.symlink_metadata() {
+                Ok(about) => found.push((file, about)),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(cannot_open(&file, &error.to_string())),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether a log is there with anything in it.
+    pub(super) fn has_log(&self) -> bool {
+        let [_, log, _] = self.files();
+        log.metadata().is_ok_and(|about| about.len() > 0)
+    }
+
     /// Refuses a file that was open when it was written, and has no log beside it.
     pub(super) fn check_whole(&self) -> Result<()> {
         let [file, log, _] = self.files();

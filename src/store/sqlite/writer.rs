@@ -2,7 +2,8 @@
 //! all (group commit). An answer is given only after the commit that holds it is durable.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -10,12 +11,17 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::place::{Place, mark};
+use super::{BUSY_TIMEOUT, queue};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Most jobs in one transaction: enough to share a sync well, few enough to keep the lock short.
 const MAX_GROUP: usize = 256;
 
-/// How long the last one to leave waits for another program that reads the ledger.
+/// How long after a write the log is emptied of texts that are not to be kept, and how long between looks at most.
+const TIDY_AFTER: Duration = Duration::from_millis(200);
+const TIDY_AT_MOST: Duration = Duration::from_secs(10);
+
+/// How long emptying the log waits for whoever reads the ledger: another program may do so for long.
 const LEAVE_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Most jobs that wait. More means that the disk does not follow; new sends are refused then.
@@ -63,11 +69,11 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread. Its end, which is to be waited for, is that of the ledger in this process.
-    pub(super) fn start(db: Connection, place: Arc<Place>) -> Result<(Self, JoinHandle<Result<()>>)> {
+    pub(super) fn start(db: Connection, place: Arc<Place>, has_texts: Arc<AtomicBool>) -> Result<(Self, JoinHandle<Result<()>>)> {
         let (jobs, waiting) = sync_channel(MAX_WAITING);
         let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || {
             let mut db = db;
-            serve(&mut db, &waiting);
+            serve(&mut db, &waiting, &has_texts);
             leave(db, &place)
         });
         Ok((Self { jobs }, thread.map_err(|error| unavailable(&format!("no thread: {error}")))?))
@@ -89,9 +95,9 @@ impl Writer {
     }
 }
 
-fn serve(db: &mut Connection, waiting: &Receiver<Box<dyn Job>>) {
+fn serve(db: &mut Connection, waiting: &Receiver<Box<dyn Job>>, has_texts: &AtomicBool) {
     let mut group: Vec<Box<dyn Job>> = Vec::with_capacity(MAX_GROUP);
-    while let Ok(first) = waiting.recv() {
+    while let Some(first) = next(db, waiting, has_texts) {
         group.push(first);
         group.extend(waiting.try_iter().take(MAX_GROUP - 1));
         match commit(db, &mut group) {
@@ -109,6 +115,38 @@ fn serve(db: &mut Connection, waiting: &Receiver<Box<dyn Job>>) {
             Err(trouble) => group.drain(..).for_each(|job| answer(job, Some(&trouble))),
         }
     }
+}
+
+/// The next job; nothing when there will be none. While it waits, and texts that are not to be kept may be in the log, it looks
+/// whether they are still needed.
+fn next(db: &Connection, waiting: &Receiver<Box<dyn Job>>, has_texts: &AtomicBool) -> Option<Box<dyn Job>> {
+    let mut wait = TIDY_AFTER;
+    while has_texts.load(Ordering::Relaxed) {
+        match waiting.recv_timeout(wait) {
+            Ok(job) => return Some(job),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        // Said before the look: what comes in meanwhile says it again.
+        has_texts.store(false, Ordering::Relaxed);
+        if !is_tidy(db).unwrap_or(false) {
+            has_texts.store(true, Ordering::Relaxed);
+        }
+        wait = (wait * 2).min(TIDY_AT_MOST);
+    }
+    waiting.recv().ok()
+}
+
+/// Empties the log where no text is needed any more that is not to be kept. Returns whether that is done.
+fn is_tidy(db: &Connection) -> rusqlite::Result<bool> {
+    if queue::has_unkept(db)? {
+        return Ok(false);
+    }
+    // Not for long: writes wait behind it.
+    db.busy_timeout(LEAVE_PATIENCE)?;
+    let emptied = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(emptied? == 0)
 }
 
 /// Last words. The last one to leave brings everything into the file before the file says that nobody has it open: the header

@@ -1,0 +1,126 @@
+//! Texts that are not to be kept are in no file once they cannot be sent any more: not in the ledger, and not in its log.
+#![cfg(unix)]
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::support::{Desk, Era, HttpServer, WIDE, ends, eventually, fictional};
+use crate::wire::{get, post, stateless_headers, tool_call};
+
+const CANARY: &str = "canary-unkept-41c7d9";
+
+fn desk(more: &str) -> Desk {
+    let settings = WIDE.replace("sends_per_second = 1000000", "sends_per_second = 100");
+    Desk::new(&format!("{settings}[ledger]\nkeep_texts = false\n[send]\nbulk_wait = \"100ms\"\n{more}"))
+}
+
+/// How often the text is in the ledger and what lies beside it.
+fn copies(desk: &Desk) -> Vec<(PathBuf, usize)> {
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        let found = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        found.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    }
+    let count = |path: &PathBuf| {
+        let bytes = std::fs::read(path).unwrap_or_default();
+        bytes.windows(CANARY.len()).filter(|window| *window == CANARY.as_bytes()).count()
+    };
+    let found = files(desk.path()).into_iter().filter(|path| *path != desk.outbox()).map(|path| (path.clone(), count(&path)));
+    found.filter(|(_, count)| *count > 0).collect()
+}
+
+fn bulk(server: &HttpServer, from: usize, count: usize, key: &str) -> Value {
+    let recipients: Vec<Value> = (from..from + count).map(|index| json!({ "to": fictional(index), "data": { "n": format!("{index}") } })).collect();
+    // Of many lengths, so that rows move between pages.
+    let message = format!("{CANARY} {{{{n}}}} {}", "and more of it ".repeat(1 + from % 17));
+    let arguments = json!({ "recipients": recipients, "message": message, "idempotency_key": key });
+    post(server.port, &stateless_headers("send_bulk"), &tool_call(Era::Stateless, 1, "send_bulk", &arguments)).json().unwrap()
+}
+
+fn stop(mut server: HttpServer) {
+    let stopped = std::process::Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status().unwrap();
+    assert!(stopped.success() && ends(&mut server.child).success());
+}
+
+#[test]
+fn no_copy_of_a_text_is_in_any_file_after_the_queue_ran_empty_and_after_a_stop() {
+    let desk = desk("");
+    let server = desk.http(|_| {});
+    let mut sent = 0;
+    for (round, count) in [40, 7, 360].into_iter().enumerate() {
+        bulk(&server, round * 50, count, &format!("round-{round}"));
+        if round == 0 {
+            assert!(!copies(&desk).is_empty(), "a queue needs its texts");
+        }
+        sent += count;
+        eventually("all of it is sent", || desk.sent().len() == sent);
+        eventually(&format!("no copy is left: {:?}", copies(&desk)), || copies(&desk).is_empty());
+    }
+    stop(server);
+    assert_eq!(copies(&desk), [], "after a stop");
+    eprintln!("{sent} texts of bulks, 0 copies in any file");
+
+    // Killed in the middle: the next server sends the rest and leaves nothing.
+    let mut server = desk.http(|_| {});
+    bulk(&server, 1_000, 150, "killed");
+    eventually("it has begun", || desk.sent().len() > sent + 5);
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+    assert!(!copies(&desk).is_empty());
+    let server = desk.http(|_| {});
+    eventually("the rest is sent", || {
+        let listed = desk.done(&["list", "--status", "queued", "--json"]);
+        serde_json::from_str::<Value>(&listed.out).unwrap()["messages"].as_array().unwrap().is_empty()
+    });
+    eventually("no copy is left after a kill", || copies(&desk).is_empty());
+    // Stopped in the middle: what is queued needs its texts, and no other is there.
+    bulk(&server, 1_500, 300, "stopped");
+    stop(server);
+    let left = desk.done(&["list", "--status", "queued", "--limit", "100", "--json"]);
+    let left = serde_json::from_str::<Value>(&left.out).unwrap()["messages"].as_array().unwrap().len();
+    assert!(left > 0);
+    let found: usize = copies(&desk).iter().map(|(_, count)| count).sum();
+    assert!(found >= left, "{found} copies for {left} messages");
+    let server = desk.http(|_| {});
+    eventually("no copy is left after a stop", || copies(&desk).is_empty());
+    assert_eq!(get(server.port, "/healthz").status, 200);
+}
+
+#[test]
+fn a_log_and_its_index_that_others_could_read_are_taken_away_from_them() {
+    let desk = desk("");
+    let mut server = desk.http(|_| {});
+    bulk(&server, 0, 3, "one");
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+    // Put back from an archive under another umask.
+    let files = ["ledger.db", "ledger.db-wal", "ledger.db-shm"].map(|name| desk.path().join(name));
+    files.iter().for_each(|file| std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o644)).unwrap());
+    let _server = desk.http(|_| {});
+    for file in &files {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{}", file.display());
+    }
+}
+
+#[test]
+fn files_of_another_user_or_that_are_none_are_refused() {
+    for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+        let desk = desk("");
+        let mut server = desk.http(|_| {});
+        server.child.kill().unwrap();
+        server.child.wait().unwrap();
+        let file = desk.path().join(name);
+        // Only root can give a file away; everybody can put a link there.
+        if std::os::unix::fs::chown(&file, Some(12_345), None).is_ok() {
+            let refused = desk.run(&["send", &fictional(1), "Hello"]);
+            assert!(refused.code == 1 && refused.err.contains("belongs to the user 12345"), "{name}: {refused:?}");
+        } else if name != "ledger.db" {
+            std::fs::rename(&file, desk.path().join("elsewhere")).unwrap();
+            std::os::unix::fs::symlink(desk.path().join("elsewhere"), &file).unwrap();
+            let refused = desk.run(&["send", &fictional(1), "Hello"]);
+            assert!(refused.code == 1 && refused.err.contains("no plain file"), "{name}: {refused:?}");
+        }
+        assert!(desk.sent().is_empty());
+    }
+}
