@@ -98,11 +98,12 @@ impl SqliteStore {
     pub fn open(path: &Path, now: Timestamp, random: [u8; 8]) -> Result<Self> {
         let place = Place::enter(path)?;
         let path = place.path();
+        let lock = Lock::new(place.folder(), random)?;
+        place.check_owner(&lock.path())?;
+        place.check_name()?;
         place.check_whole()?;
         // What a process that died left in it may be texts that are not to be kept.
         let has_texts = Arc::new(AtomicBool::new(place.has_log()));
-        let lock = Lock::new(place.folder(), random)?;
-        place.check_owner(&lock.path())?;
         let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         // Before anything is changed: a database that is not ours keeps its mode and its journal.
         applied(&db, path)?;
@@ -137,10 +138,14 @@ impl SqliteStore {
         let (place, readers) = (Arc::clone(&self.place), Arc::clone(&self.readers));
         let task = tokio::task::spawn_blocking(move || {
             let kept = readers.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(Vec::pop);
-            let db = match kept.ok_or_else(|| unavailable("the ledger is closed"))? {
+            let kept = kept.ok_or_else(|| unavailable("the ledger is closed"))?;
+            // Before, since opening an empty file takes away the log beside it; and after, so that what is read is what the writer writes.
+            place.check_here()?;
+            let db = match kept {
                 Some(db) => db,
                 None => connect(place.path(), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?,
             };
+            place.check_here()?;
             let answer = query(&db).map_err(|error| unavailable(&error.to_string()))?;
             let mut readers = readers.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(readers) = readers.as_mut().filter(|readers| readers.len() < READERS) {

@@ -213,6 +213,7 @@ fn the_logging_document_has_every_event() {
         "provider/session/line",
         "provider/session/pump",
         "mcp/render",
+        "store/sqlite/place",
         "store/sqlite/writer",
     ] {
         // A macro of it, and not a type.

@@ -15,6 +15,7 @@ mod copies;
 mod documents;
 mod door;
 mod doubt;
+mod elsewhere;
 mod ends;
 mod engine;
 mod fake;

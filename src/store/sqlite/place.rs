@@ -8,6 +8,9 @@
 //! While somebody has the ledger open, its header says so ([`OPEN_ID`]), in the file itself and not in the log alone. The
 //! last one to leave brings everything into the file first. So a file that says it, and has no log beside it, is a copy
 //! without its log, or is open under another name: nobody can tell what it lacks, and it is refused.
+//!
+//! What is written goes into the file that was opened, whatever happens to its name. So what is at the three names is
+//! compared with what was opened, around each group of writes and for each read.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -34,7 +37,6 @@ const TURN_PATIENCE: Duration = Duration::from_secs(5);
 const TURN_LOOK: Duration = Duration::from_millis(5);
 
 /// What tells a file from every other one on this machine: its device and its number there.
-#[cfg_attr(not(unix), expect(dead_code, reason = "nothing is known there"))]
 type Id = (u64, u64);
 
 /// See the module's text.
@@ -105,8 +107,58 @@ impl Place {
         self.door.unlock().is_ok() && self.door.try_lock().is_ok()
     }
 
+    /// Refuses a file that is not the one which a living process has at this name. What a process that ended left beside another
+    /// file is set aside: SQLite would take its log for that of this one.
+    pub(super) fn check_name(&self) -> Result<()> {
+        let cannot = |error: std::io::Error| cannot_open(&self.path, &error.to_string());
+        let is_other = std::fs::read_to_string(self.folder.join("door")).is_ok_and(|noted| !noted.is_empty() && noted != self.note());
+        if !self.is_alone() {
+            return if is_other { Err(self.elsewhere("is another file than the one that a running process has open")) } else { Ok(()) };
+        }
+        // Without the word of the file that it is whole, the log may be its own: both may have been moved.
+        if is_other && self.has_log() && !says_open(&self.path).map_err(cannot)? {
+            let [file, log, index] = self.files();
+            let other = beside(&file, &format!(".other-{}-wal", log.metadata().map_or(0, |about| about.len())));
+            std::fs::rename(&log, &other).map_err(cannot)?;
+            let _ = std::fs::remove_file(index);
+            tracing::warn!(log = %other.display(), "a log that belongs to another file lay beside the ledger, and is set aside");
+        }
+        Ok(())
+    }
+
+    /// What is noted at the door of the file that is open. Not its device, which may have another number after a restart.
+    fn note(&self) -> String {
+        id(&self.path).unwrap_or_default().1.to_string()
+    }
+
+    /// Whether the three files at their names are those that this process has open, and the ledger has no second name.
+    pub(super) fn check_here(&self) -> Result<()> {
+        let Some(ids) = self.ids.get() else { return Ok(()) };
+        for (file, opened) in self.files().iter().zip(ids) {
+            let about = std::fs::metadata(file).ok();
+            if about.as_ref().map(id_in) != *opened {
+                let what = if *file == self.path { "was" } else { "has lost its log, which was" };
+                return Err(self.elsewhere(&format!("{what} {}", if about.is_some() { "replaced" } else { "removed" })));
+            }
+            if *file == self.path && about.as_ref().is_some_and(has_two_names) {
+                return Err(self.elsewhere(TWO_NAMES));
+            }
+        }
+        Ok(())
+    }
+
+    fn elsewhere(&self, why: &str) -> Error {
+        let next = "Nothing was sent. The operator must stop every process that uses it, put the right file in its place, and start again.";
+        Error::new(ErrorKind::LedgerUnavailable, format!("the ledger {} {why}", self.path.display())).next(next)
+    }
+
     /// Takes a place at the door, and ends the turn. What is at the name from now on has to stay there.
     pub(super) fn stay(&self) -> Result<()> {
+        // The first one notes which file it is.
+        let door = self.folder.join("door");
+        if std::fs::read_to_string(&door).ok().as_ref() != Some(&self.note()) {
+            std::fs::write(&door, self.note()).map_err(|error| cannot_open(&self.path, &error.to_string()))?;
+        }
         let taken = self.door.unlock().and_then(|()| self.door.lock_shared()).and_then(|()| self.turn.unlock());
         taken.map_err(|error| cannot_open(&self.path, &error.to_string()))?;
         let _ = self.ids.set(self.files().map(|file| id(&file)));
@@ -127,6 +179,9 @@ impl Place {
             use std::os::unix::fs::MetadataExt as _;
             if !about.is_file() {
                 return Err(cannot_open(&file, "it is no plain file"));
+            }
+            if file == self.path && has_two_names(&about) {
+                return Err(self.elsewhere(TWO_NAMES));
             }
             let user = own.metadata().map_err(|error| cannot_open(&file, &error.to_string()))?.uid();
             if about.uid() != user {
@@ -255,6 +310,19 @@ fn id_in(about: &std::fs::Metadata) -> Id {
 #[cfg(not(unix))]
 fn id_in(_: &std::fs::Metadata) -> Id {
     (0, 0)
+}
+
+/// A copy that is a second name of the same file is no copy, and a process that comes by it has a log of its own.
+const TWO_NAMES: &str = "has a second name (a hard link)";
+
+#[cfg(unix)]
+fn has_two_names(about: &std::fs::Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(about) > 1
+}
+
+#[cfg(not(unix))]
+fn has_two_names(_: &std::fs::Metadata) -> bool {
+    false
 }
 
 /// Which file is at this name; nothing where there is none.

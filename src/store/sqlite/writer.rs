@@ -32,7 +32,7 @@ pub(super) type JobResult<T> = std::result::Result<T, rusqlite::Error>;
 
 trait Job: Send {
     fn run(&mut self, db: &Connection) -> JobResult<()>;
-    fn answer(self: Box<Self>, trouble: Option<&str>);
+    fn answer(self: Box<Self>, trouble: Option<Error>);
 }
 
 struct Work<T, F> {
@@ -47,10 +47,10 @@ impl<T: Send, F: FnMut(&Connection) -> JobResult<T> + Send> Job for Work<T, F> {
         Ok(())
     }
 
-    fn answer(self: Box<Self>, trouble: Option<&str>) {
+    fn answer(self: Box<Self>, trouble: Option<Error>) {
         let answer = match (trouble, self.done) {
             (None, Some(done)) => Ok(done),
-            (trouble, _) => Err(unavailable(trouble.unwrap_or("the write did not finish"))),
+            (trouble, _) => Err(trouble.unwrap_or_else(|| unavailable("the write did not finish"))),
         };
         let _ = self.reply.send(answer);
     }
@@ -73,7 +73,7 @@ impl Writer {
         let (jobs, waiting) = sync_channel(MAX_WAITING);
         let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || {
             let mut db = db;
-            serve(&mut db, &waiting, &has_texts);
+            serve(&mut db, &place, &waiting, &has_texts);
             leave(db, &place)
         });
         Ok((Self { jobs }, thread.map_err(|error| unavailable(&format!("no thread: {error}")))?))
@@ -95,18 +95,18 @@ impl Writer {
     }
 }
 
-fn serve(db: &mut Connection, waiting: &Receiver<Box<dyn Job>>, has_texts: &AtomicBool) {
+fn serve(db: &mut Connection, place: &Place, waiting: &Receiver<Box<dyn Job>>, has_texts: &AtomicBool) {
     let mut group: Vec<Box<dyn Job>> = Vec::with_capacity(MAX_GROUP);
     while let Some(first) = next(db, waiting, has_texts) {
         group.push(first);
         group.extend(waiting.try_iter().take(MAX_GROUP - 1));
-        match commit(db, &mut group) {
+        match commit(db, place, &mut group) {
             Ok(()) => group.drain(..).for_each(|job| job.answer(None)),
             Err(Trouble::Inside(_)) if group.len() > 1 => {
                 // One job's trouble must not become the others': each alone now.
                 for job in group.drain(..) {
                     let mut alone = [job];
-                    let trouble = commit(db, &mut alone).err();
+                    let trouble = commit(db, place, &mut alone).err();
                     let [job] = alone;
                     answer(job, trouble.as_ref());
                 }
@@ -152,6 +152,11 @@ fn is_tidy(db: &Connection) -> rusqlite::Result<bool> {
 /// Last words. The last one to leave brings everything into the file before the file says that nobody has it open: the header
 /// is written before all other pages, and a file that was only partly brought up to date must not say so.
 fn leave(db: Connection, place: &Place) -> Result<()> {
+    if let Err(error) = place.check_here() {
+        // Closing would delete the log at that name, and it may be another process's by now.
+        std::mem::forget(db);
+        return Err(error);
+    }
     place.take_turn()?;
     let written = if place.is_alone() {
         // Only a program of somebody else's can be in the way, and it may be there for long.
@@ -176,23 +181,30 @@ enum Trouble {
     Begin(rusqlite::Error),
     /// A job or the commit failed; all of it is undone.
     Inside(rusqlite::Error),
+    /// What was written is not in the file at the ledger's name.
+    Elsewhere(Error),
 }
 
 fn answer(job: Box<dyn Job>, trouble: Option<&Trouble>) {
-    match trouble {
-        None => job.answer(None),
-        Some(Trouble::Begin(error) | Trouble::Inside(error)) => {
-            tracing::error!(%error, "the ledger refused a write");
-            job.answer(Some(&error.to_string()));
-        }
+    let refused = trouble.map(|trouble| match trouble {
+        Trouble::Begin(error) | Trouble::Inside(error) => unavailable(&error.to_string()),
+        Trouble::Elsewhere(error) => Error::new(error.kind(), error.message()).next(error.next_step()),
+    });
+    if let Some(refused) = &refused {
+        let error = std::error::Error::source(refused).map_or_else(|| refused.message().to_owned(), ToString::to_string);
+        tracing::error!(%error, "the ledger refused a write");
     }
+    job.answer(refused);
 }
 
-fn commit(db: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<(), Trouble> {
+fn commit(db: &mut Connection, place: &Place, group: &mut [Box<dyn Job>]) -> Result<(), Trouble> {
+    place.check_here().map_err(Trouble::Elsewhere)?;
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Trouble::Begin)?;
     for job in group.iter_mut() {
         job.run(&transaction).map_err(Trouble::Inside)?;
     }
     fail::fail_point!("ledger-before-commit", |_| Err(Trouble::Inside(rusqlite::Error::InvalidQuery)));
-    transaction.commit().map_err(Trouble::Inside)
+    transaction.commit().map_err(Trouble::Inside)?;
+    // And after it, so that what is answered is in the file at the ledger's name.
+    place.check_here().map_err(Trouble::Elsewhere)
 }
