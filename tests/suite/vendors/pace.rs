@@ -169,12 +169,15 @@ async fn a_large_bulk_leaves_fifty_at_a_time_sixty_times_a_minute_and_each_perso
     let vendor = fake.vendor();
     let sends = &vendor.sends;
     assert_eq!(sends.iter().map(|(_, count)| count).sum::<usize>(), 4_000);
-    assert_eq!(sends.len(), 80, "{:?}", sends.iter().map(|(_, count)| *count).collect::<Vec<_>>());
+    // A busy machine's clock may leap while an answer is under way. Then the vendor's minute seems to end after ours, the carrier
+    // rests, and one message alone tries it before the others go on.
+    let probes = sends.iter().filter(|(_, count)| *count == 1).count();
+    assert!(probes <= 1 && sends.len() == 80 + probes, "{:?}", sends.iter().map(|(_, count)| *count).collect::<Vec<_>>());
     let seconds: Vec<i64> = sends.iter().map(|(at, _)| (at - began) / 1_000).collect();
     assert!(seconds[59] - seconds[0] <= 60, "the first 60 requests need not wait: {seconds:?}");
     assert!(seconds[60] - seconds[0] >= 60, "the others wait for the next minute: {seconds:?}");
-    assert!(seconds[79] - seconds[0] < 125, "and no longer: {seconds:?}");
-    eprintln!("4,000 texts in 80 requests: 60 within {} s, the last after {} s", seconds[59], seconds[79]);
+    assert!(seconds[79 + probes] - seconds[0] < 125, "and no longer: {seconds:?}");
+    eprintln!("4,000 texts in 80 requests: 60 within {} s, the last after {} s", seconds[59], seconds[79 + probes]);
     let mut got: Vec<(String, String)> = vendor.vendor.sent();
     got.sort();
     let mut expected: Vec<(String, String)> = (0..4_000).map(|n| (american(n), format!("Hello P{n}, bring it to P{n}"))).collect();
