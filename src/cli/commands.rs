@@ -70,15 +70,19 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
         Some(Command::Backup { file }) => operator::backup(&loaded, &file).await,
         Some(Command::Restore { file }) => operator::restore(&loaded, &file),
         Some(Command::Ledger { action: LedgerAction::Check { file } }) => operator::check_ledger(&loaded, file.as_deref()).await,
-        Some(command) if is_sent(&command) => {
-            let mut signals = app::Stop::new();
-            let engine = app::build(&loaded).await?;
-            let work = with_engine(&engine, &loaded, command, principal);
-            finish(&engine, work, signals.asked()).await
-        }
         Some(command) => {
+            // Before signals are heard in our way: a pipe may never end.
+            let sheet = match &command {
+                Command::Bulk(bulk) => Some(csv::read(&bulk.file, &bulk.message)?),
+                _ => None,
+            };
+            let signals = is_sent(&command).then(app::Stop::new);
             let engine = app::build(&loaded).await?;
-            let done = with_engine(&engine, &loaded, command, principal).await;
+            let work = with_engine(&engine, &loaded, command, sheet, principal);
+            if let Some(signals) = signals {
+                return finish(&engine, work, signals).await;
+            }
+            let done = work.await;
             engine.stop(END_PATIENCE).await;
             done
         }
@@ -86,13 +90,13 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
 }
 
 /// Does what sends something. Asked to stop, it begins nothing more, and ends what has begun: a part of a text is of no use
-/// to anybody, and an answer that nobody waits for is an unknown.
-async fn finish(engine: &Engine, work: impl Future<Output = Result<()>>, asked: impl Future<Output = ()>) -> Result<()> {
+/// to anybody, and an answer that nobody waits for is an unknown. Asked once more, it ends at once.
+async fn finish(engine: &Engine, work: impl Future<Output = Result<()>>, mut signals: app::Stop) -> Result<()> {
     let mut work = std::pin::pin!(work);
     let done = tokio::select! {
         biased;
         done = &mut work => Some(done),
-        () = asked => None,
+        () = signals.asked() => None,
     };
     if let Some(done) = done {
         engine.stop(END_PATIENCE).await;
@@ -100,19 +104,26 @@ async fn finish(engine: &Engine, work: impl Future<Output = Result<()>>, asked: 
     }
     note("note: stopping. What has begun is finished; what is queued waits for the next process that sends from this ledger");
     engine.begin_stop();
-    let done = tokio::time::timeout(END_PATIENCE, &mut work).await;
-    let mut stop = std::pin::pin!(engine.stop(END_PATIENCE));
-    if let Ok(done) = done {
-        stop.await;
-        return done;
-    }
+    let ended = async {
+        let done = tokio::time::timeout(END_PATIENCE, &mut work).await;
+        let mut stop = std::pin::pin!(engine.stop(END_PATIENCE));
+        if let Ok(done) = done {
+            stop.await;
+            return done;
+        }
+        tokio::select! {
+            biased;
+            done = &mut work => {
+                stop.await;
+                done
+            }
+            () = &mut stop => Err(Error::new(ErrorKind::OutcomeUnknown, "the command was stopped before the answer came")),
+        }
+    };
     tokio::select! {
         biased;
-        done = &mut work => {
-            stop.await;
-            done
-        }
-        () = &mut stop => Err(Error::new(ErrorKind::OutcomeUnknown, "the command was stopped before the answer came")),
+        done = ended => done,
+        () = signals.asked() => Err(Error::new(ErrorKind::OutcomeUnknown, "the command was stopped at once, before what had begun had ended")),
     }
 }
 
@@ -140,7 +151,7 @@ async fn begin(engine: &Engine, command: &Command) -> Result<()> {
     Ok(())
 }
 
-async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, principal: Option<String>) -> Result<()> {
+async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, sheet: Option<csv::Sheet>, principal: Option<String>) -> Result<()> {
     begin(engine, &command).await?;
     if loaded.live_ledger.is_some() && is_sent(&command) {
         note(&format!("note: only the sandbox is configured, and it keeps a ledger of its own: {}", loaded.ledger.display()));
@@ -151,7 +162,10 @@ async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, princip
     }
     match command {
         Command::Send(command) => send(engine, caller, command).await,
-        Command::Bulk(command) => bulk(engine, caller, command).await,
+        Command::Bulk(command) => match sheet {
+            Some(sheet) => bulk(engine, caller, command, sheet).await,
+            None => Ok(()),
+        },
         Command::Status { id, cursor, json } => {
             let answer = Speech::default().answer(engine.status(&caller, StatusArgs { id, cursor }).await?);
             if json { print_json(&answer) } else { print_status(&answer) }
@@ -294,13 +308,12 @@ fn print_sent(answer: &SendAnswer) {
     print_warnings(&answer.warnings);
 }
 
-async fn bulk(engine: &Engine, caller: crate::send::Caller, command: BulkCommand) -> Result<()> {
-    let BulkCommand { file, message, from, idempotency_key, on_invalid, dry_run, json } = command;
+async fn bulk(engine: &Engine, caller: crate::send::Caller, command: BulkCommand, mut sheet: csv::Sheet) -> Result<()> {
+    let BulkCommand { message, from, idempotency_key, on_invalid, dry_run, json, .. } = command;
     let on_invalid = match on_invalid {
         OnInvalidRule::Refuse => OnInvalid::Refuse,
         OnInvalidRule::Skip => OnInvalid::Skip,
     };
-    let mut sheet = csv::read(&file, &message)?;
     let repeated = sheet.repeated(|to| engine.number(to).ok().map(|number| number.e164().to_owned()));
     let (recipients, told) = (std::mem::take(&mut sheet.recipients), sheet.note());
     let bar = indicatif::ProgressBar::new(u64::try_from(recipients.len()).unwrap_or(u64::MAX));

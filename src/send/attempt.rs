@@ -66,7 +66,7 @@ impl Engine {
             many => self.hand(carrier, |provider| provider.send_many(many), |unknown| vec![unknown; many.len()]).await,
         };
         crash_point("after-provider");
-        carrier.hide(&mut outcomes, submissions.iter().map(|submission| submission.text.as_str()));
+        carrier.hide_in(&mut outcomes, submissions);
         outcomes.resize(submissions.len(), Outcome::Unknown { why: "the provider's code said nothing about it".to_owned() });
         let now = self.parts().clock.now();
         for outcome in &outcomes {

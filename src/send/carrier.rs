@@ -5,6 +5,7 @@
 //! gets an answer, or says by itself after how long it stops waiting. A failure in the provider's code is an answer too.
 //! Questions end with the server; what was handed over may still be taken, so its answer is waited for.
 
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,11 +22,11 @@ use crate::provider::exchange::{Action, Notice, Unacknowledged};
 use crate::provider::session::NO_BIND;
 use crate::provider::settings::{Callback, Rate, Secrets};
 use crate::provider::worded::Worded;
-use crate::provider::{Capabilities, Form, Outcome, Provider};
+use crate::provider::{Capabilities, Form, Outcome, Provider, Submission};
 use crate::sms::message::Realm;
 use crate::sms::money::Money;
 use crate::sms::number::Number;
-use crate::sms::quoted::{self, Writings};
+use crate::sms::quoted::{self, HIDDEN, Writings};
 use crate::store::Pacing;
 
 /// One provider with what the engine needs around it. See the module's text.
@@ -66,6 +67,25 @@ impl Carrier {
     /// Takes the provider's secrets out of its vendor's words, and what they quote of these texts.
     pub(super) fn hide<'a>(&self, words: &mut impl Worded, texts: impl IntoIterator<Item = &'a str> + Clone) {
         words.words(&mut |words| *words = quoted::without(words, &self.secrets, texts.clone()));
+    }
+
+    /// The same of what came of these messages. What was said of a message is compared with its own text, and what was said in the same
+    /// words of several once with the texts of all of them: a request that is refused as a whole says one thing a thousand times.
+    pub(super) fn hide_in(&self, outcomes: &mut [Outcome], submissions: &[Submission]) {
+        let mut said: HashMap<String, HashSet<&str>> = HashMap::new();
+        let is_each = outcomes.len() == submissions.len();
+        for (at, outcome) in outcomes.iter_mut().enumerate() {
+            let of = if is_each { submissions.get(at..=at) } else { Some(submissions) };
+            outcome.words(&mut |words| {
+                let texts = of.unwrap_or_default().iter().map(|submission| submission.text.as_str());
+                said.entry(words.clone()).or_default().extend(texts);
+            });
+        }
+        let shown = |(words, texts): (String, HashSet<&str>)| (quoted::without(&words, &self.secrets, texts), words);
+        let shown: HashMap<String, String> = said.into_iter().map(shown).map(|(shown, words)| (words, shown)).collect();
+        for outcome in outcomes {
+            outcome.words(&mut |words| *words = shown.get(words).map_or(HIDDEN, String::as_str).to_owned());
+        }
     }
 
     /// The provider's name.

@@ -51,7 +51,7 @@ use place::{APPLICATION_ID, OPEN_ID, Place, mark};
 use writer::{Writer, checkpoint, unavailable};
 
 /// Every migration, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 13] = [
+const MIGRATIONS: [&str; 14] = [
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_providers.sql"),
     include_str!("migrations/0003_segments.sql"),
@@ -65,6 +65,7 @@ const MIGRATIONS: [&str; 13] = [
     include_str!("migrations/0011_rests.sql"),
     include_str!("migrations/0012_reply_owner.sql"),
     include_str!("migrations/0013_reply_unshown.sql"),
+    include_str!("migrations/0014_unkept.sql"),
 ];
 
 /// How long a write waits for another process's transaction.

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use crate::carriers::interop::{installed, missing};
-use crate::support::{Desk, Era, HttpServer, WIDE, eventually, fictional, program};
+use crate::support::{A_WHILE, Desk, Era, HttpServer, WIDE, eventually, fictional, program};
 use crate::wire::{self, RawStdio, connect, get, post, stateless_headers, tool_call};
 
 fn signal(name: &str, pid: u32) {
@@ -218,5 +218,20 @@ fn the_readmes_python_program_reaches_the_server_with_its_environment() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{version}: {said}");
         assert_eq!(desk.sent().len(), 1, "{version}: {said}");
+    }
+}
+
+#[test]
+fn a_bulk_whose_file_never_ends_can_be_interrupted() {
+    let desk = Desk::new("");
+    for name in ["INT", "TERM"] {
+        let mut command = desk.command();
+        command.args(["bulk", "/dev/stdin", "--message", "Hello"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        // It reads, and there is more to come.
+        child.stdin.as_mut().unwrap().write_all(b"to\n").unwrap();
+        std::thread::sleep(A_WHILE);
+        signal(name, child.id());
+        assert!(!child.wait().unwrap().success(), "{name}");
     }
 }

@@ -25,8 +25,17 @@ use crate::sms::number::Number;
 /// `esm_class` bit 6: the text begins with a user data header.
 const UDHI: u8 = 0x40;
 
-/// Length of an error code in a receipt (SMPP 3.4, appendix B). What is longer may be anything.
+/// Length of an error code in a receipt (SMPP 3.4, appendix B). What is longer may be anything, but for a number as long as that of
+/// the network's own code (section 5.3.2.31).
 const ERROR: usize = 3;
+
+/// Digits of the network's own code.
+const NETWORK_ERROR: usize = 5;
+
+/// Whether a code is no more than that, so that it quotes nothing.
+fn is_code(error: &str) -> bool {
+    error.len() <= ERROR || (error.len() <= NETWORK_ERROR && error.bytes().all(|octet| octet.is_ascii_digit()))
+}
 
 /// How the ids in receipts differ from those in answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -164,7 +173,7 @@ impl Inbox {
         }
         let network = deliver.network_error.filter(|(_, code)| *code != 0).map(|(_, code)| code.to_string());
         let error = network.or(said.error).map(|code| printable(&code));
-        let is_documented = error.as_ref().is_none_or(|error| error.len() <= ERROR);
+        let is_documented = error.as_deref().is_none_or(is_code);
         let why = match (standing, error) {
             (Standing::Failed(word), Some(error)) => Some(format!("{word}, error {error}")),
             (Standing::Failed(word), None) => Some(word.to_owned()),
@@ -258,6 +267,7 @@ mod tests {
         let cases = [
             (receipt_of("id:1 stat:DELIVRD err:000"), Some(("1", State::Delivered, None))),
             (receipt_of("id:1 stat:UNDELIV err:034"), Some(("1", State::Failed, Some("UNDELIV, error 034")))),
+            (receipt_of("id:1 stat:UNDELIV err:01034"), Some(("1", State::Failed, Some("UNDELIV, error 01034")))),
             (receipt_of("id:1 stat:EXPIRED"), Some(("1", State::Expired, None))),
             (receipt_of("id:1 stat:ACCEPTD"), None),
             (

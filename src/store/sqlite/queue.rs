@@ -67,8 +67,10 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim) -> JobResult<Cla
 
 /// Whether a text that is not to be kept is still needed.
 pub(super) fn has_unkept(db: &Connection) -> rusqlite::Result<bool> {
-    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM message WHERE state IN (0, 1, 2) AND NOT keep_text AND text IS NOT NULL)")?
-        .query_row([], |row| row.get(0))
+    db.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM message INDEXED BY message_unkept WHERE NOT keep_text AND text IS NOT NULL AND state IN (0, 1, 2))",
+    )?
+    .query_row([], |row| row.get(0))
 }
 
 /// Keeps so many of these messages, in their order, as fit into this many requests, and one in any case: a text goes out whole.
