@@ -172,6 +172,9 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
         db.pragma_update(None, "temp_store", "memory")?;
         // Plans do not depend on values, so that no statement is prepared again because a value changed.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        // The log goes when the file says that nobody has it open (`writer::leave`), and with no other end, such as that of a
+        // start that failed: the file would lack its log for good.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         Ok(db)
     };
     open().map_err(|error| cannot_open(path, &error.to_string()))
@@ -455,8 +458,9 @@ impl Store for SqliteStore {
         if left.is_ok() {
             self.instance.remove_lock();
         }
-        drop(writer);
+        // Before the writer, which takes the log away where it is the last.
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(writer);
         // The end of the process must not race with the last words of the ledger.
         let ended = tokio::task::spawn_blocking(move || joined(thread)).await;
         left.and(ended.unwrap_or_else(|error| Err(unavailable(&error.to_string()))))

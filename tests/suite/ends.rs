@@ -187,3 +187,32 @@ fn a_copy_of_an_open_ledger_without_its_log_is_recognised_and_nothing_is_sent_fr
     eventually("the killed one's ledger opens", || desk.run(&["list"]).code == 0);
     desk.done(&["send", &fictional(60), "After"]);
 }
+
+#[test]
+fn a_start_that_fails_after_a_kill_takes_nothing_away_from_the_ledger() {
+    let desk = Desk::new(WIDE);
+    let mut server = desk.http(|_| {});
+    for index in 0..3 {
+        let arguments = arguments(&format!("key-{index}"), index);
+        let sent = post(server.port, &stateless_headers("send_sms"), &tool_call(Era::Stateless, 1, "send_sms", &arguments));
+        assert_eq!(sent.json().unwrap()["result"]["structuredContent"]["status"], "sent");
+    }
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+    let set_version = |version: i64| -> i64 {
+        let db = rusqlite::Connection::open(desk.ledger()).unwrap();
+        db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+        let before = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        db.pragma_update(None, "user_version", version).unwrap();
+        before
+    };
+    let version = set_version(1_000);
+    for _ in 0..2 {
+        let refused = desk.run(&["list"]);
+        assert!(refused.code == 1 && refused.err.contains("a newer version"), "{refused:?}");
+    }
+    set_version(version);
+    let listed: Value = serde_json::from_str(&desk.done(&["list", "--json"]).out).unwrap();
+    assert_eq!(listed["messages"].as_array().unwrap().len(), 3, "{listed}");
+    assert!(!desk.path().join("ledger.db-wal").exists(), "the one file is the whole ledger again");
+}

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
@@ -144,24 +145,22 @@ fn is_tidy(db: &Connection) -> rusqlite::Result<bool> {
     }
     // Not for long: writes wait behind it.
     db.busy_timeout(LEAVE_PATIENCE)?;
-    let emptied = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    let is_empty = checkpoint(db, "TRUNCATE");
     db.busy_timeout(BUSY_TIMEOUT)?;
-    Ok(emptied? == 0)
+    is_empty
 }
 
 /// Last words. The last one to leave brings everything into the file before the file says that nobody has it open: the header
-/// is written before all other pages, and a file that was only partly brought up to date must not say so.
+/// is written before all other pages, and a file that was only partly brought up to date must not say so. The log is taken away
+/// after that, and stays with whatever fails before.
 fn leave(db: Connection, place: &Place) -> Result<()> {
-    if let Err(error) = place.check_here() {
-        // Closing would delete the log at that name, and it may be another process's by now.
-        std::mem::forget(db);
-        return Err(error);
-    }
+    place.check_here()?;
     place.take_turn()?;
     let written = if place.is_alone() {
         // Only a program of somebody else's can be in the way, and it may be there for long.
         let _ = db.busy_timeout(LEAVE_PATIENCE);
-        checkpoint(&db, "PASSIVE").and_then(|()| mark(&db, false)).and_then(|_| checkpoint(&db, "TRUNCATE"))
+        let is_whole = checkpoint(&db, "PASSIVE").and_then(|_| mark(&db, false)).and_then(|_| checkpoint(&db, "TRUNCATE"));
+        is_whole.and_then(|is_whole| db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !is_whole)).map(drop)
     } else {
         Ok(())
     };
@@ -170,9 +169,9 @@ fn leave(db: Connection, place: &Place) -> Result<()> {
     written.and(closed).map_err(|error| unavailable(&error.to_string()))
 }
 
-/// Brings what is in the log into the file, as far as nobody else is in the way.
-pub(super) fn checkpoint(db: &Connection, how: &str) -> rusqlite::Result<()> {
-    db.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |_| Ok(()))
+/// Brings what is in the log into the file, as far as nobody else is in the way. Returns whether nobody was.
+pub(super) fn checkpoint(db: &Connection, how: &str) -> rusqlite::Result<bool> {
+    db.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |row| Ok(row.get::<_, i64>(0)? == 0))
 }
 
 /// Why a group was not written.
