@@ -223,3 +223,13 @@ fn the_log_of_another_file_is_not_taken_for_that_of_a_backup_that_was_put_in_its
     assert_eq!(list(&desk).len(), 1);
     assert!(desk.done(&["ledger", "check"]).out.contains("whole and undamaged: 1 messages"));
 }
+
+#[test]
+fn the_ledgers_own_file_is_locked_by_sqlite_alone() {
+    let desk = Desk::new(WIDE);
+    desk.done(&["send", &fictional(0), "Hello"]);
+    // Over NFS a lock of a whole file is one with those that SQLite takes in it.
+    let file = std::fs::File::options().write(true).open(desk.ledger()).unwrap();
+    file.lock().unwrap();
+    desk.done(&["send", &fictional(1), "Hello"]);
+}

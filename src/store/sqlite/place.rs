@@ -3,7 +3,7 @@
 //!
 //! Two locks, which the operating system gives back at any death. The door is shared by everybody who has the ledger open,
 //! so whoever gets it alone is the first to come, or the last to leave. The turn is taken for the moment in which somebody
-//! comes or leaves. On Linux it lies on the ledger's own file, so that it is one turn by whatever name the file is reached.
+//! comes or leaves. Both lie on files of their own: over NFS a lock on the ledger's file is one with those that SQLite takes in it.
 //!
 //! While somebody has the ledger open, its header says so ([`OPEN_ID`]), in the file itself and not in the log alone. The
 //! last one to leave brings everything into the file first. So a file that says it, and has no log beside it, is a copy
@@ -13,7 +13,7 @@
 //! compared with what was opened, around each group of writes and for each read.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -43,7 +43,6 @@ type Id = (u64, u64);
 pub(super) struct Place {
     path: PathBuf,
     folder: PathBuf,
-    // Closed with the place, after every connection: a process that closes a file gives back what SQLite locked in it.
     turn: File,
     door: File,
     ids: OnceLock<[Option<Id>; 3]>,
@@ -52,26 +51,22 @@ pub(super) struct Place {
 impl Place {
     /// Makes the ledger's file where there is none, and waits for this process's turn there.
     pub(super) fn enter(path: &Path) -> Result<Self> {
-        loop {
-            let file = make(path)?;
-            // One file, one name: processes that reach it by different paths must find each other's lock files.
-            let path = std::fs::canonicalize(path).map_err(|error| cannot_open(path, &error.to_string()))?;
-            let folder = beside(&path, ".live");
-            let cannot = |error: std::io::Error| cannot_open(&path, &format!("its folder {}: {error}", folder.display()));
-            let mut builder = std::fs::DirBuilder::new();
-            builder.recursive(true);
-            #[cfg(unix)]
-            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-            builder.create(&folder).map_err(cannot)?;
-            let door = private().write(true).open(folder.join("door")).map_err(cannot)?;
-            let turn = if cfg!(target_os = "linux") { file } else { private().write(true).open(folder.join("turn")).map_err(cannot)? };
-            let place = Self { path, folder, turn, door, ids: OnceLock::new() };
-            place.take_turn()?;
-            // It was put in place of another one while we waited.
-            if !cfg!(target_os = "linux") || id(&place.path) == id_of(&place.turn) {
-                return Ok(place);
-            }
-        }
+        make(path)?;
+        // One file, one name: processes that reach it by different paths must find each other's lock files.
+        let path = std::fs::canonicalize(path).map_err(|error| cannot_open(path, &error.to_string()))?;
+        let folder = beside(&path, ".live");
+        let cannot = |error: std::io::Error| cannot_open(&path, &format!("its folder {}: {error}", folder.display()));
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&folder).map_err(cannot)?;
+        // Over NFS a shared lock needs a file that can be read, and one for oneself alone a file that can be written.
+        let open = |name: &str| private().read(true).write(true).open(folder.join(name)).map_err(cannot);
+        let (door, turn) = (open("door")?, open("turn")?);
+        let place = Self { path, folder, turn, door, ids: OnceLock::new() };
+        place.take_turn()?;
+        Ok(place)
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -157,7 +152,10 @@ impl Place {
         // The first one notes which file it is.
         let door = self.folder.join("door");
         if std::fs::read_to_string(&door).ok().as_ref() != Some(&self.note()) {
-            std::fs::write(&door, self.note()).map_err(|error| cannot_open(&self.path, &error.to_string()))?;
+            // By the file that has the lock: over CIFS no other one may write.
+            let mut door = &self.door;
+            let noted = door.set_len(0).and_then(|()| door.rewind()).and_then(|()| door.write_all(self.note().as_bytes()));
+            noted.map_err(|error| cannot_open(&self.path, &error.to_string()))?;
         }
         let taken = self.door.unlock().and_then(|()| self.door.lock_shared()).and_then(|()| self.turn.unlock());
         taken.map_err(|error| cannot_open(&self.path, &error.to_string()))?;
@@ -285,8 +283,9 @@ pub(super) fn mark(db: &Connection, is_open: bool) -> rusqlite::Result<bool> {
     Ok(is_news)
 }
 
-/// Makes the folder and the file for this user only, where there is none.
-fn make(path: &Path) -> Result<File> {
+/// Makes the folder and the file for this user only, where there is none. A file that is there is not opened: a process that
+/// closes a file gives back what SQLite locked in it.
+fn make(path: &Path) -> Result<()> {
     let cannot = |error: std::io::Error| cannot_open(path, &error.to_string());
     if path.is_dir() {
         return Err(cannot_open(path, "it is a folder"));
@@ -298,7 +297,10 @@ fn make(path: &Path) -> Result<File> {
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(folder).map_err(cannot)?;
     }
-    private().append(true).open(path).map_err(cannot)
+    if !path.exists() {
+        private().append(true).open(path).map_err(cannot)?;
+    }
+    Ok(())
 }
 
 #[cfg(unix)]
@@ -330,6 +332,15 @@ fn id(path: &Path) -> Option<Id> {
     std::fs::metadata(path).ok().as_ref().map(id_in)
 }
 
-fn id_of(file: &File) -> Option<Id> {
-    file.metadata().ok().as_ref().map(id_in)
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_is_locked_for_sharing_can_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::enter(&folder.path().join("ledger.db")).unwrap();
+        assert_eq!((&place.door).read(&mut [0]).unwrap(), 0);
+    }
 }
