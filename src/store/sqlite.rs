@@ -100,7 +100,6 @@ impl SqliteStore {
         let place = Place::enter(path)?;
         let path = place.path();
         let lock = Lock::new(place.folder(), random)?;
-        place.check_owner(&lock.path())?;
         place.check_name()?;
         place.check_whole()?;
         // What a process that died left in it may be texts that are not to be kept.

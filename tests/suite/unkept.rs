@@ -124,3 +124,26 @@ fn files_of_another_user_or_that_are_none_are_refused() {
         assert!(desk.sent().is_empty());
     }
 }
+
+#[test]
+fn a_refused_command_of_another_user_leaves_the_ledger_as_it_was() {
+    let desk = desk("");
+    desk.done(&["send", &fictional(1), "Hello"]);
+    let backup = desk.path().join("backup.db").display().to_string();
+    desk.done(&["backup", &backup]);
+    std::fs::remove_dir_all(desk.path().join("ledger.db.live")).unwrap();
+    if std::os::unix::fs::chown(desk.ledger(), Some(12_345), None).is_err() {
+        return; // Only root can give a file away.
+    }
+    let there = || {
+        let names = std::fs::read_dir(desk.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    let (names, bytes) = (there(), std::fs::read(desk.ledger()).unwrap());
+    for command in [&["list"][..], &["send", &fictional(2), "Hello"], &["restore", &backup]] {
+        let refused = desk.run(command);
+        assert!(refused.code == 1 && refused.err.contains("belongs to the user 12345"), "{command:?}: {refused:?}");
+        assert_eq!(there(), names, "{command:?}");
+        assert_eq!(std::fs::read(desk.ledger()).unwrap(), bytes, "{command:?}");
+    }
+}

@@ -21,7 +21,9 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::cannot_open;
+use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sms::message::hex;
 
 /// "smsm": marks the file as ours, so that another program's database is refused and not migrated.
 pub(super) const APPLICATION_ID: i32 = 0x736d_736d;
@@ -54,6 +56,8 @@ impl Place {
         make(path)?;
         // One file, one name: processes that reach it by different paths must find each other's lock files.
         let path = std::fs::canonicalize(path).map_err(|error| cannot_open(path, &error.to_string()))?;
+        // Before anything is made that the ledger's owner could not open.
+        check_owner(&path)?;
         let folder = beside(&path, ".live");
         let cannot = |error: std::io::Error| cannot_open(&path, &format!("its folder {}: {error}", folder.display()));
         let mut builder = std::fs::DirBuilder::new();
@@ -66,6 +70,8 @@ impl Place {
         let (door, turn) = (open("door")?, open("turn")?);
         let place = Self { path, folder, turn, door, ids: OnceLock::new() };
         place.take_turn()?;
+        // Again, now that nobody else is coming or leaving.
+        check_owner(&place.path)?;
         Ok(place)
     }
 
@@ -79,7 +85,7 @@ impl Place {
     }
 
     pub(super) fn files(&self) -> [PathBuf; 3] {
-        [self.path.clone(), beside(&self.path, "-wal"), beside(&self.path, "-shm")]
+        files(&self.path)
     }
 
     pub(super) fn take_turn(&self) -> Result<()> {
@@ -102,10 +108,13 @@ impl Place {
         self.door.unlock().is_ok() && self.door.try_lock().is_ok()
     }
 
-    /// Refuses a file that is not the one which a living process has at this name. What a process that ended left beside another
+    /// Refuses a file that has a second name, or is not the one which a living process has at this name. What a process that ended left beside another
     /// file is set aside: SQLite would take its log for that of this one.
     pub(super) fn check_name(&self) -> Result<()> {
         let cannot = |error: std::io::Error| cannot_open(&self.path, &error.to_string());
+        if has_two_names(&self.path.metadata().map_err(cannot)?) {
+            return Err(self.elsewhere(TWO_NAMES));
+        }
         let is_other = std::fs::read_to_string(self.folder.join("door")).is_ok_and(|noted| !noted.is_empty() && noted != self.note());
         if !self.is_alone() {
             return if is_other { Err(self.elsewhere("is another file than the one that a running process has open")) } else { Ok(()) };
@@ -169,32 +178,10 @@ impl Place {
         let _ = self.turn.unlock();
     }
 
-    /// Refuses files of other users, before anything opens them: whoever owns a file can open it again. `own` is a file that this
-    /// process has just made.
-    pub(super) fn check_owner(&self, own: &Path) -> Result<()> {
-        #[cfg(unix)]
-        for (file, about) in self.about_files()? {
-            use std::os::unix::fs::MetadataExt as _;
-            if !about.is_file() {
-                return Err(cannot_open(&file, "it is no plain file"));
-            }
-            if file == self.path && has_two_names(&about) {
-                return Err(self.elsewhere(TWO_NAMES));
-            }
-            let user = own.metadata().map_err(|error| cannot_open(&file, &error.to_string()))?.uid();
-            if about.uid() != user {
-                return Err(cannot_open(&file, &format!("it belongs to the user {}, and this process runs as {user}", about.uid())));
-            }
-        }
-        #[cfg(not(unix))]
-        let _ = own;
-        Ok(())
-    }
-
     /// Takes the file, its log and the index of that away from all other users.
     pub(super) fn make_private(&self) -> Result<()> {
         #[cfg(unix)]
-        for (file, about) in self.about_files()? {
+        for (file, about) in about_files(&self.path)? {
             use std::os::unix::fs::PermissionsExt as _;
             if about.permissions().mode() & 0o077 != 0 {
                 let made = std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600));
@@ -202,20 +189,6 @@ impl Place {
             }
         }
         Ok(())
-    }
-
-    /// What is known of those of the three files that are there.
-    #[cfg(unix)]
-    fn about_files(&self) -> Result<Vec<(PathBuf, std::fs::Metadata)>> {
-        let mut found = Vec::new();
-        for file in self.files() {
-            match file.symlink_metadata() {
-                Ok(about) => found.push((file, about)),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(cannot_open(&file, &error.to_string())),
-            }
-        }
-        Ok(found)
     }
 
     /// Whether a log is there with anything in it.
@@ -232,6 +205,65 @@ impl Place {
         }
         Ok(())
     }
+}
+
+/// The ledger's file, its log and the index of that.
+fn files(path: &Path) -> [PathBuf; 3] {
+    [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")]
+}
+
+/// What is known of those of the three files that are there.
+#[cfg(unix)]
+fn about_files(path: &Path) -> Result<Vec<(PathBuf, std::fs::Metadata)>> {
+    let mut found = Vec::new();
+    for file in files(path) {
+        match file.symlink_metadata() {
+            Ok(about) => found.push((file, about)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(cannot_open(&file, &error.to_string())),
+        }
+    }
+    Ok(found)
+}
+
+/// Refuses files of other users, before anything opens them: whoever owns a file can open it again.
+#[cfg(unix)]
+fn check_owner(path: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let user = rustix::process::geteuid().as_raw();
+    for (file, about) in about_files(path)? {
+        if !about.is_file() {
+            return Err(cannot_open(&file, "it is no plain file"));
+        }
+        if about.uid() != user && owner_of_new(path) != Some(about.uid()) {
+            let why = format!("it belongs to the user {}, and this process runs as {user}", about.uid());
+            return Err(cannot_open(&file, &why).next("Run sms-mcp as the user to whom the ledger belongs. Nothing was sent."));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check_owner(_: &Path) -> Result<()> {
+    Ok(())
+}
+
+/// To whom a file belongs that this process makes: file servers may give it to a user of theirs.
+#[cfg(unix)]
+fn owner_of_new(path: &Path) -> Option<u32> {
+    let made = make_beside(path, ".owner").ok()?;
+    let about = made.metadata();
+    let _ = std::fs::remove_file(made);
+    about.ok().map(|about| std::os::unix::fs::MetadataExt::uid(&about))
+}
+
+/// Makes a file for this user only, beside another one, at a name that nothing has.
+pub(super) fn make_beside(path: &Path, end: &str) -> std::io::Result<PathBuf> {
+    let mut random = [0; 8];
+    SystemClock.fill_random(&mut random).map_err(std::io::Error::other)?;
+    let made = beside(path, &format!(".{}{end}", hex(&random)));
+    private().create_new(true).write(true).open(&made)?;
+    Ok(made)
 }
 
 /// A path with more at its end.
