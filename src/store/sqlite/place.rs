@@ -137,6 +137,19 @@ impl Place {
 
     /// Whether the three files at their names are those that this process has open, and the ledger has no second name.
     pub(super) fn check_here(&self) -> Result<()> {
+        self.check_files(true)
+    }
+
+    /// The same after a commit. What was written is in the file that has a second name; in one that was replaced or removed it is
+    /// for nobody, or for whoever puts that file back.
+    pub(super) fn check_kept(&self) -> Result<()> {
+        let next = "It may have been recorded in the file that was there, and goes on if that is put back: do not ask for it again \
+                    with another idempotency_key. The operator must stop every process that uses the ledger, put the right file in \
+                    its place, and start again.";
+        self.check_files(false).map_err(|error| error.next(next))
+    }
+
+    fn check_files(&self, by_one_name: bool) -> Result<()> {
         let Some(ids) = self.ids.get() else { return Ok(()) };
         for (file, opened) in self.files().iter().zip(ids) {
             let about = std::fs::metadata(file).ok();
@@ -144,7 +157,7 @@ impl Place {
                 let what = if *file == self.path { "was" } else { "has lost its log, which was" };
                 return Err(self.elsewhere(&format!("{what} {}", if about.is_some() { "replaced" } else { "removed" })));
             }
-            if *file == self.path && about.as_ref().is_some_and(has_two_names) {
+            if by_one_name && *file == self.path && about.as_ref().is_some_and(has_two_names) {
                 return Err(self.elsewhere(TWO_NAMES));
             }
         }

@@ -205,5 +205,30 @@ fn commit(db: &mut Connection, place: &Place, group: &mut [Box<dyn Job>]) -> Res
     fail::fail_point!("ledger-before-commit", |_| Err(Trouble::Inside(rusqlite::Error::InvalidQuery)));
     transaction.commit().map_err(Trouble::Inside)?;
     // And after it, so that what is answered is in the file at the ledger's name.
-    place.check_here().map_err(Trouble::Elsewhere)
+    place.check_kept().map_err(Trouble::Elsewhere)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::SqliteStore;
+    use crate::clock::Timestamp;
+
+    #[tokio::test]
+    async fn what_is_in_the_ledgers_file_is_not_said_to_be_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, second) = (folder.path().join("ledger.db"), folder.path().join("second.db"));
+        let store = SqliteStore::open(&path, Timestamp(0), [1; 8]).unwrap();
+        let write = async |step: Box<dyn Fn() + Send>| {
+            store.writer().unwrap().run(move |db| db.execute("UPDATE instance SET opened_ms = opened_ms + 1", []).map(|_| step())).await
+        };
+        let (from, to) = (path.clone(), second.clone());
+        write(Box::new(move || std::fs::hard_link(&from, &to).unwrap())).await.unwrap();
+        let refused = write(Box::new(|| ())).await.unwrap_err();
+        assert!(refused.message().contains("a second name") && refused.next_step().contains("Nothing was sent"), "{refused:?}");
+        std::fs::remove_file(second).unwrap();
+        write(Box::new(|| ())).await.unwrap();
+        let lost = write(Box::new(move || std::fs::remove_file(&path).unwrap())).await.unwrap_err();
+        assert!(lost.message().contains("was removed") && lost.next_step().contains("may have been recorded"), "{lost:?}");
+    }
 }
