@@ -146,3 +146,13 @@ fn a_copy_without_its_log_is_restored_by_hand_alone_and_says_what_it_lacks() {
     let beside: Vec<_> = std::fs::read_dir(desk.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert!(!beside.iter().any(|name| name.starts_with("copy.db-")), "{beside:?}");
 }
+
+#[test]
+fn a_backup_touches_no_other_file() {
+    let desk = Desk::new(WIDE);
+    desk.done(&["send", &fictional(0), "Hello"]);
+    let part = desk.path().join("backup.db.part");
+    std::fs::write(&part, "of the user").unwrap();
+    desk.done(&["backup", desk.path().join("backup.db").to_str().unwrap()]);
+    assert_eq!(std::fs::read_to_string(part).unwrap(), "of the user");
+}

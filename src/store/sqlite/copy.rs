@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 
 use super::instance::any_lives;
-use super::place::{Place, beside, mark, private, says_open};
+use super::place::{Place, beside, make_beside, mark, says_open};
 use super::{SqliteStore, applied, cannot_open, connect, migrate, settle};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -65,8 +65,8 @@ fn backup(db: &Connection, file: &Path) -> Result<Looked> {
         return Err(cannot_copy(file, "there is a file already"));
     }
     let part = copy_from(db, file)?;
-    let looked = finish(part, |_| Ok(()))?.0;
-    std::fs::rename(beside(file, ".part"), file).and_then(|()| sync_folder(file)).map_err(cannot)?;
+    let looked = finish(&part, |_| Ok(()))?.0;
+    std::fs::rename(&part.0, file).and_then(|()| sync_folder(file)).map_err(cannot)?;
     Ok(looked)
 }
 
@@ -95,9 +95,9 @@ pub fn restore(file: &Path, ledger: &Path, now: Timestamp) -> Result<Restored> {
         return Err(cannot_open(path, "it is the ledger itself").next("Move it away first, then restore it from there."));
     }
     let part = copy_from(&source, path)?;
-    let (looked, unknown) = finish(part, |db| put_back(db, now))?;
+    let (looked, unknown) = finish(&part, |db| put_back(db, now))?;
     let before = set_aside(&place, now).map_err(|error| cannot_open(path, &error.to_string()))?;
-    std::fs::rename(beside(path, ".part"), path).and_then(|()| sync_folder(path)).map_err(|error| cannot_open(path, &error.to_string()))?;
+    std::fs::rename(&part.0, path).and_then(|()| sync_folder(path)).map_err(|error| cannot_open(path, &error.to_string()))?;
     Ok(Restored { looked: Looked { lacks_log, ..looked }, unknown, before })
 }
 
@@ -112,26 +112,19 @@ fn put_back(db: &mut Connection, now: Timestamp) -> Result<u32> {
     Ok(unknown)
 }
 
-/// A copy that is being made. It has its name when it is whole.
+/// A copy that is being made. It has its name when it is whole, and is taken away where that does not come.
 struct Part(PathBuf);
 
 /// Makes a copy under a name beside `file`.
 fn copy_from(db: &Connection, file: &Path) -> Result<Part> {
-    let part = beside(file, ".part");
-    let name = part.to_str().ok_or_else(|| cannot_copy(file, "its name is no text"))?;
-    let made = match std::fs::remove_file(&part) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => private().create_new(true).write(true).open(&part).map(drop),
-    };
-    made.map_err(|error| cannot_copy(&part, &error.to_string()))?;
-    let copied = db.execute("VACUUM INTO ?1", [name]);
-    let part = Part(part);
-    copied.map_err(|error| cannot_copy(file, &error.to_string()))?;
+    let part = Part(make_beside(file, ".part").map_err(|error| cannot_copy(file, &error.to_string()))?);
+    let name = part.0.to_str().ok_or_else(|| cannot_copy(file, "its name is no text"))?;
+    db.execute("VACUUM INTO ?1", [name]).map_err(|error| cannot_copy(file, &error.to_string()))?;
     Ok(part)
 }
 
 /// Says that nobody has the copy open, does `more` with it, looks through it, and brings it to the disk.
-fn finish<T>(part: Part, more: impl FnOnce(&mut Connection) -> Result<T>) -> Result<(Looked, T)> {
+fn finish<T>(part: &Part, more: impl FnOnce(&mut Connection) -> Result<T>) -> Result<(Looked, T)> {
     let path = part.0.as_path();
     let wrong = |error: rusqlite::Error| cannot_copy(path, &error.to_string());
     let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -140,7 +133,6 @@ fn finish<T>(part: Part, more: impl FnOnce(&mut Connection) -> Result<T>) -> Res
     let looked = look(&db, path)?;
     db.close().map_err(|(_, error)| wrong(error))?;
     File::open(path).and_then(|file| file.sync_all()).map_err(|error| cannot_copy(path, &error.to_string()))?;
-    std::mem::forget(part);
     Ok((looked, done))
 }
 

@@ -287,7 +287,7 @@ pub(super) fn beside(path: &Path, more: &str) -> PathBuf {
 }
 
 /// How a file is made that nobody else may open.
-pub(super) fn private() -> OpenOptions {
+fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.create(true);
     #[cfg(unix)]
