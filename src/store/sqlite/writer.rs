@@ -213,6 +213,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::SqliteStore;
     use crate::clock::Timestamp;
+    use crate::store::Store as _;
 
     #[tokio::test]
     async fn what_is_in_the_ledgers_file_is_not_said_to_be_lost() {
@@ -230,5 +231,20 @@ mod tests {
         write(Box::new(|| ())).await.unwrap();
         let lost = write(Box::new(move || std::fs::remove_file(&path).unwrap())).await.unwrap_err();
         assert!(lost.message().contains("was removed") && lost.next_step().contains("may have been recorded"), "{lost:?}");
+    }
+
+    #[tokio::test]
+    async fn an_end_that_does_not_come_to_its_turn_takes_nothing_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let store = SqliteStore::open(&path, Timestamp(0), [1; 8]).unwrap();
+        let turn = std::fs::File::options().write(true).open(folder.path().join("ledger.db.live/turn")).unwrap();
+        turn.lock().unwrap();
+        let refused = store.close().await.unwrap_err();
+        assert!(refused.message().contains("another process is opening"), "{refused:?}");
+        turn.unlock().unwrap();
+        drop(store);
+        SqliteStore::open(&path, Timestamp(0), [2; 8]).unwrap().close().await.unwrap();
+        assert!(!folder.path().join("ledger.db-wal").exists(), "the one file is the whole ledger again");
     }
 }
