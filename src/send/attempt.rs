@@ -4,8 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::breaker::{Resting, is_lost};
-use super::carrier::Carrier;
-use super::carrier::has_waited;
+use super::carrier::{Carrier, has_waited, hide_texts};
 use super::contract::{BudgetLeft, Price, SendAnswer, Status};
 use super::inbound::is_usable_id;
 use super::prepare::Prepared;
@@ -66,7 +65,7 @@ impl Engine {
             many => self.hand(carrier, |provider| provider.send_many(many), |unknown| vec![unknown; many.len()]).await,
         };
         crash_point("after-provider");
-        carrier.hide_in(&mut outcomes, submissions);
+        hide_texts(&mut outcomes, submissions);
         outcomes.resize(submissions.len(), Outcome::Unknown { why: "the provider's code said nothing about it".to_owned() });
         let now = self.parts().clock.now();
         for outcome in &outcomes {

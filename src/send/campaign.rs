@@ -20,8 +20,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::guard::{Ask, Whole};
 use crate::provider::Outcome;
 use crate::provider::exchange::Campaign;
+use crate::provider::worded::Worded as _;
 use crate::sms::message::BatchId;
 use crate::sms::money::Money;
+use crate::sms::quoted;
 use crate::sms::template::Template;
 use crate::store::{BatchDraft, Intent, Reservation, Target};
 
@@ -192,7 +194,7 @@ impl Engine {
             Err(resting) => rests(carrier, resting),
             Ok(()) => {
                 let mut outcome = self.hand(carrier, |provider| provider.campaign(&campaign), |unknown| unknown).await;
-                carrier.hide(&mut outcome, [campaign.text.as_str()]);
+                outcome.words(&mut |words| *words = quoted::without_texts(words, [campaign.text.as_str()]));
                 carrier.breaker.note(&outcome, now);
                 outcome
             }

@@ -1,9 +1,10 @@
 //! A carrier: one provider with what the engine needs around it, and the only way to call it.
 //!
 //! A provider's code talks to somebody else's machine, so any call of it may hang, and any may fail in a way that nobody
-//! thought of. Any answer may quote what its vendor was shown: no secret of the provider gets past here. Nothing but this module holds the provider itself: whoever wants something of it asks through here, and
-//! gets an answer, or says by itself after how long it stops waiting. A failure in the provider's code is an answer too.
-//! Questions end with the server; what was handed over may still be taken, so its answer is waited for.
+//! thought of. Any answer may quote what its vendor was shown: no secret of the provider gets past here. Nothing but this
+//! module holds the provider itself: whoever wants something of it asks through here, and gets an answer, or says by itself
+//! after how long it stops waiting. A failure in the provider's code is an answer too. Questions end with the server; what was
+//! handed over may still be taken, so its answer is waited for.
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -64,28 +65,9 @@ impl Carrier {
         self
     }
 
-    /// Takes the provider's secrets out of its vendor's words, and what they quote of these texts.
-    pub(super) fn hide<'a>(&self, words: &mut impl Worded, texts: impl IntoIterator<Item = &'a str> + Clone) {
-        words.words(&mut |words| *words = quoted::without(words, &self.secrets, texts.clone()));
-    }
-
-    /// The same of what came of these messages. What was said of a message is compared with its own text, and what was said in the same
-    /// words of several once with the texts of all of them: a request that is refused as a whole says one thing a thousand times.
-    pub(super) fn hide_in(&self, outcomes: &mut [Outcome], submissions: &[Submission]) {
-        let mut said: HashMap<String, HashSet<&str>> = HashMap::new();
-        let is_each = outcomes.len() == submissions.len();
-        for (at, outcome) in outcomes.iter_mut().enumerate() {
-            let of = if is_each { submissions.get(at..=at) } else { Some(submissions) };
-            outcome.words(&mut |words| {
-                let texts = of.unwrap_or_default().iter().map(|submission| submission.text.as_str());
-                said.entry(words.clone()).or_default().extend(texts);
-            });
-        }
-        let shown = |(words, texts): (String, HashSet<&str>)| (quoted::without(&words, &self.secrets, texts), words);
-        let shown: HashMap<String, String> = said.into_iter().map(shown).map(|(shown, words)| (words, shown)).collect();
-        for outcome in outcomes {
-            outcome.words(&mut |words| *words = shown.get(words).map_or(HIDDEN, String::as_str).to_owned());
-        }
+    /// Takes the provider's secrets out of its vendor's words.
+    pub(super) fn hide(&self, words: &mut impl Worded) {
+        words.words(&mut |words| *words = quoted::without_secrets(words, &self.secrets));
     }
 
     /// The provider's name.
@@ -191,8 +173,33 @@ impl Carrier {
     /// As [`Carrier::call`], without the provider's secrets in what it answers.
     async fn hear<'a, T: Worded>(&'a self, call: impl FnOnce(&'a dyn Provider) -> BoxFuture<'a, T>) -> Option<T> {
         let mut answer = self.call(call).await;
-        answer.iter_mut().for_each(|answer| self.hide(answer, []));
+        answer.iter_mut().for_each(|answer| self.hide(answer));
         answer
+    }
+}
+
+/// Takes out of what came of these messages what it quotes of their texts. What was said of a message is compared with its own
+/// text, and what was said in the same words of several once with the texts of all of them: a request that is refused as a whole
+/// says one thing a thousand times.
+pub(super) fn hide_texts(outcomes: &mut [Outcome], submissions: &[Submission]) {
+    let mut said: HashMap<String, HashSet<&str>> = HashMap::new();
+    let is_each = outcomes.len() == submissions.len();
+    for (at, outcome) in outcomes.iter_mut().enumerate() {
+        let of = if is_each { submissions.get(at..=at) } else { Some(submissions) };
+        outcome.words(&mut |words| {
+            let texts = of.unwrap_or_default().iter().map(|submission| submission.text.as_str());
+            said.entry(words.clone()).or_default().extend(texts);
+        });
+    }
+    let shown: HashMap<String, String> = said
+        .into_iter()
+        .map(|(words, texts)| {
+            let shown = quoted::without_texts(&words, texts);
+            (words, shown)
+        })
+        .collect();
+    for outcome in outcomes {
+        outcome.words(&mut |words| *words = shown.get(words).map_or(HIDDEN, String::as_str).to_owned());
     }
 }
 

@@ -50,7 +50,7 @@ impl Engine {
 
     /// Records one thing that a provider told, and thanks for it.
     async fn hear(&self, carrier: &Carrier, lanes: &[Mutex<()>], mut notice: Notice) {
-        carrier.hide(&mut notice.event, []);
+        carrier.hide(&mut notice.event);
         let lane = match &notice.event {
             Event::Answered(answered) => lanes.get(LANES + lane_of(answered.message.as_str())),
             event => person(event).and_then(|person| lanes.get(lane_of(person))),

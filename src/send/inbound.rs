@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Delivery, Enquiry, Event, NotBelieved, Receipt, Reply};
 use crate::sms::message::MessageId;
 use crate::sms::number::Number;
-use crate::sms::quoted::{self, Writings};
+use crate::sms::quoted;
 use crate::sms::untrusted;
 use crate::store::{LookClaim, Record, Report};
 
@@ -162,7 +162,7 @@ impl Engine {
             Some(why) if !receipt.is_documented => {
                 let texts = self.parts().store.texts(provider, &receipt.vendor_id, to.as_deref()).await?;
                 Some(match texts {
-                    Some(texts) => quoted::without(&why, &Writings::default(), texts.iter().map(String::as_str)),
+                    Some(texts) => quoted::without_texts(&why, texts.iter().map(String::as_str)),
                     None => quoted::head(&why),
                 })
             }

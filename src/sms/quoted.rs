@@ -80,7 +80,10 @@ fn tokens(text: &str) -> Vec<Piece<String>> {
     let mut tokens: Vec<Piece<String>> = Vec::new();
     for (at, c) in text.chars().enumerate().filter(|(_, c)| c.is_alphanumeric()) {
         match tokens.last_mut() {
-            Some((token, _, end)) if *end + 1 == at => (token.extend(c.to_lowercase()), *end = at).0,
+            Some((token, _, end)) if *end + 1 == at => {
+                token.extend(c.to_lowercase());
+                *end = at;
+            }
             _ => tokens.push((c.to_lowercase().collect(), at, at)),
         }
     }
@@ -118,14 +121,20 @@ fn mark<T: Eq + Hash + Clone>(words: &[Piece<T>], theirs: &[T], run: usize, hidd
     }
 }
 
-/// A vendor's words without what they hold of these secrets and texts.
-pub fn without<'a>(words: &str, secrets: &Writings, texts: impl IntoIterator<Item = &'a str>) -> String {
+/// A vendor's words without what they hold of these secrets.
+pub fn without_secrets(words: &str, secrets: &Writings) -> String {
     let mut hidden = vec![false; words.chars().count()];
     let folded = fold(words);
     for secret in &secrets.0 {
         mark(&folded, secret, secret.len().min(SECRET_RUN), &mut hidden);
     }
-    let (our_tokens, our_codes) = (tokens(words), codes(words));
+    shown(words, &hidden)
+}
+
+/// A vendor's words without what they hold of these texts.
+pub fn without_texts<'a>(words: &str, texts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hidden = vec![false; words.chars().count()];
+    let (folded, our_tokens, our_codes) = (fold(words), tokens(words), codes(words));
     for text in texts {
         let theirs: Vec<char> = fold(text.trim()).into_iter().map(|(c, ..)| c).collect();
         if theirs.len() >= SHORTEST_TEXT {
@@ -142,7 +151,7 @@ pub fn without<'a>(words: &str, secrets: &Writings, texts: impl IntoIterator<Ite
 }
 
 /// The same where the text is not there any more to compare them with: as far as they can hold nothing of it that
-/// [`without`] would find.
+/// [`without_texts`] would find.
 pub fn head(words: &str) -> String {
     let all = tokens(words);
     let kept = all.iter().take(WORDS_RUN - 1).take_while(|(.., end)| end + 1 < TEXT_RUN).count();
@@ -196,17 +205,17 @@ mod tests {
             (format!("the key ...{} is wrong", &key[8..]), "the key ...[hidden] is wrong"),
             ("no key in here, code 4f".to_owned(), "no key in here, code 4f"),
         ] {
-            assert_eq!(without(&words, &known, []), expected, "{words}");
+            assert_eq!(without_secrets(&words, &known), expected, "{words}");
         }
         for user in ["", "a", "ab", "abc"] {
             let encoded = basic(user);
-            let shown = without(&format!("Authorization: Basic {encoded}"), &known, []);
+            let shown = without_secrets(&format!("Authorization: Basic {encoded}"), &known);
             assert!(shown.starts_with("Authorization: Basic ") && shown.contains(HIDDEN), "{shown}");
             let middle = &encoded[encoded.len() / 2 - 4..encoded.len() / 2 + 4];
             assert!(!shown.contains(middle), "{shown} of {encoded}");
         }
-        assert_eq!(without("a pin, abc", &secrets(&["abc", ""]), []), "a pin, abc", "that is none");
-        assert_eq!(without("the pin is s3cr", &secrets(&["s3cr"]), []), "the pin is [hidden]");
+        assert_eq!(without_secrets("a pin, abc", &secrets(&["abc", ""])), "a pin, abc", "that is none");
+        assert_eq!(without_secrets("the pin is s3cr", &secrets(&["s3cr"])), "the pin is [hidden]");
     }
 
     #[test]
@@ -223,12 +232,12 @@ mod tests {
             ("error 034 4821-93", "error 034 [hidden]"),
             ("invalid number", "invalid number"),
         ] {
-            assert_eq!(without(words, &Writings::default(), [text]), expected, "{words}");
+            assert_eq!(without_texts(words, [text]), expected, "{words}");
         }
         let no_spaces = "您的验证码将在五分钟后失效请勿告诉他人";
-        assert_eq!(without(&format!("涉嫌诈骗：{no_spaces}"), &Writings::default(), [no_spaces]), "涉嫌诈骗：[hidden]");
-        assert_eq!(without("blocked: Hi Ann 4", &Writings::default(), ["Hi Ann 4"]), "blocked: [hidden]", "whole, though short");
-        assert_eq!(without("rejected", &Writings::default(), ["OK", "", " "]), "rejected");
+        assert_eq!(without_texts(&format!("涉嫌诈骗：{no_spaces}"), [no_spaces]), "涉嫌诈骗：[hidden]");
+        assert_eq!(without_texts("blocked: Hi Ann 4", ["Hi Ann 4"]), "blocked: [hidden]", "whole, though short");
+        assert_eq!(without_texts("rejected", ["OK", "", " "]), "rejected");
     }
 
     #[test]
