@@ -139,12 +139,15 @@ impl SqliteStore {
         let task = tokio::task::spawn_blocking(move || {
             let kept = readers.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(Vec::pop);
             let kept = kept.ok_or_else(|| unavailable("the ledger is closed"))?;
-            // Before, since opening an empty file takes away the log beside it; and after, so that what is read is what the writer writes.
-            place.check_here()?;
             let db = match kept {
                 Some(db) => db,
-                None => connect(place.path(), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?,
+                None => {
+                    // Opening an empty file takes away the log beside it.
+                    place.check_here()?;
+                    connect(place.path(), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?
+                }
             };
+            // What is read is what the writer writes.
             place.check_here()?;
             let answer = query(&db).map_err(|error| unavailable(&error.to_string()))?;
             let mut readers = readers.lock().unwrap_or_else(PoisonError::into_inner);

@@ -245,8 +245,14 @@ impl Pool {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now().as_millis();
         // A clock that was set back says nothing of how long it was.
-        free.retain(|connection| (0..IDLE_MS).contains(&now.saturating_sub(connection.free_since.as_millis())) && connection.is_quiet());
-        free.pop()
+        free.retain(|connection| !connection.sender.is_closed() && (0..IDLE_MS).contains(&now.saturating_sub(connection.free_since.as_millis())));
+        while let Some(connection) = free.pop() {
+            // Of the one that is used alone: it costs a call to the system.
+            if connection.is_quiet() {
+                return Some(connection);
+            }
+        }
+        None
     }
 
     /// Keeps a connection for the next request. The place is held until then, or there would be one too many.
