@@ -28,7 +28,8 @@ use crate::sms::message::hex;
 use crate::store::Store as _;
 use crate::store::sqlite::{self, Looked, Restored, SqliteStore};
 
-/// How long a stop waits for what is in flight. The whole stop takes less than 5 s.
+/// How long a stop waits for what is in flight. The whole stop takes less than 5 s, but for a text of which a part has left
+/// (`[send] stop_within`).
 const STOP_PATIENCE: Duration = Duration::from_millis(3_500);
 
 /// How long the last answers may take to be written after the last send has ended.

@@ -47,7 +47,8 @@ impl Engine {
             if has_more {
                 break;
             }
-            (last, _) = (Some(place), replies.push(view));
+            last = Some(place);
+            replies.push(view);
         }
         replies.reverse();
         let unshown = record.replies.saturating_sub(found.showable);

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, params};
 
+use super::place::{make_folder, private};
 use super::{cannot_open, unavailable};
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -106,17 +107,8 @@ pub(super) fn any_lives(folder: &Path) -> bool {
 /// Makes and locks a file that only this user can open: whoever can open it could hold its lock, and make the dead
 /// look alive.
 fn make_lock(folder: &Path, lock_path: &Path) -> std::io::Result<File> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    let mut options = OpenOptions::new();
-    options.create_new(true).write(true);
-    #[cfg(unix)]
-    {
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    }
-    builder.create(folder)?;
-    let file = options.open(lock_path)?;
+    make_folder(folder)?;
+    let file = private().create_new(true).write(true).open(lock_path)?;
     file.try_lock()?;
     Ok(file)
 }

@@ -60,11 +60,7 @@ impl Place {
         check_owner(&path)?;
         let folder = beside(&path, ".live");
         let cannot = |error: std::io::Error| cannot_open(&path, &format!("its folder {}: {error}", folder.display()));
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&folder).map_err(cannot)?;
+        make_folder(&folder).map_err(cannot)?;
         // Over NFS a shared lock needs a file that can be read, and one for oneself alone a file that can be written.
         let open = |name: &str| private().read(true).write(true).open(folder.join(name)).map_err(cannot);
         let (door, turn) = (open("door")?, open("turn")?);
@@ -108,8 +104,8 @@ impl Place {
         self.door.unlock().is_ok() && self.door.try_lock().is_ok()
     }
 
-    /// Refuses a file that has a second name, or is not the one which a living process has at this name. What a process that ended left beside another
-    /// file is set aside: SQLite would take its log for that of this one.
+    /// Refuses a file that has a second name, or is not the one which a living process has at this name. What a process that
+    /// ended left beside another file is set aside: SQLite would take its log for that of this one.
     pub(super) fn check_name(&self) -> Result<()> {
         let cannot = |error: std::io::Error| cannot_open(&self.path, &error.to_string());
         if has_two_names(&self.path.metadata().map_err(cannot)?) {
@@ -286,8 +282,17 @@ pub(super) fn beside(path: &Path, more: &str) -> PathBuf {
     PathBuf::from(longer)
 }
 
+/// Makes a folder that nobody else may look into, where there is none.
+pub(super) fn make_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
 /// How a file is made that nobody else may open.
-fn private() -> OpenOptions {
+pub(super) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.create(true);
     #[cfg(unix)]
@@ -336,11 +341,7 @@ fn make(path: &Path) -> Result<()> {
         return Err(cannot_open(path, "it is a folder"));
     }
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(folder).map_err(cannot)?;
+        make_folder(folder).map_err(cannot)?;
     }
     if !path.exists() {
         private().append(true).open(path).map_err(cannot)?;

@@ -53,10 +53,10 @@ impl Told for SqliteStore {
 
     async fn adopt_reply(&self, provider: &str, content: &str, since: Timestamp) -> Result<Option<Timestamp>> {
         let (provider, content, owner) = (provider.to_owned(), content.to_owned(), self.instance.id());
-        let ids = (provider.clone(), format!("{content}-"), format!("{content}."));
+        let (id, [after, before]) = (provider.clone(), around(&content));
         let has_any = move |db: &Connection| {
-            db.prepare_cached(&format!("SELECT EXISTS ({LEFT_BEHIND})"))?
-                .query_row(params![ids.0, ids.1, ids.2, since.as_millis()], |row| row.get::<_, bool>(0))
+            db.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM reply WHERE {OF_CONTENT} AND {LEFT_BEHIND})"))?
+                .query_row(params![id, after, before, since.as_millis()], |row| row.get::<_, bool>(0))
         };
         if !self.read(has_any).await? {
             return Ok(None);
@@ -65,9 +65,8 @@ impl Told for SqliteStore {
     }
 
     async fn is_recorded_elsewhere(&self, provider: &str, content: &str, since: Timestamp) -> Result<bool> {
-        let (provider, owner, ids) = (provider.to_owned(), self.instance.id(), [format!("{content}-"), format!("{content}.")]);
+        let (provider, owner, [after, before]) = (provider.to_owned(), self.instance.id(), around(content));
         self.read(move |db| {
-            let [after, before] = &ids;
             db.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM reply WHERE {OF_CONTENT} AND owner <> ?5)"))?
                 .query_row(params![provider, after, before, since.as_millis(), owner], |row| row.get(0))
         })
@@ -115,7 +114,8 @@ fn keep_told(db: &Connection, owner: i64, provider: &str, texts: &[(String, Time
     let mut is_taken = db.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM reply WHERE {OF_CONTENT} AND owner IS NOT ?5)"))?;
     for (content, first) in texts {
         // Another process was told it again and took it, before this one could say that it had not.
-        let ids = params![provider, format!("{content}-"), format!("{content}."), first.as_millis(), owner];
+        let [after, before] = around(content);
+        let ids = params![provider, after, before, first.as_millis(), owner];
         if is_taken.query_row(ids, |row| row.get::<_, bool>(0))? {
             continue;
         }
@@ -129,17 +129,25 @@ fn keep_told(db: &Connection, owner: i64, provider: &str, texts: &[(String, Time
     Ok(())
 }
 
-/// Replies whose ids were made of one content, between it with a "-" and it with the character after that.
+/// Replies whose ids were made of one content: they are those between [`around`].
 const OF_CONTENT: &str = "provider = ?1 AND vendor_id > ?2 AND vendor_id < ?3 AND at_ms >= ?4";
 
-/// The same which a process recorded that is no longer there.
-const LEFT_BEHIND: &str = "SELECT seq FROM reply WHERE provider = ?1 AND vendor_id > ?2 AND vendor_id < ?3 AND at_ms >= ?4
-     AND owner NOT IN (SELECT id FROM instance)";
+/// Replies that a process recorded which is no longer there.
+const LEFT_BEHIND: &str = "owner NOT IN (SELECT id FROM instance)";
+
+/// What stands before and behind all ids that are made of this content: it with a "-", and it with the character after that.
+fn around(content: &str) -> [String; 2] {
+    [format!("{content}-"), format!("{content}.")]
+}
 
 fn adopt_reply(db: &Connection, owner: i64, provider: &str, content: &str, since: Timestamp) -> JobResult<Option<Timestamp>> {
+    let [after, before] = around(content);
     let adopted = db
-        .prepare_cached(&format!("UPDATE reply SET owner = ?5 WHERE seq = ({LEFT_BEHIND} ORDER BY at_ms DESC, seq DESC LIMIT 1) RETURNING at_ms"))?
-        .query_row(params![provider, format!("{content}-"), format!("{content}."), since.as_millis(), owner], |row| row.get(0).map(Timestamp));
+        .prepare_cached(&format!(
+            "UPDATE reply SET owner = ?5 WHERE seq =
+                 (SELECT seq FROM reply WHERE {OF_CONTENT} AND {LEFT_BEHIND} ORDER BY at_ms DESC, seq DESC LIMIT 1) RETURNING at_ms"
+        ))?
+        .query_row(params![provider, after, before, since.as_millis(), owner], |row| row.get(0).map(Timestamp));
     adopted.optional()
 }
 
