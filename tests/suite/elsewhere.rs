@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::cli::Ended;
-use crate::support::{A_WHILE, Desk, Era, HttpServer, WIDE, ends, eventually, fictional, program};
+use crate::support::{A_WHILE, Desk, Era, HttpServer, WIDE, ends, eventually, fictional, program, signal};
 use crate::wire::{get, post, stateless_headers, tool_call};
 
 fn call(server: &HttpServer, tool: &'static str, arguments: &Value) -> Value {
@@ -27,7 +27,7 @@ fn send(server: &HttpServer, index: usize) -> Value {
 }
 
 fn stop(mut server: HttpServer) {
-    assert!(Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status().unwrap().success());
+    signal("TERM", server.child.id());
     assert!(ends(&mut server.child).success());
 }
 

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{Desk, Era, HttpServer, WIDE, ends, eventually, fictional};
+use crate::support::{Desk, Era, HttpServer, WIDE, ends, eventually, fictional, hearing_hangups, signal};
 use crate::wire::{RawStdio, post, stateless_headers, tool_call};
 
 /// How many ends a run sees, each of the kinds in turn.
@@ -36,12 +36,8 @@ fn arguments(key: &str, index: usize) -> Value {
     json!({ "to": fictional(index), "message": format!("Text of {key}"), "idempotency_key": key })
 }
 
-fn signal(name: &str, child: u32) {
-    assert!(Command::new("kill").args([&format!("-{name}"), &child.to_string()]).status().unwrap().success());
-}
-
 fn stdio(desk: &Desk, round: &str, name: Option<&str>) -> Vec<String> {
-    let mut server = RawStdio::start(desk, Era::Stateless, |_| {});
+    let mut server = RawStdio::start(desk, Era::Stateless, hearing_hangups);
     let keys: Vec<String> = (0..3).map(|index| format!("{round}-{index}")).collect();
     for (id, key) in (1..).zip(&keys) {
         server.send(&tool_call(Era::Stateless, id, "send_sms", &arguments(key, usize::try_from(id).unwrap())));
@@ -60,6 +56,7 @@ fn http(desk: &Desk, round: &str, names: &[&str]) -> Vec<String> {
         .iter()
         .map(|_| {
             desk.http(|command| {
+                hearing_hangups(command);
                 command.stderr(Stdio::null());
             })
         })

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::fake::Fake;
 use crate::fake::sms_for_ai::{SmsForAi, TOKEN as VENDOR_TOKEN};
-use crate::support::{A_WHILE, Desk, Era, HttpServer, WIDE, ends, eventually, fictional};
+use crate::support::{A_WHILE, Desk, Era, HttpServer, WIDE, ends, eventually, fictional, signal};
 use crate::wire::{self, Reply, connect, get, post, read_reply, stateless_headers, tool_call};
 
 const TOKEN: &str = "s3cret-of-the-desk";
@@ -232,7 +232,7 @@ fn a_stop_lets_the_send_in_flight_end_and_refuses_new_ones() {
     fake.hold();
     let slow = std::thread::spawn(move || ask(port, &[], "send_sms", &json!({ "to": fictional(1), "message": "In flight" })));
     eventually("the vendor has it", || sends(&fake) == 1);
-    assert!(Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status().unwrap().success());
+    signal("TERM", server.child.id());
     eventually("the stop began", || get(port, "/healthz").status == 503);
     let refused = refusal_of(&ask(port, &[], "send_sms", &json!({ "to": fictional(2), "message": "Too late" })));
     assert_eq!(refused["code"], "shutting_down");
@@ -252,7 +252,7 @@ fn a_stop_does_not_wait_for_idle_connections_that_take_every_place() {
     let idle: Vec<_> = (0..2).map(|_| connect(server.port)).collect();
     // Long enough that both have their place; were they too late, the stop would have less to do.
     std::thread::sleep(A_WHILE);
-    Command::new("kill").arg(server.child.id().to_string()).status().unwrap();
+    signal("TERM", server.child.id());
     assert!(ends(&mut server.child).success());
     drop(idle);
 }

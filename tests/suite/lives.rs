@@ -7,26 +7,8 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use crate::carriers::interop::{installed, missing};
-use crate::support::{A_WHILE, Desk, Era, HttpServer, WIDE, eventually, fictional, program};
+use crate::support::{A_WHILE, Desk, Era, HttpServer, WIDE, eventually, fictional, hearing_hangups, program, signal};
 use crate::wire::{self, RawStdio, connect, get, post, stateless_headers, tool_call};
-
-fn signal(name: &str, pid: u32) {
-    assert!(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap().success());
-}
-
-/// Lets a server hear SIGHUP also where this process was itself started to outlive its terminal, which is inherited.
-fn hearing_hangups(command: &mut Command) {
-    let mut hearing = Command::new("env");
-    hearing.arg("--default-signal=HUP").arg(command.get_program()).args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => hearing.env(name, value),
-            None => hearing.env_remove(name),
-        };
-    }
-    hearing.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    *command = hearing;
-}
 
 /// Asks a server to end, and returns its exit code and what it logged.
 fn end(mut server: HttpServer, name: &str) -> (Option<i32>, String) {

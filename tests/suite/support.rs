@@ -244,3 +244,24 @@ pub fn fictional(index: usize) -> String {
 /// Settings whose limits are out of the way.
 pub const WIDE: &str = "[guard]\nsession_spend = 1000000\nday_spend = 1000000\nsession_messages = 1000000\nday_messages = 1000000\n\
     recipient_per_hour = 1000\nrecipient_per_day = 1000\nsends_per_second = 1000000\n";
+
+/// Sends a signal, such as `TERM`, to a process.
+#[cfg(unix)]
+pub fn signal(name: &str, pid: u32) {
+    assert!(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap().success());
+}
+
+/// Lets a server hear SIGHUP also where this process was itself started to outlive its terminal, which is inherited.
+#[cfg(unix)]
+pub fn hearing_hangups(command: &mut Command) {
+    let mut hearing = Command::new("env");
+    hearing.arg("--default-signal=HUP").arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => hearing.env(name, value),
+            None => hearing.env_remove(name),
+        };
+    }
+    hearing.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    *command = hearing;
+}

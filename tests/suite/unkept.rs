@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::{Desk, Era, HttpServer, WIDE, ends, eventually, fictional};
+use crate::support::{Desk, Era, HttpServer, WIDE, ends, eventually, fictional, signal};
 use crate::wire::{get, post, stateless_headers, tool_call};
 
 const CANARY: &str = "canary-unkept-41c7d9";
@@ -39,8 +39,8 @@ fn bulk(server: &HttpServer, from: usize, count: usize, key: &str) -> Value {
 }
 
 fn stop(mut server: HttpServer) {
-    let stopped = std::process::Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status().unwrap();
-    assert!(stopped.success() && ends(&mut server.child).success());
+    signal("TERM", server.child.id());
+    assert!(ends(&mut server.child).success());
 }
 
 #[test]

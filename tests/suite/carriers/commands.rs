@@ -2,7 +2,7 @@
 //! is there.
 
 #[cfg(unix)]
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ use serde_json::json;
 use crate::carrier::scene::{Agent, Gateway, Protocol, bulk, desk};
 #[cfg(unix)]
 use crate::cli::Ended;
+#[cfg(unix)]
+use crate::support::signal;
 use crate::support::{Desk, WIDE};
 
 fn load(counter: &AtomicUsize) -> usize {
@@ -49,25 +51,25 @@ fn a_command_that_sends_connects_and_takes_leave() {
 
 /// Starts a command, asks it to end once the gateway has its first request, and returns what it said.
 #[cfg(unix)]
-fn asked_to_end(gateway: &Gateway, desk: &Desk, args: &[&str], signal: &str) -> Ended {
+fn asked_to_end(gateway: &Gateway, desk: &Desk, args: &[&str], name: &str) -> Ended {
     let before = load(&gateway.counters().asked);
     let mut command = desk.command();
     command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
     gateway.until("the first request", |gateway| load(&gateway.counters().asked) > before);
-    assert!(Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap().success());
+    signal(name, child.id());
     Ended::of(child.wait_with_output().unwrap())
 }
 
 #[cfg(unix)]
 #[test]
 fn a_command_that_is_asked_to_end_finishes_what_has_begun_and_begins_nothing_more() {
-    for (protocol, signal) in Protocol::BOTH.into_iter().zip(["INT", "TERM"]) {
+    for (protocol, name) in Protocol::BOTH.into_iter().zip(["INT", "TERM"]) {
         let gateway = Gateway::start(protocol);
         let desk = desk(&gateway, "per_second = 2");
         // Several segments, of which the last leaves seconds after the signal.
         let (to, text) = (gateway.number(1), "x".repeat(900));
-        let ended = asked_to_end(&gateway, &desk, &["send", &to, &text], signal);
+        let ended = asked_to_end(&gateway, &desk, &["send", &to, &text], name);
         assert!(ended.code == 0 && ended.out.starts_with("sent: msg_"), "{protocol:?}: {ended:?}");
         let parts = load(&gateway.counters().taken);
         assert!(parts >= 6 && gateway.repeated() == 0 && ended.out.contains(&format!("{parts} segment(s)")), "{protocol:?}: {ended:?}");
@@ -75,7 +77,7 @@ fn a_command_that_is_asked_to_end_finishes_what_has_begun_and_begins_nothing_mor
         let people: String = (2..32).map(|n| format!("{}\n", gateway.number(n))).collect();
         let file = desk.path().join("people.csv");
         std::fs::write(&file, format!("to\n{people}")).unwrap();
-        let ended = asked_to_end(&gateway, &desk, &["bulk", file.to_str().unwrap(), "--message", "Hello"], signal);
+        let ended = asked_to_end(&gateway, &desk, &["bulk", file.to_str().unwrap(), "--message", "Hello"], name);
         assert!(ended.code == 0 && ended.out.contains(" goes on: ") && ended.out.contains(" queued"), "{protocol:?}: {ended:?}");
         assert!(ended.err.contains("what is queued waits for the next process"), "{protocol:?}: {ended:?}");
         let count = |status| desk.done(&["list", "--status", status, "--limit", "100", "--json"]).json()["messages"].as_array().unwrap().len();
