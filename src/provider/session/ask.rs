@@ -74,7 +74,7 @@ impl<P: Protocol> Shared<P> {
         let count = u32::try_from(requests.len()).unwrap_or(u32::MAX);
         // One for the text itself, which waits in the name of all of it, and one for each request.
         let text = self.core.stamps.fetch_add(u64::from(count) + 1, std::sync::atomic::Ordering::Relaxed);
-        let stamp = Stamp { order, text, at: text + 1, is_again: false, goes_on: false, refused: None };
+        let stamp = Stamp { order, text, at: text + 1, is_again: false, goes_on: false, is_part: !rest.is_empty(), refused: None };
         let written = Written { request: first, place: 0, of: requests.len(), carried };
         if rest.is_empty() {
             match self.begin_at_once(first, stamp) {
@@ -191,8 +191,8 @@ impl<P: Protocol> Shared<P> {
                 },
             },
         };
-        let Some(mut seat) = Seat::try_take(&link, true) else { return Ok(None) };
-        Ok(seat.begin(request, stamp).ok())
+        let Some(mut seat) = Seat::try_take(&link, false) else { return Ok(None) };
+        Ok(seat.begin_between(request, stamp).ok())
     }
 
     /// Waits for a text's turn, and writes its first request.

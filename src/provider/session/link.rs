@@ -10,7 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -22,7 +22,7 @@ use crate::clock::Timestamp;
 use crate::provider::session::core::Core;
 use crate::provider::session::late::Late;
 use crate::provider::session::refusals::{Blame, Why};
-use crate::provider::session::slots::{Finish, Open, Slot, State};
+use crate::provider::session::slots::{Finish, Open, Slot, State, Wakers};
 use crate::provider::session::{NotNow, Protocol, Verdict};
 
 /// Orders are counted in so many parts, so that it is mostly known without a look at each whether something of one is under way.
@@ -46,6 +46,8 @@ pub(super) struct Stamp {
     pub(super) is_again: bool,
     /// Whether its text has begun, and this goes on with it: then nobody's order is waited for.
     pub(super) goes_on: bool,
+    /// Whether its text has more than this one.
+    pub(super) is_part: bool,
     /// What had been granted when it was answered with "not now" last.
     pub(super) refused: Option<u64>,
 }
@@ -98,6 +100,8 @@ pub(super) enum NotBegun {
     Shut,
     /// An earlier request of the same order is to be sent again first.
     Held,
+    /// Another text has the turn.
+    Turn,
 }
 
 /// What a read of answers came to.
@@ -189,12 +193,16 @@ impl<P: Protocol> Link<P> {
     }
 
     /// Puts a request into the stream, for which a place was taken out of the window. It is free again when the answer is
-    /// there, or its time is up.
-    pub(super) fn begin(self: &Arc<Self>, request: &P::Request, stamp: Stamp) -> Result<Ticket<P>, NotBegun> {
+    /// there, or its time is up. `is_between`: it has no turn, for it is all of its text, and goes where no other text has begun.
+    pub(super) fn begin(self: &Arc<Self>, request: &P::Request, stamp: Stamp, is_between: bool) -> Result<Ticket<P>, NotBegun> {
         let since = Instant::now();
         let mut state = self.lock();
         if state.is_shut {
             return Err(NotBegun::Shut);
+        }
+        // Under the lock: whoever takes the turn from here on writes behind this.
+        if is_between && self.turn.available_permits() == 0 {
+            return Err(NotBegun::Turn);
         }
         if !stamp.goes_on && !self.core.orders.is_first(stamp.order, stamp.text) {
             return Err(NotBegun::Held);
@@ -206,8 +214,8 @@ impl<P: Protocol> Link<P> {
         let first = state.queued;
         let was_empty = state.put(|out| self.core.protocol.encode(&self.dialect, request, sequence, out));
         let end = state.queued;
-        let Stamp { order, at, refused, .. } = stamp;
-        let open = Open { sequence, first, end, since, order, stamp: at, refused, waker: None, is_abandoned: false };
+        let Stamp { order, at, is_part, refused, .. } = stamp;
+        let open = Open { sequence, first, end, since, order, stamp: at, refused, is_part, waker: None, is_abandoned: false };
         let slot = state.take_slot(Slot::Open(open));
         state.by_sequence.insert(sequence, slot);
         state.requests += 1;
@@ -301,7 +309,7 @@ impl<P: Protocol> Link<P> {
     }
 
     /// Settles answers, and queues our own.
-    pub(super) fn settle(&self, answers: &mut Vec<(u32, P::Answer)>, replies: &mut BytesMut, wakers: &mut Vec<Waker>, now: Instant) -> Settled {
+    pub(super) fn settle(&self, answers: &mut Vec<(u32, P::Answer)>, replies: &mut BytesMut, wakers: &mut Wakers, now: Instant) -> Settled {
         let written = self.written.load(Ordering::Relaxed);
         let mut state = self.lock();
         let mut settled = Settled::default();
@@ -373,7 +381,7 @@ impl<P: Protocol> Link<P> {
     }
 
     /// Ends requests whose time is up. Those that the connection has not taken stay: see [`Swept::is_stuck`].
-    pub(super) fn sweep(&self, timeout: Duration, now: Instant, why: &Arc<str>, wakers: &mut Vec<Waker>) -> Swept {
+    pub(super) fn sweep(&self, timeout: Duration, now: Instant, why: &Arc<str>, wakers: &mut Wakers) -> Swept {
         let written = self.written.load(Ordering::Relaxed);
         let mut swept = Swept::default();
         let mut expired = 0;
@@ -424,7 +432,7 @@ impl<P: Protocol> Link<P> {
     pub(super) fn end(&self, why: &Arc<str>) -> Ended {
         let written = self.written.load(Ordering::Relaxed);
         let mut ended = Ended::default();
-        let mut wakers = Vec::new();
+        let mut wakers = Wakers::default();
         let mut state = self.lock();
         state.is_shut = true;
         state.by_sequence.clear();
@@ -450,7 +458,7 @@ impl<P: Protocol> Link<P> {
         self.window.close();
         self.turn.close();
         self.core.counters.lost.fetch_add(ended.lost, Ordering::Relaxed);
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.wake(|| {});
         ended
     }
 

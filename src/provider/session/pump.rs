@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -18,6 +18,7 @@ use tokio::time::{Instant, Sleep};
 use crate::provider::session::core::Counters;
 use crate::provider::session::link::Link;
 use crate::provider::session::shared::Shared;
+use crate::provider::session::slots::Wakers;
 use crate::provider::session::stream::Stream;
 use crate::provider::session::told::{LONGEST, MOMENT};
 use crate::provider::session::{Incoming, Protocol, Pushed};
@@ -149,7 +150,7 @@ pub(super) struct Pump<'a, P: Protocol> {
     /// Since when there is too little room for texts of people, and when there was some last; for a moment nothing is read.
     no_room: Option<(Instant, Instant)>,
     replies: BytesMut,
-    wakers: Vec<Waker>,
+    wakers: Wakers,
     no_answer: Arc<str>,
 }
 
@@ -179,7 +180,7 @@ impl<'a, P: Protocol> Pump<'a, P> {
             pushes: VecDeque::new(),
             no_room: None,
             replies: BytesMut::new(),
-            wakers: Vec::new(),
+            wakers: Wakers::default(),
             no_answer: Arc::from("no answer in time"),
         }
     }
@@ -334,9 +335,7 @@ impl<'a, P: Protocol> Pump<'a, P> {
         {
             tracing::debug!(provider = self.shared.plan.name, per_second, "the carrier asks for a slower pace");
         }
-        self.wakers.drain(..).for_each(Waker::wake);
-        // Behind that, so that who goes on with a text knows first what became of its earlier segments.
-        self.link.free(settled.places);
+        self.wakers.wake(|| self.link.free(settled.places));
     }
 
     /// Hands on what the carrier told, after the answers that came with it. Whether there is still to be waited for room.
@@ -431,7 +430,7 @@ impl<'a, P: Protocol> Pump<'a, P> {
         let settings = &self.shared.plan.settings;
         let timeout = settings.answer_timeout.duration();
         let swept = self.link.sweep(timeout, now, &self.no_answer, &mut self.wakers);
-        self.wakers.drain(..).for_each(Waker::wake);
+        self.wakers.wake(|| {});
         if swept.is_stuck {
             return ControlFlow::Break(End::Lost("the connection takes nothing more".to_owned()));
         }

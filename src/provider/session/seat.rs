@@ -3,7 +3,8 @@
 //! A text begins on a bind when it has the bind's turn and a place in its window, and keeps the turn until its last segment is
 //! written: so the segments of a text go out in a row, whatever the window and the pace, and another text begins behind them. Those
 //! who want to begin stand in one line; its head takes the first bind that has room. A text of whose recipient something is under
-//! way waits for that bind alone, beside the line. What is begun, or is sent again, needs a place and no turn.
+//! way waits for that bind alone, beside the line. What is begun, or is sent again, needs a place and no turn; nor does a text of
+//! one request that finds the turn free, for it is whole with its first octet.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,10 +56,19 @@ impl<P: Protocol> Seat<P> {
 
     /// Puts a request into the stream, at this place.
     pub(super) fn begin(&mut self, request: &P::Request, stamp: Stamp) -> Result<Ticket<P>, NotBegun> {
+        self.put(request, stamp, false)
+    }
+
+    /// Puts a text of one request into the stream, at this place, if no other text has the turn.
+    pub(super) fn begin_between(&mut self, request: &P::Request, stamp: Stamp) -> Result<Ticket<P>, NotBegun> {
+        self.put(request, stamp, true)
+    }
+
+    fn put(&mut self, request: &P::Request, stamp: Stamp, is_between: bool) -> Result<Ticket<P>, NotBegun> {
         if !self.has_place {
             return Err(NotBegun::Shut);
         }
-        let ticket = self.link.begin(request, stamp)?;
+        let ticket = self.link.begin(request, stamp, is_between)?;
         // It is the request's from now on.
         self.has_place = false;
         Ok(ticket)

@@ -47,12 +47,16 @@ pub(super) struct Counted<'a> {
     count: &'a AtomicU32,
     by: u32,
     fewer: &'a Notify,
+    /// Whether somebody wants to know each time that it becomes less, or only when it is none.
+    is_each: bool,
 }
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.count.fetch_sub(self.by, Ordering::SeqCst);
-        self.fewer.notify_waiters();
+        let before = self.count.fetch_sub(self.by, Ordering::SeqCst);
+        if self.is_each || before == self.by {
+            self.fewer.notify_waiters();
+        }
     }
 }
 
@@ -85,24 +89,24 @@ impl<P: Protocol> Shared<P> {
         }
     }
 
-    fn counted<'a>(&'a self, count: &'a AtomicU32, by: u32) -> Counted<'a> {
+    fn counted<'a>(&'a self, count: &'a AtomicU32, by: u32, is_each: bool) -> Counted<'a> {
         count.fetch_add(by, Ordering::SeqCst);
-        Counted { count, by, fewer: &self.fewer }
+        Counted { count, by, fewer: &self.fewer, is_each }
     }
 
     /// A text of so many requests waits to begin.
     pub(super) fn waits(&self, requests: u32) -> Counted<'_> {
-        self.counted(&self.waiting, requests)
+        self.counted(&self.waiting, requests, true)
     }
 
     /// A text is asked for.
     pub(super) fn asked(&self) -> Counted<'_> {
-        self.counted(&self.texts, 1)
+        self.counted(&self.texts, 1, false)
     }
 
     /// A part of a text was written, and the rest is to be.
     pub(super) fn begun(&self) -> Counted<'_> {
-        self.counted(&self.parted, 1)
+        self.counted(&self.parted, 1, false)
     }
 
     /// Whether that is so of any.

@@ -39,6 +39,24 @@ pub(super) enum Finish<A> {
     Lost(Arc<str>, Option<oneshot::Receiver<A>>),
 }
 
+/// Who is to be woken, since something of theirs has ended.
+#[derive(Default)]
+pub(super) struct Wakers {
+    /// Those who may go on with a text: they know what became of its earlier segments before there is a place for the next.
+    parts: Vec<Waker>,
+    /// Those whose text was one request. They may ask the next one at once, so there is a place for it when they are woken.
+    alone: Vec<Waker>,
+}
+
+impl Wakers {
+    /// Wakes all of them; `free` gives their places back in between.
+    pub(super) fn wake(&mut self, free: impl FnOnce()) {
+        self.parts.drain(..).for_each(Waker::wake);
+        free();
+        self.alone.drain(..).for_each(Waker::wake);
+    }
+}
+
 /// A request without an answer so far.
 pub(super) struct Open {
     pub(super) sequence: u32,
@@ -51,6 +69,8 @@ pub(super) struct Open {
     pub(super) stamp: u64,
     /// What had been granted when it was answered with "not now" last.
     pub(super) refused: Option<u64>,
+    /// Whether its text has more than this one.
+    pub(super) is_part: bool,
     pub(super) waker: Option<Waker>,
     /// Nobody waits for the answer any more.
     pub(super) is_abandoned: bool,
@@ -138,7 +158,7 @@ impl<A> State<A> {
     }
 
     /// Ends a request that is open. Its number has to be out of the map.
-    pub(super) fn finish<P: Protocol<Answer = A>>(&mut self, slot: usize, finish: Finish<A>, core: &Core<P>, wakers: &mut Vec<Waker>) {
+    pub(super) fn finish<P: Protocol<Answer = A>>(&mut self, slot: usize, finish: Finish<A>, core: &Core<P>, wakers: &mut Wakers) {
         let Some(place) = self.slots.get_mut(slot) else { return };
         let Slot::Open(open) = place else { return };
         if open.is_abandoned {
@@ -147,7 +167,8 @@ impl<A> State<A> {
             return;
         }
         let (order, stamp) = (open.order, open.stamp);
-        wakers.extend(open.waker.take());
+        let woken = if open.is_part { &mut wakers.parts } else { &mut wakers.alone };
+        woken.extend(open.waker.take());
         if matches!(finish, Finish::Throttled { .. } | Finish::Unwritten) {
             // Under the lock, so that no later request of this order comes in between.
             core.orders.add(order, stamp);

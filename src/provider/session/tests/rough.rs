@@ -182,7 +182,7 @@ async fn a_request_is_held_until_it_is_written_again_and_anew_when_not_now_comes
     let link = Arc::new(Link::new(Arc::clone(core), (), 1, 41, false));
     core.orders.add(7, 1);
     let mut seat = Seat::try_take(&link, false).unwrap();
-    let again = Stamp { order: 7, text: 1, at: 1, is_again: true, goes_on: false, refused: None };
+    let again = Stamp { order: 7, text: 1, at: 1, is_again: true, goes_on: false, is_part: false, refused: None };
     let _ticket = seat.begin(&5, again).ok().unwrap();
     assert!(core.orders.is_first(7, 9), "whoever asked has nothing to let go of later");
     link.written.store(1_000, std::sync::atomic::Ordering::SeqCst);
@@ -199,7 +199,7 @@ async fn a_request_of_which_one_octet_left_is_unknown_and_the_one_behind_it_goes
         let link = Arc::new(Link::new(Arc::clone(core), (), 2, 1, false));
         let tickets = [1, 2].map(|order| {
             let mut seat = Seat::try_take(&link, false).unwrap();
-            seat.begin(&5, Stamp { order, text: order, at: order, is_again: false, goes_on: false, refused: None }).ok().unwrap()
+            seat.begin(&5, Stamp { order, text: order, at: order, is_again: false, goes_on: false, is_part: false, refused: None }).ok().unwrap()
         });
         link.written.store(written, std::sync::atomic::Ordering::SeqCst);
         let ended = link.end(&Arc::from("cut"));

@@ -75,6 +75,56 @@ async fn segments_go_out_in_a_row_and_whoever_waits_in_vain_has_sent_no_part() {
     assert!(whole.iter().all(|text| text[1] == text[0] + 1 && text[2] == text[0] + 2), "{seen:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn texts_of_one_request_that_wait_for_nothing_come_between_no_segments_of_another() {
+    const TEXTS: u32 = 300;
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account(Settings { window: 20, ..patient() });
+    account.start();
+    let mut peer = carrier.bound().await;
+    account.ready().await.unwrap();
+    let serving = tokio::spawn(async move {
+        let mut seen = Vec::new();
+        while let Some((kind, number, value)) = peer.read().await {
+            if kind == ASK {
+                seen.push(value);
+            }
+            peer.write(kind | ANSWER, number, value).await;
+            if kind == BYE {
+                break;
+            }
+        }
+        seen
+    });
+    // Each has a thousand of its own; every third task asks for texts of three.
+    let asking: Vec<_> = (0..12_u32)
+        .map(|task| {
+            let account = Arc::clone(&account);
+            tokio::spawn(async move {
+                for text in 0..TEXTS {
+                    let first = task * 1_000_000 + text * 10;
+                    let segments = if task % 3 == 0 { 3 } else { 1 };
+                    let asked = account.ask_all(u64::from(task), &(first..first + segments).collect::<Vec<_>>(), &Arc::from([id()])).await;
+                    assert!(is_whole(&asked), "{asked:?}");
+                }
+            })
+        })
+        .collect();
+    for task in asking {
+        within(task).await.unwrap();
+    }
+    account.close().await;
+    let seen = within(serving).await.unwrap();
+    assert_eq!(seen.len(), usize::try_from(TEXTS * (4 * 3 + 8)).unwrap());
+    let mut rest = seen.as_slice();
+    while let Some((first, behind)) = rest.split_first() {
+        let is_long = (first / 1_000_000) % 3 == 0;
+        let (row, behind) = behind.split_at(if is_long { 2 } else { 0 });
+        assert!(first % 10 == 0 && row.iter().zip(1..).all(|(value, place)| *value == first + place), "{first} and then {row:?}");
+        rest = behind;
+    }
+}
+
 #[tokio::test]
 async fn the_pace_ends_no_text_that_has_begun() {
     let carrier = Carrier::new().await;
