@@ -1,6 +1,6 @@
 //! The whole program before a mock SMSC and a mock ISMG: `cargo bench --bench whole` plays everything, and
-//! `cargo bench --bench whole -- kill` (or `cut`, `garbage`, `bulk`, `texts`, `fair`, `heard`) one scene. Each prints its figure, and fails where
-//! a promise was broken.
+//! `cargo bench --bench whole -- kill` (or `cut`, `garbage`, `bulk`, `texts`, `fair`, `heard`) one scene; numbers behind `heard` are its seeds. Each prints
+//! its figure, and fails where a promise was broken.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods, clippy::print_stdout)]
 #![allow(missing_docs, clippy::print_stderr)]
 #![allow(dead_code, reason = "the mocks have more switches than the figures need")]
@@ -116,13 +116,13 @@ fn fair() {
     }
 }
 
-/// What people write while the servers are disturbed, with many people.
-fn heard() {
+/// What people write while the servers are disturbed, with many people; one history for each seed.
+fn heard(seeds: &[u64]) {
     let ms = Duration::from_millis;
     let size = Size { people: 500, texts: 12, pause: ms(4_000), lock: ms(7_000), flood: 4_000 };
     for protocol in Protocol::BOTH {
         let (began, mut sum) = (Instant::now(), Heard::default());
-        for seed in 1..=4 {
+        for &seed in seeds {
             let heard = carrier::heard::heard(protocol, seed, &size);
             println!("{protocol:?}, seed {seed}: {heard:?}");
             sum.add(&heard);
@@ -172,7 +172,8 @@ fn main() {
         fair();
     }
     if wants("heard") {
-        heard();
+        let seeds: Vec<u64> = arguments.iter().filter_map(|argument| argument.parse().ok()).collect();
+        heard(if seeds.is_empty() { &[1, 2, 3, 4] } else { &seeds });
     }
     if wants("garbage") {
         for protocol in Protocol::BOTH {

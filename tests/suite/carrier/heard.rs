@@ -242,7 +242,15 @@ struct Trouble {
     kills: Vec<Instant>,
     /// Any end of a connection.
     ends: Vec<Instant>,
+    /// All of it, to be read beside what was broken.
+    log: Vec<(Instant, String)>,
     counts: Heard,
+}
+
+impl Trouble {
+    fn note(&mut self, what: impl Into<String>) {
+        self.log.push((Instant::now(), what.into()));
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -267,7 +275,9 @@ const SETTINGS: &str = "binds = 2\nreconnect_most = \"300ms\"";
 fn start_again(desk: &Desk, servers: &mut [Agent; 2], trouble: &Mutex<Trouble>) {
     for server in servers {
         if server.has_ended() && std::mem::replace(server, Agent::start(desk, "warn")).finish_or_locked() {
-            lock(trouble).counts.restarts += 1;
+            let mut trouble = lock(trouble);
+            trouble.counts.restarts += 1;
+            trouble.note("started again");
         }
     }
 }
@@ -289,12 +299,14 @@ fn disturb(gateway: &Gateway, desk: &Desk, size: &Size, dice: &mut Dice, is_over
                     let mut trouble = lock(trouble);
                     trouble.counts.stops += 1;
                     trouble.ends.push(now);
+                    trouble.note(format!("stop {which}"));
                     std::mem::replace(&mut servers[which], start())
                 };
                 let is_locked = ended.finish_or_locked();
                 let mut trouble = lock(trouble);
                 trouble.counts.restarts += usize::from(is_locked);
                 trouble.ends.push(Instant::now());
+                trouble.note(format!("stopped {which}, locked {is_locked}"));
             }
             1 => {
                 let dying = std::mem::replace(&mut servers[which], start());
@@ -305,17 +317,21 @@ fn disturb(gateway: &Gateway, desk: &Desk, size: &Size, dice: &mut Dice, is_over
                 trouble.counts.kills += 1;
                 trouble.kills.push(now);
                 trouble.ends.push(now);
+                trouble.note(format!("killed {which}"));
             }
             2 | 3 => {
                 let holder = ledger(desk);
                 holder.execute_batch("BEGIN IMMEDIATE").unwrap();
                 lock(trouble).counts.locks += 1;
+                lock(trouble).note("lock");
                 let longest = if dice.below(2) == 0 { size.lock } else { size.lock / 10 };
                 std::thread::sleep(pause(dice, longest));
                 holder.execute_batch("COMMIT").unwrap();
+                lock(trouble).note("unlock");
             }
             4 => {
                 lock(trouble).counts.floods += 1;
+                lock(trouble).note("flood");
                 for _ in 0..size.flood {
                     flooded += 1;
                     gateway.tell(&gateway.receipt_of_nothing(flooded));
@@ -331,6 +347,7 @@ fn disturb(gateway: &Gateway, desk: &Desk, size: &Size, dice: &mut Dice, is_over
                     let mut trouble = lock(trouble);
                     trouble.counts.cuts += 1;
                     trouble.ends.push(Instant::now());
+                    trouble.note(format!("cut link {}", link.number));
                 }
             }
         }
@@ -618,6 +635,9 @@ fn count(gateway: &Gateway, ledger: &rusqlite::Connection, people: &[Person], tr
         }
         if !one.is_kept() {
             eprintln!("broken {n}: out {is_out}: {}: {one:?}", shown(person, &recorded));
+            let seconds = |at: &Instant| at.saturating_duration_since(person.began).as_secs_f64();
+            let log: Vec<String> = trouble.log.iter().map(|(at, what)| format!("{:.2} {what}", seconds(at))).collect();
+            eprintln!("meanwhile: {}", log.join(", "));
         }
         sum.add(&one);
     }
