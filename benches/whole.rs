@@ -1,6 +1,6 @@
 //! The whole program before a mock SMSC and a mock ISMG: `cargo bench --bench whole` plays everything, and
-//! `cargo bench --bench whole -- kill` (or `cut`, `garbage`, `bulk`, `texts`, `fair`, `heard`) one scene; numbers behind `heard` are its seeds. Each prints
-//! its figure, and fails where a promise was broken.
+//! `cargo bench --bench whole -- kill` (or `cut`, `garbage`, `bulk`, `texts`, `fair`, `heard`) one scene; numbers behind `heard`
+//! are its seeds. Each prints its figure, and fails where a promise was broken.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods, clippy::print_stdout)]
 #![allow(missing_docs, clippy::print_stderr)]
 #![allow(dead_code, reason = "the mocks have more switches than the figures need")]

@@ -145,15 +145,20 @@ fn the_readmes_event_is_signed_with_the_secret_that_it_shows() {
 #[test]
 fn links_between_the_documents_lead_somewhere() {
     let heading_of = |title: &str| title.to_lowercase().replace(':', "").replace(' ', "-");
-    for name in ["README.md", "CHANGELOG.md", "docs/ARCHITECTURE.md", "docs/LOGGING.md", "docs/OPERATIONS.md", "docs/PROVIDERS.md"] {
+    for name in ["README.md", "CHANGELOG.md", "docs/ARCHITECTURE.md", "docs/LOGGING.md", "docs/OPERATIONS.md", "docs/PROVIDERS.md", "CONTRIBUTING.md"]
+    {
         let text = read(name);
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            if let Some(anchor) = target.strip_prefix('#') {
-                let found =
-                    text.lines().filter_map(|line| line.strip_prefix('#')).any(|line| heading_of(line.trim_start_matches('#').trim()) == anchor);
-                assert!(found, "{name}: #{anchor}");
-            } else if !target.starts_with("https://") {
-                assert!(file(name).with_file_name(target).exists(), "{name}: {target}");
+            if target.starts_with("https://") {
+                continue;
+            }
+            let (path, anchor) = target.split_once('#').map_or((target, None), |(path, anchor)| (path, Some(anchor)));
+            let path = if path.is_empty() { file(name) } else { file(name).with_file_name(path) };
+            assert!(path.exists(), "{name}: {target}");
+            if let Some(anchor) = anchor {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let mut headings = text.lines().filter_map(|line| line.strip_prefix('#'));
+                assert!(headings.any(|line| heading_of(line.trim_start_matches('#').trim()) == anchor), "{name}: {target}");
             }
         }
     }
@@ -403,6 +408,13 @@ fn the_operators_commands_do_what_the_document_says() {
     let blocks = blocks(&text, "sh");
     assert!(blocks.len() >= 6, "{blocks:?}");
     desk.done(&["send", "+12025550123", "Hello"]);
+    // The sandbox charges twice its price for this one, and then the clock was set back by a day.
+    desk.done(&["send", "+12025550110", "Hello"]);
+    let sends = || desk.run(&["send", "+12025550124", "Hello"]);
+    assert!(sends().err.contains("budget_frozen"), "{:?}", sends());
+    let ledger = || rusqlite::Connection::open(desk.ledger()).unwrap();
+    ledger().execute("UPDATE pace SET latest_us = latest_us + 86400000000, until_us = until_us + 86400000000", []).unwrap();
+    assert!(sends().err.contains("clock_unreliable"), "{:?}", sends());
     for block in &blocks {
         let mut shell = Command::new("sh");
         shell.args(["-euc", block]).current_dir(desk.path()).env("PATH", &path);
@@ -412,4 +424,5 @@ fn the_operators_commands_do_what_the_document_says() {
         let listed = desk.done(&["list"]);
         assert!(listed.out.contains("+12025550123"), "{block}\n{listed:?}");
     }
+    desk.done(&["send", "+12025550124", "Hello"]);
 }
