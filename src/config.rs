@@ -17,6 +17,7 @@ pub use load::{Flags, Loaded, Sources, load};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::ProviderConfig;
+use crate::setting::network::Network;
 use crate::setting::{self, SecretText, Span, word};
 use crate::sms::destination::Destination;
 use crate::sms::money::{Amount, Currency};
@@ -222,8 +223,14 @@ pub struct Http {
     pub public_url: Option<String>,
     /// Largest request body, in bytes.
     pub max_body_bytes: u32,
-    /// Most connections at once.
+    /// Most connections at once. Where all places are taken, those go first that have shown no token for the longest time.
     pub max_connections: u32,
+    /// Most connections of one address at once (an IPv6 /64 counts as one). Not for connections of this machine, which may come
+    /// through a proxy: see trusted_proxies.
+    pub max_connections_per_address: u32,
+    /// Proxies, as addresses or ranges ("10.0.0.0/8"), whose X-Forwarded-For says whom a request is from. Nobody else's is read.
+    #[schemars(with = "Vec<String>")]
+    pub trusted_proxies: Vec<Network>,
     /// Whether clients that speak protocol versions with sessions get one. False serves every version without: simplest
     /// behind a balancer, and without event streams that tell of changes.
     pub sessions: bool,
@@ -233,6 +240,8 @@ pub struct Http {
     pub header_timeout: Span,
     /// How long a client may take to send its request body.
     pub body_timeout: Span,
+    /// How long a client may take nothing of what it is sent. Its connection is ended then.
+    pub write_timeout: Span,
 }
 
 impl Default for Http {
@@ -247,10 +256,13 @@ impl Default for Http {
             public_url: None,
             max_body_bytes: 1024 * 1024,
             max_connections: 1_024,
+            max_connections_per_address: 128,
+            trusted_proxies: Vec::new(),
             sessions: true,
             max_sessions: 1_000,
             header_timeout: Span::seconds(5),
             body_timeout: Span::seconds(10),
+            write_timeout: Span::seconds(30),
         }
     }
 }

@@ -1,16 +1,21 @@
 //! The HTTP surface: MCP over Streamable HTTP at `/mcp`, `/webhooks/...` for vendors, and `/healthz`.
 //!
-//! It says who calls ([`auth`]), bounds everything a client can make large or slow, checks `Host` and `Origin`, and
-//! leaves the protocol to `rmcp`. TLS is the reverse proxy's.
+//! It says who calls ([`auth`]), bounds everything a client can make large or slow, has room for those who show the token
+//! whoever else comes, checks `Host` and `Origin`, and leaves the protocol to `rmcp`. TLS is the reverse proxy's.
 
 pub mod auth;
 mod cors;
+mod descriptors;
 mod door;
 mod listen;
 mod names;
+mod peers;
+mod places;
+mod progress;
 mod refusal;
 mod replay;
 mod session;
+mod visit;
 mod webhook;
 
 use std::net::SocketAddr;
@@ -20,17 +25,18 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{Request, StatusCode, Uri, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::config;
@@ -42,13 +48,21 @@ use auth::Gate;
 use cors::Pages;
 use door::Door;
 use names::Names;
+use peers::{Peer, Proxies};
+use places::{Places, Seat};
+use progress::Progress;
+use refusal::Refusals;
 use session::{Manager, Sessions};
+use visit::Guest;
 
 /// Largest request head, in bytes.
 const MAX_HEAD: usize = 32 * 1024;
 
 /// How long connections may take to end after a stop, within the five seconds of the whole stop.
 const CLOSE_PATIENCE: Duration = Duration::from_millis(500);
+
+/// The address that says whether all is well, to everybody.
+const HEALTH: &str = "/healthz";
 
 /// What the endpoint is made of.
 pub struct Options {
@@ -72,6 +86,7 @@ pub struct Endpoint {
     address: SocketAddr,
     router: Router,
     settings: config::Http,
+    refusals: Arc<Refusals>,
     stop: CancellationToken,
 }
 
@@ -101,7 +116,7 @@ impl Endpoint {
     pub async fn bind(engine: Engine, options: Options, stop: CancellationToken) -> Result<Self> {
         let server = Server::new(engine.clone(), Callers::PerRequest, options.bulk_wait);
         let mut endpoint = Self::bind_any(move || server.for_session(), options, Some(engine.clone()), stop).await?;
-        endpoint.router = endpoint.router.merge(webhook::routes(engine.clone())).route("/healthz", get(healthz).with_state(engine));
+        endpoint.router = endpoint.router.merge(webhook::routes(engine.clone())).route(HEALTH, get(healthz).with_state(engine));
         Ok(endpoint)
     }
 
@@ -132,7 +147,8 @@ impl Endpoint {
         }
         let service = StreamableHttpService::new(move || Ok(make()), Arc::new(manager), protocol);
         let needs_token = token.is_some();
-        let pages = Pages { names, refusals: Arc::default() };
+        let refusals = Arc::<Refusals>::default();
+        let pages = Pages { names, refusals: Arc::clone(&refusals) };
         let door = Door {
             gate: Arc::new(Gate::new(token, user)),
             pages: pages.clone(),
@@ -149,7 +165,7 @@ impl Endpoint {
                 move |uri: Uri| async move { if refusal::is_oauth(uri.path()) { refusal::no_oauth(needs_token) } else { refusal::elsewhere(&uri) } },
             )
             .layer(middleware::from_fn_with_state(pages, cors::layer));
-        Ok(Self { listener, address, router, settings, stop })
+        Ok(Self { listener, address, router, settings, refusals, stop })
     }
 
     /// Where it listens.
@@ -159,44 +175,69 @@ impl Endpoint {
 
     /// Serves until the stop is asked for.
     pub async fn serve(self) {
-        let places = Arc::new(Semaphore::new(usize::try_from(self.settings.max_connections).unwrap_or(1_024)));
+        let Self { listener, router, settings, refusals, stop, .. } = self;
+        let count = |count| usize::try_from(count).unwrap_or(usize::MAX);
+        let most = descriptors::places(count(settings.max_connections));
+        let places = Arc::new(Places::new(most, count(settings.max_connections_per_address), refusals));
+        let proxies = Arc::new(Proxies::new(settings.trusted_proxies.clone()));
+        let router = router.layer(middleware::from_fn(visit::layer));
         let graceful = GracefulShutdown::new();
-        loop {
-            let place = tokio::select! {
-                place = Arc::clone(&places).acquire_owned() => place,
-                () = self.stop.cancelled() => break,
-            };
-            let Ok(place) = place else { break };
-            let stream = tokio::select! {
-                accepted = listen::accept(&self.listener) => match accepted {
-                    Ok(stream) => stream,
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection could not be accepted");
-                        tokio::time::sleep(Duration::from_millis(50)).await;
-                        continue;
-                    }
-                },
-                () = self.stop.cancelled() => break,
-            };
-            let mut http = hyper::server::conn::http1::Builder::new();
-            http.timer(TokioTimer::new())
-                .title_case_headers(true)
-                .header_read_timeout(self.settings.header_timeout.duration())
-                .max_buf_size(MAX_HEAD);
-            let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.router.clone()));
-            let connection = graceful.watch(connection);
-            tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "a connection ended early");
-                }
-                drop(place);
-            });
+        while let Some((stream, peer, seat)) = stop.run_until_cancelled(next(&listener, &places, &proxies)).await {
+            let guest = Guest::new(Arc::clone(&places), Arc::clone(&proxies), peer, &seat);
+            tokio::spawn(attend(stream, seat, guest, router.clone(), &settings, &graceful));
         }
-        drop(self.listener);
+        drop(listener);
         tokio::select! {
             () = graceful.shutdown() => {}
             () = tokio::time::sleep(CLOSE_PATIENCE) => {}
         }
+    }
+}
+
+/// The next connection, with its place.
+async fn next(listener: &TcpListener, places: &Arc<Places>, proxies: &Proxies) -> (TcpStream, Peer, Seat) {
+    loop {
+        match listen::accept(listener).await {
+            Ok((stream, address)) => {
+                let peer = proxies.peer(address.ip());
+                return (stream, peer, places.take(peer.client()).await);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                places.give_back();
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+/// Serves one connection until it ends, or until its place is wanted back.
+fn attend(
+    stream: TcpStream,
+    seat: Seat,
+    guest: Guest,
+    router: Router,
+    settings: &config::Http,
+    graceful: &GracefulShutdown,
+) -> impl Future<Output = ()> + Send + use<> {
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).title_case_headers(true).header_read_timeout(settings.header_timeout.duration()).max_buf_size(MAX_HEAD);
+    let stream = Progress::new(stream, settings.write_timeout.duration());
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(guest.clone());
+        router.call(request)
+    });
+    let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+    async move {
+        tokio::select! {
+            biased;
+            () = seat.wanted_back() => tracing::debug!("a connection ended to make room for another"),
+            served = connection => if let Err(error) = served {
+                tracing::debug!(%error, "a connection ended early");
+            },
+        }
+        drop(seat); // After the connection: until then it has its descriptor.
     }
 }
 

@@ -1,4 +1,6 @@
-//! The types that settings are made of: durations and secrets, and how the domain's own values read and print.
+//! The types that settings are made of: durations, secrets and networks, and how the domain's own values read and print.
+
+pub mod network;
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -295,6 +295,7 @@ fn check(config: &Config) -> Result<()> {
         ("guard.sends_per_second", guard.sends_per_second, 1_000_000),
         ("send.concurrency", config.send.concurrency, 1_024),
         ("http.max_connections", config.http.max_connections, 100_000),
+        ("http.max_connections_per_address", config.http.max_connections_per_address, 100_000),
         ("http.max_sessions", config.http.max_sessions, 100_000),
         ("http.max_body_bytes", config.http.max_body_bytes, 64 * 1024 * 1024),
     ];
@@ -313,6 +314,7 @@ fn check(config: &Config) -> Result<()> {
         ("send.stop_within", config.send.stop_within),
         ("http.header_timeout", config.http.header_timeout),
         ("http.body_timeout", config.http.body_timeout),
+        ("http.write_timeout", config.http.write_timeout),
     ] {
         if span.as_millis() == 0 {
             return Err(config_error(format!("{name} must be more than 0")));

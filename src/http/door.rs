@@ -16,8 +16,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::auth::Gate;
 use super::cors::Pages;
-use super::refusal::{Asked, explained, foreign, misread, no_initialize, refusal};
+use super::refusal::{Asked, Kind, explained, foreign, misread, no_initialize, refusal};
 use super::session::{CALLER, Place, Sessions};
+use super::visit::Guest;
 use super::{Unread, read_body};
 use crate::mcp::{frame, params};
 use crate::send::{Base, Caller};
@@ -66,6 +67,9 @@ pub async fn enter(State(door): State<Door>, request: Request, next: Next) -> Re
     if let Err(name) = names.check_host(&parts.uri, &parts.headers).and_then(|()| names.check_origin(&parts.headers).map(drop)) {
         door.pages.refusals.foreign(&name);
         return foreign(&name);
+    }
+    if let Some(crowded) = parts.extensions.get::<Guest>().and_then(Guest::vouch) {
+        return crowded;
     }
     let body = if parts.method == Method::POST {
         match read_body(body, door.max_body, door.body_timeout).await {
@@ -117,6 +121,7 @@ async fn pass(door: &Door, principal: String, request: Request, body: &[u8], nex
     if let Some(sessions) = door.sessions.as_ref().filter(|_| is_kept || id.is_none())
         && sessions.count().await >= door.max_sessions
         && (is_kept || opens_session(body))
+        && !has_room(door, sessions).await
     {
         return too_many(door.max_sessions);
     }
@@ -135,6 +140,17 @@ async fn pass(door: &Door, principal: String, request: Request, body: &[u8], nex
         *response.status_mut() = if is_theirs { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND };
     }
     explained(&asked, response).await
+}
+
+/// Whether there is room for another session, once all went that can.
+async fn has_room(door: &Door, sessions: &Sessions) -> bool {
+    door.pages.refusals.crowded(Kind::Sessions);
+    while sessions.count().await >= door.max_sessions {
+        if !sessions.make_room().await {
+            return false;
+        }
+    }
+    true
 }
 
 /// Whether a body is said to be JSON, in the way in which the library asks.
@@ -192,7 +208,10 @@ fn initialize_without_sessions(headers: &HeaderMap, body: &[u8]) -> Option<Value
 }
 
 fn too_many(most: usize) -> Response {
-    let message = format!("{most} sessions are open, which is the most that [http] max_sessions allows; try again later, or end one with DELETE");
+    let message = format!(
+        "{most} sessions are open, which is the most that [http] max_sessions allows, and calls are under way in all of them; try again when \
+         one is answered"
+    );
     let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, &message);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
     response

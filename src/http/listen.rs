@@ -1,17 +1,19 @@
 //! Taking connections.
 
+use std::net::SocketAddr;
+
 use tokio::net::{TcpListener, TcpStream};
 
-/// The next connection. What is written to it leaves at once: otherwise each event of a stream waits for the
+/// The next connection, and from where it is. What is written to it leaves at once: otherwise each event of a stream waits for the
 /// acknowledgement of the one before.
 ///
 /// # Errors
 /// What the system says of it.
-pub(super) async fn accept(listener: &TcpListener) -> std::io::Result<TcpStream> {
-    let (stream, _) = listener.accept().await?;
+pub(super) async fn accept(listener: &TcpListener) -> std::io::Result<(TcpStream, SocketAddr)> {
+    let (stream, address) = listener.accept().await?;
     // Without it the connection is slow, and works.
     let _ = stream.set_nodelay(true);
-    Ok(stream)
+    Ok((stream, address))
 }
 
 #[cfg(test)]
@@ -22,7 +24,7 @@ mod tests {
     async fn an_answer_over_an_event_stream_is_not_held_back() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        assert!(accept(&listener).await.unwrap().nodelay().unwrap());
-        drop(client);
+        let (stream, address) = accept(&listener).await.unwrap();
+        assert_eq!((stream.nodelay().unwrap(), address), (true, client.local_addr().unwrap()));
     }
 }

@@ -212,12 +212,18 @@ pub enum Kind {
     Host,
     /// Called by a foreign page.
     Origin,
+    /// A connection where all places are taken.
+    Places,
+    /// A connection of an address that has as many as it may.
+    Address,
+    /// A session where there are as many as there may be.
+    Sessions,
 }
 
 /// Tells the operator what is refused at the door: one line a minute about each kind, with how many there were.
 #[derive(Debug, Default)]
 pub struct Refusals {
-    kinds: Mutex<[Option<Told>; 4]>,
+    kinds: Mutex<[Option<Told>; 7]>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -253,6 +259,30 @@ impl Refusals {
             tracing::warn!(count, setting, "refused at /mcp: the bearer token that a client shows is not the one of this setting");
         } else {
             tracing::warn!(count, setting, "refused at /mcp: a client shows no `Authorization: Bearer` with the token of this setting");
+        }
+    }
+
+    /// There was no room for one of this kind: another one went, or it did.
+    pub fn crowded(&self, kind: Kind) {
+        let Some(count) = self.count(kind, Instant::now()) else { return };
+        match kind {
+            Kind::Places => {
+                let setting = "[http] max_connections";
+                tracing::warn!(
+                    count,
+                    setting,
+                    "no room: every place for a connection is taken, and who showed no token for the longest time goes first"
+                );
+            }
+            Kind::Address => {
+                let setting = "[http] max_connections_per_address";
+                tracing::warn!(count, setting, "no room: an address has as many connections as it may, and its oldest goes first");
+            }
+            Kind::Sessions => {
+                let setting = "[http] max_sessions";
+                tracing::warn!(count, setting, "no room: as many sessions are open as may be, and the oldest idle one goes of whoever has most");
+            }
+            Kind::NoToken | Kind::WrongToken | Kind::Host | Kind::Origin => {}
         }
     }
 

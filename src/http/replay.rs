@@ -18,7 +18,7 @@ use tokio::time::Instant;
 pub const KEPT_FOR: Duration = Duration::from_secs(60);
 
 /// How long a stream stays that says nothing and never ends: its request was cancelled. No call takes so long.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(15 * 60);
+pub(super) const FORGOTTEN_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// Most events of one stream, so that a session which nobody listens to does not grow.
 const MOST_EVENTS: usize = 256;

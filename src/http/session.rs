@@ -1,9 +1,11 @@
 //! Sessions of clients that speak protocol versions with sessions (before 2026-07-28).
 //!
 //! The protocol library runs a session and numbers its streams. Around it, this says whose a session is, so that an id
-//! is worth nothing to another principal; how long it lives, an open event stream being use; and what a client gets that
-//! comes back to a stream which was cut: the answer, or an error that says where to look, but never silence.
+//! is worth nothing to another principal; how long it lives, an open event stream being use; which one is put away where
+//! there is no room for another; and what a client gets that comes back to a stream which was cut: the answer, or an error
+//! that says where to look, but never silence.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,9 +24,11 @@ use rmcp::transport::streamable_http_server::session::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::replay::{COMMON, EventLog};
+use super::replay::{COMMON, EventLog, FORGOTTEN_AFTER};
+use super::visit::Client;
 use crate::mcp::open_calls::OpenCalls;
 use crate::send::{Caller, Engine};
+use crate::setting::network::Network;
 
 /// Code of the error for a request whose answer is gone: JSON-RPC's for a fault of the server.
 const GONE: &str = "the answer to this call is no longer here: the connection was cut, and the client came back too late or the server was \
@@ -44,17 +48,59 @@ const SWEEP_EVERY: Duration = Duration::from_secs(30);
 /// What a client is known by in this process.
 #[derive(Debug)]
 struct Known {
-    principal: String,
+    holder: Holder,
     used: Instant,
     /// Whether the ledger knows that it was used.
     is_noted: bool,
-    /// How many event streams are open.
-    streams: usize,
+    /// Whether anything was asked in it since it was opened.
+    has_asked: bool,
+    /// How many event streams are open that an answer comes on.
+    answers: usize,
+    /// How many are open on which only changes are told.
+    listens: usize,
     /// How many events of the session's own stream went out.
     told: u64,
     /// The requests that are not answered yet.
     open: OpenCalls,
     ended: CancellationToken,
+}
+
+/// Who holds a session: by this they are counted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Holder {
+    principal: String,
+    /// From where it was opened, where that is known: clients may share one token.
+    client: Option<Network>,
+}
+
+impl Known {
+    fn streams(&mut self, purpose: For) -> &mut usize {
+        match purpose {
+            For::Answer => &mut self.answers,
+            For::Changes => &mut self.listens,
+        }
+    }
+
+    fn has_streams(&self) -> bool {
+        self.answers + self.listens > 0
+    }
+
+    /// Whether something that was asked has no answer yet. Of what was cancelled none ever comes.
+    fn has_calls(&self, now: Instant) -> bool {
+        self.answers > 0 || (!self.open.is_empty() && now.duration_since(self.used) < FORGOTTEN_AFTER)
+    }
+}
+
+/// Whose session makes room for another: of whoever holds most, one without a call under way; rather one that nobody listens
+/// to, or in which nothing was ever asked; and of those the one that was not used for the longest time.
+fn oldest_idle(known: &HashMap<SessionId, Known>, now: Instant) -> Option<SessionId> {
+    let mut held: HashMap<&Holder, usize> = HashMap::new();
+    for session in known.values() {
+        *held.entry(&session.holder).or_default() += 1;
+    }
+    let order = |session: &Known| (Reverse(held.get(&session.holder).copied()), session.listens > 0, session.has_asked, session.used);
+    let idle = known.iter().filter(|(_, session)| !session.has_calls(now));
+    idle.min_by_key(|(_, session)| order(session)).map(|(id, _)| Arc::clone(id))
 }
 
 /// The sessions of this process.
@@ -106,16 +152,27 @@ impl EventName {
     }
 }
 
+/// What an event stream is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum For {
+    /// The answer to a request.
+    Answer,
+    /// What changes.
+    Changes,
+}
+
 /// While this lives, an event stream of the session is open.
 struct InUse {
     sessions: Arc<Sessions>,
     id: SessionId,
+    purpose: For,
 }
 
 impl Drop for InUse {
     fn drop(&mut self) {
         if let Some(known) = self.sessions.locked().get_mut(&self.id) {
-            known.streams = known.streams.saturating_sub(1);
+            let streams = known.streams(self.purpose);
+            *streams = streams.saturating_sub(1);
             known.used = Instant::now();
             known.is_noted = false;
         }
@@ -150,7 +207,7 @@ impl Sessions {
     /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn place(&self, id: &str, principal: &str) -> crate::error::Result<Place> {
         if let Some(known) = self.locked().get_mut(id) {
-            if known.principal != principal {
+            if known.holder.principal != principal {
                 return Ok(Place::Nowhere);
             }
             known.used = Instant::now();
@@ -162,15 +219,27 @@ impl Sessions {
         Ok(if kept.is_some() { Place::Kept } else { Place::Nowhere })
     }
 
+    /// Puts one session away, so that another has room; its client takes it up again with its next request, where sessions are
+    /// kept. False where in all of them something is under way.
+    pub async fn make_room(&self) -> bool {
+        let Some(id) = oldest_idle(&self.locked(), Instant::now()) else { return false };
+        self.end(&id);
+        let _ = self.inner.close_session(&id).await; // It may have ended by itself meanwhile.
+        true
+    }
+
     fn begin(&self, id: &SessionId, message: &ClientJsonRpcMessage) {
         let ClientJsonRpcMessage::Request(request) = message else { return };
-        let caller = request.request.extensions().get::<Parts>().and_then(|parts| parts.extensions.get::<Caller>());
-        let Some(principal) = caller.map(|caller| caller.principal.clone()) else { return };
+        let extensions = request.request.extensions().get::<Parts>().map(|parts| &parts.extensions);
+        let Some(caller) = extensions.and_then(|extensions| extensions.get::<Caller>()) else { return };
+        let client = extensions.and_then(|extensions| extensions.get::<Client>()).and_then(|client| client.0);
         let known = Known {
-            principal,
+            holder: Holder { principal: caller.principal.clone(), client },
             used: Instant::now(),
             is_noted: true,
-            streams: 0,
+            has_asked: false,
+            answers: 0,
+            listens: 0,
             told: 0,
             open: OpenCalls::default(),
             ended: CancellationToken::new(),
@@ -190,7 +259,7 @@ impl Sessions {
         let pause = (self.idle / 4).clamp(Duration::from_millis(50), SWEEP_EVERY);
         while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
             let now = Instant::now();
-            let is_idle = |known: &Known| known.streams == 0 && now.duration_since(known.used) >= self.idle;
+            let is_idle = |known: &Known| !known.has_streams() && now.duration_since(known.used) >= self.idle;
             let idle: Vec<SessionId> = self.locked().iter().filter(|(_, known)| is_idle(known)).map(|(id, _)| Arc::clone(id)).collect();
             for id in idle {
                 self.end(&id);
@@ -206,10 +275,10 @@ impl Sessions {
     async fn note_use(&self) {
         let Some(engine) = &self.kept else { return };
         let (now, mut used) = (Instant::now(), Vec::new());
-        for (id, known) in self.locked().iter_mut().filter(|(_, known)| known.streams > 0 || !known.is_noted) {
+        for (id, known) in self.locked().iter_mut().filter(|(_, known)| known.has_streams() || !known.is_noted) {
             known.is_noted = true;
             // When it was used, and not now: it must not live longer there than here.
-            let ago = if known.streams > 0 { Duration::ZERO } else { now.duration_since(known.used) };
+            let ago = if known.has_streams() { Duration::ZERO } else { now.duration_since(known.used) };
             used.push((Arc::clone(id), ago));
         }
         if let Err(error) = engine.use_clients(used.iter().map(|(id, ago)| (id.as_ref(), *ago))).await {
@@ -223,15 +292,15 @@ impl Sessions {
     }
 
     /// A stream that counts as use of its session, and ends with it.
-    fn used(self: &Arc<Self>, id: &SessionId, stream: impl Stream<Item = ServerSseMessage> + Send + Sync + 'static) -> Events {
+    fn used(self: &Arc<Self>, id: &SessionId, purpose: For, stream: impl Stream<Item = ServerSseMessage> + Send + Sync + 'static) -> Events {
         let ended = match self.locked().get_mut(id) {
             Some(known) => {
-                known.streams += 1;
+                *known.streams(purpose) += 1;
                 known.ended.clone()
             }
             None => CancellationToken::new(),
         };
-        let in_use = InUse { sessions: Arc::clone(self), id: Arc::clone(id) };
+        let in_use = InUse { sessions: Arc::clone(self), id: Arc::clone(id), purpose };
         let stream = stream.map(move |event| {
             let _ = &in_use;
             event
@@ -332,7 +401,7 @@ impl SessionStore for Manager {
 
     async fn store(&self, id: &str, state: &SessionState) -> Result<(), SessionStoreError> {
         let Some(engine) = &self.0.kept else { return Ok(()) };
-        let principal = self.0.locked().get(id).map(|known| known.principal.clone());
+        let principal = self.0.locked().get(id).map(|known| known.holder.principal.clone());
         let Some(principal) = principal else { return Ok(()) };
         let initialize = serde_json::to_string(&state.initialize_params)?;
         if initialize.len() > MOST_KEPT {
@@ -385,7 +454,10 @@ impl SessionManager for Manager {
             _ => RequestId::Number(0),
         };
         // Before the library is told: it would send the answer of the first to the stream of the second.
-        let begun = self.0.locked().get_mut(id).map_or(Ok(()), |known| known.open.begin(&request));
+        let begun = self.0.locked().get_mut(id).map_or(Ok(()), |known| {
+            known.has_asked = true;
+            known.open.begin(&request)
+        });
         let stream: Events = match begun {
             Ok(()) => {
                 let stream = self.0.inner.create_stream(id, message).await?;
@@ -396,7 +468,7 @@ impl SessionManager for Manager {
                 Box::pin(futures::stream::iter([ServerSseMessage::from_message(refused)]))
             }
         };
-        Ok(self.0.used(id, stream))
+        Ok(self.0.used(id, For::Answer, stream))
     }
 
     async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<(), Self::Error> {
@@ -405,12 +477,14 @@ impl SessionManager for Manager {
 
     async fn create_standalone_stream(&self, id: &SessionId) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
         let stream = self.0.listen(id).await?;
-        Ok(self.0.used(id, stream))
+        Ok(self.0.used(id, For::Changes, stream))
     }
 
     /// The library keeps no answer once it is given (rmcp 3.11 drops the stream with it), so the log is followed.
     async fn resume(&self, id: &SessionId, last: String) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
-        let stream: Events = match EventName::read(&last) {
+        let name = EventName::read(&last);
+        let purpose = if matches!(name, Some(EventName::Answer(..))) { For::Answer } else { For::Changes };
+        let stream: Events = match name {
             Some(EventName::Answer(event, request)) => match self.0.log.follow(&event, id) {
                 Some(stream) => self.0.of_request(id, request, stream),
                 None => {
@@ -427,7 +501,7 @@ impl SessionManager for Manager {
             // Of a process that is gone, or no id of ours: what comes from now on.
             _ => self.0.listen(id).await?,
         };
-        Ok(self.0.used(id, stream))
+        Ok(self.0.used(id, purpose, stream))
     }
 
     async fn restore_session(&self, id: SessionId) -> Result<RestoreOutcome<Self::Transport>, Self::Error> {
@@ -436,5 +510,61 @@ impl SessionManager for Manager {
             RestoreOutcome::AlreadyPresent => RestoreOutcome::AlreadyPresent,
             _ => RestoreOutcome::NotSupported,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Sessions of these holders, each used a second after the one before it, and what else is so of them.
+    fn sessions(all: &[(&str, u8, fn(&mut Known))]) -> HashMap<SessionId, Known> {
+        let start = Instant::now();
+        let one = |(index, (principal, client, more)): (usize, &(&str, u8, fn(&mut Known)))| {
+            let client = (*client > 0).then(|| Network::of_client([192, 0, 2, *client].into()));
+            let mut known = Known {
+                holder: Holder { principal: (*principal).to_owned(), client },
+                used: start + Duration::from_secs(u64::try_from(index).unwrap()),
+                is_noted: true,
+                has_asked: true,
+                answers: 0,
+                listens: 0,
+                told: 0,
+                open: OpenCalls::default(),
+                ended: CancellationToken::new(),
+            };
+            more(&mut known);
+            (Arc::from(index.to_string()), known)
+        };
+        all.iter().enumerate().map(one).collect()
+    }
+
+    fn goes(all: &[(&str, u8, fn(&mut Known))]) -> Option<String> {
+        oldest_idle(&sessions(all), Instant::now()).map(|id| id.to_string())
+    }
+
+    #[test]
+    fn the_oldest_idle_session_goes_of_whoever_holds_most() {
+        let plain: fn(&mut Known) = |_| {};
+        let unasked: fn(&mut Known) = |known| known.has_asked = false;
+        let listens: fn(&mut Known) = |known| known.listens = 1;
+        let answers: fn(&mut Known) = |known| known.answers = 1;
+        let open: fn(&mut Known) = |known| known.open.begin(&RequestId::Number(1)).unwrap();
+        assert_eq!(goes(&[("a", 0, plain), ("b", 0, plain), ("b", 0, plain)]).as_deref(), Some("1"));
+        assert_eq!(goes(&[("a", 1, plain), ("a", 2, plain), ("a", 2, plain)]).as_deref(), Some("1"), "one token, two addresses");
+        assert_eq!(goes(&[("a", 0, plain), ("a", 0, unasked), ("a", 0, unasked)]).as_deref(), Some("1"), "who opens many and asks nothing");
+        assert_eq!(goes(&[("a", 0, listens), ("a", 0, plain)]).as_deref(), Some("1"));
+        assert_eq!(goes(&[("a", 0, listens), ("a", 0, answers)]).as_deref(), Some("0"));
+        assert_eq!(goes(&[("b", 0, plain), ("a", 0, open), ("a", 0, answers)]).as_deref(), Some("0"), "a call under way is never cut");
+        assert_eq!(goes(&[("a", 0, open), ("a", 0, answers)]), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_was_cancelled_keeps_its_session_as_long_as_a_call_may_take_and_not_for_ever() {
+        let all = sessions(&[("a", 0, |known| known.open.begin(&RequestId::Number(1)).unwrap())]);
+        assert_eq!(oldest_idle(&all, Instant::now()), None);
+        tokio::time::advance(FORGOTTEN_AFTER).await;
+        assert!(oldest_idle(&all, Instant::now()).is_some());
     }
 }

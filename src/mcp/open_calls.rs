@@ -40,6 +40,11 @@ impl OpenCalls {
         Ok(())
     }
 
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
     /// Notes what is sent: an answer ends its request.
     pub(crate) fn note(&mut self, sent: &ServerJsonRpcMessage) {
         match sent {

@@ -205,6 +205,7 @@ fn the_logging_document_has_every_event() {
         "send/reply",
         "send/opt_out",
         "send/forward",
+        "http/descriptors",
         "http/refusal",
         "http/session",
         "http/webhook",

@@ -39,13 +39,12 @@ fn log_of(mut server: HttpServer) -> String {
 
 #[test]
 fn every_refusal_is_a_json_rpc_error_that_says_what_is_right() {
-    let desk = Desk::new(&format!("[http]\ntoken = \"{TOKEN}\"\nmax_body_bytes = 4096\nmax_sessions = 1\nbody_timeout = \"2s\"\n"));
+    let desk = Desk::new(&format!("[http]\ntoken = \"{TOKEN}\"\nmax_body_bytes = 4096\nbody_timeout = \"2s\"\n"));
     let server = desk.http(|_| {});
     let session = wire::open_legacy(server.port, &[BEARER]);
     let large = vec![b' '; 5_000];
     let list = br#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
-    let initialize = wire::initialize();
-    let cases: [Case<'_>; 17] = [
+    let cases: [Case<'_>; 16] = [
         ("POST", &[JSON, BOTH], list, 401, "Authorization: Bearer"),
         ("GET", &[], b"", 401, "Authorization: Bearer"),
         ("POST", &[("Authorization", "Bearer wrong"), JSON, BOTH], list, 401, "token_env"),
@@ -62,7 +61,6 @@ fn every_refusal_is_a_json_rpc_error_that_says_what_is_right() {
         ("POST", &[BEARER, ("Content-Type", "text/plain"), BOTH], list, 415, "Content-Type: application/json"),
         ("POST", &[BEARER, JSON, BOTH], b"{", 400, "JSON-RPC"),
         ("POST", &[BEARER, JSON, BOTH], list, 400, "Mcp-Session-Id"),
-        ("POST", &[BEARER, JSON, BOTH], &initialize, 503, "max_sessions"),
     ];
     for (method, headers, body, status, word) in cases {
         let reply = ask(server.port, method, "/mcp", headers, body);
@@ -73,7 +71,6 @@ fn every_refusal_is_a_json_rpc_error_that_says_what_is_right() {
     }
     let reply = ask(server.port, "PUT", "/mcp", &[BEARER], b"");
     assert!(reply.header("allow").unwrap().contains("POST"), "what the library says besides stays: {reply:?}");
-    assert!(ask(server.port, "POST", "/mcp", &[BEARER, JSON, BOTH], &initialize).header("retry-after").is_some());
 
     let mut stream = connect(server.port);
     stream.write_all(&wire::head(server.port, &[BEARER], 500)).unwrap();

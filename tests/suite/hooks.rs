@@ -21,11 +21,11 @@ use crate::forward::Receiver;
 use crate::support::{Desk, Era, HttpServer, WIDE};
 use crate::wire::{Reply, connect, post, read_reply, stateless_headers, tool_call};
 
-const SIGNING: &str = "canary-signing-secret";
+pub const SIGNING: &str = "canary-signing-secret";
 const INBOUND: &str = "canary-inbound-secret";
 const PUBLIC: &str = "https://sms.example.com";
 
-fn desk(fake: &Fake<MailerSend>, more: &str) -> Desk {
+pub fn desk(fake: &Fake<MailerSend>, more: &str) -> Desk {
     let desk = Desk::new("");
     let settings = format!(
         "{WIDE}[http]\npublic_url = \"{PUBLIC}\"\n{more}[[provider]]\nkind = \"mailersend\"\nbase_url = \"{}/v1\"\nfrom = \"{FROM}\"\n\
@@ -41,14 +41,14 @@ fn ledger(desk: &Desk) -> SqliteStore {
 }
 
 /// The path that the vendor was given, with the key that the program made for this ledger.
-async fn path(desk: &Desk) -> String {
+pub async fn path(desk: &Desk) -> String {
     let store = ledger(desk);
     let key = store.key("webhook", [0; 32]).await.unwrap();
     store.close().await.unwrap();
     Callback::new(PUBLIC, "mailersend", key).url(None).strip_prefix(PUBLIC).unwrap().to_owned()
 }
 
-fn told(port: u16, path: &str, secret: &str, body: &Value) -> Reply {
+pub fn told(port: u16, path: &str, secret: &str, body: &Value) -> Reply {
     let body = body.to_string();
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body.as_bytes());
@@ -69,7 +69,7 @@ fn send(server: &HttpServer, to: &str, text: &str) -> Value {
     answer["result"]["structuredContent"].clone()
 }
 
-fn report(sent: &Value, status: &str) -> Value {
+pub fn report(sent: &Value, status: &str) -> Value {
     json!({ "type": format!("sms.{status}"), "created_at": "2026-11-22T10:00:00.000000Z", "data": {
         "object": "sms", "id": "63074a67a5bd6fa8b0b7c1d2", "sms_message_id": sent["provider_message_id"], "to": sent["to"], "status": status,
         "created_at": "2026-11-22T10:00:00.000000Z" } })

@@ -169,11 +169,16 @@ fn a_made_up_session_id_is_no_fresh_budget() {
 }
 
 #[test]
-fn sessions_are_limited_however_initialize_is_spelt() {
-    let desk = Desk::new("[http]\nmax_sessions = 2\n");
+fn sessions_are_limited_however_initialize_is_spelt_and_one_with_a_call_under_way_is_never_cut() {
+    let (fake, desk) = slow_desk("[http]\nmax_sessions = 1\n");
     let server = desk.http(|_| {});
-    let first = wire::open_legacy(server.port, &[]);
-    wire::open_legacy(server.port, &[]);
+    let (port, session) = (server.port, wire::open_legacy(server.port, &[]));
+    fake.hold();
+    let slow = std::thread::spawn(move || {
+        let call = tool_call(Era::Legacy, 1, "send_sms", &json!({ "to": fictional(1), "message": "Under way" }));
+        post(port, &[("Mcp-Session-Id", &session)], &call)
+    });
+    eventually("the vendor has it", || sends(&fake) == 1);
     let plain = wire::initialize();
     let escaped = String::from_utf8(plain.clone()).unwrap().replace("\"initialize\"", "\"\\u0069nitialize\"").into_bytes();
     assert_ne!(plain, escaped);
@@ -181,11 +186,13 @@ fn sessions_are_limited_however_initialize_is_spelt() {
         let refused = post(server.port, &[], body);
         assert_eq!(refused.status, 503, "{refused:?}");
         assert!(refused.header("retry-after").is_some() && refused.header("mcp-session-id").is_none(), "{refused:?}");
+        assert!(String::from_utf8_lossy(&refused.body).contains("max_sessions"), "{refused:?}");
     }
-    // The sessions that are open, and clients without sessions, go on.
-    let call = tool_call(Era::Legacy, 1, "get_balance", &json!({}));
-    answer_of(&post(server.port, &[("Mcp-Session-Id", &first)], &call));
+    // Clients without sessions go on.
     answer_of(&ask(server.port, &[], "get_balance", &json!({})));
+    fake.release();
+    assert_eq!(answer_of(&slow.join().unwrap())["status"], "sent");
+    eventually("it makes room once it is idle", || post(server.port, &[], &escaped).status == 200);
 }
 
 #[test]

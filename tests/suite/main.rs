@@ -12,6 +12,7 @@ mod conformance;
 mod contract;
 mod conversions;
 mod copies;
+mod crowds;
 mod documents;
 mod door;
 mod doubt;

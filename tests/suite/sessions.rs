@@ -14,22 +14,26 @@ const SLOW: &str = "[[provider]]\nkind = \"sandbox\"\nlatency = \"1s\"\n";
 
 /// One event of a stream.
 #[derive(Debug, Default)]
-struct Event {
-    id: Option<String>,
-    retry: Option<u64>,
-    data: Option<Value>,
+pub struct Event {
+    pub id: Option<String>,
+    pub retry: Option<u64>,
+    pub data: Option<Value>,
 }
 
 /// An event stream that is read as it comes.
-struct Events {
-    stream: TcpStream,
-    text: String,
+pub struct Events {
+    pub stream: TcpStream,
+    pub text: String,
 }
 
 impl Events {
     /// Sends a request whose answer is an event stream.
-    fn open(port: u16, request: &[u8]) -> Self {
-        let mut stream = connect(port);
+    pub fn open(port: u16, request: &[u8]) -> Self {
+        Self::over(connect(port), request)
+    }
+
+    /// The same on this connection.
+    pub fn over(mut stream: TcpStream, request: &[u8]) -> Self {
         stream.write_all(request).unwrap();
         let mut events = Self { stream, text: String::new() };
         let head = events.until("\r\n\r\n");
@@ -67,7 +71,7 @@ impl Events {
     }
 
     /// The next event; what is no event (a comment, the size of a chunk) is skipped.
-    fn next(&mut self) -> Event {
+    pub fn next(&mut self) -> Event {
         loop {
             let block = self.until("\n\n");
             let mut event = Event::default();
@@ -231,28 +235,29 @@ fn a_change_that_nobody_listened_for_is_told_once_to_who_listens_next() {
     assert!(more.as_ref().is_err() || more.as_ref().is_ok_and(|text| !text.contains("data:")), "{more:?}");
 }
 
+/// How many sessions the ledger knows of: asking that is no use of any.
+fn kept_sessions(desk: &Desk) -> i64 {
+    let ledger = rusqlite::Connection::open(desk.ledger()).unwrap();
+    ledger.query_row("SELECT count(*) FROM client_session", [], |row| row.get(0)).unwrap()
+}
+
 #[test]
 fn an_open_event_stream_is_use_of_its_session_and_silence_ends_it() {
-    // Whether there is room for another session tells whether one has ended, without using any.
-    let desk = Desk::new("[guard]\nsession_idle = \"2s\"\n[http]\nmax_sessions = 2\n");
+    let desk = Desk::new("[guard]\nsession_idle = \"2s\"\n");
     let server = desk.http(|_| {});
     let (kept, left) = (wire::open_legacy(server.port, &[]), wire::open_legacy(server.port, &[]));
     let listens = Events::listen(server.port, &kept, None);
     let call = tool_call(Era::Legacy, 1, "get_balance", &json!({}));
     let status = |session: &str| post(server.port, &[("Mcp-Session-Id", session)], &call).status;
     for _ in 0..3 {
-        // Each of these opens when the one before it has ended of silence; the one that listens outlives them all.
-        eventually("a session that nobody uses ends", || post(server.port, &[], &wire::initialize()).status == 200);
+        // Each of these ends of silence; the one that is listened to outlives them all.
+        eventually("a session that nobody uses ends", || kept_sessions(&desk) == 1);
+        wire::open_legacy(server.port, &[]);
     }
+    eventually("the last one, too", || kept_sessions(&desk) == 1);
     assert_eq!((status(&kept), status(&left)), (200, 404));
     drop(listens);
-    eventually("both places are free when nobody listens any more", || {
-        let opened: Vec<_> = (0..2).map(|_| post(server.port, &[], &wire::initialize())).collect();
-        let ids: Vec<_> = opened.iter().filter_map(|reply| reply.header("mcp-session-id")).collect();
-        // What was opened in vain makes room again: this must not be what keeps both places from being free.
-        ids.iter().for_each(|id| drop(wire::ask(server.port, "DELETE", "/mcp", &[("Mcp-Session-Id", id)], b"")));
-        ids.len() == 2
-    });
+    eventually("so does this one when nobody listens any more", || kept_sessions(&desk) == 0);
     assert_eq!(status(&kept), 404);
 }
 
@@ -339,18 +344,42 @@ fn a_client_that_comes_back_to_a_restarted_server_is_told_that_its_answer_is_gon
 }
 
 #[test]
-fn kept_sessions_count_among_those_that_are_open() {
+fn a_session_that_is_taken_up_again_counts_among_those_that_are_open() {
     let desk = Desk::new("[http]\nmax_sessions = 1\n");
     let server = desk.http(|_| {});
     let old = wire::open_legacy(server.port, &[]);
     drop(server);
     let server = desk.http(|_| {});
     let new = wire::open_legacy(server.port, &[]);
+    let mut listens = Events::listen(server.port, &new, None);
     let call = tool_call(Era::Legacy, 1, "get_balance", &json!({}));
     let status = |session: &str| post(server.port, &[("Mcp-Session-Id", session)], &call).status;
-    assert_eq!((status(&old), status(&new)), (503, 200), "it may come back when there is room");
-    assert_eq!(wire::ask(server.port, "DELETE", "/mcp", &[("Mcp-Session-Id", &new)], b"").status, 204);
     assert_eq!(status(&old), 200);
+    // For the old one the new one was put away, so that its stream ends; and it is taken up again in its turn.
+    listens.stream.read_to_string(&mut String::new()).expect("the end of the stream");
+    assert_eq!((status(&new), status(&old)), (200, 200));
+}
+
+#[test]
+fn a_client_that_opens_a_thousand_sessions_blocks_nobody() {
+    const MOST: usize = 100;
+    let desk = Desk::new(&format!("{WIDE}[http]\nmax_sessions = {MOST}\n"));
+    let server = desk.http(|_| {});
+    let ours = wire::open_legacy(server.port, &[]);
+    let mut listens = Events::listen(server.port, &ours, None);
+    for _ in 0..1_000 {
+        assert_eq!(post(server.port, &[], &wire::initialize()).status, 200, "there is room for each of them");
+    }
+    // Ours was never put away: what is asked for now is told on the stream that was open all the time.
+    let header = [("Mcp-Session-Id", ours.as_str())];
+    let ask = |body: Vec<u8>| post(server.port, &header, &body).json().unwrap();
+    let sent = ask(tool_call(Era::Legacy, 1, "send_sms", &json!({ "to": fictional(1), "message": "x" })));
+    let uri = format!("sms://messages/{}", sent["result"]["structuredContent"]["id"].as_str().unwrap());
+    let watch = ask(wire::request(Era::Legacy, 2, "resources/subscribe", json!({ "uri": uri })));
+    assert!(watch["error"].is_null(), "{watch}");
+    assert_eq!(listens.next().data.unwrap()["params"]["uri"], uri);
+    let another = wire::open_legacy(server.port, &[]);
+    assert_eq!(post(server.port, &[("Mcp-Session-Id", &another)], &tool_call(Era::Legacy, 1, "get_balance", &json!({}))).status, 200);
 }
 
 #[test]
