@@ -14,9 +14,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sms::absent;
 use crate::sms::destination::Destination;
 use crate::sms::facts::{Budget, Facts, Limits, Scope};
+use crate::sms::fold::glance;
 use crate::sms::message::State;
 use crate::sms::money::{Amount, Money};
 use crate::sms::number::{Number, NumberKind};
+use crate::sms::untrusted;
 
 /// Longest sender ID of letters and digits (3GPP TS 23.040, 9.1.2.5: 11 characters of the default alphabet).
 const MAX_ALPHANUMERIC_SENDER: usize = 11;
@@ -152,6 +154,12 @@ impl Guard {
     /// [`ErrorKind::SenderNotAllowed`].
     pub fn check_sender(&self, from: Option<&str>) -> Result<()> {
         let Some(from) = from else { return Ok(()) };
+        if let Some(allowed) = self.looks_like(from) {
+            let shown = untrusted::escape(from);
+            let message = format!("`from` \"{shown}\" looks like an allowed sender and is another one; the allowed one is \"{allowed}\"");
+            let next = format!("Write `from` exactly as \"{allowed}\" if that is meant, or leave it out to use the configured sender.");
+            return Err(Error::new(ErrorKind::SenderNotAllowed, message).next(next));
+        }
         let digits = from.strip_prefix('+').unwrap_or(from);
         // A number has a `+` or could have; what is longer and has none is a carrier's service code with its extension.
         let most = if digits.len() == from.len() { MAX_SERVICE_CODE } else { MAX_NUMBER };
@@ -180,6 +188,16 @@ impl Guard {
             return Ok(());
         }
         Err(Error::new(ErrorKind::SenderNotAllowed, format!("`from` \"{from}\" is not one of the allowed senders ({})", allowed.join(", "))))
+    }
+
+    /// The allowed sender that a reader would take this one for, which is none of them.
+    fn looks_like(&self, from: &str) -> Option<&str> {
+        let allowed = &self.settings.allow_senders;
+        if allowed.iter().any(|sender| sender == from) {
+            return None;
+        }
+        let seen = glance(from);
+        allowed.iter().map(String::as_str).find(|sender| !seen.is_empty() && glance(sender) == seen)
     }
 
     /// Whether a message of so many segments may be sent.
@@ -401,6 +419,38 @@ mod tests {
         let listed = guard(|s| s.allow_senders = vec!["ACME".into()]);
         assert!(listed.check_sender(None).is_ok() && listed.check_sender(Some("ACME")).is_ok());
         assert!(listed.check_sender(Some("acme")).is_err());
+    }
+
+    #[test]
+    fn a_sender_that_only_looks_like_an_allowed_one_is_refused_and_named_as_such() {
+        let listed = guard(|s| s.allow_senders = vec!["ACME".into(), "PayPal".into(), "+33612345678".into(), "&&&".into()]);
+        for (from, meant) in [
+            ("PayPaI", "PayPal"),
+            ("PAYPAL", "PayPal"),
+            ("ACME ", "ACME"),
+            (" ACME", "ACME"),
+            ("A-C-M-E", "ACME"),
+            ("\u{410}CME", "ACME"),
+            ("ACME\u{200b}", "ACME"),
+            ("\u{ff21}\u{ff23}\u{ff2d}\u{ff25}", "ACME"),
+            ("33612345678", "+33612345678"),
+            ("+336I2345678", "+33612345678"),
+        ] {
+            let error = listed.check_sender(Some(from)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::SenderNotAllowed, "{from}");
+            assert!(error.message().contains("looks like an allowed sender") && error.message().contains(meant), "{from:?}: {}", error.message());
+            assert!(error.next_step().contains(&format!("exactly as \"{meant}\"")), "{from:?}: {}", error.next_step());
+            assert!(!error.message().chars().any(|c| c == '\u{200b}'), "{from:?}");
+        }
+        for other in ["ACNE", "Shop", "---", "33612345679"] {
+            let error = listed.check_sender(Some(other)).unwrap_err();
+            assert!(!error.message().contains("looks like"), "{other}: {}", error.message());
+        }
+        // What is listed is meant as it is written, also where two look alike; and where nothing is listed, nothing is looked at.
+        let both = guard(|s| s.allow_senders = vec!["PayPal".into(), "PayPaI".into()]);
+        assert!(both.check_sender(Some("PayPal")).is_ok() && both.check_sender(Some("PayPaI")).is_ok());
+        let open = guard(|_| {});
+        assert!(open.check_sender(Some("PayPaI")).is_ok() && open.check_sender(Some("ACME ")).is_ok());
     }
 
     #[test]

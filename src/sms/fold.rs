@@ -2,13 +2,14 @@
 //!
 //! Two texts can be equal to every reader and differ in every octet: capital letters, wide or mathematical letters, a
 //! letter with its mark as one character or as two, invisible characters, a Cyrillic `а` among Latin letters. Whoever
-//! asks "is it the word STOP?" or "did this person get this text already?" asks it of folded texts. There are three
+//! asks "is it the word STOP?" or "did this person get this text already?" asks it of folded texts. There are four
 //! depths, each coarser than the one before:
 //!
 //! - [`fold`]: Unicode's own idea of it (NFKC and letter case), without what nobody sees and with one kind of space;
 //! - [`skeleton`]: also without typography, marks, look-alike letters and most punctuation. Two texts with one skeleton
 //!   are one text in two spellings, so what must not be said twice compares skeletons;
-//! - [`letters`]: the letters and digits of the skeleton alone, for single words.
+//! - [`letters`]: the letters and digits of the skeleton alone, for single words;
+//! - [`glance`]: also without what only a font tells apart, for names that people trust at sight.
 //!
 //! [`digest`] is what is kept of a text where it must not be said twice. It looks past what is put around a text that is
 //! said again, too: "Re:", a counter in brackets, the text once more.
@@ -57,6 +58,17 @@ pub fn skeleton(text: &str) -> String {
 /// The letters and digits of the [`skeleton`], and nothing else.
 pub fn letters(text: &str) -> String {
     bare(text).chars().filter(|c| c.is_alphanumeric()).collect()
+}
+
+/// What a name is at a glance: its [`letters`], and as one those that only a font tells apart (`I`, `l` and `1`, `O` and `0`,
+/// `rn` and `m`, `vv` and `w`). For names such as senders; a text says something else with another digit.
+pub fn glance(name: &str) -> String {
+    let drawn = |c: char| match c {
+        'i' | '1' => 'l',
+        '0' => 'o',
+        _ => c,
+    };
+    letters(name).replace("rn", "m").replace("vv", "w").chars().map(drawn).collect()
 }
 
 /// Digest of the [`skeleton`] of what is said: the same for one text in any spelling, with "Re:" before it, a counter or a
@@ -435,6 +447,27 @@ mod tests {
             ("\u{1f1f8}\u{1f1f9}\u{1f1f4}\u{1f1f5}", "stop"),
         ] {
             assert_eq!(letters(text), word, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_a_reader_takes_for_one_are_one_at_a_glance() {
+        for (name, like) in [
+            ("PayPal", "PayPaI"),
+            ("PayPal", "PAYPA1"),
+            ("ACME", "ACME "),
+            ("ACME", "A.C.M.E"),
+            ("ACME", "\u{200b}\u{391}CM\u{415}\u{200d}"),
+            ("ACME", "\u{ff21}\u{ff23}\u{ff2d}\u{ff25}"),
+            ("ACME", "\u{c0}CM\u{c9}"),
+            ("Zoom", "Z0orn"),
+            ("wallet", "vvaIlet"),
+            ("10690001", "l069OOO1"),
+        ] {
+            assert_eq!(glance(name), glance(like), "{name} and {like:?}");
+        }
+        for (name, other) in [("ACME", "ACME 2"), ("ACME", "ACNE"), ("Zoom", "Zom"), ("10690001", "10690002"), ("PayPal", "PayPals")] {
+            assert_ne!(glance(name), glance(other), "{name} and {other}");
         }
     }
 
