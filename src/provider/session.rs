@@ -347,7 +347,7 @@ impl<P: Protocol> Account<P> {
     /// [`Config`](crate::error::ErrorKind::Config) when a certificate that the settings name cannot be used.
     pub fn new(protocol: P, plan: Plan<P::Bind>, clock: SharedClock) -> Result<(Arc<Self>, Pushes<P>)> {
         let wrong = |why: String| Error::new(ErrorKind::Config, format!("the session of {} cannot be made: {why}", plan.name));
-        plan.settings.check().map_err(wrong)?;
+        plan.settings.check_possible().map_err(wrong)?;
         let door = stream::Door::new(&plan.address, &plan.settings).map_err(wrong)?;
         let memory = Arc::new(Memory::new(Arc::clone(&clock)));
         let (told, pushes) = Told::new(Arc::clone(&memory));

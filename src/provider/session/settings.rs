@@ -17,6 +17,10 @@ const WIDEST_WINDOW: u16 = 1_000;
 /// The longest time that any of the settings may say: a day, so that sums of times are never too large.
 const LONGEST: Duration = Duration::from_secs(24 * 3_600);
 
+/// The shortest time that a person may set for these, so that a carrier far away can answer at all, is not asked all the time
+/// whether it is there, and not called without end while it is away (the first wait is so long in any case).
+const SHORTEST: [(&str, Span); 3] = [("answer_timeout", Span::seconds(1)), ("keep_alive", Span::seconds(1)), ("reconnect_most", Span::millis(100))];
+
 /// `[provider.session]`: the connections to a carrier.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -98,11 +102,36 @@ impl Settings {
         self.link_wait.duration().saturating_add(self.throttle_wait.duration()).saturating_add(self.answer_timeout.duration())
     }
 
-    /// Checks what types cannot say.
+    fn spans(&self) -> [(&'static str, Span); 6] {
+        [
+            ("connect_timeout", self.connect_timeout),
+            ("link_wait", self.link_wait),
+            ("answer_timeout", self.answer_timeout),
+            ("throttle_wait", self.throttle_wait),
+            ("keep_alive", self.keep_alive),
+            ("reconnect_most", self.reconnect_most),
+        ]
+    }
+
+    /// Checks what an operator wrote: what types cannot say, and what could not serve anybody.
     ///
     /// # Errors
     /// What is wrong, naming the setting and what would be right.
     pub fn check(&self) -> std::result::Result<(), String> {
+        for (name, span) in self.spans() {
+            let least = SHORTEST.into_iter().find(|(short, _)| *short == name).map_or(Span::millis(1), |(_, least)| least);
+            if span < least || span.duration() > LONGEST {
+                return Err(format!("session.{name} is {span}; it is at least {least}, and at most 24h"));
+            }
+        }
+        self.check_possible()
+    }
+
+    /// Checks what no session could be made with. A test may be in more of a hurry than an operator.
+    ///
+    /// # Errors
+    /// As [`Settings::check`].
+    pub fn check_possible(&self) -> std::result::Result<(), String> {
         if !(1..=MOST_BINDS).contains(&self.binds) {
             return Err(format!("session.binds is {}; it is from 1 to {MOST_BINDS}", self.binds));
         }
@@ -112,17 +141,8 @@ impl Settings {
         if self.per_second == Some(0) {
             return Err("session.per_second is 0; leave it out for no limit".to_owned());
         }
-        for (name, span) in [
-            ("connect_timeout", self.connect_timeout),
-            ("link_wait", self.link_wait),
-            ("answer_timeout", self.answer_timeout),
-            ("throttle_wait", self.throttle_wait),
-            ("keep_alive", self.keep_alive),
-            ("reconnect_most", self.reconnect_most),
-        ] {
-            if span.duration() == Duration::ZERO || span.duration() > LONGEST {
-                return Err(format!("session.{name} is {span}; it is more than nothing, and at most 24h"));
-            }
+        if let Some((name, _)) = self.spans().into_iter().find(|(_, span)| span.duration() == Duration::ZERO) {
+            return Err(format!("session.{name} must be more than 0"));
         }
         if self.tls_cert_file.is_some() != self.tls_key_file.is_some() {
             return Err("session.tls_cert_file and session.tls_key_file go together".to_owned());
@@ -137,7 +157,31 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_time_that_could_serve_nobody_is_refused_with_the_least_that_is_right() {
+        let one = |name: &str, text: &str| {
+            let settings: Settings = toml::from_str(&format!("{name} = \"{text}\"")).unwrap();
+            settings.check().err()
+        };
+        for (name, wrong, least) in [
+            ("answer_timeout", "0s", "1s"),
+            ("answer_timeout", "60ms", "1s"),
+            ("keep_alive", "0s", "1s"),
+            ("keep_alive", "999ms", "1s"),
+            ("reconnect_most", "0s", "100ms"),
+            ("reconnect_most", "5ms", "100ms"),
+            ("link_wait", "0s", "1ms"),
+            ("throttle_wait", "25h", "1ms"),
+        ] {
+            let why = one(name, wrong).unwrap();
+            let shown: Span = wrong.parse().unwrap();
+            assert_eq!(why, format!("session.{name} is {shown}; it is at least {least}, and at most 24h"));
+            assert_eq!(one(name, least), None);
+        }
+    }
 
     #[test]
     fn an_address_is_a_host_and_a_port_and_nothing_more() {
