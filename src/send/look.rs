@@ -101,7 +101,9 @@ impl Engine {
         }
         let before = match &args.cursor {
             None => None,
-            Some(cursor) => Some(read_cursor(cursor).ok_or_else(|| invalid("cursor", "is not a next_cursor of list_sms"))?),
+            Some(cursor) => {
+                Some(read_cursor(cursor).ok_or_else(|| invalid("cursor", "is not a next_cursor of list_sms; leave it out for the newest messages"))?)
+            }
         };
         let to = match &args.to {
             None => None,

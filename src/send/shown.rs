@@ -75,6 +75,8 @@ pub(super) fn read_cursor(cursor: Option<&str>) -> Result<Option<ReplyPlace>> {
     };
     match cursor {
         None => Ok(None),
-        Some(cursor) => place(cursor).map(Some).ok_or_else(|| invalid("cursor", "is not a next_cursor of get_status")),
+        Some(cursor) => {
+            place(cursor).map(Some).ok_or_else(|| invalid("cursor", "is not a next_cursor of get_status; leave it out for the newest replies"))
+        }
     }
 }

@@ -302,7 +302,7 @@ fn list_pages_newest_first_and_filters() {
         (["--batch", "bat_none"], "(not_found)"),
         (["--since", "yesterday"], "2026-11-22"),
         (["--limit", "0"], "1 to 100"),
-        (["--cursor", "x"], "`--cursor` is not a cursor that `sms-mcp list` printed"),
+        (["--cursor", "x"], "`--cursor` is not a cursor that `sms-mcp list` printed; leave it out for the newest messages"),
     ] {
         let ended = desk.run(&[&["list"], &wrong as &[&str]].concat());
         assert!(ended.code == 1 && ended.err.contains(expected), "{wrong:?}: {ended:?}");
