@@ -158,7 +158,11 @@ struct Pipe {
 
 impl Pipe {
     async fn start(what: What, folder: &Path, ledger: &str) -> Self {
-        let mut child = command(what, folder, ledger, None).spawn().unwrap();
+        Self::over(command(what, folder, ledger, None)).await
+    }
+
+    async fn over(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let input = child.stdin.take().unwrap();
         let output = BufReader::with_capacity(1 << 16, child.stdout.take().unwrap()).lines();
         let mut server = Self { child, input, output };
@@ -619,6 +623,47 @@ async fn full_ledger(folder: &Path) {
     }
 }
 
+// ---- instructions per send -----------------------------------------------------------------------------------------
+
+/// Sends that are counted, and those before them, which pay for what is made once.
+const COUNTED: usize = 1_000;
+const BEFORE: usize = 100;
+
+/// What a send costs in instructions, which a busy machine does not change: `cargo bench --bench sends -- instructions`, with
+/// `valgrind` (a Debian package). So one after the other is called, and no receipt comes meanwhile.
+///
+/// To compare two versions, build the other one (`git worktree add ../other COMMIT`, `cargo build --release` there) and name both
+/// programs; each is said beside the first:
+/// `cargo bench --bench sends -- instructions ../other/target/release/sms-mcp target/release/sms-mcp`.
+/// Two runs of one program differ by less than a hundredth.
+async fn instructions(folder: &Path, programs: &[String]) {
+    std::fs::write(folder.join("counted.toml"), format!("{CONFIG}delivery_delay = \"24h\"\n")).unwrap();
+    let mut first = None;
+    for (index, program) in programs.iter().enumerate() {
+        let few = counted(folder, program, index, BEFORE).await;
+        let many = counted(folder, program, index, BEFORE + COUNTED).await;
+        let each = (many - few) / COUNTED as f64;
+        let beside = *first.get_or_insert(each);
+        println!("{:>10.0} instructions per send, {:.3}x  {program}", each, each / beside);
+    }
+}
+
+/// The instructions of a server that carries so many sends, from its start to its end.
+async fn counted(folder: &Path, program: &str, index: usize, sends: usize) -> f64 {
+    let file = folder.join(format!("counted-{index}-{sends}"));
+    let mut command = Command::new("valgrind");
+    command.args(["--quiet", "--tool=callgrind", &format!("--callgrind-out-file={}", file.display())]).arg(program);
+    command.arg("--config").arg(folder.join("counted.toml")).arg("--ledger").arg(file.with_extension("db")).args(["--log", "error"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut server = Pipe::over(command).await;
+    server.run(What::Send, sends, 1, "counting").await;
+    let Pipe { mut child, input, output: _output } = server;
+    drop(input);
+    child.wait().await.unwrap();
+    let said = std::fs::read_to_string(&file).unwrap();
+    said.lines().find_map(|line| line.strip_prefix("totals:")?.trim().parse().ok()).expect("callgrind's total")
+}
+
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     match std::env::var("BENCH_SERVER").as_deref() {
@@ -627,10 +672,15 @@ fn main() {
         Err(_) => {}
     }
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let mut named = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
+    let (only, programs) = (named.next(), named.collect::<Vec<_>>());
     let wants = |name: &str| only.as_deref().is_none_or(|only| name.contains(only));
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("bench.toml"), CONFIG).unwrap();
+    if only.as_deref() == Some("instructions") {
+        let own = vec![env!("CARGO_BIN_EXE_sms-mcp").to_owned()];
+        return runtime.block_on(instructions(folder.path(), if programs.is_empty() { &own } else { &programs }));
+    }
     runtime.block_on(async {
         if wants("compare") {
             compare(folder.path()).await;
