@@ -16,8 +16,8 @@ use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::clock::{Clock as _, SharedClock, SystemClock};
-use crate::config::{Loaded, Log, LogFormat, LogLevel};
+use crate::clock::{Clock as _, SharedClock, SystemClock, Timestamp};
+use crate::config::{Loaded, Log, LogFormat, LogLevel, MarkPlace};
 use crate::error::Result;
 use crate::guard::{Assumed, Guard};
 use crate::http::{self, Endpoint, Options};
@@ -26,6 +26,7 @@ use crate::provider::settings::{Callback, Setup};
 use crate::send::{Base, Caller, Carrier, Carriers, Engine, Parts, forward};
 use crate::sms::message::hex;
 use crate::store::Store as _;
+use crate::store::mark::{Accepted, MarkAt, Marking, Outlook};
 use crate::store::sqlite::{self, Looked, Restored, SqliteStore};
 
 /// How long a stop waits for what is in flight. The whole stop takes less than 5 s, but for a text of which a part has left
@@ -111,7 +112,7 @@ async fn parts(loaded: &Loaded, clock: SharedClock, store: Arc<SqliteStore>) -> 
 }
 
 /// Says what somebody who looks into the log would not expect.
-fn announce(loaded: &Loaded, engine: &Engine) {
+async fn announce(loaded: &Loaded, engine: &Engine) {
     for finding in &loaded.warnings {
         tracing::warn!(finding, "the operator should look at the settings");
     }
@@ -120,6 +121,9 @@ fn announce(loaded: &Loaded, engine: &Engine) {
         let (each, session, day) = (assumed.each, assumed.session, assumed.day);
         let providers = providers.join(", ");
         tracing::warn!(providers, %each, session, day, "a provider tells no prices and [rates] lacks some: each text is taken for price_when_unknown");
+    }
+    if let Err(error) = engine.trust().await {
+        tracing::error!(%error, next = error.next_step(), "nothing is sent until a person has looked at the ledger");
     }
     if let Some(live) = &loaded.live_ledger {
         tracing::info!(real = %live.display(), "only the sandbox is configured: it keeps a ledger of its own");
@@ -158,7 +162,7 @@ pub async fn serve_stdio(loaded: &Loaded) -> Result<()> {
     let caller = process_caller(loaded)?;
     let engine = build(loaded).await?;
     begin(&engine).await?;
-    announce(loaded, &engine);
+    announce(loaded, &engine).await;
     let Start { settings, provider, session_spend } = Start::new(loaded);
     tracing::info!(settings, provider, session_spend, ledger = %loaded.ledger.display(), "serving MCP over stdio");
     let server = Server::new(engine.clone(), Callers::One(caller), loaded.config.send.bulk_wait.duration());
@@ -227,7 +231,7 @@ pub async fn serve_http(loaded: &Loaded, listen: Option<String>) -> Result<()> {
         }
     };
     begin(&engine).await?;
-    announce(loaded, &engine);
+    announce(loaded, &engine).await;
     let Start { settings, provider, session_spend } = Start::new(loaded);
     tracing::info!(address = %endpoint.address(), settings, provider, session_spend, ledger = %loaded.ledger.display(), "serving MCP at /mcp");
     let serving = tokio::spawn(endpoint.serve());
@@ -324,22 +328,22 @@ impl<R: AsyncRead + Unpin> AsyncRead for UntilEnd<R> {
     }
 }
 
-/// Checks that everything the configuration names can be used. Returns what [`Engine::unpriced`] says of it.
+/// Checks that everything the configuration names can be used. Returns what [`Engine::unpriced`] and [`Engine::trust`] say of it.
 ///
 /// # Errors
 /// What [`build`] and [`http::addresses`] fail with.
-pub async fn check(loaded: &Loaded) -> Result<Option<(Vec<String>, Assumed)>> {
+pub async fn check(loaded: &Loaded) -> Result<(Option<(Vec<String>, Assumed)>, Result<()>)> {
     http::addresses(&loaded.config.http.listen, loaded.http_token.is_some()).await?;
     let engine = build(loaded).await?;
-    let unpriced = engine.unpriced();
+    let (unpriced, trusted) = (engine.unpriced(), engine.trust().await);
     engine.stop(STOP_PATIENCE).await;
-    Ok(unpriced)
+    Ok((unpriced, trusted))
 }
 
 /// Writes a whole copy of the ledger to a new file, while servers go on.
 ///
 /// # Errors
-/// What [`SqliteStore::open`] and [`SqliteStore::backup`] fail with.
+/// What [`SqliteStore::open_marked`] and [`SqliteStore::backup`] fail with.
 pub async fn backup(loaded: &Loaded, file: &Path) -> Result<Looked> {
     let store = open_ledger(loaded)?;
     let made = store.backup(file).await;
@@ -350,7 +354,7 @@ pub async fn backup(loaded: &Loaded, file: &Path) -> Result<Looked> {
 /// Looks through the ledger, or through a copy of one.
 ///
 /// # Errors
-/// What [`SqliteStore::open`], [`SqliteStore::look`] and [`sqlite::look_at`] fail with.
+/// What [`SqliteStore::open_marked`], [`SqliteStore::look`] and [`sqlite::look_at`] fail with.
 pub async fn look(loaded: &Loaded, file: Option<&Path>) -> Result<Looked> {
     if let Some(file) = file {
         return sqlite::look_at(file);
@@ -369,10 +373,55 @@ pub fn restore(loaded: &Loaded, file: &Path) -> Result<Restored> {
     sqlite::restore(file, &loaded.ledger, SystemClock.now())
 }
 
+/// What taking the ledger as it is would do; nothing where it is in no doubt.
+///
+/// # Errors
+/// What [`SqliteStore::open_marked`] and [`SqliteStore::outlook`] fail with.
+pub async fn outlook(loaded: &Loaded) -> Result<Option<Outlook>> {
+    let store = open_ledger(loaded)?;
+    let outlook = store.outlook().await;
+    store.close().await?;
+    outlook
+}
+
+/// Takes the ledger as it is, by the word of a person. Where nothing else knows who opted out, vendors are asked first. Returns what
+/// that did, and which of them could not be asked.
+///
+/// # Errors
+/// What [`build`] and [`SqliteStore::accept`] fail with.
+pub async fn accept(loaded: &Loaded, seen: &Outlook) -> Result<(Accepted, Vec<String>)> {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let store = Arc::new(open_ledger(loaded)?);
+    let engine = match parts(loaded, Arc::clone(&clock), Arc::clone(&store)).await {
+        Ok(parts) => Engine::new(parts),
+        Err(error) => {
+            let _ = store.close().await;
+            return Err(error);
+        }
+    };
+    let notes = if seen.is_mark_gone { engine.read_opt_outs().await } else { Vec::new() };
+    let accepted = store.accept(seen, &loaded.user, loaded.config.guard.currency.as_str(), clock.now()).await;
+    engine.stop(STOP_PATIENCE).await;
+    let accepted = accepted?;
+    let Accepted { unknown, opt_outs, budgets, is_frozen } = accepted;
+    tracing::warn!(unknown, opt_outs, budgets, is_frozen, "a person accepted a ledger in doubt");
+    Ok((accepted, notes))
+}
+
 fn open_ledger(loaded: &Loaded) -> Result<SqliteStore> {
     let mut random = [0; 8];
     SystemClock.fill_random(&mut random)?;
-    SqliteStore::open(&loaded.ledger, SystemClock.now(), random)
+    let at = loaded.mark.as_ref().map(|place| match place {
+        MarkPlace::Folder(folder) => MarkAt::Folder(folder.clone()),
+        MarkPlace::File(file) => MarkAt::File(file.clone()),
+    });
+    let marking = at.map(|at| Marking { at, is_needed: loaded.has_real });
+    SqliteStore::open_marked(&loaded.ledger, marking, SystemClock.now(), random)
+}
+
+/// The machine's time.
+pub fn now() -> Timestamp {
+    SystemClock.now()
 }
 
 /// Where a path is, for people.

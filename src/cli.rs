@@ -316,6 +316,8 @@ enum LedgerAction {
         /// A copy, such as a backup [default: the ledger itself]
         file: Option<PathBuf>,
     },
+    /// Take a ledger in doubt as it is: an older one, another one, or one whose mark is gone. Asks a person at a terminal
+    Accept,
 }
 
 #[derive(Debug, Subcommand)]

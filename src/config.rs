@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use load::{Flags, Loaded, Sources, load};
+pub use load::{Flags, Loaded, MarkPlace, Sources, load};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::ProviderConfig;
@@ -187,13 +187,17 @@ pub struct Ledger {
     /// configured. Also `--ledger` and `SMS_MCP_LEDGER`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
+    /// Where the mark of the ledger is kept, which tells an older ledger from this one: a file that no restore of the ledger
+    /// restores, or "none". By default in the user's state folder; in a container a real provider needs it to be said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mark: Option<PathBuf>,
     /// Whether texts stay in the ledger after they left (mode 0600). False erases each as soon as it is handed over.
     pub keep_texts: bool,
 }
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self { file: None, keep_texts: true }
+        Self { file: None, mark: None, keep_texts: true }
     }
 }
 

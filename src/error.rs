@@ -62,6 +62,8 @@ pub enum ErrorKind {
     NotSupported,
     /// The ledger cannot be read or written.
     LedgerUnavailable,
+    /// The ledger may be an older one, or another one, than that which was sent from last.
+    LedgerInDoubt,
     /// The machine's clock cannot be right.
     ClockUnreliable,
     /// The server is stopping.
@@ -102,6 +104,7 @@ impl ErrorKind {
             Self::NotFound => "not_found",
             Self::NotSupported => "not_supported",
             Self::LedgerUnavailable => "ledger_unavailable",
+            Self::LedgerInDoubt => "ledger_in_doubt",
             Self::ClockUnreliable => "clock_unreliable",
             Self::ShuttingDown => "shutting_down",
             Self::Config => "config",
@@ -109,7 +112,7 @@ impl ErrorKind {
         }
     }
 
-    const ALL: [Self; 30] = [
+    const ALL: [Self; 31] = [
         Self::InvalidArgument,
         Self::InvalidNumber,
         Self::PremiumDestination,
@@ -136,6 +139,7 @@ impl ErrorKind {
         Self::NotFound,
         Self::NotSupported,
         Self::LedgerUnavailable,
+        Self::LedgerInDoubt,
         Self::ClockUnreliable,
         Self::ShuttingDown,
         Self::Config,
@@ -200,6 +204,10 @@ impl ErrorKind {
             Self::NotSupported => "This provider cannot do it; see get_balance and list_sms for what is known here.",
             Self::LedgerUnavailable => {
                 "Nothing was sent, because what is sent must be recorded first. The operator must look at the ledger file and its disk."
+            }
+            Self::LedgerInDoubt => {
+                "Nothing is sent until a person has looked: what was sent, what was spent and who opted out may be missing here. Tell the user, and do not ask \
+                 again with another idempotency_key. The operator puts the newest ledger in its place, or runs `sms-mcp ledger accept` at a terminal."
             }
             Self::ClockUnreliable => {
                 "Nothing was sent. The operator must set the machine's clock; if the clock is right now and was wrong before, run `sms-mcp budget accept-clock`."

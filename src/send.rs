@@ -499,15 +499,25 @@ impl Engine {
         Ok(u128::from_be_bytes(random))
     }
 
-    /// Whether the engine can send: it is not stopping, and the ledger can be read.
+    /// Whether the engine can send: it is not stopping, the ledger can be read, and nobody doubts it.
     ///
     /// # Errors
-    /// [`ErrorKind::ShuttingDown`] or [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::ShuttingDown`], [`ErrorKind::LedgerInDoubt`] or [`ErrorKind::LedgerUnavailable`].
     pub async fn health(&self) -> Result<()> {
         if self.is_stopping() {
             return Err(Error::new(ErrorKind::ShuttingDown, "the server is stopping"));
         }
+        self.trust().await?;
         self.parts().store.history(&MessageId::from_text("")).await.map(|_| ())
+    }
+
+    /// Whether the real providers, where there are any, may send from this ledger: it is no older one and no other one than that
+    /// which was sent from last.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerInDoubt`] or [`ErrorKind::LedgerUnavailable`].
+    pub async fn trust(&self) -> Result<()> {
+        if self.parts().carriers.realm() == Realm::Live { self.parts().store.trust().await } else { Ok(()) }
     }
 
     /// Things to know about messages on these sides; about whatever may be sent where there are none. That nothing left is

@@ -6,6 +6,7 @@
 
 pub mod clients;
 pub mod long_reply;
+pub mod mark;
 mod pacing;
 mod people;
 pub mod sqlite;
@@ -476,7 +477,8 @@ pub trait Store: clients::Clients + told::Told + long_reply::LongReplies {
     ///
     /// # Errors
     /// [`ErrorKind::SessionInvalid`] for a handle that is unknown, somebody else's, or closed;
-    /// [`ErrorKind::ClockUnreliable`] for a clock that cannot be right; the decision's own for a spent budget.
+    /// [`ErrorKind::ClockUnreliable`] for a clock that cannot be right; [`ErrorKind::LedgerInDoubt`] as for [`Store::trust`]; the
+    /// decision's own for a spent budget.
     async fn reserve(&self, intent: Intent, decide: Decide) -> Result<Reservation>;
 
     /// Takes queued messages for handing over: they are `attempting`, durably, before this returns. What a frozen
@@ -619,6 +621,13 @@ pub trait Store: clients::Clients + told::Told + long_reply::LongReplies {
 
     /// Takes the clock as it is from now on, for the operator, after it had been wrong.
     async fn accept_clock(&self) -> Result<()>;
+
+    /// Whether something may be sent from this ledger by a real provider: it is the one that its mark outside speaks of, and no
+    /// older one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerInDoubt`], or [`ErrorKind::LedgerUnavailable`] where the mark cannot be written.
+    async fn trust(&self) -> Result<()>;
 
     /// Gives back what this process had claimed, and closes.
     async fn close(&self) -> Result<()>;

@@ -68,8 +68,9 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
         Some(Command::Serve { http: Some(listen) }) => app::serve_http(&loaded, listen).await,
         Some(Command::Config { action: ConfigAction::Check { live } }) => check(&loaded, live).await,
         Some(Command::Backup { file }) => operator::backup(&loaded, &file).await,
-        Some(Command::Restore { file }) => operator::restore(&loaded, &file),
+        Some(Command::Restore { file }) => operator::restore(&loaded, &file).await,
         Some(Command::Ledger { action: LedgerAction::Check { file } }) => operator::check_ledger(&loaded, file.as_deref()).await,
+        Some(Command::Ledger { action: LedgerAction::Accept }) => operator::accept_ledger(&loaded).await,
         Some(command) => {
             // Before signals are heard in our way: a pipe may never end.
             let sheet = match &command {
@@ -224,7 +225,7 @@ async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, sheet: 
 }
 
 async fn check(loaded: &Loaded, live: bool) -> Result<()> {
-    let unpriced = app::check(loaded).await?;
+    let (unpriced, trusted) = app::check(loaded).await?;
     let config = &loaded.config;
     let guard = &config.guard;
     print_line("The configuration is fine.");
@@ -232,6 +233,13 @@ async fn check(loaded: &Loaded, live: bool) -> Result<()> {
     print_line(&format!("  ledger    {}", loaded.ledger.display()));
     if let Some(live) = &loaded.live_ledger {
         print_line(&format!("            the sandbox's own; with a real provider it is {}", live.display()));
+    }
+    if loaded.has_real {
+        let mark = loaded
+            .mark
+            .as_ref()
+            .map_or_else(|| "none: an older ledger in its place is not noticed".to_owned(), |mark| mark.path().display().to_string());
+        print_line(&format!("  mark      {mark}"));
     }
     for provider in &config.provider {
         print_line(&format!("  provider  {}", provider.name()));
@@ -257,12 +265,12 @@ async fn check(loaded: &Loaded, live: bool) -> Result<()> {
     print_line(&format!("  http      {} ({} bearer token)", config.http.listen, if loaded.http_token.is_some() { "with" } else { "without" }));
     loaded.warnings.iter().for_each(|warning| print_line(&format!("  look      {warning}")));
     if !live {
-        return Ok(());
+        return trusted;
     }
     let engine = app::build(loaded).await?;
     let checked = operator::check_live(&engine).await;
     engine.stop(END_PATIENCE).await;
-    checked
+    checked.and(trusted)
 }
 
 async fn send(engine: &Engine, caller: crate::send::Caller, command: SendCommand) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The commands of the operator: providers, campaigns, opt-outs, and what is unknown. No tool reaches any of it.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::path::Path;
 
 use super::commands::{END_PATIENCE, note, print_bulk, print_json, print_line};
@@ -218,7 +219,7 @@ pub(super) async fn backup(loaded: &Loaded, file: &Path) -> Result<()> {
 }
 
 /// `restore`: a copy in place of the ledger.
-pub(super) fn restore(loaded: &Loaded, file: &Path) -> Result<()> {
+pub(super) async fn restore(loaded: &Loaded, file: &Path) -> Result<()> {
     let restored = app::restore(loaded, file)?;
     let ledger = loaded.ledger.display();
     print_line(&format!("{ledger} is {} now: {}", file.display(), found(restored.looked.messages, restored.looked.latest.map(|at| at.rfc3339()))));
@@ -235,7 +236,65 @@ pub(super) fn restore(loaded: &Loaded, file: &Path) -> Result<()> {
         note("note: it was open when it was copied, and lacks what its log held");
     }
     note("note: what happened after it was made is not in it: who opted out, what was sent and what was spent");
+    if app::outlook(loaded).await?.is_some() {
+        note("note: nothing is sent from it until a person has run `sms-mcp ledger accept`");
+    }
     Ok(())
+}
+
+/// What a person types who accepts a ledger in doubt.
+const AGREED: &str = "accept";
+
+/// `ledger accept`: a ledger in doubt is taken as it is, by a person.
+pub(super) async fn accept_ledger(loaded: &Loaded) -> Result<()> {
+    let Some(outlook) = app::outlook(loaded).await? else {
+        print_line(&format!("{} is in no doubt: there is nothing to accept", loaded.ledger.display()));
+        return Ok(());
+    };
+    let doubt = &outlook.doubt;
+    print_line(&format!("In doubt: {}.", doubt.message));
+    print_line("If a newer ledger exists, stop every process that uses this one, and put the newer one in its place. To accept this one means:");
+    print_line(&format!("  {} that had not ended here may have been sent: unknown from then on, and never sent", texts(outlook.open)));
+    print_line(&format!(
+        "  {} opted out whom only the mark knows, and {} budgets used more than this ledger says: both are taken over",
+        outlook.opt_outs, outlook.budgets
+    ));
+    let (from, until) = (doubt.ledger_at.map_or_else(|| "the beginning".to_owned(), |at| at.rfc3339()), app::now().rfc3339());
+    if outlook.is_mark_gone {
+        print_line(&format!("  who said STOP from {from} until {until} may be lost: vendors that keep lists are asked first"));
+        print_line("  nothing says what was spent in that time: the budget of everything is frozen until `sms-mcp budget unfreeze`");
+    }
+    print_line(&format!("  which keys were used, what was sent and what was answered from {from} until {until} stays unknown here"));
+    if !is_agreed()? {
+        return Err(Error::new(ErrorKind::LedgerInDoubt, "it was not accepted; everything is as it was"));
+    }
+    let (accepted, notes) = app::accept(loaded, &outlook).await?;
+    notes.iter().for_each(|missed| note(&format!("note: {missed}")));
+    print_line(&format!(
+        "accepted: {} unknown now, {} opted out, {} budgets taken over",
+        texts(accepted.unknown),
+        accepted.opt_outs,
+        accepted.budgets
+    ));
+    print_line("ask the providers what became of what is unknown: `sms-mcp reconcile`");
+    if accepted.is_frozen {
+        print_line("the budget of everything is frozen: look at the provider what was spent, then `sms-mcp budget unfreeze`");
+    }
+    Ok(())
+}
+
+/// Asks for the word of a person. A pipe or a file is none.
+fn is_agreed() -> Result<bool> {
+    let input = std::io::stdin();
+    if !input.is_terminal() {
+        let next = "Run `sms-mcp ledger accept` at a terminal; in a container with `docker exec -it CONTAINER sms-mcp ledger accept`.";
+        return Err(Error::new(ErrorKind::LedgerInDoubt, "a person has to accept it, and nobody is at a terminal here").next(next));
+    }
+    note(&format!("Type \"{AGREED}\" to accept it; anything else leaves everything as it is:"));
+    let mut answer = String::new();
+    let read = input.read_line(&mut answer);
+    read.map_err(|error| Error::new(ErrorKind::Internal, "the answer could not be read").because(error))?;
+    Ok(answer.trim() == AGREED)
 }
 
 /// `ledger check`: whether a ledger is whole and undamaged.

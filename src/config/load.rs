@@ -43,10 +43,50 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The real environment of this process (the variables that are text).
+    /// The real environment of this process (the variables that are text), with the word of the system whether it is a container.
     pub fn from_process(flags: Flags) -> Self {
-        let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+        let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let mut environment: BTreeMap<String, String> = variables.collect();
+        if CONTAINER_FILES.iter().any(|file| Path::new(file).exists()) {
+            environment.entry(CONTAINER.to_owned()).or_insert_with(|| "yes".to_owned());
+        }
         Self { flags, environment }
+    }
+}
+
+/// Says "yes" or "no" where what this program takes for a container is none, or the other way round.
+const CONTAINER: &str = "SMS_MCP_CONTAINER";
+
+/// What Docker and Podman leave in a container.
+const CONTAINER_FILES: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
+
+/// What Kubernetes, and Podman and systemd, set in one.
+const CONTAINER_VARIABLES: [&str; 2] = ["KUBERNETES_SERVICE_HOST", "container"];
+
+fn is_container(environment: &BTreeMap<String, String>) -> Result<bool> {
+    match environment.get(CONTAINER).map(String::as_str) {
+        Some("yes") => Ok(true),
+        Some("no") => Ok(false),
+        Some(other) => Err(config_error(format!("environment variable {CONTAINER} is \"{other}\"; it is yes or no"))),
+        None => Ok(CONTAINER_VARIABLES.iter().any(|name| environment.contains_key(*name))),
+    }
+}
+
+/// Where the mark of the ledger is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MarkPlace {
+    /// In the user's state folder, under a name made of the ledger's path.
+    Folder(PathBuf),
+    /// In this file.
+    File(PathBuf),
+}
+
+impl MarkPlace {
+    /// What is written.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Folder(path) | Self::File(path) => path,
+        }
     }
 }
 
@@ -64,6 +104,10 @@ pub struct Loaded {
     /// The ledger that real providers would use, where `ledger` is the sandbox's own: nothing but the sandbox is
     /// configured, and no file is named. Who wants no more texts is noted there as well.
     pub live_ledger: Option<PathBuf>,
+    /// Where the mark of the ledger is; nowhere where the settings say so, or nobody has a home folder.
+    pub mark: Option<MarkPlace>,
+    /// Whether any provider is a real one.
+    pub has_real: bool,
     /// The bearer token of the remote endpoint, if one is configured.
     pub http_token: Option<SecretText>,
     /// The secrets of each provider, in the order of `config.provider`.
@@ -100,6 +144,10 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
     }
     check(&config)?;
     let (ledger, live_ledger) = ledger_paths(&config, sources, folders.as_ref())?;
+    let mark = mark_place(&config, &ledger, sources, folders.as_ref())?;
+    if let Some(mark) = &mark {
+        files::check_links("the mark of the ledger", mark.path())?;
+    }
     // SQLite writes beside it, too.
     for end in ["", "-wal", "-shm", ".live"] {
         let mut file = ledger.clone().into_os_string();
@@ -115,10 +163,14 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
     let forward = &config.forward;
     let forward_secret =
         secret("forward.secret", forward.secret.as_ref(), forward.secret_env.as_deref(), forward.secret_file.as_deref(), &sources.environment)?;
-    let warnings = files::warnings(&config, file.as_deref(), is_secret_in_file, http_token.as_ref().map(SecretText::expose));
+    let mut warnings = files::warnings(&config, file.as_deref(), is_secret_in_file, http_token.as_ref().map(SecretText::expose));
+    warnings.extend(mark.as_ref().filter(|mark| ledger.parent() == mark.path().parent()).map(|mark| {
+        format!("the mark {} lies beside the ledger: a restore of that folder restores both, and is not noticed", mark.path().display())
+    }));
+    let has_real = has_real(&config);
     let user = whoami::username().unwrap_or_else(|_| "user".to_owned());
     let overrides = sources.environment.keys().filter(|name| name.starts_with(OVERRIDE_PREFIX)).cloned().collect();
-    Ok(Loaded { config, file, overrides, ledger, live_ledger, http_token, secrets, forward_secret, warnings, user })
+    Ok(Loaded { config, file, overrides, ledger, live_ledger, mark, has_real, http_token, secrets, forward_secret, warnings, user })
 }
 
 pub(super) fn config_error(message: impl Into<String>) -> Error {
@@ -390,6 +442,43 @@ fn provider_secrets(provider: &ProviderConfig, environment: &BTreeMap<String, St
     Ok(secrets)
 }
 
+fn has_real(config: &Config) -> bool {
+    config.provider.iter().any(|provider| provider.settings().is_real())
+}
+
+/// Where the mark of the ledger is. A container's own folders end with it, so there somebody has to say where it outlives both it
+/// and a restore of the ledger.
+fn mark_place(config: &Config, ledger: &Path, sources: &Sources, folders: Option<&directories::ProjectDirs>) -> Result<Option<MarkPlace>> {
+    match &config.ledger.mark {
+        Some(mark) if mark.as_os_str() == "none" => return Ok(None),
+        Some(mark) if mark.as_os_str().is_empty() => return Err(config_error("ledger.mark is empty; name a file, or write \"none\"")),
+        Some(mark) if mark == ledger => return Err(config_error("ledger.mark is the ledger itself; name another file, or write \"none\"")),
+        Some(mark) => return Ok(Some(MarkPlace::File(mark.clone()))),
+        None => {}
+    }
+    let is_needed = has_real(config);
+    if is_needed && is_container(&sources.environment)? {
+        return Err(config_error(
+            "this is a container, and nothing says where the mark is kept that tells an older ledger from this one. Add these two lines: `[ledger]` and \
+             `mark = \"/mark/ledger.mark\"`, a file on a volume of its own, which no restore of the ledger restores; or `mark = \"none\"` to do without",
+        ));
+    }
+    match folders.and_then(state_folder) {
+        Some(folder) => Ok(Some(MarkPlace::Folder(folder))),
+        None if is_needed => {
+            Err(config_error("this user has no home folder for the mark of the ledger; name a file in [ledger] mark, or write \"none\""))
+        }
+        None => Ok(None),
+    }
+}
+
+/// The user's state folder for this program. Where a system has none of its own it is the usual one of other systems, and not the
+/// folder of data, in which the ledger is.
+fn state_folder(folders: &directories::ProjectDirs) -> Option<PathBuf> {
+    let usual = || directories::BaseDirs::new().map(|base| base.home_dir().join(".local/state/sms-mcp"));
+    folders.state_dir().map(Path::to_owned).or_else(usual)
+}
+
 /// The ledger's file, and where that is the sandbox's own, the file of real providers.
 fn ledger_paths(config: &Config, sources: &Sources, folders: Option<&directories::ProjectDirs>) -> Result<(PathBuf, Option<PathBuf>)> {
     let named =
@@ -399,8 +488,7 @@ fn ledger_paths(config: &Config, sources: &Sources, folders: Option<&directories
         (Some(path), _) => Ok((path, None)),
         (None, Some(folders)) => {
             let live = folders.data_local_dir().join("ledger.db");
-            let has_real = config.provider.iter().any(|provider| provider.settings().is_real());
-            Ok(if has_real { (live, None) } else { (folders.data_local_dir().join("sandbox.db"), Some(live)) })
+            Ok(if has_real(config) { (live, None) } else { (folders.data_local_dir().join("sandbox.db"), Some(live)) })
         }
         (None, None) => Err(config_error("this user has no home folder for the ledger; name a file with --ledger or SMS_MCP_LEDGER")),
     }

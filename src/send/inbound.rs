@@ -13,7 +13,7 @@ use super::attempt::charged;
 use super::{Carrier, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Delivery, Enquiry, Event, NotBelieved, Receipt, Reply};
-use crate::sms::message::MessageId;
+use crate::sms::message::{MessageId, Realm};
 use crate::sms::number::Number;
 use crate::sms::quoted;
 use crate::sms::untrusted;
@@ -226,6 +226,19 @@ impl Engine {
                 tracing::warn!(provider = name, %error, "the provider's data could not be brought up to date; it will be tried again");
             }
         }
+    }
+
+    /// Reads the lists of those who want no more texts, of every vendor that keeps one. Returns which could not be read.
+    pub async fn read_opt_outs(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        for carrier in self.parts().carriers.all().iter().filter(|carrier| carrier.realm() == Realm::Live) {
+            if !carrier.capabilities().opt_outs {
+                notes.push(format!("{} keeps no list of opt-outs", carrier.name()));
+            } else if let Err(error) = self.refresh(carrier, REFRESH_PATIENCE).await {
+                notes.push(format!("the list of {} could not be read: {}", carrier.name(), error.message()));
+            }
+        }
+        notes
     }
 
     /// Keeps what a provider holds of its vendor's data up to date, and records what the vendor tells by itself. Once, at

@@ -5,10 +5,12 @@
 //! operating system releases at any death, so an attempt of a process that died becomes unknown at once, while one
 //! of a process that lives is left alone, and nothing has to be written while nothing happens.
 
+mod accept;
 mod clients;
 mod copy;
 mod instance;
 mod long_reply;
+mod mark;
 mod outbox;
 mod pending;
 mod place;
@@ -46,12 +48,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sms::caller_id::Known;
 use crate::sms::facts::Budget;
 use crate::sms::message::{BatchId, MessageId, Realm};
+use crate::store::mark::Marking;
 use instance::{Instance, Lock};
-use place::{APPLICATION_ID, OPEN_ID, Place, mark};
-use writer::{Writer, checkpoint, unavailable};
+use mark::{Mark, Wish};
+use place::{APPLICATION_ID, OPEN_ID, Place, say_open};
+use writer::{Kind, Writer, checkpoint, unavailable};
 
 /// Every migration, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 14] = [
+const MIGRATIONS: [&str; 15] = [
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_providers.sql"),
     include_str!("migrations/0003_segments.sql"),
@@ -66,6 +70,7 @@ const MIGRATIONS: [&str; 14] = [
     include_str!("migrations/0012_reply_owner.sql"),
     include_str!("migrations/0013_reply_unshown.sql"),
     include_str!("migrations/0014_unkept.sql"),
+    include_str!("migrations/0015_mark.sql"),
 ];
 
 /// How long a write waits for another process's transaction.
@@ -87,16 +92,25 @@ pub struct SqliteStore {
     /// Nothing: the ledger is closed.
     readers: Arc<Mutex<Option<Vec<Connection>>>>,
     instance: Instance,
+    mark: Arc<Mark>,
     /// Whether texts that are not to be kept may be in the log.
     has_texts: Arc<AtomicBool>,
 }
 
 impl SqliteStore {
-    /// Opens the ledger, and makes it (mode 0600) where there is none.
+    /// Opens the ledger, and makes it (mode 0600) where there is none. It is held against no mark.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`], saying why: no permission, no database, another program's, or a newer one.
     pub fn open(path: &Path, now: Timestamp, random: [u8; 8]) -> Result<Self> {
+        Self::open_marked(path, None, now, random)
+    }
+
+    /// The same for a ledger that is held against its mark. One in doubt is opened as well, and sends nothing.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn open_marked(path: &Path, marking: Option<Marking>, now: Timestamp, random: [u8; 8]) -> Result<Self> {
         let place = Place::enter(path)?;
         let path = place.path();
         let lock = Lock::new(place.folder(), random)?;
@@ -112,16 +126,18 @@ impl SqliteStore {
         let wrong = |error: rusqlite::Error| cannot_open(path, &error.to_string());
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(wrong)?;
         let instance = Instance::register(&transaction, lock, now)?;
-        let is_news = mark(&transaction, true).map_err(wrong)?;
+        let mark = Arc::new(Mark::hold(&transaction, path, marking).map_err(wrong)?);
+        let is_news = say_open(&transaction, true).map_err(wrong)?;
         transaction.commit().map_err(wrong)?;
         if is_news {
             // Into the file itself, before anything else is written. Only another program that reads it just now is in the way.
             checkpoint(&db, "PASSIVE").map_err(wrong)?;
         }
+        mark.begin();
         place.stay()?;
         let place = Arc::new(place);
-        let writer = Writer::start(db, Arc::clone(&place), Arc::clone(&has_texts))?;
-        Ok(Self { place, writer: Mutex::new(Some(writer)), readers: Arc::new(Mutex::new(Some(Vec::new()))), instance, has_texts })
+        let writer = Writer::start(db, Arc::clone(&place), Arc::clone(&mark), Arc::clone(&has_texts))?;
+        Ok(Self { place, writer: Mutex::new(Some(writer)), readers: Arc::new(Mutex::new(Some(Vec::new()))), instance, mark, has_texts })
     }
 
     /// Where it is.
@@ -233,7 +249,7 @@ fn migrate(db: &mut Connection, path: &Path) -> Result<()> {
         transaction.pragma_update(None, "user_version", i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)).map_err(wrong)?;
     }
     if version == 0 {
-        mark(&transaction, false).map_err(wrong)?;
+        say_open(&transaction, false).map_err(wrong)?;
     }
     transaction.commit().map_err(wrong)
 }
@@ -245,12 +261,22 @@ impl Store for SqliteStore {
         if !intent.keep_texts && !intent.preview && intent.batch.is_some() {
             self.has_texts.store(true, Ordering::Relaxed);
         }
-        self.writer()?.run(move |db| reserve::reserve(db, owner, &intent, &decide)).await?
+        let mark = Arc::clone(&self.mark);
+        let kind = match intent.payer.realm {
+            _ if intent.preview => Kind::Aside,
+            Realm::Live => Kind::Begins,
+            Realm::Sandbox => Kind::Ordinary,
+        };
+        self.writer()?.run_as(kind, move |db| reserve::reserve(db, owner, &intent, &decide, &mark)).await?
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed> {
-        let (owner, has_texts) = (self.instance.id(), Arc::clone(&self.has_texts));
+        let (owner, has_texts, mark) = (self.instance.id(), Arc::clone(&self.has_texts), Arc::clone(&self.mark));
+        let kind = if claim.realm == Realm::Live { Kind::Begins } else { Kind::Ordinary };
         let claim = move |db: &Connection| {
+            if kind == Kind::Begins && mark.check().is_err() {
+                return Ok(Claimed::default());
+            }
             let claimed = queue::claim(db, owner, &claim)?;
             // Another process may have queued them.
             if !claimed.messages.is_empty() && queue::has_unkept(db)? {
@@ -258,7 +284,7 @@ impl Store for SqliteStore {
             }
             Ok(claimed)
         };
-        self.writer()?.run(claim).await
+        self.writer()?.run_as(kind, claim).await
     }
 
     async fn settle(&self, id: &MessageId, settlement: Settlement) -> Result<Vec<Budget>> {
@@ -333,7 +359,7 @@ impl Store for SqliteStore {
 
     async fn hand_on(&self, id: &MessageId, provider: &str, _: Timestamp) -> Result<()> {
         let (owner, id, provider) = (self.instance.id(), id.clone(), provider.to_owned());
-        let is_ours = self.writer()?.run(move |db| settle::hand_on(db, owner, &id, &provider)).await?;
+        let is_ours = self.writer()?.run_as(Kind::Begins, move |db| settle::hand_on(db, owner, &id, &provider)).await?;
         // Whoever asks must not hand it over then: it may be somebody else's now.
         if is_ours { Ok(()) } else { Err(unavailable("this process is not attempting the message")) }
     }
@@ -402,8 +428,15 @@ impl Store for SqliteStore {
     }
 
     async fn opt_out(&self, number: &str, is_out: bool, source: &str, at: Timestamp) -> Result<bool> {
-        let (number, source) = (number.to_owned(), source.to_owned());
-        self.writer()?.run(move |db| reply::opt_out(db, &number, is_out, &source, at)).await
+        let (mark, wish) = (Arc::clone(&self.mark), Wish { number: number.to_owned(), is_out, at, source: source.to_owned() });
+        let record = move |db: &Connection| {
+            let is_news = reply::opt_out(db, &wish.number, is_out, &wish.source, at)?;
+            if is_out || is_news {
+                mark.wish(wish.clone());
+            }
+            Ok(is_news)
+        };
+        self.writer()?.run(record).await
     }
 
     async fn known(&self, endings: Vec<String>, realm: Realm, since: Timestamp) -> Result<Vec<Known>> {
@@ -451,12 +484,21 @@ impl Store for SqliteStore {
         self.read(move |db| query::target_of(db, &principal, realm, &key)).await
     }
 
+    async fn trust(&self) -> Result<()> {
+        let mark = Arc::clone(&self.mark);
+        match mark.check() {
+            Ok(()) => Ok(()),
+            // A person may have looked since.
+            Err(_) => self.writer()?.run_as(Kind::Begins, move |_| Ok(mark.check())).await?,
+        }
+    }
+
     async fn close(&self) -> Result<()> {
         let owner = self.instance.id();
         // Taken out first: what comes after this is refused, and not written for an owner that has left.
         let taken = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (writer, thread) = taken.ok_or_else(|| unavailable("the ledger is closed"))?;
-        let left = writer.run(move |db| settle::leave(db, owner)).await;
+        let left = writer.run_as(Kind::Aside, move |db| settle::leave(db, owner)).await;
         if left.is_ok() {
             self.instance.remove_lock();
         }

@@ -49,7 +49,7 @@ fn bare(home: &Path) -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SMS_MCP")) {
         command.env_remove(name);
     }
-    command.env_remove("XDG_CONFIG_HOME").env_remove("XDG_DATA_HOME");
+    command.env_remove("XDG_CONFIG_HOME").env_remove("XDG_DATA_HOME").env_remove("XDG_STATE_HOME").env("SMS_MCP_CONTAINER", "no");
     command.env("HOME", home).env("APPDATA", home.join("roaming")).env("LOCALAPPDATA", home.join("local"));
     command
 }

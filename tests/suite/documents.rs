@@ -181,7 +181,7 @@ fn the_architecture_names_every_module_table_and_crash_point() {
     let sources = ["src/send.rs", "src/send/attempt.rs", "src/send/bulk.rs", "src/send/queue.rs", "src/store/sqlite/writer.rs"].map(read).concat();
     let points: Vec<&str> =
         ["crash_point(\"", "fail_point!(\""].iter().flat_map(|call| sources.split(call).skip(1)).filter_map(|rest| rest.split('"').next()).collect();
-    assert_eq!(points.len(), 7, "{points:?}");
+    assert_eq!(points.len(), 9, "{points:?}");
     for point in points {
         assert!(text.contains(&format!("| `{point}` |")), "crash point {point}");
     }
@@ -219,6 +219,8 @@ fn the_logging_document_has_every_event() {
         "provider/session/line",
         "provider/session/pump",
         "mcp/render",
+        "store/sqlite/mark",
+        "store/sqlite/mark/found",
         "store/sqlite/place",
         "store/sqlite/writer",
     ] {
@@ -426,4 +428,93 @@ fn the_operators_commands_do_what_the_document_says() {
         assert!(listed.out.contains("+12025550123"), "{block}\n{listed:?}");
     }
     desk.done(&["send", "+12025550124", "Hello"]);
+}
+
+/// Stands in for Docker: the volumes are folders of the test, everything else of a container is new each time.
+#[cfg(unix)]
+const DOCKER: &str = r#"#!/bin/sh
+shift
+variables="HOME=$(mktemp -d "$VOLUMES/home.XXXXXX") PATH=$PATH SMS_MCP_CONTAINER=yes SMS_MCP__PROVIDER__0__BASE_URL=$BASE_URL"
+volumes=""
+while [ "${1#-}" != "$1" ]; do
+  case "$1" in
+    -v) mkdir -p "$VOLUMES/${2%%:*}"; volumes="$volumes;s|=${2#*:}/|=$VOLUMES/${2%%:*}/|g"; shift 2 ;;
+    -e) case "$2" in *=*) variables="$variables $2" ;; *) eval "variables=\"\$variables $2=\$$2\"" ;; esac; shift 2 ;;
+    *) shift ;;
+  esac
+done
+test "$1" = IMAGE
+shift
+exec env -i $(printf %s "$variables" | sed "${volumes#;}") "$@"
+"#;
+
+/// Stands in for Claude Code: what it is told to add it starts at once.
+#[cfg(unix)]
+const CLAUDE: &str = r#"#!/bin/sh
+test "$1 $2 $3" = "mcp add sms"
+shift 3
+while [ "$1" != -- ]; do test "$1" = -e; export "$2"; shift 2; done
+shift
+exec "$@"
+"#;
+
+/// The lines that people copy start a server that sends, and that notices that its ledger is gone where they say where the mark is.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_lines_for_docker_desktop_claude_code_and_ci_start_a_server_that_knows_its_ledger() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use crate::fake::Fake;
+    use crate::fake::sms_for_ai::{SmsForAi, TOKEN};
+    let text = read("docs/OPERATIONS.md");
+    let text = section(&text, "### Containers");
+    let desktop: Value = serde_json::from_str(&blocks(text, "json").remove(0)).unwrap();
+    let sms = &desktop["mcpServers"]["sms"];
+    let words = std::iter::once(&sms["command"]).chain(sms["args"].as_array().unwrap());
+    let desktop = words.map(|word| format!("'{}' ", word.as_str().unwrap())).collect::<String>();
+    let lines: Vec<String> = blocks(text, "bash").into_iter().chain([desktop]).collect();
+    assert_eq!(lines.len(), 5);
+    for line in &lines {
+        let fake = Fake::start(SmsForAi::default());
+        let folder = tempfile::tempdir().unwrap();
+        let (bin, volumes) = (folder.path().join("bin"), folder.path().join("volumes"));
+        [&bin, &volumes].iter().for_each(|folder| std::fs::create_dir(folder).unwrap());
+        std::os::unix::fs::symlink(program(), bin.join("sms-mcp")).unwrap();
+        for (name, script) in [("docker", DOCKER), ("claude", CLAUDE)] {
+            std::fs::write(bin.join(name), script).unwrap();
+            std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o700)).unwrap();
+        }
+        let path = std::env::join_paths([bin].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap()))).unwrap();
+        let start = || {
+            let mut shell = tokio::process::Command::new("sh");
+            shell.args(["-euc", line]).env_clear().env("PATH", &path).env("HOME", folder.path()).env("VOLUMES", &volumes);
+            shell.env("SMS_TOKEN", TOKEN).env("BASE_URL", format!("{}/api/v1", fake.url())).env("RUNNER_TEMP", folder.path());
+            // As on a machine of one's own, but for what is in the container.
+            shell.env("SMS_MCP_CONTAINER", "no").env("SMS_MCP__PROVIDER__0__BASE_URL", format!("{}/api/v1", fake.url()));
+            if line.contains("RUNNER_TEMP") {
+                shell.env("SMS_MCP_CONTAINER", "yes");
+            }
+            shell
+        };
+        for round in 0..2 {
+            let client: Client =
+                ().serve_with_lifecycle(TokioChildProcess::new(start()).unwrap(), Era::Stateless.lifecycle())
+                    .await
+                    .unwrap_or_else(|error| panic!("{line}: {error}"));
+            let sent = answer(&client, "send_sms", json!({ "to": "+33199000001", "message": format!("Text {round}") })).await;
+            assert_eq!(sent["status"], "sent", "{line}");
+            client.cancel().await.unwrap();
+        }
+        assert_eq!(fake.vendor().messages.len(), 2, "{line}");
+        if line.contains("docker") {
+            assert!(volumes.join("sms-mark/ledger.mark").exists(), "{line}");
+            // An empty volume.
+            std::fs::remove_dir_all(volumes.join("sms-ledger")).unwrap();
+            let client: Client = ().serve_with_lifecycle(TokioChildProcess::new(start()).unwrap(), Era::Stateless.lifecycle()).await.unwrap();
+            let refused = refusal(&client, "send_sms", json!({ "to": "+33199000001", "message": "Once more" })).await;
+            assert_eq!(refused["code"], "ledger_in_doubt", "{line}: {refused}");
+            client.cancel().await.unwrap();
+            assert_eq!(fake.vendor().messages.len(), 2, "{line}");
+        }
+    }
 }

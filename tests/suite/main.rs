@@ -30,6 +30,7 @@ mod inbound;
 mod lives;
 mod long_replies;
 mod malformed;
+mod mark;
 mod numbers;
 mod phones;
 mod prices;

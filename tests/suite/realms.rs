@@ -137,7 +137,7 @@ fn at_home(home: &Path, config: &Path, args: &[&str]) -> Ended {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SMS_MCP")) {
         command.env_remove(name);
     }
-    command.env_remove("XDG_CONFIG_HOME").env_remove("XDG_DATA_HOME");
+    command.env_remove("XDG_CONFIG_HOME").env_remove("XDG_DATA_HOME").env_remove("XDG_STATE_HOME").env("SMS_MCP_CONTAINER", "no");
     command.env("HOME", home).env("APPDATA", home.join("roaming")).env("LOCALAPPDATA", home.join("local"));
     let output = command.arg("--config").arg(config).args(args).stdin(Stdio::null()).output().unwrap();
     Ended { code: output.status.code().unwrap(), out: String::from_utf8(output.stdout).unwrap(), err: String::from_utf8(output.stderr).unwrap() }

@@ -133,8 +133,29 @@ impl Desk {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SMS_MCP")) {
             command.env_remove(name);
         }
+        // What is known of a ledger outside of it is the desk's own too. Tests may run in a container.
+        command.env("XDG_STATE_HOME", self.state()).env("SMS_MCP_CONTAINER", "no");
         command.arg("--config").arg(self.config()).arg("--ledger").arg(self.ledger());
         command
+    }
+
+    /// The same with another ledger.
+    pub fn command_at(&self, ledger: &Path) -> Command {
+        let usual = self.command();
+        let mut command = Command::new(program());
+        for (name, value) in usual.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.arg("--config").arg(self.config()).arg("--ledger").arg(ledger);
+        command
+    }
+
+    /// The user's state folder, in which the marks of ledgers are.
+    pub fn state(&self) -> PathBuf {
+        self.path().join("state")
     }
 
     /// What the sandbox took, in order: what was really sent. The system may cut an append in two where it crosses a
@@ -159,8 +180,13 @@ impl Desk {
 
     /// A server process over HTTP on a free port.
     pub fn http(&self, more: impl FnOnce(&mut Command)) -> HttpServer {
+        self.http_at(&self.ledger(), more)
+    }
+
+    /// The same with another ledger.
+    pub fn http_at(&self, ledger: &Path, more: impl FnOnce(&mut Command)) -> HttpServer {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut command = self.command();
+        let mut command = self.command_at(ledger);
         command.args(["serve", "--http", &format!("127.0.0.1:{port}")]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         more(&mut command);
@@ -244,6 +270,17 @@ pub fn fictional(index: usize) -> String {
 /// Settings whose limits are out of the way.
 pub const WIDE: &str = "[guard]\nsession_spend = 1000000\nday_spend = 1000000\nsession_messages = 1000000\nday_messages = 1000000\n\
     recipient_per_hour = 1000\nrecipient_per_day = 1000\nsends_per_second = 1000000\n";
+
+/// A terminal for a person: the end that a program reads, and ours.
+#[cfg(unix)]
+pub fn terminal() -> (std::fs::File, std::fs::File) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+    (std::fs::File::options().read(true).write(true).open(name).unwrap(), ours.into())
+}
 
 /// Sends a signal, such as `TERM`, to a process.
 #[cfg(unix)]

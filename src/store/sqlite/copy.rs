@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 
 use super::instance::any_lives;
-use super::place::{Place, beside, make_beside, mark, says_open};
+use super::place::{Place, beside, make_beside, say_open, says_open, sync_folder};
 use super::{SqliteStore, applied, cannot_open, connect, migrate, settle};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -101,16 +101,18 @@ pub fn restore(file: &Path, ledger: &Path, now: Timestamp) -> Result<Restored> {
     Ok(Restored { looked: Looked { lacks_log, ..looked }, unknown, before })
 }
 
-/// What an older ledger may not take for granted. Here is the place for what is known outside the ledger: who opted out since,
-/// and what was spent.
+/// What an older ledger may not take for granted. What is known outside it (who opted out since, and what was spent) it is told
+/// when a person accepts it.
 fn put_back(db: &mut Connection, now: Timestamp) -> Result<u32> {
     let wrong = |error: rusqlite::Error| cannot_open(Path::new("the copy"), &error.to_string());
     migrate(db, Path::new("the copy"))?;
     let transaction = db.transaction().map_err(wrong)?;
-    let unknown = settle::put_back(&transaction, now).map_err(wrong)?;
+    let unknown = settle::put_back(&transaction, now, "1", RESTORED).map_err(wrong)?;
     transaction.commit().map_err(wrong)?;
     Ok(unknown)
 }
+
+const RESTORED: &str = "the ledger was restored from a backup that was made before this could leave";
 
 /// A copy that is being made. It has its name when it is whole, and is taken away where that does not come.
 struct Part(PathBuf);
@@ -128,7 +130,7 @@ fn finish<T>(part: &Part, more: impl FnOnce(&mut Connection) -> Result<T>) -> Re
     let path = part.0.as_path();
     let wrong = |error: rusqlite::Error| cannot_copy(path, &error.to_string());
     let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    mark(&db, false).map_err(wrong)?;
+    say_open(&db, false).map_err(wrong)?;
     let done = more(&mut db)?;
     let looked = look(&db, path)?;
     db.close().map_err(|(_, error)| wrong(error))?;
@@ -156,14 +158,6 @@ fn set_aside(place: &Place, now: Timestamp) -> std::io::Result<Option<PathBuf>> 
     }
     std::fs::hard_link(&file, &before).or_else(|_| std::fs::copy(&file, &before).map(drop))?;
     Ok(Some(before))
-}
-
-fn sync_folder(path: &Path) -> std::io::Result<()> {
-    match path.parent() {
-        #[cfg(unix)]
-        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-        _ => Ok(()),
-    }
 }
 
 /// Opens a file that is not in use, and leaves nothing beside it: without its log it is read as it is.

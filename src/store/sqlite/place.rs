@@ -244,7 +244,7 @@ fn check_owner(path: &Path) -> Result<()> {
         if !about.is_file() {
             return Err(cannot_open(&file, "it is no plain file"));
         }
-        if about.uid() != user && owner_of_new(path) != Some(about.uid()) {
+        if !is_of_this_user(path, &about) {
             let why = format!("it belongs to the user {}, and this process runs as {user}", about.uid());
             return Err(cannot_open(&file, &why).next("Run sms-mcp as the user to whom the ledger belongs. Nothing was sent."));
         }
@@ -255,6 +255,18 @@ fn check_owner(path: &Path) -> Result<()> {
 #[cfg(not(unix))]
 fn check_owner(_: &Path) -> Result<()> {
     Ok(())
+}
+
+/// Whether a file belongs to the user of this process, by the word of the server of its folder.
+#[cfg(unix)]
+pub(super) fn is_of_this_user(path: &Path, about: &std::fs::Metadata) -> bool {
+    let owner = std::os::unix::fs::MetadataExt::uid(about);
+    owner == rustix::process::geteuid().as_raw() || owner_of_new(path) == Some(owner)
+}
+
+#[cfg(not(unix))]
+pub(super) fn is_of_this_user(_: &Path, _: &std::fs::Metadata) -> bool {
+    true
 }
 
 /// To whom a file belongs that this process makes: file servers may give it to a user of theirs.
@@ -280,6 +292,15 @@ pub(super) fn beside(path: &Path, more: &str) -> PathBuf {
     let mut longer = path.as_os_str().to_owned();
     longer.push(more);
     PathBuf::from(longer)
+}
+
+/// Brings the name of a file to the disk.
+pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        #[cfg(unix)]
+        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+        _ => Ok(()),
+    }
 }
 
 /// Makes a folder that nobody else may look into, where there is none.
@@ -324,7 +345,7 @@ pub(super) fn says_open(path: &Path) -> std::io::Result<bool> {
 }
 
 /// Notes in the header whether somebody has the ledger open. Returns whether that is news.
-pub(super) fn mark(db: &Connection, is_open: bool) -> rusqlite::Result<bool> {
+pub(super) fn say_open(db: &Connection, is_open: bool) -> rusqlite::Result<bool> {
     let wanted = if is_open { OPEN_ID } else { APPLICATION_ID };
     let is_news = db.pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0))? != wanted;
     if is_news {

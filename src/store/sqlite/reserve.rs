@@ -3,6 +3,7 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::mark::{Key, Mark};
 use super::pending::is_pending;
 use super::query::target_from;
 use super::rate;
@@ -35,7 +36,7 @@ pub(super) struct Row {
     pub(super) budget: Budget,
 }
 
-const fn scope_number(scope: Scope) -> i64 {
+pub(super) const fn scope_number(scope: Scope) -> i64 {
     match scope {
         Scope::Total => 0,
         Scope::Day => 1,
@@ -446,9 +447,21 @@ fn earlier_intent(db: &Connection, intent: &Intent) -> JobResult<Option<Reservat
 }
 
 /// See [`crate::store::Store::reserve`].
-pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, decide: &Decide) -> Business<Reservation> {
+pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, decide: &Decide, mark: &Mark) -> Business<Reservation> {
     if let Some(earlier) = earlier_intent(db, intent)? {
         return Ok(Ok(earlier));
+    }
+    let key = Key::of(intent).filter(|_| intent.payer.realm == Realm::Live);
+    if intent.payer.realm == Realm::Live {
+        business!(mark.check());
+    }
+    if let Some(key) = key
+        && mark.is_lost(db, key)?
+    {
+        return Ok(Err(Error::new(
+            ErrorKind::OutcomeUnknown,
+            "this idempotency_key was used before, and what became of it is in a ledger that was lost",
+        )));
     }
     let mut found = business!(sessions(db, &intent.payer, intent.now)?);
     if !intent.preview {
@@ -489,6 +502,11 @@ pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, decide: &Dec
         return Ok(Ok(Reservation::Taken { refused, doubts: in_doubt, budgets }));
     }
     take(db, owner, intent, &taken, &refused, &mut rows, &mut pace)?;
+    if intent.payer.realm == Realm::Live {
+        let each_micros = taken.iter().map(|draft| draft.hold_micros).max().unwrap_or(0);
+        rows.iter().for_each(|row| mark.cover(&row.budget, each_micros));
+        key.into_iter().for_each(|key| mark.use_key(key));
+    }
     Ok(Ok(Reservation::Taken { refused, doubts: in_doubt, budgets: rows.into_iter().map(|row| row.budget).collect() }))
 }
 

@@ -327,10 +327,11 @@ pub(super) fn recover(db: &Connection, own: i64, dead: &[Registered], now: Times
     Ok(recovered)
 }
 
-/// Makes everything that has not left unknown, in a ledger that is older than what may have happened since. Returns how many.
-pub(super) fn put_back(db: &Connection, now: Timestamp) -> JobResult<u32> {
-    db.execute("UPDATE message SET state = 2 WHERE state IN (0, 1)", [])?;
-    lose(db, ATTEMPTING, [], now, "the ledger was restored from a backup that was made before this could leave")
+/// Makes everything of these that has not left unknown, in a ledger that is older than what may have happened since. Returns how
+/// many.
+pub(super) fn put_back(db: &Connection, now: Timestamp, which: &str, why: &str) -> JobResult<u32> {
+    db.execute(&format!("UPDATE message SET state = 2 WHERE state IN (0, 1) AND {which}"), [])?;
+    lose(db, &format!("{ATTEMPTING} AND {which}"), [], now, why)
 }
 
 /// What a process does last: see [`crate::store::Store::close`].

@@ -11,7 +11,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::place::{Place, mark};
+use super::mark::{Counted, LEASE_MS, Mark};
+use super::place::{Place, say_open};
 use super::{BUSY_TIMEOUT, queue};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -22,6 +23,9 @@ const MAX_GROUP: usize = 256;
 const TIDY_AFTER: Duration = Duration::from_millis(200);
 const TIDY_AT_MOST: Duration = Duration::from_secs(10);
 
+/// How long after a write the mark is brought to the disk where nothing more is written.
+const LEASE: Duration = Duration::from_millis(LEASE_MS.unsigned_abs());
+
 /// How long emptying the log waits for whoever reads the ledger: another program may do so for long.
 const LEAVE_PATIENCE: Duration = Duration::from_millis(200);
 
@@ -31,18 +35,35 @@ const MAX_WAITING: usize = 8_192;
 /// What a job may fail with: the ledger's trouble, which undoes the job, or an answer of the business, which does not.
 pub(super) type JobResult<T> = std::result::Result<T, rusqlite::Error>;
 
+/// What a job is to the mark outside the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// What it writes makes the ledger a newer one.
+    Ordinary,
+    /// So it does, and something may be accepted or begin by it: only in a ledger without doubt, and when the mark knows.
+    Begins,
+    /// What it writes says nothing about what was sent: this process's own place, a rehearsal.
+    Aside,
+}
+
 trait Job: Send {
+    fn kind(&self) -> Kind;
     fn run(&mut self, db: &Connection) -> JobResult<()>;
     fn answer(self: Box<Self>, trouble: Option<Error>);
 }
 
 struct Work<T, F> {
+    kind: Kind,
     step: F,
     done: Option<T>,
     reply: oneshot::Sender<Result<T>>,
 }
 
 impl<T: Send, F: FnMut(&Connection) -> JobResult<T> + Send> Job for Work<T, F> {
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+
     fn run(&mut self, db: &Connection) -> JobResult<()> {
         self.done = Some((self.step)(db)?);
         Ok(())
@@ -70,11 +91,12 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread. Its end, which is to be waited for, is that of the ledger in this process.
-    pub(super) fn start(db: Connection, place: Arc<Place>, has_texts: Arc<AtomicBool>) -> Result<(Self, JoinHandle<Result<()>>)> {
+    pub(super) fn start(db: Connection, place: Arc<Place>, mark: Arc<Mark>, has_texts: Arc<AtomicBool>) -> Result<(Self, JoinHandle<Result<()>>)> {
         let (jobs, waiting) = sync_channel(MAX_WAITING);
         let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || {
             let mut db = db;
-            serve(&mut db, &place, &waiting, &has_texts);
+            serve(&mut db, &place, &mark, &waiting, &has_texts);
+            mark.renew(&db, true);
             leave(db, &place)
         });
         Ok((Self { jobs }, thread.map_err(|error| unavailable(&format!("no thread: {error}")))?))
@@ -87,8 +109,17 @@ impl Writer {
         T: Send + 'static,
         F: FnMut(&Connection) -> JobResult<T> + Send + 'static,
     {
+        self.run_as(Kind::Ordinary, step).await
+    }
+
+    /// The same for a job of this kind.
+    pub(super) async fn run_as<T, F>(&self, kind: Kind, step: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> JobResult<T> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
-        self.jobs.try_send(Box::new(Work { step, done: None, reply })).map_err(|error| match error {
+        self.jobs.try_send(Box::new(Work { kind, step, done: None, reply })).map_err(|error| match error {
             TrySendError::Full(_) => unavailable("too many writes are waiting"),
             TrySendError::Disconnected(_) => unavailable("the writing thread has ended"),
         })?;
@@ -96,31 +127,38 @@ impl Writer {
     }
 }
 
-fn serve(db: &mut Connection, place: &Place, waiting: &Receiver<Box<dyn Job>>, has_texts: &AtomicBool) {
+fn serve(db: &mut Connection, place: &Place, mark: &Mark, waiting: &Receiver<Box<dyn Job>>, has_texts: &AtomicBool) {
     let mut group: Vec<Box<dyn Job>> = Vec::with_capacity(MAX_GROUP);
-    while let Some(first) = next(db, waiting, has_texts) {
+    while let Some(first) = next(db, mark, waiting, has_texts) {
         group.push(first);
         group.extend(waiting.try_iter().take(MAX_GROUP - 1));
-        match commit(db, place, &mut group) {
-            Ok(()) => group.drain(..).for_each(|job| job.answer(None)),
-            Err(Trouble::Inside(_)) if group.len() > 1 => {
-                // One job's trouble must not become the others': each alone now.
+        match write(db, place, mark, &mut group) {
+            // One job's trouble must not become the others': each alone now.
+            Err(Trouble::Inside(_) | Trouble::Unwritten(_)) if group.len() > 1 => {
                 for job in group.drain(..) {
                     let mut alone = [job];
-                    let trouble = commit(db, place, &mut alone).err();
+                    let written = write(db, place, mark, &mut alone);
                     let [job] = alone;
-                    answer(job, trouble.as_ref());
+                    answer(job, written.as_ref().err());
                 }
             }
             // Nothing began (another process holds the file): alone each would wait as long again.
-            Err(trouble) => group.drain(..).for_each(|job| answer(job, Some(&trouble))),
+            written => group.drain(..).for_each(|job| answer(job, written.as_ref().err())),
         }
+        mark.renew(db, false);
     }
+}
+
+/// Writes a group. Where the ledger turns out to be another one than it was, it is written as things stand now.
+fn write(db: &mut Connection, place: &Place, mark: &Mark, group: &mut [Box<dyn Job>]) -> Result<(), Trouble> {
+    let mut write = || commit(db, place, mark, group).inspect_err(|_| mark.undo());
+    let written = write();
+    if matches!(written, Err(Trouble::Anew)) { write() } else { written }
 }
 
 /// The next job; nothing when there will be none. While it waits, and texts that are not to be kept may be in the log, it looks
 /// whether they are still needed.
-fn next(db: &Connection, waiting: &Receiver<Box<dyn Job>>, has_texts: &AtomicBool) -> Option<Box<dyn Job>> {
+fn next(db: &Connection, mark: &Mark, waiting: &Receiver<Box<dyn Job>>, has_texts: &AtomicBool) -> Option<Box<dyn Job>> {
     let mut wait = TIDY_AFTER;
     while has_texts.load(Ordering::Relaxed) {
         match waiting.recv_timeout(wait) {
@@ -133,7 +171,15 @@ fn next(db: &Connection, waiting: &Receiver<Box<dyn Job>>, has_texts: &AtomicBoo
         if !is_tidy(db).unwrap_or(false) {
             has_texts.store(true, Ordering::Relaxed);
         }
+        mark.renew(db, false);
         wait = (wait * 2).min(TIDY_AT_MOST);
+    }
+    if mark.is_due() {
+        match waiting.recv_timeout(LEASE) {
+            Ok(job) => return Some(job),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => mark.renew(db, true),
+        }
     }
     waiting.recv().ok()
 }
@@ -159,7 +205,7 @@ fn leave(db: Connection, place: &Place) -> Result<()> {
     let written = if place.is_alone() {
         // Only a program of somebody else's can be in the way, and it may be there for long.
         let _ = db.busy_timeout(LEAVE_PATIENCE);
-        let is_whole = checkpoint(&db, "PASSIVE").and_then(|_| mark(&db, false)).and_then(|_| checkpoint(&db, "TRUNCATE"));
+        let is_whole = checkpoint(&db, "PASSIVE").and_then(|_| say_open(&db, false)).and_then(|_| checkpoint(&db, "TRUNCATE"));
         is_whole.and_then(|is_whole| db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !is_whole)).map(drop)
     } else {
         Ok(())
@@ -182,12 +228,21 @@ enum Trouble {
     Inside(rusqlite::Error),
     /// What was written is not in the file at the ledger's name.
     Elsewhere(Error),
+    /// The mark could not be told before the commit; all of it is undone.
+    Unwritten(Error),
+    /// It was written, and the mark could not be told: what was to begin by it must not.
+    Unmarked(Error),
+    /// The ledger is another one than it was; all of it is undone.
+    Anew,
 }
 
 fn answer(job: Box<dyn Job>, trouble: Option<&Trouble>) {
-    let refused = trouble.map(|trouble| match trouble {
-        Trouble::Begin(error) | Trouble::Inside(error) => unavailable(&error.to_string()),
-        Trouble::Elsewhere(error) => Error::new(error.kind(), error.message()).next(error.next_step()),
+    let again = |error: &Error| Error::new(error.kind(), error.message()).next(error.next_step());
+    let refused = trouble.and_then(|trouble| match trouble {
+        Trouble::Begin(error) | Trouble::Inside(error) => Some(unavailable(&error.to_string())),
+        Trouble::Elsewhere(error) | Trouble::Unwritten(error) => Some(again(error)),
+        Trouble::Unmarked(error) => (job.kind() == Kind::Begins).then(|| again(error)),
+        Trouble::Anew => Some(unavailable("the ledger was replaced while it was written")),
     });
     if let Some(refused) = &refused {
         let error = std::error::Error::source(refused).map_or_else(|| refused.message().to_owned(), ToString::to_string);
@@ -196,16 +251,32 @@ fn answer(job: Box<dyn Job>, trouble: Option<&Trouble>) {
     job.answer(refused);
 }
 
-fn commit(db: &mut Connection, place: &Place, group: &mut [Box<dyn Job>]) -> Result<(), Trouble> {
+fn commit(db: &mut Connection, place: &Place, mark: &Mark, group: &mut [Box<dyn Job>]) -> Result<(), Trouble> {
     place.check_here().map_err(Trouble::Elsewhere)?;
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Trouble::Begin)?;
+    let begins = group.iter().any(|job| job.kind() == Kind::Begins);
+    mark.look_again(&transaction).map_err(Trouble::Inside)?;
+    mark.begin_group();
+    let mut is_newer = false;
     for job in group.iter_mut() {
+        let before = transaction.total_changes();
         job.run(&transaction).map_err(Trouble::Inside)?;
+        is_newer |= job.kind() != Kind::Aside && transaction.total_changes() > before;
     }
     fail::fail_point!("ledger-before-commit", |_| Err(Trouble::Inside(rusqlite::Error::InvalidQuery)));
+    let count = match if is_newer { mark.count(&transaction) } else { Ok(Counted::Not) }.map_err(Trouble::Inside)? {
+        Counted::Not => None,
+        Counted::As(count) => Some(count),
+        Counted::Anew => return Err(Trouble::Anew),
+    };
+    mark.write_down(&transaction, begins).map_err(Trouble::Inside)?.map_err(Trouble::Unwritten)?;
     transaction.commit().map_err(Trouble::Inside)?;
+    fail::fail_point!("ledger-before-mark", count.is_some(), |_| -> Result<(), Trouble> { std::process::abort() });
     // And after it, so that what is answered is in the file at the ledger's name.
-    place.check_kept().map_err(Trouble::Elsewhere)
+    place.check_kept().map_err(Trouble::Elsewhere)?;
+    mark.raise(count).map_err(Trouble::Unmarked)?;
+    fail::fail_point!("ledger-after-mark", count.is_some(), |_| -> Result<(), Trouble> { std::process::abort() });
+    Ok(())
 }
 
 #[cfg(all(test, unix))]

@@ -1,0 +1,604 @@
+//! An older ledger, another one, or none in its place: nothing is sent by a real provider until a person has looked, and what
+//! the mark outside the ledger knows is not lost with it.
+#![cfg(unix)]
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::cli::Ended;
+use crate::fake::Fake;
+use crate::fake::sms_for_ai::{SmsForAi, TOKEN};
+use crate::support::{A_WHILE, Desk, Era, HttpServer, LAST_RESORT, WIDE, ends, eventually, fictional, found, signal, terminal};
+use crate::wire::{get, head, read_reply, stateless_headers, tool_call};
+
+/// What a server says to a call; nothing where it ends meanwhile.
+fn asked(server: &HttpServer, tool: &'static str, arguments: &Value) -> Option<Value> {
+    let body = tool_call(Era::Stateless, 1, tool, arguments);
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port)).ok()?;
+    stream.set_read_timeout(Some(LAST_RESORT)).unwrap();
+    stream.write_all(&[head(server.port, &stateless_headers(tool), body.len()), body].concat()).ok()?;
+    let said = read_reply(&mut stream)?.json()?;
+    let result = &said["result"];
+    let is_error = result["isError"] == true;
+    Some(if is_error { serde_json::from_str(result["content"][0]["text"].as_str()?).ok()? } else { result["structuredContent"].clone() })
+}
+
+fn call(server: &HttpServer, tool: &'static str, arguments: &Value) -> Value {
+    asked(server, tool, arguments).expect("an answer")
+}
+
+/// One intent: its key and its text are its own.
+fn intent(person: usize, name: &str) -> Value {
+    json!({ "to": fictional(person), "message": format!("Text {name}"), "idempotency_key": name })
+}
+
+fn bulk(people: std::ops::Range<usize>, name: &str) -> Value {
+    let recipients: Vec<Value> = people.map(|person| json!({ "to": fictional(person) })).collect();
+    json!({ "recipients": recipients, "message": format!("Bulk {name}"), "idempotency_key": name })
+}
+
+fn health(server: &HttpServer) -> (u16, String) {
+    let health = get(server.port, "/healthz");
+    (health.status, String::from_utf8(health.body).unwrap())
+}
+
+fn is_in_doubt(server: &HttpServer) -> bool {
+    let (status, body) = health(server);
+    assert_eq!(status == 200, body.contains("ok"), "{body}");
+    body.contains("ledger_in_doubt")
+}
+
+fn kill(mut server: HttpServer) {
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+}
+
+fn stop(mut server: HttpServer) {
+    signal("TERM", server.child.id());
+    assert!(ends(&mut server.child).success());
+}
+
+/// The files of a ledger.
+fn files(ledger: &Path) -> [PathBuf; 3] {
+    ["", "-wal", "-shm"].map(|end| PathBuf::from(format!("{}{end}", ledger.display())))
+}
+
+fn remove(ledger: &Path) {
+    files(ledger).iter().for_each(|file| drop(std::fs::remove_file(file)));
+}
+
+/// Puts a copy of all three files in place of a ledger, as a roll-back of its disk does.
+fn copy(from: &Path, to: &Path) {
+    remove(to);
+    for (from, to) in files(from).iter().zip(files(to)).filter(|(from, _)| from.exists()) {
+        std::fs::copy(from, to).unwrap();
+    }
+}
+
+/// A desk before a real vendor.
+struct Scene {
+    desk: Desk,
+    fake: Fake<SmsForAi>,
+}
+
+impl Scene {
+    fn new(settings: &str) -> Self {
+        let fake = Fake::start(SmsForAi { credits_micros: 1_000_000_000, ..SmsForAi::default() });
+        let provider = format!("[[provider]]\nkind = \"sms_for_ai\"\nbase_url = \"{}/api/v1\"\ntoken = \"{TOKEN}\"\n", fake.url());
+        Self { desk: Desk::new(&format!("{settings}{provider}")), fake }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.desk.path().join(name)
+    }
+
+    fn run_at(&self, ledger: &Path, args: &[&str]) -> Ended {
+        Ended::of(self.desk.command_at(ledger).args(args).stdin(Stdio::null()).output().unwrap())
+    }
+
+    /// `ledger accept` by a person who types this.
+    fn types(&self, ledger: &Path, words: &str) -> Ended {
+        let (theirs, mut ours) = terminal();
+        let mut command = self.desk.command_at(ledger);
+        command.args(["ledger", "accept"]).stdin(theirs).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        // What the command holds of the terminal.
+        drop(command);
+        ours.write_all(format!("{words}\n").as_bytes()).unwrap();
+        Ended::of(child.wait_with_output().unwrap())
+    }
+
+    fn accept(&self, ledger: &Path) -> Ended {
+        let accepted = self.types(ledger, "accept");
+        assert!(accepted.code == 0 && accepted.out.contains("accepted: "), "{accepted:?}");
+        accepted
+    }
+
+    /// What the vendor took: to whom, and what.
+    fn wire(&self) -> Vec<(String, String)> {
+        self.fake.vendor().messages.iter().map(|message| (message.to.clone(), message.body.clone())).collect()
+    }
+
+    fn twice(&self) -> usize {
+        let wire = self.wire();
+        wire.len() - wire.iter().collect::<BTreeSet<_>>().len()
+    }
+}
+
+/// A way in which a ledger comes to be another one, while nothing runs. It returns the ledger that is used from then on.
+struct Act {
+    what: &'static str,
+    done: fn(&Scene) -> PathBuf,
+    /// What the doubt is about.
+    said: &'static str,
+}
+
+const ACTS: [Act; 8] = [
+    Act {
+        what: "a backup copied over it",
+        done: |scene| {
+            copy(&scene.file("backup.db"), &scene.desk.ledger());
+            scene.desk.ledger()
+        },
+        said: "is older than its mark",
+    },
+    Act {
+        what: "a backup restored",
+        done: |scene| {
+            let restored = scene.desk.done(&["restore", scene.file("backup.db").to_str().unwrap()]);
+            assert!(restored.err.contains("sms-mcp ledger accept"), "{restored:?}");
+            scene.desk.ledger()
+        },
+        said: "is older than its mark",
+    },
+    Act {
+        what: "its disk rolled back",
+        done: |scene| {
+            copy(&scene.file("snapshot.db"), &scene.desk.ledger());
+            scene.desk.ledger()
+        },
+        said: "is older than its mark",
+    },
+    Act {
+        what: "removed",
+        done: |scene| {
+            remove(&scene.desk.ledger());
+            scene.desk.ledger()
+        },
+        said: "is new or was never marked",
+    },
+    Act {
+        what: "emptied",
+        done: |scene| {
+            remove(&scene.desk.ledger());
+            std::fs::write(scene.desk.ledger(), "").unwrap();
+            scene.desk.ledger()
+        },
+        said: "is new or was never marked",
+    },
+    Act {
+        what: "replaced by one of the sandbox",
+        done: |scene| {
+            let sandbox = Desk::new("");
+            sandbox.done(&["send", &fictional(70), "Hello"]);
+            copy(&sandbox.ledger(), &scene.desk.ledger());
+            scene.desk.ledger()
+        },
+        said: "is new or was never marked",
+    },
+    Act { what: "a backup used where it is", done: |scene| scene.file("backup.db"), said: "is older than its mark" },
+    Act { what: "a wrong --ledger", done: |scene| scene.file("wrong.db"), said: "is new, and this user has sent from" },
+];
+
+/// The day's limit of [`ACTS`], the bulk that is queued when the backup is made, and the single texts after it.
+const DAY: usize = 30;
+const BULK: usize = 22;
+const AFTER: usize = 3;
+
+#[test]
+fn an_older_ledger_another_one_or_none_sends_nothing_until_a_person_accepts_it_and_new_texts_after_that() {
+    let (mut twice, mut over, mut out, mut fresh) = (0, 0, 0, 0);
+    for Act { what, done, said } in ACTS {
+        let settings = WIDE.replace("day_messages = 1000000", &format!("day_messages = {DAY}"));
+        let scene = Scene::new(&format!("{settings}[send]\nconcurrency = 4\nbulk_wait = \"100ms\"\n"));
+        let server = scene.desk.http(|_| {});
+        assert_eq!(call(&server, "send_sms", &intent(0, "first"))["status"], "sent", "{what}");
+        // The vendor takes its time: most of the bulk is queued when the backup is made.
+        scene.fake.hold();
+        assert_eq!(call(&server, "send_bulk", &bulk(10..10 + BULK, "bulk"))["status"], "in_progress", "{what}");
+        eventually("some of it is at the vendor", || scene.fake.requests().iter().filter(|seen| seen.method == "POST").count() > 4);
+        scene.desk.done(&["backup", scene.file("backup.db").to_str().unwrap()]);
+        copy(&scene.desk.ledger(), &scene.file("snapshot.db"));
+        scene.fake.release();
+        eventually("all of it has left", || scene.wire().len() == 1 + BULK);
+        for index in 0..AFTER {
+            assert_eq!(call(&server, "send_sms", &intent(50 + index, &format!("after-{index}")))["status"], "sent", "{what}");
+        }
+        scene.desk.done(&["opt-out", "add", &fictional(60)]);
+        let left = scene.wire().len();
+        kill(server);
+
+        let ledger = done(&scene);
+        let server = scene.desk.http_at(&ledger, |_| {});
+        assert!(is_in_doubt(&server), "{what}: {:?}", health(&server));
+        let refused = call(&server, "send_sms", &intent(61, "refused"));
+        assert_eq!(refused["code"], "ledger_in_doubt", "{what}: {refused}");
+        assert!(
+            refused["message"].as_str().unwrap().contains(said) && refused["next"].as_str().unwrap().contains("ledger accept"),
+            "{what}: {refused}"
+        );
+        assert_eq!(call(&server, "send_bulk", &bulk(62..64, "refused-bulk"))["code"], "ledger_in_doubt", "{what}");
+        let quoted = call(&server, "send_sms", &json!({ "to": fictional(61), "message": "Hello", "dry_run": true }));
+        assert!(quoted.to_string().contains("ledger_in_doubt"), "{what}: {quoted}");
+        assert_eq!(scene.run_at(&ledger, &["send", &fictional(61), "By hand"]).code, 1, "{what}");
+        let checked = scene.run_at(&ledger, &["config", "check"]);
+        assert!(checked.code == 1 && checked.err.contains("ledger_in_doubt"), "{what}: {checked:?}");
+        // Work is read all the same, and a STOP is recorded.
+        assert_eq!(scene.run_at(&ledger, &["list"]).code, 0, "{what}");
+        assert_eq!(scene.run_at(&ledger, &["opt-out", "add", &fictional(65)]).code, 0, "{what}");
+        std::thread::sleep(A_WHILE);
+        assert_eq!(scene.wire().len(), left, "{what}: nothing is sent");
+        // Nor is it after another start, whatever was written meanwhile.
+        stop(server);
+        let server = scene.desk.http_at(&ledger, |_| {});
+        assert!(is_in_doubt(&server), "{what}");
+
+        // Nobody at a terminal, and one who does not mean it.
+        let refused = scene.run_at(&ledger, &["ledger", "accept"]);
+        assert!(refused.code == 1 && refused.err.contains("a person has to accept it"), "{what}: {refused:?}");
+        let refused = scene.types(&ledger, "yes");
+        assert!(refused.code == 1 && refused.err.contains("everything is as it was"), "{what}: {refused:?}");
+        assert!(is_in_doubt(&server), "{what}");
+        scene.accept(&ledger);
+
+        // The server that runs goes on, and so does the next one.
+        assert_eq!(health(&server).0, 200, "{what}");
+        assert_eq!(call(&server, "send_sms", &intent(66, "new"))["status"], "sent", "{what}");
+        stop(server);
+        let server = scene.desk.http_at(&ledger, |_| {});
+        assert_eq!(health(&server).0, 200, "{what}");
+        for person in [60, 65] {
+            assert_eq!(call(&server, "send_sms", &intent(person, &format!("to-{person}")))["code"], "opted_out", "{what}");
+        }
+        // An agent that lost its answers asks for all of it again.
+        call(&server, "send_bulk", &bulk(10..10 + BULK, "bulk"));
+        call(&server, "send_sms", &intent(0, "first"));
+        (0..AFTER).for_each(|index| drop(call(&server, "send_sms", &intent(50 + index, &format!("after-{index}")))));
+        std::thread::sleep(A_WHILE);
+        let mut count = 1;
+        while call(&server, "send_sms", &intent(100 + count, &format!("new-{count}")))["code"] != "budget_exceeded" {
+            count += 1;
+            assert!(count <= DAY, "{what}: no limit");
+        }
+        stop(server);
+        let wire = scene.wire();
+        fresh += wire.len() - left;
+        twice += scene.twice();
+        // A second ledger has limits of its own, by the word of that person.
+        over += if what == "a wrong --ledger" { 0 } else { wire.len().saturating_sub(DAY) };
+        out += wire.iter().filter(|(to, _)| *to == fictional(60) || *to == fictional(65)).count();
+    }
+    eprintln!("{} restores: {twice} twice, {over} over, {out} texted who opted out, {fresh} new texts after a person's act", ACTS.len());
+    assert_eq!((twice, over, out), (0, 0, 0));
+    assert!(fresh >= ACTS.len() * (DAY - 1 - BULK - AFTER), "a server that refuses everything passes nothing");
+}
+
+#[test]
+fn where_the_mark_is_gone_too_every_budget_is_frozen_and_the_person_is_told_which_stops_may_be_lost() {
+    let scene = Scene::new(WIDE);
+    scene.desk.done(&["send", &fictional(0), "Before"]);
+    std::fs::remove_dir_all(scene.desk.state()).unwrap();
+    let refused = scene.desk.run(&["send", &fictional(1), "Without"]);
+    assert!(refused.code == 1 && refused.err.contains("its mark") && refused.err.contains("is not there"), "{refused:?}");
+    let accepted = scene.accept(&scene.desk.ledger());
+    assert!(accepted.out.contains("who said STOP from 20") && accepted.out.contains("frozen"), "{accepted:?}");
+    assert!(accepted.err.contains("sms_for_ai keeps no list of opt-outs"), "{accepted:?}");
+    let frozen = scene.desk.run(&["send", &fictional(1), "Frozen"]);
+    assert!(frozen.code == 1 && frozen.err.contains("(budget_frozen)"), "{frozen:?}");
+    assert_eq!(scene.wire().len(), 1);
+    scene.desk.done(&["budget", "unfreeze"]);
+    scene.desk.done(&["send", &fictional(1), "After"]);
+    assert_eq!(scene.wire().len(), 2);
+}
+
+#[test]
+fn a_copied_ledger_sends_nothing_and_one_that_was_moved_goes_on() {
+    let scene = Scene::new(WIDE);
+    scene.desk.done(&["send", &fictional(0), "Before"]);
+    let (copied, moved) = (scene.file("copied.db"), scene.file("moved.db"));
+    copy(&scene.desk.ledger(), &copied);
+    let refused = scene.run_at(&copied, &["send", &fictional(1), "From the copy"]);
+    assert!(refused.code == 1 && refused.err.contains("is a copy of"), "{refused:?}");
+    scene.desk.done(&["send", &fictional(1), "From the first"]);
+    remove(&copied);
+    std::fs::rename(scene.desk.ledger(), &moved).unwrap();
+    assert_eq!(scene.run_at(&moved, &["send", &fictional(2), "From its new name"]).code, 0);
+    assert_eq!(scene.wire().len(), 3);
+    // What stands at the old name afterwards is a ledger of its own, and new.
+    let refused = scene.desk.run(&["send", &fictional(3), "Anew"]);
+    assert!(refused.code == 1 && refused.err.contains("this user has sent from"), "{refused:?}");
+}
+
+#[test]
+fn a_ledger_that_was_never_marked_is_marked_and_says_so_and_the_sandbox_needs_no_mark() {
+    let scene = Scene::new(WIDE);
+    let settings = std::fs::read_to_string(scene.desk.config()).unwrap();
+    let sandbox = format!("{WIDE}[[provider]]\nkind = \"sandbox\"\noutbox = '{}'\n", scene.desk.outbox().display());
+    std::fs::write(scene.desk.config(), sandbox).unwrap();
+    scene.desk.done(&["send", &fictional(0), "By the sandbox"]);
+    assert!(!scene.desk.state().exists());
+    std::fs::write(scene.desk.config(), settings).unwrap();
+    let adopted = scene.desk.done(&["--log", "info", "send", &fictional(1), "By a real provider"]);
+    assert!(adopted.err.contains("the ledger is marked from now on"), "{adopted:?}");
+    let again = scene.desk.done(&["--log", "info", "send", &fictional(2), "Once more"]);
+    assert!(!again.err.contains("marked"), "{again:?}");
+    let marks: Vec<_> = std::fs::read_dir(scene.desk.state().join("sms-mcp")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!marks.is_empty());
+    for file in marks {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{}", file.display());
+    }
+}
+
+/// A kill at this point, after it was passed so many times.
+fn after(point: &str, hits: usize) -> String {
+    if hits == 0 { format!("{point}=return") } else { format!("{point}={hits}*off->return") }
+}
+
+#[test]
+fn a_kill_needs_no_person() {
+    let scene = Scene::new(WIDE);
+    for point in ["ledger-before-mark", "ledger-after-mark", "after-reserve", "before-provider", "after-provider", "after-settle"] {
+        for hits in 0..3 {
+            let server = scene.desk.http(|command| {
+                command.env("FAILPOINTS", after(point, hits));
+            });
+            let name = format!("{point}-{hits}");
+            (0..4).for_each(|n| drop(asked(&server, "send_sms", &intent(n, &format!("{name}-{n}")))));
+            kill(server);
+            let server = scene.desk.http(|_| {});
+            assert_eq!(health(&server).0, 200, "{name}");
+            assert_eq!(call(&server, "send_sms", &intent(9, &name))["status"], "sent", "{name}");
+            stop(server);
+        }
+    }
+    assert_eq!(scene.twice(), 0);
+}
+
+#[test]
+fn a_mark_that_cannot_be_written_sends_nothing_and_loses_no_stop_and_no_outcome() {
+    let scene = Scene::new(WIDE);
+    let mark = scene.file("no/folder");
+    std::fs::write(scene.file("no"), "a file, and no folder").unwrap();
+    let named = |command: &mut Command| {
+        command.env("SMS_MCP__LEDGER__MARK", &mark);
+    };
+    let server = scene.desk.http(named);
+    let refused = call(&server, "send_sms", &intent(1, "one"));
+    assert!(refused["code"] == "ledger_unavailable" && refused["message"].as_str().unwrap().contains("the mark"), "{refused}");
+    assert_eq!(health(&server).0, 503);
+    let mut stopping = scene.desk.command();
+    named(&mut stopping);
+    assert!(stopping.args(["opt-out", "add", &fictional(2)]).output().unwrap().status.success());
+    assert!(scene.wire().is_empty());
+    // It can be written again: nobody has to do anything.
+    std::fs::remove_file(scene.file("no")).unwrap();
+    assert_eq!(call(&server, "send_sms", &intent(1, "one"))["status"], "sent");
+    assert_eq!(call(&server, "send_sms", &intent(2, "two"))["code"], "opted_out");
+    // It is taken away while the server runs.
+    std::fs::remove_file(&mark).unwrap();
+    let refused = call(&server, "send_sms", &intent(3, "three"));
+    assert_eq!(refused["code"], "ledger_unavailable", "{refused}");
+    assert_eq!(call(&server, "send_sms", &intent(4, "four"))["code"], "ledger_in_doubt");
+    assert_eq!(scene.wire().len(), 1);
+    stop(server);
+    let states: Vec<Value> =
+        serde_json::from_str::<Value>(&scene.desk.done(&["list", "--json"]).out).unwrap()["messages"].as_array().unwrap().clone();
+    assert_eq!(states.iter().filter(|message| message["status"] == "unknown").count(), 1, "what was recorded and did not begin: {states:?}");
+}
+
+#[test]
+fn what_a_running_server_has_open_is_held_against_what_it_knew() {
+    let scene = Scene::new(WIDE);
+    let server = scene.desk.http(|_| {});
+    assert_eq!(call(&server, "send_sms", &intent(0, "first"))["status"], "sent");
+    // A count that goes back, as if an older file had been copied into this one.
+    let db = rusqlite::Connection::open(scene.desk.ledger()).unwrap();
+    db.execute("UPDATE mark SET count = count - 1", []).unwrap();
+    let refused = call(&server, "send_sms", &intent(1, "second"));
+    assert_eq!(refused["code"], "ledger_in_doubt", "{refused}");
+    scene.accept(&scene.desk.ledger());
+    assert_eq!(call(&server, "send_sms", &intent(2, "third"))["status"], "sent");
+    assert_eq!(scene.wire().len(), 2);
+}
+
+#[test]
+fn several_processes_write_one_mark_and_none_is_in_doubt_of_another() {
+    let scene = Scene::new(WIDE);
+    let servers = [scene.desk.http(|_| {}), scene.desk.http(|_| {})];
+    std::thread::scope(|scope| {
+        for (first, server) in servers.iter().enumerate() {
+            scope.spawn(move || {
+                (0..40).for_each(|n| assert_eq!(call(server, "send_sms", &intent(first * 100 + n, &format!("{first}-{n}")))["status"], "sent"))
+            });
+        }
+        for n in 0..5 {
+            scene.desk.done(&["send", &fictional(300 + n), "By a command"]);
+        }
+    });
+    assert!(servers.iter().all(|server| health(server).0 == 200));
+    servers.into_iter().for_each(kill);
+    scene.desk.done(&["send", &fictional(400), "And after that"]);
+    assert_eq!((scene.wire().len(), scene.twice()), (86, 0));
+}
+
+#[test]
+fn in_a_container_a_real_provider_starts_only_where_somebody_said_where_the_mark_is() {
+    let scene = Scene::new(WIDE);
+    let start = |settings: &[(&str, &str)]| {
+        let mut command = scene.desk.command();
+        command.env("SMS_MCP_CONTAINER", "yes").envs(settings.iter().copied());
+        Ended::of(command.args(["send", &fictional(1), "Hello", "--allow-duplicate"]).output().unwrap())
+    };
+    let refused = start(&[]);
+    assert!(refused.code == 1 && refused.err.contains("(config)"), "{refused:?}");
+    let lines: Vec<&str> = refused.err.split('`').skip(1).step_by(2).take(2).collect();
+    assert_eq!(lines, ["[ledger]", "mark = \"/mark/ledger.mark\""]);
+    for (name, value) in [("KUBERNETES_SERVICE_HOST", "10.0.0.1"), ("container", "podman")] {
+        let mut command = scene.desk.command();
+        let refused = command.env_remove("SMS_MCP_CONTAINER").env(name, value).args(["send", &fictional(1), "Hello"]).output().unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{name}");
+    }
+    assert_eq!(start(&[("SMS_MCP__LEDGER__MARK", "none")]).code, 0);
+    assert!(!scene.desk.state().exists());
+    // The two lines as they are, but for the folder.
+    let mark = scene.file("mark/ledger.mark");
+    let two = lines.join("\n").replace("/mark/ledger.mark", mark.to_str().unwrap());
+    let settings = std::fs::read_to_string(scene.desk.config()).unwrap();
+    std::fs::write(scene.desk.config(), settings.replace("[[provider]]", &format!("{two}\n[[provider]]"))).unwrap();
+    assert_eq!(start(&[]).code, 0);
+    assert!(std::fs::read_to_string(mark).unwrap().starts_with("sms-mcp mark 1\n"));
+    // The sandbox alone needs none.
+    std::fs::write(scene.desk.config(), "[[provider]]\nkind = \"sandbox\"\n").unwrap();
+    assert_eq!(start(&[]).code, 0);
+}
+
+/// Small random numbers, the same for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % u64::try_from(most).unwrap()).unwrap()
+    }
+}
+
+/// Where a process is killed.
+const POINTS: [&str; 8] = [
+    "after-reserve",
+    "after-bulk-reserve",
+    "after-claim",
+    "before-provider",
+    "after-provider",
+    "after-settle",
+    "ledger-before-mark",
+    "ledger-after-mark",
+];
+
+/// How many histories a run sees.
+fn histories() -> u64 {
+    std::env::var("SMS_MCP_HISTORIES").map_or(24, |count| count.parse().unwrap())
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    kills: usize,
+    restores: usize,
+    doubts: usize,
+    sent: usize,
+    twice: usize,
+    texted: usize,
+}
+
+/// Sends, bulks, opt-outs and backups, with a kill at some point; then any earlier ledger in its place, a person who accepts it, and
+/// an agent that asks for all of it again.
+fn one_history(seed: u64) -> Tally {
+    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let scene = Scene::new(&format!("{WIDE}[send]\nconcurrency = 3\nbulk_wait = \"50ms\"\n"));
+    let (mut tally, mut calls, mut copies, mut out) = (Tally::default(), Vec::new(), Vec::new(), BTreeSet::new());
+    for round in 0..3 {
+        let point = POINTS[dice.below(POINTS.len())];
+        let hits = dice.below(8);
+        let mut server = scene.desk.http(|command| {
+            command.env("FAILPOINTS", after(point, hits));
+        });
+        for step in 0..10 {
+            let (name, person) = (format!("{seed}-{round}-{step}"), 10 * (10 * round + step));
+            match dice.below(10) {
+                0..4 => calls.push(("send_sms", intent(person, &name))),
+                4..7 => calls.push(("send_bulk", bulk(person..person + 5, &name))),
+                7 => {
+                    let person = 5_000 + person;
+                    scene.desk.done(&["opt-out", "add", &fictional(person)]);
+                    out.insert(person);
+                    continue;
+                }
+                _ => {
+                    let file = scene.file(&format!("backup-{name}.db"));
+                    if scene.desk.run(&["backup", file.to_str().unwrap()]).code == 0 {
+                        copies.push(file);
+                    }
+                    continue;
+                }
+            }
+            let (tool, arguments) = calls.last().unwrap();
+            if asked(&server, tool, arguments).is_none() && server.child.try_wait().unwrap().is_some() {
+                break;
+            }
+        }
+        tally.kills += usize::from(server.child.try_wait().unwrap().is_some());
+        kill(server);
+        let is_restored = !copies.is_empty() && dice.below(4) > 0;
+        if is_restored {
+            tally.restores += 1;
+            let file = &copies[dice.below(copies.len())];
+            match dice.below(3) {
+                0 => drop(scene.desk.done(&["restore", file.to_str().unwrap()])),
+                1 => copy(file, &scene.desk.ledger()),
+                _ => remove(&scene.desk.ledger()),
+            }
+        }
+        let server = scene.desk.http(|_| {});
+        if is_in_doubt(&server) {
+            assert!(is_restored, "{seed}: a kill alone needs no person");
+            tally.doubts += 1;
+            scene.accept(&scene.desk.ledger());
+        }
+        assert_eq!(health(&server).0, 200, "{seed}");
+        calls.iter().for_each(|(tool, arguments)| drop(call(&server, tool, arguments)));
+        for person in &out {
+            assert_eq!(call(&server, "send_sms", &intent(*person, &format!("{round}-to-{person}")))["code"], "opted_out", "{seed}");
+        }
+        let new = call(&server, "send_sms", &intent(9_000 + round, &format!("{seed}-{round}-new")));
+        assert_eq!(new["status"], "sent", "{seed}: {new}");
+        // Whatever waits in the queue has its chance.
+        found("the queue is empty", || {
+            let listed: Value = serde_json::from_str(&scene.desk.done(&["list", "--json", "--status", "queued"]).out).unwrap();
+            listed["messages"].as_array().unwrap().is_empty().then_some(())
+        });
+        stop(server);
+    }
+    let wire = scene.wire();
+    (tally.sent, tally.twice) = (wire.len(), scene.twice());
+    tally.texted = wire.iter().filter(|(to, _)| out.iter().any(|person| fictional(*person) == *to)).count();
+    tally
+}
+
+#[test]
+fn a_kill_at_any_point_and_any_earlier_ledger_after_it_send_nothing_twice() {
+    let tallies: Vec<Tally> = std::thread::scope(|scope| {
+        let workers: Vec<_> =
+            (0..2).map(|worker| scope.spawn(move || (worker + 1..=histories()).step_by(2).map(one_history).collect::<Vec<_>>())).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    let sum = |what: fn(&Tally) -> usize| tallies.iter().map(what).sum::<usize>();
+    eprintln!(
+        "{} histories: {} kills, {} restores, {} in doubt, {} sent, {} twice, {} texted who opted out",
+        tallies.len(),
+        sum(|tally| tally.kills),
+        sum(|tally| tally.restores),
+        sum(|tally| tally.doubts),
+        sum(|tally| tally.sent),
+        sum(|tally| tally.twice),
+        sum(|tally| tally.texted),
+    );
+    assert_eq!((sum(|tally| tally.twice), sum(|tally| tally.texted)), (0, 0));
+    assert!(sum(|tally| tally.doubts) * 2 >= tallies.len(), "the restores do not hit");
+}
