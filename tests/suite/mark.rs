@@ -200,87 +200,99 @@ const DAY: usize = 30;
 const BULK: usize = 22;
 const AFTER: usize = 3;
 
+/// Sends, and makes the copies that [`ACTS`] put in place of the ledger. Returns how many texts have left when the process is killed.
+fn before(scene: &Scene) -> usize {
+    let server = scene.desk.http(|_| {});
+    assert_eq!(call(&server, "send_sms", &intent(0, "first"))["status"], "sent");
+    // The vendor takes its time: most of the bulk is queued when the backup is made.
+    scene.fake.hold();
+    assert_eq!(call(&server, "send_bulk", &bulk(10..10 + BULK, "bulk"))["status"], "in_progress");
+    eventually("some of it is at the vendor", || scene.fake.requests().iter().filter(|seen| seen.method == "POST").count() > 4);
+    scene.desk.done(&["backup", scene.file("backup.db").to_str().unwrap()]);
+    copy(&scene.desk.ledger(), &scene.file("snapshot.db"));
+    scene.fake.release();
+    eventually("all of it has left", || scene.wire().len() == 1 + BULK);
+    for index in 0..AFTER {
+        assert_eq!(call(&server, "send_sms", &intent(50 + index, &format!("after-{index}")))["status"], "sent");
+    }
+    scene.desk.done(&["opt-out", "add", &fictional(60)]);
+    kill(server);
+    scene.wire().len()
+}
+
+/// Whatever is asked of a ledger in doubt, it sends nothing, and a person has to accept it.
+fn sends_nothing(scene: &Scene, ledger: &Path, Act { what, said, .. }: &Act) {
+    let left = scene.wire().len();
+    let server = scene.desk.http_at(ledger, |_| {});
+    assert!(is_in_doubt(&server), "{what}: {:?}", health(&server));
+    let refused = call(&server, "send_sms", &intent(61, "refused"));
+    assert_eq!(refused["code"], "ledger_in_doubt", "{what}: {refused}");
+    assert!(refused["message"].as_str().unwrap().contains(said) && refused["next"].as_str().unwrap().contains("ledger accept"), "{what}: {refused}");
+    assert_eq!(call(&server, "send_bulk", &bulk(62..64, "refused-bulk"))["code"], "ledger_in_doubt", "{what}");
+    let quoted = call(&server, "send_sms", &json!({ "to": fictional(61), "message": "Hello", "dry_run": true }));
+    assert!(quoted.to_string().contains("ledger_in_doubt"), "{what}: {quoted}");
+    assert_eq!(scene.run_at(ledger, &["send", &fictional(61), "By hand"]).code, 1, "{what}");
+    let checked = scene.run_at(ledger, &["config", "check"]);
+    assert!(checked.code == 1 && checked.err.contains("ledger_in_doubt"), "{what}: {checked:?}");
+    // Work is read all the same, and a STOP is recorded.
+    assert_eq!(scene.run_at(ledger, &["list"]).code, 0, "{what}");
+    assert_eq!(scene.run_at(ledger, &["opt-out", "add", &fictional(65)]).code, 0, "{what}");
+    std::thread::sleep(A_WHILE);
+    // Nor is anything sent after another start, whatever was written meanwhile.
+    stop(server);
+    let server = scene.desk.http_at(ledger, |_| {});
+    assert!(is_in_doubt(&server), "{what}");
+    // Nobody at a terminal, and one who does not mean it.
+    let refused = scene.run_at(ledger, &["ledger", "accept"]);
+    assert!(refused.code == 1 && refused.err.contains("a person has to accept it"), "{what}: {refused:?}");
+    let refused = scene.types(ledger, "yes");
+    assert!(refused.code == 1 && refused.err.contains("everything is as it was"), "{what}: {refused:?}");
+    assert!(is_in_doubt(&server), "{what}");
+    stop(server);
+    assert_eq!(scene.wire().len(), left, "{what}: nothing is sent");
+}
+
+/// After a person's act a server that runs goes on, and so does the next one; an agent that lost its answers asks for all of it again,
+/// and for new texts up to the limit.
+fn goes_on(scene: &Scene, ledger: &Path, what: &str) {
+    let server = scene.desk.http_at(ledger, |_| {});
+    assert!(is_in_doubt(&server), "{what}");
+    scene.accept(ledger);
+    assert_eq!(health(&server).0, 200, "{what}");
+    assert_eq!(call(&server, "send_sms", &intent(66, "new"))["status"], "sent", "{what}");
+    stop(server);
+    let server = scene.desk.http_at(ledger, |_| {});
+    assert_eq!(health(&server).0, 200, "{what}");
+    for person in [60, 65] {
+        assert_eq!(call(&server, "send_sms", &intent(person, &format!("to-{person}")))["code"], "opted_out", "{what}");
+    }
+    call(&server, "send_bulk", &bulk(10..10 + BULK, "bulk"));
+    call(&server, "send_sms", &intent(0, "first"));
+    (0..AFTER).for_each(|index| drop(call(&server, "send_sms", &intent(50 + index, &format!("after-{index}")))));
+    std::thread::sleep(A_WHILE);
+    let mut count = 1;
+    while call(&server, "send_sms", &intent(100 + count, &format!("new-{count}")))["code"] != "budget_exceeded" {
+        count += 1;
+        assert!(count <= DAY, "{what}: no limit");
+    }
+    stop(server);
+}
+
 #[test]
 fn an_older_ledger_another_one_or_none_sends_nothing_until_a_person_accepts_it_and_new_texts_after_that() {
     let (mut twice, mut over, mut out, mut fresh) = (0, 0, 0, 0);
-    for Act { what, done, said } in ACTS {
+    for act in &ACTS {
         let settings = WIDE.replace("day_messages = 1000000", &format!("day_messages = {DAY}"));
         let scene = Scene::new(&format!("{settings}[send]\nconcurrency = 4\nbulk_wait = \"100ms\"\n"));
-        let server = scene.desk.http(|_| {});
-        assert_eq!(call(&server, "send_sms", &intent(0, "first"))["status"], "sent", "{what}");
-        // The vendor takes its time: most of the bulk is queued when the backup is made.
-        scene.fake.hold();
-        assert_eq!(call(&server, "send_bulk", &bulk(10..10 + BULK, "bulk"))["status"], "in_progress", "{what}");
-        eventually("some of it is at the vendor", || scene.fake.requests().iter().filter(|seen| seen.method == "POST").count() > 4);
-        scene.desk.done(&["backup", scene.file("backup.db").to_str().unwrap()]);
-        copy(&scene.desk.ledger(), &scene.file("snapshot.db"));
-        scene.fake.release();
-        eventually("all of it has left", || scene.wire().len() == 1 + BULK);
-        for index in 0..AFTER {
-            assert_eq!(call(&server, "send_sms", &intent(50 + index, &format!("after-{index}")))["status"], "sent", "{what}");
-        }
-        scene.desk.done(&["opt-out", "add", &fictional(60)]);
-        let left = scene.wire().len();
-        kill(server);
-
-        let ledger = done(&scene);
-        let server = scene.desk.http_at(&ledger, |_| {});
-        assert!(is_in_doubt(&server), "{what}: {:?}", health(&server));
-        let refused = call(&server, "send_sms", &intent(61, "refused"));
-        assert_eq!(refused["code"], "ledger_in_doubt", "{what}: {refused}");
-        assert!(
-            refused["message"].as_str().unwrap().contains(said) && refused["next"].as_str().unwrap().contains("ledger accept"),
-            "{what}: {refused}"
-        );
-        assert_eq!(call(&server, "send_bulk", &bulk(62..64, "refused-bulk"))["code"], "ledger_in_doubt", "{what}");
-        let quoted = call(&server, "send_sms", &json!({ "to": fictional(61), "message": "Hello", "dry_run": true }));
-        assert!(quoted.to_string().contains("ledger_in_doubt"), "{what}: {quoted}");
-        assert_eq!(scene.run_at(&ledger, &["send", &fictional(61), "By hand"]).code, 1, "{what}");
-        let checked = scene.run_at(&ledger, &["config", "check"]);
-        assert!(checked.code == 1 && checked.err.contains("ledger_in_doubt"), "{what}: {checked:?}");
-        // Work is read all the same, and a STOP is recorded.
-        assert_eq!(scene.run_at(&ledger, &["list"]).code, 0, "{what}");
-        assert_eq!(scene.run_at(&ledger, &["opt-out", "add", &fictional(65)]).code, 0, "{what}");
-        std::thread::sleep(A_WHILE);
-        assert_eq!(scene.wire().len(), left, "{what}: nothing is sent");
-        // Nor is it after another start, whatever was written meanwhile.
-        stop(server);
-        let server = scene.desk.http_at(&ledger, |_| {});
-        assert!(is_in_doubt(&server), "{what}");
-
-        // Nobody at a terminal, and one who does not mean it.
-        let refused = scene.run_at(&ledger, &["ledger", "accept"]);
-        assert!(refused.code == 1 && refused.err.contains("a person has to accept it"), "{what}: {refused:?}");
-        let refused = scene.types(&ledger, "yes");
-        assert!(refused.code == 1 && refused.err.contains("everything is as it was"), "{what}: {refused:?}");
-        assert!(is_in_doubt(&server), "{what}");
-        scene.accept(&ledger);
-
-        // The server that runs goes on, and so does the next one.
-        assert_eq!(health(&server).0, 200, "{what}");
-        assert_eq!(call(&server, "send_sms", &intent(66, "new"))["status"], "sent", "{what}");
-        stop(server);
-        let server = scene.desk.http_at(&ledger, |_| {});
-        assert_eq!(health(&server).0, 200, "{what}");
-        for person in [60, 65] {
-            assert_eq!(call(&server, "send_sms", &intent(person, &format!("to-{person}")))["code"], "opted_out", "{what}");
-        }
-        // An agent that lost its answers asks for all of it again.
-        call(&server, "send_bulk", &bulk(10..10 + BULK, "bulk"));
-        call(&server, "send_sms", &intent(0, "first"));
-        (0..AFTER).for_each(|index| drop(call(&server, "send_sms", &intent(50 + index, &format!("after-{index}")))));
-        std::thread::sleep(A_WHILE);
-        let mut count = 1;
-        while call(&server, "send_sms", &intent(100 + count, &format!("new-{count}")))["code"] != "budget_exceeded" {
-            count += 1;
-            assert!(count <= DAY, "{what}: no limit");
-        }
-        stop(server);
+        let left = before(&scene);
+        let ledger = (act.done)(&scene);
+        sends_nothing(&scene, &ledger, act);
+        goes_on(&scene, &ledger, act.what);
         let wire = scene.wire();
         fresh += wire.len() - left;
         twice += scene.twice();
         // A second ledger has limits of its own, by the word of that person.
-        over += if what == "a wrong --ledger" { 0 } else { wire.len().saturating_sub(DAY) };
+        over += if act.what == "a wrong --ledger" { 0 } else { wire.len().saturating_sub(DAY) };
         out += wire.iter().filter(|(to, _)| *to == fictional(60) || *to == fictional(65)).count();
     }
     eprintln!("{} restores: {twice} twice, {over} over, {out} texted who opted out, {fresh} new texts after a person's act", ACTS.len());
