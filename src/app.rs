@@ -22,9 +22,11 @@ use crate::error::Result;
 use crate::guard::{Assumed, Guard};
 use crate::http::{self, Endpoint, Options};
 use crate::mcp::{Callers, Server, stdio};
+use crate::provider::ProviderConfig;
 use crate::provider::settings::{Callback, Setup};
 use crate::send::{Base, Caller, Carrier, Carriers, Engine, Parts, forward};
 use crate::sms::message::hex;
+use crate::sms::peer::{Difference, Peer};
 use crate::store::Store as _;
 use crate::store::mark::{Accepted, MarkAt, Marking, Outlook};
 use crate::store::sqlite::{self, Looked, Restored, SqliteStore};
@@ -67,20 +69,66 @@ fn is_farewell(event: &tracing::Metadata<'_>) -> bool {
     is_theirs && event.is_event() && event.fields().field("max_line_length").is_none()
 }
 
+/// What a process has the ledger open for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It sends, as this command: its limits hold for every other process that does, for as long as it lives.
+    Sends(&'static str),
+    /// It says what sending would do.
+    Quotes,
+    /// Neither.
+    Looks,
+}
+
+/// The command that serves over stdio, and the one that serves over HTTP, whose sessions several processes may serve.
+const SERVE: &str = "serve";
+const SERVE_HTTP: &str = "serve --http";
+
 /// Builds the engine of this configuration; opens the ledger.
 ///
 /// # Errors
 /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable) or [`Config`](crate::error::ErrorKind::Config), saying what to do.
-pub async fn build(loaded: &Loaded) -> Result<Engine> {
+pub async fn build(loaded: &Loaded, role: Role) -> Result<Engine> {
     let clock: SharedClock = Arc::new(SystemClock);
     let store = Arc::new(open_ledger(loaded)?);
-    match parts(loaded, clock, Arc::clone(&store)).await {
+    let joined = match role {
+        Role::Sends(surface) => store.join(own_peer(loaded, surface)).await,
+        Role::Quotes => store.peers(&own_peer(loaded, SERVE)).await.map(drop),
+        Role::Looks => Ok(()),
+    };
+    let parts = match joined {
+        Ok(()) => parts(loaded, clock, Arc::clone(&store)).await,
+        Err(refused) => Err(refused),
+    };
+    match parts {
         Ok(parts) => Ok(Engine::new(parts)),
         Err(error) => {
             let _ = store.close().await;
             Err(error)
         }
     }
+}
+
+/// What this process says of itself to the others that send from the ledger.
+fn own_peer(loaded: &Loaded, surface: &str) -> Peer {
+    let config = &loaded.config;
+    let settings = loaded.file.as_deref().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.to_owned()).display().to_string());
+    let is_real = |provider: &ProviderConfig| provider.settings().is_real();
+    Peer {
+        surface: surface.to_owned(),
+        process: std::process::id(),
+        settings,
+        overrides: loaded.overrides.clone(),
+        since_ms: SystemClock.now().as_millis(),
+        currency: config.guard.currency.to_string(),
+        live: config.provider.iter().any(is_real),
+        sandbox: !config.provider.iter().all(is_real),
+        rules: guard(loaded).rules(surface == SERVE_HTTP),
+    }
+}
+
+fn guard(loaded: &Loaded) -> Guard {
+    Guard::new(loaded.config.guard.clone(), loaded.config.rates.clone())
 }
 
 /// The parts of the engine over this ledger.
@@ -101,7 +149,7 @@ async fn parts(loaded: &Loaded, clock: SharedClock, store: Arc<SqliteStore>) -> 
     Ok(Parts {
         store,
         carriers: Carriers::new(carriers, config.route.clone())?,
-        guard: Guard::new(config.guard.clone(), config.rates.clone()),
+        guard: guard(loaded),
         clock,
         settings: config.send.clone(),
         keep_texts: config.ledger.keep_texts,
@@ -160,7 +208,7 @@ async fn begin(engine: &Engine) -> Result<()> {
 pub async fn serve_stdio(loaded: &Loaded) -> Result<()> {
     let mut stop_signals = Stop::new();
     let caller = process_caller(loaded)?;
-    let engine = build(loaded).await?;
+    let engine = build(loaded, Role::Sends(SERVE)).await?;
     begin(&engine).await?;
     announce(loaded, &engine).await;
     let Start { settings, provider, session_spend } = Start::new(loaded);
@@ -213,7 +261,7 @@ pub async fn serve_http(loaded: &Loaded, listen: Option<String>) -> Result<()> {
     }
     let mut epoch = [0; 8];
     SystemClock.fill_random(&mut epoch)?;
-    let engine = build(loaded).await?;
+    let engine = build(loaded, Role::Sends(SERVE_HTTP)).await?;
     let stop = CancellationToken::new();
     let options = Options {
         settings,
@@ -334,10 +382,26 @@ impl<R: AsyncRead + Unpin> AsyncRead for UntilEnd<R> {
 /// What [`build`] and [`http::addresses`] fail with.
 pub async fn check(loaded: &Loaded) -> Result<(Option<(Vec<String>, Assumed)>, Result<()>)> {
     http::addresses(&loaded.config.http.listen, loaded.http_token.is_some()).await?;
-    let engine = build(loaded).await?;
+    let engine = build(loaded, Role::Quotes).await?;
     let (unpriced, trusted) = (engine.unpriced(), engine.trust().await);
     engine.stop(STOP_PATIENCE).await;
     Ok((unpriced, trusted))
+}
+
+/// The other processes that send from this ledger now by other limits than these settings would, and where they differ.
+///
+/// # Errors
+/// What [`SqliteStore::open`] and [`SqliteStore::peers`] fail with.
+pub async fn others(loaded: &Loaded) -> Result<Vec<(Peer, Vec<Difference>)>> {
+    let own = own_peer(loaded, SERVE);
+    let store = open_ledger(loaded)?;
+    let found = store.peers(&own).await;
+    store.close().await?;
+    let with_differences = found?.into_iter().filter(|peer| peer.shares_side_with(&own)).map(|peer| {
+        let differences = own.rules.differences(&peer.rules);
+        (peer, differences)
+    });
+    Ok(with_differences.filter(|(_, differences)| !differences.is_empty()).collect())
 }
 
 /// Writes a whole copy of the ledger to a new file, while servers go on.

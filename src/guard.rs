@@ -3,21 +3,24 @@
 //! [`Guard`] answers two sorts of questions, without I/O and without a clock. Of a message alone: may this number,
 //! this sender, this length be sent, and what must be reserved for it? Of a message and the [`Facts`] that the
 //! ledger holds about it: does it fit every budget, has this person had enough, was this very text just sent, is it
-//! too fast? The same [`Guard::decide`] serves a quote and the transaction that takes the money, so the two agree.
+//! too fast? The same [`Guard::decide`] serves a quote and the transaction that takes the money, so the two agree. What
+//! another process on the same ledger forbids is among the facts, and holds here as well (`peers`).
 
 mod assumed;
+mod peers;
 
 use std::collections::BTreeMap;
 
 use crate::config::{self, AllowDuplicate};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::absent;
-use crate::sms::destination::Destination;
+use crate::sms::destination::{Barred, Destination, barred};
 use crate::sms::facts::{Budget, Facts, Limits, Scope};
 use crate::sms::fold::glance;
 use crate::sms::message::State;
 use crate::sms::money::{Amount, Money};
 use crate::sms::number::{Number, NumberKind};
+use crate::sms::peer;
 use crate::sms::untrusted;
 
 /// Longest sender ID of letters and digits (3GPP TS 23.040, 9.1.2.5: 11 characters of the default alphabet).
@@ -43,6 +46,8 @@ pub struct Guard {
 pub struct Ask<'a> {
     /// The recipient.
     pub to: &'a Number,
+    /// The sender ID that the call names.
+    pub from: Option<&'a str>,
     /// What would be reserved, in micros.
     pub hold_micros: i64,
     /// The bulk that it is part of.
@@ -134,18 +139,11 @@ impl Guard {
         if matches!(to.kind(), NumberKind::PremiumRate | NumberKind::SharedCost) {
             return Err(Error::new(ErrorKind::PremiumDestination, format!("{to} is a {} number", to.kind().as_str().replace('_', "-"))));
         }
-        if let Some(denied) = self.settings.deny_destinations.iter().find(|destination| destination.matches(to).is_some()) {
-            return Err(Error::new(ErrorKind::DestinationNotAllowed, format!("{to} is in {denied}, which the operator denies")));
+        let (allowed, denied) = (&self.settings.allow_destinations, &self.settings.deny_destinations);
+        match barred(to, allowed, denied) {
+            None => Ok(()),
+            Some(why) => Err(Error::new(ErrorKind::DestinationNotAllowed, barred_words(to, why, allowed))),
         }
-        let allowed = &self.settings.allow_destinations;
-        if !allowed.is_empty() && !allowed.iter().any(|destination| destination.matches(to).is_some()) {
-            let list: Vec<String> = allowed.iter().map(ToString::to_string).collect();
-            return Err(Error::new(
-                ErrorKind::DestinationNotAllowed,
-                format!("{to} is outside the destinations that the operator allows ({})", list.join(", ")),
-            ));
-        }
-        Ok(())
     }
 
     /// Whether this sender ID may be shown. No sender is always fine: the provider's own is used.
@@ -187,7 +185,7 @@ impl Guard {
         if allowed.is_empty() || allowed.iter().any(|sender| sender == from) {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::SenderNotAllowed, format!("`from` \"{from}\" is not one of the allowed senders ({})", allowed.join(", "))))
+        Err(Error::new(ErrorKind::SenderNotAllowed, sender_words(from, allowed)))
     }
 
     /// The allowed sender that a reader would take this one for, which is none of them.
@@ -248,9 +246,10 @@ impl Guard {
     /// Whether a message may be sent, given what the ledger knows.
     ///
     /// # Errors
-    /// The first reason against it, worst first: an opt-out or one that may be theirs, a duplicate, too many to this person, a frozen or spent
-    /// budget, too fast.
+    /// The first reason against it, worst first: the lists of another process, an opt-out or one that may be theirs, a duplicate, too many to
+    /// this person, a frozen or spent budget, too fast.
     pub fn decide(&self, ask: &Ask<'_>, facts: &Facts) -> Result<()> {
+        peers::check_lists(ask, facts)?;
         if facts.is_opted_out {
             return Err(Error::new(ErrorKind::OptedOut, format!("{} asked for no more texts", ask.to)));
         }
@@ -262,10 +261,11 @@ impl Guard {
         self.decide_duplicate(ask, facts)?;
         self.decide_frequency(ask, facts)?;
         for budget in &facts.budgets {
-            decide_budget(budget, ask, facts, self.settings.currency)?;
+            decide_budget(budget, ask, facts, self.settings.currency, self.limits(budget.scope))?;
         }
         if ask.paced && facts.rate_wait_ms > 0 {
-            let message = format!("at most {} messages per second are sent, all agents together", self.settings.sends_per_second);
+            let (most, blamed) = peers::strictest(self.settings.sends_per_second, facts, |rules| rules.sends_per_second);
+            let message = format!("at most {most} messages per second are sent, all agents together{blamed}");
             return Err(Error::new(ErrorKind::RateLimited, message).retry_after_ms(facts.rate_wait_ms));
         }
         Ok(())
@@ -301,23 +301,37 @@ impl Guard {
     }
 
     fn decide_frequency(&self, ask: &Ask<'_>, facts: &Facts) -> Result<()> {
-        let caps = [
-            (facts.recipient_last_hour, self.settings.recipient_per_hour, "hour"),
-            (facts.recipient_last_day, self.settings.recipient_per_day, "24 hours"),
-        ];
-        match caps.into_iter().find(|(had, most, _)| had >= most) {
-            Some((had, most, window)) => Err(Error::new(
+        let hour = peers::strictest(self.settings.recipient_per_hour, facts, |rules| rules.recipient_per_hour);
+        let day = peers::strictest(self.settings.recipient_per_day, facts, |rules| rules.recipient_per_day);
+        let caps = [(facts.recipient_last_hour, hour, "hour"), (facts.recipient_last_day, day, "24 hours")];
+        match caps.into_iter().find(|(had, (most, _), _)| had >= most) {
+            Some((had, (most, blamed), window)) => Err(Error::new(
                 ErrorKind::RecipientLimit,
-                format!("{} already got {had} messages within one {window}; at most {most} are allowed", ask.to),
+                format!("{} already got {had} messages within one {window}; at most {most} are allowed{blamed}", ask.to),
             )),
             None => Ok(()),
         }
     }
 }
 
+/// What is said of a number that lists of destinations keep out.
+fn barred_words(to: &Number, why: Barred<'_>, allowed: &[Destination]) -> String {
+    match why {
+        Barred::Denied(denied) => format!("{to} is in {denied}, which the operator denies"),
+        Barred::Outside => {
+            let list: Vec<String> = allowed.iter().map(ToString::to_string).collect();
+            format!("{to} is outside the destinations that the operator allows ({})", list.join(", "))
+        }
+    }
+}
+
+fn sender_words(from: &str, allowed: &[String]) -> String {
+    format!("`from` \"{from}\" is not one of the allowed senders ({})", allowed.join(", "))
+}
+
 /// Whether a budget has room for a message, beside those before it of the same bulk. A refusal tells what all of it costs
-/// and what the ledger has left for it, not what is left after a part of it.
-fn decide_budget(budget: &Budget, ask: &Ask<'_>, facts: &Facts, currency: crate::sms::money::Currency) -> Result<()> {
+/// and what the ledger has left for it, not what is left after a part of it; and whose the limit is, where it is not `own`.
+fn decide_budget(budget: &Budget, ask: &Ask<'_>, facts: &Facts, currency: crate::sms::money::Currency, own: Limits) -> Result<()> {
     let name = match budget.scope {
         Scope::Total => "budget of this ledger",
         Scope::Day => "budget of today (UTC)",
@@ -337,24 +351,27 @@ fn decide_budget(budget: &Budget, ask: &Ask<'_>, facts: &Facts, currency: crate:
         0 => "not enough for the first of them".to_owned(),
         count => format!("enough for the first {count}"),
     };
-    let message = if !has_money {
+    let of = |limits: fn(Limits) -> Option<i64>| peer::strictest(limits(own), &facts.peers, |rules| limits(rules.limits(budget.scope))).1;
+    let (message, whose) = if !has_money {
         let left = Money { micros: budget.left_micros().unwrap_or(0), currency };
-        match whole {
+        let message = match whole {
             None => format!("the message may cost {}, and the {name} has {left} left", Money { micros: ask.hold_micros, currency }),
             Some(Whole { messages, micros }) => {
                 format!("all {messages} messages together may cost {}, and the {name} has {left} left: {fitting}", Money { micros, currency })
             }
-        }
+        };
+        (message, of(|limits| limits.spend_micros))
     } else if !has_messages {
         let (left, limit) = (budget.left_messages().unwrap_or(0), budget.limits.messages.unwrap_or(0));
-        match whole {
+        let message = match whole {
             None => format!("the {name} has no messages left (limit {limit})"),
             Some(Whole { messages, .. }) => format!("these are {messages} messages, and the {name} has {left} left (limit {limit}): {fitting}"),
-        }
+        };
+        (message, of(|limits| limits.messages))
     } else {
         return Ok(());
     };
-    Err(Error::new(ErrorKind::BudgetExceeded, message))
+    Err(Error::new(ErrorKind::BudgetExceeded, message + &peers::blamed(whose)))
 }
 
 #[cfg(test)]
@@ -472,7 +489,7 @@ mod tests {
     fn facts_are_decided_worst_first() {
         let to = number("+447400123456");
         let guard = guard(|_| {});
-        let ask = Ask { to: &to, hold_micros: 60, whole: None, allow_duplicate: false, paced: true };
+        let ask = Ask { to: &to, from: None, hold_micros: 60, whole: None, allow_duplicate: false, paced: true };
         let earlier = Earlier { id: MessageId::from_text("msg_1"), state: State::Unknown, age_ms: 5_000 };
         let kind = |ask: &Ask<'_>, facts: &Facts| guard.decide(ask, facts).err().map(|error| error.kind());
         let table = [
@@ -504,7 +521,7 @@ mod tests {
         let in_window = Facts { same_text: earlier(State::Sent), ..Facts::default() };
         let in_flight = Facts { same_text: earlier(State::Attempting), ..Facts::default() };
         let refused = |setting, facts: &Facts, allow_duplicate| {
-            let ask = Ask { to: &to, hold_micros: 60, allow_duplicate, paced: true, whole: None };
+            let ask = Ask { to: &to, from: None, hold_micros: 60, allow_duplicate, paced: true, whole: None };
             guard(|s| s.allow_duplicate = setting).decide(&ask, facts).err()
         };
         for (setting, facts, allow_duplicate, is_refused) in [
@@ -538,8 +555,8 @@ mod tests {
             b.overcharge = Some(over);
         });
         let to = number("+447400123456");
-        let ask = Ask { to: &to, hold_micros: 1, allow_duplicate: false, paced: true, whole: None };
-        let error = decide_budget(&frozen, &ask, &Facts::default(), Currency::USD).unwrap_err();
+        let ask = Ask { to: &to, from: None, hold_micros: 1, allow_duplicate: false, paced: true, whole: None };
+        let error = decide_budget(&frozen, &ask, &Facts::default(), Currency::USD, Limits::default()).unwrap_err();
         assert_eq!(error.message(), "the budget of today (UTC) is frozen: msg_9 was held at 0.10 USD and charged 0.30 USD");
     }
 

@@ -26,6 +26,7 @@ use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
 use crate::sms::caller_id::Known;
 use crate::sms::facts::{Budget, Earlier, Facts, Limits};
 use crate::sms::message::{BatchId, MessageId, Realm, SessionId, State};
+use crate::sms::peer::Peer;
 
 /// The caller's base session, before any handle.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -606,6 +607,9 @@ pub trait Store: clients::Clients + told::Told + long_reply::LongReplies {
     /// # Errors
     /// [`ErrorKind::SessionInvalid`], as for [`Store::reserve`].
     async fn budgets(&self, payer: Payer, now: Timestamp) -> Result<Vec<Budget>>;
+
+    /// The other processes that send on this side from this ledger now, each with what it lets through.
+    async fn others(&self, realm: Realm) -> Result<Vec<Peer>>;
 
     /// Makes a slice of the payer's session.
     ///

@@ -11,7 +11,7 @@ use super::speech::Speech;
 use super::{
     BudgetAction, BulkCommand, Cli, Command, ConfigAction, LedgerAction, ListCommand, OnInvalidRule, SendCommand, Shell, csv, demo, operator,
 };
-use crate::app;
+use crate::app::{self, Role};
 use crate::config::{self, Config, Flags, Loaded, LogLevel, Sources};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mcp::tools::Tools;
@@ -20,6 +20,7 @@ use crate::send::contract::{
 };
 use crate::send::{Engine, OnProgress};
 use crate::sms::message::{BatchId, State};
+use crate::sms::peer::{Difference, Peer};
 use crate::sms::untrusted;
 
 /// How long a command waits for its own sends when it ends.
@@ -78,7 +79,7 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
                 _ => None,
             };
             let signals = is_sent(&command).then(app::Stop::new);
-            let engine = app::build(&loaded).await?;
+            let engine = app::build(&loaded, role(&command)).await?;
             let work = with_engine(&engine, &loaded, command, sheet, principal);
             if let Some(signals) = signals {
                 return finish(&engine, work, signals).await;
@@ -128,14 +129,20 @@ async fn finish(engine: &Engine, work: impl Future<Output = Result<()>>, mut sig
     }
 }
 
-/// Whether a command sends something.
-const fn is_sent(command: &Command) -> bool {
+/// What a command has the ledger open for.
+const fn role(command: &Command) -> Role {
     match command {
-        Command::Send(command) => !command.dry_run,
-        Command::Bulk(command) => !command.dry_run,
-        Command::Campaign(command) => !command.dry_run,
-        _ => false,
+        Command::Send(command) if !command.dry_run => Role::Sends("send"),
+        Command::Bulk(command) if !command.dry_run => Role::Sends("bulk"),
+        Command::Campaign(command) if !command.dry_run => Role::Sends("campaign"),
+        Command::Send(_) | Command::Bulk(_) | Command::Campaign(_) => Role::Quotes,
+        _ => Role::Looks,
     }
+}
+
+/// Whether a command sends something.
+fn is_sent(command: &Command) -> bool {
+    matches!(role(command), Role::Sends(_))
 }
 
 /// Recovers what a crash left, and makes ready for what this command sends. One that sends nothing takes no connection to a
@@ -263,14 +270,26 @@ async fn check(loaded: &Loaded, live: bool) -> Result<()> {
         }
     }
     print_line(&format!("  http      {} ({} bearer token)", config.http.listen, if loaded.http_token.is_some() { "with" } else { "without" }));
+    print_others(&app::others(loaded).await?);
     loaded.warnings.iter().for_each(|warning| print_line(&format!("  look      {warning}")));
     if !live {
         return trusted;
     }
-    let engine = app::build(loaded).await?;
+    let engine = app::build(loaded, Role::Looks).await?;
     let checked = operator::check_live(&engine).await;
     engine.stop(END_PATIENCE).await;
     checked.and(trusted)
+}
+
+/// Who else sends from the ledger by other limits: of each the strictest holds, so that a forgotten one is to be found here.
+fn print_others(others: &[(Peer, Vec<Difference>)]) {
+    for (peer, differences) in others {
+        print_line(&format!("  others    {}", peer.whole_name()));
+        for Difference { setting, here, there, is_stricter } in differences {
+            let holds = if *is_stricter { "it holds while that process runs" } else { "the one here is the stricter one, and holds" };
+            print_line(&format!("            {setting} {there} there, {here} here: {holds}"));
+        }
+    }
 }
 
 async fn send(engine: &Engine, caller: crate::send::Caller, command: SendCommand) -> Result<()> {

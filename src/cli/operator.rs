@@ -7,7 +7,7 @@ use std::path::Path;
 use super::commands::{END_PATIENCE, note, print_bulk, print_json, print_line};
 use super::speech::Speech;
 use super::{CampaignCommand, OptOutAction, PendingAction, ReconcileCommand};
-use crate::app;
+use crate::app::{self, Role};
 use crate::config::Loaded;
 use crate::error::{Error, ErrorKind, Result};
 use crate::send::campaign::CampaignArgs;
@@ -128,7 +128,7 @@ pub(super) async fn opt_out(engine: &Engine, loaded: &Loaded, action: Option<Opt
     };
     // It is about the person, whoever carries the texts: a ledger of the sandbox's own is not the only one to know it.
     if let Some(live) = &loaded.live_ledger {
-        let real = app::build(&Loaded { ledger: live.clone(), ..loaded.clone() }).await?;
+        let real = app::build(&Loaded { ledger: live.clone(), ..loaded.clone() }, Role::Looks).await?;
         let noted = real.set_opt_out(&number, is_out).await;
         real.stop(END_PATIENCE).await;
         noted?;

@@ -280,9 +280,9 @@ impl Engine {
         let whole = Some(Whole::of(messages.iter().map(|message| message.draft.hold_micros)));
         let decide = move |index: usize, facts: &crate::sms::facts::Facts| {
             let message = asked.get(index).ok_or_else(|| Error::new(ErrorKind::Internal, "a recipient is missing"))?;
-            engine
-                .guard()
-                .decide(&Ask { to: &message.to, hold_micros: message.draft.hold_micros, whole, allow_duplicate: false, paced: false }, facts)
+            let Prepared { to, draft, .. } = message;
+            let ask = Ask { to, from: draft.from.as_deref(), hold_micros: draft.hold_micros, whole, allow_duplicate: false, paced: false };
+            engine.guard().decide(&ask, facts)
         };
         self.parts().store.reserve(intent, Arc::new(decide)).await
     }

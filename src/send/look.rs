@@ -39,7 +39,8 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::SessionInvalid`] or [`ErrorKind::LedgerUnavailable`]. A provider that cannot be asked is part of the answer.
     pub async fn balance(&self, caller: &Caller, args: BalanceArgs) -> Result<BalanceAnswer> {
-        let payer = self.payer(caller, args.session, self.parts().carriers.realm())?;
+        let realm = self.parts().carriers.realm();
+        let payer = self.payer(caller, args.session, realm)?;
         let budgets = self.parts().store.budgets(payer, self.parts().clock.now()).await?;
         let currency = self.guard().settings().currency;
         Ok(BalanceAnswer {
@@ -50,8 +51,21 @@ impl Engine {
                 .filter(|budget| budget.scope != Scope::Total || budget.limits.spend_micros.is_some() || budget.frozen)
                 .map(|budget| BudgetView::of(budget, currency))
                 .collect(),
-            warnings: self.warnings([]),
+            warnings: self.warnings([]).into_iter().chain(self.stricter_others(realm).await?).collect(),
         })
+    }
+
+    /// Whose limits hold here beside our own, because they are stricter.
+    async fn stricter_others(&self, realm: Realm) -> Result<Vec<String>> {
+        let own = self.guard().rules(false);
+        let others = self.parts().store.others(realm).await?;
+        let told = others.iter().filter_map(|peer| {
+            let stricter = own.differences(&peer.rules).into_iter().filter(|one| one.is_stricter);
+            let limits: Vec<String> = stricter.map(|one| format!("{} {}", one.setting, one.there)).collect();
+            (!limits.is_empty())
+                .then(|| format!("Another process on this ledger has stricter limits, which hold here too: {} ({}).", limits.join(", "), peer.name()))
+        });
+        Ok(told.collect())
     }
 
     /// Real providers that tell no prices before they send, and how far the budgets go at the assumed one; nothing where

@@ -201,8 +201,11 @@ impl Engine {
 
     /// The guard's decision over one message, as the ledger will ask for it.
     pub(super) fn decide_one(&self, prepared: &Prepared, allow_duplicate: bool) -> Decide {
-        let (engine, to, hold_micros) = (self.clone(), prepared.to.clone(), prepared.draft.hold_micros);
-        Arc::new(move |_, facts| engine.guard().decide(&Ask { to: &to, hold_micros, whole: None, allow_duplicate, paced: true }, facts))
+        let (engine, to, from, hold_micros) = (self.clone(), prepared.to.clone(), prepared.draft.from.clone(), prepared.draft.hold_micros);
+        Arc::new(move |_, facts| {
+            let ask = Ask { to: &to, from: from.as_deref(), hold_micros, whole: None, allow_duplicate, paced: true };
+            engine.guard().decide(&ask, facts)
+        })
     }
 
     /// What sending would do, without doing it.

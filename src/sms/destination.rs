@@ -26,6 +26,25 @@ impl Destination {
     }
 }
 
+/// Why lists of destinations keep a number out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Barred<'a> {
+    /// It is in one that is denied.
+    Denied(&'a Destination),
+    /// It is in none of those that are allowed.
+    Outside,
+}
+
+/// Whether these lists keep a number out, and why. An empty list of what is allowed allows all.
+pub fn barred<'a>(to: &Number, allow: &[Destination], deny: &'a [Destination]) -> Option<Barred<'a>> {
+    let has = |destination: &Destination| destination.matches(to).is_some();
+    match deny.iter().find(|destination| has(destination)) {
+        Some(denied) => Some(Barred::Denied(denied)),
+        None if allow.is_empty() || allow.iter().any(has) => None,
+        None => Some(Barred::Outside),
+    }
+}
+
 impl FromStr for Destination {
     type Err = String;
 

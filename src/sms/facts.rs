@@ -3,8 +3,11 @@
 //! The store gathers [`Facts`] inside the very transaction that would record the send; the guard looks at nothing
 //! else. So two agents can never both be told yes on the strength of the same remaining cent.
 
+use std::sync::Arc;
+
 use super::message::{MessageId, State};
 use super::money::Amount;
+use super::peer::Peer;
 
 /// Which part of the path a budget is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -34,12 +37,22 @@ impl Scope {
 }
 
 /// The limits of one budget. `None` is no limit of that sort.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Limits {
     /// Most money, in micros of the guard's currency.
     pub spend_micros: Option<i64>,
     /// Most messages (a message of several segments counts once).
     pub messages: Option<i64>,
+}
+
+impl Limits {
+    /// These limits, and another's where those are lower.
+    #[must_use]
+    pub fn within(self, other: Self) -> Self {
+        let lower = |one: Option<i64>, other: Option<i64>| one.into_iter().chain(other).min();
+        Self { spend_micros: lower(self.spend_micros, other.spend_micros), messages: lower(self.messages, other.messages) }
+    }
 }
 
 /// One budget of the path, as it stands.
@@ -106,7 +119,8 @@ pub struct Earlier {
 /// What the ledger knows about one message that is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Every budget that the message must fit in, as it stands before anything of this intent is held.
+    /// Every budget that the message must fit in, as it stands before anything of this intent is held, with the strictest
+    /// limits of all who live.
     pub budgets: Vec<Budget>,
     /// What the messages before this one of the same intent would hold; micros.
     pub before_micros: i64,
@@ -128,6 +142,9 @@ pub struct Facts {
     pub is_opted_out: bool,
     /// Somebody asked for no more texts who may be the recipient, and no person has said yet who it was.
     pub is_stop_pending: bool,
+    /// The other processes that send from this ledger, as far as they live and their rules are not ours: what one of them
+    /// forbids nobody does.
+    pub peers: Arc<[Peer]>,
 }
 
 impl Facts {

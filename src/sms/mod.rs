@@ -10,6 +10,7 @@ pub mod gaps;
 pub mod message;
 pub mod money;
 pub mod number;
+pub mod peer;
 pub mod quoted;
 pub mod reply;
 pub mod template;

@@ -12,6 +12,7 @@ mod instance;
 mod long_reply;
 mod mark;
 mod outbox;
+mod peers;
 mod pending;
 mod place;
 mod query;
@@ -48,14 +49,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sms::caller_id::Known;
 use crate::sms::facts::Budget;
 use crate::sms::message::{BatchId, MessageId, Realm};
+use crate::sms::peer::Peer;
 use crate::store::mark::Marking;
 use instance::{Instance, Lock};
 use mark::{Mark, Wish};
+use peers::Peers;
 use place::{APPLICATION_ID, OPEN_ID, Place, say_open};
-use writer::{Kind, Writer, checkpoint, unavailable};
+use writer::{Around, Kind, Writer, checkpoint, unavailable};
 
 /// Every migration, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 15] = [
+const MIGRATIONS: [&str; 16] = [
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_providers.sql"),
     include_str!("migrations/0003_segments.sql"),
@@ -71,6 +74,7 @@ const MIGRATIONS: [&str; 15] = [
     include_str!("migrations/0013_reply_unshown.sql"),
     include_str!("migrations/0014_unkept.sql"),
     include_str!("migrations/0015_mark.sql"),
+    include_str!("migrations/0016_peers.sql"),
 ];
 
 /// How long a write waits for another process's transaction.
@@ -91,8 +95,9 @@ pub struct SqliteStore {
     writer: Mutex<Option<(Writer, JoinHandle<Result<()>>)>>,
     /// Nothing: the ledger is closed.
     readers: Arc<Mutex<Option<Vec<Connection>>>>,
-    instance: Instance,
+    instance: Arc<Instance>,
     mark: Arc<Mark>,
+    peers: Arc<Peers>,
     /// Whether texts that are not to be kept may be in the log.
     has_texts: Arc<AtomicBool>,
 }
@@ -125,7 +130,7 @@ impl SqliteStore {
         prepare(&mut db, path)?;
         let wrong = |error: rusqlite::Error| cannot_open(path, &error.to_string());
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(wrong)?;
-        let instance = Instance::register(&transaction, lock, now)?;
+        let instance = Arc::new(Instance::register(&transaction, lock, now)?);
         let mark = Arc::new(Mark::hold(&transaction, path, marking).map_err(wrong)?);
         let is_news = say_open(&transaction, true).map_err(wrong)?;
         transaction.commit().map_err(wrong)?;
@@ -136,8 +141,10 @@ impl SqliteStore {
         mark.begin();
         place.stay()?;
         let place = Arc::new(place);
-        let writer = Writer::start(db, Arc::clone(&place), Arc::clone(&mark), Arc::clone(&has_texts))?;
-        Ok(Self { place, writer: Mutex::new(Some(writer)), readers: Arc::new(Mutex::new(Some(Vec::new()))), instance, mark, has_texts })
+        let peers = Arc::new(Peers::new(Arc::clone(&instance)));
+        let around = Around { place: Arc::clone(&place), mark: Arc::clone(&mark), peers: Arc::clone(&peers) };
+        let writer = Writer::start(db, around, Arc::clone(&has_texts))?;
+        Ok(Self { place, writer: Mutex::new(Some(writer)), readers: Arc::new(Mutex::new(Some(Vec::new()))), instance, mark, peers, has_texts })
     }
 
     /// Where it is.
@@ -261,23 +268,24 @@ impl Store for SqliteStore {
         if !intent.keep_texts && !intent.preview && intent.batch.is_some() {
             self.has_texts.store(true, Ordering::Relaxed);
         }
-        let mark = Arc::clone(&self.mark);
+        let (mark, peers) = (Arc::clone(&self.mark), Arc::clone(&self.peers));
         let kind = match intent.payer.realm {
             _ if intent.preview => Kind::Aside,
             Realm::Live => Kind::Begins,
             Realm::Sandbox => Kind::Ordinary,
         };
-        self.writer()?.run_as(kind, move |db| reserve::reserve(db, owner, &intent, &decide, &mark)).await?
+        let reserve = move |db: &Connection| reserve::reserve(db, owner, &intent, &peers.known(intent.payer.realm), &decide, &mark);
+        self.writer()?.run_as(kind, reserve).await?
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed> {
-        let (owner, has_texts, mark) = (self.instance.id(), Arc::clone(&self.has_texts), Arc::clone(&self.mark));
+        let (owner, has_texts, mark, peers) = (self.instance.id(), Arc::clone(&self.has_texts), Arc::clone(&self.mark), Arc::clone(&self.peers));
         let kind = if claim.realm == Realm::Live { Kind::Begins } else { Kind::Ordinary };
         let claim = move |db: &Connection| {
             if kind == Kind::Begins && mark.check().is_err() {
                 return Ok(Claimed::default());
             }
-            let claimed = queue::claim(db, owner, &claim)?;
+            let claimed = queue::claim(db, owner, &claim, &peers.known(claim.realm))?;
             // Another process may have queued them.
             if !claimed.messages.is_empty() && queue::has_unkept(db)? {
                 has_texts.store(true, Ordering::Relaxed);
@@ -332,11 +340,18 @@ impl Store for SqliteStore {
     }
 
     async fn budgets(&self, payer: Payer, now: Timestamp) -> Result<Vec<Budget>> {
-        self.read(move |db| reserve::preview_budgets(db, &payer, now)).await?
+        let peers = Arc::clone(&self.peers);
+        self.read(move |db| reserve::preview_budgets(db, &payer, &peers.on(db, payer.realm)?, now)).await?
+    }
+
+    async fn others(&self, realm: Realm) -> Result<Vec<Peer>> {
+        let peers = Arc::clone(&self.peers);
+        self.read(move |db| peers.on(db, realm)).await
     }
 
     async fn open_session(&self, payer: Payer, handle: NewHandle, now: Timestamp) -> Result<Vec<Budget>> {
-        self.writer()?.run(move |db| reserve::open_session(db, &payer, &handle, now)).await?
+        let peers = Arc::clone(&self.peers);
+        self.writer()?.run(move |db| reserve::open_session(db, &payer, &handle, &peers.known(payer.realm), now)).await?
     }
 
     async fn all_budgets(&self) -> Result<Vec<Budget>> {

@@ -221,6 +221,7 @@ fn the_logging_document_has_every_event() {
         "mcp/render",
         "store/sqlite/mark",
         "store/sqlite/mark/found",
+        "store/sqlite/peers",
         "store/sqlite/place",
         "store/sqlite/writer",
     ] {

@@ -47,6 +47,7 @@ mod senders;
 mod sessions;
 mod settings;
 mod speech;
+mod strictest;
 mod support;
 mod texts;
 mod told;

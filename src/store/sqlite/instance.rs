@@ -73,7 +73,8 @@ impl Instance {
         instances.into_iter().filter(|other| other.id != self.id && !self.lives(&other.name)).collect()
     }
 
-    fn lives(&self, name: &str) -> bool {
+    /// Whether the process lives whose lock has this name.
+    pub(super) fn lives(&self, name: &str) -> bool {
         let path = self.folder.join(name);
         match OpenOptions::new().write(true).open(&path) {
             Ok(file) => match file.try_lock() {

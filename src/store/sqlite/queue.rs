@@ -13,6 +13,8 @@ use super::settle::{CANCELED, OPEN_COLUMNS, Open, QUEUED, Step, advance_and_post
 use super::writer::JobResult;
 use crate::clock::Timestamp;
 use crate::sms::message::State;
+use crate::sms::number::Number;
+use crate::sms::peer::Peer;
 use crate::store::{Back, Claim, Claimed, Record};
 
 /// Most messages that one transaction expires: so many of the oldest are looked at, and not the whole queue.
@@ -21,18 +23,21 @@ const EXPIRE_AT_ONCE: i64 = 500;
 /// How many messages of the queue's head are looked through for those that one request can carry.
 const LOOK_THROUGH: u32 = 500;
 
+/// The same where lists of another process keep some of them back: they stay in the queue, and others leave.
+const LOOK_THROUGH_LISTS: u32 = 5_000;
+
 /// What this instance may take. `?1` is the instance, `?2` whether it may also take what nobody owns.
 const MINE: &str = "(owner = ?1 OR (owner IS NULL AND ?2))";
 
 /// See [`crate::store::Store::claim`].
-pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim) -> JobResult<Claimed> {
+pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim, peers: &[Peer]) -> JobResult<Claimed> {
     expire(db, owner, claim)?;
-    let mut pace = Pace::read(db, claim.realm, claim.now, claim.per_second)?;
+    let mut pace = Pace::read(db, claim.realm, claim.now, claim.per_second, peers)?;
     let counted_as = rate::name(&claim.provider, claim.realm);
     let rate = Rate::read(db, &counted_as, claim.now, claim.rate)?;
     let is_joint = claim.per_request > 1;
     let most = if is_joint { claim.limit.min(claim.per_request) } else { claim.limit.min(rate.room()).min(pace.room()).min(claim.most_requests) };
-    let mut messages = pick(db, owner, claim, most.max(1))?;
+    let mut messages = pick(db, owner, claim, most.max(1), peers)?;
     if messages.is_empty() {
         return Ok(Claimed::default());
     }
@@ -116,8 +121,8 @@ fn expire(db: &Connection, owner: i64, claim: &Claim) -> JobResult<()> {
 
 /// The head of the queue for this provider, at most `most`: one for each person, or whoever hands them over at the same time
 /// could hand over the later one first. For a request that carries several: those with the sender of the first, and no message
-/// to a person overtakes an earlier one.
-fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32) -> JobResult<Vec<Record>> {
+/// to a person overtakes an earlier one. What the lists of another process keep out waits for as long as that one lives.
+fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32, peers: &[Peer]) -> JobResult<Vec<Record>> {
     // What a frozen budget pays for waits until a person looked.
     const MAY_GO: &str = "provider = ?4 AND sandbox = ?5 AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || f.id || ',') > 0)
         AND NOT EXISTS (SELECT 1 FROM message r WHERE r.recipient = message.recipient AND r.rests_ms IS NOT NULL AND r.seq < message.seq AND r.state IN (1, 2))";
@@ -132,7 +137,7 @@ fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32) -> JobResult<Vec<
         let mut statement = db.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM message WHERE state = 1 AND {MINE} AND {which} AND {MAY_GO} ORDER BY {order} LIMIT ?3"
         ))?;
-        pick_from(&mut statement, owner, claim, most, (&mut picked, &mut seen))?;
+        pick_from(&mut statement, owner, (claim, peers), most, (&mut picked, &mut seen))?;
     }
     Ok(picked)
 }
@@ -141,23 +146,30 @@ fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32) -> JobResult<Vec<
 fn pick_from(
     statement: &mut rusqlite::CachedStatement<'_>,
     owner: i64,
-    claim: &Claim,
+    (claim, peers): (&Claim, &[Peer]),
     most: u32,
     (picked, seen): (&mut Vec<Record>, &mut HashSet<String>),
 ) -> JobResult<()> {
     let is_joint = claim.per_request > 1;
-    let look_through = most.max(LOOK_THROUGH);
+    let has_lists = peers.iter().any(|peer| peer.rules.has_lists());
+    let look_through = most.max(if has_lists { LOOK_THROUGH_LISTS } else { LOOK_THROUGH });
     let mut rows = statement.query(params![owner, claim.adopt, look_through, claim.provider, claim.realm.is_sandbox(), claim.now.as_millis()])?;
     while count_of(picked) < most
         && let Some(row) = rows.next()?
     {
         let message = record_from(row)?;
         let is_joinable = !is_joint || picked.first().is_none_or(|first| first.from == message.from);
-        if seen.insert(message.to.clone()) && is_joinable {
+        if seen.insert(message.to.clone()) && is_joinable && !(has_lists && is_kept(&message, peers)) {
             picked.push(message);
         }
     }
     Ok(())
+}
+
+/// Whether the lists of another process keep a message back.
+fn is_kept(message: &Record, peers: &[Peer]) -> bool {
+    let Ok(to) = Number::parse(&message.to, None) else { return false };
+    peers.iter().any(|peer| peer.rules.keep(&to, message.from.as_deref()).is_some())
 }
 
 /// See [`crate::store::Store::unclaim`]. What was decided about the queue while a message was not in it holds for that

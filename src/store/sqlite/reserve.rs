@@ -1,5 +1,7 @@
 //! Taking a send: facts, decision, money and intent in one transaction.
 
+use std::sync::Arc;
+
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -16,6 +18,7 @@ use crate::sms::caller_id::same_phone;
 use crate::sms::facts::{Budget, Earlier, Facts, Limits, Overcharge, Scope};
 use crate::sms::fold;
 use crate::sms::message::{MessageId, Realm, SessionId, State};
+use crate::sms::peer::{self, Peer};
 use crate::store::{BaseSession, Decide, Draft, Intent, NewHandle, Payer, Reservation};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -151,7 +154,11 @@ fn sessions(db: &Connection, payer: &Payer, now: Timestamp) -> Business<Sessions
             _ => return Ok(Err(Error::new(ErrorKind::SessionInvalid, "there is no such session handle"))),
         };
         if parent != base {
-            parts.push(Part { key: format!("session:{}:{parent}{side}", payer.currency), scope: Scope::Session, limits: payer.session });
+            // Somebody else's session: the limits that it was opened with hold for whoever was given a handle of it.
+            let mut statement = db.prepare_cached("SELECT limit_micros, limit_messages FROM session WHERE id = ?1")?;
+            let opened_with = statement.query_row([&parent], |row| Ok(Limits { spend_micros: row.get(0)?, messages: row.get(1)? })).optional()?;
+            let limits = payer.session.within(opened_with.unwrap_or_default());
+            parts.push(Part { key: format!("session:{}:{parent}{side}", payer.currency), scope: Scope::Session, limits });
         }
         parts.push(Part { key: format!("handle:{}:{handle}{side}", payer.currency), scope: Scope::Handle, limits });
     }
@@ -166,11 +173,13 @@ const fn side(realm: Realm) -> &'static str {
     }
 }
 
-fn path(payer: &Payer, now: Timestamp, sessions: Vec<Part>) -> Vec<Part> {
+/// The whole path, each part with the strictest limits of all who live.
+fn path(payer: &Payer, now: Timestamp, sessions: Vec<Part>, peers: &[Peer]) -> Vec<Part> {
     let side = side(payer.realm);
     let total = Part { key: format!("total:{}{side}", payer.currency), scope: Scope::Total, limits: payer.total };
     let day = Part { key: format!("day:{}:{}:{}{side}", payer.currency, payer.principal, now.utc_day()), scope: Scope::Day, limits: payer.day };
-    [total, day].into_iter().chain(sessions).collect()
+    let strictest = |part: Part| Part { limits: peer::limits(part.limits, part.scope, peers), ..part };
+    [total, day].into_iter().chain(sessions).map(strictest).collect()
 }
 
 /// Reads the budgets of the path as these limits see them; a budget that was never used is not written yet.
@@ -219,12 +228,12 @@ fn hold(db: &Connection, row: &mut Row, micros: i64, messages: i64) -> JobResult
 }
 
 /// The budgets that this payer's next send would have to fit in.
-pub(super) fn preview_budgets(db: &Connection, payer: &Payer, now: Timestamp) -> Business<Vec<Budget>> {
+pub(super) fn preview_budgets(db: &Connection, payer: &Payer, peers: &[Peer], now: Timestamp) -> Business<Vec<Budget>> {
     let sessions = business!(sessions(db, payer, now)?);
-    Ok(Ok(look(db, path(payer, now, sessions.parts))?.into_iter().map(|row| row.budget).collect()))
+    Ok(Ok(look(db, path(payer, now, sessions.parts, peers))?.into_iter().map(|row| row.budget).collect()))
 }
 
-pub(super) fn open_session(db: &Connection, payer: &Payer, handle: &NewHandle, now: Timestamp) -> Business<Vec<Budget>> {
+pub(super) fn open_session(db: &Connection, payer: &Payer, handle: &NewHandle, peers: &[Peer], now: Timestamp) -> Business<Vec<Budget>> {
     let found = business!(sessions(db, payer, now)?);
     let alive_since = now.plus_ms(-payer.idle_ms).as_millis();
     let mut statement = db.prepare_cached("SELECT count(*) FROM session WHERE principal = ?1 AND kind = 2 AND used_ms >= ?2 AND sandbox = ?3")?;
@@ -248,7 +257,7 @@ pub(super) fn open_session(db: &Connection, payer: &Payer, handle: &NewHandle, n
         payer.realm.is_sandbox()
     ])?;
     let narrowed = Payer { handle: Some(handle.id.clone()), ..payer.clone() };
-    preview_budgets(db, &narrowed, now)
+    preview_budgets(db, &narrowed, peers, now)
 }
 
 /// Notes that the sessions of the path are in use.
@@ -256,8 +265,10 @@ fn touch(db: &Connection, payer: &Payer, sessions: &Sessions, now: Timestamp) ->
     let now = now.as_millis();
     if sessions.base_used_ms.is_none() {
         let kind = i64::from(matches!(payer.base, BaseSession::Open { .. }));
-        let mut statement = db.prepare_cached("INSERT INTO session (id, principal, kind, opened_ms, used_ms) VALUES (?1, ?2, ?3, ?4, ?4)")?;
-        statement.execute(params![sessions.base, payer.principal, kind, now])?;
+        let mut statement = db.prepare_cached(
+            "INSERT INTO session (id, principal, kind, limit_micros, limit_messages, opened_ms, used_ms) VALUES (?1, ?2, ?3, ?5, ?6, ?4, ?4)",
+        )?;
+        statement.execute(params![sessions.base, payer.principal, kind, now, payer.session.spend_micros, payer.session.messages])?;
     }
     let handle = payer.handle.as_ref().map_or("", SessionId::as_str);
     for (id, used_ms) in [(sessions.base.as_str(), sessions.base_used_ms), (handle, sessions.handle_used_ms)] {
@@ -355,14 +366,16 @@ const EARLIEST_US: i64 = 1_767_225_600 * SECOND_US;
 const MOST_BEHIND_US: i64 = 600 * SECOND_US;
 
 impl Pace {
-    pub(super) fn read(db: &Connection, realm: Realm, now: Timestamp, per_second: u32) -> JobResult<Self> {
+    /// The pace so far, at the lowest rate of all who live.
+    pub(super) fn read(db: &Connection, realm: Realm, now: Timestamp, per_second: u32, peers: &[Peer]) -> JobResult<Self> {
         let mut statement = db.prepare_cached("SELECT until_us, latest_us FROM pace WHERE sandbox = ?1")?;
         let (until_us, latest_us): (i64, i64) = statement.query_row([realm.is_sandbox()], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let now_us = now.as_millis().saturating_mul(1_000);
         let behind_us = (latest_us - now_us).max(0);
         // A clock that was set back a little must not stop all sending for as long: what it had used up is forgotten.
         let until_us = if until_us > now_us + SECOND_US { now_us } else { until_us.max(now_us) };
-        let per_second = i64::from(per_second.max(1));
+        let (per_second, _) = peer::strictest(Some(per_second), peers, |rules| rules.sends_per_second);
+        let per_second = i64::from(per_second.unwrap_or_default().max(1));
         Ok(Self { realm, until_us, now_us, interval_us: (SECOND_US / per_second).max(1), per_second, behind_us })
     }
 
@@ -447,7 +460,7 @@ fn earlier_intent(db: &Connection, intent: &Intent) -> JobResult<Option<Reservat
 }
 
 /// See [`crate::store::Store::reserve`].
-pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, decide: &Decide, mark: &Mark) -> Business<Reservation> {
+pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, peers: &Arc<[Peer]>, decide: &Decide, mark: &Mark) -> Business<Reservation> {
     if let Some(earlier) = earlier_intent(db, intent)? {
         return Ok(Ok(earlier));
     }
@@ -467,10 +480,11 @@ pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, decide: &Dec
     if !intent.preview {
         touch(db, &intent.payer, &found, intent.now)?;
     }
-    let mut rows = look(db, path(&intent.payer, intent.now, std::mem::take(&mut found.parts)))?;
-    let mut pace = Pace::read(db, intent.payer.realm, intent.now, intent.per_second)?;
+    let mut rows = look(db, path(&intent.payer, intent.now, std::mem::take(&mut found.parts), peers))?;
+    let mut pace = Pace::read(db, intent.payer.realm, intent.now, intent.per_second, peers)?;
     business!(pace.check_clock());
-    let mut facts = Facts { budgets: rows.iter().map(|row| row.budget.clone()).collect(), rate_wait_ms: pace.wait_ms(), ..Facts::default() };
+    let budgets = rows.iter().map(|row| row.budget.clone()).collect();
+    let mut facts = Facts { budgets, rate_wait_ms: pace.wait_ms(), peers: Arc::clone(peers), ..Facts::default() };
     let mut refused = Vec::new();
     let (mut taken, mut in_doubt) = (Vec::new(), Vec::new());
     for (index, draft) in intent.drafts.iter().enumerate() {

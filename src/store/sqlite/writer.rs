@@ -12,6 +12,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::mark::{Counted, LEASE_MS, Mark};
+use super::peers::Peers;
 use super::place::{Place, say_open};
 use super::{BUSY_TIMEOUT, queue};
 use crate::error::{Error, ErrorKind, Result};
@@ -89,15 +90,22 @@ pub(super) struct Writer {
     jobs: SyncSender<Box<dyn Job>>,
 }
 
+/// What a group is written beside.
+pub(super) struct Around {
+    pub(super) place: Arc<Place>,
+    pub(super) mark: Arc<Mark>,
+    pub(super) peers: Arc<Peers>,
+}
+
 impl Writer {
     /// Starts the thread. Its end, which is to be waited for, is that of the ledger in this process.
-    pub(super) fn start(db: Connection, place: Arc<Place>, mark: Arc<Mark>, has_texts: Arc<AtomicBool>) -> Result<(Self, JoinHandle<Result<()>>)> {
+    pub(super) fn start(db: Connection, around: Around, has_texts: Arc<AtomicBool>) -> Result<(Self, JoinHandle<Result<()>>)> {
         let (jobs, waiting) = sync_channel(MAX_WAITING);
         let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || {
             let mut db = db;
-            serve(&mut db, &place, &mark, &waiting, &has_texts);
-            mark.renew(&db, true);
-            leave(db, &place)
+            serve(&mut db, &around, &waiting, &has_texts);
+            around.mark.renew(&db, true);
+            leave(db, &around.place)
         });
         Ok((Self { jobs }, thread.map_err(|error| unavailable(&format!("no thread: {error}")))?))
     }
@@ -127,17 +135,17 @@ impl Writer {
     }
 }
 
-fn serve(db: &mut Connection, place: &Place, mark: &Mark, waiting: &Receiver<Box<dyn Job>>, has_texts: &AtomicBool) {
+fn serve(db: &mut Connection, around: &Around, waiting: &Receiver<Box<dyn Job>>, has_texts: &AtomicBool) {
     let mut group: Vec<Box<dyn Job>> = Vec::with_capacity(MAX_GROUP);
-    while let Some(first) = next(db, mark, waiting, has_texts) {
+    while let Some(first) = next(db, &around.mark, waiting, has_texts) {
         group.push(first);
         group.extend(waiting.try_iter().take(MAX_GROUP - 1));
-        match write(db, place, mark, &mut group) {
+        match write(db, around, &mut group) {
             // One job's trouble must not become the others': each alone now.
             Err(Trouble::Inside(_) | Trouble::Unwritten(_)) if group.len() > 1 => {
                 for job in group.drain(..) {
                     let mut alone = [job];
-                    let written = write(db, place, mark, &mut alone);
+                    let written = write(db, around, &mut alone);
                     let [job] = alone;
                     answer(job, written.as_ref().err());
                 }
@@ -145,13 +153,13 @@ fn serve(db: &mut Connection, place: &Place, mark: &Mark, waiting: &Receiver<Box
             // Nothing began (another process holds the file): alone each would wait as long again.
             written => group.drain(..).for_each(|job| answer(job, written.as_ref().err())),
         }
-        mark.renew(db, false);
+        around.mark.renew(db, false);
     }
 }
 
 /// Writes a group. Where the ledger turns out to be another one than it was, it is written as things stand now.
-fn write(db: &mut Connection, place: &Place, mark: &Mark, group: &mut [Box<dyn Job>]) -> Result<(), Trouble> {
-    let mut write = || commit(db, place, mark, group).inspect_err(|_| mark.undo());
+fn write(db: &mut Connection, around: &Around, group: &mut [Box<dyn Job>]) -> Result<(), Trouble> {
+    let mut write = || commit(db, around, group).inspect_err(|_| around.mark.undo());
     let written = write();
     if matches!(written, Err(Trouble::Anew)) { write() } else { written }
 }
@@ -251,10 +259,12 @@ fn answer(job: Box<dyn Job>, trouble: Option<&Trouble>) {
     job.answer(refused);
 }
 
-fn commit(db: &mut Connection, place: &Place, mark: &Mark, group: &mut [Box<dyn Job>]) -> Result<(), Trouble> {
+fn commit(db: &mut Connection, Around { place, mark, peers }: &Around, group: &mut [Box<dyn Job>]) -> Result<(), Trouble> {
     place.check_here().map_err(Trouble::Elsewhere)?;
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Trouble::Begin)?;
     let begins = group.iter().any(|job| job.kind() == Kind::Begins);
+    // Under the lock, so that nobody comes between the look and what is decided by it.
+    peers.look(&transaction).map_err(Trouble::Inside)?;
     mark.look_again(&transaction).map_err(Trouble::Inside)?;
     mark.begin_group();
     let mut is_newer = false;
