@@ -193,11 +193,12 @@ fn local_principal(loaded: &Loaded) -> String {
 }
 
 /// Starts the engine of a server. The ledger is closed in good order where it does not start.
-async fn begin(engine: &Engine) -> Result<()> {
+async fn begin(engine: &Engine, loaded: &Loaded) -> Result<()> {
     let started = engine.start(true).await;
     if started.is_err() {
         engine.stop(STOP_PATIENCE).await;
     }
+    engine.start_pruning(loaded.config.ledger.keep_for);
     started
 }
 
@@ -209,7 +210,7 @@ pub async fn serve_stdio(loaded: &Loaded) -> Result<()> {
     let mut stop_signals = Stop::new();
     let caller = process_caller(loaded)?;
     let engine = build(loaded, Role::Sends(SERVE)).await?;
-    begin(&engine).await?;
+    begin(&engine, loaded).await?;
     announce(loaded, &engine).await;
     let Start { settings, provider, session_spend } = Start::new(loaded);
     tracing::info!(settings, provider, session_spend, ledger = %loaded.ledger.display(), "serving MCP over stdio");
@@ -278,7 +279,7 @@ pub async fn serve_http(loaded: &Loaded, listen: Option<String>) -> Result<()> {
             return Err(error);
         }
     };
-    begin(&engine).await?;
+    begin(&engine, loaded).await?;
     announce(loaded, &engine).await;
     let Start { settings, provider, session_spend } = Start::new(loaded);
     tracing::info!(address = %endpoint.address(), settings, provider, session_spend, ledger = %loaded.ledger.display(), "serving MCP at /mcp");

@@ -318,6 +318,12 @@ enum LedgerAction {
     },
     /// Take a ledger in doubt as it is: an older one, another one, or one whose mark is gone. Asks a person at a terminal
     Accept,
+    /// Forget what is older than `[ledger] keep_for`; servers do it by themselves
+    Prune {
+        /// Only say what would go
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -193,11 +193,15 @@ pub struct Ledger {
     pub mark: Option<PathBuf>,
     /// Whether texts stay in the ledger after they left (mode 0600). False erases each as soon as it is handed over.
     pub keep_texts: bool,
+    /// How long messages, replies, sessions and idempotency keys are kept after their last change; for ever unless set. At
+    /// least "720h" (30 days). Budgets, opt-outs, who was texted, and what is not settled stay for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_for: Option<Span>,
 }
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self { file: None, mark: None, keep_texts: true }
+        Self { file: None, mark: None, keep_texts: true, keep_for: None }
     }
 }
 

@@ -25,6 +25,7 @@ mod look;
 mod meaning;
 pub mod opt_out;
 mod prepare;
+mod prune;
 mod queue;
 pub mod reconcile;
 mod reply;
@@ -55,6 +56,7 @@ use crate::sms::reply::StopWords;
 use crate::store::{BaseSession, Intent, Payer, Reservation, Store, Target};
 use contract::{SendAnswer, SendArgs};
 
+pub use crate::store::upkeep::Pruned;
 pub use bulk::OnProgress;
 pub use carrier::Carrier;
 pub use inbound::Refused;

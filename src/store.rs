@@ -11,6 +11,7 @@ mod pacing;
 mod people;
 pub mod sqlite;
 pub mod told;
+pub mod upkeep;
 
 use std::sync::Arc;
 
@@ -473,7 +474,7 @@ pub struct NewHandle {
 
 /// The durable ledger. See the module's text. Every error is [`ErrorKind::LedgerUnavailable`] unless said otherwise.
 #[async_trait]
-pub trait Store: clients::Clients + told::Told + long_reply::LongReplies {
+pub trait Store: clients::Clients + told::Told + long_reply::LongReplies + upkeep::Upkeep {
     /// Decides, holds the money and records the intent, in one durable step.
     ///
     /// # Errors

@@ -226,6 +226,7 @@ async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, sheet: 
         Command::Campaign(command) => operator::campaign(engine, caller, command).await,
         Command::OptOut { action } => operator::opt_out(engine, loaded, action).await,
         Command::Reconcile(command) => operator::reconcile(engine, &caller, command).await,
+        Command::Ledger { action: LedgerAction::Prune { dry_run } } => operator::prune(engine, loaded, dry_run).await,
         Command::Backup { .. } | Command::Restore { .. } | Command::Ledger { .. } => Ok(()),
         Command::Serve { .. } | Command::Demo | Command::Tools | Command::Config { .. } | Command::Completions { .. } => Ok(()),
     }

@@ -11,7 +11,7 @@ use crate::app::{self, Role};
 use crate::config::Loaded;
 use crate::error::{Error, ErrorKind, Result};
 use crate::send::campaign::CampaignArgs;
-use crate::send::{Caller, Engine};
+use crate::send::{Caller, Engine, Pruned};
 use crate::sms::message::MessageId;
 use crate::sms::reply::Meaning;
 
@@ -137,6 +137,33 @@ pub(super) async fn opt_out(engine: &Engine, loaded: &Loaded, action: Option<Opt
     print_line(&format!("{number} {}", if is_out { "gets no more texts" } else { "may be texted again" }));
     notes.iter().for_each(|missed| note(&format!("note: {missed}")));
     Ok(())
+}
+
+/// `ledger prune`: forgets what is old, or says what would go.
+pub(super) async fn prune(engine: &Engine, loaded: &Loaded, dry_run: bool) -> Result<()> {
+    let Some(keep_for) = loaded.config.ledger.keep_for else {
+        let next = "Set it, such as keep_for = \"8760h\" for a year, and look with `sms-mcp ledger prune --dry-run` what would go.";
+        return Err(Error::new(ErrorKind::Config, "[ledger] keep_for is not set, so everything is kept for ever").next(next));
+    };
+    if dry_run {
+        let (found, before) = engine.prunable(keep_for).await?;
+        print_line(&format!("would go, unchanged since {}: {}", before.rfc3339(), counts(&found.goes)));
+        print_line(&format!("stays, though as old: {} messages that are not settled, or that something younger needs", found.old_that_stay));
+        let oldest = found.oldest.map_or_else(|| "none".to_owned(), |oldest| oldest.rfc3339());
+        print_line(&format!("oldest message that stays: {oldest}"));
+        return Ok(());
+    }
+    match engine.prune(keep_for).await? {
+        Some(gone) => print_line(&format!("forgotten: {}", counts(&gone))),
+        None => print_line("another process is at it"),
+    }
+    Ok(())
+}
+
+/// How many of each kind, in words.
+fn counts(pruned: &Pruned) -> String {
+    let Pruned { messages, bulks, replies, sessions, keys, leftovers } = pruned;
+    format!("{messages} messages, {bulks} bulks, {replies} replies, {sessions} sessions, {keys} idempotency keys, {leftovers} waiting receipts")
 }
 
 fn waits(count: usize) -> String {

@@ -11,7 +11,7 @@ use super::{Config, LogFormat, LogLevel, files};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::ProviderConfig;
 use crate::provider::settings::Secrets;
-use crate::setting::SecretText;
+use crate::setting::{SecretText, Span};
 use crate::sms::money::Amount;
 
 /// Environment variables that override settings start so; `SMS_MCP__GUARD__DAY_SPEND` is `[guard] day_spend`.
@@ -373,7 +373,22 @@ fn check(config: &Config) -> Result<()> {
         }
     }
     config.replies.words().map_err(|error| config_error(error.message()))?;
+    check_keep_for(config)?;
     check_providers(config)
+}
+
+/// The shortest time after which a message is forgotten: its key is known for as long, and a retry comes sooner.
+const LEAST_KEPT: Span = Span::hours(30 * 24);
+
+/// Nothing may be forgotten that a setting still looks back at.
+fn check_keep_for(config: &Config) -> Result<()> {
+    let Some(keep_for) = config.ledger.keep_for else { return Ok(()) };
+    let guard = &config.guard;
+    let needs = [("30 days", LEAST_KEPT), ("guard.duplicate_window", guard.duplicate_window), ("guard.session_idle", guard.session_idle)];
+    match needs.into_iter().find(|(_, least)| keep_for < *least) {
+        Some((what, least)) => Err(config_error(format!("ledger.keep_for is {keep_for}; it must be at least {least} ({what})"))),
+        None => Ok(()),
+    }
 }
 
 /// Longest name of a provider; it is part of addresses.

@@ -201,6 +201,7 @@ fn the_logging_document_has_every_event() {
         "send/bulk",
         "send/hearing",
         "send/look",
+        "send/prune",
         "send/inbound",
         "send/reply",
         "send/opt_out",

@@ -36,6 +36,7 @@ mod phones;
 mod prices;
 mod promises;
 mod protocol;
+mod prune;
 mod quoting;
 mod reads;
 mod realms;

@@ -61,11 +61,15 @@ pub(super) fn tell_change(db: &Connection, seq: i64, state: State, at: Timestamp
     add_event(db, &format!("evt_{name}_{state}"), event, at, &data)
 }
 
-/// Writes that a person replied. The event's id is made of what makes the reply one.
-pub(super) fn tell_reply(db: &Connection, reply: &NewReply, answers: Option<&MessageId>) -> JobResult<()> {
+/// Writes that a person replied, and whose reply it is where the message that it answers is forgotten. The event's id is made of
+/// what makes the reply one.
+pub(super) fn tell_reply(db: &Connection, reply: &NewReply, answers: Option<&MessageId>, principal: Option<String>) -> JobResult<()> {
     let mut data = json!({ "from": reply.from, "to": reply.to, "text": reply.text, "provider": reply.provider });
     if let (Some(data), Some(id)) = (data.as_object_mut(), answers) {
         data.insert("in_reply_to".to_owned(), Value::from(id.as_str()));
+    }
+    if let (Some(data), Some(principal)) = (data.as_object_mut(), principal) {
+        data.insert("principal".to_owned(), Value::from(principal));
     }
     if let (Some(data), true) = (data.as_object_mut(), reply.is_unsettled) {
         data.insert("unsettled".to_owned(), Value::from(true));

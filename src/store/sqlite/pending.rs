@@ -1,5 +1,7 @@
 //! Who may have said something, and what waits for the operator because nobody can tell.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::outbox;
@@ -26,22 +28,30 @@ const RECIPIENTS: &str = "WITH RECURSIVE known (number) AS (
          FROM known WHERE known.number IS NOT NULL LIMIT ?2)
      SELECT number FROM known WHERE number IS NOT NULL";
 
+/// The same of those whose messages are forgotten.
+const TEXTED: &str = "SELECT DISTINCT number FROM texted WHERE substr(number, -6) = ?1 LIMIT ?2";
+
 /// Whether a recipient is one of this side, and whether a message went out since then.
-const RECENT: &str = "SELECT EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND sandbox = ?3),
-     EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND sandbox = ?3 AND created_ms >= ?2 AND state NOT IN (0, 1, 7, 8))";
+const RECENT: &str = "SELECT EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND sandbox = ?3)
+         OR EXISTS (SELECT 1 FROM texted WHERE number = ?1 AND sandbox = ?3),
+     EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND sandbox = ?3 AND created_ms >= ?2 AND state NOT IN (0, 1, 7, 8))
+         OR EXISTS (SELECT 1 FROM texted WHERE number = ?1 AND sandbox = ?3 AND last_ms >= ?2)";
 
 const OUT: &str = "SELECT number FROM opt_out WHERE substr(number, -6) = ?1 LIMIT ?2";
 
 /// See [`crate::store::Store::known`].
 pub(super) fn known(db: &Connection, endings: &[String], realm: Realm, since: Timestamp) -> rusqlite::Result<Vec<Known>> {
     let mut recipients = db.prepare_cached(RECIPIENTS)?;
+    let mut texted = db.prepare_cached(TEXTED)?;
     let mut recent = db.prepare_cached(RECENT)?;
     let mut out = db.prepare_cached(OUT)?;
     let mut found: Vec<Known> = Vec::new();
     for ending in endings.iter().filter(|ending| ending.len() == ENDING) {
-        let numbers = recipients.query_map(params![ending, MOST_KNOWN], |row| row.get::<_, String>(0))?;
+        let mut numbers: BTreeSet<String> = recipients.query_map(params![ending, MOST_KNOWN], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        for number in texted.query_map(params![ending, MOST_KNOWN], |row| row.get(0))? {
+            numbers.insert(number?);
+        }
         for number in numbers {
-            let number = number?;
             let whether = params![number, since.as_millis(), realm.is_sandbox()];
             let (is_recipient, is_recent): (bool, bool) = recent.query_row(whether, |row| Ok((row.get(0)?, row.get(1)?)))?;
             if is_recipient {
@@ -220,10 +230,18 @@ mod tests {
             let rows = statement.query_map(rusqlite::params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
             rows.collect::<rusqlite::Result<Vec<String>>>().unwrap()
         };
-        for (sql, index) in [(RECIPIENTS, "COVERING INDEX message_ending"), (RECENT, "INDEX message_recipient"), (OUT, "INDEX opt_out_ending")] {
+        for (sql, index) in [
+            (RECIPIENTS, "COVERING INDEX message_ending"),
+            (RECENT, "INDEX message_recipient"),
+            (TEXTED, "INDEX texted_ending"),
+            (OUT, "INDEX opt_out_ending"),
+        ] {
             let steps = plan(sql);
             assert!(steps.iter().any(|step| step.contains(index)), "{steps:?}");
-            assert!(steps.iter().all(|step| !step.contains("SCAN message") && !step.contains("SCAN opt_out")), "{steps:?}");
+            assert!(
+                steps.iter().all(|step| !step.contains("SCAN message") && !step.contains("SCAN opt_out") && !step.contains("SCAN texted")),
+                "{steps:?}"
+            );
         }
     }
 }

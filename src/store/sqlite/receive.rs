@@ -17,7 +17,7 @@ use crate::store::long_reply::MOST_EARLY_RECEIPTS;
 use crate::store::{LookClaim, Record, Report};
 
 /// Receipts for ids that never become known are forgotten after this long.
-const EARLY_RECEIPT_MS: i64 = 3 * 24 * 3_600_000;
+pub(super) const EARLY_RECEIPT_MS: i64 = 3 * 24 * 3_600_000;
 
 /// Receipts that are dropped at a time: a ledger of an earlier version may have any number.
 const MOST_DROPPED: u32 = 1_000;
@@ -59,7 +59,7 @@ pub(super) fn record_receipt(db: &Connection, report: &Report, now: Timestamp) -
     let mut found: Vec<Named> = rows.collect::<rusqlite::Result<_>>()?;
     found.extend(segment::named(db, report)?);
     keep_latest(&mut found);
-    let is_known = !found.is_empty();
+    let is_known = !found.is_empty() || is_forgotten(db, report)?;
     let asked = Step { price_micros: report.price_micros, ..Step::new(report.state, report.at, report.why.as_deref()) };
     let mut changed = Vec::new();
     let mut has_moved = false;
@@ -80,6 +80,12 @@ pub(super) fn record_receipt(db: &Connection, report: &Report, now: Timestamp) -
         keep_early(db, report, now)?;
     }
     Ok(changed)
+}
+
+/// Whether a report speaks of a message that is forgotten.
+fn is_forgotten(db: &Connection, report: &Report) -> JobResult<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM forgotten_id WHERE vendor_id = ?1 AND provider = ?2 AND (?3 IS NULL OR recipient = ?3))")?
+        .query_row(params![report.vendor_id, report.provider, report.to], |row| row.get(0))
 }
 
 /// Carriers begin their ids anew: a report speaks of the message that got its id last, and of those that went out in the
@@ -237,7 +243,8 @@ fn knows_vendor_id(db: &Connection, provider: &str, vendor_id: &str) -> JobResul
 pub(super) fn has_vendor_id(db: &Connection, provider: &str, vendor_id: &str, to: &str) -> rusqlite::Result<bool> {
     db.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM message WHERE vendor_id = ?1 AND provider = ?2 AND recipient = ?3)
-             OR EXISTS (SELECT 1 FROM segment s JOIN message m ON m.seq = s.message WHERE s.vendor_id = ?1 AND s.provider = ?2 AND m.recipient = ?3)",
+             OR EXISTS (SELECT 1 FROM segment s JOIN message m ON m.seq = s.message WHERE s.vendor_id = ?1 AND s.provider = ?2 AND m.recipient = ?3)
+             OR EXISTS (SELECT 1 FROM forgotten_id WHERE vendor_id = ?1 AND provider = ?2 AND recipient = ?3)",
     )?
     .query_row([vendor_id, provider, to], |row| row.get(0))
 }

@@ -64,9 +64,22 @@ pub(super) fn record_reply(db: &Connection, owner: i64, reply: &NewReply, now: T
         return Ok(Recorded::Known);
     }
     if reply.forward {
-        outbox::tell_reply(db, reply, id.as_ref())?;
+        let principal = if id.is_none() && !reply.is_unsettled { texted_by(db, reply, now)? } else { None };
+        outbox::tell_reply(db, reply, id.as_ref(), principal)?;
     }
     Ok(Recorded::New(id))
+}
+
+/// Who texted this person last, where all messages that a reply of then may answer are forgotten: who did so as the sender to
+/// which it was written comes first.
+fn texted_by(db: &Connection, reply: &NewReply, now: Timestamp) -> JobResult<Option<String>> {
+    let (since, until) = (now.plus_ms(-ANSWERS_MS).as_millis(), reply.at.plus_ms(CLOCKS_DIFFER_MS).as_millis());
+    db.prepare_cached(
+        "SELECT principal FROM texted WHERE number = ?1 AND last_ms BETWEEN ?2 AND ?3 AND provider = ?4
+         ORDER BY sandbox, sender IS ?5 DESC, last_ms DESC LIMIT 1",
+    )?
+    .query_row(params![reply.from, since, until, reply.provider, reply.to], |row| row.get(0))
+    .optional()
 }
 
 /// See [`crate::store::Store::last_text`].

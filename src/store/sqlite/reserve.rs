@@ -448,15 +448,21 @@ impl Pace {
 
 fn earlier_intent(db: &Connection, intent: &Intent) -> JobResult<Option<Reservation>> {
     let Some(key) = &intent.idempotency else { return Ok(None) };
+    let (principal, is_sandbox, now) = (&intent.payer.principal, intent.payer.realm.is_sandbox(), intent.now.as_millis());
     let found: Option<(Vec<u8>, String)> = db
         .prepare_cached("SELECT fingerprint, target FROM idempotency WHERE principal = ?1 AND sandbox = ?3 AND key = ?2")?
-        .query_row(params![intent.payer.principal, key.key, intent.payer.realm.is_sandbox()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(params![principal, key.key, is_sandbox], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    Ok(found.map(
-        |(fingerprint, target)| {
-            if fingerprint != key.fingerprint { Reservation::Conflict } else { Reservation::Replay(target_from(target)) }
-        },
-    ))
+    let Some((fingerprint, target)) = found else { return Ok(None) };
+    if fingerprint != key.fingerprint {
+        return Ok(Some(Reservation::Conflict));
+    }
+    if !intent.preview {
+        // A key is kept for as long as it is in use, and so is what it stands for.
+        db.prepare_cached("UPDATE idempotency SET used_ms = ?4 WHERE principal = ?1 AND sandbox = ?3 AND key = ?2 AND used_ms < ?4 - ?5")?
+            .execute(params![principal, key.key, is_sandbox, now, DAY_MS])?;
+    }
+    Ok(Some(Reservation::Replay(target_from(target))))
 }
 
 /// See [`crate::store::Store::reserve`].
@@ -597,13 +603,8 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], refused
             (None, Some(draft)) => draft.id.as_str(),
             (None, None) => return Ok(()),
         };
-        db.prepare_cached("INSERT INTO idempotency (principal, key, fingerprint, target, sandbox) VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
-            principal,
-            key.key,
-            key.fingerprint,
-            target,
-            intent.payer.realm.is_sandbox()
-        ])?;
+        db.prepare_cached("INSERT INTO idempotency (principal, key, fingerprint, target, sandbox, used_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+            .execute(params![principal, key.key, key.fingerprint, target, intent.payer.realm.is_sandbox(), now])?;
     }
     let mut message = db.prepare_cached(
         "INSERT INTO message (id, principal, batch, recipient, sender, text, keep_text, digest, encoding, segments, state, provider, created_ms, changed_ms,

@@ -169,7 +169,8 @@ pub(super) fn note_death(db: &Connection, now: Timestamp) -> JobResult<()> {
 /// Receipts that are kept for a message whose id is to come. What is kept of one that did find a message does not count.
 const UNMATCHED: &str = "provider = ?1 AND received_ms BETWEEN ?2 AND ?3
      AND NOT EXISTS (SELECT 1 FROM message m WHERE m.vendor_id = e.vendor_id AND m.provider = e.provider)
-     AND NOT EXISTS (SELECT 1 FROM segment s WHERE s.vendor_id = e.vendor_id AND s.provider = e.provider)";
+     AND NOT EXISTS (SELECT 1 FROM segment s WHERE s.vendor_id = e.vendor_id AND s.provider = e.provider)
+     AND NOT EXISTS (SELECT 1 FROM forgotten_id f WHERE f.vendor_id = e.vendor_id AND f.provider = e.provider)";
 
 fn unmatched(db: &Connection, provider: &str, now: Timestamp) -> rusqlite::Result<Unmatched> {
     let values = params![provider, now.plus_ms(-UNMATCHED_MS).as_millis(), now.plus_ms(-EARLY_MS).as_millis()];

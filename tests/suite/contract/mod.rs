@@ -5,6 +5,7 @@ mod store;
 mod store_assumed;
 mod store_later;
 mod store_long_reply;
+mod store_prune;
 mod store_queue;
 mod store_realms;
 mod store_segments;
