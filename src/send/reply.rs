@@ -85,6 +85,7 @@ impl Engine {
 
     /// The same for a text of which segments are missing, where `pieces` says what there is of it.
     pub(super) async fn take_words(&self, carrier: &Carrier, reply: Reply, pieces: Option<&[Piece]>) -> Result<()> {
+        let (told, was_told_before) = (reply.at, reply.is_again);
         let mut reply = self.as_told_first(carrier, Reply { vendor_id: reply_id(&reply), ..reply }).await?;
         let who = self.who(carrier, &reply.from).await?;
         let meaning = match pieces {
@@ -96,9 +97,11 @@ impl Engine {
         // neither id nor time, a person who says stop once more looks the same, so a later stop counts.
         let known = self.parts().store.reply_at(carrier.name(), &reply.vendor_id).await?;
         if known.is_some() && is_out && self.may_be_another(carrier, &who, &reply).await? {
-            let now = self.parts().clock.now();
-            let vendor_id = Reply::id_of(reply.content.as_deref().unwrap_or_default(), now);
-            reply = Reply { vendor_id, at: now, is_again: false, ..reply };
+            // Under the time at which this process was told it, by which it knows it again; unless it was lifted since.
+            let is_lifted = was_told_before || self.has_started(carrier, &who, told).await?;
+            let at = if is_lifted { self.parts().clock.now() } else { told };
+            let vendor_id = Reply::id_of(reply.content.as_deref().unwrap_or_default(), at);
+            reply = Reply { vendor_id, at, is_again: false, ..reply };
         } else if known.is_some_and(|at| !is_out || reply.at <= at) {
             if is_out && reply.is_again {
                 self.stay_out(carrier, &who).await?;
@@ -234,11 +237,13 @@ impl Engine {
     /// texts again. Then it counts: more is stopped than less.
     async fn may_be_another(&self, carrier: &Carrier, who: &Who, reply: &Reply) -> Result<bool> {
         let is_named_by_us = reply.content.as_deref().is_some_and(|content| reply.vendor_id == Reply::id_of(content, reply.at));
-        if !reply.is_again || !is_named_by_us {
-            return Ok(false);
-        }
+        Ok(reply.is_again && is_named_by_us && self.has_started(carrier, who, reply.at).await?)
+    }
+
+    /// Whether any of these people asked for texts again since this moment.
+    async fn has_started(&self, carrier: &Carrier, who: &Who, since: Timestamp) -> Result<bool> {
         for number in &who.people {
-            if self.parts().store.has_started_since(carrier.name(), number.e164(), reply.at).await? {
+            if self.parts().store.has_started_since(carrier.name(), number.e164(), since).await? {
                 return Ok(true);
             }
         }

@@ -524,6 +524,30 @@ async fn a_stop_that_may_be_an_older_one_told_again_stops_whoever_asked_for_text
 }
 
 #[tokio::test]
+async fn a_stop_that_may_be_an_older_one_and_was_taken_late_is_that_one_when_it_is_told_again() {
+    let desk = desk().await;
+    let to = fictional(1);
+    let id = desk.lost(1, "one").await;
+    desk.die(Some((&to, "STOP", 10))).await;
+    desk.store.note_start("silent", &to, Timestamp(NOON + 20_000)).await.unwrap();
+    // Told here, and taken four seconds later, for the ledger was locked.
+    desk.set(30_000);
+    desk.hear(&to, "STOP", 26_000, false).await;
+    let replies = async || crate::support::replies(&*desk.store, &id).await.len();
+    assert_eq!(replies().await, 2);
+    desk.set(33_000);
+    desk.hear(&to, "STOP", 26_000, true).await;
+    assert!(desk.is_out(&to).await);
+    assert_eq!(replies().await, 2, "it is on record, and not once more among what was said before");
+    // One that was lifted while it waited counts from now on.
+    desk.store.note_start("silent", &to, Timestamp(NOON + 41_000)).await.unwrap();
+    desk.set(45_000);
+    desk.hear(&to, "START", 44_000, false).await;
+    desk.hear(&to, "STOP", 40_000, false).await;
+    assert!(desk.is_out(&to).await);
+}
+
+#[tokio::test]
 async fn the_same_word_long_after_a_cut_is_another_text_also_where_it_was_kept_as_perhaps_not_heard() {
     let desk = desk().await;
     let to = fictional(1);

@@ -4,6 +4,7 @@
 use super::*;
 use crate::provider::session::link::{Link, Stamp};
 use crate::provider::session::seat::Seat;
+use crate::provider::session::slots::Wakers;
 
 /// Fills the connection: what is told is answered, and this end does not read. Until nothing more goes in.
 async fn flood(peer: &mut Peer) -> u32 {
@@ -186,7 +187,7 @@ async fn a_request_is_held_until_it_is_written_again_and_anew_when_not_now_comes
     let _ticket = seat.begin(&5, again).ok().unwrap();
     assert!(core.orders.is_first(7, 9), "whoever asked has nothing to let go of later");
     link.written.store(1_000, std::sync::atomic::Ordering::SeqCst);
-    link.settle(&mut vec![(42, (true, 5))], &mut BytesMut::new(), &mut Vec::new(), tokio::time::Instant::now());
+    link.settle(&mut vec![(42, (true, 5))], &mut BytesMut::new(), &mut Wakers::default(), tokio::time::Instant::now());
     assert!(!core.orders.is_first(7, 9));
 }
 
