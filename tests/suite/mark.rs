@@ -357,6 +357,67 @@ fn a_ledger_that_was_never_marked_is_marked_and_says_so_and_the_sandbox_needs_no
     }
 }
 
+/// The three files of the one mark of a desk: the mark, its notes, its keys.
+fn marks(scene: &Scene) -> [PathBuf; 3] {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(scene.desk.state().join("sms-mcp")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let [mark, keys, notes] = files.try_into().unwrap();
+    [mark, notes, keys]
+}
+
+#[test]
+fn a_mark_that_nobody_can_read_is_a_doubt_and_what_the_ledger_knows_is_noted_anew() {
+    let scene = Scene::new(WIDE);
+    scene.desk.done(&["opt-out", "add", &fictional(0)]);
+    scene.desk.done(&["send", &fictional(1), "One"]);
+    scene.desk.done(&["backup", scene.file("backup.db").to_str().unwrap()]);
+    let [mark, notes, keys] = marks(&scene);
+    // The ledger is the newest one by its mark: it knows what stood there.
+    std::fs::write(&notes, "no database at all, however long it may be").unwrap();
+    std::fs::remove_file(&keys).unwrap();
+    scene.desk.done(&["send", &fictional(2), "Two"]);
+    copy(&scene.file("backup.db"), &scene.desk.ledger());
+    let db = rusqlite::Connection::open(scene.desk.ledger()).unwrap();
+    db.execute("DELETE FROM opt_out", []).unwrap();
+    drop(db);
+    scene.accept(&scene.desk.ledger());
+    assert_eq!(scene.desk.run(&["send", &fictional(0), "Three"]).code, 1, "the notes that were made anew know of the STOP");
+    scene.desk.done(&["send", &fictional(3), "Three"]);
+    let whole = std::fs::read(&mark).unwrap();
+    for wrong in [&b"no mark"[..], &whole[..whole.len() - 1], b""] {
+        std::fs::write(&mark, wrong).unwrap();
+        let refused = scene.desk.run(&["send", &fictional(4), "Four"]);
+        assert!(refused.code == 1 && refused.err.contains("(ledger_in_doubt)") && refused.err.contains("cannot be read"), "{refused:?}");
+    }
+    std::fs::write(&mark, whole).unwrap();
+    scene.desk.done(&["send", &fictional(4), "Four"]);
+    assert_eq!(scene.wire().len(), 4);
+}
+
+#[test]
+fn who_asked_for_texts_again_may_be_texted_and_what_froze_stays_frozen_after_an_older_ledger_was_accepted() {
+    let scene = Scene::new(WIDE);
+    scene.desk.done(&["opt-out", "add", &fictional(0)]);
+    scene.desk.done(&["backup", scene.file("backup.db").to_str().unwrap()]);
+    scene.desk.done(&["opt-out", "remove", &fictional(0)]);
+    let server = scene.desk.http(|_| {});
+    assert_eq!(call(&server, "send_sms", &intent(1, "one"))["status"], "sent");
+    // The vendor charges more than it said.
+    for (_, _, price) in &mut scene.fake.vendor().countries {
+        *price = json!("0.9");
+    }
+    call(&server, "send_sms", &intent(2, "two"));
+    assert_eq!(call(&server, "send_sms", &intent(3, "three"))["code"], "budget_frozen");
+    stop(server);
+    copy(&scene.file("backup.db"), &scene.desk.ledger());
+    scene.accept(&scene.desk.ledger());
+    let refused = scene.desk.run(&["send", &fictional(0), "Again"]);
+    assert!(refused.code == 1 && refused.err.contains("(budget_frozen)"), "{refused:?}");
+    scene.desk.done(&["budget", "unfreeze"]);
+    scene.desk.done(&["send", &fictional(0), "Again"]);
+    assert_eq!(scene.wire().len(), 3);
+}
+
 /// A kill at this point, after it was passed so many times.
 fn after(point: &str, hits: usize) -> String {
     if hits == 0 { format!("{point}=return") } else { format!("{point}={hits}*off->return") }

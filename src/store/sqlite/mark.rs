@@ -221,9 +221,9 @@ impl Mark {
     /// Gets hold of the mark of a ledger about which there is no doubt, and takes over what was told while there was one.
     fn enter(&self, db: &Connection, inner: &mut Inner, row: &Row) -> std::io::Result<File> {
         let hand = sheet::open(&self.file)?;
-        let file = notes_of(&self.file);
-        let is_behind = row.is_behind || !file.exists();
-        let mut notes = Notes::open(&file)?;
+        // What cannot be read any more, the ledger knows: there is no doubt about it.
+        let (mut notes, is_new) = Notes::open_or_begin(&notes_of(&self.file))?;
+        let is_behind = row.is_behind || is_new;
         let strays = notes.wishes(true)?;
         apply(db, &strays).map_err(std::io::Error::other)?;
         if is_behind {
@@ -504,15 +504,7 @@ impl Mark {
                 make_folder(folder)?;
             }
             let file = notes_of(&self.file);
-            let mut notes = match Notes::open(&file) {
-                Ok(notes) => notes,
-                Err(_) => {
-                    for end in ["", "-wal", "-shm"] {
-                        let _ = std::fs::rename(beside(&file, end), beside(&file, &format!(".unreadable{end}")));
-                    }
-                    Notes::open(&file)?
-                }
-            };
+            let (mut notes, _) = Notes::open_or_begin(&file)?;
             self.copy(db, &mut notes)?;
             let before = sheet::read(&self.file).ok().flatten().map(|(sheet, _)| sheet.identity);
             before.into_iter().chain(earlier).try_for_each(|identity| notes.know(&identity))?;

@@ -1,13 +1,13 @@
 //! What the mark knows besides the count: who wants no more texts, and at least how much of each budget is used. A small
 //! database beside the mark, so that several processes may write it, and a kill in the middle takes nothing away.
 
-use std::io::{Error, Result};
+use std::io::{Error, ErrorKind, Result};
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
-use super::super::place::{is_of_this_user, private};
+use super::super::place::{beside, is_of_this_user, private};
 use crate::clock::Timestamp;
 
 /// How long a write waits for another process.
@@ -55,7 +55,10 @@ pub(super) struct Notes(Connection);
 
 /// What went wrong, as trouble of the file that it is.
 fn trouble(error: rusqlite::Error) -> Error {
-    Error::other(error)
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Error::new(ErrorKind::InvalidData, error),
+        _ => Error::other(error),
+    }
 }
 
 impl Notes {
@@ -67,6 +70,20 @@ impl Notes {
             Err(_) => drop(private().write(true).create_new(true).open(path)?),
         }
         Self::connect(path).map_err(trouble)
+    }
+
+    /// The same; what is there and can be read by nobody is set aside. Returns whether it is new.
+    pub(super) fn open_or_begin(path: &Path) -> Result<(Self, bool)> {
+        let is_new = !path.exists();
+        match Self::open(path) {
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                for end in ["", "-wal", "-shm"] {
+                    let _ = std::fs::rename(beside(path, end), beside(path, &format!(".unreadable{end}")));
+                }
+                Ok((Self::open(path)?, true))
+            }
+            opened => Ok((opened?, is_new)),
+        }
     }
 
     fn connect(path: &Path) -> rusqlite::Result<Self> {
