@@ -344,9 +344,9 @@ mod tests {
         let places = places(99, 2);
         let upstream = admitted(&places, &[None; 9]);
         let begin = |index: usize, last: u8| places.begin(upstream[index].0, address(last));
-        for index in 0..2 {
+        for (index, (id, _)) in upstream.iter().take(2).enumerate() {
             begin(index, 1).unwrap();
-            places.vouch(upstream[index].0).unwrap();
+            places.vouch(*id).unwrap();
         }
         assert_eq!(begin(2, 1), Err(Crowded::Address));
         places.finish(upstream[2].0, true);
@@ -356,8 +356,8 @@ mod tests {
         // Of the two of this address that are under way one is a stranger, and goes for the next.
         begin(4, 1).unwrap();
         assert_eq!(ended(&upstream), [3]);
-        for index in 0..9 {
-            places.finish(upstream[index].0, true);
+        for (id, _) in &upstream {
+            places.finish(*id, true);
         }
         assert!(places.locked().by_address.is_empty(), "what is over counts for nobody");
     }
@@ -414,13 +414,15 @@ mod tests {
                 let client = (last > 0).then(|| address(last)).flatten();
                 match act {
                     0 | 1 => all.push(places.admit(client)),
-                    2 if !vouched.contains(&id) => {
-                        if places.begin(id, client).is_err() {
+                    2 => {
+                        let is_under_way = vouched.contains(&id) || places.begin(id, client).is_ok();
+                        if !is_under_way {
                             places.finish(id, true);
                         }
                     }
-                    3 if places.locked().by_id.get(&id).is_some_and(|place| place.is_busy) => {
-                        if places.vouch(id).is_ok() {
+                    3 => {
+                        let is_busy = places.locked().by_id.get(&id).is_some_and(|place| place.is_busy);
+                        if is_busy && places.vouch(id).is_ok() {
                             vouched.insert(id);
                         }
                     }
@@ -429,11 +431,10 @@ mod tests {
                         places.answered(id, false);
                         places.finish(id, true);
                     }
-                    5 => {
+                    _ => {
                         vouched.remove(&id);
                         places.locked().remove(id);
                     }
-                    _ => {}
                 }
                 let held = places.locked();
                 prop_assert!(held.by_id.len() <= 8 && held.known <= 7);

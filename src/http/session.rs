@@ -518,10 +518,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// Sessions of these holders, each used a second after the one before it, and what else is so of them.
-    fn sessions(all: &[(&str, u8, fn(&mut Known))]) -> HashMap<SessionId, Known> {
+    /// A session: its principal, the end of the address that it was opened from, and what else is so of it.
+    type One<'a> = (&'a str, u8, fn(&mut Known));
+
+    /// Sessions, each used a second after the one before it.
+    fn sessions(all: &[One<'_>]) -> HashMap<SessionId, Known> {
         let start = Instant::now();
-        let one = |(index, (principal, client, more)): (usize, &(&str, u8, fn(&mut Known)))| {
+        let one = |(index, (principal, client, more)): (usize, &One<'_>)| {
             let client = (*client > 0).then(|| Network::of_client([192, 0, 2, *client].into()));
             let mut known = Known {
                 holder: Holder { principal: (*principal).to_owned(), client },
@@ -540,7 +543,7 @@ mod tests {
         all.iter().enumerate().map(one).collect()
     }
 
-    fn goes(all: &[(&str, u8, fn(&mut Known))]) -> Option<String> {
+    fn goes(all: &[One<'_>]) -> Option<String> {
         oldest_idle(&sessions(all), Instant::now()).map(|id| id.to_string())
     }
 
