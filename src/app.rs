@@ -20,13 +20,14 @@ use crate::clock::{Clock as _, SharedClock, SystemClock};
 use crate::config::{Loaded, Log, LogFormat, LogLevel};
 use crate::error::Result;
 use crate::guard::{Assumed, Guard};
+use crate::halt::{Halts, Pause};
 use crate::http::{self, Endpoint, Options};
 use crate::mcp::{Callers, Server, stdio};
 use crate::provider::settings::{Callback, Setup};
 use crate::send::{Base, Caller, Carrier, Carriers, Engine, Parts, forward};
 use crate::sms::message::hex;
 use crate::store::Store as _;
-use crate::store::sqlite::{self, Looked, Restored, SqliteStore};
+use crate::store::sqlite::{self, Looked, PauseFile, Restored, SqliteStore};
 
 /// How long a stop waits for what is in flight. The whole stop takes less than 5 s, but for a text of which a part has left
 /// (`[send] stop_within`).
@@ -107,6 +108,7 @@ async fn parts(loaded: &Loaded, clock: SharedClock, store: Arc<SqliteStore>) -> 
         default_region: config.default_region,
         stop_words: config.replies.words()?,
         forward: forward::Target::new(&config.forward, loaded.forward_secret.as_ref())?,
+        halts: Halts::watching(Box::new(PauseFile::of(&loaded.ledger)?))?,
     })
 }
 
@@ -367,6 +369,35 @@ pub async fn look(loaded: &Loaded, file: Option<&Path>) -> Result<Looked> {
 /// What [`sqlite::restore`] fails with.
 pub fn restore(loaded: &Loaded, file: &Path) -> Result<Restored> {
     sqlite::restore(file, &loaded.ledger, SystemClock.now())
+}
+
+/// A pause of this from now on.
+pub fn pause_of(provider: Option<String>, principal: Option<String>) -> Pause {
+    Pause { since: SystemClock.now(), provider, principal }
+}
+
+/// Pauses this in every process that uses the ledger. Returns all that is paused.
+///
+/// # Errors
+/// What [`PauseFile::of_closed`] and [`PauseFile::pause`] fail with.
+pub fn pause(ledger: &Path, asked: Pause) -> Result<Vec<Pause>> {
+    PauseFile::of_closed(ledger)?.pause(asked)
+}
+
+/// Ends a pause of just this. Returns all that is still paused.
+///
+/// # Errors
+/// What [`PauseFile::of_closed`] and [`PauseFile::resume`] fail with.
+pub fn resume(ledger: &Path, asked: &Pause) -> Result<Vec<Pause>> {
+    PauseFile::of_closed(ledger)?.resume(asked)
+}
+
+/// What is paused.
+///
+/// # Errors
+/// What [`PauseFile::of_closed`] and [`PauseFile::list`] fail with.
+pub fn pauses(ledger: &Path) -> Result<Vec<Pause>> {
+    PauseFile::of_closed(ledger)?.list()
 }
 
 fn open_ledger(loaded: &Loaded) -> Result<SqliteStore> {

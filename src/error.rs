@@ -62,8 +62,12 @@ pub enum ErrorKind {
     NotSupported,
     /// The ledger cannot be read or written.
     LedgerUnavailable,
+    /// The ledger's disk is full, or nearly.
+    StorageFull,
     /// The machine's clock cannot be right.
     ClockUnreliable,
+    /// The operator has paused sending.
+    Paused,
     /// The server is stopping.
     ShuttingDown,
     /// The configuration cannot be used.
@@ -102,14 +106,16 @@ impl ErrorKind {
             Self::NotFound => "not_found",
             Self::NotSupported => "not_supported",
             Self::LedgerUnavailable => "ledger_unavailable",
+            Self::StorageFull => "storage_full",
             Self::ClockUnreliable => "clock_unreliable",
+            Self::Paused => "paused",
             Self::ShuttingDown => "shutting_down",
             Self::Config => "config",
             Self::Internal => "internal",
         }
     }
 
-    const ALL: [Self; 30] = [
+    const ALL: [Self; 32] = [
         Self::InvalidArgument,
         Self::InvalidNumber,
         Self::PremiumDestination,
@@ -136,7 +142,9 @@ impl ErrorKind {
         Self::NotFound,
         Self::NotSupported,
         Self::LedgerUnavailable,
+        Self::StorageFull,
         Self::ClockUnreliable,
+        Self::Paused,
         Self::ShuttingDown,
         Self::Config,
         Self::Internal,
@@ -149,7 +157,15 @@ impl ErrorKind {
 
     /// Whether the very same call can work later with nothing changed but the time.
     pub const fn is_temporary(self) -> bool {
-        matches!(self, Self::RateLimited | Self::RecipientLimit | Self::ProviderUnavailable | Self::LedgerUnavailable | Self::ShuttingDown)
+        matches!(
+            self,
+            Self::RateLimited | Self::RecipientLimit | Self::ProviderUnavailable | Self::LedgerUnavailable | Self::StorageFull | Self::ShuttingDown
+        )
+    }
+
+    /// Whether the ledger cannot be read or written, for whatever reason.
+    pub const fn is_of_ledger(self) -> bool {
+        matches!(self, Self::LedgerUnavailable | Self::StorageFull)
     }
 
     /// What to do next where the place that failed knows nothing better.
@@ -201,8 +217,14 @@ impl ErrorKind {
             Self::LedgerUnavailable => {
                 "Nothing was sent, because what is sent must be recorded first. The operator must look at the ledger file and its disk."
             }
+            Self::StorageFull => {
+                "Nothing was sent, because what is sent must be recorded first. The operator must make room on the ledger's disk; then it goes on by itself."
+            }
             Self::ClockUnreliable => {
                 "Nothing was sent. The operator must set the machine's clock; if the clock is right now and was wrong before, run `sms-mcp budget accept-clock`."
+            }
+            Self::Paused => {
+                "Nothing was sent. The operator has paused sending, and only the operator can go on (`sms-mcp resume`). Tell the user; do not try again until then."
             }
             Self::ShuttingDown => "Nothing was sent. The server is stopping; call again when it is back, with the same idempotency_key.",
             Self::Config => "Run `sms-mcp config check`.",

@@ -18,6 +18,7 @@ mod carrier;
 mod clients;
 pub mod contract;
 pub mod forward;
+mod halted;
 mod hearing;
 mod inbound;
 mod long_reply;
@@ -47,6 +48,7 @@ use crate::clock::SharedClock;
 use crate::config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::Guard;
+use crate::halt::Halts;
 use crate::sms::absent;
 use crate::sms::facts::Scope;
 use crate::sms::message::{BatchId, MessageId, Realm, SessionId};
@@ -120,6 +122,8 @@ pub struct Parts {
     pub stop_words: StopWords,
     /// Where changes and replies are told, if anywhere.
     pub forward: Option<forward::Target>,
+    /// What keeps texts from beginning.
+    pub halts: Arc<Halts>,
 }
 
 /// The engine. Cloning shares it.
@@ -400,6 +404,7 @@ impl Engine {
             Ok(prepared) => prepared,
             Err(refused) => return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await),
         };
+        self.may_begin(caller, args.idempotency_key.as_deref(), &prepared).await?;
         let id = prepared.draft.id.clone();
         let payer = self.payer(caller, args.session.clone(), prepared.realm)?;
         let intent = Intent {
@@ -415,16 +420,16 @@ impl Engine {
         let reservation = self.parts().store.reserve(intent, decide).await;
         crash_point("after-reserve");
         let answer = match reservation {
-            Ok(Reservation::Taken { doubts, .. }) => self.attempt_one(&prepared, created).await.map(|mut answer| {
+            Ok(Reservation::Taken { doubts, .. }) => self.attempt_one(caller, &prepared, created).await.map(|mut answer| {
                 answer.warnings.extend(prepare::in_doubt(&doubts));
                 answer
             }),
             Ok(Reservation::Refused { refused, .. }) => Err(prepare::first_refusal(refused)),
             Ok(Reservation::Conflict) => Err(prepare::conflict()),
-            Ok(Reservation::Replay(Target::Message(first))) => self.replay(caller, &first).await.map_err(|error| match error.kind() {
-                ErrorKind::LedgerUnavailable => prepare::accepted(error, first.as_str()),
-                _ => error,
-            }),
+            Ok(Reservation::Replay(Target::Message(first))) => self
+                .replay(caller, &first)
+                .await
+                .map_err(|error| if error.kind().is_of_ledger() { prepare::accepted(error, first.as_str()) } else { error }),
             Ok(Reservation::Replay(Target::Batch(_))) => Err(prepare::conflict()),
             Err(error) => Err(error),
         };
@@ -499,15 +504,17 @@ impl Engine {
         Ok(u128::from_be_bytes(random))
     }
 
-    /// Whether the engine can send: it is not stopping, and the ledger can be read.
+    /// Whether the engine can send: it is not stopping, the ledger can be read, and has room for what is known. That the operator
+    /// has paused it is no fault of it.
     ///
     /// # Errors
-    /// [`ErrorKind::ShuttingDown`] or [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::ShuttingDown`], [`ErrorKind::LedgerUnavailable`] or [`ErrorKind::StorageFull`].
     pub async fn health(&self) -> Result<()> {
         if self.is_stopping() {
             return Err(Error::new(ErrorKind::ShuttingDown, "the server is stopping"));
         }
-        self.parts().store.history(&MessageId::from_text("")).await.map(|_| ())
+        self.parts().store.history(&MessageId::from_text("")).await?;
+        self.parts().halts.fault().map_or(Ok(()), |halt| Err(halt.error()))
     }
 
     /// Things to know about messages on these sides; about whatever may be sent where there are none. That nothing left is

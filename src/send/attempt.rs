@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::breaker::{Resting, is_lost};
 use super::carrier::{Carrier, has_waited, hide_texts};
 use super::contract::{BudgetLeft, Price, SendAnswer, Status};
+use super::halted::is_halt;
 use super::inbound::is_usable_id;
 use super::prepare::Prepared;
 use super::route::Way;
@@ -87,6 +88,12 @@ impl Engine {
         let mut wait_ms = FIRST_WAIT_MS;
         loop {
             tries += 1;
+            // Whoever asked for the first try has looked just now.
+            if tries > 1
+                && let Some(halted) = self.halted(carrier, submission)
+            {
+                return halted;
+            }
             if let Err(resting) = carrier.breaker.admit(self.parts().clock.now()) {
                 return rests(carrier, resting);
             }
@@ -106,6 +113,13 @@ impl Engine {
     /// any but the first is asked, that is on disk.
     pub(super) async fn hand_over<'a>(&self, way: Way<'a>, submission: &Submission, mut before: Option<Ended<'a>>) -> Option<Ended<'a>> {
         for carrier in way.carriers {
+            if let Some(outcome) = self.halted(carrier, submission) {
+                // It is not asked, so nothing is to be on disk about it. A refusal for good that was told before stays one.
+                if !matches!(before, Some(Ended { outcome: Outcome::Rejected { .. }, .. })) {
+                    before = Some(Ended { carrier, outcome });
+                }
+                continue;
+            }
             let mut own = None;
             if before.is_some() {
                 let noted = self.parts().store.hand_on(&submission.id, carrier.name(), self.parts().clock.now()).await;
@@ -215,7 +229,7 @@ impl Engine {
     }
 
     /// The attempt of a single send, and its answer.
-    pub(super) async fn attempt_one(&self, prepared: &Prepared, created: Timestamp) -> Result<SendAnswer> {
+    pub(super) async fn attempt_one(&self, caller: &Caller, prepared: &Prepared, created: Timestamp) -> Result<SendAnswer> {
         let draft = &prepared.draft;
         let submission = Submission {
             id: draft.id.clone(),
@@ -223,6 +237,7 @@ impl Engine {
             from: draft.from.clone(),
             text: draft.text.clone(),
             segments: draft.segments,
+            brake: self.brake(&caller.principal),
         };
         let mut carrier = None;
         let settlement = match self.way_of(&submission) {
@@ -370,6 +385,7 @@ pub(super) fn failure(code: ErrorKind, id: &MessageId, why: Option<&str>) -> Err
         ErrorKind::PartlySent => format!("only some of the segments of {id} went out"),
         ErrorKind::ProviderUnavailable => format!("no provider took {id}"),
         ErrorKind::RateLimited => format!("{id} was not sent: {}", why.unwrap_or("others wait before it")),
+        code if is_halt(code) => format!("{id} was not sent: {}", why.unwrap_or("nothing begins now")),
         ErrorKind::InsufficientBalance => format!("the provider's account has too little for {id}"),
         _ => format!("the provider refused {id}"),
     };
@@ -377,7 +393,7 @@ pub(super) fn failure(code: ErrorKind, id: &MessageId, why: Option<&str>) -> Err
     let error = if code == ErrorKind::RateLimited { error.retry_after_ms(TURN_MS) } else { error };
     match why {
         // These words are ours.
-        Some(why) if code != ErrorKind::RateLimited => error.provider_said(untrusted::escape(why)),
+        Some(why) if code != ErrorKind::RateLimited && !is_halt(code) => error.provider_said(untrusted::escape(why)),
         _ => error,
     }
 }

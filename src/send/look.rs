@@ -41,6 +41,8 @@ impl Engine {
     pub async fn balance(&self, caller: &Caller, args: BalanceArgs) -> Result<BalanceAnswer> {
         let payer = self.payer(caller, args.session, self.parts().carriers.realm())?;
         let budgets = self.parts().store.budgets(payer, self.parts().clock.now()).await?;
+        let mut warnings = self.warnings([]);
+        warnings.extend(self.halt_warning(&caller.principal));
         let currency = self.guard().settings().currency;
         Ok(BalanceAnswer {
             balances: futures::future::join_all(self.parts().carriers.all().iter().map(|carrier| self.balance_at(carrier))).await,
@@ -50,7 +52,7 @@ impl Engine {
                 .filter(|budget| budget.scope != Scope::Total || budget.limits.spend_micros.is_some() || budget.frozen)
                 .map(|budget| BudgetView::of(budget, currency))
                 .collect(),
-            warnings: self.warnings([]),
+            warnings,
         })
     }
 

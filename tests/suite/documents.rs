@@ -188,6 +188,7 @@ fn the_logging_document_has_every_event() {
     let mut count = 0;
     for name in [
         "app",
+        "halt",
         "http",
         "send",
         "send/answered",

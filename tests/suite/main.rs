@@ -30,6 +30,7 @@ mod lives;
 mod long_replies;
 mod malformed;
 mod numbers;
+mod pauses;
 mod phones;
 mod prices;
 mod promises;
