@@ -33,6 +33,7 @@ pub mod route;
 mod segments;
 mod shown;
 mod unmatched;
+mod unrecorded;
 pub mod vendor;
 mod watching;
 
@@ -141,7 +142,10 @@ struct Inner {
     queued: watch::Sender<u64>,
     waiting: Mutex<HashMap<MessageId, watch::Sender<()>>>,
     batches: Mutex<HashMap<BatchId, watch::Sender<u32>>>,
+    /// Sends that ended without an outcome, by a fault of ours.
     unsettled: AtomicU64,
+    /// Outcomes that wait to be recorded.
+    unrecorded: Mutex<unrecorded::Waiting>,
     /// Messages that changed.
     changes: broadcast::Sender<MessageId>,
     /// Counts hints: something is to be looked up.
@@ -172,6 +176,7 @@ impl Engine {
             waiting: Mutex::default(),
             batches: Mutex::default(),
             unsettled: AtomicU64::new(0),
+            unrecorded: Mutex::default(),
             changes: broadcast::channel(watching::CHANGES).0,
             hints: watch::Sender::new(0),
             forwards: Notify::new(),
@@ -244,9 +249,10 @@ impl Engine {
     /// [`ErrorKind::LedgerUnavailable`].
     pub async fn recover(&self) -> Result<()> {
         let now = self.parts().clock.now();
-        // Own attempts are only in doubt after a settlement could not be written.
+        // Own attempts are only in doubt after one had no outcome; what waits to be recorded has one.
         let patience = self.parts().settings.timeout.as_millis().saturating_mul(4).saturating_add(60_000);
-        let stale_before = (self.inner.unsettled.load(Ordering::Relaxed) > 0).then(|| now.plus_ms(-patience));
+        let is_in_doubt = self.inner.unsettled.load(Ordering::Relaxed) > 0 && !self.has_unrecorded();
+        let stale_before = is_in_doubt.then(|| now.plus_ms(-patience));
         let recovered = self.parts().store.recover(now, stale_before).await?;
         if recovered.unknown > 0 || recovered.released > 0 {
             tracing::warn!(unknown = recovered.unknown, released = recovered.released, "settled what a process that ended had left");
@@ -318,11 +324,14 @@ impl Engine {
                 () = &mut leaving, if !has_left => has_left = true,
                 () = &mut left => {
                     let is_late = self.parts().clock.now() >= whole_until;
-                    // A part of a text is of no use to anybody: the rest of it may still go out, and be answered.
+                    // A part of a text is of no use to anybody: the rest of it may still go out, and be answered. And what is known
+                    // may still be recorded.
                     let more = if is_late {
                         None
                     } else if self.is_mid_text() {
                         was_mid_text = true;
+                        Some(MID_TEXT_LOOK)
+                    } else if self.has_unrecorded() {
                         Some(MID_TEXT_LOOK)
                     } else {
                         std::mem::take(&mut was_mid_text).then(|| patience.max(LAST_ANSWERS))
@@ -350,6 +359,7 @@ impl Engine {
         }
         // Another process may hold the file. What is not written now, the next process recovers. Else it is brought into the one
         // file, and a slow disk has what is left of the patience for that.
+        self.drop_unrecorded();
         let spent = self.parts().clock.now().as_millis().saturating_sub(began.as_millis());
         let unspent = patience.saturating_sub(Duration::from_millis(u64::try_from(spent).unwrap_or(0)));
         let closed = tokio::select! {
@@ -384,7 +394,10 @@ impl Engine {
             return Err(Error::new(ErrorKind::ShuttingDown, "the server is stopping"));
         }
         let task = self.inner.tasks.spawn(work);
-        task.await.unwrap_or_else(|error| Err(Error::new(ErrorKind::Internal, "the send ended without an outcome").because(error.to_string())))
+        task.await.unwrap_or_else(|error| {
+            self.inner.unsettled.fetch_add(1, Ordering::Relaxed);
+            Err(Error::new(ErrorKind::Internal, "the send ended without an outcome").because(error.to_string()))
+        })
     }
 
     /// Sends one message, or quotes it.

@@ -5,15 +5,15 @@
 //! it goes back to its place in the queue. Nothing that may have left ever does.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::attempt::{Ended, FIRST_WAIT_MS, LONGEST_WAIT_MS, MAX_TRIES, SETTLE_TRIES, SETTLE_WAIT_MS, rests};
+use super::attempt::{Ended, FIRST_WAIT_MS, LONGEST_WAIT_MS, MAX_TRIES, rests};
 use super::carrier::{Carrier, has_waited};
 use super::halted::is_halt;
 use super::route::Way;
+use super::unrecorded::Unrecorded;
 use super::{Engine, crash_point, locked};
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
@@ -306,22 +306,17 @@ impl Engine {
         }
     }
 
-    /// Puts messages back in the queue, trying again while the ledger cannot be written, as posting an outcome does:
-    /// else they would stay attempts of this process for as long as it lives.
+    /// Puts messages back in the queue. While the ledger cannot be written they wait for that, as outcomes do: else they would stay
+    /// attempts of this process for as long as it lives.
     async fn put_back(&self, carrier: &Carrier, back: Vec<Back>) {
         let count = back.len();
-        let mut wait_ms = SETTLE_WAIT_MS;
-        for tries in 1..=SETTLE_TRIES {
-            match self.parts().store.unclaim(back.clone()).await {
-                Ok(()) => return tracing::debug!(count, provider = carrier.name(), "back to the queue: the provider takes nothing now"),
-                Err(error) => tracing::error!(%error, "messages that were not sent could not go back to the queue yet"),
-            }
-            if tries < SETTLE_TRIES {
-                self.parts().clock.sleep(Duration::from_millis(wait_ms)).await;
-                wait_ms *= 3;
+        match self.parts().store.unclaim(back.clone()).await {
+            Ok(()) => tracing::debug!(count, provider = carrier.name(), "back to the queue: the provider takes nothing now"),
+            Err(error) => {
+                tracing::error!(%error, "messages that were not sent could not go back to the queue yet");
+                self.keep_unrecorded(Unrecorded::Back(back), &error);
             }
         }
-        self.inner.unsettled.fetch_add(1, Ordering::Relaxed);
     }
 
     fn left(&self, ended: Ended<'_>, created: Timestamp) -> Left {

@@ -193,6 +193,7 @@ fn the_logging_document_has_every_event() {
         "send",
         "send/answered",
         "send/unmatched",
+        "send/unrecorded",
         "send/attempt",
         "send/bulk",
         "send/hearing",

@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::place::{Place, mark};
@@ -60,6 +61,17 @@ impl<T: Send, F: FnMut(&Connection) -> JobResult<T> + Send> Job for Work<T, F> {
 /// The error for a ledger that cannot be read or written.
 pub(super) fn unavailable(why: &str) -> Error {
     Error::new(ErrorKind::LedgerUnavailable, "the ledger cannot be read or written now").because(why.to_owned())
+}
+
+/// The error for a write that SQLite refused: whether the disk is full is told from everything else.
+fn refused(error: &rusqlite::Error) -> Error {
+    let is_full = error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+        // The index of the log could not grow.
+        || error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_IOERR_SHMSIZE);
+    if is_full {
+        return Error::new(ErrorKind::StorageFull, "the ledger's disk is full").because(error.to_string());
+    }
+    unavailable(&error.to_string())
 }
 
 /// The way to the writing thread. Cloning is cheap; the thread ends when the last one is gone.
@@ -186,7 +198,7 @@ enum Trouble {
 
 fn answer(job: Box<dyn Job>, trouble: Option<&Trouble>) {
     let refused = trouble.map(|trouble| match trouble {
-        Trouble::Begin(error) | Trouble::Inside(error) => unavailable(&error.to_string()),
+        Trouble::Begin(error) | Trouble::Inside(error) => refused(error),
         Trouble::Elsewhere(error) => Error::new(error.kind(), error.message()).next(error.next_step()),
     });
     if let Some(refused) = &refused {
