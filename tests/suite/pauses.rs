@@ -413,3 +413,23 @@ fn what_somebody_tears_or_takes_away_lets_nothing_go_on_in_a_server_that_runs() 
     assert_eq!(send("b")["status"], "sent");
     signal("TERM", server.child.id());
 }
+
+#[test]
+fn a_pause_by_somebody_else_takes_the_ledger_away_from_nobody() {
+    let desk = Desk::new(WIDE);
+    desk.done(&["send", &fictional(0), "Hello"]);
+    let folder = desk.path().join("ledger.db.live");
+    let give = |to: u32| std::os::unix::fs::chown(desk.ledger(), Some(to), None);
+    let own = std::os::unix::fs::MetadataExt::uid(&desk.ledger().metadata().unwrap());
+    if give(12_345).is_err() {
+        return; // Only root can give a file away.
+    }
+    // The file that is there is written, whoever may.
+    desk.done(&["pause"]);
+    std::fs::remove_dir_all(&folder).unwrap();
+    let refused = desk.run(&["pause"]);
+    assert!(refused.code == 1 && refused.err.contains("belongs to the user 12345"), "{refused:?}");
+    assert!(!folder.exists());
+    give(own).unwrap();
+    desk.done(&["pause"]);
+}

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::place::{beside, holds_ledger, make_folder, private};
+use super::place::{beside, check_owner, holds_ledger, make_folder, private};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt::{Pause, Source};
@@ -170,6 +170,10 @@ impl PauseFile {
         let ledger = std::fs::canonicalize(ledger).map_err(|error| no_ledger(ledger, &error.to_string()))?;
         let folder = beside(&ledger, ".live");
         let path = folder.join("pause");
+        if !path.exists() {
+            // What somebody else makes there the ledger's owner could not open.
+            check_owner(&ledger)?;
+        }
         let made = make_folder(&folder).and_then(|()| open(&path, &[]));
         let file = made.map_err(|error| cannot(&path, &error.to_string()))?;
         Ok(Self { ledger, path, file, seen: Vec::new(), is_torn: false, known: Vec::new() })

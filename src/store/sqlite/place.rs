@@ -237,7 +237,7 @@ fn about_files(path: &Path) -> Result<Vec<(PathBuf, std::fs::Metadata)>> {
 
 /// Refuses files of other users, before anything opens them: whoever owns a file can open it again.
 #[cfg(unix)]
-fn check_owner(path: &Path) -> Result<()> {
+pub(super) fn check_owner(path: &Path) -> Result<()> {
     use std::os::unix::fs::MetadataExt as _;
     let user = rustix::process::geteuid().as_raw();
     for (file, about) in about_files(path)? {
@@ -253,7 +253,7 @@ fn check_owner(path: &Path) -> Result<()> {
 }
 
 #[cfg(not(unix))]
-fn check_owner(_: &Path) -> Result<()> {
+pub(super) fn check_owner(_: &Path) -> Result<()> {
     Ok(())
 }
 
