@@ -111,7 +111,7 @@ fn main() {
     let answer = Answer::default();
     let url = serve(&answer);
     let to = Number::parse("+33199000001", None).unwrap();
-    let message = Submission { id: MessageId::new(1, 1), to, from: None, text: "a".to_owned(), segments: 1 };
+    let message = Submission { id: MessageId::new(1, 1), to, from: None, text: "a".to_owned(), segments: 1, brake: Default::default() };
     let mut is_fine = true;
     for provider in providers(&url) {
         let time = |body: Vec<u8>| {

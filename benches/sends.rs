@@ -479,6 +479,7 @@ async fn receipts(folder: &Path) {
     };
     let clock: SharedClock = Arc::new(SystemClock);
     let engine = Engine::new(Parts {
+        halts: Arc::default(),
         store: Arc::new(SqliteStore::open(&folder.join("receipts.db"), clock.now(), *b"receipts").unwrap()),
         carriers: Carriers::one(Arc::<Quick>::clone(&carrier)),
         guard: Guard::new(guard, std::collections::BTreeMap::new()),
@@ -577,6 +578,7 @@ async fn fill(path: &Path) {
             per_request: 1,
             by_segment: false,
             most_requests: u32::MAX,
+            without: Vec::new(),
             rate: Pacing::default(),
         };
         store.claim(claim).await.unwrap();

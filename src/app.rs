@@ -20,6 +20,7 @@ use crate::clock::{Clock as _, SharedClock, SystemClock, Timestamp};
 use crate::config::{Loaded, Log, LogFormat, LogLevel, MarkPlace};
 use crate::error::Result;
 use crate::guard::{Assumed, Guard};
+use crate::halt::{Halts, Pause};
 use crate::http::{self, Endpoint, Options};
 use crate::mcp::{Callers, Server, stdio};
 use crate::provider::ProviderConfig;
@@ -29,7 +30,7 @@ use crate::sms::message::hex;
 use crate::sms::peer::{Difference, Peer};
 use crate::store::Store as _;
 use crate::store::mark::{Accepted, MarkAt, Marking, Outlook};
-use crate::store::sqlite::{self, Looked, Restored, SqliteStore};
+use crate::store::sqlite::{self, Looked, PauseFile, Restored, SqliteStore};
 
 /// How long a stop waits for what is in flight. The whole stop takes less than 5 s, but for a text of which a part has left
 /// (`[send] stop_within`).
@@ -156,6 +157,7 @@ async fn parts(loaded: &Loaded, clock: SharedClock, store: Arc<SqliteStore>) -> 
         default_region: config.default_region,
         stop_words: config.replies.words()?,
         forward: forward::Target::new(&config.forward, loaded.forward_secret.as_ref())?,
+        halts: Halts::watching(Box::new(PauseFile::of(&loaded.ledger)?))?,
     })
 }
 
@@ -471,6 +473,35 @@ pub async fn accept(loaded: &Loaded, seen: &Outlook) -> Result<(Accepted, Vec<St
     let Accepted { unknown, opt_outs, budgets, is_frozen } = accepted;
     tracing::warn!(unknown, opt_outs, budgets, is_frozen, "a person accepted a ledger in doubt");
     Ok((accepted, notes))
+}
+
+/// A pause of this from now on.
+pub fn pause_of(provider: Option<String>, principal: Option<String>) -> Pause {
+    Pause { since: SystemClock.now(), provider, principal }
+}
+
+/// Pauses this in every process that uses the ledger. Returns all that is paused.
+///
+/// # Errors
+/// What [`PauseFile::of_closed`] and [`PauseFile::pause`] fail with.
+pub fn pause(ledger: &Path, asked: Pause) -> Result<Vec<Pause>> {
+    PauseFile::of_closed(ledger)?.pause(asked)
+}
+
+/// Ends a pause of just this. Returns all that is still paused.
+///
+/// # Errors
+/// What [`PauseFile::of_closed`] and [`PauseFile::resume`] fail with.
+pub fn resume(ledger: &Path, asked: &Pause) -> Result<Vec<Pause>> {
+    PauseFile::of_closed(ledger)?.resume(asked)
+}
+
+/// What is paused.
+///
+/// # Errors
+/// What [`PauseFile::of_closed`] and [`PauseFile::list`] fail with.
+pub fn pauses(ledger: &Path) -> Result<Vec<Pause>> {
+    PauseFile::of_closed(ledger)?.list()
 }
 
 fn open_ledger(loaded: &Loaded) -> Result<SqliteStore> {

@@ -4,6 +4,7 @@ mod commands;
 mod csv;
 mod demo;
 mod operator;
+mod pausing;
 mod speech;
 
 use std::path::PathBuf;
@@ -110,6 +111,10 @@ enum Command {
     },
     /// Ask providers about messages whose outcome is unknown, or settle one yourself
     Reconcile(ReconcileCommand),
+    /// Stop everything that has not begun, in every process, or show what is stopped
+    Pause(PauseCommand),
+    /// End a pause; asks at a terminal
+    Resume(ResumeCommand),
     /// Write a whole copy of the ledger to a new file, also while servers use it
     Backup {
         /// A file that does not exist yet
@@ -259,6 +264,29 @@ struct ReconcileCommand {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+struct PauseCommand {
+    /// Only what goes by this provider
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
+    /// Only what is this principal's, such as user:NAME or http
+    #[arg(long = "principal", value_name = "PRINCIPAL")]
+    of: Option<String>,
+    /// Show what is paused, and since when
+    #[arg(long, conflicts_with_all = ["provider", "of"])]
+    list: bool,
+}
+
+#[derive(Debug, Args)]
+struct ResumeCommand {
+    /// The pause of this provider
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
+    /// The pause of this principal
+    #[arg(long = "principal", value_name = "PRINCIPAL")]
+    of: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 enum OptOutAction {
     /// Show them, latest first
@@ -378,7 +406,7 @@ impl Command {
             Self::Reconcile(command) => command.json,
             Self::Status { json, .. } | Self::Balance { json } | Self::Budget { json, .. } => *json,
             Self::Provider { .. } | Self::OptOut { .. } => false,
-            Self::Backup { .. } | Self::Restore { .. } | Self::Ledger { .. } => false,
+            Self::Pause(_) | Self::Resume(_) | Self::Backup { .. } | Self::Restore { .. } | Self::Ledger { .. } => false,
             Self::Serve { .. } | Self::Cancel { .. } | Self::Demo | Self::Tools | Self::Config { .. } | Self::Completions { .. } => false,
         }
     }

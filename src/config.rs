@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use load::{Flags, Loaded, MarkPlace, Sources, load};
+pub use load::{Flags, Loaded, MarkPlace, Sources, load, named_ledger};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::ProviderConfig;

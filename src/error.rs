@@ -64,8 +64,12 @@ pub enum ErrorKind {
     LedgerUnavailable,
     /// The ledger may be an older one, or another one, than that which was sent from last.
     LedgerInDoubt,
+    /// The ledger's disk is full, or nearly.
+    StorageFull,
     /// The machine's clock cannot be right.
     ClockUnreliable,
+    /// The operator has paused sending.
+    Paused,
     /// The server is stopping.
     ShuttingDown,
     /// The configuration cannot be used.
@@ -105,14 +109,16 @@ impl ErrorKind {
             Self::NotSupported => "not_supported",
             Self::LedgerUnavailable => "ledger_unavailable",
             Self::LedgerInDoubt => "ledger_in_doubt",
+            Self::StorageFull => "storage_full",
             Self::ClockUnreliable => "clock_unreliable",
+            Self::Paused => "paused",
             Self::ShuttingDown => "shutting_down",
             Self::Config => "config",
             Self::Internal => "internal",
         }
     }
 
-    const ALL: [Self; 31] = [
+    const ALL: [Self; 33] = [
         Self::InvalidArgument,
         Self::InvalidNumber,
         Self::PremiumDestination,
@@ -140,7 +146,9 @@ impl ErrorKind {
         Self::NotSupported,
         Self::LedgerUnavailable,
         Self::LedgerInDoubt,
+        Self::StorageFull,
         Self::ClockUnreliable,
+        Self::Paused,
         Self::ShuttingDown,
         Self::Config,
         Self::Internal,
@@ -153,7 +161,15 @@ impl ErrorKind {
 
     /// Whether the very same call can work later with nothing changed but the time.
     pub const fn is_temporary(self) -> bool {
-        matches!(self, Self::RateLimited | Self::RecipientLimit | Self::ProviderUnavailable | Self::LedgerUnavailable | Self::ShuttingDown)
+        matches!(
+            self,
+            Self::RateLimited | Self::RecipientLimit | Self::ProviderUnavailable | Self::LedgerUnavailable | Self::StorageFull | Self::ShuttingDown
+        )
+    }
+
+    /// Whether the ledger cannot be read or written, for whatever reason.
+    pub const fn is_of_ledger(self) -> bool {
+        matches!(self, Self::LedgerUnavailable | Self::StorageFull)
     }
 
     /// What to do next where the place that failed knows nothing better.
@@ -209,8 +225,14 @@ impl ErrorKind {
                 "Nothing is sent until a person has looked: what was sent, what was spent and who opted out may be missing here. Tell the user, and do not ask \
                  again with another idempotency_key. The operator puts the newest ledger in its place, or runs `sms-mcp ledger accept` at a terminal."
             }
+            Self::StorageFull => {
+                "Nothing was sent, because what is sent must be recorded first. The operator must make room on the ledger's disk; then it goes on by itself."
+            }
             Self::ClockUnreliable => {
                 "Nothing was sent. The operator must set the machine's clock; if the clock is right now and was wrong before, run `sms-mcp budget accept-clock`."
+            }
+            Self::Paused => {
+                "Nothing was sent. The operator has paused sending, and only the operator can go on (`sms-mcp resume`). Tell the user; do not try again until then."
             }
             Self::ShuttingDown => "Nothing was sent. The server is stopping; call again when it is back, with the same idempotency_key.",
             Self::Config => "Run `sms-mcp config check`.",

@@ -41,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config;
 use crate::error::{Error, ErrorKind, Result};
+use crate::halt::Extent;
 use crate::mcp::{Callers, Server};
 use crate::send::Engine;
 use crate::setting::SecretText;
@@ -270,7 +271,14 @@ async fn read_body(body: Body, most: usize, patience: Duration) -> Result<Bytes,
 
 async fn healthz(State(engine): State<Engine>) -> Response {
     match engine.health().await {
-        Ok(()) => (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], "{\"status\":\"ok\"}\n").into_response(),
+        Ok(()) => {
+            let body = match engine.paused() {
+                Extent::Nothing => "{\"status\":\"ok\"}\n",
+                Extent::Part => "{\"status\":\"ok\",\"paused\":\"part\"}\n",
+                Extent::All => "{\"status\":\"ok\",\"paused\":\"all\"}\n",
+            };
+            (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+        }
         Err(error) => {
             let body = format!("{{\"status\":\"{}\"}}\n", error.kind());
             (StatusCode::SERVICE_UNAVAILABLE, [(header::CONTENT_TYPE, "application/json")], body).into_response()

@@ -5,6 +5,7 @@
 //! - [`sms`]: numbers, texts, money, states; pure.
 //! - [`guard`] -> `sms`: the policy; pure.
 //! - [`store`] and [`provider`] -> `sms`: the ledger and the carriers; they do not know each other.
+//! - [`halt`]: what keeps everything from beginning; `store` reads it beside the ledger, `send` and `provider` ask it.
 //! - [`send`] -> `guard`, `store`, `provider`: the engine that everything that sends goes through.
 //! - [`mcp`], [`http`], [`cli`] -> `send`: the surfaces.
 //! - [`config`] reads the settings, [`app`] builds the parts from them; [`error`], [`clock`] and [`setting`] serve all.
@@ -15,6 +16,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod guard;
+pub mod halt;
 pub mod http;
 pub mod mcp;
 pub mod provider;

@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::halt::Brake;
 use crate::sms::message::{MessageId, State};
 use crate::sms::money::Money;
 use crate::sms::number::Number;
@@ -163,6 +164,8 @@ pub struct Submission {
     pub text: String,
     /// How many segments the text takes.
     pub segments: u32,
+    /// What stops it before it begins: asked by whoever lets it wait.
+    pub brake: Brake,
 }
 
 impl std::fmt::Debug for Submission {

@@ -18,6 +18,7 @@ mod carrier;
 mod clients;
 pub mod contract;
 pub mod forward;
+mod halted;
 mod hearing;
 mod inbound;
 mod long_reply;
@@ -33,6 +34,7 @@ pub mod route;
 mod segments;
 mod shown;
 mod unmatched;
+mod unrecorded;
 pub mod vendor;
 mod watching;
 
@@ -48,6 +50,7 @@ use crate::clock::SharedClock;
 use crate::config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::Guard;
+use crate::halt::Halts;
 use crate::sms::absent;
 use crate::sms::facts::Scope;
 use crate::sms::message::{BatchId, MessageId, Realm, SessionId};
@@ -122,6 +125,8 @@ pub struct Parts {
     pub stop_words: StopWords,
     /// Where changes and replies are told, if anywhere.
     pub forward: Option<forward::Target>,
+    /// What keeps texts from beginning.
+    pub halts: Arc<Halts>,
 }
 
 /// The engine. Cloning shares it.
@@ -139,7 +144,10 @@ struct Inner {
     queued: watch::Sender<u64>,
     waiting: Mutex<HashMap<MessageId, watch::Sender<()>>>,
     batches: Mutex<HashMap<BatchId, watch::Sender<u32>>>,
+    /// Sends that ended without an outcome, by a fault of ours.
     unsettled: AtomicU64,
+    /// Outcomes that wait to be recorded.
+    unrecorded: Mutex<unrecorded::Waiting>,
     /// Messages that changed.
     changes: broadcast::Sender<MessageId>,
     /// Counts hints: something is to be looked up.
@@ -170,6 +178,7 @@ impl Engine {
             waiting: Mutex::default(),
             batches: Mutex::default(),
             unsettled: AtomicU64::new(0),
+            unrecorded: Mutex::default(),
             changes: broadcast::channel(watching::CHANGES).0,
             hints: watch::Sender::new(0),
             forwards: Notify::new(),
@@ -242,9 +251,10 @@ impl Engine {
     /// [`ErrorKind::LedgerUnavailable`].
     pub async fn recover(&self) -> Result<()> {
         let now = self.parts().clock.now();
-        // Own attempts are only in doubt after a settlement could not be written.
+        // Own attempts are only in doubt after one had no outcome; what waits to be recorded has one.
         let patience = self.parts().settings.timeout.as_millis().saturating_mul(4).saturating_add(60_000);
-        let stale_before = (self.inner.unsettled.load(Ordering::Relaxed) > 0).then(|| now.plus_ms(-patience));
+        let is_in_doubt = self.inner.unsettled.load(Ordering::Relaxed) > 0 && !self.has_unrecorded();
+        let stale_before = is_in_doubt.then(|| now.plus_ms(-patience));
         let recovered = self.parts().store.recover(now, stale_before).await?;
         if recovered.unknown > 0 || recovered.released > 0 {
             tracing::warn!(unknown = recovered.unknown, released = recovered.released, "settled what a process that ended had left");
@@ -316,11 +326,14 @@ impl Engine {
                 () = &mut leaving, if !has_left => has_left = true,
                 () = &mut left => {
                     let is_late = self.parts().clock.now() >= whole_until;
-                    // A part of a text is of no use to anybody: the rest of it may still go out, and be answered.
+                    // A part of a text is of no use to anybody: the rest of it may still go out, and be answered. And what is known
+                    // may still be recorded.
                     let more = if is_late {
                         None
                     } else if self.is_mid_text() {
                         was_mid_text = true;
+                        Some(MID_TEXT_LOOK)
+                    } else if self.has_unrecorded() {
                         Some(MID_TEXT_LOOK)
                     } else {
                         std::mem::take(&mut was_mid_text).then(|| patience.max(LAST_ANSWERS))
@@ -348,6 +361,7 @@ impl Engine {
         }
         // Another process may hold the file. What is not written now, the next process recovers. Else it is brought into the one
         // file, and a slow disk has what is left of the patience for that.
+        self.drop_unrecorded();
         let spent = self.parts().clock.now().as_millis().saturating_sub(began.as_millis());
         let unspent = patience.saturating_sub(Duration::from_millis(u64::try_from(spent).unwrap_or(0)));
         let closed = tokio::select! {
@@ -382,7 +396,10 @@ impl Engine {
             return Err(Error::new(ErrorKind::ShuttingDown, "the server is stopping"));
         }
         let task = self.inner.tasks.spawn(work);
-        task.await.unwrap_or_else(|error| Err(Error::new(ErrorKind::Internal, "the send ended without an outcome").because(error.to_string())))
+        task.await.unwrap_or_else(|error| {
+            self.inner.unsettled.fetch_add(1, Ordering::Relaxed);
+            Err(Error::new(ErrorKind::Internal, "the send ended without an outcome").because(error.to_string()))
+        })
     }
 
     /// Sends one message, or quotes it.
@@ -402,6 +419,7 @@ impl Engine {
             Ok(prepared) => prepared,
             Err(refused) => return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await),
         };
+        self.may_begin(caller, args.idempotency_key.as_deref(), &prepared).await?;
         let id = prepared.draft.id.clone();
         let payer = self.payer(caller, args.session.clone(), prepared.realm)?;
         let intent = Intent {
@@ -417,16 +435,16 @@ impl Engine {
         let reservation = self.parts().store.reserve(intent, decide).await;
         crash_point("after-reserve");
         let answer = match reservation {
-            Ok(Reservation::Taken { doubts, .. }) => self.attempt_one(&prepared, created).await.map(|mut answer| {
+            Ok(Reservation::Taken { doubts, .. }) => self.attempt_one(caller, &prepared, created).await.map(|mut answer| {
                 answer.warnings.extend(prepare::in_doubt(&doubts));
                 answer
             }),
             Ok(Reservation::Refused { refused, .. }) => Err(prepare::first_refusal(refused)),
             Ok(Reservation::Conflict) => Err(prepare::conflict()),
-            Ok(Reservation::Replay(Target::Message(first))) => self.replay(caller, &first).await.map_err(|error| match error.kind() {
-                ErrorKind::LedgerUnavailable => prepare::accepted(error, first.as_str()),
-                _ => error,
-            }),
+            Ok(Reservation::Replay(Target::Message(first))) => self
+                .replay(caller, &first)
+                .await
+                .map_err(|error| if error.kind().is_of_ledger() { prepare::accepted(error, first.as_str()) } else { error }),
             Ok(Reservation::Replay(Target::Batch(_))) => Err(prepare::conflict()),
             Err(error) => Err(error),
         };
@@ -501,16 +519,18 @@ impl Engine {
         Ok(u128::from_be_bytes(random))
     }
 
-    /// Whether the engine can send: it is not stopping, the ledger can be read, and nobody doubts it.
+    /// Whether the engine can send: it is not stopping, the ledger can be read, nobody doubts it, and it has room for what is known. That
+    /// the operator has paused it is no fault of it.
     ///
     /// # Errors
-    /// [`ErrorKind::ShuttingDown`], [`ErrorKind::LedgerInDoubt`] or [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::ShuttingDown`], [`ErrorKind::LedgerInDoubt`], [`ErrorKind::LedgerUnavailable`] or [`ErrorKind::StorageFull`].
     pub async fn health(&self) -> Result<()> {
         if self.is_stopping() {
             return Err(Error::new(ErrorKind::ShuttingDown, "the server is stopping"));
         }
         self.trust().await?;
-        self.parts().store.history(&MessageId::from_text("")).await.map(|_| ())
+        self.parts().store.history(&MessageId::from_text("")).await?;
+        self.parts().halts.fault().map_or(Ok(()), |halt| Err(halt.error()))
     }
 
     /// Whether the real providers, where there are any, may send from this ledger: it is no older one and no other one than that

@@ -245,6 +245,8 @@ pub struct Record {
     pub sequence: i64,
     /// The bulk send that it belongs to.
     pub batch: Option<BatchId>,
+    /// Whose it is.
+    pub principal: String,
     /// The recipient in E.164.
     pub to: String,
     /// The sender ID.
@@ -404,6 +406,8 @@ pub struct Claim {
     pub by_segment: bool,
     /// At most so many requests, and one message in any case.
     pub most_requests: u32,
+    /// Nothing of these principals: what they have queued waits in its place.
+    pub without: Vec<String>,
     /// How many requests may be made; the claim counts its own.
     pub rate: Pacing,
 }

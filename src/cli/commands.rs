@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::speech::Speech;
 use super::{
-    BudgetAction, BulkCommand, Cli, Command, ConfigAction, LedgerAction, ListCommand, OnInvalidRule, SendCommand, Shell, csv, demo, operator,
+    BudgetAction, BulkCommand, Cli, Command, ConfigAction, LedgerAction, ListCommand, OnInvalidRule, SendCommand, Shell, csv, demo, operator, pausing,
 };
 use crate::app::{self, Role};
 use crate::config::{self, Config, Flags, Loaded, LogLevel, Sources};
@@ -55,6 +55,8 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
             complete(shell);
             return Ok(());
         }
+        Some(Command::Pause(command)) => return pausing::pause(&Sources::from_process(flags), command),
+        Some(Command::Resume(command)) => return pausing::resume(&Sources::from_process(flags), command),
         _ => {}
     }
     let is_told_what_to_log = flags.log.is_some();
@@ -227,7 +229,7 @@ async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, sheet: 
         Command::OptOut { action } => operator::opt_out(engine, loaded, action).await,
         Command::Reconcile(command) => operator::reconcile(engine, &caller, command).await,
         Command::Ledger { action: LedgerAction::Prune { dry_run } } => operator::prune(engine, loaded, dry_run).await,
-        Command::Backup { .. } | Command::Restore { .. } | Command::Ledger { .. } => Ok(()),
+        Command::Pause(_) | Command::Resume(_) | Command::Backup { .. } | Command::Restore { .. } | Command::Ledger { .. } => Ok(()),
         Command::Serve { .. } | Command::Demo | Command::Tools | Command::Config { .. } | Command::Completions { .. } => Ok(()),
     }
 }
@@ -272,6 +274,12 @@ async fn check(loaded: &Loaded, live: bool) -> Result<()> {
     }
     print_line(&format!("  http      {} ({} bearer token)", config.http.listen, if loaded.http_token.is_some() { "with" } else { "without" }));
     print_others(&app::others(loaded).await?);
+    match app::pauses(&loaded.ledger) {
+        Ok(pauses) => {
+            pauses.iter().for_each(|pause| print_line(&format!("  paused    {} since {}: `sms-mcp resume`", pause.what(), pause.since.rfc3339())));
+        }
+        Err(error) => print_line(&format!("  paused    everything: {}", error.message())),
+    }
     loaded.warnings.iter().for_each(|warning| print_line(&format!("  look      {warning}")));
     if !live {
         return trusted;

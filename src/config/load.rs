@@ -494,10 +494,14 @@ fn state_folder(folders: &directories::ProjectDirs) -> Option<PathBuf> {
     folders.state_dir().map(Path::to_owned).or_else(usual)
 }
 
+/// The ledger that the command line or the environment names, whatever the configuration says.
+pub fn named_ledger(sources: &Sources) -> Option<PathBuf> {
+    sources.flags.ledger.clone().or_else(|| sources.environment.get("SMS_MCP_LEDGER").map(PathBuf::from))
+}
+
 /// The ledger's file, and where that is the sandbox's own, the file of real providers.
 fn ledger_paths(config: &Config, sources: &Sources, folders: Option<&directories::ProjectDirs>) -> Result<(PathBuf, Option<PathBuf>)> {
-    let named =
-        sources.flags.ledger.clone().or_else(|| sources.environment.get("SMS_MCP_LEDGER").map(PathBuf::from)).or_else(|| config.ledger.file.clone());
+    let named = named_ledger(sources).or_else(|| config.ledger.file.clone());
     match (named, folders) {
         (Some(path), _) if path.as_os_str().is_empty() => Err(config_error("the ledger's file name is empty")),
         (Some(path), _) => Ok((path, None)),

@@ -259,11 +259,11 @@ impl A2pPro {
         submission.from.as_deref().or(self.config.from.as_deref()).unwrap_or_default()
     }
 
-    fn request(&self, first: &Submission, to: Recipients<'_>) -> Request {
+    fn request(&self, first: &Submission, to: Recipients<'_>, carried: &[&Submission]) -> Request {
         let message = matches!(to, Recipients::One(_)).then_some(&first.id);
         let callback_url = self.callback.as_ref().map(|callback| callback.url(message));
         let body = Body { to, from: self.sender(first), text: &first.text, callback_url };
-        Request::post("messages").bearer(&self.token).id(first.id.as_str()).json(&body)
+        Request::post("messages").bearer(&self.token).carrying(carried).json(&body)
     }
 
     /// Sends one text to several in one request. As many outcomes as submissions.
@@ -272,7 +272,7 @@ impl A2pPro {
             return vec![self.send(first).await];
         }
         let numbers = group.iter().map(|submission| submission.to.e164()).collect();
-        let answer = match self.client.submit(&self.request(first, Recipients::Many(numbers))).await {
+        let answer = match self.client.submit(&self.request(first, Recipients::Many(numbers), group)).await {
             Ok(answer) => answer,
             Err(outcome) => return vec![outcome; group.len()],
         };
@@ -324,7 +324,7 @@ impl Provider for A2pPro {
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {
-        let answer = match self.client.submit(&self.request(submission, Recipients::One(submission.to.e164()))).await {
+        let answer = match self.client.submit(&self.request(submission, Recipients::One(submission.to.e164()), &[submission])).await {
             Ok(answer) => answer,
             Err(outcome) => return outcome,
         };

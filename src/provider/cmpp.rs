@@ -32,6 +32,7 @@ use tokio::sync::mpsc;
 
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::halt::Brake;
 use crate::provider::exchange::{Action, Answered, Arguments, Event, Finding, Notice, Unacknowledged};
 use crate::provider::meaning::recipient_full;
 use crate::provider::references::References;
@@ -120,7 +121,7 @@ impl Gateway {
     }
 
     /// Asks for one text to these recipients, segment by segment. Nothing where it has too many segments.
-    async fn submit(&self, first: &Submission, to: Arc<[Terminal]>, carried: &Arc<[MessageId]>) -> Option<Answers> {
+    async fn submit(&self, first: &Submission, to: Arc<[Terminal]>, carried: &Arc<[MessageId]>, brake: &Brake) -> Option<Answers> {
         let rules = self.config.rules();
         let plan = content::Plan::of(&first.text, &rules);
         let recipients = || to.iter().map(|terminal| std::str::from_utf8(terminal.as_bytes()).unwrap_or_default());
@@ -143,7 +144,7 @@ impl Gateway {
         let requests: Vec<Request> = (1..=parts).zip(contents).map(request).collect();
         self.account.start();
         let order = order_of(first.to.e164());
-        Some(self.account.ask_all(order, &requests, carried).await)
+        Some(self.account.ask_all(order, &requests, carried, brake).await)
     }
 
     /// What the answers mean for the recipient at this place.
@@ -162,7 +163,8 @@ impl Gateway {
         let Some(first) = group.first() else { return Vec::new() };
         let to: Arc<[Terminal]> = group.iter().map(|submission| self.terminal(&submission.to)).collect();
         let carried: Arc<[MessageId]> = group.iter().map(|submission| submission.id.clone()).collect();
-        let Some(answers) = self.submit(first, to, &carried).await else { return vec![too_long(); group.len()] };
+        let brake = Brake::joined(group.iter().map(|submission| &submission.brake));
+        let Some(answers) = self.submit(first, to, &carried, &brake).await else { return vec![too_long(); group.len()] };
         let is_refused =
             |asked: &Asked<Answer>| matches!(asked.answer, Ok(Answer::Submitted(answered)) if answered.result == result::BAD_DESTINATION);
         let is_unsent = |asked: &Asked<Answer>| matches!(asked.answer, Err(Lost::NotSent { .. }));
@@ -321,7 +323,7 @@ impl Provider for Gateway {
 
     async fn send(&self, submission: &Submission) -> Outcome {
         let to: Arc<[Terminal]> = Arc::from([self.terminal(&submission.to)]);
-        match self.submit(submission, to, &Arc::from([submission.id.clone()])).await {
+        match self.submit(submission, to, &Arc::from([submission.id.clone()]), &submission.brake).await {
             Some(answers) => self.outcome(&answers, 0),
             None => too_long(),
         }

@@ -17,9 +17,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::Outcome;
+use super::{Outcome, Submission};
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
+use crate::halt::{Brake, Halt};
 use crate::setting::{SecretText, Span};
 use pool::{Failure, Pool, Whole};
 
@@ -86,13 +87,15 @@ pub struct Request {
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
     id: Option<String>,
+    /// What stops the messages in it before it begins.
+    brake: Option<Brake>,
 }
 
 impl Request {
     /// A request with this method to this path below the base address.
     pub fn new(method: Method, path: impl Into<String>) -> Self {
         let accept = (header::ACCEPT, HeaderValue::from_static("application/json"));
-        Self { method, path: path.into(), query: Vec::new(), headers: vec![accept], body: Bytes::new(), id: None }
+        Self { method, path: path.into(), query: Vec::new(), headers: vec![accept], body: Bytes::new(), id: None, brake: None }
     }
 
     /// A GET.
@@ -117,6 +120,16 @@ impl Request {
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
+    }
+
+    /// Says which messages it carries: it has the name of the first, and does not begin once something stops one of them.
+    #[must_use]
+    pub fn carrying(mut self, submissions: &[&Submission]) -> Self {
+        self.brake = Some(Brake::joined(submissions.iter().map(|submission| &submission.brake)));
+        match submissions.first() {
+            Some(first) => self.id(first.id.as_str()),
+            None => self,
+        }
     }
 
     /// Shows a bearer token.
@@ -274,7 +287,7 @@ impl Client {
     async fn exchange(&self, request: &Request) -> std::result::Result<Answer, Failure> {
         let started = self.clock.now();
         let url = self.url(request);
-        let answered = self.pool.exchange(Self::message(request, &url), &url).await;
+        let answered = self.pool.exchange(Self::message(request, &url), &url, || self.halt(request).is_none()).await;
         let ms = self.clock.now().as_millis().saturating_sub(started.as_millis());
         let request_id = request.id.as_deref().unwrap_or("");
         match &answered {
@@ -286,6 +299,11 @@ impl Client {
             }
         }
         answered
+    }
+
+    /// Why a request may not begin now.
+    fn halt(&self, request: &Request) -> Option<Halt> {
+        request.brake.as_ref()?.pulled(&self.provider)
     }
 
     /// Submits a send, once. The answer is a 2xx whose body may still be unreadable: that is then
@@ -304,7 +322,10 @@ impl Client {
     pub async fn submit_and_hear(&self, request: &Request, hear: impl FnOnce(&Answer) + Send) -> std::result::Result<Answer, Outcome> {
         let now = || self.clock.now();
         match self.exchange(request).await {
-            Err(Failure::NotBegun(why)) => Err(Outcome::NotSent { retry_after_ms: None, why: why.to_owned() }),
+            Err(Failure::NotBegun(why)) => Err(match self.halt(request) {
+                Some(Halt { code, why }) => Outcome::NotNow { code, retry_after_ms: 0, why },
+                None => Outcome::NotSent { retry_after_ms: None, why: why.to_owned() },
+            }),
             Err(Failure::Lost(why)) => Err(Outcome::Unknown { why: why.to_owned() }),
             Ok(answer) => match answer.status {
                 200..=299 => Ok(answer),

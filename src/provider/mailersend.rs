@@ -289,7 +289,7 @@ impl Mailersend {
         if let Some(wait_ms) = self.limits.wait_ms() {
             return Outcome::NotSent { retry_after_ms: Some(wait_ms), why: "the account's requests are used up for now".to_owned() };
         }
-        let request = Request::post("sms").bearer(&self.token).id(first.id.as_str()).json(&self.message(first, submissions));
+        let request = Request::post("sms").bearer(&self.token).carrying(submissions).json(&self.message(first, submissions));
         match self.client.submit_and_hear(&request, |refusal| *named = limits::recipients_named(refusal)).await {
             Ok(answer) => {
                 self.limits.note(&answer);

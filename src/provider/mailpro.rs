@@ -255,7 +255,7 @@ impl Provider for Mailpro {
         let to = self.number(&submission.to);
         let mut fields = vec![("to", to.as_str()), ("message", submission.text.as_str())];
         fields.extend(self.sender(submission.from.as_deref()));
-        let request = self.post(&self.config.paths.send_single, &fields).id(submission.id.as_str());
+        let request = self.post(&self.config.paths.send_single, &fields).carrying(&[submission]);
         self.submit(&request, State::Sent).await
     }
 

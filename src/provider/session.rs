@@ -40,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
+use crate::halt::{Brake, Halt};
 use crate::provider::SegmentOutcome;
 use crate::provider::session::shared::Shared;
 use crate::provider::session::told::{Memory, Told};
@@ -195,6 +196,16 @@ pub enum Obstacle {
     Turn,
     /// Another segment of its text was not taken.
     Text,
+    /// Nothing begins: the operator paused it, or the ledger has no room.
+    Halt(ErrorKind),
+}
+
+/// The messages that requests carry; questions carry none.
+#[derive(Clone, Copy)]
+struct Carried<'a> {
+    messages: &'a Arc<[MessageId]>,
+    /// What stops them before they begin.
+    brake: &'a Brake,
 }
 
 /// What became of one request of several.
@@ -243,6 +254,12 @@ impl Lost {
     }
 }
 
+impl From<Halt> for Lost {
+    fn from(halt: Halt) -> Self {
+        Self::NotSent { why: halt.why, obstacle: Obstacle::Halt(halt.code), retry_after_ms: None }
+    }
+}
+
 impl From<Lost> for SegmentOutcome {
     fn from(lost: Lost) -> Self {
         match lost {
@@ -250,6 +267,7 @@ impl From<Lost> for SegmentOutcome {
             Lost::NotSent { why, obstacle: Obstacle::Turn, retry_after_ms } => {
                 Self::NotNow { code: ErrorKind::RateLimited, retry_after_ms: retry_after_ms.unwrap_or_default(), why }
             }
+            Lost::NotSent { why, obstacle: Obstacle::Halt(code), .. } => Self::NotNow { code, retry_after_ms: 0, why },
             Lost::NotSent { why, retry_after_ms, .. } => Self::NotSent { retry_after_ms, why },
             Lost::Unknown { why } => Self::Unknown { why },
         }
@@ -402,10 +420,10 @@ impl<P: Protocol> Account<P> {
     /// in the order in which they were asked, also after a request of one was throttled. An answer that is
     /// [`Verdict::NotNow`] is only returned after `throttle_wait` of trying. Once a request is refused, those that are not
     /// written are left out. An answer that comes after [`Lost::Unknown`] was told comes to [`Account::lates`], with the
-    /// messages that are `carried`.
-    pub async fn ask_all(&self, order: u64, requests: &[P::Request], carried: &Arc<[MessageId]>) -> Vec<Asked<P::Answer>> {
+    /// messages that are `carried`. What has not begun when the `brake` is pulled does not begin.
+    pub async fn ask_all(&self, order: u64, requests: &[P::Request], carried: &Arc<[MessageId]>, brake: &Brake) -> Vec<Asked<P::Answer>> {
         self.begin();
-        self.shared.ask_all(order, requests, Some(carried)).await
+        self.shared.ask_all(order, requests, Some(Carried { messages: carried, brake })).await
     }
 
     /// How many requests may come to wait for their turn now without waiting for long.

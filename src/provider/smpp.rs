@@ -366,7 +366,7 @@ impl Provider for Smpp {
         };
         self.account.start();
         let order = order_of(submission.to.e164());
-        let asked = self.account.ask_all(order, &requests, &Arc::from([submission.id.clone()])).await;
+        let asked = self.account.ask_all(order, &requests, &Arc::from([submission.id.clone()]), &submission.brake).await;
         Outcome::of_segments(requests.iter().zip(asked).map(|(request, asked)| self.segment(request, asked)).collect())
     }
 

@@ -328,7 +328,7 @@ impl Provider for SmsForAi {
     async fn send(&self, submission: &Submission) -> Outcome {
         let sender_id = submission.from.as_deref().or(self.config.from.as_deref());
         let body = Body { to: submission.to.e164(), body: &submission.text, sender_id };
-        let request = Request::post("sms/send").bearer(&self.token).id(submission.id.as_str()).json(&body);
+        let request = Request::post("sms/send").bearer(&self.token).carrying(&[submission]).json(&body);
         let answer = match self.client.submit(&request).await {
             Ok(answer) => answer,
             Err(outcome) => return outcome,

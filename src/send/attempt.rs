@@ -1,14 +1,17 @@
 //! Handing a message over, once, and posting what became of it.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+use tokio::sync::oneshot;
 
 use super::breaker::{Resting, is_lost};
 use super::carrier::{Carrier, has_waited, hide_texts};
 use super::contract::{BudgetLeft, Price, SendAnswer, Status};
+use super::halted::is_halt;
 use super::inbound::is_usable_id;
 use super::prepare::Prepared;
 use super::route::Way;
+use super::unrecorded::Unrecorded;
 use super::{Caller, Engine, REPLAY_POLL, REPLAY_WAIT, crash_point, locked};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -38,10 +41,10 @@ pub(super) const FIRST_LOOK_MS: i64 = 5_000;
 /// What is said of a message that a provider has and does not send.
 const HELD: &str = "the provider has it and holds it back: its sender or account is paused";
 
-/// How long posting a settlement is tried again when the ledger cannot be written.
-pub(super) const SETTLE_TRIES: u32 = 6;
+/// How long a call waits for an outcome that cannot be recorded yet, before it answers without that.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(6);
 
-/// The wait before it is tried again, in milliseconds; three times as long each time.
+/// The first wait before an outcome is tried again that could not be recorded, in milliseconds.
 pub(super) const SETTLE_WAIT_MS: u64 = 50;
 
 /// Most that one message is believed to cost, in millionths: a thousand million units.
@@ -87,6 +90,12 @@ impl Engine {
         let mut wait_ms = FIRST_WAIT_MS;
         loop {
             tries += 1;
+            // Whoever asked for the first try has looked just now.
+            if tries > 1
+                && let Some(halted) = self.halted(carrier, submission)
+            {
+                return halted;
+            }
             if let Err(resting) = carrier.breaker.admit(self.parts().clock.now()) {
                 return rests(carrier, resting);
             }
@@ -106,6 +115,13 @@ impl Engine {
     /// any but the first is asked, that is on disk.
     pub(super) async fn hand_over<'a>(&self, way: Way<'a>, submission: &Submission, mut before: Option<Ended<'a>>) -> Option<Ended<'a>> {
         for carrier in way.carriers {
+            if let Some(outcome) = self.halted(carrier, submission) {
+                // It is not asked, so nothing is to be on disk about it. A refusal for good that was told before stays one.
+                if !matches!(before, Some(Ended { outcome: Outcome::Rejected { .. }, .. })) {
+                    before = Some(Ended { carrier, outcome });
+                }
+                continue;
+            }
             let mut own = None;
             if before.is_some() {
                 let noted = self.parts().store.hand_on(&submission.id, carrier.name(), self.parts().clock.now()).await;
@@ -192,30 +208,28 @@ impl Engine {
         }
     }
 
-    /// Posts a settlement, trying again while the ledger cannot be written: the outcome must not be lost.
+    /// Posts a settlement. What cannot be written now waits until it can be, and is not lost while this process lives; the error
+    /// says that it waits still.
     pub(super) async fn settle(&self, id: &MessageId, settlement: &Settlement) -> Result<Vec<Budget>> {
-        let mut wait_ms = SETTLE_WAIT_MS;
-        for _ in 1..SETTLE_TRIES {
-            match self.parts().store.settle(id, settlement.clone()).await {
-                Ok(budgets) => {
-                    crash_point("after-settle");
-                    self.changed(id);
-                    return Ok(budgets);
-                }
-                Err(error) => tracing::error!(message = %id, %error, "an outcome could not be recorded yet"),
+        let error = match self.parts().store.settle(id, settlement.clone()).await {
+            Ok(budgets) => {
+                crash_point("after-settle");
+                self.changed(id);
+                return Ok(budgets);
             }
-            self.parts().clock.sleep(Duration::from_millis(wait_ms)).await;
-            wait_ms *= 3;
+            Err(error) => error,
+        };
+        tracing::error!(message = %id, %error, "an outcome could not be recorded yet");
+        let (heard, recorded) = oneshot::channel();
+        self.keep_unrecorded(Unrecorded::Outcome { id: id.clone(), settlement: Box::new(settlement.clone()), heard }, &error);
+        tokio::select! {
+            recorded = recorded => recorded.map_err(|_| error),
+            () = self.parts().clock.sleep(SETTLE_PATIENCE) => Err(error),
         }
-        let last = self.parts().store.settle(id, settlement.clone()).await;
-        if last.is_err() {
-            self.inner.unsettled.fetch_add(1, Ordering::Relaxed);
-        }
-        last
     }
 
     /// The attempt of a single send, and its answer.
-    pub(super) async fn attempt_one(&self, prepared: &Prepared, created: Timestamp) -> Result<SendAnswer> {
+    pub(super) async fn attempt_one(&self, caller: &Caller, prepared: &Prepared, created: Timestamp) -> Result<SendAnswer> {
         let draft = &prepared.draft;
         let submission = Submission {
             id: draft.id.clone(),
@@ -223,6 +237,7 @@ impl Engine {
             from: draft.from.clone(),
             text: draft.text.clone(),
             segments: draft.segments,
+            brake: self.brake(&caller.principal),
         };
         let mut carrier = None;
         let settlement = match self.way_of(&submission) {
@@ -238,7 +253,8 @@ impl Engine {
         let budgets = match self.settle(&draft.id, &settlement).await {
             Ok(budgets) => budgets,
             Err(error) => {
-                let unknown = Error::new(ErrorKind::OutcomeUnknown, "the message was handed over, but the ledger could not record its outcome");
+                let unknown =
+                    Error::new(ErrorKind::OutcomeUnknown, "the message was handed over, but the ledger could not record its outcome so far");
                 return Err(unknown.about_message(draft.id.as_str()).because(error));
             }
         };
@@ -370,6 +386,7 @@ pub(super) fn failure(code: ErrorKind, id: &MessageId, why: Option<&str>) -> Err
         ErrorKind::PartlySent => format!("only some of the segments of {id} went out"),
         ErrorKind::ProviderUnavailable => format!("no provider took {id}"),
         ErrorKind::RateLimited => format!("{id} was not sent: {}", why.unwrap_or("others wait before it")),
+        code if is_halt(code) => format!("{id} was not sent: {}", why.unwrap_or("nothing begins now")),
         ErrorKind::InsufficientBalance => format!("the provider's account has too little for {id}"),
         _ => format!("the provider refused {id}"),
     };
@@ -377,7 +394,7 @@ pub(super) fn failure(code: ErrorKind, id: &MessageId, why: Option<&str>) -> Err
     let error = if code == ErrorKind::RateLimited { error.retry_after_ms(TURN_MS) } else { error };
     match why {
         // These words are ours.
-        Some(why) if code != ErrorKind::RateLimited => error.provider_said(untrusted::escape(why)),
+        Some(why) if code != ErrorKind::RateLimited && !is_halt(code) => error.provider_said(untrusted::escape(why)),
         _ => error,
     }
 }

@@ -120,7 +120,8 @@ impl Engine {
                 if let Some(tell) = progress.as_ref().filter(|_| count > 0) {
                     tell(count, total);
                 }
-                if count >= total || self.is_stopping() {
+                // What stands still may do so for days.
+                if count >= total || self.is_stopping() || self.halt_of(&caller.principal).is_some() {
                     return;
                 }
                 tokio::select! {
@@ -222,6 +223,7 @@ impl Engine {
             Ok(prepared) => prepared,
             Err(refused) => return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await),
         };
+        self.may_queue(caller, args.idempotency_key.as_deref(), &messages).await?;
         let id = BatchId::new(self.parts().clock.now().as_millis(), self.random()?);
         let said = fingerprint_parts(args);
         let payer = self.payer(caller, args.session.clone(), realm)?;
@@ -357,6 +359,9 @@ impl Engine {
         if records.iter().any(|record| record.state == State::Unknown) {
             warnings
                 .push("Some outcomes are unknown: do NOT send to these again; they may have gone out, and their money stays reserved.".to_owned());
+        }
+        if batch.open() > 0 {
+            warnings.extend(self.halt_warning(&caller.principal));
         }
         Ok(BulkAnswer {
             batch: Some(batch.id.clone()),

@@ -12,6 +12,7 @@ use super::attempt::{Ended, rests};
 use super::bulk::recipients_refused;
 use super::carrier::Carrier;
 use super::contract::BulkAnswer;
+use super::halted::not_begun;
 use super::prepare::{Prepared, accepted, conflict, idempotency, in_doubt, invalid};
 use super::route::Way;
 use super::{Caller, Engine};
@@ -65,6 +66,7 @@ impl Engine {
             Ok((at, messages)) => (at, Arc::new(messages)),
             Err(refused) => return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await),
         };
+        self.may_queue(caller, args.idempotency_key.as_deref(), &messages).await?;
         let id = BatchId::new(self.parts().clock.now().as_millis(), self.random()?);
         let said = ["campaign", carrier.name(), &args.list, &args.message, args.at.as_deref().unwrap_or("")];
         let payer = self.payer(caller, None, carrier.realm())?;
@@ -92,7 +94,7 @@ impl Engine {
                 Ok(quote)
             }
             Reservation::Taken { doubts, .. } => {
-                self.launch(carrier, &id, args, at, &messages).await;
+                self.launch(carrier, caller, (&id, args, at), &messages).await;
                 let mut answer = self.bulk_answer(caller, &id).await.map_err(|error| accepted(error, id.as_str()))?;
                 answer.warnings.extend(in_doubt(&doubts));
                 Ok(answer)
@@ -180,7 +182,7 @@ impl Engine {
     }
 
     /// The one request, and what became of all because of it.
-    async fn launch(&self, carrier: &Carrier, id: &BatchId, args: &CampaignArgs, at: Option<Timestamp>, messages: &[Prepared]) {
+    async fn launch(&self, carrier: &Carrier, caller: &Caller, (id, args, at): (&BatchId, &CampaignArgs, Option<Timestamp>), messages: &[Prepared]) {
         let campaign = Campaign {
             id: id.as_str().to_owned(),
             list: args.list.clone(),
@@ -190,9 +192,11 @@ impl Engine {
             segments: messages.first().map_or(1, |message| message.draft.segments),
         };
         let now = self.parts().clock.now();
-        let outcome = match carrier.breaker.admit(now) {
-            Err(resting) => rests(carrier, resting),
-            Ok(()) => {
+        let halt = self.brake(&caller.principal).pulled(carrier.name());
+        let outcome = match (halt, carrier.breaker.admit(now)) {
+            (Some(halt), _) => not_begun(halt),
+            (None, Err(resting)) => rests(carrier, resting),
+            (None, Ok(())) => {
                 let mut outcome = self.hand(carrier, |provider| provider.campaign(&campaign), |unknown| unknown).await;
                 outcome.words(&mut |words| *words = quoted::without_texts(words, [campaign.text.as_str()]));
                 carrier.breaker.note(&outcome, now);

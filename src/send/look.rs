@@ -42,6 +42,9 @@ impl Engine {
         let realm = self.parts().carriers.realm();
         let payer = self.payer(caller, args.session, realm)?;
         let budgets = self.parts().store.budgets(payer, self.parts().clock.now()).await?;
+        let mut warnings = self.warnings([]);
+        warnings.extend(self.stricter_others(realm).await?);
+        warnings.extend(self.halt_warning(&caller.principal));
         let currency = self.guard().settings().currency;
         Ok(BalanceAnswer {
             balances: futures::future::join_all(self.parts().carriers.all().iter().map(|carrier| self.balance_at(carrier))).await,
@@ -51,7 +54,7 @@ impl Engine {
                 .filter(|budget| budget.scope != Scope::Total || budget.limits.spend_micros.is_some() || budget.frozen)
                 .map(|budget| BudgetView::of(budget, currency))
                 .collect(),
-            warnings: self.warnings([]).into_iter().chain(self.stricter_others(realm).await?).collect(),
+            warnings,
         })
     }
 

@@ -230,7 +230,10 @@ impl Engine {
         let payer = self.payer(caller, args.session.clone(), realm)?;
         let now = self.parts().clock.now();
         let mut warnings = self.warnings([realm]);
-        let allowed = allowed.and_then(|()| self.draft(&to, args.from.as_deref(), args.message.clone()));
+        let allowed = match allowed.and_then(|()| self.draft(&to, args.from.as_deref(), args.message.clone())) {
+            Ok(prepared) => self.may_begin(caller, args.idempotency_key.as_deref(), &prepared).await.map(|()| prepared),
+            Err(refused) => Err(refused),
+        };
         let (earlier, verdict, budgets) = self.preview(caller, args, payer, key, allowed).await?;
         warnings.extend(earlier.as_ref().map(|id| used_before(id.as_str())));
         warnings.extend(verdict.as_ref().ok().cloned().flatten());
@@ -286,7 +289,7 @@ impl Engine {
             Ok(Reservation::Refused { refused, budgets }) => return Ok((None, Err(first_refusal(refused)), budgets)),
             Ok(Reservation::Replay(Target::Message(first))) => (Some(first), Ok(None)),
             Ok(Reservation::Replay(Target::Batch(_)) | Reservation::Conflict) => (None, Err(conflict())),
-            Err(error) if error.kind() == ErrorKind::LedgerUnavailable => return Err(error),
+            Err(error) if error.kind().is_of_ledger() => return Err(error),
             Err(error) => (None, Err(error)),
         };
         Ok((earlier, verdict, self.parts().store.budgets(payer, now).await?))

@@ -5,14 +5,15 @@
 //! it goes back to its place in the queue. Nothing that may have left ever does.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::attempt::{Ended, FIRST_WAIT_MS, LONGEST_WAIT_MS, MAX_TRIES, SETTLE_TRIES, SETTLE_WAIT_MS, rests};
+use super::attempt::{Ended, FIRST_WAIT_MS, LONGEST_WAIT_MS, MAX_TRIES, rests};
 use super::carrier::{Carrier, has_waited};
+use super::halted::is_halt;
 use super::route::Way;
+use super::unrecorded::Unrecorded;
 use super::{Engine, crash_point, locked};
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
@@ -60,6 +61,9 @@ impl Engine {
         while !self.is_stopping() {
             // Before the claim: what is queued while it runs is not missed.
             queued.borrow_and_update();
+            if self.stands_still(carrier).await {
+                continue;
+            }
             if let Err(resting) = carrier.breaker.look(self.parts().clock.now()) {
                 self.pause(Duration::from_millis(resting.wait_ms)).await;
                 continue;
@@ -100,6 +104,21 @@ impl Engine {
         }
     }
 
+    /// Waits for a change where nothing is handed over to this carrier now. Returns whether that is so.
+    async fn stands_still(&self, carrier: &Carrier) -> bool {
+        let mut changed = std::pin::pin!(self.parts().halts.changed());
+        // From here on no change is missed.
+        changed.as_mut().enable();
+        if self.standstill(carrier).is_none() {
+            return false;
+        }
+        tokio::select! {
+            () = changed => {}
+            () = self.pause(IDLE) => {}
+        }
+        true
+    }
+
     /// Claims what one request may carry, where the carrier takes several messages in one; else a message for each place.
     async fn claim_for(&self, carrier: &Carrier, places: usize, room: u32, adopt: bool) -> crate::error::Result<Claimed> {
         let per_request = u32::from(carrier.capabilities().recipients_per_request.max(1));
@@ -122,6 +141,7 @@ impl Engine {
             per_request,
             by_segment: carrier.capabilities().segment_requests,
             most_requests: room,
+            without: self.parts().halts.principals(carrier.name()),
             rate: carrier.rate,
         };
         self.parts().store.claim(claim).await
@@ -155,6 +175,7 @@ impl Engine {
         let idle = wait_ms.map_or(IDLE, Duration::from_millis).min(IDLE);
         tokio::select! {
             _ = queued.changed() => {}
+            () = self.parts().halts.changed() => {}
             () = self.parts().clock.sleep(idle) => {}
         }
     }
@@ -177,6 +198,14 @@ impl Engine {
         }
         let mut wait_ms = FIRST_WAIT_MS;
         for tries in 1..=MAX_TRIES {
+            let mut going = Vec::with_capacity(open.len());
+            for message in open {
+                match self.halted(carrier, &message.submission) {
+                    Some(halted) => waiting.push((message, halted)),
+                    None => going.push(message),
+                }
+            }
+            open = going;
             let submissions: Vec<Submission> = open.iter().map(|message| message.submission.clone()).collect();
             if submissions.is_empty() {
                 break;
@@ -218,7 +247,8 @@ impl Engine {
         let (Ok(to), Some(text)) = (Number::parse(&record.to, None), record.text) else {
             return Err(Box::new(self.not_possible(ErrorKind::Internal, "its text or number is not in the ledger".to_owned())));
         };
-        let submission = Submission { id: record.id, to, from: record.from, text, segments: record.segments };
+        let brake = self.brake(&record.principal);
+        let submission = Submission { id: record.id, to, from: record.from, text, segments: record.segments, brake };
         let allowed = self.guard().check_destination(&submission.to).and_then(|()| self.guard().check_sender(submission.from.as_deref()));
         let way = allowed.and_then(|()| self.way_of(&submission));
         let mut way = way.map_err(|refused| Box::new(self.not_possible(refused.kind(), refused.message().to_owned())))?;
@@ -276,22 +306,17 @@ impl Engine {
         }
     }
 
-    /// Puts messages back in the queue, trying again while the ledger cannot be written, as posting an outcome does:
-    /// else they would stay attempts of this process for as long as it lives.
+    /// Puts messages back in the queue. While the ledger cannot be written they wait for that, as outcomes do: else they would stay
+    /// attempts of this process for as long as it lives.
     async fn put_back(&self, carrier: &Carrier, back: Vec<Back>) {
         let count = back.len();
-        let mut wait_ms = SETTLE_WAIT_MS;
-        for tries in 1..=SETTLE_TRIES {
-            match self.parts().store.unclaim(back.clone()).await {
-                Ok(()) => return tracing::debug!(count, provider = carrier.name(), "back to the queue: the provider takes nothing now"),
-                Err(error) => tracing::error!(%error, "messages that were not sent could not go back to the queue yet"),
-            }
-            if tries < SETTLE_TRIES {
-                self.parts().clock.sleep(Duration::from_millis(wait_ms)).await;
-                wait_ms *= 3;
+        match self.parts().store.unclaim(back.clone()).await {
+            Ok(()) => tracing::debug!(count, provider = carrier.name(), "back to the queue: the provider takes nothing now"),
+            Err(error) => {
+                tracing::error!(%error, "messages that were not sent could not go back to the queue yet");
+                self.keep_unrecorded(Unrecorded::Back(back), &error);
             }
         }
-        self.inner.unsettled.fetch_add(1, Ordering::Relaxed);
     }
 
     fn left(&self, ended: Ended<'_>, created: Timestamp) -> Left {
@@ -299,6 +324,7 @@ impl Engine {
         let rests = ended.carrier.breaker.look(now).is_err() || ended.carrier.breaker.is_probing();
         let is_temporary = match &ended.outcome {
             Outcome::NotNow { code: ErrorKind::RateLimited, .. } => return Left::InLine,
+            Outcome::NotNow { code, .. } if is_halt(*code) => return Left::Wait(None),
             Outcome::NotNow { retry_after_ms, .. } => return Left::Wait(Some(rest_ms(*retry_after_ms, created, now))),
             // The carrier answered for it, and will take it later: others come first.
             outcome @ Outcome::NotSent { retry_after_ms: Some(wait), .. } if !self.is_stopping() && !has_waited(outcome) => {

@@ -12,6 +12,7 @@ mod instance;
 mod long_reply;
 mod mark;
 mod outbox;
+mod pause;
 mod peers;
 mod pending;
 mod place;
@@ -40,6 +41,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 pub use copy::{Looked, Restored, look_at, restore};
+pub use pause::PauseFile;
 
 use super::{
     Back, BatchRecord, Change, Claim, Claimed, Decide, Filter, Forward, Intent, LookClaim, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer,
@@ -123,6 +125,8 @@ impl SqliteStore {
         let lock = Lock::new(place.folder(), random)?;
         place.check_name()?;
         place.check_whole()?;
+        // Now, while there is room: a pause must need none.
+        pause::make(place.folder()).map_err(|error| cannot_open(path, &format!("its folder {}: {error}", place.folder().display())))?;
         // What a process that died left in it may be texts that are not to be kept.
         let has_texts = Arc::new(AtomicBool::new(place.has_log()));
         let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;

@@ -8,19 +8,20 @@ use std::path::{Path, PathBuf};
 const MOST_LINES: usize = 650;
 
 /// Who may know whom. Itself is always allowed; `*` is everybody.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("sms", &[]),
     ("error", &[]),
     ("clock", &["error"]),
     ("setting", &["sms"]),
     ("guard", &["sms", "config", "error"]),
-    ("store", &["sms", "clock", "error"]),
-    ("provider", &["sms", "clock", "error", "setting"]),
+    ("halt", &["clock", "error"]),
+    ("store", &["sms", "clock", "error", "halt"]),
+    ("provider", &["sms", "clock", "error", "halt", "setting"]),
     ("config", &["provider", "setting", "sms", "error"]),
-    ("send", &["sms", "guard", "store", "provider", "clock", "config", "setting", "error"]),
+    ("send", &["sms", "guard", "store", "provider", "clock", "config", "setting", "error", "halt"]),
     ("mcp", &["send", "sms", "error"]),
-    ("http", &["mcp", "send", "config", "setting", "sms", "error"]),
-    ("cli", &["app", "config", "error", "mcp", "send", "sms"]),
+    ("http", &["mcp", "send", "config", "setting", "sms", "error", "halt"]),
+    ("cli", &["app", "config", "error", "halt", "mcp", "send", "sms"]),
     ("app", &["*"]),
     ("lib", &["*"]),
 ];

@@ -171,6 +171,7 @@ fn scene(how: How) -> Scene {
     let callback = Callback::new("https://sms.example.com", "broken", [7; 32]);
     let carrier = Carrier::new(Arc::<Broken>::clone(&provider), Some(callback.clone()), Default::default());
     let engine = Engine::new(Parts {
+        halts: Arc::default(),
         store: Arc::new(SqliteStore::open(&folder.path().join("ledger.db"), Timestamp(NOON), [1; 8]).unwrap()),
         carriers: Carriers::new(vec![carrier], Vec::new()).unwrap(),
         guard: Guard::new(config::Guard { sends_per_second: 1_000, ..config::Guard::default() }, std::collections::BTreeMap::new()),

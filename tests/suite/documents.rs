@@ -193,10 +193,12 @@ fn the_logging_document_has_every_event() {
     let mut count = 0;
     for name in [
         "app",
+        "halt",
         "http",
         "send",
         "send/answered",
         "send/unmatched",
+        "send/unrecorded",
         "send/attempt",
         "send/bulk",
         "send/hearing",

@@ -125,6 +125,7 @@ fn bench_with(provider: Scripted, change: impl FnOnce(&mut config::Guard)) -> Be
     change(&mut settings);
     let provider = Arc::new(provider);
     let engine = Engine::new(Parts {
+        halts: Arc::default(),
         store: Arc::new(SqliteStore::open(&folder.path().join("ledger.db"), Timestamp(NOON), [1; 8]).unwrap()),
         carriers: Carriers::one(Arc::<Scripted>::clone(&provider)),
         guard: Guard::new(settings, std::collections::BTreeMap::new()),
@@ -169,6 +170,7 @@ impl Bench {
     fn restarted_denying(&self, country: &str) -> Engine {
         let stricter = config::Guard { deny_destinations: vec![country.parse().unwrap()], sends_per_second: 1_000, ..config::Guard::default() };
         Engine::new(Parts {
+            halts: Arc::default(),
             store: Arc::new(SqliteStore::open(&self._folder.path().join("ledger.db"), Timestamp(NOON), [2; 8]).unwrap()),
             carriers: Carriers::one(Arc::<Scripted>::clone(&self.provider)),
             guard: Guard::new(stricter, std::collections::BTreeMap::new()),

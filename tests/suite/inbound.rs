@@ -177,6 +177,7 @@ fn parts_at(ledger: &Path, vendors: &[Arc<Vendor>], forward: &config::Forward) -
         ..config::Guard::default()
     };
     Parts {
+        halts: Arc::default(),
         store: Arc::new(SqliteStore::open(ledger, SystemClock.now(), random).unwrap()),
         carriers: Carriers::new(carriers, Vec::new()).unwrap(),
         guard: Guard::new(guard, std::collections::BTreeMap::new()),

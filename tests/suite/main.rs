@@ -32,6 +32,7 @@ mod long_replies;
 mod malformed;
 mod mark;
 mod numbers;
+mod pauses;
 mod phones;
 mod prices;
 mod promises;

@@ -59,6 +59,7 @@ async fn fill(desk: &Desk, bulks: usize, days: i64) {
             realm: Realm::Sandbox,
             per_request: 1,
             by_segment: false,
+            without: Vec::new(),
             most_requests: u32::MAX,
             rate: Pacing::default(),
         };

@@ -200,6 +200,7 @@ fn field_by(clock: SharedClock, folder: Arc<tempfile::TempDir>, carriers: &[&Arc
     let mut random = [0; 8];
     clock.fill_random(&mut random).unwrap();
     let engine = Engine::new(Parts {
+        halts: Arc::default(),
         store: Arc::new(SqliteStore::open(&folder.path().join("ledger.db"), clock.now(), random).unwrap()),
         carriers: Carriers::new(carriers, routes).unwrap(),
         guard: Guard::new(guard, BTreeMap::new()),

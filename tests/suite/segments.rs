@@ -145,6 +145,7 @@ fn desk_with(carriers: Vec<Arc<dyn Provider>>, routes: Vec<config::Route>, chang
     let clock: SharedClock = Arc::new(SystemClock);
     let store = Arc::new(SqliteStore::open(&folder.path().join("ledger.db"), clock.now(), [9; 8]).unwrap());
     let engine = Engine::new(Parts {
+        halts: Arc::default(),
         store: Arc::<SqliteStore>::clone(&store),
         carriers: Carriers::new(carriers.into_iter().map(|carrier| Carrier::new(carrier, None, Rate::default())).collect(), routes).unwrap(),
         guard: Guard::new(guard, BTreeMap::new()),

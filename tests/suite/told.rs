@@ -96,6 +96,7 @@ async fn desk() -> Desk {
     let clock = TestClock::at(NOON);
     let store = Arc::new(SqliteStore::open(&folder.path().join("ledger.db"), Timestamp(NOON), [9; 8]).unwrap());
     let engine = Engine::new(Parts {
+        halts: Arc::default(),
         store: Arc::<SqliteStore>::clone(&store),
         carriers: Carriers::new(vec![Carrier::new(Arc::<Silent>::clone(&carrier) as _, None, Rate::default())], Vec::new()).unwrap(),
         guard: Guard::new(config::Guard { sends_per_second: 1_000, ..config::Guard::default() }, BTreeMap::new()),

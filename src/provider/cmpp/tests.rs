@@ -24,7 +24,14 @@ fn number(e164: &str) -> Number {
 }
 
 fn submission(to: &str, from: Option<&str>, text: &str) -> Submission {
-    Submission { id: MessageId::new(1, 2), to: number(to), from: from.map(ToOwned::to_owned), text: text.to_owned(), segments: 1 }
+    Submission {
+        id: MessageId::new(1, 2),
+        to: number(to),
+        from: from.map(ToOwned::to_owned),
+        text: text.to_owned(),
+        segments: 1,
+        brake: Default::default(),
+    }
 }
 
 #[test]

@@ -51,6 +51,7 @@ pub(super) enum Failure {
 }
 
 const NO_CONNECTION: Failure = Failure::NotBegun("no connection");
+const HALTED: Failure = Failure::NotBegun("nothing begins now");
 const LATE_CONNECTION: Failure = Failure::NotBegun("no connection in time");
 
 /// A request's body: all of it at once, so that its length is announced.
@@ -160,8 +161,9 @@ impl Pool {
         Self { base: base.clone(), settings: settings.clone(), clock, places, free: Mutex::default(), connector: OnceLock::new() }
     }
 
-    /// Sends a request to this address, once, and reads the answer up to the limit.
-    pub(super) async fn exchange(&self, mut request: Request, url: &Url) -> Result<Answer, Failure> {
+    /// Sends a request to this address, once, and reads the answer up to the limit. It has to wait for a connection, so whether it
+    /// may begin is asked when there is one.
+    pub(super) async fn exchange(&self, mut request: Request, url: &Url, may_begin: impl Fn() -> bool + Sync) -> Result<Answer, Failure> {
         *request.uri_mut() = self.target(url).ok_or(Failure::NotBegun("no such address"))?;
         let patience = self.settings.connect_timeout.duration();
         let mut deadline = self.clock.sleep(self.settings.timeout.duration());
@@ -177,7 +179,7 @@ impl Pool {
             () = &mut deadline => {
                 return Err(if has_begun.load(Ordering::SeqCst) { Failure::Lost("no answer in time") } else { LATE_CONNECTION });
             }
-            head = self.head(request, &has_begun) => head?,
+            head = self.head(request, &has_begun, &may_begin) => head?,
         };
         let (head, incoming) = response.into_parts();
         let mut body = Vec::new();
@@ -202,12 +204,20 @@ impl Pool {
     }
 
     /// Hands the request to a connection and waits for the head of the answer. Dropping this closes the connection.
-    async fn head(&self, mut request: Request, has_begun: &AtomicBool) -> Result<(Connection, ::http::Response<Incoming>), Failure> {
+    async fn head(
+        &self,
+        mut request: Request,
+        has_begun: &AtomicBool,
+        may_begin: &(impl Fn() -> bool + Sync),
+    ) -> Result<(Connection, ::http::Response<Incoming>), Failure> {
         loop {
             let (mut connection, was_free) = match self.take_free() {
                 Some(connection) => (connection, true),
                 None => (self.connect().await?, false),
             };
+            if !may_begin() {
+                return Err(HALTED);
+            }
             has_begun.store(true, Ordering::SeqCst);
             match connection.sender.try_send_request(request).await {
                 Ok(response) => return Ok((connection, response)),

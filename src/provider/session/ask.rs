@@ -14,6 +14,7 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
+use crate::halt::Halt;
 use crate::provider::exchange::About;
 use crate::provider::session::board::Way;
 use crate::provider::session::link::{Link, Stamp, Ticket};
@@ -21,8 +22,7 @@ use crate::provider::session::orders::Waits;
 use crate::provider::session::seat::Seat;
 use crate::provider::session::shared::Shared;
 use crate::provider::session::slots::Finish;
-use crate::provider::session::{Asked, Late, Lost, NO_BIND, Obstacle, Protocol, Verdict};
-use crate::sms::message::MessageId;
+use crate::provider::session::{Asked, Carried, Late, Lost, NO_BIND, Obstacle, Protocol, Verdict};
 
 /// The first wait before a request is sent again that was refused; it doubles.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -48,7 +48,7 @@ struct Written<'a, R> {
     /// How many the text has. Of one alone nothing has left when it is refused.
     of: usize,
     /// The messages that it carries; nothing where it is a question.
-    carried: Option<&'a Arc<[MessageId]>>,
+    carried: Option<Carried<'a>>,
 }
 
 impl<R> Clone for Written<'_, R> {
@@ -68,8 +68,11 @@ struct Begun<'a, P: Protocol> {
 
 impl<P: Protocol> Shared<P> {
     /// See [`Account::ask_all`](super::Account::ask_all).
-    pub(super) async fn ask_all(&self, order: u64, requests: &[P::Request], carried: Option<&Arc<[MessageId]>>) -> Vec<Asked<P::Answer>> {
+    pub(super) async fn ask_all(&self, order: u64, requests: &[P::Request], carried: Option<Carried<'_>>) -> Vec<Asked<P::Answer>> {
         let Some((first, rest)) = requests.split_first() else { return Vec::new() };
+        if let Some(halt) = carried.and_then(|carried| carried.brake.pulled(&self.plan.name)) {
+            return requests.iter().map(|_| Lost::from(halt.clone()).into()).collect();
+        }
         let _text = self.asked();
         let count = u32::try_from(requests.len()).unwrap_or(u32::MAX);
         // One for the text itself, which waits in the name of all of it, and one for each request.
@@ -88,7 +91,11 @@ impl<P: Protocol> Shared<P> {
         let begun = {
             let _waiting = self.waits(count);
             let deadline = Instant::now() + self.plan.settings.link_wait.duration();
-            timeout_at(deadline, self.begin(first, stamp)).await.unwrap_or_else(|_| Err(self.too_late()))
+            tokio::select! {
+                biased;
+                halt = self.halted(carried) => Err(halt.into()),
+                begun = timeout_at(deadline, self.begin(first, stamp)) => begun.unwrap_or_else(|_| Err(self.too_late())),
+            }
         };
         let (seat, ticket) = match begun {
             Ok(begun) => begun,
@@ -102,7 +109,7 @@ impl<P: Protocol> Shared<P> {
     }
 
     /// Writes the rest of a text that has begun, and waits for the answers to all of it.
-    async fn go_on(&self, stamp: Stamp, requests: &[P::Request], carried: Option<&Arc<[MessageId]>>, begun: Begun<'_, P>) -> Vec<Asked<P::Answer>> {
+    async fn go_on(&self, stamp: Stamp, requests: &[P::Request], carried: Option<Carried<'_>>, begun: Begun<'_, P>) -> Vec<Asked<P::Answer>> {
         let mut asked: Vec<Option<Asked<P::Answer>>> = requests.iter().map(|_| None).collect();
         let mut under_way = FuturesUnordered::new();
         let written = |place: usize, request| Written { request, place, of: requests.len(), carried };
@@ -255,7 +262,7 @@ impl<P: Protocol> Shared<P> {
         let (Some(late), Some(carried)) = (late, written.carried) else { return };
         let number = |count: usize| u8::try_from(count).unwrap_or(u8::MAX);
         let segment = (written.of > 1).then(|| (number(written.place + 1), number(written.of)));
-        let (about, told) = (About { messages: Arc::clone(carried), segment }, self.late.clone());
+        let (about, told) = (About { messages: Arc::clone(carried.messages), segment }, self.late.clone());
         tokio::spawn(async move {
             if let Ok(answer) = late.await {
                 // Where nobody wants them any more, it is as if it never came.
@@ -264,10 +271,18 @@ impl<P: Protocol> Shared<P> {
         });
     }
 
+    /// Waits until what has not begun must not. A question is nobody's text, and is asked all the same.
+    async fn halted(&self, carried: Option<Carried<'_>>) -> Halt {
+        match carried {
+            Some(carried) => carried.brake.until_pulled(&self.plan.name).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Waits for the answer to a request that was written, and sends it again where that is right.
     async fn follow(&self, stamp: Stamp, written: Written<'_, P::Request>, mut ticket: Ticket<P>) -> (usize, Asked<P::Answer>) {
         let settings = &self.plan.settings;
-        let Written { request, place, of, .. } = written;
+        let Written { request, place, of, carried } = written;
         let mut refused_since = None;
         let mut tries = 0;
         let mut wait = FIRST_WAIT;
@@ -297,8 +312,9 @@ impl<P: Protocol> Shared<P> {
                     let rest = tokio::time::sleep(if is_part_of_more { wait } else { wait.min(left) });
                     tokio::select! {
                         () = rest => {}
-                        // Nothing of it has left, so nothing of it begins at a stop.
+                        // Nothing of it has left, so nothing of it begins at a stop or in a pause.
                         () = self.board.closed(), if of == 1 => return given_up,
+                        halt = self.halted(carried), if of == 1 => return (place, Lost::from(halt).into()),
                     }
                     // The first time it goes before those that are new, and then in line with them: else those that are always
                     // refused would leave no turn for others.
@@ -307,6 +323,8 @@ impl<P: Protocol> Shared<P> {
                     let begun = self.begin_again(request, Stamp { refused: Some(granted), ..again }, is_first || of > 1);
                     let begun = if of == 1 {
                         tokio::select! {
+                            biased;
+                            halt = self.halted(carried) => return (place, Lost::from(halt).into()),
                             begun = timeout_at(until, begun) => begun.ok(),
                             () = self.board.closed() => None,
                         }
@@ -318,10 +336,17 @@ impl<P: Protocol> Shared<P> {
                         Some(Err(_)) | None => return given_up,
                     }
                 }
-                Finish::Unwritten => match self.begin_again(request, again, true).await {
-                    Ok(next) => next,
-                    Err(lost) => return (place, lost.into()),
-                },
+                Finish::Unwritten => {
+                    let begun = tokio::select! {
+                        biased;
+                        halt = self.halted(carried), if of == 1 => Err(halt.into()),
+                        begun = self.begin_again(request, again, true) => begun,
+                    };
+                    match begun {
+                        Ok(next) => next,
+                        Err(lost) => return (place, lost.into()),
+                    }
+                }
             };
             waits.sent();
         }

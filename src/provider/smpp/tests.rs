@@ -329,7 +329,7 @@ fn provider(config: Config) -> Arc<Smpp> {
 
 fn submission(from: Option<&str>, text: &str) -> Submission {
     let to = Number::parse("+33612345678", None).unwrap();
-    Submission { id: MessageId::new(1, 2), to, from: from.map(ToOwned::to_owned), text: text.to_owned(), segments: 1 }
+    Submission { id: MessageId::new(1, 2), to, from: from.map(ToOwned::to_owned), text: text.to_owned(), segments: 1, brake: Default::default() }
 }
 
 #[test]

@@ -98,7 +98,11 @@ impl Instance {
 
 /// Whether any process holds a lock file in this folder: one of an older version has no place at the door.
 pub(super) fn any_lives(folder: &Path) -> bool {
-    let files = std::fs::read_dir(folder).into_iter().flatten().flatten().filter(|file| !matches!(file.file_name().to_str(), Some("door" | "turn")));
+    let files = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|file| !matches!(file.file_name().to_str(), Some("door" | "turn" | "pause")));
     files.into_iter().any(|file| {
         let opened = OpenOptions::new().write(true).open(file.path());
         opened.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))

@@ -237,7 +237,7 @@ fn about_files(path: &Path) -> Result<Vec<(PathBuf, std::fs::Metadata)>> {
 
 /// Refuses files of other users, before anything opens them: whoever owns a file can open it again.
 #[cfg(unix)]
-fn check_owner(path: &Path) -> Result<()> {
+pub(super) fn check_owner(path: &Path) -> Result<()> {
     use std::os::unix::fs::MetadataExt as _;
     let user = rustix::process::geteuid().as_raw();
     for (file, about) in about_files(path)? {
@@ -253,7 +253,7 @@ fn check_owner(path: &Path) -> Result<()> {
 }
 
 #[cfg(not(unix))]
-fn check_owner(_: &Path) -> Result<()> {
+pub(super) fn check_owner(_: &Path) -> Result<()> {
     Ok(())
 }
 
@@ -334,12 +334,23 @@ fn not_whole(path: &Path) -> Error {
 
 /// Whether a SQLite file says that it was open when it was written.
 pub(super) fn says_open(path: &Path) -> std::io::Result<bool> {
+    Ok(application_of(path)? == Some(OPEN_ID))
+}
+
+/// Whether a file says that it is a ledger of ours. Not for one that this process has open: closing it gives back what SQLite
+/// locked in it.
+pub(super) fn holds_ledger(path: &Path) -> std::io::Result<bool> {
+    Ok(matches!(application_of(path)?, Some(APPLICATION_ID | OPEN_ID)))
+}
+
+/// The application id of a SQLite file; nothing where the file is too short to have one.
+fn application_of(path: &Path) -> std::io::Result<Option<i32>> {
     let mut file = File::open(path)?;
     let mut id = [0; 4];
     file.seek(SeekFrom::Start(ID_OFFSET))?;
     match file.read_exact(&mut id) {
-        Ok(()) => Ok(i32::from_be_bytes(id) == OPEN_ID),
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
+        Ok(()) => Ok(Some(i32::from_be_bytes(id))),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
         Err(error) => Err(error),
     }
 }

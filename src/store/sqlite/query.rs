@@ -15,7 +15,7 @@ const BUDGETS: i64 = 100;
 
 /// The columns that [`record_from`] reads.
 pub(super) const COLUMNS: &str = "id, seq, (SELECT b.id FROM batch b WHERE b.seq = message.batch), recipient, sender, text, encoding, segments, state, provider, \
-     vendor_id, created_ms, changed_ms, held_micros, price_micros, currency, code, why, digest, (SELECT count(*) FROM reply r WHERE r.message = message.seq), parted, sandbox, price_assumed";
+     vendor_id, created_ms, changed_ms, held_micros, price_micros, currency, code, why, digest, (SELECT count(*) FROM reply r WHERE r.message = message.seq), parted, sandbox, price_assumed, principal";
 
 pub(super) fn record_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
     let code: Option<String> = row.get(16)?;
@@ -43,6 +43,7 @@ pub(super) fn record_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
         is_parted: row.get(20)?,
         realm: Realm::of(!row.get::<_, bool>(21)?),
         is_assumed: row.get(22)?,
+        principal: row.get(23)?,
     })
 }
 

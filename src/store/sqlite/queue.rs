@@ -123,8 +123,9 @@ fn expire(db: &Connection, owner: i64, claim: &Claim) -> JobResult<()> {
 /// could hand over the later one first. For a request that carries several: those with the sender of the first, and no message
 /// to a person overtakes an earlier one. What the lists of another process keep out waits for as long as that one lives.
 fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32, peers: &[Peer]) -> JobResult<Vec<Record>> {
-    // What a frozen budget pays for waits until a person looked.
-    const MAY_GO: &str = "provider = ?4 AND sandbox = ?5 AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || f.id || ',') > 0)
+    // What a frozen budget pays for waits until a person looked, and what is paused until a person says so.
+    const MAY_GO: &str = "provider = ?4 AND sandbox = ?5 AND principal NOT IN (SELECT value FROM json_each(?7))
+         AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || f.id || ',') > 0)
         AND NOT EXISTS (SELECT 1 FROM message r WHERE r.recipient = message.recipient AND r.rests_ms IS NOT NULL AND r.seq < message.seq AND r.state IN (1, 2))";
     // What was tried before comes behind what was not, or those who take nothing would leave no place for others. A clock that was
     // set back keeps nothing back for more than an hour, and what nobody owns any more rested for a process that is gone: its routes,
@@ -153,7 +154,9 @@ fn pick_from(
     let is_joint = claim.per_request > 1;
     let has_lists = peers.iter().any(|peer| peer.rules.has_lists());
     let look_through = most.max(if has_lists { LOOK_THROUGH_LISTS } else { LOOK_THROUGH });
-    let mut rows = statement.query(params![owner, claim.adopt, look_through, claim.provider, claim.realm.is_sandbox(), claim.now.as_millis()])?;
+    let without = serde_json::to_string(&claim.without).unwrap_or_default();
+    let mut rows =
+        statement.query(params![owner, claim.adopt, look_through, claim.provider, claim.realm.is_sandbox(), claim.now.as_millis(), without])?;
     while count_of(picked) < most
         && let Some(row) = rows.next()?
     {

@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::mark::{Counted, LEASE_MS, Mark};
@@ -82,6 +83,17 @@ impl<T: Send, F: FnMut(&Connection) -> JobResult<T> + Send> Job for Work<T, F> {
 /// The error for a ledger that cannot be read or written.
 pub(super) fn unavailable(why: &str) -> Error {
     Error::new(ErrorKind::LedgerUnavailable, "the ledger cannot be read or written now").because(why.to_owned())
+}
+
+/// The error for a write that SQLite refused: whether the disk is full is told from everything else.
+fn refused(error: &rusqlite::Error) -> Error {
+    let is_full = error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+        // The index of the log could not grow.
+        || error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_IOERR_SHMSIZE);
+    if is_full {
+        return Error::new(ErrorKind::StorageFull, "the ledger's disk is full").because(error.to_string());
+    }
+    unavailable(&error.to_string())
 }
 
 /// The way to the writing thread. Cloning is cheap; the thread ends when the last one is gone.
@@ -247,7 +259,7 @@ enum Trouble {
 fn answer(job: Box<dyn Job>, trouble: Option<&Trouble>) {
     let again = |error: &Error| Error::new(error.kind(), error.message()).next(error.next_step());
     let refused = trouble.and_then(|trouble| match trouble {
-        Trouble::Begin(error) | Trouble::Inside(error) => Some(unavailable(&error.to_string())),
+        Trouble::Begin(error) | Trouble::Inside(error) => Some(refused(error)),
         Trouble::Elsewhere(error) | Trouble::Unwritten(error) => Some(again(error)),
         Trouble::Unmarked(error) => (job.kind() == Kind::Begins).then(|| again(error)),
         Trouble::Anew => Some(unavailable("the ledger was replaced while it was written")),

@@ -254,6 +254,11 @@ impl Agent {
         }
     }
 
+    /// What the server has said by now, as it stands on the wire.
+    pub fn heard(&self) -> Vec<Value> {
+        std::iter::from_fn(|| self.server.next(Duration::ZERO)).collect()
+    }
+
     /// Calls a tool and does not wait: the call's id.
     pub fn begin(&mut self, tool: &str, arguments: &Value) -> u64 {
         self.next += 1;

@@ -26,7 +26,7 @@ const PERSON: &str = "13800138000";
 
 fn message(n: usize, text: &str) -> Submission {
     let to = Number::parse(&format!("+861380013{n:04}"), None).unwrap();
-    Submission { id: MessageId::new(1, n as u128), to, from: None, text: text.to_owned(), segments: 1 }
+    Submission { id: MessageId::new(1, n as u128), to, from: None, text: text.to_owned(), segments: 1, brake: Default::default() }
 }
 
 fn provider(config: &Config) -> (Arc<dyn Provider>, Receiver<Notice>) {

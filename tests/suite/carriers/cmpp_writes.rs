@@ -15,7 +15,7 @@ use crate::carrier::peer::Peer;
 
 fn message(n: u16, text: &str) -> Submission {
     let to = Number::parse(&format!("+861380013{n:04}"), None).unwrap();
-    Submission { id: MessageId::new(1, u128::from(n)), to, from: None, text: text.to_owned(), segments: 1 }
+    Submission { id: MessageId::new(1, u128::from(n)), to, from: None, text: text.to_owned(), segments: 1, brake: Default::default() }
 }
 
 fn id_of(outcome: &Outcome) -> String {

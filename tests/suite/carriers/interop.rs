@@ -129,7 +129,14 @@ async fn cmppprotocol_refuses_a_wrong_proof_and_is_refused_with_a_wrong_secret()
 }
 
 fn submission(to: &str, text: &str) -> Submission {
-    Submission { id: MessageId::new(1, 1), to: Number::parse(to, None).unwrap(), from: None, text: text.to_owned(), segments: 1 }
+    Submission {
+        id: MessageId::new(1, 1),
+        to: Number::parse(to, None).unwrap(),
+        from: None,
+        text: text.to_owned(),
+        segments: 1,
+        brake: Default::default(),
+    }
 }
 
 /// The ids of everything that was taken.

@@ -26,7 +26,7 @@ fn number() -> Number {
 }
 
 fn submission(text: &str) -> Submission {
-    Submission { id: MessageId::new(1, 2), to: number(), from: None, text: text.to_owned(), segments: 1 }
+    Submission { id: MessageId::new(1, 2), to: number(), from: None, text: text.to_owned(), segments: 1, brake: Default::default() }
 }
 
 async fn next_receipt(notices: &mut Receiver<Notice>) -> Receipt {

@@ -89,7 +89,7 @@ const TEXT: &str = "canary-text";
 
 fn submission(n: u128, to: &str) -> Submission {
     let text = format!("{TEXT} {n}");
-    Submission { id: MessageId::new(1, n), to: Number::parse(to, None).unwrap(), from: None, text, segments: 2 }
+    Submission { id: MessageId::new(1, n), to: Number::parse(to, None).unwrap(), from: None, text, segments: 2, brake: Default::default() }
 }
 
 /// As many messages as one request takes, up to 3.

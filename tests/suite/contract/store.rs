@@ -135,6 +135,7 @@ pub(super) fn claim(limit: u32) -> Claim {
         per_request: 1,
         by_segment: false,
         most_requests: u32::MAX,
+        without: Vec::new(),
         rate: Pacing::default(),
     }
 }

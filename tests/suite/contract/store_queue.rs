@@ -5,7 +5,7 @@ use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
 use sms_mcp::sms::facts::{Limits, Scope};
 use sms_mcp::sms::message::{BatchId, MessageId, State};
-use sms_mcp::store::{Back, Claim, Claimed, Draft, Intent, Pacing, Payer, Report, Store};
+use sms_mcp::store::{Back, BaseSession, Claim, Claimed, Draft, Intent, Pacing, Payer, Report, Store};
 
 use super::store::{HOLD, NOW, budget, claim, draft, ended, intent, payer, places, queued, state_of, take};
 
@@ -374,5 +374,27 @@ async fn a_claim_counts_each_segment_where_each_is_a_request_and_takes_a_text_wh
         let next_day = 24 * 3_600_000;
         assert_eq!(ids(&store.claim(Claim { most_requests: 3, ..by_segment(next_day) }).await.unwrap()), drafts([4]));
         assert_eq!(ids(&store.claim(by_segment(next_day + 1)).await.unwrap()), drafts([20]));
+    }
+}
+
+#[tokio::test]
+async fn what_a_paused_principal_has_queued_keeps_its_place_and_others_behind_it_go() {
+    for place in places() {
+        let store = place.open();
+        take(&*store, many(1, 600)).await;
+        let of_bob = many(700, 3);
+        take(
+            &*store,
+            Intent { payer: Payer { principal: "bob".into(), base: BaseSession::Named("bob's".into()), ..of_bob.payer.clone() }, ..of_bob },
+        )
+        .await;
+        for per_request in [1, 50] {
+            let without = |names: &[&str]| Claim { per_request, without: names.iter().map(|name| (*name).to_owned()).collect(), ..claim(1) };
+            let claimed = store.claim(without(&["alice"])).await.unwrap();
+            assert_eq!(claimed.messages.iter().map(|message| message.principal.as_str()).collect::<Vec<_>>(), ["bob"]);
+            assert!(store.claim(without(&["alice", "bob"])).await.unwrap().messages.is_empty());
+            store.unclaim(claimed.messages.into_iter().map(|message| Back { id: message.id, rests_until: None }).collect()).await.unwrap();
+        }
+        assert_eq!(ids(&store.claim(claim(2)).await.unwrap()), drafts([1, 2]));
     }
 }

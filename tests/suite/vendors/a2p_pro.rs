@@ -46,7 +46,7 @@ pub fn bulk_provider(fake: &Fake<A2pPro>) -> Arc<dyn Provider> {
 
 fn message(n: usize, text: &str) -> Submission {
     let to = Number::parse(&fictional(n), None).unwrap();
-    Submission { id: MessageId::new(1, n as u128), to, from: None, text: text.to_owned(), segments: 1 }
+    Submission { id: MessageId::new(1, n as u128), to, from: None, text: text.to_owned(), segments: 1, brake: Default::default() }
 }
 
 fn enquiry(vendor_id: &str) -> Enquiry {

@@ -77,7 +77,7 @@ fn toml_text(text: &str) -> String {
 
 fn message() -> Submission {
     let to = Number::parse(&fictional(1), None).unwrap();
-    Submission { id: MessageId::new(1, 1), to, from: None, text: "a".to_owned(), segments: 1 }
+    Submission { id: MessageId::new(1, 1), to, from: None, text: "a".to_owned(), segments: 1, brake: Default::default() }
 }
 
 fn enquiry() -> Enquiry {

@@ -93,7 +93,7 @@ fn to(number: &str) -> Number {
 
 fn message(index: usize, text: &str) -> Submission {
     let id = MessageId::new(1, u128::try_from(index).unwrap());
-    Submission { id, to: to(&american(index)), from: None, text: text.to_owned(), segments: 1 }
+    Submission { id, to: to(&american(index)), from: None, text: text.to_owned(), segments: 1, brake: Default::default() }
 }
 
 fn enquiry(vendor_id: &str) -> Enquiry {

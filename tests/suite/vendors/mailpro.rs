@@ -94,7 +94,7 @@ fn to(index: usize) -> Number {
 }
 
 fn message(n: u128, text: &str) -> Submission {
-    Submission { id: MessageId::new(1, n), to: to(1), from: None, text: text.to_owned(), segments: 1 }
+    Submission { id: MessageId::new(1, n), to: to(1), from: None, text: text.to_owned(), segments: 1, brake: Default::default() }
 }
 
 fn campaign(at: Option<&str>) -> Campaign {

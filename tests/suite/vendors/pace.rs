@@ -138,6 +138,7 @@ async fn a_large_bulk_leaves_fifty_at_a_time_sixty_times_a_minute_and_each_perso
         ..config::Guard::default()
     };
     let engine = Engine::new(Parts {
+        halts: Arc::default(),
         store: Arc::new(SqliteStore::open(&folder.path().join("ledger.db"), clock.now(), [1; 8]).unwrap()),
         carriers: Carriers::new(vec![Carrier::new(provider, None, settings.rate())], Vec::new()).unwrap(),
         guard: Guard::new(wide, BTreeMap::new()),

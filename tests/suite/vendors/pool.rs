@@ -9,8 +9,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sms_mcp::clock::{SharedClock, SystemClock};
-use sms_mcp::provider::Outcome;
+use sms_mcp::error::ErrorKind;
+use sms_mcp::halt::{Brake, Halt, Halts};
 use sms_mcp::provider::http::{Answer, Client, Dialect, Request, Settings};
+use sms_mcp::provider::{Outcome, Submission};
+use sms_mcp::sms::message::MessageId;
+use sms_mcp::sms::number::Number;
 
 use super::patient;
 use crate::support::eventually_async;
@@ -193,4 +197,46 @@ async fn a_connection_whose_request_was_not_read_to_its_end_is_not_used_again() 
         assert!(matches!(outcome, Err(Outcome::Rejected { .. } | Outcome::Unknown { .. })), "{outcome:?}");
         assert_eq!(connections.load(Ordering::SeqCst), n + 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_waits_for_a_connection_does_not_begin_once_it_is_stopped() {
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let settings = Settings { max_connections: 1, ..patient() };
+    let (client, count) = serve_with(&settings, move |stream, count| {
+        while let Some(n) = read_request(stream) {
+            count.fetch_add(1, Ordering::SeqCst);
+            let _ = held.lock().unwrap().recv();
+            let _ = stream.write_all(ok(&n).as_bytes());
+        }
+    });
+    let halts = Arc::new(Halts::default());
+    let submission = Submission {
+        id: MessageId::new(1, 1),
+        to: Number::parse("+12025550123", None).unwrap(),
+        from: None,
+        text: "a".to_owned(),
+        segments: 1,
+        brake: Brake::new(&halts, "somebody"),
+    };
+    let client = Arc::new(client);
+    let submit = |n: usize| {
+        let (client, request) = (Arc::clone(&client), request(n, 0).1.carrying(&[&submission]));
+        tokio::spawn(async move { client.submit(&request).await.map(|answer| answer.status) })
+    };
+    let first = submit(1);
+    eventually_async("the only connection is in use", async || count.load(Ordering::SeqCst) == 1).await;
+    let second = submit(2);
+    halts.set_unrecorded(Some(Halt { code: ErrorKind::Paused, why: "stopped".to_owned() }));
+    release.send(()).unwrap();
+    // What has begun is finished.
+    assert_eq!(first.await.unwrap(), Ok(200));
+    let halted = Outcome::NotNow { code: ErrorKind::Paused, retry_after_ms: 0, why: "stopped".to_owned() };
+    assert_eq!(second.await.unwrap(), Err(halted));
+    halts.set_unrecorded(None);
+    let third = submit(3);
+    release.send(()).unwrap();
+    assert_eq!(third.await.unwrap(), Ok(200));
+    assert_eq!(count.load(Ordering::SeqCst), 2);
 }

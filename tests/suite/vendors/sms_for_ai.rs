@@ -36,7 +36,7 @@ fn to(number: &str) -> Number {
 }
 
 fn message(n: u128, text: &str) -> Submission {
-    Submission { id: MessageId::new(1, n), to: to(&fictional(1)), from: None, text: text.to_owned(), segments: 1 }
+    Submission { id: MessageId::new(1, n), to: to(&fictional(1)), from: None, text: text.to_owned(), segments: 1, brake: Default::default() }
 }
 
 fn usd(micros: i64) -> Money {

@@ -1,6 +1,8 @@
 //! Turns: texts of several requests go out whole, one recipient holds nobody up, and a bind that does not answer keeps nothing.
 
 use super::*;
+use crate::error::ErrorKind;
+use crate::halt::{Brake, Halt, Halts};
 use crate::provider::session::Asked;
 use crate::sms::message::MessageId;
 
@@ -13,7 +15,7 @@ type Answers = Vec<Asked<(bool, u32)>>;
 /// Asks for a text in a task of its own: `segments` requests, the first of them `first`.
 fn spawn_text(account: &Arc<Account<Tiny>>, order: u64, first: u32, segments: u32) -> tokio::task::JoinHandle<Answers> {
     let account = Arc::clone(account);
-    tokio::spawn(async move { account.ask_all(order, &(first..first + segments).collect::<Vec<_>>(), &Arc::from([id()])).await })
+    tokio::spawn(async move { account.ask_all(order, &(first..first + segments).collect::<Vec<_>>(), &Arc::from([id()]), &Brake::default()).await })
 }
 
 fn is_whole(answers: &Answers) -> bool {
@@ -104,7 +106,8 @@ async fn texts_of_one_request_that_wait_for_nothing_come_between_no_segments_of_
                 for text in 0..TEXTS {
                     let first = task * 1_000_000 + text * 10;
                     let segments = if task % 3 == 0 { 3 } else { 1 };
-                    let asked = account.ask_all(u64::from(task), &(first..first + segments).collect::<Vec<_>>(), &Arc::from([id()])).await;
+                    let asked =
+                        account.ask_all(u64::from(task), &(first..first + segments).collect::<Vec<_>>(), &Arc::from([id()]), &Brake::default()).await;
                     assert!(is_whole(&asked), "{asked:?}");
                 }
             })
@@ -444,4 +447,102 @@ async fn a_segment_that_is_to_be_sent_again_keeps_its_text_unfinished() {
     peer.write(ASK | ANSWER, again, 11).await;
     assert!(is_whole(&within(text).await.unwrap()));
     assert!(!account.is_mid_text());
+}
+
+/// A text in a task of its own, which this stops before it begins.
+fn spawn_with(account: &Arc<Account<Tiny>>, halts: &Arc<Halts>, order: u64, first: u32, segments: u32) -> tokio::task::JoinHandle<Answers> {
+    let (account, brake) = (Arc::clone(account), Brake::new(halts, "somebody"));
+    tokio::spawn(async move { account.ask_all(order, &(first..first + segments).collect::<Vec<_>>(), &Arc::from([id()]), &brake).await })
+}
+
+fn stop(halts: &Halts) {
+    halts.set_unrecorded(Some(Halt { code: ErrorKind::Paused, why: "stopped".to_owned() }));
+}
+
+fn is_halted(answers: &Answers) -> bool {
+    answers.iter().all(|asked| matches!(asked.answer, Err(Lost::NotSent { obstacle: Obstacle::Halt(ErrorKind::Paused), .. })))
+}
+
+#[tokio::test]
+async fn what_is_stopped_before_its_turn_does_not_begin_and_what_has_begun_is_finished() {
+    // Behind a full window, and behind a slow pace.
+    for settings in [Settings { window: 1, ..patient() }, Settings { per_second: Some(1), ..patient() }] {
+        let is_paced = settings.per_second.is_some();
+        let carrier = Carrier::new().await;
+        let (account, _pushes) = carrier.account(settings);
+        account.start();
+        let mut peer = carrier.bound().await;
+        account.ready().await.unwrap();
+        let halts = Arc::new(Halts::default());
+        let begun = spawn_with(&account, &halts, 1, 10, 3);
+        let (number, found) = within(peer.expect(ASK)).await;
+        let waiting = [(2, 20, 1), (3, 30, 2), (1, 40, 1)].map(|(order, first, segments)| spawn_with(&account, &halts, order, first, segments));
+        // A question is nobody's text.
+        let question = (!is_paced).then(|| spawn_ask(&account, 9, 90));
+        eventually(|| account.room() == 0).await;
+        stop(&halts);
+        for text in waiting {
+            assert!(is_halted(&within(text).await.unwrap()));
+        }
+        assert!(is_halted(&within(spawn_with(&account, &halts, 5, 50, 1)).await.unwrap()), "what comes after it does not begin either");
+        peer.write(ASK | ANSWER, number, found).await;
+        for value in 11..13 {
+            let (number, found) = within(peer.expect(ASK)).await;
+            assert_eq!(found, value);
+            peer.write(ASK | ANSWER, number, found).await;
+        }
+        assert!(is_whole(&within(begun).await.unwrap()));
+        if let Some(question) = question {
+            let (number, found) = within(peer.expect(ASK)).await;
+            assert_eq!(found, 90);
+            peer.write(ASK | ANSWER, number, found).await;
+            assert!(within(question).await.unwrap().is_ok());
+        }
+        halts.set_unrecorded(None);
+        let next = spawn_with(&account, &halts, 6, 60, 1);
+        let (number, found) = within(peer.expect(ASK)).await;
+        assert_eq!(found, 60);
+        peer.write(ASK | ANSWER, number, found).await;
+        assert!(is_whole(&within(next).await.unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn one_segment_that_waits_to_be_sent_again_is_stopped_and_a_segment_of_more_is_not() {
+    let carrier = Carrier::new().await;
+    let (account, _pushes) = carrier.account(patient());
+    account.start();
+    let mut peer = carrier.bound().await;
+    account.ready().await.unwrap();
+    let halts = Arc::new(Halts::default());
+    let alone = spawn_with(&account, &halts, 1, 10, 1);
+    let (number, found) = within(peer.expect(ASK)).await;
+    peer.write(THROTTLED, number, found).await;
+    let of_two = spawn_with(&account, &halts, 2, 20, 2);
+    let mut asked = Vec::new();
+    // The first of the two is taken; the other one is refused for now, and so is the one that is alone, however often it comes.
+    let (number, found) = loop {
+        let (number, found) = within(peer.expect(ASK)).await;
+        asked.push(found);
+        match found {
+            20 => peer.write(ASK | ANSWER, number, found).await,
+            10 => peer.write(THROTTLED, number, found).await,
+            _ => break (number, found),
+        }
+    };
+    assert_eq!(found, 21, "{asked:?}");
+    stop(&halts);
+    assert!(is_halted(&within(alone).await.unwrap()));
+    peer.write(THROTTLED, number, found).await;
+    loop {
+        let (number, found) = within(peer.expect(ASK)).await;
+        // It may have been on its way when it was stopped.
+        if found == 21 {
+            peer.write(ASK | ANSWER, number, found).await;
+            break;
+        }
+        assert_eq!(found, 10);
+        peer.write(THROTTLED, number, found).await;
+    }
+    assert!(is_whole(&within(of_two).await.unwrap()));
 }

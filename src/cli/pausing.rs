@@ -1,0 +1,122 @@
+//! `pause` and `resume`: everything stands still, or goes on. Neither opens the ledger, so that they work while that is locked, or on
+//! a disk that is full. Pausing needs nothing, the settings neither; going on widens what agents may do, and asks a person.
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::path::{Path, PathBuf};
+
+use super::commands::{note, print_line};
+use super::{PauseCommand, ResumeCommand};
+use crate::app;
+use crate::config::{self, Sources};
+use crate::error::{Error, ErrorKind, Result};
+use crate::halt::Pause;
+
+/// What a person types to let texts go out again.
+const YES: &str = "resume";
+
+/// What is known of where texts go.
+struct Known {
+    ledger: PathBuf,
+    /// The names of the providers; nothing where the settings cannot be read.
+    providers: Option<Vec<String>>,
+}
+
+impl Known {
+    /// From the settings; without them where a ledger is named: a pause must not wait for somebody to mend them.
+    fn from(sources: &Sources) -> Result<Self> {
+        let error = match config::load(sources) {
+            Ok(loaded) => {
+                if let Some(live) = &loaded.live_ledger {
+                    note(&format!("note: only the sandbox is configured, and this is its own ledger; with a real provider it is {}", live.display()));
+                }
+                let providers = loaded.config.provider.iter().map(|provider| provider.name().to_owned()).collect();
+                return Ok(Self { ledger: loaded.ledger, providers: Some(providers) });
+            }
+            Err(error) => error,
+        };
+        match config::named_ledger(sources) {
+            Some(ledger) => {
+                note(&format!("note: the settings cannot be read ({}); they are not needed for this", error.message()));
+                Ok(Self { ledger, providers: None })
+            }
+            None => Err(error.next("Correct it, or name the ledger that the servers use with --ledger FILE: that needs no settings.")),
+        }
+    }
+
+    /// Refuses a provider that there is not: nothing of what was meant would stand still.
+    fn check(&self, provider: Option<&String>) -> Result<()> {
+        match (provider, &self.providers) {
+            (Some(name), Some(names)) if !names.contains(name) => {
+                let message = format!("no provider is called \"{name}\"; there are {}", names.join(", "));
+                Err(Error::new(ErrorKind::NotFound, message).next("Nothing was paused. `sms-mcp pause` alone pauses everything."))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// `pause`: nothing new begins, or what is paused.
+pub(super) fn pause(sources: &Sources, command: PauseCommand) -> Result<()> {
+    let PauseCommand { provider, of, list } = command;
+    let known = Known::from(sources)?;
+    if list {
+        let pauses = app::pauses(&known.ledger)?;
+        for pause in &pauses {
+            print_line(&format!("{}  {}", pause.since.rfc3339(), pause.what()));
+        }
+        if pauses.is_empty() {
+            print_line("nothing is paused");
+        }
+        return Ok(());
+    }
+    known.check(provider.as_ref())?;
+    let asked = app::pause_of(provider, of);
+    let pauses = app::pause(&known.ledger, asked.clone())?;
+    for pause in pauses.iter().filter(|pause| pause.is_about(&asked)) {
+        print_line(&format!("{} is paused since {}, in {}", pause.what(), pause.since.rfc3339(), known.ledger.display()));
+    }
+    note("note: nothing new begins there, in no process. Texts that have begun are finished, STOP and receipts come in, bulks wait");
+    still_paused(&pauses, &asked);
+    Ok(())
+}
+
+fn still_paused(pauses: &[Pause], but: &Pause) {
+    pauses.iter().filter(|pause| !pause.is_about(but)).for_each(|pause| note(&format!("note: {} is paused too", pause.what())));
+}
+
+/// `resume`: ends one pause, once a person at a terminal has said so.
+pub(super) fn resume(sources: &Sources, command: ResumeCommand) -> Result<()> {
+    let ResumeCommand { provider, of } = command;
+    let known = Known::from(sources)?;
+    let asked = app::pause_of(provider, of);
+    // Before anybody is asked. Where nobody can tell what is paused, everything is.
+    if let Ok(pauses) = app::pauses(&known.ledger)
+        && !pauses.iter().any(|pause| pause.is_about(&asked))
+    {
+        let all: Vec<String> = pauses.iter().map(Pause::what).collect();
+        let paused = if all.is_empty() { "nothing is".to_owned() } else { format!("what is paused: {}", all.join("; ")) };
+        return Err(Error::new(ErrorKind::NotFound, format!("{} is not paused; {paused}", asked.what())).next("`sms-mcp pause --list` shows it."));
+    }
+    ask(&asked, &known.ledger)?;
+    let left = app::resume(&known.ledger, &asked)?;
+    print_line(&format!("{} goes on, in {}", asked.what(), known.ledger.display()));
+    still_paused(&left, &asked);
+    Ok(())
+}
+
+/// Asks whoever is at the terminal.
+fn ask(asked: &Pause, ledger: &Path) -> Result<()> {
+    let input = std::io::stdin();
+    if !input.is_terminal() || !std::io::stderr().is_terminal() {
+        let message = "`resume` lets texts go out again, so it asks a person, and here is no terminal to ask at";
+        return Err(Error::new(ErrorKind::NotSupported, message).next("Nothing was resumed. The operator runs it at a terminal."));
+    }
+    note(&format!("{} is paused, in {}. What waits goes out at once when it goes on.", asked.what(), ledger.display()));
+    note(&format!("Type {YES} to let it go on:"));
+    let mut said = String::new();
+    let read = input.lock().read_line(&mut said);
+    if read.is_ok() && said.trim() == YES {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::InvalidArgument, format!("{} was not said", YES)).next("Nothing was resumed."))
+}
