@@ -357,6 +357,31 @@ fn a_ledger_that_was_never_marked_is_marked_and_says_so_and_the_sandbox_needs_no
     }
 }
 
+#[test]
+fn an_acceptance_that_was_cut_short_is_asked_for_again_and_takes_nothing_more_away() {
+    let scene = Scene::new(WIDE);
+    scene.desk.done(&["send", &fictional(1), "One"]);
+    scene.desk.done(&["backup", scene.file("backup.db").to_str().unwrap()]);
+    scene.desk.done(&["send", &fictional(2), "Two"]);
+    let [mark, ..] = marks(&scene);
+    let before = std::fs::read(&mark).unwrap();
+    copy(&scene.file("backup.db"), &scene.desk.ledger());
+    scene.accept(&scene.desk.ledger());
+    // As after a kill between the ledger and its mark.
+    std::fs::write(&mark, before).unwrap();
+    assert!(scene.desk.run(&["send", &fictional(3), "Three"]).err.contains("(ledger_in_doubt)"));
+    scene.accept(&scene.desk.ledger());
+    scene.desk.done(&["send", &fictional(3), "Three"]);
+    let nothing = scene.desk.done(&["ledger", "accept"]);
+    assert!(nothing.out.contains("is in no doubt"), "{nothing:?}");
+    // The ledger from before it, put back afterwards, is another one.
+    copy(&scene.file("backup.db"), &scene.desk.ledger());
+    assert!(scene.desk.run(&["send", &fictional(4), "Four"]).err.contains("is that of another ledger"));
+    scene.accept(&scene.desk.ledger());
+    scene.desk.done(&["send", &fictional(4), "Four"]);
+    assert_eq!((scene.wire().len(), scene.twice()), (4, 0));
+}
+
 /// The three files of the one mark of a desk: the mark, its notes, its keys.
 fn marks(scene: &Scene) -> [PathBuf; 3] {
     let mut files: Vec<PathBuf> = std::fs::read_dir(scene.desk.state().join("sms-mcp")).unwrap().map(|entry| entry.unwrap().path()).collect();

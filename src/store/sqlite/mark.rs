@@ -459,7 +459,7 @@ impl Mark {
         outside.is_gone = matches!(doubt.why, Why::NoMark | Why::Unreadable | Why::Other);
         if let (Why::Other, Some(notes), Some(identity)) = (doubt.why, &inner.notes, Row::read(db)?.identity) {
             // An older one from before a person accepted it: all that was since is in the notes.
-            outside.is_gone = !notes.knows(&identity).unwrap_or(false);
+            outside.is_gone = !notes.knows(&identity).unwrap_or(false) && !self.is_before(db)?;
         }
         for source in sources.iter().filter(|source| source.exists()) {
             let read = Notes::open(source).and_then(|notes| Ok((notes.wishes(false)?, notes.covers()?)));
@@ -481,6 +481,12 @@ impl Mark {
         }
         outside.is_gone |= doubt.why != Why::Second && !sources.iter().all(|source| source.exists());
         Ok(Some(outside))
+    }
+
+    /// Whether the mark speaks of this ledger as it was before a person accepted it: the mark could not be made anew then.
+    fn is_before(&self, db: &Connection) -> rusqlite::Result<bool> {
+        let Ok(Some((sheet, _))) = sheet::read(&self.file) else { return Ok(false) };
+        db.query_row("SELECT EXISTS (SELECT 1 FROM acceptance WHERE identity = ?1)", [sheet.identity], |row| row.get(0))
     }
 
     /// Makes the mark anew for a ledger that a person accepted, whose identity is another one now.
