@@ -5,6 +5,7 @@ mod csv;
 mod demo;
 mod operator;
 mod pausing;
+mod person;
 mod speech;
 
 use std::path::PathBuf;

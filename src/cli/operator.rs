@@ -1,12 +1,11 @@
 //! The commands of the operator: providers, campaigns, opt-outs, and what is unknown. No tool reaches any of it.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
 use std::path::Path;
 
 use super::commands::{END_PATIENCE, note, print_bulk, print_json, print_line};
 use super::speech::Speech;
-use super::{CampaignCommand, OptOutAction, PendingAction, ReconcileCommand};
+use super::{CampaignCommand, OptOutAction, PendingAction, ReconcileCommand, person};
 use crate::app::{self, Role};
 use crate::config::Loaded;
 use crate::error::{Error, ErrorKind, Result};
@@ -310,18 +309,12 @@ pub(super) async fn accept_ledger(loaded: &Loaded) -> Result<()> {
     Ok(())
 }
 
-/// Asks for the word of a person. A pipe or a file is none.
+/// Asks for the word of a person.
 fn is_agreed() -> Result<bool> {
-    let input = std::io::stdin();
-    if !input.is_terminal() {
+    person::types(AGREED, "accept it")?.ok_or_else(|| {
         let next = "Run `sms-mcp ledger accept` at a terminal; in a container with `docker exec -it CONTAINER sms-mcp ledger accept`.";
-        return Err(Error::new(ErrorKind::LedgerInDoubt, "a person has to accept it, and nobody is at a terminal here").next(next));
-    }
-    note(&format!("Type \"{AGREED}\" to accept it; anything else leaves everything as it is:"));
-    let mut answer = String::new();
-    let read = input.read_line(&mut answer);
-    read.map_err(|error| Error::new(ErrorKind::Internal, "the answer could not be read").because(error))?;
-    Ok(answer.trim() == AGREED)
+        Error::new(ErrorKind::LedgerInDoubt, "a person has to accept it, and nobody is at a terminal here").next(next)
+    })
 }
 
 /// `ledger check`: whether a ledger is whole and undamaged.

@@ -1,11 +1,10 @@
 //! `pause` and `resume`: everything stands still, or goes on. Neither opens the ledger, so that they work while that is locked, or on
 //! a disk that is full. Pausing needs nothing, the settings neither; going on widens what agents may do, and asks a person.
 
-use std::io::{BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use super::commands::{note, print_line};
-use super::{PauseCommand, ResumeCommand};
+use super::{PauseCommand, ResumeCommand, person};
 use crate::app;
 use crate::config::{self, Sources};
 use crate::error::{Error, ErrorKind, Result};
@@ -106,17 +105,13 @@ pub(super) fn resume(sources: &Sources, command: ResumeCommand) -> Result<()> {
 
 /// Asks whoever is at the terminal.
 fn ask(asked: &Pause, ledger: &Path) -> Result<()> {
-    let input = std::io::stdin();
-    if !input.is_terminal() || !std::io::stderr().is_terminal() {
-        let message = "`resume` lets texts go out again, so it asks a person, and here is no terminal to ask at";
-        return Err(Error::new(ErrorKind::NotSupported, message).next("Nothing was resumed. The operator runs it at a terminal."));
-    }
     note(&format!("{} is paused, in {}. What waits goes out at once when it goes on.", asked.what(), ledger.display()));
-    note(&format!("Type {YES} to let it go on:"));
-    let mut said = String::new();
-    let read = input.lock().read_line(&mut said);
-    if read.is_ok() && said.trim() == YES {
-        return Ok(());
+    match person::types(YES, "let it go on")? {
+        Some(true) => Ok(()),
+        Some(false) => Err(Error::new(ErrorKind::InvalidArgument, format!("{YES} was not said")).next("Nothing was resumed.")),
+        None => {
+            let message = "`resume` lets texts go out again, so it asks a person, and here is no terminal to ask at";
+            Err(Error::new(ErrorKind::NotSupported, message).next("Nothing was resumed. The operator runs it at a terminal."))
+        }
     }
-    Err(Error::new(ErrorKind::InvalidArgument, format!("{} was not said", YES)).next("Nothing was resumed."))
 }

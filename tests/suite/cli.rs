@@ -43,6 +43,19 @@ fn run(mut command: Command) -> Ended {
     Ended::of(command.stdin(Stdio::null()).output().unwrap())
 }
 
+/// Runs this at a terminal, at which a person types that.
+#[cfg(unix)]
+pub fn at_terminal(mut command: Command, typed: &str) -> Ended {
+    use std::io::Write as _;
+    let (theirs, mut ours) = crate::support::terminal();
+    command.stdin(theirs).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    // What the command holds of the terminal.
+    drop(command);
+    ours.write_all(format!("{typed}\n").as_bytes()).unwrap();
+    Ended::of(child.wait_with_output().unwrap())
+}
+
 /// The program without any of the outer environment's settings, and with a home of its own.
 fn bare(home: &Path) -> Command {
     let mut command = Command::new(program());
@@ -59,6 +72,14 @@ impl Desk {
         let mut command = self.command();
         command.args(args);
         run(command)
+    }
+
+    /// The same by a person who types this.
+    #[cfg(unix)]
+    pub fn types(&self, args: &[&str], typed: &str) -> Ended {
+        let mut command = self.command();
+        command.args(args);
+        at_terminal(command, typed)
     }
 
     pub fn done(&self, args: &[&str]) -> Ended {

@@ -431,6 +431,11 @@ fn the_operators_commands_do_what_the_document_says() {
         let listed = desk.done(&["list"]);
         assert!(listed.out.contains("+12025550123"), "{block}\n{listed:?}");
     }
+    assert!(sends().err.contains("paused"), "{:?}", sends());
+    assert_eq!(desk.types(&["resume"], "resume").code, 0);
+    // The sandbox is still paused by its name, and so are those who come over HTTP.
+    assert!(sends().err.contains("paused"), "{:?}", sends());
+    assert_eq!(desk.types(&["resume", "--provider", "sandbox"], "resume").code, 0);
     desk.done(&["send", "+12025550124", "Hello"]);
 }
 

@@ -10,10 +10,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::cli::Ended;
+use crate::cli::{Ended, at_terminal};
 use crate::fake::Fake;
 use crate::fake::sms_for_ai::{SmsForAi, TOKEN};
-use crate::support::{A_WHILE, Desk, Era, HttpServer, LAST_RESORT, WIDE, ends, eventually, fictional, found, signal, terminal};
+use crate::support::{A_WHILE, Desk, Era, HttpServer, LAST_RESORT, WIDE, ends, eventually, fictional, found, signal};
 use crate::wire::{get, head, read_reply, stateless_headers, tool_call};
 
 /// What a server says to a call; nothing where it ends meanwhile.
@@ -103,14 +103,9 @@ impl Scene {
 
     /// `ledger accept` by a person who types this.
     fn types(&self, ledger: &Path, words: &str) -> Ended {
-        let (theirs, mut ours) = terminal();
         let mut command = self.desk.command_at(ledger);
-        command.args(["ledger", "accept"]).stdin(theirs).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = command.spawn().unwrap();
-        // What the command holds of the terminal.
-        drop(command);
-        ours.write_all(format!("{words}\n").as_bytes()).unwrap();
-        Ended::of(child.wait_with_output().unwrap())
+        command.args(["ledger", "accept"]);
+        at_terminal(command, words)
     }
 
     fn accept(&self, ledger: &Path) -> Ended {

@@ -39,21 +39,8 @@ fn health(server: &HttpServer) -> (u16, Value) {
     (reply.status, reply.json().unwrap())
 }
 
-/// Runs a command at a terminal of its own, at which this is typed.
-fn at_terminal(desk: &Desk, args: &[&str], typed: &str) -> Ended {
-    use std::io::Write as _;
-    let plain = desk.command();
-    let words: Vec<String> = [plain.get_program()].into_iter().chain(plain.get_args()).map(|word| format!("'{}'", word.display())).collect();
-    let line = format!("{} {}", words.join(" "), args.join(" "));
-    let mut terminal = Command::new("script");
-    terminal.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = terminal.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(format!("{typed}\n").as_bytes()).unwrap();
-    Ended::of(child.wait_with_output().unwrap())
-}
-
 fn resume(desk: &Desk, args: &[&str]) {
-    let ended = at_terminal(desk, &[&["resume"], args].concat(), "resume");
+    let ended = desk.types(&[&["resume"], args].concat(), "resume");
     assert!(ended.code == 0 && ended.out.contains("goes on"), "{ended:?}");
 }
 
@@ -339,7 +326,7 @@ fn a_pause_works_while_another_process_holds_the_ledger_and_with_settings_that_c
     // The ledger is not even asked: that would take as long as it is held.
     assert_eq!(call(&server, "send_sms", &text_to(&fictional(1), "second"))["code"], "paused");
     holder.execute_batch("ROLLBACK").unwrap();
-    let resumed = at_terminal(&desk, &["resume"], "resume");
+    let resumed = desk.types(&["resume"], "resume");
     assert_eq!(resumed.code, 0, "{resumed:?}");
     assert_eq!(call(&server, "send_sms", &text_to(&fictional(1), "second"))["status"], "sent");
     assert_eq!(desk.sent().len(), 2);
@@ -359,8 +346,8 @@ fn resume_asks_a_person_at_a_terminal_and_nobody_else() {
     let mut child = piped.arg("resume").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"resume\n");
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(1));
-    let no = at_terminal(&desk, &["resume"], "yes");
-    assert!(no.code == 1 && no.out.contains("Nothing was resumed"), "{no:?}");
+    let no = desk.types(&["resume"], "yes");
+    assert!(no.code == 1 && no.err.contains("Nothing was resumed"), "{no:?}");
     assert_eq!(desk.run(&["send", &fictional(1), "Hello", "--json"]).json()["code"], "paused");
     resume(&desk, &[]);
     desk.done(&["send", &fictional(1), "Hello"]);
