@@ -97,6 +97,7 @@ impl Disk {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SMS_MCP")) {
             command.env_remove(name);
         }
+        command.env("XDG_STATE_HOME", desk.state()).env("SMS_MCP_CONTAINER", "no");
         command.arg("--config").arg(desk.config()).arg("--ledger").arg(self.ledger()).args(args);
         command
     }

@@ -345,7 +345,8 @@ fn at_every_crash_point_of_a_bulk_each_recipient_gets_it_once_or_is_unknown() {
 #[test]
 fn a_ledger_that_cannot_commit_sends_nothing_and_says_so() {
     let desk = Desk::new(&crash_settings());
-    let mut pipe = Pipe::start(&desk, "ledger-before-commit=return");
+    // The first commit says by which limits the server sends; without that it does not start.
+    let mut pipe = Pipe::start(&desk, "ledger-before-commit=1*off->return");
     let refused = pipe.ask("send_sms", &send_of(1)).unwrap();
     assert_eq!(refused["code"], "ledger_unavailable", "{refused}");
     assert!(refused["next"].as_str().unwrap().contains("Nothing was sent"), "{refused}");
@@ -454,15 +455,16 @@ fn a_termination_signal_lets_a_send_in_flight_end_and_answer() {
 
 #[test]
 fn an_outcome_that_cannot_be_recorded_at_once_is_recorded_later_and_one_that_never_can_is_unknown() {
-    // The first commit is the look into the queue at the start, the second the intent; the third, the outcome, fails once.
+    // The first commit says by which limits the server sends, the second is the look into the queue at the start, the third the intent;
+    // the fourth, the outcome, fails once.
     let desk = Desk::new(&crash_settings());
-    let mut pipe = Pipe::start(&desk, "ledger-before-commit=2*off->1*return->off");
+    let mut pipe = Pipe::start(&desk, "ledger-before-commit=3*off->1*return->off");
     let answer = pipe.ask("send_sms", &send_of(1)).unwrap();
     assert_eq!(answer["status"], "sent", "{answer}");
     pipe.finish();
 
     let desk = Desk::new(&crash_settings());
-    let mut pipe = Pipe::start(&desk, "ledger-before-commit=2*off->return");
+    let mut pipe = Pipe::start(&desk, "ledger-before-commit=3*off->return");
     let answer = pipe.ask("send_sms", &send_of(1)).unwrap();
     assert_eq!(answer["code"], "outcome_unknown", "{answer}");
     assert_eq!(desk.sent().len(), 1);
