@@ -438,8 +438,10 @@ fn who_asked_for_texts_again_may_be_texted_and_what_froze_stays_frozen_after_an_
     assert_eq!(scene.wire().len(), 3);
 }
 
-/// A kill at this point, after it was passed so many times.
+/// A kill at this point, after it was passed so many times. The server's own first write, which says by which limits it sends, does not
+/// count: it would never serve.
 fn after(point: &str, hits: usize) -> String {
+    let hits = hits + usize::from(point.starts_with("ledger-"));
     if hits == 0 { format!("{point}=return") } else { format!("{point}={hits}*off->return") }
 }
 

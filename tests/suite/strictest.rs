@@ -33,6 +33,7 @@ fn with_settings(desk: &Desk, file: &str, settings: &str) -> Command {
         command.env_remove(name);
     }
     command.arg("--config").arg(path).arg("--ledger").arg(desk.ledger());
+    command.env("XDG_STATE_HOME", desk.state()).env("SMS_MCP_CONTAINER", "no");
     command
 }
 
