@@ -128,7 +128,10 @@ impl SqliteStore {
         // Now, while there is room: a pause must need none.
         pause::make(place.folder()).map_err(|error| cannot_open(path, &format!("its folder {}: {error}", place.folder().display())))?;
         // What a process that died left in it may be texts that are not to be kept.
-        let has_texts = Arc::new(AtomicBool::new(place.has_log()));
+        let had_log = place.has_log();
+        let has_texts = Arc::new(AtomicBool::new(had_log));
+        // What the file says by itself. Where another process has it open, the two belong together.
+        let in_file = if had_log && place.is_alone() { mark::count_in_file(path) } else { None };
         let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         // Before anything is changed: a database that is not ours keeps its mode and its journal.
         applied(&db, path)?;
@@ -136,8 +139,11 @@ impl SqliteStore {
         prepare(&mut db, path)?;
         let wrong = |error: rusqlite::Error| cannot_open(path, &error.to_string());
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(wrong)?;
+        if in_file.is_some_and(|count| mark::base_of(&transaction).is_ok_and(|base| count < base)) {
+            return Err(place::other_log(path));
+        }
         let instance = Arc::new(Instance::register(&transaction, lock, now)?);
-        let mark = Arc::new(Mark::hold(&transaction, path, marking).map_err(wrong)?);
+        let mark = Arc::new(Mark::hold(&transaction, path, marking, had_log).map_err(wrong)?);
         let is_news = say_open(&transaction, true).map_err(wrong)?;
         transaction.commit().map_err(wrong)?;
         if is_news {

@@ -465,6 +465,56 @@ fn a_kill_needs_no_person() {
     assert_eq!(scene.twice(), 0);
 }
 
+/// What tells the log from the one before it, in its header.
+fn salts(ledger: &Path) -> Vec<u8> {
+    std::fs::read(&files(ledger)[1]).unwrap()[16..24].to_vec()
+}
+
+#[test]
+fn an_older_file_under_the_log_of_a_killed_server_is_refused_and_the_right_one_goes_on() {
+    let scene = Scene::new(WIDE);
+    let (ledger, old, newest) = (scene.desk.ledger(), scene.file("old.db"), scene.file("newest.db"));
+    let server = scene.desk.http(|_| {});
+    assert_eq!(call(&server, "send_sms", &intent(1, "first"))["status"], "sent");
+    stop(server);
+    std::fs::copy(&ledger, &old).unwrap();
+    let server = scene.desk.http(|_| {});
+    scene.desk.done(&["opt-out", "add", &fictional(9_000)]);
+    assert_eq!(call(&server, "send_sms", &intent(2, "second"))["status"], "sent");
+    // The log begins anew twice: what was written before is in the file alone.
+    for round in 0..2 {
+        let (before, mut bulks) = (salts(&ledger), 0);
+        while salts(&ledger) == before {
+            bulks += 1;
+            assert!(bulks < 200, "the log never begins anew");
+            let from = 10 + 100 * (200 * round + bulks) % 8_000;
+            asked(&server, "send_bulk", &bulk(from..from + 100, &format!("bulk-{round}-{bulks}"))).unwrap();
+        }
+    }
+    assert_eq!(call(&server, "send_sms", &intent(3, "third"))["status"], "sent");
+    kill(server);
+    copy(&ledger, &newest);
+    let sent = scene.wire().len();
+    // Into the file that is there, as `cp` does it.
+    std::fs::write(&ledger, std::fs::read(&old).unwrap()).unwrap();
+    for args in [&["send", "+12025550123", "Hello"][..], &["balance"], &["opt-out"]] {
+        let refused = scene.desk.run(args);
+        assert!(refused.code == 1 && refused.err.contains("another file was put in its place"), "{args:?}: {refused:?}");
+    }
+    assert_eq!(scene.wire().len(), sent);
+    assert_eq!(std::fs::read(&files(&ledger)[1]).unwrap(), std::fs::read(&files(&newest)[1]).unwrap(), "its log is as it was");
+    // The file that was there, with its log: a kill needs nobody.
+    copy(&newest, &ledger);
+    let server = scene.desk.http(|_| {});
+    assert_eq!(health(&server).0, 200);
+    for n in [2, 3] {
+        assert_eq!(call(&server, "send_sms", &intent(n, ["second", "third"][n - 2]))["replayed"], true);
+    }
+    assert_eq!(call(&server, "send_sms", &intent(9_000, "out"))["code"], "opted_out");
+    stop(server);
+    assert_eq!(scene.twice(), 0);
+}
+
 #[test]
 fn a_mark_that_cannot_be_written_sends_nothing_and_loses_no_stop_and_no_outcome() {
     let scene = Scene::new(WIDE);

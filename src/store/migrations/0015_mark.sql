@@ -5,7 +5,8 @@ CREATE TABLE mark (
     identity    TEXT,
     count       INTEGER NOT NULL DEFAULT 0,  -- groups of writes, since it was marked
     at_ms       INTEGER,                     -- when the latest of them was
-    is_behind   INTEGER NOT NULL DEFAULT 0   -- whether the mark lacks an opt-out that is here
+    is_behind   INTEGER NOT NULL DEFAULT 0,  -- whether the mark lacks an opt-out that is here
+    base        INTEGER NOT NULL DEFAULT 0   -- at least so many groups were in the file itself when the log began anew
 ) STRICT;
 INSERT INTO mark (id) VALUES (1);
 

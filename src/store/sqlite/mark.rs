@@ -10,6 +10,7 @@
 //! recorded all the same, a STOP in the mark too; nothing is accepted for a real provider and nothing begins, until the right
 //! ledger is in its place or a person takes this one as it is (`accept`). What the sandbox carries is not in doubt.
 
+mod base;
 mod found;
 mod keys;
 mod notes;
@@ -33,6 +34,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sms::facts::Budget;
 use crate::sms::message::hex;
 use crate::store::mark::{Doubt, MarkAt, Marking, Why};
+use base::Base;
+pub(super) use base::{base_of, count_in_file};
 use found::{Found, Row};
 use keys::Keys;
 pub(super) use keys::{Key, used};
@@ -68,6 +71,7 @@ struct Inner {
     keys: Option<Keys>,
     /// The count of the last group that this process wrote.
     count: i64,
+    base: Base,
     /// What the jobs of the group that runs now have to tell the mark.
     wishes: Vec<Wish>,
     covers: HashMap<String, Cover>,
@@ -104,7 +108,7 @@ pub(super) struct Mark {
 
 impl Mark {
     /// Holds the ledger against its mark, in the transaction in which it is opened. One that was never marked is marked from now on.
-    pub(super) fn hold(db: &Connection, ledger: &Path, marking: Option<Marking>) -> rusqlite::Result<Self> {
+    pub(super) fn hold(db: &Connection, ledger: &Path, marking: Option<Marking>, had_log: bool) -> rusqlite::Result<Self> {
         let file = match marking.as_ref().map(|marking| &marking.at) {
             Some(MarkAt::File(file)) => file.clone(),
             Some(MarkAt::Folder(folder)) => folder.join(name_of(ledger)),
@@ -115,6 +119,7 @@ impl Mark {
             notes: None,
             keys: None,
             count: 0,
+            base: Base::new(ledger, &Row::read(db)?, had_log),
             wishes: Vec::new(),
             covers: HashMap::new(),
             used: Vec::new(),
@@ -320,8 +325,9 @@ impl Mark {
     pub(super) fn count(&self, db: &Connection) -> JobResult<Counted> {
         let mut inner = self.inner();
         let Standing::Sound { identity, .. } = &inner.standing else { return Ok(Counted::Not) };
-        let mut count = db.prepare_cached("UPDATE mark SET count = count + 1, at_ms = ?2 WHERE id = 1 AND identity = ?1 RETURNING count")?;
-        let mut rows = count.query(params![identity, SystemClock.now().as_millis()])?;
+        let mut count =
+            db.prepare_cached("UPDATE mark SET count = count + 1, at_ms = ?2, base = max(base, ?3) WHERE id = 1 AND identity = ?1 RETURNING count")?;
+        let mut rows = count.query(params![identity, SystemClock.now().as_millis(), inner.base.count()])?;
         match rows.next()?.map(|row| row.get::<_, i64>(0)).transpose()? {
             Some(count) if count > inner.count => Ok(Counted::As(count)),
             // Another file's content, or another process accepted it.
@@ -391,6 +397,7 @@ impl Mark {
                     return Err(Error::new(ErrorKind::LedgerUnavailable, message).next(UNWRITABLE));
                 }
             }
+            inner.base.look(inner.count);
             inner.count = count;
         }
         let Some(notes) = &mut inner.notes else { return Ok(()) };

@@ -16,12 +16,20 @@ pub(super) struct Row {
     pub(super) count: i64,
     pub(super) at: Option<Timestamp>,
     pub(super) is_behind: bool,
+    /// See [`base`](super::base).
+    pub(super) base: i64,
 }
 
 impl Row {
     pub(super) fn read(db: &Connection) -> rusqlite::Result<Self> {
-        db.prepare_cached("SELECT identity, count, at_ms, is_behind FROM mark WHERE id = 1")?.query_row([], |row| {
-            Ok(Self { identity: row.get(0)?, count: row.get(1)?, at: row.get::<_, Option<i64>>(2)?.map(Timestamp), is_behind: row.get(3)? })
+        db.prepare_cached("SELECT identity, count, at_ms, is_behind, base FROM mark WHERE id = 1")?.query_row([], |row| {
+            Ok(Self {
+                identity: row.get(0)?,
+                count: row.get(1)?,
+                at: row.get::<_, Option<i64>>(2)?.map(Timestamp),
+                is_behind: row.get(3)?,
+                base: row.get(4)?,
+            })
         })
     }
 }
