@@ -420,3 +420,32 @@ fn a_pause_by_somebody_else_takes_the_ledger_away_from_nobody() {
     give(own).unwrap();
     desk.done(&["pause"]);
 }
+
+#[test]
+fn a_damaged_file_of_pauses_pauses_everything_and_no_command_makes_it_anew() {
+    let desk = Desk::new(WIDE);
+    desk.done(&["send", &fictional(0), "Hello"]);
+    desk.done(&["pause"]);
+    let file = desk.path().join("ledger.db.live/pause");
+    let whole = std::fs::read(&file).unwrap();
+    // Cut short, to nothing too; of other words; of nothing but zeros.
+    for damaged in [&[][..], &whole[..100], &whole[..8_192], b"garbage", &[0; 16_384]] {
+        std::fs::write(&file, damaged).unwrap();
+        for args in [&["pause", "--list"][..], &["balance"], &["list"]] {
+            desk.run(args);
+        }
+        let refused = desk.run(&["send", &fictional(1), "Hello", "--json"]);
+        assert_eq!(refused.json()["code"], "paused", "{} octets: {refused:?}", damaged.len());
+        assert_eq!(std::fs::read(&file).unwrap(), damaged);
+    }
+    assert_eq!(desk.sent().len(), 1);
+    resume(&desk, &[]);
+    desk.done(&["send", &fictional(1), "Hello"]);
+    let folder = desk.path().join("ledger.db.live");
+    let left: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .filter(|name| name.display().to_string().starts_with("pause."))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}

@@ -8,6 +8,7 @@
 use std::fs::File;
 use std::io::{ErrorKind as Failed, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,9 @@ const FLOOR: u64 = 64 * 1024 * 1024;
 
 /// On a small disk the floor is this part of it.
 const PART: u64 = 20;
+
+/// Files that this process has made, so that each has a name of its own until it is whole.
+static MADE: AtomicU64 = AtomicU64::new(0);
 
 /// A pause as it is written.
 #[derive(Serialize, Deserialize)]
@@ -105,20 +109,25 @@ pub(super) fn make(folder: &Path) -> std::io::Result<()> {
     open(&folder.join("pause"), &[]).map(drop)
 }
 
-/// Opens the file, and makes it where there is none, or a process died that was making it.
+/// Opens the file, and makes it where there is none. It gets its name once it is whole, so that one which is cut short, to nothing
+/// too, is damaged.
 fn open(path: &Path, pauses: &[Pause]) -> std::io::Result<File> {
-    let file = private().read(true).write(true).open(path)?;
-    if file.metadata()?.len() == 0 {
-        let has_turn = take_turn(&file);
-        // Somebody else may have been quicker.
-        if file.metadata()?.len() == 0 {
-            put(&file, &written(pauses).unwrap_or_default()).inspect_err(|_| drop(file.set_len(0)))?;
-        }
-        if has_turn {
-            file.unlock()?;
-        }
+    let there = || File::options().read(true).write(true).open(path);
+    match there() {
+        Err(error) if error.kind() == Failed::NotFound => {}
+        opened => return opened,
     }
-    Ok(file)
+    let new = beside(path, &format!(".{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed)));
+    let made = private().read(true).write(true).truncate(true).open(&new).and_then(|file| put(&file, &written(pauses).unwrap_or_default()));
+    let named = made.and_then(|()| match std::fs::hard_link(&new, path) {
+        // Somebody else was quicker: theirs stays.
+        Err(error) if error.kind() == Failed::AlreadyExists => Ok(()),
+        // Here nothing can have two names.
+        Err(_) => std::fs::rename(&new, path),
+        Ok(()) => Ok(()),
+    });
+    let _ = std::fs::remove_file(&new);
+    named.and_then(|()| there())
 }
 
 /// Takes the turn to write, or (after a while) does not get it.
@@ -311,7 +320,7 @@ impl Source for PauseFile {
         // Whoever wants to send looks at the first line, which changes with all the others.
         let most = if is_thorough { LENGTH } else { HEAD };
         match get(&self.file, most) {
-            Ok(bytes) if bytes == self.seen.get(..most).unwrap_or(&self.seen) && !self.is_torn => None,
+            Ok(bytes) if !bytes.is_empty() && bytes == self.seen.get(..most).unwrap_or(&self.seen) && !self.is_torn => None,
             // What is torn is read again and again, but nobody who wants to send waits for it.
             Ok(_) => Some(self.whole(if self.is_torn && !is_thorough { Duration::ZERO } else { MOMENT })),
             Err(error) => failed(error),
