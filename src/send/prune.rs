@@ -43,11 +43,13 @@ impl Engine {
     /// Forgets what did not change for so long. Returns what went; nothing where another process is at it.
     ///
     /// # Errors
-    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable); a part of it may have gone then.
+    /// [`ErrorKind::ClockUnreliable`](crate::error::ErrorKind::ClockUnreliable), and nothing has gone;
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable), and a part of it may have gone.
     pub async fn prune(&self, keep_for: Span) -> Result<Option<Pruned>> {
         let store = &self.parts().store;
         let Some(_turn) = store.prune_turn().await? else { return Ok(None) };
-        let (now, mut gone, mut place) = (self.parts().clock.now(), Pruned::default(), Some(PrunePlace::default()));
+        let now = store.prune_at(self.parts().clock.now()).await?;
+        let (mut gone, mut place) = (Pruned::default(), Some(PrunePlace::default()));
         while let Some(from) = place.filter(|_| !self.is_stopping()) {
             let step = store.prune(before(now, keep_for), now, from, STEP).await?;
             (gone, place) = (gone.and(step.gone), step.next);
@@ -61,9 +63,9 @@ impl Engine {
     /// What [`Engine::prune`] would forget, and since when what it is about did not change.
     ///
     /// # Errors
-    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    /// As [`Engine::prune`].
     pub async fn prunable(&self, keep_for: Span) -> Result<(Prunable, Timestamp)> {
-        let now = self.parts().clock.now();
+        let now = self.parts().store.prune_at(self.parts().clock.now()).await?;
         let before = before(now, keep_for);
         Ok((self.parts().store.prunable(before, now).await?, before))
     }

@@ -110,6 +110,13 @@ impl PruneTurn {
 /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
 #[async_trait]
 pub trait Upkeep: Send + Sync {
+    /// The moment as of which things are old. A clock that stands ahead must not make them so: it is at most a day after the last
+    /// moment at which something was accepted or left.
+    ///
+    /// # Errors
+    /// [`ClockUnreliable`](crate::error::ErrorKind::ClockUnreliable) where nothing would be accepted by this clock either.
+    async fn prune_at(&self, now: Timestamp) -> Result<Timestamp>;
+
     /// The turn to prune; nothing while another process has it.
     async fn prune_turn(&self) -> Result<Option<PruneTurn>>;
 

@@ -150,6 +150,38 @@ async fn a_dry_run_says_what_would_go_and_the_command_forgets_just_that() {
 }
 
 #[tokio::test]
+async fn what_only_the_clock_says_is_old_is_not_forgotten() {
+    let desk = Desk::new("");
+    // Nothing happened since then, as in a ledger whose machine wakes with its clock 40 days ahead.
+    fill(&desk, 1, 40).await;
+    let said = keeping(&desk, &["ledger", "prune", "--dry-run"]);
+    assert!(said.code == 0 && said.out.contains(": 0 messages"), "{said:?}");
+    let server = desk.http(|command| {
+        command.env("SMS_MCP__LEDGER__KEEP_FOR", "720h");
+    });
+    let done = keeping(&desk, &["ledger", "prune"]);
+    assert!(done.out.contains("forgotten: 0 messages") || done.out.contains("another process"), "{done:?}");
+    drop(server);
+    assert_eq!(rows(&desk, "message"), 100);
+    // What happens today says that the clock is right.
+    desk.done(&["send", "+12025550123", "Hello"]);
+    let done = keeping(&desk, &["ledger", "prune"]);
+    assert!(done.out.contains("forgotten: 100 messages"), "{done:?}");
+}
+
+#[tokio::test]
+async fn a_clock_by_which_nothing_would_be_sent_forgets_nothing() {
+    let desk = Desk::new("");
+    fill(&desk, 1, 60).await;
+    fill(&desk, 1, -2).await;
+    for args in [&["ledger", "prune"][..], &["ledger", "prune", "--dry-run"]] {
+        let refused = keeping(&desk, args);
+        assert!(refused.code == 1 && refused.err.contains("clock"), "{refused:?}");
+    }
+    assert_eq!(rows(&desk, "message"), 200);
+}
+
+#[tokio::test]
 async fn a_server_forgets_by_itself_while_it_sends() {
     let desk = Desk::new("");
     fill(&desk, 10, 60).await;
