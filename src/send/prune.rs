@@ -43,10 +43,13 @@ impl Engine {
     /// Forgets what did not change for so long. Returns what went; nothing where another process is at it.
     ///
     /// # Errors
+    /// [`ErrorKind::LedgerInDoubt`](crate::error::ErrorKind::LedgerInDoubt) or
     /// [`ErrorKind::ClockUnreliable`](crate::error::ErrorKind::ClockUnreliable), and nothing has gone;
     /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable), and a part of it may have gone.
     pub async fn prune(&self, keep_for: Span) -> Result<Option<Pruned>> {
         let store = &self.parts().store;
+        // Whoever carries texts here: what is in doubt may be the only copy of what it holds.
+        store.trust().await?;
         let Some(_turn) = store.prune_turn().await? else { return Ok(None) };
         let now = store.prune_at(self.parts().clock.now()).await?;
         let (mut gone, mut place) = (Pruned::default(), Some(PrunePlace::default()));
@@ -63,7 +66,7 @@ impl Engine {
     /// What [`Engine::prune`] would forget, and since when what it is about did not change.
     ///
     /// # Errors
-    /// As [`Engine::prune`].
+    /// As [`Engine::prune`], but of a ledger in doubt it is told all the same.
     pub async fn prunable(&self, keep_for: Span) -> Result<(Prunable, Timestamp)> {
         let now = self.parts().store.prune_at(self.parts().clock.now()).await?;
         let before = before(now, keep_for);

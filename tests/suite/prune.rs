@@ -12,6 +12,8 @@ use sms_mcp::store::sqlite::SqliteStore;
 use sms_mcp::store::{BaseSession, BatchDraft, Claim, Draft, Intent, Pacing, Payer, Settlement, Store as _};
 
 use crate::cli::Ended;
+use crate::fake::Fake;
+use crate::fake::sms_for_ai::{SmsForAi, TOKEN};
 use crate::support::{Desk, ends, eventually, fictional, signal};
 
 const DAY_MS: i64 = 86_400_000;
@@ -179,6 +181,29 @@ async fn a_clock_by_which_nothing_would_be_sent_forgets_nothing() {
         assert!(refused.code == 1 && refused.err.contains("clock"), "{refused:?}");
     }
     assert_eq!(rows(&desk, "message"), 200);
+}
+
+#[tokio::test]
+async fn a_ledger_in_doubt_forgets_nothing() {
+    let fake = Fake::start(SmsForAi { credits_micros: 1_000_000_000, ..SmsForAi::default() });
+    let desk = Desk::new(&format!("[[provider]]\nkind = \"sms_for_ai\"\nbase_url = \"{}/api/v1\"\ntoken = \"{TOKEN}\"\n", fake.url()));
+    fill(&desk, 1, 60).await;
+    desk.done(&["send", "+12025550123", "Hello"]);
+    // As if an older file had been copied into its place.
+    let db = rusqlite::Connection::open(desk.ledger()).unwrap();
+    db.execute("UPDATE mark SET count = count - 1", []).unwrap();
+    drop(db);
+    let refused = keeping(&desk, &["ledger", "prune"]);
+    assert!(refused.code == 1 && refused.err.contains("ledger_in_doubt"), "{refused:?}");
+    let mut server = desk.http(|command| {
+        command.env("SMS_MCP__LEDGER__KEEP_FOR", "720h");
+    });
+    // Its first prune began with it, and a stop waits for what has begun.
+    signal("TERM", server.child.id());
+    ends(&mut server.child);
+    assert_eq!(rows(&desk, "message"), 101);
+    let said = keeping(&desk, &["ledger", "prune", "--dry-run"]);
+    assert!(said.code == 0 && said.out.contains(": 100 messages"), "{said:?}");
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@
 //! before it takes it. The newest message stays, so that its number is given to no other one. A bulk is hidden first, with its
 //! key and its report, and its row goes after all of its messages.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -83,7 +85,13 @@ impl Upkeep for SqliteStore {
         if matches!(found, Found::Nothing) {
             return Ok(PruneStep { gone: Pruned::default(), next });
         }
-        let gone = self.writer()?.run(move |db| forget(db, before, now, &found, limit)).await?;
+        let mark = Arc::clone(&self.mark);
+        let forget = move |db: &Connection| match mark.check() {
+            Ok(()) => forget(db, before, now, &found, limit).map(Ok),
+            // It came into doubt since the search.
+            Err(in_doubt) => Ok(Err(in_doubt)),
+        };
+        let gone = self.writer()?.run(forget).await??;
         // Of leftovers nobody has looked how many there are.
         let next = if place == PrunePlace::Leftovers && !gone.is_none() { Some(place) } else { next };
         Ok(PruneStep { gone, next })
