@@ -43,8 +43,7 @@ impl Engine {
     /// Forgets what did not change for so long. Returns what went; nothing where another process is at it.
     ///
     /// # Errors
-    /// [`ErrorKind::LedgerInDoubt`](crate::error::ErrorKind::LedgerInDoubt) or
-    /// [`ErrorKind::ClockUnreliable`](crate::error::ErrorKind::ClockUnreliable), and nothing has gone;
+    /// [`ErrorKind::LedgerInDoubt`](crate::error::ErrorKind::LedgerInDoubt), and nothing has gone;
     /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable), and a part of it may have gone.
     pub async fn prune(&self, keep_for: Span) -> Result<Option<Pruned>> {
         let store = &self.parts().store;

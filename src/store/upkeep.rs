@@ -111,10 +111,8 @@ impl PruneTurn {
 #[async_trait]
 pub trait Upkeep: Send + Sync {
     /// The moment as of which things are old. A clock that stands ahead must not make them so: it is at most a day after the last
-    /// moment at which something was accepted or left.
-    ///
-    /// # Errors
-    /// [`ClockUnreliable`](crate::error::ErrorKind::ClockUnreliable) where nothing would be accepted by this clock either.
+    /// moment at which something was accepted or left; and one
+    /// that stands behind makes less old than is.
     async fn prune_at(&self, now: Timestamp) -> Result<Timestamp>;
 
     /// The turn to prune; nothing while another process has it.

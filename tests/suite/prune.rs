@@ -172,18 +172,6 @@ async fn what_only_the_clock_says_is_old_is_not_forgotten() {
 }
 
 #[tokio::test]
-async fn a_clock_by_which_nothing_would_be_sent_forgets_nothing() {
-    let desk = Desk::new("");
-    fill(&desk, 1, 60).await;
-    fill(&desk, 1, -2).await;
-    for args in [&["ledger", "prune"][..], &["ledger", "prune", "--dry-run"]] {
-        let refused = keeping(&desk, args);
-        assert!(refused.code == 1 && refused.err.contains("clock"), "{refused:?}");
-    }
-    assert_eq!(rows(&desk, "message"), 200);
-}
-
-#[tokio::test]
 async fn a_ledger_in_doubt_forgets_nothing() {
     let fake = Fake::start(SmsForAi { credits_micros: 1_000_000_000, ..SmsForAi::default() });
     let desk = Desk::new(&format!("[[provider]]\nkind = \"sms_for_ai\"\nbase_url = \"{}/api/v1\"\ntoken = \"{TOKEN}\"\n", fake.url()));

@@ -380,7 +380,7 @@ impl Pace {
     }
 
     /// Refuses a clock that cannot be right: it would open yesterday's budgets, or count no recent message.
-    pub(super) fn check_clock(&self) -> Result<()> {
+    fn check_clock(&self) -> Result<()> {
         if self.now_us < EARLIEST_US {
             let now = Timestamp(self.now_us / 1_000).rfc3339();
             return Err(Error::new(ErrorKind::ClockUnreliable, format!("this machine's clock says {now}, which cannot be right")));
