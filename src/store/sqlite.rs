@@ -286,7 +286,10 @@ impl Store for SqliteStore {
             Realm::Live => Kind::Begins,
             Realm::Sandbox => Kind::Ordinary,
         };
-        let reserve = move |db: &Connection| reserve::reserve(db, owner, &intent, &peers.known(intent.payer.realm), &decide, &mark);
+        let reserve = move |db: &Connection| match peers.known(intent.payer.realm) {
+            Ok(known) => reserve::reserve(db, owner, &intent, &known, &decide, &mark),
+            Err(unreadable) => Ok(Err(unreadable)),
+        };
         self.writer()?.run_as(kind, reserve).await?
     }
 
@@ -295,16 +298,20 @@ impl Store for SqliteStore {
         let kind = if claim.realm == Realm::Live { Kind::Begins } else { Kind::Ordinary };
         let claim = move |db: &Connection| {
             if kind == Kind::Begins && mark.check().is_err() {
-                return Ok(Claimed::default());
+                return Ok(Ok(Claimed::default()));
             }
-            let claimed = queue::claim(db, owner, &claim, &peers.known(claim.realm))?;
+            let known = match peers.known(claim.realm) {
+                Ok(known) => known,
+                Err(unreadable) => return Ok(Err(unreadable)),
+            };
+            let claimed = queue::claim(db, owner, &claim, &known)?;
             // Another process may have queued them.
             if !claimed.messages.is_empty() && queue::has_unkept(db)? {
                 has_texts.store(true, Ordering::Relaxed);
             }
-            Ok(claimed)
+            Ok(Ok(claimed))
         };
-        self.writer()?.run_as(kind, claim).await
+        self.writer()?.run_as(kind, claim).await?
     }
 
     async fn settle(&self, id: &MessageId, settlement: Settlement) -> Result<Vec<Budget>> {
@@ -353,17 +360,25 @@ impl Store for SqliteStore {
 
     async fn budgets(&self, payer: Payer, now: Timestamp) -> Result<Vec<Budget>> {
         let peers = Arc::clone(&self.peers);
-        self.read(move |db| reserve::preview_budgets(db, &payer, &peers.on(db, payer.realm)?, now)).await?
+        let preview = move |db: &Connection| match peers.on(db, payer.realm)? {
+            Ok(others) => reserve::preview_budgets(db, &payer, &others, now),
+            Err(unreadable) => Ok(Err(unreadable)),
+        };
+        self.read(preview).await?
     }
 
     async fn others(&self, realm: Realm) -> Result<Vec<Peer>> {
         let peers = Arc::clone(&self.peers);
-        self.read(move |db| peers.on(db, realm)).await
+        self.read(move |db| peers.on(db, realm)).await?
     }
 
     async fn open_session(&self, payer: Payer, handle: NewHandle, now: Timestamp) -> Result<Vec<Budget>> {
         let peers = Arc::clone(&self.peers);
-        self.writer()?.run(move |db| reserve::open_session(db, &payer, &handle, &peers.known(payer.realm), now)).await?
+        let open = move |db: &Connection| match peers.known(payer.realm) {
+            Ok(known) => reserve::open_session(db, &payer, &handle, &known, now),
+            Err(unreadable) => Ok(Err(unreadable)),
+        };
+        self.writer()?.run(open).await?
     }
 
     async fn all_budgets(&self) -> Result<Vec<Budget>> {

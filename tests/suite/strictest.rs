@@ -320,6 +320,26 @@ fn what_waits_in_the_queue_stays_there_while_a_process_lives_whose_lists_keep_it
 }
 
 #[test]
+fn a_process_whose_limits_nobody_can_read_stops_what_would_be_sent_and_nothing_that_is_told_and_only_while_it_lives() {
+    let desk = Desk::new(WIDE);
+    let strange = Server::start(&desk, STRICT, &wide_but("day_messages = 1"));
+    let db = rusqlite::Connection::open(desk.ledger()).unwrap();
+    db.busy_timeout(crate::support::LAST_RESORT).unwrap();
+    for broken in ["'of another version'", "'{}'", "''"] {
+        assert_eq!(db.execute(&format!("UPDATE instance SET peer = {broken} WHERE peer IS NOT NULL"), []).unwrap(), 1);
+        desk.done(&["opt-out", "add", &fictional(5)]);
+        let refused = desk.run(&["send", &fictional(1), "Hello", "--json"]);
+        assert_eq!(refused.json()["code"], "ledger_unavailable", "{refused:?}");
+        assert!(refused.out.contains("cannot be read"), "{refused:?}");
+        desk.done(&["opt-out", "remove", &fictional(5)]);
+    }
+    strange.kill();
+    desk.done(&["send", &fictional(1), "Hello"]);
+    let left: i64 = db.query_row("SELECT count(*) FROM instance WHERE peer IS NOT NULL", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 0, "what it left is taken away");
+}
+
+#[test]
 fn what_is_tried_in_the_sandbox_limits_no_real_text() {
     let fake = Fake::start(MailerSend::new());
     let desk = Desk::new("");

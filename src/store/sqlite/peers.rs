@@ -7,7 +7,6 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use rusqlite::types::Type;
 use rusqlite::{Connection, params};
 
 use super::SqliteStore;
@@ -37,6 +36,8 @@ struct Seen {
     version: Option<Version>,
     /// Those that lived at the last look and whose rules are not ours, with the names of their locks.
     others: Vec<(String, Peer)>,
+    /// Those that lived and whose limits cannot be read: the name of the lock of each, and why.
+    unreadable: Vec<(String, String)>,
     live: Arc<[Peer]>,
     sandbox: Arc<[Peer]>,
 }
@@ -53,11 +54,15 @@ impl Peers {
         let is_news = seen.version != Some(version);
         if is_news {
             let own = self.own.get();
-            let mut others = self.rows(db)?;
+            let (mut others, unreadable) = self.rows(db)?;
             others.retain(|(_, peer)| own.is_none_or(|own| own.rules != peer.rules));
             self.tell(&seen.others, &others);
-            (seen.version, seen.others) = (Some(version), others);
+            if let Some((_, why)) = unreadable.first() {
+                tracing::error!(why, "the limits of another process on this ledger cannot be read: nothing is accepted or begun while it runs");
+            }
+            (seen.version, seen.others, seen.unreadable) = (Some(version), others, unreadable);
         }
+        seen.unreadable.retain(|(name, _)| self.instance.lives(name));
         let before = seen.others.len();
         seen.others.retain(|(name, _)| self.instance.lives(name));
         if is_news || seen.others.len() != before {
@@ -68,32 +73,49 @@ impl Peers {
     }
 
     /// Who was there at the last look, of those that send on this side by other rules than ours.
-    pub(super) fn known(&self, realm: Realm) -> Arc<[Peer]> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`] where one of them cannot be read: what it limits nobody knows, so nothing is decided.
+    pub(super) fn known(&self, realm: Realm) -> Result<Arc<[Peer]>> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(if realm.is_sandbox() { &seen.sandbox } else { &seen.live })
+        match seen.unreadable.first() {
+            Some((_, why)) => Err(unreadable(why)),
+            None => Ok(Arc::clone(if realm.is_sandbox() { &seen.sandbox } else { &seen.live })),
+        }
     }
 
     /// Who is there now, for readers.
-    pub(super) fn read(&self, db: &Connection) -> rusqlite::Result<Vec<Peer>> {
-        let others = self.rows(db)?.into_iter().filter(|(name, _)| self.instance.lives(name));
-        Ok(others.map(|(_, peer)| self.shared(peer)).collect())
+    pub(super) fn read(&self, db: &Connection) -> JobResult<Result<Vec<Peer>>> {
+        let (others, broken) = self.rows(db)?;
+        Ok(match broken.first() {
+            Some((_, why)) => Err(unreadable(why)),
+            None => Ok(others.into_iter().map(|(_, peer)| peer).collect()),
+        })
     }
 
     /// Who is there now and sends on this side.
-    pub(super) fn on(&self, db: &Connection, realm: Realm) -> rusqlite::Result<Vec<Peer>> {
-        Ok(self.read(db)?.into_iter().filter(|peer| peer.is_on(realm)).collect())
+    pub(super) fn on(&self, db: &Connection, realm: Realm) -> JobResult<Result<Vec<Peer>>> {
+        Ok(self.read(db)?.map(|all| all.into_iter().filter(|peer| peer.is_on(realm)).collect()))
     }
 
-    /// All others that say what they let through, alive or not.
-    fn rows(&self, db: &Connection) -> rusqlite::Result<Vec<(String, Peer)>> {
+    /// All others that live and say what they let through, and those of whom it cannot be read, with the reason.
+    fn rows(&self, db: &Connection) -> JobResult<(Vec<(String, Peer)>, Vec<(String, String)>)> {
         let mut statement = db.prepare_cached("SELECT name, peer FROM instance WHERE peer IS NOT NULL AND id <> ?1 ORDER BY id")?;
-        let rows = statement.query_map([self.instance.id()], |row| {
-            let text: String = row.get(1)?;
-            // Whose limits cannot be read, nobody knows: then nothing is sent.
-            let peer = serde_json::from_str(&text).map_err(|error| rusqlite::Error::FromSqlConversionFailure(1, Type::Text, error.into()))?;
-            Ok((row.get(0)?, self.shared(peer)))
-        })?;
-        rows.collect()
+        let mut rows = statement.query([self.instance.id()])?;
+        let (mut others, mut unreadable) = (Vec::new(), Vec::new());
+        while let Some(row) = rows.next()? {
+            let name: String = row.get(0)?;
+            // What the dead left is nobody's limit, and recovery takes it away.
+            if !self.instance.lives(&name) {
+                continue;
+            }
+            let peer = row.get_ref(1)?.as_bytes().map_err(|error| error.to_string());
+            match peer.and_then(|text| serde_json::from_slice(text).map_err(|error| error.to_string())) {
+                Ok(peer) => others.push((name, self.shared(peer))),
+                Err(why) => unreadable.push((name, why)),
+            }
+        }
+        Ok((others, unreadable))
     }
 
     /// A peer without what does not concern us: where our sessions are our own, nobody else's limits of sessions do.
@@ -119,7 +141,9 @@ impl Peers {
 
     /// Says what this process lets through, from now on.
     fn join(&self, db: &Connection, own: &Peer) -> JobResult<Result<()>> {
-        if let Err(refused) = check_currency(own, &self.read(db)?) {
+        // While one cannot be read nothing is decided, whatever its currency is, and it says nothing else as long as it lives.
+        let (others, _) = self.rows(db)?;
+        if let Err(refused) = check_currency(own, others.iter().map(|(_, peer)| peer)) {
             return Ok(Err(refused));
         }
         let text = serde_json::to_string(own).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
@@ -129,9 +153,16 @@ impl Peers {
     }
 }
 
+/// Nobody knows what that process limits.
+fn unreadable(why: &str) -> Error {
+    let message = format!("what another process on this ledger lets through cannot be read: {why}");
+    Error::new(ErrorKind::LedgerUnavailable, message)
+        .next("Nothing was sent, and nothing is while that process runs. Stop it, or run the same version of sms-mcp everywhere.")
+}
+
 /// Refuses a second currency: the budgets of each would be spent whole.
-fn check_currency(own: &Peer, others: &[Peer]) -> Result<()> {
-    let Some(other) = others.iter().find(|other| other.currency != own.currency && other.shares_side_with(own)) else { return Ok(()) };
+fn check_currency<'a>(own: &Peer, mut others: impl Iterator<Item = &'a Peer>) -> Result<()> {
+    let Some(other) = others.find(|other| other.currency != own.currency && other.shares_side_with(own)) else { return Ok(()) };
     let message = format!(
         "[guard] currency is {} here, and {} for another process that sends from this ledger since {}: {}",
         own.currency,
@@ -161,7 +192,7 @@ impl SqliteStore {
     /// As [`SqliteStore::join`], of whom this one would have to join.
     pub async fn peers(&self, own: &Peer) -> Result<Vec<Peer>> {
         let peers = Arc::clone(&self.peers);
-        let others = self.read(move |db| peers.read(db)).await?;
-        check_currency(own, &others).map(|()| others)
+        let others = self.read(move |db| peers.read(db)).await??;
+        check_currency(own, others.iter()).map(|()| others)
     }
 }
