@@ -61,7 +61,7 @@ use place::{APPLICATION_ID, OPEN_ID, Place, say_open};
 use writer::{Around, Kind, Writer, checkpoint, unavailable};
 
 /// Every migration, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 17] = [
+const MIGRATIONS: [&str; 18] = [
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_providers.sql"),
     include_str!("migrations/0003_segments.sql"),
@@ -79,6 +79,7 @@ const MIGRATIONS: [&str; 17] = [
     include_str!("migrations/0015_mark.sql"),
     include_str!("migrations/0016_peers.sql"),
     include_str!("migrations/0017_prune.sql"),
+    include_str!("migrations/0018_waiting.sql"),
 ];
 
 /// How long a write waits for another process's transaction.

@@ -26,6 +26,21 @@ const LOOK_THROUGH: u32 = 500;
 /// The same where lists of another process keep some of them back: they stay in the queue, and others leave.
 const LOOK_THROUGH_LISTS: u32 = 5_000;
 
+/// Where somebody is paused, so many others are asked for what is theirs, each by an index; beyond that the whole queue is read.
+const MOST_ASKED_EACH: usize = 50;
+
+/// What a frozen budget pays for waits until a person looked, and what is paused until a person says so.
+const MAY_GO: &str = "provider = ?4 AND sandbox = ?5 AND principal NOT IN (SELECT value FROM json_each(?7, '$.without'))
+     AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || f.id || ',') > 0)
+     AND NOT EXISTS (SELECT 1 FROM message r WHERE r.recipient = message.recipient AND r.rests_ms IS NOT NULL AND r.seq < message.seq AND r.state IN (1, 2))";
+
+/// What was tried before comes behind what was not, or those who take nothing would leave no place for others.
+const FRESH: &str = "rests_ms IS NULL AND ?6 IS NOT NULL";
+
+/// A clock that was set back keeps nothing back for more than an hour, and what nobody owns any more rested for a process that is gone:
+/// its routes, and what was in the way, may be others now.
+const RESTED: &str = "rests_ms IS NOT NULL AND (rests_ms <= ?6 OR rests_ms > ?6 + 3600000 OR owner IS NULL)";
+
 /// What this instance may take. `?1` is the instance, `?2` whether it may also take what nobody owns.
 const MINE: &str = "(owner = ?1 OR (owner IS NULL AND ?2))";
 
@@ -36,6 +51,14 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim, peers: &[Peer]) 
     let counted_as = rate::name(&claim.provider, claim.realm);
     let rate = Rate::read(db, &counted_as, claim.now, claim.rate)?;
     let is_joint = claim.per_request > 1;
+    // Where requests are few the wait depends on how many wait.
+    let has_pace = pace.room() > 0 || (is_joint && claim.rate.is_limited());
+    if !has_pace || rate.room() == 0 {
+        // Before the queue is looked through: many may wait for as long as that.
+        let for_pace = if !has_pace { pace.bulk_wait_ms(1).max(1) } else { 0 };
+        let for_rate = if rate.room() == 0 { rate.wait_ms() } else { 0 };
+        return Ok(Claimed { messages: Vec::new(), wait_ms: has_queued(db, &claim.provider)?.then_some(for_pace.max(for_rate)) });
+    }
     let most = if is_joint { claim.limit.min(claim.per_request) } else { claim.limit.min(rate.room()).min(pace.room()).min(claim.most_requests) };
     let mut messages = pick(db, owner, claim, most.max(1), peers)?;
     if messages.is_empty() {
@@ -44,10 +67,8 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim, peers: &[Peer]) 
     let room = claim.limit.min(pace.room());
     // Where requests are few, each is to carry as many as the pace lets through at once.
     let enough = if is_joint && claim.rate.is_limited() { pace.good_hand().min(count_of(&messages)) } else { 1 };
-    if room < enough || rate.room() == 0 {
-        let for_pace = if room < enough { pace.bulk_wait_ms(enough).max(1) } else { 0 };
-        let for_rate = if rate.room() == 0 { rate.wait_ms() } else { 0 };
-        return Ok(Claimed { messages: Vec::new(), wait_ms: Some(for_pace.max(for_rate)) });
+    if room < enough {
+        return Ok(Claimed { messages: Vec::new(), wait_ms: Some(pace.bulk_wait_ms(enough).max(1)) });
     }
     messages.truncate(usize::try_from(room).unwrap_or(usize::MAX));
     // A text that a limit can hold waits until all of it fits; one that is larger takes from what comes later.
@@ -76,6 +97,32 @@ pub(super) fn has_unkept(db: &Connection) -> rusqlite::Result<bool> {
         "SELECT EXISTS (SELECT 1 FROM message INDEXED BY message_unkept WHERE NOT keep_text AND text IS NOT NULL AND state IN (0, 1, 2))",
     )?
     .query_row([], |row| row.get(0))
+}
+
+/// Whether anything waits for this provider, whoever's it is.
+fn has_queued(db: &Connection, provider: &str) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM message INDEXED BY message_queued WHERE state = 1 AND provider = ?1)")?
+        .query_row([provider], |row| row.get(0))
+}
+
+/// Those who have something queued for this provider and are not paused; nothing where they are too many to be asked one by one.
+fn not_paused(db: &Connection, claim: &Claim) -> rusqlite::Result<Option<Vec<String>>> {
+    let mut next = db.prepare_cached(
+        "SELECT principal FROM message INDEXED BY message_waiting WHERE state = 1 AND provider = ?1 AND principal > ?2 ORDER BY principal LIMIT 1",
+    )?;
+    let (mut last, mut free) = (String::new(), Vec::new());
+    for _ in 0..MOST_ASKED_EACH {
+        match next.query_row([&claim.provider, &last], |row| row.get::<_, String>(0)).optional()? {
+            Some(principal) => {
+                if !claim.without.contains(&principal) {
+                    free.push(principal.clone());
+                }
+                last = principal;
+            }
+            None => return Ok(Some(free)),
+        }
+    }
+    Ok(None)
 }
 
 /// Keeps so many of these messages, in their order, as fit into this many requests, and one in any case: a text goes out whole.
@@ -124,39 +171,46 @@ fn expire(db: &Connection, owner: i64, claim: &Claim) -> JobResult<()> {
 /// to a person overtakes an earlier one. What the lists of another process keep out waits for as long as that one lives.
 fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32, peers: &[Peer]) -> JobResult<Vec<Record>> {
     // What a frozen budget pays for waits until a person looked, and what is paused until a person says so.
-    const MAY_GO: &str = "provider = ?4 AND sandbox = ?5 AND principal NOT IN (SELECT value FROM json_each(?7))
-         AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || f.id || ',') > 0)
-        AND NOT EXISTS (SELECT 1 FROM message r WHERE r.recipient = message.recipient AND r.rests_ms IS NOT NULL AND r.seq < message.seq AND r.state IN (1, 2))";
-    // What was tried before comes behind what was not, or those who take nothing would leave no place for others. A clock that was
-    // set back keeps nothing back for more than an hour, and what nobody owns any more rested for a process that is gone: its routes,
-    // and what was in the way, may be others now.
-    const FRESH: &str = "rests_ms IS NULL AND ?6 IS NOT NULL";
-    const RESTED: &str = "rests_ms IS NOT NULL AND (rests_ms <= ?6 OR rests_ms > ?6 + 3600000 OR owner IS NULL)";
     let mut picked: Vec<Record> = Vec::new();
     let mut seen = HashSet::new();
-    for (which, order) in [(FRESH, "seq"), (RESTED, "rests_ms, seq")] {
-        let mut statement = db.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM message WHERE state = 1 AND {MINE} AND {which} AND {MAY_GO} ORDER BY {order} LIMIT ?3"
-        ))?;
-        pick_from(&mut statement, owner, (claim, peers), most, (&mut picked, &mut seen))?;
+    let free = if claim.without.is_empty() { None } else { not_paused(db, claim)? };
+    let principals = serde_json::json!({ "without": claim.without, "free": free }).to_string();
+    let fresh = match &free {
+        Some(free) => fresh_of(free.len()),
+        None => Some(format!("SELECT {COLUMNS} FROM message WHERE state = 1 AND {MINE} AND {FRESH} AND {MAY_GO} ORDER BY seq LIMIT ?3")),
+    };
+    let rested = format!("SELECT {COLUMNS} FROM message WHERE state = 1 AND {MINE} AND {RESTED} AND {MAY_GO} ORDER BY rests_ms, seq LIMIT ?3");
+    for sql in fresh.into_iter().chain([rested]) {
+        pick_from(&mut *db.prepare_cached(&sql)?, owner, (claim, peers, &principals), most, (&mut picked, &mut seen))?;
     }
     Ok(picked)
 }
 
+/// What of so many principals was not tried before, in one order, and nothing of anybody else is read for it. Nothing of nobody.
+fn fresh_of(principals: usize) -> Option<String> {
+    let of_one = |index: usize| {
+        format!(
+            "SELECT {COLUMNS} FROM message INDEXED BY message_waiting
+             WHERE state = 1 AND principal = json_extract(?7, '$.free[{index}]') AND {MINE} AND {FRESH} AND {MAY_GO}"
+        )
+    };
+    let all: Vec<String> = (0..principals).map(of_one).collect();
+    (!all.is_empty()).then(|| format!("{} ORDER BY seq LIMIT ?3", all.join(" UNION ALL ")))
+}
+
 /// Adds what one of the two looks at the queue finds, until there are enough.
 fn pick_from(
-    statement: &mut rusqlite::CachedStatement<'_>,
+    statement: &mut rusqlite::Statement<'_>,
     owner: i64,
-    (claim, peers): (&Claim, &[Peer]),
+    (claim, peers, principals): (&Claim, &[Peer], &str),
     most: u32,
     (picked, seen): (&mut Vec<Record>, &mut HashSet<String>),
 ) -> JobResult<()> {
     let is_joint = claim.per_request > 1;
     let has_lists = peers.iter().any(|peer| peer.rules.has_lists());
     let look_through = most.max(if has_lists { LOOK_THROUGH_LISTS } else { LOOK_THROUGH });
-    let without = serde_json::to_string(&claim.without).unwrap_or_default();
     let mut rows =
-        statement.query(params![owner, claim.adopt, look_through, claim.provider, claim.realm.is_sandbox(), claim.now.as_millis(), without])?;
+        statement.query(params![owner, claim.adopt, look_through, claim.provider, claim.realm.is_sandbox(), claim.now.as_millis(), principals])?;
     while count_of(picked) < most
         && let Some(row) = rows.next()?
     {
@@ -224,7 +278,24 @@ fn without_claim(history: &str) -> Option<(&str, i64)> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::store::sqlite::MIGRATIONS;
+
+    #[test]
+    fn what_is_paused_is_not_read_to_find_what_is_not() {
+        let db = Connection::open_in_memory().unwrap();
+        MIGRATIONS.iter().for_each(|migration| db.execute_batch(migration).unwrap());
+        for principals in [1, 2, 50] {
+            let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {}", fresh_of(principals).unwrap())).unwrap();
+            let rows = statement.query_map(rusqlite::params_from_iter([1; 7]), |row| row.get::<_, String>(3)).unwrap();
+            let plan: Vec<String> = rows.collect::<rusqlite::Result<_>>().unwrap();
+            let by_index = plan.iter().filter(|step| step.contains("message_waiting (provider=? AND principal=?)")).count();
+            assert_eq!(by_index, principals, "{plan:?}");
+            assert!(!plan.iter().any(|step| step.starts_with("SCAN message") || step.contains("TEMP B-TREE")), "{plan:?}");
+        }
+        assert_eq!(fresh_of(0), None);
+    }
 
     #[test]
     fn only_a_claim_is_taken_out_of_a_history() {

@@ -378,6 +378,38 @@ async fn a_claim_counts_each_segment_where_each_is_a_request_and_takes_a_text_wh
 }
 
 #[tokio::test]
+async fn where_somebody_is_paused_all_others_go_in_one_order() {
+    for place in places() {
+        let store = place.open();
+        take(&*store, many(1, 20)).await;
+        for (n, name) in (100..110).zip(["zoe", "bob", "zoe", "carol", "bob", "alice", "bob", "carol", "zoe", "bob"]) {
+            let of_one = many(n, 1);
+            let payer = Payer { principal: name.into(), base: BaseSession::Named(format!("{name}'s")), ..of_one.payer.clone() };
+            take(&*store, Intent { payer, ..of_one }).await;
+        }
+        let claim = Claim { without: vec!["alice".into()], ..claim(100) };
+        let claimed = store.claim(claim).await.unwrap();
+        assert_eq!(ids(&claimed), drafts((100..110).filter(|n| *n != 105)));
+    }
+}
+
+#[tokio::test]
+async fn a_claim_for_which_there_is_no_room_does_not_look_whose_texts_wait() {
+    for place in places() {
+        let store = place.open();
+        let slow = || Claim { per_second: 5, ..claim(10) };
+        assert_eq!(store.claim(slow()).await.unwrap().wait_ms, None, "nothing waits");
+        take(&*store, many(1, 10)).await;
+        assert_eq!(store.claim(slow()).await.unwrap().messages.len(), 4);
+        let paused = Claim { without: vec!["alice".into()], ..slow() };
+        assert!(store.claim(paused.clone()).await.unwrap().wait_ms.is_some());
+        // With room there is a look, and nothing of hers is waited for.
+        let later = Claim { now: NOW.plus_ms(5_000), ..paused };
+        assert_eq!(store.claim(later).await.unwrap().wait_ms, None);
+    }
+}
+
+#[tokio::test]
 async fn what_a_paused_principal_has_queued_keeps_its_place_and_others_behind_it_go() {
     for place in places() {
         let store = place.open();
