@@ -9,6 +9,7 @@ use crate::app;
 use crate::config::{self, Sources};
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt::Pause;
+use crate::sms::untrusted::escape;
 
 /// What a person types to let texts go out again.
 const YES: &str = "resume";
@@ -69,6 +70,7 @@ pub(super) fn pause(sources: &Sources, command: PauseCommand) -> Result<()> {
         return Ok(());
     }
     known.check(provider.as_ref())?;
+    of.as_deref().map_or(Ok(()), check_principal)?;
     let asked = app::pause_of(provider, of);
     let pauses = app::pause(&known.ledger, asked.clone())?;
     for pause in pauses.iter().filter(|pause| pause.is_about(&asked)) {
@@ -77,6 +79,17 @@ pub(super) fn pause(sources: &Sources, command: PauseCommand) -> Result<()> {
     note("note: nothing new begins there, in no process. Texts that have begun are finished, STOP and receipts come in, bulks wait");
     still_paused(&pauses, &asked);
     Ok(())
+}
+
+/// Refuses a name that no caller has: nothing of what was meant would stand still.
+fn check_principal(name: &str) -> Result<()> {
+    if name == "http" || name.strip_prefix("user:").is_some_and(|user| !user.is_empty()) {
+        return Ok(());
+    }
+    let message = format!("no principal is called \"{}\"; there are `http`, who shows the token of [http], and users of this machine", escape(name));
+    let user = if name.is_empty() { "NAME".to_owned() } else { escape(name) };
+    let next = format!("Nothing was paused. A user is named `user:{user}`. `sms-mcp pause` alone pauses everything.");
+    Err(Error::new(ErrorKind::NotFound, message).next(next))
 }
 
 fn still_paused(pauses: &[Pause], but: &Pause) {
