@@ -419,7 +419,8 @@ impl Engine {
             Ok(prepared) => prepared,
             Err(refused) => return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await),
         };
-        self.may_begin(caller, args.idempotency_key.as_deref(), &prepared).await?;
+        let key = args.idempotency_key.as_deref();
+        self.may_begin(caller, key, &prepared).await?;
         let id = prepared.draft.id.clone();
         let payer = self.payer(caller, args.session.clone(), prepared.realm)?;
         let intent = Intent {
@@ -446,7 +447,7 @@ impl Engine {
                 .await
                 .map_err(|error| if error.kind().is_of_ledger() { prepare::accepted(error, first.as_str()) } else { error }),
             Ok(Reservation::Replay(Target::Batch(_))) => Err(prepare::conflict()),
-            Err(error) => Err(error),
+            Err(error) => Err(self.unless_accepted_as_another(caller, (key, id.as_str()), error).await),
         };
         locked(&self.inner.waiting).remove(&id);
         answer
@@ -459,6 +460,15 @@ impl Engine {
         match self.parts().store.target_of(&caller.principal, self.parts().carriers.realm(), key).await {
             Ok(Some(target)) => prepare::accepted(refused, target.as_str()),
             Ok(None) | Err(_) => refused,
+        }
+    }
+
+    /// The same of a reservation that failed: it may be written all the same, and under its own id nothing is begun.
+    async fn unless_accepted_as_another(&self, caller: &Caller, (key, own): (Option<&str>, &str), error: Error) -> Error {
+        let Some(key) = key else { return error };
+        match self.parts().store.target_of(&caller.principal, self.parts().carriers.realm(), key).await {
+            Ok(Some(target)) if target.as_str() != own => prepare::accepted(error, target.as_str()),
+            Ok(_) | Err(_) => error,
         }
     }
 

@@ -266,7 +266,7 @@ impl Engine {
             }
             Ok(Reservation::Replay(Target::Batch(first))) => Ok(Accepted::Batch { id: first, replayed: true, doubts: None, done: None }),
             Ok(Reservation::Replay(Target::Message(_)) | Reservation::Conflict) => Err(conflict()),
-            Err(error) => Err(error),
+            Err(error) => Err(self.unless_accepted_as_another(caller, (args.idempotency_key.as_deref(), id.as_str()), error).await),
         }
     }
 

@@ -87,7 +87,11 @@ impl Engine {
             let ask = Ask { to, from: draft.from.as_deref(), hold_micros: draft.hold_micros, whole, allow_duplicate: false, paced: false };
             engine.guard().decide(&ask, facts)
         };
-        match self.parts().store.reserve(intent, Arc::new(decide)).await? {
+        let reservation = match self.parts().store.reserve(intent, Arc::new(decide)).await {
+            Ok(reservation) => reservation,
+            Err(error) => return Err(self.unless_accepted_as_another(caller, (args.idempotency_key.as_deref(), id.as_str()), error).await),
+        };
+        match reservation {
             Reservation::Taken { doubts, budgets, .. } if args.dry_run => {
                 let mut quote = self.bulk_quote(&messages, &HashSet::new(), Vec::new(), Vec::new(), &budgets);
                 quote.warnings.extend(in_doubt(&doubts));
@@ -192,6 +196,8 @@ impl Engine {
             segments: messages.first().map_or(1, |message| message.draft.segments),
         };
         let now = self.parts().clock.now();
+        // A whole list leaves at once: what was paused a moment ago holds for it.
+        self.parts().halts.look();
         let halt = self.brake(&caller.principal).pulled(carrier.name());
         let outcome = match (halt, carrier.breaker.admit(now)) {
             (Some(halt), _) => not_begun(halt),

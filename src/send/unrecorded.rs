@@ -51,6 +51,28 @@ pub(super) struct Waiting {
     is_over: bool,
 }
 
+/// What whoever is at it does next.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    /// Something waits.
+    Record,
+    /// All is on record: texts begin again.
+    Begin,
+    /// The ledger is closed, whatever became of what waited.
+    Leave,
+}
+
+impl Waiting {
+    /// What is next; where nothing waits, nobody is at it from then on.
+    fn next(&mut self) -> Next {
+        if !self.all.is_empty() {
+            return Next::Record;
+        }
+        self.is_worked_on = false;
+        if self.is_over { Next::Leave } else { Next::Begin }
+    }
+}
+
 impl Engine {
     /// Lets something wait that could not be written. Nothing begins until it is.
     pub(super) fn keep_unrecorded(&self, what: Unrecorded, error: &Error) {
@@ -93,7 +115,7 @@ impl Engine {
     /// Writes what waits, until nothing does.
     async fn record_all(&self) {
         let mut wait_ms = SETTLE_WAIT_MS;
-        while !self.is_all_recorded() {
+        while self.has_more_to_record() {
             self.parts().clock.sleep(Duration::from_millis(wait_ms)).await;
             let first = locked(&self.inner.unrecorded).all.pop_front();
             let Some(first) = first else { continue };
@@ -105,19 +127,21 @@ impl Engine {
             let is_all = join_all(rest.into_iter().map(|one| self.record_or_keep(one))).await.into_iter().all(|is_recorded| is_recorded);
             wait_ms = if is_all { SETTLE_WAIT_MS } else { (wait_ms * 2).min(LONGEST_WAIT_MS) };
         }
-        tracing::info!("all that was known is recorded: texts begin again");
-        self.wake_queues();
     }
 
-    /// Whether nothing waits any more; then this is over.
-    fn is_all_recorded(&self) -> bool {
+    /// Whether something waits still. Once nothing does texts begin again, unless it was given up at the end.
+    fn has_more_to_record(&self) -> bool {
         let mut waiting = locked(&self.inner.unrecorded);
-        if !waiting.all.is_empty() {
-            return false;
+        match waiting.next() {
+            Next::Record => return true,
+            Next::Leave => return false,
+            // Under the lock, so that who lets something wait says so after this.
+            Next::Begin => self.parts().halts.set_unrecorded(None),
         }
-        waiting.is_worked_on = false;
-        self.parts().halts.set_unrecorded(None);
-        true
+        drop(waiting);
+        tracing::info!("all that was known is recorded: texts begin again");
+        self.wake_queues();
+        false
     }
 
     async fn record_or_keep(&self, one: Unrecorded) -> bool {
@@ -156,4 +180,20 @@ impl Engine {
 fn halt(error: &Error) -> Halt {
     let code = if error.kind().is_of_ledger() { error.kind() } else { ErrorKind::LedgerUnavailable };
     Halt { code, why: format!("what became of earlier texts waits to be recorded: {}", error.message()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_up_at_the_end_is_not_said_to_be_recorded() {
+        let begun = || Waiting { is_worked_on: true, ..Waiting::default() };
+        let mut recorded = begun();
+        assert_eq!((recorded.next(), recorded.is_worked_on), (Next::Begin, false));
+        let mut waits = Waiting { all: [Unrecorded::Back(Vec::new())].into(), ..begun() };
+        assert_eq!((waits.next(), waits.is_worked_on), (Next::Record, true));
+        let mut given_up = Waiting { is_over: true, ..begun() };
+        assert_eq!((given_up.next(), given_up.is_worked_on), (Next::Leave, false));
+    }
 }

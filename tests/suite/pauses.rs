@@ -333,6 +333,27 @@ fn a_pause_works_while_another_process_holds_the_ledger_and_with_settings_that_c
 }
 
 #[test]
+fn while_the_ledger_is_locked_a_text_that_went_out_earlier_is_not_said_to_be_unsent() {
+    let desk = Desk::new(&format!("{WIDE}[send]\nbulk_wait = \"50ms\"\n"));
+    let server = desk.http(|_| {});
+    let bulk = json!({ "recipients": [{ "to": fictional(1) }], "message": "Hello all", "idempotency_key": "b" });
+    let first = call(&server, "send_sms", &text_to(&fictional(0), "a"));
+    let many = call(&server, "send_bulk", &bulk);
+    let holder = rusqlite::Connection::open(desk.ledger()).unwrap();
+    holder.busy_timeout(crate::support::LAST_RESORT).unwrap();
+    holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    for (tool, arguments, id) in [("send_sms", text_to(&fictional(0), "a"), &first["id"]), ("send_bulk", bulk, &many["batch"])] {
+        let refused = call(&server, tool, &arguments);
+        assert_eq!(refused["code"], "ledger_unavailable", "{refused}");
+        let next = refused["next"].as_str().unwrap();
+        assert!(next.contains(&format!("{} was accepted", id.as_str().unwrap())) && !next.contains("Nothing was sent"), "{refused}");
+    }
+    let new = call(&server, "send_sms", &text_to(&fictional(2), "c"));
+    assert!(new["code"] == "ledger_unavailable" && !new["next"].as_str().unwrap().contains("was accepted"), "{new}");
+    holder.execute_batch("ROLLBACK").unwrap();
+}
+
+#[test]
 fn resume_asks_a_person_at_a_terminal_and_nobody_else() {
     let desk = Desk::new(WIDE);
     desk.done(&["send", &fictional(0), "Hello"]);
@@ -372,6 +393,13 @@ fn a_pause_of_no_ledger_says_that_there_is_none_and_makes_nothing() {
     desk.done(&["send", &fictional(0), "Hello"]);
     let wrong = desk.run(&["pause", "--principal", ""]);
     assert!(wrong.code == 1 && wrong.err.contains("Nothing was paused"), "{wrong:?}");
+    // Whom nobody is called, nobody stands still for.
+    for name in ["alice", "user:", "HTTP", "users:alice"] {
+        let wrong = desk.run(&["pause", "--principal", name]);
+        let words = ["`http`", "Nothing was paused", &format!("`user:{name}`")];
+        assert!(wrong.code == 1 && words.iter().all(|word| wrong.err.contains(word)), "{name}: {wrong:?}");
+    }
+    assert_eq!(desk.done(&["pause", "--list"]).out, "nothing is paused\n");
     let wrong = desk.run(&["pause", "--list", "--provider", "sandbox"]);
     assert_eq!(wrong.code, 2, "{wrong:?}");
     assert_eq!(desk.done(&["pause", "--list"]).out, "nothing is paused\n");
