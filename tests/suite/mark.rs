@@ -377,6 +377,13 @@ fn an_acceptance_that_was_cut_short_is_asked_for_again_and_takes_nothing_more_aw
     assert_eq!((scene.wire().len(), scene.twice()), (4, 0));
 }
 
+/// The same while a server runs.
+fn marks_of(scene: &Scene) -> [PathBuf; 3] {
+    let files = std::fs::read_dir(scene.desk.state().join("sms-mcp")).unwrap().map(|entry| entry.unwrap().path());
+    let mark = files.filter(|file| file.extension().is_some_and(|end| end == "mark")).collect::<Vec<_>>().pop().unwrap();
+    ["", "-notes", "-keys"].map(|end| PathBuf::from(format!("{}{end}", mark.display())))
+}
+
 /// The three files of the one mark of a desk: the mark, its notes, its keys.
 fn marks(scene: &Scene) -> [PathBuf; 3] {
     let mut files: Vec<PathBuf> = std::fs::read_dir(scene.desk.state().join("sms-mcp")).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -412,6 +419,93 @@ fn a_mark_that_nobody_can_read_is_a_doubt_and_what_the_ledger_knows_is_noted_ane
     std::fs::write(&mark, whole).unwrap();
     scene.desk.done(&["send", &fictional(4), "Four"]);
     assert_eq!(scene.wire().len(), 4);
+}
+
+#[test]
+fn whichever_file_of_the_mark_is_gone_in_a_doubt_everything_is_frozen_and_the_person_is_told() {
+    for gone in 0..4 {
+        let scene = Scene::new(WIDE);
+        scene.desk.done(&["send", &fictional(1), "One"]);
+        scene.desk.done(&["backup", scene.file("backup.db").to_str().unwrap()]);
+        scene.desk.done(&["opt-out", "add", &fictional(0)]);
+        copy(&scene.file("backup.db"), &scene.desk.ledger());
+        match gone {
+            // As a kill or a full disk leaves notes that were begun.
+            3 => std::fs::write(&marks(&scene)[1], "").unwrap(),
+            gone => std::fs::remove_file(&marks(&scene)[gone]).unwrap(),
+        }
+        // A server and a command that look do not make it anew.
+        let server = scene.desk.http(|_| {});
+        assert!(is_in_doubt(&server), "{gone}");
+        assert_eq!(scene.desk.run(&["opt-out", "add", &fictional(2)]).code, 0, "{gone}");
+        let accepted = scene.accept(&scene.desk.ledger());
+        assert!(accepted.out.contains("who said STOP from 20") && accepted.out.contains("frozen"), "{gone}: {accepted:?}");
+        assert_eq!(call(&server, "send_sms", &intent(3, "frozen"))["code"], "budget_frozen", "{gone}");
+        stop(server);
+        assert_eq!((marks(&scene).len(), scene.wire().len()), (3, 1), "{gone}");
+    }
+}
+
+#[test]
+fn a_mark_that_is_brought_back_without_its_notes_gets_them_anew_from_the_ledger() {
+    let scene = Scene::new(WIDE);
+    scene.desk.done(&["opt-out", "add", &fictional(0)]);
+    let used = |to: usize| json!({ "to": fictional(to), "message": "Once", "idempotency_key": "used" });
+    let server = scene.desk.http(|_| {});
+    scene.desk.done(&["backup", scene.file("backup.db").to_str().unwrap()]);
+    assert_eq!(call(&server, "send_sms", &used(1))["status"], "sent");
+    stop(server);
+    let [mark, notes, keys] = marks(&scene);
+    std::fs::rename(&mark, scene.file("kept")).unwrap();
+    [&notes, &keys].iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    let server = scene.desk.http(|_| {});
+    assert!(is_in_doubt(&server));
+    assert_eq!(scene.desk.run(&["opt-out", "add", &fictional(2)]).code, 0);
+    std::fs::rename(scene.file("kept"), &mark).unwrap();
+    assert_eq!(call(&server, "send_sms", &intent(3, "sound"))["status"], "sent");
+    stop(server);
+    copy(&scene.file("backup.db"), &scene.desk.ledger());
+    rusqlite::Connection::open(scene.desk.ledger()).unwrap().execute("DELETE FROM opt_out", []).unwrap();
+    scene.accept(&scene.desk.ledger());
+    let server = scene.desk.http(|_| {});
+    for person in [0, 2] {
+        assert_eq!(call(&server, "send_sms", &intent(person, &format!("to-{person}")))["code"], "opted_out", "{person}");
+    }
+    assert_eq!(call(&server, "send_sms", &used(1))["code"], "outcome_unknown");
+    assert_eq!(scene.wire().len(), 2);
+}
+
+#[test]
+fn notes_and_keys_that_are_removed_under_a_running_server_are_made_anew_and_know_what_came_before_and_after() {
+    let scene = Scene::new(WIDE);
+    let (first, second) = (scene.desk.http(|_| {}), scene.desk.http(|_| {}));
+    scene.desk.done(&["backup", scene.file("backup.db").to_str().unwrap()]);
+    scene.desk.done(&["opt-out", "add", &fictional(0)]);
+    assert_eq!(call(&first, "send_sms", &intent(1, "before"))["status"], "sent");
+    let [_, notes, keys] = marks_of(&scene);
+    for file in [notes, keys] {
+        std::fs::remove_file(&file).unwrap();
+        for (server, name) in [(&first, "first"), (&second, "second"), (&first, "again")] {
+            let name = format!("{name}-{}", file.display());
+            assert_eq!(call(server, "send_sms", &intent(name.len(), &name))["status"], "sent", "{name}");
+        }
+        assert!(file.exists());
+    }
+    [first, second].into_iter().for_each(stop);
+    copy(&scene.file("backup.db"), &scene.desk.ledger());
+    let accepted = scene.accept(&scene.desk.ledger());
+    assert!(!accepted.out.contains("frozen"), "{accepted:?}");
+    let server = scene.desk.http(|_| {});
+    assert_eq!(call(&server, "send_sms", &intent(0, "out"))["code"], "opted_out");
+    assert_eq!(call(&server, "send_sms", &intent(1, "before"))["code"], "outcome_unknown");
+    let [_, notes, keys] = marks_of(&scene);
+    for file in [notes, keys] {
+        for name in ["first", "second", "again"] {
+            let name = format!("{name}-{}", file.display());
+            assert_eq!(call(&server, "send_sms", &intent(name.len(), &name))["code"], "outcome_unknown", "{name}");
+        }
+    }
+    assert_eq!((scene.wire().len(), scene.twice()), (7, 0));
 }
 
 #[test]

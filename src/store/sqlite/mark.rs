@@ -86,6 +86,13 @@ struct Inner {
     frozen: Vec<Cover>,
 }
 
+impl Inner {
+    /// Whether the notes and keys that are open are those at their names.
+    fn has_all(&self) -> bool {
+        self.notes.as_ref().is_none_or(Notes::is_there) && self.keys.as_ref().is_none_or(Keys::is_there)
+    }
+}
+
 /// What became of counting a group.
 pub(super) enum Counted {
     /// It is not counted.
@@ -200,7 +207,7 @@ impl Mark {
     fn adopt(&self, db: &Connection) -> std::io::Result<()> {
         let identity = fresh_identity().map_err(|error| std::io::Error::other(error.message().to_owned()))?;
         sheet::create(&self.file, &Sheet { identity: identity.clone(), count: 0, ledger: Some(self.ledger.clone()) })?;
-        self.copy(db, &mut Notes::open(&notes_of(&self.file))?)?;
+        self.copy(db, &mut Notes::open_or_begin(&notes_of(&self.file))?)?;
         copy_keys(db, &keys_of(&self.file))?;
         let marked = db.execute("UPDATE mark SET identity = ?1, count = count + 1, at_ms = ?2", params![identity, SystemClock.now().as_millis()]);
         marked.map_err(std::io::Error::other)?;
@@ -220,15 +227,16 @@ impl Mark {
         };
         let (wishes, covers) = read().map_err(std::io::Error::other)?;
         notes.write_wishes(&wishes, false)?;
-        notes.write_covers(&covers)
+        notes.write_covers(&covers)?;
+        notes.make_whole()
     }
 
     /// Gets hold of the mark of a ledger about which there is no doubt, and takes over what was told while there was one.
     fn enter(&self, db: &Connection, inner: &mut Inner, row: &Row) -> std::io::Result<File> {
         let hand = sheet::open(&self.file)?;
         // What cannot be read any more, the ledger knows: there is no doubt about it.
-        let (mut notes, is_new) = Notes::open_or_begin(&notes_of(&self.file))?;
-        let is_behind = row.is_behind || is_new;
+        let mut notes = Notes::open_or_begin(&notes_of(&self.file))?;
+        let is_behind = row.is_behind || !notes.is_whole()?;
         let strays = notes.wishes(true)?;
         apply(db, &strays).map_err(std::io::Error::other)?;
         if is_behind {
@@ -236,7 +244,7 @@ impl Mark {
             db.execute("UPDATE mark SET is_behind = 0", []).map_err(std::io::Error::other)?;
         }
         let file = keys_of(&self.file);
-        inner.keys = Some(if file.exists() { Keys::open(&file)? } else { copy_keys(db, &file)? });
+        inner.keys = Some(if file.exists() && !is_behind { Keys::open(&file)? } else { copy_keys(db, &file)? });
         inner.notes = Some(notes);
         (inner.count, inner.has_taken_strays) = (row.count, !strays.is_empty());
         Ok(hand)
@@ -264,8 +272,10 @@ impl Mark {
     }
 
     /// Looks again, where all was not well: the right ledger or mark may be in its place now, or a person may have accepted this one.
+    /// And where the notes or keys of a sound one are not at their names any more: they are made anew from the ledger.
     pub(super) fn look_again(&self, db: &Connection) -> rusqlite::Result<()> {
-        if self.is_well.load(Ordering::Relaxed) { Ok(()) } else { self.take(db, &mut self.inner()) }
+        let mut inner = self.inner();
+        if self.is_well.load(Ordering::Relaxed) && inner.has_all() { Ok(()) } else { self.take(db, &mut inner) }
     }
 
     /// Forgets what the jobs of the group before had to tell.
@@ -468,10 +478,11 @@ impl Mark {
             // An older one from before a person accepted it: all that was since is in the notes.
             outside.is_gone = !notes.knows(&identity).unwrap_or(false) && !self.is_before(db)?;
         }
-        for source in sources.iter().filter(|source| source.exists()) {
-            let read = Notes::open(source).and_then(|notes| Ok((notes.wishes(false)?, notes.covers()?)));
+        for source in sources {
+            let read = Notes::open(source).and_then(|notes| Ok((notes.wishes(false)?, notes.covers()?, notes.is_whole()?)));
             match read {
-                Ok((wishes, covers)) => {
+                Ok((wishes, covers, is_whole)) => {
+                    outside.is_gone |= !is_whole;
                     outside.wishes.extend(wishes);
                     // Another ledger's budgets are no budgets of this one.
                     outside.covers.extend(covers.into_iter().filter(|_| doubt.why != Why::Second));
@@ -486,7 +497,6 @@ impl Mark {
                 Err(_) => outside.is_gone = true,
             }
         }
-        outside.is_gone |= doubt.why != Why::Second && !sources.iter().all(|source| source.exists());
         Ok(Some(outside))
     }
 
@@ -517,7 +527,7 @@ impl Mark {
                 make_folder(folder)?;
             }
             let file = notes_of(&self.file);
-            let (mut notes, _) = Notes::open_or_begin(&file)?;
+            let mut notes = Notes::open_or_begin(&file)?;
             self.copy(db, &mut notes)?;
             let before = sheet::read(&self.file).ok().flatten().map(|(sheet, _)| sheet.identity);
             before.into_iter().chain(earlier).try_for_each(|identity| notes.know(&identity))?;
@@ -557,8 +567,13 @@ pub(super) fn apply(db: &Connection, wishes: &[Wish]) -> JobResult<u32> {
 
 /// Adds the keys that the ledger knows to those of the mark.
 fn copy_keys(db: &Connection, file: &Path) -> std::io::Result<Keys> {
-    let known: HashSet<Key> = Keys::read(file)?.into_iter().collect();
-    let missing: Vec<Key> = keys::all(db).map_err(std::io::Error::other)?.into_iter().filter(|key| !known.contains(key)).collect();
+    let all = keys::all(db).map_err(std::io::Error::other)?;
+    let known: HashSet<Key> = match Keys::read(file) {
+        Ok(known) => known.into_iter().collect(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Keys::make(file, &all),
+        Err(error) => return Err(error),
+    };
+    let missing: Vec<Key> = all.into_iter().filter(|key| !known.contains(key)).collect();
     let mut keys = Keys::open(file)?;
     keys.append(&missing)?;
     Ok(keys)

@@ -39,7 +39,7 @@ const TURN_PATIENCE: Duration = Duration::from_secs(5);
 const TURN_LOOK: Duration = Duration::from_millis(5);
 
 /// What tells a file from every other one on this machine: its device and its number there.
-type Id = (u64, u64);
+pub(super) type Id = (u64, u64);
 
 /// See the module's text.
 pub(super) struct Place {
@@ -416,7 +416,7 @@ fn has_two_names(_: &std::fs::Metadata) -> bool {
 }
 
 /// Which file is at this name; nothing where there is none.
-fn id(path: &Path) -> Option<Id> {
+pub(super) fn id(path: &Path) -> Option<Id> {
     std::fs::metadata(path).ok().as_ref().map(id_in)
 }
 

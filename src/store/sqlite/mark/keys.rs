@@ -2,13 +2,13 @@
 //! after an older ledger was accepted is not a new one.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Error, ErrorKind, Result, Write as _};
-use std::path::Path;
+use std::io::{Error, Result, Write as _};
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 
-use super::super::place::{is_of_this_user, private};
+use super::super::place::{Id, id, is_of_this_user, make_beside, sync_folder};
 use crate::store::Intent;
 
 /// Octets of a digest.
@@ -68,22 +68,41 @@ pub(super) fn is_lost(db: &Connection, key: Key) -> rusqlite::Result<bool> {
 }
 
 /// The file, to add to.
-pub(super) struct Keys(File);
+pub(super) struct Keys {
+    file: File,
+    path: PathBuf,
+    /// Which file it is.
+    id: Option<Id>,
+}
 
 impl Keys {
-    /// Opens what is there, or makes it for this user only. What a power cut left of a digest is taken away.
+    /// Makes the file for this user only, with these keys in it or not at all, in place of whatever is there.
+    pub(super) fn make(path: &Path, keys: &[Key]) -> Result<Self> {
+        let part = make_beside(path, ".part")?;
+        let written = OpenOptions::new().write(true).open(&part).and_then(|mut file| {
+            file.write_all(&octets(keys))?;
+            file.sync_all()
+        });
+        let named = written.and_then(|()| std::fs::rename(&part, path)).and_then(|()| sync_folder(path));
+        if named.is_err() {
+            let _ = std::fs::remove_file(&part);
+        }
+        named.and_then(|()| Self::open(path))
+    }
+
+    /// Opens what is there. What a power cut left of a digest is taken away.
     pub(super) fn open(path: &Path) -> Result<Self> {
         if path.symlink_metadata().is_ok_and(|about| !about.is_file() || !is_of_this_user(path, &about)) {
             return Err(Error::other("it is no file of this user"));
         }
-        let file = private().append(true).open(path)?;
+        let file = OpenOptions::new().append(true).open(path)?;
         let length = file.metadata()?.len();
         let over = length % u64::try_from(OCTETS).unwrap_or(1);
         if over > 0 {
             // Not by the handle that appends: that may not cut on every system.
             OpenOptions::new().write(true).open(path)?.set_len(length - over)?;
         }
-        Ok(Self(file))
+        Ok(Self { file, path: path.to_owned(), id: id(path) })
     }
 
     /// Adds keys, in one write, so that those of several processes do not mix.
@@ -91,23 +110,28 @@ impl Keys {
         if keys.is_empty() {
             return Ok(());
         }
-        let octets: Vec<u8> = keys.iter().flat_map(|key| key.0).collect();
-        self.0.write_all(&octets)
+        self.file.write_all(&octets(keys))
     }
 
     /// Brings all of it to the disk.
     pub(super) fn sync(&self) -> Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
+    }
+
+    /// Whether it is the file at its name.
+    pub(super) fn is_there(&self) -> bool {
+        self.id.is_some() && id(&self.path) == self.id
     }
 
     /// Reads every key.
     pub(super) fn read(path: &Path) -> Result<Vec<Key>> {
-        match std::fs::read(path) {
-            Ok(octets) => Ok(octets.chunks_exact(OCTETS).filter_map(|octets| octets.try_into().ok().map(Key)).collect()),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
+        let octets = std::fs::read(path)?;
+        Ok(octets.chunks_exact(OCTETS).filter_map(|octets| octets.try_into().ok().map(Key)).collect())
     }
+}
+
+fn octets(keys: &[Key]) -> Vec<u8> {
+    keys.iter().flat_map(|key| key.0).collect()
 }
 
 #[cfg(test)]
@@ -120,11 +144,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys");
         let keys = ["a", "b", "c"].map(|key| Key::new("alice", key));
-        Keys::open(&path).unwrap().append(&keys[..2]).unwrap();
+        Keys::make(&path, &keys[..1]).unwrap().append(&keys[1..2]).unwrap();
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"half").unwrap();
         Keys::open(&path).unwrap().append(&keys[2..]).unwrap();
         assert_eq!(Keys::read(&path).unwrap(), keys);
-        assert_eq!(Keys::read(&folder.path().join("absent")).unwrap(), []);
+        assert_eq!(Keys::read(&folder.path().join("absent")).unwrap_err().kind(), std::io::ErrorKind::NotFound, "none is not the same as an empty one");
     }
 
     #[test]

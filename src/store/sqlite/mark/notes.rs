@@ -2,12 +2,13 @@
 //! database beside the mark, so that several processes may write it, and a kill in the middle takes nothing away.
 
 use std::io::{Error, ErrorKind, Result};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
-use super::super::place::{beside, is_of_this_user, private};
+use super::super::place::{Id, beside, id, is_of_this_user, private};
 use crate::clock::Timestamp;
 
 /// How long a write waits for another process.
@@ -21,6 +22,9 @@ const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS known (identity TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS wish_stray ON wish (is_stray) WHERE is_stray;
     PRAGMA user_version = 1;";
+
+/// The version of notes in which all stands that the ledger knows. Those of a lower one were begun, and a kill came.
+const WHOLE: i32 = 2;
 
 /// What a person wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +55,12 @@ pub(in super::super) struct Cover {
 }
 
 /// See the module's text.
-pub(super) struct Notes(Connection);
+pub(super) struct Notes {
+    db: Connection,
+    path: PathBuf,
+    /// Which file it is.
+    id: Option<Id>,
+}
 
 /// What went wrong, as trouble of the file that it is.
 fn trouble(error: rusqlite::Error) -> Error {
@@ -62,28 +71,47 @@ fn trouble(error: rusqlite::Error) -> Error {
 }
 
 impl Notes {
-    /// Opens what is there, or makes it for this user only.
+    /// Opens what is there.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        match path.symlink_metadata() {
-            Ok(about) if !about.is_file() || !is_of_this_user(path, &about) => return Err(Error::other("it is no file of this user")),
-            Ok(_) => {}
-            Err(_) => drop(private().write(true).create_new(true).open(path)?),
+        let about = path.symlink_metadata()?;
+        if !about.is_file() || !is_of_this_user(path, &about) {
+            return Err(Error::other("it is no file of this user"));
         }
         Self::connect(path).map_err(trouble)
     }
 
-    /// The same; what is there and can be read by nobody is set aside. Returns whether it is new.
-    pub(super) fn open_or_begin(path: &Path) -> Result<(Self, bool)> {
-        let is_new = !path.exists();
+    /// The same, or makes it for this user only. What is there and can be read by nobody is set aside.
+    pub(super) fn open_or_begin(path: &Path) -> Result<Self> {
         match Self::open(path) {
             Err(error) if error.kind() == ErrorKind::InvalidData => {
                 for end in ["", "-wal", "-shm"] {
                     let _ = std::fs::rename(beside(path, end), beside(path, &format!(".unreadable{end}")));
                 }
-                Ok((Self::open(path)?, true))
             }
-            opened => Ok((opened?, is_new)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            opened => return opened,
         }
+        drop(private().write(true).create_new(true).open(path)?);
+        Self::open(path)
+    }
+
+    /// Whether all stands in it that the ledger knew when it was made.
+    pub(super) fn is_whole(&self) -> Result<bool> {
+        self.version().map(|version| version >= WHOLE).map_err(trouble)
+    }
+
+    /// Says so.
+    pub(super) fn make_whole(&self) -> Result<()> {
+        self.db.pragma_update(None, "user_version", WHOLE).map_err(trouble)
+    }
+
+    fn version(&self) -> rusqlite::Result<i32> {
+        self.db.pragma_query_value(None, "user_version", |row| row.get(0))
+    }
+
+    /// Whether it is the file at its name.
+    pub(super) fn is_there(&self) -> bool {
+        self.id.is_some() && id(&self.path) == self.id
     }
 
     fn connect(path: &Path) -> rusqlite::Result<Self> {
@@ -91,17 +119,18 @@ impl Notes {
         db.busy_timeout(BUSY_TIMEOUT)?;
         db.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
         db.pragma_update(None, "synchronous", "normal")?;
-        if db.pragma_query_value(None, "user_version", |row| row.get::<_, i32>(0))? != 1 {
-            db.execute_batch(TABLES)?;
+        let notes = Self { db, path: path.to_owned(), id: id(path) };
+        if notes.version()? == 0 {
+            notes.db.execute_batch(TABLES)?;
         }
-        Ok(Self(db))
+        Ok(notes)
     }
 
     /// Writes wishes. One for no more texts always counts; one for texts again does where it is not the older one. Stray ones
     /// are not in the ledger that the mark speaks of.
     pub(super) fn write_wishes(&mut self, wishes: &[Wish], is_stray: bool) -> Result<()> {
         // A STOP is brought to the disk at once, as it is in the ledger.
-        self.0.pragma_update(None, "synchronous", "full").map_err(trouble)?;
+        self.db.pragma_update(None, "synchronous", "full").map_err(trouble)?;
         let written = self.write(|db| {
             let mut write = db.prepare_cached(
                 "INSERT INTO wish (number, is_out, at_ms, source, is_stray) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (number) DO UPDATE
@@ -113,7 +142,7 @@ impl Notes {
             }
             Ok(())
         });
-        self.0.pragma_update(None, "synchronous", "normal").map_err(trouble)?;
+        self.db.pragma_update(None, "synchronous", "normal").map_err(trouble)?;
         written
     }
 
@@ -148,7 +177,7 @@ impl Notes {
 
     /// Whether it is.
     pub(super) fn knows(&self, identity: &str) -> Result<bool> {
-        let read = self.0.query_row("SELECT EXISTS (SELECT 1 FROM known WHERE identity = ?1)", [identity], |row| row.get(0));
+        let read = self.db.query_row("SELECT EXISTS (SELECT 1 FROM known WHERE identity = ?1)", [identity], |row| row.get(0));
         read.map_err(trouble)
     }
 
@@ -158,7 +187,7 @@ impl Notes {
     }
 
     fn write(&mut self, step: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> Result<()> {
-        let transaction = self.0.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
+        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
         step(&transaction).map_err(trouble)?;
         transaction.commit().map_err(trouble)
     }
@@ -167,7 +196,7 @@ impl Notes {
     pub(super) fn wishes(&self, only_strays: bool) -> Result<Vec<Wish>> {
         let read = || -> rusqlite::Result<Vec<Wish>> {
             let which = if only_strays { "WHERE is_stray" } else { "" };
-            let mut statement = self.0.prepare(&format!("SELECT number, is_out, at_ms, source FROM wish {which} ORDER BY at_ms"))?;
+            let mut statement = self.db.prepare(&format!("SELECT number, is_out, at_ms, source FROM wish {which} ORDER BY at_ms"))?;
             let row =
                 |row: &rusqlite::Row<'_>| Ok(Wish { number: row.get(0)?, is_out: row.get(1)?, at: Timestamp(row.get(2)?), source: row.get(3)? });
             statement.query_map([], row)?.collect()
@@ -178,7 +207,7 @@ impl Notes {
     /// Every budget.
     pub(super) fn covers(&self) -> Result<Vec<Cover>> {
         let read = || -> rusqlite::Result<Vec<Cover>> {
-            let mut statement = self.0.prepare("SELECT key, scope, used_micros, messages, frozen FROM budget")?;
+            let mut statement = self.db.prepare("SELECT key, scope, used_micros, messages, frozen FROM budget")?;
             statement.query_map([], cover_from)?.collect()
         };
         read().map_err(trouble)
@@ -186,7 +215,16 @@ impl Notes {
 
     /// Brings all of it to the disk.
     pub(super) fn sync(&self) -> Result<()> {
-        self.0.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map_err(trouble)
+        self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map_err(trouble)
+    }
+}
+
+impl Drop for Notes {
+    fn drop(&mut self) {
+        if !self.is_there() {
+            // The log at its name may be that of the file that is there now.
+            let _ = self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        }
     }
 }
 
@@ -207,7 +245,7 @@ mod tests {
     #[test]
     fn in_doubt_a_person_is_stopped() {
         let folder = tempfile::tempdir().unwrap();
-        let mut notes = Notes::open(&folder.path().join("notes")).unwrap();
+        let mut notes = Notes::open_or_begin(&folder.path().join("notes")).unwrap();
         let mut left = |wishes: &[Wish]| {
             notes.write_wishes(wishes, false).unwrap();
             notes.wishes(false).unwrap()[0].is_out
@@ -221,7 +259,7 @@ mod tests {
     #[test]
     fn what_was_used_never_becomes_less() {
         let folder = tempfile::tempdir().unwrap();
-        let mut notes = Notes::open(&folder.path().join("notes")).unwrap();
+        let mut notes = Notes::open_or_begin(&folder.path().join("notes")).unwrap();
         let cover = |used_micros, messages| Cover { key: "day".to_owned(), scope: 1, used_micros, messages, is_frozen: false };
         notes.write_covers(&[cover(10, 3), cover(7, 4)]).unwrap();
         assert_eq!(notes.covers().unwrap(), [cover(10, 4)]);
