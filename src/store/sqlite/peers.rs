@@ -11,7 +11,7 @@ use rusqlite::{Connection, params};
 
 use super::SqliteStore;
 use super::instance::Instance;
-use super::writer::JobResult;
+use super::writer::{JobResult, Kind};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::facts::Limits;
@@ -183,7 +183,7 @@ impl SqliteStore {
     /// [`ErrorKind::Config`] where a living process has budgets in another currency; [`ErrorKind::LedgerUnavailable`].
     pub async fn join(&self, own: Peer) -> Result<()> {
         let peers = Arc::clone(&self.peers);
-        self.writer()?.run(move |db| peers.join(db, &own)).await?
+        self.writer()?.run_as(Kind::Aside, move |db| peers.join(db, &own)).await?
     }
 
     /// The other processes that send from this ledger now.
