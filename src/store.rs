@@ -380,6 +380,8 @@ pub struct Claimed {
     pub messages: Vec<Record>,
     /// How long until the sending rate allows another, in milliseconds, if that is what limited this claim.
     pub wait_ms: Option<u64>,
+    /// Whether something went wrong after they were claimed: none of them may be handed over, and all go back.
+    pub is_void: bool,
 }
 
 /// What a worker may take from the queue.

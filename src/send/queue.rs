@@ -86,6 +86,12 @@ impl Engine {
                 }
             };
             crash_point("after-claim");
+            if claimed.is_void && !claimed.messages.is_empty() {
+                drop(permits);
+                self.put_back(carrier, claimed.messages.into_iter().map(|message| Back { id: message.id, rests_until: None }).collect()).await;
+                self.wait_for_work(&mut queued, Some(1_000)).await;
+                continue;
+            }
             if claimed.messages.is_empty() {
                 drop(permits);
                 self.wait_for_work(&mut queued, claimed.wait_ms).await;

@@ -51,14 +51,14 @@ use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::caller_id::Known;
 use crate::sms::facts::Budget;
-use crate::sms::message::{BatchId, MessageId, Realm};
+use crate::sms::message::{BatchId, MessageId, Realm, State};
 use crate::sms::peer::Peer;
 use crate::store::mark::Marking;
 use instance::{Instance, Lock};
 use mark::{Mark, Wish};
 use peers::Peers;
 use place::{APPLICATION_ID, OPEN_ID, Place, say_open};
-use writer::{Around, Kind, Writer, checkpoint, unavailable};
+use writer::{Around, Kind, Writer, Written, checkpoint, unavailable};
 
 /// Every migration, oldest first. A released one is never changed.
 const MIGRATIONS: [&str; 18] = [
@@ -94,6 +94,10 @@ const CHECKPOINT_PAGES: i32 = 4_000;
 /// Readers that stay open; more than that are closed after use.
 const READERS: usize = 2;
 
+/// What is to be done next where a text was recorded and did not begin, and that could not be recorded.
+const MAY_BE_RECORDED: &str = "It may have been recorded, and nothing was sent: ask for it again with the same idempotency_key, and with no other one. The \
+                               operator must see to it that the ledger and its mark can be written.";
+
 /// The ledger. See the module's text.
 pub struct SqliteStore {
     place: Arc<Place>,
@@ -105,6 +109,8 @@ pub struct SqliteStore {
     peers: Arc<Peers>,
     /// Whether texts that are not to be kept may be in the log.
     has_texts: Arc<AtomicBool>,
+    /// What was recorded and must not begin, because of trouble after that: it is to be settled.
+    unbegun: Mutex<Vec<(MessageId, Timestamp)>>,
 }
 
 impl SqliteStore {
@@ -157,7 +163,16 @@ impl SqliteStore {
         let peers = Arc::new(Peers::new(Arc::clone(&instance)));
         let around = Around { place: Arc::clone(&place), mark: Arc::clone(&mark), peers: Arc::clone(&peers) };
         let writer = Writer::start(db, around, Arc::clone(&has_texts))?;
-        Ok(Self { place, writer: Mutex::new(Some(writer)), readers: Arc::new(Mutex::new(Some(Vec::new()))), instance, mark, peers, has_texts })
+        Ok(Self {
+            place,
+            writer: Mutex::new(Some(writer)),
+            readers: Arc::new(Mutex::new(Some(Vec::new()))),
+            instance,
+            mark,
+            peers,
+            has_texts,
+            unbegun: Mutex::default(),
+        })
     }
 
     /// Where it is.
@@ -168,6 +183,24 @@ impl SqliteStore {
     fn writer(&self) -> Result<Writer> {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer.as_ref().map(|(writer, _)| writer.clone()).ok_or_else(|| unavailable("the ledger is closed"))
+    }
+
+    /// Settles what was recorded and did not begin: nothing was sent, and its key is free again. What cannot be settled now waits.
+    async fn settle_unbegun(&self) -> Result<()> {
+        let unbegun = std::mem::take(&mut *self.unbegun.lock().unwrap_or_else(PoisonError::into_inner));
+        if unbegun.is_empty() {
+            return Ok(());
+        }
+        let settling = unbegun.clone();
+        let step = move |db: &Connection| settling.iter().try_for_each(|(id, at)| settle::settle(db, id, &not_begun(*at)).map(drop));
+        let settled = match self.writer() {
+            Ok(writer) => writer.run(step).await,
+            Err(error) => Err(error),
+        };
+        if settled.is_err() {
+            self.unbegun.lock().unwrap_or_else(PoisonError::into_inner).extend(unbegun);
+        }
+        settled
     }
 
     async fn read<T: Send + 'static>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static) -> Result<T> {
@@ -193,6 +226,22 @@ impl SqliteStore {
             Ok(answer)
         });
         task.await.unwrap_or_else(|error| Err(unavailable(&format!("the reader ended: {error}"))))
+    }
+}
+
+/// The end of a message that was recorded and did not begin.
+fn not_begun(at: Timestamp) -> Settlement {
+    Settlement {
+        at,
+        state: State::Rejected,
+        vendor_id: None,
+        price_micros: None,
+        segments: None,
+        parts: Vec::new(),
+        code: Some(ErrorKind::LedgerUnavailable),
+        why: Some("the mark of the ledger could not be written, and nothing was sent".to_owned()),
+        free_key: true,
+        look_at: None,
     }
 }
 
@@ -284,14 +333,26 @@ impl Store for SqliteStore {
         let (mark, peers) = (Arc::clone(&self.mark), Arc::clone(&self.peers));
         let kind = match intent.payer.realm {
             _ if intent.preview => Kind::Aside,
+            // What is queued is asked about again when it is claimed.
+            Realm::Live if intent.batch.is_some() && !intent.is_campaign => Kind::Accepts,
             Realm::Live => Kind::Begins,
             Realm::Sandbox => Kind::Ordinary,
         };
+        let (now, ids) = (intent.now, intent.drafts.iter().map(|draft| draft.id.clone()).collect::<Vec<_>>());
         let reserve = move |db: &Connection| match peers.known(intent.payer.realm) {
             Ok(known) => reserve::reserve(db, owner, &intent, &known, &decide, &mark),
             Err(unreadable) => Ok(Err(unreadable)),
         };
-        self.writer()?.run_as(kind, reserve).await?
+        match self.writer()?.write(kind, reserve).await? {
+            Written::Whole(reservation) => reservation,
+            // Nobody hands over what this did not return, and nobody else may, but from the queue.
+            Written::Void(Ok(Reservation::Taken { .. }), error) if kind == Kind::Begins => {
+                let unbegun = ids.into_iter().map(|id| (id, now));
+                self.unbegun.lock().unwrap_or_else(PoisonError::into_inner).extend(unbegun);
+                Err(if self.settle_unbegun().await.is_ok() { error } else { error.next(MAY_BE_RECORDED) })
+            }
+            Written::Void(_, error) => Err(error),
+        }
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed> {
@@ -312,7 +373,15 @@ impl Store for SqliteStore {
             }
             Ok(Ok(claimed))
         };
-        self.writer()?.run_as(kind, claim).await?
+        match self.writer()?.write(kind, claim).await? {
+            Written::Whole(claimed) => claimed,
+            // Claimed by this process, and by nobody to be handed over.
+            Written::Void(Ok(claimed), error) => {
+                tracing::error!(%error, "what was taken from the queue goes back to it");
+                Ok(Claimed { is_void: true, ..claimed })
+            }
+            Written::Void(Err(refused), _) => Err(refused),
+        }
     }
 
     async fn settle(&self, id: &MessageId, settlement: Settlement) -> Result<Vec<Budget>> {
@@ -325,6 +394,7 @@ impl Store for SqliteStore {
     }
 
     async fn recover(&self, now: Timestamp, stale_before: Option<Timestamp>) -> Result<Recovered> {
+        self.settle_unbegun().await?;
         let own = self.instance.id();
         let (instances, has_orphans) = self.read(|db| Ok((instance::list(db)?, settle::has_orphans(db)?))).await?;
         let dead = self.instance.dead(instances);

@@ -532,10 +532,37 @@ fn who_asked_for_texts_again_may_be_texted_and_what_froze_stays_frozen_after_an_
     assert_eq!(scene.wire().len(), 3);
 }
 
-/// A kill at this point, after it was passed so many times. The server's own first write, which says by which limits it sends, does not
-/// count: it would never serve.
+#[test]
+fn where_the_mark_cannot_be_told_after_the_ledger_was_each_answer_is_true_and_nothing_stays_behind() {
+    let scene = Scene::new(&format!("{WIDE}[send]\nconcurrency = 4\nbulk_wait = \"100ms\"\n"));
+    let server = |nth: usize| {
+        scene.desk.http(|command| {
+            let earlier = if nth == 0 { String::new() } else { format!("{nth}*off->") };
+            command.env("FAILPOINTS", format!("ledger-mark-untold={earlier}1*return->off"));
+        })
+    };
+    // A single text: nothing was sent, nothing is held, and its key is free.
+    let single = server(0);
+    let refused = call(&single, "send_sms", &intent(1, "single"));
+    assert!(refused["code"] == "ledger_unavailable" && refused["next"].as_str().unwrap().contains("Nothing was sent"), "{refused}");
+    let listed: Value = serde_json::from_str(&scene.desk.done(&["list", "--json"]).out).unwrap();
+    assert_eq!(listed["messages"][0]["status"], "rejected", "{listed}");
+    assert!(scene.wire().is_empty());
+    assert_eq!(call(&single, "send_sms", &intent(1, "single"))["status"], "sent");
+    stop(single);
+    // A bulk is queued and goes out; nobody is told that it does not. And what was claimed goes back, and out from there.
+    for (nth, first) in [(0, 10), (1, 20), (2, 30)] {
+        let bulked = server(nth);
+        let answer = call(&bulked, "send_bulk", &bulk(first..first + 5, &format!("bulk-{first}")));
+        assert!(answer["code"].is_null() && answer["batch"].is_string(), "{answer}");
+        eventually("all of it has left", || scene.wire().len() == 1 + first / 2);
+        stop(bulked);
+    }
+    assert_eq!(scene.twice(), 0);
+}
+
+/// A kill at this point, after it was passed so many times.
 fn after(point: &str, hits: usize) -> String {
-    let hits = hits + usize::from(point.starts_with("ledger-"));
     if hits == 0 { format!("{point}=return") } else { format!("{point}={hits}*off->return") }
 }
 
@@ -638,7 +665,7 @@ fn a_mark_that_cannot_be_written_sends_nothing_and_loses_no_stop_and_no_outcome(
     stop(server);
     let states: Vec<Value> =
         serde_json::from_str::<Value>(&scene.desk.done(&["list", "--json"]).out).unwrap()["messages"].as_array().unwrap().clone();
-    assert_eq!(states.iter().filter(|message| message["status"] == "unknown").count(), 1, "what was recorded and did not begin: {states:?}");
+    assert_eq!(states.iter().filter(|message| message["status"] == "rejected").count(), 1, "what was recorded and did not begin: {states:?}");
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim, peers: &[Peer]) 
         // Before the queue is looked through: many may wait for as long as that.
         let for_pace = if !has_pace { pace.bulk_wait_ms(1).max(1) } else { 0 };
         let for_rate = if rate.room() == 0 { rate.wait_ms() } else { 0 };
-        return Ok(Claimed { messages: Vec::new(), wait_ms: has_queued(db, &claim.provider)?.then_some(for_pace.max(for_rate)) });
+        return Ok(Claimed { wait_ms: has_queued(db, &claim.provider)?.then_some(for_pace.max(for_rate)), ..Claimed::default() });
     }
     let most = if is_joint { claim.limit.min(claim.per_request) } else { claim.limit.min(rate.room()).min(pace.room()).min(claim.most_requests) };
     let mut messages = pick(db, owner, claim, most.max(1), peers)?;
@@ -68,13 +68,13 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim, peers: &[Peer]) 
     // Where requests are few, each is to carry as many as the pace lets through at once.
     let enough = if is_joint && claim.rate.is_limited() { pace.good_hand().min(count_of(&messages)) } else { 1 };
     if room < enough {
-        return Ok(Claimed { messages: Vec::new(), wait_ms: Some(pace.bulk_wait_ms(enough).max(1)) });
+        return Ok(Claimed { wait_ms: Some(pace.bulk_wait_ms(enough).max(1)), ..Claimed::default() });
     }
     messages.truncate(usize::try_from(room).unwrap_or(usize::MAX));
     // A text that a limit can hold waits until all of it fits; one that is larger takes from what comes later.
     let first = if claim.by_segment { messages.first().map_or(1, |message| message.segments) } else { 1 };
     if first > rate.room() && first <= claim.rate.smallest() {
-        return Ok(Claimed { messages: Vec::new(), wait_ms: Some(rate.wait_ms().max(1_000)) });
+        return Ok(Claimed { wait_ms: Some(rate.wait_ms().max(1_000)), ..Claimed::default() });
     }
     let requests = within(&mut messages, claim, claim.most_requests.min(rate.room()));
     pace.take(db, count_of(&messages))?;
@@ -88,7 +88,7 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim, peers: &[Peer]) 
     for message in &messages {
         update.execute(params![message.sequence, owner, claim.now.as_millis(), attempting, request])?;
     }
-    Ok(Claimed { messages, wait_ms: None })
+    Ok(Claimed { messages, ..Claimed::default() })
 }
 
 /// Whether a text that is not to be kept is still needed.

@@ -42,8 +42,11 @@ pub(super) type JobResult<T> = std::result::Result<T, rusqlite::Error>;
 pub(super) enum Kind {
     /// What it writes makes the ledger a newer one.
     Ordinary,
-    /// So it does, and something may be accepted or begin by it: only in a ledger without doubt, and when the mark knows.
+    /// So it does, and something may begin by it: only in a ledger without doubt, and when the mark knows.
     Begins,
+    /// So it does, and something is accepted by it that begins by another job, which asks the mark again: only in a ledger without
+    /// doubt.
+    Accepts,
     /// What it writes says nothing about what was sent: this process's own place, a rehearsal.
     Aside,
 }
@@ -51,14 +54,32 @@ pub(super) enum Kind {
 trait Job: Send {
     fn kind(&self) -> Kind;
     fn run(&mut self, db: &Connection) -> JobResult<()>;
-    fn answer(self: Box<Self>, trouble: Option<Error>);
+    /// What became of it: the trouble, and whether it was written all the same.
+    fn answer(self: Box<Self>, trouble: Option<(Error, bool)>);
+}
+
+/// What became of a job.
+pub(super) enum Written<T> {
+    /// It is in the ledger, and the mark knows.
+    Whole(T),
+    /// It is in the ledger, or in the file that was it, and this went wrong after that: what was to begin by it must not.
+    Void(T, Error),
+}
+
+impl<T> Written<T> {
+    fn whole(self) -> Result<T> {
+        match self {
+            Self::Whole(done) => Ok(done),
+            Self::Void(_, error) => Err(error),
+        }
+    }
 }
 
 struct Work<T, F> {
     kind: Kind,
     step: F,
     done: Option<T>,
-    reply: oneshot::Sender<Result<T>>,
+    reply: oneshot::Sender<Result<Written<T>>>,
 }
 
 impl<T: Send, F: FnMut(&Connection) -> JobResult<T> + Send> Job for Work<T, F> {
@@ -71,10 +92,11 @@ impl<T: Send, F: FnMut(&Connection) -> JobResult<T> + Send> Job for Work<T, F> {
         Ok(())
     }
 
-    fn answer(self: Box<Self>, trouble: Option<Error>) {
+    fn answer(self: Box<Self>, trouble: Option<(Error, bool)>) {
         let answer = match (trouble, self.done) {
-            (None, Some(done)) => Ok(done),
-            (trouble, _) => Err(trouble.unwrap_or_else(|| unavailable("the write did not finish"))),
+            (None, Some(done)) => Ok(Written::Whole(done)),
+            (Some((error, true)), Some(done)) => Ok(Written::Void(done, error)),
+            (trouble, _) => Err(trouble.map_or_else(|| unavailable("the write did not finish"), |(error, _)| error)),
         };
         let _ = self.reply.send(answer);
     }
@@ -134,6 +156,15 @@ impl Writer {
 
     /// The same for a job of this kind.
     pub(super) async fn run_as<T, F>(&self, kind: Kind, step: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> JobResult<T> + Send + 'static,
+    {
+        self.write(kind, step).await?.whole()
+    }
+
+    /// The same, where what was written has to be taken back if it is void.
+    pub(super) async fn write<T, F>(&self, kind: Kind, step: F) -> Result<Written<T>>
     where
         T: Send + 'static,
         F: FnMut(&Connection) -> JobResult<T> + Send + 'static,
@@ -246,8 +277,10 @@ enum Trouble {
     Begin(rusqlite::Error),
     /// A job or the commit failed; all of it is undone.
     Inside(rusqlite::Error),
-    /// What was written is not in the file at the ledger's name.
+    /// What would be written is not for the file at the ledger's name.
     Elsewhere(Error),
+    /// What was written is not in the file at the ledger's name.
+    Lost(Error),
     /// The mark could not be told before the commit; all of it is undone.
     Unwritten(Error),
     /// It was written, and the mark could not be told: what was to begin by it must not.
@@ -259,12 +292,13 @@ enum Trouble {
 fn answer(job: Box<dyn Job>, trouble: Option<&Trouble>) {
     let again = |error: &Error| Error::new(error.kind(), error.message()).next(error.next_step());
     let refused = trouble.and_then(|trouble| match trouble {
-        Trouble::Begin(error) | Trouble::Inside(error) => Some(refused(error)),
-        Trouble::Elsewhere(error) | Trouble::Unwritten(error) => Some(again(error)),
-        Trouble::Unmarked(error) => (job.kind() == Kind::Begins).then(|| again(error)),
-        Trouble::Anew => Some(unavailable("the ledger was replaced while it was written")),
+        Trouble::Begin(error) | Trouble::Inside(error) => Some((refused(error), false)),
+        Trouble::Elsewhere(error) | Trouble::Unwritten(error) => Some((again(error), false)),
+        Trouble::Lost(error) => Some((again(error), true)),
+        Trouble::Unmarked(error) => (job.kind() == Kind::Begins).then(|| (again(error), true)),
+        Trouble::Anew => Some((unavailable("the ledger was replaced while it was written"), false)),
     });
-    if let Some(refused) = &refused {
+    if let Some((refused, _)) = &refused {
         let error = std::error::Error::source(refused).map_or_else(|| refused.message().to_owned(), ToString::to_string);
         tracing::error!(%error, "the ledger refused a write");
     }
@@ -274,7 +308,7 @@ fn answer(job: Box<dyn Job>, trouble: Option<&Trouble>) {
 fn commit(db: &mut Connection, Around { place, mark, peers }: &Around, group: &mut [Box<dyn Job>]) -> Result<(), Trouble> {
     place.check_here().map_err(Trouble::Elsewhere)?;
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Trouble::Begin)?;
-    let begins = group.iter().any(|job| job.kind() == Kind::Begins);
+    let begins = group.iter().any(|job| matches!(job.kind(), Kind::Begins | Kind::Accepts));
     // Under the lock, so that nobody comes between the look and what is decided by it.
     peers.look(&transaction).map_err(Trouble::Inside)?;
     mark.look_again(&transaction).map_err(Trouble::Inside)?;
@@ -295,7 +329,8 @@ fn commit(db: &mut Connection, Around { place, mark, peers }: &Around, group: &m
     transaction.commit().map_err(Trouble::Inside)?;
     fail::fail_point!("ledger-before-mark", count.is_some(), |_| -> Result<(), Trouble> { std::process::abort() });
     // And after it, so that what is answered is in the file at the ledger's name.
-    place.check_kept().map_err(Trouble::Elsewhere)?;
+    place.check_kept().map_err(Trouble::Lost)?;
+    fail::fail_point!("ledger-mark-untold", count.is_some(), |_| Err(Trouble::Unmarked(unavailable("the mark of the ledger cannot be written"))));
     mark.raise(count).map_err(Trouble::Unmarked)?;
     fail::fail_point!("ledger-after-mark", count.is_some(), |_| -> Result<(), Trouble> { std::process::abort() });
     Ok(())

@@ -148,7 +148,11 @@ mod tests {
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"half").unwrap();
         Keys::open(&path).unwrap().append(&keys[2..]).unwrap();
         assert_eq!(Keys::read(&path).unwrap(), keys);
-        assert_eq!(Keys::read(&folder.path().join("absent")).unwrap_err().kind(), std::io::ErrorKind::NotFound, "none is not the same as an empty one");
+        assert_eq!(
+            Keys::read(&folder.path().join("absent")).unwrap_err().kind(),
+            std::io::ErrorKind::NotFound,
+            "none is not the same as an empty one"
+        );
     }
 
     #[test]
