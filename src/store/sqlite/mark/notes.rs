@@ -134,7 +134,8 @@ impl Notes {
         let written = self.write(|db| {
             let mut write = db.prepare_cached(
                 "INSERT INTO wish (number, is_out, at_ms, source, is_stray) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (number) DO UPDATE
-                 SET is_out = excluded.is_out, at_ms = excluded.at_ms, source = excluded.source, is_stray = is_stray OR excluded.is_stray
+                 SET is_out = excluded.is_out, at_ms = excluded.at_ms, is_stray = is_stray OR excluded.is_stray,
+                     source = CASE WHEN is_out AND excluded.is_out AND source = 'operator' THEN source ELSE excluded.source END
                  WHERE excluded.is_out OR excluded.at_ms >= at_ms",
             )?;
             for wish in wishes {
@@ -254,6 +255,21 @@ mod tests {
         assert!(left(&[wish(false, 9)]), "an older START that comes late");
         assert!(!left(&[wish(false, 11)]));
         assert!(left(&[wish(true, 5)]), "what the ledger took for a STOP is one");
+    }
+
+    #[test]
+    fn what_the_operator_decided_stays_the_operators_when_the_person_says_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut notes = Notes::open_or_begin(&folder.path().join("notes")).unwrap();
+        let by = |source: &str, is_out, at| Wish { source: source.to_owned(), ..wish(is_out, at) };
+        let mut left = |said: Wish| {
+            notes.write_wishes(&[said], false).unwrap();
+            notes.wishes(false).unwrap()[0].source.clone()
+        };
+        assert_eq!(left(by("operator", true, 1)), "operator");
+        assert_eq!(left(by("reply", true, 2)), "operator");
+        assert_eq!(left(by("operator", false, 3)), "operator");
+        assert_eq!(left(by("reply", true, 4)), "reply");
     }
 
     #[test]
