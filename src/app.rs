@@ -507,12 +507,13 @@ pub fn pauses(ledger: &Path) -> Result<Vec<Pause>> {
 fn open_ledger(loaded: &Loaded) -> Result<SqliteStore> {
     let mut random = [0; 8];
     SystemClock.fill_random(&mut random)?;
-    let at = loaded.mark.as_ref().map(|place| match place {
-        MarkPlace::Folder(folder) => MarkAt::Folder(folder.clone()),
-        MarkPlace::File(file) => MarkAt::File(file.clone()),
-    });
-    let marking = at.map(|at| Marking { at, is_needed: loaded.has_real });
-    SqliteStore::open_marked(&loaded.ledger, marking, SystemClock.now(), random)
+    let at = match &loaded.mark {
+        Some(MarkPlace::Folder(folder)) => MarkAt::Folder(folder.clone()),
+        Some(MarkPlace::File(file)) => MarkAt::File(file.clone()),
+        None => MarkAt::Nowhere,
+    };
+    let marking = Marking { at, is_needed: loaded.has_real };
+    SqliteStore::open_marked(&loaded.ledger, Some(marking), SystemClock.now(), random)
 }
 
 /// The machine's time.

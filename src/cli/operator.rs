@@ -291,6 +291,10 @@ pub(super) async fn accept_ledger(loaded: &Loaded) -> Result<()> {
         print_line("  nothing says what was spent in that time: the budget of everything is frozen until `sms-mcp budget unfreeze`");
     }
     print_line(&format!("  which keys were used, what was sent and what was answered from {from} until {until} stays unknown here"));
+    print_line(&format!(
+        "  STOPs that waited in `opt-out pending` are in no mark: {} wait here, and those that came since are lost",
+        outlook.pending
+    ));
     if !is_agreed()? {
         return Err(Error::new(ErrorKind::LedgerInDoubt, "it was not accepted; everything is as it was"));
     }

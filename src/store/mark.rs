@@ -12,6 +12,8 @@ pub enum MarkAt {
     Folder(PathBuf),
     /// In this file.
     File(PathBuf),
+    /// None is kept. Where one is needed, a ledger that was marked is in doubt then.
+    Nowhere,
 }
 
 /// Whether a ledger is to have a mark, and where.
@@ -40,6 +42,8 @@ pub enum Why {
     Second,
     /// Its mark, or a part of it, cannot be read.
     Unreadable,
+    /// It was marked, and these settings say that no mark is kept.
+    Unkept,
 }
 
 /// A doubt about a ledger.
@@ -66,6 +70,8 @@ pub struct Outlook {
     pub opt_outs: u32,
     /// Budgets of which the mark knows more than the ledger.
     pub budgets: u32,
+    /// What people said that waits here for the operator's word on who it was: no mark knows of such.
+    pub pending: u32,
     /// Whether nothing outside the ledger says who opted out and what was spent: then the budget of everything is frozen.
     pub is_mark_gone: bool,
 }

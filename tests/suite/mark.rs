@@ -561,6 +561,56 @@ fn where_the_mark_cannot_be_told_after_the_ledger_was_each_answer_is_true_and_no
     assert_eq!(scene.twice(), 0);
 }
 
+#[test]
+fn a_setting_that_keeps_no_mark_does_not_let_a_ledger_in_doubt_send() {
+    let scene = Scene::new(WIDE);
+    scene.desk.done(&["send", &fictional(1), "One"]);
+    scene.desk.done(&["backup", scene.file("backup.db").to_str().unwrap()]);
+    scene.desk.done(&["send", &fictional(2), "Two"]);
+    copy(&scene.file("backup.db"), &scene.desk.ledger());
+    let without = |args: &[&str]| {
+        let mut command = scene.desk.command();
+        command.env("SMS_MCP__LEDGER__MARK", "none").args(args);
+        command
+    };
+    let send = || Ended::of(without(&["send", &fictional(2), "Two"]).stdin(Stdio::null()).output().unwrap());
+    let refused = send();
+    assert!(refused.code == 1 && refused.err.contains("(ledger_in_doubt)") && refused.err.contains("was marked"), "{refused:?}");
+    // The sandbox needs no mark, and nobody's word.
+    let settings = std::fs::read_to_string(scene.desk.config()).unwrap();
+    let sandbox = format!("{WIDE}[[provider]]\nkind = \"sandbox\"\noutbox = '{}'\n", scene.desk.outbox().display());
+    std::fs::write(scene.desk.config(), sandbox).unwrap();
+    assert_eq!(send().code, 0);
+    std::fs::write(scene.desk.config(), settings).unwrap();
+    // A person ends the mark, and what was spent since is to be looked at.
+    let accepted = at_terminal(without(&["ledger", "accept"]), "accept");
+    assert!(accepted.code == 0 && accepted.out.contains("frozen") && accepted.out.contains("opt-out pending"), "{accepted:?}");
+    assert!(send().err.contains("(budget_frozen)"));
+    assert_eq!(Ended::of(without(&["budget", "unfreeze"]).output().unwrap()).code, 0);
+    assert_eq!(send().code, 0);
+    // Where a mark is kept again, the old one stands for a newer ledger.
+    assert!(scene.desk.run(&["send", &fictional(3), "Three"]).err.contains("(ledger_in_doubt)"));
+    assert_eq!(scene.wire().len(), 3);
+}
+
+#[test]
+fn an_old_mark_that_comes_back_after_an_accepted_ledger_was_written_is_not_all_that_is_known() {
+    let scene = Scene::new(WIDE);
+    scene.desk.done(&["send", &fictional(1), "One"]);
+    scene.desk.done(&["backup", scene.file("backup.db").to_str().unwrap()]);
+    scene.desk.done(&["send", &fictional(2), "Two"]);
+    let old = marks(&scene).map(|file| (std::fs::read(&file).unwrap(), file));
+    copy(&scene.file("backup.db"), &scene.desk.ledger());
+    scene.accept(&scene.desk.ledger());
+    scene.desk.done(&["send", &fictional(3), "Three"]);
+    for (octets, file) in &old {
+        std::fs::write(file, octets).unwrap();
+    }
+    let accepted = scene.accept(&scene.desk.ledger());
+    assert!(accepted.out.contains("frozen"), "{accepted:?}");
+    assert!(scene.desk.run(&["send", &fictional(4), "Four"]).err.contains("(budget_frozen)"));
+}
+
 /// A kill at this point, after it was passed so many times.
 fn after(point: &str, hits: usize) -> String {
     if hits == 0 { format!("{point}=return") } else { format!("{point}={hits}*off->return") }

@@ -12,7 +12,7 @@ use super::writer::{JobResult, Kind};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::facts::Scope;
-use crate::store::mark::{Accepted, Outlook};
+use crate::store::mark::{Accepted, Outlook, Why};
 use crate::store::sqlite::reserve::scope_number;
 
 /// What is said of a message that had not ended in a ledger in doubt.
@@ -42,7 +42,10 @@ impl SqliteStore {
         let identity = fresh_identity()?;
         self.has_texts.store(true, std::sync::atomic::Ordering::Relaxed);
         let accepting = move |db: &Connection| match mark.known_outside(db)? {
-            Some(outside) if outside.doubt.why == seen => accept(db, &outside, (&who, &identity), &currency, now).map(Some),
+            Some(outside) if outside.doubt.why == seen => {
+                let identity = Some(identity.as_str()).filter(|_| seen != Why::Unkept);
+                accept(db, &outside, (&who, identity), &currency, now).map(Some)
+            }
             _ => Ok(None),
         };
         let accepted = self.writer()?.run_as(Kind::Aside, accepting).await?;
@@ -65,10 +68,11 @@ fn outlook(db: &Connection, outside: Outside) -> JobResult<Outlook> {
     for cover in &outside.covers {
         budgets += u32::from(short_of(db, cover)?.is_some());
     }
-    Ok(Outlook { doubt: outside.doubt, open, opt_outs, budgets, is_mark_gone: outside.is_gone })
+    let pending = db.query_row("SELECT count(*) FROM pending WHERE settled_ms IS NULL", [], |row| row.get(0))?;
+    Ok(Outlook { doubt: outside.doubt, open, opt_outs, budgets, pending, is_mark_gone: outside.is_gone })
 }
 
-fn accept(db: &Connection, outside: &Outside, (who, identity): (&str, &str), currency: &str, now: Timestamp) -> JobResult<Accepted> {
+fn accept(db: &Connection, outside: &Outside, (who, identity): (&str, Option<&str>), currency: &str, now: Timestamp) -> JobResult<Accepted> {
     let mut accepted = Accepted { unknown: put_back(db, now, LIVE, IN_DOUBT)?, ..Accepted::default() };
     accepted.opt_outs = apply(db, &outside.wishes)?;
     for cover in &outside.covers {

@@ -119,7 +119,7 @@ impl Mark {
         let file = match marking.as_ref().map(|marking| &marking.at) {
             Some(MarkAt::File(file)) => file.clone(),
             Some(MarkAt::Folder(folder)) => folder.join(name_of(ledger)),
-            None => PathBuf::new(),
+            Some(MarkAt::Nowhere) | None => PathBuf::new(),
         };
         let inner = Inner {
             standing: Standing::Unkept,
@@ -152,13 +152,18 @@ impl Mark {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a mark is kept at all.
+    pub(super) fn keeps(&self) -> bool {
+        self.marking.as_ref().is_some_and(|marking| marking.at != MarkAt::Nowhere)
+    }
+
     /// Finds out how things stand, and gets hold of the mark.
     fn take(&self, db: &Connection, inner: &mut Inner) -> rusqlite::Result<()> {
         (inner.notes, inner.keys, inner.count, inner.is_fresh) = (None, None, 0, true);
         self.has_lost_keys.store(keys::any_lost(db)?, Ordering::Relaxed);
         inner.covered.clear();
         let found = match self.look(db)? {
-            Found::Unmarked if !self.marking.as_ref().is_some_and(|marking| marking.is_needed) => None,
+            Found::Unmarked if !self.keeps() || !self.marking.as_ref().is_some_and(|marking| marking.is_needed) => None,
             Found::Unmarked => match self.other(db)? {
                 Some(doubt) => Some(doubt),
                 None => Some(match self.adopt(db) {
@@ -473,7 +478,7 @@ impl Mark {
         }
         let Standing::Doubted(doubt, sources) = &inner.standing else { return Ok(None) };
         let mut outside = Outside { doubt: doubt.clone(), wishes: Vec::new(), covers: Vec::new(), keys: Vec::new(), is_gone: false };
-        outside.is_gone = matches!(doubt.why, Why::NoMark | Why::Unreadable | Why::Other);
+        outside.is_gone = matches!(doubt.why, Why::NoMark | Why::Unreadable | Why::Other | Why::Unkept);
         if let (Why::Other, Some(notes), Some(identity)) = (doubt.why, &inner.notes, Row::read(db)?.identity) {
             // An older one from before a person accepted it: all that was since is in the notes.
             outside.is_gone = !notes.knows(&identity).unwrap_or(false) && !self.is_before(db)?;
@@ -500,14 +505,20 @@ impl Mark {
         Ok(Some(outside))
     }
 
-    /// Whether the mark speaks of this ledger as it was before a person accepted it: the mark could not be made anew then.
+    /// Whether the mark speaks of this ledger as it was before a person accepted it, and nothing was written since: the mark could not be
+    /// made anew then.
     fn is_before(&self, db: &Connection) -> rusqlite::Result<bool> {
         let Ok(Some((sheet, _))) = sheet::read(&self.file) else { return Ok(false) };
-        db.query_row("SELECT EXISTS (SELECT 1 FROM acceptance WHERE identity = ?1)", [sheet.identity], |row| row.get(0))
+        db.query_row("SELECT EXISTS (SELECT 1 FROM acceptance a, mark m WHERE a.identity = ?1 AND a.at_ms = m.at_ms)", [sheet.identity], |row| {
+            row.get(0)
+        })
     }
 
     /// Makes the mark anew for a ledger that a person accepted, whose identity is another one now.
     pub(super) fn make_anew(&self, db: &Connection) -> Result<()> {
+        if !self.keeps() {
+            return Ok(());
+        }
         let wrong = |error: std::io::Error| {
             Error::new(ErrorKind::LedgerUnavailable, format!("the mark {} cannot be written: {error}", self.file.display()))
                 .next("Mend that, then run `sms-mcp ledger accept` again. Nothing is sent until then.")

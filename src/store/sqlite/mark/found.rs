@@ -50,8 +50,12 @@ impl Mark {
     /// How the ledger and its mark stand to each other.
     pub(super) fn look(&self, db: &Connection) -> rusqlite::Result<Found> {
         let row = Row::read(db)?;
-        if self.marking.is_none() {
-            return Ok(Found::Unmarked);
+        let Some(marking) = &self.marking else { return Ok(Found::Unmarked) };
+        if marking.at == MarkAt::Nowhere {
+            let message = || format!("the ledger {} was marked, and these settings keep no mark ([ledger] mark = \"none\")", self.ledger.display());
+            let is_marked = marking.is_needed && row.identity.is_some();
+            let doubt = |message| Found::Doubt(Doubt { why: Why::Unkept, message, ledger_at: row.at, mark_at: None }, Vec::new());
+            return Ok(if is_marked { doubt(message()) } else { Found::Unmarked });
         }
         let (ledger, mark) = (self.ledger.display(), self.file.display());
         let (sheet, mark_at) = match sheet::read(&self.file) {
