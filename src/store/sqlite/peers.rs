@@ -22,6 +22,9 @@ use crate::sms::peer::Peer;
 /// long as the highest one stays the set can only shrink; and each says what it lets through once.
 type Version = (i64, i64, i64);
 
+/// Something of a process, with the name of its lock.
+type Named<T> = (String, T);
+
 const VERSION: &str = "SELECT coalesce(max(id), 0), count(*), count(peer) FROM instance";
 
 /// See the module's text.
@@ -99,7 +102,7 @@ impl Peers {
     }
 
     /// All others that live and say what they let through, and those of whom it cannot be read, with the reason.
-    fn rows(&self, db: &Connection) -> JobResult<(Vec<(String, Peer)>, Vec<(String, String)>)> {
+    fn rows(&self, db: &Connection) -> JobResult<(Vec<Named<Peer>>, Vec<Named<String>>)> {
         let mut statement = db.prepare_cached("SELECT name, peer FROM instance WHERE peer IS NOT NULL AND id <> ?1 ORDER BY id")?;
         let mut rows = statement.query([self.instance.id()])?;
         let (mut others, mut unreadable) = (Vec::new(), Vec::new());
