@@ -22,8 +22,8 @@ use crate::sms::peer::Peer;
 /// long as the highest one stays the set can only shrink; and each says what it lets through once.
 type Version = (i64, i64, i64);
 
-/// Something of a process, with the name of its lock.
-type Named<T> = (String, T);
+/// Those who let something through, and those of whom it cannot be read with the reason, each with the name of its lock.
+type Rows = (Vec<(String, Peer)>, Vec<(String, String)>);
 
 const VERSION: &str = "SELECT coalesce(max(id), 0), count(*), count(peer) FROM instance";
 
@@ -102,7 +102,7 @@ impl Peers {
     }
 
     /// All others that live and say what they let through, and those of whom it cannot be read, with the reason.
-    fn rows(&self, db: &Connection) -> JobResult<(Vec<Named<Peer>>, Vec<Named<String>>)> {
+    fn rows(&self, db: &Connection) -> JobResult<Rows> {
         let mut statement = db.prepare_cached("SELECT name, peer FROM instance WHERE peer IS NOT NULL AND id <> ?1 ORDER BY id")?;
         let mut rows = statement.query([self.instance.id()])?;
         let (mut others, mut unreadable) = (Vec::new(), Vec::new());
