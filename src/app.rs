@@ -97,11 +97,18 @@ pub async fn build(loaded: &Loaded, role: Role) -> Result<Engine> {
         Role::Quotes => store.peers(&own_peer(loaded, SERVE)).await.map(drop),
         Role::Looks => Ok(()),
     };
-    let parts = match joined {
-        Ok(()) => parts(loaded, clock, Arc::clone(&store)).await,
-        Err(refused) => Err(refused),
-    };
-    match parts {
+    match joined {
+        Ok(()) => engine_over(loaded, clock, store).await,
+        Err(refused) => {
+            let _ = store.close().await;
+            Err(refused)
+        }
+    }
+}
+
+/// The engine over this ledger, which is closed where there is none.
+async fn engine_over(loaded: &Loaded, clock: SharedClock, store: Arc<SqliteStore>) -> Result<Engine> {
+    match parts(loaded, clock, Arc::clone(&store)).await {
         Ok(parts) => Ok(Engine::new(parts)),
         Err(error) => {
             let _ = store.close().await;
@@ -197,10 +204,10 @@ fn local_principal(loaded: &Loaded) -> String {
 /// Starts the engine of a server. The ledger is closed in good order where it does not start.
 async fn begin(engine: &Engine, loaded: &Loaded) -> Result<()> {
     let started = engine.start(true).await;
-    if started.is_err() {
-        engine.stop(STOP_PATIENCE).await;
+    match started {
+        Ok(()) => engine.start_pruning(loaded.config.ledger.keep_for),
+        Err(_) => engine.stop(STOP_PATIENCE).await,
     }
-    engine.start_pruning(loaded.config.ledger.keep_for);
     started
 }
 
@@ -459,13 +466,7 @@ pub async fn outlook(loaded: &Loaded) -> Result<Option<Outlook>> {
 pub async fn accept(loaded: &Loaded, seen: &Outlook) -> Result<(Accepted, Vec<String>)> {
     let clock: SharedClock = Arc::new(SystemClock);
     let store = Arc::new(open_ledger(loaded)?);
-    let engine = match parts(loaded, Arc::clone(&clock), Arc::clone(&store)).await {
-        Ok(parts) => Engine::new(parts),
-        Err(error) => {
-            let _ = store.close().await;
-            return Err(error);
-        }
-    };
+    let engine = engine_over(loaded, Arc::clone(&clock), Arc::clone(&store)).await?;
     let notes = if seen.is_mark_gone { engine.read_opt_outs().await } else { Vec::new() };
     let accepted = store.accept(seen, &loaded.user, loaded.config.guard.currency.as_str(), clock.now()).await;
     engine.stop(STOP_PATIENCE).await;

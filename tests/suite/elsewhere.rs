@@ -9,26 +9,11 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::cli::Ended;
-use crate::support::{A_WHILE, Desk, Era, HttpServer, WIDE, ends, eventually, fictional, program, signal};
-use crate::wire::{get, post, stateless_headers, tool_call};
-
-fn call(server: &HttpServer, tool: &'static str, arguments: &Value) -> Value {
-    let said = post(server.port, &stateless_headers(tool), &tool_call(Era::Stateless, 1, tool, arguments)).json().unwrap();
-    let result = &said["result"];
-    if result["isError"] == true {
-        serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap()
-    } else {
-        result["structuredContent"].clone()
-    }
-}
+use crate::support::{A_WHILE, Desk, HttpServer, WIDE, eventually, fictional, program};
+use crate::wire::{call, get};
 
 fn send(server: &HttpServer, index: usize) -> Value {
     call(server, "send_sms", &json!({ "to": fictional(index), "message": "Hello", "idempotency_key": format!("key-{index}") }))
-}
-
-fn stop(mut server: HttpServer) {
-    signal("TERM", server.child.id());
-    assert!(ends(&mut server.child).success());
 }
 
 fn list(desk: &Desk) -> Vec<Value> {
@@ -110,7 +95,7 @@ fn nothing_is_accepted_or_sent_once_the_file_at_the_name_is_another_one() {
         assert!(health.status == 503 && String::from_utf8_lossy(&health.body).contains("ledger_unavailable"), "{what}");
         assert_eq!(desk.sent().len(), 4, "{what}");
         // A person mends it; then the limit goes on from where it was, and new texts go out.
-        stop(server);
+        server.stop();
         if what.starts_with("removed") {
             let _ = std::fs::remove_file(desk.ledger());
         }
@@ -121,7 +106,7 @@ fn nothing_is_accepted_or_sent_once_the_file_at_the_name_is_another_one() {
             assert!(said["replayed"] == true || said["status"] == "sent" || said["code"] == "budget_exceeded", "{what}: {said}");
         }
         assert_eq!(get(server.port, "/healthz").status, 200, "{what}");
-        stop(server);
+        server.stop();
         let sent = desk.sent();
         let people: BTreeSet<&str> = sent.iter().map(|line| line["to"].as_str().unwrap()).collect();
         twice += sent.len() - people.len();
@@ -152,13 +137,13 @@ fn a_queue_stops_when_its_file_is_taken_away_and_what_did_not_leave_is_in_the_fi
     let left = desk.sent().len();
     std::thread::sleep(A_WHILE);
     assert!(desk.sent().len() == left && left < 60, "{left} have left");
-    stop(server);
+    server.stop();
     assert_eq!(desk.sent().len(), left);
     rename(&desk, "moved.db", "ledger.db");
     let server = desk.http(|_| {});
     let is_over = |message: &Value| message["status"] != "queued" && message["status"] != "attempting";
     eventually("the rest is sent", || list(&desk).iter().all(is_over));
-    stop(server);
+    server.stop();
     let sent = desk.sent();
     let people: BTreeSet<&str> = sent.iter().map(|line| line["to"].as_str().unwrap()).collect();
     assert_eq!(people.len(), sent.len(), "nobody twice");

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::carrier::peer::Receipts;
 use crate::carrier::scene::{Gateway, Protocol, bulk};
 use crate::cli::Ended;
-use crate::support::{A_WHILE, Desk, Era, HttpServer, WIDE, ends, eventually, fictional, program, signal};
-use crate::wire::{get, post, stateless_headers, tool_call};
+use crate::support::{A_WHILE, Desk, HttpServer, WIDE, ends, eventually, fictional, program, signal};
+use crate::wire::{call, get};
 
 /// Runs a command whose files may not grow beyond so many KiB, which is a full disk to it: the write fails, and the process
 /// is not killed for it.
@@ -168,16 +168,6 @@ fn limit(server: &HttpServer, most: &str) {
     assert!(Command::new("prlimit").args(["--pid", &server.child.id().to_string(), &format!("--fsize={most}")]).status().unwrap().success());
 }
 
-fn call(server: &HttpServer, tool: &'static str, arguments: &Value) -> Value {
-    let said = post(server.port, &stateless_headers(tool), &tool_call(Era::Stateless, 1, tool, arguments)).json().unwrap();
-    let result = &said["result"];
-    if result["isError"] == true {
-        serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap()
-    } else {
-        result["structuredContent"].clone()
-    }
-}
-
 /// How many messages are in this state, of a hundred at most.
 fn count(server: &HttpServer, state: &str) -> usize {
     let listed = call(server, "list_sms", &json!({ "status": state, "limit": 100 }));
@@ -217,6 +207,22 @@ impl Scene {
         let disk = if is_small { Disk::small(&desk)? } else { Disk::Limit { ledger: desk.ledger() } };
         let server = disk.http(&desk);
         Some(Self { gateway, desk, disk, server })
+    }
+
+    /// One on a small disk, whose gateway answers at once; nothing where this system has no such disk. One text is sent.
+    fn small() -> Option<Self> {
+        let Some(scene) = Self::start(Protocol::Smpp, true, "30s") else {
+            eprintln!("this system lets nobody mount a small disk");
+            return None;
+        };
+        scene.gateway.script(|script| script.delay = Duration::ZERO);
+        assert_eq!(scene.text("one")["status"], "sent");
+        Some(scene)
+    }
+
+    /// One text, with this key.
+    fn text(&self, key: &str) -> Value {
+        call(&self.server, "send_sms", &json!({ "to": self.gateway.number(1), "message": key, "idempotency_key": key }))
     }
 
     fn taken(&self) -> usize {
@@ -336,36 +342,26 @@ fn a_stop_on_a_full_disk_waits_for_room_as_long_as_it_may_and_what_is_left_is_un
 
 #[test]
 fn a_pause_works_on_a_full_disk() {
-    let scene = Scene::start(Protocol::Smpp, true, "30s");
-    let Some(Scene { gateway, desk, disk, server }) = &scene else {
-        return eprintln!("this system lets nobody mount a small disk");
-    };
-    gateway.script(|script| script.delay = Duration::ZERO);
-    let send = |key: &str| call(server, "send_sms", &json!({ "to": gateway.number(1), "message": key, "idempotency_key": key }));
-    assert_eq!(send("one")["status"], "sent");
+    let Some(scene) = Scene::small() else { return };
+    let Scene { desk, disk, server, .. } = &scene;
     disk.fill(server, 0);
     let paused = disk.run(desk, &["pause"]);
     assert!(paused.code == 0 && paused.out.starts_with("everything is paused"), "{paused:?}");
-    assert_eq!(send("two")["code"], "paused");
+    assert_eq!(scene.text("two")["code"], "paused");
     assert!(disk.run(desk, &["pause", "--list"]).out.ends_with("  everything\n"));
     disk.empty(server);
-    assert_eq!(send("two")["code"], "paused", "room is no reason to go on");
-    assert_eq!(scene.as_ref().unwrap().taken(), 1);
+    assert_eq!(scene.text("two")["code"], "paused", "room is no reason to go on");
+    assert_eq!(scene.taken(), 1);
 }
 
 #[test]
 fn below_a_floor_of_free_space_nothing_begins_and_what_comes_in_is_still_recorded() {
-    let scene = Scene::start(Protocol::Smpp, true, "30s");
-    let Some(Scene { gateway, desk, disk, server }) = &scene else {
-        return eprintln!("this system lets nobody mount a small disk");
-    };
-    gateway.script(|script| script.delay = Duration::ZERO);
-    let send = |key: &str| call(server, "send_sms", &json!({ "to": gateway.number(1), "message": key, "idempotency_key": key }));
-    assert_eq!(send("one")["status"], "sent");
+    let Some(scene) = Scene::small() else { return };
+    let Scene { gateway, desk, disk, server } = &scene;
     // A twentieth of 16 MiB is 819 KiB.
     disk.fill(server, 700);
     eventually("the health says so", || !is_healthy(server));
-    let refused = send("two");
+    let refused = scene.text("two");
     assert!(refused["code"] == "storage_full" && refused["message"].as_str().unwrap().contains("nearly full"), "{refused}");
     let balance = call(server, "get_balance", &json!({}));
     assert!(balance["warnings"].to_string().contains("nearly full"), "{balance}");
@@ -373,6 +369,6 @@ fn below_a_floor_of_free_space_nothing_begins_and_what_comes_in_is_still_recorde
     gateway.until("the STOP is on record", |gateway| gateway.counters().thanked.load(Ordering::SeqCst) >= 2);
     disk.empty(server);
     eventually("it goes on by itself", || is_healthy(server));
-    assert_eq!(send("two")["code"], "opted_out");
+    assert_eq!(scene.text("two")["code"], "opted_out");
     assert!(disk.run(desk, &["opt-out"]).out.contains(&gateway.number(1)));
 }

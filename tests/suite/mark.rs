@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use crate::cli::{Ended, at_terminal};
 use crate::fake::Fake;
 use crate::fake::sms_for_ai::{SmsForAi, TOKEN};
-use crate::support::{A_WHILE, Desk, Era, HttpServer, LAST_RESORT, WIDE, ends, eventually, fictional, found, signal};
-use crate::wire::{get, head, read_reply, stateless_headers, tool_call};
+use crate::support::{A_WHILE, Desk, Era, HttpServer, LAST_RESORT, WIDE, eventually, fictional, found};
+use crate::wire::{get, head, read_reply, said, stateless_headers, tool_call};
 
 /// What a server says to a call; nothing where it ends meanwhile.
 fn asked(server: &HttpServer, tool: &'static str, arguments: &Value) -> Option<Value> {
@@ -22,10 +22,7 @@ fn asked(server: &HttpServer, tool: &'static str, arguments: &Value) -> Option<V
     let mut stream = TcpStream::connect(("127.0.0.1", server.port)).ok()?;
     stream.set_read_timeout(Some(LAST_RESORT)).unwrap();
     stream.write_all(&[head(server.port, &stateless_headers(tool), body.len()), body].concat()).ok()?;
-    let said = read_reply(&mut stream)?.json()?;
-    let result = &said["result"];
-    let is_error = result["isError"] == true;
-    Some(if is_error { serde_json::from_str(result["content"][0]["text"].as_str()?).ok()? } else { result["structuredContent"].clone() })
+    said(&read_reply(&mut stream)?.json()?)
 }
 
 fn call(server: &HttpServer, tool: &'static str, arguments: &Value) -> Value {
@@ -51,16 +48,6 @@ fn is_in_doubt(server: &HttpServer) -> bool {
     let (status, body) = health(server);
     assert_eq!(status == 200, body.contains("ok"), "{body}");
     body.contains("ledger_in_doubt")
-}
-
-fn kill(mut server: HttpServer) {
-    server.child.kill().unwrap();
-    server.child.wait().unwrap();
-}
-
-fn stop(mut server: HttpServer) {
-    signal("TERM", server.child.id());
-    assert!(ends(&mut server.child).success());
 }
 
 /// The files of a ledger.
@@ -211,7 +198,7 @@ fn before(scene: &Scene) -> usize {
         assert_eq!(call(&server, "send_sms", &intent(50 + index, &format!("after-{index}")))["status"], "sent");
     }
     scene.desk.done(&["opt-out", "add", &fictional(60)]);
-    kill(server);
+    server.kill();
     scene.wire().len()
 }
 
@@ -234,7 +221,7 @@ fn sends_nothing(scene: &Scene, ledger: &Path, Act { what, said, .. }: &Act) {
     assert_eq!(scene.run_at(ledger, &["opt-out", "add", &fictional(65)]).code, 0, "{what}");
     std::thread::sleep(A_WHILE);
     // Nor is anything sent after another start, whatever was written meanwhile.
-    stop(server);
+    server.stop();
     let server = scene.desk.http_at(ledger, |_| {});
     assert!(is_in_doubt(&server), "{what}");
     // Nobody at a terminal, and one who does not mean it.
@@ -243,7 +230,7 @@ fn sends_nothing(scene: &Scene, ledger: &Path, Act { what, said, .. }: &Act) {
     let refused = scene.types(ledger, "yes");
     assert!(refused.code == 1 && refused.err.contains("everything is as it was"), "{what}: {refused:?}");
     assert!(is_in_doubt(&server), "{what}");
-    stop(server);
+    server.stop();
     assert_eq!(scene.wire().len(), left, "{what}: nothing is sent");
 }
 
@@ -255,7 +242,7 @@ fn goes_on(scene: &Scene, ledger: &Path, what: &str) {
     scene.accept(ledger);
     assert_eq!(health(&server).0, 200, "{what}");
     assert_eq!(call(&server, "send_sms", &intent(66, "new"))["status"], "sent", "{what}");
-    stop(server);
+    server.stop();
     let server = scene.desk.http_at(ledger, |_| {});
     assert_eq!(health(&server).0, 200, "{what}");
     for person in [60, 65] {
@@ -270,7 +257,7 @@ fn goes_on(scene: &Scene, ledger: &Path, what: &str) {
         count += 1;
         assert!(count <= DAY, "{what}: no limit");
     }
-    stop(server);
+    server.stop();
 }
 
 #[test]
@@ -441,7 +428,7 @@ fn whichever_file_of_the_mark_is_gone_in_a_doubt_everything_is_frozen_and_the_pe
         let accepted = scene.accept(&scene.desk.ledger());
         assert!(accepted.out.contains("who said STOP from 20") && accepted.out.contains("frozen"), "{gone}: {accepted:?}");
         assert_eq!(call(&server, "send_sms", &intent(3, "frozen"))["code"], "budget_frozen", "{gone}");
-        stop(server);
+        server.stop();
         assert_eq!((marks(&scene).len(), scene.wire().len()), (3, 1), "{gone}");
     }
 }
@@ -454,7 +441,7 @@ fn a_mark_that_is_brought_back_without_its_notes_gets_them_anew_from_the_ledger(
     let server = scene.desk.http(|_| {});
     scene.desk.done(&["backup", scene.file("backup.db").to_str().unwrap()]);
     assert_eq!(call(&server, "send_sms", &used(1))["status"], "sent");
-    stop(server);
+    server.stop();
     let [mark, notes, keys] = marks(&scene);
     std::fs::rename(&mark, scene.file("kept")).unwrap();
     [&notes, &keys].iter().for_each(|file| std::fs::remove_file(file).unwrap());
@@ -463,7 +450,7 @@ fn a_mark_that_is_brought_back_without_its_notes_gets_them_anew_from_the_ledger(
     assert_eq!(scene.desk.run(&["opt-out", "add", &fictional(2)]).code, 0);
     std::fs::rename(scene.file("kept"), &mark).unwrap();
     assert_eq!(call(&server, "send_sms", &intent(3, "sound"))["status"], "sent");
-    stop(server);
+    server.stop();
     copy(&scene.file("backup.db"), &scene.desk.ledger());
     rusqlite::Connection::open(scene.desk.ledger()).unwrap().execute("DELETE FROM opt_out", []).unwrap();
     scene.accept(&scene.desk.ledger());
@@ -491,7 +478,7 @@ fn notes_and_keys_that_are_removed_under_a_running_server_are_made_anew_and_know
         }
         assert!(file.exists());
     }
-    [first, second].into_iter().for_each(stop);
+    [first, second].into_iter().for_each(HttpServer::stop);
     copy(&scene.file("backup.db"), &scene.desk.ledger());
     let accepted = scene.accept(&scene.desk.ledger());
     assert!(!accepted.out.contains("frozen"), "{accepted:?}");
@@ -522,7 +509,7 @@ fn who_asked_for_texts_again_may_be_texted_and_what_froze_stays_frozen_after_an_
     }
     call(&server, "send_sms", &intent(2, "two"));
     assert_eq!(call(&server, "send_sms", &intent(3, "three"))["code"], "budget_frozen");
-    stop(server);
+    server.stop();
     copy(&scene.file("backup.db"), &scene.desk.ledger());
     scene.accept(&scene.desk.ledger());
     let refused = scene.desk.run(&["send", &fictional(0), "Again"]);
@@ -549,14 +536,14 @@ fn where_the_mark_cannot_be_told_after_the_ledger_was_each_answer_is_true_and_no
     assert_eq!(listed["messages"][0]["status"], "rejected", "{listed}");
     assert!(scene.wire().is_empty());
     assert_eq!(call(&single, "send_sms", &intent(1, "single"))["status"], "sent");
-    stop(single);
+    single.stop();
     // A bulk is queued and goes out; nobody is told that it does not. And what was claimed goes back, and out from there.
     for (nth, first) in [(0, 10), (1, 20), (2, 30)] {
         let bulked = server(nth);
         let answer = call(&bulked, "send_bulk", &bulk(first..first + 5, &format!("bulk-{first}")));
         assert!(answer["code"].is_null() && answer["batch"].is_string(), "{answer}");
         eventually("all of it has left", || scene.wire().len() == 1 + first / 2);
-        stop(bulked);
+        bulked.stop();
     }
     assert_eq!(scene.twice(), 0);
 }
@@ -626,11 +613,11 @@ fn a_kill_needs_no_person() {
             });
             let name = format!("{point}-{hits}");
             (0..4).for_each(|n| drop(asked(&server, "send_sms", &intent(n, &format!("{name}-{n}")))));
-            kill(server);
+            server.kill();
             let server = scene.desk.http(|_| {});
             assert_eq!(health(&server).0, 200, "{name}");
             assert_eq!(call(&server, "send_sms", &intent(9, &name))["status"], "sent", "{name}");
-            stop(server);
+            server.stop();
         }
     }
     assert_eq!(scene.twice(), 0);
@@ -647,7 +634,7 @@ fn an_older_file_under_the_log_of_a_killed_server_is_refused_and_the_right_one_g
     let (ledger, old, newest) = (scene.desk.ledger(), scene.file("old.db"), scene.file("newest.db"));
     let server = scene.desk.http(|_| {});
     assert_eq!(call(&server, "send_sms", &intent(1, "first"))["status"], "sent");
-    stop(server);
+    server.stop();
     std::fs::copy(&ledger, &old).unwrap();
     let server = scene.desk.http(|_| {});
     scene.desk.done(&["opt-out", "add", &fictional(9_000)]);
@@ -663,7 +650,7 @@ fn an_older_file_under_the_log_of_a_killed_server_is_refused_and_the_right_one_g
         }
     }
     assert_eq!(call(&server, "send_sms", &intent(3, "third"))["status"], "sent");
-    kill(server);
+    server.kill();
     copy(&ledger, &newest);
     let sent = scene.wire().len();
     // Into the file that is there, as `cp` does it.
@@ -682,7 +669,7 @@ fn an_older_file_under_the_log_of_a_killed_server_is_refused_and_the_right_one_g
         assert_eq!(call(&server, "send_sms", &intent(n, ["second", "third"][n - 2]))["replayed"], true);
     }
     assert_eq!(call(&server, "send_sms", &intent(9_000, "out"))["code"], "opted_out");
-    stop(server);
+    server.stop();
     assert_eq!(scene.twice(), 0);
 }
 
@@ -712,7 +699,7 @@ fn a_mark_that_cannot_be_written_sends_nothing_and_loses_no_stop_and_no_outcome(
     assert_eq!(refused["code"], "ledger_unavailable", "{refused}");
     assert_eq!(call(&server, "send_sms", &intent(4, "four"))["code"], "ledger_in_doubt");
     assert_eq!(scene.wire().len(), 1);
-    stop(server);
+    server.stop();
     let states: Vec<Value> =
         serde_json::from_str::<Value>(&scene.desk.done(&["list", "--json"]).out).unwrap()["messages"].as_array().unwrap().clone();
     assert_eq!(states.iter().filter(|message| message["status"] == "rejected").count(), 1, "what was recorded and did not begin: {states:?}");
@@ -748,7 +735,7 @@ fn several_processes_write_one_mark_and_none_is_in_doubt_of_another() {
         }
     });
     assert!(servers.iter().all(|server| health(server).0 == 200));
-    servers.into_iter().for_each(kill);
+    servers.into_iter().for_each(HttpServer::kill);
     scene.desk.done(&["send", &fictional(400), "And after that"]);
     assert_eq!((scene.wire().len(), scene.twice()), (86, 0));
 }
@@ -860,7 +847,7 @@ fn one_history(seed: u64) -> Tally {
             }
         }
         tally.kills += usize::from(server.child.try_wait().unwrap().is_some());
-        kill(server);
+        server.kill();
         let is_restored = !copies.is_empty() && dice.below(4) > 0;
         if is_restored {
             tally.restores += 1;
@@ -889,7 +876,7 @@ fn one_history(seed: u64) -> Tally {
             let listed: Value = serde_json::from_str(&scene.desk.done(&["list", "--json", "--status", "queued"]).out).unwrap();
             listed["messages"].as_array().unwrap().is_empty().then_some(())
         });
-        stop(server);
+        server.stop();
     }
     let wire = scene.wire();
     (tally.sent, tally.twice) = (wire.len(), scene.twice());

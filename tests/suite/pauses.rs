@@ -12,23 +12,8 @@ use serde_json::{Value, json};
 use crate::carrier::scene::{self, Agent, Gateway, Protocol};
 use crate::cli::Ended;
 use crate::fake::{self, Fake};
-use crate::support::{A_WHILE, Desk, Era, HttpServer, WIDE, eventually, fictional, program, signal};
-use crate::wire::{get, post, stateless_headers, tool_call};
-
-fn call_as(server: &HttpServer, headers: &[(&str, &str)], tool: &'static str, arguments: &Value) -> Value {
-    let headers: Vec<(&str, &str)> = stateless_headers(tool).into_iter().chain(headers.iter().copied()).collect();
-    let said = post(server.port, &headers, &tool_call(Era::Stateless, 1, tool, arguments)).json().unwrap();
-    let result = &said["result"];
-    if result["isError"] == true {
-        serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap()
-    } else {
-        result["structuredContent"].clone()
-    }
-}
-
-fn call(server: &HttpServer, tool: &'static str, arguments: &Value) -> Value {
-    call_as(server, &[], tool, arguments)
-}
+use crate::support::{A_WHILE, Desk, HttpServer, WIDE, eventually, fictional, program, signal};
+use crate::wire::{call, call_as, get};
 
 fn text_to(to: &str, key: &str) -> Value {
     json!({ "to": to, "message": format!("Hello {key}"), "idempotency_key": key })

@@ -208,6 +208,19 @@ pub struct HttpServer {
 }
 
 impl HttpServer {
+    /// Ends it as an operator does.
+    #[cfg(unix)]
+    pub fn stop(mut self) {
+        signal("TERM", self.child.id());
+        assert!(ends(&mut self.child).success());
+    }
+
+    /// Ends it as a fault does.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}/mcp", self.port)
     }

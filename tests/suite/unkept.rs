@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::{Desk, Era, HttpServer, WIDE, ends, eventually, fictional, signal};
+use crate::support::{Desk, Era, HttpServer, WIDE, eventually, fictional};
 use crate::wire::{get, post, stateless_headers, tool_call};
 
 const CANARY: &str = "canary-unkept-41c7d9";
@@ -38,11 +38,6 @@ fn bulk(server: &HttpServer, from: usize, count: usize, key: &str) -> Value {
     post(server.port, &stateless_headers("send_bulk"), &tool_call(Era::Stateless, 1, "send_bulk", &arguments)).json().unwrap()
 }
 
-fn stop(mut server: HttpServer) {
-    signal("TERM", server.child.id());
-    assert!(ends(&mut server.child).success());
-}
-
 #[test]
 fn no_copy_of_a_text_is_in_any_file_after_the_queue_ran_empty_and_after_a_stop() {
     let desk = desk("");
@@ -57,7 +52,7 @@ fn no_copy_of_a_text_is_in_any_file_after_the_queue_ran_empty_and_after_a_stop()
         eventually("all of it is sent", || desk.sent().len() == sent);
         eventually(&format!("no copy is left: {:?}", copies(&desk)), || copies(&desk).is_empty());
     }
-    stop(server);
+    server.stop();
     assert_eq!(copies(&desk), [], "after a stop");
     eprintln!("{sent} texts of bulks, 0 copies in any file");
 
@@ -76,7 +71,7 @@ fn no_copy_of_a_text_is_in_any_file_after_the_queue_ran_empty_and_after_a_stop()
     eventually("no copy is left after a kill", || copies(&desk).is_empty());
     // Stopped in the middle: what is queued needs its texts, and no other is there.
     bulk(&server, 1_500, 300, "stopped");
-    stop(server);
+    server.stop();
     let left = desk.done(&["list", "--status", "queued", "--limit", "100", "--json"]);
     let left = serde_json::from_str::<Value>(&left.out).unwrap()["messages"].as_array().unwrap().len();
     assert!(left > 0);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Desk, Era, LAST_RESORT};
+use crate::support::{Desk, Era, HttpServer, LAST_RESORT};
 
 /// How long an answer may take before a test says that there is none.
 pub const PATIENCE: Duration = LAST_RESORT;
@@ -253,6 +253,27 @@ pub fn post(port: u16, headers: &[(&str, &str)], body: &[u8]) -> Reply {
     stream.write_all(&head(port, headers, body.len())).unwrap();
     let _ = stream.write_all(body); // A server that refuses may close before it has read everything.
     read_reply(&mut stream).expect("an answer")
+}
+
+/// What a tool said: its answer, or its error.
+pub fn said(answer: &Value) -> Option<Value> {
+    let result = &answer["result"];
+    if result["isError"] == true {
+        return serde_json::from_str(result["content"][0]["text"].as_str()?).ok();
+    }
+    Some(result["structuredContent"].clone())
+}
+
+/// One call of a tool, and what it said.
+pub fn call(server: &HttpServer, tool: &'static str, arguments: &Value) -> Value {
+    call_as(server, &[], tool, arguments)
+}
+
+/// The same with these headers.
+pub fn call_as(server: &HttpServer, headers: &[(&str, &str)], tool: &'static str, arguments: &Value) -> Value {
+    let headers: Vec<(&str, &str)> = stateless_headers(tool).into_iter().chain(headers.iter().copied()).collect();
+    let answer: Value = post(server.port, &headers, &tool_call(Era::Stateless, 1, tool, arguments)).json().unwrap();
+    said(&answer).unwrap_or_else(|| panic!("{answer}"))
 }
 
 /// One request of any method to any address, with these headers; `Host` is this machine where none is named.

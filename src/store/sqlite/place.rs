@@ -303,6 +303,20 @@ pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
     }
 }
 
+/// Writes a file for this user only, whole or not at all, in place of whatever is at its name, and brings it to the disk.
+pub(super) fn write_whole(path: &Path, octets: &[u8]) -> std::io::Result<()> {
+    let part = make_beside(path, ".part")?;
+    let written = OpenOptions::new().write(true).open(&part).and_then(|mut file| {
+        file.write_all(octets)?;
+        file.sync_all()
+    });
+    let named = written.and_then(|()| std::fs::rename(&part, path)).and_then(|()| sync_folder(path));
+    if named.is_err() {
+        let _ = std::fs::remove_file(&part);
+    }
+    named
+}
+
 /// Makes a folder that nobody else may look into, where there is none.
 pub(super) fn make_folder(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();

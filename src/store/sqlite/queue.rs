@@ -170,7 +170,6 @@ fn expire(db: &Connection, owner: i64, claim: &Claim) -> JobResult<()> {
 /// could hand over the later one first. For a request that carries several: those with the sender of the first, and no message
 /// to a person overtakes an earlier one. What the lists of another process keep out waits for as long as that one lives.
 fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32, peers: &[Peer]) -> JobResult<Vec<Record>> {
-    // What a frozen budget pays for waits until a person looked, and what is paused until a person says so.
     let mut picked: Vec<Record> = Vec::new();
     let mut seen = HashSet::new();
     let free = if claim.without.is_empty() { None } else { not_paused(db, claim)? };

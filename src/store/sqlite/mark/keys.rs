@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 
-use super::super::place::{Id, id, is_of_this_user, make_beside, sync_folder};
+use super::super::place::{Id, id, is_of_this_user, write_whole};
 use crate::store::Intent;
 
 /// Octets of a digest.
@@ -78,16 +78,8 @@ pub(super) struct Keys {
 impl Keys {
     /// Makes the file for this user only, with these keys in it or not at all, in place of whatever is there.
     pub(super) fn make(path: &Path, keys: &[Key]) -> Result<Self> {
-        let part = make_beside(path, ".part")?;
-        let written = OpenOptions::new().write(true).open(&part).and_then(|mut file| {
-            file.write_all(&octets(keys))?;
-            file.sync_all()
-        });
-        let named = written.and_then(|()| std::fs::rename(&part, path)).and_then(|()| sync_folder(path));
-        if named.is_err() {
-            let _ = std::fs::remove_file(&part);
-        }
-        named.and_then(|()| Self::open(path))
+        write_whole(path, &octets(keys))?;
+        Self::open(path)
     }
 
     /// Opens what is there. What a power cut left of a digest is taken away.

@@ -5,7 +5,7 @@ use std::io::{Error, ErrorKind, Read as _, Result, Seek as _, SeekFrom, Write as
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::super::place::{is_of_this_user, make_beside, make_folder, sync_folder};
+use super::super::place::{is_of_this_user, make_folder, write_whole};
 use crate::clock::Timestamp;
 
 /// What stands before the count, which is written anew in its place.
@@ -80,16 +80,7 @@ pub(super) fn create(path: &Path, sheet: &Sheet) -> Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         make_folder(folder)?;
     }
-    let part = make_beside(path, ".part")?;
-    let written = OpenOptions::new().write(true).open(&part).and_then(|mut file| {
-        file.write_all(sheet.text().as_bytes())?;
-        file.sync_all()
-    });
-    let named = written.and_then(|()| std::fs::rename(&part, path)).and_then(|()| sync_folder(path));
-    if named.is_err() {
-        let _ = std::fs::remove_file(&part);
-    }
-    named
+    write_whole(path, sheet.text().as_bytes())
 }
 
 /// Opens a mark for [`raise`].
