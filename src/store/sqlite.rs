@@ -253,15 +253,15 @@ fn cannot_open(path: &Path, why: &str) -> Error {
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     let open = || -> rusqlite::Result<Connection> {
         let db = Connection::open_with_flags(path, flags)?;
+        // The log goes when the file says that nobody has it open (`writer::leave`), and with no other end, such as that of a
+        // start that failed: the file would lack its log for good. First of all, for all below reads the file, and may fail.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         db.busy_timeout(BUSY_TIMEOUT)?;
         db.set_prepared_statement_cache_capacity(64);
         db.pragma_update(None, "cache_size", -CACHE_KIB)?;
         db.pragma_update(None, "temp_store", "memory")?;
         // Plans do not depend on values, so that no statement is prepared again because a value changed.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        // The log goes when the file says that nobody has it open (`writer::leave`), and with no other end, such as that of a
-        // start that failed: the file would lack its log for good.
-        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         Ok(db)
     };
     open().map_err(|error| cannot_open(path, &error.to_string()))
@@ -327,10 +327,8 @@ fn migrate(db: &mut Connection, path: &Path) -> Result<()> {
 impl Store for SqliteStore {
     async fn reserve(&self, intent: Intent, decide: Decide) -> Result<Reservation> {
         let owner = self.instance.id();
-        if !intent.keep_texts && !intent.preview && intent.batch.is_some() {
-            self.has_texts.store(true, Ordering::Relaxed);
-        }
-        let (mark, peers) = (Arc::clone(&self.mark), Arc::clone(&self.peers));
+        let leaves_texts = !intent.keep_texts && !intent.preview && intent.batch.is_some();
+        let (mark, peers, has_texts) = (Arc::clone(&self.mark), Arc::clone(&self.peers), Arc::clone(&self.has_texts));
         let kind = match intent.payer.realm {
             _ if intent.preview => Kind::Aside,
             // What is queued is asked about again when it is claimed.
@@ -339,9 +337,15 @@ impl Store for SqliteStore {
             Realm::Sandbox => Kind::Ordinary,
         };
         let (now, ids) = (intent.now, intent.drafts.iter().map(|draft| draft.id.clone()).collect::<Vec<_>>());
-        let reserve = move |db: &Connection| match peers.known(intent.payer.realm) {
-            Ok(known) => reserve::reserve(db, owner, &intent, &known, &decide, &mark),
-            Err(unreadable) => Ok(Err(unreadable)),
+        let reserve = move |db: &Connection| {
+            if leaves_texts {
+                // By the writing thread, which also says that there are none: said before, that would be lost.
+                has_texts.store(true, Ordering::Relaxed);
+            }
+            match peers.known(intent.payer.realm) {
+                Ok(known) => reserve::reserve(db, owner, &intent, &known, &decide, &mark),
+                Err(unreadable) => Ok(Err(unreadable)),
+            }
         };
         match self.writer()?.write(kind, reserve).await? {
             Written::Whole(reservation) => reservation,

@@ -631,9 +631,10 @@ fn salts(ledger: &Path) -> Vec<u8> {
 #[test]
 fn an_older_file_under_the_log_of_a_killed_server_is_refused_and_the_right_one_goes_on() {
     let scene = Scene::new(WIDE);
-    let (ledger, old, newest) = (scene.desk.ledger(), scene.file("old.db"), scene.file("newest.db"));
+    let (ledger, old, newest, backup) = (scene.desk.ledger(), scene.file("old.db"), scene.file("newest.db"), scene.file("backup.db"));
     let server = scene.desk.http(|_| {});
     assert_eq!(call(&server, "send_sms", &intent(1, "first"))["status"], "sent");
+    scene.desk.done(&["backup", backup.to_str().unwrap()]);
     server.stop();
     std::fs::copy(&ledger, &old).unwrap();
     let server = scene.desk.http(|_| {});
@@ -661,6 +662,28 @@ fn an_older_file_under_the_log_of_a_killed_server_is_refused_and_the_right_one_g
     }
     assert_eq!(scene.wire().len(), sent);
     assert_eq!(std::fs::read(&files(&ledger)[1]).unwrap(), std::fs::read(&files(&newest)[1]).unwrap(), "its log is as it was");
+    // A backup has its pages in another order, and the two are no database together. Nor is what is none.
+    for other in [std::fs::read(&backup).unwrap(), b"garbage".repeat(10_000)] {
+        // Into the file that is there, again: another one would be seen as such.
+        for (file, at) in files(&newest).iter().zip(files(&ledger)).filter(|(file, _)| file.exists()) {
+            std::fs::write(at, std::fs::read(file).unwrap()).unwrap();
+        }
+        std::fs::write(&ledger, other).unwrap();
+        for args in [&["send", "+12025550123", "Hello"][..], &["config", "check"], &["ledger", "check"], &["list"]] {
+            let refused = scene.desk.run(args);
+            assert!(refused.code == 1 && refused.err.contains("ledger_unavailable"), "{args:?}: {refused:?}");
+            let is_as_it_was = std::fs::read(&files(&ledger)[1]).ok() == std::fs::read(&files(&newest)[1]).ok();
+            assert!(is_as_it_was, "{args:?}: its log is as it was: {refused:?}");
+        }
+    }
+    // An empty file has no log, and SQLite would remove it: it is set aside.
+    std::fs::write(&ledger, b"").unwrap();
+    let refused = scene.desk.run(&["send", "+12025550123", "Hello"]);
+    assert!(refused.code == 1 && refused.err.contains("(ledger_in_doubt)"), "{refused:?}");
+    let log = std::fs::read(&files(&newest)[1]).unwrap();
+    let aside = format!("{}.other-{}-wal", ledger.display(), log.len());
+    assert_eq!(std::fs::read(aside).unwrap(), log);
+    assert_eq!(scene.wire().len(), sent);
     // The file that was there, with its log: a kill needs nobody.
     copy(&newest, &ledger);
     let server = scene.desk.http(|_| {});

@@ -115,8 +115,11 @@ impl Place {
         if !self.is_alone() {
             return if is_other { Err(self.elsewhere("is another file than the one that a running process has open")) } else { Ok(()) };
         }
-        // Without the word of the file that it is whole, the log may be its own: both may have been moved.
-        if is_other && self.has_log() && !says_open(&self.path).map_err(cannot)? {
+        // Without the word of the file that it is whole, the log may be its own: both may have been moved. An empty file has none,
+        // and SQLite would remove it.
+        let application = application_of(&self.path).map_err(cannot)?;
+        let is_empty = self.path.metadata().map_err(cannot)?.len() == 0;
+        if self.has_log() && (is_empty || is_other && application == Some(APPLICATION_ID)) {
             let [file, log, index] = self.files();
             let other = beside(&file, &format!(".other-{}-wal", log.metadata().map_or(0, |about| about.len())));
             std::fs::rename(&log, &other).map_err(cannot)?;
@@ -206,11 +209,21 @@ impl Place {
         log.metadata().is_ok_and(|about| about.len() > 0)
     }
 
-    /// Refuses a file that was open when it was written, and has no log beside it.
+    /// Refuses a file that was open when it was written, and has no log beside it; and one that is no ledger and has a log: a
+    /// ledger has its tables before it has a log, so the file that the log belongs to is gone.
     pub(super) fn check_whole(&self) -> Result<()> {
         let [file, log, _] = self.files();
-        if !log.exists() && says_open(&file).map_err(|error| cannot_open(&file, &error.to_string()))? {
+        let application = application_of(&file).map_err(|error| cannot_open(&file, &error.to_string()))?;
+        if !log.exists() && application == Some(OPEN_ID) {
             return Err(not_whole(&file));
+        }
+        if self.has_log() && !matches!(application, Some(APPLICATION_ID | OPEN_ID)) {
+            let next = format!(
+                "Put the ledger's file back under its log {}, or name another file with --ledger FILE or SMS_MCP_LEDGER. Nothing was \
+                 sent.",
+                log.display()
+            );
+            return Err(cannot_open(&file, "it is no ledger of sms-mcp, and a log lies beside it").next(next));
         }
         Ok(())
     }
