@@ -30,6 +30,15 @@ fn copies(desk: &Desk) -> Vec<(PathBuf, usize)> {
     found.filter(|(_, count)| *count > 0).collect()
 }
 
+/// Waits until no copy is left; what is there and why is said where one stays.
+fn none_left(desk: &Desk, when: &str) {
+    let waits = std::panic::AssertUnwindSafe(|| eventually(when, || copies(desk).is_empty()));
+    if std::panic::catch_unwind(waits).is_err() {
+        let open = ["queued", "sending", "unknown"].map(|state| desk.run(&["list", "--status", state, "--json"]).out);
+        panic!("{when}: {:?}; {open:?}; {:?}", copies(desk), desk.run(&["config", "check"]));
+    }
+}
+
 fn bulk(server: &HttpServer, from: usize, count: usize, key: &str) -> Value {
     let recipients: Vec<Value> = (from..from + count).map(|index| json!({ "to": fictional(index), "data": { "n": format!("{index}") } })).collect();
     // Of many lengths, so that rows move between pages.
@@ -50,7 +59,7 @@ fn no_copy_of_a_text_is_in_any_file_after_the_queue_ran_empty_and_after_a_stop()
         }
         sent += count;
         eventually("all of it is sent", || desk.sent().len() == sent);
-        eventually(&format!("no copy is left: {:?}", copies(&desk)), || copies(&desk).is_empty());
+        none_left(&desk, "no copy is left");
     }
     server.stop();
     assert_eq!(copies(&desk), [], "after a stop");
@@ -68,7 +77,7 @@ fn no_copy_of_a_text_is_in_any_file_after_the_queue_ran_empty_and_after_a_stop()
         let listed = desk.done(&["list", "--status", "queued", "--json"]);
         serde_json::from_str::<Value>(&listed.out).unwrap()["messages"].as_array().unwrap().is_empty()
     });
-    eventually("no copy is left after a kill", || copies(&desk).is_empty());
+    none_left(&desk, "no copy is left after a kill");
     // Stopped in the middle: what is queued needs its texts, and no other is there.
     bulk(&server, 1_500, 300, "stopped");
     server.stop();
@@ -78,7 +87,7 @@ fn no_copy_of_a_text_is_in_any_file_after_the_queue_ran_empty_and_after_a_stop()
     let found: usize = copies(&desk).iter().map(|(_, count)| count).sum();
     assert!(found >= left, "{found} copies for {left} messages");
     let server = desk.http(|_| {});
-    eventually("no copy is left after a stop", || copies(&desk).is_empty());
+    none_left(&desk, "no copy is left after a stop");
     assert_eq!(get(server.port, "/healthz").status, 200);
 }
 
