@@ -23,18 +23,17 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 
 use sms_mcp::clock::{Clock as _, SharedClock, SystemClock, Timestamp};
-use sms_mcp::config;
-use sms_mcp::guard::Guard;
+use sms_mcp::engine::contract::{BulkArgs, Recipient};
+use sms_mcp::engine::{Base, Caller, Carriers, Engine, Parts};
+use sms_mcp::ledger::sqlite::SqliteLedger;
+use sms_mcp::ledger::{BaseSession, BatchDraft, Draft, Intent, Ledger, Pacing, Payer, Settlement};
+use sms_mcp::policy::Policy;
 use sms_mcp::provider::exchange::{Event, Finding, Notice, Receipt};
 use sms_mcp::provider::{Capabilities, Outcome, Provider, Submission};
-use sms_mcp::send::contract::{BulkArgs, Recipient};
-use sms_mcp::send::{Base, Caller, Carriers, Engine, Parts};
 use sms_mcp::sms::facts::Limits;
 use sms_mcp::sms::message::{BatchId, MessageId, Realm, State};
 use sms_mcp::sms::money::{Amount, Currency, Money};
 use sms_mcp::sms::number::Number;
-use sms_mcp::store::sqlite::SqliteStore;
-use sms_mcp::store::{BaseSession, BatchDraft, Draft, Intent, Pacing, Payer, Settlement, Store};
 
 const SENDS: usize = 10_000;
 const STORED: usize = 1_000_000;
@@ -466,7 +465,7 @@ async fn receipts(folder: &Path) {
     const MESSAGES: usize = 10_000;
     let carrier = Arc::new(Quick::new());
     let most = Amount::units(1_000_000);
-    let guard = config::Guard {
+    let guard = sms_mcp::policy::Settings {
         day_spend: most,
         session_spend: most,
         day_messages: 1_000_000,
@@ -475,16 +474,16 @@ async fn receipts(folder: &Path) {
         recipient_per_day: 1_000,
         sends_per_second: 1_000_000,
         bulk_max: 10_000,
-        ..config::Guard::default()
+        ..sms_mcp::policy::Settings::default()
     };
     let clock: SharedClock = Arc::new(SystemClock);
     let engine = Engine::new(Parts {
         halts: Arc::default(),
-        store: Arc::new(SqliteStore::open(&folder.join("receipts.db"), clock.now(), *b"receipts").unwrap()),
+        ledger: Arc::new(SqliteLedger::open(&folder.join("receipts.db"), clock.now(), *b"receipts").unwrap()),
         carriers: Carriers::one(Arc::<Quick>::clone(&carrier)),
-        guard: Guard::new(guard, std::collections::BTreeMap::new()),
+        policy: Policy::new(guard, std::collections::BTreeMap::new()),
         clock,
-        settings: config::Send { concurrency: 200, ..config::Send::default() },
+        settings: sms_mcp::engine::Settings { concurrency: 200, ..sms_mcp::engine::Settings::default() },
         keep_texts: true,
         default_region: None,
         stop_words: Default::default(),
@@ -532,7 +531,7 @@ fn draft(n: usize) -> Draft {
 
 /// Fills a ledger through the store's own verbs, with messages spread over the last 300 days.
 async fn fill(path: &Path) {
-    let store = SqliteStore::open(path, Timestamp(0), *b"benchfil").unwrap();
+    let store = SqliteLedger::open(path, Timestamp(0), *b"benchfil").unwrap();
     let limits = Limits::default();
     let now = i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()).unwrap();
     let span = 300 * 24 * 3_600_000_i64;
@@ -567,7 +566,7 @@ async fn fill(path: &Path) {
             preview: false,
         };
         store.reserve(intent, Arc::new(|_, _| Ok(()))).await.unwrap();
-        let claim = sms_mcp::store::Claim {
+        let claim = sms_mcp::ledger::Claim {
             now: at,
             limit: 1_000,
             per_second: 1_000_000,

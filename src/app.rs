@@ -18,19 +18,19 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::clock::{Clock as _, SharedClock, SystemClock, Timestamp};
 use crate::config::{Loaded, Log, LogFormat, LogLevel, MarkPlace};
+use crate::engine::{Base, Caller, Carrier, Carriers, Engine, Parts, forward};
 use crate::error::Result;
-use crate::guard::{Assumed, Guard};
 use crate::halt::{Halts, Pause};
 use crate::http::{self, Endpoint, Options};
+use crate::ledger::Ledger as _;
+use crate::ledger::mark::{Accepted, MarkAt, Marking, Outlook};
+use crate::ledger::sqlite::{self, Looked, PauseFile, Restored, SqliteLedger};
 use crate::mcp::{Callers, Server, stdio};
+use crate::policy::{Assumed, Policy};
 use crate::provider::ProviderConfig;
 use crate::provider::settings::{Callback, Setup};
-use crate::send::{Base, Caller, Carrier, Carriers, Engine, Parts, forward};
 use crate::sms::message::hex;
 use crate::sms::peer::{Difference, Peer};
-use crate::store::Store as _;
-use crate::store::mark::{Accepted, MarkAt, Marking, Outlook};
-use crate::store::sqlite::{self, Looked, PauseFile, Restored, SqliteStore};
 
 /// How long a stop waits for what is in flight. The whole stop takes less than 5 s, but for a text of which a part has left
 /// (`[send] stop_within`).
@@ -107,7 +107,7 @@ pub async fn build(loaded: &Loaded, role: Role) -> Result<Engine> {
 }
 
 /// The engine over this ledger, which is closed where there is none.
-async fn engine_over(loaded: &Loaded, clock: SharedClock, store: Arc<SqliteStore>) -> Result<Engine> {
+async fn engine_over(loaded: &Loaded, clock: SharedClock, store: Arc<SqliteLedger>) -> Result<Engine> {
     match parts(loaded, clock, Arc::clone(&store)).await {
         Ok(parts) => Ok(Engine::new(parts)),
         Err(error) => {
@@ -131,16 +131,16 @@ fn own_peer(loaded: &Loaded, surface: &str) -> Peer {
         currency: config.guard.currency.to_string(),
         live: config.provider.iter().any(is_real),
         sandbox: !config.provider.iter().all(is_real),
-        rules: guard(loaded).rules(surface == SERVE_HTTP),
+        rules: policy(loaded).rules(surface == SERVE_HTTP),
     }
 }
 
-fn guard(loaded: &Loaded) -> Guard {
-    Guard::new(loaded.config.guard.clone(), loaded.config.rates.clone())
+fn policy(loaded: &Loaded) -> Policy {
+    Policy::new(loaded.config.guard.clone(), loaded.config.rates.clone())
 }
 
 /// The parts of the engine over this ledger.
-async fn parts(loaded: &Loaded, clock: SharedClock, store: Arc<SqliteStore>) -> Result<Parts> {
+async fn parts(loaded: &Loaded, clock: SharedClock, store: Arc<SqliteLedger>) -> Result<Parts> {
     let config = &loaded.config;
     let mut fresh = [0; 32];
     clock.fill_random(&mut fresh)?;
@@ -155,9 +155,9 @@ async fn parts(loaded: &Loaded, clock: SharedClock, store: Arc<SqliteStore>) -> 
         carriers.push(Carrier::new(provider.build(setup)?, callback, provider.settings().rate()).hiding(secrets));
     }
     Ok(Parts {
-        store,
+        ledger: store,
         carriers: Carriers::new(carriers, config.route.clone())?,
-        guard: guard(loaded),
+        policy: policy(loaded),
         clock,
         settings: config.send.clone(),
         keep_texts: config.ledger.keep_texts,
@@ -401,7 +401,7 @@ pub async fn check(loaded: &Loaded) -> Result<(Option<(Vec<String>, Assumed)>, R
 /// The other processes that send from this ledger now by other limits than these settings would, and where they differ.
 ///
 /// # Errors
-/// What [`SqliteStore::open`] and [`SqliteStore::peers`] fail with.
+/// What [`SqliteLedger::open`] and [`SqliteLedger::peers`] fail with.
 pub async fn others(loaded: &Loaded) -> Result<Vec<(Peer, Vec<Difference>)>> {
     let own = own_peer(loaded, SERVE);
     let store = open_ledger(loaded)?;
@@ -417,7 +417,7 @@ pub async fn others(loaded: &Loaded) -> Result<Vec<(Peer, Vec<Difference>)>> {
 /// Writes a whole copy of the ledger to a new file, while servers go on.
 ///
 /// # Errors
-/// What [`SqliteStore::open_marked`] and [`SqliteStore::backup`] fail with.
+/// What [`SqliteLedger::open_marked`] and [`SqliteLedger::backup`] fail with.
 pub async fn backup(loaded: &Loaded, file: &Path) -> Result<Looked> {
     let store = open_ledger(loaded)?;
     let made = store.backup(file).await;
@@ -428,7 +428,7 @@ pub async fn backup(loaded: &Loaded, file: &Path) -> Result<Looked> {
 /// Looks through the ledger, or through a copy of one.
 ///
 /// # Errors
-/// What [`SqliteStore::open_marked`], [`SqliteStore::look`] and [`sqlite::look_at`] fail with.
+/// What [`SqliteLedger::open_marked`], [`SqliteLedger::look`] and [`sqlite::look_at`] fail with.
 pub async fn look(loaded: &Loaded, file: Option<&Path>) -> Result<Looked> {
     if let Some(file) = file {
         return sqlite::look_at(file);
@@ -450,7 +450,7 @@ pub fn restore(loaded: &Loaded, file: &Path) -> Result<Restored> {
 /// What taking the ledger as it is would do; nothing where it is in no doubt.
 ///
 /// # Errors
-/// What [`SqliteStore::open_marked`] and [`SqliteStore::outlook`] fail with.
+/// What [`SqliteLedger::open_marked`] and [`SqliteLedger::outlook`] fail with.
 pub async fn outlook(loaded: &Loaded) -> Result<Option<Outlook>> {
     let store = open_ledger(loaded)?;
     let outlook = store.outlook().await;
@@ -462,7 +462,7 @@ pub async fn outlook(loaded: &Loaded) -> Result<Option<Outlook>> {
 /// that did, and which of them could not be asked.
 ///
 /// # Errors
-/// What [`build`] and [`SqliteStore::accept`] fail with.
+/// What [`build`] and [`SqliteLedger::accept`] fail with.
 pub async fn accept(loaded: &Loaded, seen: &Outlook) -> Result<(Accepted, Vec<String>)> {
     let clock: SharedClock = Arc::new(SystemClock);
     let store = Arc::new(open_ledger(loaded)?);
@@ -505,7 +505,7 @@ pub fn pauses(ledger: &Path) -> Result<Vec<Pause>> {
     PauseFile::of_closed(ledger)?.list()
 }
 
-fn open_ledger(loaded: &Loaded) -> Result<SqliteStore> {
+fn open_ledger(loaded: &Loaded) -> Result<SqliteLedger> {
     let mut random = [0; 8];
     SystemClock.fill_random(&mut random)?;
     let at = match &loaded.mark {
@@ -514,7 +514,7 @@ fn open_ledger(loaded: &Loaded) -> Result<SqliteStore> {
         None => MarkAt::Nowhere,
     };
     let marking = Marking { at, is_needed: loaded.has_real };
-    SqliteStore::open_marked(&loaded.ledger, Some(marking), SystemClock.now(), random)
+    SqliteLedger::open_marked(&loaded.ledger, Some(marking), SystemClock.now(), random)
 }
 
 /// The machine's time.

@@ -15,6 +15,7 @@ mod progress;
 mod refusal;
 mod replay;
 mod session;
+mod settings;
 mod visit;
 mod webhook;
 
@@ -39,11 +40,10 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::config;
+use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt::Extent;
 use crate::mcp::{Callers, Server};
-use crate::send::Engine;
 use crate::setting::SecretText;
 use auth::Gate;
 use cors::Pages;
@@ -54,6 +54,7 @@ use places::{Places, Seat};
 use progress::Progress;
 use refusal::Refusals;
 use session::{Manager, Sessions};
+pub use settings::Settings;
 use visit::Guest;
 
 /// Largest request head, in bytes.
@@ -68,7 +69,7 @@ const HEALTH: &str = "/healthz";
 /// What the endpoint is made of.
 pub struct Options {
     /// `[http]`
-    pub settings: config::Http,
+    pub settings: Settings,
     /// The bearer token, if one is configured.
     pub token: Option<SecretText>,
     /// The operating-system user, who is the principal where there is no token.
@@ -86,7 +87,7 @@ pub struct Endpoint {
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
-    settings: config::Http,
+    settings: Settings,
     refusals: Arc<Refusals>,
     stop: CancellationToken,
 }
@@ -218,7 +219,7 @@ fn attend(
     seat: Seat,
     guest: Guest,
     router: Router,
-    settings: &config::Http,
+    settings: &Settings,
     graceful: &GracefulShutdown,
 ) -> impl Future<Output = ()> + Send + use<> {
     let mut http = hyper::server::conn::http1::Builder::new();
@@ -242,7 +243,7 @@ fn attend(
     }
 }
 
-fn protocol_settings(settings: &config::Http, names: &Names, stop: &CancellationToken) -> StreamableHttpServerConfig {
+fn protocol_settings(settings: &Settings, names: &Names, stop: &CancellationToken) -> StreamableHttpServerConfig {
     StreamableHttpServerConfig::default()
         .with_allowed_hosts(names.hosts())
         .with_allowed_origins(names.origins())

@@ -3,24 +3,25 @@
 //! The map, from the inside out. An arrow means "knows"; a test holds the code to it.
 //!
 //! - [`sms`]: numbers, texts, money, states; pure.
-//! - [`guard`] -> `sms`: the policy; pure.
-//! - [`store`] and [`provider`] -> `sms`: the ledger and the carriers; they do not know each other.
-//! - [`halt`]: what keeps everything from beginning; `store` reads it beside the ledger, `send` and `provider` ask it.
-//! - [`send`] -> `guard`, `store`, `provider`: the engine that everything that sends goes through.
-//! - [`mcp`], [`http`], [`cli`] -> `send`: the surfaces.
-//! - [`config`] reads the settings, [`app`] builds the parts from them; [`error`], [`clock`] and [`setting`] serve all.
+//! - [`policy`] -> `sms`: what may be sent; pure.
+//! - [`ledger`] and [`provider`] -> `sms`: what is recorded, and the carriers; they do not know each other.
+//! - [`halt`]: what keeps everything from beginning; `ledger` reads it beside its file, `engine` and `provider` ask it.
+//! - [`engine`] -> `policy`, `ledger`, `provider`: everything that sends goes through it.
+//! - [`mcp`], [`http`], [`cli`] -> `engine`: the surfaces.
+//! - Each part has its own settings; [`config`] reads and composes them, [`app`] builds the parts from them. [`error`],
+//!   [`clock`] and [`setting`] serve all.
 
 pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod engine;
 pub mod error;
-pub mod guard;
 pub mod halt;
 pub mod http;
+pub mod ledger;
 pub mod mcp;
+pub mod policy;
 pub mod provider;
-pub mod send;
 pub mod setting;
 pub mod sms;
-pub mod store;

@@ -27,7 +27,7 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 
-use crate::send::{Caller, Engine};
+use crate::engine::{Caller, Engine};
 use progress::Progress;
 use resources::Subscriptions;
 use tools::Tools;

@@ -13,12 +13,12 @@ use super::{
 };
 use crate::app::{self, Role};
 use crate::config::{self, Config, Flags, Loaded, LogLevel, Sources};
-use crate::error::{Error, ErrorKind, Result};
-use crate::mcp::tools::Tools;
-use crate::send::contract::{
+use crate::engine::contract::{
     BalanceArgs, BudgetView, BulkAnswer, BulkArgs, BulkStatus, ListArgs, OnInvalid, Price, SendAnswer, SendArgs, StatusAnswer, StatusArgs,
 };
-use crate::send::{Engine, OnProgress};
+use crate::engine::{Engine, OnProgress};
+use crate::error::{Error, ErrorKind, Result};
+use crate::mcp::tools::Tools;
 use crate::sms::message::{BatchId, State};
 use crate::sms::peer::{Difference, Peer};
 use crate::sms::untrusted;
@@ -301,7 +301,7 @@ fn print_others(others: &[(Peer, Vec<Difference>)]) {
     }
 }
 
-async fn send(engine: &Engine, caller: crate::send::Caller, command: SendCommand) -> Result<()> {
+async fn send(engine: &Engine, caller: crate::engine::Caller, command: SendCommand) -> Result<()> {
     let SendCommand { to, message, from, idempotency_key, allow_duplicate, dry_run, json } = command;
     let args = SendArgs { to, message, from, idempotency_key, allow_duplicate, dry_run, session: None };
     let answer = Speech::default().answer(engine.send(caller, args).await?);
@@ -344,7 +344,7 @@ fn print_sent(answer: &SendAnswer) {
     print_warnings(&answer.warnings);
 }
 
-async fn bulk(engine: &Engine, caller: crate::send::Caller, command: BulkCommand, mut sheet: csv::Sheet) -> Result<()> {
+async fn bulk(engine: &Engine, caller: crate::engine::Caller, command: BulkCommand, mut sheet: csv::Sheet) -> Result<()> {
     let BulkCommand { message, from, idempotency_key, on_invalid, dry_run, json, .. } = command;
     let on_invalid = match on_invalid {
         OnInvalidRule::Refuse => OnInvalid::Refuse,
@@ -398,7 +398,7 @@ pub(super) fn print_bulk(answer: &BulkAnswer) {
     print_warnings(&answer.warnings);
 }
 
-async fn list(engine: &Engine, caller: &crate::send::Caller, command: ListCommand) -> Result<()> {
+async fn list(engine: &Engine, caller: &crate::engine::Caller, command: ListCommand) -> Result<()> {
     let ListCommand { status, to, since, until, batch, limit, cursor, json } = command;
     let status = match status {
         None => None,

@@ -14,8 +14,8 @@ use std::iter::Peekable;
 use std::path::Path;
 use std::str::Chars;
 
+use crate::engine::contract::Recipient;
 use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
-use crate::send::contract::Recipient;
 use crate::sms::template::Template;
 use crate::sms::untrusted;
 

@@ -8,9 +8,9 @@ use super::speech::Speech;
 use super::{CampaignCommand, OptOutAction, PendingAction, ReconcileCommand, person};
 use crate::app::{self, Role};
 use crate::config::Loaded;
+use crate::engine::campaign::CampaignArgs;
+use crate::engine::{Caller, Engine, Pruned};
 use crate::error::{Error, ErrorKind, Result};
-use crate::send::campaign::CampaignArgs;
-use crate::send::{Caller, Engine, Pruned};
 use crate::sms::message::MessageId;
 use crate::sms::reply::Meaning;
 

@@ -7,9 +7,9 @@
 use serde_json::{Value, json};
 
 use super::Command;
+use crate::engine::contract::{BalanceAnswer, BulkAnswer, ListAnswer, SendAnswer, StatusAnswer};
 use crate::error::{Error, ErrorKind, RefusedRecipient};
 use crate::mcp::render::error_json;
-use crate::send::contract::{BalanceAnswer, BulkAnswer, ListAnswer, SendAnswer, StatusAnswer};
 
 /// What a phrase of the tools is on the command line. The first that fits is taken, so longer ones stand before what they
 /// begin with. `{status}` is the command that shows the message which an error names.

@@ -20,8 +20,8 @@ use super::refusal::{Asked, Kind, explained, foreign, misread, no_initialize, re
 use super::session::{CALLER, Place, Sessions};
 use super::visit::Guest;
 use super::{Unread, read_body};
+use crate::engine::{Base, Caller};
 use crate::mcp::{frame, params};
-use crate::send::{Base, Caller};
 use crate::sms::message::hex;
 
 /// What the protocol library sees in place of a session id that is unknown or another principal's.

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use axum::http::uri::{Authority, Uri};
 use axum::http::{HeaderMap, header};
 
-use crate::config;
+use super::Settings;
 
 /// The names of this machine for itself.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
@@ -38,7 +38,7 @@ impl Names {
     ///
     /// Pages of this machine (any port) may call a server that only this machine reaches, where a token is asked for:
     /// without one, every page that any local program serves could send texts.
-    pub fn new(settings: &config::Http, address: SocketAddr, has_token: bool) -> Self {
+    pub fn new(settings: &Settings, address: SocketAddr, has_token: bool) -> Self {
         let mut hosts: Vec<String> = LOOPBACK.map(str::to_owned).into();
         if !address.ip().is_unspecified() {
             hosts.push(if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() });
@@ -139,7 +139,7 @@ mod tests {
 
     fn names(hosts: &[&str], origins: &[&str], address: &str, has_token: bool) -> Names {
         let owned = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
-        let settings = config::Http { allowed_hosts: owned(hosts), allowed_origins: owned(origins), ..config::Http::default() };
+        let settings = Settings { allowed_hosts: owned(hosts), allowed_origins: owned(origins), ..Settings::default() };
         Names::new(&settings, address.parse().unwrap(), has_token)
     }
 

@@ -26,8 +26,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::replay::{COMMON, EventLog, FORGOTTEN_AFTER};
 use super::visit::Client;
+use crate::engine::{Caller, Engine};
 use crate::mcp::open_calls::OpenCalls;
-use crate::send::{Caller, Engine};
 use crate::setting::network::Network;
 
 /// Code of the error for a request whose answer is gone: JSON-RPC's for a fault of the server.

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::visit::Guest;
 use super::{Unread, read_body};
-use crate::send::{Engine, Refused};
+use crate::engine::{Engine, Refused};
 
 /// Largest body, in bytes: vendors send a few hundred, or some dozen reports of as much in one request.
 const MAX_BODY: usize = 256 * 1024;

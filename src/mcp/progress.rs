@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::send::OnProgress;
+use crate::engine::OnProgress;
 
 /// Least time from one step to the next, and from the call to the first: ten a second.
 const GAP: Duration = Duration::from_millis(100);

@@ -17,9 +17,9 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 
 use super::render;
+use crate::engine::contract::{ListArgs, StatusArgs};
+use crate::engine::{Caller, Engine, Watched};
 use crate::error::{Error, ErrorKind};
-use crate::send::contract::{ListArgs, StatusArgs};
-use crate::send::{Caller, Engine, Watched};
 use crate::sms::message::MessageId;
 use crate::sms::untrusted;
 

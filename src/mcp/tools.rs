@@ -11,11 +11,11 @@ use schemars::JsonSchema;
 
 use super::arguments::{self, Given};
 use super::{render, schema};
-use crate::error::{Error, ErrorKind, Result};
-use crate::send::contract::{
+use crate::engine::contract::{
     BalanceAnswer, BalanceArgs, BulkAnswer, BulkArgs, ListAnswer, ListArgs, OpenAnswer, OpenArgs, SendAnswer, SendArgs, StatusAnswer, StatusArgs,
 };
-use crate::send::{Caller, Engine, OnProgress};
+use crate::engine::{Caller, Engine, OnProgress};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The name of the bulk tool, which reports progress.
 pub const SEND_BULK: &str = "send_bulk";

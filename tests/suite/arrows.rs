@@ -13,15 +13,15 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("error", &[]),
     ("clock", &["error"]),
     ("setting", &["sms"]),
-    ("guard", &["sms", "config", "error"]),
+    ("policy", &["sms", "setting", "error"]),
     ("halt", &["clock", "error"]),
-    ("store", &["sms", "clock", "error", "halt"]),
+    ("ledger", &["sms", "clock", "error", "halt"]),
     ("provider", &["sms", "clock", "error", "halt", "setting"]),
-    ("config", &["provider", "setting", "sms", "error"]),
-    ("send", &["sms", "guard", "store", "provider", "clock", "config", "setting", "error", "halt"]),
-    ("mcp", &["send", "sms", "error"]),
-    ("http", &["mcp", "send", "config", "setting", "sms", "error", "halt"]),
-    ("cli", &["app", "config", "error", "halt", "mcp", "send", "sms"]),
+    ("engine", &["sms", "policy", "ledger", "provider", "clock", "setting", "error", "halt"]),
+    ("mcp", &["engine", "sms", "error"]),
+    ("http", &["mcp", "engine", "setting", "error", "halt"]),
+    ("config", &["policy", "engine", "http", "provider", "setting", "sms", "error"]),
+    ("cli", &["app", "config", "error", "halt", "mcp", "engine", "sms"]),
     ("app", &["*"]),
     ("lib", &["*"]),
 ];
@@ -42,7 +42,7 @@ const REAL_SECONDS: [(&str, &[&str]); 8] = [
     ("Instant::now() <", &["suite/support.rs", "suite/carrier/peer.rs", "suite/carrier/scene.rs", "suite/carrier/turns.rs"]),
     ("Instant::now() -", &[]),
     ("SystemTime::now()", &["suite/forward.rs"]),
-    ("timeout(Duration::", &["suite/resources.rs", "src/provider/session/tests/rough.rs", "src/send/forward.rs"]),
+    ("timeout(Duration::", &["suite/resources.rs", "src/provider/session/tests/rough.rs", "src/engine/forward.rs"]),
     ("timeout(std::time::Duration::", &[]),
     ("read_timeout(Some(Duration::", &[]),
 ];
@@ -173,24 +173,24 @@ fn every_allowed_arrow_is_used_or_is_taken_off_the_list() {
 fn a_wrong_arrow_in_any_spelling_is_found() {
     let wrong = [
         ("sms/text.rs", "use crate::config;"),
-        ("store/sqlite.rs", "use crate::provider::Provider;"),
-        ("provider.rs", "    let store: crate::store::Record = made();"),
-        ("mcp/tools.rs", "use crate::{send::Engine, store::{Record, Filter}};"),
-        ("http.rs", "use crate::{\n    mcp::Server,\n    guard::Guard,\n};"),
-        ("cli.rs", "pub(crate) use crate::store;"),
-        ("guard.rs", "#[serde(with = \"crate::setting::currency\")]"),
-        ("store.rs", "use super::provider::Outcome;"),
-        ("provider/sandbox.rs", "use super::super::{clock, store};"),
+        ("ledger/sqlite.rs", "use crate::provider::Provider;"),
+        ("provider.rs", "    let store: crate::ledger::Record = made();"),
+        ("mcp/tools.rs", "use crate::{engine::Engine, ledger::{Record, Filter}};"),
+        ("http.rs", "use crate::{\n    mcp::Server,\n    policy::Policy,\n};"),
+        ("cli.rs", "pub(crate) use crate::ledger;"),
+        ("policy.rs", "#[serde(with = \"crate::provider::word\")]"),
+        ("ledger.rs", "use super::provider::Outcome;"),
+        ("provider/sandbox.rs", "use super::super::{clock, ledger};"),
     ];
     for (file, line) in wrong {
         assert_eq!(forbidden(file, line).len(), 1, "{file}: {line}");
     }
     for (file, line) in [
-        ("guard.rs", "// use crate::store;"),
-        ("sms/text.rs", "//! See [`crate::send`]."),
-        ("send.rs", "use crate::store::Store;"),
-        ("sms/text.rs", "use super::number::Number; my_crate::store();"),
-        ("app.rs", "use crate::store::sqlite::SqliteStore;"),
+        ("policy.rs", "// use crate::ledger;"),
+        ("sms/text.rs", "//! See [`crate::engine`]."),
+        ("engine.rs", "use crate::ledger::Ledger;"),
+        ("sms/text.rs", "use super::number::Number; my_crate::ledger();"),
+        ("app.rs", "use crate::ledger::sqlite::SqliteLedger;"),
     ] {
         assert!(forbidden(file, line).is_empty(), "{file}: {line}");
     }
@@ -200,7 +200,7 @@ fn a_wrong_arrow_in_any_spelling_is_found() {
 /// there holds a provider.
 #[test]
 fn only_the_carrier_holds_a_provider() {
-    let is_engine = |file: &str| module_of(file) == "send" && file != "send/carrier.rs";
+    let is_engine = |file: &str| module_of(file) == "engine" && file != "engine/carrier.rs";
     // Who makes carriers of providers hands them on.
     let holds: Vec<String> = sources()
         .into_iter()
@@ -226,7 +226,7 @@ fn only_the_configuration_reads_the_environment() {
     let wrong: Vec<String> = sources().iter().flat_map(|(file, text)| environment_asked(file, text)).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
     for (file, line) in [
-        ("guard.rs", "std::env::var(\"X\")"),
+        ("policy.rs", "std::env::var(\"X\")"),
         ("cli/demo.rs", "std::env::vars()"),
         ("http.rs", "use std::env::{self, var};"),
         ("app.rs", "use std::env;"),

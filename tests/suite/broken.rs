@@ -7,19 +7,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sms_mcp::clock::{SharedClock, Timestamp};
-use sms_mcp::config;
+use sms_mcp::engine::campaign::CampaignArgs;
+use sms_mcp::engine::contract::{BalanceArgs, BulkArgs, Recipient, SendArgs, StatusArgs};
+use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts, Refused};
 use sms_mcp::error::{ErrorKind, Result};
-use sms_mcp::guard::Guard;
+use sms_mcp::ledger::sqlite::SqliteLedger;
+use sms_mcp::policy::Policy;
 use sms_mcp::provider::exchange::{Arguments, Campaign, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Page, Receipt};
 use sms_mcp::provider::settings::Callback;
 use sms_mcp::provider::{Balance, Capabilities, Form, Outcome, Provider, Submission};
-use sms_mcp::send::campaign::CampaignArgs;
-use sms_mcp::send::contract::{BalanceArgs, BulkArgs, Recipient, SendArgs, StatusArgs};
-use sms_mcp::send::{Base, Caller, Carrier, Carriers, Engine, Parts, Refused};
 use sms_mcp::sms::message::State;
 use sms_mcp::sms::money::Money;
 use sms_mcp::sms::number::Number;
-use sms_mcp::store::sqlite::SqliteStore;
 
 use crate::engine::{NOON, TestClock};
 use crate::support::fictional;
@@ -172,11 +171,14 @@ fn scene(how: How) -> Scene {
     let carrier = Carrier::new(Arc::<Broken>::clone(&provider), Some(callback.clone()), Default::default());
     let engine = Engine::new(Parts {
         halts: Arc::default(),
-        store: Arc::new(SqliteStore::open(&folder.path().join("ledger.db"), Timestamp(NOON), [1; 8]).unwrap()),
+        ledger: Arc::new(SqliteLedger::open(&folder.path().join("ledger.db"), Timestamp(NOON), [1; 8]).unwrap()),
         carriers: Carriers::new(vec![carrier], Vec::new()).unwrap(),
-        guard: Guard::new(config::Guard { sends_per_second: 1_000, ..config::Guard::default() }, std::collections::BTreeMap::new()),
+        policy: Policy::new(
+            sms_mcp::policy::Settings { sends_per_second: 1_000, ..sms_mcp::policy::Settings::default() },
+            std::collections::BTreeMap::new(),
+        ),
         clock: clock as SharedClock,
-        settings: config::Send::default(),
+        settings: sms_mcp::engine::Settings::default(),
         keep_texts: true,
         default_region: None,
         stop_words: Default::default(),

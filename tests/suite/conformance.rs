@@ -13,7 +13,6 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use sms_mcp::config;
 use sms_mcp::http::{Endpoint, Options};
 use tokio_util::sync::CancellationToken;
 
@@ -70,7 +69,11 @@ async fn the_http_stack_passes_the_official_conformance_suite() {
     for revision in REVISIONS {
         let stop = CancellationToken::new();
         let options = Options {
-            settings: config::Http { listen: "127.0.0.1:0".into(), allowed_origins: origins.clone(), ..config::Http::default() },
+            settings: sms_mcp::http::Settings {
+                listen: "127.0.0.1:0".into(),
+                allowed_origins: origins.clone(),
+                ..sms_mcp::http::Settings::default()
+            },
             token: None,
             user: "user".into(),
             bulk_wait: Duration::from_secs(1),

@@ -170,7 +170,7 @@ fn the_architecture_names_every_module_table_and_crash_point() {
     for module in read("src/lib.rs").lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')) {
         assert!(text.contains(&format!("`{module}`")), "module {module}");
     }
-    let mut migrations: Vec<PathBuf> = std::fs::read_dir(file("src/store/migrations")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut migrations: Vec<PathBuf> = std::fs::read_dir(file("src/ledger/migrations")).unwrap().map(|entry| entry.unwrap().path()).collect();
     migrations.sort();
     let migrations: String = migrations.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
     let tables: Vec<&str> = migrations.lines().filter_map(|line| line.strip_prefix("CREATE TABLE ")?.split(' ').next()).collect();
@@ -178,7 +178,8 @@ fn the_architecture_names_every_module_table_and_crash_point() {
     for table in tables {
         assert!(text.contains(&format!("| `{table}` |")), "table {table}");
     }
-    let sources = ["src/send.rs", "src/send/attempt.rs", "src/send/bulk.rs", "src/send/queue.rs", "src/store/sqlite/writer.rs"].map(read).concat();
+    let sources =
+        ["src/engine.rs", "src/engine/attempt.rs", "src/engine/bulk.rs", "src/engine/queue.rs", "src/ledger/sqlite/writer.rs"].map(read).concat();
     let points: Vec<&str> =
         ["crash_point(\"", "fail_point!(\""].iter().flat_map(|call| sources.split(call).skip(1)).filter_map(|rest| rest.split('"').next()).collect();
     assert_eq!(points.len(), 10, "{points:?}");
@@ -222,11 +223,11 @@ fn the_logging_document_has_every_event() {
         "provider/session/line",
         "provider/session/pump",
         "mcp/render",
-        "store/sqlite/mark",
-        "store/sqlite/mark/found",
-        "store/sqlite/peers",
-        "store/sqlite/place",
-        "store/sqlite/writer",
+        "ledger/sqlite/mark",
+        "ledger/sqlite/mark/found",
+        "ledger/sqlite/peers",
+        "ledger/sqlite/place",
+        "ledger/sqlite/writer",
     ] {
         // A macro of it, and not a type.
         let is_event = |rest: &&str| rest.split('(').next().is_some_and(|name| name.ends_with('!'));

@@ -2,12 +2,12 @@
 //! went out.
 
 use sms_mcp::clock::Timestamp;
-use sms_mcp::config::AllowDuplicate;
+use sms_mcp::engine::Base;
+use sms_mcp::engine::contract::{BalanceArgs, BulkArgs, OnInvalid, Recipient, SendArgs, StatusArgs};
 use sms_mcp::error::ErrorKind;
+use sms_mcp::policy::AllowDuplicate;
 use sms_mcp::provider::Outcome;
 use sms_mcp::provider::exchange::{Event, Receipt};
-use sms_mcp::send::Base;
-use sms_mcp::send::contract::{BalanceArgs, BulkArgs, OnInvalid, Recipient, SendArgs, StatusArgs};
 use sms_mcp::sms::message::State;
 
 use crate::engine::{NOON, bench, caller, to};
@@ -99,7 +99,7 @@ async fn after_a_lost_answer_the_same_text_in_any_spelling_is_refused_however_lo
     }
     assert_eq!(bench.tries(), 1);
     assert!(bench.send(to(2, TEXT)).await.is_ok(), "to somebody else");
-    let bob = sms_mcp::send::Caller { principal: "bob".into(), base: Base::Open };
+    let bob = sms_mcp::engine::Caller { principal: "bob".into(), base: Base::Open };
     assert!(bench.engine.send(bob, to(1, TEXT)).await.is_ok(), "another principal's message is another message");
 }
 

@@ -8,17 +8,16 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 
 use sms_mcp::clock::{Clock, SharedClock, Timestamp};
-use sms_mcp::config;
+use sms_mcp::engine::contract::{BalanceArgs, BulkArgs, BulkStatus, ListArgs, OpenArgs, Recipient, SendAnswer, SendArgs, StatusArgs};
+use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::error::{ErrorKind, Result};
-use sms_mcp::guard::Guard;
+use sms_mcp::ledger::sqlite::SqliteLedger;
+use sms_mcp::policy::Policy;
 use sms_mcp::provider::exchange::Finding;
 use sms_mcp::provider::{Capabilities, Outcome, Provider, Submission};
-use sms_mcp::send::contract::{BalanceArgs, BulkArgs, BulkStatus, ListArgs, OpenArgs, Recipient, SendAnswer, SendArgs, StatusArgs};
-use sms_mcp::send::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::sms::message::State;
 use sms_mcp::sms::money::{Amount, Currency, Money};
 use sms_mcp::sms::number::Number;
-use sms_mcp::store::sqlite::SqliteStore;
 
 use crate::support::{A_WHILE, eventually_async, fictional, within};
 
@@ -114,23 +113,23 @@ pub struct Bench {
     _folder: tempfile::TempDir,
 }
 
-pub fn bench(script: Vec<Outcome>, change: impl FnOnce(&mut config::Guard)) -> Bench {
+pub fn bench(script: Vec<Outcome>, change: impl FnOnce(&mut sms_mcp::policy::Settings)) -> Bench {
     bench_with(Scripted { script: Mutex::new(script.into_iter().rev().collect()), ..Scripted::default() }, change)
 }
 
-fn bench_with(provider: Scripted, change: impl FnOnce(&mut config::Guard)) -> Bench {
+fn bench_with(provider: Scripted, change: impl FnOnce(&mut sms_mcp::policy::Settings)) -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let clock = TestClock::at(NOON);
-    let mut settings = config::Guard { sends_per_second: 1_000, ..config::Guard::default() };
+    let mut settings = sms_mcp::policy::Settings { sends_per_second: 1_000, ..sms_mcp::policy::Settings::default() };
     change(&mut settings);
     let provider = Arc::new(provider);
     let engine = Engine::new(Parts {
         halts: Arc::default(),
-        store: Arc::new(SqliteStore::open(&folder.path().join("ledger.db"), Timestamp(NOON), [1; 8]).unwrap()),
+        ledger: Arc::new(SqliteLedger::open(&folder.path().join("ledger.db"), Timestamp(NOON), [1; 8]).unwrap()),
         carriers: Carriers::one(Arc::<Scripted>::clone(&provider)),
-        guard: Guard::new(settings, std::collections::BTreeMap::new()),
+        policy: Policy::new(settings, std::collections::BTreeMap::new()),
         clock: Arc::<TestClock>::clone(&clock) as SharedClock,
-        settings: config::Send::default(),
+        settings: sms_mcp::engine::Settings::default(),
         keep_texts: true,
         default_region: None,
         stop_words: Default::default(),
@@ -168,14 +167,18 @@ impl Bench {
 
     /// The server started again on the same ledger, after the operator denied a country.
     fn restarted_denying(&self, country: &str) -> Engine {
-        let stricter = config::Guard { deny_destinations: vec![country.parse().unwrap()], sends_per_second: 1_000, ..config::Guard::default() };
+        let stricter = sms_mcp::policy::Settings {
+            deny_destinations: vec![country.parse().unwrap()],
+            sends_per_second: 1_000,
+            ..sms_mcp::policy::Settings::default()
+        };
         Engine::new(Parts {
             halts: Arc::default(),
-            store: Arc::new(SqliteStore::open(&self._folder.path().join("ledger.db"), Timestamp(NOON), [2; 8]).unwrap()),
+            ledger: Arc::new(SqliteLedger::open(&self._folder.path().join("ledger.db"), Timestamp(NOON), [2; 8]).unwrap()),
             carriers: Carriers::one(Arc::<Scripted>::clone(&self.provider)),
-            guard: Guard::new(stricter, std::collections::BTreeMap::new()),
+            policy: Policy::new(stricter, std::collections::BTreeMap::new()),
             clock: Arc::<TestClock>::clone(&self.clock) as SharedClock,
-            settings: config::Send::default(),
+            settings: sms_mcp::engine::Settings::default(),
             keep_texts: true,
             default_region: None,
             stop_words: Default::default(),
@@ -381,9 +384,9 @@ async fn a_stop_refuses_what_is_new_and_records_what_did_not_end() {
     bench.engine.stop(Duration::from_millis(1)).await;
     assert_eq!(bench.kind(to(2, "hello")).await, Some(ErrorKind::ShuttingDown));
     sending.abort();
-    let reopened = SqliteStore::open(&bench._folder.path().join("ledger.db"), Timestamp(NOON), [2; 8]).unwrap();
-    let filter = sms_mcp::store::Filter { principal: "alice".into(), limit: 9, ..Default::default() };
-    let messages = sms_mcp::store::Store::list(&reopened, filter).await.unwrap();
+    let reopened = SqliteLedger::open(&bench._folder.path().join("ledger.db"), Timestamp(NOON), [2; 8]).unwrap();
+    let filter = sms_mcp::ledger::Filter { principal: "alice".into(), limit: 9, ..Default::default() };
+    let messages = sms_mcp::ledger::Ledger::list(&reopened, filter).await.unwrap();
     assert_eq!(messages.iter().map(|message| message.state).collect::<Vec<_>>(), [State::Unknown]);
 }
 

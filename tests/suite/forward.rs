@@ -12,7 +12,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use sms_mcp::config;
 use sms_mcp::setting::SecretText;
 
 use crate::support::{Desk, Era, HttpServer, LAST_RESORT, WIDE, ends, eventually, fictional, found};
@@ -133,12 +132,12 @@ impl Receiver {
     }
 
     /// `[forward]` that names this receiver.
-    pub fn settings(&self) -> config::Forward {
-        config::Forward {
+    pub fn settings(&self) -> sms_mcp::engine::settings::Forwarding {
+        sms_mcp::engine::settings::Forwarding {
             callback_url: Some(format!("http://127.0.0.1:{}/sms-events", self.port)),
             secret: Some(SecretText::new(secret())),
             allow_private: true,
-            ..config::Forward::default()
+            ..sms_mcp::engine::settings::Forwarding::default()
         }
     }
 

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use sms_mcp::clock::{Clock as _, SystemClock};
+use sms_mcp::ledger::Ledger as _;
+use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::provider::settings::Callback;
 use sms_mcp::sms::message::{MessageId, State, hex};
-use sms_mcp::store::Store as _;
-use sms_mcp::store::sqlite::SqliteStore;
 
 use crate::fake::Fake;
 use crate::fake::mailersend::{FROM, MailerSend, TOKEN};
@@ -36,8 +36,8 @@ pub fn desk(fake: &Fake<MailerSend>, more: &str) -> Desk {
     desk
 }
 
-fn ledger(desk: &Desk) -> SqliteStore {
-    SqliteStore::open(&desk.ledger(), SystemClock.now(), [9; 8]).unwrap()
+fn ledger(desk: &Desk) -> SqliteLedger {
+    SqliteLedger::open(&desk.ledger(), SystemClock.now(), [9; 8]).unwrap()
 }
 
 /// The path that the vendor was given, with the key that the program made for this ledger.

@@ -16,20 +16,20 @@ use tokio_util::sync::CancellationToken;
 
 use sms_mcp::clock::{Clock as _, SystemClock, Timestamp};
 use sms_mcp::config;
+use sms_mcp::engine::contract::{SendArgs, StatusAnswer, StatusArgs};
+use sms_mcp::engine::forward::Target;
+use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::error::{Error, ErrorKind, Result};
-use sms_mcp::guard::Guard;
 use sms_mcp::http::{Endpoint, Options};
+use sms_mcp::ledger::Ledger as _;
+use sms_mcp::ledger::sqlite::SqliteLedger;
+use sms_mcp::policy::Policy;
 use sms_mcp::provider::exchange::{Delivery, Enquiry, Event, Finding, NotBelieved, Receipt, Reply};
 use sms_mcp::provider::settings::{Callback, Rate};
 use sms_mcp::provider::{Capabilities, Outcome, Provider, Submission};
-use sms_mcp::send::contract::{SendArgs, StatusAnswer, StatusArgs};
-use sms_mcp::send::forward::Target;
-use sms_mcp::send::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::sms::message::{MessageId, State};
 use sms_mcp::sms::money::{Amount, Currency, Money};
 use sms_mcp::sms::number::Number;
-use sms_mcp::store::Store as _;
-use sms_mcp::store::sqlite::SqliteStore;
 
 use crate::forward::Receiver;
 use crate::support::{A_WHILE, LAST_RESORT, eventually, eventually_async, fictional, within};
@@ -153,20 +153,20 @@ fn path(name: &str, message: Option<&MessageId>) -> String {
 }
 
 fn engine_at(ledger: &Path, vendors: &[Arc<Vendor>]) -> Engine {
-    engine_telling(ledger, vendors, &config::Forward::default())
+    engine_telling(ledger, vendors, &sms_mcp::engine::settings::Forwarding::default())
 }
 
-fn engine_telling(ledger: &Path, vendors: &[Arc<Vendor>], forward: &config::Forward) -> Engine {
+fn engine_telling(ledger: &Path, vendors: &[Arc<Vendor>], forward: &sms_mcp::engine::settings::Forwarding) -> Engine {
     Engine::new(parts_at(ledger, vendors, forward))
 }
 
-fn parts_at(ledger: &Path, vendors: &[Arc<Vendor>], forward: &config::Forward) -> Parts {
+fn parts_at(ledger: &Path, vendors: &[Arc<Vendor>], forward: &sms_mcp::engine::settings::Forwarding) -> Parts {
     let mut random = [0; 8];
     SystemClock.fill_random(&mut random).unwrap();
     let carriers =
         vendors.iter().map(|vendor| Carrier::new(Arc::<Vendor>::clone(vendor), Some(callback(vendor.name)), Rate::default())).collect::<Vec<_>>();
     let wide = Amount(1_000_000_000);
-    let guard = config::Guard {
+    let guard = sms_mcp::policy::Settings {
         recipient_per_hour: 1_000,
         recipient_per_day: 1_000,
         sends_per_second: 1_000,
@@ -174,15 +174,15 @@ fn parts_at(ledger: &Path, vendors: &[Arc<Vendor>], forward: &config::Forward) -
         session_messages: 10_000,
         day_spend: wide,
         day_messages: 10_000,
-        ..config::Guard::default()
+        ..sms_mcp::policy::Settings::default()
     };
     Parts {
         halts: Arc::default(),
-        store: Arc::new(SqliteStore::open(ledger, SystemClock.now(), random).unwrap()),
+        ledger: Arc::new(SqliteLedger::open(ledger, SystemClock.now(), random).unwrap()),
         carriers: Carriers::new(carriers, Vec::new()).unwrap(),
-        guard: Guard::new(guard, std::collections::BTreeMap::new()),
+        policy: Policy::new(guard, std::collections::BTreeMap::new()),
         clock: Arc::new(SystemClock),
-        settings: config::Send::default(),
+        settings: sms_mcp::engine::Settings::default(),
         keep_texts: true,
         default_region: None,
         stop_words: Default::default(),
@@ -193,7 +193,7 @@ fn parts_at(ledger: &Path, vendors: &[Arc<Vendor>], forward: &config::Forward) -
 async fn serve(engine: &Engine, listen: &str) -> (u16, CancellationToken) {
     let stop = CancellationToken::new();
     let options = Options {
-        settings: config::Http { listen: listen.to_owned(), ..config::Http::default() },
+        settings: sms_mcp::http::Settings { listen: listen.to_owned(), ..sms_mcp::http::Settings::default() },
         token: Some(sms_mcp::setting::SecretText::new("bearer")),
         user: "user".into(),
         bulk_wait: Duration::from_secs(1),
@@ -211,29 +211,29 @@ pub struct Bench {
     vendor: Arc<Vendor>,
     port: u16,
     /// Another process, as it were: it sees what is durable.
-    pub reader: SqliteStore,
+    pub reader: SqliteLedger,
     pub folder: tempfile::TempDir,
 }
 
-fn reader(folder: &tempfile::TempDir) -> SqliteStore {
-    SqliteStore::open(&folder.path().join("ledger.db"), SystemClock.now(), [9; 8]).unwrap()
+fn reader(folder: &tempfile::TempDir) -> SqliteLedger {
+    SqliteLedger::open(&folder.path().join("ledger.db"), SystemClock.now(), [9; 8]).unwrap()
 }
 
 async fn bench_with(vendor: Vendor) -> Bench {
     let folder = tempfile::tempdir().unwrap();
-    bench_telling(vendor, folder, &config::Forward::default()).await
+    bench_telling(vendor, folder, &sms_mcp::engine::settings::Forwarding::default()).await
 }
 
-async fn bench_telling(vendor: Vendor, folder: tempfile::TempDir, forward: &config::Forward) -> Bench {
+async fn bench_telling(vendor: Vendor, folder: tempfile::TempDir, forward: &sms_mcp::engine::settings::Forwarding) -> Bench {
     bench_for(vendor, folder, forward, None).await
 }
 
 /// A bench whose operator is in this region.
-pub async fn bench_in(region: Option<&str>, forward: &config::Forward) -> Bench {
+pub async fn bench_in(region: Option<&str>, forward: &sms_mcp::engine::settings::Forwarding) -> Bench {
     bench_for(Vendor { name: "acme", ..Vendor::default() }, tempfile::tempdir().unwrap(), forward, region).await
 }
 
-async fn bench_for(vendor: Vendor, folder: tempfile::TempDir, forward: &config::Forward, region: Option<&str>) -> Bench {
+async fn bench_for(vendor: Vendor, folder: tempfile::TempDir, forward: &sms_mcp::engine::settings::Forwarding, region: Option<&str>) -> Bench {
     let vendor = Arc::new(vendor);
     let other = Arc::new(Vendor { name: "other", ..Vendor::default() });
     let parts = parts_at(&folder.path().join("ledger.db"), &[Arc::clone(&vendor), other], forward);
@@ -581,7 +581,7 @@ async fn a_vendor_is_asked_about_a_message_once_in_five_seconds_and_the_answer_s
     let folder = tempfile::tempdir().unwrap();
     let vendor = Arc::new(Vendor { name: "acme", ..Vendor::default() });
     let clock = Arc::new(ByHand(AtomicI64::new(SystemClock.now().as_millis())));
-    let parts = parts_at(&folder.path().join("ledger.db"), &[Arc::clone(&vendor)], &config::Forward::default());
+    let parts = parts_at(&folder.path().join("ledger.db"), &[Arc::clone(&vendor)], &sms_mcp::engine::settings::Forwarding::default());
     let engine = Engine::new(Parts { clock: Arc::clone(&clock) as _, ..parts });
     let mut ids = Vec::new();
     for n in 1..=2 {
@@ -835,7 +835,7 @@ fn what_was_thanked_for_survives_a_kill_right_after_it() {
         child.wait().unwrap();
         assert_eq!(status, 204);
         runtime.block_on(async {
-            let store = SqliteStore::open(&ledger, SystemClock.now(), [9; 8]).unwrap();
+            let store = SqliteLedger::open(&ledger, SystemClock.now(), [9; 8]).unwrap();
             assert_eq!(store.message("alice", id).await.unwrap().unwrap().state, State::Delivered);
             assert_eq!(crate::support::replies(&store, id).await.len(), 1);
             assert_eq!(store.opt_outs(100).await.unwrap().len(), index + 1);

@@ -6,10 +6,10 @@ use std::process::{Child, Stdio};
 use std::sync::Arc;
 
 use sms_mcp::clock::{Clock as _, SystemClock, Timestamp};
+use sms_mcp::ledger::sqlite::SqliteLedger;
+use sms_mcp::ledger::{BaseSession, BatchDraft, Claim, Draft, Intent, Ledger as _, Pacing, Payer, Settlement};
 use sms_mcp::sms::facts::Limits;
 use sms_mcp::sms::message::{BatchId, MessageId, Realm, State};
-use sms_mcp::store::sqlite::SqliteStore;
-use sms_mcp::store::{BaseSession, BatchDraft, Claim, Draft, Intent, Pacing, Payer, Settlement, Store as _};
 
 use crate::cli::Ended;
 use crate::fake::Fake;
@@ -21,7 +21,7 @@ const DAY_MS: i64 = 86_400_000;
 /// Fills the ledger with bulks of a hundred messages each that were sent so many days ago.
 async fn fill(desk: &Desk, bulks: usize, days: i64) {
     let at = SystemClock.now().plus_ms(-days * DAY_MS);
-    let store = SqliteStore::open(&desk.ledger(), at, [days as u8; 8]).unwrap();
+    let store = SqliteLedger::open(&desk.ledger(), at, [days as u8; 8]).unwrap();
     let payer = Payer {
         principal: "old".into(),
         base: BaseSession::Named("fill".into()),

@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use sms_mcp::clock::{Clock as _, SystemClock};
+use sms_mcp::ledger::sqlite::SqliteLedger;
+use sms_mcp::ledger::{Ledger as _, Report};
 use sms_mcp::sms::message::State;
-use sms_mcp::store::sqlite::SqliteStore;
-use sms_mcp::store::{Report, Store as _};
 
 use crate::support::{Desk, Era, HttpServer, WIDE, ends, fictional, within};
 
@@ -142,7 +142,7 @@ fn uri(message: &Value) -> String {
 
 /// A delivery that another process records in the ledger.
 async fn deliver_elsewhere(desk: &Desk, sent: &Value) {
-    let store = SqliteStore::open(&desk.ledger(), SystemClock.now(), [9; 8]).unwrap();
+    let store = SqliteLedger::open(&desk.ledger(), SystemClock.now(), [9; 8]).unwrap();
     let report = Report {
         provider: "sandbox".into(),
         vendor_id: sent["provider_message_id"].as_str().unwrap().into(),

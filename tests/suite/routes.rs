@@ -8,19 +8,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use sms_mcp::clock::{Clock, SharedClock, SystemClock, Timestamp};
-use sms_mcp::config::{self, Route};
+use sms_mcp::engine::campaign::CampaignArgs;
+use sms_mcp::engine::contract::{BalanceArgs, BulkAnswer, BulkArgs, BulkStatus, ListArgs, Recipient, SendAnswer, SendArgs, StatusArgs};
+use sms_mcp::engine::settings::Route;
+use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::error::{Error, ErrorKind, Result};
-use sms_mcp::guard::Guard;
+use sms_mcp::ledger::sqlite::SqliteLedger;
+use sms_mcp::policy::Policy;
 use sms_mcp::provider::exchange::{Finding, ListQuery, Page, VendorMessage};
 use sms_mcp::provider::settings::Rate;
 use sms_mcp::provider::{Balance, Capabilities, Outcome, Provider, Submission};
-use sms_mcp::send::campaign::CampaignArgs;
-use sms_mcp::send::contract::{BalanceArgs, BulkAnswer, BulkArgs, BulkStatus, ListArgs, Recipient, SendAnswer, SendArgs, StatusArgs};
-use sms_mcp::send::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::sms::message::State;
 use sms_mcp::sms::money::{Amount, Currency, Money};
 use sms_mcp::sms::number::Number;
-use sms_mcp::store::sqlite::SqliteStore;
 
 use crate::support::{A_WHILE, LAST_RESORT, eventually_async, fictional, within};
 
@@ -185,7 +185,7 @@ fn field_in(folder: Arc<tempfile::TempDir>, carriers: &[&Arc<Moody>], routes: Ve
 }
 
 fn field_by(clock: SharedClock, folder: Arc<tempfile::TempDir>, carriers: &[&Arc<Moody>], routes: Vec<Route>, rate: Rate) -> Field {
-    let guard = config::Guard {
+    let guard = sms_mcp::policy::Settings {
         sends_per_second: 1_000_000,
         day_spend: Amount::units(10_000),
         session_spend: Amount::units(10_000),
@@ -194,18 +194,18 @@ fn field_by(clock: SharedClock, folder: Arc<tempfile::TempDir>, carriers: &[&Arc
         recipient_per_hour: 1_000,
         recipient_per_day: 1_000,
         duplicate_window: "0s".parse().unwrap(),
-        ..config::Guard::default()
+        ..sms_mcp::policy::Settings::default()
     };
     let carriers = carriers.iter().map(|carrier| Carrier::new(Arc::<Moody>::clone(carrier), None, rate)).collect();
     let mut random = [0; 8];
     clock.fill_random(&mut random).unwrap();
     let engine = Engine::new(Parts {
         halts: Arc::default(),
-        store: Arc::new(SqliteStore::open(&folder.path().join("ledger.db"), clock.now(), random).unwrap()),
+        ledger: Arc::new(SqliteLedger::open(&folder.path().join("ledger.db"), clock.now(), random).unwrap()),
         carriers: Carriers::new(carriers, routes).unwrap(),
-        guard: Guard::new(guard, BTreeMap::new()),
+        policy: Policy::new(guard, BTreeMap::new()),
         clock,
-        settings: config::Send { timeout: "180s".parse().unwrap(), ..config::Send::default() },
+        settings: sms_mcp::engine::Settings { timeout: "180s".parse().unwrap(), ..sms_mcp::engine::Settings::default() },
         keep_texts: true,
         default_region: None,
         stop_words: Default::default(),

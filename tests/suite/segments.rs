@@ -8,19 +8,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sms_mcp::clock::{Clock as _, SharedClock, SystemClock};
-use sms_mcp::config;
+use sms_mcp::engine::contract::{BulkArgs, ListArgs, Recipient, SendAnswer, SendArgs, StatusAnswer, StatusArgs};
+use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::error::{Error, ErrorKind, Result};
-use sms_mcp::guard::Guard;
+use sms_mcp::ledger::Ledger as _;
+use sms_mcp::ledger::sqlite::SqliteLedger;
+use sms_mcp::policy::Policy;
 use sms_mcp::provider::exchange::{Enquiry, Event, Finding, Notice, Receipt, Reply};
 use sms_mcp::provider::settings::Rate;
 use sms_mcp::provider::{Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission};
-use sms_mcp::send::contract::{BulkArgs, ListArgs, Recipient, SendAnswer, SendArgs, StatusAnswer, StatusArgs};
-use sms_mcp::send::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::sms::message::State;
 use sms_mcp::sms::money::{Amount, Currency, Money};
 use sms_mcp::sms::number::Number;
-use sms_mcp::store::Store as _;
-use sms_mcp::store::sqlite::SqliteStore;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::support::{eventually_async, fictional, within};
@@ -124,13 +123,17 @@ impl Provider for Cutter {
 
 struct Desk {
     engine: Engine,
-    store: Arc<SqliteStore>,
+    store: Arc<SqliteLedger>,
     _folder: tempfile::TempDir,
 }
 
-fn desk_with(carriers: Vec<Arc<dyn Provider>>, routes: Vec<config::Route>, change: impl FnOnce(&mut config::Guard)) -> Desk {
+fn desk_with(
+    carriers: Vec<Arc<dyn Provider>>,
+    routes: Vec<sms_mcp::engine::settings::Route>,
+    change: impl FnOnce(&mut sms_mcp::policy::Settings),
+) -> Desk {
     let folder = tempfile::tempdir().unwrap();
-    let mut guard = config::Guard {
+    let mut guard = sms_mcp::policy::Settings {
         sends_per_second: 1_000_000,
         day_spend: Amount::units(100_000),
         session_spend: Amount::units(100_000),
@@ -139,18 +142,18 @@ fn desk_with(carriers: Vec<Arc<dyn Provider>>, routes: Vec<config::Route>, chang
         recipient_per_hour: 1_000,
         recipient_per_day: 1_000,
         duplicate_window: "0s".parse().unwrap(),
-        ..config::Guard::default()
+        ..sms_mcp::policy::Settings::default()
     };
     change(&mut guard);
     let clock: SharedClock = Arc::new(SystemClock);
-    let store = Arc::new(SqliteStore::open(&folder.path().join("ledger.db"), clock.now(), [9; 8]).unwrap());
+    let store = Arc::new(SqliteLedger::open(&folder.path().join("ledger.db"), clock.now(), [9; 8]).unwrap());
     let engine = Engine::new(Parts {
         halts: Arc::default(),
-        store: Arc::<SqliteStore>::clone(&store),
+        ledger: Arc::<SqliteLedger>::clone(&store),
         carriers: Carriers::new(carriers.into_iter().map(|carrier| Carrier::new(carrier, None, Rate::default())).collect(), routes).unwrap(),
-        guard: Guard::new(guard, BTreeMap::new()),
+        policy: Policy::new(guard, BTreeMap::new()),
         clock,
-        settings: config::Send { timeout: "180s".parse().unwrap(), concurrency: 200, ..config::Send::default() },
+        settings: sms_mcp::engine::Settings { timeout: "180s".parse().unwrap(), concurrency: 200, ..sms_mcp::engine::Settings::default() },
         keep_texts: false,
         default_region: None,
         stop_words: Default::default(),
@@ -212,7 +215,8 @@ async fn a_long_message_is_sent_when_all_of_it_is_and_delivered_when_all_of_it_i
 #[tokio::test]
 async fn a_partly_sent_message_is_told_as_it_is_and_is_never_sent_again() {
     let (carrier, second) = (Arc::new(Cutter::new("tens")), Arc::new(Cutter::new("second")));
-    let route = config::Route { to: Vec::new(), from: Vec::new(), providers: vec!["tens".into(), "second".into()], after_rejected: true };
+    let route =
+        sms_mcp::engine::settings::Route { to: Vec::new(), from: Vec::new(), providers: vec!["tens".into(), "second".into()], after_rejected: true };
     let desk = desk_with(vec![Arc::<Cutter>::clone(&carrier), Arc::<Cutter>::clone(&second)], vec![route], |_| {});
     let text = "0123456789refuse....0123456789";
     let error = desk.send(&fictional(1), text).await.unwrap_err();
@@ -302,7 +306,8 @@ async fn each_carrier_counts_segments_its_own_way_and_the_longest_count_is_check
         }
     }
     let (plain, tens) = (Arc::new(Plain(Mutex::default())), Arc::new(Cutter::new("tens")));
-    let route = config::Route { to: Vec::new(), from: Vec::new(), providers: vec!["plain".into(), "tens".into()], after_rejected: true };
+    let route =
+        sms_mcp::engine::settings::Route { to: Vec::new(), from: Vec::new(), providers: vec!["plain".into(), "tens".into()], after_rejected: true };
     let desk = desk_with(vec![Arc::<Plain>::clone(&plain), Arc::<Cutter>::clone(&tens)], vec![route], |guard| guard.max_segments = 3);
     let answer = desk.send(&fictional(1), "0123456789 0123456789").await.unwrap();
     assert_eq!((answer.segments, answer.encoding.as_str()), (1, "GSM-7"), "as the first on the way counts");

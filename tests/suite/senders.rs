@@ -8,14 +8,13 @@ use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType};
 use serde_json::{Value, json};
 
 use sms_mcp::clock::{Clock as _, SystemClock};
-use sms_mcp::config;
+use sms_mcp::engine::contract::SendArgs;
 use sms_mcp::error::ErrorKind;
-use sms_mcp::send::contract::SendArgs;
+use sms_mcp::ledger::sqlite::SqliteLedger;
+use sms_mcp::ledger::{Ledger as _, MOST_PENDING, NewPending};
 use sms_mcp::sms::message::MessageId;
 use sms_mcp::sms::number::{Number, Region};
 use sms_mcp::sms::reply::Meaning;
-use sms_mcp::store::sqlite::SqliteStore;
-use sms_mcp::store::{MOST_PENDING, NewPending, Store as _};
 
 use crate::carrier::peer::Peer;
 use crate::carrier::scene::{Agent, Gateway, Protocol};
@@ -28,7 +27,7 @@ const AMERICAN: &str = "+16465550123";
 const NEW_ZEALANDER: &str = "+6465550123";
 
 async fn bench(region: Option<&str>) -> Bench {
-    bench_in(region, &config::Forward::default()).await
+    bench_in(region, &sms_mcp::engine::settings::Forwarding::default()).await
 }
 
 impl Bench {
@@ -154,7 +153,7 @@ async fn a_stop_that_nobody_fits_waits_for_the_operator_over_restarts_and_keeps_
     assert!(refused.kind() == ErrorKind::OptedOut && refused.message().contains("pending"), "{refused}");
     assert_eq!(bench.refusal("+33622345678").await, None, "another person");
     // The next process knows it too.
-    let next = SqliteStore::open(&bench.folder.path().join("ledger.db"), SystemClock.now(), [3; 8]).unwrap();
+    let next = SqliteLedger::open(&bench.folder.path().join("ledger.db"), SystemClock.now(), [3; 8]).unwrap();
     let waiting = next.pendings().await.unwrap();
     assert_eq!((waiting.len(), waiting[0].replies), (1, 1));
     // Let go, the same words told again change nothing; said again they do.

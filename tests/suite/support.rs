@@ -11,8 +11,8 @@ use rmcp::transport::TokioChildProcess;
 use rmcp::{ClientLifecycleMode, ClientServiceExt as _};
 use serde_json::Value;
 
+use sms_mcp::ledger::{Ledger, ReplyRecord};
 use sms_mcp::sms::message::MessageId;
-use sms_mcp::store::{ReplyRecord, Store};
 
 /// How long a test waits for what must happen, before it says that it never does. It asserts no speed: every wait ends on
 /// the event that it waits for, and a loaded machine only makes it longer.
@@ -257,7 +257,7 @@ pub fn text_of(result: &CallToolResult) -> Value {
 }
 
 /// The newest 100 replies to a message that may be shown, oldest first, as the ledger has them.
-pub async fn replies(store: &dyn Store, id: &MessageId) -> Vec<ReplyRecord> {
+pub async fn replies(store: &dyn Ledger, id: &MessageId) -> Vec<ReplyRecord> {
     let mut page = store.replies(id, None, 100).await.unwrap().page;
     page.reverse();
     page.into_iter().map(|(_, reply)| reply).collect()

@@ -8,20 +8,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sms_mcp::clock::{SharedClock, Timestamp};
-use sms_mcp::config;
+use sms_mcp::engine::contract::{BulkArgs, ListArgs, Recipient, SendArgs};
+use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::error::{ErrorKind, Result};
-use sms_mcp::guard::Guard;
+use sms_mcp::ledger::sqlite::SqliteLedger;
+use sms_mcp::ledger::told::{EARLY_MS, Told as _};
+use sms_mcp::ledger::{BaseSession, Ledger as _, NewReply, Payer};
+use sms_mcp::policy::Policy;
 use sms_mcp::provider::exchange::{Answered, Event, Finding, Notice, Receipt, Reply, ReplySegment, Unacknowledged};
 use sms_mcp::provider::settings::Rate;
 use sms_mcp::provider::{Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission};
-use sms_mcp::send::contract::{BulkArgs, ListArgs, Recipient, SendArgs};
-use sms_mcp::send::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::sms::message::{MessageId, State};
 use sms_mcp::sms::money::{Currency, Money};
 use sms_mcp::sms::number::Number;
-use sms_mcp::store::sqlite::SqliteStore;
-use sms_mcp::store::told::{EARLY_MS, Told as _};
-use sms_mcp::store::{BaseSession, NewReply, Payer, Store as _};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::{NOON, TestClock};
@@ -83,7 +82,7 @@ impl Provider for Silent {
 
 struct Desk {
     engine: Engine,
-    store: Arc<SqliteStore>,
+    store: Arc<SqliteLedger>,
     clock: Arc<TestClock>,
     carrier: Arc<Silent>,
     folder: tempfile::TempDir,
@@ -94,14 +93,14 @@ async fn desk() -> Desk {
     let (tell, told) = mpsc::channel(100);
     let carrier = Arc::new(Silent { told: Mutex::new(Some(told)), tell, sent: Mutex::default(), refused: Mutex::default() });
     let clock = TestClock::at(NOON);
-    let store = Arc::new(SqliteStore::open(&folder.path().join("ledger.db"), Timestamp(NOON), [9; 8]).unwrap());
+    let store = Arc::new(SqliteLedger::open(&folder.path().join("ledger.db"), Timestamp(NOON), [9; 8]).unwrap());
     let engine = Engine::new(Parts {
         halts: Arc::default(),
-        store: Arc::<SqliteStore>::clone(&store),
+        ledger: Arc::<SqliteLedger>::clone(&store),
         carriers: Carriers::new(vec![Carrier::new(Arc::<Silent>::clone(&carrier) as _, None, Rate::default())], Vec::new()).unwrap(),
-        guard: Guard::new(config::Guard { sends_per_second: 1_000, ..config::Guard::default() }, BTreeMap::new()),
+        policy: Policy::new(sms_mcp::policy::Settings { sends_per_second: 1_000, ..sms_mcp::policy::Settings::default() }, BTreeMap::new()),
         clock: Arc::<TestClock>::clone(&clock) as SharedClock,
-        settings: config::Send::default(),
+        settings: sms_mcp::engine::Settings::default(),
         keep_texts: true,
         default_region: None,
         stop_words: Default::default(),
@@ -214,9 +213,9 @@ impl Desk {
     }
 
     /// The ledger of another process, which has recorded this of somebody.
-    async fn other(&self, recorded: Option<(&str, &str, i64)>) -> SqliteStore {
+    async fn other(&self, recorded: Option<(&str, &str, i64)>) -> SqliteLedger {
         let name = self.clock.now.load(Ordering::SeqCst).to_be_bytes();
-        let other = SqliteStore::open(&self.folder.path().join("ledger.db"), Timestamp(NOON), name).unwrap();
+        let other = SqliteLedger::open(&self.folder.path().join("ledger.db"), Timestamp(NOON), name).unwrap();
         if let Some((from, text, first)) = recorded {
             other.record_reply(on_record(from, text, first), Timestamp(NOON + first)).await.unwrap();
         }
@@ -368,7 +367,7 @@ async fn what_a_stop_refuses_is_known_to_the_next_process_or_it_knows_that_it_do
     let desk = desk().await;
     desk.carrier.refused.lock().unwrap().push(refused());
     desk.engine.stop(Duration::from_secs(2)).await;
-    let open = |n: u8| SqliteStore::open(&desk.folder.path().join("ledger.db"), Timestamp(NOON), [n; 8]).unwrap();
+    let open = |n: u8| SqliteLedger::open(&desk.folder.path().join("ledger.db"), Timestamp(NOON), [n; 8]).unwrap();
     let next = open(8);
     assert_eq!(next.first_told("silent", "c").await.unwrap(), Some(Timestamp(NOON + 10)));
     next.recover(Timestamp(NOON), None).await.unwrap();
@@ -382,7 +381,7 @@ async fn what_a_stop_refuses_is_known_to_the_next_process_or_it_knows_that_it_do
     let path = desk.folder.path().join("ledger.db");
     drop(desk.engine);
     drop(desk.store);
-    let next = SqliteStore::open(&path, Timestamp(NOON), [7; 8]).unwrap();
+    let next = SqliteLedger::open(&path, Timestamp(NOON), [7; 8]).unwrap();
     eventually_async("it is found dead", async || {
         next.recover(Timestamp(NOON), None).await.unwrap();
         next.last_death().await.unwrap().is_some()
@@ -397,7 +396,7 @@ async fn after_a_process_died_a_start_that_would_undo_a_stop_of_then_waits_for_t
     desk.lost(1, "one").await;
     desk.lost(2, "two").await;
     desk.hear(&other, "STOP", 0, false).await;
-    let dying = SqliteStore::open(&desk.folder.path().join("ledger.db"), Timestamp(NOON), [8; 8]).unwrap();
+    let dying = SqliteLedger::open(&desk.folder.path().join("ledger.db"), Timestamp(NOON), [8; 8]).unwrap();
     drop(dying); // Its lock goes with it, as at a kill.
     desk.set(3_600_000);
     desk.engine.recover().await.unwrap();

@@ -5,20 +5,20 @@ use std::sync::Arc;
 
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::{Error, ErrorKind};
-use sms_mcp::sms::facts::{Budget, Limits, Scope};
-use sms_mcp::sms::message::{BatchId, MessageId, Realm, SessionId, State};
-use sms_mcp::store::sqlite::SqliteStore;
-use sms_mcp::store::{
-    BaseSession, BatchDraft, Claim, Decide, Draft, Filter, Idempotency, Intent, NewHandle, Pacing, Payer, Report, Reservation, Settlement, Store,
+use sms_mcp::ledger::sqlite::SqliteLedger;
+use sms_mcp::ledger::{
+    BaseSession, BatchDraft, Claim, Decide, Draft, Filter, Idempotency, Intent, Ledger, NewHandle, Pacing, Payer, Report, Reservation, Settlement,
     Target,
 };
+use sms_mcp::sms::facts::{Budget, Limits, Scope};
+use sms_mcp::sms::message::{BatchId, MessageId, Realm, SessionId, State};
 
 pub(super) const NOW: Timestamp = Timestamp(1_800_000_000_000);
 pub(super) const HOLD: i64 = 100;
 
 /// A place where a ledger lives: it can be opened, and opened again as after a restart.
 pub(super) trait Place {
-    fn open(&self) -> Arc<dyn Store>;
+    fn open(&self) -> Arc<dyn Ledger>;
 }
 
 struct SqlitePlace {
@@ -28,9 +28,9 @@ struct SqlitePlace {
 }
 
 impl Place for SqlitePlace {
-    fn open(&self) -> Arc<dyn Store> {
+    fn open(&self) -> Arc<dyn Ledger> {
         self.opened.set(self.opened.get() + 1);
-        Arc::new(SqliteStore::open(&self.file, NOW, [self.opened.get(); 8]).unwrap())
+        Arc::new(SqliteLedger::open(&self.file, NOW, [self.opened.get(); 8]).unwrap())
     }
 }
 
@@ -140,15 +140,15 @@ pub(super) fn claim(limit: u32) -> Claim {
     }
 }
 
-pub(super) async fn state_of(store: &dyn Store, id: &MessageId) -> State {
+pub(super) async fn state_of(store: &dyn Ledger, id: &MessageId) -> State {
     store.message("alice", id).await.unwrap().unwrap().state
 }
 
-pub(super) async fn budget(store: &dyn Store, scope: Scope) -> Budget {
+pub(super) async fn budget(store: &dyn Ledger, scope: Scope) -> Budget {
     store.budgets(payer(), NOW).await.unwrap().into_iter().find(|budget| budget.scope == scope).unwrap()
 }
 
-pub(super) async fn take(store: &dyn Store, intent: Intent) {
+pub(super) async fn take(store: &dyn Ledger, intent: Intent) {
     let reservation = store.reserve(intent, by_budget()).await.unwrap();
     assert!(matches!(reservation, Reservation::Taken { .. }), "{reservation:?}");
 }
@@ -339,7 +339,7 @@ async fn what_a_process_that_died_left_is_unknown_or_queued_and_what_a_living_on
         take(&*dying, intent(vec![draft(1)])).await;
         take(&*dying, queued(10, 2)).await;
         take(&*living, intent(vec![draft(2)])).await;
-        assert_eq!(living.recover(NOW, None).await.unwrap(), sms_mcp::store::Recovered::default(), "both live");
+        assert_eq!(living.recover(NOW, None).await.unwrap(), sms_mcp::ledger::Recovered::default(), "both live");
         drop(dying); // Its lock goes with it, as at a kill.
         let recovered = living.recover(NOW, None).await.unwrap();
         assert_eq!((recovered.unknown, recovered.released), (1, 2));
@@ -349,7 +349,7 @@ async fn what_a_process_that_died_left_is_unknown_or_queued_and_what_a_living_on
         assert_eq!(living.claim(Claim { adopt: true, ..claim(10) }).await.unwrap().messages.len(), 2);
         let session = budget(&*living, Scope::Session).await;
         assert_eq!((session.held_micros, session.messages), (4 * HOLD, 4), "an unknown stays held");
-        assert_eq!(living.recover(NOW, None).await.unwrap(), sms_mcp::store::Recovered::default(), "once");
+        assert_eq!(living.recover(NOW, None).await.unwrap(), sms_mcp::ledger::Recovered::default(), "once");
     }
 }
 
@@ -449,7 +449,7 @@ async fn facts_count_what_may_have_reached_a_person_and_nothing_else() {
 #[tokio::test]
 async fn a_foreign_or_newer_file_is_refused_and_left_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
-    let open = |path: &Path| SqliteStore::open(path, NOW, [9; 8]).err().map(|error| error.message().to_owned()).unwrap_or_default();
+    let open = |path: &Path| SqliteLedger::open(path, NOW, [9; 8]).err().map(|error| error.message().to_owned()).unwrap_or_default();
     let text = folder.path().join("text.db");
     std::fs::write(&text, "this is no database, and it is long enough to be looked at as one ".repeat(20)).unwrap();
     assert!(open(&text).contains("not a database"), "{}", open(&text));
@@ -457,7 +457,7 @@ async fn a_foreign_or_newer_file_is_refused_and_left_as_it_was() {
     rusqlite::Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
     assert!(open(&foreign).contains("another program"), "{}", open(&foreign));
     let newer = folder.path().join("newer.db");
-    drop(SqliteStore::open(&newer, NOW, [8; 8]).unwrap());
+    drop(SqliteLedger::open(&newer, NOW, [8; 8]).unwrap());
     rusqlite::Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
     assert!(open(&newer).contains("newer version"), "{}", open(&newer));
     assert!(open(folder.path()).contains("folder"));
@@ -575,7 +575,7 @@ async fn the_total_counts_from_the_first_message_also_where_it_had_no_limit_then
 async fn one_file_by_two_paths_is_one_ledger_and_ids_of_processes_are_never_used_twice() {
     let folder = tempfile::tempdir().unwrap();
     let (file, link) = (folder.path().join("ledger.db"), folder.path().join("link.db"));
-    let open = |path: &Path, name: u8| SqliteStore::open(path, NOW, [name; 8]).unwrap();
+    let open = |path: &Path, name: u8| SqliteLedger::open(path, NOW, [name; 8]).unwrap();
     let first = open(&file, 1);
     take(&first, intent(vec![draft(1)])).await;
     #[cfg(unix)]
@@ -583,7 +583,7 @@ async fn one_file_by_two_paths_is_one_ledger_and_ids_of_processes_are_never_used
     #[cfg(not(unix))]
     std::fs::hard_link(&file, &link).unwrap();
     let second = open(&link, 2);
-    assert_eq!(second.recover(NOW, None).await.unwrap(), sms_mcp::store::Recovered::default(), "the first lives");
+    assert_eq!(second.recover(NOW, None).await.unwrap(), sms_mcp::ledger::Recovered::default(), "the first lives");
     assert_eq!(state_of(&second, &draft(1).id).await, State::Attempting);
     second.close().await.unwrap();
     // Somebody took the first one's registration away: its work is still found once it has ended.

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 use sms_mcp::clock::Timestamp;
+use sms_mcp::ledger::{Draft, Intent, Ledger, Report, Segment, Settlement};
 use sms_mcp::sms::message::{MessageId, State};
-use sms_mcp::store::{Draft, Intent, Report, Segment, Settlement, Store};
 
 use crate::contract::store::{HOLD, NOW, draft, ended, intent, places, take};
 
-async fn price(store: &dyn Store, id: &MessageId) -> (Option<i64>, bool) {
+async fn price(store: &dyn Ledger, id: &MessageId) -> (Option<i64>, bool) {
     let record = store.message("alice", id).await.unwrap().unwrap();
     (record.price_micros, record.is_assumed)
 }
@@ -17,7 +17,7 @@ fn told(price: Option<i64>) -> Report {
     Report { provider: "sandbox".into(), vendor_id: "v-1".into(), to: None, state, at: NOW.plus_ms(9), why: None, price_micros: price }
 }
 
-async fn attempt(store: &dyn Store, n: u32) -> MessageId {
+async fn attempt(store: &dyn Ledger, n: u32) -> MessageId {
     take(store, Intent { forward: true, ..intent(vec![Draft { is_assumed: true, ..draft(n) }]) }).await;
     draft(n).id
 }

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::{Error, ErrorKind};
+use sms_mcp::ledger::sqlite::SqliteLedger;
+use sms_mcp::ledger::{
+    Back, Claim, Decide, Draft, Filter, Forward, Intent, Ledger, LookClaim, NewPending, NewReply, Pacing, Recorded, Report, Reservation,
+    SHOWN_AN_HOUR, Segment, Settlement,
+};
 use sms_mcp::sms::facts::Scope;
 use sms_mcp::sms::message::{MessageId, Realm, State};
 use sms_mcp::sms::reply::Meaning;
-use sms_mcp::store::sqlite::SqliteStore;
-use sms_mcp::store::{
-    Back, Claim, Decide, Draft, Filter, Forward, Intent, LookClaim, NewPending, NewReply, Pacing, Recorded, Report, Reservation, SHOWN_AN_HOUR,
-    Segment, Settlement, Store,
-};
 
 use super::store::{HOLD, NOW, budget, claim, draft, ended, intent, places, queued, state_of, take};
 
@@ -43,14 +43,14 @@ fn returned(numbers: impl IntoIterator<Item = u32>) -> Vec<Back> {
     drafts(numbers).into_iter().map(|id| Back { id, rests_until: None }).collect()
 }
 
-async fn send(store: &dyn Store, n: u32) {
+async fn send(store: &dyn Ledger, n: u32) {
     take(store, intent(vec![draft(n)])).await;
     let vendor_id = Some(format!("v-{n}"));
     store.settle(&draft(n).id, Settlement { vendor_id, ..ended(State::Sent, None) }).await.unwrap();
 }
 
 /// Takes these messages in one request; the first `settled` of them have their answer.
-async fn send_joint(store: &dyn Store, count: u32, settled: u32) {
+async fn send_joint(store: &dyn Ledger, count: u32, settled: u32) {
     take(store, queued(1, count)).await;
     assert_eq!(store.claim(Claim { per_request: 50, ..claim(50) }).await.unwrap().messages.len(), count as usize);
     for n in 1..=settled {
@@ -59,7 +59,7 @@ async fn send_joint(store: &dyn Store, count: u32, settled: u32) {
 }
 
 /// What is held and what is spent, which every budget and the messages themselves must agree on.
-async fn money(store: &dyn Store) -> (i64, i64) {
+async fn money(store: &dyn Ledger) -> (i64, i64) {
     let records = store.list(Filter { principal: "alice".into(), limit: 1_000, ..Filter::default() }).await.unwrap();
     let held: i64 = records.iter().map(|record| record.held_micros).sum();
     let spent: i64 = records.iter().filter_map(|record| record.price_micros).sum();
@@ -375,7 +375,7 @@ async fn a_question_is_counted_like_a_send_and_only_where_the_rate_has_room_for_
         assert_eq!(Pacing { per_second: Some(1), ..Pacing::default() }.half().per_second, Some(1), "one in any case");
         // Three sends, then questions.
         take(&*store, intent(vec![Draft { rated_requests: 3, ..draft(1) }])).await;
-        let admit = async |store: &dyn Store, requests: u32, at: i64| {
+        let admit = async |store: &dyn Ledger, requests: u32, at: i64| {
             store.admit("sandbox", Realm::Live, requests, Pacing { per_minute: Some(5), ..Pacing::default() }, NOW.plus_ms(at)).await.unwrap()
         };
         assert!(!admit(&*store, 3, 0).await, "all of them or none");
@@ -682,7 +682,7 @@ async fn a_ledger_of_the_first_version_is_brought_up_to_date_with_everything_in_
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ledger.db");
     let old = rusqlite::Connection::open(&file).unwrap();
-    old.execute_batch(include_str!("../../../src/store/migrations/0001_ledger.sql")).unwrap();
+    old.execute_batch(include_str!("../../../src/ledger/migrations/0001_ledger.sql")).unwrap();
     old.execute_batch(&format!(
         "PRAGMA user_version = 1; PRAGMA application_id = {};
          INSERT INTO budget (key, scope, held_micros, messages) VALUES ('total:USD', 0, 200, 2);
@@ -700,9 +700,9 @@ async fn a_ledger_of_the_first_version_is_brought_up_to_date_with_everything_in_
     .unwrap();
     drop(old);
     for opened in [1, 2] {
-        drop(SqliteStore::open(&file, NOW, [opened; 8]).unwrap());
+        drop(SqliteLedger::open(&file, NOW, [opened; 8]).unwrap());
     }
-    let store = SqliteStore::open(&file, NOW, [3; 8]).unwrap();
+    let store = SqliteLedger::open(&file, NOW, [3; 8]).unwrap();
     let claimed = store.claim(Claim { adopt: true, ..claim(9) }).await.unwrap();
     assert_eq!((claimed.messages.len(), claimed.messages[0].text.as_deref()), (1, Some("text 1")));
     store.settle(&draft(1).id, ended(State::Sent, Some(70))).await.unwrap();

@@ -1,12 +1,12 @@
 //! What every ledger must do with what people write in several segments, and how much it keeps of what may never come.
 
 use sms_mcp::clock::Timestamp;
-use sms_mcp::sms::caller_id::Sender;
-use sms_mcp::sms::message::State;
-use sms_mcp::store::long_reply::{
+use sms_mcp::ledger::long_reply::{
     DOUBT_MS, LongReply, LongReplyClaim, MOST_EARLY_RECEIPTS, MOST_LONG_REPLIES, MOST_OCTETS, MOST_OF_SENDER, NewReplySegment, Tallies,
 };
-use sms_mcp::store::{NewReply, Report, Settlement, Store};
+use sms_mcp::ledger::{Ledger, NewReply, Report, Settlement};
+use sms_mcp::sms::caller_id::Sender;
+use sms_mcp::sms::message::State;
 
 use super::store::{NOW, draft, ended, intent, places, state_of, take};
 
@@ -47,7 +47,7 @@ fn words(reply: &LongReply) -> String {
 }
 
 /// Records a segment at a time: the text that it made whole, which is noted as told.
-async fn hear_at(store: &dyn Store, now: Timestamp, segment: NewReplySegment) -> Option<String> {
+async fn hear_at(store: &dyn Ledger, now: Timestamp, segment: NewReplySegment) -> Option<String> {
     let taken = store.take_segment(segment, now, now.plus_ms(MINUTE_MS)).await.unwrap();
     let whole = taken.whole?;
     assert!(whole.is_whole());
@@ -55,17 +55,17 @@ async fn hear_at(store: &dyn Store, now: Timestamp, segment: NewReplySegment) ->
     Some(words(&whole))
 }
 
-async fn hear(store: &dyn Store, segment: NewReplySegment) -> Option<String> {
+async fn hear(store: &dyn Ledger, segment: NewReplySegment) -> Option<String> {
     hear_at(store, NOW, segment).await
 }
 
-async fn claim(store: &dyn Store, late: Timestamp, now: Timestamp) -> Vec<LongReply> {
+async fn claim(store: &dyn Ledger, late: Timestamp, now: Timestamp) -> Vec<LongReply> {
     let claim = LongReplyClaim { provider: "carrier".into(), late, limit: 2_000, now, again: now.plus_ms(MINUTE_MS) };
     store.claim_long_replies(claim).await.unwrap()
 }
 
 /// What is told of texts that began until then, with a dot for each gap.
-async fn late(store: &dyn Store, late: Timestamp) -> Vec<String> {
+async fn late(store: &dyn Ledger, late: Timestamp) -> Vec<String> {
     let mut told = Vec::new();
     for reply in claim(store, late, late.plus_ms(5 * MINUTE_MS)).await {
         assert!(!reply.is_whole());

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use sms_mcp::clock::Timestamp;
+use sms_mcp::ledger::upkeep::{KNOWN_ID_MS, PrunePlace, Pruned};
+use sms_mcp::ledger::{BaseSession, Claim, Draft, Filter, Idempotency, Intent, Ledger, NewHandle, NewReply, Payer, Report, Reservation, Settlement};
 use sms_mcp::sms::caller_id::Known;
 use sms_mcp::sms::facts::{Limits, Scope};
 use sms_mcp::sms::message::{Realm, SessionId, State};
-use sms_mcp::store::upkeep::{KNOWN_ID_MS, PrunePlace, Pruned};
-use sms_mcp::store::{BaseSession, Claim, Draft, Filter, Idempotency, Intent, NewHandle, NewReply, Payer, Report, Reservation, Settlement, Store};
 
 use super::store::{NOW, by_budget, claim, draft, ended, intent, payer, places, queued, take};
 
@@ -29,13 +29,13 @@ fn sent(n: u32) -> Settlement {
 }
 
 /// A message that is over since then.
-async fn over(store: &dyn Store, n: u32, at: Timestamp) {
+async fn over(store: &dyn Ledger, n: u32, at: Timestamp) {
     take(store, wide(Intent { now: at, ..intent(vec![draft(n)]) })).await;
     store.settle(&draft(n).id, Settlement { at, ..sent(n) }).await.unwrap();
 }
 
 /// Forgets all that is older than 30 days at this moment, in steps of two.
-async fn prune(store: &dyn Store, now: Timestamp) -> Pruned {
+async fn prune(store: &dyn Ledger, now: Timestamp) -> Pruned {
     let (mut gone, mut place) = (Pruned::default(), Some(PrunePlace::default()));
     while let Some(from) = place {
         let step = store.prune(now.plus_ms(-30 * DAY_MS), now, from, 2).await.unwrap();
@@ -44,11 +44,11 @@ async fn prune(store: &dyn Store, now: Timestamp) -> Pruned {
     gone
 }
 
-async fn has(store: &dyn Store, n: u32) -> bool {
+async fn has(store: &dyn Ledger, n: u32) -> bool {
     store.message("alice", &draft(n).id).await.unwrap().is_some()
 }
 
-async fn known(store: &dyn Store, n: u32, since: Timestamp) -> Vec<Known> {
+async fn known(store: &dyn Ledger, n: u32, since: Timestamp) -> Vec<Known> {
     store.known(vec![draft(n).to.split_at(6).1.to_owned()], Realm::Live, since).await.unwrap()
 }
 
@@ -288,7 +288,7 @@ async fn what_would_go_is_what_goes_in_any_mix() {
             found
         };
         let (people, budgets) = (everybody().await, store.all_budgets().await.unwrap());
-        let unknown = |found: Vec<sms_mcp::store::Record>| found.into_iter().map(|record| record.id).collect::<Vec<_>>();
+        let unknown = |found: Vec<sms_mcp::ledger::Record>| found.into_iter().map(|record| record.id).collect::<Vec<_>>();
         let in_doubt = unknown(store.unknowns(None, Timestamp(0), 999).await.unwrap());
         let would = store.prunable(before, now).await.unwrap();
         assert!(would.goes.messages > 5 && would.goes.keys > 0 && would.old_that_stay > 5, "{would:?}");
@@ -307,7 +307,7 @@ async fn what_would_go_is_what_goes_in_any_mix() {
 #[tokio::test]
 async fn one_process_prunes_at_a_time() {
     for place in places() {
-        let (one, other): (Arc<dyn Store>, _) = (place.open(), place.open());
+        let (one, other): (Arc<dyn Ledger>, _) = (place.open(), place.open());
         let turn = one.prune_turn().await.unwrap();
         assert!(turn.is_some() && other.prune_turn().await.unwrap().is_none());
         drop(turn);

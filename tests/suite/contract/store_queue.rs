@@ -3,9 +3,9 @@
 
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
+use sms_mcp::ledger::{Back, BaseSession, Claim, Claimed, Draft, Intent, Ledger, Pacing, Payer, Report};
 use sms_mcp::sms::facts::{Limits, Scope};
 use sms_mcp::sms::message::{BatchId, MessageId, State};
-use sms_mcp::store::{Back, BaseSession, Claim, Claimed, Draft, Intent, Pacing, Payer, Report, Store};
 
 use super::store::{HOLD, NOW, budget, claim, draft, ended, intent, payer, places, queued, state_of, take};
 
@@ -45,7 +45,7 @@ const A_MINUTE: Pacing = Pacing { per_second: None, per_minute: Some(10), per_da
 
 /// Claims with both processes in turn until `count` requests went, and says when each went. Where there is a wait, it
 /// is exact: a millisecond earlier nothing goes.
-async fn times_of(stores: [&dyn Store; 2], count: usize, rate: Pacing) -> Vec<i64> {
+async fn times_of(stores: [&dyn Ledger; 2], count: usize, rate: Pacing) -> Vec<i64> {
     let mut times = Vec::new();
     let mut at = NOW;
     let mut random = 7_u32;

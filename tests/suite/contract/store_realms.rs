@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use sms_mcp::error::ErrorKind;
+use sms_mcp::ledger::sqlite::SqliteLedger;
+use sms_mcp::ledger::{Claim, Decide, Idempotency, Intent, Ledger, LookClaim, NewHandle, Payer, Reservation, Settlement, Target};
 use sms_mcp::sms::facts::{Facts, Limits, Scope};
 use sms_mcp::sms::message::{MessageId, Realm, SessionId, State};
-use sms_mcp::store::sqlite::SqliteStore;
-use sms_mcp::store::{Claim, Decide, Idempotency, Intent, LookClaim, NewHandle, Payer, Reservation, Settlement, Store, Target};
 
 use crate::contract::store::{HOLD, NOW, budget, by_budget, claim, draft, ended, intent, payer, places, queued, state_of, take};
 
@@ -19,7 +19,7 @@ fn keyed(intent: Intent) -> Intent {
 }
 
 /// The facts that a live send of this draft is decided by.
-async fn facts(store: &dyn Store, n: u32) -> Facts {
+async fn facts(store: &dyn Ledger, n: u32) -> Facts {
     let seen = Arc::new(Mutex::new(Facts::default()));
     let kept = Arc::clone(&seen);
     let look: Decide = Arc::new(move |_, facts| {
@@ -41,7 +41,7 @@ async fn what_the_sandbox_carried_never_answers_counts_or_blocks_for_a_real_prov
         let seen = facts(&*store, 1).await;
         assert!(seen.budgets.iter().all(|budget| !budget.frozen && budget.held_micros + budget.spent_micros + budget.messages == 0), "{seen:?}");
         assert_eq!((seen.same_text, seen.recipient_last_hour, seen.recipient_last_day, seen.rate_wait_ms), (None, 0, 0, 0));
-        let twin = Intent { drafts: vec![sms_mcp::store::Draft { id: draft(9).id, ..draft(1) }], ..keyed(intent(Vec::new())) };
+        let twin = Intent { drafts: vec![sms_mcp::ledger::Draft { id: draft(9).id, ..draft(1) }], ..keyed(intent(Vec::new())) };
         take(&*store, twin.clone()).await;
         assert!(matches!(store.reserve(twin, by_budget()).await.unwrap(), Reservation::Replay(Target::Message(id)) if id == draft(9).id));
         let again = store.reserve(in_sandbox(keyed(intent(vec![draft(3)]))), by_budget()).await.unwrap();
@@ -126,9 +126,9 @@ async fn an_older_ledger_that_holds_both_is_told_apart_by_the_sandboxs_ids_and_i
     let file = folder.path().join("ledger.db");
     let db = rusqlite::Connection::open(&file).unwrap();
     for migration in [
-        include_str!("../../../src/store/migrations/0001_ledger.sql"),
-        include_str!("../../../src/store/migrations/0002_providers.sql"),
-        include_str!("../../../src/store/migrations/0003_segments.sql"),
+        include_str!("../../../src/ledger/migrations/0001_ledger.sql"),
+        include_str!("../../../src/ledger/migrations/0002_providers.sql"),
+        include_str!("../../../src/ledger/migrations/0003_segments.sql"),
     ] {
         db.execute_batch(migration).unwrap();
     }
@@ -170,7 +170,7 @@ async fn an_older_ledger_that_holds_both_is_told_apart_by_the_sandboxs_ids_and_i
     }
     drop(db);
 
-    let store = SqliteStore::open(&file, NOW, [1; 8]).unwrap();
+    let store = SqliteLedger::open(&file, NOW, [1; 8]).unwrap();
     let id = |n| -> MessageId { draft(n).id };
     for (n, realm) in
         [(1, Realm::Sandbox), (2, Realm::Sandbox), (3, Realm::Sandbox), (4, Realm::Live), (5, Realm::Live), (6, Realm::Sandbox), (7, Realm::Live)]
@@ -187,7 +187,7 @@ async fn an_older_ledger_that_holds_both_is_told_apart_by_the_sandboxs_ids_and_i
     assert_eq!(state_of(&store, &id(2)).await, State::Sent);
     assert_eq!(store.budgets(payer(), NOW).await.unwrap(), budgets);
     drop(store);
-    drop(SqliteStore::open(&file, NOW, [2; 8]).unwrap());
+    drop(SqliteLedger::open(&file, NOW, [2; 8]).unwrap());
 }
 
 #[tokio::test]

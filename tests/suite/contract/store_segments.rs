@@ -2,10 +2,10 @@
 
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
+use sms_mcp::ledger::sqlite::SqliteLedger;
+use sms_mcp::ledger::{Claim, Idempotency, Intent, Ledger, LookClaim, Report, Reservation, Segment, Settlement, Target};
 use sms_mcp::sms::facts::Scope;
 use sms_mcp::sms::message::{Realm, State};
-use sms_mcp::store::sqlite::SqliteStore;
-use sms_mcp::store::{Claim, Idempotency, Intent, LookClaim, Report, Reservation, Segment, Settlement, Store, Target};
 
 use super::store::{HOLD, NOW, budget, by_budget, claim, draft, ended, intent, places, state_of, take};
 
@@ -33,12 +33,12 @@ fn about(vendor_id: &str, state: State) -> Report {
     Report { provider, vendor_id, to: None, state, at: NOW.plus_ms(9), why: (state == State::Failed).then(|| "off".into()), price_micros: None }
 }
 
-async fn states(store: &dyn Store, n: u32) -> Vec<State> {
+async fn states(store: &dyn Ledger, n: u32) -> Vec<State> {
     store.segments(&draft(n).id).await.unwrap().into_iter().map(|segment| segment.state).collect()
 }
 
 /// Held and spent of the day.
-async fn money(store: &dyn Store) -> (i64, i64) {
+async fn money(store: &dyn Ledger) -> (i64, i64) {
     let day = budget(store, Scope::Day).await;
     (day.held_micros, day.spent_micros)
 }
@@ -211,8 +211,8 @@ async fn a_ledger_of_the_second_version_is_brought_up_to_date_with_everything_in
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ledger.db");
     let old = rusqlite::Connection::open(&file).unwrap();
-    old.execute_batch(include_str!("../../../src/store/migrations/0001_ledger.sql")).unwrap();
-    old.execute_batch(include_str!("../../../src/store/migrations/0002_providers.sql")).unwrap();
+    old.execute_batch(include_str!("../../../src/ledger/migrations/0001_ledger.sql")).unwrap();
+    old.execute_batch(include_str!("../../../src/ledger/migrations/0002_providers.sql")).unwrap();
     old.execute_batch(&format!(
         "PRAGMA user_version = 2; PRAGMA application_id = {};
          INSERT INTO budget (key, scope, held_micros, messages) VALUES ('total:USD', 0, 200, 2);
@@ -230,9 +230,9 @@ async fn a_ledger_of_the_second_version_is_brought_up_to_date_with_everything_in
     .unwrap();
     drop(old);
     for opened in [1, 2] {
-        drop(SqliteStore::open(&file, NOW, [opened; 8]).unwrap());
+        drop(SqliteLedger::open(&file, NOW, [opened; 8]).unwrap());
     }
-    let store = SqliteStore::open(&file, Timestamp(NOW.as_millis()), [3; 8]).unwrap();
+    let store = SqliteLedger::open(&file, Timestamp(NOW.as_millis()), [3; 8]).unwrap();
     assert_eq!(store.record_receipt(about("v-2", State::Delivered), NOW).await.unwrap(), [draft(2).id]);
     assert_eq!(store.claim(Claim { adopt: true, ..claim(9) }).await.unwrap().messages.len(), 1);
     store.settle(&draft(1).id, parted(&[State::Sent, State::Sent])).await.unwrap();
@@ -247,9 +247,9 @@ async fn a_message_in_doubt_of_an_older_version_is_known_again_by_its_text() {
     let file = folder.path().join("ledger.db");
     let old = rusqlite::Connection::open(&file).unwrap();
     for migration in [
-        include_str!("../../../src/store/migrations/0001_ledger.sql"),
-        include_str!("../../../src/store/migrations/0002_providers.sql"),
-        include_str!("../../../src/store/migrations/0003_segments.sql"),
+        include_str!("../../../src/ledger/migrations/0001_ledger.sql"),
+        include_str!("../../../src/ledger/migrations/0002_providers.sql"),
+        include_str!("../../../src/ledger/migrations/0003_segments.sql"),
     ] {
         old.execute_batch(migration).unwrap();
     }
@@ -265,15 +265,15 @@ async fn a_message_in_doubt_of_an_older_version_is_known_again_by_its_text() {
     ))
     .unwrap();
     drop(old);
-    let store = SqliteStore::open(&file, NOW, [3; 8]).unwrap();
+    let store = SqliteLedger::open(&file, NOW, [3; 8]).unwrap();
     let facts_of = async |text: &str| {
         let seen = std::sync::Arc::new(std::sync::Mutex::new(None));
         let notes = std::sync::Arc::clone(&seen);
-        let look: sms_mcp::store::Decide = std::sync::Arc::new(move |_, facts| {
+        let look: sms_mcp::ledger::Decide = std::sync::Arc::new(move |_, facts| {
             *notes.lock().unwrap() = Some((facts.same_in_doubt.clone(), facts.other_in_doubt.clone()));
             Ok(())
         });
-        let asked = sms_mcp::store::Draft { text: text.into(), folded: sms_mcp::sms::fold::digest(text), ..draft(1) };
+        let asked = sms_mcp::ledger::Draft { text: text.into(), folded: sms_mcp::sms::fold::digest(text), ..draft(1) };
         store.reserve(Intent { preview: true, now: NOW.plus_ms(90_000_000), ..intent(vec![asked]) }, look).await.unwrap();
         seen.lock().unwrap().take().unwrap()
     };

@@ -2,13 +2,13 @@
 //! one, and which receipts are about nothing.
 
 use sms_mcp::clock::Timestamp;
+use sms_mcp::ledger::told::{EARLY_MS, MOST_TOLD, TOLD_AGAIN_MS, Unmatched};
+use sms_mcp::ledger::{Ledger, NewReply, Report};
 use sms_mcp::sms::message::{MessageId, State};
-use sms_mcp::store::told::{EARLY_MS, MOST_TOLD, TOLD_AGAIN_MS, Unmatched};
-use sms_mcp::store::{NewReply, Report, Store};
 
 use super::store::{NOW, draft, ended, intent, places, take};
 
-async fn keep(store: &dyn Store, texts: &[(&str, i64)], now: Timestamp) {
+async fn keep(store: &dyn Ledger, texts: &[(&str, i64)], now: Timestamp) {
     let texts = texts.iter().map(|(content, ms)| ((*content).to_owned(), NOW.plus_ms(*ms))).collect();
     store.keep_told("sandbox", texts, now).await.unwrap();
 }
@@ -91,7 +91,7 @@ async fn what_another_process_recorded_is_known_by_its_content_until_that_one_le
     for place in places() {
         let (one, other) = (place.open(), place.open());
         one.record_reply(reply("abc-20", None, NOW.plus_ms(20)), NOW).await.unwrap();
-        let is_elsewhere = async |store: &dyn Store, content: &str, ms: i64| store.is_recorded_elsewhere("sandbox", content, NOW.plus_ms(ms)).await;
+        let is_elsewhere = async |store: &dyn Ledger, content: &str, ms: i64| store.is_recorded_elsewhere("sandbox", content, NOW.plus_ms(ms)).await;
         assert!(is_elsewhere(&*other, "abc", 20).await.unwrap());
         assert!(!is_elsewhere(&*other, "abc", 21).await.unwrap() && !is_elsewhere(&*other, "ab", 0).await.unwrap());
         assert!(!other.is_recorded_elsewhere("another", "abc", NOW).await.unwrap());

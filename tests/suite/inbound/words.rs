@@ -63,8 +63,8 @@ async fn a_single_letter_is_a_stop_in_china_and_where_the_last_text_announced_it
 async fn the_operators_own_words_end_the_texts_too() {
     let folder = tempfile::tempdir().unwrap();
     let vendor = Arc::new(Vendor { name: "acme", ..Vendor::default() });
-    let mut parts = parts_at(&folder.path().join("ledger.db"), &[Arc::clone(&vendor)], &config::Forward::default());
-    parts.stop_words = config::Replies { stop_words: vec!["Schluss".into()] }.words().unwrap();
+    let mut parts = parts_at(&folder.path().join("ledger.db"), &[Arc::clone(&vendor)], &sms_mcp::engine::settings::Forwarding::default());
+    parts.stop_words = sms_mcp::engine::settings::Replies { stop_words: vec!["Schluss".into()] }.words().unwrap();
     let bench = bench_of(Engine::new(parts), vendor, folder).await;
     assert!(ends(&bench, &fictional(1), "SCHLUSS!").await);
     assert!(!ends(&bench, &fictional(2), "Schluss mit lustig").await);

@@ -749,13 +749,13 @@ fn an_answer_of_any_bytes_is_read_without_a_panic_and_never_tried_again() {
 async fn its_list_of_opt_outs_stops_whoever_was_texted_however_it_writes_them() {
     let fake = Fake::start(Mailpro::default());
     let provider = build(&fake, announced());
-    let bench = crate::inbound::bench_in(None, &sms_mcp::config::Forward::default()).await;
+    let bench = crate::inbound::bench_in(None, &sms_mcp::engine::settings::Forwarding::default()).await;
     for (to, text) in [("+41781234567", "a"), ("+16465550123", "b"), ("+33612345678", "c")] {
-        let args = sms_mcp::send::contract::SendArgs { to: to.into(), message: text.into(), ..Default::default() };
+        let args = sms_mcp::engine::contract::SendArgs { to: to.into(), message: text.into(), ..Default::default() };
         bench.engine.send(crate::inbound::caller(), args).await.unwrap();
     }
     fake.vendor().suppressed.extend(["078 123 45 67", "6465550123", "0033612345678", "0612345679", "1234"].map(ToOwned::to_owned));
-    let carrier = sms_mcp::send::Carrier::new(Arc::clone(&provider), None, sms_mcp::provider::settings::Rate::default());
+    let carrier = sms_mcp::engine::Carrier::new(Arc::clone(&provider), None, sms_mcp::provider::settings::Rate::default());
     for _ in 0..2 {
         bench.engine.take_events(&carrier, provider.refresh().await.unwrap()).await.unwrap();
     }

@@ -9,15 +9,14 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use sms_mcp::clock::{Clock, SharedClock, Timestamp};
-use sms_mcp::config;
-use sms_mcp::guard::Guard;
+use sms_mcp::engine::contract::{BulkArgs, Recipient, StatusArgs};
+use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts};
+use sms_mcp::ledger::sqlite::SqliteLedger;
+use sms_mcp::policy::Policy;
 use sms_mcp::provider::mailersend::Config;
 use sms_mcp::provider::settings::{Callback, Secrets, Settings as _, Setup};
-use sms_mcp::send::contract::{BulkArgs, Recipient, StatusArgs};
-use sms_mcp::send::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::setting::SecretText;
 use sms_mcp::sms::money::Amount;
-use sms_mcp::store::sqlite::SqliteStore;
 
 use super::patient;
 use crate::fake::mailersend::{FROM, MailerSend, SIGNING, TOKEN};
@@ -129,21 +128,21 @@ async fn a_large_bulk_leaves_fifty_at_a_time_sixty_times_a_minute_and_each_perso
     let shared: SharedClock = Arc::new(clock.clone());
     let provider = settings.build(Setup { clock: Arc::clone(&shared), secrets, callback: Some(callback) }).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let wide = config::Guard {
+    let wide = sms_mcp::policy::Settings {
         sends_per_second: 1_000_000,
         day_spend: Amount::units(1_000_000),
         session_spend: Amount::units(1_000_000),
         day_messages: 1_000_000,
         session_messages: 1_000_000,
-        ..config::Guard::default()
+        ..sms_mcp::policy::Settings::default()
     };
     let engine = Engine::new(Parts {
         halts: Arc::default(),
-        store: Arc::new(SqliteStore::open(&folder.path().join("ledger.db"), clock.now(), [1; 8]).unwrap()),
+        ledger: Arc::new(SqliteLedger::open(&folder.path().join("ledger.db"), clock.now(), [1; 8]).unwrap()),
         carriers: Carriers::new(vec![Carrier::new(provider, None, settings.rate())], Vec::new()).unwrap(),
-        guard: Guard::new(wide, BTreeMap::new()),
+        policy: Policy::new(wide, BTreeMap::new()),
         clock: shared,
-        settings: config::Send { timeout: "10h".parse().unwrap(), ..config::Send::default() },
+        settings: sms_mcp::engine::Settings { timeout: "10h".parse().unwrap(), ..sms_mcp::engine::Settings::default() },
         keep_texts: true,
         default_region: None,
         stop_words: Default::default(),

@@ -1,0 +1,104 @@
+//! `[send]`, `[replies]`, `[forward]` and `[[route]]` of the settings.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::setting::{SecretText, Span};
+use crate::sms::destination::Destination;
+use crate::sms::reply::StopWords;
+
+/// `[send]`: how messages are handed to the provider.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Send")]
+pub struct Settings {
+    /// How long send_bulk waits for its messages before it answers with the batch id and goes on.
+    pub bulk_wait: Span,
+    /// How long one message may take at the provider. After that its outcome is unknown, and it is never sent again.
+    pub timeout: Span,
+    /// Messages of bulk sends that are at the provider at the same time.
+    pub concurrency: u32,
+    /// A queued message of a bulk that could not leave for this long (the machine was off) expires instead of leaving late.
+    pub queue_max_age: Span,
+    /// How long a stop waits for the rest of texts of which a part has left. All else that is under way has a few seconds.
+    pub stop_within: Span,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            bulk_wait: Span::seconds(10),
+            timeout: Span::seconds(30),
+            concurrency: 32,
+            queue_max_age: Span::hours(24),
+            stop_within: Span::seconds(30),
+        }
+    }
+}
+
+/// `[replies]`: what people answer.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Replies {
+    /// Words and short phrases that ask for no more texts, beside those that are known. They count in any case and
+    /// spelling where they are the whole reply.
+    pub stop_words: Vec<String>,
+}
+
+impl Replies {
+    /// The words as replies are compared with them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] naming the word that is none.
+    pub fn words(&self) -> Result<StopWords> {
+        StopWords::new(&self.stop_words).map_err(|wrong| Error::new(ErrorKind::Config, format!("replies.stop_words {wrong}")))
+    }
+}
+
+/// `[forward]`: an address of the operator's own, which is told each change and each reply.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Forward")]
+pub struct Forwarding {
+    /// The address, such as `https://crm.example.com/sms-events`. Nothing is told unless it is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<String>,
+    /// The secret that signs each event (Standard Webhooks): `whsec_` and 24 to 64 bytes in base64.
+    #[serde(skip_serializing)]
+    #[schemars(with = "Option<String>")]
+    pub secret: Option<SecretText>,
+    /// Name of an environment variable with the secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_env: Option<String>,
+    /// File with the secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_file: Option<PathBuf>,
+    /// Whether the address may be one of a private network or of this machine.
+    pub allow_private: bool,
+    /// How long an event is tried again before it is given up.
+    pub give_up_after: Span,
+}
+
+impl Default for Forwarding {
+    fn default() -> Self {
+        Self { callback_url: None, secret: None, secret_env: None, secret_file: None, allow_private: false, give_up_after: Span::hours(72) }
+    }
+}
+
+/// `[[route]]`: which provider carries what. What is not named does not matter.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Route {
+    /// Countries ("FR") and prefixes ("+337") that it is for.
+    #[schemars(with = "Vec<String>")]
+    pub to: Vec<Destination>,
+    /// Sender IDs (`from` of the call) that it is for.
+    pub from: Vec<String>,
+    /// The providers' names, in order: the next one is asked only when the one before certainly did not take it.
+    pub providers: Vec<String>,
+    /// Whether the next provider is asked too when one refused the message for good.
+    pub after_rejected: bool,
+}
