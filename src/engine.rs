@@ -8,36 +8,17 @@
 //!
 //! A send runs in a task of its own: a client that disconnects does not stop it.
 
-mod answered;
-mod asked;
-mod attempt;
-mod breaker;
-mod bulk;
-pub mod campaign;
-mod carrier;
+mod carriers;
 mod clients;
 pub mod contract;
-pub mod forward;
+mod deliver;
 mod halted;
-mod hearing;
-mod inbound;
-mod long_reply;
-mod look;
-mod meaning;
-pub mod opt_out;
-mod prepare;
-mod prune;
-mod queue;
-pub mod reconcile;
-mod reply;
-pub mod route;
-mod segments;
+mod operate;
+mod read;
+mod receive;
 pub mod settings;
-mod shown;
-mod unmatched;
-mod unrecorded;
-pub mod vendor;
-mod watching;
+mod submit;
+mod tell;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -58,14 +39,20 @@ use crate::sms::message::{BatchId, MessageId, Realm, SessionId};
 use crate::sms::number::Region;
 use crate::sms::reply::StopWords;
 use contract::{SendAnswer, SendArgs};
+use deliver::unrecorded;
+use submit::prepare;
 
 pub use crate::ledger::upkeep::Pruned;
-pub use bulk::OnProgress;
-pub use carrier::Carrier;
-pub use inbound::Refused;
-pub use route::Carriers;
+pub use carriers::carrier::Carrier;
+pub use carriers::route::Carriers;
+pub use operate::{opt_outs, vendors};
+pub use receive::reconcile;
+pub use receive::webhook::Refused;
 pub use settings::Settings;
-pub use watching::Watched;
+pub use submit::bulk::OnProgress;
+pub use submit::campaign;
+pub use tell::forward;
+pub use tell::watch::Watched;
 
 /// How long a repeated call waits for the first one's outcome before it answers with the state as it is.
 const REPLAY_WAIT: Duration = Duration::from_secs(35);
@@ -180,7 +167,7 @@ impl Engine {
             batches: Mutex::default(),
             unsettled: AtomicU64::new(0),
             unrecorded: Mutex::default(),
-            changes: broadcast::channel(watching::CHANGES).0,
+            changes: broadcast::channel(tell::watch::CHANGES).0,
             hints: watch::Sender::new(0),
             forwards: Notify::new(),
         };

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::carrier::Carrier;
-use super::prepare::Prepared;
+use super::carriers::carrier::Carrier;
+use super::submit::prepare::Prepared;
 use super::{Caller, Engine};
 use crate::error::{ErrorKind, Result};
 use crate::halt::{Brake, Extent, Halt};

@@ -37,7 +37,7 @@ fn module_of(file: &str) -> Module {
 /// A source text without its comments, strings and tests.
 fn bare(text: &str) -> String {
     let code = code_of(text);
-    let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let code = code.split("\nmod tests {").next().unwrap();
     let (mut kept, mut in_text, mut chars) = (String::new(), false, code.chars().peekable());
     while let Some(c) = chars.next() {
         match c {

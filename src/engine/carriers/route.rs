@@ -1,0 +1,147 @@
+//! The carriers of an engine, and which of them is asked for a message, in which order.
+
+use std::sync::Arc;
+
+use crate::engine::carriers::carrier::Carrier;
+use crate::engine::settings::Route;
+use crate::error::{Error, ErrorKind, Result};
+use crate::provider::Provider;
+use crate::provider::settings::Rate;
+use crate::sms::message::Realm;
+use crate::sms::number::Number;
+
+/// Most senders that an error lists.
+const LISTED_SENDERS: usize = 10;
+
+/// Every carrier, and the operator's routes between them.
+pub struct Carriers {
+    carriers: Vec<Carrier>,
+    routes: Vec<Route>,
+}
+
+impl Carriers {
+    /// Carriers with routes. The first carrier is the only one, or what routes say decides.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] without any carrier, or for a route on which the sandbox stands beside a real provider: what
+    /// one of them did not take would be told as sent, or be sent, by the other.
+    pub fn new(carriers: Vec<Carrier>, routes: Vec<Route>) -> Result<Self> {
+        if carriers.is_empty() {
+            return Err(Error::new(ErrorKind::Config, "there is no [[provider]]"));
+        }
+        let all = Self { carriers, routes };
+        let mixed = all.routes.iter().zip(1..).find(|(route, _)| {
+            let mut realms = route.providers.iter().filter_map(|name| all.get(name)).map(Carrier::realm);
+            realms.next().is_some_and(|first| realms.any(|other| other != first))
+        });
+        match mixed {
+            Some((route, number)) => Err(Error::new(
+                ErrorKind::Config,
+                format!("[[route]] {number} has the sandbox beside a real provider ({})", route.providers.join(", ")),
+            )
+            .next("Give the sandbox a [[route]] of its own: a real text must not end in it, and what it carries must not leave.")),
+            None => Ok(all),
+        }
+    }
+
+    /// The side of what is no message: the sandbox's where there is nothing else.
+    pub fn realm(&self) -> Realm {
+        Realm::of(self.carriers.iter().any(|carrier| carrier.realm() == Realm::Live))
+    }
+
+    /// One carrier for everything.
+    pub fn one(provider: Arc<dyn Provider>) -> Self {
+        Self { carriers: vec![Carrier::new(provider, None, Rate::default())], routes: Vec::new() }
+    }
+
+    /// All of them, in the order of the configuration.
+    pub fn all(&self) -> &[Carrier] {
+        &self.carriers
+    }
+
+    /// The carrier of this name.
+    pub fn get(&self, name: &str) -> Option<&Carrier> {
+        self.carriers.iter().find(|carrier| carrier.name() == name)
+    }
+
+    /// Why no route leads there, and what would be right.
+    fn no_route(&self, to: &Number, from: Option<&str>) -> Error {
+        let sender = from.map_or_else(String::new, |from| format!(" from \"{from}\""));
+        let there: Vec<&str> =
+            self.routes.iter().filter(|route| leads_to(route, to)).flat_map(|route| &route.from).map(String::as_str).take(LISTED_SENDERS).collect();
+        let country = to.region().map_or_else(|| "..".to_owned(), |region| region.to_string());
+        let (but, next) = if there.is_empty() {
+            let next = format!("Only the operator can add one: a [[route]] with to = [\"{country}\"], or one without `to` for all that is left.");
+            (String::new(), next)
+        } else {
+            let next = format!(
+                "Use one of these senders, or tell the user: only the operator can add a [[route]] with to = [\"{country}\"] and without `from`."
+            );
+            (format!("; the routes to it are for the senders {} only", there.join(", ")), next)
+        };
+        let error = Error::new(ErrorKind::DestinationNotAllowed, format!("no [[route]] of the operator leads to {to}{sender}{but}"));
+        error.next(format!("Nothing was sent. {next}"))
+    }
+
+    /// The way of a message: the first route that fits, and on it the carriers that take a message of this form.
+    ///
+    /// # Errors
+    /// [`ErrorKind::DestinationNotAllowed`] where no route leads there, or why no carrier on it takes such a message.
+    pub fn way(&self, to: &Number, from: Option<&str>, text: &str) -> Result<Way<'_>> {
+        let (on_it, after_rejected): (Vec<&Carrier>, bool) = if self.routes.is_empty() {
+            (self.carriers.iter().take(1).collect(), false)
+        } else {
+            let route = self.routes.iter().find(|route| fits(route, to, from)).ok_or_else(|| self.no_route(to, from))?;
+            (route.providers.iter().filter_map(|name| self.get(name)).collect(), route.after_rejected)
+        };
+        let mut why = None;
+        let takes = |carrier: &&Carrier| match carrier.takes(to, from, text) {
+            Ok(()) => true,
+            Err(error) => {
+                why.get_or_insert(error);
+                false
+            }
+        };
+        let carriers: Vec<&Carrier> = on_it.into_iter().filter(takes).collect();
+        match why {
+            Some(error) if carriers.is_empty() => Err(error),
+            _ => Ok(Way { carriers, after_rejected }),
+        }
+    }
+}
+
+/// Whether a route is for this number, whoever the sender.
+fn leads_to(route: &Route, to: &Number) -> bool {
+    route.to.is_empty() || route.to.iter().any(|destination| destination.matches(to).is_some())
+}
+
+fn fits(route: &Route, to: &Number, from: Option<&str>) -> bool {
+    leads_to(route, to) && (route.from.is_empty() || from.is_some_and(|from| route.from.iter().any(|sender| sender == from)))
+}
+
+/// Who is asked for a message, in order: the next one only when the one before certainly did not take it.
+pub struct Way<'a> {
+    /// The carriers.
+    pub carriers: Vec<&'a Carrier>,
+    /// Whether the next is asked after a refusal for good, too.
+    pub after_rejected: bool,
+}
+
+impl<'a> Way<'a> {
+    /// On which side it is; routes mix none.
+    pub fn realm(&self) -> Realm {
+        self.carriers.first().map_or(Realm::Live, |first| first.realm())
+    }
+
+    /// Whether this carrier is on it.
+    pub fn leads_to(&self, carrier: &Carrier) -> bool {
+        self.carriers.iter().any(|on_it| on_it.name() == carrier.name())
+    }
+
+    /// The rest of the way after this carrier; all of it where this one is not on it.
+    pub fn after(mut self, carrier: &Carrier) -> Self {
+        let at = self.carriers.iter().position(|on_it| on_it.name() == carrier.name());
+        self.carriers = self.carriers.split_off(at.map_or(0, |at| at + 1));
+        self
+    }
+}

@@ -1,0 +1,199 @@
+//! Outcomes that are known and cannot be written now: the disk is full, or another process holds the ledger. They wait in
+//! memory, and are tried again until they are on record, or this process ends. There is one at most for each message under
+//! way, and while any waits nothing new is accepted or begun, so that they do not become more.
+//!
+//! One of them is tried at a time, with a growing wait; once that is written the others follow together. What is left when the
+//! process ends is what recovery finds: attempts without an outcome.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::sync::oneshot;
+
+use crate::engine::deliver::offer::SETTLE_WAIT_MS;
+use crate::engine::{Engine, crash_point, locked};
+use crate::error::{Error, ErrorKind, Result};
+use crate::halt::Halt;
+use crate::ledger::{Back, Settlement};
+use crate::sms::facts::Budget;
+use crate::sms::message::MessageId;
+
+/// The longest wait before the next try, in milliseconds.
+const LONGEST_WAIT_MS: u64 = 1_000;
+
+/// What waits to be written.
+pub(in crate::engine) enum Unrecorded {
+    /// How an attempt ended, and who wants to hear that it is on record.
+    Outcome { id: MessageId, settlement: Box<Settlement>, heard: oneshot::Sender<Vec<Budget>> },
+    /// Messages that were not sent, and go back to the queue.
+    Back(Vec<Back>),
+}
+
+impl Unrecorded {
+    /// Whether another one is about the same message, and says the same of it.
+    fn says_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Outcome { id, settlement, .. }, Self::Outcome { id: other, settlement: said, .. }) => {
+                id == other && settlement.state == said.state
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What waits, and whether somebody is at it. See the module's text.
+#[derive(Default)]
+pub(in crate::engine) struct Waiting {
+    all: VecDeque<Unrecorded>,
+    is_worked_on: bool,
+    /// The ledger is closed: nothing can be written any more.
+    is_over: bool,
+}
+
+/// What whoever is at it does next.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    /// Something waits.
+    Record,
+    /// All is on record: texts begin again.
+    Begin,
+    /// The ledger is closed, whatever became of what waited.
+    Leave,
+}
+
+impl Waiting {
+    /// What is next; where nothing waits, nobody is at it from then on.
+    fn next(&mut self) -> Next {
+        if !self.all.is_empty() {
+            return Next::Record;
+        }
+        self.is_worked_on = false;
+        if self.is_over { Next::Leave } else { Next::Begin }
+    }
+}
+
+impl Engine {
+    /// Lets something wait that could not be written. Nothing begins until it is.
+    pub(in crate::engine) fn keep_unrecorded(&self, what: Unrecorded, error: &Error) {
+        let is_begun = {
+            let mut waiting = locked(&self.inner.unrecorded);
+            if waiting.is_over {
+                return;
+            }
+            // Whoever asks again and again about one message must not make them more.
+            if !waiting.all.iter().any(|one| one.says_the_same(&what)) {
+                waiting.all.push_back(what);
+            }
+            // Under the lock, so that who takes the last one out says so after this.
+            self.parts().halts.set_unrecorded(Some(halt(error)));
+            std::mem::replace(&mut waiting.is_worked_on, true)
+        };
+        if !is_begun {
+            tracing::error!(%error, "what is known cannot be recorded now: it waits, and nothing begins until it is");
+            let engine = self.clone();
+            self.inner.tasks.spawn(async move { engine.record_all().await });
+        }
+    }
+
+    /// Whether anything waits to be written.
+    pub(in crate::engine) fn has_unrecorded(&self) -> bool {
+        locked(&self.inner.unrecorded).is_worked_on
+    }
+
+    /// Gives up what waits: the ledger is closed after this.
+    pub(in crate::engine) fn drop_unrecorded(&self) {
+        let mut waiting = locked(&self.inner.unrecorded);
+        waiting.is_over = true;
+        let left = waiting.all.drain(..).count();
+        drop(waiting);
+        if left > 0 {
+            tracing::error!(left, "stopping with outcomes that could not be recorded: they are unknown");
+        }
+    }
+
+    /// Writes what waits, until nothing does.
+    async fn record_all(&self) {
+        let mut wait_ms = SETTLE_WAIT_MS;
+        while self.has_more_to_record() {
+            self.parts().clock.sleep(Duration::from_millis(wait_ms)).await;
+            let first = locked(&self.inner.unrecorded).all.pop_front();
+            let Some(first) = first else { continue };
+            if !self.record_or_keep(first).await {
+                wait_ms = (wait_ms * 2).min(LONGEST_WAIT_MS);
+                continue;
+            }
+            let rest = std::mem::take(&mut locked(&self.inner.unrecorded).all);
+            let is_all = join_all(rest.into_iter().map(|one| self.record_or_keep(one))).await.into_iter().all(|is_recorded| is_recorded);
+            wait_ms = if is_all { SETTLE_WAIT_MS } else { (wait_ms * 2).min(LONGEST_WAIT_MS) };
+        }
+    }
+
+    /// Whether something waits still. Once nothing does texts begin again, unless it was given up at the end.
+    fn has_more_to_record(&self) -> bool {
+        let mut waiting = locked(&self.inner.unrecorded);
+        match waiting.next() {
+            Next::Record => return true,
+            Next::Leave => return false,
+            // Under the lock, so that who lets something wait says so after this.
+            Next::Begin => self.parts().halts.set_unrecorded(None),
+        }
+        drop(waiting);
+        tracing::info!("all that was known is recorded: texts begin again");
+        self.wake_queues();
+        false
+    }
+
+    async fn record_or_keep(&self, one: Unrecorded) -> bool {
+        match self.try_to_record(&one).await {
+            Ok(budgets) => {
+                if let Unrecorded::Outcome { id, heard, .. } = one {
+                    crash_point("after-settle");
+                    self.changed(&id);
+                    // Whoever wanted to hear it may be gone.
+                    let _ = heard.send(budgets);
+                }
+                true
+            }
+            Err(error) => {
+                tracing::debug!(%error, "still not recorded");
+                let mut waiting = locked(&self.inner.unrecorded);
+                if !waiting.is_over {
+                    waiting.all.push_back(one);
+                    self.parts().halts.set_unrecorded(Some(halt(&error)));
+                }
+                false
+            }
+        }
+    }
+
+    async fn try_to_record(&self, one: &Unrecorded) -> Result<Vec<Budget>> {
+        let store = &self.parts().ledger;
+        match one {
+            Unrecorded::Outcome { id, settlement, .. } => store.settle(id, Settlement::clone(settlement)).await,
+            Unrecorded::Back(back) => store.unclaim(back.clone()).await.map(|()| Vec::new()),
+        }
+    }
+}
+
+/// Why nothing begins while something waits.
+fn halt(error: &Error) -> Halt {
+    let code = if error.kind().is_of_ledger() { error.kind() } else { ErrorKind::LedgerUnavailable };
+    Halt { code, why: format!("what became of earlier texts waits to be recorded: {}", error.message()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_up_at_the_end_is_not_said_to_be_recorded() {
+        let begun = || Waiting { is_worked_on: true, ..Waiting::default() };
+        let mut recorded = begun();
+        assert_eq!((recorded.next(), recorded.is_worked_on), (Next::Begin, false));
+        let mut waits = Waiting { all: [Unrecorded::Back(Vec::new())].into(), ..begun() };
+        assert_eq!((waits.next(), waits.is_worked_on), (Next::Record, true));
+        let mut given_up = Waiting { is_over: true, ..begun() };
+        assert_eq!((given_up.next(), given_up.is_worked_on), (Next::Leave, false));
+    }
+}

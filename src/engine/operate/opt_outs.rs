@@ -1,0 +1,112 @@
+//! What the operator does about people who want no more texts: who they are, adding and taking off, and saying who somebody
+//! was whom nobody could tell.
+
+use crate::engine::Engine;
+use crate::engine::receive::webhook::PATIENCE;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::{OptOut, Pending};
+use crate::sms::caller_id::same_phone;
+use crate::sms::number::Number;
+use crate::sms::reply::Meaning;
+
+/// Most opt-outs that are listed, latest first.
+const LISTED: u32 = 10_000;
+
+/// The source of what the operator decided: nobody else takes it back.
+const BY_OPERATOR: &str = "operator";
+
+impl Engine {
+    /// Everybody who wants no more texts, latest first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn opt_outs(&self) -> Result<Vec<OptOut>> {
+        self.parts().ledger.opt_outs(LISTED).await
+    }
+
+    /// Notes for the operator that a person wants no more texts, or wants them again, and tells the vendors that keep
+    /// such lists. Returns the number, and what a vendor did not take.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidNumber`] or [`ErrorKind::LedgerUnavailable`].
+    pub async fn set_opt_out(&self, number: &str, is_out: bool) -> Result<(String, Vec<String>)> {
+        let number = self.number(number)?;
+        let now = self.parts().clock.now();
+        self.parts().ledger.opt_out(number.e164(), is_out, BY_OPERATOR, now).await?;
+        if !is_out {
+            // What another number of the same phone holds back would hold back this one too.
+            for other in same_phone(number.e164()) {
+                self.parts().ledger.opt_out(&other, false, BY_OPERATOR, now).await?;
+            }
+        }
+        let notes = self.tell_vendors(&number, is_out).await;
+        Ok((number.e164().to_owned(), notes))
+    }
+
+    /// What waits for the operator: a STOP or START of somebody who may be anybody, and replies that several people fit.
+    /// Oldest first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn pending_opt_outs(&self) -> Result<Vec<Pending>> {
+        self.parts().ledger.pendings().await
+    }
+
+    /// Says at the start of a server that something waits.
+    pub(in crate::engine) async fn warn_of_pending(&self) -> Result<()> {
+        let waiting = self.pending_opt_outs().await?.len();
+        if waiting > 0 {
+            tracing::warn!(waiting, "what nobody can tell waits for the operator: settle it with sms-mcp opt-out pending");
+        }
+        Ok(())
+    }
+
+    /// Takes the operator's word for who somebody was. What they asked for is done, and their replies become theirs.
+    /// Returns what that was, and what a vendor did not take.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidNumber`], [`ErrorKind::NotFound`] or [`ErrorKind::LedgerUnavailable`].
+    pub async fn settle_pending(&self, id: i64, number: &str) -> Result<(Pending, String, Vec<String>)> {
+        let number = self.number(number)?;
+        let store = &self.parts().ledger;
+        let waiting = store.pendings().await?.into_iter().find(|pending| pending.id == id).ok_or_else(|| nothing_waits(id))?;
+        // Before the entry is closed: what protects somebody must not be lost in between.
+        let notes = match waiting.meaning {
+            Meaning::Stop => {
+                store.opt_out(number.e164(), true, &waiting.source, waiting.at).await?;
+                self.tell_vendors(&number, true).await
+            }
+            Meaning::Start => self.set_opt_out(number.e164(), false).await?.1,
+            Meaning::Other => Vec::new(),
+        };
+        let forward = self.parts().forward.is_some();
+        let settled = store.settle_pending(id, Some(number.e164()), forward, self.parts().clock.now()).await?;
+        let settled = settled.ok_or_else(|| nothing_waits(id))?;
+        settled.answered.iter().for_each(|id| self.changed(id));
+        self.inner.forwards.notify_one();
+        Ok((settled.pending, number.e164().to_owned(), notes))
+    }
+
+    /// Lets go what waits: it is nobody's. A STOP that is let go protects nobody any more but those whom it stopped.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] or [`ErrorKind::LedgerUnavailable`].
+    pub async fn dismiss_pending(&self, id: i64) -> Result<Pending> {
+        let settled = self.parts().ledger.settle_pending(id, None, false, self.parts().clock.now()).await?;
+        settled.map(|settled| settled.pending).ok_or_else(|| nothing_waits(id))
+    }
+
+    async fn tell_vendors(&self, number: &Number, is_out: bool) -> Vec<String> {
+        let mut notes = Vec::new();
+        for carrier in self.parts().carriers.all().iter().filter(|carrier| carrier.capabilities().opt_outs) {
+            if let Err(error) = self.ask(carrier, PATIENCE, |provider| provider.opt_out(number, is_out)).await {
+                notes.push(format!("{} was not told: {}", carrier.name(), error.message()));
+            }
+        }
+        notes
+    }
+}
+
+fn nothing_waits(id: i64) -> Error {
+    Error::new(ErrorKind::NotFound, format!("nothing waits under the number {id}")).next("`sms-mcp opt-out pending` lists what does.")
+}

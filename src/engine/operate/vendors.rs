@@ -1,0 +1,130 @@
+//! What the operator does at a vendor, besides sending: asking what works, its lists and webhooks, and opt-outs.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::engine::contract::Price;
+use crate::engine::submit::prepare::invalid;
+use crate::engine::{Carrier, Engine};
+use crate::error::{Error, ErrorKind, Result};
+use crate::provider::Capabilities;
+use crate::provider::exchange::{Action, Arguments, Finding, ListQuery, VendorMessage};
+use crate::sms::message::State;
+use crate::sms::untrusted;
+
+/// How long asking a vendor what works may take.
+const CHECK: Duration = Duration::from_secs(20);
+
+/// How long an action of the operator's at a vendor may take: it may send a file, or read many pages.
+const ACTION: Duration = Duration::from_secs(120);
+
+/// The action that every provider has that can reach this server.
+pub const WEBHOOK_URL: Action = Action {
+    name: "webhook-url",
+    about: "the address to give to the vendor for its reports; whoever knows it can send some",
+    required: &[],
+    optional: &[],
+};
+
+/// The action that every provider has whose vendor lists what it sent.
+pub const SENT: Action = Action {
+    name: "sent",
+    about: "what the vendor has on record, newest first; status is sent, delivered or failed",
+    required: &[],
+    optional: &["status", "to", "since", "page"],
+};
+
+/// A provider as the operator sees it.
+pub struct Vendor {
+    /// Its name.
+    pub name: String,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// What else the operator can do there.
+    pub actions: Vec<Action>,
+}
+
+impl Engine {
+    /// Every provider.
+    pub fn vendors(&self) -> Vec<Vendor> {
+        let each = self.parts().carriers.all().iter().map(|carrier| Vendor {
+            name: carrier.name().to_owned(),
+            capabilities: carrier.capabilities(),
+            actions: common(carrier).into_iter().chain(carrier.actions().iter().copied()).collect(),
+        });
+        each.collect()
+    }
+
+    /// Does something at a vendor that sends no text.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`], [`ErrorKind::NotFound`], and whatever the provider says.
+    pub async fn at_vendor(&self, provider: &str, action: &str, arguments: &Arguments) -> Result<serde_json::Value> {
+        let carrier = self.carrier_for(Some(provider))?;
+        if action == WEBHOOK_URL.name {
+            let callback = carrier.callback.as_ref().ok_or_else(|| {
+                Error::new(ErrorKind::NotFound, "no vendor can reach this server: [http] public_url is not set")
+                    .next("Set it to this server's address.")
+            })?;
+            return Ok(serde_json::json!({ "url": callback.url(None) }));
+        }
+        if action == SENT.name && carrier.capabilities().list {
+            SENT.check(arguments)?;
+            return self.sent_at(carrier, arguments).await;
+        }
+        if let Some(known) = carrier.actions().iter().find(|known| known.name == action) {
+            known.check(arguments)?;
+        }
+        self.ask(carrier, ACTION, |provider| provider.act(action, arguments)).await
+    }
+
+    async fn sent_at(&self, carrier: &Carrier, arguments: &Arguments) -> Result<serde_json::Value> {
+        let state = match arguments.get("status") {
+            None => None,
+            Some(name) => Some(State::from_name(name).ok_or_else(|| invalid("status", "is none of sent, delivered, failed"))?),
+        };
+        let to = arguments.get("to").map(|to| self.number(to)).transpose()?;
+        let since = match arguments.get("since") {
+            None => None,
+            Some(text) => Some(Timestamp::parse(text).ok_or_else(|| invalid("since", "is no time; write 2026-11-22 or 2026-11-22T10:00:00Z"))?),
+        };
+        let page = match arguments.get("page").map(|page| page.parse::<u32>()) {
+            None => 1,
+            Some(Ok(page)) if page > 0 => page,
+            Some(_) => return Err(invalid("page", "is no number from 1")),
+        };
+        let query = ListQuery { to, state, since, page };
+        let page = self.ask(carrier, ACTION, |provider| provider.list(&query)).await?;
+        let messages: Vec<serde_json::Value> = page.messages.iter().map(shown).collect();
+        Ok(serde_json::json!({ "messages": messages, "next_page": page.next }))
+    }
+
+    /// Asks each vendor by its cheapest reads what works, and looks for receipts that match no message.
+    pub async fn check_vendors(&self) -> Vec<(String, Result<Vec<Finding>>)> {
+        let check = async |carrier: &Carrier| {
+            let mut findings = self.ask(carrier, CHECK, |provider| provider.check()).await?;
+            findings.extend(self.unmatched_of(carrier).await?);
+            Ok(findings)
+        };
+        let each = self.parts().carriers.all().iter().map(|carrier| async { (carrier.name().to_owned(), check(carrier).await) });
+        futures::future::join_all(each).await
+    }
+}
+
+/// The actions that come with what a provider can do.
+fn common(carrier: &Carrier) -> Vec<Action> {
+    let webhook = carrier.callback.iter().map(|_| WEBHOOK_URL);
+    webhook.chain(carrier.capabilities().list.then_some(SENT)).collect()
+}
+
+fn shown(message: &VendorMessage) -> serde_json::Value {
+    serde_json::json!({
+        "provider_message_id": message.vendor_id,
+        "to": message.to,
+        "status": message.state,
+        "at": message.at.map(Timestamp::rfc3339),
+        "price": message.price.map(Price::from),
+        "text": message.text.as_deref().map(untrusted::readable),
+        "reason_untrusted": message.why.as_deref().map(untrusted::escape),
+    })
+}

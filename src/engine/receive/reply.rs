@@ -1,0 +1,422 @@
+//! What people answer: who wrote, what they ask for, and which message that answers.
+//!
+//! A provider hands a sender on as it is written, and [`caller_id::who`] says who that is. A STOP reaches everybody who may
+//! have said it; what that leaves open waits for the operator, as does a START that could lift another person's STOP, and a
+//! reply that two people fit, which no agent sees until it is settled.
+//!
+//! A reply is recorded after what it asks for, so that a reply on record never stands beside a wish that was lost. Both may
+//! be told again, and late: recording is idempotent, and an older wish changes nothing about a newer one. What a carrier
+//! tells over a connection was wished when it was told first, also where it was not acknowledged then. Where a process died
+//! that may have been told first, or another has just recorded the same word, a START that would undo a STOP of then waits for
+//! the operator: more is stopped than less.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::clock::Timestamp;
+use crate::engine::receive::webhook::{FIRST_WAIT, PATIENCE, is_usable_id};
+use crate::engine::{Carrier, Engine};
+use crate::error::Result;
+use crate::ledger::{ANSWERS_MS, NewPending, NewReply, Recorded};
+use crate::provider::exchange::Reply;
+use crate::sms::caller_id::{self, CallerId, Sender, Who};
+use crate::sms::gaps::Piece;
+use crate::sms::message::{MessageId, hex};
+use crate::sms::number::Number;
+use crate::sms::reply::Meaning;
+use crate::sms::untrusted;
+
+/// How often a vendor is told of an opt-out. Our own list holds whatever comes of it.
+const TELL_TRIES: u32 = 4;
+
+/// Longest reply that is kept, in characters: more than the 255 segments of the longest SMS hold.
+const MAX_REPLY: usize = 40_000;
+
+/// Longest number or sender ID of a reply that is kept, in characters: more than any network carries.
+const MAX_SENDER_ID: usize = 300;
+
+/// Longest spelling of a sender that is kept, in characters: twice that of any protocol.
+const MAX_SENDER: usize = 64;
+
+/// The source of an opt-out that a person asked for in a reply.
+const BY_REPLY: &str = "reply";
+
+/// For how long after a process was found dead nobody knows whether a wish was told to it first, in milliseconds: a carrier
+/// that had no acknowledgement tells it again by then.
+const DOUBT_MS: i64 = 600_000;
+
+/// What was recorded this long ago, or before a process died, was acknowledged, and the carrier heard that, or its connection
+/// would have been found broken; in milliseconds.
+const HEARD_MS: i64 = 120_000;
+
+/// What is known of the order in which a wish was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// It is told now, or its source says when it was said.
+    Known,
+    /// It was told before, at its time.
+    Again,
+    /// A vendor has it on its list since its time.
+    Listed,
+    /// It may have been told before the opposite wish, to another process.
+    InDoubt,
+}
+
+/// What somebody asked for, or one reply.
+struct Asked<'a> {
+    sender: &'a Sender,
+    meaning: Meaning,
+    source: &'a str,
+    at: Timestamp,
+    /// Whether it was said just now, and not merely listed.
+    is_said: bool,
+    /// Whether the operator has to say who this was.
+    is_unsettled: bool,
+    order: Order,
+}
+
+impl Engine {
+    /// Records what a person wrote, after what it asks for.
+    ///
+    /// # Errors
+    /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable); it may be told again then.
+    pub(in crate::engine) async fn take_reply(&self, carrier: &Carrier, reply: Reply) -> Result<()> {
+        self.take_words(carrier, reply, None).await
+    }
+
+    /// The same for a text of which segments are missing, where `pieces` says what there is of it.
+    pub(in crate::engine) async fn take_words(&self, carrier: &Carrier, reply: Reply, pieces: Option<&[Piece]>) -> Result<()> {
+        let (told, was_told_before) = (reply.at, reply.is_again);
+        let mut reply = self.as_told_first(carrier, Reply { vendor_id: reply_id(&reply), ..reply }).await?;
+        let who = self.who(carrier, &reply.from).await?;
+        let meaning = match pieces {
+            None => self.meaning_of_any(carrier, &reply, &who.people).await?,
+            Some(pieces) => self.meaning_of_pieces(carrier, &reply, pieces, &who.people).await?,
+        };
+        let is_out = meaning == Meaning::Stop;
+        // What it asked for is on record too: told again, it must not undo what was wished since. Where a vendor names
+        // neither id nor time, a person who says stop once more looks the same, so a later stop counts.
+        let known = self.parts().ledger.reply_at(carrier.name(), &reply.vendor_id).await?;
+        if known.is_some() && is_out && self.may_be_another(carrier, &who, &reply).await? {
+            // Under the time at which this process was told it, by which it knows it again; unless it was lifted since.
+            let is_lifted = was_told_before || self.has_started(carrier, &who, told).await?;
+            let at = if is_lifted { self.parts().clock.now() } else { told };
+            let vendor_id = Reply::id_of(reply.content.as_deref().unwrap_or_default(), at);
+            reply = Reply { vendor_id, at, is_again: false, ..reply };
+        } else if known.is_some_and(|at| !is_out || reply.at <= at) {
+            if is_out && reply.is_again {
+                self.stay_out(carrier, &who).await?;
+            }
+            if let (true, Some(content)) = (reply.is_again, &reply.content) {
+                self.parts().ledger.forget_told(carrier.name(), content).await?;
+            }
+            return Ok(());
+        }
+        let is_unsettled = is_unsettled(&who, meaning);
+        let order = self.order_of(carrier, &who, &reply, meaning).await?;
+        // Before the reply itself: when the reply is on record, what it asks for must be too.
+        let asked = Asked { sender: &reply.from, meaning, source: BY_REPLY, at: reply.at, is_said: true, is_unsettled, order };
+        let news = self.take_wish(carrier, &who, &asked).await?;
+        let new = NewReply {
+            provider: carrier.name().to_owned(),
+            vendor_id: reply.vendor_id,
+            from: who.one.as_ref().filter(|_| !is_unsettled).map_or_else(|| spelling(&reply.from), |number| number.e164().to_owned()),
+            is_unsettled,
+            to: untrusted::kept(&reply.to, MAX_SENDER_ID),
+            text: untrusted::kept(&reply.text, MAX_REPLY),
+            is_whole: pieces.is_none(),
+            at: reply.at,
+            forward: self.parts().forward.is_some(),
+            content: reply.content,
+        };
+        let recorded = self.parts().ledger.record_reply(new, self.parts().clock.now()).await?;
+        let is_new = recorded != Recorded::Known;
+        if let Recorded::New(answered) = recorded {
+            tracing::debug!(provider = carrier.name(), message = answered.as_ref().map(MessageId::as_str), "a reply");
+            self.inner.forwards.notify_one();
+            if let Some(id) = answered {
+                self.changed(&id);
+            }
+        }
+        // A process that died in between has recorded the stop and told nobody.
+        let to_tell = if is_new && is_out { who.people } else { news };
+        if carrier.capabilities().opt_outs {
+            for number in to_tell {
+                let (engine, provider) = (self.clone(), carrier.name().to_owned());
+                self.inner.tasks.spawn(async move { engine.tell_opt_out(&provider, &number, is_out).await });
+            }
+        }
+        Ok(())
+    }
+
+    /// Records that a vendor has somebody on its list of opt-outs, or no longer.
+    pub(in crate::engine) async fn take_opt_out(&self, carrier: &Carrier, sender: &Sender, is_out: bool, at: Option<Timestamp>) -> Result<()> {
+        let meaning = if is_out { Meaning::Stop } else { Meaning::Start };
+        let who = self.who(carrier, sender).await?;
+        let said_at = at.unwrap_or_else(|| self.parts().clock.now());
+        let (is_said, is_unsettled) = (at.is_some(), is_unsettled(&who, meaning));
+        let order = if is_said { Order::Listed } else { Order::Known };
+        let asked = Asked { sender, meaning, source: carrier.name(), at: said_at, is_said, is_unsettled, order };
+        self.take_wish(carrier, &who, &asked).await.map(drop)
+    }
+
+    /// What a reply asks for: some words do so in one country alone, or where the text announced them. Of several people who
+    /// may have written, whoever asks for most is heard.
+    async fn meaning_of_any(&self, carrier: &Carrier, reply: &Reply, people: &[Number]) -> Result<Meaning> {
+        let mut meaning = self.meaning_of(carrier, reply, people.first()).await?;
+        for other in people.iter().skip(1) {
+            if meaning != Meaning::Stop {
+                meaning = self.meaning_of(carrier, reply, Some(other)).await?;
+            }
+        }
+        Ok(meaning)
+    }
+
+    /// What a text with gaps asks for. A STOP that stands in any piece is one, whatever was in the gap; a START is none, for
+    /// nobody knows what else was written.
+    async fn meaning_of_pieces(&self, carrier: &Carrier, reply: &Reply, pieces: &[Piece], people: &[Number]) -> Result<Meaning> {
+        for piece in pieces {
+            let alone = Reply { text: piece.text.clone(), ..reply.clone() };
+            if self.meaning_of_any(carrier, &alone, people).await? == Meaning::Stop {
+                return Ok(Meaning::Stop);
+            }
+        }
+        Ok(Meaning::Other)
+    }
+
+    /// Who a sender is.
+    async fn who(&self, carrier: &Carrier, sender: &Sender) -> Result<Who> {
+        let region = self.parts().default_region;
+        let endings = caller_id::endings(sender, region);
+        let known = if endings.is_empty() {
+            Vec::new()
+        } else {
+            let since = self.parts().clock.now().plus_ms(-ANSWERS_MS);
+            self.parts().ledger.known(endings, carrier.realm(), since).await?
+        };
+        Ok(caller_id::who(sender, region, &known))
+    }
+
+    /// Records what somebody asked for, and puts before the operator what cannot be decided. Returns for whom that is news.
+    async fn take_wish(&self, carrier: &Carrier, who: &Who, asked: &Asked<'_>) -> Result<Vec<Number>> {
+        let mut news = Vec::new();
+        let mut said = None;
+        // First what waits: told again after a crash in between, the people who are stopped by then would not be in doubt.
+        if asked.is_unsettled || asked.order == Order::InDoubt {
+            said = self.pend(carrier, who, asked).await?;
+        }
+        let whom: Vec<&Number> = match asked.meaning {
+            Meaning::Stop => who.people.iter().chain(&said).collect(),
+            Meaning::Start if asked.order == Order::InDoubt => Vec::new(),
+            Meaning::Start => who.lifts().into_iter().collect(),
+            Meaning::Other => Vec::new(),
+        };
+        for number in whom {
+            if matches!(asked.order, Order::Again | Order::Listed) && self.is_overtaken(carrier, asked, number).await? {
+                continue;
+            }
+            // Of two wishes in one moment, the START that had to be told again is the older one.
+            let at = if asked.order == Order::Again && asked.meaning == Meaning::Start { asked.at.plus_ms(-1) } else { asked.at };
+            if self.opt(carrier.name(), number.e164(), asked.meaning == Meaning::Stop, asked.source, at).await? {
+                news.push(number.clone());
+            }
+            if asked.meaning == Meaning::Start && asked.source == BY_REPLY {
+                self.parts().ledger.note_start(carrier.name(), number.e164(), asked.at).await?;
+            }
+        }
+        Ok(news)
+    }
+
+    /// Whether a STOP that is told again, or listed, is older than a START that this person sent the same way.
+    async fn is_overtaken(&self, carrier: &Carrier, asked: &Asked<'_>, number: &Number) -> Result<bool> {
+        let at = if asked.order == Order::Listed { last_of(asked.at) } else { asked.at };
+        let store = &self.parts().ledger;
+        Ok(asked.meaning == Meaning::Stop && store.has_started_since(carrier.name(), number.e164(), at).await?)
+    }
+
+    /// Whether a STOP that is on record, and may be that one told again, may as well be another one, said since the person asked for
+    /// texts again. Then it counts: more is stopped than less.
+    async fn may_be_another(&self, carrier: &Carrier, who: &Who, reply: &Reply) -> Result<bool> {
+        let is_named_by_us = reply.content.as_deref().is_some_and(|content| reply.vendor_id == Reply::id_of(content, reply.at));
+        Ok(reply.is_again && is_named_by_us && self.has_started(carrier, who, reply.at).await?)
+    }
+
+    /// Whether any of these people asked for texts again since this moment.
+    async fn has_started(&self, carrier: &Carrier, who: &Who, since: Timestamp) -> Result<bool> {
+        for number in &who.people {
+            if self.parts().ledger.has_started_since(carrier.name(), number.e164(), since).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// A STOP of people who are stopped was told again, or was said once more: nothing that was told before this moment lifts it.
+    async fn stay_out(&self, carrier: &Carrier, who: &Who) -> Result<()> {
+        let store = &self.parts().ledger;
+        for number in &who.people {
+            if store.out_since(number.e164()).await?.is_some() {
+                self.opt(carrier.name(), number.e164(), true, BY_REPLY, self.parts().clock.now()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same reply with the time at which it was told first: to this process, or to another one that could not acknowledge
+    /// it.
+    async fn as_told_first(&self, carrier: &Carrier, reply: Reply) -> Result<Reply> {
+        let Some(content) = reply.content.as_deref() else { return Ok(reply) };
+        let (store, provider) = (&self.parts().ledger, carrier.name());
+        let mut first = store.first_told(provider, content).await?;
+        if let Some(told) = first
+            && (reply.is_again || reply.at.as_millis().saturating_sub(told.as_millis()) > DOUBT_MS)
+            && store.reply_at(provider, &Reply::id_of(content, told)).await?.is_some()
+        {
+            // That one was taken. Nobody tells it again so long after, and this process knows better what it was told itself.
+            first = None;
+        }
+        if first.is_none()
+            && !reply.is_again
+            && let Some(death) = self.is_after_death(reply.at).await?
+        {
+            first = store.adopt_reply(provider, content, death.plus_ms(-HEARD_MS)).await?;
+        }
+        let Some(first) = first.filter(|first| *first <= reply.at) else { return Ok(reply) };
+        let is_ours = reply.vendor_id == Reply::id_of(content, reply.at);
+        let vendor_id = if is_ours { Reply::id_of(content, first) } else { reply.vendor_id };
+        Ok(Reply { vendor_id, at: first, is_again: true, ..reply })
+    }
+
+    /// When a process was found dead, where that was less than [`DOUBT_MS`] before this moment, or after it.
+    pub(in crate::engine) async fn is_after_death(&self, at: Timestamp) -> Result<Option<Timestamp>> {
+        let death = self.parts().ledger.last_death().await?;
+        Ok(death.filter(|death| at.as_millis().saturating_sub(death.as_millis()) < DOUBT_MS))
+    }
+
+    /// What is known of the order in which a wish was told. One that was told here before may have been told to a process that
+    /// died before that.
+    async fn order_of(&self, carrier: &Carrier, who: &Who, reply: &Reply, meaning: Meaning) -> Result<Order> {
+        let known = if reply.is_again { Order::Again } else { Order::Known };
+        let is_told = reply.content.is_some() || reply.is_again;
+        let Some(number) = who.lifts().filter(|_| meaning == Meaning::Start && is_told) else { return Ok(known) };
+        let Some(stop) = self.parts().ledger.out_since(number.e164()).await? else { return Ok(known) };
+        let provider = carrier.name();
+        let why = if self.may_be_older_by_a_death(reply, stop).await? {
+            "a process ended before it could acknowledge"
+        } else if self.may_be_on_record(carrier, reply).await? {
+            "another process recorded it, and may not have been heard"
+        } else {
+            return Ok(known);
+        };
+        tracing::warn!(provider, why, "a START may be older than the STOP that it would undo");
+        Ok(Order::InDoubt)
+    }
+
+    /// Whether a process died that may have been told a START before it was told here, and before this STOP.
+    async fn may_be_older_by_a_death(&self, reply: &Reply, stop: Timestamp) -> Result<bool> {
+        if stop > reply.at.plus_ms(-DOUBT_MS) {
+            // Whoever died a moment ago may not have been found yet.
+            self.recover().await?;
+        }
+        // Only of two that were told about then nobody knows which was told first.
+        let death = self.is_after_death(reply.at).await?;
+        Ok(death.is_some_and(|death| stop.min(reply.at) > death.plus_ms(-DOUBT_MS)))
+    }
+
+    /// Whether this may be a text that another process recorded a moment ago: it alone knows so far whether it was heard.
+    async fn may_be_on_record(&self, carrier: &Carrier, reply: &Reply) -> Result<bool> {
+        let Some(content) = &reply.content else { return Ok(false) };
+        self.parts().ledger.is_recorded_elsewhere(carrier.name(), content, reply.at.plus_ms(-HEARD_MS)).await
+    }
+
+    /// Puts before the operator what nobody can tell who said. Returns whom the operator had said that this sender is: no
+    /// proof of who it is now, but enough for a STOP.
+    async fn pend(&self, carrier: &Carrier, who: &Who, asked: &Asked<'_>) -> Result<Option<Number>> {
+        let (caller, provider) = (CallerId::read(asked.sender, None), carrier.name());
+        let pended = self
+            .parts()
+            .ledger
+            .pend(NewPending {
+                provider: provider.to_owned(),
+                sender: spelling(asked.sender),
+                ending: caller.as_ref().map(|caller| caller.ending().to_owned()),
+                meaning: asked.meaning,
+                source: asked.source.to_owned(),
+                at: asked.at.min(self.parts().clock.now()),
+                is_said: asked.is_said,
+                people: who.people.iter().map(|number| number.e164().to_owned()).collect(),
+            })
+            .await?;
+        if pended.is_full {
+            tracing::error!(provider, "too much waits for the operator, and this is not kept: settle it with sms-mcp opt-out pending");
+        } else if pended.is_new {
+            let (wish, people) = (asked.meaning.as_str(), who.people.len());
+            tracing::warn!(provider, wish, people, "nobody can tell who wrote: settle it with sms-mcp opt-out pending");
+        }
+        Ok(pended.number.and_then(|number| Number::parse(&number, None).ok()))
+    }
+
+    /// Records that a person wants no more texts, or wants them again. Returns whether that is news.
+    async fn opt(&self, provider: &str, number: &str, is_out: bool, source: &str, at: Timestamp) -> Result<bool> {
+        // A clock of the vendor's that is ahead must not outdo what the person wishes tomorrow.
+        let at = at.min(self.parts().clock.now());
+        let is_news = self.parts().ledger.opt_out(number, is_out, source, at).await?;
+        if is_news {
+            tracing::info!(provider, is_out, "an opt-out was recorded");
+            self.inner.forwards.notify_one();
+        }
+        Ok(is_news)
+    }
+
+    async fn tell_opt_out(&self, provider: &str, number: &Number, is_out: bool) {
+        let Some(carrier) = self.parts().carriers.get(provider) else { return };
+        let mut wait = FIRST_WAIT;
+        for tries in 1..=TELL_TRIES {
+            match self.ask(carrier, PATIENCE, |provider| provider.opt_out(number, is_out)).await {
+                Ok(()) => return,
+                Err(error) => tracing::warn!(provider, tries, %error, "the vendor could not be told of an opt-out"),
+            }
+            self.pause(wait).await;
+            if self.is_stopping() {
+                return;
+            }
+            wait *= 2;
+        }
+    }
+}
+
+/// The last moment that a vendor may mean by this one: some name the day alone, or the minute.
+fn last_of(at: Timestamp) -> Timestamp {
+    let whole = [86_400_000, 60_000, 1_000, 1].into_iter().find(|ms| at.as_millis() % ms == 0).unwrap_or(1);
+    at.plus_ms(whole - 1)
+}
+
+/// Whether the operator has to say who this was.
+fn is_unsettled(who: &Who, meaning: Meaning) -> bool {
+    match meaning {
+        Meaning::Stop => who.is_shared || who.is_doubtful(),
+        Meaning::Start => who.is_shared || who.lifts().is_none(),
+        Meaning::Other => who.is_shared,
+    }
+}
+
+/// The vendor's id of a reply, or what stands for one that cannot be kept as it is: too long, with spaces, or none. A STOP is
+/// not lost for the name that a vendor gave it.
+fn reply_id(reply: &Reply) -> String {
+    if is_usable_id(&reply.vendor_id) {
+        return reply.vendor_id.clone();
+    }
+    let mut digest = Sha256::new();
+    digest.update(&reply.vendor_id);
+    if reply.vendor_id.trim().is_empty() {
+        for part in [reply.from.text(), &reply.to, &reply.text, &reply.at.as_millis().to_string()] {
+            digest.update(part.len().to_be_bytes());
+            digest.update(part);
+        }
+    }
+    format!("sha256-{}", hex(&digest.finalize()))
+}
+
+/// A sender as it is kept where it is not settled who that is.
+fn spelling(sender: &Sender) -> String {
+    untrusted::escape_up_to(sender.text().trim(), MAX_SENDER)
+}
