@@ -18,7 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::clock::{Clock as _, SharedClock, SystemClock, Timestamp};
 use crate::config::{Loaded, Log, LogFormat, LogLevel, MarkPlace};
-use crate::engine::{Base, Caller, Carrier, Carriers, Engine, Parts, forward};
+use crate::engine::{Base, Caller, Carrier, Carriers, Engine, Parts, endpoint};
 use crate::error::Result;
 use crate::halt::{Halts, Pause};
 use crate::http::{self, Endpoint, Options};
@@ -163,7 +163,7 @@ async fn parts(loaded: &Loaded, clock: SharedClock, store: Arc<SqliteLedger>) ->
         keep_texts: config.ledger.keep_texts,
         default_region: config.default_region,
         stop_words: config.replies.words()?,
-        forward: forward::Target::new(&config.forward, loaded.forward_secret.as_ref())?,
+        forward: endpoint::Target::new(&config.forward, loaded.forward_secret.as_ref())?,
         halts: Halts::watching(Box::new(PauseFile::of(&loaded.ledger)?))?,
     })
 }

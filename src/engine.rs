@@ -7,58 +7,69 @@
 //! command line) call nothing else.
 //!
 //! A send runs in a task of its own: a client that disconnects does not stop it.
+//!
+//! This is the facade: the verbs that surfaces call, and the beginning and the end of an engine. What a verb does stands in a
+//! room, which is a struct of the parts that it may touch (`deliver/room.rs` and its like); a room knows the rooms below it,
+//! and none knows the facade. `arguments`, `caller`, `halted`, `life`, `prepared`, `retry` and `signals` are what rooms share.
 
+mod answers;
+mod arguments;
+mod caller;
 mod carriers;
 mod clients;
 pub mod contract;
 mod deliver;
 mod halted;
+mod life;
 mod operate;
+mod prepared;
 mod read;
 mod receive;
+mod retry;
+mod rooms;
 pub mod settings;
+mod signals;
 mod submit;
 mod tell;
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, broadcast, watch};
-use tokio_util::task::TaskTracker;
+use ::http::HeaderMap;
+use tokio::sync::broadcast;
 
-use crate::clock::SharedClock;
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
-use crate::halt::Halts;
-use crate::ledger::{BaseSession, Intent, Ledger, Payer, Reservation, Target};
-use crate::policy::Policy;
-use crate::sms::absent;
-use crate::sms::facts::Scope;
-use crate::sms::message::{BatchId, MessageId, Realm, SessionId};
-use crate::sms::number::Region;
-use crate::sms::reply::StopWords;
-use contract::{SendAnswer, SendArgs};
-use deliver::unrecorded;
-use submit::prepare;
+use crate::halt::Extent;
+use crate::ledger::upkeep::Prunable;
+use crate::ledger::{OptOut, Pending};
+use crate::policy::{Assumed, Policy};
+use crate::provider::exchange::{Arguments, Event, Finding};
+use crate::setting::Span;
+use crate::sms::message::{BatchId, MessageId, Realm, State};
+use crate::sms::number::Number;
+use campaign::CampaignArgs;
+use contract::{
+    BalanceAnswer, BalanceArgs, BudgetView, BulkAnswer, BulkArgs, ListAnswer, ListArgs, OpenAnswer, OpenArgs, SendAnswer, SendArgs, StatusAnswer,
+    StatusArgs,
+};
+use reconcile::Reconciled;
+use rooms::Rooms;
+use vendors::Vendor;
 
 pub use crate::ledger::upkeep::Pruned;
+pub use caller::{Base, Caller};
 pub use carriers::carrier::Carrier;
 pub use carriers::route::Carriers;
 pub use operate::{opt_outs, vendors};
 pub use receive::reconcile;
 pub use receive::webhook::Refused;
+pub use rooms::Parts;
 pub use settings::Settings;
 pub use submit::bulk::OnProgress;
 pub use submit::campaign;
-pub use tell::forward;
+pub use tell::endpoint;
 pub use tell::watch::Watched;
-
-/// How long a repeated call waits for the first one's outcome before it answers with the state as it is.
-const REPLAY_WAIT: Duration = Duration::from_secs(35);
-
-/// How often a repeated call looks when the first one runs in another process.
-const REPLAY_POLL: Duration = Duration::from_millis(50);
 
 /// How long closing the ledger may take, and taking leave of the carriers where no patience is left.
 const CLOSE_PATIENCE: Duration = Duration::from_millis(400);
@@ -69,118 +80,21 @@ const LAST_ANSWERS: Duration = Duration::from_millis(3_500);
 /// How often a stop looks whether the rest of a text has left.
 const MID_TEXT_LOOK: Duration = Duration::from_millis(50);
 
-/// What is said of everything that the sandbox carried.
-const SANDBOX: &str = "Sandbox provider: no text left this machine.";
-
-/// How often the ledger is searched for what a process that died left behind.
-const RECOVER_EVERY: Duration = Duration::from_secs(5);
-
-/// Who calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// The principal: the operating-system user, or the bearer token's owner.
-    pub principal: String,
-    /// The session that the surface knows.
-    pub base: Base,
-}
-
-/// The session that a surface knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Base {
-    /// One with a life of its own: this process, or an HTTP session.
-    Named(String),
-    /// Whatever session the principal has open.
-    Open,
-}
-
-/// Everything that an engine is made of.
-pub struct Parts {
-    /// The ledger.
-    pub ledger: Arc<dyn Ledger>,
-    /// Who carries the texts.
-    pub carriers: Carriers,
-    /// The policy.
-    pub policy: Policy,
-    /// Time and randomness.
-    pub clock: SharedClock,
-    /// `[send]`
-    pub settings: Settings,
-    /// Whether texts stay in the ledger after they left.
-    pub keep_texts: bool,
-    /// The country of national numbers.
-    pub default_region: Option<Region>,
-    /// The operator's own words for no more texts.
-    pub stop_words: StopWords,
-    /// Where changes and replies are told, if anywhere.
-    pub forward: Option<forward::Target>,
-    /// What keeps texts from beginning.
-    pub halts: Arc<Halts>,
-}
-
 /// The engine. Cloning shares it.
 #[derive(Clone)]
 pub struct Engine {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    parts: Parts,
-    tasks: TaskTracker,
-    is_stopping: AtomicBool,
-    stopping: Notify,
-    /// Counts what was queued: every carrier's worker sees each step of it.
-    queued: watch::Sender<u64>,
-    waiting: Mutex<HashMap<MessageId, watch::Sender<()>>>,
-    batches: Mutex<HashMap<BatchId, watch::Sender<u32>>>,
-    /// Sends that ended without an outcome, by a fault of ours.
-    unsettled: AtomicU64,
-    /// Outcomes that wait to be recorded.
-    unrecorded: Mutex<unrecorded::Waiting>,
-    /// Messages that changed.
-    changes: broadcast::Sender<MessageId>,
-    /// Counts hints: something is to be looked up.
-    hints: watch::Sender<u64>,
-    /// Something may be there to tell.
-    forwards: Notify,
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A named place where tests end the process, as a crash would. Nothing in a release build.
-fn crash_point(name: &'static str) {
-    let _ = name;
-    fail::fail_point!(name, |_| -> () { std::process::abort() });
+    rooms: Arc<Rooms>,
 }
 
 impl Engine {
     /// An engine of these parts. Nothing runs in the background before [`Engine::start`].
     pub fn new(parts: Parts) -> Self {
-        let inner = Inner {
-            parts,
-            tasks: TaskTracker::new(),
-            is_stopping: AtomicBool::new(false),
-            stopping: Notify::new(),
-            queued: watch::Sender::new(0),
-            waiting: Mutex::default(),
-            batches: Mutex::default(),
-            unsettled: AtomicU64::new(0),
-            unrecorded: Mutex::default(),
-            changes: broadcast::channel(tell::watch::CHANGES).0,
-            hints: watch::Sender::new(0),
-            forwards: Notify::new(),
-        };
-        Self { inner: Arc::new(inner) }
-    }
-
-    fn parts(&self) -> &Parts {
-        &self.inner.parts
+        Self { rooms: Arc::new(Rooms::of(parts)) }
     }
 
     /// The policy.
     pub fn guard(&self) -> &Policy {
-        &self.parts().policy
+        &self.rooms.policy
     }
 
     /// Settles what processes that died left behind, then starts the background work: the queue of bulk messages,
@@ -190,46 +104,50 @@ impl Engine {
     /// [`ErrorKind::LedgerUnavailable`].
     pub async fn start(&self, adopt: bool) -> Result<()> {
         self.recover().await?;
-        for carrier in self.parts().carriers.all() {
-            let (engine, name) = (self.clone(), carrier.name().to_owned());
+        let Rooms { life, carriers, deliver, receive, recovery, operate, .. } = &*self.rooms;
+        for carrier in carriers.all() {
+            let name = carrier.name().to_owned();
             if let Some(notices) = carrier.notices() {
-                let (engine, name) = (engine.clone(), name.clone());
-                self.inner.tasks.spawn(async move { engine.run_notices(name, notices).await });
+                let (receive, name) = (Arc::clone(receive), name.clone());
+                life.spawn(async move { receive.run_notices(name, notices).await });
             }
-            self.inner.tasks.spawn(async move { engine.run_queue(name, adopt).await });
+            let deliver = Arc::clone(deliver);
+            life.spawn(async move { deliver.run_queue(name, adopt).await });
         }
         if adopt {
-            let engine = self.clone();
-            self.inner.tasks.spawn(async move { engine.run_recovery().await });
+            let recovery = Arc::clone(recovery);
+            life.spawn(async move { recovery.run().await });
             self.start_hearing();
-            self.warn_of_pending().await?;
+            operate.warn_of_pending().await?;
         }
         Ok(())
     }
 
     /// Starts what a server does besides sending: asking vendors, and telling the operator's own system.
     fn start_hearing(&self) {
-        for carrier in self.parts().carriers.all() {
-            let (engine, name) = (self.clone(), carrier.name().to_owned());
-            self.inner.tasks.spawn(async move { engine.run_refresh(name).await });
+        let Rooms { life, carriers, receive, poll, tell, .. } = &*self.rooms;
+        for carrier in carriers.all() {
+            let name = || carrier.name().to_owned();
+            let (room, own) = (Arc::clone(receive), name());
+            life.spawn(async move { room.run_refresh(own).await });
             if carrier.capabilities().receipts_by_push {
-                let (engine, name) = (self.clone(), carrier.name().to_owned());
-                self.inner.tasks.spawn(async move { engine.run_unmatched(name).await });
+                let (room, own) = (Arc::clone(receive), name());
+                life.spawn(async move { room.run_unmatched(own).await });
             }
             if carrier.capabilities().status {
-                let (engine, name) = (self.clone(), carrier.name().to_owned());
-                self.inner.tasks.spawn(async move { engine.run_looks(name).await });
+                let (poll, own) = (Arc::clone(poll), name());
+                life.spawn(async move { poll.run_looks(own).await });
             }
         }
-        if self.parts().forward.is_some() {
-            let engine = self.clone();
-            self.inner.tasks.spawn(async move { engine.run_forwards().await });
+        if tell.target.is_some() {
+            let tell = Arc::clone(tell);
+            life.spawn(async move { tell.run_forwards().await });
         }
-        let engine = self.clone();
-        self.inner.tasks.spawn(async move { engine.run_long_replies().await });
-        if self.parts().carriers.all().iter().any(|carrier| carrier.capabilities().list) {
-            let engine = self.clone();
-            self.inner.tasks.spawn(async move { engine.run_reconcile().await });
+        let room = Arc::clone(receive);
+        life.spawn(async move { room.run_long_replies().await });
+        if carriers.all().iter().any(|carrier| carrier.capabilities().list) {
+            let room = Arc::clone(receive);
+            life.spawn(async move { room.run_reconcile().await });
         }
     }
 
@@ -238,74 +156,38 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`].
     pub async fn recover(&self) -> Result<()> {
-        let now = self.parts().clock.now();
-        // Own attempts are only in doubt after one had no outcome; what waits to be recorded has one.
-        let patience = self.parts().settings.timeout.as_millis().saturating_mul(4).saturating_add(60_000);
-        let is_in_doubt = self.inner.unsettled.load(Ordering::Relaxed) > 0 && !self.has_unrecorded();
-        let stale_before = is_in_doubt.then(|| now.plus_ms(-patience));
-        let recovered = self.parts().ledger.recover(now, stale_before).await?;
-        if recovered.unknown > 0 || recovered.released > 0 {
-            tracing::warn!(unknown = recovered.unknown, released = recovered.released, "settled what a process that ended had left");
-            self.wake_queues();
-        }
-        Ok(())
+        self.rooms.recovery.recover().await
     }
 
-    async fn run_recovery(&self) {
-        while !self.is_stopping() {
-            self.pause(RECOVER_EVERY).await;
-            if let Err(error) = self.recover().await {
-                tracing::warn!(%error, "recovery will be tried again");
-            }
-        }
-    }
-
-    /// Waits, but not beyond the beginning of a stop.
-    async fn pause(&self, duration: Duration) {
-        let stopping = self.inner.stopping.notified();
-        if !self.is_stopping() {
-            tokio::select! {
-                () = self.parts().clock.sleep(duration) => {}
-                () = stopping => {}
-            }
-        }
-    }
-
-    /// Waits for the beginning of a stop.
-    async fn stopped(&self) {
-        let stopping = self.inner.stopping.notified();
-        if !self.is_stopping() {
-            stopping.await;
-        }
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.inner.is_stopping.load(Ordering::SeqCst)
+    /// Forgets from now on, and again now and then, what did not change for so long. For servers.
+    pub fn start_pruning(&self, keep_for: Option<Span>) {
+        let Some(keep_for) = keep_for else { return };
+        let operate = Arc::clone(&self.rooms.operate);
+        self.rooms.life.spawn(async move { operate.run_prune(keep_for).await });
     }
 
     /// Refuses new sends from now on.
     pub fn begin_stop(&self) {
-        self.inner.is_stopping.store(true, Ordering::SeqCst);
-        self.inner.stopping.notify_waiters();
-        self.parts().carriers.all().iter().for_each(Carrier::begin_close);
-        self.wake_queues();
-        self.inner.tasks.close();
+        self.rooms.life.begin_stop();
+        self.rooms.carriers.all().iter().for_each(Carrier::begin_close);
+        self.rooms.signals.wake_queues();
     }
 
     /// Waits until nothing is in flight any more, after [`Engine::begin_stop`].
     pub async fn idle(&self) {
-        self.inner.tasks.wait().await;
+        self.rooms.life.idle().await;
     }
 
     /// Stops: refuses what is new, waits up to `patience` for what is in flight, takes leave of the carriers, and closes
     /// the ledger. What did not end in time is recorded as unknown; what is still queued waits for the next process.
     pub async fn stop(&self, patience: Duration) {
         self.begin_stop();
-        let mut left = self.parts().clock.sleep(patience);
-        let began = self.parts().clock.now();
-        let whole_until = began.plus_ms(self.parts().settings.stop_within.as_millis());
+        let Rooms { life, carriers, recorder, .. } = &*self.rooms;
+        let mut left = life.sleep(patience);
+        let began = life.now();
+        let whole_until = began.plus_ms(self.rooms.stop_within.as_millis());
         // They begin nothing more since the stop began, and finish what they have begun.
-        let mut leaving = std::pin::pin!(self.leave_carriers());
+        let mut leaving = std::pin::pin!(carriers.leave());
         let (mut has_left, mut was_mid_text) = (false, false);
         let is_idle = loop {
             tokio::select! {
@@ -313,7 +195,7 @@ impl Engine {
                 () = self.idle() => break true,
                 () = &mut leaving, if !has_left => has_left = true,
                 () = &mut left => {
-                    let is_late = self.parts().clock.now() >= whole_until;
+                    let is_late = life.now() >= whole_until;
                     // A part of a text is of no use to anybody: the rest of it may still go out, and be answered. And what is known
                     // may still be recorded.
                     let more = if is_late {
@@ -321,22 +203,22 @@ impl Engine {
                     } else if self.is_mid_text() {
                         was_mid_text = true;
                         Some(MID_TEXT_LOOK)
-                    } else if self.has_unrecorded() {
+                    } else if recorder.has_waiting() {
                         Some(MID_TEXT_LOOK)
                     } else {
                         std::mem::take(&mut was_mid_text).then(|| patience.max(LAST_ANSWERS))
                     };
                     let Some(more) = more else { break false };
-                    left = self.parts().clock.sleep(more);
+                    left = life.sleep(more);
                 }
             }
         };
         if !is_idle {
-            tracing::warn!(in_flight = self.inner.tasks.len(), "stopping with sends in flight; their outcome is unknown");
+            tracing::warn!(in_flight = life.under_way(), "stopping with sends in flight; their outcome is unknown");
         }
         // What is left of the patience, and a moment in any case.
         let over = async {
-            self.parts().clock.sleep(CLOSE_PATIENCE).await;
+            life.sleep(CLOSE_PATIENCE).await;
             if is_idle {
                 left.await;
             }
@@ -349,12 +231,12 @@ impl Engine {
         }
         // Another process may hold the file. What is not written now, the next process recovers. Else it is brought into the one
         // file, and a slow disk has what is left of the patience for that.
-        self.drop_unrecorded();
-        let spent = self.parts().clock.now().as_millis().saturating_sub(began.as_millis());
+        recorder.give_up();
+        let spent = life.now().as_millis().saturating_sub(began.as_millis());
         let unspent = patience.saturating_sub(Duration::from_millis(u64::try_from(spent).unwrap_or(0)));
         let closed = tokio::select! {
             closed = self.close_ledger() => closed,
-            () = self.parts().clock.sleep(CLOSE_PATIENCE + unspent) => Err(Error::new(ErrorKind::LedgerUnavailable, "another process holds the ledger")),
+            () = life.sleep(CLOSE_PATIENCE + unspent) => Err(Error::new(ErrorKind::LedgerUnavailable, "another process holds the ledger")),
         };
         if let Err(error) = closed {
             tracing::error!(%error, "the ledger did not close cleanly");
@@ -364,30 +246,18 @@ impl Engine {
     /// Closes the ledger, with what carriers will tell again in it. Where that cannot be kept, this process does not leave in
     /// good order: whoever is told it then has to know that its first telling is unknown.
     async fn close_ledger(&self) -> Result<()> {
-        for carrier in self.parts().carriers.all() {
+        for carrier in self.rooms.carriers.all() {
             let texts = carrier.unacknowledged();
             if !texts.is_empty() {
-                self.keep_told(carrier, texts).await?;
+                self.rooms.receive.keep_told(carrier, texts).await?;
             }
         }
-        self.parts().ledger.close().await
+        self.rooms.ledger.close().await
     }
 
     /// Whether a part of some text has left, and the rest of it has not.
     fn is_mid_text(&self) -> bool {
-        self.parts().carriers.all().iter().any(Carrier::is_mid_text)
-    }
-
-    /// Runs `work` in a task of its own, so that it goes on when the caller goes away.
-    async fn apart<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-        if self.is_stopping() {
-            return Err(Error::new(ErrorKind::ShuttingDown, "the server is stopping"));
-        }
-        let task = self.inner.tasks.spawn(work);
-        task.await.unwrap_or_else(|error| {
-            self.inner.unsettled.fetch_add(1, Ordering::Relaxed);
-            Err(Error::new(ErrorKind::Internal, "the send ended without an outcome").because(error.to_string()))
-        })
+        self.rooms.carriers.all().iter().any(Carrier::is_mid_text)
     }
 
     /// Sends one message, or quotes it.
@@ -395,126 +265,289 @@ impl Engine {
     /// # Errors
     /// Every refusal of the guard, of the provider, and every lost answer; the kinds say which and what to do next.
     pub async fn send(&self, caller: Caller, args: SendArgs) -> Result<SendAnswer> {
-        let engine = self.clone();
-        self.apart(async move { engine.send_one(&caller, args).await }).await
+        self.rooms.submit.send(caller, args).await
     }
 
-    async fn send_one(&self, caller: &Caller, args: SendArgs) -> Result<SendAnswer> {
-        if args.dry_run {
-            return self.quote(caller, &args).await;
-        }
-        let prepared = match self.prepare(&args) {
-            Ok(prepared) => prepared,
-            Err(refused) => return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await),
-        };
-        let key = args.idempotency_key.as_deref();
-        self.may_begin(caller, key, &prepared).await?;
-        let id = prepared.draft.id.clone();
-        let payer = self.payer(caller, args.session.clone(), prepared.realm)?;
-        let intent = Intent {
-            idempotency: prepare::key_of(&args, &prepared.to)?,
-            drafts: vec![prepared.draft.clone()],
-            all_or_none: true,
-            ..self.intent(payer)
-        };
-        let (created, decide) = (intent.now, self.decide_one(&prepared, args.allow_duplicate));
-        // Registered before the reservation, so that whoever finds the message finds something to wait for.
-        let (outcome, _) = watch::channel(());
-        locked(&self.inner.waiting).insert(id.clone(), outcome);
-        let reservation = self.parts().ledger.reserve(intent, decide).await;
-        crash_point("after-reserve");
-        let answer = match reservation {
-            Ok(Reservation::Taken { doubts, .. }) => self.attempt_one(caller, &prepared, created).await.map(|mut answer| {
-                answer.warnings.extend(prepare::in_doubt(&doubts));
-                answer
-            }),
-            Ok(Reservation::Refused { refused, .. }) => Err(prepare::first_refusal(refused)),
-            Ok(Reservation::Conflict) => Err(prepare::conflict()),
-            Ok(Reservation::Replay(Target::Message(first))) => self
-                .replay(caller, &first)
-                .await
-                .map_err(|error| if error.kind().is_of_ledger() { prepare::accepted(error, first.as_str()) } else { error }),
-            Ok(Reservation::Replay(Target::Batch(_))) => Err(prepare::conflict()),
-            Err(error) => Err(self.unless_accepted_as_another(caller, (key, id.as_str()), error).await),
-        };
-        locked(&self.inner.waiting).remove(&id);
-        answer
+    /// Sends one text to many, or quotes it. Answers when all are handed over, or after `wait` (for as long as it
+    /// takes where there is none), with the batch's id; the rest goes on.
+    ///
+    /// # Errors
+    /// What makes the whole bulk impossible. Single recipients that fail later are results, not errors.
+    pub async fn send_bulk(&self, caller: Caller, args: BulkArgs, wait: Option<Duration>, progress: Option<OnProgress>) -> Result<BulkAnswer> {
+        self.rooms.submit.send_bulk(caller, args, wait, progress).await
     }
 
-    /// A refusal, unless an earlier call with this key was accepted (the operator changed the rules since): then
-    /// "nothing was sent" would be wrong.
-    async fn unless_accepted(&self, caller: &Caller, key: Option<&str>, refused: Error) -> Error {
-        let Some(key) = key else { return refused };
-        match self.parts().ledger.target_of(&caller.principal, self.parts().carriers.realm(), key).await {
-            Ok(Some(target)) => prepare::accepted(refused, target.as_str()),
-            Ok(None) | Err(_) => refused,
-        }
+    /// Sends one text to a list that a vendor keeps, or quotes it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`], [`ErrorKind::NotSupported`] where the provider has no lists, and whatever refuses
+    /// a bulk.
+    pub async fn campaign(&self, caller: Caller, args: CampaignArgs) -> Result<BulkAnswer> {
+        self.rooms.submit.campaign(caller, args).await
     }
 
-    /// The same of a reservation that failed: it may be written all the same, and under its own id nothing is begun.
-    async fn unless_accepted_as_another(&self, caller: &Caller, (key, own): (Option<&str>, &str), error: Error) -> Error {
-        let Some(key) = key else { return error };
-        match self.parts().ledger.target_of(&caller.principal, self.parts().carriers.realm(), key).await {
-            Ok(Some(target)) if target.as_str() != own => prepare::accepted(error, target.as_str()),
-            Ok(_) | Err(_) => error,
-        }
+    /// Reads a phone number argument.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidNumber`], which says what is wrong with it.
+    pub fn number(&self, text: &str) -> Result<Number> {
+        arguments::number(text, self.rooms.default_region)
     }
 
-    /// What every intent of this engine has in common.
-    fn intent(&self, payer: Payer) -> Intent {
-        let settings = self.guard().settings();
-        Intent {
-            payer,
-            now: self.parts().clock.now(),
-            idempotency: None,
-            batch: None,
-            is_campaign: false,
-            forward: self.parts().forward.is_some(),
-            drafts: Vec::new(),
-            all_or_none: true,
-            duplicate_window_ms: settings.duplicate_window.as_millis(),
-            per_second: settings.sends_per_second,
-            keep_texts: self.parts().keep_texts,
-            preview: false,
-        }
+    /// A message with its history, after a fresh look at the provider where it has one; or a bulk.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] for an id that this principal does not have, [`ErrorKind::InvalidArgument`] for no cursor, or
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn status(&self, caller: &Caller, args: StatusArgs) -> Result<StatusAnswer> {
+        self.rooms.read.status(caller, args).await
     }
 
-    /// The budgets path of a caller on one side.
-    fn payer(&self, caller: &Caller, handle: Option<SessionId>, realm: Realm) -> Result<Payer> {
-        if handle.as_ref().is_some_and(|handle| handle.as_str().len() > 64) {
-            return Err(Error::new(ErrorKind::SessionInvalid, "`session` is no handle: handles come from open_session"));
-        }
-        if handle.as_ref().is_some_and(|handle| absent::stands_for_nothing(handle.as_str())) {
-            return Err(Error::new(ErrorKind::SessionInvalid, "`session` stands for nothing: leave it out, or give a handle of open_session"));
-        }
-        let guard = self.guard();
-        let base = match &caller.base {
-            Base::Named(name) => BaseSession::Named(name.clone()),
-            Base::Open => BaseSession::Open { fresh: self.new_handle()?.as_str().replace(SessionId::PREFIX, "open-") },
-        };
-        Ok(Payer {
-            principal: caller.principal.clone(),
-            realm,
-            base,
-            handle,
-            idle_ms: guard.settings().session_idle.as_millis(),
-            currency: guard.settings().currency.to_string(),
-            total: guard.limits(Scope::Total),
-            day: guard.limits(Scope::Day),
-            session: guard.limits(Scope::Session),
-        })
+    /// Messages of this principal, newest first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] naming the argument, or [`ErrorKind::LedgerUnavailable`].
+    pub async fn list(&self, caller: &Caller, args: ListArgs) -> Result<ListAnswer> {
+        self.rooms.read.list(caller, args).await
     }
 
-    fn new_handle(&self) -> Result<SessionId> {
-        let mut random = [0; 20];
-        self.parts().clock.fill_random(&mut random)?;
-        Ok(SessionId::new(random))
+    /// What the provider's account holds, and what is left of each budget.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SessionInvalid`] or [`ErrorKind::LedgerUnavailable`]. A provider that cannot be asked is part of the answer.
+    pub async fn balance(&self, caller: &Caller, args: BalanceArgs) -> Result<BalanceAnswer> {
+        self.rooms.read.balance(caller, args).await
     }
 
-    fn random(&self) -> Result<u128> {
-        let mut random = [0; 16];
-        self.parts().clock.fill_random(&mut random)?;
-        Ok(u128::from_be_bytes(random))
+    /// Real providers that tell no prices before they send, and how far the budgets go at the assumed one; nothing where
+    /// all of them tell some, or `[rates]` has one for each destination that is allowed.
+    pub fn unpriced(&self) -> Option<(Vec<String>, Assumed)> {
+        self.rooms.read.unpriced()
+    }
+
+    /// A slice of the caller's session.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] naming the argument, or [`ErrorKind::LedgerUnavailable`].
+    pub async fn open_session(&self, caller: &Caller, args: OpenArgs) -> Result<OpenAnswer> {
+        self.rooms.read.open_session(caller, args).await
+    }
+
+    /// The messages that change from now on, whoever they belong to, as far as this process changes them.
+    pub fn changes(&self) -> broadcast::Receiver<MessageId> {
+        self.rooms.tell.changes()
+    }
+
+    /// Begins to watch a message of this principal, as it is now. What changed within `just_now` counts as news: whoever
+    /// was promised to be told a moment ago may have read it before.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] for an id that this principal does not have, or [`ErrorKind::LedgerUnavailable`].
+    pub async fn watch(&self, caller: &Caller, id: &MessageId, watched: &Watched, just_now: Duration) -> Result<()> {
+        self.rooms.tell.watch(caller, id, watched, just_now).await
+    }
+
+    /// Waits until one or more of these messages have changed since they were last told of, and returns which. Nothing:
+    /// the engine is stopping.
+    pub async fn next_changes(&self, watched: &Watched, changes: &mut broadcast::Receiver<MessageId>) -> Option<Vec<MessageId>> {
+        self.rooms.tell.next_changes(watched, changes).await
+    }
+
+    /// Whether this is an address that a vendor was given, so that a body is worth reading.
+    pub fn expects_webhook(&self, provider: &str, token: &str) -> bool {
+        self.rooms.receive.expects_webhook(provider, token)
+    }
+
+    /// Takes a webhook's request. Everything that it tells is durable when this returns.
+    ///
+    /// # Errors
+    /// [`Refused`], which says what to answer.
+    pub async fn webhook(&self, provider: &str, token: &str, headers: &HeaderMap, body: &[u8]) -> Result<(), Refused> {
+        self.rooms.receive.webhook(provider, token, headers, body).await
+    }
+
+    /// Records what a provider tells. All of it is durable when this returns.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`]; part of it may be recorded then, and the whole may be told again.
+    pub async fn take_events(&self, carrier: &Carrier, events: Vec<Event>) -> Result<()> {
+        self.rooms.receive.take_events(carrier, events).await
+    }
+
+    /// Brings the price lists of vendors up to date, for a command that sends and ends. Without them the operator's rates
+    /// or the worst case are reserved.
+    pub async fn refresh_prices(&self) {
+        self.rooms.receive.refresh_prices().await
+    }
+
+    /// Reads the lists of those who want no more texts, of every vendor that keeps one. Returns which could not be read.
+    pub async fn read_opt_outs(&self) -> Vec<String> {
+        self.rooms.receive.read_opt_outs().await
+    }
+
+    /// Asks every provider that can be asked about what is unknown, whoever sent it. For the operator; servers do it
+    /// now and then for what became unknown lately.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`]. A provider that cannot be asked is part of the answer.
+    pub async fn reconcile(&self) -> Result<Reconciled> {
+        self.rooms.receive.reconcile().await
+    }
+
+    /// Settles one unknown message by the operator's word. Returns its state now.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] for a message that this principal does not have, [`ErrorKind::InvalidArgument`] for one
+    /// that is not unknown, or [`ErrorKind::LedgerUnavailable`].
+    pub async fn settle_unknown(&self, caller: &Caller, id: &MessageId, was_sent: bool) -> Result<State> {
+        self.rooms.receive.settle_unknown(caller, id, was_sent).await
+    }
+
+    /// Every provider.
+    pub fn vendors(&self) -> Vec<Vendor> {
+        self.rooms.operate.vendors()
+    }
+
+    /// Does something at a vendor that sends no text.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`], [`ErrorKind::NotFound`], and whatever the provider says.
+    pub async fn at_vendor(&self, provider: &str, action: &str, arguments: &Arguments) -> Result<serde_json::Value> {
+        self.rooms.operate.at_vendor(provider, action, arguments).await
+    }
+
+    /// Asks each vendor by its cheapest reads what works, and looks for receipts that match no message.
+    pub async fn check_vendors(&self) -> Vec<(String, Result<Vec<Finding>>)> {
+        self.rooms.operate.check_vendors().await
+    }
+
+    /// Everybody who wants no more texts, latest first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn opt_outs(&self) -> Result<Vec<OptOut>> {
+        self.rooms.operate.opt_outs().await
+    }
+
+    /// Notes for the operator that a person wants no more texts, or wants them again, and tells the vendors that keep
+    /// such lists. Returns the number, and what a vendor did not take.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidNumber`] or [`ErrorKind::LedgerUnavailable`].
+    pub async fn set_opt_out(&self, number: &str, is_out: bool) -> Result<(String, Vec<String>)> {
+        self.rooms.operate.set_opt_out(number, is_out).await
+    }
+
+    /// What waits for the operator: a STOP or START of somebody who may be anybody, and replies that several people fit.
+    /// Oldest first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn pending_opt_outs(&self) -> Result<Vec<Pending>> {
+        self.rooms.operate.pending_opt_outs().await
+    }
+
+    /// Takes the operator's word for who somebody was. What they asked for is done, and their replies become theirs.
+    /// Returns what that was, and what a vendor did not take.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidNumber`], [`ErrorKind::NotFound`] or [`ErrorKind::LedgerUnavailable`].
+    pub async fn settle_pending(&self, id: i64, number: &str) -> Result<(Pending, String, Vec<String>)> {
+        self.rooms.operate.settle_pending(id, number).await
+    }
+
+    /// Lets go what waits: it is nobody's. A STOP that is let go protects nobody any more but those whom it stopped.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] or [`ErrorKind::LedgerUnavailable`].
+    pub async fn dismiss_pending(&self, id: i64) -> Result<Pending> {
+        self.rooms.operate.dismiss_pending(id).await
+    }
+
+    /// Forgets what did not change for so long. Returns what went; nothing where another process is at it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerInDoubt`], and nothing has gone;
+    /// [`ErrorKind::LedgerUnavailable`], and a part of it may have gone.
+    pub async fn prune(&self, keep_for: Span) -> Result<Option<Pruned>> {
+        self.rooms.operate.prune(keep_for).await
+    }
+
+    /// What [`Engine::prune`] would forget, and since when what it is about did not change.
+    ///
+    /// # Errors
+    /// As [`Engine::prune`], but of a ledger in doubt it is told all the same.
+    pub async fn prunable(&self, keep_for: Span) -> Result<(Prunable, Timestamp)> {
+        self.rooms.operate.prunable(keep_for).await
+    }
+
+    /// Every budget of the ledger, for the operator.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn all_budgets(&self) -> Result<Vec<BudgetView>> {
+        self.rooms.operate.all_budgets().await
+    }
+
+    /// Takes the clock as it is from now on, for the operator.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn accept_clock(&self) -> Result<()> {
+        self.rooms.operate.accept_clock().await
+    }
+
+    /// Lets a frozen budget go on, or all of them, for the operator. Returns their names.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] where no such budget is frozen, or [`ErrorKind::LedgerUnavailable`].
+    pub async fn unfreeze(&self, name: Option<String>) -> Result<Vec<String>> {
+        self.rooms.operate.unfreeze(name).await
+    }
+
+    /// Takes back what is still queued of a bulk, for the operator. Returns how many messages that were.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] for a bulk that this principal does not have, or [`ErrorKind::LedgerUnavailable`].
+    pub async fn cancel(&self, caller: &Caller, id: &BatchId) -> Result<u32> {
+        self.rooms.submit.cancel(caller, id).await
+    }
+
+    /// Remembers a session of this principal, with what its client said of itself (JSON).
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn keep_client(&self, principal: &str, id: &str, initialize: String) -> Result<()> {
+        self.rooms.clients.keep_client(principal, id, initialize).await
+    }
+
+    /// What the client of a session said of itself, if it is this principal's.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn kept_client(&self, principal: &str, id: &str) -> Result<Option<String>> {
+        self.rooms.clients.kept_client(principal, id).await
+    }
+
+    /// Notes how long ago these sessions were last used, and forgets those that have not been for too long.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn use_clients<'a>(&self, used: impl IntoIterator<Item = (&'a str, Duration)>) -> Result<()> {
+        self.rooms.clients.use_clients(used).await
+    }
+
+    /// Forgets a session that its client ended.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn forget_client(&self, id: &str) -> Result<()> {
+        self.rooms.clients.forget_client(id).await
+    }
+
+    /// How much the operator has paused.
+    pub fn paused(&self) -> Extent {
+        self.rooms.halting.extent()
     }
 
     /// Whether the engine can send: it is not stopping, the ledger can be read, nobody doubts it, and it has room for what is known. That
@@ -523,12 +556,10 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::ShuttingDown`], [`ErrorKind::LedgerInDoubt`], [`ErrorKind::LedgerUnavailable`] or [`ErrorKind::StorageFull`].
     pub async fn health(&self) -> Result<()> {
-        if self.is_stopping() {
-            return Err(Error::new(ErrorKind::ShuttingDown, "the server is stopping"));
-        }
+        self.rooms.life.goes_on()?;
         self.trust().await?;
-        self.parts().ledger.history(&MessageId::from_text("")).await?;
-        self.parts().halts.fault().map_or(Ok(()), |halt| Err(halt.error()))
+        self.rooms.ledger.history(&MessageId::from_text("")).await?;
+        self.rooms.halting.halts().fault().map_or(Ok(()), |halt| Err(halt.error()))
     }
 
     /// Whether the real providers, where there are any, may send from this ledger: it is no older one and no other one than that
@@ -537,17 +568,6 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::LedgerInDoubt`] or [`ErrorKind::LedgerUnavailable`].
     pub async fn trust(&self) -> Result<()> {
-        if self.parts().carriers.realm() == Realm::Live { self.parts().ledger.trust().await } else { Ok(()) }
-    }
-
-    /// Things to know about messages on these sides; about whatever may be sent where there are none. That nothing left is
-    /// said of what the sandbox carried, whoever carries now.
-    fn warnings(&self, realms: impl IntoIterator<Item = Realm>) -> Vec<String> {
-        let mut realms = realms.into_iter().peekable();
-        let is_sandbox = match realms.peek() {
-            Some(_) => realms.all(Realm::is_sandbox),
-            None => self.parts().carriers.realm().is_sandbox(),
-        };
-        if is_sandbox { vec![SANDBOX.to_owned()] } else { Vec::new() }
+        if self.rooms.carriers.realm() == Realm::Live { self.rooms.ledger.trust().await } else { Ok(()) }
     }
 }

@@ -4,3 +4,4 @@ pub mod asked;
 pub mod breaker;
 pub mod carrier;
 pub mod route;
+pub mod word;

@@ -3,27 +3,36 @@
 //! A session is kept under a digest of its id: who reads the ledger gets into none. It is forgotten when it was not used
 //! for `[guard] session_idle`, like every session.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::Engine;
+use super::life::Life;
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::ledger::clients::ClientSession;
+use crate::ledger::clients::{ClientSession, Clients as Kept};
 
 fn digest_of(id: &str) -> [u8; 32] {
     Sha256::digest(id.as_bytes()).into()
 }
 
-impl Engine {
+/// What is kept of clients.
+pub struct Clients {
+    pub ledger: Arc<dyn Kept>,
+    pub life: Arc<Life>,
+    /// A session that was not used for this long is closed, in milliseconds.
+    pub idle_ms: i64,
+}
+
+impl Clients {
     /// Remembers a session of this principal, with what its client said of itself (JSON).
     ///
     /// # Errors
     /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn keep_client(&self, principal: &str, id: &str, initialize: String) -> Result<()> {
         let session = ClientSession { digest: digest_of(id), principal: principal.to_owned(), initialize };
-        self.parts().ledger.keep_client(session, self.parts().clock.now()).await
+        self.ledger.keep_client(session, self.life.now()).await
     }
 
     /// What the client of a session said of itself, if it is this principal's.
@@ -31,7 +40,7 @@ impl Engine {
     /// # Errors
     /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn kept_client(&self, principal: &str, id: &str) -> Result<Option<String>> {
-        let kept = self.parts().ledger.kept_client(digest_of(id), self.idle_since()).await?;
+        let kept = self.ledger.kept_client(digest_of(id), self.idle_since()).await?;
         Ok(kept.filter(|session| session.principal == principal).map(|session| session.initialize))
     }
 
@@ -40,10 +49,10 @@ impl Engine {
     /// # Errors
     /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn use_clients<'a>(&self, used: impl IntoIterator<Item = (&'a str, Duration)>) -> Result<()> {
-        let now = self.parts().clock.now();
+        let now = self.life.now();
         let at = |ago: Duration| now.plus_ms(-i64::try_from(ago.as_millis()).unwrap_or(i64::MAX));
         let used = used.into_iter().map(|(id, ago)| (digest_of(id), at(ago))).collect();
-        self.parts().ledger.use_clients(used, self.idle_since()).await
+        self.ledger.use_clients(used, self.idle_since()).await
     }
 
     /// Forgets a session that its client ended.
@@ -51,11 +60,11 @@ impl Engine {
     /// # Errors
     /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn forget_client(&self, id: &str) -> Result<()> {
-        self.parts().ledger.forget_client(digest_of(id)).await
+        self.ledger.forget_client(digest_of(id)).await
     }
 
     /// What was last used before this is closed.
     fn idle_since(&self) -> Timestamp {
-        self.parts().clock.now().plus_ms(-self.guard().settings().session_idle.as_millis())
+        self.life.now().plus_ms(-self.idle_ms)
     }
 }

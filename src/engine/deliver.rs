@@ -1,6 +1,16 @@
 //! Handing messages over, each at most once, and recording what became of it.
 
-pub mod offer;
-pub mod queue;
+mod offer;
+pub mod outcome;
+mod progress;
+mod queue;
+mod recorder;
+mod recover;
+mod room;
 pub mod segments;
-pub mod unrecorded;
+
+pub use offer::rests;
+pub use progress::{Followed, Progress};
+pub use recorder::Recorder;
+pub use recover::Recovery;
+pub use room::Deliver;

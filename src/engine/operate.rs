@@ -1,5 +1,9 @@
-//! What operators do: at vendors, about people who want no more texts, and with what is old.
+//! What operators do: at vendors, about people who want no more texts, with budgets, and with what is old.
 
+mod budgets;
 pub mod opt_outs;
-pub mod prune;
+mod prune;
+mod room;
 pub mod vendors;
+
+pub use room::Operate;

@@ -1,4 +1,11 @@
 //! What callers look at: states, lists, balances and budgets.
 
-pub mod replies;
-pub mod status;
+mod balance;
+mod list;
+mod replies;
+mod room;
+mod sessions;
+mod status;
+mod view;
+
+pub use room::Read;

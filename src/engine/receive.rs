@@ -1,10 +1,19 @@
 //! What comes back: receipts, what people write, what vendors know when they are asked, and what becomes of it here.
 
-pub mod answered;
-pub mod connection;
-pub mod long_reply;
-pub mod meaning;
+mod answered;
+mod connection;
+mod events;
+mod long_reply;
+mod meaning;
+pub mod poll;
+mod receipts;
 pub mod reconcile;
-pub mod reply;
-pub mod unmatched;
+mod refresh;
+mod reply;
+mod room;
+mod unmatched;
 pub mod webhook;
+
+pub use poll::Poll;
+pub use receipts::Receipts;
+pub use room::{PATIENCE, Receive};

@@ -2,4 +2,11 @@
 
 pub mod bulk;
 pub mod campaign;
-pub mod prepare;
+mod draft;
+mod intent;
+mod key;
+mod quote;
+mod room;
+mod single;
+
+pub use room::Submit;

@@ -58,7 +58,7 @@ impl Limits {
 /// One budget of the path, as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// The name of the budget in the ledger, such as `day:alice:2026-11-22`.
+    /// The name of the budget in the ledger, such as `day:USD:user:alice:2026-11-22`.
     pub key: String,
     /// Which part of the path it is.
     pub scope: Scope,

@@ -44,7 +44,7 @@ const REAL_SECONDS: [(&str, &[&str]); 8] = [
     ("Instant::now() <", &["suite/support.rs", "suite/carrier/peer.rs", "suite/carrier/scene.rs", "suite/carrier/turns.rs"]),
     ("Instant::now() -", &[]),
     ("SystemTime::now()", &["suite/forward.rs"]),
-    ("timeout(Duration::", &["suite/resources.rs", "src/provider/session/tests/rough.rs", "src/engine/tell/forward.rs"]),
+    ("timeout(Duration::", &["suite/resources.rs", "src/provider/session/tests/rough.rs", "src/engine/tell/endpoint.rs"]),
     ("timeout(std::time::Duration::", &[]),
     ("read_timeout(Some(Duration::", &[]),
 ];

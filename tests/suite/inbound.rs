@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use sms_mcp::clock::{Clock as _, SystemClock, Timestamp};
 use sms_mcp::config;
 use sms_mcp::engine::contract::{SendArgs, StatusAnswer, StatusArgs};
-use sms_mcp::engine::forward::Target;
+use sms_mcp::engine::endpoint::Target;
 use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::error::{Error, ErrorKind, Result};
 use sms_mcp::http::{Endpoint, Options};

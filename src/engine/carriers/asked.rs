@@ -8,9 +8,8 @@ use std::sync::Mutex;
 
 use crate::clock::Timestamp;
 use crate::engine::contract::ProviderBalance;
-use crate::engine::{Carrier, Engine, locked};
-use crate::error::Result;
-use crate::sms::message::{MessageId, Realm};
+use crate::engine::life::locked;
+use crate::sms::message::MessageId;
 
 /// A message's state is not asked for again within this time, in milliseconds.
 const STATE_MS: i64 = 5_000;
@@ -23,10 +22,10 @@ const REMEMBERED: usize = 1_000;
 
 /// What a vendor was asked a moment ago.
 #[derive(Default)]
-pub(in crate::engine) struct Asked {
+pub struct Asked {
     states: Mutex<HashMap<MessageId, Timestamp>>,
     /// Held while it is asked: who asks meanwhile gets the same answer.
-    pub(in crate::engine) balance: tokio::sync::Mutex<Option<(Timestamp, ProviderBalance)>>,
+    pub balance: tokio::sync::Mutex<Option<(Timestamp, ProviderBalance)>>,
 }
 
 /// Whether what was asked then need not be asked yet. A clock that was set back makes nobody wait.
@@ -36,7 +35,7 @@ fn is_recent(then: Timestamp, now: Timestamp, within_ms: i64) -> bool {
 
 impl Asked {
     /// Whether a message's state was asked for a moment ago; from now on it was.
-    fn was_looked_at(&self, id: &MessageId, now: Timestamp) -> bool {
+    pub fn was_looked_at(&self, id: &MessageId, now: Timestamp) -> bool {
         let mut states = locked(&self.states);
         if states.get(id).is_some_and(|then| is_recent(*then, now, STATE_MS)) {
             return true;
@@ -49,30 +48,10 @@ impl Asked {
     }
 }
 
-impl Engine {
-    /// Whether a vendor may be asked about this message now, in so many requests.
-    pub(in crate::engine) async fn may_look(&self, carrier: &Carrier, id: &MessageId, requests: usize) -> Result<bool> {
-        let now = self.parts().clock.now();
-        if carrier.realm() == Realm::Sandbox {
-            return Ok(true);
-        }
-        Ok(!carrier.asked.was_looked_at(id, now) && self.has_room(carrier, requests).await?)
-    }
-
-    /// The balance that was asked for a moment ago, if it was.
-    pub(in crate::engine) fn recent_balance(&self, known: Option<&(Timestamp, ProviderBalance)>) -> Option<ProviderBalance> {
-        let (_, balance) = known.filter(|(then, _)| is_recent(*then, self.parts().clock.now(), BALANCE_MS))?;
-        Some(ProviderBalance { fresh: false, ..balance.clone() })
-    }
-
-    /// Counts so many questions against a provider's rate, unless that would take from its sends. Returns whether they may be asked.
-    pub(in crate::engine) async fn has_room(&self, carrier: &Carrier, requests: usize) -> Result<bool> {
-        if !carrier.rate.is_limited() {
-            return Ok(true);
-        }
-        let requests = u32::try_from(requests).unwrap_or(u32::MAX);
-        self.parts().ledger.admit(carrier.name(), carrier.realm(), requests, carrier.rate.half(), self.parts().clock.now()).await
-    }
+/// The balance that was asked for a moment ago, if it was.
+pub fn recent_balance(known: Option<&(Timestamp, ProviderBalance)>, now: Timestamp) -> Option<ProviderBalance> {
+    let (_, balance) = known.filter(|(then, _)| is_recent(*then, now, BALANCE_MS))?;
+    Some(ProviderBalance { fresh: false, ..balance.clone() })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Timestamp;
-use crate::engine::deliver::offer::LONGEST_WAIT_MS;
+use crate::engine::retry::LONGEST_WAIT_MS;
 use crate::error::ErrorKind;
 use crate::provider::session::NO_BIND;
 use crate::provider::{Outcome, SegmentOutcome};
@@ -143,7 +143,7 @@ fn own_words(why: &str) -> &str {
 }
 
 /// Whether the answer to all of a message was lost.
-pub(in crate::engine) fn is_lost(outcome: &Outcome) -> bool {
+pub fn is_lost(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Unknown { .. } => true,
         Outcome::Segments(segments) => all_lost(segments).is_some(),

@@ -15,17 +15,19 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
-use crate::engine::Engine;
-use crate::engine::carriers::asked::Asked;
-use crate::engine::carriers::breaker::Breaker;
+use super::asked::Asked;
+use super::breaker::Breaker;
+use crate::clock::Timestamp;
+use crate::engine::life::Life;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::Pacing;
+use crate::ledger::{Ledger, Pacing};
+use crate::policy::{Policy, Priced};
 use crate::provider::exchange::{Action, Notice, Unacknowledged};
 use crate::provider::session::NO_BIND;
 use crate::provider::settings::{Callback, Rate, Secrets};
 use crate::provider::worded::Worded;
 use crate::provider::{Capabilities, Form, Outcome, Provider, Submission};
-use crate::sms::message::Realm;
+use crate::sms::message::{MessageId, Realm};
 use crate::sms::money::Money;
 use crate::sms::number::Number;
 use crate::sms::quoted::{self, HIDDEN, Writings};
@@ -42,7 +44,7 @@ pub struct Carrier {
     /// What its vendor was shown, and may show again.
     secrets: Writings,
     /// What its vendor was asked a moment ago.
-    pub(in crate::engine) asked: Asked,
+    pub asked: Asked,
 }
 
 /// What is said where a provider's code panicked.
@@ -66,7 +68,7 @@ impl Carrier {
     }
 
     /// Takes the provider's secrets out of its vendor's words.
-    pub(in crate::engine) fn hide(&self, words: &mut impl Worded) {
+    pub fn hide(&self, words: &mut impl Worded) {
         words.words(&mut |words| *words = quoted::without_secrets(words, &self.secrets));
     }
 
@@ -86,43 +88,43 @@ impl Carrier {
     }
 
     /// What else an operator can do there.
-    pub(in crate::engine) fn actions(&self) -> &'static [Action] {
+    pub fn actions(&self) -> &'static [Action] {
         self.provider.actions()
     }
 
     /// Whether it answers what it is asked on some connection, though an answer was lost.
-    pub(in crate::engine) fn is_answering(&self) -> bool {
+    pub fn is_answering(&self) -> bool {
         catch_unwind(AssertUnwindSafe(|| self.provider.is_answering())).unwrap_or(false)
     }
 
     /// Begins nothing there from now on.
-    pub(in crate::engine) fn begin_close(&self) {
+    pub fn begin_close(&self) {
         // A provider whose code fails here is still closed later.
         let _ = catch_unwind(AssertUnwindSafe(|| self.provider.begin_close()));
     }
 
     /// Whether a part of some text has left there, and the rest of it has not.
-    pub(in crate::engine) fn is_mid_text(&self) -> bool {
+    pub fn is_mid_text(&self) -> bool {
         catch_unwind(AssertUnwindSafe(|| self.provider.is_mid_text())).unwrap_or(false)
     }
 
     /// Waits until messages that are handed over would begin soon: how many requests that are.
-    pub(in crate::engine) async fn room(&self) -> u32 {
+    pub async fn room(&self) -> u32 {
         self.call(|provider| provider.room()).await.unwrap_or(u32::MAX)
     }
 
     /// What it tells by itself; the first caller gets it.
-    pub(in crate::engine) fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
+    pub fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
         self.provider.notices()
     }
 
     /// What people wrote and it did not take, though a carrier told it.
-    pub(in crate::engine) fn unacknowledged(&self) -> Vec<Unacknowledged> {
+    pub fn unacknowledged(&self) -> Vec<Unacknowledged> {
         catch_unwind(AssertUnwindSafe(|| self.provider.unacknowledged())).unwrap_or_default()
     }
 
     /// How many requests a message of so many segments counts for its rate; none where it has no limit.
-    pub(in crate::engine) fn rated_requests(&self, segments: u32) -> u32 {
+    pub fn rated_requests(&self, segments: u32) -> u32 {
         match (self.rate.is_limited(), self.capabilities().segment_requests) {
             (false, _) => 0,
             (true, true) => segments,
@@ -134,7 +136,7 @@ impl Carrier {
     ///
     /// # Errors
     /// The provider's own, or [`ErrorKind::ProviderUnavailable`].
-    pub(in crate::engine) fn takes(&self, to: &Number, from: Option<&str>, text: &str) -> Result<()> {
+    pub fn takes(&self, to: &Number, from: Option<&str>, text: &str) -> Result<()> {
         let asked = catch_unwind(AssertUnwindSafe(|| {
             self.provider.takes(to, from, text)?;
             // Asked again for the money; here is where a failure can still be told.
@@ -146,17 +148,17 @@ impl Carrier {
     }
 
     /// How a text goes out. Where its code fails: in more segments than anything may have.
-    pub(in crate::engine) fn form(&self, text: &str) -> Form {
+    pub fn form(&self, text: &str) -> Form {
         catch_unwind(AssertUnwindSafe(|| self.provider.form(text))).unwrap_or(Form { encoding: "UCS-2", segments: u32::MAX })
     }
 
     /// The price of a message before it is sent, where the provider knows it.
-    pub(in crate::engine) fn price(&self, to: &Number, segments: u32) -> Option<Money> {
+    pub fn price(&self, to: &Number, segments: u32) -> Option<Money> {
         catch_unwind(AssertUnwindSafe(|| self.provider.price(to, segments))).unwrap_or(None)
     }
 
     /// What octets of a person's text say. Where its code fails: what is ASCII in them, rather than nothing.
-    pub(in crate::engine) fn words(&self, coding: u8, octets: &[u8]) -> Option<String> {
+    pub fn words(&self, coding: u8, octets: &[u8]) -> Option<String> {
         catch_unwind(AssertUnwindSafe(|| self.provider.words(coding, octets))).unwrap_or_else(|_| Some(String::from_utf8_lossy(octets).into_owned()))
     }
 
@@ -181,7 +183,7 @@ impl Carrier {
 /// Takes out of what came of these messages what it quotes of their texts. What was said of a message is compared with its own
 /// text, and what was said in the same words of several once with the texts of all of them: a request that is refused as a whole
 /// says one thing a thousand times.
-pub(in crate::engine) fn hide_texts(outcomes: &mut [Outcome], submissions: &[Submission]) {
+pub fn hide_texts(outcomes: &mut [Outcome], submissions: &[Submission]) {
     let mut said: HashMap<String, HashSet<&str>> = HashMap::new();
     let is_each = outcomes.len() == submissions.len();
     for (at, outcome) in outcomes.iter_mut().enumerate() {
@@ -204,60 +206,87 @@ pub(in crate::engine) fn hide_texts(outcomes: &mut [Outcome], submissions: &[Sub
 }
 
 /// Whether the provider has itself waited for what is in the way: it is not tried again at once.
-pub(in crate::engine) fn has_waited(outcome: &Outcome) -> bool {
+pub fn has_waited(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::NotSent { why, .. } if why.starts_with(NO_BIND))
 }
 
-impl Engine {
-    /// Asks a provider something: for so long, and not beyond the beginning of a stop.
+impl Carrier {
+    /// Asks the provider something: for so long, and not beyond the beginning of a stop.
     ///
     /// # Errors
     /// The provider's own, or [`ErrorKind::ProviderUnavailable`] with its name.
-    pub(in crate::engine) async fn ask<'a, T: Worded>(
+    pub async fn ask<'a, T: Worded>(
         &'a self,
-        carrier: &'a Carrier,
+        life: &Life,
         patience: Duration,
         call: impl FnOnce(&'a dyn Provider) -> BoxFuture<'a, Result<T>>,
     ) -> Result<T> {
         tokio::select! {
-            asked = carrier.hear(call) => asked.unwrap_or_else(|| Err(carrier.unavailable(FAILED))),
-            () = self.pause(patience) => Err(if self.is_stopping() {
-                carrier.unavailable("the server is stopping")
+            asked = self.hear(call) => asked.unwrap_or_else(|| Err(self.unavailable(FAILED))),
+            () = life.pause(patience) => Err(if life.is_stopping() {
+                self.unavailable("the server is stopping")
             } else {
-                carrier.unavailable(&format!("no answer within {} s", patience.as_secs_f32()))
+                self.unavailable(&format!("no answer within {} s", patience.as_secs_f32()))
             }),
         }
     }
 
-    /// Hands something over to a provider, and waits for its answer as long as `[send] timeout` says, a stop or not; where the
-    /// provider gives each request its own time, for as long as it takes. Where
-    /// there is none nobody knows what became of it: that is what `lost` gets.
-    pub(in crate::engine) async fn hand<'a, T: Worded>(
+    /// Hands something over to the provider, and waits so long for its answer, a stop or not; where the provider gives each
+    /// request its own time, for as long as it takes. Where there is none nobody knows what became of it: that is what `lost`
+    /// gets.
+    pub async fn hand<'a, T: Worded>(
         &'a self,
-        carrier: &'a Carrier,
+        life: &Life,
+        timeout: Duration,
         call: impl FnOnce(&'a dyn Provider) -> BoxFuture<'a, T>,
         lost: impl FnOnce(Outcome) -> T,
     ) -> T {
-        let bounds_itself = carrier.capabilities().bounds_itself;
-        let timeout = self.parts().settings.timeout.duration();
-        let timeout = if bounds_itself { timeout.max(LAST_RESORT) } else { timeout };
+        let timeout = if self.capabilities().bounds_itself { timeout.max(LAST_RESORT) } else { timeout };
         let why = tokio::select! {
-            answer = carrier.hear(call) => match answer {
+            answer = self.hear(call) => match answer {
                 Some(answer) => return answer,
                 None => FAILED.to_owned(),
             },
-            () = self.parts().clock.sleep(timeout) => format!("no answer within {} s", timeout.as_secs_f32()),
+            () = life.sleep(timeout) => format!("no answer within {} s", timeout.as_secs_f32()),
         };
         lost(Outcome::Unknown { why })
     }
 
-    /// Ends what the carriers keep open, all at the same time. The caller bounds the time.
-    pub(in crate::engine) async fn leave_carriers(&self) {
-        let leave = self.parts().carriers.all().iter().map(|carrier| async { (carrier.name(), carrier.call(|provider| provider.close()).await) });
-        for (provider, left) in futures::future::join_all(leave).await {
-            if left.is_none() {
-                tracing::warn!(provider, "a provider's code failed while it was closed");
-            }
+    /// Ends what it keeps open. The caller bounds the time.
+    pub async fn leave(&self) {
+        if self.call(|provider| provider.close()).await.is_none() {
+            tracing::warn!(provider = self.name(), "a provider's code failed while it was closed");
         }
+    }
+
+    /// What it takes for so many segments, or what is reserved where it does not say.
+    ///
+    /// # Errors
+    /// [`ErrorKind::PriceUnknown`].
+    pub fn priced(&self, policy: &Policy, to: &Number, segments: u32) -> Result<Priced> {
+        policy.price(to, usize::try_from(segments).unwrap_or(usize::MAX), self.price(to, segments))
+    }
+
+    /// Whether its vendor may be asked about this message now, in so many requests.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn may_look(&self, ledger: &dyn Ledger, now: Timestamp, id: &MessageId, requests: usize) -> Result<bool> {
+        if self.realm() == Realm::Sandbox {
+            return Ok(true);
+        }
+        Ok(!self.asked.was_looked_at(id, now) && self.has_room(ledger, now, requests).await?)
+    }
+
+    /// Counts so many questions against its rate, unless that would take from its sends. Returns whether they may be asked.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn has_room(&self, ledger: &dyn Ledger, now: Timestamp, requests: usize) -> Result<bool> {
+        if !self.rate.is_limited() {
+            return Ok(true);
+        }
+        let requests = u32::try_from(requests).unwrap_or(u32::MAX);
+        ledger.admit(self.name(), self.realm(), requests, self.rate.half(), now).await
     }
 }

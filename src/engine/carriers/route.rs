@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::engine::carriers::carrier::Carrier;
+use super::carrier::Carrier;
 use crate::engine::settings::Route;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Provider;
 use crate::provider::settings::Rate;
 use crate::sms::message::Realm;
 use crate::sms::number::Number;
+use crate::sms::untrusted;
 
 /// Most senders that an error lists.
 const LISTED_SENDERS: usize = 10;
@@ -62,6 +63,33 @@ impl Carriers {
     /// The carrier of this name.
     pub fn get(&self, name: &str) -> Option<&Carrier> {
         self.carriers.iter().find(|carrier| carrier.name() == name)
+    }
+
+    /// The carrier that is named, or the only one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`], which names all of them.
+    pub fn named(&self, name: Option<&str>) -> Result<&Carrier> {
+        let found = match (name, self.all()) {
+            (Some(name), _) => self.get(name),
+            (None, [only]) => Some(only),
+            (None, _) => None,
+        };
+        found.ok_or_else(|| {
+            let wrong = name.map_or_else(|| "name one of them".to_owned(), |name| format!("none is called \"{}\"", untrusted::escape(name)));
+            let names: Vec<&str> = self.names().collect();
+            Error::new(ErrorKind::InvalidArgument, format!("the providers are {}; {wrong}", names.join(", "))).next("`sms-mcp provider` lists them.")
+        })
+    }
+
+    /// All names, in the order of the configuration.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.carriers.iter().map(Carrier::name)
+    }
+
+    /// Ends what they keep open, all at the same time. The caller bounds the time.
+    pub async fn leave(&self) {
+        futures::future::join_all(self.carriers.iter().map(Carrier::leave)).await;
     }
 
     /// Why no route leads there, and what would be right.

@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::offer::rests;
+use super::outcome::{Ended, not_possible, settlement_of};
+use super::room::Deliver;
 use crate::clock::Timestamp;
 use crate::engine::carriers::carrier::{Carrier, has_waited};
 use crate::engine::carriers::route::Way;
-use crate::engine::deliver::offer::{Ended, FIRST_WAIT_MS, LONGEST_WAIT_MS, MAX_TRIES, rests};
-use crate::engine::deliver::unrecorded::Unrecorded;
 use crate::engine::halted::is_halt;
-use crate::engine::{Engine, crash_point, locked};
+use crate::engine::life::crash_point;
+use crate::engine::retry::{Backoff, LONGEST_WAIT_MS, MAX_TRIES};
 use crate::error::ErrorKind;
 use crate::ledger::{Back, Claim, Claimed, Record, Settlement};
 use crate::provider::{Outcome, Submission};
@@ -49,46 +51,47 @@ enum Left {
     InLine,
 }
 
-impl Engine {
+impl Deliver {
     /// Hands over what is queued for one carrier, until the engine stops.
-    pub(in crate::engine) async fn run_queue(&self, name: String, adopt: bool) {
-        let Some(carrier) = self.parts().carriers.get(&name) else { return };
-        let settings = &self.parts().settings;
+    pub async fn run_queue(self: &Arc<Self>, name: String, adopt: bool) {
+        let Some(carrier) = self.carriers.get(&name) else { return };
         // Two hands of places: one is at the provider while the next is claimed in one durable step.
-        let hand = settings.concurrency.div_ceil(2).max(1);
-        let places = Arc::new(Semaphore::new(usize::try_from(settings.concurrency).unwrap_or(1)));
-        let mut queued = self.inner.queued.subscribe();
-        while !self.is_stopping() {
+        let hand = self.concurrency.div_ceil(2).max(1);
+        let places = Arc::new(Semaphore::new(usize::try_from(self.concurrency).unwrap_or(1)));
+        let mut queued = self.signals.queued();
+        while !self.life.is_stopping() {
             // Before the claim: what is queued while it runs is not missed.
             queued.borrow_and_update();
             if self.stands_still(carrier).await {
                 continue;
             }
-            if let Err(resting) = carrier.breaker.look(self.parts().clock.now()) {
-                self.pause(Duration::from_millis(resting.wait_ms)).await;
+            if let Err(resting) = carrier.breaker.look(self.life.now()) {
+                self.life.pause(Duration::from_millis(resting.wait_ms)).await;
                 continue;
             }
             let mut permits = self.free_places(&places, hand).await;
             // What would only wait at the carrier waits in the queue, where the end of this process leaves it queued.
             let room = tokio::select! {
                 room = carrier.room() => room,
-                () = self.stopped() => return,
+                () = self.life.stopped() => return,
             };
-            if self.is_stopping() {
+            if self.life.is_stopping() {
                 return;
             }
             let claimed = match self.claim_for(carrier, permits.len(), room, adopt).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
                     tracing::error!(%error, "the queue cannot be read; it will be tried again");
-                    self.pause(IDLE).await;
+                    self.life.pause(IDLE).await;
                     continue;
                 }
             };
             crash_point("after-claim");
             if claimed.is_void && !claimed.messages.is_empty() {
                 drop(permits);
-                self.put_back(carrier, claimed.messages.into_iter().map(|message| Back { id: message.id, rests_until: None }).collect()).await;
+                self.recorder
+                    .put_back(carrier.name(), claimed.messages.into_iter().map(|message| Back { id: message.id, rests_until: None }).collect())
+                    .await;
                 self.wait_for_work(&mut queued, Some(1_000)).await;
                 continue;
             }
@@ -101,9 +104,9 @@ impl Engine {
             let mut messages = claimed.messages;
             while !messages.is_empty() {
                 let request: Vec<Record> = messages.drain(..per_request.min(messages.len())).collect();
-                let (engine, permit, name) = (self.clone(), permits.pop(), name.clone());
-                self.inner.tasks.spawn(async move {
-                    engine.hand_over_claimed(&name, request).await;
+                let (room, permit, name) = (Arc::clone(self), permits.pop(), name.clone());
+                self.life.spawn(async move {
+                    room.hand_over_claimed(&name, request).await;
                     drop(permit);
                 });
             }
@@ -112,15 +115,15 @@ impl Engine {
 
     /// Waits for a change where nothing is handed over to this carrier now. Returns whether that is so.
     async fn stands_still(&self, carrier: &Carrier) -> bool {
-        let mut changed = std::pin::pin!(self.parts().halts.changed());
+        let mut changed = std::pin::pin!(self.halting.halts().changed());
         // From here on no change is missed.
         changed.as_mut().enable();
-        if self.standstill(carrier).is_none() {
+        if self.halting.standstill(carrier.name()).is_none() {
             return false;
         }
         tokio::select! {
             () = changed => {}
-            () = self.pause(IDLE) => {}
+            () = self.life.pause(IDLE) => {}
         }
         true
     }
@@ -137,26 +140,26 @@ impl Engine {
             u32::try_from(places).unwrap_or(1)
         };
         let claim = Claim {
-            now: self.parts().clock.now(),
+            now: self.life.now(),
             limit,
-            per_second: self.guard().settings().sends_per_second,
-            max_age_ms: self.parts().settings.queue_max_age.as_millis(),
+            per_second: self.policy.settings().sends_per_second,
+            max_age_ms: self.queue_max_age.as_millis(),
             adopt,
             provider: carrier.name().to_owned(),
             realm: carrier.realm(),
             per_request,
             by_segment: carrier.capabilities().segment_requests,
             most_requests: room,
-            without: self.parts().halts.principals(carrier.name()),
+            without: self.halting.halts().principals(carrier.name()),
             rate: carrier.rate,
         };
-        self.parts().ledger.claim(claim).await
+        self.ledger.claim(claim).await
     }
 
     async fn free_places(&self, places: &Arc<Semaphore>, hand: u32) -> Vec<OwnedSemaphorePermit> {
         let whole = tokio::select! {
             permits = Arc::clone(places).acquire_many_owned(hand) => permits.ok(),
-            () = self.parts().clock.sleep(GATHER) => None,
+            () = self.life.sleep(GATHER) => None,
         };
         if let Some(mut whole) = whole {
             return (0..hand).filter_map(|_| whole.split(1)).collect();
@@ -167,28 +170,22 @@ impl Engine {
         std::iter::once(first).chain(more).collect()
     }
 
-    /// Tells the worker of every carrier that there is something to look for. One alone would not do: it may be
-    /// another's.
-    pub(in crate::engine) fn wake_queues(&self) {
-        self.inner.queued.send_modify(|count| *count = count.wrapping_add(1));
-    }
-
     async fn wait_for_work(&self, queued: &mut watch::Receiver<u64>, wait_ms: Option<u64>) {
-        if self.is_stopping() {
+        if self.life.is_stopping() {
             return;
         }
         // A rate may allow nothing for the rest of the day: what waits too long ends in time all the same.
         let idle = wait_ms.map_or(IDLE, Duration::from_millis).min(IDLE);
         tokio::select! {
             _ = queued.changed() => {}
-            () = self.parts().halts.changed() => {}
-            () = self.parts().clock.sleep(idle) => {}
+            () = self.halting.halts().changed() => {}
+            () = self.life.sleep(idle) => {}
         }
     }
 
     /// Hands claimed messages over, in one request where there are several, and posts what became of each.
     async fn hand_over_claimed(&self, name: &str, records: Vec<Record>) {
-        let Some(carrier) = self.parts().carriers.get(name) else { return };
+        let Some(carrier) = self.carriers.get(name) else { return };
         let mut open = Vec::with_capacity(records.len());
         let mut waiting = Vec::new();
         for record in records {
@@ -202,11 +199,11 @@ impl Engine {
                 Err(settlement) => self.post(&id, batch.as_ref(), &settlement).await,
             }
         }
-        let mut wait_ms = FIRST_WAIT_MS;
+        let mut backoff = Backoff::of_a_message();
         for tries in 1..=MAX_TRIES {
             let mut going = Vec::with_capacity(open.len());
             for message in open {
-                match self.halted(carrier, &message.submission) {
+                match self.halting.halted(carrier.name(), &message.submission) {
                     Some(halted) => waiting.push((message, halted)),
                     None => going.push(message),
                 }
@@ -216,7 +213,7 @@ impl Engine {
             if submissions.is_empty() {
                 break;
             }
-            let outcomes = match carrier.breaker.admit(self.parts().clock.now()) {
+            let outcomes = match carrier.breaker.admit(self.life.now()) {
                 Ok(()) => self.at_carrier(carrier, &submissions).await,
                 Err(resting) => vec![rests(carrier, resting); submissions.len()],
             };
@@ -227,7 +224,7 @@ impl Engine {
                     Outcome::NotNow { .. } => waiting.push((message, outcome)),
                     Outcome::NotSent { .. } if has_waited(&outcome) => waiting.push((message, outcome)),
                     Outcome::NotSent { retry_after_ms, .. } => {
-                        asked = asked.max(retry_after_ms.unwrap_or(wait_ms));
+                        asked = asked.max(retry_after_ms.unwrap_or_else(|| backoff.next_ms()));
                         again.push((message, outcome));
                     }
                     // Refused for a reason that is none of the message's.
@@ -235,14 +232,13 @@ impl Engine {
                     outcome => self.ended(carrier, message, outcome).await,
                 }
             }
-            if tries == MAX_TRIES || asked > LONGEST_WAIT_MS || self.is_stopping() {
+            if tries == MAX_TRIES || asked > LONGEST_WAIT_MS || self.life.is_stopping() {
                 waiting.append(&mut again);
                 break;
             }
             open = again.into_iter().map(|(message, _)| message).collect();
             if !open.is_empty() {
-                self.parts().clock.sleep(Duration::from_millis(asked)).await;
-                wait_ms = (wait_ms * 2).min(LONGEST_WAIT_MS);
+                backoff.sleep_ms(&self.life, asked).await;
             }
         }
         self.go_on(carrier, waiting).await;
@@ -251,13 +247,13 @@ impl Engine {
     /// A claimed message with its way, or why it cannot go: the operator may have changed lists and routes since.
     fn on_its_way(&self, carrier: &Carrier, record: Record) -> Result<OnItsWay<'_>, Box<Settlement>> {
         let (Ok(to), Some(text)) = (Number::parse(&record.to, None), record.text) else {
-            return Err(Box::new(self.not_possible(ErrorKind::Internal, "its text or number is not in the ledger".to_owned())));
+            return Err(Box::new(not_possible(self.life.now(), ErrorKind::Internal, "its text or number is not in the ledger".to_owned())));
         };
-        let brake = self.brake(&record.principal);
+        let brake = self.halting.brake(&record.principal);
         let submission = Submission { id: record.id, to, from: record.from, text, segments: record.segments, brake };
-        let allowed = self.guard().check_destination(&submission.to).and_then(|()| self.guard().check_sender(submission.from.as_deref()));
+        let allowed = self.policy.check_destination(&submission.to).and_then(|()| self.policy.check_sender(submission.from.as_deref()));
         let way = allowed.and_then(|()| self.way_of(&submission));
-        let mut way = way.map_err(|refused| Box::new(self.not_possible(refused.kind(), refused.message().to_owned())))?;
+        let mut way = way.map_err(|refused| Box::new(not_possible(self.life.now(), refused.kind(), refused.message().to_owned())))?;
         // Its money was held for the carriers of that time: one that is dearer would take it over its limits. And what was
         // accepted for the sandbox never leaves, wherever routes lead now.
         way.carriers.retain(|other| other.realm() == record.realm);
@@ -268,7 +264,7 @@ impl Engine {
     /// Whether so much is what this carrier takes for a message, or more.
     fn is_covered(&self, carrier: &Carrier, submission: &Submission, held_micros: i64) -> bool {
         let segments = carrier.form(&submission.text).segments;
-        self.price_at(carrier, &submission.to, segments).is_ok_and(|price| price.money.micros <= held_micros)
+        carrier.priced(&self.policy, &submission.to, segments).is_ok_and(|price| price.money.micros <= held_micros)
     }
 
     /// A carrier's definite word, or the lack of one: posted, unless its route asks another carrier after a refusal.
@@ -281,7 +277,7 @@ impl Engine {
                 None => return,
             }
         }
-        let settlement = self.settlement_of(ended, false);
+        let settlement = settlement_of(ended, false, self.life.now(), self.policy.settings().currency);
         self.post(&submission.id, batch.as_ref(), &settlement).await;
     }
 
@@ -301,54 +297,41 @@ impl Engine {
                 }
             }
         }
-        let now = self.parts().clock.now();
+        let now = self.life.now();
         let back: Vec<Back> = back.into_iter().map(|(id, rest_ms)| Back { id, rests_until: rest_ms.map(|ms| now.plus_ms(ms)) }).collect();
         if !back.is_empty() {
-            self.put_back(carrier, back).await;
+            self.recorder.put_back(carrier.name(), back).await;
         }
         if is_in_line {
             // Whoever looked meanwhile found nothing.
-            self.wake_queues();
-        }
-    }
-
-    /// Puts messages back in the queue. While the ledger cannot be written they wait for that, as outcomes do: else they would stay
-    /// attempts of this process for as long as it lives.
-    async fn put_back(&self, carrier: &Carrier, back: Vec<Back>) {
-        let count = back.len();
-        match self.parts().ledger.unclaim(back.clone()).await {
-            Ok(()) => tracing::debug!(count, provider = carrier.name(), "back to the queue: the provider takes nothing now"),
-            Err(error) => {
-                tracing::error!(%error, "messages that were not sent could not go back to the queue yet");
-                self.keep_unrecorded(Unrecorded::Back(back), &error);
-            }
+            self.signals.wake_queues();
         }
     }
 
     fn left(&self, ended: Ended<'_>, created: Timestamp) -> Left {
-        let now = self.parts().clock.now();
+        let now = self.life.now();
         let rests = ended.carrier.breaker.look(now).is_err() || ended.carrier.breaker.is_probing();
         let is_temporary = match &ended.outcome {
             Outcome::NotNow { code: ErrorKind::RateLimited, .. } => return Left::InLine,
             Outcome::NotNow { code, .. } if is_halt(*code) => return Left::Wait(None),
             Outcome::NotNow { retry_after_ms, .. } => return Left::Wait(Some(rest_ms(*retry_after_ms, created, now))),
             // The carrier answered for it, and will take it later: others come first.
-            outcome @ Outcome::NotSent { retry_after_ms: Some(wait), .. } if !self.is_stopping() && !has_waited(outcome) => {
+            outcome @ Outcome::NotSent { retry_after_ms: Some(wait), .. } if !self.life.is_stopping() && !has_waited(outcome) => {
                 return Left::Wait(Some(i64::try_from(*wait).unwrap_or(i64::MAX)));
             }
-            Outcome::NotSent { retry_after_ms, .. } => rests || self.is_stopping() || retry_after_ms.is_some(),
+            Outcome::NotSent { retry_after_ms, .. } => rests || self.life.is_stopping() || retry_after_ms.is_some(),
             Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, .. } => true,
             _ => false,
         };
-        if is_temporary { Left::Wait(None) } else { Left::Settle(self.settlement_of(ended, false)) }
+        if is_temporary { Left::Wait(None) } else { Left::Settle(settlement_of(ended, false, self.life.now(), self.policy.settings().currency)) }
     }
 
     async fn post(&self, id: &MessageId, batch: Option<&BatchId>, settlement: &Settlement) {
-        if let Err(error) = self.settle(id, settlement).await {
+        if let Err(error) = self.recorder.settle(id, settlement).await {
             tracing::error!(message = %id, %error, "the outcome of a queued message could not be recorded");
         }
-        if let Some(handed_over) = batch.and_then(|batch| locked(&self.inner.batches).get(batch).cloned()) {
-            handed_over.send_modify(|count| *count += 1);
+        if let Some(batch) = batch {
+            self.progress.handed_over(batch);
         }
     }
 }

@@ -3,28 +3,20 @@
 //! text, so nobody sends the whole again.
 
 use crate::clock::Timestamp;
-use crate::engine::Engine;
-use crate::engine::carriers::carrier::Carrier;
-use crate::engine::deliver::offer::FIRST_LOOK_MS;
-use crate::engine::receive::webhook::is_usable_id;
+use crate::engine::carriers::word::{FIRST_LOOK_MS, is_usable_id};
 use crate::error::ErrorKind;
 use crate::ledger::{Segment, Settlement};
 use crate::provider::SegmentOutcome;
 use crate::sms::message::State;
 use crate::sms::untrusted;
 
-impl Engine {
-    /// What the ledger is told about a message whose segments ended so.
-    pub(in crate::engine) fn settlement_of_segments(&self, carrier: &Carrier, outcomes: Vec<SegmentOutcome>) -> Settlement {
-        let at = self.parts().clock.now();
-        let parts = (1..).zip(outcomes).map(|(number, outcome)| segment_of(number, outcome, at)).collect();
-        let is_asked = carrier.capabilities().receipts_by_poll;
-        settlement(parts, at, is_asked)
-    }
+/// What the ledger is told about each segment of a message.
+pub fn each(outcomes: Vec<SegmentOutcome>, at: Timestamp) -> Vec<Segment> {
+    (1..).zip(outcomes).map(|(number, outcome)| segment_of(number, outcome, at)).collect()
 }
 
 /// The end of a message with these segments. `is_asked`: the provider is to be asked about what is not final.
-pub(in crate::engine) fn settlement(parts: Vec<Segment>, at: Timestamp, is_asked: bool) -> Settlement {
+pub fn settlement(parts: Vec<Segment>, at: Timestamp, is_asked: bool) -> Settlement {
     let (state, code, why) = told(&parts);
     let vendor_id = parts.iter().find_map(|part| part.vendor_id.clone());
     let is_open = is_asked && !state.is_final() && vendor_id.is_some();
@@ -43,7 +35,7 @@ pub(in crate::engine) fn settlement(parts: Vec<Segment>, at: Timestamp, is_asked
 }
 
 /// What the ledger is told about one segment.
-pub(in crate::engine) fn segment_of(number: u32, outcome: SegmentOutcome, at: Timestamp) -> Segment {
+pub fn segment_of(number: u32, outcome: SegmentOutcome, at: Timestamp) -> Segment {
     let (state, vendor_id, why) = match outcome {
         SegmentOutcome::Accepted { vendor_id } => (State::Sent, Some(vendor_id).filter(|id| is_usable_id(id)), None),
         SegmentOutcome::Rejected { why, .. } | SegmentOutcome::NotSent { why, .. } | SegmentOutcome::NotNow { why, .. } => {

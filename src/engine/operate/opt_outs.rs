@@ -1,8 +1,9 @@
 //! What the operator does about people who want no more texts: who they are, adding and taking off, and saying who somebody
 //! was whom nobody could tell.
 
-use crate::engine::Engine;
-use crate::engine::receive::webhook::PATIENCE;
+use super::room::Operate;
+use crate::engine::arguments::number as number_of;
+use crate::engine::receive::PATIENCE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{OptOut, Pending};
 use crate::sms::caller_id::same_phone;
@@ -15,13 +16,13 @@ const LISTED: u32 = 10_000;
 /// The source of what the operator decided: nobody else takes it back.
 const BY_OPERATOR: &str = "operator";
 
-impl Engine {
+impl Operate {
     /// Everybody who wants no more texts, latest first.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`].
     pub async fn opt_outs(&self) -> Result<Vec<OptOut>> {
-        self.parts().ledger.opt_outs(LISTED).await
+        self.ledger.opt_outs(LISTED).await
     }
 
     /// Notes for the operator that a person wants no more texts, or wants them again, and tells the vendors that keep
@@ -30,13 +31,13 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::InvalidNumber`] or [`ErrorKind::LedgerUnavailable`].
     pub async fn set_opt_out(&self, number: &str, is_out: bool) -> Result<(String, Vec<String>)> {
-        let number = self.number(number)?;
-        let now = self.parts().clock.now();
-        self.parts().ledger.opt_out(number.e164(), is_out, BY_OPERATOR, now).await?;
+        let number = number_of(number, self.default_region)?;
+        let now = self.life.now();
+        self.ledger.opt_out(number.e164(), is_out, BY_OPERATOR, now).await?;
         if !is_out {
             // What another number of the same phone holds back would hold back this one too.
             for other in same_phone(number.e164()) {
-                self.parts().ledger.opt_out(&other, false, BY_OPERATOR, now).await?;
+                self.ledger.opt_out(&other, false, BY_OPERATOR, now).await?;
             }
         }
         let notes = self.tell_vendors(&number, is_out).await;
@@ -49,11 +50,11 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`].
     pub async fn pending_opt_outs(&self) -> Result<Vec<Pending>> {
-        self.parts().ledger.pendings().await
+        self.ledger.pendings().await
     }
 
     /// Says at the start of a server that something waits.
-    pub(in crate::engine) async fn warn_of_pending(&self) -> Result<()> {
+    pub async fn warn_of_pending(&self) -> Result<()> {
         let waiting = self.pending_opt_outs().await?.len();
         if waiting > 0 {
             tracing::warn!(waiting, "what nobody can tell waits for the operator: settle it with sms-mcp opt-out pending");
@@ -67,8 +68,8 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::InvalidNumber`], [`ErrorKind::NotFound`] or [`ErrorKind::LedgerUnavailable`].
     pub async fn settle_pending(&self, id: i64, number: &str) -> Result<(Pending, String, Vec<String>)> {
-        let number = self.number(number)?;
-        let store = &self.parts().ledger;
+        let number = number_of(number, self.default_region)?;
+        let store = &self.ledger;
         let waiting = store.pendings().await?.into_iter().find(|pending| pending.id == id).ok_or_else(|| nothing_waits(id))?;
         // Before the entry is closed: what protects somebody must not be lost in between.
         let notes = match waiting.meaning {
@@ -79,11 +80,11 @@ impl Engine {
             Meaning::Start => self.set_opt_out(number.e164(), false).await?.1,
             Meaning::Other => Vec::new(),
         };
-        let forward = self.parts().forward.is_some();
-        let settled = store.settle_pending(id, Some(number.e164()), forward, self.parts().clock.now()).await?;
+        let forward = self.forward;
+        let settled = store.settle_pending(id, Some(number.e164()), forward, self.life.now()).await?;
         let settled = settled.ok_or_else(|| nothing_waits(id))?;
-        settled.answered.iter().for_each(|id| self.changed(id));
-        self.inner.forwards.notify_one();
+        settled.answered.iter().for_each(|id| self.signals.changed(id));
+        self.signals.to_tell();
         Ok((settled.pending, number.e164().to_owned(), notes))
     }
 
@@ -92,14 +93,14 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::NotFound`] or [`ErrorKind::LedgerUnavailable`].
     pub async fn dismiss_pending(&self, id: i64) -> Result<Pending> {
-        let settled = self.parts().ledger.settle_pending(id, None, false, self.parts().clock.now()).await?;
+        let settled = self.ledger.settle_pending(id, None, false, self.life.now()).await?;
         settled.map(|settled| settled.pending).ok_or_else(|| nothing_waits(id))
     }
 
     async fn tell_vendors(&self, number: &Number, is_out: bool) -> Vec<String> {
         let mut notes = Vec::new();
-        for carrier in self.parts().carriers.all().iter().filter(|carrier| carrier.capabilities().opt_outs) {
-            if let Err(error) = self.ask(carrier, PATIENCE, |provider| provider.opt_out(number, is_out)).await {
+        for carrier in self.carriers.all().iter().filter(|carrier| carrier.capabilities().opt_outs) {
+            if let Err(error) = carrier.ask(&self.life, PATIENCE, |provider| provider.opt_out(number, is_out)).await {
                 notes.push(format!("{} was not told: {}", carrier.name(), error.message()));
             }
         }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::room::Operate;
 use crate::clock::Timestamp;
+use crate::engine::arguments::{invalid, number};
+use crate::engine::carriers::carrier::Carrier;
 use crate::engine::contract::Price;
-use crate::engine::submit::prepare::invalid;
-use crate::engine::{Carrier, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Capabilities;
 use crate::provider::exchange::{Action, Arguments, Finding, ListQuery, VendorMessage};
@@ -44,10 +45,10 @@ pub struct Vendor {
     pub actions: Vec<Action>,
 }
 
-impl Engine {
+impl Operate {
     /// Every provider.
     pub fn vendors(&self) -> Vec<Vendor> {
-        let each = self.parts().carriers.all().iter().map(|carrier| Vendor {
+        let each = self.carriers.all().iter().map(|carrier| Vendor {
             name: carrier.name().to_owned(),
             capabilities: carrier.capabilities(),
             actions: common(carrier).into_iter().chain(carrier.actions().iter().copied()).collect(),
@@ -60,7 +61,7 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::InvalidArgument`], [`ErrorKind::NotFound`], and whatever the provider says.
     pub async fn at_vendor(&self, provider: &str, action: &str, arguments: &Arguments) -> Result<serde_json::Value> {
-        let carrier = self.carrier_for(Some(provider))?;
+        let carrier = self.carriers.named(Some(provider))?;
         if action == WEBHOOK_URL.name {
             let callback = carrier.callback.as_ref().ok_or_else(|| {
                 Error::new(ErrorKind::NotFound, "no vendor can reach this server: [http] public_url is not set")
@@ -75,7 +76,7 @@ impl Engine {
         if let Some(known) = carrier.actions().iter().find(|known| known.name == action) {
             known.check(arguments)?;
         }
-        self.ask(carrier, ACTION, |provider| provider.act(action, arguments)).await
+        carrier.ask(&self.life, ACTION, |provider| provider.act(action, arguments)).await
     }
 
     async fn sent_at(&self, carrier: &Carrier, arguments: &Arguments) -> Result<serde_json::Value> {
@@ -83,7 +84,7 @@ impl Engine {
             None => None,
             Some(name) => Some(State::from_name(name).ok_or_else(|| invalid("status", "is none of sent, delivered, failed"))?),
         };
-        let to = arguments.get("to").map(|to| self.number(to)).transpose()?;
+        let to = arguments.get("to").map(|to| number(to, self.default_region)).transpose()?;
         let since = match arguments.get("since") {
             None => None,
             Some(text) => Some(Timestamp::parse(text).ok_or_else(|| invalid("since", "is no time; write 2026-11-22 or 2026-11-22T10:00:00Z"))?),
@@ -94,7 +95,7 @@ impl Engine {
             Some(_) => return Err(invalid("page", "is no number from 1")),
         };
         let query = ListQuery { to, state, since, page };
-        let page = self.ask(carrier, ACTION, |provider| provider.list(&query)).await?;
+        let page = carrier.ask(&self.life, ACTION, |provider| provider.list(&query)).await?;
         let messages: Vec<serde_json::Value> = page.messages.iter().map(shown).collect();
         Ok(serde_json::json!({ "messages": messages, "next_page": page.next }))
     }
@@ -102,11 +103,11 @@ impl Engine {
     /// Asks each vendor by its cheapest reads what works, and looks for receipts that match no message.
     pub async fn check_vendors(&self) -> Vec<(String, Result<Vec<Finding>>)> {
         let check = async |carrier: &Carrier| {
-            let mut findings = self.ask(carrier, CHECK, |provider| provider.check()).await?;
-            findings.extend(self.unmatched_of(carrier).await?);
+            let mut findings = carrier.ask(&self.life, CHECK, |provider| provider.check()).await?;
+            findings.extend(self.receive.unmatched_of(carrier).await?);
             Ok(findings)
         };
-        let each = self.parts().carriers.all().iter().map(|carrier| async { (carrier.name().to_owned(), check(carrier).await) });
+        let each = self.carriers.all().iter().map(|carrier| async { (carrier.name().to_owned(), check(carrier).await) });
         futures::future::join_all(each).await
     }
 }

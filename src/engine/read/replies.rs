@@ -3,10 +3,10 @@
 //! A page is the newest that fit in [`PAGE`] and in [`MOST_CHARS`], with a cursor for those before them. What a sender wrote
 //! beyond [`SHOWN_AN_HOUR`] is on record and told onward, and counted here alone.
 
+use super::room::Read;
 use crate::clock::Timestamp;
-use crate::engine::Engine;
+use crate::engine::arguments::invalid;
 use crate::engine::contract::ReplyView;
-use crate::engine::submit::prepare::invalid;
 use crate::error::Result;
 use crate::ledger::{Record, ReplyPlace, SHOWN_AN_HOUR};
 
@@ -18,24 +18,24 @@ const MOST_CHARS: usize = 8_000;
 
 /// A page of replies, as an answer shows it.
 #[derive(Default)]
-pub(in crate::engine) struct Shown {
+pub struct Shown {
     /// Oldest first.
-    pub(in crate::engine) replies: Vec<ReplyView>,
+    pub replies: Vec<ReplyView>,
     /// How many there are besides.
-    pub(in crate::engine) omitted: u32,
+    pub omitted: u32,
     /// The way to those before.
-    pub(in crate::engine) next_cursor: Option<String>,
+    pub next_cursor: Option<String>,
     /// That some are never shown.
-    pub(in crate::engine) warning: Option<String>,
+    pub warning: Option<String>,
 }
 
-impl Engine {
+impl Read {
     /// The newest replies to a message, of those before this place.
-    pub(in crate::engine) async fn shown_replies(&self, record: &Record, before: Option<ReplyPlace>) -> Result<Shown> {
+    pub async fn shown_replies(&self, record: &Record, before: Option<ReplyPlace>) -> Result<Shown> {
         if record.replies == 0 {
             return Ok(Shown::default());
         }
-        let found = self.parts().ledger.replies(&record.id, before, u32::try_from(PAGE + 1).unwrap_or(u32::MAX)).await?;
+        let found = self.ledger.replies(&record.id, before, u32::try_from(PAGE + 1).unwrap_or(u32::MAX)).await?;
         let (mut replies, mut chars, mut last, mut has_more) = (Vec::new(), 0, None, false);
         for (place, reply) in found.page {
             let mut view = ReplyView::from(reply);
@@ -67,7 +67,7 @@ impl Engine {
 ///
 /// # Errors
 /// [`InvalidArgument`](crate::error::ErrorKind::InvalidArgument).
-pub(in crate::engine) fn read_cursor(cursor: Option<&str>) -> Result<Option<ReplyPlace>> {
+pub fn read_cursor(cursor: Option<&str>) -> Result<Option<ReplyPlace>> {
     let number = |text: &str| i64::from_str_radix(text, 16).ok();
     let place = |cursor: &str| {
         let (at, sequence) = cursor.strip_prefix('r')?.split_once('-')?;

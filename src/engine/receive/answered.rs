@@ -4,10 +4,11 @@
 
 use std::time::Duration;
 
-use crate::engine::deliver::offer::FIRST_LOOK_MS;
+use super::room::Receive;
+use crate::engine::carriers::carrier::Carrier;
+use crate::engine::carriers::word::{FIRST_LOOK_MS, is_usable_id};
+use crate::engine::deliver::outcome::{ended_as, plain};
 use crate::engine::deliver::segments::{segment_of, settlement};
-use crate::engine::receive::webhook::is_usable_id;
-use crate::engine::{Carrier, Engine};
 use crate::error::{ErrorKind, Result};
 use crate::ledger::{Record, Segment, Settlement};
 use crate::provider::SegmentOutcome;
@@ -18,18 +19,18 @@ use crate::sms::message::State;
 /// ledger may be locked.
 const WAITS_MS: [u64; 10] = [20, 50, 100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 40_000];
 
-impl Engine {
+impl Receive {
     /// Settles what a late answer speaks of. Answers about one message are to be taken one after the other.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`]: it stays unknown then, for nobody tells it again.
-    pub(in crate::engine) async fn take_answer(&self, carrier: &Carrier, answered: &Answered) -> Result<()> {
+    pub async fn take_answer(&self, carrier: &Carrier, answered: &Answered) -> Result<()> {
         if matches!(answered.outcome, SegmentOutcome::Unknown { .. }) {
             return Ok(());
         }
         let mut waits = WAITS_MS.iter();
         loop {
-            let found = self.parts().ledger.find(&answered.message).await;
+            let found = self.ledger.find(&answered.message).await;
             let wait = match found {
                 Ok(Some(record)) if record.provider != carrier.name() || record.realm != carrier.realm() => return Ok(()),
                 // The attempt ends first, so that the whole of it is known.
@@ -42,10 +43,10 @@ impl Engine {
                 },
             };
             let Some(wait) = wait else { return Ok(()) };
-            if self.is_stopping() {
+            if self.life.is_stopping() {
                 return Ok(());
             }
-            self.pause(Duration::from_millis(*wait)).await;
+            self.life.pause(Duration::from_millis(*wait)).await;
         }
     }
 
@@ -58,36 +59,25 @@ impl Engine {
             _ if record.state == State::Unknown && !record.is_parted => self.late_settlement(carrier, &answered.outcome),
             _ => return Ok(()),
         };
-        self.settle(&record.id, &settlement).await?;
+        self.recorder.settle(&record.id, &settlement).await?;
         tracing::info!(message = %record.id, state = %settlement.state, "settled by an answer that came late");
         Ok(())
     }
 
     /// What the ledger is told about a message of one segment.
     fn late_settlement(&self, carrier: &Carrier, outcome: &SegmentOutcome) -> Settlement {
-        let at = self.parts().clock.now();
+        let at = self.life.now();
         match outcome {
             SegmentOutcome::Accepted { vendor_id } => {
                 let vendor_id = Some(vendor_id.clone()).filter(|id| is_usable_id(id));
                 let is_asked = vendor_id.is_some() && carrier.capabilities().receipts_by_poll;
-                Settlement {
-                    at,
-                    state: State::Sent,
-                    vendor_id,
-                    price_micros: None,
-                    segments: None,
-                    parts: Vec::new(),
-                    code: None,
-                    why: None,
-                    free_key: false,
-                    look_at: is_asked.then(|| at.plus_ms(FIRST_LOOK_MS)),
-                }
+                Settlement { vendor_id, look_at: is_asked.then(|| at.plus_ms(FIRST_LOOK_MS)), ..plain(at, State::Sent) }
             }
             SegmentOutcome::Rejected { code, why } | SegmentOutcome::NotNow { code, why, .. } => {
-                self.settlement(at, State::Rejected, *code, why.clone(), false)
+                ended_as(at, State::Rejected, *code, why.clone(), false)
             }
             SegmentOutcome::NotSent { why, .. } | SegmentOutcome::Unknown { why } => {
-                self.settlement(at, State::Rejected, ErrorKind::ProviderUnavailable, why.clone(), false)
+                ended_as(at, State::Rejected, ErrorKind::ProviderUnavailable, why.clone(), false)
             }
         }
     }
@@ -100,8 +90,8 @@ impl Engine {
         (number, of): (u8, u8),
         outcome: &SegmentOutcome,
     ) -> Result<Option<Settlement>> {
-        let at = self.parts().clock.now();
-        let mut parts = self.parts().ledger.segments(&record.id).await?;
+        let at = self.life.now();
+        let mut parts = self.ledger.segments(&record.id).await?;
         if parts.is_empty() && record.state == State::Unknown {
             // The attempt was given up as a whole.
             let lost = || SegmentOutcome::Unknown { why: "its answer was not waited for".to_owned() };

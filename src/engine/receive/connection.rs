@@ -1,6 +1,6 @@
 //! Hearing what carriers tell over the connections that they keep: receipts, people's replies, opt-outs.
 //!
-//! Everything goes through the same door as a webhook ([`Engine::take_events`]), and the carrier is thanked only once it
+//! Everything goes through the same door as a webhook ([`Receive::take_events`]), and the carrier is thanked only once it
 //! is durable; what cannot be recorded is asked for again. Up to a thousand are under way at a time. Nothing is gathered
 //! on purpose: one that comes alone is recorded at once, and while the ledger syncs, those that come meanwhile wait
 //! together for its next sync. What one person says is taken in the order in which it came.
@@ -11,7 +11,7 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{Mutex, mpsc};
 
-use crate::engine::Engine;
+use super::room::Receive;
 use crate::engine::carriers::carrier::Carrier;
 use crate::error::Result;
 use crate::provider::exchange::{Event, Notice, Unacknowledged};
@@ -23,18 +23,18 @@ const AT_ONCE: usize = 1_000;
 /// may have to wait for their message and hold up nobody's words.
 const LANES: usize = 64;
 
-impl Engine {
+impl Receive {
     /// Records what a provider tells as it comes, until the engine stops. What is not recorded by then is dropped, which
     /// asks the carrier to tell it again.
-    pub(in crate::engine) async fn run_notices(&self, provider: String, mut notices: mpsc::Receiver<Notice>) {
-        let Some(carrier) = self.parts().carriers.get(&provider) else { return };
+    pub async fn run_notices(&self, provider: String, mut notices: mpsc::Receiver<Notice>) {
+        let Some(carrier) = self.carriers.get(&provider) else { return };
         let lanes: Vec<Mutex<()>> = (0..2 * LANES).map(|_| Mutex::default()).collect();
         let mut under_way = FuturesUnordered::new();
-        let stopping = self.inner.stopping.notified();
+        let stopping = self.life.stopping();
         tokio::pin!(stopping);
         // From now on a stop is noticed, also one that begins before the first wait.
         stopping.as_mut().enable();
-        while !self.is_stopping() {
+        while !self.life.is_stopping() {
             tokio::select! {
                 Some(()) = under_way.next(), if !under_way.is_empty() => {}
                 told = notices.recv(), if under_way.len() < AT_ONCE => match told {
@@ -69,11 +69,11 @@ impl Engine {
     }
 }
 
-impl Engine {
+impl Receive {
     /// Keeps what was told and not acknowledged, for whoever is told it again.
-    pub(in crate::engine) async fn keep_told(&self, carrier: &Carrier, texts: Vec<Unacknowledged>) -> Result<()> {
+    pub async fn keep_told(&self, carrier: &Carrier, texts: Vec<Unacknowledged>) -> Result<()> {
         let texts = texts.into_iter().map(|text| (text.content, text.first)).collect();
-        self.parts().ledger.keep_told(carrier.name(), texts, self.parts().clock.now()).await
+        self.ledger.keep_told(carrier.name(), texts, self.life.now()).await
     }
 }
 

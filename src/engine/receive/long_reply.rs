@@ -7,8 +7,9 @@
 
 use std::time::Duration;
 
+use super::room::Receive;
 use crate::clock::Timestamp;
-use crate::engine::{Carrier, Engine};
+use crate::engine::carriers::carrier::Carrier;
 use crate::error::Result;
 use crate::ledger::long_reply::{LongReply, LongReplyClaim, NewReplySegment, Tallies};
 use crate::provider::exchange::{Reply, ReplySegment};
@@ -33,23 +34,23 @@ const NEVER: Timestamp = Timestamp(i64::MIN);
 #[derive(Default)]
 struct Said(Vec<(String, Tallies)>);
 
-impl Engine {
+impl Receive {
     /// Records a segment of a long text, and tells the text if that made it whole.
     ///
     /// # Errors
     /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable), where the segment could not be recorded.
-    pub(in crate::engine) async fn take_segment(&self, carrier: &Carrier, segment: ReplySegment) -> Result<()> {
+    pub async fn take_segment(&self, carrier: &Carrier, segment: ReplySegment) -> Result<()> {
         let ReplySegment { from, to, reference, total, number, coding, octets, vendor_id, at, content, is_again } = segment;
         let provider = carrier.name().to_owned();
         let first = match &content {
-            Some(content) => self.parts().ledger.first_told(&provider, content).await?,
+            Some(content) => self.ledger.first_told(&provider, content).await?,
             None => None,
         };
         let is_doubtful = is_again || first.is_some() || self.is_after_death(at).await?.is_some();
         let at = first.map_or(at, |first| first.min(at));
         let new = NewReplySegment { provider, from, to, reference, total, number, coding, octets, vendor_id, at, content, is_doubtful };
-        let now = self.parts().clock.now();
-        let taken = self.parts().ledger.take_segment(new, now, now.plus_ms(TELLING_MS)).await?;
+        let now = self.life.now();
+        let taken = self.ledger.take_segment(new, now, now.plus_ms(TELLING_MS)).await?;
         if let Some(whole) = taken.whole {
             self.tell_or_leave(carrier, whole).await;
         }
@@ -61,25 +62,25 @@ impl Engine {
     }
 
     /// Tells what was left to tell and what waits too long, and what was counted, until the engine stops.
-    pub(in crate::engine) async fn run_long_replies(&self) {
+    pub async fn run_long_replies(&self) {
         let mut said = Said::default();
         // Whoever was away for long gives the carriers time to tell the rest.
         let mut late = NEVER;
-        while !self.is_stopping() {
-            for carrier in self.parts().carriers.all() {
-                while !self.is_stopping() && self.tell_some(carrier, late, AT_ONCE).await > 0 {}
+        while !self.life.is_stopping() {
+            for carrier in self.carriers.all() {
+                while !self.life.is_stopping() && self.tell_some(carrier, late, AT_ONCE).await > 0 {}
                 self.tell_tallies(carrier, &mut said).await;
             }
-            self.pause(LOOK_EVERY).await;
-            late = self.parts().clock.now().plus_ms(-PATIENCE_MS);
+            self.life.pause(LOOK_EVERY).await;
+            late = self.life.now().plus_ms(-PATIENCE_MS);
         }
     }
 
     /// Tells so many of a carrier's texts that are due, or began at `late` or before. Returns how many it told.
     async fn tell_some(&self, carrier: &Carrier, late: Timestamp, limit: u32) -> usize {
-        let now = self.parts().clock.now();
+        let now = self.life.now();
         let claim = LongReplyClaim { provider: carrier.name().to_owned(), late, limit, now, again: now.plus_ms(TELLING_MS) };
-        match self.parts().ledger.claim_long_replies(claim).await {
+        match self.ledger.claim_long_replies(claim).await {
             // Together, so that the ledger syncs once for many.
             Ok(due) => {
                 let told = futures::future::join_all(due.into_iter().map(|reply| self.tell_or_leave(carrier, reply))).await;
@@ -117,13 +118,13 @@ impl Engine {
                 self.take_words(carrier, reply, Some(&pieces)).await?;
             }
         }
-        self.parts().ledger.long_reply_told(sequence, self.parts().clock.now()).await
+        self.ledger.long_reply_told(sequence, self.life.now()).await
     }
 
     /// Says what could not be kept, where that is more than was said before.
     async fn tell_tallies(&self, carrier: &Carrier, said: &mut Said) {
         let provider = carrier.name();
-        let Ok(now) = self.parts().ledger.tallies(provider).await else { return };
+        let Ok(now) = self.ledger.tallies(provider).await else { return };
         let Some((_, before)) = said.0.iter_mut().find(|(name, _)| name == provider) else {
             said.0.push((provider.to_owned(), now));
             return;

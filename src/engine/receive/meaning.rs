@@ -1,22 +1,23 @@
 //! What a person's words ask for: the words themselves, with what is known of the person and of the text that they answer.
 
-use crate::engine::{Carrier, Engine};
+use super::room::Receive;
+use crate::engine::carriers::carrier::Carrier;
 use crate::error::Result;
 use crate::provider::exchange::Reply;
 use crate::sms::number::Number;
 use crate::sms::reply::{self, Meaning};
 
-impl Engine {
+impl Receive {
     /// What this reply asks for. `number` is the person's, where it could be read.
     ///
     /// # Errors
     /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable): only a short reply is looked up.
-    pub(in crate::engine) async fn meaning_of(&self, carrier: &Carrier, reply: &Reply, number: Option<&Number>) -> Result<Meaning> {
-        let meaning = reply::meaning(&reply.text, number.map(Number::calling_code), &self.parts().stop_words);
+    pub async fn meaning_of(&self, carrier: &Carrier, reply: &Reply, number: Option<&Number>) -> Result<Meaning> {
+        let meaning = reply::meaning(&reply.text, number.map(Number::calling_code), &self.stop_words);
         let Some(number) = number.filter(|_| meaning == Meaning::Other && reply::may_be_announced(&reply.text)) else {
             return Ok(meaning);
         };
-        let said = self.parts().ledger.last_text(carrier.name(), number.e164(), reply.at).await?;
+        let said = self.ledger.last_text(carrier.name(), number.e164(), reply.at).await?;
         let is_announced = said.is_some_and(|said| reply::is_announced(&reply.text, &said));
         Ok(if is_announced { Meaning::Stop } else { meaning })
     }

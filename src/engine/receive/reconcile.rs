@@ -7,13 +7,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::room::Receive;
 use crate::clock::Timestamp;
+use crate::engine::arguments::no_such;
+use crate::engine::caller::Caller;
 use crate::engine::carriers::carrier::Carrier;
-use crate::engine::deliver::offer::{FIRST_LOOK_MS, charged, taken_as};
+use crate::engine::carriers::word::{FIRST_LOOK_MS, charged, is_usable_id, taken_as};
+use crate::engine::deliver::outcome::{ended_as, plain};
 use crate::engine::deliver::segments;
-use crate::engine::receive::webhook::is_usable_id;
-use crate::engine::submit::prepare::digest_of;
-use crate::engine::{Caller, Engine};
+use crate::engine::prepared::digest_of;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Record, Segment, Settlement};
 use crate::provider::exchange::{ListQuery, VendorMessage};
@@ -59,7 +61,7 @@ pub struct Reconciled {
     pub notes: Vec<String>,
 }
 
-impl Engine {
+impl Receive {
     /// Asks every provider that can be asked about what is unknown, whoever sent it. For the operator; servers do it
     /// now and then for what became unknown lately.
     ///
@@ -71,8 +73,8 @@ impl Engine {
 
     async fn reconcile_since(&self, since: Timestamp) -> Result<Reconciled> {
         let mut found = Reconciled::default();
-        for carrier in self.parts().carriers.all() {
-            let unknown = self.parts().ledger.unknowns(Some((carrier.name(), carrier.realm())), since, AT_ONCE).await?;
+        for carrier in self.carriers.all() {
+            let unknown = self.ledger.unknowns(Some((carrier.name(), carrier.realm())), since, AT_ONCE).await?;
             if unknown.is_empty() {
                 continue;
             }
@@ -87,7 +89,7 @@ impl Engine {
             }
             let mut is_gone = false;
             for records in alike.into_values() {
-                if is_gone || self.is_stopping() {
+                if is_gone || self.life.is_stopping() {
                     found.unknown.extend(records.into_iter().map(|record| record.id));
                     continue;
                 }
@@ -99,7 +101,7 @@ impl Engine {
                                 found.unknown.push(record.id);
                                 continue;
                             };
-                            self.settle(&record.id, &self.found(carrier, message, state)).await?;
+                            self.recorder.settle(&record.id, &self.found(carrier, message, state)).await?;
                             found.settled.push(record.id);
                         }
                     }
@@ -119,9 +121,9 @@ impl Engine {
 
     /// Adds what is unknown of providers that are not configured: nobody can be asked about it.
     async fn count_the_others(&self, since: Timestamp, found: &mut Reconciled) -> Result<()> {
-        let is_ours = |record: &Record| self.parts().carriers.get(&record.provider).is_some_and(|carrier| carrier.realm() == record.realm);
+        let is_ours = |record: &Record| self.carriers.get(&record.provider).is_some_and(|carrier| carrier.realm() == record.realm);
         let mut others: BTreeMap<String, usize> = BTreeMap::new();
-        for record in self.parts().ledger.unknowns(None, since, AT_ONCE_OF_ALL).await?.into_iter().filter(|record| !is_ours(record)) {
+        for record in self.ledger.unknowns(None, since, AT_ONCE_OF_ALL).await?.into_iter().filter(|record| !is_ours(record)) {
             *others.entry(record.provider).or_default() += 1;
             found.unknown.push(record.id);
         }
@@ -132,13 +134,13 @@ impl Engine {
     }
 
     /// Looks for what is unknown now and then.
-    pub(in crate::engine) async fn run_reconcile(&self) {
-        while !self.is_stopping() {
-            self.pause(LOOK_EVERY).await;
-            if self.is_stopping() {
+    pub async fn run_reconcile(&self) {
+        while !self.life.is_stopping() {
+            self.life.pause(LOOK_EVERY).await;
+            if self.life.is_stopping() {
                 return;
             }
-            match self.reconcile_since(self.parts().clock.now().plus_ms(-LAST_LOOK_MS)).await {
+            match self.reconcile_since(self.life.now().plus_ms(-LAST_LOOK_MS)).await {
                 Ok(found) if found.settled.is_empty() => {}
                 Ok(found) => tracing::info!(settled = found.settled.len(), unknown = found.unknown.len(), "settled what the vendors have on record"),
                 Err(error) => tracing::warn!(%error, "what is unknown could not be looked for; it will be tried again"),
@@ -158,7 +160,7 @@ impl Engine {
         let mut query = ListQuery { to: Some(to.clone()), since: Some(earliest), state: None, page: 1 };
         let mut matches = Vec::new();
         for _ in 0..PAGES {
-            let page = self.ask(carrier, PATIENCE, |provider| provider.list(&query)).await?;
+            let page = carrier.ask(&self.life, PATIENCE, |provider| provider.list(&query)).await?;
             let is_past = page.messages.iter().any(|message| message.at.is_some_and(|at| at < earliest));
             matches.extend(
                 page.messages
@@ -172,7 +174,7 @@ impl Engine {
         }
         // What the vendor has may as well be a message that went out and has no id, or whose answer is still to come.
         // Asked once the list is read and before the known ids: then nothing on the list can slip through in between.
-        let store = &self.parts().ledger;
+        let store = &self.ledger;
         if matches.is_empty() || store.has_nameless((carrier.name(), carrier.realm()), &first.to, first.digest, earliest, latest).await? {
             return Ok(Vec::new());
         }
@@ -193,19 +195,13 @@ impl Engine {
     }
 
     fn found(&self, carrier: &Carrier, message: VendorMessage, state: State) -> Settlement {
-        let at = self.parts().clock.now();
-        let currency = self.guard().settings().currency;
+        let at = self.life.now();
         Settlement {
-            at,
-            state,
             vendor_id: Some(message.vendor_id),
-            price_micros: charged(message.price, currency),
-            segments: None,
-            parts: Vec::new(),
-            code: None,
+            price_micros: charged(message.price, self.currency),
             why: Some("the provider has it on record".to_owned()),
-            free_key: false,
             look_at: (!state.is_final() && carrier.capabilities().receipts_by_poll).then(|| at.plus_ms(FIRST_LOOK_MS)),
+            ..plain(at, state)
         }
     }
 
@@ -215,27 +211,15 @@ impl Engine {
     /// [`ErrorKind::NotFound`] for a message that this principal does not have, [`ErrorKind::InvalidArgument`] for one
     /// that is not unknown, or [`ErrorKind::LedgerUnavailable`].
     pub async fn settle_unknown(&self, caller: &Caller, id: &MessageId, was_sent: bool) -> Result<State> {
-        let record =
-            self.parts().ledger.message(&caller.principal, id).await?.ok_or_else(|| crate::engine::read::status::no_such("id", id.as_str()))?;
+        let record = self.ledger.message(&caller.principal, id).await?.ok_or_else(|| no_such("id", id.as_str()))?;
         if record.state != State::Unknown {
             let next = format!("Nothing has to be settled: `sms-mcp status {id}` shows it.");
             return Err(Error::new(ErrorKind::InvalidArgument, format!("{id} is {}, not unknown", record.state)).next(next));
         }
-        let at = self.parts().clock.now();
-        let none = || self.settlement(at, State::Rejected, ErrorKind::ProviderUnavailable, NOT_SENT.to_owned(), true);
+        let at = self.life.now();
+        let none = || ended_as(at, State::Rejected, ErrorKind::ProviderUnavailable, NOT_SENT.to_owned(), true);
         let settlement = if was_sent {
-            Settlement {
-                at,
-                state: State::Sent,
-                vendor_id: None,
-                price_micros: None,
-                segments: None,
-                parts: Vec::new(),
-                code: None,
-                why: Some("the operator found that it was sent".to_owned()),
-                free_key: false,
-                look_at: None,
-            }
+            Settlement { why: Some("the operator found that it was sent".to_owned()), ..plain(at, State::Sent) }
         } else if record.is_parted {
             let parts = self.without_the_lost(id).await?;
             if parts.iter().all(|part| part.state == State::Rejected) {
@@ -246,15 +230,15 @@ impl Engine {
         } else {
             none()
         };
-        self.settle(id, &settlement).await?;
+        self.recorder.settle(id, &settlement).await?;
         // A receipt, or somebody else's word, may have been faster.
-        let now = self.parts().ledger.message(&caller.principal, id).await?;
+        let now = self.ledger.message(&caller.principal, id).await?;
         Ok(now.map_or(settlement.state, |record| record.state))
     }
 
     /// The segments of a message, where the operator found that those with lost answers were not sent. The others were.
     async fn without_the_lost(&self, id: &MessageId) -> Result<Vec<Segment>> {
-        let mut segments = self.parts().ledger.segments(id).await?;
+        let mut segments = self.ledger.segments(id).await?;
         for lost in segments.iter_mut().filter(|segment| segment.state == State::Unknown) {
             lost.state = State::Rejected;
             lost.why = Some(NOT_SENT.to_owned());

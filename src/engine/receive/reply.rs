@@ -10,11 +10,17 @@
 //! that may have been told first, or another has just recorded the same word, a START that would undo a STOP of then waits for
 //! the operator: more is stopped than less.
 
+use std::sync::Arc;
+
 use sha2::{Digest as _, Sha256};
 
+use super::room::{FIRST_WAIT, PATIENCE, Receive};
 use crate::clock::Timestamp;
-use crate::engine::receive::webhook::{FIRST_WAIT, PATIENCE, is_usable_id};
-use crate::engine::{Carrier, Engine};
+use crate::engine::carriers::carrier::Carrier;
+use crate::engine::carriers::route::Carriers;
+use crate::engine::carriers::word::is_usable_id;
+use crate::engine::life::Life;
+use crate::engine::retry::Backoff;
 use crate::error::Result;
 use crate::ledger::{ANSWERS_MS, NewPending, NewReply, Recorded};
 use crate::provider::exchange::Reply;
@@ -74,17 +80,17 @@ struct Asked<'a> {
     order: Order,
 }
 
-impl Engine {
+impl Receive {
     /// Records what a person wrote, after what it asks for.
     ///
     /// # Errors
     /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable); it may be told again then.
-    pub(in crate::engine) async fn take_reply(&self, carrier: &Carrier, reply: Reply) -> Result<()> {
+    pub async fn take_reply(&self, carrier: &Carrier, reply: Reply) -> Result<()> {
         self.take_words(carrier, reply, None).await
     }
 
     /// The same for a text of which segments are missing, where `pieces` says what there is of it.
-    pub(in crate::engine) async fn take_words(&self, carrier: &Carrier, reply: Reply, pieces: Option<&[Piece]>) -> Result<()> {
+    pub async fn take_words(&self, carrier: &Carrier, reply: Reply, pieces: Option<&[Piece]>) -> Result<()> {
         let (told, was_told_before) = (reply.at, reply.is_again);
         let mut reply = self.as_told_first(carrier, Reply { vendor_id: reply_id(&reply), ..reply }).await?;
         let who = self.who(carrier, &reply.from).await?;
@@ -95,11 +101,11 @@ impl Engine {
         let is_out = meaning == Meaning::Stop;
         // What it asked for is on record too: told again, it must not undo what was wished since. Where a vendor names
         // neither id nor time, a person who says stop once more looks the same, so a later stop counts.
-        let known = self.parts().ledger.reply_at(carrier.name(), &reply.vendor_id).await?;
+        let known = self.ledger.reply_at(carrier.name(), &reply.vendor_id).await?;
         if known.is_some() && is_out && self.may_be_another(carrier, &who, &reply).await? {
             // Under the time at which this process was told it, by which it knows it again; unless it was lifted since.
             let is_lifted = was_told_before || self.has_started(carrier, &who, told).await?;
-            let at = if is_lifted { self.parts().clock.now() } else { told };
+            let at = if is_lifted { self.life.now() } else { told };
             let vendor_id = Reply::id_of(reply.content.as_deref().unwrap_or_default(), at);
             reply = Reply { vendor_id, at, is_again: false, ..reply };
         } else if known.is_some_and(|at| !is_out || reply.at <= at) {
@@ -107,7 +113,7 @@ impl Engine {
                 self.stay_out(carrier, &who).await?;
             }
             if let (true, Some(content)) = (reply.is_again, &reply.content) {
-                self.parts().ledger.forget_told(carrier.name(), content).await?;
+                self.ledger.forget_told(carrier.name(), content).await?;
             }
             return Ok(());
         }
@@ -125,34 +131,34 @@ impl Engine {
             text: untrusted::kept(&reply.text, MAX_REPLY),
             is_whole: pieces.is_none(),
             at: reply.at,
-            forward: self.parts().forward.is_some(),
+            forward: self.forward,
             content: reply.content,
         };
-        let recorded = self.parts().ledger.record_reply(new, self.parts().clock.now()).await?;
+        let recorded = self.ledger.record_reply(new, self.life.now()).await?;
         let is_new = recorded != Recorded::Known;
         if let Recorded::New(answered) = recorded {
             tracing::debug!(provider = carrier.name(), message = answered.as_ref().map(MessageId::as_str), "a reply");
-            self.inner.forwards.notify_one();
+            self.signals.to_tell();
             if let Some(id) = answered {
-                self.changed(&id);
+                self.signals.changed(&id);
             }
         }
         // A process that died in between has recorded the stop and told nobody.
         let to_tell = if is_new && is_out { who.people } else { news };
         if carrier.capabilities().opt_outs {
             for number in to_tell {
-                let (engine, provider) = (self.clone(), carrier.name().to_owned());
-                self.inner.tasks.spawn(async move { engine.tell_opt_out(&provider, &number, is_out).await });
+                let (carriers, life, provider) = (Arc::clone(&self.carriers), Arc::clone(&self.life), carrier.name().to_owned());
+                self.life.spawn(async move { tell_opt_out(&carriers, &life, &provider, &number, is_out).await });
             }
         }
         Ok(())
     }
 
     /// Records that a vendor has somebody on its list of opt-outs, or no longer.
-    pub(in crate::engine) async fn take_opt_out(&self, carrier: &Carrier, sender: &Sender, is_out: bool, at: Option<Timestamp>) -> Result<()> {
+    pub async fn take_opt_out(&self, carrier: &Carrier, sender: &Sender, is_out: bool, at: Option<Timestamp>) -> Result<()> {
         let meaning = if is_out { Meaning::Stop } else { Meaning::Start };
         let who = self.who(carrier, sender).await?;
-        let said_at = at.unwrap_or_else(|| self.parts().clock.now());
+        let said_at = at.unwrap_or_else(|| self.life.now());
         let (is_said, is_unsettled) = (at.is_some(), is_unsettled(&who, meaning));
         let order = if is_said { Order::Listed } else { Order::Known };
         let asked = Asked { sender, meaning, source: carrier.name(), at: said_at, is_said, is_unsettled, order };
@@ -185,13 +191,13 @@ impl Engine {
 
     /// Who a sender is.
     async fn who(&self, carrier: &Carrier, sender: &Sender) -> Result<Who> {
-        let region = self.parts().default_region;
+        let region = self.default_region;
         let endings = caller_id::endings(sender, region);
         let known = if endings.is_empty() {
             Vec::new()
         } else {
-            let since = self.parts().clock.now().plus_ms(-ANSWERS_MS);
-            self.parts().ledger.known(endings, carrier.realm(), since).await?
+            let since = self.life.now().plus_ms(-ANSWERS_MS);
+            self.ledger.known(endings, carrier.realm(), since).await?
         };
         Ok(caller_id::who(sender, region, &known))
     }
@@ -220,7 +226,7 @@ impl Engine {
                 news.push(number.clone());
             }
             if asked.meaning == Meaning::Start && asked.source == BY_REPLY {
-                self.parts().ledger.note_start(carrier.name(), number.e164(), asked.at).await?;
+                self.ledger.note_start(carrier.name(), number.e164(), asked.at).await?;
             }
         }
         Ok(news)
@@ -229,7 +235,7 @@ impl Engine {
     /// Whether a STOP that is told again, or listed, is older than a START that this person sent the same way.
     async fn is_overtaken(&self, carrier: &Carrier, asked: &Asked<'_>, number: &Number) -> Result<bool> {
         let at = if asked.order == Order::Listed { last_of(asked.at) } else { asked.at };
-        let store = &self.parts().ledger;
+        let store = &self.ledger;
         Ok(asked.meaning == Meaning::Stop && store.has_started_since(carrier.name(), number.e164(), at).await?)
     }
 
@@ -243,7 +249,7 @@ impl Engine {
     /// Whether any of these people asked for texts again since this moment.
     async fn has_started(&self, carrier: &Carrier, who: &Who, since: Timestamp) -> Result<bool> {
         for number in &who.people {
-            if self.parts().ledger.has_started_since(carrier.name(), number.e164(), since).await? {
+            if self.ledger.has_started_since(carrier.name(), number.e164(), since).await? {
                 return Ok(true);
             }
         }
@@ -252,10 +258,10 @@ impl Engine {
 
     /// A STOP of people who are stopped was told again, or was said once more: nothing that was told before this moment lifts it.
     async fn stay_out(&self, carrier: &Carrier, who: &Who) -> Result<()> {
-        let store = &self.parts().ledger;
+        let store = &self.ledger;
         for number in &who.people {
             if store.out_since(number.e164()).await?.is_some() {
-                self.opt(carrier.name(), number.e164(), true, BY_REPLY, self.parts().clock.now()).await?;
+                self.opt(carrier.name(), number.e164(), true, BY_REPLY, self.life.now()).await?;
             }
         }
         Ok(())
@@ -265,7 +271,7 @@ impl Engine {
     /// it.
     async fn as_told_first(&self, carrier: &Carrier, reply: Reply) -> Result<Reply> {
         let Some(content) = reply.content.as_deref() else { return Ok(reply) };
-        let (store, provider) = (&self.parts().ledger, carrier.name());
+        let (store, provider) = (&self.ledger, carrier.name());
         let mut first = store.first_told(provider, content).await?;
         if let Some(told) = first
             && (reply.is_again || reply.at.as_millis().saturating_sub(told.as_millis()) > DOUBT_MS)
@@ -287,8 +293,8 @@ impl Engine {
     }
 
     /// When a process was found dead, where that was less than [`DOUBT_MS`] before this moment, or after it.
-    pub(in crate::engine) async fn is_after_death(&self, at: Timestamp) -> Result<Option<Timestamp>> {
-        let death = self.parts().ledger.last_death().await?;
+    pub async fn is_after_death(&self, at: Timestamp) -> Result<Option<Timestamp>> {
+        let death = self.ledger.last_death().await?;
         Ok(death.filter(|death| at.as_millis().saturating_sub(death.as_millis()) < DOUBT_MS))
     }
 
@@ -298,7 +304,7 @@ impl Engine {
         let known = if reply.is_again { Order::Again } else { Order::Known };
         let is_told = reply.content.is_some() || reply.is_again;
         let Some(number) = who.lifts().filter(|_| meaning == Meaning::Start && is_told) else { return Ok(known) };
-        let Some(stop) = self.parts().ledger.out_since(number.e164()).await? else { return Ok(known) };
+        let Some(stop) = self.ledger.out_since(number.e164()).await? else { return Ok(known) };
         let provider = carrier.name();
         let why = if self.may_be_older_by_a_death(reply, stop).await? {
             "a process ended before it could acknowledge"
@@ -315,7 +321,7 @@ impl Engine {
     async fn may_be_older_by_a_death(&self, reply: &Reply, stop: Timestamp) -> Result<bool> {
         if stop > reply.at.plus_ms(-DOUBT_MS) {
             // Whoever died a moment ago may not have been found yet.
-            self.recover().await?;
+            self.recovery.recover().await?;
         }
         // Only of two that were told about then nobody knows which was told first.
         let death = self.is_after_death(reply.at).await?;
@@ -325,7 +331,7 @@ impl Engine {
     /// Whether this may be a text that another process recorded a moment ago: it alone knows so far whether it was heard.
     async fn may_be_on_record(&self, carrier: &Carrier, reply: &Reply) -> Result<bool> {
         let Some(content) = &reply.content else { return Ok(false) };
-        self.parts().ledger.is_recorded_elsewhere(carrier.name(), content, reply.at.plus_ms(-HEARD_MS)).await
+        self.ledger.is_recorded_elsewhere(carrier.name(), content, reply.at.plus_ms(-HEARD_MS)).await
     }
 
     /// Puts before the operator what nobody can tell who said. Returns whom the operator had said that this sender is: no
@@ -333,7 +339,6 @@ impl Engine {
     async fn pend(&self, carrier: &Carrier, who: &Who, asked: &Asked<'_>) -> Result<Option<Number>> {
         let (caller, provider) = (CallerId::read(asked.sender, None), carrier.name());
         let pended = self
-            .parts()
             .ledger
             .pend(NewPending {
                 provider: provider.to_owned(),
@@ -341,7 +346,7 @@ impl Engine {
                 ending: caller.as_ref().map(|caller| caller.ending().to_owned()),
                 meaning: asked.meaning,
                 source: asked.source.to_owned(),
-                at: asked.at.min(self.parts().clock.now()),
+                at: asked.at.min(self.life.now()),
                 is_said: asked.is_said,
                 people: who.people.iter().map(|number| number.e164().to_owned()).collect(),
             })
@@ -358,28 +363,28 @@ impl Engine {
     /// Records that a person wants no more texts, or wants them again. Returns whether that is news.
     async fn opt(&self, provider: &str, number: &str, is_out: bool, source: &str, at: Timestamp) -> Result<bool> {
         // A clock of the vendor's that is ahead must not outdo what the person wishes tomorrow.
-        let at = at.min(self.parts().clock.now());
-        let is_news = self.parts().ledger.opt_out(number, is_out, source, at).await?;
+        let at = at.min(self.life.now());
+        let is_news = self.ledger.opt_out(number, is_out, source, at).await?;
         if is_news {
             tracing::info!(provider, is_out, "an opt-out was recorded");
-            self.inner.forwards.notify_one();
+            self.signals.to_tell();
         }
         Ok(is_news)
     }
+}
 
-    async fn tell_opt_out(&self, provider: &str, number: &Number, is_out: bool) {
-        let Some(carrier) = self.parts().carriers.get(provider) else { return };
-        let mut wait = FIRST_WAIT;
-        for tries in 1..=TELL_TRIES {
-            match self.ask(carrier, PATIENCE, |provider| provider.opt_out(number, is_out)).await {
-                Ok(()) => return,
-                Err(error) => tracing::warn!(provider, tries, %error, "the vendor could not be told of an opt-out"),
-            }
-            self.pause(wait).await;
-            if self.is_stopping() {
-                return;
-            }
-            wait *= 2;
+/// Tells a vendor of an opt-out.
+async fn tell_opt_out(carriers: &Carriers, life: &Life, provider: &str, number: &Number, is_out: bool) {
+    let Some(carrier) = carriers.get(provider) else { return };
+    let mut backoff = Backoff::new(FIRST_WAIT, FIRST_WAIT * 2_u32.pow(TELL_TRIES));
+    for tries in 1..=TELL_TRIES {
+        match carrier.ask(life, PATIENCE, |provider| provider.opt_out(number, is_out)).await {
+            Ok(()) => return,
+            Err(error) => tracing::warn!(provider, tries, %error, "the vendor could not be told of an opt-out"),
+        }
+        backoff.pause(life).await;
+        if life.is_stopping() {
+            return;
         }
     }
 }

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::engine::{Carrier, Engine};
+use super::room::Receive;
+use crate::engine::carriers::carrier::Carrier;
 use crate::error::Result;
 use crate::ledger::told::Unmatched;
 use crate::provider::exchange::Finding;
@@ -15,27 +16,27 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// As much of an id is shown, in characters.
 const SHOWN: usize = 40;
 
-impl Engine {
+impl Receive {
     /// What the operator should know about receipts of this provider that match no message.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
-    pub(in crate::engine) async fn unmatched_of(&self, carrier: &Carrier) -> Result<Option<Finding>> {
-        let unmatched = self.parts().ledger.unmatched(carrier.name(), self.parts().clock.now()).await?;
+    pub async fn unmatched_of(&self, carrier: &Carrier) -> Result<Option<Finding>> {
+        let unmatched = self.ledger.unmatched(carrier.name(), self.life.now()).await?;
         Ok((unmatched.count > 0).then(|| Finding::warning(words(&unmatched))))
     }
 
     /// Says in the log that there are some: once, and again when they are twice as many.
-    pub(in crate::engine) async fn run_unmatched(&self, name: String) {
-        let Some(carrier) = self.parts().carriers.get(&name) else { return };
+    pub async fn run_unmatched(&self, name: String) {
+        let Some(carrier) = self.carriers.get(&name) else { return };
         let mut said = 0;
-        while !self.is_stopping() {
-            self.pause(LOOK_EVERY).await;
-            if self.is_stopping() {
+        while !self.life.is_stopping() {
+            self.life.pause(LOOK_EVERY).await;
+            if self.life.is_stopping() {
                 return;
             }
             // What cannot be read now is read the next time.
-            let Ok(unmatched) = self.parts().ledger.unmatched(carrier.name(), self.parts().clock.now()).await else { continue };
+            let Ok(unmatched) = self.ledger.unmatched(carrier.name(), self.life.now()).await else { continue };
             if unmatched.count > 0 && unmatched.count / 2 >= said {
                 said = unmatched.count;
                 let (answer, receipt) = (shown(&unmatched.answer), shown(&unmatched.receipt));

@@ -6,19 +6,22 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::engine::contract::{BudgetLeft, BulkAnswer, BulkArgs, BulkResult, BulkStatus, OnInvalid, Price};
-use crate::engine::submit::prepare::{Prepared, accepted, conflict, idempotency, in_doubt, invalid, used_before};
-use crate::engine::{Caller, Engine, crash_point, locked};
+use super::key::{accepted, conflict, idempotency, in_doubt, used_before};
+use super::room::Submit;
+use crate::engine::answers::names;
+use crate::engine::arguments::{invalid, no_such};
+use crate::engine::caller::Caller;
+use crate::engine::contract::{BudgetLeft, BulkAnswer, BulkArgs, BulkStatus, OnInvalid, Price};
+use crate::engine::deliver::Followed;
+use crate::engine::life::crash_point;
+use crate::engine::prepared::Prepared;
 use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
-use crate::ledger::{BatchDraft, BatchRecord, Filter, Intent, Payer, Record, Reservation, Target};
+use crate::ledger::{BatchDraft, Intent, Payer, Reservation, Target};
 use crate::policy::{Ask, Whole};
-use crate::sms::message::{BatchId, Realm, State};
+use crate::sms::message::{BatchId, Realm};
 use crate::sms::number::Number;
 use crate::sms::template::Template;
 use crate::sms::{unfinished, untrusted};
-
-/// A bulk up to this size lists every result; a larger one only those that need attention.
-const RESULTS: usize = 100;
 
 /// Most faulty recipients that one error lists.
 const LISTED: usize = 100;
@@ -40,11 +43,11 @@ struct PreparedBulk {
     duplicates: Vec<String>,
 }
 
-pub(in crate::engine) fn refusal(to: &str, error: &Error) -> RefusedRecipient {
+pub fn refusal(to: &str, error: &Error) -> RefusedRecipient {
     RefusedRecipient { to: untrusted::escape(to), code: error.kind().to_string(), message: error.message().to_owned() }
 }
 
-pub(in crate::engine) fn recipients_refused(refused: Vec<RefusedRecipient>, of: usize) -> Error {
+pub fn recipients_refused(refused: Vec<RefusedRecipient>, of: usize) -> Error {
     let first = refused.first().map_or_else(String::new, |first| format!("; the first: {} ({})", first.message, first.code));
     let message = format!("{} of {of} recipients cannot be taken{first}", refused.len());
     Error::new(ErrorKind::RecipientsRefused, message).refused(refused.into_iter().take(LISTED).collect())
@@ -65,16 +68,22 @@ fn mixed(to: &Number) -> Error {
     Error::new(ErrorKind::InvalidArgument, message).next("Send to each side in a call of its own. Nothing was sent.")
 }
 
-impl Engine {
+impl Submit {
     /// Sends one text to many, or quotes it. Answers when all are handed over, or after `wait` (for as long as it
     /// takes where there is none), with the batch's id; the rest goes on.
     ///
     /// # Errors
     /// What makes the whole bulk impossible. Single recipients that fail later are results, not errors.
-    pub async fn send_bulk(&self, caller: Caller, args: BulkArgs, wait: Option<Duration>, progress: Option<OnProgress>) -> Result<BulkAnswer> {
-        let engine = self.clone();
+    pub async fn send_bulk(
+        self: &Arc<Self>,
+        caller: Caller,
+        args: BulkArgs,
+        wait: Option<Duration>,
+        progress: Option<OnProgress>,
+    ) -> Result<BulkAnswer> {
+        let room = Arc::clone(self);
         let watcher = caller.clone();
-        let (batch, replayed, doubts, done) = match self.apart(async move { engine.accept_bulk(&caller, &args).await }).await? {
+        let (batch, replayed, doubts, done) = match self.life.apart(async move { room.accept_bulk(&caller, &args).await }).await? {
             Accepted::Quote(answer) => return Ok(*answer),
             Accepted::Batch { id, replayed, doubts, done } => (id, replayed, doubts, done),
         };
@@ -85,7 +94,7 @@ impl Engine {
             }
             None => self.watch_again(&watcher, &batch, wait, progress).await,
         }
-        let mut answer = self.bulk_answer(&watcher, &batch).await.map_err(|error| accepted(error, batch.as_str()))?;
+        let mut answer = self.answers.bulk(&watcher, &batch).await.map_err(|error| accepted(error, batch.as_str()))?;
         answer.replayed = replayed;
         answer.warnings.extend(doubts);
         Ok(answer)
@@ -95,10 +104,10 @@ impl Engine {
     /// of the caller's, `[send] bulk_wait` bounds it: nobody may be at work on the bulk.
     async fn watch_again(&self, caller: &Caller, batch: &BatchId, wait: Option<Duration>, progress: Option<OnProgress>) {
         // What cannot be read now is told by the answer.
-        let Ok(Some(found)) = self.parts().ledger.batch(&caller.principal, batch).await else { return };
+        let Ok(Some(found)) = self.ledger.batch(&caller.principal, batch).await else { return };
         if found.open() > 0 {
-            let handed_over = locked(&self.inner.batches).get(batch).map(watch::Sender::subscribe);
-            let wait = wait.unwrap_or_else(|| self.parts().settings.bulk_wait.duration());
+            let handed_over = self.deliver.progress.of(batch);
+            let wait = wait.unwrap_or_else(|| self.bulk_wait.duration());
             self.watch_batch(caller, batch, found.accepted(), handed_over, Some(wait), progress).await;
         }
     }
@@ -121,13 +130,13 @@ impl Engine {
                     tell(count, total);
                 }
                 // What stands still may do so for days.
-                if count >= total || self.is_stopping() || self.halt_of(&caller.principal).is_some() {
+                if count >= total || self.life.is_stopping() || self.halting.of(&caller.principal).is_some() {
                     return;
                 }
                 tokio::select! {
                     is_over = is_uncounted(&mut handed_over) => if is_over { handed_over = None },
-                    () = self.pause(LOOK_AGAIN) => {
-                        let found = self.parts().ledger.batch(&caller.principal, batch).await;
+                    () = self.life.pause(LOOK_AGAIN) => {
+                        let found = self.ledger.batch(&caller.principal, batch).await;
                         if found.is_ok_and(|found| found.is_none_or(|found| found.open() == 0)) {
                             return;
                         }
@@ -139,13 +148,13 @@ impl Engine {
             None => follow.await,
             Some(wait) => tokio::select! {
                 () = follow => {}
-                () = self.parts().clock.sleep(wait) => {}
+                () = self.life.sleep(wait) => {}
             },
         }
     }
 
     fn prepare_bulk(&self, args: &BulkArgs) -> Result<PreparedBulk> {
-        let most = self.guard().settings().bulk_max;
+        let most = self.policy.settings().bulk_max;
         if args.recipients.is_empty() {
             return Err(invalid("recipients", "is empty; name at least one recipient"));
         }
@@ -153,9 +162,9 @@ impl Engine {
             return Err(Error::new(ErrorKind::BulkTooLarge, format!("{} recipients; at most {most} are allowed at once", args.recipients.len())));
         }
         self.check_text(&args.message)?;
-        self.guard().check_sender(args.from.as_deref())?;
+        self.policy.check_sender(args.from.as_deref())?;
         let template = Template::parse(&args.message).map_err(|error| invalid("message", format!("cannot be filled: {error}")))?;
-        let realm = self.parts().carriers.realm();
+        let realm = self.carriers.realm();
         template.literals().try_for_each(|literal| self.check_finished("message", literal))?;
         let mut prepared = PreparedBulk { messages: Vec::with_capacity(args.recipients.len()), realm, refused: Vec::new(), duplicates: Vec::new() };
         let mut seen = HashSet::with_capacity(args.recipients.len());
@@ -191,7 +200,7 @@ impl Engine {
     /// Checks that each value says something, and has in it nothing that was left by mistake.
     fn check_data(&self, data: &BTreeMap<String, String>) -> Result<(), String> {
         for (name, value) in data {
-            if !self.guard().settings().allow_placeholders && unfinished::is_no_value(value) {
+            if !self.policy.settings().allow_placeholders && unfinished::is_no_value(value) {
                 let shown = untrusted::escape(value);
                 return Err(format!(
                     "the value of \"{name}\" is \"{shown}\", so that {{{{{name}}}}} would leave a gap; give a value, or send this person a text without it"
@@ -205,7 +214,7 @@ impl Engine {
     /// One message of a bulk; nothing where this recipient was named before.
     fn prepare_recipient(&self, to: &str, from: Option<&str>, text: String, seen: &mut HashSet<String>) -> Result<Option<Prepared>> {
         let to: Number = self.number(to)?;
-        self.guard().check_destination(&to)?;
+        self.policy.check_destination(&to)?;
         if !seen.insert(to.e164().to_owned()) {
             return Ok(None);
         }
@@ -224,9 +233,9 @@ impl Engine {
             Err(refused) => return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await),
         };
         self.may_queue(caller, args.idempotency_key.as_deref(), &messages).await?;
-        let id = BatchId::new(self.parts().clock.now().as_millis(), self.random()?);
+        let id = BatchId::new(self.life.now().as_millis(), u128::from_be_bytes(self.life.random()?));
         let said = fingerprint_parts(args);
-        let payer = self.payer(caller, args.session.clone(), realm)?;
+        let payer = self.answers.payer(caller, args.session.clone(), realm)?;
         let intent = Intent {
             idempotency: idempotency(args.idempotency_key.as_deref(), &said.iter().map(String::as_str).collect::<Vec<_>>())?,
             batch: Some(BatchDraft { id: id.clone(), duplicates: duplicates.clone(), refused: refused.clone() }),
@@ -236,7 +245,7 @@ impl Engine {
             ..self.intent(payer.clone())
         };
         // Before the reservation: what is handed over at once is counted too.
-        let followed = self.follow(&id);
+        let followed = self.deliver.progress.follow(&id);
         let messages = Arc::new(messages);
         let reservation = self.reserve_bulk(intent, &messages).await;
         crash_point("after-bulk-reserve");
@@ -252,7 +261,7 @@ impl Engine {
                     quote.warnings.extend(doubts);
                     return Ok(Accepted::Quote(Box::new(quote)));
                 }
-                self.wake_queues();
+                self.signals.wake_queues();
                 let total = u32::try_from(taken).unwrap_or(u32::MAX);
                 Ok(Accepted::Batch { id, replayed: false, doubts, done: Some((total, followed)) })
             }
@@ -270,26 +279,19 @@ impl Engine {
         }
     }
 
-    /// Counts what is handed over of a bulk, for as long as somebody follows it.
-    fn follow(&self, id: &BatchId) -> Followed {
-        let (count, handed_over) = watch::channel(0);
-        locked(&self.inner.batches).insert(id.clone(), count);
-        Followed { engine: self.clone(), id: id.clone(), handed_over }
-    }
-
     async fn reserve_bulk(&self, intent: Intent, messages: &Arc<Vec<Prepared>>) -> Result<Reservation> {
-        let (engine, asked) = (self.clone(), Arc::clone(messages));
+        let (policy, asked) = (Arc::clone(&self.policy), Arc::clone(messages));
         let whole = Some(Whole::of(messages.iter().map(|message| message.draft.hold_micros)));
         let decide = move |index: usize, facts: &crate::sms::facts::Facts| {
             let message = asked.get(index).ok_or_else(|| Error::new(ErrorKind::Internal, "a recipient is missing"))?;
             let Prepared { to, draft, .. } = message;
             let ask = Ask { to, from: draft.from.as_deref(), hold_micros: draft.hold_micros, whole, allow_duplicate: false, paced: false };
-            engine.guard().decide(&ask, facts)
+            policy.decide(&ask, facts)
         };
-        self.parts().ledger.reserve(intent, Arc::new(decide)).await
+        self.ledger.reserve(intent, Arc::new(decide)).await
     }
 
-    pub(in crate::engine) fn bulk_quote(
+    pub fn bulk_quote(
         &self,
         messages: &[Prepared],
         skipped: &HashSet<usize>,
@@ -298,7 +300,7 @@ impl Engine {
         budgets: &[crate::sms::facts::Budget],
     ) -> BulkAnswer {
         let taken: Vec<_> = messages.iter().enumerate().filter(|(index, _)| !skipped.contains(index)).map(|(_, message)| message).collect();
-        let currency = self.guard().settings().currency;
+        let currency = self.policy.settings().currency;
         let micros = taken.iter().map(|message| message.draft.hold_micros).fold(0_i64, i64::saturating_add);
         BulkAnswer {
             batch: None,
@@ -308,19 +310,19 @@ impl Engine {
             segments: taken.iter().map(|message| message.draft.segments).fold(0, u32::saturating_add),
             price: Price::of(micros, currency.as_str()).assumed(taken.iter().any(|message| message.draft.is_assumed)),
             provider: names(taken.iter().map(|message| message.draft.provider.as_str())),
-            created_at: self.parts().clock.now().rfc3339(),
+            created_at: self.life.now().rfc3339(),
             replayed: false,
             results: Vec::new(),
             results_omitted: 0,
             refused,
             duplicates,
             budget: BudgetLeft::of(budgets, currency),
-            warnings: self.warnings(taken.iter().map(|message| message.realm)),
+            warnings: self.answers.warnings(taken.iter().map(|message| message.realm)),
         }
     }
 
     /// The quote of a bulk whose key was used before for the very same call.
-    pub(in crate::engine) async fn quote_again(
+    pub async fn quote_again(
         &self,
         messages: &[Prepared],
         refused: Vec<RefusedRecipient>,
@@ -328,58 +330,11 @@ impl Engine {
         payer: Payer,
         first: &BatchId,
     ) -> Result<BulkAnswer> {
-        let budgets = self.parts().ledger.budgets(payer, self.parts().clock.now()).await?;
+        let budgets = self.ledger.budgets(payer, self.life.now()).await?;
         let mut quote = self.bulk_quote(messages, &HashSet::new(), refused, duplicates, &budgets);
         quote.replayed = true;
         quote.warnings.push(used_before(first.as_str()));
         Ok(quote)
-    }
-
-    /// A bulk as the ledger has it.
-    pub(in crate::engine) async fn bulk_answer(&self, caller: &Caller, id: &BatchId) -> Result<BulkAnswer> {
-        let store = &self.parts().ledger;
-        let missing = || crate::engine::read::status::no_such("id", id.as_str());
-        let batch: BatchRecord = store.batch(&caller.principal, id).await?.ok_or_else(missing)?;
-        let limit = self.guard().settings().bulk_max.max(100_000);
-        let mut records = store.list(Filter { principal: caller.principal.clone(), batch: Some(id.clone()), limit, ..Filter::default() }).await?;
-        records.reverse();
-        let currency = self.guard().settings().currency;
-        let micros = records.iter().map(|record| record.price_micros.unwrap_or(record.held_micros)).fold(0_i64, i64::saturating_add);
-        // What was given back costs nothing, whoever would have known.
-        let is_assumed = |record: &Record| record.is_assumed && record.price_micros.unwrap_or(record.held_micros) > 0;
-        let needs_attention = |record: &&Record| matches!(record.state, State::Unknown | State::Rejected | State::Failed | State::Expired);
-        let results: Vec<BulkResult> = if records.len() <= RESULTS {
-            records.iter().map(result_of).collect()
-        } else {
-            records.iter().filter(needs_attention).take(RESULTS).map(result_of).collect()
-        };
-        let realm = records.first().map_or_else(|| self.parts().carriers.realm(), |first| first.realm);
-        let budgets = store.budgets(self.payer(caller, None, realm)?, self.parts().clock.now()).await?;
-        let mut warnings = self.warnings([realm]);
-        if records.iter().any(|record| record.state == State::Unknown) {
-            warnings
-                .push("Some outcomes are unknown: do NOT send to these again; they may have gone out, and their money stays reserved.".to_owned());
-        }
-        if batch.open() > 0 {
-            warnings.extend(self.halt_warning(&caller.principal));
-        }
-        Ok(BulkAnswer {
-            batch: Some(batch.id.clone()),
-            status: if batch.open() == 0 { BulkStatus::Done } else { BulkStatus::InProgress },
-            accepted: batch.accepted(),
-            counts: batch.states.iter().map(|(state, count)| (state.to_string(), *count)).collect(),
-            segments: records.iter().map(|record| record.segments).fold(0, u32::saturating_add),
-            price: Price::of(micros, currency.as_str()).assumed(records.iter().any(is_assumed)),
-            provider: names(records.iter().map(|record| record.provider.as_str())),
-            created_at: batch.created.rfc3339(),
-            replayed: false,
-            results_omitted: u32::try_from(records.len() - results.len()).unwrap_or(u32::MAX),
-            results,
-            refused: batch.refused,
-            duplicates: batch.duplicates,
-            budget: BudgetLeft::of(&budgets, currency),
-            warnings,
-        })
     }
 
     /// Takes back what is still queued of a bulk, for the operator. Returns how many messages that were.
@@ -387,10 +342,10 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::NotFound`] for a bulk that this principal does not have, or [`ErrorKind::LedgerUnavailable`].
     pub async fn cancel(&self, caller: &Caller, id: &BatchId) -> Result<u32> {
-        if self.parts().ledger.batch(&caller.principal, id).await?.is_none() {
-            return Err(crate::engine::read::status::no_such("id", id.as_str()));
+        if self.ledger.batch(&caller.principal, id).await?.is_none() {
+            return Err(no_such("id", id.as_str()));
         }
-        self.parts().ledger.cancel(&caller.principal, id, self.parts().clock.now()).await
+        self.ledger.cancel(&caller.principal, id, self.life.now()).await
     }
 }
 
@@ -399,41 +354,12 @@ enum Accepted {
     Batch { id: BatchId, replayed: bool, doubts: Option<String>, done: Option<(u32, Followed)> },
 }
 
-/// A bulk whose progress somebody follows. It is counted until this goes, also where the caller goes away.
-struct Followed {
-    engine: Engine,
-    id: BatchId,
-    handed_over: watch::Receiver<u32>,
-}
-
-impl Drop for Followed {
-    fn drop(&mut self) {
-        locked(&self.engine.inner.batches).remove(&self.id);
-    }
-}
-
 /// Waits for the next count, and says whether nobody counts any more. Never ends where nobody did.
 async fn is_uncounted(handed_over: &mut Option<watch::Receiver<u32>>) -> bool {
     match handed_over {
         Some(count) => count.changed().await.is_err(),
         None => std::future::pending().await,
     }
-}
-
-/// The distinct names, in their order of appearance.
-fn names<'a>(of: impl Iterator<Item = &'a str>) -> String {
-    let mut found: Vec<&str> = Vec::new();
-    for name in of {
-        if !found.contains(&name) {
-            found.push(name);
-        }
-    }
-    found.join(", ")
-}
-
-fn result_of(record: &Record) -> BulkResult {
-    let code = record.code.map(|code| code.to_string());
-    BulkResult { to: record.to.clone(), id: record.id.clone(), status: record.state, code }
 }
 
 /// Everything that makes two bulk calls the same.

@@ -8,15 +8,19 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bulk::{recipients_refused, refusal};
+use super::key::{accepted, conflict, idempotency, in_doubt};
+use super::room::Submit;
 use crate::clock::Timestamp;
+use crate::engine::arguments::invalid;
+use crate::engine::caller::Caller;
 use crate::engine::carriers::carrier::Carrier;
 use crate::engine::carriers::route::Way;
 use crate::engine::contract::BulkAnswer;
-use crate::engine::deliver::offer::{Ended, rests};
+use crate::engine::deliver::outcome::{Ended, settlement_of};
+use crate::engine::deliver::rests;
 use crate::engine::halted::not_begun;
-use crate::engine::submit::bulk::recipients_refused;
-use crate::engine::submit::prepare::{Prepared, accepted, conflict, idempotency, in_doubt, invalid};
-use crate::engine::{Caller, Engine};
+use crate::engine::prepared::Prepared;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{BatchDraft, Intent, Reservation, Target};
 use crate::policy::{Ask, Whole};
@@ -48,28 +52,28 @@ pub struct CampaignArgs {
     pub dry_run: bool,
 }
 
-impl Engine {
+impl Submit {
     /// Sends one text to a list that a vendor keeps, or quotes it.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`], [`ErrorKind::NotSupported`] where the provider has no lists, and whatever refuses
     /// a bulk.
-    pub async fn campaign(&self, caller: Caller, args: CampaignArgs) -> Result<BulkAnswer> {
-        let engine = self.clone();
-        self.apart(async move { engine.run_campaign(&caller, &args).await }).await
+    pub async fn campaign(self: &Arc<Self>, caller: Caller, args: CampaignArgs) -> Result<BulkAnswer> {
+        let room = Arc::clone(self);
+        self.life.apart(async move { room.run_campaign(&caller, &args).await }).await
     }
 
     async fn run_campaign(&self, caller: &Caller, args: &CampaignArgs) -> Result<BulkAnswer> {
-        let carrier = self.carrier_for(args.provider.as_deref())?;
+        let carrier = self.carriers.named(args.provider.as_deref())?;
         // The time may have passed, or the list changed, since an earlier call with this key was accepted.
         let (at, messages) = match self.prepare_campaign(carrier, args).await {
             Ok((at, messages)) => (at, Arc::new(messages)),
             Err(refused) => return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await),
         };
         self.may_queue(caller, args.idempotency_key.as_deref(), &messages).await?;
-        let id = BatchId::new(self.parts().clock.now().as_millis(), self.random()?);
+        let id = BatchId::new(self.life.now().as_millis(), u128::from_be_bytes(self.life.random()?));
         let said = ["campaign", carrier.name(), &args.list, &args.message, args.at.as_deref().unwrap_or("")];
-        let payer = self.payer(caller, None, carrier.realm())?;
+        let payer = self.answers.payer(caller, None, carrier.realm())?;
         let intent = Intent {
             idempotency: idempotency(args.idempotency_key.as_deref(), &said)?,
             batch: Some(BatchDraft { id: id.clone(), duplicates: Vec::new(), refused: Vec::new() }),
@@ -79,15 +83,15 @@ impl Engine {
             preview: args.dry_run,
             ..self.intent(payer.clone())
         };
-        let (engine, asked) = (self.clone(), Arc::clone(&messages));
+        let (policy, asked) = (Arc::clone(&self.policy), Arc::clone(&messages));
         let whole = Some(Whole::of(messages.iter().map(|message| message.draft.hold_micros)));
         let decide = move |index: usize, facts: &crate::sms::facts::Facts| {
             let message = asked.get(index).ok_or_else(|| Error::new(ErrorKind::Internal, "a member is missing"))?;
             let Prepared { to, draft, .. } = message;
             let ask = Ask { to, from: draft.from.as_deref(), hold_micros: draft.hold_micros, whole, allow_duplicate: false, paced: false };
-            engine.guard().decide(&ask, facts)
+            policy.decide(&ask, facts)
         };
-        let reservation = match self.parts().ledger.reserve(intent, Arc::new(decide)).await {
+        let reservation = match self.ledger.reserve(intent, Arc::new(decide)).await {
             Ok(reservation) => reservation,
             Err(error) => return Err(self.unless_accepted_as_another(caller, (args.idempotency_key.as_deref(), id.as_str()), error).await),
         };
@@ -99,18 +103,17 @@ impl Engine {
             }
             Reservation::Taken { doubts, .. } => {
                 self.launch(carrier, caller, (&id, args, at), &messages).await;
-                let mut answer = self.bulk_answer(caller, &id).await.map_err(|error| accepted(error, id.as_str()))?;
+                let mut answer = self.answers.bulk(caller, &id).await.map_err(|error| accepted(error, id.as_str()))?;
                 answer.warnings.extend(in_doubt(&doubts));
                 Ok(answer)
             }
             Reservation::Refused { refused, .. } => {
-                let each =
-                    refused.iter().filter_map(|(index, error)| Some(crate::engine::submit::bulk::refusal(&messages.get(*index)?.draft.to, error)));
+                let each = refused.iter().filter_map(|(index, error)| Some(refusal(&messages.get(*index)?.draft.to, error)));
                 Err(recipients_refused(each.collect(), messages.len()))
             }
             Reservation::Replay(Target::Batch(first)) if args.dry_run => self.quote_again(&messages, Vec::new(), Vec::new(), payer, &first).await,
             Reservation::Replay(Target::Batch(first)) => {
-                let answer = self.bulk_answer(caller, &first).await.map_err(|error| accepted(error, first.as_str()))?;
+                let answer = self.answers.bulk(caller, &first).await.map_err(|error| accepted(error, first.as_str()))?;
                 Ok(BulkAnswer { replayed: true, ..answer })
             }
             Reservation::Replay(Target::Message(_)) | Reservation::Conflict => Err(conflict()),
@@ -129,29 +132,13 @@ impl Engine {
         Ok((at, self.members_of(carrier, args).await?))
     }
 
-    /// The carrier that is named, or the only one.
-    pub(in crate::engine) fn carrier_for(&self, name: Option<&str>) -> Result<&Carrier> {
-        let all = self.parts().carriers.all();
-        let found = match (name, all) {
-            (Some(name), _) => self.parts().carriers.get(name),
-            (None, [only]) => Some(only),
-            (None, _) => None,
-        };
-        found.ok_or_else(|| {
-            let names: Vec<&str> = all.iter().map(Carrier::name).collect();
-            let wrong =
-                name.map_or_else(|| "name one of them".to_owned(), |name| format!("none is called \"{}\"", crate::sms::untrusted::escape(name)));
-            Error::new(ErrorKind::InvalidArgument, format!("the providers are {}; {wrong}", names.join(", "))).next("`sms-mcp provider` lists them.")
-        })
-    }
-
     fn planned(&self, carrier: &Carrier, at: Option<&str>) -> Result<Option<Timestamp>> {
         let Some(at) = at else { return Ok(None) };
         if !carrier.capabilities().schedule {
             return Err(Error::new(ErrorKind::NotSupported, format!("{} cannot plan for later; leave the time out", carrier.name())));
         }
         let planned = Timestamp::parse(at).ok_or_else(|| invalid("at", "is no time; write 2026-11-22T10:00:00Z"))?;
-        if planned <= self.parts().clock.now() {
+        if planned <= self.life.now() {
             return Err(invalid("at", format!("({}) has passed; leave it out to send now", planned.rfc3339())));
         }
         Ok(Some(planned))
@@ -159,8 +146,8 @@ impl Engine {
 
     /// Everybody on the list, each as a message that may be sent.
     async fn members_of(&self, carrier: &Carrier, args: &CampaignArgs) -> Result<Vec<Prepared>> {
-        let members = self.ask(carrier, MEMBERS, |provider| provider.members(&args.list)).await?;
-        let most = usize::try_from(self.guard().settings().bulk_max).unwrap_or(usize::MAX);
+        let members = carrier.ask(&self.life, MEMBERS, |provider| provider.members(&args.list)).await?;
+        let most = usize::try_from(self.policy.settings().bulk_max).unwrap_or(usize::MAX);
         if members.is_empty() {
             return Err(invalid("list", "has no members"));
         }
@@ -170,17 +157,17 @@ impl Engine {
         let (mut messages, mut refused, mut seen) = (Vec::with_capacity(members.len()), Vec::new(), HashSet::new());
         for member in &members {
             let message = self.number(member).and_then(|to| {
-                self.guard().check_destination(&to)?;
+                self.policy.check_destination(&to)?;
                 carrier.takes(&to, None, &args.message)?;
                 self.draft_on(&Way { carriers: vec![carrier], after_rejected: false }, &to, None, args.message.clone())
             });
             match message {
                 // A vendor may hold a number twice; whether it then sends twice, only the bill can tell.
                 Ok(message) if !seen.insert(message.draft.to.clone()) => {
-                    refused.push(crate::engine::submit::bulk::refusal(member, &invalid("list", "has this number twice")));
+                    refused.push(refusal(member, &invalid("list", "has this number twice")));
                 }
                 Ok(message) => messages.push(message),
-                Err(error) => refused.push(crate::engine::submit::bulk::refusal(member, &error)),
+                Err(error) => refused.push(refusal(member, &error)),
             }
         }
         if refused.is_empty() { Ok(messages) } else { Err(recipients_refused(refused, members.len())) }
@@ -196,23 +183,23 @@ impl Engine {
             members: u32::try_from(messages.len()).unwrap_or(u32::MAX),
             segments: messages.first().map_or(1, |message| message.draft.segments),
         };
-        let now = self.parts().clock.now();
+        let now = self.life.now();
         // A whole list leaves at once: what was paused a moment ago holds for it.
-        self.parts().halts.look();
-        let halt = self.brake(&caller.principal).pulled(carrier.name());
+        self.halting.halts().look();
+        let halt = self.halting.brake(&caller.principal).pulled(carrier.name());
         let outcome = match (halt, carrier.breaker.admit(now)) {
             (Some(halt), _) => not_begun(halt),
             (None, Err(resting)) => rests(carrier, resting),
             (None, Ok(())) => {
-                let mut outcome = self.hand(carrier, |provider| provider.campaign(&campaign), |unknown| unknown).await;
+                let mut outcome = carrier.hand(&self.life, self.deliver.timeout, |provider| provider.campaign(&campaign), |unknown| unknown).await;
                 outcome.words(&mut |words| *words = quoted::without_texts(words, [campaign.text.as_str()]));
                 carrier.breaker.note(&outcome, now);
                 outcome
             }
         };
         let settle = shares(outcome, messages.len()).into_iter().zip(messages).map(|(outcome, message)| {
-            let settlement = self.settlement_of(Ended { carrier, outcome }, true);
-            async move { (&message.draft.id, self.settle(&message.draft.id, &settlement).await) }
+            let settlement = settlement_of(Ended { carrier, outcome }, true, self.life.now(), self.policy.settings().currency);
+            async move { (&message.draft.id, self.recorder.settle(&message.draft.id, &settlement).await) }
         });
         for (id, settled) in futures::future::join_all(settle).await {
             if let Err(error) = settled {

@@ -10,16 +10,16 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::room::Tell;
 use crate::clock::Timestamp;
-use crate::engine::{Caller, Engine, locked};
+use crate::engine::arguments::no_such;
+use crate::engine::caller::Caller;
+use crate::engine::life::locked;
 use crate::error::Result;
 use crate::sms::message::{MessageId, State};
 
 /// How often watched messages are looked at, for changes that other processes make.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// Changes that wait for a slow listener; one that misses some looks at everything it watches.
-pub(in crate::engine) const CHANGES: usize = 1_024;
 
 /// What a watched message was like when it was last told of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,16 +55,10 @@ impl Watched {
     }
 }
 
-impl Engine {
+impl Tell {
     /// The messages that change from now on, whoever they belong to, as far as this process changes them.
     pub fn changes(&self) -> broadcast::Receiver<MessageId> {
-        self.inner.changes.subscribe()
-    }
-
-    /// Tells whoever listens that this message changed.
-    pub(in crate::engine) fn changed(&self, id: &MessageId) {
-        let _ = self.inner.changes.send(id.clone()); // Nobody listens: nobody has to be told.
-        self.inner.forwards.notify_one();
+        self.signals.changes()
     }
 
     /// Begins to watch a message of this principal, as it is now. What changed within `just_now` counts as news: whoever
@@ -73,8 +67,8 @@ impl Engine {
     /// # Errors
     /// [`NotFound`](crate::error::ErrorKind::NotFound) for an id that this principal does not have, or [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn watch(&self, caller: &Caller, id: &MessageId, watched: &Watched, just_now: Duration) -> Result<()> {
-        let mut mark = self.mark(&caller.principal, id).await?.ok_or_else(|| crate::engine::read::status::no_such("id", id.as_str()))?;
-        let since = self.parts().clock.now().plus_ms(-i64::try_from(just_now.as_millis()).unwrap_or(i64::MAX));
+        let mut mark = self.mark(&caller.principal, id).await?.ok_or_else(|| no_such("id", id.as_str()))?;
+        let since = self.life.now().plus_ms(-i64::try_from(just_now.as_millis()).unwrap_or(i64::MAX));
         if !just_now.is_zero() && mark.changed >= since {
             mark.changed = Timestamp(i64::MIN);
         }
@@ -83,7 +77,7 @@ impl Engine {
     }
 
     async fn mark(&self, principal: &str, id: &MessageId) -> Result<Option<Mark>> {
-        let record = self.parts().ledger.message(principal, id).await?;
+        let record = self.ledger.message(principal, id).await?;
         Ok(record.map(|record| Mark { principal: principal.to_owned(), state: record.state, changed: record.changed, replies: record.replies }))
     }
 
@@ -91,10 +85,10 @@ impl Engine {
     /// the engine is stopping.
     pub async fn next_changes(&self, watched: &Watched, changes: &mut broadcast::Receiver<MessageId>) -> Option<Vec<MessageId>> {
         // Not a new wait after each change of others: a busy server must look as well.
-        let look = self.pause(LOOK_EVERY);
+        let look = self.life.pause(LOOK_EVERY);
         tokio::pin!(look);
         loop {
-            if self.is_stopping() {
+            if self.life.is_stopping() {
                 return None;
             }
             let candidates = tokio::select! {
@@ -105,7 +99,7 @@ impl Engine {
                     Err(RecvError::Closed) => return None,
                 },
                 () = &mut look => {
-                    look.set(self.pause(LOOK_EVERY));
+                    look.set(self.life.pause(LOOK_EVERY));
                     watched.ids()
                 }
             };

@@ -16,7 +16,43 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{code_of, sources};
 
 /// Folders inside of which no file looks at one that looks at it. One is added when it is clean, and never taken off.
-const CLEAN: [&str; 6] = ["engine::contract", "mcp", "provider::cmpp::pdu", "setting", "sms::number", "sms::reply"];
+const CLEAN: [&str; 15] = [
+    "engine",
+    "engine::answers",
+    "engine::carriers",
+    "engine::contract",
+    "engine::deliver",
+    "engine::operate",
+    "engine::read",
+    "engine::receive",
+    "engine::submit",
+    "engine::tell",
+    "mcp",
+    "provider::cmpp::pdu",
+    "setting",
+    "sms::number",
+    "sms::reply",
+];
+
+/// What all rooms of the engine may know. These know each other alone.
+const ENGINE_LEAVES: [&str; 9] = ["arguments", "caller", "contract", "halted", "life", "prepared", "retry", "settings", "signals"];
+
+/// Which room of the engine may know which, beside the leaves. `room/file` is that file alone; `*` is everybody. Whoever hears of
+/// a change or begins to tell of one knows `signals`, and not who listens: so nobody knows `tell`. Operators send nothing, and
+/// read their numbers by `arguments`: so `operate` does not know `submit`.
+const ENGINE: [(&str, &[&str]); 11] = [
+    ("answers", &[]),
+    ("carriers", &[]),
+    ("clients", &[]),
+    ("tell", &[]),
+    ("deliver", &["carriers"]),
+    ("receive", &["deliver", "carriers"]),
+    ("submit", &["answers", "deliver", "carriers"]),
+    ("read", &["answers", "carriers", "receive/poll"]),
+    ("operate", &["receive", "carriers"]),
+    ("rooms", &["*"]),
+    (TOP, &["*"]),
+];
 
 /// The name of the top of a folder, in its arrows.
 const TOP: &str = "(top)";
@@ -255,6 +291,33 @@ impl Modules {
         in_circles.map(|((from, to), ends)| format!("{from} -> {to}: {}", shown(ends))).collect()
     }
 
+    /// The arrows of a folder that are not on its list, and what is on it and does not exist.
+    fn unlisted(&self, folder: &str, leaves: &[&str], list: &[(&str, &[&str])]) -> Vec<String> {
+        let (at, mut used, mut wrong) = (module(folder), BTreeSet::new(), Vec::new());
+        for ((from, to), ends) in self.arrows(&at) {
+            if leaves.contains(&to.as_str()) {
+                continue;
+            }
+            let Some((_, allowed)) = list.iter().find(|(room, _)| *room == from) else {
+                wrong.push(format!("{from} is no room, and knows {to}: {}", shown(&ends)));
+                continue;
+            };
+            for end in ends {
+                let known = end.1[at.len()..].join("/");
+                let is_in = |room: &&&str| **room == "*" || known == **room || known.starts_with(&format!("{room}/"));
+                match allowed.iter().find(is_in) {
+                    Some(room) => {
+                        used.insert((from.clone(), *room));
+                    }
+                    None => wrong.push(format!("{from} -> {to}: {}", shown(&[end].into()))),
+                }
+            }
+        }
+        let listed = list.iter().flat_map(|(from, allowed)| allowed.iter().map(|to| ((*from).to_owned(), *to)));
+        wrong.extend(listed.filter(|arrow| !used.contains(arrow)).map(|(from, to)| format!("{from} -> {to} is allowed and does not exist")));
+        wrong
+    }
+
     /// Every folder that has files.
     fn folders(&self) -> BTreeSet<Module> {
         self.code.keys().filter(|module| module.len() > 1).map(|module| module[..module.len() - 1].to_vec()).collect()
@@ -288,6 +351,32 @@ fn no_file_looks_at_one_that_looks_at_it() {
         let circles = modules.circles(&module(folder));
         assert!(modules.folders().contains(&module(folder)), "{folder} is no folder");
         assert!(circles.is_empty(), "{folder} has circles: {circles:#?}");
+    }
+}
+
+#[test]
+fn a_room_of_the_engine_knows_only_what_its_arrows_allow() {
+    let wrong = Modules::new(&sources()).unlisted("engine", &ENGINE_LEAVES, &ENGINE);
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn an_arrow_that_is_not_on_the_list_is_found() {
+    let cases: [(&str, &str, &[&str], usize); 8] = [
+        ("use super::y::one::One;", "x", &["y"], 0),
+        ("use super::y::one::One;", "x", &["y/one"], 0),
+        ("use super::y::one::One;", "x", &["*"], 0),
+        ("use super::leaf::Leaf;", "x", &[], 0),
+        ("use super::y::one::One;", "x", &[], 1),
+        ("use super::y::one::One;", "z", &[], 1),
+        ("use super::y::other;", "x", &["y/one"], 2),
+        ("", "x", &["y"], 1),
+    ];
+    for (x, room, allowed, count) in cases {
+        let files = [("a.rs", "mod x;"), ("a/x.rs", x), ("a/y.rs", "mod one;"), ("a/y/one.rs", "pub struct One;"), ("a/leaf.rs", "")];
+        let files: Vec<_> = files.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())).collect();
+        let found = Modules::new(&files).unlisted("a", &["leaf"], &[(room, allowed)]);
+        assert_eq!(found.len(), count, "{x} {room} {allowed:?}: {found:#?}");
     }
 }
 

@@ -1,29 +1,37 @@
-//! Outcomes that are known and cannot be written now: the disk is full, or another process holds the ledger. They wait in
-//! memory, and are tried again until they are on record, or this process ends. There is one at most for each message under
+//! Writing down what became of a message: how it ended, or that it goes back to the queue.
+//!
+//! Some of it is known and cannot be written now: the disk is full, or another process holds the ledger. It waits in
+//! memory, and is tried again until it is on record, or this process ends. There is one outcome at most for each message under
 //! way, and while any waits nothing new is accepted or begun, so that they do not become more.
 //!
 //! One of them is tried at a time, with a growing wait; once that is written the others follow together. What is left when the
 //! process ends is what recovery finds: attempts without an outcome.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::join_all;
 use tokio::sync::oneshot;
 
-use crate::engine::deliver::offer::SETTLE_WAIT_MS;
-use crate::engine::{Engine, crash_point, locked};
+use crate::engine::life::{Life, crash_point, locked};
+use crate::engine::retry::Backoff;
+use crate::engine::signals::Signals;
 use crate::error::{Error, ErrorKind, Result};
-use crate::halt::Halt;
-use crate::ledger::{Back, Settlement};
+use crate::halt::{Halt, Halts};
+use crate::ledger::{Back, Ledger, Settlement};
 use crate::sms::facts::Budget;
 use crate::sms::message::MessageId;
 
-/// The longest wait before the next try, in milliseconds.
-const LONGEST_WAIT_MS: u64 = 1_000;
+/// How long a call waits for an outcome that cannot be recorded yet, before it answers without that.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(6);
+
+/// The first wait before an outcome is tried again that could not be recorded, and the longest.
+const SETTLE_WAIT: Duration = Duration::from_millis(50);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// What waits to be written.
-pub(in crate::engine) enum Unrecorded {
+enum Unrecorded {
     /// How an attempt ended, and who wants to hear that it is on record.
     Outcome { id: MessageId, settlement: Box<Settlement>, heard: oneshot::Sender<Vec<Budget>> },
     /// Messages that were not sent, and go back to the queue.
@@ -44,7 +52,7 @@ impl Unrecorded {
 
 /// What waits, and whether somebody is at it. See the module's text.
 #[derive(Default)]
-pub(in crate::engine) struct Waiting {
+struct Waiting {
     all: VecDeque<Unrecorded>,
     is_worked_on: bool,
     /// The ledger is closed: nothing can be written any more.
@@ -73,11 +81,58 @@ impl Waiting {
     }
 }
 
-impl Engine {
+/// Writes what became of messages. See the module's text.
+pub struct Recorder {
+    ledger: Arc<dyn Ledger>,
+    life: Arc<Life>,
+    signals: Arc<Signals>,
+    halts: Arc<Halts>,
+    waiting: Mutex<Waiting>,
+}
+
+impl Recorder {
+    /// One that writes into this ledger.
+    pub fn new(ledger: Arc<dyn Ledger>, life: Arc<Life>, signals: Arc<Signals>, halts: Arc<Halts>) -> Self {
+        Self { ledger, life, signals, halts, waiting: Mutex::default() }
+    }
+
+    /// Posts a settlement. What cannot be written now waits until it can be, and is not lost while this process lives; the error
+    /// says that it waits still.
+    pub async fn settle(self: &Arc<Self>, id: &MessageId, settlement: &Settlement) -> Result<Vec<Budget>> {
+        let error = match self.ledger.settle(id, settlement.clone()).await {
+            Ok(budgets) => {
+                crash_point("after-settle");
+                self.signals.changed(id);
+                return Ok(budgets);
+            }
+            Err(error) => error,
+        };
+        tracing::error!(message = %id, %error, "an outcome could not be recorded yet");
+        let (heard, recorded) = oneshot::channel();
+        self.keep(Unrecorded::Outcome { id: id.clone(), settlement: Box::new(settlement.clone()), heard }, &error);
+        tokio::select! {
+            recorded = recorded => recorded.map_err(|_| error),
+            () = self.life.sleep(SETTLE_PATIENCE) => Err(error),
+        }
+    }
+
+    /// Puts messages back in the queue. While the ledger cannot be written they wait for that, as outcomes do: else they would stay
+    /// attempts of this process for as long as it lives.
+    pub async fn put_back(self: &Arc<Self>, provider: &str, back: Vec<Back>) {
+        let count = back.len();
+        match self.ledger.unclaim(back.clone()).await {
+            Ok(()) => tracing::debug!(count, provider, "back to the queue: the provider takes nothing now"),
+            Err(error) => {
+                tracing::error!(%error, "messages that were not sent could not go back to the queue yet");
+                self.keep(Unrecorded::Back(back), &error);
+            }
+        }
+    }
+
     /// Lets something wait that could not be written. Nothing begins until it is.
-    pub(in crate::engine) fn keep_unrecorded(&self, what: Unrecorded, error: &Error) {
+    fn keep(self: &Arc<Self>, what: Unrecorded, error: &Error) {
         let is_begun = {
-            let mut waiting = locked(&self.inner.unrecorded);
+            let mut waiting = locked(&self.waiting);
             if waiting.is_over {
                 return;
             }
@@ -86,24 +141,24 @@ impl Engine {
                 waiting.all.push_back(what);
             }
             // Under the lock, so that who takes the last one out says so after this.
-            self.parts().halts.set_unrecorded(Some(halt(error)));
+            self.halts.set_unrecorded(Some(halt(error)));
             std::mem::replace(&mut waiting.is_worked_on, true)
         };
         if !is_begun {
             tracing::error!(%error, "what is known cannot be recorded now: it waits, and nothing begins until it is");
-            let engine = self.clone();
-            self.inner.tasks.spawn(async move { engine.record_all().await });
+            let recorder = Arc::clone(self);
+            self.life.spawn(async move { recorder.record_all().await });
         }
     }
 
     /// Whether anything waits to be written.
-    pub(in crate::engine) fn has_unrecorded(&self) -> bool {
-        locked(&self.inner.unrecorded).is_worked_on
+    pub fn has_waiting(&self) -> bool {
+        locked(&self.waiting).is_worked_on
     }
 
     /// Gives up what waits: the ledger is closed after this.
-    pub(in crate::engine) fn drop_unrecorded(&self) {
-        let mut waiting = locked(&self.inner.unrecorded);
+    pub fn give_up(&self) {
+        let mut waiting = locked(&self.waiting);
         waiting.is_over = true;
         let left = waiting.all.drain(..).count();
         drop(waiting);
@@ -114,33 +169,34 @@ impl Engine {
 
     /// Writes what waits, until nothing does.
     async fn record_all(&self) {
-        let mut wait_ms = SETTLE_WAIT_MS;
+        let mut backoff = Backoff::new(SETTLE_WAIT, LONGEST_WAIT);
         while self.has_more_to_record() {
-            self.parts().clock.sleep(Duration::from_millis(wait_ms)).await;
-            let first = locked(&self.inner.unrecorded).all.pop_front();
+            backoff.sleep(&self.life).await;
+            let first = locked(&self.waiting).all.pop_front();
             let Some(first) = first else { continue };
             if !self.record_or_keep(first).await {
-                wait_ms = (wait_ms * 2).min(LONGEST_WAIT_MS);
                 continue;
             }
-            let rest = std::mem::take(&mut locked(&self.inner.unrecorded).all);
+            let rest = std::mem::take(&mut locked(&self.waiting).all);
             let is_all = join_all(rest.into_iter().map(|one| self.record_or_keep(one))).await.into_iter().all(|is_recorded| is_recorded);
-            wait_ms = if is_all { SETTLE_WAIT_MS } else { (wait_ms * 2).min(LONGEST_WAIT_MS) };
+            if is_all {
+                backoff.reset();
+            }
         }
     }
 
     /// Whether something waits still. Once nothing does texts begin again, unless it was given up at the end.
     fn has_more_to_record(&self) -> bool {
-        let mut waiting = locked(&self.inner.unrecorded);
+        let mut waiting = locked(&self.waiting);
         match waiting.next() {
             Next::Record => return true,
             Next::Leave => return false,
             // Under the lock, so that who lets something wait says so after this.
-            Next::Begin => self.parts().halts.set_unrecorded(None),
+            Next::Begin => self.halts.set_unrecorded(None),
         }
         drop(waiting);
         tracing::info!("all that was known is recorded: texts begin again");
-        self.wake_queues();
+        self.signals.wake_queues();
         false
     }
 
@@ -149,7 +205,7 @@ impl Engine {
             Ok(budgets) => {
                 if let Unrecorded::Outcome { id, heard, .. } = one {
                     crash_point("after-settle");
-                    self.changed(&id);
+                    self.signals.changed(&id);
                     // Whoever wanted to hear it may be gone.
                     let _ = heard.send(budgets);
                 }
@@ -157,10 +213,10 @@ impl Engine {
             }
             Err(error) => {
                 tracing::debug!(%error, "still not recorded");
-                let mut waiting = locked(&self.inner.unrecorded);
+                let mut waiting = locked(&self.waiting);
                 if !waiting.is_over {
                     waiting.all.push_back(one);
-                    self.parts().halts.set_unrecorded(Some(halt(&error)));
+                    self.halts.set_unrecorded(Some(halt(&error)));
                 }
                 false
             }
@@ -168,7 +224,7 @@ impl Engine {
     }
 
     async fn try_to_record(&self, one: &Unrecorded) -> Result<Vec<Budget>> {
-        let store = &self.parts().ledger;
+        let store = &self.ledger;
         match one {
             Unrecorded::Outcome { id, settlement, .. } => store.settle(id, Settlement::clone(settlement)).await,
             Unrecorded::Back(back) => store.unclaim(back.clone()).await.map(|()| Vec::new()),

@@ -1,0 +1,56 @@
+//! Recording what a provider reports of a message.
+
+use std::sync::Arc;
+
+use crate::engine::carriers::word::{charged, e164};
+use crate::engine::life::Life;
+use crate::engine::signals::Signals;
+use crate::error::Result;
+use crate::ledger::{Ledger, Report};
+use crate::provider::exchange::Receipt;
+use crate::sms::money::Currency;
+use crate::sms::{quoted, untrusted};
+
+/// What recording receipts may touch.
+pub struct Receipts {
+    pub ledger: Arc<dyn Ledger>,
+    pub life: Arc<Life>,
+    pub signals: Arc<Signals>,
+    /// The currency of all budgets.
+    pub currency: Currency,
+}
+
+impl Receipts {
+    /// Records one report of a provider.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn post(&self, provider: &str, receipt: Receipt) -> Result<()> {
+        let state = receipt.state;
+        let to = receipt.to.map(|to| e164(&to).map_or(to, |number| number.e164().to_owned()));
+        let why = match receipt.why {
+            Some(why) if !receipt.is_documented => {
+                let texts = self.ledger.texts(provider, &receipt.vendor_id, to.as_deref()).await?;
+                Some(match texts {
+                    Some(texts) => quoted::without_texts(&why, texts.iter().map(String::as_str)),
+                    None => quoted::head(&why),
+                })
+            }
+            why => why,
+        };
+        let report = Report {
+            provider: provider.to_owned(),
+            vendor_id: receipt.vendor_id,
+            to,
+            state,
+            at: receipt.at,
+            why: why.as_deref().map(untrusted::kept_words),
+            price_micros: charged(receipt.price, self.currency),
+        };
+        for id in self.ledger.record_receipt(report, self.life.now()).await? {
+            tracing::debug!(message = %id, %state, "receipt");
+            self.signals.changed(&id);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,123 @@
+//! From arguments to a draft: everything that can be decided without the ledger.
+
+use super::room::Submit;
+use crate::engine::arguments::{invalid, number};
+use crate::engine::carriers::carrier::Carrier;
+use crate::engine::carriers::route::Way;
+use crate::engine::contract::SendArgs;
+use crate::engine::prepared::{Prepared, digest_of};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::Draft;
+use crate::policy::Priced;
+use crate::provider::Form;
+use crate::sms::message::MessageId;
+use crate::sms::number::Number;
+use crate::sms::{fold, text, unfinished};
+
+/// Longest message that is looked at, in characters; the guard's `max_segments` is far below.
+const MAX_MESSAGE_CHARS: usize = 40_000;
+
+impl Submit {
+    /// A phone number, as the operator's country writes it.
+    pub fn number(&self, text: &str) -> Result<Number> {
+        number(text, self.default_region)
+    }
+
+    /// Checks a text: something to read, nothing that no phone shows.
+    pub fn check_text(&self, message: &str) -> Result<()> {
+        if message.trim().is_empty() {
+            return Err(invalid("message", "is empty; write the text to send"));
+        }
+        if message.chars().count() > MAX_MESSAGE_CHARS {
+            return Err(Error::new(ErrorKind::MessageTooLong, format!("the message is longer than {MAX_MESSAGE_CHARS} characters")));
+        }
+        match message.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+            Some(c) => Err(invalid("message", format!("has the control character U+{:04X}; remove it", u32::from(c)))),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that nothing was left in a text by mistake, as far as the operator wants that: a placeholder that nothing
+    /// fills, a line break written as two characters.
+    pub fn check_finished(&self, argument: &str, text: &str) -> Result<()> {
+        let allowed = self.policy.settings();
+        let refuse = |found: unfinished::Unfinished, setting: &str| {
+            let next = format!(
+                "Correct the text and call again. Nothing was sent. Where it is meant as it stands, only the operator can allow it ([guard] {setting})."
+            );
+            Err(invalid(argument, found).next(next))
+        };
+        if let Some(found) = Some(text).filter(|_| !allowed.allow_placeholders).and_then(unfinished::placeholder) {
+            return refuse(found, "allow_placeholders");
+        }
+        match Some(text).filter(|_| !allowed.allow_escapes).and_then(unfinished::escape) {
+            Some(found) => refuse(found, "allow_escapes"),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes a draft for one recipient of a text that was checked.
+    pub fn draft(&self, to: &Number, from: Option<&str>, message: String) -> Result<Prepared> {
+        let way = self.carriers.way(to, from, &message)?;
+        self.draft_on(&way, to, from, message)
+    }
+
+    /// As [`Submit::draft`], for these carriers.
+    pub fn draft_on(&self, way: &Way<'_>, to: &Number, from: Option<&str>, message: String) -> Result<Prepared> {
+        let forms = forms(way, &message);
+        for (_, form) in &forms {
+            self.policy.check_length(usize::try_from(form.segments).unwrap_or(usize::MAX))?;
+        }
+        let price = self.price(&forms, to)?;
+        let first = forms.first().map(|(carrier, _)| *carrier);
+        let form = forms.first().map_or_else(|| default_form(&message), |(_, form)| *form);
+        let draft = Draft {
+            id: MessageId::new(self.life.now().as_millis(), u128::from_be_bytes(self.life.random()?)),
+            to: to.e164().to_owned(),
+            from: from.map(str::to_owned),
+            digest: digest_of(&message),
+            folded: fold::digest(&message),
+            text: message,
+            encoding: form.encoding,
+            segments: form.segments,
+            hold_micros: price.money.micros,
+            is_assumed: price.is_assumed,
+            provider: first.map_or_else(String::new, |carrier| carrier.name().to_owned()),
+            rated_requests: first.map_or(0, |carrier| carrier.rated_requests(form.segments)),
+        };
+        Ok(Prepared { to: to.clone(), draft, price: price.money, realm: way.realm() })
+    }
+
+    /// What to reserve for a message that these carriers send in these forms: the price of the dearest of them.
+    pub fn price(&self, forms: &[(&Carrier, Form)], to: &Number) -> Result<Priced> {
+        let mut dearest: Option<Priced> = None;
+        for (carrier, form) in forms {
+            let price = carrier.priced(&self.policy, to, form.segments)?;
+            // One of them may carry it and tell no price, whoever is the dearest.
+            let is_assumed = price.is_assumed || dearest.is_some_and(|dearest| dearest.is_assumed);
+            let dearer = dearest.filter(|dearest| dearest.money.micros >= price.money.micros).unwrap_or(price);
+            dearest = Some(Priced { is_assumed, ..dearer });
+        }
+        dearest.ok_or_else(|| Error::new(ErrorKind::PriceUnknown, "no provider carries this message"))
+    }
+
+    pub fn prepare(&self, args: &SendArgs) -> Result<Prepared> {
+        self.check_text(&args.message)?;
+        self.check_finished("message", &args.message)?;
+        let to = self.number(&args.to)?;
+        self.policy.check_destination(&to)?;
+        self.policy.check_sender(args.from.as_deref())?;
+        self.draft(&to, args.from.as_deref(), args.message.clone())
+    }
+}
+
+/// How each carrier on a way sends this text.
+pub fn forms<'a>(way: &Way<'a>, message: &str) -> Vec<(&'a Carrier, Form)> {
+    way.carriers.iter().map(|carrier| (*carrier, carrier.form(message))).collect()
+}
+
+/// How a text goes out where no carrier says otherwise.
+pub fn default_form(message: &str) -> Form {
+    let plan = text::plan(message);
+    Form { encoding: plan.encoding.as_str(), segments: u32::try_from(plan.segments()).unwrap_or(u32::MAX) }
+}

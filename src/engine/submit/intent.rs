@@ -1,0 +1,101 @@
+//! What is asked of the ledger: an intent, and the decision that it takes with its facts; and what a refusal means where an earlier
+//! call with the same key was accepted.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::key::accepted;
+use super::room::Submit;
+use crate::engine::caller::Caller;
+use crate::engine::prepared::Prepared;
+use crate::error::{Error, Result};
+use crate::halt::Halt;
+use crate::ledger::{Decide, Intent, Payer};
+use crate::policy::Ask;
+use crate::sms::message::Realm;
+
+impl Submit {
+    /// A refusal, unless an earlier call with this key was accepted (the operator changed the rules since): then
+    /// "nothing was sent" would be wrong.
+    pub async fn unless_accepted(&self, caller: &Caller, key: Option<&str>, refused: Error) -> Error {
+        let Some(key) = key else { return refused };
+        match self.ledger.target_of(&caller.principal, self.carriers.realm(), key).await {
+            Ok(Some(target)) => accepted(refused, target.as_str()),
+            Ok(None) | Err(_) => refused,
+        }
+    }
+
+    /// The same of a reservation that failed: it may be written all the same, and under its own id nothing is begun.
+    pub async fn unless_accepted_as_another(&self, caller: &Caller, (key, own): (Option<&str>, &str), error: Error) -> Error {
+        let Some(key) = key else { return error };
+        match self.ledger.target_of(&caller.principal, self.carriers.realm(), key).await {
+            Ok(Some(target)) if target.as_str() != own => accepted(error, target.as_str()),
+            Ok(_) | Err(_) => error,
+        }
+    }
+
+    /// What every intent of this engine has in common.
+    pub fn intent(&self, payer: Payer) -> Intent {
+        let settings = self.policy.settings();
+        Intent {
+            payer,
+            now: self.life.now(),
+            idempotency: None,
+            batch: None,
+            is_campaign: false,
+            forward: self.forward,
+            drafts: Vec::new(),
+            all_or_none: true,
+            duplicate_window_ms: settings.duplicate_window.as_millis(),
+            per_second: settings.sends_per_second,
+            keep_texts: self.keep_texts,
+            preview: false,
+        }
+    }
+
+    /// The guard's decision over one message, as the ledger will ask for it.
+    pub fn decide_one(&self, prepared: &Prepared, allow_duplicate: bool) -> Decide {
+        let (policy, to, from, hold_micros) =
+            (Arc::clone(&self.policy), prepared.to.clone(), prepared.draft.from.clone(), prepared.draft.hold_micros);
+        Arc::new(move |_, facts| {
+            let ask = Ask { to: &to, from: from.as_deref(), hold_micros, whole: None, allow_duplicate, paced: true };
+            policy.decide(&ask, facts)
+        })
+    }
+
+    /// Refuses a message that would begin anew and may not. What an earlier call with its key began is answered as ever.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Paused`], or what keeps the ledger from being written.
+    pub async fn may_begin(&self, caller: &Caller, key: Option<&str>, prepared: &Prepared) -> Result<()> {
+        let (to, from, text) = (&prepared.to, prepared.draft.from.as_deref(), &prepared.draft.text);
+        let first = self.halting.at(&caller.principal, [prepared.draft.provider.as_str()]);
+        if first.is_none() {
+            return Ok(());
+        }
+        // Another one on its way may take it.
+        let way = self.carriers.way(to, from, text)?;
+        let halt = self.halting.at(&caller.principal, way.carriers.iter().map(|carrier| carrier.name()));
+        self.unless_begun(caller, prepared.realm, key, halt).await
+    }
+
+    /// The same for messages that would be queued: each waits for its own provider.
+    ///
+    /// # Errors
+    /// As [`Submit::may_begin`].
+    pub async fn may_queue(&self, caller: &Caller, key: Option<&str>, messages: &[Prepared]) -> Result<()> {
+        let providers: BTreeSet<&str> = messages.iter().map(|message| message.draft.provider.as_str()).collect();
+        let halt = providers.into_iter().find_map(|provider| self.halting.at(&caller.principal, [provider]));
+        let realm = messages.first().map_or_else(|| self.carriers.realm(), |first| first.realm);
+        self.unless_begun(caller, realm, key, halt).await
+    }
+
+    async fn unless_begun(&self, caller: &Caller, realm: Realm, key: Option<&str>, halt: Option<Halt>) -> Result<()> {
+        let Some(halt) = halt else { return Ok(()) };
+        let begun = match key {
+            Some(key) => self.ledger.target_of(&caller.principal, realm, key).await.ok().flatten(),
+            None => None,
+        };
+        if begun.is_some() { Ok(()) } else { Err(halt.error()) }
+    }
+}

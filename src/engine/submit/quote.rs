@@ -1,0 +1,130 @@
+//! What sending would do, without doing it.
+
+use super::draft::{default_form, forms};
+use super::key::{conflict, first_refusal, in_doubt, key_of, used_before};
+use super::room::Submit;
+use crate::engine::caller::Caller;
+use crate::engine::carriers::carrier::Carrier;
+use crate::engine::contract::{BudgetLeft, DryRun, Gsm7Rewrite, Price, Quote, Refusal, SendAnswer, SendArgs, Status, Ucs2Character};
+use crate::engine::prepared::Prepared;
+use crate::error::Result;
+use crate::ledger::{Idempotency, Intent, Payer, Reservation, Target};
+use crate::policy::Priced;
+use crate::sms::facts::Budget;
+use crate::sms::message::MessageId;
+use crate::sms::money::{Amount, Money};
+use crate::sms::{text, untrusted};
+
+/// Most distinct characters that a quote lists.
+const MAX_LISTED: usize = 20;
+
+impl Submit {
+    /// What sending would do, without doing it.
+    pub async fn quote(&self, caller: &Caller, args: &SendArgs) -> Result<SendAnswer> {
+        if let Err(refused) = self.check_text(&args.message).and_then(|()| self.check_finished("message", &args.message)) {
+            return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await);
+        }
+        let to = self.number(&args.to)?;
+        let key = key_of(args, &to)?;
+        let allowed = self.policy.check_destination(&to).and_then(|()| self.policy.check_sender(args.from.as_deref()));
+        let way = self.carriers.way(&to, args.from.as_deref(), &args.message);
+        let forms = way.as_ref().map(|way| forms(way, &args.message)).unwrap_or_default();
+        let (price, first, form) = match forms.first() {
+            Some((first, form)) => (self.price(&forms, &to)?, Some(*first), *form),
+            None => {
+                let form = default_form(&args.message);
+                (self.policy.price(&to, usize::try_from(form.segments).unwrap_or(usize::MAX), None)?, None, form)
+            }
+        };
+        let provider = first.map_or("", Carrier::name);
+        let realm = first.map_or_else(|| self.carriers.realm(), Carrier::realm);
+        let payer = self.answers.payer(caller, args.session.clone(), realm)?;
+        let now = self.life.now();
+        let mut warnings = self.answers.warnings([realm]);
+        let allowed = match allowed.and_then(|()| self.draft(&to, args.from.as_deref(), args.message.clone())) {
+            Ok(prepared) => self.may_begin(caller, args.idempotency_key.as_deref(), &prepared).await.map(|()| prepared),
+            Err(refused) => Err(refused),
+        };
+        let (earlier, verdict, budgets) = self.preview(caller, args, payer, key, allowed).await?;
+        warnings.extend(earlier.as_ref().map(|id| used_before(id.as_str())));
+        warnings.extend(verdict.as_ref().ok().cloned().flatten());
+        let refusal = verdict.err().map(|error| Refusal {
+            code: error.kind().to_string(),
+            message: error.message().to_owned(),
+            next: error.next_step().to_owned(),
+        });
+        Ok(SendAnswer {
+            id: None,
+            status: Status::DryRun(DryRun::DryRun),
+            to: to.e164().to_owned(),
+            from: args.from.clone(),
+            segments: form.segments,
+            encoding: form.encoding.to_owned(),
+            price: Price::from(price.money).assumed(price.is_assumed),
+            provider: provider.to_owned(),
+            provider_message_id: None,
+            created_at: now.rfc3339(),
+            replayed: earlier.is_some(),
+            budget: BudgetLeft::of(&budgets, self.policy.settings().currency),
+            warnings,
+            quote: Some(Quote {
+                allowed: refusal.is_none(),
+                refusal,
+                ucs2_characters: ucs2_characters(&args.message),
+                gsm7_rewrite: self.rewrite(first, &args.message, price, form.segments),
+            }),
+        })
+    }
+
+    /// What the ledger would say to this message: which message its key was used for, the verdict (with what
+    /// is in doubt beside it), and the budgets.
+    async fn preview(
+        &self,
+        caller: &Caller,
+        args: &SendArgs,
+        payer: Payer,
+        key: Option<Idempotency>,
+        allowed: Result<Prepared>,
+    ) -> Result<(Option<MessageId>, Result<Option<String>>, Vec<Budget>)> {
+        let now = self.life.now();
+        let prepared = match allowed {
+            Ok(prepared) => prepared,
+            Err(refused) => {
+                let refused = self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await;
+                return Ok((None, Err(refused), self.ledger.budgets(payer, now).await?));
+            }
+        };
+        let intent = Intent { idempotency: key, drafts: vec![prepared.draft.clone()], preview: true, ..self.intent(payer.clone()) };
+        let (earlier, verdict) = match self.ledger.reserve(intent, self.decide_one(&prepared, args.allow_duplicate)).await {
+            Ok(Reservation::Taken { doubts, budgets, .. }) => return Ok((None, Ok(in_doubt(&doubts)), budgets)),
+            Ok(Reservation::Refused { refused, budgets }) => return Ok((None, Err(first_refusal(refused)), budgets)),
+            Ok(Reservation::Replay(Target::Message(first))) => (Some(first), Ok(None)),
+            Ok(Reservation::Replay(Target::Batch(_)) | Reservation::Conflict) => (None, Err(conflict())),
+            Err(error) if error.kind().is_of_ledger() => return Err(error),
+            Err(error) => (None, Err(error)),
+        };
+        Ok((earlier, verdict, self.ledger.budgets(payer, now).await?))
+    }
+
+    fn rewrite(&self, carrier: Option<&Carrier>, message: &str, price: Priced, segments: u32) -> Option<Gsm7Rewrite> {
+        let cheaper = text::cheaper_spelling(message)?;
+        let fewer = carrier.map_or_else(|| default_form(&cheaper), |carrier| carrier.form(&cheaper)).segments;
+        let each = price.money.micros / i64::from(segments.max(1));
+        let saves = Amount(each.saturating_mul(i64::from(segments.saturating_sub(fewer))));
+        Some(Gsm7Rewrite {
+            message: cheaper,
+            segments: fewer,
+            saves: Price::from(Money { micros: saves.0, ..price.money }).assumed(price.is_assumed),
+        })
+    }
+}
+
+fn ucs2_characters(message: &str) -> Vec<Ucs2Character> {
+    let characters = text::forcing(message).into_iter().take(MAX_LISTED).map(|forcing| Ucs2Character {
+        character: untrusted::escape(&forcing.character.to_string()),
+        code_point: format!("U+{:04X}", u32::from(forcing.character)),
+        count: u32::try_from(forcing.count).unwrap_or(u32::MAX),
+        replacement: forcing.replacement.map(str::to_owned).or_else(|| text::composed_with(message, forcing.character)),
+    });
+    characters.collect()
+}
