@@ -24,6 +24,7 @@ mod receive;
 mod rehearsal;
 mod reply;
 mod reserve;
+mod sealed;
 mod segment;
 mod settle;
 mod tally;
@@ -61,7 +62,7 @@ use place::{APPLICATION_ID, OPEN_ID, Place, say_open};
 use writer::{Around, Kind, Writer, Written, checkpoint, unavailable};
 
 /// Every migration, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 18] = [
+const MIGRATIONS: [&str; 19] = [
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_providers.sql"),
     include_str!("migrations/0003_segments.sql"),
@@ -80,6 +81,7 @@ const MIGRATIONS: [&str; 18] = [
     include_str!("migrations/0016_peers.sql"),
     include_str!("migrations/0017_prune.sql"),
     include_str!("migrations/0018_waiting.sql"),
+    include_str!("migrations/0019_text_key.sql"),
 ];
 
 /// How long a write waits for another process's transaction.
@@ -151,6 +153,7 @@ impl SqliteLedger {
         }
         let instance = Arc::new(Instance::register(&transaction, lock, now)?);
         let mark = Arc::new(Mark::hold(&transaction, path, marking, had_log).map_err(wrong)?);
+        has_texts.fetch_or(sealed::is_used(&transaction).map_err(wrong)?, Ordering::Relaxed);
         let is_news = say_open(&transaction, true).map_err(wrong)?;
         transaction.commit().map_err(wrong)?;
         if is_news {
@@ -262,6 +265,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
         db.pragma_update(None, "temp_store", "memory")?;
         // Plans do not depend on values, so that no statement is prepared again because a value changed.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        sealed::teach(&db)?;
         Ok(db)
     };
     open().map_err(|error| cannot_open(path, &error.to_string()))

@@ -4,6 +4,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
 use super::reserve::{BUDGET_COLUMNS, budget_from};
+use super::sealed::text;
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, RefusedRecipient};
 use crate::ledger::{BatchRecord, Change, Filter, Record, Target};
@@ -14,8 +15,12 @@ use crate::sms::message::{BatchId, MessageId, Realm, State};
 const BUDGETS: i64 = 100;
 
 /// The columns that [`record_from`] reads.
-pub(super) const COLUMNS: &str = "id, seq, (SELECT b.id FROM batch b WHERE b.seq = message.batch), recipient, sender, text, encoding, segments, state, provider, \
-     vendor_id, created_ms, changed_ms, held_micros, price_micros, currency, code, why, digest, (SELECT count(*) FROM reply r WHERE r.message = message.seq), parted, sandbox, price_assumed, principal";
+pub(super) const COLUMNS: &str = concat!(
+    "id, seq, (SELECT b.id FROM batch b WHERE b.seq = message.batch), recipient, sender, ",
+    text!(),
+    ", encoding, segments, state, provider, vendor_id, created_ms, changed_ms, held_micros, price_micros, currency, code, why, digest,
+     (SELECT count(*) FROM reply r WHERE r.message = message.seq), parted, sandbox, price_assumed, principal"
+);
 
 pub(super) fn record_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
     let code: Option<String> = row.get(16)?;

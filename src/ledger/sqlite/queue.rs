@@ -91,12 +91,13 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim, peers: &[Peer]) 
     Ok(Claimed { messages, ..Claimed::default() })
 }
 
+/// The texts that are not to be kept and are still needed.
+pub(super) const UNKEPT_NEEDED: &str =
+    "SELECT 1 FROM message INDEXED BY message_unkept WHERE NOT keep_text AND text IS NOT NULL AND state IN (0, 1, 2)";
+
 /// Whether a text that is not to be kept is still needed.
 pub(super) fn has_unkept(db: &Connection) -> rusqlite::Result<bool> {
-    db.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM message INDEXED BY message_unkept WHERE NOT keep_text AND text IS NOT NULL AND state IN (0, 1, 2))",
-    )?
-    .query_row([], |row| row.get(0))
+    db.prepare_cached(&format!("SELECT EXISTS ({UNKEPT_NEEDED})"))?.query_row([], |row| row.get(0))
 }
 
 /// Whether anything waits for this provider, whoever's it is.

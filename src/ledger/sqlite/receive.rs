@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::query::{COLUMNS, record_from};
 use super::rate;
+use super::sealed::text;
 use super::segment;
 use super::settle::{ATTEMPTING, OPEN_COLUMNS, Open, Step, apply, open_from};
 use super::tally;
@@ -254,11 +255,13 @@ const MOST_TEXTS: u32 = 1_000;
 
 /// See [`crate::ledger::Ledger::texts`].
 pub(super) fn texts(db: &Connection, provider: &str, vendor_id: &str, to: Option<&str>) -> rusqlite::Result<Option<Vec<String>>> {
-    let mut statement = db.prepare_cached(
-        "SELECT DISTINCT text FROM message WHERE (?3 IS NULL OR recipient = ?3) AND seq IN
+    let mut statement = db.prepare_cached(concat!(
+        "SELECT DISTINCT ",
+        text!(),
+        " FROM message WHERE (?3 IS NULL OR recipient = ?3) AND seq IN
              (SELECT seq FROM message WHERE vendor_id = ?1 AND provider = ?2 AND NOT parted
-              UNION SELECT message FROM segment WHERE vendor_id = ?1 AND provider = ?2 ORDER BY 1 DESC LIMIT ?4)",
-    )?;
+              UNION SELECT message FROM segment WHERE vendor_id = ?1 AND provider = ?2 ORDER BY 1 DESC LIMIT ?4)"
+    ))?;
     let texts: Vec<Option<String>> =
         statement.query_map(params![vendor_id, provider, to, MOST_TEXTS], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     Ok(texts.into_iter().collect::<Option<Vec<String>>>().filter(|texts| !texts.is_empty()))

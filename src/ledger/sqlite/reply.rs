@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::outbox;
+use super::sealed::text;
 use super::settle::{OPEN_COLUMNS, Open, Step, advance_and_post, open_from};
 use super::writer::JobResult;
 use crate::clock::Timestamp;
@@ -85,10 +86,12 @@ fn texted_by(db: &Connection, reply: &NewReply, now: Timestamp) -> JobResult<Opt
 /// See [`crate::ledger::Ledger::last_text`].
 pub(super) fn last_text(db: &Connection, provider: &str, to: &str, at: Timestamp) -> rusqlite::Result<Option<String>> {
     let latest: Option<Option<String>> = db
-        .prepare_cached(
-            "SELECT text FROM message WHERE recipient = ?1 AND created_ms BETWEEN ?2 AND ?3 AND provider = ?4 AND state NOT IN (0, 1, 7, 8)
-             ORDER BY sandbox, created_ms DESC, seq DESC LIMIT 1",
-        )?
+        .prepare_cached(concat!(
+            "SELECT ",
+            text!(),
+            " FROM message WHERE recipient = ?1 AND created_ms BETWEEN ?2 AND ?3 AND provider = ?4 AND state NOT IN (0, 1, 7, 8)
+             ORDER BY sandbox, created_ms DESC, seq DESC LIMIT 1"
+        ))?
         .query_row(params![to, at.plus_ms(-ANSWERS_MS).as_millis(), at.plus_ms(CLOCKS_DIFFER_MS).as_millis(), provider], |row| row.get(0))
         .optional()?;
     Ok(latest.flatten())

@@ -1,5 +1,6 @@
 //! Taking a send: facts, decision, money and intent in one transaction.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rusqlite::types::ValueRef;
@@ -11,6 +12,7 @@ use super::query::target_from;
 use super::rate;
 use super::rehearsal::rehearse;
 use super::reply::is_out;
+use super::sealed;
 use super::writer::JobResult;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
@@ -613,9 +615,13 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], refused
     )?;
     let history = step(state, intent.now, None);
     let request = batch.filter(|_| intent.is_campaign).map(i64::wrapping_neg);
+    let key = if !intent.keep_texts && state == State::Queued { Some(sealed::key_for(db, intent.preview)?) } else { None };
     for draft in taken {
         // What leaves now is never sent again, so its text is only written to be kept.
-        let text = (intent.keep_texts || state == State::Queued).then_some(&draft.text);
+        let text = match &key {
+            Some(key) => Some(Cow::from(sealed::seal(&draft.text, draft.id.as_str(), key)?)),
+            None => intent.keep_texts.then_some(Cow::from(&draft.text)),
+        };
         message.execute(params![
             draft.id.as_str(),
             principal,

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::mark::{Counted, LEASE_MS, Mark};
 use super::peers::Peers;
 use super::place::{Place, say_open};
-use super::{BUSY_TIMEOUT, queue};
+use super::{BUSY_TIMEOUT, queue, sealed};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Most jobs in one transaction: enough to share a sync well, few enough to keep the lock short.
@@ -139,6 +139,10 @@ impl Writer {
             let mut db = db;
             serve(&mut db, &around, &waiting, &has_texts);
             around.mark.renew(&db, true);
+            // Where that fails, the next one to open the ledger does it.
+            if around.place.check_here().is_ok() {
+                let _ = sealed::forget(&db);
+            }
             leave(db, &around.place)
         });
         Ok((Self { jobs }, thread.map_err(|error| unavailable(&format!("no thread: {error}")))?))
@@ -240,6 +244,7 @@ fn is_tidy(db: &Connection) -> rusqlite::Result<bool> {
     if queue::has_unkept(db)? {
         return Ok(false);
     }
+    sealed::forget(db)?;
     // Not for long: writes wait behind it.
     db.busy_timeout(LEAVE_PATIENCE)?;
     let is_empty = checkpoint(db, "TRUNCATE");
