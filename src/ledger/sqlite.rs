@@ -549,7 +549,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn opt_out(&self, number: &str, is_out: bool, source: &str, at: Timestamp) -> Result<bool> {
-        let (mark, wish) = (Arc::clone(&self.mark), Wish { number: number.to_owned(), is_out, at, source: source.to_owned() });
+        let (mark, wish) = (Arc::clone(&self.mark), Wish { number: number.to_owned(), is_out, at, source: source.to_owned(), pending: None });
         let record = move |db: &Connection| {
             let is_news = reply::opt_out(db, &wish.number, is_out, &wish.source, at)?;
             if is_out || is_news {
@@ -565,7 +565,8 @@ impl Ledger for SqliteLedger {
     }
 
     async fn pend(&self, new: NewPending) -> Result<Pended> {
-        self.writer()?.run(move |db| pending::pend(db, &new)).await
+        let mark = Arc::clone(&self.mark);
+        self.writer()?.run(move |db| pending::pend_marked(db, &new, &mark)).await
     }
 
     async fn pendings(&self) -> Result<Vec<Pending>> {
@@ -573,8 +574,8 @@ impl Ledger for SqliteLedger {
     }
 
     async fn settle_pending(&self, id: i64, number: Option<&str>, forward: bool, now: Timestamp) -> Result<Option<Settled>> {
-        let number = number.map(ToOwned::to_owned);
-        self.writer()?.run(move |db| pending::settle(db, id, number.as_deref(), forward, now)).await
+        let (mark, number) = (Arc::clone(&self.mark), number.map(ToOwned::to_owned));
+        self.writer()?.run(move |db| pending::settle_marked(db, id, (number.as_deref(), forward), now, &mark)).await
     }
 
     async fn opt_outs(&self, limit: u32) -> Result<Vec<OptOut>> {

@@ -19,7 +19,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("provider", &["sms", "clock", "error", "halt", "setting"]),
     ("engine", &["sms", "policy", "ledger", "provider", "clock", "setting", "error", "halt"]),
     ("mcp", &["engine", "sms", "error"]),
-    ("http", &["mcp", "engine", "setting", "error", "halt"]),
+    ("http", &["mcp", "engine", "setting", "sms", "error", "halt"]),
     ("config", &["policy", "engine", "http", "provider", "setting", "sms", "error"]),
     ("cli", &["app", "config", "error", "halt", "mcp", "engine", "sms"]),
     ("app", &["*"]),

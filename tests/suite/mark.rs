@@ -2,13 +2,18 @@
 //! the mark outside the ledger knows is not lost with it.
 #![cfg(unix)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+use sms_mcp::clock::{Clock as _, SystemClock};
+use sms_mcp::ledger::mark::{MarkAt, Marking};
+use sms_mcp::ledger::sqlite::SqliteLedger;
+use sms_mcp::ledger::{Ledger as _, NewPending};
+use sms_mcp::sms::reply::Meaning;
 
 use crate::cli::{Ended, at_terminal};
 use crate::fake::Fake;
@@ -927,4 +932,47 @@ fn a_kill_at_any_point_and_any_earlier_ledger_after_it_send_nothing_twice() {
     );
     assert_eq!((sum(|tally| tally.twice), sum(|tally| tally.texted)), (0, 0));
     assert!(sum(|tally| tally.doubts) * 2 >= tallies.len(), "the restores do not hit");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_that_waits_for_the_operator_comes_back_with_the_mark() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, old) = (folder.path().join("ledger.db"), folder.path().join("old.db"));
+    let open = |n: u8| {
+        let marking = Marking { at: MarkAt::File(folder.path().join("mark")), is_needed: true };
+        SqliteLedger::open_marked(&ledger, Some(marking), SystemClock.now(), [n; 8]).unwrap()
+    };
+    let stop = |sender: &str, meaning| NewPending {
+        provider: "acme".to_owned(),
+        sender: sender.to_owned(),
+        ending: Some("345678".to_owned()),
+        meaning,
+        source: "reply".to_owned(),
+        at: SystemClock.now(),
+        is_said: true,
+        people: vec!["+33612345678".to_owned()],
+    };
+    let first = open(1);
+    first.pend(stop("0612345678", Meaning::Stop)).await.unwrap();
+    first.close().await.unwrap();
+    copy(&ledger, &old);
+    let second = open(2);
+    second.pend(stop("345678", Meaning::Stop)).await.unwrap();
+    second.pend(stop("345678", Meaning::Other)).await.unwrap();
+    second.pend(stop("45345678", Meaning::Stop)).await.unwrap();
+    let ids: BTreeMap<String, i64> = second.pendings().await.unwrap().into_iter().map(|pending| (pending.sender, pending.id)).collect();
+    for sender in ["0612345678", "45345678"] {
+        second.settle_pending(ids[sender], None, false, SystemClock.now()).await.unwrap();
+    }
+    second.close().await.unwrap();
+    copy(&old, &ledger);
+    let third = open(3);
+    let outlook = third.outlook().await.unwrap().unwrap();
+    assert_eq!(outlook.opt_outs, 1);
+    third.accept(&outlook, "a person", "USD", SystemClock.now()).await.unwrap();
+    let waiting = third.pendings().await.unwrap();
+    // What the older ledger has and the operator settled since waits again: more is stopped than less.
+    assert_eq!(waiting.iter().map(|pending| pending.sender.as_str()).collect::<Vec<_>>(), ["0612345678", "345678"]);
+    assert!(waiting.iter().all(|pending| pending.meaning == Meaning::Stop && pending.people == ["+33612345678"]), "{waiting:?}");
+    third.close().await.unwrap();
 }

@@ -59,7 +59,10 @@ impl SqliteLedger {
 
 fn outlook(db: &Connection, outside: Outside) -> JobResult<Outlook> {
     let open = db.query_row(&format!("SELECT count(*) FROM message WHERE state IN (0, 1, 2) AND {LIVE}"), [], |row| row.get(0))?;
-    let mut is_out = db.prepare("SELECT EXISTS (SELECT 1 FROM opt_out WHERE number = ?1)")?;
+    let mut is_out = db.prepare(
+        "SELECT EXISTS (SELECT 1 FROM opt_out WHERE number = ?1)
+             OR EXISTS (SELECT 1 FROM pending WHERE provider || ' ' || sender = ?1 AND wish = 0 AND settled_ms IS NULL)",
+    )?;
     let mut opt_outs = 0;
     for wish in outside.wishes.iter().filter(|wish| wish.is_out) {
         opt_outs += u32::from(!is_out.query_row([&wish.number], |row| row.get::<_, bool>(0))?);

@@ -25,6 +25,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 
+use super::pending;
 use super::place::{beside, make_folder};
 use super::reply;
 use super::reserve::scope_number;
@@ -39,7 +40,7 @@ pub(super) use base::{base_of, count_in_file};
 use found::{Found, Row};
 use keys::Keys;
 pub(super) use keys::{Key, used};
-pub(super) use notes::{Cover, Wish};
+pub(super) use notes::{Cover, PendingWish, Wish};
 use notes::{Notes, cover_from};
 use sheet::Sheet;
 
@@ -224,8 +225,11 @@ impl Mark {
     fn copy(&self, db: &Connection, notes: &mut Notes) -> std::io::Result<()> {
         let read = || -> rusqlite::Result<(Vec<Wish>, Vec<Cover>)> {
             let mut outs = db.prepare("SELECT number, at_ms, source FROM opt_out")?;
-            let wish = |row: &rusqlite::Row<'_>| Ok(Wish { number: row.get(0)?, is_out: true, at: Timestamp(row.get(1)?), source: row.get(2)? });
-            let wishes = outs.query_map([], wish)?.collect::<rusqlite::Result<_>>()?;
+            let wish = |row: &rusqlite::Row<'_>| {
+                Ok(Wish { number: row.get(0)?, is_out: true, at: Timestamp(row.get(1)?), source: row.get(2)?, pending: None })
+            };
+            let mut wishes = outs.query_map([], wish)?.collect::<rusqlite::Result<Vec<_>>>()?;
+            wishes.extend(pending::wishes(db)?);
             let mut used = db.prepare(&format!("{COVERS} WHERE key NOT LIKE '%:sandbox'"))?;
             let covers = used.query_map([], cover_from)?.collect::<rusqlite::Result<_>>()?;
             Ok((wishes, covers))
@@ -570,7 +574,10 @@ pub(super) struct Outside {
 pub(super) fn apply(db: &Connection, wishes: &[Wish]) -> JobResult<u32> {
     let mut news = 0;
     for wish in wishes {
-        let is_news = reply::opt_out(db, &wish.number, wish.is_out, &wish.source, wish.at)?;
+        let is_news = match &wish.pending {
+            Some(pending) => wish.is_out && pending::pend_again(db, pending, &wish.source, wish.at)?,
+            None => reply::opt_out(db, &wish.number, wish.is_out, &wish.source, wish.at)?,
+        };
         news += u32::from(is_news && wish.is_out);
     }
     Ok(news)

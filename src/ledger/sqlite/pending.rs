@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::mark::{Mark, PendingWish, Wish};
 use super::outbox;
 use super::reply::answered;
 use super::writer::JobResult;
@@ -87,7 +88,7 @@ const fn meaning_of(number: u8) -> Meaning {
 }
 
 /// See [`crate::ledger::Ledger::pend`]. Where there is no room, what protects nobody makes some for a STOP.
-pub(super) fn pend(db: &Connection, new: &NewPending) -> JobResult<Pended> {
+fn pend(db: &Connection, new: &NewPending) -> JobResult<Pended> {
     let wish = number_of(new.meaning);
     let known: Option<(i64, Option<String>, Option<i64>)> = db
         .prepare_cached("SELECT id, number, settled_ms FROM pending WHERE provider = ?1 AND sender = ?2 AND wish = ?3")?
@@ -116,6 +117,65 @@ pub(super) fn pend(db: &Connection, new: &NewPending) -> JobResult<Pended> {
     Ok(Pended { is_new, is_full: false, number })
 }
 
+/// The same for one that is known from outside this ledger. Returns whether that is news.
+pub(super) fn pend_again(db: &Connection, wish: &PendingWish, source: &str, at: Timestamp) -> JobResult<bool> {
+    let pended = pend(
+        db,
+        &NewPending {
+            provider: wish.provider.clone(),
+            sender: wish.sender.clone(),
+            ending: wish.ending.clone(),
+            meaning: Meaning::Stop,
+            source: source.to_owned(),
+            at,
+            is_said: true,
+            people: wish.people.clone(),
+        },
+    )?;
+    Ok(pended.is_new)
+}
+
+/// The same, and tells the mark: of a STOP, for nothing else protects anybody.
+pub(super) fn pend_marked(db: &Connection, new: &NewPending, mark: &Mark) -> JobResult<Pended> {
+    let pended = pend(db, new)?;
+    if pended.is_new && new.meaning == Meaning::Stop {
+        let (provider, sender, ending, people) = (new.provider.clone(), new.sender.clone(), new.ending.clone(), new.people.clone());
+        mark.wish(PendingWish { provider, sender, ending, people }.wish(true, new.at, new.source.clone()));
+    }
+    Ok(pended)
+}
+
+/// [`settle`] with whose it is, if anybody's, and whether that is told on; tells the mark.
+pub(super) fn settle_marked(
+    db: &Connection,
+    id: i64,
+    (number, forward): (Option<&str>, bool),
+    now: Timestamp,
+    mark: &Mark,
+) -> JobResult<Option<Settled>> {
+    let settled = settle(db, id, number, forward, now)?;
+    if let Some(Settled { pending, .. }) = settled.as_ref().filter(|settled| settled.pending.meaning == Meaning::Stop) {
+        let (provider, sender, people) = (pending.provider.clone(), pending.sender.clone(), pending.people.clone());
+        mark.wish(PendingWish { provider, sender, ending: None, people }.wish(false, now.max(pending.at), pending.source.clone()));
+    }
+    Ok(settled)
+}
+
+/// The STOPs that wait, for the mark.
+pub(super) fn wishes(db: &Connection) -> rusqlite::Result<Vec<Wish>> {
+    let mut waiting = db.prepare("SELECT provider, sender, ending, people, at_ms, source FROM pending WHERE settled_ms IS NULL AND wish = 0")?;
+    let wish = |row: &rusqlite::Row<'_>| {
+        let people = people_from(&row.get::<_, String>(3)?);
+        let wish = PendingWish { provider: row.get(0)?, sender: row.get(1)?, ending: row.get(2)?, people };
+        Ok(wish.wish(true, Timestamp(row.get(4)?), row.get(5)?))
+    };
+    waiting.query_map([], wish)?.collect()
+}
+
+fn people_from(written: &str) -> Vec<String> {
+    written.split(',').filter(|number| !number.is_empty()).map(ToOwned::to_owned).collect()
+}
+
 fn make_room(db: &Connection, meaning: Meaning) -> JobResult<bool> {
     let waiting: u32 = db.prepare_cached("SELECT count(*) FROM pending WHERE settled_ms IS NULL")?.query_row([], |row| row.get(0))?;
     if waiting < MOST_PENDING {
@@ -131,7 +191,6 @@ const COLUMNS: &str = "id, provider, sender, wish, source, at_ms, people,
      (SELECT count(*) FROM reply r WHERE r.provider = pending.provider AND r.sender = pending.sender AND r.message IS NULL)";
 
 fn pending_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pending> {
-    let people: String = row.get(6)?;
     Ok(Pending {
         id: row.get(0)?,
         provider: row.get(1)?,
@@ -139,7 +198,7 @@ fn pending_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pending> {
         meaning: meaning_of(row.get(3)?),
         source: row.get(4)?,
         at: Timestamp(row.get(5)?),
-        people: people.split(',').filter(|number| !number.is_empty()).map(ToOwned::to_owned).collect(),
+        people: people_from(&row.get::<_, String>(6)?),
         replies: row.get(7)?,
     })
 }
@@ -151,7 +210,7 @@ pub(super) fn pendings(db: &Connection) -> rusqlite::Result<Vec<Pending>> {
 }
 
 /// See [`crate::ledger::Ledger::settle_pending`].
-pub(super) fn settle(db: &Connection, id: i64, number: Option<&str>, forward: bool, now: Timestamp) -> JobResult<Option<Settled>> {
+fn settle(db: &Connection, id: i64, number: Option<&str>, forward: bool, now: Timestamp) -> JobResult<Option<Settled>> {
     let found = db
         .prepare_cached(&format!("SELECT {COLUMNS} FROM pending WHERE id = ?1 AND settled_ms IS NULL"))?
         .query_row([id], pending_from)

@@ -1,6 +1,5 @@
 //! Taking a send: facts, decision, money and intent in one transaction.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use rusqlite::types::ValueRef;
@@ -618,10 +617,7 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], refused
     let key = if !intent.keep_texts && state == State::Queued { Some(sealed::key_for(db, intent.preview)?) } else { None };
     for draft in taken {
         // What leaves now is never sent again, so its text is only written to be kept.
-        let text = match &key {
-            Some(key) => Some(Cow::from(sealed::seal(&draft.text, draft.id.as_str(), key)?)),
-            None => intent.keep_texts.then_some(Cow::from(&draft.text)),
-        };
+        let text = sealed::to_write(&draft.text, &draft.id, intent.keep_texts, key.as_ref())?;
         message.execute(params![
             draft.id.as_str(),
             principal,

@@ -6,6 +6,8 @@
 //! The key has a table of its own with one row that always has the same size: it never moves, and a new one lies where the old one
 //! lay. What the log has of the old one goes with the log, which the writing thread empties after that.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -14,6 +16,7 @@ use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 
 use super::queue::UNKEPT_NEEDED;
+use crate::sms::message::MessageId;
 
 /// The text of a message, wherever it is read: `unsealed` is [`teach`]'s.
 macro_rules! text {
@@ -37,8 +40,16 @@ pub(super) fn key_for(db: &Connection, is_rehearsal: bool) -> rusqlite::Result<K
     db.prepare_cached("SELECT key FROM text_key")?.query_row([], |row| row.get(0))
 }
 
+/// The text of a message as it is written: as it is where it is kept, sealed where there is a key for it, and else not at all.
+pub(super) fn to_write<'a>(text: &'a str, id: &MessageId, is_kept: bool, key: Option<&Key>) -> rusqlite::Result<Option<Cow<'a, str>>> {
+    if is_kept {
+        return Ok(Some(Cow::from(text)));
+    }
+    key.map(|key| seal(text, id.as_str(), key).map(Cow::from)).transpose()
+}
+
 /// The text of the message `id` under this key. An id is never used for two texts.
-pub(super) fn seal(text: &str, id: &str, key: &Key) -> rusqlite::Result<String> {
+fn seal(text: &str, id: &str, key: &Key) -> rusqlite::Result<String> {
     let cannot = |_| rusqlite::Error::ToSqlConversionFailure("a text cannot be sealed".into());
     let mut octets = text.as_bytes().to_vec();
     cipher(key).and_then(|cipher| cipher.seal_in_place_append_tag(nonce(id), Aad::from(id), &mut octets)).map_err(cannot)?;
