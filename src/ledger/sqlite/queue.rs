@@ -286,6 +286,7 @@ mod tests {
     fn what_is_paused_is_not_read_to_find_what_is_not() {
         let db = Connection::open_in_memory().unwrap();
         MIGRATIONS.iter().for_each(|migration| db.execute_batch(migration).unwrap());
+        crate::ledger::sqlite::sealed::teach(&db).unwrap();
         for principals in [1, 2, 50] {
             let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {}", fresh_of(principals).unwrap())).unwrap();
             let rows = statement.query_map(rusqlite::params_from_iter([1; 7]), |row| row.get::<_, String>(3)).unwrap();
