@@ -3,9 +3,9 @@
 mod commands;
 mod csv;
 mod demo;
+mod gate;
 mod operator;
 mod pausing;
-mod person;
 mod speech;
 
 use std::path::PathBuf;

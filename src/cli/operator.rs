@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::commands::{END_PATIENCE, note, print_bulk, print_json, print_line};
 use super::speech::Speech;
-use super::{CampaignCommand, OptOutAction, PendingAction, ReconcileCommand, person};
+use super::{CampaignCommand, OptOutAction, PendingAction, ReconcileCommand, gate};
 use crate::app::{self, Role};
 use crate::config::Loaded;
 use crate::engine::campaign::CampaignArgs;
@@ -315,7 +315,7 @@ pub(super) async fn accept_ledger(loaded: &Loaded) -> Result<()> {
 
 /// Asks for the word of a person.
 fn is_agreed() -> Result<bool> {
-    person::types(AGREED, "accept it")?.ok_or_else(|| {
+    gate::types(AGREED, "accept it")?.ok_or_else(|| {
         let next = "Run `sms-mcp ledger accept` at a terminal; in a container with `docker exec -it CONTAINER sms-mcp ledger accept`.";
         Error::new(ErrorKind::LedgerInDoubt, "a person has to accept it, and nobody is at a terminal here").next(next)
     })

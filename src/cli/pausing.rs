@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::commands::{note, print_line};
-use super::{PauseCommand, ResumeCommand, person};
+use super::{PauseCommand, ResumeCommand, gate};
 use crate::app;
 use crate::config::{self, Sources};
 use crate::error::{Error, ErrorKind, Result};
@@ -119,7 +119,7 @@ pub(super) fn resume(sources: &Sources, command: ResumeCommand) -> Result<()> {
 /// Asks whoever is at the terminal.
 fn ask(asked: &Pause, ledger: &Path) -> Result<()> {
     note(&format!("{} is paused, in {}. What waits goes out at once when it goes on.", asked.what(), ledger.display()));
-    match person::types(YES, "let it go on")? {
+    match gate::types(YES, "let it go on")? {
         Some(true) => Ok(()),
         Some(false) => Err(Error::new(ErrorKind::InvalidArgument, format!("{YES} was not said")).next("Nothing was resumed.")),
         None => {
