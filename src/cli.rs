@@ -15,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::{Flags, LogFormat, LogLevel};
 use crate::error::ErrorKind;
 use crate::sms::untrusted;
+use gate::Widening;
 use speech::Speech;
 
 /// The command line.
@@ -398,6 +399,29 @@ pub async fn run(cli: Cli) -> u8 {
 }
 
 impl Command {
+    /// What it widens of the rights of agents, if anything. Whoever adds a command decides here.
+    const fn widens(&self) -> Option<Widening> {
+        match self {
+            Self::Budget { action: Some(BudgetAction::Unfreeze { .. }), .. } => Some(Widening::Unfreeze),
+            Self::Budget { action: Some(BudgetAction::AcceptClock), .. } => Some(Widening::AcceptClock),
+            Self::Ledger { action: LedgerAction::Accept } => Some(Widening::AcceptLedger),
+            Self::Restore { .. } => Some(Widening::Restore),
+            Self::Resume(_) => Some(Widening::Resume),
+            Self::OptOut { action: Some(OptOutAction::Remove { .. }) } => Some(Widening::RemoveOptOut),
+            Self::OptOut { action: Some(OptOutAction::Pending { action: Some(PendingAction::Settle { .. }) }) } => Some(Widening::SettlePending),
+            Self::OptOut { action: Some(OptOutAction::Pending { action: Some(PendingAction::Dismiss { .. }) }) } => Some(Widening::DismissPending),
+            Self::Reconcile(ReconcileCommand { not_sent: true, .. }) => Some(Widening::NotSent),
+            Self::Budget { action: None, .. }
+            | Self::Ledger { action: LedgerAction::Check { .. } | LedgerAction::Prune { .. } }
+            | Self::OptOut { action: None | Some(OptOutAction::List | OptOutAction::Add { .. }) }
+            | Self::OptOut { action: Some(OptOutAction::Pending { action: None | Some(PendingAction::List) }) }
+            | Self::Reconcile(ReconcileCommand { not_sent: false, .. }) => None,
+            Self::Send(_) | Self::Bulk(_) | Self::Campaign(_) | Self::Cancel { .. } | Self::Pause(_) | Self::Backup { .. } => None,
+            Self::Status { .. } | Self::List(_) | Self::Balance { .. } | Self::Provider { .. } => None,
+            Self::Serve { .. } | Self::Demo | Self::Tools | Self::Config { .. } | Self::Completions { .. } => None,
+        }
+    }
+
     fn wants_json(&self) -> bool {
         match self {
             Self::Send(command) => command.json,

@@ -7,9 +7,10 @@ use std::time::Duration;
 use clap::CommandFactory as _;
 use serde::Serialize;
 
+use super::gate::Widening;
 use super::speech::Speech;
 use super::{
-    BudgetAction, BulkCommand, Cli, Command, ConfigAction, LedgerAction, ListCommand, OnInvalidRule, SendCommand, Shell, csv, demo, operator, pausing,
+    BudgetAction, BulkCommand, Cli, Command, ConfigAction, LedgerAction, ListCommand, OnInvalidRule, SendCommand, Shell, csv, demo, gate, operator, pausing,
 };
 use crate::app::{self, Role};
 use crate::config::{self, Config, Flags, Loaded, LogLevel, Sources};
@@ -66,6 +67,10 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
         loaded.config.log.level = LogLevel::Warn;
     }
     app::start_logging(&loaded.config.log);
+    // Before the ledger is opened. Who accepts one is told first what that means, and asked then.
+    if let Some(widening) = command.as_ref().and_then(Command::widens).filter(|widening| *widening != Widening::AcceptLedger) {
+        gate::pass(widening)?;
+    }
     match command {
         None | Some(Command::Serve { http: None }) => app::serve_stdio(&loaded).await,
         Some(Command::Serve { http: Some(listen) }) => app::serve_http(&loaded, listen).await,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::commands::{END_PATIENCE, note, print_bulk, print_json, print_line};
+use super::gate::Widening;
 use super::speech::Speech;
 use super::{CampaignCommand, OptOutAction, PendingAction, ReconcileCommand, gate};
 use crate::app::{self, Role};
@@ -268,9 +269,6 @@ pub(super) async fn restore(loaded: &Loaded, file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What a person types who accepts a ledger in doubt.
-const AGREED: &str = "accept";
-
 /// `ledger accept`: a ledger in doubt is taken as it is, by a person.
 pub(super) async fn accept_ledger(loaded: &Loaded) -> Result<()> {
     let Some(outlook) = app::outlook(loaded).await? else {
@@ -295,9 +293,7 @@ pub(super) async fn accept_ledger(loaded: &Loaded) -> Result<()> {
         "  STOPs that waited in `opt-out pending` are in no mark: {} wait here, and those that came since are lost",
         outlook.pending
     ));
-    if !is_agreed()? {
-        return Err(Error::new(ErrorKind::LedgerInDoubt, "it was not accepted; everything is as it was"));
-    }
+    gate::pass(Widening::AcceptLedger)?;
     let (accepted, notes) = app::accept(loaded, &outlook).await?;
     notes.iter().for_each(|missed| note(&format!("note: {missed}")));
     print_line(&format!(
@@ -311,14 +307,6 @@ pub(super) async fn accept_ledger(loaded: &Loaded) -> Result<()> {
         print_line("the budget of everything is frozen: look at the provider what was spent, then `sms-mcp budget unfreeze`");
     }
     Ok(())
-}
-
-/// Asks for the word of a person.
-fn is_agreed() -> Result<bool> {
-    gate::types(AGREED, "accept it")?.ok_or_else(|| {
-        let next = "Run `sms-mcp ledger accept` at a terminal; in a container with `docker exec -it CONTAINER sms-mcp ledger accept`.";
-        Error::new(ErrorKind::LedgerInDoubt, "a person has to accept it, and nobody is at a terminal here").next(next)
-    })
 }
 
 /// `ledger check`: whether a ledger is whole and undamaged.

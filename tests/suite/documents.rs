@@ -11,6 +11,8 @@ use sms_mcp::config::Config;
 use sms_mcp::mcp::tools::Tools;
 use sms_mcp::provider::sandbox::Fault;
 
+use crate::cli::at_terminal;
+use crate::gate::words_for;
 use crate::support::{Client, Desk, Era, answer, program, refusal};
 
 fn file(name: &str) -> PathBuf {
@@ -427,8 +429,8 @@ fn the_operators_commands_do_what_the_document_says() {
         let mut shell = Command::new("sh");
         shell.args(["-euc", block]).current_dir(desk.path()).env("PATH", &path);
         shell.env("SMS_MCP_CONFIG", desk.config()).env("SMS_MCP_LEDGER", desk.ledger());
-        let output = shell.output().unwrap();
-        assert!(output.status.success(), "{block}\n{output:?}");
+        let ended = at_terminal(shell, &words_for(block));
+        assert!(ended.code == 0, "{block}\n{ended:?}");
         let listed = desk.done(&["list"]);
         assert!(listed.out.contains("+12025550123"), "{block}\n{listed:?}");
     }

@@ -23,6 +23,7 @@ mod fake;
 mod forward;
 mod frames;
 mod full;
+mod gate;
 mod habits;
 mod hooks;
 mod http;
