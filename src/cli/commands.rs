@@ -10,7 +10,8 @@ use serde::Serialize;
 use super::gate::Widening;
 use super::speech::Speech;
 use super::{
-    BudgetAction, BulkCommand, Cli, Command, ConfigAction, LedgerAction, ListCommand, OnInvalidRule, SendCommand, Shell, csv, demo, gate, operator, pausing,
+    BudgetAction, BulkCommand, Cli, Command, ConfigAction, LedgerAction, ListCommand, OnInvalidRule, SendCommand, Shell, csv, demo, gate, operator,
+    pausing,
 };
 use crate::app::{self, Role};
 use crate::config::{self, Config, Flags, Loaded, LogLevel, Sources};

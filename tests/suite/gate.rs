@@ -89,6 +89,17 @@ fn commands(of: &clap::Command, before: &str, found: &mut BTreeSet<String>) {
 }
 
 #[test]
+fn the_operators_document_lists_what_asks_a_person() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/OPERATIONS.md")).unwrap();
+    let rows = TABLE.iter().filter_map(|row| Some((row.command, row.word?)));
+    for (command, word) in rows.clone() {
+        let is_listed = |line: &str| line.starts_with(&format!("| `{command}")) && line.ends_with(&format!("| `{word}` |"));
+        assert!(text.lines().any(is_listed), "{command} asks for {word}");
+    }
+    assert_eq!(text.lines().filter(|line| line.starts_with("| `")).count(), rows.count(), "nothing else asks");
+}
+
+#[test]
 fn every_command_is_in_the_table() {
     let mut found = BTreeSet::new();
     commands(&Cli::command(), "", &mut found);
