@@ -1,11 +1,22 @@
 //! The command line: the same verbs as the tools, through the same engine.
 
+mod budget;
+mod bulk;
+mod campaign;
+mod check;
 mod commands;
 mod csv;
 mod demo;
+mod ending;
 mod gate;
-mod operator;
+mod ledger;
+mod messages;
+mod opt_out;
+mod output;
 mod pausing;
+mod provider;
+mod reconcile;
+mod send;
 mod speech;
 
 use std::path::PathBuf;
@@ -389,9 +400,9 @@ pub async fn run(cli: Cli) -> u8 {
         Ok(()) => 0,
         Err(error) => {
             if wants_json {
-                commands::print_line(&untrusted::json(&speech.json(&error).to_string()));
+                output::print_line(&untrusted::json(&speech.json(&error).to_string()));
             } else {
-                speech.lines(&error).iter().for_each(|line| commands::note(line));
+                speech.lines(&error).iter().for_each(|line| output::note(line));
             }
             if matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::PartlySent) { 3 } else { 1 }
         }

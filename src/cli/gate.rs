@@ -4,7 +4,7 @@
 
 use std::io::IsTerminal as _;
 
-use super::commands::note;
+use super::output::note;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What widens the rights of agents.

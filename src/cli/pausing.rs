@@ -3,9 +3,9 @@
 
 use std::path::PathBuf;
 
-use super::commands::{note, print_line};
-use super::gate::Widening;
-use super::{PauseCommand, ResumeCommand, gate};
+use super::gate::{self, Widening};
+use super::output::{note, print_line};
+use super::{PauseCommand, ResumeCommand};
 use crate::app;
 use crate::config::{self, Sources};
 use crate::error::{Error, ErrorKind, Result};
