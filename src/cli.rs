@@ -25,6 +25,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Flags, LogFormat, LogLevel};
 use crate::error::ErrorKind;
+use crate::mcp::Toolset;
 use crate::sms::untrusted;
 use gate::Widening;
 use speech::Speech;
@@ -67,6 +68,12 @@ enum Command {
         /// Serve at http://ADDRESS/mcp [default address: http.listen of the configuration]
         #[arg(long, value_name = "ADDRESS", num_args = 0..=1)]
         http: Option<Option<String>>,
+        /// Offer these sets of tools and no others [default: tools.toolsets of the configuration]
+        #[arg(long, value_name = "SET", value_delimiter = ',')]
+        toolsets: Vec<Toolset>,
+        /// Offer only tools that neither send nor change anything
+        #[arg(long)]
+        read_only: bool,
     },
     /// Show a conversation between an MCP client and this server, with the sandbox
     Demo,
@@ -393,7 +400,11 @@ enum Shell {
 pub async fn run(cli: Cli) -> u8 {
     let Cli { global, command } = cli;
     let principal = global.principal;
-    let flags = Flags { config: global.config, ledger: global.ledger, log: global.log, log_format: global.log_format };
+    let (toolsets, read_only) = match &command {
+        Some(Command::Serve { toolsets, read_only, .. }) => (toolsets.clone(), *read_only),
+        _ => (Vec::new(), false),
+    };
+    let flags = Flags { config: global.config, ledger: global.ledger, log: global.log, log_format: global.log_format, toolsets, read_only };
     let wants_json = command.as_ref().is_some_and(Command::wants_json);
     let speech = command.as_ref().map(Speech::of).unwrap_or_default();
     match commands::run(command, flags, principal).await {

@@ -43,8 +43,8 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
         gate::pass(widening)?;
     }
     match command {
-        None | Some(Command::Serve { http: None }) => app::serve_stdio(&loaded).await,
-        Some(Command::Serve { http: Some(listen) }) => app::serve_http(&loaded, listen).await,
+        None | Some(Command::Serve { http: None, .. }) => app::serve_stdio(&loaded).await,
+        Some(Command::Serve { http: Some(listen), .. }) => app::serve_http(&loaded, listen).await,
         Some(Command::Config { action: ConfigAction::Check { live } }) => check::check(&loaded, live).await,
         Some(Command::Backup { file }) => ledger::backup(&loaded, &file).await,
         Some(Command::Restore { file }) => ledger::restore(&loaded, &file).await,

@@ -196,6 +196,7 @@ async fn serve(engine: &Engine, listen: &str) -> (u16, CancellationToken) {
         settings: sms_mcp::http::Settings { listen: listen.to_owned(), ..sms_mcp::http::Settings::default() },
         token: Some(sms_mcp::setting::SecretText::new("bearer")),
         user: "user".into(),
+        tools: sms_mcp::mcp::Settings::default(),
         bulk_wait: Duration::from_secs(1),
         session_idle: Duration::from_secs(60),
         epoch: "test".to_owned(),

@@ -54,6 +54,7 @@ mod strictest;
 mod support;
 mod texts;
 mod told;
+mod toolsets;
 mod toolsnap;
 mod unkept;
 mod vendors;
