@@ -243,6 +243,20 @@ fn the_logging_document_has_every_event_and_no_other() {
     assert!(events.len() >= 80, "{}", events.len());
 }
 
+#[test]
+fn just_has_the_steps_that_ci_has() {
+    let (run, recipes) = (read(".ci/run"), read("justfile"));
+    let steps = run.split("  case \"$1\" in\n").nth(1).unwrap().split("  esac").next().unwrap();
+    let steps: BTreeSet<&str> =
+        steps.lines().filter_map(|line| line.trim().split_once(") ")).map(|(step, _)| step).filter(|step| *step != "*").collect();
+    assert!(steps.len() >= 10, "{steps:?}");
+    let named: BTreeSet<&str> = recipes.lines().filter_map(|line| line.strip_suffix(':')).filter(|recipe| *recipe != "all").collect();
+    assert_eq!(named, steps);
+    for step in steps {
+        assert!(recipes.contains(&format!("{step}:\n    .ci/run {step}\n")), "{step}");
+    }
+}
+
 /// The command of the example for Claude Desktop, with the program under test in place of the bare name.
 fn desktop_command(home: &Path) -> tokio::process::Command {
     let example: Value = serde_json::from_str(&read("claude_desktop_config.example.json")).unwrap();

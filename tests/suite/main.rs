@@ -13,6 +13,7 @@ mod contract;
 mod conversions;
 mod copies;
 mod crowds;
+mod dependencies;
 mod documents;
 mod door;
 mod doubt;
