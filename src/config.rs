@@ -16,12 +16,13 @@ use serde::{Deserialize, Serialize};
 pub use load::{Flags, Loaded, MarkPlace, Sources, load, named_ledger};
 
 use crate::engine::settings::{Forwarding, Replies, Route};
+use crate::error::{Error, ErrorKind};
 use crate::provider::ProviderConfig;
 use crate::setting::{self, Span, word};
 use crate::sms::destination::Destination;
 use crate::sms::money::Amount;
 use crate::sms::number::Region;
-use crate::{engine, http, policy};
+use crate::{engine, http, mcp, policy};
 
 /// All settings.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -44,6 +45,8 @@ pub struct Config {
     pub ledger: Ledger,
     /// The remote endpoint (`sms-mcp serve --http`).
     pub http: http::Settings,
+    /// Which tools clients are offered.
+    pub tools: mcp::Settings,
     /// What is logged, to standard error.
     pub log: Log,
     /// What people answer.
@@ -125,6 +128,11 @@ pub enum LogFormat {
     Text,
     /// For machines: one object a line.
     Json,
+}
+
+/// What is wrong with the settings.
+fn config_error(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Config, message).next("Correct it, then check with `sms-mcp config check`. Nothing was started.")
 }
 
 impl Config {

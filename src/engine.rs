@@ -258,7 +258,7 @@ impl Engine {
         let stale_before = is_in_doubt.then(|| now.plus_ms(-patience));
         let recovered = self.parts().ledger.recover(now, stale_before).await?;
         if recovered.unknown > 0 || recovered.released > 0 {
-            tracing::warn!(unknown = recovered.unknown, released = recovered.released, "settled what a process that ended had left");
+            tracing::warn!(unknown = recovered.unknown, released = recovered.released, "recovery settled what a process that ended had left");
             self.wake_queues();
         }
         Ok(())
@@ -268,7 +268,7 @@ impl Engine {
         while !self.is_stopping() {
             self.pause(RECOVER_EVERY).await;
             if let Err(error) = self.recover().await {
-                tracing::warn!(%error, "recovery will be tried again");
+                tracing::warn!(%error, "recovery failed; it will be tried again");
             }
         }
     }
@@ -345,7 +345,7 @@ impl Engine {
             }
         };
         if !is_idle {
-            tracing::warn!(in_flight = self.inner.tasks.len(), "stopping with sends in flight; their outcome is unknown");
+            tracing::warn!(in_flight = self.inner.tasks.len(), "shutdown with sends in flight; their outcome is unknown");
         }
         // What is left of the patience, and a moment in any case.
         let over = async {
@@ -358,7 +358,7 @@ impl Engine {
             biased;
             () = leaving, if !has_left => {}
             () = async {}, if has_left => {}
-            () = over => tracing::warn!("stopping without taking leave of every provider"),
+            () = over => tracing::warn!("shutdown: not every provider was closed (unbind) in time"),
         }
         // Another process may hold the file. What is not written now, the next process recovers. Else it is brought into the one
         // file, and a slow disk has what is left of the patience for that.

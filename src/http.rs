@@ -43,7 +43,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt::Extent;
-use crate::mcp::{Callers, Server};
+use crate::mcp::{self, Callers, Server};
 use crate::setting::SecretText;
 use auth::Gate;
 use cors::Pages;
@@ -74,6 +74,8 @@ pub struct Options {
     pub token: Option<SecretText>,
     /// The operating-system user, who is the principal where there is no token.
     pub user: String,
+    /// `[tools]`
+    pub tools: mcp::Settings,
     /// `[send] bulk_wait`
     pub bulk_wait: Duration,
     /// Sessions of older protocol versions close after this long without a request.
@@ -116,7 +118,7 @@ impl Endpoint {
     /// # Errors
     /// [`ErrorKind::Config`] when the address cannot be used, or is reachable from outside and there is no token.
     pub async fn bind(engine: Engine, options: Options, stop: CancellationToken) -> Result<Self> {
-        let server = Server::new(engine.clone(), Callers::PerRequest, options.bulk_wait);
+        let server = Server::new(engine.clone(), Callers::PerRequest, &options.tools, options.bulk_wait);
         let mut endpoint = Self::bind_any(move || server.for_session(), options, Some(engine.clone()), stop).await?;
         endpoint.router = endpoint.router.merge(webhook::routes(engine.clone())).route(HEALTH, get(healthz).with_state(engine));
         Ok(endpoint)
@@ -234,7 +236,7 @@ fn attend(
     async move {
         tokio::select! {
             biased;
-            () = seat.wanted_back() => tracing::debug!("a connection ended to make room for another"),
+            () = seat.wanted_back() => tracing::debug!("connection evicted to make room for another"),
             served = connection => if let Err(error) = served {
                 tracing::debug!(%error, "a connection ended early");
             },

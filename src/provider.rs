@@ -312,7 +312,7 @@ pub trait Provider: Send + Sync {
     /// The price of a message before it is sent, for all its segments: at least what will be charged.
     fn price(&self, to: &Number, segments: u32) -> Option<Money>;
 
-    /// Whether it takes a message of this form at all; asked before anything is reserved, and again by nobody.
+    /// Whether it takes a message of this form at all; asked before anything is reserved, and again before each attempt.
     ///
     /// # Errors
     /// [`ErrorKind::MessageTooLong`], [`ErrorKind::SenderNotAllowed`] or [`ErrorKind::DestinationNotAllowed`].

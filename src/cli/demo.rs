@@ -8,7 +8,7 @@ use rmcp::service::{RoleClient, RunningService};
 use rmcp::transport::TokioChildProcess;
 use serde_json::{Value, json};
 
-use super::commands::print_line;
+use super::output::print_line;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Longest line of the conversation that is shown, in characters.

@@ -3,8 +3,7 @@
 
 use std::path::Path;
 
-use super::Config;
-use super::load::config_error;
+use super::{Config, config_error};
 use crate::error::Result;
 
 /// Shorter tokens can be guessed.

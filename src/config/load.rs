@@ -7,8 +7,9 @@ use serde::Deserialize;
 use toml::de::DeTable;
 use toml::{Table, Value};
 
-use super::{Config, LogFormat, LogLevel, files};
-use crate::error::{Error, ErrorKind, Result};
+use super::{Config, LogFormat, LogLevel, config_error, files};
+use crate::error::Result;
+use crate::mcp::Toolset;
 use crate::provider::ProviderConfig;
 use crate::provider::settings::Secrets;
 use crate::setting::{SecretText, Span};
@@ -31,6 +32,10 @@ pub struct Flags {
     pub log: Option<LogLevel>,
     /// `--log-format text|json`
     pub log_format: Option<LogFormat>,
+    /// `serve --toolsets SET,SET`; empty where it is not said.
+    pub toolsets: Vec<Toolset>,
+    /// `serve --read-only`
+    pub read_only: bool,
 }
 
 /// Where settings come from: the command line and the environment.
@@ -123,7 +128,7 @@ pub struct Loaded {
 /// Reads, merges and checks the configuration.
 ///
 /// # Errors
-/// [`ErrorKind::Config`], naming the file and line or the environment variable, the setting, and what would be right.
+/// [`ErrorKind::Config`](crate::error::ErrorKind::Config), naming the file and line or the environment variable, the setting, and what would be right.
 pub fn load(sources: &Sources) -> Result<Loaded> {
     let folders = directories::ProjectDirs::from("", "", "sms-mcp");
     let (file, text) = read_file(sources, folders.as_ref())?;
@@ -139,6 +144,10 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
     if let Some(format) = sources.flags.log_format {
         config.log.format = format;
     }
+    if !sources.flags.toolsets.is_empty() {
+        config.tools.toolsets.clone_from(&sources.flags.toolsets);
+    }
+    config.tools.read_only |= sources.flags.read_only;
     if config.provider.is_empty() {
         config.provider.push(ProviderConfig::Sandbox(Box::default()));
     }
@@ -171,10 +180,6 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
     let user = whoami::username().unwrap_or_else(|_| "user".to_owned());
     let overrides = sources.environment.keys().filter(|name| name.starts_with(OVERRIDE_PREFIX)).cloned().collect();
     Ok(Loaded { config, file, overrides, ledger, live_ledger, mark, has_real, http_token, secrets, forward_secret, warnings, user })
-}
-
-pub(super) fn config_error(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Config, message).next("Correct it, then check with `sms-mcp config check`. Nothing was started.")
 }
 
 /// The file named by `--config` or `SMS_MCP_CONFIG` must exist; the one in the user's folder may be missing.
@@ -274,7 +279,7 @@ fn override_from_environment(config: Config, text: &str, environment: &BTreeMap<
 /// Whether a variable is meant as a setting but lacks an underscore: a limit that is not set must not go unnoticed.
 fn is_near_miss(name: &str) -> bool {
     let Some(rest) = name.strip_prefix("SMS_MCP_").filter(|rest| !rest.starts_with('_')) else { return false };
-    let sections = ["GUARD", "RATES", "SEND", "LEDGER", "HTTP", "LOG", "REPLIES", "FORWARD", "PROVIDER", "ROUTE"];
+    let sections = ["GUARD", "RATES", "SEND", "LEDGER", "HTTP", "TOOLS", "LOG", "REPLIES", "FORWARD", "PROVIDER", "ROUTE"];
     rest.starts_with("GUARD_") || rest.split_once("__").is_some_and(|(section, _)| sections.contains(&section))
 }
 
@@ -371,6 +376,9 @@ fn check(config: &Config) -> Result<()> {
         if span.as_millis() == 0 {
             return Err(config_error(format!("{name} must be more than 0")));
         }
+    }
+    if config.tools.toolsets.is_empty() {
+        return Err(config_error("tools.toolsets is empty: nothing would be offered; there is \"core\""));
     }
     config.replies.words().map_err(|error| config_error(error.message()))?;
     check_keep_for(config)?;
@@ -516,7 +524,7 @@ fn ledger_paths(config: &Config, sources: &Sources, folders: Option<&directories
 /// Resolves a secret from its three forms: in the file, in an environment variable, in a file of its own.
 ///
 /// # Errors
-/// [`ErrorKind::Config`] when more than one form is given, or the named variable or file is missing or empty.
+/// [`ErrorKind::Config`](crate::error::ErrorKind::Config) when more than one form is given, or the named variable or file is missing or empty.
 pub fn secret(
     setting: &str,
     inline: Option<&SecretText>,

@@ -59,7 +59,7 @@ impl Engine {
             _ => return Ok(()),
         };
         self.settle(&record.id, &settlement).await?;
-        tracing::info!(message = %record.id, state = %settlement.state, "settled by an answer that came late");
+        tracing::info!(message = %record.id, state = %settlement.state, "settled by a late response of the provider");
         Ok(())
     }
 

@@ -77,7 +77,7 @@ impl Engine {
                 carrier.breaker.passed_over();
             } else if carrier.breaker.note(outcome, now) {
                 let why = carrier.breaker.look(now).err().map(|resting| resting.why).unwrap_or_default();
-                tracing::warn!(provider = carrier.name(), why, "a provider takes nothing now; it is asked again later");
+                tracing::warn!(provider = carrier.name(), why, "circuit open: the provider takes nothing now; it is asked again later");
             }
         }
         outcomes
@@ -126,7 +126,7 @@ impl Engine {
             if before.is_some() {
                 let noted = self.parts().ledger.hand_on(&submission.id, carrier.name(), self.parts().clock.now()).await;
                 if let Err(error) = noted {
-                    tracing::error!(message = %submission.id, %error, "another provider could not be asked");
+                    tracing::error!(message = %submission.id, %error, "failover to another provider could not be recorded, so it is not tried");
                     return before;
                 }
                 // Each carrier counts segments its own way.
@@ -351,7 +351,7 @@ impl Engine {
     /// Posts one report of the provider.
     pub(super) async fn record(&self, provider: &str, receipt: Receipt) {
         if let Err(error) = self.post_receipt(provider, receipt).await {
-            tracing::error!(%error, "a receipt could not be recorded");
+            tracing::error!(%error, "delivery receipt could not be recorded");
         }
     }
 }

@@ -256,7 +256,7 @@ impl Engine {
         let leave = self.parts().carriers.all().iter().map(|carrier| async { (carrier.name(), carrier.call(|provider| provider.close()).await) });
         for (provider, left) in futures::future::join_all(leave).await {
             if left.is_none() {
-                tracing::warn!(provider, "a provider's code failed while it was closed");
+                tracing::warn!(provider, "panic in a provider's code at shutdown");
             }
         }
     }

@@ -303,7 +303,7 @@ impl Engine {
                     continue;
                 }
                 Ok(_) => {}
-                Err(error) => tracing::error!(%error, "what is to be told cannot be read; it will be tried again"),
+                Err(error) => tracing::error!(%error, "webhook events to deliver cannot be read from the ledger; it will be tried again"),
             }
             tokio::select! {
                 () = self.pause(LOOK_EVERY) => {}
@@ -339,7 +339,7 @@ impl Engine {
             }
             if let Err(error) = self.parts().ledger.forwarded(event.sequence, next).await {
                 // It is told again then, under the same id.
-                tracing::error!(event = event.id, %error, "that an event was told could not be recorded");
+                tracing::error!(event = event.id, %error, "webhook event delivered, but the delivery could not be recorded; it will be sent again");
             }
         }
     }
@@ -357,11 +357,11 @@ impl Engine {
         };
         let why = match told {
             Told::Yes => {
-                tracing::debug!(event = event.id, tries = event.tries, "an event was told");
+                tracing::debug!(event = event.id, tries = event.tries, "webhook event delivered");
                 return None;
             }
             Told::Never => {
-                tracing::warn!(event = event.id, "an event was given up: the receiver answered that it is gone");
+                tracing::warn!(event = event.id, "webhook event given up: the receiver answered that it is gone");
                 return None;
             }
             Told::NotYet(why) => why,
@@ -370,9 +370,9 @@ impl Engine {
         let random = self.random().map_or(0, |random| u64::try_from(random & 0xffff).unwrap_or(0));
         let next = target.next(event, now, random);
         if next.is_some() {
-            tracing::info!(event = event.id, tries = event.tries, why, "an event could not be told yet");
+            tracing::info!(event = event.id, tries = event.tries, why, "webhook event not delivered yet; it will be sent again");
         } else {
-            tracing::warn!(event = event.id, tries = event.tries, why, "an event was given up");
+            tracing::warn!(event = event.id, tries = event.tries, why, "webhook event given up");
         }
         next
     }

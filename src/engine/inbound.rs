@@ -89,22 +89,22 @@ impl Engine {
         let (carrier, message) = self.addressed(provider, token).ok_or(Refused::NotFound)?;
         let delivery = Delivery { headers, body, message: message.as_ref(), now: self.parts().clock.now() };
         let read = self.ask(carrier, PATIENCE, |provider| Box::pin(async { Ok(provider.events(&delivery).await) })).await.map_err(|error| {
-            tracing::warn!(provider, %error, "a webhook could not be read; the vendor will try again");
+            tracing::warn!(provider, %error, "webhook could not be processed; the vendor will send it again");
             Refused::Unavailable(error)
         })?;
         let events = read.map_err(|why| match why {
             NotBelieved::NotExpected => Refused::NotFound,
             NotBelieved::Signature => {
-                tracing::warn!(provider, "a webhook without a right signature was refused");
+                tracing::warn!(provider, "webhook refused: its signature is wrong");
                 Refused::Signature
             }
             NotBelieved::Malformed(words) => {
                 // Not the words: they are the provider's, and the body is not ours to log.
-                tracing::warn!(provider, "a webhook that does not read as documented was refused");
+                tracing::warn!(provider, "webhook refused: it does not parse as documented");
                 Refused::Malformed(untrusted::escape(&words))
             }
         })?;
-        tracing::debug!(provider, events = events.len(), "a webhook was read");
+        tracing::debug!(provider, events = events.len(), "webhook read");
         // In a task of its own: a vendor that hangs up does not stop half of it.
         let (engine, name) = (self.clone(), carrier.name().to_owned());
         let taken = self.apart(async move {
@@ -112,7 +112,7 @@ impl Engine {
             engine.take_events(carrier, events).await
         });
         taken.await.map_err(|error| {
-            tracing::error!(provider, %error, "a webhook could not be recorded; the vendor will try again");
+            tracing::error!(provider, %error, "webhook could not be recorded; the vendor will send it again");
             Refused::Unavailable(error)
         })
     }
@@ -126,7 +126,7 @@ impl Engine {
         let (mut receipts, mut others) = (Vec::new(), Vec::new());
         for event in events {
             match event {
-                event if !is_usable(&event) => tracing::warn!(provider, "a report without a usable id was left out"),
+                event if !is_usable(&event) => tracing::warn!(provider, "delivery receipt without a usable message id was left out"),
                 Event::Receipt(receipt) => receipts.push(receipt),
                 other => others.push(other),
             }
@@ -178,7 +178,7 @@ impl Engine {
             price_micros: charged(receipt.price, currency),
         };
         for id in self.parts().ledger.record_receipt(report, self.parts().clock.now()).await? {
-            tracing::debug!(message = %id, %state, "receipt");
+            tracing::debug!(message = %id, %state, "delivery receipt recorded");
             self.changed(&id);
         }
         Ok(())
@@ -203,7 +203,7 @@ impl Engine {
 
     async fn take_hint(&self, carrier: &Carrier, vendor_id: &str, message: Option<&MessageId>) -> Result<()> {
         let is_known = self.parts().ledger.hint(carrier.name(), vendor_id, message, self.parts().clock.now()).await?;
-        tracing::debug!(provider = carrier.name(), is_known, "a hint");
+        tracing::debug!(provider = carrier.name(), is_known, "unverified report");
         if is_known {
             self.inner.hints.send_modify(|hints| *hints = hints.wrapping_add(1));
         }
@@ -223,7 +223,7 @@ impl Engine {
             futures::future::join_all(carriers.map(|carrier| async { (carrier.name(), self.refresh(carrier, PATIENCE).await) })).await
         {
             if let Err(error) = refreshed {
-                tracing::warn!(provider = name, %error, "the provider's data could not be brought up to date; it will be tried again");
+                tracing::warn!(provider = name, %error, "refresh of the provider's data (prices, opt-outs, numbers) failed; it will be tried again");
             }
         }
     }
@@ -258,7 +258,7 @@ impl Engine {
                 }
                 Err(_) if self.is_stopping() => return,
                 Err(error) => {
-                    tracing::warn!(provider = name, %error, "the provider's data could not be brought up to date; it will be tried again");
+                    tracing::warn!(provider = name, %error, "refresh of the provider's data (prices, opt-outs, numbers) failed; it will be tried again");
                     self.pause(wait).await;
                     wait = (wait * 2).min(REFRESH_EVERY);
                 }
@@ -278,7 +278,7 @@ impl Engine {
                 Ok(count) if count >= looks_at_once(carrier) => LOOK_EVERY,
                 Ok(_) => rest,
                 Err(error) => {
-                    tracing::warn!(provider = name, %error, "messages to look up cannot be read; it will be tried again");
+                    tracing::warn!(provider = name, %error, "messages to query at the provider cannot be read from the ledger; it will be tried again");
                     LOOK_EVERY
                 }
             };
@@ -318,7 +318,7 @@ impl Engine {
         if let Err(error) = looked
             && !self.is_stopping()
         {
-            tracing::warn!(message = %record.id, %error, "the provider could not be asked");
+            tracing::warn!(message = %record.id, %error, "the provider could not be queried");
         }
     }
 

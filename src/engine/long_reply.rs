@@ -86,7 +86,7 @@ impl Engine {
                 told.into_iter().filter(|is_told| *is_told).count()
             }
             Err(error) => {
-                tracing::warn!(provider = carrier.name(), %error, "long texts of people could not be read; it will be tried again");
+                tracing::warn!(provider = carrier.name(), %error, "multipart replies cannot be read from the ledger; it will be tried again");
                 0
             }
         }
@@ -96,7 +96,7 @@ impl Engine {
     async fn tell_or_leave(&self, carrier: &Carrier, reply: LongReply) -> bool {
         let told = self.tell_long_reply(carrier, reply).await;
         if let Err(error) = &told {
-            tracing::warn!(provider = carrier.name(), %error, "a long text of a person could not be told; it is kept, and will be tried again");
+            tracing::warn!(provider = carrier.name(), %error, "multipart reply could not be recorded whole; its segments are kept, and it will be tried again");
         }
         told.is_ok()
     }
@@ -113,7 +113,7 @@ impl Engine {
             if is_whole {
                 self.take_reply(carrier, reply).await?;
             } else {
-                tracing::info!(provider = carrier.name(), "a person's long text was told with gaps: segments of it never came");
+                tracing::info!(provider = carrier.name(), "multipart reply recorded with gaps: segments of it never came");
                 self.take_words(carrier, reply, Some(&pieces)).await?;
             }
         }
@@ -131,12 +131,12 @@ impl Engine {
         let more = |now: u32, before: u32| now.saturating_sub(before);
         let cut_short = more(now.long_replies_cut_short, before.long_replies_cut_short);
         if cut_short > 0 {
-            tracing::warn!(provider, count = cut_short, "too many unfinished texts of people: the oldest were told with gaps");
+            tracing::warn!(provider, count = cut_short, "too many incomplete multipart replies: the oldest were recorded with gaps");
         }
         let dropped = more(now.early_receipts_dropped, before.early_receipts_dropped);
         if dropped > 0 {
             let waiting = now.early_receipts;
-            tracing::warn!(provider, count = dropped, waiting, "too many receipts name no message: the oldest were dropped");
+            tracing::warn!(provider, count = dropped, waiting, "too many delivery receipts match no message: the oldest were dropped");
         }
         *before = now;
     }

@@ -227,7 +227,7 @@ impl Engine {
                     }
                     answered = true;
                 }
-                Err(error) => tracing::warn!(message = %record.id, %error, "the provider could not be asked"),
+                Err(error) => tracing::warn!(message = %record.id, %error, "the provider could not be queried"),
             }
         }
         answered

@@ -317,9 +317,9 @@ impl Engine {
     async fn put_back(&self, carrier: &Carrier, back: Vec<Back>) {
         let count = back.len();
         match self.parts().ledger.unclaim(back.clone()).await {
-            Ok(()) => tracing::debug!(count, provider = carrier.name(), "back to the queue: the provider takes nothing now"),
+            Ok(()) => tracing::debug!(count, provider = carrier.name(), "requeued: the provider takes nothing now"),
             Err(error) => {
-                tracing::error!(%error, "messages that were not sent could not go back to the queue yet");
+                tracing::error!(%error, "messages that were not sent could not be requeued yet; it will be tried again");
                 self.keep_unrecorded(Unrecorded::Back(back), &error);
             }
         }

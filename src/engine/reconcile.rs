@@ -139,8 +139,10 @@ impl Engine {
             }
             match self.reconcile_since(self.parts().clock.now().plus_ms(-LAST_LOOK_MS)).await {
                 Ok(found) if found.settled.is_empty() => {}
-                Ok(found) => tracing::info!(settled = found.settled.len(), unknown = found.unknown.len(), "settled what the vendors have on record"),
-                Err(error) => tracing::warn!(%error, "what is unknown could not be looked for; it will be tried again"),
+                Ok(found) => {
+                    tracing::info!(settled = found.settled.len(), unknown = found.unknown.len(), "reconciled with what the providers have on record")
+                }
+                Err(error) => tracing::warn!(%error, "reconcile failed: unknown outcomes could not be queried; it will be tried again"),
             }
         }
     }

@@ -131,7 +131,7 @@ impl Engine {
         let recorded = self.parts().ledger.record_reply(new, self.parts().clock.now()).await?;
         let is_new = recorded != Recorded::Known;
         if let Recorded::New(answered) = recorded {
-            tracing::debug!(provider = carrier.name(), message = answered.as_ref().map(MessageId::as_str), "a reply");
+            tracing::debug!(provider = carrier.name(), message = answered.as_ref().map(MessageId::as_str), "reply received");
             self.inner.forwards.notify_one();
             if let Some(id) = answered {
                 self.changed(&id);
@@ -347,10 +347,13 @@ impl Engine {
             })
             .await?;
         if pended.is_full {
-            tracing::error!(provider, "too much waits for the operator, and this is not kept: settle it with sms-mcp opt-out pending");
+            tracing::error!(
+                provider,
+                "too many replies of ambiguous senders wait for the operator, and this one is not kept: settle it with sms-mcp opt-out pending"
+            );
         } else if pended.is_new {
             let (wish, people) = (asked.meaning.as_str(), who.people.len());
-            tracing::warn!(provider, wish, people, "nobody can tell who wrote: settle it with sms-mcp opt-out pending");
+            tracing::warn!(provider, wish, people, "ambiguous sender of a reply: settle it with sms-mcp opt-out pending");
         }
         Ok(pended.number.and_then(|number| Number::parse(&number, None).ok()))
     }
@@ -373,7 +376,7 @@ impl Engine {
         for tries in 1..=TELL_TRIES {
             match self.ask(carrier, PATIENCE, |provider| provider.opt_out(number, is_out)).await {
                 Ok(()) => return,
-                Err(error) => tracing::warn!(provider, tries, %error, "the vendor could not be told of an opt-out"),
+                Err(error) => tracing::warn!(provider, tries, %error, "opt-out could not be sent to the provider"),
             }
             self.pause(wait).await;
             if self.is_stopping() {

@@ -90,7 +90,7 @@ impl Engine {
             std::mem::replace(&mut waiting.is_worked_on, true)
         };
         if !is_begun {
-            tracing::error!(%error, "what is known cannot be recorded now: it waits, and nothing begins until it is");
+            tracing::error!(%error, "outcomes cannot be recorded now: they wait in memory, and nothing is sent until they are");
             let engine = self.clone();
             self.inner.tasks.spawn(async move { engine.record_all().await });
         }
@@ -108,7 +108,7 @@ impl Engine {
         let left = waiting.all.drain(..).count();
         drop(waiting);
         if left > 0 {
-            tracing::error!(left, "stopping with outcomes that could not be recorded: they are unknown");
+            tracing::error!(left, "shutdown with outcomes that could not be recorded: they are unknown");
         }
     }
 
@@ -139,7 +139,7 @@ impl Engine {
             Next::Begin => self.parts().halts.set_unrecorded(None),
         }
         drop(waiting);
-        tracing::info!("all that was known is recorded: texts begin again");
+        tracing::info!("all outcomes are recorded: sending goes on");
         self.wake_queues();
         false
     }
@@ -156,7 +156,7 @@ impl Engine {
                 true
             }
             Err(error) => {
-                tracing::debug!(%error, "still not recorded");
+                tracing::debug!(%error, "outcomes still not recorded");
                 let mut waiting = locked(&self.inner.unrecorded);
                 if !waiting.is_over {
                     waiting.all.push_back(one);

@@ -230,7 +230,7 @@ impl EventStore for EventLog {
         Ok(self.store(stream, event, Instant::now()))
     }
 
-    /// Not asked: [`super::session::Sessions`] follows streams itself, since it knows whose they are.
+    /// Not asked: the sessions follow streams themselves, since they know whose they are.
     async fn replay_events_after(&self, _: &str) -> Result<EventStream, EventStoreError> {
         Ok(Box::pin(futures::stream::empty()))
     }

@@ -282,7 +282,7 @@ impl Sessions {
             used.push((Arc::clone(id), ago));
         }
         if let Err(error) = engine.use_clients(used.iter().map(|(id, ago)| (id.as_ref(), *ago))).await {
-            tracing::warn!(%error, "the ledger could not note which sessions are in use; it will be tried again");
+            tracing::warn!(%error, "last use of MCP sessions could not be recorded; it will be tried again");
             for (id, _) in &used {
                 if let Some(known) = self.locked().get_mut(id) {
                     known.is_noted = false;
@@ -408,7 +408,7 @@ impl SessionStore for Manager {
             return Ok(());
         }
         if let Err(error) = engine.keep_client(&principal, id, initialize).await {
-            tracing::warn!(%error, "a session could not be kept; it will not outlive a restart");
+            tracing::warn!(%error, "MCP session could not be recorded; it will not outlive a restart");
         }
         Ok(())
     }

@@ -385,7 +385,7 @@ impl Ledger for SqliteLedger {
             Written::Whole(claimed) => claimed,
             // Claimed by this process, and by nobody to be handed over.
             Written::Void(Ok(claimed), error) => {
-                tracing::error!(%error, "what was taken from the queue goes back to it");
+                tracing::error!(%error, "messages claimed from the queue are requeued: the claim could not be recorded");
                 Ok(Claimed { is_void: true, ..claimed })
             }
             Written::Void(Err(refused), _) => Err(refused),

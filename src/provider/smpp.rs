@@ -302,7 +302,7 @@ impl Ear {
                     }
                     lost += u64::from(is_lost);
                     if is_lost && lost.is_power_of_two() {
-                        tracing::warn!(provider = self.name, count = lost, "what a carrier told could not be read; it was thanked for");
+                        tracing::warn!(provider = self.name, count = lost, "deliver request of the carrier could not be parsed; it was acknowledged");
                     }
                 }
                 Some(late) = next_of(&mut self.lates) => told.extend(answered(&late, self.receipt_ids, &self.statuses)),

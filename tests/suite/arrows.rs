@@ -20,7 +20,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("engine", &["sms", "policy", "ledger", "provider", "clock", "setting", "error", "halt"]),
     ("mcp", &["engine", "sms", "error"]),
     ("http", &["mcp", "engine", "setting", "sms", "error", "halt"]),
-    ("config", &["policy", "engine", "http", "provider", "setting", "sms", "error"]),
+    ("config", &["policy", "engine", "http", "mcp", "provider", "setting", "sms", "error"]),
     ("cli", &["app", "config", "error", "halt", "mcp", "engine", "sms"]),
     ("app", &["*"]),
     ("lib", &["*"]),

@@ -284,7 +284,7 @@ fn gone_is_gone_and_a_time_to_give_up_is_kept() {
             command.stderr(file);
         });
         send(&server, "+12025550111", "x");
-        eventually("it is given up", || std::fs::read_to_string(&log).unwrap().contains("an event was given up"));
+        eventually("it is given up", || std::fs::read_to_string(&log).unwrap().contains("webhook event given up"));
         eventually("it is forgotten", || untold(&desk) == 0);
         assert_eq!(receiver.heard().len(), 1, "{mood:?}");
         drop(server);
@@ -320,7 +320,7 @@ fn no_log_shows_a_text_the_secret_or_the_address_that_is_told() {
         receiver.taken(1);
         drop(server);
         let log = std::fs::read_to_string(log).unwrap();
-        assert!(log.contains("an event was told") || log.contains("an event could not be told yet"), "{log}");
+        assert!(log.contains("webhook event delivered") || log.contains("webhook event not delivered yet"), "{log}");
         for canary in ["canary-text", &secret()[6..], "sms-events", &fictional(1)] {
             assert!(!log.contains(canary), "{canary} in {log}");
         }

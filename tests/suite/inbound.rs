@@ -196,6 +196,7 @@ async fn serve(engine: &Engine, listen: &str) -> (u16, CancellationToken) {
         settings: sms_mcp::http::Settings { listen: listen.to_owned(), ..sms_mcp::http::Settings::default() },
         token: Some(sms_mcp::setting::SecretText::new("bearer")),
         user: "user".into(),
+        tools: sms_mcp::mcp::Settings::default(),
         bulk_wait: Duration::from_secs(1),
         session_idle: Duration::from_secs(60),
         epoch: "test".to_owned(),
@@ -800,7 +801,7 @@ fn no_log_shows_what_a_person_wrote_who_it_was_or_a_token() {
     child.kill().unwrap();
     child.wait().unwrap();
     let log = std::fs::read_to_string(log).unwrap();
-    for event in ["a webhook was read", "a reply", "an opt-out was recorded", "without a right signature", "does not read as documented"] {
+    for event in ["webhook read", "reply received", "an opt-out was recorded", "its signature is wrong", "does not parse as documented"] {
         assert!(log.contains(event), "the log must have been on to prove anything: {event}: {log}");
     }
     for canary in ["canary", number.as_str(), address.rsplit('/').next().unwrap()] {

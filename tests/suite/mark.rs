@@ -137,7 +137,7 @@ const ACTS: [Act; 8] = [
     Act {
         what: "a backup restored",
         done: |scene| {
-            let restored = scene.desk.done(&["restore", scene.file("backup.db").to_str().unwrap()]);
+            let restored = scene.desk.does(&["restore", scene.file("backup.db").to_str().unwrap()], "restore");
             assert!(restored.err.contains("sms-mcp ledger accept"), "{restored:?}");
             scene.desk.ledger()
         },
@@ -300,7 +300,7 @@ fn where_the_mark_is_gone_too_every_budget_is_frozen_and_the_person_is_told_whic
     let frozen = scene.desk.run(&["send", &fictional(1), "Frozen"]);
     assert!(frozen.code == 1 && frozen.err.contains("(budget_frozen)"), "{frozen:?}");
     assert_eq!(scene.wire().len(), 1);
-    scene.desk.done(&["budget", "unfreeze"]);
+    scene.desk.does(&["budget", "unfreeze"], "unfreeze");
     scene.desk.done(&["send", &fictional(1), "After"]);
     assert_eq!(scene.wire().len(), 2);
 }
@@ -505,7 +505,7 @@ fn who_asked_for_texts_again_may_be_texted_and_what_froze_stays_frozen_after_an_
     let scene = Scene::new(WIDE);
     scene.desk.done(&["opt-out", "add", &fictional(0)]);
     scene.desk.done(&["backup", scene.file("backup.db").to_str().unwrap()]);
-    scene.desk.done(&["opt-out", "remove", &fictional(0)]);
+    scene.desk.does(&["opt-out", "remove", &fictional(0)], "remove");
     let server = scene.desk.http(|_| {});
     assert_eq!(call(&server, "send_sms", &intent(1, "one"))["status"], "sent");
     // The vendor charges more than it said.
@@ -519,7 +519,7 @@ fn who_asked_for_texts_again_may_be_texted_and_what_froze_stays_frozen_after_an_
     scene.accept(&scene.desk.ledger());
     let refused = scene.desk.run(&["send", &fictional(0), "Again"]);
     assert!(refused.code == 1 && refused.err.contains("(budget_frozen)"), "{refused:?}");
-    scene.desk.done(&["budget", "unfreeze"]);
+    scene.desk.does(&["budget", "unfreeze"], "unfreeze");
     scene.desk.done(&["send", &fictional(0), "Again"]);
     assert_eq!(scene.wire().len(), 3);
 }
@@ -578,7 +578,7 @@ fn a_setting_that_keeps_no_mark_does_not_let_a_ledger_in_doubt_send() {
     let accepted = at_terminal(without(&["ledger", "accept"]), "accept");
     assert!(accepted.code == 0 && accepted.out.contains("frozen") && accepted.out.contains("opt-out pending"), "{accepted:?}");
     assert!(send().err.contains("(budget_frozen)"));
-    assert_eq!(Ended::of(without(&["budget", "unfreeze"]).output().unwrap()).code, 0);
+    assert_eq!(at_terminal(without(&["budget", "unfreeze"]), "unfreeze").code, 0);
     assert_eq!(send().code, 0);
     // Where a mark is kept again, the old one stands for a newer ledger.
     assert!(scene.desk.run(&["send", &fictional(3), "Three"]).err.contains("(ledger_in_doubt)"));
@@ -881,7 +881,7 @@ fn one_history(seed: u64) -> Tally {
             tally.restores += 1;
             let file = &copies[dice.below(copies.len())];
             match dice.below(3) {
-                0 => drop(scene.desk.done(&["restore", file.to_str().unwrap()])),
+                0 => drop(scene.desk.does(&["restore", file.to_str().unwrap()], "restore")),
                 1 => copy(file, &scene.desk.ledger()),
                 _ => remove(&scene.desk.ledger()),
             }

@@ -164,7 +164,7 @@ fn a_refused_command_of_another_user_leaves_the_ledger_as_it_was() {
     };
     let (names, bytes) = (there(), std::fs::read(desk.ledger()).unwrap());
     for command in [&["list"][..], &["send", &fictional(2), "Hello"], &["restore", &backup]] {
-        let refused = desk.run(command);
+        let refused = desk.types(command, "restore");
         assert!(refused.code == 1 && refused.err.contains("belongs to the user 12345"), "{command:?}: {refused:?}");
         assert_eq!(there(), names, "{command:?}");
         assert_eq!(std::fs::read(desk.ledger()).unwrap(), bytes, "{command:?}");

@@ -208,7 +208,7 @@ impl Cmpp {
             Verify::Off => {}
             Verify::Warn => {
                 if !proves(true) && !self.has_warned.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(provider = %self.config.name, "the gateway did not prove that it knows the secret");
+                    tracing::warn!(provider = %self.config.name, "authentication of the gateway failed: it did not prove that it knows the secret");
                 }
             }
             Verify::Strict if proves(false) => {}

@@ -333,7 +333,7 @@ impl<'a, P: Protocol> Pump<'a, P> {
         if settled.slow_down > 0
             && let Some(per_second) = self.shared.core.pace.throttled(self.heard)
         {
-            tracing::debug!(provider = self.shared.plan.name, per_second, "the carrier asks for a slower pace");
+            tracing::debug!(provider = self.shared.plan.name, per_second, "throttled: the carrier asks for a slower pace");
         }
         self.wakers.wake(|| self.link.free(settled.places));
     }

@@ -7,6 +7,7 @@ pub mod destination;
 pub mod facts;
 pub mod fold;
 pub mod gaps;
+pub mod limits;
 pub mod message;
 pub mod money;
 pub mod number;
