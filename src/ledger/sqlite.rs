@@ -6,12 +6,20 @@
 //! of a process that lives is left alone, and nothing has to be written while nothing happens.
 
 mod accept;
+mod account;
+mod budget;
 mod clients;
 mod copy;
+mod early;
+mod facts;
 mod instance;
+mod job;
 mod long_reply;
+mod look;
 mod mark;
+mod opt_out;
 mod outbox;
+mod pace;
 mod pause;
 mod peers;
 mod pending;
@@ -20,15 +28,20 @@ mod prune;
 mod query;
 mod queue;
 mod rate;
-mod receive;
+mod receipt;
+mod recover;
 mod rehearsal;
 mod reply;
 mod reserve;
+mod row;
 mod sealed;
 mod segment;
+mod session;
 mod settle;
 mod tally;
 mod told;
+mod trace;
+mod transition;
 mod writer;
 
 use std::path::Path;
@@ -56,10 +69,11 @@ use crate::sms::facts::Budget;
 use crate::sms::message::{BatchId, MessageId, Realm, State};
 use crate::sms::peer::Peer;
 use instance::{Instance, Lock};
+use job::{Kind, unavailable};
 use mark::{Mark, Wish};
 use peers::Peers;
 use place::{APPLICATION_ID, OPEN_ID, Place, say_open};
-use writer::{Around, Kind, Writer, Written, checkpoint, unavailable};
+use writer::{Around, Writer, Written, checkpoint};
 
 /// Every migration, oldest first. A released one is never changed.
 const MIGRATIONS: [&str; 19] = [
@@ -376,7 +390,7 @@ impl Ledger for SqliteLedger {
             };
             let claimed = queue::claim(db, owner, &claim, &known)?;
             // Another process may have queued them.
-            if !claimed.messages.is_empty() && queue::has_unkept(db)? {
+            if !claimed.messages.is_empty() && sealed::has_unkept(db)? {
                 has_texts.store(true, Ordering::Relaxed);
             }
             Ok(Ok(claimed))
@@ -398,19 +412,19 @@ impl Ledger for SqliteLedger {
     }
 
     async fn record_receipt(&self, report: Report, now: Timestamp) -> Result<Vec<MessageId>> {
-        self.writer()?.run(move |db| receive::record_receipt(db, &report, now)).await
+        self.writer()?.run(move |db| receipt::record_receipt(db, &report, now)).await
     }
 
     async fn recover(&self, now: Timestamp, stale_before: Option<Timestamp>) -> Result<Recovered> {
         self.settle_unbegun().await?;
         let own = self.instance.id();
-        let (instances, has_orphans) = self.read(|db| Ok((instance::list(db)?, settle::has_orphans(db)?))).await?;
+        let (instances, has_orphans) = self.read(|db| Ok((instance::list(db)?, recover::has_orphans(db)?))).await?;
         let dead = self.instance.dead(instances);
         if dead.is_empty() && !has_orphans && stale_before.is_none() {
             return Ok(Recovered::default());
         }
         self.has_texts.store(true, Ordering::Relaxed);
-        self.writer()?.run(move |db| settle::recover(db, own, &dead, now, stale_before)).await
+        self.writer()?.run(move |db| recover::recover(db, own, &dead, now, stale_before)).await
     }
 
     async fn message(&self, principal: &str, id: &MessageId) -> Result<Option<Record>> {
@@ -440,7 +454,7 @@ impl Ledger for SqliteLedger {
     async fn budgets(&self, payer: Payer, now: Timestamp) -> Result<Vec<Budget>> {
         let peers = Arc::clone(&self.peers);
         let preview = move |db: &Connection| match peers.on(db, payer.realm)? {
-            Ok(others) => reserve::preview_budgets(db, &payer, &others, now),
+            Ok(others) => session::preview_budgets(db, &payer, &others, now),
             Err(unreadable) => Ok(Err(unreadable)),
         };
         self.read(preview).await?
@@ -454,23 +468,23 @@ impl Ledger for SqliteLedger {
     async fn open_session(&self, payer: Payer, handle: NewHandle, now: Timestamp) -> Result<Vec<Budget>> {
         let peers = Arc::clone(&self.peers);
         let open = move |db: &Connection| match peers.known(payer.realm) {
-            Ok(known) => reserve::open_session(db, &payer, &handle, &known, now),
+            Ok(known) => session::open_session(db, &payer, &handle, &known, now),
             Err(unreadable) => Ok(Err(unreadable)),
         };
         self.writer()?.run(open).await?
     }
 
     async fn all_budgets(&self) -> Result<Vec<Budget>> {
-        self.read(query::all_budgets).await
+        self.read(account::all_budgets).await
     }
 
     async fn unfreeze(&self, key: &str) -> Result<bool> {
         let key = key.to_owned();
-        self.writer()?.run(move |db| settle::unfreeze(db, &key)).await
+        self.writer()?.run(move |db| account::unfreeze(db, &key)).await
     }
 
     async fn accept_clock(&self) -> Result<()> {
-        self.writer()?.run(settle::accept_clock).await
+        self.writer()?.run(account::accept_clock).await
     }
 
     async fn cancel(&self, principal: &str, id: &BatchId, now: Timestamp) -> Result<u32> {
@@ -492,10 +506,10 @@ impl Ledger for SqliteLedger {
 
     async fn claim_looks(&self, claim: LookClaim) -> Result<Vec<Record>> {
         let (provider, realm, now) = (claim.provider.clone(), claim.realm, claim.now);
-        if !self.read(move |db| receive::has_looks(db, &provider, realm, now)).await? {
+        if !self.read(move |db| look::has_looks(db, &provider, realm, now)).await? {
             return Ok(Vec::new());
         }
-        self.writer()?.run(move |db| receive::claim_looks(db, &claim)).await
+        self.writer()?.run(move |db| look::claim_looks(db, &claim)).await
     }
 
     async fn admit(&self, provider: &str, realm: Realm, requests: u32, rate: Pacing, now: Timestamp) -> Result<bool> {
@@ -505,27 +519,27 @@ impl Ledger for SqliteLedger {
 
     async fn hint(&self, provider: &str, vendor_id: &str, message: Option<&MessageId>, now: Timestamp) -> Result<bool> {
         let (provider, vendor_id, message) = (provider.to_owned(), vendor_id.to_owned(), message.cloned());
-        self.writer()?.run(move |db| receive::hint(db, &provider, &vendor_id, message.as_ref(), now)).await
+        self.writer()?.run(move |db| look::hint(db, &provider, &vendor_id, message.as_ref(), now)).await
     }
 
     async fn unknowns(&self, provider: Option<(&str, Realm)>, since: Timestamp, limit: u32) -> Result<Vec<Record>> {
         let provider = provider.map(|(name, realm)| (name.to_owned(), realm));
-        self.read(move |db| receive::unknowns(db, provider.as_ref().map(|(name, realm)| (name.as_str(), *realm)), since, limit)).await
+        self.read(move |db| trace::unknowns(db, provider.as_ref().map(|(name, realm)| (name.as_str(), *realm)), since, limit)).await
     }
 
     async fn has_nameless(&self, (provider, realm): (&str, Realm), to: &str, digest: [u8; 16], from: Timestamp, until: Timestamp) -> Result<bool> {
         let (provider, to) = (provider.to_owned(), to.to_owned());
-        self.read(move |db| receive::has_nameless(db, (&provider, realm), &to, digest, from, until)).await
+        self.read(move |db| trace::has_nameless(db, (&provider, realm), &to, digest, from, until)).await
     }
 
     async fn has_vendor_id(&self, provider: &str, vendor_id: &str, to: &str) -> Result<bool> {
         let (provider, vendor_id, to) = (provider.to_owned(), vendor_id.to_owned(), to.to_owned());
-        self.read(move |db| receive::has_vendor_id(db, &provider, &vendor_id, &to)).await
+        self.read(move |db| trace::has_vendor_id(db, &provider, &vendor_id, &to)).await
     }
 
     async fn texts(&self, provider: &str, vendor_id: &str, to: Option<&str>) -> Result<Option<Vec<String>>> {
         let (provider, vendor_id, to) = (provider.to_owned(), vendor_id.to_owned(), to.map(ToOwned::to_owned));
-        self.read(move |db| receive::texts(db, &provider, &vendor_id, to.as_deref())).await
+        self.read(move |db| trace::texts(db, &provider, &vendor_id, to.as_deref())).await
     }
 
     async fn record_reply(&self, reply: NewReply, now: Timestamp) -> Result<Recorded> {
@@ -551,7 +565,7 @@ impl Ledger for SqliteLedger {
     async fn opt_out(&self, number: &str, is_out: bool, source: &str, at: Timestamp) -> Result<bool> {
         let (mark, wish) = (Arc::clone(&self.mark), Wish { number: number.to_owned(), is_out, at, source: source.to_owned() });
         let record = move |db: &Connection| {
-            let is_news = reply::opt_out(db, &wish.number, is_out, &wish.source, at)?;
+            let is_news = opt_out::opt_out(db, &wish.number, is_out, &wish.source, at)?;
             if is_out || is_news {
                 mark.wish(wish.clone());
             }
@@ -578,7 +592,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn opt_outs(&self, limit: u32) -> Result<Vec<OptOut>> {
-        self.read(move |db| reply::opt_outs(db, limit)).await
+        self.read(move |db| opt_out::opt_outs(db, limit)).await
     }
 
     async fn claim_forwards(&self, limit: u32, now: Timestamp, again: Timestamp) -> Result<Vec<Forward>> {
@@ -594,10 +608,10 @@ impl Ledger for SqliteLedger {
 
     async fn key(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]> {
         let (asked, name) = (name.to_owned(), name.to_owned());
-        if let Some(key) = self.read(move |db| query::key(db, &asked)).await? {
+        if let Some(key) = self.read(move |db| account::key(db, &asked)).await? {
             return Ok(key);
         }
-        self.writer()?.run(move |db| settle::key(db, &name, fresh)).await
+        self.writer()?.run(move |db| account::make_key(db, &name, fresh)).await
     }
 
     async fn target_of(&self, principal: &str, realm: Realm, key: &str) -> Result<Option<Target>> {
@@ -619,7 +633,7 @@ impl Ledger for SqliteLedger {
         // Taken out first: what comes after this is refused, and not written for an owner that has left.
         let taken = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (writer, thread) = taken.ok_or_else(|| unavailable("the ledger is closed"))?;
-        let left = writer.run_as(Kind::Aside, move |db| settle::leave(db, owner)).await;
+        let left = writer.run_as(Kind::Aside, move |db| recover::leave(db, owner)).await;
         if left.is_ok() {
             self.instance.remove_lock();
         }

@@ -6,13 +6,13 @@ use std::collections::HashSet;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::SqliteLedger;
+use super::budget::scope_number;
+use super::job::{JobResult, Kind};
 use super::mark::{Cover, Key, Outside, apply, fresh_identity, used};
-use super::settle::put_back;
-use super::writer::{JobResult, Kind};
+use super::recover::put_back;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::mark::{Accepted, Outlook, Why};
-use crate::ledger::sqlite::reserve::scope_number;
 use crate::sms::facts::Scope;
 
 /// What is said of a message that had not ended in a ledger in doubt.

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::SqliteLedger;
 use super::tally::{self, CUT_SHORT};
-use super::writer::JobResult;
+use super::job::JobResult;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ledger::long_reply::{

@@ -25,10 +25,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 
+use super::budget::scope_number;
+use super::job::JobResult;
+use super::opt_out;
 use super::place::{beside, make_folder};
-use super::reply;
-use super::reserve::scope_number;
-use super::writer::JobResult;
 use crate::clock::{Clock as _, SystemClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::mark::{Doubt, MarkAt, Marking, Why};
@@ -570,7 +570,7 @@ pub(super) struct Outside {
 pub(super) fn apply(db: &Connection, wishes: &[Wish]) -> JobResult<u32> {
     let mut news = 0;
     for wish in wishes {
-        let is_news = reply::opt_out(db, &wish.number, wish.is_out, &wish.source, wish.at)?;
+        let is_news = opt_out::opt_out(db, &wish.number, wish.is_out, &wish.source, wish.at)?;
         news += u32::from(is_news && wish.is_out);
     }
     Ok(news)

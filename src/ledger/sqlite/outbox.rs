@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::query::{COLUMNS, record_from};
-use super::writer::JobResult;
+use super::row::{COLUMNS, record_from};
+use super::job::JobResult;
 use crate::clock::Timestamp;
 use crate::ledger::{Forward, NewReply};
 use crate::sms::message::{MessageId, State, hex};

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::outbox;
 use super::reply::answered;
-use super::writer::JobResult;
+use super::job::JobResult;
 use crate::clock::Timestamp;
 use crate::ledger::{MOST_PENDING, NewPending, Pended, Pending, Settled};
 use crate::sms::caller_id::{CallerId, ENDING, Known, Sender};

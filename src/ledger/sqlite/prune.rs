@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::place::private;
-use super::receive::EARLY_RECEIPT_MS;
-use super::writer::JobResult;
+use super::early::EARLY_RECEIPT_MS;
+use super::job::JobResult;
 use super::{SqliteLedger, cannot_open};
 use crate::clock::Timestamp;
 use crate::error::Result;

@@ -5,12 +5,13 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::query::{COLUMNS, record_from};
+use super::job::JobResult;
+use super::opt_out::opted_out;
+use super::pace::Pace;
 use super::rate::{self, Rate};
-use super::reply::opted_out;
-use super::reserve::{Pace, step};
-use super::settle::{CANCELED, OPEN_COLUMNS, Open, QUEUED, Step, advance_and_post, open_from};
-use super::writer::JobResult;
+use super::row::{COLUMNS, record_from, step};
+use super::settle::CANCELED;
+use super::transition::{OPEN_COLUMNS, Open, QUEUED, Step, advance_and_post, open_from};
 use crate::clock::Timestamp;
 use crate::ledger::{Back, Claim, Claimed, Record};
 use crate::sms::message::State;
@@ -89,15 +90,6 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim, peers: &[Peer]) 
         update.execute(params![message.sequence, owner, claim.now.as_millis(), attempting, request])?;
     }
     Ok(Claimed { messages, ..Claimed::default() })
-}
-
-/// The texts that are not to be kept and are still needed.
-pub(super) const UNKEPT_NEEDED: &str =
-    "SELECT 1 FROM message INDEXED BY message_unkept WHERE NOT keep_text AND text IS NOT NULL AND state IN (0, 1, 2)";
-
-/// Whether a text that is not to be kept is still needed.
-pub(super) fn has_unkept(db: &Connection) -> rusqlite::Result<bool> {
-    db.prepare_cached(&format!("SELECT EXISTS ({UNKEPT_NEEDED})"))?.query_row([], |row| row.get(0))
 }
 
 /// Whether anything waits for this provider, whoever's it is.

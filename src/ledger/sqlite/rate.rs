@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::writer::JobResult;
+use super::job::JobResult;
 use crate::clock::Timestamp;
 use crate::ledger::Pacing;
 use crate::sms::message::Realm;

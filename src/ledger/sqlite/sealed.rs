@@ -13,8 +13,6 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 
-use super::queue::UNKEPT_NEEDED;
-
 /// The text of a message, wherever it is read: `unsealed` is [`teach`]'s.
 macro_rules! text {
     () => {
@@ -73,6 +71,15 @@ pub(super) fn teach(db: &Connection) -> rusqlite::Result<()> {
         let (sealed, id, key) = (given.get::<String>(0)?, given.get::<String>(1)?, given.get::<Key>(2)?);
         Ok(unseal(&sealed, &id, &key))
     })
+}
+
+/// The texts that are not to be kept and are still needed.
+const UNKEPT_NEEDED: &str =
+    "SELECT 1 FROM message INDEXED BY message_unkept WHERE NOT keep_text AND text IS NOT NULL AND state IN (0, 1, 2)";
+
+/// Whether a text that is not to be kept is still needed.
+pub(super) fn has_unkept(db: &Connection) -> rusqlite::Result<bool> {
+    db.prepare_cached(&format!("SELECT EXISTS ({UNKEPT_NEEDED})"))?.query_row([], |row| row.get(0))
 }
 
 /// Whether a key was used since it was made.

@@ -7,12 +7,31 @@ use std::collections::hash_map::Entry;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::receive::{Early, Named, named_from, take_early};
-use super::settle::{OPEN_COLUMNS, Open, Step, apply};
-use super::writer::JobResult;
+use super::early::{Early, take_early};
+use super::job::JobResult;
+use super::transition::{OPEN_COLUMNS, Open, Step, apply, open_from};
 use crate::clock::Timestamp;
 use crate::ledger::{Report, Segment};
 use crate::sms::message::{MessageId, State};
+
+/// A message that has the id of a report, or one of its segments has.
+pub(super) struct Named {
+    pub(super) open: Open,
+    pub(super) id: MessageId,
+    /// The segments that have it; none where the whole message has.
+    pub(super) segments: Vec<u32>,
+    pub(super) changed_ms: i64,
+}
+
+/// Reads what [`OPEN_COLUMNS`], `id` and `changed_ms` yield.
+pub(super) fn named_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Named> {
+    Ok(Named {
+        open: open_from(row)?,
+        id: MessageId::from_text(row.get::<_, String>("id")?),
+        segments: Vec::new(),
+        changed_ms: row.get("changed_ms")?,
+    })
+}
 
 /// What a message costs of which some segments went out, and the others certainly did not: their share of what was
 /// held, rounded up.

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::SqliteLedger;
-use super::query::{COLUMNS, record_from};
-use super::writer::JobResult;
+use super::row::{COLUMNS, record_from};
+use super::job::JobResult;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ledger::Record;
