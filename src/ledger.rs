@@ -329,8 +329,7 @@ impl BatchRecord {
 
     /// How many are still to be handed over, or being handed over.
     pub fn open(&self) -> u32 {
-        let open = |state: State| matches!(state, State::Scheduled | State::Queued | State::Attempting);
-        self.states.iter().filter(|(state, _)| open(*state)).map(|(_, count)| count).sum()
+        self.states.iter().filter(|(state, _)| state.is_open()).map(|(_, count)| count).sum()
     }
 }
 

@@ -38,6 +38,7 @@ mod sealed;
 mod segment;
 mod session;
 mod settle;
+mod states;
 mod tally;
 mod told;
 mod trace;

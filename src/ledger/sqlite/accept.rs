@@ -10,6 +10,7 @@ use super::budget::scope_number;
 use super::job::{JobResult, Kind};
 use super::mark::{Cover, Key, Outside, apply, fresh_identity, used};
 use super::recover::put_back;
+use super::states::{IS_OPEN, sql};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::mark::{Accepted, Outlook, Why};
@@ -58,7 +59,7 @@ impl SqliteLedger {
 }
 
 fn outlook(db: &Connection, outside: Outside) -> JobResult<Outlook> {
-    let open = db.query_row(&format!("SELECT count(*) FROM message WHERE state IN (0, 1, 2) AND {LIVE}"), [], |row| row.get(0))?;
+    let open = db.query_row(sql!("SELECT count(*) FROM message WHERE {IS_OPEN} AND {LIVE}"), [], |row| row.get(0))?;
     let mut is_out = db.prepare("SELECT EXISTS (SELECT 1 FROM opt_out WHERE number = ?1)")?;
     let mut opt_outs = 0;
     for wish in outside.wishes.iter().filter(|wish| wish.is_out) {

@@ -4,13 +4,14 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::budget::{BUDGET_COLUMNS, budget_from};
 use super::job::JobResult;
+use super::states::sql;
 use crate::sms::facts::Budget;
 
 /// Most budgets that the operator's list shows, the latest first.
 const BUDGETS: i64 = 100;
 
 pub(super) fn all_budgets(db: &Connection) -> rusqlite::Result<Vec<Budget>> {
-    let mut statement = db.prepare_cached(&format!("SELECT {BUDGET_COLUMNS} FROM budget ORDER BY frozen DESC, id DESC LIMIT ?1"))?;
+    let mut statement = db.prepare_cached(sql!("SELECT {BUDGET_COLUMNS} FROM budget ORDER BY frozen DESC, id DESC LIMIT ?1"))?;
     statement.query_map([BUDGETS], |row| Ok(budget_from(row)?.budget))?.collect()
 }
 

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::job::JobResult;
+use super::states::sql;
 use crate::sms::facts::{Budget, Limits, Overcharge, Scope};
 use crate::sms::message::MessageId;
 
@@ -64,7 +65,7 @@ pub(super) struct Part {
 
 /// Reads the budgets of the path as these limits see them; a budget that was never used is not written yet.
 pub(super) fn look(db: &Connection, path: Vec<Part>) -> JobResult<Vec<Row>> {
-    let mut statement = db.prepare_cached(&format!("SELECT {BUDGET_COLUMNS} FROM budget WHERE key = ?1"))?;
+    let mut statement = db.prepare_cached(sql!("SELECT {BUDGET_COLUMNS} FROM budget WHERE key = ?1"))?;
     let mut rows = Vec::with_capacity(path.len());
     for part in path {
         let found = statement.query_row([&part.key], budget_from).optional()?;

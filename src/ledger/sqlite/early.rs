@@ -3,8 +3,9 @@
 use rusqlite::{Connection, params};
 
 use super::job::JobResult;
+use super::states::ATTEMPTING;
 use super::tally;
-use super::transition::{ATTEMPTING, Open, Step, apply};
+use super::transition::{Open, Step, apply};
 use crate::clock::Timestamp;
 use crate::ledger::Report;
 use crate::ledger::long_reply::MOST_EARLY_RECEIPTS;

@@ -6,6 +6,7 @@ use rusqlite::{Connection, params};
 use super::job::JobResult;
 use super::opt_out::is_out;
 use super::pending::is_pending;
+use super::states::{IS_UNKNOWN, NEVER_LEFT, sql};
 use crate::ledger::{Draft, Intent};
 use crate::sms::caller_id::same_phone;
 use crate::sms::facts::{Earlier, Facts};
@@ -22,7 +23,9 @@ const RECIPIENT_ROWS: i64 = 2_000;
 const DOUBTS: i64 = 500;
 
 /// One person's messages whose outcome is unknown.
-pub(super) const IN_DOUBT: &str = "recipient = ?1 AND principal = ?2 AND state = 9";
+pub(super) fn in_doubt() -> String {
+    format!("recipient = ?1 AND principal = ?2 AND {IS_UNKNOWN}")
+}
 
 /// Whether an earlier text is this draft's in any spelling. Messages of older versions have no digest of what a reader
 /// takes from them; where their text was kept, it is made of that.
@@ -35,9 +38,10 @@ fn is_same_text(draft: &Draft, digest: ValueRef<'_>, folded: ValueRef<'_>, text:
 /// would repeat, and the latest other one.
 fn doubts(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut Facts) -> JobResult<()> {
     (facts.same_in_doubt, facts.other_in_doubt) = (None, None);
-    let mut statement = db.prepare_cached(&format!(
-        "SELECT id, created_ms, digest, folded, CASE WHEN folded IS NULL THEN text END FROM message WHERE {IN_DOUBT} AND sandbox = ?4
-         ORDER BY seq DESC LIMIT ?3"
+    let mut statement = db.prepare_cached(sql!(
+        "SELECT id, created_ms, digest, folded, CASE WHEN folded IS NULL THEN text END FROM message WHERE {} AND sandbox = ?4
+         ORDER BY seq DESC LIMIT ?3",
+        in_doubt()
     ))?;
     for number in std::iter::once(draft.to.clone()).chain(same_phone(&draft.to)) {
         let mut rows = statement.query(params![number, intent.payer.principal, DOUBTS, intent.payer.realm.is_sandbox()])?;
@@ -68,10 +72,10 @@ pub(super) fn look_up(db: &Connection, intent: &Intent, draft: &Draft, facts: &m
 fn recipient_facts(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut Facts) -> JobResult<()> {
     let now = intent.now.as_millis();
     let window = DAY_MS.max(intent.duplicate_window_ms);
-    let mut statement = db.prepare_cached(
+    let mut statement = db.prepare_cached(sql!(
         "SELECT id, created_ms, digest, principal, state, folded FROM message
-         WHERE recipient = ?1 AND created_ms > ?2 AND sandbox = ?4 AND state NOT IN (7, 8) ORDER BY created_ms DESC LIMIT ?3",
-    )?;
+         WHERE recipient = ?1 AND created_ms > ?2 AND sandbox = ?4 AND NOT {NEVER_LEFT} ORDER BY created_ms DESC LIMIT ?3"
+    ))?;
     let mut rows = statement.query(params![draft.to, now - window, RECIPIENT_ROWS, intent.payer.realm.is_sandbox()])?;
     (facts.recipient_last_hour, facts.recipient_last_day, facts.same_text) = (0, 0, None);
     while let Some(row) = rows.next()? {

@@ -8,6 +8,7 @@ use super::early::apply_early;
 use super::job::JobResult;
 use super::rate;
 use super::row::{COLUMNS, record_from};
+use super::states::{MAY_BE_QUERIED, MAY_BE_REPORTED, sql};
 use super::transition::{OPEN_COLUMNS, Open, open_from};
 use crate::clock::Timestamp;
 use crate::ledger::{LookClaim, Record};
@@ -22,14 +23,14 @@ const LAST_LOOK_MS: i64 = 3 * 24 * 3_600_000;
 pub(super) fn hint(db: &Connection, provider: &str, vendor_id: &str, message: Option<&MessageId>, now: Timestamp) -> JobResult<bool> {
     if let Some(id) = message {
         let found = db
-            .prepare_cached(&format!("SELECT {OPEN_COLUMNS} FROM message WHERE id = ?1 AND provider = ?2"))?
+            .prepare_cached(sql!("SELECT {OPEN_COLUMNS} FROM message WHERE id = ?1 AND provider = ?2"))?
             .query_row(params![id.as_str(), provider], open_from)
             .optional()?;
         if let Some(mut open) = found {
             if take_id(db, &open, vendor_id)? {
                 apply_early(db, &mut open, vendor_id)?;
             }
-            db.prepare_cached("UPDATE message SET look_ms = ?2 WHERE seq = ?1 AND state IN (2, 3, 9, 10) AND (look_ms IS NULL OR look_ms > ?2)")?
+            db.prepare_cached(sql!("UPDATE message SET look_ms = ?2 WHERE seq = ?1 AND {MAY_BE_REPORTED} AND (look_ms IS NULL OR look_ms > ?2)"))?
                 .execute(params![open.seq, now.as_millis()])?;
             return Ok(true);
         }
@@ -37,9 +38,9 @@ pub(super) fn hint(db: &Connection, provider: &str, vendor_id: &str, message: Op
     if vendor_id.is_empty() || !knows_vendor_id(db, provider, vendor_id)? {
         return Ok(false);
     }
-    db.prepare_cached(
-        "UPDATE message SET look_ms = ?3 WHERE vendor_id = ?1 AND provider = ?2 AND state IN (2, 3, 9, 10) AND (look_ms IS NULL OR look_ms > ?3)",
-    )?
+    db.prepare_cached(sql!(
+        "UPDATE message SET look_ms = ?3 WHERE vendor_id = ?1 AND provider = ?2 AND {MAY_BE_REPORTED} AND (look_ms IS NULL OR look_ms > ?3)"
+    ))?
     .execute(params![vendor_id, provider, now.as_millis()])?;
     Ok(true)
 }
@@ -51,11 +52,11 @@ fn take_id(db: &Connection, open: &Open, vendor_id: &str) -> JobResult<bool> {
         return Ok(false);
     }
     let taken = db
-        .prepare_cached(
-            "UPDATE message SET vendor_id = ?2 WHERE seq = ?1 AND vendor_id IS NULL AND state IN (2, 3, 9, 10) AND NOT EXISTS
+        .prepare_cached(sql!(
+            "UPDATE message SET vendor_id = ?2 WHERE seq = ?1 AND vendor_id IS NULL AND {MAY_BE_REPORTED} AND NOT EXISTS
                     (SELECT 1 FROM message o WHERE o.vendor_id = ?2 AND o.provider = ?3
-                     AND (o.recipient = ?4 OR o.request IS NULL OR o.request IS NOT message.request))",
-        )?
+                     AND (o.recipient = ?4 OR o.request IS NULL OR o.request IS NOT message.request))"
+        ))?
         .execute(params![open.seq, vendor_id, open.provider, open.recipient])?;
     Ok(taken == 1)
 }
@@ -66,11 +67,13 @@ fn knows_vendor_id(db: &Connection, provider: &str, vendor_id: &str) -> JobResul
 }
 
 /// Which messages are due to be looked up: an id is needed to ask by.
-const DUE: &str = "provider = ?1 AND sandbox = ?3 AND look_ms <= ?2 AND vendor_id IS NOT NULL AND state IN (3, 9, 10)";
+fn due() -> String {
+    format!("provider = ?1 AND sandbox = ?3 AND look_ms <= ?2 AND vendor_id IS NOT NULL AND {MAY_BE_QUERIED}")
+}
 
 /// Whether there is anything to look up, so that nothing is written while there is not.
 pub(super) fn has_looks(db: &Connection, provider: &str, realm: Realm, now: Timestamp) -> rusqlite::Result<bool> {
-    db.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM message WHERE {DUE})"))?
+    db.prepare_cached(sql!("SELECT EXISTS (SELECT 1 FROM message WHERE {})", due()))?
         .query_row(params![provider, now.as_millis(), realm.is_sandbox()], |row| row.get(0))
 }
 
@@ -79,7 +82,7 @@ pub(super) fn has_looks(db: &Connection, provider: &str, realm: Realm, now: Time
 pub(super) fn claim_looks(db: &Connection, claim: &LookClaim) -> JobResult<Vec<Record>> {
     let LookClaim { provider, realm, limit, now, by_request, is_rated } = claim;
     let most = usize::try_from(*limit).unwrap_or(usize::MAX);
-    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE {DUE} ORDER BY look_ms"))?;
+    let mut statement = db.prepare_cached(sql!("SELECT {COLUMNS} FROM message WHERE {} ORDER BY look_ms", due()))?;
     let mut rows = statement.query(params![provider, now.as_millis(), realm.is_sandbox()])?;
     let mut due: Vec<Record> = Vec::new();
     let mut seen = HashSet::new();

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::job::JobResult;
+use super::states::{WAITS, sql};
 use super::transition::{OPEN_COLUMNS, Open, Step, advance_and_post, open_from};
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
@@ -51,7 +52,7 @@ pub(super) fn opt_out(db: &Connection, number: &str, is_out: bool, source: &str,
         // When it was said last, so that an older wish to the contrary, which comes late, changes nothing.
         db.prepare_cached("UPDATE opt_out SET at_ms = max(at_ms, ?2) WHERE number = ?1")?.execute(params![number, at.as_millis()])?;
     }
-    let mut statement = db.prepare_cached(&format!("SELECT {OPEN_COLUMNS} FROM message WHERE recipient = ?1 AND state IN (0, 1) ORDER BY seq"))?;
+    let mut statement = db.prepare_cached(sql!("SELECT {OPEN_COLUMNS} FROM message WHERE recipient = ?1 AND {WAITS} ORDER BY seq"))?;
     let queued: Vec<Open> = statement.query_map([number], open_from)?.collect::<rusqlite::Result<_>>()?;
     for mut open in queued {
         advance_and_post(db, &mut open, &opted_out(at))?;

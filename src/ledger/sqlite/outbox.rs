@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::row::{COLUMNS, record_from};
 use super::job::JobResult;
+use super::states::sql;
 use crate::clock::Timestamp;
 use crate::ledger::{Forward, NewReply};
 use crate::sms::message::{MessageId, State, hex};
@@ -27,7 +28,7 @@ const fn event_of(state: State) -> Option<&'static str> {
 /// Writes that a message entered a state. A message enters each at most once, which makes the event's id.
 pub(super) fn tell_change(db: &Connection, seq: i64, state: State, at: Timestamp) -> JobResult<()> {
     let Some(event) = event_of(state) else { return Ok(()) };
-    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS}, principal FROM message WHERE seq = ?1"))?;
+    let mut statement = db.prepare_cached(sql!("SELECT {COLUMNS}, principal FROM message WHERE seq = ?1"))?;
     let (message, principal) = statement.query_row([seq], |row| Ok((record_from(row)?, row.get::<_, String>("principal")?)))?;
     let mut data = json!({
         "id": message.id,

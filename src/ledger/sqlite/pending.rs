@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::outbox;
 use super::reply::answered;
+use super::states::HAS_NOT_LEFT;
 use super::job::JobResult;
 use crate::clock::Timestamp;
 use crate::ledger::{MOST_PENDING, NewPending, Pended, Pending, Settled};
@@ -32,10 +33,14 @@ const RECIPIENTS: &str = "WITH RECURSIVE known (number) AS (
 const TEXTED: &str = "SELECT DISTINCT number FROM texted WHERE substr(number, -6) = ?1 LIMIT ?2";
 
 /// Whether a recipient is one of this side, and whether a message went out since then.
-const RECENT: &str = "SELECT EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND sandbox = ?3)
+fn recent() -> String {
+    format!(
+        "SELECT EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND sandbox = ?3)
          OR EXISTS (SELECT 1 FROM texted WHERE number = ?1 AND sandbox = ?3),
-     EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND sandbox = ?3 AND created_ms >= ?2 AND state NOT IN (0, 1, 7, 8))
-         OR EXISTS (SELECT 1 FROM texted WHERE number = ?1 AND sandbox = ?3 AND last_ms >= ?2)";
+     EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND sandbox = ?3 AND created_ms >= ?2 AND NOT {HAS_NOT_LEFT})
+         OR EXISTS (SELECT 1 FROM texted WHERE number = ?1 AND sandbox = ?3 AND last_ms >= ?2)"
+    )
+}
 
 const OUT: &str = "SELECT number FROM opt_out WHERE substr(number, -6) = ?1 LIMIT ?2";
 
@@ -43,7 +48,7 @@ const OUT: &str = "SELECT number FROM opt_out WHERE substr(number, -6) = ?1 LIMI
 pub(super) fn known(db: &Connection, endings: &[String], realm: Realm, since: Timestamp) -> rusqlite::Result<Vec<Known>> {
     let mut recipients = db.prepare_cached(RECIPIENTS)?;
     let mut texted = db.prepare_cached(TEXTED)?;
-    let mut recent = db.prepare_cached(RECENT)?;
+    let mut recent = db.prepare_cached(&recent())?;
     let mut out = db.prepare_cached(OUT)?;
     let mut found: Vec<Known> = Vec::new();
     for ending in endings.iter().filter(|ending| ending.len() == ENDING) {
@@ -232,7 +237,7 @@ mod tests {
         };
         for (sql, index) in [
             (RECIPIENTS, "COVERING INDEX message_ending"),
-            (RECENT, "INDEX message_recipient"),
+            (&recent(), "INDEX message_recipient"),
             (TEXTED, "INDEX texted_ending"),
             (OUT, "INDEX opt_out_ending"),
         ] {

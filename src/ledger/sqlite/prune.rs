@@ -4,12 +4,14 @@
 //! before it takes it. The newest message stays, so that its number is given to no other one. A bulk is hidden first, with its
 //! key and its report, and its row goes after all of its messages.
 
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::place::private;
+use super::states::{IS_SETTLED, IS_UNKNOWN, NEVER_LEFT, sql};
 use super::early::EARLY_RECEIPT_MS;
 use super::job::JobResult;
 use super::{SqliteLedger, cannot_open};
@@ -26,11 +28,24 @@ const WINDOW: u32 = 2_000;
 
 /// A message `m` that is over, with its money, and that nothing younger than `?1` needs: not a key, a reply or a frozen budget, and
 /// not the search for what became of an unknown one to the same person. The condition on `u` is that of an index.
-const IS_OVER: &str = "m.created_ms < ?1 AND m.changed_ms < ?1 AND m.state IN (3, 4, 5, 6, 7, 8) AND m.held_micros = 0
-     AND NOT EXISTS (SELECT 1 FROM message u WHERE u.recipient = m.recipient AND u.state = 9)
-     AND NOT EXISTS (SELECT 1 FROM idempotency k WHERE k.target = m.id AND k.used_ms >= ?1)
-     AND NOT EXISTS (SELECT 1 FROM reply r WHERE r.message = m.seq AND r.at_ms >= ?1)
-     AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND f.frozen_by = m.id)";
+struct IsOver;
+
+impl fmt::Display for IsOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "m.created_ms < ?1 AND m.changed_ms < ?1 AND {} AND m.held_micros = 0
+             AND NOT EXISTS (SELECT 1 FROM message u WHERE u.recipient = m.recipient AND {})
+             AND NOT EXISTS (SELECT 1 FROM idempotency k WHERE k.target = m.id AND k.used_ms >= ?1)
+             AND NOT EXISTS (SELECT 1 FROM reply r WHERE r.message = m.seq AND r.at_ms >= ?1)
+             AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND f.frozen_by = m.id)",
+            IS_SETTLED.of("m."),
+            IS_UNKNOWN.of("u.")
+        )
+    }
+}
+
+const IS_OVER: IsOver = IsOver;
 
 const IS_NOT_THE_NEWEST: &str = "m.seq < (SELECT max(seq) FROM message)";
 
@@ -235,12 +250,12 @@ fn forget_message(db: &Connection, before: i64, now: i64, seq: i64) -> JobResult
     let id: Option<String> = db.prepare_cached(&goes)?.query_row([before, seq], |row| row.get(0)).optional()?;
     let Some(id) = id else { return Ok(Pruned::default()) };
     // Nothing of what never left makes anybody one who was texted lately.
-    db.prepare_cached(
+    db.prepare_cached(sql!(
         "INSERT INTO texted (number, sandbox, provider, principal, sender, last_ms)
-         SELECT recipient, sandbox, provider, principal, sender, CASE WHEN state IN (7, 8) THEN 0 ELSE created_ms END FROM message WHERE seq = ?1
+         SELECT recipient, sandbox, provider, principal, sender, CASE WHEN {NEVER_LEFT} THEN 0 ELSE created_ms END FROM message WHERE seq = ?1
          ON CONFLICT DO UPDATE SET sender = CASE WHEN excluded.last_ms >= last_ms THEN excluded.sender ELSE sender END,
-                     last_ms = max(last_ms, excluded.last_ms)",
-    )?
+                     last_ms = max(last_ms, excluded.last_ms)"
+    ))?
     .execute([seq])?;
     db.prepare_cached(
         "INSERT INTO forgotten_id (vendor_id, provider, recipient, at_ms)

@@ -4,13 +4,14 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
 use super::row::{COLUMNS, record_from, target_from};
+use super::states::sql;
 use crate::clock::Timestamp;
 use crate::error::RefusedRecipient;
 use crate::ledger::{BatchRecord, Change, Filter, Record, Target};
 use crate::sms::message::{BatchId, MessageId, Realm, State};
 
 pub(super) fn message(db: &Connection, principal: &str, id: &MessageId) -> rusqlite::Result<Option<Record>> {
-    db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE id = ?1 AND principal = ?2"))?
+    db.prepare_cached(sql!("SELECT {COLUMNS} FROM message WHERE id = ?1 AND principal = ?2"))?
         .query_row(params![id.as_str(), principal], record_from)
         .optional()
 }

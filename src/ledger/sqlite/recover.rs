@@ -5,8 +5,9 @@ use rusqlite::{Connection, params};
 
 use super::instance::Registered;
 use super::job::JobResult;
+use super::states::{ATTEMPTING, IN_HAND, IS_ATTEMPTING, QUEUED, WAITS};
 use super::told;
-use super::transition::{ATTEMPTING, OPEN_COLUMNS, Open, QUEUED, QUEUED_OR_ATTEMPTING, Step, advance, open_from};
+use super::transition::{OPEN_COLUMNS, Open, Step, advance, open_from};
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
 use crate::ledger::Recovered;
@@ -35,7 +36,7 @@ const ORPHANED: &str = "owner IS NOT NULL AND owner NOT IN (SELECT id FROM insta
 
 /// Whether there is work of an owner that is not registered.
 pub(super) fn has_orphans(db: &Connection) -> rusqlite::Result<bool> {
-    db.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM message WHERE {QUEUED_OR_ATTEMPTING} AND {ORPHANED})"))?.query_row([], |row| row.get(0))
+    db.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM message WHERE {IN_HAND} AND {ORPHANED})"))?.query_row([], |row| row.get(0))
 }
 
 /// See [`crate::ledger::Ledger::recover`].
@@ -68,7 +69,7 @@ pub(super) fn recover(db: &Connection, own: i64, dead: &[Registered], now: Times
 /// Makes everything of these that has not left unknown, in a ledger that is older than what may have happened since. Returns how
 /// many.
 pub(super) fn put_back(db: &Connection, now: Timestamp, which: &str, why: &str) -> JobResult<u32> {
-    db.execute(&format!("UPDATE message SET state = 2 WHERE state IN (0, 1) AND {which}"), [])?;
+    db.execute(&format!("UPDATE message SET {IS_ATTEMPTING} WHERE {WAITS} AND {which}"), [])?;
     lose(db, &format!("{ATTEMPTING} AND {which}"), [], now, why)
 }
 
@@ -88,7 +89,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::ledger::sqlite::MIGRATIONS;
-    use crate::ledger::sqlite::facts::IN_DOUBT;
+    use crate::ledger::sqlite::facts::in_doubt;
+    use crate::ledger::sqlite::states::{IS_QUEUED, IS_UNKNOWN};
 
     #[test]
     fn what_is_still_to_be_done_is_found_without_reading_what_is_done() {
@@ -97,10 +99,10 @@ mod tests {
         let by_index = [
             (format!("SELECT text FROM message WHERE {QUEUED} ORDER BY seq LIMIT 1"), "message_open (state=?)"),
             (format!("SELECT text FROM message WHERE {ATTEMPTING} AND owner = 1"), "message_open (state=?)"),
-            (format!("SELECT text FROM message WHERE {QUEUED_OR_ATTEMPTING}"), "message_open (state=?)"),
-            ("SELECT text FROM message WHERE state = 1 AND provider = ?1 ORDER BY seq".to_owned(), "message_queued (provider=?)"),
-            ("SELECT text FROM message WHERE state = 9 AND provider = ?1 ORDER BY seq".to_owned(), "message_unknown (provider=?)"),
-            (format!("SELECT text FROM message WHERE {}", IN_DOUBT.replace("?2", "?1")), "message_doubt (recipient=? AND principal=?)"),
+            (format!("SELECT text FROM message WHERE {IN_HAND}"), "message_open (state=?)"),
+            (format!("SELECT text FROM message WHERE {IS_QUEUED} AND provider = ?1 ORDER BY seq"), "message_queued (provider=?)"),
+            (format!("SELECT text FROM message WHERE {IS_UNKNOWN} AND provider = ?1 ORDER BY seq"), "message_unknown (provider=?)"),
+            (format!("SELECT text FROM message WHERE {}", in_doubt().replace("?2", "?1")), "message_doubt (recipient=? AND principal=?)"),
         ];
         for (sql, index) in by_index {
             let plan: Vec<String> = db

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::job::JobResult;
 use super::outbox;
 use super::sealed::text;
+use super::states::{HAS_NOT_LEFT, sql};
 use crate::clock::Timestamp;
 use crate::ledger::{ANSWERS_MS, NewReply, Recorded, Replies, ReplyPlace, ReplyRecord, SHOWN_AN_HOUR};
 use crate::sms::message::MessageId;
@@ -19,10 +20,10 @@ const HOUR_MS: i64 = 3_600_000;
 /// The latest message of this provider to this person that a reply of then may answer. What still waits in the queue, and
 /// what never left, answers nothing.
 pub(super) fn answered(db: &Connection, provider: &str, from: &str, at: Timestamp, now: Timestamp) -> JobResult<Option<(i64, MessageId)>> {
-    db.prepare_cached(
-        "SELECT seq, id FROM message WHERE recipient = ?1 AND created_ms BETWEEN ?2 AND ?3 AND provider = ?4 AND state NOT IN (0, 1, 7, 8)
-         ORDER BY sandbox, created_ms DESC, seq DESC LIMIT 1",
-    )?
+    db.prepare_cached(sql!(
+        "SELECT seq, id FROM message WHERE recipient = ?1 AND created_ms BETWEEN ?2 AND ?3 AND provider = ?4 AND NOT {HAS_NOT_LEFT}
+         ORDER BY sandbox, created_ms DESC, seq DESC LIMIT 1"
+    ))?
     .query_row(params![from, now.plus_ms(-ANSWERS_MS).as_millis(), at.plus_ms(CLOCKS_DIFFER_MS).as_millis(), provider], |row| {
         Ok((row.get(0)?, MessageId::from_text(row.get::<_, String>(1)?)))
     })
@@ -80,11 +81,10 @@ fn texted_by(db: &Connection, reply: &NewReply, now: Timestamp) -> JobResult<Opt
 /// See [`crate::ledger::Ledger::last_text`].
 pub(super) fn last_text(db: &Connection, provider: &str, to: &str, at: Timestamp) -> rusqlite::Result<Option<String>> {
     let latest: Option<Option<String>> = db
-        .prepare_cached(concat!(
-            "SELECT ",
-            text!(),
-            " FROM message WHERE recipient = ?1 AND created_ms BETWEEN ?2 AND ?3 AND provider = ?4 AND state NOT IN (0, 1, 7, 8)
-             ORDER BY sandbox, created_ms DESC, seq DESC LIMIT 1"
+        .prepare_cached(sql!(
+            "SELECT {} FROM message WHERE recipient = ?1 AND created_ms BETWEEN ?2 AND ?3 AND provider = ?4 AND NOT {HAS_NOT_LEFT}
+             ORDER BY sandbox, created_ms DESC, seq DESC LIMIT 1",
+            text!()
         ))?
         .query_row(params![to, at.plus_ms(-ANSWERS_MS).as_millis(), at.plus_ms(CLOCKS_DIFFER_MS).as_millis(), provider], |row| row.get(0))
         .optional()?;

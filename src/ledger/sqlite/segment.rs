@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::early::{Early, take_early};
 use super::job::JobResult;
+use super::states::{IS_UNKNOWN, sql};
 use super::transition::{OPEN_COLUMNS, Open, Step, apply, open_from};
 use crate::clock::Timestamp;
 use crate::ledger::{Report, Segment};
@@ -43,12 +44,14 @@ pub(super) fn share(segments: &[Segment], held_micros: i64) -> Option<i64> {
 
 /// Writes what became of a message's segments. What is on record and certain stays.
 pub(super) fn write(db: &Connection, open: &Open, segments: &[Segment]) -> JobResult<()> {
-    let mut add = db.prepare_cached(
+    let mut add = db.prepare_cached(sql!(
         "INSERT INTO segment (message, number, provider, vendor_id, state, at_ms, why) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT (message, number) DO UPDATE SET state = excluded.state, at_ms = excluded.at_ms, why = excluded.why,
                      vendor_id = coalesce(vendor_id, excluded.vendor_id)
-         WHERE segment.state = 9 AND excluded.state <> 9",
-    )?;
+         WHERE {} AND NOT {}",
+        IS_UNKNOWN.of("segment."),
+        IS_UNKNOWN.of("excluded.")
+    ))?;
     for Segment { number, state, vendor_id, at, why } in segments {
         add.execute(params![open.seq, number, open.provider, vendor_id, state.number(), at.as_millis(), why])?;
     }

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::early;
 use super::job::JobResult;
 use super::segment;
+use super::states::{IS_ATTEMPTING, WAITS, sql};
 use super::transition::{OPEN_COLUMNS, Open, Posting, Step, advance_and_post, correct, open_from, post};
 use crate::clock::Timestamp;
 use crate::ledger::Settlement;
@@ -13,7 +14,7 @@ use crate::sms::message::{MessageId, State};
 
 /// See [`crate::ledger::Ledger::settle`].
 pub(super) fn settle(db: &Connection, id: &MessageId, settlement: &Settlement) -> JobResult<Vec<Budget>> {
-    let found = db.prepare_cached(&format!("SELECT {OPEN_COLUMNS} FROM message WHERE id = ?1"))?.query_row([id.as_str()], open_from).optional()?;
+    let found = db.prepare_cached(sql!("SELECT {OPEN_COLUMNS} FROM message WHERE id = ?1"))?.query_row([id.as_str()], open_from).optional()?;
     let Some(mut open) = found else { return Ok(Vec::new()) };
     let is_part = settlement.state == State::Failed && settlement.price_micros.is_none();
     let share = if is_part { segment::share(&settlement.parts, open.held_micros) } else { None };
@@ -54,10 +55,9 @@ pub(super) const CANCELED: &str = "canceled by the operator";
 
 /// See [`crate::ledger::Ledger::cancel`].
 pub(super) fn cancel(db: &Connection, principal: &str, batch: &str, now: Timestamp) -> JobResult<u32> {
-    let sql = format!(
-        "SELECT {OPEN_COLUMNS} FROM message WHERE batch = (SELECT seq FROM batch WHERE id = ?1 AND principal = ?2) AND state IN (0, 1) ORDER BY seq"
-    );
-    let mut statement = db.prepare_cached(&sql)?;
+    let mut statement = db.prepare_cached(sql!(
+        "SELECT {OPEN_COLUMNS} FROM message WHERE batch = (SELECT seq FROM batch WHERE id = ?1 AND principal = ?2) AND {WAITS} ORDER BY seq"
+    ))?;
     let queued: Vec<Open> = statement.query_map([batch, principal], open_from)?.collect::<rusqlite::Result<_>>()?;
     let mut count = 0;
     for mut open in queued {
@@ -70,11 +70,11 @@ pub(super) fn cancel(db: &Connection, principal: &str, batch: &str, now: Timesta
 /// was the other provider's.
 pub(super) fn hand_on(db: &Connection, owner: i64, id: &MessageId, provider: &str) -> JobResult<bool> {
     let changed = db
-        .prepare_cached(
+        .prepare_cached(sql!(
             "UPDATE message SET why = CASE WHEN provider = ?3 THEN why ELSE coalesce(why, 'first tried with ' || provider) END, provider = ?3,
                     vendor_id = NULL, look_ms = NULL
-             WHERE id = ?1 AND state = 2 AND owner = ?2",
-        )?
+             WHERE id = ?1 AND {IS_ATTEMPTING} AND owner = ?2"
+        ))?
         .execute(params![id.as_str(), owner, provider])?;
     Ok(changed == 1)
 }

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::SqliteLedger;
 use super::row::{COLUMNS, record_from};
 use super::job::JobResult;
+use super::states::sql;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ledger::Record;
@@ -20,7 +21,7 @@ impl Told for SqliteLedger {
     async fn find(&self, id: &MessageId) -> Result<Option<Record>> {
         let id = id.clone();
         self.read(move |db| {
-            let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE id = ?1"))?;
+            let mut statement = db.prepare_cached(sql!("SELECT {COLUMNS} FROM message WHERE id = ?1"))?;
             statement.query_row([id.as_str()], record_from).optional()
         })
         .await

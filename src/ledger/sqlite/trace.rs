@@ -4,6 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::row::{COLUMNS, record_from};
 use super::sealed::text;
+use super::states::{IS_UNKNOWN, MAY_BE_ON_RECORD, sql};
 use crate::clock::Timestamp;
 use crate::ledger::Record;
 use crate::sms::message::Realm;
@@ -39,11 +40,11 @@ pub(super) fn texts(db: &Connection, provider: &str, vendor_id: &str, to: Option
 pub(super) fn unknowns(db: &Connection, of: Option<(&str, Realm)>, since: Timestamp, limit: u32) -> rusqlite::Result<Vec<Record>> {
     let Some((provider, realm)) = of else {
         let mut statement =
-            db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE state = 9 AND changed_ms >= ?1 ORDER BY seq LIMIT ?2"))?;
+            db.prepare_cached(sql!("SELECT {COLUMNS} FROM message WHERE {IS_UNKNOWN} AND changed_ms >= ?1 ORDER BY seq LIMIT ?2"))?;
         return statement.query_map(params![since.as_millis(), limit], record_from)?.collect();
     };
-    let mut statement = db.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM message WHERE state = 9 AND provider = ?1 AND sandbox = ?4 AND changed_ms >= ?2 ORDER BY seq LIMIT ?3"
+    let mut statement = db.prepare_cached(sql!(
+        "SELECT {COLUMNS} FROM message WHERE {IS_UNKNOWN} AND provider = ?1 AND sandbox = ?4 AND changed_ms >= ?2 ORDER BY seq LIMIT ?3"
     ))?;
     statement.query_map(params![provider, since.as_millis(), limit, realm.is_sandbox()], record_from)?.collect()
 }
@@ -57,9 +58,9 @@ pub(super) fn has_nameless(
     from: Timestamp,
     until: Timestamp,
 ) -> rusqlite::Result<bool> {
-    db.prepare_cached(
+    db.prepare_cached(sql!(
         "SELECT EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND provider = ?2 AND sandbox = ?6 AND digest = ?3 AND vendor_id IS NULL
-                        AND state IN (2, 3, 4, 5, 10) AND created_ms <= ?5 AND changed_ms >= ?4)",
-    )?
+                        AND {MAY_BE_ON_RECORD} AND created_ms <= ?5 AND changed_ms >= ?4)"
+    ))?
     .query_row(params![to, provider, digest, from.as_millis(), until.as_millis(), realm.is_sandbox()], |row| row.get(0))
 }

@@ -6,6 +6,7 @@ use super::budget::{BUDGET_COLUMNS, budget_from};
 use super::job::JobResult;
 use super::outbox;
 use super::row::step;
+use super::states::{IS_UNDECIDED, sql};
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
 use crate::sms::facts::Budget;
@@ -47,12 +48,6 @@ pub(super) fn open_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Open> {
     })
 }
 
-/// Messages in one of these states, found by the index of what is still to be done. SQLite takes a partial index only
-/// where the query repeats its condition word by word; without that each of these reads every message there ever was.
-pub(super) const QUEUED: &str = "state IN (0, 1, 2) AND state = 1";
-pub(super) const ATTEMPTING: &str = "state IN (0, 1, 2) AND state = 2";
-pub(super) const QUEUED_OR_ATTEMPTING: &str = "state IN (0, 1, 2) AND state IN (1, 2)";
-
 /// How the money of a message moves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Posting {
@@ -65,12 +60,11 @@ pub(super) enum Posting {
 }
 
 fn posting(open: &Open, next: State, price_micros: Option<i64>) -> Posting {
-    let is_settled = !matches!(open.state, State::Scheduled | State::Queued | State::Attempting | State::Unknown | State::Held);
     match next {
-        _ if is_settled => Posting::Keep,
+        _ if open.state.is_settled() => Posting::Keep,
         State::Scheduled | State::Queued | State::Attempting | State::Unknown | State::Held => Posting::Keep,
         State::Rejected | State::Canceled => Posting::Release,
-        State::Expired if matches!(open.state, State::Scheduled | State::Queued) => Posting::Release,
+        State::Expired if open.state.waits() => Posting::Release,
         State::Sent | State::Delivered | State::Failed | State::Expired => Posting::Charge(price_micros.unwrap_or(open.held_micros)),
     }
 }
@@ -87,7 +81,7 @@ pub(super) fn post(db: &Connection, open: &Open, posting: Posting) -> JobResult<
         Posting::Charge(price) => (open.held_micros, price.max(0), 0),
     };
     let is_over = charge > release;
-    let mut statement = db.prepare_cached(&format!(
+    let mut statement = db.prepare_cached(sql!(
         "UPDATE budget SET held_micros = held_micros - ?2, spent_micros = spent_micros + ?3, messages = messages - ?4, frozen = frozen OR ?5
          WHERE id = ?1 RETURNING {BUDGET_COLUMNS}"
     ))?;
@@ -150,8 +144,56 @@ pub(super) fn correct(db: &Connection, open: &mut Open, price_micros: Option<i64
     Ok(())
 }
 
+/// What a step leaves in a message's row.
+struct Moved<'a> {
+    seq: i64,
+    state: State,
+    at: Timestamp,
+    held_micros: i64,
+    charged_micros: Option<i64>,
+    /// Whether somebody told what is charged.
+    is_told_price: bool,
+    why: Option<&'a str>,
+    code: Option<ErrorKind>,
+    vendor_id: Option<&'a str>,
+    segments: Option<u32>,
+    look_at: Option<Timestamp>,
+}
+
+impl Moved<'_> {
+    /// Leaving `unknown` or `held` clears what was said about it: it described the uncertainty.
+    fn write(&self, db: &Connection) -> JobResult<()> {
+        let mut update = db.prepare_cached(sql!(
+            "UPDATE message SET state = ?2, changed_ms = ?3, held_micros = ?4, price_micros = coalesce(?5, price_micros),
+                    price_assumed = price_assumed AND NOT ?6,
+                    why = CASE WHEN {IS_UNDECIDED} THEN ?7 ELSE coalesce(?7, why) END,
+                    code = CASE WHEN {IS_UNDECIDED} THEN ?8 ELSE coalesce(?8, code) END,
+                    owner = NULL, history = history || ',' || ?9, vendor_id = coalesce(?10, vendor_id),
+                    segments = coalesce(?11, segments), text = CASE WHEN keep_text THEN text END,
+                    look_ms = CASE WHEN ?12 AND coalesce(?10, vendor_id) IS NOT NULL THEN coalesce(?13, look_ms) END
+             WHERE seq = ?1"
+        ))?;
+        update.execute(params![
+            self.seq,
+            self.state.number(),
+            self.at.as_millis(),
+            self.held_micros,
+            self.charged_micros,
+            self.is_told_price,
+            self.why,
+            self.code.map(ErrorKind::as_str),
+            step(self.state, self.at, self.why),
+            self.vendor_id,
+            self.segments,
+            !self.state.is_final(),
+            self.look_at.map(Timestamp::as_millis)
+        ])?;
+        Ok(())
+    }
+}
+
 /// Moves a message to its next state, if it may go there: the state, the history, how much is held, and what the
-/// operator's own system is told. What was said about an unknown outcome holds no longer once it is known. Returns how
+/// operator's own system is told. Returns how
 /// the money is to move; [`post`] moves it.
 pub(super) fn advance(db: &Connection, open: &mut Open, asked: &Step<'_>) -> JobResult<Option<Posting>> {
     let &Step { next, at, why, code, price_micros, share_micros, vendor_id, segments, look_at } = asked;
@@ -164,29 +206,20 @@ pub(super) fn advance(db: &Connection, open: &mut Open, asked: &Step<'_>) -> Job
         Posting::Keep | Posting::Release => None,
     };
     let held = if posting == Posting::Keep { open.held_micros } else { 0 };
-    db.prepare_cached(
-        "UPDATE message SET state = ?2, changed_ms = ?3, held_micros = ?4, price_micros = coalesce(?5, price_micros), price_assumed = price_assumed AND NOT ?13,
-                why = CASE WHEN state IN (9, 10) THEN ?6 ELSE coalesce(?6, why) END, code = CASE WHEN state IN (9, 10) THEN ?8 ELSE coalesce(?8, code) END,
-                owner = NULL, history = history || ',' || ?7, vendor_id = coalesce(?9, vendor_id),
-                segments = coalesce(?10, segments), text = CASE WHEN keep_text THEN text END,
-                look_ms = CASE WHEN ?11 AND coalesce(?9, vendor_id) IS NOT NULL THEN coalesce(?12, look_ms) END
-         WHERE seq = ?1",
-    )?
-    .execute(params![
-        open.seq,
-        next.number(),
-        at.as_millis(),
-        held,
-        charged,
+    let moved = Moved {
+        seq: open.seq,
+        state: next,
+        at,
+        held_micros: held,
+        charged_micros: charged,
+        is_told_price: charged.is_some() && price_micros.is_some(),
         why,
-        step(next, at, why),
-        code.map(ErrorKind::as_str),
+        code,
         vendor_id,
         segments,
-        !next.is_final(),
-        look_at.map(Timestamp::as_millis),
-        charged.is_some() && price_micros.is_some()
-    ])?;
+        look_at,
+    };
+    moved.write(db)?;
     open.state = next;
     open.price_micros = charged.or(open.price_micros);
     if open.forward {
