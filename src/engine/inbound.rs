@@ -330,7 +330,7 @@ impl Engine {
     pub(super) async fn enquiries(&self, record: &Record) -> Result<Vec<Enquiry>> {
         let Ok(to) = Number::parse(&record.to, None) else { return Ok(Vec::new()) };
         let ids: Vec<String> = if record.is_parted {
-            let segments = self.parts().ledger.segments(&record.id).await?;
+            let segments = self.parts().ledger.segments(&record.principal, &record.id).await?;
             segments.into_iter().filter(|segment| !segment.state.is_final()).filter_map(|segment| segment.vendor_id).collect()
         } else {
             record.vendor_id.clone().into_iter().collect()

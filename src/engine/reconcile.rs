@@ -235,7 +235,7 @@ impl Engine {
                 look_at: None,
             }
         } else if record.is_parted {
-            let parts = self.without_the_lost(id).await?;
+            let parts = self.without_the_lost(&caller.principal, id).await?;
             if parts.iter().all(|part| part.state == State::Rejected) {
                 Settlement { parts, ..none() }
             } else {
@@ -251,8 +251,8 @@ impl Engine {
     }
 
     /// The segments of a message, where the operator found that those with lost answers were not sent. The others were.
-    async fn without_the_lost(&self, id: &MessageId) -> Result<Vec<Segment>> {
-        let mut segments = self.parts().ledger.segments(id).await?;
+    async fn without_the_lost(&self, principal: &str, id: &MessageId) -> Result<Vec<Segment>> {
+        let mut segments = self.parts().ledger.segments(principal, id).await?;
         for lost in segments.iter_mut().filter(|segment| segment.state == State::Unknown) {
             lost.state = State::Rejected;
             lost.why = Some(NOT_SENT.to_owned());

@@ -244,6 +244,11 @@ impl State {
         matches!(self, Self::Attempting | Self::Sent | Self::Delivered | Self::Failed | Self::Held)
     }
 
+    /// Whether somebody has to look at it: it did not succeed, or nobody knows.
+    pub const fn needs_attention(self) -> bool {
+        matches!(self, Self::Failed | Self::Expired | Self::Rejected | Self::Unknown)
+    }
+
     /// Whether the message certainly never reached the provider, so that it counts for no cap and no duplicate.
     pub const fn never_left(self) -> bool {
         matches!(self, Self::Rejected | Self::Canceled)

@@ -13,7 +13,8 @@ use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::error::{ErrorKind, Result};
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::ledger::told::{EARLY_MS, Told as _};
-use sms_mcp::ledger::{BaseSession, Ledger as _, NewReply, Payer};
+use sms_mcp::ledger::facets::*;
+use sms_mcp::ledger::{BaseSession, NewReply, Payer};
 use sms_mcp::policy::Policy;
 use sms_mcp::provider::exchange::{Answered, Event, Finding, Notice, Receipt, Reply, ReplySegment, Unacknowledged};
 use sms_mcp::provider::settings::Rate;
@@ -161,7 +162,7 @@ impl Desk {
     }
 
     async fn states(&self, id: &MessageId) -> Vec<State> {
-        self.store.segments(id).await.unwrap().into_iter().map(|segment| segment.state).collect()
+        self.store.segments("alice", id).await.unwrap().into_iter().map(|segment| segment.state).collect()
     }
 
     /// Held and spent of the day, in cents.
@@ -319,7 +320,7 @@ async fn an_answer_about_another_providers_message_or_none_or_one_that_is_no_wor
     desk.answer(&id, None, SegmentOutcome::Unknown { why: "the answer to another question".into() }).await;
     desk.answer(&MessageId::new(1, 2), None, accepted("v-1")).await;
     desk.answer(&id, Some((2, 3)), accepted("v-1")).await;
-    desk.store.hand_on(&id, "another", Timestamp(NOON)).await.unwrap_err();
+    desk.store.hand_on(&id, "another").await.unwrap_err();
     assert_eq!((desk.state(&id).await, desk.money().await), (State::Unknown, (1, 0)));
 }
 

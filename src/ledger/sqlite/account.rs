@@ -15,13 +15,13 @@ pub(super) fn all_budgets(db: &Connection) -> rusqlite::Result<Vec<Budget>> {
     statement.query_map([BUDGETS], |row| Ok(budget_from(row)?.budget))?.collect()
 }
 
-/// See [`crate::ledger::Ledger::accept_clock`].
+/// See [`crate::ledger::facets::Accounts::accept_clock`].
 pub(super) fn accept_clock(db: &Connection) -> JobResult<()> {
     db.execute("UPDATE pace SET until_us = 0, latest_us = 0", [])?;
     Ok(())
 }
 
-/// See [`crate::ledger::Ledger::unfreeze`].
+/// See [`crate::ledger::facets::Accounts::unfreeze`].
 pub(super) fn unfreeze(db: &Connection, key: &str) -> JobResult<bool> {
     let changed = db.execute(
         "UPDATE budget SET limit_micros = max(limit_micros, held_micros + spent_micros), limit_messages = max(limit_messages, messages), frozen = 0,
@@ -37,7 +37,7 @@ pub(super) fn key(db: &Connection, name: &str) -> rusqlite::Result<Option<[u8; 3
     db.prepare_cached("SELECT bytes FROM key WHERE name = ?1")?.query_row([name], |row| row.get(0)).optional()
 }
 
-/// See [`crate::ledger::Ledger::key`].
+/// See [`crate::ledger::upkeep::Upkeep::key`].
 pub(super) fn make_key(db: &Connection, name: &str, fresh: [u8; 32]) -> JobResult<[u8; 32]> {
     db.prepare_cached("INSERT INTO key (name, bytes) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING")?.execute(params![name, fresh])?;
     db.prepare_cached("SELECT bytes FROM key WHERE name = ?1")?.query_row([name], |row| row.get(0))

@@ -1,6 +1,6 @@
 //! Receipts that come before the answer that names their message: kept for a while, and applied when it is known.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::job::JobResult;
 use super::states::ATTEMPTING;
@@ -9,6 +9,7 @@ use super::transition::{Open, Step, apply};
 use crate::clock::Timestamp;
 use crate::ledger::Report;
 use crate::ledger::long_reply::MOST_EARLY_RECEIPTS;
+use crate::ledger::told::{EARLY_MS, UNMATCHED_MS, Unmatched};
 use crate::sms::message::State;
 
 /// Receipts for ids that never become known are forgotten after this long.
@@ -99,4 +100,33 @@ pub(super) fn take_early(db: &Connection, open: &Open, vendor_id: &str) -> JobRe
     ))?
     .execute(params![vendor_id, open.provider, open.recipient, open.request])?;
     Ok(found)
+}
+
+/// Messages that are looked at for an id to compare with.
+const LATEST: u32 = 1_000;
+
+/// Receipts that are kept for a message whose id is to come. What is kept of one that did find a message does not count.
+const UNMATCHED: &str = "provider = ?1 AND received_ms BETWEEN ?2 AND ?3
+     AND NOT EXISTS (SELECT 1 FROM message m WHERE m.vendor_id = e.vendor_id AND m.provider = e.provider)
+     AND NOT EXISTS (SELECT 1 FROM segment s WHERE s.vendor_id = e.vendor_id AND s.provider = e.provider)
+     AND NOT EXISTS (SELECT 1 FROM forgotten_id f WHERE f.vendor_id = e.vendor_id AND f.provider = e.provider)";
+
+pub(super) fn unmatched(db: &Connection, provider: &str, now: Timestamp) -> rusqlite::Result<Unmatched> {
+    let values = params![provider, now.plus_ms(-UNMATCHED_MS).as_millis(), now.plus_ms(-EARLY_MS).as_millis()];
+    let count: u32 = db.prepare_cached(&format!("SELECT count(*) FROM early_receipt e WHERE {UNMATCHED}"))?.query_row(values, |row| row.get(0))?;
+    if count == 0 {
+        return Ok(Unmatched::default());
+    }
+    let receipt = db
+        .prepare_cached(&format!("SELECT vendor_id FROM early_receipt e WHERE {UNMATCHED} ORDER BY received_ms DESC LIMIT 1"))?
+        .query_row(values, |row| row.get(0))
+        .optional()?;
+    let answer = db
+        .prepare_cached(
+            "SELECT vendor_id FROM (SELECT seq, vendor_id, provider FROM message ORDER BY seq DESC LIMIT ?2)
+             WHERE provider = ?1 AND vendor_id IS NOT NULL ORDER BY seq DESC LIMIT 1",
+        )?
+        .query_row(params![provider, LATEST], |row| row.get(0))
+        .optional()?;
+    Ok(Unmatched { count, receipt, answer })
 }

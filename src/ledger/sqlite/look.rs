@@ -19,7 +19,7 @@ const SOONEST_LOOK_MS: i64 = 5_000;
 const LATEST_LOOK_MS: i64 = 3_600_000;
 const LAST_LOOK_MS: i64 = 3 * 24 * 3_600_000;
 
-/// See [`crate::ledger::Ledger::hint`].
+/// See [`crate::ledger::facets::Reports::hint`].
 pub(super) fn hint(db: &Connection, provider: &str, vendor_id: &str, message: Option<&MessageId>, now: Timestamp) -> JobResult<bool> {
     if let Some(id) = message {
         let found = db
@@ -77,7 +77,7 @@ pub(super) fn has_looks(db: &Connection, provider: &str, realm: Realm, now: Time
         .query_row(params![provider, now.as_millis(), realm.is_sandbox()], |row| row.get(0))
 }
 
-/// See [`crate::ledger::Ledger::claim_looks`]. A message is as old as what it waits with: since it was sent, or since its
+/// See [`crate::ledger::facets::Reports::claim_looks`]. A message is as old as what it waits with: since it was sent, or since its
 /// answer was lost.
 pub(super) fn claim_looks(db: &Connection, claim: &LookClaim) -> JobResult<Vec<Record>> {
     let LookClaim { provider, realm, limit, now, by_request, is_rated } = claim;

@@ -34,7 +34,7 @@ pub(super) fn opted_out(at: Timestamp) -> Step<'static> {
     Step { code: Some(ErrorKind::OptedOut), ..Step::new(State::Rejected, at, Some("this person asked for no more texts")) }
 }
 
-/// See [`crate::ledger::Ledger::opt_out`]. Who said so first stays.
+/// See [`crate::ledger::facets::People::opt_out`]. Who said so first stays.
 pub(super) fn opt_out(db: &Connection, number: &str, is_out: bool, source: &str, at: Timestamp) -> JobResult<bool> {
     if !is_out {
         let gone = db.prepare_cached("DELETE FROM opt_out WHERE number = ?1 AND (?3 = ?4 OR (at_ms <= ?2 AND source <> ?4))")?.execute(params![
@@ -60,8 +60,26 @@ pub(super) fn opt_out(db: &Connection, number: &str, is_out: bool, source: &str,
     Ok(added > 0)
 }
 
-/// See [`crate::ledger::Ledger::opt_outs`].
+/// See [`crate::ledger::facets::People::opt_outs`].
 pub(super) fn opt_outs(db: &Connection, limit: u32) -> rusqlite::Result<Vec<OptOut>> {
     let mut statement = db.prepare_cached("SELECT number, at_ms, source FROM opt_out ORDER BY at_ms DESC, number LIMIT ?1")?;
     statement.query_map([limit], |row| Ok(OptOut { number: row.get(0)?, at: Timestamp(row.get(1)?), source: row.get(2)? }))?.collect()
+}
+
+pub(super) fn note_start(db: &Connection, provider: &str, number: &str, at: Timestamp) -> JobResult<()> {
+    db.prepare_cached(
+        "INSERT INTO opt_in (number, provider, at_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET at_ms = max(at_ms, excluded.at_ms)",
+    )?
+    .execute(params![number, provider, at.as_millis()])?;
+    Ok(())
+}
+
+pub(super) fn has_started_since(db: &Connection, provider: &str, number: &str, at: Timestamp) -> rusqlite::Result<bool> {
+    let mut statement = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM opt_in WHERE number = ?1 AND provider = ?2 AND at_ms > ?3)")?;
+    statement.query_row(params![number, provider, at.as_millis()], |row| row.get(0))
+}
+
+pub(super) fn out_since(db: &Connection, number: &str) -> rusqlite::Result<Option<Timestamp>> {
+    let mut statement = db.prepare_cached("SELECT at_ms FROM opt_out WHERE number = ?1")?;
+    statement.query_row([number], |row| row.get(0).map(Timestamp)).optional()
 }

@@ -126,7 +126,7 @@ fn message_of(id: &str) -> (String, String) {
 /// How often a claim looks on where all that was due has to wait.
 const CLAIM_ROUNDS: u32 = 32;
 
-/// See [`crate::ledger::Ledger::claim_forwards`]. What an earlier event of its message is still to be told before waits for it.
+/// See [`crate::ledger::facets::Outbox::claim_forwards`]. What an earlier event of its message is still to be told before waits for it.
 pub(super) fn claim_forwards(db: &Connection, limit: u32, now: Timestamp, again: Timestamp) -> JobResult<Vec<Forward>> {
     let mut statement =
         db.prepare_cached("SELECT seq, id, at_ms, body, tries + 1, due_ms FROM forward WHERE due_ms <= ?1 ORDER BY due_ms, seq LIMIT ?2")?;
@@ -160,7 +160,7 @@ pub(super) fn claim_forwards(db: &Connection, limit: u32, now: Timestamp, again:
     Ok(Vec::new())
 }
 
-/// See [`crate::ledger::Ledger::forwarded`]. What waited for an event that is done with is due.
+/// See [`crate::ledger::facets::Outbox::forwarded`]. What waited for an event that is done with is due.
 pub(super) fn forwarded(db: &Connection, sequence: i64, next: Option<Timestamp>) -> JobResult<()> {
     let Some(next) = next else {
         let id =

@@ -44,7 +44,7 @@ fn recent() -> String {
 
 const OUT: &str = "SELECT number FROM opt_out WHERE substr(number, -6) = ?1 LIMIT ?2";
 
-/// See [`crate::ledger::Ledger::known`].
+/// See [`crate::ledger::facets::People::known`].
 pub(super) fn known(db: &Connection, endings: &[String], realm: Realm, since: Timestamp) -> rusqlite::Result<Vec<Known>> {
     let mut recipients = db.prepare_cached(RECIPIENTS)?;
     let mut texted = db.prepare_cached(TEXTED)?;
@@ -91,7 +91,7 @@ const fn meaning_of(number: u8) -> Meaning {
     }
 }
 
-/// See [`crate::ledger::Ledger::pend`]. Where there is no room, what protects nobody makes some for a STOP.
+/// See [`crate::ledger::facets::People::pend`]. Where there is no room, what protects nobody makes some for a STOP.
 pub(super) fn pend(db: &Connection, new: &NewPending) -> JobResult<Pended> {
     let wish = number_of(new.meaning);
     let known: Option<(i64, Option<String>, Option<i64>)> = db
@@ -149,13 +149,13 @@ fn pending_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pending> {
     })
 }
 
-/// See [`crate::ledger::Ledger::pendings`].
+/// See [`crate::ledger::facets::People::pendings`].
 pub(super) fn pendings(db: &Connection) -> rusqlite::Result<Vec<Pending>> {
     let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM pending WHERE settled_ms IS NULL ORDER BY at_ms, id LIMIT ?1"))?;
     statement.query_map([MOST_PENDING], pending_from)?.collect()
 }
 
-/// See [`crate::ledger::Ledger::settle_pending`].
+/// See [`crate::ledger::facets::People::settle_pending`].
 pub(super) fn settle(db: &Connection, id: i64, number: Option<&str>, forward: bool, now: Timestamp) -> JobResult<Option<Settled>> {
     let found = db
         .prepare_cached(&format!("SELECT {COLUMNS} FROM pending WHERE id = ?1 AND settled_ms IS NULL"))?

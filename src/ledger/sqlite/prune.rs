@@ -5,20 +5,15 @@
 //! key and its report, and its row goes after all of its messages.
 
 use std::fmt;
-use std::sync::Arc;
 
-use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::place::private;
 use super::states::{IS_SETTLED, IS_UNKNOWN, NEVER_LEFT, sql};
 use super::early::EARLY_RECEIPT_MS;
 use super::job::JobResult;
-use super::{SqliteLedger, cannot_open};
 use crate::clock::Timestamp;
-use crate::error::Result;
 use crate::ledger::told::TOLD_AGAIN_MS;
-use crate::ledger::upkeep::{KNOWN_ID_MS, Prunable, PrunePlace, PruneStep, PruneTurn, Pruned, Upkeep};
+use crate::ledger::upkeep::{KNOWN_ID_MS, Prunable, PrunePlace, Pruned};
 
 /// How far the clock may stand after all that the ledger knows of before it is not believed: a day.
 const MOST_AHEAD_MS: i64 = 24 * 3_600_000;
@@ -75,48 +70,8 @@ const LEFTOVERS: [(&str, &str, &str, i64); 3] = [
     ("forgotten_id", "vendor_id, provider, recipient", "at_ms", KNOWN_ID_MS),
 ];
 
-#[async_trait]
-impl Upkeep for SqliteLedger {
-    async fn prune_at(&self, now: Timestamp) -> Result<Timestamp> {
-        self.read(move |db| prune_at(db, now)).await
-    }
-
-    async fn prune_turn(&self) -> Result<Option<PruneTurn>> {
-        let path = self.place.folder().join("prune");
-        let cannot = |error: std::io::Error| cannot_open(&path, &error.to_string());
-        let file = private().read(true).write(true).open(&path).map_err(cannot)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(PruneTurn::new(file))),
-            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-            Err(std::fs::TryLockError::Error(error)) => Err(cannot(error)),
-        }
-    }
-
-    async fn prune(&self, before: Timestamp, now: Timestamp, place: PrunePlace, limit: u32) -> Result<PruneStep> {
-        let (before, now, limit) = (before.as_millis(), now.as_millis(), limit.max(1));
-        let (found, next) = self.read(move |db| find(db, before, place, limit)).await?;
-        if matches!(found, Found::Nothing) {
-            return Ok(PruneStep { gone: Pruned::default(), next });
-        }
-        let mark = Arc::clone(&self.mark);
-        let forget = move |db: &Connection| match mark.check() {
-            Ok(()) => forget(db, before, now, &found, limit).map(Ok),
-            // It came into doubt since the search.
-            Err(in_doubt) => Ok(Err(in_doubt)),
-        };
-        let gone = self.writer()?.run(forget).await??;
-        // Of leftovers nobody has looked how many there are.
-        let next = if place == PrunePlace::Leftovers && !gone.is_none() { Some(place) } else { next };
-        Ok(PruneStep { gone, next })
-    }
-
-    async fn prunable(&self, before: Timestamp, now: Timestamp) -> Result<Prunable> {
-        self.read(move |db| prunable(db, before.as_millis(), now.as_millis())).await
-    }
-}
-
-/// See [`Upkeep::prune_at`].
-fn prune_at(db: &Connection, now: Timestamp) -> JobResult<Timestamp> {
+/// See [`crate::ledger::upkeep::Upkeep::prune_at`].
+pub(super) fn prune_at(db: &Connection, now: Timestamp) -> JobResult<Timestamp> {
     let last: Option<i64> = db.query_row(
         "SELECT max(at) FROM (SELECT latest_us / 1000 AS at FROM pace UNION ALL SELECT created_ms FROM message WHERE seq = (SELECT max(seq) FROM message))",
         [],
@@ -126,7 +81,7 @@ fn prune_at(db: &Connection, now: Timestamp) -> JobResult<Timestamp> {
 }
 
 /// What a search found that may go.
-enum Found {
+pub(super) enum Found {
     Nothing,
     Bulks(Vec<i64>),
     Messages(Vec<i64>),
@@ -136,7 +91,7 @@ enum Found {
 }
 
 /// Looks from a place on for what may go, and says where to go on.
-fn find(db: &Connection, before: i64, place: PrunePlace, limit: u32) -> rusqlite::Result<(Found, Option<PrunePlace>)> {
+pub(super) fn find(db: &Connection, before: i64, place: PrunePlace, limit: u32) -> rusqlite::Result<(Found, Option<PrunePlace>)> {
     let is_full = |count: usize| u32::try_from(count).is_ok_and(|count| count >= limit);
     match place {
         PrunePlace::Bulks(after) => {
@@ -194,7 +149,7 @@ fn count(changed: usize) -> u32 {
 }
 
 /// Forgets what was found, as far as it may still go.
-fn forget(db: &Connection, before: i64, now: i64, found: &Found, limit: u32) -> JobResult<Pruned> {
+pub(super) fn forget(db: &Connection, before: i64, now: i64, found: &Found, limit: u32) -> JobResult<Pruned> {
     let mut gone = Pruned::default();
     match found {
         Found::Nothing => {}
@@ -272,8 +227,8 @@ fn forget_message(db: &Connection, before: i64, now: i64, seq: i64) -> JobResult
     Ok(gone)
 }
 
-/// See [`Upkeep::prunable`].
-fn prunable(db: &Connection, before: i64, now: i64) -> rusqlite::Result<Prunable> {
+/// See [`crate::ledger::upkeep::Upkeep::prunable`].
+pub(super) fn prunable(db: &Connection, before: i64, now: i64) -> rusqlite::Result<Prunable> {
     let number = |sql: &str| db.prepare_cached(sql)?.query_row([before], |row| row.get::<_, u32>(0));
     let bulks = format!("SELECT seq FROM batch b WHERE {}", bulk_goes());
     let goes = format!("{IS_OVER} AND {IS_NOT_THE_NEWEST} AND ({IS_ALONE} OR m.batch IN ({bulks}))");

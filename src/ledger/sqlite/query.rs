@@ -4,10 +4,11 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
 use super::row::{COLUMNS, record_from, target_from};
-use super::states::sql;
+use super::states::{NEEDS_ATTENTION, sql};
+use super::{reply, segment};
 use crate::clock::Timestamp;
-use crate::error::RefusedRecipient;
-use crate::ledger::{BatchRecord, Change, Filter, Record, Target};
+use crate::error::{ErrorKind, RefusedRecipient};
+use crate::ledger::{BatchMessage, BatchRecord, Change, Filter, Record, Replies, ReplyPage, Target, Whole};
 use crate::sms::message::{BatchId, MessageId, Realm, State};
 
 pub(super) fn message(db: &Connection, principal: &str, id: &MessageId) -> rusqlite::Result<Option<Record>> {
@@ -16,38 +17,110 @@ pub(super) fn message(db: &Connection, principal: &str, id: &MessageId) -> rusql
         .optional()
 }
 
+/// See [`crate::ledger::facets::Reports::find`].
+pub(super) fn find(db: &Connection, id: &MessageId) -> rusqlite::Result<Option<Record>> {
+    db.prepare_cached(sql!("SELECT {COLUMNS} FROM message WHERE id = ?1"))?.query_row([id.as_str()], record_from).optional()
+}
+
 pub(super) fn target_of(db: &Connection, principal: &str, realm: Realm, key: &str) -> rusqlite::Result<Option<Target>> {
     let mut statement = db.prepare_cached("SELECT target FROM idempotency WHERE principal = ?1 AND sandbox = ?2 AND key = ?3")?;
     let target: Option<String> = statement.query_row(params![principal, realm.is_sandbox(), key], |row| row.get(0)).optional()?;
     Ok(target.map(target_from))
 }
 
-pub(super) fn history(db: &Connection, id: &MessageId) -> rusqlite::Result<Vec<Change>> {
+/// A history as it stands in a row.
+fn history(list: &str) -> Vec<Change> {
     #[derive(serde::Deserialize)]
     struct Step(u8, i64, #[serde(default)] Option<String>);
-    let mut statement = db.prepare_cached("SELECT history FROM message WHERE id = ?1")?;
-    let list: Option<String> = statement.query_row([id.as_str()], |row| row.get(0)).optional()?;
-    let steps: Vec<Step> = serde_json::from_str(&format!("[{}]", list.unwrap_or_default())).unwrap_or_default();
+    let steps: Vec<Step> = serde_json::from_str(&format!("[{list}]")).unwrap_or_default();
     let change = |Step(state, at, why)| Change { state: State::from_number(state).unwrap_or(State::Unknown), at: Timestamp(at), why };
-    Ok(steps.into_iter().map(change).collect())
+    steps.into_iter().map(change).collect()
 }
 
-pub(super) fn batch(db: &Connection, principal: &str, id: &BatchId) -> rusqlite::Result<Option<BatchRecord>> {
+/// See [`crate::ledger::facets::Views::whole`].
+pub(super) fn whole(db: &Connection, principal: &str, id: &MessageId, replies: ReplyPage) -> rusqlite::Result<Option<Whole>> {
+    // All of it as it was at one moment.
+    let look = db.unchecked_transaction()?;
+    let found = look
+        .prepare_cached(sql!("SELECT {COLUMNS}, history FROM message WHERE id = ?1 AND principal = ?2"))?
+        .query_row(params![id.as_str(), principal], |row| Ok((record_from(row)?, row.get::<_, String>("history")?)))
+        .optional()?;
+    let Some((message, steps)) = found else { return Ok(None) };
+    let segments = if message.is_parted { segment::of_message(&look, message.sequence)? } else { Vec::new() };
+    let replies = if message.replies > 0 { reply::replies(&look, message.sequence, replies)? } else { Replies::default() };
+    Ok(Some(Whole { message, history: history(&steps), segments, replies }))
+}
+
+/// See [`crate::ledger::facets::Views::batch`].
+pub(super) fn batch(db: &Connection, principal: &str, id: &BatchId, listed: u32) -> rusqlite::Result<Option<BatchRecord>> {
     #[derive(Default, serde::Deserialize)]
     struct Report {
         duplicates: Vec<String>,
         refused: Vec<RefusedRecipient>,
     }
-    let found = db
+    let look = db.unchecked_transaction()?;
+    let found = look
         .prepare_cached("SELECT seq, created_ms, report FROM batch WHERE id = ?1 AND principal = ?2")?
         .query_row(params![id.as_str(), principal], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get::<_, String>(2)?)))
         .optional()?;
     let Some((seq, created, report)) = found else { return Ok(None) };
-    let mut statement = db.prepare_cached("SELECT state, count(*) FROM message WHERE batch = ?1 GROUP BY state ORDER BY state")?;
-    let states = statement.query_map([seq], |row| Ok((State::from_number(row.get(0)?).unwrap_or(State::Unknown), row.get(1)?)))?;
-    let states = states.collect::<rusqlite::Result<_>>()?;
     let report: Report = serde_json::from_str(&report).unwrap_or_default();
-    Ok(Some(BatchRecord { id: id.clone(), created: Timestamp(created), states, duplicates: report.duplicates, refused: report.refused }))
+    let mut batch = BatchRecord {
+        id: id.clone(),
+        created: Timestamp(created),
+        states: Vec::new(),
+        duplicates: report.duplicates,
+        refused: report.refused,
+        segments: 0,
+        cost_micros: 0,
+        is_assumed: false,
+        providers: Vec::new(),
+        realm: None,
+        listed: Vec::new(),
+    };
+    add_up(&look, seq, &mut batch)?;
+    if listed > 0 {
+        let which = if batch.accepted() <= listed { "TRUE".to_owned() } else { NEEDS_ATTENTION.to_string() };
+        let sql = format!("SELECT recipient, id, state, code FROM message WHERE batch = ?1 AND {which} ORDER BY seq LIMIT ?2");
+        let mut statement = look.prepare_cached(&sql)?;
+        let rows = statement.query_map(params![seq, listed], |row| {
+            let (id, code): (String, Option<String>) = (row.get(1)?, row.get(3)?);
+            let state = State::from_number(row.get(2)?).unwrap_or(State::Unknown);
+            Ok(BatchMessage { to: row.get(0)?, id: MessageId::from_text(id), state, code: code.as_deref().map(ErrorKind::from_code) })
+        })?;
+        batch.listed = rows.collect::<rusqlite::Result<_>>()?;
+    }
+    Ok(Some(batch))
+}
+
+/// The totals of a bulk, of which no text is read.
+fn add_up(db: &Connection, seq: i64, batch: &mut BatchRecord) -> rusqlite::Result<()> {
+    // Whole units and the rest apart, so that no sum is too large. What was given back costs nothing, whoever would have known.
+    let mut statement = db.prepare_cached(
+        "SELECT state, provider, sandbox, min(seq), count(*), sum(segments), sum(cost / 1000000), sum(cost % 1000000), max(price_assumed AND cost > 0)
+         FROM (SELECT seq, state, provider, sandbox, segments, price_assumed, coalesce(price_micros, held_micros) AS cost FROM message WHERE batch = ?1)
+         GROUP BY state, provider, sandbox ORDER BY min(seq)",
+    )?;
+    let mut rows = statement.query([seq])?;
+    while let Some(row) = rows.next()? {
+        let state = State::from_number(row.get(0)?).unwrap_or(State::Unknown);
+        let count: u32 = row.get(4)?;
+        match batch.states.iter_mut().find(|(known, _)| *known == state) {
+            Some((_, known)) => *known += count,
+            None => batch.states.push((state, count)),
+        }
+        let provider: String = row.get(1)?;
+        if !batch.providers.contains(&provider) {
+            batch.providers.push(provider);
+        }
+        batch.realm.get_or_insert(Realm::of(!row.get::<_, bool>(2)?));
+        batch.segments = batch.segments.saturating_add(u32::try_from(row.get::<_, i64>(5)?).unwrap_or(u32::MAX));
+        let cost = row.get::<_, i64>(6)?.saturating_mul(1_000_000).saturating_add(row.get(7)?);
+        batch.cost_micros = batch.cost_micros.saturating_add(cost);
+        batch.is_assumed |= row.get::<_, bool>(8)?;
+    }
+    batch.states.sort_by_key(|(state, _)| *state);
+    Ok(())
 }
 
 pub(super) fn list(db: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Record>> {

@@ -51,7 +51,7 @@ const RESTED: &str = "rests_ms IS NOT NULL AND (rests_ms <= ?6 OR rests_ms > ?6 
 /// What this instance may take. `?1` is the instance, `?2` whether it may also take what nobody owns.
 const MINE: &str = "(owner = ?1 OR (owner IS NULL AND ?2))";
 
-/// See [`crate::ledger::Ledger::claim`].
+/// See [`crate::ledger::facets::Queue::claim`].
 pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim, peers: &[Peer]) -> JobResult<Claimed> {
     expire(db, owner, claim)?;
     let mut pace = Pace::read(db, claim.realm, claim.now, claim.per_second, peers)?;
@@ -228,7 +228,7 @@ fn is_kept(message: &Record, peers: &[Peer]) -> bool {
     peers.iter().any(|peer| peer.rules.keep(&to, message.from.as_deref()).is_some())
 }
 
-/// See [`crate::ledger::Ledger::unclaim`]. What was decided about the queue while a message was not in it holds for that
+/// See [`crate::ledger::facets::Queue::unclaim`]. What was decided about the queue while a message was not in it holds for that
 /// message too: its person may have opted out, its bulk may have been canceled.
 pub(super) fn unclaim(db: &Connection, owner: i64, back: &[Back]) -> JobResult<()> {
     let mut find = db.prepare_cached(&format!(

@@ -135,7 +135,7 @@ fn add(db: &Connection, provider: &str, slot: i64, count: i64) -> JobResult<()> 
     Ok(())
 }
 
-/// See [`crate::ledger::Ledger::admit`].
+/// See [`crate::ledger::facets::Queue::admit`].
 pub(super) fn admit(db: &Connection, provider: &str, now: Timestamp, pacing: Pacing, requests: u32) -> JobResult<bool> {
     let has_room = Rate::read(db, provider, now, pacing)?.room() >= requests;
     if has_room {

@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::ledger::Report;
 use crate::sms::message::MessageId;
 
-/// See [`crate::ledger::Ledger::record_receipt`].
+/// See [`crate::ledger::facets::Reports::record_receipt`].
 pub(super) fn record_receipt(db: &Connection, report: &Report, now: Timestamp) -> JobResult<Vec<MessageId>> {
     let mut statement = db.prepare_cached(&format!(
         "SELECT {OPEN_COLUMNS}, id, changed_ms FROM message

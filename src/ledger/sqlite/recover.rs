@@ -39,7 +39,7 @@ pub(super) fn has_orphans(db: &Connection) -> rusqlite::Result<bool> {
     db.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM message WHERE {IN_HAND} AND {ORPHANED})"))?.query_row([], |row| row.get(0))
 }
 
-/// See [`crate::ledger::Ledger::recover`].
+/// See [`crate::ledger::facets::Queue::recover`].
 pub(super) fn recover(db: &Connection, own: i64, dead: &[Registered], now: Timestamp, stale_before: Option<Timestamp>) -> JobResult<Recovered> {
     let mut recovered = Recovered::default();
     if !dead.is_empty() {
@@ -73,7 +73,7 @@ pub(super) fn put_back(db: &Connection, now: Timestamp, which: &str, why: &str) 
     lose(db, &format!("{ATTEMPTING} AND {which}"), [], now, why)
 }
 
-/// What a process does last: see [`crate::ledger::Ledger::close`].
+/// What a process does last: see [`crate::ledger::upkeep::Upkeep::close`].
 pub(super) fn leave(db: &Connection, owner: i64) -> JobResult<()> {
     let now: i64 =
         db.query_row(&format!("SELECT coalesce(max(changed_ms), 0) FROM message WHERE {ATTEMPTING} AND owner = ?1"), [owner], |row| row.get(0))?;

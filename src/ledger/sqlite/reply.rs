@@ -7,7 +7,7 @@ use super::outbox;
 use super::sealed::text;
 use super::states::{HAS_NOT_LEFT, sql};
 use crate::clock::Timestamp;
-use crate::ledger::{ANSWERS_MS, NewReply, Recorded, Replies, ReplyPlace, ReplyRecord, SHOWN_AN_HOUR};
+use crate::ledger::{ANSWERS_MS, NewReply, Recorded, Replies, ReplyPage, ReplyRecord, SHOWN_AN_HOUR};
 use crate::sms::message::MessageId;
 
 /// How much earlier than the message that it answers a reply may seem to be: clocks differ, and some providers name
@@ -30,7 +30,7 @@ pub(super) fn answered(db: &Connection, provider: &str, from: &str, at: Timestam
     .optional()
 }
 
-/// See [`crate::ledger::Ledger::record_reply`].
+/// See [`crate::ledger::facets::People::record_reply`].
 pub(super) fn record_reply(db: &Connection, owner: i64, reply: &NewReply, now: Timestamp) -> JobResult<Recorded> {
     if let Some(content) = &reply.content {
         db.prepare_cached("DELETE FROM told WHERE provider = ?1 AND content = ?2")?.execute([&reply.provider, content])?;
@@ -78,7 +78,7 @@ fn texted_by(db: &Connection, reply: &NewReply, now: Timestamp) -> JobResult<Opt
     .optional()
 }
 
-/// See [`crate::ledger::Ledger::last_text`].
+/// See [`crate::ledger::facets::People::last_text`].
 pub(super) fn last_text(db: &Connection, provider: &str, to: &str, at: Timestamp) -> rusqlite::Result<Option<String>> {
     let latest: Option<Option<String>> = db
         .prepare_cached(sql!(
@@ -91,26 +91,21 @@ pub(super) fn last_text(db: &Connection, provider: &str, to: &str, at: Timestamp
     Ok(latest.flatten())
 }
 
-/// See [`crate::ledger::Ledger::reply_at`].
+/// See [`crate::ledger::facets::People::reply_at`].
 pub(super) fn reply_at(db: &Connection, provider: &str, vendor_id: &str) -> rusqlite::Result<Option<Timestamp>> {
     db.prepare_cached("SELECT at_ms FROM reply WHERE provider = ?1 AND vendor_id = ?2")?
         .query_row([provider, vendor_id], |row| row.get(0).map(Timestamp))
         .optional()
 }
 
-/// See [`crate::ledger::Ledger::replies`].
-pub(super) fn replies(db: &Connection, id: &MessageId, before: Option<ReplyPlace>, limit: u32) -> rusqlite::Result<Replies> {
-    let Some(message) =
-        db.prepare_cached("SELECT seq FROM message WHERE id = ?1")?.query_row([id.as_str()], |row| row.get::<_, i64>(0)).optional()?
-    else {
-        return Ok(Replies::default());
-    };
-    let (at, seq) = before.map_or((i64::MAX, i64::MAX), |(at, seq)| (at.as_millis(), seq));
+/// The newest replies to the message at this place, of those before another, with how many of all may be shown.
+pub(super) fn replies(db: &Connection, message: i64, asked: ReplyPage) -> rusqlite::Result<Replies> {
+    let (at, seq) = asked.before.map_or((i64::MAX, i64::MAX), |(at, seq)| (at.as_millis(), seq));
     let mut statement = db.prepare_cached(
         "SELECT at_ms, seq, sender, recipient, text, is_whole FROM reply WHERE message = ?1 AND unshown = 0 AND (at_ms, seq) < (?2, ?3)
          ORDER BY at_ms DESC, seq DESC LIMIT ?4",
     )?;
-    let rows = statement.query_map(params![message, at, seq, limit], |row| {
+    let rows = statement.query_map(params![message, at, seq, asked.limit], |row| {
         let at = Timestamp(row.get(0)?);
         Ok(((at, row.get(1)?), ReplyRecord { from: row.get(2)?, to: row.get(3)?, text: row.get(4)?, is_whole: row.get(5)?, at }))
     })?;

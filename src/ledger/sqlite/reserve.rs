@@ -15,7 +15,7 @@ use super::rehearsal::rehearse;
 use super::row::{step, target_from};
 use super::sealed;
 use super::session::{path, sessions, touch};
-use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
+use crate::error::{Error, ErrorKind, RefusedRecipient};
 use crate::ledger::{Decide, Draft, Intent, Reservation};
 use crate::sms::facts::Facts;
 use crate::sms::message::{Realm, State};
@@ -43,7 +43,7 @@ fn earlier_intent(db: &Connection, intent: &Intent) -> JobResult<Option<Reservat
     Ok(Some(Reservation::Replay(target_from(target))))
 }
 
-/// See [`crate::ledger::Ledger::reserve`].
+/// See [`crate::ledger::facets::Intents::reserve`].
 pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, peers: &Arc<[Peer]>, decide: &Decide, mark: &Mark) -> Business<Reservation> {
     if let Some(earlier) = earlier_intent(db, intent)? {
         return Ok(Ok(earlier));

@@ -145,7 +145,7 @@ fn whole(states: &[State]) -> Option<State> {
     worst.or_else(|| states.iter().all(|state| *state == State::Delivered).then_some(State::Delivered))
 }
 
-fn of_message(db: &Connection, message: i64) -> rusqlite::Result<Vec<Segment>> {
+pub(super) fn of_message(db: &Connection, message: i64) -> rusqlite::Result<Vec<Segment>> {
     let mut statement = db.prepare_cached("SELECT number, state, vendor_id, at_ms, why FROM segment WHERE message = ?1 ORDER BY number")?;
     let rows = statement.query_map([message], |row| {
         Ok(Segment {
@@ -159,10 +159,10 @@ fn of_message(db: &Connection, message: i64) -> rusqlite::Result<Vec<Segment>> {
     rows.collect()
 }
 
-/// See [`crate::ledger::Ledger::segments`].
-pub(super) fn segments(db: &Connection, id: &MessageId) -> rusqlite::Result<Vec<Segment>> {
-    let mut statement = db.prepare_cached("SELECT seq FROM message WHERE id = ?1")?;
-    let message: Option<i64> = statement.query_row([id.as_str()], |row| row.get(0)).optional()?;
+/// See [`crate::ledger::facets::Views::segments`].
+pub(super) fn segments(db: &Connection, principal: &str, id: &MessageId) -> rusqlite::Result<Vec<Segment>> {
+    let mut statement = db.prepare_cached("SELECT seq FROM message WHERE id = ?1 AND principal = ?2")?;
+    let message: Option<i64> = statement.query_row([id.as_str(), principal], |row| row.get(0)).optional()?;
     message.map_or_else(|| Ok(Vec::new()), |message| of_message(db, message))
 }
 

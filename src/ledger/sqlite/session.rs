@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::budget::{Part, look};
 use super::job::{Business, JobResult, business};
 use crate::clock::Timestamp;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind};
 use crate::ledger::{BaseSession, NewHandle, Payer};
 use crate::sms::facts::{Budget, Limits, Scope};
 use crate::sms::message::{Realm, SessionId};

@@ -12,7 +12,7 @@ use crate::ledger::Settlement;
 use crate::sms::facts::Budget;
 use crate::sms::message::{MessageId, State};
 
-/// See [`crate::ledger::Ledger::settle`].
+/// See [`crate::ledger::facets::Intents::settle`].
 pub(super) fn settle(db: &Connection, id: &MessageId, settlement: &Settlement) -> JobResult<Vec<Budget>> {
     let found = db.prepare_cached(sql!("SELECT {OPEN_COLUMNS} FROM message WHERE id = ?1"))?.query_row([id.as_str()], open_from).optional()?;
     let Some(mut open) = found else { return Ok(Vec::new()) };
@@ -53,7 +53,7 @@ pub(super) fn settle(db: &Connection, id: &MessageId, settlement: &Settlement) -
 /// What is said of a message that was taken back.
 pub(super) const CANCELED: &str = "canceled by the operator";
 
-/// See [`crate::ledger::Ledger::cancel`].
+/// See [`crate::ledger::facets::Intents::cancel`].
 pub(super) fn cancel(db: &Connection, principal: &str, batch: &str, now: Timestamp) -> JobResult<u32> {
     let mut statement = db.prepare_cached(sql!(
         "SELECT {OPEN_COLUMNS} FROM message WHERE batch = (SELECT seq FROM batch WHERE id = ?1 AND principal = ?2) AND {WAITS} ORDER BY seq"
@@ -66,7 +66,7 @@ pub(super) fn cancel(db: &Connection, principal: &str, batch: &str, now: Timesta
     Ok(count)
 }
 
-/// See [`crate::ledger::Ledger::hand_on`]. Returns whether it was this instance's to hand on. An id that a report gave it
+/// See [`crate::ledger::facets::Intents::hand_on`]. Returns whether it was this instance's to hand on. An id that a report gave it
 /// was the other provider's.
 pub(super) fn hand_on(db: &Connection, owner: i64, id: &MessageId, provider: &str) -> JobResult<bool> {
     let changed = db

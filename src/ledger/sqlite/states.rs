@@ -62,6 +62,7 @@ pub(super) const IS_SETTLED: Condition = Condition::new(State::is_settled);
 pub(super) const MAY_BE_REPORTED: Condition = Condition::new(State::may_be_reported);
 pub(super) const MAY_BE_QUERIED: Condition = Condition::new(State::may_be_queried);
 pub(super) const MAY_BE_ON_RECORD: Condition = Condition::new(State::may_be_on_record);
+pub(super) const NEEDS_ATTENTION: Condition = Condition::new(State::needs_attention);
 
 pub(super) const QUEUED: Found = Found(IS_QUEUED);
 pub(super) const ATTEMPTING: Found = Found(IS_ATTEMPTING);
@@ -86,7 +87,7 @@ mod tests {
     #[test]
     fn each_condition_is_true_of_the_states_that_say_so_of_themselves() {
         let db = Connection::open_in_memory().unwrap();
-        let all: [(Condition, fn(State) -> bool); 14] = [
+        let all: [(Condition, fn(State) -> bool); 15] = [
             (IS_QUEUED, |state| state == State::Queued),
             (IS_ATTEMPTING, |state| state == State::Attempting),
             (IS_CANCELED, |state| state == State::Canceled),
@@ -101,6 +102,7 @@ mod tests {
             (MAY_BE_REPORTED, State::may_be_reported),
             (MAY_BE_QUERIED, State::may_be_queried),
             (MAY_BE_ON_RECORD, State::may_be_on_record),
+            (NEEDS_ATTENTION, State::needs_attention),
         ];
         for (condition, is) in all {
             for state in State::ALL {

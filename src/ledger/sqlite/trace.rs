@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::ledger::Record;
 use crate::sms::message::Realm;
 
-/// See [`crate::ledger::Ledger::has_vendor_id`].
+/// See [`crate::ledger::facets::Reports::has_vendor_id`].
 pub(super) fn has_vendor_id(db: &Connection, provider: &str, vendor_id: &str, to: &str) -> rusqlite::Result<bool> {
     db.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM message WHERE vendor_id = ?1 AND provider = ?2 AND recipient = ?3)
@@ -22,7 +22,7 @@ pub(super) fn has_vendor_id(db: &Connection, provider: &str, vendor_id: &str, to
 /// Most texts that one report is compared with: as many as any request carries.
 const MOST_TEXTS: u32 = 1_000;
 
-/// See [`crate::ledger::Ledger::texts`].
+/// See [`crate::ledger::facets::Reports::texts`].
 pub(super) fn texts(db: &Connection, provider: &str, vendor_id: &str, to: Option<&str>) -> rusqlite::Result<Option<Vec<String>>> {
     let mut statement = db.prepare_cached(concat!(
         "SELECT DISTINCT ",
@@ -36,7 +36,7 @@ pub(super) fn texts(db: &Connection, provider: &str, vendor_id: &str, to: Option
     Ok(texts.into_iter().collect::<Option<Vec<String>>>().filter(|texts| !texts.is_empty()))
 }
 
-/// See [`crate::ledger::Ledger::unknowns`].
+/// See [`crate::ledger::facets::Reports::unknowns`].
 pub(super) fn unknowns(db: &Connection, of: Option<(&str, Realm)>, since: Timestamp, limit: u32) -> rusqlite::Result<Vec<Record>> {
     let Some((provider, realm)) = of else {
         let mut statement =
@@ -49,7 +49,7 @@ pub(super) fn unknowns(db: &Connection, of: Option<(&str, Realm)>, since: Timest
     statement.query_map(params![provider, since.as_millis(), limit, realm.is_sandbox()], record_from)?.collect()
 }
 
-/// See [`crate::ledger::Ledger::has_nameless`].
+/// See [`crate::ledger::facets::Reports::has_nameless`].
 pub(super) fn has_nameless(
     db: &Connection,
     (provider, realm): (&str, Realm),

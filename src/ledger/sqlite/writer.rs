@@ -325,7 +325,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::SqliteLedger;
     use crate::clock::Timestamp;
-    use crate::ledger::Ledger as _;
+    use crate::ledger::upkeep::Upkeep as _;
 
     #[tokio::test]
     async fn what_is_in_the_ledgers_file_is_not_said_to_be_lost() {

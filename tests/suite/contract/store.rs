@@ -7,7 +7,7 @@ use sms_mcp::clock::Timestamp;
 use sms_mcp::error::{Error, ErrorKind};
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::ledger::{
-    BaseSession, BatchDraft, Claim, Decide, Draft, Filter, Idempotency, Intent, Ledger, NewHandle, Pacing, Payer, Report, Reservation, Settlement,
+    BaseSession, BatchDraft, Claim, Decide, Draft, Filter, Idempotency, Intent, Ledger, NewHandle, Pacing, Payer, ReplyPage, Report, Reservation, Settlement,
     Target,
 };
 use sms_mcp::sms::facts::{Budget, Limits, Scope};
@@ -275,7 +275,7 @@ async fn states_only_move_forward_whatever_is_reported() {
         }
         store.settle(&draft(1).id, ended(State::Unknown, None)).await.unwrap();
         assert_eq!(state_of(&*store, &draft(1).id).await, State::Delivered);
-        let history: Vec<State> = store.history(&draft(1).id).await.unwrap().into_iter().map(|change| change.state).collect();
+        let history: Vec<State> = crate::support::whole(&*store, &draft(1).id, ReplyPage::default()).await.history.into_iter().map(|change| change.state).collect();
         assert_eq!(history, [State::Attempting, State::Sent, State::Delivered]);
         assert_eq!(budget(&*store, Scope::Day).await.spent_micros, HOLD);
     }

@@ -8,7 +8,7 @@ use sms_mcp::clock::Timestamp;
 use sms_mcp::error::{Error, ErrorKind};
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::ledger::{
-    Back, Claim, Decide, Draft, Filter, Forward, Intent, Ledger, LookClaim, NewPending, NewReply, Pacing, Recorded, Report, Reservation,
+    Back, Claim, Decide, Draft, Filter, Forward, Intent, Ledger, LookClaim, NewPending, NewReply, Pacing, Recorded, ReplyPage, Report, Reservation,
     SHOWN_AN_HOUR, Segment, Settlement,
 };
 use sms_mcp::sms::facts::Scope;
@@ -421,17 +421,18 @@ async fn of_what_one_sender_writes_within_an_hour_no_more_is_shown_than_anybody_
         store.record_reply(reply("r-100", 2, NOW.plus_ms(5)), NOW.plus_ms(100_000)).await.unwrap();
         let count = async |n: u32| store.message("alice", &draft(n).id).await.unwrap().unwrap().replies;
         assert_eq!((count(1).await, count(2).await), (100, 1), "and counted");
-        let told = async || store.replies(&draft(1).id, None, 1_000).await.unwrap();
+        let told = async || crate::support::whole(&*store, &draft(1).id, ReplyPage { before: None, limit: 1_000 }).await.replies;
         assert_eq!(told().await.showable, SHOWN_AN_HOUR, "told backwards too");
         for n in 0..100 {
             store.record_reply(reply(&format!("s-{n}"), 2, NOW.plus_ms(10_000 + n)), NOW.plus_ms(100_000)).await.unwrap();
         }
-        let page = store.replies(&draft(2).id, None, 1_000).await.unwrap();
+        let page = crate::support::whole(&*store, &draft(2).id, ReplyPage { before: None, limit: 1_000 }).await.replies;
         assert_eq!((count(2).await, page.showable, page.page.len()), (101, SHOWN_AN_HOUR, SHOWN_AN_HOUR as usize));
         assert_eq!(page.page[0].1.text, "re s-58", "newest first, and the first of the hour stay");
         store.record_reply(reply("s-100", 2, NOW.plus_ms(10_099 + DAY_MS / 24)), NOW.plus_ms(DAY_MS)).await.unwrap();
-        assert_eq!(store.replies(&draft(2).id, None, 1).await.unwrap().page[0].1.text, "re s-100", "an hour later");
-        let second = store.replies(&draft(2).id, Some(page.page[9].0), 3).await.unwrap().page;
+        let newest = crate::support::whole(&*store, &draft(2).id, ReplyPage { before: None, limit: 1 }).await.replies.page;
+        assert_eq!(newest[0].1.text, "re s-100", "an hour later");
+        let second = crate::support::whole(&*store, &draft(2).id, ReplyPage { before: Some(page.page[9].0), limit: 3 }).await.replies.page;
         assert_eq!(second.iter().map(|(_, reply)| reply.text.as_str()).collect::<Vec<_>>(), ["re s-48", "re s-47", "re s-46"]);
     }
 }

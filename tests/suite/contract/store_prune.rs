@@ -198,12 +198,12 @@ async fn a_bulk_is_forgotten_as_a_whole_or_not_at_all() {
         let id = queued(1, 1).batch.unwrap().id;
         take(&*store, wide(Intent { now: day(80), ..queued(50, 1) })).await;
         assert_eq!(prune(&*store, day(40)).await, Pruned::default());
-        assert_eq!(store.batch("alice", &id).await.unwrap().unwrap().accepted(), 3);
+        assert_eq!(store.batch("alice", &id, 0).await.unwrap().unwrap().accepted(), 3);
         store.settle(&draft(2).id, Settlement { at: day(40), ..sent(2) }).await.unwrap();
         assert_eq!(prune(&*store, day(60)).await, Pruned::default());
         let gone = prune(&*store, day(80)).await;
         assert_eq!((gone.bulks, gone.messages), (1, 3));
-        assert!(store.batch("alice", &id).await.unwrap().is_none());
+        assert!(store.batch("alice", &id, 0).await.unwrap().is_none());
     }
 }
 

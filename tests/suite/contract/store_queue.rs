@@ -3,7 +3,7 @@
 
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
-use sms_mcp::ledger::{Back, BaseSession, Claim, Claimed, Draft, Intent, Ledger, Pacing, Payer, Report};
+use sms_mcp::ledger::{Back, BaseSession, Claim, Claimed, Draft, Intent, Ledger, Pacing, Payer, ReplyPage, Report};
 use sms_mcp::sms::facts::{Limits, Scope};
 use sms_mcp::sms::message::{BatchId, MessageId, State};
 
@@ -189,14 +189,14 @@ async fn a_campaign_is_attempted_from_the_start_and_is_unknown_when_its_process_
         assert_eq!(state_of(&*dying, &draft(2).id).await, State::Attempting);
         assert_eq!(living.message("alice", &draft(2).id).await.unwrap().unwrap().text, None, "it is never sent from the ledger");
         assert!(dying.claim(claim(9)).await.unwrap().messages.is_empty(), "nothing is queued");
-        let states: Vec<State> = living.history(&draft(2).id).await.unwrap().into_iter().map(|change| change.state).collect();
+        let states: Vec<State> = crate::support::whole(&*living, &draft(2).id, ReplyPage::default()).await.history.into_iter().map(|change| change.state).collect();
         assert_eq!(states, [State::Attempting]);
         dying.settle(&draft(1).id, ended(State::Sent, None)).await.unwrap();
         dying.unclaim(returned([2])).await.unwrap();
         assert_eq!(state_of(&*dying, &draft(2).id).await, State::Attempting, "it never was in the queue");
         drop(dying);
         assert_eq!(living.recover(NOW, None).await.unwrap().unknown, 2);
-        let batch = living.batch("alice", &BatchId::new(NOW.as_millis(), 1)).await.unwrap().unwrap();
+        let batch = living.batch("alice", &BatchId::new(NOW.as_millis(), 1), 0).await.unwrap().unwrap();
         assert_eq!(batch.states, [(State::Sent, 1), (State::Unknown, 2)]);
         let session = budget(&*living, Scope::Session).await;
         assert_eq!((session.held_micros, session.spent_micros), (2 * HOLD, HOLD));
@@ -225,7 +225,12 @@ async fn what_was_claimed_and_not_handed_over_is_queued_as_before() {
         assert_eq!(budget(&*store, Scope::Session).await.held_micros, 3 * HOLD);
         assert_eq!(ids(&store.claim(later(900)).await.unwrap()), drafts([2, 3]), "in its old place");
         let history: Vec<(State, i64)> =
-            store.history(&draft(2).id).await.unwrap().into_iter().map(|change| (change.state, change.at.as_millis() - NOW.as_millis())).collect();
+            crate::support::whole(&*store, &draft(2).id, ReplyPage::default())
+                .await
+                .history
+                .into_iter()
+                .map(|change| (change.state, change.at.as_millis() - NOW.as_millis()))
+                .collect();
         assert_eq!(history, [(State::Queued, 0), (State::Attempting, 900)], "states only move forward");
         store.unclaim(returned([2, 3])).await.unwrap();
         drop(store);
@@ -260,9 +265,9 @@ async fn a_message_that_goes_on_to_another_provider_is_that_ones_from_then_on() 
         let (store, other) = (place.open(), place.open());
         take(&*store, intent(vec![draft(1)])).await;
         assert!(store.hint("sandbox", "theirs", Some(&draft(1).id), NOW).await.unwrap());
-        assert_eq!(other.hand_on(&draft(1).id, "second", NOW).await.unwrap_err().kind(), ErrorKind::LedgerUnavailable, "not the other's");
+        assert_eq!(other.hand_on(&draft(1).id, "second").await.unwrap_err().kind(), ErrorKind::LedgerUnavailable, "not the other's");
         for provider in ["second", "second", "third"] {
-            store.hand_on(&draft(1).id, provider, NOW).await.unwrap();
+            store.hand_on(&draft(1).id, provider).await.unwrap();
         }
         let record = store.message("alice", &draft(1).id).await.unwrap().unwrap();
         assert_eq!((record.provider.as_str(), record.why.as_deref()), ("third", Some("first tried with sandbox")));
@@ -279,7 +284,7 @@ async fn a_message_that_goes_on_to_another_provider_is_that_ones_from_then_on() 
         };
         assert!(store.record_receipt(report("sandbox"), NOW).await.unwrap().is_empty());
         assert_eq!(store.record_receipt(report("third"), NOW).await.unwrap(), drafts([1]));
-        assert!(store.hand_on(&draft(1).id, "fourth", NOW).await.is_err(), "it was taken");
+        assert!(store.hand_on(&draft(1).id, "fourth").await.is_err(), "it was taken");
     }
 }
 

@@ -3,7 +3,7 @@
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
 use sms_mcp::ledger::sqlite::SqliteLedger;
-use sms_mcp::ledger::{Claim, Idempotency, Intent, Ledger, LookClaim, Report, Reservation, Segment, Settlement, Target};
+use sms_mcp::ledger::{Claim, Idempotency, Intent, Ledger, LookClaim, ReplyPage, Report, Reservation, Segment, Settlement, Target};
 use sms_mcp::sms::facts::Scope;
 use sms_mcp::sms::message::{Realm, State};
 
@@ -34,7 +34,7 @@ fn about(vendor_id: &str, state: State) -> Report {
 }
 
 async fn states(store: &dyn Ledger, n: u32) -> Vec<State> {
-    store.segments(&draft(n).id).await.unwrap().into_iter().map(|segment| segment.state).collect()
+    store.segments("alice", &draft(n).id).await.unwrap().into_iter().map(|segment| segment.state).collect()
 }
 
 /// Held and spent of the day.
@@ -64,7 +64,7 @@ async fn each_outcome_of_segments_has_its_state_and_its_money() {
             assert_eq!((record.state, record.held_micros, record.is_parted), (state, expected.0, true), "{outcome:?}");
             assert_eq!(states(&*store, 1).await, outcome);
             store.close().await.unwrap();
-            let found = place.open().segments(&draft(1).id).await.unwrap();
+            let found = place.open().segments("alice", &draft(1).id).await.unwrap();
             assert_eq!(found, parted(outcome).parts, "also for the next process");
         }
     }
@@ -125,7 +125,7 @@ async fn what_became_of_the_rest_of_a_partly_sent_message_is_kept_and_changes_ne
         let record = store.message("alice", &draft(1).id).await.unwrap().unwrap();
         assert_eq!((record.state, record.code, record.vendor_id.as_deref()), (State::Failed, Some(ErrorKind::PartlySent), Some("s-1")));
         assert_eq!(money(&*store).await, (0, 67));
-        let reason = store.segments(&draft(1).id).await.unwrap().into_iter().map(|segment| segment.why).collect::<Vec<_>>();
+        let reason = store.segments("alice", &draft(1).id).await.unwrap().into_iter().map(|segment| segment.why).collect::<Vec<_>>();
         assert_eq!(reason, [None, Some("full".into()), Some("off".into())]);
     }
 }
@@ -137,7 +137,7 @@ async fn a_failure_names_its_segment() {
         take(&*store, intent(vec![draft(1)])).await;
         store.settle(&draft(1).id, parted(&[State::Sent, State::Sent, State::Sent])).await.unwrap();
         store.record_receipt(about("s-2", State::Failed), NOW).await.unwrap();
-        let last = store.history(&draft(1).id).await.unwrap().pop().unwrap();
+        let last = crate::support::whole(&*store, &draft(1).id, ReplyPage::default()).await.history.pop().unwrap();
         assert_eq!((last.state, last.why.as_deref()), (State::Failed, Some("segment 2 of 3: off")));
     }
 }
@@ -237,7 +237,7 @@ async fn a_ledger_of_the_second_version_is_brought_up_to_date_with_everything_in
     assert_eq!(store.claim(Claim { adopt: true, ..claim(9) }).await.unwrap().messages.len(), 1);
     store.settle(&draft(1).id, parted(&[State::Sent, State::Sent])).await.unwrap();
     assert_eq!(states(&store, 1).await, [State::Delivered, State::Sent], "the early receipt was kept");
-    assert!(store.segments(&draft(2).id).await.unwrap().is_empty());
+    assert!(store.segments("alice", &draft(2).id).await.unwrap().is_empty());
     take(&store, intent(vec![draft(3)])).await;
 }
 
