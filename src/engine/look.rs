@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Filter, NewHandle, Record, Whole};
 use crate::policy::{Assumed, Slice};
 use crate::provider::Balance;
-use crate::sms::facts::Scope;
+use crate::sms::facts::{BudgetKey, Scope};
 use crate::sms::message::{BatchId, MessageId, Realm, State};
 use crate::sms::money::Amount;
 
@@ -284,7 +284,7 @@ impl Engine {
     /// [`ErrorKind::NotFound`] where no such budget is frozen, or [`ErrorKind::LedgerUnavailable`].
     pub async fn unfreeze(&self, name: Option<String>) -> Result<Vec<String>> {
         let frozen = self.parts().ledger.all_budgets().await?.into_iter().filter(|budget| budget.frozen).map(|budget| budget.key);
-        let chosen: Vec<String> = frozen.filter(|key| name.as_ref().is_none_or(|name| name == key)).collect();
+        let chosen: Vec<BudgetKey> = frozen.filter(|key| name.as_ref().is_none_or(|name| name == key.as_str())).collect();
         if chosen.is_empty() {
             let what = name.map_or_else(|| "no budget is frozen".to_owned(), |name| format!("no frozen budget is called \"{name}\""));
             return Err(Error::new(ErrorKind::NotFound, what).next("`sms-mcp budget` lists them by name."));
@@ -292,7 +292,7 @@ impl Engine {
         for key in &chosen {
             self.parts().ledger.unfreeze(key).await?;
         }
-        Ok(chosen)
+        Ok(chosen.iter().map(ToString::to_string).collect())
     }
 }
 

@@ -13,7 +13,7 @@ pub use super::{clients::Clients, long_reply::LongReplies, told::Told, upkeep::U
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, Result};
 use crate::sms::caller_id::Known;
-use crate::sms::facts::Budget;
+use crate::sms::facts::{Budget, BudgetKey};
 use crate::sms::message::{BatchId, MessageId, Realm};
 use crate::sms::peer::Peer;
 
@@ -181,7 +181,7 @@ pub trait Accounts: Send + Sync {
     async fn all_budgets(&self) -> Result<Vec<Budget>>;
 
     /// Unfreezes a budget, for the operator. Returns whether there was a frozen one with this name.
-    async fn unfreeze(&self, key: &str) -> Result<bool>;
+    async fn unfreeze(&self, key: &BudgetKey) -> Result<bool>;
 
     /// Takes the clock as it is from now on, for the operator, after it had been wrong.
     async fn accept_clock(&self) -> Result<()>;

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::SqliteLedger;
-use super::budget::scope_number;
+use super::budget::{IS_LIVE, scope_number};
 use super::job::{JobResult, Kind};
 use super::mark::{Cover, Key, Outside, apply, fresh_identity, used};
 use super::recover::put_back;
@@ -14,7 +14,8 @@ use super::states::{IS_OPEN, sql};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::mark::{Accepted, Outlook, Why};
-use crate::sms::facts::Scope;
+use crate::sms::facts::{BudgetKey, Scope};
+use crate::sms::message::Realm;
 
 /// What is said of a message that had not ended in a ledger in doubt.
 const IN_DOUBT: &str = "the ledger was in doubt when a person accepted it, and this may have left before";
@@ -84,10 +85,10 @@ fn accept(db: &Connection, outside: &Outside, (who, identity): (&str, Option<&st
         accepted.is_frozen = true;
         db.execute(
             "INSERT INTO budget (key, scope) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-            params![format!("total:{currency}"), scope_number(Scope::Total)],
+            params![BudgetKey::total(currency, Realm::Live).as_str(), scope_number(Scope::Total)],
         )?;
         // Every send has to fit in it.
-        db.execute("UPDATE budget SET frozen = 1 WHERE scope = ?1 AND key NOT LIKE '%:sandbox'", [scope_number(Scope::Total)])?;
+        db.execute(sql!("UPDATE budget SET frozen = 1 WHERE scope = ?1 AND {IS_LIVE}"), [scope_number(Scope::Total)])?;
     }
     db.execute(
         "INSERT INTO acceptance (at_ms, who, why, identity, since_ms, unknown, opt_outs, budgets, is_frozen)

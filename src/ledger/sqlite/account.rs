@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::budget::{BUDGET_COLUMNS, budget_from};
 use super::job::JobResult;
 use super::states::sql;
-use crate::sms::facts::Budget;
+use crate::sms::facts::{Budget, BudgetKey};
 
 /// Most budgets that the operator's list shows, the latest first.
 const BUDGETS: i64 = 100;
@@ -22,12 +22,12 @@ pub(super) fn accept_clock(db: &Connection) -> JobResult<()> {
 }
 
 /// See [`crate::ledger::facets::Accounts::unfreeze`].
-pub(super) fn unfreeze(db: &Connection, key: &str) -> JobResult<bool> {
+pub(super) fn unfreeze(db: &Connection, key: &BudgetKey) -> JobResult<bool> {
     let changed = db.execute(
         "UPDATE budget SET limit_micros = max(limit_micros, held_micros + spent_micros), limit_messages = max(limit_messages, messages), frozen = 0,
                 frozen_by = NULL, frozen_held = NULL, frozen_charged = NULL
          WHERE key = ?1 AND frozen",
-        [key],
+        [key.as_str()],
     )?;
     Ok(changed > 0)
 }

@@ -4,7 +4,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::job::JobResult;
 use super::states::sql;
-use crate::sms::facts::{Budget, Limits, Overcharge, Scope};
+use crate::ledger::rules::path::Part;
+use crate::sms::facts::{Budget, BudgetKey, Limits, Overcharge, Scope};
 use crate::sms::message::MessageId;
 
 /// One budget row with its id.
@@ -35,7 +36,7 @@ pub(super) fn budget_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     Ok(Row {
         id: row.get(0)?,
         budget: Budget {
-            key: row.get(1)?,
+            key: BudgetKey::from_text(row.get::<_, String>(1)?),
             scope: scope_from(row.get(2)?),
             limits: Limits { spend_micros: row.get(3)?, messages: row.get(4)? },
             held_micros: row.get(5)?,
@@ -56,32 +57,16 @@ fn overcharge_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Overcharg
 pub(super) const BUDGET_COLUMNS: &str =
     "id, key, scope, limit_micros, limit_messages, held_micros, spent_micros, messages, frozen, frozen_by, frozen_held, frozen_charged";
 
-/// A name, scope and limits of the path.
-pub(super) struct Part {
-    pub(super) key: String,
-    pub(super) scope: Scope,
-    pub(super) limits: Limits,
-}
+/// The budgets of real texts.
+pub(super) const IS_LIVE: &str = "key NOT LIKE '%:sandbox'";
 
 /// Reads the budgets of the path as these limits see them; a budget that was never used is not written yet.
 pub(super) fn look(db: &Connection, path: Vec<Part>) -> JobResult<Vec<Row>> {
     let mut statement = db.prepare_cached(sql!("SELECT {BUDGET_COLUMNS} FROM budget WHERE key = ?1"))?;
     let mut rows = Vec::with_capacity(path.len());
     for part in path {
-        let found = statement.query_row([&part.key], budget_from).optional()?;
-        let mut row = found.unwrap_or_else(|| Row {
-            id: 0,
-            budget: Budget {
-                key: part.key.clone(),
-                scope: part.scope,
-                limits: Limits::default(),
-                held_micros: 0,
-                spent_micros: 0,
-                messages: 0,
-                frozen: false,
-                overcharge: None,
-            },
-        });
+        let found = statement.query_row([part.key.as_str()], budget_from).optional()?;
+        let mut row = found.unwrap_or_else(|| Row { id: 0, budget: part.unused() });
         row.budget.limits = part.limits;
         rows.push(row);
     }
@@ -93,7 +78,7 @@ pub(super) fn look(db: &Connection, path: Vec<Part>) -> JobResult<Vec<Row>> {
 pub(super) fn hold(db: &Connection, row: &mut Row, micros: i64, messages: i64) -> JobResult<bool> {
     let Budget { key, scope, limits, .. } = &row.budget;
     if row.id == 0 {
-        db.prepare_cached("INSERT INTO budget (key, scope) VALUES (?1, ?2)")?.execute(params![key, scope_number(*scope)])?;
+        db.prepare_cached("INSERT INTO budget (key, scope) VALUES (?1, ?2)")?.execute(params![key.as_str(), scope_number(*scope)])?;
         row.id = db.last_insert_rowid();
     }
     let changed = db

@@ -11,13 +11,9 @@ use super::row::{COLUMNS, record_from};
 use super::states::{MAY_BE_QUERIED, MAY_BE_REPORTED, sql};
 use super::transition::{OPEN_COLUMNS, Open, open_from};
 use crate::clock::Timestamp;
+use crate::ledger::rules::{looks, window};
 use crate::ledger::{LookClaim, Record};
 use crate::sms::message::{MessageId, Realm};
-
-/// The shortest and the longest time from one look at a message to the next, and after which time nobody looks again.
-const SOONEST_LOOK_MS: i64 = 5_000;
-const LATEST_LOOK_MS: i64 = 3_600_000;
-const LAST_LOOK_MS: i64 = 3 * 24 * 3_600_000;
 
 /// See [`crate::ledger::facets::Reports::hint`].
 pub(super) fn hint(db: &Connection, provider: &str, vendor_id: &str, message: Option<&MessageId>, now: Timestamp) -> JobResult<bool> {
@@ -99,8 +95,7 @@ pub(super) fn claim_looks(db: &Connection, claim: &LookClaim) -> JobResult<Vec<R
     let mut all = db.prepare_cached("UPDATE message SET look_ms = ?3 WHERE vendor_id = ?1 AND provider = ?2 AND look_ms <= ?4")?;
     for record in &due {
         let since = record.created.max(record.changed);
-        let age_ms = now.as_millis() - since.as_millis();
-        let next = (age_ms < LAST_LOOK_MS).then(|| now.plus_ms(age_ms.clamp(SOONEST_LOOK_MS, LATEST_LOOK_MS)).as_millis());
+        let next = looks::next(since, *now).map(Timestamp::as_millis);
         if *by_request {
             all.execute(params![record.vendor_id, provider, next, now.as_millis()])?;
         } else {
@@ -108,7 +103,7 @@ pub(super) fn claim_looks(db: &Connection, claim: &LookClaim) -> JobResult<Vec<R
         }
     }
     if *is_rated && !due.is_empty() {
-        rate::count(db, &rate::name(provider, *realm), *now, u32::try_from(due.len()).unwrap_or(u32::MAX))?;
+        rate::count(db, &window::name(provider, *realm), *now, u32::try_from(due.len()).unwrap_or(u32::MAX))?;
     }
     Ok(due)
 }

@@ -25,7 +25,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 
-use super::budget::scope_number;
+use super::budget::{IS_LIVE, scope_number};
 use super::job::JobResult;
 use super::opt_out;
 use super::place::{beside, make_folder};
@@ -226,7 +226,7 @@ impl Mark {
             let mut outs = db.prepare("SELECT number, at_ms, source FROM opt_out")?;
             let wish = |row: &rusqlite::Row<'_>| Ok(Wish { number: row.get(0)?, is_out: true, at: Timestamp(row.get(1)?), source: row.get(2)? });
             let wishes = outs.query_map([], wish)?.collect::<rusqlite::Result<_>>()?;
-            let mut used = db.prepare(&format!("{COVERS} WHERE key NOT LIKE '%:sandbox'"))?;
+            let mut used = db.prepare(&format!("{COVERS} WHERE {IS_LIVE}"))?;
             let covers = used.query_map([], cover_from)?.collect::<rusqlite::Result<_>>()?;
             Ok((wishes, covers))
         };
@@ -322,18 +322,18 @@ impl Mark {
             return;
         }
         let (used_micros, messages) = (budget.held_micros.saturating_add(budget.spent_micros), budget.messages);
-        if inner.covered.get(&budget.key).is_some_and(|(micros, count)| used_micros <= *micros && messages <= *count) {
+        if inner.covered.get(budget.key.as_str()).is_some_and(|(micros, count)| used_micros <= *micros && messages <= *count) {
             return;
         }
         let part = |limit: Option<i64>, most: i64| limit.map_or(most, |limit| (limit / AHEAD).min(most));
         let cover = Cover {
-            key: budget.key.clone(),
+            key: budget.key.to_string(),
             scope: scope_number(budget.scope),
             used_micros: used_micros.saturating_add(part(budget.limits.spend_micros, each_micros.saturating_mul(AHEAD))),
             messages: messages.saturating_add(part(budget.limits.messages, AHEAD)),
             is_frozen: false,
         };
-        inner.covers.insert(budget.key.clone(), cover);
+        inner.covers.insert(budget.key.to_string(), cover);
     }
 
     /// Counts a group whose jobs wrote something, before its commit.
@@ -442,7 +442,7 @@ impl Mark {
             return;
         }
         let read = || -> rusqlite::Result<Vec<Cover>> {
-            let mut frozen = db.prepare_cached(&format!("{COVERS} WHERE frozen AND key NOT LIKE '%:sandbox' ORDER BY id"))?;
+            let mut frozen = db.prepare_cached(&format!("{COVERS} WHERE frozen AND {IS_LIVE} ORDER BY id"))?;
             frozen.query_map([], cover_from)?.collect()
         };
         if let Ok(frozen) = read() {

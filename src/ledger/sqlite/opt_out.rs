@@ -8,11 +8,9 @@ use super::transition::{OPEN_COLUMNS, Open, Step, advance_and_post, open_from};
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
 use crate::ledger::OptOut;
+use crate::ledger::rules::wishes::takes_back;
 use crate::sms::caller_id::same_phone;
 use crate::sms::message::State;
-
-/// The source of what the operator decided: nobody else takes it back.
-const BY_OPERATOR: &str = "operator";
 
 /// Whether this person wants no more texts, under this number or another of the same phone.
 pub(super) fn is_out(db: &Connection, number: &str) -> JobResult<bool> {
@@ -37,13 +35,10 @@ pub(super) fn opted_out(at: Timestamp) -> Step<'static> {
 /// See [`crate::ledger::facets::People::opt_out`]. Who said so first stays.
 pub(super) fn opt_out(db: &Connection, number: &str, is_out: bool, source: &str, at: Timestamp) -> JobResult<bool> {
     if !is_out {
-        let gone = db.prepare_cached("DELETE FROM opt_out WHERE number = ?1 AND (?3 = ?4 OR (at_ms <= ?2 AND source <> ?4))")?.execute(params![
-            number,
-            at.as_millis(),
-            source,
-            BY_OPERATOR
-        ])?;
-        return Ok(gone > 0);
+        let mut said = db.prepare_cached("SELECT source, at_ms FROM opt_out WHERE number = ?1")?;
+        let said: Option<(String, i64)> = said.query_row([number], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let goes = said.is_some_and(|(by, at_ms)| takes_back((&by, Timestamp(at_ms)), source, at));
+        return Ok(goes && db.prepare_cached("DELETE FROM opt_out WHERE number = ?1")?.execute([number])? > 0);
     }
     let added = db
         .prepare_cached("INSERT INTO opt_out (number, at_ms, source) VALUES (?1, ?2, ?3) ON CONFLICT (number) DO NOTHING")?

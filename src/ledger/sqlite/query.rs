@@ -8,7 +8,8 @@ use super::states::{NEEDS_ATTENTION, sql};
 use super::{reply, segment};
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, RefusedRecipient};
-use crate::ledger::{BatchMessage, BatchRecord, Change, Filter, Record, Replies, ReplyPage, Target, Whole};
+use crate::ledger::rules::history;
+use crate::ledger::{BatchMessage, BatchRecord, Filter, Record, Replies, ReplyPage, Target, Whole};
 use crate::sms::message::{BatchId, MessageId, Realm, State};
 
 pub(super) fn message(db: &Connection, principal: &str, id: &MessageId) -> rusqlite::Result<Option<Record>> {
@@ -28,15 +29,6 @@ pub(super) fn target_of(db: &Connection, principal: &str, realm: Realm, key: &st
     Ok(target.map(target_from))
 }
 
-/// A history as it stands in a row.
-fn history(list: &str) -> Vec<Change> {
-    #[derive(serde::Deserialize)]
-    struct Step(u8, i64, #[serde(default)] Option<String>);
-    let steps: Vec<Step> = serde_json::from_str(&format!("[{list}]")).unwrap_or_default();
-    let change = |Step(state, at, why)| Change { state: State::from_number(state).unwrap_or(State::Unknown), at: Timestamp(at), why };
-    steps.into_iter().map(change).collect()
-}
-
 /// See [`crate::ledger::facets::Views::whole`].
 pub(super) fn whole(db: &Connection, principal: &str, id: &MessageId, replies: ReplyPage) -> rusqlite::Result<Option<Whole>> {
     // All of it as it was at one moment.
@@ -48,7 +40,7 @@ pub(super) fn whole(db: &Connection, principal: &str, id: &MessageId, replies: R
     let Some((message, steps)) = found else { return Ok(None) };
     let segments = if message.is_parted { segment::of_message(&look, message.sequence)? } else { Vec::new() };
     let replies = if message.replies > 0 { reply::replies(&look, message.sequence, replies)? } else { Replies::default() };
-    Ok(Some(Whole { message, history: history(&steps), segments, replies }))
+    Ok(Some(Whole { message, history: history::read(&steps), segments, replies }))
 }
 
 /// See [`crate::ledger::facets::Views::batch`].

@@ -7,13 +7,14 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::job::JobResult;
 use super::opt_out::opted_out;
-use super::pace::Pace;
-use super::rate::{self, Rate};
-use super::row::{COLUMNS, record_from, step};
+use super::row::{COLUMNS, record_from};
 use super::settle::CANCELED;
 use super::states::{IS_ATTEMPTING, IS_CANCELED, IS_IN_HAND, IS_QUEUED, QUEUED, sql};
 use super::transition::{OPEN_COLUMNS, Open, Step, advance_and_post, open_from};
+use super::{pace, rate};
 use crate::clock::Timestamp;
+use crate::ledger::rules::history::{step, without_claim};
+use crate::ledger::rules::window;
 use crate::ledger::{Back, Claim, Claimed, Record};
 use crate::sms::message::State;
 use crate::sms::number::Number;
@@ -54,9 +55,9 @@ const MINE: &str = "(owner = ?1 OR (owner IS NULL AND ?2))";
 /// See [`crate::ledger::facets::Queue::claim`].
 pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim, peers: &[Peer]) -> JobResult<Claimed> {
     expire(db, owner, claim)?;
-    let mut pace = Pace::read(db, claim.realm, claim.now, claim.per_second, peers)?;
-    let counted_as = rate::name(&claim.provider, claim.realm);
-    let rate = Rate::read(db, &counted_as, claim.now, claim.rate)?;
+    let mut pace = pace::read(db, claim.realm, claim.now, claim.per_second, peers)?;
+    let counted_as = window::name(&claim.provider, claim.realm);
+    let rate = rate::read(db, &counted_as, claim.now, claim.rate)?;
     let is_joint = claim.per_request > 1;
     // Where requests are few the wait depends on how many wait.
     let has_pace = pace.room() > 0 || (is_joint && claim.rate.is_limited());
@@ -84,7 +85,8 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim, peers: &[Peer]) 
         return Ok(Claimed { wait_ms: Some(rate.wait_ms().max(1_000)), ..Claimed::default() });
     }
     let requests = within(&mut messages, claim, claim.most_requests.min(rate.room()));
-    pace.take(db, count_of(&messages))?;
+    pace.take(count_of(&messages));
+    pace::write(db, claim.realm, &pace)?;
     if claim.rate.is_limited() {
         rate::count(db, &counted_as, claim.now, requests)?;
     }
@@ -265,16 +267,6 @@ pub(super) fn unclaim(db: &Connection, owner: i64, back: &[Back]) -> JobResult<(
     Ok(())
 }
 
-/// A history without the claim that it ends with, and when the step before that was; nothing for a message that never
-/// was in the queue.
-fn without_claim(history: &str) -> Option<(&str, i64)> {
-    let before = history.get(..history.rfind(",[")?)?;
-    let steps: Vec<Vec<serde_json::Value>> = serde_json::from_str(&format!("[{before}]")).ok()?;
-    let [.., last] = steps.as_slice() else { return None };
-    let is_queued = last.first()?.as_u64()? == u64::from(State::Queued.number());
-    is_queued.then_some((before, last.get(1)?.as_i64()?))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -294,14 +286,5 @@ mod tests {
             assert!(!plan.iter().any(|step| step.starts_with("SCAN message") || step.contains("TEMP B-TREE")), "{plan:?}");
         }
         assert_eq!(fresh_of(0), None);
-    }
-
-    #[test]
-    fn only_a_claim_is_taken_out_of_a_history() {
-        assert_eq!(without_claim("[1,10],[2,20]"), Some(("[1,10]", 10)));
-        assert_eq!(without_claim("[0,5],[1,10,\"a,[b\"],[2,20]"), Some(("[0,5],[1,10,\"a,[b\"]", 10)));
-        for other in ["[2,20]", "[1,10]", "[2,20],[3,30]", ""] {
-            assert_eq!(without_claim(other), None, "{other}");
-        }
     }
 }

@@ -9,13 +9,16 @@ use super::budget::{Row, hold, look};
 use super::facts;
 use super::job::{Business, JobResult, business};
 use super::mark::{Key, Mark};
-use super::pace::Pace;
-use super::rate;
 use super::rehearsal::rehearse;
-use super::row::{step, target_from};
-use super::sealed;
-use super::session::{path, sessions, touch};
+use super::row::target_from;
+use super::session::{sessions, touch};
+use super::{pace, rate, sealed};
 use crate::error::{Error, ErrorKind, RefusedRecipient};
+use crate::ledger::rules::choose::{Chosen, choose};
+use crate::ledger::rules::history::step;
+use crate::ledger::rules::pace::Pace;
+use crate::ledger::rules::path::path;
+use crate::ledger::rules::window;
 use crate::ledger::{Decide, Draft, Intent, Reservation};
 use crate::sms::facts::Facts;
 use crate::sms::message::{Realm, State};
@@ -64,28 +67,16 @@ pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, peers: &Arc<
     if !intent.preview {
         touch(db, &intent.payer, &found, intent.now)?;
     }
-    let mut rows = look(db, path(&intent.payer, intent.now, std::mem::take(&mut found.parts), peers))?;
-    let mut pace = Pace::read(db, intent.payer.realm, intent.now, intent.per_second, peers)?;
+    let mut rows = look(db, path(&intent.payer, &intent.now.utc_day(), std::mem::take(&mut found.parts), peers))?;
+    let mut pace = pace::read(db, intent.payer.realm, intent.now, intent.per_second, peers)?;
     business!(pace.check_clock());
     let budgets = rows.iter().map(|row| row.budget.clone()).collect();
-    let mut facts = Facts { budgets, rate_wait_ms: pace.wait_ms(), peers: Arc::clone(peers), ..Facts::default() };
-    let mut refused = Vec::new();
-    let (mut taken, mut in_doubt) = (Vec::new(), Vec::new());
-    for (index, draft) in intent.drafts.iter().enumerate() {
-        facts::look_up(db, intent, draft, &mut facts)?;
-        match decide(index, &facts) {
-            Ok(()) => {
-                facts.before_micros = facts.before_micros.saturating_add(draft.hold_micros);
-                facts.before_messages += 1;
-                in_doubt.extend(facts.other_in_doubt.take().map(|earlier| (index, earlier)));
-                taken.push(draft);
-            }
-            // A budget that is spent is spent for all that follow too: nothing of this intent goes.
-            Err(error) if matches!(error.kind(), ErrorKind::BudgetExceeded | ErrorKind::BudgetFrozen) => return Ok(Err(error)),
-            Err(error) => refused.push((index, error)),
-        }
-    }
-    if taken.is_empty() || (intent.all_or_none && !refused.is_empty()) {
+    let facts = Facts { budgets, rate_wait_ms: pace.wait_ms(), peers: Arc::clone(peers), ..Facts::default() };
+    let look_up = |draft: &Draft, facts: &mut Facts| facts::look_up(db, intent, draft, facts);
+    let chosen = business!(choose(&intent.drafts, facts, decide, look_up)?);
+    let is_none = chosen.is_none(intent.all_or_none);
+    let Chosen { taken, refused, doubts } = chosen;
+    if is_none {
         return Ok(Ok(Reservation::Refused { refused, budgets: rows.into_iter().map(|row| row.budget).collect() }));
     }
     if intent.preview {
@@ -94,7 +85,7 @@ pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, peers: &Arc<
             touch(db, &intent.payer, &found, intent.now)?;
             take(db, owner, intent, &taken, &refused, &mut rows, &mut pace)
         })?;
-        return Ok(Ok(Reservation::Taken { refused, doubts: in_doubt, budgets }));
+        return Ok(Ok(Reservation::Taken { refused, doubts, budgets }));
     }
     take(db, owner, intent, &taken, &refused, &mut rows, &mut pace)?;
     if intent.payer.realm == Realm::Live {
@@ -102,7 +93,7 @@ pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, peers: &Arc<
         rows.iter().for_each(|row| mark.cover(&row.budget, each_micros));
         key.into_iter().for_each(|key| mark.use_key(key));
     }
-    Ok(Ok(Reservation::Taken { refused, doubts: in_doubt, budgets: rows.into_iter().map(|row| row.budget).collect() }))
+    Ok(Ok(Reservation::Taken { refused, doubts, budgets: rows.into_iter().map(|row| row.budget).collect() }))
 }
 
 /// Holds the money of what was decided on, counts it, and writes it.
@@ -132,11 +123,12 @@ fn take(
 fn leave_now(db: &Connection, intent: &Intent, taken: &[&Draft], pace: &mut Pace) -> JobResult<()> {
     match (&intent.batch, intent.is_campaign) {
         (Some(_), false) => return Ok(()),
-        (Some(_), true) => pace.take_what_there_is(db, u32::try_from(taken.len()).unwrap_or(u32::MAX))?,
-        (None, _) => pace.take(db, 1)?,
+        (Some(_), true) => pace.take_what_there_is(u32::try_from(taken.len()).unwrap_or(u32::MAX)),
+        (None, _) => pace.take(1),
     }
+    pace::write(db, intent.payer.realm, pace)?;
     match taken.iter().find(|draft| draft.rated_requests > 0) {
-        Some(rated) => rate::count(db, &rate::name(&rated.provider, intent.payer.realm), intent.now, rated.rated_requests),
+        Some(rated) => rate::count(db, &window::name(&rated.provider, intent.payer.realm), intent.now, rated.rated_requests),
         None => Ok(()),
     }
 }

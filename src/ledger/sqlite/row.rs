@@ -1,4 +1,4 @@
-//! How a message stands in its row: the columns that make a [`Record`], a step of its history, what a key leads to.
+//! How a message stands in its row: the columns that make a [`Record`], what a key leads to.
 
 use super::sealed::text;
 use crate::clock::Timestamp;
@@ -47,12 +47,4 @@ pub(super) fn record_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
 /// What the target of a key names.
 pub(super) fn target_from(target: String) -> Target {
     if target.starts_with(BatchId::PREFIX) { Target::Batch(BatchId::from_text(target)) } else { Target::Message(MessageId::from_text(target)) }
-}
-
-/// One step of a message's history, as it stands in the ledger.
-pub(super) fn step(state: State, at: Timestamp, why: Option<&str>) -> String {
-    match why {
-        None => format!("[{},{}]", state.number(), at.as_millis()),
-        Some(why) => serde_json::json!([state.number(), at.as_millis(), why]).to_string(),
-    }
 }

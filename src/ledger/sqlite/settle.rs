@@ -6,9 +6,10 @@ use super::early;
 use super::job::JobResult;
 use super::segment;
 use super::states::{IS_ATTEMPTING, WAITS, sql};
-use super::transition::{OPEN_COLUMNS, Open, Posting, Step, advance_and_post, correct, open_from, post};
+use super::transition::{OPEN_COLUMNS, Open, Step, advance_and_post, correct, open_from, post};
 use crate::clock::Timestamp;
 use crate::ledger::Settlement;
+use crate::ledger::rules::posting::{self, Posting};
 use crate::sms::facts::Budget;
 use crate::sms::message::{MessageId, State};
 
@@ -17,7 +18,7 @@ pub(super) fn settle(db: &Connection, id: &MessageId, settlement: &Settlement) -
     let found = db.prepare_cached(sql!("SELECT {OPEN_COLUMNS} FROM message WHERE id = ?1"))?.query_row([id.as_str()], open_from).optional()?;
     let Some(mut open) = found else { return Ok(Vec::new()) };
     let is_part = settlement.state == State::Failed && settlement.price_micros.is_none();
-    let share = if is_part { segment::share(&settlement.parts, open.held_micros) } else { None };
+    let share = if is_part { posting::share(&settlement.parts, open.held_micros) } else { None };
     let asked = Step {
         code: settlement.code,
         price_micros: settlement.price_micros,

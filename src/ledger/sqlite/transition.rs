@@ -5,10 +5,11 @@ use rusqlite::{Connection, params};
 use super::budget::{BUDGET_COLUMNS, budget_from};
 use super::job::JobResult;
 use super::outbox;
-use super::row::step;
 use super::states::{IS_UNDECIDED, sql};
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
+use crate::ledger::rules::history::step;
+use crate::ledger::rules::posting::{Moves, Posting, correction};
 use crate::sms::facts::Budget;
 use crate::sms::message::State;
 
@@ -48,47 +49,22 @@ pub(super) fn open_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Open> {
     })
 }
 
-/// How the money of a message moves.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Posting {
-    /// It stays held.
-    Keep,
-    /// It goes back, and the message counts no more.
-    Release,
-    /// So much was charged.
-    Charge(i64),
-}
-
-fn posting(open: &Open, next: State, price_micros: Option<i64>) -> Posting {
-    match next {
-        _ if open.state.is_settled() => Posting::Keep,
-        State::Scheduled | State::Queued | State::Attempting | State::Unknown | State::Held => Posting::Keep,
-        State::Rejected | State::Canceled => Posting::Release,
-        State::Expired if open.state.waits() => Posting::Release,
-        State::Sent | State::Delivered | State::Failed | State::Expired => Posting::Charge(price_micros.unwrap_or(open.held_micros)),
-    }
-}
-
 fn budget_ids(list: &str) -> impl Iterator<Item = i64> {
     list.split(',').filter_map(|id| id.parse().ok())
 }
 
 /// Moves the money in every budget that holds it, and returns them.
 pub(super) fn post(db: &Connection, open: &Open, posting: Posting) -> JobResult<Vec<Budget>> {
-    let (release, charge, messages) = match posting {
-        Posting::Keep => (0, 0, 0),
-        Posting::Release => (open.held_micros, 0, 1),
-        Posting::Charge(price) => (open.held_micros, price.max(0), 0),
-    };
-    let is_over = charge > release;
+    let Moves { released_micros, spent_micros, messages, freezes } = posting.moves(open.held_micros);
     let mut statement = db.prepare_cached(sql!(
         "UPDATE budget SET held_micros = held_micros - ?2, spent_micros = spent_micros + ?3, messages = messages - ?4, frozen = frozen OR ?5
          WHERE id = ?1 RETURNING {BUDGET_COLUMNS}"
     ))?;
-    if is_over {
-        note_overcharge(db, open, release, charge)?;
+    if freezes {
+        note_overcharge(db, open, released_micros, spent_micros)?;
     }
-    budget_ids(&open.budgets).map(|id| Ok(statement.query_row(params![id, release, charge, messages, is_over], budget_from)?.budget)).collect()
+    let mut move_in = |id: i64| statement.query_row(params![id, released_micros, spent_micros, messages, freezes], budget_from);
+    budget_ids(&open.budgets).map(|id| Ok(move_in(id)?.budget)).collect()
 }
 
 /// Notes in every budget that is about to freeze which message's charge is the reason: the first one, until it is unfrozen.
@@ -123,22 +99,20 @@ impl<'a> Step<'a> {
     }
 }
 
-/// Corrects what was posted for a message by what the provider says that it really cost. A price that turns out higher
-/// freezes the path, as one that is higher than what was held does. Where nothing was posted, nothing changes.
+/// Corrects what was posted for a message by what the provider says that it really cost. Where nothing was posted,
+/// nothing changes.
 pub(super) fn correct(db: &Connection, open: &mut Open, price_micros: Option<i64>) -> JobResult<()> {
     let (Some(posted), Some(price)) = (open.price_micros, price_micros.map(|price| price.max(0))) else { return Ok(()) };
     // Somebody told it, also where it is what was assumed.
     db.prepare_cached("UPDATE message SET price_micros = ?2, price_assumed = 0 WHERE seq = ?1 AND (price_assumed OR price_micros <> ?2)")?
         .execute([open.seq, price])?;
-    if price == posted {
-        return Ok(());
-    }
-    if price > posted {
+    let Some(moves) = correction(posted, price) else { return Ok(()) };
+    if moves.freezes {
         note_overcharge(db, open, posted, price)?;
     }
     let mut statement = db.prepare_cached("UPDATE budget SET spent_micros = spent_micros + ?2, frozen = frozen OR ?3 WHERE id = ?1")?;
     for id in budget_ids(&open.budgets) {
-        statement.execute(params![id, price - posted, price > posted])?;
+        statement.execute(params![id, moves.spent_micros, moves.freezes])?;
     }
     open.price_micros = Some(price);
     Ok(())
@@ -193,18 +167,14 @@ impl Moved<'_> {
 }
 
 /// Moves a message to its next state, if it may go there: the state, the history, how much is held, and what the
-/// operator's own system is told. Returns how
-/// the money is to move; [`post`] moves it.
+/// operator's own system is told. Returns how the money is to move; [`post`] moves it.
 pub(super) fn advance(db: &Connection, open: &mut Open, asked: &Step<'_>) -> JobResult<Option<Posting>> {
     let &Step { next, at, why, code, price_micros, share_micros, vendor_id, segments, look_at } = asked;
     if !open.state.may_become(next) {
         return Ok(None);
     }
-    let posting = posting(open, next, price_micros.or(share_micros));
-    let charged = match posting {
-        Posting::Charge(price) => Some(price.max(0)),
-        Posting::Keep | Posting::Release => None,
-    };
+    let posting = Posting::of(open.state, open.held_micros, next, price_micros.or(share_micros));
+    let charged = posting.charged_micros();
     let held = if posting == Posting::Keep { open.held_micros } else { 0 };
     let moved = Moved {
         seq: open.seq,

@@ -17,13 +17,14 @@ use super::{
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ledger::facets::{Accounts, Intents, Outbox, People, Queue, Reports, Views};
+use crate::ledger::rules::window;
 use crate::ledger::told::Unmatched;
 use crate::ledger::{
     Back, BatchRecord, Claim, Claimed, Decide, Filter, Forward, Intent, LookClaim, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended,
     Pending, Record, Recorded, Recovered, ReplyPage, Report, Reservation, Segment, Settled, Settlement, Target, Whole,
 };
 use crate::sms::caller_id::Known;
-use crate::sms::facts::Budget;
+use crate::sms::facts::{Budget, BudgetKey};
 use crate::sms::message::{BatchId, MessageId, Realm};
 use crate::sms::peer::Peer;
 
@@ -135,7 +136,7 @@ impl Queue for SqliteLedger {
     }
 
     async fn admit(&self, provider: &str, realm: Realm, requests: u32, rate: Pacing, now: Timestamp) -> Result<bool> {
-        let counted_as = rate::name(provider, realm).into_owned();
+        let counted_as = window::name(provider, realm).into_owned();
         self.writer()?.run(move |db| rate::admit(db, &counted_as, now, rate, requests)).await
     }
 }
@@ -299,8 +300,8 @@ impl Accounts for SqliteLedger {
         self.read(account::all_budgets).await
     }
 
-    async fn unfreeze(&self, key: &str) -> Result<bool> {
-        let key = key.to_owned();
+    async fn unfreeze(&self, key: &BudgetKey) -> Result<bool> {
+        let key = key.clone();
         self.writer()?.run(move |db| account::unfreeze(db, &key)).await
     }
 

@@ -390,7 +390,7 @@ async fn the_principals_open_session_lasts_while_it_is_used() {
         take(&*store, open(2, "b", 9_000)).await;
         take(&*store, open(3, "c", 18_000)).await;
         take(&*store, open(4, "d", 40_000)).await;
-        let used: Vec<(String, i64)> = store.all_budgets().await.unwrap().into_iter().map(|budget| (budget.key, budget.messages)).collect();
+        let used: Vec<(String, i64)> = store.all_budgets().await.unwrap().into_iter().map(|budget| (budget.key.to_string(), budget.messages)).collect();
         assert!(used.contains(&("session:USD:a".into(), 3)) && used.contains(&("session:USD:d".into(), 1)), "{used:?}");
     }
 }

@@ -6,7 +6,7 @@ use sms_mcp::clock::Timestamp;
 use sms_mcp::ledger::upkeep::{KNOWN_ID_MS, PrunePlace, Pruned};
 use sms_mcp::ledger::{BaseSession, Claim, Draft, Filter, Idempotency, Intent, Ledger, NewHandle, NewReply, Payer, Report, Reservation, Settlement};
 use sms_mcp::sms::caller_id::Known;
-use sms_mcp::sms::facts::{Limits, Scope};
+use sms_mcp::sms::facts::{BudgetKey, Limits, Scope};
 use sms_mcp::sms::message::{Realm, SessionId, State};
 
 use super::store::{NOW, by_budget, claim, draft, ended, intent, payer, places, queued, take};
@@ -218,7 +218,7 @@ async fn what_something_younger_needs_stays() {
         store.record_reply(reply(1, "r", "ACME", day(39)), day(39)).await.unwrap();
         take(&*store, intent(vec![draft(5)])).await;
         store.settle(&draft(5).id, Settlement { price_micros: Some(700), ..sent(5) }).await.unwrap();
-        assert!(store.unfreeze("total:USD").await.unwrap());
+        assert!(store.unfreeze(&BudgetKey::total("USD", Realm::Live)).await.unwrap());
         let same = vec![Draft { to: draft(2).to, ..draft(6) }];
         let payer = Payer { principal: "bob".into(), base: BaseSession::Named("process-3".into()), ..payer() };
         take(&*store, Intent { payer, ..intent(same) }).await;
