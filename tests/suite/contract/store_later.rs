@@ -15,7 +15,7 @@ use sms_mcp::sms::facts::Scope;
 use sms_mcp::sms::message::{MessageId, Realm, State};
 use sms_mcp::sms::reply::Meaning;
 
-use super::store::{HOLD, NOW, budget, claim, draft, ended, intent, places, queued, state_of, take};
+use super::store::{Backend, HOLD, NOW, budget, claim, draft, ended, intent, on_every_backend, queued, state_of, take};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -73,9 +73,8 @@ fn look(provider: &str, limit: u32, now: Timestamp) -> LookClaim {
     LookClaim { provider: provider.into(), realm: Realm::Live, limit, now, by_request: false, is_rated: false }
 }
 
-#[tokio::test]
-async fn a_report_speaks_of_its_recipient_or_of_all_that_share_the_id() {
-    for place in places() {
+async fn a_report_speaks_of_its_recipient_or_of_all_that_share_the_id(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         send_joint(&*store, 4, 4).await;
         assert_eq!(store.record_receipt(about(2, State::Failed), NOW).await.unwrap(), drafts([2]));
@@ -86,9 +85,8 @@ async fn a_report_speaks_of_its_recipient_or_of_all_that_share_the_id() {
     }
 }
 
-#[tokio::test]
-async fn early_reports_wait_for_their_recipient_and_those_about_all_for_the_last_one() {
-    for place in places() {
+async fn early_reports_wait_for_their_recipient_and_those_about_all_for_the_last_one(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         send_joint(&*store, 4, 0).await;
         assert!(store.record_receipt(about(2, State::Failed), NOW).await.unwrap().is_empty());
@@ -109,9 +107,8 @@ async fn early_reports_wait_for_their_recipient_and_those_about_all_for_the_last
     }
 }
 
-#[tokio::test]
-async fn an_early_report_names_the_price_of_what_it_comes_before() {
-    for place in places() {
+async fn an_early_report_names_the_price_of_what_it_comes_before(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, intent(vec![draft(1)])).await;
         store.record_receipt(priced(State::Delivered, 30), NOW).await.unwrap();
@@ -121,9 +118,8 @@ async fn an_early_report_names_the_price_of_what_it_comes_before() {
     }
 }
 
-#[tokio::test]
-async fn a_price_that_comes_later_corrects_what_was_posted_and_a_higher_one_freezes() {
-    for place in places() {
+async fn a_price_that_comes_later_corrects_what_was_posted_and_a_higher_one_freezes(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         send(&*store, 1).await;
         assert!(store.record_receipt(priced(State::Sent, 40), NOW).await.unwrap().is_empty(), "the state is the same");
@@ -143,9 +139,8 @@ async fn a_price_that_comes_later_corrects_what_was_posted_and_a_higher_one_free
     }
 }
 
-#[tokio::test]
-async fn a_price_of_what_was_never_paid_for_changes_nothing() {
-    for place in places() {
+async fn a_price_of_what_was_never_paid_for_changes_nothing(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, intent(vec![draft(1)])).await;
         let rejected = Settlement { vendor_id: Some("v-1".into()), ..ended(State::Rejected, None) };
@@ -156,9 +151,8 @@ async fn a_price_of_what_was_never_paid_for_changes_nothing() {
     }
 }
 
-#[tokio::test]
-async fn an_unknown_outcome_that_a_hint_gave_an_id_is_settled_by_a_report() {
-    for place in places() {
+async fn an_unknown_outcome_that_a_hint_gave_an_id_is_settled_by_a_report(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         for (n, state, price, spent) in [(1, State::Delivered, Some(60), 60), (2, State::Sent, None, HOLD), (3, State::Rejected, None, 0)] {
             let before = money(&*store).await;
@@ -177,9 +171,8 @@ async fn an_unknown_outcome_that_a_hint_gave_an_id_is_settled_by_a_report() {
     }
 }
 
-#[tokio::test]
-async fn an_answer_that_comes_after_the_report_still_names_the_price() {
-    for place in places() {
+async fn an_answer_that_comes_after_the_report_still_names_the_price(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, intent(vec![draft(1)])).await;
         store.hint("sandbox", "v-1", Some(&draft(1).id), NOW).await.unwrap();
@@ -190,9 +183,8 @@ async fn an_answer_that_comes_after_the_report_still_names_the_price() {
     }
 }
 
-#[tokio::test]
-async fn looks_are_due_less_and_less_often_until_the_end_or_three_days() {
-    for place in places() {
+async fn looks_are_due_less_and_less_often_until_the_end_or_three_days(backend: Backend) {
+    for place in backend.places() {
         let (store, other) = (place.open(), place.open());
         let look_at = Some(NOW.plus_ms(10_000));
         for n in [1, 2] {
@@ -225,9 +217,8 @@ async fn looks_are_due_less_and_less_often_until_the_end_or_three_days() {
     }
 }
 
-#[tokio::test]
-async fn the_longest_due_is_looked_up_first_and_a_restart_forgets_none() {
-    for place in places() {
+async fn the_longest_due_is_looked_up_first_and_a_restart_forgets_none(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         for (n, due) in [(1, 300), (2, 100), (3, 200)] {
             take(&*store, intent(vec![draft(n)])).await;
@@ -242,9 +233,8 @@ async fn the_longest_due_is_looked_up_first_and_a_restart_forgets_none() {
     }
 }
 
-#[tokio::test]
-async fn one_question_stands_for_all_messages_of_a_request_and_counts_once() {
-    for place in places() {
+async fn one_question_stands_for_all_messages_of_a_request_and_counts_once(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         for n in 1..=3 {
             take(&*store, intent(vec![draft(n)])).await;
@@ -265,9 +255,8 @@ async fn one_question_stands_for_all_messages_of_a_request_and_counts_once() {
     }
 }
 
-#[tokio::test]
-async fn a_hint_finds_a_message_by_either_id_and_proves_nothing() {
-    for place in places() {
+async fn a_hint_finds_a_message_by_either_id_and_proves_nothing(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let at = NOW.plus_ms(500);
         take(&*store, intent(vec![draft(1)])).await;
@@ -306,9 +295,8 @@ async fn a_hint_finds_a_message_by_either_id_and_proves_nothing() {
     }
 }
 
-#[tokio::test]
-async fn a_hint_to_one_of_a_request_names_the_id_that_the_others_have_and_what_was_said_of_it_before() {
-    for place in places() {
+async fn a_hint_to_one_of_a_request_names_the_id_that_the_others_have_and_what_was_said_of_it_before(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         send_joint(&*store, 4, 2).await;
         for n in [3, 4] {
@@ -333,9 +321,8 @@ fn reply(vendor_id: &str, n: u32, at: Timestamp) -> NewReply {
     NewReply { provider, vendor_id, from, to, text, is_whole: true, at, forward: false, is_unsettled: false, content: None }
 }
 
-#[tokio::test]
-async fn a_reply_is_recorded_once_with_the_latest_message_before_it_that_may_have_arrived() {
-    for place in places() {
+async fn a_reply_is_recorded_once_with_the_latest_message_before_it_that_may_have_arrived(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let to_first = |n, at: i64| Intent { now: NOW.plus_ms(at), ..intent(vec![Draft { to: draft(1).to, ..draft(n) }]) };
         for (n, at) in [(1, 0), (2, 100_000), (3, 200_000), (4, 900_000)] {
@@ -366,9 +353,8 @@ async fn a_reply_is_recorded_once_with_the_latest_message_before_it_that_may_hav
     }
 }
 
-#[tokio::test]
-async fn a_question_is_counted_like_a_send_and_only_where_the_rate_has_room_for_it() {
-    for place in places() {
+async fn a_question_is_counted_like_a_send_and_only_where_the_rate_has_room_for_it(backend: Backend) {
+    for place in backend.places() {
         let (store, other) = (place.open(), place.open());
         let half = Pacing { per_minute: Some(11), per_day: Some(9), ..Pacing::default() }.half();
         assert_eq!(half, Pacing { per_minute: Some(6), per_day: Some(5), ..Pacing::default() });
@@ -387,9 +373,8 @@ async fn a_question_is_counted_like_a_send_and_only_where_the_rate_has_room_for_
     }
 }
 
-#[tokio::test]
-async fn the_texts_that_a_report_speaks_of_are_found_by_its_id_unless_one_was_erased() {
-    for place in places() {
+async fn the_texts_that_a_report_speaks_of_are_found_by_its_id_unless_one_was_erased(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, intent(vec![draft(1)])).await;
         take(&*store, intent(vec![draft(2)])).await;
@@ -407,9 +392,8 @@ async fn the_texts_that_a_report_speaks_of_are_found_by_its_id_unless_one_was_er
     }
 }
 
-#[tokio::test]
-async fn of_what_one_sender_writes_within_an_hour_no_more_is_shown_than_anybody_types() {
-    for place in places() {
+async fn of_what_one_sender_writes_within_an_hour_no_more_is_shown_than_anybody_types(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, intent(vec![draft(1)])).await;
         take(&*store, intent(vec![draft(2)])).await;
@@ -437,9 +421,8 @@ async fn of_what_one_sender_writes_within_an_hour_no_more_is_shown_than_anybody_
     }
 }
 
-#[tokio::test]
-async fn who_wants_no_more_is_a_fact_and_what_is_queued_for_them_does_not_go() {
-    for place in places() {
+async fn who_wants_no_more_is_a_fact_and_what_is_queued_for_them_does_not_go(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, queued(1, 3)).await;
         take(&*store, intent(vec![Draft { to: draft(2).to, ..draft(9) }])).await;
@@ -475,9 +458,8 @@ async fn who_wants_no_more_is_a_fact_and_what_is_queued_for_them_does_not_go() {
     }
 }
 
-#[tokio::test]
-async fn people_are_known_by_how_their_numbers_end_each_side_by_itself() {
-    for place in places() {
+async fn people_are_known_by_how_their_numbers_end_each_side_by_itself(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let to = |n, number: &str| Intent { all_or_none: true, ..intent(vec![Draft { to: number.into(), ..draft(n) }]) };
         for (n, number) in [(1, "+33612345678"), (2, "+33612345678"), (3, "+49151345678"), (4, "+33612345679")] {
@@ -499,9 +481,8 @@ async fn people_are_known_by_how_their_numbers_end_each_side_by_itself() {
     }
 }
 
-#[tokio::test]
-async fn a_stop_that_waits_and_one_of_another_number_of_the_phone_are_facts_of_a_send() {
-    for place in places() {
+async fn a_stop_that_waits_and_one_of_another_number_of_the_phone_are_facts_of_a_send(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let pending = |sender: &str, ending: &str| NewPending {
             provider: "sandbox".into(),
@@ -536,9 +517,8 @@ fn event(forward: &Forward) -> Value {
     serde_json::from_str(&forward.body).unwrap()
 }
 
-#[tokio::test]
-async fn every_change_of_a_forwarded_message_is_told_with_it_and_nothing_of_its_text() {
-    for place in places() {
+async fn every_change_of_a_forwarded_message_is_told_with_it_and_nothing_of_its_text(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let forwarded = |intent| Intent { forward: true, ..intent };
         take(&*store, forwarded(queued(1, 5))).await;
@@ -582,9 +562,8 @@ async fn every_change_of_a_forwarded_message_is_told_with_it_and_nothing_of_its_
     }
 }
 
-#[tokio::test]
-async fn what_comes_after_an_event_of_the_same_message_waits_for_it() {
-    for place in places() {
+async fn what_comes_after_an_event_of_the_same_message_waits_for_it(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, Intent { forward: true, ..queued(1, 2) }).await;
         for (n, message) in (1..).zip(store.claim(claim(2)).await.unwrap().messages) {
@@ -614,9 +593,8 @@ async fn what_comes_after_an_event_of_the_same_message_waits_for_it() {
     }
 }
 
-#[tokio::test]
-async fn what_is_due_again_comes_before_what_came_after_it_however_few_are_taken() {
-    for place in places() {
+async fn what_is_due_again_comes_before_what_came_after_it_however_few_are_taken(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, Intent { forward: true, ..queued(1, 1) }).await;
         store.claim(claim(1)).await.unwrap();
@@ -629,9 +607,8 @@ async fn what_is_due_again_comes_before_what_came_after_it_however_few_are_taken
     }
 }
 
-#[tokio::test]
-async fn what_is_to_be_told_is_told_by_one_process_and_again_until_it_was_told() {
-    for place in places() {
+async fn what_is_to_be_told_is_told_by_one_process_and_again_until_it_was_told(backend: Backend) {
+    for place in backend.places() {
         let (store, other) = (place.open(), place.open());
         take(&*store, Intent { forward: true, ..queued(1, 2) }).await;
         for message in store.claim(claim(2)).await.unwrap().messages {
@@ -666,9 +643,8 @@ async fn what_is_to_be_told_is_told_by_one_process_and_again_until_it_was_told()
     }
 }
 
-#[tokio::test]
-async fn a_key_is_made_once_for_all_processes() {
-    for place in places() {
+async fn a_key_is_made_once_for_all_processes(backend: Backend) {
+    for place in backend.places() {
         let (store, other) = (place.open(), place.open());
         assert_eq!(store.key("a", [1; 32]).await.unwrap(), [1; 32]);
         assert_eq!(other.key("a", [2; 32]).await.unwrap(), [1; 32]);
@@ -714,4 +690,31 @@ async fn a_ledger_of_the_first_version_is_brought_up_to_date_with_everything_in_
     assert_eq!(money(&store).await, (100, 70));
     assert!(store.claim_forwards(9, NOW, NOW).await.unwrap().is_empty(), "nothing old is told");
     take(&store, intent(vec![draft(3)])).await;
+}
+
+on_every_backend! {
+    a_report_speaks_of_its_recipient_or_of_all_that_share_the_id,
+    early_reports_wait_for_their_recipient_and_those_about_all_for_the_last_one,
+    an_early_report_names_the_price_of_what_it_comes_before,
+    a_price_that_comes_later_corrects_what_was_posted_and_a_higher_one_freezes,
+    a_price_of_what_was_never_paid_for_changes_nothing,
+    an_unknown_outcome_that_a_hint_gave_an_id_is_settled_by_a_report,
+    an_answer_that_comes_after_the_report_still_names_the_price,
+    looks_are_due_less_and_less_often_until_the_end_or_three_days,
+    the_longest_due_is_looked_up_first_and_a_restart_forgets_none,
+    one_question_stands_for_all_messages_of_a_request_and_counts_once,
+    a_hint_finds_a_message_by_either_id_and_proves_nothing,
+    a_hint_to_one_of_a_request_names_the_id_that_the_others_have_and_what_was_said_of_it_before,
+    a_reply_is_recorded_once_with_the_latest_message_before_it_that_may_have_arrived,
+    a_question_is_counted_like_a_send_and_only_where_the_rate_has_room_for_it,
+    the_texts_that_a_report_speaks_of_are_found_by_its_id_unless_one_was_erased,
+    of_what_one_sender_writes_within_an_hour_no_more_is_shown_than_anybody_types,
+    who_wants_no_more_is_a_fact_and_what_is_queued_for_them_does_not_go,
+    people_are_known_by_how_their_numbers_end_each_side_by_itself,
+    a_stop_that_waits_and_one_of_another_number_of_the_phone_are_facts_of_a_send,
+    every_change_of_a_forwarded_message_is_told_with_it_and_nothing_of_its_text,
+    what_comes_after_an_event_of_the_same_message_waits_for_it,
+    what_is_due_again_comes_before_what_came_after_it_however_few_are_taken,
+    what_is_to_be_told_is_told_by_one_process_and_again_until_it_was_told,
+    a_key_is_made_once_for_all_processes,
 }
