@@ -5,8 +5,8 @@
 use async_trait::async_trait;
 
 use super::model::{
-    Back, BatchRecord, Claim, Claimed, Decide, Filter, Forward, Intent, LookClaim, NewHandle, NewPending, NewReply, OptOut, Pacing,
-    Payer, Pended, Pending, Record, Recorded, Recovered, ReplyPage, Report, Reservation, Segment, Settled, Settlement, Target, Whole,
+    Back, BatchRecord, Claim, Claimed, Decide, E164, Filter, Forward, Intent, LookClaim, Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing,
+    Payer, Pended, Pending, ProviderName, Record, Recorded, Recovered, ReplyPage, Report, Reservation, Segment, Settled, Settlement, Target, VendorId, Whole,
 };
 use super::told::Unmatched;
 pub use super::{clients::Clients, long_reply::LongReplies, told::Told, upkeep::Upkeep};
@@ -80,21 +80,21 @@ pub trait Reports: Send + Sync {
 
     /// The texts of the messages of this provider that have this id of it, or a segment with it, to this recipient or any.
     /// Nothing where there is none, or one's text was erased.
-    async fn texts(&self, provider: &str, vendor_id: &str, to: Option<&str>) -> Result<Option<Vec<String>>>;
+    async fn texts(&self, provider: ProviderName<'_>, vendor_id: VendorId<'_>, to: Option<E164<'_>>) -> Result<Option<Vec<String>>>;
 
     /// Whether a message of this provider has this id of it, and goes to this recipient.
-    async fn has_vendor_id(&self, provider: &str, vendor_id: &str, to: &str) -> Result<bool>;
+    async fn has_vendor_id(&self, provider: ProviderName<'_>, vendor_id: VendorId<'_>, to: E164<'_>) -> Result<bool>;
 
-    /// Whether a message of this provider with this text, to this recipient, went out or may be going out within this
-    /// time without an id of the provider, so that what the provider has on record may be this one.
-    async fn has_nameless(&self, provider: (&str, Realm), to: &str, digest: [u8; 16], from: Timestamp, until: Timestamp) -> Result<bool>;
+    /// Whether within this time we sent, or may be sending, this text to this recipient through this provider and never learned
+    /// the provider's id. What the provider has on record could then be that one, so it must not be matched to another.
+    async fn has_nameless(&self, sought: Nameless<'_>) -> Result<bool>;
 
     /// Messages whose outcome is unknown, since `since` or later, of any principal and this provider or any, oldest first.
     async fn unknowns(&self, provider: Option<(&str, Realm)>, since: Timestamp, limit: u32) -> Result<Vec<Record>>;
 
     /// Makes a message due to be looked up now, because of a report that proves nothing. It is found by our id or by
     /// the provider's; a message without a provider's id takes this one. Returns whether there is such a message.
-    async fn hint(&self, provider: &str, vendor_id: &str, message: Option<&MessageId>, now: Timestamp) -> Result<bool>;
+    async fn hint(&self, provider: ProviderName<'_>, vendor_id: VendorId<'_>, message: Option<&MessageId>, now: Timestamp) -> Result<bool>;
 
     /// Takes messages that are due to be looked up, the longest due first. Each is due again later: after as long as it
     /// is old, at least 5 seconds and at most an hour, until it is three days old.
@@ -109,11 +109,11 @@ pub trait People: Send + Sync {
     async fn record_reply(&self, reply: NewReply, now: Timestamp) -> Result<Recorded>;
 
     /// When this reply was written, if it is on record.
-    async fn reply_at(&self, provider: &str, vendor_id: &str) -> Result<Option<Timestamp>>;
+    async fn reply_at(&self, provider: ProviderName<'_>, vendor_id: VendorId<'_>) -> Result<Option<Timestamp>>;
 
     /// The text of the latest message to this person that this provider took before this moment, where it is kept: what
     /// a reply of then answers.
-    async fn last_text(&self, provider: &str, to: &str, at: Timestamp) -> Result<Option<String>>;
+    async fn last_text(&self, provider: ProviderName<'_>, to: E164<'_>, at: Timestamp) -> Result<Option<String>>;
 
     /// Records that a person wants no more texts, or wants them again. What is queued for a person who opts out is
     /// rejected, with its money. A wish that is older than what is on record changes nothing, and what the source
@@ -127,10 +127,10 @@ pub trait People: Send + Sync {
     async fn out_since(&self, number: &str) -> Result<Option<Timestamp>>;
 
     /// Keeps that a person asked for texts again, by this provider.
-    async fn note_start(&self, provider: &str, number: &str, at: Timestamp) -> Result<()>;
+    async fn note_start(&self, provider: ProviderName<'_>, number: E164<'_>, at: Timestamp) -> Result<()>;
 
     /// Whether a person asked for texts again, by this provider, after this moment. That is kept: vendors list an old STOP for ever.
-    async fn has_started_since(&self, provider: &str, number: &str, at: Timestamp) -> Result<bool>;
+    async fn has_started_since(&self, provider: ProviderName<'_>, number: E164<'_>, at: Timestamp) -> Result<bool>;
 
     /// Everybody whose number ends with one of these: who was ever texted or is to be, and who wants no more texts. Recent is
     /// who was texted since then. Whom the sandbox texted is known to the sandbox alone.

@@ -1,6 +1,7 @@
 //! What the ledger is asked and answers, whichever database keeps it.
 
 mod intent;
+mod names;
 mod outbox;
 mod pacing;
 mod people;
@@ -9,6 +10,7 @@ mod record;
 mod settlement;
 
 pub use intent::{BaseSession, BatchDraft, Decide, Draft, Idempotency, Intent, NewHandle, Payer, Reservation, Target};
+pub use names::{E164, Nameless, ProviderName, VendorId};
 pub use outbox::Forward;
 pub use pacing::Pacing;
 pub use people::{

@@ -6,7 +6,7 @@ use super::row::{COLUMNS, record_from};
 use super::sealed::text;
 use super::states::{IS_UNKNOWN, MAY_BE_ON_RECORD, sql};
 use crate::clock::Timestamp;
-use crate::ledger::Record;
+use crate::ledger::{Nameless, Record};
 use crate::sms::message::Realm;
 
 /// See [`crate::ledger::facets::Reports::has_vendor_id`].
@@ -50,14 +50,8 @@ pub(super) fn unknowns(db: &Connection, of: Option<(&str, Realm)>, since: Timest
 }
 
 /// See [`crate::ledger::facets::Reports::has_nameless`].
-pub(super) fn has_nameless(
-    db: &Connection,
-    (provider, realm): (&str, Realm),
-    to: &str,
-    digest: [u8; 16],
-    from: Timestamp,
-    until: Timestamp,
-) -> rusqlite::Result<bool> {
+pub(super) fn has_nameless(db: &Connection, sought: &Nameless<'_>) -> rusqlite::Result<bool> {
+    let Nameless { provider, realm, to, digest, from, until } = sought;
     db.prepare_cached(sql!(
         "SELECT EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND provider = ?2 AND sandbox = ?6 AND digest = ?3 AND vendor_id IS NULL
                         AND {MAY_BE_ON_RECORD} AND created_ms <= ?5 AND changed_ms >= ?4)"

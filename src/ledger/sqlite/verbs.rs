@@ -20,8 +20,8 @@ use crate::ledger::facets::{Accounts, Intents, Outbox, People, Queue, Reports, V
 use crate::ledger::rules::window;
 use crate::ledger::told::Unmatched;
 use crate::ledger::{
-    Back, BatchRecord, Claim, Claimed, Decide, Filter, Forward, Intent, LookClaim, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended,
-    Pending, Record, Recorded, Recovered, ReplyPage, Report, Reservation, Segment, Settled, Settlement, Target, Whole,
+    Back, BatchRecord, Claim, Claimed, Decide, E164, Filter, Forward, Intent, LookClaim, Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended,
+    Pending, ProviderName, Record, Recorded, Recovered, ReplyPage, Report, Reservation, Segment, Settled, Settlement, Target, VendorId, Whole,
 };
 use crate::sms::caller_id::Known;
 use crate::sms::facts::{Budget, BudgetKey};
@@ -157,19 +157,20 @@ impl Reports for SqliteLedger {
         self.read(move |db| query::find(db, &id)).await
     }
 
-    async fn texts(&self, provider: &str, vendor_id: &str, to: Option<&str>) -> Result<Option<Vec<String>>> {
-        let (provider, vendor_id, to) = (provider.to_owned(), vendor_id.to_owned(), to.map(ToOwned::to_owned));
+    async fn texts(&self, provider: ProviderName<'_>, vendor_id: VendorId<'_>, to: Option<E164<'_>>) -> Result<Option<Vec<String>>> {
+        let (provider, vendor_id, to) = (provider.0.to_owned(), vendor_id.0.to_owned(), to.map(|to| to.0.to_owned()));
         self.read(move |db| trace::texts(db, &provider, &vendor_id, to.as_deref())).await
     }
 
-    async fn has_vendor_id(&self, provider: &str, vendor_id: &str, to: &str) -> Result<bool> {
-        let (provider, vendor_id, to) = (provider.to_owned(), vendor_id.to_owned(), to.to_owned());
+    async fn has_vendor_id(&self, provider: ProviderName<'_>, vendor_id: VendorId<'_>, to: E164<'_>) -> Result<bool> {
+        let (provider, vendor_id, to) = (provider.0.to_owned(), vendor_id.0.to_owned(), to.0.to_owned());
         self.read(move |db| trace::has_vendor_id(db, &provider, &vendor_id, &to)).await
     }
 
-    async fn has_nameless(&self, (provider, realm): (&str, Realm), to: &str, digest: [u8; 16], from: Timestamp, until: Timestamp) -> Result<bool> {
-        let (provider, to) = (provider.to_owned(), to.to_owned());
-        self.read(move |db| trace::has_nameless(db, (&provider, realm), &to, digest, from, until)).await
+    async fn has_nameless(&self, sought: Nameless<'_>) -> Result<bool> {
+        let (provider, to) = (sought.provider.to_owned(), sought.to.to_owned());
+        let Nameless { realm, digest, from, until, .. } = sought;
+        self.read(move |db| trace::has_nameless(db, &Nameless { provider: &provider, realm, to: &to, digest, from, until })).await
     }
 
     async fn unknowns(&self, provider: Option<(&str, Realm)>, since: Timestamp, limit: u32) -> Result<Vec<Record>> {
@@ -177,8 +178,8 @@ impl Reports for SqliteLedger {
         self.read(move |db| trace::unknowns(db, provider.as_ref().map(|(name, realm)| (name.as_str(), *realm)), since, limit)).await
     }
 
-    async fn hint(&self, provider: &str, vendor_id: &str, message: Option<&MessageId>, now: Timestamp) -> Result<bool> {
-        let (provider, vendor_id, message) = (provider.to_owned(), vendor_id.to_owned(), message.cloned());
+    async fn hint(&self, provider: ProviderName<'_>, vendor_id: VendorId<'_>, message: Option<&MessageId>, now: Timestamp) -> Result<bool> {
+        let (provider, vendor_id, message) = (provider.0.to_owned(), vendor_id.0.to_owned(), message.cloned());
         self.writer()?.run(move |db| look::hint(db, &provider, &vendor_id, message.as_ref(), now)).await
     }
 
@@ -198,13 +199,13 @@ impl People for SqliteLedger {
         self.writer()?.run(move |db| reply::record_reply(db, owner, &reply, now)).await
     }
 
-    async fn reply_at(&self, provider: &str, vendor_id: &str) -> Result<Option<Timestamp>> {
-        let (provider, vendor_id) = (provider.to_owned(), vendor_id.to_owned());
+    async fn reply_at(&self, provider: ProviderName<'_>, vendor_id: VendorId<'_>) -> Result<Option<Timestamp>> {
+        let (provider, vendor_id) = (provider.0.to_owned(), vendor_id.0.to_owned());
         self.read(move |db| reply::reply_at(db, &provider, &vendor_id)).await
     }
 
-    async fn last_text(&self, provider: &str, to: &str, at: Timestamp) -> Result<Option<String>> {
-        let (provider, to) = (provider.to_owned(), to.to_owned());
+    async fn last_text(&self, provider: ProviderName<'_>, to: E164<'_>, at: Timestamp) -> Result<Option<String>> {
+        let (provider, to) = (provider.0.to_owned(), to.0.to_owned());
         self.read(move |db| reply::last_text(db, &provider, &to, at)).await
     }
 
@@ -229,13 +230,13 @@ impl People for SqliteLedger {
         self.read(move |db| opt_out::out_since(db, &number)).await
     }
 
-    async fn note_start(&self, provider: &str, number: &str, at: Timestamp) -> Result<()> {
-        let (provider, number) = (provider.to_owned(), number.to_owned());
+    async fn note_start(&self, provider: ProviderName<'_>, number: E164<'_>, at: Timestamp) -> Result<()> {
+        let (provider, number) = (provider.0.to_owned(), number.0.to_owned());
         self.writer()?.run(move |db| opt_out::note_start(db, &provider, &number, at)).await
     }
 
-    async fn has_started_since(&self, provider: &str, number: &str, at: Timestamp) -> Result<bool> {
-        let (provider, number) = (provider.to_owned(), number.to_owned());
+    async fn has_started_since(&self, provider: ProviderName<'_>, number: E164<'_>, at: Timestamp) -> Result<bool> {
+        let (provider, number) = (provider.0.to_owned(), number.0.to_owned());
         self.read(move |db| opt_out::has_started_since(db, &provider, &number, at)).await
     }
 

@@ -7,10 +7,7 @@ use serde_json::{Value, json};
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::{Error, ErrorKind};
 use sms_mcp::ledger::sqlite::SqliteLedger;
-use sms_mcp::ledger::{
-    Back, Claim, Decide, Draft, Filter, Forward, Intent, Ledger, LookClaim, NewPending, NewReply, Pacing, Recorded, ReplyPage, Report, Reservation,
-    SHOWN_AN_HOUR, Segment, Settlement,
-};
+use sms_mcp::ledger::{Back, Claim, Decide, Draft, E164, Filter, Forward, Intent, Ledger, LookClaim, NewPending, NewReply, Pacing, ProviderName, Recorded, ReplyPage, Report, Reservation, SHOWN_AN_HOUR, Segment, Settlement, VendorId};
 use sms_mcp::sms::facts::Scope;
 use sms_mcp::sms::message::{MessageId, Realm, State};
 use sms_mcp::sms::reply::Meaning;
@@ -160,7 +157,7 @@ async fn an_unknown_outcome_that_a_hint_gave_an_id_is_settled_by_a_report(backen
             store.settle(&draft(n).id, lost()).await.unwrap();
             assert_eq!(money(&*store).await, (HOLD, before.1));
             let vendor_id = format!("v-{n}");
-            assert!(store.hint("sandbox", &vendor_id, Some(&draft(n).id), NOW).await.unwrap());
+            assert!(store.hint(ProviderName("sandbox"), VendorId(&vendor_id), Some(&draft(n).id), NOW).await.unwrap());
             let report = Report { vendor_id, price_micros: price, ..report(state) };
             assert_eq!(store.record_receipt(report, NOW).await.unwrap(), drafts([n]));
             assert_eq!(money(&*store).await, (0, before.1 + spent), "{state}");
@@ -175,7 +172,7 @@ async fn an_answer_that_comes_after_the_report_still_names_the_price(backend: Ba
     for place in backend.places() {
         let store = place.open();
         take(&*store, intent(vec![draft(1)])).await;
-        store.hint("sandbox", "v-1", Some(&draft(1).id), NOW).await.unwrap();
+        store.hint(ProviderName("sandbox"), VendorId("v-1"), Some(&draft(1).id), NOW).await.unwrap();
         assert_eq!(store.record_receipt(report(State::Delivered), NOW).await.unwrap(), drafts([1]));
         let budgets = store.settle(&draft(1).id, ended(State::Sent, Some(70))).await.unwrap();
         assert!(budgets.iter().all(|budget| budget.spent_micros == 70), "{budgets:?}");
@@ -211,7 +208,7 @@ async fn looks_are_due_less_and_less_often_until_the_end_or_three_days(backend: 
         assert!(looks(2 * DAY_MS + 3_599_999).await.is_empty(), "an hour at most");
         assert_eq!(looks(3 * DAY_MS).await, drafts([2]));
         assert!(looks(30 * DAY_MS).await.is_empty(), "nobody asks any more");
-        assert!(store.hint("sandbox", "v-2", None, NOW.plus_ms(30 * DAY_MS)).await.unwrap());
+        assert!(store.hint(ProviderName("sandbox"), VendorId("v-2"), None, NOW.plus_ms(30 * DAY_MS)).await.unwrap());
         assert_eq!(looks(30 * DAY_MS).await, drafts([2]), "but for a reason");
         assert!(looks(40 * DAY_MS).await.is_empty());
     }
@@ -260,24 +257,24 @@ async fn a_hint_finds_a_message_by_either_id_and_proves_nothing(backend: Backend
         let store = place.open();
         let at = NOW.plus_ms(500);
         take(&*store, intent(vec![draft(1)])).await;
-        assert!(store.hint("sandbox", "v-1", Some(&draft(1).id), at).await.unwrap());
+        assert!(store.hint(ProviderName("sandbox"), VendorId("v-1"), Some(&draft(1).id), at).await.unwrap());
         assert!(store.claim_looks(look("sandbox", 9, at)).await.unwrap().is_empty(), "its answer may still come");
         store.settle(&draft(1).id, lost()).await.unwrap();
         let due = store.claim_looks(look("sandbox", 9, at)).await.unwrap();
         assert_eq!((due.len(), due[0].vendor_id.as_deref(), due[0].state), (1, Some("v-1"), State::Unknown));
-        assert!(store.hint("sandbox", "forged", Some(&draft(1).id), at).await.unwrap());
+        assert!(store.hint(ProviderName("sandbox"), VendorId("forged"), Some(&draft(1).id), at).await.unwrap());
         let found = store.message("alice", &draft(1).id).await.unwrap().unwrap();
         assert_eq!((found.vendor_id.as_deref(), found.state, found.held_micros), (Some("v-1"), State::Unknown, HOLD));
         for (provider, vendor_id, message) in
             [("another", "v-1", Some(draft(1).id)), ("sandbox", "v-9", Some(draft(9).id)), ("sandbox", "v-9", None), ("sandbox", "", None)]
         {
-            assert!(!store.hint(provider, vendor_id, message.as_ref(), at).await.unwrap(), "{provider} {vendor_id}");
+            assert!(!store.hint(ProviderName(provider), VendorId(vendor_id), message.as_ref(), at).await.unwrap(), "{provider} {vendor_id}");
         }
-        assert!(store.hint("sandbox", "v-1", Some(&draft(9).id), at).await.unwrap(), "the provider's id does as well");
+        assert!(store.hint(ProviderName("sandbox"), VendorId("v-1"), Some(&draft(9).id), at).await.unwrap(), "the provider's id does as well");
         // The id of one request is no other request's.
         take(&*store, intent(vec![draft(2)])).await;
         store.settle(&draft(2).id, lost()).await.unwrap();
-        assert!(store.hint("sandbox", "v-1", Some(&draft(2).id), at).await.unwrap());
+        assert!(store.hint(ProviderName("sandbox"), VendorId("v-1"), Some(&draft(2).id), at).await.unwrap());
         assert_eq!(store.message("alice", &draft(2).id).await.unwrap().unwrap().vendor_id, None);
         let unknown: Vec<MessageId> =
             store.unknowns(Some(("sandbox", Realm::Live)), Timestamp(0), 9).await.unwrap().into_iter().map(|record| record.id).collect();
@@ -288,9 +285,9 @@ async fn a_hint_finds_a_message_by_either_id_and_proves_nothing(backend: Backend
             store.unknowns(Some(("sandbox", Realm::Live)), NOW.plus_ms(3_600_000), 9).await.unwrap().is_empty(),
             "what became unknown before then"
         );
-        assert!(store.has_vendor_id("sandbox", "v-1", &draft(1).to).await.unwrap());
+        assert!(store.has_vendor_id(ProviderName("sandbox"), VendorId("v-1"), E164(&draft(1).to)).await.unwrap());
         for (provider, vendor_id, to) in [("another", "v-1", draft(1).to), ("sandbox", "v-2", draft(1).to), ("sandbox", "v-1", draft(5).to)] {
-            assert!(!store.has_vendor_id(provider, vendor_id, &to).await.unwrap());
+            assert!(!store.has_vendor_id(ProviderName(provider), VendorId(vendor_id), E164(&to)).await.unwrap());
         }
     }
 }
@@ -304,8 +301,8 @@ async fn a_hint_to_one_of_a_request_names_the_id_that_the_others_have_and_what_w
         }
         store.record_receipt(about(3, State::Delivered), NOW).await.unwrap();
         for n in [3, 4] {
-            assert!(store.hint("sandbox", "v-1", Some(&draft(n).id), NOW).await.unwrap());
-            assert!(store.has_vendor_id("sandbox", "v-1", &draft(n).to).await.unwrap());
+            assert!(store.hint(ProviderName("sandbox"), VendorId("v-1"), Some(&draft(n).id), NOW).await.unwrap());
+            assert!(store.has_vendor_id(ProviderName("sandbox"), VendorId("v-1"), E164(&draft(n).to)).await.unwrap());
         }
         assert_eq!(state_of(&*store, &draft(3).id).await, State::Delivered);
         assert_eq!(state_of(&*store, &draft(4).id).await, State::Unknown);
@@ -337,7 +334,7 @@ async fn a_reply_is_recorded_once_with_the_latest_message_before_it_that_may_hav
         assert_eq!(record("r-2", 1, 899_000).await, Recorded::New(Some(draft(4).id)), "clocks differ a little");
         assert_eq!(record("r-3", 77, 300_000).await, Recorded::New(None), "a stranger");
         assert_eq!(record("r-4", 1, 91 * DAY_MS).await, Recorded::New(None), "too long ago");
-        let last = async |provider: &str, n: u32, at: i64| store.last_text(provider, &draft(n).to, NOW.plus_ms(at)).await.unwrap();
+        let last = async |provider: &str, n: u32, at: i64| store.last_text(ProviderName(provider), E164(&draft(n).to), NOW.plus_ms(at)).await.unwrap();
         assert_eq!(last("sandbox", 1, 300_000).await, Some(draft(2).text), "the text that such a reply answers");
         assert_eq!((last("another", 1, 300_000).await, last("sandbox", 77, 300_000).await), (None, None));
         let other = NewReply { provider: "another".into(), ..reply("r-1", 1, NOW.plus_ms(300_000)) };
@@ -383,12 +380,12 @@ async fn the_texts_that_a_report_speaks_of_are_found_by_its_id_unless_one_was_er
         store.settle(&draft(1).id, Settlement { vendor_id: Some("v-1".into()), ..ended(State::Sent, None) }).await.unwrap();
         store.settle(&draft(2).id, Settlement { parts: vec![parted(1), parted(2)], ..ended(State::Sent, None) }).await.unwrap();
         store.settle(&draft(3).id, Settlement { vendor_id: Some("v-3".into()), ..ended(State::Sent, None) }).await.unwrap();
-        let texts = async |id: &str, to: Option<u32>| store.texts("sandbox", id, to.map(|n| draft(n).to).as_deref()).await.unwrap();
+        let texts = async |id: &str, to: Option<u32>| store.texts(ProviderName("sandbox"), VendorId(id), to.map(|n| draft(n).to).as_deref().map(E164)).await.unwrap();
         assert_eq!(texts("v-1", None).await, Some(vec![draft(1).text]));
         assert_eq!(texts("v-1", Some(1)).await, Some(vec![draft(1).text]));
         assert_eq!(texts("s-2", Some(2)).await, Some(vec![draft(2).text]));
         assert_eq!((texts("v-1", Some(2)).await, texts("v-3", None).await, texts("v-9", None).await), (None, None, None));
-        assert_eq!(store.texts("another", "v-1", None).await.unwrap(), None);
+        assert_eq!(store.texts(ProviderName("another"), VendorId("v-1"), None).await.unwrap(), None);
     }
 }
 
@@ -685,7 +682,7 @@ async fn a_ledger_of_the_first_version_is_brought_up_to_date_with_everything_in_
     store.settle(&draft(1).id, ended(State::Sent, Some(70))).await.unwrap();
     assert_eq!(state_of(&store, &draft(1).id).await, State::Delivered, "the early receipt was kept");
     assert_eq!(store.unknowns(Some(("sandbox", Realm::Live)), Timestamp(0), 9).await.unwrap()[0].id, draft(2).id);
-    assert!(store.hint("sandbox", "v-2", Some(&draft(2).id), NOW).await.unwrap());
+    assert!(store.hint(ProviderName("sandbox"), VendorId("v-2"), Some(&draft(2).id), NOW).await.unwrap());
     assert_eq!(store.claim_looks(look("sandbox", 9, NOW)).await.unwrap().len(), 1);
     assert_eq!(money(&store).await, (100, 70));
     assert!(store.claim_forwards(9, NOW, NOW).await.unwrap().is_empty(), "nothing old is told");

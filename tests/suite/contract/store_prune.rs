@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sms_mcp::clock::Timestamp;
 use sms_mcp::ledger::upkeep::{KNOWN_ID_MS, PrunePlace, Pruned};
-use sms_mcp::ledger::{BaseSession, Claim, Draft, Filter, Idempotency, Intent, Ledger, NewHandle, NewReply, Payer, Report, Reservation, Settlement};
+use sms_mcp::ledger::{BaseSession, Claim, Draft, E164, Filter, Idempotency, Intent, Ledger, NewHandle, NewReply, Payer, ProviderName, Report, Reservation, Settlement, VendorId};
 use sms_mcp::sms::caller_id::Known;
 use sms_mcp::sms::facts::{BudgetKey, Limits, Scope};
 use sms_mcp::sms::message::{Realm, SessionId, State};
@@ -165,8 +165,8 @@ async fn a_late_receipt_of_a_forgotten_message_is_no_riddle_and_the_first_of_a_n
         assert_eq!((store.tallies("sandbox").await.unwrap().early_receipts, store.unmatched("sandbox", look).await.unwrap().count), (0, 0));
         store.record_receipt(receipt(77, told), told).await.unwrap();
         assert_eq!(store.unmatched("sandbox", look).await.unwrap().count, 1, "one of nobody is");
-        assert!(store.has_vendor_id("sandbox", "v-1", &draft(1).to).await.unwrap());
-        assert!(!store.has_vendor_id("sandbox", "v-1", &draft(2).to).await.unwrap());
+        assert!(store.has_vendor_id(ProviderName("sandbox"), VendorId("v-1"), E164(&draft(1).to)).await.unwrap());
+        assert!(!store.has_vendor_id(ProviderName("sandbox"), VendorId("v-1"), E164(&draft(2).to)).await.unwrap());
         // The carrier begins its ids anew.
         take(&*store, wide(Intent { now: told, ..intent(vec![draft(2)]) })).await;
         store.record_receipt(receipt(1, told), told).await.unwrap();
@@ -176,7 +176,7 @@ async fn a_late_receipt_of_a_forgotten_message_is_no_riddle_and_the_first_of_a_n
         // Ids are known for a while, and not for ever.
         let later = day(40).plus_ms(KNOWN_ID_MS + 1);
         assert!(prune(&*store, later).await.leftovers >= 1);
-        assert!(!store.has_vendor_id("sandbox", "v-1", &draft(1).to).await.unwrap());
+        assert!(!store.has_vendor_id(ProviderName("sandbox"), VendorId("v-1"), E164(&draft(1).to)).await.unwrap());
     }
 }
 

@@ -3,7 +3,7 @@
 
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
-use sms_mcp::ledger::{Back, BaseSession, Claim, Claimed, Draft, Intent, Ledger, Pacing, Payer, ReplyPage, Report};
+use sms_mcp::ledger::{Back, BaseSession, Claim, Claimed, Draft, Intent, Ledger, Pacing, Payer, ProviderName, ReplyPage, Report, VendorId};
 use sms_mcp::sms::facts::{Limits, Scope};
 use sms_mcp::sms::message::{BatchId, MessageId, State};
 
@@ -254,7 +254,7 @@ async fn a_message_that_goes_on_to_another_provider_is_that_ones_from_then_on(ba
     for place in backend.places() {
         let (store, other) = (place.open(), place.open());
         take(&*store, intent(vec![draft(1)])).await;
-        assert!(store.hint("sandbox", "theirs", Some(&draft(1).id), NOW).await.unwrap());
+        assert!(store.hint(ProviderName("sandbox"), VendorId("theirs"), Some(&draft(1).id), NOW).await.unwrap());
         assert_eq!(other.hand_on(&draft(1).id, "second").await.unwrap_err().kind(), ErrorKind::LedgerUnavailable, "not the other's");
         for provider in ["second", "second", "third"] {
             store.hand_on(&draft(1).id, provider).await.unwrap();

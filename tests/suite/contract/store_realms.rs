@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use sms_mcp::error::ErrorKind;
 use sms_mcp::ledger::sqlite::SqliteLedger;
-use sms_mcp::ledger::{Claim, Decide, Idempotency, Intent, Ledger, LookClaim, NewHandle, Payer, Reservation, Settlement, Target};
+use sms_mcp::ledger::{Claim, Decide, Idempotency, Intent, Ledger, LookClaim, NewHandle, Payer, ProviderName, Reservation, Settlement, Target, VendorId};
 use sms_mcp::sms::facts::{Facts, Limits, Scope};
 use sms_mcp::sms::message::{MessageId, Realm, SessionId, State};
 
@@ -63,7 +63,7 @@ async fn what_the_sandbox_had_queued_is_not_taken_by_a_real_provider_of_the_same
         let own = store.claim(Claim { realm: Realm::Sandbox, ..claim(1) }).await.unwrap();
         assert_eq!(own.messages.len(), 1);
         store.settle(&draft(1).id, Settlement { vendor_id: Some("v-1".into()), ..ended(State::Unknown, None) }).await.unwrap();
-        assert!(store.hint("sandbox", "v-1", Some(&draft(1).id), NOW).await.unwrap());
+        assert!(store.hint(ProviderName("sandbox"), VendorId("v-1"), Some(&draft(1).id), NOW).await.unwrap());
         let look = |realm| LookClaim { provider: "sandbox".into(), realm, limit: 9, now: NOW.plus_ms(9_000), by_request: false, is_rated: false };
         for (realm, count) in [(Realm::Live, 0), (Realm::Sandbox, 1)] {
             assert_eq!(store.unknowns(Some(("sandbox", realm)), sms_mcp::clock::Timestamp(0), 9).await.unwrap().len(), count, "{realm:?}");

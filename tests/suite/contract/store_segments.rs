@@ -3,7 +3,7 @@
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
 use sms_mcp::ledger::sqlite::SqliteLedger;
-use sms_mcp::ledger::{Claim, Idempotency, Intent, Ledger, LookClaim, ReplyPage, Report, Reservation, Segment, Settlement, Target};
+use sms_mcp::ledger::{Claim, E164, Idempotency, Intent, Ledger, LookClaim, ProviderName, ReplyPage, Report, Reservation, Segment, Settlement, Target, VendorId};
 use sms_mcp::sms::facts::Scope;
 use sms_mcp::sms::message::{Realm, State};
 
@@ -193,7 +193,7 @@ async fn a_message_of_segments_is_looked_up_and_known_by_each_of_its_ids(backend
         let due = store.claim_looks(look).await.unwrap();
         assert!(due.len() == 1 && due[0].is_parted);
         for (id, is_known) in [("s-1", true), ("s-2", true), ("s-3", false)] {
-            assert_eq!(store.has_vendor_id("sandbox", id, &draft(1).to).await.unwrap(), is_known, "{id}");
+            assert_eq!(store.has_vendor_id(ProviderName("sandbox"), VendorId(id), E164(&draft(1).to)).await.unwrap(), is_known, "{id}");
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use sms_mcp::clock::Timestamp;
 use sms_mcp::ledger::told::{EARLY_MS, MOST_TOLD, TOLD_AGAIN_MS, Unmatched};
-use sms_mcp::ledger::{Ledger, NewReply, Report};
+use sms_mcp::ledger::{E164, Ledger, NewReply, ProviderName, Report};
 use sms_mcp::sms::message::{MessageId, State};
 
 use super::store::{Backend, NOW, draft, ended, intent, on_every_backend, take};
@@ -100,14 +100,14 @@ async fn what_another_process_recorded_is_known_by_its_content_until_that_one_le
 async fn the_latest_start_of_a_person_is_known_for_the_provider_that_it_came_through(backend: Backend) {
     for place in backend.places() {
         let store = place.open();
-        let since = async |number: &str, ms: i64| store.has_started_since("sandbox", number, NOW.plus_ms(ms)).await.unwrap();
+        let since = async |number: &str, ms: i64| store.has_started_since(ProviderName("sandbox"), E164(number), NOW.plus_ms(ms)).await.unwrap();
         assert!(!since("+331", 0).await);
         for ms in [10, 5] {
-            store.note_start("sandbox", "+331", NOW.plus_ms(ms)).await.unwrap();
+            store.note_start(ProviderName("sandbox"), E164("+331"), NOW.plus_ms(ms)).await.unwrap();
         }
         assert!(since("+331", 9).await && !since("+331", 10).await && !since("+332", 0).await);
-        assert!(!store.has_started_since("another", "+331", NOW).await.unwrap());
-        store.note_start("sandbox", "+332", NOW.plus_ms(TOLD_AGAIN_MS + 11)).await.unwrap();
+        assert!(!store.has_started_since(ProviderName("another"), E164("+331"), NOW).await.unwrap());
+        store.note_start(ProviderName("sandbox"), E164("+332"), NOW.plus_ms(TOLD_AGAIN_MS + 11)).await.unwrap();
         assert!(since("+331", 0).await && since("+332", 0).await, "kept, for a vendor may list an old STOP for ever");
         assert_eq!(store.out_since("+331").await.unwrap(), None);
         store.opt_out("+331", true, "reply", NOW.plus_ms(3)).await.unwrap();
