@@ -172,7 +172,18 @@ impl Engine {
         // What the vendor has may as well be a message that went out and has no id, or whose answer is still to come.
         // Asked once the list is read and before the known ids: then nothing on the list can slip through in between.
         let store = &self.parts().ledger;
-        if matches.is_empty() || store.has_nameless(Nameless { provider: carrier.name(), realm: carrier.realm(), to: &first.to, digest: first.digest, from: earliest, until: latest }).await? {
+        if matches.is_empty()
+            || store
+                .has_nameless(Nameless {
+                    provider: carrier.name(),
+                    realm: carrier.realm(),
+                    to: &first.to,
+                    digest: first.digest,
+                    from: earliest,
+                    until: latest,
+                })
+                .await?
+        {
             return Ok(Vec::new());
         }
         let mut ours = Vec::with_capacity(matches.len());

@@ -72,7 +72,10 @@ mod tests {
         (0..).zip(holds.iter().copied()).map(draft).collect()
     }
 
-    fn chosen(holds: &[i64], decide: impl Fn(usize, &Facts) -> crate::error::Result<()> + Send + Sync + 'static) -> Result<(usize, Vec<usize>), ErrorKind> {
+    fn chosen(
+        holds: &[i64],
+        decide: impl Fn(usize, &Facts) -> crate::error::Result<()> + Send + Sync + 'static,
+    ) -> Result<(usize, Vec<usize>), ErrorKind> {
         let (drafts, decide): (_, Decide) = (drafts(holds), Arc::new(decide));
         let chosen = choose(&drafts, Facts::default(), &decide, |_, _| Ok::<(), ()>(())).unwrap_or_else(|()| unreachable!());
         chosen.map(|chosen| (chosen.taken.len(), chosen.refused.into_iter().map(|(index, _)| index).collect())).map_err(|error| error.kind())

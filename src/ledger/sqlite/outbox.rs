@@ -3,8 +3,8 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::row::{COLUMNS, record_from};
 use super::job::JobResult;
+use super::row::{COLUMNS, record_from};
 use super::states::sql;
 use crate::clock::Timestamp;
 use crate::ledger::rules::events::{self, Event, Unsettled, message_of};

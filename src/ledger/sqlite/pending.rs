@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::job::JobResult;
 use super::outbox;
 use super::reply::answered;
 use super::states::HAS_NOT_LEFT;
-use super::job::JobResult;
 use crate::clock::Timestamp;
 use crate::ledger::{MOST_PENDING, NewPending, Pended, Pending, Settled};
 use crate::sms::caller_id::{CallerId, ENDING, Known, Sender};

@@ -8,9 +8,9 @@ use std::fmt;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::states::{IS_SETTLED, IS_UNKNOWN, NEVER_LEFT, sql};
 use super::early::EARLY_RECEIPT_MS;
 use super::job::JobResult;
+use super::states::{IS_SETTLED, IS_UNKNOWN, NEVER_LEFT, sql};
 use crate::clock::Timestamp;
 use crate::ledger::told::TOLD_AGAIN_MS;
 use crate::ledger::upkeep::{KNOWN_ID_MS, Prunable, PrunePlace, Pruned};

@@ -91,8 +91,9 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim, peers: &[Peer]) 
         rate::count(db, &counted_as, claim.now, requests)?;
     }
     let request = messages.first().filter(|_| messages.len() > 1 && is_joint).map(|first| first.sequence);
-    let mut update =
-        db.prepare_cached(sql!("UPDATE message SET {IS_ATTEMPTING}, owner = ?2, changed_ms = ?3, history = history || ',' || ?4, request = ?5 WHERE seq = ?1"))?;
+    let mut update = db.prepare_cached(sql!(
+        "UPDATE message SET {IS_ATTEMPTING}, owner = ?2, changed_ms = ?3, history = history || ',' || ?4, request = ?5 WHERE seq = ?1"
+    ))?;
     let attempting = step(State::Attempting, claim.now, None);
     for message in &messages {
         update.execute(params![message.sequence, owner, claim.now.as_millis(), attempting, request])?;

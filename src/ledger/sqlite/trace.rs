@@ -39,8 +39,7 @@ pub(super) fn texts(db: &Connection, provider: &str, vendor_id: &str, to: Option
 /// See [`crate::ledger::facets::Reports::unknowns`].
 pub(super) fn unknowns(db: &Connection, of: Option<(&str, Realm)>, since: Timestamp, limit: u32) -> rusqlite::Result<Vec<Record>> {
     let Some((provider, realm)) = of else {
-        let mut statement =
-            db.prepare_cached(sql!("SELECT {COLUMNS} FROM message WHERE {IS_UNKNOWN} AND changed_ms >= ?1 ORDER BY seq LIMIT ?2"))?;
+        let mut statement = db.prepare_cached(sql!("SELECT {COLUMNS} FROM message WHERE {IS_UNKNOWN} AND changed_ms >= ?1 ORDER BY seq LIMIT ?2"))?;
         return statement.query_map(params![since.as_millis(), limit], record_from)?.collect();
     };
     let mut statement = db.prepare_cached(sql!(

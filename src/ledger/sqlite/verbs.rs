@@ -11,8 +11,8 @@ use super::job::{Kind, unavailable};
 use super::mark::Wish;
 use super::writer::Written;
 use super::{
-    MAY_BE_RECORDED, SqliteLedger, account, early, instance, look, opt_out, outbox, pending, query, queue, rate, receipt, recover, reply,
-    reserve, sealed, segment, session, settle, trace,
+    MAY_BE_RECORDED, SqliteLedger, account, early, instance, look, opt_out, outbox, pending, query, queue, rate, receipt, recover, reply, reserve,
+    sealed, segment, session, settle, trace,
 };
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -20,8 +20,9 @@ use crate::ledger::facets::{Accounts, Intents, Outbox, People, Queue, Reports, V
 use crate::ledger::rules::window;
 use crate::ledger::told::Unmatched;
 use crate::ledger::{
-    Back, BatchRecord, Claim, Claimed, Decide, E164, Filter, Forward, Intent, LookClaim, Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended,
-    Pending, ProviderName, Record, Recorded, Recovered, ReplyPage, Report, Reservation, Segment, Settled, Settlement, Target, VendorId, Whole,
+    Back, BatchRecord, Claim, Claimed, Decide, E164, Filter, Forward, Intent, LookClaim, Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing,
+    Payer, Pended, Pending, ProviderName, Record, Recorded, Recovered, ReplyPage, Report, Reservation, Segment, Settled, Settlement, Target,
+    VendorId, Whole,
 };
 use crate::sms::caller_id::Known;
 use crate::sms::facts::{Budget, BudgetKey};

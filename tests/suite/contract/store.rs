@@ -7,8 +7,8 @@ use sms_mcp::clock::Timestamp;
 use sms_mcp::error::{Error, ErrorKind};
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::ledger::{
-    BaseSession, BatchDraft, Claim, Decide, Draft, Filter, Idempotency, Intent, Ledger, NewHandle, Pacing, Payer, ReplyPage, Report, Reservation, Settlement,
-    Target,
+    BaseSession, BatchDraft, Claim, Decide, Draft, Filter, Idempotency, Intent, Ledger, NewHandle, Pacing, Payer, ReplyPage, Report, Reservation,
+    Settlement, Target,
 };
 use sms_mcp::sms::facts::{Budget, Limits, Scope};
 use sms_mcp::sms::message::{BatchId, MessageId, Realm, SessionId, State};
@@ -295,7 +295,8 @@ async fn states_only_move_forward_whatever_is_reported(backend: Backend) {
         }
         store.settle(&draft(1).id, ended(State::Unknown, None)).await.unwrap();
         assert_eq!(state_of(&*store, &draft(1).id).await, State::Delivered);
-        let history: Vec<State> = crate::support::whole(&*store, &draft(1).id, ReplyPage::default()).await.history.into_iter().map(|change| change.state).collect();
+        let history: Vec<State> =
+            crate::support::whole(&*store, &draft(1).id, ReplyPage::default()).await.history.into_iter().map(|change| change.state).collect();
         assert_eq!(history, [State::Attempting, State::Sent, State::Delivered]);
         assert_eq!(budget(&*store, Scope::Day).await.spent_micros, HOLD);
     }
@@ -404,7 +405,8 @@ async fn the_principals_open_session_lasts_while_it_is_used(backend: Backend) {
         take(&*store, open(2, "b", 9_000)).await;
         take(&*store, open(3, "c", 18_000)).await;
         take(&*store, open(4, "d", 40_000)).await;
-        let used: Vec<(String, i64)> = store.all_budgets().await.unwrap().into_iter().map(|budget| (budget.key.to_string(), budget.messages)).collect();
+        let used: Vec<(String, i64)> =
+            store.all_budgets().await.unwrap().into_iter().map(|budget| (budget.key.to_string(), budget.messages)).collect();
         assert!(used.contains(&("session:USD:a".into(), 3)) && used.contains(&("session:USD:d".into(), 1)), "{used:?}");
     }
 }

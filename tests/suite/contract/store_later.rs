@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::{Error, ErrorKind};
 use sms_mcp::ledger::sqlite::SqliteLedger;
-use sms_mcp::ledger::{Back, Claim, Decide, Draft, E164, Filter, Forward, Intent, Ledger, LookClaim, NewPending, NewReply, Pacing, ProviderName, Recorded, ReplyPage, Report, Reservation, SHOWN_AN_HOUR, Segment, Settlement, VendorId};
+use sms_mcp::ledger::{
+    Back, Claim, Decide, Draft, E164, Filter, Forward, Intent, Ledger, LookClaim, NewPending, NewReply, Pacing, ProviderName, Recorded, ReplyPage,
+    Report, Reservation, SHOWN_AN_HOUR, Segment, Settlement, VendorId,
+};
 use sms_mcp::sms::facts::Scope;
 use sms_mcp::sms::message::{MessageId, Realm, State};
 use sms_mcp::sms::reply::Meaning;
@@ -334,7 +337,8 @@ async fn a_reply_is_recorded_once_with_the_latest_message_before_it_that_may_hav
         assert_eq!(record("r-2", 1, 899_000).await, Recorded::New(Some(draft(4).id)), "clocks differ a little");
         assert_eq!(record("r-3", 77, 300_000).await, Recorded::New(None), "a stranger");
         assert_eq!(record("r-4", 1, 91 * DAY_MS).await, Recorded::New(None), "too long ago");
-        let last = async |provider: &str, n: u32, at: i64| store.last_text(ProviderName(provider), E164(&draft(n).to), NOW.plus_ms(at)).await.unwrap();
+        let last =
+            async |provider: &str, n: u32, at: i64| store.last_text(ProviderName(provider), E164(&draft(n).to), NOW.plus_ms(at)).await.unwrap();
         assert_eq!(last("sandbox", 1, 300_000).await, Some(draft(2).text), "the text that such a reply answers");
         assert_eq!((last("another", 1, 300_000).await, last("sandbox", 77, 300_000).await), (None, None));
         let other = NewReply { provider: "another".into(), ..reply("r-1", 1, NOW.plus_ms(300_000)) };
@@ -380,7 +384,9 @@ async fn the_texts_that_a_report_speaks_of_are_found_by_its_id_unless_one_was_er
         store.settle(&draft(1).id, Settlement { vendor_id: Some("v-1".into()), ..ended(State::Sent, None) }).await.unwrap();
         store.settle(&draft(2).id, Settlement { parts: vec![parted(1), parted(2)], ..ended(State::Sent, None) }).await.unwrap();
         store.settle(&draft(3).id, Settlement { vendor_id: Some("v-3".into()), ..ended(State::Sent, None) }).await.unwrap();
-        let texts = async |id: &str, to: Option<u32>| store.texts(ProviderName("sandbox"), VendorId(id), to.map(|n| draft(n).to).as_deref().map(E164)).await.unwrap();
+        let texts = async |id: &str, to: Option<u32>| {
+            store.texts(ProviderName("sandbox"), VendorId(id), to.map(|n| draft(n).to).as_deref().map(E164)).await.unwrap()
+        };
         assert_eq!(texts("v-1", None).await, Some(vec![draft(1).text]));
         assert_eq!(texts("v-1", Some(1)).await, Some(vec![draft(1).text]));
         assert_eq!(texts("s-2", Some(2)).await, Some(vec![draft(2).text]));

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use sms_mcp::clock::Timestamp;
 use sms_mcp::ledger::upkeep::{KNOWN_ID_MS, PrunePlace, Pruned};
-use sms_mcp::ledger::{BaseSession, Claim, Draft, E164, Filter, Idempotency, Intent, Ledger, NewHandle, NewReply, Payer, ProviderName, Report, Reservation, Settlement, VendorId};
+use sms_mcp::ledger::{
+    BaseSession, Claim, Draft, E164, Filter, Idempotency, Intent, Ledger, NewHandle, NewReply, Payer, ProviderName, Report, Reservation, Settlement,
+    VendorId,
+};
 use sms_mcp::sms::caller_id::Known;
 use sms_mcp::sms::facts::{BudgetKey, Limits, Scope};
 use sms_mcp::sms::message::{Realm, SessionId, State};

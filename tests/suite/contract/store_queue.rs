@@ -182,7 +182,8 @@ async fn a_campaign_is_attempted_from_the_start_and_is_unknown_when_its_process_
         assert_eq!(state_of(&*dying, &draft(2).id).await, State::Attempting);
         assert_eq!(living.message("alice", &draft(2).id).await.unwrap().unwrap().text, None, "it is never sent from the ledger");
         assert!(dying.claim(claim(9)).await.unwrap().messages.is_empty(), "nothing is queued");
-        let states: Vec<State> = crate::support::whole(&*living, &draft(2).id, ReplyPage::default()).await.history.into_iter().map(|change| change.state).collect();
+        let states: Vec<State> =
+            crate::support::whole(&*living, &draft(2).id, ReplyPage::default()).await.history.into_iter().map(|change| change.state).collect();
         assert_eq!(states, [State::Attempting]);
         dying.settle(&draft(1).id, ended(State::Sent, None)).await.unwrap();
         dying.unclaim(returned([2])).await.unwrap();
@@ -216,13 +217,12 @@ async fn what_was_claimed_and_not_handed_over_is_queued_as_before(backend: Backe
         assert_eq!((back.changed, back.held_micros, back.text.as_deref()), (NOW, HOLD, Some("text 2")));
         assert_eq!(budget(&*store, Scope::Session).await.held_micros, 3 * HOLD);
         assert_eq!(ids(&store.claim(later(900)).await.unwrap()), drafts([2, 3]), "in its old place");
-        let history: Vec<(State, i64)> =
-            crate::support::whole(&*store, &draft(2).id, ReplyPage::default())
-                .await
-                .history
-                .into_iter()
-                .map(|change| (change.state, change.at.as_millis() - NOW.as_millis()))
-                .collect();
+        let history: Vec<(State, i64)> = crate::support::whole(&*store, &draft(2).id, ReplyPage::default())
+            .await
+            .history
+            .into_iter()
+            .map(|change| (change.state, change.at.as_millis() - NOW.as_millis()))
+            .collect();
         assert_eq!(history, [(State::Queued, 0), (State::Attempting, 900)], "states only move forward");
         store.unclaim(returned([2, 3])).await.unwrap();
         drop(store);

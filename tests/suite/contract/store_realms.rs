@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use sms_mcp::error::ErrorKind;
 use sms_mcp::ledger::sqlite::SqliteLedger;
-use sms_mcp::ledger::{Claim, Decide, Idempotency, Intent, Ledger, LookClaim, NewHandle, Payer, ProviderName, Reservation, Settlement, Target, VendorId};
+use sms_mcp::ledger::{
+    Claim, Decide, Idempotency, Intent, Ledger, LookClaim, NewHandle, Payer, ProviderName, Reservation, Settlement, Target, VendorId,
+};
 use sms_mcp::sms::facts::{Facts, Limits, Scope};
 use sms_mcp::sms::message::{MessageId, Realm, SessionId, State};
 
