@@ -1,6 +1,6 @@
 //! What the ledger knows that a decision rests on.
 //!
-//! The store gathers [`Facts`] inside the very transaction that would record the send; the guard looks at nothing
+//! The ledger gathers [`Facts`] inside the very transaction that would record the send; the policy looks at nothing
 //! else. So two agents can never both be told yes on the strength of the same remaining cent.
 
 use std::sync::Arc;

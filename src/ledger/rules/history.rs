@@ -1,5 +1,7 @@
 //! A message's states so far, as a ledger keeps them: the inside of a JSON list of `[state, time]` or `[state, time, "why"]`.
 
+use serde_json::Value;
+
 use crate::clock::Timestamp;
 use crate::ledger::model::Change;
 use crate::sms::message::State;
@@ -23,12 +25,14 @@ pub fn read(history: &str) -> Vec<Change> {
 
 /// A history without the claim that it ends with, and when the step before that was; nothing for a message that never
 /// was in the queue.
-pub fn without_claim(history: &str) -> Option<(&str, i64)> {
-    let before = history.get(..history.rfind(",[")?)?;
-    let steps: Vec<Vec<serde_json::Value>> = serde_json::from_str(&format!("[{before}]")).ok()?;
-    let [.., last] = steps.as_slice() else { return None };
+pub fn without_claim(history: &str) -> Option<(String, i64)> {
+    let mut steps: Vec<Vec<Value>> = serde_json::from_str(&format!("[{history}]")).ok()?;
+    steps.pop()?;
+    let last = steps.last()?;
     let is_queued = last.first()?.as_u64()? == u64::from(State::Queued.number());
-    is_queued.then_some((before, last.get(1)?.as_i64()?))
+    let at = last.get(1)?.as_i64()?;
+    let before: Vec<String> = steps.into_iter().map(|step| Value::from(step).to_string()).collect();
+    is_queued.then(|| (before.join(","), at))
 }
 
 #[cfg(test)]
@@ -37,8 +41,9 @@ mod tests {
 
     #[test]
     fn only_a_claim_is_taken_out_of_a_history() {
-        assert_eq!(without_claim("[1,10],[2,20]"), Some(("[1,10]", 10)));
-        assert_eq!(without_claim("[0,5],[1,10,\"a,[b\"],[2,20]"), Some(("[0,5],[1,10,\"a,[b\"]", 10)));
+        let is = |history: &str, before: &str| assert_eq!(without_claim(history), Some((before.to_owned(), 10)));
+        is("[1,10],[2,20]", "[1,10]");
+        is("[0,5],[1,10,\"a,[b\"],[2,20]", "[0,5],[1,10,\"a,[b\"]");
         for other in ["[2,20]", "[1,10]", "[2,20],[3,30]", ""] {
             assert_eq!(without_claim(other), None, "{other}");
         }

@@ -33,6 +33,11 @@ pub(super) enum Kind {
     Aside,
 }
 
+/// What a decision said yes to and the ledger says no to: all of the job is undone.
+pub(super) fn contradiction(what: &'static str) -> rusqlite::Error {
+    rusqlite::Error::UserFunctionError(what.into())
+}
+
 /// The error for a ledger that cannot be read or written.
 pub(super) fn unavailable(why: &str) -> Error {
     Error::new(ErrorKind::LedgerUnavailable, "the ledger cannot be read or written now").because(why.to_owned())

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::budget::{Row, hold, look};
 use super::facts;
-use super::job::{Business, JobResult, business};
+use super::job::{Business, JobResult, business, contradiction};
 use super::mark::{Key, Mark};
 use super::rehearsal::rehearse;
 use super::row::target_from;
@@ -110,8 +110,7 @@ fn take(
     let messages = i64::try_from(taken.len()).unwrap_or(i64::MAX);
     for row in rows.iter_mut() {
         if !hold(db, row, micros, messages)? {
-            // The decision said yes and the ledger says no: undo all of it.
-            return Err(rusqlite::Error::StatementChangedRows(0));
+            return Err(contradiction("a budget does not take what was decided on by it"));
         }
     }
     leave_now(db, intent, taken, pace)?;
