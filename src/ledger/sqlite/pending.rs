@@ -237,7 +237,7 @@ mod tests {
         };
         for (sql, index) in [
             (RECIPIENTS, "COVERING INDEX message_ending"),
-            (&recent(), "INDEX message_recipient"),
+            (recent().as_str(), "INDEX message_recipient"),
             (TEXTED, "INDEX texted_ending"),
             (OUT, "INDEX opt_out_ending"),
         ] {
