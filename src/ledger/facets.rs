@@ -1,5 +1,5 @@
 //! The ledger's verbs, in parts: whoever does one thing with it asks for that part alone. Each verb is one step of the business,
-//! all or nothing, and durable when it returns. Every error is [`LedgerUnavailable`](ErrorKind::LedgerUnavailable) unless said
+//! all or nothing, and durable when it returns. Every error is [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable) unless said
 //! otherwise.
 
 use async_trait::async_trait;
@@ -12,7 +12,7 @@ use super::model::{
 use super::told::Unmatched;
 pub use super::{clients::Clients, long_reply::LongReplies, told::Told, upkeep::Upkeep};
 use crate::clock::Timestamp;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::sms::caller_id::Known;
 use crate::sms::facts::{Budget, BudgetKey};
 use crate::sms::message::{BatchId, MessageId, Realm};
@@ -24,8 +24,8 @@ pub trait Intents: Send + Sync {
     /// Decides, holds the money and records the intent, in one durable step.
     ///
     /// # Errors
-    /// [`ErrorKind::SessionInvalid`] for a handle that is unknown, somebody else's, or closed;
-    /// [`ErrorKind::ClockUnreliable`] for a clock that cannot be right; [`ErrorKind::LedgerInDoubt`] as for [`Upkeep::trust`]; the
+    /// `ErrorKind::SessionInvalid` for a handle that is unknown, somebody else's, or closed;
+    /// `ErrorKind::ClockUnreliable` for a clock that cannot be right; `ErrorKind::LedgerInDoubt` as for [`Upkeep::trust`]; the
     /// decision's own for a spent budget.
     async fn reserve(&self, intent: Intent, decide: Decide) -> Result<Reservation>;
 
@@ -166,13 +166,13 @@ pub trait Accounts: Send + Sync {
     /// The budgets that a send by this payer would have to fit in, as they are now.
     ///
     /// # Errors
-    /// [`ErrorKind::SessionInvalid`], as for [`Intents::reserve`].
+    /// `ErrorKind::SessionInvalid`, as for [`Intents::reserve`].
     async fn budgets(&self, payer: Payer, now: Timestamp) -> Result<Vec<Budget>>;
 
     /// Makes a slice of the payer's session.
     ///
     /// # Errors
-    /// [`ErrorKind::SessionInvalid`], as for [`Intents::reserve`].
+    /// `ErrorKind::SessionInvalid`, as for [`Intents::reserve`].
     async fn open_session(&self, payer: Payer, handle: NewHandle, now: Timestamp) -> Result<Vec<Budget>>;
 
     /// The other processes that send on this side from this ledger now, each with what it lets through.

@@ -9,7 +9,7 @@ use std::fs::File;
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 
 /// How long a provider's id of a forgotten message is known, in milliseconds: 90 days. What carriers tell of a message that
 /// did not change for a month comes sooner or not at all.
@@ -107,7 +107,7 @@ impl PruneTurn {
 }
 
 /// What keeps the ledger itself: forgetting, its keys, its mark, its end. Every error is
-/// [`LedgerUnavailable`](ErrorKind::LedgerUnavailable) unless said otherwise.
+/// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable) unless said otherwise.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
     /// The moment as of which things are old. A clock that stands ahead must not make them so: it is at most a day after the last
@@ -131,7 +131,7 @@ pub trait Upkeep: Send + Sync {
     /// older one.
     ///
     /// # Errors
-    /// [`ErrorKind::LedgerInDoubt`], or [`ErrorKind::LedgerUnavailable`] where the mark cannot be written.
+    /// `ErrorKind::LedgerInDoubt`, or `ErrorKind::LedgerUnavailable` where the mark cannot be written.
     async fn trust(&self) -> Result<()>;
 
     /// Whether the ledger can be read.

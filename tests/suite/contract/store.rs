@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::{Error, ErrorKind};
+use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::ledger::{
     BaseSession, BatchDraft, Claim, Decide, Draft, Filter, Idempotency, Intent, Ledger, NewHandle, Pacing, Payer, ReplyPage, Report, Reservation,

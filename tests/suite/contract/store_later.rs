@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::{Error, ErrorKind};
+use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::ledger::{
     Back, Claim, Decide, Draft, E164, Filter, Forward, Intent, Ledger, LookClaim, NewPending, NewReply, Pacing, ProviderName, Recorded, ReplyPage,

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use sms_mcp::error::ErrorKind;
+use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::ledger::{
     Claim, Decide, Idempotency, Intent, Ledger, LookClaim, NewHandle, Payer, ProviderName, Reservation, Settlement, Target, VendorId,

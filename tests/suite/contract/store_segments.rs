@@ -2,6 +2,7 @@
 
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
+use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::ledger::{
     Claim, E164, Idempotency, Intent, Ledger, LookClaim, ProviderName, ReplyPage, Report, Reservation, Segment, Settlement, Target, VendorId,
