@@ -13,7 +13,7 @@ use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::error::{ErrorKind, Result};
 use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::SqliteLedger;
-use sms_mcp::ledger::told::{EARLY_MS, Told as _};
+use sms_mcp::ledger::told::EARLY_MS;
 use sms_mcp::ledger::{BaseSession, E164, NewReply, Payer, ProviderName};
 use sms_mcp::policy::Policy;
 use sms_mcp::provider::exchange::{Answered, Event, Finding, Notice, Receipt, Reply, ReplySegment, Unacknowledged};
