@@ -22,7 +22,7 @@ use crate::engine::{Base, Caller, Carrier, Carriers, Engine, Parts, forward};
 use crate::error::Result;
 use crate::halt::{Halts, Pause};
 use crate::http::{self, Endpoint, Options};
-use crate::ledger::Ledger as _;
+use crate::ledger::facets::Upkeep as _;
 use crate::ledger::mark::{Accepted, MarkAt, Marking, Outlook};
 use crate::ledger::sqlite::{self, Looked, PauseFile, Restored, SqliteLedger};
 use crate::mcp::{Callers, Server, stdio};

@@ -540,7 +540,7 @@ impl Engine {
             return Err(Error::new(ErrorKind::ShuttingDown, "the server is stopping"));
         }
         self.trust().await?;
-        self.parts().ledger.history(&MessageId::from_text("")).await?;
+        self.parts().ledger.ping().await?;
         self.parts().halts.fault().map_or(Ok(()), |halt| Err(halt.error()))
     }
 

@@ -101,7 +101,7 @@ impl Engine {
         outcome: &SegmentOutcome,
     ) -> Result<Option<Settlement>> {
         let at = self.parts().clock.now();
-        let mut parts = self.parts().ledger.segments(&record.id).await?;
+        let mut parts = self.parts().ledger.segments(&record.principal, &record.id).await?;
         if parts.is_empty() && record.state == State::Unknown {
             // The attempt was given up as a whole.
             let lost = || SegmentOutcome::Unknown { why: "its answer was not waited for".to_owned() };

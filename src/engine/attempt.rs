@@ -124,7 +124,7 @@ impl Engine {
             }
             let mut own = None;
             if before.is_some() {
-                let noted = self.parts().ledger.hand_on(&submission.id, carrier.name(), self.parts().clock.now()).await;
+                let noted = self.parts().ledger.hand_on(&submission.id, carrier.name()).await;
                 if let Err(error) = noted {
                     tracing::error!(message = %submission.id, %error, "failover to another provider could not be recorded, so it is not tried");
                     return before;

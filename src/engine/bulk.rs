@@ -10,7 +10,7 @@ use super::contract::{BudgetLeft, BulkAnswer, BulkArgs, BulkResult, BulkStatus, 
 use super::prepare::{Prepared, accepted, conflict, idempotency, in_doubt, invalid, used_before};
 use super::{Caller, Engine, crash_point, locked};
 use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
-use crate::ledger::{BatchDraft, BatchRecord, Filter, Intent, Payer, Record, Reservation, Target};
+use crate::ledger::{BatchDraft, BatchMessage, BatchRecord, Intent, Payer, Reservation, Target};
 use crate::policy::{Ask, Whole};
 use crate::sms::message::{BatchId, Realm, State};
 use crate::sms::number::Number;
@@ -18,7 +18,7 @@ use crate::sms::template::Template;
 use crate::sms::{unfinished, untrusted};
 
 /// A bulk up to this size lists every result; a larger one only those that need attention.
-const RESULTS: usize = 100;
+const RESULTS: u32 = 100;
 
 /// Most faulty recipients that one error lists.
 const LISTED: usize = 100;
@@ -95,7 +95,7 @@ impl Engine {
     /// of the caller's, `[send] bulk_wait` bounds it: nobody may be at work on the bulk.
     async fn watch_again(&self, caller: &Caller, batch: &BatchId, wait: Option<Duration>, progress: Option<OnProgress>) {
         // What cannot be read now is told by the answer.
-        let Ok(Some(found)) = self.parts().ledger.batch(&caller.principal, batch).await else { return };
+        let Ok(Some(found)) = self.parts().ledger.batch(&caller.principal, batch, 0).await else { return };
         if found.open() > 0 {
             let handed_over = locked(&self.inner.batches).get(batch).map(watch::Sender::subscribe);
             let wait = wait.unwrap_or_else(|| self.parts().settings.bulk_wait.duration());
@@ -127,7 +127,7 @@ impl Engine {
                 tokio::select! {
                     is_over = is_uncounted(&mut handed_over) => if is_over { handed_over = None },
                     () = self.pause(LOOK_AGAIN) => {
-                        let found = self.parts().ledger.batch(&caller.principal, batch).await;
+                        let found = self.parts().ledger.batch(&caller.principal, batch, 0).await;
                         if found.is_ok_and(|found| found.is_none_or(|found| found.open() == 0)) {
                             return;
                         }
@@ -339,24 +339,12 @@ impl Engine {
     pub(super) async fn bulk_answer(&self, caller: &Caller, id: &BatchId) -> Result<BulkAnswer> {
         let store = &self.parts().ledger;
         let missing = || super::look::no_such("id", id.as_str());
-        let batch: BatchRecord = store.batch(&caller.principal, id).await?.ok_or_else(missing)?;
-        let limit = self.guard().settings().bulk_max.max(100_000);
-        let mut records = store.list(Filter { principal: caller.principal.clone(), batch: Some(id.clone()), limit, ..Filter::default() }).await?;
-        records.reverse();
+        let batch: BatchRecord = store.batch(&caller.principal, id, RESULTS).await?.ok_or_else(missing)?;
         let currency = self.guard().settings().currency;
-        let micros = records.iter().map(|record| record.price_micros.unwrap_or(record.held_micros)).fold(0_i64, i64::saturating_add);
-        // What was given back costs nothing, whoever would have known.
-        let is_assumed = |record: &Record| record.is_assumed && record.price_micros.unwrap_or(record.held_micros) > 0;
-        let needs_attention = |record: &&Record| matches!(record.state, State::Unknown | State::Rejected | State::Failed | State::Expired);
-        let results: Vec<BulkResult> = if records.len() <= RESULTS {
-            records.iter().map(result_of).collect()
-        } else {
-            records.iter().filter(needs_attention).take(RESULTS).map(result_of).collect()
-        };
-        let realm = records.first().map_or_else(|| self.parts().carriers.realm(), |first| first.realm);
+        let realm = batch.realm.unwrap_or_else(|| self.parts().carriers.realm());
         let budgets = store.budgets(self.payer(caller, None, realm)?, self.parts().clock.now()).await?;
         let mut warnings = self.warnings([realm]);
-        if records.iter().any(|record| record.state == State::Unknown) {
+        if batch.states.iter().any(|(state, _)| *state == State::Unknown) {
             warnings
                 .push("Some outcomes are unknown: do NOT send to these again; they may have gone out, and their money stays reserved.".to_owned());
         }
@@ -368,13 +356,13 @@ impl Engine {
             status: if batch.open() == 0 { BulkStatus::Done } else { BulkStatus::InProgress },
             accepted: batch.accepted(),
             counts: batch.states.iter().map(|(state, count)| (state.to_string(), *count)).collect(),
-            segments: records.iter().map(|record| record.segments).fold(0, u32::saturating_add),
-            price: Price::of(micros, currency.as_str()).assumed(records.iter().any(is_assumed)),
-            provider: names(records.iter().map(|record| record.provider.as_str())),
+            segments: batch.segments,
+            price: Price::of(batch.cost_micros, currency.as_str()).assumed(batch.is_assumed),
+            provider: batch.providers.join(", "),
             created_at: batch.created.rfc3339(),
             replayed: false,
-            results_omitted: u32::try_from(records.len() - results.len()).unwrap_or(u32::MAX),
-            results,
+            results_omitted: batch.accepted().saturating_sub(u32::try_from(batch.listed.len()).unwrap_or(u32::MAX)),
+            results: batch.listed.into_iter().map(result_of).collect(),
             refused: batch.refused,
             duplicates: batch.duplicates,
             budget: BudgetLeft::of(&budgets, currency),
@@ -387,7 +375,7 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::NotFound`] for a bulk that this principal does not have, or [`ErrorKind::LedgerUnavailable`].
     pub async fn cancel(&self, caller: &Caller, id: &BatchId) -> Result<u32> {
-        if self.parts().ledger.batch(&caller.principal, id).await?.is_none() {
+        if self.parts().ledger.batch(&caller.principal, id, 0).await?.is_none() {
             return Err(super::look::no_such("id", id.as_str()));
         }
         self.parts().ledger.cancel(&caller.principal, id, self.parts().clock.now()).await
@@ -431,9 +419,8 @@ fn names<'a>(of: impl Iterator<Item = &'a str>) -> String {
     found.join(", ")
 }
 
-fn result_of(record: &Record) -> BulkResult {
-    let code = record.code.map(|code| code.to_string());
-    BulkResult { to: record.to.clone(), id: record.id.clone(), status: record.state, code }
+fn result_of(message: BatchMessage) -> BulkResult {
+    BulkResult { to: message.to, id: message.id, status: message.state, code: message.code.map(|code| code.to_string()) }
 }
 
 /// Everything that makes two bulk calls the same.

@@ -12,7 +12,7 @@ use ::http::HeaderMap;
 use super::attempt::charged;
 use super::{Carrier, Engine};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::{LookClaim, Record, Report};
+use crate::ledger::{E164, LookClaim, ProviderName, Record, Report, VendorId};
 use crate::provider::exchange::{Delivery, Enquiry, Event, NotBelieved, Receipt, Reply};
 use crate::sms::message::{MessageId, Realm};
 use crate::sms::number::Number;
@@ -160,7 +160,7 @@ impl Engine {
         let to = receipt.to.map(|to| e164(&to).map_or(to, |number| number.e164().to_owned()));
         let why = match receipt.why {
             Some(why) if !receipt.is_documented => {
-                let texts = self.parts().ledger.texts(provider, &receipt.vendor_id, to.as_deref()).await?;
+                let texts = self.parts().ledger.texts(ProviderName(provider), VendorId(&receipt.vendor_id), to.as_deref().map(E164)).await?;
                 Some(match texts {
                     Some(texts) => quoted::without_texts(&why, texts.iter().map(String::as_str)),
                     None => quoted::head(&why),
@@ -190,7 +190,7 @@ impl Engine {
         let to = receipt.to.as_deref().and_then(e164);
         for wait in CLAIM_WAITS {
             let Some(to) = &to else { break };
-            if self.parts().ledger.has_vendor_id(carrier.name(), &receipt.vendor_id, to.e164()).await? {
+            if self.parts().ledger.has_vendor_id(ProviderName(carrier.name()), VendorId(&receipt.vendor_id), E164(to.e164())).await? {
                 return self.post_receipt(carrier.name(), receipt).await;
             }
             self.pause(wait).await;
@@ -202,7 +202,7 @@ impl Engine {
     }
 
     async fn take_hint(&self, carrier: &Carrier, vendor_id: &str, message: Option<&MessageId>) -> Result<()> {
-        let is_known = self.parts().ledger.hint(carrier.name(), vendor_id, message, self.parts().clock.now()).await?;
+        let is_known = self.parts().ledger.hint(ProviderName(carrier.name()), VendorId(vendor_id), message, self.parts().clock.now()).await?;
         tracing::debug!(provider = carrier.name(), is_known, "unverified report");
         if is_known {
             self.inner.hints.send_modify(|hints| *hints = hints.wrapping_add(1));
@@ -330,7 +330,7 @@ impl Engine {
     pub(super) async fn enquiries(&self, record: &Record) -> Result<Vec<Enquiry>> {
         let Ok(to) = Number::parse(&record.to, None) else { return Ok(Vec::new()) };
         let ids: Vec<String> = if record.is_parted {
-            let segments = self.parts().ledger.segments(&record.id).await?;
+            let segments = self.parts().ledger.segments(&record.principal, &record.id).await?;
             segments.into_iter().filter(|segment| !segment.state.is_final()).filter_map(|segment| segment.vendor_id).collect()
         } else {
             record.vendor_id.clone().into_iter().collect()

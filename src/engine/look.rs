@@ -11,10 +11,10 @@ use super::prepare::invalid;
 use super::{Caller, Engine, SANDBOX};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::{Filter, NewHandle, Record};
+use crate::ledger::{Filter, NewHandle, Record, Whole};
 use crate::policy::{Assumed, Slice};
 use crate::provider::Balance;
-use crate::sms::facts::Scope;
+use crate::sms::facts::{BudgetKey, Scope};
 use crate::sms::message::{BatchId, MessageId, Realm, State};
 use crate::sms::money::Amount;
 
@@ -127,7 +127,7 @@ impl Engine {
             Some(to) => Some(self.number(to)?.e164().to_owned()),
         };
         if let Some(batch) = &args.batch
-            && self.parts().ledger.batch(&caller.principal, batch).await?.is_none()
+            && self.parts().ledger.batch(&caller.principal, batch, 0).await?.is_none()
         {
             return Err(no_such("batch", batch.as_str()));
         }
@@ -173,14 +173,14 @@ impl Engine {
         let id = MessageId::from_text(args.id);
         let store = &self.parts().ledger;
         let missing = || no_such("id", id.as_str());
-        let mut record = store.message(&caller.principal, &id).await?.ok_or_else(missing)?;
-        let fresh = self.look(&record).await;
+        let replies = super::shown::asked(before);
+        let mut found = store.whole(&caller.principal, &id, replies).await?.ok_or_else(missing)?;
+        let fresh = self.look(&found.message).await;
         if fresh {
-            record = store.message(&caller.principal, &id).await?.ok_or_else(missing)?;
+            found = store.whole(&caller.principal, &id, replies).await?.ok_or_else(missing)?;
         }
-        let history = store.history(&id).await?;
-        let segments = if record.is_parted { store.segments(&id).await? } else { Vec::new() };
-        let shown = self.shown_replies(&record, before).await?;
+        let Whole { message: record, history, segments, replies } = found;
+        let shown = super::shown::shown(&record, replies);
         let mut warnings = self.warnings([record.realm]);
         warnings.extend(shown.warning);
         if record.state == State::Held {
@@ -284,7 +284,7 @@ impl Engine {
     /// [`ErrorKind::NotFound`] where no such budget is frozen, or [`ErrorKind::LedgerUnavailable`].
     pub async fn unfreeze(&self, name: Option<String>) -> Result<Vec<String>> {
         let frozen = self.parts().ledger.all_budgets().await?.into_iter().filter(|budget| budget.frozen).map(|budget| budget.key);
-        let chosen: Vec<String> = frozen.filter(|key| name.as_ref().is_none_or(|name| name == key)).collect();
+        let chosen: Vec<BudgetKey> = frozen.filter(|key| name.as_ref().is_none_or(|name| name == key.as_str())).collect();
         if chosen.is_empty() {
             let what = name.map_or_else(|| "no budget is frozen".to_owned(), |name| format!("no frozen budget is called \"{name}\""));
             return Err(Error::new(ErrorKind::NotFound, what).next("`sms-mcp budget` lists them by name."));
@@ -292,7 +292,7 @@ impl Engine {
         for key in &chosen {
             self.parts().ledger.unfreeze(key).await?;
         }
-        Ok(chosen)
+        Ok(chosen.iter().map(ToString::to_string).collect())
     }
 }
 

@@ -14,7 +14,7 @@ use super::prepare::digest_of;
 use super::{Caller, Engine, segments};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::{Record, Segment, Settlement};
+use crate::ledger::{E164, Nameless, ProviderName, Record, Segment, Settlement, VendorId};
 use crate::provider::exchange::{ListQuery, VendorMessage};
 use crate::sms::message::{MessageId, State};
 use crate::sms::number::Number;
@@ -174,13 +174,24 @@ impl Engine {
         // What the vendor has may as well be a message that went out and has no id, or whose answer is still to come.
         // Asked once the list is read and before the known ids: then nothing on the list can slip through in between.
         let store = &self.parts().ledger;
-        if matches.is_empty() || store.has_nameless((carrier.name(), carrier.realm()), &first.to, first.digest, earliest, latest).await? {
+        if matches.is_empty()
+            || store
+                .has_nameless(Nameless {
+                    provider: carrier.name(),
+                    realm: carrier.realm(),
+                    to: &first.to,
+                    digest: first.digest,
+                    from: earliest,
+                    until: latest,
+                })
+                .await?
+        {
             return Ok(Vec::new());
         }
         let mut ours = Vec::with_capacity(matches.len());
         for message in matches {
             let is_theirs = records.iter().any(|record| record.vendor_id.as_ref() == Some(&message.vendor_id));
-            if is_theirs || !store.has_vendor_id(carrier.name(), &message.vendor_id, &first.to).await? {
+            if is_theirs || !store.has_vendor_id(ProviderName(carrier.name()), VendorId(&message.vendor_id), E164(&first.to)).await? {
                 ours.push(message);
             }
         }
@@ -237,7 +248,7 @@ impl Engine {
                 look_at: None,
             }
         } else if record.is_parted {
-            let parts = self.without_the_lost(id).await?;
+            let parts = self.without_the_lost(&caller.principal, id).await?;
             if parts.iter().all(|part| part.state == State::Rejected) {
                 Settlement { parts, ..none() }
             } else {
@@ -253,8 +264,8 @@ impl Engine {
     }
 
     /// The segments of a message, where the operator found that those with lost answers were not sent. The others were.
-    async fn without_the_lost(&self, id: &MessageId) -> Result<Vec<Segment>> {
-        let mut segments = self.parts().ledger.segments(id).await?;
+    async fn without_the_lost(&self, principal: &str, id: &MessageId) -> Result<Vec<Segment>> {
+        let mut segments = self.parts().ledger.segments(principal, id).await?;
         for lost in segments.iter_mut().filter(|segment| segment.state == State::Unknown) {
             lost.state = State::Rejected;
             lost.why = Some(NOT_SENT.to_owned());

@@ -16,7 +16,7 @@ use super::inbound::{FIRST_WAIT, PATIENCE, is_usable_id};
 use super::{Carrier, Engine};
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::ledger::{ANSWERS_MS, NewPending, NewReply, Recorded};
+use crate::ledger::{ANSWERS_MS, E164, NewPending, NewReply, ProviderName, Recorded, VendorId};
 use crate::provider::exchange::Reply;
 use crate::sms::caller_id::{self, CallerId, Sender, Who};
 use crate::sms::gaps::Piece;
@@ -95,7 +95,7 @@ impl Engine {
         let is_out = meaning == Meaning::Stop;
         // What it asked for is on record too: told again, it must not undo what was wished since. Where a vendor names
         // neither id nor time, a person who says stop once more looks the same, so a later stop counts.
-        let known = self.parts().ledger.reply_at(carrier.name(), &reply.vendor_id).await?;
+        let known = self.parts().ledger.reply_at(ProviderName(carrier.name()), VendorId(&reply.vendor_id)).await?;
         if known.is_some() && is_out && self.may_be_another(carrier, &who, &reply).await? {
             // Under the time at which this process was told it, by which it knows it again; unless it was lifted since.
             let is_lifted = was_told_before || self.has_started(carrier, &who, told).await?;
@@ -220,7 +220,7 @@ impl Engine {
                 news.push(number.clone());
             }
             if asked.meaning == Meaning::Start && asked.source == BY_REPLY {
-                self.parts().ledger.note_start(carrier.name(), number.e164(), asked.at).await?;
+                self.parts().ledger.note_start(ProviderName(carrier.name()), E164(number.e164()), asked.at).await?;
             }
         }
         Ok(news)
@@ -230,7 +230,7 @@ impl Engine {
     async fn is_overtaken(&self, carrier: &Carrier, asked: &Asked<'_>, number: &Number) -> Result<bool> {
         let at = if asked.order == Order::Listed { last_of(asked.at) } else { asked.at };
         let store = &self.parts().ledger;
-        Ok(asked.meaning == Meaning::Stop && store.has_started_since(carrier.name(), number.e164(), at).await?)
+        Ok(asked.meaning == Meaning::Stop && store.has_started_since(ProviderName(carrier.name()), E164(number.e164()), at).await?)
     }
 
     /// Whether a STOP that is on record, and may be that one told again, may as well be another one, said since the person asked for
@@ -243,7 +243,7 @@ impl Engine {
     /// Whether any of these people asked for texts again since this moment.
     async fn has_started(&self, carrier: &Carrier, who: &Who, since: Timestamp) -> Result<bool> {
         for number in &who.people {
-            if self.parts().ledger.has_started_since(carrier.name(), number.e164(), since).await? {
+            if self.parts().ledger.has_started_since(ProviderName(carrier.name()), E164(number.e164()), since).await? {
                 return Ok(true);
             }
         }
@@ -269,7 +269,7 @@ impl Engine {
         let mut first = store.first_told(provider, content).await?;
         if let Some(told) = first
             && (reply.is_again || reply.at.as_millis().saturating_sub(told.as_millis()) > DOUBT_MS)
-            && store.reply_at(provider, &Reply::id_of(content, told)).await?.is_some()
+            && store.reply_at(ProviderName(provider), VendorId(&Reply::id_of(content, told))).await?.is_some()
         {
             // That one was taken. Nobody tells it again so long after, and this process knows better what it was told itself.
             first = None;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use sms_mcp::clock::{Clock as _, SystemClock};
-use sms_mcp::ledger::Ledger as _;
+use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::provider::settings::Callback;
 use sms_mcp::sms::message::{MessageId, State, hex};

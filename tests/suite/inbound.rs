@@ -21,7 +21,7 @@ use sms_mcp::engine::forward::Target;
 use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::error::{Error, ErrorKind, Result};
 use sms_mcp::http::{Endpoint, Options};
-use sms_mcp::ledger::Ledger as _;
+use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::policy::Policy;
 use sms_mcp::provider::exchange::{Delivery, Enquiry, Event, Finding, NotBelieved, Receipt, Reply};

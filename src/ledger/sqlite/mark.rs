@@ -25,11 +25,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 
+use super::budget::{IS_LIVE, scope_number};
+use super::job::JobResult;
+use super::opt_out;
 use super::pending;
 use super::place::{beside, make_folder};
-use super::reply;
-use super::reserve::scope_number;
-use super::writer::JobResult;
+use super::wish::Wish;
 use crate::clock::{Clock as _, SystemClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::mark::{Doubt, MarkAt, Marking, Why};
@@ -40,7 +41,7 @@ pub(super) use base::{base_of, count_in_file};
 use found::{Found, Row};
 use keys::Keys;
 pub(super) use keys::{Key, used};
-pub(super) use notes::{Cover, PendingWish, Wish};
+pub(super) use notes::Cover;
 use notes::{Notes, cover_from};
 use sheet::Sheet;
 
@@ -230,7 +231,7 @@ impl Mark {
             };
             let mut wishes = outs.query_map([], wish)?.collect::<rusqlite::Result<Vec<_>>>()?;
             wishes.extend(pending::wishes(db)?);
-            let mut used = db.prepare(&format!("{COVERS} WHERE key NOT LIKE '%:sandbox'"))?;
+            let mut used = db.prepare(&format!("{COVERS} WHERE {IS_LIVE}"))?;
             let covers = used.query_map([], cover_from)?.collect::<rusqlite::Result<_>>()?;
             Ok((wishes, covers))
         };
@@ -326,18 +327,18 @@ impl Mark {
             return;
         }
         let (used_micros, messages) = (budget.held_micros.saturating_add(budget.spent_micros), budget.messages);
-        if inner.covered.get(&budget.key).is_some_and(|(micros, count)| used_micros <= *micros && messages <= *count) {
+        if inner.covered.get(budget.key.as_str()).is_some_and(|(micros, count)| used_micros <= *micros && messages <= *count) {
             return;
         }
         let part = |limit: Option<i64>, most: i64| limit.map_or(most, |limit| (limit / AHEAD).min(most));
         let cover = Cover {
-            key: budget.key.clone(),
+            key: budget.key.to_string(),
             scope: scope_number(budget.scope),
             used_micros: used_micros.saturating_add(part(budget.limits.spend_micros, each_micros.saturating_mul(AHEAD))),
             messages: messages.saturating_add(part(budget.limits.messages, AHEAD)),
             is_frozen: false,
         };
-        inner.covers.insert(budget.key.clone(), cover);
+        inner.covers.insert(budget.key.to_string(), cover);
     }
 
     /// Counts a group whose jobs wrote something, before its commit.
@@ -446,7 +447,7 @@ impl Mark {
             return;
         }
         let read = || -> rusqlite::Result<Vec<Cover>> {
-            let mut frozen = db.prepare_cached(&format!("{COVERS} WHERE frozen AND key NOT LIKE '%:sandbox' ORDER BY id"))?;
+            let mut frozen = db.prepare_cached(&format!("{COVERS} WHERE frozen AND {IS_LIVE} ORDER BY id"))?;
             frozen.query_map([], cover_from)?.collect()
         };
         if let Ok(frozen) = read() {
@@ -576,7 +577,7 @@ pub(super) fn apply(db: &Connection, wishes: &[Wish]) -> JobResult<u32> {
     for wish in wishes {
         let is_news = match &wish.pending {
             Some(pending) => wish.is_out && pending::pend_again(db, pending, &wish.source, wish.at)?,
-            None => reply::opt_out(db, &wish.number, wish.is_out, &wish.source, wish.at)?,
+            None => opt_out::opt_out(db, &wish.number, wish.is_out, &wish.source, wish.at)?,
         };
         news += u32::from(is_news && wish.is_out);
     }

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::mark::{Mark, PendingWish, Wish};
+use super::job::JobResult;
 use super::outbox;
 use super::reply::answered;
-use super::writer::JobResult;
+use super::states::HAS_NOT_LEFT;
+use super::wish::{PendingWish, Wish};
 use crate::clock::Timestamp;
 use crate::ledger::{MOST_PENDING, NewPending, Pended, Pending, Settled};
 use crate::sms::caller_id::{CallerId, ENDING, Known, Sender};
@@ -33,18 +34,22 @@ const RECIPIENTS: &str = "WITH RECURSIVE known (number) AS (
 const TEXTED: &str = "SELECT DISTINCT number FROM texted WHERE substr(number, -6) = ?1 LIMIT ?2";
 
 /// Whether a recipient is one of this side, and whether a message went out since then.
-const RECENT: &str = "SELECT EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND sandbox = ?3)
+fn recent() -> String {
+    format!(
+        "SELECT EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND sandbox = ?3)
          OR EXISTS (SELECT 1 FROM texted WHERE number = ?1 AND sandbox = ?3),
-     EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND sandbox = ?3 AND created_ms >= ?2 AND state NOT IN (0, 1, 7, 8))
-         OR EXISTS (SELECT 1 FROM texted WHERE number = ?1 AND sandbox = ?3 AND last_ms >= ?2)";
+     EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND sandbox = ?3 AND created_ms >= ?2 AND NOT {HAS_NOT_LEFT})
+         OR EXISTS (SELECT 1 FROM texted WHERE number = ?1 AND sandbox = ?3 AND last_ms >= ?2)"
+    )
+}
 
 const OUT: &str = "SELECT number FROM opt_out WHERE substr(number, -6) = ?1 LIMIT ?2";
 
-/// See [`crate::ledger::Ledger::known`].
+/// See [`crate::ledger::facets::People::known`].
 pub(super) fn known(db: &Connection, endings: &[String], realm: Realm, since: Timestamp) -> rusqlite::Result<Vec<Known>> {
     let mut recipients = db.prepare_cached(RECIPIENTS)?;
     let mut texted = db.prepare_cached(TEXTED)?;
-    let mut recent = db.prepare_cached(RECENT)?;
+    let mut recent = db.prepare_cached(&recent())?;
     let mut out = db.prepare_cached(OUT)?;
     let mut found: Vec<Known> = Vec::new();
     for ending in endings.iter().filter(|ending| ending.len() == ENDING) {
@@ -87,8 +92,8 @@ const fn meaning_of(number: u8) -> Meaning {
     }
 }
 
-/// See [`crate::ledger::Ledger::pend`]. Where there is no room, what protects nobody makes some for a STOP.
-fn pend(db: &Connection, new: &NewPending) -> JobResult<Pended> {
+/// See [`crate::ledger::facets::People::pend`]. Where there is no room, what protects nobody makes some for a STOP.
+pub(super) fn pend(db: &Connection, new: &NewPending) -> JobResult<Pended> {
     let wish = number_of(new.meaning);
     let known: Option<(i64, Option<String>, Option<i64>)> = db
         .prepare_cached("SELECT id, number, settled_ms FROM pending WHERE provider = ?1 AND sender = ?2 AND wish = ?3")?
@@ -135,30 +140,18 @@ pub(super) fn pend_again(db: &Connection, wish: &PendingWish, source: &str, at: 
     Ok(pended.is_new)
 }
 
-/// The same, and tells the mark: of a STOP, for nothing else protects anybody.
-pub(super) fn pend_marked(db: &Connection, new: &NewPending, mark: &Mark) -> JobResult<Pended> {
-    let pended = pend(db, new)?;
-    if pended.is_new && new.meaning == Meaning::Stop {
-        let (provider, sender, ending, people) = (new.provider.clone(), new.sender.clone(), new.ending.clone(), new.people.clone());
-        mark.wish(PendingWish { provider, sender, ending, people }.wish(true, new.at, new.source.clone()));
-    }
-    Ok(pended)
+/// What the mark is to know of a STOP that waits now; nothing else protects anybody.
+pub(super) fn begun(new: &NewPending) -> Option<Wish> {
+    let (provider, sender, ending, people) = (new.provider.clone(), new.sender.clone(), new.ending.clone(), new.people.clone());
+    let wish = PendingWish { provider, sender, ending, people }.wish(true, new.at, new.source.clone());
+    Some(wish).filter(|_| new.meaning == Meaning::Stop)
 }
 
-/// [`settle`] with whose it is, if anybody's, and whether that is told on; tells the mark.
-pub(super) fn settle_marked(
-    db: &Connection,
-    id: i64,
-    (number, forward): (Option<&str>, bool),
-    now: Timestamp,
-    mark: &Mark,
-) -> JobResult<Option<Settled>> {
-    let settled = settle(db, id, number, forward, now)?;
-    if let Some(Settled { pending, .. }) = settled.as_ref().filter(|settled| settled.pending.meaning == Meaning::Stop) {
-        let (provider, sender, people) = (pending.provider.clone(), pending.sender.clone(), pending.people.clone());
-        mark.wish(PendingWish { provider, sender, ending: None, people }.wish(false, now.max(pending.at), pending.source.clone()));
-    }
-    Ok(settled)
+/// The same of one that the operator settled.
+pub(super) fn ended(settled: &Pending, now: Timestamp) -> Option<Wish> {
+    let (provider, sender, people) = (settled.provider.clone(), settled.sender.clone(), settled.people.clone());
+    let wish = PendingWish { provider, sender, ending: None, people }.wish(false, now.max(settled.at), settled.source.clone());
+    Some(wish).filter(|_| settled.meaning == Meaning::Stop)
 }
 
 /// The STOPs that wait, for the mark.
@@ -203,14 +196,14 @@ fn pending_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pending> {
     })
 }
 
-/// See [`crate::ledger::Ledger::pendings`].
+/// See [`crate::ledger::facets::People::pendings`].
 pub(super) fn pendings(db: &Connection) -> rusqlite::Result<Vec<Pending>> {
     let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM pending WHERE settled_ms IS NULL ORDER BY at_ms, id LIMIT ?1"))?;
     statement.query_map([MOST_PENDING], pending_from)?.collect()
 }
 
-/// See [`crate::ledger::Ledger::settle_pending`].
-fn settle(db: &Connection, id: i64, number: Option<&str>, forward: bool, now: Timestamp) -> JobResult<Option<Settled>> {
+/// See [`crate::ledger::facets::People::settle_pending`].
+pub(super) fn settle(db: &Connection, id: i64, number: Option<&str>, forward: bool, now: Timestamp) -> JobResult<Option<Settled>> {
     let found = db
         .prepare_cached(&format!("SELECT {COLUMNS} FROM pending WHERE id = ?1 AND settled_ms IS NULL"))?
         .query_row([id], pending_from)
@@ -291,7 +284,7 @@ mod tests {
         };
         for (sql, index) in [
             (RECIPIENTS, "COVERING INDEX message_ending"),
-            (RECENT, "INDEX message_recipient"),
+            (recent().as_str(), "INDEX message_recipient"),
             (TEXTED, "INDEX texted_ending"),
             (OUT, "INDEX opt_out_ending"),
         ] {

@@ -15,7 +15,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 
-use super::queue::UNKEPT_NEEDED;
+use super::states::{IS_OPEN, sql};
 use crate::sms::message::MessageId;
 
 /// The text of a message, wherever it is read: `unsealed` is [`teach`]'s.
@@ -86,6 +86,16 @@ pub(super) fn teach(db: &Connection) -> rusqlite::Result<()> {
     })
 }
 
+/// The texts that are not to be kept and are still needed.
+fn unkept_needed() -> String {
+    format!("SELECT 1 FROM message INDEXED BY message_unkept WHERE NOT keep_text AND text IS NOT NULL AND {IS_OPEN}")
+}
+
+/// Whether a text that is not to be kept is still needed.
+pub(super) fn has_unkept(db: &Connection) -> rusqlite::Result<bool> {
+    db.prepare_cached(sql!("SELECT EXISTS ({})", unkept_needed()))?.query_row([], |row| row.get(0))
+}
+
 /// Whether a key was used since it was made.
 pub(super) fn is_used(db: &Connection) -> rusqlite::Result<bool> {
     db.prepare_cached("SELECT is_used FROM text_key")?.query_row([], |row| row.get(0))
@@ -94,8 +104,8 @@ pub(super) fn is_used(db: &Connection) -> rusqlite::Result<bool> {
 /// Writes a new key over one that was used and is not needed any more: no text that was sealed under it can be read again.
 /// What the log has of it is to be emptied after that.
 pub(super) fn forget(db: &Connection) -> rusqlite::Result<()> {
-    let forget = format!("UPDATE text_key SET key = randomblob(32), is_used = 0 WHERE is_used AND NOT EXISTS ({UNKEPT_NEEDED})");
-    db.prepare_cached(&forget)?.execute(params![]).map(drop)
+    let forget = sql!("UPDATE text_key SET key = randomblob(32), is_used = 0 WHERE is_used AND NOT EXISTS ({})", unkept_needed());
+    db.prepare_cached(forget)?.execute(params![]).map(drop)
 }
 
 #[cfg(test)]

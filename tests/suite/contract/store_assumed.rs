@@ -5,7 +5,7 @@ use sms_mcp::clock::Timestamp;
 use sms_mcp::ledger::{Draft, Intent, Ledger, Report, Segment, Settlement};
 use sms_mcp::sms::message::{MessageId, State};
 
-use crate::contract::store::{HOLD, NOW, draft, ended, intent, places, take};
+use crate::contract::store::{Backend, HOLD, NOW, draft, ended, intent, on_every_backend, take};
 
 async fn price(store: &dyn Ledger, id: &MessageId) -> (Option<i64>, bool) {
     let record = store.message("alice", id).await.unwrap().unwrap();
@@ -22,8 +22,7 @@ async fn attempt(store: &dyn Ledger, n: u32) -> MessageId {
     draft(n).id
 }
 
-#[tokio::test]
-async fn an_assumed_price_is_marked_until_an_answer_or_a_report_tells_it_and_also_where_it_was_right() {
+async fn an_assumed_price_is_marked_until_an_answer_or_a_report_tells_it_and_also_where_it_was_right(backend: Backend) {
     for (answer, report, expected) in [
         (None, None, (Some(HOLD), true)),
         (Some(70), None, (Some(70), false)),
@@ -31,7 +30,7 @@ async fn an_assumed_price_is_marked_until_an_answer_or_a_report_tells_it_and_als
         (None, Some(70), (Some(70), false)),
         (Some(0), None, (Some(0), false)),
     ] {
-        for place in places() {
+        for place in backend.places() {
             let store = place.open();
             let id = attempt(&*store, 1).await;
             assert_eq!(price(&*store, &id).await, (None, true));
@@ -47,9 +46,8 @@ async fn an_assumed_price_is_marked_until_an_answer_or_a_report_tells_it_and_als
     }
 }
 
-#[tokio::test]
-async fn a_report_that_is_faster_than_its_answer_tells_the_price_as_well() {
-    for place in places() {
+async fn a_report_that_is_faster_than_its_answer_tells_the_price_as_well(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let id = attempt(&*store, 1).await;
         store.record_receipt(told(Some(HOLD)), NOW).await.unwrap();
@@ -58,9 +56,8 @@ async fn a_report_that_is_faster_than_its_answer_tells_the_price_as_well() {
     }
 }
 
-#[tokio::test]
-async fn the_share_of_an_assumed_price_is_assumed_and_what_a_lost_answer_holds_too() {
-    for place in places() {
+async fn the_share_of_an_assumed_price_is_assumed_and_what_a_lost_answer_holds_too(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let (part, lost) = (attempt(&*store, 1).await, attempt(&*store, 2).await);
         let segment = |number, state| Segment { number, state, vendor_id: None, at: Timestamp(9), why: None };
@@ -70,4 +67,10 @@ async fn the_share_of_an_assumed_price_is_assumed_and_what_a_lost_answer_holds_t
         store.settle(&lost, ended(State::Unknown, None)).await.unwrap();
         assert_eq!(price(&*store, &lost).await, (None, true));
     }
+}
+
+on_every_backend! {
+    an_assumed_price_is_marked_until_an_answer_or_a_report_tells_it_and_also_where_it_was_right,
+    a_report_that_is_faster_than_its_answer_tells_the_price_as_well,
+    the_share_of_an_assumed_price_is_assumed_and_what_a_lost_answer_holds_too,
 }

@@ -6,16 +6,17 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::{Error, ErrorKind};
+use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::ledger::{
-    Back, Claim, Decide, Draft, Filter, Forward, Intent, Ledger, LookClaim, NewPending, NewReply, Pacing, Recorded, Report, Reservation,
-    SHOWN_AN_HOUR, Segment, Settlement,
+    Back, Claim, Decide, Draft, E164, Filter, Forward, Intent, Ledger, LookClaim, NewPending, NewReply, Pacing, ProviderName, Recorded, ReplyPage,
+    Report, Reservation, SHOWN_AN_HOUR, Segment, Settlement, VendorId,
 };
 use sms_mcp::sms::facts::Scope;
 use sms_mcp::sms::message::{MessageId, Realm, State};
 use sms_mcp::sms::reply::Meaning;
 
-use super::store::{HOLD, NOW, budget, claim, draft, ended, intent, places, queued, state_of, take};
+use super::store::{Backend, HOLD, NOW, budget, claim, draft, ended, intent, on_every_backend, queued, state_of, take};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -73,9 +74,8 @@ fn look(provider: &str, limit: u32, now: Timestamp) -> LookClaim {
     LookClaim { provider: provider.into(), realm: Realm::Live, limit, now, by_request: false, is_rated: false }
 }
 
-#[tokio::test]
-async fn a_report_speaks_of_its_recipient_or_of_all_that_share_the_id() {
-    for place in places() {
+async fn a_report_speaks_of_its_recipient_or_of_all_that_share_the_id(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         send_joint(&*store, 4, 4).await;
         assert_eq!(store.record_receipt(about(2, State::Failed), NOW).await.unwrap(), drafts([2]));
@@ -86,9 +86,8 @@ async fn a_report_speaks_of_its_recipient_or_of_all_that_share_the_id() {
     }
 }
 
-#[tokio::test]
-async fn early_reports_wait_for_their_recipient_and_those_about_all_for_the_last_one() {
-    for place in places() {
+async fn early_reports_wait_for_their_recipient_and_those_about_all_for_the_last_one(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         send_joint(&*store, 4, 0).await;
         assert!(store.record_receipt(about(2, State::Failed), NOW).await.unwrap().is_empty());
@@ -109,9 +108,8 @@ async fn early_reports_wait_for_their_recipient_and_those_about_all_for_the_last
     }
 }
 
-#[tokio::test]
-async fn an_early_report_names_the_price_of_what_it_comes_before() {
-    for place in places() {
+async fn an_early_report_names_the_price_of_what_it_comes_before(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, intent(vec![draft(1)])).await;
         store.record_receipt(priced(State::Delivered, 30), NOW).await.unwrap();
@@ -121,9 +119,8 @@ async fn an_early_report_names_the_price_of_what_it_comes_before() {
     }
 }
 
-#[tokio::test]
-async fn a_price_that_comes_later_corrects_what_was_posted_and_a_higher_one_freezes() {
-    for place in places() {
+async fn a_price_that_comes_later_corrects_what_was_posted_and_a_higher_one_freezes(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         send(&*store, 1).await;
         assert!(store.record_receipt(priced(State::Sent, 40), NOW).await.unwrap().is_empty(), "the state is the same");
@@ -143,9 +140,8 @@ async fn a_price_that_comes_later_corrects_what_was_posted_and_a_higher_one_free
     }
 }
 
-#[tokio::test]
-async fn a_price_of_what_was_never_paid_for_changes_nothing() {
-    for place in places() {
+async fn a_price_of_what_was_never_paid_for_changes_nothing(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, intent(vec![draft(1)])).await;
         let rejected = Settlement { vendor_id: Some("v-1".into()), ..ended(State::Rejected, None) };
@@ -156,9 +152,8 @@ async fn a_price_of_what_was_never_paid_for_changes_nothing() {
     }
 }
 
-#[tokio::test]
-async fn an_unknown_outcome_that_a_hint_gave_an_id_is_settled_by_a_report() {
-    for place in places() {
+async fn an_unknown_outcome_that_a_hint_gave_an_id_is_settled_by_a_report(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         for (n, state, price, spent) in [(1, State::Delivered, Some(60), 60), (2, State::Sent, None, HOLD), (3, State::Rejected, None, 0)] {
             let before = money(&*store).await;
@@ -166,7 +161,7 @@ async fn an_unknown_outcome_that_a_hint_gave_an_id_is_settled_by_a_report() {
             store.settle(&draft(n).id, lost()).await.unwrap();
             assert_eq!(money(&*store).await, (HOLD, before.1));
             let vendor_id = format!("v-{n}");
-            assert!(store.hint("sandbox", &vendor_id, Some(&draft(n).id), NOW).await.unwrap());
+            assert!(store.hint(ProviderName("sandbox"), VendorId(&vendor_id), Some(&draft(n).id), NOW).await.unwrap());
             let report = Report { vendor_id, price_micros: price, ..report(state) };
             assert_eq!(store.record_receipt(report, NOW).await.unwrap(), drafts([n]));
             assert_eq!(money(&*store).await, (0, before.1 + spent), "{state}");
@@ -177,12 +172,11 @@ async fn an_unknown_outcome_that_a_hint_gave_an_id_is_settled_by_a_report() {
     }
 }
 
-#[tokio::test]
-async fn an_answer_that_comes_after_the_report_still_names_the_price() {
-    for place in places() {
+async fn an_answer_that_comes_after_the_report_still_names_the_price(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, intent(vec![draft(1)])).await;
-        store.hint("sandbox", "v-1", Some(&draft(1).id), NOW).await.unwrap();
+        store.hint(ProviderName("sandbox"), VendorId("v-1"), Some(&draft(1).id), NOW).await.unwrap();
         assert_eq!(store.record_receipt(report(State::Delivered), NOW).await.unwrap(), drafts([1]));
         let budgets = store.settle(&draft(1).id, ended(State::Sent, Some(70))).await.unwrap();
         assert!(budgets.iter().all(|budget| budget.spent_micros == 70), "{budgets:?}");
@@ -190,9 +184,8 @@ async fn an_answer_that_comes_after_the_report_still_names_the_price() {
     }
 }
 
-#[tokio::test]
-async fn looks_are_due_less_and_less_often_until_the_end_or_three_days() {
-    for place in places() {
+async fn looks_are_due_less_and_less_often_until_the_end_or_three_days(backend: Backend) {
+    for place in backend.places() {
         let (store, other) = (place.open(), place.open());
         let look_at = Some(NOW.plus_ms(10_000));
         for n in [1, 2] {
@@ -219,15 +212,14 @@ async fn looks_are_due_less_and_less_often_until_the_end_or_three_days() {
         assert!(looks(2 * DAY_MS + 3_599_999).await.is_empty(), "an hour at most");
         assert_eq!(looks(3 * DAY_MS).await, drafts([2]));
         assert!(looks(30 * DAY_MS).await.is_empty(), "nobody asks any more");
-        assert!(store.hint("sandbox", "v-2", None, NOW.plus_ms(30 * DAY_MS)).await.unwrap());
+        assert!(store.hint(ProviderName("sandbox"), VendorId("v-2"), None, NOW.plus_ms(30 * DAY_MS)).await.unwrap());
         assert_eq!(looks(30 * DAY_MS).await, drafts([2]), "but for a reason");
         assert!(looks(40 * DAY_MS).await.is_empty());
     }
 }
 
-#[tokio::test]
-async fn the_longest_due_is_looked_up_first_and_a_restart_forgets_none() {
-    for place in places() {
+async fn the_longest_due_is_looked_up_first_and_a_restart_forgets_none(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         for (n, due) in [(1, 300), (2, 100), (3, 200)] {
             take(&*store, intent(vec![draft(n)])).await;
@@ -242,9 +234,8 @@ async fn the_longest_due_is_looked_up_first_and_a_restart_forgets_none() {
     }
 }
 
-#[tokio::test]
-async fn one_question_stands_for_all_messages_of_a_request_and_counts_once() {
-    for place in places() {
+async fn one_question_stands_for_all_messages_of_a_request_and_counts_once(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         for n in 1..=3 {
             take(&*store, intent(vec![draft(n)])).await;
@@ -265,30 +256,29 @@ async fn one_question_stands_for_all_messages_of_a_request_and_counts_once() {
     }
 }
 
-#[tokio::test]
-async fn a_hint_finds_a_message_by_either_id_and_proves_nothing() {
-    for place in places() {
+async fn a_hint_finds_a_message_by_either_id_and_proves_nothing(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let at = NOW.plus_ms(500);
         take(&*store, intent(vec![draft(1)])).await;
-        assert!(store.hint("sandbox", "v-1", Some(&draft(1).id), at).await.unwrap());
+        assert!(store.hint(ProviderName("sandbox"), VendorId("v-1"), Some(&draft(1).id), at).await.unwrap());
         assert!(store.claim_looks(look("sandbox", 9, at)).await.unwrap().is_empty(), "its answer may still come");
         store.settle(&draft(1).id, lost()).await.unwrap();
         let due = store.claim_looks(look("sandbox", 9, at)).await.unwrap();
         assert_eq!((due.len(), due[0].vendor_id.as_deref(), due[0].state), (1, Some("v-1"), State::Unknown));
-        assert!(store.hint("sandbox", "forged", Some(&draft(1).id), at).await.unwrap());
+        assert!(store.hint(ProviderName("sandbox"), VendorId("forged"), Some(&draft(1).id), at).await.unwrap());
         let found = store.message("alice", &draft(1).id).await.unwrap().unwrap();
         assert_eq!((found.vendor_id.as_deref(), found.state, found.held_micros), (Some("v-1"), State::Unknown, HOLD));
         for (provider, vendor_id, message) in
             [("another", "v-1", Some(draft(1).id)), ("sandbox", "v-9", Some(draft(9).id)), ("sandbox", "v-9", None), ("sandbox", "", None)]
         {
-            assert!(!store.hint(provider, vendor_id, message.as_ref(), at).await.unwrap(), "{provider} {vendor_id}");
+            assert!(!store.hint(ProviderName(provider), VendorId(vendor_id), message.as_ref(), at).await.unwrap(), "{provider} {vendor_id}");
         }
-        assert!(store.hint("sandbox", "v-1", Some(&draft(9).id), at).await.unwrap(), "the provider's id does as well");
+        assert!(store.hint(ProviderName("sandbox"), VendorId("v-1"), Some(&draft(9).id), at).await.unwrap(), "the provider's id does as well");
         // The id of one request is no other request's.
         take(&*store, intent(vec![draft(2)])).await;
         store.settle(&draft(2).id, lost()).await.unwrap();
-        assert!(store.hint("sandbox", "v-1", Some(&draft(2).id), at).await.unwrap());
+        assert!(store.hint(ProviderName("sandbox"), VendorId("v-1"), Some(&draft(2).id), at).await.unwrap());
         assert_eq!(store.message("alice", &draft(2).id).await.unwrap().unwrap().vendor_id, None);
         let unknown: Vec<MessageId> =
             store.unknowns(Some(("sandbox", Realm::Live)), Timestamp(0), 9).await.unwrap().into_iter().map(|record| record.id).collect();
@@ -299,16 +289,15 @@ async fn a_hint_finds_a_message_by_either_id_and_proves_nothing() {
             store.unknowns(Some(("sandbox", Realm::Live)), NOW.plus_ms(3_600_000), 9).await.unwrap().is_empty(),
             "what became unknown before then"
         );
-        assert!(store.has_vendor_id("sandbox", "v-1", &draft(1).to).await.unwrap());
+        assert!(store.has_vendor_id(ProviderName("sandbox"), VendorId("v-1"), E164(&draft(1).to)).await.unwrap());
         for (provider, vendor_id, to) in [("another", "v-1", draft(1).to), ("sandbox", "v-2", draft(1).to), ("sandbox", "v-1", draft(5).to)] {
-            assert!(!store.has_vendor_id(provider, vendor_id, &to).await.unwrap());
+            assert!(!store.has_vendor_id(ProviderName(provider), VendorId(vendor_id), E164(&to)).await.unwrap());
         }
     }
 }
 
-#[tokio::test]
-async fn a_hint_to_one_of_a_request_names_the_id_that_the_others_have_and_what_was_said_of_it_before() {
-    for place in places() {
+async fn a_hint_to_one_of_a_request_names_the_id_that_the_others_have_and_what_was_said_of_it_before(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         send_joint(&*store, 4, 2).await;
         for n in [3, 4] {
@@ -316,8 +305,8 @@ async fn a_hint_to_one_of_a_request_names_the_id_that_the_others_have_and_what_w
         }
         store.record_receipt(about(3, State::Delivered), NOW).await.unwrap();
         for n in [3, 4] {
-            assert!(store.hint("sandbox", "v-1", Some(&draft(n).id), NOW).await.unwrap());
-            assert!(store.has_vendor_id("sandbox", "v-1", &draft(n).to).await.unwrap());
+            assert!(store.hint(ProviderName("sandbox"), VendorId("v-1"), Some(&draft(n).id), NOW).await.unwrap());
+            assert!(store.has_vendor_id(ProviderName("sandbox"), VendorId("v-1"), E164(&draft(n).to)).await.unwrap());
         }
         assert_eq!(state_of(&*store, &draft(3).id).await, State::Delivered);
         assert_eq!(state_of(&*store, &draft(4).id).await, State::Unknown);
@@ -333,9 +322,8 @@ fn reply(vendor_id: &str, n: u32, at: Timestamp) -> NewReply {
     NewReply { provider, vendor_id, from, to, text, is_whole: true, at, forward: false, is_unsettled: false, content: None }
 }
 
-#[tokio::test]
-async fn a_reply_is_recorded_once_with_the_latest_message_before_it_that_may_have_arrived() {
-    for place in places() {
+async fn a_reply_is_recorded_once_with_the_latest_message_before_it_that_may_have_arrived(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let to_first = |n, at: i64| Intent { now: NOW.plus_ms(at), ..intent(vec![Draft { to: draft(1).to, ..draft(n) }]) };
         for (n, at) in [(1, 0), (2, 100_000), (3, 200_000), (4, 900_000)] {
@@ -350,7 +338,8 @@ async fn a_reply_is_recorded_once_with_the_latest_message_before_it_that_may_hav
         assert_eq!(record("r-2", 1, 899_000).await, Recorded::New(Some(draft(4).id)), "clocks differ a little");
         assert_eq!(record("r-3", 77, 300_000).await, Recorded::New(None), "a stranger");
         assert_eq!(record("r-4", 1, 91 * DAY_MS).await, Recorded::New(None), "too long ago");
-        let last = async |provider: &str, n: u32, at: i64| store.last_text(provider, &draft(n).to, NOW.plus_ms(at)).await.unwrap();
+        let last =
+            async |provider: &str, n: u32, at: i64| store.last_text(ProviderName(provider), E164(&draft(n).to), NOW.plus_ms(at)).await.unwrap();
         assert_eq!(last("sandbox", 1, 300_000).await, Some(draft(2).text), "the text that such a reply answers");
         assert_eq!((last("another", 1, 300_000).await, last("sandbox", 77, 300_000).await), (None, None));
         let other = NewReply { provider: "another".into(), ..reply("r-1", 1, NOW.plus_ms(300_000)) };
@@ -366,9 +355,8 @@ async fn a_reply_is_recorded_once_with_the_latest_message_before_it_that_may_hav
     }
 }
 
-#[tokio::test]
-async fn a_question_is_counted_like_a_send_and_only_where_the_rate_has_room_for_it() {
-    for place in places() {
+async fn a_question_is_counted_like_a_send_and_only_where_the_rate_has_room_for_it(backend: Backend) {
+    for place in backend.places() {
         let (store, other) = (place.open(), place.open());
         let half = Pacing { per_minute: Some(11), per_day: Some(9), ..Pacing::default() }.half();
         assert_eq!(half, Pacing { per_minute: Some(6), per_day: Some(5), ..Pacing::default() });
@@ -387,9 +375,8 @@ async fn a_question_is_counted_like_a_send_and_only_where_the_rate_has_room_for_
     }
 }
 
-#[tokio::test]
-async fn the_texts_that_a_report_speaks_of_are_found_by_its_id_unless_one_was_erased() {
-    for place in places() {
+async fn the_texts_that_a_report_speaks_of_are_found_by_its_id_unless_one_was_erased(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, intent(vec![draft(1)])).await;
         take(&*store, intent(vec![draft(2)])).await;
@@ -398,18 +385,19 @@ async fn the_texts_that_a_report_speaks_of_are_found_by_its_id_unless_one_was_er
         store.settle(&draft(1).id, Settlement { vendor_id: Some("v-1".into()), ..ended(State::Sent, None) }).await.unwrap();
         store.settle(&draft(2).id, Settlement { parts: vec![parted(1), parted(2)], ..ended(State::Sent, None) }).await.unwrap();
         store.settle(&draft(3).id, Settlement { vendor_id: Some("v-3".into()), ..ended(State::Sent, None) }).await.unwrap();
-        let texts = async |id: &str, to: Option<u32>| store.texts("sandbox", id, to.map(|n| draft(n).to).as_deref()).await.unwrap();
+        let texts = async |id: &str, to: Option<u32>| {
+            store.texts(ProviderName("sandbox"), VendorId(id), to.map(|n| draft(n).to).as_deref().map(E164)).await.unwrap()
+        };
         assert_eq!(texts("v-1", None).await, Some(vec![draft(1).text]));
         assert_eq!(texts("v-1", Some(1)).await, Some(vec![draft(1).text]));
         assert_eq!(texts("s-2", Some(2)).await, Some(vec![draft(2).text]));
         assert_eq!((texts("v-1", Some(2)).await, texts("v-3", None).await, texts("v-9", None).await), (None, None, None));
-        assert_eq!(store.texts("another", "v-1", None).await.unwrap(), None);
+        assert_eq!(store.texts(ProviderName("another"), VendorId("v-1"), None).await.unwrap(), None);
     }
 }
 
-#[tokio::test]
-async fn of_what_one_sender_writes_within_an_hour_no_more_is_shown_than_anybody_types() {
-    for place in places() {
+async fn of_what_one_sender_writes_within_an_hour_no_more_is_shown_than_anybody_types(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, intent(vec![draft(1)])).await;
         take(&*store, intent(vec![draft(2)])).await;
@@ -421,24 +409,24 @@ async fn of_what_one_sender_writes_within_an_hour_no_more_is_shown_than_anybody_
         store.record_reply(reply("r-100", 2, NOW.plus_ms(5)), NOW.plus_ms(100_000)).await.unwrap();
         let count = async |n: u32| store.message("alice", &draft(n).id).await.unwrap().unwrap().replies;
         assert_eq!((count(1).await, count(2).await), (100, 1), "and counted");
-        let told = async || store.replies(&draft(1).id, None, 1_000).await.unwrap();
+        let told = async || crate::support::whole(&*store, &draft(1).id, ReplyPage { before: None, limit: 1_000 }).await.replies;
         assert_eq!(told().await.showable, SHOWN_AN_HOUR, "told backwards too");
         for n in 0..100 {
             store.record_reply(reply(&format!("s-{n}"), 2, NOW.plus_ms(10_000 + n)), NOW.plus_ms(100_000)).await.unwrap();
         }
-        let page = store.replies(&draft(2).id, None, 1_000).await.unwrap();
+        let page = crate::support::whole(&*store, &draft(2).id, ReplyPage { before: None, limit: 1_000 }).await.replies;
         assert_eq!((count(2).await, page.showable, page.page.len()), (101, SHOWN_AN_HOUR, SHOWN_AN_HOUR as usize));
         assert_eq!(page.page[0].1.text, "re s-58", "newest first, and the first of the hour stay");
         store.record_reply(reply("s-100", 2, NOW.plus_ms(10_099 + DAY_MS / 24)), NOW.plus_ms(DAY_MS)).await.unwrap();
-        assert_eq!(store.replies(&draft(2).id, None, 1).await.unwrap().page[0].1.text, "re s-100", "an hour later");
-        let second = store.replies(&draft(2).id, Some(page.page[9].0), 3).await.unwrap().page;
+        let newest = crate::support::whole(&*store, &draft(2).id, ReplyPage { before: None, limit: 1 }).await.replies.page;
+        assert_eq!(newest[0].1.text, "re s-100", "an hour later");
+        let second = crate::support::whole(&*store, &draft(2).id, ReplyPage { before: Some(page.page[9].0), limit: 3 }).await.replies.page;
         assert_eq!(second.iter().map(|(_, reply)| reply.text.as_str()).collect::<Vec<_>>(), ["re s-48", "re s-47", "re s-46"]);
     }
 }
 
-#[tokio::test]
-async fn who_wants_no_more_is_a_fact_and_what_is_queued_for_them_does_not_go() {
-    for place in places() {
+async fn who_wants_no_more_is_a_fact_and_what_is_queued_for_them_does_not_go(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, queued(1, 3)).await;
         take(&*store, intent(vec![Draft { to: draft(2).to, ..draft(9) }])).await;
@@ -474,9 +462,8 @@ async fn who_wants_no_more_is_a_fact_and_what_is_queued_for_them_does_not_go() {
     }
 }
 
-#[tokio::test]
-async fn people_are_known_by_how_their_numbers_end_each_side_by_itself() {
-    for place in places() {
+async fn people_are_known_by_how_their_numbers_end_each_side_by_itself(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let to = |n, number: &str| Intent { all_or_none: true, ..intent(vec![Draft { to: number.into(), ..draft(n) }]) };
         for (n, number) in [(1, "+33612345678"), (2, "+33612345678"), (3, "+49151345678"), (4, "+33612345679")] {
@@ -498,9 +485,8 @@ async fn people_are_known_by_how_their_numbers_end_each_side_by_itself() {
     }
 }
 
-#[tokio::test]
-async fn a_stop_that_waits_and_one_of_another_number_of_the_phone_are_facts_of_a_send() {
-    for place in places() {
+async fn a_stop_that_waits_and_one_of_another_number_of_the_phone_are_facts_of_a_send(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let pending = |sender: &str, ending: &str| NewPending {
             provider: "sandbox".into(),
@@ -535,9 +521,8 @@ fn event(forward: &Forward) -> Value {
     serde_json::from_str(&forward.body).unwrap()
 }
 
-#[tokio::test]
-async fn every_change_of_a_forwarded_message_is_told_with_it_and_nothing_of_its_text() {
-    for place in places() {
+async fn every_change_of_a_forwarded_message_is_told_with_it_and_nothing_of_its_text(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let forwarded = |intent| Intent { forward: true, ..intent };
         take(&*store, forwarded(queued(1, 5))).await;
@@ -581,9 +566,8 @@ async fn every_change_of_a_forwarded_message_is_told_with_it_and_nothing_of_its_
     }
 }
 
-#[tokio::test]
-async fn what_comes_after_an_event_of_the_same_message_waits_for_it() {
-    for place in places() {
+async fn what_comes_after_an_event_of_the_same_message_waits_for_it(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, Intent { forward: true, ..queued(1, 2) }).await;
         for (n, message) in (1..).zip(store.claim(claim(2)).await.unwrap().messages) {
@@ -613,9 +597,8 @@ async fn what_comes_after_an_event_of_the_same_message_waits_for_it() {
     }
 }
 
-#[tokio::test]
-async fn what_is_due_again_comes_before_what_came_after_it_however_few_are_taken() {
-    for place in places() {
+async fn what_is_due_again_comes_before_what_came_after_it_however_few_are_taken(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, Intent { forward: true, ..queued(1, 1) }).await;
         store.claim(claim(1)).await.unwrap();
@@ -628,9 +611,8 @@ async fn what_is_due_again_comes_before_what_came_after_it_however_few_are_taken
     }
 }
 
-#[tokio::test]
-async fn what_is_to_be_told_is_told_by_one_process_and_again_until_it_was_told() {
-    for place in places() {
+async fn what_is_to_be_told_is_told_by_one_process_and_again_until_it_was_told(backend: Backend) {
+    for place in backend.places() {
         let (store, other) = (place.open(), place.open());
         take(&*store, Intent { forward: true, ..queued(1, 2) }).await;
         for message in store.claim(claim(2)).await.unwrap().messages {
@@ -665,9 +647,8 @@ async fn what_is_to_be_told_is_told_by_one_process_and_again_until_it_was_told()
     }
 }
 
-#[tokio::test]
-async fn a_key_is_made_once_for_all_processes() {
-    for place in places() {
+async fn a_key_is_made_once_for_all_processes(backend: Backend) {
+    for place in backend.places() {
         let (store, other) = (place.open(), place.open());
         assert_eq!(store.key("a", [1; 32]).await.unwrap(), [1; 32]);
         assert_eq!(other.key("a", [2; 32]).await.unwrap(), [1; 32]);
@@ -708,9 +689,36 @@ async fn a_ledger_of_the_first_version_is_brought_up_to_date_with_everything_in_
     store.settle(&draft(1).id, ended(State::Sent, Some(70))).await.unwrap();
     assert_eq!(state_of(&store, &draft(1).id).await, State::Delivered, "the early receipt was kept");
     assert_eq!(store.unknowns(Some(("sandbox", Realm::Live)), Timestamp(0), 9).await.unwrap()[0].id, draft(2).id);
-    assert!(store.hint("sandbox", "v-2", Some(&draft(2).id), NOW).await.unwrap());
+    assert!(store.hint(ProviderName("sandbox"), VendorId("v-2"), Some(&draft(2).id), NOW).await.unwrap());
     assert_eq!(store.claim_looks(look("sandbox", 9, NOW)).await.unwrap().len(), 1);
     assert_eq!(money(&store).await, (100, 70));
     assert!(store.claim_forwards(9, NOW, NOW).await.unwrap().is_empty(), "nothing old is told");
     take(&store, intent(vec![draft(3)])).await;
+}
+
+on_every_backend! {
+    a_report_speaks_of_its_recipient_or_of_all_that_share_the_id,
+    early_reports_wait_for_their_recipient_and_those_about_all_for_the_last_one,
+    an_early_report_names_the_price_of_what_it_comes_before,
+    a_price_that_comes_later_corrects_what_was_posted_and_a_higher_one_freezes,
+    a_price_of_what_was_never_paid_for_changes_nothing,
+    an_unknown_outcome_that_a_hint_gave_an_id_is_settled_by_a_report,
+    an_answer_that_comes_after_the_report_still_names_the_price,
+    looks_are_due_less_and_less_often_until_the_end_or_three_days,
+    the_longest_due_is_looked_up_first_and_a_restart_forgets_none,
+    one_question_stands_for_all_messages_of_a_request_and_counts_once,
+    a_hint_finds_a_message_by_either_id_and_proves_nothing,
+    a_hint_to_one_of_a_request_names_the_id_that_the_others_have_and_what_was_said_of_it_before,
+    a_reply_is_recorded_once_with_the_latest_message_before_it_that_may_have_arrived,
+    a_question_is_counted_like_a_send_and_only_where_the_rate_has_room_for_it,
+    the_texts_that_a_report_speaks_of_are_found_by_its_id_unless_one_was_erased,
+    of_what_one_sender_writes_within_an_hour_no_more_is_shown_than_anybody_types,
+    who_wants_no_more_is_a_fact_and_what_is_queued_for_them_does_not_go,
+    people_are_known_by_how_their_numbers_end_each_side_by_itself,
+    a_stop_that_waits_and_one_of_another_number_of_the_phone_are_facts_of_a_send,
+    every_change_of_a_forwarded_message_is_told_with_it_and_nothing_of_its_text,
+    what_comes_after_an_event_of_the_same_message_waits_for_it,
+    what_is_due_again_comes_before_what_came_after_it_however_few_are_taken,
+    what_is_to_be_told_is_told_by_one_process_and_again_until_it_was_told,
+    a_key_is_made_once_for_all_processes,
 }

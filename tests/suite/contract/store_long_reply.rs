@@ -8,7 +8,7 @@ use sms_mcp::ledger::{Ledger, NewReply, Report, Settlement};
 use sms_mcp::sms::caller_id::Sender;
 use sms_mcp::sms::message::State;
 
-use super::store::{NOW, draft, ended, intent, places, state_of, take};
+use super::store::{Backend, NOW, draft, ended, intent, on_every_backend, state_of, take};
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
@@ -75,9 +75,8 @@ async fn late(store: &dyn Ledger, late: Timestamp) -> Vec<String> {
     told
 }
 
-#[tokio::test]
-async fn a_text_is_joined_by_whichever_process_records_its_last_segment_and_across_a_restart() {
-    for place in places() {
+async fn a_text_is_joined_by_whichever_process_records_its_last_segment_and_across_a_restart(backend: Backend) {
+    for place in backend.places() {
         let (first, second) = (place.open(), place.open());
         assert_eq!(hear(&*first, segment(3, 3, "c")).await, None);
         assert_eq!(hear(&*second, segment(1, 3, "a")).await, None);
@@ -91,9 +90,8 @@ async fn a_text_is_joined_by_whichever_process_records_its_last_segment_and_acro
     }
 }
 
-#[tokio::test]
-async fn segments_of_other_texts_are_not_mixed_in() {
-    for place in places() {
+async fn segments_of_other_texts_are_not_mixed_in(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         hear(&*store, segment(1, 2, "a")).await;
         let others = [
@@ -112,9 +110,8 @@ async fn segments_of_other_texts_are_not_mixed_in() {
     }
 }
 
-#[tokio::test]
-async fn what_a_carrier_tells_again_is_told_once() {
-    for place in places() {
+async fn what_a_carrier_tells_again_is_told_once(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         // Before the text is whole, and after it was told.
         hear(&*store, segment(1, 2, "a")).await;
@@ -137,9 +134,8 @@ async fn what_a_carrier_tells_again_is_told_once() {
     }
 }
 
-#[tokio::test]
-async fn what_another_process_recorded_just_now_may_be_told_again_for_that_one_may_have_died() {
-    for place in places() {
+async fn what_another_process_recorded_just_now_may_be_told_again_for_that_one_may_have_died(backend: Backend) {
+    for place in backend.places() {
         let (died, store) = (place.open(), place.open());
         hear(&*died, segment(1, 2, "a")).await;
         assert_eq!(hear(&*store, segment(1, 2, "a")).await, None);
@@ -153,9 +149,8 @@ async fn what_another_process_recorded_just_now_may_be_told_again_for_that_one_m
     }
 }
 
-#[tokio::test]
-async fn what_was_kept_as_not_acknowledged_is_so_no_longer_once_it_is_recorded() {
-    for place in places() {
+async fn what_was_kept_as_not_acknowledged_is_so_no_longer_once_it_is_recorded(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         store.keep_told("carrier", vec![("content".into(), NOW)], NOW).await.unwrap();
         assert_eq!(store.first_told("carrier", "content").await.unwrap(), Some(NOW));
@@ -164,9 +159,8 @@ async fn what_was_kept_as_not_acknowledged_is_so_no_longer_once_it_is_recorded()
     }
 }
 
-#[tokio::test]
-async fn a_number_that_is_used_again_begins_another_text_and_neither_loses_anything() {
-    for place in places() {
+async fn a_number_that_is_used_again_begins_another_text_and_neither_loses_anything(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         // The second text says something else from its first segment on, and comes while the first waits.
         hear(&*store, segment(1, 2, "a")).await;
@@ -190,9 +184,8 @@ async fn a_number_that_is_used_again_begins_another_text_and_neither_loses_anyth
     }
 }
 
-#[tokio::test]
-async fn a_carriers_own_id_says_which_segment_is_the_same() {
-    for place in places() {
+async fn a_carriers_own_id_says_which_segment_is_the_same(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         hear(&*store, named("m-1", segment(1, 2, "a"))).await;
         assert_eq!(hear(&*store, named("m-2", segment(2, 2, "b"))).await.as_deref(), Some("ab"));
@@ -208,9 +201,8 @@ async fn a_carriers_own_id_says_which_segment_is_the_same() {
     }
 }
 
-#[tokio::test]
-async fn a_text_that_does_not_become_whole_in_time_is_told_with_its_gap_and_what_comes_later_by_itself() {
-    for place in places() {
+async fn a_text_that_does_not_become_whole_in_time_is_told_with_its_gap_and_what_comes_later_by_itself(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         hear(&*store, segment(1, 3, "I take ")).await;
         hear_at(&*store, NOW.plus_ms(MINUTE_MS), segment(3, 3, "not the red one")).await;
@@ -228,9 +220,8 @@ async fn a_text_that_does_not_become_whole_in_time_is_told_with_its_gap_and_what
     }
 }
 
-#[tokio::test]
-async fn a_text_that_is_to_be_told_is_told_by_one_and_again_until_it_was_and_stays_as_it_is() {
-    for place in places() {
+async fn a_text_that_is_to_be_told_is_told_by_one_and_again_until_it_was_and_stays_as_it_is(backend: Backend) {
+    for place in backend.places() {
         let (store, other) = (place.open(), place.open());
         let again = NOW.plus_ms(MINUTE_MS);
         hear(&*store, segment(1, 2, "a")).await;
@@ -254,9 +245,8 @@ async fn a_text_that_is_to_be_told_is_told_by_one_and_again_until_it_was_and_sta
     }
 }
 
-#[tokio::test]
-async fn a_clock_that_was_ahead_keeps_no_text_back() {
-    for place in places() {
+async fn a_clock_that_was_ahead_keeps_no_text_back(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let ahead = NOW.plus_ms(30 * DAY_MS);
         hear_at(&*store, ahead, NewReplySegment { reference: 8, ..segment(1, 2, "half") }).await;
@@ -268,9 +258,8 @@ async fn a_clock_that_was_ahead_keeps_no_text_back() {
     }
 }
 
-#[tokio::test]
-async fn unfinished_texts_are_bounded_for_each_sender_and_in_all_and_the_oldest_is_told_as_it_is() {
-    for place in places() {
+async fn unfinished_texts_are_bounded_for_each_sender_and_in_all_and_the_oldest_is_told_as_it_is(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let of = |sender: u32, reference: u16| NewReplySegment {
             from: Sender::E164(format!("+3319900{sender:04}")),
@@ -310,9 +299,8 @@ async fn unfinished_texts_are_bounded_for_each_sender_and_in_all_and_the_oldest_
     }
 }
 
-#[tokio::test]
-async fn a_reply_with_gaps_is_marked_where_it_is_kept_and_where_it_is_told_onward() {
-    for place in places() {
+async fn a_reply_with_gaps_is_marked_where_it_is_kept_and_where_it_is_told_onward(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, intent(vec![draft(1)])).await;
         let reply = |n: u32, is_whole| NewReply {
@@ -341,9 +329,8 @@ fn report(provider: &str, n: u32) -> Report {
     Report { provider: provider.into(), vendor_id: format!("v-{n}"), to: None, state: State::Delivered, at: NOW, why: None, price_micros: None }
 }
 
-#[tokio::test]
-async fn receipts_that_wait_for_their_message_are_bounded_and_the_oldest_is_dropped() {
-    for place in places() {
+async fn receipts_that_wait_for_their_message_are_bounded_and_the_oldest_is_dropped(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, intent(vec![draft(1), draft(2)])).await;
         let waiting = async || store.tallies("sandbox").await.unwrap();
@@ -367,4 +354,20 @@ async fn receipts_that_wait_for_their_message_are_bounded_and_the_oldest_is_drop
         assert_eq!(settle(2, over).await, State::Delivered);
         assert_eq!(waiting().await.early_receipts, most - 1, "it waits no longer");
     }
+}
+
+on_every_backend! {
+    a_text_is_joined_by_whichever_process_records_its_last_segment_and_across_a_restart,
+    segments_of_other_texts_are_not_mixed_in,
+    what_a_carrier_tells_again_is_told_once,
+    what_another_process_recorded_just_now_may_be_told_again_for_that_one_may_have_died,
+    what_was_kept_as_not_acknowledged_is_so_no_longer_once_it_is_recorded,
+    a_number_that_is_used_again_begins_another_text_and_neither_loses_anything,
+    a_carriers_own_id_says_which_segment_is_the_same,
+    a_text_that_does_not_become_whole_in_time_is_told_with_its_gap_and_what_comes_later_by_itself,
+    a_text_that_is_to_be_told_is_told_by_one_and_again_until_it_was_and_stays_as_it_is,
+    a_clock_that_was_ahead_keeps_no_text_back,
+    unfinished_texts_are_bounded_for_each_sender_and_in_all_and_the_oldest_is_told_as_it_is,
+    a_reply_with_gaps_is_marked_where_it_is_kept_and_where_it_is_told_onward,
+    receipts_that_wait_for_their_message_are_bounded_and_the_oldest_is_dropped,
 }

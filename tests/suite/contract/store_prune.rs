@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use sms_mcp::clock::Timestamp;
 use sms_mcp::ledger::upkeep::{KNOWN_ID_MS, PrunePlace, Pruned};
-use sms_mcp::ledger::{BaseSession, Claim, Draft, Filter, Idempotency, Intent, Ledger, NewHandle, NewReply, Payer, Report, Reservation, Settlement};
+use sms_mcp::ledger::{
+    BaseSession, Claim, Draft, E164, Filter, Idempotency, Intent, Ledger, NewHandle, NewReply, Payer, ProviderName, Report, Reservation, Settlement,
+    VendorId,
+};
 use sms_mcp::sms::caller_id::Known;
-use sms_mcp::sms::facts::{Limits, Scope};
+use sms_mcp::sms::facts::{BudgetKey, Limits, Scope};
 use sms_mcp::sms::message::{Realm, SessionId, State};
 
-use super::store::{NOW, by_budget, claim, draft, ended, intent, payer, places, queued, take};
+use super::store::{Backend, NOW, by_budget, claim, draft, ended, intent, on_every_backend, payer, queued, take};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -52,9 +55,8 @@ async fn known(store: &dyn Ledger, n: u32, since: Timestamp) -> Vec<Known> {
     store.known(vec![draft(n).to.split_at(6).1.to_owned()], Realm::Live, since).await.unwrap()
 }
 
-#[tokio::test]
-async fn what_is_over_is_forgotten_and_what_is_open_stays_and_no_money_changes() {
-    for place in places() {
+async fn what_is_over_is_forgotten_and_what_is_open_stays_and_no_money_changes(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         over(&*store, 1, NOW).await;
         for (n, state) in [(2, State::Rejected), (3, State::Unknown), (4, State::Held)] {
@@ -78,9 +80,8 @@ async fn what_is_over_is_forgotten_and_what_is_open_stays_and_no_money_changes()
     }
 }
 
-#[tokio::test]
-async fn whoever_was_texted_is_known_for_ever_and_as_lately_as_before() {
-    for place in places() {
+async fn whoever_was_texted_is_known_for_ever_and_as_lately_as_before(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         over(&*store, 1, NOW).await;
         take(&*store, wide(intent(vec![draft(2)]))).await;
@@ -104,9 +105,8 @@ fn reply(n: u32, id: &str, to: &str, at: Timestamp) -> NewReply {
     NewReply { provider, vendor_id, from, to, text: "Yes".into(), is_whole: true, at, forward: true, is_unsettled: false, content: None }
 }
 
-#[tokio::test]
-async fn a_reply_to_forgotten_messages_is_told_with_whose_it_is_by_the_sender_that_it_was_written_to() {
-    for place in places() {
+async fn a_reply_to_forgotten_messages_is_told_with_whose_it_is_by_the_sender_that_it_was_written_to(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         for (n, principal, sender) in [(1, "alice", "ACME"), (2, "bob", "Shop")] {
             let base = BaseSession::Named(principal.to_owned());
@@ -131,9 +131,8 @@ async fn a_reply_to_forgotten_messages_is_told_with_whose_it_is_by_the_sender_th
     }
 }
 
-#[tokio::test]
-async fn a_key_is_kept_for_thirty_days_after_it_was_used_last_with_what_it_stands_for() {
-    for place in places() {
+async fn a_key_is_kept_for_thirty_days_after_it_was_used_last_with_what_it_stands_for(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let keyed = |n, at| {
             let idempotency = Some(Idempotency { key: "k".into(), fingerprint: [1; 32] });
@@ -158,9 +157,8 @@ fn receipt(n: u32, at: Timestamp) -> Report {
     Report { provider, vendor_id, to: None, state: State::Delivered, at, why: None, price_micros: None }
 }
 
-#[tokio::test]
-async fn a_late_receipt_of_a_forgotten_message_is_no_riddle_and_the_first_of_a_new_one_with_its_id_is_not_lost() {
-    for place in places() {
+async fn a_late_receipt_of_a_forgotten_message_is_no_riddle_and_the_first_of_a_new_one_with_its_id_is_not_lost(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         over(&*store, 1, NOW).await;
         over(&*store, 9, day(40)).await;
@@ -170,8 +168,8 @@ async fn a_late_receipt_of_a_forgotten_message_is_no_riddle_and_the_first_of_a_n
         assert_eq!((store.tallies("sandbox").await.unwrap().early_receipts, store.unmatched("sandbox", look).await.unwrap().count), (0, 0));
         store.record_receipt(receipt(77, told), told).await.unwrap();
         assert_eq!(store.unmatched("sandbox", look).await.unwrap().count, 1, "one of nobody is");
-        assert!(store.has_vendor_id("sandbox", "v-1", &draft(1).to).await.unwrap());
-        assert!(!store.has_vendor_id("sandbox", "v-1", &draft(2).to).await.unwrap());
+        assert!(store.has_vendor_id(ProviderName("sandbox"), VendorId("v-1"), E164(&draft(1).to)).await.unwrap());
+        assert!(!store.has_vendor_id(ProviderName("sandbox"), VendorId("v-1"), E164(&draft(2).to)).await.unwrap());
         // The carrier begins its ids anew.
         take(&*store, wide(Intent { now: told, ..intent(vec![draft(2)]) })).await;
         store.record_receipt(receipt(1, told), told).await.unwrap();
@@ -181,13 +179,12 @@ async fn a_late_receipt_of_a_forgotten_message_is_no_riddle_and_the_first_of_a_n
         // Ids are known for a while, and not for ever.
         let later = day(40).plus_ms(KNOWN_ID_MS + 1);
         assert!(prune(&*store, later).await.leftovers >= 1);
-        assert!(!store.has_vendor_id("sandbox", "v-1", &draft(1).to).await.unwrap());
+        assert!(!store.has_vendor_id(ProviderName("sandbox"), VendorId("v-1"), E164(&draft(1).to)).await.unwrap());
     }
 }
 
-#[tokio::test]
-async fn a_bulk_is_forgotten_as_a_whole_or_not_at_all() {
-    for place in places() {
+async fn a_bulk_is_forgotten_as_a_whole_or_not_at_all(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, wide(queued(1, 3))).await;
         store.claim(claim(9)).await.unwrap();
@@ -198,18 +195,17 @@ async fn a_bulk_is_forgotten_as_a_whole_or_not_at_all() {
         let id = queued(1, 1).batch.unwrap().id;
         take(&*store, wide(Intent { now: day(80), ..queued(50, 1) })).await;
         assert_eq!(prune(&*store, day(40)).await, Pruned::default());
-        assert_eq!(store.batch("alice", &id).await.unwrap().unwrap().accepted(), 3);
+        assert_eq!(store.batch("alice", &id, 0).await.unwrap().unwrap().accepted(), 3);
         store.settle(&draft(2).id, Settlement { at: day(40), ..sent(2) }).await.unwrap();
         assert_eq!(prune(&*store, day(60)).await, Pruned::default());
         let gone = prune(&*store, day(80)).await;
         assert_eq!((gone.bulks, gone.messages), (1, 3));
-        assert!(store.batch("alice", &id).await.unwrap().is_none());
+        assert!(store.batch("alice", &id, 0).await.unwrap().is_none());
     }
 }
 
-#[tokio::test]
-async fn what_something_younger_needs_stays() {
-    for place in places() {
+async fn what_something_younger_needs_stays(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         for n in 1..5 {
             over(&*store, n, NOW).await;
@@ -218,7 +214,7 @@ async fn what_something_younger_needs_stays() {
         store.record_reply(reply(1, "r", "ACME", day(39)), day(39)).await.unwrap();
         take(&*store, intent(vec![draft(5)])).await;
         store.settle(&draft(5).id, Settlement { price_micros: Some(700), ..sent(5) }).await.unwrap();
-        assert!(store.unfreeze("total:USD").await.unwrap());
+        assert!(store.unfreeze(&BudgetKey::total("USD", Realm::Live)).await.unwrap());
         let same = vec![Draft { to: draft(2).to, ..draft(6) }];
         let payer = Payer { principal: "bob".into(), base: BaseSession::Named("process-3".into()), ..payer() };
         take(&*store, Intent { payer, ..intent(same) }).await;
@@ -232,9 +228,8 @@ async fn what_something_younger_needs_stays() {
     }
 }
 
-#[tokio::test]
-async fn a_session_goes_when_nobody_uses_it_or_a_handle_of_it_and_its_budget_stays() {
-    for place in places() {
+async fn a_session_goes_when_nobody_uses_it_or_a_handle_of_it_and_its_budget_stays(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let (handle, year) = (SessionId::new([1; 20]), 365 * DAY_MS);
         let opener = Payer { idle_ms: year, ..payer() };
@@ -253,9 +248,8 @@ async fn a_session_goes_when_nobody_uses_it_or_a_handle_of_it_and_its_budget_sta
     }
 }
 
-#[tokio::test]
-async fn what_would_go_is_what_goes_in_any_mix() {
-    for place in places() {
+async fn what_would_go_is_what_goes_in_any_mix(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let mut random = 7_u32;
         let mut next = move |most: u32| {
@@ -304,13 +298,25 @@ async fn what_would_go_is_what_goes_in_any_mix() {
     }
 }
 
-#[tokio::test]
-async fn one_process_prunes_at_a_time() {
-    for place in places() {
+async fn one_process_prunes_at_a_time(backend: Backend) {
+    for place in backend.places() {
         let (one, other): (Arc<dyn Ledger>, _) = (place.open(), place.open());
         let turn = one.prune_turn().await.unwrap();
         assert!(turn.is_some() && other.prune_turn().await.unwrap().is_none());
         drop(turn);
         assert!(other.prune_turn().await.unwrap().is_some());
     }
+}
+
+on_every_backend! {
+    what_is_over_is_forgotten_and_what_is_open_stays_and_no_money_changes,
+    whoever_was_texted_is_known_for_ever_and_as_lately_as_before,
+    a_reply_to_forgotten_messages_is_told_with_whose_it_is_by_the_sender_that_it_was_written_to,
+    a_key_is_kept_for_thirty_days_after_it_was_used_last_with_what_it_stands_for,
+    a_late_receipt_of_a_forgotten_message_is_no_riddle_and_the_first_of_a_new_one_with_its_id_is_not_lost,
+    a_bulk_is_forgotten_as_a_whole_or_not_at_all,
+    what_something_younger_needs_stays,
+    a_session_goes_when_nobody_uses_it_or_a_handle_of_it_and_its_budget_stays,
+    what_would_go_is_what_goes_in_any_mix,
+    one_process_prunes_at_a_time,
 }

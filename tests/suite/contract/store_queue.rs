@@ -3,11 +3,11 @@
 
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
-use sms_mcp::ledger::{Back, BaseSession, Claim, Claimed, Draft, Intent, Ledger, Pacing, Payer, Report};
+use sms_mcp::ledger::{Back, BaseSession, Claim, Claimed, Draft, Intent, Ledger, Pacing, Payer, ProviderName, ReplyPage, Report, VendorId};
 use sms_mcp::sms::facts::{Limits, Scope};
 use sms_mcp::sms::message::{BatchId, MessageId, State};
 
-use super::store::{HOLD, NOW, budget, claim, draft, ended, intent, payer, places, queued, state_of, take};
+use super::store::{Backend, HOLD, NOW, budget, claim, draft, ended, intent, on_every_backend, payer, queued, state_of, take};
 
 /// A bulk without limits of money: from each of these senders to each of these people.
 fn bulk(first: u32, drafts: impl IntoIterator<Item = (Option<&'static str>, u32)>) -> Intent {
@@ -73,9 +73,8 @@ async fn times_of(stores: [&dyn Ledger; 2], count: usize, rate: Pacing) -> Vec<i
     times
 }
 
-#[tokio::test]
-async fn no_sixty_seconds_hold_more_requests_than_a_minutes_limit_with_two_processes_either() {
-    for place in places() {
+async fn no_sixty_seconds_hold_more_requests_than_a_minutes_limit_with_two_processes_either(backend: Backend) {
+    for place in backend.places() {
         let (first, second) = (place.open(), place.open());
         take(&*first, many(1, 200)).await;
         take(&*second, many(1_000, 200)).await;
@@ -91,9 +90,8 @@ async fn no_sixty_seconds_hold_more_requests_than_a_minutes_limit_with_two_proce
     }
 }
 
-#[tokio::test]
-async fn a_days_limit_ends_at_midnight_and_stays_over_a_restart() {
-    for place in places() {
+async fn a_days_limit_ends_at_midnight_and_stays_over_a_restart(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, many(1, 20)).await;
         let rate = Pacing { per_day: Some(12), ..Pacing::default() };
@@ -110,9 +108,8 @@ async fn a_days_limit_ends_at_midnight_and_stays_over_a_restart() {
     }
 }
 
-#[tokio::test]
-async fn a_clock_that_was_set_back_blocks_a_rate_for_its_window_and_no_longer() {
-    for place in places() {
+async fn a_clock_that_was_set_back_blocks_a_rate_for_its_window_and_no_longer(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, many(1, 40)).await;
         assert_eq!(store.claim(rated(20, NOW, A_MINUTE)).await.unwrap().messages.len(), 10);
@@ -127,9 +124,8 @@ async fn a_clock_that_was_set_back_blocks_a_rate_for_its_window_and_no_longer() 
     }
 }
 
-#[tokio::test]
-async fn one_request_carries_one_sender_and_each_person_once_and_nobody_is_overtaken() {
-    for place in places() {
+async fn one_request_carries_one_sender_and_each_person_once_and_nobody_is_overtaken(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, bulk(1, [(Some("A"), 1), (Some("A"), 2), (Some("B"), 3), (Some("A"), 4)])).await;
         take(&*store, bulk(11, [(Some("A"), 1), (Some("A"), 3), (Some("A"), 5), (Some("A"), 6)])).await;
@@ -143,9 +139,8 @@ async fn one_request_carries_one_sender_and_each_person_once_and_nobody_is_overt
     }
 }
 
-#[tokio::test]
-async fn a_request_counts_once_however_many_it_carries_and_carries_many_where_requests_are_few() {
-    for place in places() {
+async fn a_request_counts_once_however_many_it_carries_and_carries_many_where_requests_are_few(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, many(1, 200)).await;
         let rate = Pacing { per_minute: Some(2), ..Pacing::default() };
@@ -160,9 +155,8 @@ async fn a_request_counts_once_however_many_it_carries_and_carries_many_where_re
     }
 }
 
-#[tokio::test]
-async fn single_sends_and_campaigns_count_against_the_rate_and_are_never_refused_by_it() {
-    for place in places() {
+async fn single_sends_and_campaigns_count_against_the_rate_and_are_never_refused_by_it(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let rated_draft = |n| Draft { rated_requests: 1, hold_micros: 1, ..draft(n) };
         for n in 1..=9 {
@@ -180,32 +174,31 @@ async fn single_sends_and_campaigns_count_against_the_rate_and_are_never_refused
     }
 }
 
-#[tokio::test]
-async fn a_campaign_is_attempted_from_the_start_and_is_unknown_when_its_process_dies() {
-    for place in places() {
+async fn a_campaign_is_attempted_from_the_start_and_is_unknown_when_its_process_dies(backend: Backend) {
+    for place in backend.places() {
         let (dying, living) = (place.open(), place.open());
         let campaign = Intent { is_campaign: true, keep_texts: false, ..queued(1, 3) };
         take(&*dying, campaign).await;
         assert_eq!(state_of(&*dying, &draft(2).id).await, State::Attempting);
         assert_eq!(living.message("alice", &draft(2).id).await.unwrap().unwrap().text, None, "it is never sent from the ledger");
         assert!(dying.claim(claim(9)).await.unwrap().messages.is_empty(), "nothing is queued");
-        let states: Vec<State> = living.history(&draft(2).id).await.unwrap().into_iter().map(|change| change.state).collect();
+        let states: Vec<State> =
+            crate::support::whole(&*living, &draft(2).id, ReplyPage::default()).await.history.into_iter().map(|change| change.state).collect();
         assert_eq!(states, [State::Attempting]);
         dying.settle(&draft(1).id, ended(State::Sent, None)).await.unwrap();
         dying.unclaim(returned([2])).await.unwrap();
         assert_eq!(state_of(&*dying, &draft(2).id).await, State::Attempting, "it never was in the queue");
         drop(dying);
         assert_eq!(living.recover(NOW, None).await.unwrap().unknown, 2);
-        let batch = living.batch("alice", &BatchId::new(NOW.as_millis(), 1)).await.unwrap().unwrap();
+        let batch = living.batch("alice", &BatchId::new(NOW.as_millis(), 1), 0).await.unwrap().unwrap();
         assert_eq!(batch.states, [(State::Sent, 1), (State::Unknown, 2)]);
         let session = budget(&*living, Scope::Session).await;
         assert_eq!((session.held_micros, session.spent_micros), (2 * HOLD, HOLD));
     }
 }
 
-#[tokio::test]
-async fn what_was_claimed_and_not_handed_over_is_queued_as_before() {
-    for place in places() {
+async fn what_was_claimed_and_not_handed_over_is_queued_as_before(backend: Backend) {
+    for place in backend.places() {
         let (store, other) = (place.open(), place.open());
         take(&*store, queued(1, 3)).await;
         take(&*store, intent(vec![draft(9)])).await;
@@ -224,8 +217,12 @@ async fn what_was_claimed_and_not_handed_over_is_queued_as_before() {
         assert_eq!((back.changed, back.held_micros, back.text.as_deref()), (NOW, HOLD, Some("text 2")));
         assert_eq!(budget(&*store, Scope::Session).await.held_micros, 3 * HOLD);
         assert_eq!(ids(&store.claim(later(900)).await.unwrap()), drafts([2, 3]), "in its old place");
-        let history: Vec<(State, i64)> =
-            store.history(&draft(2).id).await.unwrap().into_iter().map(|change| (change.state, change.at.as_millis() - NOW.as_millis())).collect();
+        let history: Vec<(State, i64)> = crate::support::whole(&*store, &draft(2).id, ReplyPage::default())
+            .await
+            .history
+            .into_iter()
+            .map(|change| (change.state, change.at.as_millis() - NOW.as_millis()))
+            .collect();
         assert_eq!(history, [(State::Queued, 0), (State::Attempting, 900)], "states only move forward");
         store.unclaim(returned([2, 3])).await.unwrap();
         drop(store);
@@ -234,9 +231,8 @@ async fn what_was_claimed_and_not_handed_over_is_queued_as_before() {
     }
 }
 
-#[tokio::test]
-async fn what_comes_back_to_the_queue_stays_back_for_whoever_opted_out_meanwhile_and_where_its_bulk_was_canceled() {
-    for place in places() {
+async fn what_comes_back_to_the_queue_stays_back_for_whoever_opted_out_meanwhile_and_where_its_bulk_was_canceled(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, queued(1, 4)).await;
         assert_eq!(ids(&store.claim(claim(3)).await.unwrap()), drafts([1, 2, 3]));
@@ -254,15 +250,14 @@ async fn what_comes_back_to_the_queue_stays_back_for_whoever_opted_out_meanwhile
     }
 }
 
-#[tokio::test]
-async fn a_message_that_goes_on_to_another_provider_is_that_ones_from_then_on() {
-    for place in places() {
+async fn a_message_that_goes_on_to_another_provider_is_that_ones_from_then_on(backend: Backend) {
+    for place in backend.places() {
         let (store, other) = (place.open(), place.open());
         take(&*store, intent(vec![draft(1)])).await;
-        assert!(store.hint("sandbox", "theirs", Some(&draft(1).id), NOW).await.unwrap());
-        assert_eq!(other.hand_on(&draft(1).id, "second", NOW).await.unwrap_err().kind(), ErrorKind::LedgerUnavailable, "not the other's");
+        assert!(store.hint(ProviderName("sandbox"), VendorId("theirs"), Some(&draft(1).id), NOW).await.unwrap());
+        assert_eq!(other.hand_on(&draft(1).id, "second").await.unwrap_err().kind(), ErrorKind::LedgerUnavailable, "not the other's");
         for provider in ["second", "second", "third"] {
-            store.hand_on(&draft(1).id, provider, NOW).await.unwrap();
+            store.hand_on(&draft(1).id, provider).await.unwrap();
         }
         let record = store.message("alice", &draft(1).id).await.unwrap().unwrap();
         assert_eq!((record.provider.as_str(), record.why.as_deref()), ("third", Some("first tried with sandbox")));
@@ -279,13 +274,12 @@ async fn a_message_that_goes_on_to_another_provider_is_that_ones_from_then_on() 
         };
         assert!(store.record_receipt(report("sandbox"), NOW).await.unwrap().is_empty());
         assert_eq!(store.record_receipt(report("third"), NOW).await.unwrap(), drafts([1]));
-        assert!(store.hand_on(&draft(1).id, "fourth", NOW).await.is_err(), "it was taken");
+        assert!(store.hand_on(&draft(1).id, "fourth").await.is_err(), "it was taken");
     }
 }
 
-#[tokio::test]
-async fn a_bulk_without_rates_takes_as_many_as_before() {
-    for place in places() {
+async fn a_bulk_without_rates_takes_as_many_as_before(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, many(1, 30)).await;
         assert_eq!(store.claim(claim(20)).await.unwrap().messages.len(), 20);
@@ -295,9 +289,8 @@ async fn a_bulk_without_rates_takes_as_many_as_before() {
     }
 }
 
-#[tokio::test]
-async fn the_answer_to_a_request_that_carried_several_settles_each_with_its_own_price() {
-    for place in places() {
+async fn the_answer_to_a_request_that_carried_several_settles_each_with_its_own_price(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, queued(1, 3)).await;
         assert_eq!(store.claim(Claim { per_request: 50, ..claim(9) }).await.unwrap().messages.len(), 3);
@@ -310,9 +303,8 @@ async fn the_answer_to_a_request_that_carried_several_settles_each_with_its_own_
     }
 }
 
-#[tokio::test]
-async fn a_claim_has_one_message_for_each_person_and_the_earliest() {
-    for place in places() {
+async fn a_claim_has_one_message_for_each_person_and_the_earliest(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, bulk(1, [1, 1, 2, 1, 3].map(|person| (None, person)))).await;
         for expected in [&[1, 3, 5][..], &[2], &[4], &[]] {
@@ -321,9 +313,8 @@ async fn a_claim_has_one_message_for_each_person_and_the_earliest() {
     }
 }
 
-#[tokio::test]
-async fn what_rests_comes_behind_what_was_not_tried_and_before_what_is_later_for_the_same_person() {
-    for place in places() {
+async fn what_rests_comes_behind_what_was_not_tried_and_before_what_is_later_for_the_same_person(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, queued(1, 4)).await;
         // A later one to the first person.
@@ -340,9 +331,8 @@ async fn what_rests_comes_behind_what_was_not_tried_and_before_what_is_later_for
     }
 }
 
-#[tokio::test]
-async fn what_rested_for_a_process_that_is_gone_rests_for_nobody_else() {
-    for place in places() {
+async fn what_rested_for_a_process_that_is_gone_rests_for_nobody_else(backend: Backend) {
+    for place in backend.places() {
         let (store, other) = (place.open(), place.open());
         take(&*store, queued(1, 1)).await;
         let at = |ms| Claim { now: NOW.plus_ms(ms), adopt: true, ..claim(9) };
@@ -357,9 +347,8 @@ async fn what_rested_for_a_process_that_is_gone_rests_for_nobody_else() {
     }
 }
 
-#[tokio::test]
-async fn a_claim_counts_each_segment_where_each_is_a_request_and_takes_a_text_whole_or_not() {
-    for place in places() {
+async fn a_claim_counts_each_segment_where_each_is_a_request_and_takes_a_text_whole_or_not(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let texts = (1..=4).map(|n| Draft { segments: 3, ..draft(n) }).collect();
         take(&*store, Intent { drafts: texts, ..queued(1, 4) }).await;
@@ -377,9 +366,8 @@ async fn a_claim_counts_each_segment_where_each_is_a_request_and_takes_a_text_wh
     }
 }
 
-#[tokio::test]
-async fn where_somebody_is_paused_all_others_go_in_one_order() {
-    for place in places() {
+async fn where_somebody_is_paused_all_others_go_in_one_order(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, many(1, 20)).await;
         for (n, name) in (100..110).zip(["zoe", "bob", "zoe", "carol", "bob", "alice", "bob", "carol", "zoe", "bob"]) {
@@ -393,9 +381,8 @@ async fn where_somebody_is_paused_all_others_go_in_one_order() {
     }
 }
 
-#[tokio::test]
-async fn a_claim_for_which_there_is_no_room_does_not_look_whose_texts_wait() {
-    for place in places() {
+async fn a_claim_for_which_there_is_no_room_does_not_look_whose_texts_wait(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let slow = || Claim { per_second: 5, ..claim(10) };
         assert_eq!(store.claim(slow()).await.unwrap().wait_ms, None, "nothing waits");
@@ -409,9 +396,8 @@ async fn a_claim_for_which_there_is_no_room_does_not_look_whose_texts_wait() {
     }
 }
 
-#[tokio::test]
-async fn what_a_paused_principal_has_queued_keeps_its_place_and_others_behind_it_go() {
-    for place in places() {
+async fn what_a_paused_principal_has_queued_keeps_its_place_and_others_behind_it_go(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, many(1, 600)).await;
         let of_bob = many(700, 3);
@@ -429,4 +415,26 @@ async fn what_a_paused_principal_has_queued_keeps_its_place_and_others_behind_it
         }
         assert_eq!(ids(&store.claim(claim(2)).await.unwrap()), drafts([1, 2]));
     }
+}
+
+on_every_backend! {
+    no_sixty_seconds_hold_more_requests_than_a_minutes_limit_with_two_processes_either,
+    a_days_limit_ends_at_midnight_and_stays_over_a_restart,
+    a_clock_that_was_set_back_blocks_a_rate_for_its_window_and_no_longer,
+    one_request_carries_one_sender_and_each_person_once_and_nobody_is_overtaken,
+    a_request_counts_once_however_many_it_carries_and_carries_many_where_requests_are_few,
+    single_sends_and_campaigns_count_against_the_rate_and_are_never_refused_by_it,
+    a_campaign_is_attempted_from_the_start_and_is_unknown_when_its_process_dies,
+    what_was_claimed_and_not_handed_over_is_queued_as_before,
+    what_comes_back_to_the_queue_stays_back_for_whoever_opted_out_meanwhile_and_where_its_bulk_was_canceled,
+    a_message_that_goes_on_to_another_provider_is_that_ones_from_then_on,
+    a_bulk_without_rates_takes_as_many_as_before,
+    the_answer_to_a_request_that_carried_several_settles_each_with_its_own_price,
+    a_claim_has_one_message_for_each_person_and_the_earliest,
+    what_rests_comes_behind_what_was_not_tried_and_before_what_is_later_for_the_same_person,
+    what_rested_for_a_process_that_is_gone_rests_for_nobody_else,
+    a_claim_counts_each_segment_where_each_is_a_request_and_takes_a_text_whole_or_not,
+    where_somebody_is_paused_all_others_go_in_one_order,
+    a_claim_for_which_there_is_no_room_does_not_look_whose_texts_wait,
+    what_a_paused_principal_has_queued_keeps_its_place_and_others_behind_it_go,
 }

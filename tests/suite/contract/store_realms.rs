@@ -3,12 +3,15 @@
 use std::sync::{Arc, Mutex};
 
 use sms_mcp::error::ErrorKind;
+use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::SqliteLedger;
-use sms_mcp::ledger::{Claim, Decide, Idempotency, Intent, Ledger, LookClaim, NewHandle, Payer, Reservation, Settlement, Target};
+use sms_mcp::ledger::{
+    Claim, Decide, Idempotency, Intent, Ledger, LookClaim, NewHandle, Payer, ProviderName, Reservation, Settlement, Target, VendorId,
+};
 use sms_mcp::sms::facts::{Facts, Limits, Scope};
 use sms_mcp::sms::message::{MessageId, Realm, SessionId, State};
 
-use crate::contract::store::{HOLD, NOW, budget, by_budget, claim, draft, ended, intent, payer, places, queued, state_of, take};
+use crate::contract::store::{Backend, HOLD, NOW, budget, by_budget, claim, draft, ended, intent, on_every_backend, payer, queued, state_of, take};
 
 fn in_sandbox(intent: Intent) -> Intent {
     Intent { payer: Payer { realm: Realm::Sandbox, ..intent.payer.clone() }, ..intent }
@@ -30,9 +33,8 @@ async fn facts(store: &dyn Ledger, n: u32) -> Facts {
     seen.lock().unwrap().clone()
 }
 
-#[tokio::test]
-async fn what_the_sandbox_carried_never_answers_counts_or_blocks_for_a_real_provider() {
-    for place in places() {
+async fn what_the_sandbox_carried_never_answers_counts_or_blocks_for_a_real_provider(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, in_sandbox(keyed(intent(vec![draft(1)])))).await;
         store.settle(&draft(1).id, ended(State::Sent, Some(HOLD * 2))).await.unwrap();
@@ -54,9 +56,8 @@ async fn what_the_sandbox_carried_never_answers_counts_or_blocks_for_a_real_prov
     }
 }
 
-#[tokio::test]
-async fn what_the_sandbox_had_queued_is_not_taken_by_a_real_provider_of_the_same_name() {
-    for place in places() {
+async fn what_the_sandbox_had_queued_is_not_taken_by_a_real_provider_of_the_same_name(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, in_sandbox(queued(1, 2))).await;
         for per_request in [1, 50] {
@@ -65,7 +66,7 @@ async fn what_the_sandbox_had_queued_is_not_taken_by_a_real_provider_of_the_same
         let own = store.claim(Claim { realm: Realm::Sandbox, ..claim(1) }).await.unwrap();
         assert_eq!(own.messages.len(), 1);
         store.settle(&draft(1).id, Settlement { vendor_id: Some("v-1".into()), ..ended(State::Unknown, None) }).await.unwrap();
-        assert!(store.hint("sandbox", "v-1", Some(&draft(1).id), NOW).await.unwrap());
+        assert!(store.hint(ProviderName("sandbox"), VendorId("v-1"), Some(&draft(1).id), NOW).await.unwrap());
         let look = |realm| LookClaim { provider: "sandbox".into(), realm, limit: 9, now: NOW.plus_ms(9_000), by_request: false, is_rated: false };
         for (realm, count) in [(Realm::Live, 0), (Realm::Sandbox, 1)] {
             assert_eq!(store.unknowns(Some(("sandbox", realm)), sms_mcp::clock::Timestamp(0), 9).await.unwrap().len(), count, "{realm:?}");
@@ -74,9 +75,8 @@ async fn what_the_sandbox_had_queued_is_not_taken_by_a_real_provider_of_the_same
     }
 }
 
-#[tokio::test]
-async fn a_clock_that_was_wrong_while_the_sandbox_was_tried_stops_no_real_text() {
-    for place in places() {
+async fn a_clock_that_was_wrong_while_the_sandbox_was_tried_stops_no_real_text(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let ahead = in_sandbox(Intent { now: NOW.plus_ms(90 * 60_000), ..intent(vec![draft(1)]) });
         take(&*store, ahead).await;
@@ -85,9 +85,8 @@ async fn a_clock_that_was_wrong_while_the_sandbox_was_tried_stops_no_real_text()
     }
 }
 
-#[tokio::test]
-async fn who_wants_no_more_texts_gets_none_from_either_side() {
-    for place in places() {
+async fn who_wants_no_more_texts_gets_none_from_either_side(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         store.opt_out(&draft(1).to, true, "operator", NOW).await.unwrap();
         let asked: Decide = Arc::new(|_, facts| {
@@ -190,9 +189,8 @@ async fn an_older_ledger_that_holds_both_is_told_apart_by_the_sandboxs_ids_and_i
     drop(SqliteLedger::open(&file, NOW, [2; 8]).unwrap());
 }
 
-#[tokio::test]
-async fn handles_that_were_opened_in_the_sandbox_leave_room_for_real_ones() {
-    for place in places() {
+async fn handles_that_were_opened_in_the_sandbox_leave_room_for_real_ones(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let handle = |name: String| NewHandle { id: SessionId::from_text(name), label: None, limits: Limits::default() };
         let sandbox = Payer { realm: Realm::Sandbox, ..payer() };
@@ -206,4 +204,12 @@ async fn handles_that_were_opened_in_the_sandbox_leave_room_for_real_ones() {
         assert_eq!((full.kind(), opened), (ErrorKind::RateLimited, 1_000));
         store.open_session(payer(), handle("ses_real".into()), NOW).await.unwrap();
     }
+}
+
+on_every_backend! {
+    what_the_sandbox_carried_never_answers_counts_or_blocks_for_a_real_provider,
+    what_the_sandbox_had_queued_is_not_taken_by_a_real_provider_of_the_same_name,
+    a_clock_that_was_wrong_while_the_sandbox_was_tried_stops_no_real_text,
+    who_wants_no_more_texts_gets_none_from_either_side,
+    handles_that_were_opened_in_the_sandbox_leave_room_for_real_ones,
 }

@@ -2,12 +2,15 @@
 
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
+use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::SqliteLedger;
-use sms_mcp::ledger::{Claim, Idempotency, Intent, Ledger, LookClaim, Report, Reservation, Segment, Settlement, Target};
+use sms_mcp::ledger::{
+    Claim, E164, Idempotency, Intent, Ledger, LookClaim, ProviderName, ReplyPage, Report, Reservation, Segment, Settlement, Target, VendorId,
+};
 use sms_mcp::sms::facts::Scope;
 use sms_mcp::sms::message::{Realm, State};
 
-use super::store::{HOLD, NOW, budget, by_budget, claim, draft, ended, intent, places, state_of, take};
+use super::store::{Backend, HOLD, NOW, budget, by_budget, claim, draft, ended, intent, on_every_backend, state_of, take};
 
 fn part(number: u32, state: State) -> Segment {
     let vendor_id = (state == State::Sent).then(|| format!("s-{number}"));
@@ -34,7 +37,7 @@ fn about(vendor_id: &str, state: State) -> Report {
 }
 
 async fn states(store: &dyn Ledger, n: u32) -> Vec<State> {
-    store.segments(&draft(n).id).await.unwrap().into_iter().map(|segment| segment.state).collect()
+    store.segments("alice", &draft(n).id).await.unwrap().into_iter().map(|segment| segment.state).collect()
 }
 
 /// Held and spent of the day.
@@ -43,8 +46,7 @@ async fn money(store: &dyn Ledger) -> (i64, i64) {
     (day.held_micros, day.spent_micros)
 }
 
-#[tokio::test]
-async fn each_outcome_of_segments_has_its_state_and_its_money() {
+async fn each_outcome_of_segments_has_its_state_and_its_money(backend: Backend) {
     use State::{Failed, Rejected, Sent, Unknown};
     let table: [(&[State], State, (i64, i64)); 5] = [
         (&[Sent, Sent], Sent, (0, HOLD)),
@@ -54,7 +56,7 @@ async fn each_outcome_of_segments_has_its_state_and_its_money() {
         (&[Unknown, Rejected], Unknown, (HOLD, 0)),
     ];
     for (outcome, state, expected) in table {
-        for place in places() {
+        for place in backend.places() {
             let store = place.open();
             take(&*store, intent(vec![draft(1)])).await;
             let budgets = store.settle(&draft(1).id, parted(outcome)).await.unwrap();
@@ -64,14 +66,13 @@ async fn each_outcome_of_segments_has_its_state_and_its_money() {
             assert_eq!((record.state, record.held_micros, record.is_parted), (state, expected.0, true), "{outcome:?}");
             assert_eq!(states(&*store, 1).await, outcome);
             store.close().await.unwrap();
-            let found = place.open().segments(&draft(1).id).await.unwrap();
+            let found = place.open().segments("alice", &draft(1).id).await.unwrap();
             assert_eq!(found, parted(outcome).parts, "also for the next process");
         }
     }
 }
 
-#[tokio::test]
-async fn a_message_moves_when_its_segments_do_in_whatever_order_they_are_reported() {
+async fn a_message_moves_when_its_segments_do_in_whatever_order_they_are_reported(backend: Backend) {
     use State::{Delivered, Expired, Failed, Sent, Unknown};
     type Case = (&'static [State], &'static [(u32, State)], State, usize);
     let table: [Case; 7] = [
@@ -85,7 +86,7 @@ async fn a_message_moves_when_its_segments_do_in_whatever_order_they_are_reporte
     ];
     for (outcome, reports, expected, moves) in table {
         for early in [false, true] {
-            for place in places() {
+            for place in backend.places() {
                 let store = place.open();
                 take(&*store, intent(vec![draft(1)])).await;
                 let mut changed = 0;
@@ -113,9 +114,8 @@ async fn a_message_moves_when_its_segments_do_in_whatever_order_they_are_reporte
     }
 }
 
-#[tokio::test]
-async fn what_became_of_the_rest_of_a_partly_sent_message_is_kept_and_changes_neither_state_nor_money() {
-    for place in places() {
+async fn what_became_of_the_rest_of_a_partly_sent_message_is_kept_and_changes_neither_state_nor_money(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, intent(vec![draft(1)])).await;
         store.settle(&draft(1).id, parted(&[State::Sent, State::Rejected, State::Sent])).await.unwrap();
@@ -125,26 +125,24 @@ async fn what_became_of_the_rest_of_a_partly_sent_message_is_kept_and_changes_ne
         let record = store.message("alice", &draft(1).id).await.unwrap().unwrap();
         assert_eq!((record.state, record.code, record.vendor_id.as_deref()), (State::Failed, Some(ErrorKind::PartlySent), Some("s-1")));
         assert_eq!(money(&*store).await, (0, 67));
-        let reason = store.segments(&draft(1).id).await.unwrap().into_iter().map(|segment| segment.why).collect::<Vec<_>>();
+        let reason = store.segments("alice", &draft(1).id).await.unwrap().into_iter().map(|segment| segment.why).collect::<Vec<_>>();
         assert_eq!(reason, [None, Some("full".into()), Some("off".into())]);
     }
 }
 
-#[tokio::test]
-async fn a_failure_names_its_segment() {
-    for place in places() {
+async fn a_failure_names_its_segment(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, intent(vec![draft(1)])).await;
         store.settle(&draft(1).id, parted(&[State::Sent, State::Sent, State::Sent])).await.unwrap();
         store.record_receipt(about("s-2", State::Failed), NOW).await.unwrap();
-        let last = store.history(&draft(1).id).await.unwrap().pop().unwrap();
+        let last = crate::support::whole(&*store, &draft(1).id, ReplyPage::default()).await.history.pop().unwrap();
         assert_eq!((last.state, last.why.as_deref()), (State::Failed, Some("segment 2 of 3: off")));
     }
 }
 
-#[tokio::test]
-async fn segments_with_the_same_ids_are_told_apart_by_their_recipients() {
-    for place in places() {
+async fn segments_with_the_same_ids_are_told_apart_by_their_recipients(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         for n in [1, 2] {
             take(&*store, intent(vec![draft(n)])).await;
@@ -161,9 +159,8 @@ async fn segments_with_the_same_ids_are_told_apart_by_their_recipients() {
     }
 }
 
-#[tokio::test]
-async fn the_answer_of_an_attempt_that_was_given_up_still_names_its_segments() {
-    for place in places() {
+async fn the_answer_of_an_attempt_that_was_given_up_still_names_its_segments(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, intent(vec![draft(1)])).await;
         store.recover(NOW.plus_ms(10), Some(NOW.plus_ms(10))).await.unwrap();
@@ -178,9 +175,8 @@ async fn the_answer_of_an_attempt_that_was_given_up_still_names_its_segments() {
     }
 }
 
-#[tokio::test]
-async fn the_key_of_a_partly_sent_message_stays_taken() {
-    for place in places() {
+async fn the_key_of_a_partly_sent_message_stays_taken(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let keyed = |n| Intent { idempotency: Some(Idempotency { key: "k".into(), fingerprint: [1; 32] }), ..intent(vec![draft(n)]) };
         take(&*store, keyed(1)).await;
@@ -190,9 +186,8 @@ async fn the_key_of_a_partly_sent_message_stays_taken() {
     }
 }
 
-#[tokio::test]
-async fn a_message_of_segments_is_looked_up_and_known_by_each_of_its_ids() {
-    for place in places() {
+async fn a_message_of_segments_is_looked_up_and_known_by_each_of_its_ids(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, intent(vec![draft(1)])).await;
         let settlement = Settlement { look_at: Some(NOW), ..parted(&[State::Sent, State::Sent]) };
@@ -201,7 +196,7 @@ async fn a_message_of_segments_is_looked_up_and_known_by_each_of_its_ids() {
         let due = store.claim_looks(look).await.unwrap();
         assert!(due.len() == 1 && due[0].is_parted);
         for (id, is_known) in [("s-1", true), ("s-2", true), ("s-3", false)] {
-            assert_eq!(store.has_vendor_id("sandbox", id, &draft(1).to).await.unwrap(), is_known, "{id}");
+            assert_eq!(store.has_vendor_id(ProviderName("sandbox"), VendorId(id), E164(&draft(1).to)).await.unwrap(), is_known, "{id}");
         }
     }
 }
@@ -237,7 +232,7 @@ async fn a_ledger_of_the_second_version_is_brought_up_to_date_with_everything_in
     assert_eq!(store.claim(Claim { adopt: true, ..claim(9) }).await.unwrap().messages.len(), 1);
     store.settle(&draft(1).id, parted(&[State::Sent, State::Sent])).await.unwrap();
     assert_eq!(states(&store, 1).await, [State::Delivered, State::Sent], "the early receipt was kept");
-    assert!(store.segments(&draft(2).id).await.unwrap().is_empty());
+    assert!(store.segments("alice", &draft(2).id).await.unwrap().is_empty());
     take(&store, intent(vec![draft(3)])).await;
 }
 
@@ -292,11 +287,10 @@ fn named(ids: &[&str], at: i64) -> Settlement {
     Settlement { at, vendor_id, parts, ..ended(State::Sent, None) }
 }
 
-#[tokio::test]
-async fn where_a_carrier_begins_its_ids_anew_a_report_speaks_of_the_last_that_got_the_id() {
+async fn where_a_carrier_begins_its_ids_anew_a_report_speaks_of_the_last_that_got_the_id(backend: Backend) {
     let both: [&[&str]; 2] = [&["7"], &["7", "8"]];
     for (old, new) in both.iter().flat_map(|old| both.iter().map(move |new| (old, new))) {
-        for place in places() {
+        for place in backend.places() {
             let store = place.open();
             // Queued early and sent late, and the other way round.
             take(&*store, intent(vec![draft(1)])).await;
@@ -312,10 +306,9 @@ async fn where_a_carrier_begins_its_ids_anew_a_report_speaks_of_the_last_that_go
     }
 }
 
-#[tokio::test]
-async fn a_report_that_is_faster_than_its_answer_is_kept_also_where_an_earlier_message_had_its_id() {
+async fn a_report_that_is_faster_than_its_answer_is_kept_also_where_an_earlier_message_had_its_id(backend: Backend) {
     for ids in [&["7"][..], &["7", "8"]] {
-        for place in places() {
+        for place in backend.places() {
             let store = place.open();
             take(&*store, intent(vec![draft(1)])).await;
             store.settle(&draft(1).id, named(ids, 5)).await.unwrap();
@@ -334,10 +327,9 @@ async fn a_report_that_is_faster_than_its_answer_is_kept_also_where_an_earlier_m
     }
 }
 
-#[tokio::test]
-async fn a_report_from_before_a_message_is_not_about_it() {
+async fn a_report_from_before_a_message_is_not_about_it(backend: Backend) {
     for ids in [&["7"][..], &["7", "8"]] {
-        for place in places() {
+        for place in backend.places() {
             let store = place.open();
             // Of a message whose answer never came.
             for id in ids {
@@ -355,9 +347,8 @@ async fn a_report_from_before_a_message_is_not_about_it() {
     }
 }
 
-#[tokio::test]
-async fn a_report_that_came_early_twice_counts_from_the_second_time() {
-    for place in places() {
+async fn a_report_that_came_early_twice_counts_from_the_second_time(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         store.record_receipt(about("7", State::Failed), NOW.plus_ms(-3_600_000)).await.unwrap();
         take(&*store, intent(vec![draft(1)])).await;
@@ -367,11 +358,10 @@ async fn a_report_that_came_early_twice_counts_from_the_second_time() {
     }
 }
 
-#[tokio::test]
-async fn segments_that_share_one_id_move_together_and_are_charged_once() {
+async fn segments_that_share_one_id_move_together_and_are_charged_once(backend: Backend) {
     for early in [false, true] {
         for (reported, expected) in [(State::Delivered, State::Delivered), (State::Failed, State::Failed)] {
-            for place in places() {
+            for place in backend.places() {
                 let store = place.open();
                 take(&*store, intent(vec![draft(1)])).await;
                 if early {
@@ -387,4 +377,20 @@ async fn segments_that_share_one_id_move_together_and_are_charged_once() {
             }
         }
     }
+}
+
+on_every_backend! {
+    each_outcome_of_segments_has_its_state_and_its_money,
+    a_message_moves_when_its_segments_do_in_whatever_order_they_are_reported,
+    what_became_of_the_rest_of_a_partly_sent_message_is_kept_and_changes_neither_state_nor_money,
+    a_failure_names_its_segment,
+    segments_with_the_same_ids_are_told_apart_by_their_recipients,
+    the_answer_of_an_attempt_that_was_given_up_still_names_its_segments,
+    the_key_of_a_partly_sent_message_stays_taken,
+    a_message_of_segments_is_looked_up_and_known_by_each_of_its_ids,
+    where_a_carrier_begins_its_ids_anew_a_report_speaks_of_the_last_that_got_the_id,
+    a_report_that_is_faster_than_its_answer_is_kept_also_where_an_earlier_message_had_its_id,
+    a_report_from_before_a_message_is_not_about_it,
+    a_report_that_came_early_twice_counts_from_the_second_time,
+    segments_that_share_one_id_move_together_and_are_charged_once,
 }

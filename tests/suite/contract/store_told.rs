@@ -3,10 +3,10 @@
 
 use sms_mcp::clock::Timestamp;
 use sms_mcp::ledger::told::{EARLY_MS, MOST_TOLD, TOLD_AGAIN_MS, Unmatched};
-use sms_mcp::ledger::{Ledger, NewReply, Report};
+use sms_mcp::ledger::{E164, Ledger, NewReply, ProviderName, Report};
 use sms_mcp::sms::message::{MessageId, State};
 
-use super::store::{NOW, draft, ended, intent, places, take};
+use super::store::{Backend, NOW, draft, ended, intent, on_every_backend, take};
 
 async fn keep(store: &dyn Ledger, texts: &[(&str, i64)], now: Timestamp) {
     let texts = texts.iter().map(|(content, ms)| ((*content).to_owned(), NOW.plus_ms(*ms))).collect();
@@ -28,9 +28,8 @@ fn reply(vendor_id: &str, content: Option<&str>, at: Timestamp) -> NewReply {
     }
 }
 
-#[tokio::test]
-async fn when_a_text_was_told_first_is_kept_for_every_process_until_it_is_acknowledged() {
-    for place in places() {
+async fn when_a_text_was_told_first_is_kept_for_every_process_until_it_is_acknowledged(backend: Backend) {
+    for place in backend.places() {
         let (one, other) = (place.open(), place.open());
         keep(&*one, &[("a", 5), ("b", 6), ("c", 7)], NOW).await;
         keep(&*one, &[("a", 900)], NOW.plus_ms(900)).await;
@@ -54,9 +53,8 @@ async fn when_a_text_was_told_first_is_kept_for_every_process_until_it_is_acknow
     }
 }
 
-#[tokio::test]
-async fn what_is_kept_of_what_may_be_told_again_is_bounded_and_the_oldest_is_forgotten() {
-    for place in places() {
+async fn what_is_kept_of_what_may_be_told_again_is_bounded_and_the_oldest_is_forgotten(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let text = |n: u32| (format!("c{n}"), NOW.plus_ms(i64::from(n)));
         store.keep_told("sandbox", (0..MOST_TOLD + 10).map(text).collect(), NOW).await.unwrap();
@@ -65,9 +63,8 @@ async fn what_is_kept_of_what_may_be_told_again_is_bounded_and_the_oldest_is_for
     }
 }
 
-#[tokio::test]
-async fn what_a_process_recorded_that_died_is_taken_over_by_its_content_once_and_what_others_recorded_is_not() {
-    for place in places() {
+async fn what_a_process_recorded_that_died_is_taken_over_by_its_content_once_and_what_others_recorded_is_not(backend: Backend) {
+    for place in backend.places() {
         let (store, other) = (place.open(), place.open());
         for (id, ms) in [("abc-1", 1), ("abc-2", 20), ("abcd-3", 30), ("abb-4", 40), ("abc", 50)] {
             store.record_reply(reply(id, None, NOW.plus_ms(ms)), NOW).await.unwrap();
@@ -86,9 +83,8 @@ async fn what_a_process_recorded_that_died_is_taken_over_by_its_content_once_and
     }
 }
 
-#[tokio::test]
-async fn what_another_process_recorded_is_known_by_its_content_until_that_one_leaves_in_good_order() {
-    for place in places() {
+async fn what_another_process_recorded_is_known_by_its_content_until_that_one_leaves_in_good_order(backend: Backend) {
+    for place in backend.places() {
         let (one, other) = (place.open(), place.open());
         one.record_reply(reply("abc-20", None, NOW.plus_ms(20)), NOW).await.unwrap();
         let is_elsewhere = async |store: &dyn Ledger, content: &str, ms: i64| store.is_recorded_elsewhere("sandbox", content, NOW.plus_ms(ms)).await;
@@ -101,18 +97,17 @@ async fn what_another_process_recorded_is_known_by_its_content_until_that_one_le
     }
 }
 
-#[tokio::test]
-async fn the_latest_start_of_a_person_is_known_for_the_provider_that_it_came_through() {
-    for place in places() {
+async fn the_latest_start_of_a_person_is_known_for_the_provider_that_it_came_through(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
-        let since = async |number: &str, ms: i64| store.has_started_since("sandbox", number, NOW.plus_ms(ms)).await.unwrap();
+        let since = async |number: &str, ms: i64| store.has_started_since(ProviderName("sandbox"), E164(number), NOW.plus_ms(ms)).await.unwrap();
         assert!(!since("+331", 0).await);
         for ms in [10, 5] {
-            store.note_start("sandbox", "+331", NOW.plus_ms(ms)).await.unwrap();
+            store.note_start(ProviderName("sandbox"), E164("+331"), NOW.plus_ms(ms)).await.unwrap();
         }
         assert!(since("+331", 9).await && !since("+331", 10).await && !since("+332", 0).await);
-        assert!(!store.has_started_since("another", "+331", NOW).await.unwrap());
-        store.note_start("sandbox", "+332", NOW.plus_ms(TOLD_AGAIN_MS + 11)).await.unwrap();
+        assert!(!store.has_started_since(ProviderName("another"), E164("+331"), NOW).await.unwrap());
+        store.note_start(ProviderName("sandbox"), E164("+332"), NOW.plus_ms(TOLD_AGAIN_MS + 11)).await.unwrap();
         assert!(since("+331", 0).await && since("+332", 0).await, "kept, for a vendor may list an old STOP for ever");
         assert_eq!(store.out_since("+331").await.unwrap(), None);
         store.opt_out("+331", true, "reply", NOW.plus_ms(3)).await.unwrap();
@@ -120,9 +115,8 @@ async fn the_latest_start_of_a_person_is_known_for_the_provider_that_it_came_thr
     }
 }
 
-#[tokio::test]
-async fn when_a_process_was_last_found_dead_is_known_to_every_other() {
-    for place in places() {
+async fn when_a_process_was_last_found_dead_is_known_to_every_other(backend: Backend) {
+    for place in backend.places() {
         let (dying, living, other) = (place.open(), place.open(), place.open());
         living.recover(NOW, None).await.unwrap();
         assert_eq!(other.last_death().await.unwrap(), None);
@@ -136,9 +130,8 @@ async fn when_a_process_was_last_found_dead_is_known_to_every_other() {
     }
 }
 
-#[tokio::test]
-async fn a_message_is_found_for_its_provider_whoever_sent_it() {
-    for place in places() {
+async fn a_message_is_found_for_its_provider_whoever_sent_it(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         take(&*store, intent(vec![draft(1)])).await;
         assert_eq!(store.find(&draft(1).id).await.unwrap().unwrap().state, State::Attempting);
@@ -146,9 +139,8 @@ async fn a_message_is_found_for_its_provider_whoever_sent_it() {
     }
 }
 
-#[tokio::test]
-async fn receipts_that_match_no_message_are_counted_once_they_are_no_longer_early() {
-    for place in places() {
+async fn receipts_that_match_no_message_are_counted_once_they_are_no_longer_early(backend: Backend) {
+    for place in backend.places() {
         let store = place.open();
         let report = |vendor_id: &str, provider: &str| {
             let (provider, vendor_id) = (provider.into(), vendor_id.into());
@@ -175,4 +167,15 @@ async fn receipts_that_match_no_message_are_counted_once_they_are_no_longer_earl
         assert_eq!(store.find(&draft(2).id).await.unwrap().unwrap().state, State::Delivered);
         assert_eq!(unmatched(EARLY_MS + 5).await.count, 1);
     }
+}
+
+on_every_backend! {
+    when_a_text_was_told_first_is_kept_for_every_process_until_it_is_acknowledged,
+    what_is_kept_of_what_may_be_told_again_is_bounded_and_the_oldest_is_forgotten,
+    what_a_process_recorded_that_died_is_taken_over_by_its_content_once_and_what_others_recorded_is_not,
+    what_another_process_recorded_is_known_by_its_content_until_that_one_leaves_in_good_order,
+    the_latest_start_of_a_person_is_known_for_the_provider_that_it_came_through,
+    when_a_process_was_last_found_dead_is_known_to_every_other,
+    a_message_is_found_for_its_provider_whoever_sent_it,
+    receipts_that_match_no_message_are_counted_once_they_are_no_longer_early,
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::types::Type;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
-use serde::{Deserialize, Serialize};
 
 use super::super::place::{Id, beside, id, is_of_this_user, private};
+use super::super::wish::Wish;
 use crate::clock::Timestamp;
 
 /// How long a write waits for another process.
@@ -27,41 +27,6 @@ const TABLES: &str = "
 
 /// The version of notes in which all stands that the ledger knows. Those of a lower one were begun, and a kill came.
 const WHOLE: i32 = 2;
-
-/// What a person wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in super::super) struct Wish {
-    /// Who, in E.164; where nobody can tell that, what tells a sender of a provider from all others.
-    pub(in super::super) number: String,
-    /// No more texts, or texts again.
-    pub(in super::super) is_out: bool,
-    /// Since when.
-    pub(in super::super) at: Timestamp,
-    /// How it became known.
-    pub(in super::super) source: String,
-    /// What waits for the operator, who is to say whose wish it is. It is one for texts again once that is settled.
-    pub(in super::super) pending: Option<PendingWish>,
-}
-
-/// A STOP of a sender that may be several people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in super::super) struct PendingWish {
-    /// The provider that it came through.
-    pub(in super::super) provider: String,
-    /// The sender as it is written.
-    pub(in super::super) sender: String,
-    /// By what a number is found that fits it.
-    pub(in super::super) ending: Option<String>,
-    /// Who may have said it.
-    pub(in super::super) people: Vec<String>,
-}
-
-impl PendingWish {
-    /// The wish of this sender, or its end.
-    pub(in super::super) fn wish(self, is_out: bool, at: Timestamp, source: String) -> Wish {
-        Wish { number: format!("{} {}", self.provider, self.sender), is_out, at, source, pending: Some(self) }
-    }
-}
 
 /// How much of a budget is used, at least as much as ever was.
 #[derive(Clone, Debug, PartialEq, Eq)]

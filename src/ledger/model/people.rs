@@ -57,6 +57,15 @@ pub struct ReplyRecord {
 /// Where a reply stands among those to its message: when it came in, and its number in the ledger.
 pub type ReplyPlace = (Timestamp, i64);
 
+/// Which replies to a message are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReplyPage {
+    /// Only those before this place.
+    pub before: Option<ReplyPlace>,
+    /// At most so many, the newest of them.
+    pub limit: u32,
+}
+
 /// A page of the replies to a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replies {
