@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sms_mcp::clock::SystemClock;
-use sms_mcp::provider::session::{Account, Line, Plan, Protocol, Settings};
-use sms_mcp::provider::{cmpp, smpp};
+use sms_mcp::provider::line::session::{Account, Line, Plan, Protocol, Settings};
+use sms_mcp::provider::line::{cmpp, smpp};
 use sms_mcp::setting::SecretText;
 
 /// How long one row takes.

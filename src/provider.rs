@@ -8,22 +8,16 @@
 //! fake of it for the contract suite, and a row in `docs/PROVIDERS.md`.
 
 pub mod a2p_pro;
-pub mod cmpp;
 pub mod exchange;
-pub mod http;
-pub mod json;
+pub mod line;
 pub mod mailersend;
 pub mod mailpro;
-pub mod meaning;
-pub mod references;
+pub mod rest;
 pub mod sandbox;
-pub mod session;
 pub mod settings;
-pub mod smpp;
 pub mod sms_for_ai;
 mod tls;
 pub mod worded;
-pub mod wording;
 
 use std::sync::Arc;
 
@@ -39,6 +33,7 @@ use crate::sms::money::Money;
 use crate::sms::number::Number;
 pub use exchange::SegmentOutcome;
 use exchange::{Action, Arguments, Campaign, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Notice, Page, Receipt, Unacknowledged};
+use line::{cmpp, smpp};
 use settings::{Settings, Setup};
 
 /// Lists the kinds of providers once: the enum of their settings, and the way to what all settings have in common.

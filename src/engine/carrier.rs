@@ -21,7 +21,7 @@ use super::breaker::Breaker;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Pacing;
 use crate::provider::exchange::{Action, Notice, Unacknowledged};
-use crate::provider::session::NO_BIND;
+use crate::provider::line::session::NO_BIND;
 use crate::provider::settings::{Callback, Rate, Secrets};
 use crate::provider::worded::Worded;
 use crate::provider::{Capabilities, Form, Outcome, Provider, Submission};

@@ -18,9 +18,9 @@ use serde_json::Value;
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Delivery, Enquiry, Event, Finding, NotBelieved, Receipt};
-use crate::provider::http::{self, Answer, Client, Dialect, Request, path_part, unreadable};
+use crate::provider::rest::client::{self, Answer, Client, Dialect, Request, path_part, unreadable};
+use crate::provider::rest::wording::{self, Said, Wording};
 use crate::provider::settings::{Callback, Rate, SecretSetting, Settings, Setup};
-use crate::provider::wording::{self, Said, Wording};
 use crate::provider::{Capabilities, Outcome, Provider, Submission};
 use crate::setting::SecretText;
 use crate::sms::message::State;
@@ -66,7 +66,7 @@ pub struct Config {
     /// Most recipients of one request with `bulk`.
     pub bulk_size: u16,
     /// The connection.
-    pub http: http::Settings,
+    pub http: client::Settings,
     /// How fast it may be used.
     pub rate: Rate,
 }
@@ -83,7 +83,7 @@ impl Default for Config {
             sent_words: Vec::new(),
             bulk: false,
             bulk_size: 100,
-            http: http::Settings::default(),
+            http: client::Settings::default(),
             rate: Rate::default(),
         }
     }
@@ -111,7 +111,7 @@ impl Settings for Config {
             return Err(format!("bulk_size is {}; it must be from 1 to {MAX_BULK}", self.bulk_size));
         }
         wording::check_sent_words(&self.sent_words)?;
-        http::base_url(&self.base_url).map(drop)
+        client::base_url(&self.base_url).map(drop)
     }
 
     fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {
@@ -399,7 +399,8 @@ impl Provider for A2pPro {
             return Err(NotBelieved::NotExpected);
         }
         // The error itself may quote the body.
-        let body: Value = crate::provider::json::from_slice(delivery.body).map_err(|_| NotBelieved::Malformed("the body is no JSON".to_owned()))?;
+        let body: Value =
+            crate::provider::rest::json::from_slice(delivery.body).map_err(|_| NotBelieved::Malformed("the body is no JSON".to_owned()))?;
         let vendor_id = id_of(&body).ok_or_else(|| NotBelieved::Malformed("the body has no id".to_owned()))?;
         Ok(vec![Event::Hint { vendor_id, message: delivery.message.cloned() }])
     }

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Mailpro;
 use crate::error::Result;
+use crate::provider::Provider;
+use crate::provider::rest::client;
+use crate::provider::rest::wording::check_sent_words;
 use crate::provider::settings::{Rate, SecretSetting, Settings, Setup};
-use crate::provider::wording::check_sent_words;
-use crate::provider::{Provider, http};
 use crate::setting::{SecretText, word};
 use crate::sms::money::{Amount, Currency};
 
@@ -88,7 +89,7 @@ pub struct Config {
     /// The paths of its functions.
     pub paths: Paths,
     /// The connection.
-    pub http: http::Settings,
+    pub http: client::Settings,
     /// How fast it may be used.
     pub rate: Rate,
 }
@@ -117,7 +118,7 @@ impl Default for Config {
             history: false,
             webhook: false,
             paths: Paths::default(),
-            http: http::Settings::default(),
+            http: client::Settings::default(),
             rate: Rate { per_minute: Some(PER_MINUTE), ..Rate::default() },
         }
     }
@@ -290,7 +291,7 @@ impl Settings for Config {
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        http::base_url(&self.base_url)?;
+        client::base_url(&self.base_url)?;
         check_sent_words(&self.sent_words)?;
         if let Some(from) = self.from.as_ref().filter(|from| !is_sender(from)) {
             return Err(format!("from \"{from}\" is no sender name: 1 to {MAX_SENDER} letters and digits, no spaces"));

@@ -1,10 +1,10 @@
 //! What CMPP writes: texts of each form in each version, the settings in their fields, and what an operator asks for.
 
 use sms_mcp::error::ErrorKind;
-use sms_mcp::provider::cmpp::Config;
-use sms_mcp::provider::cmpp::login::Verify;
-use sms_mcp::provider::cmpp::pdu::Version;
 use sms_mcp::provider::exchange::Arguments;
+use sms_mcp::provider::line::cmpp::Config;
+use sms_mcp::provider::line::cmpp::login::Verify;
+use sms_mcp::provider::line::cmpp::pdu::Version;
 use sms_mcp::provider::{Outcome, SegmentOutcome, Submission};
 use sms_mcp::sms::message::MessageId;
 use sms_mcp::sms::number::Number;
