@@ -18,8 +18,8 @@ use serde_json::Value;
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Delivery, Enquiry, Event, Finding, NotBelieved, Receipt};
-use crate::provider::rest::client::{self, Answer, Client, Dialect, Request, path_part, unreadable};
 use crate::provider::rest::wording::{self, Said, Wording};
+use crate::provider::rest::{self, Answer, Client, Dialect, Request, path_part, unreadable};
 use crate::provider::settings::{Callback, Rate, SecretSetting, Settings, Setup};
 use crate::provider::{Capabilities, Outcome, Provider, Submission};
 use crate::setting::SecretText;
@@ -66,7 +66,7 @@ pub struct Config {
     /// Most recipients of one request with `bulk`.
     pub bulk_size: u16,
     /// The connection.
-    pub http: client::Settings,
+    pub http: rest::Settings,
     /// How fast it may be used.
     pub rate: Rate,
 }
@@ -83,7 +83,7 @@ impl Default for Config {
             sent_words: Vec::new(),
             bulk: false,
             bulk_size: 100,
-            http: client::Settings::default(),
+            http: rest::Settings::default(),
             rate: Rate::default(),
         }
     }
@@ -111,7 +111,7 @@ impl Settings for Config {
             return Err(format!("bulk_size is {}; it must be from 1 to {MAX_BULK}", self.bulk_size));
         }
         wording::check_sent_words(&self.sent_words)?;
-        client::base_url(&self.base_url).map(drop)
+        rest::base_url(&self.base_url).map(drop)
     }
 
     fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {

@@ -28,8 +28,8 @@ use serde_json::{Value, json};
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Action, Arguments, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Page, Receipt, VendorMessage};
-use crate::provider::rest::client::{self, Answer, Client, Request, unreadable};
 use crate::provider::rest::wording::{self, Said, Wording};
+use crate::provider::rest::{self, Answer, Client, Request, unreadable};
 use crate::provider::settings::{Callback, Rate, SecretSetting, Settings, Setup};
 use crate::provider::{Capabilities, Outcome, Provider, Submission};
 use crate::setting::SecretText;
@@ -119,7 +119,7 @@ pub struct Config {
     /// How fast it may be used.
     pub rate: Rate,
     /// The connection to it.
-    pub http: client::Settings,
+    pub http: rest::Settings,
 }
 
 impl Default for Config {
@@ -142,7 +142,7 @@ impl Default for Config {
             any_destination: false,
             currency: Currency::USD,
             rate: Rate { per_minute: Some(60), ..Rate::default() },
-            http: client::Settings::default(),
+            http: rest::Settings::default(),
         }
     }
 }
@@ -183,7 +183,7 @@ impl Settings for Config {
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        client::base_url(&self.base_url)?;
+        rest::base_url(&self.base_url)?;
         wording::check_sent_words(&self.sent_words)?;
         let from = self.from.as_deref().ok_or("from is not set; it is the account's phone number, such as +18005550123")?;
         if !is_e164(from) {

@@ -18,8 +18,8 @@ use serde_json::Value;
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Enquiry, Event, Finding, ListQuery, Page, Receipt, VendorMessage};
-use crate::provider::rest::client::{self, Answer, Client, Dialect, Request, path_part, unreadable};
 use crate::provider::rest::wording::{self, Wording};
+use crate::provider::rest::{self, Answer, Client, Dialect, Request, path_part, unreadable};
 use crate::provider::settings::{Rate, SecretSetting, Settings, Setup};
 use crate::provider::{Balance, Capabilities, Outcome, Provider, Submission};
 use crate::setting::SecretText;
@@ -60,7 +60,7 @@ pub struct Config {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sent_words: Vec<String>,
     /// The connection.
-    pub http: client::Settings,
+    pub http: rest::Settings,
     /// How fast it may be used. The vendor limits tokens by the minute and by the day.
     pub rate: Rate,
 }
@@ -75,7 +75,7 @@ impl Default for Config {
             token_file: None,
             from: None,
             sent_words: Vec::new(),
-            http: client::Settings::default(),
+            http: rest::Settings::default(),
             rate: Rate::default(),
         }
     }
@@ -100,7 +100,7 @@ impl Settings for Config {
             return Err("`from` is empty; leave it out, and the vendor shows its own sender".to_owned());
         }
         wording::check_sent_words(&self.sent_words)?;
-        client::base_url(&self.base_url).map(drop)
+        rest::base_url(&self.base_url).map(drop)
     }
 
     fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {

@@ -15,6 +15,7 @@ mod core;
 mod late;
 mod line;
 mod link;
+mod memory;
 mod orders;
 mod pace;
 mod pump;
@@ -42,12 +43,14 @@ use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt::{Brake, Halt};
 use crate::provider::SegmentOutcome;
+use crate::provider::line::session::memory::Memory;
 use crate::provider::line::session::shared::Shared;
-use crate::provider::line::session::told::{Memory, Told};
+use crate::provider::line::session::told::Told;
 use crate::sms::message::MessageId;
 
+pub use memory::Unheard;
 pub use settings::{Settings, is_address};
-pub use told::{Late, Pushed, Pushes, UNHEARD_EVERY, Unheard};
+pub use told::{Late, Pushed, Pushes, UNHEARD_EVERY};
 pub use words::{Content, Place, Telling};
 
 /// How every answer begins that says that no bind is there which takes requests.

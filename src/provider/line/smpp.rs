@@ -12,6 +12,7 @@
 pub mod alphabet;
 pub mod config;
 pub mod inbox;
+pub mod message;
 pub mod pdu;
 pub mod receipt;
 pub mod status;
@@ -39,7 +40,8 @@ use crate::sms::number::Number;
 use alphabet::Cutter;
 use config::{Mode, Receipts};
 use inbox::{Inbox, ReceiptIds, Told};
-use pdu::{Address, Bind, Codec, Request, Submit};
+use message::{Address, Bind, Request, Submit};
+use pdu::Codec;
 use receipt::Standing;
 use status::{Meaning, Statuses};
 use write::Ready;
@@ -174,7 +176,7 @@ impl Smpp {
     }
 
     /// What became of one segment.
-    fn segment(&self, request: &Ready, asked: Asked<pdu::Answer>) -> SegmentOutcome {
+    fn segment(&self, request: &Ready, asked: Asked<message::Answer>) -> SegmentOutcome {
         match asked.answer {
             Ok(answer) if asked.of_recipient => recipient_full(self.account.protocol().statuses.words(answer.status)),
             Ok(answer) => said(&answer, request.is_granted(&answer), self.config.receipt_ids, &self.account.protocol().statuses),
@@ -183,7 +185,7 @@ impl Smpp {
     }
 
     /// Asks something that is no message.
-    async fn ask(&self, request: Request, about: &str) -> Result<pdu::Answer> {
+    async fn ask(&self, request: Request, about: &str) -> Result<message::Answer> {
         let ready = self.writable(request)?;
         self.account.start();
         let answer = self.account.ask(order_of(about), &ready).await.map_err(|lost| lost.error(&self.config.name))?;
@@ -256,7 +258,7 @@ fn is_id(id: &str) -> bool {
 }
 
 /// What an answer says of the segment that it is the answer to.
-fn said(answer: &pdu::Answer, is_granted: bool, receipt_ids: ReceiptIds, statuses: &Statuses) -> SegmentOutcome {
+fn said(answer: &message::Answer, is_granted: bool, receipt_ids: ReceiptIds, statuses: &Statuses) -> SegmentOutcome {
     match answer.status {
         0 if is_granted => SegmentOutcome::Accepted { vendor_id: receipt_ids.of_answer(&answer.message_id) },
         0 => SegmentOutcome::Unknown { why: ANOTHER.to_owned() },

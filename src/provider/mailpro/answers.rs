@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
-use crate::provider::rest::client::Answer;
+use crate::provider::rest::Answer;
 use crate::provider::rest::wording::{self, Wording};
 use crate::sms::message::State;
 

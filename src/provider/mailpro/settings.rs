@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Mailpro;
 use crate::error::Result;
 use crate::provider::Provider;
-use crate::provider::rest::client;
+use crate::provider::rest;
 use crate::provider::rest::wording::check_sent_words;
 use crate::provider::settings::{Rate, SecretSetting, Settings, Setup};
 use crate::setting::{SecretText, word};
@@ -89,7 +89,7 @@ pub struct Config {
     /// The paths of its functions.
     pub paths: Paths,
     /// The connection.
-    pub http: client::Settings,
+    pub http: rest::Settings,
     /// How fast it may be used.
     pub rate: Rate,
 }
@@ -118,7 +118,7 @@ impl Default for Config {
             history: false,
             webhook: false,
             paths: Paths::default(),
-            http: client::Settings::default(),
+            http: rest::Settings::default(),
             rate: Rate { per_minute: Some(PER_MINUTE), ..Rate::default() },
         }
     }
@@ -291,7 +291,7 @@ impl Settings for Config {
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        client::base_url(&self.base_url)?;
+        rest::base_url(&self.base_url)?;
         check_sent_words(&self.sent_words)?;
         if let Some(from) = self.from.as_ref().filter(|from| !is_sender(from)) {
             return Err(format!("from \"{from}\" is no sender name: 1 to {MAX_SENDER} letters and digits, no spaces"));

@@ -8,19 +8,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use ::http::{HeaderName, HeaderValue, Method, header};
 use axum::body::Bytes;
-use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use url::Url;
 
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt::{Brake, Halt};
+use crate::provider::rest::answer::Answer;
 use crate::provider::rest::pool::{Failure, Pool, Whole, proxy_uri};
+use crate::provider::rest::settings::{Settings, base_url};
 use crate::provider::{Outcome, Submission};
-use crate::setting::{SecretText, Span};
+use crate::setting::SecretText;
 
 /// Names a request, where the vendor's logs may show it.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -36,33 +36,6 @@ const READ_WAIT_MS: u64 = 200;
 
 /// The longest wait before a read is tried again.
 const READ_LONGEST_WAIT_MS: u64 = 2_000;
-
-/// The longest wait that a vendor may ask for: its daily limits are over by then.
-const LONGEST_WAIT_MS: u64 = 86_400_000;
-
-/// `[provider.http]`: the connection to a vendor.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(rename = "ProviderHttp")]
-pub struct Settings {
-    /// How long a connection, with its encryption, may take to be made.
-    pub connect_timeout: Span,
-    /// How long the vendor may be silent in the middle of an answer.
-    pub read_timeout: Span,
-    /// How long a whole request may take. After that its outcome is unknown. Less than `[send] timeout`.
-    pub timeout: Span,
-    /// Most connections to the vendor at once.
-    pub max_connections: u32,
-    /// An HTTP proxy to go through, such as `http://proxy.example.com:3128`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub proxy: Option<String>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { connect_timeout: Span::seconds(5), read_timeout: Span::seconds(15), timeout: Span::seconds(25), max_connections: 32, proxy: None }
-    }
-}
 
 /// What is a vendor's own in the meaning of its answers.
 pub trait Dialect: Send + Sync {
@@ -164,56 +137,6 @@ impl Request {
     }
 }
 
-/// A vendor's answer. It has no `Debug`: it may hold texts.
-#[derive(Clone)]
-pub struct Answer {
-    /// Status code.
-    pub status: u16,
-    /// Headers.
-    pub headers: HeaderMap,
-    /// The body, as far as it came and up to 1 MiB.
-    pub body: Bytes,
-    /// Whether that is all of it.
-    pub is_whole: bool,
-}
-
-impl Answer {
-    /// A header as text.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
-    }
-
-    /// Reads the body as JSON.
-    ///
-    /// # Errors
-    /// What is wrong with it, without quoting it.
-    pub fn json<T: DeserializeOwned>(&self) -> std::result::Result<T, String> {
-        if !self.is_whole {
-            return Err("the answer was cut short or is too long".to_owned());
-        }
-        serde_json::from_slice(&self.body).map_err(|error| {
-            // The error itself may quote the answer.
-            format!("the answer does not read as documented (line {}, column {})", error.line(), error.column())
-        })
-    }
-
-    /// How long the vendor asks to wait, in milliseconds: `Retry-After` in seconds or as a date (RFC 9110, 10.2.3). Never
-    /// more than a day: a clock that is wrong by years must not shut a provider out until the program starts again.
-    pub fn retry_after_ms(&self, now: Timestamp) -> Option<u64> {
-        self.asked_to_wait_ms(now).map(|wait_ms| wait_ms.min(LONGEST_WAIT_MS))
-    }
-
-    fn asked_to_wait_ms(&self, now: Timestamp) -> Option<u64> {
-        let text = self.header("retry-after")?.trim();
-        if let Ok(seconds) = text.parse::<u64>() {
-            return Some(seconds.saturating_mul(1_000));
-        }
-        let at = httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-        let at = i64::try_from(at.as_millis()).ok()?;
-        u64::try_from(at.saturating_sub(now.as_millis()).max(0)).ok()
-    }
-}
-
 /// The client of one provider. See the module's text.
 pub struct Client {
     base: Url,
@@ -221,25 +144,6 @@ pub struct Client {
     clock: SharedClock,
     dialect: Box<dyn Dialect>,
     pool: Pool,
-}
-
-/// Reads the address of a vendor. Keys and texts travel there, so it is encrypted unless it is this machine.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn base_url(text: &str) -> std::result::Result<Url, String> {
-    let url: Url = text.parse().map_err(|error| format!("base_url \"{text}\" is no address such as https://api.example.com/v1: {error}"))?;
-    // First of all, so that no error shows what stands before an `@`.
-    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
-        return Err("base_url must be a plain address: no query, no fragment, no user".to_owned());
-    }
-    let is_local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-    match url.scheme() {
-        "https" => {}
-        "http" if is_local => {}
-        _ => return Err(format!("base_url \"{text}\" must begin with https://, since keys and texts travel there")),
-    }
-    Ok(url)
 }
 
 impl Client {

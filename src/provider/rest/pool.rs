@@ -28,7 +28,8 @@ use tower_service::Service as _;
 use url::Url;
 
 use crate::clock::{SharedClock, Timestamp};
-use crate::provider::rest::client::{Answer, Settings};
+use crate::provider::rest::answer::Answer;
+use crate::provider::rest::settings::Settings;
 use crate::provider::tls;
 
 /// Largest answer that is read, in bytes: a page of a hundred messages is a tenth of it.

@@ -10,7 +10,8 @@
 use serde_json::Value;
 
 use crate::provider::Outcome;
-use crate::provider::rest::client::{Answer, unreadable};
+use crate::provider::rest::answer::Answer;
+use crate::provider::rest::client::unreadable;
 use crate::sms::message::State;
 use crate::sms::money::Money;
 use crate::sms::untrusted;

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::provider::line::session::Protocol;
+use crate::provider::line::session::memory::Memory;
 use crate::provider::line::session::orders::Orders;
 use crate::provider::line::session::pace::Pace;
 use crate::provider::line::session::refusals::Refusals;
-use crate::provider::line::session::told::Memory;
 
 /// What was done so far.
 #[derive(Default)]

@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::SharedClock;
 use crate::provider::line::session::board::Board;
 use crate::provider::line::session::core::Core;
+use crate::provider::line::session::memory::Memory;
 use crate::provider::line::session::stream::Door;
-use crate::provider::line::session::told::{Memory, Told};
+use crate::provider::line::session::told::Told;
 use crate::provider::line::session::{Late, Lost, Metrics, Plan, Protocol};
 
 /// For how long a limit lets requests wait for their turn before it is better to keep them elsewhere.

@@ -5,18 +5,17 @@
 //! [`LONGEST`] while some are taken, so that there may be room. Texts of people come out first.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::clock::{SharedClock, Timestamp};
-use crate::provider::exchange::{About, Event, Notice, Unacknowledged};
+use crate::provider::exchange::About;
 use crate::provider::line::session::Protocol;
 use crate::provider::line::session::link::Link;
-use crate::provider::line::session::words::{Content, Place, Telling, Words};
-use crate::sms::message::hex;
+use crate::provider::line::session::memory::{Memory, Unheard};
+use crate::provider::line::session::words::{Content, Place, Telling};
 
 /// Most of what the carrier told that waits to be recorded, of each kind.
 const WAITING: usize = 1_024;
@@ -38,37 +37,6 @@ pub struct Late<P: Protocol> {
     pub about: About,
     /// What the carrier answered.
     pub answer: P::Answer,
-}
-
-/// What the account and its connections know of what people write.
-pub(super) struct Memory {
-    words: Mutex<Words>,
-    clock: SharedClock,
-}
-
-impl Memory {
-    pub(super) fn new(clock: SharedClock) -> Self {
-        Self { words: Mutex::default(), clock }
-    }
-
-    /// See [`Pushes::unheard`].
-    pub(super) fn unheard(self: &Arc<Self>) -> Unheard {
-        Unheard { texts: self.with(|words, _| words.unheard()), memory: Arc::clone(self) }
-    }
-
-    pub(super) fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    fn with<T>(&self, what: impl FnOnce(&mut Words, Timestamp) -> T) -> T {
-        let now = self.clock.now();
-        what(&mut self.words.lock().unwrap_or_else(PoisonError::into_inner), now)
-    }
-
-    /// See [`Words::ended`].
-    pub(super) fn ended(&self, link: u64, heard: Timestamp, written: u64) {
-        self.with(|words, now| words.ended(link, heard, written, now));
-    }
 }
 
 /// What the carrier told, and the way to answer it. It is to be answered also where it is not understood; dropped
@@ -177,46 +145,5 @@ impl<P: Protocol> Pushes<P> {
     /// Each is handed out once.
     pub fn unheard(&self) -> Unheard {
         self.memory.unheard()
-    }
-}
-
-/// Texts that may be told again. What is dropped without `kept` is handed out again.
-pub struct Unheard {
-    texts: Vec<(Content, Timestamp)>,
-    memory: Arc<Memory>,
-}
-
-impl Unheard {
-    /// They are kept elsewhere now.
-    fn kept(mut self) {
-        let texts = std::mem::take(&mut self.texts);
-        self.memory.with(|words, now| words.kept(&texts, now));
-    }
-
-    /// As they are to be kept.
-    pub fn texts(&self) -> Vec<Unacknowledged> {
-        self.texts.iter().map(|(content, first)| Unacknowledged { content: hex(content), first: *first }).collect()
-    }
-
-    /// The notice that asks for them to be kept; nothing where there are none.
-    pub fn notice(self) -> Option<Notice> {
-        if self.texts.is_empty() {
-            return None;
-        }
-        let event = Event::Unacknowledged(self.texts());
-        Some(Notice::thanking(event, move |is_durable| {
-            if is_durable {
-                self.kept();
-            }
-        }))
-    }
-}
-
-impl Drop for Unheard {
-    fn drop(&mut self) {
-        let texts = std::mem::take(&mut self.texts);
-        if !texts.is_empty() {
-            self.memory.with(|words, _| words.keep_unheard(texts));
-        }
     }
 }

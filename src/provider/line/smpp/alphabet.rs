@@ -11,7 +11,7 @@ use encoding_rs::Encoding;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::pdu::Place;
+use super::message::Place;
 use crate::provider::Form;
 use crate::sms::text::{self, Reference, TooManySegments};
 

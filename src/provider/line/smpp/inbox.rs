@@ -13,7 +13,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::alphabet::{self, Alphabet};
-use super::pdu::{Address, Deliver, Kind, Place};
+use super::message::{Address, Place};
+use super::pdu::{Deliver, Kind};
 use super::receipt::{self, Standing};
 use crate::clock::Timestamp;
 use crate::provider::exchange::{Event, Receipt, Reply, ReplySegment};

@@ -15,7 +15,8 @@ use rusmpp::types::{AnyOctetString, COctetString, OctetString};
 use rusmpp::values::{DataCoding, EsmClass, MessagePayload, MessageState, Npi, ServiceType, Ton};
 use rusmpp::{Command, CommandStatus, Pdu};
 
-use super::pdu::{Answer, Deliver, Place, read};
+use super::message::{Answer, Place};
+use super::pdu::{Deliver, read};
 use super::write::Common;
 use super::*;
 use crate::clock::{SystemClock, Timestamp};

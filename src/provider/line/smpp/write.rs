@@ -1,6 +1,6 @@
 //! Writing: what goes out is made of the types of the crate `rusmpp`, and written by its encoder.
 //!
-//! A request is made of those types before it goes to the session ([`Codec::ready`]). They take only what the standard has
+//! A request is made of those types before it goes to the session ([`Common::ready`]). They take only what the standard has
 //! a place for, so what cannot be written is known while nothing has left yet. Writing then cannot fail, and goes straight
 //! into the connection's buffer, as often as it has to be repeated.
 //!
@@ -20,7 +20,7 @@ use rusmpp::types::{AnyOctetString, COctetString, EmptyOrFullCOctetString, Octet
 use rusmpp::values::{EsmClass, InterfaceVersion, MessagePayload, Npi, ServiceType, Ton};
 use rusmpp::{CommandId, Pdu};
 
-use super::pdu::{Address, Answer, Bind, Codec, Place, Request, Submit};
+use super::message::{Address, Answer, Bind, Place, Request, Submit};
 use super::wire::HEADER;
 
 /// Most octets of user data in `short_message` (section 5.2.22, where sm_length has one octet).
@@ -107,7 +107,7 @@ fn fields(name: &str, address: &Address) -> Result<Fields, String> {
     Ok((address.ton.into(), address.npi.into(), text(name, &address.text)?))
 }
 
-impl Codec {
+impl Common {
     /// Makes a request ready to be written. The user data is taken over and not copied.
     ///
     /// # Errors
@@ -129,7 +129,6 @@ impl Codec {
     }
 
     fn submit(&self, submit: Submit) -> Result<Ready, String> {
-        let common = &self.common;
         let (source_ton, source_npi, source) = fields("the sender", &submit.from)?;
         let (ton, npi, destination) = fields("the recipient", &submit.to)?;
         // Bit 6: a user data header. The mode stays the carrier's own. The crate's default is not 0: it
@@ -137,7 +136,7 @@ impl Codec {
         let esm_class = EsmClass::from(if submit.has_udh { USER_DATA_HEADER } else { 0 });
         // What is not named is 0: no replacing of an earlier message, and no text that the carrier has in store.
         let mut pdu = SubmitSm::builder()
-            .service_type(common.service_type.clone())
+            .service_type(self.service_type.clone())
             .source_addr_ton(source_ton)
             .source_addr_npi(source_npi)
             .source_addr(source)
@@ -145,11 +144,11 @@ impl Codec {
             .dest_addr_npi(npi)
             .destination_addr(destination)
             .esm_class(esm_class)
-            .protocol_id(common.protocol_id)
-            .priority_flag(common.priority.into())
-            .schedule_delivery_time(common.schedule.clone())
-            .validity_period(common.validity.clone())
-            .registered_delivery(common.registered_delivery.into())
+            .protocol_id(self.protocol_id)
+            .priority_flag(self.priority.into())
+            .schedule_delivery_time(self.schedule.clone())
+            .validity_period(self.validity.clone())
+            .registered_delivery(self.registered_delivery.into())
             .data_coding(submit.coding.into())
             .build();
         let octets = Bytes::from(submit.octets);
@@ -169,19 +168,19 @@ impl Codec {
         }
         Ok(Ready(pdu.into()))
     }
+}
 
-    /// Writes the request that a connection begins with.
-    pub(super) fn put_bind(&self, bind: Bind, sequence: u32, out: &mut BytesMut) {
-        let (id, password) = (CommandId::from(bind.command()), self.password.expose());
-        let (system_id, system_type) = (self.system_id.clone(), self.system_type.clone());
-        match text("the password", password) {
-            // The three binds have the same fields (sections 4.1.1, 4.1.3 and 4.1.5). The carrier knows our addresses.
-            Ok(password) => {
-                let (version, range) = (InterfaceVersion::Smpp3_4, COctetString::empty());
-                frame(out, id, 0, sequence, &BindTransceiver::new(system_id, password, system_type, version, Ton::Unknown, Npi::Unknown, range));
-            }
-            Err(_) => frame(out, id, 0, sequence, &LongBind { system_id, password, system_type }),
+/// Writes the request that a connection begins with.
+pub(super) fn put_bind(bind: Bind, system_id: &Text<16>, password: &str, system_type: &Text<13>, sequence: u32, out: &mut BytesMut) {
+    let id = CommandId::from(bind.command());
+    let (system_id, system_type) = (system_id.clone(), system_type.clone());
+    match text("the password", password) {
+        // The three binds have the same fields (sections 4.1.1, 4.1.3 and 4.1.5). The carrier knows our addresses.
+        Ok(password) => {
+            let (version, range) = (InterfaceVersion::Smpp3_4, COctetString::empty());
+            frame(out, id, 0, sequence, &BindTransceiver::new(system_id, password, system_type, version, Ton::Unknown, Npi::Unknown, range));
         }
+        Err(_) => frame(out, id, 0, sequence, &LongBind { system_id, password, system_type }),
     }
 }
 
