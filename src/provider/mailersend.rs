@@ -31,7 +31,7 @@ use crate::provider::exchange::{Action, Arguments, Delivery, Enquiry, Event, Fin
 use crate::provider::rest::wording::{self, Said, Wording};
 use crate::provider::rest::{self, Answer, Client, Request, unreadable};
 use crate::provider::settings::{Callback, Rate, SecretSetting, Settings, Setup};
-use crate::provider::{Capabilities, Outcome, Provider, Submission};
+use crate::provider::{Capabilities, Form, Outcome, Provider, Submission};
 use crate::setting::SecretText;
 use crate::sms::message::State;
 use crate::sms::money::{Currency, Money};
@@ -454,7 +454,7 @@ impl Provider for Mailersend {
         None
     }
 
-    fn takes(&self, to: &Number, from: Option<&str>, text: &str) -> Result<()> {
+    fn form(&self, to: &Number, from: Option<&str>, text: &str) -> Result<Form> {
         if text.chars().count() > MAX_TEXT {
             return Err(Error::new(ErrorKind::MessageTooLong, format!("MailerSend takes at most {MAX_TEXT} characters")));
         }
@@ -465,7 +465,7 @@ impl Provider for Mailersend {
         if !is_near && !self.any_destination {
             return Err(Error::new(ErrorKind::DestinationNotAllowed, "MailerSend delivers to the United States and Canada only"));
         }
-        Ok(())
+        Ok(Form::of(text))
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {

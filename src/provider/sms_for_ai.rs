@@ -21,7 +21,7 @@ use crate::provider::exchange::{Enquiry, Event, Finding, ListQuery, Page, Receip
 use crate::provider::rest::wording::{self, Wording};
 use crate::provider::rest::{self, Answer, Client, Dialect, Request, path_part, unreadable};
 use crate::provider::settings::{Rate, SecretSetting, Settings, Setup};
-use crate::provider::{Balance, Capabilities, Outcome, Provider, Submission};
+use crate::provider::{Balance, Capabilities, Form, Outcome, Provider, Submission};
 use crate::setting::SecretText;
 use crate::sms::message::State;
 use crate::sms::money::{Amount, Currency, Money};
@@ -316,13 +316,13 @@ impl Provider for SmsForAi {
         (*longest?)?.times(segments.max(1))
     }
 
-    fn takes(&self, _: &Number, _: Option<&str>, text: &str) -> Result<()> {
+    fn form(&self, _: &Number, _: Option<&str>, text: &str) -> Result<Form> {
         let count = text.chars().count();
         if count > MAX_CHARS {
             let why = format!("the text has {count} characters; {} takes {MAX_CHARS}", self.config.name);
             return Err(Error::new(ErrorKind::MessageTooLong, why));
         }
-        Ok(())
+        Ok(Form::of(text))
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {

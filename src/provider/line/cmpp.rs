@@ -297,12 +297,7 @@ impl Provider for Gateway {
         None
     }
 
-    fn form(&self, text: &str) -> Form {
-        let plan = content::Plan::of(text, &self.config.rules());
-        Form { encoding: plan.format.as_str(), segments: u32::try_from(plan.segments()).unwrap_or(u32::MAX) }
-    }
-
-    fn takes(&self, to: &Number, from: Option<&str>, text: &str) -> Result<()> {
+    fn form(&self, to: &Number, from: Option<&str>, text: &str) -> Result<Form> {
         let name = &self.config.name;
         let refused = |kind, why: String| Err(Error::new(kind, why));
         if !self.config.foreign && !to.e164().starts_with(CHINA) {
@@ -311,14 +306,15 @@ impl Provider for Gateway {
         if from.is_some_and(|from| !settings::is_sender(from)) {
             return refused(ErrorKind::SenderNotAllowed, format!("a sender of {name} is a service code: 1 to 20 digits"));
         }
-        let segments = content::Plan::of(text, &self.config.rules()).segments();
+        let plan = content::Plan::of(text, &self.config.rules());
+        let segments = plan.segments();
         if segments > content::MAX_SEGMENTS {
             return refused(
                 ErrorKind::MessageTooLong,
                 format!("the text needs {segments} segments, and one message has at most {}", content::MAX_SEGMENTS),
             );
         }
-        Ok(())
+        Ok(Form { encoding: plan.format.as_str(), segments: u32::try_from(segments).unwrap_or(u32::MAX) })
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {

@@ -147,8 +147,7 @@ impl Smpp {
 
     /// The requests that carry a message, in the order of its segments.
     fn requests(&self, submission: &Submission) -> Result<Vec<Request>> {
-        let is_long = self.cutter.form(&submission.text).segments > 1;
-        let reference = if is_long { self.references.next([submission.to.e164()]) } else { 0 };
+        let reference = || self.references.next([submission.to.e164()]);
         let too_long = |error: crate::sms::text::TooManySegments| Error::new(ErrorKind::MessageTooLong, error.to_string());
         let cut = self.cutter.cut(&submission.text, reference).map_err(too_long)?;
         let (from, to) = (self.sender_of(submission.from.as_deref())?, Arc::new(self.recipient(&submission.to)));
@@ -351,14 +350,15 @@ impl Provider for Smpp {
         None
     }
 
-    fn takes(&self, _: &Number, from: Option<&str>, text: &str) -> Result<()> {
+    fn form(&self, _: &Number, from: Option<&str>, text: &str) -> Result<Form> {
         self.sender_of(from)?;
-        let segments = self.cutter.form(text).segments;
+        let form = self.cutter.form(text);
         let most = u32::try_from(crate::sms::text::MAX_SEGMENTS).unwrap_or(u32::MAX);
-        if segments > most {
-            return Err(Error::new(ErrorKind::MessageTooLong, format!("the text needs {segments} segments; {most} can be sent")));
+        if form.segments > most {
+            let why = format!("the text needs {} segments; {most} can be sent", form.segments);
+            return Err(Error::new(ErrorKind::MessageTooLong, why));
         }
-        Ok(())
+        Ok(form)
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {
@@ -393,10 +393,6 @@ impl Provider for Smpp {
             return cannot("status to ask for; `query` allows query_sm");
         }
         Ok(self.query(&enquiry.vendor_id, enquiry.from.as_deref()).await?.into_iter().collect())
-    }
-
-    fn form(&self, text: &str) -> Form {
-        self.cutter.form(text)
     }
 
     fn words(&self, coding: u8, octets: &[u8]) -> Option<String> {

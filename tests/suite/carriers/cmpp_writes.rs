@@ -35,7 +35,7 @@ async fn a_text_of_each_form_arrives_whole_in_every_version() {
         let provider = build(&Config { version, verify: Verify::Strict, ..cmpp_config(&ismg) }, "secret", SECRET);
         for (n, text) in (0..).zip(&texts) {
             let sent = provider.send(&message(n, text)).await;
-            let segments = provider.form(text).segments;
+            let segments = provider.form(&message(n, text).to, None, text).unwrap().segments;
             match sent {
                 Outcome::Accepted { .. } => assert_eq!(segments, 1, "{version:?}"),
                 Outcome::Segments(told) => {

@@ -72,31 +72,32 @@ fn numbers_are_written_as_the_settings_say() {
     let (china, france) = (number("+8613800138000"), number("+33612345678"));
     let plain = gateway(|_| {});
     assert_eq!(plain.terminal(&china).as_bytes(), b"13800138000");
-    assert!(plain.takes(&china, None, "Hi").is_ok());
-    assert_eq!(plain.takes(&france, None, "Hi").unwrap_err().kind(), ErrorKind::DestinationNotAllowed);
+    assert!(plain.form(&china, None, "Hi").is_ok());
+    assert_eq!(plain.form(&france, None, "Hi").unwrap_err().kind(), ErrorKind::DestinationNotAllowed);
     let other = gateway(|config| (config.national_numbers, config.foreign) = (false, true));
     assert_eq!(other.terminal(&china).as_bytes(), b"8613800138000");
     assert_eq!(other.terminal(&france).as_bytes(), b"0033612345678");
-    assert!(other.takes(&france, None, "Hi").is_ok());
+    assert!(other.form(&france, None, "Hi").is_ok());
 }
 
 #[test]
 fn what_does_not_fit_is_refused_before_anything_is_reserved() {
     let (gateway, china) = (gateway(|_| {}), number("+8613800138000"));
-    assert!(gateway.takes(&china, Some("1069000188"), "Hi").is_ok());
+    assert!(gateway.form(&china, Some("1069000188"), "Hi").is_ok());
     for from in ["ACME", "", "123456789012345678901"] {
-        assert_eq!(gateway.takes(&china, Some(from), "Hi").unwrap_err().kind(), ErrorKind::SenderNotAllowed, "{from}");
+        assert_eq!(gateway.form(&china, Some(from), "Hi").unwrap_err().kind(), ErrorKind::SenderNotAllowed, "{from}");
     }
-    assert_eq!(gateway.takes(&china, None, &"a".repeat(134 * 255 + 1)).unwrap_err().kind(), ErrorKind::MessageTooLong);
+    assert_eq!(gateway.form(&china, None, &"a".repeat(134 * 255 + 1)).unwrap_err().kind(), ErrorKind::MessageTooLong);
 }
 
 #[test]
 fn what_is_priced_are_the_segments_that_go_out() {
-    let gateway = gateway(|_| {});
-    assert_eq!(gateway.form(&"a".repeat(159)), Form { encoding: "ASCII", segments: 1 });
-    assert_eq!(gateway.form(&"a".repeat(160)), Form { encoding: "ASCII", segments: 2 });
-    assert_eq!(gateway.form("[offer]"), Form { encoding: "UCS-2", segments: 1 });
-    assert_eq!(gateway.form(&format!("{}{}", "好".repeat(30), "a".repeat(80))), Form { encoding: "GB18030", segments: 1 });
+    let (gateway, china) = (gateway(|_| {}), number("+8613800138000"));
+    let form = |text: &str| gateway.form(&china, None, text).unwrap();
+    assert_eq!(form(&"a".repeat(159)), Form { encoding: "ASCII", segments: 1 });
+    assert_eq!(form(&"a".repeat(160)), Form { encoding: "ASCII", segments: 2 });
+    assert_eq!(form("[offer]"), Form { encoding: "UCS-2", segments: 1 });
+    assert_eq!(form(&format!("{}{}", "好".repeat(30), "a".repeat(80))), Form { encoding: "GB18030", segments: 1 });
 }
 
 #[test]

@@ -99,7 +99,7 @@ struct Pieces {
 impl Cutter {
     /// How this text goes out. One of more than 255 segments is counted as far as that is possible.
     pub fn form(self, text: &str) -> Form {
-        match self.pieces(text, 0) {
+        match self.pieces(text) {
             Ok(Pieces { name: encoding, segments, .. }) => Form { encoding, segments: u32::try_from(segments.len()).unwrap_or(u32::MAX) },
             Err(TooManySegments { segments }) => {
                 Form { encoding: text::plan(text).encoding.as_str(), segments: u32::try_from(segments).unwrap_or(u32::MAX) }
@@ -107,12 +107,15 @@ impl Cutter {
         }
     }
 
-    /// The segments of a text. `reference` should differ from the last ones to the same phone.
+    /// The segments of a text. `reference` is asked for the number that those of a long one share; it should differ from the last ones to
+    /// the same phone.
     ///
     /// # Errors
     /// More than 255 segments.
-    pub fn cut(self, text: &str, reference: u16) -> Result<Cut, TooManySegments> {
-        let Pieces { coding, segments, .. } = self.pieces(text, reference)?;
+    pub fn cut(self, text: &str, reference: impl FnOnce() -> u16) -> Result<Cut, TooManySegments> {
+        let Pieces { coding, mut segments, .. } = self.pieces(text)?;
+        let reference = if segments.len() > 1 { reference() } else { 0 };
+        segments.iter_mut().for_each(|(udh, _)| self.share(udh, reference));
         if self.long == Long::Payload && segments.len() > 1 {
             let octets = segments.into_iter().flat_map(|(_, octets)| octets).collect();
             return Ok(Cut { coding, is_payload: true, units: vec![Unit { octets, has_udh: false, sar: None }] });
@@ -135,8 +138,18 @@ impl Cutter {
         }
     }
 
-    fn pieces(self, text: &str, reference: u16) -> Result<Pieces, TooManySegments> {
-        let reference = self.reference(reference);
+    /// Writes the number that all segments share into the header of one (3GPP TS 23.040, sections 9.2.3.24.1 and 9.2.3.24.8).
+    fn share(self, udh: &mut [u8], reference: u16) {
+        match (self.reference(reference), udh) {
+            (Some(Reference::Eight(number)), [_, _, _, place, ..]) => *place = number,
+            (Some(Reference::Sixteen(number)), [_, _, _, high, low, ..]) => [*high, *low] = number.to_be_bytes(),
+            _ => {}
+        }
+    }
+
+    /// The segments of a text. What they share has no number yet.
+    fn pieces(self, text: &str) -> Result<Pieces, TooManySegments> {
+        let reference = self.reference(0);
         let is_narrow = match self.alphabet {
             Alphabet::Gsm7 => self.latin1 && text::plan(text).encoding == text::Encoding::Ucs2,
             Alphabet::Latin1 => true,
@@ -299,7 +312,7 @@ mod tests {
         ];
         for (text, alphabet, latin1, coding, name) in cases {
             let cutter = cutter(alphabet, latin1, Long::Udh8);
-            assert_eq!((cutter.cut(text, 1).unwrap().coding, cutter.form(text)), (coding, Form { encoding: name, segments: 1 }), "{text}");
+            assert_eq!((cutter.cut(text, || 1).unwrap().coding, cutter.form(text)), (coding, Form { encoding: name, segments: 1 }), "{text}");
         }
     }
 
@@ -317,21 +330,21 @@ mod tests {
         assert_eq!(count(&"ç".repeat(134 * 2), Alphabet::Latin1, Long::Udh8), 2);
         assert_eq!(count(&"ç".repeat(134 * 2), Alphabet::Latin1, Long::Udh16), 3);
         assert_eq!(count(&"ç".repeat(134 * 255 + 1), Alphabet::Latin1, Long::Udh8), 256);
-        assert!(cutter(Alphabet::Latin1, false, Long::Udh8).cut(&"ç".repeat(134 * 255 + 1), 0).is_err());
+        assert!(cutter(Alphabet::Latin1, false, Long::Udh8).cut(&"ç".repeat(134 * 255 + 1), || 0).is_err());
         assert_eq!(count("", Alphabet::Gsm7, Long::Udh8), 1);
     }
 
     #[test]
     fn a_long_text_says_in_the_configured_way_what_belongs_together() {
         let text = "a".repeat(200);
-        let cut = |long| cutter(Alphabet::Gsm7, false, long).cut(&text, 0xABCD).unwrap();
+        let cut = |long| cutter(Alphabet::Gsm7, false, long).cut(&text, || 0xABCD).unwrap();
         assert_eq!(cut(Long::Udh8).units[1].octets[..6], [0x05, 0x00, 0x03, 0xCD, 2, 2]);
         assert_eq!(cut(Long::Udh16).units[0].octets[..7], [0x06, 0x08, 0x04, 0xAB, 0xCD, 2, 1]);
         let sar = cut(Long::Sar);
         assert_eq!((sar.units[1].sar, sar.units[1].has_udh), (Some(Place { reference: 0xABCD, total: 2, number: 2 }), false));
         let payload = cut(Long::Payload);
         assert!(payload.is_payload && payload.units.len() == 1 && payload.units[0].octets.len() == 200);
-        let short = cutter(Alphabet::Gsm7, false, Long::Sar).cut("short", 1).unwrap();
+        let short = cutter(Alphabet::Gsm7, false, Long::Sar).cut("short", || 1).unwrap();
         assert!(short.units[0].sar.is_none() && !short.is_payload);
     }
 
@@ -372,7 +385,7 @@ mod tests {
         fn a_text_survives_every_way_of_cutting(text in "[a-zçé€ñя😀\\[\n]{0,500}", latin1: bool, is_latin1: bool, long in 0usize..4, reference: u16) {
             let alphabet = if is_latin1 { Alphabet::Latin1 } else { Alphabet::Gsm7 };
             let cutter = cutter(alphabet, latin1, LONGS[long]);
-            let cut = cutter.cut(&text, reference).unwrap();
+            let cut = cutter.cut(&text, || reference).unwrap();
             prop_assert_eq!(joined(&cut, alphabet), text.clone());
             let segments = usize::try_from(cutter.form(&text).segments).unwrap();
             prop_assert!(cut.is_payload || cut.units.len() == segments);

@@ -336,9 +336,9 @@ fn submission(from: Option<&str>, text: &str) -> Submission {
 #[test]
 fn a_message_becomes_as_many_requests_as_it_has_segments() {
     let smpp = provider(Config { from: Some("ACME".to_owned()), validity: Some(Span::hours(1)), ..Config::default() });
-    let long = "a".repeat(400);
+    let (to, long) = (Number::parse("+33612345678", None).unwrap(), "a".repeat(400));
     let requests = smpp.requests(&submission(None, &long)).unwrap();
-    assert_eq!((requests.len(), smpp.form(&long).segments), (3, 3));
+    assert_eq!((requests.len(), smpp.form(&to, None, &long).unwrap().segments), (3, 3));
     let segments: Vec<&Submit> = requests.iter().map(|request| if let Request::Submit(submit) = request { submit } else { panic!() }).collect();
     assert!(segments.iter().zip(1..).all(|(segment, number)| segment.octets[5] == number && segment.octets[3] == segments[0].octets[3]));
     assert_eq!((segments[0].from.text.as_str(), segments[0].to.text.as_str(), segments[0].to.ton), ("ACME", "33612345678", 1));
@@ -346,10 +346,9 @@ fn a_message_becomes_as_many_requests_as_it_has_segments() {
     assert!(matches!(&next[0], Request::Submit(submit) if submit.octets[3] != segments[0].octets[3] && submit.from.ton == 3));
     let refused = smpp.requests(&submission(None, &"a".repeat(153 * 255 + 1))).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::MessageTooLong);
-    let to = Number::parse("+33612345678", None).unwrap();
-    assert_eq!(smpp.takes(&to, Some("TwelveLetter"), "hi").unwrap_err().kind(), ErrorKind::SenderNotAllowed);
-    assert_eq!(smpp.takes(&to, None, &"я".repeat(67 * 255 + 1)).unwrap_err().kind(), ErrorKind::MessageTooLong);
-    smpp.takes(&to, None, &long).unwrap();
+    assert_eq!(smpp.form(&to, Some("TwelveLetter"), "hi").unwrap_err().kind(), ErrorKind::SenderNotAllowed);
+    assert_eq!(smpp.form(&to, None, &"я".repeat(67 * 255 + 1)).unwrap_err().kind(), ErrorKind::MessageTooLong);
+    smpp.form(&to, None, &long).unwrap();
 }
 
 #[test]
