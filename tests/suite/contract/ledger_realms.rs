@@ -8,7 +8,7 @@ use sms_mcp::ledger::{Claim, Decide, Idempotency, Intent, Ledger, LookClaim, New
 use sms_mcp::sms::facts::{Facts, Limits, Scope};
 use sms_mcp::sms::message::{MessageId, Realm, SessionId, State};
 
-use crate::contract::store::{HOLD, NOW, budget, by_budget, claim, draft, ended, intent, payer, places, queued, state_of, take};
+use crate::contract::ledger::{HOLD, NOW, budget, by_budget, claim, draft, ended, intent, payer, places, queued, state_of, take};
 
 fn in_sandbox(intent: Intent) -> Intent {
     Intent { payer: Payer { realm: Realm::Sandbox, ..intent.payer.clone() }, ..intent }

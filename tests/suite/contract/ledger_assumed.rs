@@ -5,7 +5,7 @@ use sms_mcp::clock::Timestamp;
 use sms_mcp::ledger::{Draft, Intent, Ledger, Report, Segment, Settlement};
 use sms_mcp::sms::message::{MessageId, State};
 
-use crate::contract::store::{HOLD, NOW, draft, ended, intent, places, take};
+use crate::contract::ledger::{HOLD, NOW, draft, ended, intent, places, take};
 
 async fn price(store: &dyn Ledger, id: &MessageId) -> (Option<i64>, bool) {
     let record = store.message("alice", id).await.unwrap().unwrap();

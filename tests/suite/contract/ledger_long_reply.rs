@@ -8,7 +8,7 @@ use sms_mcp::ledger::{Ledger, NewReply, Report, Settlement};
 use sms_mcp::sms::caller_id::Sender;
 use sms_mcp::sms::message::State;
 
-use super::store::{NOW, draft, ended, intent, places, state_of, take};
+use super::ledger::{NOW, draft, ended, intent, places, state_of, take};
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;

@@ -9,7 +9,7 @@ use sms_mcp::sms::caller_id::Known;
 use sms_mcp::sms::facts::{Limits, Scope};
 use sms_mcp::sms::message::{Realm, SessionId, State};
 
-use super::store::{NOW, by_budget, claim, draft, ended, intent, payer, places, queued, take};
+use super::ledger::{NOW, by_budget, claim, draft, ended, intent, payer, places, queued, take};
 
 const DAY_MS: i64 = 86_400_000;
 

@@ -7,7 +7,7 @@ use sms_mcp::ledger::{Claim, Idempotency, Intent, Ledger, LookClaim, Report, Res
 use sms_mcp::sms::facts::Scope;
 use sms_mcp::sms::message::{Realm, State};
 
-use super::store::{HOLD, NOW, budget, by_budget, claim, draft, ended, intent, places, state_of, take};
+use super::ledger::{HOLD, NOW, budget, by_budget, claim, draft, ended, intent, places, state_of, take};
 
 fn part(number: u32, state: State) -> Segment {
     let vendor_id = (state == State::Sent).then(|| format!("s-{number}"));

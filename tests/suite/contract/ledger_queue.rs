@@ -7,7 +7,7 @@ use sms_mcp::ledger::{Back, BaseSession, Claim, Claimed, Draft, Intent, Ledger, 
 use sms_mcp::sms::facts::{Limits, Scope};
 use sms_mcp::sms::message::{BatchId, MessageId, State};
 
-use super::store::{HOLD, NOW, budget, claim, draft, ended, intent, payer, places, queued, state_of, take};
+use super::ledger::{HOLD, NOW, budget, claim, draft, ended, intent, payer, places, queued, state_of, take};
 
 /// A bulk without limits of money: from each of these senders to each of these people.
 fn bulk(first: u32, drafts: impl IntoIterator<Item = (Option<&'static str>, u32)>) -> Intent {

@@ -15,7 +15,7 @@ use sms_mcp::sms::facts::Scope;
 use sms_mcp::sms::message::{MessageId, Realm, State};
 use sms_mcp::sms::reply::Meaning;
 
-use super::store::{HOLD, NOW, budget, claim, draft, ended, intent, places, queued, state_of, take};
+use super::ledger::{HOLD, NOW, budget, claim, draft, ended, intent, places, queued, state_of, take};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -258,7 +258,7 @@ async fn one_question_stands_for_all_messages_of_a_request_and_counts_once() {
         take(&*store, queued(4, 2)).await;
         let rate = Pacing { per_minute: Some(3), ..Pacing::default() };
         assert_eq!(
-            store.claim(Claim { rate, now: NOW.plus_ms(20), ..super::store::claim(9) }).await.unwrap().messages.len(),
+            store.claim(Claim { rate, now: NOW.plus_ms(20), ..super::ledger::claim(9) }).await.unwrap().messages.len(),
             1,
             "two of three requests were questions"
         );

@@ -6,7 +6,7 @@ use sms_mcp::ledger::told::{EARLY_MS, MOST_TOLD, TOLD_AGAIN_MS, Unmatched};
 use sms_mcp::ledger::{Ledger, NewReply, Report};
 use sms_mcp::sms::message::{MessageId, State};
 
-use super::store::{NOW, draft, ended, intent, places, take};
+use super::ledger::{NOW, draft, ended, intent, places, take};
 
 async fn keep(store: &dyn Ledger, texts: &[(&str, i64)], now: Timestamp) {
     let texts = texts.iter().map(|(content, ms)| ((*content).to_owned(), NOW.plus_ms(*ms))).collect();
