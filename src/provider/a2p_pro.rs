@@ -7,7 +7,6 @@
 //!
 //! Source: `https://www.a2ppro.com/api-docs`.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -22,7 +21,7 @@ use crate::provider::rest::wording::{self, Said, Wording};
 use crate::provider::rest::{self, Answer, Client, Dialect, Request, path_part, unreadable};
 use crate::provider::settings::{Callback, Rate, SecretSetting, Settings, Setup};
 use crate::provider::{Capabilities, Outcome, Provider, Submission};
-use crate::setting::SecretText;
+use crate::setting::{Secret, SecretText};
 use crate::sms::message::State;
 use crate::sms::money::Money;
 use crate::sms::number::Number;
@@ -45,16 +44,9 @@ pub struct Config {
     pub name: String,
     /// Where its API is.
     pub base_url: String,
-    /// The API key, as a bearer token. Better: token_env or token_file.
+    /// The API key, as a bearer token.
     #[serde(skip_serializing)]
-    #[schemars(with = "Option<String>")]
-    pub token: Option<SecretText>,
-    /// Name of an environment variable with the API key.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_env: Option<String>,
-    /// File with the API key.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_file: Option<PathBuf>,
+    pub token: Option<Secret>,
     /// Sender ID or number where a call names none. It must be set: the vendor takes no message without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
@@ -77,8 +69,6 @@ impl Default for Config {
             name: "a2p_pro".to_owned(),
             base_url: "https://api.a2ppro.com/v1".to_owned(),
             token: None,
-            token_env: None,
-            token_file: None,
             from: None,
             sent_words: Vec::new(),
             bulk: false,
@@ -95,8 +85,7 @@ impl Settings for Config {
     }
 
     fn secrets(&self) -> Vec<SecretSetting<'_>> {
-        let (env, file) = (self.token_env.as_deref(), self.token_file.as_deref());
-        vec![SecretSetting { name: "token", inline: self.token.as_ref(), env, file, is_required: true }]
+        vec![SecretSetting { name: "token", secret: self.token.as_ref(), is_required: true }]
     }
 
     fn rate(&self) -> Rate {

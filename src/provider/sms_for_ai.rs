@@ -7,7 +7,6 @@
 //! Source: `https://www.smsforai.com/docs/api`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
@@ -22,7 +21,7 @@ use crate::provider::rest::wording::{self, Wording};
 use crate::provider::rest::{self, Answer, Client, Dialect, Request, path_part, unreadable};
 use crate::provider::settings::{Rate, SecretSetting, Settings, Setup};
 use crate::provider::{Balance, Capabilities, Form, Outcome, Provider, Submission};
-use crate::setting::SecretText;
+use crate::setting::{Secret, SecretText};
 use crate::sms::message::State;
 use crate::sms::money::{Amount, Currency, Money};
 use crate::sms::number::Number;
@@ -43,16 +42,9 @@ pub struct Config {
     pub name: String,
     /// Where its API is.
     pub base_url: String,
-    /// The token, `smsai_...`. Better: token_env or token_file.
+    /// The token, `smsai_...`.
     #[serde(skip_serializing)]
-    #[schemars(with = "Option<String>")]
-    pub token: Option<SecretText>,
-    /// Name of an environment variable with the token.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_env: Option<String>,
-    /// File with the token.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_file: Option<PathBuf>,
+    pub token: Option<Secret>,
     /// Sender ID (`sender_id`) where a call names none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
@@ -71,8 +63,6 @@ impl Default for Config {
             name: "sms_for_ai".to_owned(),
             base_url: "https://www.smsforai.com/api/v1".to_owned(),
             token: None,
-            token_env: None,
-            token_file: None,
             from: None,
             sent_words: Vec::new(),
             http: rest::Settings::default(),
@@ -87,8 +77,7 @@ impl Settings for Config {
     }
 
     fn secrets(&self) -> Vec<SecretSetting<'_>> {
-        let (env, file) = (self.token_env.as_deref(), self.token_file.as_deref());
-        vec![SecretSetting { name: "token", inline: self.token.as_ref(), env, file, is_required: true }]
+        vec![SecretSetting { name: "token", secret: self.token.as_ref(), is_required: true }]
     }
 
     fn rate(&self) -> Rate {

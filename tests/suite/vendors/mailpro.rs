@@ -667,7 +667,7 @@ fn no_log_line_of_a_whole_program_shows_the_credentials_or_the_text() {
     let desk = Desk::new("");
     let settings = format!(
         "[guard]\nrecipient_per_hour = 100\n[[provider]]\nkind = \"mailpro\"\nbase_url = \"{}/sms\"\n\
-         id_client_env = \"DESK_CLIENT\"\napi_key = \"{API_KEY}\"\nhistory = true\n\
+         id_client = {{ env = \"DESK_CLIENT\" }}\napi_key = \"{API_KEY}\"\nhistory = true\n\
          [provider.http]\ntimeout = \"1s\"\n",
         fake.url()
     );

@@ -1,6 +1,5 @@
 //! The settings of a CMPP gateway.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use crate::error::Result;
 use crate::provider::Provider;
 use crate::provider::line::session;
 use crate::provider::settings::{Rate, SecretSetting, Settings, Setup};
-use crate::setting::{SecretText, Span, word};
+use crate::setting::{Secret, Span, word};
 
 /// Most digits of a sender: the field has one octet more.
 const MAX_SENDER: usize = 20;
@@ -35,16 +34,9 @@ pub struct Config {
     pub address: String,
     /// The number of your company there (`SP_Id`), up to 6 characters. It must be set.
     pub sp_id: String,
-    /// The shared secret. Better: `secret_env` or `secret_file`.
+    /// The shared secret.
     #[serde(skip_serializing)]
-    #[schemars(with = "Option<String>")]
-    pub secret: Option<SecretText>,
-    /// Name of an environment variable with the shared secret.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub secret_env: Option<String>,
-    /// File with the shared secret.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub secret_file: Option<PathBuf>,
+    pub secret: Option<Secret>,
     /// The highest version to speak. A gateway that refuses it is asked for a lower one.
     #[serde(deserialize_with = "word")]
     pub version: Version,
@@ -104,8 +96,6 @@ impl Default for Config {
             address: String::new(),
             sp_id: String::new(),
             secret: None,
-            secret_env: None,
-            secret_file: None,
             version: Version::V30,
             verify: Verify::Warn,
             from: None,
@@ -175,8 +165,7 @@ impl Settings for Config {
     }
 
     fn secrets(&self) -> Vec<SecretSetting<'_>> {
-        let (env, file) = (self.secret_env.as_deref(), self.secret_file.as_deref());
-        vec![SecretSetting { name: "secret", inline: self.secret.as_ref(), env, file, is_required: true }]
+        vec![SecretSetting { name: "secret", secret: self.secret.as_ref(), is_required: true }]
     }
 
     fn rate(&self) -> Rate {

@@ -1,6 +1,5 @@
 //! The settings of an SMPP account.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use crate::error::Result;
 use crate::provider::Provider;
 use crate::provider::line::session;
 use crate::provider::settings::{Rate, SecretSetting, Settings, Setup};
-use crate::setting::{SecretText, Span, word};
+use crate::setting::{Secret, Span, word};
 
 /// The longest time that can be written as a relative one without counting months, whose length varies.
 const MOST_DAYS: u64 = 30;
@@ -61,16 +60,9 @@ pub struct Config {
     pub address: String,
     /// Who you are there.
     pub system_id: String,
-    /// The password. Better: password_env or password_file.
+    /// The password.
     #[serde(skip_serializing)]
-    #[schemars(with = "Option<String>")]
-    pub password: Option<SecretText>,
-    /// Name of an environment variable with the password.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub password_env: Option<String>,
-    /// File with the password.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub password_file: Option<PathBuf>,
+    pub password: Option<Secret>,
     /// What kind of system you are, where the carrier asks for it.
     pub system_type: String,
     /// Which binds are made.
@@ -140,8 +132,6 @@ impl Default for Config {
             address: String::new(),
             system_id: String::new(),
             password: None,
-            password_env: None,
-            password_file: None,
             system_type: String::new(),
             mode: Mode::default(),
             from: None,
@@ -240,8 +230,7 @@ impl Settings for Config {
     }
 
     fn secrets(&self) -> Vec<SecretSetting<'_>> {
-        let (env, file) = (self.password_env.as_deref(), self.password_file.as_deref());
-        vec![SecretSetting { name: "password", inline: self.password.as_ref(), env, file, is_required: true }]
+        vec![SecretSetting { name: "password", secret: self.password.as_ref(), is_required: true }]
     }
 
     fn rate(&self) -> Rate {
