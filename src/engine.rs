@@ -416,12 +416,12 @@ impl Engine {
         if args.dry_run {
             return self.quote(caller, &args).await;
         }
-        let prepared = match self.prepare(&args) {
+        let (prepared, way) = match self.prepare(&args) {
             Ok(prepared) => prepared,
             Err(refused) => return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await),
         };
         let key = args.idempotency_key.as_deref();
-        self.may_begin(caller, key, &prepared).await?;
+        self.may_begin(caller, key, &prepared, &way).await?;
         let id = prepared.draft.id.clone();
         let payer = self.payer(caller, args.session.clone(), prepared.realm)?;
         let intent = Intent {
@@ -437,7 +437,7 @@ impl Engine {
         let reservation = self.parts().ledger.reserve(intent, decide).await;
         crash_point("after-reserve");
         let answer = match reservation {
-            Ok(Reservation::Taken { doubts, .. }) => self.attempt_one(caller, &prepared, created).await.map(|mut answer| {
+            Ok(Reservation::Taken { doubts, .. }) => self.attempt_one(caller, &prepared, way, created).await.map(|mut answer| {
                 answer.warnings.extend(prepare::in_doubt(&doubts));
                 answer
             }),

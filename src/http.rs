@@ -107,7 +107,9 @@ pub async fn addresses(listen: &str, has_token: bool) -> Result<Vec<SocketAddr>>
     let found = found.map_err(|error| cannot(format!("http.listen \"{listen}\" is no address to listen on, such as 127.0.0.1:8787: {error}")))?;
     let found: Vec<SocketAddr> = found.collect();
     if !has_token && found.iter().any(|address| !address.ip().is_loopback()) {
-        return Err(cannot(format!("{listen} can be reached from other machines, so it needs a bearer token: set [http] token_env or token_file")));
+        return Err(cannot(format!(
+            "{listen} can be reached from other machines, so it needs a bearer token: set [http] token, such as token = {{ env = \"NAME\" }}"
+        )));
     }
     Ok(found)
 }

@@ -10,7 +10,7 @@ use super::contract::{BudgetLeft, Price, SendAnswer, Status};
 use super::halted::is_halt;
 use super::inbound::is_usable_id;
 use super::prepare::Prepared;
-use super::route::Way;
+use super::route::{Hop, Way};
 use super::unrecorded::Unrecorded;
 use super::{Caller, Engine, REPLAY_POLL, REPLAY_WAIT, crash_point, locked};
 use crate::clock::Timestamp;
@@ -114,7 +114,7 @@ impl Engine {
     /// Hands one message to the carriers on its way, one after the other, until one took it or nobody can know. Before
     /// any but the first is asked, that is on disk.
     pub(super) async fn hand_over<'a>(&self, way: Way<'a>, submission: &Submission, mut before: Option<Ended<'a>>) -> Option<Ended<'a>> {
-        for carrier in way.carriers {
+        for Hop { carrier, form } in way.hops {
             if let Some(outcome) = self.halted(carrier, submission) {
                 // It is not asked, so nothing is to be on disk about it. A refusal for good that was told before stays one.
                 if !matches!(before, Some(Ended { outcome: Outcome::Rejected { .. }, .. })) {
@@ -130,7 +130,7 @@ impl Engine {
                     return before;
                 }
                 // Each carrier counts segments its own way.
-                own = Some(Submission { segments: carrier.form(&submission.text).segments, ..submission.clone() });
+                own = Some(Submission { segments: form.segments, ..submission.clone() });
             }
             let outcome = self.offer(carrier, own.as_ref().unwrap_or(submission)).await;
             let is_definite = matches!(outcome, Outcome::NotSent { .. } | Outcome::NotNow { .. })
@@ -182,11 +182,6 @@ impl Engine {
         }
     }
 
-    /// Who is asked for this message, in order.
-    pub(super) fn way_of(&self, submission: &Submission) -> Result<Way<'_>> {
-        self.parts().carriers.way(&submission.to, submission.from.as_deref(), &submission.text)
-    }
-
     /// The end of a message that nobody can be asked for.
     pub(super) fn not_possible(&self, code: ErrorKind, why: String) -> Settlement {
         self.settlement(self.parts().clock.now(), State::Rejected, code, why, false)
@@ -229,7 +224,7 @@ impl Engine {
     }
 
     /// The attempt of a single send, and its answer.
-    pub(super) async fn attempt_one(&self, caller: &Caller, prepared: &Prepared, created: Timestamp) -> Result<SendAnswer> {
+    pub(super) async fn attempt_one(&self, caller: &Caller, prepared: &Prepared, way: Way<'_>, created: Timestamp) -> Result<SendAnswer> {
         let draft = &prepared.draft;
         let submission = Submission {
             id: draft.id.clone(),
@@ -240,15 +235,12 @@ impl Engine {
             brake: self.brake(&caller.principal),
         };
         let mut carrier = None;
-        let settlement = match self.way_of(&submission) {
-            Ok(way) => match self.hand_over(way, &submission, None).await {
-                Some(ended) => {
-                    carrier = Some(ended.carrier);
-                    self.settlement_of(ended, true)
-                }
-                None => self.not_possible(ErrorKind::Internal, "no provider was asked".to_owned()),
-            },
-            Err(refused) => self.not_possible(refused.kind(), refused.message().to_owned()),
+        let settlement = match self.hand_over(way, &submission, None).await {
+            Some(ended) => {
+                carrier = Some(ended.carrier);
+                self.settlement_of(ended, true)
+            }
+            None => self.not_possible(ErrorKind::Internal, "no provider was asked".to_owned()),
         };
         let budgets = match self.settle(&draft.id, &settlement).await {
             Ok(budgets) => budgets,

@@ -14,7 +14,7 @@ use super::carrier::Carrier;
 use super::contract::BulkAnswer;
 use super::halted::not_begun;
 use super::prepare::{Prepared, accepted, conflict, idempotency, in_doubt, invalid};
-use super::route::Way;
+use super::route::{Hop, Way};
 use super::{Caller, Engine};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -170,8 +170,8 @@ impl Engine {
         for member in &members {
             let message = self.number(member).and_then(|to| {
                 self.guard().check_destination(&to)?;
-                carrier.takes(&to, None, &args.message)?;
-                self.draft_on(&Way { carriers: vec![carrier], after_rejected: false }, &to, None, args.message.clone())
+                let form = carrier.form(&to, None, &args.message)?;
+                self.draft_on(&Way { hops: vec![Hop { carrier, form }], after_rejected: false }, &to, None, args.message.clone())
             });
             match message {
                 // A vendor may hold a number twice; whether it then sends twice, only the bill can tell.

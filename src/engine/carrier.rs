@@ -21,7 +21,7 @@ use super::breaker::Breaker;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Pacing;
 use crate::provider::exchange::{Action, Notice, Unacknowledged};
-use crate::provider::session::NO_BIND;
+use crate::provider::line::session::NO_BIND;
 use crate::provider::settings::{Callback, Rate, Secrets};
 use crate::provider::worded::Worded;
 use crate::provider::{Capabilities, Form, Outcome, Provider, Submission};
@@ -130,24 +130,18 @@ impl Carrier {
         }
     }
 
-    /// Whether it takes a message of this form. A provider whose code fails on a message does not take it.
+    /// How a message goes out there, or why it cannot. A provider whose code fails on a message does not take it.
     ///
     /// # Errors
     /// The provider's own, or [`ErrorKind::ProviderUnavailable`].
-    pub(super) fn takes(&self, to: &Number, from: Option<&str>, text: &str) -> Result<()> {
+    pub(super) fn form(&self, to: &Number, from: Option<&str>, text: &str) -> Result<Form> {
         let asked = catch_unwind(AssertUnwindSafe(|| {
-            self.provider.takes(to, from, text)?;
+            let form = self.provider.form(to, from, text)?;
             // Asked again for the money; here is where a failure can still be told.
-            let form = self.provider.form(text);
             let _ = self.provider.price(to, form.segments);
-            Ok(())
+            Ok(form)
         }));
         asked.unwrap_or_else(|_| Err(self.unavailable(FAILED)))
-    }
-
-    /// How a text goes out. Where its code fails: in more segments than anything may have.
-    pub(super) fn form(&self, text: &str) -> Form {
-        catch_unwind(AssertUnwindSafe(|| self.provider.form(text))).unwrap_or(Form { encoding: "UCS-2", segments: u32::MAX })
     }
 
     /// The price of a message before it is sent, where the provider knows it.

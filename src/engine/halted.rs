@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::carrier::Carrier;
 use super::prepare::Prepared;
+use super::route::Way;
 use super::{Caller, Engine};
 use crate::error::{ErrorKind, Result};
 use crate::halt::{Brake, Extent, Halt};
@@ -35,15 +36,13 @@ impl Engine {
     ///
     /// # Errors
     /// [`ErrorKind::Paused`], or what keeps the ledger from being written.
-    pub(super) async fn may_begin(&self, caller: &Caller, key: Option<&str>, prepared: &Prepared) -> Result<()> {
-        let (to, from, text) = (&prepared.to, prepared.draft.from.as_deref(), &prepared.draft.text);
+    pub(super) async fn may_begin(&self, caller: &Caller, key: Option<&str>, prepared: &Prepared, way: &Way<'_>) -> Result<()> {
         let first = self.halt_at(caller, [prepared.draft.provider.as_str()]);
         if first.is_none() {
             return Ok(());
         }
         // Another one on its way may take it.
-        let way = self.parts().carriers.way(to, from, text)?;
-        let halt = self.halt_at(caller, way.carriers.iter().map(|carrier| carrier.name()));
+        let halt = self.halt_at(caller, way.names());
         self.unless_begun(caller, prepared.realm, key, halt).await
     }
 

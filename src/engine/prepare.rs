@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::carrier::Carrier;
 use super::contract::{BudgetLeft, DryRun, Gsm7Rewrite, Price, Quote, Refusal, SendAnswer, SendArgs, Status, Ucs2Character};
-use super::route::Way;
+use super::route::{Hop, Way};
 use super::{Caller, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Decide, Draft, Idempotency, Intent, Payer, Reservation, Target};
@@ -148,13 +148,12 @@ impl Engine {
 
     /// As [`Engine::draft`], for these carriers.
     pub(super) fn draft_on(&self, way: &Way<'_>, to: &Number, from: Option<&str>, message: String) -> Result<Prepared> {
-        let forms = forms(way, &message);
-        for (_, form) in &forms {
-            self.guard().check_length(usize::try_from(form.segments).unwrap_or(usize::MAX))?;
+        for hop in &way.hops {
+            self.guard().check_length(usize::try_from(hop.form.segments).unwrap_or(usize::MAX))?;
         }
-        let price = self.price(&forms, to)?;
-        let first = forms.first().map(|(carrier, _)| *carrier);
-        let form = forms.first().map_or_else(|| default_form(&message), |(_, form)| *form);
+        let price = self.price(&way.hops, to)?;
+        let first = way.hops.first().map(|hop| hop.carrier);
+        let form = way.hops.first().map_or_else(|| Form::of(&message), |hop| hop.form);
         let draft = Draft {
             id: MessageId::new(self.parts().clock.now().as_millis(), self.random()?),
             to: to.e164().to_owned(),
@@ -173,9 +172,9 @@ impl Engine {
     }
 
     /// What to reserve for a message that these carriers send in these forms: the price of the dearest of them.
-    fn price(&self, forms: &[(&Carrier, Form)], to: &Number) -> Result<Priced> {
+    fn price(&self, hops: &[Hop<'_>], to: &Number) -> Result<Priced> {
         let mut dearest: Option<Priced> = None;
-        for (carrier, form) in forms {
+        for Hop { carrier, form } in hops {
             let price = self.price_at(carrier, to, form.segments)?;
             // One of them may carry it and tell no price, whoever is the dearest.
             let is_assumed = price.is_assumed || dearest.is_some_and(|dearest| dearest.is_assumed);
@@ -190,13 +189,16 @@ impl Engine {
         self.guard().price(to, usize::try_from(segments).unwrap_or(usize::MAX), carrier.price(to, segments))
     }
 
-    pub(super) fn prepare(&self, args: &SendArgs) -> Result<Prepared> {
+    /// A message that may be sent, and its way.
+    pub(super) fn prepare(&self, args: &SendArgs) -> Result<(Prepared, Way<'_>)> {
         self.check_text(&args.message)?;
         self.check_finished("message", &args.message)?;
         let to = self.number(&args.to)?;
         self.guard().check_destination(&to)?;
         self.guard().check_sender(args.from.as_deref())?;
-        self.draft(&to, args.from.as_deref(), args.message.clone())
+        let way = self.parts().carriers.way(&to, args.from.as_deref(), &args.message)?;
+        let prepared = self.draft_on(&way, &to, args.from.as_deref(), args.message.clone())?;
+        Ok((prepared, way))
     }
 
     /// The guard's decision over one message, as the ledger will ask for it.
@@ -217,11 +219,11 @@ impl Engine {
         let key = key_of(args, &to)?;
         let allowed = self.guard().check_destination(&to).and_then(|()| self.guard().check_sender(args.from.as_deref()));
         let way = self.parts().carriers.way(&to, args.from.as_deref(), &args.message);
-        let forms = way.as_ref().map(|way| forms(way, &args.message)).unwrap_or_default();
-        let (price, first, form) = match forms.first() {
-            Some((first, form)) => (self.price(&forms, &to)?, Some(*first), *form),
+        let hops = way.as_ref().map(|way| way.hops.clone()).unwrap_or_default();
+        let (price, first, form) = match hops.first() {
+            Some(Hop { carrier, form }) => (self.price(&hops, &to)?, Some(*carrier), *form),
             None => {
-                let form = default_form(&args.message);
+                let form = Form::of(&args.message);
                 (self.guard().price(&to, usize::try_from(form.segments).unwrap_or(usize::MAX), None)?, None, form)
             }
         };
@@ -230,8 +232,12 @@ impl Engine {
         let payer = self.payer(caller, args.session.clone(), realm)?;
         let now = self.parts().clock.now();
         let mut warnings = self.warnings([realm]);
-        let allowed = match allowed.and_then(|()| self.draft(&to, args.from.as_deref(), args.message.clone())) {
-            Ok(prepared) => self.may_begin(caller, args.idempotency_key.as_deref(), &prepared).await.map(|()| prepared),
+        let drafted = allowed.and_then(|()| way).and_then(|way| {
+            let prepared = self.draft_on(&way, &to, args.from.as_deref(), args.message.clone())?;
+            Ok((prepared, way))
+        });
+        let allowed = match drafted {
+            Ok((prepared, way)) => self.may_begin(caller, args.idempotency_key.as_deref(), &prepared, &way).await.map(|()| prepared),
             Err(refused) => Err(refused),
         };
         let (earlier, verdict, budgets) = self.preview(caller, args, payer, key, allowed).await?;
@@ -260,7 +266,7 @@ impl Engine {
                 allowed: refusal.is_none(),
                 refusal,
                 ucs2_characters: ucs2_characters(&args.message),
-                gsm7_rewrite: self.rewrite(first, &args.message, price, form.segments),
+                gsm7_rewrite: self.rewrite(first, &to, args, price, form.segments),
             }),
         })
     }
@@ -295,9 +301,9 @@ impl Engine {
         Ok((earlier, verdict, self.parts().ledger.budgets(payer, now).await?))
     }
 
-    fn rewrite(&self, carrier: Option<&Carrier>, message: &str, price: Priced, segments: u32) -> Option<Gsm7Rewrite> {
-        let cheaper = text::cheaper_spelling(message)?;
-        let fewer = carrier.map_or_else(|| default_form(&cheaper), |carrier| carrier.form(&cheaper)).segments;
+    fn rewrite(&self, carrier: Option<&Carrier>, to: &Number, args: &SendArgs, price: Priced, segments: u32) -> Option<Gsm7Rewrite> {
+        let cheaper = text::cheaper_spelling(&args.message)?;
+        let fewer = form_at(carrier, to, args.from.as_deref(), &cheaper).segments;
         let each = price.money.micros / i64::from(segments.max(1));
         let saves = Amount(each.saturating_mul(i64::from(segments.saturating_sub(fewer))));
         Some(Gsm7Rewrite {
@@ -312,7 +318,7 @@ impl Engine {
         let mut warnings = self.warnings([prepared.realm]);
         if prepared.draft.encoding != Encoding::Gsm7.as_str() {
             let carrier = self.parts().carriers.get(provider);
-            let form = |cheaper: String| carrier.map_or_else(|| default_form(&cheaper), |carrier| carrier.form(&cheaper));
+            let form = |cheaper: String| form_at(carrier, &prepared.to, prepared.draft.from.as_deref(), &cheaper);
             let shorter = text::cheaper_spelling(&prepared.draft.text).map(|cheaper| form(cheaper).segments);
             if let Some(fewer) = shorter.filter(|fewer| *fewer < prepared.draft.segments) {
                 let segments = prepared.draft.segments;
@@ -345,15 +351,9 @@ pub(super) fn in_doubt(doubts: &[(usize, Earlier)]) -> Option<String> {
     }
 }
 
-/// How each carrier on a way sends this text.
-fn forms<'a>(way: &Way<'a>, message: &str) -> Vec<(&'a Carrier, Form)> {
-    way.carriers.iter().map(|carrier| (*carrier, carrier.form(message))).collect()
-}
-
-/// How a text goes out where no carrier says otherwise.
-fn default_form(message: &str) -> Form {
-    let plan = text::plan(message);
-    Form { encoding: plan.encoding.as_str(), segments: u32::try_from(plan.segments()).unwrap_or(u32::MAX) }
+/// How another spelling of a text would go out at this carrier; as everywhere, where it says nothing.
+fn form_at(carrier: Option<&Carrier>, to: &Number, from: Option<&str>, text: &str) -> Form {
+    carrier.and_then(|carrier| carrier.form(to, from, text).ok()).unwrap_or_else(|| Form::of(text))
 }
 
 fn ucs2_characters(message: &str) -> Vec<Ucs2Character> {

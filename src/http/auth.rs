@@ -64,7 +64,7 @@ impl IntoResponse for Refused {
             }
             Self::Wrong => (
                 "Bearer realm=\"sms-mcp\", error=\"invalid_token\"",
-                "the bearer token is not the one that this endpoint's operator set ([http] token_env, token_file or token)",
+                "the bearer token is not the one that this endpoint's operator set ([http] token)",
             ),
         };
         let mut response = refusal(StatusCode::UNAUTHORIZED, message);

@@ -181,7 +181,7 @@ fn unsupported(version: &HeaderValue) -> Option<String> {
 pub fn no_oauth(needs_token: bool) -> Response {
     let description = if needs_token {
         "There is no OAuth here and no client can register. Send the header `Authorization: Bearer TOKEN` with the token that the operator set \
-         ([http] token_env, token_file or token)."
+         ([http] token)."
     } else {
         "There is no OAuth here, and no authorization is needed: connect to /mcp without any."
     };
@@ -254,7 +254,7 @@ impl Refusals {
     pub fn token(&self, was_shown: bool) {
         let kind = if was_shown { Kind::WrongToken } else { Kind::NoToken };
         let Some(count) = self.count(kind, Instant::now()) else { return };
-        let setting = "[http] token_env, token_file or token";
+        let setting = "[http] token";
         if was_shown {
             tracing::warn!(count, setting, "refused at /mcp: the bearer token that a client shows is not the one of this setting");
         } else {

@@ -36,13 +36,19 @@ const ENVIRONMENT: [(&str, &str); 3] = [("config/load.rs", "vars_os"), ("cli/dem
 const REAL_SECONDS: [(&str, &[&str]); 8] = [
     (
         "elapsed()",
-        &["suite/carrier/peer.rs", "suite/carrier/scene.rs", "suite/carrier/turns.rs", "suite/vendors/pace.rs", "src/provider/session/tests/asks.rs"],
+        &[
+            "suite/carrier/peer.rs",
+            "suite/carrier/scene.rs",
+            "suite/carrier/turns.rs",
+            "suite/vendors/pace.rs",
+            "src/provider/line/session/tests/asks.rs",
+        ],
     ),
     ("Instant::now() +", &["suite/support.rs", "suite/wire.rs", "suite/carrier/peer.rs", "suite/carrier/scene.rs", "suite/carrier/turns.rs"]),
     ("Instant::now() <", &["suite/support.rs", "suite/carrier/peer.rs", "suite/carrier/scene.rs", "suite/carrier/turns.rs"]),
     ("Instant::now() -", &[]),
     ("SystemTime::now()", &["suite/forward.rs"]),
-    ("timeout(Duration::", &["suite/resources.rs", "src/provider/session/tests/rough.rs", "src/engine/forward.rs"]),
+    ("timeout(Duration::", &["suite/resources.rs", "src/provider/line/session/tests/rough.rs", "src/engine/forward.rs"]),
     ("timeout(std::time::Duration::", &[]),
     ("read_timeout(Some(Duration::", &[]),
 ];

@@ -353,11 +353,14 @@ const SET_UP: [(&str, &str, &str); 2] = [("cmpp", "destinations_per_submit", "99
 /// What a provider of the example can do, by capability: with everything set, or with nothing but what it demands.
 fn capabilities(table: &toml::Table, is_full: bool) -> Value {
     use sms_mcp::provider::settings::{Callback, Setup};
-    let demanded = |name: &str| ["kind", "from", "address", "system_id", "sp_id"].contains(&name) || name.ends_with("_env");
+    let demanded = |name: &str| ["kind", "from", "address", "system_id", "sp_id"].contains(&name);
     // A switch that is on is set up.
     let switched = |value: &toml::Value| if value.is_bool() { toml::Value::Boolean(true) } else { value.clone() };
-    let table: toml::Table =
-        table.iter().filter(|(name, _)| is_full || demanded(name)).map(|(name, value)| (name.clone(), switched(value))).collect();
+    let table: toml::Table = table
+        .iter()
+        .filter(|(name, value)| is_full || demanded(name) || crate::settings::is_secret(value))
+        .map(|(name, value)| (name.clone(), switched(value)))
+        .collect();
     let text = toml::to_string(&toml::Table::from_iter([("provider".to_owned(), toml::Value::Array(vec![toml::Value::Table(table)]))])).unwrap();
     let loaded = crate::settings::load_text(&text);
     let clock: sms_mcp::clock::SharedClock = std::sync::Arc::new(sms_mcp::clock::SystemClock);
@@ -370,7 +373,7 @@ fn capabilities(table: &toml::Table, is_full: bool) -> Value {
 fn the_readme_says_what_each_provider_can_do() {
     let example: toml::Table =
         // What names a file that has to be there is left out.
-        crate::settings::uncommented(|name| crate::settings::form_of(name).is_none_or(|form| form == "_env") && name != "outbox" && !name.starts_with("tls"))
+        crate::settings::uncommented(|name| name != "outbox" && !name.starts_with("tls"))
             .parse()
             .unwrap();
     let mut rows =

@@ -12,14 +12,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use sms_mcp::setting::SecretText;
+use sms_mcp::setting::{Secret, SecretText};
 
 use crate::support::{Desk, Era, HttpServer, LAST_RESORT, WIDE, ends, eventually, fictional, found};
 use crate::wire::{post, stateless_headers, tool_call};
 
 const KEY: &[u8] = b"a key of thirty-two bytes, exact";
 
-fn secret() -> String {
+pub fn secret() -> String {
     format!("whsec_{}", STANDARD.encode(KEY))
 }
 
@@ -135,7 +135,7 @@ impl Receiver {
     pub fn settings(&self) -> sms_mcp::engine::settings::Forwarding {
         sms_mcp::engine::settings::Forwarding {
             callback_url: Some(format!("http://127.0.0.1:{}/sms-events", self.port)),
-            secret: Some(SecretText::new(secret())),
+            secret: Some(Secret::Text(SecretText::new(secret()))),
             allow_private: true,
             ..sms_mcp::engine::settings::Forwarding::default()
         }

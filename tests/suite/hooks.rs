@@ -113,11 +113,8 @@ async fn a_vendors_report_and_a_persons_reply_are_told_onward_signed() {
     let fake = Fake::start(MailerSend::new());
     let receiver = Receiver::new(&[]);
     let forward = receiver.settings();
-    let more = format!(
-        "[forward]\ncallback_url = \"{}\"\nsecret = \"{}\"\nallow_private = true\n",
-        forward.callback_url.unwrap(),
-        forward.secret.unwrap().expose()
-    );
+    let more =
+        format!("[forward]\ncallback_url = \"{}\"\nsecret = \"{}\"\nallow_private = true\n", forward.callback_url.unwrap(), crate::forward::secret());
     let desk = desk(&fake, &more);
     let server = desk.http(|_| {});
     let path = path(&desk).await;

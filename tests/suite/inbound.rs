@@ -27,6 +27,7 @@ use sms_mcp::policy::Policy;
 use sms_mcp::provider::exchange::{Delivery, Enquiry, Event, Finding, NotBelieved, Receipt, Reply};
 use sms_mcp::provider::settings::{Callback, Rate};
 use sms_mcp::provider::{Capabilities, Outcome, Provider, Submission};
+use sms_mcp::setting::SecretText;
 use sms_mcp::sms::message::{MessageId, State};
 use sms_mcp::sms::money::{Amount, Currency, Money};
 use sms_mcp::sms::number::Number;
@@ -186,7 +187,7 @@ fn parts_at(ledger: &Path, vendors: &[Arc<Vendor>], forward: &sms_mcp::engine::s
         keep_texts: true,
         default_region: None,
         stop_words: Default::default(),
-        forward: Target::new(forward, forward.secret.as_ref()).unwrap(),
+        forward: Target::new(forward, forward.secret.as_ref().map(|_| SecretText::new(crate::forward::secret())).as_ref()).unwrap(),
     }
 }
 
@@ -194,7 +195,7 @@ async fn serve(engine: &Engine, listen: &str) -> (u16, CancellationToken) {
     let stop = CancellationToken::new();
     let options = Options {
         settings: sms_mcp::http::Settings { listen: listen.to_owned(), ..sms_mcp::http::Settings::default() },
-        token: Some(sms_mcp::setting::SecretText::new("bearer")),
+        token: Some(SecretText::new("bearer")),
         user: "user".into(),
         tools: sms_mcp::mcp::Settings::default(),
         bulk_wait: Duration::from_secs(1),

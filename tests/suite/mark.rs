@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use sms_mcp::clock::{Clock as _, SystemClock};
 use sms_mcp::ledger::mark::{MarkAt, Marking};
 use sms_mcp::ledger::sqlite::SqliteLedger;
-use sms_mcp::ledger::{NewPending, People as _, Upkeep as _};
+use sms_mcp::ledger::NewPending;
+use sms_mcp::ledger::facets::{People as _, Upkeep as _};
 use sms_mcp::sms::reply::Meaning;
 
 use crate::cli::{Ended, at_terminal};

@@ -78,8 +78,8 @@ impl Provider for Cutter {
         Money { micros: 10_000, currency: Currency::USD }.times(segments)
     }
 
-    fn form(&self, text: &str) -> Form {
-        Form { encoding: "tens", segments: u32::try_from(pieces(text).len()).unwrap() }
+    fn form(&self, _: &Number, _: Option<&str>, text: &str) -> Result<Form> {
+        Ok(Form { encoding: "tens", segments: u32::try_from(pieces(text).len()).unwrap() })
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {

@@ -55,8 +55,8 @@ impl Provider for Silent {
         Money { micros: 10_000, currency: Currency::USD }.times(segments)
     }
 
-    fn form(&self, text: &str) -> Form {
-        Form { encoding: "odd", segments: segments_of(text).into() }
+    fn form(&self, _: &Number, _: Option<&str>, text: &str) -> Result<Form> {
+        Ok(Form { encoding: "odd", segments: segments_of(text).into() })
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {
