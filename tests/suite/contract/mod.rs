@@ -11,6 +11,7 @@ mod ledger_realms;
 mod ledger_reports;
 mod ledger_segments;
 mod ledger_told;
+mod ledger_views;
 mod provider;
 
 /// The tests of one provider: a line for each case.
