@@ -42,7 +42,7 @@ pub struct Config {
     /// How messages are handed to the provider.
     pub send: engine::Settings,
     /// The file that remembers every message and every cent.
-    pub ledger: Ledger,
+    pub ledger: LedgerSettings,
     /// The remote endpoint (`sms-mcp serve --http`).
     pub http: http::Settings,
     /// Which tools clients are offered.
@@ -63,7 +63,8 @@ pub struct Config {
 /// `[ledger]`: the file that remembers every message and every cent.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Ledger {
+#[schemars(rename = "Ledger")]
+pub struct LedgerSettings {
     /// The SQLite file; by default `ledger.db` in the user's data folder, or `sandbox.db` where nothing but the sandbox is
     /// configured. Also `--ledger` and `SMS_MCP_LEDGER`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,7 +81,7 @@ pub struct Ledger {
     pub keep_for: Option<Span>,
 }
 
-impl Default for Ledger {
+impl Default for LedgerSettings {
     fn default() -> Self {
         Self { file: None, mark: None, keep_texts: true, keep_for: None }
     }

@@ -49,9 +49,9 @@ use auth::Gate;
 use cors::Pages;
 use door::Door;
 use names::Names;
-use peers::{Peer, Proxies};
+use peers::{Proxies, Remote};
 use places::{Places, Seat};
-use progress::Progress;
+use progress::WithDeadline;
 use refusal::Refusals;
 use session::{Manager, Sessions};
 pub use settings::Settings;
@@ -201,7 +201,7 @@ impl Endpoint {
 }
 
 /// The next connection, with its place.
-async fn next(listener: &TcpListener, places: &Arc<Places>, proxies: &Proxies) -> (TcpStream, Peer, Seat) {
+async fn next(listener: &TcpListener, places: &Arc<Places>, proxies: &Proxies) -> (TcpStream, Remote, Seat) {
     loop {
         match listen::accept(listener).await {
             Ok((stream, address)) => {
@@ -228,7 +228,7 @@ fn attend(
 ) -> impl Future<Output = ()> + Send + use<> {
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).title_case_headers(true).header_read_timeout(settings.header_timeout.duration()).max_buf_size(MAX_HEAD);
-    let stream = Progress::new(stream, settings.write_timeout.duration());
+    let stream = WithDeadline::new(stream, settings.write_timeout.duration());
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(guest.clone());

@@ -182,7 +182,7 @@ impl ServerHandler for Server {
         let arguments = request.arguments.unwrap_or_default();
         let progress = if request.name == tools::SEND_BULK { Self::progress(&context) } else { None };
         let tell = progress.as_ref().map(Progress::tell);
-        let call = tools::Call { engine: &self.engine, caller, bulk_wait: self.bulk_wait, progress: tell };
+        let call = tools::ToolCall { engine: &self.engine, caller, bulk_wait: self.bulk_wait, progress: tell };
         let result = self.tools.call(&request.name, arguments, call).await?;
         if let Some(progress) = progress {
             progress.end().await;

@@ -7,8 +7,8 @@ use clap::CommandFactory as _;
 use super::gate::{self, Widening};
 use super::output::{note, print_json};
 use super::{
-    Cli, Command, ConfigAction, LedgerAction, Shell, budget, bulk, campaign, check, csv, demo, ending, ledger, messages, opt_out, pausing, provider,
-    reconcile, send,
+    Cli, Command, ConfigAction, LedgerAction, Shell, budget, bulk, campaign, check, csv, demo, ending, ledger_file, messages, opt_out, pausing,
+    providers, reconcile, send,
 };
 use crate::app::{self, Role};
 use crate::config::{self, Config, Flags, Loaded, LogLevel, Sources};
@@ -46,10 +46,10 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
         None | Some(Command::Serve { http: None, .. }) => app::serve_stdio(&loaded).await,
         Some(Command::Serve { http: Some(listen), .. }) => app::serve_http(&loaded, listen).await,
         Some(Command::Config { action: ConfigAction::Check { live } }) => check::check(&loaded, live).await,
-        Some(Command::Backup { file }) => ledger::backup(&loaded, &file).await,
-        Some(Command::Restore { file }) => ledger::restore(&loaded, &file).await,
-        Some(Command::Ledger { action: LedgerAction::Check { file } }) => ledger::check(&loaded, file.as_deref()).await,
-        Some(Command::Ledger { action: LedgerAction::Accept }) => ledger::accept(&loaded).await,
+        Some(Command::Backup { file }) => ledger_file::backup(&loaded, &file).await,
+        Some(Command::Restore { file }) => ledger_file::restore(&loaded, &file).await,
+        Some(Command::Ledger { action: LedgerAction::Check { file } }) => ledger_file::check(&loaded, file.as_deref()).await,
+        Some(Command::Ledger { action: LedgerAction::Accept }) => ledger_file::accept(&loaded).await,
         Some(command) => {
             // Before signals are heard in our way: a pipe may never end.
             let sheet = match &command {
@@ -119,11 +119,11 @@ async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, sheet: 
         Command::List(command) => messages::list(engine, &caller, command).await,
         Command::Balance { json } => budget::balance(engine, &caller, json).await,
         Command::Budget { action, json } => budget::budget(engine, action, json).await,
-        Command::Provider { name, action, arguments } => provider::provider(engine, name, action, arguments).await,
+        Command::Provider { name, action, arguments } => providers::provider(engine, name, action, arguments).await,
         Command::Campaign(command) => campaign::campaign(engine, caller, command).await,
         Command::OptOut { action } => opt_out::opt_out(engine, loaded, action).await,
         Command::Reconcile(command) => reconcile::reconcile(engine, &caller, command).await,
-        Command::Ledger { action: LedgerAction::Prune { dry_run } } => ledger::prune(engine, loaded, dry_run).await,
+        Command::Ledger { action: LedgerAction::Prune { dry_run } } => ledger_file::prune(engine, loaded, dry_run).await,
         Command::Pause(_) | Command::Resume(_) | Command::Backup { .. } | Command::Restore { .. } | Command::Ledger { .. } => Ok(()),
         Command::Serve { .. } | Command::Demo | Command::Tools | Command::Config { .. } | Command::Completions { .. } => Ok(()),
     }

@@ -13,13 +13,13 @@ use crate::halt::Pause;
 use crate::sms::untrusted::escape;
 
 /// What is known of where texts go.
-struct Known {
+struct Reach {
     ledger: PathBuf,
     /// The names of the providers; nothing where the settings cannot be read.
     providers: Option<Vec<String>>,
 }
 
-impl Known {
+impl Reach {
     /// From the settings; without them where a ledger is named: a pause must not wait for somebody to mend them.
     fn from(sources: &Sources) -> Result<Self> {
         let error = match config::load(sources) {
@@ -56,7 +56,7 @@ impl Known {
 /// `pause`: nothing new begins, or what is paused.
 pub(super) fn pause(sources: &Sources, command: PauseCommand) -> Result<()> {
     let PauseCommand { provider, of, list } = command;
-    let known = Known::from(sources)?;
+    let known = Reach::from(sources)?;
     if list {
         let pauses = app::pauses(&known.ledger)?;
         for pause in &pauses {
@@ -97,7 +97,7 @@ fn still_paused(pauses: &[Pause], but: &Pause) {
 /// `resume`: ends one pause, once a person at a terminal has said so.
 pub(super) fn resume(sources: &Sources, command: ResumeCommand) -> Result<()> {
     let ResumeCommand { provider, of } = command;
-    let known = Known::from(sources)?;
+    let known = Reach::from(sources)?;
     let asked = app::pause_of(provider, of);
     // Before anybody is asked. Where nobody can tell what is paused, everything is.
     if let Ok(pauses) = app::pauses(&known.ledger)

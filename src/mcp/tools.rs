@@ -24,7 +24,7 @@ pub const SEND_BULK: &str = "send_bulk";
 
 /// What a tool may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scope {
+enum Rights {
     /// Look, and nothing else.
     Read,
     /// Send, which costs money and cannot be taken back.
@@ -34,7 +34,7 @@ enum Scope {
 }
 
 /// Reads the arguments, asks the engine, and writes the answer.
-type Handler = for<'a> fn(&'a Tool, JsonObject, Call<'a>) -> Pin<Box<dyn Future<Output = Result<CallToolResult>> + Send + 'a>>;
+type Handler = for<'a> fn(&'a Tool, JsonObject, ToolCall<'a>) -> Pin<Box<dyn Future<Output = Result<CallToolResult>> + Send + 'a>>;
 
 /// What arguments a tool takes, what it answers, and how.
 struct Verb {
@@ -44,12 +44,12 @@ struct Verb {
 }
 
 /// One tool.
-struct Entry {
+struct ToolEntry {
     name: &'static str,
     title: &'static str,
     description: &'static str,
     toolset: Toolset,
-    scope: Scope,
+    scope: Rights,
     annotations: fn() -> ToolAnnotations,
     verb: Verb,
 }
@@ -86,69 +86,69 @@ fn slices() -> ToolAnnotations {
 }
 
 /// Every tool, in the order that clients see.
-static TABLE: [Entry; 6] = [
-    Entry {
+static TABLE: [ToolEntry; 6] = [
+    ToolEntry {
         name: "send_sms",
         title: "Send an SMS",
         description: "Send one SMS to a real phone. It costs money and cannot be taken back. Set idempotency_key so that a repeated call is sent at most \
              once. With dry_run: true it only quotes: price, segments, whether it is allowed, and which characters make it dearer. On \
              outcome_unknown or partly_sent never send again.",
         toolset: Toolset::Core,
-        scope: Scope::Send,
+        scope: Rights::Send,
         annotations: sends,
         verb: verb!(SendArgs => SendAnswer, |call, arguments| call.engine.send(call.caller, arguments)),
     },
-    Entry {
+    ToolEntry {
         name: SEND_BULK,
         title: "Send an SMS to many",
         description: "Send one message to many recipients, with {{name}} placeholders filled from each recipient's data. All must fit the budget before \
              the first leaves. A number named twice gets it once. A long bulk answers in_progress with a batch id and goes on: follow it with \
              get_status.",
         toolset: Toolset::Core,
-        scope: Scope::Send,
+        scope: Rights::Send,
         annotations: sends,
         verb: verb!(BulkArgs => BulkAnswer, |call, arguments| call.engine.send_bulk(call.caller, arguments, Some(call.bulk_wait), call.progress)),
     },
-    Entry {
+    ToolEntry {
         name: "get_balance",
         title: "Get balance and budgets",
         description: "The balance of the account at each provider, and what you may still spend: the day's, the session's and a handle's budget.",
         toolset: Toolset::Core,
-        scope: Scope::Read,
+        scope: Rights::Read,
         annotations: reads,
         verb: verb!(BalanceArgs => BalanceAnswer, |call, arguments| call.engine.balance(&call.caller, arguments)),
     },
-    Entry {
+    ToolEntry {
         name: "list_sms",
         title: "List messages",
         description: "Messages sent through this server, newest first, without their texts. Filter by status, recipient, time or bulk.",
         toolset: Toolset::Core,
-        scope: Scope::Read,
+        scope: Rights::Read,
         annotations: reads,
         verb: verb!(ListArgs => ListAnswer, |call, arguments| call.engine.list(&call.caller, arguments)),
     },
-    Entry {
+    ToolEntry {
         name: "get_status",
         title: "Get status",
         description: "Where a message or a bulk stands, with its history, after a look at the provider. sent: taken by the provider; delivered: on \
              the phone; held: the provider holds it back; unknown: may have gone out, never send it again.",
         toolset: Toolset::Core,
-        scope: Scope::Read,
+        scope: Rights::Read,
         annotations: reads,
         verb: verb!(StatusArgs => StatusAnswer, |call, arguments| call.engine.status(&call.caller, arguments)),
     },
-    Entry {
+    ToolEntry {
         name: "open_session",
         title: "Open a spending slice",
         description: "A handle with its own limits inside your session, for a sub-agent or one task. It can only narrow what you may spend.",
         toolset: Toolset::Core,
-        scope: Scope::Slice,
+        scope: Rights::Slice,
         annotations: slices,
         verb: verb!(OpenArgs => OpenAnswer, |call, arguments| call.engine.open_session(&call.caller, arguments)),
     },
 ];
 
-impl Entry {
+impl ToolEntry {
     /// The tool as clients see it.
     fn shown(&self) -> Tool {
         let Self { name, title, description, annotations, verb, .. } = self;
@@ -157,7 +157,7 @@ impl Entry {
     }
 
     fn is_offered(&self, settings: &Settings) -> bool {
-        settings.toolsets.contains(&self.toolset) && (self.scope == Scope::Read || !settings.read_only)
+        settings.toolsets.contains(&self.toolset) && (self.scope == Rights::Read || !settings.read_only)
     }
 }
 
@@ -169,7 +169,7 @@ pub struct Tools {
 }
 
 /// One call.
-pub struct Call<'a> {
+pub struct ToolCall<'a> {
     /// The engine.
     pub engine: &'a Engine,
     /// Who calls.
@@ -195,7 +195,7 @@ impl Tools {
     /// Those that these settings offer.
     pub fn offered(settings: &Settings) -> Self {
         let offered = || TABLE.iter().filter(|entry| entry.is_offered(settings));
-        Self { list: offered().map(Entry::shown).collect(), handlers: offered().map(|entry| entry.verb.handler).collect() }
+        Self { list: offered().map(ToolEntry::shown).collect(), handlers: offered().map(|entry| entry.verb.handler).collect() }
     }
 
     /// The tools as clients see them.
@@ -208,7 +208,7 @@ impl Tools {
     /// # Errors
     /// A protocol error for a tool that does not exist or is not offered. Everything that the caller can mend is a result with
     /// `isError`.
-    pub async fn call(&self, name: &str, arguments: JsonObject, call: Call<'_>) -> std::result::Result<CallToolResult, ErrorData> {
+    pub async fn call(&self, name: &str, arguments: JsonObject, call: ToolCall<'_>) -> std::result::Result<CallToolResult, ErrorData> {
         let Some((tool, handler)) = self.list.iter().zip(&self.handlers).find(|(tool, _)| tool.name == name) else {
             let names: Vec<&str> = self.list.iter().map(|tool| tool.name.as_ref()).collect();
             let shown = crate::sms::untrusted::escape(name);
@@ -224,10 +224,10 @@ mod tests {
 
     #[test]
     fn what_a_tool_may_do_is_what_its_annotations_say() {
-        for Entry { name, scope, annotations, .. } in &TABLE {
+        for ToolEntry { name, scope, annotations, .. } in &TABLE {
             let hints = annotations();
-            assert_eq!(hints.read_only_hint, Some(*scope == Scope::Read), "{name}");
-            assert_eq!(hints.destructive_hint == Some(true), *scope == Scope::Send, "{name}");
+            assert_eq!(hints.read_only_hint, Some(*scope == Rights::Read), "{name}");
+            assert_eq!(hints.destructive_hint == Some(true), *scope == Rights::Send, "{name}");
         }
     }
 }
