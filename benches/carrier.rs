@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sms_mcp::clock::SystemClock;
-use sms_mcp::provider::session::{Account, Line, Plan, Protocol, Settings};
-use sms_mcp::provider::{cmpp, smpp};
+use sms_mcp::provider::line::session::{Account, Line, Plan, Protocol, Settings};
+use sms_mcp::provider::line::{cmpp, smpp};
 use sms_mcp::setting::SecretText;
 
 /// How long one row takes.
@@ -189,14 +189,14 @@ async fn measure_smpp(address: String, window: u16) -> (f64, f64) {
         statuses: smpp::status::Statuses::new(&[]),
     };
     let maker = codec();
-    let address_of = |ton, text: &str| Arc::new(smpp::pdu::Address { ton, npi: 1, text: text.to_owned() });
+    let address_of = |ton, text: &str| Arc::new(smpp::message::Address { ton, npi: 1, text: text.to_owned() });
     let (from, to) = (address_of(1, "12025550100"), address_of(1, "12025550123"));
     let request = move || {
         let (from, to) = (Arc::clone(&from), Arc::clone(&to));
-        let submit = smpp::pdu::Submit { from, to, coding: 0, has_udh: false, octets: TEXT.to_vec(), sar: None, is_payload: false };
-        maker.ready(smpp::pdu::Request::Submit(submit)).unwrap()
+        let submit = smpp::message::Submit { from, to, coding: 0, has_udh: false, octets: TEXT.to_vec(), sar: None, is_payload: false };
+        maker.ready(smpp::message::Request::Submit(submit)).unwrap()
     };
-    measure(codec(), smpp::pdu::Bind::Transceiver, address, window, request).await
+    measure(codec(), smpp::message::Bind::Transceiver, address, window, request).await
 }
 
 async fn measure_cmpp(address: String, window: u16) -> (f64, f64) {

@@ -3,11 +3,11 @@
 
 use bytes::BytesMut;
 use sms_mcp::clock::Timestamp;
-use sms_mcp::provider::cmpp::pdu::{Pdu, Version};
-use sms_mcp::provider::session::Incoming;
-use sms_mcp::provider::smpp::alphabet::Alphabet;
-use sms_mcp::provider::smpp::inbox::{Inbox, ReceiptIds};
-use sms_mcp::provider::{cmpp, smpp};
+use sms_mcp::provider::line::cmpp::pdu::{Pdu, Version};
+use sms_mcp::provider::line::session::Incoming;
+use sms_mcp::provider::line::smpp::alphabet::Alphabet;
+use sms_mcp::provider::line::smpp::inbox::{Inbox, ReceiptIds};
+use sms_mcp::provider::line::{cmpp, smpp};
 
 /// A frame of CMPP. The first octet says the version, and whether the frame's length is made right; the rest is the frame.
 pub fn cmpp_decode(octets: &[u8]) {

@@ -22,7 +22,7 @@ use crate::engine::{Base, Caller, Carrier, Carriers, Engine, Parts, endpoint};
 use crate::error::Result;
 use crate::halt::{Halts, Pause};
 use crate::http::{self, Endpoint, Options};
-use crate::ledger::Ledger as _;
+use crate::ledger::facets::Upkeep as _;
 use crate::ledger::mark::{Accepted, MarkAt, Marking, Outlook};
 use crate::ledger::sqlite::{self, Looked, PauseFile, Restored, SqliteLedger};
 use crate::mcp::{Callers, Server, stdio};
@@ -223,7 +223,7 @@ pub async fn serve_stdio(loaded: &Loaded) -> Result<()> {
     announce(loaded, &engine).await;
     let Start { settings, provider, session_spend } = Start::new(loaded);
     tracing::info!(settings, provider, session_spend, ledger = %loaded.ledger.display(), "serving MCP over stdio");
-    let server = Server::new(engine.clone(), Callers::One(caller), loaded.config.send.bulk_wait.duration());
+    let server = Server::new(engine.clone(), Callers::One(caller), &loaded.config.tools, loaded.config.send.bulk_wait.duration());
     let ended = CancellationToken::new();
     let (input, output) = rmcp::transport::io::stdio_pipes();
     let input = UntilEnd { input, ended: ended.clone() };
@@ -277,6 +277,7 @@ pub async fn serve_http(loaded: &Loaded, listen: Option<String>) -> Result<()> {
         settings,
         token: loaded.http_token.clone(),
         user: local_principal(loaded),
+        tools: loaded.config.tools.clone(),
         bulk_wait: loaded.config.send.bulk_wait.duration(),
         session_idle: loaded.config.guard.session_idle.duration(),
         epoch: hex(&epoch),

@@ -1,11 +1,22 @@
 //! The command line: the same verbs as the tools, through the same engine.
 
+mod budget;
+mod bulk;
+mod campaign;
+mod check;
 mod commands;
 mod csv;
 mod demo;
-mod operator;
+mod ending;
+mod gate;
+mod ledger_file;
+mod messages;
+mod opt_out;
+mod output;
 mod pausing;
-mod person;
+mod providers;
+mod reconcile;
+mod send;
 mod speech;
 
 use std::path::PathBuf;
@@ -14,7 +25,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Flags, LogFormat, LogLevel};
 use crate::error::ErrorKind;
+use crate::mcp::Toolset;
 use crate::sms::untrusted;
+use gate::Widening;
 use speech::Speech;
 
 /// The command line.
@@ -55,6 +68,12 @@ enum Command {
         /// Serve at http://ADDRESS/mcp [default address: http.listen of the configuration]
         #[arg(long, value_name = "ADDRESS", num_args = 0..=1)]
         http: Option<Option<String>>,
+        /// Offer these sets of tools and no others [default: tools.toolsets of the configuration]
+        #[arg(long, value_name = "SET", value_delimiter = ',')]
+        toolsets: Vec<Toolset>,
+        /// Offer only tools that neither send nor change anything
+        #[arg(long)]
+        read_only: bool,
     },
     /// Show a conversation between an MCP client and this server, with the sandbox
     Demo,
@@ -381,16 +400,20 @@ enum Shell {
 pub async fn run(cli: Cli) -> u8 {
     let Cli { global, command } = cli;
     let principal = global.principal;
-    let flags = Flags { config: global.config, ledger: global.ledger, log: global.log, log_format: global.log_format };
+    let (toolsets, read_only) = match &command {
+        Some(Command::Serve { toolsets, read_only, .. }) => (toolsets.clone(), *read_only),
+        _ => (Vec::new(), false),
+    };
+    let flags = Flags { config: global.config, ledger: global.ledger, log: global.log, log_format: global.log_format, toolsets, read_only };
     let wants_json = command.as_ref().is_some_and(Command::wants_json);
     let speech = command.as_ref().map(Speech::of).unwrap_or_default();
     match commands::run(command, flags, principal).await {
         Ok(()) => 0,
         Err(error) => {
             if wants_json {
-                commands::print_line(&untrusted::json(&speech.json(&error).to_string()));
+                output::print_line(&untrusted::json(&speech.json(&error).to_string()));
             } else {
-                speech.lines(&error).iter().for_each(|line| commands::note(line));
+                speech.lines(&error).iter().for_each(|line| output::note(line));
             }
             if matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::PartlySent) { 3 } else { 1 }
         }
@@ -398,6 +421,29 @@ pub async fn run(cli: Cli) -> u8 {
 }
 
 impl Command {
+    /// What it widens of the rights of agents, if anything. Whoever adds a command decides here.
+    const fn widens(&self) -> Option<Widening> {
+        match self {
+            Self::Budget { action: Some(BudgetAction::Unfreeze { .. }), .. } => Some(Widening::Unfreeze),
+            Self::Budget { action: Some(BudgetAction::AcceptClock), .. } => Some(Widening::AcceptClock),
+            Self::Ledger { action: LedgerAction::Accept } => Some(Widening::AcceptLedger),
+            Self::Restore { .. } => Some(Widening::Restore),
+            Self::Resume(_) => Some(Widening::Resume),
+            Self::OptOut { action: Some(OptOutAction::Remove { .. }) } => Some(Widening::RemoveOptOut),
+            Self::OptOut { action: Some(OptOutAction::Pending { action: Some(PendingAction::Settle { .. }) }) } => Some(Widening::SettlePending),
+            Self::OptOut { action: Some(OptOutAction::Pending { action: Some(PendingAction::Dismiss { .. }) }) } => Some(Widening::DismissPending),
+            Self::Reconcile(ReconcileCommand { not_sent: true, .. }) => Some(Widening::NotSent),
+            Self::Budget { action: None, .. }
+            | Self::Ledger { action: LedgerAction::Check { .. } | LedgerAction::Prune { .. } }
+            | Self::OptOut { action: None | Some(OptOutAction::List | OptOutAction::Add { .. }) }
+            | Self::OptOut { action: Some(OptOutAction::Pending { action: None | Some(PendingAction::List) }) }
+            | Self::Reconcile(ReconcileCommand { not_sent: false, .. }) => None,
+            Self::Send(_) | Self::Bulk(_) | Self::Campaign(_) | Self::Cancel { .. } | Self::Pause(_) | Self::Backup { .. } => None,
+            Self::Status { .. } | Self::List(_) | Self::Balance { .. } | Self::Provider { .. } => None,
+            Self::Serve { .. } | Self::Demo | Self::Tools | Self::Config { .. } | Self::Completions { .. } => None,
+        }
+    }
+
     fn wants_json(&self) -> bool {
         match self {
             Self::Send(command) => command.json,

@@ -1,7 +1,8 @@
 //! Time and randomness, behind one door.
 //!
-//! Everything that asks what time it is, waits, or draws random bits asks a [`Clock`], so that tests decide what
-//! it hears. `clippy.toml` bans the direct ways.
+//! Whoever asks what time of day it is, or draws random bits, asks a [`Clock`], so that tests decide what they hear; so do
+//! the waits of the engine. `clippy.toml` bans the direct ways. How long a connection, a bind or a stop may take is measured by
+//! tokio's clock instead, which only goes forward and which a test can hold still (`tokio::time::pause`).
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -16,12 +16,13 @@ use serde::{Deserialize, Serialize};
 pub use load::{Flags, Loaded, MarkPlace, Sources, load, named_ledger};
 
 use crate::engine::settings::{Forwarding, Replies, Route};
+use crate::error::{Error, ErrorKind};
 use crate::provider::ProviderConfig;
 use crate::setting::{self, Span, word};
 use crate::sms::destination::Destination;
 use crate::sms::money::Amount;
 use crate::sms::number::Region;
-use crate::{engine, http, policy};
+use crate::{engine, http, mcp, policy};
 
 /// All settings.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -41,9 +42,11 @@ pub struct Config {
     /// How messages are handed to the provider.
     pub send: engine::Settings,
     /// The file that remembers every message and every cent.
-    pub ledger: Ledger,
+    pub ledger: LedgerSettings,
     /// The remote endpoint (`sms-mcp serve --http`).
     pub http: http::Settings,
+    /// Which tools clients are offered.
+    pub tools: mcp::Settings,
     /// What is logged, to standard error.
     pub log: Log,
     /// What people answer.
@@ -60,7 +63,8 @@ pub struct Config {
 /// `[ledger]`: the file that remembers every message and every cent.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Ledger {
+#[schemars(rename = "Ledger")]
+pub struct LedgerSettings {
     /// The SQLite file; by default `ledger.db` in the user's data folder, or `sandbox.db` where nothing but the sandbox is
     /// configured. Also `--ledger` and `SMS_MCP_LEDGER`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,7 +81,7 @@ pub struct Ledger {
     pub keep_for: Option<Span>,
 }
 
-impl Default for Ledger {
+impl Default for LedgerSettings {
     fn default() -> Self {
         Self { file: None, mark: None, keep_texts: true, keep_for: None }
     }
@@ -125,6 +129,11 @@ pub enum LogFormat {
     Text,
     /// For machines: one object a line.
     Json,
+}
+
+/// What is wrong with the settings.
+fn config_error(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Config, message).next("Correct it, then check with `sms-mcp config check`. Nothing was started.")
 }
 
 impl Config {

@@ -214,7 +214,7 @@ impl Engine {
             }
         };
         if !is_idle {
-            tracing::warn!(in_flight = life.under_way(), "stopping with sends in flight; their outcome is unknown");
+            tracing::warn!(in_flight = life.under_way(), "shutdown with sends in flight; their outcome is unknown");
         }
         // What is left of the patience, and a moment in any case.
         let over = async {
@@ -227,7 +227,7 @@ impl Engine {
             biased;
             () = leaving, if !has_left => {}
             () = async {}, if has_left => {}
-            () = over => tracing::warn!("stopping without taking leave of every provider"),
+            () = over => tracing::warn!("shutdown: not every provider was closed (unbind) in time"),
         }
         // Another process may hold the file. What is not written now, the next process recovers. Else it is brought into the one
         // file, and a slow disk has what is left of the patience for that.
@@ -558,7 +558,7 @@ impl Engine {
     pub async fn health(&self) -> Result<()> {
         self.rooms.life.goes_on()?;
         self.trust().await?;
-        self.rooms.ledger.history(&MessageId::from_text("")).await?;
+        self.rooms.ledger.ping().await?;
         self.rooms.halting.halts().fault().map_or(Ok(()), |halt| Err(halt.error()))
     }
 

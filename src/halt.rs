@@ -192,14 +192,14 @@ impl Halts {
                 let was = { locked(&self.state).pauses.clone() };
                 if was != pauses {
                     let paused: Vec<String> = pauses.iter().map(Pause::what).collect();
-                    tracing::info!(paused = paused.join("; "), "what is paused has changed");
+                    tracing::info!(paused = paused.join("; "), "pause changed");
                 }
                 self.change(|state| (state.pauses, state.unreadable) = (pauses, None));
             }
             Some(Err(why)) => {
                 let is_news = { locked(&self.state).unreadable.as_ref() != Some(&why) };
                 if is_news {
-                    tracing::error!(why, "nobody can tell what is paused: everything is");
+                    tracing::error!(why, "pause file cannot be read: everything is paused");
                 }
                 self.change(|state| state.unreadable = Some(why));
             }
@@ -210,8 +210,8 @@ impl Halts {
         let no_room = locked(&self.source).as_ref().and_then(|source| source.lacks_room());
         let had_room = { locked(&self.state).no_room.is_none() };
         match &no_room {
-            Some(why) if had_room => tracing::error!(why, "nothing begins until there is room on the ledger's disk"),
-            None if !had_room => tracing::info!("there is room on the ledger's disk again"),
+            Some(why) if had_room => tracing::error!(why, "disk full: nothing is sent until there is room on the ledger's disk"),
+            None if !had_room => tracing::info!("disk not full any more: there is room on the ledger's disk again"),
             _ => {}
         }
         if no_room.is_some() || !had_room {

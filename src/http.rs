@@ -43,15 +43,15 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt::Extent;
-use crate::mcp::{Callers, Server};
+use crate::mcp::{self, Callers, Server};
 use crate::setting::SecretText;
 use auth::Gate;
 use cors::Pages;
 use door::Door;
 use names::Names;
-use peers::{Peer, Proxies};
+use peers::{Proxies, Remote};
 use places::{Places, Seat};
-use progress::Progress;
+use progress::WithDeadline;
 use refusal::Refusals;
 use session::{Manager, Sessions};
 pub use settings::Settings;
@@ -74,6 +74,8 @@ pub struct Options {
     pub token: Option<SecretText>,
     /// The operating-system user, who is the principal where there is no token.
     pub user: String,
+    /// `[tools]`
+    pub tools: mcp::Settings,
     /// `[send] bulk_wait`
     pub bulk_wait: Duration,
     /// Sessions of older protocol versions close after this long without a request.
@@ -105,7 +107,9 @@ pub async fn addresses(listen: &str, has_token: bool) -> Result<Vec<SocketAddr>>
     let found = found.map_err(|error| cannot(format!("http.listen \"{listen}\" is no address to listen on, such as 127.0.0.1:8787: {error}")))?;
     let found: Vec<SocketAddr> = found.collect();
     if !has_token && found.iter().any(|address| !address.ip().is_loopback()) {
-        return Err(cannot(format!("{listen} can be reached from other machines, so it needs a bearer token: set [http] token_env or token_file")));
+        return Err(cannot(format!(
+            "{listen} can be reached from other machines, so it needs a bearer token: set [http] token, such as token = {{ env = \"NAME\" }}"
+        )));
     }
     Ok(found)
 }
@@ -116,7 +120,7 @@ impl Endpoint {
     /// # Errors
     /// [`ErrorKind::Config`] when the address cannot be used, or is reachable from outside and there is no token.
     pub async fn bind(engine: Engine, options: Options, stop: CancellationToken) -> Result<Self> {
-        let server = Server::new(engine.clone(), Callers::PerRequest, options.bulk_wait);
+        let server = Server::new(engine.clone(), Callers::PerRequest, &options.tools, options.bulk_wait);
         let mut endpoint = Self::bind_any(move || server.for_session(), options, Some(engine.clone()), stop).await?;
         endpoint.router = endpoint.router.merge(webhook::routes(engine.clone())).route(HEALTH, get(healthz).with_state(engine));
         Ok(endpoint)
@@ -197,7 +201,7 @@ impl Endpoint {
 }
 
 /// The next connection, with its place.
-async fn next(listener: &TcpListener, places: &Arc<Places>, proxies: &Proxies) -> (TcpStream, Peer, Seat) {
+async fn next(listener: &TcpListener, places: &Arc<Places>, proxies: &Proxies) -> (TcpStream, Remote, Seat) {
     loop {
         match listen::accept(listener).await {
             Ok((stream, address)) => {
@@ -224,7 +228,7 @@ fn attend(
 ) -> impl Future<Output = ()> + Send + use<> {
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).title_case_headers(true).header_read_timeout(settings.header_timeout.duration()).max_buf_size(MAX_HEAD);
-    let stream = Progress::new(stream, settings.write_timeout.duration());
+    let stream = WithDeadline::new(stream, settings.write_timeout.duration());
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(guest.clone());
@@ -234,7 +238,7 @@ fn attend(
     async move {
         tokio::select! {
             biased;
-            () = seat.wanted_back() => tracing::debug!("a connection ended to make room for another"),
+            () = seat.wanted_back() => tracing::debug!("connection evicted to make room for another"),
             served = connection => if let Err(error) = served {
                 tracing::debug!(%error, "a connection ended early");
             },

@@ -12,6 +12,7 @@ mod progress;
 pub mod render;
 mod resources;
 mod schema;
+mod settings;
 pub(crate) mod stdio;
 pub mod tools;
 
@@ -30,6 +31,7 @@ use rmcp::{RoleServer, ServerHandler};
 use crate::engine::{Caller, Engine};
 use progress::Progress;
 use resources::Subscriptions;
+pub use settings::{Settings, Toolset};
 use tools::Tools;
 
 /// What a model must know before it uses the tools. At most 1,200 characters.
@@ -69,9 +71,9 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server over this engine.
-    pub fn new(engine: Engine, callers: Callers, bulk_wait: std::time::Duration) -> Self {
-        Self { engine, callers, tools: Arc::new(Tools::new()), bulk_wait, subscriptions: Arc::default() }
+    /// A server over this engine, which offers the tools of these settings.
+    pub fn new(engine: Engine, callers: Callers, settings: &Settings, bulk_wait: std::time::Duration) -> Self {
+        Self { engine, callers, tools: Arc::new(Tools::offered(settings)), bulk_wait, subscriptions: Arc::default() }
     }
 
     /// The same server for a further session, with subscriptions of its own.
@@ -180,7 +182,7 @@ impl ServerHandler for Server {
         let arguments = request.arguments.unwrap_or_default();
         let progress = if request.name == tools::SEND_BULK { Self::progress(&context) } else { None };
         let tell = progress.as_ref().map(Progress::tell);
-        let call = tools::Call { engine: &self.engine, caller, bulk_wait: self.bulk_wait, progress: tell };
+        let call = tools::ToolCall { engine: &self.engine, caller, bulk_wait: self.bulk_wait, progress: tell };
         let result = self.tools.call(&request.name, arguments, call).await?;
         if let Some(progress) = progress {
             progress.end().await;

@@ -395,8 +395,16 @@ mod tests {
 
     fn budget(change: impl FnOnce(&mut Budget)) -> Budget {
         let limits = Limits { spend_micros: Some(100), messages: Some(2) };
-        let mut budget =
-            Budget { key: "k".into(), scope: Scope::Day, limits, held_micros: 0, spent_micros: 0, messages: 0, frozen: false, overcharge: None };
+        let mut budget = Budget {
+            key: crate::sms::facts::BudgetKey::from_text("k"),
+            scope: Scope::Day,
+            limits,
+            held_micros: 0,
+            spent_micros: 0,
+            messages: 0,
+            frozen: false,
+            overcharge: None,
+        };
         change(&mut budget);
         budget
     }

@@ -8,22 +8,16 @@
 //! fake of it for the contract suite, and a row in `docs/PROVIDERS.md`.
 
 pub mod a2p_pro;
-pub mod cmpp;
 pub mod exchange;
-pub mod http;
-pub mod json;
+pub mod line;
 pub mod mailersend;
 pub mod mailpro;
-pub mod meaning;
-pub mod references;
+pub mod rest;
 pub mod sandbox;
-pub mod session;
 pub mod settings;
-pub mod smpp;
 pub mod sms_for_ai;
 mod tls;
 pub mod worded;
-pub mod wording;
 
 use std::sync::Arc;
 
@@ -39,6 +33,7 @@ use crate::sms::money::Money;
 use crate::sms::number::Number;
 pub use exchange::SegmentOutcome;
 use exchange::{Action, Arguments, Campaign, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Notice, Page, Receipt, Unacknowledged};
+use line::{cmpp, smpp};
 use settings::{Settings, Setup};
 
 /// Lists the kinds of providers once: the enum of their settings, and the way to what all settings have in common.
@@ -280,6 +275,14 @@ pub struct Form {
     pub segments: u32,
 }
 
+impl Form {
+    /// How a text goes out where the provider has no alphabet of its own: in GSM-7, or else in UCS-2.
+    pub fn of(text: &str) -> Self {
+        let plan = crate::sms::text::plan(text);
+        Self { encoding: plan.encoding.as_str(), segments: u32::try_from(plan.segments()).unwrap_or(u32::MAX) }
+    }
+}
+
 /// What a provider has to spend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Balance {
@@ -312,13 +315,14 @@ pub trait Provider: Send + Sync {
     /// The price of a message before it is sent, for all its segments: at least what will be charged.
     fn price(&self, to: &Number, segments: u32) -> Option<Money>;
 
-    /// Whether it takes a message of this form at all; asked before anything is reserved, and again by nobody.
+    /// How a message goes out, or why it cannot: what is counted, priced and held for it. Asked once where a message is priced, and once more
+    /// where one that waited in the queue is handed over, since settings may have changed.
     ///
     /// # Errors
     /// [`ErrorKind::MessageTooLong`], [`ErrorKind::SenderNotAllowed`] or [`ErrorKind::DestinationNotAllowed`].
-    fn takes(&self, to: &Number, from: Option<&str>, text: &str) -> Result<()> {
-        let _ = (to, from, text);
-        Ok(())
+    fn form(&self, to: &Number, from: Option<&str>, text: &str) -> Result<Form> {
+        let _ = (to, from);
+        Ok(Form::of(text))
     }
 
     /// Hands one message over. The caller bounds the time, unless it [bounds that itself](Capabilities::bounds_itself);
@@ -376,12 +380,6 @@ pub trait Provider: Send + Sync {
     async fn list(&self, query: &ListQuery) -> Result<Page> {
         let _ = query;
         cannot("list of messages")
-    }
-
-    /// How this text goes out: what is counted, priced and held for it.
-    fn form(&self, text: &str) -> Form {
-        let plan = crate::sms::text::plan(text);
-        Form { encoding: plan.encoding.as_str(), segments: u32::try_from(plan.segments()).unwrap_or(u32::MAX) }
     }
 
     /// What a provider tells that keeps a connection; the first caller gets it, and with it the connection begins.

@@ -1,6 +1,7 @@
 //! The types that settings are made of: durations, secrets and networks, and how the domain's own values read and print.
 
 pub mod network;
+mod secret;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,6 +14,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::sms::number::Region;
+pub use secret::Secret;
 
 /// Reads a setting that is one of a few words. What is written without quotes (`true`, `2`) is named beside the words that are
 /// right, where derived code says only that it wanted text.
@@ -158,32 +160,6 @@ impl fmt::Debug for SecretText {
     }
 }
 
-impl<'de> Deserialize<'de> for SecretText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Not `String::deserialize`: its error for another type would print the value.
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = SecretText;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a secret as a string in quotes")
-            }
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SecretText, E> {
-                Ok(SecretText::new(text))
-            }
-            fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<SecretText, E> {
-                Err(E::custom("a secret is a string; put it in quotes"))
-            }
-            fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<SecretText, E> {
-                Err(E::custom("a secret is a string; put it in quotes"))
-            }
-            fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<SecretText, E> {
-                Err(E::custom("a secret is a string; put it in quotes"))
-            }
-        }
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
 /// `Region` as text.
 pub mod region {
     use super::{Deserialize, Deserializer, FromStr, Region, Serializer};
@@ -248,9 +224,9 @@ mod tests {
 
     #[test]
     fn a_secret_never_prints() {
-        let secret: SecretText = serde_json::from_str("\"hunter2\"").unwrap();
+        let secret = SecretText::new("hunter2");
         assert_eq!(format!("{secret:?}"), "[secret]");
-        let wrong = serde_json::from_str::<SecretText>("12345678").unwrap_err().to_string();
+        let wrong = serde_json::from_str::<Secret>("12345678").unwrap_err().to_string();
         assert!(!wrong.contains("12345678"), "{wrong}");
     }
 }

@@ -8,13 +8,13 @@ use rmcp::service::{RoleClient, RunningService};
 use rmcp::transport::TokioChildProcess;
 use serde_json::{Value, json};
 
-use super::commands::print_line;
+use super::output::print_line;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Longest line of the conversation that is shown, in characters.
 const WIDTH: usize = 118;
 
-type Client = RunningService<RoleClient, ()>;
+type DemoClient = RunningService<RoleClient, ()>;
 
 fn failed(error: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Internal, format!("the demo could not go on: {error}"))
@@ -45,7 +45,7 @@ pub(super) async fn run() -> Result<()> {
     played
 }
 
-async fn play(client: &Client) -> Result<()> {
+async fn play(client: &DemoClient) -> Result<()> {
     print_line("An MCP client starts `sms-mcp` over stdio. The provider is the built-in sandbox: nothing leaves this machine.");
     print_line("The operator allows 0.50 USD a session.  -> is what the agent calls, <- what the server answers (shortened).");
     print_line("");
@@ -108,7 +108,7 @@ fn say(text: &str) {
 }
 
 /// Calls a tool, prints the call, and returns the answer's JSON, be it a result or a refusal.
-async fn call(client: &Client, name: &'static str, arguments: Value) -> Result<Value> {
+async fn call(client: &DemoClient, name: &'static str, arguments: Value) -> Result<Value> {
     let mut line = format!("-> {name} {arguments}");
     if line.chars().count() > WIDTH {
         line = line.chars().take(WIDTH - 1).chain(std::iter::once('\u{2026}')).collect();

@@ -1,27 +1,25 @@
 //! `pause` and `resume`: everything stands still, or goes on. Neither opens the ledger, so that they work while that is locked, or on
 //! a disk that is full. Pausing needs nothing, the settings neither; going on widens what agents may do, and asks a person.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::commands::{note, print_line};
-use super::{PauseCommand, ResumeCommand, person};
+use super::gate::{self, Widening};
+use super::output::{note, print_line};
+use super::{PauseCommand, ResumeCommand};
 use crate::app;
 use crate::config::{self, Sources};
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt::Pause;
 use crate::sms::untrusted::escape;
 
-/// What a person types to let texts go out again.
-const YES: &str = "resume";
-
 /// What is known of where texts go.
-struct Known {
+struct Reach {
     ledger: PathBuf,
     /// The names of the providers; nothing where the settings cannot be read.
     providers: Option<Vec<String>>,
 }
 
-impl Known {
+impl Reach {
     /// From the settings; without them where a ledger is named: a pause must not wait for somebody to mend them.
     fn from(sources: &Sources) -> Result<Self> {
         let error = match config::load(sources) {
@@ -58,7 +56,7 @@ impl Known {
 /// `pause`: nothing new begins, or what is paused.
 pub(super) fn pause(sources: &Sources, command: PauseCommand) -> Result<()> {
     let PauseCommand { provider, of, list } = command;
-    let known = Known::from(sources)?;
+    let known = Reach::from(sources)?;
     if list {
         let pauses = app::pauses(&known.ledger)?;
         for pause in &pauses {
@@ -99,7 +97,7 @@ fn still_paused(pauses: &[Pause], but: &Pause) {
 /// `resume`: ends one pause, once a person at a terminal has said so.
 pub(super) fn resume(sources: &Sources, command: ResumeCommand) -> Result<()> {
     let ResumeCommand { provider, of } = command;
-    let known = Known::from(sources)?;
+    let known = Reach::from(sources)?;
     let asked = app::pause_of(provider, of);
     // Before anybody is asked. Where nobody can tell what is paused, everything is.
     if let Ok(pauses) = app::pauses(&known.ledger)
@@ -109,22 +107,10 @@ pub(super) fn resume(sources: &Sources, command: ResumeCommand) -> Result<()> {
         let paused = if all.is_empty() { "nothing is".to_owned() } else { format!("what is paused: {}", all.join("; ")) };
         return Err(Error::new(ErrorKind::NotFound, format!("{} is not paused; {paused}", asked.what())).next("`sms-mcp pause --list` shows it."));
     }
-    ask(&asked, &known.ledger)?;
+    note(&format!("{} is paused, in {}. What waits goes out at once when it goes on.", asked.what(), known.ledger.display()));
+    gate::pass(Widening::Resume)?;
     let left = app::resume(&known.ledger, &asked)?;
     print_line(&format!("{} goes on, in {}", asked.what(), known.ledger.display()));
     still_paused(&left, &asked);
     Ok(())
-}
-
-/// Asks whoever is at the terminal.
-fn ask(asked: &Pause, ledger: &Path) -> Result<()> {
-    note(&format!("{} is paused, in {}. What waits goes out at once when it goes on.", asked.what(), ledger.display()));
-    match person::types(YES, "let it go on")? {
-        Some(true) => Ok(()),
-        Some(false) => Err(Error::new(ErrorKind::InvalidArgument, format!("{YES} was not said")).next("Nothing was resumed.")),
-        None => {
-            let message = "`resume` lets texts go out again, so it asks a person, and here is no terminal to ask at";
-            Err(Error::new(ErrorKind::NotSupported, message).next("Nothing was resumed. The operator runs it at a terminal."))
-        }
-    }
 }

@@ -3,17 +3,19 @@
 
 use std::path::Path;
 
-use super::Config;
-use super::load::config_error;
+use super::{Config, config_error};
 use crate::error::Result;
+use crate::setting::Secret;
 
 /// Shorter tokens can be guessed.
 const SHORTEST_TOKEN: usize = 20;
 
 /// What the operator should look at, in words.
 pub(super) fn warnings(config: &Config, file: Option<&Path>, is_in_file: bool, token: Option<&str>) -> Vec<String> {
-    let providers = config.provider.iter().flat_map(|provider| provider.settings().secrets()).filter_map(|secret| secret.file);
-    let secrets = config.http.token_file.as_deref().into_iter().chain(config.forward.secret_file.as_deref()).chain(providers);
+    let secrets = secrets(config).filter_map(|secret| match secret {
+        Secret::File(path) => Some(path.as_path()),
+        Secret::Text(_) | Secret::Env(_) => None,
+    });
     let files = file.filter(|_| is_in_file).into_iter().chain(secrets);
     let mut warnings: Vec<String> = files
         .filter(|file| is_open_to_others(file))
@@ -27,8 +29,13 @@ pub(super) fn warnings(config: &Config, file: Option<&Path>, is_in_file: bool, t
 
 /// Whether the file itself holds a secret.
 pub(super) fn holds_secret(config: &Config) -> bool {
-    let is_provider = config.provider.iter().flat_map(|provider| provider.settings().secrets()).any(|secret| secret.inline.is_some());
-    is_provider || config.http.token.is_some() || config.forward.secret.is_some()
+    secrets(config).any(|secret| matches!(secret, Secret::Text(_)))
+}
+
+/// Every secret that is set.
+fn secrets(config: &Config) -> impl Iterator<Item = &Secret> {
+    let providers = config.provider.iter().flat_map(|provider| provider.settings().secrets()).filter_map(|setting| setting.secret);
+    config.http.token.iter().chain(&config.forward.secret).chain(providers)
 }
 
 #[cfg(unix)]

@@ -7,11 +7,12 @@ use serde::Deserialize;
 use toml::de::DeTable;
 use toml::{Table, Value};
 
-use super::{Config, LogFormat, LogLevel, files};
-use crate::error::{Error, ErrorKind, Result};
+use super::{Config, LogFormat, LogLevel, config_error, files};
+use crate::error::Result;
+use crate::mcp::Toolset;
 use crate::provider::ProviderConfig;
 use crate::provider::settings::Secrets;
-use crate::setting::{SecretText, Span};
+use crate::setting::{Secret, SecretText, Span};
 use crate::sms::money::Amount;
 
 /// Environment variables that override settings start so; `SMS_MCP__GUARD__DAY_SPEND` is `[guard] day_spend`.
@@ -31,6 +32,10 @@ pub struct Flags {
     pub log: Option<LogLevel>,
     /// `--log-format text|json`
     pub log_format: Option<LogFormat>,
+    /// `serve --toolsets SET,SET`; empty where it is not said.
+    pub toolsets: Vec<Toolset>,
+    /// `serve --read-only`
+    pub read_only: bool,
 }
 
 /// Where settings come from: the command line and the environment.
@@ -123,7 +128,7 @@ pub struct Loaded {
 /// Reads, merges and checks the configuration.
 ///
 /// # Errors
-/// [`ErrorKind::Config`], naming the file and line or the environment variable, the setting, and what would be right.
+/// [`ErrorKind::Config`](crate::error::ErrorKind::Config), naming the file and line or the environment variable, the setting, and what would be right.
 pub fn load(sources: &Sources) -> Result<Loaded> {
     let folders = directories::ProjectDirs::from("", "", "sms-mcp");
     let (file, text) = read_file(sources, folders.as_ref())?;
@@ -139,6 +144,10 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
     if let Some(format) = sources.flags.log_format {
         config.log.format = format;
     }
+    if !sources.flags.toolsets.is_empty() {
+        config.tools.toolsets.clone_from(&sources.flags.toolsets);
+    }
+    config.tools.read_only |= sources.flags.read_only;
     if config.provider.is_empty() {
         config.provider.push(ProviderConfig::Sandbox(Box::default()));
     }
@@ -157,12 +166,9 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
     for file in config.provider.iter().filter_map(|provider| provider.settings().writes()) {
         files::check_links("the sandbox's outbox", file)?;
     }
-    let http_token =
-        secret("http.token", config.http.token.as_ref(), config.http.token_env.as_deref(), config.http.token_file.as_deref(), &sources.environment)?;
+    let http_token = secret("http.token", config.http.token.as_ref(), &sources.environment)?;
     let secrets = config.provider.iter().map(|provider| provider_secrets(provider, &sources.environment)).collect::<Result<_>>()?;
-    let forward = &config.forward;
-    let forward_secret =
-        secret("forward.secret", forward.secret.as_ref(), forward.secret_env.as_deref(), forward.secret_file.as_deref(), &sources.environment)?;
+    let forward_secret = secret("forward.secret", config.forward.secret.as_ref(), &sources.environment)?;
     let mut warnings = files::warnings(&config, file.as_deref(), is_secret_in_file, http_token.as_ref().map(SecretText::expose));
     warnings.extend(mark.as_ref().filter(|mark| ledger.parent() == mark.path().parent()).map(|mark| {
         format!("the mark {} lies beside the ledger: a restore of that folder restores both, and is not noticed", mark.path().display())
@@ -171,10 +177,6 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
     let user = whoami::username().unwrap_or_else(|_| "user".to_owned());
     let overrides = sources.environment.keys().filter(|name| name.starts_with(OVERRIDE_PREFIX)).cloned().collect();
     Ok(Loaded { config, file, overrides, ledger, live_ledger, mark, has_real, http_token, secrets, forward_secret, warnings, user })
-}
-
-pub(super) fn config_error(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Config, message).next("Correct it, then check with `sms-mcp config check`. Nothing was started.")
 }
 
 /// The file named by `--config` or `SMS_MCP_CONFIG` must exist; the one in the user's folder may be missing.
@@ -212,8 +214,25 @@ fn parse(path: &Path, text: &str) -> Result<Config> {
             let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
             format!(":{line}:{column}")
         });
+        let wrong = older_form(&wrong).unwrap_or(wrong);
         config_error(format!("{}{place}: {wrong}", path.display()))
     })
+}
+
+/// The settings that are secrets.
+const SECRETS: [&str; 7] = ["token", "secret", "signing_secret", "inbound_secret", "id_client", "api_key", "password"];
+
+/// What to write in place of a setting that an error does not know, where that is an older form of a secret (`token_env`, `token_file`).
+fn older_form(wrong: &str) -> Option<String> {
+    let (_, rest) = wrong.split_once("unknown field `")?;
+    let (unknown, right) = rest.split_once('`')?;
+    let is_known = |name: &&str| SECRETS.contains(name) && right.contains(&format!("`{name}`"));
+    let (name, form) = match (unknown.strip_suffix("_env"), unknown.strip_suffix("_file")) {
+        (Some(name), _) => (Some(name).filter(is_known)?, "env = \"NAME\""),
+        (_, Some(name)) => (Some(name).filter(is_known)?, "file = \"path\""),
+        _ => return None,
+    };
+    Some(format!("there is no `{unknown}`; write {name} = {{ {form} }}"))
 }
 
 /// Which provider's setting an error speaks of, and where that stands. What `kind` chooses is read only after all of
@@ -274,7 +293,7 @@ fn override_from_environment(config: Config, text: &str, environment: &BTreeMap<
 /// Whether a variable is meant as a setting but lacks an underscore: a limit that is not set must not go unnoticed.
 fn is_near_miss(name: &str) -> bool {
     let Some(rest) = name.strip_prefix("SMS_MCP_").filter(|rest| !rest.starts_with('_')) else { return false };
-    let sections = ["GUARD", "RATES", "SEND", "LEDGER", "HTTP", "LOG", "REPLIES", "FORWARD", "PROVIDER", "ROUTE"];
+    let sections = ["GUARD", "RATES", "SEND", "LEDGER", "HTTP", "TOOLS", "LOG", "REPLIES", "FORWARD", "PROVIDER", "ROUTE"];
     rest.starts_with("GUARD_") || rest.split_once("__").is_some_and(|(section, _)| sections.contains(&section))
 }
 
@@ -294,6 +313,7 @@ fn apply(table: &Table, name: &str, value: &str) -> Result<(Config, Table)> {
             Err(wrong) => why = wrong,
         }
     }
+    let why = older_form(&why).unwrap_or(why);
     Err(config_error(format!("environment variable {name} (setting {}): {why}", keys.join("."))))
 }
 
@@ -372,6 +392,9 @@ fn check(config: &Config) -> Result<()> {
             return Err(config_error(format!("{name} must be more than 0")));
         }
     }
+    if config.tools.toolsets.is_empty() {
+        return Err(config_error("tools.toolsets is empty: nothing would be offered; there is \"core\""));
+    }
     config.replies.words().map_err(|error| config_error(error.message()))?;
     check_keep_for(config)?;
     check_providers(config)
@@ -439,7 +462,7 @@ fn provider_secrets(provider: &ProviderConfig, environment: &BTreeMap<String, St
     let mut secrets = Secrets::default();
     for wanted in provider.settings().secrets() {
         let setting = format!("[[provider]] \"{}\": {}", provider.name(), wanted.name);
-        match secret(&setting, wanted.inline, wanted.env, wanted.file, environment)? {
+        match secret(&setting, wanted.secret, environment)? {
             // A header could not carry it, and the vendor would be blamed for refusing a request without a key.
             Some(found) if !found.expose().bytes().all(|byte| byte.is_ascii_graphic()) => {
                 return Err(config_error(format!(
@@ -449,7 +472,9 @@ fn provider_secrets(provider: &ProviderConfig, environment: &BTreeMap<String, St
             Some(found) => secrets.insert(wanted.name, found),
             None if wanted.is_required => {
                 let name = wanted.name;
-                return Err(config_error(format!("{setting} is not set; set {name}_env (a variable), {name}_file (a file), or {name}")));
+                return Err(config_error(format!(
+                    "{setting} is not set; write {name} = {{ env = \"NAME\" }}, {name} = {{ file = \"path\" }}, or {name} = \"...\""
+                )));
             }
             None => {}
         }
@@ -513,34 +538,24 @@ fn ledger_paths(config: &Config, sources: &Sources, folders: Option<&directories
     }
 }
 
-/// Resolves a secret from its three forms: in the file, in an environment variable, in a file of its own.
+/// The secret of this setting: as it stands there, in its variable, or in its file.
 ///
 /// # Errors
-/// [`ErrorKind::Config`] when more than one form is given, or the named variable or file is missing or empty.
-pub fn secret(
-    setting: &str,
-    inline: Option<&SecretText>,
-    env: Option<&str>,
-    file: Option<&Path>,
-    environment: &BTreeMap<String, String>,
-) -> Result<Option<SecretText>> {
-    if usize::from(inline.is_some()) + usize::from(env.is_some()) + usize::from(file.is_some()) > 1 {
-        return Err(config_error(format!("{setting}, {setting}_env and {setting}_file exclude each other; keep one")));
-    }
-    let found = if let Some(name) = env {
-        let value =
-            environment.get(name).ok_or_else(|| config_error(format!("{setting}_env names the environment variable {name}, which is not set")))?;
-        Some(SecretText::new(value.trim()))
-    } else if let Some(path) = file {
-        let value = std::fs::read_to_string(path).map_err(|error| config_error(format!("{setting}_file {}: {error}", path.display())))?;
-        Some(SecretText::new(value.trim()))
-    } else {
-        inline.map(|inline| SecretText::new(inline.expose().trim()))
+/// [`ErrorKind::Config`] when the named variable or file is missing, or the secret is empty.
+fn secret(setting: &str, secret: Option<&Secret>, environment: &BTreeMap<String, String>) -> Result<Option<SecretText>> {
+    let found = match secret {
+        None => return Ok(None),
+        Some(Secret::Text(text)) => text.expose().trim().to_owned(),
+        Some(Secret::Env(name)) => {
+            let missing = || config_error(format!("{setting} names the environment variable {name}, which is not set"));
+            environment.get(name).ok_or_else(missing)?.trim().to_owned()
+        }
+        Some(Secret::File(path)) => {
+            let cannot = |error: std::io::Error| config_error(format!("{setting} cannot be read from {}: {error}", path.display()));
+            std::fs::read_to_string(path).map_err(cannot)?.trim().to_owned()
+        }
     };
-    match found {
-        Some(value) if value.expose().is_empty() => Err(config_error(format!("{setting} is empty"))),
-        found => Ok(found),
-    }
+    if found.is_empty() { Err(config_error(format!("{setting} is empty"))) } else { Ok(Some(SecretText::new(found))) }
 }
 
 #[cfg(test)]
@@ -591,11 +606,49 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_has_exactly_one_source() {
+    fn a_secret_is_read_from_where_it_is() {
         let environment = BTreeMap::from([("TOKEN".to_owned(), "s3cret".to_owned())]);
-        let inline = SecretText::new("x");
-        assert!(secret("http.token", Some(&inline), Some("TOKEN"), None, &environment).is_err());
-        assert!(secret("http.token", None, Some("ABSENT"), None, &environment).unwrap_err().message().contains("ABSENT"));
-        assert_eq!(secret("http.token", None, Some("TOKEN"), None, &environment).unwrap().unwrap().expose(), "s3cret");
+        let env = |name: &str| Some(Secret::Env(name.to_owned()));
+        assert!(secret("http.token", env("ABSENT").as_ref(), &environment).unwrap_err().message().contains("ABSENT"));
+        assert_eq!(secret("http.token", env("TOKEN").as_ref(), &environment).unwrap().unwrap().expose(), "s3cret");
+        assert!(secret("http.token", None, &environment).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_environment_sets_a_secret_in_each_of_its_forms() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        std::fs::write(&file, "s3cret\n").unwrap();
+        let file = file.to_string_lossy();
+        for (name, value) in [
+            ("TOKEN", "s3cret".to_owned()),
+            ("TOKEN", "{ env = \"THERE\" }".to_owned()),
+            ("TOKEN", format!("{{ file = '{file}' }}")),
+            ("TOKEN__ENV", "THERE".to_owned()),
+            ("TOKEN__FILE", file.to_string()),
+        ] {
+            let (of_http, of_provider) = (format!("SMS_MCP__HTTP__{name}"), format!("SMS_MCP__PROVIDER__0__{name}"));
+            let more = [("THERE", "s3cret"), ("SMS_MCP__PROVIDER__0__KIND", "sms_for_ai"), ("SMS_MCP_CONTAINER", "no")];
+            let pairs: Vec<(&str, &str)> =
+                [(of_http.as_str(), value.as_str()), (of_provider.as_str(), value.as_str())].into_iter().chain(more).collect();
+            let loaded = with_environment(&pairs).unwrap();
+            assert_eq!(loaded.http_token.unwrap().expose(), "s3cret", "{name}={value}");
+            assert_eq!(loaded.secrets.first().unwrap().get("token").unwrap().expose(), "s3cret", "{name}={value}");
+        }
+        // Digits are a number to TOML, and a token all the same.
+        assert_eq!(with_environment(&[("SMS_MCP__HTTP__TOKEN", "73577357")]).unwrap().http_token.unwrap().expose(), "73577357");
+    }
+
+    #[test]
+    fn an_older_form_of_a_secret_is_answered_with_the_one_that_is_right() {
+        for (name, right) in [("TOKEN_ENV", "token = { env = \"NAME\" }"), ("TOKEN_FILE", "token = { file = \"path\" }")] {
+            for section in ["SMS_MCP__HTTP__", "SMS_MCP__PROVIDER__0__"] {
+                let name = format!("{section}{name}");
+                let error = with_environment(&[(&name, "THERE"), ("SMS_MCP__PROVIDER__0__KIND", "sms_for_ai")]).unwrap_err();
+                assert!(error.message().contains(&name) && error.message().contains(right), "{error}");
+            }
+        }
+        let message = with_environment(&[("SMS_MCP__HTTP__LISTEN_FILE", "x")]).unwrap_err().message().to_owned();
+        assert!(message.contains("unknown field `listen_file`"), "{message}");
     }
 }

@@ -1,12 +1,10 @@
 //! `[send]`, `[replies]`, `[forward]` and `[[route]]` of the settings.
 
-use std::path::PathBuf;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::setting::{SecretText, Span};
+use crate::setting::{Secret, Span};
 use crate::sms::destination::Destination;
 use crate::sms::reply::StopWords;
 
@@ -68,14 +66,7 @@ pub struct Forwarding {
     pub callback_url: Option<String>,
     /// The secret that signs each event (Standard Webhooks): `whsec_` and 24 to 64 bytes in base64.
     #[serde(skip_serializing)]
-    #[schemars(with = "Option<String>")]
-    pub secret: Option<SecretText>,
-    /// Name of an environment variable with the secret.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub secret_env: Option<String>,
-    /// File with the secret.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub secret_file: Option<PathBuf>,
+    pub secret: Option<Secret>,
     /// Whether the address may be one of a private network or of this machine.
     pub allow_private: bool,
     /// How long an event is tried again before it is given up.
@@ -84,7 +75,7 @@ pub struct Forwarding {
 
 impl Default for Forwarding {
     fn default() -> Self {
-        Self { callback_url: None, secret: None, secret_env: None, secret_file: None, allow_private: false, give_up_after: Span::hours(72) }
+        Self { callback_url: None, secret: None, allow_private: false, give_up_after: Span::hours(72) }
     }
 }
 

@@ -20,7 +20,7 @@ pub struct Gate {
 
 /// Why a request is not let in (RFC 6750, section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum Unauthorized {
     /// No bearer token was shown.
     Missing,
     /// A token was shown, and it is not the one.
@@ -36,27 +36,27 @@ impl Gate {
     /// The principal of a request.
     ///
     /// # Errors
-    /// [`Refused`], which is a 401 with `WWW-Authenticate`.
-    pub fn principal(&self, headers: &HeaderMap) -> Result<String, Refused> {
+    /// [`Unauthorized`], which is a 401 with `WWW-Authenticate`.
+    pub fn principal(&self, headers: &HeaderMap) -> Result<String, Unauthorized> {
         let Some(expected) = &self.token else { return Ok(self.user.clone()) };
-        let shown = headers.get(header::AUTHORIZATION).ok_or(Refused::Missing)?;
+        let shown = headers.get(header::AUTHORIZATION).ok_or(Unauthorized::Missing)?;
         let shown = shown.to_str().ok().and_then(|value| value.split_once(' '));
         let Some((_, token)) = shown.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
-            return Err(Refused::Missing);
+            return Err(Unauthorized::Missing);
         };
         let shown: [u8; 32] = Sha256::digest(token.trim().as_bytes()).into();
-        if bool::from(shown.ct_eq(expected)) { Ok(TOKEN_PRINCIPAL.to_owned()) } else { Err(Refused::Wrong) }
+        if bool::from(shown.ct_eq(expected)) { Ok(TOKEN_PRINCIPAL.to_owned()) } else { Err(Unauthorized::Wrong) }
     }
 }
 
-impl Refused {
+impl Unauthorized {
     /// Whether a token was shown.
     pub fn was_shown(self) -> bool {
         self == Self::Wrong
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for Unauthorized {
     fn into_response(self) -> Response {
         let (challenge, message) = match self {
             Self::Missing => {
@@ -64,7 +64,7 @@ impl IntoResponse for Refused {
             }
             Self::Wrong => (
                 "Bearer realm=\"sms-mcp\", error=\"invalid_token\"",
-                "the bearer token is not the one that this endpoint's operator set ([http] token_env, token_file or token)",
+                "the bearer token is not the one that this endpoint's operator set ([http] token)",
             ),
         };
         let mut response = refusal(StatusCode::UNAUTHORIZED, message);
@@ -88,10 +88,10 @@ mod tests {
         assert_eq!(gate.principal(&headers("Bearer s3cret")), Ok("http".to_owned()));
         assert_eq!(gate.principal(&headers("bearer s3cret")), Ok("http".to_owned()));
         for wrong in ["Bearer s3cre", "Bearer s3crets", "Bearer ", "Bearer S3CRET"] {
-            assert_eq!(gate.principal(&headers(wrong)), Err(Refused::Wrong), "{wrong}");
+            assert_eq!(gate.principal(&headers(wrong)), Err(Unauthorized::Wrong), "{wrong}");
         }
-        assert_eq!(gate.principal(&headers("Basic s3cret")), Err(Refused::Missing));
-        assert_eq!(gate.principal(&HeaderMap::new()), Err(Refused::Missing));
+        assert_eq!(gate.principal(&headers("Basic s3cret")), Err(Unauthorized::Missing));
+        assert_eq!(gate.principal(&HeaderMap::new()), Err(Unauthorized::Missing));
         assert_eq!(Gate::new(None, "alice".into()).principal(&HeaderMap::new()), Ok("alice".to_owned()));
     }
 }

@@ -16,8 +16,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::auth::Gate;
 use super::cors::Pages;
-use super::refusal::{Asked, Kind, explained, foreign, misread, no_initialize, refusal};
-use super::session::{CALLER, Place, Sessions};
+use super::refusal::{RefusalKind, RefusedRequest, explained, foreign, misread, no_initialize, refusal};
+use super::session::{CALLER, Sessions, Whereabouts};
 use super::visit::Guest;
 use super::{Unread, read_body};
 use crate::engine::{Base, Caller};
@@ -85,7 +85,7 @@ pub async fn enter(State(door): State<Door>, request: Request, next: Next) -> Re
 /// Says whose session it is, and lets the protocol library answer.
 async fn pass(door: &Door, principal: String, request: Request, body: &[u8], next: Next) -> Response {
     let (mut parts, whole) = request.into_parts();
-    let asked = Asked {
+    let asked = RefusedRequest {
         method: parts.method.clone(),
         is_json: says_json(&parts.headers),
         has_sessions: door.sessions.is_some(),
@@ -113,11 +113,11 @@ async fn pass(door: &Door, principal: String, request: Request, body: &[u8], nex
             // Not 404: the client would take that for the end of its session.
             Err(error) => return refusal(StatusCode::SERVICE_UNAVAILABLE, error.message()),
         },
-        _ => Place::Nowhere,
+        _ => Whereabouts::Nowhere,
     };
-    let is_theirs = place != Place::Nowhere;
+    let is_theirs = place != Whereabouts::Nowhere;
     // Whether a body opens a session is asked last: that parses it, which most requests need not pay for.
-    let is_kept = place == Place::Kept;
+    let is_kept = place == Whereabouts::Kept;
     if let Some(sessions) = door.sessions.as_ref().filter(|_| is_kept || id.is_none())
         && sessions.count().await >= door.max_sessions
         && (is_kept || opens_session(body))
@@ -144,7 +144,7 @@ async fn pass(door: &Door, principal: String, request: Request, body: &[u8], nex
 
 /// Whether there is room for another session, once all went that can.
 async fn has_room(door: &Door, sessions: &Sessions) -> bool {
-    door.pages.refusals.crowded(Kind::Sessions);
+    door.pages.refusals.crowded(RefusalKind::Sessions);
     while sessions.count().await >= door.max_sessions {
         if !sessions.make_room().await {
             return false;

@@ -14,7 +14,7 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Peer {
+pub(super) enum Remote {
     /// A program of this machine, perhaps a proxy that nobody named: it may be everybody.
     Local,
     /// One client.
@@ -23,7 +23,7 @@ pub(super) enum Peer {
     Proxy(Network),
 }
 
-impl Peer {
+impl Remote {
     /// Whose a connection is from the first.
     pub(super) fn client(self) -> Option<Network> {
         match self {
@@ -47,21 +47,21 @@ impl Proxies {
     }
 
     /// Who is at this end of a connection.
-    pub(super) fn peer(&self, address: IpAddr) -> Peer {
+    pub(super) fn peer(&self, address: IpAddr) -> Remote {
         let counted = Network::of_client(address);
         match address {
-            _ if self.has(address) => Peer::Proxy(counted),
-            _ if address.to_canonical().is_loopback() => Peer::Local,
-            _ => Peer::Client(counted),
+            _ if self.has(address) => Remote::Proxy(counted),
+            _ if address.to_canonical().is_loopback() => Remote::Local,
+            _ => Remote::Client(counted),
         }
     }
 
     /// Whom a request is from that this peer sent; nothing where nobody can tell.
-    pub(super) fn client(&self, peer: Peer, headers: &HeaderMap) -> Option<Network> {
+    pub(super) fn client(&self, peer: Remote, headers: &HeaderMap) -> Option<Network> {
         match peer {
-            Peer::Local => None,
-            Peer::Client(client) => Some(client),
-            Peer::Proxy(proxy) => Some(self.forwarded(headers).map_or(proxy, Network::of_client)),
+            Remote::Local => None,
+            Remote::Client(client) => Some(client),
+            Remote::Proxy(proxy) => Some(self.forwarded(headers).map_or(proxy, Network::of_client)),
         }
     }
 
@@ -150,6 +150,6 @@ mod tests {
         for (peer, client) in [("192.0.2.1", Some(counted("192.0.2.1"))), ("127.0.0.1", None), ("::1", None), ("::ffff:127.0.0.1", None)] {
             assert_eq!(proxies.client(proxies.peer(address(peer)), &spoofed), client, "{peer}");
         }
-        assert_eq!(proxies.peer(address("127.0.0.1")), Peer::Local, "perhaps a proxy that nobody named: then it is everybody");
+        assert_eq!(proxies.peer(address("127.0.0.1")), Remote::Local, "perhaps a proxy that nobody named: then it is everybody");
     }
 }

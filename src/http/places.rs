@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::refusal::{Kind, Refusals};
+use super::refusal::{RefusalKind, Refusals};
 use crate::setting::network::Network;
 
 /// The part of all places that known connections leave to others: one in so many, at least one.
@@ -37,14 +37,14 @@ pub(super) struct Places {
 
 #[derive(Debug, Default)]
 struct Held {
-    by_id: HashMap<u64, Place>,
+    by_id: HashMap<u64, Occupant>,
     by_address: HashMap<Network, usize>,
     known: usize,
     next: u64,
 }
 
 #[derive(Debug)]
-struct Place {
+struct Occupant {
     /// Whose it is, as far as somebody can tell.
     address: Option<Network>,
     /// When it came; where it is known, when its last request ended.
@@ -115,7 +115,7 @@ impl Places {
 
     fn admit(&self, address: Option<Network>) -> (u64, CancellationToken) {
         let mut held = self.locked();
-        let is_theirs = |place: &Place| place.address == address;
+        let is_theirs = |place: &Occupant| place.address == address;
         let is_one_too_many = address.is_some() && held.of(address) >= self.most_per_address;
         // Where none of theirs can leave, the first request is told so.
         let of_theirs = is_one_too_many && held.end_one(|_, place| is_theirs(place));
@@ -123,10 +123,10 @@ impl Places {
         let taken = held.insert(address);
         drop(held);
         if of_theirs {
-            self.refusals.crowded(Kind::Address);
+            self.refusals.crowded(RefusalKind::Address);
         }
         if of_all {
-            self.refusals.crowded(Kind::Places);
+            self.refusals.crowded(RefusalKind::Places);
         }
         taken
     }
@@ -150,7 +150,7 @@ impl Places {
         }
         let has_room = held.end_one(|other, place| other != id && place.address == address);
         drop(held);
-        self.refusals.crowded(Kind::Address);
+        self.refusals.crowded(RefusalKind::Address);
         if has_room { Ok(()) } else { Err(Crowded::Address) }
     }
 
@@ -164,7 +164,7 @@ impl Places {
         let most = self.most - (self.most / LEFT_TO_OTHERS).max(1).min(self.most.saturating_sub(1));
         if !is_known && held.known >= most && !held.end_one(|_, place| place.is_known) {
             drop(held);
-            self.refusals.crowded(Kind::Places);
+            self.refusals.crowded(RefusalKind::Places);
             return Err(Crowded::All);
         }
         let held = &mut *held;
@@ -211,7 +211,7 @@ impl Held {
     fn insert(&mut self, address: Option<Network>) -> (u64, CancellationToken) {
         let (id, leave) = (self.next, CancellationToken::new());
         self.next += 1;
-        let place = Place { address: None, since: id, is_known: false, is_busy: false, has_shown: false, strange: 0, leave: leave.clone() };
+        let place = Occupant { address: None, since: id, is_known: false, is_busy: false, has_shown: false, strange: 0, leave: leave.clone() };
         self.by_id.insert(id, place);
         self.belongs(id, address);
         (id, leave)
@@ -245,7 +245,7 @@ impl Held {
     }
 
     /// Ends one of these connections, if one can be ended.
-    fn end_one(&mut self, is_one: impl Fn(u64, &Place) -> bool) -> bool {
+    fn end_one(&mut self, is_one: impl Fn(u64, &Occupant) -> bool) -> bool {
         let may_end = self.by_id.iter().filter(|(id, place)| !(place.is_known && place.is_busy) && is_one(**id, place));
         let Some(id) = may_end.min_by_key(|(_, place)| (place.is_known, place.since)).map(|(id, _)| *id) else { return false };
         if let Some(place) = self.by_id.get(&id) {

@@ -13,14 +13,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 /// A stream of which a write fails where the other end took nothing for too long.
-pub(super) struct Progress<S> {
+pub(super) struct WithDeadline<S> {
     stream: S,
     patience: Duration,
     /// While a write waits: until when.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Progress<S> {
+impl<S> WithDeadline<S> {
     pub(super) fn new(stream: S, patience: Duration) -> Self {
         Self { stream, patience, stalled: None }
     }
@@ -37,7 +37,7 @@ impl<S> Progress<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Progress<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WithDeadline<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, octets);
         self.bounded(context, written)
@@ -61,7 +61,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Progress<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Progress<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WithDeadline<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
@@ -80,7 +80,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_takes_nothing_is_given_up_and_one_that_takes_little_is_not() {
         let (ours, mut theirs) = tokio::io::duplex(8);
-        let mut ours = Progress::new(ours, PATIENCE);
+        let mut ours = WithDeadline::new(ours, PATIENCE);
         let reads = tokio::spawn(async move {
             for _ in 0..10 {
                 sleep(PATIENCE - Duration::from_millis(1)).await;
@@ -98,7 +98,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stream_that_says_nothing_for_a_day_is_not_given_up() {
         let (ours, mut theirs) = tokio::io::duplex(8);
-        let mut ours = Progress::new(ours, PATIENCE);
+        let mut ours = WithDeadline::new(ours, PATIENCE);
         for _ in 0..3 {
             ours.write_all(b"event").await.unwrap();
             ours.flush().await.unwrap();

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::names::Foreign;
-use crate::mcp::frame::{Frame, Refusal};
+use crate::mcp::frame::{Frame, FrameRefusal};
 
 /// JSON-RPC: what was sent is no request that can be taken.
 const INVALID_REQUEST: i32 = -32600;
@@ -48,7 +48,7 @@ pub fn misread(frame: &Frame) -> Option<Response> {
         Frame::NoJson(why) => error_body(&Value::Null, PARSE_ERROR, &format!("the body is no JSON, and must be one JSON-RPC message: {why}")),
         Frame::Refused(refusals) => match refusals.as_slice() {
             [one] => one.body(),
-            many => Value::Array(many.iter().map(Refusal::body).collect()),
+            many => Value::Array(many.iter().map(FrameRefusal::body).collect()),
         },
     };
     Some(json_response(StatusCode::BAD_REQUEST, &body))
@@ -89,7 +89,7 @@ pub fn foreign(name: &Foreign) -> Response {
 }
 
 /// What a refusal is about.
-pub struct Asked {
+pub struct RefusedRequest {
     /// Of HTTP.
     pub method: Method,
     /// Whether the body says that it is JSON. That it is a message was asked before ([`misread`]).
@@ -101,7 +101,7 @@ pub struct Asked {
 }
 
 /// Gives a refusal that is no JSON the body that clients show. Status and headers stay, save where the library's are wrong.
-pub async fn explained(asked: &Asked, response: Response) -> Response {
+pub async fn explained(asked: &RefusedRequest, response: Response) -> Response {
     let status = response.status();
     let content = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     if !(status.is_client_error() || status.is_server_error()) || content.is_some_and(|kind| kind.starts_with(b"application/json")) {
@@ -135,7 +135,7 @@ fn meant(status: StatusCode, is_json: bool, words: &str) -> StatusCode {
 }
 
 /// The code and the message for what the library refused with these words.
-fn explanation(asked: &Asked, status: StatusCode, words: &str) -> (i32, String) {
+fn explanation(asked: &RefusedRequest, status: StatusCode, words: &str) -> (i32, String) {
     let method = &asked.method;
     if let Some(version) = asked.version.as_ref().filter(|_| status == StatusCode::BAD_REQUEST).and_then(unsupported) {
         let known = ProtocolVersion::KNOWN_VERSIONS.iter().map(ProtocolVersion::as_str).collect::<Vec<_>>().join(", ");
@@ -181,7 +181,7 @@ fn unsupported(version: &HeaderValue) -> Option<String> {
 pub fn no_oauth(needs_token: bool) -> Response {
     let description = if needs_token {
         "There is no OAuth here and no client can register. Send the header `Authorization: Bearer TOKEN` with the token that the operator set \
-         ([http] token_env, token_file or token)."
+         ([http] token)."
     } else {
         "There is no OAuth here, and no authorization is needed: connect to /mcp without any."
     };
@@ -203,7 +203,7 @@ pub fn elsewhere(uri: &Uri) -> Response {
 
 /// What is refused at the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum RefusalKind {
     /// No bearer token was shown.
     NoToken,
     /// One was shown that is not the one.
@@ -223,18 +223,18 @@ pub enum Kind {
 /// Tells the operator what is refused at the door: one line a minute about each kind, with how many there were.
 #[derive(Debug, Default)]
 pub struct Refusals {
-    kinds: Mutex<[Option<Told>; 7]>,
+    kinds: Mutex<[Option<LogLine>; 7]>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Told {
+struct LogLine {
     at: Instant,
     since: u64,
 }
 
 impl Refusals {
     /// Counts one refusal. Returns how many there were since the last line, this one included, where a line is due.
-    fn count(&self, kind: Kind, now: Instant) -> Option<u64> {
+    fn count(&self, kind: RefusalKind, now: Instant) -> Option<u64> {
         let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
         let told = kinds.get_mut(kind as usize)?;
         match told {
@@ -244,7 +244,7 @@ impl Refusals {
             }
             _ => {
                 let count = told.map_or(0, |told| told.since) + 1;
-                *told = Some(Told { at: now, since: 0 });
+                *told = Some(LogLine { at: now, since: 0 });
                 Some(count)
             }
         }
@@ -252,9 +252,9 @@ impl Refusals {
 
     /// A request without the token; the token that was shown is never told.
     pub fn token(&self, was_shown: bool) {
-        let kind = if was_shown { Kind::WrongToken } else { Kind::NoToken };
+        let kind = if was_shown { RefusalKind::WrongToken } else { RefusalKind::NoToken };
         let Some(count) = self.count(kind, Instant::now()) else { return };
-        let setting = "[http] token_env, token_file or token";
+        let setting = "[http] token";
         if was_shown {
             tracing::warn!(count, setting, "refused at /mcp: the bearer token that a client shows is not the one of this setting");
         } else {
@@ -263,10 +263,10 @@ impl Refusals {
     }
 
     /// There was no room for one of this kind: another one went, or it did.
-    pub fn crowded(&self, kind: Kind) {
+    pub fn crowded(&self, kind: RefusalKind) {
         let Some(count) = self.count(kind, Instant::now()) else { return };
         match kind {
-            Kind::Places => {
+            RefusalKind::Places => {
                 let setting = "[http] max_connections";
                 tracing::warn!(
                     count,
@@ -274,15 +274,15 @@ impl Refusals {
                     "no room: every place for a connection is taken, and who showed no token for the longest time goes first"
                 );
             }
-            Kind::Address => {
+            RefusalKind::Address => {
                 let setting = "[http] max_connections_per_address";
                 tracing::warn!(count, setting, "no room: an address has as many connections as it may, and its oldest goes first");
             }
-            Kind::Sessions => {
+            RefusalKind::Sessions => {
                 let setting = "[http] max_sessions";
                 tracing::warn!(count, setting, "no room: as many sessions are open as may be, and the oldest idle one goes of whoever has most");
             }
-            Kind::NoToken | Kind::WrongToken | Kind::Host | Kind::Origin => {}
+            RefusalKind::NoToken | RefusalKind::WrongToken | RefusalKind::Host | RefusalKind::Origin => {}
         }
     }
 
@@ -290,7 +290,7 @@ impl Refusals {
     pub fn foreign(&self, name: &Foreign) {
         match name {
             Foreign::Host(host) => {
-                let Some(count) = self.count(Kind::Host, Instant::now()) else { return };
+                let Some(count) = self.count(RefusalKind::Host, Instant::now()) else { return };
                 tracing::warn!(
                     count,
                     host,
@@ -299,7 +299,7 @@ impl Refusals {
                 );
             }
             Foreign::Origin(origin) => {
-                let Some(count) = self.count(Kind::Origin, Instant::now()) else { return };
+                let Some(count) = self.count(RefusalKind::Origin, Instant::now()) else { return };
                 tracing::warn!(
                     count,
                     origin,
@@ -320,13 +320,13 @@ mod tests {
     fn a_flood_of_refusals_is_one_line_a_minute_with_its_count() {
         let refusals = Refusals::default();
         let start = Instant::now();
-        assert_eq!(refusals.count(Kind::WrongToken, start), Some(1));
+        assert_eq!(refusals.count(RefusalKind::WrongToken, start), Some(1));
         for second in 1..60 {
-            assert_eq!(refusals.count(Kind::WrongToken, start + Duration::from_secs(second)), None);
+            assert_eq!(refusals.count(RefusalKind::WrongToken, start + Duration::from_secs(second)), None);
         }
-        assert_eq!(refusals.count(Kind::Host, start + Duration::from_secs(1)), Some(1), "another kind has a line of its own");
-        assert_eq!(refusals.count(Kind::WrongToken, start + LOG_PAUSE), Some(60));
-        assert_eq!(refusals.count(Kind::WrongToken, start + LOG_PAUSE * 9), Some(1));
+        assert_eq!(refusals.count(RefusalKind::Host, start + Duration::from_secs(1)), Some(1), "another kind has a line of its own");
+        assert_eq!(refusals.count(RefusalKind::WrongToken, start + LOG_PAUSE), Some(60));
+        assert_eq!(refusals.count(RefusalKind::WrongToken, start + LOG_PAUSE * 9), Some(1));
     }
 
     #[test]

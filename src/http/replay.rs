@@ -37,7 +37,7 @@ pub struct EventLog {
 
 #[derive(Debug, Default)]
 struct Streams {
-    by_name: HashMap<String, Stream>,
+    by_name: HashMap<String, StreamLog>,
     /// Finished streams, the oldest first.
     finished: VecDeque<(Instant, String)>,
     octets: usize,
@@ -45,10 +45,10 @@ struct Streams {
 }
 
 #[derive(Debug)]
-struct Stream {
+struct StreamLog {
     /// The session whose client was told an event of it; to nobody else it exists.
     owner: Option<Arc<str>>,
-    events: VecDeque<Event>,
+    events: VecDeque<StoredEvent>,
     next: u64,
     is_finished: bool,
     told: Instant,
@@ -57,14 +57,14 @@ struct Stream {
 }
 
 #[derive(Debug)]
-struct Event {
+struct StoredEvent {
     number: u64,
     octets: usize,
     message: ServerSseMessage,
 }
 
 /// What is there for who follows a stream.
-enum Next {
+enum NextEvent {
     Event(u64, Box<ServerSseMessage>),
     Wait(watch::Receiver<u64>),
     End,
@@ -95,7 +95,7 @@ impl EventLog {
         let is_last = matches!(message.message.as_deref(), Some(ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_)));
         let mut streams = self.locked();
         streams.sweep(now, octets);
-        let fresh = || Stream { owner: None, events: VecDeque::new(), next: 0, is_finished: false, told: now, changed: watch::Sender::new(0) };
+        let fresh = || StreamLog { owner: None, events: VecDeque::new(), next: 0, is_finished: false, told: now, changed: watch::Sender::new(0) };
         let entry = streams.by_name.entry(stream.to_owned()).or_insert_with(fresh);
         let number = entry.next;
         let id = format!("{stream}.{number}");
@@ -103,7 +103,7 @@ impl EventLog {
         entry.told = now;
         let mut message = message.clone();
         message.event_id = Some(id.clone());
-        entry.events.push_back(Event { number, octets, message });
+        entry.events.push_back(StoredEvent { number, octets, message });
         let dropped = if entry.events.len() > MOST_EVENTS { entry.events.pop_front().map_or(0, |event| event.octets) } else { 0 };
         // The stream of a session may carry answers too, to requests that were cancelled; it does not end with them.
         let ends = is_last && !is_common(stream) && !entry.is_finished;
@@ -117,14 +117,14 @@ impl EventLog {
     }
 
     /// What a stream said from this event on.
-    fn next(&self, stream: &str, from: u64) -> Next {
+    fn next(&self, stream: &str, from: u64) -> NextEvent {
         let streams = self.locked();
-        let Some(entry) = streams.by_name.get(stream) else { return Next::End };
+        let Some(entry) = streams.by_name.get(stream) else { return NextEvent::End };
         let waits = entry.changed.subscribe();
         match entry.events.iter().find(|event| event.number >= from) {
-            Some(event) => Next::Event(event.number, Box::new(event.message.clone())),
-            None if entry.is_finished => Next::End,
-            None => Next::Wait(waits),
+            Some(event) => NextEvent::Event(event.number, Box::new(event.message.clone())),
+            None if entry.is_finished => NextEvent::End,
+            None => NextEvent::Wait(waits),
         }
     }
 
@@ -148,7 +148,7 @@ impl EventLog {
     pub fn follow(self: &Arc<Self>, event: &str, session: &str) -> Option<EventStream> {
         let (stream, number) = event.rsplit_once('.')?;
         let after = number.parse::<u64>().ok()?;
-        let is_theirs = |entry: &Stream| entry.owner.as_deref() == Some(session) && after < entry.next;
+        let is_theirs = |entry: &StreamLog| entry.owner.as_deref() == Some(session) && after < entry.next;
         if !self.locked().by_name.get(stream).is_some_and(is_theirs) {
             return None;
         }
@@ -156,12 +156,12 @@ impl EventLog {
         Some(Box::pin(futures::stream::unfold(state, |(log, stream, mut from)| async move {
             loop {
                 match log.next(&stream, from) {
-                    Next::Event(number, message) => {
+                    NextEvent::Event(number, message) => {
                         from = number.saturating_add(1);
                         return Some((*message, (log, stream, from)));
                     }
-                    Next::Wait(mut changed) => changed.changed().await.ok()?,
-                    Next::End => return None,
+                    NextEvent::Wait(mut changed) => changed.changed().await.ok()?,
+                    NextEvent::End => return None,
                 }
             }
         })))
@@ -190,7 +190,7 @@ impl Streams {
             return;
         }
         self.swept = Some(now);
-        let is_dead = |name: &str, stream: &Stream| !stream.is_finished && !is_common(name) && now.duration_since(stream.told) >= FORGOTTEN_AFTER;
+        let is_dead = |name: &str, stream: &StreamLog| !stream.is_finished && !is_common(name) && now.duration_since(stream.told) >= FORGOTTEN_AFTER;
         let dead: Vec<String> = self.by_name.iter().filter(|(name, stream)| is_dead(name, stream)).map(|(name, _)| name.clone()).collect();
         for name in dead {
             self.remove(&name);
@@ -230,7 +230,7 @@ impl EventStore for EventLog {
         Ok(self.store(stream, event, Instant::now()))
     }
 
-    /// Not asked: [`super::session::Sessions`] follows streams itself, since it knows whose they are.
+    /// Not asked: the sessions follow streams themselves, since they know whose they are.
     async fn replay_events_after(&self, _: &str) -> Result<EventStream, EventStoreError> {
         Ok(Box::pin(futures::stream::empty()))
     }

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::replay::{COMMON, EventLog, FORGOTTEN_AFTER};
-use super::visit::Client;
+use super::visit::ClientNetwork;
 use crate::engine::{Caller, Engine};
 use crate::mcp::open_calls::OpenCalls;
 use crate::setting::network::Network;
@@ -47,7 +47,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(30);
 
 /// What a client is known by in this process.
 #[derive(Debug)]
-struct Known {
+struct OpenSession {
     holder: Holder,
     used: Instant,
     /// Whether the ledger knows that it was used.
@@ -73,7 +73,7 @@ struct Holder {
     client: Option<Network>,
 }
 
-impl Known {
+impl OpenSession {
     fn streams(&mut self, purpose: For) -> &mut usize {
         match purpose {
             For::Answer => &mut self.answers,
@@ -93,12 +93,12 @@ impl Known {
 
 /// Whose session makes room for another: of whoever holds most, one without a call under way; rather one that nobody listens
 /// to, or in which nothing was ever asked; and of those the one that was not used for the longest time.
-fn oldest_idle(known: &HashMap<SessionId, Known>, now: Instant) -> Option<SessionId> {
+fn oldest_idle(known: &HashMap<SessionId, OpenSession>, now: Instant) -> Option<SessionId> {
     let mut held: HashMap<&Holder, usize> = HashMap::new();
     for session in known.values() {
         *held.entry(&session.holder).or_default() += 1;
     }
-    let order = |session: &Known| (Reverse(held.get(&session.holder).copied()), session.listens > 0, session.has_asked, session.used);
+    let order = |session: &OpenSession| (Reverse(held.get(&session.holder).copied()), session.listens > 0, session.has_asked, session.used);
     let idle = known.iter().filter(|(_, session)| !session.has_calls(now));
     idle.min_by_key(|(_, session)| order(session)).map(|(id, _)| Arc::clone(id))
 }
@@ -107,7 +107,7 @@ fn oldest_idle(known: &HashMap<SessionId, Known>, now: Instant) -> Option<Sessio
 pub struct Sessions {
     inner: LocalSessionManager,
     log: Arc<EventLog>,
-    known: Mutex<HashMap<SessionId, Known>>,
+    known: Mutex<HashMap<SessionId, OpenSession>>,
     idle: Duration,
     /// Tells the event ids of this process from those of the one before it.
     epoch: String,
@@ -117,7 +117,7 @@ pub struct Sessions {
 
 /// Whether a principal may use a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Whereabouts {
     /// It runs in this process.
     Here,
     /// It ran in another one, and goes on here when it is next used.
@@ -192,7 +192,7 @@ impl Sessions {
         Self { inner, log, known: Mutex::default(), idle, epoch, kept }
     }
 
-    fn locked(&self) -> MutexGuard<'_, HashMap<SessionId, Known>> {
+    fn locked(&self) -> MutexGuard<'_, HashMap<SessionId, OpenSession>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -205,18 +205,18 @@ impl Sessions {
     ///
     /// # Errors
     /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
-    pub async fn place(&self, id: &str, principal: &str) -> crate::error::Result<Place> {
+    pub async fn place(&self, id: &str, principal: &str) -> crate::error::Result<Whereabouts> {
         if let Some(known) = self.locked().get_mut(id) {
             if known.holder.principal != principal {
-                return Ok(Place::Nowhere);
+                return Ok(Whereabouts::Nowhere);
             }
             known.used = Instant::now();
             known.is_noted = false;
-            return Ok(Place::Here);
+            return Ok(Whereabouts::Here);
         }
-        let Some(engine) = &self.kept else { return Ok(Place::Nowhere) };
+        let Some(engine) = &self.kept else { return Ok(Whereabouts::Nowhere) };
         let kept = engine.kept_client(principal, id).await?;
-        Ok(if kept.is_some() { Place::Kept } else { Place::Nowhere })
+        Ok(if kept.is_some() { Whereabouts::Kept } else { Whereabouts::Nowhere })
     }
 
     /// Puts one session away, so that another has room; its client takes it up again with its next request, where sessions are
@@ -232,8 +232,8 @@ impl Sessions {
         let ClientJsonRpcMessage::Request(request) = message else { return };
         let extensions = request.request.extensions().get::<Parts>().map(|parts| &parts.extensions);
         let Some(caller) = extensions.and_then(|extensions| extensions.get::<Caller>()) else { return };
-        let client = extensions.and_then(|extensions| extensions.get::<Client>()).and_then(|client| client.0);
-        let known = Known {
+        let client = extensions.and_then(|extensions| extensions.get::<ClientNetwork>()).and_then(|client| client.0);
+        let known = OpenSession {
             holder: Holder { principal: caller.principal.clone(), client },
             used: Instant::now(),
             is_noted: true,
@@ -259,7 +259,7 @@ impl Sessions {
         let pause = (self.idle / 4).clamp(Duration::from_millis(50), SWEEP_EVERY);
         while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
             let now = Instant::now();
-            let is_idle = |known: &Known| !known.has_streams() && now.duration_since(known.used) >= self.idle;
+            let is_idle = |known: &OpenSession| !known.has_streams() && now.duration_since(known.used) >= self.idle;
             let idle: Vec<SessionId> = self.locked().iter().filter(|(_, known)| is_idle(known)).map(|(id, _)| Arc::clone(id)).collect();
             for id in idle {
                 self.end(&id);
@@ -282,7 +282,7 @@ impl Sessions {
             used.push((Arc::clone(id), ago));
         }
         if let Err(error) = engine.use_clients(used.iter().map(|(id, ago)| (id.as_ref(), *ago))).await {
-            tracing::warn!(%error, "the ledger could not note which sessions are in use; it will be tried again");
+            tracing::warn!(%error, "last use of MCP sessions could not be recorded; it will be tried again");
             for (id, _) in &used {
                 if let Some(known) = self.locked().get_mut(id) {
                     known.is_noted = false;
@@ -408,7 +408,7 @@ impl SessionStore for Manager {
             return Ok(());
         }
         if let Err(error) = engine.keep_client(&principal, id, initialize).await {
-            tracing::warn!(%error, "a session could not be kept; it will not outlive a restart");
+            tracing::warn!(%error, "MCP session could not be recorded; it will not outlive a restart");
         }
         Ok(())
     }
@@ -519,14 +519,14 @@ mod tests {
     use super::*;
 
     /// A session: its principal, the end of the address that it was opened from, and what else is so of it.
-    type One<'a> = (&'a str, u8, fn(&mut Known));
+    type One<'a> = (&'a str, u8, fn(&mut OpenSession));
 
     /// Sessions, each used a second after the one before it.
-    fn sessions(all: &[One<'_>]) -> HashMap<SessionId, Known> {
+    fn sessions(all: &[One<'_>]) -> HashMap<SessionId, OpenSession> {
         let start = Instant::now();
         let one = |(index, (principal, client, more)): (usize, &One<'_>)| {
             let client = (*client > 0).then(|| Network::of_client([192, 0, 2, *client].into()));
-            let mut known = Known {
+            let mut known = OpenSession {
                 holder: Holder { principal: (*principal).to_owned(), client },
                 used: start + Duration::from_secs(u64::try_from(index).unwrap()),
                 is_noted: true,
@@ -549,11 +549,11 @@ mod tests {
 
     #[test]
     fn the_oldest_idle_session_goes_of_whoever_holds_most() {
-        let plain: fn(&mut Known) = |_| {};
-        let unasked: fn(&mut Known) = |known| known.has_asked = false;
-        let listens: fn(&mut Known) = |known| known.listens = 1;
-        let answers: fn(&mut Known) = |known| known.answers = 1;
-        let open: fn(&mut Known) = |known| known.open.begin(&RequestId::Number(1)).unwrap();
+        let plain: fn(&mut OpenSession) = |_| {};
+        let unasked: fn(&mut OpenSession) = |known| known.has_asked = false;
+        let listens: fn(&mut OpenSession) = |known| known.listens = 1;
+        let answers: fn(&mut OpenSession) = |known| known.answers = 1;
+        let open: fn(&mut OpenSession) = |known| known.open.begin(&RequestId::Number(1)).unwrap();
         assert_eq!(goes(&[("a", 0, plain), ("b", 0, plain), ("b", 0, plain)]).as_deref(), Some("1"));
         assert_eq!(goes(&[("a", 1, plain), ("a", 2, plain), ("a", 2, plain)]).as_deref(), Some("1"), "one token, two addresses");
         assert_eq!(goes(&[("a", 0, plain), ("a", 0, unasked), ("a", 0, unasked)]).as_deref(), Some("1"), "who opens many and asks nothing");

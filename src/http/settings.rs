@@ -1,12 +1,10 @@
 //! `[http]` of the settings.
 
-use std::path::PathBuf;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::setting::network::Network;
-use crate::setting::{SecretText, Span};
+use crate::setting::{Secret, Span};
 
 /// `[http]`: the remote endpoint.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -15,16 +13,9 @@ use crate::setting::{SecretText, Span};
 pub struct Settings {
     /// Address and port. Any other than a loopback address demands a token.
     pub listen: String,
-    /// Bearer token that clients must show. Better: token_env or token_file.
+    /// Bearer token that clients must show.
     #[serde(skip_serializing)]
-    #[schemars(with = "Option<String>")]
-    pub token: Option<SecretText>,
-    /// Name of an environment variable with the bearer token.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_env: Option<String>,
-    /// File with the bearer token.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_file: Option<PathBuf>,
+    pub token: Option<Secret>,
     /// Host names that clients may call this server by, besides localhost (protection against DNS rebinding).
     pub allowed_hosts: Vec<String>,
     /// Web origins that browsers may call from, such as `https://app.example.com`; without a port it is the usual one, and `:*`
@@ -61,8 +52,6 @@ impl Default for Settings {
         Self {
             listen: "127.0.0.1:8787".to_owned(),
             token: None,
-            token_env: None,
-            token_file: None,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             public_url: None,

@@ -12,7 +12,7 @@ use axum::response::Response;
 use http_body::{Frame, SizeHint};
 
 use super::HEALTH;
-use super::peers::{Peer, Proxies};
+use super::peers::{Proxies, Remote};
 use super::places::{Crowded, Places, Seat};
 use super::refusal::refusal;
 use crate::setting::network::Network;
@@ -22,23 +22,23 @@ use crate::setting::network::Network;
 pub(super) struct Guest {
     places: Arc<Places>,
     proxies: Arc<Proxies>,
-    peer: Peer,
+    peer: Remote,
     id: u64,
 }
 
 /// Whom a request is from, where somebody can tell.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Client(pub(super) Option<Network>);
+pub(super) struct ClientNetwork(pub(super) Option<Network>);
 
 impl Guest {
-    pub(super) fn new(places: Arc<Places>, proxies: Arc<Proxies>, peer: Peer, seat: &Seat) -> Self {
+    pub(super) fn new(places: Arc<Places>, proxies: Arc<Proxies>, peer: Remote, seat: &Seat) -> Self {
         Self { places, proxies, peer, id: seat.id() }
     }
 
-    fn begin(&self, headers: &HeaderMap) -> (Client, Visit, Result<(), Crowded>) {
+    fn begin(&self, headers: &HeaderMap) -> (ClientNetwork, Visit, Result<(), Crowded>) {
         let client = self.proxies.client(self.peer, headers);
         let begun = self.places.begin(self.id, client);
-        (Client(client), Visit { guest: self.clone() }, begun)
+        (ClientNetwork(client), Visit { guest: self.clone() }, begun)
     }
 
     /// Notes that the request showed the token, or that it calls an address of a webhook. Returns the refusal where too many
@@ -56,7 +56,7 @@ struct Visit {
 impl Drop for Visit {
     fn drop(&mut self) {
         let Guest { places, peer, id, .. } = &self.guest;
-        places.finish(*id, matches!(peer, Peer::Proxy(_)));
+        places.finish(*id, matches!(peer, Remote::Proxy(_)));
     }
 }
 
@@ -73,7 +73,7 @@ pub(super) async fn layer(mut request: Request, next: Next) -> Response {
     if guest.places.answered(guest.id, is_anybodys) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    response.map(|body| Body::new(Answer { body, _visit: visit }))
+    response.map(|body| Body::new(CountedAnswer { body, _visit: visit }))
 }
 
 fn turned_away(crowded: Crowded) -> Response {
@@ -95,12 +95,12 @@ fn turned_away(crowded: Crowded) -> Response {
 }
 
 /// The body of an answer; the visit lasts until it was written, or nobody is there to read it.
-struct Answer {
+struct CountedAnswer {
     body: Body,
     _visit: Visit,
 }
 
-impl http_body::Body for Answer {
+impl http_body::Body for CountedAnswer {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -6,12 +6,20 @@
 //! of a process that lives is left alone, and nothing has to be written while nothing happens.
 
 mod accept;
+mod account;
+mod budget;
 mod clients;
 mod copy;
+mod early;
+mod facts;
 mod instance;
+mod job;
 mod long_reply;
+mod look;
 mod mark;
+mod opt_out;
 mod outbox;
+mod pace;
 mod pause;
 mod peers;
 mod pending;
@@ -20,14 +28,24 @@ mod prune;
 mod query;
 mod queue;
 mod rate;
-mod receive;
+mod receipt;
+mod recover;
 mod rehearsal;
 mod reply;
 mod reserve;
+mod row;
+mod sealed;
 mod segment;
+mod session;
 mod settle;
+mod states;
 mod tally;
 mod told;
+mod trace;
+mod transition;
+mod upkeep;
+mod verbs;
+mod wish;
 mod writer;
 
 use std::path::Path;
@@ -36,32 +54,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 pub use copy::{Looked, Restored, look_at, restore};
 pub use pause::PauseFile;
 
-use super::{
-    Back, BatchRecord, Change, Claim, Claimed, Decide, Filter, Forward, Intent, Ledger, LookClaim, NewHandle, NewPending, NewReply, OptOut, Pacing,
-    Payer, Pended, Pending, Record, Recorded, Recovered, Replies, ReplyPlace, Report, Reservation, Segment, Settled, Settlement, Target,
-};
+use super::Settlement;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::mark::Marking;
-use crate::sms::caller_id::Known;
-use crate::sms::facts::Budget;
-use crate::sms::message::{BatchId, MessageId, Realm, State};
-use crate::sms::peer::Peer;
+use crate::sms::message::{MessageId, State};
 use instance::{Instance, Lock};
-use mark::{Mark, Wish};
+use job::unavailable;
+use mark::Mark;
 use peers::Peers;
 use place::{APPLICATION_ID, OPEN_ID, Place, say_open};
-use writer::{Around, Kind, Writer, Written, checkpoint, unavailable};
+use writer::{Around, Writer, checkpoint};
 
 /// Every migration, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 18] = [
+const MIGRATIONS: [&str; 19] = [
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_providers.sql"),
     include_str!("migrations/0003_segments.sql"),
@@ -80,6 +92,7 @@ const MIGRATIONS: [&str; 18] = [
     include_str!("migrations/0016_peers.sql"),
     include_str!("migrations/0017_prune.sql"),
     include_str!("migrations/0018_waiting.sql"),
+    include_str!("migrations/0019_text_key.sql"),
 ];
 
 /// How long a write waits for another process's transaction.
@@ -151,6 +164,7 @@ impl SqliteLedger {
         }
         let instance = Arc::new(Instance::register(&transaction, lock, now)?);
         let mark = Arc::new(Mark::hold(&transaction, path, marking, had_log).map_err(wrong)?);
+        has_texts.fetch_or(sealed::is_used(&transaction).map_err(wrong)?, Ordering::Relaxed);
         let is_news = say_open(&transaction, true).map_err(wrong)?;
         transaction.commit().map_err(wrong)?;
         if is_news {
@@ -262,6 +276,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
         db.pragma_update(None, "temp_store", "memory")?;
         // Plans do not depend on values, so that no statement is prepared again because a value changed.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        sealed::teach(&db)?;
         Ok(db)
     };
     open().map_err(|error| cannot_open(path, &error.to_string()))
@@ -323,317 +338,12 @@ fn migrate(db: &mut Connection, path: &Path) -> Result<()> {
     transaction.commit().map_err(wrong)
 }
 
-#[async_trait]
-impl Ledger for SqliteLedger {
-    async fn reserve(&self, intent: Intent, decide: Decide) -> Result<Reservation> {
-        let owner = self.instance.id();
-        let leaves_texts = !intent.keep_texts && !intent.preview && intent.batch.is_some();
-        let (mark, peers, has_texts) = (Arc::clone(&self.mark), Arc::clone(&self.peers), Arc::clone(&self.has_texts));
-        let kind = match intent.payer.realm {
-            _ if intent.preview => Kind::Aside,
-            // What is queued is asked about again when it is claimed.
-            Realm::Live if intent.batch.is_some() && !intent.is_campaign => Kind::Accepts,
-            Realm::Live => Kind::Begins,
-            Realm::Sandbox => Kind::Ordinary,
-        };
-        let (now, ids) = (intent.now, intent.drafts.iter().map(|draft| draft.id.clone()).collect::<Vec<_>>());
-        let reserve = move |db: &Connection| {
-            if leaves_texts {
-                // By the writing thread, which also says that there are none: said before, that would be lost.
-                has_texts.store(true, Ordering::Relaxed);
-            }
-            match peers.known(intent.payer.realm) {
-                Ok(known) => reserve::reserve(db, owner, &intent, &known, &decide, &mark),
-                Err(unreadable) => Ok(Err(unreadable)),
-            }
-        };
-        match self.writer()?.write(kind, reserve).await? {
-            Written::Whole(reservation) => reservation,
-            // Nobody hands over what this did not return, and nobody else may, but from the queue.
-            Written::Void(Ok(Reservation::Taken { .. }), error) if kind == Kind::Begins => {
-                let unbegun = ids.into_iter().map(|id| (id, now));
-                self.unbegun.lock().unwrap_or_else(PoisonError::into_inner).extend(unbegun);
-                Err(if self.settle_unbegun().await.is_ok() { error } else { error.next(MAY_BE_RECORDED) })
-            }
-            Written::Void(_, error) => Err(error),
-        }
-    }
-
-    async fn claim(&self, claim: Claim) -> Result<Claimed> {
-        let (owner, has_texts, mark, peers) = (self.instance.id(), Arc::clone(&self.has_texts), Arc::clone(&self.mark), Arc::clone(&self.peers));
-        let kind = if claim.realm == Realm::Live { Kind::Begins } else { Kind::Ordinary };
-        let claim = move |db: &Connection| {
-            if kind == Kind::Begins && mark.check().is_err() {
-                return Ok(Ok(Claimed::default()));
-            }
-            let known = match peers.known(claim.realm) {
-                Ok(known) => known,
-                Err(unreadable) => return Ok(Err(unreadable)),
-            };
-            let claimed = queue::claim(db, owner, &claim, &known)?;
-            // Another process may have queued them.
-            if !claimed.messages.is_empty() && queue::has_unkept(db)? {
-                has_texts.store(true, Ordering::Relaxed);
-            }
-            Ok(Ok(claimed))
-        };
-        match self.writer()?.write(kind, claim).await? {
-            Written::Whole(claimed) => claimed,
-            // Claimed by this process, and by nobody to be handed over.
-            Written::Void(Ok(claimed), error) => {
-                tracing::error!(%error, "what was taken from the queue goes back to it");
-                Ok(Claimed { is_void: true, ..claimed })
-            }
-            Written::Void(Err(refused), _) => Err(refused),
-        }
-    }
-
-    async fn settle(&self, id: &MessageId, settlement: Settlement) -> Result<Vec<Budget>> {
-        let id = id.clone();
-        self.writer()?.run(move |db| settle::settle(db, &id, &settlement)).await
-    }
-
-    async fn record_receipt(&self, report: Report, now: Timestamp) -> Result<Vec<MessageId>> {
-        self.writer()?.run(move |db| receive::record_receipt(db, &report, now)).await
-    }
-
-    async fn recover(&self, now: Timestamp, stale_before: Option<Timestamp>) -> Result<Recovered> {
-        self.settle_unbegun().await?;
-        let own = self.instance.id();
-        let (instances, has_orphans) = self.read(|db| Ok((instance::list(db)?, settle::has_orphans(db)?))).await?;
-        let dead = self.instance.dead(instances);
-        if dead.is_empty() && !has_orphans && stale_before.is_none() {
-            return Ok(Recovered::default());
-        }
-        self.has_texts.store(true, Ordering::Relaxed);
-        self.writer()?.run(move |db| settle::recover(db, own, &dead, now, stale_before)).await
-    }
-
-    async fn message(&self, principal: &str, id: &MessageId) -> Result<Option<Record>> {
-        let (principal, id) = (principal.to_owned(), id.clone());
-        self.read(move |db| query::message(db, &principal, &id)).await
-    }
-
-    async fn history(&self, id: &MessageId) -> Result<Vec<Change>> {
-        let id = id.clone();
-        self.read(move |db| query::history(db, &id)).await
-    }
-
-    async fn segments(&self, id: &MessageId) -> Result<Vec<Segment>> {
-        let id = id.clone();
-        self.read(move |db| segment::segments(db, &id)).await
-    }
-
-    async fn batch(&self, principal: &str, id: &BatchId) -> Result<Option<BatchRecord>> {
-        let (principal, id) = (principal.to_owned(), id.clone());
-        self.read(move |db| query::batch(db, &principal, &id)).await
-    }
-
-    async fn list(&self, filter: Filter) -> Result<Vec<Record>> {
-        self.read(move |db| query::list(db, &filter)).await
-    }
-
-    async fn budgets(&self, payer: Payer, now: Timestamp) -> Result<Vec<Budget>> {
-        let peers = Arc::clone(&self.peers);
-        let preview = move |db: &Connection| match peers.on(db, payer.realm)? {
-            Ok(others) => reserve::preview_budgets(db, &payer, &others, now),
-            Err(unreadable) => Ok(Err(unreadable)),
-        };
-        self.read(preview).await?
-    }
-
-    async fn others(&self, realm: Realm) -> Result<Vec<Peer>> {
-        let peers = Arc::clone(&self.peers);
-        self.read(move |db| peers.on(db, realm)).await?
-    }
-
-    async fn open_session(&self, payer: Payer, handle: NewHandle, now: Timestamp) -> Result<Vec<Budget>> {
-        let peers = Arc::clone(&self.peers);
-        let open = move |db: &Connection| match peers.known(payer.realm) {
-            Ok(known) => reserve::open_session(db, &payer, &handle, &known, now),
-            Err(unreadable) => Ok(Err(unreadable)),
-        };
-        self.writer()?.run(open).await?
-    }
-
-    async fn all_budgets(&self) -> Result<Vec<Budget>> {
-        self.read(query::all_budgets).await
-    }
-
-    async fn unfreeze(&self, key: &str) -> Result<bool> {
-        let key = key.to_owned();
-        self.writer()?.run(move |db| settle::unfreeze(db, &key)).await
-    }
-
-    async fn accept_clock(&self) -> Result<()> {
-        self.writer()?.run(settle::accept_clock).await
-    }
-
-    async fn cancel(&self, principal: &str, id: &BatchId, now: Timestamp) -> Result<u32> {
-        let (principal, id) = (principal.to_owned(), id.clone());
-        self.writer()?.run(move |db| settle::cancel(db, &principal, id.as_str(), now)).await
-    }
-
-    async fn hand_on(&self, id: &MessageId, provider: &str, _: Timestamp) -> Result<()> {
-        let (owner, id, provider) = (self.instance.id(), id.clone(), provider.to_owned());
-        let is_ours = self.writer()?.run_as(Kind::Begins, move |db| settle::hand_on(db, owner, &id, &provider)).await?;
-        // Whoever asks must not hand it over then: it may be somebody else's now.
-        if is_ours { Ok(()) } else { Err(unavailable("this process is not attempting the message")) }
-    }
-
-    async fn unclaim(&self, back: Vec<Back>) -> Result<()> {
-        let owner = self.instance.id();
-        self.writer()?.run(move |db| queue::unclaim(db, owner, &back)).await
-    }
-
-    async fn claim_looks(&self, claim: LookClaim) -> Result<Vec<Record>> {
-        let (provider, realm, now) = (claim.provider.clone(), claim.realm, claim.now);
-        if !self.read(move |db| receive::has_looks(db, &provider, realm, now)).await? {
-            return Ok(Vec::new());
-        }
-        self.writer()?.run(move |db| receive::claim_looks(db, &claim)).await
-    }
-
-    async fn admit(&self, provider: &str, realm: Realm, requests: u32, rate: Pacing, now: Timestamp) -> Result<bool> {
-        let counted_as = rate::name(provider, realm).into_owned();
-        self.writer()?.run(move |db| rate::admit(db, &counted_as, now, rate, requests)).await
-    }
-
-    async fn hint(&self, provider: &str, vendor_id: &str, message: Option<&MessageId>, now: Timestamp) -> Result<bool> {
-        let (provider, vendor_id, message) = (provider.to_owned(), vendor_id.to_owned(), message.cloned());
-        self.writer()?.run(move |db| receive::hint(db, &provider, &vendor_id, message.as_ref(), now)).await
-    }
-
-    async fn unknowns(&self, provider: Option<(&str, Realm)>, since: Timestamp, limit: u32) -> Result<Vec<Record>> {
-        let provider = provider.map(|(name, realm)| (name.to_owned(), realm));
-        self.read(move |db| receive::unknowns(db, provider.as_ref().map(|(name, realm)| (name.as_str(), *realm)), since, limit)).await
-    }
-
-    async fn has_nameless(&self, (provider, realm): (&str, Realm), to: &str, digest: [u8; 16], from: Timestamp, until: Timestamp) -> Result<bool> {
-        let (provider, to) = (provider.to_owned(), to.to_owned());
-        self.read(move |db| receive::has_nameless(db, (&provider, realm), &to, digest, from, until)).await
-    }
-
-    async fn has_vendor_id(&self, provider: &str, vendor_id: &str, to: &str) -> Result<bool> {
-        let (provider, vendor_id, to) = (provider.to_owned(), vendor_id.to_owned(), to.to_owned());
-        self.read(move |db| receive::has_vendor_id(db, &provider, &vendor_id, &to)).await
-    }
-
-    async fn texts(&self, provider: &str, vendor_id: &str, to: Option<&str>) -> Result<Option<Vec<String>>> {
-        let (provider, vendor_id, to) = (provider.to_owned(), vendor_id.to_owned(), to.map(ToOwned::to_owned));
-        self.read(move |db| receive::texts(db, &provider, &vendor_id, to.as_deref())).await
-    }
-
-    async fn record_reply(&self, reply: NewReply, now: Timestamp) -> Result<Recorded> {
-        let owner = self.instance.id();
-        self.writer()?.run(move |db| reply::record_reply(db, owner, &reply, now)).await
-    }
-
-    async fn reply_at(&self, provider: &str, vendor_id: &str) -> Result<Option<Timestamp>> {
-        let (provider, vendor_id) = (provider.to_owned(), vendor_id.to_owned());
-        self.read(move |db| reply::reply_at(db, &provider, &vendor_id)).await
-    }
-
-    async fn last_text(&self, provider: &str, to: &str, at: Timestamp) -> Result<Option<String>> {
-        let (provider, to) = (provider.to_owned(), to.to_owned());
-        self.read(move |db| reply::last_text(db, &provider, &to, at)).await
-    }
-
-    async fn replies(&self, id: &MessageId, before: Option<ReplyPlace>, limit: u32) -> Result<Replies> {
-        let id = id.clone();
-        self.read(move |db| reply::replies(db, &id, before, limit)).await
-    }
-
-    async fn opt_out(&self, number: &str, is_out: bool, source: &str, at: Timestamp) -> Result<bool> {
-        let (mark, wish) = (Arc::clone(&self.mark), Wish { number: number.to_owned(), is_out, at, source: source.to_owned() });
-        let record = move |db: &Connection| {
-            let is_news = reply::opt_out(db, &wish.number, is_out, &wish.source, at)?;
-            if is_out || is_news {
-                mark.wish(wish.clone());
-            }
-            Ok(is_news)
-        };
-        self.writer()?.run(record).await
-    }
-
-    async fn known(&self, endings: Vec<String>, realm: Realm, since: Timestamp) -> Result<Vec<Known>> {
-        self.read(move |db| pending::known(db, &endings, realm, since)).await
-    }
-
-    async fn pend(&self, new: NewPending) -> Result<Pended> {
-        self.writer()?.run(move |db| pending::pend(db, &new)).await
-    }
-
-    async fn pendings(&self) -> Result<Vec<Pending>> {
-        self.read(pending::pendings).await
-    }
-
-    async fn settle_pending(&self, id: i64, number: Option<&str>, forward: bool, now: Timestamp) -> Result<Option<Settled>> {
-        let number = number.map(ToOwned::to_owned);
-        self.writer()?.run(move |db| pending::settle(db, id, number.as_deref(), forward, now)).await
-    }
-
-    async fn opt_outs(&self, limit: u32) -> Result<Vec<OptOut>> {
-        self.read(move |db| reply::opt_outs(db, limit)).await
-    }
-
-    async fn claim_forwards(&self, limit: u32, now: Timestamp, again: Timestamp) -> Result<Vec<Forward>> {
-        if !self.read(move |db| outbox::has_forwards(db, now)).await? {
-            return Ok(Vec::new());
-        }
-        self.writer()?.run(move |db| outbox::claim_forwards(db, limit, now, again)).await
-    }
-
-    async fn forwarded(&self, sequence: i64, next: Option<Timestamp>) -> Result<()> {
-        self.writer()?.run(move |db| outbox::forwarded(db, sequence, next)).await
-    }
-
-    async fn key(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]> {
-        let (asked, name) = (name.to_owned(), name.to_owned());
-        if let Some(key) = self.read(move |db| query::key(db, &asked)).await? {
-            return Ok(key);
-        }
-        self.writer()?.run(move |db| settle::key(db, &name, fresh)).await
-    }
-
-    async fn target_of(&self, principal: &str, realm: Realm, key: &str) -> Result<Option<Target>> {
-        let (principal, key) = (principal.to_owned(), key.to_owned());
-        self.read(move |db| query::target_of(db, &principal, realm, &key)).await
-    }
-
-    async fn trust(&self) -> Result<()> {
-        let mark = Arc::clone(&self.mark);
-        match mark.check() {
-            Ok(()) => Ok(()),
-            // A person may have looked since.
-            Err(_) => self.writer()?.run_as(Kind::Begins, move |_| Ok(mark.check())).await?,
-        }
-    }
-
-    async fn close(&self) -> Result<()> {
-        let owner = self.instance.id();
-        // Taken out first: what comes after this is refused, and not written for an owner that has left.
-        let taken = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (writer, thread) = taken.ok_or_else(|| unavailable("the ledger is closed"))?;
-        let left = writer.run_as(Kind::Aside, move |db| settle::leave(db, owner)).await;
-        if left.is_ok() {
-            self.instance.remove_lock();
-        }
-        // Before the writer, which takes the log away where it is the last.
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(writer);
-        // The end of the process must not race with the last words of the ledger.
-        let ended = tokio::task::spawn_blocking(move || joined(thread)).await;
-        left.and(ended.unwrap_or_else(|error| Err(unavailable(&error.to_string()))))
-    }
-}
-
 fn joined(thread: JoinHandle<Result<()>>) -> Result<()> {
     thread.join().unwrap_or_else(|_| Err(unavailable("the writing thread failed")))
 }
 
 impl Drop for SqliteLedger {
-    /// A store that was not closed has left in no good order, but its file is whole.
+    /// A ledger that was not closed has left in no good order, but its file is whole.
     fn drop(&mut self) {
         let taken = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).take();

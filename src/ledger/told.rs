@@ -1,12 +1,10 @@
 //! What carriers tell over the connections that they keep, as far as the ledger must know more of it than the events
-//! themselves: what may be told again, in which order wishes were told, and which receipts are about nothing.
+//! themselves: what may be told again.
 
 use async_trait::async_trait;
 
-use super::Record;
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::sms::message::MessageId;
 
 /// For how long a text may be told again that was not acknowledged, in milliseconds: carriers keep one for a day or two.
 pub const TOLD_AGAIN_MS: i64 = 3 * 24 * 3_600_000;
@@ -36,9 +34,6 @@ pub struct Unmatched {
 /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
 #[async_trait]
 pub trait Told: Send + Sync {
-    /// A message, whoever sent it: for what its provider says of it.
-    async fn find(&self, id: &MessageId) -> Result<Option<Record>>;
-
     /// Keeps that these texts were told, each first at this time, and not acknowledged. What is kept for longer than
     /// [`TOLD_AGAIN_MS`], or beyond [`MOST_TOLD`], is forgotten, the oldest first. What another process took meanwhile is not kept.
     async fn keep_told(&self, provider: &str, texts: Vec<(String, Timestamp)>, now: Timestamp) -> Result<()>;
@@ -60,16 +55,4 @@ pub trait Told: Send + Sync {
 
     /// When a process was last found dead: what it had been told and had not acknowledged, nobody knows.
     async fn last_death(&self) -> Result<Option<Timestamp>>;
-
-    /// Keeps that a person asked for texts again, by this provider.
-    async fn note_start(&self, provider: &str, number: &str, at: Timestamp) -> Result<()>;
-
-    /// Whether a person asked for texts again, by this provider, after this moment. That is kept: vendors list an old STOP for ever.
-    async fn has_started_since(&self, provider: &str, number: &str, at: Timestamp) -> Result<bool>;
-
-    /// Since when this number wants no more texts.
-    async fn out_since(&self, number: &str) -> Result<Option<Timestamp>>;
-
-    /// The receipts of this provider that match no message, though they are [`EARLY_MS`] old.
-    async fn unmatched(&self, provider: &str, now: Timestamp) -> Result<Unmatched>;
 }

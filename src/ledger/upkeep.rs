@@ -106,8 +106,8 @@ impl PruneTurn {
     }
 }
 
-/// The part of the ledger that forgets. Every error is
-/// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+/// What keeps the ledger itself: forgetting, its keys, its mark, its end. Every error is
+/// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable) unless said otherwise.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
     /// The moment as of which things are old. A clock that stands ahead must not make them so: it is at most a day after the last
@@ -123,4 +123,20 @@ pub trait Upkeep: Send + Sync {
 
     /// What pruning would do. Nothing is written.
     async fn prunable(&self, before: Timestamp, now: Timestamp) -> Result<Prunable>;
+
+    /// A key of this ledger that stays as it is once it is made; `fresh` is taken where there is none.
+    async fn key(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]>;
+
+    /// Whether something may be sent from this ledger by a real provider: it is the one that its mark outside speaks of, and no
+    /// older one.
+    ///
+    /// # Errors
+    /// `ErrorKind::LedgerInDoubt`, or `ErrorKind::LedgerUnavailable` where the mark cannot be written.
+    async fn trust(&self) -> Result<()>;
+
+    /// Whether the ledger can be read.
+    async fn ping(&self) -> Result<()>;
+
+    /// Gives back what this process had claimed, and closes.
+    async fn close(&self) -> Result<()>;
 }

@@ -24,7 +24,7 @@ use rmcp::model::{JsonObject, Tool};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 
-use super::json::{self, Kind};
+use super::json::{self, JsonKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::template::Template;
 use crate::sms::untrusted;
@@ -338,7 +338,7 @@ fn whole(number: f64) -> Option<i64> {
 }
 
 fn wrong_type(given: &Value, wanted: &str) -> Wrong {
-    let is = Kind::of(given);
+    let is = JsonKind::of(given);
     Wrong::here(format!("it is {is}, and must be {wanted}"))
 }
 

@@ -10,7 +10,7 @@ use rmcp::model::{ErrorCode, ErrorData, RequestId, ServerJsonRpcMessage};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Value, json};
 
-use super::json::{Kind, Look, Name, Seen, below};
+use super::json::{JsonKind, Look, Name, Seen, below};
 use crate::sms::untrusted;
 
 /// Most requests of a batch that are refused one by one.
@@ -18,7 +18,7 @@ const MOST_OF_BATCH: usize = 64;
 
 /// What was wrong with a message that cannot be served.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct FrameRefusal {
     /// Of the request; nothing where it has none that can be repeated.
     id: Option<RequestId>,
     code: ErrorCode,
@@ -27,7 +27,7 @@ pub(crate) struct Refusal {
     is_answered: bool,
 }
 
-impl Refusal {
+impl FrameRefusal {
     fn invalid(id: Option<RequestId>, message: String) -> Self {
         Self { id, code: ErrorCode::INVALID_REQUEST, message, is_answered: true }
     }
@@ -52,26 +52,26 @@ pub(crate) enum Frame {
     /// No JSON; why, without what stood there.
     NoJson(String),
     /// JSON that is no message, or one that cannot be served. At least one refusal; of a batch, one for each request.
-    Refused(Vec<Refusal>),
+    Refused(Vec<FrameRefusal>),
 }
 
 /// Looks at the bytes of one message.
 pub(crate) fn look(bytes: &[u8]) -> Frame {
     // The library leaves out a byte order mark (RFC 8259, 8.1), and what stands behind it must not go past here.
     let mut reader = serde_json::Deserializer::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
-    let seen = Whole.deserialize(&mut reader).and_then(|seen| reader.end().map(|()| seen));
+    let seen = WholeFrame.deserialize(&mut reader).and_then(|seen| reader.end().map(|()| seen));
     match seen {
         Err(error) => Frame::NoJson(error.to_string()),
         Ok(Top::Object(message)) => message.fault().map_or(Frame::Message, |refusal| Frame::Refused(vec![refusal])),
         Ok(Top::Batch(messages)) => Frame::Refused(of_batch(messages)),
-        Ok(Top::Other(kind)) => Frame::Refused(vec![Refusal::invalid(None, format!("it is {kind}, and {ONE_MESSAGE}"))]),
+        Ok(Top::Other(kind)) => Frame::Refused(vec![FrameRefusal::invalid(None, format!("it is {kind}, and {ONE_MESSAGE}"))]),
     }
 }
 
 const ONE_MESSAGE: &str = "must be one JSON-RPC message, such as {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}";
 
 /// Refuses each request of a batch, so that nobody waits for one.
-fn of_batch(messages: Vec<Top>) -> Vec<Refusal> {
+fn of_batch(messages: Vec<Top>) -> Vec<FrameRefusal> {
     let why = || format!("batches are not taken; it {ONE_MESSAGE}");
     let mut ids: Vec<RequestId> = Vec::new();
     for message in &messages {
@@ -88,8 +88,8 @@ fn of_batch(messages: Vec<Top>) -> Vec<Refusal> {
         }
     }
     match ids.is_empty() {
-        true => vec![Refusal::invalid(None, why())],
-        false => ids.into_iter().map(|id| Refusal::invalid(Some(id), why())).collect(),
+        true => vec![FrameRefusal::invalid(None, why())],
+        false => ids.into_iter().map(|id| FrameRefusal::invalid(Some(id), why())).collect(),
     }
 }
 
@@ -100,14 +100,14 @@ fn usable(id: &Value) -> Option<RequestId> {
 /// What came, as far as it must be known.
 #[derive(Debug)]
 enum Top {
-    Object(Box<Message>),
+    Object(Box<MessageHead>),
     Batch(Vec<Top>),
-    Other(Kind),
+    Other(JsonKind),
 }
 
 /// The members of a message.
 #[derive(Debug, Default)]
-struct Message {
+struct MessageHead {
     jsonrpc: Option<Value>,
     id: Option<Value>,
     method: Option<Value>,
@@ -118,15 +118,15 @@ struct Message {
     twice: Option<String>,
 }
 
-impl Message {
+impl MessageHead {
     /// What is wrong with it, if anything.
-    fn fault(&self) -> Option<Refusal> {
+    fn fault(&self) -> Option<FrameRefusal> {
         let is_answer = self.method.is_none() && (self.has_result || self.has_error);
         // The id of an answer is ours, and nothing is answered under it. Of two ids nobody knows which is meant.
         let id = self.id.as_ref().filter(|_| !is_answer && self.twice.as_deref() != Some("id")).and_then(usable);
         let (code, message) = self.wrong(is_answer, id.is_some())?;
         let is_notification = self.method.is_some() && self.id.is_none();
-        Some(Refusal { id, code, message, is_answered: !is_answer && !is_notification })
+        Some(FrameRefusal { id, code, message, is_answered: !is_answer && !is_notification })
     }
 
     fn wrong(&self, is_answer: bool, has_id: bool) -> Option<(ErrorCode, String)> {
@@ -147,17 +147,17 @@ impl Message {
         }
         let method = match &self.method {
             Some(Value::String(method)) => untrusted::escape(method),
-            Some(other) => return invalid(format!("`method` is {}, and must be text, such as \"tools/list\"", Kind::of(other))),
+            Some(other) => return invalid(format!("`method` is {}, and must be text, such as \"tools/list\"", JsonKind::of(other))),
             None => return invalid(format!("`method` is missing: it {ONE_MESSAGE}")),
         };
         if let Some(id) = self.id.as_ref().filter(|_| !has_id) {
-            return invalid(format!("`id` is {}, and must be text or a whole number of at most 63 bits", Kind::of(id)));
+            return invalid(format!("`id` is {}, and must be text or a whole number of at most 63 bits", JsonKind::of(id)));
         }
         if self.has_result || self.has_error {
             return invalid("it has a `method`, and beside it `result` or `error`, which are of an answer".to_owned());
         }
         let params = self.params.as_ref()?;
-        let is_wrong = |kind: Kind| !matches!(kind, Kind::Object | Kind::Null);
+        let is_wrong = |kind: JsonKind| !matches!(kind, JsonKind::Object | JsonKind::Null);
         let (place, kind) = match params.meta {
             _ if is_wrong(params.kind) => ("params", params.kind),
             Some(kind) if is_wrong(kind) => ("params._meta", kind),
@@ -168,9 +168,9 @@ impl Message {
 }
 
 /// Reads what came as far as it must be known.
-struct Whole;
+struct WholeFrame;
 
-impl<'de> DeserializeSeed<'de> for Whole {
+impl<'de> DeserializeSeed<'de> for WholeFrame {
     type Value = Top;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Top, D::Error> {
@@ -178,7 +178,7 @@ impl<'de> DeserializeSeed<'de> for Whole {
     }
 }
 
-impl<'de> Visitor<'de> for Whole {
+impl<'de> Visitor<'de> for WholeFrame {
     type Value = Top;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -186,39 +186,39 @@ impl<'de> Visitor<'de> for Whole {
     }
 
     fn visit_unit<E>(self) -> Result<Top, E> {
-        Ok(Top::Other(Kind::Null))
+        Ok(Top::Other(JsonKind::Null))
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Top, E> {
-        Ok(Top::Other(Kind::Boolean))
+        Ok(Top::Other(JsonKind::Boolean))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Top, E> {
-        Ok(Top::Other(Kind::Number))
+        Ok(Top::Other(JsonKind::Number))
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<Top, E> {
-        Ok(Top::Other(Kind::Number))
+        Ok(Top::Other(JsonKind::Number))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Top, E> {
-        Ok(Top::Other(Kind::Number))
+        Ok(Top::Other(JsonKind::Number))
     }
 
     fn visit_str<E>(self, _: &str) -> Result<Top, E> {
-        Ok(Top::Other(Kind::Text))
+        Ok(Top::Other(JsonKind::Text))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Top, A::Error> {
         let mut all = Vec::new();
-        while let Some(item) = items.next_element_seed(Whole)? {
+        while let Some(item) = items.next_element_seed(WholeFrame)? {
             all.push(item);
         }
         Ok(Top::Batch(all))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Top, A::Error> {
-        let (mut message, mut names) = (Box::<Message>::default(), std::collections::BTreeSet::new());
+        let (mut message, mut names) = (Box::<MessageHead>::default(), std::collections::BTreeSet::new());
         while let Some(name) = members.next_key::<Name<'de>>()? {
             if names.contains(&name) {
                 let shown = untrusted::escape(&name.0);

@@ -13,7 +13,7 @@ use crate::sms::untrusted;
 
 /// What a JSON value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum JsonKind {
     Null,
     Boolean,
     Number,
@@ -22,7 +22,7 @@ pub(super) enum Kind {
     Object,
 }
 
-impl Kind {
+impl JsonKind {
     pub(super) fn of(value: &Value) -> Self {
         match value {
             Value::Null => Self::Null,
@@ -35,7 +35,7 @@ impl Kind {
     }
 }
 
-impl std::fmt::Display for Kind {
+impl std::fmt::Display for JsonKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Null => "null",
@@ -51,15 +51,15 @@ impl std::fmt::Display for Kind {
 /// What one look at a value shows.
 #[derive(Debug)]
 pub(super) struct Seen {
-    pub(super) kind: Kind,
+    pub(super) kind: JsonKind,
     /// Where in it the first member stands that its object has twice, such as `recipients[3].to`.
     pub(super) twice: Option<String>,
     /// What its member `_meta` is, where it has one.
-    pub(super) meta: Option<Kind>,
+    pub(super) meta: Option<JsonKind>,
 }
 
 impl Seen {
-    fn plain(kind: Kind) -> Self {
+    fn plain(kind: JsonKind) -> Self {
         Self { kind, twice: None, meta: None }
     }
 }
@@ -121,27 +121,27 @@ impl<'de> Visitor<'de> for Look {
     }
 
     fn visit_unit<E>(self) -> Result<Seen, E> {
-        Ok(Seen::plain(Kind::Null))
+        Ok(Seen::plain(JsonKind::Null))
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Seen, E> {
-        Ok(Seen::plain(Kind::Boolean))
+        Ok(Seen::plain(JsonKind::Boolean))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Seen, E> {
-        Ok(Seen::plain(Kind::Number))
+        Ok(Seen::plain(JsonKind::Number))
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<Seen, E> {
-        Ok(Seen::plain(Kind::Number))
+        Ok(Seen::plain(JsonKind::Number))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Seen, E> {
-        Ok(Seen::plain(Kind::Number))
+        Ok(Seen::plain(JsonKind::Number))
     }
 
     fn visit_str<E>(self, _: &str) -> Result<Seen, E> {
-        Ok(Seen::plain(Kind::Text))
+        Ok(Seen::plain(JsonKind::Text))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Seen, A::Error> {
@@ -150,7 +150,7 @@ impl<'de> Visitor<'de> for Look {
             twice = twice.or_else(|| item.twice.map(|place| below(&format!("[{index}]"), &place)));
             index += 1;
         }
-        Ok(Seen { twice, ..Seen::plain(Kind::Array) })
+        Ok(Seen { twice, ..Seen::plain(JsonKind::Array) })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Seen, A::Error> {
@@ -166,7 +166,7 @@ impl<'de> Visitor<'de> for Look {
             }
             names.insert(name);
         }
-        Ok(Seen { kind: Kind::Object, twice, meta })
+        Ok(Seen { kind: JsonKind::Object, twice, meta })
     }
 }
 

@@ -28,7 +28,7 @@ pub fn error(error: &Error) -> CallToolResult {
 /// Logs what lies behind an error, which the caller is not shown.
 pub(super) fn log_cause(error: &Error) {
     if let Some(cause) = std::error::Error::source(error) {
-        tracing::error!(code = %error.kind(), cause = %cause, "a call failed");
+        tracing::error!(code = %error.kind(), cause = %cause, "tool call failed");
     }
 }
 

@@ -72,7 +72,7 @@ impl<R> Lines<R> {
             Frame::Message | Frame::NoJson(_) => self.ready.append(&mut self.line),
             Frame::Refused(refusals) => {
                 self.line.clear();
-                for answer in refusals.into_iter().filter_map(frame::Refusal::answer) {
+                for answer in refusals.into_iter().filter_map(frame::FrameRefusal::answer) {
                     let _ = self.refuse.send(answer); // Nobody hears it once the transport is gone.
                 }
             }

@@ -1,32 +1,175 @@
-//! The tools: their names and descriptions, and the call of each.
+//! The tools: one table of values, and the call of each.
 //!
-//! To add one: a line in [`Tools::new`] and an arm in `perform`, with argument and answer types in
-//! `send/contract.rs`. The list is a contract; `tests/suite/snapshots/tools.json` shows every change of it.
+//! To add one: a value in [`TABLE`], with argument and answer types in the engine's contract. The list is a contract;
+//! `tests/suite/snapshots/tools.json` shows every change of it.
 
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
-use schemars::JsonSchema;
 
 use super::arguments::{self, Given};
+use super::settings::{Settings, Toolset};
 use super::{render, schema};
 use crate::engine::contract::{
     BalanceAnswer, BalanceArgs, BulkAnswer, BulkArgs, ListAnswer, ListArgs, OpenAnswer, OpenArgs, SendAnswer, SendArgs, StatusAnswer, StatusArgs,
 };
 use crate::engine::{Caller, Engine, OnProgress};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 
 /// The name of the bulk tool, which reports progress.
 pub const SEND_BULK: &str = "send_bulk";
 
-/// The tools of the server, in the order that clients see.
+/// What a tool may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rights {
+    /// Look, and nothing else.
+    Read,
+    /// Send, which costs money and cannot be taken back.
+    Send,
+    /// Open a slice of the caller's own budget.
+    Slice,
+}
+
+/// Reads the arguments, asks the engine, and writes the answer.
+type Handler = for<'a> fn(&'a Tool, JsonObject, ToolCall<'a>) -> Pin<Box<dyn Future<Output = Result<CallToolResult>> + Send + 'a>>;
+
+/// What arguments a tool takes, what it answers, and how.
+struct Verb {
+    input: fn() -> Arc<JsonObject>,
+    output: fn() -> Arc<JsonObject>,
+    handler: Handler,
+}
+
+/// One tool.
+struct ToolEntry {
+    name: &'static str,
+    title: &'static str,
+    description: &'static str,
+    toolset: Toolset,
+    scope: Rights,
+    annotations: fn() -> ToolAnnotations,
+    verb: Verb,
+}
+
+/// A verb of the engine: the types of its arguments and its answer, and the call.
+macro_rules! verb {
+    ($arguments:ty => $answer:ty, |$call:ident, $given:ident| $verb:expr) => {
+        Verb {
+            input: schema::input::<$arguments>,
+            output: schema::output::<$answer>,
+            handler: |tool, arguments, $call| {
+                Box::pin(async move {
+                    let Given { arguments: $given, warnings } = arguments::read::<$arguments>(tool, arguments)?;
+                    let mut answer: $answer = $verb.await?;
+                    // With what must be said about how the arguments were read.
+                    answer.warnings.extend(warnings);
+                    Ok(render::success(&answer))
+                })
+            },
+        }
+    };
+}
+
+fn sends() -> ToolAnnotations {
+    ToolAnnotations::new().read_only(false).destructive(true).idempotent(false).open_world(true)
+}
+
+fn reads() -> ToolAnnotations {
+    ToolAnnotations::new().read_only(true).idempotent(true).open_world(true)
+}
+
+fn slices() -> ToolAnnotations {
+    ToolAnnotations::new().read_only(false).destructive(false).idempotent(false).open_world(false)
+}
+
+/// Every tool, in the order that clients see.
+static TABLE: [ToolEntry; 6] = [
+    ToolEntry {
+        name: "send_sms",
+        title: "Send an SMS",
+        description: "Send one SMS to a real phone. It costs money and cannot be taken back. Set idempotency_key so that a repeated call is sent at most \
+             once. With dry_run: true it only quotes: price, segments, whether it is allowed, and which characters make it dearer. On \
+             outcome_unknown or partly_sent never send again.",
+        toolset: Toolset::Core,
+        scope: Rights::Send,
+        annotations: sends,
+        verb: verb!(SendArgs => SendAnswer, |call, arguments| call.engine.send(call.caller, arguments)),
+    },
+    ToolEntry {
+        name: SEND_BULK,
+        title: "Send an SMS to many",
+        description: "Send one message to many recipients, with {{name}} placeholders filled from each recipient's data. All must fit the budget before \
+             the first leaves. A number named twice gets it once. A long bulk answers in_progress with a batch id and goes on: follow it with \
+             get_status.",
+        toolset: Toolset::Core,
+        scope: Rights::Send,
+        annotations: sends,
+        verb: verb!(BulkArgs => BulkAnswer, |call, arguments| call.engine.send_bulk(call.caller, arguments, Some(call.bulk_wait), call.progress)),
+    },
+    ToolEntry {
+        name: "get_balance",
+        title: "Get balance and budgets",
+        description: "The balance of the account at each provider, and what you may still spend: the day's, the session's and a handle's budget.",
+        toolset: Toolset::Core,
+        scope: Rights::Read,
+        annotations: reads,
+        verb: verb!(BalanceArgs => BalanceAnswer, |call, arguments| call.engine.balance(&call.caller, arguments)),
+    },
+    ToolEntry {
+        name: "list_sms",
+        title: "List messages",
+        description: "Messages sent through this server, newest first, without their texts. Filter by status, recipient, time or bulk.",
+        toolset: Toolset::Core,
+        scope: Rights::Read,
+        annotations: reads,
+        verb: verb!(ListArgs => ListAnswer, |call, arguments| call.engine.list(&call.caller, arguments)),
+    },
+    ToolEntry {
+        name: "get_status",
+        title: "Get status",
+        description: "Where a message or a bulk stands, with its history, after a look at the provider. sent: taken by the provider; delivered: on \
+             the phone; held: the provider holds it back; unknown: may have gone out, never send it again.",
+        toolset: Toolset::Core,
+        scope: Rights::Read,
+        annotations: reads,
+        verb: verb!(StatusArgs => StatusAnswer, |call, arguments| call.engine.status(&call.caller, arguments)),
+    },
+    ToolEntry {
+        name: "open_session",
+        title: "Open a spending slice",
+        description: "A handle with its own limits inside your session, for a sub-agent or one task. It can only narrow what you may spend.",
+        toolset: Toolset::Core,
+        scope: Rights::Slice,
+        annotations: slices,
+        verb: verb!(OpenArgs => OpenAnswer, |call, arguments| call.engine.open_session(&call.caller, arguments)),
+    },
+];
+
+impl ToolEntry {
+    /// The tool as clients see it.
+    fn shown(&self) -> Tool {
+        let Self { name, title, description, annotations, verb, .. } = self;
+        let tool = Tool::new(*name, *description, (verb.input)()).with_title(*title);
+        tool.with_raw_output_schema((verb.output)()).with_annotations(annotations())
+    }
+
+    fn is_offered(&self, settings: &Settings) -> bool {
+        settings.toolsets.contains(&self.toolset) && (self.scope == Rights::Read || !settings.read_only)
+    }
+}
+
+/// The tools that a server offers, in the order that clients see.
 pub struct Tools {
     list: Vec<Tool>,
+    /// Of each in the list.
+    handlers: Vec<Handler>,
 }
 
 /// One call.
-pub struct Call<'a> {
+pub struct ToolCall<'a> {
     /// The engine.
     pub engine: &'a Engine,
     /// Who calls.
@@ -44,54 +187,15 @@ impl Default for Tools {
 }
 
 impl Tools {
-    /// Builds the list.
+    /// Those that are offered unless the settings say otherwise.
     pub fn new() -> Self {
-        let sends = || ToolAnnotations::new().read_only(false).destructive(true).idempotent(false).open_world(true);
-        let reads = || ToolAnnotations::new().read_only(true).idempotent(true).open_world(true);
-        let list = vec![
-            tool::<SendArgs, SendAnswer>(
-                "send_sms",
-                "Send an SMS",
-                "Send one SMS to a real phone. It costs money and cannot be taken back. Set idempotency_key so that a repeated call is sent at most \
-                 once. With dry_run: true it only quotes: price, segments, whether it is allowed, and which characters make it dearer. On \
-                 outcome_unknown or partly_sent never send again.",
-                sends(),
-            ),
-            tool::<BulkArgs, BulkAnswer>(
-                SEND_BULK,
-                "Send an SMS to many",
-                "Send one message to many recipients, with {{name}} placeholders filled from each recipient's data. All must fit the budget before \
-                 the first leaves. A number named twice gets it once. A long bulk answers in_progress with a batch id and goes on: follow it with \
-                 get_status.",
-                sends(),
-            ),
-            tool::<BalanceArgs, BalanceAnswer>(
-                "get_balance",
-                "Get balance and budgets",
-                "The balance of the account at each provider, and what you may still spend: the day's, the session's and a handle's budget.",
-                reads(),
-            ),
-            tool::<ListArgs, ListAnswer>(
-                "list_sms",
-                "List messages",
-                "Messages sent through this server, newest first, without their texts. Filter by status, recipient, time or bulk.",
-                reads(),
-            ),
-            tool::<StatusArgs, StatusAnswer>(
-                "get_status",
-                "Get status",
-                "Where a message or a bulk stands, with its history, after a look at the provider. sent: taken by the provider; delivered: on \
-                 the phone; held: the provider holds it back; unknown: may have gone out, never send it again.",
-                reads(),
-            ),
-            tool::<OpenArgs, OpenAnswer>(
-                "open_session",
-                "Open a spending slice",
-                "A handle with its own limits inside your session, for a sub-agent or one task. It can only narrow what you may spend.",
-                ToolAnnotations::new().read_only(false).destructive(false).idempotent(false).open_world(false),
-            ),
-        ];
-        Self { list }
+        Self::offered(&Settings::default())
+    }
+
+    /// Those that these settings offer.
+    pub fn offered(settings: &Settings) -> Self {
+        let offered = || TABLE.iter().filter(|entry| entry.is_offered(settings));
+        Self { list: offered().map(ToolEntry::shown).collect(), handlers: offered().map(|entry| entry.verb.handler).collect() }
     }
 
     /// The tools as clients see them.
@@ -102,40 +206,28 @@ impl Tools {
     /// Calls a tool by name.
     ///
     /// # Errors
-    /// A protocol error for a tool that does not exist. Everything that the caller can mend is a result with `isError`.
-    pub async fn call(&self, name: &str, arguments: JsonObject, call: Call<'_>) -> std::result::Result<CallToolResult, ErrorData> {
-        let Some(tool) = self.list.iter().find(|tool| tool.name == name) else {
+    /// A protocol error for a tool that does not exist or is not offered. Everything that the caller can mend is a result with
+    /// `isError`.
+    pub async fn call(&self, name: &str, arguments: JsonObject, call: ToolCall<'_>) -> std::result::Result<CallToolResult, ErrorData> {
+        let Some((tool, handler)) = self.list.iter().zip(&self.handlers).find(|(tool, _)| tool.name == name) else {
             let names: Vec<&str> = self.list.iter().map(|tool| tool.name.as_ref()).collect();
             let shown = crate::sms::untrusted::escape(name);
             return Err(ErrorData::invalid_params(format!("there is no tool \"{shown}\"; the tools are {}", names.join(", ")), None));
         };
-        Ok(perform(tool, arguments, call).await.unwrap_or_else(|error| render::error(&error)))
+        Ok(handler(tool, arguments, call).await.unwrap_or_else(|error| render::error(&error)))
     }
 }
 
-/// Reads the arguments, asks the engine, and writes the answer.
-async fn perform(tool: &Tool, arguments: JsonObject, call: Call<'_>) -> Result<CallToolResult> {
-    let Call { engine, caller, bulk_wait, progress } = call;
-    // The answer, with what must be said about how the arguments were read.
-    macro_rules! answer {
-        (|$arguments:ident| $verb:expr) => {{
-            let Given { arguments: $arguments, warnings } = arguments::read(tool, arguments)?;
-            let mut answer = $verb.await?;
-            answer.warnings.extend(warnings);
-            render::success(&answer)
-        }};
-    }
-    Ok(match tool.name.as_ref() {
-        "send_sms" => answer!(|arguments| engine.send(caller, arguments)),
-        SEND_BULK => answer!(|arguments| engine.send_bulk(caller, arguments, Some(bulk_wait), progress)),
-        "get_balance" => answer!(|arguments| engine.balance(&caller, arguments)),
-        "list_sms" => answer!(|arguments| engine.list(&caller, arguments)),
-        "get_status" => answer!(|arguments| engine.status(&caller, arguments)),
-        "open_session" => answer!(|arguments| engine.open_session(&caller, arguments)),
-        name => return Err(Error::new(ErrorKind::Internal, format!("the tool {name} is listed but not built"))),
-    })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn tool<A: JsonSchema, R: JsonSchema>(name: &'static str, title: &str, description: &'static str, annotations: ToolAnnotations) -> Tool {
-    Tool::new(name, description, schema::input::<A>()).with_title(title).with_raw_output_schema(schema::output::<R>()).with_annotations(annotations)
+    #[test]
+    fn what_a_tool_may_do_is_what_its_annotations_say() {
+        for ToolEntry { name, scope, annotations, .. } in &TABLE {
+            let hints = annotations();
+            assert_eq!(hints.read_only_hint, Some(*scope == Rights::Read), "{name}");
+            assert_eq!(hints.destructive_hint == Some(true), *scope == Rights::Send, "{name}");
+        }
+    }
 }

@@ -70,7 +70,7 @@ mod tests {
     }
 
     fn spent(scope: Scope, limits: Limits) -> Facts {
-        let (key, used) = ("k".to_owned(), 100);
+        let (key, used) = (crate::sms::facts::BudgetKey::from_text("k"), 100);
         let budget = Budget { key, scope, limits, held_micros: used, spent_micros: 0, messages: 2, frozen: false, overcharge: None };
         Facts { budgets: vec![budget], ..Facts::default() }
     }

@@ -7,7 +7,6 @@
 //!
 //! Source: `https://www.a2ppro.com/api-docs`.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -18,11 +17,11 @@ use serde_json::Value;
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Delivery, Enquiry, Event, Finding, NotBelieved, Receipt};
-use crate::provider::http::{self, Answer, Client, Dialect, Request, path_part, unreadable};
+use crate::provider::rest::wording::{self, Said, Wording};
+use crate::provider::rest::{self, Answer, Client, Dialect, Request, path_part, unreadable};
 use crate::provider::settings::{Callback, Rate, SecretSetting, Settings, Setup};
-use crate::provider::wording::{self, Said, Wording};
 use crate::provider::{Capabilities, Outcome, Provider, Submission};
-use crate::setting::SecretText;
+use crate::setting::{Secret, SecretText};
 use crate::sms::message::State;
 use crate::sms::money::Money;
 use crate::sms::number::Number;
@@ -45,16 +44,9 @@ pub struct Config {
     pub name: String,
     /// Where its API is.
     pub base_url: String,
-    /// The API key, as a bearer token. Better: token_env or token_file.
+    /// The API key, as a bearer token.
     #[serde(skip_serializing)]
-    #[schemars(with = "Option<String>")]
-    pub token: Option<SecretText>,
-    /// Name of an environment variable with the API key.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_env: Option<String>,
-    /// File with the API key.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_file: Option<PathBuf>,
+    pub token: Option<Secret>,
     /// Sender ID or number where a call names none. It must be set: the vendor takes no message without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
@@ -66,7 +58,7 @@ pub struct Config {
     /// Most recipients of one request with `bulk`.
     pub bulk_size: u16,
     /// The connection.
-    pub http: http::Settings,
+    pub http: rest::Settings,
     /// How fast it may be used.
     pub rate: Rate,
 }
@@ -77,13 +69,11 @@ impl Default for Config {
             name: "a2p_pro".to_owned(),
             base_url: "https://api.a2ppro.com/v1".to_owned(),
             token: None,
-            token_env: None,
-            token_file: None,
             from: None,
             sent_words: Vec::new(),
             bulk: false,
             bulk_size: 100,
-            http: http::Settings::default(),
+            http: rest::Settings::default(),
             rate: Rate::default(),
         }
     }
@@ -95,8 +85,7 @@ impl Settings for Config {
     }
 
     fn secrets(&self) -> Vec<SecretSetting<'_>> {
-        let (env, file) = (self.token_env.as_deref(), self.token_file.as_deref());
-        vec![SecretSetting { name: "token", inline: self.token.as_ref(), env, file, is_required: true }]
+        vec![SecretSetting { name: "token", secret: self.token.as_ref(), is_required: true }]
     }
 
     fn rate(&self) -> Rate {
@@ -111,7 +100,7 @@ impl Settings for Config {
             return Err(format!("bulk_size is {}; it must be from 1 to {MAX_BULK}", self.bulk_size));
         }
         wording::check_sent_words(&self.sent_words)?;
-        http::base_url(&self.base_url).map(drop)
+        rest::base_url(&self.base_url).map(drop)
     }
 
     fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {
@@ -399,7 +388,8 @@ impl Provider for A2pPro {
             return Err(NotBelieved::NotExpected);
         }
         // The error itself may quote the body.
-        let body: Value = crate::provider::json::from_slice(delivery.body).map_err(|_| NotBelieved::Malformed("the body is no JSON".to_owned()))?;
+        let body: Value =
+            crate::provider::rest::json::from_slice(delivery.body).map_err(|_| NotBelieved::Malformed("the body is no JSON".to_owned()))?;
         let vendor_id = id_of(&body).ok_or_else(|| NotBelieved::Malformed("the body has no id".to_owned()))?;
         Ok(vec![Event::Hint { vendor_id, message: delivery.message.cloned() }])
     }

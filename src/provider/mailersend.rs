@@ -16,7 +16,6 @@ pub mod limits;
 pub mod webhook;
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use ::http::Method;
@@ -28,11 +27,11 @@ use serde_json::{Value, json};
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Action, Arguments, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Page, Receipt, VendorMessage};
-use crate::provider::http::{self, Answer, Client, Request, unreadable};
+use crate::provider::rest::wording::{self, Said, Wording};
+use crate::provider::rest::{self, Answer, Client, Request, unreadable};
 use crate::provider::settings::{Callback, Rate, SecretSetting, Settings, Setup};
-use crate::provider::wording::{self, Said, Wording};
-use crate::provider::{Capabilities, Outcome, Provider, Submission};
-use crate::setting::SecretText;
+use crate::provider::{Capabilities, Form, Outcome, Provider, Submission};
+use crate::setting::{Secret, SecretText};
 use crate::sms::message::State;
 use crate::sms::money::{Currency, Money};
 use crate::sms::number::Number;
@@ -70,42 +69,21 @@ pub struct Config {
     pub name: String,
     /// Address of the API.
     pub base_url: String,
-    /// The API token. Better: token_env or token_file.
+    /// The API token.
     #[serde(skip_serializing)]
-    #[schemars(with = "Option<String>")]
-    pub token: Option<SecretText>,
-    /// Name of an environment variable with the API token.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_env: Option<String>,
-    /// File with the API token.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_file: Option<PathBuf>,
+    pub token: Option<Secret>,
     /// The account's phone number that sends what names no sender, in E.164. Required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// MailerSend's id of that number, for webhooks and inbound routes; looked up where it is needed and not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sms_number_id: Option<String>,
-    /// The signing secret of the webhook. Without it receipts are polled. Better: signing_secret_env or _file.
+    /// The signing secret of the webhook. Without it receipts are polled.
     #[serde(skip_serializing)]
-    #[schemars(with = "Option<String>")]
-    pub signing_secret: Option<SecretText>,
-    /// Name of an environment variable with the webhook's signing secret.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub signing_secret_env: Option<String>,
-    /// File with the webhook's signing secret.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub signing_secret_file: Option<PathBuf>,
-    /// The secret of the inbound route. Without it no replies come in. Better: inbound_secret_env or _file.
+    pub signing_secret: Option<Secret>,
+    /// The secret of the inbound route. Without it no replies come in.
     #[serde(skip_serializing)]
-    #[schemars(with = "Option<String>")]
-    pub inbound_secret: Option<SecretText>,
-    /// Name of an environment variable with the inbound route's secret.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub inbound_secret_env: Option<String>,
-    /// File with the inbound route's secret.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub inbound_secret_file: Option<PathBuf>,
+    pub inbound_secret: Option<Secret>,
     /// Words for a `status` that mean "sent", besides those that MailerSend documents (`processed`, `queued`, `sent`, `delivered`,
     /// `failed`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -119,7 +97,7 @@ pub struct Config {
     /// How fast it may be used.
     pub rate: Rate,
     /// The connection to it.
-    pub http: http::Settings,
+    pub http: rest::Settings,
 }
 
 impl Default for Config {
@@ -128,21 +106,15 @@ impl Default for Config {
             name: "mailersend".to_owned(),
             base_url: "https://api.mailersend.com/v1".to_owned(),
             token: None,
-            token_env: None,
-            token_file: None,
             from: None,
             sms_number_id: None,
             signing_secret: None,
-            signing_secret_env: None,
-            signing_secret_file: None,
             inbound_secret: None,
-            inbound_secret_env: None,
-            inbound_secret_file: None,
             sent_words: Vec::new(),
             any_destination: false,
             currency: Currency::USD,
             rate: Rate { per_minute: Some(60), ..Rate::default() },
-            http: http::Settings::default(),
+            http: rest::Settings::default(),
         }
     }
 }
@@ -154,27 +126,9 @@ impl Settings for Config {
 
     fn secrets(&self) -> Vec<SecretSetting<'_>> {
         vec![
-            SecretSetting {
-                name: "token",
-                inline: self.token.as_ref(),
-                env: self.token_env.as_deref(),
-                file: self.token_file.as_deref(),
-                is_required: true,
-            },
-            SecretSetting {
-                name: "signing_secret",
-                inline: self.signing_secret.as_ref(),
-                env: self.signing_secret_env.as_deref(),
-                file: self.signing_secret_file.as_deref(),
-                is_required: false,
-            },
-            SecretSetting {
-                name: "inbound_secret",
-                inline: self.inbound_secret.as_ref(),
-                env: self.inbound_secret_env.as_deref(),
-                file: self.inbound_secret_file.as_deref(),
-                is_required: false,
-            },
+            SecretSetting { name: "token", secret: self.token.as_ref(), is_required: true },
+            SecretSetting { name: "signing_secret", secret: self.signing_secret.as_ref(), is_required: false },
+            SecretSetting { name: "inbound_secret", secret: self.inbound_secret.as_ref(), is_required: false },
         ]
     }
 
@@ -183,7 +137,7 @@ impl Settings for Config {
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        http::base_url(&self.base_url)?;
+        rest::base_url(&self.base_url)?;
         wording::check_sent_words(&self.sent_words)?;
         let from = self.from.as_deref().ok_or("from is not set; it is the account's phone number, such as +18005550123")?;
         if !is_e164(from) {
@@ -454,7 +408,7 @@ impl Provider for Mailersend {
         None
     }
 
-    fn takes(&self, to: &Number, from: Option<&str>, text: &str) -> Result<()> {
+    fn form(&self, to: &Number, from: Option<&str>, text: &str) -> Result<Form> {
         if text.chars().count() > MAX_TEXT {
             return Err(Error::new(ErrorKind::MessageTooLong, format!("MailerSend takes at most {MAX_TEXT} characters")));
         }
@@ -465,7 +419,7 @@ impl Provider for Mailersend {
         if !is_near && !self.any_destination {
             return Err(Error::new(ErrorKind::DestinationNotAllowed, "MailerSend delivers to the United States and Canada only"));
         }
-        Ok(())
+        Ok(Form::of(text))
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {

@@ -24,11 +24,11 @@ use async_trait::async_trait;
 
 use super::exchange::{Action, Arguments, Campaign, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Page, Receipt};
 use super::settings::Setup;
-use super::{Balance, Capabilities, Outcome, Provider, Submission};
+use super::{Balance, Capabilities, Form, Outcome, Provider, Submission};
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::http::{Answer, Client, Dialect, Request, unreadable};
-use crate::provider::wording::{Said, Wording};
+use crate::provider::rest::wording::{Said, Wording};
+use crate::provider::rest::{Answer, Client, Dialect, Request, unreadable};
 use crate::setting::SecretText;
 use crate::sms::caller_id::Sender;
 use crate::sms::message::State;
@@ -239,8 +239,8 @@ impl Provider for Mailpro {
         None
     }
 
-    fn takes(&self, _: &Number, from: Option<&str>, _: &str) -> Result<()> {
-        let Some(from) = from.filter(|from| self.config.from.as_deref() != Some(from)) else { return Ok(()) };
+    fn form(&self, _: &Number, from: Option<&str>, text: &str) -> Result<Form> {
+        let Some(from) = from.filter(|from| self.config.from.as_deref() != Some(from)) else { return Ok(Form::of(text)) };
         let not_allowed = |why: String| Err(Error::new(ErrorKind::SenderNotAllowed, why));
         if !settings::is_sender(from) {
             return not_allowed(format!("\"{from}\" is no sender name of {}: 1 to 10 letters and digits", self.config.name));
@@ -248,7 +248,7 @@ impl Provider for Mailpro {
         if self.config.sender_parameter.is_none() {
             return not_allowed(format!("{} shows the sender name of its account, and takes no other with a message", self.config.name));
         }
-        Ok(())
+        Ok(Form::of(text))
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {

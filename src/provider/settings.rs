@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq as _;
 use super::Provider;
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::setting::SecretText;
+use crate::setting::{Secret, SecretText};
 use crate::sms::message::{MessageId, hex};
 
 /// What the settings of every provider can say.
@@ -27,7 +27,7 @@ pub trait Settings {
         true
     }
 
-    /// The secrets that it needs, each in one of its three forms.
+    /// The secrets that it needs, each with its name.
     fn secrets(&self) -> Vec<SecretSetting<'_>> {
         Vec::new()
     }
@@ -63,17 +63,13 @@ pub trait Settings {
     fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>>;
 }
 
-/// One secret among a provider's settings: written there, or the name of a variable or file that holds it.
+/// One secret among a provider's settings.
 #[derive(Clone, Copy, Debug)]
 pub struct SecretSetting<'a> {
-    /// The setting's name, such as `token`; the other forms are `token_env` and `token_file`.
+    /// The setting's name, such as `token`.
     pub name: &'static str,
-    /// The secret itself.
-    pub inline: Option<&'a SecretText>,
-    /// The name of an environment variable.
-    pub env: Option<&'a str>,
-    /// The name of a file.
-    pub file: Option<&'a Path>,
+    /// What is set.
+    pub secret: Option<&'a Secret>,
     /// Whether the provider cannot do without.
     pub is_required: bool,
 }

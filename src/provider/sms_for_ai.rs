@@ -7,7 +7,6 @@
 //! Source: `https://www.smsforai.com/docs/api`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
@@ -18,11 +17,11 @@ use serde_json::Value;
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Enquiry, Event, Finding, ListQuery, Page, Receipt, VendorMessage};
-use crate::provider::http::{self, Answer, Client, Dialect, Request, path_part, unreadable};
+use crate::provider::rest::wording::{self, Wording};
+use crate::provider::rest::{self, Answer, Client, Dialect, Request, path_part, unreadable};
 use crate::provider::settings::{Rate, SecretSetting, Settings, Setup};
-use crate::provider::wording::{self, Wording};
-use crate::provider::{Balance, Capabilities, Outcome, Provider, Submission};
-use crate::setting::SecretText;
+use crate::provider::{Balance, Capabilities, Form, Outcome, Provider, Submission};
+use crate::setting::{Secret, SecretText};
 use crate::sms::message::State;
 use crate::sms::money::{Amount, Currency, Money};
 use crate::sms::number::Number;
@@ -43,16 +42,9 @@ pub struct Config {
     pub name: String,
     /// Where its API is.
     pub base_url: String,
-    /// The token, `smsai_...`. Better: token_env or token_file.
+    /// The token, `smsai_...`.
     #[serde(skip_serializing)]
-    #[schemars(with = "Option<String>")]
-    pub token: Option<SecretText>,
-    /// Name of an environment variable with the token.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_env: Option<String>,
-    /// File with the token.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_file: Option<PathBuf>,
+    pub token: Option<Secret>,
     /// Sender ID (`sender_id`) where a call names none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
@@ -60,7 +52,7 @@ pub struct Config {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sent_words: Vec<String>,
     /// The connection.
-    pub http: http::Settings,
+    pub http: rest::Settings,
     /// How fast it may be used. The vendor limits tokens by the minute and by the day.
     pub rate: Rate,
 }
@@ -71,11 +63,9 @@ impl Default for Config {
             name: "sms_for_ai".to_owned(),
             base_url: "https://www.smsforai.com/api/v1".to_owned(),
             token: None,
-            token_env: None,
-            token_file: None,
             from: None,
             sent_words: Vec::new(),
-            http: http::Settings::default(),
+            http: rest::Settings::default(),
             rate: Rate::default(),
         }
     }
@@ -87,8 +77,7 @@ impl Settings for Config {
     }
 
     fn secrets(&self) -> Vec<SecretSetting<'_>> {
-        let (env, file) = (self.token_env.as_deref(), self.token_file.as_deref());
-        vec![SecretSetting { name: "token", inline: self.token.as_ref(), env, file, is_required: true }]
+        vec![SecretSetting { name: "token", secret: self.token.as_ref(), is_required: true }]
     }
 
     fn rate(&self) -> Rate {
@@ -100,7 +89,7 @@ impl Settings for Config {
             return Err("`from` is empty; leave it out, and the vendor shows its own sender".to_owned());
         }
         wording::check_sent_words(&self.sent_words)?;
-        http::base_url(&self.base_url).map(drop)
+        rest::base_url(&self.base_url).map(drop)
     }
 
     fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {
@@ -316,13 +305,13 @@ impl Provider for SmsForAi {
         (*longest?)?.times(segments.max(1))
     }
 
-    fn takes(&self, _: &Number, _: Option<&str>, text: &str) -> Result<()> {
+    fn form(&self, _: &Number, _: Option<&str>, text: &str) -> Result<Form> {
         let count = text.chars().count();
         if count > MAX_CHARS {
             let why = format!("the text has {count} characters; {} takes {MAX_CHARS}", self.config.name);
             return Err(Error::new(ErrorKind::MessageTooLong, why));
         }
-        Ok(())
+        Ok(Form::of(text))
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {

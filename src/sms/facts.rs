@@ -1,65 +1,75 @@
 //! What the ledger knows that a decision rests on.
 //!
-//! The store gathers [`Facts`] inside the very transaction that would record the send; the guard looks at nothing
+//! The ledger gathers [`Facts`] inside the very transaction that would record the send; the policy looks at nothing
 //! else. So two agents can never both be told yes on the strength of the same remaining cent.
 
 use std::sync::Arc;
 
-use super::message::{MessageId, State};
+pub use super::limits::{Limits, Scope};
+use super::message::{MessageId, Realm, SessionId, State};
 use super::money::Amount;
 use super::peer::Peer;
 
-/// Which part of the path a budget is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub enum Scope {
-    /// All that this ledger ever spends.
-    Total,
-    /// One principal's UTC day.
-    Day,
-    /// One session: the stdio process, or the HTTP session.
-    Session,
-    /// A slice of a session that `open_session` gave.
-    Handle,
-}
+/// What a budget is called: its scope, its currency, whose it is, and the sandbox where it is of that side. Nobody else takes one apart.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BudgetKey(String);
 
-impl Scope {
-    /// The name in answers and in the ledger.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Total => "total",
-            Self::Day => "day",
-            Self::Session => "session",
-            Self::Handle => "handle",
-        }
+impl BudgetKey {
+    /// Everything that is spent in this currency.
+    pub fn total(currency: &str, realm: Realm) -> Self {
+        Self(format!("total:{currency}{}", side(realm)))
+    }
+
+    /// A principal's UTC day, such as `day:USD:user:alice:2026-11-22`.
+    pub fn day(currency: &str, principal: &str, day: &str, realm: Realm) -> Self {
+        Self(format!("day:{currency}:{principal}:{day}{}", side(realm)))
+    }
+
+    /// A base session.
+    pub fn session(currency: &str, session: &str, realm: Realm) -> Self {
+        Self(format!("session:{currency}:{session}{}", side(realm)))
+    }
+
+    /// A slice of one.
+    pub fn handle(currency: &str, handle: &SessionId, realm: Realm) -> Self {
+        Self(format!("handle:{currency}:{handle}{}", side(realm)))
+    }
+
+    /// One that is already such a name, from the ledger or by somebody who looks for it.
+    pub fn from_text(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The whole name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The currency in which the budget is kept.
+    pub fn currency(&self) -> Option<&str> {
+        self.0.split(':').nth(1)
     }
 }
 
-/// The limits of one budget. `None` is no limit of that sort.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
-pub struct Limits {
-    /// Most money, in micros of the guard's currency.
-    pub spend_micros: Option<i64>,
-    /// Most messages (a message of several segments counts once).
-    pub messages: Option<i64>,
+/// What the names of the sandbox's budgets end with: nothing of what it spends counts for a real text.
+const fn side(realm: Realm) -> &'static str {
+    match realm {
+        Realm::Live => "",
+        Realm::Sandbox => ":sandbox",
+    }
 }
 
-impl Limits {
-    /// These limits, and another's where those are lower.
-    #[must_use]
-    pub fn within(self, other: Self) -> Self {
-        let lower = |one: Option<i64>, other: Option<i64>| one.into_iter().chain(other).min();
-        Self { spend_micros: lower(self.spend_micros, other.spend_micros), messages: lower(self.messages, other.messages) }
+impl std::fmt::Display for BudgetKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
 /// One budget of the path, as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// The name of the budget in the ledger, such as `day:USD:user:alice:2026-11-22`.
-    pub key: String,
+    /// The name of the budget in the ledger.
+    pub key: BudgetKey,
     /// Which part of the path it is.
     pub scope: Scope,
     /// Its limits.
@@ -152,5 +162,26 @@ impl Facts {
     pub fn fits(&self, budget: &Budget, hold_micros: i64) -> (bool, bool) {
         let has_money = budget.left_micros().is_none_or(|left| left >= self.before_micros.saturating_add(hold_micros));
         (has_money, budget.left_messages().is_none_or(|left| left > self.before_messages))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_called_by_its_scope_its_currency_and_whose_it_is() {
+        let handle = SessionId::from_text("ses_1");
+        let table = [
+            (BudgetKey::total("USD", Realm::Live), "total:USD"),
+            (BudgetKey::total("USD", Realm::Sandbox), "total:USD:sandbox"),
+            (BudgetKey::day("USD", "user:alice", "2026-11-22", Realm::Live), "day:USD:user:alice:2026-11-22"),
+            (BudgetKey::session("USD", "p-1", Realm::Sandbox), "session:USD:p-1:sandbox"),
+            (BudgetKey::handle("USD", &handle, Realm::Live), "handle:USD:ses_1"),
+        ];
+        for (key, expected) in table {
+            assert_eq!((key.as_str(), key.currency()), (expected, Some("USD")));
+            assert_eq!(BudgetKey::from_text(expected), key);
+        }
     }
 }

@@ -203,6 +203,52 @@ impl State {
         matches!(self, Self::Delivered | Self::Failed | Self::Expired | Self::Rejected | Self::Canceled)
     }
 
+    /// Whether it is still to be handed over.
+    pub const fn waits(self) -> bool {
+        matches!(self, Self::Scheduled | Self::Queued)
+    }
+
+    /// Whether it is still to be handed over, or being handed over.
+    pub const fn is_open(self) -> bool {
+        self.waits() || matches!(self, Self::Attempting)
+    }
+
+    /// Whether a provider has it, or may have it, and nobody knows what becomes of it: its money stays held.
+    pub const fn is_undecided(self) -> bool {
+        matches!(self, Self::Unknown | Self::Held)
+    }
+
+    /// Whether its money is posted or given back.
+    pub const fn is_settled(self) -> bool {
+        !self.is_open() && !self.is_undecided()
+    }
+
+    /// Whether it has not left so far: it waits, or never will.
+    pub const fn has_not_left(self) -> bool {
+        self.waits() || self.never_left()
+    }
+
+    /// Whether its provider may still say what became of it.
+    pub const fn may_be_reported(self) -> bool {
+        !self.waits() && !self.is_final()
+    }
+
+    /// Whether its provider may be asked what became of it.
+    pub const fn may_be_queried(self) -> bool {
+        self.may_be_reported() && !matches!(self, Self::Attempting)
+    }
+
+    /// Whether it went out or may be going out, so that what a provider has on record may be this one. Those whose outcome is
+    /// unknown are what the record is asked for, and are not among them.
+    pub const fn may_be_on_record(self) -> bool {
+        matches!(self, Self::Attempting | Self::Sent | Self::Delivered | Self::Failed | Self::Held)
+    }
+
+    /// Whether somebody has to look at it: it did not succeed, or nobody knows.
+    pub const fn needs_attention(self) -> bool {
+        matches!(self, Self::Failed | Self::Expired | Self::Rejected | Self::Unknown)
+    }
+
     /// Whether the message certainly never reached the provider, so that it counts for no cap and no duplicate.
     pub const fn never_left(self) -> bool {
         matches!(self, Self::Rejected | Self::Canceled)

@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::destination::{Barred, Destination, barred};
-use super::facts::{Limits, Scope};
+use super::limits::{Limits, Scope};
 use super::message::Realm;
 use super::money::Amount;
 use super::number::Number;

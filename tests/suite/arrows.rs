@@ -22,7 +22,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("engine", &["sms", "policy", "ledger", "provider", "clock", "setting", "error", "halt"]),
     ("mcp", &["engine", "sms", "error"]),
     ("http", &["mcp", "engine", "setting", "sms", "error", "halt"]),
-    ("config", &["policy", "engine", "http", "provider", "setting", "sms", "error"]),
+    ("config", &["policy", "engine", "http", "mcp", "provider", "setting", "sms", "error"]),
     ("cli", &["app", "config", "error", "halt", "mcp", "engine", "sms"]),
     ("app", &["*"]),
     ("lib", &["*"]),
@@ -38,13 +38,19 @@ const ENVIRONMENT: [(&str, &str); 3] = [("config/load.rs", "vars_os"), ("cli/dem
 const REAL_SECONDS: [(&str, &[&str]); 8] = [
     (
         "elapsed()",
-        &["suite/carrier/peer.rs", "suite/carrier/scene.rs", "suite/carrier/turns.rs", "suite/vendors/pace.rs", "src/provider/session/tests/asks.rs"],
+        &[
+            "suite/carrier/peer.rs",
+            "suite/carrier/scene.rs",
+            "suite/carrier/turns.rs",
+            "suite/vendors/pace.rs",
+            "src/provider/line/session/tests/asks.rs",
+        ],
     ),
     ("Instant::now() +", &["suite/support.rs", "suite/wire.rs", "suite/carrier/peer.rs", "suite/carrier/scene.rs", "suite/carrier/turns.rs"]),
     ("Instant::now() <", &["suite/support.rs", "suite/carrier/peer.rs", "suite/carrier/scene.rs", "suite/carrier/turns.rs"]),
     ("Instant::now() -", &[]),
     ("SystemTime::now()", &["suite/forward.rs"]),
-    ("timeout(Duration::", &["suite/resources.rs", "src/provider/session/tests/rough.rs", "src/engine/tell/endpoint.rs"]),
+    ("timeout(Duration::", &["suite/resources.rs", "src/provider/line/session/tests/rough.rs", "src/engine/tell/endpoint.rs"]),
     ("timeout(std::time::Duration::", &[]),
     ("read_timeout(Some(Duration::", &[]),
 ];

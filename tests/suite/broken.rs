@@ -75,14 +75,9 @@ impl Provider for Broken {
         None
     }
 
-    fn takes(&self, _: &Number, _: Option<&str>, _: &str) -> Result<()> {
+    fn form(&self, _: &Number, _: Option<&str>, _: &str) -> Result<Form> {
         self.fail_now();
-        Ok(())
-    }
-
-    fn form(&self, _: &str) -> Form {
-        self.fail_now();
-        Form { encoding: "GSM-7", segments: 1 }
+        Ok(Form { encoding: "GSM-7", segments: 1 })
     }
 
     async fn send(&self, _: &Submission) -> Outcome {

@@ -82,6 +82,14 @@ impl Desk {
         at_terminal(command, typed)
     }
 
+    /// The same, and it is done.
+    #[cfg(unix)]
+    pub fn does(&self, args: &[&str], typed: &str) -> Ended {
+        let ended = self.types(args, typed);
+        assert_eq!(ended.code, 0, "{args:?}: {ended:?}");
+        ended
+    }
+
     pub fn done(&self, args: &[&str]) -> Ended {
         let ended = self.run(args);
         assert_eq!(ended.code, 0, "{args:?}: {ended:?}");
@@ -342,6 +350,7 @@ fn balance_and_budget_show_what_is_left() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn an_overcharge_freezes_until_the_operator_unfreezes() {
     let desk = Desk::new("");
@@ -355,14 +364,14 @@ fn an_overcharge_freezes_until_the_operator_unfreezes() {
     assert_eq!(frozen.len(), 3, "the whole path, the ledger's total too: {budget:?}");
     for line in frozen {
         let name = line.split_whitespace().last().unwrap();
-        assert_eq!(desk.done(&["budget", "unfreeze", name]).out, format!("{name} is open again\n"));
-        let again = desk.run(&["budget", "unfreeze", name]);
+        assert_eq!(desk.does(&["budget", "unfreeze", name], "unfreeze").out, format!("{name} is open again\n"));
+        let again = desk.types(&["budget", "unfreeze", name], "unfreeze");
         assert!(again.code == 1 && again.err.contains("(not_found)") && again.err.contains("sms-mcp budget"), "{again:?}");
     }
     desk.done(&["send", "+12025550123", "Hello"]);
     assert_eq!(desk.sent().len(), 2);
     desk.done(&["send", "+12025550110", "Again"]);
-    assert_eq!(desk.done(&["budget", "unfreeze"]).out.lines().count(), 3, "without a name: every one");
+    assert_eq!(desk.does(&["budget", "unfreeze"], "unfreeze").out.lines().count(), 3, "without a name: every one");
     desk.done(&["send", "+12025550124", "Hello"]);
 }
 
@@ -533,11 +542,13 @@ fn config_check_refuses_what_types_cannot_say() {
         ("[rates]\nFR = 0\n", "rates.\"FR\""),
         ("[send]\ntimeout = \"0s\"\n", "send.timeout"),
         ("[http]\nlisten = \"nowhere\"\n", "http.listen"),
-        ("[http]\nlisten = \"0.0.0.0:8787\"\n", "token_env or token_file"),
+        ("[http]\nlisten = \"0.0.0.0:8787\"\n", "set [http] token, such as token = { env = \"NAME\" }"),
         ("[http]\ntoken = \"\"\n", "http.token is empty"),
-        ("[http]\ntoken_env = \"SMS_MCP_NOT_SET\"\n", "SMS_MCP_NOT_SET, which is not set"),
-        ("[http]\ntoken_file = \"/nowhere/token\"\n", "http.token_file /nowhere/token"),
-        ("[http]\ntoken = \"a\"\ntoken_env = \"B\"\n", "exclude each other"),
+        ("[http]\ntoken = { env = \"SMS_MCP_NOT_SET\" }\n", "SMS_MCP_NOT_SET, which is not set"),
+        ("[http]\ntoken = { file = \"/nowhere/token\" }\n", "http.token cannot be read from /nowhere/token"),
+        ("[http]\ntoken = { file = \"a\", env = \"B\" }\n", "exclude each other"),
+        ("[http]\ntoken_env = \"X\"\n", "there is no `token_env`; write token = { env = \"NAME\" }"),
+        ("[http]\ntoken_file = \"X\"\n", "there is no `token_file`; write token = { file = \"path\" }"),
         ("[[provider]]\nkind = \"sandbox\"\n[[provider]]\nkind = \"sandbox\"\n", "two [[provider]] tables are called \"sandbox\""),
         ("[[provider]]\nkind = \"sandbox\"\n[[provider]]\nkind = \"sandbox\"\nname = \"b\"\n", "no [[route]]"),
         ("[[route]]\nproviders = [\"absent\"]\n[[provider]]\nkind = \"sandbox\"\n", "\"absent\""),
@@ -558,7 +569,7 @@ fn a_secret_is_never_quoted_whatever_is_wrong_around_it() {
         format!("[http]\ntoken = {secret}\n"),
         format!("[http]\ntoken = [\"{secret}\"]\n"),
         format!("[http]\ntoken = {{ {secret} = 1 }}\n"),
-        format!("[http]\ntoken = \"{secret}\"\ntoken_env = \"X\"\n"),
+        format!("[http]\ntoken = {{ file = \"{secret}\", env = \"X\" }}\n"),
         format!("[http]\ntokn = \"{secret}\"\n"),
         format!("http = {{ token = \"{secret}\", tokn = 1 }}\n"),
         format!("[http]\ntoken = \"{secret}\"\ntoken = \"{secret}\"\n"),

@@ -76,6 +76,7 @@ async fn the_http_stack_passes_the_official_conformance_suite() {
             },
             token: None,
             user: "user".into(),
+            tools: sms_mcp::mcp::Settings::default(),
             bulk_wait: Duration::from_secs(1),
             session_idle: Duration::from_secs(60),
             epoch: "conformance".into(),

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::cli::Ended;
+use crate::cli::{Ended, at_terminal};
 use crate::support::{Desk, Era, HttpServer, WIDE, eventually, fictional, program};
 use crate::wire::{post, stateless_headers, tool_call};
 
@@ -81,7 +81,7 @@ fn what_is_damaged_or_no_ledger_is_neither_checked_for_good_nor_restored() {
     std::fs::write(&empty, "").unwrap();
     for file in [&damaged, &text, &empty, &desk.path().join("absent.db")] {
         for verb in [&["ledger", "check"][..], &["restore"]] {
-            let refused = desk.run(&[verb, &[file.to_str().unwrap()]].concat());
+            let refused = desk.types(&[verb, &[file.to_str().unwrap()]].concat(), "restore");
             assert!(refused.code == 1 && refused.err.contains("(ledger_unavailable)"), "{file:?}: {refused:?}");
         }
     }
@@ -100,14 +100,14 @@ fn a_restored_ledger_sends_nothing_that_may_have_left_since_and_sends_what_is_ne
     eventually("the bulk has begun", || !desk.sent().is_empty());
     let backup = desk.path().join("backup.db").display().to_string();
     desk.done(&["backup", &backup]);
-    let refused = desk.run(&["restore", &backup]);
+    let refused = desk.types(&["restore", &backup], "restore");
     assert!(refused.code == 1 && refused.err.contains("another process has it open"), "{refused:?}");
     eventually("all of it has left", || desk.sent().len() == 8);
     server.child.kill().unwrap();
     server.child.wait().unwrap();
-    let itself = desk.run(&["restore", desk.ledger().to_str().unwrap()]);
+    let itself = desk.types(&["restore", desk.ledger().to_str().unwrap()], "restore");
     assert!(itself.code == 1 && itself.err.contains("the ledger itself"), "{itself:?}");
-    let restored = desk.done(&["restore", &backup]);
+    let restored = desk.does(&["restore", &backup], "restore");
     assert!(restored.out.contains("unknown now, and never sent") && restored.err.contains("who opted out"), "{restored:?}");
     let before = restored.out.lines().find_map(|line| line.strip_prefix("what was there is ")).unwrap();
     assert!(Path::new(before).exists() && Path::new(&format!("{before}-wal")).exists(), "it was killed, and its log is kept with it");
@@ -140,7 +140,9 @@ fn a_copy_without_its_log_is_restored_by_hand_alone_and_says_what_it_lacks() {
     let name = copied.to_str().unwrap();
     let checked = desk.run(&["ledger", "check", name]);
     assert!(checked.code == 1 && checked.err.contains("not whole"), "{checked:?}");
-    let restored = at(&desk, &other, &["restore", name]);
+    let mut command = desk.command_at(&other);
+    command.args(["restore", name]);
+    let restored = at_terminal(command, "restore");
     assert!(restored.code == 0 && restored.err.contains("lacks what its log held"), "{restored:?}");
     assert_eq!(at(&desk, &other, &["send", &fictional(2), "New"]).code, 0);
     let beside: Vec<_> = std::fs::read_dir(desk.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();

@@ -1,6 +1,7 @@
 //! What the documents say is held against the program: tables against the code, snippets against the parsers, answers
 //! against the schemas.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,6 +12,8 @@ use sms_mcp::config::Config;
 use sms_mcp::mcp::tools::Tools;
 use sms_mcp::provider::sandbox::Fault;
 
+use crate::cli::at_terminal;
+use crate::gate::words_for;
 use crate::support::{Client, Desk, Era, answer, program, refusal};
 
 fn file(name: &str) -> PathBuf {
@@ -188,67 +191,70 @@ fn the_architecture_names_every_module_table_and_crash_point() {
     }
 }
 
-#[test]
-fn the_logging_document_has_every_event() {
-    let text = read("docs/LOGGING.md");
-    let mut count = 0;
-    for name in [
-        "app",
-        "halt",
-        "http",
-        "engine",
-        "engine/carriers/carrier",
-        "engine/deliver/offer",
-        "engine/deliver/queue",
-        "engine/deliver/recorder",
-        "engine/deliver/recover",
-        "engine/operate/opt_outs",
-        "engine/operate/prune",
-        "engine/receive/answered",
-        "engine/receive/connection",
-        "engine/receive/events",
-        "engine/receive/long_reply",
-        "engine/receive/poll",
-        "engine/receive/receipts",
-        "engine/receive/reconcile",
-        "engine/receive/refresh",
-        "engine/receive/reply",
-        "engine/receive/unmatched",
-        "engine/receive/webhook",
-        "engine/submit/campaign",
-        "engine/submit/single",
-        "engine/tell/forward",
-        "http/descriptors",
-        "http/refusal",
-        "http/session",
-        "http/webhook",
-        "provider/http",
-        "provider/smpp",
-        "provider/cmpp",
-        "provider/cmpp/protocol",
-        "provider/session/line",
-        "provider/session/pump",
-        "mcp/render",
-        "ledger/sqlite/mark",
-        "ledger/sqlite/mark/found",
-        "ledger/sqlite/peers",
-        "ledger/sqlite/place",
-        "ledger/sqlite/writer",
-    ] {
-        // A macro of it, and not a type.
-        let is_event = |rest: &&str| rest.split('(').next().is_some_and(|name| name.ends_with('!'));
-        for event in read(&format!("src/{name}.rs")).split("tracing::").skip(1).filter(is_event) {
-            let call = event.split(");").next().unwrap().split("),\n").next().unwrap();
-            let words = call.rsplit('"').nth(1).unwrap_or_else(|| panic!("{name}: {call}"));
-            let level = call.split('!').next().unwrap();
-            assert!(
-                text.lines().any(|line| line.starts_with(&format!("| {level} | `{}", words.split(':').next().unwrap()))),
-                "{name}: {level} {words}"
-            );
-            count += 1;
+/// Every source file below a folder.
+fn sources(below: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(below).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
         }
     }
-    assert!(count >= 18, "{count}");
+}
+
+/// The level and the words of every event that the program logs.
+fn events() -> BTreeSet<(String, String)> {
+    let mut files = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    let mut events = BTreeSet::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        // A macro of it, and not a type.
+        let is_event = |rest: &&str| rest.split('(').next().is_some_and(|name| name.ends_with('!'));
+        for event in text.split("tracing::").skip(1).filter(is_event) {
+            let call = event.split(");").next().unwrap().split("),\n").next().unwrap();
+            let words = call.rsplit('"').nth(1).unwrap_or_else(|| panic!("{}: {call}", file.display()));
+            events.insert((call.split('!').next().unwrap().to_owned(), words.to_owned()));
+        }
+    }
+    events
+}
+
+#[test]
+fn the_logging_document_has_every_event_and_no_other() {
+    let text = read("docs/LOGGING.md");
+    let listed: BTreeSet<(String, String)> = text
+        .lines()
+        .filter_map(|line| {
+            let mut cells = line.split(" | ");
+            let level = cells.next()?.strip_prefix("| ")?;
+            Some((level.to_owned(), cells.next()?.strip_prefix('`')?.strip_suffix('`')?.to_owned()))
+        })
+        .collect();
+    let events = events();
+    // Of a line that ends in dots the document has the beginning: what follows says which kind it is.
+    let is_begun = |(level, words): &(String, String), (other, whole): &(String, String)| {
+        level == other && (words == whole || words.strip_suffix(" ...").is_some_and(|begin| whole.starts_with(begin)))
+    };
+    let missing: Vec<_> = events.iter().filter(|event| !listed.iter().any(|line| is_begun(line, event))).collect();
+    let stale: Vec<_> = listed.iter().filter(|line| !events.iter().any(|event| is_begun(line, event))).collect();
+    assert!(missing.is_empty() && stale.is_empty(), "not in the document: {missing:#?}\nnot in the program: {stale:#?}");
+    assert!(events.len() >= 80, "{}", events.len());
+}
+
+#[test]
+fn just_has_the_steps_that_ci_has() {
+    let (run, recipes) = (read(".ci/run"), read("justfile"));
+    let steps = run.split("  case \"$1\" in\n").nth(1).unwrap().split("  esac").next().unwrap();
+    let steps: BTreeSet<&str> =
+        steps.lines().filter_map(|line| line.trim().split_once(") ")).map(|(step, _)| step).filter(|step| *step != "*").collect();
+    assert!(steps.len() >= 10, "{steps:?}");
+    let named: BTreeSet<&str> = recipes.lines().filter_map(|line| line.strip_suffix(':')).filter(|recipe| *recipe != "all").collect();
+    assert_eq!(named, steps);
+    for step in steps {
+        assert!(recipes.contains(&format!("{step}:\n    .ci/run {step}\n")), "{step}");
+    }
 }
 
 /// The command of the example for Claude Desktop, with the program under test in place of the bare name.
@@ -347,11 +353,14 @@ const SET_UP: [(&str, &str, &str); 2] = [("cmpp", "destinations_per_submit", "99
 /// What a provider of the example can do, by capability: with everything set, or with nothing but what it demands.
 fn capabilities(table: &toml::Table, is_full: bool) -> Value {
     use sms_mcp::provider::settings::{Callback, Setup};
-    let demanded = |name: &str| ["kind", "from", "address", "system_id", "sp_id"].contains(&name) || name.ends_with("_env");
+    let demanded = |name: &str| ["kind", "from", "address", "system_id", "sp_id"].contains(&name);
     // A switch that is on is set up.
     let switched = |value: &toml::Value| if value.is_bool() { toml::Value::Boolean(true) } else { value.clone() };
-    let table: toml::Table =
-        table.iter().filter(|(name, _)| is_full || demanded(name)).map(|(name, value)| (name.clone(), switched(value))).collect();
+    let table: toml::Table = table
+        .iter()
+        .filter(|(name, value)| is_full || demanded(name) || crate::settings::is_secret(value))
+        .map(|(name, value)| (name.clone(), switched(value)))
+        .collect();
     let text = toml::to_string(&toml::Table::from_iter([("provider".to_owned(), toml::Value::Array(vec![toml::Value::Table(table)]))])).unwrap();
     let loaded = crate::settings::load_text(&text);
     let clock: sms_mcp::clock::SharedClock = std::sync::Arc::new(sms_mcp::clock::SystemClock);
@@ -364,7 +373,7 @@ fn capabilities(table: &toml::Table, is_full: bool) -> Value {
 fn the_readme_says_what_each_provider_can_do() {
     let example: toml::Table =
         // What names a file that has to be there is left out.
-        crate::settings::uncommented(|name| crate::settings::form_of(name).is_none_or(|form| form == "_env") && name != "outbox" && !name.starts_with("tls"))
+        crate::settings::uncommented(|name| name != "outbox" && !name.starts_with("tls"))
             .parse()
             .unwrap();
     let mut rows =
@@ -433,8 +442,8 @@ fn the_operators_commands_do_what_the_document_says() {
         let mut shell = Command::new("sh");
         shell.args(["-euc", block]).current_dir(desk.path()).env("PATH", &path);
         shell.env("SMS_MCP_CONFIG", desk.config()).env("SMS_MCP_LEDGER", desk.ledger());
-        let output = shell.output().unwrap();
-        assert!(output.status.success(), "{block}\n{output:?}");
+        let ended = at_terminal(shell, &words_for(block));
+        assert!(ended.code == 0, "{block}\n{ended:?}");
         let listed = desk.done(&["list"]);
         assert!(listed.out.contains("+12025550123"), "{block}\n{listed:?}");
     }

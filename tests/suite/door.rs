@@ -47,7 +47,7 @@ fn every_refusal_is_a_json_rpc_error_that_says_what_is_right() {
     let cases: [Case<'_>; 16] = [
         ("POST", &[JSON, BOTH], list, 401, "Authorization: Bearer"),
         ("GET", &[], b"", 401, "Authorization: Bearer"),
-        ("POST", &[("Authorization", "Bearer wrong"), JSON, BOTH], list, 401, "token_env"),
+        ("POST", &[("Authorization", "Bearer wrong"), JSON, BOTH], list, 401, "[http] token"),
         ("POST", &[BEARER, JSON, BOTH, ("Host", "evil.example")], list, 403, "allowed_hosts"),
         ("POST", &[BEARER, JSON, BOTH, ("Host", "")], list, 403, "allowed_hosts"),
         ("POST", &[BEARER, JSON, BOTH, ("Origin", "https://evil.example")], list, 403, "allowed_origins"),
@@ -146,7 +146,7 @@ fn what_is_refused_at_the_door_is_logged_with_the_setting_that_allows_it_and_nev
     }
     let log = log_of(server);
     let lines = |word: &str| log.lines().filter(|line| line.contains("refused at /mcp") && line.contains(word)).count();
-    assert_eq!((lines("token_env"), lines("allowed_hosts"), lines("allowed_origins")), (2, 1, 1), "{log}");
+    assert_eq!((lines("[http] token"), lines("allowed_hosts"), lines("allowed_origins")), (2, 1, 1), "{log}");
     assert!(log.contains("sms.example.com:8443") && log.contains("https://app.example.com") && log.contains("count=1"), "{log}");
     assert!(!log.contains(wrong) && !log.contains(TOKEN) && !log.contains("ERROR"), "{log}");
 }

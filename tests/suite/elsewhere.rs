@@ -41,12 +41,12 @@ const ACTS: [Act; 6] = [
     Act {
         what: "removed",
         done: |desk| std::fs::remove_file(desk.ledger()).unwrap(),
-        mended: |desk| drop(desk.done(&["restore", beside(desk, "backup.db").to_str().unwrap()])),
+        mended: |desk| drop(desk.does(&["restore", beside(desk, "backup.db").to_str().unwrap()], "restore")),
     },
     Act {
         what: "removed with all that belongs to it",
         done: |desk| ["ledger.db", "ledger.db-wal", "ledger.db-shm"].iter().for_each(|name| std::fs::remove_file(beside(desk, name)).unwrap()),
-        mended: |desk| drop(desk.done(&["restore", beside(desk, "backup.db").to_str().unwrap()])),
+        mended: |desk| drop(desk.does(&["restore", beside(desk, "backup.db").to_str().unwrap()], "restore")),
     },
     Act {
         what: "replaced",
@@ -65,7 +65,7 @@ const ACTS: [Act; 6] = [
     Act {
         what: "parted from its log",
         done: |desk| std::fs::remove_file(beside(desk, "ledger.db-wal")).unwrap(),
-        mended: |desk| drop(desk.done(&["restore", beside(desk, "backup.db").to_str().unwrap()])),
+        mended: |desk| drop(desk.does(&["restore", beside(desk, "backup.db").to_str().unwrap()], "restore")),
     },
 ];
 

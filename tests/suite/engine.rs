@@ -386,7 +386,7 @@ async fn a_stop_refuses_what_is_new_and_records_what_did_not_end() {
     sending.abort();
     let reopened = SqliteLedger::open(&bench._folder.path().join("ledger.db"), Timestamp(NOON), [2; 8]).unwrap();
     let filter = sms_mcp::ledger::Filter { principal: "alice".into(), limit: 9, ..Default::default() };
-    let messages = sms_mcp::ledger::Ledger::list(&reopened, filter).await.unwrap();
+    let messages = sms_mcp::ledger::facets::Views::list(&reopened, filter).await.unwrap();
     assert_eq!(messages.iter().map(|message| message.state).collect::<Vec<_>>(), [State::Unknown]);
 }
 

@@ -12,14 +12,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use sms_mcp::setting::SecretText;
+use sms_mcp::setting::{Secret, SecretText};
 
 use crate::support::{Desk, Era, HttpServer, LAST_RESORT, WIDE, ends, eventually, fictional, found};
 use crate::wire::{post, stateless_headers, tool_call};
 
 const KEY: &[u8] = b"a key of thirty-two bytes, exact";
 
-fn secret() -> String {
+pub fn secret() -> String {
     format!("whsec_{}", STANDARD.encode(KEY))
 }
 
@@ -135,7 +135,7 @@ impl Receiver {
     pub fn settings(&self) -> sms_mcp::engine::settings::Forwarding {
         sms_mcp::engine::settings::Forwarding {
             callback_url: Some(format!("http://127.0.0.1:{}/sms-events", self.port)),
-            secret: Some(SecretText::new(secret())),
+            secret: Some(Secret::Text(SecretText::new(secret()))),
             allow_private: true,
             ..sms_mcp::engine::settings::Forwarding::default()
         }
@@ -284,7 +284,7 @@ fn gone_is_gone_and_a_time_to_give_up_is_kept() {
             command.stderr(file);
         });
         send(&server, "+12025550111", "x");
-        eventually("it is given up", || std::fs::read_to_string(&log).unwrap().contains("an event was given up"));
+        eventually("it is given up", || std::fs::read_to_string(&log).unwrap().contains("webhook event given up"));
         eventually("it is forgotten", || untold(&desk) == 0);
         assert_eq!(receiver.heard().len(), 1, "{mood:?}");
         drop(server);
@@ -320,7 +320,7 @@ fn no_log_shows_a_text_the_secret_or_the_address_that_is_told() {
         receiver.taken(1);
         drop(server);
         let log = std::fs::read_to_string(log).unwrap();
-        assert!(log.contains("an event was told") || log.contains("an event could not be told yet"), "{log}");
+        assert!(log.contains("webhook event delivered") || log.contains("webhook event not delivered yet"), "{log}");
         for canary in ["canary-text", &secret()[6..], "sms-events", &fictional(1)] {
             assert!(!log.contains(canary), "{canary} in {log}");
         }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use sms_mcp::clock::{Clock as _, SystemClock};
-use sms_mcp::ledger::Ledger as _;
+use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::provider::settings::Callback;
 use sms_mcp::sms::message::{MessageId, State, hex};
@@ -113,11 +113,8 @@ async fn a_vendors_report_and_a_persons_reply_are_told_onward_signed() {
     let fake = Fake::start(MailerSend::new());
     let receiver = Receiver::new(&[]);
     let forward = receiver.settings();
-    let more = format!(
-        "[forward]\ncallback_url = \"{}\"\nsecret = \"{}\"\nallow_private = true\n",
-        forward.callback_url.unwrap(),
-        forward.secret.unwrap().expose()
-    );
+    let more =
+        format!("[forward]\ncallback_url = \"{}\"\nsecret = \"{}\"\nallow_private = true\n", forward.callback_url.unwrap(), crate::forward::secret());
     let desk = desk(&fake, &more);
     let server = desk.http(|_| {});
     let path = path(&desk).await;

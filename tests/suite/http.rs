@@ -66,13 +66,13 @@ fn an_address_that_others_reach_needs_a_token() {
         let output = desk.command().args(["serve", "--http", address]).stdin(Stdio::null()).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(said.contains("token_env") && said.contains(address), "{said}");
+        assert!(said.contains("token = { env") && said.contains(address), "{said}");
     }
 }
 
 #[test]
 fn only_the_bearer_token_opens_the_door() {
-    let desk = Desk::new("[http]\ntoken_env = \"DESK_TOKEN\"\n");
+    let desk = Desk::new("[http]\ntoken = { env = \"DESK_TOKEN\" }\n");
     let server = desk.http(|command: &mut Command| {
         command.env("DESK_TOKEN", TOKEN);
     });

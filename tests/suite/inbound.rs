@@ -21,12 +21,13 @@ use sms_mcp::engine::endpoint::Target;
 use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::error::{Error, ErrorKind, Result};
 use sms_mcp::http::{Endpoint, Options};
-use sms_mcp::ledger::Ledger as _;
+use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::policy::Policy;
 use sms_mcp::provider::exchange::{Delivery, Enquiry, Event, Finding, NotBelieved, Receipt, Reply};
 use sms_mcp::provider::settings::{Callback, Rate};
 use sms_mcp::provider::{Capabilities, Outcome, Provider, Submission};
+use sms_mcp::setting::SecretText;
 use sms_mcp::sms::message::{MessageId, State};
 use sms_mcp::sms::money::{Amount, Currency, Money};
 use sms_mcp::sms::number::Number;
@@ -186,7 +187,7 @@ fn parts_at(ledger: &Path, vendors: &[Arc<Vendor>], forward: &sms_mcp::engine::s
         keep_texts: true,
         default_region: None,
         stop_words: Default::default(),
-        forward: Target::new(forward, forward.secret.as_ref()).unwrap(),
+        forward: Target::new(forward, forward.secret.as_ref().map(|_| SecretText::new(crate::forward::secret())).as_ref()).unwrap(),
     }
 }
 
@@ -194,8 +195,9 @@ async fn serve(engine: &Engine, listen: &str) -> (u16, CancellationToken) {
     let stop = CancellationToken::new();
     let options = Options {
         settings: sms_mcp::http::Settings { listen: listen.to_owned(), ..sms_mcp::http::Settings::default() },
-        token: Some(sms_mcp::setting::SecretText::new("bearer")),
+        token: Some(SecretText::new("bearer")),
         user: "user".into(),
+        tools: sms_mcp::mcp::Settings::default(),
         bulk_wait: Duration::from_secs(1),
         session_idle: Duration::from_secs(60),
         epoch: "test".to_owned(),
@@ -800,7 +802,7 @@ fn no_log_shows_what_a_person_wrote_who_it_was_or_a_token() {
     child.kill().unwrap();
     child.wait().unwrap();
     let log = std::fs::read_to_string(log).unwrap();
-    for event in ["a webhook was read", "a reply", "an opt-out was recorded", "without a right signature", "does not read as documented"] {
+    for event in ["webhook read", "reply received", "an opt-out was recorded", "its signature is wrong", "does not parse as documented"] {
         assert!(log.contains(event), "the log must have been on to prove anything: {event}: {log}");
     }
     for canary in ["canary", number.as_str(), address.rsplit('/').next().unwrap()] {

@@ -229,6 +229,6 @@ fn a_flood_of_texts_that_never_become_whole_is_bounded_and_nothing_of_it_is_lost
         eventually("the rest is told late", || count("SELECT count(*) FROM reply WHERE NOT is_whole") == all);
         eventually("and nothing of it is kept", || count("SELECT count(*) FROM long_reply_segment WHERE octets IS NOT NULL") == 0);
         let log = scene.agent.finish();
-        assert!(log.contains("too many unfinished texts of people"), "{protocol:?}: {log}");
+        assert!(log.contains("too many incomplete multipart replies"), "{protocol:?}: {log}");
     }
 }

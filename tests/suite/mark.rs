@@ -2,13 +2,19 @@
 //! the mark outside the ledger knows is not lost with it.
 #![cfg(unix)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+use sms_mcp::clock::{Clock as _, SystemClock};
+use sms_mcp::ledger::NewPending;
+use sms_mcp::ledger::facets::{People as _, Upkeep as _};
+use sms_mcp::ledger::mark::{MarkAt, Marking};
+use sms_mcp::ledger::sqlite::SqliteLedger;
+use sms_mcp::sms::reply::Meaning;
 
 use crate::cli::{Ended, at_terminal};
 use crate::fake::Fake;
@@ -132,7 +138,7 @@ const ACTS: [Act; 8] = [
     Act {
         what: "a backup restored",
         done: |scene| {
-            let restored = scene.desk.done(&["restore", scene.file("backup.db").to_str().unwrap()]);
+            let restored = scene.desk.does(&["restore", scene.file("backup.db").to_str().unwrap()], "restore");
             assert!(restored.err.contains("sms-mcp ledger accept"), "{restored:?}");
             scene.desk.ledger()
         },
@@ -295,7 +301,7 @@ fn where_the_mark_is_gone_too_every_budget_is_frozen_and_the_person_is_told_whic
     let frozen = scene.desk.run(&["send", &fictional(1), "Frozen"]);
     assert!(frozen.code == 1 && frozen.err.contains("(budget_frozen)"), "{frozen:?}");
     assert_eq!(scene.wire().len(), 1);
-    scene.desk.done(&["budget", "unfreeze"]);
+    scene.desk.does(&["budget", "unfreeze"], "unfreeze");
     scene.desk.done(&["send", &fictional(1), "After"]);
     assert_eq!(scene.wire().len(), 2);
 }
@@ -500,7 +506,7 @@ fn who_asked_for_texts_again_may_be_texted_and_what_froze_stays_frozen_after_an_
     let scene = Scene::new(WIDE);
     scene.desk.done(&["opt-out", "add", &fictional(0)]);
     scene.desk.done(&["backup", scene.file("backup.db").to_str().unwrap()]);
-    scene.desk.done(&["opt-out", "remove", &fictional(0)]);
+    scene.desk.does(&["opt-out", "remove", &fictional(0)], "remove");
     let server = scene.desk.http(|_| {});
     assert_eq!(call(&server, "send_sms", &intent(1, "one"))["status"], "sent");
     // The vendor charges more than it said.
@@ -514,7 +520,7 @@ fn who_asked_for_texts_again_may_be_texted_and_what_froze_stays_frozen_after_an_
     scene.accept(&scene.desk.ledger());
     let refused = scene.desk.run(&["send", &fictional(0), "Again"]);
     assert!(refused.code == 1 && refused.err.contains("(budget_frozen)"), "{refused:?}");
-    scene.desk.done(&["budget", "unfreeze"]);
+    scene.desk.does(&["budget", "unfreeze"], "unfreeze");
     scene.desk.done(&["send", &fictional(0), "Again"]);
     assert_eq!(scene.wire().len(), 3);
 }
@@ -573,7 +579,7 @@ fn a_setting_that_keeps_no_mark_does_not_let_a_ledger_in_doubt_send() {
     let accepted = at_terminal(without(&["ledger", "accept"]), "accept");
     assert!(accepted.code == 0 && accepted.out.contains("frozen") && accepted.out.contains("opt-out pending"), "{accepted:?}");
     assert!(send().err.contains("(budget_frozen)"));
-    assert_eq!(Ended::of(without(&["budget", "unfreeze"]).output().unwrap()).code, 0);
+    assert_eq!(at_terminal(without(&["budget", "unfreeze"]), "unfreeze").code, 0);
     assert_eq!(send().code, 0);
     // Where a mark is kept again, the old one stands for a newer ledger.
     assert!(scene.desk.run(&["send", &fictional(3), "Three"]).err.contains("(ledger_in_doubt)"));
@@ -876,7 +882,7 @@ fn one_history(seed: u64) -> Tally {
             tally.restores += 1;
             let file = &copies[dice.below(copies.len())];
             match dice.below(3) {
-                0 => drop(scene.desk.done(&["restore", file.to_str().unwrap()])),
+                0 => drop(scene.desk.does(&["restore", file.to_str().unwrap()], "restore")),
                 1 => copy(file, &scene.desk.ledger()),
                 _ => remove(&scene.desk.ledger()),
             }
@@ -927,4 +933,47 @@ fn a_kill_at_any_point_and_any_earlier_ledger_after_it_send_nothing_twice() {
     );
     assert_eq!((sum(|tally| tally.twice), sum(|tally| tally.texted)), (0, 0));
     assert!(sum(|tally| tally.doubts) * 2 >= tallies.len(), "the restores do not hit");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_that_waits_for_the_operator_comes_back_with_the_mark() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, old) = (folder.path().join("ledger.db"), folder.path().join("old.db"));
+    let open = |n: u8| {
+        let marking = Marking { at: MarkAt::File(folder.path().join("mark")), is_needed: true };
+        SqliteLedger::open_marked(&ledger, Some(marking), SystemClock.now(), [n; 8]).unwrap()
+    };
+    let stop = |sender: &str, meaning| NewPending {
+        provider: "acme".to_owned(),
+        sender: sender.to_owned(),
+        ending: Some("345678".to_owned()),
+        meaning,
+        source: "reply".to_owned(),
+        at: SystemClock.now(),
+        is_said: true,
+        people: vec!["+33612345678".to_owned()],
+    };
+    let first = open(1);
+    first.pend(stop("0612345678", Meaning::Stop)).await.unwrap();
+    first.close().await.unwrap();
+    copy(&ledger, &old);
+    let second = open(2);
+    second.pend(stop("345678", Meaning::Stop)).await.unwrap();
+    second.pend(stop("345678", Meaning::Other)).await.unwrap();
+    second.pend(stop("45345678", Meaning::Stop)).await.unwrap();
+    let ids: BTreeMap<String, i64> = second.pendings().await.unwrap().into_iter().map(|pending| (pending.sender, pending.id)).collect();
+    for sender in ["0612345678", "45345678"] {
+        second.settle_pending(ids[sender], None, false, SystemClock.now()).await.unwrap();
+    }
+    second.close().await.unwrap();
+    copy(&old, &ledger);
+    let third = open(3);
+    let outlook = third.outlook().await.unwrap().unwrap();
+    assert_eq!(outlook.opt_outs, 1);
+    third.accept(&outlook, "a person", "USD", SystemClock.now()).await.unwrap();
+    let waiting = third.pendings().await.unwrap();
+    // What the older ledger has and the operator settled since waits again: more is stopped than less.
+    assert_eq!(waiting.iter().map(|pending| pending.sender.as_str()).collect::<Vec<_>>(), ["0612345678", "345678"]);
+    assert!(waiting.iter().all(|pending| pending.meaning == Meaning::Stop && pending.people == ["+33612345678"]), "{waiting:?}");
+    third.close().await.unwrap();
 }

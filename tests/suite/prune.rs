@@ -6,8 +6,9 @@ use std::process::{Child, Stdio};
 use std::sync::Arc;
 
 use sms_mcp::clock::{Clock as _, SystemClock, Timestamp};
+use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::SqliteLedger;
-use sms_mcp::ledger::{BaseSession, BatchDraft, Claim, Draft, Intent, Ledger as _, Pacing, Payer, Settlement};
+use sms_mcp::ledger::{BaseSession, BatchDraft, Claim, Draft, Intent, Pacing, Payer, Settlement};
 use sms_mcp::sms::facts::Limits;
 use sms_mcp::sms::message::{BatchId, MessageId, Realm, State};
 

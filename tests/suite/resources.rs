@@ -16,8 +16,9 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use sms_mcp::clock::{Clock as _, SystemClock};
+use sms_mcp::ledger::Report;
+use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::SqliteLedger;
-use sms_mcp::ledger::{Ledger as _, Report};
 use sms_mcp::sms::message::State;
 
 use crate::support::{Desk, Era, HttpServer, WIDE, ends, fictional, within};

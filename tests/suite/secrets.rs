@@ -138,7 +138,7 @@ fn over_stdio_no_log_shows_a_text_and_no_look_up_does() {
 #[test]
 fn over_http_no_log_shows_a_text_or_a_token_and_no_look_up_does() {
     for (format, era) in FORMATS.into_iter().zip([Era::Stateless, Era::Legacy]) {
-        let desk = desk("[http]\ntoken_env = \"DESK_TOKEN\"\n");
+        let desk = desk("[http]\ntoken = { env = \"DESK_TOKEN\" }\n");
         let log = desk.path().join("log");
         let file = std::fs::File::create(&log).unwrap();
         let server = desk.http(|command| {
@@ -229,10 +229,10 @@ fn a_file_with_a_secret_that_others_may_read_and_a_short_token_are_warned_of() {
         (format!("[http]\ntoken = \"{long}\"\n"), 0o644, 0o600, vec![holds(&config)]),
         (format!("[http]\ntoken = \"{long}\"\n"), 0o640, 0o644, vec![holds(&config)]),
         (format!("[http]\ntoken = \"{long}\"\n"), 0o600, 0o644, vec![]),
-        (format!("[http]\ntoken_file = '{}'\n", key.display()), 0o644, 0o604, vec![holds(&key)]),
-        (format!("[http]\ntoken_file = '{}'\n", key.display()), 0o644, 0o400, vec![]),
+        (format!("[http]\ntoken = {{ file = '{}' }}\n", key.display()), 0o644, 0o604, vec![holds(&key)]),
+        (format!("[http]\ntoken = {{ file = '{}' }}\n", key.display()), 0o644, 0o400, vec![]),
         ("[http]\n".to_owned(), 0o644, 0o644, vec![]),
-        (format!("[[provider]]\nkind = \"a2p_pro\"\nfrom = \"ACME\"\ntoken_file = '{}'\n", key.display()), 0o644, 0o644, vec![holds(&key)]),
+        (format!("[[provider]]\nkind = \"a2p_pro\"\nfrom = \"ACME\"\ntoken = {{ file = '{}' }}\n", key.display()), 0o644, 0o644, vec![holds(&key)]),
         ("[[provider]]\nkind = \"a2p_pro\"\nfrom = \"ACME\"\ntoken = \"x\"\n".to_owned(), 0o644, 0o644, vec![holds(&config)]),
     ] {
         std::fs::write(&config, &text).unwrap();
@@ -241,7 +241,7 @@ fn a_file_with_a_secret_that_others_may_read_and_a_short_token_are_warned_of() {
         assert_eq!(check(), expected, "{text} {config_mode:o} {key_mode:o}");
     }
     let short = "http.token is shorter than 20 characters, and can be guessed: `openssl rand -hex 32` makes one";
-    std::fs::write(&config, "[http]\ntoken_env = \"DESK_TOKEN\"\n").unwrap();
+    std::fs::write(&config, "[http]\ntoken = { env = \"DESK_TOKEN\" }\n").unwrap();
     assert_eq!(looks(desk.command().args(["config", "check"]).env("DESK_TOKEN", &long[1..])), [short]);
     // A server says so at its start.
     let log = desk.path().join("log");
@@ -294,7 +294,8 @@ fn a_loaded_configuration_never_prints_its_token() {
     let file = folder.path().join("config.toml");
     let secret_file = folder.path().join("token");
     std::fs::write(&secret_file, TOKEN).unwrap();
-    let forms = [format!("token = \"{TOKEN}\""), "token_env = \"DESK_TOKEN\"".to_owned(), format!("token_file = '{}'", secret_file.display())];
+    let forms =
+        [format!("token = \"{TOKEN}\""), "token = { env = \"DESK_TOKEN\" }".to_owned(), format!("token = {{ file = '{}' }}", secret_file.display())];
     for form in forms {
         std::fs::write(&file, format!("[http]\n{form}\n")).unwrap();
         let environment = [("DESK_TOKEN", TOKEN), ("SMS_MCP_LEDGER", "ledger.db")].map(|(name, value)| (name.to_owned(), value.to_owned())).into();
@@ -315,7 +316,7 @@ fn a_configuration_that_does_not_load_never_prints_its_token() {
         (format!("[http]\ntoken = \"{TOKEN}\"\ntokn = 1\n"), None),
         (format!("[http]\ntoken = [\"{TOKEN}\"]\n"), None),
         (format!("[http]\ntoken = \"{TOKEN}\n"), None),
-        (format!("[http]\ntoken = \"{TOKEN}\"\ntoken_env = \"DESK_TOKEN\"\n"), None),
+        (format!("[http]\ntoken = {{ file = \"{TOKEN}\", env = \"DESK_TOKEN\" }}\n"), None),
         (String::new(), Some(("SMS_MCP__HTTP__TOKEN", format!("[\"{TOKEN}\"]x")))),
         (format!("[http]\ntoken = \"{TOKEN}\"\n"), Some(("SMS_MCP__HTTP__TOKN", "x".to_owned()))),
     ] {

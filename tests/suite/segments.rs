@@ -11,7 +11,7 @@ use sms_mcp::clock::{Clock as _, SharedClock, SystemClock};
 use sms_mcp::engine::contract::{BulkArgs, ListArgs, Recipient, SendAnswer, SendArgs, StatusAnswer, StatusArgs};
 use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::error::{Error, ErrorKind, Result};
-use sms_mcp::ledger::Ledger as _;
+use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::policy::Policy;
 use sms_mcp::provider::exchange::{Enquiry, Event, Finding, Notice, Receipt, Reply};
@@ -78,8 +78,8 @@ impl Provider for Cutter {
         Money { micros: 10_000, currency: Currency::USD }.times(segments)
     }
 
-    fn form(&self, text: &str) -> Form {
-        Form { encoding: "tens", segments: u32::try_from(pieces(text).len()).unwrap() }
+    fn form(&self, _: &Number, _: Option<&str>, text: &str) -> Result<Form> {
+        Ok(Form { encoding: "tens", segments: u32::try_from(pieces(text).len()).unwrap() })
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {

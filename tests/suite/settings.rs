@@ -7,15 +7,18 @@ use serde_json::Value;
 use sms_mcp::config::{Config, Flags, Loaded, Sources, load};
 use toml::Table;
 
-/// The ends of the three forms of a secret. They exclude each other.
-const FORMS: [&str; 3] = ["", "_env", "_file"];
+/// A secret as the example writes it, and the other two forms of it.
+const FORMS: [fn(&str) -> String; 3] =
+    [|env| format!("{{ env = \"{env}\" }}"), |_| "{ file = \"/run/secrets/any\" }".to_owned(), |_| "\"change-me\"".to_owned()];
 
-/// Which form of a secret a setting is, if it is one: every secret of the example has all three.
-pub fn form_of(name: &str) -> Option<&'static str> {
-    let text = text();
-    let base = name.strip_suffix("_env").or_else(|| name.strip_suffix("_file")).unwrap_or(name);
-    let is_secret = FORMS.iter().all(|form| text.contains(&format!("\n#{base}{form} = ")));
-    FORMS.into_iter().find(|form| is_secret && name == format!("{base}{form}"))
+/// The variable of a secret that is written as the example writes it.
+fn variable(value: &str) -> Option<&str> {
+    value.strip_prefix("{ env = \"")?.strip_suffix("\" }")
+}
+
+/// Whether a setting of the example is a secret.
+pub fn is_secret(value: &toml::Value) -> bool {
+    value.as_table().is_some_and(|table| table.len() == 1 && table.contains_key("env"))
 }
 
 fn example() -> PathBuf {
@@ -49,11 +52,13 @@ pub fn load_text(text: &str) -> Loaded {
     for line in text.lines() {
         match line.split_once(" = ") {
             Some((name, _)) if name.ends_with("_file") => lines.push(format!("{name} = \"{secret}\"")),
-            Some((name, value)) if name.ends_with("_env") => {
-                environment.insert(value.trim_matches('"').to_owned(), "s3cret".to_owned());
+            Some((name, value)) if value.starts_with("{ file = ") => lines.push(format!("{name} = {{ file = \"{secret}\" }}")),
+            Some((name, value)) => {
+                let of_section = Some(value.trim_matches('"')).filter(|_| name == "env");
+                environment.extend(variable(value).or(of_section).map(|name| (name.to_owned(), "s3cret".to_owned())));
                 lines.push(line.to_owned());
             }
-            _ => lines.push(line.to_owned()),
+            None => lines.push(line.to_owned()),
         }
     }
     std::fs::write(&config, lines.join("\n")).unwrap();
@@ -70,6 +75,7 @@ fn names_in(table: &Table, prefix: &str, names: &mut BTreeSet<String>) {
         let name = format!("{prefix}{key}");
         match value {
             toml::Value::Table(_) if name == "rates" => {}
+            secret if is_secret(secret) => {}
             toml::Value::Table(inner) => names_in(inner, &format!("{name}."), names),
             toml::Value::Array(list) => {
                 list.iter().filter_map(toml::Value::as_table).for_each(|inner| names_in(inner, &format!("{name}[]."), names));
@@ -82,7 +88,8 @@ fn names_in(table: &Table, prefix: &str, names: &mut BTreeSet<String>) {
 
 /// The names that a JSON Schema knows, in the same form.
 fn names_of_schema(root: &Value, schema: &Value, prefix: &str, names: &mut BTreeSet<String>) {
-    if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
+    // What stands in a secret says where it is, and is no setting of its own.
+    if let Some(target) = schema.get("$ref").and_then(Value::as_str).filter(|target| !target.ends_with("/Secret")) {
         names_of_schema(root, root.pointer(target.trim_start_matches('#')).unwrap(), prefix, names);
     }
     for combinator in ["oneOf", "anyOf", "allOf"] {
@@ -120,18 +127,22 @@ fn the_example_names_every_setting_and_none_that_does_not_exist() {
     let schema = Config::json_schema();
     let mut known = BTreeSet::new();
     names_of_schema(&schema, &schema, "", &mut known);
-    assert!(known.contains("provider[].latency") && known.contains("http.token_env"), "{known:?}");
+    assert!(known.contains("provider[].latency") && known.contains("http.token"), "{known:?}");
     assert_eq!(named, known);
 }
 
 #[test]
 fn the_example_loads_with_every_commented_setting_in_use() {
-    for form in FORMS {
-        let loaded = load_text(&uncommented(|name| form_of(name).is_none_or(|of| of == form)));
+    for (at, form) in FORMS.into_iter().enumerate() {
+        let in_form = |line: &str| match line.split_once(" = ") {
+            Some((name, value)) => format!("{name} = {}", variable(value).map_or_else(|| value.to_owned(), form)),
+            None => line.to_owned(),
+        };
+        let loaded = load_text(&uncommented(|_| true).lines().map(in_form).collect::<Vec<_>>().join("\n"));
         assert_eq!(loaded.config.rates.len(), 2);
         assert!(loaded.config.guard.total_spend.is_some() && loaded.config.default_region.is_some());
         let shown = loaded.http_token.unwrap();
-        assert_eq!(shown.expose(), if form.is_empty() { "change-me" } else { "s3cret" }, "{form}");
+        assert_eq!(shown.expose(), ["s3cret", "s3cret", "change-me"][at]);
         assert!(loaded.forward_secret.is_some() && !loaded.config.route.is_empty());
     }
 }
@@ -142,7 +153,7 @@ fn every_setting_of_the_example_has_a_line_that_says_why() {
     let lines: Vec<&str> = text.lines().collect();
     let is_setting = |line: &str| commented_out(line).is_some() || (!line.starts_with('#') && line.contains(" = "));
     for (at, line) in lines.iter().enumerate().filter(|(_, line)| is_setting(line)) {
-        // A group (the three forms of the token, the rates, a provider's kind) is explained above its first line.
+        // A group (the rates, a provider's kind) is explained above its first line.
         let before = lines[..at].iter().rev().find(|before| !is_setting(before) && !before.starts_with('[') && !before.starts_with("#["));
         assert!(before.is_some_and(|before| before.starts_with("# ")), "nothing explains `{line}`");
     }

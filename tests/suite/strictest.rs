@@ -331,7 +331,7 @@ fn a_process_whose_limits_nobody_can_read_stops_what_would_be_sent_and_nothing_t
         let refused = desk.run(&["send", &fictional(1), "Hello", "--json"]);
         assert_eq!(refused.json()["code"], "ledger_unavailable", "{refused:?}");
         assert!(refused.out.contains("cannot be read"), "{refused:?}");
-        desk.done(&["opt-out", "remove", &fictional(5)]);
+        desk.does(&["opt-out", "remove", &fictional(5)], "remove");
     }
     strange.kill();
     desk.done(&["send", &fictional(1), "Hello"]);

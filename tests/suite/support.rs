@@ -11,7 +11,7 @@ use rmcp::transport::TokioChildProcess;
 use rmcp::{ClientLifecycleMode, ClientServiceExt as _};
 use serde_json::Value;
 
-use sms_mcp::ledger::{Ledger, ReplyRecord};
+use sms_mcp::ledger::{Ledger, ReplyPage, ReplyRecord, Whole};
 use sms_mcp::sms::message::MessageId;
 
 /// How long a test waits for what must happen, before it says that it never does. It asserts no speed: every wait ends on
@@ -256,9 +256,15 @@ pub fn text_of(result: &CallToolResult) -> Value {
     serde_json::from_str(&result.content[0].as_text().unwrap().text).unwrap()
 }
 
+/// A message with all that became of it, whoever's it is.
+pub async fn whole(store: &dyn Ledger, id: &MessageId, replies: ReplyPage) -> Whole {
+    let principal = store.find(id).await.unwrap().unwrap().principal;
+    store.whole(&principal, id, replies).await.unwrap().unwrap()
+}
+
 /// The newest 100 replies to a message that may be shown, oldest first, as the ledger has them.
 pub async fn replies(store: &dyn Ledger, id: &MessageId) -> Vec<ReplyRecord> {
-    let mut page = store.replies(id, None, 100).await.unwrap().page;
+    let mut page = whole(store, id, ReplyPage { before: None, limit: 100 }).await.replies.page;
     page.reverse();
     page.into_iter().map(|(_, reply)| reply).collect()
 }

@@ -11,9 +11,10 @@ use sms_mcp::clock::{SharedClock, Timestamp};
 use sms_mcp::engine::contract::{BulkArgs, ListArgs, Recipient, SendArgs};
 use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::error::{ErrorKind, Result};
+use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::SqliteLedger;
-use sms_mcp::ledger::told::{EARLY_MS, Told as _};
-use sms_mcp::ledger::{BaseSession, Ledger as _, NewReply, Payer};
+use sms_mcp::ledger::told::EARLY_MS;
+use sms_mcp::ledger::{BaseSession, E164, NewReply, Payer, ProviderName};
 use sms_mcp::policy::Policy;
 use sms_mcp::provider::exchange::{Answered, Event, Finding, Notice, Receipt, Reply, ReplySegment, Unacknowledged};
 use sms_mcp::provider::settings::Rate;
@@ -54,8 +55,8 @@ impl Provider for Silent {
         Money { micros: 10_000, currency: Currency::USD }.times(segments)
     }
 
-    fn form(&self, text: &str) -> Form {
-        Form { encoding: "odd", segments: segments_of(text).into() }
+    fn form(&self, _: &Number, _: Option<&str>, text: &str) -> Result<Form> {
+        Ok(Form { encoding: "odd", segments: segments_of(text).into() })
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {
@@ -161,7 +162,7 @@ impl Desk {
     }
 
     async fn states(&self, id: &MessageId) -> Vec<State> {
-        self.store.segments(id).await.unwrap().into_iter().map(|segment| segment.state).collect()
+        self.store.segments("alice", id).await.unwrap().into_iter().map(|segment| segment.state).collect()
     }
 
     /// Held and spent of the day, in cents.
@@ -319,7 +320,7 @@ async fn an_answer_about_another_providers_message_or_none_or_one_that_is_no_wor
     desk.answer(&id, None, SegmentOutcome::Unknown { why: "the answer to another question".into() }).await;
     desk.answer(&MessageId::new(1, 2), None, accepted("v-1")).await;
     desk.answer(&id, Some((2, 3)), accepted("v-1")).await;
-    desk.store.hand_on(&id, "another", Timestamp(NOON)).await.unwrap_err();
+    desk.store.hand_on(&id, "another").await.unwrap_err();
     assert_eq!((desk.state(&id).await, desk.money().await), (State::Unknown, (1, 0)));
 }
 
@@ -505,7 +506,7 @@ async fn a_stop_that_may_be_an_older_one_told_again_stops_whoever_asked_for_text
     // To a process that died.
     desk.die(Some((&to, "STOP", 10))).await;
     desk.set(30_000);
-    desk.store.note_start("silent", &to, Timestamp(NOON + 20_000)).await.unwrap();
+    desk.store.note_start(ProviderName("silent"), E164(&to), Timestamp(NOON + 20_000)).await.unwrap();
     desk.hear(&to, "STOP", 30_000, false).await;
     assert!(desk.is_out(&to).await);
     assert_eq!(crate::support::replies(&*desk.store, &id).await.len(), 2, "and is on record");
@@ -529,7 +530,7 @@ async fn a_stop_that_may_be_an_older_one_and_was_taken_late_is_that_one_when_it_
     let to = fictional(1);
     let id = desk.lost(1, "one").await;
     desk.die(Some((&to, "STOP", 10))).await;
-    desk.store.note_start("silent", &to, Timestamp(NOON + 20_000)).await.unwrap();
+    desk.store.note_start(ProviderName("silent"), E164(&to), Timestamp(NOON + 20_000)).await.unwrap();
     // Told here, and taken four seconds later, for the ledger was locked.
     desk.set(30_000);
     desk.hear(&to, "STOP", 26_000, false).await;
@@ -540,7 +541,7 @@ async fn a_stop_that_may_be_an_older_one_and_was_taken_late_is_that_one_when_it_
     assert!(desk.is_out(&to).await);
     assert_eq!(replies().await, 2, "it is on record, and not once more among what was said before");
     // One that was lifted while it waited counts from now on.
-    desk.store.note_start("silent", &to, Timestamp(NOON + 41_000)).await.unwrap();
+    desk.store.note_start(ProviderName("silent"), E164(&to), Timestamp(NOON + 41_000)).await.unwrap();
     desk.set(45_000);
     desk.hear(&to, "START", 44_000, false).await;
     desk.hear(&to, "STOP", 40_000, false).await;

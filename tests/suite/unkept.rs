@@ -4,6 +4,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
 use crate::support::{Desk, Era, HttpServer, WIDE, eventually, fictional};
@@ -16,27 +17,32 @@ fn desk(more: &str) -> Desk {
     Desk::new(&format!("{settings}[ledger]\nkeep_texts = false\n[send]\nbulk_wait = \"100ms\"\n{more}"))
 }
 
-/// How often the text is in the ledger and what lies beside it.
-fn copies(desk: &Desk) -> Vec<(PathBuf, usize)> {
+/// How often these octets are in the ledger and what lies beside it.
+fn copies(desk: &Desk, octets: &[u8]) -> Vec<(PathBuf, usize)> {
     fn files(folder: &Path) -> Vec<PathBuf> {
         let found = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         found.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
     }
-    let count = |path: &PathBuf| {
-        let bytes = std::fs::read(path).unwrap_or_default();
-        bytes.windows(CANARY.len()).filter(|window| *window == CANARY.as_bytes()).count()
-    };
+    let count = |path: &PathBuf| std::fs::read(path).unwrap_or_default().windows(octets.len()).filter(|window| *window == octets).count();
     let found = files(desk.path()).into_iter().filter(|path| *path != desk.outbox()).map(|path| (path.clone(), count(&path)));
     found.filter(|(_, count)| *count > 0).collect()
 }
 
-/// Waits until no copy is left; what is there and why is said where one stays.
-fn none_left(desk: &Desk, when: &str) {
-    let waits = std::panic::AssertUnwindSafe(|| eventually(when, || copies(desk).is_empty()));
+/// The key under which the texts that wait are sealed, and how many of them there are.
+fn key(desk: &Desk) -> (Vec<u8>, i64) {
+    let db = Connection::open_with_flags(desk.ledger(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let sealed = "SELECT count(*) FROM message WHERE text IS NOT NULL AND NOT keep_text";
+    db.query_row(&format!("SELECT key, ({sealed}) FROM text_key"), [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+}
+
+/// Waits until nothing can be read any more that was sealed under this key; what is there and why is said where something can.
+fn none_left(desk: &Desk, key: &[u8], when: &str) {
+    let waits = std::panic::AssertUnwindSafe(|| eventually(when, || copies(desk, key).is_empty()));
     if std::panic::catch_unwind(waits).is_err() {
         let open = ["queued", "sending", "unknown"].map(|state| desk.run(&["list", "--status", state, "--json"]).out);
-        panic!("{when}: {:?}; {open:?}; {:?}", copies(desk), desk.run(&["config", "check"]));
+        panic!("{when}: {:?}; {open:?}; {:?}", copies(desk, key), desk.run(&["config", "check"]));
     }
+    assert_eq!(copies(desk, CANARY.as_bytes()), [], "{when}");
 }
 
 fn bulk(server: &HttpServer, from: usize, count: usize, key: &str) -> Value {
@@ -51,44 +57,57 @@ fn bulk(server: &HttpServer, from: usize, count: usize, key: &str) -> Value {
 fn no_copy_of_a_text_is_in_any_file_after_the_queue_ran_empty_and_after_a_stop() {
     let desk = desk("");
     let server = desk.http(|_| {});
-    let mut sent = 0;
+    let (mut sent, mut keys) = (0, Vec::new());
     for (round, count) in [40, 7, 360].into_iter().enumerate() {
+        let key = key(&desk).0;
+        assert!(!copies(&desk, &key).is_empty());
         bulk(&server, round * 50, count, &format!("round-{round}"));
-        if round == 0 {
-            assert!(!copies(&desk).is_empty(), "a queue needs its texts");
-        }
+        assert!(count < 300 || self::key(&desk).1 > 0, "a queue needs its texts");
+        assert_eq!(copies(&desk, CANARY.as_bytes()), [], "while it is queued");
         sent += count;
         eventually("all of it is sent", || desk.sent().len() == sent);
-        none_left(&desk, "no copy is left");
+        none_left(&desk, &key, "no copy is left");
+        keys.push(key);
     }
     server.stop();
-    assert_eq!(copies(&desk), [], "after a stop");
+    keys.iter().for_each(|key| none_left(&desk, key, "after a stop"));
     eprintln!("{sent} texts of bulks, 0 copies in any file");
 
     // Killed in the middle: the next server sends the rest and leaves nothing.
     let mut server = desk.http(|_| {});
+    let killed = key(&desk).0;
     bulk(&server, 1_000, 150, "killed");
     eventually("it has begun", || desk.sent().len() > sent + 5);
     server.child.kill().unwrap();
     server.child.wait().unwrap();
-    assert!(!copies(&desk).is_empty());
+    assert!(key(&desk).1 > 0 && !copies(&desk, &killed).is_empty());
     let server = desk.http(|_| {});
     eventually("the rest is sent", || {
         let listed = desk.done(&["list", "--status", "queued", "--json"]);
         serde_json::from_str::<Value>(&listed.out).unwrap()["messages"].as_array().unwrap().is_empty()
     });
-    none_left(&desk, "no copy is left after a kill");
+    none_left(&desk, &killed, "no copy is left after a kill");
     // Stopped in the middle: what is queued needs its texts, and no other is there.
     bulk(&server, 1_500, 300, "stopped");
     server.stop();
     let left = desk.done(&["list", "--status", "queued", "--limit", "100", "--json"]);
     let left = serde_json::from_str::<Value>(&left.out).unwrap()["messages"].as_array().unwrap().len();
     assert!(left > 0);
-    let found: usize = copies(&desk).iter().map(|(_, count)| count).sum();
-    assert!(found >= left, "{found} copies for {left} messages");
+    let (stopped, sealed) = key(&desk);
+    assert!(sealed >= i64::try_from(left).unwrap() && !copies(&desk, &stopped).is_empty(), "{sealed} texts for {left} messages");
     let server = desk.http(|_| {});
-    none_left(&desk, "no copy is left after a stop");
+    none_left(&desk, &stopped, "no copy is left after a stop");
     assert_eq!(get(server.port, "/healthz").status, 200);
+    assert!(desk.sent().iter().all(|text| text.to_string().contains(CANARY)), "each text is sent as it was");
+    // Nobody waits for the moment in which nothing is written: a command that ends at once leaves nothing either.
+    server.stop();
+    for round in 0..5 {
+        let before = key(&desk).0;
+        let recipients = format!("to\n{}\n", fictional(2_000 + round));
+        std::fs::write(desk.path().join("one.csv"), recipients).unwrap();
+        desk.done(&["bulk", desk.path().join("one.csv").to_str().unwrap(), "--message", &format!("{CANARY} {round}")]);
+        assert_eq!([copies(&desk, &before), copies(&desk, CANARY.as_bytes())], [[], []]);
+    }
 }
 
 #[test]
@@ -145,7 +164,7 @@ fn a_refused_command_of_another_user_leaves_the_ledger_as_it_was() {
     };
     let (names, bytes) = (there(), std::fs::read(desk.ledger()).unwrap());
     for command in [&["list"][..], &["send", &fictional(2), "Hello"], &["restore", &backup]] {
-        let refused = desk.run(command);
+        let refused = desk.types(command, "restore");
         assert!(refused.code == 1 && refused.err.contains("belongs to the user 12345"), "{command:?}: {refused:?}");
         assert_eq!(there(), names, "{command:?}");
         assert_eq!(std::fs::read(desk.ledger()).unwrap(), bytes, "{command:?}");

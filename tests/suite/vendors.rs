@@ -12,7 +12,7 @@ pub mod sms_for_ai;
 mod tls;
 mod whole;
 
-use sms_mcp::provider::http::Settings;
+use sms_mcp::provider::rest::Settings;
 
 use crate::fake::PATIENCE;
 

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::clock::Timestamp;
 use crate::engine::retry::LONGEST_WAIT_MS;
 use crate::error::ErrorKind;
-use crate::provider::session::NO_BIND;
+use crate::provider::line::session::NO_BIND;
 use crate::provider::{Outcome, SegmentOutcome};
 
 /// So many in a row make it rest.

@@ -23,7 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Ledger, Pacing};
 use crate::policy::{Policy, Priced};
 use crate::provider::exchange::{Action, Notice, Unacknowledged};
-use crate::provider::session::NO_BIND;
+use crate::provider::line::session::NO_BIND;
 use crate::provider::settings::{Callback, Rate, Secrets};
 use crate::provider::worded::Worded;
 use crate::provider::{Capabilities, Form, Outcome, Provider, Submission};
@@ -132,24 +132,18 @@ impl Carrier {
         }
     }
 
-    /// Whether it takes a message of this form. A provider whose code fails on a message does not take it.
+    /// How a message goes out there, or why it cannot. A provider whose code fails on a message does not take it.
     ///
     /// # Errors
     /// The provider's own, or [`ErrorKind::ProviderUnavailable`].
-    pub fn takes(&self, to: &Number, from: Option<&str>, text: &str) -> Result<()> {
+    pub fn form(&self, to: &Number, from: Option<&str>, text: &str) -> Result<Form> {
         let asked = catch_unwind(AssertUnwindSafe(|| {
-            self.provider.takes(to, from, text)?;
+            let form = self.provider.form(to, from, text)?;
             // Asked again for the money; here is where a failure can still be told.
-            let form = self.provider.form(text);
             let _ = self.provider.price(to, form.segments);
-            Ok(())
+            Ok(form)
         }));
         asked.unwrap_or_else(|_| Err(self.unavailable(FAILED)))
-    }
-
-    /// How a text goes out. Where its code fails: in more segments than anything may have.
-    pub fn form(&self, text: &str) -> Form {
-        catch_unwind(AssertUnwindSafe(|| self.provider.form(text))).unwrap_or(Form { encoding: "UCS-2", segments: u32::MAX })
     }
 
     /// The price of a message before it is sent, where the provider knows it.
@@ -255,7 +249,7 @@ impl Carrier {
     /// Ends what it keeps open. The caller bounds the time.
     pub async fn leave(&self) {
         if self.call(|provider| provider.close()).await.is_none() {
-            tracing::warn!(provider = self.name(), "a provider's code failed while it was closed");
+            tracing::warn!(provider = self.name(), "panic in a provider's code at shutdown");
         }
     }
 

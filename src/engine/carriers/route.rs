@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::carrier::Carrier;
 use crate::engine::settings::Route;
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::Provider;
 use crate::provider::settings::Rate;
+use crate::provider::{Form, Provider};
 use crate::sms::message::Realm;
 use crate::sms::number::Number;
 use crate::sms::untrusted;
@@ -115,7 +115,7 @@ impl Carriers {
     ///
     /// # Errors
     /// [`ErrorKind::DestinationNotAllowed`] where no route leads there, or why no carrier on it takes such a message.
-    pub fn way(&self, to: &Number, from: Option<&str>, text: &str) -> Result<Way<'_>> {
+    pub fn way<'a>(&'a self, to: &Number, from: Option<&str>, text: &str) -> Result<Way<'a>> {
         let (on_it, after_rejected): (Vec<&Carrier>, bool) = if self.routes.is_empty() {
             (self.carriers.iter().take(1).collect(), false)
         } else {
@@ -123,17 +123,17 @@ impl Carriers {
             (route.providers.iter().filter_map(|name| self.get(name)).collect(), route.after_rejected)
         };
         let mut why = None;
-        let takes = |carrier: &&Carrier| match carrier.takes(to, from, text) {
-            Ok(()) => true,
+        let takes = |carrier: &'a Carrier| match carrier.form(to, from, text) {
+            Ok(form) => Some(Hop { carrier, form }),
             Err(error) => {
                 why.get_or_insert(error);
-                false
+                None
             }
         };
-        let carriers: Vec<&Carrier> = on_it.into_iter().filter(takes).collect();
+        let hops: Vec<Hop<'a>> = on_it.into_iter().filter_map(takes).collect();
         match why {
-            Some(error) if carriers.is_empty() => Err(error),
-            _ => Ok(Way { carriers, after_rejected }),
+            Some(error) if hops.is_empty() => Err(error),
+            _ => Ok(Way { hops, after_rejected }),
         }
     }
 }
@@ -147,29 +147,44 @@ fn fits(route: &Route, to: &Number, from: Option<&str>) -> bool {
     leads_to(route, to) && (route.from.is_empty() || from.is_some_and(|from| route.from.iter().any(|sender| sender == from)))
 }
 
-/// Who is asked for a message, in order: the next one only when the one before certainly did not take it.
+/// One carrier on a way, and how the message goes out there.
+#[derive(Clone, Copy)]
+pub struct Hop<'a> {
+    /// The carrier.
+    pub carrier: &'a Carrier,
+    /// How many segments it makes of the text, and in which alphabet.
+    pub form: Form,
+}
+
+/// Who is asked for a message, in order: the next one only when the one before certainly did not take it. Found where a message is
+/// priced, and kept until it is handed over.
 pub struct Way<'a> {
-    /// The carriers.
-    pub carriers: Vec<&'a Carrier>,
+    /// The carriers, each with what it makes of the text.
+    pub hops: Vec<Hop<'a>>,
     /// Whether the next is asked after a refusal for good, too.
     pub after_rejected: bool,
 }
 
-impl<'a> Way<'a> {
+impl Way<'_> {
     /// On which side it is; routes mix none.
     pub fn realm(&self) -> Realm {
-        self.carriers.first().map_or(Realm::Live, |first| first.realm())
+        self.hops.first().map_or(Realm::Live, |first| first.carrier.realm())
+    }
+
+    /// The names of its carriers.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.hops.iter().map(|hop| hop.carrier.name())
     }
 
     /// Whether this carrier is on it.
     pub fn leads_to(&self, carrier: &Carrier) -> bool {
-        self.carriers.iter().any(|on_it| on_it.name() == carrier.name())
+        self.names().any(|name| name == carrier.name())
     }
 
     /// The rest of the way after this carrier; all of it where this one is not on it.
     pub fn after(mut self, carrier: &Carrier) -> Self {
-        let at = self.carriers.iter().position(|on_it| on_it.name() == carrier.name());
-        self.carriers = self.carriers.split_off(at.map_or(0, |at| at + 1));
+        let at = self.names().position(|name| name == carrier.name());
+        self.hops = self.hops.split_off(at.map_or(0, |at| at + 1));
         self
     }
 }

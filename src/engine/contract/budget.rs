@@ -80,7 +80,7 @@ impl BudgetView {
         let text = |micros: i64| Amount(micros).to_string();
         Self {
             scope: budget.scope,
-            name: budget.key.clone(),
+            name: budget.key.to_string(),
             limit: budget.limits.spend_micros.map(text),
             spent: text(budget.spent_micros),
             held: text(budget.held_micros),
@@ -88,7 +88,7 @@ impl BudgetView {
             messages: budget.messages,
             messages_remaining: budget.left_messages(),
             // A budget is kept in its own currency, also after the configured one was changed.
-            currency: budget.key.split(':').nth(1).map_or_else(|| currency.to_string(), str::to_owned),
+            currency: budget.key.currency().map_or_else(|| currency.to_string(), str::to_owned),
             frozen: budget.frozen,
             frozen_because: budget
                 .overcharge

@@ -5,10 +5,9 @@ use super::outcome::Ended;
 use super::room::Deliver;
 use crate::engine::carriers::breaker::{Resting, is_lost};
 use crate::engine::carriers::carrier::{Carrier, has_waited, hide_texts};
-use crate::engine::carriers::route::Way;
+use crate::engine::carriers::route::{Hop, Way};
 use crate::engine::life::crash_point;
 use crate::engine::retry::{Backoff, LONGEST_WAIT_MS, MAX_TRIES};
-use crate::error::Result;
 use crate::provider::{Outcome, Submission};
 
 impl Deliver {
@@ -30,7 +29,7 @@ impl Deliver {
                 carrier.breaker.passed_over();
             } else if carrier.breaker.note(outcome, now) {
                 let why = carrier.breaker.look(now).err().map(|resting| resting.why).unwrap_or_default();
-                tracing::warn!(provider = carrier.name(), why, "a provider takes nothing now; it is asked again later");
+                tracing::warn!(provider = carrier.name(), why, "circuit open: the provider takes nothing now; it is asked again later");
             }
         }
         outcomes
@@ -66,7 +65,7 @@ impl Deliver {
     /// Hands one message to the carriers on its way, one after the other, until one took it or nobody can know. Before
     /// any but the first is asked, that is on disk.
     pub async fn hand_over<'a>(&self, way: Way<'a>, submission: &Submission, mut before: Option<Ended<'a>>) -> Option<Ended<'a>> {
-        for carrier in way.carriers {
+        for Hop { carrier, form } in way.hops {
             if let Some(outcome) = self.halting.halted(carrier.name(), submission) {
                 // It is not asked, so nothing is to be on disk about it. A refusal for good that was told before stays one.
                 if !matches!(before, Some(Ended { outcome: Outcome::Rejected { .. }, .. })) {
@@ -76,13 +75,13 @@ impl Deliver {
             }
             let mut own = None;
             if before.is_some() {
-                let noted = self.ledger.hand_on(&submission.id, carrier.name(), self.life.now()).await;
+                let noted = self.ledger.hand_on(&submission.id, carrier.name()).await;
                 if let Err(error) = noted {
-                    tracing::error!(message = %submission.id, %error, "another provider could not be asked");
+                    tracing::error!(message = %submission.id, %error, "failover to another provider could not be recorded, so it is not tried");
                     return before;
                 }
                 // Each carrier counts segments its own way.
-                own = Some(Submission { segments: carrier.form(&submission.text).segments, ..submission.clone() });
+                own = Some(Submission { segments: form.segments, ..submission.clone() });
             }
             let outcome = self.offer(carrier, own.as_ref().unwrap_or(submission)).await;
             let is_definite = matches!(outcome, Outcome::NotSent { .. } | Outcome::NotNow { .. })
@@ -93,11 +92,6 @@ impl Deliver {
             }
         }
         before
-    }
-
-    /// Who is asked for this message, in order.
-    pub fn way_of(&self, submission: &Submission) -> Result<Way<'_>> {
-        self.carriers.way(&submission.to, submission.from.as_deref(), &submission.text)
     }
 }
 

@@ -14,7 +14,7 @@ use super::outcome::{Ended, not_possible, settlement_of};
 use super::room::Deliver;
 use crate::clock::Timestamp;
 use crate::engine::carriers::carrier::{Carrier, has_waited};
-use crate::engine::carriers::route::Way;
+use crate::engine::carriers::route::{Hop, Way};
 use crate::engine::halted::is_halt;
 use crate::engine::life::crash_point;
 use crate::engine::retry::{Backoff, LONGEST_WAIT_MS, MAX_TRIES};
@@ -252,19 +252,19 @@ impl Deliver {
         let brake = self.halting.brake(&record.principal);
         let submission = Submission { id: record.id, to, from: record.from, text, segments: record.segments, brake };
         let allowed = self.policy.check_destination(&submission.to).and_then(|()| self.policy.check_sender(submission.from.as_deref()));
-        let way = allowed.and_then(|()| self.way_of(&submission));
+        let (to, from, text) = (&submission.to, submission.from.as_deref(), &submission.text);
+        let way = allowed.and_then(|()| self.carriers.way(to, from, text));
         let mut way = way.map_err(|refused| Box::new(not_possible(self.life.now(), refused.kind(), refused.message().to_owned())))?;
         // Its money was held for the carriers of that time: one that is dearer would take it over its limits. And what was
         // accepted for the sandbox never leaves, wherever routes lead now.
-        way.carriers.retain(|other| other.realm() == record.realm);
-        way.carriers.retain(|other| other.name() == carrier.name() || self.is_covered(other, &submission, record.held_micros));
+        way.hops.retain(|hop| hop.carrier.realm() == record.realm);
+        way.hops.retain(|hop| hop.carrier.name() == carrier.name() || self.is_covered(hop, &submission, record.held_micros));
         Ok(OnItsWay { batch: record.batch, created: record.created, submission, way })
     }
 
     /// Whether so much is what this carrier takes for a message, or more.
-    fn is_covered(&self, carrier: &Carrier, submission: &Submission, held_micros: i64) -> bool {
-        let segments = carrier.form(&submission.text).segments;
-        carrier.priced(&self.policy, &submission.to, segments).is_ok_and(|price| price.money.micros <= held_micros)
+    fn is_covered(&self, hop: &Hop<'_>, submission: &Submission, held_micros: i64) -> bool {
+        hop.carrier.priced(&self.policy, &submission.to, hop.form.segments).is_ok_and(|price| price.money.micros <= held_micros)
     }
 
     /// A carrier's definite word, or the lack of one: posted, unless its route asks another carrier after a refusal.

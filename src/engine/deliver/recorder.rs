@@ -121,9 +121,9 @@ impl Recorder {
     pub async fn put_back(self: &Arc<Self>, provider: &str, back: Vec<Back>) {
         let count = back.len();
         match self.ledger.unclaim(back.clone()).await {
-            Ok(()) => tracing::debug!(count, provider, "back to the queue: the provider takes nothing now"),
+            Ok(()) => tracing::debug!(count, provider, "requeued: the provider takes nothing now"),
             Err(error) => {
-                tracing::error!(%error, "messages that were not sent could not go back to the queue yet");
+                tracing::error!(%error, "messages that were not sent could not be requeued yet; it will be tried again");
                 self.keep(Unrecorded::Back(back), &error);
             }
         }
@@ -145,7 +145,7 @@ impl Recorder {
             std::mem::replace(&mut waiting.is_worked_on, true)
         };
         if !is_begun {
-            tracing::error!(%error, "what is known cannot be recorded now: it waits, and nothing begins until it is");
+            tracing::error!(%error, "outcomes cannot be recorded now: they wait in memory, and nothing is sent until they are");
             let recorder = Arc::clone(self);
             self.life.spawn(async move { recorder.record_all().await });
         }
@@ -163,7 +163,7 @@ impl Recorder {
         let left = waiting.all.drain(..).count();
         drop(waiting);
         if left > 0 {
-            tracing::error!(left, "stopping with outcomes that could not be recorded: they are unknown");
+            tracing::error!(left, "shutdown with outcomes that could not be recorded: they are unknown");
         }
     }
 
@@ -195,7 +195,7 @@ impl Recorder {
             Next::Begin => self.halts.set_unrecorded(None),
         }
         drop(waiting);
-        tracing::info!("all that was known is recorded: texts begin again");
+        tracing::info!("all outcomes are recorded: sending goes on");
         self.signals.wake_queues();
         false
     }
@@ -212,7 +212,7 @@ impl Recorder {
                 true
             }
             Err(error) => {
-                tracing::debug!(%error, "still not recorded");
+                tracing::debug!(%error, "outcomes still not recorded");
                 let mut waiting = locked(&self.waiting);
                 if !waiting.is_over {
                     waiting.all.push_back(one);

@@ -3,6 +3,7 @@
 use super::room::Operate;
 use crate::engine::contract::BudgetView;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sms::facts::BudgetKey;
 
 impl Operate {
     /// Every budget of the ledger, for the operator.
@@ -28,7 +29,7 @@ impl Operate {
     /// [`ErrorKind::NotFound`] where no such budget is frozen, or [`ErrorKind::LedgerUnavailable`].
     pub async fn unfreeze(&self, name: Option<String>) -> Result<Vec<String>> {
         let frozen = self.ledger.all_budgets().await?.into_iter().filter(|budget| budget.frozen).map(|budget| budget.key);
-        let chosen: Vec<String> = frozen.filter(|key| name.as_ref().is_none_or(|name| name == key)).collect();
+        let chosen: Vec<BudgetKey> = frozen.filter(|key| name.as_ref().is_none_or(|name| name == key.as_str())).collect();
         if chosen.is_empty() {
             let what = name.map_or_else(|| "no budget is frozen".to_owned(), |name| format!("no frozen budget is called \"{name}\""));
             return Err(Error::new(ErrorKind::NotFound, what).next("`sms-mcp budget` lists them by name."));
@@ -36,6 +37,6 @@ impl Operate {
         for key in &chosen {
             self.ledger.unfreeze(key).await?;
         }
-        Ok(chosen)
+        Ok(chosen.iter().map(ToString::to_string).collect())
     }
 }

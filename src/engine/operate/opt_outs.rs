@@ -57,7 +57,7 @@ impl Operate {
     pub async fn warn_of_pending(&self) -> Result<()> {
         let waiting = self.pending_opt_outs().await?.len();
         if waiting > 0 {
-            tracing::warn!(waiting, "what nobody can tell waits for the operator: settle it with sms-mcp opt-out pending");
+            tracing::warn!(waiting, "replies of ambiguous senders wait for the operator: settle it with sms-mcp opt-out pending");
         }
         Ok(())
     }

@@ -25,10 +25,10 @@ impl Operate {
             match self.prune(keep_for).await {
                 Ok(Some(gone)) if !gone.is_none() => {
                     let Pruned { messages, replies, keys, .. } = gone;
-                    tracing::info!(messages, replies, keys, "forgot what is older than [ledger] keep_for");
+                    tracing::info!(messages, replies, keys, "pruned what is older than [ledger] keep_for");
                 }
                 Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "what is old could not be forgotten; it will be tried again"),
+                Err(error) => tracing::warn!(%error, "prune failed; it will be tried again"),
             }
             self.life.pause(LOOK_EVERY).await;
         }

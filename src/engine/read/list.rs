@@ -42,7 +42,7 @@ impl Read {
             Some(to) => Some(number(to, self.default_region)?.e164().to_owned()),
         };
         if let Some(batch) = &args.batch
-            && self.ledger.batch(&caller.principal, batch).await?.is_none()
+            && self.ledger.batch(&caller.principal, batch, 0).await?.is_none()
         {
             return Err(no_such("batch", batch.as_str()));
         }

@@ -3,12 +3,11 @@
 //! A page is the newest that fit in [`PAGE`] and in [`MOST_CHARS`], with a cursor for those before them. What a sender wrote
 //! beyond [`SHOWN_AN_HOUR`] is on record and told onward, and counted here alone.
 
-use super::room::Read;
 use crate::clock::Timestamp;
 use crate::engine::arguments::invalid;
 use crate::engine::contract::ReplyView;
 use crate::error::Result;
-use crate::ledger::{Record, ReplyPlace, SHOWN_AN_HOUR};
+use crate::ledger::{Record, Replies, ReplyPage, ReplyPlace, SHOWN_AN_HOUR};
 
 /// Most replies on a page.
 const PAGE: usize = 20;
@@ -29,37 +28,38 @@ pub struct Shown {
     pub warning: Option<String>,
 }
 
-impl Read {
-    /// The newest replies to a message, of those before this place.
-    pub async fn shown_replies(&self, record: &Record, before: Option<ReplyPlace>) -> Result<Shown> {
-        if record.replies == 0 {
-            return Ok(Shown::default());
+/// Which replies a page of those before this place is made of: one more than it shows.
+pub fn asked(before: Option<ReplyPlace>) -> ReplyPage {
+    ReplyPage { before, limit: u32::try_from(PAGE + 1).unwrap_or(u32::MAX) }
+}
+
+/// What is shown of the replies to a message that were [`asked`] for.
+pub fn shown(record: &Record, found: Replies) -> Shown {
+    if record.replies == 0 {
+        return Shown::default();
+    }
+    let (mut replies, mut chars, mut last, mut has_more) = (Vec::new(), 0, None, false);
+    for (place, reply) in found.page {
+        let mut view = ReplyView::from(reply);
+        if let Some((end, _)) = view.text_untrusted.char_indices().nth(MOST_CHARS - 1) {
+            view.text_untrusted.replace_range(end.., "\u{2026}");
         }
-        let found = self.ledger.replies(&record.id, before, u32::try_from(PAGE + 1).unwrap_or(u32::MAX)).await?;
-        let (mut replies, mut chars, mut last, mut has_more) = (Vec::new(), 0, None, false);
-        for (place, reply) in found.page {
-            let mut view = ReplyView::from(reply);
-            if let Some((end, _)) = view.text_untrusted.char_indices().nth(MOST_CHARS - 1) {
-                view.text_untrusted.replace_range(end.., "\u{2026}");
-            }
-            chars += view.text_untrusted.chars().count();
-            has_more = replies.len() == PAGE || chars > MOST_CHARS;
-            if has_more {
-                break;
-            }
-            last = Some(place);
-            replies.push(view);
+        chars += view.text_untrusted.chars().count();
+        has_more = replies.len() == PAGE || chars > MOST_CHARS;
+        if has_more {
+            break;
         }
-        replies.reverse();
-        let unshown = record.replies.saturating_sub(found.showable);
-        Ok(Shown {
-            omitted: record.replies.saturating_sub(u32::try_from(replies.len()).unwrap_or(u32::MAX)),
-            next_cursor: last.filter(|_| has_more).map(|(at, sequence)| format!("r{:x}-{sequence:x}", at.as_millis())),
-            warning: (unshown > 0).then(|| {
-                format!("{unshown} of the replies are counted and never shown: their sender wrote more than {SHOWN_AN_HOUR} within an hour.")
-            }),
-            replies,
-        })
+        last = Some(place);
+        replies.push(view);
+    }
+    replies.reverse();
+    let unshown = record.replies.saturating_sub(found.showable);
+    Shown {
+        omitted: record.replies.saturating_sub(u32::try_from(replies.len()).unwrap_or(u32::MAX)),
+        next_cursor: last.filter(|_| has_more).map(|(at, sequence)| format!("r{:x}-{sequence:x}", at.as_millis())),
+        warning: (unshown > 0)
+            .then(|| format!("{unshown} of the replies are counted and never shown: their sender wrote more than {SHOWN_AN_HOUR} within an hour.")),
+        replies,
     }
 }
 

@@ -1,6 +1,6 @@
 //! How a message is, or a bulk.
 
-use super::replies::read_cursor;
+use super::replies::{asked, read_cursor, shown};
 use super::room::Read;
 use super::view::view;
 use crate::engine::answers::SANDBOX;
@@ -8,6 +8,7 @@ use crate::engine::arguments::no_such;
 use crate::engine::caller::Caller;
 use crate::engine::contract::{HistoryStep, SegmentView, StatusAnswer, StatusArgs};
 use crate::error::{ErrorKind, Result};
+use crate::ledger::Whole;
 use crate::sms::message::{BatchId, MessageId, State};
 
 impl Read {
@@ -26,14 +27,14 @@ impl Read {
         let id = MessageId::from_text(args.id);
         let store = &self.ledger;
         let missing = || no_such("id", id.as_str());
-        let mut record = store.message(&caller.principal, &id).await?.ok_or_else(missing)?;
-        let fresh = self.poll.look(&record).await;
+        let replies = asked(before);
+        let mut found = store.whole(&caller.principal, &id, replies).await?.ok_or_else(missing)?;
+        let fresh = self.poll.look(&found.message).await;
         if fresh {
-            record = store.message(&caller.principal, &id).await?.ok_or_else(missing)?;
+            found = store.whole(&caller.principal, &id, replies).await?.ok_or_else(missing)?;
         }
-        let history = store.history(&id).await?;
-        let segments = if record.is_parted { store.segments(&id).await? } else { Vec::new() };
-        let shown = self.shown_replies(&record, before).await?;
+        let Whole { message: record, history, segments, replies } = found;
+        let shown = shown(&record, replies);
         let mut warnings = self.answers.warnings([record.realm]);
         warnings.extend(shown.warning);
         if record.state == State::Held {

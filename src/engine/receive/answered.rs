@@ -60,7 +60,7 @@ impl Receive {
             _ => return Ok(()),
         };
         self.recorder.settle(&record.id, &settlement).await?;
-        tracing::info!(message = %record.id, state = %settlement.state, "settled by an answer that came late");
+        tracing::info!(message = %record.id, state = %settlement.state, "settled by a late response of the provider");
         Ok(())
     }
 
@@ -91,7 +91,7 @@ impl Receive {
         outcome: &SegmentOutcome,
     ) -> Result<Option<Settlement>> {
         let at = self.life.now();
-        let mut parts = self.ledger.segments(&record.id).await?;
+        let mut parts = self.ledger.segments(&record.principal, &record.id).await?;
         if parts.is_empty() && record.state == State::Unknown {
             // The attempt was given up as a whole.
             let lost = || SegmentOutcome::Unknown { why: "its answer was not waited for".to_owned() };

@@ -63,7 +63,7 @@ impl Receive {
         if let Err(error) = &taken
             && !matches!(notice.event, Event::Unacknowledged(_))
         {
-            tracing::error!(provider = carrier.name(), %error, "what a provider told could not be recorded; it is asked to tell it again");
+            tracing::error!(provider = carrier.name(), %error, "receipt or reply of a carrier could not be recorded; it is not acknowledged, so that the carrier sends it again");
         }
         notice.recorded(taken.is_ok());
     }

@@ -9,6 +9,7 @@ use super::room::Receive;
 use crate::engine::carriers::carrier::Carrier;
 use crate::engine::carriers::word::{e164, is_usable_id};
 use crate::error::Result;
+use crate::ledger::{E164, ProviderName, VendorId};
 use crate::provider::exchange::{Event, Receipt, Reply};
 use crate::sms::message::MessageId;
 
@@ -25,7 +26,7 @@ impl Receive {
         let (mut receipts, mut others) = (Vec::new(), Vec::new());
         for event in events {
             match event {
-                event if !is_usable(&event) => tracing::warn!(provider, "a report without a usable id was left out"),
+                event if !is_usable(&event) => tracing::warn!(provider, "delivery receipt without a usable message id was left out"),
                 Event::Receipt(receipt) => receipts.push(receipt),
                 other => others.push(other),
             }
@@ -55,7 +56,7 @@ impl Receive {
         let to = receipt.to.as_deref().and_then(e164);
         for wait in CLAIM_WAITS {
             let Some(to) = &to else { break };
-            if self.ledger.has_vendor_id(carrier.name(), &receipt.vendor_id, to.e164()).await? {
+            if self.ledger.has_vendor_id(ProviderName(carrier.name()), VendorId(&receipt.vendor_id), E164(to.e164())).await? {
                 return self.receipts.post(carrier.name(), receipt).await;
             }
             self.life.pause(wait).await;
@@ -67,8 +68,8 @@ impl Receive {
     }
 
     async fn take_hint(&self, carrier: &Carrier, vendor_id: &str, message: Option<&MessageId>) -> Result<()> {
-        let is_known = self.ledger.hint(carrier.name(), vendor_id, message, self.life.now()).await?;
-        tracing::debug!(provider = carrier.name(), is_known, "a hint");
+        let is_known = self.ledger.hint(ProviderName(carrier.name()), VendorId(vendor_id), message, self.life.now()).await?;
+        tracing::debug!(provider = carrier.name(), is_known, "unverified report");
         if is_known {
             self.signals.hint();
         }

@@ -87,7 +87,7 @@ impl Receive {
                 told.into_iter().filter(|is_told| *is_told).count()
             }
             Err(error) => {
-                tracing::warn!(provider = carrier.name(), %error, "long texts of people could not be read; it will be tried again");
+                tracing::warn!(provider = carrier.name(), %error, "multipart replies cannot be read from the ledger; it will be tried again");
                 0
             }
         }
@@ -97,7 +97,7 @@ impl Receive {
     async fn tell_or_leave(&self, carrier: &Carrier, reply: LongReply) -> bool {
         let told = self.tell_long_reply(carrier, reply).await;
         if let Err(error) = &told {
-            tracing::warn!(provider = carrier.name(), %error, "a long text of a person could not be told; it is kept, and will be tried again");
+            tracing::warn!(provider = carrier.name(), %error, "multipart reply could not be recorded whole; its segments are kept, and it will be tried again");
         }
         told.is_ok()
     }
@@ -114,7 +114,7 @@ impl Receive {
             if is_whole {
                 self.take_reply(carrier, reply).await?;
             } else {
-                tracing::info!(provider = carrier.name(), "a person's long text was told with gaps: segments of it never came");
+                tracing::info!(provider = carrier.name(), "multipart reply recorded with gaps: segments of it never came");
                 self.take_words(carrier, reply, Some(&pieces)).await?;
             }
         }
@@ -132,12 +132,12 @@ impl Receive {
         let more = |now: u32, before: u32| now.saturating_sub(before);
         let cut_short = more(now.long_replies_cut_short, before.long_replies_cut_short);
         if cut_short > 0 {
-            tracing::warn!(provider, count = cut_short, "too many unfinished texts of people: the oldest were told with gaps");
+            tracing::warn!(provider, count = cut_short, "too many incomplete multipart replies: the oldest were recorded with gaps");
         }
         let dropped = more(now.early_receipts_dropped, before.early_receipts_dropped);
         if dropped > 0 {
             let waiting = now.early_receipts;
-            tracing::warn!(provider, count = dropped, waiting, "too many receipts name no message: the oldest were dropped");
+            tracing::warn!(provider, count = dropped, waiting, "too many delivery receipts match no message: the oldest were dropped");
         }
         *before = now;
     }

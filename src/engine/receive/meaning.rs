@@ -3,6 +3,7 @@
 use super::room::Receive;
 use crate::engine::carriers::carrier::Carrier;
 use crate::error::Result;
+use crate::ledger::{E164, ProviderName};
 use crate::provider::exchange::Reply;
 use crate::sms::number::Number;
 use crate::sms::reply::{self, Meaning};
@@ -17,7 +18,7 @@ impl Receive {
         let Some(number) = number.filter(|_| meaning == Meaning::Other && reply::may_be_announced(&reply.text)) else {
             return Ok(meaning);
         };
-        let said = self.ledger.last_text(carrier.name(), number.e164(), reply.at).await?;
+        let said = self.ledger.last_text(ProviderName(carrier.name()), E164(number.e164()), reply.at).await?;
         let is_announced = said.is_some_and(|said| reply::is_announced(&reply.text, &said));
         Ok(if is_announced { Meaning::Stop } else { meaning })
     }

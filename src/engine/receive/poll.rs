@@ -57,7 +57,7 @@ impl Poll {
                 Ok(count) if count >= looks_at_once(carrier) => LOOK_EVERY,
                 Ok(_) => rest,
                 Err(error) => {
-                    tracing::warn!(provider = name, %error, "messages to look up cannot be read; it will be tried again");
+                    tracing::warn!(provider = name, %error, "messages to query at the provider cannot be read from the ledger; it will be tried again");
                     LOOK_EVERY
                 }
             };
@@ -112,7 +112,7 @@ impl Poll {
             let receipts = carrier.ask(&self.life, patience, |provider| provider.status(enquiry)).await?;
             let recorded = futures::future::join_all(receipts.into_iter().map(|receipt| self.receipts.post(carrier.name(), receipt))).await;
             for error in recorded.into_iter().filter_map(Result::err) {
-                tracing::error!(%error, "a receipt could not be recorded");
+                tracing::error!(%error, "delivery receipt could not be recorded");
             }
             Ok(())
         });
@@ -120,7 +120,7 @@ impl Poll {
         let is_answered = looked.iter().any(Result::is_ok);
         if !self.life.is_stopping() {
             for error in looked.into_iter().filter_map(Result::err) {
-                tracing::warn!(message = %record.id, %error, "the provider could not be asked");
+                tracing::warn!(message = %record.id, %error, "the provider could not be queried");
             }
         }
         is_answered
@@ -134,7 +134,7 @@ impl Poll {
     async fn enquiries(&self, record: &Record) -> Result<Vec<Enquiry>> {
         let Ok(to) = Number::parse(&record.to, None) else { return Ok(Vec::new()) };
         let ids: Vec<String> = if record.is_parted {
-            let segments = self.ledger.segments(&record.id).await?;
+            let segments = self.ledger.segments(&record.principal, &record.id).await?;
             segments.into_iter().filter(|segment| !segment.state.is_final()).filter_map(|segment| segment.vendor_id).collect()
         } else {
             record.vendor_id.clone().into_iter().collect()

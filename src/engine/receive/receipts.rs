@@ -6,7 +6,7 @@ use crate::engine::carriers::word::{charged, e164};
 use crate::engine::life::Life;
 use crate::engine::signals::Signals;
 use crate::error::Result;
-use crate::ledger::{Ledger, Report};
+use crate::ledger::{E164, Ledger, ProviderName, Report, VendorId};
 use crate::provider::exchange::Receipt;
 use crate::sms::money::Currency;
 use crate::sms::{quoted, untrusted};
@@ -30,7 +30,7 @@ impl Receipts {
         let to = receipt.to.map(|to| e164(&to).map_or(to, |number| number.e164().to_owned()));
         let why = match receipt.why {
             Some(why) if !receipt.is_documented => {
-                let texts = self.ledger.texts(provider, &receipt.vendor_id, to.as_deref()).await?;
+                let texts = self.ledger.texts(ProviderName(provider), VendorId(&receipt.vendor_id), to.as_deref().map(E164)).await?;
                 Some(match texts {
                     Some(texts) => quoted::without_texts(&why, texts.iter().map(String::as_str)),
                     None => quoted::head(&why),
@@ -48,7 +48,7 @@ impl Receipts {
             price_micros: charged(receipt.price, self.currency),
         };
         for id in self.ledger.record_receipt(report, self.life.now()).await? {
-            tracing::debug!(message = %id, %state, "receipt");
+            tracing::debug!(message = %id, %state, "delivery receipt recorded");
             self.signals.changed(&id);
         }
         Ok(())

@@ -17,7 +17,7 @@ use crate::engine::deliver::outcome::{ended_as, plain};
 use crate::engine::deliver::segments;
 use crate::engine::prepared::digest_of;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::{Record, Segment, Settlement};
+use crate::ledger::{E164, Nameless, ProviderName, Record, Segment, Settlement, VendorId};
 use crate::provider::exchange::{ListQuery, VendorMessage};
 use crate::sms::message::{MessageId, State};
 use crate::sms::number::Number;
@@ -142,8 +142,10 @@ impl Receive {
             }
             match self.reconcile_since(self.life.now().plus_ms(-LAST_LOOK_MS)).await {
                 Ok(found) if found.settled.is_empty() => {}
-                Ok(found) => tracing::info!(settled = found.settled.len(), unknown = found.unknown.len(), "settled what the vendors have on record"),
-                Err(error) => tracing::warn!(%error, "what is unknown could not be looked for; it will be tried again"),
+                Ok(found) => {
+                    tracing::info!(settled = found.settled.len(), unknown = found.unknown.len(), "reconciled with what the providers have on record")
+                }
+                Err(error) => tracing::warn!(%error, "reconcile failed: unknown outcomes could not be queried; it will be tried again"),
             }
         }
     }
@@ -175,13 +177,24 @@ impl Receive {
         // What the vendor has may as well be a message that went out and has no id, or whose answer is still to come.
         // Asked once the list is read and before the known ids: then nothing on the list can slip through in between.
         let store = &self.ledger;
-        if matches.is_empty() || store.has_nameless((carrier.name(), carrier.realm()), &first.to, first.digest, earliest, latest).await? {
+        if matches.is_empty()
+            || store
+                .has_nameless(Nameless {
+                    provider: carrier.name(),
+                    realm: carrier.realm(),
+                    to: &first.to,
+                    digest: first.digest,
+                    from: earliest,
+                    until: latest,
+                })
+                .await?
+        {
             return Ok(Vec::new());
         }
         let mut ours = Vec::with_capacity(matches.len());
         for message in matches {
             let is_theirs = records.iter().any(|record| record.vendor_id.as_ref() == Some(&message.vendor_id));
-            if is_theirs || !store.has_vendor_id(carrier.name(), &message.vendor_id, &first.to).await? {
+            if is_theirs || !store.has_vendor_id(ProviderName(carrier.name()), VendorId(&message.vendor_id), E164(&first.to)).await? {
                 ours.push(message);
             }
         }
@@ -221,7 +234,7 @@ impl Receive {
         let settlement = if was_sent {
             Settlement { why: Some("the operator found that it was sent".to_owned()), ..plain(at, State::Sent) }
         } else if record.is_parted {
-            let parts = self.without_the_lost(id).await?;
+            let parts = self.without_the_lost(&caller.principal, id).await?;
             if parts.iter().all(|part| part.state == State::Rejected) {
                 Settlement { parts, ..none() }
             } else {
@@ -237,8 +250,8 @@ impl Receive {
     }
 
     /// The segments of a message, where the operator found that those with lost answers were not sent. The others were.
-    async fn without_the_lost(&self, id: &MessageId) -> Result<Vec<Segment>> {
-        let mut segments = self.ledger.segments(id).await?;
+    async fn without_the_lost(&self, principal: &str, id: &MessageId) -> Result<Vec<Segment>> {
+        let mut segments = self.ledger.segments(principal, id).await?;
         for lost in segments.iter_mut().filter(|segment| segment.state == State::Unknown) {
             lost.state = State::Rejected;
             lost.why = Some(NOT_SENT.to_owned());

@@ -28,7 +28,7 @@ impl Receive {
             futures::future::join_all(carriers.map(|carrier| async { (carrier.name(), self.refresh(carrier, PATIENCE).await) })).await
         {
             if let Err(error) = refreshed {
-                tracing::warn!(provider = name, %error, "the provider's data could not be brought up to date; it will be tried again");
+                tracing::warn!(provider = name, %error, "refresh of the provider's data (prices, opt-outs, numbers) failed; it will be tried again");
             }
         }
     }
@@ -63,7 +63,7 @@ impl Receive {
                 }
                 Err(_) if self.life.is_stopping() => return,
                 Err(error) => {
-                    tracing::warn!(provider = name, %error, "the provider's data could not be brought up to date; it will be tried again");
+                    tracing::warn!(provider = name, %error, "refresh of the provider's data (prices, opt-outs, numbers) failed; it will be tried again");
                     backoff.pause(&self.life).await;
                 }
             }

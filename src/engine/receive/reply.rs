@@ -22,7 +22,7 @@ use crate::engine::carriers::word::is_usable_id;
 use crate::engine::life::Life;
 use crate::engine::retry::Backoff;
 use crate::error::Result;
-use crate::ledger::{ANSWERS_MS, NewPending, NewReply, Recorded};
+use crate::ledger::{ANSWERS_MS, E164, NewPending, NewReply, ProviderName, Recorded, VendorId};
 use crate::provider::exchange::Reply;
 use crate::sms::caller_id::{self, CallerId, Sender, Who};
 use crate::sms::gaps::Piece;
@@ -101,7 +101,7 @@ impl Receive {
         let is_out = meaning == Meaning::Stop;
         // What it asked for is on record too: told again, it must not undo what was wished since. Where a vendor names
         // neither id nor time, a person who says stop once more looks the same, so a later stop counts.
-        let known = self.ledger.reply_at(carrier.name(), &reply.vendor_id).await?;
+        let known = self.ledger.reply_at(ProviderName(carrier.name()), VendorId(&reply.vendor_id)).await?;
         if known.is_some() && is_out && self.may_be_another(carrier, &who, &reply).await? {
             // Under the time at which this process was told it, by which it knows it again; unless it was lifted since.
             let is_lifted = was_told_before || self.has_started(carrier, &who, told).await?;
@@ -137,7 +137,7 @@ impl Receive {
         let recorded = self.ledger.record_reply(new, self.life.now()).await?;
         let is_new = recorded != Recorded::Known;
         if let Recorded::New(answered) = recorded {
-            tracing::debug!(provider = carrier.name(), message = answered.as_ref().map(MessageId::as_str), "a reply");
+            tracing::debug!(provider = carrier.name(), message = answered.as_ref().map(MessageId::as_str), "reply received");
             self.signals.to_tell();
             if let Some(id) = answered {
                 self.signals.changed(&id);
@@ -226,7 +226,7 @@ impl Receive {
                 news.push(number.clone());
             }
             if asked.meaning == Meaning::Start && asked.source == BY_REPLY {
-                self.ledger.note_start(carrier.name(), number.e164(), asked.at).await?;
+                self.ledger.note_start(ProviderName(carrier.name()), E164(number.e164()), asked.at).await?;
             }
         }
         Ok(news)
@@ -236,7 +236,7 @@ impl Receive {
     async fn is_overtaken(&self, carrier: &Carrier, asked: &Asked<'_>, number: &Number) -> Result<bool> {
         let at = if asked.order == Order::Listed { last_of(asked.at) } else { asked.at };
         let store = &self.ledger;
-        Ok(asked.meaning == Meaning::Stop && store.has_started_since(carrier.name(), number.e164(), at).await?)
+        Ok(asked.meaning == Meaning::Stop && store.has_started_since(ProviderName(carrier.name()), E164(number.e164()), at).await?)
     }
 
     /// Whether a STOP that is on record, and may be that one told again, may as well be another one, said since the person asked for
@@ -249,7 +249,7 @@ impl Receive {
     /// Whether any of these people asked for texts again since this moment.
     async fn has_started(&self, carrier: &Carrier, who: &Who, since: Timestamp) -> Result<bool> {
         for number in &who.people {
-            if self.ledger.has_started_since(carrier.name(), number.e164(), since).await? {
+            if self.ledger.has_started_since(ProviderName(carrier.name()), E164(number.e164()), since).await? {
                 return Ok(true);
             }
         }
@@ -275,7 +275,7 @@ impl Receive {
         let mut first = store.first_told(provider, content).await?;
         if let Some(told) = first
             && (reply.is_again || reply.at.as_millis().saturating_sub(told.as_millis()) > DOUBT_MS)
-            && store.reply_at(provider, &Reply::id_of(content, told)).await?.is_some()
+            && store.reply_at(ProviderName(provider), VendorId(&Reply::id_of(content, told))).await?.is_some()
         {
             // That one was taken. Nobody tells it again so long after, and this process knows better what it was told itself.
             first = None;
@@ -352,10 +352,13 @@ impl Receive {
             })
             .await?;
         if pended.is_full {
-            tracing::error!(provider, "too much waits for the operator, and this is not kept: settle it with sms-mcp opt-out pending");
+            tracing::error!(
+                provider,
+                "too many replies of ambiguous senders wait for the operator, and this one is not kept: settle it with sms-mcp opt-out pending"
+            );
         } else if pended.is_new {
             let (wish, people) = (asked.meaning.as_str(), who.people.len());
-            tracing::warn!(provider, wish, people, "nobody can tell who wrote: settle it with sms-mcp opt-out pending");
+            tracing::warn!(provider, wish, people, "ambiguous sender of a reply: settle it with sms-mcp opt-out pending");
         }
         Ok(pended.number.and_then(|number| Number::parse(&number, None).ok()))
     }
@@ -380,7 +383,7 @@ async fn tell_opt_out(carriers: &Carriers, life: &Life, provider: &str, number: 
     for tries in 1..=TELL_TRIES {
         match carrier.ask(life, PATIENCE, |provider| provider.opt_out(number, is_out)).await {
             Ok(()) => return,
-            Err(error) => tracing::warn!(provider, tries, %error, "the vendor could not be told of an opt-out"),
+            Err(error) => tracing::warn!(provider, tries, %error, "opt-out could not be sent to the provider"),
         }
         backoff.pause(life).await;
         if life.is_stopping() {

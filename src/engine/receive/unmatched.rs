@@ -45,7 +45,7 @@ impl Receive {
                     count = said,
                     answer,
                     receipt,
-                    "receipts of the last day match no message: receipt_ids may be wrong, or another system sends from this account"
+                    "delivery receipts of the last day match no message: receipt_ids may be wrong, or another system sends from this account"
                 );
             }
             // Those of yesterday do not count any more.

@@ -49,22 +49,22 @@ impl Receive {
         let (carrier, message) = self.addressed(provider, token).ok_or(Refused::NotFound)?;
         let delivery = Delivery { headers, body, message: message.as_ref(), now: self.life.now() };
         let read = carrier.ask(&self.life, PATIENCE, |provider| Box::pin(async { Ok(provider.events(&delivery).await) })).await.map_err(|error| {
-            tracing::warn!(provider, %error, "a webhook could not be read; the vendor will try again");
+            tracing::warn!(provider, %error, "webhook could not be processed; the vendor will send it again");
             Refused::Unavailable(error)
         })?;
         let events = read.map_err(|why| match why {
             NotBelieved::NotExpected => Refused::NotFound,
             NotBelieved::Signature => {
-                tracing::warn!(provider, "a webhook without a right signature was refused");
+                tracing::warn!(provider, "webhook refused: its signature is wrong");
                 Refused::Signature
             }
             NotBelieved::Malformed(words) => {
                 // Not the words: they are the provider's, and the body is not ours to log.
-                tracing::warn!(provider, "a webhook that does not read as documented was refused");
+                tracing::warn!(provider, "webhook refused: it does not parse as documented");
                 Refused::Malformed(untrusted::escape(&words))
             }
         })?;
-        tracing::debug!(provider, events = events.len(), "a webhook was read");
+        tracing::debug!(provider, events = events.len(), "webhook read");
         // In a task of its own: a vendor that hangs up does not stop half of it.
         let (room, name) = (Arc::clone(self), carrier.name().to_owned());
         let taken = self.life.apart(async move {
@@ -72,7 +72,7 @@ impl Receive {
             room.take_events(carrier, events).await
         });
         taken.await.map_err(|error| {
-            tracing::error!(provider, %error, "a webhook could not be recorded; the vendor will try again");
+            tracing::error!(provider, %error, "webhook could not be recorded; the vendor will send it again");
             Refused::Unavailable(error)
         })
     }

@@ -104,7 +104,7 @@ impl Submit {
     /// of the caller's, `[send] bulk_wait` bounds it: nobody may be at work on the bulk.
     async fn watch_again(&self, caller: &Caller, batch: &BatchId, wait: Option<Duration>, progress: Option<OnProgress>) {
         // What cannot be read now is told by the answer.
-        let Ok(Some(found)) = self.ledger.batch(&caller.principal, batch).await else { return };
+        let Ok(Some(found)) = self.ledger.batch(&caller.principal, batch, 0).await else { return };
         if found.open() > 0 {
             let handed_over = self.deliver.progress.of(batch);
             let wait = wait.unwrap_or_else(|| self.bulk_wait.duration());
@@ -136,7 +136,7 @@ impl Submit {
                 tokio::select! {
                     is_over = is_uncounted(&mut handed_over) => if is_over { handed_over = None },
                     () = self.life.pause(LOOK_AGAIN) => {
-                        let found = self.ledger.batch(&caller.principal, batch).await;
+                        let found = self.ledger.batch(&caller.principal, batch, 0).await;
                         if found.is_ok_and(|found| found.is_none_or(|found| found.open() == 0)) {
                             return;
                         }
@@ -342,7 +342,7 @@ impl Submit {
     /// # Errors
     /// [`ErrorKind::NotFound`] for a bulk that this principal does not have, or [`ErrorKind::LedgerUnavailable`].
     pub async fn cancel(&self, caller: &Caller, id: &BatchId) -> Result<u32> {
-        if self.ledger.batch(&caller.principal, id).await?.is_none() {
+        if self.ledger.batch(&caller.principal, id, 0).await?.is_none() {
             return Err(no_such("id", id.as_str()));
         }
         self.ledger.cancel(&caller.principal, id, self.life.now()).await

@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::engine::arguments::invalid;
 use crate::engine::caller::Caller;
 use crate::engine::carriers::carrier::Carrier;
-use crate::engine::carriers::route::Way;
+use crate::engine::carriers::route::{Hop, Way};
 use crate::engine::contract::BulkAnswer;
 use crate::engine::deliver::outcome::{Ended, settlement_of};
 use crate::engine::deliver::rests;
@@ -158,8 +158,8 @@ impl Submit {
         for member in &members {
             let message = self.number(member).and_then(|to| {
                 self.policy.check_destination(&to)?;
-                carrier.takes(&to, None, &args.message)?;
-                self.draft_on(&Way { carriers: vec![carrier], after_rejected: false }, &to, None, args.message.clone())
+                let form = carrier.form(&to, None, &args.message)?;
+                self.draft_on(&Way { hops: vec![Hop { carrier, form }], after_rejected: false }, &to, None, args.message.clone())
             });
             match message {
                 // A vendor may hold a number twice; whether it then sends twice, only the bill can tell.

@@ -3,7 +3,7 @@
 use super::room::Submit;
 use crate::engine::arguments::{invalid, number};
 use crate::engine::carriers::carrier::Carrier;
-use crate::engine::carriers::route::Way;
+use crate::engine::carriers::route::{Hop, Way};
 use crate::engine::contract::SendArgs;
 use crate::engine::prepared::{Prepared, digest_of};
 use crate::error::{Error, ErrorKind, Result};
@@ -12,7 +12,7 @@ use crate::policy::Priced;
 use crate::provider::Form;
 use crate::sms::message::MessageId;
 use crate::sms::number::Number;
-use crate::sms::{fold, text, unfinished};
+use crate::sms::{fold, unfinished};
 
 /// Longest message that is looked at, in characters; the guard's `max_segments` is far below.
 const MAX_MESSAGE_CHARS: usize = 40_000;
@@ -64,13 +64,12 @@ impl Submit {
 
     /// As [`Submit::draft`], for these carriers.
     pub fn draft_on(&self, way: &Way<'_>, to: &Number, from: Option<&str>, message: String) -> Result<Prepared> {
-        let forms = forms(way, &message);
-        for (_, form) in &forms {
-            self.policy.check_length(usize::try_from(form.segments).unwrap_or(usize::MAX))?;
+        for hop in &way.hops {
+            self.policy.check_length(usize::try_from(hop.form.segments).unwrap_or(usize::MAX))?;
         }
-        let price = self.price(&forms, to)?;
-        let first = forms.first().map(|(carrier, _)| *carrier);
-        let form = forms.first().map_or_else(|| default_form(&message), |(_, form)| *form);
+        let price = self.price(&way.hops, to)?;
+        let first = way.hops.first().map(|hop| hop.carrier);
+        let form = way.hops.first().map_or_else(|| Form::of(&message), |hop| hop.form);
         let draft = Draft {
             id: MessageId::new(self.life.now().as_millis(), u128::from_be_bytes(self.life.random()?)),
             to: to.e164().to_owned(),
@@ -89,9 +88,9 @@ impl Submit {
     }
 
     /// What to reserve for a message that these carriers send in these forms: the price of the dearest of them.
-    pub fn price(&self, forms: &[(&Carrier, Form)], to: &Number) -> Result<Priced> {
+    pub fn price(&self, hops: &[Hop<'_>], to: &Number) -> Result<Priced> {
         let mut dearest: Option<Priced> = None;
-        for (carrier, form) in forms {
+        for Hop { carrier, form } in hops {
             let price = carrier.priced(&self.policy, to, form.segments)?;
             // One of them may carry it and tell no price, whoever is the dearest.
             let is_assumed = price.is_assumed || dearest.is_some_and(|dearest| dearest.is_assumed);
@@ -101,23 +100,20 @@ impl Submit {
         dearest.ok_or_else(|| Error::new(ErrorKind::PriceUnknown, "no provider carries this message"))
     }
 
-    pub fn prepare(&self, args: &SendArgs) -> Result<Prepared> {
+    /// A message that may be sent, and its way.
+    pub fn prepare(&self, args: &SendArgs) -> Result<(Prepared, Way<'_>)> {
         self.check_text(&args.message)?;
         self.check_finished("message", &args.message)?;
         let to = self.number(&args.to)?;
         self.policy.check_destination(&to)?;
         self.policy.check_sender(args.from.as_deref())?;
-        self.draft(&to, args.from.as_deref(), args.message.clone())
+        let way = self.carriers.way(&to, args.from.as_deref(), &args.message)?;
+        let prepared = self.draft_on(&way, &to, args.from.as_deref(), args.message.clone())?;
+        Ok((prepared, way))
     }
 }
 
-/// How each carrier on a way sends this text.
-pub fn forms<'a>(way: &Way<'a>, message: &str) -> Vec<(&'a Carrier, Form)> {
-    way.carriers.iter().map(|carrier| (*carrier, carrier.form(message))).collect()
-}
-
-/// How a text goes out where no carrier says otherwise.
-pub fn default_form(message: &str) -> Form {
-    let plan = text::plan(message);
-    Form { encoding: plan.encoding.as_str(), segments: u32::try_from(plan.segments()).unwrap_or(u32::MAX) }
+/// How another spelling of a text would go out at this carrier; as everywhere, where it says nothing.
+pub fn form_at(carrier: Option<&Carrier>, to: &Number, from: Option<&str>, text: &str) -> Form {
+    carrier.and_then(|carrier| carrier.form(to, from, text).ok()).unwrap_or_else(|| Form::of(text))
 }

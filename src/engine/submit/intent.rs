@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::key::accepted;
 use super::room::Submit;
 use crate::engine::caller::Caller;
+use crate::engine::carriers::route::Way;
 use crate::engine::prepared::Prepared;
 use crate::error::{Error, Result};
 use crate::halt::Halt;
@@ -67,15 +68,13 @@ impl Submit {
     ///
     /// # Errors
     /// [`ErrorKind::Paused`], or what keeps the ledger from being written.
-    pub async fn may_begin(&self, caller: &Caller, key: Option<&str>, prepared: &Prepared) -> Result<()> {
-        let (to, from, text) = (&prepared.to, prepared.draft.from.as_deref(), &prepared.draft.text);
+    pub async fn may_begin(&self, caller: &Caller, key: Option<&str>, prepared: &Prepared, way: &Way<'_>) -> Result<()> {
         let first = self.halting.at(&caller.principal, [prepared.draft.provider.as_str()]);
         if first.is_none() {
             return Ok(());
         }
         // Another one on its way may take it.
-        let way = self.carriers.way(to, from, text)?;
-        let halt = self.halting.at(&caller.principal, way.carriers.iter().map(|carrier| carrier.name()));
+        let halt = self.halting.at(&caller.principal, way.names());
         self.unless_begun(caller, prepared.realm, key, halt).await
     }
 

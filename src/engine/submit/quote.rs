@@ -1,18 +1,21 @@
 //! What sending would do, without doing it.
 
-use super::draft::{default_form, forms};
+use super::draft::form_at;
 use super::key::{conflict, first_refusal, in_doubt, key_of, used_before};
 use super::room::Submit;
 use crate::engine::caller::Caller;
 use crate::engine::carriers::carrier::Carrier;
+use crate::engine::carriers::route::Hop;
 use crate::engine::contract::{BudgetLeft, DryRun, Gsm7Rewrite, Price, Quote, Refusal, SendAnswer, SendArgs, Status, Ucs2Character};
 use crate::engine::prepared::Prepared;
 use crate::error::Result;
 use crate::ledger::{Idempotency, Intent, Payer, Reservation, Target};
 use crate::policy::Priced;
+use crate::provider::Form;
 use crate::sms::facts::Budget;
 use crate::sms::message::MessageId;
 use crate::sms::money::{Amount, Money};
+use crate::sms::number::Number;
 use crate::sms::{text, untrusted};
 
 /// Most distinct characters that a quote lists.
@@ -28,11 +31,11 @@ impl Submit {
         let key = key_of(args, &to)?;
         let allowed = self.policy.check_destination(&to).and_then(|()| self.policy.check_sender(args.from.as_deref()));
         let way = self.carriers.way(&to, args.from.as_deref(), &args.message);
-        let forms = way.as_ref().map(|way| forms(way, &args.message)).unwrap_or_default();
-        let (price, first, form) = match forms.first() {
-            Some((first, form)) => (self.price(&forms, &to)?, Some(*first), *form),
+        let hops = way.as_ref().map(|way| way.hops.clone()).unwrap_or_default();
+        let (price, first, form) = match hops.first() {
+            Some(Hop { carrier, form }) => (self.price(&hops, &to)?, Some(*carrier), *form),
             None => {
-                let form = default_form(&args.message);
+                let form = Form::of(&args.message);
                 (self.policy.price(&to, usize::try_from(form.segments).unwrap_or(usize::MAX), None)?, None, form)
             }
         };
@@ -41,8 +44,12 @@ impl Submit {
         let payer = self.answers.payer(caller, args.session.clone(), realm)?;
         let now = self.life.now();
         let mut warnings = self.answers.warnings([realm]);
-        let allowed = match allowed.and_then(|()| self.draft(&to, args.from.as_deref(), args.message.clone())) {
-            Ok(prepared) => self.may_begin(caller, args.idempotency_key.as_deref(), &prepared).await.map(|()| prepared),
+        let drafted = allowed.and_then(|()| way).and_then(|way| {
+            let prepared = self.draft_on(&way, &to, args.from.as_deref(), args.message.clone())?;
+            Ok((prepared, way))
+        });
+        let allowed = match drafted {
+            Ok((prepared, way)) => self.may_begin(caller, args.idempotency_key.as_deref(), &prepared, &way).await.map(|()| prepared),
             Err(refused) => Err(refused),
         };
         let (earlier, verdict, budgets) = self.preview(caller, args, payer, key, allowed).await?;
@@ -71,7 +78,7 @@ impl Submit {
                 allowed: refusal.is_none(),
                 refusal,
                 ucs2_characters: ucs2_characters(&args.message),
-                gsm7_rewrite: self.rewrite(first, &args.message, price, form.segments),
+                gsm7_rewrite: self.rewrite(first, &to, args, price, form.segments),
             }),
         })
     }
@@ -106,9 +113,9 @@ impl Submit {
         Ok((earlier, verdict, self.ledger.budgets(payer, now).await?))
     }
 
-    fn rewrite(&self, carrier: Option<&Carrier>, message: &str, price: Priced, segments: u32) -> Option<Gsm7Rewrite> {
-        let cheaper = text::cheaper_spelling(message)?;
-        let fewer = carrier.map_or_else(|| default_form(&cheaper), |carrier| carrier.form(&cheaper)).segments;
+    fn rewrite(&self, carrier: Option<&Carrier>, to: &Number, args: &SendArgs, price: Priced, segments: u32) -> Option<Gsm7Rewrite> {
+        let cheaper = text::cheaper_spelling(&args.message)?;
+        let fewer = form_at(carrier, to, args.from.as_deref(), &cheaper).segments;
         let each = price.money.micros / i64::from(segments.max(1));
         let saves = Amount(each.saturating_mul(i64::from(segments.saturating_sub(fewer))));
         Some(Gsm7Rewrite {

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::draft::default_form;
+use super::draft::form_at;
 use super::key::{accepted, conflict, first_refusal, in_doubt, key_of};
 use super::room::Submit;
 use crate::clock::Timestamp;
 use crate::engine::caller::Caller;
+use crate::engine::carriers::route::Way;
 use crate::engine::contract::{BudgetLeft, Price, SendAnswer, SendArgs, Status};
 use crate::engine::deliver::outcome::{not_possible, settlement_of};
 use crate::engine::halted::is_halt;
@@ -45,12 +46,12 @@ impl Submit {
         if args.dry_run {
             return self.quote(caller, &args).await;
         }
-        let prepared = match self.prepare(&args) {
+        let (prepared, way) = match self.prepare(&args) {
             Ok(prepared) => prepared,
             Err(refused) => return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await),
         };
         let key = args.idempotency_key.as_deref();
-        self.may_begin(caller, key, &prepared).await?;
+        self.may_begin(caller, key, &prepared, &way).await?;
         let id = prepared.draft.id.clone();
         let payer = self.answers.payer(caller, args.session.clone(), prepared.realm)?;
         let intent =
@@ -62,7 +63,7 @@ impl Submit {
         let reservation = self.ledger.reserve(intent, decide).await;
         crash_point("after-reserve");
         let answer = match reservation {
-            Ok(Reservation::Taken { doubts, .. }) => self.attempt_one(caller, &prepared, created).await.map(|mut answer| {
+            Ok(Reservation::Taken { doubts, .. }) => self.attempt_one(caller, &prepared, way, created).await.map(|mut answer| {
                 answer.warnings.extend(in_doubt(&doubts));
                 answer
             }),
@@ -79,7 +80,7 @@ impl Submit {
     }
 
     /// The attempt of a single send, and its answer.
-    pub async fn attempt_one(&self, caller: &Caller, prepared: &Prepared, created: Timestamp) -> Result<SendAnswer> {
+    pub async fn attempt_one(&self, caller: &Caller, prepared: &Prepared, way: Way<'_>, created: Timestamp) -> Result<SendAnswer> {
         let draft = &prepared.draft;
         let submission = Submission {
             id: draft.id.clone(),
@@ -90,15 +91,12 @@ impl Submit {
             brake: self.halting.brake(&caller.principal),
         };
         let mut carrier = None;
-        let settlement = match self.deliver.way_of(&submission) {
-            Ok(way) => match self.deliver.hand_over(way, &submission, None).await {
-                Some(ended) => {
-                    carrier = Some(ended.carrier);
-                    settlement_of(ended, true, self.life.now(), self.policy.settings().currency)
-                }
-                None => not_possible(self.life.now(), ErrorKind::Internal, "no provider was asked".to_owned()),
-            },
-            Err(refused) => not_possible(self.life.now(), refused.kind(), refused.message().to_owned()),
+        let settlement = match self.deliver.hand_over(way, &submission, None).await {
+            Some(ended) => {
+                carrier = Some(ended.carrier);
+                settlement_of(ended, true, self.life.now(), self.policy.settings().currency)
+            }
+            None => not_possible(self.life.now(), ErrorKind::Internal, "no provider was asked".to_owned()),
         };
         let budgets = match self.recorder.settle(&draft.id, &settlement).await {
             Ok(budgets) => budgets,
@@ -203,7 +201,7 @@ impl Submit {
         let mut warnings = self.answers.warnings([prepared.realm]);
         if prepared.draft.encoding != Encoding::Gsm7.as_str() {
             let carrier = self.carriers.get(provider);
-            let form = |cheaper: String| carrier.map_or_else(|| default_form(&cheaper), |carrier| carrier.form(&cheaper));
+            let form = |cheaper: String| form_at(carrier, &prepared.to, prepared.draft.from.as_deref(), &cheaper);
             let shorter = text::cheaper_spelling(&prepared.draft.text).map(|cheaper| form(cheaper).segments);
             if let Some(fewer) = shorter.filter(|fewer| *fewer < prepared.draft.segments) {
                 let segments = prepared.draft.segments;

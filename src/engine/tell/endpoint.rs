@@ -104,7 +104,9 @@ impl Target {
                 "forward.callback_url is an address of this machine or of a private network; if that is meant, set allow_private = true".to_owned(),
             ));
         }
-        let secret = secret.ok_or_else(|| wrong("forward.callback_url needs a secret to sign with: set secret_env or secret_file".to_owned()))?;
+        let secret = secret.ok_or_else(|| {
+            wrong("forward.callback_url needs a secret to sign with: set secret = { env = \"NAME\" } or { file = \"path\" }".to_owned())
+        })?;
         let key = secret.expose().strip_prefix(SECRET_PREFIX).and_then(|encoded| STANDARD.decode(encoded).ok());
         let key = key.filter(|key| SECRET_BYTES.contains(&key.len())).ok_or_else(|| {
             wrong(format!("forward.secret must be {SECRET_PREFIX} and 24 to 64 bytes in base64; `openssl rand -base64 32` makes such bytes"))
@@ -314,7 +316,7 @@ mod tests {
     #[test]
     fn a_missing_or_malformed_secret_is_refused_and_not_shown() {
         let url = settings("https://crm.example.com/");
-        assert!(Target::new(&url, None).unwrap_err().message().contains("secret_env"));
+        assert!(Target::new(&url, None).unwrap_err().message().contains("secret = { env"));
         for bad in
             ["", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_c2hvcnQ=", "whsec_not base64!", &format!("whsec_{}", STANDARD.encode([7; 65]))]
         {

@@ -42,7 +42,7 @@ impl Tell {
                     continue;
                 }
                 Ok(_) => {}
-                Err(error) => tracing::error!(%error, "what is to be told cannot be read; it will be tried again"),
+                Err(error) => tracing::error!(%error, "webhook events to deliver cannot be read from the ledger; it will be tried again"),
             }
             tokio::select! {
                 () = self.life.pause(LOOK_EVERY) => {}
@@ -78,7 +78,7 @@ impl Tell {
             }
             if let Err(error) = self.ledger.forwarded(event.sequence, next).await {
                 // It is told again then, under the same id.
-                tracing::error!(event = event.id, %error, "that an event was told could not be recorded");
+                tracing::error!(event = event.id, %error, "webhook event delivered, but the delivery could not be recorded; it will be sent again");
             }
         }
     }
@@ -96,11 +96,11 @@ impl Tell {
         };
         let why = match told {
             Told::Yes => {
-                tracing::debug!(event = event.id, tries = event.tries, "an event was told");
+                tracing::debug!(event = event.id, tries = event.tries, "webhook event delivered");
                 return None;
             }
             Told::Never => {
-                tracing::warn!(event = event.id, "an event was given up: the receiver answered that it is gone");
+                tracing::warn!(event = event.id, "webhook event given up: the receiver answered that it is gone");
                 return None;
             }
             Told::NotYet(why) => why,
@@ -109,9 +109,9 @@ impl Tell {
         let random = self.life.random().map_or(0, |random: [u8; 2]| u64::from(u16::from_be_bytes(random)));
         let next = target.next(event, now, random);
         if next.is_some() {
-            tracing::info!(event = event.id, tries = event.tries, why, "an event could not be told yet");
+            tracing::info!(event = event.id, tries = event.tries, why, "webhook event not delivered yet; it will be sent again");
         } else {
-            tracing::warn!(event = event.id, tries = event.tries, why, "an event was given up");
+            tracing::warn!(event = event.id, tries = event.tries, why, "webhook event given up");
         }
         next
     }

@@ -6,14 +6,16 @@ use std::collections::HashSet;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::SqliteLedger;
+use super::budget::{IS_LIVE, scope_number};
+use super::job::{JobResult, Kind};
 use super::mark::{Cover, Key, Outside, apply, fresh_identity, used};
-use super::settle::put_back;
-use super::writer::{JobResult, Kind};
+use super::recover::put_back;
+use super::states::{IS_OPEN, sql};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::mark::{Accepted, Outlook, Why};
-use crate::ledger::sqlite::reserve::scope_number;
-use crate::sms::facts::Scope;
+use crate::sms::facts::{BudgetKey, Scope};
+use crate::sms::message::Realm;
 
 /// What is said of a message that had not ended in a ledger in doubt.
 const IN_DOUBT: &str = "the ledger was in doubt when a person accepted it, and this may have left before";
@@ -58,8 +60,11 @@ impl SqliteLedger {
 }
 
 fn outlook(db: &Connection, outside: Outside) -> JobResult<Outlook> {
-    let open = db.query_row(&format!("SELECT count(*) FROM message WHERE state IN (0, 1, 2) AND {LIVE}"), [], |row| row.get(0))?;
-    let mut is_out = db.prepare("SELECT EXISTS (SELECT 1 FROM opt_out WHERE number = ?1)")?;
+    let open = db.query_row(sql!("SELECT count(*) FROM message WHERE {IS_OPEN} AND {LIVE}"), [], |row| row.get(0))?;
+    let mut is_out = db.prepare(
+        "SELECT EXISTS (SELECT 1 FROM opt_out WHERE number = ?1)
+             OR EXISTS (SELECT 1 FROM pending WHERE provider || ' ' || sender = ?1 AND wish = 0 AND settled_ms IS NULL)",
+    )?;
     let mut opt_outs = 0;
     for wish in outside.wishes.iter().filter(|wish| wish.is_out) {
         opt_outs += u32::from(!is_out.query_row([&wish.number], |row| row.get::<_, bool>(0))?);
@@ -83,10 +88,10 @@ fn accept(db: &Connection, outside: &Outside, (who, identity): (&str, Option<&st
         accepted.is_frozen = true;
         db.execute(
             "INSERT INTO budget (key, scope) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-            params![format!("total:{currency}"), scope_number(Scope::Total)],
+            params![BudgetKey::total(currency, Realm::Live).as_str(), scope_number(Scope::Total)],
         )?;
         // Every send has to fit in it.
-        db.execute("UPDATE budget SET frozen = 1 WHERE scope = ?1 AND key NOT LIKE '%:sandbox'", [scope_number(Scope::Total)])?;
+        db.execute(sql!("UPDATE budget SET frozen = 1 WHERE scope = ?1 AND {IS_LIVE}"), [scope_number(Scope::Total)])?;
     }
     db.execute(
         "INSERT INTO acceptance (at_ms, who, why, identity, since_ms, unknown, opt_outs, budgets, is_frozen)

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::SqliteLedger;
-use super::writer::JobResult;
+use super::job::JobResult;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ledger::clients::{ClientSession, Clients};

@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 
 use super::SqliteLedger;
+use super::job::JobResult;
 use super::tally::{self, CUT_SHORT};
-use super::writer::JobResult;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ledger::long_reply::{

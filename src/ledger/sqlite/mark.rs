@@ -25,10 +25,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 
+use super::budget::{IS_LIVE, scope_number};
+use super::job::JobResult;
+use super::opt_out;
+use super::pending;
 use super::place::{beside, make_folder};
-use super::reply;
-use super::reserve::scope_number;
-use super::writer::JobResult;
+use super::wish::Wish;
 use crate::clock::{Clock as _, SystemClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::mark::{Doubt, MarkAt, Marking, Why};
@@ -39,7 +41,7 @@ pub(super) use base::{base_of, count_in_file};
 use found::{Found, Row};
 use keys::Keys;
 pub(super) use keys::{Key, used};
-pub(super) use notes::{Cover, Wish};
+pub(super) use notes::Cover;
 use notes::{Notes, cover_from};
 use sheet::Sheet;
 
@@ -224,9 +226,12 @@ impl Mark {
     fn copy(&self, db: &Connection, notes: &mut Notes) -> std::io::Result<()> {
         let read = || -> rusqlite::Result<(Vec<Wish>, Vec<Cover>)> {
             let mut outs = db.prepare("SELECT number, at_ms, source FROM opt_out")?;
-            let wish = |row: &rusqlite::Row<'_>| Ok(Wish { number: row.get(0)?, is_out: true, at: Timestamp(row.get(1)?), source: row.get(2)? });
-            let wishes = outs.query_map([], wish)?.collect::<rusqlite::Result<_>>()?;
-            let mut used = db.prepare(&format!("{COVERS} WHERE key NOT LIKE '%:sandbox'"))?;
+            let wish = |row: &rusqlite::Row<'_>| {
+                Ok(Wish { number: row.get(0)?, is_out: true, at: Timestamp(row.get(1)?), source: row.get(2)?, pending: None })
+            };
+            let mut wishes = outs.query_map([], wish)?.collect::<rusqlite::Result<Vec<_>>>()?;
+            wishes.extend(pending::wishes(db)?);
+            let mut used = db.prepare(&format!("{COVERS} WHERE {IS_LIVE}"))?;
             let covers = used.query_map([], cover_from)?.collect::<rusqlite::Result<_>>()?;
             Ok((wishes, covers))
         };
@@ -322,18 +327,18 @@ impl Mark {
             return;
         }
         let (used_micros, messages) = (budget.held_micros.saturating_add(budget.spent_micros), budget.messages);
-        if inner.covered.get(&budget.key).is_some_and(|(micros, count)| used_micros <= *micros && messages <= *count) {
+        if inner.covered.get(budget.key.as_str()).is_some_and(|(micros, count)| used_micros <= *micros && messages <= *count) {
             return;
         }
         let part = |limit: Option<i64>, most: i64| limit.map_or(most, |limit| (limit / AHEAD).min(most));
         let cover = Cover {
-            key: budget.key.clone(),
+            key: budget.key.to_string(),
             scope: scope_number(budget.scope),
             used_micros: used_micros.saturating_add(part(budget.limits.spend_micros, each_micros.saturating_mul(AHEAD))),
             messages: messages.saturating_add(part(budget.limits.messages, AHEAD)),
             is_frozen: false,
         };
-        inner.covers.insert(budget.key.clone(), cover);
+        inner.covers.insert(budget.key.to_string(), cover);
     }
 
     /// Counts a group whose jobs wrote something, before its commit.
@@ -442,7 +447,7 @@ impl Mark {
             return;
         }
         let read = || -> rusqlite::Result<Vec<Cover>> {
-            let mut frozen = db.prepare_cached(&format!("{COVERS} WHERE frozen AND key NOT LIKE '%:sandbox' ORDER BY id"))?;
+            let mut frozen = db.prepare_cached(&format!("{COVERS} WHERE frozen AND {IS_LIVE} ORDER BY id"))?;
             frozen.query_map([], cover_from)?.collect()
         };
         if let Ok(frozen) = read() {
@@ -570,7 +575,10 @@ pub(super) struct Outside {
 pub(super) fn apply(db: &Connection, wishes: &[Wish]) -> JobResult<u32> {
     let mut news = 0;
     for wish in wishes {
-        let is_news = reply::opt_out(db, &wish.number, wish.is_out, &wish.source, wish.at)?;
+        let is_news = match &wish.pending {
+            Some(pending) => wish.is_out && pending::pend_again(db, pending, &wish.source, wish.at)?,
+            None => opt_out::opt_out(db, &wish.number, wish.is_out, &wish.source, wish.at)?,
+        };
         news += u32::from(is_news && wish.is_out);
     }
     Ok(news)

@@ -11,7 +11,7 @@ use rusqlite::{Connection, params};
 
 use super::SqliteLedger;
 use super::instance::Instance;
-use super::writer::{JobResult, Kind};
+use super::job::{JobResult, Kind};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::facts::Limits;

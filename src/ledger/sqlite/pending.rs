@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::job::JobResult;
 use super::outbox;
 use super::reply::answered;
-use super::writer::JobResult;
+use super::states::HAS_NOT_LEFT;
+use super::wish::{PendingWish, Wish};
 use crate::clock::Timestamp;
 use crate::ledger::{MOST_PENDING, NewPending, Pended, Pending, Settled};
 use crate::sms::caller_id::{CallerId, ENDING, Known, Sender};
@@ -32,18 +34,22 @@ const RECIPIENTS: &str = "WITH RECURSIVE known (number) AS (
 const TEXTED: &str = "SELECT DISTINCT number FROM texted WHERE substr(number, -6) = ?1 LIMIT ?2";
 
 /// Whether a recipient is one of this side, and whether a message went out since then.
-const RECENT: &str = "SELECT EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND sandbox = ?3)
+fn recent() -> String {
+    format!(
+        "SELECT EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND sandbox = ?3)
          OR EXISTS (SELECT 1 FROM texted WHERE number = ?1 AND sandbox = ?3),
-     EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND sandbox = ?3 AND created_ms >= ?2 AND state NOT IN (0, 1, 7, 8))
-         OR EXISTS (SELECT 1 FROM texted WHERE number = ?1 AND sandbox = ?3 AND last_ms >= ?2)";
+     EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND sandbox = ?3 AND created_ms >= ?2 AND NOT {HAS_NOT_LEFT})
+         OR EXISTS (SELECT 1 FROM texted WHERE number = ?1 AND sandbox = ?3 AND last_ms >= ?2)"
+    )
+}
 
 const OUT: &str = "SELECT number FROM opt_out WHERE substr(number, -6) = ?1 LIMIT ?2";
 
-/// See [`crate::ledger::Ledger::known`].
+/// See [`crate::ledger::facets::People::known`].
 pub(super) fn known(db: &Connection, endings: &[String], realm: Realm, since: Timestamp) -> rusqlite::Result<Vec<Known>> {
     let mut recipients = db.prepare_cached(RECIPIENTS)?;
     let mut texted = db.prepare_cached(TEXTED)?;
-    let mut recent = db.prepare_cached(RECENT)?;
+    let mut recent = db.prepare_cached(&recent())?;
     let mut out = db.prepare_cached(OUT)?;
     let mut found: Vec<Known> = Vec::new();
     for ending in endings.iter().filter(|ending| ending.len() == ENDING) {
@@ -86,7 +92,7 @@ const fn meaning_of(number: u8) -> Meaning {
     }
 }
 
-/// See [`crate::ledger::Ledger::pend`]. Where there is no room, what protects nobody makes some for a STOP.
+/// See [`crate::ledger::facets::People::pend`]. Where there is no room, what protects nobody makes some for a STOP.
 pub(super) fn pend(db: &Connection, new: &NewPending) -> JobResult<Pended> {
     let wish = number_of(new.meaning);
     let known: Option<(i64, Option<String>, Option<i64>)> = db
@@ -116,6 +122,53 @@ pub(super) fn pend(db: &Connection, new: &NewPending) -> JobResult<Pended> {
     Ok(Pended { is_new, is_full: false, number })
 }
 
+/// The same for one that is known from outside this ledger. Returns whether that is news.
+pub(super) fn pend_again(db: &Connection, wish: &PendingWish, source: &str, at: Timestamp) -> JobResult<bool> {
+    let pended = pend(
+        db,
+        &NewPending {
+            provider: wish.provider.clone(),
+            sender: wish.sender.clone(),
+            ending: wish.ending.clone(),
+            meaning: Meaning::Stop,
+            source: source.to_owned(),
+            at,
+            is_said: true,
+            people: wish.people.clone(),
+        },
+    )?;
+    Ok(pended.is_new)
+}
+
+/// What the mark is to know of a STOP that waits now; nothing else protects anybody.
+pub(super) fn begun(new: &NewPending) -> Option<Wish> {
+    let (provider, sender, ending, people) = (new.provider.clone(), new.sender.clone(), new.ending.clone(), new.people.clone());
+    let wish = PendingWish { provider, sender, ending, people }.wish(true, new.at, new.source.clone());
+    Some(wish).filter(|_| new.meaning == Meaning::Stop)
+}
+
+/// The same of one that the operator settled.
+pub(super) fn ended(settled: &Pending, now: Timestamp) -> Option<Wish> {
+    let (provider, sender, people) = (settled.provider.clone(), settled.sender.clone(), settled.people.clone());
+    let wish = PendingWish { provider, sender, ending: None, people }.wish(false, now.max(settled.at), settled.source.clone());
+    Some(wish).filter(|_| settled.meaning == Meaning::Stop)
+}
+
+/// The STOPs that wait, for the mark.
+pub(super) fn wishes(db: &Connection) -> rusqlite::Result<Vec<Wish>> {
+    let mut waiting = db.prepare("SELECT provider, sender, ending, people, at_ms, source FROM pending WHERE settled_ms IS NULL AND wish = 0")?;
+    let wish = |row: &rusqlite::Row<'_>| {
+        let people = people_from(&row.get::<_, String>(3)?);
+        let wish = PendingWish { provider: row.get(0)?, sender: row.get(1)?, ending: row.get(2)?, people };
+        Ok(wish.wish(true, Timestamp(row.get(4)?), row.get(5)?))
+    };
+    waiting.query_map([], wish)?.collect()
+}
+
+fn people_from(written: &str) -> Vec<String> {
+    written.split(',').filter(|number| !number.is_empty()).map(ToOwned::to_owned).collect()
+}
+
 fn make_room(db: &Connection, meaning: Meaning) -> JobResult<bool> {
     let waiting: u32 = db.prepare_cached("SELECT count(*) FROM pending WHERE settled_ms IS NULL")?.query_row([], |row| row.get(0))?;
     if waiting < MOST_PENDING {
@@ -131,7 +184,6 @@ const COLUMNS: &str = "id, provider, sender, wish, source, at_ms, people,
      (SELECT count(*) FROM reply r WHERE r.provider = pending.provider AND r.sender = pending.sender AND r.message IS NULL)";
 
 fn pending_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pending> {
-    let people: String = row.get(6)?;
     Ok(Pending {
         id: row.get(0)?,
         provider: row.get(1)?,
@@ -139,18 +191,18 @@ fn pending_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pending> {
         meaning: meaning_of(row.get(3)?),
         source: row.get(4)?,
         at: Timestamp(row.get(5)?),
-        people: people.split(',').filter(|number| !number.is_empty()).map(ToOwned::to_owned).collect(),
+        people: people_from(&row.get::<_, String>(6)?),
         replies: row.get(7)?,
     })
 }
 
-/// See [`crate::ledger::Ledger::pendings`].
+/// See [`crate::ledger::facets::People::pendings`].
 pub(super) fn pendings(db: &Connection) -> rusqlite::Result<Vec<Pending>> {
     let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM pending WHERE settled_ms IS NULL ORDER BY at_ms, id LIMIT ?1"))?;
     statement.query_map([MOST_PENDING], pending_from)?.collect()
 }
 
-/// See [`crate::ledger::Ledger::settle_pending`].
+/// See [`crate::ledger::facets::People::settle_pending`].
 pub(super) fn settle(db: &Connection, id: i64, number: Option<&str>, forward: bool, now: Timestamp) -> JobResult<Option<Settled>> {
     let found = db
         .prepare_cached(&format!("SELECT {COLUMNS} FROM pending WHERE id = ?1 AND settled_ms IS NULL"))?
@@ -232,7 +284,7 @@ mod tests {
         };
         for (sql, index) in [
             (RECIPIENTS, "COVERING INDEX message_ending"),
-            (RECENT, "INDEX message_recipient"),
+            (recent().as_str(), "INDEX message_recipient"),
             (TEXTED, "INDEX texted_ending"),
             (OUT, "INDEX opt_out_ending"),
         ] {

@@ -124,7 +124,7 @@ impl Place {
             let other = beside(&file, &format!(".other-{}-wal", log.metadata().map_or(0, |about| about.len())));
             std::fs::rename(&log, &other).map_err(cannot)?;
             let _ = std::fs::remove_file(index);
-            tracing::warn!(log = %other.display(), "a log that belongs to another file lay beside the ledger, and is set aside");
+            tracing::warn!(log = %other.display(), "write-ahead log (-wal) of another file lay beside the ledger, and is set aside");
         }
         Ok(())
     }

@@ -4,19 +4,16 @@
 //! before it takes it. The newest message stays, so that its number is given to no other one. A bulk is hidden first, with its
 //! key and its report, and its row goes after all of its messages.
 
-use std::sync::Arc;
+use std::fmt;
 
-use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::place::private;
-use super::receive::EARLY_RECEIPT_MS;
-use super::writer::JobResult;
-use super::{SqliteLedger, cannot_open};
+use super::early::EARLY_RECEIPT_MS;
+use super::job::JobResult;
+use super::states::{IS_SETTLED, IS_UNKNOWN, NEVER_LEFT, sql};
 use crate::clock::Timestamp;
-use crate::error::Result;
 use crate::ledger::told::TOLD_AGAIN_MS;
-use crate::ledger::upkeep::{KNOWN_ID_MS, Prunable, PrunePlace, PruneStep, PruneTurn, Pruned, Upkeep};
+use crate::ledger::upkeep::{KNOWN_ID_MS, Prunable, PrunePlace, Pruned};
 
 /// How far the clock may stand after all that the ledger knows of before it is not believed: a day.
 const MOST_AHEAD_MS: i64 = 24 * 3_600_000;
@@ -26,11 +23,24 @@ const WINDOW: u32 = 2_000;
 
 /// A message `m` that is over, with its money, and that nothing younger than `?1` needs: not a key, a reply or a frozen budget, and
 /// not the search for what became of an unknown one to the same person. The condition on `u` is that of an index.
-const IS_OVER: &str = "m.created_ms < ?1 AND m.changed_ms < ?1 AND m.state IN (3, 4, 5, 6, 7, 8) AND m.held_micros = 0
-     AND NOT EXISTS (SELECT 1 FROM message u WHERE u.recipient = m.recipient AND u.state = 9)
-     AND NOT EXISTS (SELECT 1 FROM idempotency k WHERE k.target = m.id AND k.used_ms >= ?1)
-     AND NOT EXISTS (SELECT 1 FROM reply r WHERE r.message = m.seq AND r.at_ms >= ?1)
-     AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND f.frozen_by = m.id)";
+struct IsOver;
+
+impl fmt::Display for IsOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "m.created_ms < ?1 AND m.changed_ms < ?1 AND {} AND m.held_micros = 0
+             AND NOT EXISTS (SELECT 1 FROM message u WHERE u.recipient = m.recipient AND {})
+             AND NOT EXISTS (SELECT 1 FROM idempotency k WHERE k.target = m.id AND k.used_ms >= ?1)
+             AND NOT EXISTS (SELECT 1 FROM reply r WHERE r.message = m.seq AND r.at_ms >= ?1)
+             AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND f.frozen_by = m.id)",
+            IS_SETTLED.of("m."),
+            IS_UNKNOWN.of("u.")
+        )
+    }
+}
+
+const IS_OVER: IsOver = IsOver;
 
 const IS_NOT_THE_NEWEST: &str = "m.seq < (SELECT max(seq) FROM message)";
 
@@ -60,48 +70,8 @@ const LEFTOVERS: [(&str, &str, &str, i64); 3] = [
     ("forgotten_id", "vendor_id, provider, recipient", "at_ms", KNOWN_ID_MS),
 ];
 
-#[async_trait]
-impl Upkeep for SqliteLedger {
-    async fn prune_at(&self, now: Timestamp) -> Result<Timestamp> {
-        self.read(move |db| prune_at(db, now)).await
-    }
-
-    async fn prune_turn(&self) -> Result<Option<PruneTurn>> {
-        let path = self.place.folder().join("prune");
-        let cannot = |error: std::io::Error| cannot_open(&path, &error.to_string());
-        let file = private().read(true).write(true).open(&path).map_err(cannot)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(PruneTurn::new(file))),
-            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-            Err(std::fs::TryLockError::Error(error)) => Err(cannot(error)),
-        }
-    }
-
-    async fn prune(&self, before: Timestamp, now: Timestamp, place: PrunePlace, limit: u32) -> Result<PruneStep> {
-        let (before, now, limit) = (before.as_millis(), now.as_millis(), limit.max(1));
-        let (found, next) = self.read(move |db| find(db, before, place, limit)).await?;
-        if matches!(found, Found::Nothing) {
-            return Ok(PruneStep { gone: Pruned::default(), next });
-        }
-        let mark = Arc::clone(&self.mark);
-        let forget = move |db: &Connection| match mark.check() {
-            Ok(()) => forget(db, before, now, &found, limit).map(Ok),
-            // It came into doubt since the search.
-            Err(in_doubt) => Ok(Err(in_doubt)),
-        };
-        let gone = self.writer()?.run(forget).await??;
-        // Of leftovers nobody has looked how many there are.
-        let next = if place == PrunePlace::Leftovers && !gone.is_none() { Some(place) } else { next };
-        Ok(PruneStep { gone, next })
-    }
-
-    async fn prunable(&self, before: Timestamp, now: Timestamp) -> Result<Prunable> {
-        self.read(move |db| prunable(db, before.as_millis(), now.as_millis())).await
-    }
-}
-
-/// See [`Upkeep::prune_at`].
-fn prune_at(db: &Connection, now: Timestamp) -> JobResult<Timestamp> {
+/// See [`crate::ledger::upkeep::Upkeep::prune_at`].
+pub(super) fn prune_at(db: &Connection, now: Timestamp) -> JobResult<Timestamp> {
     let last: Option<i64> = db.query_row(
         "SELECT max(at) FROM (SELECT latest_us / 1000 AS at FROM pace UNION ALL SELECT created_ms FROM message WHERE seq = (SELECT max(seq) FROM message))",
         [],
@@ -111,7 +81,7 @@ fn prune_at(db: &Connection, now: Timestamp) -> JobResult<Timestamp> {
 }
 
 /// What a search found that may go.
-enum Found {
+pub(super) enum Found {
     Nothing,
     Bulks(Vec<i64>),
     Messages(Vec<i64>),
@@ -121,7 +91,7 @@ enum Found {
 }
 
 /// Looks from a place on for what may go, and says where to go on.
-fn find(db: &Connection, before: i64, place: PrunePlace, limit: u32) -> rusqlite::Result<(Found, Option<PrunePlace>)> {
+pub(super) fn find(db: &Connection, before: i64, place: PrunePlace, limit: u32) -> rusqlite::Result<(Found, Option<PrunePlace>)> {
     let is_full = |count: usize| u32::try_from(count).is_ok_and(|count| count >= limit);
     match place {
         PrunePlace::Bulks(after) => {
@@ -179,7 +149,7 @@ fn count(changed: usize) -> u32 {
 }
 
 /// Forgets what was found, as far as it may still go.
-fn forget(db: &Connection, before: i64, now: i64, found: &Found, limit: u32) -> JobResult<Pruned> {
+pub(super) fn forget(db: &Connection, before: i64, now: i64, found: &Found, limit: u32) -> JobResult<Pruned> {
     let mut gone = Pruned::default();
     match found {
         Found::Nothing => {}
@@ -235,12 +205,12 @@ fn forget_message(db: &Connection, before: i64, now: i64, seq: i64) -> JobResult
     let id: Option<String> = db.prepare_cached(&goes)?.query_row([before, seq], |row| row.get(0)).optional()?;
     let Some(id) = id else { return Ok(Pruned::default()) };
     // Nothing of what never left makes anybody one who was texted lately.
-    db.prepare_cached(
+    db.prepare_cached(sql!(
         "INSERT INTO texted (number, sandbox, provider, principal, sender, last_ms)
-         SELECT recipient, sandbox, provider, principal, sender, CASE WHEN state IN (7, 8) THEN 0 ELSE created_ms END FROM message WHERE seq = ?1
+         SELECT recipient, sandbox, provider, principal, sender, CASE WHEN {NEVER_LEFT} THEN 0 ELSE created_ms END FROM message WHERE seq = ?1
          ON CONFLICT DO UPDATE SET sender = CASE WHEN excluded.last_ms >= last_ms THEN excluded.sender ELSE sender END,
-                     last_ms = max(last_ms, excluded.last_ms)",
-    )?
+                     last_ms = max(last_ms, excluded.last_ms)"
+    ))?
     .execute([seq])?;
     db.prepare_cached(
         "INSERT INTO forgotten_id (vendor_id, provider, recipient, at_ms)
@@ -257,8 +227,8 @@ fn forget_message(db: &Connection, before: i64, now: i64, seq: i64) -> JobResult
     Ok(gone)
 }
 
-/// See [`Upkeep::prunable`].
-fn prunable(db: &Connection, before: i64, now: i64) -> rusqlite::Result<Prunable> {
+/// See [`crate::ledger::upkeep::Upkeep::prunable`].
+pub(super) fn prunable(db: &Connection, before: i64, now: i64) -> rusqlite::Result<Prunable> {
     let number = |sql: &str| db.prepare_cached(sql)?.query_row([before], |row| row.get::<_, u32>(0));
     let bulks = format!("SELECT seq FROM batch b WHERE {}", bulk_goes());
     let goes = format!("{IS_OVER} AND {IS_NOT_THE_NEWEST} AND ({IS_ALONE} OR m.batch IN ({bulks}))");

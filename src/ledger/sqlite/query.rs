@@ -3,54 +3,24 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
-use super::reserve::{BUDGET_COLUMNS, budget_from};
+use super::row::{COLUMNS, record_from, target_from};
+use super::states::{NEEDS_ATTENTION, sql};
+use super::{reply, segment};
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, RefusedRecipient};
-use crate::ledger::{BatchRecord, Change, Filter, Record, Target};
-use crate::sms::facts::Budget;
+use crate::ledger::rules::history;
+use crate::ledger::{BatchMessage, BatchRecord, Filter, Record, Replies, ReplyPage, Target, Whole};
 use crate::sms::message::{BatchId, MessageId, Realm, State};
 
-/// Most budgets that the operator's list shows, the latest first.
-const BUDGETS: i64 = 100;
-
-/// The columns that [`record_from`] reads.
-pub(super) const COLUMNS: &str = "id, seq, (SELECT b.id FROM batch b WHERE b.seq = message.batch), recipient, sender, text, encoding, segments, state, provider, \
-     vendor_id, created_ms, changed_ms, held_micros, price_micros, currency, code, why, digest, (SELECT count(*) FROM reply r WHERE r.message = message.seq), parted, sandbox, price_assumed, principal";
-
-pub(super) fn record_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
-    let code: Option<String> = row.get(16)?;
-    Ok(Record {
-        id: MessageId::from_text(row.get::<_, String>(0)?),
-        sequence: row.get(1)?,
-        batch: row.get::<_, Option<String>>(2)?.map(BatchId::from_text),
-        to: row.get(3)?,
-        from: row.get(4)?,
-        text: row.get(5)?,
-        encoding: row.get(6)?,
-        segments: row.get(7)?,
-        state: State::from_number(row.get(8)?).unwrap_or(State::Unknown),
-        provider: row.get(9)?,
-        vendor_id: row.get(10)?,
-        created: Timestamp(row.get(11)?),
-        changed: Timestamp(row.get(12)?),
-        held_micros: row.get(13)?,
-        price_micros: row.get(14)?,
-        currency: row.get(15)?,
-        code: code.as_deref().map(ErrorKind::from_code),
-        why: row.get(17)?,
-        digest: row.get(18)?,
-        replies: row.get(19)?,
-        is_parted: row.get(20)?,
-        realm: Realm::of(!row.get::<_, bool>(21)?),
-        is_assumed: row.get(22)?,
-        principal: row.get(23)?,
-    })
-}
-
 pub(super) fn message(db: &Connection, principal: &str, id: &MessageId) -> rusqlite::Result<Option<Record>> {
-    db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE id = ?1 AND principal = ?2"))?
+    db.prepare_cached(sql!("SELECT {COLUMNS} FROM message WHERE id = ?1 AND principal = ?2"))?
         .query_row(params![id.as_str(), principal], record_from)
         .optional()
+}
+
+/// See [`crate::ledger::facets::Reports::find`].
+pub(super) fn find(db: &Connection, id: &MessageId) -> rusqlite::Result<Option<Record>> {
+    db.prepare_cached(sql!("SELECT {COLUMNS} FROM message WHERE id = ?1"))?.query_row([id.as_str()], record_from).optional()
 }
 
 pub(super) fn target_of(db: &Connection, principal: &str, realm: Realm, key: &str) -> rusqlite::Result<Option<Target>> {
@@ -59,37 +29,90 @@ pub(super) fn target_of(db: &Connection, principal: &str, realm: Realm, key: &st
     Ok(target.map(target_from))
 }
 
-/// What the target of a key names.
-pub(super) fn target_from(target: String) -> Target {
-    if target.starts_with(BatchId::PREFIX) { Target::Batch(BatchId::from_text(target)) } else { Target::Message(MessageId::from_text(target)) }
+/// See [`crate::ledger::facets::Views::whole`].
+pub(super) fn whole(db: &Connection, principal: &str, id: &MessageId, replies: ReplyPage) -> rusqlite::Result<Option<Whole>> {
+    // All of it as it was at one moment.
+    let look = db.unchecked_transaction()?;
+    let found = look
+        .prepare_cached(sql!("SELECT {COLUMNS}, history FROM message WHERE id = ?1 AND principal = ?2"))?
+        .query_row(params![id.as_str(), principal], |row| Ok((record_from(row)?, row.get::<_, String>("history")?)))
+        .optional()?;
+    let Some((message, steps)) = found else { return Ok(None) };
+    let segments = if message.is_parted { segment::of_message(&look, message.sequence)? } else { Vec::new() };
+    let replies = if message.replies > 0 { reply::replies(&look, message.sequence, replies)? } else { Replies::default() };
+    Ok(Some(Whole { message, history: history::read(&steps), segments, replies }))
 }
 
-pub(super) fn history(db: &Connection, id: &MessageId) -> rusqlite::Result<Vec<Change>> {
-    #[derive(serde::Deserialize)]
-    struct Step(u8, i64, #[serde(default)] Option<String>);
-    let mut statement = db.prepare_cached("SELECT history FROM message WHERE id = ?1")?;
-    let list: Option<String> = statement.query_row([id.as_str()], |row| row.get(0)).optional()?;
-    let steps: Vec<Step> = serde_json::from_str(&format!("[{}]", list.unwrap_or_default())).unwrap_or_default();
-    let change = |Step(state, at, why)| Change { state: State::from_number(state).unwrap_or(State::Unknown), at: Timestamp(at), why };
-    Ok(steps.into_iter().map(change).collect())
-}
-
-pub(super) fn batch(db: &Connection, principal: &str, id: &BatchId) -> rusqlite::Result<Option<BatchRecord>> {
+/// See [`crate::ledger::facets::Views::batch`].
+pub(super) fn batch(db: &Connection, principal: &str, id: &BatchId, listed: u32) -> rusqlite::Result<Option<BatchRecord>> {
     #[derive(Default, serde::Deserialize)]
     struct Report {
         duplicates: Vec<String>,
         refused: Vec<RefusedRecipient>,
     }
-    let found = db
+    let look = db.unchecked_transaction()?;
+    let found = look
         .prepare_cached("SELECT seq, created_ms, report FROM batch WHERE id = ?1 AND principal = ?2")?
         .query_row(params![id.as_str(), principal], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get::<_, String>(2)?)))
         .optional()?;
     let Some((seq, created, report)) = found else { return Ok(None) };
-    let mut statement = db.prepare_cached("SELECT state, count(*) FROM message WHERE batch = ?1 GROUP BY state ORDER BY state")?;
-    let states = statement.query_map([seq], |row| Ok((State::from_number(row.get(0)?).unwrap_or(State::Unknown), row.get(1)?)))?;
-    let states = states.collect::<rusqlite::Result<_>>()?;
     let report: Report = serde_json::from_str(&report).unwrap_or_default();
-    Ok(Some(BatchRecord { id: id.clone(), created: Timestamp(created), states, duplicates: report.duplicates, refused: report.refused }))
+    let mut batch = BatchRecord {
+        id: id.clone(),
+        created: Timestamp(created),
+        states: Vec::new(),
+        duplicates: report.duplicates,
+        refused: report.refused,
+        segments: 0,
+        cost_micros: 0,
+        is_assumed: false,
+        providers: Vec::new(),
+        realm: None,
+        listed: Vec::new(),
+    };
+    add_up(&look, seq, &mut batch)?;
+    if listed > 0 {
+        let which = if batch.accepted() <= listed { "TRUE".to_owned() } else { NEEDS_ATTENTION.to_string() };
+        let sql = format!("SELECT recipient, id, state, code FROM message WHERE batch = ?1 AND {which} ORDER BY seq LIMIT ?2");
+        let mut statement = look.prepare_cached(&sql)?;
+        let rows = statement.query_map(params![seq, listed], |row| {
+            let (id, code): (String, Option<String>) = (row.get(1)?, row.get(3)?);
+            let state = State::from_number(row.get(2)?).unwrap_or(State::Unknown);
+            Ok(BatchMessage { to: row.get(0)?, id: MessageId::from_text(id), state, code: code.as_deref().map(ErrorKind::from_code) })
+        })?;
+        batch.listed = rows.collect::<rusqlite::Result<_>>()?;
+    }
+    Ok(Some(batch))
+}
+
+/// The totals of a bulk, of which no text is read.
+fn add_up(db: &Connection, seq: i64, batch: &mut BatchRecord) -> rusqlite::Result<()> {
+    // Whole units and the rest apart, so that no sum is too large. What was given back costs nothing, whoever would have known.
+    let mut statement = db.prepare_cached(
+        "SELECT state, provider, sandbox, min(seq), count(*), sum(segments), sum(cost / 1000000), sum(cost % 1000000), max(price_assumed AND cost > 0)
+         FROM (SELECT seq, state, provider, sandbox, segments, price_assumed, coalesce(price_micros, held_micros) AS cost FROM message WHERE batch = ?1)
+         GROUP BY state, provider, sandbox ORDER BY min(seq)",
+    )?;
+    let mut rows = statement.query([seq])?;
+    while let Some(row) = rows.next()? {
+        let state = State::from_number(row.get(0)?).unwrap_or(State::Unknown);
+        let count: u32 = row.get(4)?;
+        match batch.states.iter_mut().find(|(known, _)| *known == state) {
+            Some((_, known)) => *known += count,
+            None => batch.states.push((state, count)),
+        }
+        let provider: String = row.get(1)?;
+        if !batch.providers.contains(&provider) {
+            batch.providers.push(provider);
+        }
+        batch.realm.get_or_insert(Realm::of(!row.get::<_, bool>(2)?));
+        batch.segments = batch.segments.saturating_add(u32::try_from(row.get::<_, i64>(5)?).unwrap_or(u32::MAX));
+        let cost = row.get::<_, i64>(6)?.saturating_mul(1_000_000).saturating_add(row.get(7)?);
+        batch.cost_micros = batch.cost_micros.saturating_add(cost);
+        batch.is_assumed |= row.get::<_, bool>(8)?;
+    }
+    batch.states.sort_by_key(|(state, _)| *state);
+    Ok(())
 }
 
 pub(super) fn list(db: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Record>> {
@@ -111,14 +134,4 @@ pub(super) fn list(db: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Rec
     let sql = format!("SELECT {COLUMNS} FROM message WHERE {} ORDER BY seq DESC LIMIT ?", conditions.join(" AND "));
     let mut statement = db.prepare_cached(&sql)?;
     statement.query_map(params_from_iter(values), record_from)?.collect()
-}
-
-pub(super) fn all_budgets(db: &Connection) -> rusqlite::Result<Vec<Budget>> {
-    let mut statement = db.prepare_cached(&format!("SELECT {BUDGET_COLUMNS} FROM budget ORDER BY frozen DESC, id DESC LIMIT ?1"))?;
-    statement.query_map([BUDGETS], |row| Ok(budget_from(row)?.budget))?.collect()
-}
-
-/// A key that was made before.
-pub(super) fn key(db: &Connection, name: &str) -> rusqlite::Result<Option<[u8; 32]>> {
-    db.prepare_cached("SELECT bytes FROM key WHERE name = ?1")?.query_row([name], |row| row.get(0)).optional()
 }

@@ -5,13 +5,16 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::query::{COLUMNS, record_from};
-use super::rate::{self, Rate};
-use super::reply::opted_out;
-use super::reserve::{Pace, step};
-use super::settle::{CANCELED, OPEN_COLUMNS, Open, QUEUED, Step, advance_and_post, open_from};
-use super::writer::JobResult;
+use super::job::JobResult;
+use super::opt_out::opted_out;
+use super::row::{COLUMNS, record_from};
+use super::settle::CANCELED;
+use super::states::{IS_ATTEMPTING, IS_CANCELED, IS_IN_HAND, IS_QUEUED, QUEUED, sql};
+use super::transition::{OPEN_COLUMNS, Open, Step, advance_and_post, open_from};
+use super::{pace, rate};
 use crate::clock::Timestamp;
+use crate::ledger::rules::history::{step, without_claim};
+use crate::ledger::rules::window;
 use crate::ledger::{Back, Claim, Claimed, Record};
 use crate::sms::message::State;
 use crate::sms::number::Number;
@@ -30,9 +33,14 @@ const LOOK_THROUGH_LISTS: u32 = 5_000;
 const MOST_ASKED_EACH: usize = 50;
 
 /// What a frozen budget pays for waits until a person looked, and what is paused until a person says so.
-const MAY_GO: &str = "provider = ?4 AND sandbox = ?5 AND principal NOT IN (SELECT value FROM json_each(?7, '$.without'))
+fn may_go() -> String {
+    format!(
+        "provider = ?4 AND sandbox = ?5 AND principal NOT IN (SELECT value FROM json_each(?7, '$.without'))
      AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || f.id || ',') > 0)
-     AND NOT EXISTS (SELECT 1 FROM message r WHERE r.recipient = message.recipient AND r.rests_ms IS NOT NULL AND r.seq < message.seq AND r.state IN (1, 2))";
+     AND NOT EXISTS (SELECT 1 FROM message r WHERE r.recipient = message.recipient AND r.rests_ms IS NOT NULL AND r.seq < message.seq AND {})",
+        IS_IN_HAND.of("r.")
+    )
+}
 
 /// What was tried before comes behind what was not, or those who take nothing would leave no place for others.
 const FRESH: &str = "rests_ms IS NULL AND ?6 IS NOT NULL";
@@ -44,12 +52,12 @@ const RESTED: &str = "rests_ms IS NOT NULL AND (rests_ms <= ?6 OR rests_ms > ?6 
 /// What this instance may take. `?1` is the instance, `?2` whether it may also take what nobody owns.
 const MINE: &str = "(owner = ?1 OR (owner IS NULL AND ?2))";
 
-/// See [`crate::ledger::Ledger::claim`].
+/// See [`crate::ledger::facets::Queue::claim`].
 pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim, peers: &[Peer]) -> JobResult<Claimed> {
     expire(db, owner, claim)?;
-    let mut pace = Pace::read(db, claim.realm, claim.now, claim.per_second, peers)?;
-    let counted_as = rate::name(&claim.provider, claim.realm);
-    let rate = Rate::read(db, &counted_as, claim.now, claim.rate)?;
+    let mut pace = pace::read(db, claim.realm, claim.now, claim.per_second, peers)?;
+    let counted_as = window::name(&claim.provider, claim.realm);
+    let rate = rate::read(db, &counted_as, claim.now, claim.rate)?;
     let is_joint = claim.per_request > 1;
     // Where requests are few the wait depends on how many wait.
     let has_pace = pace.room() > 0 || (is_joint && claim.rate.is_limited());
@@ -77,13 +85,15 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim, peers: &[Peer]) 
         return Ok(Claimed { wait_ms: Some(rate.wait_ms().max(1_000)), ..Claimed::default() });
     }
     let requests = within(&mut messages, claim, claim.most_requests.min(rate.room()));
-    pace.take(db, count_of(&messages))?;
+    pace.take(count_of(&messages));
+    pace::write(db, claim.realm, &pace)?;
     if claim.rate.is_limited() {
         rate::count(db, &counted_as, claim.now, requests)?;
     }
     let request = messages.first().filter(|_| messages.len() > 1 && is_joint).map(|first| first.sequence);
-    let mut update =
-        db.prepare_cached("UPDATE message SET state = 2, owner = ?2, changed_ms = ?3, history = history || ',' || ?4, request = ?5 WHERE seq = ?1")?;
+    let mut update = db.prepare_cached(sql!(
+        "UPDATE message SET {IS_ATTEMPTING}, owner = ?2, changed_ms = ?3, history = history || ',' || ?4, request = ?5 WHERE seq = ?1"
+    ))?;
     let attempting = step(State::Attempting, claim.now, None);
     for message in &messages {
         update.execute(params![message.sequence, owner, claim.now.as_millis(), attempting, request])?;
@@ -91,25 +101,17 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim, peers: &[Peer]) 
     Ok(Claimed { messages, ..Claimed::default() })
 }
 
-/// Whether a text that is not to be kept is still needed.
-pub(super) fn has_unkept(db: &Connection) -> rusqlite::Result<bool> {
-    db.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM message INDEXED BY message_unkept WHERE NOT keep_text AND text IS NOT NULL AND state IN (0, 1, 2))",
-    )?
-    .query_row([], |row| row.get(0))
-}
-
 /// Whether anything waits for this provider, whoever's it is.
 fn has_queued(db: &Connection, provider: &str) -> rusqlite::Result<bool> {
-    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM message INDEXED BY message_queued WHERE state = 1 AND provider = ?1)")?
+    db.prepare_cached(sql!("SELECT EXISTS (SELECT 1 FROM message INDEXED BY message_queued WHERE {IS_QUEUED} AND provider = ?1)"))?
         .query_row([provider], |row| row.get(0))
 }
 
 /// Those who have something queued for this provider and are not paused; nothing where they are too many to be asked one by one.
 fn not_paused(db: &Connection, claim: &Claim) -> rusqlite::Result<Option<Vec<String>>> {
-    let mut next = db.prepare_cached(
-        "SELECT principal FROM message INDEXED BY message_waiting WHERE state = 1 AND provider = ?1 AND principal > ?2 ORDER BY principal LIMIT 1",
-    )?;
+    let mut next = db.prepare_cached(sql!(
+        "SELECT principal FROM message INDEXED BY message_waiting WHERE {IS_QUEUED} AND provider = ?1 AND principal > ?2 ORDER BY principal LIMIT 1"
+    ))?;
     let (mut last, mut free) = (String::new(), Vec::new());
     for _ in 0..MOST_ASKED_EACH {
         match next.query_row([&claim.provider, &last], |row| row.get::<_, String>(0)).optional()? {
@@ -176,9 +178,9 @@ fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32, peers: &[Peer]) -
     let principals = serde_json::json!({ "without": claim.without, "free": free }).to_string();
     let fresh = match &free {
         Some(free) => fresh_of(free.len()),
-        None => Some(format!("SELECT {COLUMNS} FROM message WHERE state = 1 AND {MINE} AND {FRESH} AND {MAY_GO} ORDER BY seq LIMIT ?3")),
+        None => Some(format!("SELECT {COLUMNS} FROM message WHERE {IS_QUEUED} AND {MINE} AND {FRESH} AND {} ORDER BY seq LIMIT ?3", may_go())),
     };
-    let rested = format!("SELECT {COLUMNS} FROM message WHERE state = 1 AND {MINE} AND {RESTED} AND {MAY_GO} ORDER BY rests_ms, seq LIMIT ?3");
+    let rested = format!("SELECT {COLUMNS} FROM message WHERE {IS_QUEUED} AND {MINE} AND {RESTED} AND {} ORDER BY rests_ms, seq LIMIT ?3", may_go());
     for sql in fresh.into_iter().chain([rested]) {
         pick_from(&mut *db.prepare_cached(&sql)?, owner, (claim, peers, &principals), most, (&mut picked, &mut seen))?;
     }
@@ -190,7 +192,8 @@ fn fresh_of(principals: usize) -> Option<String> {
     let of_one = |index: usize| {
         format!(
             "SELECT {COLUMNS} FROM message INDEXED BY message_waiting
-             WHERE state = 1 AND principal = json_extract(?7, '$.free[{index}]') AND {MINE} AND {FRESH} AND {MAY_GO}"
+             WHERE {IS_QUEUED} AND principal = json_extract(?7, '$.free[{index}]') AND {MINE} AND {FRESH} AND {}",
+            may_go()
         )
     };
     let all: Vec<String> = (0..principals).map(of_one).collect();
@@ -228,19 +231,19 @@ fn is_kept(message: &Record, peers: &[Peer]) -> bool {
     peers.iter().any(|peer| peer.rules.keep(&to, message.from.as_deref()).is_some())
 }
 
-/// See [`crate::ledger::Ledger::unclaim`]. What was decided about the queue while a message was not in it holds for that
+/// See [`crate::ledger::facets::Queue::unclaim`]. What was decided about the queue while a message was not in it holds for that
 /// message too: its person may have opted out, its bulk may have been canceled.
 pub(super) fn unclaim(db: &Connection, owner: i64, back: &[Back]) -> JobResult<()> {
     let mut find = db.prepare_cached(&format!(
         "SELECT {OPEN_COLUMNS}, history, batch, (SELECT max(o.at_ms, message.changed_ms) FROM opt_out o WHERE o.number = message.recipient) AS opted_out_ms
-         FROM message WHERE id = ?1 AND state = 2 AND owner = ?2"
+         FROM message WHERE id = ?1 AND {IS_ATTEMPTING} AND owner = ?2"
     ))?;
-    let mut canceled = db.prepare_cached("SELECT max(changed_ms) FROM message WHERE batch = ?1 AND state = 8")?;
+    let mut canceled = db.prepare_cached(sql!("SELECT max(changed_ms) FROM message WHERE batch = ?1 AND {IS_CANCELED}"))?;
     let mut canceled_at: HashMap<i64, Option<i64>> = HashMap::new();
     // An id that a report gave it meanwhile is nobody's: it was not handed over.
-    let mut update = db.prepare_cached(
-        "UPDATE message SET state = 1, changed_ms = ?2, history = ?3, request = NULL, vendor_id = NULL, look_ms = NULL, rests_ms = coalesce(?4, rests_ms) WHERE seq = ?1",
-    )?;
+    let mut update = db.prepare_cached(sql!(
+        "UPDATE message SET {IS_QUEUED}, changed_ms = ?2, history = ?3, request = NULL, vendor_id = NULL, look_ms = NULL, rests_ms = coalesce(?4, rests_ms) WHERE seq = ?1"
+    ))?;
     for Back { id, rests_until } in back {
         let found: Option<(Open, String, Option<i64>, Option<i64>)> = find
             .query_row(params![id.as_str(), owner], |row| Ok((open_from(row)?, row.get("history")?, row.get("batch")?, row.get("opted_out_ms")?)))
@@ -265,16 +268,6 @@ pub(super) fn unclaim(db: &Connection, owner: i64, back: &[Back]) -> JobResult<(
     Ok(())
 }
 
-/// A history without the claim that it ends with, and when the step before that was; nothing for a message that never
-/// was in the queue.
-fn without_claim(history: &str) -> Option<(&str, i64)> {
-    let before = history.get(..history.rfind(",[")?)?;
-    let steps: Vec<Vec<serde_json::Value>> = serde_json::from_str(&format!("[{before}]")).ok()?;
-    let [.., last] = steps.as_slice() else { return None };
-    let is_queued = last.first()?.as_u64()? == u64::from(State::Queued.number());
-    is_queued.then_some((before, last.get(1)?.as_i64()?))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -285,6 +278,7 @@ mod tests {
     fn what_is_paused_is_not_read_to_find_what_is_not() {
         let db = Connection::open_in_memory().unwrap();
         MIGRATIONS.iter().for_each(|migration| db.execute_batch(migration).unwrap());
+        crate::ledger::sqlite::sealed::teach(&db).unwrap();
         for principals in [1, 2, 50] {
             let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {}", fresh_of(principals).unwrap())).unwrap();
             let rows = statement.query_map(rusqlite::params_from_iter([1; 7]), |row| row.get::<_, String>(3)).unwrap();
@@ -294,14 +288,5 @@ mod tests {
             assert!(!plan.iter().any(|step| step.starts_with("SCAN message") || step.contains("TEMP B-TREE")), "{plan:?}");
         }
         assert_eq!(fresh_of(0), None);
-    }
-
-    #[test]
-    fn only_a_claim_is_taken_out_of_a_history() {
-        assert_eq!(without_claim("[1,10],[2,20]"), Some(("[1,10]", 10)));
-        assert_eq!(without_claim("[0,5],[1,10,\"a,[b\"],[2,20]"), Some(("[0,5],[1,10,\"a,[b\"]", 10)));
-        for other in ["[2,20]", "[1,10]", "[2,20],[3,30]", ""] {
-            assert_eq!(without_claim(other), None, "{other}");
-        }
     }
 }

@@ -6,7 +6,7 @@
 
 use rusqlite::{Connection, ffi};
 
-use super::writer::JobResult;
+use super::job::JobResult;
 
 /// What must fit besides, in bytes: the outcome is written too, and pages that a statement still reads are not brought to
 /// the disk before a commit.

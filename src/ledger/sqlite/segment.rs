@@ -7,29 +7,44 @@ use std::collections::hash_map::Entry;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::receive::{Early, Named, named_from, take_early};
-use super::settle::{OPEN_COLUMNS, Open, Step, apply};
-use super::writer::JobResult;
+use super::early::{Early, take_early};
+use super::job::JobResult;
+use super::states::{IS_UNKNOWN, sql};
+use super::transition::{OPEN_COLUMNS, Open, Step, apply, open_from};
 use crate::clock::Timestamp;
+use crate::ledger::rules::posting::whole;
 use crate::ledger::{Report, Segment};
 use crate::sms::message::{MessageId, State};
 
-/// What a message costs of which some segments went out, and the others certainly did not: their share of what was
-/// held, rounded up.
-pub(super) fn share(segments: &[Segment], held_micros: i64) -> Option<i64> {
-    let of = i128::try_from(segments.len()).ok().filter(|of| *of > 0)?;
-    let taken = i128::try_from(segments.iter().filter(|segment| !segment.state.never_left()).count()).ok()?;
-    i64::try_from((i128::from(held_micros) * taken + of - 1) / of).ok()
+/// A message that has the id of a report, or one of its segments has.
+pub(super) struct Named {
+    pub(super) open: Open,
+    pub(super) id: MessageId,
+    /// The segments that have it; none where the whole message has.
+    pub(super) segments: Vec<u32>,
+    pub(super) changed_ms: i64,
+}
+
+/// Reads what [`OPEN_COLUMNS`], `id` and `changed_ms` yield.
+pub(super) fn named_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Named> {
+    Ok(Named {
+        open: open_from(row)?,
+        id: MessageId::from_text(row.get::<_, String>("id")?),
+        segments: Vec::new(),
+        changed_ms: row.get("changed_ms")?,
+    })
 }
 
 /// Writes what became of a message's segments. What is on record and certain stays.
 pub(super) fn write(db: &Connection, open: &Open, segments: &[Segment]) -> JobResult<()> {
-    let mut add = db.prepare_cached(
+    let mut add = db.prepare_cached(sql!(
         "INSERT INTO segment (message, number, provider, vendor_id, state, at_ms, why) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT (message, number) DO UPDATE SET state = excluded.state, at_ms = excluded.at_ms, why = excluded.why,
                      vendor_id = coalesce(vendor_id, excluded.vendor_id)
-         WHERE segment.state = 9 AND excluded.state <> 9",
-    )?;
+         WHERE {} AND NOT {}",
+        IS_UNKNOWN.of("segment."),
+        IS_UNKNOWN.of("excluded.")
+    ))?;
     for Segment { number, state, vendor_id, at, why } in segments {
         add.execute(params![open.seq, number, open.provider, vendor_id, state.number(), at.as_millis(), why])?;
     }
@@ -117,13 +132,8 @@ fn follow(db: &Connection, open: &mut Open) -> JobResult<bool> {
     apply(db, open, &Step::new(next, *at, Some(&words)))
 }
 
-/// What the states of all segments say of the message; nothing while it stays as it is.
-fn whole(states: &[State]) -> Option<State> {
-    let worst = [State::Failed, State::Expired].into_iter().find(|state| states.contains(state));
-    worst.or_else(|| states.iter().all(|state| *state == State::Delivered).then_some(State::Delivered))
-}
-
-fn of_message(db: &Connection, message: i64) -> rusqlite::Result<Vec<Segment>> {
+/// All of one message, in their order.
+pub(super) fn of_message(db: &Connection, message: i64) -> rusqlite::Result<Vec<Segment>> {
     let mut statement = db.prepare_cached("SELECT number, state, vendor_id, at_ms, why FROM segment WHERE message = ?1 ORDER BY number")?;
     let rows = statement.query_map([message], |row| {
         Ok(Segment {
@@ -137,44 +147,9 @@ fn of_message(db: &Connection, message: i64) -> rusqlite::Result<Vec<Segment>> {
     rows.collect()
 }
 
-/// See [`crate::ledger::Ledger::segments`].
-pub(super) fn segments(db: &Connection, id: &MessageId) -> rusqlite::Result<Vec<Segment>> {
-    let mut statement = db.prepare_cached("SELECT seq FROM message WHERE id = ?1")?;
-    let message: Option<i64> = statement.query_row([id.as_str()], |row| row.get(0)).optional()?;
+/// See [`crate::ledger::facets::Views::segments`].
+pub(super) fn segments(db: &Connection, principal: &str, id: &MessageId) -> rusqlite::Result<Vec<Segment>> {
+    let mut statement = db.prepare_cached("SELECT seq FROM message WHERE id = ?1 AND principal = ?2")?;
+    let message: Option<i64> = statement.query_row([id.as_str(), principal], |row| row.get(0)).optional()?;
     message.map_or_else(|| Ok(Vec::new()), |message| of_message(db, message))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn segment(number: u32, state: State) -> Segment {
-        Segment { number, state, vendor_id: None, at: Timestamp(0), why: None }
-    }
-
-    #[test]
-    fn a_part_of_a_message_costs_its_share_of_what_was_held_rounded_up() {
-        let parts = |states: &[State]| (1..).zip(states).map(|(number, state)| segment(number, *state)).collect::<Vec<_>>();
-        assert_eq!(share(&parts(&[State::Sent, State::Sent, State::Rejected]), 100), Some(67));
-        assert_eq!(share(&parts(&[State::Sent, State::Rejected]), 100), Some(50));
-        assert_eq!(share(&parts(&[State::Sent, State::Rejected]), i64::MAX), Some(i64::MAX / 2 + 1));
-        assert_eq!(share(&parts(&[State::Rejected]), 100), Some(0));
-        assert_eq!(share(&[], 100), None);
-    }
-
-    #[test]
-    fn a_message_stands_where_the_worst_of_its_segments_does() {
-        use State::{Delivered, Expired, Failed, Sent, Unknown};
-        let table: [(&[State], Option<State>); 6] = [
-            (&[Sent, Delivered], None),
-            (&[Delivered, Delivered], Some(Delivered)),
-            (&[Delivered, Unknown], None),
-            (&[Delivered, Failed, Expired], Some(Failed)),
-            (&[Sent, Expired], Some(Expired)),
-            (&[Unknown, Failed], Some(Failed)),
-        ];
-        for (states, expected) in table {
-            assert_eq!(whole(states), expected, "{states:?}");
-        }
-    }
 }

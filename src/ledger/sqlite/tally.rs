@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::writer::JobResult;
+use super::job::JobResult;
 use crate::ledger::long_reply::Tallies;
 
 /// Receipts that wait for their messages: triggers of the table count them.
@@ -38,7 +38,7 @@ pub(super) fn all(db: &Connection, provider: &str) -> rusqlite::Result<Tallies> 
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::{MIGRATIONS, long_reply, receive};
+    use super::super::{MIGRATIONS, early, long_reply};
     use super::*;
 
     fn ledger(migrations: impl Iterator<Item = &'static str>) -> Connection {
@@ -71,8 +71,8 @@ mod tests {
             rows.collect::<rusqlite::Result<_>>().unwrap()
         };
         for (sql, index) in [
-            (receive::DROP_OLDEST, "INDEX early_receipt_oldest"),
-            (receive::DROP_OLDEST, "SEARCH early_receipt USING PRIMARY KEY"),
+            (early::DROP_OLDEST, "INDEX early_receipt_oldest"),
+            (early::DROP_OLDEST, "SEARCH early_receipt USING PRIMARY KEY"),
             (long_reply::CANDIDATES, "INDEX long_reply_key"),
             (long_reply::WAITING, "COVERING INDEX long_reply_open"),
         ] {

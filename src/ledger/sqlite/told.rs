@@ -4,28 +4,13 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::SqliteLedger;
-use super::query::{COLUMNS, record_from};
-use super::writer::JobResult;
+use super::job::JobResult;
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::ledger::Record;
-use crate::ledger::told::{EARLY_MS, MOST_TOLD, TOLD_AGAIN_MS, Told, UNMATCHED_MS, Unmatched};
-use crate::sms::message::MessageId;
-
-/// Messages that are looked at for an id to compare with.
-const LATEST: u32 = 1_000;
+use crate::ledger::told::{MOST_TOLD, TOLD_AGAIN_MS, Told};
 
 #[async_trait]
 impl Told for SqliteLedger {
-    async fn find(&self, id: &MessageId) -> Result<Option<Record>> {
-        let id = id.clone();
-        self.read(move |db| {
-            let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE id = ?1"))?;
-            statement.query_row([id.as_str()], record_from).optional()
-        })
-        .await
-    }
-
     async fn keep_told(&self, provider: &str, texts: Vec<(String, Timestamp)>, now: Timestamp) -> Result<()> {
         let provider = provider.to_owned();
         let owner = self.instance.id();
@@ -76,34 +61,6 @@ impl Told for SqliteLedger {
     async fn last_death(&self) -> Result<Option<Timestamp>> {
         self.read(|db| db.prepare_cached("SELECT at_ms FROM death")?.query_row([], |row| row.get(0).map(Timestamp)).optional()).await
     }
-
-    async fn note_start(&self, provider: &str, number: &str, at: Timestamp) -> Result<()> {
-        let (provider, number) = (provider.to_owned(), number.to_owned());
-        self.writer()?.run(move |db| note_start(db, &provider, &number, at)).await
-    }
-
-    async fn has_started_since(&self, provider: &str, number: &str, at: Timestamp) -> Result<bool> {
-        let (provider, number) = (provider.to_owned(), number.to_owned());
-        self.read(move |db| {
-            let mut statement = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM opt_in WHERE number = ?1 AND provider = ?2 AND at_ms > ?3)")?;
-            statement.query_row(params![number, provider, at.as_millis()], |row| row.get(0))
-        })
-        .await
-    }
-
-    async fn out_since(&self, number: &str) -> Result<Option<Timestamp>> {
-        let number = number.to_owned();
-        self.read(move |db| {
-            let mut statement = db.prepare_cached("SELECT at_ms FROM opt_out WHERE number = ?1")?;
-            statement.query_row([number], |row| row.get(0).map(Timestamp)).optional()
-        })
-        .await
-    }
-
-    async fn unmatched(&self, provider: &str, now: Timestamp) -> Result<Unmatched> {
-        let provider = provider.to_owned();
-        self.read(move |db| unmatched(db, &provider, now)).await
-    }
 }
 
 fn keep_told(db: &Connection, owner: i64, provider: &str, texts: &[(String, Timestamp)], now: Timestamp) -> JobResult<()> {
@@ -151,43 +108,9 @@ fn adopt_reply(db: &Connection, owner: i64, provider: &str, content: &str, since
     adopted.optional()
 }
 
-fn note_start(db: &Connection, provider: &str, number: &str, at: Timestamp) -> JobResult<()> {
-    db.prepare_cached(
-        "INSERT INTO opt_in (number, provider, at_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET at_ms = max(at_ms, excluded.at_ms)",
-    )?
-    .execute(params![number, provider, at.as_millis()])?;
-    Ok(())
-}
-
 /// Notes that a process was found dead.
 pub(super) fn note_death(db: &Connection, now: Timestamp) -> JobResult<()> {
     db.prepare_cached("INSERT INTO death (id, at_ms) VALUES (1, ?1) ON CONFLICT DO UPDATE SET at_ms = max(at_ms, excluded.at_ms)")?
         .execute([now.as_millis()])?;
     Ok(())
-}
-
-/// Receipts that are kept for a message whose id is to come. What is kept of one that did find a message does not count.
-const UNMATCHED: &str = "provider = ?1 AND received_ms BETWEEN ?2 AND ?3
-     AND NOT EXISTS (SELECT 1 FROM message m WHERE m.vendor_id = e.vendor_id AND m.provider = e.provider)
-     AND NOT EXISTS (SELECT 1 FROM segment s WHERE s.vendor_id = e.vendor_id AND s.provider = e.provider)
-     AND NOT EXISTS (SELECT 1 FROM forgotten_id f WHERE f.vendor_id = e.vendor_id AND f.provider = e.provider)";
-
-fn unmatched(db: &Connection, provider: &str, now: Timestamp) -> rusqlite::Result<Unmatched> {
-    let values = params![provider, now.plus_ms(-UNMATCHED_MS).as_millis(), now.plus_ms(-EARLY_MS).as_millis()];
-    let count: u32 = db.prepare_cached(&format!("SELECT count(*) FROM early_receipt e WHERE {UNMATCHED}"))?.query_row(values, |row| row.get(0))?;
-    if count == 0 {
-        return Ok(Unmatched::default());
-    }
-    let receipt = db
-        .prepare_cached(&format!("SELECT vendor_id FROM early_receipt e WHERE {UNMATCHED} ORDER BY received_ms DESC LIMIT 1"))?
-        .query_row(values, |row| row.get(0))
-        .optional()?;
-    let answer = db
-        .prepare_cached(
-            "SELECT vendor_id FROM (SELECT seq, vendor_id, provider FROM message ORDER BY seq DESC LIMIT ?2)
-             WHERE provider = ?1 AND vendor_id IS NOT NULL ORDER BY seq DESC LIMIT 1",
-        )?
-        .query_row(params![provider, LATEST], |row| row.get(0))
-        .optional()?;
-    Ok(Unmatched { count, receipt, answer })
 }

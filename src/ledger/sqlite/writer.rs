@@ -12,10 +12,11 @@ use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::oneshot;
 
+use super::job::{JobResult, Kind, unavailable};
 use super::mark::{Counted, LEASE_MS, Mark};
 use super::peers::Peers;
 use super::place::{Place, say_open};
-use super::{BUSY_TIMEOUT, queue};
+use super::{BUSY_TIMEOUT, sealed};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Most jobs in one transaction: enough to share a sync well, few enough to keep the lock short.
@@ -33,23 +34,6 @@ const LEAVE_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Most jobs that wait. More means that the disk does not follow; new sends are refused then.
 const MAX_WAITING: usize = 8_192;
-
-/// What a job may fail with: the ledger's trouble, which undoes the job, or an answer of the business, which does not.
-pub(super) type JobResult<T> = std::result::Result<T, rusqlite::Error>;
-
-/// What a job is to the mark outside the ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// What it writes makes the ledger a newer one.
-    Ordinary,
-    /// So it does, and something may begin by it: only in a ledger without doubt, and when the mark knows.
-    Begins,
-    /// So it does, and something is accepted by it that begins by another job, which asks the mark again: only in a ledger without
-    /// doubt.
-    Accepts,
-    /// What it writes says nothing about what was sent: this process's own place, a rehearsal.
-    Aside,
-}
 
 trait Job: Send {
     fn kind(&self) -> Kind;
@@ -102,11 +86,6 @@ impl<T: Send, F: FnMut(&Connection) -> JobResult<T> + Send> Job for Work<T, F> {
     }
 }
 
-/// The error for a ledger that cannot be read or written.
-pub(super) fn unavailable(why: &str) -> Error {
-    Error::new(ErrorKind::LedgerUnavailable, "the ledger cannot be read or written now").because(why.to_owned())
-}
-
 /// The error for a write that SQLite refused: whether the disk is full is told from everything else.
 fn refused(error: &rusqlite::Error) -> Error {
     let is_full = error.sqlite_error_code() == Some(ErrorCode::DiskFull)
@@ -139,6 +118,10 @@ impl Writer {
             let mut db = db;
             serve(&mut db, &around, &waiting, &has_texts);
             around.mark.renew(&db, true);
+            // Where that fails, the next one to open the ledger does it.
+            if around.place.check_here().is_ok() {
+                let _ = sealed::forget(&db);
+            }
             leave(db, &around.place)
         });
         Ok((Self { jobs }, thread.map_err(|error| unavailable(&format!("no thread: {error}")))?))
@@ -237,9 +220,10 @@ fn next(db: &Connection, mark: &Mark, waiting: &Receiver<Box<dyn Job>>, has_text
 
 /// Empties the log where no text is needed any more that is not to be kept. Returns whether that is done.
 fn is_tidy(db: &Connection) -> rusqlite::Result<bool> {
-    if queue::has_unkept(db)? {
+    if sealed::has_unkept(db)? {
         return Ok(false);
     }
+    sealed::forget(db)?;
     // Not for long: writes wait behind it.
     db.busy_timeout(LEAVE_PATIENCE)?;
     let is_empty = checkpoint(db, "TRUNCATE");
@@ -341,7 +325,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::SqliteLedger;
     use crate::clock::Timestamp;
-    use crate::ledger::Ledger as _;
+    use crate::ledger::upkeep::Upkeep as _;
 
     #[tokio::test]
     async fn what_is_in_the_ledgers_file_is_not_said_to_be_lost() {

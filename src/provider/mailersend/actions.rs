@@ -12,7 +12,7 @@ use super::answers::{id, is_id, items, text};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Action, Arguments, no_such_action};
-use crate::provider::http::Request;
+use crate::provider::rest::Request;
 
 /// The events of texts that a webhook can have.
 const EVENTS: [&str; 3] = ["sms.sent", "sms.delivered", "sms.failed"];

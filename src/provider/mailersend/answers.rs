@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::codes;
 use crate::clock::Timestamp;
 use crate::provider::exchange::{Page, Receipt, VendorMessage};
-use crate::provider::wording::Wording;
+use crate::provider::rest::wording::Wording;
 use crate::sms::caller_id::Sender;
 use crate::sms::message::State;
 use crate::sms::money::{Currency, Money};

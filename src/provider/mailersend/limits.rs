@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::ErrorKind;
 use crate::provider::Outcome;
-use crate::provider::http::{Answer, Dialect};
+use crate::provider::rest::{Answer, Dialect};
 
 /// Longest words of the vendor that are kept, in characters.
 const MAX_WORDS: usize = 300;

@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq as _;
 use super::answers::{Reading, cause, e164, id, is_id, moment, moment_of, receipt, sender, text};
 use crate::clock::Timestamp;
 use crate::provider::exchange::{Delivery, Event, NotBelieved, Reply};
-use crate::provider::json;
+use crate::provider::rest::json;
 use crate::setting::SecretText;
 use crate::sms::message::{State, hex};
 

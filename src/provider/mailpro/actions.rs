@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use super::{Mailpro, Paths};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Action, Arguments, no_such_action};
-use crate::provider::http::Request;
+use crate::provider::rest::Request;
 use crate::sms::message::hex;
 use crate::sms::number::Number;
 

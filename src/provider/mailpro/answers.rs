@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
-use crate::provider::http::Answer;
-use crate::provider::wording::{self, Wording};
+use crate::provider::rest::Answer;
+use crate::provider::rest::wording::{self, Wording};
 use crate::sms::message::State;
 
 /// How deep an answer may be nested. The documented ones are three deep.

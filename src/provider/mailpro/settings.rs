@@ -1,6 +1,5 @@
 //! The settings of Mailpro. What its pages contradict each other about, or leave out, is one of them.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -8,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Mailpro;
 use crate::error::Result;
+use crate::provider::Provider;
+use crate::provider::rest;
+use crate::provider::rest::wording::check_sent_words;
 use crate::provider::settings::{Rate, SecretSetting, Settings, Setup};
-use crate::provider::wording::check_sent_words;
-use crate::provider::{Provider, http};
-use crate::setting::{SecretText, word};
+use crate::setting::{Secret, word};
 use crate::sms::money::{Amount, Currency};
 
 /// Longest sender name, in characters.
@@ -34,24 +34,10 @@ pub struct Config {
     pub base_url: String,
     /// The client's id.
     #[serde(skip_serializing)]
-    #[schemars(with = "Option<String>")]
-    pub id_client: Option<SecretText>,
-    /// Environment variable with the client's id.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id_client_env: Option<String>,
-    /// File with the client's id.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id_client_file: Option<PathBuf>,
+    pub id_client: Option<Secret>,
     /// The API key.
     #[serde(skip_serializing)]
-    #[schemars(with = "Option<String>")]
-    pub api_key: Option<SecretText>,
-    /// Environment variable with the API key.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub api_key_env: Option<String>,
-    /// File with the API key.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub api_key_file: Option<PathBuf>,
+    pub api_key: Option<Secret>,
     /// The account's sender name: at most 10 letters and digits, set and approved at the vendor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
@@ -88,7 +74,7 @@ pub struct Config {
     /// The paths of its functions.
     pub paths: Paths,
     /// The connection.
-    pub http: http::Settings,
+    pub http: rest::Settings,
     /// How fast it may be used.
     pub rate: Rate,
 }
@@ -99,11 +85,7 @@ impl Default for Config {
             name: "mailpro".to_owned(),
             base_url: "https://api.mailpro.com/sms".to_owned(),
             id_client: None,
-            id_client_env: None,
-            id_client_file: None,
             api_key: None,
-            api_key_env: None,
-            api_key_file: None,
             from: None,
             sender_parameter: None,
             format: Format::Json,
@@ -117,7 +99,7 @@ impl Default for Config {
             history: false,
             webhook: false,
             paths: Paths::default(),
-            http: http::Settings::default(),
+            http: rest::Settings::default(),
             rate: Rate { per_minute: Some(PER_MINUTE), ..Rate::default() },
         }
     }
@@ -268,20 +250,8 @@ impl Settings for Config {
 
     fn secrets(&self) -> Vec<SecretSetting<'_>> {
         vec![
-            SecretSetting {
-                name: "id_client",
-                inline: self.id_client.as_ref(),
-                env: self.id_client_env.as_deref(),
-                file: self.id_client_file.as_deref(),
-                is_required: true,
-            },
-            SecretSetting {
-                name: "api_key",
-                inline: self.api_key.as_ref(),
-                env: self.api_key_env.as_deref(),
-                file: self.api_key_file.as_deref(),
-                is_required: true,
-            },
+            SecretSetting { name: "id_client", secret: self.id_client.as_ref(), is_required: true },
+            SecretSetting { name: "api_key", secret: self.api_key.as_ref(), is_required: true },
         ]
     }
 
@@ -290,7 +260,7 @@ impl Settings for Config {
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        http::base_url(&self.base_url)?;
+        rest::base_url(&self.base_url)?;
         check_sent_words(&self.sent_words)?;
         if let Some(from) = self.from.as_ref().filter(|from| !is_sender(from)) {
             return Err(format!("from \"{from}\" is no sender name: 1 to {MAX_SENDER} letters and digits, no spaces"));

@@ -7,11 +7,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sms_mcp::error::ErrorKind;
-use sms_mcp::provider::cmpp::Config;
-use sms_mcp::provider::cmpp::login::Verify;
-use sms_mcp::provider::cmpp::pdu::Version;
 use sms_mcp::provider::exchange::{Event, Notice};
-use sms_mcp::provider::session::Settings;
+use sms_mcp::provider::line::cmpp::Config;
+use sms_mcp::provider::line::cmpp::login::Verify;
+use sms_mcp::provider::line::cmpp::pdu::Version;
+use sms_mcp::provider::line::session::Settings;
 use sms_mcp::provider::{Outcome, Provider, SegmentOutcome, Submission};
 use sms_mcp::sms::message::{MessageId, State};
 use sms_mcp::sms::number::Number;

@@ -1,10 +1,10 @@
 //! What CMPP writes: texts of each form in each version, the settings in their fields, and what an operator asks for.
 
 use sms_mcp::error::ErrorKind;
-use sms_mcp::provider::cmpp::Config;
-use sms_mcp::provider::cmpp::login::Verify;
-use sms_mcp::provider::cmpp::pdu::Version;
 use sms_mcp::provider::exchange::Arguments;
+use sms_mcp::provider::line::cmpp::Config;
+use sms_mcp::provider::line::cmpp::login::Verify;
+use sms_mcp::provider::line::cmpp::pdu::Version;
 use sms_mcp::provider::{Outcome, SegmentOutcome, Submission};
 use sms_mcp::sms::message::MessageId;
 use sms_mcp::sms::number::Number;
@@ -35,7 +35,7 @@ async fn a_text_of_each_form_arrives_whole_in_every_version() {
         let provider = build(&Config { version, verify: Verify::Strict, ..cmpp_config(&ismg) }, "secret", SECRET);
         for (n, text) in (0..).zip(&texts) {
             let sent = provider.send(&message(n, text)).await;
-            let segments = provider.form(text).segments;
+            let segments = provider.form(&message(n, text).to, None, text).unwrap().segments;
             match sent {
                 Outcome::Accepted { .. } => assert_eq!(segments, 1, "{version:?}"),
                 Outcome::Segments(told) => {

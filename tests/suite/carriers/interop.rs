@@ -12,8 +12,9 @@ use std::sync::mpsc::{Receiver, channel};
 use cmppprotocol::{CmppConfig, CmppConnection, CmppProtocolParams, Event, SubmitOptions};
 use serde_json::{Value, json};
 use sms_mcp::provider::exchange::Event as Told;
-use sms_mcp::provider::smpp::alphabet::Long;
-use sms_mcp::provider::{Outcome, Provider, SegmentOutcome, Submission, cmpp, smpp};
+use sms_mcp::provider::line::smpp::alphabet::Long;
+use sms_mcp::provider::line::{cmpp, smpp};
+use sms_mcp::provider::{Outcome, Provider, SegmentOutcome, Submission};
 use sms_mcp::sms::message::{MessageId, State};
 use sms_mcp::sms::number::Number;
 

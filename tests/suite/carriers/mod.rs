@@ -16,11 +16,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use sms_mcp::clock::{SharedClock, SystemClock};
-use sms_mcp::provider::cmpp::Config as CmppConfig;
+use sms_mcp::provider::Provider;
 use sms_mcp::provider::exchange::{Event, Notice, ReplySegment};
+use sms_mcp::provider::line::cmpp::Config as CmppConfig;
+use sms_mcp::provider::line::session;
+use sms_mcp::provider::line::smpp::Config as SmppConfig;
 use sms_mcp::provider::settings::{Secrets, Settings, Setup};
-use sms_mcp::provider::smpp::Config as SmppConfig;
-use sms_mcp::provider::{Provider, session};
 use sms_mcp::setting::SecretText;
 use tokio::sync::mpsc::Receiver;
 
@@ -79,7 +80,7 @@ pub fn smpp_provider(peer: &Peer<Smsc>) -> Arc<dyn Provider> {
     build_smpp(&SmppConfig { session: hasty(), ..smpp_config(peer) })
 }
 
-fn build_smpp(config: &sms_mcp::provider::smpp::Config) -> Arc<dyn Provider> {
+fn build_smpp(config: &sms_mcp::provider::line::smpp::Config) -> Arc<dyn Provider> {
     build(config, "password", smsc::PASSWORD)
 }
 

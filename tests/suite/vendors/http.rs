@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sms_mcp::clock::{Clock, SharedClock, SystemClock, Timestamp};
 use sms_mcp::error::{Error, ErrorKind};
 use sms_mcp::provider::Outcome;
-use sms_mcp::provider::http::{Answer, Client, Dialect, Request, Settings};
+use sms_mcp::provider::rest::{Answer, Client, Dialect, Request, Settings};
 use sms_mcp::setting::SecretText;
 
 use super::patient;

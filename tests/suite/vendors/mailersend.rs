@@ -544,7 +544,7 @@ fn what_it_takes_is_said_before() {
     let (here, elsewhere) = (provider(&fake), Config { any_destination: true, ..config(&fake) });
     let elsewhere = Mailersend::new(&elsewhere, &setup(StandingClock::at_evening(), &[])).unwrap();
     let refusal = |provider: &dyn Provider, number: &str, from: Option<&str>, text: &str| {
-        provider.takes(&to(number), from, text).err().map(|error| error.kind())
+        provider.form(&to(number), from, text).err().map(|error| error.kind())
     };
     let (american, canadian, french) = ("+12025550101", "+16135550123", "+33199000001");
     for number in [american, canadian] {

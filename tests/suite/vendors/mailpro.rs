@@ -556,15 +556,15 @@ async fn a_sender_name_goes_along_only_under_a_parameter_that_the_operator_names
     let from = |from: &str| Submission { from: Some(from.to_owned()), ..message(1, TEXT) };
     let fake = Fake::start(Mailpro::default());
     let own = build(&fake, Config { from: Some("ACME".to_owned()), ..Config::default() });
-    assert!(own.takes(&to(1), None, TEXT).is_ok() && own.takes(&to(1), Some("ACME"), TEXT).is_ok());
-    assert_eq!(own.takes(&to(1), Some("OTHER"), TEXT).unwrap_err().kind(), ErrorKind::SenderNotAllowed);
+    assert!(own.form(&to(1), None, TEXT).is_ok() && own.form(&to(1), Some("ACME"), TEXT).is_ok());
+    assert_eq!(own.form(&to(1), Some("OTHER"), TEXT).unwrap_err().kind(), ErrorKind::SenderNotAllowed);
     assert!(matches!(own.send(&from("ACME")).await, Outcome::Accepted { .. }));
 
     fake.vendor().sender_parameter = Some("sender");
     let named = build(&fake, Config { from: Some("ACME".to_owned()), sender_parameter: Some("sender".to_owned()), ..Config::default() });
-    assert!(named.takes(&to(1), Some("OTHER"), TEXT).is_ok());
+    assert!(named.form(&to(1), Some("OTHER"), TEXT).is_ok());
     for wrong in ["", "ELEVENCHARS", "A B", "+33199"] {
-        assert_eq!(named.takes(&to(1), Some(wrong), TEXT).unwrap_err().kind(), ErrorKind::SenderNotAllowed, "{wrong}");
+        assert_eq!(named.form(&to(1), Some(wrong), TEXT).unwrap_err().kind(), ErrorKind::SenderNotAllowed, "{wrong}");
     }
     named.send(&from("OTHER")).await;
     named.send(&message(2, TEXT)).await;
@@ -667,7 +667,7 @@ fn no_log_line_of_a_whole_program_shows_the_credentials_or_the_text() {
     let desk = Desk::new("");
     let settings = format!(
         "[guard]\nrecipient_per_hour = 100\n[[provider]]\nkind = \"mailpro\"\nbase_url = \"{}/sms\"\n\
-         id_client_env = \"DESK_CLIENT\"\napi_key = \"{API_KEY}\"\nhistory = true\n\
+         id_client = {{ env = \"DESK_CLIENT\" }}\napi_key = \"{API_KEY}\"\nhistory = true\n\
          [provider.http]\ntimeout = \"1s\"\n",
         fake.url()
     );

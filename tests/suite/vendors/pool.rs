@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sms_mcp::clock::{SharedClock, SystemClock};
 use sms_mcp::error::ErrorKind;
 use sms_mcp::halt::{Brake, Halt, Halts};
-use sms_mcp::provider::http::{Answer, Client, Dialect, Request, Settings};
+use sms_mcp::provider::rest::{Answer, Client, Dialect, Request, Settings};
 use sms_mcp::provider::{Outcome, Submission};
 use sms_mcp::sms::message::MessageId;
 use sms_mcp::sms::number::Number;

@@ -180,9 +180,9 @@ async fn a_text_of_1600_characters_is_taken_and_a_longer_one_is_not() {
     let provider = provider(&fake);
     let number = to(&fictional(1));
     let longest = "\u{e9}".repeat(1_600);
-    provider.takes(&number, None, &longest).unwrap();
+    provider.form(&number, None, &longest).unwrap();
     assert!(matches!(provider.send(&message(1, &longest)).await, Outcome::Accepted { .. }));
-    let error = provider.takes(&number, None, &format!("{longest}!")).unwrap_err();
+    let error = provider.form(&number, None, &format!("{longest}!")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MessageTooLong);
     assert!(error.message().contains("1601") && error.message().contains("1600"), "{error}");
 }

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
+use rusqlite::types::Type;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
 use super::super::place::{Id, beside, id, is_of_this_user, private};
+use super::super::wish::Wish;
 use crate::clock::Timestamp;
 
 /// How long a write waits for another process.
@@ -16,7 +18,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS wish (number TEXT PRIMARY KEY, is_out INTEGER NOT NULL, at_ms INTEGER NOT NULL, source TEXT NOT NULL,
-                                     is_stray INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+                                     is_stray INTEGER NOT NULL, pending TEXT) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS budget (key TEXT PRIMARY KEY, scope INTEGER NOT NULL, used_micros INTEGER NOT NULL, messages INTEGER NOT NULL,
                                        frozen INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS known (identity TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
@@ -25,19 +27,6 @@ const TABLES: &str = "
 
 /// The version of notes in which all stands that the ledger knows. Those of a lower one were begun, and a kill came.
 const WHOLE: i32 = 2;
-
-/// What a person wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in super::super) struct Wish {
-    /// Who, in E.164.
-    pub(in super::super) number: String,
-    /// No more texts, or texts again.
-    pub(in super::super) is_out: bool,
-    /// Since when.
-    pub(in super::super) at: Timestamp,
-    /// How it became known.
-    pub(in super::super) source: String,
-}
 
 /// How much of a budget is used, at least as much as ever was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,13 +122,16 @@ impl Notes {
         self.db.pragma_update(None, "synchronous", "full").map_err(trouble)?;
         let written = self.write(|db| {
             let mut write = db.prepare_cached(
-                "INSERT INTO wish (number, is_out, at_ms, source, is_stray) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (number) DO UPDATE
-                 SET is_out = excluded.is_out, at_ms = excluded.at_ms, is_stray = is_stray OR excluded.is_stray,
+                "INSERT INTO wish (number, is_out, at_ms, source, is_stray, pending) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (number) DO UPDATE
+                 SET is_out = excluded.is_out, at_ms = excluded.at_ms, is_stray = is_stray OR excluded.is_stray, pending = excluded.pending,
                      source = CASE WHEN is_out AND excluded.is_out AND source = 'operator' THEN source ELSE excluded.source END
                  WHERE excluded.is_out OR excluded.at_ms >= at_ms",
             )?;
             for wish in wishes {
-                write.execute(params![wish.number, wish.is_out, wish.at.as_millis(), wish.source, is_stray])?;
+                let pending = wish.pending.as_ref().map(serde_json::to_string).transpose();
+                let pending = pending.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+                write.execute(params![wish.number, wish.is_out, wish.at.as_millis(), wish.source, is_stray, pending])?;
             }
             Ok(())
         });
@@ -197,9 +189,12 @@ impl Notes {
     pub(super) fn wishes(&self, only_strays: bool) -> Result<Vec<Wish>> {
         let read = || -> rusqlite::Result<Vec<Wish>> {
             let which = if only_strays { "WHERE is_stray" } else { "" };
-            let mut statement = self.db.prepare(&format!("SELECT number, is_out, at_ms, source FROM wish {which} ORDER BY at_ms"))?;
-            let row =
-                |row: &rusqlite::Row<'_>| Ok(Wish { number: row.get(0)?, is_out: row.get(1)?, at: Timestamp(row.get(2)?), source: row.get(3)? });
+            let mut statement = self.db.prepare(&format!("SELECT number, is_out, at_ms, source, pending FROM wish {which} ORDER BY at_ms"))?;
+            let row = |row: &rusqlite::Row<'_>| {
+                let wrong = |error: serde_json::Error| rusqlite::Error::FromSqlConversionFailure(4, Type::Text, error.into());
+                let pending = row.get::<_, Option<String>>(4)?.map(|text| serde_json::from_str(&text)).transpose().map_err(wrong)?;
+                Ok(Wish { number: row.get(0)?, is_out: row.get(1)?, at: Timestamp(row.get(2)?), source: row.get(3)?, pending })
+            };
             statement.query_map([], row)?.collect()
         };
         read().map_err(trouble)
@@ -240,7 +235,7 @@ mod tests {
     use super::*;
 
     fn wish(is_out: bool, at: i64) -> Wish {
-        Wish { number: "+33199000001".to_owned(), is_out, at: Timestamp(at), source: "reply".to_owned() }
+        Wish { number: "+33199000001".to_owned(), is_out, at: Timestamp(at), source: "reply".to_owned(), pending: None }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use sms_mcp::clock::Timestamp;
 use sms_mcp::provider::exchange::{Delivery, Event, NotBelieved};
 use sms_mcp::provider::mailersend::Mailersend;
 use sms_mcp::provider::mailersend::answers::{Reading, WORDS};
-use sms_mcp::provider::wording::Wording;
+use sms_mcp::provider::rest::wording::Wording;
 use sms_mcp::provider::{Provider, ProviderConfig};
 use sms_mcp::sms::message::{State, hex};
 use sms_mcp::sms::money::{Currency, Money};

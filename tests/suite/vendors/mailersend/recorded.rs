@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sms_mcp::clock::Timestamp;
 use sms_mcp::provider::mailersend::answers::{Reading, WORDS, has_next, page, receipts};
-use sms_mcp::provider::wording::Wording;
+use sms_mcp::provider::rest::wording::Wording;
 use sms_mcp::sms::message::State;
 use sms_mcp::sms::money::Currency;
 

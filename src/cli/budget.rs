@@ -1,0 +1,64 @@
+//! `balance` and `budget`: what is on the accounts, what may still be spent, and what the operator decides about it.
+
+use super::BudgetAction;
+use super::output::{print_json, print_line, print_warnings};
+use super::speech::Speech;
+use crate::engine::contract::{BalanceArgs, BudgetView};
+use crate::engine::{Caller, Engine};
+use crate::error::Result;
+
+/// `balance`: the accounts, and the caller's budgets.
+pub(super) async fn balance(engine: &Engine, caller: &Caller, json: bool) -> Result<()> {
+    let answer = Speech::default().answer(engine.balance(caller, BalanceArgs::default()).await?);
+    if json {
+        return print_json(&answer);
+    }
+    for account in &answer.balances {
+        let money = account.money.as_ref().map(|money| format!("{} {}", money.amount, money.currency));
+        let shown = match (&account.credits, money) {
+            (Some(credits), Some(worth)) => format!("{credits} credits, worth {worth}"),
+            (Some(credits), None) => format!("{credits} credits"),
+            (None, Some(money)) => money,
+            (None, None) => account.unavailable.clone().unwrap_or_default(),
+        };
+        print_line(&format!("account at {}: {shown}", account.provider));
+    }
+    print_budgets(&answer.budgets);
+    print_warnings(&answer.warnings);
+    Ok(())
+}
+
+/// `budget`: every budget of the ledger, or what the operator decides about one.
+pub(super) async fn budget(engine: &Engine, action: Option<BudgetAction>, json: bool) -> Result<()> {
+    match action {
+        Some(BudgetAction::Unfreeze { name }) => engine.unfreeze(name).await?.iter().for_each(|name| print_line(&format!("{name} is open again"))),
+        Some(BudgetAction::AcceptClock) => {
+            engine.accept_clock().await?;
+            print_line("the clock is taken as it is");
+        }
+        None => {
+            let budgets = engine.all_budgets().await?;
+            if json {
+                return print_json(&budgets);
+            }
+            print_budgets(&budgets);
+        }
+    }
+    Ok(())
+}
+
+fn print_budgets(budgets: &[BudgetView]) {
+    for budget in budgets {
+        let limit = budget.limit.as_ref().map_or_else(|| "no limit".to_owned(), |limit| format!("of {limit} {}", budget.currency));
+        let because = budget.frozen_because.as_ref().map_or_else(String::new, |because| format!(": {because}"));
+        let frozen = if budget.frozen { format!("  FROZEN{because}") } else { String::new() };
+        print_line(&format!(
+            "{:<8} {} spent, {} held {limit}, {} messages  {}{frozen}",
+            budget.scope.as_str(),
+            budget.spent,
+            budget.held,
+            budget.messages,
+            budget.name
+        ));
+    }
+}

@@ -1,0 +1,22 @@
+//! What the ledger is asked and answers, whichever database keeps it.
+
+mod intent;
+mod names;
+mod outbox;
+mod pacing;
+mod people;
+mod queue;
+mod record;
+mod settlement;
+
+pub use intent::{BaseSession, BatchDraft, Decide, Draft, Idempotency, Intent, NewHandle, Payer, Reservation, Target};
+pub use names::{E164, Nameless, ProviderName, VendorId};
+pub use outbox::Forward;
+pub use pacing::Pacing;
+pub use people::{
+    ANSWERS_MS, MOST_PENDING, NewPending, NewReply, OptOut, Pended, Pending, Recorded, Replies, ReplyPage, ReplyPlace, ReplyRecord, SHOWN_AN_HOUR,
+    Settled,
+};
+pub use queue::{Back, Claim, Claimed, Recovered};
+pub use record::{BatchMessage, BatchRecord, Change, Filter, Record, Whole};
+pub use settlement::{LookClaim, Report, Segment, Settlement};

@@ -1,0 +1,65 @@
+//! What waits to leave, and what a worker takes of it.
+
+use super::pacing::Pacing;
+use super::record::Record;
+use crate::clock::Timestamp;
+use crate::sms::message::{MessageId, Realm};
+
+/// Messages that a worker took from the queue; they are `attempting` now.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// The messages, with their texts.
+    pub messages: Vec<Record>,
+    /// How long until the sending rate allows another, in milliseconds, if that is what limited this claim.
+    pub wait_ms: Option<u64>,
+    /// Whether something went wrong after they were claimed: none of them may be handed over, and all go back.
+    pub is_void: bool,
+}
+
+/// What a worker may take from the queue.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// Now.
+    pub now: Timestamp,
+    /// At most so many.
+    pub limit: u32,
+    /// Messages per second.
+    pub per_second: u32,
+    /// Queued messages older than this expire instead, in milliseconds.
+    pub max_age_ms: i64,
+    /// Whether to take over what a process that died left queued.
+    pub adopt: bool,
+    /// Only messages for this provider: the queue of another waits for a server that has it.
+    pub provider: String,
+    /// On its side: what the sandbox had queued under the same name never leaves.
+    pub realm: Realm,
+    /// Most messages that one request of it carries. Where that is more than one, a claim takes what one request can
+    /// carry: distinct recipients, one sender.
+    pub per_request: u32,
+    /// Whether each segment of a message is a request of its own.
+    pub by_segment: bool,
+    /// At most so many requests, and one message in any case.
+    pub most_requests: u32,
+    /// Nothing of these principals: what they have queued waits in its place.
+    pub without: Vec<String>,
+    /// How many requests may be made; the claim counts its own.
+    pub rate: Pacing,
+}
+
+/// A message that goes back to its place in the queue.
+#[derive(Clone, Debug)]
+pub struct Back {
+    /// Which.
+    pub id: MessageId,
+    /// Until then nobody takes it. It was tried: it comes behind what was not, and what is later for the same person behind it.
+    pub rests_until: Option<Timestamp>,
+}
+
+/// What recovery found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Attempts whose process died: unknown now.
+    pub unknown: u32,
+    /// Queued messages that were released for another process to take.
+    pub released: u32,
+}

@@ -1,0 +1,98 @@
+//! What is known about one recipient: how many messages lately, the same text, what is in doubt, and whether they want no more.
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, params};
+
+use super::job::JobResult;
+use super::opt_out::is_out;
+use super::pending::is_pending;
+use super::states::{IS_UNKNOWN, NEVER_LEFT, sql};
+use crate::ledger::{Draft, Intent};
+use crate::sms::caller_id::same_phone;
+use crate::sms::facts::{Earlier, Facts};
+use crate::sms::fold;
+use crate::sms::message::{MessageId, State};
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// Most rows that the look at one recipient reads; above the highest `recipient_per_day` that the config allows.
+const RECIPIENT_ROWS: i64 = 2_000;
+
+/// The most messages to one person that are looked at whose outcome is unknown, latest first.
+const DOUBTS: i64 = 500;
+
+/// One person's messages whose outcome is unknown.
+pub(super) fn in_doubt() -> String {
+    format!("recipient = ?1 AND principal = ?2 AND {IS_UNKNOWN}")
+}
+
+/// Whether an earlier text is this draft's in any spelling. Messages of older versions have no digest of what a reader
+/// takes from them; where their text was kept, it is made of that.
+fn is_same_text(draft: &Draft, digest: ValueRef<'_>, folded: ValueRef<'_>, text: Option<&str>) -> bool {
+    let is = |value: ValueRef<'_>, own: &[u8]| value.as_blob().is_ok_and(|blob| blob == own);
+    is(digest, &draft.digest) || is(folded, &draft.folded) || text.is_some_and(|text| fold::digest(text) == draft.folded)
+}
+
+/// What is in doubt about this recipient, under this number or another of the same phone: the latest message that this one
+/// would repeat, and the latest other one.
+fn doubts(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut Facts) -> JobResult<()> {
+    (facts.same_in_doubt, facts.other_in_doubt) = (None, None);
+    let mut statement = db.prepare_cached(sql!(
+        "SELECT id, created_ms, digest, folded, CASE WHEN folded IS NULL THEN text END FROM message WHERE {} AND sandbox = ?4
+         ORDER BY seq DESC LIMIT ?3",
+        in_doubt()
+    ))?;
+    for number in std::iter::once(draft.to.clone()).chain(same_phone(&draft.to)) {
+        let mut rows = statement.query(params![number, intent.payer.principal, DOUBTS, intent.payer.realm.is_sandbox()])?;
+        while let Some(row) = rows.next()? {
+            let is_same = is_same_text(draft, row.get_ref(2)?, row.get_ref(3)?, row.get_ref(4)?.as_str_or_null().unwrap_or_default());
+            let place = if is_same { &mut facts.same_in_doubt } else { &mut facts.other_in_doubt };
+            if place.is_none() {
+                let age_ms = (intent.now.as_millis() - row.get::<_, i64>(1)?).max(0);
+                *place = Some(Earlier { id: MessageId::from_text(row.get::<_, String>(0)?), state: State::Unknown, age_ms });
+            }
+            if facts.same_in_doubt.is_some() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Puts what is known about this draft's recipient in place of what was known about another's.
+pub(super) fn look_up(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut Facts) -> JobResult<()> {
+    facts.is_opted_out = is_out(db, &draft.to)?;
+    facts.is_stop_pending = !facts.is_opted_out && is_pending(db, &draft.to)?;
+    recipient_facts(db, intent, draft, facts)?;
+    doubts(db, intent, draft, facts)
+}
+
+/// What the ledger knows about this recipient: how many messages lately, and the same text within the window.
+fn recipient_facts(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut Facts) -> JobResult<()> {
+    let now = intent.now.as_millis();
+    let window = DAY_MS.max(intent.duplicate_window_ms);
+    let mut statement = db.prepare_cached(sql!(
+        "SELECT id, created_ms, digest, principal, state, folded FROM message
+         WHERE recipient = ?1 AND created_ms > ?2 AND sandbox = ?4 AND NOT {NEVER_LEFT} ORDER BY created_ms DESC LIMIT ?3"
+    ))?;
+    let mut rows = statement.query(params![draft.to, now - window, RECIPIENT_ROWS, intent.payer.realm.is_sandbox()])?;
+    (facts.recipient_last_hour, facts.recipient_last_day, facts.same_text) = (0, 0, None);
+    while let Some(row) = rows.next()? {
+        let age_ms = now - row.get::<_, i64>(1)?;
+        let state = State::from_number(row.get(4)?).unwrap_or(State::Unknown);
+        if state.never_left() {
+            continue;
+        }
+        facts.recipient_last_hour += u32::from(age_ms < HOUR_MS);
+        facts.recipient_last_day += u32::from(age_ms < DAY_MS);
+        let is_same = facts.same_text.is_none()
+            && age_ms < intent.duplicate_window_ms
+            && is_same_text(draft, row.get_ref(2)?, row.get_ref(5)?, None)
+            && row.get_ref(3)?.as_str().is_ok_and(|principal| principal == intent.payer.principal);
+        if is_same {
+            facts.same_text = Some(Earlier { id: MessageId::from_text(row.get::<_, String>(0)?), state, age_ms: age_ms.max(0) });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,411 @@
+//! CMPP 2.0, 2.1 and 3.0: the protocol between China Mobile's gateways (ISMG) and a service provider, which other Chinese
+//! carriers and aggregators speak too.
+//!
+//! A text becomes one SUBMIT for each segment, all asked in their order; what became of the message is folded from what
+//! became of them. A SUBMIT whose answer is lost is never sent again, though the standard says so: it may be charged twice.
+//! Equal texts can go to up to 99 recipients in one SUBMIT. The gateway answers it with one id, M, and the recipients have
+//! the ids M, M+1 and so on, in the low 16 bits alone. It takes all of them or none: where it says that one is wrong, each is
+//! sent alone.
+//!
+//! Reports and texts of people come on the same connection. The parts: [`pdu`] has the octets, [`content`] the texts,
+//! [`report`] the reports, [`login`] the proofs, and [`protocol`] joins them to the
+//! [session engine](crate::provider::line::session).
+//!
+//! Source: China Mobile QB-GF-028-2003 (CMPP 3.0.0).
+
+mod actions;
+pub mod content;
+pub mod login;
+pub mod pdu;
+pub mod protocol;
+pub mod report;
+pub mod result;
+mod settings;
+mod time;
+mod told;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use futures::future::join_all;
+use tokio::sync::mpsc;
+
+use crate::clock::SharedClock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::halt::Brake;
+use crate::provider::exchange::{Action, Answered, Arguments, Event, Finding, Notice, Unacknowledged};
+use crate::provider::line::meaning::recipient_full;
+use crate::provider::line::references::References;
+use crate::provider::line::session::{Account, Asked, Late, Line, Lost, Plan, Pushes, UNHEARD_EVERY, order_of};
+use crate::provider::settings::Setup;
+use crate::provider::{Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission};
+use crate::setting::Span;
+use crate::sms::message::MessageId;
+use crate::sms::money::Money;
+use crate::sms::number::Number;
+use pdu::Terminal;
+use protocol::{Answer, Cmpp, Request, Segment};
+use result::Results;
+use told::Told;
+
+pub use settings::Config;
+
+/// Notices that wait to be recorded.
+const NOTICES: usize = 256;
+
+/// The country code of China.
+const CHINA: &str = "+86";
+
+/// A gateway, and our account there. See the module's text.
+pub struct Gateway {
+    config: Config,
+    clock: SharedClock,
+    account: Arc<Account<Cmpp>>,
+    /// What the gateway tells, until somebody asks for it.
+    pushes: Mutex<Option<Pushes<Cmpp>>>,
+    /// What the segments of long texts share.
+    references: References,
+}
+
+/// The answers to the segments of one text, in their order.
+type Answers = Vec<Asked<Answer>>;
+
+impl Gateway {
+    /// Makes the provider. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] without a secret, or when a certificate that the settings name cannot be used.
+    pub fn new(config: Config, setup: &Setup) -> Result<Self> {
+        let secret = setup.secrets.demand("secret")?;
+        let plan = Plan {
+            name: config.name.clone(),
+            address: config.address.clone(),
+            lines: (0..config.session.binds.max(1)).map(|_| Line { bind: Arc::default(), submits: true }).collect(),
+            settings: config.session.clone(),
+        };
+        let (account, pushes) = Account::new(Cmpp::new(config.clone(), secret), plan, Arc::clone(&setup.clock))?;
+        // Two programs of one sender should not begin with the same number.
+        let mut random = [0; 2];
+        setup.clock.fill_random(&mut random)?;
+        let references = References::new(u16::from_be_bytes(random));
+        Ok(Self { config, clock: Arc::clone(&setup.clock), account, pushes: Mutex::new(Some(pushes)), references })
+    }
+
+    /// A number as the gateway is told it.
+    fn terminal(&self, number: &Number) -> Terminal {
+        let e164 = number.e164();
+        let digits = e164.trim_start_matches('+');
+        match e164.strip_prefix(CHINA) {
+            Some(national) if self.config.national_numbers => Terminal::new(national.as_bytes()),
+            Some(_) => Terminal::new(digits.as_bytes()),
+            None => Terminal::new(format!("00{digits}").as_bytes()),
+        }
+    }
+
+    /// The sender of a submission.
+    fn sender<'a>(&'a self, from: Option<&'a str>) -> &'a str {
+        from.or(self.config.from.as_deref()).unwrap_or_default()
+    }
+
+    /// `ValId_Time` and `At_Time`, where the settings have one of them.
+    fn times(&self) -> Option<Arc<(String, String)>> {
+        if self.config.validity.is_none() && self.config.at_time.is_none() {
+            return None;
+        }
+        let now = self.clock.now();
+        let at = |span: Option<Span>| span.map_or_else(String::new, |span| time::absolute(now.plus_ms(span.as_millis())));
+        // A message is valid for as long as from the moment on at which it may go out.
+        let wait = self.config.at_time.map_or(0, Span::as_millis);
+        let until = self.config.validity.map_or_else(String::new, |span| time::absolute(now.plus_ms(wait.saturating_add(span.as_millis()))));
+        Some(Arc::new((until, at(self.config.at_time))))
+    }
+
+    /// Asks for one text to these recipients, segment by segment. Nothing where it has too many segments.
+    async fn submit(&self, first: &Submission, to: Arc<[Terminal]>, carried: &Arc<[MessageId]>, brake: &Brake) -> Option<Answers> {
+        let rules = self.config.rules();
+        let plan = content::Plan::of(&first.text, &rules);
+        let recipients = || to.iter().map(|terminal| std::str::from_utf8(terminal.as_bytes()).unwrap_or_default());
+        let reference = if plan.segments() > 1 { self.references.next(recipients()) } else { 0 };
+        let contents = plan.contents(rules.reference(reference))?;
+        let parts = u8::try_from(contents.len()).ok()?;
+        let sender: Arc<str> = Arc::from(self.sender(first.from.as_deref()));
+        let times = self.times();
+        let request = |(part, content)| {
+            Request::Submit(Segment {
+                destinations: Arc::clone(&to),
+                sender: Arc::clone(&sender),
+                parts,
+                part,
+                format: plan.format.octet(),
+                content,
+                times: times.clone(),
+            })
+        };
+        let requests: Vec<Request> = (1..=parts).zip(contents).map(request).collect();
+        self.account.start();
+        let order = order_of(first.to.e164());
+        Some(self.account.ask_all(order, &requests, carried, brake).await)
+    }
+
+    /// What the answers mean for the recipient at this place.
+    fn outcome(&self, answers: &Answers, place: u16) -> Outcome {
+        let results = self.account.protocol().results();
+        let segment = |asked: &Asked<Answer>| match &asked.answer {
+            Ok(Answer::Submitted(answered)) if asked.of_recipient => recipient_full(results.words(answered.result)),
+            Ok(answer) => said(answer, place, results),
+            Err(lost) => lost.clone().into(),
+        };
+        Outcome::of_segments(answers.iter().map(segment).collect())
+    }
+
+    /// Sends one text to several in one SUBMIT for each segment. As many outcomes as submissions.
+    async fn send_group(&self, group: &[&Submission]) -> Vec<Outcome> {
+        let Some(first) = group.first() else { return Vec::new() };
+        let to: Arc<[Terminal]> = group.iter().map(|submission| self.terminal(&submission.to)).collect();
+        let carried: Arc<[MessageId]> = group.iter().map(|submission| submission.id.clone()).collect();
+        let brake = Brake::joined(group.iter().map(|submission| &submission.brake));
+        let Some(answers) = self.submit(first, to, &carried, &brake).await else { return vec![too_long(); group.len()] };
+        let is_refused =
+            |asked: &Asked<Answer>| matches!(asked.answer, Ok(Answer::Submitted(answered)) if answered.result == result::BAD_DESTINATION);
+        let is_unsent = |asked: &Asked<Answer>| matches!(asked.answer, Err(Lost::NotSent { .. }));
+        // The rest of a text is not sent after a segment that was refused.
+        if group.len() > 1 && answers.iter().any(is_refused) && answers.iter().all(|asked| is_refused(asked) || is_unsent(asked)) {
+            // One of them is wrong, and for that reason the gateway took none.
+            return join_all(group.iter().map(|submission| self.send(submission))).await;
+        }
+        (0..).zip(group).map(|(place, _)| self.outcome(&answers, place)).collect()
+    }
+
+    /// The submissions' places by SUBMIT: one text and one sender each, in the order in which they came.
+    fn groups(&self, submissions: &[Submission]) -> Vec<Vec<usize>> {
+        let most = usize::from(self.config.destinations_per_submit);
+        let mut groups: Vec<(&Submission, Vec<usize>)> = Vec::new();
+        for (place, submission) in submissions.iter().enumerate() {
+            let fits = |(first, places): &&mut (&Submission, Vec<usize>)| {
+                let sender = |submission: &Submission| self.sender(submission.from.as_deref()).to_owned();
+                places.len() < most && first.text == submission.text && sender(first) == sender(submission)
+            };
+            match groups.iter_mut().find(fits) {
+                Some((_, places)) => places.push(place),
+                None => groups.push((submission, vec![place])),
+            }
+        }
+        groups.into_iter().map(|(_, places)| places).collect()
+    }
+}
+
+/// The id of the recipient at this place, where the gateway answered with `first`: only the low 16 bits count on, and they
+/// begin again at 0. Empty where the gateway gave none.
+fn vendor_id(first: u64, place: u16) -> String {
+    let [.., high, low] = first.to_be_bytes();
+    let sequence = u16::from_be_bytes([high, low]).wrapping_add(place);
+    if first == 0 { String::new() } else { told::hex((first & !0xFFFF) | u64::from(sequence)) }
+}
+
+fn too_long() -> Outcome {
+    Outcome::Rejected { code: ErrorKind::MessageTooLong, why: format!("one message has at most {} segments", content::MAX_SEGMENTS) }
+}
+
+/// What an answer says of a segment to the recipient at this place.
+fn said(answer: &Answer, place: u16, results: &Results) -> SegmentOutcome {
+    match answer {
+        Answer::Submitted(answered) if answered.result == 0 => SegmentOutcome::Accepted { vendor_id: vendor_id(answered.msg_id, place) },
+        Answer::Submitted(answered) => results.outcome(answered.result),
+        Answer::Counted(_) | Answer::Canceled(_) => SegmentOutcome::Unknown { why: "the gateway gave the answer to another question".to_owned() },
+    }
+}
+
+/// An answer that came after its request was given up: it speaks of each message that the request carried.
+fn answered(late: &Late<Cmpp>, results: &Results) -> Vec<Notice> {
+    let segment = late.about.segment;
+    let answered = (0..).zip(late.about.messages.iter()).map(|(place, message)| {
+        let outcome = said(&late.answer, place, results);
+        Notice::new(Event::Answered(Answered { message: message.clone(), segment, outcome }))
+    });
+    answered.collect()
+}
+
+/// What reads what the gateway tells.
+struct Ear {
+    /// The operator's name for the provider, for the log.
+    name: String,
+    pushes: Pushes<Cmpp>,
+    lates: Option<mpsc::Receiver<Late<Cmpp>>>,
+    results: Results,
+    clock: SharedClock,
+}
+
+impl Ear {
+    /// Passes on what the gateway tells, until the account is closed or nobody listens.
+    async fn listen(mut self, notices: mpsc::Sender<Notice>) {
+        let mut unheard = self.clock.sleep(UNHEARD_EVERY);
+        let mut lost = 0_u64;
+        loop {
+            let mut told = Vec::new();
+            tokio::select! {
+                pushed = self.pushes.recv() => {
+                    let Some(pushed) = pushed else { return };
+                    let Told { event, is_lost } = told::read(&pushed.push, pushed.telling);
+                    match event {
+                        Some(event) => told.push(Notice::thanking(event, move |is_durable| pushed.answer(is_durable))),
+                        None => pushed.answer(true),
+                    }
+                    lost += u64::from(is_lost);
+                    if is_lost && lost.is_power_of_two() {
+                        tracing::warn!(provider = self.name, count = lost, "deliver request of the carrier could not be parsed; it was acknowledged");
+                    }
+                }
+                Some(late) = next_of(&mut self.lates) => told.extend(answered(&late, &self.results)),
+                () = &mut unheard => {
+                    unheard = self.clock.sleep(UNHEARD_EVERY);
+                    told.extend(self.pushes.unheard().notice());
+                }
+            }
+            for notice in told {
+                // Dropped, a notice asks the gateway to tell it again.
+                if notices.send(notice).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The next late answer, where anybody may give one.
+async fn next_of(lates: &mut Option<mpsc::Receiver<Late<Cmpp>>>) -> Option<Late<Cmpp>> {
+    lates.as_mut()?.recv().await
+}
+
+#[async_trait]
+impl Provider for Gateway {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            recipients_per_request: self.config.destinations_per_submit,
+            receipts_by_push: self.config.receipts,
+            replies: true,
+            segment_requests: true,
+            bounds_itself: true,
+            ..Capabilities::SEND_ONLY
+        }
+    }
+
+    fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    fn price(&self, _: &Number, _: u32) -> Option<Money> {
+        None
+    }
+
+    fn form(&self, to: &Number, from: Option<&str>, text: &str) -> Result<Form> {
+        let name = &self.config.name;
+        let refused = |kind, why: String| Err(Error::new(kind, why));
+        if !self.config.foreign && !to.e164().starts_with(CHINA) {
+            return refused(ErrorKind::DestinationNotAllowed, format!("{name} takes numbers in China (+86) alone"));
+        }
+        if from.is_some_and(|from| !settings::is_sender(from)) {
+            return refused(ErrorKind::SenderNotAllowed, format!("a sender of {name} is a service code: 1 to 20 digits"));
+        }
+        let plan = content::Plan::of(text, &self.config.rules());
+        let segments = plan.segments();
+        if segments > content::MAX_SEGMENTS {
+            return refused(
+                ErrorKind::MessageTooLong,
+                format!("the text needs {segments} segments, and one message has at most {}", content::MAX_SEGMENTS),
+            );
+        }
+        Ok(Form { encoding: plan.format.as_str(), segments: u32::try_from(segments).unwrap_or(u32::MAX) })
+    }
+
+    async fn send(&self, submission: &Submission) -> Outcome {
+        let to: Arc<[Terminal]> = Arc::from([self.terminal(&submission.to)]);
+        match self.submit(submission, to, &Arc::from([submission.id.clone()]), &submission.brake).await {
+            Some(answers) => self.outcome(&answers, 0),
+            None => too_long(),
+        }
+    }
+
+    async fn room(&self) -> u32 {
+        self.account.roomy().await
+    }
+
+    fn is_answering(&self) -> bool {
+        self.account.is_answering()
+    }
+
+    fn is_mid_text(&self) -> bool {
+        self.account.is_mid_text()
+    }
+
+    fn begin_close(&self) {
+        self.account.begin_close();
+    }
+
+    /// All groups at once: the session has a window, and sends what is for one recipient in its order.
+    async fn send_many(&self, submissions: &[Submission]) -> Vec<Outcome> {
+        let groups = self.groups(submissions);
+        let answered = join_all(groups.iter().map(|places| async {
+            let group: Vec<&Submission> = places.iter().filter_map(|place| submissions.get(*place)).collect();
+            self.send_group(&group).await
+        }))
+        .await;
+        let not_begun = Outcome::NotSent { retry_after_ms: None, why: "it was not asked for".to_owned() };
+        let mut outcomes = vec![not_begun; submissions.len()];
+        for (place, outcome) in groups.into_iter().flatten().zip(answered.into_iter().flatten()) {
+            if let Some(slot) = outcomes.get_mut(place) {
+                *slot = outcome;
+            }
+        }
+        outcomes
+    }
+
+    fn words(&self, coding: u8, octets: &[u8]) -> Option<String> {
+        content::decode(coding, octets)
+    }
+
+    fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
+        let pushes = self.pushes.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let (sender, notices) = mpsc::channel(NOTICES);
+        self.account.start();
+        let ear = Ear {
+            name: self.config.name.clone(),
+            pushes,
+            lates: self.account.lates(),
+            results: self.account.protocol().results().clone(),
+            clock: Arc::clone(&self.clock),
+        };
+        tokio::spawn(ear.listen(sender));
+        Some(notices)
+    }
+
+    async fn close(&self) {
+        self.account.close().await;
+    }
+
+    fn unacknowledged(&self) -> Vec<Unacknowledged> {
+        self.account.unheard().texts()
+    }
+
+    async fn check(&self) -> Result<Vec<Finding>> {
+        self.account.start();
+        self.account.ready().await.map_err(|lost| lost.error(&self.config.name))?;
+        let version = self.account.protocol().agreed().map_or("?", pdu::Version::as_str);
+        let mut findings = vec![Finding::fine(format!("the gateway took the greeting, in version {version}"))];
+        findings.extend(self.account.missing().await.into_iter().map(|why| Finding::warning(format!("another connection is not up: {why}"))));
+        if !self.config.receipts {
+            findings.push(Finding::warning("receipts is off: nothing will say whether a message was delivered"));
+        }
+        Ok(findings)
+    }
+
+    fn actions(&self) -> &'static [Action] {
+        actions::ACTIONS
+    }
+
+    async fn act(&self, action: &str, arguments: &Arguments) -> Result<serde_json::Value> {
+        self.do_action(action, arguments).await
+    }
+}
+
+#[cfg(test)]
+mod tests;
