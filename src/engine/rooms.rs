@@ -76,117 +76,189 @@ impl Rooms {
     /// The rooms of an engine that has these parts: from those that know nobody up.
     pub fn of(parts: Parts) -> Self {
         let Parts { ledger, carriers, policy, clock, settings, keep_texts, default_region, stop_words, forward, halts } = parts;
-        let (carriers, policy) = (Arc::new(carriers), Arc::new(policy));
-        let (life, signals) = (Arc::new(Life::new(clock)), Arc::new(Signals::default()));
-        let halting = Halting::by(Arc::clone(&halts));
-        let (currency, is_told) = (policy.settings().currency, forward.is_some());
-        let tell = Arc::new(Tell { ledger: Arc::clone(&ledger), life: Arc::clone(&life), signals: Arc::clone(&signals), target: forward });
-        let recorder = Arc::new(Recorder::new(Arc::clone(&ledger), Arc::clone(&life), Arc::clone(&signals), halts));
-        let recovery = Arc::new(Recovery {
-            ledger: Arc::clone(&ledger),
-            life: Arc::clone(&life),
-            signals: Arc::clone(&signals),
-            recorder: Arc::clone(&recorder),
-            timeout: settings.timeout,
-        });
-        let deliver = Arc::new(Deliver {
-            ledger: Arc::clone(&ledger),
-            carriers: Arc::clone(&carriers),
-            policy: Arc::clone(&policy),
-            halting: halting.clone(),
-            life: Arc::clone(&life),
-            signals: Arc::clone(&signals),
-            recorder: Arc::clone(&recorder),
-            progress: Arc::new(Progress::default()),
-            timeout: settings.timeout.duration(),
-            concurrency: settings.concurrency,
-            queue_max_age: settings.queue_max_age,
-        });
-        let receipts = Arc::new(Receipts { ledger: Arc::clone(&ledger), life: Arc::clone(&life), signals: Arc::clone(&signals), currency });
-        let poll = Arc::new(Poll {
-            ledger: Arc::clone(&ledger),
-            carriers: Arc::clone(&carriers),
-            life: Arc::clone(&life),
-            signals: Arc::clone(&signals),
-            receipts: Arc::clone(&receipts),
-        });
-        let receive = Arc::new(Receive {
-            ledger: Arc::clone(&ledger),
-            carriers: Arc::clone(&carriers),
-            life: Arc::clone(&life),
-            signals: Arc::clone(&signals),
-            receipts,
-            recorder: Arc::clone(&recorder),
-            recovery: Arc::clone(&recovery),
-            currency,
-            default_region,
-            stop_words,
-            forward: is_told,
-        });
-        let answers = Arc::new(Answers {
-            ledger: Arc::clone(&ledger),
-            policy: Arc::clone(&policy),
-            halting: halting.clone(),
-            life: Arc::clone(&life),
-            realm: carriers.realm(),
-            providers: carriers.names().map(str::to_owned).collect(),
-        });
-        let submit = Arc::new(Submit {
-            ledger: Arc::clone(&ledger),
-            carriers: Arc::clone(&carriers),
-            policy: Arc::clone(&policy),
-            answers: Arc::clone(&answers),
-            deliver: Arc::clone(&deliver),
-            recorder: Arc::clone(&recorder),
-            halting: halting.clone(),
-            life: Arc::clone(&life),
-            signals: Arc::clone(&signals),
-            waiting: Mutex::default(),
-            bulk_wait: settings.bulk_wait,
-            keep_texts,
-            forward: is_told,
-            default_region,
-        });
-        let read = Read {
-            ledger: Arc::clone(&ledger),
-            carriers: Arc::clone(&carriers),
-            policy: Arc::clone(&policy),
-            answers,
-            poll: Arc::clone(&poll),
-            life: Arc::clone(&life),
-            default_region,
-        };
-        let operate = Arc::new(Operate {
-            ledger: Arc::clone(&ledger),
-            carriers: Arc::clone(&carriers),
-            policy: Arc::clone(&policy),
-            receive: Arc::clone(&receive),
-            life: Arc::clone(&life),
-            signals: Arc::clone(&signals),
-            forward: is_told,
-            default_region,
-        });
-        let kept: Arc<dyn crate::ledger::clients::Clients> = Arc::clone(&ledger) as _;
-        let clients = Clients { ledger: kept, life: Arc::clone(&life), idle_ms: policy.settings().session_idle.as_millis() };
-        Self {
+        let (life, signals, is_told) = (Arc::new(Life::new(clock)), Arc::new(Signals::default()), forward.is_some());
+        let common = Common {
+            recorder: Arc::new(Recorder::new(Arc::clone(&ledger), Arc::clone(&life), Arc::clone(&signals), Arc::clone(&halts))),
+            halting: Halting::by(halts),
+            carriers: Arc::new(carriers),
+            policy: Arc::new(policy),
+            ledger,
             life,
             signals,
-            carriers,
-            policy,
-            halting,
-            ledger,
-            recorder,
+            default_region,
+            is_told,
+        };
+        let tell = common.tell(forward);
+        let recovery = Arc::new(common.recovery(settings.timeout));
+        let deliver = Arc::new(common.deliver(&settings));
+        let receipts = Arc::new(common.receipts());
+        let poll = Arc::new(common.poll(&receipts));
+        let receive = Arc::new(common.receive(receipts, &recovery, stop_words));
+        let answers = Arc::new(common.answers());
+        let submit = common.submit(&answers, &deliver, settings.bulk_wait, keep_texts);
+        let read = common.read(answers, &poll);
+        let operate = common.operate(&receive);
+        let clients = common.clients();
+        Self {
             recovery,
             deliver,
             poll,
             receive,
-            submit,
-            tell,
+            submit: Arc::new(submit),
+            tell: Arc::new(tell),
             read,
-            operate,
+            operate: Arc::new(operate),
             clients,
             stop_within: settings.stop_within,
             default_region,
+            life: common.life,
+            signals: common.signals,
+            carriers: common.carriers,
+            policy: common.policy,
+            halting: common.halting,
+            ledger: common.ledger,
+            recorder: common.recorder,
         }
+    }
+}
+
+/// What rooms are made of that several have.
+struct Common {
+    ledger: Arc<dyn Ledger>,
+    carriers: Arc<Carriers>,
+    policy: Arc<Policy>,
+    halting: Halting,
+    life: Arc<Life>,
+    signals: Arc<Signals>,
+    recorder: Arc<Recorder>,
+    default_region: Option<Region>,
+    /// Whether changes and replies are told.
+    is_told: bool,
+}
+
+impl Common {
+    fn tell(&self, target: Option<Target>) -> Tell {
+        Tell { ledger: Arc::clone(&self.ledger), life: Arc::clone(&self.life), signals: Arc::clone(&self.signals), target }
+    }
+
+    fn recovery(&self, timeout: Span) -> Recovery {
+        Recovery {
+            ledger: Arc::clone(&self.ledger),
+            life: Arc::clone(&self.life),
+            signals: Arc::clone(&self.signals),
+            recorder: Arc::clone(&self.recorder),
+            timeout,
+        }
+    }
+
+    fn deliver(&self, settings: &Settings) -> Deliver {
+        Deliver {
+            ledger: Arc::clone(&self.ledger),
+            carriers: Arc::clone(&self.carriers),
+            policy: Arc::clone(&self.policy),
+            halting: self.halting.clone(),
+            life: Arc::clone(&self.life),
+            signals: Arc::clone(&self.signals),
+            recorder: Arc::clone(&self.recorder),
+            progress: Arc::new(Progress::default()),
+            timeout: settings.timeout.duration(),
+            concurrency: settings.concurrency,
+            queue_max_age: settings.queue_max_age,
+        }
+    }
+
+    fn receipts(&self) -> Receipts {
+        Receipts {
+            ledger: Arc::clone(&self.ledger),
+            life: Arc::clone(&self.life),
+            signals: Arc::clone(&self.signals),
+            currency: self.policy.settings().currency,
+        }
+    }
+
+    fn poll(&self, receipts: &Arc<Receipts>) -> Poll {
+        Poll {
+            ledger: Arc::clone(&self.ledger),
+            carriers: Arc::clone(&self.carriers),
+            life: Arc::clone(&self.life),
+            signals: Arc::clone(&self.signals),
+            receipts: Arc::clone(receipts),
+        }
+    }
+
+    fn receive(&self, receipts: Arc<Receipts>, recovery: &Arc<Recovery>, stop_words: StopWords) -> Receive {
+        Receive {
+            ledger: Arc::clone(&self.ledger),
+            carriers: Arc::clone(&self.carriers),
+            life: Arc::clone(&self.life),
+            signals: Arc::clone(&self.signals),
+            receipts,
+            recorder: Arc::clone(&self.recorder),
+            recovery: Arc::clone(recovery),
+            currency: self.policy.settings().currency,
+            default_region: self.default_region,
+            stop_words,
+            forward: self.is_told,
+        }
+    }
+
+    fn answers(&self) -> Answers {
+        Answers {
+            ledger: Arc::clone(&self.ledger),
+            policy: Arc::clone(&self.policy),
+            halting: self.halting.clone(),
+            life: Arc::clone(&self.life),
+            realm: self.carriers.realm(),
+            providers: self.carriers.names().map(str::to_owned).collect(),
+        }
+    }
+
+    fn submit(&self, answers: &Arc<Answers>, deliver: &Arc<Deliver>, bulk_wait: Span, keep_texts: bool) -> Submit {
+        Submit {
+            ledger: Arc::clone(&self.ledger),
+            carriers: Arc::clone(&self.carriers),
+            policy: Arc::clone(&self.policy),
+            answers: Arc::clone(answers),
+            deliver: Arc::clone(deliver),
+            recorder: Arc::clone(&self.recorder),
+            halting: self.halting.clone(),
+            life: Arc::clone(&self.life),
+            signals: Arc::clone(&self.signals),
+            waiting: Mutex::default(),
+            bulk_wait,
+            keep_texts,
+            forward: self.is_told,
+            default_region: self.default_region,
+        }
+    }
+
+    fn read(&self, answers: Arc<Answers>, poll: &Arc<Poll>) -> Read {
+        Read {
+            ledger: Arc::clone(&self.ledger),
+            carriers: Arc::clone(&self.carriers),
+            policy: Arc::clone(&self.policy),
+            answers,
+            poll: Arc::clone(poll),
+            life: Arc::clone(&self.life),
+            default_region: self.default_region,
+        }
+    }
+
+    fn operate(&self, receive: &Arc<Receive>) -> Operate {
+        Operate {
+            ledger: Arc::clone(&self.ledger),
+            carriers: Arc::clone(&self.carriers),
+            policy: Arc::clone(&self.policy),
+            receive: Arc::clone(receive),
+            life: Arc::clone(&self.life),
+            signals: Arc::clone(&self.signals),
+            forward: self.is_told,
+            default_region: self.default_region,
+        }
+    }
+
+    fn clients(&self) -> Clients {
+        let kept: Arc<dyn crate::ledger::clients::Clients> = Arc::clone(&self.ledger) as _;
+        Clients { ledger: kept, life: Arc::clone(&self.life), idle_ms: self.policy.settings().session_idle.as_millis() }
     }
 }

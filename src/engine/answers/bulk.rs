@@ -18,7 +18,7 @@ impl Answers {
         let missing = || no_such("id", id.as_str());
         let batch: BatchRecord = store.batch(&caller.principal, id, RESULTS).await?.ok_or_else(missing)?;
         let currency = self.policy.settings().currency;
-        let realm = batch.realm.unwrap_or_else(|| self.realm);
+        let realm = batch.realm.unwrap_or(self.realm);
         let budgets = store.budgets(self.payer(caller, None, realm)?, self.life.now()).await?;
         let mut warnings = self.warnings([realm]);
         if batch.states.iter().any(|(state, _)| *state == State::Unknown) {

@@ -44,7 +44,7 @@ impl Submit {
         let payer = self.answers.payer(caller, args.session.clone(), realm)?;
         let now = self.life.now();
         let mut warnings = self.answers.warnings([realm]);
-        let drafted = allowed.and_then(|()| way).and_then(|way| {
+        let drafted = allowed.and(way).and_then(|way| {
             let prepared = self.draft_on(&way, &to, args.from.as_deref(), args.message.clone())?;
             Ok((prepared, way))
         });
