@@ -87,7 +87,8 @@ mod tests {
     #[test]
     fn each_condition_is_true_of_the_states_that_say_so_of_themselves() {
         let db = Connection::open_in_memory().unwrap();
-        let all: [(Condition, fn(State) -> bool); 15] = [
+        type Is = fn(State) -> bool;
+        let all: [(Condition, Is); 15] = [
             (IS_QUEUED, |state| state == State::Queued),
             (IS_ATTEMPTING, |state| state == State::Attempting),
             (IS_CANCELED, |state| state == State::Canceled),
