@@ -6,6 +6,7 @@
 
 mod files;
 mod load;
+mod older;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::de::DeTable;
 use toml::{Table, Value};
 
+use super::older::older_form;
 use super::{Config, LogFormat, LogLevel, config_error, files};
 use crate::error::Result;
 use crate::mcp::Toolset;
@@ -217,22 +218,6 @@ fn parse(path: &Path, text: &str) -> Result<Config> {
         let wrong = older_form(&wrong).unwrap_or(wrong);
         config_error(format!("{}{place}: {wrong}", path.display()))
     })
-}
-
-/// The settings that are secrets.
-const SECRETS: [&str; 7] = ["token", "secret", "signing_secret", "inbound_secret", "id_client", "api_key", "password"];
-
-/// What to write in place of a setting that an error does not know, where that is an older form of a secret (`token_env`, `token_file`).
-fn older_form(wrong: &str) -> Option<String> {
-    let (_, rest) = wrong.split_once("unknown field `")?;
-    let (unknown, right) = rest.split_once('`')?;
-    let is_known = |name: &&str| SECRETS.contains(name) && right.contains(&format!("`{name}`"));
-    let (name, form) = match (unknown.strip_suffix("_env"), unknown.strip_suffix("_file")) {
-        (Some(name), _) => (Some(name).filter(is_known)?, "env = \"NAME\""),
-        (_, Some(name)) => (Some(name).filter(is_known)?, "file = \"path\""),
-        _ => return None,
-    };
-    Some(format!("there is no `{unknown}`; write {name} = {{ {form} }}"))
 }
 
 /// Which provider's setting an error speaks of, and where that stands. What `kind` chooses is read only after all of
