@@ -175,13 +175,17 @@ async fn a_number_that_is_used_again_begins_another_text_and_neither_loses_anyth
         // It says the same from beginning to end.
         assert_eq!(hear(&*store, segment(1, 2, "a")).await, None);
         assert_eq!(hear(&*store, segment(2, 2, "w")).await.as_deref(), Some("aw"));
-        // Both begin alike, and the first still waits.
-        hear(&*store, segment(1, 2, "k")).await;
-        hear(&*store, segment(1, 2, "k")).await;
-        let both = [hear(&*store, segment(2, 2, "l")).await, hear(&*store, segment(2, 2, "m")).await];
-        assert_eq!(both, [Some("kl".to_owned()), Some("km".to_owned())]);
-        assert!(late(&*store, NOW).await.is_empty());
+        two_that_begin_alike_are_both_told(&*store).await;
     }
+}
+
+async fn two_that_begin_alike_are_both_told(store: &dyn Ledger) {
+    // Both begin alike, and the first still waits.
+    hear(store, segment(1, 2, "k")).await;
+    hear(store, segment(1, 2, "k")).await;
+    let both = [hear(store, segment(2, 2, "l")).await, hear(store, segment(2, 2, "m")).await];
+    assert_eq!(both, [Some("kl".to_owned()), Some("km".to_owned())]);
+    assert!(late(store, NOW).await.is_empty());
 }
 
 async fn a_carriers_own_id_says_which_segment_is_the_same(backend: Backend) {

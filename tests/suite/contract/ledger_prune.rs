@@ -170,17 +170,21 @@ async fn a_late_receipt_of_a_forgotten_message_is_no_riddle_and_the_first_of_a_n
         assert_eq!(store.unmatched("sandbox", look).await.unwrap().count, 1, "one of nobody is");
         assert!(store.has_vendor_id(ProviderName("sandbox"), VendorId("v-1"), E164(&draft(1).to)).await.unwrap());
         assert!(!store.has_vendor_id(ProviderName("sandbox"), VendorId("v-1"), E164(&draft(2).to)).await.unwrap());
-        // The carrier begins its ids anew.
-        take(&*store, wide(Intent { now: told, ..intent(vec![draft(2)]) })).await;
-        store.record_receipt(receipt(1, told), told).await.unwrap();
-        assert_eq!(store.unmatched("sandbox", look).await.unwrap().count, 1);
-        store.settle(&draft(2).id, Settlement { at: told, ..sent(1) }).await.unwrap();
-        assert_eq!(store.message("alice", &draft(2).id).await.unwrap().unwrap().state, State::Delivered);
-        // Ids are known for a while, and not for ever.
-        let later = day(40).plus_ms(KNOWN_ID_MS + 1);
-        assert!(prune(&*store, later).await.leftovers >= 1);
-        assert!(!store.has_vendor_id(ProviderName("sandbox"), VendorId("v-1"), E164(&draft(1).to)).await.unwrap());
+        ids_that_begin_anew_are_known_for_a_while(&*store, (told, look)).await;
     }
+}
+
+async fn ids_that_begin_anew_are_known_for_a_while(store: &dyn Ledger, (told, look): (Timestamp, Timestamp)) {
+    // The carrier begins its ids anew.
+    take(store, wide(Intent { now: told, ..intent(vec![draft(2)]) })).await;
+    store.record_receipt(receipt(1, told), told).await.unwrap();
+    assert_eq!(store.unmatched("sandbox", look).await.unwrap().count, 1);
+    store.settle(&draft(2).id, Settlement { at: told, ..sent(1) }).await.unwrap();
+    assert_eq!(store.message("alice", &draft(2).id).await.unwrap().unwrap().state, State::Delivered);
+    // Ids are known for a while, and not for ever.
+    let later = day(40).plus_ms(KNOWN_ID_MS + 1);
+    assert!(prune(store, later).await.leftovers >= 1);
+    assert!(!store.has_vendor_id(ProviderName("sandbox"), VendorId("v-1"), E164(&draft(1).to)).await.unwrap());
 }
 
 async fn a_bulk_is_forgotten_as_a_whole_or_not_at_all(backend: Backend) {

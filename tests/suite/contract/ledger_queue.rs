@@ -1,6 +1,8 @@
 //! What every ledger must do on the way out: rates of providers, requests that carry several messages, what comes back
 //! to the queue, what goes on to another provider, and campaigns.
 
+use std::sync::Arc;
+
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
 use sms_mcp::ledger::{Back, BaseSession, Claim, Claimed, Draft, Intent, Ledger, Pacing, Payer, ProviderName, ReplyPage, Report, VendorId};
@@ -216,19 +218,24 @@ async fn what_was_claimed_and_not_handed_over_is_queued_as_before(backend: Backe
         let back = store.message("alice", &draft(2).id).await.unwrap().unwrap();
         assert_eq!((back.changed, back.held_micros, back.text.as_deref()), (NOW, HOLD, Some("text 2")));
         assert_eq!(budget(&*store, Scope::Session).await.held_micros, 3 * HOLD);
-        assert_eq!(ids(&store.claim(later(900)).await.unwrap()), drafts([2, 3]), "in its old place");
-        let history: Vec<(State, i64)> = crate::support::whole(&*store, &draft(2).id, ReplyPage::default())
-            .await
-            .history
-            .into_iter()
-            .map(|change| (change.state, change.at.as_millis() - NOW.as_millis()))
-            .collect();
-        assert_eq!(history, [(State::Queued, 0), (State::Attempting, 900)], "states only move forward");
-        store.unclaim(returned([2, 3])).await.unwrap();
-        drop(store);
-        assert_eq!(other.recover(NOW, None).await.unwrap().released, 2, "it stays its owner's until that dies");
-        assert_eq!(other.claim(Claim { adopt: true, ..later(900) }).await.unwrap().messages.len(), 2);
+        what_came_back_goes_in_its_old_place(store, other).await;
     }
+}
+
+async fn what_came_back_goes_in_its_old_place(store: Arc<dyn Ledger>, other: Arc<dyn Ledger>) {
+    let later = Claim { now: NOW.plus_ms(900), ..claim(2) };
+    assert_eq!(ids(&store.claim(later.clone()).await.unwrap()), drafts([2, 3]), "in its old place");
+    let history: Vec<(State, i64)> = crate::support::whole(&*store, &draft(2).id, ReplyPage::default())
+        .await
+        .history
+        .into_iter()
+        .map(|change| (change.state, change.at.as_millis() - NOW.as_millis()))
+        .collect();
+    assert_eq!(history, [(State::Queued, 0), (State::Attempting, 900)], "states only move forward");
+    store.unclaim(returned([2, 3])).await.unwrap();
+    drop(store);
+    assert_eq!(other.recover(NOW, None).await.unwrap().released, 2, "it stays its owner's until that dies");
+    assert_eq!(other.claim(Claim { adopt: true, ..later }).await.unwrap().messages.len(), 2);
 }
 
 async fn what_comes_back_to_the_queue_stays_back_for_whoever_opted_out_meanwhile_and_where_its_bulk_was_canceled(backend: Backend) {

@@ -184,6 +184,15 @@ async fn an_answer_that_comes_after_the_report_still_names_the_price(backend: Ba
     }
 }
 
+/// What either of these processes is to look up.
+async fn looked_up(stores: [&dyn Ledger; 2], at: i64) -> Vec<MessageId> {
+    let mut found: Vec<MessageId> = Vec::new();
+    for store in stores {
+        found.extend(store.claim_looks(look("sandbox", 9, NOW.plus_ms(at))).await.unwrap().into_iter().map(|record| record.id));
+    }
+    found
+}
+
 async fn looks_are_due_less_and_less_often_until_the_end_or_three_days(backend: Backend) {
     for place in backend.places() {
         let (store, other) = (place.open(), place.open());
@@ -194,28 +203,27 @@ async fn looks_are_due_less_and_less_often_until_the_end_or_three_days(backend: 
             store.settle(&draft(n).id, settlement).await.unwrap();
         }
         send(&*store, 3).await;
-        let looks = async |at: i64| {
-            let mut found: Vec<MessageId> = Vec::new();
-            for store in [&store, &other] {
-                found.extend(store.claim_looks(look("sandbox", 9, NOW.plus_ms(at))).await.unwrap().into_iter().map(|record| record.id));
-            }
-            found
-        };
+        let looks = async |at: i64| looked_up([&*store, &*other], at).await;
         assert!(looks(9_999).await.is_empty());
         assert!(store.claim_looks(look("another", 9, NOW.plus_ms(10_000))).await.unwrap().is_empty());
         assert_eq!(looks(10_000).await, drafts([1, 2]), "each to one process");
         assert!(looks(19_999).await.is_empty());
         store.record_receipt(report(State::Delivered), NOW).await.unwrap();
         assert_eq!(looks(20_000).await, drafts([2]), "the first has ended");
-        assert!(looks(39_999).await.is_empty(), "after as long as it is old");
-        assert_eq!(looks(2 * DAY_MS).await, drafts([2]));
-        assert!(looks(2 * DAY_MS + 3_599_999).await.is_empty(), "an hour at most");
-        assert_eq!(looks(3 * DAY_MS).await, drafts([2]));
-        assert!(looks(30 * DAY_MS).await.is_empty(), "nobody asks any more");
-        assert!(store.hint(ProviderName("sandbox"), VendorId("v-2"), None, NOW.plus_ms(30 * DAY_MS)).await.unwrap());
-        assert_eq!(looks(30 * DAY_MS).await, drafts([2]), "but for a reason");
-        assert!(looks(40 * DAY_MS).await.is_empty());
+        looks_grow_rare_and_end([&*store, &*other]).await;
     }
+}
+
+async fn looks_grow_rare_and_end(stores: [&dyn Ledger; 2]) {
+    let looks = async |at: i64| looked_up(stores, at).await;
+    assert!(looks(39_999).await.is_empty(), "after as long as it is old");
+    assert_eq!(looks(2 * DAY_MS).await, drafts([2]));
+    assert!(looks(2 * DAY_MS + 3_599_999).await.is_empty(), "an hour at most");
+    assert_eq!(looks(3 * DAY_MS).await, drafts([2]));
+    assert!(looks(30 * DAY_MS).await.is_empty(), "nobody asks any more");
+    assert!(stores[0].hint(ProviderName("sandbox"), VendorId("v-2"), None, NOW.plus_ms(30 * DAY_MS)).await.unwrap());
+    assert_eq!(looks(30 * DAY_MS).await, drafts([2]), "but for a reason");
+    assert!(looks(40 * DAY_MS).await.is_empty());
 }
 
 async fn the_longest_due_is_looked_up_first_and_a_restart_forgets_none(backend: Backend) {
@@ -275,24 +283,28 @@ async fn a_hint_finds_a_message_by_either_id_and_proves_nothing(backend: Backend
             assert!(!store.hint(ProviderName(provider), VendorId(vendor_id), message.as_ref(), at).await.unwrap(), "{provider} {vendor_id}");
         }
         assert!(store.hint(ProviderName("sandbox"), VendorId("v-1"), Some(&draft(9).id), at).await.unwrap(), "the provider's id does as well");
-        // The id of one request is no other request's.
-        take(&*store, intent(vec![draft(2)])).await;
-        store.settle(&draft(2).id, lost()).await.unwrap();
-        assert!(store.hint(ProviderName("sandbox"), VendorId("v-1"), Some(&draft(2).id), at).await.unwrap());
-        assert_eq!(store.message("alice", &draft(2).id).await.unwrap().unwrap().vendor_id, None);
-        let unknown: Vec<MessageId> =
-            store.unknowns(Some(("sandbox", Realm::Live)), Timestamp(0), 9).await.unwrap().into_iter().map(|record| record.id).collect();
-        assert_eq!(unknown, drafts([1, 2]), "oldest first");
-        assert!(store.unknowns(Some(("another", Realm::Live)), Timestamp(0), 9).await.unwrap().is_empty());
-        assert_eq!(store.unknowns(Some(("sandbox", Realm::Live)), Timestamp(0), 1).await.unwrap().len(), 1);
-        assert!(
-            store.unknowns(Some(("sandbox", Realm::Live)), NOW.plus_ms(3_600_000), 9).await.unwrap().is_empty(),
-            "what became unknown before then"
-        );
-        assert!(store.has_vendor_id(ProviderName("sandbox"), VendorId("v-1"), E164(&draft(1).to)).await.unwrap());
-        for (provider, vendor_id, to) in [("another", "v-1", draft(1).to), ("sandbox", "v-2", draft(1).to), ("sandbox", "v-1", draft(5).to)] {
-            assert!(!store.has_vendor_id(ProviderName(provider), VendorId(vendor_id), E164(&to)).await.unwrap());
-        }
+        the_id_of_one_request_is_no_other_requests(&*store, at).await;
+        the_unknown_and_their_ids_are_found(&*store).await;
+    }
+}
+
+async fn the_id_of_one_request_is_no_other_requests(store: &dyn Ledger, at: Timestamp) {
+    take(store, intent(vec![draft(2)])).await;
+    store.settle(&draft(2).id, lost()).await.unwrap();
+    assert!(store.hint(ProviderName("sandbox"), VendorId("v-1"), Some(&draft(2).id), at).await.unwrap());
+    assert_eq!(store.message("alice", &draft(2).id).await.unwrap().unwrap().vendor_id, None);
+}
+
+async fn the_unknown_and_their_ids_are_found(store: &dyn Ledger) {
+    let unknown: Vec<MessageId> =
+        store.unknowns(Some(("sandbox", Realm::Live)), Timestamp(0), 9).await.unwrap().into_iter().map(|record| record.id).collect();
+    assert_eq!(unknown, drafts([1, 2]), "oldest first");
+    assert!(store.unknowns(Some(("another", Realm::Live)), Timestamp(0), 9).await.unwrap().is_empty());
+    assert_eq!(store.unknowns(Some(("sandbox", Realm::Live)), Timestamp(0), 1).await.unwrap().len(), 1);
+    assert!(store.unknowns(Some(("sandbox", Realm::Live)), NOW.plus_ms(3_600_000), 9).await.unwrap().is_empty(), "what became unknown before then");
+    assert!(store.has_vendor_id(ProviderName("sandbox"), VendorId("v-1"), E164(&draft(1).to)).await.unwrap());
+    for (provider, vendor_id, to) in [("another", "v-1", draft(1).to), ("sandbox", "v-2", draft(1).to), ("sandbox", "v-1", draft(5).to)] {
+        assert!(!store.has_vendor_id(ProviderName(provider), VendorId(vendor_id), E164(&to)).await.unwrap());
     }
 }
 
@@ -338,21 +350,28 @@ async fn a_reply_is_recorded_once_with_the_latest_message_before_it_that_may_hav
         assert_eq!(record("r-2", 1, 899_000).await, Recorded::New(Some(draft(4).id)), "clocks differ a little");
         assert_eq!(record("r-3", 77, 300_000).await, Recorded::New(None), "a stranger");
         assert_eq!(record("r-4", 1, 91 * DAY_MS).await, Recorded::New(None), "too long ago");
-        let last =
-            async |provider: &str, n: u32, at: i64| store.last_text(ProviderName(provider), E164(&draft(n).to), NOW.plus_ms(at)).await.unwrap();
-        assert_eq!(last("sandbox", 1, 300_000).await, Some(draft(2).text), "the text that such a reply answers");
-        assert_eq!((last("another", 1, 300_000).await, last("sandbox", 77, 300_000).await), (None, None));
+        the_text_that_a_reply_answers_is_found(&*store).await;
         let other = NewReply { provider: "another".into(), ..reply("r-1", 1, NOW.plus_ms(300_000)) };
         assert_eq!(store.record_reply(other, NOW).await.unwrap(), Recorded::New(None), "another provider's id, and its people");
         store.close().await.unwrap();
         let store = place.open();
-        let texts: Vec<String> = crate::support::replies(&*store, &draft(2).id).await.into_iter().map(|reply| reply.text).collect();
-        assert_eq!(texts, ["re r-0", "re r-1"], "oldest first");
-        assert_eq!(store.message("alice", &draft(2).id).await.unwrap().unwrap().replies, 2);
-        assert!(crate::support::replies(&*store, &draft(1).id).await.is_empty());
-        let listed = store.list(Filter { principal: "alice".into(), limit: 9, ..Filter::default() }).await.unwrap();
-        assert_eq!(listed.iter().map(|record| record.replies).collect::<Vec<_>>(), [1, 0, 2, 0]);
+        replies_are_read_and_counted_by_message(&*store).await;
     }
+}
+
+async fn the_text_that_a_reply_answers_is_found(store: &dyn Ledger) {
+    let last = async |provider: &str, n: u32, at: i64| store.last_text(ProviderName(provider), E164(&draft(n).to), NOW.plus_ms(at)).await.unwrap();
+    assert_eq!(last("sandbox", 1, 300_000).await, Some(draft(2).text), "the text that such a reply answers");
+    assert_eq!((last("another", 1, 300_000).await, last("sandbox", 77, 300_000).await), (None, None));
+}
+
+async fn replies_are_read_and_counted_by_message(store: &dyn Ledger) {
+    let texts: Vec<String> = crate::support::replies(store, &draft(2).id).await.into_iter().map(|reply| reply.text).collect();
+    assert_eq!(texts, ["re r-0", "re r-1"], "oldest first");
+    assert_eq!(store.message("alice", &draft(2).id).await.unwrap().unwrap().replies, 2);
+    assert!(crate::support::replies(store, &draft(1).id).await.is_empty());
+    let listed = store.list(Filter { principal: "alice".into(), limit: 9, ..Filter::default() }).await.unwrap();
+    assert_eq!(listed.iter().map(|record| record.replies).collect::<Vec<_>>(), [1, 0, 2, 0]);
 }
 
 async fn a_question_is_counted_like_a_send_and_only_where_the_rate_has_room_for_it(backend: Backend) {
@@ -440,26 +459,30 @@ async fn who_wants_no_more_is_a_fact_and_what_is_queued_for_them_does_not_go(bac
         assert_eq!(budget(&*store, Scope::Day).await.messages, 3);
         store.close().await.unwrap();
         let store = place.open();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let notes = Arc::clone(&seen);
-        let look: Decide = Arc::new(move |_, facts| {
-            notes.lock().unwrap().push(facts.is_opted_out);
-            if facts.is_opted_out { Err(Error::new(ErrorKind::OptedOut, "no")) } else { Ok(()) }
-        });
-        let asked = Intent { all_or_none: false, preview: true, ..queued(1, 3) };
-        let answer = store.reserve(asked.clone(), Arc::clone(&look)).await.unwrap();
-        assert!(matches!(answer, Reservation::Taken { refused, .. } if refused.len() == 1 && refused[0].0 == 1));
-        store.opt_out(&draft(1).to, true, "operator", NOW.plus_ms(10)).await.unwrap();
-        let everybody: Vec<(String, String)> = store.opt_outs(9).await.unwrap().into_iter().map(|out| (out.number, out.source)).collect();
-        assert_eq!(everybody, [(draft(1).to, "operator".to_owned()), (number.clone(), "reply".to_owned())], "latest first");
-        assert_eq!(store.opt_outs(1).await.unwrap().len(), 1);
-        assert!(!store.opt_out(&number, false, "reply", NOW.plus_ms(-1)).await.unwrap(), "an older wish that comes late");
-        assert!(!store.opt_out(&draft(1).to, false, "reply", NOW.plus_ms(99)).await.unwrap(), "what the operator decided");
-        assert!(store.opt_out(&number, false, "operator", NOW).await.unwrap(), "the operator takes back everything, whatever a clock said");
-        assert!(!store.opt_out(&number, false, "operator", NOW.plus_ms(20)).await.unwrap());
-        store.reserve(asked, look).await.unwrap();
-        assert_eq!(*seen.lock().unwrap(), [false, true, false, true, false, false]);
+        the_wish_is_a_fact_until_who_may_takes_it_back(&*store, number).await;
     }
+}
+
+async fn the_wish_is_a_fact_until_who_may_takes_it_back(store: &dyn Ledger, number: String) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let notes = Arc::clone(&seen);
+    let look: Decide = Arc::new(move |_, facts| {
+        notes.lock().unwrap().push(facts.is_opted_out);
+        if facts.is_opted_out { Err(Error::new(ErrorKind::OptedOut, "no")) } else { Ok(()) }
+    });
+    let asked = Intent { all_or_none: false, preview: true, ..queued(1, 3) };
+    let answer = store.reserve(asked.clone(), Arc::clone(&look)).await.unwrap();
+    assert!(matches!(answer, Reservation::Taken { refused, .. } if refused.len() == 1 && refused[0].0 == 1));
+    store.opt_out(&draft(1).to, true, "operator", NOW.plus_ms(10)).await.unwrap();
+    let everybody: Vec<(String, String)> = store.opt_outs(9).await.unwrap().into_iter().map(|out| (out.number, out.source)).collect();
+    assert_eq!(everybody, [(draft(1).to, "operator".to_owned()), (number.clone(), "reply".to_owned())], "latest first");
+    assert_eq!(store.opt_outs(1).await.unwrap().len(), 1);
+    assert!(!store.opt_out(&number, false, "reply", NOW.plus_ms(-1)).await.unwrap(), "an older wish that comes late");
+    assert!(!store.opt_out(&draft(1).to, false, "reply", NOW.plus_ms(99)).await.unwrap(), "what the operator decided");
+    assert!(store.opt_out(&number, false, "operator", NOW).await.unwrap(), "the operator takes back everything, whatever a clock said");
+    assert!(!store.opt_out(&number, false, "operator", NOW.plus_ms(20)).await.unwrap());
+    store.reserve(asked, look).await.unwrap();
+    assert_eq!(*seen.lock().unwrap(), [false, true, false, true, false, false]);
 }
 
 async fn people_are_known_by_how_their_numbers_end_each_side_by_itself(backend: Backend) {

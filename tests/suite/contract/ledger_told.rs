@@ -41,16 +41,20 @@ async fn when_a_text_was_told_first_is_kept_for_every_process_until_it_is_acknow
         assert_eq!(one.first_told("sandbox", "b").await.unwrap(), Some(NOW.plus_ms(6)));
         one.forget_told("sandbox", "b").await.unwrap();
         assert_eq!(other.first_told("sandbox", "b").await.unwrap(), None);
-        other.record_reply(reply("e-9", Some("e"), NOW.plus_ms(9)), NOW).await.unwrap();
-        keep(&*one, &[("e", 5)], NOW).await;
-        keep(&*other, &[("e", 9)], NOW).await;
-        assert_eq!(one.first_told("sandbox", "e").await.unwrap(), Some(NOW.plus_ms(9)), "whoever took it may not have been heard");
-        other.forget_told("sandbox", "e").await.unwrap();
-        keep(&*one, &[("e", 5)], NOW).await;
-        assert_eq!(one.first_told("sandbox", "e").await.unwrap(), None, "another process took it meanwhile");
-        keep(&*one, &[("d", TOLD_AGAIN_MS + 8)], NOW.plus_ms(TOLD_AGAIN_MS + 8)).await;
-        assert_eq!(one.first_told("sandbox", "c").await.unwrap(), None, "nobody tells it again after that time");
+        what_another_process_took_is_told_no_more(&*one, &*other).await;
     }
+}
+
+async fn what_another_process_took_is_told_no_more(one: &dyn Ledger, other: &dyn Ledger) {
+    other.record_reply(reply("e-9", Some("e"), NOW.plus_ms(9)), NOW).await.unwrap();
+    keep(one, &[("e", 5)], NOW).await;
+    keep(other, &[("e", 9)], NOW).await;
+    assert_eq!(one.first_told("sandbox", "e").await.unwrap(), Some(NOW.plus_ms(9)), "whoever took it may not have been heard");
+    other.forget_told("sandbox", "e").await.unwrap();
+    keep(one, &[("e", 5)], NOW).await;
+    assert_eq!(one.first_told("sandbox", "e").await.unwrap(), None, "another process took it meanwhile");
+    keep(one, &[("d", TOLD_AGAIN_MS + 8)], NOW.plus_ms(TOLD_AGAIN_MS + 8)).await;
+    assert_eq!(one.first_told("sandbox", "c").await.unwrap(), None, "nobody tells it again after that time");
 }
 
 async fn what_is_kept_of_what_may_be_told_again_is_bounded_and_the_oldest_is_forgotten(backend: Backend) {
