@@ -1,4 +1,4 @@
-//! Who calls: every verb of the engine is told, and what an operator does is logged with it.
+//! Who calls: whose messages and budgets a verb of the engine is about.
 
 /// Who calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
