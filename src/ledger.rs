@@ -1,7 +1,7 @@
 //! The ledger: what was asked, what was promised, what left, and what it cost.
 //!
 //! [`Ledger`] is the sum of few parts, each with verbs that are steps of the business, all or nothing. The one that matters most
-//! is [`Intents::reserve`](facets::Intents::reserve): it gathers the facts, asks the caller's decision, takes the money and writes
+//! is [`Intents::reserve`]: it gathers the facts, asks the caller's decision, takes the money and writes
 //! the intent in a single transaction that is durable before it returns. Time, ids and randomness come in as arguments; the mark
 //! outside the ledger alone looks at the clock by itself. `model` has what is asked and answered, `rules` what
 //! holds for every database, `sqlite` is one of them.

@@ -1,6 +1,6 @@
 //! The tools: one table of values, and the call of each.
 //!
-//! To add one: a value in [`TABLE`], with argument and answer types in the engine's contract. The list is a contract;
+//! To add one: a value in `TABLE`, with argument and answer types in the engine's contract. The list is a contract;
 //! `tests/suite/snapshots/tools.json` shows every change of it.
 
 use std::pin::Pin;
