@@ -151,7 +151,7 @@ impl SqliteLedger {
         let had_log = place.has_log();
         let has_texts = Arc::new(AtomicBool::new(had_log));
         // What the file says by itself. Where another process has it open, the two belong together.
-        let in_file = if had_log && place.is_alone() { mark::count_in_file(path) } else { None };
+        let in_file = if had_log && place.is_alone() { mark::in_file(path) } else { None };
         let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         // Before anything is changed: a database that is not ours keeps its mode and its journal.
         applied(&db, path)?;
@@ -159,8 +159,11 @@ impl SqliteLedger {
         prepare(&mut db, path)?;
         let wrong = |error: rusqlite::Error| cannot_open(path, &error.to_string());
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(wrong)?;
-        if in_file.is_some_and(|count| mark::base_of(&transaction).is_ok_and(|base| count < base)) {
-            return Err(place::other_log(path));
+        if let Some(in_file) = &in_file {
+            if !in_file.has_this_log(&transaction).map_err(wrong)? {
+                return Err(place::other_log(path));
+            }
+            in_file.note(&transaction).map_err(wrong)?;
         }
         let instance = Arc::new(Instance::register(&transaction, lock, now)?);
         let mark = Arc::new(Mark::hold(&transaction, path, marking, had_log).map_err(wrong)?);
@@ -171,6 +174,7 @@ impl SqliteLedger {
             // Into the file itself, before anything else is written. Only another program that reads it just now is in the way.
             checkpoint(&db, "PASSIVE").map_err(wrong)?;
         }
+        mark.note_base(&db).map_err(wrong)?;
         mark.begin();
         place.stay()?;
         let place = Arc::new(place);

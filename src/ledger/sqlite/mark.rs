@@ -37,7 +37,7 @@ use crate::ledger::mark::{Doubt, MarkAt, Marking, Why};
 use crate::sms::facts::Budget;
 use crate::sms::message::hex;
 use base::Base;
-pub(super) use base::{base_of, count_in_file};
+pub(super) use base::in_file;
 use found::{Found, Row};
 use keys::Keys;
 pub(super) use keys::{Key, used};
@@ -428,6 +428,20 @@ impl Mark {
         let ins: Vec<Wish> = inner.wishes.drain(..).filter(|wish| !wish.is_out).collect();
         if !ins.is_empty() {
             let _ = notes.write_wishes(&ins, false);
+        }
+        Ok(())
+    }
+
+    /// Notes how often the ledger was written, where all of that is in the file: see [`base`].
+    pub(super) fn note_base(&self, db: &Connection) -> rusqlite::Result<()> {
+        let mut inner = self.inner();
+        if !matches!(inner.standing, Standing::Sound { .. }) || !Base::is_all_in_file(db)? {
+            return Ok(());
+        }
+        let count = Row::read(db)?.count;
+        // Again: what was counted is in it too.
+        if Base::is_all_in_file(db)? && inner.base.raise(count) {
+            db.prepare_cached("UPDATE mark SET base = ?1 WHERE id = 1 AND base < ?1")?.execute([count])?;
         }
         Ok(())
     }

@@ -362,7 +362,8 @@ fn not_whole(path: &Path) -> Error {
 /// The error for an older file under the log of a newer one.
 pub(super) fn other_log(path: &Path) -> Error {
     let log = beside(path, "-wal");
-    let message = format!("the ledger {} is older than its log {} has it: another file was put in its place", path.display(), log.display());
+    let message =
+        format!("the ledger {} is not the file that its log {} belongs to: another file was put in its place", path.display(), log.display());
     Error::new(ErrorKind::LedgerUnavailable, message).next(
         "Nothing was sent. Put the file back that was there, with its log. Where it is lost, put a backup in its place by \
          `sms-mcp restore FILE`, which sets both aside.",

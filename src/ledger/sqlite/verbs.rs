@@ -249,7 +249,8 @@ impl People for SqliteLedger {
         let mark = Arc::clone(&self.mark);
         let pend = move |db: &Connection| {
             let pended = pending::pend(db, &new)?;
-            pending::begun(&new).into_iter().filter(|_| pended.is_new).for_each(|wish| mark.wish(wish));
+            // Also one that waits already: the mark may know it as settled.
+            pending::begun(&new).into_iter().filter(|_| !pended.is_full && (pended.is_new || new.is_said)).for_each(|wish| mark.wish(wish));
             Ok(pended)
         };
         self.writer()?.run(pend).await

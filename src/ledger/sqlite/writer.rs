@@ -118,9 +118,9 @@ impl Writer {
             let mut db = db;
             serve(&mut db, &around, &waiting, &has_texts);
             around.mark.renew(&db, true);
-            // Where that fails, the next one to open the ledger does it.
-            if around.place.check_here().is_ok() {
-                let _ = sealed::forget(&db);
+            // Where that fails, the next one to open the ledger does it. Those who stay may have nothing to do.
+            if around.place.check_here().is_ok() && sealed::is_used(&db).unwrap_or(true) {
+                let _ = is_tidy(&db, &around.mark);
             }
             leave(db, &around.place)
         });
@@ -179,6 +179,9 @@ fn serve(db: &mut Connection, around: &Around, waiting: &Receiver<Box<dyn Job>>,
             // Nothing began (another process holds the file): alone each would wait as long again.
             written => group.drain(..).for_each(|job| answer(job, written.as_ref().err())),
         }
+        if let Err(error) = around.mark.note_base(db) {
+            tracing::debug!(%error, "how often the ledger's file was written is not noted yet");
+        }
         around.mark.renew(db, false);
     }
 }
@@ -202,7 +205,7 @@ fn next(db: &Connection, mark: &Mark, waiting: &Receiver<Box<dyn Job>>, has_text
         }
         // Said before the look: what comes in meanwhile says it again.
         has_texts.store(false, Ordering::Relaxed);
-        if !is_tidy(db).unwrap_or(false) {
+        if !is_tidy(db, mark).unwrap_or(false) {
             has_texts.store(true, Ordering::Relaxed);
         }
         mark.renew(db, false);
@@ -219,7 +222,7 @@ fn next(db: &Connection, mark: &Mark, waiting: &Receiver<Box<dyn Job>>, has_text
 }
 
 /// Empties the log where no text is needed any more that is not to be kept. Returns whether that is done.
-fn is_tidy(db: &Connection) -> rusqlite::Result<bool> {
+fn is_tidy(db: &Connection, mark: &Mark) -> rusqlite::Result<bool> {
     if sealed::has_unkept(db)? {
         return Ok(false);
     }
@@ -228,6 +231,7 @@ fn is_tidy(db: &Connection) -> rusqlite::Result<bool> {
     db.busy_timeout(LEAVE_PATIENCE)?;
     let is_empty = checkpoint(db, "TRUNCATE");
     db.busy_timeout(BUSY_TIMEOUT)?;
+    mark.note_base(db)?;
     is_empty
 }
 

@@ -2,8 +2,9 @@
 //! ledger's file. Where an older file is put under the log of a process that was killed, SQLite takes the two for one ledger, and what
 //! was written in between is in neither.
 //!
-//! So each group writes down how often the ledger had been written, at least, when the log began anew. A file that was written less
-//! often is not the one to which the log belongs.
+//! So it is written down how often the ledger had been written, at least, when the log began anew: as soon as all of a log is in the
+//! file, for the next write may begin it anew, and by each group. A file that was written less often is not the one to which the log
+//! belongs; nor is one that was written more often than the log knows, or another ledger.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -32,8 +33,24 @@ impl Base {
         Self { log: beside(ledger, "-wal"), salts: None, count: if had_log { row.base } else { row.count } }
     }
 
+    /// Whether all of the log is in the file.
+    pub(super) fn is_all_in_file(db: &Connection) -> rusqlite::Result<bool> {
+        let frames = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
+        let (all, in_file) = db.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?.query_row([], frames)?;
+        Ok(all == in_file)
+    }
+
     pub(super) const fn count(&self) -> i64 {
         self.count
+    }
+
+    /// So many groups are in the file. Returns whether that is news.
+    pub(super) const fn raise(&mut self, count: i64) -> bool {
+        let is_news = count > self.count;
+        if is_news {
+            self.count = count;
+        }
+        is_news
     }
 
     /// A group was written; `before` it this one was the last that is known. Where the log began anew since, that is in the file.
@@ -53,9 +70,34 @@ fn read_salts(log: &Path) -> Option<[u8; SALTS.1]> {
     Some(salts)
 }
 
-/// How often a ledger was written by what its file says without the log; nothing where that cannot be read. Not for one that this
-/// process has open: closing it gives back what SQLite locked in it.
-pub(in super::super) fn count_in_file(ledger: &Path) -> Option<i64> {
+/// What a ledger's file says without its log.
+pub(in super::super) struct InFile {
+    identity: Option<String>,
+    count: i64,
+}
+
+impl InFile {
+    /// Whether the log, with which `db` reads the file, may be the file's own.
+    pub(in super::super) fn has_this_log(&self, db: &Connection) -> rusqlite::Result<bool> {
+        let row = Row::read(db)?;
+        let Some(identity) = &self.identity else { return Ok(row.base <= self.count) };
+        let is_same = row.identity.as_ref() == Some(identity) || {
+            // A person may have accepted it since.
+            let mut accepted = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM acceptance WHERE identity = ?1)")?;
+            accepted.query_row([identity], |row| row.get(0))?
+        };
+        Ok(is_same && (row.base..=row.count).contains(&self.count))
+    }
+
+    /// Notes, in the transaction that opens the ledger, how often its file was written: the log may begin anew with it.
+    pub(in super::super) fn note(&self, db: &Connection) -> rusqlite::Result<()> {
+        db.execute("UPDATE mark SET base = ?1 WHERE id = 1 AND base < ?1", [self.count]).map(drop)
+    }
+}
+
+/// What a ledger's file says without the log; nothing where that cannot be read. Not for one that this process has open: closing it
+/// gives back what SQLite locked in it.
+pub(in super::super) fn in_file(ledger: &Path) -> Option<InFile> {
     let escaped: String = ledger
         .to_str()?
         .chars()
@@ -69,10 +111,9 @@ pub(in super::super) fn count_in_file(ledger: &Path) -> Option<i64> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let file = Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags).ok()?;
     let has_mark: bool = file.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'mark')", [], |row| row.get(0)).ok()?;
-    if has_mark { file.query_row("SELECT count FROM mark", [], |row| row.get(0)).ok() } else { Some(0) }
-}
-
-/// How often the file itself was written, at least, when the log began anew.
-pub(in super::super) fn base_of(db: &Connection) -> rusqlite::Result<i64> {
-    Row::read(db).map(|row| row.base)
+    if !has_mark {
+        return Some(InFile { identity: None, count: 0 });
+    }
+    let read = |row: &rusqlite::Row<'_>| Ok(InFile { identity: row.get(0)?, count: row.get(1)? });
+    file.query_row("SELECT identity, count FROM mark", [], read).ok()
 }
