@@ -530,13 +530,20 @@ fn ledger_paths(config: &Config, sources: &Sources, folders: Option<&directories
 fn secret(setting: &str, secret: Option<&Secret>, environment: &BTreeMap<String, String>) -> Result<Option<SecretText>> {
     let found = match secret {
         None => return Ok(None),
-        Some(Secret::Text(text)) => text.expose().trim().to_owned(),
+        Some(Secret::Text(text)) => {
+            let text = text.expose().trim();
+            // A shell took the quotes of a table, or a word in it is wrong: that is no token.
+            if text.starts_with(['{', '[']) {
+                return Err(config_error(format!("{setting} is {}", Secret::FORMS)));
+            }
+            text.to_owned()
+        }
         Some(Secret::Env(name)) => {
-            let missing = || config_error(format!("{setting} names the environment variable {name}, which is not set"));
+            let missing = || config_error(format!("{setting} names the environment variable {}, which is not set", Secret::shown(name)));
             environment.get(name).ok_or_else(missing)?.trim().to_owned()
         }
         Some(Secret::File(path)) => {
-            let cannot = |error: std::io::Error| config_error(format!("{setting} cannot be read from {}: {error}", path.display()));
+            let cannot = |error: std::io::Error| config_error(format!("{setting} cannot be read from {}: {error}", Secret::shown_path(path)));
             std::fs::read_to_string(path).map_err(cannot)?.trim().to_owned()
         }
     };

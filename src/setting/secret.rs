@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer};
 use super::SecretText;
 
 /// What is right, for every error.
-const FORMS: &str = "{ env = \"NAME\" }, { file = \"path\" }, or the secret itself in quotes";
+const FORMS: &str = Secret::FORMS;
 
 /// A secret among the settings. See the module's text.
 #[derive(Clone)]
@@ -25,6 +25,23 @@ pub enum Secret {
     Env(String),
     /// It is in this file.
     File(PathBuf),
+}
+
+impl Secret {
+    /// How one is written.
+    pub const FORMS: &str = "{ env = \"NAME\" }, { file = \"path\" }, or the secret itself in quotes";
+
+    /// The name of a variable as an error shows it: what does not look like one may be the secret, in the wrong place.
+    pub fn shown(name: &str) -> &str {
+        let is_name = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+        if is_name { name } else { "[not shown: it may be the secret]" }
+    }
+
+    /// The same of a path.
+    pub fn shown_path(path: &Path) -> Cow<'_, str> {
+        let shown = path.to_string_lossy();
+        if shown.starts_with(['/', '.', '~']) { shown } else { "[not shown: it may be the secret]".into() }
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -173,6 +190,16 @@ mod tests {
         assert!(matches!(read("\"canary\"").unwrap(), Secret::Text(text) if text.expose() == "canary"));
         assert!(matches!(read("{ env = \"NAME\" }").unwrap(), Secret::Env(name) if name == "NAME"));
         assert!(matches!(read("{ file = \"/run/x\" }").unwrap(), Secret::File(path) if path == std::path::Path::new("/run/x")));
+    }
+
+    #[test]
+    fn what_is_no_name_and_no_path_may_be_the_secret_and_is_not_shown() {
+        for (name, is_shown) in [("SMS_TOKEN", true), ("canary7357", false), ("whsec_AbC", false)] {
+            assert_eq!(Secret::shown(name) == name, is_shown, "{name}");
+        }
+        for (path, is_shown) in [("/run/secrets/x", true), ("./x", true), ("canary7357", false)] {
+            assert_eq!(Secret::shown_path(Path::new(path)) == path, is_shown, "{path}");
+        }
     }
 
     #[test]

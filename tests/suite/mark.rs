@@ -702,6 +702,79 @@ fn an_older_file_under_the_log_of_a_killed_server_is_refused_and_the_right_one_g
     assert_eq!(scene.twice(), 0);
 }
 
+/// Writes into the file that is there, as `cp` does it.
+fn overwrite(from: &Path, to: &Path) {
+    std::fs::write(to, std::fs::read(from).unwrap()).unwrap();
+}
+
+#[test]
+fn a_backup_of_before_an_opt_out_by_a_command_is_not_taken_for_the_file_of_a_killed_servers_log() {
+    let scene = Scene::new(&format!("{WIDE}[ledger]\nkeep_texts = false\n"));
+    let (ledger, backup, newest) = (scene.desk.ledger(), scene.file("backup.db"), scene.file("newest.db"));
+    // Put back once, so that its pages lie as those of a backup do.
+    (0..10).for_each(|n| drop(scene.desk.done(&["send", &fictional(100 + n), "Hello"])));
+    scene.desk.done(&["backup", backup.to_str().unwrap()]);
+    assert_eq!(scene.desk.types(&["restore", backup.to_str().unwrap()], "restore").code, 0);
+    std::fs::remove_file(&backup).unwrap();
+    let server = scene.desk.http(|_| {});
+    call(&server, "send_bulk", &bulk(1..2, "unkept"));
+    eventually("it is sent", || scene.wire().len() == 11);
+    scene.desk.done(&["backup", backup.to_str().unwrap()]);
+    let header = || std::fs::read(&files(&ledger)[1]).unwrap().get(..32).map(<[u8]>::to_vec);
+    let before = header();
+    // Another process writes, and the server empties the log after that: it has to know what was in it.
+    scene.desk.done(&["opt-out", "add", &fictional(9_000)]);
+    call(&server, "send_bulk", &bulk(2..3, "again"));
+    eventually("the log begins anew", || header().is_some_and(|header| Some(header) != before));
+    for n in 10..13 {
+        assert_eq!(call(&server, "send_sms", &intent(n, &format!("later-{n}")))["status"], "sent");
+    }
+    server.kill();
+    copy(&ledger, &newest);
+    let sent = scene.wire().len();
+    overwrite(&backup, &ledger);
+    for args in [&["send", &fictional(9_000), "Hello"][..], &["config", "check"], &["opt-out"]] {
+        let refused = scene.desk.run(args);
+        assert!(refused.code == 1 && refused.err.contains("another file was put in its place"), "{args:?}: {refused:?}");
+    }
+    assert_eq!(scene.wire().len(), sent);
+    copy(&newest, &ledger);
+    assert!(scene.desk.run(&["send", &fictional(9_000), "Hello"]).err.contains("(opted_out)"));
+    assert_eq!(scene.desk.run(&["send", &fictional(20), "Hello"]).code, 0);
+    assert_eq!(scene.twice(), 0);
+}
+
+#[test]
+fn another_ledger_that_was_written_more_often_is_not_taken_for_the_file_of_a_killed_servers_log() {
+    let (scene, other) = (Scene::new(WIDE), Scene::new(WIDE));
+    let ledger = scene.desk.ledger();
+    let server = other.desk.http(|_| {});
+    (0..30).for_each(|n| drop(call(&server, "send_sms", &intent(n, &format!("other-{n}")))));
+    server.stop();
+    scene.desk.done(&["opt-out", "add", &fictional(9_000)]);
+    for is_new_file in [false, true] {
+        let server = scene.desk.http(|_| {});
+        assert_eq!(call(&server, "send_sms", &intent(1, &format!("one-{is_new_file}")))["status"], "sent");
+        server.kill();
+        let newest = scene.file("newest.db");
+        copy(&ledger, &newest);
+        if is_new_file {
+            std::fs::copy(other.desk.ledger(), scene.file("moved.db")).unwrap();
+            std::fs::rename(scene.file("moved.db"), &ledger).unwrap();
+        } else {
+            overwrite(&other.desk.ledger(), &ledger);
+        }
+        let sent = scene.wire().len();
+        let refused = scene.desk.run(&["send", &fictional(9_000), "Hello"]);
+        // One that says that it is whole has its log set aside, where it is seen to be another file.
+        let is_told = ["(ledger_unavailable)", "(ledger_in_doubt)"].iter().any(|told| refused.err.contains(told));
+        assert!(refused.code == 1 && is_told, "{is_new_file}: {refused:?}");
+        assert_eq!(scene.wire().len(), sent);
+        copy(&newest, &ledger);
+        assert!(scene.desk.run(&["send", &fictional(9_000), "Hello"]).err.contains("(opted_out)"), "{is_new_file}");
+    }
+}
+
 #[test]
 fn a_mark_that_cannot_be_written_sends_nothing_and_loses_no_stop_and_no_outcome() {
     let scene = Scene::new(WIDE);

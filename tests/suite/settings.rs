@@ -203,3 +203,20 @@ fn a_word_that_is_written_without_quotes_is_answered_with_the_words_that_are_rig
         assert!(said.contains(word), "{said}");
     }
 }
+
+#[test]
+fn what_a_shell_leaves_of_a_table_is_no_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    std::fs::write(&config, "").unwrap();
+    let read = |value: &str| {
+        let environment = BTreeMap::from([("SMS_MCP__HTTP__TOKEN".to_owned(), value.to_owned()), ("NAME".to_owned(), "s3cret".to_owned())]);
+        load(&Sources { flags: Flags { config: Some(config.clone()), ..Flags::default() }, environment })
+    };
+    for wrong in ["{env=NAME}", "{ ENV = \"NAME\" }", "{}", "[\"a\"]", "{file=/run/x}", "{\"env\":\"NAME\"}"] {
+        let why = read(wrong).unwrap_err().to_string();
+        assert!(why.contains("http.token") && why.contains("{ env = \"NAME\" }"), "{wrong}: {why}");
+    }
+    assert_eq!(read("{ env = \"NAME\" }").unwrap().http_token.unwrap().expose(), "s3cret");
+    assert_eq!(read("s3cret").unwrap().http_token.unwrap().expose(), "s3cret");
+}

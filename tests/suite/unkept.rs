@@ -111,6 +111,21 @@ fn no_copy_of_a_text_is_in_any_file_after_the_queue_ran_empty_and_after_a_stop()
 }
 
 #[test]
+fn who_leaves_takes_the_key_of_its_texts_along_though_others_stay_who_have_nothing_to_do() {
+    let desk = desk("");
+    let server = desk.http(|_| {});
+    for round in 0..3 {
+        let before = key(&desk).0;
+        assert!(!copies(&desk, &before).is_empty());
+        let file = desk.path().join("some.csv");
+        std::fs::write(&file, format!("to\n{}\n", fictional(round))).unwrap();
+        desk.done(&["bulk", file.to_str().unwrap(), "--message", CANARY]);
+        none_left(&desk, &before, "though a server lives");
+    }
+    server.stop();
+}
+
+#[test]
 fn a_log_and_its_index_that_others_could_read_are_taken_away_from_them() {
     let desk = desk("");
     let mut server = desk.http(|_| {});
