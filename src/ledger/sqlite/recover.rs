@@ -42,15 +42,13 @@ pub(super) fn has_orphans(db: &Connection) -> rusqlite::Result<bool> {
 /// See [`crate::ledger::facets::Queue::recover`].
 pub(super) fn recover(db: &Connection, own: i64, dead: &[Registered], now: Timestamp, stale_before: Option<Timestamp>) -> JobResult<Recovered> {
     let mut recovered = Recovered::default();
-    if !dead.is_empty() {
-        told::note_death(db, now)?;
-    }
     for instance in dead {
-        // Somebody else may have settled it meanwhile.
+        // Somebody else may have settled it meanwhile, or it left in good order while it was looked for: then it is no death.
         let mut statement = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM instance WHERE id = ?1 AND name = ?2)")?;
         if !statement.query_row(params![instance.id, instance.name], |row| row.get::<_, bool>(0))? {
             continue;
         }
+        told::note_death(db, now)?;
         recovered.unknown +=
             lose(db, &format!("{ATTEMPTING} AND owner = ?1"), [instance.id], now, "the process that was sending it ended before the answer")?;
         recovered.released += release(db, instance.id)?;
