@@ -1,11 +1,23 @@
 //! Whose the files are: what others may read is warned of where it holds a secret, and no file is written behind a link that
 //! somebody else made, who could have what is written go where they like.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use super::{Config, config_error};
 use crate::error::Result;
 use crate::setting::Secret;
+
+/// The text of a file, which may be a pipe, but none that has more than so many bytes or never ends.
+pub(super) fn read(path: &Path, most_bytes: u64) -> std::io::Result<String> {
+    let mut text = String::new();
+    let read = std::fs::File::open(path)?.take(most_bytes + 1).read_to_string(&mut text)?;
+    if u64::try_from(read).is_ok_and(|read| read <= most_bytes) {
+        Ok(text)
+    } else {
+        Err(std::io::Error::other(format!("it is larger than {most_bytes} bytes")))
+    }
+}
 
 /// Shorter tokens can be guessed.
 const SHORTEST_TOKEN: usize = 20;

@@ -197,7 +197,7 @@ fn read_file(sources: &Sources, folders: Option<&directories::ProjectDirs>) -> R
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => return Ok((None, String::new())),
         Err(error) => return Err(cannot(error)),
     }
-    let text = std::fs::read_to_string(&path).map_err(cannot)?;
+    let text = files::read(&path, MAX_FILE_BYTES).map_err(cannot)?;
     Ok((Some(path), text))
 }
 
@@ -544,7 +544,7 @@ fn secret(setting: &str, secret: Option<&Secret>, environment: &BTreeMap<String,
         }
         Some(Secret::File(path)) => {
             let cannot = |error: std::io::Error| config_error(format!("{setting} cannot be read from {}: {error}", Secret::shown_path(path)));
-            std::fs::read_to_string(path).map_err(cannot)?.trim().to_owned()
+            files::read(path, MAX_FILE_BYTES).map_err(cannot)?.trim().to_owned()
         }
     };
     if found.is_empty() { Err(config_error(format!("{setting} is empty"))) } else { Ok(Some(SecretText::new(found))) }

@@ -220,3 +220,17 @@ fn what_a_shell_leaves_of_a_table_is_no_token() {
     assert_eq!(read("{ env = \"NAME\" }").unwrap().http_token.unwrap().expose(), "s3cret");
     assert_eq!(read("s3cret").unwrap().http_token.unwrap().expose(), "s3cret");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_never_ends_is_no_configuration_and_no_secret() {
+    let refused = |config: &Path| {
+        let flags = Flags { config: Some(config.to_owned()), ..Flags::default() };
+        load(&Sources { flags, environment: BTreeMap::new() }).unwrap_err().to_string()
+    };
+    assert!(refused(Path::new("/dev/zero")).contains("larger than 1048576 bytes"));
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    std::fs::write(&config, "[http]\ntoken = { file = \"/dev/zero\" }\n").unwrap();
+    assert!(refused(&config).contains("larger than 1048576 bytes"));
+}
