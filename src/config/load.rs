@@ -299,6 +299,8 @@ fn apply(table: &Table, name: &str, value: &str) -> Result<(Config, Table)> {
         }
     }
     let why = older_form(&why).unwrap_or(why);
+    // That shows the whole value, with the secrets that may be in it.
+    let why = if why.contains("expected struct") { format!("this is a table; write {name}__KEY for one of its settings") } else { why };
     Err(config_error(format!("environment variable {name} (setting {}): {why}", keys.join("."))))
 }
 

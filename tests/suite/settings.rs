@@ -217,6 +217,11 @@ fn what_a_shell_leaves_of_a_table_is_no_token() {
         let why = read(wrong).unwrap_err().to_string();
         assert!(why.contains("http.token") && why.contains("{ env = \"NAME\" }"), "{wrong}: {why}");
     }
+    for wrong in ["canary7357", "{token=\"canary7357}", "{tok=\"canary7357\"}"] {
+        let environment = BTreeMap::from([("SMS_MCP__HTTP".to_owned(), wrong.to_owned())]);
+        let why = load(&Sources { flags: Flags { config: Some(config.clone()), ..Flags::default() }, environment }).unwrap_err().to_string();
+        assert!(!why.contains("canary7357") && why.contains("SMS_MCP__HTTP__KEY"), "{wrong}: {why}");
+    }
     assert_eq!(read("{ env = \"NAME\" }").unwrap().http_token.unwrap().expose(), "s3cret");
     assert_eq!(read("s3cret").unwrap().http_token.unwrap().expose(), "s3cret");
 }
