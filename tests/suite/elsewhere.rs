@@ -204,9 +204,16 @@ fn the_log_of_another_file_is_not_taken_for_that_of_a_backup_that_was_put_in_its
     server.child.kill().unwrap();
     server.child.wait().unwrap();
     // What nobody should do.
+    rename(&desk, "ledger.db", "right.db");
     rename(&desk, "backup.db", "ledger.db");
     assert_eq!(list(&desk).len(), 1);
     assert!(desk.done(&["ledger", "check"]).out.contains("whole and undamaged: 1 messages"));
+    // Whoever puts the right file back is told where its log is, and has all of it again.
+    rename(&desk, "right.db", "ledger.db");
+    let refused = desk.run(&["list"]);
+    let aside = refused.err.split_once("set aside: ").unwrap_or_else(|| panic!("{refused:?}")).1.split_once(')').unwrap().0.to_owned();
+    std::fs::rename(aside, beside(&desk, "ledger.db-wal")).unwrap();
+    assert_eq!(list(&desk).len(), 30);
 }
 
 #[test]

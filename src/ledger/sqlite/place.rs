@@ -353,10 +353,20 @@ fn not_whole(path: &Path) -> Error {
     let log = beside(path, "-wal");
     let message =
         format!("the ledger {} is not whole: it was open when it was copied, and its log {} is not beside it", path.display(), log.display());
-    Error::new(ErrorKind::LedgerUnavailable, message).next(
-        "Nothing was sent. If another process has this file open under another name, use that name. Else put the log back, or a backup \
-         (`sms-mcp restore FILE`); docs/OPERATIONS.md says what to do where there is neither.",
-    )
+    let aside: Vec<String> = set_aside(path).iter().map(|log| log.display().to_string()).collect();
+    let aside = if aside.is_empty() { String::new() } else { format!(" (it may be one that was set aside: {})", aside.join(", ")) };
+    Error::new(ErrorKind::LedgerUnavailable, message).next(format!(
+        "Nothing was sent. If another process has this file open under another name, use that name. Else put the log back{aside}, or a backup \
+         (`sms-mcp restore FILE`); docs/OPERATIONS.md says what to do where there is neither."
+    ))
+}
+
+/// The logs that were found beside another file at this name, and set aside.
+fn set_aside(path: &Path) -> Vec<PathBuf> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else { return Vec::new() };
+    let begin = format!("{name}.other-");
+    let is_one = |file: &PathBuf| file.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(&begin));
+    std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).filter(is_one).collect()
 }
 
 /// The error for an older file under the log of a newer one.
