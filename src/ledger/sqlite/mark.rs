@@ -441,7 +441,7 @@ impl Mark {
         let count = Row::read(db)?.count;
         // Again: what was counted is in it too.
         if Base::is_all_in_file(db)? && inner.base.raise(count) {
-            db.prepare_cached("UPDATE mark SET base = ?1 WHERE id = 1 AND base < ?1")?.execute([count])?;
+            base::write(db, count)?;
         }
         Ok(())
     }

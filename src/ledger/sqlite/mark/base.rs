@@ -91,8 +91,13 @@ impl InFile {
 
     /// Notes, in the transaction that opens the ledger, how often its file was written: the log may begin anew with it.
     pub(in super::super) fn note(&self, db: &Connection) -> rusqlite::Result<()> {
-        db.execute("UPDATE mark SET base = ?1 WHERE id = 1 AND base < ?1", [self.count]).map(drop)
+        write(db, self.count)
     }
+}
+
+/// Writes into the ledger that so many groups are in its file.
+pub(super) fn write(db: &Connection, count: i64) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE mark SET base = ?1 WHERE id = 1 AND base < ?1")?.execute([count]).map(drop)
 }
 
 /// What a ledger's file says without the log; nothing where that cannot be read. Not for one that this process has open: closing it
