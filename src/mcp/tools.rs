@@ -198,6 +198,11 @@ impl Tools {
         Self { list: offered().map(ToolEntry::shown).collect(), handlers: offered().map(|entry| entry.verb.handler).collect() }
     }
 
+    /// Whether texts can be sent by them.
+    pub fn is_for_sending(&self) -> bool {
+        self.list.iter().any(|tool| tool.name.starts_with("send_"))
+    }
+
     /// The tools as clients see them.
     pub fn list(&self) -> &[Tool] {
         &self.list

@@ -50,6 +50,8 @@ async fn holds(desk: &Desk, client: &Client, way: &Way) {
     for tool in ALL.into_iter().filter(|tool| !offered.contains(tool)) {
         assert_eq!(refused(client, tool).await, unknown.replace("absent", tool), "{settings} {flags:?}");
     }
+    let told = client.peer_info().unwrap().instructions.clone().unwrap();
+    assert_eq!(told.contains("send_sms"), offered.contains(&"send_sms"), "{told}");
     assert!(desk.sent().is_empty());
 }
 
