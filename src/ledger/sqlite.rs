@@ -14,6 +14,7 @@ mod early;
 mod facts;
 mod instance;
 mod job;
+mod log;
 mod long_reply;
 mod look;
 mod mark;
@@ -70,7 +71,7 @@ use job::unavailable;
 use mark::Mark;
 use peers::Peers;
 use place::{APPLICATION_ID, OPEN_ID, Place, say_open};
-use writer::{Around, Writer, checkpoint};
+use writer::{Around, Writer};
 
 /// Every migration, oldest first. A released one is never changed.
 const MIGRATIONS: [&str; 19] = [
@@ -152,31 +153,32 @@ impl SqliteLedger {
         let has_texts = Arc::new(AtomicBool::new(had_log));
         // What the file says by itself. Where another process has it open, the two belong together.
         let in_file = if had_log && place.is_alone() { mark::in_file(path) } else { None };
+        make_tables(path)?;
+        place.say_open()?;
         let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         // Before anything is changed: a database that is not ours keeps its mode and its journal.
         applied(&db, path)?;
+        let wrong = |error: rusqlite::Error| cannot_open(path, &error.to_string());
+        if let Some(in_file) = &in_file
+            && !(place.has_layout(in_file.layout()) && in_file.has_this_log(&db).map_err(wrong)?)
+        {
+            return Err(place::other_log(path));
+        }
         place.make_private()?;
         prepare(&mut db, path)?;
-        let wrong = |error: rusqlite::Error| cannot_open(path, &error.to_string());
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(wrong)?;
         if let Some(in_file) = &in_file {
-            if !in_file.has_this_log(&transaction).map_err(wrong)? {
-                return Err(place::other_log(path));
-            }
             in_file.note(&transaction).map_err(wrong)?;
         }
         let instance = Arc::new(Instance::register(&transaction, lock, now)?);
         let mark = Arc::new(Mark::hold(&transaction, path, marking, had_log).map_err(wrong)?);
         has_texts.fetch_or(sealed::is_used(&transaction).map_err(wrong)?, Ordering::Relaxed);
-        let is_news = say_open(&transaction, true).map_err(wrong)?;
+        say_open(&transaction, true).map_err(wrong)?;
+        let layout = mark::layout(&transaction).map_err(wrong)?;
         transaction.commit().map_err(wrong)?;
-        if is_news {
-            // Into the file itself, before anything else is written. Only another program that reads it just now is in the way.
-            checkpoint(&db, "PASSIVE").map_err(wrong)?;
-        }
         mark.note_base(&db).map_err(wrong)?;
         mark.begin();
-        place.stay()?;
+        place.stay(&layout)?;
         let place = Arc::new(place);
         let peers = Arc::new(Peers::new(Arc::clone(&instance)));
         let around = Around { place: Arc::clone(&place), mark: Arc::clone(&mark), peers: Arc::clone(&peers) };
@@ -305,23 +307,41 @@ fn applied(db: &Connection, path: &Path) -> Result<usize> {
     Ok(version)
 }
 
-/// Brings the tables up to date, and sets durability.
-fn prepare(db: &mut Connection, path: &Path) -> Result<()> {
-    let wrong = |error: rusqlite::Error| cannot_open(path, &error.to_string());
-    db.pragma_update(None, "synchronous", "full").map_err(wrong)?;
-    // On macOS a plain fsync does not reach the disk; elsewhere this changes nothing.
-    db.pragma_update(None, "fullfsync", true).map_err(wrong)?;
-    // Erased texts are overwritten, where that costs no further write.
-    db.pragma_update_and_check(None, "secure_delete", "fast", |_| Ok(())).map_err(wrong)?;
-    db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(wrong)?;
-    db.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024).map_err(wrong)?;
-    migrate(db, path)?;
-    // Not before: a new file has its tables before there is a log.
-    let mode: String = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).map_err(wrong)?;
-    if mode != "wal" {
-        return Err(cannot_open(path, "its disk does not support a write-ahead log"));
+/// Makes the tables in a new file: before there is a log.
+fn make_tables(path: &Path) -> Result<()> {
+    if path.metadata().is_ok_and(|about| about.len() > 0) {
+        return Ok(());
     }
-    Ok(())
+    let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    make_durable(&db).map_err(|error| cannot_open(path, &error.to_string()))?;
+    migrate(&mut db, path)?;
+    keep_log(&db, path)?;
+    db.close().map_err(|(_, error)| cannot_open(path, &error.to_string()))
+}
+
+/// Sets durability, and brings the tables up to date.
+fn prepare(db: &mut Connection, path: &Path) -> Result<()> {
+    make_durable(db).map_err(|error| cannot_open(path, &error.to_string()))?;
+    keep_log(db, path)?;
+    migrate(db, path)
+}
+
+fn make_durable(db: &Connection) -> rusqlite::Result<()> {
+    db.pragma_update(None, "synchronous", "full")?;
+    // On macOS a plain fsync does not reach the disk; elsewhere this changes nothing.
+    db.pragma_update(None, "fullfsync", true)?;
+    // Erased texts are overwritten, where that costs no further write.
+    db.pragma_update_and_check(None, "secure_delete", "fast", |_| Ok(()))?;
+    db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    db.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)
+}
+
+fn keep_log(db: &Connection, path: &Path) -> Result<()> {
+    let mode = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0));
+    match mode.map_err(|error| cannot_open(path, &error.to_string()))?.as_str() {
+        "wal" => Ok(()),
+        _ => Err(cannot_open(path, "its disk does not support a write-ahead log")),
+    }
 }
 
 /// Brings the tables up to date.

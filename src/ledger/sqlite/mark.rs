@@ -37,7 +37,7 @@ use crate::ledger::mark::{Doubt, MarkAt, Marking, Why};
 use crate::sms::facts::Budget;
 use crate::sms::message::hex;
 use base::Base;
-pub(super) use base::in_file;
+pub(super) use base::{in_file, layout};
 use found::{Found, Row};
 use keys::Keys;
 pub(super) use keys::{Key, used};

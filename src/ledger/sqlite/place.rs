@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::cannot_open;
+use super::{cannot_open, log};
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::message::hex;
@@ -111,7 +111,7 @@ impl Place {
         if has_two_names(&self.path.metadata().map_err(cannot)?) {
             return Err(self.elsewhere(TWO_NAMES));
         }
-        let is_other = std::fs::read_to_string(self.folder.join("door")).is_ok_and(|noted| !noted.is_empty() && noted != self.note());
+        let is_other = self.noted().is_some_and(|(file, _)| file != self.note());
         if !self.is_alone() {
             return if is_other { Err(self.elsewhere("is another file than the one that a running process has open")) } else { Ok(()) };
         }
@@ -126,12 +126,40 @@ impl Place {
             let _ = std::fs::remove_file(index);
             tracing::warn!(log = %other.display(), "write-ahead log (-wal) of another file lay beside the ledger, and is set aside");
         }
-        Ok(())
+        if self.has_log() { Ok(()) } else { self.write_note(&self.note()).map_err(cannot) }
     }
 
     /// What is noted at the door of the file that is open. Not its device, which may have another number after a restart.
     fn note(&self) -> String {
         id(&self.path).unwrap_or_default().1.to_string()
+    }
+
+    /// Which file was open last, and where its tables begin in it.
+    fn noted(&self) -> Option<(String, Option<String>)> {
+        let noted = std::fs::read_to_string(self.folder.join("door")).ok()?;
+        let mut words = noted.split(' ').map(ToOwned::to_owned);
+        Some((words.next().filter(|file| !file.is_empty())?, words.next()))
+    }
+
+    /// By the file that has the lock: over CIFS no other one may write.
+    fn write_note(&self, note: &str) -> std::io::Result<()> {
+        if std::fs::read_to_string(self.folder.join("door")).is_ok_and(|noted| noted == note) {
+            return Ok(());
+        }
+        let mut door = &self.door;
+        door.set_len(0)?;
+        door.rewind()?;
+        door.write_all(note.as_bytes())
+    }
+
+    /// Whether the log may belong to the file by what its tables begin at: as they did in the file that was open last, if it is the
+    /// same one. Those of another version are in other places.
+    pub(super) fn has_layout(&self, layout: &str) -> bool {
+        let version = |layout: &str| layout.split_once(':').map(|(version, _)| version.to_owned());
+        match self.noted() {
+            Some((file, Some(noted))) if file == self.note() => noted == layout || version(&noted) != version(layout),
+            _ => true,
+        }
     }
 
     /// Whether the three files at their names are those that this process has open, and the ledger has no second name.
@@ -169,15 +197,9 @@ impl Place {
     }
 
     /// Takes a place at the door, and ends the turn. What is at the name from now on has to stay there.
-    pub(super) fn stay(&self) -> Result<()> {
-        // The first one notes which file it is.
-        let door = self.folder.join("door");
-        if std::fs::read_to_string(&door).ok().as_ref() != Some(&self.note()) {
-            // By the file that has the lock: over CIFS no other one may write.
-            let mut door = &self.door;
-            let noted = door.set_len(0).and_then(|()| door.rewind()).and_then(|()| door.write_all(self.note().as_bytes()));
-            noted.map_err(|error| cannot_open(&self.path, &error.to_string()))?;
-        }
+    pub(super) fn stay(&self, layout: &str) -> Result<()> {
+        let noted = self.write_note(&format!("{} {layout}", self.note()));
+        noted.map_err(|error| cannot_open(&self.path, &error.to_string()))?;
         let taken = self.door.unlock().and_then(|()| self.door.lock_shared()).and_then(|()| self.turn.unlock());
         taken.map_err(|error| cannot_open(&self.path, &error.to_string()))?;
         let _ = self.ids.set(self.files().map(|file| id(&file)));
@@ -209,21 +231,45 @@ impl Place {
         log.metadata().is_ok_and(|about| about.len() > 0)
     }
 
-    /// Refuses a file that was open when it was written, and has no log beside it; and one that is no ledger and has a log: a
-    /// ledger has its tables before it has a log, so the file that the log belongs to is gone.
+    /// Says in the file itself that it is open, before anything else is written and before this process opens it. Not by SQLite: a
+    /// program that reads the file keeps what is written out of it, for as long as it likes.
+    pub(super) fn say_open(&self) -> Result<()> {
+        let [file, wal, _] = self.files();
+        let said = || -> std::io::Result<()> {
+            if application_of(&file)? != Some(APPLICATION_ID) || !self.is_alone() {
+                return Ok(());
+            }
+            // A file that says so and has no log is refused.
+            private().append(true).open(&wal)?;
+            sync_folder(&wal)?;
+            let mut header = OpenOptions::new().write(true).open(&file)?;
+            header.seek(SeekFrom::Start(ID_OFFSET))?;
+            header.write_all(&OPEN_ID.to_be_bytes())?;
+            header.sync_all()
+        };
+        said().map_err(|error| cannot_open(&file, &error.to_string()))
+    }
+
+    /// Refuses a file that was open when it was written, and has no log beside it; one that says that it is whole, and has a log with
+    /// more in it than that word; and one that is no ledger and has a log: a ledger has its tables before it has a log, so the file
+    /// that the log belongs to is gone.
     pub(super) fn check_whole(&self) -> Result<()> {
-        let [file, log, _] = self.files();
+        let [file, wal, _] = self.files();
         let application = application_of(&file).map_err(|error| cannot_open(&file, &error.to_string()))?;
-        if !log.exists() && application == Some(OPEN_ID) {
+        if !wal.exists() && application == Some(OPEN_ID) {
             return Err(not_whole(&file));
         }
         if self.has_log() && !matches!(application, Some(APPLICATION_ID | OPEN_ID)) {
             let next = format!(
                 "Put the ledger's file back under its log {}, or name another file with --ledger FILE or SMS_MCP_LEDGER. Nothing was \
                  sent.",
-                log.display()
+                wal.display()
             );
             return Err(cannot_open(&file, "it is no ledger of sms-mcp, and a log lies beside it").next(next));
+        }
+        // A file says that it is open before anything else is written, and that it is whole when all is in it and the log began anew.
+        if application == Some(APPLICATION_ID) && log::holds_more_than_header(&wal).map_err(|error| cannot_open(&wal, &error.to_string()))? {
+            return Err(other_log(&file));
         }
         Ok(())
     }
@@ -403,14 +449,11 @@ fn application_of(path: &Path) -> std::io::Result<Option<i32>> {
     }
 }
 
-/// Notes in the header whether somebody has the ledger open. Returns whether that is news.
-pub(super) fn say_open(db: &Connection, is_open: bool) -> rusqlite::Result<bool> {
+/// Notes in the header whether somebody has the ledger open.
+pub(super) fn say_open(db: &Connection, is_open: bool) -> rusqlite::Result<()> {
     let wanted = if is_open { OPEN_ID } else { APPLICATION_ID };
     let is_news = db.pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0))? != wanted;
-    if is_news {
-        db.pragma_update(None, "application_id", wanted)?;
-    }
-    Ok(is_news)
+    if is_news { db.pragma_update(None, "application_id", wanted) } else { Ok(()) }
 }
 
 /// Makes the folder and the file for this user only, where there is none. A file that is there is not opened: a process that
@@ -459,14 +502,4 @@ pub(super) fn id(path: &Path) -> Option<Id> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn what_is_locked_for_sharing_can_be_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let place = Place::enter(&folder.path().join("ledger.db")).unwrap();
-        assert_eq!((&place.door).read(&mut [0]).unwrap(), 0);
-    }
-}
+mod tests;

@@ -236,15 +236,22 @@ fn is_tidy(db: &Connection, mark: &Mark) -> rusqlite::Result<bool> {
 }
 
 /// Last words. The last one to leave brings everything into the file before the file says that nobody has it open: the header
-/// is written before all other pages, and a file that was only partly brought up to date must not say so. The log is taken away
-/// after that, and stays with whatever fails before.
+/// is written before all other pages, and a file that was only partly brought up to date must not say so. It is said in a log that
+/// began anew, so that nothing but that word is beside a file that has it. The log is taken away after that, and stays with whatever
+/// fails before.
 fn leave(db: Connection, place: &Place) -> Result<()> {
     place.check_here()?;
     place.take_turn()?;
     let written = if place.is_alone() {
         // Only a program of somebody else's can be in the way, and it may be there for long.
         let _ = db.busy_timeout(LEAVE_PATIENCE);
-        let is_whole = checkpoint(&db, "PASSIVE").and_then(|_| say_open(&db, false)).and_then(|_| checkpoint(&db, "TRUNCATE"));
+        let is_whole = checkpoint(&db, "RESTART").and_then(|began_anew| {
+            if !began_anew {
+                return Ok(false);
+            }
+            say_open(&db, false)?;
+            checkpoint(&db, "TRUNCATE")
+        });
         is_whole.and_then(|is_whole| db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !is_whole)).map(drop)
     } else {
         Ok(())
@@ -255,7 +262,7 @@ fn leave(db: Connection, place: &Place) -> Result<()> {
 }
 
 /// Brings what is in the log into the file, as far as nobody else is in the way. Returns whether nobody was.
-pub(super) fn checkpoint(db: &Connection, how: &str) -> rusqlite::Result<bool> {
+fn checkpoint(db: &Connection, how: &str) -> rusqlite::Result<bool> {
     db.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |row| Ok(row.get::<_, i64>(0)? == 0))
 }
 

@@ -6,23 +6,20 @@
 //! file, for the next write may begin it anew, and by each group. A file that was written less often is not the one to which the log
 //! belongs; nor is one that was written more often than the log knows, or another ledger.
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
+use sha2::{Digest as _, Sha256};
 
+use super::super::log;
 use super::super::place::beside;
 use super::found::Row;
-
-/// Where the salts are in the log's header, and how long they are: another pair each time that the log begins anew
-/// (sqlite.org/fileformat2.html, section 4.1).
-const SALTS: (u64, usize) = (16, 8);
+use crate::sms::message::hex;
 
 /// What this process knows of the log.
 pub(super) struct Base {
     log: PathBuf,
-    salts: Option<[u8; SALTS.1]>,
+    salts: Option<[u8; 8]>,
     /// So many groups, at least, are in the file itself.
     count: i64,
 }
@@ -55,28 +52,26 @@ impl Base {
 
     /// A group was written; `before` it this one was the last that is known. Where the log began anew since, that is in the file.
     pub(super) fn look(&mut self, before: i64) {
-        let Some(salts) = read_salts(&self.log) else { return };
+        let Some(salts) = log::salts(&self.log) else { return };
         if self.salts.replace(salts).is_some_and(|known| known != salts) {
             self.count = self.count.max(before);
         }
     }
 }
 
-fn read_salts(log: &Path) -> Option<[u8; SALTS.1]> {
-    let mut file = File::open(log).ok()?;
-    let mut salts = [0; SALTS.1];
-    file.seek(SeekFrom::Start(SALTS.0)).ok()?;
-    file.read_exact(&mut salts).ok()?;
-    Some(salts)
-}
-
 /// What a ledger's file says without its log.
 pub(in super::super) struct InFile {
+    layout: String,
     identity: Option<String>,
     count: i64,
 }
 
 impl InFile {
+    /// See [`layout`].
+    pub(in super::super) fn layout(&self) -> &str {
+        &self.layout
+    }
+
     /// Whether the log, with which `db` reads the file, may be the file's own.
     pub(in super::super) fn has_this_log(&self, db: &Connection) -> rusqlite::Result<bool> {
         let row = Row::read(db)?;
@@ -116,9 +111,20 @@ pub(in super::super) fn in_file(ledger: &Path) -> Option<InFile> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let file = Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags).ok()?;
     let has_mark: bool = file.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'mark')", [], |row| row.get(0)).ok()?;
+    let layout = layout(&file).ok()?;
     if !has_mark {
-        return Some(InFile { identity: None, count: 0 });
+        return Some(InFile { layout, identity: None, count: 0 });
     }
-    let read = |row: &rusqlite::Row<'_>| Ok(InFile { identity: row.get(0)?, count: row.get(1)? });
+    let read = |row: &rusqlite::Row<'_>| Ok(InFile { layout, identity: row.get(0)?, count: row.get(1)? });
     file.query_row("SELECT identity, count FROM mark", [], read).ok()
+}
+
+/// At which pages the tables and indices of a ledger begin, after the number of its last migration. It is another one in a copy that
+/// was packed (a backup), and stays as it is while a ledger is open.
+pub(in super::super) fn layout(db: &Connection) -> rusqlite::Result<String> {
+    let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let mut statement = db.prepare("SELECT name, rootpage FROM sqlite_schema WHERE rootpage > 0 ORDER BY name")?;
+    let pages = statement.query_map([], |row| Ok(format!("{} {}", row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+    let pages: Vec<String> = pages.collect::<rusqlite::Result<_>>()?;
+    Ok(format!("{version}:{}", hex(&Sha256::digest(pages.join(",")))))
 }
