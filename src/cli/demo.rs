@@ -99,7 +99,7 @@ async fn play(client: &DemoClient) -> Result<()> {
     );
     let balance = call(client, "get_balance", json!({})).await?;
     show(&balance, &["/balance/money/amount", "/budgets/1/scope", "/budgets/1/spent", "/budgets/1/held", "/budgets/1/remaining"]);
-    print_line("Next: add it to your MCP client (README, \"Add it to a client\"). `sms-mcp --help` has the command line.");
+    print_line("Next: add it to your MCP client (docs/CLIENTS.md). `sms-mcp --help` has the command line.");
     Ok(())
 }
 

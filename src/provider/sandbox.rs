@@ -123,7 +123,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The table: the number, the fault, and what a user sees. README and tests read it.
+    /// The table: the number, the fault, and what a user sees. docs/CONFIGURATION.md and tests read it.
     pub const TABLE: [(&'static str, Self, &'static str); 12] = [
         ("+12025550101", Self::Rejected, "refused for good: `provider_rejected`"),
         ("+12025550102", Self::NoBalance, "refused, the account is empty: `insufficient_balance`"),

@@ -55,34 +55,32 @@ fn section<'a>(text: &'a str, heading: &str) -> &'a str {
 }
 
 #[test]
-fn the_readme_has_every_fault_of_the_sandbox() {
-    let readme = read("README.md");
-    let table = section(&readme, "### Sandbox faults");
+fn the_documents_have_every_fault_of_the_sandbox() {
+    let page = read("docs/CONFIGURATION.md");
+    let table = section(&page, "## Sandbox faults");
     let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| `+")).collect();
     let expected: Vec<String> = Fault::TABLE.iter().map(|(number, _, what)| format!("| `{number}` | {what} |")).collect();
     assert_eq!(rows, expected);
 }
 
 #[test]
-fn the_readme_has_every_error_code() {
+fn the_documents_have_every_error_code() {
     let source = read("src/error.rs");
     let body = source.split("fn as_str").nth(1).unwrap().split("\n    }\n").next().unwrap();
     let codes: Vec<&str> = body.lines().filter_map(|line| line.split("=> \"").nth(1)?.split('"').next()).collect();
     assert!(codes.len() >= 26, "{codes:?}");
-    let readme = read("README.md");
-    let table = section(&readme, "## Errors");
+    let table = read("docs/ERRORS.md");
     let rows: Vec<&str> = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
     assert_eq!(rows, codes);
 }
 
 #[test]
-fn the_readme_has_every_command_and_every_tool() {
-    let readme = read("README.md");
+fn the_documents_have_every_command_and_every_tool() {
+    let (tools, table) = (read("docs/TOOLS.md"), read("docs/COMMANDS.md"));
     let help = String::from_utf8(Command::new(program()).arg("--help").output().unwrap().stdout).unwrap();
     let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let commands: Vec<&str> = commands.lines().filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect();
     assert!(commands.contains(&"serve") && commands.contains(&"completions"), "{commands:?}");
-    let table = section(&readme, "## Command line");
     for name in commands {
         assert!(table.contains(&format!("`sms-mcp {name}")), "{name}");
     }
@@ -90,15 +88,15 @@ fn the_readme_has_every_command_and_every_tool() {
         assert!(table.contains(code) && help.replace("\n", " ").contains(code), "{code}");
     }
     for tool in Tools::new().list() {
-        assert!(readme.contains(&format!("\n### `{}`\n", tool.name)), "{}", tool.name);
+        assert!(tools.contains(&format!("\n## `{}`\n", tool.name)) && read("README.md").contains(&format!("`{}`", tool.name)), "{}", tool.name);
     }
 }
 
 #[test]
-fn the_readmes_calls_and_answers_fit_the_schemas_of_the_tools() {
-    let readme = read("README.md");
+fn the_documents_calls_and_answers_fit_the_schemas_of_the_tools() {
+    let page = read("docs/TOOLS.md");
     for tool in Tools::new().list() {
-        let blocks = blocks(section(&readme, &format!("### `{}`", tool.name)), "json");
+        let blocks = blocks(section(&page, &format!("## `{}`", tool.name)), "json");
         let [arguments, answer] = blocks.as_slice() else { panic!("{} has {} blocks", tool.name, blocks.len()) };
         let output = tool.output_schema.as_ref().unwrap();
         for (what, schema, text) in [("arguments", &tool.input_schema, arguments), ("answer", output, answer)] {
@@ -113,28 +111,49 @@ fn the_readmes_calls_and_answers_fit_the_schemas_of_the_tools() {
     }
 }
 
+/// README and every page of docs/, with its name.
+fn documents() -> Vec<(String, String)> {
+    let pages = std::fs::read_dir(file("docs")).unwrap().map(|entry| format!("docs/{}", entry.unwrap().file_name().to_str().unwrap()));
+    let mut names: Vec<String> = pages.chain(["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(ToOwned::to_owned)).collect();
+    names.sort();
+    names.into_iter().map(|name| (name.clone(), read(&name))).collect()
+}
+
 #[test]
-fn the_readmes_snippets_parse() {
-    let readme = read("README.md");
-    let json = blocks(&readme, "json");
-    assert!(json.len() >= 4);
-    for snippet in json {
-        serde_json::from_str::<Value>(&snippet).unwrap_or_else(|error| panic!("{error}: {snippet}"));
+fn the_snippets_of_the_documents_parse() {
+    let (mut of_json, mut of_toml) = (0, 0);
+    for (name, text) in documents() {
+        for snippet in blocks(&text, "json") {
+            of_json += 1;
+            serde_json::from_str::<Value>(&snippet).unwrap_or_else(|error| panic!("{name}: {error}: {snippet}"));
+        }
+        // What is in a list is further to the right.
+        for snippet in blocks(&text, "toml").into_iter().chain(blocks(&text.replace("\n   ", "\n"), "toml")) {
+            of_toml += 1;
+            toml::from_str::<Config>(&snippet).unwrap_or_else(|error| panic!("{name}: {error}: {snippet}"));
+        }
     }
-    let toml = blocks(&readme, "toml");
-    assert!(toml.len() >= 2);
-    for snippet in toml {
-        toml::from_str::<Config>(&snippet).unwrap_or_else(|error| panic!("{error}: {snippet}"));
+    assert!(of_json >= 20 && of_toml >= 8, "{of_json} and {of_toml}");
+}
+
+/// Who comes from README or from the index finds every page.
+#[test]
+fn every_page_is_linked_from_the_readme_and_from_the_index() {
+    let (readme, index) = (read("README.md"), read("docs/README.md"));
+    let pages: Vec<String> = documents().into_iter().filter_map(|(name, _)| name.strip_prefix("docs/").map(ToOwned::to_owned)).collect();
+    for page in pages.iter().filter(|page| *page != "README.md") {
+        assert!(readme.contains(&format!("](docs/{page})")), "README.md does not link to docs/{page}");
+        assert!(index.contains(&format!("]({page})")), "docs/README.md does not link to {page}");
     }
 }
 
 #[test]
-fn the_readmes_event_is_signed_with_the_secret_that_it_shows() {
+fn the_documents_event_is_signed_with_the_secret_that_it_shows() {
     use base64::Engine as _;
     use hmac::{KeyInit as _, Mac as _};
     let base64 = &base64::engine::general_purpose::STANDARD;
-    let readme = read("README.md");
-    let text = section(&readme, "## Receipts, replies and forwarding");
+    let page = read("docs/RECEIPTS.md");
+    let text = section(&page, "## Forwarding");
     let secret = text.split("`whsec_").nth(1).unwrap().split('`').next().unwrap();
     let request = blocks(text, "http").remove(0);
     let (head, body) = request.trim_end().split_once("\n\n").unwrap();
@@ -147,16 +166,14 @@ fn the_readmes_event_is_signed_with_the_secret_that_it_shows() {
 
 #[test]
 fn links_between_the_documents_lead_somewhere() {
-    let heading_of = |title: &str| title.to_lowercase().replace(':', "").replace(' ', "-");
-    for name in ["README.md", "CHANGELOG.md", "docs/ARCHITECTURE.md", "docs/LOGGING.md", "docs/OPERATIONS.md", "docs/PROVIDERS.md", "CONTRIBUTING.md"]
-    {
-        let text = read(name);
+    let heading_of = |title: &str| title.to_lowercase().replace([':', ',', '`'], "").replace(' ', "-");
+    for (name, text) in documents() {
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if target.starts_with("https://") {
                 continue;
             }
             let (path, anchor) = target.split_once('#').map_or((target, None), |(path, anchor)| (path, Some(anchor)));
-            let path = if path.is_empty() { file(name) } else { file(name).with_file_name(path) };
+            let path = if path.is_empty() { file(&name) } else { file(&name).parent().unwrap().join(path) };
             assert!(path.exists(), "{name}: {target}");
             if let Some(anchor) = anchor {
                 let text = std::fs::read_to_string(&path).unwrap();
@@ -287,25 +304,24 @@ async fn the_example_for_claude_desktop_starts_a_server_that_quotes() {
 }
 
 #[test]
-fn the_readmes_snippets_for_clients_start_the_same_command() {
+fn the_snippets_for_clients_start_the_same_command() {
     let example: Value = serde_json::from_str(&read("claude_desktop_config.example.json")).unwrap();
-    let readme = read("README.md");
-    let snippets: Vec<Value> =
-        blocks(section(&readme, "## Add it to a client"), "json").iter().map(|text| serde_json::from_str(text).unwrap()).collect();
+    let parsed = |text: &String| serde_json::from_str::<Value>(text).unwrap();
+    assert_eq!(parsed(&blocks(&read("README.md"), "json")[0]), example);
+    let snippets: Vec<Value> = blocks(&read("docs/CLIENTS.md"), "json").iter().map(parsed).collect();
     assert_eq!(snippets[0], example);
     let local: Vec<&Value> = snippets
         .iter()
         .flat_map(|snippet| [&snippet["mcpServers"]["sms"], &snippet["servers"]["sms"]])
         .filter(|sms| sms.get("command").is_some())
         .collect();
-    assert_eq!(local.len(), 3);
+    assert_eq!(local.len(), 4);
     assert!(local.iter().all(|sms| sms["command"] == "sms-mcp" && sms["args"] == json!([])));
 }
 
 #[tokio::test]
-async fn the_readmes_remote_server_lets_in_who_shows_the_token_and_calls_it_by_its_name() {
-    let readme = read("README.md");
-    let settings = blocks(section(&readme, "## Add it to a client"), "toml").remove(0);
+async fn the_remote_server_of_the_documents_lets_in_who_shows_the_token_and_calls_it_by_its_name() {
+    let settings = blocks(&read("docs/HOSTING.md"), "toml").remove(0);
     let desk = Desk::new(&settings);
     let server = desk.http(|command| {
         command.env("SMS_MCP_TOKEN", "s3cret");
@@ -333,7 +349,7 @@ async fn the_readmes_remote_server_lets_in_who_shows_the_token_and_calls_it_by_i
     assert_eq!(health.status().as_u16(), 200);
 }
 
-/// The columns of the README's table of providers, by the names of their capabilities.
+/// The columns of the table of providers, by the names of their capabilities.
 const CAPABILITIES: [(&str, &str); 12] = [
     ("send", ""),
     ("bulk in one request", "recipients_per_request"),
@@ -372,7 +388,7 @@ fn capabilities(table: &toml::Table, is_full: bool) -> Value {
 }
 
 #[test]
-fn the_readme_says_what_each_provider_can_do() {
+fn the_documents_say_what_each_provider_can_do() {
     let example: toml::Table =
         // What names a file that has to be there is left out.
         crate::settings::uncommented(|name| name != "outbox" && !name.starts_with("tls"))
@@ -407,10 +423,10 @@ fn the_readme_says_what_each_provider_can_do() {
         };
         rows.push(format!("| `{kind}` | {} |", CAPABILITIES.map(|(_, name)| cell(name)).join(" | ")));
     }
-    let path = file("README.md");
-    let readme = read("README.md");
+    let path = file("docs/PROVIDERS.md");
+    let page = read("docs/PROVIDERS.md");
     let (begin, end) = ("<!-- what each provider can do: UPDATE_SNAPSHOTS=1 cargo test documents -->\n", "<!-- end -->");
-    let (before, rest) = readme.split_once(begin).unwrap();
+    let (before, rest) = page.split_once(begin).unwrap();
     let (written, after) = rest.split_once(end).unwrap();
     let expected = format!("\n{}\n\n", rows.join("\n"));
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {

@@ -177,9 +177,9 @@ fn a_client_that_goes_away_over_stdio_leaves_no_error_in_the_log() {
 }
 
 #[test]
-fn the_readmes_python_program_reaches_the_server_with_its_environment() {
-    let readme = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let code = readme.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a program in the README");
+fn the_python_program_of_the_documents_reaches_the_server_with_its_environment() {
+    let page = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CLIENTS.md")).unwrap();
+    let code = page.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a program in docs/CLIENTS.md");
     for version in ["mcp1", "mcp2"] {
         let packages = installed("clients").join(version);
         if !packages.join("mcp").exists() {
