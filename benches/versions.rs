@@ -247,7 +247,7 @@ fn fill(path: &Path, messages: i64) {
 fn stored(folder: &Path, program: &str, messages: i64) {
     let (empty, full) = (folder.join("empty.db"), folder.join("full.db"));
     // One message, made by the program itself, and a clean end.
-    let one = ["send", "+12025550123", "Hello", "--key", "first"];
+    let one = ["send", "+12025550123", "Hello", "--idempotency-key", "first"];
     let run = |args: &[&str]| {
         let mut command = Command::new(program);
         command.arg("--config").arg(folder.join("bench.toml")).arg("--ledger").arg(&full).args(["--log", "error"]).args(args);
