@@ -12,6 +12,7 @@ mod clients;
 mod copy;
 mod early;
 mod facts;
+mod group;
 mod instance;
 mod job;
 mod log;
@@ -66,6 +67,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::mark::Marking;
 use crate::sms::message::{MessageId, State};
+use group::Group;
 use instance::{Instance, Lock};
 use job::unavailable;
 use mark::Mark;
@@ -212,9 +214,9 @@ impl SqliteLedger {
             return Ok(());
         }
         let settling = unbegun.clone();
-        let step = move |db: &Connection| settling.iter().try_for_each(|(id, at)| settle::settle(db, id, &not_begun(*at)).map(drop));
+        let step = move |group: &mut Group<'_>| settling.iter().try_for_each(|(id, at)| settle::settle(group, id, &not_begun(*at)).map(drop));
         let settled = match self.writer() {
-            Ok(writer) => writer.run(step).await,
+            Ok(writer) => writer.run_together(step).await,
             Err(error) => Err(error),
         };
         if settled.is_err() {

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::group::Group;
 use super::job::JobResult;
 use super::states::ATTEMPTING;
 use super::tally;
@@ -64,11 +65,11 @@ pub(super) struct Early {
 }
 
 /// Applies the receipts that came before this message's id was known. Returns whether there were any.
-pub(super) fn apply_early(db: &Connection, open: &mut Open, vendor_id: &str) -> JobResult<bool> {
-    let found = take_early(db, open, vendor_id)?;
+pub(super) fn apply_early(group: &mut Group<'_>, open: &mut Open, vendor_id: &str) -> JobResult<bool> {
+    let found = take_early(group.beside(), open, vendor_id)?;
     for early in &found {
         let asked = Step { price_micros: early.price_micros, ..Step::new(early.state, early.at, early.why.as_deref()) };
-        apply(db, open, &asked)?;
+        apply(group, open, &asked)?;
     }
     Ok(!found.is_empty())
 }

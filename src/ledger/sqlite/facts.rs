@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::job::JobResult;
 use super::opt_out::is_out;
-use super::pending::is_pending;
+use super::pending::{MAY_BE_STOP, ending, is_pending};
 use super::states::{IS_UNKNOWN, NEVER_LEFT, sql};
 use crate::ledger::{Draft, Intent};
 use crate::sms::caller_id::same_phone;
@@ -60,12 +60,37 @@ fn doubts(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut Facts) ->
     Ok(())
 }
 
+/// Whether anything is on record that could keep a text from this recipient: an opt-out, a STOP of somebody whom nobody can tell, a
+/// message whose outcome is unknown. Of most people there is none of it, and that takes one look.
+fn is_anything_known(db: &Connection, intent: &Intent, draft: &Draft) -> JobResult<bool> {
+    let mut statement = db.prepare_cached(sql!(
+        "SELECT EXISTS (SELECT 1 FROM opt_out WHERE number = ?1) OR EXISTS (SELECT 1 FROM pending WHERE {MAY_BE_STOP} AND ending IN (?4, ''))
+             OR EXISTS (SELECT 1 FROM message WHERE {} AND sandbox = ?3)",
+        in_doubt()
+    ))?;
+    let (principal, is_sandbox) = (&intent.payer.principal, intent.payer.realm.is_sandbox());
+    let mut is_known = |number: &str| statement.query_row(params![number, principal, is_sandbox, ending(number)], |row| row.get(0));
+    if is_known(&draft.to)? {
+        return Ok(true);
+    }
+    for other in same_phone(&draft.to) {
+        if is_known(&other)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Puts what is known about this draft's recipient in place of what was known about another's.
 pub(super) fn look_up(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut Facts) -> JobResult<()> {
-    facts.is_opted_out = is_out(db, &draft.to)?;
-    facts.is_stop_pending = !facts.is_opted_out && is_pending(db, &draft.to)?;
-    recipient_facts(db, intent, draft, facts)?;
-    doubts(db, intent, draft, facts)
+    if is_anything_known(db, intent, draft)? {
+        facts.is_opted_out = is_out(db, &draft.to)?;
+        facts.is_stop_pending = !facts.is_opted_out && is_pending(db, &draft.to)?;
+        doubts(db, intent, draft, facts)?;
+    } else {
+        (facts.is_opted_out, facts.is_stop_pending, facts.same_in_doubt, facts.other_in_doubt) = (false, false, None, None);
+    }
+    recipient_facts(db, intent, draft, facts)
 }
 
 /// What the ledger knows about this recipient: how many messages lately, and the same text within the window.

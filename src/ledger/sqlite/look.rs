@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::early::apply_early;
+use super::group::Group;
 use super::job::JobResult;
 use super::rate;
 use super::row::{COLUMNS, record_from};
@@ -24,7 +25,7 @@ pub(super) fn hint(db: &Connection, provider: &str, vendor_id: &str, message: Op
             .optional()?;
         if let Some(mut open) = found {
             if take_id(db, &open, vendor_id)? {
-                apply_early(db, &mut open, vendor_id)?;
+                Group::over(db, |group| apply_early(group, &mut open, vendor_id))?;
             }
             db.prepare_cached(sql!("UPDATE message SET look_ms = ?2 WHERE seq = ?1 AND {MAY_BE_REPORTED} AND (look_ms IS NULL OR look_ms > ?2)"))?
                 .execute(params![open.seq, now.as_millis()])?;

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::group::Group;
 use super::job::JobResult;
 use super::states::{WAITS, sql};
 use super::transition::{OPEN_COLUMNS, Open, Step, advance_and_post, open_from};
@@ -49,9 +50,7 @@ pub(super) fn opt_out(db: &Connection, number: &str, is_out: bool, source: &str,
     }
     let mut statement = db.prepare_cached(sql!("SELECT {OPEN_COLUMNS} FROM message WHERE recipient = ?1 AND {WAITS} ORDER BY seq"))?;
     let queued: Vec<Open> = statement.query_map([number], open_from)?.collect::<rusqlite::Result<_>>()?;
-    for mut open in queued {
-        advance_and_post(db, &mut open, &opted_out(at))?;
-    }
+    Group::over(db, |group| queued.into_iter().try_for_each(|mut open| advance_and_post(group, &mut open, &opted_out(at)).map(drop)))?;
     Ok(added > 0)
 }
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::job::JobResult;
 use super::outbox;
 use super::reply::answered;
-use super::states::HAS_NOT_LEFT;
+use super::states::{HAS_NOT_LEFT, sql};
 use super::wish::{PendingWish, Wish};
 use crate::clock::Timestamp;
 use crate::ledger::{MOST_PENDING, NewPending, Pended, Pending, Settled};
@@ -232,10 +232,18 @@ pub(super) fn settle(db: &Connection, id: i64, number: Option<&str>, forward: bo
 /// written.
 const LOCAL: usize = 7;
 
+/// A STOP that waits for the operator.
+pub(super) const MAY_BE_STOP: &str = "settled_ms IS NULL AND wish = 0";
+
+/// The end of a number, by which those are found whom it may be.
+pub(super) fn ending(number: &str) -> &str {
+    number.get(number.len().saturating_sub(ENDING)..).unwrap_or(number)
+}
+
 /// Whether a STOP waits that this number fits, or whose sender is written like its end.
 pub(super) fn is_pending(db: &Connection, number: &str) -> JobResult<bool> {
-    let ending = number.get(number.len().saturating_sub(ENDING)..).unwrap_or(number);
-    let mut statement = db.prepare_cached("SELECT sender FROM pending WHERE settled_ms IS NULL AND wish = 0 AND ending IN (?1, ?2)")?;
+    let ending = ending(number);
+    let mut statement = db.prepare_cached(sql!("SELECT sender FROM pending WHERE {MAY_BE_STOP} AND ending IN (?1, ?2)"))?;
     let mut rows = statement.query([ending, ""])?;
     let mut parsed = None;
     while let Some(row) = rows.next()? {

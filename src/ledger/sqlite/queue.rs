@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::group::Group;
 use super::job::JobResult;
 use super::opt_out::opted_out;
 use super::row::{COLUMNS, record_from};
@@ -162,10 +163,8 @@ fn expire(db: &Connection, owner: i64, claim: &Claim) -> JobResult<()> {
     ))?;
     let expired: Vec<Open> =
         statement.query_map(params![owner, claim.adopt, too_old, EXPIRE_AT_ONCE], open_from)?.collect::<rusqlite::Result<_>>()?;
-    for mut open in expired {
-        advance_and_post(db, &mut open, &Step::new(State::Expired, claim.now, Some("it waited too long to be sent")))?;
-    }
-    Ok(())
+    let too_late = Step::new(State::Expired, claim.now, Some("it waited too long to be sent"));
+    Group::over(db, |group| expired.into_iter().try_for_each(|mut open| advance_and_post(group, &mut open, &too_late).map(drop)))
 }
 
 /// The head of the queue for this provider, at most `most`: one for each person, or whoever hands them over at the same time
@@ -234,6 +233,11 @@ fn is_kept(message: &Record, peers: &[Peer]) -> bool {
 /// See [`crate::ledger::facets::Queue::unclaim`]. What was decided about the queue while a message was not in it holds for that
 /// message too: its person may have opted out, its bulk may have been canceled.
 pub(super) fn unclaim(db: &Connection, owner: i64, back: &[Back]) -> JobResult<()> {
+    Group::over(db, |group| unclaim_in(group, owner, back))
+}
+
+fn unclaim_in(group: &mut Group<'_>, owner: i64, back: &[Back]) -> JobResult<()> {
+    let db = group.beside();
     let mut find = db.prepare_cached(&format!(
         "SELECT {OPEN_COLUMNS}, history, batch, (SELECT max(o.at_ms, message.changed_ms) FROM opt_out o WHERE o.number = message.recipient) AS opted_out_ms
          FROM message WHERE id = ?1 AND {IS_ATTEMPTING} AND owner = ?2"
@@ -253,7 +257,7 @@ pub(super) fn unclaim(db: &Connection, owner: i64, back: &[Back]) -> JobResult<(
         update.execute(params![open.seq, changed_ms, before, rests_until.map(Timestamp::as_millis)])?;
         open.state = State::Queued;
         if let Some(at) = opted_out_ms {
-            advance_and_post(db, &mut open, &opted_out(Timestamp(at)))?;
+            advance_and_post(group, &mut open, &opted_out(Timestamp(at)))?;
             continue;
         }
         let Some(batch) = batch else { continue };
@@ -262,7 +266,7 @@ pub(super) fn unclaim(db: &Connection, owner: i64, back: &[Back]) -> JobResult<(
             None => *canceled_at.entry(batch).or_insert(canceled.query_row([batch], |row| row.get(0))?),
         };
         if let Some(at) = at {
-            advance_and_post(db, &mut open, &Step::new(State::Canceled, Timestamp(at), Some(CANCELED)))?;
+            advance_and_post(group, &mut open, &Step::new(State::Canceled, Timestamp(at), Some(CANCELED)))?;
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::early::keep_early;
+use super::group::Group;
 use super::job::JobResult;
 use super::segment::{self, Named, named_from};
 use super::states::ATTEMPTING;
@@ -12,7 +13,8 @@ use crate::ledger::Report;
 use crate::sms::message::MessageId;
 
 /// See [`crate::ledger::facets::Reports::record_receipt`].
-pub(super) fn record_receipt(db: &Connection, report: &Report, now: Timestamp) -> JobResult<Vec<MessageId>> {
+pub(super) fn record_receipt(group: &mut Group<'_>, report: &Report, now: Timestamp) -> JobResult<Vec<MessageId>> {
+    let db = group.beside();
     let mut statement = db.prepare_cached(&format!(
         "SELECT {OPEN_COLUMNS}, id, changed_ms FROM message
          WHERE vendor_id = ?1 AND provider = ?2 AND NOT parted AND (?3 IS NULL OR recipient = ?3) ORDER BY seq"
@@ -27,9 +29,9 @@ pub(super) fn record_receipt(db: &Connection, report: &Report, now: Timestamp) -
     let mut has_moved = false;
     for Named { mut open, id, segments, .. } in found {
         let has_changed = if segments.is_empty() {
-            apply(db, &mut open, &asked)?
+            apply(group, &mut open, &asked)?
         } else {
-            let moved = segment::record(db, &mut open, &segments, &asked)?;
+            let moved = segment::record(group, &mut open, &segments, &asked)?;
             has_moved |= moved.is_some();
             moved.unwrap_or(false)
         };

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::budget::{Row, hold, look};
+use super::budget::Row;
 use super::facts;
-use super::job::{Business, JobResult, business, contradiction};
+use super::group::Group;
+use super::job::{Business, JobResult, business};
 use super::mark::{Key, Mark};
 use super::rehearsal::rehearse;
 use super::row::target_from;
-use super::session::{sessions, touch};
-use super::{pace, rate, sealed};
+use super::{rate, sealed};
 use crate::error::{Error, ErrorKind, RefusedRecipient};
 use crate::ledger::rules::choose::{Chosen, choose};
 use crate::ledger::rules::history::step;
@@ -46,7 +46,15 @@ fn earlier_intent(db: &Connection, intent: &Intent) -> JobResult<Option<Reservat
 }
 
 /// See [`crate::ledger::facets::Intents::reserve`].
-pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, peers: &Arc<[Peer]>, decide: &Decide, mark: &Mark) -> Business<Reservation> {
+pub(super) fn reserve(
+    group: &mut Group<'_>,
+    owner: i64,
+    intent: &Intent,
+    peers: &Arc<[Peer]>,
+    decide: &Decide,
+    mark: &Mark,
+) -> Business<Reservation> {
+    let db = group.beside();
     if let Some(earlier) = earlier_intent(db, intent)? {
         return Ok(Ok(earlier));
     }
@@ -62,12 +70,12 @@ pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, peers: &Arc<
             "this idempotency_key was used before, and what became of it is in a ledger that was lost",
         )));
     }
-    let mut found = business!(sessions(db, &intent.payer, intent.now)?);
+    let mut found = business!(group.sessions(&intent.payer, intent.now)?);
     if !intent.preview {
-        touch(db, &intent.payer, &found, intent.now)?;
+        group.touch(&intent.payer, &found, intent.now)?;
     }
-    let mut rows = look(db, path(&intent.payer, &intent.now.utc_day(), std::mem::take(&mut found.parts), peers))?;
-    let mut pace = pace::read(db, intent.payer.realm, intent.now, intent.per_second, peers)?;
+    let mut rows = group.look(path(&intent.payer, &intent.now.utc_day(), std::mem::take(&mut found.parts), peers))?;
+    let mut pace = group.pace(intent.payer.realm, intent.now, intent.per_second, peers)?;
     business!(pace.check_clock());
     let budgets = rows.iter().map(|row| row.budget.clone()).collect();
     let facts = Facts { budgets, rate_wait_ms: pace.wait_ms(), peers: Arc::clone(peers), ..Facts::default() };
@@ -80,13 +88,16 @@ pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, peers: &Arc<
     }
     if intent.preview {
         let budgets = rows.iter().map(|row| row.budget.clone()).collect();
-        rehearse(db, || {
-            touch(db, &intent.payer, &found, intent.now)?;
-            take(db, owner, intent, &taken, &refused, &mut rows, &mut pace)
-        })?;
+        // In a group of its own, which is undone with it.
+        let db = group.alone()?;
+        let rehearsed = |group: &mut Group<'_>| {
+            group.touch(&intent.payer, &found, intent.now)?;
+            take(group, owner, intent, (&taken, &refused), (&mut rows, &mut pace))
+        };
+        rehearse(db, || Group::over(db, rehearsed))?;
         return Ok(Ok(Reservation::Taken { refused, doubts, budgets }));
     }
-    take(db, owner, intent, &taken, &refused, &mut rows, &mut pace)?;
+    take(group, owner, intent, (&taken, &refused), (&mut rows, &mut pace))?;
     if intent.payer.realm == Realm::Live {
         let each_micros = taken.iter().map(|draft| draft.hold_micros).max().unwrap_or(0);
         rows.iter().for_each(|row| mark.cover(&row.budget, each_micros));
@@ -95,38 +106,34 @@ pub(super) fn reserve(db: &Connection, owner: i64, intent: &Intent, peers: &Arc<
     Ok(Ok(Reservation::Taken { refused, doubts, budgets: rows.into_iter().map(|row| row.budget).collect() }))
 }
 
-/// Holds the money of what was decided on, counts it, and writes it.
+/// Holds the money of what was decided on, counts it, and writes it. From here on nothing is refused: what fails is the ledger.
 fn take(
-    db: &Connection,
+    group: &mut Group<'_>,
     owner: i64,
     intent: &Intent,
-    taken: &[&Draft],
-    refused: &[(usize, Error)],
-    rows: &mut [Row],
-    pace: &mut Pace,
+    (taken, refused): (&[&Draft], &[(usize, Error)]),
+    (rows, pace): (&mut [Row], &mut Pace),
 ) -> JobResult<()> {
     let micros = taken.iter().map(|draft| draft.hold_micros).sum();
     let messages = i64::try_from(taken.len()).unwrap_or(i64::MAX);
     for row in rows.iter_mut() {
-        if !hold(db, row, micros, messages)? {
-            return Err(contradiction("a budget does not take what was decided on by it"));
-        }
+        group.hold(row, micros, messages)?;
     }
-    leave_now(db, intent, taken, pace)?;
+    leave_now(group, intent, taken, pace)?;
     let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
-    write(db, owner, intent, taken, refused, &ids.join(","))
+    write(group.beside(), owner, intent, taken, refused, &ids.join(","))
 }
 
 /// Counts what leaves without a claim: a single message, or a campaign in its one request.
-fn leave_now(db: &Connection, intent: &Intent, taken: &[&Draft], pace: &mut Pace) -> JobResult<()> {
+fn leave_now(group: &mut Group<'_>, intent: &Intent, taken: &[&Draft], pace: &mut Pace) -> JobResult<()> {
     match (&intent.batch, intent.is_campaign) {
         (Some(_), false) => return Ok(()),
         (Some(_), true) => pace.take_what_there_is(u32::try_from(taken.len()).unwrap_or(u32::MAX)),
         (None, _) => pace.take(1),
     }
-    pace::write(db, intent.payer.realm, pace)?;
+    group.keep_pace(intent.payer.realm, pace);
     match taken.iter().find(|draft| draft.rated_requests > 0) {
-        Some(rated) => rate::count(db, &window::name(&rated.provider, intent.payer.realm), intent.now, rated.rated_requests),
+        Some(rated) => rate::count(group.beside(), &window::name(&rated.provider, intent.payer.realm), intent.now, rated.rated_requests),
         None => Ok(()),
     }
 }

@@ -8,6 +8,7 @@ use std::collections::hash_map::Entry;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::early::{Early, take_early};
+use super::group::Group;
 use super::job::JobResult;
 use super::states::{IS_UNKNOWN, sql};
 use super::transition::{OPEN_COLUMNS, Open, Step, apply, open_from};
@@ -55,21 +56,21 @@ pub(super) fn write(db: &Connection, open: &Open, segments: &[Segment]) -> JobRe
 
 /// Applies the receipts that came before the segments' ids were known. Some carriers give all segments of a message one
 /// id. Returns whether there were any.
-pub(super) fn apply_early(db: &Connection, open: &mut Open, segments: &[Segment]) -> JobResult<bool> {
+pub(super) fn apply_early(group: &mut Group<'_>, open: &mut Open, segments: &[Segment]) -> JobResult<bool> {
     let mut has_moved = false;
     let mut taken: HashMap<&str, Vec<Early>> = HashMap::new();
     for segment in segments {
         let Some(vendor_id) = segment.vendor_id.as_deref() else { continue };
         let told = match taken.entry(vendor_id) {
             Entry::Occupied(taken) => taken.into_mut(),
-            Entry::Vacant(place) => place.insert(take_early(db, open, vendor_id)?),
+            Entry::Vacant(place) => place.insert(take_early(group.beside(), open, vendor_id)?),
         };
         for Early { state, at, why, .. } in told {
-            has_moved |= advance(db, open.seq, segment.number, &Step::new(*state, *at, why.as_deref()))?;
+            has_moved |= advance(group.beside(), open.seq, segment.number, &Step::new(*state, *at, why.as_deref()))?;
         }
     }
     if has_moved {
-        follow(db, open)?;
+        follow(group, open)?;
     }
     Ok(has_moved)
 }
@@ -97,12 +98,12 @@ pub(super) fn named(db: &Connection, report: &Report) -> JobResult<Vec<Named>> {
 }
 
 /// Applies a report to segments of a message. Nothing where it moved none of them; else whether the message moved too.
-pub(super) fn record(db: &Connection, open: &mut Open, numbers: &[u32], told: &Step<'_>) -> JobResult<Option<bool>> {
+pub(super) fn record(group: &mut Group<'_>, open: &mut Open, numbers: &[u32], told: &Step<'_>) -> JobResult<Option<bool>> {
     let mut has_moved = false;
     for number in numbers {
-        has_moved |= advance(db, open.seq, *number, told)?;
+        has_moved |= advance(group.beside(), open.seq, *number, told)?;
     }
-    if has_moved { follow(db, open).map(Some) } else { Ok(None) }
+    if has_moved { follow(group, open).map(Some) } else { Ok(None) }
 }
 
 /// Moves one segment, if it may go there. Returns whether it did.
@@ -118,18 +119,18 @@ fn advance(db: &Connection, message: i64, number: u32, told: &Step<'_>) -> JobRe
 }
 
 /// Moves a message to where its segments say that it stands. Returns whether it moved.
-fn follow(db: &Connection, open: &mut Open) -> JobResult<bool> {
-    let segments = of_message(db, open.seq)?;
+fn follow(group: &mut Group<'_>, open: &mut Open) -> JobResult<bool> {
+    let segments = of_message(group.beside(), open.seq)?;
     let states: Vec<State> = segments.iter().map(|segment| segment.state).collect();
     let Some(next) = whole(&states) else { return Ok(false) };
     let mut there = segments.iter().filter(|segment| segment.state == next);
     if next == State::Delivered {
         let last = there.map(|segment| segment.at).max().unwrap_or(Timestamp(0));
-        return apply(db, open, &Step::new(next, last, None));
+        return apply(group, open, &Step::new(next, last, None));
     }
     let Some(Segment { number, at, why, .. }) = there.next() else { return Ok(false) };
     let words = format!("segment {number} of {}: {}", segments.len(), why.as_deref().unwrap_or("it did not reach the phone"));
-    apply(db, open, &Step::new(next, *at, Some(&words)))
+    apply(group, open, &Step::new(next, *at, Some(&words)))
 }
 
 /// All of one message, in their order.

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::early;
+use super::group::Group;
 use super::job::JobResult;
 use super::segment;
 use super::states::{IS_ATTEMPTING, WAITS, sql};
@@ -14,9 +15,14 @@ use crate::sms::facts::Budget;
 use crate::sms::message::{MessageId, State};
 
 /// See [`crate::ledger::facets::Intents::settle`].
-pub(super) fn settle(db: &Connection, id: &MessageId, settlement: &Settlement) -> JobResult<Vec<Budget>> {
-    let found = db.prepare_cached(sql!("SELECT {OPEN_COLUMNS} FROM message WHERE id = ?1"))?.query_row([id.as_str()], open_from).optional()?;
-    let Some(mut open) = found else { return Ok(Vec::new()) };
+pub(super) fn settle(group: &mut Group<'_>, id: &MessageId, settlement: &Settlement) -> JobResult<Vec<Budget>> {
+    let db = group.beside();
+    let mut statement = db.prepare_cached(sql!(
+        "SELECT {OPEN_COLUMNS}, EXISTS (SELECT 1 FROM early_receipt e WHERE e.vendor_id = ?2 AND e.provider = message.provider) AS has_early
+         FROM message WHERE id = ?1"
+    ))?;
+    let found = statement.query_row(params![id.as_str(), settlement.vendor_id], |row| Ok((open_from(row)?, row.get("has_early")?))).optional()?;
+    let Some((mut open, has_early)) = found else { return Ok(Vec::new()) };
     let is_part = settlement.state == State::Failed && settlement.price_micros.is_none();
     let share = if is_part { posting::share(&settlement.parts, open.held_micros) } else { None };
     let asked = Step {
@@ -28,10 +34,10 @@ pub(super) fn settle(db: &Connection, id: &MessageId, settlement: &Settlement) -
         look_at: settlement.look_at,
         ..Step::new(settlement.state, settlement.at, settlement.why.as_deref())
     };
-    let moved = advance_and_post(db, &mut open, &asked)?;
+    let moved = advance_and_post(group, &mut open, &asked)?;
     match moved {
         // A report was faster than the answer; only the answer may name the price.
-        None => correct(db, &mut open, settlement.price_micros)?,
+        None => correct(group, &mut open, settlement.price_micros)?,
         Some(_) if settlement.free_key => {
             db.prepare_cached("DELETE FROM idempotency WHERE target = ?1")?.execute([id.as_str()])?;
         }
@@ -39,15 +45,15 @@ pub(super) fn settle(db: &Connection, id: &MessageId, settlement: &Settlement) -
     }
     let moved_on = if !settlement.parts.is_empty() {
         segment::write(db, &open, &settlement.parts)?;
-        segment::apply_early(db, &mut open, &settlement.parts)?
-    } else if let (Some(vendor_id), Some(_), false) = (&settlement.vendor_id, &moved, open.is_parted) {
-        early::apply_early(db, &mut open, vendor_id)?
+        segment::apply_early(group, &mut open, &settlement.parts)?
+    } else if let (Some(vendor_id), Some(_), false, true) = (&settlement.vendor_id, &moved, open.is_parted, has_early) {
+        early::apply_early(group, &mut open, vendor_id)?
     } else {
         false
     };
     match moved {
         Some(budgets) if !moved_on => Ok(budgets),
-        _ => post(db, &open, Posting::Keep),
+        _ => post(group, &open, Posting::Keep),
     }
 }
 
@@ -60,11 +66,14 @@ pub(super) fn cancel(db: &Connection, principal: &str, batch: &str, now: Timesta
         "SELECT {OPEN_COLUMNS} FROM message WHERE batch = (SELECT seq FROM batch WHERE id = ?1 AND principal = ?2) AND {WAITS} ORDER BY seq"
     ))?;
     let queued: Vec<Open> = statement.query_map([batch, principal], open_from)?.collect::<rusqlite::Result<_>>()?;
-    let mut count = 0;
-    for mut open in queued {
-        count += u32::from(advance_and_post(db, &mut open, &Step::new(State::Canceled, now, Some(CANCELED)))?.is_some());
-    }
-    Ok(count)
+    let canceled = Step::new(State::Canceled, now, Some(CANCELED));
+    Group::over(db, |group| {
+        let mut count = 0;
+        for mut open in queued {
+            count += u32::from(advance_and_post(group, &mut open, &canceled)?.is_some());
+        }
+        Ok(count)
+    })
 }
 
 /// See [`crate::ledger::facets::Intents::hand_on`]. Returns whether it was this instance's to hand on. An id that a report gave it

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::budget::{BUDGET_COLUMNS, budget_from};
+use super::group::Group;
 use super::job::JobResult;
 use super::outbox;
 use super::states::{IS_UNDECIDED, sql};
@@ -54,15 +55,22 @@ fn budget_ids(list: &str) -> impl Iterator<Item = i64> {
 }
 
 /// Moves the money in every budget that holds it, and returns them.
-pub(super) fn post(db: &Connection, open: &Open, posting: Posting) -> JobResult<Vec<Budget>> {
-    let Moves { released_micros, spent_micros, messages, freezes } = posting.moves(open.held_micros);
+pub(super) fn post(group: &mut Group<'_>, open: &Open, posting: Posting) -> JobResult<Vec<Budget>> {
+    let moves = posting.moves(open.held_micros);
+    if moves.freezes {
+        return post_and_freeze(group.alone()?, open, moves);
+    }
+    budget_ids(&open.budgets).map(|id| group.post(id, &moves)?.ok_or(rusqlite::Error::QueryReturnedNoRows)).collect()
+}
+
+/// The same of a charge that freezes them: whoever comes next is to read it in the ledger.
+fn post_and_freeze(db: &Connection, open: &Open, moves: Moves) -> JobResult<Vec<Budget>> {
+    let Moves { released_micros, spent_micros, messages, freezes } = moves;
     let mut statement = db.prepare_cached(sql!(
         "UPDATE budget SET held_micros = held_micros - ?2, spent_micros = spent_micros + ?3, messages = messages - ?4, frozen = frozen OR ?5
          WHERE id = ?1 RETURNING {BUDGET_COLUMNS}"
     ))?;
-    if freezes {
-        note_overcharge(db, open, released_micros, spent_micros)?;
-    }
+    note_overcharge(db, open, released_micros, spent_micros)?;
     let mut move_in = |id: i64| statement.query_row(params![id, released_micros, spent_micros, messages, freezes], budget_from);
     budget_ids(&open.budgets).map(|id| Ok(move_in(id)?.budget)).collect()
 }
@@ -101,18 +109,24 @@ impl<'a> Step<'a> {
 
 /// Corrects what was posted for a message by what the provider says that it really cost. Where nothing was posted,
 /// nothing changes.
-pub(super) fn correct(db: &Connection, open: &mut Open, price_micros: Option<i64>) -> JobResult<()> {
+pub(super) fn correct(group: &mut Group<'_>, open: &mut Open, price_micros: Option<i64>) -> JobResult<()> {
     let (Some(posted), Some(price)) = (open.price_micros, price_micros.map(|price| price.max(0))) else { return Ok(()) };
     // Somebody told it, also where it is what was assumed.
-    db.prepare_cached("UPDATE message SET price_micros = ?2, price_assumed = 0 WHERE seq = ?1 AND (price_assumed OR price_micros <> ?2)")?
-        .execute([open.seq, price])?;
+    let mut told = group
+        .beside()
+        .prepare_cached("UPDATE message SET price_micros = ?2, price_assumed = 0 WHERE seq = ?1 AND (price_assumed OR price_micros <> ?2)")?;
+    told.execute([open.seq, price])?;
     let Some(moves) = correction(posted, price) else { return Ok(()) };
     if moves.freezes {
+        let db = group.alone()?;
         note_overcharge(db, open, posted, price)?;
-    }
-    let mut statement = db.prepare_cached("UPDATE budget SET spent_micros = spent_micros + ?2, frozen = frozen OR ?3 WHERE id = ?1")?;
-    for id in budget_ids(&open.budgets) {
-        statement.execute(params![id, moves.spent_micros, moves.freezes])?;
+        let mut statement = db.prepare_cached("UPDATE budget SET spent_micros = spent_micros + ?2, frozen = 1 WHERE id = ?1")?;
+        for id in budget_ids(&open.budgets) {
+            statement.execute([id, moves.spent_micros])?;
+        }
+    } else {
+        // One that is forgotten by now has nothing to correct.
+        budget_ids(&open.budgets).try_for_each(|id| group.post(id, &moves).map(drop))?;
     }
     open.price_micros = Some(price);
     Ok(())
@@ -199,9 +213,9 @@ pub(super) fn advance(db: &Connection, open: &mut Open, asked: &Step<'_>) -> Job
 }
 
 /// Moves a message, and its money in every budget that holds it. Returns the budgets after it.
-pub(super) fn advance_and_post(db: &Connection, open: &mut Open, asked: &Step<'_>) -> JobResult<Option<Vec<Budget>>> {
-    let Some(posting) = advance(db, open, asked)? else { return Ok(None) };
-    let budgets = post(db, open, posting)?;
+pub(super) fn advance_and_post(group: &mut Group<'_>, open: &mut Open, asked: &Step<'_>) -> JobResult<Option<Vec<Budget>>> {
+    let Some(posting) = advance(group.beside(), open, asked)? else { return Ok(None) };
+    let budgets = post(group, open, posting)?;
     if posting != Posting::Keep {
         open.held_micros = 0;
     }
@@ -210,11 +224,11 @@ pub(super) fn advance_and_post(db: &Connection, open: &mut Open, asked: &Step<'_
 
 /// Applies what the provider says later: the step, its money where any is still held, and the price where it was
 /// posted before. Returns whether the state changed.
-pub(super) fn apply(db: &Connection, open: &mut Open, asked: &Step<'_>) -> JobResult<bool> {
-    correct(db, open, asked.price_micros)?;
-    let Some(posting) = advance(db, open, asked)? else { return Ok(false) };
+pub(super) fn apply(group: &mut Group<'_>, open: &mut Open, asked: &Step<'_>) -> JobResult<bool> {
+    correct(group, open, asked.price_micros)?;
+    let Some(posting) = advance(group.beside(), open, asked)? else { return Ok(false) };
     if posting != Posting::Keep {
-        post(db, open, posting)?;
+        post(group, open, posting)?;
         open.held_micros = 0;
     }
     Ok(true)

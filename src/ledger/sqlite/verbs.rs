@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 use async_trait::async_trait;
 use rusqlite::Connection;
 
+use super::group::Group;
 use super::job::{Kind, unavailable};
 use super::wish::Wish;
 use super::writer::Written;
@@ -43,17 +44,17 @@ impl Intents for SqliteLedger {
             Realm::Sandbox => Kind::Ordinary,
         };
         let (now, ids) = (intent.now, intent.drafts.iter().map(|draft| draft.id.clone()).collect::<Vec<_>>());
-        let reserve = move |db: &Connection| {
+        let reserve = move |group: &mut Group<'_>| {
             if leaves_texts {
                 // By the writing thread, which also says that there are none: said before, that would be lost.
                 has_texts.store(true, Ordering::Relaxed);
             }
             match peers.known(intent.payer.realm) {
-                Ok(known) => reserve::reserve(db, owner, &intent, &known, &decide, &mark),
+                Ok(known) => reserve::reserve(group, owner, &intent, &known, &decide, &mark),
                 Err(unreadable) => Ok(Err(unreadable)),
             }
         };
-        match self.writer()?.write(kind, reserve).await? {
+        match self.writer()?.write_together(kind, reserve).await? {
             Written::Whole(reservation) => reservation,
             // Nobody hands over what this did not return, and nobody else may, but from the queue.
             Written::Void(Ok(Reservation::Taken { .. }), error) if kind == Kind::Begins => {
@@ -79,7 +80,7 @@ impl Intents for SqliteLedger {
 
     async fn settle(&self, id: &MessageId, settlement: Settlement) -> Result<Vec<Budget>> {
         let id = id.clone();
-        self.writer()?.run(move |db| settle::settle(db, &id, &settlement)).await
+        self.writer()?.run_together(move |group| settle::settle(group, &id, &settlement)).await
     }
 
     async fn cancel(&self, principal: &str, id: &BatchId, now: Timestamp) -> Result<u32> {
@@ -145,7 +146,7 @@ impl Queue for SqliteLedger {
 #[async_trait]
 impl Reports for SqliteLedger {
     async fn record_receipt(&self, report: Report, now: Timestamp) -> Result<Vec<MessageId>> {
-        self.writer()?.run(move |db| receipt::record_receipt(db, &report, now)).await
+        self.writer()?.run_together(move |group| receipt::record_receipt(group, &report, now)).await
     }
 
     async fn unmatched(&self, provider: &str, now: Timestamp) -> Result<Unmatched> {

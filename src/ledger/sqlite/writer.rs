@@ -12,6 +12,7 @@ use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::oneshot;
 
+use super::group::Group;
 use super::job::{JobResult, Kind, unavailable};
 use super::mark::{Counted, LEASE_MS, Mark};
 use super::peers::Peers;
@@ -37,7 +38,7 @@ const MAX_WAITING: usize = 8_192;
 
 trait Job: Send {
     fn kind(&self) -> Kind;
-    fn run(&mut self, db: &Connection) -> JobResult<()>;
+    fn run(&mut self, group: &mut Group<'_>) -> JobResult<()>;
     /// What became of it: the trouble, and whether it was written all the same.
     fn answer(self: Box<Self>, trouble: Option<(Error, bool)>);
 }
@@ -66,13 +67,13 @@ struct Work<T, F> {
     reply: oneshot::Sender<Result<Written<T>>>,
 }
 
-impl<T: Send, F: FnMut(&Connection) -> JobResult<T> + Send> Job for Work<T, F> {
+impl<T: Send, F: FnMut(&mut Group<'_>) -> JobResult<T> + Send> Job for Work<T, F> {
     fn kind(&self) -> Kind {
         self.kind
     }
 
-    fn run(&mut self, db: &Connection) -> JobResult<()> {
-        self.done = Some((self.step)(db)?);
+    fn run(&mut self, group: &mut Group<'_>) -> JobResult<()> {
+        self.done = Some((self.step)(group)?);
         Ok(())
     }
 
@@ -147,10 +148,28 @@ impl Writer {
     }
 
     /// The same, where what was written has to be taken back if it is void.
-    pub(super) async fn write<T, F>(&self, kind: Kind, step: F) -> Result<Written<T>>
+    pub(super) async fn write<T, F>(&self, kind: Kind, mut step: F) -> Result<Written<T>>
     where
         T: Send + 'static,
         F: FnMut(&Connection) -> JobResult<T> + Send + 'static,
+    {
+        self.write_together(kind, move |group: &mut Group<'_>| step(group.alone()?)).await
+    }
+
+    /// As [`Writer::run`], for a step that shares what it decides by with the others of its group.
+    pub(super) async fn run_together<T, F>(&self, step: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Group<'_>) -> JobResult<T> + Send + 'static,
+    {
+        self.write_together(Kind::Ordinary, step).await?.whole()
+    }
+
+    /// As [`Writer::write`], for such a step.
+    pub(super) async fn write_together<T, F>(&self, kind: Kind, step: F) -> Result<Written<T>>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Group<'_>) -> JobResult<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         self.jobs.try_send(Box::new(Work { kind, step, done: None, reply })).map_err(|error| match error {
@@ -300,6 +319,19 @@ fn answer(job: Box<dyn Job>, trouble: Option<&Trouble>) {
     job.answer(refused);
 }
 
+/// Runs the jobs one after the other, and writes what they reckoned together. Returns whether the ledger is a newer one by that.
+fn run(db: &Connection, jobs: &mut [Box<dyn Job>]) -> JobResult<bool> {
+    Group::over(db, |group| {
+        let mut is_newer = false;
+        for job in jobs {
+            let before = db.total_changes();
+            job.run(group)?;
+            is_newer |= job.kind() != Kind::Aside && (db.total_changes() > before || group.has_changes());
+        }
+        Ok(is_newer)
+    })
+}
+
 fn commit(db: &mut Connection, Around { place, mark, peers }: &Around, group: &mut [Box<dyn Job>]) -> Result<(), Trouble> {
     place.check_here().map_err(Trouble::Elsewhere)?;
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Trouble::Begin)?;
@@ -308,12 +340,7 @@ fn commit(db: &mut Connection, Around { place, mark, peers }: &Around, group: &m
     peers.look(&transaction).map_err(Trouble::Inside)?;
     mark.look_again(&transaction).map_err(Trouble::Inside)?;
     mark.begin_group();
-    let mut is_newer = false;
-    for job in group.iter_mut() {
-        let before = transaction.total_changes();
-        job.run(&transaction).map_err(Trouble::Inside)?;
-        is_newer |= job.kind() != Kind::Aside && transaction.total_changes() > before;
-    }
+    let is_newer = run(&transaction, group).map_err(Trouble::Inside)?;
     fail::fail_point!("ledger-before-commit", |_| Err(Trouble::Inside(rusqlite::Error::InvalidQuery)));
     let count = match if is_newer { mark.count(&transaction) } else { Ok(Counted::Not) }.map_err(Trouble::Inside)? {
         Counted::Not => None,
