@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -11,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
-use super::Provider;
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::setting::{Secret, SecretText};
@@ -55,12 +53,6 @@ pub trait Settings {
     fn check(&self) -> std::result::Result<(), String> {
         Ok(())
     }
-
-    /// Makes the provider. Nothing is connected yet.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`] when something that the settings name cannot be used.
-    fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>>;
 }
 
 /// One secret among a provider's settings.

@@ -15,6 +15,7 @@ pub mod inbox;
 pub mod message;
 pub mod pdu;
 pub mod receipt;
+mod sender;
 pub mod status;
 mod wire;
 pub mod write;
@@ -29,12 +30,13 @@ pub use config::Config;
 
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::provider::contract::cannot;
 use crate::provider::exchange::{Action, Answered, Arguments, Enquiry, Event, Finding, Notice, Receipt, Unacknowledged};
 use crate::provider::line::meaning::recipient_full;
 use crate::provider::line::references::References;
 use crate::provider::line::session::{Account, Asked, Late, Line, Plan, Pushes, UNHEARD_EVERY, order_of};
 use crate::provider::settings::Setup;
-use crate::provider::{Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission, cannot};
+use crate::provider::{Build, Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission};
 use crate::sms::money::Money;
 use crate::sms::number::Number;
 use alphabet::Cutter;
@@ -43,17 +45,12 @@ use inbox::{Inbox, ReceiptIds, Told};
 use message::{Address, Bind, Request, Submit};
 use pdu::Codec;
 use receipt::Standing;
+use sender::sender_form;
 use status::{Meaning, Statuses};
 use write::Ready;
 
-/// Longest alphanumeric sender (3GPP TS 23.040, section 9.1.2.5: eleven septets).
-const MOST_LETTERS: usize = 11;
-/// Longest address of digits (SMPP v3.4, section 5.2.8).
-const MOST_DIGITS: usize = 20;
 /// Longest id of a message (SMPP v3.4, section 5.2.23).
 const MOST_ID: usize = 64;
-/// Longest sender of digits alone that is taken for a short code.
-const MOST_SHORT: usize = 8;
 /// Why a yes is none.
 const ANOTHER: &str = "the carrier gave the answer to another question";
 /// Notices that wait to be recorded. The carrier is asked to wait beyond that.
@@ -67,27 +64,6 @@ const CANCEL: Action = Action {
     required: &["id", "to"],
     optional: &["from"],
 };
-
-/// The address of a sender by its form (SMPP v3.4, sections 5.2.5 and 5.2.6): a name is 5/0, a number in E.164 1/1, and up
-/// to eight digits a short code, 3/0.
-///
-/// # Errors
-/// What is wrong with it.
-fn sender_form(from: &str) -> std::result::Result<Address, String> {
-    let digits = from.strip_prefix('+').unwrap_or(from);
-    if !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_digit()) {
-        if digits.len() > MOST_DIGITS {
-            return Err(format!("a number has at most {MOST_DIGITS} digits"));
-        }
-        let is_short = digits.len() == from.len() && digits.len() <= MOST_SHORT;
-        let (ton, npi) = if is_short { (3, 0) } else { (1, 1) };
-        return Ok(Address { ton, npi, text: digits.to_owned() });
-    }
-    if from.is_empty() || from.len() > MOST_LETTERS || !from.bytes().all(|octet| (0x20..0x7F).contains(&octet)) {
-        return Err(format!("a sender is a number, or a name of at most {MOST_LETTERS} characters of ASCII"));
-    }
-    Ok(Address { ton: 5, npi: 0, text: from.to_owned() })
-}
 
 /// The provider. See the module's text.
 pub struct Smpp {
@@ -241,6 +217,12 @@ impl Smpp {
             0 => Ok(json!({ "id": message_id, "canceled": true })),
             status => Err(self.refusal(status)),
         }
+    }
+}
+
+impl Build for Config {
+    fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {
+        Ok(Smpp::new(self.clone(), &setup)?)
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::clock::SystemClock;
+use crate::provider::Build as _;
 use crate::provider::line::session::Obstacle;
-use crate::provider::settings::{Secrets, Settings as _};
+use crate::provider::settings::Secrets;
 use crate::setting::SecretText;
 use crate::sms::message::MessageId;
 

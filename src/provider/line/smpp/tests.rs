@@ -20,8 +20,9 @@ use super::pdu::{Deliver, read};
 use super::write::Common;
 use super::*;
 use crate::clock::{SystemClock, Timestamp};
+use crate::provider::Build as _;
 use crate::provider::line::session::{Incoming, Protocol as _};
-use crate::provider::settings::{Secrets, Settings as _};
+use crate::provider::settings::Secrets;
 use crate::setting::{SecretText, Span};
 use crate::sms::message::MessageId;
 
