@@ -31,11 +31,11 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use tokio::sync::mpsc;
 
-use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt::Brake;
-use crate::provider::exchange::{Action, Answered, Arguments, Event, Finding, Notice, Unacknowledged};
-use crate::provider::line::session::{Asked, Late, Lost, Pushes, UNHEARD_EVERY};
+use crate::provider::exchange::{Action, Answered, Arguments, Finding, Notice, Unacknowledged};
+use crate::provider::line::ear::{self, Ear, Told};
+use crate::provider::line::session::{Asked, Late, Lost, Telling};
 use crate::provider::settings::Setup;
 use crate::provider::{Build, Capabilities, Form, Outcome, Provider, Submission};
 use crate::sms::message::MessageId;
@@ -43,15 +43,11 @@ use crate::sms::money::Money;
 use crate::sms::number::Number;
 use gateway::{CHINA, said, too_long};
 use pdu::Terminal;
-use protocol::{Answer, Cmpp};
+use protocol::{Answer, Cmpp, Delivered};
 use result::Results;
-use told::Told;
 
 pub use gateway::Gateway;
 pub use settings::Config;
-
-/// Notices that wait to be recorded.
-const NOTICES: usize = 256;
 
 impl Build for Config {
     fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {
@@ -97,64 +93,25 @@ impl Gateway {
 }
 
 /// An answer that came after its request was given up: it speaks of each message that the request carried.
-fn answered(late: &Late<Cmpp>, results: &Results) -> Vec<Notice> {
+fn answered(late: &Late<Cmpp>, results: &Results) -> Vec<Answered> {
     let segment = late.about.segment;
-    let answered = (0..).zip(late.about.messages.iter()).map(|(place, message)| {
-        let outcome = said(&late.answer, place, results);
-        Notice::new(Event::Answered(Answered { message: message.clone(), segment, outcome }))
-    });
-    answered.collect()
+    let of = |(place, message): (u16, &MessageId)| Answered { message: message.clone(), segment, outcome: said(&late.answer, place, results) };
+    (0..).zip(late.about.messages.iter()).map(of).collect()
 }
 
-/// What reads what the gateway tells.
-struct Ear {
-    /// The operator's name for the provider, for the log.
-    name: String,
-    pushes: Pushes<Cmpp>,
-    lates: Option<mpsc::Receiver<Late<Cmpp>>>,
+/// How what the gateway tells is understood.
+struct Hearing {
     results: Results,
-    clock: SharedClock,
 }
 
-impl Ear {
-    /// Passes on what the gateway tells, until the account is closed or nobody listens.
-    async fn listen(mut self, notices: mpsc::Sender<Notice>) {
-        let mut unheard = self.clock.sleep(UNHEARD_EVERY);
-        let mut lost = 0_u64;
-        loop {
-            let mut told = Vec::new();
-            tokio::select! {
-                pushed = self.pushes.recv() => {
-                    let Some(pushed) = pushed else { return };
-                    let Told { event, is_lost } = told::read(&pushed.push, pushed.telling);
-                    match event {
-                        Some(event) => told.push(Notice::thanking(event, move |is_durable| pushed.answer(is_durable))),
-                        None => pushed.answer(true),
-                    }
-                    lost += u64::from(is_lost);
-                    if is_lost && lost.is_power_of_two() {
-                        tracing::warn!(provider = self.name, count = lost, "deliver request of the carrier could not be parsed; it was acknowledged");
-                    }
-                }
-                Some(late) = next_of(&mut self.lates) => told.extend(answered(&late, &self.results)),
-                () = &mut unheard => {
-                    unheard = self.clock.sleep(UNHEARD_EVERY);
-                    told.extend(self.pushes.unheard().notice());
-                }
-            }
-            for notice in told {
-                // Dropped, a notice asks the gateway to tell it again.
-                if notices.send(notice).await.is_err() {
-                    return;
-                }
-            }
-        }
+impl Ear<Cmpp> for Hearing {
+    fn read(&mut self, push: &Delivered, telling: Telling) -> Told {
+        told::read(push, telling)
     }
-}
 
-/// The next late answer, where anybody may give one.
-async fn next_of(lates: &mut Option<mpsc::Receiver<Late<Cmpp>>>) -> Option<Late<Cmpp>> {
-    lates.as_mut()?.recv().await
+    fn answered(&self, late: &Late<Cmpp>) -> Vec<Answered> {
+        answered(late, &self.results)
+    }
 }
 
 #[async_trait]
@@ -246,17 +203,8 @@ impl Provider for Gateway {
 
     fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
         let pushes = self.pushes.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        let (sender, notices) = mpsc::channel(NOTICES);
-        self.account.start();
-        let ear = Ear {
-            name: self.config.name.clone(),
-            pushes,
-            lates: self.account.lates(),
-            results: self.account.protocol().results().clone(),
-            clock: Arc::clone(&self.clock),
-        };
-        tokio::spawn(ear.listen(sender));
-        Some(notices)
+        let hearing = Hearing { results: self.account.protocol().results().clone() };
+        Some(ear::listen(&self.config.name, &self.account, pushes, &self.clock, hearing))
     }
 
     async fn close(&self) {

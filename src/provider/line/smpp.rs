@@ -31,19 +31,21 @@ pub use config::Config;
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::contract::cannot;
-use crate::provider::exchange::{Action, Answered, Arguments, Enquiry, Event, Finding, Notice, Receipt, Unacknowledged};
+use crate::provider::exchange::{Action, Answered, Arguments, Enquiry, Finding, Notice, Receipt, Unacknowledged};
+use crate::provider::line::ear::{self, Ear, Told};
 use crate::provider::line::meaning::recipient_full;
 use crate::provider::line::references::References;
-use crate::provider::line::session::{Account, Asked, Late, Line, Plan, Pushes, UNHEARD_EVERY, order_of};
+use crate::provider::line::session::{Account, Asked, Late, Line, Plan, Pushes, Telling, order_of};
 use crate::provider::settings::Setup;
 use crate::provider::{Build, Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission};
+use crate::sms::message::MessageId;
 use crate::sms::money::Money;
 use crate::sms::number::Number;
 use alphabet::Cutter;
 use config::{Mode, Receipts};
-use inbox::{Inbox, ReceiptIds, Told};
+use inbox::{Inbox, ReceiptIds};
 use message::{Address, Bind, Request, Submit};
-use pdu::Codec;
+use pdu::{Codec, Deliver};
 use receipt::Standing;
 use sender::sender_form;
 use status::{Meaning, Statuses};
@@ -53,8 +55,6 @@ use write::Ready;
 const MOST_ID: usize = 64;
 /// Why a yes is none.
 const ANOTHER: &str = "the carrier gave the answer to another question";
-/// Notices that wait to be recorded. The carrier is asked to wait beyond that.
-const NOTICES: usize = 256;
 
 const QUERY: Action =
     Action { name: "query", about: "Asks where a message stands (query_sm); from: the sender that it had", required: &["id"], optional: &["from"] };
@@ -248,65 +248,27 @@ fn said(answer: &message::Answer, is_granted: bool, receipt_ids: ReceiptIds, sta
 }
 
 /// An answer that came after its request was given up.
-fn answered(late: &Late<Codec>, receipt_ids: ReceiptIds, statuses: &Statuses) -> Vec<Notice> {
+fn answered(late: &Late<Codec>, receipt_ids: ReceiptIds, statuses: &Statuses) -> Vec<Answered> {
     let outcome = said(&late.answer, late.answer.is_of_submit(), receipt_ids, statuses);
-    let answered =
-        late.about.messages.iter().map(|message| Answered { message: message.clone(), segment: late.about.segment, outcome: outcome.clone() });
-    answered.map(|answered| Notice::new(Event::Answered(answered))).collect()
+    let of = |message: &MessageId| Answered { message: message.clone(), segment: late.about.segment, outcome: outcome.clone() };
+    late.about.messages.iter().map(of).collect()
 }
 
-/// What reads what the carrier tells.
-struct Ear {
-    /// The operator's name for the provider, for the log.
-    name: String,
+/// How what the carrier tells is understood.
+struct Hearing {
     inbox: Inbox,
-    pushes: Pushes<Codec>,
-    lates: Option<mpsc::Receiver<Late<Codec>>>,
     receipt_ids: ReceiptIds,
     statuses: Statuses,
-    clock: SharedClock,
 }
 
-impl Ear {
-    /// Makes notices of what the carrier tells, until nobody wants them any more.
-    async fn listen(mut self, notices: mpsc::Sender<Notice>) {
-        let mut unheard = self.clock.sleep(UNHEARD_EVERY);
-        let mut lost = 0_u64;
-        loop {
-            let mut told = Vec::new();
-            tokio::select! {
-                pushed = self.pushes.recv() => {
-                    let Some(pushed) = pushed else { return };
-                    let Told { event, is_lost } = self.inbox.take(&pushed.push, pushed.telling);
-                    match event {
-                        Some(event) => told.push(Notice::thanking(event, move |is_durable| pushed.answer(is_durable))),
-                        // Also what cannot be read: it would be no better when it is told again.
-                        None => pushed.answer(true),
-                    }
-                    lost += u64::from(is_lost);
-                    if is_lost && lost.is_power_of_two() {
-                        tracing::warn!(provider = self.name, count = lost, "deliver request of the carrier could not be parsed; it was acknowledged");
-                    }
-                }
-                Some(late) = next_of(&mut self.lates) => told.extend(answered(&late, self.receipt_ids, &self.statuses)),
-                () = &mut unheard => {
-                    unheard = self.clock.sleep(UNHEARD_EVERY);
-                    told.extend(self.pushes.unheard().notice());
-                }
-            }
-            for notice in told {
-                // Dropped, a notice asks the carrier to tell it again.
-                if notices.send(notice).await.is_err() {
-                    return;
-                }
-            }
-        }
+impl Ear<Codec> for Hearing {
+    fn read(&mut self, push: &Deliver, telling: Telling) -> Told {
+        self.inbox.take(push, telling)
     }
-}
 
-/// The next late answer, where anybody may give one.
-async fn next_of(lates: &mut Option<mpsc::Receiver<Late<Codec>>>) -> Option<Late<Codec>> {
-    lates.as_mut()?.recv().await
+    fn answered(&self, late: &Late<Codec>) -> Vec<Answered> {
+        answered(late, self.receipt_ids, &self.statuses)
+    }
 }
 
 #[async_trait]
@@ -383,20 +345,9 @@ impl Provider for Smpp {
 
     fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
         let pushes = self.pushes.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        let (sender, receiver) = mpsc::channel(NOTICES);
         let inbox = Inbox::new(self.config.alphabet, self.config.receipt_ids, self.config.replies).by_text(self.config.receipts_by_text);
-        self.account.start();
-        let ear = Ear {
-            name: self.config.name.clone(),
-            inbox,
-            pushes,
-            lates: self.account.lates(),
-            receipt_ids: self.config.receipt_ids,
-            statuses: self.account.protocol().statuses.clone(),
-            clock: Arc::clone(&self.clock),
-        };
-        tokio::spawn(ear.listen(sender));
-        Some(receiver)
+        let hearing = Hearing { inbox, receipt_ids: self.config.receipt_ids, statuses: self.account.protocol().statuses.clone() };
+        Some(ear::listen(&self.config.name, &self.account, pushes, &self.clock, hearing))
     }
 
     async fn close(&self) {

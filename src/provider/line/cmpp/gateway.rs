@@ -128,7 +128,7 @@ impl Gateway {
 
 /// The id of the recipient at this place, where the gateway answered with `first`: only the low 16 bits count on, and they
 /// begin again at 0. Empty where the gateway gave none.
-fn vendor_id(first: u64, place: u16) -> String {
+pub(super) fn vendor_id(first: u64, place: u16) -> String {
     let [.., high, low] = first.to_be_bytes();
     let sequence = u16::from_be_bytes([high, low]).wrapping_add(place);
     if first == 0 { String::new() } else { told::hex((first & !0xFFFF) | u64::from(sequence)) }
