@@ -16,6 +16,7 @@ pub mod mailpro;
 pub mod rest;
 pub mod sandbox;
 pub mod settings;
+pub mod signature;
 pub mod sms_for_ai;
 mod tls;
 pub mod worded;
