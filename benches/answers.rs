@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use sms_mcp::clock::SystemClock;
-use sms_mcp::provider::settings::{Secrets, Settings, Setup};
-use sms_mcp::provider::{Provider, Submission, a2p_pro, mailersend, mailpro, sms_for_ai};
+use sms_mcp::provider::settings::{Secrets, Setup};
+use sms_mcp::provider::{Build, Provider, Submission, a2p_pro, mailersend, mailpro, sms_for_ai};
 use sms_mcp::setting::SecretText;
 use sms_mcp::sms::message::MessageId;
 use sms_mcp::sms::number::Number;
@@ -64,7 +64,7 @@ fn is_whole(request: &[u8]) -> bool {
 }
 
 fn providers(url: &str) -> Vec<Arc<dyn Provider>> {
-    let build = |config: &dyn Settings| {
+    let build = |config: &dyn Build| {
         let mut secrets = Secrets::default();
         ["token", "id_client", "api_key"].into_iter().for_each(|name| secrets.insert(name, SecretText::new("secret")));
         config.build(Setup { clock: Arc::new(SystemClock), secrets, callback: None }).unwrap()

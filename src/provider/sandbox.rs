@@ -21,7 +21,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::exchange::{Enquiry, Event, Finding, Notice, Receipt};
 use super::settings::{Settings, Setup};
-use super::{Balance, Capabilities, Outcome, Provider, Submission};
+use super::{Balance, Build, Capabilities, Outcome, Provider, Submission};
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::setting::Span;
@@ -84,7 +84,9 @@ impl Settings for Config {
     fn writes(&self) -> Option<&std::path::Path> {
         self.outbox.as_deref()
     }
+}
 
+impl Build for Config {
     fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {
         Ok(Arc::new(Sandbox::new(self.clone(), setup.clock)?))
     }

@@ -2,20 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
-use subtle::ConstantTimeEq as _;
 
-use super::Provider;
+use super::signature::{Encoding, Hash, Key, is_same};
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::setting::{Secret, SecretText};
-use crate::sms::message::{MessageId, hex};
+use crate::sms::message::MessageId;
 
 /// What the settings of every provider can say.
 pub trait Settings {
@@ -55,12 +51,6 @@ pub trait Settings {
     fn check(&self) -> std::result::Result<(), String> {
         Ok(())
     }
-
-    /// Makes the provider. Nothing is connected yet.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`] when something that the settings name cannot be used.
-    fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>>;
 }
 
 /// One secret among a provider's settings.
@@ -134,7 +124,7 @@ pub struct Setup {
 pub struct Callback {
     public_url: String,
     provider: String,
-    key: [u8; 32],
+    key: Key,
 }
 
 impl std::fmt::Debug for Callback {
@@ -149,18 +139,13 @@ const TOKEN: usize = 32;
 impl Callback {
     /// Addresses below `public_url` for the provider of this name. `key` stays the same as long as tokens must be valid.
     pub fn new(public_url: &str, provider: &str, key: [u8; 32]) -> Self {
+        let key = Key::new(Hash::Sha256, Encoding::Hex, &key);
         Self { public_url: public_url.trim_end_matches('/').to_owned(), provider: provider.to_owned(), key }
     }
 
     fn token(&self, message: Option<&MessageId>) -> String {
-        // A key shorter than the hash's block is filled up with zeros (RFC 2104, section 2).
-        let mut block = [0; 64];
-        block.iter_mut().zip(self.key).for_each(|(to, from)| *to = from);
-        let mut mac = Hmac::<Sha256>::new(&block.into());
-        mac.update(self.provider.as_bytes());
-        mac.update(&[0]);
-        mac.update(message.map_or("", MessageId::as_str).as_bytes());
-        let mut token = hex(&mac.finalize().into_bytes());
+        let message = message.map_or("", MessageId::as_str);
+        let mut token = self.key.sign([self.provider.as_bytes(), &[0], message.as_bytes()]);
         token.truncate(TOKEN);
         token
     }
@@ -181,7 +166,7 @@ impl Callback {
             None => (None, path_token),
         };
         let right = self.token(message.as_ref());
-        bool::from(right.as_bytes().ct_eq(token.as_bytes())).then_some(message)
+        is_same(token.as_bytes(), right.as_bytes()).then_some(message)
     }
 }
 

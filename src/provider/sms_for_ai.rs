@@ -20,7 +20,7 @@ use crate::provider::exchange::{Enquiry, Event, Finding, ListQuery, Page, Receip
 use crate::provider::rest::wording::{self, Wording};
 use crate::provider::rest::{self, Answer, Client, Dialect, Request, path_part, unreadable};
 use crate::provider::settings::{Rate, SecretSetting, Settings, Setup};
-use crate::provider::{Balance, Capabilities, Form, Outcome, Provider, Submission};
+use crate::provider::{Balance, Build, Capabilities, Form, Outcome, Provider, Submission};
 use crate::setting::{Secret, SecretText};
 use crate::sms::message::State;
 use crate::sms::money::{Amount, Currency, Money};
@@ -91,7 +91,9 @@ impl Settings for Config {
         wording::check_sent_words(&self.sent_words)?;
         rest::base_url(&self.base_url).map(drop)
     }
+}
 
+impl Build for Config {
     fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {
         let token = setup.secrets.demand("token")?;
         let client = Client::new(&self.name, &self.base_url, &self.http, Arc::clone(&setup.clock), Refusals)?;

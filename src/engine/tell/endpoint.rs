@@ -10,16 +10,15 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::{StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretSlice};
-use sha2::Sha256;
 
 use super::public::{Resolver, is_localhost, is_public};
 use crate::clock::Timestamp;
 use crate::engine::settings::Forwarding;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Forward;
+use crate::provider::signature::{Encoding, Hash, Key};
 use crate::setting::SecretText;
 
 /// What every secret begins with (Standard Webhooks).
@@ -150,12 +149,8 @@ impl Target {
 
     /// `v1,` and the signature of an event, in base64.
     fn signature(&self, id: &str, seconds: i64, body: &str) -> String {
-        // A key shorter than the hash's block is filled up with zeros (RFC 2104, section 2); none is longer.
-        let mut block = [0; 64];
-        block.iter_mut().zip(self.key.expose_secret()).for_each(|(to, from)| *to = *from);
-        let mut mac = Hmac::<Sha256>::new(&block.into());
-        mac.update(format!("{id}.{seconds}.{body}").as_bytes());
-        format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+        let key = Key::new(Hash::Sha256, Encoding::Base64, self.key.expose_secret());
+        format!("v1,{}", key.sign([id, ".", &seconds.to_string(), ".", body].map(str::as_bytes)))
     }
 
     /// Tells one event.

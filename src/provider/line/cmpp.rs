@@ -15,6 +15,7 @@
 
 mod actions;
 pub mod content;
+mod gateway;
 pub mod login;
 pub mod pdu;
 pub mod protocol;
@@ -24,140 +25,37 @@ mod settings;
 mod time;
 mod told;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use futures::future::join_all;
 use tokio::sync::mpsc;
 
-use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt::Brake;
-use crate::provider::exchange::{Action, Answered, Arguments, Event, Finding, Notice, Unacknowledged};
-use crate::provider::line::meaning::recipient_full;
-use crate::provider::line::references::References;
-use crate::provider::line::session::{Account, Asked, Late, Line, Lost, Plan, Pushes, UNHEARD_EVERY, order_of};
+use crate::provider::exchange::{Action, Answered, Arguments, Finding, Notice, Unacknowledged};
+use crate::provider::line::ear::{self, Ear, Told};
+use crate::provider::line::session::{Asked, Late, Lost, Telling};
 use crate::provider::settings::Setup;
-use crate::provider::{Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission};
-use crate::setting::Span;
+use crate::provider::{Build, Capabilities, Form, Outcome, Provider, Submission};
 use crate::sms::message::MessageId;
 use crate::sms::money::Money;
 use crate::sms::number::Number;
+use gateway::{CHINA, said, too_long};
 use pdu::Terminal;
-use protocol::{Answer, Cmpp, Request, Segment};
+use protocol::{Answer, Cmpp, Delivered};
 use result::Results;
-use told::Told;
 
+pub use gateway::Gateway;
 pub use settings::Config;
 
-/// Notices that wait to be recorded.
-const NOTICES: usize = 256;
-
-/// The country code of China.
-const CHINA: &str = "+86";
-
-/// A gateway, and our account there. See the module's text.
-pub struct Gateway {
-    config: Config,
-    clock: SharedClock,
-    account: Arc<Account<Cmpp>>,
-    /// What the gateway tells, until somebody asks for it.
-    pushes: Mutex<Option<Pushes<Cmpp>>>,
-    /// What the segments of long texts share.
-    references: References,
+impl Build for Config {
+    fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {
+        Ok(Arc::new(Gateway::new(self.clone(), &setup)?))
+    }
 }
 
-/// The answers to the segments of one text, in their order.
-type Answers = Vec<Asked<Answer>>;
-
 impl Gateway {
-    /// Makes the provider. Nothing is connected yet.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`] without a secret, or when a certificate that the settings name cannot be used.
-    pub fn new(config: Config, setup: &Setup) -> Result<Self> {
-        let secret = setup.secrets.demand("secret")?;
-        let plan = Plan {
-            name: config.name.clone(),
-            address: config.address.clone(),
-            lines: (0..config.session.binds.max(1)).map(|_| Line { bind: Arc::default(), submits: true }).collect(),
-            settings: config.session.clone(),
-        };
-        let (account, pushes) = Account::new(Cmpp::new(config.clone(), secret), plan, Arc::clone(&setup.clock))?;
-        // Two programs of one sender should not begin with the same number.
-        let mut random = [0; 2];
-        setup.clock.fill_random(&mut random)?;
-        let references = References::new(u16::from_be_bytes(random));
-        Ok(Self { config, clock: Arc::clone(&setup.clock), account, pushes: Mutex::new(Some(pushes)), references })
-    }
-
-    /// A number as the gateway is told it.
-    fn terminal(&self, number: &Number) -> Terminal {
-        let e164 = number.e164();
-        let digits = e164.trim_start_matches('+');
-        match e164.strip_prefix(CHINA) {
-            Some(national) if self.config.national_numbers => Terminal::new(national.as_bytes()),
-            Some(_) => Terminal::new(digits.as_bytes()),
-            None => Terminal::new(format!("00{digits}").as_bytes()),
-        }
-    }
-
-    /// The sender of a submission.
-    fn sender<'a>(&'a self, from: Option<&'a str>) -> &'a str {
-        from.or(self.config.from.as_deref()).unwrap_or_default()
-    }
-
-    /// `ValId_Time` and `At_Time`, where the settings have one of them.
-    fn times(&self) -> Option<Arc<(String, String)>> {
-        if self.config.validity.is_none() && self.config.at_time.is_none() {
-            return None;
-        }
-        let now = self.clock.now();
-        let at = |span: Option<Span>| span.map_or_else(String::new, |span| time::absolute(now.plus_ms(span.as_millis())));
-        // A message is valid for as long as from the moment on at which it may go out.
-        let wait = self.config.at_time.map_or(0, Span::as_millis);
-        let until = self.config.validity.map_or_else(String::new, |span| time::absolute(now.plus_ms(wait.saturating_add(span.as_millis()))));
-        Some(Arc::new((until, at(self.config.at_time))))
-    }
-
-    /// Asks for one text to these recipients, segment by segment. Nothing where it has too many segments.
-    async fn submit(&self, first: &Submission, to: Arc<[Terminal]>, carried: &Arc<[MessageId]>, brake: &Brake) -> Option<Answers> {
-        let rules = self.config.rules();
-        let plan = content::Plan::of(&first.text, &rules);
-        let recipients = || to.iter().map(|terminal| std::str::from_utf8(terminal.as_bytes()).unwrap_or_default());
-        let reference = if plan.segments() > 1 { self.references.next(recipients()) } else { 0 };
-        let contents = plan.contents(rules.reference(reference))?;
-        let parts = u8::try_from(contents.len()).ok()?;
-        let sender: Arc<str> = Arc::from(self.sender(first.from.as_deref()));
-        let times = self.times();
-        let request = |(part, content)| {
-            Request::Submit(Segment {
-                destinations: Arc::clone(&to),
-                sender: Arc::clone(&sender),
-                parts,
-                part,
-                format: plan.format.octet(),
-                content,
-                times: times.clone(),
-            })
-        };
-        let requests: Vec<Request> = (1..=parts).zip(contents).map(request).collect();
-        self.account.start();
-        let order = order_of(first.to.e164());
-        Some(self.account.ask_all(order, &requests, carried, brake).await)
-    }
-
-    /// What the answers mean for the recipient at this place.
-    fn outcome(&self, answers: &Answers, place: u16) -> Outcome {
-        let results = self.account.protocol().results();
-        let segment = |asked: &Asked<Answer>| match &asked.answer {
-            Ok(Answer::Submitted(answered)) if asked.of_recipient => recipient_full(results.words(answered.result)),
-            Ok(answer) => said(answer, place, results),
-            Err(lost) => lost.clone().into(),
-        };
-        Outcome::of_segments(answers.iter().map(segment).collect())
-    }
-
     /// Sends one text to several in one SUBMIT for each segment. As many outcomes as submissions.
     async fn send_group(&self, group: &[&Submission]) -> Vec<Outcome> {
         let Some(first) = group.first() else { return Vec::new() };
@@ -194,86 +92,26 @@ impl Gateway {
     }
 }
 
-/// The id of the recipient at this place, where the gateway answered with `first`: only the low 16 bits count on, and they
-/// begin again at 0. Empty where the gateway gave none.
-fn vendor_id(first: u64, place: u16) -> String {
-    let [.., high, low] = first.to_be_bytes();
-    let sequence = u16::from_be_bytes([high, low]).wrapping_add(place);
-    if first == 0 { String::new() } else { told::hex((first & !0xFFFF) | u64::from(sequence)) }
-}
-
-fn too_long() -> Outcome {
-    Outcome::Rejected { code: ErrorKind::MessageTooLong, why: format!("one message has at most {} segments", content::MAX_SEGMENTS) }
-}
-
-/// What an answer says of a segment to the recipient at this place.
-fn said(answer: &Answer, place: u16, results: &Results) -> SegmentOutcome {
-    match answer {
-        Answer::Submitted(answered) if answered.result == 0 => SegmentOutcome::Accepted { vendor_id: vendor_id(answered.msg_id, place) },
-        Answer::Submitted(answered) => results.outcome(answered.result),
-        Answer::Counted(_) | Answer::Canceled(_) => SegmentOutcome::Unknown { why: "the gateway gave the answer to another question".to_owned() },
-    }
-}
-
 /// An answer that came after its request was given up: it speaks of each message that the request carried.
-fn answered(late: &Late<Cmpp>, results: &Results) -> Vec<Notice> {
+fn answered(late: &Late<Cmpp>, results: &Results) -> Vec<Answered> {
     let segment = late.about.segment;
-    let answered = (0..).zip(late.about.messages.iter()).map(|(place, message)| {
-        let outcome = said(&late.answer, place, results);
-        Notice::new(Event::Answered(Answered { message: message.clone(), segment, outcome }))
-    });
-    answered.collect()
+    let of = |(place, message): (u16, &MessageId)| Answered { message: message.clone(), segment, outcome: said(&late.answer, place, results) };
+    (0..).zip(late.about.messages.iter()).map(of).collect()
 }
 
-/// What reads what the gateway tells.
-struct Ear {
-    /// The operator's name for the provider, for the log.
-    name: String,
-    pushes: Pushes<Cmpp>,
-    lates: Option<mpsc::Receiver<Late<Cmpp>>>,
+/// How what the gateway tells is understood.
+struct Hearing {
     results: Results,
-    clock: SharedClock,
 }
 
-impl Ear {
-    /// Passes on what the gateway tells, until the account is closed or nobody listens.
-    async fn listen(mut self, notices: mpsc::Sender<Notice>) {
-        let mut unheard = self.clock.sleep(UNHEARD_EVERY);
-        let mut lost = 0_u64;
-        loop {
-            let mut told = Vec::new();
-            tokio::select! {
-                pushed = self.pushes.recv() => {
-                    let Some(pushed) = pushed else { return };
-                    let Told { event, is_lost } = told::read(&pushed.push, pushed.telling);
-                    match event {
-                        Some(event) => told.push(Notice::thanking(event, move |is_durable| pushed.answer(is_durable))),
-                        None => pushed.answer(true),
-                    }
-                    lost += u64::from(is_lost);
-                    if is_lost && lost.is_power_of_two() {
-                        tracing::warn!(provider = self.name, count = lost, "deliver request of the carrier could not be parsed; it was acknowledged");
-                    }
-                }
-                Some(late) = next_of(&mut self.lates) => told.extend(answered(&late, &self.results)),
-                () = &mut unheard => {
-                    unheard = self.clock.sleep(UNHEARD_EVERY);
-                    told.extend(self.pushes.unheard().notice());
-                }
-            }
-            for notice in told {
-                // Dropped, a notice asks the gateway to tell it again.
-                if notices.send(notice).await.is_err() {
-                    return;
-                }
-            }
-        }
+impl Ear<Cmpp> for Hearing {
+    fn read(&mut self, push: &Delivered, telling: Telling) -> Told {
+        told::read(push, telling)
     }
-}
 
-/// The next late answer, where anybody may give one.
-async fn next_of(lates: &mut Option<mpsc::Receiver<Late<Cmpp>>>) -> Option<Late<Cmpp>> {
-    lates.as_mut()?.recv().await
+    fn answered(&self, late: &Late<Cmpp>) -> Vec<Answered> {
+        answered(late, &self.results)
+    }
 }
 
 #[async_trait]
@@ -365,17 +203,8 @@ impl Provider for Gateway {
 
     fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
         let pushes = self.pushes.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        let (sender, notices) = mpsc::channel(NOTICES);
-        self.account.start();
-        let ear = Ear {
-            name: self.config.name.clone(),
-            pushes,
-            lates: self.account.lates(),
-            results: self.account.protocol().results().clone(),
-            clock: Arc::clone(&self.clock),
-        };
-        tokio::spawn(ear.listen(sender));
-        Some(notices)
+        let hearing = Hearing { results: self.account.protocol().results().clone() };
+        Some(ear::listen(&self.config.name, &self.account, pushes, &self.clock, hearing))
     }
 
     async fn close(&self) {

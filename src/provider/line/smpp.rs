@@ -15,6 +15,7 @@ pub mod inbox;
 pub mod message;
 pub mod pdu;
 pub mod receipt;
+mod sender;
 pub mod status;
 mod wire;
 pub mod write;
@@ -29,35 +30,31 @@ pub use config::Config;
 
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::exchange::{Action, Answered, Arguments, Enquiry, Event, Finding, Notice, Receipt, Unacknowledged};
+use crate::provider::contract::cannot;
+use crate::provider::exchange::{Action, Answered, Arguments, Enquiry, Finding, Notice, Receipt, Unacknowledged};
+use crate::provider::line::ear::{self, Ear, Told};
 use crate::provider::line::meaning::recipient_full;
 use crate::provider::line::references::References;
-use crate::provider::line::session::{Account, Asked, Late, Line, Plan, Pushes, UNHEARD_EVERY, order_of};
+use crate::provider::line::session::{Account, Asked, Late, Line, Plan, Pushes, Telling, order_of};
 use crate::provider::settings::Setup;
-use crate::provider::{Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission, cannot};
+use crate::provider::{Build, Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission};
+use crate::sms::message::MessageId;
 use crate::sms::money::Money;
 use crate::sms::number::Number;
 use alphabet::Cutter;
 use config::{Mode, Receipts};
-use inbox::{Inbox, ReceiptIds, Told};
+use inbox::{Inbox, ReceiptIds};
 use message::{Address, Bind, Request, Submit};
-use pdu::Codec;
+use pdu::{Codec, Deliver};
 use receipt::Standing;
+use sender::sender_form;
 use status::{Meaning, Statuses};
 use write::Ready;
 
-/// Longest alphanumeric sender (3GPP TS 23.040, section 9.1.2.5: eleven septets).
-const MOST_LETTERS: usize = 11;
-/// Longest address of digits (SMPP v3.4, section 5.2.8).
-const MOST_DIGITS: usize = 20;
 /// Longest id of a message (SMPP v3.4, section 5.2.23).
 const MOST_ID: usize = 64;
-/// Longest sender of digits alone that is taken for a short code.
-const MOST_SHORT: usize = 8;
 /// Why a yes is none.
 const ANOTHER: &str = "the carrier gave the answer to another question";
-/// Notices that wait to be recorded. The carrier is asked to wait beyond that.
-const NOTICES: usize = 256;
 
 const QUERY: Action =
     Action { name: "query", about: "Asks where a message stands (query_sm); from: the sender that it had", required: &["id"], optional: &["from"] };
@@ -67,27 +64,6 @@ const CANCEL: Action = Action {
     required: &["id", "to"],
     optional: &["from"],
 };
-
-/// The address of a sender by its form (SMPP v3.4, sections 5.2.5 and 5.2.6): a name is 5/0, a number in E.164 1/1, and up
-/// to eight digits a short code, 3/0.
-///
-/// # Errors
-/// What is wrong with it.
-fn sender_form(from: &str) -> std::result::Result<Address, String> {
-    let digits = from.strip_prefix('+').unwrap_or(from);
-    if !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_digit()) {
-        if digits.len() > MOST_DIGITS {
-            return Err(format!("a number has at most {MOST_DIGITS} digits"));
-        }
-        let is_short = digits.len() == from.len() && digits.len() <= MOST_SHORT;
-        let (ton, npi) = if is_short { (3, 0) } else { (1, 1) };
-        return Ok(Address { ton, npi, text: digits.to_owned() });
-    }
-    if from.is_empty() || from.len() > MOST_LETTERS || !from.bytes().all(|octet| (0x20..0x7F).contains(&octet)) {
-        return Err(format!("a sender is a number, or a name of at most {MOST_LETTERS} characters of ASCII"));
-    }
-    Ok(Address { ton: 5, npi: 0, text: from.to_owned() })
-}
 
 /// The provider. See the module's text.
 pub struct Smpp {
@@ -244,6 +220,12 @@ impl Smpp {
     }
 }
 
+impl Build for Config {
+    fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {
+        Ok(Smpp::new(self.clone(), &setup)?)
+    }
+}
+
 /// The address of a sender; an empty one, which the carrier fills in, where there is none.
 fn address_of(config: &Config, from: Option<&str>) -> std::result::Result<Address, String> {
     let Some(from) = from else { return Ok(Address::default()) };
@@ -266,65 +248,27 @@ fn said(answer: &message::Answer, is_granted: bool, receipt_ids: ReceiptIds, sta
 }
 
 /// An answer that came after its request was given up.
-fn answered(late: &Late<Codec>, receipt_ids: ReceiptIds, statuses: &Statuses) -> Vec<Notice> {
+fn answered(late: &Late<Codec>, receipt_ids: ReceiptIds, statuses: &Statuses) -> Vec<Answered> {
     let outcome = said(&late.answer, late.answer.is_of_submit(), receipt_ids, statuses);
-    let answered =
-        late.about.messages.iter().map(|message| Answered { message: message.clone(), segment: late.about.segment, outcome: outcome.clone() });
-    answered.map(|answered| Notice::new(Event::Answered(answered))).collect()
+    let of = |message: &MessageId| Answered { message: message.clone(), segment: late.about.segment, outcome: outcome.clone() };
+    late.about.messages.iter().map(of).collect()
 }
 
-/// What reads what the carrier tells.
-struct Ear {
-    /// The operator's name for the provider, for the log.
-    name: String,
+/// How what the carrier tells is understood.
+struct Hearing {
     inbox: Inbox,
-    pushes: Pushes<Codec>,
-    lates: Option<mpsc::Receiver<Late<Codec>>>,
     receipt_ids: ReceiptIds,
     statuses: Statuses,
-    clock: SharedClock,
 }
 
-impl Ear {
-    /// Makes notices of what the carrier tells, until nobody wants them any more.
-    async fn listen(mut self, notices: mpsc::Sender<Notice>) {
-        let mut unheard = self.clock.sleep(UNHEARD_EVERY);
-        let mut lost = 0_u64;
-        loop {
-            let mut told = Vec::new();
-            tokio::select! {
-                pushed = self.pushes.recv() => {
-                    let Some(pushed) = pushed else { return };
-                    let Told { event, is_lost } = self.inbox.take(&pushed.push, pushed.telling);
-                    match event {
-                        Some(event) => told.push(Notice::thanking(event, move |is_durable| pushed.answer(is_durable))),
-                        // Also what cannot be read: it would be no better when it is told again.
-                        None => pushed.answer(true),
-                    }
-                    lost += u64::from(is_lost);
-                    if is_lost && lost.is_power_of_two() {
-                        tracing::warn!(provider = self.name, count = lost, "deliver request of the carrier could not be parsed; it was acknowledged");
-                    }
-                }
-                Some(late) = next_of(&mut self.lates) => told.extend(answered(&late, self.receipt_ids, &self.statuses)),
-                () = &mut unheard => {
-                    unheard = self.clock.sleep(UNHEARD_EVERY);
-                    told.extend(self.pushes.unheard().notice());
-                }
-            }
-            for notice in told {
-                // Dropped, a notice asks the carrier to tell it again.
-                if notices.send(notice).await.is_err() {
-                    return;
-                }
-            }
-        }
+impl Ear<Codec> for Hearing {
+    fn read(&mut self, push: &Deliver, telling: Telling) -> Told {
+        self.inbox.take(push, telling)
     }
-}
 
-/// The next late answer, where anybody may give one.
-async fn next_of(lates: &mut Option<mpsc::Receiver<Late<Codec>>>) -> Option<Late<Codec>> {
-    lates.as_mut()?.recv().await
+    fn answered(&self, late: &Late<Codec>) -> Vec<Answered> {
+        answered(late, self.receipt_ids, &self.statuses)
+    }
 }
 
 #[async_trait]
@@ -401,20 +345,9 @@ impl Provider for Smpp {
 
     fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
         let pushes = self.pushes.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        let (sender, receiver) = mpsc::channel(NOTICES);
         let inbox = Inbox::new(self.config.alphabet, self.config.receipt_ids, self.config.replies).by_text(self.config.receipts_by_text);
-        self.account.start();
-        let ear = Ear {
-            name: self.config.name.clone(),
-            inbox,
-            pushes,
-            lates: self.account.lates(),
-            receipt_ids: self.config.receipt_ids,
-            statuses: self.account.protocol().statuses.clone(),
-            clock: Arc::clone(&self.clock),
-        };
-        tokio::spawn(ear.listen(sender));
-        Some(receiver)
+        let hearing = Hearing { inbox, receipt_ids: self.config.receipt_ids, statuses: self.account.protocol().statuses.clone() };
+        Some(ear::listen(&self.config.name, &self.account, pushes, &self.clock, hearing))
     }
 
     async fn close(&self) {

@@ -7,7 +7,7 @@
 use ::http::Method;
 use serde_json::{Value, json};
 
-use super::Mailersend;
+use super::account::Mailersend;
 use super::answers::{id, is_id, items, text};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};

@@ -6,15 +6,14 @@
 //! Source: developers.mailersend.com, `api/v1/sms-webhooks`, "Security" and "Payload example". The body that an inbound
 //! route forwards is not documented, so it is read in every likely shape.
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
 
 use super::answers::{Reading, cause, e164, id, is_id, moment, moment_of, receipt, sender, text};
 use crate::clock::Timestamp;
 use crate::provider::exchange::{Delivery, Event, NotBelieved, Reply};
 use crate::provider::rest::json;
+use crate::provider::signature::{Encoding, Hash, Key};
 use crate::setting::SecretText;
 use crate::sms::message::{State, hex};
 
@@ -34,12 +33,9 @@ pub struct Hooks {
     pub reading: Reading,
 }
 
-/// Whether `signature` is that of `body` under `secret`. It takes as long for a wrong one as for the right one.
+/// Whether `signature` is that of `body` under `secret`.
 fn is_signed(secret: &str, body: &[u8], signature: &[u8]) -> bool {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return false };
-    mac.update(body);
-    let right = hex(&mac.finalize().into_bytes());
-    right.len() == signature.len() && bool::from(right.as_bytes().ct_eq(signature))
+    Key::new(Hash::Sha256, Encoding::Hex, secret.as_bytes()).has_signed(signature, [body])
 }
 
 impl Hooks {

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use axum::body::Bytes;
 
-use super::{Mailpro, Paths};
+use super::account::Mailpro;
+use super::settings::Paths;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Action, Arguments, no_such_action};
 use crate::provider::rest::Request;

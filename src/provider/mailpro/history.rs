@@ -4,7 +4,7 @@
 //! only one of its number around its time. Where there are several, nobody knows which is which, and nothing is said.
 //! The times come without a zone, so "around" is wide enough for any zone of the vendor's country.
 
-use super::Mailpro;
+use super::account::Mailpro;
 use super::answers::Entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Enquiry, ListQuery, Page, Receipt, VendorMessage};

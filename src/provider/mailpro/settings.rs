@@ -1,16 +1,11 @@
 //! The settings of Mailpro. What its pages contradict each other about, or leave out, is one of them.
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Mailpro;
-use crate::error::Result;
-use crate::provider::Provider;
 use crate::provider::rest;
 use crate::provider::rest::wording::check_sent_words;
-use crate::provider::settings::{Rate, SecretSetting, Settings, Setup};
+use crate::provider::settings::{Rate, SecretSetting, Settings};
 use crate::setting::{Secret, word};
 use crate::sms::money::{Amount, Currency};
 
@@ -288,9 +283,5 @@ impl Settings for Config {
             return Err(format!("paths.{name} \"{path}\" is no path below base_url, such as credit/get"));
         }
         Ok(())
-    }
-
-    fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {
-        Ok(Arc::new(Mailpro::new(self.clone(), &setup)?))
     }
 }

@@ -124,7 +124,7 @@ fn failure(plain: &str) -> Option<State> {
 }
 
 /// Whether a word says that something failed, whoever's it is.
-pub(in crate::provider) fn is_failure(word: &str) -> bool {
+pub fn is_failure(word: &str) -> bool {
     failure(&plain(word)).is_some()
 }
 
@@ -132,7 +132,7 @@ pub(in crate::provider) fn is_failure(word: &str) -> bool {
 ///
 /// # Errors
 /// What is wrong with them.
-pub(in crate::provider) fn check_sent_words(words: &[String]) -> Result<(), String> {
+pub fn check_sent_words(words: &[String]) -> Result<(), String> {
     if words.len() > MOST_TAUGHT {
         return Err(format!("sent_words has {} words; at most {MOST_TAUGHT} can be taught", words.len()));
     }
@@ -232,7 +232,7 @@ impl Wording {
 ///
 /// # Errors
 /// What is wrong with it: a word that nobody knows is no news.
-pub(in crate::provider) fn reported(wording: &Wording, word: Option<&str>, is_named: bool) -> Result<State, String> {
+pub fn reported(wording: &Wording, word: Option<&str>, is_named: bool) -> Result<State, String> {
     let word = word.ok_or("the answer has no status")?;
     let state = if is_named { wording.state(word) } else { wording.known(word) };
     state.ok_or_else(|| unknown_word(&shown(&Value::String(word.to_owned()))))
@@ -244,7 +244,7 @@ fn unknown_word(shown: &str) -> String {
 }
 
 /// Whether an answer whose success shows elsewhere (in its head) names an error in its body.
-pub(in crate::provider) fn names_an_error(body: &Value) -> bool {
+pub fn names_an_error(body: &Value) -> bool {
     is_wrong(body) || of(body, &["status"]).any(|status| status.as_str().is_some_and(is_failure) || status == &Value::Bool(false))
 }
 
@@ -259,7 +259,7 @@ fn shown(status: &Value) -> String {
 
 impl Said {
     /// What became of a message whose answer says this. `segments` and `price`: as the answer has them.
-    pub(in crate::provider) fn outcome(self, answer: &Answer, vendor_id: Option<String>, segments: Option<u32>, price: Option<Money>) -> Outcome {
+    pub fn outcome(self, answer: &Answer, vendor_id: Option<String>, segments: Option<u32>, price: Option<Money>) -> Outcome {
         match (self, vendor_id) {
             (Self::Taken(status), vendor_id) => Outcome::Accepted { vendor_id, status, segments, price },
             (Self::Failed(status, why), vendor_id) => Outcome::Failed { vendor_id, status, price, why },

@@ -16,12 +16,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use sms_mcp::clock::{SharedClock, SystemClock};
-use sms_mcp::provider::Provider;
 use sms_mcp::provider::exchange::{Event, Notice, ReplySegment};
 use sms_mcp::provider::line::cmpp::Config as CmppConfig;
 use sms_mcp::provider::line::session;
 use sms_mcp::provider::line::smpp::Config as SmppConfig;
-use sms_mcp::provider::settings::{Secrets, Settings, Setup};
+use sms_mcp::provider::settings::{Secrets, Setup};
+use sms_mcp::provider::{Build, Provider};
 use sms_mcp::setting::SecretText;
 use tokio::sync::mpsc::Receiver;
 
@@ -59,7 +59,7 @@ fn setup(secret: &'static str, value: &str) -> Setup {
 }
 
 /// A provider with these settings and this secret.
-pub fn build(config: &dyn Settings, name: &'static str, secret: &str) -> Arc<dyn Provider> {
+pub fn build(config: &dyn Build, name: &'static str, secret: &str) -> Arc<dyn Provider> {
     config.build(setup(name, secret)).unwrap()
 }
 

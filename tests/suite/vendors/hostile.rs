@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sms_mcp::clock::Timestamp;
 use sms_mcp::provider::exchange::{Enquiry, ListQuery};
-use sms_mcp::provider::settings::{Secrets, Settings, Setup};
-use sms_mcp::provider::{Outcome, Provider, Submission, a2p_pro, mailersend, mailpro, sms_for_ai};
+use sms_mcp::provider::settings::{Secrets, Setup};
+use sms_mcp::provider::{Build, Outcome, Provider, Submission, a2p_pro, mailersend, mailpro, sms_for_ai};
 use sms_mcp::setting::SecretText;
 use sms_mcp::sms::message::MessageId;
 use sms_mcp::sms::number::Number;
@@ -42,7 +42,7 @@ impl Vendor for Says {
 }
 
 fn providers(url: &str) -> Vec<Arc<dyn Provider>> {
-    let build = |config: &dyn Settings| {
+    let build = |config: &dyn Build| {
         let clock = clock_before(url);
         let mut secrets = Secrets::default();
         ["token", "id_client", "api_key"].into_iter().for_each(|name| secrets.insert(name, SecretText::new("canary")));

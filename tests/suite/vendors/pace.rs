@@ -13,6 +13,7 @@ use sms_mcp::engine::contract::{BulkArgs, Recipient, StatusArgs};
 use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::policy::Policy;
+use sms_mcp::provider::Build as _;
 use sms_mcp::provider::mailersend::Config;
 use sms_mcp::provider::settings::{Callback, Secrets, Settings as _, Setup};
 use sms_mcp::setting::SecretText;

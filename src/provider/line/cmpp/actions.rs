@@ -1,6 +1,6 @@
 //! What an operator can do at a gateway besides sending. Few gateways allow either.
 
-use super::Gateway;
+use super::gateway::Gateway;
 use super::protocol::{Answer, Request};
 use super::time;
 use crate::error::{Error, ErrorKind, Result};

@@ -34,13 +34,13 @@ pub(super) const ANSWER: u32 = 0x8000_0000;
 
 /// The `Command_Id`s of requests.
 pub(super) mod command {
-    pub(in crate::provider::line::cmpp) const CONNECT: u32 = 1;
-    pub(in crate::provider::line::cmpp) const TERMINATE: u32 = 2;
-    pub(in crate::provider::line::cmpp) const SUBMIT: u32 = 4;
-    pub(in crate::provider::line::cmpp) const DELIVER: u32 = 5;
-    pub(in crate::provider::line::cmpp) const QUERY: u32 = 6;
-    pub(in crate::provider::line::cmpp) const CANCEL: u32 = 7;
-    pub(in crate::provider::line::cmpp) const ACTIVE_TEST: u32 = 8;
+    pub(crate) const CONNECT: u32 = 1;
+    pub(crate) const TERMINATE: u32 = 2;
+    pub(crate) const SUBMIT: u32 = 4;
+    pub(crate) const DELIVER: u32 = 5;
+    pub(crate) const QUERY: u32 = 6;
+    pub(crate) const CANCEL: u32 = 7;
+    pub(crate) const ACTIVE_TEST: u32 = 8;
 }
 
 /// The version of the protocol that is spoken.

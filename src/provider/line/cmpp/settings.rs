@@ -1,20 +1,16 @@
 //! The settings of a CMPP gateway.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Gateway;
 use super::content::{Gb, Rules};
 use super::login::Verify;
 use super::pdu::{MAX_DESTINATIONS, Version};
 use super::result::ResultCode;
-use crate::error::Result;
-use crate::provider::Provider;
 use crate::provider::line::session;
-use crate::provider::settings::{Rate, SecretSetting, Settings, Setup};
+use crate::provider::settings::{Rate, SecretSetting, Settings};
 use crate::setting::{Secret, Span, word};
 
 /// Most digits of a sender: the field has one octet more.
@@ -202,10 +198,6 @@ impl Settings for Config {
             return Err("result_codes: the code 0 says that all is well, and means nothing else".to_owned());
         }
         self.session.check()
-    }
-
-    fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {
-        Ok(Arc::new(Gateway::new(self.clone(), &setup)?))
     }
 }
 

@@ -1,7 +1,9 @@
 //! What needs no gateway: ids, numbers, groups, forms.
 
+use super::gateway::vendor_id;
 use super::*;
 use crate::clock::SystemClock;
+use crate::provider::SegmentOutcome;
 use crate::provider::line::session::Obstacle;
 use crate::provider::settings::{Secrets, Settings as _};
 use crate::setting::SecretText;
@@ -48,12 +50,12 @@ fn a_late_answer_speaks_of_every_message_that_its_request_carried() {
     let messages: Arc<[MessageId]> = (0..99).map(|n| MessageId::new(1, n)).collect();
     let told = |answer| {
         let about = crate::provider::exchange::About { messages: Arc::clone(&messages), segment: Some((2, 3)) };
-        let notices = answered(&Late { about, answer }, &Results::default());
-        let event = |notice: Notice| match notice.event.clone() {
-            Event::Answered(Answered { message, segment: Some((2, 3)), outcome }) => (message, outcome),
+        let told = answered(&Late { about, answer }, &Results::default());
+        let part = |answered: Answered| match answered {
+            Answered { message, segment: Some((2, 3)), outcome } => (message, outcome),
             other => panic!("{other:?}"),
         };
-        notices.into_iter().map(event).collect::<Vec<_>>()
+        told.into_iter().map(part).collect::<Vec<_>>()
     };
     let taken = told(Answer::Submitted(pdu::Answered { msg_id: 0xbb25_e140_1234_fff0, result: 0 }));
     let expected = |n: u16| SegmentOutcome::Accepted { vendor_id: vendor_id(0xbb25_e140_1234_fff0, n) };

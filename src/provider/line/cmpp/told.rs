@@ -9,6 +9,7 @@ use super::protocol::Delivered;
 use super::report::Report;
 use crate::clock::Timestamp;
 use crate::provider::exchange::{Event, Receipt, Reply, ReplySegment};
+use crate::provider::line::ear::Told;
 use crate::provider::line::session::Telling;
 use crate::sms::caller_id::Sender;
 use crate::sms::message;
@@ -22,15 +23,6 @@ pub(super) fn hex(msg_id: u64) -> String {
 /// none, the time when it was told first says which of several equal ones it is.
 fn id_of(msg_id: u64, content: &str, first: Timestamp) -> String {
     if msg_id == 0 { Reply::id_of(content, first) } else { format!("{}-{content}", hex(msg_id)) }
-}
-
-/// What one DELIVER comes to.
-#[derive(Debug, Default)]
-pub(super) struct Told {
-    /// What it tells; thanked for when this is durable.
-    pub(super) event: Option<Event>,
-    /// Whether it cannot be read. It would be no better when it is told again.
-    pub(super) is_lost: bool,
 }
 
 /// Reads a DELIVER.

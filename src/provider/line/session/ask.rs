@@ -16,13 +16,14 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::halt::Halt;
 use crate::provider::exchange::About;
+use crate::provider::line::session::asked::Carried;
 use crate::provider::line::session::board::Way;
 use crate::provider::line::session::link::{Link, Stamp, Ticket};
 use crate::provider::line::session::orders::Waits;
 use crate::provider::line::session::seat::Seat;
 use crate::provider::line::session::shared::Shared;
 use crate::provider::line::session::slots::Finish;
-use crate::provider::line::session::{Asked, Carried, Late, Lost, NO_BIND, Obstacle, Protocol, Verdict};
+use crate::provider::line::session::{Asked, Late, Lost, NO_BIND, Obstacle, Protocol, Verdict};
 
 /// The first wait before a request is sent again that was refused; it doubles.
 const FIRST_WAIT: Duration = Duration::from_millis(100);

@@ -1,6 +1,5 @@
 //! The settings of an SMPP account.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use rusmpp::values::ServiceType;
@@ -9,13 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::alphabet::{Alphabet, Long};
 use super::inbox::ReceiptIds;
+use super::sender::sender_form;
 use super::status::StatusCode;
 use super::write::{self, Common};
-use super::{Smpp, sender_form};
-use crate::error::Result;
-use crate::provider::Provider;
 use crate::provider::line::session;
-use crate::provider::settings::{Rate, SecretSetting, Settings, Setup};
+use crate::provider::settings::{Rate, SecretSetting, Settings};
 use crate::setting::{Secret, Span, word};
 
 /// The longest time that can be written as a relative one without counting months, whose length varies.
@@ -271,10 +268,6 @@ impl Settings for Config {
         self.names()?;
         self.common()?;
         self.session.check()
-    }
-
-    fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {
-        Ok(Smpp::new(self.clone(), &setup)?)
     }
 }
 

@@ -18,6 +18,7 @@ use super::pdu::{Deliver, Kind};
 use super::receipt::{self, Standing};
 use crate::clock::Timestamp;
 use crate::provider::exchange::{Event, Receipt, Reply, ReplySegment};
+use crate::provider::line::ear::Told;
 use crate::provider::line::session::Telling;
 use crate::sms::caller_id::Sender;
 use crate::sms::message::hex;
@@ -90,15 +91,6 @@ impl ReceiptIds {
 fn without_zeros(digits: &str) -> String {
     let rest = digits.trim_start_matches('0');
     if rest.is_empty() { "0".to_owned() } else { rest.to_owned() }
-}
-
-/// What to do with something that the carrier told.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Told {
-    /// What it tells: the carrier is thanked once this is durable. Nothing: it is thanked at once.
-    pub event: Option<Event>,
-    /// Whether it could not be read.
-    pub is_lost: bool,
 }
 
 /// Reads what one carrier tells. See the module's text.

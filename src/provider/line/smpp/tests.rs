@@ -16,7 +16,7 @@ use rusmpp::values::{DataCoding, EsmClass, MessagePayload, MessageState, Npi, Se
 use rusmpp::{Command, CommandStatus, Pdu};
 
 use super::message::{Answer, Place};
-use super::pdu::{Deliver, read};
+use super::pdu::read;
 use super::write::Common;
 use super::*;
 use crate::clock::{SystemClock, Timestamp};
@@ -466,15 +466,11 @@ proptest! {
 fn a_late_answer_is_read_as_one_in_time_and_one_to_another_command_settles_nothing() {
     let told = |answer: Answer| {
         let about = crate::provider::exchange::About { messages: Arc::from([MessageId::new(1, 2)]), segment: Some((1, 2)) };
-        let mut notices = super::answered(&Late { about, answer }, ReceiptIds::HexToDecimal, &Statuses::default());
-        assert_eq!(notices.len(), 1);
-        match notices.remove(0).event.clone() {
-            Event::Answered(answered) => {
-                assert_eq!((answered.message, answered.segment), (MessageId::new(1, 2), Some((1, 2))));
-                answered.outcome
-            }
-            other => panic!("{other:?}"),
-        }
+        let mut told = super::answered(&Late { about, answer }, ReceiptIds::HexToDecimal, &Statuses::default());
+        assert_eq!(told.len(), 1);
+        let answered = told.remove(0);
+        assert_eq!((answered.message, answered.segment), (MessageId::new(1, 2), Some((1, 2))));
+        answered.outcome
     };
     let yes = Answer { command: 4, message_id: "0000001F".to_owned(), ..Answer::default() };
     assert_eq!(told(yes.clone()), SegmentOutcome::Accepted { vendor_id: "31".to_owned() });

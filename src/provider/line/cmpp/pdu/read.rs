@@ -28,7 +28,7 @@ impl std::fmt::Display for Unreadable {
 impl std::error::Error for Unreadable {}
 
 /// What is left of a body.
-pub(in crate::provider::line::cmpp) struct Fields<'a>(pub &'a [u8]);
+pub(crate) struct Fields<'a>(pub &'a [u8]);
 
 impl<'a> Fields<'a> {
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Unreadable> {
@@ -37,26 +37,26 @@ impl<'a> Fields<'a> {
         Ok(*field)
     }
 
-    pub(in crate::provider::line::cmpp) fn octet(&mut self) -> Result<u8, Unreadable> {
+    pub(crate) fn octet(&mut self) -> Result<u8, Unreadable> {
         self.array::<1>().map(u8::from_be_bytes)
     }
 
-    pub(in crate::provider::line::cmpp) fn u32(&mut self) -> Result<u32, Unreadable> {
+    pub(crate) fn u32(&mut self) -> Result<u32, Unreadable> {
         self.array().map(u32::from_be_bytes)
     }
 
-    pub(in crate::provider::line::cmpp) fn u64(&mut self) -> Result<u64, Unreadable> {
+    pub(crate) fn u64(&mut self) -> Result<u64, Unreadable> {
         self.array().map(u64::from_be_bytes)
     }
 
-    pub(in crate::provider::line::cmpp) fn take(&mut self, octets: usize) -> Result<&'a [u8], Unreadable> {
+    pub(crate) fn take(&mut self, octets: usize) -> Result<&'a [u8], Unreadable> {
         let (field, rest) = self.0.split_at_checked(octets).ok_or(Unreadable::Body)?;
         self.0 = rest;
         Ok(field)
     }
 
     /// A text field of this width.
-    pub(in crate::provider::line::cmpp) fn text(&mut self, width: usize) -> Result<&'a [u8], Unreadable> {
+    pub(crate) fn text(&mut self, width: usize) -> Result<&'a [u8], Unreadable> {
         self.take(width).map(until_zero)
     }
 

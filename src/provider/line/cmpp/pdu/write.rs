@@ -72,7 +72,7 @@ fn shape(pdu: &Pdu<'_>, version: Version) -> (u32, usize) {
 }
 
 /// A text field: cut or filled up with zeros.
-pub(in crate::provider::line::cmpp) fn text(out: &mut BytesMut, value: &[u8], width: usize) {
+pub(crate) fn text(out: &mut BytesMut, value: &[u8], width: usize) {
     let value = value.get(..width).unwrap_or(value);
     out.put_slice(value);
     out.put_bytes(0, width - value.len());

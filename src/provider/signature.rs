@@ -1,0 +1,157 @@
+//! Signatures: how a vendor's word is told from anybody's, and how ours is shown to others. The one place for all of them.
+//!
+//! What is signed is each scheme's own (a raw body; the address and the sorted fields of a form; an id, a time and a body): its
+//! pieces are given in their order, and stand without anything between them. A signature that was shown is compared in the form
+//! that it has on the wire, whole, and in a time that says nothing of where it differs.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use ring::{hmac, signature};
+use subtle::ConstantTimeEq as _;
+
+use crate::sms::message::hex;
+
+/// The hash of an HMAC (RFC 2104). SHA-1 is broken for documents, and not for this; some vendors have nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hash {
+    /// SHA-1.
+    Sha1,
+    /// SHA-256.
+    Sha256,
+    /// SHA-512.
+    Sha512,
+}
+
+/// How a signature is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// Lower-case hexadecimal.
+    Hex,
+    /// Base64 with its padding (RFC 4648, section 4).
+    Base64,
+    /// Base64 for addresses, without padding (RFC 4648, section 5): as a JWT has it.
+    Base64Url,
+}
+
+impl Encoding {
+    fn of(self, octets: &[u8]) -> String {
+        match self {
+            Self::Hex => hex(octets),
+            Self::Base64 => STANDARD.encode(octets),
+            Self::Base64Url => URL_SAFE_NO_PAD.encode(octets),
+        }
+    }
+}
+
+/// A secret that two ends share, and what they make of it. `Debug` does not show the secret.
+#[derive(Clone)]
+pub struct Key {
+    key: hmac::Key,
+    encoding: Encoding,
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Key").field("encoding", &self.encoding).finish_non_exhaustive()
+    }
+}
+
+impl Key {
+    /// The key that these octets are, for signatures of this form.
+    pub fn new(hash: Hash, encoding: Encoding, secret: &[u8]) -> Self {
+        let algorithm = match hash {
+            Hash::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+            Hash::Sha256 => hmac::HMAC_SHA256,
+            Hash::Sha512 => hmac::HMAC_SHA512,
+        };
+        Self { key: hmac::Key::new(algorithm, secret), encoding }
+    }
+
+    /// The signature of these pieces.
+    pub fn sign<'a>(&self, pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
+        let mut signed = hmac::Context::with_key(&self.key);
+        pieces.into_iter().for_each(|piece| signed.update(piece));
+        self.encoding.of(signed.sign().as_ref())
+    }
+
+    /// Whether what was shown is the signature of these pieces.
+    pub fn has_signed<'a>(&self, shown: &[u8], pieces: impl IntoIterator<Item = &'a [u8]>) -> bool {
+        is_same(shown, self.sign(pieces).as_bytes())
+    }
+}
+
+/// Whether a secret that was shown is the right one. It takes as long for a wrong one as for the right one.
+pub fn is_same(shown: &[u8], right: &[u8]) -> bool {
+    bool::from(shown.ct_eq(right))
+}
+
+/// Whether the owner of this Ed25519 key (32 octets) signed these octets (RFC 8032). Both come in base64.
+pub fn has_signed_ed25519(public_key: &str, shown: &str, octets: &[u8]) -> bool {
+    let (Ok(key), Ok(shown)) = (STANDARD.decode(public_key), STANDARD.decode(shown)) else { return false };
+    signature::UnparsedPublicKey::new(&signature::ED25519, key).verify(octets, &shown).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 2202, test case 2, and RFC 4231, test cases 2 and 6: the last has a key that is longer than the hash's block.
+    #[test]
+    fn it_is_the_hmac_of_the_standards() {
+        let (secret, text) = (b"Jefe".as_slice(), b"what do ya want for nothing?".as_slice());
+        let of = |hash, secret: &[u8], text: &[u8]| Key::new(hash, Encoding::Hex, secret).sign([text]);
+        assert_eq!(of(Hash::Sha1, secret, text), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+        assert_eq!(of(Hash::Sha256, secret, text), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+        let sha512 =
+            "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737";
+        assert_eq!(of(Hash::Sha512, secret, text), sha512);
+        let long = of(Hash::Sha256, &[0xaa; 131], b"Test Using Larger Than Block-Size Key - Hash Key First");
+        assert_eq!(long, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    }
+
+    /// What vendors' own libraries accept: MailerSend, Sinch, and the three parts of a JWT of Vonage.
+    #[test]
+    fn it_is_what_vendors_make_of_it() {
+        let body = br#"{"type":"sms.delivered","data":{"sms_message_id":"6244233a7e194137e70e3bd2"}}"#.as_slice();
+        let mailersend = Key::new(Hash::Sha256, Encoding::Hex, b"S3cr3tSigningKey");
+        assert!(mailersend.has_signed(b"2256755fac21c0172aa03e32214caea8628e6a583a013ebfb7764860a67cfa04", [body]));
+        let body = br#"{"batch_id":"01HEX","code":0,"status":"Delivered"}"#.as_slice();
+        let (nonce, time) = (b"01HBIBFMXJTWGE1RXZJHVYN3H7".as_slice(), b"1698765432".as_slice());
+        let sinch = Key::new(Hash::Sha256, Encoding::Base64, b"my-webhook-secret");
+        assert_eq!(sinch.sign([body, b".", nonce, b".", time]), "aanXdHiv0hEVMmLEWiqdkDi0F6XapCmtQyhYv9ZHeOc=");
+        let claims = r#"{"iat":1587494962,"jti":"c5ba8f24-1a14-4c10-bfdf-3fbe8ce511b5","iss":"Vonage","payload_hash":"b83f4d0f55a3856b899210a40227a1d8e1c4000ee1dfdd5b6c66df815ad49373","api_key":"abcd1234"}"#;
+        let [header, claims] = [r#"{"alg":"HS256","typ":"JWT"}"#, claims].map(|part| Encoding::Base64Url.of(part.as_bytes()));
+        let vonage = Key::new(Hash::Sha256, Encoding::Base64Url, b"signature-secret-of-32-characters");
+        assert_eq!(vonage.sign([header.as_bytes(), b".", claims.as_bytes()]), "TYXKPnSmlJkBixslnBfNt1A9NBDMTgTdGUHuUPxE2IU");
+    }
+
+    #[test]
+    fn a_signature_counts_whole_and_in_its_own_form_alone() {
+        let key = Key::new(Hash::Sha256, Encoding::Base64, b"secret");
+        let right = key.sign([b"text".as_slice()]);
+        assert!(key.has_signed(right.as_bytes(), [b"te".as_slice(), b"xt"]), "pieces stand without anything between them");
+        let hexadecimal = Key { encoding: Encoding::Hex, ..key.clone() }.sign([b"text".as_slice()]);
+        for wrong in
+            ["", &right[1..], &right[..right.len() - 1], &format!("{right} "), &format!("{right}{right}"), &right.to_lowercase(), &hexadecimal]
+        {
+            assert!(!key.has_signed(wrong.as_bytes(), [b"text".as_slice()]), "{wrong}");
+        }
+        assert!(!key.has_signed(right.as_bytes(), [b"texts".as_slice()]));
+        assert!(!Key::new(Hash::Sha256, Encoding::Base64, b"Secret").has_signed(right.as_bytes(), [b"text".as_slice()]));
+        assert_eq!(format!("{key:?}"), "Key { encoding: Base64, .. }");
+    }
+
+    /// The vector is one that Telnyx's own library accepts.
+    #[test]
+    fn a_public_key_says_who_signed() {
+        let public = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=";
+        let shown = "8VwgkWjgwb1xAY0hUZT1z/b/Bdxiyknm8BHXgFxT++26HVRUqSkU/rNA9qDWYjqkKRrutfERgwCHJn3rL1mvAw==";
+        let text = br#"1577927532|{"data":{"event_type":"message.finalized","id":"4ee8c3a6-4995-4309-a3c6-38e3db9ea4be"}}"#;
+        assert!(has_signed_ed25519(public, shown, text));
+        assert!(!has_signed_ed25519(public, shown, &text[1..]));
+        for wrong in ["", "x", "8VwgkWjg", public] {
+            assert!(!has_signed_ed25519(public, wrong, text), "{wrong}");
+            assert!(wrong == public || !has_signed_ed25519(wrong, shown, text), "{wrong}");
+        }
+    }
+}
