@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use load::{Flags, Loaded, MarkPlace, Sources, load, named_ledger};
+pub use load::{Flags, Loaded, MarkPlace, Sources, load, named_ledger, user};
 
 use crate::engine::settings::{Forwarding, Replies, Route};
 use crate::error::{Error, ErrorKind};

@@ -175,9 +175,14 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
         format!("the mark {} lies beside the ledger: a restore of that folder restores both, and is not noticed", mark.path().display())
     }));
     let has_real = has_real(&config);
-    let user = whoami::username().unwrap_or_else(|_| "user".to_owned());
+    let user = user();
     let overrides = sources.environment.keys().filter(|name| name.starts_with(OVERRIDE_PREFIX)).cloned().collect();
     Ok(Loaded { config, file, overrides, ledger, live_ledger, mark, has_real, http_token, secrets, forward_secret, warnings, user })
+}
+
+/// The operating-system user.
+pub fn user() -> String {
+    whoami::username().unwrap_or_else(|_| "user".to_owned())
 }
 
 /// The file named by `--config` or `SMS_MCP_CONFIG` must exist; the one in the user's folder may be missing.

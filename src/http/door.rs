@@ -133,7 +133,7 @@ async fn pass(door: &Door, principal: String, request: Request, body: &[u8], nex
     if id.is_some() && !is_theirs {
         parts.headers.insert(SESSION, NO_SESSION);
     }
-    parts.extensions.insert(Caller { principal: principal.clone(), base });
+    parts.extensions.insert(Caller::new(principal.clone(), base));
     let mut response = CALLER.scope(principal, next.run(Request::from_parts(parts, whole))).await;
     if asked.method == Method::DELETE && response.status() == StatusCode::ACCEPTED {
         // The library accepts the end of any session, be there one or not.
