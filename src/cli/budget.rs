@@ -1,6 +1,6 @@
 //! `balance` and `budget`: what is on the accounts, what may still be spent, and what the operator decides about it.
 
-use super::BudgetAction;
+use super::arguments::BudgetAction;
 use super::gate::Passed;
 use super::output::{print_json, print_line, print_warnings};
 use super::speech::Speech;

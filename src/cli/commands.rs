@@ -4,12 +4,10 @@ use std::io::Write as _;
 
 use clap::CommandFactory as _;
 
+use super::arguments::{Cli, Command, ConfigAction, LedgerAction, Shell};
 use super::gate::{self, Passed, Widening};
 use super::output::{note, print_json};
-use super::{
-    Cli, Command, ConfigAction, LedgerAction, Shell, budget, bulk, campaign, check, csv, demo, ending, ledger_file, messages, opt_out, pausing,
-    providers, reconcile, send,
-};
+use super::{budget, bulk, campaign, check, csv, demo, ending, ledger_file, messages, opt_out, pausing, providers, reconcile, send};
 use crate::app::{self, Role};
 use crate::config::{self, Config, Flags, Loaded, LogLevel, Sources};
 use crate::engine::contract::StatusArgs;

@@ -1,9 +1,9 @@
 //! `opt-out`: who wants no more texts, and who said so where nobody can tell.
 
+use super::arguments::{OptOutAction, PendingAction};
 use super::ending::END_PATIENCE;
 use super::gate::Passed;
 use super::output::{note, print_line};
-use super::{OptOutAction, PendingAction};
 use crate::app::{self, Role};
 use crate::config::Loaded;
 use crate::engine::opt_outs::Wants;

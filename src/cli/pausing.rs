@@ -3,9 +3,9 @@
 
 use std::path::PathBuf;
 
+use super::arguments::{PauseCommand, ResumeCommand};
 use super::gate::{self, Widening};
 use super::output::{note, print_line};
-use super::{PauseCommand, ResumeCommand};
 use crate::app;
 use crate::config::{self, Log, LogLevel, Sources};
 use crate::error::{Error, ErrorKind, Result};

@@ -1,6 +1,6 @@
 //! `reconcile`: what is unknown.
 
-use super::ReconcileCommand;
+use super::arguments::ReconcileCommand;
 use super::gate::Passed;
 use super::output::{note, print_json, print_line};
 use crate::engine::reconcile::Found;
