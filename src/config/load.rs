@@ -7,8 +7,10 @@ use serde::Deserialize;
 use toml::de::DeTable;
 use toml::{Table, Value};
 
+use super::files;
 use super::older::older_form;
-use super::{Config, LogFormat, LogLevel, config_error, files};
+use super::settings::{Config, LogFormat, LogLevel, config_error};
+use super::user::user;
 use crate::error::Result;
 use crate::mcp::Toolset;
 use crate::provider::ProviderConfig;
@@ -178,11 +180,6 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
     let user = user();
     let overrides = sources.environment.keys().filter(|name| name.starts_with(OVERRIDE_PREFIX)).cloned().collect();
     Ok(Loaded { config, file, overrides, ledger, live_ledger, mark, has_real, http_token, secrets, forward_secret, warnings, user })
-}
-
-/// The operating-system user.
-pub fn user() -> String {
-    whoami::username().unwrap_or_else(|_| "user".to_owned())
 }
 
 /// The file named by `--config` or `SMS_MCP_CONFIG` must exist; the one in the user's folder may be missing.
