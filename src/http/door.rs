@@ -15,11 +15,11 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::auth::Gate;
+use super::body::{Unread, read_body};
 use super::cors::Pages;
 use super::refusal::{RefusalKind, RefusedRequest, explained, foreign, misread, no_initialize, refusal};
 use super::session::{CALLER, Sessions, Whereabouts};
 use super::visit::Guest;
-use super::{Unread, read_body};
 use crate::engine::{Base, Caller};
 use crate::mcp::{frame, params};
 use crate::sms::message::hex;
