@@ -491,7 +491,7 @@ async fn receipts(folder: &Path) {
         forward: None,
     });
     engine.start(true).await.unwrap();
-    let caller = Caller { principal: "bench".into(), base: Base::Named("bench".into()) };
+    let caller = Caller::new("bench", Base::Named("bench".into()));
     for round in 0..4 {
         let recipients = (0..MESSAGES).map(|n| Recipient { to: format!("+3319900{n:04}"), data: std::collections::BTreeMap::new() }).collect();
         let args = BulkArgs { recipients, message: format!("Round {round}"), ..BulkArgs::default() };

@@ -17,8 +17,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::clock::{Clock as _, SharedClock, SystemClock, Timestamp};
-use crate::config::{Loaded, Log, LogFormat, LogLevel, MarkPlace};
-use crate::engine::{Base, Caller, Carrier, Carriers, Engine, Parts, endpoint};
+use crate::config::{self, Loaded, Log, LogFormat, LogLevel, MarkPlace};
+use crate::engine::{Base, Caller, Carrier, Carriers, Engine, Parts, Person, endpoint};
 use crate::error::Result;
 use crate::halt::{Halts, Pause};
 use crate::http::{self, Endpoint, Options};
@@ -194,11 +194,16 @@ async fn announce(loaded: &Loaded, engine: &Engine) {
 pub fn process_caller(loaded: &Loaded) -> Result<Caller> {
     let mut random = [0; 16];
     SystemClock.fill_random(&mut random)?;
-    Ok(Caller { principal: local_principal(loaded), base: Base::Named(format!("process-{}", hex(&random))) })
+    Ok(Caller::new(local_principal(&loaded.user), Base::Named(format!("process-{}", hex(&random)))))
 }
 
-fn local_principal(loaded: &Loaded) -> String {
-    format!("user:{}", loaded.user)
+fn local_principal(user: &str) -> String {
+    format!("user:{user}")
+}
+
+/// The operating-system user of a command that needs neither settings nor a session.
+pub fn user_caller() -> Caller {
+    Caller::new(local_principal(&config::user()), Base::Open)
 }
 
 /// Starts the engine of a server. The ledger is closed in good order where it does not start.
@@ -276,7 +281,7 @@ pub async fn serve_http(loaded: &Loaded, listen: Option<String>) -> Result<()> {
     let options = Options {
         settings,
         token: loaded.http_token.clone(),
-        user: local_principal(loaded),
+        user: local_principal(&loaded.user),
         tools: loaded.config.tools.clone(),
         bulk_wait: loaded.config.send.bulk_wait.duration(),
         session_idle: loaded.config.guard.session_idle.duration(),
@@ -444,8 +449,10 @@ pub async fn look(loaded: &Loaded, file: Option<&Path>) -> Result<Looked> {
 ///
 /// # Errors
 /// What [`sqlite::restore`] fails with.
-pub fn restore(loaded: &Loaded, file: &Path) -> Result<Restored> {
-    sqlite::restore(file, &loaded.ledger, SystemClock.now())
+pub fn restore(loaded: &Loaded, person: &Person, file: &Path) -> Result<Restored> {
+    let restored = sqlite::restore(file, &loaded.ledger, SystemClock.now())?;
+    person.widened("restore", &loaded.ledger.display().to_string());
+    Ok(restored)
 }
 
 /// What taking the ledger as it is would do; nothing where it is in no doubt.
@@ -464,16 +471,16 @@ pub async fn outlook(loaded: &Loaded) -> Result<Option<Outlook>> {
 ///
 /// # Errors
 /// What [`build`] and [`SqliteLedger::accept`] fail with.
-pub async fn accept(loaded: &Loaded, seen: &Outlook) -> Result<(Accepted, Vec<String>)> {
+pub async fn accept(loaded: &Loaded, person: &Person, seen: &Outlook) -> Result<(Accepted, Vec<String>)> {
     let clock: SharedClock = Arc::new(SystemClock);
     let store = Arc::new(open_ledger(loaded)?);
     let engine = engine_over(loaded, Arc::clone(&clock), Arc::clone(&store)).await?;
     let notes = if seen.is_mark_gone { engine.read_opt_outs().await } else { Vec::new() };
-    let accepted = store.accept(seen, &loaded.user, loaded.config.guard.currency.as_str(), clock.now()).await;
+    let accepted = store.accept(seen, &person.caller().actor, loaded.config.guard.currency.as_str(), clock.now()).await;
     engine.stop(STOP_PATIENCE).await;
     let accepted = accepted?;
     let Accepted { unknown, opt_outs, budgets, is_frozen } = accepted;
-    tracing::warn!(unknown, opt_outs, budgets, is_frozen, "a person accepted a ledger in doubt");
+    tracing::warn!(by = person.caller().actor, unknown, opt_outs, budgets, is_frozen, "a person accepted a ledger in doubt");
     Ok((accepted, notes))
 }
 
@@ -486,16 +493,21 @@ pub fn pause_of(provider: Option<String>, principal: Option<String>) -> Pause {
 ///
 /// # Errors
 /// What [`PauseFile::of_closed`] and [`PauseFile::pause`] fail with.
-pub fn pause(ledger: &Path, asked: Pause) -> Result<Vec<Pause>> {
-    PauseFile::of_closed(ledger)?.pause(asked)
+pub fn pause(ledger: &Path, caller: &Caller, asked: Pause) -> Result<Vec<Pause>> {
+    let what = asked.what();
+    let pauses = PauseFile::of_closed(ledger)?.pause(asked)?;
+    caller.acted("pause", &what);
+    Ok(pauses)
 }
 
 /// Ends a pause of just this. Returns all that is still paused.
 ///
 /// # Errors
 /// What [`PauseFile::of_closed`] and [`PauseFile::resume`] fail with.
-pub fn resume(ledger: &Path, asked: &Pause) -> Result<Vec<Pause>> {
-    PauseFile::of_closed(ledger)?.resume(asked)
+pub fn resume(ledger: &Path, person: &Person, asked: &Pause) -> Result<Vec<Pause>> {
+    let left = PauseFile::of_closed(ledger)?.resume(asked)?;
+    person.widened("resume", &asked.what());
+    Ok(left)
 }
 
 /// What is paused.

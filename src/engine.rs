@@ -4,7 +4,7 @@
 //! reservation (intent and money in one durable step), then the attempt, then the settlement, and after a crash the
 //! recovery. It promises that an accepted message reaches a provider at most once, that whatever was accepted ends
 //! in a state that can be looked up, and that held and spent money never exceed a budget. Surfaces (MCP, HTTP,
-//! command line) call nothing else.
+//! command line) call nothing else. Every verb takes who calls, and one that widens what agents may do takes a person.
 //!
 //! A send runs in a task of its own: a client that disconnects does not stop it.
 //!
@@ -53,12 +53,13 @@ use contract::{
     BalanceAnswer, BalanceArgs, BudgetView, BulkAnswer, BulkArgs, ListAnswer, ListArgs, OpenAnswer, OpenArgs, SendAnswer, SendArgs, StatusAnswer,
     StatusArgs,
 };
-use reconcile::Reconciled;
+use opt_outs::Wants;
+use reconcile::{Found, Reconciled};
 use rooms::Rooms;
 use vendors::Vendor;
 
 pub use crate::ledger::upkeep::Pruned;
-pub use caller::{Base, Caller};
+pub use caller::{Base, Caller, Person};
 pub use carriers::carrier::Carrier;
 pub use carriers::route::Carriers;
 pub use operate::{opt_outs, vendors};
@@ -390,8 +391,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`]. A provider that cannot be asked is part of the answer.
-    pub async fn reconcile(&self) -> Result<Reconciled> {
-        self.rooms.receive.reconcile().await
+    pub async fn reconcile(&self, caller: &Caller) -> Result<Reconciled> {
+        self.rooms.receive.reconcile(caller).await
     }
 
     /// Settles one unknown message by the operator's word. Returns its state now.
@@ -399,34 +400,34 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::NotFound`] for a message that this principal does not have, [`ErrorKind::InvalidArgument`] for one
     /// that is not unknown, or [`ErrorKind::LedgerUnavailable`].
-    pub async fn settle_unknown(&self, caller: &Caller, id: &MessageId, was_sent: bool) -> Result<State> {
-        self.rooms.receive.settle_unknown(caller, id, was_sent).await
+    pub async fn settle_unknown(&self, caller: &Caller, id: &MessageId, found: Found<'_>) -> Result<State> {
+        self.rooms.receive.settle_unknown(caller, id, found).await
     }
 
     /// Every provider.
-    pub fn vendors(&self) -> Vec<Vendor> {
-        self.rooms.operate.vendors()
+    pub fn vendors(&self, caller: &Caller) -> Vec<Vendor> {
+        self.rooms.operate.vendors(caller)
     }
 
     /// Does something at a vendor that sends no text.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`], [`ErrorKind::NotFound`], and whatever the provider says.
-    pub async fn at_vendor(&self, provider: &str, action: &str, arguments: &Arguments) -> Result<serde_json::Value> {
-        self.rooms.operate.at_vendor(provider, action, arguments).await
+    pub async fn at_vendor(&self, caller: &Caller, provider: &str, action: &str, arguments: &Arguments) -> Result<serde_json::Value> {
+        self.rooms.operate.at_vendor(caller, provider, action, arguments).await
     }
 
     /// Asks each vendor by its cheapest reads what works, and looks for receipts that match no message.
-    pub async fn check_vendors(&self) -> Vec<(String, Result<Vec<Finding>>)> {
-        self.rooms.operate.check_vendors().await
+    pub async fn check_vendors(&self, caller: &Caller) -> Vec<(String, Result<Vec<Finding>>)> {
+        self.rooms.operate.check_vendors(caller).await
     }
 
     /// Everybody who wants no more texts, latest first.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`].
-    pub async fn opt_outs(&self) -> Result<Vec<OptOut>> {
-        self.rooms.operate.opt_outs().await
+    pub async fn opt_outs(&self, caller: &Caller) -> Result<Vec<OptOut>> {
+        self.rooms.operate.opt_outs(caller).await
     }
 
     /// Notes for the operator that a person wants no more texts, or wants them again, and tells the vendors that keep
@@ -434,8 +435,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidNumber`] or [`ErrorKind::LedgerUnavailable`].
-    pub async fn set_opt_out(&self, number: &str, is_out: bool) -> Result<(String, Vec<String>)> {
-        self.rooms.operate.set_opt_out(number, is_out).await
+    pub async fn set_opt_out(&self, caller: &Caller, number: &str, wants: Wants<'_>) -> Result<(String, Vec<String>)> {
+        self.rooms.operate.set_opt_out(caller, number, wants).await
     }
 
     /// What waits for the operator: a STOP or START of somebody who may be anybody, and replies that several people fit.
@@ -443,8 +444,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`].
-    pub async fn pending_opt_outs(&self) -> Result<Vec<Pending>> {
-        self.rooms.operate.pending_opt_outs().await
+    pub async fn pending_opt_outs(&self, caller: &Caller) -> Result<Vec<Pending>> {
+        self.rooms.operate.pending_opt_outs(caller).await
     }
 
     /// Takes the operator's word for who somebody was. What they asked for is done, and their replies become theirs.
@@ -452,16 +453,16 @@ impl Engine {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidNumber`], [`ErrorKind::NotFound`] or [`ErrorKind::LedgerUnavailable`].
-    pub async fn settle_pending(&self, id: i64, number: &str) -> Result<(Pending, String, Vec<String>)> {
-        self.rooms.operate.settle_pending(id, number).await
+    pub async fn settle_pending(&self, person: &Person, id: i64, number: &str) -> Result<(Pending, String, Vec<String>)> {
+        self.rooms.operate.settle_pending(person, id, number).await
     }
 
     /// Lets go what waits: it is nobody's. A STOP that is let go protects nobody any more but those whom it stopped.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] or [`ErrorKind::LedgerUnavailable`].
-    pub async fn dismiss_pending(&self, id: i64) -> Result<Pending> {
-        self.rooms.operate.dismiss_pending(id).await
+    pub async fn dismiss_pending(&self, person: &Person, id: i64) -> Result<Pending> {
+        self.rooms.operate.dismiss_pending(person, id).await
     }
 
     /// Forgets what did not change for so long. Returns what went; nothing where another process is at it.
@@ -469,40 +470,40 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::LedgerInDoubt`], and nothing has gone;
     /// [`ErrorKind::LedgerUnavailable`], and a part of it may have gone.
-    pub async fn prune(&self, keep_for: Span) -> Result<Option<Pruned>> {
-        self.rooms.operate.prune(keep_for).await
+    pub async fn prune(&self, caller: &Caller, keep_for: Span) -> Result<Option<Pruned>> {
+        self.rooms.operate.prune(caller, keep_for).await
     }
 
     /// What [`Engine::prune`] would forget, and since when what it is about did not change.
     ///
     /// # Errors
     /// As [`Engine::prune`], but of a ledger in doubt it is told all the same.
-    pub async fn prunable(&self, keep_for: Span) -> Result<(Prunable, Timestamp)> {
-        self.rooms.operate.prunable(keep_for).await
+    pub async fn prunable(&self, caller: &Caller, keep_for: Span) -> Result<(Prunable, Timestamp)> {
+        self.rooms.operate.prunable(caller, keep_for).await
     }
 
     /// Every budget of the ledger, for the operator.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`].
-    pub async fn all_budgets(&self) -> Result<Vec<BudgetView>> {
-        self.rooms.operate.all_budgets().await
+    pub async fn all_budgets(&self, caller: &Caller) -> Result<Vec<BudgetView>> {
+        self.rooms.operate.all_budgets(caller).await
     }
 
     /// Takes the clock as it is from now on, for the operator.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`].
-    pub async fn accept_clock(&self) -> Result<()> {
-        self.rooms.operate.accept_clock().await
+    pub async fn accept_clock(&self, person: &Person) -> Result<()> {
+        self.rooms.operate.accept_clock(person).await
     }
 
     /// Lets a frozen budget go on, or all of them, for the operator. Returns their names.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] where no such budget is frozen, or [`ErrorKind::LedgerUnavailable`].
-    pub async fn unfreeze(&self, name: Option<String>) -> Result<Vec<String>> {
-        self.rooms.operate.unfreeze(name).await
+    pub async fn unfreeze(&self, person: &Person, name: Option<String>) -> Result<Vec<String>> {
+        self.rooms.operate.unfreeze(person, name).await
     }
 
     /// Takes back what is still queued of a bulk, for the operator. Returns how many messages that were.

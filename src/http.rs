@@ -4,9 +4,11 @@
 //! whoever else comes, checks `Host` and `Origin`, and leaves the protocol to `rmcp`. TLS is the reverse proxy's.
 
 pub mod auth;
+mod body;
 mod cors;
 mod descriptors;
 mod door;
+mod health;
 mod listen;
 mod names;
 mod peers;
@@ -24,11 +26,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::{Request, StatusCode, Uri, header};
+use axum::http::{Request, Uri};
 use axum::middleware;
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
@@ -42,12 +41,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
-use crate::halt::Extent;
 use crate::mcp::{self, Callers, Server};
 use crate::setting::SecretText;
 use auth::Gate;
 use cors::Pages;
 use door::Door;
+use health::{HEALTH, healthz};
 use names::Names;
 use peers::{Proxies, Remote};
 use places::{Places, Seat};
@@ -62,9 +61,6 @@ const MAX_HEAD: usize = 32 * 1024;
 
 /// How long connections may take to end after a stop, within the five seconds of the whole stop.
 const CLOSE_PATIENCE: Duration = Duration::from_millis(500);
-
-/// The address that says whether all is well, to everybody.
-const HEALTH: &str = "/healthz";
 
 /// What the endpoint is made of.
 pub struct Options {
@@ -258,35 +254,4 @@ fn protocol_settings(settings: &Settings, names: &Names, stop: &CancellationToke
         .with_sse_retry(None)
         .with_max_request_body_bytes(usize::try_from(settings.max_body_bytes).unwrap_or(usize::MAX))
         .with_cancellation_token(stop.child_token())
-}
-
-/// Why a body was not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unread {
-    /// It is too large, or ended too early.
-    TooLarge,
-    /// It did not come in time.
-    TooSlow,
-}
-
-async fn read_body(body: Body, most: usize, patience: Duration) -> Result<Bytes, Unread> {
-    let read = tokio::time::timeout(patience, axum::body::to_bytes(body, most)).await;
-    read.map_err(|_| Unread::TooSlow)?.map_err(|_| Unread::TooLarge)
-}
-
-async fn healthz(State(engine): State<Engine>) -> Response {
-    match engine.health().await {
-        Ok(()) => {
-            let body = match engine.paused() {
-                Extent::Nothing => "{\"status\":\"ok\"}\n",
-                Extent::Part => "{\"status\":\"ok\",\"paused\":\"part\"}\n",
-                Extent::All => "{\"status\":\"ok\",\"paused\":\"all\"}\n",
-            };
-            (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], body).into_response()
-        }
-        Err(error) => {
-            let body = format!("{{\"status\":\"{}\"}}\n", error.kind());
-            (StatusCode::SERVICE_UNAVAILABLE, [(header::CONTENT_TYPE, "application/json")], body).into_response()
-        }
-    }
 }

@@ -6,15 +6,16 @@
 //! too fast? The same [`Policy::decide`] serves a quote and the transaction that takes the money, so the two agree. What
 //! another process on the same ledger forbids is among the facts, and holds here as well (`peers`).
 
+mod ask;
 mod assumed;
+mod limits;
 mod peers;
 mod settings;
-
-use std::collections::BTreeMap;
+mod words;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::absent;
-use crate::sms::destination::{Barred, Destination, barred};
+use crate::sms::destination::barred;
 use crate::sms::facts::{Budget, Facts, Limits, Scope};
 use crate::sms::fold::glance;
 use crate::sms::message::State;
@@ -22,6 +23,7 @@ use crate::sms::money::{Amount, Money};
 use crate::sms::number::{Number, NumberKind};
 use crate::sms::peer;
 use crate::sms::untrusted;
+use words::{barred_words, sender_words};
 
 /// Longest sender ID of letters and digits (3GPP TS 23.040, 9.1.2.5: 11 characters of the default alphabet).
 const MAX_ALPHANUMERIC_SENDER: usize = 11;
@@ -32,49 +34,10 @@ const MAX_NUMBER: usize = 15;
 /// Most digits of a service code: as many as CMPP and SMPP have room for.
 const MAX_SERVICE_CODE: usize = 20;
 
+pub use ask::{Ask, Whole};
 pub use assumed::Assumed;
+pub use limits::{Policy, Slice};
 pub use settings::{AllowDuplicate, Settings};
-
-/// The policy. See the module's text.
-#[derive(Clone, Debug)]
-pub struct Policy {
-    settings: Settings,
-    rates: BTreeMap<Destination, Amount>,
-}
-
-/// One message, as far as the facts of the ledger matter to it.
-#[derive(Clone, Copy, Debug)]
-pub struct Ask<'a> {
-    /// The recipient.
-    pub to: &'a Number,
-    /// The sender ID that the call names.
-    pub from: Option<&'a str>,
-    /// What would be reserved, in micros.
-    pub hold_micros: i64,
-    /// The bulk that it is part of.
-    pub whole: Option<Whole>,
-    /// The agent says that the repetition is meant.
-    pub allow_duplicate: bool,
-    /// Single sends are refused when they come too fast; messages of a bulk wait their turn.
-    pub paced: bool,
-}
-
-/// All messages of one intent: what a refusal for want of money speaks of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Whole {
-    /// How many.
-    pub messages: usize,
-    /// What all of them would reserve, in micros.
-    pub micros: i64,
-}
-
-impl Whole {
-    /// The whole of messages that would reserve so much each.
-    pub fn of(holds: impl IntoIterator<Item = i64>) -> Self {
-        let add = |whole: Self, micros: i64| Self { messages: whole.messages + 1, micros: whole.micros.saturating_add(micros) };
-        holds.into_iter().fold(Self { messages: 0, micros: 0 }, add)
-    }
-}
 
 /// What is reserved for a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,50 +48,7 @@ pub struct Priced {
     pub is_assumed: bool,
 }
 
-/// A limit that `open_session` asks for; it can only be narrower than what contains it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Slice {
-    /// Most money.
-    pub max_spend: Option<Amount>,
-    /// Most messages.
-    pub max_messages: Option<u32>,
-}
-
 impl Policy {
-    /// A guard with these settings and this rate card (price of one segment).
-    pub fn new(settings: Settings, rates: BTreeMap<Destination, Amount>) -> Self {
-        Self { settings, rates }
-    }
-
-    /// The settings.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    /// The limits of the parts of the budget path that the operator sets.
-    pub fn limits(&self, scope: Scope) -> Limits {
-        match scope {
-            Scope::Total => Limits { spend_micros: self.settings.total_spend.map(|amount| amount.0), messages: None },
-            Scope::Day => Limits { spend_micros: Some(self.settings.day_spend.0), messages: Some(self.settings.day_messages.into()) },
-            Scope::Session | Scope::Handle => {
-                Limits { spend_micros: Some(self.settings.session_spend.0), messages: Some(self.settings.session_messages.into()) }
-            }
-        }
-    }
-
-    /// The limits of a slice of a session: at most the session's own.
-    pub fn slice(&self, slice: Slice) -> Limits {
-        let whole = self.limits(Scope::Session);
-        let narrower = |mine: Option<i64>, asked: Option<i64>| match (mine, asked) {
-            (Some(mine), Some(asked)) => Some(mine.min(asked)),
-            (mine, asked) => mine.or(asked),
-        };
-        Limits {
-            spend_micros: narrower(whole.spend_micros, slice.max_spend.map(|amount| amount.0)),
-            messages: narrower(whole.messages, slice.max_messages.map(i64::from)),
-        }
-    }
-
     /// Whether this number may be texted at all.
     ///
     /// # Errors
@@ -315,21 +235,6 @@ impl Policy {
     }
 }
 
-/// What is said of a number that lists of destinations keep out.
-fn barred_words(to: &Number, why: Barred<'_>, allowed: &[Destination]) -> String {
-    match why {
-        Barred::Denied(denied) => format!("{to} is in {denied}, which the operator denies"),
-        Barred::Outside => {
-            let list: Vec<String> = allowed.iter().map(ToString::to_string).collect();
-            format!("{to} is outside the destinations that the operator allows ({})", list.join(", "))
-        }
-    }
-}
-
-fn sender_words(from: &str, allowed: &[String]) -> String {
-    format!("`from` \"{from}\" is not one of the allowed senders ({})", allowed.join(", "))
-}
-
 /// Whether a budget has room for a message, beside those before it of the same bulk. A refusal tells what all of it costs
 /// and what the ledger has left for it, not what is left after a part of it; and whose the limit is, where it is not `own`.
 fn decide_budget(budget: &Budget, ask: &Ask<'_>, facts: &Facts, currency: crate::sms::money::Currency, own: Limits) -> Result<()> {
@@ -378,6 +283,8 @@ fn decide_budget(budget: &Budget, ask: &Ask<'_>, facts: &Facts, currency: crate:
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::sms::facts::{Earlier, Overcharge};
     use crate::sms::message::MessageId;

@@ -1,6 +1,7 @@
 //! `balance` and `budget`: what is on the accounts, what may still be spent, and what the operator decides about it.
 
-use super::BudgetAction;
+use super::arguments::BudgetAction;
+use super::gate::Passed;
 use super::output::{print_json, print_line, print_warnings};
 use super::speech::Speech;
 use crate::engine::contract::{BalanceArgs, BudgetView};
@@ -29,15 +30,17 @@ pub(super) async fn balance(engine: &Engine, caller: &Caller, json: bool) -> Res
 }
 
 /// `budget`: every budget of the ledger, or what the operator decides about one.
-pub(super) async fn budget(engine: &Engine, action: Option<BudgetAction>, json: bool) -> Result<()> {
+pub(super) async fn budget(engine: &Engine, (caller, passed): (&Caller, &Passed), action: Option<BudgetAction>, json: bool) -> Result<()> {
     match action {
-        Some(BudgetAction::Unfreeze { name }) => engine.unfreeze(name).await?.iter().for_each(|name| print_line(&format!("{name} is open again"))),
+        Some(BudgetAction::Unfreeze { name }) => {
+            engine.unfreeze(passed.person()?, name).await?.iter().for_each(|name| print_line(&format!("{name} is open again")))
+        }
         Some(BudgetAction::AcceptClock) => {
-            engine.accept_clock().await?;
+            engine.accept_clock(passed.person()?).await?;
             print_line("the clock is taken as it is");
         }
         None => {
-            let budgets = engine.all_budgets().await?;
+            let budgets = engine.all_budgets(caller).await?;
             if json {
                 return print_json(&budgets);
             }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::arguments::{BulkCommand, OnInvalidRule};
+use super::csv;
 use super::output::{note, priced, print_json, print_line, print_warnings};
 use super::speech::Speech;
-use super::{BulkCommand, OnInvalidRule, csv};
 use crate::engine::contract::{BulkAnswer, BulkArgs, BulkStatus, OnInvalid};
 use crate::engine::{Caller, Engine, OnProgress};
 use crate::error::Result;

@@ -1,6 +1,6 @@
 //! `campaign`: one text to a list that the vendor keeps.
 
-use super::CampaignCommand;
+use super::arguments::CampaignCommand;
 use super::bulk::print_bulk;
 use super::output::print_json;
 use super::speech::Speech;

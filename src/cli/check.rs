@@ -5,12 +5,12 @@ use super::opt_out::waits;
 use super::output::print_line;
 use crate::app::{self, Role};
 use crate::config::Loaded;
-use crate::engine::Engine;
+use crate::engine::{Caller, Engine};
 use crate::error::Result;
 use crate::sms::peer::{Difference, Peer};
 
 /// Says what the settings mean.
-pub(super) async fn check(loaded: &Loaded, live: bool) -> Result<()> {
+pub(super) async fn check(loaded: &Loaded, caller: &Caller, live: bool) -> Result<()> {
     let (unpriced, trusted) = app::check(loaded).await?;
     let config = &loaded.config;
     let guard = &config.guard;
@@ -61,7 +61,7 @@ pub(super) async fn check(loaded: &Loaded, live: bool) -> Result<()> {
         return trusted;
     }
     let engine = app::build(loaded, Role::Looks).await?;
-    let checked = check_live(&engine).await;
+    let checked = check_live(&engine, caller).await;
     engine.stop(END_PATIENCE).await;
     checked.and(trusted)
 }
@@ -78,13 +78,13 @@ fn print_others(others: &[(Peer, Vec<Difference>)]) {
 }
 
 /// `config check --live`: asks each provider what works.
-async fn check_live(engine: &Engine) -> Result<()> {
-    let waiting = engine.pending_opt_outs().await?.len();
+async fn check_live(engine: &Engine, caller: &Caller) -> Result<()> {
+    let waiting = engine.pending_opt_outs(caller).await?.len();
     if waiting > 0 {
         print_line(&format!("  look      opt-out: {} for you: `sms-mcp opt-out pending`", waits(waiting)));
     }
     let mut failed = None;
-    for (name, checked) in engine.check_vendors().await {
+    for (name, checked) in engine.check_vendors(caller).await {
         match checked {
             Ok(findings) => {
                 for finding in findings {

@@ -4,16 +4,14 @@ use std::io::Write as _;
 
 use clap::CommandFactory as _;
 
-use super::gate::{self, Widening};
+use super::arguments::{Cli, Command, ConfigAction, LedgerAction, Shell};
+use super::gate::{self, Passed, Widening};
 use super::output::{note, print_json};
-use super::{
-    Cli, Command, ConfigAction, LedgerAction, Shell, budget, bulk, campaign, check, csv, demo, ending, ledger_file, messages, opt_out, pausing,
-    providers, reconcile, send,
-};
+use super::{budget, bulk, campaign, check, csv, demo, ending, ledger_file, messages, opt_out, pausing, providers, reconcile, send};
 use crate::app::{self, Role};
 use crate::config::{self, Config, Flags, Loaded, LogLevel, Sources};
-use crate::engine::Engine;
 use crate::engine::contract::StatusArgs;
+use crate::engine::{Caller, Engine};
 use crate::error::Result;
 use crate::mcp::tools::Tools;
 
@@ -38,18 +36,21 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
         loaded.config.log.level = LogLevel::Warn;
     }
     app::start_logging(&loaded.config.log);
+    let mut caller = app::process_caller(&loaded)?;
     // Before the ledger is opened. Who accepts one is told first what that means, and asked then.
-    if let Some(widening) = command.as_ref().and_then(Command::widens).filter(|widening| *widening != Widening::AcceptLedger) {
-        gate::pass(widening)?;
+    let widening = command.as_ref().and_then(Command::widens).filter(|widening| *widening != Widening::AcceptLedger);
+    let passed = Passed(widening.map(|widening| gate::pass(widening, caller.clone())).transpose()?);
+    if let Some(principal) = principal {
+        caller = caller.about(principal);
     }
     match command {
         None | Some(Command::Serve { http: None, .. }) => app::serve_stdio(&loaded).await,
         Some(Command::Serve { http: Some(listen), .. }) => app::serve_http(&loaded, listen).await,
-        Some(Command::Config { action: ConfigAction::Check { live } }) => check::check(&loaded, live).await,
+        Some(Command::Config { action: ConfigAction::Check { live } }) => check::check(&loaded, &caller, live).await,
         Some(Command::Backup { file }) => ledger_file::backup(&loaded, &file).await,
-        Some(Command::Restore { file }) => ledger_file::restore(&loaded, &file).await,
+        Some(Command::Restore { file }) => ledger_file::restore(&loaded, passed.person()?, &file).await,
         Some(Command::Ledger { action: LedgerAction::Check { file } }) => ledger_file::check(&loaded, file.as_deref()).await,
-        Some(Command::Ledger { action: LedgerAction::Accept }) => ledger_file::accept(&loaded).await,
+        Some(Command::Ledger { action: LedgerAction::Accept }) => ledger_file::accept(&loaded, caller).await,
         Some(command) => {
             // Before signals are heard in our way: a pipe may never end.
             let sheet = match &command {
@@ -58,7 +59,7 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
             };
             let signals = is_sent(&command).then(app::Stop::new);
             let engine = app::build(&loaded, role(&command)).await?;
-            let work = with_engine(&engine, &loaded, command, sheet, principal);
+            let work = with_engine(&engine, &loaded, command, sheet, (caller, passed));
             if let Some(signals) = signals {
                 return ending::finish(&engine, work, signals).await;
             }
@@ -99,15 +100,12 @@ async fn begin(engine: &Engine, command: &Command) -> Result<()> {
     Ok(())
 }
 
-async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, sheet: Option<csv::Sheet>, principal: Option<String>) -> Result<()> {
+async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, sheet: Option<csv::Sheet>, who: (Caller, Passed)) -> Result<()> {
     begin(engine, &command).await?;
     if loaded.live_ledger.is_some() && is_sent(&command) {
         note(&format!("note: only the sandbox is configured, and it keeps a ledger of its own: {}", loaded.ledger.display()));
     }
-    let mut caller = app::process_caller(loaded)?;
-    if let Some(principal) = principal {
-        caller.principal = principal;
-    }
+    let (caller, passed) = who;
     match command {
         Command::Send(command) => send::send(engine, caller, command).await,
         Command::Bulk(command) => match sheet {
@@ -118,12 +116,12 @@ async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, sheet: 
         Command::Cancel { id } => messages::cancel(engine, &caller, id).await,
         Command::List(command) => messages::list(engine, &caller, command).await,
         Command::Balance { json } => budget::balance(engine, &caller, json).await,
-        Command::Budget { action, json } => budget::budget(engine, action, json).await,
-        Command::Provider { name, action, arguments } => providers::provider(engine, name, action, arguments).await,
+        Command::Budget { action, json } => budget::budget(engine, (&caller, &passed), action, json).await,
+        Command::Provider { name, action, arguments } => providers::provider(engine, &caller, name, action, arguments).await,
         Command::Campaign(command) => campaign::campaign(engine, caller, command).await,
-        Command::OptOut { action } => opt_out::opt_out(engine, loaded, action).await,
-        Command::Reconcile(command) => reconcile::reconcile(engine, &caller, command).await,
-        Command::Ledger { action: LedgerAction::Prune { dry_run } } => ledger_file::prune(engine, loaded, dry_run).await,
+        Command::OptOut { action } => opt_out::opt_out(engine, loaded, (&caller, &passed), action).await,
+        Command::Reconcile(command) => reconcile::reconcile(engine, (&caller, &passed), command).await,
+        Command::Ledger { action: LedgerAction::Prune { dry_run } } => ledger_file::prune(engine, loaded, &caller, dry_run).await,
         Command::Pause(_) | Command::Resume(_) | Command::Backup { .. } | Command::Restore { .. } | Command::Ledger { .. } => Ok(()),
         Command::Serve { .. } | Command::Demo | Command::Tools | Command::Config { .. } | Command::Completions { .. } => Ok(()),
     }

@@ -5,6 +5,7 @@
 use std::io::IsTerminal as _;
 
 use super::output::note;
+use crate::engine::{Caller, Person};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What widens the rights of agents.
@@ -86,11 +87,11 @@ impl Widening {
     }
 }
 
-/// Lets a person pass who types the word, and nobody else.
+/// Lets a person pass who types the word, and nobody else: who comes out of here may widen what agents may do.
 ///
 /// # Errors
 /// Where nobody is at a terminal, or something else is typed. [`ErrorKind::Internal`] where the terminal cannot be read.
-pub(super) fn pass(widening: Widening) -> Result<()> {
+pub(super) fn pass(widening: Widening, caller: Caller) -> Result<Person> {
     let Question { command, word, does, because, done } = widening.question();
     let (without_terminal, other_word) = widening.kinds();
     let input = std::io::stdin();
@@ -108,5 +109,18 @@ pub(super) fn pass(widening: Widening) -> Result<()> {
     if typed.trim() != word {
         return Err(Error::new(other_word, format!("\"{word}\" was not typed; everything is as it was")).next(format!("Nothing was {done}.")));
     }
-    Ok(())
+    Ok(Person::let_pass(caller))
+}
+
+/// Who passed the gate before a command began, where that widens something.
+pub(super) struct Passed(pub(super) Option<Person>);
+
+impl Passed {
+    /// The person.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] for a command that widens something and does not say so in `Command::widens`.
+    pub(super) fn person(&self) -> Result<&Person> {
+        self.0.as_ref().ok_or_else(|| Error::new(ErrorKind::Internal, "nobody was asked at the gate; nothing was done"))
+    }
 }

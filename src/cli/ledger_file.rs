@@ -6,7 +6,7 @@ use super::gate::{self, Widening};
 use super::output::{note, print_line};
 use crate::app;
 use crate::config::Loaded;
-use crate::engine::{Engine, Pruned};
+use crate::engine::{Caller, Engine, Person, Pruned};
 use crate::error::{Error, ErrorKind, Result};
 
 /// `backup`: a whole copy of the ledger in one file.
@@ -22,8 +22,8 @@ pub(super) async fn backup(loaded: &Loaded, file: &Path) -> Result<()> {
 }
 
 /// `restore`: a copy in place of the ledger.
-pub(super) async fn restore(loaded: &Loaded, file: &Path) -> Result<()> {
-    let restored = app::restore(loaded, file)?;
+pub(super) async fn restore(loaded: &Loaded, person: &Person, file: &Path) -> Result<()> {
+    let restored = app::restore(loaded, person, file)?;
     let ledger = loaded.ledger.display();
     print_line(&format!("{ledger} is {} now: {}", file.display(), found(restored.looked.messages, restored.looked.latest.map(|at| at.rfc3339()))));
     if let Some(before) = restored.before {
@@ -46,7 +46,7 @@ pub(super) async fn restore(loaded: &Loaded, file: &Path) -> Result<()> {
 }
 
 /// `ledger accept`: a ledger in doubt is taken as it is, by a person.
-pub(super) async fn accept(loaded: &Loaded) -> Result<()> {
+pub(super) async fn accept(loaded: &Loaded, caller: Caller) -> Result<()> {
     let Some(outlook) = app::outlook(loaded).await? else {
         print_line(&format!("{} is in no doubt: there is nothing to accept", loaded.ledger.display()));
         return Ok(());
@@ -69,8 +69,8 @@ pub(super) async fn accept(loaded: &Loaded) -> Result<()> {
         "  STOPs that waited in `opt-out pending` are in no mark: {} wait here, and those that came since are lost",
         outlook.pending
     ));
-    gate::pass(Widening::AcceptLedger)?;
-    let (accepted, notes) = app::accept(loaded, &outlook).await?;
+    let person = gate::pass(Widening::AcceptLedger, caller)?;
+    let (accepted, notes) = app::accept(loaded, &person, &outlook).await?;
     notes.iter().for_each(|missed| note(&format!("note: {missed}")));
     print_line(&format!(
         "accepted: {} unknown now, {} opted out, {} budgets taken over",
@@ -98,20 +98,20 @@ pub(super) async fn check(loaded: &Loaded, file: Option<&Path>) -> Result<()> {
 }
 
 /// `ledger prune`: forgets what is old, or says what would go.
-pub(super) async fn prune(engine: &Engine, loaded: &Loaded, dry_run: bool) -> Result<()> {
+pub(super) async fn prune(engine: &Engine, loaded: &Loaded, caller: &Caller, dry_run: bool) -> Result<()> {
     let Some(keep_for) = loaded.config.ledger.keep_for else {
         let next = "Set it, such as keep_for = \"8760h\" for a year, and look with `sms-mcp ledger prune --dry-run` what would go.";
         return Err(Error::new(ErrorKind::Config, "[ledger] keep_for is not set, so everything is kept for ever").next(next));
     };
     if dry_run {
-        let (found, before) = engine.prunable(keep_for).await?;
+        let (found, before) = engine.prunable(caller, keep_for).await?;
         print_line(&format!("would go, unchanged since {}: {}", before.rfc3339(), counts(&found.goes)));
         print_line(&format!("stays, though as old: {} messages that are not settled, or that something younger needs", found.old_that_stay));
         let oldest = found.oldest.map_or_else(|| "none".to_owned(), |oldest| oldest.rfc3339());
         print_line(&format!("oldest message that stays: {oldest}"));
         return Ok(());
     }
-    match engine.prune(keep_for).await? {
+    match engine.prune(caller, keep_for).await? {
         Some(gone) => print_line(&format!("forgotten: {}", counts(&gone))),
         None => print_line("another process is at it"),
     }

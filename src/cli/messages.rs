@@ -1,6 +1,6 @@
 //! `status`, `list` and `cancel`: what became of messages.
 
-use super::ListCommand;
+use super::arguments::ListCommand;
 use super::bulk::print_bulk;
 use super::output::{priced, print_json, print_line, print_warnings};
 use super::speech::Speech;

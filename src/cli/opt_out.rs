@@ -1,44 +1,46 @@
 //! `opt-out`: who wants no more texts, and who said so where nobody can tell.
 
+use super::arguments::{OptOutAction, PendingAction};
 use super::ending::END_PATIENCE;
+use super::gate::Passed;
 use super::output::{note, print_line};
-use super::{OptOutAction, PendingAction};
 use crate::app::{self, Role};
 use crate::config::Loaded;
-use crate::engine::Engine;
+use crate::engine::opt_outs::Wants;
+use crate::engine::{Caller, Engine};
 use crate::error::Result;
 use crate::sms::reply::Meaning;
 
 /// `opt-out`: who wants no more texts.
-pub(super) async fn opt_out(engine: &Engine, loaded: &Loaded, action: Option<OptOutAction>) -> Result<()> {
-    let (number, is_out) = match action {
+pub(super) async fn opt_out(engine: &Engine, loaded: &Loaded, (caller, passed): (&Caller, &Passed), action: Option<OptOutAction>) -> Result<()> {
+    let (number, wants) = match action {
         None | Some(OptOutAction::List) => {
-            let all = engine.opt_outs().await?;
+            let all = engine.opt_outs(caller).await?;
             for one in &all {
                 print_line(&format!("{}  {:<16} {}", one.at.rfc3339(), one.number, one.source));
             }
             if all.is_empty() {
                 print_line("nobody has opted out");
             }
-            let waiting = engine.pending_opt_outs().await?.len();
+            let waiting = engine.pending_opt_outs(caller).await?.len();
             if waiting > 0 {
                 note(&format!("note: {} for you: `sms-mcp opt-out pending`", waits(waiting)));
             }
             return Ok(());
         }
-        Some(OptOutAction::Pending { action }) => return pending(engine, action).await,
-        Some(OptOutAction::Add { number }) => (number, true),
-        Some(OptOutAction::Remove { number }) => (number, false),
+        Some(OptOutAction::Pending { action }) => return pending(engine, (caller, passed), action).await,
+        Some(OptOutAction::Add { number }) => (number, Wants::NoTexts),
+        Some(OptOutAction::Remove { number }) => (number, Wants::Texts(passed.person()?)),
     };
     // It is about the person, whoever carries the texts: a ledger of the sandbox's own is not the only one to know it.
     if let Some(live) = &loaded.live_ledger {
         let real = app::build(&Loaded { ledger: live.clone(), ..loaded.clone() }, Role::Looks).await?;
-        let noted = real.set_opt_out(&number, is_out).await;
+        let noted = real.set_opt_out(caller, &number, wants).await;
         real.stop(END_PATIENCE).await;
         noted?;
     }
-    let (number, notes) = engine.set_opt_out(&number, is_out).await?;
-    print_line(&format!("{number} {}", if is_out { "gets no more texts" } else { "may be texted again" }));
+    let (number, notes) = engine.set_opt_out(caller, &number, wants).await?;
+    print_line(&format!("{number} {}", if matches!(wants, Wants::NoTexts) { "gets no more texts" } else { "may be texted again" }));
     notes.iter().for_each(|missed| note(&format!("note: {missed}")));
     Ok(())
 }
@@ -49,10 +51,10 @@ pub(super) fn waits(count: usize) -> String {
 }
 
 /// `opt-out pending`: who said what, where nobody can tell. Not what they wrote.
-async fn pending(engine: &Engine, action: Option<PendingAction>) -> Result<()> {
+async fn pending(engine: &Engine, (caller, passed): (&Caller, &Passed), action: Option<PendingAction>) -> Result<()> {
     match action {
         None | Some(PendingAction::List) => {
-            let all = engine.pending_opt_outs().await?;
+            let all = engine.pending_opt_outs(caller).await?;
             for one in &all {
                 let may_be = match (one.meaning, one.people.join(", ")) {
                     (_, people) if people.is_empty() => "fits nobody".to_owned(),
@@ -68,7 +70,7 @@ async fn pending(engine: &Engine, action: Option<PendingAction>) -> Result<()> {
             }
         }
         Some(PendingAction::Settle { id, number }) => {
-            let (settled, number, notes) = engine.settle_pending(id, &number).await?;
+            let (settled, number, notes) = engine.settle_pending(passed.person()?, id, &number).await?;
             let done = match settled.meaning {
                 Meaning::Stop => "gets no more texts",
                 Meaning::Start => "may be texted again",
@@ -81,7 +83,7 @@ async fn pending(engine: &Engine, action: Option<PendingAction>) -> Result<()> {
             notes.iter().for_each(|missed| note(&format!("note: {missed}")));
         }
         Some(PendingAction::Dismiss { id }) => {
-            let dismissed = engine.dismiss_pending(id).await?;
+            let dismissed = engine.dismiss_pending(passed.person()?, id).await?;
             print_line(&format!("{} of {} is let go", dismissed.meaning.as_str(), dismissed.sender));
         }
     }

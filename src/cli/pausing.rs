@@ -3,14 +3,21 @@
 
 use std::path::PathBuf;
 
+use super::arguments::{PauseCommand, ResumeCommand};
 use super::gate::{self, Widening};
 use super::output::{note, print_line};
-use super::{PauseCommand, ResumeCommand};
 use crate::app;
-use crate::config::{self, Sources};
+use crate::config::{self, Log, LogLevel, Sources};
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt::Pause;
 use crate::sms::untrusted::escape;
+
+/// Starts the log of a command that is one line long: what goes well is said beside it, unless somebody asked for more.
+fn start_logging(sources: &Sources, mut log: Log) {
+    log.level = sources.flags.log.unwrap_or(LogLevel::Warn);
+    log.format = sources.flags.log_format.unwrap_or(log.format);
+    app::start_logging(&log);
+}
 
 /// What is known of where texts go.
 struct Reach {
@@ -24,6 +31,7 @@ impl Reach {
     fn from(sources: &Sources) -> Result<Self> {
         let error = match config::load(sources) {
             Ok(loaded) => {
+                start_logging(sources, loaded.config.log);
                 if let Some(live) = &loaded.live_ledger {
                     note(&format!("note: only the sandbox is configured, and this is its own ledger; with a real provider it is {}", live.display()));
                 }
@@ -34,6 +42,7 @@ impl Reach {
         };
         match config::named_ledger(sources) {
             Some(ledger) => {
+                start_logging(sources, Log::default());
                 note(&format!("note: the settings cannot be read ({}); they are not needed for this", error.message()));
                 Ok(Self { ledger, providers: None })
             }
@@ -70,7 +79,7 @@ pub(super) fn pause(sources: &Sources, command: PauseCommand) -> Result<()> {
     known.check(provider.as_ref())?;
     of.as_deref().map_or(Ok(()), check_principal)?;
     let asked = app::pause_of(provider, of);
-    let pauses = app::pause(&known.ledger, asked.clone())?;
+    let pauses = app::pause(&known.ledger, &app::user_caller(), asked.clone())?;
     for pause in pauses.iter().filter(|pause| pause.is_about(&asked)) {
         print_line(&format!("{} is paused since {}, in {}", pause.what(), pause.since.rfc3339(), known.ledger.display()));
     }
@@ -108,8 +117,8 @@ pub(super) fn resume(sources: &Sources, command: ResumeCommand) -> Result<()> {
         return Err(Error::new(ErrorKind::NotFound, format!("{} is not paused; {paused}", asked.what())).next("`sms-mcp pause --list` shows it."));
     }
     note(&format!("{} is paused, in {}. What waits goes out at once when it goes on.", asked.what(), known.ledger.display()));
-    gate::pass(Widening::Resume)?;
-    let left = app::resume(&known.ledger, &asked)?;
+    let person = gate::pass(Widening::Resume, app::user_caller())?;
+    let left = app::resume(&known.ledger, &person, &asked)?;
     print_line(&format!("{} goes on, in {}", asked.what(), known.ledger.display()));
     still_paused(&left, &asked);
     Ok(())

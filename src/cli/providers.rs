@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::output::{print_json, print_line};
-use crate::engine::Engine;
+use crate::engine::{Caller, Engine};
 use crate::error::{Error, ErrorKind, Result};
 
 /// `provider`: lists the providers, or does something at one.
-pub(super) async fn provider(engine: &Engine, name: Option<String>, action: Option<String>, arguments: Vec<String>) -> Result<()> {
-    let vendors = engine.vendors();
+pub(super) async fn provider(engine: &Engine, caller: &Caller, name: Option<String>, action: Option<String>, arguments: Vec<String>) -> Result<()> {
+    let vendors = engine.vendors(caller);
     let Some(name) = name else {
         for vendor in vendors {
             print_line(&format!("{}  {}", vendor.name, abilities(&vendor.capabilities)?));
@@ -16,7 +16,7 @@ pub(super) async fn provider(engine: &Engine, name: Option<String>, action: Opti
         return Ok(());
     };
     if let Some(action) = action {
-        return print_json(&engine.at_vendor(&name, &action, &read(arguments)?).await?);
+        return print_json(&engine.at_vendor(caller, &name, &action, &read(arguments)?).await?);
     }
     let vendor = vendors.into_iter().find(|vendor| vendor.name == name);
     let vendor =

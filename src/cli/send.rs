@@ -1,6 +1,6 @@
 //! `send`: one message.
 
-use super::SendCommand;
+use super::arguments::SendCommand;
 use super::output::{priced, print_json, print_line, print_warnings};
 use super::speech::Speech;
 use crate::engine::contract::{SendAnswer, SendArgs};

@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::Command;
+use super::arguments::Command;
 use crate::engine::contract::{BalanceAnswer, BulkAnswer, ListAnswer, SendAnswer, StatusAnswer};
 use crate::error::{Error, ErrorKind, RefusedRecipient};
 use crate::mcp::render::error_json;

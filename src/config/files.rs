@@ -4,7 +4,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use super::{Config, config_error};
+use super::settings::{Config, config_error};
 use crate::error::Result;
 use crate::setting::Secret;
 

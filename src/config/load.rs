@@ -7,8 +7,10 @@ use serde::Deserialize;
 use toml::de::DeTable;
 use toml::{Table, Value};
 
+use super::files;
 use super::older::older_form;
-use super::{Config, LogFormat, LogLevel, config_error, files};
+use super::settings::{Config, LogFormat, LogLevel, config_error};
+use super::user::user;
 use crate::error::Result;
 use crate::mcp::Toolset;
 use crate::provider::ProviderConfig;
@@ -175,7 +177,7 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
         format!("the mark {} lies beside the ledger: a restore of that folder restores both, and is not noticed", mark.path().display())
     }));
     let has_real = has_real(&config);
-    let user = whoami::username().unwrap_or_else(|_| "user".to_owned());
+    let user = user();
     let overrides = sources.environment.keys().filter(|name| name.starts_with(OVERRIDE_PREFIX)).cloned().collect();
     Ok(Loaded { config, file, overrides, ledger, live_ledger, mark, has_real, http_token, secrets, forward_secret, warnings, user })
 }

@@ -1,4 +1,8 @@
-//! Who calls: whose messages and budgets a verb of the engine is about.
+//! Who calls: whose messages and budgets a verb of the engine is about, and who acts.
+//!
+//! Over MCP that is the same. On the command line the operator may name whose data it is about (`--as`); who acts is the
+//! user of the operating system all the same, and that is who the log names. Where a verb widens what agents may do, a
+//! [`Caller`] is not enough: it asks for a [`Person`], which only the gate of the command line makes.
 
 /// Who calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -7,6 +11,8 @@ pub struct Caller {
     pub principal: String,
     /// The session that the surface knows.
     pub base: Base,
+    /// Who acts, written as a principal is.
+    pub actor: String,
 }
 
 /// The session that a surface knows.
@@ -16,4 +22,50 @@ pub enum Base {
     Named(String),
     /// Whatever session the principal has open.
     Open,
+}
+
+impl Caller {
+    /// Somebody who acts for themselves.
+    pub fn new(principal: impl Into<String>, base: Base) -> Self {
+        let principal = principal.into();
+        Self { actor: principal.clone(), principal, base }
+    }
+
+    /// The same one, about the messages and budgets of another principal.
+    pub fn about(self, principal: impl Into<String>) -> Self {
+        Self { principal: principal.into(), ..self }
+    }
+
+    /// Logs that an operator looked at what is not one principal's alone.
+    pub fn looked(&self, verb: &str) {
+        tracing::debug!(by = self.actor, verb, "an operator looked");
+    }
+
+    /// Logs that an operator did something. `of` names it by an id or by a name of ours: never by a number or a text.
+    pub fn acted(&self, verb: &str, of: &str) {
+        tracing::info!(by = self.actor, verb, of, "an operator acted");
+    }
+}
+
+/// A caller who has shown to be a person, and said yes to what widens the rights of agents. An agent may own the same
+/// user's shell, so this comes from a gate that asks for what only a person has, and from nowhere else: a test holds that
+/// nobody but the gate makes one.
+#[derive(Debug)]
+pub struct Person(Caller);
+
+impl Person {
+    /// This caller, whom the gate let pass.
+    pub fn let_pass(caller: Caller) -> Self {
+        Self(caller)
+    }
+
+    /// Who it is.
+    pub const fn caller(&self) -> &Caller {
+        &self.0
+    }
+
+    /// Logs what this person widened. `of` as for [`Caller::acted`].
+    pub fn widened(&self, verb: &str, of: &str) {
+        tracing::warn!(by = self.0.actor, verb, of, "a person widened what agents may do");
+    }
 }

@@ -15,11 +15,11 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::auth::Gate;
+use super::body::{Unread, read_body};
 use super::cors::Pages;
 use super::refusal::{RefusalKind, RefusedRequest, explained, foreign, misread, no_initialize, refusal};
 use super::session::{CALLER, Sessions, Whereabouts};
 use super::visit::Guest;
-use super::{Unread, read_body};
 use crate::engine::{Base, Caller};
 use crate::mcp::{frame, params};
 use crate::sms::message::hex;
@@ -133,7 +133,7 @@ async fn pass(door: &Door, principal: String, request: Request, body: &[u8], nex
     if id.is_some() && !is_theirs {
         parts.headers.insert(SESSION, NO_SESSION);
     }
-    parts.extensions.insert(Caller { principal: principal.clone(), base });
+    parts.extensions.insert(Caller::new(principal.clone(), base));
     let mut response = CALLER.scope(principal, next.run(Request::from_parts(parts, whole))).await;
     if asked.method == Method::DELETE && response.status() == StatusCode::ACCEPTED {
         // The library accepts the end of any session, be there one or not.

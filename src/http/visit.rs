@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http_body::{Frame, SizeHint};
 
-use super::HEALTH;
+use super::health::HEALTH;
 use super::peers::{Proxies, Remote};
 use super::places::{Crowded, Places, Seat};
 use super::refusal::refusal;

@@ -15,8 +15,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use tokio::sync::Semaphore;
 
+use super::body::{Unread, read_body};
 use super::visit::Guest;
-use super::{Unread, read_body};
 use crate::engine::{Engine, Refused};
 
 /// Largest body, in bytes: vendors send a few hundred, or some dozen reports of as much in one request.

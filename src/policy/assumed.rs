@@ -1,7 +1,7 @@
 //! What it means that nobody tells a price: how far the budgets go at the one that is assumed, and for which of the
 //! allowed destinations `[rates]` has none.
 
-use super::Policy;
+use super::limits::Policy;
 use crate::sms::destination::Destination;
 use crate::sms::facts::Scope;
 use crate::sms::money::{Amount, Money};

@@ -1,7 +1,9 @@
 //! What other processes on the ledger forbid: of their limits and ours the strictest holds, and a refusal names whose it is.
 //! Their budgets are in the facts already, since the ledger holds money against the strictest limit.
 
-use super::{Ask, Policy, barred_words, sender_words};
+use super::ask::Ask;
+use super::limits::Policy;
+use super::words::{barred_words, sender_words};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::facts::{Facts, Limits, Scope};
 use crate::sms::peer::{self, Kept, Peer, Rules};

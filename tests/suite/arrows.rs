@@ -221,6 +221,73 @@ fn only_the_carrier_holds_a_provider() {
     assert!(holds[0].contains("pub fn one(provider: Arc<dyn Provider>) -> Self"), "{holds:#?}");
 }
 
+/// What a file does to make a caller one who may widen what agents may do.
+fn makes_a_person(text: &str) -> bool {
+    code_of(text).contains("let_pass")
+}
+
+/// A person is made by the gate alone, which asks one: whatever widens the rights of agents takes one, so that nothing does it
+/// behind the gate's back.
+#[test]
+fn only_the_gate_lets_a_person_pass() {
+    let makers: Vec<String> = sources().into_iter().filter(|(_, text)| makes_a_person(text)).map(|(file, _)| file).collect();
+    assert_eq!(makers, ["cli/gate.rs", "engine/caller.rs"], "the gate, and where it is defined");
+    let defined = sources().into_iter().find(|(file, _)| file == "engine/caller.rs").unwrap().1;
+    assert_eq!(code_of(&defined).matches("let_pass").count(), 1, "it makes none itself");
+    assert_eq!(code_of(&defined).matches("Self(").count(), 1, "there is no other way to make one");
+    assert!(makes_a_person("fn mine(caller: Caller) { Person::let_pass(caller) }") && makes_a_person("use Person as P; let make = P::let_pass;"));
+}
+
+/// Verbs of the engine that nobody calls in anybody's name: they begin and end it, are called by a vendor or by the endpoint for
+/// itself, or say nothing of anybody's.
+const NOBODYS: [&str; 18] = [
+    "start",
+    "recover",
+    "idle",
+    "stop",
+    "close_ledger",
+    "next_changes",
+    "webhook",
+    "take_events",
+    "refresh_prices",
+    "read_opt_outs",
+    "keep_client",
+    "kept_client",
+    "use_clients",
+    "forget_client",
+    "health",
+    "trust",
+    "unpriced",
+    "expects_webhook",
+];
+
+/// The verbs of the engine that take nobody who calls.
+fn without_caller(code: &str) -> BTreeSet<String> {
+    let heads = code.split("fn ").skip(1).map(|rest| rest.split('{').next().unwrap());
+    // What answers nothing, or is no more than a part, is no verb.
+    let is_verb = |head: &&str| head.contains("->") && head.contains("&self") && (head.contains("Result<") || head.contains("Vec<"));
+    let takes_one = |head: &str| ["Caller", "Person"].iter().any(|who| head.contains(who));
+    heads.filter(is_verb).filter(|head| !takes_one(head)).map(|head| head.split(['(', '<']).next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_verb_of_the_engine_takes_who_calls() {
+    let engine = sources().into_iter().find(|(file, _)| file == "engine.rs").unwrap().1;
+    let found = without_caller(&code_of(&engine));
+    let unlisted: Vec<_> = found.iter().filter(|verb| !NOBODYS.contains(&verb.as_str()) && *verb != "number").collect();
+    assert!(unlisted.is_empty(), "who calls? {unlisted:?}");
+    assert!(code_of(&engine).matches("Caller").count() > 15, "the verbs are not where this test looks");
+    for (head, is_found) in [
+        ("pub async fn unfreeze(&self, name: Option<String>) -> Result<Vec<String>> {", true),
+        ("pub fn vendors(&self) -> Vec<Vendor> {", true),
+        ("pub async fn unfreeze(&self, person: &Person, name: Option<String>) -> Result<Vec<String>> {", false),
+        ("pub async fn cancel(&self, caller: &Caller, id: &BatchId) -> Result<u32> {", false),
+        ("pub fn paused(&self) -> Extent {", false),
+    ] {
+        assert_eq!(!without_caller(head).is_empty(), is_found, "{head}");
+    }
+}
+
 #[test]
 fn no_source_file_is_too_long_to_read() {
     for (file, text) in sources() {

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use sms_mcp::clock::{SharedClock, Timestamp};
 use sms_mcp::engine::campaign::CampaignArgs;
 use sms_mcp::engine::contract::{BalanceArgs, BulkArgs, Recipient, SendArgs, StatusArgs};
+use sms_mcp::engine::opt_outs::Wants;
 use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts, Refused};
 use sms_mcp::error::{ErrorKind, Result};
 use sms_mcp::ledger::sqlite::SqliteLedger;
@@ -21,7 +22,7 @@ use sms_mcp::sms::money::Money;
 use sms_mcp::sms::number::Number;
 
 use crate::engine::{NOON, TestClock};
-use crate::support::fictional;
+use crate::support::{fictional, operator};
 
 /// The last resort of a wait that ought to end: long, so that no load turns it red.
 const LAST_RESORT: Duration = Duration::from_secs(120);
@@ -183,7 +184,7 @@ fn scene(how: How) -> Scene {
 }
 
 fn alice() -> Caller {
-    Caller { principal: "alice".into(), base: Base::Named("process".into()) }
+    Caller::new("alice", Base::Named("process".into()))
 }
 
 fn to(n: usize) -> SendArgs {
@@ -213,16 +214,16 @@ async fn every_question_to_a_provider_that_fails_or_never_answers_ends_with_its_
         assert!(unavailable.starts_with("broken: "), "{how:?}: {unavailable}");
         let status = ends("get_status", engine.status(&alice(), StatusArgs { id: sent, ..StatusArgs::default() })).await.unwrap();
         assert!(!status.fresh, "{how:?}");
-        for (_, checked) in ends("config check --live", engine.check_vendors()).await {
+        for (_, checked) in ends("config check --live", engine.check_vendors(&operator())).await {
             names_it("check", &checked.unwrap_err());
         }
         for action in ["sent", "anything"] {
-            let asked = ends(action, engine.at_vendor("broken", action, &Arguments::default())).await;
+            let asked = ends(action, engine.at_vendor(&operator(), "broken", action, &Arguments::default())).await;
             names_it(action, &asked.unwrap_err());
         }
         let campaign = CampaignArgs { list: "team".into(), message: "hello all".into(), ..CampaignArgs::default() };
         names_it("members", &ends("a campaign's members", engine.campaign(alice(), campaign)).await.unwrap_err());
-        let (_, notes) = ends("an opt-out", engine.set_opt_out(&fictional(9), true)).await.unwrap();
+        let (_, notes) = ends("an opt-out", engine.set_opt_out(&operator(), &fictional(9), Wants::NoTexts)).await.unwrap();
         assert!(notes.len() == 1 && notes[0].contains("broken"), "{how:?}: {notes:?}");
         let token = callback.url(None).rsplit('/').next().unwrap().to_owned();
         let heard = ends("a webhook", engine.webhook("broken", &token, &Default::default(), b"{}")).await;
@@ -243,7 +244,7 @@ async fn what_is_handed_to_a_provider_that_fails_or_never_answers_is_unknown_and
         let bulk = BulkArgs { recipients, message: "hello".into(), ..BulkArgs::default() };
         let answer = ends("a bulk", engine.send_bulk(alice(), bulk, None, None)).await.unwrap();
         assert_eq!(answer.counts.get("unknown"), Some(&3), "{how:?}: {answer:?}");
-        let found = ends("reconcile", engine.reconcile()).await.unwrap();
+        let found = ends("reconcile", engine.reconcile(&operator())).await.unwrap();
         assert!(found.unknown.len() == 4 && found.notes.iter().any(|note| note.contains("broken: ")), "{how:?}: {found:?}");
         ends("a stop", engine.stop(Duration::from_millis(100))).await;
     }

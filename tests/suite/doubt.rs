@@ -4,6 +4,7 @@
 use sms_mcp::clock::Timestamp;
 use sms_mcp::engine::Base;
 use sms_mcp::engine::contract::{BalanceArgs, BulkArgs, OnInvalid, Recipient, SendArgs, StatusArgs};
+use sms_mcp::engine::reconcile::Found;
 use sms_mcp::error::ErrorKind;
 use sms_mcp::policy::AllowDuplicate;
 use sms_mcp::provider::Outcome;
@@ -11,7 +12,7 @@ use sms_mcp::provider::exchange::{Event, Receipt};
 use sms_mcp::sms::message::State;
 
 use crate::engine::{NOON, bench, caller, to};
-use crate::support::fictional;
+use crate::support::{fictional, operator, person};
 
 #[tokio::test]
 async fn a_message_that_failed_in_the_answer_itself_is_told_as_failed_with_the_providers_words() {
@@ -99,7 +100,7 @@ async fn after_a_lost_answer_the_same_text_in_any_spelling_is_refused_however_lo
     }
     assert_eq!(bench.tries(), 1);
     assert!(bench.send(to(2, TEXT)).await.is_ok(), "to somebody else");
-    let bob = sms_mcp::engine::Caller { principal: "bob".into(), base: Base::Open };
+    let bob = sms_mcp::engine::Caller::new("bob", Base::Open);
     assert!(bench.engine.send(bob, to(1, TEXT)).await.is_ok(), "another principal's message is another message");
 }
 
@@ -144,7 +145,7 @@ async fn a_clearly_different_text_goes_out_while_one_is_in_doubt_and_its_answer_
 async fn what_was_in_doubt_is_free_again_once_it_is_settled_as_not_sent() {
     let bench = bench(vec![lost()], |_| {});
     let first = bench.send(to(1, TEXT)).await.unwrap_err().details().message_id.clone().unwrap();
-    bench.engine.settle_unknown(&caller(Base::Open), &sms_mcp::sms::message::MessageId::from_text(first), false).await.unwrap();
+    bench.engine.settle_unknown(&caller(Base::Open), &sms_mcp::sms::message::MessageId::from_text(first), Found::NotSent(&person())).await.unwrap();
     assert!(bench.send(to(1, SPELLINGS[3])).await.is_ok());
 }
 
@@ -184,10 +185,10 @@ async fn a_frozen_budget_says_which_message_overcharged_and_by_how_much() {
     let refused = bench.send(to(2, "hello")).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::BudgetFrozen);
     assert!(refused.message().ends_with(&format!("is frozen: {first} was held at 0.10 USD and charged 0.30 USD")), "{refused}");
-    let budgets = bench.engine.all_budgets().await.unwrap();
+    let budgets = bench.engine.all_budgets(&operator()).await.unwrap();
     assert!(budgets.iter().all(|budget| budget.frozen_because.as_ref().is_some_and(|because| because.contains(first.as_str()))), "{budgets:?}");
-    bench.engine.unfreeze(None).await.unwrap();
-    assert!(bench.engine.all_budgets().await.unwrap().iter().all(|budget| !budget.frozen && budget.frozen_because.is_none()));
+    bench.engine.unfreeze(&person(), None).await.unwrap();
+    assert!(bench.engine.all_budgets(&operator()).await.unwrap().iter().all(|budget| !budget.frozen && budget.frozen_because.is_none()));
     let second = bench.send(to(2, "hello")).await.unwrap().id.unwrap();
     assert!(bench.send(to(3, "hello")).await.unwrap_err().message().contains(second.as_str()), "the one that froze it this time");
 }

@@ -139,7 +139,7 @@ fn bench_with(provider: Scripted, change: impl FnOnce(&mut sms_mcp::policy::Sett
 }
 
 pub fn caller(base: Base) -> Caller {
-    Caller { principal: "alice".into(), base }
+    Caller::new("alice", base)
 }
 
 pub fn to(n: usize, message: &str) -> SendArgs {
@@ -435,7 +435,7 @@ async fn what_is_queued_obeys_the_lists_of_today() {
 async fn nobody_sees_anothers_messages() {
     let bench = bench(Vec::new(), |_| {});
     let mine = bench.send(to(1, "hello")).await.unwrap().id.unwrap();
-    let bob = Caller { principal: "bob".into(), base: Base::Open };
+    let bob = Caller::new("bob", Base::Open);
     assert_eq!(
         bench.engine.status(&bob, StatusArgs { id: mine.to_string(), ..StatusArgs::default() }).await.unwrap_err().kind(),
         ErrorKind::NotFound

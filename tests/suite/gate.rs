@@ -172,3 +172,28 @@ fn a_ledger_in_doubt_stays_in_doubt_until_a_person_types_the_word() {
     asks(&desk, row, || desk.run(&["send", &fictional(1), "Hello", "--json"]).json()["code"] == "ledger_in_doubt");
     assert_eq!(fake.vendor().messages.len(), 1);
 }
+
+/// The lines of a log that say this.
+fn said(ended: &Ended, words: &str) -> Vec<String> {
+    ended.err.lines().filter(|line| line.contains(words)).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_log_names_who_acted_and_not_whose_data_it_was() {
+    let desk = Desk::new(WIDE);
+    let user = String::from_utf8(std::process::Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+    let by = format!("by=\"user:{}\"", user.trim());
+    for args in [&["opt-out", "add", "+12025550123"] as &[&str], &["reconcile"], &["pause"]] {
+        let ended = desk.done(&[&["--log", "info", "--as", "http"], args].concat());
+        let lines = said(&ended, "an operator acted");
+        assert_eq!(lines.len(), 1, "{args:?}: {ended:?}");
+        assert!(lines[0].contains(&by) && !lines[0].contains("+1202"), "{args:?}: {lines:?}");
+        assert_eq!(said(&desk.done(args), "an operator acted").len(), 0, "{args:?}: nobody asked for more");
+    }
+    for (args, word) in [(&["resume"] as &[&str], "resume"), (&["opt-out", "remove", "+12025550123"], "remove")] {
+        let ended = desk.types(&[&["--as", "http"], args].concat(), word);
+        let lines = said(&ended, "a person widened what agents may do");
+        assert_eq!((ended.code, lines.len()), (0, 1), "{args:?}: {ended:?}");
+        assert!(lines[0].contains(&by) && !lines[0].contains("+1202"), "{args:?}: {lines:?}");
+    }
+}

@@ -18,6 +18,7 @@ use sms_mcp::clock::{Clock as _, SystemClock, Timestamp};
 use sms_mcp::config;
 use sms_mcp::engine::contract::{SendArgs, StatusAnswer, StatusArgs};
 use sms_mcp::engine::endpoint::Target;
+use sms_mcp::engine::opt_outs::Wants;
 use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::error::{Error, ErrorKind, Result};
 use sms_mcp::http::{Endpoint, Options};
@@ -33,7 +34,7 @@ use sms_mcp::sms::money::{Amount, Currency, Money};
 use sms_mcp::sms::number::Number;
 
 use crate::forward::Receiver;
-use crate::support::{A_WHILE, LAST_RESORT, eventually, eventually_async, fictional, within};
+use crate::support::{A_WHILE, LAST_RESORT, eventually, eventually_async, fictional, operator, person, within};
 use crate::wire::{Reply as Answer, connect, read_reply};
 
 const SIGNED: (&str, &str) = ("X-Signature", "good");
@@ -266,7 +267,7 @@ fn request(method: &str, port: u16, path: &str, headers: &[(&str, &str)], body: 
 }
 
 pub fn caller() -> Caller {
-    Caller { principal: "alice".into(), base: Base::Open }
+    Caller::new("alice", Base::Open)
 }
 
 impl Bench {
@@ -557,7 +558,7 @@ async fn an_opt_out_that_a_vendor_still_lists_from_before_a_start_changes_nothin
     for at in [start + 1, minute, start / 86_400_000 * 86_400_000] {
         assert_eq!(bench.told(said("opt_out", "", "", at)).await, 204);
         assert_eq!(bench.opted_out().await, [(fictional(1), "acme".to_owned())], "{at} and the START at {start}");
-        assert!(bench.engine.set_opt_out(&fictional(1), false).await.is_ok());
+        assert!(bench.engine.set_opt_out(&operator(), &fictional(1), Wants::Texts(&person())).await.is_ok());
     }
 }
 

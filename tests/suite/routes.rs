@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use sms_mcp::clock::{Clock, SharedClock, SystemClock, Timestamp};
 use sms_mcp::engine::campaign::CampaignArgs;
 use sms_mcp::engine::contract::{BalanceArgs, BulkAnswer, BulkArgs, BulkStatus, ListArgs, Recipient, SendAnswer, SendArgs, StatusArgs};
+use sms_mcp::engine::reconcile::Found;
 use sms_mcp::engine::settings::Route;
 use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::error::{Error, ErrorKind, Result};
@@ -22,7 +23,7 @@ use sms_mcp::sms::message::State;
 use sms_mcp::sms::money::{Amount, Currency, Money};
 use sms_mcp::sms::number::Number;
 
-use crate::support::{A_WHILE, LAST_RESORT, eventually_async, fictional, within};
+use crate::support::{A_WHILE, LAST_RESORT, eventually_async, fictional, operator, person, within};
 
 /// A carrier whose mood the test sets.
 struct Moody {
@@ -223,7 +224,7 @@ fn standing_field(clock: &Arc<Standing>, carriers: &[&Arc<Moody>], routes: Vec<R
 }
 
 fn alice() -> Caller {
-    Caller { principal: "alice".into(), base: Base::Named("process".into()) }
+    Caller::new("alice", Base::Named("process".into()))
 }
 
 impl Field {
@@ -247,7 +248,7 @@ impl Field {
     }
 
     async fn held(&self) -> String {
-        self.engine.all_budgets().await.unwrap().into_iter().find(|budget| budget.name.starts_with("day:")).unwrap().held
+        self.engine.all_budgets(&operator()).await.unwrap().into_iter().find(|budget| budget.name.starts_with("day:")).unwrap().held
     }
 }
 
@@ -520,13 +521,13 @@ async fn what_is_unknown_is_settled_by_a_certain_match_alone() {
         on_record(&fictional(3), "Hello", "twice-b", now),
         VendorMessage { text: None, ..on_record(&fictional(4), "", "no-text", now) },
     ];
-    let found = field.engine.reconcile().await.unwrap();
+    let found = field.engine.reconcile(&operator()).await.unwrap();
     assert_eq!((found.settled.len(), found.unknown.len()), (1, 3), "{found:?}");
     let shown =
         field.engine.status(&alice(), StatusArgs { id: found.settled[0].to_string(), ..StatusArgs::default() }).await.unwrap().message.unwrap();
     assert_eq!((shown.to.as_str(), shown.status, shown.price.amount.as_str()), (fictional(1).as_str(), State::Delivered, "0.04"));
     assert_eq!(field.held().await, "0.30");
-    assert_eq!(field.engine.reconcile().await.unwrap().settled.len(), 0, "a second look finds nothing more");
+    assert_eq!(field.engine.reconcile(&operator()).await.unwrap().settled.len(), 0, "a second look finds nothing more");
 }
 
 #[tokio::test]
@@ -534,19 +535,19 @@ async fn the_operator_may_settle_what_is_unknown_and_nothing_else() {
     let one = Arc::new(Moody::new("one"));
     let field = field(&[&one], Vec::new());
     let sent = field.send(&fictional(1), None).await.unwrap().id.unwrap();
-    assert_eq!(field.engine.settle_unknown(&alice(), &sent, false).await.unwrap_err().kind(), ErrorKind::InvalidArgument);
+    assert_eq!(field.engine.settle_unknown(&alice(), &sent, Found::NotSent(&person())).await.unwrap_err().kind(), ErrorKind::InvalidArgument);
     one.becomes(Outcome::Unknown { why: "lost".into() });
     let mut unknown = Vec::new();
     for n in 2..=3 {
         let lost = field.send(&fictional(n), None).await.unwrap_err();
         unknown.push(sms_mcp::sms::message::MessageId::from_text(lost.details().message_id.clone().unwrap()));
     }
-    assert_eq!(field.engine.settle_unknown(&alice(), &unknown[0], true).await.unwrap(), State::Sent);
-    assert_eq!(field.engine.settle_unknown(&alice(), &unknown[1], false).await.unwrap(), State::Rejected);
-    let budget = field.engine.all_budgets().await.unwrap().into_iter().find(|budget| budget.name.starts_with("day:")).unwrap();
+    assert_eq!(field.engine.settle_unknown(&alice(), &unknown[0], Found::Sent).await.unwrap(), State::Sent);
+    assert_eq!(field.engine.settle_unknown(&alice(), &unknown[1], Found::NotSent(&person())).await.unwrap(), State::Rejected);
+    let budget = field.engine.all_budgets(&operator()).await.unwrap().into_iter().find(|budget| budget.name.starts_with("day:")).unwrap();
     assert_eq!((budget.spent.as_str(), budget.held.as_str(), budget.messages), ("0.20", "0.00", 2));
     let bob = Caller { principal: "bob".into(), ..alice() };
-    assert_eq!(field.engine.settle_unknown(&bob, &unknown[0], true).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(field.engine.settle_unknown(&bob, &unknown[0], Found::Sent).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 #[tokio::test]
@@ -558,7 +559,8 @@ async fn two_words_about_one_unknown_message_are_both_answered_with_what_became_
         let lost = field.send(&fictional(n), None).await.unwrap_err();
         let id = sms_mcp::sms::message::MessageId::from_text(lost.details().message_id.clone().unwrap());
         let (caller, engine) = (alice(), &field.engine);
-        let (yes, no) = tokio::join!(engine.settle_unknown(&caller, &id, true), engine.settle_unknown(&caller, &id, false));
+        let person = person();
+        let (yes, no) = tokio::join!(engine.settle_unknown(&caller, &id, Found::Sent), engine.settle_unknown(&caller, &id, Found::NotSent(&person)));
         let state = engine.status(&caller, StatusArgs { id: id.to_string(), ..StatusArgs::default() }).await.unwrap().message.unwrap().status;
         for told in [yes, no].into_iter().flatten() {
             assert_eq!(told, state);
@@ -583,12 +585,12 @@ async fn of_two_unknown_messages_that_are_alike_the_earlier_one_is_what_the_vend
     let field = field(&[&one], Vec::new());
     let first = lost_id(&field.send(&fictional(1), None).await.unwrap_err());
     // Of somebody else: the first principal's same text would be refused.
-    let bob = Caller { principal: "bob".into(), base: Base::Named("other".into()) };
+    let bob = Caller::new("bob", Base::Named("other".into()));
     let again = SendArgs { to: fictional(1), message: "Hello".into(), ..SendArgs::default() };
     let second = lost_id(&field.engine.send(bob.clone(), again).await.unwrap_err());
     let failed = VendorMessage { state: State::Failed, ..on_record(&fictional(1), "Hello", "v-first", now()) };
     *one.vendor.lock().unwrap() = vec![on_record(&fictional(1), "Hello", "v-second", now().plus_ms(50)), failed];
-    assert_eq!(field.engine.reconcile().await.unwrap().settled.len(), 2);
+    assert_eq!(field.engine.reconcile(&operator()).await.unwrap().settled.len(), 2);
     for (owner, id, vendor_id, state) in [(alice(), first, "v-first", State::Failed), (bob, second, "v-second", State::Delivered)] {
         let shown = field.engine.status(&owner, StatusArgs { id, ..StatusArgs::default() }).await.unwrap().message.unwrap();
         assert_eq!((shown.provider_message_id.as_deref(), shown.status), (Some(vendor_id), state));
@@ -607,7 +609,7 @@ async fn what_the_vendor_has_is_not_taken_for_an_unknown_message_where_it_may_be
     field.send(&fictional(1), None).await.unwrap_err();
     field.send(&fictional(2), None).await.unwrap_err();
     *one.vendor.lock().unwrap() = vec![on_record(&fictional(1), "Hello", "v-1", now()), on_record(&fictional(2), "Hello", "v-2", now())];
-    let found = field.engine.reconcile().await.unwrap();
+    let found = field.engine.reconcile(&operator()).await.unwrap();
     assert_eq!((found.settled.len(), found.unknown.len()), (1, 1), "{found:?}");
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sms_mcp::clock::{Clock as _, SharedClock, SystemClock};
 use sms_mcp::engine::contract::{BulkArgs, ListArgs, Recipient, SendAnswer, SendArgs, StatusAnswer, StatusArgs};
+use sms_mcp::engine::reconcile::Found;
 use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::error::{Error, ErrorKind, Result};
 use sms_mcp::ledger::facets::*;
@@ -22,7 +23,7 @@ use sms_mcp::sms::money::{Amount, Currency, Money};
 use sms_mcp::sms::number::Number;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::support::{eventually_async, fictional, within};
+use crate::support::{eventually_async, fictional, operator, person, within};
 
 /// A carrier that cuts each text into segments of ten characters, and refuses or loses those that say so.
 struct Cutter {
@@ -169,7 +170,7 @@ async fn desk(carrier: &Arc<Cutter>) -> Desk {
 }
 
 fn alice() -> Caller {
-    Caller { principal: "alice".into(), base: Base::Named("process".into()) }
+    Caller::new("alice", Base::Named("process".into()))
 }
 
 impl Desk {
@@ -245,7 +246,8 @@ async fn a_lost_segment_makes_the_message_unknown_and_a_message_without_any_take
     assert!(carrier.delivers(&format!("{}-1", fictional(1)), State::Delivered).await);
     assert!(carrier.delivers(&format!("{}-3", fictional(1)), State::Delivered).await);
     assert_eq!(desk.status(&id_of(&error)).await.message.unwrap().status, State::Unknown);
-    let state = desk.engine.settle_unknown(&alice(), &sms_mcp::sms::message::MessageId::from_text(id_of(&error)), false).await.unwrap();
+    let state =
+        desk.engine.settle_unknown(&alice(), &sms_mcp::sms::message::MessageId::from_text(id_of(&error)), Found::NotSent(&person())).await.unwrap();
     assert_eq!(state, State::Failed);
     assert_eq!(desk.list().await, [(State::Failed, Some("partly_sent".into()), "0.02".into())], "the operator found that the lost one was not sent");
     let kept = desk.send(&fictional(2), "keep......keep......").await.unwrap_err();
@@ -340,14 +342,14 @@ async fn a_stop_over_a_kept_connection_opts_out_before_the_carrier_is_thanked() 
     let nonsense = carrier.tells(Event::Receipt(Receipt::new("no id", State::Delivered, SystemClock.now())));
     assert!(carrier.tells(reply("r-1", &to, "STOP")).await.unwrap());
     assert!(nonsense.await.unwrap());
-    assert_eq!(desk.engine.opt_outs().await.unwrap()[0].number, to);
+    assert_eq!(desk.engine.opt_outs(&operator()).await.unwrap()[0].number, to);
     assert_eq!(desk.send(&to, "again").await.unwrap_err().kind(), ErrorKind::OptedOut);
     // In one moment, in this order: the last word counts.
     let words: Vec<_> = ["START", "STOP", "START"].iter().zip(2..).map(|(word, n)| carrier.tells(reply(&format!("r-{n}"), &to, word))).collect();
     for thanked in words {
         assert!(thanked.await.unwrap());
     }
-    assert!(desk.engine.opt_outs().await.unwrap().is_empty());
+    assert!(desk.engine.opt_outs(&operator()).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -403,7 +405,8 @@ async fn a_message_of_which_the_operator_found_no_segment_sent_may_be_sent_with_
     let text = "lose......lose......";
     let error = desk.send(&fictional(1), text).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
-    let state = desk.engine.settle_unknown(&alice(), &sms_mcp::sms::message::MessageId::from_text(id_of(&error)), false).await.unwrap();
+    let state =
+        desk.engine.settle_unknown(&alice(), &sms_mcp::sms::message::MessageId::from_text(id_of(&error)), Found::NotSent(&person())).await.unwrap();
     assert_eq!(state, State::Rejected);
     assert_eq!(desk.list().await[0].1.as_deref(), Some("provider_unavailable"), "the carrier refused nothing");
     let states: Vec<State> = desk.status(&id_of(&error)).await.segments.iter().map(|segment| segment.status).collect();

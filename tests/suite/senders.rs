@@ -22,7 +22,7 @@ use crate::carrier::scene::{Agent, Gateway, Protocol};
 use crate::carrier::smsc::{c_string, pdu};
 use crate::forward::Receiver;
 use crate::inbound::{Bench, bench_in, caller, reply};
-use crate::support::{Desk, WIDE, found};
+use crate::support::{Desk, WIDE, found, operator, person};
 
 const AMERICAN: &str = "+16465550123";
 const NEW_ZEALANDER: &str = "+6465550123";
@@ -50,7 +50,7 @@ impl Bench {
 
     /// What waits: the sender, what is asked for, and who may have said it.
     async fn waiting(&self) -> Vec<(String, Meaning, Vec<String>)> {
-        let pending = self.engine.pending_opt_outs().await.unwrap();
+        let pending = self.engine.pending_opt_outs(&operator()).await.unwrap();
         pending.into_iter().map(|pending| (pending.sender, pending.meaning, pending.people)).collect()
     }
 }
@@ -115,19 +115,19 @@ async fn where_two_fit_both_are_stopped_and_the_reply_is_shown_to_nobody_until_i
     assert_eq!(bench.told(reply("r-3", "6465550123", "START")).await, 204);
     assert_eq!(bench.out().await, both, "a START that two fit lifts nobody's STOP");
     assert!(bench.status(&american).await.replies.is_empty() && bench.status(&other).await.replies.is_empty());
-    let waiting = bench.engine.pending_opt_outs().await.unwrap();
+    let waiting = bench.engine.pending_opt_outs(&operator()).await.unwrap();
     assert_eq!(
         waiting.iter().map(|pending| (pending.meaning, pending.replies)).collect::<Vec<_>>(),
         [(Meaning::Other, 3), (Meaning::Stop, 3), (Meaning::Start, 3)]
     );
-    bench.engine.settle_pending(waiting[1].id, AMERICAN).await.unwrap();
+    bench.engine.settle_pending(&person(), waiting[1].id, AMERICAN).await.unwrap();
     let texts: Vec<String> = bench.status(&american).await.replies.into_iter().map(|reply| reply.text_untrusted).collect();
     assert_eq!((texts, bench.out().await), (vec!["Yes".to_owned(), "Stop".to_owned(), "START".to_owned()], both.clone()));
-    bench.engine.settle_pending(waiting[2].id, AMERICAN).await.unwrap();
+    bench.engine.settle_pending(&person(), waiting[2].id, AMERICAN).await.unwrap();
     assert_eq!(bench.out().await, [NEW_ZEALANDER], "the operator says who said START");
-    bench.engine.dismiss_pending(waiting[0].id).await.unwrap();
+    bench.engine.dismiss_pending(&person(), waiting[0].id).await.unwrap();
     assert!(bench.waiting().await.is_empty());
-    assert_eq!(bench.engine.dismiss_pending(waiting[0].id).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(bench.engine.dismiss_pending(&person(), waiting[0].id).await.unwrap_err().kind(), ErrorKind::NotFound);
     let told = tokio::task::spawn_blocking(move || receiver.taken(8)).await.unwrap();
     let replied: Vec<&Value> = told.iter().map(|heard| &heard.body["data"]).filter(|data| data["text"] == "Stop").collect();
     assert_eq!(
@@ -158,7 +158,7 @@ async fn a_stop_that_nobody_fits_waits_for_the_operator_over_restarts_and_keeps_
     let waiting = next.pendings().await.unwrap();
     assert_eq!((waiting.len(), waiting[0].replies), (1, 1));
     // Let go, the same words told again change nothing; said again they do.
-    bench.engine.dismiss_pending(waiting[0].id).await.unwrap();
+    bench.engine.dismiss_pending(&person(), waiting[0].id).await.unwrap();
     assert_eq!(bench.refusal("+33612345678").await, None);
     let id = bench.engine.send(caller(), SendArgs { message: "Something else".into(), ..args(false) }).await.unwrap().id.unwrap();
     assert_eq!(bench.told(stop("r-1", -60_000)).await, 204);
@@ -175,8 +175,8 @@ async fn the_operators_word_settles_a_stop_for_good_and_is_remembered_for_that_s
     let id = bench.text("+33612345678").await;
     assert_eq!(bench.told(name("r-1")).await, 204);
     assert_eq!(bench.waiting().await, [("pseudo-7".to_owned(), Meaning::Stop, Vec::new())]);
-    let waiting = bench.engine.pending_opt_outs().await.unwrap();
-    bench.engine.settle_pending(waiting[0].id, "+33612345678").await.unwrap();
+    let waiting = bench.engine.pending_opt_outs(&operator()).await.unwrap();
+    bench.engine.settle_pending(&person(), waiting[0].id, "+33612345678").await.unwrap();
     assert_eq!(bench.out().await, ["+33612345678"]);
     assert_eq!(bench.status(&id).await.replies.len(), 1);
     assert_eq!(bench.told(reply("r-2", "+33612345678", "START")).await, 204);

@@ -11,12 +11,23 @@ use rmcp::transport::TokioChildProcess;
 use rmcp::{ClientLifecycleMode, ClientServiceExt as _};
 use serde_json::Value;
 
+use sms_mcp::engine::{Base, Caller, Person};
 use sms_mcp::ledger::{Ledger, ReplyPage, ReplyRecord, Whole};
 use sms_mcp::sms::message::MessageId;
 
 /// How long a test waits for what must happen, before it says that it never does. It asserts no speed: every wait ends on
 /// the event that it waits for, and a loaded machine only makes it longer.
 pub const LAST_RESORT: Duration = Duration::from_secs(180);
+
+/// Who does what operators do.
+pub fn operator() -> Caller {
+    Caller::new("user:operator", Base::Open)
+}
+
+/// The same one, who passed the gate.
+pub fn person() -> Person {
+    Person::let_pass(operator())
+}
 
 /// How often a wait looks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);

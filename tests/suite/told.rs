@@ -25,7 +25,7 @@ use sms_mcp::sms::number::Number;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::{NOON, TestClock};
-use crate::support::{eventually_async, fictional, within};
+use crate::support::{eventually_async, fictional, operator, person, within};
 
 /// A carrier that loses every answer: of a text in three segments each, where there is a "+" in it.
 struct Silent {
@@ -112,7 +112,7 @@ async fn desk() -> Desk {
 }
 
 fn alice() -> Caller {
-    Caller { principal: "alice".into(), base: Base::Named("process".into()) }
+    Caller::new("alice", Base::Named("process".into()))
 }
 
 fn accepted(id: &str) -> SegmentOutcome {
@@ -404,11 +404,11 @@ async fn after_a_process_died_a_start_that_would_undo_a_stop_of_then_waits_for_t
     desk.hear(&to, "STOP", 3_600_000, false).await;
     desk.hear(&to, "START", 3_600_001, false).await;
     assert!(desk.is_out(&to).await, "it may have been told to the one that died, before the STOP");
-    let waiting = desk.engine.pending_opt_outs().await.unwrap();
+    let waiting = desk.engine.pending_opt_outs(&operator()).await.unwrap();
     assert_eq!((waiting.len(), waiting[0].people.as_slice()), (1, &[to.clone()][..]));
     desk.hear(&other, "START", 3_600_002, false).await;
     assert!(!desk.is_out(&other).await, "that STOP is an hour old");
-    desk.engine.settle_pending(waiting[0].id, &to).await.unwrap();
+    desk.engine.settle_pending(&person(), waiting[0].id, &to).await.unwrap();
     assert!(!desk.is_out(&to).await, "the operator says so");
     // Ten minutes later nobody tells such a thing again.
     desk.set(3_600_000 + 600_000);
@@ -432,7 +432,7 @@ async fn a_start_that_was_refused_here_may_have_been_told_before_to_a_process_th
     desk.hear(&to, "STOP", 3_600_010, false).await;
     desk.hear(&to, "START", 3_600_020, true).await;
     assert!(desk.is_out(&to).await);
-    let waiting = desk.engine.pending_opt_outs().await.unwrap();
+    let waiting = desk.engine.pending_opt_outs(&operator()).await.unwrap();
     assert_eq!((waiting.len(), waiting[0].people.as_slice()), (1, &[to.clone()][..]));
     // Neither a STOP nor a START of long before is in doubt.
     desk.hear(&other, "START", 3_600_020, true).await;
@@ -440,12 +440,12 @@ async fn a_start_that_was_refused_here_may_have_been_told_before_to_a_process_th
     desk.hear(&old, "STOP", 3_600_010, false).await;
     desk.hear(&old, "START", 10, true).await;
     assert!(desk.is_out(&old).await, "that START is an hour old");
-    assert_eq!(desk.engine.pending_opt_outs().await.unwrap().len(), 1);
+    assert_eq!(desk.engine.pending_opt_outs(&operator()).await.unwrap().len(), 1);
     // A long text is as old as its first segment at most.
     desk.hear_in_segments(&other, "STOP", 3_600_030).await;
     desk.hear_in_segments(&other, "START", 3_600_040).await;
     assert!(desk.is_out(&other).await);
-    assert_eq!(desk.engine.pending_opt_outs().await.unwrap().len(), 2);
+    assert_eq!(desk.engine.pending_opt_outs(&operator()).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -460,7 +460,7 @@ async fn a_start_that_another_process_has_just_recorded_may_be_told_again_here_a
         desk.hear(&to, "STOP", 20, false).await;
         desk.hear(&to, "START", 30, is_again).await;
         assert!(desk.is_out(&to).await, "told again here: {is_again}");
-        let waiting = desk.engine.pending_opt_outs().await.unwrap();
+        let waiting = desk.engine.pending_opt_outs(&operator()).await.unwrap();
         assert_eq!((waiting.len(), waiting[0].people.as_slice()), (1, &[to.clone()][..]));
         desk.hear(&to, "START", 130_011, false).await;
         assert!(!desk.is_out(&to).await, "by now it would have found it");
@@ -598,7 +598,7 @@ async fn receipts_that_match_no_message_are_shown_with_an_id_of_each_kind_once_t
     for receipt in ["1f", "20"] {
         desk.report(receipt, State::Delivered).await;
     }
-    let findings = async || desk.engine.check_vendors().await.remove(0).1.unwrap();
+    let findings = async || desk.engine.check_vendors(&operator()).await.remove(0).1.unwrap();
     assert_eq!(findings().await, []);
     desk.set(EARLY_MS);
     let findings = findings().await;

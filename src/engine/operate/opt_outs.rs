@@ -3,6 +3,7 @@
 
 use super::room::Operate;
 use crate::engine::arguments::number as number_of;
+use crate::engine::caller::{Caller, Person};
 use crate::engine::receive::PATIENCE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{OptOut, Pending};
@@ -16,12 +17,25 @@ const LISTED: u32 = 10_000;
 /// The source of what the operator decided: nobody else takes it back.
 const BY_OPERATOR: &str = "operator";
 
+/// Whom an opt-out is about, as the log has it: it names no numbers.
+const ONE: &str = "one number";
+
+/// What the operator notes that somebody wants. That they want texts again is a person's word alone.
+#[derive(Clone, Copy, Debug)]
+pub enum Wants<'a> {
+    /// No more texts.
+    NoTexts,
+    /// Texts again.
+    Texts(&'a Person),
+}
+
 impl Operate {
     /// Everybody who wants no more texts, latest first.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`].
-    pub async fn opt_outs(&self) -> Result<Vec<OptOut>> {
+    pub async fn opt_outs(&self, caller: &Caller) -> Result<Vec<OptOut>> {
+        caller.looked("opt-out list");
         self.ledger.opt_outs(LISTED).await
     }
 
@@ -30,7 +44,8 @@ impl Operate {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidNumber`] or [`ErrorKind::LedgerUnavailable`].
-    pub async fn set_opt_out(&self, number: &str, is_out: bool) -> Result<(String, Vec<String>)> {
+    pub async fn set_opt_out(&self, caller: &Caller, number: &str, wants: Wants<'_>) -> Result<(String, Vec<String>)> {
+        let is_out = matches!(wants, Wants::NoTexts);
         let number = number_of(number, self.default_region)?;
         let now = self.life.now();
         self.ledger.opt_out(number.e164(), is_out, BY_OPERATOR, now).await?;
@@ -39,6 +54,10 @@ impl Operate {
             for other in same_phone(number.e164()) {
                 self.ledger.opt_out(&other, false, BY_OPERATOR, now).await?;
             }
+        }
+        match wants {
+            Wants::NoTexts => caller.acted("opt-out add", ONE),
+            Wants::Texts(person) => person.widened("opt-out remove", ONE),
         }
         let notes = self.tell_vendors(&number, is_out).await;
         Ok((number.e164().to_owned(), notes))
@@ -49,13 +68,14 @@ impl Operate {
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`].
-    pub async fn pending_opt_outs(&self) -> Result<Vec<Pending>> {
+    pub async fn pending_opt_outs(&self, caller: &Caller) -> Result<Vec<Pending>> {
+        caller.looked("opt-out pending");
         self.ledger.pendings().await
     }
 
     /// Says at the start of a server that something waits.
     pub async fn warn_of_pending(&self) -> Result<()> {
-        let waiting = self.pending_opt_outs().await?.len();
+        let waiting = self.ledger.pendings().await?.len();
         if waiting > 0 {
             tracing::warn!(waiting, "replies of ambiguous senders wait for the operator: settle it with sms-mcp opt-out pending");
         }
@@ -67,7 +87,7 @@ impl Operate {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidNumber`], [`ErrorKind::NotFound`] or [`ErrorKind::LedgerUnavailable`].
-    pub async fn settle_pending(&self, id: i64, number: &str) -> Result<(Pending, String, Vec<String>)> {
+    pub async fn settle_pending(&self, person: &Person, id: i64, number: &str) -> Result<(Pending, String, Vec<String>)> {
         let number = number_of(number, self.default_region)?;
         let store = &self.ledger;
         let waiting = store.pendings().await?.into_iter().find(|pending| pending.id == id).ok_or_else(|| nothing_waits(id))?;
@@ -77,12 +97,13 @@ impl Operate {
                 store.opt_out(number.e164(), true, &waiting.source, waiting.at).await?;
                 self.tell_vendors(&number, true).await
             }
-            Meaning::Start => self.set_opt_out(number.e164(), false).await?.1,
+            Meaning::Start => self.set_opt_out(person.caller(), number.e164(), Wants::Texts(person)).await?.1,
             Meaning::Other => Vec::new(),
         };
         let forward = self.forward;
         let settled = store.settle_pending(id, Some(number.e164()), forward, self.life.now()).await?;
         let settled = settled.ok_or_else(|| nothing_waits(id))?;
+        person.widened("opt-out pending settle", &id.to_string());
         settled.answered.iter().for_each(|id| self.signals.changed(id));
         self.signals.to_tell();
         Ok((settled.pending, number.e164().to_owned(), notes))
@@ -92,9 +113,11 @@ impl Operate {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] or [`ErrorKind::LedgerUnavailable`].
-    pub async fn dismiss_pending(&self, id: i64) -> Result<Pending> {
+    pub async fn dismiss_pending(&self, person: &Person, id: i64) -> Result<Pending> {
         let settled = self.ledger.settle_pending(id, None, false, self.life.now()).await?;
-        settled.map(|settled| settled.pending).ok_or_else(|| nothing_waits(id))
+        let settled = settled.ok_or_else(|| nothing_waits(id))?;
+        person.widened("opt-out pending dismiss", &id.to_string());
+        Ok(settled.pending)
     }
 
     async fn tell_vendors(&self, number: &Number, is_out: bool) -> Vec<String> {

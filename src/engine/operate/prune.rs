@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::room::Operate;
 use crate::clock::Timestamp;
+use crate::engine::caller::Caller;
 use crate::error::Result;
 use crate::ledger::upkeep::{Prunable, PrunePlace, Pruned};
 use crate::setting::Span;
@@ -22,7 +23,7 @@ impl Operate {
     /// Forgets now and then, until the engine stops.
     pub async fn run_prune(&self, keep_for: Span) {
         while !self.life.is_stopping() {
-            match self.prune(keep_for).await {
+            match self.forget(keep_for).await {
                 Ok(Some(gone)) if !gone.is_none() => {
                     let Pruned { messages, replies, keys, .. } = gone;
                     tracing::info!(messages, replies, keys, "pruned what is older than [ledger] keep_for");
@@ -39,7 +40,12 @@ impl Operate {
     /// # Errors
     /// [`ErrorKind::LedgerInDoubt`](crate::error::ErrorKind::LedgerInDoubt), and nothing has gone;
     /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable), and a part of it may have gone.
-    pub async fn prune(&self, keep_for: Span) -> Result<Option<Pruned>> {
+    pub async fn prune(&self, caller: &Caller, keep_for: Span) -> Result<Option<Pruned>> {
+        caller.acted("ledger prune", &format!("what is older than {keep_for}"));
+        self.forget(keep_for).await
+    }
+
+    async fn forget(&self, keep_for: Span) -> Result<Option<Pruned>> {
         let store = &self.ledger;
         // Whoever carries texts here: what is in doubt may be the only copy of what it holds.
         store.trust().await?;
@@ -60,7 +66,8 @@ impl Operate {
     ///
     /// # Errors
     /// As [`Operate::prune`], but of a ledger in doubt it is told all the same.
-    pub async fn prunable(&self, keep_for: Span) -> Result<(Prunable, Timestamp)> {
+    pub async fn prunable(&self, caller: &Caller, keep_for: Span) -> Result<(Prunable, Timestamp)> {
+        caller.looked("ledger prune --dry-run");
         let now = self.ledger.prune_at(self.life.now()).await?;
         let before = before(now, keep_for);
         Ok((self.ledger.prunable(before, now).await?, before))

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::room::Operate;
 use crate::clock::Timestamp;
 use crate::engine::arguments::{invalid, number};
+use crate::engine::caller::Caller;
 use crate::engine::carriers::carrier::Carrier;
 use crate::engine::contract::Price;
 use crate::error::{Error, ErrorKind, Result};
@@ -47,7 +48,8 @@ pub struct Vendor {
 
 impl Operate {
     /// Every provider.
-    pub fn vendors(&self) -> Vec<Vendor> {
+    pub fn vendors(&self, caller: &Caller) -> Vec<Vendor> {
+        caller.looked("provider");
         let each = self.carriers.all().iter().map(|carrier| Vendor {
             name: carrier.name().to_owned(),
             capabilities: carrier.capabilities(),
@@ -60,9 +62,10 @@ impl Operate {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`], [`ErrorKind::NotFound`], and whatever the provider says.
-    pub async fn at_vendor(&self, provider: &str, action: &str, arguments: &Arguments) -> Result<serde_json::Value> {
+    pub async fn at_vendor(&self, caller: &Caller, provider: &str, action: &str, arguments: &Arguments) -> Result<serde_json::Value> {
         let carrier = self.carriers.named(Some(provider))?;
         if action == WEBHOOK_URL.name {
+            caller.looked("provider webhook-url");
             let callback = carrier.callback.as_ref().ok_or_else(|| {
                 Error::new(ErrorKind::NotFound, "no vendor can reach this server: [http] public_url is not set")
                     .next("Set it to this server's address.")
@@ -71,10 +74,12 @@ impl Operate {
         }
         if action == SENT.name && carrier.capabilities().list {
             SENT.check(arguments)?;
+            caller.looked("provider sent");
             return self.sent_at(carrier, arguments).await;
         }
         if let Some(known) = carrier.actions().iter().find(|known| known.name == action) {
             known.check(arguments)?;
+            caller.acted(&format!("provider {}", known.name), carrier.name());
         }
         carrier.ask(&self.life, ACTION, |provider| provider.act(action, arguments)).await
     }
@@ -101,7 +106,8 @@ impl Operate {
     }
 
     /// Asks each vendor by its cheapest reads what works, and looks for receipts that match no message.
-    pub async fn check_vendors(&self) -> Vec<(String, Result<Vec<Finding>>)> {
+    pub async fn check_vendors(&self, caller: &Caller) -> Vec<(String, Result<Vec<Finding>>)> {
+        caller.looked("config check --live");
         let check = async |carrier: &Carrier| {
             let mut findings = carrier.ask(&self.life, CHECK, |provider| provider.check()).await?;
             findings.extend(self.receive.unmatched_of(carrier).await?);

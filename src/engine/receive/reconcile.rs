@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::room::Receive;
 use crate::clock::Timestamp;
 use crate::engine::arguments::no_such;
-use crate::engine::caller::Caller;
+use crate::engine::caller::{Caller, Person};
 use crate::engine::carriers::carrier::Carrier;
 use crate::engine::carriers::word::{FIRST_LOOK_MS, charged, is_usable_id, taken_as};
 use crate::engine::deliver::outcome::{ended_as, plain};
@@ -61,13 +61,24 @@ pub struct Reconciled {
     pub notes: Vec<String>,
 }
 
+/// What the operator found out about a message whose outcome is unknown. That it was not sent is a person's word alone: its
+/// money may have been spent.
+#[derive(Clone, Copy, Debug)]
+pub enum Found<'a> {
+    /// It was sent.
+    Sent,
+    /// It was not.
+    NotSent(&'a Person),
+}
+
 impl Receive {
     /// Asks every provider that can be asked about what is unknown, whoever sent it. For the operator; servers do it
     /// now and then for what became unknown lately.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`]. A provider that cannot be asked is part of the answer.
-    pub async fn reconcile(&self) -> Result<Reconciled> {
+    pub async fn reconcile(&self, caller: &Caller) -> Result<Reconciled> {
+        caller.acted("reconcile", "what is unknown");
         self.reconcile_since(Timestamp(0)).await
     }
 
@@ -223,7 +234,7 @@ impl Receive {
     /// # Errors
     /// [`ErrorKind::NotFound`] for a message that this principal does not have, [`ErrorKind::InvalidArgument`] for one
     /// that is not unknown, or [`ErrorKind::LedgerUnavailable`].
-    pub async fn settle_unknown(&self, caller: &Caller, id: &MessageId, was_sent: bool) -> Result<State> {
+    pub async fn settle_unknown(&self, caller: &Caller, id: &MessageId, found: Found<'_>) -> Result<State> {
         let record = self.ledger.message(&caller.principal, id).await?.ok_or_else(|| no_such("id", id.as_str()))?;
         if record.state != State::Unknown {
             let next = format!("Nothing has to be settled: `sms-mcp status {id}` shows it.");
@@ -231,7 +242,7 @@ impl Receive {
         }
         let at = self.life.now();
         let none = || ended_as(at, State::Rejected, ErrorKind::ProviderUnavailable, NOT_SENT.to_owned(), true);
-        let settlement = if was_sent {
+        let settlement = if matches!(found, Found::Sent) {
             Settlement { why: Some("the operator found that it was sent".to_owned()), ..plain(at, State::Sent) }
         } else if record.is_parted {
             let parts = self.without_the_lost(&caller.principal, id).await?;
@@ -244,6 +255,10 @@ impl Receive {
             none()
         };
         self.recorder.settle(id, &settlement).await?;
+        match found {
+            Found::Sent => caller.acted("reconcile --sent", id.as_str()),
+            Found::NotSent(person) => person.widened("reconcile --not-sent", id.as_str()),
+        }
         // A receipt, or somebody else's word, may have been faster.
         let now = self.ledger.message(&caller.principal, id).await?;
         Ok(now.map_or(settlement.state, |record| record.state))

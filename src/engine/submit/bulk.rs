@@ -345,7 +345,9 @@ impl Submit {
         if self.ledger.batch(&caller.principal, id, 0).await?.is_none() {
             return Err(no_such("id", id.as_str()));
         }
-        self.ledger.cancel(&caller.principal, id, self.life.now()).await
+        let count = self.ledger.cancel(&caller.principal, id, self.life.now()).await?;
+        caller.acted("cancel", id.as_str());
+        Ok(count)
     }
 }
 

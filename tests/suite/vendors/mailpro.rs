@@ -20,7 +20,7 @@ use sms_mcp::sms::number::Number;
 use super::patient;
 use crate::fake::mailpro::{API_KEY, CHARGE, ID_CLIENT, Mailpro, Message};
 use crate::fake::{Fake, Fault, clock_before};
-use crate::support::{Desk, fictional};
+use crate::support::{Desk, fictional, operator};
 
 const TEXT: &str = "canary-text-19ad & <more> \u{20ac}";
 
@@ -762,6 +762,6 @@ async fn its_list_of_opt_outs_stops_whoever_was_texted_however_it_writes_them() 
     let mut out: Vec<String> = bench.opted_out().await.into_iter().map(|(number, _)| number).collect();
     out.sort();
     assert_eq!(out, ["+16465550123", "+33612345678", "+41781234567"]);
-    let waiting = bench.engine.pending_opt_outs().await.unwrap();
+    let waiting = bench.engine.pending_opt_outs(&operator()).await.unwrap();
     assert_eq!(waiting.iter().map(|pending| pending.sender.as_str()).collect::<Vec<_>>(), ["0612345679"], "once, and no fragment of a number");
 }

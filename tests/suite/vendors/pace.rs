@@ -150,7 +150,7 @@ async fn a_large_bulk_leaves_fifty_at_a_time_sixty_times_a_minute_and_each_perso
         forward: None,
     });
     engine.start(true).await.unwrap();
-    let caller = Caller { principal: "alice".into(), base: Base::Named("process".into()) };
+    let caller = Caller::new("alice", Base::Named("process".into()));
     let began = clock.now().as_millis();
     let mut batches = Vec::new();
     for bulk in 0..4 {

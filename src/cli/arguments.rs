@@ -1,0 +1,414 @@
+//! The words of the command line: every command with its arguments, and which of them ask for a person. It knows none that does one.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::gate::Widening;
+use crate::config::{LogFormat, LogLevel};
+use crate::mcp::Toolset;
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "sms-mcp", version, about, max_term_width = 110)]
+#[command(after_help = "Without a command it serves MCP over standard input and output, which is how MCP clients start it.\n\
+    Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 outcome unknown (do not retry).")]
+pub struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Global {
+    /// Configuration file [default: config.toml in the user's config folder, if there is one]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(super) config: Option<PathBuf>,
+    /// Ledger file [default: ledger.db in the user's data folder; sandbox.db where only the sandbox is configured]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(super) ledger: Option<PathBuf>,
+    /// Whose messages and budgets a command sees and spends: `http` is the bearer token's [default: this user's]
+    #[arg(long = "as", value_name = "PRINCIPAL", global = true)]
+    pub(super) principal: Option<String>,
+    /// How much is logged, to standard error
+    #[arg(long, value_name = "LEVEL", global = true)]
+    pub(super) log: Option<LogLevel>,
+    /// How log lines look
+    #[arg(long, value_name = "FORMAT", global = true)]
+    pub(super) log_format: Option<LogFormat>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Serve MCP over stdio, or over Streamable HTTP with --http
+    Serve {
+        /// Serve at http://ADDRESS/mcp [default address: http.listen of the configuration]
+        #[arg(long, value_name = "ADDRESS", num_args = 0..=1)]
+        http: Option<Option<String>>,
+        /// Offer these sets of tools and no others [default: tools.toolsets of the configuration]
+        #[arg(long, value_name = "SET", value_delimiter = ',')]
+        toolsets: Vec<Toolset>,
+        /// Offer only tools that neither send nor change anything
+        #[arg(long)]
+        read_only: bool,
+    },
+    /// Show a conversation between an MCP client and this server, with the sandbox
+    Demo,
+    /// Send one message
+    Send(SendCommand),
+    /// Send one message to every line of a CSV file with a column `to`
+    Bulk(BulkCommand),
+    /// Show where a message or a bulk stands
+    Status {
+        /// msg_... or bat_...
+        id: String,
+        /// With --json: replies before those on the page with this `next_cursor`
+        #[arg(long, requires = "json")]
+        cursor: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take back what is still queued of a bulk
+    Cancel {
+        /// bat_...
+        id: String,
+    },
+    /// List messages, newest first
+    List(ListCommand),
+    /// Show the provider's balance and what is left to spend
+    Balance {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show every budget of the ledger, or unfreeze one
+    Budget {
+        #[command(subcommand)]
+        action: Option<BudgetAction>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the providers, or do something at one: its lists, numbers, webhooks
+    Provider {
+        /// The provider's name; alone it shows what can be done there
+        name: Option<String>,
+        /// What to do
+        action: Option<String>,
+        /// name=value
+        arguments: Vec<String>,
+    },
+    /// Send one text to everybody on a list that the provider keeps
+    Campaign(CampaignCommand),
+    /// Show who wants no more texts, add somebody, or take somebody off
+    OptOut {
+        #[command(subcommand)]
+        action: Option<OptOutAction>,
+    },
+    /// Ask providers about messages whose outcome is unknown, or settle one yourself
+    Reconcile(ReconcileCommand),
+    /// Stop everything that has not begun, in every process, or show what is stopped
+    Pause(PauseCommand),
+    /// End a pause; asks at a terminal
+    Resume(ResumeCommand),
+    /// Write a whole copy of the ledger to a new file, also while servers use it
+    Backup {
+        /// A file that does not exist yet
+        file: PathBuf,
+    },
+    /// Put a backup in place of the ledger, which nobody may have open
+    Restore {
+        /// What `backup` wrote, or another copy of a ledger
+        file: PathBuf,
+    },
+    /// Look after the ledger
+    Ledger {
+        #[command(subcommand)]
+        action: LedgerAction,
+    },
+    /// Print the tool list as a client sees it (JSON)
+    Tools,
+    /// Look after the configuration
+    Config {
+        #[command(subcommand)]
+        action: ConfigAction,
+    },
+    /// Print shell completions
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SendCommand {
+    /// Recipient, such as +12025550123
+    pub(super) to: String,
+    /// Text
+    pub(super) message: String,
+    /// Sender ID
+    #[arg(long)]
+    pub(super) from: Option<String>,
+    /// Sent at most once under this key
+    #[arg(long, value_name = "KEY")]
+    pub(super) idempotency_key: Option<String>,
+    /// The same text again is meant
+    #[arg(long)]
+    pub(super) allow_duplicate: bool,
+    /// Only quote
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BulkCommand {
+    /// CSV file: a header line with a column `to`, and a column for each {{name}}
+    pub(super) file: PathBuf,
+    /// Text; {{name}} is filled from the column of that name
+    #[arg(long)]
+    pub(super) message: String,
+    /// Sender ID
+    #[arg(long)]
+    pub(super) from: Option<String>,
+    /// Sent at most once under this key
+    #[arg(long, value_name = "KEY")]
+    pub(super) idempotency_key: Option<String>,
+    /// What to do about recipients that cannot be taken
+    #[arg(long, value_name = "RULE", default_value = "refuse")]
+    pub(super) on_invalid: OnInvalidRule,
+    /// Only quote
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum OnInvalidRule {
+    Refuse,
+    Skip,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListCommand {
+    /// Only messages in this state
+    #[arg(long)]
+    pub(super) status: Option<String>,
+    /// Only messages to this number
+    #[arg(long)]
+    pub(super) to: Option<String>,
+    /// Accepted at or after (2026-11-22 or RFC 3339)
+    #[arg(long)]
+    pub(super) since: Option<String>,
+    /// Accepted before
+    #[arg(long)]
+    pub(super) until: Option<String>,
+    /// Only messages of this bulk
+    #[arg(long)]
+    pub(super) batch: Option<String>,
+    /// How many, 1 to 100
+    #[arg(long)]
+    pub(super) limit: Option<u32>,
+    /// Go on where the page before ended: what it printed as `more`
+    #[arg(long)]
+    pub(super) cursor: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CampaignCommand {
+    /// The provider's id of the list
+    pub(super) list: String,
+    /// Text
+    #[arg(long)]
+    pub(super) message: String,
+    /// The provider, where there are several
+    #[arg(long, value_name = "NAME")]
+    pub(super) provider: Option<String>,
+    /// Send it then (RFC 3339, such as 2026-11-27T12:00:00Z) and not now
+    #[arg(long, value_name = "TIME")]
+    pub(super) at: Option<String>,
+    /// Sent at most once under this key
+    #[arg(long, value_name = "KEY")]
+    pub(super) idempotency_key: Option<String>,
+    /// Only quote
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReconcileCommand {
+    /// One message (msg_...) to settle by your own word
+    pub(super) id: Option<String>,
+    /// It was sent
+    #[arg(long, requires = "id", conflicts_with = "not_sent")]
+    pub(super) sent: bool,
+    /// It was not sent: its money comes back
+    #[arg(long, requires = "id")]
+    pub(super) not_sent: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PauseCommand {
+    /// Only what goes by this provider
+    #[arg(long, value_name = "NAME")]
+    pub(super) provider: Option<String>,
+    /// Only what is this principal's, such as user:NAME or http
+    #[arg(long = "principal", value_name = "PRINCIPAL")]
+    pub(super) of: Option<String>,
+    /// Show what is paused, and since when
+    #[arg(long, conflicts_with_all = ["provider", "of"])]
+    pub(super) list: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ResumeCommand {
+    /// The pause of this provider
+    #[arg(long, value_name = "NAME")]
+    pub(super) provider: Option<String>,
+    /// The pause of this principal
+    #[arg(long = "principal", value_name = "PRINCIPAL")]
+    pub(super) of: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum OptOutAction {
+    /// Show them, latest first
+    List,
+    /// This person wants no more texts
+    Add {
+        /// Phone number
+        number: String,
+    },
+    /// This person wants texts again
+    Remove {
+        /// Phone number
+        number: String,
+    },
+    /// Show whose STOP, START or reply waits because nobody can tell who wrote, and settle it
+    Pending {
+        #[command(subcommand)]
+        action: Option<PendingAction>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PendingAction {
+    /// Show them, oldest first
+    List,
+    /// It was this person: do what they asked for, and give them their replies
+    Settle {
+        /// The number in front of it in the list
+        id: i64,
+        /// Phone number
+        number: String,
+    },
+    /// It was nobody who is texted here: let it go
+    Dismiss {
+        /// The number in front of it in the list
+        id: i64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BudgetAction {
+    /// Let frozen budgets go on
+    Unfreeze {
+        /// Its name, as `budget` shows it; without a name, every frozen one
+        name: Option<String>,
+    },
+    /// Take the machine's clock as it is, after it had been wrong
+    AcceptClock,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LedgerAction {
+    /// Say whether the ledger, or a copy of one, is whole and undamaged
+    Check {
+        /// A copy, such as a backup [default: the ledger itself]
+        file: Option<PathBuf>,
+    },
+    /// Take a ledger in doubt as it is: an older one, another one, or one whose mark is gone. Asks a person at a terminal
+    Accept,
+    /// Forget what is older than `[ledger] keep_for`; servers do it by themselves
+    Prune {
+        /// Only say what would go
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigAction {
+    /// Say whether the configuration can be used, and if not what to mend where
+    Check {
+        /// Also ask each provider what works there; nothing is sent
+        #[arg(long)]
+        live: bool,
+    },
+    /// Print the JSON Schema of the configuration file
+    Schema,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Shell {
+    Bash,
+    Elvish,
+    Fish,
+    #[value(name = "powershell")]
+    Pwsh,
+    Zsh,
+}
+
+impl Command {
+    /// What it widens of the rights of agents, if anything. Whoever adds a command decides here.
+    pub(super) const fn widens(&self) -> Option<Widening> {
+        match self {
+            Self::Budget { action: Some(BudgetAction::Unfreeze { .. }), .. } => Some(Widening::Unfreeze),
+            Self::Budget { action: Some(BudgetAction::AcceptClock), .. } => Some(Widening::AcceptClock),
+            Self::Ledger { action: LedgerAction::Accept } => Some(Widening::AcceptLedger),
+            Self::Restore { .. } => Some(Widening::Restore),
+            Self::Resume(_) => Some(Widening::Resume),
+            Self::OptOut { action: Some(OptOutAction::Remove { .. }) } => Some(Widening::RemoveOptOut),
+            Self::OptOut { action: Some(OptOutAction::Pending { action: Some(PendingAction::Settle { .. }) }) } => Some(Widening::SettlePending),
+            Self::OptOut { action: Some(OptOutAction::Pending { action: Some(PendingAction::Dismiss { .. }) }) } => Some(Widening::DismissPending),
+            Self::Reconcile(ReconcileCommand { not_sent: true, .. }) => Some(Widening::NotSent),
+            Self::Budget { action: None, .. }
+            | Self::Ledger { action: LedgerAction::Check { .. } | LedgerAction::Prune { .. } }
+            | Self::OptOut { action: None | Some(OptOutAction::List | OptOutAction::Add { .. }) }
+            | Self::OptOut { action: Some(OptOutAction::Pending { action: None | Some(PendingAction::List) }) }
+            | Self::Reconcile(ReconcileCommand { not_sent: false, .. }) => None,
+            Self::Send(_) | Self::Bulk(_) | Self::Campaign(_) | Self::Cancel { .. } | Self::Pause(_) | Self::Backup { .. } => None,
+            Self::Status { .. } | Self::List(_) | Self::Balance { .. } | Self::Provider { .. } => None,
+            Self::Serve { .. } | Self::Demo | Self::Tools | Self::Config { .. } | Self::Completions { .. } => None,
+        }
+    }
+
+    pub(super) fn wants_json(&self) -> bool {
+        match self {
+            Self::Send(command) => command.json,
+            Self::Bulk(command) => command.json,
+            Self::List(command) => command.json,
+            Self::Campaign(command) => command.json,
+            Self::Reconcile(command) => command.json,
+            Self::Status { json, .. } | Self::Balance { json } | Self::Budget { json, .. } => *json,
+            Self::Provider { .. } | Self::OptOut { .. } => false,
+            Self::Pause(_) | Self::Resume(_) | Self::Backup { .. } | Self::Restore { .. } | Self::Ledger { .. } => false,
+            Self::Serve { .. } | Self::Cancel { .. } | Self::Demo | Self::Tools | Self::Config { .. } | Self::Completions { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The policy itself: its settings, its rates, and the limits that they make.
+
+use std::collections::BTreeMap;
+
+use super::settings::Settings;
+use crate::sms::destination::Destination;
+use crate::sms::facts::{Limits, Scope};
+use crate::sms::money::Amount;
+
+/// The policy. See the text of the folder's module.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub(super) settings: Settings,
+    pub(super) rates: BTreeMap<Destination, Amount>,
+}
+
+/// A limit that `open_session` asks for; it can only be narrower than what contains it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slice {
+    /// Most money.
+    pub max_spend: Option<Amount>,
+    /// Most messages.
+    pub max_messages: Option<u32>,
+}
+
+impl Policy {
+    /// A guard with these settings and this rate card (price of one segment).
+    pub fn new(settings: Settings, rates: BTreeMap<Destination, Amount>) -> Self {
+        Self { settings, rates }
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The limits of the parts of the budget path that the operator sets.
+    pub fn limits(&self, scope: Scope) -> Limits {
+        match scope {
+            Scope::Total => Limits { spend_micros: self.settings.total_spend.map(|amount| amount.0), messages: None },
+            Scope::Day => Limits { spend_micros: Some(self.settings.day_spend.0), messages: Some(self.settings.day_messages.into()) },
+            Scope::Session | Scope::Handle => {
+                Limits { spend_micros: Some(self.settings.session_spend.0), messages: Some(self.settings.session_messages.into()) }
+            }
+        }
+    }
+
+    /// The limits of a slice of a session: at most the session's own.
+    pub fn slice(&self, slice: Slice) -> Limits {
+        let whole = self.limits(Scope::Session);
+        let narrower = |mine: Option<i64>, asked: Option<i64>| match (mine, asked) {
+            (Some(mine), Some(asked)) => Some(mine.min(asked)),
+            (mine, asked) => mine.or(asked),
+        };
+        Limits {
+            spend_micros: narrower(whole.spend_micros, slice.max_spend.map(|amount| amount.0)),
+            messages: narrower(whole.messages, slice.max_messages.map(i64::from)),
+        }
+    }
+}
