@@ -35,7 +35,6 @@ mod tell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::HeaderMap;
 use tokio::sync::broadcast;
 
 use crate::clock::Timestamp;
@@ -44,7 +43,7 @@ use crate::halt::Extent;
 use crate::ledger::upkeep::Prunable;
 use crate::ledger::{OptOut, Pending};
 use crate::policy::{Assumed, Policy};
-use crate::provider::exchange::{Arguments, Event, Finding};
+use crate::provider::exchange::{Arguments, Event, Finding, Webhook};
 use crate::setting::Span;
 use crate::sms::message::{BatchId, MessageId, Realm, State};
 use crate::sms::number::Number;
@@ -64,7 +63,7 @@ pub use carriers::carrier::Carrier;
 pub use carriers::route::Carriers;
 pub use operate::{opt_outs, vendors};
 pub use receive::reconcile;
-pub use receive::webhook::Refused;
+pub use receive::webhook::{Called, Refused};
 pub use rooms::Parts;
 pub use settings::Settings;
 pub use submit::bulk::OnProgress;
@@ -354,17 +353,17 @@ impl Engine {
         self.rooms.tell.next_changes(watched, changes).await
     }
 
-    /// Whether this is an address that a vendor was given, so that a body is worth reading.
-    pub fn expects_webhook(&self, provider: &str, token: &str) -> bool {
+    /// How the vendor calls at this address, so that a body is worth reading: nothing where no vendor was given it.
+    pub fn expects_webhook(&self, provider: &str, token: &str) -> Option<Webhook> {
         self.rooms.receive.expects_webhook(provider, token)
     }
 
-    /// Takes a webhook's request. Everything that it tells is durable when this returns.
+    /// Takes a webhook's request. Everything that it tells is durable when this returns, with what the vendor is to be answered.
     ///
     /// # Errors
     /// [`Refused`], which says what to answer.
-    pub async fn webhook(&self, provider: &str, token: &str, headers: &HeaderMap, body: &[u8]) -> Result<(), Refused> {
-        self.rooms.receive.webhook(provider, token, headers, body).await
+    pub async fn webhook(&self, provider: &str, token: &str, called: &Called<'_>) -> Result<Webhook, Refused> {
+        self.rooms.receive.webhook(provider, token, called).await
     }
 
     /// Records what a provider tells. All of it is durable when this returns.

@@ -10,18 +10,17 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Delivery, Enquiry, Event, Finding, NotBelieved, Receipt};
 use crate::provider::rest::wording::{self, Said, Wording};
-use crate::provider::rest::{self, Answer, Client, Dialect, Request, path_part, unreadable};
-use crate::provider::settings::{Callback, Rate, SecretSetting, Settings, Setup};
+use crate::provider::rest::{self, Answer, Client, Dialect, Request, digits, json, path_part, unreadable};
+use crate::provider::settings::{Callback, Rate, Setup};
 use crate::provider::{Build, Capabilities, Outcome, Provider, Submission};
-use crate::setting::{Secret, SecretText};
+use crate::setting::SecretText;
 use crate::sms::message::State;
 use crate::sms::money::Money;
 use crate::sms::number::Number;
@@ -35,64 +34,31 @@ const NO_MESSAGE: &str = "m-0";
 /// What the vendor calls its messages, in their order; `queued` and `sent` are both on the way.
 const WORDS: [(&str, State); 4] = [("queued", State::Sent), ("sent", State::Sent), ("delivered", State::Delivered), ("failed", State::Failed)];
 
-/// Settings of A2P Pro.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(rename = "A2pPro")]
-pub struct Config {
-    /// Your name for it, shown in answers.
-    pub name: String,
-    /// Where its API is.
-    pub base_url: String,
-    /// The API key, as a bearer token.
-    #[serde(skip_serializing)]
-    pub token: Option<Secret>,
-    /// Sender ID or number where a call names none. It must be set: the vendor takes no message without.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// Words for a `status` that mean "sent", besides those that the vendor documents (`queued`, `sent`, `delivered`, `failed`).
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub sent_words: Vec<String>,
-    /// Whether equal texts go to several recipients in one request. The vendor does not document how it answers that.
-    pub bulk: bool,
-    /// Most recipients of one request with `bulk`.
-    pub bulk_size: u16,
-    /// The connection.
-    pub http: rest::Settings,
-    /// How fast it may be used.
-    pub rate: Rate,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            name: "a2p_pro".to_owned(),
-            base_url: "https://api.a2ppro.com/v1".to_owned(),
-            token: None,
-            from: None,
-            sent_words: Vec::new(),
-            bulk: false,
-            bulk_size: 100,
-            http: rest::Settings::default(),
-            rate: Rate::default(),
-        }
+rest::vendor_settings! {
+    /// Settings of A2P Pro.
+    #[schemars(rename = "A2pPro")]
+    "a2p_pro" at "https://api.a2ppro.com/v1", Rate::default();
+    secrets {
+        /// The API key, as a bearer token.
+        token: required,
+    }
+    from {
+        /// Sender ID or number where a call names none. It must be set: the vendor takes no message without.
+    }
+    own {
+        /// Words for a `status` that mean "sent", besides those that the vendor documents (`queued`, `sent`, `delivered`, `failed`).
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        sent_words: Vec<String> = Vec::new(),
+        /// Whether equal texts go to several recipients in one request. The vendor does not document how it answers that.
+        bulk: bool = false,
+        /// Most recipients of one request with `bulk`.
+        bulk_size: u16 = 100,
     }
 }
 
-impl Settings for Config {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn secrets(&self) -> Vec<SecretSetting<'_>> {
-        vec![SecretSetting { name: "token", secret: self.token.as_ref(), is_required: true }]
-    }
-
-    fn rate(&self) -> Rate {
-        self.rate
-    }
-
-    fn check(&self) -> std::result::Result<(), String> {
+impl Config {
+    /// What types cannot say.
+    fn check_own(&self) -> std::result::Result<(), String> {
         if self.from.as_deref().is_none_or(str::is_empty) {
             return Err("`from` is not set; A2P Pro takes no message without a sender ID or number".to_owned());
         }
@@ -165,24 +131,9 @@ struct Shown<'a> {
     why: Option<String>,
 }
 
-/// A text, or a number as text.
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
-}
-
 /// The vendor's id of a message: `id`, and `message_id` in an older edition of its page.
 fn id_of(body: &Value) -> Option<String> {
-    ["id", "message_id"].into_iter().find_map(|name| text(body.get(name)?))
-}
-
-/// The digits of a number with its country code, however the vendor writes it: `+33..`, `0033..` or `33..`.
-fn digits(number: &str) -> String {
-    let digits: String = number.chars().filter(char::is_ascii_digit).collect();
-    digits.strip_prefix("00").map_or_else(|| digits.clone(), ToOwned::to_owned)
+    json::first(body, &["id", "message_id"])
 }
 
 impl<'a> Shown<'a> {
@@ -212,12 +163,12 @@ impl<'a> Shown<'a> {
             to,
             segments: body.get("segments").and_then(Value::as_u64).and_then(|count| u32::try_from(count).ok()),
             delivered: time("delivered_at"),
-            why: ["error_code", "code", "error"].into_iter().find_map(|name| text(body.get(name)?)),
+            why: json::first(body, &["error_code", "code", "error"]),
         }
     }
 
-    fn names(&self, number: &str) -> bool {
-        self.to.iter().any(|to| digits(to) == digits(number))
+    fn names(&self, number: &Number) -> bool {
+        self.to.iter().any(|to| digits::is_same(to, number))
     }
 
     /// What it says of a message that was just sent. One that was taken has an id.
@@ -233,7 +184,7 @@ impl<'a> Shown<'a> {
 
 /// What an answer to a request with several recipients says of one of them.
 fn outcome_of(submission: &Submission, shown: &[Shown<'_>], wording: &Wording, answer: &Answer) -> Outcome {
-    let named = shown.iter().find(|shown| shown.names(submission.to.e164()));
+    let named = shown.iter().find(|shown| shown.names(&submission.to));
     // One answer that names nobody stands for all.
     let found = named.or(match shown {
         [all] if all.to.is_empty() => Some(all),
@@ -376,7 +327,7 @@ impl Provider for A2pPro {
             let at = shown.delivered.filter(|_| *state == State::Delivered).unwrap_or(now);
             let why = shown.why.clone().filter(|_| matches!(state, State::Failed | State::Expired));
             let receipt = Receipt { why, ..Receipt::new(&enquiry.vendor_id, *state, at) };
-            let of = |to: &&str| Number::parse(&format!("+{}", digits(to)), None).ok().map(|to| to.e164().to_owned());
+            let of = |to: &&str| digits::number(to).map(|to| to.e164().to_owned());
             match is_one {
                 true => vec![receipt],
                 false => shown.to.iter().filter_map(of).map(|to| Receipt { to: Some(to), ..receipt.clone() }).collect(),
@@ -390,8 +341,7 @@ impl Provider for A2pPro {
             return Err(NotBelieved::NotExpected);
         }
         // The error itself may quote the body.
-        let body: Value =
-            crate::provider::rest::json::from_slice(delivery.body).map_err(|_| NotBelieved::Malformed("the body is no JSON".to_owned()))?;
+        let body: Value = json::from_slice(delivery.body).map_err(|_| NotBelieved::Malformed("the body is no JSON".to_owned()))?;
         let vendor_id = id_of(&body).ok_or_else(|| NotBelieved::Malformed("the body has no id".to_owned()))?;
         Ok(vec![Event::Hint { vendor_id, message: delivery.message.cloned() }])
     }

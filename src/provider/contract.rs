@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::exchange::{self, Action, Arguments, Campaign, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Notice, Page, Receipt};
-use super::exchange::{SegmentOutcome, Unacknowledged};
+use super::exchange::{SegmentOutcome, Unacknowledged, Webhook};
 use super::settings::{Settings, Setup};
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt::Brake;
@@ -341,6 +341,11 @@ pub trait Provider: Send + Sync {
     /// everything is closed.
     fn unacknowledged(&self) -> Vec<Unacknowledged> {
         Vec::new()
+    }
+
+    /// How its webhooks come, and what they are answered. It is the same for all of them, and at any time.
+    fn webhook(&self) -> Webhook {
+        Webhook::POST
     }
 
     /// Reads a webhook's request: checks who signed it, and says what it tells. It must not change anything.

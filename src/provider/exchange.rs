@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ::http::HeaderMap;
+use ::http::{HeaderMap, Method};
 
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
@@ -323,6 +323,13 @@ impl Drop for Notice {
 /// A webhook's request, after its path token was checked.
 #[derive(Clone, Copy)]
 pub struct Delivery<'a> {
+    /// The method that it came with: one of [`Webhook::methods`].
+    pub method: &'a Method,
+    /// The address that the vendor called, with its query: below the configured public one, whatever stands between the vendor and
+    /// us and whatever that makes of scheme, host and port. It is what some vendors sign.
+    pub url: &'a str,
+    /// The query as it stood in the address; empty where there was none.
+    pub query: &'a str,
     /// The request's headers.
     pub headers: &'a HeaderMap,
     /// The raw body.
@@ -331,6 +338,24 @@ pub struct Delivery<'a> {
     pub message: Option<&'a MessageId>,
     /// Now.
     pub now: Timestamp,
+}
+
+/// How a vendor calls, and what it is answered once everything that it told is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// The methods that it calls with. A request with any other is refused, and nothing of it is read.
+    pub methods: &'static [Method],
+    /// The status of the answer: one that the vendor takes for thanks.
+    pub status: u16,
+    /// What the answer's body is, such as `text/xml`; empty where there is no body.
+    pub content_type: &'static str,
+    /// The answer's body. To some vendors every word in it is a text to the person who wrote.
+    pub body: &'static str,
+}
+
+impl Webhook {
+    /// A POST, answered with 204 and nothing.
+    pub const POST: Self = Self { methods: &[Method::POST], status: 204, content_type: "", body: "" };
 }
 
 /// Why a webhook's request is not taken.

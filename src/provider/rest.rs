@@ -1,15 +1,24 @@
-//! What the vendors with a REST interface share: the one client with its pool of connections, the one place that says what an
-//! exchange means for a message, what vendors' [words](wording) mean, and their [JSON](json) as it really comes.
+//! The kit that vendors with a REST interface share: the one client with its pool of connections and the one place that says what
+//! an exchange means for a message; what vendors' [words](wording) mean; their [JSON](json), their [amounts](amount) and their
+//! writing of numbers ([`digits`]) as they really come; and the [forms](form) of their webhooks. What they sign with stands in
+//! [`signature`](super::signature).
 //!
 //! It knows no vendor. What is a vendor's own in its answers it says itself ([`Dialect`]).
 
+pub mod amount;
 mod answer;
 mod client;
+pub mod digits;
+pub mod form;
 pub mod json;
 mod pool;
+mod request;
 mod settings;
 pub mod wording;
 
 pub use answer::Answer;
-pub use client::{Client, Dialect, Request, path_part, unreadable};
+pub use client::{Client, Dialect, path_part, unreadable};
+pub use request::Request;
 pub use settings::{Settings, base_url};
+
+pub(in crate::provider) use settings::vendor_settings;

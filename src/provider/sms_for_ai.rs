@@ -10,20 +10,20 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Enquiry, Event, Finding, ListQuery, Page, Receipt, VendorMessage};
+use crate::provider::rest::amount::{self, Rounding};
 use crate::provider::rest::wording::{self, Wording};
-use crate::provider::rest::{self, Answer, Client, Dialect, Request, path_part, unreadable};
-use crate::provider::settings::{Rate, SecretSetting, Settings, Setup};
+use crate::provider::rest::{self, Answer, Client, Dialect, Request, digits, json, path_part, unreadable};
+use crate::provider::settings::{Rate, Setup};
 use crate::provider::{Balance, Build, Capabilities, Form, Outcome, Provider, Submission};
-use crate::setting::{Secret, SecretText};
+use crate::setting::SecretText;
 use crate::sms::message::State;
-use crate::sms::money::{Amount, Currency, Money};
+use crate::sms::money::{Currency, Money};
 use crate::sms::number::Number;
 use crate::sms::untrusted::escape;
 
@@ -33,58 +33,27 @@ const MAX_CHARS: usize = 1_600;
 /// What the vendor calls its messages (`GET /sms`, parameter `status`).
 const WORDS: [(&str, State); 3] = [("sent", State::Sent), ("delivered", State::Delivered), ("failed", State::Failed)];
 
-/// Settings of SMS for AI.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(rename = "SmsForAi")]
-pub struct Config {
-    /// Your name for it, shown in answers.
-    pub name: String,
-    /// Where its API is.
-    pub base_url: String,
-    /// The token, `smsai_...`.
-    #[serde(skip_serializing)]
-    pub token: Option<Secret>,
-    /// Sender ID (`sender_id`) where a call names none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// Words for a `status` that mean "sent", besides those that the vendor documents (`sent`, `delivered`, `failed`).
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub sent_words: Vec<String>,
-    /// The connection.
-    pub http: rest::Settings,
-    /// How fast it may be used. The vendor limits tokens by the minute and by the day.
-    pub rate: Rate,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            name: "sms_for_ai".to_owned(),
-            base_url: "https://www.smsforai.com/api/v1".to_owned(),
-            token: None,
-            from: None,
-            sent_words: Vec::new(),
-            http: rest::Settings::default(),
-            rate: Rate::default(),
-        }
+rest::vendor_settings! {
+    /// Settings of SMS for AI.
+    #[schemars(rename = "SmsForAi")]
+    "sms_for_ai" at "https://www.smsforai.com/api/v1", Rate::default(), " The vendor limits tokens by the minute and by the day.";
+    secrets {
+        /// The token, `smsai_...`.
+        token: required,
+    }
+    from {
+        /// Sender ID (`sender_id`) where a call names none.
+    }
+    own {
+        /// Words for a `status` that mean "sent", besides those that the vendor documents (`sent`, `delivered`, `failed`).
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        sent_words: Vec<String> = Vec::new(),
     }
 }
 
-impl Settings for Config {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn secrets(&self) -> Vec<SecretSetting<'_>> {
-        vec![SecretSetting { name: "token", secret: self.token.as_ref(), is_required: true }]
-    }
-
-    fn rate(&self) -> Rate {
-        self.rate
-    }
-
-    fn check(&self) -> std::result::Result<(), String> {
+impl Config {
+    /// What types cannot say.
+    fn check_own(&self) -> std::result::Result<(), String> {
         if self.from.as_deref().is_some_and(str::is_empty) {
             return Err("`from` is empty; leave it out, and the vendor shows its own sender".to_owned());
         }
@@ -153,23 +122,9 @@ impl Dialect for Refusals {
     }
 }
 
-/// A price or a balance, which the vendor writes as a number or as a text, in millionths; rounded up where it is finer.
+/// A price or a balance, in millionths; rounded up where it is finer.
 fn micros(value: &Value) -> Option<i64> {
-    let text = match value {
-        Value::String(text) => text.trim().to_owned(),
-        // The shortest text that reads back as this number is what the vendor wrote.
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    let (kept, rest) = match text.find('.').and_then(|point| text.split_at_checked(point + 7)) {
-        Some((kept, rest)) => (kept, rest),
-        None => (text.as_str(), ""),
-    };
-    if !rest.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let Amount(micros) = kept.parse().ok()?;
-    micros.checked_add(i64::from(rest.bytes().any(|byte| byte != b'0')))
+    amount::micros_of(value, Rounding::Up)
 }
 
 fn dollars(micros: i64) -> Money {
@@ -201,13 +156,7 @@ fn levels(body: &Value) -> Vec<&Value> {
 impl Shown {
     fn read(body: &Value) -> Self {
         let body = levels(body).pop().unwrap_or(body);
-        let text = |names: &[&str]| {
-            names.iter().filter_map(|name| body.get(name)).find_map(|value| match value {
-                Value::String(text) if !text.is_empty() => Some(text.clone()),
-                Value::Number(number) => Some(number.to_string()),
-                _ => None,
-            })
-        };
+        let text = |names: &[&str]| json::first(body, names);
         let time = |names: &[&str]| text(names).and_then(|at| Timestamp::parse(&at));
         Self {
             id: text(&["id"]),
@@ -245,11 +194,7 @@ impl SmsForAi {
     fn rate_card(body: &Value) -> Option<BTreeMap<String, Option<Money>>> {
         let mut card: BTreeMap<String, Option<Money>> = BTreeMap::new();
         for entry in entries(body, &["data", "countries"])? {
-            let code = match entry.get("dial_code") {
-                Some(Value::String(code)) => code.chars().filter(char::is_ascii_digit).collect(),
-                Some(Value::Number(code)) => code.to_string(),
-                _ => String::new(),
-            };
+            let code = entry.get("dial_code").and_then(json::text).map_or_else(String::new, |code| digits::digits(&code));
             if code.is_empty() {
                 continue;
             }

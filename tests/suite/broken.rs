@@ -10,7 +10,7 @@ use sms_mcp::clock::{SharedClock, Timestamp};
 use sms_mcp::engine::campaign::CampaignArgs;
 use sms_mcp::engine::contract::{BalanceArgs, BulkArgs, Recipient, SendArgs, StatusArgs};
 use sms_mcp::engine::opt_outs::Wants;
-use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts, Refused};
+use sms_mcp::engine::{Base, Called, Caller, Carrier, Carriers, Engine, Parts, Refused};
 use sms_mcp::error::{ErrorKind, Result};
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::policy::Policy;
@@ -226,7 +226,8 @@ async fn every_question_to_a_provider_that_fails_or_never_answers_ends_with_its_
         let (_, notes) = ends("an opt-out", engine.set_opt_out(&operator(), &fictional(9), Wants::NoTexts)).await.unwrap();
         assert!(notes.len() == 1 && notes[0].contains("broken"), "{how:?}: {notes:?}");
         let token = callback.url(None).rsplit('/').next().unwrap().to_owned();
-        let heard = ends("a webhook", engine.webhook("broken", &token, &Default::default(), b"{}")).await;
+        let called = Called { method: &::http::Method::POST, query: "", headers: &Default::default(), body: b"{}" };
+        let heard = ends("a webhook", engine.webhook("broken", &token, &called)).await;
         assert!(matches!(heard, Err(Refused::Unavailable(error)) if error.message().starts_with("broken: ")), "{how:?}");
         ends("the prices", engine.refresh_prices()).await;
     }

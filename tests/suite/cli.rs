@@ -532,6 +532,21 @@ fn config_check_names_file_line_column_and_what_would_be_right() {
     }
 }
 
+/// What vendors have in common is declared once for all, and is a setting of each like any other.
+#[test]
+fn config_check_names_a_misspelt_key_that_all_vendors_have() {
+    for kind in ["sms_for_ai", "a2p_pro", "mailersend", "mailpro"] {
+        for (wrong, right) in [("nmae", "name"), ("base_ulr", "base_url"), ("form", "from"), ("htpp", "http"), ("rates", "rate")] {
+            let (desk, ended) = checked(&format!("[[provider]]\nkind = \"{kind}\"\n{wrong} = \"x\"\n"));
+            let place = format!("{}:3:1: ", desk.config().display());
+            assert_eq!(ended.code, 1, "{kind} {wrong}");
+            for part in [place, format!("unknown field `{wrong}`"), format!("`{right}`"), "`sent_words`".to_owned()] {
+                assert!(ended.err.contains(&part), "{kind} {part}: {ended:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn config_check_refuses_what_types_cannot_say() {
     let cases = [

@@ -1,6 +1,7 @@
 //! What comes in: webhooks over real sockets, with a provider that believes what the tests sign, and what becomes of it
 //! when it comes twice, in the wrong order, as garbage, or just before the process is killed.
 
+mod called;
 mod words;
 
 use std::io::{Read as _, Write as _};
@@ -163,10 +164,13 @@ fn engine_telling(ledger: &Path, vendors: &[Arc<Vendor>], forward: &sms_mcp::eng
 }
 
 fn parts_at(ledger: &Path, vendors: &[Arc<Vendor>], forward: &sms_mcp::engine::settings::Forwarding) -> Parts {
+    let carriers = vendors.iter().map(|vendor| Carrier::new(Arc::<Vendor>::clone(vendor), Some(callback(vendor.name)), Rate::default()));
+    parts_with(ledger, carriers.collect(), forward)
+}
+
+fn parts_with(ledger: &Path, carriers: Vec<Carrier>, forward: &sms_mcp::engine::settings::Forwarding) -> Parts {
     let mut random = [0; 8];
     SystemClock.fill_random(&mut random).unwrap();
-    let carriers =
-        vendors.iter().map(|vendor| Carrier::new(Arc::<Vendor>::clone(vendor), Some(callback(vendor.name)), Rate::default())).collect::<Vec<_>>();
     let wide = Amount(1_000_000_000);
     let guard = sms_mcp::policy::Settings {
         recipient_per_hour: 1_000,

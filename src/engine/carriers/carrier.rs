@@ -22,7 +22,7 @@ use crate::engine::life::Life;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Ledger, Pacing};
 use crate::policy::{Policy, Priced};
-use crate::provider::exchange::{Action, Notice, Unacknowledged};
+use crate::provider::exchange::{Action, Notice, Unacknowledged, Webhook};
 use crate::provider::line::session::NO_BIND;
 use crate::provider::settings::{Callback, Rate, Secrets};
 use crate::provider::worded::Worded;
@@ -111,6 +111,11 @@ impl Carrier {
     /// Waits until messages that are handed over would begin soon: how many requests that are.
     pub async fn room(&self) -> u32 {
         self.call(|provider| provider.room()).await.unwrap_or(u32::MAX)
+    }
+
+    /// How its webhooks come, and what they are answered.
+    pub fn webhook(&self) -> Webhook {
+        catch_unwind(AssertUnwindSafe(|| self.provider.webhook())).unwrap_or(Webhook::POST)
     }
 
     /// What it tells by itself; the first caller gets it.

@@ -4,14 +4,28 @@
 
 use std::sync::Arc;
 
-use ::http::HeaderMap;
+use ::http::{HeaderMap, Method};
 
 use super::room::{PATIENCE, Receive};
 use crate::engine::carriers::carrier::Carrier;
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::exchange::{Delivery, NotBelieved};
+use crate::provider::exchange::{Delivery, NotBelieved, Webhook};
+use crate::provider::settings::Callback;
 use crate::sms::message::MessageId;
 use crate::sms::untrusted;
+
+/// A request to a webhook's address as it came in: nothing of it is believed yet. It has no `Debug`: it may hold texts.
+#[derive(Clone, Copy)]
+pub struct Called<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The query; empty where there was none.
+    pub query: &'a str,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// The body.
+    pub body: &'a [u8],
+}
 
 /// Why a webhook's request is refused.
 #[derive(Debug)]
@@ -19,6 +33,8 @@ use crate::sms::untrusted;
 pub enum Refused {
     /// There is no such address: no such provider, a wrong token, or a provider that sends no webhooks.
     NotFound,
+    /// The vendor does not call with this method: the ones that it calls with.
+    Method(&'static [Method]),
     /// The signature is missing or wrong.
     Signature,
     /// It does not read as documented; what is wrong, in words that quote nothing of it.
@@ -29,25 +45,33 @@ pub enum Refused {
 
 impl Receive {
     /// The carrier whose address this is, and the message that it was made for.
-    fn addressed(&self, provider: &str, token: &str) -> Option<(&Carrier, Option<MessageId>)> {
+    fn addressed(&self, provider: &str, token: &str) -> Option<(&Carrier, &Callback, Option<MessageId>)> {
         let carrier = self.carriers.get(provider)?;
-        let message = carrier.callback.as_ref()?.read(token)?;
+        let callback = carrier.callback.as_ref()?;
+        let message = callback.read(token)?;
         let is_ours = message.as_ref().is_none_or(|id| id.as_str().starts_with(MessageId::PREFIX));
-        is_ours.then_some((carrier, message))
+        is_ours.then_some((carrier, callback, message))
     }
 
-    /// Whether this is an address that a vendor was given, so that a body is worth reading.
-    pub fn expects_webhook(self: &Arc<Self>, provider: &str, token: &str) -> bool {
-        self.addressed(provider, token).is_some()
+    /// How the vendor calls at this address, so that a body is worth reading: nothing where no vendor was given it.
+    pub fn expects_webhook(self: &Arc<Self>, provider: &str, token: &str) -> Option<Webhook> {
+        self.addressed(provider, token).map(|(carrier, ..)| carrier.webhook())
     }
 
-    /// Takes a webhook's request. Everything that it tells is durable when this returns.
+    /// Takes a webhook's request. Everything that it tells is durable when this returns, with what the vendor is to be answered.
     ///
     /// # Errors
     /// [`Refused`], which says what to answer.
-    pub async fn webhook(self: &Arc<Self>, provider: &str, token: &str, headers: &HeaderMap, body: &[u8]) -> Result<(), Refused> {
-        let (carrier, message) = self.addressed(provider, token).ok_or(Refused::NotFound)?;
-        let delivery = Delivery { headers, body, message: message.as_ref(), now: self.life.now() };
+    pub async fn webhook(self: &Arc<Self>, provider: &str, token: &str, called: &Called<'_>) -> Result<Webhook, Refused> {
+        let (carrier, callback, message) = self.addressed(provider, token).ok_or(Refused::NotFound)?;
+        let webhook = carrier.webhook();
+        if !webhook.methods.contains(called.method) {
+            return Err(Refused::Method(webhook.methods));
+        }
+        let Called { method, query, headers, body } = *called;
+        let url = callback.url(message.as_ref());
+        let url = if query.is_empty() { url } else { format!("{url}?{query}") };
+        let delivery = Delivery { method, url: &url, query, headers, body, message: message.as_ref(), now: self.life.now() };
         let read = carrier.ask(&self.life, PATIENCE, |provider| Box::pin(async { Ok(provider.events(&delivery).await) })).await.map_err(|error| {
             tracing::warn!(provider, %error, "webhook could not be processed; the vendor will send it again");
             Refused::Unavailable(error)
@@ -74,6 +98,7 @@ impl Receive {
         taken.await.map_err(|error| {
             tracing::error!(provider, %error, "webhook could not be recorded; the vendor will send it again");
             Refused::Unavailable(error)
-        })
+        })?;
+        Ok(webhook)
     }
 }

@@ -1,91 +1,45 @@
 //! The settings of MailerSend.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::answers::is_id;
 use crate::provider::rest::{self, wording};
-use crate::provider::settings::{Rate, SecretSetting, Settings};
-use crate::setting::Secret;
+use crate::provider::settings::Rate;
 use crate::sms::money::Currency;
 
-/// Settings of MailerSend.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(rename = "MailersendConfig")]
-pub struct Config {
-    /// Your name for it, shown in answers.
-    pub name: String,
-    /// Address of the API.
-    pub base_url: String,
-    /// The API token.
-    #[serde(skip_serializing)]
-    pub token: Option<Secret>,
-    /// The account's phone number that sends what names no sender, in E.164. Required.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// MailerSend's id of that number, for webhooks and inbound routes; looked up where it is needed and not set.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sms_number_id: Option<String>,
-    /// The signing secret of the webhook. Without it receipts are polled.
-    #[serde(skip_serializing)]
-    pub signing_secret: Option<Secret>,
-    /// The secret of the inbound route. Without it no replies come in.
-    #[serde(skip_serializing)]
-    pub inbound_secret: Option<Secret>,
-    /// Words for a `status` that mean "sent", besides those that MailerSend documents (`processed`, `queued`, `sent`, `delivered`,
-    /// `failed`).
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub sent_words: Vec<String>,
-    /// Whether texts may go elsewhere than to the United States and Canada, should MailerSend deliver there.
-    pub any_destination: bool,
-    /// ISO 4217 currency of your MailerSend bill: that of the 0 which an unbilled failure costs.
-    #[serde(with = "crate::setting::currency")]
-    #[schemars(with = "String")]
-    pub currency: Currency,
-    /// How fast it may be used.
-    pub rate: Rate,
-    /// The connection to it.
-    pub http: rest::Settings,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            name: "mailersend".to_owned(),
-            base_url: "https://api.mailersend.com/v1".to_owned(),
-            token: None,
-            from: None,
-            sms_number_id: None,
-            signing_secret: None,
-            inbound_secret: None,
-            sent_words: Vec::new(),
-            any_destination: false,
-            currency: Currency::USD,
-            rate: Rate { per_minute: Some(60), ..Rate::default() },
-            http: rest::Settings::default(),
-        }
+rest::vendor_settings! {
+    /// Settings of MailerSend.
+    #[schemars(rename = "MailersendConfig")]
+    "mailersend" at "https://api.mailersend.com/v1", Rate { per_minute: Some(60), ..Rate::default() };
+    secrets {
+        /// The API token.
+        token: required,
+        /// The signing secret of the webhook. Without it receipts are polled.
+        signing_secret: optional,
+        /// The secret of the inbound route. Without it no replies come in.
+        inbound_secret: optional,
+    }
+    from {
+        /// The account's phone number that sends what names no sender, in E.164. Required.
+    }
+    own {
+        /// MailerSend's id of that number, for webhooks and inbound routes; looked up where it is needed and not set.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sms_number_id: Option<String> = None,
+        /// Words for a `status` that mean "sent", besides those that MailerSend documents (`processed`, `queued`, `sent`, `delivered`,
+        /// `failed`).
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        sent_words: Vec<String> = Vec::new(),
+        /// Whether texts may go elsewhere than to the United States and Canada, should MailerSend deliver there.
+        any_destination: bool = false,
+        /// ISO 4217 currency of your MailerSend bill: that of the 0 which an unbilled failure costs.
+        #[serde(with = "crate::setting::currency")]
+        #[schemars(with = "String")]
+        currency: Currency = Currency::USD,
     }
 }
 
-impl Settings for Config {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn secrets(&self) -> Vec<SecretSetting<'_>> {
-        vec![
-            SecretSetting { name: "token", secret: self.token.as_ref(), is_required: true },
-            SecretSetting { name: "signing_secret", secret: self.signing_secret.as_ref(), is_required: false },
-            SecretSetting { name: "inbound_secret", secret: self.inbound_secret.as_ref(), is_required: false },
-        ]
-    }
-
-    fn rate(&self) -> Rate {
-        self.rate
-    }
-
-    fn check(&self) -> std::result::Result<(), String> {
+impl Config {
+    /// What types cannot say.
+    fn check_own(&self) -> std::result::Result<(), String> {
         rest::base_url(&self.base_url)?;
         wording::check_sent_words(&self.sent_words)?;
         let from = self.from.as_deref().ok_or("from is not set; it is the account's phone number, such as +18005550123")?;

@@ -8,6 +8,7 @@ use super::account::Mailpro;
 use super::answers::Entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Enquiry, ListQuery, Page, Receipt, VendorMessage};
+use crate::provider::rest::digits::is_same;
 use crate::sms::message::State;
 use crate::sms::number::Number;
 
@@ -26,13 +27,6 @@ fn state(status: i64) -> State {
         1 => State::Delivered,
         _ => State::Sent,
     }
-}
-
-/// Whether the vendor's writing of a number (`+41...` or `0041...`) is this number.
-fn is_same(written: &str, number: &Number) -> bool {
-    let digits: String = written.chars().filter(char::is_ascii_digit).collect();
-    let digits = if written.trim_start().starts_with('+') { digits.as_str() } else { digits.strip_prefix("00").unwrap_or(&digits) };
-    number.e164().strip_prefix('+') == Some(digits)
 }
 
 impl Mailpro {

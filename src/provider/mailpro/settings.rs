@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::provider::rest;
 use crate::provider::rest::wording::check_sent_words;
-use crate::provider::settings::{Rate, SecretSetting, Settings};
-use crate::setting::{Secret, word};
+use crate::provider::settings::Rate;
+use crate::setting::word;
 use crate::sms::money::{Amount, Currency};
 
 /// Longest sender name, in characters.
@@ -18,85 +18,52 @@ const PER_MINUTE: u32 = 500;
 /// Parameters whose meaning is fixed.
 const FIXED: [&str; 4] = ["id_client", "api_key", "to", "message"];
 
-/// Settings of Mailpro.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(rename = "MailproConfig")]
-pub struct Config {
-    /// Your name for it, shown in answers.
-    pub name: String,
-    /// The address of the API.
-    pub base_url: String,
-    /// The client's id.
-    #[serde(skip_serializing)]
-    pub id_client: Option<Secret>,
-    /// The API key.
-    #[serde(skip_serializing)]
-    pub api_key: Option<Secret>,
-    /// The account's sender name: at most 10 letters and digits, set and approved at the vendor.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// The parameter that carries the sender name. No page documents one; without it the account's own name is shown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sender_parameter: Option<String>,
-    /// Which generation of answers to ask for: the ending of each path. Both are understood.
-    #[serde(deserialize_with = "word")]
-    pub format: Format,
-    /// How numbers are written: `plus` (+41...) or `zeros` (0041...).
-    #[serde(deserialize_with = "word")]
-    pub number_format: NumberFormat,
-    /// The parameter of a campaign that names the list. In the older pages it is `to`.
-    pub list_parameter: String,
-    /// The parameter of a campaign that says when. In the older pages it is `Scheduled_time`.
-    pub schedule_parameter: String,
-    /// Words for a `Result` that mean "sent", besides the `OK` that the vendor documents.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub sent_words: Vec<String>,
-    /// What one credit is worth, in `currency`. Without it no real price is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub credit_worth: Option<Amount>,
-    /// ISO 4217 currency of that worth.
-    #[serde(with = "crate::setting::currency")]
-    #[schemars(with = "String")]
-    pub currency: Currency,
-    /// Whether the price of a send may be read from the difference of the credits that are left. Not where others send
-    /// from the account at the same time.
-    pub price_from_remaining: bool,
-    /// Whether the history is looked at for the state of a message, by number and time.
-    pub history: bool,
-    /// Whether reports (`sms.delivered`) are taken; the vendor has announced them.
-    pub webhook: bool,
-    /// The paths of its functions.
-    pub paths: Paths,
-    /// The connection.
-    pub http: rest::Settings,
-    /// How fast it may be used.
-    pub rate: Rate,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            name: "mailpro".to_owned(),
-            base_url: "https://api.mailpro.com/sms".to_owned(),
-            id_client: None,
-            api_key: None,
-            from: None,
-            sender_parameter: None,
-            format: Format::Json,
-            number_format: NumberFormat::Plus,
-            list_parameter: "id_list".to_owned(),
-            schedule_parameter: "plan_date".to_owned(),
-            sent_words: Vec::new(),
-            credit_worth: None,
-            currency: Currency::USD,
-            price_from_remaining: true,
-            history: false,
-            webhook: false,
-            paths: Paths::default(),
-            http: rest::Settings::default(),
-            rate: Rate { per_minute: Some(PER_MINUTE), ..Rate::default() },
-        }
+rest::vendor_settings! {
+    /// Settings of Mailpro.
+    #[schemars(rename = "MailproConfig")]
+    "mailpro" at "https://api.mailpro.com/sms", Rate { per_minute: Some(PER_MINUTE), ..Rate::default() };
+    secrets {
+        /// The client's id.
+        id_client: required,
+        /// The API key.
+        api_key: required,
+    }
+    from {
+        /// The account's sender name: at most 10 letters and digits, set and approved at the vendor.
+    }
+    own {
+        /// The parameter that carries the sender name. No page documents one; without it the account's own name is shown.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sender_parameter: Option<String> = None,
+        /// Which generation of answers to ask for: the ending of each path. Both are understood.
+        #[serde(deserialize_with = "word")]
+        format: Format = Format::Json,
+        /// How numbers are written: `plus` (+41...) or `zeros` (0041...).
+        #[serde(deserialize_with = "word")]
+        number_format: NumberFormat = NumberFormat::Plus,
+        /// The parameter of a campaign that names the list. In the older pages it is `to`.
+        list_parameter: String = "id_list".to_owned(),
+        /// The parameter of a campaign that says when. In the older pages it is `Scheduled_time`.
+        schedule_parameter: String = "plan_date".to_owned(),
+        /// Words for a `Result` that mean "sent", besides the `OK` that the vendor documents.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        sent_words: Vec<String> = Vec::new(),
+        /// What one credit is worth, in `currency`. Without it no real price is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        credit_worth: Option<Amount> = None,
+        /// ISO 4217 currency of that worth.
+        #[serde(with = "crate::setting::currency")]
+        #[schemars(with = "String")]
+        currency: Currency = Currency::USD,
+        /// Whether the price of a send may be read from the difference of the credits that are left. Not where others send
+        /// from the account at the same time.
+        price_from_remaining: bool = true,
+        /// Whether the history is looked at for the state of a message, by number and time.
+        history: bool = false,
+        /// Whether reports (`sms.delivered`) are taken; the vendor has announced them.
+        webhook: bool = false,
+        /// The paths of its functions.
+        paths: Paths = Paths::default(),
     }
 }
 
@@ -238,23 +205,9 @@ pub(super) fn is_sender(name: &str) -> bool {
     (1..=MAX_SENDER).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-impl Settings for Config {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn secrets(&self) -> Vec<SecretSetting<'_>> {
-        vec![
-            SecretSetting { name: "id_client", secret: self.id_client.as_ref(), is_required: true },
-            SecretSetting { name: "api_key", secret: self.api_key.as_ref(), is_required: true },
-        ]
-    }
-
-    fn rate(&self) -> Rate {
-        self.rate
-    }
-
-    fn check(&self) -> std::result::Result<(), String> {
+impl Config {
+    /// What types cannot say.
+    fn check_own(&self) -> std::result::Result<(), String> {
         rest::base_url(&self.base_url)?;
         check_sent_words(&self.sent_words)?;
         if let Some(from) = self.from.as_ref().filter(|from| !is_sender(from)) {

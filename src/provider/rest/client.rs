@@ -9,18 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{HeaderName, HeaderValue, Method, header};
-use axum::body::Bytes;
-use serde::Serialize;
 use url::Url;
 
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
-use crate::halt::{Brake, Halt};
+use crate::halt::Halt;
+use crate::provider::Outcome;
 use crate::provider::rest::answer::Answer;
 use crate::provider::rest::pool::{Failure, Pool, Whole, proxy_uri};
+use crate::provider::rest::request::Request;
 use crate::provider::rest::settings::{Settings, base_url};
-use crate::provider::{Outcome, Submission};
-use crate::setting::SecretText;
 
 /// Names a request, where the vendor's logs may show it.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -46,94 +44,6 @@ pub trait Dialect: Send + Sync {
     fn verdict(&self, answer: &Answer, now: Timestamp) -> Option<Outcome> {
         let _ = (answer, now);
         None
-    }
-}
-
-/// A request to a vendor. It has no `Debug`: it holds texts and keys.
-#[derive(Clone)]
-pub struct Request {
-    method: Method,
-    path: String,
-    query: Vec<(String, String)>,
-    headers: Vec<(HeaderName, HeaderValue)>,
-    body: Bytes,
-    id: Option<String>,
-    /// What stops the messages in it before it begins.
-    brake: Option<Brake>,
-}
-
-impl Request {
-    /// A request with this method to this path below the base address.
-    pub fn new(method: Method, path: impl Into<String>) -> Self {
-        let accept = (header::ACCEPT, HeaderValue::from_static("application/json"));
-        Self { method, path: path.into(), query: Vec::new(), headers: vec![accept], body: Bytes::new(), id: None, brake: None }
-    }
-
-    /// A GET.
-    pub fn get(path: impl Into<String>) -> Self {
-        Self::new(Method::GET, path)
-    }
-
-    /// A POST.
-    pub fn post(path: impl Into<String>) -> Self {
-        Self::new(Method::POST, path)
-    }
-
-    /// Adds a query parameter.
-    #[must_use]
-    pub fn query(mut self, name: &str, value: impl ToString) -> Self {
-        self.query.push((name.to_owned(), value.to_string()));
-        self
-    }
-
-    /// Names the request, in the header `X-Request-Id` and in the log: our reference of a message, or a batch.
-    #[must_use]
-    pub fn id(mut self, id: impl Into<String>) -> Self {
-        self.id = Some(id.into());
-        self
-    }
-
-    /// Says which messages it carries: it has the name of the first, and does not begin once something stops one of them.
-    #[must_use]
-    pub fn carrying(mut self, submissions: &[&Submission]) -> Self {
-        self.brake = Some(Brake::joined(submissions.iter().map(|submission| &submission.brake)));
-        match submissions.first() {
-            Some(first) => self.id(first.id.as_str()),
-            None => self,
-        }
-    }
-
-    /// Shows a bearer token.
-    #[must_use]
-    pub fn bearer(mut self, token: &SecretText) -> Self {
-        if let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", token.expose())) {
-            value.set_sensitive(true);
-            self.headers.push((header::AUTHORIZATION, value));
-        }
-        self
-    }
-
-    /// Gives it a JSON body.
-    #[must_use]
-    pub fn json(self, body: &impl Serialize) -> Self {
-        self.body("application/json", serde_json::to_vec(body).unwrap_or_default())
-    }
-
-    /// Gives it a form as body (`application/x-www-form-urlencoded`, UTF-8).
-    #[must_use]
-    pub fn form<'a>(self, fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        self.body("application/x-www-form-urlencoded", form)
-    }
-
-    /// Gives it a body.
-    #[must_use]
-    pub fn body(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
-        if let Ok(value) = HeaderValue::from_str(content_type) {
-            self.headers.push((header::CONTENT_TYPE, value));
-        }
-        self.body = body.into();
-        self
     }
 }
 

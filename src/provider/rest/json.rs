@@ -2,11 +2,34 @@
 //!
 //! Vendors cut the texts of people to a length, and a cut between the two halves of an emoji leaves `\ud83d` alone, which no
 //! strict reader takes. A STOP must not be lost over that, so such a half is read as U+FFFD, and so are octets that are no
-//! UTF-8.
+//! UTF-8. And what stands in JSON as a text in one vendor's answers stands as a number in another's: an id, an amount.
 
 use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
+use serde_json::{Number, Value};
+
+/// A number as it is written without an exponent: the shortest text that reads back as this number, which is what the vendor wrote.
+pub fn number(number: &Number) -> String {
+    match number.as_f64() {
+        Some(float) if number.is_f64() => float.to_string(),
+        _ => number.to_string(),
+    }
+}
+
+/// A text that is not empty, or a number as text.
+pub fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(one) => Some(number(one)),
+        _ => None,
+    }
+}
+
+/// The first of these names of an object that has a text or a number.
+pub fn first(object: &Value, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| text(object.get(name)?))
+}
 
 /// As `serde_json::from_slice`, but what is no character is read as U+FFFD.
 ///
@@ -53,7 +76,16 @@ fn half(json: &str, at: usize) -> Option<u16> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use serde_json::Value;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_a_text_here_and_a_number_there_is_read_as_text() {
+        let body = json!({ "id": 0.000_000_1, "sid": "", "message_id": 12, "status": "sent", "more": [1] });
+        assert_eq!(first(&body, &["sid", "message_id", "id"]).as_deref(), Some("12"));
+        assert_eq!(first(&body, &["id"]).as_deref(), Some("0.0000001"), "without an exponent");
+        assert_eq!((first(&body, &["status"]).as_deref(), first(&body, &["more"]), first(&body, &["none"])), (Some("sent"), None, None));
+        assert_eq!(first(&json!([]), &["id"]), None);
+    }
 
     #[test]
     fn a_text_that_was_cut_within_a_character_is_read() {

@@ -1,4 +1,5 @@
-//! How a vendor's interface is reached: its address, and `[provider.http]`.
+//! How a vendor's interface is reached: its address, and `[provider.http]`; and what the settings of all such vendors have in common
+//! ([`vendor_settings`]).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,85 @@ impl Default for Settings {
         Self { connect_timeout: Span::seconds(5), read_timeout: Span::seconds(15), timeout: Span::seconds(25), max_connections: 32, proxy: None }
     }
 }
+
+/// Declares the settings of a vendor: those that all have, each with its one meaning, its secrets, and its own. They are fields of
+/// one structure, so that a key that is misspelt is refused and named; a flattened one would take it without a word.
+///
+/// `"NAME" at "BASE_URL", RATE;` are the defaults. A secret is `required` or `optional`. What types cannot say is checked by
+/// `Config::check_own`, which the vendor has beside it.
+macro_rules! vendor_settings {
+    (@ required) => { true };
+    (@ optional) => { false };
+    (
+        $(#[$meta:meta])*
+        $name:literal at $base_url:literal, $rate:expr $(, $about_rate:literal)?;
+        secrets { $($(#[$secret_meta:meta])* $secret:ident: $need:ident,)+ }
+        from { $(#[$from_meta:meta])+ }
+        own { $($(#[$own_meta:meta])+ $own:ident: $type:ty = $default:expr,)* }
+    ) => {
+        #[derive(Clone, Debug, ::serde::Deserialize, ::serde::Serialize, ::schemars::JsonSchema)]
+        #[serde(default, deny_unknown_fields)]
+        $(#[$meta])*
+        pub struct Config {
+            /// Your name for it, shown in answers.
+            pub name: String,
+            /// Where its API is.
+            pub base_url: String,
+            $(
+                $(#[$secret_meta])*
+                #[serde(skip_serializing)]
+                pub $secret: Option<$crate::setting::Secret>,
+            )+
+            $(#[$from_meta])+
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub from: Option<String>,
+            $($(#[$own_meta])+ pub $own: $type,)*
+            /// The connection.
+            pub http: $crate::provider::rest::Settings,
+            /// How fast it may be used.
+            $(#[doc = $about_rate])?
+            pub rate: $crate::provider::settings::Rate,
+        }
+
+        impl Default for Config {
+            fn default() -> Self {
+                Self {
+                    name: $name.to_owned(),
+                    base_url: $base_url.to_owned(),
+                    $($secret: None,)+
+                    from: None,
+                    $($own: $default,)*
+                    http: $crate::provider::rest::Settings::default(),
+                    rate: $rate,
+                }
+            }
+        }
+
+        impl $crate::provider::settings::Settings for Config {
+            fn name(&self) -> &str {
+                &self.name
+            }
+
+            fn secrets(&self) -> Vec<$crate::provider::settings::SecretSetting<'_>> {
+                vec![$($crate::provider::settings::SecretSetting {
+                    name: stringify!($secret),
+                    secret: self.$secret.as_ref(),
+                    is_required: $crate::provider::rest::vendor_settings!(@ $need),
+                },)+]
+            }
+
+            fn rate(&self) -> $crate::provider::settings::Rate {
+                self.rate
+            }
+
+            fn check(&self) -> ::std::result::Result<(), String> {
+                self.check_own()
+            }
+        }
+    };
+}
+
+pub(in crate::provider) use vendor_settings;
 
 /// Reads the address of a vendor. Keys and texts travel there, so it is encrypted unless it is this machine.
 ///

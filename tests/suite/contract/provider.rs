@@ -499,7 +499,8 @@ pub(super) async fn a_garbled_webhook_is_read_without_harm_and_never_believed(bu
     for headers in [HeaderMap::new(), signed] {
         for body in garbage() {
             for message in [None, Some(&message)] {
-                let delivery = Delivery { headers: &headers, body: &body, message, now: Timestamp(1) };
+                let delivery =
+                    Delivery { method: &::http::Method::POST, url: "", query: "", headers: &headers, body: &body, message, now: Timestamp(1) };
                 let events = case.provider.events(&delivery).await.unwrap_or_default();
                 assert!(events.iter().all(|event| matches!(event, Event::Hint { .. })), "{}: {events:?}", case.kind);
             }

@@ -8,7 +8,7 @@ use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
 use sms_mcp::provider::a2p_pro::Config;
 use sms_mcp::provider::exchange::{Delivery, Enquiry, Event, NotBelieved};
-use sms_mcp::provider::settings::{Callback, Secrets, Setup};
+use sms_mcp::provider::settings::{Callback, Secrets, Settings as _, Setup};
 use sms_mcp::provider::{Build as _, Outcome, Provider, Submission};
 use sms_mcp::setting::SecretText;
 use sms_mcp::sms::message::{MessageId, State};
@@ -269,7 +269,15 @@ async fn a_webhook_is_a_hint_and_nothing_of_it_is_believed() {
     let (reachable, deaf) = (bulk_provider(&fake), provider(&fake));
     let headers = HeaderMap::new();
     let of = MessageId::new(1, 1);
-    let delivery = |body: &'static str, message| Delivery { headers: &headers, body: body.as_bytes(), message, now: Timestamp(1) };
+    let delivery = |body: &'static str, message| Delivery {
+        method: &::http::Method::POST,
+        url: "",
+        query: "",
+        headers: &headers,
+        body: body.as_bytes(),
+        message,
+        now: Timestamp(1),
+    };
     let body = r#"{"event":"message.delivered","id":"m-1","status":"delivered","to":"+33199000001","delivered_at":"2026-11-22T10:15:07Z"}"#;
     let hint = |message: Option<&MessageId>| vec![Event::Hint { vendor_id: "m-1".to_owned(), message: message.cloned() }];
     assert_eq!(reachable.events(&delivery(body, Some(&of))).await, Ok(hint(Some(&of))));

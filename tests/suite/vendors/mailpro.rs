@@ -10,7 +10,7 @@ use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
 use sms_mcp::provider::exchange::{Arguments, Campaign, Delivery, Enquiry, Event, ListQuery, NotBelieved};
 use sms_mcp::provider::mailpro::{Config, Format, NumberFormat, Paths};
-use sms_mcp::provider::settings::{Secrets, Setup};
+use sms_mcp::provider::settings::{Secrets, Settings as _, Setup};
 use sms_mcp::provider::{Balance, Build as _, Outcome, Provider, Submission};
 use sms_mcp::setting::SecretText;
 use sms_mcp::sms::message::{MessageId, State};
@@ -531,7 +531,15 @@ async fn a_report_is_a_hint_since_nobody_signs_it() {
     let fake = Fake::start(Mailpro::default());
     let headers = HeaderMap::new();
     let about = MessageId::new(1, 1);
-    let delivery = |body: &'static str| Delivery { headers: &headers, body: body.as_bytes(), message: Some(&about), now: Timestamp(1) };
+    let delivery = |body: &'static str| Delivery {
+        method: &::http::Method::POST,
+        url: "",
+        query: "",
+        headers: &headers,
+        body: body.as_bytes(),
+        message: Some(&about),
+        now: Timestamp(1),
+    };
     let hint = |vendor_id: &str| Event::Hint { vendor_id: vendor_id.to_owned(), message: Some(about.clone()) };
     let provider = build(&fake, announced());
     for (body, expected) in [
@@ -736,7 +744,15 @@ fn an_answer_of_any_bytes_is_read_without_a_panic_and_never_tried_again() {
                 let _ = provider.act("lists", &arguments(&[])).await;
                 (0..3).for_each(|_| say());
                 let _ = provider.status(&enquiry("98765", "2026-11-27T12:00:00Z")).await;
-                let delivery = Delivery { headers: &HeaderMap::new(), body: &body, message: None, now: Timestamp(1) };
+                let delivery = Delivery {
+                    method: &::http::Method::POST,
+                    url: "",
+                    query: "",
+                    headers: &HeaderMap::new(),
+                    body: &body,
+                    message: None,
+                    now: Timestamp(1),
+                };
                 let _ = provider.events(&delivery).await;
             });
             fake.vendor().said.clear();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
 use sms_mcp::provider::exchange::{Enquiry, ListQuery};
-use sms_mcp::provider::settings::{Secrets, Setup};
+use sms_mcp::provider::settings::{Secrets, Settings as _, Setup};
 use sms_mcp::provider::sms_for_ai::Config;
 use sms_mcp::provider::{Balance, Build as _, Outcome, Provider, Submission};
 use sms_mcp::setting::SecretText;

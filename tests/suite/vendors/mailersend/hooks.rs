@@ -47,7 +47,9 @@ async fn told(provider: &Mailersend, body: &[u8], signature: Option<&str>) -> Re
     if let Some(signature) = signature {
         headers.insert("Signature", signature.parse().unwrap());
     }
-    provider.events(&Delivery { headers: &headers, body, message: None, now: Timestamp(EVENING) }).await
+    provider
+        .events(&Delivery { method: &::http::Method::POST, url: "", query: "", headers: &headers, body, message: None, now: Timestamp(EVENING) })
+        .await
 }
 
 async fn signed(secret: &str, body: &Value) -> Result<Vec<Event>, NotBelieved> {
