@@ -566,7 +566,7 @@ async fn fill(path: &Path) {
             keep_texts: true,
             preview: false,
         };
-        store.reserve(intent, Arc::new(|_, _| Ok(()))).await.unwrap();
+        store.reserve(intent, Arc::new(|_, _| Ok(sms_mcp::sms::verdict::Verdict::Now))).await.unwrap();
         let claim = sms_mcp::ledger::Claim {
             now: at,
             limit: 1_000,

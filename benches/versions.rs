@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool};
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+};
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt as _};
 use serde_json::{Value, json};
@@ -54,7 +56,8 @@ impl ServerHandler for NoOp {
 /// So many times two synced commits, each of a row like a message's: what the disk takes of a send, and nothing else.
 fn bare_sqlite(folder: &Path, sends: usize) -> Figures {
     let mut db = rusqlite::Connection::open(folder.join("bare.db")).unwrap();
-    db.execute_batch("PRAGMA journal_mode = wal; PRAGMA synchronous = full; CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY, text TEXT)").unwrap();
+    db.execute_batch("PRAGMA journal_mode = wal; PRAGMA synchronous = full; CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY, text TEXT)")
+        .unwrap();
     let (before, began) = (cpu(std::process::id()), Instant::now());
     let text = "x".repeat(300);
     for _ in 0..sends {
@@ -257,7 +260,11 @@ fn stored(folder: &Path, program: &str, messages: i64) {
     let began = Instant::now();
     fill(&full, messages);
     let octets = std::fs::metadata(&full).unwrap().len() as f64;
-    println!("\nfilled with {messages} messages and their keys in {:.0} s: {:.0} octets a message", began.elapsed().as_secs_f64(), octets / messages as f64);
+    println!(
+        "\nfilled with {messages} messages and their keys in {:.0} s: {:.0} octets a message",
+        began.elapsed().as_secs_f64(),
+        octets / messages as f64
+    );
     let began = Instant::now();
     let mut large = Server::of(program, folder, &full);
     println!("start to the answer of initialize: {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
@@ -276,7 +283,9 @@ fn stored(folder: &Path, program: &str, messages: i64) {
         found[0].push(small.send(SENDS, 32, &format!("round {round}")));
         found[1].push(large.send(SENDS, 32, &format!("round {round}")));
     }
-    println!("\n| {SENDS} sends with 32 in flight | calls/s | beside the first | CPU a call | beside the first | resident after it |\n|---|---|---|---|---|---|");
+    println!(
+        "\n| {SENDS} sends with 32 in flight | calls/s | beside the first | CPU a call | beside the first | resident after it |\n|---|---|---|---|---|---|"
+    );
     let first = row("an empty ledger", &found[0], None);
     row(&format!("{messages} messages"), &found[1], Some(first));
 }

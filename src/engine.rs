@@ -115,6 +115,10 @@ impl Engine {
             life.spawn(async move { deliver.run_queue(name, adopt).await });
         }
         if adopt {
+            for carrier in carriers.all() {
+                let (deliver, name) = (Arc::clone(deliver), carrier.name().to_owned());
+                life.spawn(async move { deliver.run_due(name).await });
+            }
             let recovery = Arc::clone(recovery);
             life.spawn(async move { recovery.run().await });
             self.start_hearing();
@@ -511,6 +515,15 @@ impl Engine {
     /// [`ErrorKind::NotFound`] for a bulk that this principal does not have, or [`ErrorKind::LedgerUnavailable`].
     pub async fn cancel(&self, caller: &Caller, id: &BatchId) -> Result<u32> {
         self.rooms.submit.cancel(caller, id).await
+    }
+
+    /// Takes back a single message that waits for its time or for a person, for the operator. Returns its state then.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] for a message that this principal does not have, [`ErrorKind::InvalidArgument`] for one that does
+    /// not wait so, or [`ErrorKind::LedgerUnavailable`].
+    pub async fn take_back(&self, caller: &Caller, id: &MessageId) -> Result<State> {
+        self.rooms.submit.take_back(caller, id).await
     }
 
     /// Remembers a session of this principal, with what its client said of itself (JSON).

@@ -11,6 +11,7 @@ mod assumed;
 mod limits;
 mod peers;
 mod settings;
+mod timing;
 mod words;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -23,6 +24,7 @@ use crate::sms::money::{Amount, Money};
 use crate::sms::number::{Number, NumberKind};
 use crate::sms::peer;
 use crate::sms::untrusted;
+use crate::sms::verdict::Verdict;
 use words::{barred_words, sender_words};
 
 /// Longest sender ID of letters and digits (3GPP TS 23.040, 9.1.2.5: 11 characters of the default alphabet).
@@ -38,6 +40,7 @@ pub use ask::{Ask, Whole};
 pub use assumed::Assumed;
 pub use limits::{Policy, Slice};
 pub use settings::{AllowDuplicate, Settings};
+pub use timing::Timing;
 
 /// What is reserved for a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,12 +167,12 @@ impl Policy {
         best.max_by_key(|(how_well, _)| *how_well).map(|(_, rate)| rate)
     }
 
-    /// Whether a message may be sent, given what the ledger knows.
+    /// Whether a message may be sent, given what the ledger knows, and when.
     ///
     /// # Errors
     /// The first reason against it, worst first: the lists of another process, an opt-out or one that may be theirs, a duplicate, too many to
     /// this person, a frozen or spent budget, too fast.
-    pub fn decide(&self, ask: &Ask<'_>, facts: &Facts) -> Result<()> {
+    pub fn decide(&self, ask: &Ask<'_>, facts: &Facts) -> Result<Verdict> {
         peers::check_lists(ask, facts)?;
         if facts.is_opted_out {
             return Err(Error::new(ErrorKind::OptedOut, format!("{} asked for no more texts", ask.to)));
@@ -189,7 +192,7 @@ impl Policy {
             let message = format!("at most {most} messages per second are sent, all agents together{blamed}");
             return Err(Error::new(ErrorKind::RateLimited, message).retry_after_ms(facts.rate_wait_ms));
         }
-        Ok(())
+        Ok(self.timing.as_ref().map_or(Verdict::Now, |timing| timing.verdict(ask, facts)))
     }
 
     fn decide_duplicate(&self, ask: &Ask<'_>, facts: &Facts) -> Result<()> {

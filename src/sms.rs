@@ -18,3 +18,4 @@ pub mod template;
 pub mod text;
 pub mod unfinished;
 pub mod untrusted;
+pub mod verdict;

@@ -70,9 +70,9 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Take back what is still queued of a bulk
+    /// Take back what is still queued of a bulk, or a message that waits for its time or for a person
     Cancel {
-        /// bat_...
+        /// bat_... or msg_...
         id: String,
     },
     /// List messages, newest first

@@ -7,7 +7,7 @@ use super::speech::Speech;
 use crate::engine::contract::{ListArgs, StatusAnswer, StatusArgs};
 use crate::engine::{Caller, Engine};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sms::message::{BatchId, State};
+use crate::sms::message::{BatchId, MessageId, State};
 
 /// `status`: where a message or a bulk stands.
 pub(super) async fn status(engine: &Engine, caller: &Caller, args: StatusArgs, json: bool) -> Result<()> {
@@ -15,8 +15,14 @@ pub(super) async fn status(engine: &Engine, caller: &Caller, args: StatusArgs, j
     if json { print_json(&answer) } else { print_status(&answer) }
 }
 
-/// `cancel`: what is still queued of a bulk is taken back.
+/// `cancel`: what is still queued of a bulk is taken back, or a single message that waits for its time or for a person.
 pub(super) async fn cancel(engine: &Engine, caller: &Caller, id: String) -> Result<()> {
+    if id.starts_with(MessageId::PREFIX) {
+        let id = MessageId::from_text(id);
+        let state = engine.take_back(caller, &id).await?;
+        print_line(&format!("{id} is {state}"));
+        return Ok(());
+    }
     let count = engine.cancel(caller, &BatchId::from_text(id)).await?;
     print_line(&format!("{count} queued messages canceled; what had left stays as it is"));
     Ok(())

@@ -1,5 +1,6 @@
 //! Handing messages over, each at most once, and recording what became of it.
 
+mod due;
 mod offer;
 pub mod outcome;
 mod progress;

@@ -5,9 +5,9 @@
 use async_trait::async_trait;
 
 use super::model::{
-    Back, BatchRecord, Claim, Claimed, Decide, E164, Filter, Forward, Intent, LookClaim, Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing,
-    Payer, Pended, Pending, ProviderName, Record, Recorded, Recovered, ReplyPage, Report, Reservation, Segment, Settled, Settlement, Target,
-    VendorId, Whole,
+    Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Intent, LookClaim, Nameless, NewHandle, NewPending, NewReply, OptOut,
+    Pacing, Payer, Pended, Pending, ProviderName, Recheck, Record, Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment, Settled,
+    Settlement, Target, VendorId, Whole,
 };
 use super::told::Unmatched;
 pub use super::{clients::Clients, long_reply::LongReplies, told::Told, upkeep::Upkeep};
@@ -21,7 +21,8 @@ use crate::sms::peer::Peer;
 /// What is asked for, and how it ends.
 #[async_trait]
 pub trait Intents: Send + Sync {
-    /// Decides, holds the money and records the intent, in one durable step.
+    /// Decides, holds the money and records the intent, in one durable step. What the decision lets leave later, or wants a person
+    /// to say yes to, is recorded as such, and nobody can claim it.
     ///
     /// # Errors
     /// `ErrorKind::SessionInvalid` for a handle that is unknown, somebody else's, or closed;
@@ -42,6 +43,9 @@ pub trait Intents: Send + Sync {
 
     /// Takes back what is still queued of a bulk, with its money. Returns how many messages that were.
     async fn cancel(&self, principal: &str, id: &BatchId, now: Timestamp) -> Result<u32>;
+
+    /// Takes back a single message that waits for its time or for a person, with its money. Returns whether it did.
+    async fn take_back(&self, principal: &str, id: &MessageId, now: Timestamp) -> Result<bool>;
 }
 
 /// What waits to leave.
@@ -50,6 +54,10 @@ pub trait Queue: Send + Sync {
     /// Takes queued messages for handing over: they are `attempting`, durably, before this returns. What a frozen
     /// budget pays for stays queued.
     async fn claim(&self, claim: Claim) -> Result<Claimed>;
+
+    /// Lets go what waited for its time, the longest due first, once the policy was asked again: it is queued, or it ends with
+    /// its money given back. What a frozen budget pays for, and what the lists of another process keep out, stays as it is.
+    async fn release_due(&self, due: Due, recheck: Recheck) -> Result<Released>;
 
     /// Puts messages that this process claimed, and that were certainly not handed over, back in their place in the
     /// queue, as if they had not been claimed. Where the person opted out meanwhile, or something of the bulk was

@@ -10,6 +10,7 @@ mod account;
 mod budget;
 mod clients;
 mod copy;
+mod due;
 mod early;
 mod facts;
 mod group;
@@ -76,7 +77,7 @@ use place::{APPLICATION_ID, OPEN_ID, Place, say_open};
 use writer::{Around, Writer};
 
 /// Every migration, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 19] = [
+const MIGRATIONS: [&str; 20] = [
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_providers.sql"),
     include_str!("migrations/0003_segments.sql"),
@@ -96,6 +97,7 @@ const MIGRATIONS: [&str; 19] = [
     include_str!("migrations/0017_prune.sql"),
     include_str!("migrations/0018_waiting.sql"),
     include_str!("migrations/0019_text_key.sql"),
+    include_str!("migrations/0020_scheduled.sql"),
 ];
 
 /// How long a write waits for another process's transaction.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::settings::Settings;
+use super::timing::Timing;
 use crate::sms::destination::Destination;
 use crate::sms::facts::{Limits, Scope};
 use crate::sms::money::Amount;
@@ -12,6 +13,7 @@ use crate::sms::money::Amount;
 pub struct Policy {
     pub(super) settings: Settings,
     pub(super) rates: BTreeMap<Destination, Amount>,
+    pub(super) timing: Option<Timing>,
 }
 
 /// A limit that `open_session` asks for; it can only be narrower than what contains it.
@@ -26,7 +28,12 @@ pub struct Slice {
 impl Policy {
     /// A guard with these settings and this rate card (price of one segment).
     pub fn new(settings: Settings, rates: BTreeMap<Destination, Amount>) -> Self {
-        Self { settings, rates }
+        Self { settings, rates, timing: None }
+    }
+
+    /// The same, which asks this when what it does not refuse may leave.
+    pub fn timed(self, timing: Timing) -> Self {
+        Self { timing: Some(timing), ..self }
     }
 
     /// The settings.

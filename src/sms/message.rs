@@ -112,7 +112,7 @@ impl Realm {
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum State {
-    /// Waits for its time.
+    /// Waits for its time. Its money is held.
     Scheduled,
     /// Recorded with its money held; nothing has left yet.
     Queued,
@@ -134,11 +134,13 @@ pub enum State {
     Unknown,
     /// The provider has it and holds it back (its sender is paused): it may go out later. Its money stays held.
     Held,
+    /// Waits for a person to say yes. Its money is held.
+    Proposed,
 }
 
 impl State {
     /// Every state, in the order of their numbers in the ledger.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Scheduled,
         Self::Queued,
         Self::Attempting,
@@ -150,6 +152,7 @@ impl State {
         Self::Canceled,
         Self::Unknown,
         Self::Held,
+        Self::Proposed,
     ];
 
     /// The name in answers.
@@ -166,6 +169,7 @@ impl State {
             Self::Canceled => "canceled",
             Self::Unknown => "unknown",
             Self::Held => "held",
+            Self::Proposed => "proposed",
         }
     }
 
@@ -188,7 +192,8 @@ impl State {
     pub const fn may_become(self, next: Self) -> bool {
         use State::*;
         match self {
-            Scheduled => matches!(next, Queued | Canceled | Expired),
+            Proposed => matches!(next, Scheduled | Queued | Canceled | Expired | Rejected),
+            Scheduled => matches!(next, Queued | Canceled | Expired | Rejected),
             Queued => matches!(next, Attempting | Canceled | Expired | Rejected),
             Attempting => matches!(next, Sent | Delivered | Failed | Expired | Rejected | Unknown | Held),
             Unknown => matches!(next, Sent | Delivered | Failed | Expired | Rejected | Held),
@@ -203,9 +208,14 @@ impl State {
         matches!(self, Self::Delivered | Self::Failed | Self::Expired | Self::Rejected | Self::Canceled)
     }
 
+    /// Whether it waits for its time or for a person, and nobody may take it.
+    pub const fn is_planned(self) -> bool {
+        matches!(self, Self::Proposed | Self::Scheduled)
+    }
+
     /// Whether it is still to be handed over.
     pub const fn waits(self) -> bool {
-        matches!(self, Self::Scheduled | Self::Queued)
+        self.is_planned() || matches!(self, Self::Queued)
     }
 
     /// Whether it is still to be handed over, or being handed over.

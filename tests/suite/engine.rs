@@ -12,7 +12,7 @@ use sms_mcp::engine::contract::{BalanceArgs, BulkArgs, BulkStatus, ListArgs, Ope
 use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::error::{ErrorKind, Result};
 use sms_mcp::ledger::sqlite::SqliteLedger;
-use sms_mcp::policy::Policy;
+use sms_mcp::policy::{Policy, Timing};
 use sms_mcp::provider::exchange::Finding;
 use sms_mcp::provider::{Capabilities, Outcome, Provider, Submission};
 use sms_mcp::sms::message::State;
@@ -118,6 +118,15 @@ pub fn bench(script: Vec<Outcome>, change: impl FnOnce(&mut sms_mcp::policy::Set
 }
 
 fn bench_with(provider: Scripted, change: impl FnOnce(&mut sms_mcp::policy::Settings)) -> Bench {
+    bench_by(provider, change, |policy, _| policy)
+}
+
+/// One whose policy asks this when a message may leave.
+pub fn bench_timed(change: impl FnOnce(&mut sms_mcp::policy::Settings), timing: impl FnOnce(&Arc<TestClock>) -> Timing) -> Bench {
+    bench_by(Scripted::default(), change, |policy, clock| policy.timed(timing(clock)))
+}
+
+fn bench_by(provider: Scripted, change: impl FnOnce(&mut sms_mcp::policy::Settings), made: impl FnOnce(Policy, &Arc<TestClock>) -> Policy) -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let clock = TestClock::at(NOON);
     let mut settings = sms_mcp::policy::Settings { sends_per_second: 1_000, ..sms_mcp::policy::Settings::default() };
@@ -127,7 +136,7 @@ fn bench_with(provider: Scripted, change: impl FnOnce(&mut sms_mcp::policy::Sett
         halts: Arc::default(),
         ledger: Arc::new(SqliteLedger::open(&folder.path().join("ledger.db"), Timestamp(NOON), [1; 8]).unwrap()),
         carriers: Carriers::one(Arc::<Scripted>::clone(&provider)),
-        policy: Policy::new(settings, std::collections::BTreeMap::new()),
+        policy: made(Policy::new(settings, std::collections::BTreeMap::new()), &clock),
         clock: Arc::<TestClock>::clone(&clock) as SharedClock,
         settings: sms_mcp::engine::Settings::default(),
         keep_texts: true,
@@ -166,7 +175,7 @@ impl Bench {
     }
 
     /// The server started again on the same ledger, after the operator denied a country.
-    fn restarted_denying(&self, country: &str) -> Engine {
+    pub fn restarted_denying(&self, country: &str) -> Engine {
         let stricter = sms_mcp::policy::Settings {
             deny_destinations: vec![country.parse().unwrap()],
             sends_per_second: 1_000,

@@ -45,6 +45,7 @@ mod reads;
 mod realms;
 mod resources;
 mod routes;
+mod scheduled;
 mod secrets;
 mod segments;
 mod senders;

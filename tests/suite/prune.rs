@@ -51,7 +51,7 @@ async fn fill(desk: &Desk, bulks: usize, days: i64) {
             keep_texts: true,
             preview: false,
         };
-        store.reserve(intent, Arc::new(|_, _| Ok(()))).await.unwrap();
+        store.reserve(intent, Arc::new(|_, _| Ok(sms_mcp::sms::verdict::Verdict::Now))).await.unwrap();
         let claim = Claim {
             now: at,
             limit: 100,

@@ -32,7 +32,7 @@ pub fn charged(price: Option<Money>, currency: Currency) -> Option<i64> {
 pub const fn taken_as(status: State) -> Option<State> {
     match status {
         State::Sent | State::Delivered | State::Failed | State::Expired => Some(status),
-        State::Scheduled | State::Queued | State::Held => Some(State::Held),
+        State::Proposed | State::Scheduled | State::Queued | State::Held => Some(State::Held),
         State::Attempting | State::Rejected | State::Canceled | State::Unknown => None,
     }
 }

@@ -114,7 +114,7 @@ impl Deliver {
     }
 
     /// Waits for a change where nothing is handed over to this carrier now. Returns whether that is so.
-    async fn stands_still(&self, carrier: &Carrier) -> bool {
+    pub(super) async fn stands_still(&self, carrier: &Carrier) -> bool {
         let mut changed = std::pin::pin!(self.halting.halts().changed());
         // From here on no change is missed.
         changed.as_mut().enable();

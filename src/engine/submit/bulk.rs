@@ -18,7 +18,7 @@ use crate::engine::prepared::Prepared;
 use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
 use crate::ledger::{BatchDraft, Intent, Payer, Reservation, Target};
 use crate::policy::{Ask, Whole};
-use crate::sms::message::{BatchId, Realm};
+use crate::sms::message::{BatchId, MessageId, Realm, State};
 use crate::sms::number::Number;
 use crate::sms::template::Template;
 use crate::sms::{unfinished, untrusted};
@@ -250,9 +250,10 @@ impl Submit {
         let reservation = self.reserve_bulk(intent, &messages).await;
         crash_point("after-bulk-reserve");
         match reservation {
-            Ok(Reservation::Taken { refused: later, doubts, budgets }) => {
+            Ok(Reservation::Taken { refused: later, doubts, waiting, budgets }) => {
                 let doubts = in_doubt(&doubts);
-                let taken = messages.len() - later.len();
+                // What waits for its time or for a person is not waited for.
+                let leaving = messages.len() - later.len() - waiting.len();
                 let refused =
                     refused.into_iter().chain(later.iter().filter_map(|(index, error)| Some(refusal(&messages.get(*index)?.draft.to, error))));
                 if args.dry_run {
@@ -262,7 +263,7 @@ impl Submit {
                     return Ok(Accepted::Quote(Box::new(quote)));
                 }
                 self.signals.wake_queues();
-                let total = u32::try_from(taken).unwrap_or(u32::MAX);
+                let total = u32::try_from(leaving).unwrap_or(u32::MAX);
                 Ok(Accepted::Batch { id, replayed: false, doubts, done: Some((total, followed)) })
             }
             Ok(Reservation::Refused { refused: later, .. }) => {
@@ -348,6 +349,24 @@ impl Submit {
         let count = self.ledger.cancel(&caller.principal, id, self.life.now()).await?;
         caller.acted("cancel", id.as_str());
         Ok(count)
+    }
+
+    /// Takes back a single message that waits for its time or for a person, for the operator. Returns its state then.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] for a message that this principal does not have, [`ErrorKind::InvalidArgument`] for one that does
+    /// not wait so, or [`ErrorKind::LedgerUnavailable`].
+    pub async fn take_back(&self, caller: &Caller, id: &MessageId) -> Result<State> {
+        if self.ledger.take_back(&caller.principal, id, self.life.now()).await? {
+            caller.acted("cancel", id.as_str());
+            return Ok(State::Canceled);
+        }
+        let found = self.ledger.message(&caller.principal, id).await?.ok_or_else(|| no_such("id", id.as_str()))?;
+        let next = match &found.batch {
+            Some(batch) => format!("Nothing was taken back. It is part of {batch}: `sms-mcp cancel {batch}` takes back what of it has not left."),
+            None => format!("Nothing was taken back: `sms-mcp status {id}` shows what became of it."),
+        };
+        Err(Error::new(ErrorKind::InvalidArgument, format!("{id} is {}, and waits for no time and no person", found.state)).next(next))
     }
 }
 

@@ -31,6 +31,7 @@ use crate::sms::message::BatchId;
 use crate::sms::money::Money;
 use crate::sms::quoted;
 use crate::sms::template::Template;
+use crate::sms::verdict::Verdict;
 
 /// How long reading the members of a list may take.
 const MEMBERS: Duration = Duration::from_secs(60);
@@ -89,7 +90,13 @@ impl Submit {
             let message = asked.get(index).ok_or_else(|| Error::new(ErrorKind::Internal, "a member is missing"))?;
             let Prepared { to, draft, .. } = message;
             let ask = Ask { to, from: draft.from.as_deref(), hold_micros: draft.hold_micros, whole, allow_duplicate: false, paced: false };
-            policy.decide(&ask, facts)
+            match policy.decide(&ask, facts)? {
+                Verdict::Now => Ok(Verdict::Now),
+                Verdict::At { why, .. } | Verdict::Ask { why } => {
+                    let refused = format!("a campaign is one request that leaves now, and the message to {to} would have to wait: {why}");
+                    Err(Error::new(ErrorKind::NotSupported, refused).next("Nothing was sent. A bulk to these people can wait."))
+                }
+            }
         };
         let reservation = match self.ledger.reserve(intent, Arc::new(decide)).await {
             Ok(reservation) => reservation,

@@ -2,6 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use crate::clock::Timestamp;
 use crate::engine::arguments::invalid;
 use crate::engine::contract::SendArgs;
 use crate::error::{Error, ErrorKind, Result};
@@ -9,6 +10,7 @@ use crate::ledger::Idempotency;
 use crate::sms::absent;
 use crate::sms::facts::Earlier;
 use crate::sms::number::Number;
+use crate::sms::verdict::Verdict;
 
 /// Longest idempotency key, in bytes.
 const MAX_KEY: usize = 128;
@@ -60,6 +62,26 @@ pub fn conflict() -> Error {
 pub fn accepted(error: Error, id: &str) -> Error {
     let next = format!("{id} was accepted, and goes on or went out: do NOT send it again. Look with get_status.");
     error.about_message(id).next(next)
+}
+
+/// Until when a message waits for its time or for a person, and why.
+fn until(verdict: &Verdict) -> Option<String> {
+    match verdict {
+        Verdict::Now => None,
+        Verdict::At { at_ms, why } => Some(format!("until {}: {why}", Timestamp(*at_ms).rfc3339())),
+        Verdict::Ask { why } => Some(format!("until a person has said yes: {why}")),
+    }
+}
+
+/// What a dry run says of a message that would wait so.
+pub fn would_wait(verdict: &Verdict) -> Option<String> {
+    Some(format!("It would wait {}.", until(verdict)?))
+}
+
+/// What to know of a message that waits so.
+pub fn waits(verdict: &Verdict) -> Option<String> {
+    let until = until(verdict)?;
+    Some(format!("It waits {until}. It is accepted, so do NOT send it again; get_status shows what becomes of it."))
 }
 
 /// What to know where people are sent another text while an earlier one to them is in doubt.

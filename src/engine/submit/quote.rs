@@ -1,7 +1,7 @@
 //! What sending would do, without doing it.
 
 use super::draft::form_at;
-use super::key::{conflict, first_refusal, in_doubt, key_of, used_before};
+use super::key::{conflict, first_refusal, in_doubt, key_of, used_before, would_wait};
 use super::room::Submit;
 use crate::engine::caller::Caller;
 use crate::engine::carriers::carrier::Carrier;
@@ -103,7 +103,10 @@ impl Submit {
         };
         let intent = Intent { idempotency: key, drafts: vec![prepared.draft.clone()], preview: true, ..self.intent(payer.clone()) };
         let (earlier, verdict) = match self.ledger.reserve(intent, self.decide_one(&prepared, args.allow_duplicate)).await {
-            Ok(Reservation::Taken { doubts, budgets, .. }) => return Ok((None, Ok(in_doubt(&doubts)), budgets)),
+            Ok(Reservation::Taken { doubts, waiting, budgets, .. }) => {
+                let told = waiting.first().and_then(|(_, verdict)| would_wait(verdict)).into_iter().chain(in_doubt(&doubts));
+                return Ok((None, Ok(told.reduce(|first, second| format!("{first} {second}"))), budgets));
+            }
             Ok(Reservation::Refused { refused, budgets }) => return Ok((None, Err(first_refusal(refused)), budgets)),
             Ok(Reservation::Replay(Target::Message(first))) => (Some(first), Ok(None)),
             Ok(Reservation::Replay(Target::Batch(_)) | Reservation::Conflict) => (None, Err(conflict())),

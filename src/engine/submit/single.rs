@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::draft::form_at;
-use super::key::{accepted, conflict, first_refusal, in_doubt, key_of};
+use super::key::{accepted, conflict, first_refusal, in_doubt, key_of, waits};
 use super::room::Submit;
 use crate::clock::Timestamp;
 use crate::engine::caller::Caller;
@@ -19,9 +19,11 @@ use crate::engine::prepared::Prepared;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Intent, Record, Reservation, Target};
 use crate::provider::Submission;
+use crate::sms::facts::Budget;
 use crate::sms::message::{MessageId, State};
 use crate::sms::text::{self, Encoding};
 use crate::sms::untrusted;
+use crate::sms::verdict::Verdict;
 
 /// How long a repeated call waits for the first one's outcome before it answers with the state as it is.
 const REPLAY_WAIT: Duration = Duration::from_secs(35);
@@ -63,10 +65,16 @@ impl Submit {
         let reservation = self.ledger.reserve(intent, decide).await;
         crash_point("after-reserve");
         let answer = match reservation {
-            Ok(Reservation::Taken { doubts, .. }) => self.attempt_one(caller, &prepared, way, created).await.map(|mut answer| {
-                answer.warnings.extend(in_doubt(&doubts));
-                answer
-            }),
+            Ok(Reservation::Taken { doubts, waiting, budgets, .. }) => {
+                let answer = match waiting.first() {
+                    Some((_, verdict)) => Ok(self.waits(&prepared, verdict, created, &budgets)),
+                    None => self.attempt_one(caller, &prepared, way, created).await,
+                };
+                answer.map(|mut answer| {
+                    answer.warnings.extend(in_doubt(&doubts));
+                    answer
+                })
+            }
             Ok(Reservation::Refused { refused, .. }) => Err(first_refusal(refused)),
             Ok(Reservation::Conflict) => Err(conflict()),
             Ok(Reservation::Replay(Target::Message(first))) => {
@@ -77,6 +85,31 @@ impl Submit {
         };
         locked(&self.waiting).remove(&id);
         answer
+    }
+
+    /// The answer about a single send that waits for its time or for a person.
+    fn waits(&self, prepared: &Prepared, verdict: &Verdict, created: Timestamp, budgets: &[Budget]) -> SendAnswer {
+        let draft = &prepared.draft;
+        let state = if matches!(verdict, Verdict::Ask { .. }) { State::Proposed } else { State::Scheduled };
+        tracing::info!(message = %draft.id, %state, "waits");
+        let mut warnings = self.warnings_for(prepared, &draft.provider);
+        warnings.extend(waits(verdict));
+        SendAnswer {
+            id: Some(draft.id.clone()),
+            status: Status::State(state),
+            to: draft.to.clone(),
+            from: draft.from.clone(),
+            segments: draft.segments,
+            encoding: draft.encoding.to_owned(),
+            price: Price::of(draft.hold_micros, prepared.price.currency.as_str()).assumed(draft.is_assumed),
+            provider: draft.provider.clone(),
+            provider_message_id: None,
+            created_at: created.rfc3339(),
+            replayed: false,
+            budget: BudgetLeft::of(budgets, self.policy.settings().currency),
+            warnings,
+            quote: None,
+        }
     }
 
     /// The attempt of a single send, and its answer.

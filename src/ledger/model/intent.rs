@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, RefusedRecipient, Result};
 use crate::sms::facts::{Budget, Earlier, Facts, Limits};
 use crate::sms::message::{BatchId, MessageId, Realm, SessionId};
+use crate::sms::verdict::Verdict;
 
 /// The caller's base session, before any handle.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,8 +127,9 @@ pub struct Intent {
     pub preview: bool,
 }
 
-/// The policy that [`Intents::reserve`](crate::ledger::facets::Intents::reserve) asks inside its transaction, for each draft by its index.
-pub type Decide = Arc<dyn Fn(usize, &Facts) -> Result<()> + Send + Sync>;
+/// The policy that [`Intents::reserve`](crate::ledger::facets::Intents::reserve) asks inside its transaction, for each draft by its index: what
+/// it does not refuse enters the state that the verdict says.
+pub type Decide = Arc<dyn Fn(usize, &Facts) -> Result<Verdict> + Send + Sync>;
 
 /// What [`Intents::reserve`](crate::ledger::facets::Intents::reserve) did.
 #[derive(Debug)]
@@ -138,6 +140,8 @@ pub enum Reservation {
         refused: Vec<(usize, Error)>,
         /// Which of the others go to a person to whom a message of the same principal, with another text, is in doubt.
         doubts: Vec<(usize, Earlier)>,
+        /// Which of the others wait for their time or for a person, and leave by no word of who asked for them.
+        waiting: Vec<(usize, Verdict)>,
         /// The budgets after it.
         budgets: Vec<Budget>,
     },

@@ -1,9 +1,14 @@
 //! What waits to leave, and what a worker takes of it.
 
+use std::sync::Arc;
+
 use super::pacing::Pacing;
 use super::record::Record;
 use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::sms::facts::Facts;
 use crate::sms::message::{MessageId, Realm};
+use crate::sms::verdict::Verdict;
 
 /// Messages that a worker took from the queue; they are `attempting` now.
 #[derive(Debug, Default)]
@@ -53,6 +58,37 @@ pub struct Back {
     pub id: MessageId,
     /// Until then nobody takes it. It was tried: it comes behind what was not, and what is later for the same person behind it.
     pub rests_until: Option<Timestamp>,
+}
+
+/// What of a provider may go that waited for its time.
+#[derive(Clone, Debug)]
+pub struct Due {
+    /// Now.
+    pub now: Timestamp,
+    /// At most so many.
+    pub limit: u32,
+    /// What was due longer ago expires instead, in milliseconds.
+    pub max_age_ms: i64,
+    /// Only messages for this provider.
+    pub provider: String,
+    /// On its side.
+    pub realm: Realm,
+    /// Nothing of these principals.
+    pub without: Vec<String>,
+}
+
+/// The policy's word about a message whose time has come, by the facts of this moment, as if it was not there itself.
+pub type Recheck = Arc<dyn Fn(&Record, &Facts) -> Result<Verdict> + Send + Sync>;
+
+/// What became of messages whose time had come.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Released {
+    /// They are queued, and this process's.
+    pub queued: Vec<MessageId>,
+    /// They were refused, or had waited too long, and their money is back.
+    pub ended: Vec<MessageId>,
+    /// They have a later time.
+    pub later: Vec<MessageId>,
 }
 
 /// What recovery found.

@@ -33,7 +33,7 @@ pub const fn name_of(state: State) -> Option<&'static str> {
         State::Failed | State::Expired | State::Rejected => Some("message.failed"),
         State::Unknown => Some("message.unknown"),
         State::Held => Some("message.held"),
-        State::Scheduled | State::Queued | State::Attempting | State::Canceled => None,
+        State::Proposed | State::Scheduled | State::Queued | State::Attempting | State::Canceled => None,
     }
 }
 

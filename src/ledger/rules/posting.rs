@@ -32,7 +32,7 @@ impl Posting {
     pub fn of(state: State, held_micros: i64, next: State, price_micros: Option<i64>) -> Self {
         match next {
             _ if state.is_settled() => Self::Keep,
-            State::Scheduled | State::Queued | State::Attempting | State::Unknown | State::Held => Self::Keep,
+            State::Proposed | State::Scheduled | State::Queued | State::Attempting | State::Unknown | State::Held => Self::Keep,
             State::Rejected | State::Canceled => Self::Release,
             State::Expired if state.waits() => Self::Release,
             State::Sent | State::Delivered | State::Failed | State::Expired => Self::Charge(price_micros.unwrap_or(held_micros)),

@@ -1,13 +1,14 @@
 //! What is known about one recipient: how many messages lately, the same text, what is in doubt, and whether they want no more.
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Statement, params};
 
 use super::job::JobResult;
 use super::opt_out::is_out;
 use super::pending::{MAY_BE_STOP, ending, is_pending};
-use super::states::{IS_UNKNOWN, NEVER_LEFT, sql};
-use crate::ledger::{Draft, Intent};
+use super::states::{IS_PLANNED, IS_UNKNOWN, NEVER_LEFT, sql};
+use crate::clock::Timestamp;
+use crate::ledger::{Draft, Intent, Record};
 use crate::sms::caller_id::same_phone;
 use crate::sms::facts::{Earlier, Facts};
 use crate::sms::fold;
@@ -93,16 +94,43 @@ pub(super) fn look_up(db: &Connection, intent: &Intent, draft: &Draft, facts: &m
     recipient_facts(db, intent, draft, facts)
 }
 
+/// How many messages left to the recipient of this one, or are on their way, within the last hour and the last day; without itself, and
+/// without what waits for its time or for a person.
+pub(super) fn counted(db: &Connection, record: &Record, now: Timestamp) -> JobResult<(u32, u32)> {
+    let now = now.as_millis();
+    db.prepare_cached(sql!(
+        "SELECT count(*) FILTER (WHERE at > ?3), count(*) FROM (
+             SELECT coalesce(due_ms, created_ms) AS at FROM message
+             WHERE recipient = ?1 AND created_ms > ?2 AND sandbox = ?4 AND seq <> ?5 AND NOT {NEVER_LEFT} AND NOT {IS_PLANNED}
+             UNION ALL SELECT due_ms FROM message INDEXED BY message_later
+             WHERE recipient = ?1 AND due_ms > ?2 AND created_ms <= ?2 AND sandbox = ?4 AND seq <> ?5 AND NOT {NEVER_LEFT} AND NOT {IS_PLANNED})"
+    ))?
+    .query_row(params![record.to, now - DAY_MS, now - HOUR_MS, record.realm.is_sandbox(), record.sequence], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
 /// What the ledger knows about this recipient: how many messages lately, and the same text within the window.
 fn recipient_facts(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut Facts) -> JobResult<()> {
     let now = intent.now.as_millis();
     let window = DAY_MS.max(intent.duplicate_window_ms);
-    let mut statement = db.prepare_cached(sql!(
-        "SELECT id, created_ms, digest, principal, state, folded FROM message
-         WHERE recipient = ?1 AND created_ms > ?2 AND sandbox = ?4 AND NOT {NEVER_LEFT} ORDER BY created_ms DESC LIMIT ?3"
-    ))?;
-    let mut rows = statement.query(params![draft.to, now - window, RECIPIENT_ROWS, intent.payer.realm.is_sandbox()])?;
     (facts.recipient_last_hour, facts.recipient_last_day, facts.same_text) = (0, 0, None);
+    // What was accepted lately, and then what was accepted before and left lately, or is still to leave.
+    let lately = sql!(
+        "SELECT id, coalesce(due_ms, created_ms), digest, principal, state, folded FROM message
+         WHERE recipient = ?1 AND created_ms > ?2 AND sandbox = ?4 AND NOT {NEVER_LEFT} ORDER BY created_ms DESC LIMIT ?3"
+    );
+    let later = sql!(
+        "SELECT id, due_ms, digest, principal, state, folded FROM message INDEXED BY message_later
+         WHERE recipient = ?1 AND due_ms > ?2 AND created_ms <= ?2 AND sandbox = ?4 AND NOT {NEVER_LEFT} ORDER BY due_ms DESC LIMIT ?3"
+    );
+    for sql in [lately, later] {
+        add_recent(&mut *db.prepare_cached(sql)?, now - window, (intent, draft), facts)?;
+    }
+    Ok(())
+}
+
+fn add_recent(statement: &mut Statement<'_>, since: i64, (intent, draft): (&Intent, &Draft), facts: &mut Facts) -> JobResult<()> {
+    let now = intent.now.as_millis();
+    let mut rows = statement.query(params![draft.to, since, RECIPIENT_ROWS, intent.payer.realm.is_sandbox()])?;
     while let Some(row) = rows.next()? {
         let age_ms = now - row.get::<_, i64>(1)?;
         let state = State::from_number(row.get(4)?).unwrap_or(State::Unknown);

@@ -114,6 +114,7 @@ mod tests {
     use crate::ledger::{BaseSession, BatchDraft, Decide, Draft, Intent, Payer, Report, Reservation, Settlement};
     use crate::sms::facts::{Budget, Facts, Limits, Scope};
     use crate::sms::message::{BatchId, MessageId, Realm, State};
+    use crate::sms::verdict::Verdict;
 
     /// Noon of a day.
     const NOW: Timestamp = Timestamp(1_800_014_400_000);
@@ -186,12 +187,12 @@ mod tests {
                 return Err(Error::new(ErrorKind::BudgetFrozen, "frozen"));
             }
             let has_room = |budget: &Budget| budget.left_micros().is_none_or(|left| left >= facts.before_micros + COST);
-            if facts.budgets.iter().all(has_room) { Ok(()) } else { Err(Error::new(ErrorKind::BudgetExceeded, "spent")) }
+            if facts.budgets.iter().all(has_room) { Ok(Verdict::Now) } else { Err(Error::new(ErrorKind::BudgetExceeded, "spent")) }
         })
     }
 
     fn always() -> Decide {
-        Arc::new(|_, _| Ok(()))
+        Arc::new(|_, _| Ok(Verdict::Now))
     }
 
     fn settled(price_micros: Option<i64>) -> Settlement {

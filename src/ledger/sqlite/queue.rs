@@ -159,7 +159,7 @@ fn count_of(messages: &[Record]) -> u32 {
 fn expire(db: &Connection, owner: i64, claim: &Claim) -> JobResult<()> {
     let too_old = claim.now.plus_ms(-claim.max_age_ms).as_millis();
     let mut statement = db.prepare_cached(&format!(
-        "SELECT {OPEN_COLUMNS} FROM (SELECT {OPEN_COLUMNS}, created_ms FROM message WHERE {QUEUED} AND {MINE} ORDER BY seq LIMIT ?4) WHERE created_ms < ?3"
+        "SELECT {OPEN_COLUMNS} FROM (SELECT {OPEN_COLUMNS}, coalesce(due_ms, created_ms) AS since_ms FROM message WHERE {QUEUED} AND {MINE} ORDER BY seq LIMIT ?4) WHERE since_ms < ?3"
     ))?;
     let expired: Vec<Open> =
         statement.query_map(params![owner, claim.adopt, too_old, EXPIRE_AT_ONCE], open_from)?.collect::<rusqlite::Result<_>>()?;
@@ -225,7 +225,7 @@ fn pick_from(
 }
 
 /// Whether the lists of another process keep a message back.
-fn is_kept(message: &Record, peers: &[Peer]) -> bool {
+pub(super) fn is_kept(message: &Record, peers: &[Peer]) -> bool {
     let Ok(to) = Number::parse(&message.to, None) else { return false };
     peers.iter().any(|peer| peer.rules.keep(&to, message.from.as_deref()).is_some())
 }

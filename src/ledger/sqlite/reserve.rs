@@ -12,8 +12,9 @@ use super::mark::{Key, Mark};
 use super::rehearsal::rehearse;
 use super::row::target_from;
 use super::{rate, sealed};
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, RefusedRecipient};
-use crate::ledger::rules::choose::{Chosen, choose};
+use crate::ledger::rules::choose::{Chosen, Taken, choose};
 use crate::ledger::rules::history::step;
 use crate::ledger::rules::pace::Pace;
 use crate::ledger::rules::path::path;
@@ -82,7 +83,7 @@ pub(super) fn reserve(
     let look_up = |draft: &Draft, facts: &mut Facts| facts::look_up(db, intent, draft, facts);
     let chosen = business!(choose(&intent.drafts, facts, decide, look_up)?);
     let is_none = chosen.is_none(intent.all_or_none);
-    let Chosen { taken, refused, doubts } = chosen;
+    let Chosen { taken, refused, doubts, waiting } = chosen;
     if is_none {
         return Ok(Ok(Reservation::Refused { refused, budgets: rows.into_iter().map(|row| row.budget).collect() }));
     }
@@ -95,15 +96,15 @@ pub(super) fn reserve(
             take(group, owner, intent, (&taken, &refused), (&mut rows, &mut pace))
         };
         rehearse(db, || Group::over(db, rehearsed))?;
-        return Ok(Ok(Reservation::Taken { refused, doubts, budgets }));
+        return Ok(Ok(Reservation::Taken { refused, doubts, waiting, budgets }));
     }
     take(group, owner, intent, (&taken, &refused), (&mut rows, &mut pace))?;
     if intent.payer.realm == Realm::Live {
-        let each_micros = taken.iter().map(|draft| draft.hold_micros).max().unwrap_or(0);
+        let each_micros = taken.iter().map(|taken| taken.draft.hold_micros).max().unwrap_or(0);
         rows.iter().for_each(|row| mark.cover(&row.budget, each_micros));
         key.into_iter().for_each(|key| mark.use_key(key));
     }
-    Ok(Ok(Reservation::Taken { refused, doubts, budgets: rows.into_iter().map(|row| row.budget).collect() }))
+    Ok(Ok(Reservation::Taken { refused, doubts, waiting, budgets: rows.into_iter().map(|row| row.budget).collect() }))
 }
 
 /// Holds the money of what was decided on, counts it, and writes it. From here on nothing is refused: what fails is the ledger.
@@ -111,10 +112,10 @@ fn take(
     group: &mut Group<'_>,
     owner: i64,
     intent: &Intent,
-    (taken, refused): (&[&Draft], &[(usize, Error)]),
+    (taken, refused): (&[Taken<'_>], &[(usize, Error)]),
     (rows, pace): (&mut [Row], &mut Pace),
 ) -> JobResult<()> {
-    let micros = taken.iter().map(|draft| draft.hold_micros).sum();
+    let micros = taken.iter().map(|taken| taken.draft.hold_micros).sum();
     let messages = i64::try_from(taken.len()).unwrap_or(i64::MAX);
     for row in rows.iter_mut() {
         group.hold(row, micros, messages)?;
@@ -125,14 +126,18 @@ fn take(
 }
 
 /// Counts what leaves without a claim: a single message, or a campaign in its one request.
-fn leave_now(group: &mut Group<'_>, intent: &Intent, taken: &[&Draft], pace: &mut Pace) -> JobResult<()> {
+fn leave_now(group: &mut Group<'_>, intent: &Intent, taken: &[Taken<'_>], pace: &mut Pace) -> JobResult<()> {
+    let leaving: Vec<&Draft> = taken.iter().filter(|taken| taken.is_now()).map(|taken| taken.draft).collect();
+    if leaving.is_empty() {
+        return Ok(());
+    }
     match (&intent.batch, intent.is_campaign) {
         (Some(_), false) => return Ok(()),
-        (Some(_), true) => pace.take_what_there_is(u32::try_from(taken.len()).unwrap_or(u32::MAX)),
+        (Some(_), true) => pace.take_what_there_is(u32::try_from(leaving.len()).unwrap_or(u32::MAX)),
         (None, _) => pace.take(1),
     }
     group.keep_pace(intent.payer.realm, pace);
-    match taken.iter().find(|draft| draft.rated_requests > 0) {
+    match leaving.iter().find(|draft| draft.rated_requests > 0) {
         Some(rated) => rate::count(group.beside(), &window::name(&rated.provider, intent.payer.realm), intent.now, rated.rated_requests),
         None => Ok(()),
     }
@@ -143,7 +148,7 @@ fn refusal(draft: &Draft, error: &Error) -> RefusedRecipient {
 }
 
 /// Writes the intent: its key, its batch, its messages, each in its first state.
-fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], refused: &[(usize, Error)], budgets: &str) -> JobResult<()> {
+fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[Taken<'_>], refused: &[(usize, Error)], budgets: &str) -> JobResult<()> {
     let now = intent.now.as_millis();
     let principal = &intent.payer.principal;
     let (state, batch) = match &intent.batch {
@@ -164,7 +169,7 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], refused
     if let Some(key) = &intent.idempotency {
         let target = match (&intent.batch, taken.first()) {
             (Some(batch), _) => batch.id.as_str(),
-            (None, Some(draft)) => draft.id.as_str(),
+            (None, Some(taken)) => taken.draft.id.as_str(),
             (None, None) => return Ok(()),
         };
         db.prepare_cached("INSERT INTO idempotency (principal, key, fingerprint, target, sandbox, used_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
@@ -172,15 +177,17 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], refused
     }
     let mut message = db.prepare_cached(
         "INSERT INTO message (id, principal, batch, recipient, sender, text, keep_text, digest, encoding, segments, state, provider, created_ms, changed_ms,
-                              held_micros, currency, budgets, owner, history, forward, request, sandbox, price_assumed, folded)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
+                              held_micros, currency, budgets, owner, history, forward, request, sandbox, price_assumed, folded, due_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
     )?;
-    let history = step(state, intent.now, None);
     let request = batch.filter(|_| intent.is_campaign).map(i64::wrapping_neg);
-    let key = if !intent.keep_texts && state == State::Queued { Some(sealed::key_for(db, intent.preview)?) } else { None };
-    for draft in taken {
+    let key =
+        if !intent.keep_texts && taken.iter().any(|taken| taken.enters(state).0.waits()) { Some(sealed::key_for(db, intent.preview)?) } else { None };
+    for taken in taken {
+        let draft = taken.draft;
+        let (state, due, why) = taken.enters(state);
         // What leaves now is never sent again, so its text is only written to be kept.
-        let text = sealed::to_write(&draft.text, &draft.id, intent.keep_texts, key.as_ref())?;
+        let text = sealed::to_write(&draft.text, &draft.id, intent.keep_texts, key.as_ref().filter(|_| state.waits()))?;
         message.execute(params![
             draft.id.as_str(),
             principal,
@@ -198,13 +205,15 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[&Draft], refused
             draft.hold_micros,
             intent.payer.currency,
             budgets,
-            owner,
-            history,
+            // What waits for its time or for a person is no process's.
+            Some(owner).filter(|_| !state.is_planned()),
+            step(state, intent.now, why),
             intent.forward,
-            request,
+            request.filter(|_| !state.is_planned()),
             intent.payer.realm.is_sandbox(),
             draft.is_assumed,
-            draft.folded
+            draft.folded,
+            due.map(Timestamp::as_millis)
         ])?;
     }
     Ok(())

@@ -2,7 +2,7 @@
 //! knows a state's number, and a state that is added is added in one place.
 //!
 //! SQLite takes a partial index only where a query repeats the index's own condition word by word, and the released tables have
-//! `state IN (0, 1, 2)`, `state = 1` and `state = 9`: a test holds that these are written so.
+//! `state IN (0, 1, 2)`, `state = 0`, `state = 1` and `state = 9`: a test holds that these are written so.
 
 use std::fmt;
 
@@ -36,22 +36,27 @@ impl fmt::Display for Condition {
     }
 }
 
-/// The same, found by the index of what is still to be done: without that each reads every message there ever was.
+/// What the index of what is still to be done has: what may be taken, is taken, or has a time. What waits for a person is not in it.
+const IS_INDEXED: Condition = Condition::new(|state| state.is_open() && !matches!(state, State::Proposed));
+
+/// The same, found by that index: without it each reads every message there ever was.
 pub(super) struct Found(Condition);
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{IS_OPEN} AND {}", self.0)
+        write!(f, "{IS_INDEXED} AND {}", self.0)
     }
 }
 
 /// One state. What follows `SET` reads the same.
+pub(super) const IS_SCHEDULED: Condition = Condition::new(|state| matches!(state, State::Scheduled));
 pub(super) const IS_QUEUED: Condition = Condition::new(|state| matches!(state, State::Queued));
 pub(super) const IS_ATTEMPTING: Condition = Condition::new(|state| matches!(state, State::Attempting));
 pub(super) const IS_CANCELED: Condition = Condition::new(|state| matches!(state, State::Canceled));
 pub(super) const IS_UNKNOWN: Condition = Condition::new(|state| matches!(state, State::Unknown));
 
 /// Several, each what [`State`] calls so.
+pub(super) const IS_PLANNED: Condition = Condition::new(State::is_planned);
 pub(super) const WAITS: Condition = Condition::new(State::waits);
 pub(super) const IS_OPEN: Condition = Condition::new(State::is_open);
 pub(super) const IS_IN_HAND: Condition = Condition::new(|state| matches!(state, State::Queued | State::Attempting));
@@ -88,14 +93,16 @@ mod tests {
     fn each_condition_is_true_of_the_states_that_say_so_of_themselves() {
         let db = Connection::open_in_memory().unwrap();
         type Is = fn(State) -> bool;
-        let all: [(Condition, Is); 15] = [
+        let all: [(Condition, Is); 17] = [
+            (IS_SCHEDULED, |state| state == State::Scheduled),
             (IS_QUEUED, |state| state == State::Queued),
             (IS_ATTEMPTING, |state| state == State::Attempting),
             (IS_CANCELED, |state| state == State::Canceled),
             (IS_UNKNOWN, |state| state == State::Unknown),
+            (IS_PLANNED, State::is_planned),
             (WAITS, State::waits),
             (IS_OPEN, State::is_open),
-            (IS_IN_HAND, |state| state.is_open() && state != State::Scheduled),
+            (IS_IN_HAND, |state| state.is_open() && !state.is_planned()),
             (NEVER_LEFT, State::never_left),
             (HAS_NOT_LEFT, State::has_not_left),
             (IS_UNDECIDED, State::is_undecided),
@@ -116,6 +123,7 @@ mod tests {
 
     #[test]
     fn what_an_index_has_is_written_as_the_index_has_it() {
+        assert_eq!(IS_SCHEDULED.to_string(), "state = 0");
         assert_eq!(IS_QUEUED.to_string(), "state = 1");
         assert_eq!(IS_UNKNOWN.of("u.").to_string(), "u.state = 9");
         assert_eq!(QUEUED.to_string(), "state IN (0, 1, 2) AND state = 1");

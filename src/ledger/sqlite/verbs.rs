@@ -12,8 +12,8 @@ use super::job::{Kind, unavailable};
 use super::wish::Wish;
 use super::writer::Written;
 use super::{
-    MAY_BE_RECORDED, SqliteLedger, account, early, instance, look, opt_out, outbox, pending, query, queue, rate, receipt, recover, reply, reserve,
-    sealed, segment, session, settle, trace,
+    MAY_BE_RECORDED, SqliteLedger, account, due, early, instance, look, opt_out, outbox, pending, query, queue, rate, receipt, recover, reply,
+    reserve, sealed, segment, session, settle, trace,
 };
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -21,9 +21,9 @@ use crate::ledger::facets::{Accounts, Intents, Outbox, People, Queue, Reports, V
 use crate::ledger::rules::window;
 use crate::ledger::told::Unmatched;
 use crate::ledger::{
-    Back, BatchRecord, Claim, Claimed, Decide, E164, Filter, Forward, Intent, LookClaim, Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing,
-    Payer, Pended, Pending, ProviderName, Record, Recorded, Recovered, ReplyPage, Report, Reservation, Segment, Settled, Settlement, Target,
-    VendorId, Whole,
+    Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Intent, LookClaim, Nameless, NewHandle, NewPending, NewReply, OptOut,
+    Pacing, Payer, Pended, Pending, ProviderName, Recheck, Record, Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment, Settled,
+    Settlement, Target, VendorId, Whole,
 };
 use crate::sms::caller_id::Known;
 use crate::sms::facts::{Budget, BudgetKey};
@@ -34,7 +34,7 @@ use crate::sms::peer::Peer;
 impl Intents for SqliteLedger {
     async fn reserve(&self, intent: Intent, decide: Decide) -> Result<Reservation> {
         let owner = self.instance.id();
-        let leaves_texts = !intent.keep_texts && !intent.preview && intent.batch.is_some();
+        let (seals, is_bulk) = (!intent.keep_texts && !intent.preview, intent.batch.is_some());
         let (mark, peers, has_texts) = (Arc::clone(&self.mark), Arc::clone(&self.peers), Arc::clone(&self.has_texts));
         let kind = match intent.payer.realm {
             _ if intent.preview => Kind::Aside,
@@ -45,12 +45,19 @@ impl Intents for SqliteLedger {
         };
         let (now, ids) = (intent.now, intent.drafts.iter().map(|draft| draft.id.clone()).collect::<Vec<_>>());
         let reserve = move |group: &mut Group<'_>| {
-            if leaves_texts {
+            if seals && is_bulk {
                 // By the writing thread, which also says that there are none: said before, that would be lost.
                 has_texts.store(true, Ordering::Relaxed);
             }
             match peers.known(intent.payer.realm) {
-                Ok(known) => reserve::reserve(group, owner, &intent, &known, &decide, &mark),
+                Ok(known) => {
+                    let reserved = reserve::reserve(group, owner, &intent, &known, &decide, &mark)?;
+                    // So does a single message that waits.
+                    if seals && matches!(&reserved, Ok(Reservation::Taken { waiting, .. }) if !waiting.is_empty()) {
+                        has_texts.store(true, Ordering::Relaxed);
+                    }
+                    Ok(reserved)
+                }
                 Err(unreadable) => Ok(Err(unreadable)),
             }
         };
@@ -87,6 +94,11 @@ impl Intents for SqliteLedger {
         let (principal, id) = (principal.to_owned(), id.clone());
         self.writer()?.run(move |db| settle::cancel(db, &principal, id.as_str(), now)).await
     }
+
+    async fn take_back(&self, principal: &str, id: &MessageId, now: Timestamp) -> Result<bool> {
+        let (principal, id) = (principal.to_owned(), id.clone());
+        self.writer()?.run(move |db| due::take_back(db, &principal, &id, now)).await
+    }
 }
 
 #[async_trait]
@@ -118,6 +130,24 @@ impl Queue for SqliteLedger {
             }
             Written::Void(Err(refused), _) => Err(refused),
         }
+    }
+
+    async fn release_due(&self, due: Due, recheck: Recheck) -> Result<Released> {
+        let asked = due.clone();
+        if !self.read(move |db| due::has_due(db, &asked)).await? {
+            return Ok(Released::default());
+        }
+        let (owner, mark, peers) = (self.instance.id(), Arc::clone(&self.mark), Arc::clone(&self.peers));
+        let release = move |db: &Connection| {
+            if due.realm == Realm::Live && mark.check().is_err() {
+                return Ok(Ok(Released::default()));
+            }
+            match peers.known(due.realm) {
+                Ok(known) => due::release(db, owner, &due, &known, &recheck).map(Ok),
+                Err(unreadable) => Ok(Err(unreadable)),
+            }
+        };
+        self.writer()?.run(release).await?
     }
 
     async fn unclaim(&self, back: Vec<Back>) -> Result<()> {

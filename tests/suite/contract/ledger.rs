@@ -13,6 +13,7 @@ use sms_mcp::ledger::{
 };
 use sms_mcp::sms::facts::{Budget, Limits, Scope};
 use sms_mcp::sms::message::{BatchId, MessageId, Realm, SessionId, State};
+use sms_mcp::sms::verdict::Verdict;
 
 pub(super) const NOW: Timestamp = Timestamp(1_800_000_000_000);
 pub(super) const HOLD: i64 = 100;
@@ -130,7 +131,7 @@ pub(super) fn queued(first: u32, count: u32) -> Intent {
 pub(super) fn by_budget() -> Decide {
     Arc::new(|_, facts| {
         let fits = |budget: &Budget| !budget.frozen && facts.fits(budget, HOLD) == (true, true);
-        if facts.budgets.iter().all(fits) { Ok(()) } else { Err(Error::new(ErrorKind::BudgetExceeded, "no")) }
+        if facts.budgets.iter().all(fits) { Ok(Verdict::Now) } else { Err(Error::new(ErrorKind::BudgetExceeded, "no")) }
     })
 }
 
@@ -226,7 +227,7 @@ async fn the_ledger_itself_refuses_what_a_wrong_decision_would_let_over_a_limit(
     for place in backend.places() {
         let store = place.open();
         take(&*store, queued(10, 5)).await;
-        let careless: Decide = Arc::new(|_, _| Ok(()));
+        let careless: Decide = Arc::new(|_, _| Ok(Verdict::Now));
         assert_eq!(store.reserve(intent(vec![draft(20)]), careless).await.unwrap_err().kind(), ErrorKind::LedgerUnavailable);
         assert_eq!(budget(&*store, Scope::Day).await.held_micros, 500);
         assert!(store.message("alice", &draft(20).id).await.unwrap().is_none());
@@ -451,7 +452,7 @@ async fn facts_count_what_may_have_reached_a_person_and_nothing_else(backend: Ba
         let notes = Arc::clone(&seen);
         let look: Decide = Arc::new(move |_, facts| {
             notes.lock().unwrap().push((facts.recipient_last_hour, facts.recipient_last_day, facts.same_text.as_ref().map(|earlier| earlier.age_ms)));
-            Ok(())
+            Ok(Verdict::Now)
         });
         for at in [3_000_500, 3_600_001, 3_600_001 + 600_000, 90_000_000] {
             store.reserve(Intent { preview: true, ..same(9, at) }, Arc::clone(&look)).await.unwrap();
@@ -503,7 +504,8 @@ async fn a_clock_that_cannot_be_right_sends_nothing_until_it_is_set_or_accepted(
         let at = |n, ms: i64| Intent { now: NOW.plus_ms(ms), ..intent(vec![draft(n)]) };
         take(&*store, at(1, 0)).await;
         take(&*store, at(2, -300_000)).await;
-        let waits: Decide = Arc::new(|_, facts| if facts.rate_wait_ms == 0 { Ok(()) } else { Err(Error::new(ErrorKind::RateLimited, "wait")) });
+        let waits: Decide =
+            Arc::new(|_, facts| if facts.rate_wait_ms == 0 { Ok(Verdict::Now) } else { Err(Error::new(ErrorKind::RateLimited, "wait")) });
         let slow = Intent { per_second: 1, ..at(4, -310_000) };
         assert!(matches!(store.reserve(slow, waits).await.unwrap(), Reservation::Taken { .. }), "a small step back stops nothing");
         let refused = store.reserve(at(3, -86_400_000), by_budget()).await.unwrap_err();
@@ -526,7 +528,7 @@ async fn a_bulk_leaves_room_for_single_sends(backend: Backend) {
         let notes = Arc::clone(&waited);
         let look: Decide = Arc::new(move |_, facts| {
             notes.lock().unwrap().push(facts.rate_wait_ms);
-            Ok(())
+            Ok(Verdict::Now)
         });
         let single = |n| Intent { per_second: 5, payer: Payer { session: Limits::default(), ..payer() }, ..intent(vec![draft(n)]) };
         store.reserve(single(20), Arc::clone(&look)).await.unwrap();

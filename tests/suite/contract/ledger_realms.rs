@@ -10,6 +10,7 @@ use sms_mcp::ledger::{
 };
 use sms_mcp::sms::facts::{Facts, Limits, Scope};
 use sms_mcp::sms::message::{MessageId, Realm, SessionId, State};
+use sms_mcp::sms::verdict::Verdict;
 
 use crate::contract::ledger::{Backend, HOLD, NOW, budget, by_budget, claim, draft, ended, intent, on_every_backend, payer, queued, state_of, take};
 
@@ -27,7 +28,7 @@ async fn facts(store: &dyn Ledger, n: u32) -> Facts {
     let kept = Arc::clone(&seen);
     let look: Decide = Arc::new(move |_, facts| {
         *kept.lock().unwrap() = facts.clone();
-        Ok(())
+        Ok(Verdict::Now)
     });
     store.reserve(Intent { preview: true, per_second: 1, ..intent(vec![draft(n)]) }, look).await.unwrap();
     seen.lock().unwrap().clone()
@@ -91,7 +92,7 @@ async fn who_wants_no_more_texts_gets_none_from_either_side(backend: Backend) {
         store.opt_out(&draft(1).to, true, "operator", NOW).await.unwrap();
         let asked: Decide = Arc::new(|_, facts| {
             assert!(facts.is_opted_out);
-            Ok(())
+            Ok(Verdict::Now)
         });
         for intent in [intent(vec![draft(1)]), in_sandbox(intent(vec![draft(1)]))] {
             store.reserve(Intent { preview: true, ..intent }, Arc::clone(&asked)).await.unwrap();

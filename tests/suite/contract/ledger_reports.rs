@@ -15,6 +15,7 @@ use sms_mcp::ledger::{
 use sms_mcp::sms::facts::Scope;
 use sms_mcp::sms::message::{MessageId, Realm, State};
 use sms_mcp::sms::reply::Meaning;
+use sms_mcp::sms::verdict::Verdict;
 
 use super::ledger::{Backend, HOLD, NOW, budget, claim, draft, ended, intent, on_every_backend, queued, state_of, take};
 
@@ -468,7 +469,7 @@ async fn the_wish_is_a_fact_until_who_may_takes_it_back(store: &dyn Ledger, numb
     let notes = Arc::clone(&seen);
     let look: Decide = Arc::new(move |_, facts| {
         notes.lock().unwrap().push(facts.is_opted_out);
-        if facts.is_opted_out { Err(Error::new(ErrorKind::OptedOut, "no")) } else { Ok(()) }
+        if facts.is_opted_out { Err(Error::new(ErrorKind::OptedOut, "no")) } else { Ok(Verdict::Now) }
     });
     let asked = Intent { all_or_none: false, preview: true, ..queued(1, 3) };
     let answer = store.reserve(asked.clone(), Arc::clone(&look)).await.unwrap();
@@ -529,7 +530,7 @@ async fn a_stop_that_waits_and_one_of_another_number_of_the_phone_are_facts_of_a
         let notes = Arc::clone(&seen);
         let look: Decide = Arc::new(move |_, facts| {
             notes.lock().unwrap().push((facts.is_stop_pending, facts.is_opted_out));
-            Ok(())
+            Ok(Verdict::Now)
         });
         let numbers = ["+33612345678", "+33622345678", "+50051234", "+33699999999", "+5491123456789", "+5491123456788"];
         for number in numbers {

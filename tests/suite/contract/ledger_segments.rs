@@ -9,6 +9,7 @@ use sms_mcp::ledger::{
 };
 use sms_mcp::sms::facts::Scope;
 use sms_mcp::sms::message::{Realm, State};
+use sms_mcp::sms::verdict::Verdict;
 
 use super::ledger::{Backend, HOLD, NOW, budget, by_budget, claim, draft, ended, intent, on_every_backend, state_of, take};
 
@@ -266,7 +267,7 @@ async fn a_message_in_doubt_of_an_older_version_is_known_again_by_its_text() {
         let notes = std::sync::Arc::clone(&seen);
         let look: sms_mcp::ledger::Decide = std::sync::Arc::new(move |_, facts| {
             *notes.lock().unwrap() = Some((facts.same_in_doubt.clone(), facts.other_in_doubt.clone()));
-            Ok(())
+            Ok(Verdict::Now)
         });
         let asked = sms_mcp::ledger::Draft { text: text.into(), folded: sms_mcp::sms::fold::digest(text), ..draft(1) };
         store.reserve(Intent { preview: true, now: NOW.plus_ms(90_000_000), ..intent(vec![asked]) }, look).await.unwrap();

@@ -1,0 +1,266 @@
+//! What waits for its time or for a person: its money is held, nobody takes it, and its time is asked about once more.
+
+use std::sync::{Arc, Mutex};
+
+use sms_mcp::clock::Timestamp;
+use sms_mcp::error::{Error, ErrorKind};
+use sms_mcp::ledger::facets::*;
+use sms_mcp::ledger::sqlite::{SqliteLedger, restore};
+use sms_mcp::ledger::upkeep::PrunePlace;
+use sms_mcp::ledger::{Claim, Decide, Draft, Due, Intent, Ledger, Payer, Recheck, Recovered, Released, ReplyPage, Reservation};
+use sms_mcp::sms::facts::{Facts, Limits, Scope};
+use sms_mcp::sms::message::{BatchId, Realm, State};
+use sms_mcp::sms::verdict::Verdict;
+
+use super::ledger::{Backend, HOLD, NOW, budget, by_budget, claim, draft, ended, intent, on_every_backend, payer, queued, state_of, take};
+
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// At this time, for a reason.
+fn at(after_ms: i64) -> Verdict {
+    Verdict::At { at_ms: NOW.plus_ms(after_ms).as_millis(), why: "it is night there".into() }
+}
+
+fn ask() -> Verdict {
+    Verdict::Ask { why: "nobody knows this number".into() }
+}
+
+/// The same verdict on all of them, within the budgets.
+fn says(verdict: Verdict) -> Decide {
+    let fits = by_budget();
+    Arc::new(move |index, facts| fits(index, facts).map(|_| verdict.clone()))
+}
+
+fn due(after_ms: i64) -> Due {
+    Due { now: NOW.plus_ms(after_ms), limit: 100, max_age_ms: DAY_MS, provider: "sandbox".into(), realm: Realm::Live, without: Vec::new() }
+}
+
+fn recheck(verdict: impl Fn() -> Result<Verdict, Error> + Send + Sync + 'static) -> Recheck {
+    Arc::new(move |_, _| verdict())
+}
+
+fn now() -> Recheck {
+    recheck(|| Ok(Verdict::Now))
+}
+
+async fn reserved(store: &dyn Ledger, intent: Intent, verdict: Verdict) -> Vec<(usize, Verdict)> {
+    match store.reserve(intent, says(verdict)).await.unwrap() {
+        Reservation::Taken { waiting, .. } => waiting,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn held(store: &dyn Ledger) -> (i64, i64) {
+    let session = budget(store, Scope::Session).await;
+    (session.held_micros, session.messages)
+}
+
+async fn what_leaves_later_or_waits_for_a_person_holds_its_money_and_is_nobodys_to_take(backend: Backend) {
+    for place in backend.places() {
+        let store = place.open();
+        assert_eq!(reserved(&*store, intent(vec![draft(1)]), at(HOUR_MS)).await, [(0, at(HOUR_MS))]);
+        assert_eq!(reserved(&*store, intent(vec![draft(2)]), ask()).await, [(0, ask())]);
+        let some: Decide = Arc::new(|index, _| Ok([Verdict::Now, at(HOUR_MS), ask()][index].clone()));
+        let Reservation::Taken { waiting, .. } = store.reserve(queued(3, 3), some).await.unwrap() else { panic!("refused") };
+        assert_eq!(waiting, [(1, at(HOUR_MS)), (2, ask())]);
+        let states = [(1, State::Scheduled), (2, State::Proposed), (3, State::Queued), (4, State::Scheduled), (5, State::Proposed)];
+        for (n, state) in states {
+            assert_eq!(state_of(&*store, &draft(n).id).await, state, "{n}");
+        }
+        assert_eq!(held(&*store).await, (5 * HOLD, 5));
+        let later = Claim { now: NOW.plus_ms(2 * HOUR_MS), max_age_ms: DAY_MS, adopt: true, ..claim(9) };
+        let claimed = store.claim(later).await.unwrap().messages;
+        assert_eq!(claimed.iter().map(|message| &message.id).collect::<Vec<_>>(), [&draft(3).id]);
+        let whole = store.whole("alice", &draft(1).id, ReplyPage::default()).await.unwrap().unwrap();
+        assert_eq!(whole.history[0].why.as_deref(), Some("it is night there"));
+        let batch = store.batch("alice", &BatchId::new(NOW.as_millis(), 3), 9).await.unwrap().unwrap();
+        assert_eq!(batch.open(), 3, "the bulk goes on");
+        // A budget is as full of them as of any others.
+        assert_eq!(store.reserve(intent(vec![draft(9)]), by_budget()).await.unwrap_err().kind(), ErrorKind::BudgetExceeded);
+    }
+}
+
+async fn what_has_become_due_is_decided_on_once_more_by_the_facts_of_then(backend: Backend) {
+    for place in backend.places() {
+        let store = place.open();
+        for n in 1..=4 {
+            reserved(&*store, intent(vec![draft(n)]), at(i64::from(n) * HOUR_MS)).await;
+        }
+        assert_eq!(store.release_due(due(HOUR_MS - 1), now()).await.unwrap(), Released::default(), "not before its time");
+        let seen = Arc::<Mutex<Option<Facts>>>::default();
+        let notes = Arc::clone(&seen);
+        let looks: Recheck = Arc::new(move |record, facts| {
+            assert_eq!((&record.id, record.text.as_deref(), record.held_micros), (&draft(1).id, Some("text 1"), HOLD));
+            *notes.lock().unwrap() = Some(facts.clone());
+            Ok(Verdict::Now)
+        });
+        assert_eq!(store.release_due(due(HOUR_MS), looks).await.unwrap().queued, [draft(1).id]);
+        let facts = seen.lock().unwrap().take().unwrap();
+        let session = facts.budgets.iter().find(|budget| budget.scope == Scope::Session).unwrap();
+        assert_eq!((session.held_micros, session.messages), (3 * HOLD, 3), "as if it was not there");
+        assert_eq!((facts.recipient_last_hour, facts.recipient_last_day, facts.is_opted_out), (0, 0, false));
+        assert_eq!(state_of(&*store, &draft(1).id).await, State::Queued);
+        assert_eq!(store.claim(Claim { now: NOW.plus_ms(HOUR_MS), max_age_ms: HOUR_MS / 2, ..claim(9) }).await.unwrap().messages.len(), 1);
+        assert_eq!(state_of(&*store, &draft(1).id).await, State::Attempting, "its age in the queue begins with its time");
+    }
+}
+
+async fn what_may_not_leave_when_its_time_has_come_waits_on_or_ends(backend: Backend) {
+    for place in backend.places() {
+        let store = place.open();
+        for n in 2..=4 {
+            reserved(&*store, intent(vec![draft(n)]), at(i64::from(n) * HOUR_MS)).await;
+        }
+        let later = recheck(|| Ok(at(3 * HOUR_MS)));
+        assert_eq!(store.release_due(due(2 * HOUR_MS), later).await.unwrap().later, [draft(2).id]);
+        assert_eq!(store.release_due(due(3 * HOUR_MS - 1), now()).await.unwrap(), Released::default());
+        let refused = recheck(|| Err(Error::new(ErrorKind::OptedOut, "no more texts")));
+        assert_eq!(store.release_due(due(3 * HOUR_MS), refused).await.unwrap().ended.len(), 2);
+        let asks = recheck(|| Ok(ask()));
+        assert_eq!(store.release_due(due(4 * HOUR_MS), asks).await.unwrap().ended, [draft(4).id], "states only move forward");
+        for (n, code) in [(2, ErrorKind::OptedOut), (3, ErrorKind::OptedOut), (4, ErrorKind::NotSupported)] {
+            let record = store.message("alice", &draft(n).id).await.unwrap().unwrap();
+            assert_eq!((record.state, record.code), (State::Rejected, Some(code)), "{n}");
+        }
+        assert_eq!(held(&*store).await, (0, 0), "their money is back");
+    }
+}
+
+async fn what_is_paused_or_paid_for_by_a_frozen_budget_or_another_providers_stays_and_what_is_too_late_ends(backend: Backend) {
+    for place in backend.places() {
+        let store = place.open();
+        reserved(&*store, intent(vec![draft(1)]), at(HOUR_MS)).await;
+        let mine = due(2 * HOUR_MS);
+        for other in [
+            Due { without: vec!["alice".into()], ..mine.clone() },
+            Due { provider: "second".into(), ..mine.clone() },
+            Due { realm: Realm::Sandbox, ..mine.clone() },
+        ] {
+            assert_eq!(store.release_due(other, now()).await.unwrap(), Released::default());
+        }
+        take(&*store, intent(vec![draft(2)])).await;
+        store.settle(&draft(2).id, ended(State::Sent, Some(2 * HOLD))).await.unwrap();
+        assert!(budget(&*store, Scope::Session).await.frozen);
+        assert_eq!(store.release_due(mine.clone(), now()).await.unwrap(), Released::default());
+        for frozen in store.all_budgets().await.unwrap().into_iter().filter(|budget| budget.frozen) {
+            store.unfreeze(&frozen.key).await.unwrap();
+        }
+        assert_eq!(store.release_due(Due { max_age_ms: HOUR_MS / 2, ..mine }, now()).await.unwrap().ended, [draft(1).id]);
+        assert_eq!(state_of(&*store, &draft(1).id).await, State::Expired);
+        assert_eq!(held(&*store).await, (0, 1));
+    }
+}
+
+async fn what_waits_by_itself_is_taken_back_by_the_operator_and_by_nobody_else(backend: Backend) {
+    for place in backend.places() {
+        let store = place.open();
+        for (n, verdict) in [(1, at(HOUR_MS)), (2, ask())] {
+            reserved(&*store, intent(vec![draft(n)]), verdict).await;
+            assert!(!store.take_back("bob", &draft(n).id, NOW).await.unwrap());
+            assert!(store.take_back("alice", &draft(n).id, NOW).await.unwrap());
+            assert!(!store.take_back("alice", &draft(n).id, NOW).await.unwrap());
+            assert_eq!(state_of(&*store, &draft(n).id).await, State::Canceled);
+        }
+        assert_eq!(held(&*store).await, (0, 0));
+        take(&*store, intent(vec![draft(7)])).await;
+        assert!(!store.take_back("alice", &draft(7).id, NOW).await.unwrap(), "it is being handed over");
+    }
+}
+
+async fn what_waits_is_taken_back_with_its_bulk_and_by_its_person(backend: Backend) {
+    for place in backend.places() {
+        let store = place.open();
+        let some: Decide = Arc::new(|index, _| Ok([at(HOUR_MS), ask()][index].clone()));
+        store.reserve(queued(3, 2), some).await.unwrap();
+        assert!(!store.take_back("alice", &draft(3).id, NOW).await.unwrap(), "it goes with its bulk");
+        assert_eq!(store.cancel("alice", &BatchId::new(NOW.as_millis(), 3), NOW).await.unwrap(), 2);
+        for (n, verdict) in [(5, at(HOUR_MS)), (6, ask())] {
+            reserved(&*store, intent(vec![draft(n)]), verdict).await;
+            store.opt_out(&draft(n).to, true, "reply", NOW).await.unwrap();
+            let record = store.message("alice", &draft(n).id).await.unwrap().unwrap();
+            assert_eq!((record.state, record.code), (State::Rejected, Some(ErrorKind::OptedOut)));
+        }
+        assert_eq!(held(&*store).await, (0, 0));
+    }
+}
+
+async fn recovery_and_forgetting_leave_what_waits(backend: Backend) {
+    for place in backend.places() {
+        let first = place.open();
+        reserved(&*first, intent(vec![draft(1)]), at(400 * DAY_MS)).await;
+        reserved(&*first, intent(vec![draft(2)]), ask()).await;
+        first.close().await.unwrap();
+        let store = place.open();
+        assert_eq!(store.recover(NOW.plus_ms(HOUR_MS), None).await.unwrap(), Recovered::default());
+        let (late, mut next) = (NOW.plus_ms(390 * DAY_MS), Some(PrunePlace::default()));
+        while let Some(from) = next {
+            next = store.prune(late.plus_ms(-30 * DAY_MS), late, from, 10).await.unwrap().next;
+        }
+        for (n, state) in [(1, State::Scheduled), (2, State::Proposed)] {
+            assert_eq!(state_of(&*store, &draft(n).id).await, state);
+        }
+        assert_eq!(store.release_due(due(400 * DAY_MS), now()).await.unwrap().queued, [draft(1).id], "whichever process looks");
+    }
+}
+
+async fn what_left_later_counts_for_its_person_when_it_left(backend: Backend) {
+    for place in backend.places() {
+        let store = place.open();
+        let wide = |n: u32, at: Timestamp| {
+            let payer = Payer { day: Limits::default(), session: Limits::default(), ..payer() };
+            Intent { payer, now: at, ..intent(vec![Draft { to: draft(1).to, ..draft(n) }]) }
+        };
+        for n in 1..=3 {
+            reserved(&*store, wide(n, NOW), at(2 * DAY_MS)).await;
+        }
+        let counts = Arc::<Mutex<Vec<(u32, u32)>>>::default();
+        let notes = Arc::clone(&counts);
+        let counting: Recheck = Arc::new(move |_, facts| {
+            notes.lock().unwrap().push((facts.recipient_last_hour, facts.recipient_last_day));
+            Ok(Verdict::Now)
+        });
+        assert_eq!(store.release_due(due(2 * DAY_MS), counting).await.unwrap().queued.len(), 3);
+        assert_eq!(*counts.lock().unwrap(), [(0, 0), (1, 1), (2, 2)], "those that still wait are none of them");
+        let notes = Arc::clone(&counts);
+        let look: Decide = Arc::new(move |_, facts| {
+            notes.lock().unwrap().push((facts.recipient_last_hour, facts.recipient_last_day));
+            Ok(Verdict::Now)
+        });
+        for hours in [0, 2, 25] {
+            let asked = Intent { preview: true, ..wide(9, NOW.plus_ms(2 * DAY_MS + hours * HOUR_MS)) };
+            store.reserve(asked, Arc::clone(&look)).await.unwrap();
+        }
+        assert_eq!(counts.lock().unwrap()[3..], [(3, 3), (0, 3), (0, 0)]);
+    }
+}
+
+on_every_backend![
+    what_leaves_later_or_waits_for_a_person_holds_its_money_and_is_nobodys_to_take,
+    what_has_become_due_is_decided_on_once_more_by_the_facts_of_then,
+    what_is_paused_or_paid_for_by_a_frozen_budget_or_another_providers_stays_and_what_is_too_late_ends,
+    what_may_not_leave_when_its_time_has_come_waits_on_or_ends,
+    what_waits_by_itself_is_taken_back_by_the_operator_and_by_nobody_else,
+    what_waits_is_taken_back_with_its_bulk_and_by_its_person,
+    recovery_and_forgetting_leave_what_waits,
+    what_left_later_counts_for_its_person_when_it_left,
+];
+
+#[tokio::test]
+async fn what_waited_in_an_older_ledger_that_is_put_back_may_have_left_since() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, backup) = (folder.path().join("ledger.db"), folder.path().join("backup.db"));
+    let store = SqliteLedger::open(&file, NOW, [1; 8]).unwrap();
+    reserved(&store, intent(vec![draft(1)]), at(HOUR_MS)).await;
+    reserved(&store, intent(vec![draft(2)]), ask()).await;
+    store.backup(&backup).await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    assert_eq!(restore(&backup, &file, NOW.plus_ms(1)).unwrap().unknown, 2);
+    let store = SqliteLedger::open(&file, NOW, [2; 8]).unwrap();
+    for n in [1, 2] {
+        assert_eq!(state_of(&store, &draft(n).id).await, State::Unknown, "never sent");
+    }
+    assert_eq!(store.release_due(due(2 * HOUR_MS), now()).await.unwrap(), Released::default());
+}
