@@ -25,6 +25,14 @@ use super::untrusted::is_hidden;
 /// The text in its compatibility form (NFKC), in one case, without invisible characters, Arabic and Hebrew points and
 /// tatweel, each run of white space as one space, and none at the ends. Folding twice changes nothing.
 pub fn fold(text: &str) -> String {
+    // Nearly every text is that, and none of it has another form.
+    if text.is_ascii() {
+        return spaced(text.chars().filter(|c| is_seen(*c)).map(|c| c.to_ascii_lowercase()));
+    }
+    fold_any(text)
+}
+
+fn fold_any(text: &str) -> String {
     // Invisible characters first, since one between a letter and its mark would keep the two apart; and once more, since
     // ligatures hold points.
     let seen = text.chars().filter(|c| is_seen(*c)).nfkc().filter(|c| is_seen(*c)).collect::<String>();
@@ -169,7 +177,13 @@ fn bare(text: &str) -> String {
             None => plain.push(c),
         }
     }
-    let looks: String = fold(&plain).nfd().filter(|c| !is_mark(*c)).map(look).collect();
+    let folded = fold(&plain);
+    if folded.is_ascii() { folded } else { looks(&folded) }
+}
+
+/// A folded text without marks, each letter by its look.
+fn looks(folded: &str) -> String {
+    let looks: String = folded.nfd().filter(|c| !is_mark(*c)).map(look).collect();
     // What was a letter with a mark may have a case again in its new look, and two spaces may have become one.
     spaced(looks.nfkc())
 }
@@ -278,6 +292,14 @@ fn latin(c: char, first: char) -> char {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_ascii_folds_as_everything_does(text in "[\\x00-\\x7f]{0,40}") {
+            prop_assert_eq!(fold(&text), fold_any(&text));
+            prop_assert_eq!(looks(&fold_any(&text)), fold_any(&text));
+        }
+    }
 
     #[test]
     fn what_unicode_calls_the_same_folds_to_the_same() {

@@ -65,8 +65,8 @@ fn doubts(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut Facts) ->
 /// message whose outcome is unknown. Of most people there is none of it, and that takes one look.
 fn is_anything_known(db: &Connection, intent: &Intent, draft: &Draft) -> JobResult<bool> {
     let mut statement = db.prepare_cached(sql!(
-        "SELECT EXISTS (SELECT 1 FROM opt_out WHERE number = ?1) OR EXISTS (SELECT 1 FROM pending WHERE {MAY_BE_STOP} AND ending IN (?4, ''))
-             OR EXISTS (SELECT 1 FROM message WHERE {} AND sandbox = ?3)",
+        "SELECT EXISTS (SELECT 1 FROM opt_out WHERE number = ?1) OR EXISTS (SELECT 1 FROM pending WHERE {MAY_BE_STOP} AND ending = ?4)
+             OR EXISTS (SELECT 1 FROM pending WHERE {MAY_BE_STOP} AND ending = '') OR EXISTS (SELECT 1 FROM message WHERE {} AND sandbox = ?3)",
         in_doubt()
     ))?;
     let (principal, is_sandbox) = (&intent.payer.principal, intent.payer.realm.is_sandbox());

@@ -1,9 +1,9 @@
-//! What the jobs of one transaction share: the budgets, the pace and the sessions that they decide by. Each is read once, reckoned
-//! with in memory, and written once, before the commit.
+//! What the jobs of one transaction share: the budgets, the pace and the sessions that they decide by, and the requests that they
+//! count. Each is read once, reckoned with in memory, and written once, before the commit.
 //!
 //! Two things keep that from being seen by anybody. What a job decides by it gets as copies, and it reckons only what it has decided
 //! to take, after which nothing but the ledger's trouble can stop it, and that undoes the whole transaction: so a refusal leaves
-//! no trace. And whoever asks the ledger itself for a budget, a pace or a session gets hold of it by [`Group::alone`], which writes
+//! no trace. And whoever asks the ledger itself for a budget, a pace, a session or a count gets hold of it by [`Group::alone`], which writes
 //! all of it first and forgets it: so what is read there is what was reckoned, and what is written there is read again.
 
 use rusqlite::Connection;
@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use super::budget::{Budgets, Row};
 use super::job::{Business, JobResult};
 use super::pace::Paces;
+use super::rate::Counts;
 use super::session::{self, Bases, Sessions};
 use crate::clock::Timestamp;
 use crate::ledger::Payer;
@@ -27,6 +28,7 @@ pub(super) struct Group<'a> {
     budgets: Budgets,
     paces: Paces,
     bases: Bases,
+    counts: Counts,
 }
 
 impl<'a> Group<'a> {
@@ -35,13 +37,13 @@ impl<'a> Group<'a> {
     /// # Errors
     /// What the work fails with, and what the ledger says to what was reckoned.
     pub(super) fn over<T, E: From<rusqlite::Error>>(db: &'a Connection, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
-        let mut group = Self { db, budgets: Budgets::default(), paces: Paces::default(), bases: Bases::default() };
+        let mut group = Self { db, budgets: Budgets::default(), paces: Paces::default(), bases: Bases::default(), counts: Counts::default() };
         let done = work(&mut group)?;
         group.write()?;
         Ok(done)
     }
 
-    /// The ledger, for everything but budgets, the pace and sessions: of these it does not say how they stand.
+    /// The ledger, for everything but budgets, the pace, sessions and counts of requests: of these it does not say how they stand.
     pub(super) fn beside(&self) -> &'a Connection {
         self.db
     }
@@ -55,12 +57,13 @@ impl<'a> Group<'a> {
     fn write(&mut self) -> JobResult<()> {
         self.bases.forget();
         self.budgets.write(self.db)?;
-        self.paces.write(self.db)
+        self.paces.write(self.db)?;
+        self.counts.write(self.db)
     }
 
     /// Whether anything is reckoned that is not written.
     pub(super) fn has_changes(&self) -> bool {
-        self.budgets.has_changes() || self.paces.has_changes()
+        self.budgets.has_changes() || self.paces.has_changes() || self.counts.has_changes()
     }
 
     /// See [`session::sessions`].
@@ -97,11 +100,16 @@ impl<'a> Group<'a> {
     pub(super) fn keep_pace(&mut self, realm: Realm, pace: &Pace) {
         self.paces.keep(realm, pace);
     }
+
+    /// See [`Counts::add`].
+    pub(super) fn count(&mut self, provider: &str, now: Timestamp, requests: u32) {
+        self.counts.add(provider, now, requests);
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use std::sync::Arc;
 
     use futures::future::{LocalBoxFuture, join_all};
@@ -110,8 +118,8 @@ mod tests {
     use super::super::job::Kind;
     use crate::clock::Timestamp;
     use crate::error::{Error, ErrorKind, Result};
-    use crate::ledger::facets::{Accounts as _, Intents as _, Reports as _};
-    use crate::ledger::{BaseSession, BatchDraft, Decide, Draft, Intent, Payer, Report, Reservation, Settlement};
+    use crate::ledger::facets::{Accounts as _, Intents as _, Queue as _, Reports as _};
+    use crate::ledger::{BaseSession, BatchDraft, Decide, Draft, Intent, Pacing, Payer, Report, Reservation, Settlement};
     use crate::sms::facts::{Budget, Facts, Limits, Scope};
     use crate::sms::message::{BatchId, MessageId, Realm, State};
     use crate::sms::verdict::Verdict;
@@ -443,6 +451,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_group_asks_of_a_vendor_is_counted_once_and_whoever_asks_finds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = ledger(&folder, 1);
+        let rated = |n: u128, seconds: i64| {
+            let mut intent = Intent { now: NOW.plus_ms(seconds * 1_000), ..intent(n, OPEN) };
+            intent.drafts[0].rated_requests = 2;
+            send(&store, intent, fits())
+        };
+        let admit = |may: bool| -> Job<'_> {
+            let (store, rate) = (&store, Pacing { per_minute: Some(9), ..Pacing::default() });
+            Box::pin(async move { store.admit("one", Realm::Live, 1, rate, NOW.plus_ms(1_000)).await.map(|admitted| assert_eq!(admitted, may)) })
+        };
+        send(&store, intent(0, OPEN), fits()).await.unwrap();
+        let before = rows_changed(&store).await;
+        let jobs = vec![rated(1, 0), rated(2, 0), rated(3, 1), rated(4, 1), admit(true), admit(false)];
+        assert!(together(&store, jobs).await.iter().all(|done| done.is_ok()));
+        assert_eq!(numbers(&store, "SELECT count FROM rate ORDER BY slot").await, [9, 4, 5], "the day, and the two seconds");
+        // A row for each message and each part of the path and the pace, and a second and the day for each second, and for who was admitted.
+        assert_eq!(rows_changed(&store).await - before, 4 + 4 + 2 * 2 + 2);
+    }
+
+    #[tokio::test]
     async fn two_processes_with_groups_of_their_own_keep_to_one_limit() {
         let folder = tempfile::tempdir().unwrap();
         let (one, two) = (ledger(&folder, 1), ledger(&folder, 2));
@@ -465,7 +495,6 @@ mod tests {
             ("early", include_str!("early.rs")),
             ("facts", include_str!("facts.rs")),
             ("outbox", include_str!("outbox.rs")),
-            ("rate", include_str!("rate.rs")),
             ("receipt", include_str!("receipt.rs")),
             ("reserve", include_str!("reserve.rs")),
             ("segment", include_str!("segment.rs")),
@@ -473,7 +502,8 @@ mod tests {
         ];
         for (name, source) in sources {
             let code = source.split("\nmod tests {").next().unwrap();
-            let tables = ["budget", "pace", "session"].map(|table| ["FROM ", "INTO ", "UPDATE ", "JOIN "].map(|word| format!("{word}{table} ")));
+            let tables =
+                ["budget", "pace", "rate", "session"].map(|table| ["FROM ", "INTO ", "UPDATE ", "JOIN "].map(|word| format!("{word}{table} ")));
             let named = tables.iter().flatten().find(|words| code.contains(words.as_str()));
             assert_eq!(named, None, "{name} asks beside the group");
         }

@@ -1,6 +1,8 @@
 //! How many requests each provider was sent, in rows that all processes share. What that leaves room for stands in
 //! [`crate::ledger::rules::window`].
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::job::JobResult;
@@ -58,12 +60,38 @@ pub(super) fn admit(db: &Connection, provider: &str, now: Timestamp, pacing: Pac
 
 /// Counts requests that are about to be made, and forgets the counts that no window reaches any more.
 pub(super) fn count(db: &Connection, provider: &str, now: Timestamp, requests: u32) -> JobResult<()> {
-    let (this, today) = (second(now), day(now));
-    add(db, provider, this, requests.into())?;
-    add(db, provider, -today, requests.into())?;
+    count_in(db, provider, (second(now), day(now)), requests.into())
+}
+
+fn count_in(db: &Connection, provider: &str, (this, today): (i64, i64), requests: i64) -> JobResult<()> {
+    add(db, provider, this, requests)?;
+    add(db, provider, -today, requests)?;
     let mut forget = db.prepare_cached("DELETE FROM rate WHERE provider = ?1 AND slot > ?2 AND slot < ?3")?;
     forget.execute(params![provider, -1, this - MINUTE_SLOTS])?;
     // Yesterday's stays: the clock may be set back over midnight.
     forget.execute(params![provider, 1 - today, 0])?;
     Ok(())
+}
+
+/// What the jobs of one transaction count, by provider, second and day: written once.
+#[derive(Default)]
+pub(super) struct Counts(BTreeMap<(String, i64, i64), i64>);
+
+impl Counts {
+    /// As [`count`], in what is reckoned here.
+    pub(super) fn add(&mut self, provider: &str, now: Timestamp, requests: u32) {
+        let count = self.0.entry((provider.to_owned(), second(now), day(now))).or_default();
+        *count = count.saturating_add(requests.into());
+    }
+
+    /// Whether anything is reckoned that is not written.
+    pub(super) fn has_changes(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// Writes what was reckoned, and forgets it all.
+    pub(super) fn write(&mut self, db: &Connection) -> JobResult<()> {
+        let counts = std::mem::take(&mut self.0).into_iter();
+        counts.into_iter().try_for_each(|((provider, second, day), requests)| count_in(db, &provider, (second, day), requests))
+    }
 }

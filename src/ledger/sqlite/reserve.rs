@@ -11,7 +11,7 @@ use super::job::{Business, JobResult, business};
 use super::mark::{Key, Mark};
 use super::rehearsal::rehearse;
 use super::row::target_from;
-use super::{rate, sealed};
+use super::sealed;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, RefusedRecipient};
 use crate::ledger::rules::choose::{Chosen, Taken, choose};
@@ -120,26 +120,25 @@ fn take(
     for row in rows.iter_mut() {
         group.hold(row, micros, messages)?;
     }
-    leave_now(group, intent, taken, pace)?;
+    leave_now(group, intent, taken, pace);
     let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
     write(group.beside(), owner, intent, taken, refused, &ids.join(","))
 }
 
 /// Counts what leaves without a claim: a single message, or a campaign in its one request.
-fn leave_now(group: &mut Group<'_>, intent: &Intent, taken: &[Taken<'_>], pace: &mut Pace) -> JobResult<()> {
+fn leave_now(group: &mut Group<'_>, intent: &Intent, taken: &[Taken<'_>], pace: &mut Pace) {
     let leaving: Vec<&Draft> = taken.iter().filter(|taken| taken.is_now()).map(|taken| taken.draft).collect();
     if leaving.is_empty() {
-        return Ok(());
+        return;
     }
     match (&intent.batch, intent.is_campaign) {
-        (Some(_), false) => return Ok(()),
+        (Some(_), false) => return,
         (Some(_), true) => pace.take_what_there_is(u32::try_from(leaving.len()).unwrap_or(u32::MAX)),
         (None, _) => pace.take(1),
     }
     group.keep_pace(intent.payer.realm, pace);
-    match leaving.iter().find(|draft| draft.rated_requests > 0) {
-        Some(rated) => rate::count(group.beside(), &window::name(&rated.provider, intent.payer.realm), intent.now, rated.rated_requests),
-        None => Ok(()),
+    if let Some(rated) = leaving.iter().find(|draft| draft.rated_requests > 0) {
+        group.count(&window::name(&rated.provider, intent.payer.realm), intent.now, rated.rated_requests);
     }
 }
 
