@@ -6,6 +6,7 @@
 mod arguments;
 pub(crate) mod frame;
 mod json;
+mod long_list;
 pub(crate) mod open_calls;
 pub(crate) mod params;
 mod progress;

@@ -87,7 +87,7 @@ pub enum OnInvalid {
 #[serde(deny_unknown_fields)]
 pub struct BulkArgs {
     /// Each once, such as {"to": "+12025550123", "data": [{"name": "name", "value": "Ann"}]}.
-    #[serde(deserialize_with = "strict::objects")]
+    #[serde(deserialize_with = "strict::objects_or_their_text")]
     pub recipients: Vec<Recipient>,
     /// Text; {{name}} is replaced from each recipient's data.
     pub message: String,

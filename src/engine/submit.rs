@@ -1,5 +1,6 @@
 //! Taking what callers ask to be sent: from arguments to messages that are on disk with their money, and the answer.
 
+mod asked;
 pub mod bulk;
 pub mod campaign;
 mod draft;

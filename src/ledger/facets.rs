@@ -5,9 +5,9 @@
 use async_trait::async_trait;
 
 use super::model::{
-    Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Intent, LookClaim, Nameless, NewHandle, NewPending, NewReply, OptOut,
-    Pacing, Payer, Pended, Pending, ProviderName, Recheck, Record, Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment, Settled,
-    Settlement, Target, VendorId, Whole,
+    Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Intent, LookClaim, Many, Nameless, NewHandle, NewPending, NewReply,
+    OptOut, Pacing, Payer, Pended, Pending, ProviderName, Recheck, Record, Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment,
+    Settled, Settlement, Target, VendorId, Whole,
 };
 use super::told::Unmatched;
 pub use super::{clients::Clients, long_reply::LongReplies, told::Told, upkeep::Upkeep};
@@ -29,6 +29,13 @@ pub trait Intents: Send + Sync {
     /// `ErrorKind::ClockUnreliable` for a clock that cannot be right; `ErrorKind::LedgerInDoubt` as for [`Upkeep::trust`]; the
     /// decision's own for a spent budget.
     async fn reserve(&self, intent: Intent, decide: Decide) -> Result<Reservation>;
+
+    /// The same for a bulk whose messages are made while they are written, so that others can use the ledger in between. It is there
+    /// for everybody when this returns, and for nobody before.
+    ///
+    /// # Errors
+    /// As for [`Intents::reserve`], or what [`Many::make`] answers.
+    async fn reserve_many(&self, intent: Intent, many: Many, decide: Decide) -> Result<Reservation>;
 
     /// What this principal's key led to on this side.
     async fn target_of(&self, principal: &str, realm: Realm, key: &str) -> Result<Option<Target>>;

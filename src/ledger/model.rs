@@ -9,7 +9,7 @@ mod queue;
 mod record;
 mod settlement;
 
-pub use intent::{BaseSession, BatchDraft, Decide, Draft, Idempotency, Intent, NewHandle, Payer, Reservation, Target};
+pub use intent::{BaseSession, BatchDraft, Decide, Draft, Idempotency, Intent, MakeDrafts, Many, NewHandle, Payer, Reservation, Target};
 pub use names::{E164, Nameless, ProviderName, VendorId};
 pub use outbox::Forward;
 pub use pacing::Pacing;

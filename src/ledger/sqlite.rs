@@ -23,6 +23,7 @@ mod mark;
 mod opt_out;
 mod outbox;
 mod pace;
+mod parts;
 mod pause;
 mod peers;
 mod pending;
@@ -49,6 +50,7 @@ mod transition;
 mod upkeep;
 mod verbs;
 mod wish;
+mod withdraw;
 mod writer;
 
 use std::path::Path;
@@ -72,12 +74,13 @@ use group::Group;
 use instance::{Instance, Lock};
 use job::unavailable;
 use mark::Mark;
+use parts::Accepting;
 use peers::Peers;
 use place::{APPLICATION_ID, OPEN_ID, Place, say_open};
 use writer::{Around, Writer};
 
 /// Every migration, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 20] = [
+const MIGRATIONS: [&str; 21] = [
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_providers.sql"),
     include_str!("migrations/0003_segments.sql"),
@@ -98,10 +101,13 @@ const MIGRATIONS: [&str; 20] = [
     include_str!("migrations/0018_waiting.sql"),
     include_str!("migrations/0019_text_key.sql"),
     include_str!("migrations/0020_scheduled.sql"),
+    include_str!("migrations/0021_accepting.sql"),
 ];
 
-/// How long a write waits for another process's transaction.
+/// How long a write waits for another process's transaction, and how long between two looks. Those of `SQLite` become longer and
+/// longer, and miss what one that accepts a large bulk leaves between its parts.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const BUSY_LOOK: Duration = Duration::from_millis(1);
 
 /// Page cache of a connection, in KiB: enough for the hot ends of the indices, small enough for a laptop.
 const CACHE_KIB: i32 = 2_048;
@@ -129,6 +135,8 @@ pub struct SqliteLedger {
     has_texts: Arc<AtomicBool>,
     /// What was recorded and must not begin, because of trouble after that: it is to be settled.
     unbegun: Mutex<Vec<(MessageId, Timestamp)>>,
+    /// The bulks that this process accepts just now.
+    accepting: Arc<Accepting>,
 }
 
 impl SqliteLedger {
@@ -196,6 +204,7 @@ impl SqliteLedger {
             peers,
             has_texts,
             unbegun: Mutex::default(),
+            accepting: Arc::default(),
         })
     }
 
@@ -280,7 +289,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
         // The log goes when the file says that nobody has it open (`writer::leave`), and with no other end, such as that of a
         // start that failed: the file would lack its log for good. First of all, for all below reads the file, and may fail.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        db.busy_timeout(BUSY_TIMEOUT)?;
+        be_patient(&db)?;
         db.set_prepared_statement_cache_capacity(64);
         db.pragma_update(None, "cache_size", -CACHE_KIB)?;
         db.pragma_update(None, "temp_store", "memory")?;
@@ -290,6 +299,18 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
         Ok(db)
     };
     open().map_err(|error| cannot_open(path, &error.to_string()))
+}
+
+/// Lets this connection wait for other processes.
+fn be_patient(db: &Connection) -> rusqlite::Result<()> {
+    let look_again = |looks: i32| {
+        let waits_on = u128::try_from(looks).is_ok_and(|looks| looks * BUSY_LOOK.as_millis() < BUSY_TIMEOUT.as_millis());
+        if waits_on {
+            std::thread::sleep(BUSY_LOOK);
+        }
+        waits_on
+    };
+    db.busy_handler(Some(look_again))
 }
 
 /// How many migrations this database has had.

@@ -25,6 +25,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 
 use super::json::{self, JsonKind};
+use super::long_list::{self, LONG};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::template::Template;
 use crate::sms::untrusted;
@@ -87,11 +88,28 @@ pub(super) fn read<T: DeserializeOwned>(tool: &Tool, arguments: JsonObject) -> R
     let mut reader = Reader { warnings: Vec::new(), fills_both: fills_both(&arguments) };
     let complain = |wrong: Wrong| Error::new(ErrorKind::InvalidArgument, wrong.said(&tool.input_schema));
     let given = reader.object(&tool.input_schema, arguments).map_err(complain)?;
-    let read = serde_path_to_error::deserialize(Value::Object(given)).map_err(|error| {
-        let path = Some(error.path().to_string()).filter(|path| path != ".").unwrap_or_default();
-        complain(Wrong { path, why: untrusted::escape(&error.inner().to_string()) })
-    });
-    Ok(Given { arguments: read?, warnings: reader.warnings })
+    let given = Value::Object(given);
+    let arguments = match T::deserialize(&given) {
+        Ok(read) => read,
+        // Once more, to say where it is wrong.
+        Err(_) => serde_path_to_error::deserialize(unfolded(given)).map_err(|error| {
+            let path = Some(error.path().to_string()).filter(|path| path != ".").unwrap_or_default();
+            complain(Wrong { path, why: untrusted::escape(&error.inner().to_string()) })
+        })?,
+    };
+    Ok(Given { arguments, warnings: reader.warnings })
+}
+
+/// Arguments with their long lists as lists.
+fn unfolded(mut given: Value) -> Value {
+    for value in given.as_object_mut().into_iter().flat_map(Map::values_mut) {
+        if let Some(list) = value.as_str().filter(|text| text.len() >= LONG).and_then(|text| serde_json::from_str(text).ok())
+            && matches!(list, Value::Array(_))
+        {
+            *value = list;
+        }
+    }
+    given
 }
 
 /// What is wrong, and where.
@@ -209,10 +227,40 @@ impl Reader {
         }
     }
 
+    /// A long list in its text, which stays one: each item is read by itself.
+    fn long_array(&mut self, name: &str, items: &JsonObject, text: &str) -> std::result::Result<Value, Wrong> {
+        let (mut list, mut wrong) = (Vec::with_capacity(text.len()), None);
+        let take = |index: usize, item: Value| {
+            list.push(if index == 0 { b'[' } else { b',' });
+            let read = self.value(name, items, item).map_err(|wrong| wrong.below(&format!("[{index}]")));
+            let written = read.and_then(|item| serde_json::to_writer(&mut list, &item).map_err(|error| Wrong::here(error.to_string())));
+            wrong = written.err();
+            wrong.is_none()
+        };
+        let is_list = long_list::each(text, take).is_some();
+        if let Some(wrong) = wrong {
+            return Err(wrong);
+        }
+        if !is_list {
+            return Err(wrong_type(&Value::String(String::new()), "[...]"));
+        }
+        if let Some(place) = json::twice(text) {
+            return Err(written_twice(&place));
+        }
+        if list.is_empty() {
+            list.push(b'[');
+        }
+        list.push(b']');
+        String::from_utf8(list).map(Value::String).map_err(|error| Wrong::here(error.to_string()))
+    }
+
     fn array(&mut self, name: &str, schema: &JsonObject, given: Value) -> std::result::Result<Value, Wrong> {
         let nothing = Map::new();
         let items = schema.get("items").and_then(Value::as_object).unwrap_or(&nothing);
         let pairs = is_pairs(items);
+        if let Some(text) = given.as_str().filter(|text| text.len() >= LONG && !pairs) {
+            return self.long_array(name, items, text);
+        }
         match of_text(given, |value| value.is_array() || (pairs && value.is_object()))? {
             Value::Array(list) => {
                 let mut read = Vec::with_capacity(list.len());
@@ -282,12 +330,13 @@ fn of_text(given: Value, is_wanted: impl Fn(&Value) -> bool) -> std::result::Res
     let Some(text) = given.as_str() else { return Ok(given) };
     let Some(read) = serde_json::from_str::<Value>(text).ok().filter(is_wanted) else { return Ok(given) };
     match json::twice(text) {
-        Some(place) => {
-            let why = format!("its JSON text has `{place}` twice in one object, and two readers may take different ones; write it once");
-            Err(Wrong::here(why))
-        }
+        Some(place) => Err(written_twice(&place)),
         None => Ok(read),
     }
+}
+
+fn written_twice(place: &str) -> Wrong {
+    Wrong::here(format!("its JSON text has `{place}` twice in one object, and two readers may take different ones; write it once"))
 }
 
 fn text(name: &str, schema: &JsonObject, given: Value) -> std::result::Result<Value, Wrong> {

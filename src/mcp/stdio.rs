@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::frame::{self, Frame};
+use super::long_list;
 use super::open_calls::OpenCalls;
 use super::params;
 
@@ -69,7 +70,19 @@ impl<R> Lines<R> {
     fn end_line(&mut self) {
         match frame::look(&self.line) {
             // The library skips what is no JSON without a word: nobody knows whose it is.
-            Frame::Message | Frame::NoJson(_) => self.ready.append(&mut self.line),
+            Frame::NoJson(_) => self.ready.append(&mut self.line),
+            Frame::Message => {
+                // Taken: a buffer that was needed for a long line once is not kept for ever.
+                let mut line = std::mem::take(&mut self.line);
+                long_list::fold(&mut line, DEFAULT_MAX_LINE_LENGTH);
+                if self.ready.is_empty() {
+                    self.ready = line;
+                } else {
+                    self.ready.append(&mut line);
+                    line.shrink_to(CHUNK);
+                    self.line = line;
+                }
+            }
             Frame::Refused(refusals) => {
                 self.line.clear();
                 for answer in refusals.into_iter().filter_map(frame::FrameRefusal::answer) {
@@ -91,6 +104,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Lines<R> {
                 return Poll::Ready(Ok(()));
             }
             self.ready.clear();
+            self.ready.shrink_to(CHUNK);
             self.given = 0;
             let this = &mut *self;
             let mut chunk = std::mem::take(&mut this.chunk);

@@ -538,3 +538,38 @@ fn the_icon_is_told_to_the_versions_that_have_icons() {
         stdio.finish();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_list_of_recipients_is_read_as_a_short_one_is_and_told_where_it_is_wrong() {
+    let desk = Desk::new(&format!("{WIDE}bulk_max = 5000\n"));
+    let client = desk.stdio(Era::Stateless).await;
+    // Far beyond what is made a tree of values.
+    let mut list: Vec<Value> =
+        (0..3_000).map(|n| json!({ "to": fictional(n), "data": [{ "name": "name", "value": format!("\"N\u{e9} {n}]\\") }] })).collect();
+    let quote = |list: &Value| json!({ "recipients": list, "message": "To {{name}}", "dry_run": true });
+    let by_list = answer(&client, "send_bulk", quote(&json!(list))).await;
+    let by_text = answer(&client, "send_bulk", quote(&json!(json!(list).to_string()))).await;
+    assert_eq!((&by_list["accepted"], &by_text["accepted"]), (&json!(3_000), &json!(3_000)), "{by_list}");
+    assert_eq!(by_list["segments"], by_text["segments"]);
+    // By habit: a map for the pairs, nulls for what is left out, an integer for text.
+    list[2_998] = json!({ "to": fictional(2_998), "data": { "name": 7 }, "more": null });
+    assert_eq!(answer(&client, "send_bulk", quote(&json!(list))).await["accepted"], 3_000);
+    let wrong = [
+        (json!({ "to": 33_199_000_001_u64, "data": [{ "name": "name", "value": "x" }] }), "`recipients[2999].to`"),
+        (json!({ "to": fictional(1), "dat": [] }), "`recipients[2999]`"),
+        (json!("+33199000001"), "`recipients[2999]`"),
+        (json!({ "to": fictional(1), "data": [{ "name": "name", "value": "x" }, { "name": "name", "value": "y" }] }), "recipients[2999]"),
+        (json!({ "to": fictional(2_999), "data": [] }), "recipients[2999]"),
+    ];
+    for (last, place) in wrong {
+        list[2_999] = last;
+        for list in [json!(list), json!(json!(list).to_string())] {
+            let refused = refusal(&client, "send_bulk", quote(&list)).await;
+            assert!(refused["code"] == "invalid_argument" && refused["message"].as_str().unwrap().contains(place), "{refused}");
+        }
+    }
+    let twice = format!("[{}, {{\"to\":\"+1\",\"to\":\"+2\"}}]", list[..2_990].iter().map(Value::to_string).collect::<Vec<_>>().join(","));
+    let refused = refusal(&client, "send_bulk", quote(&json!(twice))).await;
+    assert!(refused["message"].as_str().unwrap().contains("twice in one object"), "{refused}");
+    assert_eq!(desk.sent().len(), 0);
+}

@@ -313,6 +313,34 @@ fn at_every_crash_point_a_message_ends_sent_once_or_not_at_all_and_its_state_say
 }
 
 #[test]
+fn a_large_bulk_that_was_not_accepted_whole_when_the_process_died_is_not_there_and_goes_out_once_when_it_is_asked_for_again() {
+    for point in ["bulk-between-parts=return", "bulk-between-parts=1*off->return", "bulk-before-last=return"] {
+        let desk = Desk::new(&format!("{WIDE}bulk_max = 3000\n[[provider]]\nkind = \"sandbox\"\nbalance = 1000000\n"));
+        let recipients: Vec<Value> = (0..2_100).map(|n| json!({ "to": fictional(n) })).collect();
+        let bulk = json!({ "recipients": recipients, "message": "to all", "idempotency_key": "bulk" });
+        let mut pipe = Pipe::start(&desk, point);
+        assert!(pipe.ask("send_bulk", &bulk).is_none(), "{point}: the process dies");
+        drop(pipe);
+        let mut pipe = Pipe::start(&desk, "");
+        assert!(listed(&mut pipe).is_empty(), "{point}: nothing of it is there");
+        let budget = pipe.ask("get_balance", &json!({})).unwrap()["budgets"][0].clone();
+        assert_eq!(budget["messages"], 0, "{point}: what it held came back: {budget}");
+        assert_eq!(desk.sent().len(), 0, "{point}: nothing of it left");
+        let mut answer = pipe.ask("send_bulk", &bulk).unwrap();
+        assert_eq!((&answer["accepted"], &answer["replayed"]), (&json!(2_100), &json!(false)), "{point}: {answer}");
+        if answer["status"] != "done" {
+            answer = found(&format!("{point}: the bulk is done"), || {
+                let answer = pipe.ask("send_bulk", &bulk).unwrap();
+                (answer["status"] == "done").then_some(answer)
+            });
+        }
+        pipe.finish();
+        let to: HashSet<String> = desk.sent().iter().map(|line| line["to"].as_str().unwrap().to_owned()).collect();
+        assert_eq!((to.len(), desk.sent().len()), (2_100, 2_100), "{point}: everybody once: {}", answer["counts"]);
+    }
+}
+
+#[test]
 fn at_every_crash_point_of_a_bulk_each_recipient_gets_it_once_or_is_unknown() {
     for point in [
         "after-bulk-reserve=return",

@@ -6,8 +6,8 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use schemars::{Schema, SchemaGenerator, json_schema};
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, Error as _, IntoDeserializer as _, MapAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{DeserializeOwned, Error as _, IntoDeserializer as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::Datum;
@@ -17,6 +17,31 @@ use crate::sms::message::State;
 pub(super) fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     let objects = Vec::<Object<T>>::deserialize(deserializer)?;
     Ok(objects.into_iter().map(|Object(inner)| inner).collect())
+}
+
+/// A list of objects, or the JSON text of one: a long list is not made a tree of values first.
+pub(super) fn objects_or_their_text<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    struct Either<T>(PhantomData<T>);
+
+    impl<'de, T: DeserializeOwned> Visitor<'de> for Either<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of objects")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Vec<T>, A::Error> {
+            objects(SeqAccessDeserializer::new(list))
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Vec<T>, E> {
+            let mut reader = serde_json::Deserializer::from_str(text);
+            let read = objects(&mut reader).and_then(|read| reader.end().map(|()| read));
+            read.map_err(E::custom)
+        }
+    }
+
+    deserializer.deserialize_any(Either(PhantomData))
 }
 
 /// The values of placeholders, each name once: of a name that is there twice nobody knows which value is meant.

@@ -1,11 +1,13 @@
 //! Bulk sends: every intent is on disk before the first message leaves, then a queue hands them over.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::asked::{Asked, Names};
 use super::key::{accepted, conflict, idempotency, in_doubt, used_before};
 use super::room::Submit;
 use crate::engine::answers::names;
@@ -14,9 +16,8 @@ use crate::engine::caller::Caller;
 use crate::engine::contract::{BudgetLeft, BulkAnswer, BulkArgs, BulkStatus, OnInvalid, Price};
 use crate::engine::deliver::Followed;
 use crate::engine::life::crash_point;
-use crate::engine::prepared::Prepared;
 use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
-use crate::ledger::{BatchDraft, Intent, Payer, Reservation, Target};
+use crate::ledger::{BatchDraft, Intent, MakeDrafts, Many, Payer, Reservation, Target};
 use crate::policy::{Ask, Whole};
 use crate::sms::message::{BatchId, MessageId, Realm, State};
 use crate::sms::number::Number;
@@ -37,7 +38,7 @@ pub type OnProgress = Arc<dyn Fn(u32, u32) + Send + Sync>;
 
 /// A bulk that may be sent, as far as that can be told without the ledger.
 struct PreparedBulk {
-    messages: Vec<Prepared>,
+    messages: Vec<Asked>,
     realm: Realm,
     refused: Vec<RefusedRecipient>,
     duplicates: Vec<String>,
@@ -55,7 +56,7 @@ pub fn recipients_refused(refused: Vec<RefusedRecipient>, of: usize) -> Error {
 
 /// The side that all of these are on; nothing without any. A bulk is one intent with one key and one set of budgets, so
 /// that it cannot be on both: then the first that is elsewhere.
-fn one_realm(messages: &[Prepared]) -> std::result::Result<Option<Realm>, &Prepared> {
+fn one_realm(messages: &[Asked]) -> std::result::Result<Option<Realm>, &Asked> {
     let Some(first) = messages.first() else { return Ok(None) };
     match messages.iter().find(|message| message.realm != first.realm) {
         Some(other) => Err(other),
@@ -83,7 +84,7 @@ impl Submit {
     ) -> Result<BulkAnswer> {
         let room = Arc::clone(self);
         let watcher = caller.clone();
-        let (batch, replayed, doubts, done) = match self.life.apart(async move { room.accept_bulk(&caller, &args).await }).await? {
+        let (batch, replayed, doubts, done) = match self.life.apart(async move { room.accept_bulk(&caller, Arc::new(args)).await }).await? {
             Accepted::Quote(answer) => return Ok(*answer),
             Accepted::Batch { id, replayed, doubts, done } => (id, replayed, doubts, done),
         };
@@ -167,7 +168,7 @@ impl Submit {
         let realm = self.carriers.realm();
         template.literals().try_for_each(|literal| self.check_finished("message", literal))?;
         let mut prepared = PreparedBulk { messages: Vec::with_capacity(args.recipients.len()), realm, refused: Vec::new(), duplicates: Vec::new() };
-        let mut seen = HashSet::with_capacity(args.recipients.len());
+        let (mut seen, mut names) = (HashSet::with_capacity(args.recipients.len()), Names::default());
         let mut faulty = Vec::new();
         for (index, recipient) in args.recipients.iter().enumerate() {
             let filled = template.fill(&recipient.data, MAX_FILLED).map_err(|error| error.to_string());
@@ -182,7 +183,8 @@ impl Submit {
                     continue;
                 }
             };
-            match self.prepare_recipient(&recipient.to, args.from.as_deref(), text, &mut seen) {
+            let place = u32::try_from(index).unwrap_or(u32::MAX);
+            match self.prepare_recipient((&recipient.to, place), args.from.as_deref(), &text, (&mut seen, &mut names)) {
                 Ok(Some(message)) => prepared.messages.push(message),
                 Ok(None) => prepared.duplicates.push(untrusted::escape(&recipient.to)),
                 Err(error) if error.kind() == ErrorKind::PriceUnknown || error.kind() == ErrorKind::Internal => return Err(error),
@@ -212,19 +214,26 @@ impl Submit {
     }
 
     /// One message of a bulk; nothing where this recipient was named before.
-    fn prepare_recipient(&self, to: &str, from: Option<&str>, text: String, seen: &mut HashSet<String>) -> Result<Option<Prepared>> {
+    fn prepare_recipient(
+        &self,
+        (to, place): (&str, u32),
+        from: Option<&str>,
+        text: &str,
+        (seen, names): (&mut HashSet<String>, &mut Names),
+    ) -> Result<Option<Asked>> {
         let to: Number = self.number(to)?;
         self.policy.check_destination(&to)?;
         if !seen.insert(to.e164().to_owned()) {
             return Ok(None);
         }
-        self.check_text(&text)?;
-        self.draft(&to, from, text).map(Some)
+        self.check_text(text)?;
+        let way = self.carriers.way(&to, from, text)?;
+        self.asked(&way, to, place, text, names).map(Some)
     }
 
-    async fn accept_bulk(&self, caller: &Caller, args: &BulkArgs) -> Result<Accepted> {
+    async fn accept_bulk(self: &Arc<Self>, caller: &Caller, args: Arc<BulkArgs>) -> Result<Accepted> {
         let all_or_none = args.on_invalid == OnInvalid::Refuse;
-        let prepared = self.prepare_bulk(args).and_then(|prepared| {
+        let prepared = self.prepare_bulk(&args).and_then(|prepared| {
             let is_refused = prepared.messages.is_empty() || (all_or_none && !prepared.refused.is_empty());
             if is_refused { Err(recipients_refused(prepared.refused, args.recipients.len())) } else { Ok(prepared) }
         });
@@ -234,12 +243,10 @@ impl Submit {
         };
         self.may_queue(caller, args.idempotency_key.as_deref(), &messages).await?;
         let id = BatchId::new(self.life.now().as_millis(), u128::from_be_bytes(self.life.random()?));
-        let said = fingerprint_parts(args);
         let payer = self.answers.payer(caller, args.session.clone(), realm)?;
         let intent = Intent {
-            idempotency: idempotency(args.idempotency_key.as_deref(), &said.iter().map(String::as_str).collect::<Vec<_>>())?,
+            idempotency: idempotency(args.idempotency_key.as_deref(), said(&args))?,
             batch: Some(BatchDraft { id: id.clone(), duplicates: duplicates.clone(), refused: refused.clone() }),
-            drafts: messages.iter().map(|message| message.draft.clone()).collect(),
             all_or_none,
             preview: args.dry_run,
             ..self.intent(payer.clone())
@@ -247,7 +254,7 @@ impl Submit {
         // Before the reservation: what is handed over at once is counted too.
         let followed = self.deliver.progress.follow(&id);
         let messages = Arc::new(messages);
-        let reservation = self.reserve_bulk(intent, &messages).await;
+        let reservation = self.reserve_bulk(intent, &args, &messages).await;
         crash_point("after-bulk-reserve");
         match reservation {
             Ok(Reservation::Taken { refused: later, doubts, waiting, budgets }) => {
@@ -255,7 +262,7 @@ impl Submit {
                 // What waits for its time or for a person is not waited for.
                 let leaving = messages.len() - later.len() - waiting.len();
                 let refused =
-                    refused.into_iter().chain(later.iter().filter_map(|(index, error)| Some(refusal(&messages.get(*index)?.draft.to, error))));
+                    refused.into_iter().chain(later.iter().filter_map(|(index, error)| Some(refusal(messages.get(*index)?.to.e164(), error))));
                 if args.dry_run {
                     let later: HashSet<usize> = later.iter().map(|(index, _)| *index).collect();
                     let mut quote = self.bulk_quote(&messages, &later, refused.collect(), duplicates, &budgets);
@@ -267,7 +274,7 @@ impl Submit {
                 Ok(Accepted::Batch { id, replayed: false, doubts, done: Some((total, followed)) })
             }
             Ok(Reservation::Refused { refused: later, .. }) => {
-                let all = later.iter().filter_map(|(index, error)| Some(refusal(&messages.get(*index)?.draft.to, error)));
+                let all = later.iter().filter_map(|(index, error)| Some(refusal(messages.get(*index)?.to.e164(), error)));
                 Err(recipients_refused(refused.into_iter().chain(all).collect(), args.recipients.len()))
             }
             Ok(Reservation::Replay(Target::Batch(first))) if args.dry_run => {
@@ -280,21 +287,31 @@ impl Submit {
         }
     }
 
-    async fn reserve_bulk(&self, intent: Intent, messages: &Arc<Vec<Prepared>>) -> Result<Reservation> {
-        let (policy, asked) = (Arc::clone(&self.policy), Arc::clone(messages));
-        let whole = Some(Whole::of(messages.iter().map(|message| message.draft.hold_micros)));
+    async fn reserve_bulk(self: &Arc<Self>, intent: Intent, args: &Arc<BulkArgs>, messages: &Arc<Vec<Asked>>) -> Result<Reservation> {
+        let (policy, asked, call) = (Arc::clone(&self.policy), Arc::clone(messages), Arc::clone(args));
+        let whole = Whole::of(messages.iter().map(|message| message.hold_micros));
         let decide = move |index: usize, facts: &crate::sms::facts::Facts| {
-            let message = asked.get(index).ok_or_else(|| Error::new(ErrorKind::Internal, "a recipient is missing"))?;
-            let Prepared { to, draft, .. } = message;
-            let ask = Ask { to, from: draft.from.as_deref(), hold_micros: draft.hold_micros, whole, allow_duplicate: false, paced: false };
+            let Asked { to, hold_micros, .. } = asked.get(index).ok_or_else(missing)?;
+            let ask = Ask { to, from: call.from.as_deref(), hold_micros: *hold_micros, whole: Some(whole), allow_duplicate: false, paced: false };
             policy.decide(&ask, facts)
         };
-        self.ledger.reserve(intent, Arc::new(decide)).await
+        let (room, asked, call) = (Arc::clone(self), Arc::clone(messages), Arc::clone(args));
+        let make: MakeDrafts = Arc::new(move |places| {
+            let template = Template::parse(&call.message).map_err(|_| missing())?;
+            let draft = |asked: &Asked| {
+                let recipient = usize::try_from(asked.place).ok().and_then(|place| call.recipients.get(place)).ok_or_else(missing)?;
+                let text = template.fill(&recipient.data, MAX_FILLED).map_err(|_| missing())?;
+                room.draft_of(asked, call.from.as_deref(), text)
+            };
+            asked.get(places).ok_or_else(missing)?.iter().map(draft).collect()
+        });
+        let many = Many { count: messages.len(), hold_micros: whole.micros, make };
+        self.ledger.reserve_many(intent, many, Arc::new(decide)).await
     }
 
     pub fn bulk_quote(
         &self,
-        messages: &[Prepared],
+        messages: &[Asked],
         skipped: &HashSet<usize>,
         refused: Vec<RefusedRecipient>,
         duplicates: Vec<String>,
@@ -302,15 +319,15 @@ impl Submit {
     ) -> BulkAnswer {
         let taken: Vec<_> = messages.iter().enumerate().filter(|(index, _)| !skipped.contains(index)).map(|(_, message)| message).collect();
         let currency = self.policy.settings().currency;
-        let micros = taken.iter().map(|message| message.draft.hold_micros).fold(0_i64, i64::saturating_add);
+        let micros = taken.iter().map(|message| message.hold_micros).fold(0_i64, i64::saturating_add);
         BulkAnswer {
             batch: None,
             status: BulkStatus::DryRun,
             accepted: u32::try_from(taken.len()).unwrap_or(u32::MAX),
             counts: BTreeMap::new(),
-            segments: taken.iter().map(|message| message.draft.segments).fold(0, u32::saturating_add),
-            price: Price::of(micros, currency.as_str()).assumed(taken.iter().any(|message| message.draft.is_assumed)),
-            provider: names(taken.iter().map(|message| message.draft.provider.as_str())),
+            segments: taken.iter().map(|message| message.form.segments).fold(0, u32::saturating_add),
+            price: Price::of(micros, currency.as_str()).assumed(taken.iter().any(|message| message.is_assumed)),
+            provider: names(taken.iter().map(|message| &*message.provider)),
             created_at: self.life.now().rfc3339(),
             replayed: false,
             results: Vec::new(),
@@ -325,7 +342,7 @@ impl Submit {
     /// The quote of a bulk whose key was used before for the very same call.
     pub async fn quote_again(
         &self,
-        messages: &[Prepared],
+        messages: &[Asked],
         refused: Vec<RefusedRecipient>,
         duplicates: Vec<String>,
         payer: Payer,
@@ -383,13 +400,16 @@ async fn is_uncounted(handed_over: &mut Option<watch::Receiver<u32>>) -> bool {
     }
 }
 
+fn missing() -> Error {
+    Error::new(ErrorKind::Internal, "a recipient is missing")
+}
+
 /// Everything that makes two bulk calls the same.
-fn fingerprint_parts(args: &BulkArgs) -> Vec<String> {
-    let mut parts = vec!["bulk".to_owned(), args.from.clone().unwrap_or_default(), args.message.clone(), format!("{:?}", args.on_invalid)];
-    for recipient in &args.recipients {
-        parts.push(recipient.to.clone());
-        parts.push(recipient.data.len().to_string());
-        parts.extend(recipient.data.iter().flat_map(|(name, value)| [name.clone(), value.clone()]));
-    }
-    parts
+fn said(args: &BulkArgs) -> impl Iterator<Item = Cow<'_, str>> {
+    let head = [Cow::Borrowed("bulk"), args.from.as_deref().unwrap_or_default().into(), args.message.as_str().into()];
+    let each = args.recipients.iter().flat_map(|recipient| {
+        let data = recipient.data.iter().flat_map(|(name, value)| [Cow::Borrowed(name.as_str()), Cow::Borrowed(value.as_str())]);
+        [Cow::Borrowed(recipient.to.as_str()), recipient.data.len().to_string().into()].into_iter().chain(data)
+    });
+    head.into_iter().chain([format!("{:?}", args.on_invalid).into()]).chain(each)
 }

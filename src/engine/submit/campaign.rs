@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::asked::{Asked, Names};
 use super::bulk::{recipients_refused, refusal};
 use super::key::{accepted, conflict, idempotency, in_doubt};
 use super::room::Submit;
@@ -71,12 +72,14 @@ impl Submit {
             Ok((at, messages)) => (at, Arc::new(messages)),
             Err(refused) => return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await),
         };
-        self.may_queue(caller, args.idempotency_key.as_deref(), &messages).await?;
+        let mut names = Names::default();
+        let asked: Vec<Asked> = messages.iter().map(|message| Asked::of(message, &mut names)).collect();
+        self.may_queue(caller, args.idempotency_key.as_deref(), &asked).await?;
         let id = BatchId::new(self.life.now().as_millis(), u128::from_be_bytes(self.life.random()?));
         let said = ["campaign", carrier.name(), &args.list, &args.message, args.at.as_deref().unwrap_or("")];
         let payer = self.answers.payer(caller, None, carrier.realm())?;
         let intent = Intent {
-            idempotency: idempotency(args.idempotency_key.as_deref(), &said)?,
+            idempotency: idempotency(args.idempotency_key.as_deref(), said)?,
             batch: Some(BatchDraft { id: id.clone(), duplicates: Vec::new(), refused: Vec::new() }),
             is_campaign: true,
             drafts: messages.iter().map(|message| message.draft.clone()).collect(),
@@ -84,10 +87,10 @@ impl Submit {
             preview: args.dry_run,
             ..self.intent(payer.clone())
         };
-        let (policy, asked) = (Arc::clone(&self.policy), Arc::clone(&messages));
+        let (policy, members) = (Arc::clone(&self.policy), Arc::clone(&messages));
         let whole = Some(Whole::of(messages.iter().map(|message| message.draft.hold_micros)));
         let decide = move |index: usize, facts: &crate::sms::facts::Facts| {
-            let message = asked.get(index).ok_or_else(|| Error::new(ErrorKind::Internal, "a member is missing"))?;
+            let message = members.get(index).ok_or_else(|| Error::new(ErrorKind::Internal, "a member is missing"))?;
             let Prepared { to, draft, .. } = message;
             let ask = Ask { to, from: draft.from.as_deref(), hold_micros: draft.hold_micros, whole, allow_duplicate: false, paced: false };
             match policy.decide(&ask, facts)? {
@@ -104,7 +107,7 @@ impl Submit {
         };
         match reservation {
             Reservation::Taken { doubts, budgets, .. } if args.dry_run => {
-                let mut quote = self.bulk_quote(&messages, &HashSet::new(), Vec::new(), Vec::new(), &budgets);
+                let mut quote = self.bulk_quote(&asked, &HashSet::new(), Vec::new(), Vec::new(), &budgets);
                 quote.warnings.extend(in_doubt(&doubts));
                 Ok(quote)
             }
@@ -118,7 +121,7 @@ impl Submit {
                 let each = refused.iter().filter_map(|(index, error)| Some(refusal(&messages.get(*index)?.draft.to, error)));
                 Err(recipients_refused(each.collect(), messages.len()))
             }
-            Reservation::Replay(Target::Batch(first)) if args.dry_run => self.quote_again(&messages, Vec::new(), Vec::new(), payer, &first).await,
+            Reservation::Replay(Target::Batch(first)) if args.dry_run => self.quote_again(&asked, Vec::new(), Vec::new(), payer, &first).await,
             Reservation::Replay(Target::Batch(first)) => {
                 let answer = self.answers.bulk(caller, &first).await.map_err(|error| accepted(error, first.as_str()))?;
                 Ok(BulkAnswer { replayed: true, ..answer })

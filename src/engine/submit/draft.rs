@@ -56,18 +56,9 @@ impl Submit {
         }
     }
 
-    /// Makes a draft for one recipient of a text that was checked.
-    pub fn draft(&self, to: &Number, from: Option<&str>, message: String) -> Result<Prepared> {
-        let way = self.carriers.way(to, from, &message)?;
-        self.draft_on(&way, to, from, message)
-    }
-
-    /// As [`Submit::draft`], for these carriers.
+    /// Makes a draft for one recipient of a text that was checked, for these carriers.
     pub fn draft_on(&self, way: &Way<'_>, to: &Number, from: Option<&str>, message: String) -> Result<Prepared> {
-        for hop in &way.hops {
-            self.policy.check_length(usize::try_from(hop.form.segments).unwrap_or(usize::MAX))?;
-        }
-        let price = self.price(&way.hops, to)?;
+        let price = self.price_on(way, to)?;
         let first = way.hops.first().map(|hop| hop.carrier);
         let form = way.hops.first().map_or_else(|| Form::of(&message), |hop| hop.form);
         let draft = Draft {
@@ -85,6 +76,14 @@ impl Submit {
             rated_requests: first.map_or(0, |carrier| carrier.rated_requests(form.segments)),
         };
         Ok(Prepared { to: to.clone(), draft, price: price.money, realm: way.realm() })
+    }
+
+    /// What to reserve for a message on this way, where no carrier on it makes it too long.
+    pub fn price_on(&self, way: &Way<'_>, to: &Number) -> Result<Priced> {
+        for hop in &way.hops {
+            self.policy.check_length(usize::try_from(hop.form.segments).unwrap_or(usize::MAX))?;
+        }
+        self.price(&way.hops, to)
     }
 
     /// What to reserve for a message that these carriers send in these forms: the price of the dearest of them.

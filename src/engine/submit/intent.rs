@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::asked::Asked;
 use super::key::accepted;
 use super::room::Submit;
 use crate::engine::caller::Caller;
@@ -82,8 +83,8 @@ impl Submit {
     ///
     /// # Errors
     /// As [`Submit::may_begin`].
-    pub async fn may_queue(&self, caller: &Caller, key: Option<&str>, messages: &[Prepared]) -> Result<()> {
-        let providers: BTreeSet<&str> = messages.iter().map(|message| message.draft.provider.as_str()).collect();
+    pub async fn may_queue(&self, caller: &Caller, key: Option<&str>, messages: &[Asked]) -> Result<()> {
+        let providers: BTreeSet<&str> = messages.iter().map(|message| &*message.provider).collect();
         let halt = providers.into_iter().find_map(|provider| self.halting.at(&caller.principal, [provider]));
         let realm = messages.first().map_or_else(|| self.carriers.realm(), |first| first.realm);
         self.unless_begun(caller, realm, key, halt).await

@@ -19,7 +19,7 @@ const MAX_KEY: usize = 128;
 const MAX_LISTED: usize = 20;
 
 /// The key of an intent with the digest of all that the call says.
-pub fn idempotency(key: Option<&str>, said: &[&str]) -> Result<Option<Idempotency>> {
+pub fn idempotency<T: AsRef<str>>(key: Option<&str>, said: impl IntoIterator<Item = T>) -> Result<Option<Idempotency>> {
     let Some(key) = key else { return Ok(None) };
     if key.is_empty() || key.len() > MAX_KEY || key.chars().any(char::is_control) {
         return Err(invalid("idempotency_key", format!("must be 1 to {MAX_KEY} bytes without control characters")));
@@ -32,6 +32,7 @@ pub fn idempotency(key: Option<&str>, said: &[&str]) -> Result<Option<Idempotenc
     }
     let mut digest = Sha256::new();
     for part in said {
+        let part = part.as_ref();
         digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         digest.update(part.as_bytes());
     }
@@ -40,7 +41,7 @@ pub fn idempotency(key: Option<&str>, said: &[&str]) -> Result<Option<Idempotenc
 
 /// The key of a single send, with the digest of all that it says.
 pub fn key_of(args: &SendArgs, to: &Number) -> Result<Option<Idempotency>> {
-    idempotency(args.idempotency_key.as_deref(), &["send", to.e164(), args.from.as_deref().unwrap_or(""), &args.message])
+    idempotency(args.idempotency_key.as_deref(), ["send", to.e164(), args.from.as_deref().unwrap_or(""), &args.message])
 }
 
 /// What a dry run says of a key that was used before for the very same call.

@@ -1,5 +1,6 @@
 //! What is asked for: who pays, which messages, and what taking them leads to.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
@@ -125,6 +126,20 @@ pub struct Intent {
     pub keep_texts: bool,
     /// Only decide; write nothing.
     pub preview: bool,
+}
+
+/// Makes messages of a bulk, by their places in it; twice the same where it is asked twice, but for their ids.
+pub type MakeDrafts = Arc<dyn Fn(Range<usize>) -> Result<Vec<Draft>> + Send + Sync>;
+
+/// The messages of a bulk that is too large to be held in memory as a whole.
+#[derive(Clone)]
+pub struct Many {
+    /// How many they are; recipients are distinct.
+    pub count: usize,
+    /// What all of them hold, in micros.
+    pub hold_micros: i64,
+    /// Makes them.
+    pub make: MakeDrafts,
 }
 
 /// The policy that [`Intents::reserve`](crate::ledger::facets::Intents::reserve) asks inside its transaction, for each draft by its index: what

@@ -78,6 +78,11 @@ fn outlook(db: &Connection, outside: Outside) -> JobResult<Outlook> {
 }
 
 fn accept(db: &Connection, outside: &Outside, (who, identity): (&str, Option<&str>), currency: &str, now: Timestamp) -> JobResult<Accepted> {
+    // A bulk that was not accepted when this copy was made may have been since.
+    db.execute(
+        "UPDATE batch SET accepting = NULL WHERE accepting IS NOT NULL AND EXISTS (SELECT 1 FROM message m WHERE m.batch = batch.seq AND NOT m.sandbox)",
+        [],
+    )?;
     let mut accepted = Accepted { unknown: put_back(db, now, LIVE, IN_DOUBT)?, ..Accepted::default() };
     accepted.opt_outs = apply(db, &outside.wishes)?;
     for cover in &outside.covers {

@@ -10,6 +10,7 @@ use super::facts::counted;
 use super::group::Group;
 use super::job::JobResult;
 use super::opt_out::is_out;
+use super::parts::IS_ACCEPTED;
 use super::pending::is_pending;
 use super::queue::is_kept;
 use super::row::{COLUMNS, record_from};
@@ -34,7 +35,7 @@ const LOOK_THROUGH_LISTS: u32 = 5_000;
 /// What is due at a provider: nothing of who is paused, and nothing that a frozen budget pays for.
 fn is_due() -> String {
     format!(
-        "{IS_SCHEDULED} AND provider = ?1 AND due_ms <= ?2 AND sandbox = ?3 AND principal NOT IN (SELECT value FROM json_each(?4))
+        "{IS_SCHEDULED} AND {IS_ACCEPTED} AND provider = ?1 AND due_ms <= ?2 AND sandbox = ?3 AND principal NOT IN (SELECT value FROM json_each(?4))
      AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || f.id || ',') > 0)"
     )
 }

@@ -3,6 +3,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
+use super::parts::IS_ACCEPTED;
 use super::row::{COLUMNS, record_from, target_from};
 use super::states::{NEEDS_ATTENTION, sql};
 use super::{reply, segment};
@@ -13,7 +14,7 @@ use crate::ledger::{BatchMessage, BatchRecord, Filter, Record, Replies, ReplyPag
 use crate::sms::message::{BatchId, MessageId, Realm, State};
 
 pub(super) fn message(db: &Connection, principal: &str, id: &MessageId) -> rusqlite::Result<Option<Record>> {
-    db.prepare_cached(sql!("SELECT {COLUMNS} FROM message WHERE id = ?1 AND principal = ?2"))?
+    db.prepare_cached(sql!("SELECT {COLUMNS} FROM message WHERE id = ?1 AND principal = ?2 AND {IS_ACCEPTED}"))?
         .query_row(params![id.as_str(), principal], record_from)
         .optional()
 }
@@ -24,7 +25,10 @@ pub(super) fn find(db: &Connection, id: &MessageId) -> rusqlite::Result<Option<R
 }
 
 pub(super) fn target_of(db: &Connection, principal: &str, realm: Realm, key: &str) -> rusqlite::Result<Option<Target>> {
-    let mut statement = db.prepare_cached("SELECT target FROM idempotency WHERE principal = ?1 AND sandbox = ?2 AND key = ?3")?;
+    let mut statement = db.prepare_cached(
+        "SELECT target FROM idempotency WHERE principal = ?1 AND sandbox = ?2 AND key = ?3
+         AND NOT EXISTS (SELECT 1 FROM batch WHERE id = target AND accepting IS NOT NULL)",
+    )?;
     let target: Option<String> = statement.query_row(params![principal, realm.is_sandbox(), key], |row| row.get(0)).optional()?;
     Ok(target.map(target_from))
 }
@@ -34,7 +38,7 @@ pub(super) fn whole(db: &Connection, principal: &str, id: &MessageId, replies: R
     // All of it as it was at one moment.
     let look = db.unchecked_transaction()?;
     let found = look
-        .prepare_cached(sql!("SELECT {COLUMNS}, history FROM message WHERE id = ?1 AND principal = ?2"))?
+        .prepare_cached(sql!("SELECT {COLUMNS}, history FROM message WHERE id = ?1 AND principal = ?2 AND {IS_ACCEPTED}"))?
         .query_row(params![id.as_str(), principal], |row| Ok((record_from(row)?, row.get::<_, String>("history")?)))
         .optional()?;
     let Some((message, steps)) = found else { return Ok(None) };
@@ -52,7 +56,7 @@ pub(super) fn batch(db: &Connection, principal: &str, id: &BatchId, listed: u32)
     }
     let look = db.unchecked_transaction()?;
     let found = look
-        .prepare_cached("SELECT seq, created_ms, report FROM batch WHERE id = ?1 AND principal = ?2")?
+        .prepare_cached("SELECT seq, created_ms, report FROM batch WHERE id = ?1 AND principal = ?2 AND accepting IS NULL")?
         .query_row(params![id.as_str(), principal], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get::<_, String>(2)?)))
         .optional()?;
     let Some((seq, created, report)) = found else { return Ok(None) };
@@ -72,9 +76,12 @@ pub(super) fn batch(db: &Connection, principal: &str, id: &BatchId, listed: u32)
     };
     add_up(&look, seq, &mut batch)?;
     if listed > 0 {
-        let which = if batch.accepted() <= listed { "TRUE".to_owned() } else { NEEDS_ATTENTION.to_string() };
-        let sql = format!("SELECT recipient, id, state, code FROM message WHERE batch = ?1 AND {which} ORDER BY seq LIMIT ?2");
-        let mut statement = look.prepare_cached(&sql)?;
+        let all = "SELECT recipient, id, state, code FROM message WHERE batch = ?1 ORDER BY seq LIMIT ?2";
+        let in_need = sql!(
+            "SELECT recipient, id, state, code FROM message
+             WHERE seq IN (SELECT seq FROM message INDEXED BY message_totals WHERE batch = ?1 AND {NEEDS_ATTENTION} ORDER BY seq LIMIT ?2) ORDER BY seq"
+        );
+        let mut statement = look.prepare_cached(if batch.accepted() <= listed { all } else { in_need })?;
         let rows = statement.query_map(params![seq, listed], |row| {
             let (id, code): (String, Option<String>) = (row.get(1)?, row.get(3)?);
             let state = State::from_number(row.get(2)?).unwrap_or(State::Unknown);
@@ -85,12 +92,13 @@ pub(super) fn batch(db: &Connection, principal: &str, id: &BatchId, listed: u32)
     Ok(Some(batch))
 }
 
-/// The totals of a bulk, of which no text is read.
+/// The totals of a bulk, by an index that has all of them in it.
 fn add_up(db: &Connection, seq: i64, batch: &mut BatchRecord) -> rusqlite::Result<()> {
     // Whole units and the rest apart, so that no sum is too large. What was given back costs nothing, whoever would have known.
     let mut statement = db.prepare_cached(
         "SELECT state, provider, sandbox, min(seq), count(*), sum(segments), sum(cost / 1000000), sum(cost % 1000000), max(price_assumed AND cost > 0)
-         FROM (SELECT seq, state, provider, sandbox, segments, price_assumed, coalesce(price_micros, held_micros) AS cost FROM message WHERE batch = ?1)
+         FROM (SELECT seq, state, provider, sandbox, segments, price_assumed, coalesce(price_micros, held_micros) AS cost
+               FROM message INDEXED BY message_totals WHERE batch = ?1)
          GROUP BY state, provider, sandbox ORDER BY min(seq)",
     )?;
     let mut rows = statement.query([seq])?;
@@ -116,7 +124,7 @@ fn add_up(db: &Connection, seq: i64, batch: &mut BatchRecord) -> rusqlite::Resul
 }
 
 pub(super) fn list(db: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Record>> {
-    let mut conditions = vec!["principal = ?"];
+    let mut conditions = vec!["principal = ?", IS_ACCEPTED];
     let mut values = vec![Value::from(filter.principal.clone())];
     let mut add = |condition: &'static str, value: Option<Value>| {
         if let Some(value) = value {

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::group::Group;
 use super::job::JobResult;
 use super::opt_out::opted_out;
+use super::parts::IS_ACCEPTED;
 use super::row::{COLUMNS, record_from};
 use super::settle::CANCELED;
 use super::states::{IS_ATTEMPTING, IS_CANCELED, IS_IN_HAND, IS_QUEUED, QUEUED, sql};
@@ -33,10 +34,10 @@ const LOOK_THROUGH_LISTS: u32 = 5_000;
 /// Where somebody is paused, so many others are asked for what is theirs, each by an index; beyond that the whole queue is read.
 const MOST_ASKED_EACH: usize = 50;
 
-/// What a frozen budget pays for waits until a person looked, and what is paused until a person says so.
+/// What is accepted. What a frozen budget pays for waits until a person looked, and what is paused until a person says so.
 fn may_go() -> String {
     format!(
-        "provider = ?4 AND sandbox = ?5 AND principal NOT IN (SELECT value FROM json_each(?7, '$.without'))
+        "provider = ?4 AND sandbox = ?5 AND {IS_ACCEPTED} AND principal NOT IN (SELECT value FROM json_each(?7, '$.without'))
      AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || f.id || ',') > 0)
      AND NOT EXISTS (SELECT 1 FROM message r WHERE r.recipient = message.recipient AND r.rests_ms IS NOT NULL AND r.seq < message.seq AND {})",
         IS_IN_HAND.of("r.")

@@ -27,7 +27,7 @@ use crate::sms::peer::Peer;
 /// How exact it is when a key was used last.
 const DAY_MS: i64 = 24 * 3_600_000;
 
-fn earlier_intent(db: &Connection, intent: &Intent) -> JobResult<Option<Reservation>> {
+pub(super) fn earlier_intent(db: &Connection, intent: &Intent) -> JobResult<Option<Reservation>> {
     let Some(key) = &intent.idempotency else { return Ok(None) };
     let (principal, is_sandbox, now) = (&intent.payer.principal, intent.payer.realm.is_sandbox(), intent.now.as_millis());
     let found: Option<(Vec<u8>, String)> = db
@@ -44,6 +44,19 @@ fn earlier_intent(db: &Connection, intent: &Intent) -> JobResult<Option<Reservat
             .execute(params![principal, key.key, is_sandbox, now, DAY_MS])?;
     }
     Ok(Some(Reservation::Replay(target_from(target))))
+}
+
+/// Refuses a key that was used in a ledger that was lost.
+pub(super) fn key_is_free(db: &Connection, intent: &Intent, mark: &Mark) -> Business<()> {
+    if let Some(key) = Key::of(intent).filter(|_| intent.payer.realm == Realm::Live)
+        && mark.is_lost(db, key)?
+    {
+        return Ok(Err(Error::new(
+            ErrorKind::OutcomeUnknown,
+            "this idempotency_key was used before, and what became of it is in a ledger that was lost",
+        )));
+    }
+    Ok(Ok(()))
 }
 
 /// See [`crate::ledger::facets::Intents::reserve`].
@@ -63,14 +76,7 @@ pub(super) fn reserve(
     if intent.payer.realm == Realm::Live {
         business!(mark.check());
     }
-    if let Some(key) = key
-        && mark.is_lost(db, key)?
-    {
-        return Ok(Err(Error::new(
-            ErrorKind::OutcomeUnknown,
-            "this idempotency_key was used before, and what became of it is in a ledger that was lost",
-        )));
-    }
+    business!(key_is_free(db, intent, mark)?);
     let mut found = business!(group.sessions(&intent.payer, intent.now)?);
     if !intent.preview {
         group.touch(&intent.payer, &found, intent.now)?;
@@ -146,6 +152,11 @@ fn refusal(draft: &Draft, error: &Error) -> RefusedRecipient {
     RefusedRecipient { to: draft.to.clone(), code: error.kind().to_string(), message: error.message().to_owned() }
 }
 
+/// What a bulk's row says of those who were refused.
+pub(super) fn report<'a>(drafts: &'a [Draft], refused: &'a [(usize, Error)]) -> impl Iterator<Item = RefusedRecipient> + 'a {
+    refused.iter().filter_map(|(index, error)| Some(refusal(drafts.get(*index)?, error)))
+}
+
 /// Writes the intent: its key, its batch, its messages, each in its first state.
 fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[Taken<'_>], refused: &[(usize, Error)], budgets: &str) -> JobResult<()> {
     let now = intent.now.as_millis();
@@ -153,8 +164,7 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[Taken<'_>], refu
     let (state, batch) = match &intent.batch {
         None => (State::Attempting, None),
         Some(batch) => {
-            let here = refused.iter().filter_map(|(index, error)| Some(refusal(intent.drafts.get(*index)?, error)));
-            let refused: Vec<RefusedRecipient> = batch.refused.iter().cloned().chain(here).collect();
+            let refused: Vec<RefusedRecipient> = batch.refused.iter().cloned().chain(report(&intent.drafts, refused)).collect();
             let report = serde_json::json!({ "duplicates": batch.duplicates, "refused": refused }).to_string();
             db.prepare_cached("INSERT INTO batch (id, principal, created_ms, report) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
                 batch.id.as_str(),
@@ -174,6 +184,23 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[Taken<'_>], refu
         db.prepare_cached("INSERT INTO idempotency (principal, key, fingerprint, target, sandbox, used_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
             .execute(params![principal, key.key, key.fingerprint, target, intent.payer.realm.is_sandbox(), now])?;
     }
+    insert(db, owner, intent, taken, &Lines { batch, state, budgets })
+}
+
+/// What the messages of an intent have in common.
+pub(super) struct Lines<'a> {
+    pub(super) batch: Option<i64>,
+    /// Their first state.
+    pub(super) state: State,
+    /// The ids of the budgets that hold their money, with commas.
+    pub(super) budgets: &'a str,
+}
+
+/// Writes messages, each in its first state.
+pub(super) fn insert(db: &Connection, owner: i64, intent: &Intent, taken: &[Taken<'_>], lines: &Lines<'_>) -> JobResult<()> {
+    let &Lines { batch, state, budgets } = lines;
+    let now = intent.now.as_millis();
+    let principal = &intent.payer.principal;
     let mut message = db.prepare_cached(
         "INSERT INTO message (id, principal, batch, recipient, sender, text, keep_text, digest, encoding, segments, state, provider, created_ms, changed_ms,
                               held_micros, currency, budgets, owner, history, forward, request, sandbox, price_assumed, folded, due_ms)

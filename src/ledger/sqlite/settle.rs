@@ -63,7 +63,7 @@ pub(super) const CANCELED: &str = "canceled by the operator";
 /// See [`crate::ledger::facets::Intents::cancel`].
 pub(super) fn cancel(db: &Connection, principal: &str, batch: &str, now: Timestamp) -> JobResult<u32> {
     let mut statement = db.prepare_cached(sql!(
-        "SELECT {OPEN_COLUMNS} FROM message WHERE batch = (SELECT seq FROM batch WHERE id = ?1 AND principal = ?2) AND {WAITS} ORDER BY seq"
+        "SELECT {OPEN_COLUMNS} FROM message WHERE batch = (SELECT seq FROM batch WHERE id = ?1 AND principal = ?2 AND accepting IS NULL) AND {WAITS} ORDER BY seq"
     ))?;
     let queued: Vec<Open> = statement.query_map([batch, principal], open_from)?.collect::<rusqlite::Result<_>>()?;
     let canceled = Step::new(State::Canceled, now, Some(CANCELED));

@@ -21,7 +21,7 @@ pub(super) struct Open {
     pub(super) held_micros: i64,
     /// What was posted; nothing while its money is held, and where it was given back.
     price_micros: Option<i64>,
-    budgets: String,
+    pub(super) budgets: String,
     /// Whether its changes are told to the operator's own system.
     forward: bool,
     /// The number of the request that carries it together with others.
@@ -50,7 +50,7 @@ pub(super) fn open_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Open> {
     })
 }
 
-fn budget_ids(list: &str) -> impl Iterator<Item = i64> {
+pub(super) fn budget_ids(list: &str) -> impl Iterator<Item = i64> {
     list.split(',').filter_map(|id| id.parse().ok())
 }
 

@@ -9,10 +9,11 @@ use rusqlite::Connection;
 
 use super::group::Group;
 use super::job::{Kind, unavailable};
+use super::parts::PART;
 use super::wish::Wish;
 use super::writer::Written;
 use super::{
-    MAY_BE_RECORDED, SqliteLedger, account, due, early, instance, look, opt_out, outbox, pending, query, queue, rate, receipt, recover, reply,
+    MAY_BE_RECORDED, SqliteLedger, account, due, early, instance, look, opt_out, outbox, parts, pending, query, queue, rate, receipt, recover, reply,
     reserve, sealed, segment, session, settle, trace,
 };
 use crate::clock::Timestamp;
@@ -21,18 +22,18 @@ use crate::ledger::facets::{Accounts, Intents, Outbox, People, Queue, Reports, V
 use crate::ledger::rules::window;
 use crate::ledger::told::Unmatched;
 use crate::ledger::{
-    Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Intent, LookClaim, Nameless, NewHandle, NewPending, NewReply, OptOut,
-    Pacing, Payer, Pended, Pending, ProviderName, Recheck, Record, Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment, Settled,
-    Settlement, Target, VendorId, Whole,
+    Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Intent, LookClaim, Many, Nameless, NewHandle, NewPending, NewReply,
+    OptOut, Pacing, Payer, Pended, Pending, ProviderName, Recheck, Record, Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment,
+    Settled, Settlement, Target, VendorId, Whole,
 };
 use crate::sms::caller_id::Known;
 use crate::sms::facts::{Budget, BudgetKey};
 use crate::sms::message::{BatchId, MessageId, Realm};
 use crate::sms::peer::Peer;
 
-#[async_trait]
-impl Intents for SqliteLedger {
-    async fn reserve(&self, intent: Intent, decide: Decide) -> Result<Reservation> {
+impl SqliteLedger {
+    /// Reserves in one transaction; nothing where a bulk with the same key is being accepted.
+    pub(super) async fn reserve_at_once(&self, intent: &Arc<Intent>, decide: &Decide) -> Result<Option<Reservation>> {
         let owner = self.instance.id();
         let (seals, is_bulk) = (!intent.keep_texts && !intent.preview, intent.batch.is_some());
         let (mark, peers, has_texts) = (Arc::clone(&self.mark), Arc::clone(&self.peers), Arc::clone(&self.has_texts));
@@ -43,34 +44,54 @@ impl Intents for SqliteLedger {
             Realm::Live => Kind::Begins,
             Realm::Sandbox => Kind::Ordinary,
         };
-        let (now, ids) = (intent.now, intent.drafts.iter().map(|draft| draft.id.clone()).collect::<Vec<_>>());
+        let (asked, decide) = (Arc::clone(intent), Arc::clone(decide));
         let reserve = move |group: &mut Group<'_>| {
             if seals && is_bulk {
                 // By the writing thread, which also says that there are none: said before, that would be lost.
                 has_texts.store(true, Ordering::Relaxed);
             }
-            match peers.known(intent.payer.realm) {
-                Ok(known) => {
-                    let reserved = reserve::reserve(group, owner, &intent, &known, &decide, &mark)?;
-                    // So does a single message that waits.
-                    if seals && matches!(&reserved, Ok(Reservation::Taken { waiting, .. }) if !waiting.is_empty()) {
-                        has_texts.store(true, Ordering::Relaxed);
-                    }
-                    Ok(reserved)
-                }
-                Err(unreadable) => Ok(Err(unreadable)),
+            let reserved = match peers.known(asked.payer.realm) {
+                Ok(known) => reserve::reserve(group, owner, &asked, &known, &decide, &mark)?,
+                Err(unreadable) => Err(unreadable),
+            };
+            // So does a single message that waits.
+            if seals && matches!(&reserved, Ok(Reservation::Taken { waiting, .. }) if !waiting.is_empty()) {
+                has_texts.store(true, Ordering::Relaxed);
+            }
+            match &reserved {
+                Ok(reservation) if parts::is_undecided(group.beside(), reservation)? => Ok(None),
+                _ => Ok(Some(reserved)),
             }
         };
         match self.writer()?.write_together(kind, reserve).await? {
-            Written::Whole(reservation) => reservation,
+            Written::Whole(reservation) => reservation.transpose(),
             // Nobody hands over what this did not return, and nobody else may, but from the queue.
-            Written::Void(Ok(Reservation::Taken { .. }), error) if kind == Kind::Begins => {
-                let unbegun = ids.into_iter().map(|id| (id, now));
+            Written::Void(Some(Ok(Reservation::Taken { .. })), error) if kind == Kind::Begins => {
+                let unbegun = intent.drafts.iter().map(|draft| (draft.id.clone(), intent.now));
                 self.unbegun.lock().unwrap_or_else(PoisonError::into_inner).extend(unbegun);
                 Err(if self.settle_unbegun().await.is_ok() { error } else { error.next(MAY_BE_RECORDED) })
             }
             Written::Void(_, error) => Err(error),
         }
+    }
+}
+
+#[async_trait]
+impl Intents for SqliteLedger {
+    async fn reserve(&self, intent: Intent, decide: Decide) -> Result<Reservation> {
+        if intent.batch.is_some() && !intent.is_campaign && intent.drafts.len() > PART {
+            let drafts = parts::all_of(intent.drafts);
+            return self.accept_in_parts(Intent { drafts: Vec::new(), ..intent }, drafts, decide).await;
+        }
+        self.reserve_when_decided(intent, decide).await
+    }
+
+    async fn reserve_many(&self, intent: Intent, many: Many, decide: Decide) -> Result<Reservation> {
+        if many.count > PART {
+            return self.accept_in_parts(intent, many, decide).await;
+        }
+        let drafts = (many.make)(0..many.count)?;
+        self.reserve_when_decided(Intent { drafts, ..intent }, decide).await
     }
 
     async fn target_of(&self, principal: &str, realm: Realm, key: &str) -> Result<Option<Target>> {
@@ -161,10 +182,13 @@ impl Queue for SqliteLedger {
         let (instances, has_orphans) = self.read(|db| Ok((instance::list(db)?, recover::has_orphans(db)?))).await?;
         let dead = self.instance.dead(instances);
         if dead.is_empty() && !has_orphans && stale_before.is_none() {
+            self.withdraw_abandoned().await?;
             return Ok(Recovered::default());
         }
         self.has_texts.store(true, Ordering::Relaxed);
-        self.writer()?.run(move |db| recover::recover(db, own, &dead, now, stale_before)).await
+        let recovered = self.writer()?.run(move |db| recover::recover(db, own, &dead, now, stale_before)).await?;
+        self.withdraw_abandoned().await?;
+        Ok(recovered)
     }
 
     async fn admit(&self, provider: &str, realm: Realm, requests: u32, rate: Pacing, now: Timestamp) -> Result<bool> {

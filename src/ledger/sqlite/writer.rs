@@ -17,7 +17,7 @@ use super::job::{JobResult, Kind, unavailable};
 use super::mark::{Counted, LEASE_MS, Mark};
 use super::peers::Peers;
 use super::place::{Place, say_open};
-use super::{BUSY_TIMEOUT, sealed};
+use super::{be_patient, sealed};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Most jobs in one transaction: enough to share a sync well, few enough to keep the lock short.
@@ -249,7 +249,7 @@ fn is_tidy(db: &Connection, mark: &Mark) -> rusqlite::Result<bool> {
     // Not for long: writes wait behind it.
     db.busy_timeout(LEAVE_PATIENCE)?;
     let is_empty = checkpoint(db, "TRUNCATE");
-    db.busy_timeout(BUSY_TIMEOUT)?;
+    be_patient(db)?;
     mark.note_base(db)?;
     is_empty
 }

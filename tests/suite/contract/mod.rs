@@ -4,6 +4,7 @@
 
 mod ledger;
 mod ledger_assumed;
+mod ledger_bulk;
 mod ledger_long_reply;
 mod ledger_prune;
 mod ledger_queue;

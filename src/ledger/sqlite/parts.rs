@@ -1,0 +1,455 @@
+//! Accepting a large bulk in parts, each in a transaction of its own, so that nobody waits longer for the ledger than one part
+//! takes.
+//!
+//! The first part writes the bulk's row, which names the process that accepts it, and the key; every part decides on its
+//! recipients, holds their money and writes them as queued; the last one takes the name out of the row. Until then the bulk is
+//! there for nobody: it is not claimed, listed or found ([`IS_ACCEPTED`]), and who calls with its key waits. What it holds counts
+//! in every budget, and its recipients have what they have of it, so that no limit is passed by two bulks at once. Where a part is
+//! refused or fails, or the process dies, all of it is withdrawn, with its money and its key (`withdraw`).
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::budget::{Row, look};
+use super::group::Group;
+use super::job::{Business, JobResult, Kind, business, contradiction, unavailable};
+use super::mark::{Key, Mark};
+use super::rehearsal::rehearse;
+use super::reserve::{Lines, earlier_intent, insert, key_is_free, report};
+use super::session::{Bases, Sessions, preview_budgets, sessions};
+use super::{SqliteLedger, facts, pace};
+use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
+use crate::ledger::rules::choose::{Chosen, Taken, choose};
+use crate::ledger::rules::path::path;
+use crate::ledger::{Decide, Draft, Intent, MakeDrafts, Many, Reservation, Target};
+use crate::sms::facts::{Budget, Earlier, Facts};
+use crate::sms::message::{BatchId, Realm, State};
+use crate::sms::peer::Peer;
+use crate::sms::verdict::Verdict;
+
+/// The messages of one transaction: enough to share a sync well, few enough to keep the lock short.
+pub(super) const PART: usize = 1_000;
+
+/// A message `message` that is there: alone, or of a bulk that is accepted. Those that are not are few, and have an index.
+pub(super) const IS_ACCEPTED: &str = "(batch IS NULL OR batch NOT IN (SELECT h.seq FROM batch h WHERE h.accepting IS NOT NULL))";
+
+/// How long whoever calls with the key of a bulk that is being accepted waits between two looks, and how often it looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const MOST_LOOKS: u32 = 3_000;
+
+/// The bulks that this process accepts just now, by their ids.
+#[derive(Default)]
+pub(super) struct Accepting(Mutex<HashSet<BatchId>>);
+
+impl Accepting {
+    /// Notes that one is accepted, until what is returned goes.
+    fn begin(self: &Arc<Self>, id: &BatchId) -> Begun {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
+        Begun { all: Arc::clone(self), id: id.clone() }
+    }
+
+    /// Whether this one is.
+    pub(super) fn has(&self, id: &BatchId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+    }
+}
+
+struct Begun {
+    all: Arc<Accepting>,
+    id: BatchId,
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
+
+/// Whether this key was used before.
+fn is_used(db: &Connection, intent: &Intent) -> rusqlite::Result<bool> {
+    let Some(key) = &intent.idempotency else { return Ok(false) };
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM idempotency WHERE principal = ?1 AND sandbox = ?2 AND key = ?3)")?
+        .query_row(params![intent.payer.principal, intent.payer.realm.is_sandbox(), key.key], |row| row.get(0))
+}
+
+/// Whether a key led to a bulk that is not accepted yet, or that is being withdrawn.
+pub(super) fn is_undecided(db: &Connection, reservation: &Reservation) -> rusqlite::Result<bool> {
+    let Reservation::Replay(Target::Batch(id)) = reservation else { return Ok(false) };
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM batch WHERE id = ?1 AND accepting IS NOT NULL)")?.query_row([id.as_str()], |row| row.get(0))
+}
+
+/// What was decided so far.
+#[derive(Default)]
+struct SoFar {
+    micros: i64,
+    messages: i64,
+    refused: Vec<(usize, Error)>,
+    /// The same as the bulk's row keeps it.
+    reported: Vec<RefusedRecipient>,
+    doubts: Vec<(usize, Earlier)>,
+    waiting: Vec<(usize, Verdict)>,
+    budgets: Vec<Budget>,
+}
+
+impl SoFar {
+    fn add(&mut self, decided: Decided, first: usize) {
+        self.micros = self.micros.saturating_add(decided.micros);
+        self.messages += decided.messages;
+        self.refused.extend(decided.refused.into_iter().map(|(index, error)| (first + index, error)));
+        self.reported.extend(decided.reported);
+        self.doubts.extend(decided.doubts.into_iter().map(|(index, earlier)| (first + index, earlier)));
+        self.waiting.extend(decided.waiting.into_iter().map(|(index, verdict)| (first + index, verdict)));
+        self.budgets = decided.budgets;
+    }
+
+    fn refused(self) -> Reservation {
+        Reservation::Refused { refused: self.refused, budgets: self.budgets }
+    }
+}
+
+/// What was decided on one part.
+struct Decided {
+    micros: i64,
+    messages: i64,
+    refused: Vec<(usize, Error)>,
+    reported: Vec<RefusedRecipient>,
+    doubts: Vec<(usize, Earlier)>,
+    waiting: Vec<(usize, Verdict)>,
+    budgets: Vec<Budget>,
+}
+
+/// What became of a part.
+enum Done {
+    Decided(Decided),
+    /// Its key was used before.
+    Earlier(Reservation),
+}
+
+/// One part, and what stands before it.
+struct Part {
+    intent: Arc<Intent>,
+    drafts: Vec<Draft>,
+    decide: Decide,
+    /// The index of its first message.
+    first: usize,
+    is_last: bool,
+    /// What those before it would hold, and whether they do.
+    before: (i64, i64),
+    is_held: bool,
+    /// Which of those before it were refused, for the bulk's row.
+    reported: Vec<RefusedRecipient>,
+}
+
+impl SqliteLedger {
+    /// See [`crate::ledger::facets::Intents::reserve_many`].
+    pub(super) async fn accept_in_parts(&self, intent: Intent, many: Many, decide: Decide) -> Result<Reservation> {
+        let Some(batch) = &intent.batch else { return Err(unavailable("a bulk without an id")) };
+        let id = batch.id.clone();
+        let intent = Arc::new(intent);
+        // Looked at first, so that no money is held of what is refused anyway.
+        if !intent.preview && !self.is_known_or_fits(&intent, &many).await? {
+            let looked = self.look_at_rest((&intent, &many, &decide), SoFar::default(), (0, 0), 0).await?;
+            if looked.messages == 0 || (intent.all_or_none && !looked.refused.is_empty()) {
+                return Ok(looked.refused());
+            }
+        }
+        let _begun = self.accepting.begin(&id);
+        let reservation = self.accept_each(&intent, &many, &decide).await;
+        let is_there = matches!(reservation, Ok(Reservation::Taken { .. } | Reservation::Replay(_) | Reservation::Conflict));
+        if !is_there
+            && !intent.preview
+            && let Err(error) = self.withdraw(&id).await
+        {
+            tracing::warn!(batch = %id, %error, "a bulk that was not accepted could not be withdrawn yet; it will be tried again");
+        }
+        reservation
+    }
+
+    /// Whether all of these together fit in the budgets as they are, or their key was used before and decides.
+    async fn is_known_or_fits(&self, intent: &Arc<Intent>, many: &Many) -> Result<bool> {
+        let (peers, intent, micros) = (Arc::clone(&self.peers), Arc::clone(intent), many.hold_micros);
+        let messages = i64::try_from(many.count).unwrap_or(i64::MAX);
+        let look = move |db: &Connection| match peers.known(intent.payer.realm) {
+            Ok(_) if is_used(db, &intent)? => Ok(Ok(Vec::new())),
+            Ok(known) => preview_budgets(db, &intent.payer, &known, intent.now),
+            Err(unreadable) => Ok(Err(unreadable)),
+        };
+        let budgets = self.read(look).await??;
+        let facts = Facts { before_messages: messages - 1, ..Facts::default() };
+        Ok(budgets.iter().all(|budget| !budget.frozen && facts.fits(budget, micros) == (true, true)))
+    }
+
+    /// Writes one part after the other.
+    async fn accept_each(&self, intent: &Arc<Intent>, many: &Many, decide: &Decide) -> Result<Reservation> {
+        let mut so_far = SoFar::default();
+        let mut first = 0;
+        while first < many.count {
+            let end = many.count.min(first + PART);
+            let part = Part {
+                intent: Arc::clone(intent),
+                drafts: (many.make)(first..end)?,
+                decide: Arc::clone(decide),
+                first,
+                is_last: end == many.count,
+                before: (so_far.micros, so_far.messages),
+                is_held: !intent.preview,
+                reported: if end == many.count { std::mem::take(&mut so_far.reported) } else { Vec::new() },
+            };
+            let held = if intent.preview { (0, 0) } else { part.before };
+            match self.write_part(part).await? {
+                Done::Earlier(earlier) => return Ok(earlier),
+                Done::Decided(decided) => so_far.add(decided, first),
+            }
+            if intent.all_or_none && !so_far.refused.is_empty() {
+                return Ok(self.look_at_rest((intent, many, decide), so_far, held, end).await?.refused());
+            }
+            if end < many.count {
+                fail::fail_point!("bulk-between-parts", |_| -> Result<Reservation> { std::process::abort() });
+            }
+            first = end;
+        }
+        let SoFar { messages, refused, doubts, waiting, budgets, .. } = so_far;
+        if messages == 0 { Ok(Reservation::Refused { refused, budgets }) } else { Ok(Reservation::Taken { refused, doubts, waiting, budgets }) }
+    }
+
+    /// Decides on what is left without writing it: who else is refused. So much is held of what stands before it.
+    async fn look_at_rest(
+        &self,
+        (intent, many, decide): (&Arc<Intent>, &Many, &Decide),
+        mut so_far: SoFar,
+        held: (i64, i64),
+        mut first: usize,
+    ) -> Result<SoFar> {
+        while first < many.count {
+            let end = many.count.min(first + PART);
+            let part = Part {
+                intent: Arc::clone(intent),
+                drafts: (many.make)(first..end)?,
+                decide: Arc::clone(decide),
+                first,
+                is_last: false,
+                before: (so_far.micros, so_far.messages),
+                is_held: false,
+                reported: Vec::new(),
+            };
+            let (peers, mark) = (Arc::clone(&self.peers), Arc::clone(&self.mark));
+            let look = move |db: &Connection| match peers.known(part.intent.payer.realm) {
+                Ok(known) => Ok(decided(db, &part, held, &known, &mark)?.map(|(_, _, decided)| decided.told())),
+                Err(unreadable) => Ok(Err(unreadable)),
+            };
+            so_far.add(self.read(look).await??, first);
+            first = end;
+        }
+        Ok(so_far)
+    }
+
+    /// Writes one part. Whoever else accepts a bulk with its key is waited for.
+    async fn write_part(&self, part: Part) -> Result<Done> {
+        let (owner, part) = (self.instance.id(), Arc::new(part));
+        let kind = match part.intent.payer.realm {
+            _ if part.intent.preview => Kind::Aside,
+            Realm::Live => Kind::Accepts,
+            Realm::Sandbox => Kind::Ordinary,
+        };
+        for _ in 0..MOST_LOOKS {
+            let (part, mark, peers, has_texts) = (Arc::clone(&part), Arc::clone(&self.mark), Arc::clone(&self.peers), Arc::clone(&self.has_texts));
+            let write = move |db: &Connection| {
+                if !part.intent.keep_texts && !part.intent.preview {
+                    has_texts.store(true, Ordering::Relaxed);
+                }
+                match peers.known(part.intent.payer.realm) {
+                    Ok(known) => write(db, owner, &part, &known, &mark),
+                    Err(unreadable) => Ok(Err(unreadable)),
+                }
+            };
+            match self.writer()?.run_as(kind, write).await?? {
+                Some(done) => return Ok(done),
+                None => tokio::time::sleep(LOOK_AGAIN).await,
+            }
+        }
+        Err(still_accepted())
+    }
+
+    /// Reserves at once. Whoever accepts a bulk with its key is waited for.
+    pub(super) async fn reserve_when_decided(&self, intent: Intent, decide: Decide) -> Result<Reservation> {
+        let intent = Arc::new(intent);
+        for _ in 0..MOST_LOOKS {
+            match self.reserve_at_once(&intent, &decide).await? {
+                Some(reservation) => return Ok(reservation),
+                None => tokio::time::sleep(LOOK_AGAIN).await,
+            }
+        }
+        Err(still_accepted())
+    }
+}
+
+fn still_accepted() -> Error {
+    Error::new(ErrorKind::LedgerUnavailable, "an earlier call with this idempotency_key is still being accepted")
+        .next("Repeat this call later with the same idempotency_key, and with no other one.")
+}
+
+/// Decides on the messages of a part by the facts of now. What those before it hold already is taken out of the budgets, so that each
+/// is decided on as it would be in one step.
+#[expect(clippy::type_complexity, reason = "what is decided borrows the part's drafts")]
+fn decided<'a>(db: &Connection, part: &'a Part, held: (i64, i64), peers: &Arc<[Peer]>, mark: &Mark) -> Business<(Sessions, Vec<Row>, Chose<'a>)> {
+    let intent = &part.intent;
+    if intent.payer.realm == Realm::Live {
+        business!(mark.check());
+    }
+    let mut found = business!(sessions(db, &mut Bases::default(), &intent.payer, intent.now)?);
+    let rows = look(db, path(&intent.payer, &intent.now.utc_day(), std::mem::take(&mut found.parts), peers))?;
+    business!(pace::read(db, intent.payer.realm, intent.now, intent.per_second, peers)?.check_clock());
+    let before_all = |row: &Row| {
+        let budget = &row.budget;
+        Budget { held_micros: budget.held_micros - held.0, messages: budget.messages - held.1, ..budget.clone() }
+    };
+    let facts = Facts {
+        budgets: rows.iter().map(before_all).collect(),
+        before_micros: part.before.0,
+        before_messages: part.before.1,
+        peers: Arc::clone(peers),
+        ..Facts::default()
+    };
+    let (first, decide) = (part.first, Arc::clone(&part.decide));
+    let decide: Decide = Arc::new(move |index, facts| decide(first + index, facts));
+    let look_up = |draft: &Draft, facts: &mut Facts| facts::look_up(db, intent, draft, facts);
+    let chosen = business!(choose(&part.drafts, facts, &decide, look_up)?);
+    let budgets = rows.iter().map(|row| row.budget.clone()).collect();
+    Ok(Ok((found, rows, Chose { chosen, part, budgets })))
+}
+
+/// What was chosen of a part.
+struct Chose<'a> {
+    chosen: Chosen<'a>,
+    part: &'a Part,
+    budgets: Vec<Budget>,
+}
+
+impl Chose<'_> {
+    fn told(self) -> Decided {
+        let Self { chosen: Chosen { taken, refused, doubts, waiting }, part, budgets } = self;
+        Decided {
+            micros: taken.iter().map(|taken| taken.draft.hold_micros).fold(0, i64::saturating_add),
+            messages: i64::try_from(taken.len()).unwrap_or(i64::MAX),
+            reported: report(&part.drafts, &refused).collect(),
+            refused,
+            doubts,
+            waiting,
+            budgets,
+        }
+    }
+}
+
+/// Writes a part; nothing while another bulk with its key is being accepted.
+fn write(db: &Connection, owner: i64, part: &Part, peers: &Arc<[Peer]>, mark: &Mark) -> Business<Option<Done>> {
+    let intent = &*part.intent;
+    let is_first = part.first == 0;
+    if is_first {
+        match earlier_intent(db, intent)? {
+            Some(earlier) if is_undecided(db, &earlier)? => return Ok(Ok(None)),
+            Some(earlier) => return Ok(Ok(Some(Done::Earlier(earlier)))),
+            None => {}
+        }
+        business!(key_is_free(db, intent, mark)?);
+    }
+    let held = if part.is_held { part.before } else { (0, 0) };
+    let (found, mut rows, chose) = business!(decided(db, part, held, peers, mark)?);
+    let is_refused = intent.all_or_none && !chose.chosen.refused.is_empty();
+    if is_refused {
+        return Ok(Ok(Some(Done::Decided(chose.told()))));
+    }
+    let write = |group: &mut Group<'_>| -> JobResult<()> {
+        if is_first {
+            group.touch(&intent.payer, &found, intent.now)?;
+        }
+        let batch = if is_first { begin(db, owner, intent)? } else { own(db, owner, intent)? };
+        take(group, owner, intent, batch, &chose.chosen.taken, &mut rows)?;
+        if part.is_last {
+            let refused = part.reported.iter().cloned().chain(report(&part.drafts, &chose.chosen.refused)).collect();
+            end(db, batch, intent, refused)?;
+        }
+        Ok(())
+    };
+    if intent.preview {
+        // The other parts were rehearsed and undone, so each is as the first.
+        rehearse(db, || Group::over(db, |group| write_alone(group, owner, intent, &chose.chosen.taken, &mut rows)))?;
+        return Ok(Ok(Some(Done::Decided(chose.told()))));
+    }
+    Group::over(db, write)?;
+    if part.is_last {
+        fail::fail_point!("bulk-before-last", |_| -> Business<Option<Done>> { std::process::abort() });
+    }
+    if intent.payer.realm == Realm::Live {
+        let each_micros = chose.chosen.taken.iter().map(|taken| taken.draft.hold_micros).max().unwrap_or(0);
+        rows.iter().for_each(|row| mark.cover(&row.budget, each_micros));
+        Key::of(intent).filter(|_| part.is_last).into_iter().for_each(|key| mark.use_key(key));
+    }
+    let budgets = rows.into_iter().map(|row| row.budget).collect();
+    Ok(Ok(Some(Done::Decided(Decided { budgets, ..chose.told() }))))
+}
+
+fn write_alone(group: &mut Group<'_>, owner: i64, intent: &Intent, taken: &[Taken<'_>], rows: &mut [Row]) -> JobResult<()> {
+    let batch = begin(group.beside(), owner, intent)?;
+    take(group, owner, intent, batch, taken, rows)
+}
+
+/// Holds the money of a part's messages, and writes them.
+fn take(group: &mut Group<'_>, owner: i64, intent: &Intent, batch: i64, taken: &[Taken<'_>], rows: &mut [Row]) -> JobResult<()> {
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let micros = taken.iter().map(|taken| taken.draft.hold_micros).fold(0, i64::saturating_add);
+    let messages = i64::try_from(taken.len()).unwrap_or(i64::MAX);
+    for row in rows.iter_mut() {
+        group.hold(row, micros, messages)?;
+    }
+    let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
+    insert(group.beside(), owner, intent, taken, &Lines { batch: Some(batch), state: State::Queued, budgets: &ids.join(",") })
+}
+
+/// Writes the bulk's row and its key.
+fn begin(db: &Connection, owner: i64, intent: &Intent) -> JobResult<i64> {
+    let Some(batch) = &intent.batch else { return Err(contradiction("a bulk without an id")) };
+    let now = intent.now.as_millis();
+    db.prepare_cached("INSERT INTO batch (id, principal, created_ms, report, accepting) VALUES (?1, ?2, ?3, '', ?4)")?.execute(params![
+        batch.id.as_str(),
+        intent.payer.principal,
+        now,
+        owner
+    ])?;
+    let seq = db.last_insert_rowid();
+    if let Some(key) = &intent.idempotency {
+        db.prepare_cached("INSERT INTO idempotency (principal, key, fingerprint, target, sandbox, used_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+            .execute(params![intent.payer.principal, key.key, key.fingerprint, batch.id.as_str(), intent.payer.realm.is_sandbox(), now])?;
+    }
+    Ok(seq)
+}
+
+/// The bulk's row, which this instance must be accepting still.
+fn own(db: &Connection, owner: i64, intent: &Intent) -> JobResult<i64> {
+    let Some(batch) = &intent.batch else { return Err(contradiction("a bulk without an id")) };
+    let mut find = db.prepare_cached("SELECT seq FROM batch WHERE id = ?1 AND accepting = ?2")?;
+    let seq = find.query_row(params![batch.id.as_str(), owner], |row| row.get(0)).optional()?;
+    seq.ok_or_else(|| contradiction("the bulk was withdrawn by another process"))
+}
+
+/// The bulk is there for everybody from now on.
+fn end(db: &Connection, batch: i64, intent: &Intent, refused_here: Vec<RefusedRecipient>) -> JobResult<()> {
+    let (duplicates, before) = intent.batch.as_ref().map(|batch| (&batch.duplicates, &batch.refused)).unzip();
+    let refused: Vec<&RefusedRecipient> = before.into_iter().flatten().chain(&refused_here).collect();
+    let report = serde_json::json!({ "duplicates": duplicates, "refused": refused }).to_string();
+    db.prepare_cached("UPDATE batch SET accepting = NULL, report = ?2 WHERE seq = ?1")?.execute(params![batch, report])?;
+    Ok(())
+}
+
+/// The messages of an intent that has them all at once.
+pub(super) fn all_of(drafts: Vec<Draft>) -> Many {
+    let drafts = Arc::new(drafts);
+    let (count, hold_micros) = (drafts.len(), drafts.iter().map(|draft| draft.hold_micros).fold(0, i64::saturating_add));
+    let make: MakeDrafts = Arc::new(move |range| Ok(drafts.get(range).unwrap_or_default().to_vec()));
+    Many { count, hold_micros, make }
+}
