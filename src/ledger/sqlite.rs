@@ -75,7 +75,7 @@ use place::{APPLICATION_ID, OPEN_ID, Place, say_open};
 use writer::{Around, Writer, checkpoint};
 
 /// Every migration, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 19] = [
+const MIGRATIONS: [&str; 20] = [
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_providers.sql"),
     include_str!("migrations/0003_segments.sql"),
@@ -95,6 +95,7 @@ const MIGRATIONS: [&str; 19] = [
     include_str!("migrations/0017_prune.sql"),
     include_str!("migrations/0018_waiting.sql"),
     include_str!("migrations/0019_text_key.sql"),
+    include_str!("migrations/0020_open.sql"),
 ];
 
 /// How long a write waits for another process's transaction.
