@@ -80,7 +80,7 @@ use place::{APPLICATION_ID, OPEN_ID, Place, say_open};
 use writer::{Around, Writer};
 
 /// Every migration, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 21] = [
+const MIGRATIONS: [&str; 22] = [
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_providers.sql"),
     include_str!("migrations/0003_segments.sql"),
@@ -102,6 +102,7 @@ const MIGRATIONS: [&str; 21] = [
     include_str!("migrations/0019_text_key.sql"),
     include_str!("migrations/0020_scheduled.sql"),
     include_str!("migrations/0021_accepting.sql"),
+    include_str!("migrations/0022_open.sql"),
 ];
 
 /// How long a write waits for another process's transaction, and how long between two looks. Those of `SQLite` become longer and
