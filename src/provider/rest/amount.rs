@@ -2,8 +2,6 @@
 
 use serde_json::Value;
 
-use super::json;
-
 /// Millionths in one.
 const MICROS: i128 = 1_000_000;
 
@@ -39,9 +37,15 @@ pub fn micros(text: &str, rounding: Rounding) -> Option<i64> {
     i64::try_from(if is_negative { -micros } else { micros }).ok()
 }
 
-/// The same of what stands in JSON.
+/// The same of what stands in JSON. A number with an exponent is nothing: what is so small, or so large, is no price that anybody
+/// meant.
 pub fn micros_of(value: &Value, rounding: Rounding) -> Option<i64> {
-    micros(&json::text(value)?, rounding)
+    match value {
+        Value::String(text) => micros(text, rounding),
+        // The shortest text that reads back as this number is what the vendor wrote.
+        Value::Number(number) => micros(&number.to_string(), rounding),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -87,11 +91,12 @@ mod tests {
     }
 
     #[test]
-    fn a_number_in_json_is_what_was_written_and_has_no_exponent() {
+    fn a_number_in_json_is_what_was_written_and_one_with_an_exponent_is_none() {
         for (value, expected) in [
             (json!("0.0051"), Some(5_100)),
             (json!(0.0051), Some(5_100)),
-            (json!(0.000_000_1), Some(1)),
+            (json!(1e-9), None),
+            (json!("1e-9"), None),
             (json!(12), Some(12_000_000)),
             (json!(-3), Some(-3_000_000)),
             (json!(1e30), None),
