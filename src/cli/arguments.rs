@@ -70,7 +70,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Take back what is still queued of a bulk, or a message that waits for its time or for a person
+    /// Take back what is still queued of a bulk, or one message that waits for its time
     Cancel {
         /// bat_... or msg_...
         id: String,

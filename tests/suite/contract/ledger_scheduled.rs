@@ -78,7 +78,8 @@ async fn what_leaves_later_or_waits_for_a_person_holds_its_money_and_is_nobodys_
         let batch = store.batch("alice", &BatchId::new(NOW.as_millis(), 3), 9).await.unwrap().unwrap();
         assert_eq!(batch.open(), 3, "the bulk goes on");
         // A budget is as full of them as of any others.
-        assert_eq!(store.reserve(intent(vec![draft(9)]), by_budget()).await.unwrap_err().kind(), ErrorKind::BudgetExceeded);
+        let more = Intent { now: NOW.plus_ms(2 * HOUR_MS), ..intent(vec![draft(9)]) };
+        assert_eq!(store.reserve(more, by_budget()).await.unwrap_err().kind(), ErrorKind::BudgetExceeded);
     }
 }
 
