@@ -294,7 +294,6 @@ fn still_accepted() -> Error {
 
 /// Decides on the messages of a part by the facts of now. What those before it hold already is taken out of the budgets, so that each
 /// is decided on as it would be in one step.
-#[expect(clippy::type_complexity, reason = "what is decided borrows the part's drafts")]
 fn decided<'a>(db: &Connection, part: &'a Part, held: (i64, i64), peers: &Arc<[Peer]>, mark: &Mark) -> Business<(Sessions, Vec<Row>, Chose<'a>)> {
     let intent = &part.intent;
     if intent.payer.realm == Realm::Live {

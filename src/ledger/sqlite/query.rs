@@ -92,15 +92,17 @@ pub(super) fn batch(db: &Connection, principal: &str, id: &BatchId, listed: u32)
     Ok(Some(batch))
 }
 
+/// What a bulk adds up to, of each state, provider and side.
+const TOTALS: &str =
+    "SELECT state, provider, sandbox, min(seq), count(*), sum(segments), sum(cost / 1000000), sum(cost % 1000000), max(price_assumed AND cost > 0)
+     FROM (SELECT seq, state, provider, sandbox, segments, price_assumed, coalesce(price_micros, held_micros) AS cost
+           FROM message INDEXED BY message_totals WHERE batch = ?1)
+     GROUP BY state, provider, sandbox ORDER BY min(seq)";
+
 /// The totals of a bulk, by an index that has all of them in it.
 fn add_up(db: &Connection, seq: i64, batch: &mut BatchRecord) -> rusqlite::Result<()> {
     // Whole units and the rest apart, so that no sum is too large. What was given back costs nothing, whoever would have known.
-    let mut statement = db.prepare_cached(
-        "SELECT state, provider, sandbox, min(seq), count(*), sum(segments), sum(cost / 1000000), sum(cost % 1000000), max(price_assumed AND cost > 0)
-         FROM (SELECT seq, state, provider, sandbox, segments, price_assumed, coalesce(price_micros, held_micros) AS cost
-               FROM message INDEXED BY message_totals WHERE batch = ?1)
-         GROUP BY state, provider, sandbox ORDER BY min(seq)",
-    )?;
+    let mut statement = db.prepare_cached(TOTALS)?;
     let mut rows = statement.query([seq])?;
     while let Some(row) = rows.next()? {
         let state = State::from_number(row.get(0)?).unwrap_or(State::Unknown);
@@ -142,4 +144,21 @@ pub(super) fn list(db: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Rec
     let sql = format!("SELECT {COLUMNS} FROM message WHERE {} ORDER BY seq DESC LIMIT ?", conditions.join(" AND "));
     let mut statement = db.prepare_cached(&sql)?;
     statement.query_map(params_from_iter(values), record_from)?.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::ledger::sqlite::MIGRATIONS;
+
+    #[test]
+    fn a_bulk_is_added_up_without_reading_a_message() {
+        let db = Connection::open_in_memory().unwrap();
+        MIGRATIONS.iter().for_each(|migration| db.execute_batch(migration).unwrap());
+        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {TOTALS}")).unwrap();
+        let plan: Vec<String> = statement.query_map([1], |row| row.get(3)).unwrap().collect::<rusqlite::Result<_>>().unwrap();
+        assert!(plan.iter().any(|step| step.contains("USING COVERING INDEX message_totals (batch=?)")), "{plan:?}");
+        assert!(!plan.iter().any(|step| step.starts_with("SCAN message") || step.contains("FOR GROUP BY")), "{plan:?}");
+    }
 }
