@@ -167,7 +167,7 @@ impl SqliteLedger {
         // What the file says by itself. Where another process has it open, the two belong together.
         let in_file = if had_log && place.is_alone() { mark::in_file(path) } else { None };
         make_tables(path)?;
-        place.say_open()?;
+        place.say_open(MIGRATIONS.len())?;
         let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         // Before anything is changed: a database that is not ours keeps its mode and its journal.
         applied(&db, path)?;

@@ -31,8 +31,9 @@ pub(super) const APPLICATION_ID: i32 = 0x736d_736d;
 /// "smso": it is ours, and was open when this was written.
 pub(super) const OPEN_ID: i32 = 0x736d_736f;
 
-/// Where a SQLite file has its application id.
+/// Where a SQLite file has its application id, and how many migrations it has had (`user_version`).
 const ID_OFFSET: u64 = 68;
+const VERSION_OFFSET: u64 = 60;
 
 /// How long somebody waits for their turn, and how often they look. Coming and leaving take milliseconds.
 const TURN_PATIENCE: Duration = Duration::from_secs(5);
@@ -232,11 +233,14 @@ impl Place {
     }
 
     /// Says in the file itself that it is open, before anything else is written and before this process opens it. Not by SQLite: a
-    /// program that reads the file keeps what is written out of it, for as long as it likes.
-    pub(super) fn say_open(&self) -> Result<()> {
+    /// program that reads the file keeps what is written out of it, for as long as it likes. One of a newer version than this one knows
+    /// is left as it is.
+    pub(super) fn say_open(&self, newest: usize) -> Result<()> {
         let [file, wal, _] = self.files();
         let said = || -> std::io::Result<()> {
-            if application_of(&file)? != Some(APPLICATION_ID) || !self.is_alone() {
+            let is_known =
+                header_field(&file, VERSION_OFFSET)?.and_then(|version| usize::try_from(version).ok()).is_some_and(|version| version <= newest);
+            if application_of(&file)? != Some(APPLICATION_ID) || !is_known || !self.is_alone() {
                 return Ok(());
             }
             // A file that says so and has no log is refused.
@@ -439,11 +443,16 @@ pub(super) fn holds_ledger(path: &Path) -> std::io::Result<bool> {
 
 /// The application id of a SQLite file; nothing where the file is too short to have one.
 fn application_of(path: &Path) -> std::io::Result<Option<i32>> {
+    header_field(path, ID_OFFSET)
+}
+
+/// A number in the header of a SQLite file; nothing where the file is too short to have it.
+fn header_field(path: &Path, offset: u64) -> std::io::Result<Option<i32>> {
     let mut file = File::open(path)?;
-    let mut id = [0; 4];
-    file.seek(SeekFrom::Start(ID_OFFSET))?;
-    match file.read_exact(&mut id) {
-        Ok(()) => Ok(Some(i32::from_be_bytes(id))),
+    let mut field = [0; 4];
+    file.seek(SeekFrom::Start(offset))?;
+    match file.read_exact(&mut field) {
+        Ok(()) => Ok(Some(i32::from_be_bytes(field))),
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
         Err(error) => Err(error),
     }
