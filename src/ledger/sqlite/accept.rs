@@ -11,6 +11,7 @@ use super::job::{JobResult, Kind};
 use super::mark::{Cover, Key, Outside, apply, fresh_identity, used};
 use super::recover::put_back;
 use super::states::{IS_OPEN, sql};
+use super::withdraw::take_as_accepted;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::mark::{Accepted, Outlook, Why};
@@ -78,11 +79,7 @@ fn outlook(db: &Connection, outside: Outside) -> JobResult<Outlook> {
 }
 
 fn accept(db: &Connection, outside: &Outside, (who, identity): (&str, Option<&str>), currency: &str, now: Timestamp) -> JobResult<Accepted> {
-    // A bulk that was not accepted when this copy was made may have been since.
-    db.execute(
-        "UPDATE batch SET accepting = NULL WHERE accepting IS NOT NULL AND EXISTS (SELECT 1 FROM message m WHERE m.batch = batch.seq AND NOT m.sandbox)",
-        [],
-    )?;
+    take_as_accepted(db, LIVE)?;
     let mut accepted = Accepted { unknown: put_back(db, now, LIVE, IN_DOUBT)?, ..Accepted::default() };
     accepted.opt_outs = apply(db, &outside.wishes)?;
     for cover in &outside.covers {

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::instance::any_lives;
 use super::place::{Place, beside, make_beside, say_open, says_open, sync_folder};
-use super::{SqliteLedger, applied, cannot_open, connect, migrate, recover};
+use super::{SqliteLedger, applied, cannot_open, connect, migrate, recover, withdraw};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -107,7 +107,7 @@ fn put_back(db: &mut Connection, now: Timestamp) -> Result<u32> {
     let wrong = |error: rusqlite::Error| cannot_open(Path::new("the copy"), &error.to_string());
     migrate(db, Path::new("the copy"))?;
     let transaction = db.transaction().map_err(wrong)?;
-    let unknown = recover::put_back(&transaction, now, "1", RESTORED).map_err(wrong)?;
+    let unknown = withdraw::take_as_accepted(&transaction, "1").and_then(|()| recover::put_back(&transaction, now, "1", RESTORED)).map_err(wrong)?;
     transaction.commit().map_err(wrong)?;
     Ok(unknown)
 }

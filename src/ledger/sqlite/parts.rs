@@ -358,7 +358,9 @@ fn write(db: &Connection, owner: i64, part: &Part, peers: &Arc<[Peer]>, mark: &M
     let held = if part.is_held { part.before } else { (0, 0) };
     let (found, mut rows, chose) = business!(decided(db, part, held, peers, mark)?);
     let is_refused = intent.all_or_none && !chose.chosen.refused.is_empty();
-    if is_refused {
+    // A bulk of nobody is none: it stays as it is, and is withdrawn.
+    let is_empty = part.is_last && part.before.1 == 0 && chose.chosen.taken.is_empty();
+    if is_refused || is_empty {
         return Ok(Ok(Some(Done::Decided(chose.told()))));
     }
     let write = |group: &mut Group<'_>| -> JobResult<()> {

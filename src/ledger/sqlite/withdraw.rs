@@ -1,13 +1,14 @@
 //! Taking back a bulk that was not accepted: its money, its messages, its key and its row, a part at a time.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::SqliteLedger;
 use super::job::JobResult;
 use super::parts::PART;
-use super::states::sql;
+use super::states::{IS_EXPIRED, NEVER_LEFT, WAITS, sql};
 use super::transition::{OPEN_COLUMNS, Open, budget_ids, open_from};
 use crate::error::Result;
 use crate::sms::message::BatchId;
@@ -23,7 +24,8 @@ impl SqliteLedger {
         }
     }
 
-    /// Withdraws what processes that are gone were accepting, and what this one could not withdraw before.
+    /// Withdraws what processes that are gone were accepting, and what this one could not withdraw before. Nothing of a ledger in
+    /// doubt: it may be a copy from before all of it was accepted and sent, and then it is all that is known of that.
     pub(super) async fn withdraw_abandoned(&self) -> Result<()> {
         let own = self.instance.id();
         for (id, owner) in self.read(move |db| open(db, own)).await? {
@@ -31,11 +33,61 @@ impl SqliteLedger {
             if owner == own && self.accepting.has(&id) {
                 continue;
             }
-            self.withdraw(&id).await?;
-            tracing::warn!(batch = %id, "withdrew a bulk whose acceptance was cut off: nothing of it was sent");
+            match self.withdraw_of_another(&id).await {
+                Ok(true) => tracing::warn!(batch = %id, "withdrew a bulk whose acceptance was cut off: nothing of it was sent"),
+                Ok(false) => {}
+                // It is there for nobody: nothing has to wait for it.
+                Err(error) => {
+                    tracing::warn!(batch = %id, %error, "a bulk that was not accepted could not be withdrawn yet; it will be tried again");
+                }
+            }
         }
         Ok(())
     }
+
+    /// Returns whether it was withdrawn.
+    async fn withdraw_of_another(&self, id: &BatchId) -> Result<bool> {
+        loop {
+            let (id, mark) = (id.clone(), Arc::clone(&self.mark));
+            let step = move |db: &Connection| {
+                if mark.check().is_err() && is_live(db, &id)? || is_told_otherwise(db, &id)? {
+                    return Ok(None);
+                }
+                withdraw(db, &id, PART).map(Some)
+            };
+            match self.writer()?.run(step).await? {
+                Some(true) => return Ok(true),
+                Some(false) => {}
+                None => return Ok(false),
+            }
+        }
+    }
+}
+
+/// Takes as accepted what has messages of these and was being accepted when this copy of the ledger was made: it may have been since,
+/// and sent.
+pub(super) fn take_as_accepted(db: &Connection, which: &str) -> JobResult<()> {
+    let take = format!(
+        "UPDATE batch SET accepting = NULL WHERE accepting IS NOT NULL
+             AND EXISTS (SELECT 1 FROM message WHERE message.batch = batch.seq AND {which})"
+    );
+    db.execute(&take, []).map(drop)
+}
+
+/// Whether it has messages to real people.
+fn is_live(db: &Connection, id: &BatchId) -> JobResult<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM message WHERE batch = (SELECT seq FROM batch WHERE id = ?1) AND NOT sandbox)")?
+        .query_row([id.as_str()], |row| row.get(0))
+}
+
+/// Whether more is known of its messages than that nobody sent them: as in a copy that was put back, they may have left. Then it is
+/// there for everybody.
+fn is_told_otherwise(db: &Connection, id: &BatchId) -> JobResult<bool> {
+    let mut take = db.prepare_cached(sql!(
+        "UPDATE batch SET accepting = NULL WHERE id = ?1 AND accepting IS NOT NULL
+             AND EXISTS (SELECT 1 FROM message WHERE message.batch = batch.seq AND NOT {WAITS} AND NOT {NEVER_LEFT} AND NOT {IS_EXPIRED})"
+    ))?;
+    take.execute([id.as_str()]).map(|taken| taken > 0)
 }
 
 /// Bulks that are not accepted, of this instance or of nobody who is registered, and who accepts each.

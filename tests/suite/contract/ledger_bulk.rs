@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use futures::executor::block_on;
 use sms_mcp::error::{Error, ErrorKind};
+use sms_mcp::ledger::facets::*;
+use sms_mcp::ledger::sqlite::{SqliteLedger, restore};
 use sms_mcp::ledger::{Decide, Draft, Filter, Idempotency, Intent, Ledger, Many, Payer, Reservation, Target};
 use sms_mcp::sms::message::{BatchId, Realm};
 use sms_mcp::sms::verdict::Verdict;
@@ -121,6 +123,20 @@ async fn a_large_bulk_that_is_refused_in_its_middle_leaves_nothing_and_tells_all
     }
 }
 
+async fn a_large_bulk_of_which_nobody_is_taken_is_none_and_its_key_is_free(backend: Backend) {
+    for place in backend.places() {
+        let store = place.open();
+        let nobody: Decide = Arc::new(|_, _| Err(Error::new(ErrorKind::OptedOut, "no")));
+        let some = |id| Intent { all_or_none: false, ..bulk(id) };
+        let reservation = store.reserve_many(some(1), many(|_| ()), nobody).await.unwrap();
+        assert!(matches!(reservation, Reservation::Refused { refused, .. } if refused.len() == MANY));
+        assert!(used(&*store).await.iter().all(|used| *used == (0, 0)));
+        assert_eq!(sees(&*store, &id_of(&bulk(1))).await, (false, 0, false, 0));
+        let reservation = store.reserve_many(some(2), many(|_| ()), by_budget()).await.unwrap();
+        assert!(matches!(reservation, Reservation::Taken { refused, .. } if refused.is_empty()));
+    }
+}
+
 async fn a_large_bulk_never_passes_a_limit_whoever_spends_in_between(backend: Backend) {
     for place in backend.places() {
         let store = place.open();
@@ -197,8 +213,35 @@ async fn a_quote_of_a_large_bulk_writes_nothing(backend: Backend) {
 on_every_backend! {
     a_large_bulk_is_seen_as_a_whole_or_not_at_all_and_others_come_in_between,
     a_large_bulk_that_is_refused_in_its_middle_leaves_nothing_and_tells_all_who_are_refused,
+    a_large_bulk_of_which_nobody_is_taken_is_none_and_its_key_is_free,
     a_large_bulk_never_passes_a_limit_whoever_spends_in_between,
     who_calls_with_the_key_of_a_bulk_that_is_being_accepted_waits_for_it,
     a_large_bulk_whose_acceptance_was_cut_off_is_withdrawn_with_its_money_and_its_key,
     a_quote_of_a_large_bulk_writes_nothing,
+}
+
+/// A copy from the middle of it may be older than its end: all of it may have been accepted since, and sent.
+#[tokio::test]
+async fn of_a_copy_from_the_middle_of_a_large_bulk_that_is_put_back_nothing_is_withdrawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, copy, restored) = (folder.path().join("ledger.db"), folder.path().join("copy.db"), folder.path().join("restored.db"));
+    let store = Arc::new(SqliteLedger::open(&file, NOW, [1; 8]).unwrap());
+    let (other, to) = (Arc::clone(&store), copy.clone());
+    let between = move |first: usize| {
+        if first == 2_000 {
+            block_on(other.backup(&to)).unwrap();
+        }
+    };
+    store.reserve_many(bulk(1), many(between), by_budget()).await.unwrap();
+    let unknown = restore(&copy, &restored, NOW).unwrap().unknown;
+    assert_eq!(unknown, 2_000);
+    let store = SqliteLedger::open(&restored, NOW, [2; 8]).unwrap();
+    for _ in 0..2 {
+        store.recover(NOW, None).await.unwrap();
+        let left = store.unknowns(None, NOW, 10_000).await.unwrap();
+        assert_eq!((left.len(), used(&store).await), (2_000, vec![(2_000 * HOLD, 2_000); 2]));
+        let target = store.target_of("alice", Realm::Live, "bulk").await.unwrap();
+        assert!(matches!(target, Some(Target::Batch(id)) if id == id_of(&bulk(1))), "its key stands for it");
+        assert_eq!(store.batch("alice", &id_of(&bulk(1)), 0).await.unwrap().unwrap().accepted(), 2_000);
+    }
 }
