@@ -629,6 +629,32 @@ fn a_kill_needs_no_person() {
     assert_eq!(scene.twice(), 0);
 }
 
+/// A bulk is accepted in parts. In a ledger from the middle of it, which turns up again when all of it was sent, it is all that is
+/// known of it: who looks at that ledger takes nothing of it away before a person has said what to do.
+#[test]
+fn a_ledger_from_the_middle_of_a_bulk_keeps_what_it_has_until_a_person_accepts_it() {
+    let scene = Scene::new(&WIDE.replace("[guard]", "[guard]\nbulk_max = 3000"));
+    let (ledger, middle) = (scene.desk.ledger(), scene.file("middle.db"));
+    assert_eq!(scene.desk.run(&["send", &fictional(5_000), "first"]).code, 0);
+    let server = scene.desk.http(|command| {
+        command.env("FAILPOINTS", "bulk-between-parts=return");
+    });
+    assert!(asked(&server, "send_bulk", &bulk(0..1_500, "parts")).is_none(), "the process dies");
+    server.kill();
+    copy(&ledger, &middle);
+    let server = scene.desk.http(|_| {});
+    assert_eq!(call(&server, "send_sms", &intent(5_001, "later"))["status"], "sent");
+    server.stop();
+    copy(&middle, &ledger);
+    let server = scene.desk.http(|_| {});
+    assert!(is_in_doubt(&server));
+    scene.desk.run(&["list"]);
+    let accepted = scene.accept(&ledger);
+    assert!(accepted.code == 0 && accepted.out.contains("1000"), "those of its first part are unknown: {accepted:?}");
+    server.stop();
+    assert_eq!((scene.wire().len(), scene.twice()), (2, 0));
+}
+
 /// What tells the log from the one before it, in its header.
 fn salts(ledger: &Path) -> Vec<u8> {
     std::fs::read(&files(ledger)[1]).unwrap()[16..24].to_vec()

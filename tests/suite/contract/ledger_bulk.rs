@@ -239,7 +239,7 @@ async fn of_a_copy_from_the_middle_of_a_large_bulk_that_is_put_back_nothing_is_w
     for _ in 0..2 {
         store.recover(NOW, None).await.unwrap();
         let left = store.unknowns(None, NOW, 10_000).await.unwrap();
-        assert_eq!((left.len(), used(&store).await), (2_000, vec![(2_000 * HOLD, 2_000); 2]));
+        assert_eq!((left.len(), used(&store).await), (2_000, vec![(2_000 * HOLD, 2_000); 3]));
         let target = store.target_of("alice", Realm::Live, "bulk").await.unwrap();
         assert!(matches!(target, Some(Target::Batch(id)) if id == id_of(&bulk(1))), "its key stands for it");
         assert_eq!(store.batch("alice", &id_of(&bulk(1)), 0).await.unwrap().unwrap().accepted(), 2_000);
