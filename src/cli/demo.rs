@@ -72,7 +72,7 @@ async fn play(client: &DemoClient) -> Result<()> {
     say("A premium-rate number is refused by the guard:");
     show(&call(client, "send_sms", json!({ "to": "+1 900 555 0123", "message": "Hello" })).await?, &["/code", "/message", "/next"]);
 
-    say("Twenty thousand people by mistake? What does not fit the budget does not start:");
+    say("Twenty people by mistake? What does not fit the budget does not start:");
     let many: Vec<Value> = (0..20).map(|n| json!({ "to": format!("+331990000{n:02}") })).collect();
     show(&call(client, "send_bulk", json!({ "recipients": many, "message": "Sale today" })).await?, &["/code", "/message"]);
 
