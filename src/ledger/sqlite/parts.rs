@@ -82,9 +82,9 @@ pub(super) fn is_undecided(db: &Connection, reservation: &Reservation) -> rusqli
     db.prepare_cached("SELECT EXISTS (SELECT 1 FROM batch WHERE id = ?1 AND accepting IS NOT NULL)")?.query_row([id.as_str()], |row| row.get(0))
 }
 
-/// What was decided so far.
+/// What was decided on one part, or on all so far.
 #[derive(Default)]
-struct SoFar {
+struct Decided {
     micros: i64,
     messages: i64,
     refused: Vec<(usize, Error)>,
@@ -95,31 +95,21 @@ struct SoFar {
     budgets: Vec<Budget>,
 }
 
-impl SoFar {
-    fn add(&mut self, decided: Decided, first: usize) {
-        self.micros = self.micros.saturating_add(decided.micros);
-        self.messages += decided.messages;
-        self.refused.extend(decided.refused.into_iter().map(|(index, error)| (first + index, error)));
-        self.reported.extend(decided.reported);
-        self.doubts.extend(decided.doubts.into_iter().map(|(index, earlier)| (first + index, earlier)));
-        self.waiting.extend(decided.waiting.into_iter().map(|(index, verdict)| (first + index, verdict)));
-        self.budgets = decided.budgets;
+impl Decided {
+    /// Adds what was decided on the part that begins there.
+    fn add(&mut self, part: Self, first: usize) {
+        self.micros = self.micros.saturating_add(part.micros);
+        self.messages += part.messages;
+        self.refused.extend(part.refused.into_iter().map(|(index, error)| (first + index, error)));
+        self.reported.extend(part.reported);
+        self.doubts.extend(part.doubts.into_iter().map(|(index, earlier)| (first + index, earlier)));
+        self.waiting.extend(part.waiting.into_iter().map(|(index, verdict)| (first + index, verdict)));
+        self.budgets = part.budgets;
     }
 
     fn refused(self) -> Reservation {
         Reservation::Refused { refused: self.refused, budgets: self.budgets }
     }
-}
-
-/// What was decided on one part.
-struct Decided {
-    micros: i64,
-    messages: i64,
-    refused: Vec<(usize, Error)>,
-    reported: Vec<RefusedRecipient>,
-    doubts: Vec<(usize, Earlier)>,
-    waiting: Vec<(usize, Verdict)>,
-    budgets: Vec<Budget>,
 }
 
 /// What became of a part.
@@ -144,6 +134,23 @@ struct Part {
     reported: Vec<RefusedRecipient>,
 }
 
+impl Part {
+    /// The part that begins there, of which nothing is held yet.
+    fn of((intent, many, decide): (&Arc<Intent>, &Many, &Decide), first: usize, so_far: &Decided) -> Result<Self> {
+        let end = many.count.min(first + PART);
+        Ok(Self {
+            intent: Arc::clone(intent),
+            drafts: (many.make)(first..end)?,
+            decide: Arc::clone(decide),
+            first,
+            is_last: end == many.count,
+            before: (so_far.micros, so_far.messages),
+            is_held: false,
+            reported: Vec::new(),
+        })
+    }
+}
+
 impl SqliteLedger {
     /// See [`crate::ledger::facets::Intents::reserve_many`].
     pub(super) async fn accept_in_parts(&self, intent: Intent, many: Many, decide: Decide) -> Result<Reservation> {
@@ -152,7 +159,7 @@ impl SqliteLedger {
         let intent = Arc::new(intent);
         // Looked at first, so that no money is held of what is refused anyway.
         if !intent.preview && !self.is_known_or_fits(&intent, &many).await? {
-            let looked = self.look_at_rest((&intent, &many, &decide), SoFar::default(), (0, 0), 0).await?;
+            let looked = self.look_at_rest((&intent, &many, &decide), Decided::default(), (0, 0), 0).await?;
             if looked.messages == 0 || (intent.all_or_none && !looked.refused.is_empty()) {
                 return Ok(looked.refused());
             }
@@ -185,20 +192,14 @@ impl SqliteLedger {
 
     /// Writes one part after the other.
     async fn accept_each(&self, intent: &Arc<Intent>, many: &Many, decide: &Decide) -> Result<Reservation> {
-        let mut so_far = SoFar::default();
+        let mut so_far = Decided::default();
         let mut first = 0;
         while first < many.count {
             let end = many.count.min(first + PART);
-            let part = Part {
-                intent: Arc::clone(intent),
-                drafts: (many.make)(first..end)?,
-                decide: Arc::clone(decide),
-                first,
-                is_last: end == many.count,
-                before: (so_far.micros, so_far.messages),
-                is_held: !intent.preview,
-                reported: if end == many.count { std::mem::take(&mut so_far.reported) } else { Vec::new() },
-            };
+            let mut part = Part { is_held: !intent.preview, ..Part::of((intent, many, decide), first, &so_far)? };
+            if part.is_last {
+                part.reported = std::mem::take(&mut so_far.reported);
+            }
             let held = if intent.preview { (0, 0) } else { part.before };
             match self.write_part(part).await? {
                 Done::Earlier(earlier) => return Ok(earlier),
@@ -212,7 +213,7 @@ impl SqliteLedger {
             }
             first = end;
         }
-        let SoFar { messages, refused, doubts, waiting, budgets, .. } = so_far;
+        let Decided { messages, refused, doubts, waiting, budgets, .. } = so_far;
         if messages == 0 { Ok(Reservation::Refused { refused, budgets }) } else { Ok(Reservation::Taken { refused, doubts, waiting, budgets }) }
     }
 
@@ -220,29 +221,19 @@ impl SqliteLedger {
     async fn look_at_rest(
         &self,
         (intent, many, decide): (&Arc<Intent>, &Many, &Decide),
-        mut so_far: SoFar,
+        mut so_far: Decided,
         held: (i64, i64),
         mut first: usize,
-    ) -> Result<SoFar> {
+    ) -> Result<Decided> {
         while first < many.count {
-            let end = many.count.min(first + PART);
-            let part = Part {
-                intent: Arc::clone(intent),
-                drafts: (many.make)(first..end)?,
-                decide: Arc::clone(decide),
-                first,
-                is_last: false,
-                before: (so_far.micros, so_far.messages),
-                is_held: false,
-                reported: Vec::new(),
-            };
+            let part = Part::of((intent, many, decide), first, &so_far)?;
             let (peers, mark) = (Arc::clone(&self.peers), Arc::clone(&self.mark));
             let look = move |db: &Connection| match peers.known(part.intent.payer.realm) {
                 Ok(known) => Ok(decided(db, &part, held, &known, &mark)?.map(|(_, _, decided)| decided.told())),
                 Err(unreadable) => Ok(Err(unreadable)),
             };
             so_far.add(self.read(look).await??, first);
-            first = end;
+            first += PART;
         }
         Ok(so_far)
     }
