@@ -1,7 +1,14 @@
-//! How the time to read a vendor's answer grows with its length: `cargo bench --bench answers`. Answers that a hostile
-//! or broken vendor might give, each also four times as long. What is read in proportion takes four times as long, what
-//! compares all with all sixteen times; ten is too much, and fails.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods, clippy::print_stdout)]
+//! How the time to read a vendor's answer grows with its length: `cargo bench --bench answers`. Answers that
+//! a hostile or broken vendor might give, each also four times as long. What is read in proportion takes four
+//! times as long, what compares all with all sixteen times; ten is too much, and fails.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stdout
+)]
 #![allow(missing_docs)]
 
 use std::io::{Read as _, Write as _};
@@ -44,7 +51,9 @@ fn serve(answer: &Answer) -> String {
                     seen.extend_from_slice(&part[..count]);
                     if is_whole(&seen) {
                         let body = answer.lock().unwrap().clone();
-                        let _ = stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes());
+                        let _ = stream.write_all(
+                            format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes(),
+                        );
                         let _ = stream.write_all(&body);
                         seen.clear();
                     }
@@ -59,14 +68,19 @@ fn serve(answer: &Answer) -> String {
 fn is_whole(request: &[u8]) -> bool {
     let Some(end) = request.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
     let head = String::from_utf8_lossy(&request[..end]);
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| length.parse().unwrap());
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .map_or(0, |length| length.parse().unwrap());
     request.len() >= end + 4 + length
 }
 
 fn providers(url: &str) -> Vec<Arc<dyn Provider>> {
     let build = |config: &dyn Build| {
         let mut secrets = Secrets::default();
-        ["token", "id_client", "api_key"].into_iter().for_each(|name| secrets.insert(name, SecretText::new("secret")));
+        ["token", "id_client", "api_key"]
+            .into_iter()
+            .for_each(|name| secrets.insert(name, SecretText::new("secret")));
         config.build(Setup { clock: Arc::new(SystemClock), secrets, callback: None }).unwrap()
     };
     let (base_url, from) = (url.to_owned(), Some("+18005550123".to_owned()));
@@ -92,9 +106,15 @@ fn heavy(what: &str, length: usize) -> Vec<u8> {
     match what {
         "recipients" => {
             let people = until(&|n| format!("{{\"to\":\"{n}\",\"status\":\"sent\"}},"));
-            format!("{{\"data\":{{\"id\":\"1\",\"sms\":[{}]}},\"id\":\"1\",\"status\":\"sent\"}}", people.trim_end_matches(',')).into()
+            format!(
+                "{{\"data\":{{\"id\":\"1\",\"sms\":[{}]}},\"id\":\"1\",\"status\":\"sent\"}}",
+                people.trim_end_matches(',')
+            )
+            .into()
         }
-        "fields" => format!("{{{}\"id\":\"1\",\"status\":\"sent\"}}", until(&|n| format!("\"f{n}\":{n},"))).into(),
+        "fields" => {
+            format!("{{{}\"id\":\"1\",\"status\":\"sent\"}}", until(&|n| format!("\"f{n}\":{n},"))).into()
+        }
         "nested lists" => "[".repeat(length).into(),
         "nested elements" => format!("{}{}", "<a>".repeat(length / 7), "</a>".repeat(length / 7)).into(),
         "elements" => format!("<a>{}</a>", until(&|n| format!("<a{n}/>"))).into(),
@@ -111,7 +131,14 @@ fn main() {
     let answer = Answer::default();
     let url = serve(&answer);
     let to = Number::parse("+33199000001", None).unwrap();
-    let message = Submission { id: MessageId::new(1, 1), to, from: None, text: "a".to_owned(), segments: 1, brake: Default::default() };
+    let message = Submission {
+        id: MessageId::new(1, 1),
+        to,
+        from: None,
+        text: "a".to_owned(),
+        segments: 1,
+        brake: Default::default(),
+    };
     let mut is_fine = true;
     for provider in providers(&url) {
         let time = |body: Vec<u8>| {
@@ -123,9 +150,16 @@ fn main() {
             };
             (0..ROUNDS).map(once).min().unwrap()
         };
-        for what in
-            ["recipients", "fields", "nested lists", "nested elements", "elements", "one element again and again", "attributes", "attributes of many"]
-        {
+        for what in [
+            "recipients",
+            "fields",
+            "nested lists",
+            "nested elements",
+            "elements",
+            "one element again and again",
+            "attributes",
+            "attributes of many",
+        ] {
             let (short, long) = (time(heavy(what, LENGTH)), time(heavy(what, LONGER * LENGTH)));
             // Below this it is the connection that is measured.
             let grows = long.as_secs_f64() / short.max(Duration::from_millis(2)).as_secs_f64();

@@ -1,9 +1,17 @@
-//! Bulks of 100,000 before the sandbox: how long another process on the same ledger is held up while one is accepted, how fast
-//! it is looked at, and how much memory it takes; and the memory after 10,000 sends. `cargo bench --bench bulk` plays all of it,
-//! `cargo bench --bench bulk -- accept` (or `memory`) a part; programs behind that are measured in its place, one after the
-//! other, to compare versions: `cargo bench --bench bulk -- accept ../old/target/release/sms-mcp target/release/sms-mcp`.
-//! Memory is read from /proc, so on Linux alone.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods, clippy::print_stdout)]
+//! Bulks of 100,000 before the sandbox: how long another process on the same ledger is held up while one is
+//! accepted, how fast it is looked at, and how much memory it takes; and the memory after 10,000 sends.
+//! `cargo bench --bench bulk` plays all of it, `cargo bench --bench bulk -- accept` (or `memory`) a part;
+//! programs behind that are measured in its place, one after the other, to compare versions:
+//! `cargo bench --bench bulk -- accept ../old/target/release/sms-mcp target/release/sms-mcp`. Memory is read
+//! from /proc, so on Linux alone.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stdout
+)]
 #![allow(missing_docs)]
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -22,7 +30,8 @@ const FLIGHT: usize = 32;
 /// How often a bulk is looked at once it is accepted.
 const LOOKS: usize = 20;
 
-const CONFIG: &str = "[guard]\nsession_spend = 100000000\nday_spend = 100000000\nsession_messages = 100000000\nday_messages = 100000000\n\
+const CONFIG: &str = "[guard]\nsession_spend = 100000000\nday_spend = 100000000\nsession_messages = \
+    100000000\nday_messages = 100000000\n\
     recipient_per_hour = 1000\nrecipient_per_day = 1000\nsends_per_second = 1000000\nbulk_max = 100000\n\
     [send]\nconcurrency = 64\nbulk_wait = \"1s\"\n[[provider]]\nkind = \"sandbox\"\nbalance = 100000000\n";
 
@@ -37,11 +46,17 @@ struct Server {
 impl Server {
     fn start(program: &str, folder: &Path) -> Self {
         let mut command = Command::new(program);
-        command.arg("--config").arg(folder.join("bench.toml")).arg("--ledger").arg(folder.join("ledger.db")).args(["--log", "error"]);
+        command
+            .arg("--config")
+            .arg(folder.join("bench.toml"))
+            .arg("--ledger")
+            .arg(folder.join("ledger.db"))
+            .args(["--log", "error"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         let mut server = Self { child, input, output, next: 0 };
-        let client = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "bench", "version": "1" } });
+        let client = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name":
+            "bench", "version": "1" } });
         server.ask("initialize", &client);
         server.write(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
         server
@@ -126,15 +141,24 @@ fn accept(program: &str) {
         let (mut longest, mut sends) = (Duration::ZERO, 0);
         while !until.load(Ordering::SeqCst) {
             let began = Instant::now();
-            other.call("send_sms", &json!({ "to": number(900_000 + sends), "message": format!("Single {sends}") }));
+            other.call(
+                "send_sms",
+                &json!({ "to": number(900_000 + sends), "message": format!("Single {sends}") }),
+            );
             longest = longest.max(began.elapsed());
             sends += 1;
             // Whether anything of the bulk is seen, and by which id.
             let list = other.call("list_sms", &json!({ "limit": 5 }));
-            let batch = list["messages"].as_array().into_iter().flatten().find_map(|message| message["batch"].as_str().map(str::to_owned));
+            let batch = list["messages"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .find_map(|message| message["batch"].as_str().map(str::to_owned));
             if let Some(batch) = batch {
                 let status = other.call("get_status", &json!({ "id": batch }));
-                seen.lock().unwrap().push(status["bulk"]["accepted"].as_u64().or(status["accepted"].as_u64()).unwrap_or_default());
+                seen.lock().unwrap().push(
+                    status["bulk"]["accepted"].as_u64().or(status["accepted"].as_u64()).unwrap_or_default(),
+                );
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -145,14 +169,24 @@ fn accept(program: &str) {
     let took = began.elapsed();
     is_accepted.store(true, Ordering::SeqCst);
     let (mut other, longest, sends) = sending.join().unwrap();
-    assert_eq!(answer["accepted"], json!(MESSAGES), "{}", answer.to_string().chars().take(500).collect::<String>());
+    assert_eq!(
+        answer["accepted"],
+        json!(MESSAGES),
+        "{}",
+        answer.to_string().chars().take(500).collect::<String>()
+    );
     println!(
-        "bulk of {MESSAGES} answered after {:.1} s; a send of another process is held up {:.0} ms at most ({sends} sends)",
+        "bulk of {MESSAGES} answered after {:.1} s; a send of another process is held up {:.0} ms at most \
+         ({sends} sends)",
         took.as_secs_f64(),
         ms(longest)
     );
     let sees = sees.lock().unwrap();
-    println!("of the bulk the other process saw all or nothing: {} ({} looks)", sees.iter().all(|seen| *seen == MESSAGES as u64), sees.len());
+    println!(
+        "of the bulk the other process saw all or nothing: {} ({} looks)",
+        sees.iter().all(|seen| *seen == MESSAGES as u64),
+        sees.len()
+    );
     let look = |other: &mut Server| {
         let mut took: Vec<Duration> = (0..LOOKS)
             .map(|_| {
@@ -200,7 +234,11 @@ fn memory(program: &str) {
     let folder = desk();
     let mut server = Server::start(program, folder.path());
     let answer = server.call("send_bulk", &bulk());
-    println!("resident when a bulk of {MESSAGES} is accepted: {:.1} MiB, most {:.1} MiB", server.mib("VmRSS:"), server.mib("VmHWM:"));
+    println!(
+        "resident when a bulk of {MESSAGES} is accepted: {:.1} MiB, most {:.1} MiB",
+        server.mib("VmRSS:"),
+        server.mib("VmHWM:")
+    );
     loop {
         let status = server.call("get_status", &json!({ "id": answer["batch"] }));
         let counts = if status["bulk"].is_object() { &status["bulk"]["counts"] } else { &status["counts"] };
@@ -209,7 +247,11 @@ fn memory(program: &str) {
         }
         std::thread::sleep(Duration::from_millis(200));
     }
-    println!("resident once all of it was handed over: {:.1} MiB, most {:.1} MiB", server.mib("VmRSS:"), server.mib("VmHWM:"));
+    println!(
+        "resident once all of it was handed over: {:.1} MiB, most {:.1} MiB",
+        server.mib("VmRSS:"),
+        server.mib("VmHWM:")
+    );
 }
 
 fn main() {

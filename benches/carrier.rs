@@ -1,9 +1,17 @@
-//! What a session carries: `cargo bench --bench carrier`. SMPP and CMPP submits a second, codec and session together,
-//! over loopback TCP and at several windows: before a peer that answers at once, and before one that takes 20 ms.
+//! What a session carries: `cargo bench --bench carrier`. SMPP and CMPP submits a second, codec and session
+//! together, over loopback TCP and at several windows: before a peer that answers at once, and before one
+//! that takes 20 ms.
 //!
-//! The peer shares the machine. It reads raw octets and knows just enough of both protocols to answer in the shortest
-//! form, in threads of its own, so it costs as little as a peer can.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods, clippy::print_stdout)]
+//! The peer shares the machine. It reads raw octets and knows just enough of both protocols to answer in the
+//! shortest form, in threads of its own, so it costs as little as a peer can.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stdout
+)]
 #![allow(missing_docs)]
 
 use std::io::{Read as _, Write as _};
@@ -61,7 +69,8 @@ fn answer_smpp(frame: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// CMPP 3.0: command, number; a submit's answer has a `Msg_Id` and a result, a greeting's a status, a proof and a version.
+/// CMPP 3.0: command, number; a submit's answer has a `Msg_Id` and a result, a greeting's a status, a proof
+/// and a version.
 fn answer_cmpp(frame: &[u8], out: &mut Vec<u8>) {
     let (command, number) = (word(frame, 4), word(frame, 8));
     let mut rest = [0; 21];
@@ -151,14 +160,17 @@ async fn measure<P: Protocol>(
     request: impl Fn() -> P::Request + Send + Sync + 'static,
 ) -> (f64, f64) {
     let settings = Settings { window, ..Settings::default() };
-    let plan = Plan { name: "bench".to_owned(), address, lines: vec![Line { bind: line, submits: true }], settings };
+    let plan =
+        Plan { name: "bench".to_owned(), address, lines: vec![Line { bind: line, submits: true }], settings };
     let (account, _pushes) = Account::new(protocol, plan, Arc::new(SystemClock)).unwrap();
     account.start();
     account.ready().await.unwrap();
-    let (answered, is_over, request) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)), Arc::new(request));
+    let (answered, is_over, request) =
+        (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)), Arc::new(request));
     let tasks: Vec<_> = (0..window)
         .map(|order| {
-            let (account, answered, is_over, request) = (Arc::clone(&account), Arc::clone(&answered), Arc::clone(&is_over), Arc::clone(&request));
+            let (account, answered, is_over, request) =
+                (Arc::clone(&account), Arc::clone(&answered), Arc::clone(&is_over), Arc::clone(&request));
             tokio::spawn(async move {
                 while !is_over.load(Ordering::Relaxed) {
                     account.ask(u64::from(order), &request()).await.unwrap_or_else(|lost| panic!("{lost:?}"));
@@ -177,7 +189,10 @@ async fn measure<P: Protocol>(
     }
     account.close().await;
     let count = |number: u64| f64::from(u32::try_from(number).unwrap());
-    (count(after - before) / took.as_secs_f64(), count(is.requests - was.requests) / count((is.writes - was.writes).max(1)))
+    (
+        count(after - before) / took.as_secs_f64(),
+        count(is.requests - was.requests) / count((is.writes - was.writes).max(1)),
+    )
 }
 
 async fn measure_smpp(address: String, window: u16) -> (f64, f64) {
@@ -189,18 +204,31 @@ async fn measure_smpp(address: String, window: u16) -> (f64, f64) {
         statuses: smpp::status::Statuses::new(&[]),
     };
     let maker = codec();
-    let address_of = |ton, text: &str| Arc::new(smpp::message::Address { ton, npi: 1, text: text.to_owned() });
+    let address_of =
+        |ton, text: &str| Arc::new(smpp::message::Address { ton, npi: 1, text: text.to_owned() });
     let (from, to) = (address_of(1, "12025550100"), address_of(1, "12025550123"));
     let request = move || {
         let (from, to) = (Arc::clone(&from), Arc::clone(&to));
-        let submit = smpp::message::Submit { from, to, coding: 0, has_udh: false, octets: TEXT.to_vec(), sar: None, is_payload: false };
+        let submit = smpp::message::Submit {
+            from,
+            to,
+            coding: 0,
+            has_udh: false,
+            octets: TEXT.to_vec(),
+            sar: None,
+            is_payload: false,
+        };
         maker.ready(smpp::message::Request::Submit(submit)).unwrap()
     };
     measure(codec(), smpp::message::Bind::Transceiver, address, window, request).await
 }
 
 async fn measure_cmpp(address: String, window: u16) -> (f64, f64) {
-    let config = cmpp::Config { sp_id: "900001".to_owned(), verify: cmpp::login::Verify::Off, ..cmpp::Config::default() };
+    let config = cmpp::Config {
+        sp_id: "900001".to_owned(),
+        verify: cmpp::login::Verify::Off,
+        ..cmpp::Config::default()
+    };
     let request = || {
         cmpp::protocol::Request::Submit(cmpp::protocol::Segment {
             destinations: Arc::from([cmpp::pdu::Terminal::new(b"13900000001")]),
@@ -212,7 +240,14 @@ async fn measure_cmpp(address: String, window: u16) -> (f64, f64) {
             times: None,
         })
     };
-    measure(cmpp::protocol::Cmpp::new(config, SecretText::new("bench")), Arc::default(), address, window, request).await
+    measure(
+        cmpp::protocol::Cmpp::new(config, SecretText::new("bench")),
+        Arc::default(),
+        address,
+        window,
+        request,
+    )
+    .await
 }
 
 fn main() {
@@ -232,7 +267,10 @@ fn main() {
                 let (kind, share) = if delay.is_zero() {
                     ("at once", String::new())
                 } else {
-                    ("after 20 ms", format!("{:.1} %", rate * delay.as_secs_f64() / f64::from(*window) * 100.0))
+                    (
+                        "after 20 ms",
+                        format!("{:.1} %", rate * delay.as_secs_f64() / f64::from(*window) * 100.0),
+                    )
                 };
                 println!("| {name} | {kind} | {window} | {rate:.0} | {share} | {batch:.1} |");
             }

@@ -1,8 +1,16 @@
 //! What a durable send costs, beside a no-op tool of `rmcp` in the same run: `cargo bench`.
 //!
-//! Each server is a process of its own on this machine; the client here speaks raw JSON-RPC, so that its cost is the
-//! same for both. CPU is the server process's (user and system, from /proc), so those columns are Linux-only.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods, clippy::print_stdout)]
+//! Each server is a process of its own on this machine; the client here speaks raw JSON-RPC, so that its cost
+//! is the same for both. CPU is the server process's (user and system, from /proc), so those columns are
+//! Linux-only.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stdout
+)]
 #![allow(missing_docs)]
 
 use std::path::Path;
@@ -12,7 +20,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rmcp::ServiceExt as _;
-use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ServerCapabilities, ServerConfig};
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ServerCapabilities, ServerConfig,
+};
 use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -39,11 +49,14 @@ use sms_mcp::sms::number::Number;
 const SENDS: usize = 10_000;
 const STORED: usize = 1_000_000;
 
-const CONFIG: &str = "[guard]\nsession_spend = 100000000\nday_spend = 100000000\nsession_messages = 100000000\nday_messages = 100000000\n\
-    recipient_per_hour = 1000\nrecipient_per_day = 1000\nsends_per_second = 1000000\n[send]\nconcurrency = 64\n\
+const CONFIG: &str = "[guard]\nsession_spend = 100000000\nday_spend = 100000000\nsession_messages = \
+    100000000\nday_messages = 100000000\n\
+    recipient_per_hour = 1000\nrecipient_per_day = 1000\nsends_per_second = 1000000\n[send]\nconcurrency = \
+    64\n\
     [[provider]]\nkind = \"sandbox\"\nbalance = 100000000\n";
 
-// ---- the floor: a server whose one tool does nothing -------------------------------------------------------------
+// ---- the floor: a server whose one tool does nothing
+// -------------------------------------------------------------
 
 #[derive(Clone)]
 struct NoOp;
@@ -53,7 +66,11 @@ impl ServerHandler for NoOp {
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
     }
 
-    async fn call_tool(&self, _: CallToolRequestParams, _: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
+    async fn call_tool(
+        &self,
+        _: CallToolRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
         Ok(CallToolResult::success(vec![ContentBlock::text("ok")]).into())
     }
 }
@@ -72,11 +89,15 @@ async fn noop_http(port: u16) {
         let (stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
         let service = hyper_util::service::TowerToHyperService::new(router.clone());
-        tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(hyper_util::rt::TokioIo::new(stream), service));
+        tokio::spawn(
+            hyper::server::conn::http1::Builder::new()
+                .serve_connection(hyper_util::rt::TokioIo::new(stream), service),
+        );
     }
 }
 
-// ---- servers under test ------------------------------------------------------------------------------------------
+// ---- servers under test
+// ------------------------------------------------------------------------------------------
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum What {
@@ -93,7 +114,12 @@ fn command(what: What, folder: &Path, ledger: &str, http: Option<u16>) -> Comman
         }
         What::Send => {
             let mut command = Command::new(env!("CARGO_BIN_EXE_sms-mcp"));
-            command.arg("--config").arg(folder.join("bench.toml")).arg("--ledger").arg(folder.join(ledger)).args(["--log", "error"]);
+            command
+                .arg("--config")
+                .arg(folder.join("bench.toml"))
+                .arg("--ledger")
+                .arg(folder.join(ledger))
+                .args(["--log", "error"]);
             if let Some(port) = http {
                 command.args(["serve", "--http", &format!("127.0.0.1:{port}")]);
             }
@@ -121,7 +147,10 @@ fn resident_mib(pid: u32) -> Option<f64> {
 fn arguments(what: What, n: usize, run: &str) -> Value {
     match what {
         What::NoOp => json!({}),
-        What::Send => json!({ "to": format!("+3319900{:04}", (n * 7919) % 10_000), "message": format!("Your code word for {run} is {n}") }),
+        What::Send => {
+            json!({ "to": format!("+3319900{:04}", (n * 7919) % 10_000), "message": format!(
+                "Your code word for {run} is {n}") })
+        }
     }
 }
 
@@ -186,15 +215,23 @@ impl Pipe {
         let mut next = 0;
         while latencies.len() < count {
             while next < count && next - latencies.len() < flight {
-                let call = json!({ "jsonrpc": "2.0", "id": next + 1, "method": "tools/call", "params": { "name": "send_sms", "arguments": arguments(what, next, run) } });
+                let call = json!({ "jsonrpc": "2.0", "id": next + 1, "method": "tools/call", "params": {
+                    "name": "send_sms", "arguments": arguments(what, next, run) } });
                 started[next] = Instant::now();
                 self.write(&call).await;
                 next += 1;
             }
             let line = self.output.next_line().await.unwrap().unwrap();
             assert!(is_good(&line, what), "{line}");
-            let id = line.rsplit("\"id\":").next().and_then(|rest| rest.split(['}', ',']).next()).and_then(|id| id.parse::<usize>().ok());
-            let id = id.unwrap_or_else(|| usize::try_from(serde_json::from_str::<Value>(&line).unwrap()["id"].as_u64().unwrap()).unwrap());
+            let id = line
+                .rsplit("\"id\":")
+                .next()
+                .and_then(|rest| rest.split(['}', ',']).next())
+                .and_then(|id| id.parse::<usize>().ok());
+            let id = id.unwrap_or_else(|| {
+                usize::try_from(serde_json::from_str::<Value>(&line).unwrap()["id"].as_u64().unwrap())
+                    .unwrap()
+            });
             latencies.push(started[id - 1].elapsed());
         }
         let took = began.elapsed();
@@ -226,8 +263,11 @@ impl Http {
             tokio::spawn(async move {
                 let mut latencies = Vec::new();
                 for n in (worker..count).step_by(flight) {
-                    let meta = json!({ "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientInfo": { "name": "bench", "version": "1" }, "io.modelcontextprotocol/clientCapabilities": {} });
-                    let call = json!({ "jsonrpc": "2.0", "id": n + 1, "method": "tools/call", "params": { "name": "send_sms", "arguments": arguments(what, n, &run), "_meta": meta } });
+                    let meta = json!({ "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                        "io.modelcontextprotocol/clientInfo": { "name": "bench", "version": "1" },
+                            "io.modelcontextprotocol/clientCapabilities": {} });
+                    let call = json!({ "jsonrpc": "2.0", "id": n + 1, "method": "tools/call", "params": {
+                        "name": "send_sms", "arguments": arguments(what, n, &run), "_meta": meta } });
                     let start = Instant::now();
                     let answer = client
                         .post(&url)
@@ -249,24 +289,34 @@ impl Http {
                 latencies
             })
         });
-        let latencies = futures::future::join_all(workers).await.into_iter().flat_map(|worker| worker.unwrap()).collect();
+        let latencies =
+            futures::future::join_all(workers).await.into_iter().flat_map(|worker| worker.unwrap()).collect();
         let took = began.elapsed();
         figures(latencies, took, cpu(pid).zip(before).map(|(after, before)| after - before))
     }
 }
 
-// ---- the benches -------------------------------------------------------------------------------------------------
+// ---- the benches
+// -------------------------------------------------------------------------------------------------
 
 fn row(name: &str, figures: &Figures, floor: Option<&Figures>) {
     let cpu = figures.cpu_us.map_or_else(|| "-".to_owned(), |cpu| format!("{cpu:.0}"));
-    let ratio = floor.and_then(|floor| Some(figures.cpu_us? / floor.cpu_us?)).map_or_else(String::new, |ratio| format!("{ratio:.2}x"));
+    let ratio = floor
+        .and_then(|floor| Some(figures.cpu_us? / floor.cpu_us?))
+        .map_or_else(String::new, |ratio| format!("{ratio:.2}x"));
     let ms = |latency: Duration| latency.as_secs_f64() * 1e3;
-    println!("{name:<28} {:>9.0} {:>9.2} {:>9.2} {cpu:>9} {ratio:>9}", figures.per_second, ms(figures.p50), ms(figures.p99));
+    println!(
+        "{name:<28} {:>9.0} {:>9.2} {:>9.2} {cpu:>9} {ratio:>9}",
+        figures.per_second,
+        ms(figures.p50),
+        ms(figures.p99)
+    );
 }
 
 async fn compare(folder: &Path) {
     println!("{:<28} {:>9} {:>9} {:>9} {:>9} {:>9}", "", "calls/s", "p50 ms", "p99 ms", "cpu us", "vs no-op");
-    let (mut noop, mut send) = (Pipe::start(What::NoOp, folder, "").await, Pipe::start(What::Send, folder, "stdio.db").await);
+    let (mut noop, mut send) =
+        (Pipe::start(What::NoOp, folder, "").await, Pipe::start(What::Send, folder, "stdio.db").await);
     for (flight, count) in [(1, SENDS / 4), (32, SENDS)] {
         noop.run(What::NoOp, count / 10, flight, "warm").await;
         let floor = noop.run(What::NoOp, count, flight, "").await;
@@ -276,10 +326,14 @@ async fn compare(folder: &Path) {
         row(&format!("send_sms, stdio, {flight} in flight"), &figures, Some(&floor));
     }
     if let Some(resident) = resident_mib(send.child.id().unwrap()) {
-        println!("resident after {} sends over stdio: {resident:.1} MiB", SENDS + SENDS / 10 + SENDS / 4 + SENDS / 40);
+        println!(
+            "resident after {} sends over stdio: {resident:.1} MiB",
+            SENDS + SENDS / 10 + SENDS / 4 + SENDS / 40
+        );
     }
     drop((noop, send));
-    let (noop, send) = (Http::start(What::NoOp, folder, "").await, Http::start(What::Send, folder, "http.db").await);
+    let (noop, send) =
+        (Http::start(What::NoOp, folder, "").await, Http::start(What::Send, folder, "http.db").await);
     for (flight, count) in [(1, SENDS / 4), (32, SENDS)] {
         noop.run(What::NoOp, count / 10, flight, "warm").await;
         let floor = noop.run(What::NoOp, count, flight, "").await;
@@ -300,7 +354,8 @@ async fn start_time(folder: &Path) {
     }
     took.sort();
     println!(
-        "start to the answer of initialize, median of 10: {:.1} ms (first, making the ledger, among them: worst {:.1} ms)",
+        "start to the answer of initialize, median of 10: {:.1} ms (first, making the ledger, among them: \
+         worst {:.1} ms)",
         took[5].as_secs_f64() * 1e3,
         took[9].as_secs_f64() * 1e3
     );
@@ -310,9 +365,13 @@ async fn bulk(folder: &Path) {
     let mut server = Pipe::start(What::Send, folder, "bulk.db").await;
     let mut took = Vec::new();
     for round in 0..5 {
-        let recipients: Vec<Value> = (0..1_000).map(|n| json!({ "to": format!("+3319900{n:04}"), "data": { "n": n.to_string() } })).collect();
-        let arguments = json!({ "recipients": recipients, "message": format!("Round {round}, number {{{{n}}}}") });
-        let call = json!({ "jsonrpc": "2.0", "id": round, "method": "tools/call", "params": { "name": "send_bulk", "arguments": arguments } });
+        let recipients: Vec<Value> = (0..1_000)
+            .map(|n| json!({ "to": format!("+3319900{n:04}"), "data": { "n": n.to_string() } }))
+            .collect();
+        let arguments =
+            json!({ "recipients": recipients, "message": format!("Round {round}, number {{{{n}}}}") });
+        let call = json!({ "jsonrpc": "2.0", "id": round, "method": "tools/call", "params": { "name":
+            "send_bulk", "arguments": arguments } });
         let began = Instant::now();
         server.write(&call).await;
         let line = server.output.next_line().await.unwrap().unwrap();
@@ -322,7 +381,11 @@ async fn bulk(folder: &Path) {
         assert_eq!((&answer["status"], &answer["accepted"]), (&json!("done"), &json!(1_000)), "{line}");
     }
     took.sort();
-    println!("send_bulk of 1,000, median of 5: {:.0} ms (worst {:.0} ms)", took[2].as_secs_f64() * 1e3, took[4].as_secs_f64() * 1e3);
+    println!(
+        "send_bulk of 1,000, median of 5: {:.0} ms (worst {:.0} ms)",
+        took[2].as_secs_f64() * 1e3,
+        took[4].as_secs_f64() * 1e3
+    );
 }
 
 /// A2P Pro as far as sends go: it takes 20 ms for each.
@@ -354,7 +417,10 @@ impl Vendor {
             tokio::time::sleep(Duration::from_millis(20)).await;
             let n = self.requests.fetch_add(1, Ordering::SeqCst);
             let answer = json!({ "id": format!("m-{n}"), "status": "queued", "to": body["to"], "from": body["from"], "segments": 1 }).to_string();
-            let head = format!("HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", answer.len());
+            let head = format!(
+                "HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                answer.len()
+            );
             stream.get_mut().write_all(format!("{head}{answer}").as_bytes()).await.unwrap();
         }
         self.open.fetch_sub(1, Ordering::SeqCst);
@@ -388,13 +454,19 @@ async fn vendor(folder: &Path) {
     let folder = folder.join("vendor");
     std::fs::create_dir(&folder).unwrap();
     let guard = CONFIG.split("[send]").next().unwrap();
-    let provider = format!("[[provider]]\nkind = \"a2p_pro\"\nbase_url = \"{url}/v1\"\ntoken = \"bench\"\nfrom = \"ACME\"\n");
-    let config = format!("{guard}bulk_max = {MESSAGES}\nprice_when_unknown = \"0.01\"\n[send]\nbulk_wait = \"120s\"\n{provider}");
+    let provider = format!(
+        "[[provider]]\nkind = \"a2p_pro\"\nbase_url = \"{url}/v1\"\ntoken = \"bench\"\nfrom = \"ACME\"\n"
+    );
+    let config = format!(
+        "{guard}bulk_max = {MESSAGES}\nprice_when_unknown = \"0.01\"\n[send]\nbulk_wait = \
+         \"120s\"\n{provider}"
+    );
     std::fs::write(folder.join("bench.toml"), config).unwrap();
     let mut server = Pipe::start(What::Send, &folder, "vendor.db").await;
     let recipients: Vec<Value> = (0..MESSAGES).map(|n| json!({ "to": format!("+3319900{n:04}") })).collect();
     let arguments = json!({ "recipients": recipients, "message": "Hello from the bench" });
-    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "send_bulk", "arguments": arguments } });
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "send_bulk",
+        "arguments": arguments } });
     let began = Instant::now();
     server.write(&call).await;
     let line = server.output.next_line().await.unwrap().unwrap();
@@ -403,14 +475,16 @@ async fn vendor(folder: &Path) {
     assert_eq!(answer["result"]["structuredContent"]["counts"]["sent"], json!(MESSAGES), "{line}");
     assert_eq!(vendor.requests.load(Ordering::SeqCst), MESSAGES, "each once");
     println!(
-        "send_bulk of {MESSAGES} through A2P Pro, 20 ms an answer: {:.0} messages/s, {} connections at once at most, {:.1} MiB resident",
+        "send_bulk of {MESSAGES} through A2P Pro, 20 ms an answer: {:.0} messages/s, {} connections at once \
+         at most, {:.1} MiB resident",
         MESSAGES as f64 / took,
         vendor.most_open.load(Ordering::SeqCst),
         resident_mib(server.child.id().unwrap()).unwrap_or_default()
     );
 }
 
-/// A carrier that answers at once and tells a receipt for everything, over a channel as a kept connection would.
+/// A carrier that answers at once and tells a receipt for everything, over a channel as a kept connection
+/// would.
 struct Quick {
     tell: mpsc::Sender<Notice>,
     told: Mutex<Option<mpsc::Receiver<Notice>>>,
@@ -461,7 +535,8 @@ impl Provider for Quick {
     }
 }
 
-/// A bulk of 10,000 through a carrier that answers at once, until every receipt is recorded; all in this process.
+/// A bulk of 10,000 through a carrier that answers at once, until every receipt is recorded; all in this
+/// process.
 async fn receipts(folder: &Path) {
     const MESSAGES: usize = 10_000;
     let carrier = Arc::new(Quick::new());
@@ -493,7 +568,9 @@ async fn receipts(folder: &Path) {
     engine.start(true).await.unwrap();
     let caller = Caller::new("bench", Base::Named("bench".into()));
     for round in 0..4 {
-        let recipients = (0..MESSAGES).map(|n| Recipient { to: format!("+3319900{n:04}"), data: std::collections::BTreeMap::new() }).collect();
+        let recipients = (0..MESSAGES)
+            .map(|n| Recipient { to: format!("+3319900{n:04}"), data: std::collections::BTreeMap::new() })
+            .collect();
         let args = BulkArgs { recipients, message: format!("Round {round}"), ..BulkArgs::default() };
         let (before, began) = (cpu(std::process::id()), Instant::now());
         engine.send_bulk(caller.clone(), args, None, None).await.unwrap();
@@ -501,9 +578,13 @@ async fn receipts(folder: &Path) {
         while carrier.thanked.load(Ordering::Relaxed) < (round + 1) * MESSAGES {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        let (took, used) = (began.elapsed(), cpu(std::process::id()).zip(before).map(|(after, before)| after - before).unwrap_or_default());
+        let (took, used) = (
+            began.elapsed(),
+            cpu(std::process::id()).zip(before).map(|(after, before)| after - before).unwrap_or_default(),
+        );
         println!(
-            "send_bulk of {MESSAGES} with a receipt for each: {:.0} messages/s ({:.0}/s handed over), {:.0} us of CPU each, {:.1} MiB resident",
+            "send_bulk of {MESSAGES} with a receipt for each: {:.0} messages/s ({:.0}/s handed over), {:.0} \
+             us of CPU each, {:.1} MiB resident",
             MESSAGES as f64 / took.as_secs_f64(),
             MESSAGES as f64 / handed_over.as_secs_f64(),
             used.as_secs_f64() * 1e6 / MESSAGES as f64,
@@ -515,7 +596,10 @@ async fn receipts(folder: &Path) {
 
 fn draft(n: usize) -> Draft {
     Draft {
-        id: MessageId::new(i64::try_from(n).unwrap(), (n as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)),
+        id: MessageId::new(
+            i64::try_from(n).unwrap(),
+            (n as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835),
+        ),
         to: format!("+3319900{:04}", (n * 7919) % 10_000),
         from: None,
         text: format!("Stored message number {n}"),
@@ -534,10 +618,14 @@ fn draft(n: usize) -> Draft {
 async fn fill(path: &Path) {
     let store = SqliteLedger::open(path, Timestamp(0), *b"benchfil").unwrap();
     let limits = Limits::default();
-    let now = i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    let now = i64::try_from(
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis(),
+    )
+    .unwrap();
     let span = 300 * 24 * 3_600_000_i64;
     for first in (0..STORED).step_by(1_000) {
-        let at = Timestamp(now - span + span / i64::try_from(STORED).unwrap() * i64::try_from(first).unwrap());
+        let at =
+            Timestamp(now - span + span / i64::try_from(STORED).unwrap() * i64::try_from(first).unwrap());
         let payer = Payer {
             principal: "bench".into(),
             base: BaseSession::Named("fill".into()),
@@ -549,7 +637,8 @@ async fn fill(path: &Path) {
             day: limits,
             session: limits,
         };
-        let batch = BatchDraft { id: BatchId::new(at.0, first as u128), duplicates: Vec::new(), refused: Vec::new() };
+        let batch =
+            BatchDraft { id: BatchId::new(at.0, first as u128), duplicates: Vec::new(), refused: Vec::new() };
         let drafts: Vec<Draft> = (first..first + 1_000).map(draft).collect();
         let ids: Vec<MessageId> = drafts.iter().map(|draft| draft.id.clone()).collect();
         let intent = Intent {
@@ -610,7 +699,8 @@ async fn full_ledger(folder: &Path) {
         began.elapsed().as_secs_f64(),
         std::fs::metadata(folder.join("full.db")).unwrap().len() as f64 / 1048576.0
     );
-    let (mut empty, mut full) = (Pipe::start(What::Send, folder, "empty.db").await, Pipe::start(What::Send, folder, "full.db").await);
+    let (mut empty, mut full) =
+        (Pipe::start(What::Send, folder, "empty.db").await, Pipe::start(What::Send, folder, "full.db").await);
     let mut ratios = Vec::new();
     for round in 0..3 {
         let small = empty.run(What::Send, SENDS, 32, &format!("empty {round}")).await;
@@ -621,23 +711,27 @@ async fn full_ledger(folder: &Path) {
     }
     ratios.sort_by(f64::total_cmp);
     if let Some(median) = ratios.get(1) {
-        println!("CPU per send with {STORED} stored messages beside an empty ledger, median of 3: {median:.2}x");
+        println!(
+            "CPU per send with {STORED} stored messages beside an empty ledger, median of 3: {median:.2}x"
+        );
     }
 }
 
-// ---- instructions per send -----------------------------------------------------------------------------------------
+// ---- instructions per send
+// -----------------------------------------------------------------------------------------
 
 /// Sends that are counted, and those before them, which pay for what is made once.
 const COUNTED: usize = 1_000;
 const BEFORE: usize = 100;
 
-/// What a send costs in instructions, which a busy machine does not change: `cargo bench --bench sends -- instructions`, with
-/// `valgrind` (a Debian package). So one after the other is called, and no receipt comes meanwhile.
+/// What a send costs in instructions, which a busy machine does not change:
+/// `cargo bench --bench sends -- instructions`, with `valgrind` (a Debian package). So one after the other is
+/// called, and no receipt comes meanwhile.
 ///
-/// To compare two versions, build the other one (`git worktree add ../other COMMIT`, `cargo build --release` there) and name both
-/// programs; each is said beside the first:
-/// `cargo bench --bench sends -- instructions ../other/target/release/sms-mcp target/release/sms-mcp`.
-/// Two runs of one program differ by less than a hundredth.
+/// To compare two versions, build the other one (`git worktree add ../other COMMIT`, `cargo build --release`
+/// there) and name both programs; each is said beside the first:
+/// `cargo bench --bench sends -- instructions ../other/target/release/sms-mcp target/release/sms-mcp`. Two
+/// runs of one program differ by less than a hundredth.
 async fn instructions(folder: &Path, programs: &[String]) {
     std::fs::write(folder.join("counted.toml"), format!("{CONFIG}delivery_delay = \"24h\"\n")).unwrap();
     let mut first = None;
@@ -654,8 +748,15 @@ async fn instructions(folder: &Path, programs: &[String]) {
 async fn counted(folder: &Path, program: &str, index: usize, sends: usize) -> f64 {
     let file = folder.join(format!("counted-{index}-{sends}"));
     let mut command = Command::new("valgrind");
-    command.args(["--quiet", "--tool=callgrind", &format!("--callgrind-out-file={}", file.display())]).arg(program);
-    command.arg("--config").arg(folder.join("counted.toml")).arg("--ledger").arg(file.with_extension("db")).args(["--log", "error"]);
+    command
+        .args(["--quiet", "--tool=callgrind", &format!("--callgrind-out-file={}", file.display())])
+        .arg(program);
+    command
+        .arg("--config")
+        .arg(folder.join("counted.toml"))
+        .arg("--ledger")
+        .arg(file.with_extension("db"))
+        .args(["--log", "error"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
     let mut server = Pipe::over(command).await;
     server.run(What::Send, sends, 1, "counting").await;
@@ -663,7 +764,9 @@ async fn counted(folder: &Path, program: &str, index: usize, sends: usize) -> f6
     drop(input);
     child.wait().await.unwrap();
     let said = std::fs::read_to_string(&file).unwrap();
-    said.lines().find_map(|line| line.strip_prefix("totals:")?.trim().parse().ok()).expect("callgrind's total")
+    said.lines()
+        .find_map(|line| line.strip_prefix("totals:")?.trim().parse().ok())
+        .expect("callgrind's total")
 }
 
 fn main() {
@@ -681,7 +784,8 @@ fn main() {
     std::fs::write(folder.path().join("bench.toml"), CONFIG).unwrap();
     if only.as_deref() == Some("instructions") {
         let own = vec![env!("CARGO_BIN_EXE_sms-mcp").to_owned()];
-        return runtime.block_on(instructions(folder.path(), if programs.is_empty() { &own } else { &programs }));
+        return runtime
+            .block_on(instructions(folder.path(), if programs.is_empty() { &own } else { &programs }));
     }
     runtime.block_on(async {
         if wants("compare") {

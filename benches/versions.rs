@@ -1,12 +1,22 @@
-//! Builds side by side, in turn on one machine: `cargo bench --bench versions -- sends OLD NEW`, where each is the path of a program
-//! (`git worktree add ../old COMMIT`, `cargo build --locked --release` there). Without any it is the one of this tree.
+//! Builds side by side, in turn on one machine: `cargo bench --bench versions -- sends OLD NEW`, where each
+//! is the path of a program (`git worktree add ../old COMMIT`, `cargo build --locked --release` there).
+//! Without any it is the one of this tree.
 //!
-//! - `sends`: what a durable `send_sms` over stdio costs, with 32 and with 1 in flight, and how much memory is resident after that;
-//!   beside them a server of `rmcp` whose one tool does nothing, and the two synced commits of a send alone in bare SQLite.
-//! - `stored [MESSAGES]`: the same with so many messages in the ledger (10,000,000), and how long opening it and a list take.
+//! - `sends`: what a durable `send_sms` over stdio costs, with 32 and with 1 in flight, and how much memory
+//!   is resident after that; beside them a server of `rmcp` whose one tool does nothing, and the two synced
+//!   commits of a send alone in bare SQLite.
+//! - `stored [MESSAGES]`: the same with so many messages in the ledger (10,000,000), and how long opening it
+//!   and a list take.
 //!
 //! CPU is the server process's (user and system), from /proc: Linux alone.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods, clippy::print_stdout)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stdout
+)]
 #![allow(missing_docs)]
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -15,7 +25,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ListToolsResult, PaginatedRequestParams,
+    ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt as _};
@@ -25,11 +36,14 @@ const SENDS: usize = 10_000;
 const ROUNDS: usize = 3;
 const STORED: i64 = 10_000_000;
 
-const CONFIG: &str = "[guard]\nsession_spend = 100000000\nday_spend = 100000000\nsession_messages = 100000000\nday_messages = 100000000\n\
-    recipient_per_hour = 1000\nrecipient_per_day = 1000\nsends_per_second = 1000000\n[send]\nconcurrency = 64\n\
+const CONFIG: &str = "[guard]\nsession_spend = 100000000\nday_spend = 100000000\nsession_messages = \
+    100000000\nday_messages = 100000000\n\
+    recipient_per_hour = 1000\nrecipient_per_day = 1000\nsends_per_second = 1000000\n[send]\nconcurrency = \
+    64\n\
     [[provider]]\nkind = \"sandbox\"\nbalance = 100000000\n";
 
-// ---- the floor ---------------------------------------------------------------------------------------------------
+// ---- the floor
+// ---------------------------------------------------------------------------------------------------
 
 /// A tool with a schema and structured output that does nothing.
 #[derive(Clone)]
@@ -40,39 +54,72 @@ impl ServerHandler for NoOp {
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
     }
 
-    async fn list_tools(&self, _: Option<PaginatedRequestParams>, _: RequestContext<RoleServer>) -> Result<ListToolsResult, ErrorData> {
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
         let schema = |text: Value| std::sync::Arc::new(text.as_object().unwrap().clone());
-        let input = schema(json!({ "type": "object", "properties": { "to": { "type": "string" }, "message": { "type": "string" } } }));
+        let input = schema(
+            json!({ "type": "object", "properties": { "to": { "type": "string" }, "message": { "type":
+                "string" } } }),
+        );
         let output = schema(json!({ "type": "object", "properties": { "status": { "type": "string" } } }));
-        Ok(ListToolsResult::with_all_items(vec![Tool::new("send_sms", "Does nothing.", input).with_raw_output_schema(output)]))
+        Ok(ListToolsResult::with_all_items(vec![
+            Tool::new("send_sms", "Does nothing.", input).with_raw_output_schema(output),
+        ]))
     }
 
-    async fn call_tool(&self, request: CallToolRequestParams, _: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
         let to = request.arguments.and_then(|arguments| arguments.get("to").cloned());
-        Ok(CallToolResult::structured(json!({ "status": "sent", "to": to, "segments": 1, "encoding": "GSM-7", "replayed": false })).into())
+        Ok(CallToolResult::structured(
+            json!({ "status": "sent", "to": to, "segments": 1, "encoding": "GSM-7", "replayed": false }),
+        )
+        .into())
     }
 }
 
-/// So many times two synced commits, each of a row like a message's: what the disk takes of a send, and nothing else.
+/// So many times two synced commits, each of a row like a message's: what the disk takes of a send, and
+/// nothing else.
 fn bare_sqlite(folder: &Path, sends: usize) -> Figures {
     let mut db = rusqlite::Connection::open(folder.join("bare.db")).unwrap();
-    db.execute_batch("PRAGMA journal_mode = wal; PRAGMA synchronous = full; CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY, text TEXT)")
-        .unwrap();
+    db.execute_batch(
+        "PRAGMA journal_mode = wal; PRAGMA synchronous = full; CREATE TABLE IF NOT EXISTS \
+        message (id INTEGER PRIMARY KEY, text TEXT)",
+    )
+    .unwrap();
     let (before, began) = (cpu(std::process::id()), Instant::now());
     let text = "x".repeat(300);
     for _ in 0..sends {
         let transaction = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
-        transaction.prepare_cached("INSERT INTO message (text) VALUES (?1)").unwrap().execute([&text]).unwrap();
+        transaction
+            .prepare_cached("INSERT INTO message (text) VALUES (?1)")
+            .unwrap()
+            .execute([&text])
+            .unwrap();
         let id = transaction.last_insert_rowid();
         transaction.commit().unwrap();
         let transaction = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
-        transaction.prepare_cached("UPDATE message SET text = 'y' WHERE id = ?1").unwrap().execute([id]).unwrap();
+        transaction
+            .prepare_cached("UPDATE message SET text = 'y' WHERE id = ?1")
+            .unwrap()
+            .execute([id])
+            .unwrap();
         transaction.commit().unwrap();
     }
-    Figures { per_second: sends as f64 / began.elapsed().as_secs_f64(), cpu_us: micros(cpu(std::process::id()) - before, sends), resident_mib: 0.0 }
+    Figures {
+        per_second: sends as f64 / began.elapsed().as_secs_f64(),
+        cpu_us: micros(cpu(std::process::id()) - before, sends),
+        resident_mib: 0.0,
+    }
 }
 
-// ---- a server and its client ---------------------------------------------------------------------------------------
+// ---- a server and its client
+// ---------------------------------------------------------------------------------------
 
 /// User and system time of a process so far.
 fn cpu(pid: u32) -> Duration {
@@ -110,7 +157,8 @@ impl Server {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let mut server = Self { child, input, output: BufReader::with_capacity(1 << 16, output), next: 1 };
-        let client = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "bench", "version": "1" } });
+        let client = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name":
+            "bench", "version": "1" } });
         server.write(&json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": client }));
         server.read();
         server.write(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
@@ -119,7 +167,12 @@ impl Server {
 
     fn of(program: &str, folder: &Path, ledger: &Path) -> Self {
         let mut command = Command::new(program);
-        command.arg("--config").arg(folder.join("bench.toml")).arg("--ledger").arg(ledger).args(["--log", "error"]);
+        command
+            .arg("--config")
+            .arg(folder.join("bench.toml"))
+            .arg("--ledger")
+            .arg(ledger)
+            .args(["--log", "error"]);
         Self::start(command)
     }
 
@@ -147,14 +200,21 @@ impl Server {
         for answered in 0..sends {
             while asked < sends && asked - answered < flight {
                 let to = format!("+3319900{:04}", (asked * 7919) % 10_000);
-                self.ask("send_sms", &json!({ "to": to, "message": format!("Your code word for {run} is {asked}") }));
+                self.ask(
+                    "send_sms",
+                    &json!({ "to": to, "message": format!("Your code word for {run} is {asked}") }),
+                );
                 asked += 1;
             }
             let line = self.read();
             assert!(line.contains("\"structuredContent\"") && !line.contains("\"isError\":true"), "{line}");
         }
         let took = began.elapsed();
-        Figures { per_second: sends as f64 / took.as_secs_f64(), cpu_us: micros(cpu(pid) - before, sends), resident_mib: resident_mib(pid) }
+        Figures {
+            per_second: sends as f64 / took.as_secs_f64(),
+            cpu_us: micros(cpu(pid) - before, sends),
+            resident_mib: resident_mib(pid),
+        }
     }
 }
 
@@ -165,7 +225,8 @@ impl Drop for Server {
     }
 }
 
-// ---- the tables ----------------------------------------------------------------------------------------------------
+// ---- the tables
+// ----------------------------------------------------------------------------------------------------
 
 fn median(mut of: Vec<f64>) -> f64 {
     of.sort_by(f64::total_cmp);
@@ -174,16 +235,24 @@ fn median(mut of: Vec<f64>) -> f64 {
 
 fn row(name: &str, rounds: &[Figures], first: Option<(f64, f64)>) -> (f64, f64) {
     let of = |value: fn(&Figures) -> f64| median(rounds.iter().map(value).collect());
-    let (per_second, cpu_us, resident) = (of(|figures| figures.per_second), of(|figures| figures.cpu_us), of(|figures| figures.resident_mib));
+    let (per_second, cpu_us, resident) =
+        (of(|figures| figures.per_second), of(|figures| figures.cpu_us), of(|figures| figures.resident_mib));
     let (was, cost) = first.unwrap_or((per_second, cpu_us));
-    println!("| {name} | {per_second:.0} | {:.2}x | {cpu_us:.0} us | {:.2}x | {resident:.1} MiB |", per_second / was, cpu_us / cost);
+    println!(
+        "| {name} | {per_second:.0} | {:.2}x | {cpu_us:.0} us | {:.2}x | {resident:.1} MiB |",
+        per_second / was,
+        cpu_us / cost
+    );
     (per_second, cpu_us)
 }
 
 fn sends(folder: &Path, programs: &[String]) {
     for (flight, count) in [(32, SENDS), (1, SENDS / 5)] {
         println!("\n{count} sends with {flight} in flight, medians of {ROUNDS} rounds in turn");
-        println!("| | calls/s | beside the first | CPU a call | beside the first | resident after it |\n|---|---|---|---|---|---|");
+        println!(
+            "| | calls/s | beside the first | CPU a call | beside the first | resident after it \
+             |\n|---|---|---|---|---|---|"
+        );
         let mut found: Vec<Vec<Figures>> = (0..programs.len() + 2).map(|_| Vec::new()).collect();
         for round in 0..ROUNDS {
             for (index, program) in programs.iter().enumerate() {
@@ -209,14 +278,26 @@ fn sends(folder: &Path, programs: &[String]) {
     }
 }
 
-/// Puts copies of the one message of a ledger into it, each with its own id, number, provider's id and time, and a key of its own.
+/// Puts copies of the one message of a ledger into it, each with its own id, number, provider's id and time,
+/// and a key of its own.
 fn fill(path: &Path, messages: i64) {
     let db = rusqlite::Connection::open(path).unwrap();
-    db.execute_batch("PRAGMA journal_mode = wal; PRAGMA synchronous = off; PRAGMA cache_size = -2000000; PRAGMA temp_store = memory").unwrap();
+    db.execute_batch(
+        "PRAGMA journal_mode = wal; PRAGMA synchronous = off; PRAGMA cache_size = -2000000; \
+        PRAGMA temp_store = memory",
+    )
+    .unwrap();
     let columns = |table: &str, own: &[(&str, &str)]| {
         let mut statement = db.prepare(&format!("SELECT name FROM pragma_table_info('{table}')")).unwrap();
-        let names: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).filter(|name| name != "seq").collect();
-        let value = |name: &String| own.iter().find(|own| own.0 == name).map_or_else(|| format!("one.{name}"), |own| own.1.to_owned());
+        let names: Vec<String> = statement
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .filter(|name| name != "seq")
+            .collect();
+        let value = |name: &String| {
+            own.iter().find(|own| own.0 == name).map_or_else(|| format!("one.{name}"), |own| own.1.to_owned())
+        };
         (names.join(", "), names.iter().map(value).collect::<Vec<_>>().join(", "))
     };
     // Spread over 300 days before the one that is there; a permutation of the numbers, as people come.
@@ -232,13 +313,18 @@ fn fill(path: &Path, messages: i64) {
     ];
     let (names, values) = columns("message", &own);
     let insert = format!(
-        "WITH RECURSIVE count (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM count WHERE n + 1 < min(?1 + 1000000, ?2))
-         INSERT INTO message ({names}) SELECT {values} FROM count, (SELECT * FROM message ORDER BY seq DESC LIMIT 1) AS one ORDER BY n"
+        "WITH RECURSIVE count (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM count WHERE n + 1 < min(?1 + \
+         1000000, ?2))
+         INSERT INTO message ({names}) SELECT {values} FROM count, (SELECT * FROM message ORDER BY seq DESC \
+         LIMIT 1) AS one ORDER BY n"
     );
-    let (names, values) = columns("idempotency", &[("key", "printf('key-%d', n)"), ("target", "printf('msg_%026d', n)")]);
+    let (names, values) =
+        columns("idempotency", &[("key", "printf('key-%d', n)"), ("target", "printf('msg_%026d', n)")]);
     let keys = format!(
-        "WITH RECURSIVE count (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM count WHERE n + 1 < min(?1 + 1000000, ?2))
-         INSERT INTO idempotency ({names}) SELECT {values} FROM count, (SELECT * FROM idempotency LIMIT 1) AS one"
+        "WITH RECURSIVE count (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM count WHERE n + 1 < min(?1 + \
+         1000000, ?2))
+         INSERT INTO idempotency ({names}) SELECT {values} FROM count, (SELECT * FROM idempotency LIMIT 1) \
+         AS one"
     );
     for first in (0..messages).step_by(1_000_000) {
         db.execute(&insert, [first, messages]).unwrap();
@@ -256,7 +342,13 @@ fn stored(folder: &Path, program: &str, messages: i64) {
     let one = ["send", "+12025550123", "Hello", "--idempotency-key", "first"];
     let run = |args: &[&str]| {
         let mut command = Command::new(program);
-        command.arg("--config").arg(folder.join("bench.toml")).arg("--ledger").arg(&full).args(["--log", "error"]).args(args);
+        command
+            .arg("--config")
+            .arg(folder.join("bench.toml"))
+            .arg("--ledger")
+            .arg(&full)
+            .args(["--log", "error"])
+            .args(args);
         assert!(command.stdout(Stdio::null()).status().unwrap().success(), "{args:?}");
     };
     run(&one);
@@ -279,7 +371,11 @@ fn stored(folder: &Path, program: &str, messages: i64) {
         assert!(!answer.contains("\"isError\":true"), "{answer}");
         lists.push(began.elapsed().as_secs_f64() * 1e3);
     }
-    println!("list_sms of the newest 20: {:.2} ms at first, {:.2} ms the median of 21", lists[0], median(lists.clone()));
+    println!(
+        "list_sms of the newest 20: {:.2} ms at first, {:.2} ms the median of 21",
+        lists[0],
+        median(lists.clone())
+    );
     let mut small = Server::of(program, folder, &empty);
     let mut found = [Vec::new(), Vec::new()];
     for round in 0..ROUNDS {
@@ -287,7 +383,8 @@ fn stored(folder: &Path, program: &str, messages: i64) {
         found[1].push(large.send(SENDS, 32, &format!("round {round}")));
     }
     println!(
-        "\n| {SENDS} sends with 32 in flight | calls/s | beside the first | CPU a call | beside the first | resident after it |\n|---|---|---|---|---|---|"
+        "\n| {SENDS} sends with 32 in flight | calls/s | beside the first | CPU a call | beside the first | \
+         resident after it |\n|---|---|---|---|---|---|"
     );
     let first = row("an empty ledger", &found[0], None);
     row(&format!("{messages} messages"), &found[1], Some(first));
@@ -308,7 +405,9 @@ fn main() {
     std::fs::write(folder.path().join("bench.toml"), CONFIG).unwrap();
     let own = env!("CARGO_BIN_EXE_sms-mcp").to_owned();
     match mode.as_deref() {
-        Some("stored") => stored(folder.path(), &own, rest.first().map_or(STORED, |messages| messages.parse().unwrap())),
+        Some("stored") => {
+            stored(folder.path(), &own, rest.first().map_or(STORED, |messages| messages.parse().unwrap()))
+        }
         _ => {
             if rest.is_empty() {
                 rest.push(own);

@@ -1,7 +1,14 @@
 //! The whole program before a mock SMSC and a mock ISMG: `cargo bench --bench whole` plays everything, and
-//! `cargo bench --bench whole -- kill` (or `cut`, `garbage`, `bulk`, `texts`, `fair`, `heard`) one scene; numbers behind `heard`
-//! are its seeds. Each prints its figure, and fails where a promise was broken.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods, clippy::print_stdout)]
+//! `cargo bench --bench whole -- kill` (or `cut`, `garbage`, `bulk`, `texts`, `fair`, `heard`) one scene;
+//! numbers behind `heard` are its seeds. Each prints its figure, and fails where a promise was broken.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stdout
+)]
 #![allow(missing_docs, clippy::print_stderr)]
 #![allow(dead_code, reason = "the mocks have more switches than the figures need")]
 
@@ -24,7 +31,8 @@ const AT_ONCE: usize = 48;
 /// Prints what a scene ended with.
 fn row(what: &str, began: Instant, tally: &Tally) {
     println!(
-        "{what}: {} accepted, {} delivered, {} unknown, {} midway, {} twice, {} denied, {} unsettled, {} not in the ledger, {} invented, \
+        "{what}: {} accepted, {} delivered, {} unknown, {} midway, {} twice, {} denied, {} unsettled, {} \
+         not in the ledger, {} invented, \
          money astray {}; {:.0} s",
         tally.accepted,
         tally.delivered,
@@ -52,8 +60,20 @@ fn texts() {
                     for segments in 1..=10 {
                         for how in [How::Bulk, How::Single, How::Both] {
                             // Every other cell before a gateway that has the same limit.
-                            let gateway_limit = if segments % 2 == 0 { per_second.map_or(0, |limit| limit as usize) } else { 0 };
-                            cells.push(Cell { protocol, delay, window, per_second, gateway_limit, segments, how });
+                            let gateway_limit = if segments % 2 == 0 {
+                                per_second.map_or(0, |limit| limit as usize)
+                            } else {
+                                0
+                            };
+                            cells.push(Cell {
+                                protocol,
+                                delay,
+                                window,
+                                per_second,
+                                gateway_limit,
+                                segments,
+                                how,
+                            });
                         }
                     }
                 }
@@ -100,11 +120,14 @@ fn fair() {
                 alone.others.as_secs_f64(),
                 alone.single.as_secs_f64()
             );
-            let full = [1, 3, 15].into_iter().flat_map(|count| [account, recipient].map(|status| Bad { full: (count, status), ..Bad::default() }));
+            let full = [1, 3, 15].into_iter().flat_map(|count| {
+                [account, recipient].map(|status| Bad { full: (count, status), ..Bad::default() })
+            });
             for bad in full.chain([Bad { mute: 2, ..Bad::default() }, Bad { slow: 4, ..Bad::default() }]) {
                 let felt = turns::fair(protocol, per_second, bad);
                 println!(
-                    "  {bad:?}: others in {:.2} s ({:.2} times), singles in {:.2} s at most, {} refused, {} swallowed",
+                    "  {bad:?}: others in {:.2} s ({:.2} times), singles in {:.2} s at most, {} refused, {} \
+                     swallowed",
                     felt.others.as_secs_f64(),
                     felt.others.as_secs_f64() / alone.others.as_secs_f64(),
                     felt.single.as_secs_f64(),
@@ -133,15 +156,18 @@ fn heard(seeds: &[u64]) {
 }
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let wants = |name: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == name);
     if wants("bulk") {
         for protocol in Protocol::BOTH {
             // 10,000, and 50,000 more.
             scene::throughput(protocol, 10_000, 6, |round, rate, now, most| {
-                let mib = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));
+                let mib =
+                    |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));
                 println!(
-                    "{protocol:?}: bulk {round} of 10,000 with every receipt recorded: {rate:.0} messages/s; memory {} MiB, most {} MiB",
+                    "{protocol:?}: bulk {round} of 10,000 with every receipt recorded: {rate:.0} \
+                     messages/s; memory {} MiB, most {} MiB",
                     mib(now),
                     mib(most)
                 );
@@ -178,7 +204,10 @@ fn main() {
     if wants("garbage") {
         for protocol in Protocol::BOTH {
             let (kinds, longest) = scene::garbage(protocol);
-            println!("{protocol:?}: {kinds} kinds of garbage, no panic; at most {:.1} s until a send behind it", longest.as_secs_f64());
+            println!(
+                "{protocol:?}: {kinds} kinds of garbage, no panic; at most {:.1} s until a send behind it",
+                longest.as_secs_f64()
+            );
         }
     }
 }

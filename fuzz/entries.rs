@@ -1,5 +1,5 @@
-//! What is fuzzed. The targets and the test that replays the corpus (`tests/suite/carriers/corpus.rs`) share these
-//! functions, so that they cannot drift apart. Each panics where something is wrong.
+//! What is fuzzed. The targets and the test that replays the corpus (`tests/suite/carriers/corpus.rs`) share
+//! these functions, so that they cannot drift apart. Each panics where something is wrong.
 
 use bytes::BytesMut;
 use sms_mcp::clock::Timestamp;
@@ -9,7 +9,8 @@ use sms_mcp::provider::line::smpp::alphabet::Alphabet;
 use sms_mcp::provider::line::smpp::inbox::{Inbox, ReceiptIds};
 use sms_mcp::provider::line::{cmpp, smpp};
 
-/// A frame of CMPP. The first octet says the version, and whether the frame's length is made right; the rest is the frame.
+/// A frame of CMPP. The first octet says the version, and whether the frame's length is made right; the rest
+/// is the frame.
 pub fn cmpp_decode(octets: &[u8]) {
     let Some((first, rest)) = octets.split_first() else { return };
     let version = [Version::V20, Version::V21, Version::V30][usize::from(first & 0x7f) % 3];
@@ -25,12 +26,16 @@ pub fn cmpp_decode(octets: &[u8]) {
             let _ = report.state();
         }
     }
-    // What was read as a request is written and read again as the same. Answers come in the width of the wrong version.
+    // What was read as a request is written and read again as the same. Answers come in the width of the
+    // wrong version.
     let is_answer = frame[4] & 0x80 != 0;
     if !is_answer {
         let mut written = BytesMut::new();
         cmpp::pdu::encode(&read.pdu, read.sequence, version, &mut written);
-        assert!(cmpp::pdu::decode(&written, version).is_ok_and(|again| again == read), "it is not the same again");
+        assert!(
+            cmpp::pdu::decode(&written, version).is_ok_and(|again| again == read),
+            "it is not the same again"
+        );
     }
 }
 

@@ -32,19 +32,19 @@ use crate::provider::settings::{Callback, Setup};
 use crate::sms::message::hex;
 use crate::sms::peer::{Difference, Peer};
 
-/// How long a stop waits for what is in flight. The whole stop takes less than 5 s, but for a text of which a part has left
-/// (`[send] stop_within`).
+/// How long a stop waits for what is in flight. The whole stop takes less than 5 s, but for a text of which a
+/// part has left (`[send] stop_within`).
 const STOP_PATIENCE: Duration = Duration::from_millis(3_500);
 
 /// How long the last answers may take to be written after the last send has ended.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-// A stop takes five seconds at most, whoever does not answer: clients kill a server that takes longer. What is left is for
-// the ledger and the connections to close.
+// A stop takes five seconds at most, whoever does not answer: clients kill a server that takes longer. What
+// is left is for the ledger and the connections to close.
 const _: () = assert!(STOP_PATIENCE.as_millis() + 4 * LAST_WORDS.as_millis() <= 4_500);
 
-/// Logs to standard error. Only this crate's own events reach the chosen level: libraries log requests and results
-/// whole below `warn`, and those hold texts.
+/// Logs to standard error. Only this crate's own events reach the chosen level: libraries log requests and
+/// results whole below `warn`, and those hold texts.
 pub fn start_logging(log: &Log) {
     let level = match log.level {
         LogLevel::Error => LevelFilter::ERROR,
@@ -53,7 +53,10 @@ pub fn start_logging(log: &Log) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("sms_mcp", level).with_target("rmcp", LevelFilter::ERROR);
+    let filter = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target("sms_mcp", level)
+        .with_target("rmcp", LevelFilter::ERROR);
     let registry = tracing_subscriber::registry().with(filter).with(filter_fn(|event| !is_farewell(event)));
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let started = match log.format {
@@ -63,8 +66,9 @@ pub fn start_logging(log: &Log) {
     drop(started); // Already started is fine.
 }
 
-/// Whether an event only says that a client went away: the MCP library takes each answer that finds nobody for an error.
-/// Its one error of another kind is a line that is too long; where it fails over HTTP, the endpoint says so.
+/// Whether an event only says that a client went away: the MCP library takes each answer that finds nobody
+/// for an error. Its one error of another kind is a line that is too long; where it fails over HTTP, the
+/// endpoint says so.
 fn is_farewell(event: &tracing::Metadata<'_>) -> bool {
     let is_theirs = event.target() == "rmcp" || event.target().starts_with("rmcp::");
     is_theirs && event.is_event() && event.fields().field("max_line_length").is_none()
@@ -81,14 +85,16 @@ pub enum Role {
     Looks,
 }
 
-/// The command that serves over stdio, and the one that serves over HTTP, whose sessions several processes may serve.
+/// The command that serves over stdio, and the one that serves over HTTP, whose sessions several processes
+/// may serve.
 const SERVE: &str = "serve";
 const SERVE_HTTP: &str = "serve --http";
 
 /// Builds the engine of this configuration; opens the ledger.
 ///
 /// # Errors
-/// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable) or [`Config`](crate::error::ErrorKind::Config), saying what to do.
+/// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable) or
+/// [`Config`](crate::error::ErrorKind::Config), saying what to do.
 pub async fn build(loaded: &Loaded, role: Role) -> Result<Engine> {
     let clock: SharedClock = Arc::new(SystemClock);
     let store = Arc::new(open_ledger(loaded)?);
@@ -120,7 +126,10 @@ async fn engine_over(loaded: &Loaded, clock: SharedClock, store: Arc<SqliteLedge
 /// What this process says of itself to the others that send from the ledger.
 fn own_peer(loaded: &Loaded, surface: &str) -> Peer {
     let config = &loaded.config;
-    let settings = loaded.file.as_deref().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.to_owned()).display().to_string());
+    let settings = loaded
+        .file
+        .as_deref()
+        .map(|file| std::path::absolute(file).unwrap_or_else(|_| file.to_owned()).display().to_string());
     let is_real = |provider: &ProviderConfig| provider.settings().is_real();
     Peer {
         surface: surface.to_owned(),
@@ -152,7 +161,8 @@ async fn parts(loaded: &Loaded, clock: SharedClock, store: Arc<SqliteLedger>) ->
     for (provider, secrets) in config.provider.iter().zip(&loaded.secrets) {
         let callback = key.map(|(public_url, key)| Callback::new(public_url, provider.name(), key));
         let setup = Setup { clock: Arc::clone(&clock), secrets: secrets.clone(), callback: callback.clone() };
-        carriers.push(Carrier::new(provider.build(setup)?, callback, provider.settings().rate()).hiding(secrets));
+        carriers
+            .push(Carrier::new(provider.build(setup)?, callback, provider.settings().rate()).hiding(secrets));
     }
     Ok(Parts {
         ledger: store,
@@ -173,14 +183,17 @@ async fn announce(loaded: &Loaded, engine: &Engine) {
     for finding in &loaded.warnings {
         tracing::warn!(finding, "the operator should look at the settings");
     }
-    let assumed = engine.unpriced().filter(|(_, assumed)| !engine.guard().has_rates() || !assumed.missing.is_empty());
+    let assumed =
+        engine.unpriced().filter(|(_, assumed)| !engine.guard().has_rates() || !assumed.missing.is_empty());
     if let Some((providers, assumed)) = assumed {
         let (each, session, day) = (assumed.each, assumed.session, assumed.day);
         let providers = providers.join(", ");
-        tracing::warn!(providers, %each, session, day, "a provider tells no prices and [rates] lacks some: each text is taken for price_when_unknown");
+        tracing::warn!(providers, %each, session, day,
+            "a provider tells no prices and [rates] lacks some: each text is taken for price_when_unknown");
     }
     if let Err(error) = engine.trust().await {
-        tracing::error!(%error, next = error.next_step(), "nothing is sent until a person has looked at the ledger");
+        tracing::error!(%error, next = error.next_step(),
+            "nothing is sent until a person has looked at the ledger");
     }
     if let Some(live) = &loaded.live_ledger {
         tracing::info!(real = %live.display(), "only the sandbox is configured: it keeps a ledger of its own");
@@ -227,8 +240,14 @@ pub async fn serve_stdio(loaded: &Loaded) -> Result<()> {
     begin(&engine, loaded).await?;
     announce(loaded, &engine).await;
     let Start { settings, provider, session_spend } = Start::new(loaded);
-    tracing::info!(settings, provider, session_spend, ledger = %loaded.ledger.display(), "serving MCP over stdio");
-    let server = Server::new(engine.clone(), Callers::One(caller), &loaded.config.tools, loaded.config.send.bulk_wait.duration());
+    tracing::info!(settings, provider, session_spend, ledger = %loaded.ledger.display(),
+        "serving MCP over stdio");
+    let server = Server::new(
+        engine.clone(),
+        Callers::One(caller),
+        &loaded.config.tools,
+        loaded.config.send.bulk_wait.duration(),
+    );
     let ended = CancellationToken::new();
     let (input, output) = rmcp::transport::io::stdio_pipes();
     let input = UntilEnd { input, ended: ended.clone() };
@@ -237,7 +256,9 @@ pub async fn serve_stdio(loaded: &Loaded) -> Result<()> {
             Ok(running) => drop(running.waiting().await),
             // Not the error itself: it quotes what the client wrote, whole.
             Err(_) if ended.is_cancelled() => tracing::debug!("the input ended before a session began"),
-            Err(_) => tracing::warn!("no session began: the client did not begin with a request that MCP begins with"),
+            Err(_) => tracing::warn!(
+                "no session began: the client did not begin with a request that MCP begins with"
+            ),
         }
     };
     tokio::pin!(session);
@@ -308,7 +329,8 @@ pub async fn serve_http(loaded: &Loaded, listen: Option<String>) -> Result<()> {
     Ok(())
 }
 
-/// What a server says of itself when it starts: a server without the settings that were meant for it is the sandbox.
+/// What a server says of itself when it starts: a server without the settings that were meant for it is the
+/// sandbox.
 struct Start {
     /// Where the settings came from.
     settings: String,
@@ -321,15 +343,24 @@ struct Start {
 impl Start {
     fn new(loaded: &Loaded) -> Self {
         let settings = shown(loaded.file.as_deref());
-        let settings = if loaded.overrides.is_empty() { settings } else { format!("{settings}, and {}", loaded.overrides.join(" ")) };
+        let settings = if loaded.overrides.is_empty() {
+            settings
+        } else {
+            format!("{settings}, and {}", loaded.overrides.join(" "))
+        };
         let providers: Vec<&str> = loaded.config.provider.iter().map(|provider| provider.name()).collect();
         let guard = &loaded.config.guard;
-        Self { settings, provider: providers.join(" "), session_spend: format!("{} {}", guard.session_spend, guard.currency) }
+        Self {
+            settings,
+            provider: providers.join(" "),
+            session_spend: format!("{} {}", guard.session_spend, guard.currency),
+        }
     }
 }
 
-/// What asks a server to stop: SIGTERM, SIGHUP (the terminal is closed) and SIGINT (Ctrl-C elsewhere). They are heard from
-/// when this is made. A process that was started to outlive its terminal (`nohup`) ignores SIGHUP, and goes on doing so.
+/// What asks a server to stop: SIGTERM, SIGHUP (the terminal is closed) and SIGINT (Ctrl-C elsewhere). They
+/// are heard from when this is made. A process that was started to outlive its terminal (`nohup`) ignores
+/// SIGHUP, and goes on doing so.
 pub(crate) struct Stop {
     #[cfg(unix)]
     signals: Vec<tokio::signal::unix::Signal>,
@@ -362,11 +393,15 @@ impl Stop {
     }
 }
 
-/// Whether this process was started with SIGHUP ignored. Linux tells; elsewhere nobody is asked, and it is not.
+/// Whether this process was started with SIGHUP ignored. Linux tells; elsewhere nobody is asked, and it is
+/// not.
 #[cfg(unix)]
 fn ignores_hangup() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
@@ -377,7 +412,11 @@ struct UntilEnd<R> {
 }
 
 impl<R: AsyncRead + Unpin> AsyncRead for UntilEnd<R> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.input).poll_read(context, buffer);
         let is_end = match &polled {
@@ -392,7 +431,8 @@ impl<R: AsyncRead + Unpin> AsyncRead for UntilEnd<R> {
     }
 }
 
-/// Checks that everything the configuration names can be used. Returns what [`Engine::unpriced`] and [`Engine::trust`] say of it.
+/// Checks that everything the configuration names can be used. Returns what [`Engine::unpriced`] and
+/// [`Engine::trust`] say of it.
 ///
 /// # Errors
 /// What [`build`] and [`http::addresses`] fail with.
@@ -404,7 +444,8 @@ pub async fn check(loaded: &Loaded) -> Result<(Option<(Vec<String>, Assumed)>, R
     Ok((unpriced, trusted))
 }
 
-/// The other processes that send from this ledger now by other limits than these settings would, and where they differ.
+/// The other processes that send from this ledger now by other limits than these settings would, and where
+/// they differ.
 ///
 /// # Errors
 /// What [`SqliteLedger::open`] and [`SqliteLedger::peers`] fail with.
@@ -466,8 +507,8 @@ pub async fn outlook(loaded: &Loaded) -> Result<Option<Outlook>> {
     outlook
 }
 
-/// Takes the ledger as it is, by the word of a person. Where nothing else knows who opted out, vendors are asked first. Returns what
-/// that did, and which of them could not be asked.
+/// Takes the ledger as it is, by the word of a person. Where nothing else knows who opted out, vendors are
+/// asked first. Returns what that did, and which of them could not be asked.
 ///
 /// # Errors
 /// What [`build`] and [`SqliteLedger::accept`] fail with.
@@ -476,11 +517,19 @@ pub async fn accept(loaded: &Loaded, person: &Person, seen: &Outlook) -> Result<
     let store = Arc::new(open_ledger(loaded)?);
     let engine = engine_over(loaded, Arc::clone(&clock), Arc::clone(&store)).await?;
     let notes = if seen.is_mark_gone { engine.read_opt_outs().await } else { Vec::new() };
-    let accepted = store.accept(seen, &person.caller().actor, loaded.config.guard.currency.as_str(), clock.now()).await;
+    let accepted =
+        store.accept(seen, &person.caller().actor, loaded.config.guard.currency.as_str(), clock.now()).await;
     engine.stop(STOP_PATIENCE).await;
     let accepted = accepted?;
     let Accepted { unknown, opt_outs, budgets, is_frozen } = accepted;
-    tracing::warn!(by = person.caller().actor, unknown, opt_outs, budgets, is_frozen, "a person accepted a ledger in doubt");
+    tracing::warn!(
+        by = person.caller().actor,
+        unknown,
+        opt_outs,
+        budgets,
+        is_frozen,
+        "a person accepted a ledger in doubt"
+    );
     Ok((accepted, notes))
 }
 

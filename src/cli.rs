@@ -36,7 +36,14 @@ pub async fn run(cli: Cli) -> u8 {
         Some(Command::Serve { toolsets, read_only, .. }) => (toolsets.clone(), *read_only),
         _ => (Vec::new(), false),
     };
-    let flags = Flags { config: global.config, ledger: global.ledger, log: global.log, log_format: global.log_format, toolsets, read_only };
+    let flags = Flags {
+        config: global.config,
+        ledger: global.ledger,
+        log: global.log,
+        log_format: global.log_format,
+        toolsets,
+        read_only,
+    };
     let wants_json = command.as_ref().is_some_and(Command::wants_json);
     let speech = command.as_ref().map(Speech::of).unwrap_or_default();
     match commands::run(command, flags, principal).await {

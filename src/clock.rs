@@ -1,8 +1,9 @@
 //! Time and randomness, behind one door.
 //!
-//! Whoever asks what time of day it is, or draws random bits, asks a [`Clock`], so that tests decide what they hear; so do
-//! the waits of the engine. `clippy.toml` bans the direct ways. How long a connection, a bind or a stop may take is measured by
-//! tokio's clock instead, which only goes forward and which a test can hold still (`tokio::time::pause`).
+//! Whoever asks what time of day it is, or draws random bits, asks a [`Clock`], so that tests decide what
+//! they hear; so do the waits of the engine. `clippy.toml` bans the direct ways. How long a connection, a
+//! bind or a stop may take is measured by tokio's clock instead, which only goes forward and which a test can
+//! hold still (`tokio::time::pause`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,8 +38,8 @@ impl Timestamp {
         self.to_jiff().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
     }
 
-    /// Reads RFC 3339 with a zone (`2026-11-22T10:15:00Z`), or a bare UTC date (`2026-11-22`). A time without a zone is
-    /// nothing: nobody can say when that is.
+    /// Reads RFC 3339 with a zone (`2026-11-22T10:15:00Z`), or a bare UTC date (`2026-11-22`). A time without
+    /// a zone is nothing: nobody can say when that is.
     pub fn parse(text: &str) -> Option<Self> {
         if let Ok(stamp) = text.parse::<jiff::Timestamp>() {
             return Some(Self(stamp.as_millisecond()));
@@ -81,7 +82,10 @@ impl Clock for SystemClock {
     }
 
     fn fill_random(&self, bytes: &mut [u8]) -> Result<()> {
-        getrandom::fill(bytes).map_err(|error| Error::new(ErrorKind::Internal, "the operating system gave no random bits").because(error.to_string()))
+        getrandom::fill(bytes).map_err(|error| {
+            Error::new(ErrorKind::Internal, "the operating system gave no random bits")
+                .because(error.to_string())
+        })
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
@@ -97,7 +101,10 @@ mod tests {
     fn a_moment_reads_back_and_a_bare_date_is_midnight_utc() {
         let at = Timestamp(1_795_342_500_250);
         assert_eq!(Timestamp::parse(&at.rfc3339()), Some(at));
-        assert_eq!(Timestamp::parse("2026-11-22").map(Timestamp::rfc3339).as_deref(), Some("2026-11-22T00:00:00.000Z"));
+        assert_eq!(
+            Timestamp::parse("2026-11-22").map(Timestamp::rfc3339).as_deref(),
+            Some("2026-11-22T00:00:00.000Z")
+        );
         assert_eq!(Timestamp::parse("yesterday"), None);
         assert_eq!(Timestamp::parse("2026-11-22T10:15:00"), None, "which zone?");
         assert_eq!(Timestamp::parse("2026-11-22 10:15"), None);

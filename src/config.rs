@@ -1,8 +1,8 @@
 //! Configuration: a TOML file, then `SMS_MCP__SECTION__KEY` from the environment, then flags.
 //!
-//! Every setting has a safe default, so no file at all is a working (sandbox) configuration. A key that is not known
-//! is an error with its line, since a misspelt limit would be no limit. This is the only module that reads the
-//! environment. `config/sms-mcp.example.toml` shows every setting; tests keep it whole.
+//! Every setting has a safe default, so no file at all is a working (sandbox) configuration. A key that is
+//! not known is an error with its line, since a misspelt limit would be no limit. This is the only module
+//! that reads the environment. `config/sms-mcp.example.toml` shows every setting; tests keep it whole.
 
 mod files;
 mod load;

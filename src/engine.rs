@@ -1,16 +1,18 @@
 //! Sending: the one way from a request to a phone.
 //!
-//! Everything that sends goes through [`Engine`]: idempotency, then the guard with the ledger's facts, then the
-//! reservation (intent and money in one durable step), then the attempt, then the settlement, and after a crash the
-//! recovery. It promises that an accepted message reaches a provider at most once, that whatever was accepted ends
-//! in a state that can be looked up, and that held and spent money never exceed a budget. Surfaces (MCP, HTTP,
-//! command line) call nothing else. Every verb takes who calls, and one that widens what agents may do takes a person.
+//! Everything that sends goes through [`Engine`]: idempotency, then the guard with the ledger's facts, then
+//! the reservation (intent and money in one durable step), then the attempt, then the settlement, and after a
+//! crash the recovery. It promises that an accepted message reaches a provider at most once, that whatever
+//! was accepted ends in a state that can be looked up, and that held and spent money never exceed a budget.
+//! Surfaces (MCP, HTTP, command line) call nothing else. Every verb takes who calls, and one that widens what
+//! agents may do takes a person.
 //!
 //! A send runs in a task of its own: a client that disconnects does not stop it.
 //!
-//! This is the facade: the verbs that surfaces call, and the beginning and the end of an engine. What a verb does stands in a
-//! room, which is a struct of the parts that it may touch (`deliver/room.rs` and its like); a room knows the rooms below it,
-//! and none knows the facade. `arguments`, `caller`, `halted`, `life`, `prepared`, `retry` and `signals` are what rooms share.
+//! This is the facade: the verbs that surfaces call, and the beginning and the end of an engine. What a verb
+//! does stands in a room, which is a struct of the parts that it may touch (`deliver/room.rs` and its like);
+//! a room knows the rooms below it, and none knows the facade. `arguments`, `caller`, `halted`, `life`,
+//! `prepared`, `retry` and `signals` are what rooms share.
 
 mod answers;
 mod arguments;
@@ -49,8 +51,8 @@ use crate::sms::message::{BatchId, MessageId, Realm, State};
 use crate::sms::number::Number;
 use campaign::CampaignArgs;
 use contract::{
-    BalanceAnswer, BalanceArgs, BudgetView, BulkAnswer, BulkArgs, ListAnswer, ListArgs, OpenAnswer, OpenArgs, SendAnswer, SendArgs, StatusAnswer,
-    StatusArgs,
+    BalanceAnswer, BalanceArgs, BudgetView, BulkAnswer, BulkArgs, ListAnswer, ListArgs, OpenAnswer, OpenArgs,
+    SendAnswer, SendArgs, StatusAnswer, StatusArgs,
 };
 use opt_outs::Wants;
 use reconcile::{Found, Reconciled};
@@ -97,8 +99,9 @@ impl Engine {
         &self.rooms.policy
     }
 
-    /// Settles what processes that died left behind, then starts the background work: the queue of bulk messages,
-    /// receipts, and further recovery. `adopt`: whether to go on with what other processes left queued.
+    /// Settles what processes that died left behind, then starts the background work: the queue of bulk
+    /// messages, receipts, and further recovery. `adopt`: whether to go on with what other processes left
+    /// queued.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`].
@@ -182,8 +185,9 @@ impl Engine {
         self.rooms.life.idle().await;
     }
 
-    /// Stops: refuses what is new, waits up to `patience` for what is in flight, takes leave of the carriers, and closes
-    /// the ledger. What did not end in time is recorded as unknown; what is still queued waits for the next process.
+    /// Stops: refuses what is new, waits up to `patience` for what is in flight, takes leave of the carriers,
+    /// and closes the ledger. What did not end in time is recorded as unknown; what is still queued waits for
+    /// the next process.
     pub async fn stop(&self, patience: Duration) {
         self.begin_stop();
         let Rooms { life, carriers, recorder, .. } = &*self.rooms;
@@ -200,8 +204,8 @@ impl Engine {
                 () = &mut leaving, if !has_left => has_left = true,
                 () = &mut left => {
                     let is_late = life.now() >= whole_until;
-                    // A part of a text is of no use to anybody: the rest of it may still go out, and be answered. And what is known
-                    // may still be recorded.
+                    // A part of a text is of no use to anybody: the rest of it may still go out, and be
+                    // answered. And what is known may still be recorded.
                     let more = if is_late {
                         None
                     } else if self.is_mid_text() {
@@ -218,7 +222,10 @@ impl Engine {
             }
         };
         if !is_idle {
-            tracing::warn!(in_flight = life.under_way(), "shutdown with sends in flight; their outcome is unknown");
+            tracing::warn!(
+                in_flight = life.under_way(),
+                "shutdown with sends in flight; their outcome is unknown"
+            );
         }
         // What is left of the patience, and a moment in any case.
         let over = async {
@@ -233,22 +240,23 @@ impl Engine {
             () = async {}, if has_left => {}
             () = over => tracing::warn!("shutdown: not every provider was closed (unbind) in time"),
         }
-        // Another process may hold the file. What is not written now, the next process recovers. Else it is brought into the one
-        // file, and a slow disk has what is left of the patience for that.
+        // Another process may hold the file. What is not written now, the next process recovers. Else it is
+        // brought into the one file, and a slow disk has what is left of the patience for that.
         recorder.give_up();
         let spent = life.now().as_millis().saturating_sub(began.as_millis());
         let unspent = patience.saturating_sub(Duration::from_millis(u64::try_from(spent).unwrap_or(0)));
         let closed = tokio::select! {
             closed = self.close_ledger() => closed,
-            () = life.sleep(CLOSE_PATIENCE + unspent) => Err(Error::new(ErrorKind::LedgerUnavailable, "another process holds the ledger")),
+            () = life.sleep(CLOSE_PATIENCE + unspent) => Err(Error::new(ErrorKind::LedgerUnavailable,
+                "another process holds the ledger")),
         };
         if let Err(error) = closed {
             tracing::error!(%error, "the ledger did not close cleanly");
         }
     }
 
-    /// Closes the ledger, with what carriers will tell again in it. Where that cannot be kept, this process does not leave in
-    /// good order: whoever is told it then has to know that its first telling is unknown.
+    /// Closes the ledger, with what carriers will tell again in it. Where that cannot be kept, this process
+    /// does not leave in good order: whoever is told it then has to know that its first telling is unknown.
     async fn close_ledger(&self) -> Result<()> {
         for carrier in self.rooms.carriers.all() {
             let texts = carrier.unacknowledged();
@@ -267,25 +275,32 @@ impl Engine {
     /// Sends one message, or quotes it.
     ///
     /// # Errors
-    /// Every refusal of the guard, of the provider, and every lost answer; the kinds say which and what to do next.
+    /// Every refusal of the guard, of the provider, and every lost answer; the kinds say which and what to do
+    /// next.
     pub async fn send(&self, caller: Caller, args: SendArgs) -> Result<SendAnswer> {
         self.rooms.submit.send(caller, args).await
     }
 
-    /// Sends one text to many, or quotes it. Answers when all are handed over, or after `wait` (for as long as it
-    /// takes where there is none), with the batch's id; the rest goes on.
+    /// Sends one text to many, or quotes it. Answers when all are handed over, or after `wait` (for as long
+    /// as it takes where there is none), with the batch's id; the rest goes on.
     ///
     /// # Errors
     /// What makes the whole bulk impossible. Single recipients that fail later are results, not errors.
-    pub async fn send_bulk(&self, caller: Caller, args: BulkArgs, wait: Option<Duration>, progress: Option<OnProgress>) -> Result<BulkAnswer> {
+    pub async fn send_bulk(
+        &self,
+        caller: Caller,
+        args: BulkArgs,
+        wait: Option<Duration>,
+        progress: Option<OnProgress>,
+    ) -> Result<BulkAnswer> {
         self.rooms.submit.send_bulk(caller, args, wait, progress).await
     }
 
     /// Sends one text to a list that a vendor keeps, or quotes it.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`], [`ErrorKind::NotSupported`] where the provider has no lists, and whatever refuses
-    /// a bulk.
+    /// [`ErrorKind::InvalidArgument`], [`ErrorKind::NotSupported`] where the provider has no lists, and
+    /// whatever refuses a bulk.
     pub async fn campaign(&self, caller: Caller, args: CampaignArgs) -> Result<BulkAnswer> {
         self.rooms.submit.campaign(caller, args).await
     }
@@ -301,8 +316,8 @@ impl Engine {
     /// A message with its history, after a fresh look at the provider where it has one; or a bulk.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] for an id that this principal does not have, [`ErrorKind::InvalidArgument`] for no cursor, or
-    /// [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::NotFound`] for an id that this principal does not have, [`ErrorKind::InvalidArgument`]
+    /// for no cursor, or [`ErrorKind::LedgerUnavailable`].
     pub async fn status(&self, caller: &Caller, args: StatusArgs) -> Result<StatusAnswer> {
         self.rooms.read.status(caller, args).await
     }
@@ -318,13 +333,14 @@ impl Engine {
     /// What the provider's account holds, and what is left of each budget.
     ///
     /// # Errors
-    /// [`ErrorKind::SessionInvalid`] or [`ErrorKind::LedgerUnavailable`]. A provider that cannot be asked is part of the answer.
+    /// [`ErrorKind::SessionInvalid`] or [`ErrorKind::LedgerUnavailable`]. A provider that cannot be asked is
+    /// part of the answer.
     pub async fn balance(&self, caller: &Caller, args: BalanceArgs) -> Result<BalanceAnswer> {
         self.rooms.read.balance(caller, args).await
     }
 
-    /// Real providers that tell no prices before they send, and how far the budgets go at the assumed one; nothing where
-    /// all of them tell some, or `[rates]` has one for each destination that is allowed.
+    /// Real providers that tell no prices before they send, and how far the budgets go at the assumed one;
+    /// nothing where all of them tell some, or `[rates]` has one for each destination that is allowed.
     pub fn unpriced(&self) -> Option<(Vec<String>, Assumed)> {
         self.rooms.read.unpriced()
     }
@@ -342,31 +358,49 @@ impl Engine {
         self.rooms.tell.changes()
     }
 
-    /// Begins to watch a message of this principal, as it is now. What changed within `just_now` counts as news: whoever
-    /// was promised to be told a moment ago may have read it before.
+    /// Begins to watch a message of this principal, as it is now. What changed within `just_now` counts as
+    /// news: whoever was promised to be told a moment ago may have read it before.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] for an id that this principal does not have, or [`ErrorKind::LedgerUnavailable`].
-    pub async fn watch(&self, caller: &Caller, id: &MessageId, watched: &Watched, just_now: Duration) -> Result<()> {
+    /// [`ErrorKind::NotFound`] for an id that this principal does not have, or
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn watch(
+        &self,
+        caller: &Caller,
+        id: &MessageId,
+        watched: &Watched,
+        just_now: Duration,
+    ) -> Result<()> {
         self.rooms.tell.watch(caller, id, watched, just_now).await
     }
 
-    /// Waits until one or more of these messages have changed since they were last told of, and returns which. Nothing:
-    /// the engine is stopping.
-    pub async fn next_changes(&self, watched: &Watched, changes: &mut broadcast::Receiver<MessageId>) -> Option<Vec<MessageId>> {
+    /// Waits until one or more of these messages have changed since they were last told of, and returns
+    /// which. Nothing: the engine is stopping.
+    pub async fn next_changes(
+        &self,
+        watched: &Watched,
+        changes: &mut broadcast::Receiver<MessageId>,
+    ) -> Option<Vec<MessageId>> {
         self.rooms.tell.next_changes(watched, changes).await
     }
 
-    /// How the vendor calls at this address, so that a body is worth reading: nothing where no vendor was given it.
+    /// How the vendor calls at this address, so that a body is worth reading: nothing where no vendor was
+    /// given it.
     pub fn expects_webhook(&self, provider: &str, token: &str) -> Option<Webhook> {
         self.rooms.receive.expects_webhook(provider, token)
     }
 
-    /// Takes a webhook's request. Everything that it tells is durable when this returns, with what the vendor is to be answered.
+    /// Takes a webhook's request. Everything that it tells is durable when this returns, with what the vendor
+    /// is to be answered.
     ///
     /// # Errors
     /// [`Refused`], which says what to answer.
-    pub async fn webhook(&self, provider: &str, token: &str, called: &Called<'_>) -> Result<Webhook, Refused> {
+    pub async fn webhook(
+        &self,
+        provider: &str,
+        token: &str,
+        called: &Called<'_>,
+    ) -> Result<Webhook, Refused> {
         self.rooms.receive.webhook(provider, token, called).await
     }
 
@@ -378,19 +412,20 @@ impl Engine {
         self.rooms.receive.take_events(carrier, events).await
     }
 
-    /// Brings the price lists of vendors up to date, for a command that sends and ends. Without them the operator's rates
-    /// or the worst case are reserved.
+    /// Brings the price lists of vendors up to date, for a command that sends and ends. Without them the
+    /// operator's rates or the worst case are reserved.
     pub async fn refresh_prices(&self) {
         self.rooms.receive.refresh_prices().await
     }
 
-    /// Reads the lists of those who want no more texts, of every vendor that keeps one. Returns which could not be read.
+    /// Reads the lists of those who want no more texts, of every vendor that keeps one. Returns which could
+    /// not be read.
     pub async fn read_opt_outs(&self) -> Vec<String> {
         self.rooms.receive.read_opt_outs().await
     }
 
-    /// Asks every provider that can be asked about what is unknown, whoever sent it. For the operator; servers do it
-    /// now and then for what became unknown lately.
+    /// Asks every provider that can be asked about what is unknown, whoever sent it. For the operator;
+    /// servers do it now and then for what became unknown lately.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`]. A provider that cannot be asked is part of the answer.
@@ -401,8 +436,8 @@ impl Engine {
     /// Settles one unknown message by the operator's word. Returns its state now.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] for a message that this principal does not have, [`ErrorKind::InvalidArgument`] for one
-    /// that is not unknown, or [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::NotFound`] for a message that this principal does not have,
+    /// [`ErrorKind::InvalidArgument`] for one that is not unknown, or [`ErrorKind::LedgerUnavailable`].
     pub async fn settle_unknown(&self, caller: &Caller, id: &MessageId, found: Found<'_>) -> Result<State> {
         self.rooms.receive.settle_unknown(caller, id, found).await
     }
@@ -416,7 +451,13 @@ impl Engine {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`], [`ErrorKind::NotFound`], and whatever the provider says.
-    pub async fn at_vendor(&self, caller: &Caller, provider: &str, action: &str, arguments: &Arguments) -> Result<serde_json::Value> {
+    pub async fn at_vendor(
+        &self,
+        caller: &Caller,
+        provider: &str,
+        action: &str,
+        arguments: &Arguments,
+    ) -> Result<serde_json::Value> {
         self.rooms.operate.at_vendor(caller, provider, action, arguments).await
     }
 
@@ -433,17 +474,22 @@ impl Engine {
         self.rooms.operate.opt_outs(caller).await
     }
 
-    /// Notes for the operator that a person wants no more texts, or wants them again, and tells the vendors that keep
-    /// such lists. Returns the number, and what a vendor did not take.
+    /// Notes for the operator that a person wants no more texts, or wants them again, and tells the vendors
+    /// that keep such lists. Returns the number, and what a vendor did not take.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidNumber`] or [`ErrorKind::LedgerUnavailable`].
-    pub async fn set_opt_out(&self, caller: &Caller, number: &str, wants: Wants<'_>) -> Result<(String, Vec<String>)> {
+    pub async fn set_opt_out(
+        &self,
+        caller: &Caller,
+        number: &str,
+        wants: Wants<'_>,
+    ) -> Result<(String, Vec<String>)> {
         self.rooms.operate.set_opt_out(caller, number, wants).await
     }
 
-    /// What waits for the operator: a STOP or START of somebody who may be anybody, and replies that several people fit.
-    /// Oldest first.
+    /// What waits for the operator: a STOP or START of somebody who may be anybody, and replies that several
+    /// people fit. Oldest first.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`].
@@ -451,16 +497,22 @@ impl Engine {
         self.rooms.operate.pending_opt_outs(caller).await
     }
 
-    /// Takes the operator's word for who somebody was. What they asked for is done, and their replies become theirs.
-    /// Returns what that was, and what a vendor did not take.
+    /// Takes the operator's word for who somebody was. What they asked for is done, and their replies become
+    /// theirs. Returns what that was, and what a vendor did not take.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidNumber`], [`ErrorKind::NotFound`] or [`ErrorKind::LedgerUnavailable`].
-    pub async fn settle_pending(&self, person: &Person, id: i64, number: &str) -> Result<(Pending, String, Vec<String>)> {
+    pub async fn settle_pending(
+        &self,
+        person: &Person,
+        id: i64,
+        number: &str,
+    ) -> Result<(Pending, String, Vec<String>)> {
         self.rooms.operate.settle_pending(person, id, number).await
     }
 
-    /// Lets go what waits: it is nobody's. A STOP that is let go protects nobody any more but those whom it stopped.
+    /// Lets go what waits: it is nobody's. A STOP that is let go protects nobody any more but those whom it
+    /// stopped.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] or [`ErrorKind::LedgerUnavailable`].
@@ -512,16 +564,18 @@ impl Engine {
     /// Takes back what is still queued of a bulk, for the operator. Returns how many messages that were.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] for a bulk that this principal does not have, or [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::NotFound`] for a bulk that this principal does not have, or
+    /// [`ErrorKind::LedgerUnavailable`].
     pub async fn cancel(&self, caller: &Caller, id: &BatchId) -> Result<u32> {
         self.rooms.submit.cancel(caller, id).await
     }
 
-    /// Takes back a single message that waits for its time or for a person, for the operator. Returns its state then.
+    /// Takes back a single message that waits for its time or for a person, for the operator. Returns its
+    /// state then.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] for a message that this principal does not have, [`ErrorKind::InvalidArgument`] for one that does
-    /// not wait so, or [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::NotFound`] for a message that this principal does not have,
+    /// [`ErrorKind::InvalidArgument`] for one that does not wait so, or [`ErrorKind::LedgerUnavailable`].
     pub async fn take_back(&self, caller: &Caller, id: &MessageId) -> Result<State> {
         self.rooms.submit.take_back(caller, id).await
     }
@@ -563,11 +617,12 @@ impl Engine {
         self.rooms.halting.extent()
     }
 
-    /// Whether the engine can send: it is not stopping, the ledger can be read, nobody doubts it, and it has room for what is known. That
-    /// the operator has paused it is no fault of it.
+    /// Whether the engine can send: it is not stopping, the ledger can be read, nobody doubts it, and it has
+    /// room for what is known. That the operator has paused it is no fault of it.
     ///
     /// # Errors
-    /// [`ErrorKind::ShuttingDown`], [`ErrorKind::LedgerInDoubt`], [`ErrorKind::LedgerUnavailable`] or [`ErrorKind::StorageFull`].
+    /// [`ErrorKind::ShuttingDown`], [`ErrorKind::LedgerInDoubt`], [`ErrorKind::LedgerUnavailable`] or
+    /// [`ErrorKind::StorageFull`].
     pub async fn health(&self) -> Result<()> {
         self.rooms.life.goes_on()?;
         self.trust().await?;
@@ -575,8 +630,8 @@ impl Engine {
         self.rooms.halting.halts().fault().map_or(Ok(()), |halt| Err(halt.error()))
     }
 
-    /// Whether the real providers, where there are any, may send from this ledger: it is no older one and no other one than that
-    /// which was sent from last.
+    /// Whether the real providers, where there are any, may send from this ledger: it is no older one and no
+    /// other one than that which was sent from last.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerInDoubt`] or [`ErrorKind::LedgerUnavailable`].

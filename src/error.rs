@@ -1,8 +1,9 @@
 //! The one error of the crate.
 //!
 //! An [`Error`] says three things: what went wrong ([`ErrorKind`], a stable code that scripts and agents may
-//! match on), the facts of this case (`message`), and what to do next (`next`). What an agent sees is built from
-//! these three and nothing else; causes that only an operator may see travel in `source` and go to the log.
+//! match on), the facts of this case (`message`), and what to do next (`next`). What an agent sees is built
+//! from these three and nothing else; causes that only an operator may see travel in `source` and go to the
+//! log.
 
 use std::fmt;
 
@@ -154,7 +155,8 @@ impl ErrorKind {
         Self::Internal,
     ];
 
-    /// The kind behind a code read back from the ledger; [`ErrorKind::Internal`] for a code of a newer version.
+    /// The kind behind a code read back from the ledger; [`ErrorKind::Internal`] for a code of a newer
+    /// version.
     pub fn from_code(code: &str) -> Self {
         Self::ALL.into_iter().find(|kind| kind.as_str() == code).unwrap_or(Self::Internal)
     }
@@ -163,7 +165,12 @@ impl ErrorKind {
     pub const fn is_temporary(self) -> bool {
         matches!(
             self,
-            Self::RateLimited | Self::RecipientLimit | Self::ProviderUnavailable | Self::LedgerUnavailable | Self::StorageFull | Self::ShuttingDown
+            Self::RateLimited
+                | Self::RecipientLimit
+                | Self::ProviderUnavailable
+                | Self::LedgerUnavailable
+                | Self::StorageFull
+                | Self::ShuttingDown
         )
     }
 
@@ -177,67 +184,113 @@ impl ErrorKind {
         match self {
             Self::InvalidArgument => "Correct the named argument and call again. Nothing was sent.",
             Self::InvalidNumber => {
-                "Ask the person who gave the number for it, with its country code; write it as +<country code><number>. Nothing was sent."
+                "Ask the person who gave the number for it, with its country code; write it as +<country \
+                 code><number>. Nothing was sent."
             }
-            Self::PremiumDestination => "This kind of number is never texted. Ask the user for an ordinary mobile number.",
+            Self::PremiumDestination => {
+                "This kind of number is never texted. Ask the user for an ordinary mobile number."
+            }
             Self::DestinationNotAllowed => {
-                "Only the operator can allow this destination ([guard] allow_destinations, deny_destinations). Tell the user; do not try other spellings."
+                "Only the operator can allow this destination ([guard] allow_destinations, \
+                 deny_destinations). Tell the user; do not try other spellings."
             }
-            Self::SenderNotAllowed => "Leave `from` out to use the configured sender, or use one of the allowed senders.",
-            Self::MessageTooLong => "Shorten the message; `dry_run: true` shows segments and which characters make it longer.",
-            Self::BulkTooLarge => "Split the recipients into smaller batches, each with its own idempotency_key.",
+            Self::SenderNotAllowed => {
+                "Leave `from` out to use the configured sender, or use one of the allowed senders."
+            }
+            Self::MessageTooLong => {
+                "Shorten the message; `dry_run: true` shows segments and which characters make it longer."
+            }
+            Self::BulkTooLarge => {
+                "Split the recipients into smaller batches, each with its own idempotency_key."
+            }
             Self::RecipientsRefused => {
-                "Correct or remove the listed recipients, or call again with on_invalid: \"skip\" to send to the rest. Nothing was sent."
+                "Correct or remove the listed recipients, or call again with on_invalid: \"skip\" to send \
+                 to the rest. Nothing was sent."
             }
-            Self::BudgetExceeded => "Nothing was sent. Only the operator can raise a budget. Tell the user what is left (get_balance) and stop.",
+            Self::BudgetExceeded => {
+                "Nothing was sent. Only the operator can raise a budget. Tell the user what is left \
+                 (get_balance) and stop."
+            }
             Self::BudgetFrozen => {
-                "Nothing was sent. The provider charged more than was reserved; the operator must look and run `sms-mcp budget unfreeze`."
+                "Nothing was sent. The provider charged more than was reserved; the operator must look and \
+                 run `sms-mcp budget unfreeze`."
             }
-            Self::RecipientLimit => "Nothing was sent. This person has had enough messages for now; tell the user instead of trying again.",
+            Self::RecipientLimit => {
+                "Nothing was sent. This person has had enough messages for now; tell the user instead of \
+                 trying again."
+            }
             Self::DuplicateSuspected => {
-                "Nothing was sent again. Check the earlier message with get_status. Only if the user wants the same text twice, call again with allow_duplicate: true."
+                "Nothing was sent again. Check the earlier message with get_status. Only if the user wants \
+                 the same text twice, call again with allow_duplicate: true."
             }
-            Self::IdempotencyConflict => "Use a new idempotency_key for a new intent; repeat the first call exactly to see its result.",
+            Self::IdempotencyConflict => {
+                "Use a new idempotency_key for a new intent; repeat the first call exactly to see its result."
+            }
             Self::RateLimited => "Nothing was sent. Wait, then call again.",
-            Self::PriceUnknown => "Nothing was sent. The operator must add a price to [rates] or set [guard] price_when_unknown.",
-            Self::InsufficientBalance => "Nothing was sent. The account at the provider must be topped up by its owner; tell the user.",
+            Self::PriceUnknown => {
+                "Nothing was sent. The operator must add a price to [rates] or set [guard] \
+                 price_when_unknown."
+            }
+            Self::InsufficientBalance => {
+                "Nothing was sent. The account at the provider must be topped up by its owner; tell the user."
+            }
             Self::OptedOut => {
-                "Nothing was sent, and nothing may be: this person asked for no more texts. Tell the user; do not look for another way."
+                "Nothing was sent, and nothing may be: this person asked for no more texts. Tell the user; \
+                 do not look for another way."
             }
             Self::ProviderUnauthorized => {
-                "Nothing was sent. The provider refuses the credentials or what they may do; the operator must look (`sms-mcp config check --live`)."
+                "Nothing was sent. The provider refuses the credentials or what they may do; the operator \
+                 must look (`sms-mcp config check --live`)."
             }
-            Self::ProviderRejected => "The provider refused this message for good; it was not sent. Do not repeat it unchanged.",
-            Self::ProviderUnavailable => "Nothing was sent. The same call may be tried again later with the same idempotency_key.",
+            Self::ProviderRejected => {
+                "The provider refused this message for good; it was not sent. Do not repeat it unchanged."
+            }
+            Self::ProviderUnavailable => {
+                "Nothing was sent. The same call may be tried again later with the same idempotency_key."
+            }
             Self::OutcomeUnknown => {
-                "Do NOT retry: the message may have gone out. Its money stays reserved. Look at get_status later, and tell the user that it is not certain."
+                "Do NOT retry: the message may have gone out. Its money stays reserved. Look at get_status \
+                 later, and tell the user that it is not certain."
             }
             Self::PartlySent => {
-                "Do NOT send the whole text again: a part of it went out, and was charged. get_status shows which segments. Tell the user; they decide what to send."
+                "Do NOT send the whole text again: a part of it went out, and was charged. get_status shows \
+                 which segments. Tell the user; they decide what to send."
             }
             Self::SessionInvalid => "Call open_session for a new handle, or leave `session` out.",
             Self::NotFound => "Check the id; list_sms shows the recent ones.",
-            Self::NotSupported => "This provider cannot do it; see get_balance and list_sms for what is known here.",
+            Self::NotSupported => {
+                "This provider cannot do it; see get_balance and list_sms for what is known here."
+            }
             Self::LedgerUnavailable => {
-                "Nothing was sent, because what is sent must be recorded first. The operator must look at the ledger file and its disk."
+                "Nothing was sent, because what is sent must be recorded first. The operator must look at \
+                 the ledger file and its disk."
             }
             Self::LedgerInDoubt => {
-                "Nothing is sent until a person has looked: what was sent, what was spent and who opted out may be missing here. Tell the user, and do not ask \
-                 again with another idempotency_key. The operator puts the newest ledger in its place, or runs `sms-mcp ledger accept` at a terminal."
+                "Nothing is sent until a person has looked: what was sent, what was spent and who opted out \
+                 may be missing here. Tell the user, and do not ask \
+                 again with another idempotency_key. The operator puts the newest ledger in its place, or \
+                 runs `sms-mcp ledger accept` at a terminal."
             }
             Self::StorageFull => {
-                "Nothing was sent, because what is sent must be recorded first. The operator must make room on the ledger's disk; then it goes on by itself."
+                "Nothing was sent, because what is sent must be recorded first. The operator must make room \
+                 on the ledger's disk; then it goes on by itself."
             }
             Self::ClockUnreliable => {
-                "Nothing was sent. The operator must set the machine's clock; if the clock is right now and was wrong before, run `sms-mcp budget accept-clock`."
+                "Nothing was sent. The operator must set the machine's clock; if the clock is right now and \
+                 was wrong before, run `sms-mcp budget accept-clock`."
             }
             Self::Paused => {
-                "Nothing was sent. The operator has paused sending, and only the operator can go on (`sms-mcp resume`). Tell the user; do not try again until then."
+                "Nothing was sent. The operator has paused sending, and only the operator can go on \
+                 (`sms-mcp resume`). Tell the user; do not try again until then."
             }
-            Self::ShuttingDown => "Nothing was sent. The server is stopping; call again when it is back, with the same idempotency_key.",
+            Self::ShuttingDown => {
+                "Nothing was sent. The server is stopping; call again when it is back, with the same \
+                 idempotency_key."
+            }
             Self::Config => "Run `sms-mcp config check`.",
             Self::Internal => {
-                "Nothing more is known here; the operator's log has the cause. Do not retry a send before get_status or list_sms shows its state."
+                "Nothing more is known here; the operator's log has the cause. Do not retry a send before \
+                 get_status or list_sms shows its state."
             }
         }
     }
@@ -367,7 +420,11 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error").field("kind", &self.kind).field("message", &self.message).field("source", &self.source).finish_non_exhaustive()
+        f.debug_struct("Error")
+            .field("kind", &self.kind)
+            .field("message", &self.message)
+            .field("source", &self.source)
+            .finish_non_exhaustive()
     }
 }
 

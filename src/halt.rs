@@ -1,8 +1,9 @@
 //! What keeps everything from beginning: a pause that the operator asked for, and a ledger that has no room.
 //!
-//! Whoever is about to accept a text, or to begin one, asks here at the last moment. What has begun is not asked about: it
-//! is finished. Here is only what is known and who is told of a change; where it comes from (a file that lies beside the
-//! ledger and was made beforehand, the free space of its disk) is a [`Source`], which any number of processes may share.
+//! Whoever is about to accept a text, or to begin one, asks here at the last moment. What has begun is not
+//! asked about: it is finished. Here is only what is known and who is told of a change; where it comes from
+//! (a file that lies beside the ledger and was made beforehand, the free space of its disk) is a [`Source`],
+//! which any number of processes may share.
 //!
 //! Nothing stands still most of the time, and then asking costs one atomic load.
 
@@ -16,7 +17,8 @@ use tokio::sync::futures::Notified;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 
-/// How often the source is looked at: within a second no process begins anything new, on a machine with much to do as well.
+/// How often the source is looked at: within a second no process begins anything new, on a machine with much
+/// to do as well.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// After so many looks the free space is looked at: once in a second.
@@ -41,7 +43,8 @@ impl Pause {
 
     /// Whether it holds for this principal at this provider; nothing stands for any of them.
     fn holds(&self, principal: Option<&str>, provider: Option<&str>) -> bool {
-        let fits = |own: &Option<String>, asked: Option<&str>| own.as_deref().is_none_or(|own| asked == Some(own));
+        let fits =
+            |own: &Option<String>, asked: Option<&str>| own.as_deref().is_none_or(|own| asked == Some(own));
         fits(&self.provider, provider) && fits(&self.principal, principal)
     }
 
@@ -51,7 +54,9 @@ impl Pause {
             (None, None) => "everything".to_owned(),
             (None, Some(provider)) => format!("the provider {provider}"),
             (Some(principal), None) => format!("the principal {principal}"),
-            (Some(principal), Some(provider)) => format!("the principal {principal} at the provider {provider}"),
+            (Some(principal), Some(provider)) => {
+                format!("the principal {principal} at the provider {provider}")
+            }
         }
     }
 }
@@ -74,8 +79,8 @@ impl Halt {
 
 /// Where pauses are written, and how much room there is.
 pub trait Source: Send {
-    /// The pauses where they may be others than those that were told last; an error where nobody can tell, so that everything
-    /// stands still. A look that is thorough also finds that the place itself is another one.
+    /// The pauses where they may be others than those that were told last; an error where nobody can tell, so
+    /// that everything stands still. A look that is thorough also finds that the place itself is another one.
     fn pauses(&mut self, is_thorough: bool) -> Option<Result<Vec<Pause>, String>>;
 
     /// Why the ledger has too little room, where that is so.
@@ -106,22 +111,32 @@ impl State {
     fn halt(&self, principal: Option<&str>, provider: Option<&str>) -> Option<Halt> {
         let paused = |why: String| Halt { code: ErrorKind::Paused, why };
         if let Some(why) = &self.unreadable {
-            return Some(paused(format!("nobody can tell what the operator has paused, so everything is: {why}")));
+            return Some(paused(format!(
+                "nobody can tell what the operator has paused, so everything is: {why}"
+            )));
         }
         if let Some(pause) = self.pauses.iter().find(|pause| pause.holds(principal, provider)) {
-            return Some(paused(format!("the operator has paused {} since {}", pause.what(), pause.since.rfc3339())));
+            return Some(paused(format!(
+                "the operator has paused {} since {}",
+                pause.what(),
+                pause.since.rfc3339()
+            )));
         }
         self.fault()
     }
 
     /// What is wrong with the ledger.
     fn fault(&self) -> Option<Halt> {
-        let no_room = || self.no_room.as_ref().map(|why| Halt { code: ErrorKind::StorageFull, why: why.clone() });
+        let no_room =
+            || self.no_room.as_ref().map(|why| Halt { code: ErrorKind::StorageFull, why: why.clone() });
         self.unrecorded.clone().or_else(no_room)
     }
 
     fn is_any(&self) -> bool {
-        !self.pauses.is_empty() || self.unreadable.is_some() || self.no_room.is_some() || self.unrecorded.is_some()
+        !self.pauses.is_empty()
+            || self.unreadable.is_some()
+            || self.no_room.is_some()
+            || self.unrecorded.is_some()
     }
 }
 
@@ -145,7 +160,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Halts {
-    /// What this source says, now and from now on: it is looked at in a thread of its own, for as long as somebody has this.
+    /// What this source says, now and from now on: it is looked at in a thread of its own, for as long as
+    /// somebody has this.
     ///
     /// # Errors
     /// [`ErrorKind::Internal`] where the system gives no thread.
@@ -165,7 +181,8 @@ impl Halts {
             }
         };
         let thread = std::thread::Builder::new().name("halts".to_owned()).spawn(watch);
-        thread.map_err(|error| Error::new(ErrorKind::Internal, "the system gives no thread").because(error))?;
+        thread
+            .map_err(|error| Error::new(ErrorKind::Internal, "the system gives no thread").because(error))?;
         Ok(halts)
     }
 
@@ -178,7 +195,8 @@ impl Halts {
         self.changed.notify_waiters();
     }
 
-    /// Looks at the pauses now. Whoever accepts something looks first: from the moment when `pause` has ended, nothing is.
+    /// Looks at the pauses now. Whoever accepts something looks first: from the moment when `pause` has
+    /// ended, nothing is.
     pub fn look(&self) {
         self.look_at(false);
     }
@@ -210,8 +228,12 @@ impl Halts {
         let no_room = locked(&self.source).as_ref().and_then(|source| source.lacks_room());
         let had_room = { locked(&self.state).no_room.is_none() };
         match &no_room {
-            Some(why) if had_room => tracing::error!(why, "disk full: nothing is sent until there is room on the ledger's disk"),
-            None if !had_room => tracing::info!("disk not full any more: there is room on the ledger's disk again"),
+            Some(why) if had_room => {
+                tracing::error!(why, "disk full: nothing is sent until there is room on the ledger's disk")
+            }
+            None if !had_room => {
+                tracing::info!("disk not full any more: there is room on the ledger's disk again")
+            }
             _ => {}
         }
         if no_room.is_some() || !had_room {
@@ -224,7 +246,8 @@ impl Halts {
         self.change(|state| state.unrecorded = unrecorded);
     }
 
-    /// Why nothing of this principal begins at this provider. Nothing in place of either asks for what holds for all of them.
+    /// Why nothing of this principal begins at this provider. Nothing in place of either asks for what holds
+    /// for all of them.
     pub fn of(&self, principal: Option<&str>, provider: Option<&str>) -> Option<Halt> {
         if !self.is_any.load(Ordering::Relaxed) {
             return None;
@@ -243,7 +266,8 @@ impl Halts {
             return Vec::new();
         }
         let state = locked(&self.state);
-        let here = state.pauses.iter().filter(|pause| pause.provider.as_deref().is_none_or(|own| own == provider));
+        let here =
+            state.pauses.iter().filter(|pause| pause.provider.as_deref().is_none_or(|own| own == provider));
         here.filter_map(|pause| pause.principal.clone()).collect()
     }
 
@@ -289,7 +313,11 @@ impl Brake {
                 principals.push(principal.clone());
             }
         }
-        if principals.len() == first.principals.len() { first.clone() } else { Self { principals: principals.into(), ..first.clone() } }
+        if principals.len() == first.principals.len() {
+            first.clone()
+        } else {
+            Self { principals: principals.into(), ..first.clone() }
+        }
     }
 
     /// Why the text may not begin at this provider.
@@ -299,7 +327,10 @@ impl Brake {
         }
         let state = locked(&self.halts.state);
         let of_all = || state.halt(None, Some(provider));
-        self.principals.iter().find_map(|principal| state.halt(Some(principal), Some(provider))).or_else(of_all)
+        self.principals
+            .iter()
+            .find_map(|principal| state.halt(Some(principal), Some(provider)))
+            .or_else(of_all)
     }
 
     /// Waits until it may not.
@@ -322,7 +353,11 @@ mod tests {
     use super::*;
 
     fn pause(principal: Option<&str>, provider: Option<&str>) -> Pause {
-        Pause { since: Timestamp(0), provider: provider.map(ToOwned::to_owned), principal: principal.map(ToOwned::to_owned) }
+        Pause {
+            since: Timestamp(0),
+            provider: provider.map(ToOwned::to_owned),
+            principal: principal.map(ToOwned::to_owned),
+        }
     }
 
     fn halts(pauses: &[Pause]) -> Arc<Halts> {
@@ -333,8 +368,14 @@ mod tests {
 
     #[test]
     fn a_pause_holds_for_what_it_names_and_for_nothing_else() {
-        let asked =
-            [(None, None), (None, Some("a")), (Some("eve"), None), (Some("eve"), Some("a")), (Some("bob"), Some("a")), (Some("eve"), Some("b"))];
+        let asked = [
+            (None, None),
+            (None, Some("a")),
+            (Some("eve"), None),
+            (Some("eve"), Some("a")),
+            (Some("bob"), Some("a")),
+            (Some("eve"), Some("b")),
+        ];
         for (paused, expected) in [
             (pause(None, None), [true; 6]),
             (pause(None, Some("a")), [false, true, false, true, true, false]),
@@ -342,7 +383,12 @@ mod tests {
             (pause(Some("eve"), Some("a")), [false, false, false, true, false, false]),
         ] {
             let halts = halts(std::slice::from_ref(&paused));
-            assert_eq!(asked.map(|(principal, provider)| halts.of(principal, provider).is_some()), expected, "{}", paused.what());
+            assert_eq!(
+                asked.map(|(principal, provider)| halts.of(principal, provider).is_some()),
+                expected,
+                "{}",
+                paused.what()
+            );
         }
         assert_eq!(halts(&[]).of(Some("eve"), Some("a")), None);
     }
@@ -352,7 +398,10 @@ mod tests {
         let halts = halts(&[pause(Some("eve"), None), pause(Some("bob"), Some("a")), pause(None, Some("b"))]);
         assert_eq!(halts.principals("a"), ["eve", "bob"]);
         assert_eq!(halts.principals("b"), ["eve"]);
-        assert_eq!((halts.of(None, Some("a")), halts.of(None, Some("b")).map(|halt| halt.code)), (None, Some(ErrorKind::Paused)));
+        assert_eq!(
+            (halts.of(None, Some("a")), halts.of(None, Some("b")).map(|halt| halt.code)),
+            (None, Some(ErrorKind::Paused))
+        );
         assert_eq!(halts.extent(), Extent::Part);
     }
 

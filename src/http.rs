@@ -1,7 +1,8 @@
 //! The HTTP surface: MCP over Streamable HTTP at `/mcp`, `/webhooks/...` for vendors, and `/healthz`.
 //!
-//! It says who calls ([`auth`]), bounds everything a client can make large or slow, has room for those who show the token
-//! whoever else comes, checks `Host` and `Origin`, and leaves the protocol to `rmcp`. TLS is the reverse proxy's.
+//! It says who calls ([`auth`]), bounds everything a client can make large or slow, has room for those who
+//! show the token whoever else comes, checks `Host` and `Origin`, and leaves the protocol to `rmcp`. TLS is
+//! the reverse proxy's.
 
 pub mod auth;
 mod body;
@@ -100,11 +101,16 @@ fn cannot(message: String) -> Error {
 /// [`ErrorKind::Config`] when it is no address, or is reachable from outside and there is no token.
 pub async fn addresses(listen: &str, has_token: bool) -> Result<Vec<SocketAddr>> {
     let found = tokio::net::lookup_host(listen).await;
-    let found = found.map_err(|error| cannot(format!("http.listen \"{listen}\" is no address to listen on, such as 127.0.0.1:8787: {error}")))?;
+    let found = found.map_err(|error| {
+        cannot(format!(
+            "http.listen \"{listen}\" is no address to listen on, such as 127.0.0.1:8787: {error}"
+        ))
+    })?;
     let found: Vec<SocketAddr> = found.collect();
     if !has_token && found.iter().any(|address| !address.ip().is_loopback()) {
         return Err(cannot(format!(
-            "{listen} can be reached from other machines, so it needs a bearer token: set [http] token, such as token = {{ env = \"NAME\" }}"
+            "{listen} can be reached from other machines, so it needs a bearer token: set [http] token, \
+             such as token = {{ env = \"NAME\" }}"
         )));
     }
     Ok(found)
@@ -114,16 +120,21 @@ impl Endpoint {
     /// Binds the address, for the tools of this engine.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] when the address cannot be used, or is reachable from outside and there is no token.
+    /// [`ErrorKind::Config`] when the address cannot be used, or is reachable from outside and there is no
+    /// token.
     pub async fn bind(engine: Engine, options: Options, stop: CancellationToken) -> Result<Self> {
         let server = Server::new(engine.clone(), Callers::PerRequest, &options.tools, options.bulk_wait);
-        let mut endpoint = Self::bind_any(move || server.for_session(), options, Some(engine.clone()), stop).await?;
-        endpoint.router = endpoint.router.merge(webhook::routes(engine.clone())).route(HEALTH, get(healthz).with_state(engine));
+        let mut endpoint =
+            Self::bind_any(move || server.for_session(), options, Some(engine.clone()), stop).await?;
+        endpoint.router = endpoint
+            .router
+            .merge(webhook::routes(engine.clone()))
+            .route(HEALTH, get(healthz).with_state(engine));
         Ok(endpoint)
     }
 
-    /// Binds the address, for whatever server of MCP `make` makes for each session. Sessions outlive the process where there
-    /// is an engine to keep them.
+    /// Binds the address, for whatever server of MCP `make` makes for each session. Sessions outlive the
+    /// process where there is an engine to keep them.
     ///
     /// # Errors
     /// As [`Endpoint::bind`].
@@ -136,8 +147,11 @@ impl Endpoint {
         let Options { settings, token, user, session_idle, epoch, .. } = options;
         let listen = &settings.listen;
         let addresses = addresses(listen, token.is_some()).await?;
-        let listener = TcpListener::bind(addresses.as_slice()).await.map_err(|error| cannot(format!("cannot listen on {listen}: {error}")))?;
-        let address = listener.local_addr().map_err(|error| cannot(format!("cannot listen on {listen}: {error}")))?;
+        let listener = TcpListener::bind(addresses.as_slice())
+            .await
+            .map_err(|error| cannot(format!("cannot listen on {listen}: {error}")))?;
+        let address =
+            listener.local_addr().map_err(|error| cannot(format!("cannot listen on {listen}: {error}")))?;
 
         let names = Arc::new(Names::new(&settings, address, token.is_some()));
         let sessions = Arc::new(Sessions::new(session_idle, epoch, kept.filter(|_| settings.sessions)));
@@ -163,9 +177,13 @@ impl Endpoint {
             .route_service("/mcp", service.clone())
             .route_service("/mcp/", service)
             .route_layer(middleware::from_fn_with_state(door, door::enter))
-            .fallback(
-                move |uri: Uri| async move { if refusal::is_oauth(uri.path()) { refusal::no_oauth(needs_token) } else { refusal::elsewhere(&uri) } },
-            )
+            .fallback(move |uri: Uri| async move {
+                if refusal::is_oauth(uri.path()) {
+                    refusal::no_oauth(needs_token)
+                } else {
+                    refusal::elsewhere(&uri)
+                }
+            })
             .layer(middleware::from_fn_with_state(pages, cors::layer));
         Ok(Self { listener, address, router, settings, refusals, stop })
     }
@@ -184,7 +202,9 @@ impl Endpoint {
         let proxies = Arc::new(Proxies::new(settings.trusted_proxies.clone()));
         let router = router.layer(middleware::from_fn(visit::layer));
         let graceful = GracefulShutdown::new();
-        while let Some((stream, peer, seat)) = stop.run_until_cancelled(next(&listener, &places, &proxies)).await {
+        while let Some((stream, peer, seat)) =
+            stop.run_until_cancelled(next(&listener, &places, &proxies)).await
+        {
             let guest = Guest::new(Arc::clone(&places), Arc::clone(&proxies), peer, &seat);
             tokio::spawn(attend(stream, seat, guest, router.clone(), &settings, &graceful));
         }
@@ -223,7 +243,10 @@ fn attend(
     graceful: &GracefulShutdown,
 ) -> impl Future<Output = ()> + Send + use<> {
     let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new()).title_case_headers(true).header_read_timeout(settings.header_timeout.duration()).max_buf_size(MAX_HEAD);
+    http.timer(TokioTimer::new())
+        .title_case_headers(true)
+        .header_read_timeout(settings.header_timeout.duration())
+        .max_buf_size(MAX_HEAD);
     let stream = WithDeadline::new(stream, settings.write_timeout.duration());
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -243,14 +266,19 @@ fn attend(
     }
 }
 
-fn protocol_settings(settings: &Settings, names: &Names, stop: &CancellationToken) -> StreamableHttpServerConfig {
+fn protocol_settings(
+    settings: &Settings,
+    names: &Names,
+    stop: &CancellationToken,
+) -> StreamableHttpServerConfig {
     StreamableHttpServerConfig::default()
         .with_allowed_hosts(names.hosts())
         .with_allowed_origins(names.origins())
         .enforce_origin_validation()
         .with_json_response(true)
         .with_legacy_session_mode(settings.sessions)
-        // The library's own first event names an id that nothing is kept under. Streams of requests have ids of ours.
+        // The library's own first event names an id that nothing is kept under. Streams of requests have ids
+        // of ours.
         .with_sse_retry(None)
         .with_max_request_body_bytes(usize::try_from(settings.max_body_bytes).unwrap_or(usize::MAX))
         .with_cancellation_token(stop.child_token())

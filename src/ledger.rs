@@ -1,10 +1,10 @@
 //! The ledger: what was asked, what was promised, what left, and what it cost.
 //!
-//! [`Ledger`] is the sum of few parts, each with verbs that are steps of the business, all or nothing. The one that matters most
-//! is [`Intents::reserve`]: it gathers the facts, asks the caller's decision, takes the money and writes
-//! the intent in a single transaction that is durable before it returns. Time, ids and randomness come in as arguments; the mark
-//! outside the ledger alone looks at the clock by itself. `model` has what is asked and answered, `rules` what
-//! holds for every database, `sqlite` is one of them.
+//! [`Ledger`] is the sum of few parts, each with verbs that are steps of the business, all or nothing. The
+//! one that matters most is [`Intents::reserve`]: it gathers the facts, asks the caller's decision, takes the
+//! money and writes the intent in a single transaction that is durable before it returns. Time, ids and
+//! randomness come in as arguments; the mark outside the ledger alone looks at the clock by itself. `model`
+//! has what is asked and answered, `rules` what holds for every database, `sqlite` is one of them.
 
 pub mod clients;
 pub mod facets;
@@ -17,15 +17,23 @@ pub mod told;
 pub mod upkeep;
 
 pub use model::{
-    ANSWERS_MS, Back, BaseSession, BatchDraft, BatchMessage, BatchRecord, Change, Claim, Claimed, Decide, Draft, Due, E164, Filter, Forward,
-    Idempotency, Intent, LookClaim, MOST_PENDING, MakeDrafts, Many, Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended,
-    Pending, ProviderName, Recheck, Record, Recorded, Recovered, Released, Replies, ReplyPage, ReplyPlace, ReplyRecord, Report, Reservation,
+    ANSWERS_MS, Back, BaseSession, BatchDraft, BatchMessage, BatchRecord, Change, Claim, Claimed, Decide,
+    Draft, Due, E164, Filter, Forward, Idempotency, Intent, LookClaim, MOST_PENDING, MakeDrafts, Many,
+    Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended, Pending, ProviderName, Recheck,
+    Record, Recorded, Recovered, Released, Replies, ReplyPage, ReplyPlace, ReplyRecord, Report, Reservation,
     SHOWN_AN_HOUR, Segment, Settled, Settlement, Target, VendorId, Whole,
 };
 
 use facets::{Accounts, Clients, Intents, LongReplies, Outbox, People, Queue, Reports, Told, Upkeep, Views};
 
 /// The durable ledger, whole: what keeps all of its parts is one.
-pub trait Ledger: Intents + Queue + Reports + People + Outbox + Accounts + Views + Upkeep + Clients + Told + LongReplies {}
+pub trait Ledger:
+    Intents + Queue + Reports + People + Outbox + Accounts + Views + Upkeep + Clients + Told + LongReplies
+{
+}
 
-impl<All: Intents + Queue + Reports + People + Outbox + Accounts + Views + Upkeep + Clients + Told + LongReplies> Ledger for All {}
+impl<
+    All: Intents + Queue + Reports + People + Outbox + Accounts + Views + Upkeep + Clients + Told + LongReplies,
+> Ledger for All
+{
+}

@@ -1,10 +1,11 @@
 //! The spending guard: pure policy between an agent and a phone.
 //!
-//! [`Policy`] answers two sorts of questions, without I/O and without a clock. Of a message alone: may this number,
-//! this sender, this length be sent, and what must be reserved for it? Of a message and the [`Facts`] that the
-//! ledger holds about it: does it fit every budget, has this person had enough, was this very text just sent, is it
-//! too fast? The same [`Policy::decide`] serves a quote and the transaction that takes the money, so the two agree. What
-//! another process on the same ledger forbids is among the facts, and holds here as well (`peers`).
+//! [`Policy`] answers two sorts of questions, without I/O and without a clock. Of a message alone: may this
+//! number, this sender, this length be sent, and what must be reserved for it? Of a message and the [`Facts`]
+//! that the ledger holds about it: does it fit every budget, has this person had enough, was this very text
+//! just sent, is it too fast? The same [`Policy::decide`] serves a quote and the transaction that takes the
+//! money, so the two agree. What another process on the same ledger forbids is among the facts, and holds
+//! here as well (`peers`).
 
 mod ask;
 mod assumed;
@@ -55,13 +56,20 @@ impl Policy {
     /// Whether this number may be texted at all.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidNumber`], [`ErrorKind::PremiumDestination`] or [`ErrorKind::DestinationNotAllowed`].
+    /// [`ErrorKind::InvalidNumber`], [`ErrorKind::PremiumDestination`] or
+    /// [`ErrorKind::DestinationNotAllowed`].
     pub fn check_destination(&self, to: &Number) -> Result<()> {
         if !to.is_valid() {
-            return Err(Error::new(ErrorKind::InvalidNumber, format!("{to} is not a number in use: no country numbers its phones like this")));
+            return Err(Error::new(
+                ErrorKind::InvalidNumber,
+                format!("{to} is not a number in use: no country numbers its phones like this"),
+            ));
         }
         if matches!(to.kind(), NumberKind::PremiumRate | NumberKind::SharedCost) {
-            return Err(Error::new(ErrorKind::PremiumDestination, format!("{to} is a {} number", to.kind().as_str().replace('_', "-"))));
+            return Err(Error::new(
+                ErrorKind::PremiumDestination,
+                format!("{to} is a {} number", to.kind().as_str().replace('_', "-")),
+            ));
         }
         let (allowed, denied) = (&self.settings.allow_destinations, &self.settings.deny_destinations);
         match barred(to, allowed, denied) {
@@ -78,14 +86,22 @@ impl Policy {
         let Some(from) = from else { return Ok(()) };
         if let Some(allowed) = self.looks_like(from) {
             let shown = untrusted::escape(from);
-            let message = format!("`from` \"{shown}\" looks like an allowed sender and is another one; the allowed one is \"{allowed}\"");
-            let next = format!("Write `from` exactly as \"{allowed}\" if that is meant, or leave it out to use the configured sender.");
+            let message = format!(
+                "`from` \"{shown}\" looks like an allowed sender and is another one; the allowed one is \
+                 \"{allowed}\""
+            );
+            let next = format!(
+                "Write `from` exactly as \"{allowed}\" if that is meant, or leave it out to use the \
+                 configured sender."
+            );
             return Err(Error::new(ErrorKind::SenderNotAllowed, message).next(next));
         }
         let digits = from.strip_prefix('+').unwrap_or(from);
-        // A number has a `+` or could have; what is longer and has none is a carrier's service code with its extension.
+        // A number has a `+` or could have; what is longer and has none is a carrier's service code with its
+        // extension.
         let most = if digits.len() == from.len() { MAX_SERVICE_CODE } else { MAX_NUMBER };
-        let is_number = (1..=most).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let is_number =
+            (1..=most).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
         let is_name = !from.is_empty()
             && from.len() <= MAX_ALPHANUMERIC_SENDER
             && from.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" -_.&".contains(&byte))
@@ -94,7 +110,8 @@ impl Policy {
             return Err(Error::new(
                 ErrorKind::SenderNotAllowed,
                 format!(
-                    "`from` must be a number of up to {MAX_NUMBER} digits, a service code of up to {MAX_SERVICE_CODE}, or a name of up to \
+                    "`from` must be a number of up to {MAX_NUMBER} digits, a service code of up to \
+                     {MAX_SERVICE_CODE}, or a name of up to \
                      {MAX_ALPHANUMERIC_SENDER} letters and digits"
                 ),
             ));
@@ -131,11 +148,14 @@ impl Policy {
         if usize::try_from(most).is_ok_and(|most| segments <= most) {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::MessageTooLong, format!("the message takes {segments} segments; at most {most} are allowed")))
+        Err(Error::new(
+            ErrorKind::MessageTooLong,
+            format!("the message takes {segments} segments; at most {most} are allowed"),
+        ))
     }
 
-    /// What to reserve for a message: the provider's price, else the rate card's, else the worst case. `quoted` is
-    /// the provider's price for the whole message.
+    /// What to reserve for a message: the provider's price, else the rate card's, else the worst case.
+    /// `quoted` is the provider's price for the whole message.
     ///
     /// # Errors
     /// [`ErrorKind::PriceUnknown`] when a price is in another currency than the budgets, or does not fit.
@@ -149,7 +169,11 @@ impl Policy {
             if self.rate(to).is_none() {
                 return Err(Error::new(
                     ErrorKind::PriceUnknown,
-                    format!("the provider charges in {}, the budgets are in {currency}, and [rates] has no price for {to}", price.currency),
+                    format!(
+                        "the provider charges in {}, the budgets are in {currency}, and [rates] has no \
+                         price for {to}",
+                        price.currency
+                    ),
                 ));
             }
         }
@@ -157,30 +181,37 @@ impl Policy {
         let each = rate.unwrap_or(self.settings.price_when_unknown);
         let times = u32::try_from(segments.max(1)).ok();
         let whole = times.and_then(|times| Money { micros: each.0, currency }.times(times));
-        whole
-            .map(|money| Priced { money, is_assumed: rate.is_none() })
-            .ok_or_else(|| Error::new(ErrorKind::PriceUnknown, "the price of this message is beyond all bounds"))
+        whole.map(|money| Priced { money, is_assumed: rate.is_none() }).ok_or_else(|| {
+            Error::new(ErrorKind::PriceUnknown, "the price of this message is beyond all bounds")
+        })
     }
 
     fn rate(&self, to: &Number) -> Option<Amount> {
-        let best = self.rates.iter().filter_map(|(destination, rate)| Some((destination.matches(to)?, *rate)));
+        let best =
+            self.rates.iter().filter_map(|(destination, rate)| Some((destination.matches(to)?, *rate)));
         best.max_by_key(|(how_well, _)| *how_well).map(|(_, rate)| rate)
     }
 
     /// Whether a message may be sent, given what the ledger knows, and when.
     ///
     /// # Errors
-    /// The first reason against it, worst first: the lists of another process, an opt-out or one that may be theirs, a duplicate, too many to
-    /// this person, a frozen or spent budget, too fast.
+    /// The first reason against it, worst first: the lists of another process, an opt-out or one that may be
+    /// theirs, a duplicate, too many to this person, a frozen or spent budget, too fast.
     pub fn decide(&self, ask: &Ask<'_>, facts: &Facts) -> Result<Verdict> {
         peers::check_lists(ask, facts)?;
         if facts.is_opted_out {
             return Err(Error::new(ErrorKind::OptedOut, format!("{} asked for no more texts", ask.to)));
         }
         if facts.is_stop_pending {
-            let why = format!("somebody who may be {} asked for no more texts, and nobody has said yet who that was (pending)", ask.to);
-            return Err(Error::new(ErrorKind::OptedOut, why)
-                .next("Nothing was sent, and nothing may be until the operator settled it (`sms-mcp opt-out pending`). Tell the user; do not look for another way."));
+            let why = format!(
+                "somebody who may be {} asked for no more texts, and nobody has said yet who that was \
+                 (pending)",
+                ask.to
+            );
+            return Err(Error::new(ErrorKind::OptedOut, why).next(
+                "Nothing was sent, and nothing may be until the operator settled it (`sms-mcp opt-out \
+                    pending`). Tell the user; do not look for another way.",
+            ));
         }
         self.decide_duplicate(ask, facts)?;
         self.decide_frequency(ask, facts)?;
@@ -188,7 +219,8 @@ impl Policy {
             decide_budget(budget, ask, facts, self.settings.currency, self.limits(budget.scope))?;
         }
         if ask.paced && facts.rate_wait_ms > 0 {
-            let (most, blamed) = peers::strictest(self.settings.sends_per_second, facts, |rules| rules.sends_per_second);
+            let (most, blamed) =
+                peers::strictest(self.settings.sends_per_second, facts, |rules| rules.sends_per_second);
             let message = format!("at most {most} messages per second are sent, all agents together{blamed}");
             return Err(Error::new(ErrorKind::RateLimited, message).retry_after_ms(facts.rate_wait_ms));
         }
@@ -198,49 +230,77 @@ impl Policy {
     fn decide_duplicate(&self, ask: &Ask<'_>, facts: &Facts) -> Result<()> {
         let may = self.settings.allow_duplicate;
         // What is being handed over at this moment may become unknown.
-        let in_doubt = || facts.same_in_doubt.as_ref().or(facts.same_text.as_ref().filter(|earlier| earlier.state == State::Attempting));
+        let in_doubt = || {
+            facts
+                .same_in_doubt
+                .as_ref()
+                .or(facts.same_text.as_ref().filter(|earlier| earlier.state == State::Attempting))
+        };
         let is_meant_all_the_same = ask.allow_duplicate && may == AllowDuplicate::Yes;
         if let Some(earlier) = in_doubt().filter(|_| !is_meant_all_the_same) {
-            let why = if earlier.state == State::Unknown { "its outcome is unknown" } else { "its outcome is not known yet" };
+            let why = if earlier.state == State::Unknown {
+                "its outcome is unknown"
+            } else {
+                "its outcome is not known yet"
+            };
             let message = format!("{} may already have brought this text to {}: {why}", earlier.id, ask.to);
             let next = format!(
-                "Nothing was sent again. {0} may have gone out: do NOT retry it, in whatever spelling or under another key, and tell the user that it \
-                 is not certain. get_status shows what becomes of it; only the operator can settle it (`sms-mcp reconcile`).",
+                "Nothing was sent again. {0} may have gone out: do NOT retry it, in whatever spelling or \
+                 under another key, and tell the user that it \
+                 is not certain. get_status shows what becomes of it; only the operator can settle it \
+                 (`sms-mcp reconcile`).",
                 earlier.id
             );
-            return Err(Error::new(ErrorKind::DuplicateSuspected, message).about_message(earlier.id.as_str()).next(next));
+            return Err(Error::new(ErrorKind::DuplicateSuspected, message)
+                .about_message(earlier.id.as_str())
+                .next(next));
         }
-        let Some(earlier) = facts.same_text.as_ref().filter(|_| !ask.allow_duplicate || may == AllowDuplicate::Never) else {
+        let Some(earlier) =
+            facts.same_text.as_ref().filter(|_| !ask.allow_duplicate || may == AllowDuplicate::Never)
+        else {
             return Ok(());
         };
         let ago = earlier.age_ms / 1_000;
-        let message = format!("the same text went to {} {ago} s ago as {} (now {})", ask.to, earlier.id, earlier.state);
+        let message =
+            format!("the same text went to {} {ago} s ago as {} (now {})", ask.to, earlier.id, earlier.state);
         let error = Error::new(ErrorKind::DuplicateSuspected, message).about_message(earlier.id.as_str());
         Err(match may {
             AllowDuplicate::Never => error.next(
-                "Nothing was sent again, and the operator does not let the same text go twice. Tell the user; get_status shows the earlier one.",
+                "Nothing was sent again, and the operator does not let the same text go twice. Tell the \
+                 user; get_status shows the earlier one.",
             ),
             AllowDuplicate::NotAfterUnknown | AllowDuplicate::Yes => error,
         })
     }
 
     fn decide_frequency(&self, ask: &Ask<'_>, facts: &Facts) -> Result<()> {
-        let hour = peers::strictest(self.settings.recipient_per_hour, facts, |rules| rules.recipient_per_hour);
+        let hour =
+            peers::strictest(self.settings.recipient_per_hour, facts, |rules| rules.recipient_per_hour);
         let day = peers::strictest(self.settings.recipient_per_day, facts, |rules| rules.recipient_per_day);
         let caps = [(facts.recipient_last_hour, hour, "hour"), (facts.recipient_last_day, day, "24 hours")];
         match caps.into_iter().find(|(had, (most, _), _)| had >= most) {
             Some((had, (most, blamed), window)) => Err(Error::new(
                 ErrorKind::RecipientLimit,
-                format!("{} already got {had} messages within one {window}; at most {most} are allowed{blamed}", ask.to),
+                format!(
+                    "{} already got {had} messages within one {window}; at most {most} are allowed{blamed}",
+                    ask.to
+                ),
             )),
             None => Ok(()),
         }
     }
 }
 
-/// Whether a budget has room for a message, beside those before it of the same bulk. A refusal tells what all of it costs
-/// and what the ledger has left for it, not what is left after a part of it; and whose the limit is, where it is not `own`.
-fn decide_budget(budget: &Budget, ask: &Ask<'_>, facts: &Facts, currency: crate::sms::money::Currency, own: Limits) -> Result<()> {
+/// Whether a budget has room for a message, beside those before it of the same bulk. A refusal tells what all
+/// of it costs and what the ledger has left for it, not what is left after a part of it; and whose the limit
+/// is, where it is not `own`.
+fn decide_budget(
+    budget: &Budget,
+    ask: &Ask<'_>,
+    facts: &Facts,
+    currency: crate::sms::money::Currency,
+    own: Limits,
+) -> Result<()> {
     let name = match budget.scope {
         Scope::Total => "budget of this ledger",
         Scope::Day => "budget of today (UTC)",
@@ -250,7 +310,12 @@ fn decide_budget(budget: &Budget, ask: &Ask<'_>, facts: &Facts, currency: crate:
     if budget.frozen {
         let why = budget.overcharge.as_ref().map_or_else(String::new, |over| {
             let money = |micros: i64| Money { micros, currency };
-            format!(": {} was held at {} and charged {}", over.message, money(over.held_micros), money(over.charged_micros))
+            format!(
+                ": {} was held at {} and charged {}",
+                over.message,
+                money(over.held_micros),
+                money(over.charged_micros)
+            )
         });
         return Err(Error::new(ErrorKind::BudgetFrozen, format!("the {name} is frozen{why}")));
     }
@@ -260,13 +325,21 @@ fn decide_budget(budget: &Budget, ask: &Ask<'_>, facts: &Facts, currency: crate:
         0 => "not enough for the first of them".to_owned(),
         count => format!("enough for the first {count}"),
     };
-    let of = |limits: fn(Limits) -> Option<i64>| peer::strictest(limits(own), &facts.peers, |rules| limits(rules.limits(budget.scope))).1;
+    let of = |limits: fn(Limits) -> Option<i64>| {
+        peer::strictest(limits(own), &facts.peers, |rules| limits(rules.limits(budget.scope))).1
+    };
     let (message, whose) = if !has_money {
         let left = Money { micros: budget.left_micros().unwrap_or(0), currency };
         let message = match whole {
-            None => format!("the message may cost {}, and the {name} has {left} left", Money { micros: ask.hold_micros, currency }),
+            None => format!(
+                "the message may cost {}, and the {name} has {left} left",
+                Money { micros: ask.hold_micros, currency }
+            ),
             Some(Whole { messages, micros }) => {
-                format!("all {messages} messages together may cost {}, and the {name} has {left} left: {fitting}", Money { micros, currency })
+                format!(
+                    "all {messages} messages together may cost {}, and the {name} has {left} left: {fitting}",
+                    Money { micros, currency }
+                )
             }
         };
         (message, of(|limits| limits.spend_micros))
@@ -274,7 +347,9 @@ fn decide_budget(budget: &Budget, ask: &Ask<'_>, facts: &Facts, currency: crate:
         let (left, limit) = (budget.left_messages().unwrap_or(0), budget.limits.messages.unwrap_or(0));
         let message = match whole {
             None => format!("the {name} has no messages left (limit {limit})"),
-            Some(Whole { messages, .. }) => format!("these are {messages} messages, and the {name} has {left} left (limit {limit}): {fitting}"),
+            Some(Whole { messages, .. }) => format!(
+                "these are {messages} messages, and the {name} has {left} left (limit {limit}): {fitting}"
+            ),
         };
         (message, of(|limits| limits.messages))
     } else {
@@ -296,7 +371,13 @@ mod tests {
     fn guard(change: impl FnOnce(&mut Settings)) -> Policy {
         let mut settings = Settings::default();
         change(&mut settings);
-        Policy::new(settings, BTreeMap::from([("GB".parse().unwrap(), Amount(40_000)), ("+4474".parse().unwrap(), Amount(50_000))]))
+        Policy::new(
+            settings,
+            BTreeMap::from([
+                ("GB".parse().unwrap(), Amount(40_000)),
+                ("+4474".parse().unwrap(), Amount(50_000)),
+            ]),
+        )
     }
 
     fn number(text: &str) -> Number {
@@ -326,8 +407,16 @@ mod tests {
             ("+447400123456", |_| {}, None),
             ("+309091234567", |_| {}, Some(ErrorKind::PremiumDestination)),
             ("+4474001234", |_| {}, Some(ErrorKind::InvalidNumber)),
-            ("+447400123456", |s| s.deny_destinations = vec!["+4474".parse().unwrap()], Some(ErrorKind::DestinationNotAllowed)),
-            ("+447400123456", |s| s.allow_destinations = vec!["FR".parse().unwrap()], Some(ErrorKind::DestinationNotAllowed)),
+            (
+                "+447400123456",
+                |s| s.deny_destinations = vec!["+4474".parse().unwrap()],
+                Some(ErrorKind::DestinationNotAllowed),
+            ),
+            (
+                "+447400123456",
+                |s| s.allow_destinations = vec!["FR".parse().unwrap()],
+                Some(ErrorKind::DestinationNotAllowed),
+            ),
             ("+447400123456", |s| s.allow_destinations = vec!["GB".parse().unwrap()], None),
             (
                 "+447400123456",
@@ -339,7 +428,11 @@ mod tests {
             ),
         ];
         for (to, change, expected) in cases {
-            assert_eq!(guard(change).check_destination(&number(to)).err().map(|error| error.kind()), expected, "{to}");
+            assert_eq!(
+                guard(change).check_destination(&number(to)).err().map(|error| error.kind()),
+                expected,
+                "{to}"
+            );
         }
     }
 
@@ -349,8 +442,21 @@ mod tests {
         for fine in ["ACME", "+33612345678", "12345", "My Shop-1", "10690001234567890123"] {
             assert!(open.check_sender(Some(fine)).is_ok(), "{fine}");
         }
-        for wrong in ["", " ", "&&&", "TwelveLetter", "Caf\u{e9}", "a\nb", "+1234567890123456", "106900012345678901234"] {
-            assert_eq!(open.check_sender(Some(wrong)).unwrap_err().kind(), ErrorKind::SenderNotAllowed, "{wrong}");
+        for wrong in [
+            "",
+            " ",
+            "&&&",
+            "TwelveLetter",
+            "Caf\u{e9}",
+            "a\nb",
+            "+1234567890123456",
+            "106900012345678901234",
+        ] {
+            assert_eq!(
+                open.check_sender(Some(wrong)).unwrap_err().kind(),
+                ErrorKind::SenderNotAllowed,
+                "{wrong}"
+            );
         }
         let listed = guard(|s| s.allow_senders = vec!["ACME".into()]);
         assert!(listed.check_sender(None).is_ok() && listed.check_sender(Some("ACME")).is_ok());
@@ -359,7 +465,9 @@ mod tests {
 
     #[test]
     fn a_sender_that_only_looks_like_an_allowed_one_is_refused_and_named_as_such() {
-        let listed = guard(|s| s.allow_senders = vec!["ACME".into(), "PayPal".into(), "+33612345678".into(), "&&&".into()]);
+        let listed = guard(|s| {
+            s.allow_senders = vec!["ACME".into(), "PayPal".into(), "+33612345678".into(), "&&&".into()]
+        });
         for (from, meant) in [
             ("PayPaI", "PayPal"),
             ("PAYPAL", "PayPal"),
@@ -374,15 +482,24 @@ mod tests {
         ] {
             let error = listed.check_sender(Some(from)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::SenderNotAllowed, "{from}");
-            assert!(error.message().contains("looks like an allowed sender") && error.message().contains(meant), "{from:?}: {}", error.message());
-            assert!(error.next_step().contains(&format!("exactly as \"{meant}\"")), "{from:?}: {}", error.next_step());
+            assert!(
+                error.message().contains("looks like an allowed sender") && error.message().contains(meant),
+                "{from:?}: {}",
+                error.message()
+            );
+            assert!(
+                error.next_step().contains(&format!("exactly as \"{meant}\"")),
+                "{from:?}: {}",
+                error.next_step()
+            );
             assert!(!error.message().chars().any(|c| c == '\u{200b}'), "{from:?}");
         }
         for other in ["ACNE", "Shop", "---", "33612345679"] {
             let error = listed.check_sender(Some(other)).unwrap_err();
             assert!(!error.message().contains("looks like"), "{other}: {}", error.message());
         }
-        // What is listed is meant as it is written, also where two look alike; and where nothing is listed, nothing is looked at.
+        // What is listed is meant as it is written, also where two look alike; and where nothing is listed,
+        // nothing is looked at.
         let both = guard(|s| s.allow_senders = vec!["PayPal".into(), "PayPaI".into()]);
         assert!(both.check_sender(Some("PayPal")).is_ok() && both.check_sender(Some("PayPaI")).is_ok());
         let open = guard(|_| {});
@@ -396,11 +513,18 @@ mod tests {
         assert_eq!(guard.price(&number("+447400123456"), 2, Some(usd(7))).unwrap().money, usd(7));
         assert_eq!(guard.price(&number("+447400123456"), 2, None).unwrap().money, usd(100_000));
         assert_eq!(guard.price(&number("+442079460018"), 1, None).unwrap().money, usd(40_000));
-        assert_eq!(guard.price(&number("+447400123456"), 2, Some(usd(0))).unwrap().money, usd(100_000), "nothing is no price");
+        assert_eq!(
+            guard.price(&number("+447400123456"), 2, Some(usd(0))).unwrap().money,
+            usd(100_000),
+            "nothing is no price"
+        );
         assert_eq!(guard.price(&number("+447400123456"), 2, Some(usd(-5))).unwrap().money, usd(100_000));
         assert_eq!(guard.price(&number("+33612345678"), 3, None).unwrap().money, usd(1_500_000));
         let euro = Money { micros: 1, currency: "EUR".parse().unwrap() };
-        assert_eq!(guard.price(&number("+33612345678"), 1, Some(euro)).unwrap_err().kind(), ErrorKind::PriceUnknown);
+        assert_eq!(
+            guard.price(&number("+33612345678"), 1, Some(euro)).unwrap_err().kind(),
+            ErrorKind::PriceUnknown
+        );
         assert_eq!(guard.price(&number("+447400123456"), 1, Some(euro)).unwrap().money, usd(50_000));
     }
 
@@ -408,20 +532,36 @@ mod tests {
     fn facts_are_decided_worst_first() {
         let to = number("+447400123456");
         let guard = guard(|_| {});
-        let ask = Ask { to: &to, from: None, hold_micros: 60, whole: None, allow_duplicate: false, paced: true };
+        let ask =
+            Ask { to: &to, from: None, hold_micros: 60, whole: None, allow_duplicate: false, paced: true };
         let earlier = Earlier { id: MessageId::from_text("msg_1"), state: State::Unknown, age_ms: 5_000 };
         let kind = |ask: &Ask<'_>, facts: &Facts| guard.decide(ask, facts).err().map(|error| error.kind());
         let table = [
             (Facts::default(), None),
             (Facts { budgets: vec![budget(|b| b.spent_micros = 40)], ..Facts::default() }, None),
-            (Facts { budgets: vec![budget(|b| b.spent_micros = 41)], ..Facts::default() }, Some(ErrorKind::BudgetExceeded)),
-            (Facts { budgets: vec![budget(|b| b.held_micros = 41)], ..Facts::default() }, Some(ErrorKind::BudgetExceeded)),
-            (Facts { budgets: vec![budget(|b| b.messages = 2)], ..Facts::default() }, Some(ErrorKind::BudgetExceeded)),
-            (Facts { budgets: vec![budget(|b| b.frozen = true)], ..Facts::default() }, Some(ErrorKind::BudgetFrozen)),
+            (
+                Facts { budgets: vec![budget(|b| b.spent_micros = 41)], ..Facts::default() },
+                Some(ErrorKind::BudgetExceeded),
+            ),
+            (
+                Facts { budgets: vec![budget(|b| b.held_micros = 41)], ..Facts::default() },
+                Some(ErrorKind::BudgetExceeded),
+            ),
+            (
+                Facts { budgets: vec![budget(|b| b.messages = 2)], ..Facts::default() },
+                Some(ErrorKind::BudgetExceeded),
+            ),
+            (
+                Facts { budgets: vec![budget(|b| b.frozen = true)], ..Facts::default() },
+                Some(ErrorKind::BudgetFrozen),
+            ),
             (Facts { recipient_last_hour: 5, ..Facts::default() }, Some(ErrorKind::RecipientLimit)),
             (Facts { recipient_last_day: 20, ..Facts::default() }, Some(ErrorKind::RecipientLimit)),
             (Facts { rate_wait_ms: 1, ..Facts::default() }, Some(ErrorKind::RateLimited)),
-            (Facts { same_text: Some(earlier.clone()), recipient_last_hour: 5, ..Facts::default() }, Some(ErrorKind::DuplicateSuspected)),
+            (
+                Facts { same_text: Some(earlier.clone()), recipient_last_hour: 5, ..Facts::default() },
+                Some(ErrorKind::DuplicateSuspected),
+            ),
         ];
         for (facts, expected) in table {
             assert_eq!(kind(&ask, &facts), expected, "{facts:?}");
@@ -458,8 +598,16 @@ mod tests {
             let error = refused(setting, facts, allow_duplicate);
             assert_eq!(error.is_some(), is_refused, "{setting:?} {facts:?} {allow_duplicate}");
             if let Some(error) = error {
-                assert!(error.message().contains("msg_1") && error.details().message_id.as_deref() == Some("msg_1"), "{error}");
-                assert!(!(setting == AllowDuplicate::Never && error.next_step().contains("allow_duplicate")), "{}", error.next_step());
+                assert!(
+                    error.message().contains("msg_1")
+                        && error.details().message_id.as_deref() == Some("msg_1"),
+                    "{error}"
+                );
+                assert!(
+                    !(setting == AllowDuplicate::Never && error.next_step().contains("allow_duplicate")),
+                    "{}",
+                    error.next_step()
+                );
             }
         }
         let other = Facts { other_in_doubt: earlier(State::Unknown), ..Facts::default() };
@@ -468,15 +616,24 @@ mod tests {
 
     #[test]
     fn a_frozen_budget_names_the_message_and_the_two_amounts() {
-        let over = Overcharge { message: MessageId::from_text("msg_9"), held_micros: 100_000, charged_micros: 300_000 };
+        let over = Overcharge {
+            message: MessageId::from_text("msg_9"),
+            held_micros: 100_000,
+            charged_micros: 300_000,
+        };
         let frozen = budget(|b| {
             b.frozen = true;
             b.overcharge = Some(over);
         });
         let to = number("+447400123456");
-        let ask = Ask { to: &to, from: None, hold_micros: 1, allow_duplicate: false, paced: true, whole: None };
-        let error = decide_budget(&frozen, &ask, &Facts::default(), Currency::USD, Limits::default()).unwrap_err();
-        assert_eq!(error.message(), "the budget of today (UTC) is frozen: msg_9 was held at 0.10 USD and charged 0.30 USD");
+        let ask =
+            Ask { to: &to, from: None, hold_micros: 1, allow_duplicate: false, paced: true, whole: None };
+        let error =
+            decide_budget(&frozen, &ask, &Facts::default(), Currency::USD, Limits::default()).unwrap_err();
+        assert_eq!(
+            error.message(),
+            "the budget of today (UTC) is frozen: msg_9 was held at 0.10 USD and charged 0.30 USD"
+        );
     }
 
     #[test]
@@ -484,6 +641,9 @@ mod tests {
         let guard = guard(|_| {});
         let wide = guard.slice(Slice { max_spend: Some(Amount::units(1_000)), max_messages: Some(9_999) });
         assert_eq!(wide, guard.limits(Scope::Session));
-        assert_eq!(guard.slice(Slice { max_spend: Some(Amount(1)), max_messages: None }).spend_micros, Some(1));
+        assert_eq!(
+            guard.slice(Slice { max_spend: Some(Amount(1)), max_messages: None }).spend_micros,
+            Some(1)
+        );
     }
 }

@@ -1,11 +1,11 @@
 //! Who carries the texts.
 //!
-//! A [`Provider`] takes messages and says what became of each, as an [`Outcome`] and not as a `Result`: for a text
-//! message "failed" is not one thing. It never tries a send again by itself, knows nothing of budgets or of the ledger,
-//! and is called at most once for a message unless it answered [`Outcome::NotSent`].
+//! A [`Provider`] takes messages and says what became of each, as an [`Outcome`] and not as a `Result`: for a
+//! text message "failed" is not one thing. It never tries a send again by itself, knows nothing of budgets or
+//! of the ledger, and is called at most once for a message unless it answered [`Outcome::NotSent`].
 //!
-//! To add one: its file with a `Config` that implements [`Settings`] and [`Build`], one line in `kinds!` below, a
-//! fake of it for the contract suite, and a row in `docs/PROVIDERS.md`.
+//! To add one: its file with a `Config` that implements [`Settings`] and [`Build`], one line in `kinds!`
+//! below, a fake of it for the contract suite, and a row in `docs/PROVIDERS.md`.
 
 pub mod a2p_pro;
 mod contract;
@@ -32,7 +32,8 @@ pub use exchange::SegmentOutcome;
 use line::{cmpp, smpp};
 use settings::{Settings, Setup};
 
-/// Lists the kinds of providers once: the enum of their settings, and the way to what all settings have in common.
+/// Lists the kinds of providers once: the enum of their settings, and the way to what all settings have in
+/// common.
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $kind:ident($module:ident),)+) => {
         /// The settings of one `[[provider]]`, by its `kind`.
@@ -54,7 +55,8 @@ macro_rules! kinds {
             /// Makes the provider. Nothing is connected yet.
             ///
             /// # Errors
-            /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) when something that the settings name cannot be used.
+            /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) when something that the settings name
+            /// cannot be used.
             pub fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {
                 match self {
                     $(Self::$kind(config) => config.build(setup),)+

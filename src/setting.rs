@@ -1,4 +1,5 @@
-//! The types that settings are made of: durations, secrets and networks, and how the domain's own values read and print.
+//! The types that settings are made of: durations, secrets and networks, and how the domain's own values read
+//! and print.
 
 pub mod network;
 mod secret;
@@ -16,8 +17,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::sms::number::Region;
 pub use secret::Secret;
 
-/// Reads a setting that is one of a few words. What is written without quotes (`true`, `2`) is named beside the words that are
-/// right, where derived code says only that it wanted text.
+/// Reads a setting that is one of a few words. What is written without quotes (`true`, `2`) is named beside
+/// the words that are right, where derived code says only that it wanted text.
 ///
 /// # Errors
 /// The words that are right.
@@ -53,7 +54,9 @@ pub fn word<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> 
     /// Why what stands without quotes is wrong: it is no right word, or it is one and is to be a string.
     fn unquoted<T: DeserializeOwned, E: serde::de::Error>(given: &str) -> Result<T, E> {
         let read: Result<T, E> = T::deserialize(given.into_deserializer());
-        read.and_then(|_| Err(E::custom(format_args!("{given} stands without quotes; right is a string: \"{given}\""))))
+        read.and_then(|_| {
+            Err(E::custom(format_args!("{given} stands without quotes; right is a string: \"{given}\"")))
+        })
     }
     deserializer.deserialize_any(Word(PhantomData))
 }
@@ -98,7 +101,8 @@ impl FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("\"{text}\" is no duration; write it as \"500ms\", \"10s\", \"30m\" or \"24h\"");
+        let wrong =
+            || format!("\"{text}\" is no duration; write it as \"500ms\", \"10s\", \"30m\" or \"24h\"");
         let parsed: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
         Duration::try_from(parsed).map(Self).map_err(|_| wrong())
     }

@@ -1,5 +1,5 @@
-//! What an SMS is, with no I/O and no clock: numbers, texts and segments, money, states, templates, and the facts
-//! that a decision to send rests on. Everything here is a value or a pure function.
+//! What an SMS is, with no I/O and no clock: numbers, texts and segments, money, states, templates, and the
+//! facts that a decision to send rests on. Everything here is a value or a pure function.
 
 pub mod absent;
 pub mod caller_id;

@@ -1,4 +1,5 @@
-//! The words of the command line: every command with its arguments, and which of them ask for a person. It knows none that does one.
+//! The words of the command line: every command with its arguments, and which of them ask for a person. It
+//! knows none that does one.
 
 use std::path::PathBuf;
 
@@ -11,8 +12,11 @@ use crate::mcp::Toolset;
 /// The command line.
 #[derive(Debug, Parser)]
 #[command(name = "sms-mcp", version, about, max_term_width = 110)]
-#[command(after_help = "Without a command it serves MCP over standard input and output, which is how MCP clients start it.\n\
-    Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 outcome unknown (do not retry).")]
+#[command(
+    after_help = "Without a command it serves MCP over standard input and output, which is how MCP clients \
+        start it.\n\
+    Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 outcome unknown (do not retry)."
+)]
 pub struct Cli {
     #[command(flatten)]
     pub(super) global: Global,
@@ -25,10 +29,12 @@ pub(super) struct Global {
     /// Configuration file [default: config.toml in the user's config folder, if there is one]
     #[arg(long, value_name = "FILE", global = true)]
     pub(super) config: Option<PathBuf>,
-    /// Ledger file [default: ledger.db in the user's data folder; sandbox.db where only the sandbox is configured]
+    /// Ledger file [default: ledger.db in the user's data folder; sandbox.db where only the sandbox is
+    /// configured]
     #[arg(long, value_name = "FILE", global = true)]
     pub(super) ledger: Option<PathBuf>,
-    /// Whose messages and budgets a command sees and spends: `http` is the bearer token's [default: this user's]
+    /// Whose messages and budgets a command sees and spends: `http` is the bearer token's [default: this
+    /// user's]
     #[arg(long = "as", value_name = "PRINCIPAL", global = true)]
     pub(super) principal: Option<String>,
     /// How much is logged, to standard error
@@ -342,7 +348,8 @@ pub(super) enum LedgerAction {
         /// A copy, such as a backup [default: the ledger itself]
         file: Option<PathBuf>,
     },
-    /// Take a ledger in doubt as it is: an older one, another one, or one whose mark is gone. Asks a person at a terminal
+    /// Take a ledger in doubt as it is: an older one, another one, or one whose mark is gone. Asks a person
+    /// at a terminal
     Accept,
     /// Forget what is older than `[ledger] keep_for`; servers do it by themselves
     Prune {
@@ -384,17 +391,32 @@ impl Command {
             Self::Restore { .. } => Some(Widening::Restore),
             Self::Resume(_) => Some(Widening::Resume),
             Self::OptOut { action: Some(OptOutAction::Remove { .. }) } => Some(Widening::RemoveOptOut),
-            Self::OptOut { action: Some(OptOutAction::Pending { action: Some(PendingAction::Settle { .. }) }) } => Some(Widening::SettlePending),
-            Self::OptOut { action: Some(OptOutAction::Pending { action: Some(PendingAction::Dismiss { .. }) }) } => Some(Widening::DismissPending),
+            Self::OptOut {
+                action: Some(OptOutAction::Pending { action: Some(PendingAction::Settle { .. }) }),
+            } => Some(Widening::SettlePending),
+            Self::OptOut {
+                action: Some(OptOutAction::Pending { action: Some(PendingAction::Dismiss { .. }) }),
+            } => Some(Widening::DismissPending),
             Self::Reconcile(ReconcileCommand { not_sent: true, .. }) => Some(Widening::NotSent),
             Self::Budget { action: None, .. }
             | Self::Ledger { action: LedgerAction::Check { .. } | LedgerAction::Prune { .. } }
             | Self::OptOut { action: None | Some(OptOutAction::List | OptOutAction::Add { .. }) }
-            | Self::OptOut { action: Some(OptOutAction::Pending { action: None | Some(PendingAction::List) }) }
+            | Self::OptOut {
+                action: Some(OptOutAction::Pending { action: None | Some(PendingAction::List) }),
+            }
             | Self::Reconcile(ReconcileCommand { not_sent: false, .. }) => None,
-            Self::Send(_) | Self::Bulk(_) | Self::Campaign(_) | Self::Cancel { .. } | Self::Pause(_) | Self::Backup { .. } => None,
+            Self::Send(_)
+            | Self::Bulk(_)
+            | Self::Campaign(_)
+            | Self::Cancel { .. }
+            | Self::Pause(_)
+            | Self::Backup { .. } => None,
             Self::Status { .. } | Self::List(_) | Self::Balance { .. } | Self::Provider { .. } => None,
-            Self::Serve { .. } | Self::Demo | Self::Tools | Self::Config { .. } | Self::Completions { .. } => None,
+            Self::Serve { .. }
+            | Self::Demo
+            | Self::Tools
+            | Self::Config { .. }
+            | Self::Completions { .. } => None,
         }
     }
 
@@ -407,8 +429,17 @@ impl Command {
             Self::Reconcile(command) => command.json,
             Self::Status { json, .. } | Self::Balance { json } | Self::Budget { json, .. } => *json,
             Self::Provider { .. } | Self::OptOut { .. } => false,
-            Self::Pause(_) | Self::Resume(_) | Self::Backup { .. } | Self::Restore { .. } | Self::Ledger { .. } => false,
-            Self::Serve { .. } | Self::Cancel { .. } | Self::Demo | Self::Tools | Self::Config { .. } | Self::Completions { .. } => false,
+            Self::Pause(_)
+            | Self::Resume(_)
+            | Self::Backup { .. }
+            | Self::Restore { .. }
+            | Self::Ledger { .. } => false,
+            Self::Serve { .. }
+            | Self::Cancel { .. }
+            | Self::Demo
+            | Self::Tools
+            | Self::Config { .. }
+            | Self::Completions { .. } => false,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! `balance` and `budget`: what is on the accounts, what may still be spent, and what the operator decides about it.
+//! `balance` and `budget`: what is on the accounts, what may still be spent, and what the operator decides
+//! about it.
 
 use super::arguments::BudgetAction;
 use super::gate::Passed;
@@ -30,11 +31,18 @@ pub(super) async fn balance(engine: &Engine, caller: &Caller, json: bool) -> Res
 }
 
 /// `budget`: every budget of the ledger, or what the operator decides about one.
-pub(super) async fn budget(engine: &Engine, (caller, passed): (&Caller, &Passed), action: Option<BudgetAction>, json: bool) -> Result<()> {
+pub(super) async fn budget(
+    engine: &Engine,
+    (caller, passed): (&Caller, &Passed),
+    action: Option<BudgetAction>,
+    json: bool,
+) -> Result<()> {
     match action {
-        Some(BudgetAction::Unfreeze { name }) => {
-            engine.unfreeze(passed.person()?, name).await?.iter().for_each(|name| print_line(&format!("{name} is open again")))
-        }
+        Some(BudgetAction::Unfreeze { name }) => engine
+            .unfreeze(passed.person()?, name)
+            .await?
+            .iter()
+            .for_each(|name| print_line(&format!("{name} is open again"))),
         Some(BudgetAction::AcceptClock) => {
             engine.accept_clock(passed.person()?).await?;
             print_line("the clock is taken as it is");
@@ -52,8 +60,12 @@ pub(super) async fn budget(engine: &Engine, (caller, passed): (&Caller, &Passed)
 
 fn print_budgets(budgets: &[BudgetView]) {
     for budget in budgets {
-        let limit = budget.limit.as_ref().map_or_else(|| "no limit".to_owned(), |limit| format!("of {limit} {}", budget.currency));
-        let because = budget.frozen_because.as_ref().map_or_else(String::new, |because| format!(": {because}"));
+        let limit = budget
+            .limit
+            .as_ref()
+            .map_or_else(|| "no limit".to_owned(), |limit| format!("of {limit} {}", budget.currency));
+        let because =
+            budget.frozen_because.as_ref().map_or_else(String::new, |because| format!(": {because}"));
         let frozen = if budget.frozen { format!("  FROZEN{because}") } else { String::new() };
         print_line(&format!(
             "{:<8} {} spent, {} held {limit}, {} messages  {}{frozen}",

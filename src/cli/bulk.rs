@@ -11,7 +11,12 @@ use crate::engine::{Caller, Engine, OnProgress};
 use crate::error::Result;
 
 /// Sends or quotes it, with a bar that shows how far it has come.
-pub(super) async fn bulk(engine: &Engine, caller: Caller, command: BulkCommand, mut sheet: csv::Sheet) -> Result<()> {
+pub(super) async fn bulk(
+    engine: &Engine,
+    caller: Caller,
+    command: BulkCommand,
+    mut sheet: csv::Sheet,
+) -> Result<()> {
     let BulkCommand { message, from, idempotency_key, on_invalid, dry_run, json, .. } = command;
     let on_invalid = match on_invalid {
         OnInvalidRule::Refuse => OnInvalid::Refuse,
@@ -51,17 +56,32 @@ pub(super) fn print_bulk(answer: &BulkAnswer) {
     let counts: Vec<String> = answer.counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
     let price = priced(&answer.price);
     match (&answer.batch, answer.status) {
-        (None, _) => print_line(&format!("quote: {} messages, {} segments, {price}; nothing was sent", answer.accepted, answer.segments)),
-        (Some(id), BulkStatus::InProgress) => print_line(&format!("{id} goes on: {}; {price}", counts.join(", "))),
-        (Some(id), _) => print_line(&format!("{id}: {}; {} segments, {price}", counts.join(", "), answer.segments)),
+        (None, _) => print_line(&format!(
+            "quote: {} messages, {} segments, {price}; nothing was sent",
+            answer.accepted, answer.segments
+        )),
+        (Some(id), BulkStatus::InProgress) => {
+            print_line(&format!("{id} goes on: {}; {price}", counts.join(", ")))
+        }
+        (Some(id), _) => {
+            print_line(&format!("{id}: {}; {} segments, {price}", counts.join(", "), answer.segments))
+        }
     }
     if answer.replayed {
         print_line("this key was used before: nothing was sent again");
     }
     for result in answer.results.iter().filter(|result| result.code.is_some()) {
-        print_line(&format!("  {} {} {} ({})", result.to, result.status, result.id, result.code.as_deref().unwrap_or_default()));
+        print_line(&format!(
+            "  {} {} {} ({})",
+            result.to,
+            result.status,
+            result.id,
+            result.code.as_deref().unwrap_or_default()
+        ));
     }
-    answer.refused.iter().for_each(|refused| print_line(&format!("  not taken: {} {} ({})", refused.to, refused.message, refused.code)));
+    answer.refused.iter().for_each(|refused| {
+        print_line(&format!("  not taken: {} {} ({})", refused.to, refused.message, refused.code))
+    });
     answer.duplicates.iter().for_each(|to| print_line(&format!("  named twice, sent once: {to}")));
     print_warnings(&answer.warnings);
 }

@@ -1,4 +1,5 @@
-//! `config check`: whether the settings can be used, what they mean here, and with `--live` what works at each provider.
+//! `config check`: whether the settings can be used, what they mean here, and with `--live` what works at
+//! each provider.
 
 use super::ending::END_PATIENCE;
 use super::opt_out::waits;
@@ -21,10 +22,10 @@ pub(super) async fn check(loaded: &Loaded, caller: &Caller, live: bool) -> Resul
         print_line(&format!("            the sandbox's own; with a real provider it is {}", live.display()));
     }
     if loaded.has_real {
-        let mark = loaded
-            .mark
-            .as_ref()
-            .map_or_else(|| "none: an older ledger in its place is not noticed".to_owned(), |mark| mark.path().display().to_string());
+        let mark = loaded.mark.as_ref().map_or_else(
+            || "none: an older ledger in its place is not noticed".to_owned(),
+            |mark| mark.path().display().to_string(),
+        );
         print_line(&format!("  mark      {mark}"));
     }
     for provider in &config.provider {
@@ -38,21 +39,42 @@ pub(super) async fn check(loaded: &Loaded, caller: &Caller, live: bool) -> Resul
     if let Some((providers, assumed)) = unpriced {
         let verb = if providers.len() == 1 { "tells" } else { "tell" };
         let (each, session, day) = (assumed.each, assumed.session, assumed.day);
-        print_line(&format!("  prices    {} {verb} none: what [rates] has no price for is taken for {each} a segment,", providers.join(", ")));
-        print_line(&format!("            which makes {session} texts a session and {day} a day, unless the price is told afterwards"));
+        print_line(&format!(
+            "  prices    {} {verb} none: what [rates] has no price for is taken for {each} a segment,",
+            providers.join(", ")
+        ));
+        print_line(&format!(
+            "            which makes {session} texts a session and {day} a day, unless the price is told \
+             afterwards"
+        ));
         let missing: Vec<String> = assumed.missing.iter().map(ToString::to_string).collect();
         let rates = config.rates.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         match (missing.is_empty(), rates.is_empty()) {
             (false, _) => print_line(&format!("            [rates] lacks {}", missing.join(", "))),
-            (true, true) => print_line("            [rates] is empty: add the price of each country that you text, such as US = \"0.0079\""),
-            (true, false) => print_line(&format!("            [rates] has {rates}, and lacks every other destination; none is excluded")),
+            (true, true) => print_line(
+                "            [rates] is empty: add the price of each country that you text, such as US = \
+                 \"0.0079\"",
+            ),
+            (true, false) => print_line(&format!(
+                "            [rates] has {rates}, and lacks every other destination; none is excluded"
+            )),
         }
     }
-    print_line(&format!("  http      {} ({} bearer token)", config.http.listen, if loaded.http_token.is_some() { "with" } else { "without" }));
+    print_line(&format!(
+        "  http      {} ({} bearer token)",
+        config.http.listen,
+        if loaded.http_token.is_some() { "with" } else { "without" }
+    ));
     print_others(&app::others(loaded).await?);
     match app::pauses(&loaded.ledger) {
         Ok(pauses) => {
-            pauses.iter().for_each(|pause| print_line(&format!("  paused    {} since {}: `sms-mcp resume`", pause.what(), pause.since.rfc3339())));
+            pauses.iter().for_each(|pause| {
+                print_line(&format!(
+                    "  paused    {} since {}: `sms-mcp resume`",
+                    pause.what(),
+                    pause.since.rfc3339()
+                ))
+            });
         }
         Err(error) => print_line(&format!("  paused    everything: {}", error.message())),
     }
@@ -66,12 +88,17 @@ pub(super) async fn check(loaded: &Loaded, caller: &Caller, live: bool) -> Resul
     checked.and(trusted)
 }
 
-/// Who else sends from the ledger by other limits: of each the strictest holds, so that a forgotten one is to be found here.
+/// Who else sends from the ledger by other limits: of each the strictest holds, so that a forgotten one is to
+/// be found here.
 fn print_others(others: &[(Peer, Vec<Difference>)]) {
     for (peer, differences) in others {
         print_line(&format!("  others    {}", peer.whole_name()));
         for Difference { setting, here, there, is_stricter } in differences {
-            let holds = if *is_stricter { "it holds while that process runs" } else { "the one here is the stricter one, and holds" };
+            let holds = if *is_stricter {
+                "it holds while that process runs"
+            } else {
+                "the one here is the stricter one, and holds"
+            };
             print_line(&format!("            {setting} {there} there, {here} here: {holds}"));
         }
     }
@@ -93,7 +120,11 @@ async fn check_live(engine: &Engine, caller: &Caller) -> Result<()> {
                 }
             }
             Err(error) => {
-                let said = error.details().provider_said.as_ref().map_or_else(String::new, |said| format!(" ({said})"));
+                let said = error
+                    .details()
+                    .provider_said
+                    .as_ref()
+                    .map_or_else(String::new, |said| format!(" ({said})"));
                 print_line(&format!("  fails     {name}: {}{said}", error.message()));
                 failed.get_or_insert(error);
             }

@@ -7,7 +7,10 @@ use clap::CommandFactory as _;
 use super::arguments::{Cli, Command, ConfigAction, LedgerAction, Shell};
 use super::gate::{self, Passed, Widening};
 use super::output::{note, print_json};
-use super::{budget, bulk, campaign, check, csv, demo, ending, ledger_file, messages, opt_out, pausing, providers, reconcile, send};
+use super::{
+    budget, bulk, campaign, check, csv, demo, ending, ledger_file, messages, opt_out, pausing, providers,
+    reconcile, send,
+};
 use crate::app::{self, Role};
 use crate::config::{self, Config, Flags, Loaded, LogLevel, Sources};
 use crate::engine::contract::StatusArgs;
@@ -38,7 +41,8 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
     app::start_logging(&loaded.config.log);
     let mut caller = app::process_caller(&loaded)?;
     // Before the ledger is opened. Who accepts one is told first what that means, and asked then.
-    let widening = command.as_ref().and_then(Command::widens).filter(|widening| *widening != Widening::AcceptLedger);
+    let widening =
+        command.as_ref().and_then(Command::widens).filter(|widening| *widening != Widening::AcceptLedger);
     let passed = Passed(widening.map(|widening| gate::pass(widening, caller.clone())).transpose()?);
     if let Some(principal) = principal {
         caller = caller.about(principal);
@@ -46,10 +50,14 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
     match command {
         None | Some(Command::Serve { http: None, .. }) => app::serve_stdio(&loaded).await,
         Some(Command::Serve { http: Some(listen), .. }) => app::serve_http(&loaded, listen).await,
-        Some(Command::Config { action: ConfigAction::Check { live } }) => check::check(&loaded, &caller, live).await,
+        Some(Command::Config { action: ConfigAction::Check { live } }) => {
+            check::check(&loaded, &caller, live).await
+        }
         Some(Command::Backup { file }) => ledger_file::backup(&loaded, &file).await,
         Some(Command::Restore { file }) => ledger_file::restore(&loaded, passed.person()?, &file).await,
-        Some(Command::Ledger { action: LedgerAction::Check { file } }) => ledger_file::check(&loaded, file.as_deref()).await,
+        Some(Command::Ledger { action: LedgerAction::Check { file } }) => {
+            ledger_file::check(&loaded, file.as_deref()).await
+        }
         Some(Command::Ledger { action: LedgerAction::Accept }) => ledger_file::accept(&loaded, caller).await,
         Some(command) => {
             // Before signals are heard in our way: a pipe may never end.
@@ -86,8 +94,8 @@ fn is_sent(command: &Command) -> bool {
     matches!(role(command), Role::Sends(_))
 }
 
-/// Recovers what a crash left, and makes ready for what this command sends. One that sends nothing takes no connection to a
-/// carrier: carriers count them, and a server may have the only one.
+/// Recovers what a crash left, and makes ready for what this command sends. One that sends nothing takes no
+/// connection to a carrier: carriers count them, and a server may have the only one.
 async fn begin(engine: &Engine, command: &Command) -> Result<()> {
     if is_sent(command) {
         engine.start(false).await?;
@@ -100,10 +108,19 @@ async fn begin(engine: &Engine, command: &Command) -> Result<()> {
     Ok(())
 }
 
-async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, sheet: Option<csv::Sheet>, who: (Caller, Passed)) -> Result<()> {
+async fn with_engine(
+    engine: &Engine,
+    loaded: &Loaded,
+    command: Command,
+    sheet: Option<csv::Sheet>,
+    who: (Caller, Passed),
+) -> Result<()> {
     begin(engine, &command).await?;
     if loaded.live_ledger.is_some() && is_sent(&command) {
-        note(&format!("note: only the sandbox is configured, and it keeps a ledger of its own: {}", loaded.ledger.display()));
+        note(&format!(
+            "note: only the sandbox is configured, and it keeps a ledger of its own: {}",
+            loaded.ledger.display()
+        ));
     }
     let (caller, passed) = who;
     match command {
@@ -112,18 +129,32 @@ async fn with_engine(engine: &Engine, loaded: &Loaded, command: Command, sheet: 
             Some(sheet) => bulk::bulk(engine, caller, command, sheet).await,
             None => Ok(()),
         },
-        Command::Status { id, cursor, json } => messages::status(engine, &caller, StatusArgs { id, cursor }, json).await,
+        Command::Status { id, cursor, json } => {
+            messages::status(engine, &caller, StatusArgs { id, cursor }, json).await
+        }
         Command::Cancel { id } => messages::cancel(engine, &caller, id).await,
         Command::List(command) => messages::list(engine, &caller, command).await,
         Command::Balance { json } => budget::balance(engine, &caller, json).await,
         Command::Budget { action, json } => budget::budget(engine, (&caller, &passed), action, json).await,
-        Command::Provider { name, action, arguments } => providers::provider(engine, &caller, name, action, arguments).await,
+        Command::Provider { name, action, arguments } => {
+            providers::provider(engine, &caller, name, action, arguments).await
+        }
         Command::Campaign(command) => campaign::campaign(engine, caller, command).await,
         Command::OptOut { action } => opt_out::opt_out(engine, loaded, (&caller, &passed), action).await,
         Command::Reconcile(command) => reconcile::reconcile(engine, (&caller, &passed), command).await,
-        Command::Ledger { action: LedgerAction::Prune { dry_run } } => ledger_file::prune(engine, loaded, &caller, dry_run).await,
-        Command::Pause(_) | Command::Resume(_) | Command::Backup { .. } | Command::Restore { .. } | Command::Ledger { .. } => Ok(()),
-        Command::Serve { .. } | Command::Demo | Command::Tools | Command::Config { .. } | Command::Completions { .. } => Ok(()),
+        Command::Ledger { action: LedgerAction::Prune { dry_run } } => {
+            ledger_file::prune(engine, loaded, &caller, dry_run).await
+        }
+        Command::Pause(_)
+        | Command::Resume(_)
+        | Command::Backup { .. }
+        | Command::Restore { .. }
+        | Command::Ledger { .. } => Ok(()),
+        Command::Serve { .. }
+        | Command::Demo
+        | Command::Tools
+        | Command::Config { .. }
+        | Command::Completions { .. } => Ok(()),
     }
 }
 

@@ -1,10 +1,10 @@
 //! Reads the recipients of a bulk from a CSV file, and stops at the first line that is in doubt.
 //!
-//! A forgiving reader is dangerous here: an unclosed quote swallows the rows behind it, and one person gets a text with the
-//! number and the name of the next. So quotes stand as RFC 4180 has them, every row has the columns of the header, and what
-//! is wrong is an error with its line. Commas, semicolons and tabs part the columns, whichever the header shows; UTF-8 and
-//! UTF-16 are read, and what else it may be is named. What the numbers are is the engine's business; [`Sheet`] knows the
-//! line that each came from.
+//! A forgiving reader is dangerous here: an unclosed quote swallows the rows behind it, and one person gets a
+//! text with the number and the name of the next. So quotes stand as RFC 4180 has them, every row has the
+//! columns of the header, and what is wrong is an error with its line. Commas, semicolons and tabs part the
+//! columns, whichever the header shows; UTF-8 and UTF-16 are read, and what else it may be is named. What the
+//! numbers are is the engine's business; [`Sheet`] knows the line that each came from.
 //!
 //! Source: RFC 4180; what Excel, Numbers and LibreOffice write (byte order marks, `sep=;`).
 
@@ -44,11 +44,13 @@ impl Sheet {
     /// Things to know about the file.
     pub(super) fn note(&self) -> Option<String> {
         let (rows, were) = if self.empty.len() == 1 { ("row", "was") } else { ("rows", "were") };
-        (!self.empty.is_empty()).then(|| format!("{} {rows} of nothing {were} left out ({})", self.empty.len(), listed(&self.empty)))
+        (!self.empty.is_empty()).then(|| {
+            format!("{} {rows} of nothing {were} left out ({})", self.empty.len(), listed(&self.empty))
+        })
     }
 
-    /// Says which rows have one number, and whose text it gets: a row of another text is a text that nobody gets. `number` says
-    /// which one is written.
+    /// Says which rows have one number, and whose text it gets: a row of another text is a text that nobody
+    /// gets. `number` says which one is written.
     pub(super) fn repeated(&self, number: impl Fn(&str) -> Option<String>) -> Vec<String> {
         let mut of: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (index, recipient) in self.recipients.iter().enumerate() {
@@ -56,9 +58,11 @@ impl Sheet {
                 of.entry(number).or_default().push(index);
             }
         }
-        let mut repeated: Vec<(&String, &Vec<usize>)> = of.iter().filter(|(_, rows)| rows.len() > 1).collect();
+        let mut repeated: Vec<(&String, &Vec<usize>)> =
+            of.iter().filter(|(_, rows)| rows.len() > 1).collect();
         repeated.sort_by_key(|(_, rows)| rows.first());
-        let mut told: Vec<String> = repeated.iter().take(LISTED).filter_map(|(number, rows)| self.told_of(number, rows)).collect();
+        let mut told: Vec<String> =
+            repeated.iter().take(LISTED).filter_map(|(number, rows)| self.told_of(number, rows)).collect();
         if repeated.len() > LISTED {
             told.push(format!("{} more numbers stand in several rows", repeated.len() - LISTED));
         }
@@ -67,17 +71,23 @@ impl Sheet {
 
     fn told_of(&self, number: &str, rows: &[usize]) -> Option<String> {
         let lines: Vec<u64> = rows.iter().filter_map(|row| self.rows.get(*row).copied()).collect();
-        let mut data = rows.iter().filter_map(|row| self.recipients.get(*row)).map(|recipient| &recipient.data);
+        let mut data =
+            rows.iter().filter_map(|row| self.recipients.get(*row)).map(|recipient| &recipient.data);
         let (first, line) = (data.next()?, lines.first()?);
-        let gets =
-            if data.all(|other| other == first) { "the text once".to_owned() } else { format!("only the text of line {line}; the others differ") };
+        let gets = if data.all(|other| other == first) {
+            "the text once".to_owned()
+        } else {
+            format!("only the text of line {line}; the others differ")
+        };
         Some(format!("{number} stands in {}: it gets {gets}", listed(&lines)))
     }
 
     /// Says of each refused recipient where it stands in the file.
     pub(super) fn with_lines(&self, refused: Vec<RefusedRecipient>) -> Vec<RefusedRecipient> {
         let named = refused.into_iter().map(|refused| match self.lines.get(&refused.to) {
-            Some(lines) => RefusedRecipient { message: format!("{}: {}", listed(lines), refused.message), ..refused },
+            Some(lines) => {
+                RefusedRecipient { message: format!("{}: {}", listed(lines), refused.message), ..refused }
+            }
             None => refused,
         });
         named.collect()
@@ -128,7 +138,10 @@ fn decode(bytes: &[u8]) -> std::result::Result<String, String> {
                 let (before, rest) = bytes.split_at_checked(error.valid_up_to()).unwrap_or_default();
                 let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
                 let byte = rest.first().copied().unwrap_or_default();
-                format!("line {line} has the byte 0x{byte:02X}, so it is not UTF-8, and perhaps Windows-1252 or Latin-1; {SAVE}")
+                format!(
+                    "line {line} has the byte 0x{byte:02X}, so it is not UTF-8, and perhaps \
+                    Windows-1252 or Latin-1; {SAVE}"
+                )
             })?
         }
     };
@@ -146,7 +159,8 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> std::result::Result<String, 
     let mut text = String::with_capacity(bytes.len());
     for c in char::decode_utf16(units) {
         let line = || 1 + text.matches('\n').count();
-        let c = c.map_err(|_| format!("line {} is no UTF-16, though the file begins with its mark", line()))?;
+        let c =
+            c.map_err(|_| format!("line {} is no UTF-16, though the file begins with its mark", line()))?;
         text.push(c);
     }
     Ok(text)
@@ -224,7 +238,8 @@ impl<'a> Scanner<'a> {
             match self.rest.next() {
                 Some('"') => {
                     return Err(format!(
-                        "line {line} has a quote in the middle of a field; put the whole field in quotes, and double the quotes in it"
+                        "line {line} has a quote in the middle of a field; put the whole field in quotes, \
+                         and double the quotes in it"
                     ));
                 }
                 Some(c) => text.push(c),
@@ -248,8 +263,13 @@ impl<'a> Scanner<'a> {
         }
         self.skip_space();
         let end = self.end().ok_or_else(|| match self.line {
-            line if line == opened => format!("line {line} has text behind a closing quote; double the quotes inside of a field"),
-            line => format!("the quote that opens on line {opened} is not closed there: on line {line} text stands behind the next quote"),
+            line if line == opened => {
+                format!("line {line} has text behind a closing quote; double the quotes inside of a field")
+            }
+            line => format!(
+                "the quote that opens on line {opened} is not closed there: on line {line} text \
+                stands behind the next quote"
+            ),
         })?;
         Ok((Field { text: text.trim().to_owned(), quoted: Some((opened, text)) }, end))
     }
@@ -307,7 +327,8 @@ fn parse(text: &str, template: &Template<'_>) -> std::result::Result<Sheet, Stri
     };
     let (header, mut scanner) = header(text, line, &delimiters)?;
     let header = Header { used: used(&header, template)?, ..header };
-    let mut sheet = Sheet { recipients: Vec::new(), lines: BTreeMap::new(), rows: Vec::new(), empty: Vec::new() };
+    let mut sheet =
+        Sheet { recipients: Vec::new(), lines: BTreeMap::new(), rows: Vec::new(), empty: Vec::new() };
     let mut blank = Vec::new();
     while let Some(row) = scanner.row()? {
         if row.is_nothing() {
@@ -340,7 +361,11 @@ fn template_name<'a>(template: &'a Template<'_>) -> &'a str {
 }
 
 /// Reads the header with whichever delimiter shows a column `to`.
-fn header<'a>(text: &'a str, line: u64, delimiters: &[char]) -> std::result::Result<(Header, Scanner<'a>), String> {
+fn header<'a>(
+    text: &'a str,
+    line: u64,
+    delimiters: &[char],
+) -> std::result::Result<(Header, Scanner<'a>), String> {
     let mut found: Vec<(Header, Scanner<'a>)> = Vec::new();
     let (mut shown, mut wrong): (Vec<String>, Option<String>) = (Vec::new(), None);
     for delimiter in delimiters {
@@ -372,14 +397,20 @@ fn header<'a>(text: &'a str, line: u64, delimiters: &[char]) -> std::result::Res
     if found.iter().any(|(header, _)| header.names.len() > 1) {
         found.retain(|(header, _)| header.names.len() > 1);
         if let [(one, _), (other, _), ..] = found.as_slice() {
-            return Err(format!("its columns may be parted by {:?} or by {:?}; use one of them in the first line", one.delimiter, other.delimiter));
+            return Err(format!(
+                "its columns may be parted by {:?} or by {:?}; use one of them in the first line",
+                one.delimiter, other.delimiter
+            ));
         }
     }
     let names = shown.iter().take(LISTED).map(|name| untrusted::escape(name)).collect::<Vec<_>>().join(", ");
     let missing = match wrong.filter(|_| shown.len() <= 1) {
         Some(wrong) => wrong,
         None if names.is_empty() => "its first line has no column `to`; write one such as to,name".to_owned(),
-        None => format!("its first line has no column `to`; write one such as to,name (it has {names}; commas, semicolons or tabs part columns)"),
+        None => format!(
+            "its first line has no column `to`; write one such as to,name (it has {names}; commas, \
+             semicolons or tabs part columns)"
+        ),
     };
     found.into_iter().next().ok_or(missing)
 }
@@ -389,13 +420,24 @@ fn used(header: &Header, template: &Template<'_>) -> std::result::Result<BTreeSe
     let mut used = BTreeSet::new();
     for name in template.names() {
         let is_it = |column: &String| column == name || is_to(column) && is_to(name);
-        let mut columns = header.names.iter().enumerate().filter(|(_, column)| is_it(column)).map(|(index, _)| index);
+        let mut columns =
+            header.names.iter().enumerate().filter(|(_, column)| is_it(column)).map(|(index, _)| index);
         let Some(column) = columns.next() else {
-            let names = header.names.iter().take(LISTED).map(|name| untrusted::escape(name)).collect::<Vec<_>>().join(", ");
-            return Err(format!("the message names {{{{{name}}}}}, and its first line has no column `{name}`; it has {names}"));
+            let names = header
+                .names
+                .iter()
+                .take(LISTED)
+                .map(|name| untrusted::escape(name))
+                .collect::<Vec<_>>()
+                .join(", ");
+            return Err(format!(
+                "the message names {{{{{name}}}}}, and its first line has no column `{name}`; it has {names}"
+            ));
         };
         if columns.next().is_some() {
-            return Err(format!("its first line has more than one column `{name}`, which the message names; leave one"));
+            return Err(format!(
+                "its first line has more than one column `{name}`, which the message names; leave one"
+            ));
         }
         used.insert(column);
     }
@@ -407,20 +449,25 @@ fn check(row: &Row, header: &Header) -> std::result::Result<(), String> {
     let (line, has, columns) = (row.line, row.fields.len(), header.names.len());
     if let Some((opened, inner)) = swallowed(row) {
         return Err(format!(
-            "line {inner} looks like a row of its own, and stands in the quotes that open on line {opened}: close them, or take them out; \
+            "line {inner} looks like a row of its own, and stands in the quotes that open on line {opened}: \
+             close them, or take them out; \
              in a file, a text of several lines may hold no phone number"
         ));
     }
     if has != columns {
-        let parted = if header.delimiter == '\t' { "tabs".to_owned() } else { format!("\"{}\"", header.delimiter) };
-        return Err(format!("line {line} has {has} fields, parted by {parted}, and the first line has {columns}"));
+        let parted =
+            if header.delimiter == '\t' { "tabs".to_owned() } else { format!("\"{}\"", header.delimiter) };
+        return Err(format!(
+            "line {line} has {has} fields, parted by {parted}, and the first line has {columns}"
+        ));
     }
     Ok(())
 }
 
-/// Where a quoted field of several lines may have swallowed a row: the line of its quote, and the line in it that has a
-/// number. It is looked for in the field as it stands, with the line breaks at its ends, in every column, and however that line
-/// is parted: a row that nobody misses is a person who gets nothing, or another's number.
+/// Where a quoted field of several lines may have swallowed a row: the line of its quote, and the line in it
+/// that has a number. It is looked for in the field as it stands, with the line breaks at its ends, in every
+/// column, and however that line is parted: a row that nobody misses is a person who gets nothing, or
+/// another's number.
 fn swallowed(row: &Row) -> Option<(u64, u64)> {
     let is_number = |piece: &str| piece.chars().filter(char::is_ascii_digit).count() >= FEWEST_DIGITS;
     for (opened, text) in row.fields.iter().filter_map(|field| field.quoted.as_ref()) {
@@ -429,7 +476,8 @@ fn swallowed(row: &Row) -> Option<(u64, u64)> {
             continue;
         }
         let found = lines.find(|(number, line)| {
-            // What stands before the first line break is the field's own, unless the quote swallowed its neighbours as well.
+            // What stands before the first line break is the field's own, unless the quote swallowed its
+            // neighbours as well.
             let pieces: Vec<&str> = line.split(DELIMITERS).collect();
             let own = usize::from(*number == 0);
             pieces.iter().skip(own).any(|piece| is_number(piece))
@@ -450,12 +498,15 @@ mod tests {
     type Person = (String, Vec<(String, String)>);
 
     fn sheet(text: &str, message: &str) -> std::result::Result<Vec<Person>, String> {
-        let sheet = decode(text.as_bytes()).and_then(|text| parse(&text, &Template::parse(message).unwrap()))?;
+        let sheet =
+            decode(text.as_bytes()).and_then(|text| parse(&text, &Template::parse(message).unwrap()))?;
         Ok(sheet.recipients.into_iter().map(|one| (one.to, one.data.into_iter().collect())).collect())
     }
 
     fn people(rows: &[(&str, &str)]) -> Vec<Person> {
-        rows.iter().map(|(to, name)| ((*to).to_owned(), vec![("name".to_owned(), (*name).to_owned())])).collect()
+        rows.iter()
+            .map(|(to, name)| ((*to).to_owned(), vec![("name".to_owned(), (*name).to_owned())]))
+            .collect()
     }
 
     const ANN: &str = "+436641234567";
@@ -465,26 +516,54 @@ mod tests {
     fn an_unclosed_quote_is_an_error_with_its_line_wherever_it_stands() {
         for (text, line) in [
             (format!("to,name\n{ANN},\"Ann\n{BOB},Bob\n"), "opens on line 2 is never closed"),
-            (format!("to,name\n{ANN},\"Ann\n{BOB},\"Bob\"\n"), "opens on line 2 is not closed there: on line 3"),
-            (format!("to,name\n{ANN},\"Ann\n{BOB},Bob\"\n"), "line 3 looks like a row of its own, and stands in the quotes that open on line 2"),
-            (format!("to,name\r\n{BOB},Bob\r\n{ANN},\"Ann\r\n\r\n{BOB},Bob\r\n+1,\"\r\n"), "line 5 looks like a row of its own"),
+            (
+                format!("to,name\n{ANN},\"Ann\n{BOB},\"Bob\"\n"),
+                "opens on line 2 is not closed there: on line 3",
+            ),
+            (
+                format!("to,name\n{ANN},\"Ann\n{BOB},Bob\"\n"),
+                "line 3 looks like a row of its own, and stands in the quotes that open on line 2",
+            ),
+            (
+                format!("to,name\r\n{BOB},Bob\r\n{ANN},\"Ann\r\n\r\n{BOB},Bob\r\n+1,\"\r\n"),
+                "line 5 looks like a row of its own",
+            ),
             (format!("name,to\n\"Ann,{ANN}\nBob\",{BOB}\n"), "line 2 looks like a row of its own"),
-            (format!("to,name,city\n{ANN},\"Ann,Graz\n{BOB},Bob\",Wien\n"), "line 3 looks like a row of its own"),
+            (
+                format!("to,name,city\n{ANN},\"Ann,Graz\n{BOB},Bob\",Wien\n"),
+                "line 3 looks like a row of its own",
+            ),
             (format!("to,name,city\n{ANN},\"Ann\n{BOB},Bob\",Wien\n"), "line 3 looks like a row of its own"),
             (format!("to,name\n{ANN},\"Ann\ntel:{BOB},Bob\"\n"), "line 3 looks like a row of its own"),
-            (format!("to;name\n{ANN};\"Ann\n4,36642E+11;Bob\n{BOB};\"\n"), "line 3 looks like a row of its own"),
+            (
+                format!("to;name\n{ANN};\"Ann\n4,36642E+11;Bob\n{BOB};\"\n"),
+                "line 3 looks like a row of its own",
+            ),
             (format!("name,to\nAnn,\"{ANN}\nBob,{BOB}\"\n"), "line 3 looks like a row of its own"),
-            // Nothing but a quote before the row that it swallows, other columns, other delimiters, columns that no text names.
+            // Nothing but a quote before the row that it swallows, other columns, other delimiters, columns
+            // that no text names.
             (format!("to,name\n{ANN},\"\n{BOB},\"\n{ANN},Dora\n"), "line 3 looks like a row of its own"),
-            (format!("to,name,city\n{ANN},Ann,\"\n{BOB},Bob,\"\n{ANN},Cy,Graz\n"), "line 3 looks like a row of its own"),
-            (format!("to,name,note\n{ANN},\"Ann\n{BOB},Bob\nCy\",Dora\n"), "line 3 looks like a row of its own"),
-            (format!("to,name,note\n{ANN},Ann,\"x\n{BOB},Bob\n{ANN},Cy\"\n"), "line 3 looks like a row of its own"),
+            (
+                format!("to,name,city\n{ANN},Ann,\"\n{BOB},Bob,\"\n{ANN},Cy,Graz\n"),
+                "line 3 looks like a row of its own",
+            ),
+            (
+                format!("to,name,note\n{ANN},\"Ann\n{BOB},Bob\nCy\",Dora\n"),
+                "line 3 looks like a row of its own",
+            ),
+            (
+                format!("to,name,note\n{ANN},Ann,\"x\n{BOB},Bob\n{ANN},Cy\"\n"),
+                "line 3 looks like a row of its own",
+            ),
             (format!("to,name\n{ANN},\"Ann\n{BOB},Bob,Wien\"\n"), "line 3 looks like a row of its own"),
             (format!("to,name\n{ANN},\"Ann\n{BOB};Bob\"\n"), "line 3 looks like a row of its own"),
             (format!("to;name\n{ANN};\"Ann\n{BOB},Bob\"\n"), "line 3 looks like a row of its own"),
             (format!("to\tname\n{ANN}\t\"Ann\n{BOB} Bob\"\n"), "line 3 looks like a row of its own"),
             (format!("to,name\n{ANN},\"Ann\n{BOB}\"\n"), "line 3 looks like a row of its own"),
-            (format!("to,name\n{ANN},\"Ann\nmobile: {BOB} (work phone),Bob\"\n"), "line 3 looks like a row of its own"),
+            (
+                format!("to,name\n{ANN},\"Ann\nmobile: {BOB} (work phone),Bob\"\n"),
+                "line 3 looks like a row of its own",
+            ),
             (format!("to,name\n{ANN},An\"n\n"), "line 2 has a quote in the middle of a field"),
             (format!("to,name\n{ANN},\"Ann\" B\n"), "line 2 has text behind a closing quote"),
             (format!("to,\"name\n{ANN},Ann\n"), "opens on line 1 is never closed"),
@@ -497,7 +576,10 @@ mod tests {
     #[test]
     fn a_field_in_quotes_may_hold_line_breaks_delimiters_and_quotes() {
         let text = format!("to,name\n{ANN} , \"Ann \"\"A\"\",\nMain St 5, 1010 Wien\"  \n\"{BOB}\",Bob\n");
-        assert_eq!(sheet(&text, "Hi {{name}}").unwrap(), people(&[(ANN, "Ann \"A\",\nMain St 5, 1010 Wien"), (BOB, "Bob")]));
+        assert_eq!(
+            sheet(&text, "Hi {{name}}").unwrap(),
+            people(&[(ANN, "Ann \"A\",\nMain St 5, 1010 Wien"), (BOB, "Bob")])
+        );
         let text = format!("name,to\n\"Ann\r\nSmith\",{ANN}\rBob,{BOB}");
         assert_eq!(sheet(&text, "Hi {{name}}").unwrap(), people(&[(ANN, "Ann\nSmith"), (BOB, "Bob")]));
     }
@@ -565,7 +647,9 @@ mod tests {
     fn utf_16_is_read_and_other_encodings_are_named_with_their_line() {
         let text = format!("to;name\r\n{ANN};J\u{f6}rg \u{1f600}\r\n");
         let expected = people(&[(ANN, "J\u{f6}rg \u{1f600}")]);
-        let units = |order: fn(u16) -> [u8; 2]| format!("\u{feff}{text}").encode_utf16().flat_map(order).collect::<Vec<u8>>();
+        let units = |order: fn(u16) -> [u8; 2]| {
+            format!("\u{feff}{text}").encode_utf16().flat_map(order).collect::<Vec<u8>>()
+        };
         for bytes in [units(u16::to_le_bytes), units(u16::to_be_bytes), text.clone().into_bytes()] {
             assert_eq!(sheet(&decode(&bytes).unwrap(), "{{name}}").unwrap(), expected);
         }

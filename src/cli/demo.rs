@@ -1,4 +1,5 @@
-//! `sms-mcp demo`: a real MCP client talks to this very program over stdio, with the sandbox and a ledger of its own.
+//! `sms-mcp demo`: a real MCP client talks to this very program over stdio, with the sandbox and a ledger of
+//! its own.
 
 use std::time::Duration;
 
@@ -34,10 +35,16 @@ pub(super) async fn run() -> Result<()> {
     let folder = Folder(std::env::temp_dir().join(format!("sms-mcp-demo-{}", std::process::id())));
     std::fs::create_dir_all(&folder.0).map_err(failed)?;
     let config = folder.0.join("demo.toml");
-    let settings = "default_region = \"US\"\n[guard]\nsession_spend = \"0.50\"\n[[provider]]\nkind = \"sandbox\"\ndelivery_delay = \"100ms\"\n";
+    let settings = "default_region = \"US\"\n[guard]\nsession_spend = \"0.50\"\n[[provider]]\nkind = \
+        \"sandbox\"\ndelivery_delay = \"100ms\"\n";
     std::fs::write(&config, settings).map_err(failed)?;
     let mut server = tokio::process::Command::new(std::env::current_exe().map_err(failed)?);
-    server.arg("--config").arg(&config).arg("--ledger").arg(folder.0.join("ledger.db")).args(["--log", "error"]);
+    server
+        .arg("--config")
+        .arg(&config)
+        .arg("--ledger")
+        .arg(folder.0.join("ledger.db"))
+        .args(["--log", "error"]);
     let transport = TokioChildProcess::new(server).map_err(failed)?;
     let client = ().serve(transport).await.map_err(failed)?;
     let played = play(&client).await;
@@ -46,8 +53,14 @@ pub(super) async fn run() -> Result<()> {
 }
 
 async fn play(client: &DemoClient) -> Result<()> {
-    print_line("An MCP client starts `sms-mcp` over stdio. The provider is the built-in sandbox: nothing leaves this machine.");
-    print_line("The operator allows 0.50 USD a session.  -> is what the agent calls, <- what the server answers (shortened).");
+    print_line(
+        "An MCP client starts `sms-mcp` over stdio. The provider is the built-in sandbox: nothing leaves \
+         this machine.",
+    );
+    print_line(
+        "The operator allows 0.50 USD a session.  -> is what the agent calls, <- what the server answers \
+         (shortened).",
+    );
     print_line("");
     let tools = client.list_all_tools().await.map_err(failed)?;
     let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_ref()).collect();
@@ -55,10 +68,23 @@ async fn play(client: &DemoClient) -> Result<()> {
     print_line(&format!("<- {}", names.join(", ")));
     print_line("");
 
-    let curly = "Your table is booked for 7 pm \u{2013} we\u{2019}re looking forward to seeing you! Please call us if you cannot come.";
+    let curly = "Your table is booked for 7 pm \u{2013} we\u{2019}re looking forward to seeing you! Please \
+        call us if you cannot come.";
     say("Ask the price first. The curly quote and the dash make it two segments; the quote says so:");
-    let quote = call(client, "send_sms", json!({ "to": "(202) 555-0123", "message": curly, "dry_run": true })).await?;
-    show(&quote, &["/status", "/segments", "/price/amount", "/quote/allowed", "/quote/gsm7_rewrite/segments", "/quote/gsm7_rewrite/saves/amount"]);
+    let quote =
+        call(client, "send_sms", json!({ "to": "(202) 555-0123", "message": curly, "dry_run": true }))
+            .await?;
+    show(
+        &quote,
+        &[
+            "/status",
+            "/segments",
+            "/price/amount",
+            "/quote/allowed",
+            "/quote/gsm7_rewrite/segments",
+            "/quote/gsm7_rewrite/saves/amount",
+        ],
+    );
 
     say("Send it, in the plain spelling. The key names the intent:");
     let plain = quote.pointer("/quote/gsm7_rewrite/message").cloned().unwrap_or_default();
@@ -67,25 +93,39 @@ async fn play(client: &DemoClient) -> Result<()> {
     show(&first, &["/id", "/status", "/to", "/segments", "/price/amount", "/budget/session_remaining"]);
 
     say("The answer got lost, so the agent calls again. Same key: nothing goes out twice.");
-    show(&call(client, "send_sms", booking).await?, &["/id", "/status", "/replayed", "/budget/session_remaining"]);
+    show(
+        &call(client, "send_sms", booking).await?,
+        &["/id", "/status", "/replayed", "/budget/session_remaining"],
+    );
 
     say("A premium-rate number is refused by the guard:");
-    show(&call(client, "send_sms", json!({ "to": "+1 900 555 0123", "message": "Hello" })).await?, &["/code", "/message", "/next"]);
+    show(
+        &call(client, "send_sms", json!({ "to": "+1 900 555 0123", "message": "Hello" })).await?,
+        &["/code", "/message", "/next"],
+    );
 
     say("Twenty people by mistake? What does not fit the budget does not start:");
     let many: Vec<Value> = (0..20).map(|n| json!({ "to": format!("+331990000{n:02}") })).collect();
-    show(&call(client, "send_bulk", json!({ "recipients": many, "message": "Sale today" })).await?, &["/code", "/message"]);
+    show(
+        &call(client, "send_bulk", json!({ "recipients": many, "message": "Sale today" })).await?,
+        &["/code", "/message"],
+    );
 
     say("Three do fit, each with a name:");
-    let few: Vec<Value> =
-        [("Ann", 31), ("Bob", 32), ("Cem", 33)].map(|(name, n)| json!({ "to": format!("+331990001{n}"), "data": { "name": name } })).into();
+    let few: Vec<Value> = [("Ann", 31), ("Bob", 32), ("Cem", 33)]
+        .map(|(name, n)| json!({ "to": format!("+331990001{n}"), "data": { "name": name } }))
+        .into();
     show(
-        &call(client, "send_bulk", json!({ "recipients": few, "message": "Hi {{name}}, doors open at 8." })).await?,
+        &call(client, "send_bulk", json!({ "recipients": few, "message": "Hi {{name}}, doors open at 8." }))
+            .await?,
         &["/batch", "/status", "/counts", "/price/amount"],
     );
 
     say("An answer that is lost on the way from the provider is never guessed at:");
-    show(&call(client, "send_sms", json!({ "to": "+12025550104", "message": "Hello" })).await?, &["/code", "/id", "/next"]);
+    show(
+        &call(client, "send_sms", json!({ "to": "+12025550104", "message": "Hello" })).await?,
+        &["/code", "/id", "/next"],
+    );
 
     tokio::time::sleep(Duration::from_millis(400)).await;
     let id = first.pointer("/id").cloned().unwrap_or_default();
@@ -98,7 +138,16 @@ async fn play(client: &DemoClient) -> Result<()> {
         &["/messages/0/status", "/messages/0/to", "/messages/1/status", "/messages/1/to", "/next_cursor"],
     );
     let balance = call(client, "get_balance", json!({})).await?;
-    show(&balance, &["/balance/money/amount", "/budgets/1/scope", "/budgets/1/spent", "/budgets/1/held", "/budgets/1/remaining"]);
+    show(
+        &balance,
+        &[
+            "/balance/money/amount",
+            "/budgets/1/scope",
+            "/budgets/1/spent",
+            "/budgets/1/held",
+            "/budgets/1/remaining",
+        ],
+    );
     print_line("Next: add it to your MCP client (docs/CLIENTS.md). `sms-mcp --help` has the command line.");
     Ok(())
 }
@@ -117,7 +166,12 @@ async fn call(client: &DemoClient, name: &'static str, arguments: Value) -> Resu
     let mut request = CallToolRequestParams::new(name);
     request.arguments = arguments.as_object().cloned();
     let answer: CallToolResult = client.call_tool(request).await.map_err(failed)?;
-    let text = answer.content.first().and_then(|content| content.as_text()).map(|text| text.text.clone()).unwrap_or_default();
+    let text = answer
+        .content
+        .first()
+        .and_then(|content| content.as_text())
+        .map(|text| text.text.clone())
+        .unwrap_or_default();
     let mut value: Value = serde_json::from_str(&text).map_err(failed)?;
     if let (Some(true), Value::Object(object)) = (answer.is_error, &mut value) {
         object.insert("isError".to_owned(), true.into());

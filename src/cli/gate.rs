@@ -1,6 +1,8 @@
-//! The one gate before what widens the rights of agents: a word that a person types at a terminal. A pipe or a file is nobody.
+//! The one gate before what widens the rights of agents: a word that a person types at a terminal. A pipe or
+//! a file is nobody.
 //!
-//! Which commands pass it says `Command::widens`. What stops, pauses or refuses needs nothing, and does not come here.
+//! Which commands pass it says `Command::widens`. What stops, pauses or refuses needs nothing, and does not
+//! come here.
 
 use std::io::IsTerminal as _;
 
@@ -47,7 +49,13 @@ struct Question {
 impl Widening {
     const fn question(self) -> Question {
         let (command, word, does, because, done) = match self {
-            Self::Unfreeze => ("budget unfreeze", "unfreeze", "let frozen budgets go on", "lets agents spend from frozen budgets again", "unfrozen"),
+            Self::Unfreeze => (
+                "budget unfreeze",
+                "unfreeze",
+                "let frozen budgets go on",
+                "lets agents spend from frozen budgets again",
+                "unfrozen",
+            ),
             Self::AcceptClock => (
                 "budget accept-clock",
                 "accept-clock",
@@ -55,7 +63,13 @@ impl Widening {
                 "opens the budgets of a day that a clock in doubt says",
                 "accepted",
             ),
-            Self::AcceptLedger => ("ledger accept", "accept", "accept it", "lets texts go out from a ledger in doubt", "accepted"),
+            Self::AcceptLedger => (
+                "ledger accept",
+                "accept",
+                "accept it",
+                "lets texts go out from a ledger in doubt",
+                "accepted",
+            ),
             Self::Restore => (
                 "restore FILE",
                 "restore",
@@ -64,16 +78,34 @@ impl Widening {
                 "restored",
             ),
             Self::Resume => ("resume", "resume", "let it go on", "lets texts go out again", "resumed"),
-            Self::RemoveOptOut => {
-                ("opt-out remove NUMBER", "remove", "let this person be texted again", "lets somebody be texted who wanted no more texts", "removed")
-            }
-            Self::SettlePending => {
-                ("opt-out pending settle ID NUMBER", "settle", "settle that it was this person", "decides who may be texted", "settled")
-            }
-            Self::DismissPending => ("opt-out pending dismiss ID", "dismiss", "let it go", "lets go of what may be somebody's STOP", "dismissed"),
-            Self::NotSent => {
-                ("reconcile ID --not-sent", "not-sent", "take the message for not sent", "gives back money that may have been spent", "settled")
-            }
+            Self::RemoveOptOut => (
+                "opt-out remove NUMBER",
+                "remove",
+                "let this person be texted again",
+                "lets somebody be texted who wanted no more texts",
+                "removed",
+            ),
+            Self::SettlePending => (
+                "opt-out pending settle ID NUMBER",
+                "settle",
+                "settle that it was this person",
+                "decides who may be texted",
+                "settled",
+            ),
+            Self::DismissPending => (
+                "opt-out pending dismiss ID",
+                "dismiss",
+                "let it go",
+                "lets go of what may be somebody's STOP",
+                "dismissed",
+            ),
+            Self::NotSent => (
+                "reconcile ID --not-sent",
+                "not-sent",
+                "take the message for not sent",
+                "gives back money that may have been spent",
+                "settled",
+            ),
         };
         Question { command, word, does, because, done }
     }
@@ -87,18 +119,22 @@ impl Widening {
     }
 }
 
-/// Lets a person pass who types the word, and nobody else: who comes out of here may widen what agents may do.
+/// Lets a person pass who types the word, and nobody else: who comes out of here may widen what agents may
+/// do.
 ///
 /// # Errors
-/// Where nobody is at a terminal, or something else is typed. [`ErrorKind::Internal`] where the terminal cannot be read.
+/// Where nobody is at a terminal, or something else is typed. [`ErrorKind::Internal`] where the terminal
+/// cannot be read.
 pub(super) fn pass(widening: Widening, caller: Caller) -> Result<Person> {
     let Question { command, word, does, because, done } = widening.question();
     let (without_terminal, other_word) = widening.kinds();
     let input = std::io::stdin();
     if !input.is_terminal() {
-        let message = format!("`{command}` {because}: a person has to {does}, and here is no terminal to ask at");
+        let message =
+            format!("`{command}` {because}: a person has to {does}, and here is no terminal to ask at");
         let next = format!(
-            "Nothing was {done}. The operator runs it at a terminal: `sms-mcp {command}`; in a container with `docker exec -it CONTAINER sms-mcp {command}`."
+            "Nothing was {done}. The operator runs it at a terminal: `sms-mcp {command}`; in a container \
+             with `docker exec -it CONTAINER sms-mcp {command}`."
         );
         return Err(Error::new(without_terminal, message).next(next));
     }
@@ -107,7 +143,8 @@ pub(super) fn pass(widening: Widening, caller: Caller) -> Result<Person> {
     let read = input.read_line(&mut typed);
     read.map_err(|error| Error::new(ErrorKind::Internal, "the answer could not be read").because(error))?;
     if typed.trim() != word {
-        return Err(Error::new(other_word, format!("\"{word}\" was not typed; everything is as it was")).next(format!("Nothing was {done}.")));
+        return Err(Error::new(other_word, format!("\"{word}\" was not typed; everything is as it was"))
+            .next(format!("Nothing was {done}.")));
     }
     Ok(Person::let_pass(caller))
 }
@@ -121,6 +158,8 @@ impl Passed {
     /// # Errors
     /// [`ErrorKind::Internal`] for a command that widens something and does not say so in `Command::widens`.
     pub(super) fn person(&self) -> Result<&Person> {
-        self.0.as_ref().ok_or_else(|| Error::new(ErrorKind::Internal, "nobody was asked at the gate; nothing was done"))
+        self.0
+            .as_ref()
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "nobody was asked at the gate; nothing was done"))
     }
 }

@@ -25,7 +25,11 @@ pub(super) async fn backup(loaded: &Loaded, file: &Path) -> Result<()> {
 pub(super) async fn restore(loaded: &Loaded, person: &Person, file: &Path) -> Result<()> {
     let restored = app::restore(loaded, person, file)?;
     let ledger = loaded.ledger.display();
-    print_line(&format!("{ledger} is {} now: {}", file.display(), found(restored.looked.messages, restored.looked.latest.map(|at| at.rfc3339()))));
+    print_line(&format!(
+        "{ledger} is {} now: {}",
+        file.display(),
+        found(restored.looked.messages, restored.looked.latest.map(|at| at.rfc3339()))
+    ));
     if let Some(before) = restored.before {
         print_line(&format!("what was there is {}", before.display()));
     }
@@ -38,7 +42,9 @@ pub(super) async fn restore(loaded: &Loaded, person: &Person, file: &Path) -> Re
     if restored.looked.lacks_log {
         note("note: it was open when it was copied, and lacks what its log held");
     }
-    note("note: what happened after it was made is not in it: who opted out, what was sent and what was spent");
+    note(
+        "note: what happened after it was made is not in it: who opted out, what was sent and what was spent",
+    );
     if app::outlook(loaded).await?.is_some() {
         note("note: nothing is sent from it until a person has run `sms-mcp ledger accept`");
     }
@@ -53,20 +59,37 @@ pub(super) async fn accept(loaded: &Loaded, caller: Caller) -> Result<()> {
     };
     let doubt = &outlook.doubt;
     print_line(&format!("In doubt: {}.", doubt.message));
-    print_line("If a newer ledger exists, stop every process that uses this one, and put the newer one in its place. To accept this one means:");
-    print_line(&format!("  {} that had not ended here may have been sent: unknown from then on, and never sent", texts(outlook.open)));
+    print_line(
+        "If a newer ledger exists, stop every process that uses this one, and put the newer one in its \
+         place. To accept this one means:",
+    );
     print_line(&format!(
-        "  {} opted out whom only the mark knows, and {} budgets used more than this ledger says: both are taken over",
+        "  {} that had not ended here may have been sent: unknown from then on, and never sent",
+        texts(outlook.open)
+    ));
+    print_line(&format!(
+        "  {} opted out whom only the mark knows, and {} budgets used more than this ledger says: both are \
+         taken over",
         outlook.opt_outs, outlook.budgets
     ));
-    let (from, until) = (doubt.ledger_at.map_or_else(|| "the beginning".to_owned(), |at| at.rfc3339()), app::now().rfc3339());
+    let (from, until) =
+        (doubt.ledger_at.map_or_else(|| "the beginning".to_owned(), |at| at.rfc3339()), app::now().rfc3339());
     if outlook.is_mark_gone {
-        print_line(&format!("  who said STOP from {from} until {until} may be lost: vendors that keep lists are asked first"));
-        print_line("  nothing says what was spent in that time: the budget of everything is frozen until `sms-mcp budget unfreeze`");
+        print_line(&format!(
+            "  who said STOP from {from} until {until} may be lost: vendors that keep lists are asked first"
+        ));
+        print_line(
+            "  nothing says what was spent in that time: the budget of everything is frozen until `sms-mcp \
+             budget unfreeze`",
+        );
     }
-    print_line(&format!("  which keys were used, what was sent and what was answered from {from} until {until} stays unknown here"));
     print_line(&format!(
-        "  STOPs that waited in `opt-out pending` are in no mark: {} wait here, and those that came since are lost",
+        "  which keys were used, what was sent and what was answered from {from} until {until} stays \
+         unknown here"
+    ));
+    print_line(&format!(
+        "  STOPs that waited in `opt-out pending` are in no mark: {} wait here, and those that came since \
+         are lost",
         outlook.pending
     ));
     let person = gate::pass(Widening::AcceptLedger, caller)?;
@@ -80,7 +103,10 @@ pub(super) async fn accept(loaded: &Loaded, caller: Caller) -> Result<()> {
     ));
     print_line("ask the providers what became of what is unknown: `sms-mcp reconcile`");
     if accepted.is_frozen {
-        print_line("the budget of everything is frozen: look at the provider what was spent, then `sms-mcp budget unfreeze`");
+        print_line(
+            "the budget of everything is frozen: look at the provider what was spent, then `sms-mcp budget \
+             unfreeze`",
+        );
     }
     Ok(())
 }
@@ -90,23 +116,37 @@ pub(super) async fn check(loaded: &Loaded, file: Option<&Path>) -> Result<()> {
     let looked = app::look(loaded, file).await?;
     let shown = file.unwrap_or(&loaded.ledger).display();
     if looked.lacks_log && file.is_some() {
-        let message = format!("{shown} is undamaged and not whole: it was open when it was copied, and lacks what its log held");
-        return Err(Error::new(ErrorKind::LedgerUnavailable, message).next("Copy it with `sms-mcp backup FILE`, or together with its log."));
+        let message = format!(
+            "{shown} is undamaged and not whole: it was open when it was copied, and lacks what its log held"
+        );
+        return Err(Error::new(ErrorKind::LedgerUnavailable, message)
+            .next("Copy it with `sms-mcp backup FILE`, or together with its log."));
     }
-    print_line(&format!("{shown} is whole and undamaged: {}", found(looked.messages, looked.latest.map(|at| at.rfc3339()))));
+    print_line(&format!(
+        "{shown} is whole and undamaged: {}",
+        found(looked.messages, looked.latest.map(|at| at.rfc3339()))
+    ));
     Ok(())
 }
 
 /// `ledger prune`: forgets what is old, or says what would go.
 pub(super) async fn prune(engine: &Engine, loaded: &Loaded, caller: &Caller, dry_run: bool) -> Result<()> {
     let Some(keep_for) = loaded.config.ledger.keep_for else {
-        let next = "Set it, such as keep_for = \"8760h\" for a year, and look with `sms-mcp ledger prune --dry-run` what would go.";
-        return Err(Error::new(ErrorKind::Config, "[ledger] keep_for is not set, so everything is kept for ever").next(next));
+        let next = "Set it, such as keep_for = \"8760h\" for a year, and look with `sms-mcp ledger prune \
+            --dry-run` what would go.";
+        return Err(Error::new(
+            ErrorKind::Config,
+            "[ledger] keep_for is not set, so everything is kept for ever",
+        )
+        .next(next));
     };
     if dry_run {
         let (found, before) = engine.prunable(caller, keep_for).await?;
         print_line(&format!("would go, unchanged since {}: {}", before.rfc3339(), counts(&found.goes)));
-        print_line(&format!("stays, though as old: {} messages that are not settled, or that something younger needs", found.old_that_stay));
+        print_line(&format!(
+            "stays, though as old: {} messages that are not settled, or that something younger needs",
+            found.old_that_stay
+        ));
         let oldest = found.oldest.map_or_else(|| "none".to_owned(), |oldest| oldest.rfc3339());
         print_line(&format!("oldest message that stays: {oldest}"));
         return Ok(());
@@ -121,7 +161,10 @@ pub(super) async fn prune(engine: &Engine, loaded: &Loaded, caller: &Caller, dry
 /// How many of each kind, in words.
 fn counts(pruned: &Pruned) -> String {
     let Pruned { messages, bulks, replies, sessions, keys, leftovers } = pruned;
-    format!("{messages} messages, {bulks} bulks, {replies} replies, {sessions} sessions, {keys} idempotency keys, {leftovers} waiting receipts")
+    format!(
+        "{messages} messages, {bulks} bulks, {replies} replies, {sessions} sessions, {keys} idempotency \
+         keys, {leftovers} waiting receipts"
+    )
 }
 
 fn texts(count: u32) -> String {

@@ -15,7 +15,8 @@ pub(super) async fn status(engine: &Engine, caller: &Caller, args: StatusArgs, j
     if json { print_json(&answer) } else { print_status(&answer) }
 }
 
-/// `cancel`: what is still queued of a bulk is taken back, or a single message that waits for its time or for a person.
+/// `cancel`: what is still queued of a bulk is taken back, or a single message that waits for its time or for
+/// a person.
 pub(super) async fn cancel(engine: &Engine, caller: &Caller, id: String) -> Result<()> {
     if id.starts_with(MessageId::PREFIX) {
         let id = MessageId::from_text(id);
@@ -35,7 +36,10 @@ pub(super) async fn list(engine: &Engine, caller: &Caller, command: ListCommand)
         None => None,
         Some(name) => Some(State::from_name(&name).ok_or_else(|| {
             let names: Vec<&str> = State::ALL.iter().map(|state| state.as_str()).collect();
-            Error::new(ErrorKind::InvalidArgument, format!("--status \"{name}\" is no state; the states are {}", names.join(", ")))
+            Error::new(
+                ErrorKind::InvalidArgument,
+                format!("--status \"{name}\" is no state; the states are {}", names.join(", ")),
+            )
         })?),
     };
     let args = ListArgs { status, to, since, until, batch: batch.map(BatchId::from_text), limit, cursor };
@@ -46,7 +50,13 @@ pub(super) async fn list(engine: &Engine, caller: &Caller, command: ListCommand)
     for message in &answer.messages {
         let code = message.code.as_ref().map_or_else(String::new, |code| format!("  {code}"));
         let price = priced(&message.price);
-        print_line(&format!("{}  {:<10} {:<16} {price:>10}  {}{code}", message.created_at, message.status.as_str(), message.to, message.id));
+        print_line(&format!(
+            "{}  {:<10} {:<16} {price:>10}  {}{code}",
+            message.created_at,
+            message.status.as_str(),
+            message.to,
+            message.id
+        ));
     }
     if answer.messages.is_empty() {
         print_line("no messages");
@@ -60,7 +70,13 @@ pub(super) async fn list(engine: &Engine, caller: &Caller, command: ListCommand)
 
 fn print_status(answer: &StatusAnswer) -> Result<()> {
     if let Some(message) = &answer.message {
-        print_line(&format!("{} to {}: {}, {}", message.id, message.to, message.status, priced(&message.price)));
+        print_line(&format!(
+            "{} to {}: {}, {}",
+            message.id,
+            message.to,
+            message.status,
+            priced(&message.price)
+        ));
     }
     for step in &answer.history {
         let why = step.reason_untrusted.as_ref().map_or_else(String::new, |why| format!("  {why}"));

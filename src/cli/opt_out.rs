@@ -12,7 +12,12 @@ use crate::error::Result;
 use crate::sms::reply::Meaning;
 
 /// `opt-out`: who wants no more texts.
-pub(super) async fn opt_out(engine: &Engine, loaded: &Loaded, (caller, passed): (&Caller, &Passed), action: Option<OptOutAction>) -> Result<()> {
+pub(super) async fn opt_out(
+    engine: &Engine,
+    loaded: &Loaded,
+    (caller, passed): (&Caller, &Passed),
+    action: Option<OptOutAction>,
+) -> Result<()> {
     let (number, wants) = match action {
         None | Some(OptOutAction::List) => {
             let all = engine.opt_outs(caller).await?;
@@ -32,7 +37,8 @@ pub(super) async fn opt_out(engine: &Engine, loaded: &Loaded, (caller, passed): 
         Some(OptOutAction::Add { number }) => (number, Wants::NoTexts),
         Some(OptOutAction::Remove { number }) => (number, Wants::Texts(passed.person()?)),
     };
-    // It is about the person, whoever carries the texts: a ledger of the sandbox's own is not the only one to know it.
+    // It is about the person, whoever carries the texts: a ledger of the sandbox's own is not the only one to
+    // know it.
     if let Some(live) = &loaded.live_ledger {
         let real = app::build(&Loaded { ledger: live.clone(), ..loaded.clone() }, Role::Looks).await?;
         let noted = real.set_opt_out(caller, &number, wants).await;
@@ -40,18 +46,29 @@ pub(super) async fn opt_out(engine: &Engine, loaded: &Loaded, (caller, passed): 
         noted?;
     }
     let (number, notes) = engine.set_opt_out(caller, &number, wants).await?;
-    print_line(&format!("{number} {}", if matches!(wants, Wants::NoTexts) { "gets no more texts" } else { "may be texted again" }));
+    print_line(&format!(
+        "{number} {}",
+        if matches!(wants, Wants::NoTexts) { "gets no more texts" } else { "may be texted again" }
+    ));
     notes.iter().for_each(|missed| note(&format!("note: {missed}")));
     Ok(())
 }
 
 /// How many wait for the operator, in words.
 pub(super) fn waits(count: usize) -> String {
-    if count == 1 { "1 sender whom nobody can tell waits".to_owned() } else { format!("{count} senders whom nobody can tell wait") }
+    if count == 1 {
+        "1 sender whom nobody can tell waits".to_owned()
+    } else {
+        format!("{count} senders whom nobody can tell wait")
+    }
 }
 
 /// `opt-out pending`: who said what, where nobody can tell. Not what they wrote.
-async fn pending(engine: &Engine, (caller, passed): (&Caller, &Passed), action: Option<PendingAction>) -> Result<()> {
+async fn pending(
+    engine: &Engine,
+    (caller, passed): (&Caller, &Passed),
+    action: Option<PendingAction>,
+) -> Result<()> {
     match action {
         None | Some(PendingAction::List) => {
             let all = engine.pending_opt_outs(caller).await?;
@@ -62,8 +79,15 @@ async fn pending(engine: &Engine, (caller, passed): (&Caller, &Passed), action: 
                     (_, people) => format!("may be: {people}"),
                 };
                 let wish = one.meaning.as_str();
-                let replies = if one.replies == 1 { "1 reply".to_owned() } else { format!("{} replies", one.replies) };
-                print_line(&format!("{}  {}  {wish:<5}  {} by {}  {may_be}; {replies}", one.id, one.at.rfc3339(), one.sender, one.provider));
+                let replies =
+                    if one.replies == 1 { "1 reply".to_owned() } else { format!("{} replies", one.replies) };
+                print_line(&format!(
+                    "{}  {}  {wish:<5}  {} by {}  {may_be}; {replies}",
+                    one.id,
+                    one.at.rfc3339(),
+                    one.sender,
+                    one.provider
+                ));
             }
             if all.is_empty() {
                 print_line("nothing waits");
@@ -77,8 +101,12 @@ async fn pending(engine: &Engine, (caller, passed): (&Caller, &Passed), action: 
                 Meaning::Other => "has the replies",
             };
             print_line(&format!("{number} {done}"));
-            for other in settled.people.iter().filter(|other| settled.meaning == Meaning::Stop && **other != number) {
-                note(&format!("note: {other} was stopped as well, and stays so until `sms-mcp opt-out remove {other}`"));
+            for other in
+                settled.people.iter().filter(|other| settled.meaning == Meaning::Stop && **other != number)
+            {
+                note(&format!(
+                    "note: {other} was stopped as well, and stays so until `sms-mcp opt-out remove {other}`"
+                ));
             }
             notes.iter().for_each(|missed| note(&format!("note: {missed}")));
         }

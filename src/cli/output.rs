@@ -8,8 +8,8 @@ use crate::engine::contract::Price;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::untrusted;
 
-/// Prints a line to standard output. A reader that has gone away (`| head`) is no error. Whatever is in it, it stays one line,
-/// and tells the terminal nothing.
+/// Prints a line to standard output. A reader that has gone away (`| head`) is no error. Whatever is in it,
+/// it stays one line, and tells the terminal nothing.
 pub(super) fn print_line(line: &str) {
     let _ = writeln!(std::io::stdout(), "{}", untrusted::line(line));
 }
@@ -19,10 +19,11 @@ pub(super) fn note(line: &str) {
     let _ = writeln!(std::io::stderr(), "{}", untrusted::line(line));
 }
 
-/// Prints JSON to standard output, in lines or in one. What a terminal would not show is written as JSON has it.
+/// Prints JSON to standard output, in lines or in one. What a terminal would not show is written as JSON has
+/// it.
 pub(super) fn print_json<T: Serialize>(value: &T) -> Result<()> {
-    let text =
-        serde_json::to_string_pretty(value).map_err(|error| Error::new(ErrorKind::Internal, "the answer could not be written").because(error))?;
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Error::new(ErrorKind::Internal, "the answer could not be written").because(error))?;
     let _ = writeln!(std::io::stdout(), "{}", untrusted::json(&text));
     Ok(())
 }

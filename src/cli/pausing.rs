@@ -1,5 +1,6 @@
-//! `pause` and `resume`: everything stands still, or goes on. Neither opens the ledger, so that they work while that is locked, or on
-//! a disk that is full. Pausing needs nothing, the settings neither; going on widens what agents may do, and asks a person.
+//! `pause` and `resume`: everything stands still, or goes on. Neither opens the ledger, so that they work
+//! while that is locked, or on a disk that is full. Pausing needs nothing, the settings neither; going on
+//! widens what agents may do, and asks a person.
 
 use std::path::PathBuf;
 
@@ -12,7 +13,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::halt::Pause;
 use crate::sms::untrusted::escape;
 
-/// Starts the log of a command that is one line long: what goes well is said beside it, unless somebody asked for more.
+/// Starts the log of a command that is one line long: what goes well is said beside it, unless somebody asked
+/// for more.
 fn start_logging(sources: &Sources, mut log: Log) {
     log.level = sources.flags.log.unwrap_or(LogLevel::Warn);
     log.format = sources.flags.log_format.unwrap_or(log.format);
@@ -27,15 +29,21 @@ struct Reach {
 }
 
 impl Reach {
-    /// From the settings; without them where a ledger is named: a pause must not wait for somebody to mend them.
+    /// From the settings; without them where a ledger is named: a pause must not wait for somebody to mend
+    /// them.
     fn from(sources: &Sources) -> Result<Self> {
         let error = match config::load(sources) {
             Ok(loaded) => {
                 start_logging(sources, loaded.config.log);
                 if let Some(live) = &loaded.live_ledger {
-                    note(&format!("note: only the sandbox is configured, and this is its own ledger; with a real provider it is {}", live.display()));
+                    note(&format!(
+                        "note: only the sandbox is configured, and this is its own ledger; with a real \
+                         provider it is {}",
+                        live.display()
+                    ));
                 }
-                let providers = loaded.config.provider.iter().map(|provider| provider.name().to_owned()).collect();
+                let providers =
+                    loaded.config.provider.iter().map(|provider| provider.name().to_owned()).collect();
                 return Ok(Self { ledger: loaded.ledger, providers: Some(providers) });
             }
             Err(error) => error,
@@ -43,10 +51,16 @@ impl Reach {
         match config::named_ledger(sources) {
             Some(ledger) => {
                 start_logging(sources, Log::default());
-                note(&format!("note: the settings cannot be read ({}); they are not needed for this", error.message()));
+                note(&format!(
+                    "note: the settings cannot be read ({}); they are not needed for this",
+                    error.message()
+                ));
                 Ok(Self { ledger, providers: None })
             }
-            None => Err(error.next("Correct it, or name the ledger that the servers use with --ledger FILE: that needs no settings.")),
+            None => Err(error.next(
+                "Correct it, or name the ledger that the servers use with --ledger FILE: \
+                that needs no settings.",
+            )),
         }
     }
 
@@ -55,7 +69,8 @@ impl Reach {
         match (provider, &self.providers) {
             (Some(name), Some(names)) if !names.contains(name) => {
                 let message = format!("no provider is called \"{name}\"; there are {}", names.join(", "));
-                Err(Error::new(ErrorKind::NotFound, message).next("Nothing was paused. `sms-mcp pause` alone pauses everything."))
+                Err(Error::new(ErrorKind::NotFound, message)
+                    .next("Nothing was paused. `sms-mcp pause` alone pauses everything."))
             }
             _ => Ok(()),
         }
@@ -81,9 +96,17 @@ pub(super) fn pause(sources: &Sources, command: PauseCommand) -> Result<()> {
     let asked = app::pause_of(provider, of);
     let pauses = app::pause(&known.ledger, &app::user_caller(), asked.clone())?;
     for pause in pauses.iter().filter(|pause| pause.is_about(&asked)) {
-        print_line(&format!("{} is paused since {}, in {}", pause.what(), pause.since.rfc3339(), known.ledger.display()));
+        print_line(&format!(
+            "{} is paused since {}, in {}",
+            pause.what(),
+            pause.since.rfc3339(),
+            known.ledger.display()
+        ));
     }
-    note("note: nothing new begins there, in no process. Texts that have begun are finished, STOP and receipts come in, bulks wait");
+    note(
+        "note: nothing new begins there, in no process. Texts that have begun are finished, STOP and \
+         receipts come in, bulks wait",
+    );
     still_paused(&pauses, &asked);
     Ok(())
 }
@@ -93,14 +116,23 @@ fn check_principal(name: &str) -> Result<()> {
     if name == "http" || name.strip_prefix("user:").is_some_and(|user| !user.is_empty()) {
         return Ok(());
     }
-    let message = format!("no principal is called \"{}\"; there are `http`, who shows the token of [http], and users of this machine", escape(name));
+    let message = format!(
+        "no principal is called \"{}\"; there are `http`, who shows the token of [http], and users of this \
+         machine",
+        escape(name)
+    );
     let user = if name.is_empty() { "NAME".to_owned() } else { escape(name) };
-    let next = format!("Nothing was paused. A user is named `user:{user}`. `sms-mcp pause` alone pauses everything.");
+    let next = format!(
+        "Nothing was paused. A user is named `user:{user}`. `sms-mcp pause` alone pauses everything."
+    );
     Err(Error::new(ErrorKind::NotFound, message).next(next))
 }
 
 fn still_paused(pauses: &[Pause], but: &Pause) {
-    pauses.iter().filter(|pause| !pause.is_about(but)).for_each(|pause| note(&format!("note: {} is paused too", pause.what())));
+    pauses
+        .iter()
+        .filter(|pause| !pause.is_about(but))
+        .for_each(|pause| note(&format!("note: {} is paused too", pause.what())));
 }
 
 /// `resume`: ends one pause, once a person at a terminal has said so.
@@ -113,10 +145,19 @@ pub(super) fn resume(sources: &Sources, command: ResumeCommand) -> Result<()> {
         && !pauses.iter().any(|pause| pause.is_about(&asked))
     {
         let all: Vec<String> = pauses.iter().map(Pause::what).collect();
-        let paused = if all.is_empty() { "nothing is".to_owned() } else { format!("what is paused: {}", all.join("; ")) };
-        return Err(Error::new(ErrorKind::NotFound, format!("{} is not paused; {paused}", asked.what())).next("`sms-mcp pause --list` shows it."));
+        let paused = if all.is_empty() {
+            "nothing is".to_owned()
+        } else {
+            format!("what is paused: {}", all.join("; "))
+        };
+        return Err(Error::new(ErrorKind::NotFound, format!("{} is not paused; {paused}", asked.what()))
+            .next("`sms-mcp pause --list` shows it."));
     }
-    note(&format!("{} is paused, in {}. What waits goes out at once when it goes on.", asked.what(), known.ledger.display()));
+    note(&format!(
+        "{} is paused, in {}. What waits goes out at once when it goes on.",
+        asked.what(),
+        known.ledger.display()
+    ));
     let person = gate::pass(Widening::Resume, app::user_caller())?;
     let left = app::resume(&known.ledger, &person, &asked)?;
     print_line(&format!("{} goes on, in {}", asked.what(), known.ledger.display()));

@@ -7,7 +7,13 @@ use crate::engine::{Caller, Engine};
 use crate::error::{Error, ErrorKind, Result};
 
 /// `provider`: lists the providers, or does something at one.
-pub(super) async fn provider(engine: &Engine, caller: &Caller, name: Option<String>, action: Option<String>, arguments: Vec<String>) -> Result<()> {
+pub(super) async fn provider(
+    engine: &Engine,
+    caller: &Caller,
+    name: Option<String>,
+    action: Option<String>,
+    arguments: Vec<String>,
+) -> Result<()> {
     let vendors = engine.vendors(caller);
     let Some(name) = name else {
         for vendor in vendors {
@@ -19,8 +25,10 @@ pub(super) async fn provider(engine: &Engine, caller: &Caller, name: Option<Stri
         return print_json(&engine.at_vendor(caller, &name, &action, &read(arguments)?).await?);
     }
     let vendor = vendors.into_iter().find(|vendor| vendor.name == name);
-    let vendor =
-        vendor.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("no provider is called \"{name}\"")).next("`sms-mcp provider` lists them."))?;
+    let vendor = vendor.ok_or_else(|| {
+        Error::new(ErrorKind::NotFound, format!("no provider is called \"{name}\""))
+            .next("`sms-mcp provider` lists them.")
+    })?;
     print_line(&format!("{}  {}", vendor.name, abilities(&vendor.capabilities)?));
     for action in &vendor.actions {
         let required = action.required.iter().map(|name| format!(" {name}=..."));
@@ -34,11 +42,14 @@ pub(super) async fn provider(engine: &Engine, caller: &Caller, name: Option<Stri
 
 /// What a provider can do, in words.
 fn abilities(capabilities: &impl serde::Serialize) -> Result<String> {
-    let value = serde_json::to_value(capabilities).map_err(|error| Error::new(ErrorKind::Internal, "no capabilities").because(error))?;
-    let names = value.as_object().into_iter().flatten().filter_map(|(name, value)| match (value.as_bool(), value.as_u64()) {
-        (Some(true), _) => Some(name.replace('_', " ")),
-        (None, Some(most)) if most > 1 => Some(format!("{most} {}", name.replace('_', " "))),
-        _ => None,
+    let value = serde_json::to_value(capabilities)
+        .map_err(|error| Error::new(ErrorKind::Internal, "no capabilities").because(error))?;
+    let names = value.as_object().into_iter().flatten().filter_map(|(name, value)| {
+        match (value.as_bool(), value.as_u64()) {
+            (Some(true), _) => Some(name.replace('_', " ")),
+            (None, Some(most)) if most > 1 => Some(format!("{most} {}", name.replace('_', " "))),
+            _ => None,
+        }
     });
     Ok(names.collect::<Vec<_>>().join(", "))
 }
@@ -47,7 +58,9 @@ fn abilities(capabilities: &impl serde::Serialize) -> Result<String> {
 fn read(arguments: Vec<String>) -> Result<BTreeMap<String, String>> {
     let mut read = BTreeMap::new();
     for argument in arguments {
-        let wrong = |why: &str| Error::new(ErrorKind::InvalidArgument, format!("\"{argument}\" {why}; write name=value"));
+        let wrong = |why: &str| {
+            Error::new(ErrorKind::InvalidArgument, format!("\"{argument}\" {why}; write name=value"))
+        };
         let (name, value) = argument.split_once('=').ok_or_else(|| wrong("has no value"))?;
         if read.insert(name.to_owned(), value.to_owned()).is_some() {
             return Err(wrong("is named twice"));

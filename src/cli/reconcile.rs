@@ -9,12 +9,17 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sms::message::MessageId;
 
 /// Asks vendors about what is unknown, or takes the operator's word.
-pub(super) async fn reconcile(engine: &Engine, (caller, passed): (&Caller, &Passed), command: ReconcileCommand) -> Result<()> {
+pub(super) async fn reconcile(
+    engine: &Engine,
+    (caller, passed): (&Caller, &Passed),
+    command: ReconcileCommand,
+) -> Result<()> {
     let ReconcileCommand { id, sent, not_sent, json } = command;
     if let Some(id) = id {
         let id = MessageId::from_text(id);
         if sent == not_sent {
-            return Err(Error::new(ErrorKind::InvalidArgument, "say what you found about this message").next("Add --sent or --not-sent."));
+            return Err(Error::new(ErrorKind::InvalidArgument, "say what you found about this message")
+                .next("Add --sent or --not-sent."));
         }
         let found = if sent { Found::Sent } else { Found::NotSent(passed.person()?) };
         let state = engine.settle_unknown(caller, &id, found).await?;

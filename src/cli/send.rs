@@ -24,8 +24,12 @@ fn print_sent(answer: &SendAnswer) {
     let what = format!("{} segment(s) of {}, {price}", answer.segments, answer.encoding);
     match (&answer.id, &answer.quote) {
         (Some(id), _) => {
-            let state = serde_json::to_value(answer.status).ok().and_then(|state| state.as_str().map(str::to_owned)).unwrap_or_default();
-            let again = if answer.replayed { " (this key was used before: nothing was sent again)" } else { "" };
+            let state = serde_json::to_value(answer.status)
+                .ok()
+                .and_then(|state| state.as_str().map(str::to_owned))
+                .unwrap_or_default();
+            let again =
+                if answer.replayed { " (this key was used before: nothing was sent again)" } else { "" };
             print_line(&format!("{state}: {id} to {}, {what}{again}", answer.to));
         }
         (None, quote) => {
@@ -34,11 +38,21 @@ fn print_sent(answer: &SendAnswer) {
                 print_line(&format!("it would be refused: {} ({})", refusal.message, refusal.code));
             }
             for character in quote.iter().flat_map(|quote| &quote.ucs2_characters) {
-                let instead = character.replacement.as_ref().map_or_else(|| "no plain replacement".to_owned(), |plain| format!("write \"{plain}\""));
-                print_line(&format!("  {} x {} ({}) forces UCS-2: {instead}", character.count, character.character, character.code_point));
+                let instead = character
+                    .replacement
+                    .as_ref()
+                    .map_or_else(|| "no plain replacement".to_owned(), |plain| format!("write \"{plain}\""));
+                print_line(&format!(
+                    "  {} x {} ({}) forces UCS-2: {instead}",
+                    character.count, character.character, character.code_point
+                ));
             }
             if let Some(plain) = quote.as_ref().and_then(|quote| quote.gsm7_rewrite.as_ref()) {
-                print_line(&format!("  in plain spelling: {} segment(s), saves {}", plain.segments, priced(&plain.saves)));
+                print_line(&format!(
+                    "  in plain spelling: {} segment(s), saves {}",
+                    plain.segments,
+                    priced(&plain.saves)
+                ));
             }
         }
     }

@@ -1,8 +1,8 @@
 //! How the command line speaks: in commands and flags, where the tools speak in tools and arguments.
 //!
-//! Errors and warnings are written once, for models, and name tools (`get_status`) and arguments (`allow_duplicate: true`).
-//! Everything that a command prints of them goes through [`Speech`] first. What stands in double quotes is somebody's own
-//! words, and stays as it is.
+//! Errors and warnings are written once, for models, and name tools (`get_status`) and arguments
+//! (`allow_duplicate: true`). Everything that a command prints of them goes through [`Speech`] first. What
+//! stands in double quotes is somebody's own words, and stays as it is.
 
 use serde_json::{Value, json};
 
@@ -11,8 +11,8 @@ use crate::engine::contract::{BalanceAnswer, BulkAnswer, ListAnswer, SendAnswer,
 use crate::error::{Error, ErrorKind, RefusedRecipient};
 use crate::mcp::render::error_json;
 
-/// What a phrase of the tools is on the command line. The first that fits is taken, so longer ones stand before what they
-/// begin with. `{status}` is the command that shows the message which an error names.
+/// What a phrase of the tools is on the command line. The first that fits is taken, so longer ones stand
+/// before what they begin with. `{status}` is the command that shows the message which an error names.
 const PHRASES: [(&str, &str); 22] = [
     ("Call open_session for a new handle, or leave `session` out.", "Handles are for clients of MCP."),
     ("handles come from open_session", "handles are for clients of MCP"),
@@ -39,12 +39,29 @@ const PHRASES: [(&str, &str); 22] = [
 ];
 
 /// Arguments that are no flags in some command: the command, the argument, what stands for it in its usage.
-const POSITIONAL: [(&str, &str, &str); 5] =
-    [("send", "to", "TO"), ("send", "message", "MESSAGE"), ("campaign", "list", "LIST"), ("status", "id", "ID"), ("reconcile", "id", "ID")];
+const POSITIONAL: [(&str, &str, &str); 5] = [
+    ("send", "to", "TO"),
+    ("send", "message", "MESSAGE"),
+    ("campaign", "list", "LIST"),
+    ("status", "id", "ID"),
+    ("reconcile", "id", "ID"),
+];
 
 /// Arguments that are flags in some command.
-const FLAGS: [&str; 12] =
-    ["from", "idempotency_key", "allow_duplicate", "dry_run", "on_invalid", "limit", "cursor", "since", "until", "batch", "status", "at"];
+const FLAGS: [&str; 12] = [
+    "from",
+    "idempotency_key",
+    "allow_duplicate",
+    "dry_run",
+    "on_invalid",
+    "limit",
+    "cursor",
+    "since",
+    "until",
+    "batch",
+    "status",
+    "at",
+];
 
 /// The speech of one command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,19 +94,26 @@ impl Speech {
             let phrase = PHRASES.iter().find(|(phrase, _)| !is_inside && begins(rest, phrase));
             if let Some((phrase, spoken)) = phrase {
                 // A flag in backticks is one in backticks; a command brings its own.
-                let is_quoted = said.ends_with('`') && rest.get(phrase.len()..).is_some_and(|after| after.starts_with('`'));
+                let is_quoted = said.ends_with('`')
+                    && rest.get(phrase.len()..).is_some_and(|after| after.starts_with('`'));
                 let spoken = if is_quoted { spoken.trim_matches('`') } else { spoken };
                 said.push_str(&spoken.replace("{status}", &status));
                 rest = rest.get(phrase.len()..).unwrap_or_default();
             } else if let Some((argument, after)) = argument(rest) {
                 let spoken = self.argument(argument);
                 // One that no command has may still be a tool.
-                rest = if spoken.is_some() { after } else { rest.get(first.len_utf8()..).unwrap_or_default() };
+                rest =
+                    if spoken.is_some() { after } else { rest.get(first.len_utf8()..).unwrap_or_default() };
                 said.push_str(&spoken.unwrap_or_else(|| first.to_string()));
             } else {
                 // Somebody's own words, whole.
-                let own = if first == '"' { rest.get(1..).and_then(|inside| inside.find('"')).map(|end| end + 2) } else { None };
-                let (same, after) = rest.split_at_checked(own.unwrap_or(first.len_utf8())).unwrap_or((rest, ""));
+                let own = if first == '"' {
+                    rest.get(1..).and_then(|inside| inside.find('"')).map(|end| end + 2)
+                } else {
+                    None
+                };
+                let (same, after) =
+                    rest.split_at_checked(own.unwrap_or(first.len_utf8())).unwrap_or((rest, ""));
                 said.push_str(same);
                 rest = after;
             }
@@ -99,20 +123,25 @@ impl Speech {
 
     /// What an argument is called in this command, where it has it.
     fn argument(self, name: &str) -> Option<String> {
-        if let Some((.., usage)) = POSITIONAL.iter().find(|(command, argument, _)| *command == self.command && *argument == name) {
+        if let Some((.., usage)) =
+            POSITIONAL.iter().find(|(command, argument, _)| *command == self.command && *argument == name)
+        {
             return Some((*usage).to_owned());
         }
         if let Some(index) = name.strip_prefix("recipients[").and_then(|rest| rest.strip_suffix(']')) {
             return Some(format!("recipient {}", index.parse::<u64>().ok()?.checked_add(1)?));
         }
-        let is_flag = FLAGS.contains(&name) || (self.command == "list" && name == "to") || (self.command != "send" && name == "message");
+        let is_flag = FLAGS.contains(&name)
+            || (self.command == "list" && name == "to")
+            || (self.command != "send" && name == "message");
         match name {
             "recipients" => Some("the recipients".to_owned()),
             _ => is_flag.then(|| format!("`--{}`", name.replace('_', "-"))),
         }
     }
 
-    /// What an error says. One of the configuration speaks of settings, which have the names of arguments and are none.
+    /// What an error says. One of the configuration speaks of settings, which have the names of arguments and
+    /// are none.
     fn of_error(self, error: &Error, text: &str) -> String {
         match error.kind() {
             ErrorKind::Config => text.to_owned(),
@@ -125,8 +154,14 @@ impl Speech {
         let id = error.details().message_id.as_deref();
         // What is wrong with a file is shown with its lines.
         let said = format!("error: {} ({})", self.of_error(error, error.message()), error.kind());
-        let mut lines: Vec<String> = if error.kind() == ErrorKind::Config { said.lines().map(ToOwned::to_owned).collect() } else { vec![said] };
-        let each = |refused: &RefusedRecipient| format!("  {}: {} ({})", refused.to, self.say(&refused.message, id), refused.code);
+        let mut lines: Vec<String> = if error.kind() == ErrorKind::Config {
+            said.lines().map(ToOwned::to_owned).collect()
+        } else {
+            vec![said]
+        };
+        let each = |refused: &RefusedRecipient| {
+            format!("  {}: {} ({})", refused.to, self.say(&refused.message, id), refused.code)
+        };
         lines.extend(error.details().refused.iter().map(each));
         lines.extend(error.details().provider_said.as_ref().map(|said| format!("provider: {said}")));
         lines.push(self.of_error(error, error.next_step()));
@@ -136,7 +171,11 @@ impl Speech {
     /// An error as `--json` prints it.
     pub(super) fn json(self, error: &Error) -> Value {
         let id = error.details().message_id.as_deref();
-        let refused = error.details().refused.iter().map(|refused| RefusedRecipient { message: self.say(&refused.message, id), ..refused.clone() });
+        let refused = error
+            .details()
+            .refused
+            .iter()
+            .map(|refused| RefusedRecipient { message: self.say(&refused.message, id), ..refused.clone() });
         let mut shown = error_json(error);
         let said = [
             ("message", json!(self.of_error(error, error.message()))),
@@ -173,7 +212,10 @@ pub(super) trait Spoken {
 impl Spoken for SendAnswer {
     fn texts(&mut self) -> Vec<&mut String> {
         let refusal = self.quote.as_mut().and_then(|quote| quote.refusal.as_mut());
-        self.warnings.iter_mut().chain(refusal.into_iter().flat_map(|refusal| [&mut refusal.message, &mut refusal.next])).collect()
+        self.warnings
+            .iter_mut()
+            .chain(refusal.into_iter().flat_map(|refusal| [&mut refusal.message, &mut refusal.next]))
+            .collect()
     }
 
     fn about(&self) -> Option<String> {
@@ -222,7 +264,8 @@ fn begins(text: &str, phrase: &str) -> bool {
 fn argument(text: &str) -> Option<(&str, &str)> {
     if let Some(rest) = text.strip_prefix('`') {
         let (name, after) = rest.split_once('`')?;
-        return (!name.is_empty() && name.chars().all(|c| is_name(c) || c == '[' || c == ']')).then_some((name, after));
+        return (!name.is_empty() && name.chars().all(|c| is_name(c) || c == '[' || c == ']'))
+            .then_some((name, after));
     }
     let end = text.strip_prefix("recipients[")?.find(']')? + "recipients[".len() + 1;
     text.split_at_checked(end)
@@ -243,10 +286,15 @@ mod tests {
     fn names() -> Vec<String> {
         let mut names: Vec<String> = Tools::new().list().iter().map(|tool| tool.name.to_string()).collect();
         for tool in Tools::new().list() {
-            let arguments = tool.input_schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+            let arguments =
+                tool.input_schema.get("properties").and_then(Value::as_object).into_iter().flatten();
             names.extend(arguments.map(|(name, _)| name.clone()).filter(|name| name.contains('_')));
         }
-        assert!(names.iter().any(|name| name == "get_status") && names.iter().any(|name| name == "idempotency_key"), "{names:?}");
+        assert!(
+            names.iter().any(|name| name == "get_status")
+                && names.iter().any(|name| name == "idempotency_key"),
+            "{names:?}"
+        );
         names
     }
 
@@ -257,7 +305,13 @@ mod tests {
 
     /// The texts in double quotes of a source file, without its comments and tests.
     fn literals(source: &str) -> Vec<String> {
-        let code: Vec<&str> = source.split("#[cfg(test)]").next().unwrap().lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let code: Vec<&str> = source
+            .split("#[cfg(test)]")
+            .next()
+            .unwrap()
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .collect();
         let (mut found, mut inside) = (Vec::new(), None::<String>);
         let code = code.join("\n");
         let mut characters = code.chars();
@@ -282,8 +336,15 @@ mod tests {
 
     #[test]
     fn an_error_of_the_configuration_names_settings_and_no_flags() {
-        let error = Error::new(ErrorKind::Config, "unknown field `form`, expected one of `name`, `from`, `allow_duplicate`");
-        assert!(SEND.lines(&error)[0].contains("`name`, `from`, `allow_duplicate`"), "{:?}", SEND.lines(&error));
+        let error = Error::new(
+            ErrorKind::Config,
+            "unknown field `form`, expected one of `name`, `from`, `allow_duplicate`",
+        );
+        assert!(
+            SEND.lines(&error)[0].contains("`name`, `from`, `allow_duplicate`"),
+            "{:?}",
+            SEND.lines(&error)
+        );
         assert!(SEND.json(&error)["message"].to_string().contains("`from`"));
     }
 
@@ -294,15 +355,26 @@ mod tests {
         while let Some(path) = files.pop() {
             if path.is_dir() {
                 // What is said over MCP and HTTP alone, and what is shown of them.
-                let is_theirs = path.ends_with("src/mcp") || path.ends_with("src/http") || path.ends_with("src/cli");
-                files.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).filter(|_| !is_theirs));
+                let is_theirs =
+                    path.ends_with("src/mcp") || path.ends_with("src/http") || path.ends_with("src/cli");
+                files.extend(
+                    std::fs::read_dir(&path)
+                        .unwrap()
+                        .map(|entry| entry.unwrap().path())
+                        .filter(|_| !is_theirs),
+                );
                 continue;
             }
-            let is_theirs = ["mcp.rs", "http.rs", "cli.rs", "main.rs", "lib.rs"].iter().any(|name| path.ends_with(format!("src/{name}")));
+            let is_theirs = ["mcp.rs", "http.rs", "cli.rs", "main.rs", "lib.rs"]
+                .iter()
+                .any(|name| path.ends_with(format!("src/{name}")));
             if is_theirs || path.extension().is_none_or(|end| end != "rs") {
                 continue;
             }
-            for text in literals(&std::fs::read_to_string(&path).unwrap()).iter().filter(|text| names.iter().any(|name| has(text, name))) {
+            for text in literals(&std::fs::read_to_string(&path).unwrap())
+                .iter()
+                .filter(|text| names.iter().any(|name| has(text, name)))
+            {
                 let said = SEND.say(text, None);
                 assert!(!names.iter().any(|name| has(&said, name)), "{}: {text}: {said}", path.display());
                 count += 1;
@@ -315,8 +387,10 @@ mod tests {
     fn a_step_is_told_as_a_command_and_its_flags() {
         let table = [
             (
-                "Nothing was sent again. Check the earlier message with get_status. Only if the user wants it, call again with allow_duplicate: true.",
-                "Nothing was sent again. Check the earlier message with `sms-mcp status msg_1`. Only if the user wants it, run the command again with --allow-duplicate.",
+                "Nothing was sent again. Check the earlier message with get_status. Only if the user wants \
+                 it, call again with allow_duplicate: true.",
+                "Nothing was sent again. Check the earlier message with `sms-mcp status msg_1`. Only if the \
+                 user wants it, run the command again with --allow-duplicate.",
             ),
             ("`dry_run: true` shows segments", "--dry-run shows segments"),
             ("call again with on_invalid: \"skip\" to", "run the command again with --on-invalid skip to"),
@@ -366,11 +440,16 @@ mod tests {
 
     #[test]
     fn an_error_says_the_same_in_json_and_names_what_it_is_about() {
-        let refused = RefusedRecipient { to: "+1".into(), code: "x".into(), message: "`from` is dry_run".into() };
-        let error = Error::new(ErrorKind::OutcomeUnknown, "lost").about_message("msg_7").refused(vec![refused]);
+        let refused =
+            RefusedRecipient { to: "+1".into(), code: "x".into(), message: "`from` is dry_run".into() };
+        let error =
+            Error::new(ErrorKind::OutcomeUnknown, "lost").about_message("msg_7").refused(vec![refused]);
         let shown = SEND.json(&error);
         assert!(shown["next"].as_str().unwrap().contains("Look at `sms-mcp status msg_7` later"), "{shown}");
-        assert_eq!((shown["id"].as_str(), shown["refused"][0]["message"].as_str()), (Some("msg_7"), Some("`--from` is --dry-run")));
+        assert_eq!(
+            (shown["id"].as_str(), shown["refused"][0]["message"].as_str()),
+            (Some("msg_7"), Some("`--from` is --dry-run"))
+        );
         assert_eq!(shown["code"], "outcome_unknown");
     }
 }

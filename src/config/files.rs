@@ -1,5 +1,5 @@
-//! Whose the files are: what others may read is warned of where it holds a secret, and no file is written behind a link that
-//! somebody else made, who could have what is written go where they like.
+//! Whose the files are: what others may read is warned of where it holds a secret, and no file is written
+//! behind a link that somebody else made, who could have what is written go where they like.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -23,7 +23,12 @@ pub(super) fn read(path: &Path, most_bytes: u64) -> std::io::Result<String> {
 const SHORTEST_TOKEN: usize = 20;
 
 /// What the operator should look at, in words.
-pub(super) fn warnings(config: &Config, file: Option<&Path>, is_in_file: bool, token: Option<&str>) -> Vec<String> {
+pub(super) fn warnings(
+    config: &Config,
+    file: Option<&Path>,
+    is_in_file: bool,
+    token: Option<&str>,
+) -> Vec<String> {
     let secrets = secrets(config).filter_map(|secret| match secret {
         Secret::File(path) => Some(path.as_path()),
         Secret::Text(_) | Secret::Env(_) => None,
@@ -31,10 +36,18 @@ pub(super) fn warnings(config: &Config, file: Option<&Path>, is_in_file: bool, t
     let files = file.filter(|_| is_in_file).into_iter().chain(secrets);
     let mut warnings: Vec<String> = files
         .filter(|file| is_open_to_others(file))
-        .map(|file| format!("{} holds a secret, and others than its owner may read it: `chmod 600` it", file.display()))
+        .map(|file| {
+            format!(
+                "{} holds a secret, and others than its owner may read it: `chmod 600` it",
+                file.display()
+            )
+        })
         .collect();
     if token.is_some_and(|token| token.chars().count() < SHORTEST_TOKEN) {
-        warnings.push(format!("http.token is shorter than {SHORTEST_TOKEN} characters, and can be guessed: `openssl rand -hex 32` makes one"));
+        warnings.push(format!(
+            "http.token is shorter than {SHORTEST_TOKEN} characters, and can be guessed: \
+            `openssl rand -hex 32` makes one"
+        ));
     }
     warnings
 }
@@ -46,7 +59,11 @@ pub(super) fn holds_secret(config: &Config) -> bool {
 
 /// Every secret that is set.
 fn secrets(config: &Config) -> impl Iterator<Item = &Secret> {
-    let providers = config.provider.iter().flat_map(|provider| provider.settings().secrets()).filter_map(|setting| setting.secret);
+    let providers = config
+        .provider
+        .iter()
+        .flat_map(|provider| provider.settings().secrets())
+        .filter_map(|setting| setting.secret);
     config.http.token.iter().chain(&config.forward.secret).chain(providers)
 }
 
@@ -61,7 +78,8 @@ fn is_open_to_others(_: &Path) -> bool {
     false
 }
 
-/// Checks that the way to a file that is written leads over no link of another user. The system's own are trusted.
+/// Checks that the way to a file that is written leads over no link of another user. The system's own are
+/// trusted.
 ///
 /// # Errors
 /// [`ErrorKind::Config`](crate::error::ErrorKind::Config), naming the link.
@@ -70,11 +88,14 @@ pub(super) fn check_links(what: &str, file: &Path) -> Result<()> {
     use std::os::unix::fs::MetadataExt as _;
     let own = [0, rustix::process::geteuid().as_raw()];
     let Ok(whole) = std::path::absolute(file) else { return Ok(()) };
-    let is_foreign = |part: &&Path| std::fs::symlink_metadata(part).is_ok_and(|part| part.is_symlink() && !own.contains(&part.uid()));
+    let is_foreign = |part: &&Path| {
+        std::fs::symlink_metadata(part).is_ok_and(|part| part.is_symlink() && !own.contains(&part.uid()))
+    };
     match whole.ancestors().find(is_foreign) {
         None => Ok(()),
         Some(link) => Err(config_error(format!(
-            "{what} {} lies behind the symbolic link {}, which another user made; name the file that it leads to, if it is yours",
+            "{what} {} lies behind the symbolic link {}, which another user made; name the file that it \
+             leads to, if it is yours",
             file.display(),
             link.display()
         ))),

@@ -51,9 +51,11 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The real environment of this process (the variables that are text), with the word of the system whether it is a container.
+    /// The real environment of this process (the variables that are text), with the word of the system
+    /// whether it is a container.
     pub fn from_process(flags: Flags) -> Self {
-        let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let mut environment: BTreeMap<String, String> = variables.collect();
         if CONTAINER_FILES.iter().any(|file| Path::new(file).exists()) {
             environment.entry(CONTAINER.to_owned()).or_insert_with(|| "yes".to_owned());
@@ -75,7 +77,9 @@ fn is_container(environment: &BTreeMap<String, String>) -> Result<bool> {
     match environment.get(CONTAINER).map(String::as_str) {
         Some("yes") => Ok(true),
         Some("no") => Ok(false),
-        Some(other) => Err(config_error(format!("environment variable {CONTAINER} is \"{other}\"; it is yes or no"))),
+        Some(other) => {
+            Err(config_error(format!("environment variable {CONTAINER} is \"{other}\"; it is yes or no")))
+        }
         None => Ok(CONTAINER_VARIABLES.iter().any(|name| environment.contains_key(*name))),
     }
 }
@@ -109,8 +113,8 @@ pub struct Loaded {
     pub overrides: Vec<String>,
     /// The ledger's file.
     pub ledger: PathBuf,
-    /// The ledger that real providers would use, where `ledger` is the sandbox's own: nothing but the sandbox is
-    /// configured, and no file is named. Who wants no more texts is noted there as well.
+    /// The ledger that real providers would use, where `ledger` is the sandbox's own: nothing but the sandbox
+    /// is configured, and no file is named. Who wants no more texts is noted there as well.
     pub live_ledger: Option<PathBuf>,
     /// Where the mark of the ledger is; nowhere where the settings say so, or nobody has a home folder.
     pub mark: Option<MarkPlace>,
@@ -131,7 +135,8 @@ pub struct Loaded {
 /// Reads, merges and checks the configuration.
 ///
 /// # Errors
-/// [`ErrorKind::Config`](crate::error::ErrorKind::Config), naming the file and line or the environment variable, the setting, and what would be right.
+/// [`ErrorKind::Config`](crate::error::ErrorKind::Config), naming the file and line or the environment
+/// variable, the setting, and what would be right.
 pub fn load(sources: &Sources) -> Result<Loaded> {
     let folders = directories::ProjectDirs::from("", "", "sms-mcp");
     let (file, text) = read_file(sources, folders.as_ref())?;
@@ -170,40 +175,78 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
         files::check_links("the sandbox's outbox", file)?;
     }
     let http_token = secret("http.token", config.http.token.as_ref(), &sources.environment)?;
-    let secrets = config.provider.iter().map(|provider| provider_secrets(provider, &sources.environment)).collect::<Result<_>>()?;
+    let secrets = config
+        .provider
+        .iter()
+        .map(|provider| provider_secrets(provider, &sources.environment))
+        .collect::<Result<_>>()?;
     let forward_secret = secret("forward.secret", config.forward.secret.as_ref(), &sources.environment)?;
-    let mut warnings = files::warnings(&config, file.as_deref(), is_secret_in_file, http_token.as_ref().map(SecretText::expose));
+    let mut warnings = files::warnings(
+        &config,
+        file.as_deref(),
+        is_secret_in_file,
+        http_token.as_ref().map(SecretText::expose),
+    );
     warnings.extend(mark.as_ref().filter(|mark| ledger.parent() == mark.path().parent()).map(|mark| {
-        format!("the mark {} lies beside the ledger: a restore of that folder restores both, and is not noticed", mark.path().display())
+        format!(
+            "the mark {} lies beside the ledger: a restore of that folder restores both, and is not noticed",
+            mark.path().display()
+        )
     }));
     let has_real = has_real(&config);
     let user = user();
-    let overrides = sources.environment.keys().filter(|name| name.starts_with(OVERRIDE_PREFIX)).cloned().collect();
-    Ok(Loaded { config, file, overrides, ledger, live_ledger, mark, has_real, http_token, secrets, forward_secret, warnings, user })
+    let overrides =
+        sources.environment.keys().filter(|name| name.starts_with(OVERRIDE_PREFIX)).cloned().collect();
+    Ok(Loaded {
+        config,
+        file,
+        overrides,
+        ledger,
+        live_ledger,
+        mark,
+        has_real,
+        http_token,
+        secrets,
+        forward_secret,
+        warnings,
+        user,
+    })
 }
 
 /// The file named by `--config` or `SMS_MCP_CONFIG` must exist; the one in the user's folder may be missing.
-fn read_file(sources: &Sources, folders: Option<&directories::ProjectDirs>) -> Result<(Option<PathBuf>, String)> {
-    let named = sources.flags.config.clone().or_else(|| sources.environment.get("SMS_MCP_CONFIG").map(PathBuf::from));
+fn read_file(
+    sources: &Sources,
+    folders: Option<&directories::ProjectDirs>,
+) -> Result<(Option<PathBuf>, String)> {
+    let named =
+        sources.flags.config.clone().or_else(|| sources.environment.get("SMS_MCP_CONFIG").map(PathBuf::from));
     let path = match (&named, folders) {
         (Some(path), _) => path.clone(),
         (None, Some(folders)) => folders.config_dir().join("config.toml"),
         (None, None) => return Ok((None, String::new())),
     };
-    let cannot = |error: std::io::Error| config_error(format!("cannot read the configuration file {}: {error}", path.display()));
+    let cannot = |error: std::io::Error| {
+        config_error(format!("cannot read the configuration file {}: {error}", path.display()))
+    };
     match std::fs::metadata(&path) {
         Ok(metadata) if metadata.len() > MAX_FILE_BYTES => {
-            return Err(config_error(format!("{} is larger than {MAX_FILE_BYTES} bytes, so it is no configuration file", path.display())));
+            return Err(config_error(format!(
+                "{} is larger than {MAX_FILE_BYTES} bytes, so it is no configuration file",
+                path.display()
+            )));
         }
         Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => return Ok((None, String::new())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => {
+            return Ok((None, String::new()));
+        }
         Err(error) => return Err(cannot(error)),
     }
     let text = files::read(&path, MAX_FILE_BYTES).map_err(cannot)?;
     Ok((Some(path), text))
 }
 
-/// Parses the file alone, so that errors can say the line. They quote no line of it, since a line may hold a secret.
+/// Parses the file alone, so that errors can say the line. They quote no line of it, since a line may hold a
+/// secret.
 fn parse(path: &Path, text: &str) -> Result<Config> {
     toml::from_str(text).map_err(|error| {
         let wrong = error.message().trim();
@@ -222,9 +265,9 @@ fn parse(path: &Path, text: &str) -> Result<Config> {
     })
 }
 
-/// Which provider's setting an error speaks of, and where that stands. What `kind` chooses is read only after all of
-/// its table, so the error itself knows the table's place alone. The setting that fails alike with nothing but the
-/// kind beside it is the one.
+/// Which provider's setting an error speaks of, and where that stands. What `kind` chooses is read only after
+/// all of its table, so the error itself knows the table's place alone. The setting that fails alike with
+/// nothing but the kind beside it is the one.
 fn provider_fault(text: &str, wrong: &str) -> Option<(usize, String)> {
     let places = DeTable::parse(text).ok()?;
     let places = places.get_ref().get("provider")?.get_ref().as_array()?;
@@ -234,7 +277,10 @@ fn provider_fault(text: &str, wrong: &str) -> Option<(usize, String)> {
         let kind = entry.get("kind")?;
         for (place, _) in places {
             let name = place.get_ref().as_ref();
-            let alone = Table::from_iter([("kind".to_owned(), kind.clone()), (name.to_owned(), entry.get(name)?.clone())]);
+            let alone = Table::from_iter([
+                ("kind".to_owned(), kind.clone()),
+                (name.to_owned(), entry.get(name)?.clone()),
+            ]);
             let failed = ProviderConfig::deserialize(Value::Table(alone)).err();
             if name != "kind" && failed.is_some_and(|error| error.message().trim() == wrong) {
                 return Some((place.span().start, name.to_owned()));
@@ -244,18 +290,27 @@ fn provider_fault(text: &str, wrong: &str) -> Option<(usize, String)> {
     None
 }
 
-fn override_from_environment(config: Config, text: &str, environment: &BTreeMap<String, String>) -> Result<Config> {
+fn override_from_environment(
+    config: Config,
+    text: &str,
+    environment: &BTreeMap<String, String>,
+) -> Result<Config> {
     if let Some(name) = environment.keys().find(|name| is_near_miss(name)) {
-        return Err(config_error(format!("environment variable {name} sets nothing; a setting has two underscores, as SMS_MCP__GUARD__DAY_SPEND")));
+        return Err(config_error(format!(
+            "environment variable {name} sets nothing; a setting has two underscores, as \
+             SMS_MCP__GUARD__DAY_SPEND"
+        )));
     }
-    let overrides: Vec<_> = environment.iter().filter(|(name, _)| name.starts_with(OVERRIDE_PREFIX)).collect();
+    let overrides: Vec<_> =
+        environment.iter().filter(|(name, _)| name.starts_with(OVERRIDE_PREFIX)).collect();
     if overrides.is_empty() {
         return Ok(config);
     }
     let mut table: Table = text.parse().map_err(|_| config_error("the configuration file does not parse"))?;
     let mut config = config;
     let mut waiting = overrides;
-    // An override may need another one first (a provider's setting needs its kind), so try again while that helps.
+    // An override may need another one first (a provider's setting needs its kind), so try again while that
+    // helps.
     while !waiting.is_empty() {
         let before = waiting.len();
         let mut why = None;
@@ -277,16 +332,23 @@ fn override_from_environment(config: Config, text: &str, environment: &BTreeMap<
     Ok(config)
 }
 
-/// Whether a variable is meant as a setting but lacks an underscore: a limit that is not set must not go unnoticed.
+/// Whether a variable is meant as a setting but lacks an underscore: a limit that is not set must not go
+/// unnoticed.
 fn is_near_miss(name: &str) -> bool {
-    let Some(rest) = name.strip_prefix("SMS_MCP_").filter(|rest| !rest.starts_with('_')) else { return false };
-    let sections = ["GUARD", "RATES", "SEND", "LEDGER", "HTTP", "TOOLS", "LOG", "REPLIES", "FORWARD", "PROVIDER", "ROUTE"];
-    rest.starts_with("GUARD_") || rest.split_once("__").is_some_and(|(section, _)| sections.contains(&section))
+    let Some(rest) = name.strip_prefix("SMS_MCP_").filter(|rest| !rest.starts_with('_')) else {
+        return false;
+    };
+    let sections = [
+        "GUARD", "RATES", "SEND", "LEDGER", "HTTP", "TOOLS", "LOG", "REPLIES", "FORWARD", "PROVIDER", "ROUTE",
+    ];
+    rest.starts_with("GUARD_")
+        || rest.split_once("__").is_some_and(|(section, _)| sections.contains(&section))
 }
 
 /// The table and the configuration with one override applied.
 fn apply(table: &Table, name: &str, value: &str) -> Result<(Config, Table)> {
-    let keys: Vec<String> = name.trim_start_matches(OVERRIDE_PREFIX).split("__").map(str::to_ascii_lowercase).collect();
+    let keys: Vec<String> =
+        name.trim_start_matches(OVERRIDE_PREFIX).split("__").map(str::to_ascii_lowercase).collect();
     // "5" may be meant as a number or as text: the reading that the setting takes is the right one.
     let as_toml = format!("v = {value}").parse::<Table>().ok().and_then(|mut read| read.remove("v"));
     let mut why = String::new();
@@ -302,7 +364,11 @@ fn apply(table: &Table, name: &str, value: &str) -> Result<(Config, Table)> {
     }
     let why = older_form(&why).unwrap_or(why);
     // That shows the whole value, with the secrets that may be in it.
-    let why = if why.contains("expected struct") { format!("this is a table; write {name}__KEY for one of its settings") } else { why };
+    let why = if why.contains("expected struct") {
+        format!("this is a table; write {name}__KEY for one of its settings")
+    } else {
+        why
+    };
     Err(config_error(format!("environment variable {name} (setting {}): {why}", keys.join("."))))
 }
 
@@ -316,11 +382,15 @@ fn put(table: &mut Table, keys: &[String], value: Value) -> std::result::Result<
         return Ok(());
     }
     let is_list = rest.first().is_some_and(|key| key.parse::<usize>().is_ok());
-    let slot = table.entry(first.clone()).or_insert_with(|| if is_list { Value::Array(Vec::new()) } else { Value::Table(Table::new()) });
+    let slot = table
+        .entry(first.clone())
+        .or_insert_with(|| if is_list { Value::Array(Vec::new()) } else { Value::Table(Table::new()) });
     match slot {
         Value::Table(inner) => put(inner, rest, value),
         Value::Array(list) => {
-            let (Some(index), Some(rest)) = (rest.first().and_then(|key| key.parse::<usize>().ok()), rest.get(1..)) else {
+            let (Some(index), Some(rest)) =
+                (rest.first().and_then(|key| key.parse::<usize>().ok()), rest.get(1..))
+            else {
                 return Err(format!("\"{first}\" is a list; write its number first, as {first}__0__key"));
             };
             if index == list.len() {
@@ -338,14 +408,20 @@ fn put(table: &mut Table, keys: &[String], value: Value) -> std::result::Result<
 /// Checks what types cannot say.
 fn check(config: &Config) -> Result<()> {
     let guard = &config.guard;
-    let amounts = [("session_spend", Some(guard.session_spend)), ("day_spend", Some(guard.day_spend)), ("total_spend", guard.total_spend)];
+    let amounts = [
+        ("session_spend", Some(guard.session_spend)),
+        ("day_spend", Some(guard.day_spend)),
+        ("total_spend", guard.total_spend),
+    ];
     for (name, amount) in amounts {
         if amount.is_some_and(|amount| amount < Amount(0)) {
             return Err(config_error(format!("guard.{name} is negative; a limit is 0 or more")));
         }
     }
     if guard.price_when_unknown <= Amount(0) {
-        return Err(config_error("guard.price_when_unknown must be more than 0: it is what an unknown price is taken for"));
+        return Err(config_error(
+            "guard.price_when_unknown must be more than 0: it is what an unknown price is taken for",
+        ));
     }
     if let Some((destination, _)) = config.rates.iter().find(|(_, rate)| **rate <= Amount(0)) {
         return Err(config_error(format!("rates.\"{destination}\" must be more than 0")));
@@ -366,7 +442,10 @@ fn check(config: &Config) -> Result<()> {
         }
     }
     if guard.recipient_per_day > 1_000 {
-        return Err(config_error(format!("guard.recipient_per_day is {}; it must be from 0 to 1000", guard.recipient_per_day)));
+        return Err(config_error(format!(
+            "guard.recipient_per_day is {}; it must be from 0 to 1000",
+            guard.recipient_per_day
+        )));
     }
     for (name, span) in [
         ("guard.session_idle", guard.session_idle),
@@ -389,16 +468,23 @@ fn check(config: &Config) -> Result<()> {
     check_providers(config)
 }
 
-/// The shortest time after which a message is forgotten: its key is known for as long, and a retry comes sooner.
+/// The shortest time after which a message is forgotten: its key is known for as long, and a retry comes
+/// sooner.
 const LEAST_KEPT: Span = Span::hours(30 * 24);
 
 /// Nothing may be forgotten that a setting still looks back at.
 fn check_keep_for(config: &Config) -> Result<()> {
     let Some(keep_for) = config.ledger.keep_for else { return Ok(()) };
     let guard = &config.guard;
-    let needs = [("30 days", LEAST_KEPT), ("guard.duplicate_window", guard.duplicate_window), ("guard.session_idle", guard.session_idle)];
+    let needs = [
+        ("30 days", LEAST_KEPT),
+        ("guard.duplicate_window", guard.duplicate_window),
+        ("guard.session_idle", guard.session_idle),
+    ];
     match needs.into_iter().find(|(_, least)| keep_for < *least) {
-        Some((what, least)) => Err(config_error(format!("ledger.keep_for is {keep_for}; it must be at least {least} ({what})"))),
+        Some((what, least)) => {
+            Err(config_error(format!("ledger.keep_for is {keep_for}; it must be at least {least} ({what})")))
+        }
         None => Ok(()),
     }
 }
@@ -412,36 +498,55 @@ fn check_providers(config: &Config) -> Result<()> {
         let name = provider.name();
         let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
         if name.is_empty() || name.len() > MAX_NAME || !is_plain {
-            return Err(config_error(format!("provider.name \"{name}\" must be 1 to {MAX_NAME} letters, digits, \"-\", \"_\" or \".\"")));
+            return Err(config_error(format!(
+                "provider.name \"{name}\" must be 1 to {MAX_NAME} letters, digits, \"-\", \"_\" or \".\""
+            )));
         }
         if names.contains(&name) {
-            return Err(config_error(format!("two [[provider]] tables are called \"{name}\"; give each its own name")));
+            return Err(config_error(format!(
+                "two [[provider]] tables are called \"{name}\"; give each its own name"
+            )));
         }
         names.push(name);
-        provider.settings().check().map_err(|wrong| config_error(format!("[[provider]] \"{name}\": {wrong}")))?;
-        if let Some(longest) = provider.settings().longest_send().filter(|longest| *longest >= config.send.timeout.duration()) {
+        provider
+            .settings()
+            .check()
+            .map_err(|wrong| config_error(format!("[[provider]] \"{name}\": {wrong}")))?;
+        if let Some(longest) =
+            provider.settings().longest_send().filter(|longest| *longest >= config.send.timeout.duration())
+        {
             return Err(config_error(format!(
-                "[[provider]] \"{name}\": session.link_wait, throttle_wait and answer_timeout are {}s together; send.timeout is {} and must be longer",
+                "[[provider]] \"{name}\": session.link_wait, throttle_wait and answer_timeout are {}s \
+                 together; send.timeout is {} and must be longer",
                 longest.as_secs_f64(),
                 config.send.timeout
             )));
         }
         let rate = provider.settings().rate();
-        for (setting, most) in [("per_second", rate.per_second), ("per_minute", rate.per_minute), ("per_day", rate.per_day)] {
+        for (setting, most) in
+            [("per_second", rate.per_second), ("per_minute", rate.per_minute), ("per_day", rate.per_day)]
+        {
             if most == Some(0) {
-                return Err(config_error(format!("[[provider]] \"{name}\": rate.{setting} is 0; leave it out for no limit")));
+                return Err(config_error(format!(
+                    "[[provider]] \"{name}\": rate.{setting} is 0; leave it out for no limit"
+                )));
             }
         }
     }
     if config.provider.len() > 1 && config.route.is_empty() {
-        return Err(config_error("there are several [[provider]] tables and no [[route]] that says which carries what"));
+        return Err(config_error(
+            "there are several [[provider]] tables and no [[route]] that says which carries what",
+        ));
     }
     for (route, number) in config.route.iter().zip(1..) {
         if route.providers.is_empty() {
             return Err(config_error(format!("[[route]] {number} names no providers")));
         }
         if let Some(unknown) = route.providers.iter().find(|name| !names.contains(&name.as_str())) {
-            return Err(config_error(format!("[[route]] {number} names the provider \"{unknown}\"; there are {}", names.join(", "))));
+            return Err(config_error(format!(
+                "[[route]] {number} names the provider \"{unknown}\"; there are {}",
+                names.join(", ")
+            )));
         }
     }
     Ok(())
@@ -452,17 +557,20 @@ fn provider_secrets(provider: &ProviderConfig, environment: &BTreeMap<String, St
     for wanted in provider.settings().secrets() {
         let setting = format!("[[provider]] \"{}\": {}", provider.name(), wanted.name);
         match secret(&setting, wanted.secret, environment)? {
-            // A header could not carry it, and the vendor would be blamed for refusing a request without a key.
+            // A header could not carry it, and the vendor would be blamed for refusing a request without a
+            // key.
             Some(found) if !found.expose().bytes().all(|byte| byte.is_ascii_graphic()) => {
                 return Err(config_error(format!(
-                    "{setting} has a space, a line break or a letter that is not ASCII in it; is it whole, and alone?"
+                    "{setting} has a space, a line break or a letter that is not ASCII in it; is it whole, \
+                     and alone?"
                 )));
             }
             Some(found) => secrets.insert(wanted.name, found),
             None if wanted.is_required => {
                 let name = wanted.name;
                 return Err(config_error(format!(
-                    "{setting} is not set; write {name} = {{ env = \"NAME\" }}, {name} = {{ file = \"path\" }}, or {name} = \"...\""
+                    "{setting} is not set; write {name} = {{ env = \"NAME\" }}, {name} = {{ file = \"path\" \
+                     }}, or {name} = \"...\""
                 )));
             }
             None => {}
@@ -475,34 +583,48 @@ fn has_real(config: &Config) -> bool {
     config.provider.iter().any(|provider| provider.settings().is_real())
 }
 
-/// Where the mark of the ledger is. A container's own folders end with it, so there somebody has to say where it outlives both it
-/// and a restore of the ledger.
-fn mark_place(config: &Config, ledger: &Path, sources: &Sources, folders: Option<&directories::ProjectDirs>) -> Result<Option<MarkPlace>> {
+/// Where the mark of the ledger is. A container's own folders end with it, so there somebody has to say where
+/// it outlives both it and a restore of the ledger.
+fn mark_place(
+    config: &Config,
+    ledger: &Path,
+    sources: &Sources,
+    folders: Option<&directories::ProjectDirs>,
+) -> Result<Option<MarkPlace>> {
     match &config.ledger.mark {
         Some(mark) if mark.as_os_str() == "none" => return Ok(None),
-        Some(mark) if mark.as_os_str().is_empty() => return Err(config_error("ledger.mark is empty; name a file, or write \"none\"")),
-        Some(mark) if mark == ledger => return Err(config_error("ledger.mark is the ledger itself; name another file, or write \"none\"")),
+        Some(mark) if mark.as_os_str().is_empty() => {
+            return Err(config_error("ledger.mark is empty; name a file, or write \"none\""));
+        }
+        Some(mark) if mark == ledger => {
+            return Err(config_error(
+                "ledger.mark is the ledger itself; name another file, or write \"none\"",
+            ));
+        }
         Some(mark) => return Ok(Some(MarkPlace::File(mark.clone()))),
         None => {}
     }
     let is_needed = has_real(config);
     if is_needed && is_container(&sources.environment)? {
         return Err(config_error(
-            "this is a container, and nothing says where the mark is kept that tells an older ledger from this one. Add these two lines: `[ledger]` and \
-             `mark = \"/mark/ledger.mark\"`, a file on a volume of its own, which no restore of the ledger restores; or `mark = \"none\"` to do without",
+            "this is a container, and nothing says where the mark is kept that tells an older ledger from \
+             this one. Add these two lines: `[ledger]` and \
+             `mark = \"/mark/ledger.mark\"`, a file on a volume of its own, which no restore of the ledger \
+             restores; or `mark = \"none\"` to do without",
         ));
     }
     match folders.and_then(state_folder) {
         Some(folder) => Ok(Some(MarkPlace::Folder(folder))),
-        None if is_needed => {
-            Err(config_error("this user has no home folder for the mark of the ledger; name a file in [ledger] mark, or write \"none\""))
-        }
+        None if is_needed => Err(config_error(
+            "this user has no home folder for the mark of the ledger; name a file in [ledger] mark, or \
+             write \"none\"",
+        )),
         None => Ok(None),
     }
 }
 
-/// The user's state folder for this program. Where a system has none of its own it is the usual one of other systems, and not the
-/// folder of data, in which the ledger is.
+/// The user's state folder for this program. Where a system has none of its own it is the usual one of other
+/// systems, and not the folder of data, in which the ledger is.
 fn state_folder(folders: &directories::ProjectDirs) -> Option<PathBuf> {
     let usual = || directories::BaseDirs::new().map(|base| base.home_dir().join(".local/state/sms-mcp"));
     folders.state_dir().map(Path::to_owned).or_else(usual)
@@ -514,16 +636,28 @@ pub fn named_ledger(sources: &Sources) -> Option<PathBuf> {
 }
 
 /// The ledger's file, and where that is the sandbox's own, the file of real providers.
-fn ledger_paths(config: &Config, sources: &Sources, folders: Option<&directories::ProjectDirs>) -> Result<(PathBuf, Option<PathBuf>)> {
+fn ledger_paths(
+    config: &Config,
+    sources: &Sources,
+    folders: Option<&directories::ProjectDirs>,
+) -> Result<(PathBuf, Option<PathBuf>)> {
     let named = named_ledger(sources).or_else(|| config.ledger.file.clone());
     match (named, folders) {
-        (Some(path), _) if path.as_os_str().is_empty() => Err(config_error("the ledger's file name is empty")),
+        (Some(path), _) if path.as_os_str().is_empty() => {
+            Err(config_error("the ledger's file name is empty"))
+        }
         (Some(path), _) => Ok((path, None)),
         (None, Some(folders)) => {
             let live = folders.data_local_dir().join("ledger.db");
-            Ok(if has_real(config) { (live, None) } else { (folders.data_local_dir().join("sandbox.db"), Some(live)) })
+            Ok(if has_real(config) {
+                (live, None)
+            } else {
+                (folders.data_local_dir().join("sandbox.db"), Some(live))
+            })
         }
-        (None, None) => Err(config_error("this user has no home folder for the ledger; name a file with --ledger or SMS_MCP_LEDGER")),
+        (None, None) => Err(config_error(
+            "this user has no home folder for the ledger; name a file with --ledger or SMS_MCP_LEDGER",
+        )),
     }
 }
 
@@ -531,7 +665,11 @@ fn ledger_paths(config: &Config, sources: &Sources, folders: Option<&directories
 ///
 /// # Errors
 /// [`ErrorKind::Config`] when the named variable or file is missing, or the secret is empty.
-fn secret(setting: &str, secret: Option<&Secret>, environment: &BTreeMap<String, String>) -> Result<Option<SecretText>> {
+fn secret(
+    setting: &str,
+    secret: Option<&Secret>,
+    environment: &BTreeMap<String, String>,
+) -> Result<Option<SecretText>> {
     let found = match secret {
         None => return Ok(None),
         Some(Secret::Text(text)) => {
@@ -543,15 +681,26 @@ fn secret(setting: &str, secret: Option<&Secret>, environment: &BTreeMap<String,
             text.to_owned()
         }
         Some(Secret::Env(name)) => {
-            let missing = || config_error(format!("{setting} names the environment variable {}, which is not set", Secret::shown(name)));
+            let missing = || {
+                config_error(format!(
+                    "{setting} names the environment variable {}, which is not set",
+                    Secret::shown(name)
+                ))
+            };
             environment.get(name).ok_or_else(missing)?.trim().to_owned()
         }
         Some(Secret::File(path)) => {
-            let cannot = |error: std::io::Error| config_error(format!("{setting} cannot be read from {}: {error}", Secret::shown_path(path)));
+            let cannot = |error: std::io::Error| {
+                config_error(format!("{setting} cannot be read from {}: {error}", Secret::shown_path(path)))
+            };
             files::read(path, MAX_FILE_BYTES).map_err(cannot)?.trim().to_owned()
         }
     };
-    if found.is_empty() { Err(config_error(format!("{setting} is empty"))) } else { Ok(Some(SecretText::new(found))) }
+    if found.is_empty() {
+        Err(config_error(format!("{setting} is empty")))
+    } else {
+        Ok(Some(SecretText::new(found)))
+    }
 }
 
 #[cfg(test)]
@@ -560,7 +709,8 @@ mod tests {
     use super::*;
 
     fn with_environment(pairs: &[(&str, &str)]) -> Result<Loaded> {
-        let mut environment: BTreeMap<String, String> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut environment: BTreeMap<String, String> =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         environment.entry("SMS_MCP_LEDGER".to_owned()).or_insert_with(|| "ledger.db".to_owned());
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("empty.toml");
@@ -587,9 +737,11 @@ mod tests {
 
     #[test]
     fn a_wrong_override_names_its_variable_and_what_would_be_right() {
-        let message = with_environment(&[("SMS_MCP__GUARD__DAY_SPENT", "7")]).unwrap_err().message().to_owned();
+        let message =
+            with_environment(&[("SMS_MCP__GUARD__DAY_SPENT", "7")]).unwrap_err().message().to_owned();
         assert!(message.contains("SMS_MCP__GUARD__DAY_SPENT") && message.contains("day_spend"), "{message}");
-        let message = with_environment(&[("SMS_MCP__GUARD__SESSION_IDLE", "7")]).unwrap_err().message().to_owned();
+        let message =
+            with_environment(&[("SMS_MCP__GUARD__SESSION_IDLE", "7")]).unwrap_err().message().to_owned();
         assert!(message.contains("SMS_MCP__GUARD__SESSION_IDLE") && message.contains("30m"), "{message}");
     }
 
@@ -605,8 +757,16 @@ mod tests {
     fn a_secret_is_read_from_where_it_is() {
         let environment = BTreeMap::from([("TOKEN".to_owned(), "s3cret".to_owned())]);
         let env = |name: &str| Some(Secret::Env(name.to_owned()));
-        assert!(secret("http.token", env("ABSENT").as_ref(), &environment).unwrap_err().message().contains("ABSENT"));
-        assert_eq!(secret("http.token", env("TOKEN").as_ref(), &environment).unwrap().unwrap().expose(), "s3cret");
+        assert!(
+            secret("http.token", env("ABSENT").as_ref(), &environment)
+                .unwrap_err()
+                .message()
+                .contains("ABSENT")
+        );
+        assert_eq!(
+            secret("http.token", env("TOKEN").as_ref(), &environment).unwrap().unwrap().expose(),
+            "s3cret"
+        );
         assert!(secret("http.token", None, &environment).unwrap().is_none());
     }
 
@@ -623,28 +783,48 @@ mod tests {
             ("TOKEN__ENV", "THERE".to_owned()),
             ("TOKEN__FILE", file.to_string()),
         ] {
-            let (of_http, of_provider) = (format!("SMS_MCP__HTTP__{name}"), format!("SMS_MCP__PROVIDER__0__{name}"));
-            let more = [("THERE", "s3cret"), ("SMS_MCP__PROVIDER__0__KIND", "sms_for_ai"), ("SMS_MCP_CONTAINER", "no")];
+            let (of_http, of_provider) =
+                (format!("SMS_MCP__HTTP__{name}"), format!("SMS_MCP__PROVIDER__0__{name}"));
+            let more = [
+                ("THERE", "s3cret"),
+                ("SMS_MCP__PROVIDER__0__KIND", "sms_for_ai"),
+                ("SMS_MCP_CONTAINER", "no"),
+            ];
             let pairs: Vec<(&str, &str)> =
-                [(of_http.as_str(), value.as_str()), (of_provider.as_str(), value.as_str())].into_iter().chain(more).collect();
+                [(of_http.as_str(), value.as_str()), (of_provider.as_str(), value.as_str())]
+                    .into_iter()
+                    .chain(more)
+                    .collect();
             let loaded = with_environment(&pairs).unwrap();
             assert_eq!(loaded.http_token.unwrap().expose(), "s3cret", "{name}={value}");
-            assert_eq!(loaded.secrets.first().unwrap().get("token").unwrap().expose(), "s3cret", "{name}={value}");
+            assert_eq!(
+                loaded.secrets.first().unwrap().get("token").unwrap().expose(),
+                "s3cret",
+                "{name}={value}"
+            );
         }
         // Digits are a number to TOML, and a token all the same.
-        assert_eq!(with_environment(&[("SMS_MCP__HTTP__TOKEN", "73577357")]).unwrap().http_token.unwrap().expose(), "73577357");
+        assert_eq!(
+            with_environment(&[("SMS_MCP__HTTP__TOKEN", "73577357")]).unwrap().http_token.unwrap().expose(),
+            "73577357"
+        );
     }
 
     #[test]
     fn an_older_form_of_a_secret_is_answered_with_the_one_that_is_right() {
-        for (name, right) in [("TOKEN_ENV", "token = { env = \"NAME\" }"), ("TOKEN_FILE", "token = { file = \"path\" }")] {
+        for (name, right) in
+            [("TOKEN_ENV", "token = { env = \"NAME\" }"), ("TOKEN_FILE", "token = { file = \"path\" }")]
+        {
             for section in ["SMS_MCP__HTTP__", "SMS_MCP__PROVIDER__0__"] {
                 let name = format!("{section}{name}");
-                let error = with_environment(&[(&name, "THERE"), ("SMS_MCP__PROVIDER__0__KIND", "sms_for_ai")]).unwrap_err();
+                let error =
+                    with_environment(&[(&name, "THERE"), ("SMS_MCP__PROVIDER__0__KIND", "sms_for_ai")])
+                        .unwrap_err();
                 assert!(error.message().contains(&name) && error.message().contains(right), "{error}");
             }
         }
-        let message = with_environment(&[("SMS_MCP__HTTP__LISTEN_FILE", "x")]).unwrap_err().message().to_owned();
+        let message =
+            with_environment(&[("SMS_MCP__HTTP__LISTEN_FILE", "x")]).unwrap_err().message().to_owned();
         assert!(message.contains("unknown field `listen_file`"), "{message}");
     }
 }

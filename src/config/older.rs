@@ -1,9 +1,11 @@
 //! Settings as they were written once: an error that does not know one says how it is written now.
 
 /// The settings that are secrets.
-const SECRETS: [&str; 7] = ["token", "secret", "signing_secret", "inbound_secret", "id_client", "api_key", "password"];
+const SECRETS: [&str; 7] =
+    ["token", "secret", "signing_secret", "inbound_secret", "id_client", "api_key", "password"];
 
-/// What to write in place of a setting that an error does not know, where that is an older form of a secret (`token_env`, `token_file`).
+/// What to write in place of a setting that an error does not know, where that is an older form of a secret
+/// (`token_env`, `token_file`).
 pub fn older_form(wrong: &str) -> Option<String> {
     let (_, rest) = wrong.split_once("unknown field `")?;
     let (unknown, right) = rest.split_once('`')?;

@@ -26,8 +26,8 @@ pub struct Config {
     pub default_region: Option<Region>,
     /// What an agent may do.
     pub guard: policy::Settings,
-    /// Price of one segment by country ("FR") or prefix ("+337"), in the guard's currency, where the provider names
-    /// none. The longest match wins.
+    /// Price of one segment by country ("FR") or prefix ("+337"), in the guard's currency, where the provider
+    /// names none. The longest match wins.
     #[schemars(with = "BTreeMap<String, Amount>")]
     pub rates: BTreeMap<Destination, Amount>,
     /// How messages are handed to the provider.
@@ -56,18 +56,21 @@ pub struct Config {
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Ledger")]
 pub struct LedgerSettings {
-    /// The SQLite file; by default `ledger.db` in the user's data folder, or `sandbox.db` where nothing but the sandbox is
-    /// configured. Also `--ledger` and `SMS_MCP_LEDGER`.
+    /// The SQLite file; by default `ledger.db` in the user's data folder, or `sandbox.db` where nothing but
+    /// the sandbox is configured. Also `--ledger` and `SMS_MCP_LEDGER`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
-    /// Where the mark of the ledger is kept, which tells an older ledger from this one: a file that no restore of the ledger
-    /// restores, or "none". By default in the user's state folder; in a container a real provider needs it to be said.
+    /// Where the mark of the ledger is kept, which tells an older ledger from this one: a file that no
+    /// restore of the ledger restores, or "none". By default in the user's state folder; in a container a
+    /// real provider needs it to be said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mark: Option<PathBuf>,
-    /// Whether texts stay in the ledger after they left (mode 0600). False erases each as soon as it is handed over.
+    /// Whether texts stay in the ledger after they left (mode 0600). False erases each as soon as it is
+    /// handed over.
     pub keep_texts: bool,
-    /// How long messages, replies, sessions and idempotency keys are kept after their last change; for ever unless set. At
-    /// least "720h" (30 days). Budgets, opt-outs, who was texted, and what is not settled stay for ever.
+    /// How long messages, replies, sessions and idempotency keys are kept after their last change; for ever
+    /// unless set. At least "720h" (30 days). Budgets, opt-outs, who was texted, and what is not settled stay
+    /// for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keep_for: Option<Span>,
 }
@@ -124,7 +127,8 @@ pub enum LogFormat {
 
 /// What is wrong with the settings.
 pub(super) fn config_error(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Config, message).next("Correct it, then check with `sms-mcp config check`. Nothing was started.")
+    Error::new(ErrorKind::Config, message)
+        .next("Correct it, then check with `sms-mcp config check`. Nothing was started.")
 }
 
 impl Config {

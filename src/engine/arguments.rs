@@ -12,8 +12,11 @@ pub fn invalid(argument: &str, wrong: impl std::fmt::Display) -> Error {
 /// The error for an id that this principal does not have, in this argument.
 pub fn no_such(argument: &str, id: &str) -> Error {
     let shown = untrusted::escape(id);
-    let what =
-        if argument == "batch" { "bulk of yours; ids look like bat_..." } else { "message or bulk of yours; ids look like msg_... or bat_..." };
+    let what = if argument == "batch" {
+        "bulk of yours; ids look like bat_..."
+    } else {
+        "message or bulk of yours; ids look like msg_... or bat_..."
+    };
     Error::new(ErrorKind::NotFound, format!("`{argument}` \"{shown}\" is no {what}"))
 }
 

@@ -1,8 +1,9 @@
 //! Who calls: whose messages and budgets a verb of the engine is about, and who acts.
 //!
-//! Over MCP that is the same. On the command line the operator may name whose data it is about (`--as`); who acts is the
-//! user of the operating system all the same, and that is who the log names. Where a verb widens what agents may do, a
-//! [`Caller`] is not enough: it asks for a [`Person`], which only the gate of the command line makes.
+//! Over MCP that is the same. On the command line the operator may name whose data it is about (`--as`); who
+//! acts is the user of the operating system all the same, and that is who the log names. Where a verb widens
+//! what agents may do, a [`Caller`] is not enough: it asks for a [`Person`], which only the gate of the
+//! command line makes.
 
 /// Who calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,15 +42,16 @@ impl Caller {
         tracing::debug!(by = self.actor, verb, "an operator looked");
     }
 
-    /// Logs that an operator did something. `of` names it by an id or by a name of ours: never by a number or a text.
+    /// Logs that an operator did something. `of` names it by an id or by a name of ours: never by a number or
+    /// a text.
     pub fn acted(&self, verb: &str, of: &str) {
         tracing::info!(by = self.actor, verb, of, "an operator acted");
     }
 }
 
-/// A caller who has shown to be a person, and said yes to what widens the rights of agents. An agent may own the same
-/// user's shell, so this comes from a gate that asks for what only a person has, and from nowhere else: a test holds that
-/// nobody but the gate makes one.
+/// A caller who has shown to be a person, and said yes to what widens the rights of agents. An agent may own
+/// the same user's shell, so this comes from a gate that asks for what only a person has, and from nowhere
+/// else: a test holds that nobody but the gate makes one.
 #[derive(Debug)]
 pub struct Person(Caller);
 

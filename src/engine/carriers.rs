@@ -1,4 +1,5 @@
-//! Who carries the texts: each provider with what the engine needs around it, and which of them is asked for a message.
+//! Who carries the texts: each provider with what the engine needs around it, and which of them is asked for
+//! a message.
 
 pub mod asked;
 pub mod breaker;

@@ -1,7 +1,7 @@
 //! Sessions of clients of the remote endpoint, kept in the ledger so that they outlive a restart.
 //!
-//! A session is kept under a digest of its id: who reads the ledger gets into none. It is forgotten when it was not used
-//! for `[guard] session_idle`, like every session.
+//! A session is kept under a digest of its id: who reads the ledger gets into none. It is forgotten when it
+//! was not used for `[guard] session_idle`, like every session.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,8 @@
-//! What is asked of the engine and what it answers: the contract that the MCP tools and the command line share.
+//! What is asked of the engine and what it answers: the contract that the MCP tools and the command line
+//! share.
 //!
-//! Field names, codes and meanings here are public. The descriptions are read by models, so they are short and say
-//! what to do.
+//! Field names, codes and meanings here are public. The descriptions are read by models, so they are short
+//! and say what to do.
 
 mod budget;
 mod strict;
@@ -197,7 +198,8 @@ impl Price {
         Self { amount: Amount(micros).to_string(), currency: currency.to_owned(), assumed: false }
     }
 
-    /// The same price, which nobody told: an assumption, where `is_assumed` says so and it is more than nothing.
+    /// The same price, which nobody told: an assumption, where `is_assumed` says so and it is more than
+    /// nothing.
     #[must_use]
     pub fn assumed(self, is_assumed: bool) -> Self {
         let is_nothing = self.amount == "0.00";
@@ -206,7 +208,8 @@ impl Price {
 
     /// What a message costs, or holds as long as it is open.
     pub fn of_record(record: &Record) -> Self {
-        Self::of(record.price_micros.unwrap_or(record.held_micros), &record.currency).assumed(record.is_assumed)
+        Self::of(record.price_micros.unwrap_or(record.held_micros), &record.currency)
+            .assumed(record.is_assumed)
     }
 }
 
@@ -354,7 +357,8 @@ pub struct BulkAnswer {
     pub created_at: String,
     /// True if this repeats an earlier answer for the same idempotency_key: nothing was sent again.
     pub replayed: bool,
-    /// Per recipient. In a bulk of more than 100 only those that need attention; list_sms with `batch` shows all.
+    /// Per recipient. In a bulk of more than 100 only those that need attention; list_sms with `batch` shows
+    /// all.
     pub results: Vec<BulkResult>,
     /// How many results are left out here.
     pub results_omitted: u32,

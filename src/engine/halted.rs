@@ -1,7 +1,7 @@
 //! Whether anything may begin: asked wherever a text is accepted, claimed or handed over.
 //!
-//! A pause and a full disk are one thing here: what has begun is finished, what is queued waits, and what would begin anew is
-//! refused, or comes back as if it had not been tried.
+//! A pause and a full disk are one thing here: what has begun is finished, what is queued waits, and what
+//! would begin anew is refused, or comes back as if it had not been tried.
 
 use std::sync::Arc;
 
@@ -31,7 +31,8 @@ impl Halting {
         Brake::new(&self.halts, principal)
     }
 
-    /// Why nothing of this principal begins at any of these providers, in the order in which they would be asked.
+    /// Why nothing of this principal begins at any of these providers, in the order in which they would be
+    /// asked.
     pub fn at<'a>(&self, principal: &str, providers: impl IntoIterator<Item = &'a str>) -> Option<Halt> {
         self.halts.look();
         let mut first = None;
@@ -60,9 +61,14 @@ impl Halting {
     }
 
     /// What this principal should know of a pause, or of a disk without room.
-    pub fn warning<'a>(&self, principal: &str, providers: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    pub fn warning<'a>(
+        &self,
+        principal: &str,
+        providers: impl IntoIterator<Item = &'a str>,
+    ) -> Option<String> {
         self.halts.look();
-        let of_one = || providers.into_iter().find_map(|provider| self.halts.of(Some(principal), Some(provider)));
+        let of_one =
+            || providers.into_iter().find_map(|provider| self.halts.of(Some(principal), Some(provider)));
         let halt = self.of(principal).or_else(of_one)?;
         Some(format!("Nothing new begins: {}. What is queued waits; do not send it again.", halt.why))
     }
@@ -79,7 +85,8 @@ pub fn not_begun(halt: Halt) -> Outcome {
     Outcome::NotNow { code: halt.code, retry_after_ms: 0, why: halt.why }
 }
 
-/// Whether a message that came back with this code waits for whatever keeps everything from beginning, and not for its own turn.
+/// Whether a message that came back with this code waits for whatever keeps everything from beginning, and
+/// not for its own turn.
 pub const fn is_halt(code: ErrorKind) -> bool {
     matches!(code, ErrorKind::Paused | ErrorKind::StorageFull | ErrorKind::LedgerUnavailable)
 }

@@ -1,6 +1,8 @@
-//! The life of an engine, which its rooms share: the clock, what runs in the background, and the stop that ends it.
+//! The life of an engine, which its rooms share: the clock, what runs in the background, and the stop that
+//! ends it.
 //!
-//! A stop begins once. From then on nothing new is taken, waits end, and what is under way is waited for by whoever stops.
+//! A stop begins once. From then on nothing new is taken, waits end, and what is under way is waited for by
+//! whoever stops.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -27,7 +29,13 @@ pub struct Life {
 impl Life {
     /// A life on this clock.
     pub fn new(clock: SharedClock) -> Self {
-        Self { clock, tasks: TaskTracker::new(), is_stopping: AtomicBool::new(false), stopping: Notify::new(), lost: AtomicU64::new(0) }
+        Self {
+            clock,
+            tasks: TaskTracker::new(),
+            is_stopping: AtomicBool::new(false),
+            stopping: Notify::new(),
+            lost: AtomicU64::new(0),
+        }
     }
 
     /// Now.
@@ -81,7 +89,11 @@ impl Life {
     /// # Errors
     /// [`ErrorKind::ShuttingDown`].
     pub fn goes_on(&self) -> Result<()> {
-        if self.is_stopping() { Err(Error::new(ErrorKind::ShuttingDown, "the server is stopping")) } else { Ok(()) }
+        if self.is_stopping() {
+            Err(Error::new(ErrorKind::ShuttingDown, "the server is stopping"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Waits until nothing is under way any more, after [`Life::begin_stop`].
@@ -103,12 +115,16 @@ impl Life {
     ///
     /// # Errors
     /// [`ErrorKind::ShuttingDown`], [`ErrorKind::Internal`] where it ended without an outcome, or its own.
-    pub async fn apart<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    pub async fn apart<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
         self.goes_on()?;
         let task = self.tasks.spawn(work);
         task.await.unwrap_or_else(|error| {
             self.lost.fetch_add(1, Ordering::Relaxed);
-            Err(Error::new(ErrorKind::Internal, "the send ended without an outcome").because(error.to_string()))
+            Err(Error::new(ErrorKind::Internal, "the send ended without an outcome")
+                .because(error.to_string()))
         })
     }
 

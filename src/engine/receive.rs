@@ -1,4 +1,5 @@
-//! What comes back: receipts, what people write, what vendors know when they are asked, and what becomes of it here.
+//! What comes back: receipts, what people write, what vendors know when they are asked, and what becomes of
+//! it here.
 
 mod answered;
 mod connection;

@@ -10,7 +10,8 @@ pub const MAX_TRIES: u32 = 3;
 /// The wait before another try, where the provider names none; it doubles.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
-/// The longest wait before another try, in milliseconds. A provider that asks for more is answered with `provider_unavailable`.
+/// The longest wait before another try, in milliseconds. A provider that asks for more is answered with
+/// `provider_unavailable`.
 pub const LONGEST_WAIT_MS: u64 = 2_000;
 
 /// A wait that grows.

@@ -75,10 +75,27 @@ pub struct Rooms {
 impl Rooms {
     /// The rooms of an engine that has these parts: from those that know nobody up.
     pub fn of(parts: Parts) -> Self {
-        let Parts { ledger, carriers, policy, clock, settings, keep_texts, default_region, stop_words, forward, halts } = parts;
-        let (life, signals, is_told) = (Arc::new(Life::new(clock)), Arc::new(Signals::default()), forward.is_some());
+        let Parts {
+            ledger,
+            carriers,
+            policy,
+            clock,
+            settings,
+            keep_texts,
+            default_region,
+            stop_words,
+            forward,
+            halts,
+        } = parts;
+        let (life, signals, is_told) =
+            (Arc::new(Life::new(clock)), Arc::new(Signals::default()), forward.is_some());
         let common = Common {
-            recorder: Arc::new(Recorder::new(Arc::clone(&ledger), Arc::clone(&life), Arc::clone(&signals), Arc::clone(&halts))),
+            recorder: Arc::new(Recorder::new(
+                Arc::clone(&ledger),
+                Arc::clone(&life),
+                Arc::clone(&signals),
+                Arc::clone(&halts),
+            )),
             halting: Halting::by(halts),
             carriers: Arc::new(carriers),
             policy: Arc::new(policy),
@@ -138,7 +155,12 @@ struct Common {
 
 impl Common {
     fn tell(&self, target: Option<Target>) -> Tell {
-        Tell { ledger: Arc::clone(&self.ledger), life: Arc::clone(&self.life), signals: Arc::clone(&self.signals), target }
+        Tell {
+            ledger: Arc::clone(&self.ledger),
+            life: Arc::clone(&self.life),
+            signals: Arc::clone(&self.signals),
+            target,
+        }
     }
 
     fn recovery(&self, timeout: Span) -> Recovery {
@@ -213,7 +235,13 @@ impl Common {
         }
     }
 
-    fn submit(&self, answers: &Arc<Answers>, deliver: &Arc<Deliver>, bulk_wait: Span, keep_texts: bool) -> Submit {
+    fn submit(
+        &self,
+        answers: &Arc<Answers>,
+        deliver: &Arc<Deliver>,
+        bulk_wait: Span,
+        keep_texts: bool,
+    ) -> Submit {
         Submit {
             ledger: Arc::clone(&self.ledger),
             carriers: Arc::clone(&self.carriers),
@@ -259,6 +287,10 @@ impl Common {
 
     fn clients(&self) -> Clients {
         let kept: Arc<dyn crate::ledger::clients::Clients> = Arc::clone(&self.ledger) as _;
-        Clients { ledger: kept, life: Arc::clone(&self.life), idle_ms: self.policy.settings().session_idle.as_millis() }
+        Clients {
+            ledger: kept,
+            life: Arc::clone(&self.life),
+            idle_ms: self.policy.settings().session_idle.as_millis(),
+        }
     }
 }

@@ -15,13 +15,16 @@ use crate::sms::reply::StopWords;
 pub struct Settings {
     /// How long send_bulk waits for its messages before it answers with the batch id and goes on.
     pub bulk_wait: Span,
-    /// How long one message may take at the provider. After that its outcome is unknown, and it is never sent again.
+    /// How long one message may take at the provider. After that its outcome is unknown, and it is never sent
+    /// again.
     pub timeout: Span,
     /// Messages of bulk sends that are at the provider at the same time.
     pub concurrency: u32,
-    /// A queued message of a bulk that could not leave for this long (the machine was off) expires instead of leaving late.
+    /// A queued message of a bulk that could not leave for this long (the machine was off) expires instead of
+    /// leaving late.
     pub queue_max_age: Span,
-    /// How long a stop waits for the rest of texts of which a part has left. All else that is under way has a few seconds.
+    /// How long a stop waits for the rest of texts of which a part has left. All else that is under way has a
+    /// few seconds.
     pub stop_within: Span,
 }
 
@@ -41,8 +44,8 @@ impl Default for Settings {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Replies {
-    /// Words and short phrases that ask for no more texts, beside those that are known. They count in any case and
-    /// spelling where they are the whole reply.
+    /// Words and short phrases that ask for no more texts, beside those that are known. They count in any
+    /// case and spelling where they are the whole reply.
     pub stop_words: Vec<String>,
 }
 
@@ -52,7 +55,8 @@ impl Replies {
     /// # Errors
     /// [`ErrorKind::Config`] naming the word that is none.
     pub fn words(&self) -> Result<StopWords> {
-        StopWords::new(&self.stop_words).map_err(|wrong| Error::new(ErrorKind::Config, format!("replies.stop_words {wrong}")))
+        StopWords::new(&self.stop_words)
+            .map_err(|wrong| Error::new(ErrorKind::Config, format!("replies.stop_words {wrong}")))
     }
 }
 
@@ -88,7 +92,8 @@ pub struct Route {
     pub to: Vec<Destination>,
     /// Sender IDs (`from` of the call) that it is for.
     pub from: Vec<String>,
-    /// The providers' names, in order: the next one is asked only when the one before certainly did not take it.
+    /// The providers' names, in order: the next one is asked only when the one before certainly did not take
+    /// it.
     pub providers: Vec<String>,
     /// Whether the next provider is asked too when one refused the message for good.
     pub after_rejected: bool,

@@ -1,5 +1,6 @@
-//! What the rooms of the engine let each other know: that something waits to be handed over, to be asked about or to be told,
-//! and which message changed. Whoever waits for a signal looks by itself now and then, for what other processes do.
+//! What the rooms of the engine let each other know: that something waits to be handed over, to be asked
+//! about or to be told, and which message changed. Whoever waits for a signal looks by itself now and then,
+//! for what other processes do.
 
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, broadcast, watch};
@@ -23,12 +24,18 @@ pub struct Signals {
 
 impl Default for Signals {
     fn default() -> Self {
-        Self { queued: watch::Sender::new(0), hints: watch::Sender::new(0), changes: broadcast::channel(CHANGES).0, forwards: Notify::new() }
+        Self {
+            queued: watch::Sender::new(0),
+            hints: watch::Sender::new(0),
+            changes: broadcast::channel(CHANGES).0,
+            forwards: Notify::new(),
+        }
     }
 }
 
 impl Signals {
-    /// Tells the worker of every carrier that there is something to look for. One alone would not do: it may be another's.
+    /// Tells the worker of every carrier that there is something to look for. One alone would not do: it may
+    /// be another's.
     pub fn wake_queues(&self) {
         self.queued.send_modify(|count| *count = count.wrapping_add(1));
     }

@@ -1,4 +1,5 @@
-//! Taking what callers ask to be sent: from arguments to messages that are on disk with their money, and the answer.
+//! Taking what callers ask to be sent: from arguments to messages that are on disk with their money, and the
+//! answer.
 
 mod asked;
 pub mod bulk;

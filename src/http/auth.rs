@@ -45,7 +45,11 @@ impl Gate {
             return Err(Unauthorized::Missing);
         };
         let shown: [u8; 32] = Sha256::digest(token.trim().as_bytes()).into();
-        if bool::from(shown.ct_eq(expected)) { Ok(TOKEN_PRINCIPAL.to_owned()) } else { Err(Unauthorized::Wrong) }
+        if bool::from(shown.ct_eq(expected)) {
+            Ok(TOKEN_PRINCIPAL.to_owned())
+        } else {
+            Err(Unauthorized::Wrong)
+        }
     }
 }
 
@@ -59,9 +63,11 @@ impl Unauthorized {
 impl IntoResponse for Unauthorized {
     fn into_response(self) -> Response {
         let (challenge, message) = match self {
-            Self::Missing => {
-                ("Bearer realm=\"sms-mcp\"", "this endpoint wants the header `Authorization: Bearer TOKEN`, with the token that its operator set")
-            }
+            Self::Missing => (
+                "Bearer realm=\"sms-mcp\"",
+                "this endpoint wants the header `Authorization: Bearer TOKEN`, with the token that its \
+                 operator set",
+            ),
             Self::Wrong => (
                 "Bearer realm=\"sms-mcp\", error=\"invalid_token\"",
                 "the bearer token is not the one that this endpoint's operator set ([http] token)",

@@ -1,7 +1,7 @@
 //! What browsers must be told before they let a page of another origin call this server.
 //!
-//! A browser asks first (a preflight, `OPTIONS`, and never with the token), and shows a page only the headers that are
-//! named. Pages that may not call are told nothing, and the door refuses their requests.
+//! A browser asks first (a preflight, `OPTIONS`, and never with the token), and shows a page only the headers
+//! that are named. Pages that may not call are told nothing, and the door refuses their requests.
 
 use std::sync::Arc;
 
@@ -16,12 +16,15 @@ use super::refusal::{self, Refusals};
 /// The methods of the endpoint.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE, OPTIONS");
 
-/// The headers that clients of MCP send. Those of one tool's parameters (`Mcp-Param-...`) are allowed as they are asked for.
-const HEADERS: &str = "Authorization, Content-Type, Accept, Last-Event-ID, Mcp-Session-Id, Mcp-Protocol-Version, Mcp-Method, Mcp-Name, \
+/// The headers that clients of MCP send. Those of one tool's parameters (`Mcp-Param-...`) are allowed as they
+/// are asked for.
+const HEADERS: &str = "Authorization, Content-Type, Accept, Last-Event-ID, Mcp-Session-Id, \
+    Mcp-Protocol-Version, Mcp-Method, Mcp-Name, \
     traceparent, tracestate, baggage";
 
 /// What a page may read of an answer besides its body.
-const EXPOSED: HeaderValue = HeaderValue::from_static("WWW-Authenticate, Mcp-Session-Id, Mcp-Protocol-Version, Retry-After, Allow");
+const EXPOSED: HeaderValue =
+    HeaderValue::from_static("WWW-Authenticate, Mcp-Session-Id, Mcp-Protocol-Version, Retry-After, Allow");
 
 /// How long a browser may remember the answer to a preflight, in seconds.
 const REMEMBER: HeaderValue = HeaderValue::from_static("3600");
@@ -64,7 +67,12 @@ fn allowed(asked: &HeaderMap) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
     let mut names = HEADERS.to_owned();
-    for name in asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS).and_then(|value| value.to_str().ok()).unwrap_or_default().split(',') {
+    for name in asked
+        .get(header::ACCESS_CONTROL_REQUEST_HEADERS)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .split(',')
+    {
         let name = name.trim().to_ascii_lowercase();
         if name.starts_with("mcp-param-") && HeaderName::try_from(&name).is_ok() {
             names.push_str(", ");

@@ -1,13 +1,14 @@
 //! How many connections there may be, by what the system lets this process open.
 //!
-//! A process that has no descriptor left can neither take a connection nor open a file, the ledger among them. So no more
-//! connections are taken than descriptors are left for, once everything else has its own.
+//! A process that has no descriptor left can neither take a connection nor open a file, the ledger among
+//! them. So no more connections are taken than descriptors are left for, once everything else has its own.
 
-/// What all but connections of clients is given: the ledger and its readers, the log, connections to providers.
+/// What all but connections of clients is given: the ledger and its readers, the log, connections to
+/// providers.
 const OTHERS: u64 = 256;
 
-/// As many as are wanted, or fewer where there are no descriptors for them; then the operator is told. The limit of this
-/// process is raised as far as it must be and may be.
+/// As many as are wanted, or fewer where there are no descriptors for them; then the operator is told. The
+/// limit of this process is raised as far as it must be and may be.
 #[cfg(unix)]
 pub(super) fn places(wanted: usize) -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -26,7 +27,8 @@ pub(super) fn places(wanted: usize) -> usize {
             wanted,
             descriptors,
             setting = "[http] max_connections",
-            "fewer connections are taken than this setting says: this process may not open enough files (ulimit -n, LimitNOFILE)"
+            "fewer connections are taken than this setting says: this process may not open enough files \
+             (ulimit -n, LimitNOFILE)"
         );
     }
     places

@@ -1,7 +1,8 @@
 //! The door of `/mcp`: every request comes through here before the protocol library sees it.
 //!
-//! It shows the token; it is called by a known name, from no page or an allowed one; its body is read within bounds; and
-//! it learns who calls. What is refused, here or behind the door, leaves with words that clients show.
+//! It shows the token; it is called by a known name, from no page or an allowed one; its body is read within
+//! bounds; and it learns who calls. What is refused, here or behind the door, leaves with words that clients
+//! show.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,7 +65,10 @@ pub async fn enter(State(door): State<Door>, request: Request, next: Next) -> Re
         }
     };
     let names = &door.pages.names;
-    if let Err(name) = names.check_host(&parts.uri, &parts.headers).and_then(|()| names.check_origin(&parts.headers).map(drop)) {
+    if let Err(name) = names
+        .check_host(&parts.uri, &parts.headers)
+        .and_then(|()| names.check_origin(&parts.headers).map(drop))
+    {
         door.pages.refusals.foreign(&name);
         return foreign(&name);
     }
@@ -127,7 +131,9 @@ async fn pass(door: &Door, principal: String, request: Request, body: &[u8], nex
     }
     let base = match &id {
         // Only a session that is really kept for this principal: a made-up id must not be a fresh budget.
-        Some(id) if is_theirs => Base::Named(format!("http-{}", hex(Sha256::digest(id.as_bytes()).get(..16).unwrap_or_default()))),
+        Some(id) if is_theirs => {
+            Base::Named(format!("http-{}", hex(Sha256::digest(id.as_bytes()).get(..16).unwrap_or_default())))
+        }
         _ => Base::Open,
     };
     if id.is_some() && !is_theirs {
@@ -163,8 +169,8 @@ fn session_id(headers: &HeaderMap) -> Option<String> {
     headers.get(SESSION).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
-/// Whether this body is the `initialize` request that opens a session. It is parsed, since JSON has many spellings of
-/// one word (`\u0069nitialize`).
+/// Whether this body is the `initialize` request that opens a session. It is parsed, since JSON has many
+/// spellings of one word (`\u0069nitialize`).
 fn opens_session(body: &[u8]) -> bool {
     let message = serde_json::from_slice::<Value>(body).unwrap_or_default();
     message.get("method").and_then(Value::as_str) == Some("initialize")
@@ -179,37 +185,48 @@ fn refused_opening(body: &[u8]) -> Option<String> {
     Some(params::refused_opening(&serde_json::from_slice(body).ok()?)?.to_string())
 }
 
-/// Gives the note of a client without sessions that it cancels a request the headers which such notes must have. Clients
-/// send it without them, and it asks for nothing: their request ended with its connection.
+/// Gives the note of a client without sessions that it cancels a request the headers which such notes must
+/// have. Clients send it without them, and it asks for nothing: their request ended with its connection.
 fn name_cancellation(headers: &mut HeaderMap, body: &[u8]) {
     let message = serde_json::from_slice::<Value>(body).unwrap_or_default();
     if message.get("id").is_some() || message.get("method").and_then(Value::as_str) != Some(CANCELLED) {
         return;
     }
     let shown = headers.get(VERSION).and_then(|version| version.to_str().ok());
-    let meta = message.pointer("/params/_meta/io.modelcontextprotocol~1protocolVersion").and_then(Value::as_str);
-    if let Some(version) = shown.or(meta).filter(|version| *version >= WITHOUT_SESSIONS).and_then(|version| HeaderValue::try_from(version).ok()) {
+    let meta =
+        message.pointer("/params/_meta/io.modelcontextprotocol~1protocolVersion").and_then(Value::as_str);
+    if let Some(version) = shown
+        .or(meta)
+        .filter(|version| *version >= WITHOUT_SESSIONS)
+        .and_then(|version| HeaderValue::try_from(version).ok())
+    {
         headers.insert(VERSION, version);
         headers.insert(METHOD, HeaderValue::from_static(CANCELLED));
     }
 }
 
-/// The id of an `initialize` that a client without sessions sends, in the form of its version: that version has no such
-/// method. One that names the version it wants in its parameters is of an older client, whatever its headers say.
+/// The id of an `initialize` that a client without sessions sends, in the form of its version: that version
+/// has no such method. One that names the version it wants in its parameters is of an older client, whatever
+/// its headers say.
 fn initialize_without_sessions(headers: &HeaderMap, body: &[u8]) -> Option<Value> {
-    let is_named = |name: &str, is_it: &dyn Fn(&str) -> bool| headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(is_it);
-    if !is_named(METHOD, &|method| method == "initialize") || !is_named(VERSION, &|version| version >= WITHOUT_SESSIONS) {
+    let is_named = |name: &str, is_it: &dyn Fn(&str) -> bool| {
+        headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(is_it)
+    };
+    if !is_named(METHOD, &|method| method == "initialize")
+        || !is_named(VERSION, &|version| version >= WITHOUT_SESSIONS)
+    {
         return None;
     }
     let message = serde_json::from_slice::<Value>(body).ok()?;
-    let is_modern =
-        message.pointer("/params/_meta/io.modelcontextprotocol~1protocolVersion").is_some() && message.pointer("/params/protocolVersion").is_none();
+    let is_modern = message.pointer("/params/_meta/io.modelcontextprotocol~1protocolVersion").is_some()
+        && message.pointer("/params/protocolVersion").is_none();
     message.get("id").filter(|_| is_modern).cloned()
 }
 
 fn too_many(most: usize) -> Response {
     let message = format!(
-        "{most} sessions are open, which is the most that [http] max_sessions allows, and calls are under way in all of them; try again when \
+        "{most} sessions are open, which is the most that [http] max_sessions allows, and calls are under \
+         way in all of them; try again when \
          one is answered"
     );
     let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, &message);
@@ -221,8 +238,14 @@ fn cannot_read(unread: Unread, most: usize) -> Response {
     match unread {
         Unread::TooLarge => refusal(
             StatusCode::PAYLOAD_TOO_LARGE,
-            &format!("the request body is cut short, or larger than {most} bytes ([http] max_body_bytes); send less at once"),
+            &format!(
+                "the request body is cut short, or larger than {most} bytes ([http] max_body_bytes); send \
+                 less at once"
+            ),
         ),
-        Unread::TooSlow => refusal(StatusCode::REQUEST_TIMEOUT, "the request body took too long ([http] body_timeout); send the request again"),
+        Unread::TooSlow => refusal(
+            StatusCode::REQUEST_TIMEOUT,
+            "the request body took too long ([http] body_timeout); send the request again",
+        ),
     }
 }

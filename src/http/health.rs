@@ -23,7 +23,8 @@ pub(super) async fn healthz(State(engine): State<Engine>) -> Response {
         }
         Err(error) => {
             let body = format!("{{\"status\":\"{}\"}}\n", error.kind());
-            (StatusCode::SERVICE_UNAVAILABLE, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+            (StatusCode::SERVICE_UNAVAILABLE, [(header::CONTENT_TYPE, "application/json")], body)
+                .into_response()
         }
     }
 }

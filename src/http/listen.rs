@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use tokio::net::{TcpListener, TcpStream};
 
-/// The next connection, and from where it is. What is written to it leaves at once: otherwise each event of a stream waits for the
-/// acknowledgement of the one before.
+/// The next connection, and from where it is. What is written to it leaves at once: otherwise each event of a
+/// stream waits for the acknowledgement of the one before.
 ///
 /// # Errors
 /// What the system says of it.

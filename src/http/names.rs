@@ -1,8 +1,9 @@
 //! By which names this server may be called, and from which web pages.
 //!
-//! A page that a person has open can reach a server on that person's machine, and a name that somebody else controls can be
-//! pointed at it (DNS rebinding). So `Host` must be a name that the operator knows, and `Origin`, which browsers send and
-//! pages cannot forge, one that the operator allows. The protocol library checks both once more, from the same lists.
+//! A page that a person has open can reach a server on that person's machine, and a name that somebody else
+//! controls can be pointed at it (DNS rebinding). So `Host` must be a name that the operator knows, and
+//! `Origin`, which browsers send and pages cannot forge, one that the operator allows. The protocol library
+//! checks both once more, from the same lists.
 
 use std::net::SocketAddr;
 
@@ -36,19 +37,27 @@ pub enum Foreign {
 impl Names {
     /// What these settings allow for a server that listens on `address`.
     ///
-    /// Pages of this machine (any port) may call a server that only this machine reaches, where a token is asked for:
-    /// without one, every page that any local program serves could send texts.
+    /// Pages of this machine (any port) may call a server that only this machine reaches, where a token is
+    /// asked for: without one, every page that any local program serves could send texts.
     pub fn new(settings: &Settings, address: SocketAddr, has_token: bool) -> Self {
         let mut hosts: Vec<String> = LOOPBACK.map(str::to_owned).into();
         if !address.ip().is_unspecified() {
-            hosts.push(if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() });
+            hosts.push(if address.is_ipv6() {
+                format!("[{}]", address.ip())
+            } else {
+                address.ip().to_string()
+            });
         }
         hosts.extend(settings.allowed_hosts.iter().cloned());
         let public = settings.public_url.as_deref().and_then(|url| url.parse::<Uri>().ok());
         hosts.extend(public.as_ref().and_then(Uri::host).map(str::to_owned));
         let mut origins = settings.allowed_origins.clone();
         if has_token && address.ip().is_loopback() {
-            origins.extend(["http", "https"].iter().flat_map(|scheme| LOOPBACK.map(|host| format!("{scheme}://{host}:*"))));
+            origins.extend(
+                ["http", "https"]
+                    .iter()
+                    .flat_map(|scheme| LOOPBACK.map(|host| format!("{scheme}://{host}:*"))),
+            );
         }
         Self { hosts, origins }
     }
@@ -73,24 +82,28 @@ impl Names {
             None => uri.authority().map(ToString::to_string).unwrap_or_default(),
         };
         let called = written.parse::<Authority>().map_err(|_| Foreign::Host(shown(&written)))?;
-        let is_known = self
-            .hosts
-            .iter()
-            .filter_map(|host| authority(host))
-            .any(|known| known.host().eq_ignore_ascii_case(called.host()) && known.port_u16().is_none_or(|port| called.port_u16() == Some(port)));
+        let is_known = self.hosts.iter().filter_map(|host| authority(host)).any(|known| {
+            known.host().eq_ignore_ascii_case(called.host())
+                && known.port_u16().is_none_or(|port| called.port_u16() == Some(port))
+        });
         if is_known { Ok(()) } else { Err(Foreign::Host(shown(&written))) }
     }
 
-    /// Checks the web page that a request comes from: its origin where it is allowed, nothing where no page asks.
+    /// Checks the web page that a request comes from: its origin where it is allowed, nothing where no page
+    /// asks.
     ///
     /// # Errors
     /// [`Foreign::Origin`].
-    pub fn check_origin<'a>(&self, headers: &'a HeaderMap) -> Result<Option<&'a axum::http::HeaderValue>, Foreign> {
+    pub fn check_origin<'a>(
+        &self,
+        headers: &'a HeaderMap,
+    ) -> Result<Option<&'a axum::http::HeaderValue>, Foreign> {
         let mut written = headers.get_all(header::ORIGIN).iter();
         let Some(origin) = written.next() else { return Ok(None) };
         let foreign = || Foreign::Origin(shown(&String::from_utf8_lossy(origin.as_bytes())));
         let text = origin.to_str().map_err(|_| foreign())?;
-        let is_known = written.next().is_none() && self.origins.iter().any(|known| fits(known.trim(), text.trim()));
+        let is_known =
+            written.next().is_none() && self.origins.iter().any(|known| fits(known.trim(), text.trim()));
         if is_known { Ok(Some(origin)) } else { Err(foreign()) }
     }
 }
@@ -101,7 +114,8 @@ fn authority(host: &str) -> Option<Authority> {
     host.parse().ok().or_else(|| format!("[{host}]").parse().ok())
 }
 
-/// Whether an entry of `allowed_origins` means this origin. `:*` means any port, and no port at all the usual one of its scheme.
+/// Whether an entry of `allowed_origins` means this origin. `:*` means any port, and no port at all the usual
+/// one of its scheme.
 fn fits(known: &str, origin: &str) -> bool {
     if known.eq_ignore_ascii_case("null") || origin.eq_ignore_ascii_case("null") {
         return known.eq_ignore_ascii_case(origin);
@@ -110,7 +124,11 @@ fn fits(known: &str, origin: &str) -> bool {
         Some(known) => (known, true),
         None => (known, false),
     };
-    let (Some((scheme, host, port)), Some((asks_scheme, asks_host, asks_port))) = (parts(known), parts(origin)) else { return false };
+    let (Some((scheme, host, port)), Some((asks_scheme, asks_host, asks_port))) =
+        (parts(known), parts(origin))
+    else {
+        return false;
+    };
     let usual = match asks_scheme.as_str() {
         "http" => Some(80),
         "https" => Some(443),
@@ -123,7 +141,11 @@ fn fits(known: &str, origin: &str) -> bool {
 fn parts(origin: &str) -> Option<(String, String, Option<u16>)> {
     let uri = origin.parse::<Uri>().ok()?;
     let authority = uri.authority()?;
-    Some((uri.scheme_str()?.to_ascii_lowercase(), authority.host().to_ascii_lowercase(), authority.port_u16()))
+    Some((
+        uri.scheme_str()?.to_ascii_lowercase(),
+        authority.host().to_ascii_lowercase(),
+        authority.port_u16(),
+    ))
 }
 
 /// A name from outside, short and without anything that a terminal or a log would obey.
@@ -139,7 +161,8 @@ mod tests {
 
     fn names(hosts: &[&str], origins: &[&str], address: &str, has_token: bool) -> Names {
         let owned = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
-        let settings = Settings { allowed_hosts: owned(hosts), allowed_origins: owned(origins), ..Settings::default() };
+        let settings =
+            Settings { allowed_hosts: owned(hosts), allowed_origins: owned(origins), ..Settings::default() };
         Names::new(&settings, address.parse().unwrap(), has_token)
     }
 
@@ -150,7 +173,8 @@ mod tests {
 
     #[test]
     fn a_host_is_let_in_by_its_whole_name_in_any_case_and_at_its_port_where_one_is_named() {
-        let names = names(&["SMS.example.com", "internal.example:8443", "2001:db8::7"], &[], "127.0.0.1:8787", false);
+        let names =
+            names(&["SMS.example.com", "internal.example:8443", "2001:db8::7"], &[], "127.0.0.1:8787", false);
         let is_let_in = |host: &str| {
             let headers = HeaderMap::from_iter([(header::HOST, host.parse().unwrap())]);
             names.check_host(&Uri::from_static("/mcp"), &headers).is_ok()
@@ -167,9 +191,16 @@ mod tests {
         ] {
             assert!(is_let_in(own), "{own}");
         }
-        for foreign in
-            ["", "evil.example", "sms.example.com.evil.example", "a.sms.example.com", "internal.example", "internal.example:1", "local host", "[::2]"]
-        {
+        for foreign in [
+            "",
+            "evil.example",
+            "sms.example.com.evil.example",
+            "a.sms.example.com",
+            "internal.example",
+            "internal.example:1",
+            "local host",
+            "[::2]",
+        ] {
             assert!(!is_let_in(foreign), "{foreign}");
         }
         assert!(names.check_host(&Uri::from_static("/mcp"), &HeaderMap::new()).is_err(), "no name at all");
@@ -179,7 +210,12 @@ mod tests {
     fn an_origin_is_let_in_by_scheme_host_and_port() {
         let names = names(
             &[],
-            &["https://app.example.com:443", "http://dev.example:*", "https://Any.example", "capacitor://localhost"],
+            &[
+                "https://app.example.com:443",
+                "http://dev.example:*",
+                "https://Any.example",
+                "capacitor://localhost",
+            ],
             "127.0.0.1:8787",
             false,
         );
@@ -225,7 +261,9 @@ mod tests {
             assert!(!origin_is_let_in(&names(&[], &[], "0.0.0.0:8787", true), page), "{page}");
         }
         let names = names(&[], &[], "127.0.0.1:8787", true);
-        for foreign in ["http://localhost.evil.example", "http://127.0.0.2", "null", "file://", "http://10.0.0.1"] {
+        for foreign in
+            ["http://localhost.evil.example", "http://127.0.0.2", "null", "file://", "http://10.0.0.1"]
+        {
             assert!(!origin_is_let_in(&names, foreign), "{foreign}");
         }
     }
@@ -234,6 +272,9 @@ mod tests {
     fn what_is_repeated_of_a_foreign_name_is_short_and_harmless() {
         let long = format!("http://\u{1b}[31m{}", "x".repeat(500));
         let repeated = shown(&long);
-        assert!(repeated.chars().count() <= SHOWN && repeated.is_ascii() && !repeated.contains('\u{1b}'), "{repeated}");
+        assert!(
+            repeated.chars().count() <= SHOWN && repeated.is_ascii() && !repeated.contains('\u{1b}'),
+            "{repeated}"
+        );
     }
 }

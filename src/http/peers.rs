@@ -1,8 +1,8 @@
 //! Whom a connection and a request are from, as far as places are counted by address.
 //!
-//! A header says anything, so `X-Forwarded-For` is read of proxies that the operator named and of nobody else. Each proxy
-//! writes whom it was called by behind what stood there, so that the last entry which is no named proxy's is the client:
-//! whatever a client wrote itself stands before it.
+//! A header says anything, so `X-Forwarded-For` is read of proxies that the operator named and of nobody
+//! else. Each proxy writes whom it was called by behind what stood there, so that the last entry which is no
+//! named proxy's is the client: whatever a client wrote itself stands before it.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -65,7 +65,8 @@ impl Proxies {
         }
     }
 
-    /// The last entry that is no named proxy's, or the first one where all are. Nothing where one cannot be read before that.
+    /// The last entry that is no named proxy's, or the first one where all are. Nothing where one cannot be
+    /// read before that.
     fn forwarded(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let mut client = None;
         for header in headers.get_all(FORWARDED_FOR).iter().rev() {
@@ -136,9 +137,15 @@ mod tests {
     fn a_named_proxy_that_does_not_say_who_calls_is_counted_itself() {
         let proxies = proxies(&["10.0.0.0/8"]);
         let proxy = proxies.peer(address("10.0.0.1"));
-        for lines in
-            [&[][..], &[""], &["unknown"], &["203.0.113.7, unknown"], &["203.0.113.7, 10.0.0"], &["203.0.113.7,"], &["203.0.113.7", "caf\u{e9}"]]
-        {
+        for lines in [
+            &[][..],
+            &[""],
+            &["unknown"],
+            &["203.0.113.7, unknown"],
+            &["203.0.113.7, 10.0.0"],
+            &["203.0.113.7,"],
+            &["203.0.113.7", "caf\u{e9}"],
+        ] {
             assert_eq!(proxies.client(proxy, &headers(lines)), Some(counted("10.0.0.1")), "{lines:?}");
         }
     }
@@ -147,9 +154,18 @@ mod tests {
     fn what_anybody_else_writes_there_counts_nothing() {
         let proxies = proxies(&["10.0.0.0/8"]);
         let spoofed = headers(&["203.0.113.7"]);
-        for (peer, client) in [("192.0.2.1", Some(counted("192.0.2.1"))), ("127.0.0.1", None), ("::1", None), ("::ffff:127.0.0.1", None)] {
+        for (peer, client) in [
+            ("192.0.2.1", Some(counted("192.0.2.1"))),
+            ("127.0.0.1", None),
+            ("::1", None),
+            ("::ffff:127.0.0.1", None),
+        ] {
             assert_eq!(proxies.client(proxies.peer(address(peer)), &spoofed), client, "{peer}");
         }
-        assert_eq!(proxies.peer(address("127.0.0.1")), Remote::Local, "perhaps a proxy that nobody named: then it is everybody");
+        assert_eq!(
+            proxies.peer(address("127.0.0.1")),
+            Remote::Local,
+            "perhaps a proxy that nobody named: then it is everybody"
+        );
     }
 }

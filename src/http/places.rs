@@ -1,10 +1,11 @@
 //! The places for connections, and who leaves when one is wanted.
 //!
-//! Nobody can tell what a connection is before its first request, so none is turned away: where no place is free, another
-//! one is ended. A connection is *known* while the last request on it showed the token, or called an address of a webhook.
-//! All others are strangers, and the one that is a stranger for the longest time goes first; then the known one that was idle
-//! for the longest. A known one with a request under way is never ended. Those can have all places but a few, so that
-//! whoever comes next, be it to ask for the health, has one in any case. The same holds among the connections of one address.
+//! Nobody can tell what a connection is before its first request, so none is turned away: where no place is
+//! free, another one is ended. A connection is *known* while the last request on it showed the token, or
+//! called an address of a webhook. All others are strangers, and the one that is a stranger for the longest
+//! time goes first; then the known one that was idle for the longest. A known one with a request under way is
+//! never ended. Those can have all places but a few, so that whoever comes next, be it to ask for the health,
+//! has one in any case. The same holds among the connections of one address.
 //!
 //! No clock is asked: older is who came earlier.
 
@@ -20,8 +21,8 @@ use crate::setting::network::Network;
 /// The part of all places that known connections leave to others: one in so many, at least one.
 const LEFT_TO_OTHERS: usize = 16;
 
-/// Requests in a row that show nothing, after which a connection is closed with its answer. A client that looks for ways to
-/// log in asks fewer.
+/// Requests in a row that show nothing, after which a connection is closed with its answer. A client that
+/// looks for ways to log in asks fewer.
 const MOST_STRANGE: u32 = 16;
 
 /// The places of an endpoint.
@@ -98,7 +99,13 @@ impl Drop for Seat {
 
 impl Places {
     pub(super) fn new(most: usize, most_per_address: usize, refusals: Arc<Refusals>) -> Self {
-        Self { most, most_per_address, free: Arc::new(Semaphore::new(most)), refusals, held: Mutex::default() }
+        Self {
+            most,
+            most_per_address,
+            free: Arc::new(Semaphore::new(most)),
+            refusals,
+            held: Mutex::default(),
+        }
     }
 
     fn locked(&self) -> MutexGuard<'_, Held> {
@@ -136,7 +143,8 @@ impl Places {
         self.locked().end_one(|_, _| true);
     }
 
-    /// A request begins on this connection. `address` is whose it is, where that is not known of the connection itself.
+    /// A request begins on this connection. `address` is whose it is, where that is not known of the
+    /// connection itself.
     ///
     /// # Errors
     /// [`Crowded`]; the request is over then, too, with [`Places::finish`].
@@ -175,8 +183,8 @@ impl Places {
         Ok(())
     }
 
-    /// The request on this connection has its answer. Says whether the connection is to close with it: it showed nothing for
-    /// too long. What everybody may ask (`is_anybodys`) does not count.
+    /// The request on this connection has its answer. Says whether the connection is to close with it: it
+    /// showed nothing for too long. What everybody may ask (`is_anybodys`) does not count.
     pub(super) fn answered(&self, id: u64, is_anybodys: bool) -> bool {
         let held = &mut *self.locked();
         let Some(place) = held.by_id.get_mut(&id).filter(|place| !place.has_shown) else { return false };
@@ -185,8 +193,8 @@ impl Places {
         place.strange >= MOST_STRANGE
     }
 
-    /// The request on this connection is over, and its answer is written. The next one may be somebody else's where the
-    /// connection is a proxy's (`is_shared`).
+    /// The request on this connection is over, and its answer is written. The next one may be somebody else's
+    /// where the connection is a proxy's (`is_shared`).
     pub(super) fn finish(&self, id: u64, is_shared: bool) {
         let held = &mut *self.locked();
         if let Some(place) = held.by_id.get_mut(&id) {
@@ -211,7 +219,15 @@ impl Held {
     fn insert(&mut self, address: Option<Network>) -> (u64, CancellationToken) {
         let (id, leave) = (self.next, CancellationToken::new());
         self.next += 1;
-        let place = Occupant { address: None, since: id, is_known: false, is_busy: false, has_shown: false, strange: 0, leave: leave.clone() };
+        let place = Occupant {
+            address: None,
+            since: id,
+            is_known: false,
+            is_busy: false,
+            has_shown: false,
+            strange: 0,
+            leave: leave.clone(),
+        };
         self.by_id.insert(id, place);
         self.belongs(id, address);
         (id, leave)
@@ -246,8 +262,12 @@ impl Held {
 
     /// Ends one of these connections, if one can be ended.
     fn end_one(&mut self, is_one: impl Fn(u64, &Occupant) -> bool) -> bool {
-        let may_end = self.by_id.iter().filter(|(id, place)| !(place.is_known && place.is_busy) && is_one(**id, place));
-        let Some(id) = may_end.min_by_key(|(_, place)| (place.is_known, place.since)).map(|(id, _)| *id) else { return false };
+        let may_end =
+            self.by_id.iter().filter(|(id, place)| !(place.is_known && place.is_busy) && is_one(**id, place));
+        let Some(id) = may_end.min_by_key(|(_, place)| (place.is_known, place.since)).map(|(id, _)| *id)
+        else {
+            return false;
+        };
         if let Some(place) = self.by_id.get(&id) {
             place.leave.cancel();
         }
@@ -294,8 +314,13 @@ mod tests {
         admitted(&places, &[None]);
         assert_eq!(ended(&four), [2]);
         let more = admitted(&places, &[None; 2]);
-        assert_eq!((ended(&four), ended(&more)), (vec![2, 3], vec![]), "the one that came between went as well");
-        // The newest strangers show something, too; the known one that was idle for longest makes room for the last of them.
+        assert_eq!(
+            (ended(&four), ended(&more)),
+            (vec![2, 3], vec![]),
+            "the one that came between went as well"
+        );
+        // The newest strangers show something, too; the known one that was idle for longest makes room for
+        // the last of them.
         places.begin(more[0].0, None).unwrap();
         places.vouch(more[0].0).unwrap();
         places.begin(more[1].0, None).unwrap();
@@ -326,7 +351,10 @@ mod tests {
     #[test]
     fn an_address_that_has_all_it_may_makes_room_itself() {
         let places = places(99, 2);
-        let all = admitted(&places, &[address(1), address(2), address(1), None, address(1), address(1), None, None]);
+        let all = admitted(
+            &places,
+            &[address(1), address(2), address(1), None, address(1), address(1), None, None],
+        );
         assert_eq!(ended(&all), [0, 2]);
         // Where none of its own can go, the request is told so, and nobody else goes for it.
         for index in [4, 5] {
@@ -336,7 +364,11 @@ mod tests {
         let third = admitted(&places, &[address(1)]);
         assert_eq!(places.begin(third[0].0, address(1)), Err(Crowded::Address));
         let fourth = admitted(&places, &[address(1)]);
-        assert_eq!((ended(&all), ended(&third), ended(&fourth)), (vec![0, 2], vec![0], vec![]), "one of them at a time is told");
+        assert_eq!(
+            (ended(&all), ended(&third), ended(&fourth)),
+            (vec![0, 2], vec![0], vec![]),
+            "one of them at a time is told"
+        );
     }
 
     #[test]

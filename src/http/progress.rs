@@ -1,8 +1,8 @@
 //! A connection whose writes must get on.
 //!
-//! A client that asks and does not read what it is answered holds its connection for as long as it likes: the answer waits
-//! for room that never comes. Here such a wait has an end. What is idle waits for nothing: an event stream that says nothing
-//! may stay open.
+//! A client that asks and does not read what it is answered holds its connection for as long as it likes: the
+//! answer waits for room that never comes. Here such a wait has an end. What is idle waits for nothing: an
+//! event stream that says nothing may stay open.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -26,24 +26,39 @@ impl<S> WithDeadline<S> {
     }
 
     /// What a write came to, unless it waited for too long.
-    fn bounded(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn bounded(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
             self.stalled = None;
             return written;
         }
         let patience = self.patience;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-        stalled.as_mut().poll(context).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing of its answer")))
+        stalled
+            .as_mut()
+            .poll(context)
+            .map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing of its answer")))
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for WithDeadline<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, octets);
         self.bounded(context, written)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
         self.bounded(context, written)
     }
@@ -62,7 +77,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WithDeadline<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for WithDeadline<S> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }

@@ -1,8 +1,8 @@
 //! What event streams said, kept for clients that come back with `Last-Event-ID`.
 //!
-//! A stream of one request ends with its answer. The answer, and what came before it, stay for [`KEPT_FOR`] after that,
-//! which is many times the pause that we announce to clients (`retry`). The memory of all is bounded: where too much is
-//! kept, the oldest finished streams go first.
+//! A stream of one request ends with its answer. The answer, and what came before it, stay for [`KEPT_FOR`]
+//! after that, which is many times the pause that we announce to clients (`retry`). The memory of all is
+//! bounded: where too much is kept, the oldest finished streams go first.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
@@ -10,14 +10,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rmcp::model::ServerJsonRpcMessage;
-use rmcp::transport::streamable_http_server::session::{EventId, EventStore, EventStoreError, EventStream, ServerSseMessage};
+use rmcp::transport::streamable_http_server::session::{
+    EventId, EventStore, EventStoreError, EventStream, ServerSseMessage,
+};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// How long the events of a finished stream stay.
 pub const KEPT_FOR: Duration = Duration::from_secs(60);
 
-/// How long a stream stays that says nothing and never ends: its request was cancelled. No call takes so long.
+/// How long a stream stays that says nothing and never ends: its request was cancelled. No call takes so
+/// long.
 pub(super) const FORGOTTEN_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// Most events of one stream, so that a session which nobody listens to does not grow.
@@ -80,7 +83,8 @@ impl EventLog {
         self.locked().remove(stream);
     }
 
-    /// Forgets the own streams of all sessions but these. A session may say something while it ends, and nobody can ask for it.
+    /// Forgets the own streams of all sessions but these. A session may say something while it ends, and
+    /// nobody can ask for it.
     pub fn keep_sessions(&self, is_kept: impl Fn(&str) -> bool) {
         let mut streams = self.locked();
         let gone = |name: &&String| name.strip_suffix(COMMON).is_some_and(|session| !is_kept(session));
@@ -92,10 +96,20 @@ impl EventLog {
 
     fn store(&self, stream: &str, message: &ServerSseMessage, now: Instant) -> EventId {
         let octets = octets_of(message);
-        let is_last = matches!(message.message.as_deref(), Some(ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_)));
+        let is_last = matches!(
+            message.message.as_deref(),
+            Some(ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_))
+        );
         let mut streams = self.locked();
         streams.sweep(now, octets);
-        let fresh = || StreamLog { owner: None, events: VecDeque::new(), next: 0, is_finished: false, told: now, changed: watch::Sender::new(0) };
+        let fresh = || StreamLog {
+            owner: None,
+            events: VecDeque::new(),
+            next: 0,
+            is_finished: false,
+            told: now,
+            changed: watch::Sender::new(0),
+        };
         let entry = streams.by_name.entry(stream.to_owned()).or_insert_with(fresh);
         let number = entry.next;
         let id = format!("{stream}.{number}");
@@ -104,8 +118,13 @@ impl EventLog {
         let mut message = message.clone();
         message.event_id = Some(id.clone());
         entry.events.push_back(StoredEvent { number, octets, message });
-        let dropped = if entry.events.len() > MOST_EVENTS { entry.events.pop_front().map_or(0, |event| event.octets) } else { 0 };
-        // The stream of a session may carry answers too, to requests that were cancelled; it does not end with them.
+        let dropped = if entry.events.len() > MOST_EVENTS {
+            entry.events.pop_front().map_or(0, |event| event.octets)
+        } else {
+            0
+        };
+        // The stream of a session may carry answers too, to requests that were cancelled; it does not end
+        // with them.
         let ends = is_last && !is_common(stream) && !entry.is_finished;
         entry.is_finished |= ends;
         entry.changed.send_replace(entry.next);
@@ -143,8 +162,8 @@ impl EventLog {
         events.filter(|event| event.number >= from).map(|event| event.message.clone()).collect()
     }
 
-    /// Everything that a stream of this session said after this event, and says until it ends; nothing where the event is
-    /// not known.
+    /// Everything that a stream of this session said after this event, and says until it ends; nothing where
+    /// the event is not known.
     pub fn follow(self: &Arc<Self>, event: &str, session: &str) -> Option<EventStream> {
         let (stream, number) = event.rsplit_once('.')?;
         let after = number.parse::<u64>().ok()?;
@@ -176,7 +195,8 @@ impl Streams {
         }
     }
 
-    /// Forgets what is too old, and the oldest finished streams where there is no room for so many octets more.
+    /// Forgets what is too old, and the oldest finished streams where there is no room for so many octets
+    /// more.
     fn sweep(&mut self, now: Instant, more: usize) {
         while let Some((at, name)) = self.finished.front() {
             if now.duration_since(*at) < KEPT_FOR && self.octets.saturating_add(more) <= MOST_OCTETS {
@@ -190,15 +210,23 @@ impl Streams {
             return;
         }
         self.swept = Some(now);
-        let is_dead = |name: &str, stream: &StreamLog| !stream.is_finished && !is_common(name) && now.duration_since(stream.told) >= FORGOTTEN_AFTER;
-        let dead: Vec<String> = self.by_name.iter().filter(|(name, stream)| is_dead(name, stream)).map(|(name, _)| name.clone()).collect();
+        let is_dead = |name: &str, stream: &StreamLog| {
+            !stream.is_finished && !is_common(name) && now.duration_since(stream.told) >= FORGOTTEN_AFTER
+        };
+        let dead: Vec<String> = self
+            .by_name
+            .iter()
+            .filter(|(name, stream)| is_dead(name, stream))
+            .map(|(name, _)| name.clone())
+            .collect();
         for name in dead {
             self.remove(&name);
         }
     }
 }
 
-/// How the protocol library calls, behind the session's id, the one stream of a session that belongs to no request.
+/// How the protocol library calls, behind the session's id, the one stream of a session that belongs to no
+/// request.
 pub const COMMON: &str = ":common";
 
 fn is_common(stream: &str) -> bool {
@@ -245,7 +273,9 @@ mod tests {
     use super::*;
 
     fn step() -> ServerSseMessage {
-        ServerSseMessage::from_message(ServerJsonRpcMessage::notification(ServerNotification::ToolListChangedNotification(Default::default())))
+        ServerSseMessage::from_message(ServerJsonRpcMessage::notification(
+            ServerNotification::ToolListChangedNotification(Default::default()),
+        ))
     }
 
     fn answer(text: &str) -> ServerSseMessage {
@@ -332,7 +362,8 @@ mod tests {
             store(&log, "s:common", &step(), now);
         }
         assert_eq!(log.locked().by_name["s:common"].events.len(), MOST_EVENTS);
-        let whole: usize = log.locked().by_name.values().flat_map(|stream| &stream.events).map(|event| event.octets).sum();
+        let whole: usize =
+            log.locked().by_name.values().flat_map(|stream| &stream.events).map(|event| event.octets).sum();
         assert_eq!(whole, log.locked().octets);
     }
 }

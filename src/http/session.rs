@@ -1,9 +1,9 @@
 //! Sessions of clients that speak protocol versions with sessions (before 2026-07-28).
 //!
-//! The protocol library runs a session and numbers its streams. Around it, this says whose a session is, so that an id
-//! is worth nothing to another principal; how long it lives, an open event stream being use; which one is put away where
-//! there is no room for another; and what a client gets that comes back to a stream which was cut: the answer, or an error
-//! that says where to look, but never silence.
+//! The protocol library runs a session and numbers its streams. Around it, this says whose a session is, so
+//! that an id is worth nothing to another principal; how long it lives, an open event stream being use; which
+//! one is put away where there is no room for another; and what a client gets that comes back to a stream
+//! which was cut: the answer, or an error that says where to look, but never silence.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -17,9 +17,12 @@ use http::request::Parts;
 use rmcp::model::{ClientJsonRpcMessage, ErrorData, GetExtensions as _, RequestId, ServerJsonRpcMessage};
 use rmcp::service::{RoleServer, RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
-use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, LocalSessionManagerError};
+use rmcp::transport::streamable_http_server::session::local::{
+    LocalSessionManager, LocalSessionManagerError,
+};
 use rmcp::transport::streamable_http_server::session::{
-    RestoreOutcome, ServerSseMessage, SessionId, SessionManager, SessionState, SessionStore, SessionStoreError,
+    RestoreOutcome, ServerSseMessage, SessionId, SessionManager, SessionState, SessionStore,
+    SessionStoreError,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -31,15 +34,18 @@ use crate::mcp::open_calls::OpenCalls;
 use crate::setting::network::Network;
 
 /// Code of the error for a request whose answer is gone: JSON-RPC's for a fault of the server.
-const GONE: &str = "the answer to this call is no longer here: the connection was cut, and the client came back too late or the server was \
-    restarted meanwhile. The call may have been carried out. Look with list_sms or get_status, or repeat it with the same idempotency_key";
+const GONE: &str = "the answer to this call is no longer here: the connection was cut, and the client came \
+    back too late or the server was \
+    restarted meanwhile. The call may have been carried out. Look with list_sms or get_status, or repeat it \
+    with the same idempotency_key";
 
 tokio::task_local! {
     /// The principal of the request that is being served: a session is restored for its own principal alone.
     pub static CALLER: String;
 }
 
-/// Most that a client may say of itself, in bytes, if its session is to outlive a restart. Clients say some hundred.
+/// Most that a client may say of itself, in bytes, if its session is to outlive a restart. Clients say some
+/// hundred.
 const MOST_KEPT: usize = 16 * 1024;
 
 /// How often sessions are looked through: at least so often, more often where they live shortly.
@@ -91,14 +97,17 @@ impl OpenSession {
     }
 }
 
-/// Whose session makes room for another: of whoever holds most, one without a call under way; rather one that nobody listens
-/// to, or in which nothing was ever asked; and of those the one that was not used for the longest time.
+/// Whose session makes room for another: of whoever holds most, one without a call under way; rather one that
+/// nobody listens to, or in which nothing was ever asked; and of those the one that was not used for the
+/// longest time.
 fn oldest_idle(known: &HashMap<SessionId, OpenSession>, now: Instant) -> Option<SessionId> {
     let mut held: HashMap<&Holder, usize> = HashMap::new();
     for session in known.values() {
         *held.entry(&session.holder).or_default() += 1;
     }
-    let order = |session: &OpenSession| (Reverse(held.get(&session.holder).copied()), session.listens > 0, session.has_asked, session.used);
+    let order = |session: &OpenSession| {
+        (Reverse(held.get(&session.holder).copied()), session.listens > 0, session.has_asked, session.used)
+    };
     let idle = known.iter().filter(|(_, session)| !session.has_calls(now));
     idle.min_by_key(|(_, session)| order(session)).map(|(id, _)| Arc::clone(id))
 }
@@ -219,8 +228,8 @@ impl Sessions {
         Ok(if kept.is_some() { Whereabouts::Kept } else { Whereabouts::Nowhere })
     }
 
-    /// Puts one session away, so that another has room; its client takes it up again with its next request, where sessions are
-    /// kept. False where in all of them something is under way.
+    /// Puts one session away, so that another has room; its client takes it up again with its next request,
+    /// where sessions are kept. False where in all of them something is under way.
     pub async fn make_room(&self) -> bool {
         let Some(id) = oldest_idle(&self.locked(), Instant::now()) else { return false };
         self.end(&id);
@@ -232,7 +241,8 @@ impl Sessions {
         let ClientJsonRpcMessage::Request(request) = message else { return };
         let extensions = request.request.extensions().get::<Parts>().map(|parts| &parts.extensions);
         let Some(caller) = extensions.and_then(|extensions| extensions.get::<Caller>()) else { return };
-        let client = extensions.and_then(|extensions| extensions.get::<ClientNetwork>()).and_then(|client| client.0);
+        let client =
+            extensions.and_then(|extensions| extensions.get::<ClientNetwork>()).and_then(|client| client.0);
         let known = OpenSession {
             holder: Holder { principal: caller.principal.clone(), client },
             used: Instant::now(),
@@ -259,8 +269,14 @@ impl Sessions {
         let pause = (self.idle / 4).clamp(Duration::from_millis(50), SWEEP_EVERY);
         while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
             let now = Instant::now();
-            let is_idle = |known: &OpenSession| !known.has_streams() && now.duration_since(known.used) >= self.idle;
-            let idle: Vec<SessionId> = self.locked().iter().filter(|(_, known)| is_idle(known)).map(|(id, _)| Arc::clone(id)).collect();
+            let is_idle =
+                |known: &OpenSession| !known.has_streams() && now.duration_since(known.used) >= self.idle;
+            let idle: Vec<SessionId> = self
+                .locked()
+                .iter()
+                .filter(|(_, known)| is_idle(known))
+                .map(|(id, _)| Arc::clone(id))
+                .collect();
             for id in idle {
                 self.end(&id);
                 let _ = self.inner.close_session(&id).await; // It may have ended by itself meanwhile.
@@ -275,7 +291,9 @@ impl Sessions {
     async fn note_use(&self) {
         let Some(engine) = &self.kept else { return };
         let (now, mut used) = (Instant::now(), Vec::new());
-        for (id, known) in self.locked().iter_mut().filter(|(_, known)| known.has_streams() || !known.is_noted) {
+        for (id, known) in
+            self.locked().iter_mut().filter(|(_, known)| known.has_streams() || !known.is_noted)
+        {
             known.is_noted = true;
             // When it was used, and not now: it must not live longer there than here.
             let ago = if known.has_streams() { Duration::ZERO } else { now.duration_since(known.used) };
@@ -292,7 +310,12 @@ impl Sessions {
     }
 
     /// A stream that counts as use of its session, and ends with it.
-    fn used(self: &Arc<Self>, id: &SessionId, purpose: For, stream: impl Stream<Item = ServerSseMessage> + Send + Sync + 'static) -> Events {
+    fn used(
+        self: &Arc<Self>,
+        id: &SessionId,
+        purpose: For,
+        stream: impl Stream<Item = ServerSseMessage> + Send + Sync + 'static,
+    ) -> Events {
         let ended = match self.locked().get_mut(id) {
             Some(known) => {
                 *known.streams(purpose) += 1;
@@ -309,13 +332,21 @@ impl Sessions {
     }
 
     /// Names the events of the session's own stream, each once, and notes that they went out.
-    fn common(self: &Arc<Self>, id: &SessionId, stream: impl Stream<Item = ServerSseMessage> + Send + Sync + 'static) -> Events {
+    fn common(
+        self: &Arc<Self>,
+        id: &SessionId,
+        stream: impl Stream<Item = ServerSseMessage> + Send + Sync + 'static,
+    ) -> Events {
         let (sessions, id, mut from) = (Arc::clone(self), Arc::clone(id), 0);
         Box::pin(stream.filter_map(move |mut event| {
             if let Some(event) = &event.event_id {
                 sessions.log.claim(event, &id);
             }
-            let number = event.event_id.as_deref().and_then(|id| id.rsplit_once('.')).and_then(|(_, number)| number.parse::<u64>().ok());
+            let number = event
+                .event_id
+                .as_deref()
+                .and_then(|id| id.rsplit_once('.'))
+                .and_then(|(_, number)| number.parse::<u64>().ok());
             let is_again = number.is_some_and(|number| number < from);
             if let Some(number) = number {
                 from = from.max(number.saturating_add(1));
@@ -329,7 +360,12 @@ impl Sessions {
     }
 
     /// Names the events of the stream of a request.
-    fn of_request(&self, id: &SessionId, request: RequestId, stream: impl Stream<Item = ServerSseMessage> + Send + Sync + 'static) -> Events {
+    fn of_request(
+        &self,
+        id: &SessionId,
+        request: RequestId,
+        stream: impl Stream<Item = ServerSseMessage> + Send + Sync + 'static,
+    ) -> Events {
         let (log, session) = (Arc::clone(&self.log), Arc::clone(id));
         Box::pin(stream.map(move |mut event| {
             event.event_id = event.event_id.map(|id| {
@@ -367,7 +403,10 @@ pub struct Noted<T> {
 impl<T: Transport<RoleServer>> Transport<RoleServer> for Noted<T> {
     type Error = T::Error;
 
-    fn send(&mut self, item: TxJsonRpcMessage<RoleServer>) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+    fn send(
+        &mut self,
+        item: TxJsonRpcMessage<RoleServer>,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
         if let Some(known) = self.sessions.locked().get_mut(&self.id) {
             known.open.note(&item);
         }
@@ -389,7 +428,8 @@ impl Manager {
     }
 }
 
-/// Sessions that outlive the process. Whose one is was asked at the door, before the library asks for it here.
+/// Sessions that outlive the process. Whose one is was asked at the door, before the library asks for it
+/// here.
 #[async_trait::async_trait]
 impl SessionStore for Manager {
     async fn load(&self, id: &str) -> Result<Option<SessionState>, SessionStoreError> {
@@ -430,7 +470,11 @@ impl SessionManager for Manager {
         Ok((Arc::clone(&id), self.noted(id, transport)))
     }
 
-    async fn initialize_session(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<ServerJsonRpcMessage, Self::Error> {
+    async fn initialize_session(
+        &self,
+        id: &SessionId,
+        message: ClientJsonRpcMessage,
+    ) -> Result<ServerJsonRpcMessage, Self::Error> {
         self.0.begin(id, &message);
         self.0.inner.initialize_session(id, message).await
     }
@@ -475,20 +519,29 @@ impl SessionManager for Manager {
         self.0.inner.accept_message(id, message).await
     }
 
-    async fn create_standalone_stream(&self, id: &SessionId) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+    async fn create_standalone_stream(
+        &self,
+        id: &SessionId,
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
         let stream = self.0.listen(id).await?;
         Ok(self.0.used(id, For::Changes, stream))
     }
 
-    /// The library keeps no answer once it is given (rmcp 3.11 drops the stream with it), so the log is followed.
-    async fn resume(&self, id: &SessionId, last: String) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+    /// The library keeps no answer once it is given (rmcp 3.11 drops the stream with it), so the log is
+    /// followed.
+    async fn resume(
+        &self,
+        id: &SessionId,
+        last: String,
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
         let name = EventName::read(&last);
         let purpose = if matches!(name, Some(EventName::Answer(..))) { For::Answer } else { For::Changes };
         let stream: Events = match name {
             Some(EventName::Answer(event, request)) => match self.0.log.follow(&event, id) {
                 Some(stream) => self.0.of_request(id, request, stream),
                 None => {
-                    let gone = ServerJsonRpcMessage::error(ErrorData::internal_error(GONE, None), Some(request));
+                    let gone =
+                        ServerJsonRpcMessage::error(ErrorData::internal_error(GONE, None), Some(request));
                     Box::pin(futures::stream::iter([ServerSseMessage::from_message(gone)]))
                 }
             },
@@ -555,11 +608,23 @@ mod tests {
         let answers: fn(&mut OpenSession) = |known| known.answers = 1;
         let open: fn(&mut OpenSession) = |known| known.open.begin(&RequestId::Number(1)).unwrap();
         assert_eq!(goes(&[("a", 0, plain), ("b", 0, plain), ("b", 0, plain)]).as_deref(), Some("1"));
-        assert_eq!(goes(&[("a", 1, plain), ("a", 2, plain), ("a", 2, plain)]).as_deref(), Some("1"), "one token, two addresses");
-        assert_eq!(goes(&[("a", 0, plain), ("a", 0, unasked), ("a", 0, unasked)]).as_deref(), Some("1"), "who opens many and asks nothing");
+        assert_eq!(
+            goes(&[("a", 1, plain), ("a", 2, plain), ("a", 2, plain)]).as_deref(),
+            Some("1"),
+            "one token, two addresses"
+        );
+        assert_eq!(
+            goes(&[("a", 0, plain), ("a", 0, unasked), ("a", 0, unasked)]).as_deref(),
+            Some("1"),
+            "who opens many and asks nothing"
+        );
         assert_eq!(goes(&[("a", 0, listens), ("a", 0, plain)]).as_deref(), Some("1"));
         assert_eq!(goes(&[("a", 0, listens), ("a", 0, answers)]).as_deref(), Some("0"));
-        assert_eq!(goes(&[("b", 0, plain), ("a", 0, open), ("a", 0, answers)]).as_deref(), Some("0"), "a call under way is never cut");
+        assert_eq!(
+            goes(&[("b", 0, plain), ("a", 0, open), ("a", 0, answers)]).as_deref(),
+            Some("0"),
+            "a call under way is never cut"
+        );
         assert_eq!(goes(&[("a", 0, open), ("a", 0, answers)]), None);
     }
 

@@ -1,4 +1,5 @@
-//! One request on its connection: whom it is from, and whether its connection keeps its place ([`places`](super::places)).
+//! One request on its connection: whom it is from, and whether its connection keeps its place
+//! ([`places`](super::places)).
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -41,8 +42,8 @@ impl Guest {
         (ClientNetwork(client), Visit { guest: self.clone() }, begun)
     }
 
-    /// Notes that the request showed the token, or that it calls an address of a webhook. Returns the refusal where too many
-    /// such requests are under way.
+    /// Notes that the request showed the token, or that it calls an address of a webhook. Returns the refusal
+    /// where too many such requests are under way.
     pub(super) fn vouch(&self) -> Option<Response> {
         self.places.vouch(self.id).err().map(turned_away)
     }
@@ -78,14 +79,19 @@ pub(super) async fn layer(mut request: Request, next: Next) -> Response {
 
 fn turned_away(crowded: Crowded) -> Response {
     let (status, message) = match crowded {
-        Crowded::Ended => (StatusCode::SERVICE_UNAVAILABLE, "this connection has ended to make room for others; make a new one"),
+        Crowded::Ended => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "this connection has ended to make room for others; make a new one",
+        ),
         Crowded::Address => (
             StatusCode::TOO_MANY_REQUESTS,
-            "as many requests of this address are under way as [http] max_connections_per_address allows; try again when one has ended",
+            "as many requests of this address are under way as [http] max_connections_per_address allows; \
+             try again when one has ended",
         ),
         Crowded::All => (
             StatusCode::SERVICE_UNAVAILABLE,
-            "requests are under way on all connections that [http] max_connections allows; try again when one has ended",
+            "requests are under way on all connections that [http] max_connections allows; try again when \
+             one has ended",
         ),
     };
     let mut response = refusal(status, message);
@@ -104,7 +110,10 @@ impl http_body::Body for CountedAnswer {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         Pin::new(&mut self.body).poll_frame(context)
     }
 

@@ -1,8 +1,10 @@
-//! The addresses that vendors call: `/webhooks/{provider}/{token}`, with the methods that the provider names, as a rule POST.
+//! The addresses that vendors call: `/webhooks/{provider}/{token}`, with the methods that the provider names,
+//! as a rule POST.
 //!
-//! They stand outside the bearer gate, since a vendor has no bearer token: the last part of the address is a token that
-//! nobody can guess, and on top of it the provider checks what the vendor signs. Nothing of a body is read before the
-//! token is right, and nothing of a body or an address is logged or echoed. What a vendor is answered is the provider's word too.
+//! They stand outside the bearer gate, since a vendor has no bearer token: the last part of the address is a
+//! token that nobody can guess, and on top of it the provider checks what the vendor signs. Nothing of a body
+//! is read before the token is right, and nothing of a body or an address is logged or echoed. What a vendor
+//! is answered is the provider's word too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +42,11 @@ pub(super) fn routes(engine: Engine) -> Router {
     Router::new().route("/webhooks/{provider}/{token}", any(take)).with_state(hook)
 }
 
-async fn take(State(hook): State<Hook>, Path((provider, token)): Path<(String, String)>, request: Request) -> Response {
+async fn take(
+    State(hook): State<Hook>,
+    Path((provider, token)): Path<(String, String)>,
+    request: Request,
+) -> Response {
     let Some(webhook) = hook.engine.expects_webhook(&provider, &token) else { return not_found() };
     if !webhook.methods.contains(request.method()) {
         return not_allowed(webhook.methods);
@@ -53,9 +59,15 @@ async fn take(State(hook): State<Hook>, Path((provider, token)): Path<(String, S
     let body = match read_body(body, MAX_BODY, BODY_TIMEOUT).await {
         Ok(body) => body,
         Err(Unread::TooLarge) => {
-            return (StatusCode::PAYLOAD_TOO_LARGE, format!("the request body is cut short, or larger than {MAX_BODY} bytes\n")).into_response();
+            return (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("the request body is cut short, or larger than {MAX_BODY} bytes\n"),
+            )
+                .into_response();
         }
-        Err(Unread::TooSlow) => return (StatusCode::REQUEST_TIMEOUT, "the request body took too long\n").into_response(),
+        Err(Unread::TooSlow) => {
+            return (StatusCode::REQUEST_TIMEOUT, "the request body took too long\n").into_response();
+        }
     };
     let query = parts.uri.query().unwrap_or_default();
     let called = Called { method: &parts.method, query, headers: &parts.headers, body: &body };
@@ -63,7 +75,9 @@ async fn take(State(hook): State<Hook>, Path((provider, token)): Path<(String, S
         Ok(webhook) => thanks(webhook.status, webhook.content_type, webhook.body),
         Err(Refused::NotFound) => not_found(),
         Err(Refused::Method(methods)) => not_allowed(methods),
-        Err(Refused::Signature) => (StatusCode::UNAUTHORIZED, "the signature is missing or wrong\n").into_response(),
+        Err(Refused::Signature) => {
+            (StatusCode::UNAUTHORIZED, "the signature is missing or wrong\n").into_response()
+        }
         Err(Refused::Malformed(why)) => (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response(),
         Err(_) => later(),
     }
@@ -78,16 +92,27 @@ fn not_found() -> Response {
 fn not_allowed(methods: &[Method]) -> Response {
     let allowed: Vec<&str> = methods.iter().map(Method::as_str).collect();
     let mut response = StatusCode::METHOD_NOT_ALLOWED.into_response();
-    response.headers_mut().extend(HeaderValue::from_str(&allowed.join(", ")).map(|allowed| (header::ALLOW, allowed)));
+    response
+        .headers_mut()
+        .extend(HeaderValue::from_str(&allowed.join(", ")).map(|allowed| (header::ALLOW, allowed)));
     response
 }
 
 /// What the vendor is answered, as its provider says.
 fn thanks(status: u16, content_type: &'static str, body: &'static str) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::NO_CONTENT);
-    if body.is_empty() { status.into_response() } else { (status, [(header::CONTENT_TYPE, content_type)], body).into_response() }
+    if body.is_empty() {
+        status.into_response()
+    } else {
+        (status, [(header::CONTENT_TYPE, content_type)], body).into_response()
+    }
 }
 
 fn later() -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")], "it cannot be taken now; try again later\n").into_response()
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        [(header::RETRY_AFTER, "5")],
+        "it cannot be taken now; try again later\n",
+    )
+        .into_response()
 }

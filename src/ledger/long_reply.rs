@@ -1,14 +1,14 @@
 //! What people write in several segments, until it is told.
 //!
-//! A segment is recorded before its carrier is thanked for it, and joined here by whoever brings the last one. From the
-//! moment at which a text is to be told, whole or not, nothing is added to it: whoever tells it, and however often that is
-//! tried, tells the same. What comes later begins a text of its own.
+//! A segment is recorded before its carrier is thanked for it, and joined here by whoever brings the last
+//! one. From the moment at which a text is to be told, whole or not, nothing is added to it: whoever tells
+//! it, and however often that is tried, tells the same. What comes later begins a text of its own.
 //!
-//! The phone's number of a text counts from 0 again after 255, so a segment whose place has other octets already belongs to
-//! another text. One that says the same does too, unless it may be one that a carrier tells again: it is known to have been
-//! told before, or another process recorded it just now, which may have died before it could acknowledge it. Nobody can be
-//! sure of that, so it is kept as a twin of the text that it repeats: told when it comes to say anything else, and forgotten
-//! when it does not.
+//! The phone's number of a text counts from 0 again after 255, so a segment whose place has other octets
+//! already belongs to another text. One that says the same does too, unless it may be one that a carrier
+//! tells again: it is known to have been told before, or another process recorded it just now, which may have
+//! died before it could acknowledge it. Nobody can be sure of that, so it is kept as a twin of the text that
+//! it repeats: told when it comes to say anything else, and forgotten when it does not.
 
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
@@ -18,8 +18,8 @@ use crate::error::Result;
 use crate::sms::caller_id::Sender;
 use crate::sms::message::hex;
 
-/// For how long a segment that another process recorded may be told again to this one, in milliseconds: that one may have
-/// died before it could acknowledge it.
+/// For how long a segment that another process recorded may be told again to this one, in milliseconds: that
+/// one may have died before it could acknowledge it.
 pub const DOUBT_MS: i64 = 600_000;
 
 /// Texts of one sender that may wait for segments at a time.
@@ -31,7 +31,8 @@ pub const MOST_LONG_REPLIES: u32 = 1_000;
 /// Octets in all of them.
 pub const MOST_OCTETS: i64 = 4 * 1024 * 1024;
 
-/// Receipts of one provider that may wait for their messages at a time. Those of messages in flight are far fewer.
+/// Receipts of one provider that may wait for their messages at a time. Those of messages in flight are far
+/// fewer.
 pub const MOST_EARLY_RECEIPTS: u32 = 10_000;
 
 /// A segment of a text that a person wrote.
@@ -57,9 +58,11 @@ pub struct NewReplySegment {
     pub vendor_id: String,
     /// When it was told first.
     pub at: Timestamp,
-    /// What stands for it where it is kept that it was not acknowledged ([`Told::keep_told`](super::told::Told::keep_told)).
+    /// What stands for it where it is kept that it was not acknowledged
+    /// ([`Told::keep_told`](super::told::Told::keep_told)).
     pub content: Option<String>,
-    /// Whether it may have been told and recorded before. Else an equal one that this process recorded was another.
+    /// Whether it may have been told and recorded before. Else an equal one that this process recorded was
+    /// another.
     pub is_doubtful: bool,
 }
 
@@ -99,7 +102,8 @@ impl LongReply {
         self.segments.len() == usize::from(self.total)
     }
 
-    /// An id that stays the same however often it is told, and that no other text has, of another ledger neither.
+    /// An id that stays the same however often it is told, and that no other text has, of another ledger
+    /// neither.
     pub fn id(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(self.sequence.to_be_bytes());
@@ -121,7 +125,10 @@ impl LongReply {
 
 impl std::fmt::Debug for LongReply {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LongReply").field("sequence", &self.sequence).field("segments", &self.segments.len()).finish_non_exhaustive()
+        f.debug_struct("LongReply")
+            .field("sequence", &self.sequence)
+            .field("segments", &self.segments.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -165,7 +172,12 @@ pub struct Tallies {
 #[async_trait]
 pub trait LongReplies: Send + Sync {
     /// Records a segment, however often it is told. The text that it makes whole is claimed until `again`.
-    async fn take_segment(&self, segment: NewReplySegment, now: Timestamp, again: Timestamp) -> Result<TakenSegment>;
+    async fn take_segment(
+        &self,
+        segment: NewReplySegment,
+        now: Timestamp,
+        again: Timestamp,
+    ) -> Result<TakenSegment>;
 
     /// Takes texts that are to be told: whole ones whose telling did not end, and those that waited too long.
     async fn claim_long_replies(&self, claim: LongReplyClaim) -> Result<Vec<LongReply>>;

@@ -1,5 +1,5 @@
-//! The mark of a ledger, as it is asked for and told: what is kept outside a ledger, so that an older one, another one or none
-//! in its place is seen before anything is sent from it.
+//! The mark of a ledger, as it is asked for and told: what is kept outside a ledger, so that an older one,
+//! another one or none in its place is seen before anything is sent from it.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,8 @@ pub enum MarkAt {
 pub struct Marking {
     /// Where.
     pub at: MarkAt,
-    /// Whether a ledger that has none gets one: a real provider sends from it. Else one that is there is heeded and kept.
+    /// Whether a ledger that has none gets one: a real provider sends from it. Else one that is there is
+    /// heeded and kept.
     pub is_needed: bool,
 }
 
@@ -72,7 +73,8 @@ pub struct Outlook {
     pub budgets: u32,
     /// What people said that waits here for the operator's word on who it was: no mark knows of such.
     pub pending: u32,
-    /// Whether nothing outside the ledger says who opted out and what was spent: then the budget of everything is frozen.
+    /// Whether nothing outside the ledger says who opted out and what was spent: then the budget of
+    /// everything is frozen.
     pub is_mark_gone: bool,
 }
 

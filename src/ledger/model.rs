@@ -9,13 +9,16 @@ mod queue;
 mod record;
 mod settlement;
 
-pub use intent::{BaseSession, BatchDraft, Decide, Draft, Idempotency, Intent, MakeDrafts, Many, NewHandle, Payer, Reservation, Target};
+pub use intent::{
+    BaseSession, BatchDraft, Decide, Draft, Idempotency, Intent, MakeDrafts, Many, NewHandle, Payer,
+    Reservation, Target,
+};
 pub use names::{E164, Nameless, ProviderName, VendorId};
 pub use outbox::Forward;
 pub use pacing::Pacing;
 pub use people::{
-    ANSWERS_MS, MOST_PENDING, NewPending, NewReply, OptOut, Pended, Pending, Recorded, Replies, ReplyPage, ReplyPlace, ReplyRecord, SHOWN_AN_HOUR,
-    Settled,
+    ANSWERS_MS, MOST_PENDING, NewPending, NewReply, OptOut, Pended, Pending, Recorded, Replies, ReplyPage,
+    ReplyPlace, ReplyRecord, SHOWN_AN_HOUR, Settled,
 };
 pub use queue::{Back, Claim, Claimed, Due, Recheck, Recovered, Released};
 pub use record::{BatchMessage, BatchRecord, Change, Filter, Record, Whole};

@@ -1,6 +1,7 @@
-//! What holds for every database that keeps a ledger: which budgets a send must fit in and what they are called, how money moves with
-//! a state, how fast texts leave, when a provider is asked, who may take back a wish, what the operator's own system is told, and
-//! how a message is chosen. All of it is pure: no file here knows a database, and time is an argument.
+//! What holds for every database that keeps a ledger: which budgets a send must fit in and what they are
+//! called, how money moves with a state, how fast texts leave, when a provider is asked, who may take back a
+//! wish, what the operator's own system is told, and how a message is chosen. All of it is pure: no file here
+//! knows a database, and time is an argument.
 
 pub mod choose;
 pub mod events;

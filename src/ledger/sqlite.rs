@@ -1,9 +1,10 @@
 //! The ledger in one SQLite file, for one machine.
 //!
-//! One thread writes (`writer`); readers have their own connections. Several processes may share the file: write
-//! transactions are immediate and short. Which process is alive is told by lock files beside the ledger, which the
-//! operating system releases at any death, so an attempt of a process that died becomes unknown at once, while one
-//! of a process that lives is left alone, and nothing has to be written while nothing happens.
+//! One thread writes (`writer`); readers have their own connections. Several processes may share the file:
+//! write transactions are immediate and short. Which process is alive is told by lock files beside the
+//! ledger, which the operating system releases at any death, so an attempt of a process that died becomes
+//! unknown at once, while one of a process that lives is left alone, and nothing has to be written while
+//! nothing happens.
 
 mod accept;
 mod account;
@@ -105,8 +106,8 @@ const MIGRATIONS: [&str; 22] = [
     include_str!("migrations/0022_open.sql"),
 ];
 
-/// How long a write waits for another process's transaction, and how long between two looks. Those of `SQLite` become longer and
-/// longer, and miss what one that accepts a large bulk leaves between its parts.
+/// How long a write waits for another process's transaction, and how long between two looks. Those of
+/// `SQLite` become longer and longer, and miss what one that accepts a large bulk leaves between its parts.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const BUSY_LOOK: Duration = Duration::from_millis(1);
 
@@ -120,7 +121,8 @@ const CHECKPOINT_PAGES: i32 = 4_000;
 const READERS: usize = 2;
 
 /// What is to be done next where a text was recorded and did not begin, and that could not be recorded.
-const MAY_BE_RECORDED: &str = "It may have been recorded, and nothing was sent: ask for it again with the same idempotency_key, and with no other one. The \
+const MAY_BE_RECORDED: &str = "It may have been recorded, and nothing was sent: ask for it again with the \
+    same idempotency_key, and with no other one. The \
                                operator must see to it that the ledger and its mark can be written.";
 
 /// The ledger. See the module's text.
@@ -144,23 +146,32 @@ impl SqliteLedger {
     /// Opens the ledger, and makes it (mode 0600) where there is none. It is held against no mark.
     ///
     /// # Errors
-    /// [`ErrorKind::LedgerUnavailable`], saying why: no permission, no database, another program's, or a newer one.
+    /// [`ErrorKind::LedgerUnavailable`], saying why: no permission, no database, another program's, or a
+    /// newer one.
     pub fn open(path: &Path, now: Timestamp, random: [u8; 8]) -> Result<Self> {
         Self::open_marked(path, None, now, random)
     }
 
-    /// The same for a ledger that is held against its mark. One in doubt is opened as well, and sends nothing.
+    /// The same for a ledger that is held against its mark. One in doubt is opened as well, and sends
+    /// nothing.
     ///
     /// # Errors
     /// As [`SqliteLedger::open`].
-    pub fn open_marked(path: &Path, marking: Option<Marking>, now: Timestamp, random: [u8; 8]) -> Result<Self> {
+    pub fn open_marked(
+        path: &Path,
+        marking: Option<Marking>,
+        now: Timestamp,
+        random: [u8; 8],
+    ) -> Result<Self> {
         let place = Place::enter(path)?;
         let path = place.path();
         let lock = Lock::new(place.folder(), random)?;
         place.check_name()?;
         place.check_whole()?;
         // Now, while there is room: a pause must need none.
-        pause::make(place.folder()).map_err(|error| cannot_open(path, &format!("its folder {}: {error}", place.folder().display())))?;
+        pause::make(place.folder()).map_err(|error| {
+            cannot_open(path, &format!("its folder {}: {error}", place.folder().display()))
+        })?;
         // What a process that died left in it may be texts that are not to be kept.
         let had_log = place.has_log();
         let has_texts = Arc::new(AtomicBool::new(had_log));
@@ -219,14 +230,17 @@ impl SqliteLedger {
         writer.as_ref().map(|(writer, _)| writer.clone()).ok_or_else(|| unavailable("the ledger is closed"))
     }
 
-    /// Settles what was recorded and did not begin: nothing was sent, and its key is free again. What cannot be settled now waits.
+    /// Settles what was recorded and did not begin: nothing was sent, and its key is free again. What cannot
+    /// be settled now waits.
     async fn settle_unbegun(&self) -> Result<()> {
         let unbegun = std::mem::take(&mut *self.unbegun.lock().unwrap_or_else(PoisonError::into_inner));
         if unbegun.is_empty() {
             return Ok(());
         }
         let settling = unbegun.clone();
-        let step = move |group: &mut Group<'_>| settling.iter().try_for_each(|(id, at)| settle::settle(group, id, &not_begun(*at)).map(drop));
+        let step = move |group: &mut Group<'_>| {
+            settling.iter().try_for_each(|(id, at)| settle::settle(group, id, &not_begun(*at)).map(drop))
+        };
         let settled = match self.writer() {
             Ok(writer) => writer.run_together(step).await,
             Err(error) => Err(error),
@@ -237,7 +251,10 @@ impl SqliteLedger {
         settled
     }
 
-    async fn read<T: Send + 'static>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static) -> Result<T> {
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T> {
         let (place, readers) = (Arc::clone(&self.place), Arc::clone(&self.readers));
         let task = tokio::task::spawn_blocking(move || {
             let kept = readers.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(Vec::pop);
@@ -280,15 +297,18 @@ fn not_begun(at: Timestamp) -> Settlement {
 }
 
 fn cannot_open(path: &Path, why: &str) -> Error {
-    Error::new(ErrorKind::LedgerUnavailable, format!("cannot use the ledger {}: {why}", path.display()))
-        .next("Name a file in a writable folder on a local disk with --ledger FILE or SMS_MCP_LEDGER. Nothing was sent.")
+    Error::new(ErrorKind::LedgerUnavailable, format!("cannot use the ledger {}: {why}", path.display())).next(
+        "Name a file in a writable folder on a local disk with --ledger FILE or SMS_MCP_LEDGER. \
+            Nothing was sent.",
+    )
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     let open = || -> rusqlite::Result<Connection> {
         let db = Connection::open_with_flags(path, flags)?;
-        // The log goes when the file says that nobody has it open (`writer::leave`), and with no other end, such as that of a
-        // start that failed: the file would lack its log for good. First of all, for all below reads the file, and may fail.
+        // The log goes when the file says that nobody has it open (`writer::leave`), and with no other end,
+        // such as that of a start that failed: the file would lack its log for good. First of all, for all
+        // below reads the file, and may fail.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         be_patient(&db)?;
         db.set_prepared_statement_cache_capacity(64);
@@ -305,7 +325,8 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
 /// Lets this connection wait for other processes.
 fn be_patient(db: &Connection) -> rusqlite::Result<()> {
     let look_again = |looks: i32| {
-        let waits_on = u128::try_from(looks).is_ok_and(|looks| looks * BUSY_LOOK.as_millis() < BUSY_TIMEOUT.as_millis());
+        let waits_on =
+            u128::try_from(looks).is_ok_and(|looks| looks * BUSY_LOOK.as_millis() < BUSY_TIMEOUT.as_millis());
         if waits_on {
             std::thread::sleep(BUSY_LOOK);
         }
@@ -323,7 +344,8 @@ fn applied(db: &Connection, path: &Path) -> Result<usize> {
     let number = |pragma: &str| db.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
     let version = usize::try_from(number("user_version").map_err(wrong)?).unwrap_or(usize::MAX);
     let owner = number("application_id").map_err(wrong)?;
-    let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(wrong)?;
+    let tables: i64 =
+        db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(wrong)?;
     if !matches!(owner, APPLICATION_ID | OPEN_ID) && (tables > 0 || version > 0) {
         return Err(cannot_open(path, "it is a database of another program"));
     }
@@ -380,7 +402,9 @@ fn migrate(db: &mut Connection, path: &Path) -> Result<()> {
         transaction.execute_batch(migration).map_err(wrong)?;
     }
     if version < MIGRATIONS.len() {
-        transaction.pragma_update(None, "user_version", i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)).map_err(wrong)?;
+        transaction
+            .pragma_update(None, "user_version", i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX))
+            .map_err(wrong)?;
     }
     if version == 0 {
         say_open(&transaction, false).map_err(wrong)?;

@@ -1,19 +1,20 @@
-//! What carriers tell over the connections that they keep, as far as the ledger must know more of it than the events
-//! themselves: what may be told again.
+//! What carriers tell over the connections that they keep, as far as the ledger must know more of it than the
+//! events themselves: what may be told again.
 
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::error::Result;
 
-/// For how long a text may be told again that was not acknowledged, in milliseconds: carriers keep one for a day or two.
+/// For how long a text may be told again that was not acknowledged, in milliseconds: carriers keep one for a
+/// day or two.
 pub const TOLD_AGAIN_MS: i64 = 3 * 24 * 3_600_000;
 
 /// Most texts that are kept for that: whoever can write to us can make them.
 pub const MOST_TOLD: u32 = 100_000;
 
-/// How old a receipt is at least, in milliseconds, before it counts as one that matches no message: the answer that names its
-/// message may come after it.
+/// How old a receipt is at least, in milliseconds, before it counts as one that matches no message: the
+/// answer that names its message may come after it.
 pub const EARLY_MS: i64 = 60_000;
 
 /// How far back receipts that match no message are counted, in milliseconds.
@@ -34,8 +35,9 @@ pub struct Unmatched {
 /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
 #[async_trait]
 pub trait Told: Send + Sync {
-    /// Keeps that these texts were told, each first at this time, and not acknowledged. What is kept for longer than
-    /// [`TOLD_AGAIN_MS`], or beyond [`MOST_TOLD`], is forgotten, the oldest first. What another process took meanwhile is not kept.
+    /// Keeps that these texts were told, each first at this time, and not acknowledged. What is kept for
+    /// longer than [`TOLD_AGAIN_MS`], or beyond [`MOST_TOLD`], is forgotten, the oldest first. What another
+    /// process took meanwhile is not kept.
     async fn keep_told(&self, provider: &str, texts: Vec<(String, Timestamp)>, now: Timestamp) -> Result<()>;
 
     /// When this text was told first, where it was not acknowledged then.
@@ -44,13 +46,15 @@ pub trait Told: Send + Sync {
     /// It is acknowledged now.
     async fn forget_told(&self, provider: &str, content: &str) -> Result<()>;
 
-    /// Takes over the latest reply of this content, told since `since`, that a process recorded which died since: it may not have
-    /// acknowledged it. Its id was made of the content ([`Reply::id_of`](crate::provider::exchange::Reply::id_of) has the form).
-    /// When it was told. Each is taken over once, for it is told again once.
-    async fn adopt_reply(&self, provider: &str, content: &str, since: Timestamp) -> Result<Option<Timestamp>>;
+    /// Takes over the latest reply of this content, told since `since`, that a process recorded which died
+    /// since: it may not have acknowledged it. Its id was made of the content
+    /// ([`Reply::id_of`](crate::provider::exchange::Reply::id_of) has the form). When it was told. Each is
+    /// taken over once, for it is told again once.
+    async fn adopt_reply(&self, provider: &str, content: &str, since: Timestamp)
+    -> Result<Option<Timestamp>>;
 
-    /// Whether another process recorded a reply of this content, told since `since`, and has not left in good order: only that
-    /// process knows whether the carrier heard its acknowledgement.
+    /// Whether another process recorded a reply of this content, told since `since`, and has not left in good
+    /// order: only that process knows whether the carrier heard its acknowledgement.
     async fn is_recorded_elsewhere(&self, provider: &str, content: &str, since: Timestamp) -> Result<bool>;
 
     /// When a process was last found dead: what it had been told and had not acknowledged, nobody knows.

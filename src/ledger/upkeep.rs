@@ -1,8 +1,8 @@
 //! What is forgotten: messages that are long over, and what belongs to them.
 //!
-//! Never forgotten are budgets, opt-outs and what waits for the operator; a message whose outcome or money is open; and who
-//! was texted, when last, by whom and under which sender, by which a STOP finds its person. What goes goes in small steps,
-//! each a transaction of its own that leaves the ledger whole.
+//! Never forgotten are budgets, opt-outs and what waits for the operator; a message whose outcome or money is
+//! open; and who was texted, when last, by whom and under which sender, by which a STOP finds its person.
+//! What goes goes in small steps, each a transaction of its own that leaves the ledger whole.
 
 use std::fs::File;
 
@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::error::Result;
 
-/// How long a provider's id of a forgotten message is known, in milliseconds: 90 days. What carriers tell of a message that
-/// did not change for a month comes sooner or not at all.
+/// How long a provider's id of a forgotten message is known, in milliseconds: 90 days. What carriers tell of
+/// a message that did not change for a month comes sooner or not at all.
 pub const KNOWN_ID_MS: i64 = 90 * 24 * 3_600_000;
 
 /// How many of each kind.
@@ -87,7 +87,8 @@ pub struct PruneStep {
 pub struct Prunable {
     /// What would go.
     pub goes: Pruned,
-    /// Messages that are as old and stay: their outcome or their money is open, or something that is younger needs them.
+    /// Messages that are as old and stay: their outcome or their money is open, or something that is younger
+    /// needs them.
     pub old_that_stay: u32,
     /// When the oldest message that stays was accepted.
     pub oldest: Option<Timestamp>,
@@ -110,16 +111,22 @@ impl PruneTurn {
 /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable) unless said otherwise.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
-    /// The moment as of which things are old. A clock that stands ahead must not make them so: it is at most a day after the last
-    /// moment at which something was accepted or left; and one
-    /// that stands behind makes less old than is.
+    /// The moment as of which things are old. A clock that stands ahead must not make them so: it is at most
+    /// a day after the last moment at which something was accepted or left; and one that stands behind makes
+    /// less old than is.
     async fn prune_at(&self, now: Timestamp) -> Result<Timestamp>;
 
     /// The turn to prune; nothing while another process has it.
     async fn prune_turn(&self) -> Result<Option<PruneTurn>>;
 
     /// Forgets at most so many of what did not change since `before`, in one transaction.
-    async fn prune(&self, before: Timestamp, now: Timestamp, place: PrunePlace, limit: u32) -> Result<PruneStep>;
+    async fn prune(
+        &self,
+        before: Timestamp,
+        now: Timestamp,
+        place: PrunePlace,
+        limit: u32,
+    ) -> Result<PruneStep>;
 
     /// What pruning would do. Nothing is written.
     async fn prunable(&self, before: Timestamp, now: Timestamp) -> Result<Prunable>;
@@ -127,8 +134,8 @@ pub trait Upkeep: Send + Sync {
     /// A key of this ledger that stays as it is once it is made; `fresh` is taken where there is none.
     async fn key(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]>;
 
-    /// Whether something may be sent from this ledger by a real provider: it is the one that its mark outside speaks of, and no
-    /// older one.
+    /// Whether something may be sent from this ledger by a real provider: it is the one that its mark outside
+    /// speaks of, and no older one.
     ///
     /// # Errors
     /// `ErrorKind::LedgerInDoubt`, or `ErrorKind::LedgerUnavailable` where the mark cannot be written.

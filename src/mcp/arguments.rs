@@ -1,24 +1,26 @@
-//! Reading the arguments of a call: kindly where a client's habit speaks, and never where that could change who is texted,
-//! what is said, or what may be spent.
+//! Reading the arguments of a call: kindly where a client's habit speaks, and never where that could change
+//! who is texted, what is said, or what may be spent.
 //!
-//! Models that must fill every field send `""` for what they would leave out; languages without integers send `5.0`; some
-//! clients send JSON as text. The tool's own input schema says what each argument is, so one walk along it puts these
-//! habits right before the arguments are read for good:
+//! Models that must fill every field send `""` for what they would leave out; languages without integers send
+//! `5.0`; some clients send JSON as text. The tool's own input schema says what each argument is, so one walk
+//! along it puts these habits right before the arguments are read for good:
 //!
-//! - `""` and `null` for what may be left out is "left out", which allows no more than leaving it out does. `dry_run` is the
-//!   exception: whoever means a quote and gets a text cannot take it back, so it is `true`, `false` or not there.
+//! - `""` and `null` for what may be left out is "left out", which allows no more than leaving it out does.
+//!   `dry_run` is the exception: whoever means a quote and gets a text cannot take it back, so it is `true`,
+//!   `false` or not there.
 //! - `0` is "left out" for `limit` alone: a budget of 0 is one.
-//! - Whole floats and digits as text are integers; JSON text is the list or the object that it holds, unless a member stands
-//!   twice in it.
-//! - What fills placeholders may be a map. An object of `name` and `value` alone is one pair of the list, and no map of two:
-//!   models forget the brackets. Where the message has the placeholders `{{name}}` and `{{value}}` it is refused, since it
-//!   could say either. A pair of two empty texts is one that a strict model had to fill: it is left out.
-//! - An integer is text for a message, a key and a placeholder's value while it surely has all its digits. A phone number
-//!   written as a number has lost its plus, and perhaps zeros: it is refused.
+//! - Whole floats and digits as text are integers; JSON text is the list or the object that it holds, unless
+//!   a member stands twice in it.
+//! - What fills placeholders may be a map. An object of `name` and `value` alone is one pair of the list, and
+//!   no map of two: models forget the brackets. Where the message has the placeholders `{{name}}` and
+//!   `{{value}}` it is refused, since it could say either. A pair of two empty texts is one that a strict
+//!   model had to fill: it is left out.
+//! - An integer is text for a message, a key and a placeholder's value while it surely has all its digits. A
+//!   phone number written as a number has lost its plus, and perhaps zeros: it is refused.
 //! - Unknown fields are refused, with the names that are right.
 //!
-//! Every complaint names the place (`recipients[3].to`), what belongs there, and one right value. It never repeats what
-//! stood there: that may be a person's text.
+//! Every complaint names the place (`recipients[3].to`), what belongs there, and one right value. It never
+//! repeats what stood there: that may be a person's text.
 
 use rmcp::model::{JsonObject, Tool};
 use serde::de::DeserializeOwned;
@@ -103,7 +105,8 @@ pub(super) fn read<T: DeserializeOwned>(tool: &Tool, arguments: JsonObject) -> R
 /// Arguments with their long lists as lists.
 fn unfolded(mut given: Value) -> Value {
     for value in given.as_object_mut().into_iter().flat_map(Map::values_mut) {
-        if let Some(list) = value.as_str().filter(|text| text.len() >= LONG).and_then(|text| serde_json::from_str(text).ok())
+        if let Some(list) =
+            value.as_str().filter(|text| text.len() >= LONG).and_then(|text| serde_json::from_str(text).ok())
             && matches!(list, Value::Array(_))
         {
             *value = list;
@@ -159,7 +162,13 @@ fn described(schema: &JsonObject, path: &str) -> Option<String> {
         (Some(list), true) => list.strip_prefix('[').and_then(|list| list.strip_suffix(']')),
         (example, _) => example,
     };
-    let right = example.map(|example| if path.ends_with(']') { format!(". Right: {example}") } else { format!(". Right: \"{name}\": {example}") });
+    let right = example.map(|example| {
+        if path.ends_with(']') {
+            format!(". Right: {example}")
+        } else {
+            format!(". Right: \"{name}\": {example}")
+        }
+    });
     let is = format!(". `{path}` is {article} {kind}");
     Some(format!("{is}{}{what}{}", if what.is_empty() { "" } else { ": " }, right.unwrap_or_default()))
 }
@@ -173,7 +182,8 @@ struct Reader {
 /// Whether the message of a call has both `{{name}}` and `{{value}}`.
 fn fills_both(arguments: &JsonObject) -> bool {
     let message = arguments.get("message").and_then(Value::as_str).unwrap_or_default();
-    let names: Vec<String> = Template::parse(message).map_or_else(|_| Vec::new(), |template| template.names().map(str::to_owned).collect());
+    let names: Vec<String> = Template::parse(message)
+        .map_or_else(|_| Vec::new(), |template| template.names().map(str::to_owned).collect());
     PAIR.iter().all(|member| names.iter().any(|name| name == member))
 }
 
@@ -182,7 +192,13 @@ impl Reader {
     fn object(&mut self, schema: &JsonObject, given: JsonObject) -> std::result::Result<JsonObject, Wrong> {
         let nothing = Map::new();
         let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&nothing);
-        let required: Vec<&str> = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let required: Vec<&str> = schema
+            .get("required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         let mut read = Map::new();
         for (name, value) in given {
             let Some(property) = properties.get(&name).and_then(Value::as_object) else {
@@ -228,12 +244,19 @@ impl Reader {
     }
 
     /// A long list in its text, which stays one: each item is read by itself.
-    fn long_array(&mut self, name: &str, items: &JsonObject, text: &str) -> std::result::Result<Value, Wrong> {
+    fn long_array(
+        &mut self,
+        name: &str,
+        items: &JsonObject,
+        text: &str,
+    ) -> std::result::Result<Value, Wrong> {
         let (mut list, mut wrong) = (Vec::with_capacity(text.len()), None);
         let take = |index: usize, item: Value| {
             list.push(if index == 0 { b'[' } else { b',' });
             let read = self.value(name, items, item).map_err(|wrong| wrong.below(&format!("[{index}]")));
-            let written = read.and_then(|item| serde_json::to_writer(&mut list, &item).map_err(|error| Wrong::here(error.to_string())));
+            let written = read.and_then(|item| {
+                serde_json::to_writer(&mut list, &item).map_err(|error| Wrong::here(error.to_string()))
+            });
             wrong = written.err();
             wrong.is_none()
         };
@@ -276,7 +299,8 @@ impl Reader {
             Value::Object(pair) if pairs && is_pair(&pair) => {
                 if self.fills_both && !is_padding(&Value::Object(pair.clone())) {
                     return Err(Wrong::here(
-                        "it can be one pair, or the values of {{name}} and of {{value}}, which the message both has; write the list of pairs",
+                        "it can be one pair, or the values of {{name}} and of {{value}}, which the message \
+                         both has; write the list of pairs",
                     ));
                 }
                 self.array(name, schema, Value::Array(vec![Value::Object(pair)]))
@@ -285,7 +309,8 @@ impl Reader {
             Value::Object(map) if pairs => {
                 let mut read = Vec::with_capacity(map.len());
                 for (name, value) in map.into_iter().filter(|(_, value)| !value.is_null()) {
-                    let value = text("value", &nothing, value).map_err(|wrong| wrong.below(&untrusted::escape(&name)))?;
+                    let value = text("value", &nothing, value)
+                        .map_err(|wrong| wrong.below(&untrusted::escape(&name)))?;
                     let pair = serde_json::json!({ "name": name, "value": value });
                     if !is_padding(&pair) {
                         read.push(pair);
@@ -299,7 +324,8 @@ impl Reader {
 }
 
 /// Told where a key was sent that is none.
-const NO_KEY: &str = "idempotency_key was empty, which is as if it was left out: if you repeat this call, only the operator's duplicate window \
+const NO_KEY: &str = "idempotency_key was empty, which is as if it was left out: if you repeat this call, \
+    only the operator's duplicate window \
     keeps the text from going out twice. Give each intent a key of its own.";
 
 fn is_empty(name: &str, value: &Value) -> bool {
@@ -321,7 +347,8 @@ fn is_pair(object: &JsonObject) -> bool {
 
 /// Whether a pair says nothing: models that must fill every field send one where they have none.
 fn is_padding(pair: &Value) -> bool {
-    let says_nothing = |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
+    let says_nothing =
+        |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
     pair.as_object().is_some_and(|pair| is_pair(pair) && pair.values().all(says_nothing))
 }
 
@@ -336,7 +363,10 @@ fn of_text(given: Value, is_wanted: impl Fn(&Value) -> bool) -> std::result::Res
 }
 
 fn written_twice(place: &str) -> Wrong {
-    Wrong::here(format!("its JSON text has `{place}` twice in one object, and two readers may take different ones; write it once"))
+    Wrong::here(format!(
+        "its JSON text has `{place}` twice in one object, and two readers may take different ones; write it \
+         once"
+    ))
 }
 
 fn text(name: &str, schema: &JsonObject, given: Value) -> std::result::Result<Value, Wrong> {
@@ -344,12 +374,21 @@ fn text(name: &str, schema: &JsonObject, given: Value) -> std::result::Result<Va
     match given {
         Value::String(_) if words.is_none_or(|words| words.contains(&given)) => Ok(given),
         Value::String(_) => {
-            let words: Vec<String> = words.into_iter().flatten().filter_map(Value::as_str).map(|word| format!("`{word}`")).collect();
+            let words: Vec<String> = words
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .map(|word| format!("`{word}`"))
+                .collect();
             Err(Wrong::here(format!("it is none of {}", words.join(", "))))
         }
         Value::Number(number) if name == AMOUNT => Ok(Value::Number(number)),
-        Value::Number(number) if INTEGER_IS_TEXT.contains(&name) && is_exact(&number) => Ok(Value::String(number.to_string())),
-        Value::Number(_) => Err(Wrong::here("a number may have lost digits, zeros or its plus on the way; write it in quotes")),
+        Value::Number(number) if INTEGER_IS_TEXT.contains(&name) && is_exact(&number) => {
+            Ok(Value::String(number.to_string()))
+        }
+        Value::Number(_) => Err(Wrong::here(
+            "a number may have lost digits, zeros or its plus on the way; write it in quotes",
+        )),
         other => Err(wrong_type(&other, "text in quotes")),
     }
 }
@@ -367,7 +406,9 @@ fn integer(name: &str, schema: &JsonObject, given: Value) -> std::result::Result
     let (found, shown) = match &given {
         Value::Number(number) if number.is_f64() => (number.as_f64().and_then(whole), number.to_string()),
         Value::Number(number) => (number.as_i64(), number.to_string()),
-        Value::String(digits) if (1..=20).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+        Value::String(digits)
+            if (1..=20).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
             (digits.parse().ok(), format!("{digits:?}"))
         }
         _ => return Err(wrong_type(&given, &format!("{wanted}, without quotes"))),

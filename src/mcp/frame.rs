@@ -1,10 +1,11 @@
 //! Whether what came is a JSON-RPC message, asked before the protocol library reads it.
 //!
-//! The library answers what it cannot read without an id, so that the client waits for ever, and over HTTP with words about
-//! media types. Here it is read once for what it is, and what cannot be served is refused with its own id and with the
-//! member that is wrong. Values are never repeated: they may be a person's text.
+//! The library answers what it cannot read without an id, so that the client waits for ever, and over HTTP
+//! with words about media types. Here it is read once for what it is, and what cannot be served is refused
+//! with its own id and with the member that is wrong. Values are never repeated: they may be a person's text.
 //!
-//! Source: JSON-RPC 2.0, sections 4 and 5; MCP, "Messages" (ids are text or whole numbers, `params` are objects).
+//! Source: JSON-RPC 2.0, sections 4 and 5; MCP, "Messages" (ids are text or whole numbers, `params` are
+//! objects).
 
 use rmcp::model::{ErrorCode, ErrorData, RequestId, ServerJsonRpcMessage};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -51,24 +52,32 @@ pub(crate) enum Frame {
     Message,
     /// No JSON; why, without what stood there.
     NoJson(String),
-    /// JSON that is no message, or one that cannot be served. At least one refusal; of a batch, one for each request.
+    /// JSON that is no message, or one that cannot be served. At least one refusal; of a batch, one for each
+    /// request.
     Refused(Vec<FrameRefusal>),
 }
 
 /// Looks at the bytes of one message.
 pub(crate) fn look(bytes: &[u8]) -> Frame {
-    // The library leaves out a byte order mark (RFC 8259, 8.1), and what stands behind it must not go past here.
-    let mut reader = serde_json::Deserializer::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
+    // The library leaves out a byte order mark (RFC 8259, 8.1), and what stands behind it must not go past
+    // here.
+    let mut reader =
+        serde_json::Deserializer::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
     let seen = WholeFrame.deserialize(&mut reader).and_then(|seen| reader.end().map(|()| seen));
     match seen {
         Err(error) => Frame::NoJson(error.to_string()),
-        Ok(Top::Object(message)) => message.fault().map_or(Frame::Message, |refusal| Frame::Refused(vec![refusal])),
+        Ok(Top::Object(message)) => {
+            message.fault().map_or(Frame::Message, |refusal| Frame::Refused(vec![refusal]))
+        }
         Ok(Top::Batch(messages)) => Frame::Refused(of_batch(messages)),
-        Ok(Top::Other(kind)) => Frame::Refused(vec![FrameRefusal::invalid(None, format!("it is {kind}, and {ONE_MESSAGE}"))]),
+        Ok(Top::Other(kind)) => {
+            Frame::Refused(vec![FrameRefusal::invalid(None, format!("it is {kind}, and {ONE_MESSAGE}"))])
+        }
     }
 }
 
-const ONE_MESSAGE: &str = "must be one JSON-RPC message, such as {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}";
+const ONE_MESSAGE: &str =
+    "must be one JSON-RPC message, such as {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}";
 
 /// Refuses each request of a batch, so that nobody waits for one.
 fn of_batch(messages: Vec<Top>) -> Vec<FrameRefusal> {
@@ -122,8 +131,10 @@ impl MessageHead {
     /// What is wrong with it, if anything.
     fn fault(&self) -> Option<FrameRefusal> {
         let is_answer = self.method.is_none() && (self.has_result || self.has_error);
-        // The id of an answer is ours, and nothing is answered under it. Of two ids nobody knows which is meant.
-        let id = self.id.as_ref().filter(|_| !is_answer && self.twice.as_deref() != Some("id")).and_then(usable);
+        // The id of an answer is ours, and nothing is answered under it. Of two ids nobody knows which is
+        // meant.
+        let id =
+            self.id.as_ref().filter(|_| !is_answer && self.twice.as_deref() != Some("id")).and_then(usable);
         let (code, message) = self.wrong(is_answer, id.is_some())?;
         let is_notification = self.method.is_some() && self.id.is_none();
         Some(FrameRefusal { id, code, message, is_answered: !is_answer && !is_notification })
@@ -134,7 +145,13 @@ impl MessageHead {
         if let Some(place) = &self.twice {
             let is_of_params = place.strip_prefix("params").is_some_and(|rest| rest.starts_with(['.', '[']));
             let code = if is_of_params { ErrorCode::INVALID_PARAMS } else { ErrorCode::INVALID_REQUEST };
-            return Some((code, format!("`{place}` stands twice in its object, and two readers may take different ones; write it once")));
+            return Some((
+                code,
+                format!(
+                    "`{place}` stands twice in its object, and two readers may take different ones; write \
+                     it once"
+                ),
+            ));
         }
         match &self.jsonrpc {
             Some(Value::String(version)) if version == "2.0" => {}
@@ -147,14 +164,24 @@ impl MessageHead {
         }
         let method = match &self.method {
             Some(Value::String(method)) => untrusted::escape(method),
-            Some(other) => return invalid(format!("`method` is {}, and must be text, such as \"tools/list\"", JsonKind::of(other))),
+            Some(other) => {
+                return invalid(format!(
+                    "`method` is {}, and must be text, such as \"tools/list\"",
+                    JsonKind::of(other)
+                ));
+            }
             None => return invalid(format!("`method` is missing: it {ONE_MESSAGE}")),
         };
         if let Some(id) = self.id.as_ref().filter(|_| !has_id) {
-            return invalid(format!("`id` is {}, and must be text or a whole number of at most 63 bits", JsonKind::of(id)));
+            return invalid(format!(
+                "`id` is {}, and must be text or a whole number of at most 63 bits",
+                JsonKind::of(id)
+            ));
         }
         if self.has_result || self.has_error {
-            return invalid("it has a `method`, and beside it `result` or `error`, which are of an answer".to_owned());
+            return invalid(
+                "it has a `method`, and beside it `result` or `error`, which are of an answer".to_owned(),
+            );
         }
         let params = self.params.as_ref()?;
         let is_wrong = |kind: JsonKind| !matches!(kind, JsonKind::Object | JsonKind::Null);
@@ -163,7 +190,10 @@ impl MessageHead {
             Some(kind) if is_wrong(kind) => ("params._meta", kind),
             _ => return None,
         };
-        Some((ErrorCode::INVALID_PARAMS, format!("the params of {method} are wrong: `{place}` is {kind}, and must be an object")))
+        Some((
+            ErrorCode::INVALID_PARAMS,
+            format!("the params of {method} are wrong: `{place}` is {kind}, and must be an object"),
+        ))
     }
 }
 

@@ -1,7 +1,8 @@
 //! One look at JSON text, before it becomes a value that has forgotten what stood there twice.
 //!
-//! An object that names a member twice means two things: this reader takes the last, another one the first, and a person
-//! who approved a call may have read the other (RFC 8259, 4: "the behavior ... is unpredictable"). So it is refused.
+//! An object that names a member twice means two things: this reader takes the last, another one the first,
+//! and a person who approved a call may have read the other (RFC 8259, 4: "the behavior ... is
+//! unpredictable"). So it is refused.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -162,7 +163,11 @@ impl<'de> Visitor<'de> for Look {
             }
             if twice.is_none() {
                 let shown = || untrusted::escape(&name.0);
-                twice = if names.contains(&name) { Some(shown()) } else { member.twice.map(|place| below(&shown(), &place)) };
+                twice = if names.contains(&name) {
+                    Some(shown())
+                } else {
+                    member.twice.map(|place| below(&shown(), &place))
+                };
             }
             names.insert(name);
         }
@@ -186,7 +191,14 @@ mod tests {
         ] {
             assert_eq!(twice(text).as_deref(), Some(place), "{text}");
         }
-        for text in [r#"{"to":"1","To":"2"}"#, r#"[{"a":1},{"a":1}]"#, r#"{"a":{"a":{"a":1}}}"#, "[1,1]", "\"x\"", r#"{"a":1,"a":"#] {
+        for text in [
+            r#"{"to":"1","To":"2"}"#,
+            r#"[{"a":1},{"a":1}]"#,
+            r#"{"a":{"a":{"a":1}}}"#,
+            "[1,1]",
+            "\"x\"",
+            r#"{"a":1,"a":"#,
+        ] {
             assert_eq!(twice(text), None, "{text}");
         }
     }

@@ -1,6 +1,6 @@
-//! A call with a list of many recipients, read without a tree of values for each: that would be twenty times as large as what was
-//! sent. Before the library reads the call, its list becomes the JSON text of that list, which arguments may be written as; and
-//! they are read from it one by one.
+//! A call with a list of many recipients, read without a tree of values for each: that would be twenty times
+//! as large as what was sent. Before the library reads the call, its list becomes the JSON text of that list,
+//! which arguments may be written as; and they are read from it one by one.
 
 use std::ops::Range;
 
@@ -14,15 +14,16 @@ pub(super) const LONG: usize = 64 * 1024;
 /// The way to the list in a call.
 const WAY: [&str; 3] = ["params", "arguments", "recipients"];
 
-/// Writes the long list of a call as text, unless the message would be longer than `most` by that. `message` is JSON that was looked
-/// at; all else stays as it is.
+/// Writes the long list of a call as text, unless the message would be longer than `most` by that. `message`
+/// is JSON that was looked at; all else stays as it is.
 pub(super) fn fold(message: &mut Vec<u8>, most: usize) {
     if message.len() < LONG {
         return;
     }
     let Some(list) = find(message, &WAY).filter(|list| list.len() >= LONG) else { return };
     let folded = || {
-        let text = std::str::from_utf8(message.get(list.clone())?).ok().filter(|text| text.starts_with('['))?;
+        let text =
+            std::str::from_utf8(message.get(list.clone())?).ok().filter(|text| text.starts_with('['))?;
         let mut folded = Vec::with_capacity(message.len() + list.len() / 4);
         folded.extend_from_slice(message.get(..list.start)?);
         serde_json::to_writer(&mut folded, text).ok()?;
@@ -174,7 +175,8 @@ mod tests {
 
     fn call(recipients: &str, before: &str, after: &str) -> Vec<u8> {
         format!(
-            "{{\"jsonrpc\":\"2.0\",\"id\":1,{before} \"params\" : {{\"name\":\"send_bulk\",\"arguments\":{{\"message\":\"a \\\"{{[\", \
+            "{{\"jsonrpc\":\"2.0\",\"id\":1,{before} \"params\" : \
+             {{\"name\":\"send_bulk\",\"arguments\":{{\"message\":\"a \\\"{{[\", \
              \"recipients\":{recipients} {after}}}}},\"method\":\"tools/call\"}}\n"
         )
         .into_bytes()
@@ -182,12 +184,18 @@ mod tests {
 
     #[test]
     fn a_long_list_of_recipients_is_written_as_its_text_and_nothing_else_changes() {
-        let list: Vec<Value> =
-            (0..5_000).map(|n| serde_json::json!({ "to": format!("+1{n}"), "data": [{ "name": "n", "value": "\"]}\\" }] })).collect();
+        let list: Vec<Value> = (0..5_000)
+            .map(|n| {
+                serde_json::json!({ "to": format!("+1{n}"), "data": [{ "name": "n", "value":
+                "\"]}\\" }] })
+            })
+            .collect();
         let list = Value::from(list).to_string();
-        for (before, after) in
-            [("", ""), ("\"_meta\":{\"params\":[{\"arguments\":1}]},", ",\"from\":\"A\""), ("\"x\":-1.5e3,", "\n,\"dry_run\":true")]
-        {
+        for (before, after) in [
+            ("", ""),
+            ("\"_meta\":{\"params\":[{\"arguments\":1}]},", ",\"from\":\"A\""),
+            ("\"x\":-1.5e3,", "\n,\"dry_run\":true"),
+        ] {
             let mut message = call(&list, before, after);
             let mut expected: Value = serde_json::from_slice(&message).unwrap();
             fold(&mut message, usize::MAX);
@@ -202,8 +210,11 @@ mod tests {
         let long = "x".repeat(2 * LONG);
         let object = format!("{{\"to\":\"{long}\"}}");
         let of_text = format!("\"[{long}]\"");
-        let elsewhere = format!("{{\"method\":\"m\",\"params\":{{\"recipients\":[\"{long}\"]}}}}").into_bytes();
-        for message in [call("[{\"to\":\"+1\"}]", "", ""), call(&object, "", ""), call(&of_text, "", ""), elsewhere] {
+        let elsewhere =
+            format!("{{\"method\":\"m\",\"params\":{{\"recipients\":[\"{long}\"]}}}}").into_bytes();
+        for message in
+            [call("[{\"to\":\"+1\"}]", "", ""), call(&object, "", ""), call(&of_text, "", ""), elsewhere]
+        {
             let mut folded = message.clone();
             fold(&mut folded, usize::MAX);
             assert!(folded == message);

@@ -1,14 +1,14 @@
 //! The requests of one connection that are not answered yet.
 //!
-//! An answer is told from another by its id alone. Of two open requests with one id the protocol library answers one, and
-//! the other client waits for ever; so the second is refused, before anything of it is done.
+//! An answer is told from another by its id alone. Of two open requests with one id the protocol library
+//! answers one, and the other client waits for ever; so the second is refused, before anything of it is done.
 
 use std::collections::HashMap;
 
 use rmcp::model::{ErrorData, RequestId, ServerJsonRpcMessage};
 
-/// Most that are known of one connection, so that a client that cancels without end does not fill the memory: a cancelled
-/// request is never answered. The oldest is forgotten first.
+/// Most that are known of one connection, so that a client that cancels without end does not fill the memory:
+/// a cancelled request is never answered. The oldest is forgotten first.
 const MOST: usize = 4_096;
 
 /// The ids of requests that are not answered yet.
@@ -26,7 +26,8 @@ impl OpenCalls {
     /// The refusal, if another one with this id is open.
     pub(crate) fn begin(&mut self, id: &RequestId) -> Result<(), ErrorData> {
         if self.ids.contains_key(id) {
-            let why = "a request with this id is not answered yet, and its answer could not be told from that of this one. Nothing of this one was \
+            let why = "a request with this id is not answered yet, and its answer could not be told from \
+                that of this one. Nothing of this one was \
                 done: send it again with an id of its own";
             return Err(ErrorData::invalid_request(why, None));
         }
@@ -64,7 +65,10 @@ mod tests {
         let (mut calls, one) = (OpenCalls::default(), RequestId::Number(1));
         assert!(calls.begin(&one).is_ok() && calls.begin(&RequestId::String("1".into())).is_ok());
         assert!(calls.begin(&one).is_err());
-        calls.note(&ServerJsonRpcMessage::error(ErrorData::internal_error("another", None), Some(RequestId::Number(2))));
+        calls.note(&ServerJsonRpcMessage::error(
+            ErrorData::internal_error("another", None),
+            Some(RequestId::Number(2)),
+        ));
         assert!(calls.begin(&one).is_err());
         calls.note(&ServerJsonRpcMessage::error(ErrorData::internal_error("it", None), Some(one.clone())));
         assert!(calls.begin(&one).is_ok());

@@ -1,12 +1,13 @@
 //! Requests whose parameters the protocol library could not read.
 //!
-//! The library tries each kind of request in turn, so one that it knows but whose parameters are wrong ends up as a method
-//! that nobody knows. A client would look for the method, which is there; here it is told the parameter. What is meant all
-//! the same is taken: PHP writes `[]` for arguments that are none.
+//! The library tries each kind of request in turn, so one that it knows but whose parameters are wrong ends
+//! up as a method that nobody knows. A client would look for the method, which is there; here it is told the
+//! parameter. What is meant all the same is taken: PHP writes `[]` for arguments that are none.
 
 use rmcp::model::{
-    CallToolRequestParams, ClientRequest, CustomRequest, ErrorCode, ErrorData, GetPromptRequestParams, InitializeRequestParams, JsonRpcRequest,
-    ReadResourceRequestParams, ServerJsonRpcMessage, SubscribeRequestParams, SubscriptionsListenRequestParams, UnsubscribeRequestParams,
+    CallToolRequestParams, ClientRequest, CustomRequest, ErrorCode, ErrorData, GetPromptRequestParams,
+    InitializeRequestParams, JsonRpcRequest, ReadResourceRequestParams, ServerJsonRpcMessage,
+    SubscribeRequestParams, SubscriptionsListenRequestParams, UnsubscribeRequestParams,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -32,7 +33,8 @@ pub(super) fn meant(request: CustomRequest, is_legacy: bool) -> Result<CallToolR
         return read(&method, params);
     }
     // A method that this version no longer has is not there, whatever its parameters are.
-    let complaint = if !is_legacy && REMOVED.contains(&method.as_str()) { None } else { complaint(&method, params) };
+    let complaint =
+        if !is_legacy && REMOVED.contains(&method.as_str()) { None } else { complaint(&method, params) };
     Err(complaint.unwrap_or_else(|| {
         let shown = untrusted::escape(&method);
         ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("there is no method \"{shown}\""), None)
@@ -72,20 +74,26 @@ fn read<T: DeserializeOwned>(method: &str, params: Value) -> Result<T, ErrorData
 
 /// What the reader says, without the value that stood there: it may be a person's text, or a code.
 fn kind(said: &str) -> String {
-    if let Some((given, wanted)) = said.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected ")) {
+    if let Some((given, wanted)) =
+        said.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected "))
+    {
         let given = given.split(['"', '`']).next().unwrap_or_default().trim_end();
         return format!("invalid type: {given}, expected {wanted}");
     }
     match (said.find('"'), said.rfind('"')) {
         (Some(from), Some(to)) if from < to => {
-            format!("{}(text){}", said.get(..from).unwrap_or_default(), said.get(to + 1..).unwrap_or_default())
+            format!(
+                "{}(text){}",
+                said.get(..from).unwrap_or_default(),
+                said.get(to + 1..).unwrap_or_default()
+            )
         }
         _ => said.to_owned(),
     }
 }
 
-/// The error for an `initialize` that cannot be read, if this message is one. The library refuses it before any handler is asked,
-/// in words about a newer protocol.
+/// The error for an `initialize` that cannot be read, if this message is one. The library refuses it before
+/// any handler is asked, in words about a newer protocol.
 pub(crate) fn refused_opening(message: &Value) -> Option<Value> {
     let id = message.get("id").filter(|id| id.is_string() || id.is_number())?;
     if message.get("method")? != "initialize" {
@@ -101,7 +109,8 @@ pub(super) fn refusal(request: &JsonRpcRequest<ClientRequest>) -> Option<ServerJ
     if custom.method != "initialize" {
         return None;
     }
-    complaint("initialize", given(custom.params.clone())).map(|error| ServerJsonRpcMessage::error(error, Some(request.id.clone())))
+    complaint("initialize", given(custom.params.clone()))
+        .map(|error| ServerJsonRpcMessage::error(error, Some(request.id.clone())))
 }
 
 #[cfg(test)]
@@ -118,10 +127,16 @@ mod tests {
             (json!(true), "invalid type: boolean, expected"),
             (json!([482_913]), "invalid type: sequence, expected"),
         ] {
-            let wrong = read::<CallToolRequestParams>("tools/call", json!({ "name": "send_sms", "arguments": value }));
+            let wrong = read::<CallToolRequestParams>(
+                "tools/call",
+                json!({ "name": "send_sms", "arguments": value }),
+            );
             let message = wrong.err().map(|error| error.message.into_owned()).unwrap_or_default();
             assert!(message.contains(said) && message.contains("`arguments`"), "{message}");
-            assert!(!message.contains("4829") && !message.contains("code") && !message.contains("true"), "{message}");
+            assert!(
+                !message.contains("4829") && !message.contains("code") && !message.contains("true"),
+                "{message}"
+            );
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Telling a client how far a bulk has come, as a client can take it.
 //!
-//! At most one step in [`GAP`], each higher than the one before, whatever the bulk's speed: a thousand steps a second would
-//! cost the client more than they tell it. Never the last step, since the answer itself says that all is done; and never a
-//! step in the same instant as the answer: a client that reads both at once (the TypeScript SDK is one) has already forgotten
-//! the call when it comes to look at the step, and calls that an error. So the answer waits until the last step is
-//! [`QUIET`] ago.
+//! At most one step in [`GAP`], each higher than the one before, whatever the bulk's speed: a thousand steps
+//! a second would cost the client more than they tell it. Never the last step, since the answer itself says
+//! that all is done; and never a step in the same instant as the answer: a client that reads both at once
+//! (the TypeScript SDK is one) has already forgotten the call when it comes to look at the step, and calls
+//! that an error. So the answer waits until the last step is [`QUIET`] ago.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,8 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Tells steps by `notify`, which says whether the client is still there, until [`Progress::end`] or until nobody can tell any.
+    /// Tells steps by `notify`, which says whether the client is still there, until [`Progress::end`] or
+    /// until nobody can tell any.
     pub(super) fn new<F, Told>(notify: F) -> Self
     where
         F: Fn(u32, u32) -> Told + Send + 'static,
@@ -60,7 +61,11 @@ impl Progress {
 }
 
 /// Tells the newest step, at most one in each gap. Returns when the last one was told.
-async fn tell<F, Told>(notify: F, mut steps: watch::Receiver<(u32, u32)>, over: CancellationToken) -> Option<Instant>
+async fn tell<F, Told>(
+    notify: F,
+    mut steps: watch::Receiver<(u32, u32)>,
+    over: CancellationToken,
+) -> Option<Instant>
 where
     F: Fn(u32, u32) -> Told + Send,
     Told: Future<Output = bool> + Send,
@@ -117,7 +122,10 @@ mod tests {
         progress.end().await;
         let steps = steps.lock().unwrap();
         assert!((25..=30).contains(&steps.len()), "{}", steps.len());
-        assert!(steps.windows(2).all(|pair| pair[1].0 - pair[0].0 >= GAP && pair[1].1 > pair[0].1), "{steps:?}");
+        assert!(
+            steps.windows(2).all(|pair| pair[1].0 - pair[0].0 >= GAP && pair[1].1 > pair[0].1),
+            "{steps:?}"
+        );
         assert!(steps.iter().all(|(_, done)| *done < 3_000), "the whole is told by the answer alone");
     }
 
@@ -136,7 +144,10 @@ mod tests {
             tell(999, 1_000);
             sleep(GAP * 3).await;
             let steps = steps.lock().unwrap();
-            assert!(steps.iter().all(|(at, _)| answered - *at >= QUIET), "ready after {ready_ms} ms: {steps:?}");
+            assert!(
+                steps.iter().all(|(at, _)| answered - *at >= QUIET),
+                "ready after {ready_ms} ms: {steps:?}"
+            );
         }
     }
 

@@ -1,8 +1,9 @@
 //! The schemas of the tools, plain enough for every model API.
 //!
-//! Model APIs take less than JSON Schema: some refuse `$ref` or `additionalProperties`, some make an empty object of an open
-//! map, some know no `null`. What clients are shown is therefore whole in itself: objects with named fields, lists, strings,
-//! numbers and words. That no other field is taken is held when arguments are read ([`super::arguments`]), not said here.
+//! Model APIs take less than JSON Schema: some refuse `$ref` or `additionalProperties`, some make an empty
+//! object of an open map, some know no `null`. What clients are shown is therefore whole in itself: objects
+//! with named fields, lists, strings, numbers and words. That no other field is taken is held when arguments
+//! are read ([`super::arguments`]), not said here.
 
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use schemars::JsonSchema;
 use schemars::generate::{Contract, SchemaSettings};
 use serde_json::Value;
 
-/// The schema of a tool's arguments: no `additionalProperties`, no open maps, no combinators at the top, no `null`.
+/// The schema of a tool's arguments: no `additionalProperties`, no open maps, no combinators at the top, no
+/// `null`.
 pub(super) fn input<T: JsonSchema>() -> Arc<JsonObject> {
     let mut schema = of::<T>(Contract::Deserialize);
     close(&mut schema);
@@ -23,7 +25,8 @@ pub(super) fn output<T: JsonSchema>() -> Arc<JsonObject> {
     whole(of::<T>(Contract::Serialize))
 }
 
-/// The JSON Schema (2020-12) of a type: no `$ref`, enums as one list of strings, no `null` for what may be left out.
+/// The JSON Schema (2020-12) of a type: no `$ref`, enums as one list of strings, no `null` for what may be
+/// left out.
 fn of<T: JsonSchema>(contract: Contract) -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
@@ -43,8 +46,8 @@ fn whole(schema: Value) -> Arc<JsonObject> {
     Arc::new(object)
 }
 
-/// Takes out what some model API refuses and the descriptions say: that there are no other fields, and defaults. An open map
-/// would keep its own word, and a test refuses that.
+/// Takes out what some model API refuses and the descriptions say: that there are no other fields, and
+/// defaults. An open map would keep its own word, and a test refuses that.
 fn close(value: &mut Value) {
     match value {
         Value::Object(object) => {
@@ -74,7 +77,9 @@ fn simplify(value: &mut Value) {
             if let Some(single) = object.get("type").and_then(without_null) {
                 object.insert("type".to_owned(), single);
             }
-            if object.get("default").is_some_and(|default| default.is_null() || default == &Value::from("") || default == &serde_json::json!({})) {
+            if object.get("default").is_some_and(|default| {
+                default.is_null() || default == &Value::from("") || default == &serde_json::json!({})
+            }) {
                 object.remove("default");
             }
             if object.get("format").and_then(Value::as_str).is_some_and(|format| format.contains("int")) {
@@ -109,7 +114,8 @@ fn enum_names(branches: &Value) -> Option<Vec<Value>> {
 
 /// The type that is left when `null` is taken out of a list of types.
 fn without_null(types: &Value) -> Option<Value> {
-    match types.as_array()?.iter().filter(|name| name.as_str() != Some("null")).collect::<Vec<_>>().as_slice() {
+    match types.as_array()?.iter().filter(|name| name.as_str() != Some("null")).collect::<Vec<_>>().as_slice()
+    {
         [single] => Some((*single).clone()),
         _ => None,
     }

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// The sets that are offered. Also `sms-mcp serve --toolsets`.
     pub toolsets: Vec<Toolset>,
-    /// Whether only tools are offered that neither send nor change anything. Also `sms-mcp serve --read-only`.
+    /// Whether only tools are offered that neither send nor change anything. Also
+    /// `sms-mcp serve --read-only`.
     pub read_only: bool,
 }
 

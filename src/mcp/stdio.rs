@@ -1,7 +1,9 @@
-//! Standard input and output as the protocol library reads and writes them, with what it leaves to its clients to suffer.
+//! Standard input and output as the protocol library reads and writes them, with what it leaves to its
+//! clients to suffer.
 //!
-//! What is no message that can be served is refused with its id before the library sees it ([`frame`]); an `initialize` that
-//! cannot be read is answered about its parameters; and of two open requests with one id the second is refused.
+//! What is no message that can be served is refused with its id before the library sees it ([`frame`]); an
+//! `initialize` that cannot be read is answered about its parameters; and of two open requests with one id
+//! the second is refused.
 
 use std::io;
 use std::pin::Pin;
@@ -30,8 +32,21 @@ where
     W: AsyncWrite + Send + Unpin + 'static,
 {
     let (refuse, refusals) = mpsc::unbounded_channel();
-    let lines = Lines { input, chunk: vec![0; CHUNK].into(), line: Vec::new(), ready: Vec::new(), given: 0, is_too_long: false, refuse };
-    Guarded { inner: (lines, output).into_transport(), refusals, sending: JoinSet::new(), open: OpenCalls::default() }
+    let lines = Lines {
+        input,
+        chunk: vec![0; CHUNK].into(),
+        line: Vec::new(),
+        ready: Vec::new(),
+        given: 0,
+        is_too_long: false,
+        refuse,
+    };
+    Guarded {
+        inner: (lines, output).into_transport(),
+        refusals,
+        sending: JoinSet::new(),
+        open: OpenCalls::default(),
+    }
 }
 
 /// An input of which only lines go on that the library can read.
@@ -94,7 +109,11 @@ impl<R> Lines<R> {
 }
 
 impl<R: AsyncRead + Unpin> AsyncRead for Lines<R> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         loop {
             let rest = self.ready.get(self.given..).unwrap_or_default();
             if !rest.is_empty() {
@@ -143,7 +162,10 @@ impl<T: Transport<RoleServer>> Guarded<T> {
 impl<T: Transport<RoleServer>> Transport<RoleServer> for Guarded<T> {
     type Error = T::Error;
 
-    fn send(&mut self, item: TxJsonRpcMessage<RoleServer>) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+    fn send(
+        &mut self,
+        item: TxJsonRpcMessage<RoleServer>,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
         self.open.note(&item);
         self.inner.send(item)
     }

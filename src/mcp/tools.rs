@@ -1,7 +1,7 @@
 //! The tools: one table of values, and the call of each.
 //!
-//! To add one: a value in `TABLE`, with argument and answer types in the engine's contract. The list is a contract;
-//! `tests/suite/snapshots/tools.json` shows every change of it.
+//! To add one: a value in `TABLE`, with argument and answer types in the engine's contract. The list is a
+//! contract; `tests/suite/snapshots/tools.json` shows every change of it.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +14,8 @@ use super::arguments::{self, Given};
 use super::settings::{Settings, Toolset};
 use super::{render, schema};
 use crate::engine::contract::{
-    BalanceAnswer, BalanceArgs, BulkAnswer, BulkArgs, ListAnswer, ListArgs, OpenAnswer, OpenArgs, SendAnswer, SendArgs, StatusAnswer, StatusArgs,
+    BalanceAnswer, BalanceArgs, BulkAnswer, BulkArgs, ListAnswer, ListArgs, OpenAnswer, OpenArgs, SendAnswer,
+    SendArgs, StatusAnswer, StatusArgs,
 };
 use crate::engine::{Caller, Engine, OnProgress};
 use crate::error::Result;
@@ -34,7 +35,11 @@ enum Rights {
 }
 
 /// Reads the arguments, asks the engine, and writes the answer.
-type Handler = for<'a> fn(&'a Tool, JsonObject, ToolCall<'a>) -> Pin<Box<dyn Future<Output = Result<CallToolResult>> + Send + 'a>>;
+type Handler = for<'a> fn(
+    &'a Tool,
+    JsonObject,
+    ToolCall<'a>,
+) -> Pin<Box<dyn Future<Output = Result<CallToolResult>> + Send + 'a>>;
 
 /// What arguments a tool takes, what it answers, and how.
 struct Verb {
@@ -62,7 +67,8 @@ macro_rules! verb {
             output: schema::output::<$answer>,
             handler: |tool, arguments, $call| {
                 Box::pin(async move {
-                    let Given { arguments: $given, warnings } = arguments::read::<$arguments>(tool, arguments)?;
+                    let Given { arguments: $given, warnings } =
+                        arguments::read::<$arguments>(tool, arguments)?;
                     let mut answer: $answer = $verb.await?;
                     // With what must be said about how the arguments were read.
                     answer.warnings.extend(warnings);
@@ -90,8 +96,10 @@ static TABLE: [ToolEntry; 6] = [
     ToolEntry {
         name: "send_sms",
         title: "Send an SMS",
-        description: "Send one SMS to a real phone. It costs money and cannot be taken back. Set idempotency_key so that a repeated call is sent at most \
-             once. With dry_run: true it only quotes: price, segments, whether it is allowed, and which characters make it dearer. On \
+        description: "Send one SMS to a real phone. It costs money and cannot be taken back. Set \
+            idempotency_key so that a repeated call is sent at most \
+             once. With dry_run: true it only quotes: price, segments, whether it is allowed, and which \
+             characters make it dearer. On \
              outcome_unknown or partly_sent never send again.",
         toolset: Toolset::Core,
         scope: Rights::Send,
@@ -101,8 +109,10 @@ static TABLE: [ToolEntry; 6] = [
     ToolEntry {
         name: SEND_BULK,
         title: "Send an SMS to many",
-        description: "Send one message to many recipients, with {{name}} placeholders filled from each recipient's data. All must fit the budget before \
-             the first leaves. A number named twice gets it once. A long bulk answers in_progress with a batch id and goes on: follow it with \
+        description: "Send one message to many recipients, with {{name}} placeholders filled from each \
+            recipient's data. All must fit the budget before \
+             the first leaves. A number named twice gets it once. A long bulk answers in_progress with a \
+             batch id and goes on: follow it with \
              get_status.",
         toolset: Toolset::Core,
         scope: Rights::Send,
@@ -112,7 +122,8 @@ static TABLE: [ToolEntry; 6] = [
     ToolEntry {
         name: "get_balance",
         title: "Get balance and budgets",
-        description: "The balance of the account at each provider, and what you may still spend: the day's, the session's and a handle's budget.",
+        description: "The balance of the account at each provider, and what you may still spend: the day's, \
+            the session's and a handle's budget.",
         toolset: Toolset::Core,
         scope: Rights::Read,
         annotations: reads,
@@ -121,7 +132,8 @@ static TABLE: [ToolEntry; 6] = [
     ToolEntry {
         name: "list_sms",
         title: "List messages",
-        description: "Messages sent through this server, newest first, without their texts. Filter by status, recipient, time or bulk.",
+        description: "Messages sent through this server, newest first, without their texts. Filter by \
+            status, recipient, time or bulk.",
         toolset: Toolset::Core,
         scope: Rights::Read,
         annotations: reads,
@@ -130,7 +142,8 @@ static TABLE: [ToolEntry; 6] = [
     ToolEntry {
         name: "get_status",
         title: "Get status",
-        description: "Where a message or a bulk stands, with its history, after a look at the provider. sent: taken by the provider; delivered: on \
+        description: "Where a message or a bulk stands, with its history, after a look at the provider. \
+            sent: taken by the provider; delivered: on \
              the phone; held: the provider holds it back; unknown: may have gone out, never send it again.",
         toolset: Toolset::Core,
         scope: Rights::Read,
@@ -140,7 +153,8 @@ static TABLE: [ToolEntry; 6] = [
     ToolEntry {
         name: "open_session",
         title: "Open a spending slice",
-        description: "A handle with its own limits inside your session, for a sub-agent or one task. It can only narrow what you may spend.",
+        description: "A handle with its own limits inside your session, for a sub-agent or one task. It can \
+            only narrow what you may spend.",
         toolset: Toolset::Core,
         scope: Rights::Slice,
         annotations: slices,
@@ -195,7 +209,10 @@ impl Tools {
     /// Those that these settings offer.
     pub fn offered(settings: &Settings) -> Self {
         let offered = || TABLE.iter().filter(|entry| entry.is_offered(settings));
-        Self { list: offered().map(ToolEntry::shown).collect(), handlers: offered().map(|entry| entry.verb.handler).collect() }
+        Self {
+            list: offered().map(ToolEntry::shown).collect(),
+            handlers: offered().map(|entry| entry.verb.handler).collect(),
+        }
     }
 
     /// Whether texts can be sent by them.
@@ -211,13 +228,22 @@ impl Tools {
     /// Calls a tool by name.
     ///
     /// # Errors
-    /// A protocol error for a tool that does not exist or is not offered. Everything that the caller can mend is a result with
-    /// `isError`.
-    pub async fn call(&self, name: &str, arguments: JsonObject, call: ToolCall<'_>) -> std::result::Result<CallToolResult, ErrorData> {
-        let Some((tool, handler)) = self.list.iter().zip(&self.handlers).find(|(tool, _)| tool.name == name) else {
+    /// A protocol error for a tool that does not exist or is not offered. Everything that the caller can mend
+    /// is a result with `isError`.
+    pub async fn call(
+        &self,
+        name: &str,
+        arguments: JsonObject,
+        call: ToolCall<'_>,
+    ) -> std::result::Result<CallToolResult, ErrorData> {
+        let Some((tool, handler)) = self.list.iter().zip(&self.handlers).find(|(tool, _)| tool.name == name)
+        else {
             let names: Vec<&str> = self.list.iter().map(|tool| tool.name.as_ref()).collect();
             let shown = crate::sms::untrusted::escape(name);
-            return Err(ErrorData::invalid_params(format!("there is no tool \"{shown}\"; the tools are {}", names.join(", ")), None));
+            return Err(ErrorData::invalid_params(
+                format!("there is no tool \"{shown}\"; the tools are {}", names.join(", ")),
+                None,
+            ));
         };
         Ok(handler(tool, arguments, call).await.unwrap_or_else(|error| render::error(&error)))
     }

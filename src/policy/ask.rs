@@ -31,7 +31,10 @@ pub struct Whole {
 impl Whole {
     /// The whole of messages that would reserve so much each.
     pub fn of(holds: impl IntoIterator<Item = i64>) -> Self {
-        let add = |whole: Self, micros: i64| Self { messages: whole.messages + 1, micros: whole.micros.saturating_add(micros) };
+        let add = |whole: Self, micros: i64| Self {
+            messages: whole.messages + 1,
+            micros: whole.micros.saturating_add(micros),
+        };
         holds.into_iter().fold(Self { messages: 0, micros: 0 }, add)
     }
 }

@@ -44,11 +44,17 @@ impl Policy {
     /// The limits of the parts of the budget path that the operator sets.
     pub fn limits(&self, scope: Scope) -> Limits {
         match scope {
-            Scope::Total => Limits { spend_micros: self.settings.total_spend.map(|amount| amount.0), messages: None },
-            Scope::Day => Limits { spend_micros: Some(self.settings.day_spend.0), messages: Some(self.settings.day_messages.into()) },
-            Scope::Session | Scope::Handle => {
-                Limits { spend_micros: Some(self.settings.session_spend.0), messages: Some(self.settings.session_messages.into()) }
+            Scope::Total => {
+                Limits { spend_micros: self.settings.total_spend.map(|amount| amount.0), messages: None }
             }
+            Scope::Day => Limits {
+                spend_micros: Some(self.settings.day_spend.0),
+                messages: Some(self.settings.day_messages.into()),
+            },
+            Scope::Session | Scope::Handle => Limits {
+                spend_micros: Some(self.settings.session_spend.0),
+                messages: Some(self.settings.session_messages.into()),
+            },
         }
     }
 

@@ -23,7 +23,8 @@ pub struct Settings {
     pub session_spend: Amount,
     /// Most messages in one session.
     pub session_messages: u32,
-    /// A session over HTTP without sessions, and a handle of open_session, closes after this long without a send.
+    /// A session over HTTP without sessions, and a handle of open_session, closes after this long without a
+    /// send.
     pub session_idle: Span,
     /// Most money in one principal's UTC day.
     pub day_spend: Amount,
@@ -43,7 +44,8 @@ pub struct Settings {
     pub max_segments: u32,
     /// Most recipients of one bulk send.
     pub bulk_max: u32,
-    /// Messages handed to providers per second, all agents together. Single sends beyond it are refused, bulk waits.
+    /// Messages handed to providers per second, all agents together. Single sends beyond it are refused, bulk
+    /// waits.
     pub sends_per_second: u32,
     /// If not empty: only these countries ("FR") and prefixes ("+337") are texted.
     #[schemars(with = "Vec<String>")]
@@ -53,12 +55,14 @@ pub struct Settings {
     pub deny_destinations: Vec<Destination>,
     /// If not empty: the only sender IDs that `from` may name.
     pub allow_senders: Vec<String>,
-    /// Whether a text may go out with a placeholder that nothing fills ({{name}}, {name}, [Your Name]), or that an empty
-    /// value fills. It is mostly a mistake, and a person reads it.
+    /// Whether a text may go out with a placeholder that nothing fills ({{name}}, {name}, [Your Name]), or
+    /// that an empty value fills. It is mostly a mistake, and a person reads it.
     pub allow_placeholders: bool,
-    /// Whether a text may go out with a line break or a quote that is written as two characters (a backslash and n).
+    /// Whether a text may go out with a line break or a quote that is written as two characters (a backslash
+    /// and n).
     pub allow_escapes: bool,
-    /// Price of one segment that is reserved and charged, as assumed, where nobody knows the price. Take the worst case; it is never zero.
+    /// Price of one segment that is reserved and charged, as assumed, where nobody knows the price. Take the
+    /// worst case; it is never zero.
     pub price_when_unknown: Amount,
 }
 

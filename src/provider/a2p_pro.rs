@@ -1,9 +1,10 @@
-//! A2P Pro: one message a request unless `bulk` says otherwise, look-ups by id, and webhooks that nobody signs.
+//! A2P Pro: one message a request unless `bulk` says otherwise, look-ups by id, and webhooks that nobody
+//! signs.
 //!
-//! Where the server has a public address each message carries a callback address of its own with a token that cannot be
-//! guessed. Even so a webhook is only a hint: what it says is believed after a look-up. How the vendor answers a request
-//! to several recipients is not documented, so that is off by default; with `bulk` every likely form is read, and a
-//! recipient whom the answer does not name is unknown.
+//! Where the server has a public address each message carries a callback address of its own with a token that
+//! cannot be guessed. Even so a webhook is only a hint: what it says is believed after a look-up. How the
+//! vendor answers a request to several recipients is not documented, so that is off by default; with `bulk`
+//! every likely form is read, and a recipient whom the answer does not name is unknown.
 //!
 //! Source: `https://www.a2ppro.com/api-docs`.
 
@@ -25,14 +26,20 @@ use crate::sms::message::State;
 use crate::sms::money::Money;
 use crate::sms::number::Number;
 
-/// Most recipients of one request that can be configured: the answer about them must stay well under a megabyte.
+/// Most recipients of one request that can be configured: the answer about them must stay well under a
+/// megabyte.
 const MAX_BULK: u16 = 1_000;
 
 /// An id that no message has: asking for it shows whether the token is taken.
 const NO_MESSAGE: &str = "m-0";
 
 /// What the vendor calls its messages, in their order; `queued` and `sent` are both on the way.
-const WORDS: [(&str, State); 4] = [("queued", State::Sent), ("sent", State::Sent), ("delivered", State::Delivered), ("failed", State::Failed)];
+const WORDS: [(&str, State); 4] = [
+    ("queued", State::Sent),
+    ("sent", State::Sent),
+    ("delivered", State::Delivered),
+    ("failed", State::Failed),
+];
 
 rest::vendor_settings! {
     /// Settings of A2P Pro.
@@ -46,10 +53,12 @@ rest::vendor_settings! {
         /// Sender ID or number where a call names none. It must be set: the vendor takes no message without.
     }
     own {
-        /// Words for a `status` that mean "sent", besides those that the vendor documents (`queued`, `sent`, `delivered`, `failed`).
+        /// Words for a `status` that mean "sent", besides those that the vendor documents (`queued`, `sent`,
+        /// `delivered`, `failed`).
         #[serde(skip_serializing_if = "Vec::is_empty")]
         sent_words: Vec<String> = Vec::new(),
-        /// Whether equal texts go to several recipients in one request. The vendor does not document how it answers that.
+        /// Whether equal texts go to several recipients in one request. The vendor does not document how it
+        /// answers that.
         bulk: bool = false,
         /// Most recipients of one request with `bulk`.
         bulk_size: u16 = 100,
@@ -60,7 +69,9 @@ impl Config {
     /// What types cannot say.
     fn check_own(&self) -> std::result::Result<(), String> {
         if self.from.as_deref().is_none_or(str::is_empty) {
-            return Err("`from` is not set; A2P Pro takes no message without a sender ID or number".to_owned());
+            return Err(
+                "`from` is not set; A2P Pro takes no message without a sender ID or number".to_owned()
+            );
         }
         if !(1..=MAX_BULK).contains(&self.bulk_size) {
             return Err(format!("bulk_size is {}; it must be from 1 to {MAX_BULK}", self.bulk_size));
@@ -75,7 +86,14 @@ impl Build for Config {
         let token = setup.secrets.demand("token")?;
         let client = Client::new(&self.name, &self.base_url, &self.http, Arc::clone(&setup.clock), Refusals)?;
         let wording = Wording::new(&WORDS, &self.sent_words);
-        Ok(Arc::new(A2pPro { config: self.clone(), wording, token, client, clock: setup.clock, callback: setup.callback }))
+        Ok(Arc::new(A2pPro {
+            config: self.clone(),
+            wording,
+            token,
+            client,
+            clock: setup.clock,
+            callback: setup.callback,
+        }))
     }
 }
 
@@ -106,14 +124,16 @@ enum Recipients<'a> {
     Many(Vec<&'a str>),
 }
 
-/// The vendor's errors: `{"code", "message"}`, perhaps below `error`. Its codes say no more than its statuses do.
+/// The vendor's errors: `{"code", "message"}`, perhaps below `error`. Its codes say no more than its statuses
+/// do.
 struct Refusals;
 
 impl Dialect for Refusals {
     fn words(&self, answer: &Answer) -> Option<String> {
         let body: Value = answer.json().ok()?;
         let error = body.get("error").filter(|error| error.is_object()).unwrap_or(&body);
-        let words: Vec<&str> = ["code", "message"].into_iter().filter_map(|name| error.get(name)?.as_str()).collect();
+        let words: Vec<&str> =
+            ["code", "message"].into_iter().filter_map(|name| error.get(name)?.as_str()).collect();
         (!words.is_empty()).then(|| words.join(": "))
     }
 }
@@ -161,7 +181,10 @@ impl<'a> Shown<'a> {
             id: id_of(body),
             status: body.get("status").and_then(Value::as_str),
             to,
-            segments: body.get("segments").and_then(Value::as_u64).and_then(|count| u32::try_from(count).ok()),
+            segments: body
+                .get("segments")
+                .and_then(Value::as_u64)
+                .and_then(|count| u32::try_from(count).ok()),
             delivered: time("delivered_at"),
             why: json::first(body, &["error_code", "code", "error"]),
         }
@@ -221,7 +244,10 @@ impl A2pPro {
         match answer.json::<Value>() {
             Ok(body) => {
                 let shown = Shown::all(&body);
-                group.iter().map(|submission| outcome_of(submission, &shown, &self.wording, &answer)).collect()
+                group
+                    .iter()
+                    .map(|submission| outcome_of(submission, &shown, &self.wording, &answer))
+                    .collect()
             }
             Err(why) => vec![unreadable(&answer, &why); group.len()],
         }
@@ -233,7 +259,9 @@ impl A2pPro {
         let mut groups: Vec<(&Submission, Vec<usize>)> = Vec::new();
         for (place, submission) in submissions.iter().enumerate() {
             let fits = |(first, places): &&mut (&Submission, Vec<usize>)| {
-                places.len() < most && first.text == submission.text && self.sender(first) == self.sender(submission)
+                places.len() < most
+                    && first.text == submission.text
+                    && self.sender(first) == self.sender(submission)
             };
             match groups.iter_mut().find(fits) {
                 Some((_, places)) => places.push(place),
@@ -266,7 +294,11 @@ impl Provider for A2pPro {
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {
-        let answer = match self.client.submit(&self.request(submission, Recipients::One(submission.to.e164()), &[submission])).await {
+        let answer = match self
+            .client
+            .submit(&self.request(submission, Recipients::One(submission.to.e164()), &[submission]))
+            .await
+        {
             Ok(answer) => answer,
             Err(outcome) => return outcome,
         };
@@ -280,9 +312,13 @@ impl Provider for A2pPro {
         }
     }
 
-    /// One request for each text and sender, one after the other. After one that was lost or not sent no other begins.
+    /// One request for each text and sender, one after the other. After one that was lost or not sent no
+    /// other begins.
     async fn send_many(&self, submissions: &[Submission]) -> Vec<Outcome> {
-        let not_begun = Outcome::NotSent { retry_after_ms: None, why: "an earlier request of this batch had no answer".to_owned() };
+        let not_begun = Outcome::NotSent {
+            retry_after_ms: None,
+            why: "an earlier request of this batch had no answer".to_owned(),
+        };
         let mut outcomes = vec![not_begun; submissions.len()];
         for places in self.groups(submissions) {
             let group: Vec<&Submission> = places.iter().filter_map(|place| submissions.get(*place)).collect();
@@ -308,19 +344,29 @@ impl Provider for A2pPro {
 
     async fn status(&self, enquiry: &Enquiry) -> Result<Vec<Receipt>> {
         let Some(id) = path_part(&enquiry.vendor_id) else { return Ok(Vec::new()) };
-        let answer = match self.client.read(&Request::get(format!("messages/{id}")).bearer(&self.token)).await {
+        let answer = match self.client.read(&Request::get(format!("messages/{id}")).bearer(&self.token)).await
+        {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             read => read?,
         };
-        let wrong = |why: &str| Error::new(ErrorKind::ProviderUnavailable, format!("{}: {why}", self.config.name));
+        let wrong =
+            |why: &str| Error::new(ErrorKind::ProviderUnavailable, format!("{}: {why}", self.config.name));
         let body: Value = answer.json().map_err(|why| wrong(&why))?;
-        let read: Vec<_> =
-            Shown::all(&body).into_iter().map(|shown| (wording::reported(&self.wording, shown.status, shown.id.is_some()), shown)).collect();
-        // What one says in a word that nobody knows is no news; where all do, that is worth a word to the operator.
-        if let Some(why) = read.iter().find_map(|(state, _)| state.as_ref().err()).filter(|_| read.iter().all(|(state, _)| state.is_err())) {
+        let read: Vec<_> = Shown::all(&body)
+            .into_iter()
+            .map(|shown| (wording::reported(&self.wording, shown.status, shown.id.is_some()), shown))
+            .collect();
+        // What one says in a word that nobody knows is no news; where all do, that is worth a word to the
+        // operator.
+        if let Some(why) = read
+            .iter()
+            .find_map(|(state, _)| state.as_ref().err())
+            .filter(|_| read.iter().all(|(state, _)| state.is_err()))
+        {
             return Err(wrong(why));
         }
-        let shown: Vec<(State, Shown<'_>)> = read.into_iter().filter_map(|(state, shown)| Some((state.ok()?, shown))).collect();
+        let shown: Vec<(State, Shown<'_>)> =
+            read.into_iter().filter_map(|(state, shown)| Some((state.ok()?, shown))).collect();
         let now = self.clock.now();
         let is_one = matches!(shown.as_slice(), [(_, one)] if one.to.len() <= 1);
         let receipts = shown.iter().flat_map(|(state, shown)| {
@@ -330,7 +376,12 @@ impl Provider for A2pPro {
             let of = |to: &&str| digits::number(to).map(|to| to.e164().to_owned());
             match is_one {
                 true => vec![receipt],
-                false => shown.to.iter().filter_map(of).map(|to| Receipt { to: Some(to), ..receipt.clone() }).collect(),
+                false => shown
+                    .to
+                    .iter()
+                    .filter_map(of)
+                    .map(|to| Receipt { to: Some(to), ..receipt.clone() })
+                    .collect(),
             }
         });
         Ok(receipts.collect())
@@ -341,13 +392,16 @@ impl Provider for A2pPro {
             return Err(NotBelieved::NotExpected);
         }
         // The error itself may quote the body.
-        let body: Value = json::from_slice(delivery.body).map_err(|_| NotBelieved::Malformed("the body is no JSON".to_owned()))?;
-        let vendor_id = id_of(&body).ok_or_else(|| NotBelieved::Malformed("the body has no id".to_owned()))?;
+        let body: Value = json::from_slice(delivery.body)
+            .map_err(|_| NotBelieved::Malformed("the body is no JSON".to_owned()))?;
+        let vendor_id =
+            id_of(&body).ok_or_else(|| NotBelieved::Malformed("the body has no id".to_owned()))?;
         Ok(vec![Event::Hint { vendor_id, message: delivery.message.cloned() }])
     }
 
     async fn check(&self) -> Result<Vec<Finding>> {
-        let asked = self.client.read(&Request::get(format!("messages/{NO_MESSAGE}")).bearer(&self.token)).await;
+        let asked =
+            self.client.read(&Request::get(format!("messages/{NO_MESSAGE}")).bearer(&self.token)).await;
         let key = match asked {
             Err(error) if error.kind() == ErrorKind::NotFound => Finding::fine("the token is taken"),
             Err(error) if error.kind() != ErrorKind::ProviderRejected => return Err(error),

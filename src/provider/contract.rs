@@ -1,7 +1,7 @@
 //! What a carrier of texts is: what it can do, what it is handed, and what it says became of it.
 //!
-//! All of it is one promise between the engine and whoever implements [`Provider`]; how one is made from its settings is
-//! [`Build`]. It knows no vendor and no protocol.
+//! All of it is one promise between the engine and whoever implements [`Provider`]; how one is made from its
+//! settings is [`Build`]. It knows no vendor and no protocol.
 
 use std::sync::Arc;
 
@@ -9,7 +9,10 @@ use async_trait::async_trait;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::exchange::{self, Action, Arguments, Campaign, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Notice, Page, Receipt};
+use super::exchange::{
+    self, Action, Arguments, Campaign, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Notice,
+    Page, Receipt,
+};
 use super::exchange::{SegmentOutcome, Unacknowledged, Webhook};
 use super::settings::{Settings, Setup};
 use crate::error::{Error, ErrorKind, Result};
@@ -27,8 +30,8 @@ pub trait Build: Settings {
     fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>>;
 }
 
-/// What a provider can do, as it is configured. A capability switches code and contract tests on; nothing asks for a
-/// provider by name.
+/// What a provider can do, as it is configured. A capability switches code and contract tests on; nothing
+/// asks for a provider by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Capabilities {
@@ -58,8 +61,8 @@ pub struct Capabilities {
     pub lookup: bool,
     /// Each segment of a text is a request of its own.
     pub segment_requests: bool,
-    /// It gives each of its requests a time of its own, from the request's first octet on, and says by itself how long a message
-    /// waits for its turn. What has begun is waited for.
+    /// It gives each of its requests a time of its own, from the request's first octet on, and says by itself
+    /// how long a message waits for its turn. What has begun is waited for.
     pub bounds_itself: bool,
 }
 
@@ -83,7 +86,8 @@ impl Capabilities {
     };
 }
 
-/// One message to hand over. `Debug` shows neither the text nor the number's owner's business: it is redacted.
+/// One message to hand over. `Debug` shows neither the text nor the number's owner's business: it is
+/// redacted.
 #[derive(Clone)]
 pub struct Submission {
     /// Our reference.
@@ -102,11 +106,15 @@ pub struct Submission {
 
 impl std::fmt::Debug for Submission {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Submission").field("id", &self.id).field("segments", &self.segments).finish_non_exhaustive()
+        f.debug_struct("Submission")
+            .field("id", &self.id)
+            .field("segments", &self.segments)
+            .finish_non_exhaustive()
     }
 }
 
-/// What became of a message that was handed over. Only [`Outcome::NotSent`] and [`Outcome::NotNow`] may ever be tried again.
+/// What became of a message that was handed over. Only [`Outcome::NotSent`] and [`Outcome::NotNow`] may ever
+/// be tried again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -114,16 +122,17 @@ pub enum Outcome {
     Accepted {
         /// The provider's id. Several messages of one request may share it; recipients tell them apart.
         vendor_id: Option<String>,
-        /// What the provider says of it so far. [`State::Queued`]: it holds the message back (a paused sender), so it is
-        /// not on its way yet.
+        /// What the provider says of it so far. [`State::Queued`]: it holds the message back (a paused
+        /// sender), so it is not on its way yet.
         status: State,
         /// Segments that are charged, where the provider says so.
         segments: Option<u32>,
         /// The real price, where the provider says so.
         price: Option<Money>,
     },
-    /// The provider took it on record and says in the same answer that it failed: [`State::Failed`] or [`State::Expired`]. It
-    /// is charged as one that was sent, unless the answer has another price, and it is never tried again.
+    /// The provider took it on record and says in the same answer that it failed: [`State::Failed`] or
+    /// [`State::Expired`]. It is charged as one that was sent, unless the answer has another price, and it is
+    /// never tried again.
     Failed {
         /// The provider's id.
         vendor_id: Option<String>,
@@ -148,8 +157,8 @@ pub enum Outcome {
         /// Why.
         why: String,
     },
-    /// It certainly was not taken, and the provider is well: what is in the way is this message's own. Its recipient takes
-    /// nothing now, or its turn is too far off. It may be tried again later.
+    /// It certainly was not taken, and the provider is well: what is in the way is this message's own. Its
+    /// recipient takes nothing now, or its turn is too far off. It may be tried again later.
     NotNow {
         /// Our code for it.
         code: ErrorKind,
@@ -163,41 +172,49 @@ pub enum Outcome {
         /// What is known.
         why: String,
     },
-    /// The provider answered with an id and does not clearly say that it took the message: as [`Outcome::Unknown`], and it
-    /// can be asked by that id.
+    /// The provider answered with an id and does not clearly say that it took the message: as
+    /// [`Outcome::Unknown`], and it can be asked by that id.
     Unclear {
         /// The provider's id.
         vendor_id: String,
         /// What is wrong with the answer.
         why: String,
     },
-    /// The segments of one message went out as requests of their own, and at least one of them was taken or may have
-    /// been: made by [`Outcome::of_segments`] alone. In the order of the segments; two or more.
+    /// The segments of one message went out as requests of their own, and at least one of them was taken or
+    /// may have been: made by [`Outcome::of_segments`] alone. In the order of the segments; two or more.
     Segments(Vec<SegmentOutcome>),
 }
 
 impl Outcome {
-    /// What became of a message, from what became of its segments. One segment is the message itself. Where nothing was
-    /// taken for certain, the message was not: rejected if any segment was, else not sent. Everything else is told segment
-    /// by segment.
+    /// What became of a message, from what became of its segments. One segment is the message itself. Where
+    /// nothing was taken for certain, the message was not: rejected if any segment was, else not sent.
+    /// Everything else is told segment by segment.
     pub fn of_segments(mut segments: Vec<SegmentOutcome>) -> Self {
-        let was_taken = |segment: &SegmentOutcome| matches!(segment, SegmentOutcome::Accepted { .. } | SegmentOutcome::Unknown { .. });
+        let was_taken = |segment: &SegmentOutcome| {
+            matches!(segment, SegmentOutcome::Accepted { .. } | SegmentOutcome::Unknown { .. })
+        };
         if segments.len() > 1 && segments.iter().any(was_taken) {
             return Self::Segments(segments);
         }
         let first = |is_it: fn(&SegmentOutcome) -> bool| segments.iter().position(is_it);
         let worst = first(|segment| matches!(segment, SegmentOutcome::Rejected { .. }));
-        let worst = worst.or_else(|| first(|segment| matches!(segment, SegmentOutcome::NotNow { .. }))).unwrap_or(0);
+        let worst =
+            worst.or_else(|| first(|segment| matches!(segment, SegmentOutcome::NotNow { .. }))).unwrap_or(0);
         if segments.is_empty() {
             return Self::NotSent { retry_after_ms: None, why: "there was nothing to send".to_owned() };
         }
         match segments.swap_remove(worst) {
-            SegmentOutcome::Accepted { vendor_id } => {
-                Self::Accepted { vendor_id: Some(vendor_id).filter(|id| !id.is_empty()), status: State::Sent, segments: None, price: None }
-            }
+            SegmentOutcome::Accepted { vendor_id } => Self::Accepted {
+                vendor_id: Some(vendor_id).filter(|id| !id.is_empty()),
+                status: State::Sent,
+                segments: None,
+                price: None,
+            },
             SegmentOutcome::Rejected { code, why } => Self::Rejected { code, why },
             SegmentOutcome::NotSent { retry_after_ms, why } => Self::NotSent { retry_after_ms, why },
-            SegmentOutcome::NotNow { code, retry_after_ms, why } => Self::NotNow { code, retry_after_ms, why },
+            SegmentOutcome::NotNow { code, retry_after_ms, why } => {
+                Self::NotNow { code, retry_after_ms, why }
+            }
             SegmentOutcome::Unknown { why } => Self::Unknown { why },
         }
     }
@@ -216,7 +233,10 @@ impl Form {
     /// How a text goes out where the provider has no alphabet of its own: in GSM-7, or else in UCS-2.
     pub fn of(text: &str) -> Self {
         let plan = crate::sms::text::plan(text);
-        Self { encoding: plan.encoding.as_str(), segments: u32::try_from(plan.segments()).unwrap_or(u32::MAX) }
+        Self {
+            encoding: plan.encoding.as_str(),
+            segments: u32::try_from(plan.segments()).unwrap_or(u32::MAX),
+        }
     }
 }
 
@@ -238,8 +258,8 @@ pub(super) fn cannot<T>(what: &str) -> Result<T> {
     Err(Error::new(ErrorKind::NotSupported, format!("this provider has no {what}")))
 }
 
-/// A carrier of texts. See the module's text. Whatever is not supported answers [`ErrorKind::NotSupported`]; a question
-/// that cannot be asked now answers [`ErrorKind::ProviderUnavailable`], and refused credentials
+/// A carrier of texts. See the module's text. Whatever is not supported answers [`ErrorKind::NotSupported`];
+/// a question that cannot be asked now answers [`ErrorKind::ProviderUnavailable`], and refused credentials
 /// [`ErrorKind::ProviderUnauthorized`].
 #[async_trait]
 pub trait Provider: Send + Sync {
@@ -252,22 +272,24 @@ pub trait Provider: Send + Sync {
     /// The price of a message before it is sent, for all its segments: at least what will be charged.
     fn price(&self, to: &Number, segments: u32) -> Option<Money>;
 
-    /// How a message goes out, or why it cannot: what is counted, priced and held for it. Asked once where a message is priced, and once more
-    /// where one that waited in the queue is handed over, since settings may have changed.
+    /// How a message goes out, or why it cannot: what is counted, priced and held for it. Asked once where a
+    /// message is priced, and once more where one that waited in the queue is handed over, since settings may
+    /// have changed.
     ///
     /// # Errors
-    /// [`ErrorKind::MessageTooLong`], [`ErrorKind::SenderNotAllowed`] or [`ErrorKind::DestinationNotAllowed`].
+    /// [`ErrorKind::MessageTooLong`], [`ErrorKind::SenderNotAllowed`] or
+    /// [`ErrorKind::DestinationNotAllowed`].
     fn form(&self, to: &Number, from: Option<&str>, text: &str) -> Result<Form> {
         let _ = (to, from);
         Ok(Form::of(text))
     }
 
-    /// Hands one message over. The caller bounds the time, unless it [bounds that itself](Capabilities::bounds_itself);
-    /// dropping the future counts as a lost answer.
+    /// Hands one message over. The caller bounds the time, unless it [bounds that
+    /// itself](Capabilities::bounds_itself); dropping the future counts as a lost answer.
     async fn send(&self, submission: &Submission) -> Outcome;
 
-    /// Hands several messages over in one request, at most [`Capabilities::recipients_per_request`], with distinct
-    /// recipients and one sender. As many outcomes as submissions, in their order.
+    /// Hands several messages over in one request, at most [`Capabilities::recipients_per_request`], with
+    /// distinct recipients and one sender. As many outcomes as submissions, in their order.
     async fn send_many(&self, submissions: &[Submission]) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(submissions.len());
         for submission in submissions {
@@ -276,18 +298,20 @@ pub trait Provider: Send + Sync {
         outcomes
     }
 
-    /// Waits until messages that are handed over would begin soon, and says how many requests that are. More of them would only
-    /// wait at the provider in place of the queue.
+    /// Waits until messages that are handed over would begin soon, and says how many requests that are. More
+    /// of them would only wait at the provider in place of the queue.
     async fn room(&self) -> u32 {
         u32::MAX
     }
 
-    /// Whether it answers what it is asked on some connection: then an answer that another one lost says nothing of the provider.
+    /// Whether it answers what it is asked on some connection: then an answer that another one lost says
+    /// nothing of the provider.
     fn is_answering(&self) -> bool {
         false
     }
 
-    /// Whether a part of some text has left, and the rest of it is still to be written: a stop waits for that.
+    /// Whether a part of some text has left, and the rest of it is still to be written: a stop waits for
+    /// that.
     fn is_mid_text(&self) -> bool {
         false
     }
@@ -300,8 +324,8 @@ pub trait Provider: Send + Sync {
         cannot("balance to ask for")
     }
 
-    /// Looks a message up. Nothing: the provider does not know it, or cannot tell it from others. Where one request
-    /// carried several messages, the answer may speak of all of them.
+    /// Looks a message up. Nothing: the provider does not know it, or cannot tell it from others. Where one
+    /// request carried several messages, the answer may speak of all of them.
     ///
     /// # Errors
     /// See the trait.
@@ -319,26 +343,29 @@ pub trait Provider: Send + Sync {
         cannot("list of messages")
     }
 
-    /// What a provider tells that keeps a connection; the first caller gets it, and with it the connection begins.
+    /// What a provider tells that keeps a connection; the first caller gets it, and with it the connection
+    /// begins.
     fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
         None
     }
 
-    /// Begins no message from now on: whoever waits for a turn is told so at once. [`Provider::close`] comes later.
+    /// Begins no message from now on: whoever waits for a turn is told so at once. [`Provider::close`] comes
+    /// later.
     fn begin_close(&self) {}
 
-    /// Begins no message from now on, finishes those that have begun, and ends what it keeps open, in good order. The caller
-    /// bounds the time.
+    /// Begins no message from now on, finishes those that have begun, and ends what it keeps open, in good
+    /// order. The caller bounds the time.
     async fn close(&self) {}
 
-    /// What octets of [`Event::Segment`] say in this alphabet of the protocol; nothing for data that is no text.
+    /// What octets of [`Event::Segment`] say in this alphabet of the protocol; nothing for data that is no
+    /// text.
     fn words(&self, coding: u8, octets: &[u8]) -> Option<String> {
         let _ = (coding, octets);
         None
     }
 
-    /// What people wrote and may be told again to another process, since it was not taken by this one: asked for last, when
-    /// everything is closed.
+    /// What people wrote and may be told again to another process, since it was not taken by this one: asked
+    /// for last, when everything is closed.
     fn unacknowledged(&self) -> Vec<Unacknowledged> {
         Vec::new()
     }
@@ -357,8 +384,8 @@ pub trait Provider: Send + Sync {
         Err(NotBelieved::NotExpected)
     }
 
-    /// Brings up to date what it keeps of the vendor's data (rate cards), and tells what the vendor has to tell by
-    /// itself (opt-outs). Called at the start of a server and every hour.
+    /// Brings up to date what it keeps of the vendor's data (rate cards), and tells what the vendor has to
+    /// tell by itself (opt-outs). Called at the start of a server and every hour.
     ///
     /// # Errors
     /// See the trait.
@@ -389,7 +416,8 @@ pub trait Provider: Send + Sync {
     /// Does one of [`Provider::actions`], and returns the vendor's answer. Never sends a text.
     ///
     /// # Errors
-    /// See the trait, [`ErrorKind::InvalidArgument`], and [`ErrorKind::NotFound`] for an action that there is not.
+    /// See the trait, [`ErrorKind::InvalidArgument`], and [`ErrorKind::NotFound`] for an action that there is
+    /// not.
     async fn act(&self, action: &str, arguments: &Arguments) -> Result<serde_json::Value> {
         let _ = arguments;
         Err(exchange::no_such_action(action, self.actions()))
@@ -404,7 +432,8 @@ pub trait Provider: Send + Sync {
         cannot("phone lists")
     }
 
-    /// Sends one text to everybody on a list that the vendor keeps. The engine has reserved it for each member.
+    /// Sends one text to everybody on a list that the vendor keeps. The engine has reserved it for each
+    /// member.
     async fn campaign(&self, campaign: &Campaign) -> Outcome {
         let _ = campaign;
         Outcome::Rejected { code: ErrorKind::NotSupported, why: "this provider has no campaigns".to_owned() }
@@ -433,7 +462,8 @@ mod tests {
 
     #[test]
     fn one_segment_is_the_message_itself() {
-        let taken = |vendor_id| Outcome::Accepted { vendor_id, status: State::Sent, segments: None, price: None };
+        let taken =
+            |vendor_id| Outcome::Accepted { vendor_id, status: State::Sent, segments: None, price: None };
         assert_eq!(Outcome::of_segments(vec![accepted("a")]), taken(Some("a".to_owned())));
         assert_eq!(Outcome::of_segments(vec![accepted("")]), taken(None));
         assert_eq!(Outcome::of_segments(vec![lost()]), Outcome::Unknown { why: "no answer".to_owned() });

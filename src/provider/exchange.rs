@@ -34,7 +34,15 @@ pub struct Receipt {
 impl Receipt {
     /// A report that says the state and no more.
     pub fn new(vendor_id: impl Into<String>, state: State, at: Timestamp) -> Self {
-        Self { vendor_id: vendor_id.into(), to: None, state, at, why: None, is_documented: false, price: None }
+        Self {
+            vendor_id: vendor_id.into(),
+            to: None,
+            state,
+            at,
+            why: None,
+            is_documented: false,
+            price: None,
+        }
     }
 }
 
@@ -76,11 +84,12 @@ pub enum SegmentOutcome {
     },
 }
 
-/// What one request to a carrier was about. It goes along with the request, so that an answer is understood also after
-/// whoever asked has given it up.
+/// What one request to a carrier was about. It goes along with the request, so that an answer is understood
+/// also after whoever asked has given it up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct About {
-    /// The messages that it carried, in the order of its recipients: one, or as many as one request of the protocol takes.
+    /// The messages that it carried, in the order of its recipients: one, or as many as one request of the
+    /// protocol takes.
     pub messages: Arc<[MessageId]>,
     /// Which segment of their text it was, from 1, and of how many; nothing where the text is one segment.
     pub segment: Option<(u8, u8)>,
@@ -146,7 +155,10 @@ pub struct VendorMessage {
 
 impl std::fmt::Debug for VendorMessage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("VendorMessage").field("vendor_id", &self.vendor_id).field("state", &self.state).finish_non_exhaustive()
+        f.debug_struct("VendorMessage")
+            .field("vendor_id", &self.vendor_id)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
     }
 }
 
@@ -172,14 +184,16 @@ pub struct Reply {
     pub text: String,
     /// When it came in: where it was told before and not taken, when that was.
     pub at: Timestamp,
-    /// What is the same whenever a carrier tells this again, whoever it tells it to; nothing where the vendor's id is enough.
+    /// What is the same whenever a carrier tells this again, whoever it tells it to; nothing where the
+    /// vendor's id is enough.
     pub content: Option<String>,
     /// Whether it was told before, so that [`Reply::at`] is older than now.
     pub is_again: bool,
 }
 
 impl Reply {
-    /// An id for a text of this content that was told first at this moment, where the carrier gives it none of its own.
+    /// An id for a text of this content that was told first at this moment, where the carrier gives it none
+    /// of its own.
     pub fn id_of(content: &str, first: Timestamp) -> String {
         format!("{content}-{}", first.as_millis())
     }
@@ -187,12 +201,15 @@ impl Reply {
 
 impl std::fmt::Debug for Reply {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reply").field("vendor_id", &self.vendor_id).field("at", &self.at).finish_non_exhaustive()
+        f.debug_struct("Reply")
+            .field("vendor_id", &self.vendor_id)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
     }
 }
 
-/// A segment of a long text that a person sent, in the carrier's own alphabet: characters may be cut in two, so nothing of
-/// it is read before its neighbours are there. `Debug` shows neither numbers nor text.
+/// A segment of a long text that a person sent, in the carrier's own alphabet: characters may be cut in two,
+/// so nothing of it is read before its neighbours are there. `Debug` shows neither numbers nor text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ReplySegment {
     /// Who wrote it, and how sure the provider is of that.
@@ -221,7 +238,10 @@ pub struct ReplySegment {
 
 impl std::fmt::Debug for ReplySegment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ReplySegment").field("number", &self.number).field("total", &self.total).finish_non_exhaustive()
+        f.debug_struct("ReplySegment")
+            .field("number", &self.number)
+            .field("total", &self.total)
+            .finish_non_exhaustive()
     }
 }
 
@@ -231,8 +251,8 @@ impl std::fmt::Debug for ReplySegment {
 pub enum Event {
     /// A report that was proven to be the vendor's.
     Receipt(Receipt),
-    /// A report that nobody signed: the message is to be looked up with [`Provider::status`](super::Provider::status)
-    /// before anything of it is believed.
+    /// A report that nobody signed: the message is to be looked up with
+    /// [`Provider::status`](super::Provider::status) before anything of it is believed.
     Hint {
         /// The vendor's id that it names.
         vendor_id: String,
@@ -252,8 +272,9 @@ pub enum Event {
         /// When, if the vendor says so.
         at: Option<Timestamp>,
     },
-    /// What reads like a receipt, and may as well be what a person wrote. It is the receipt only where the provider has such a
-    /// message of ours, to whoever this comes from; else it is the reply, or where that is nothing, nothing.
+    /// What reads like a receipt, and may as well be what a person wrote. It is the receipt only where the
+    /// provider has such a message of ours, to whoever this comes from; else it is the reply, or where that
+    /// is nothing, nothing.
     Claimed {
         /// The report, with its recipient.
         receipt: Receipt,
@@ -262,8 +283,8 @@ pub enum Event {
     },
     /// The answer to a request came after it was given up: what is unknown is settled by it.
     Answered(Answered),
-    /// What people wrote and was not acknowledged, or perhaps not heard as acknowledged: the carrier may tell it again, also
-    /// to another process. When it was told first is kept for that.
+    /// What people wrote and was not acknowledged, or perhaps not heard as acknowledged: the carrier may tell
+    /// it again, also to another process. When it was told first is kept for that.
     Unacknowledged(Vec<Unacknowledged>),
 }
 
@@ -276,8 +297,9 @@ pub struct Unacknowledged {
     pub first: Timestamp,
 }
 
-/// Something that a provider tells over a connection that it keeps, and the way to thank it: after [`Notice::recorded`]
-/// says that it is durable the carrier may forget it. Dropped without that, the carrier is asked to tell it again.
+/// Something that a provider tells over a connection that it keeps, and the way to thank it: after
+/// [`Notice::recorded`] says that it is durable the carrier may forget it. Dropped without that, the carrier
+/// is asked to tell it again.
 pub struct Notice {
     /// What it tells.
     pub event: Event,
@@ -325,8 +347,9 @@ impl Drop for Notice {
 pub struct Delivery<'a> {
     /// The method that it came with: one of [`Webhook::methods`].
     pub method: &'a Method,
-    /// The address that the vendor called, with its query: below the configured public one, whatever stands between the vendor and
-    /// us and whatever that makes of scheme, host and port. It is what some vendors sign.
+    /// The address that the vendor called, with its query: below the configured public one, whatever stands
+    /// between the vendor and us and whatever that makes of scheme, host and port. It is what some vendors
+    /// sign.
     pub url: &'a str,
     /// The query as it stood in the address; empty where there was none.
     pub query: &'a str,
@@ -410,8 +433,12 @@ pub type Arguments = BTreeMap<String, String>;
 /// The error for an action that there is not.
 pub(super) fn no_such_action(action: &str, actions: &[Action]) -> Error {
     let names: Vec<&str> = actions.iter().map(|action| action.name).collect();
-    let known = if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
-    Error::new(ErrorKind::NotFound, format!("this provider has no action \"{}\"; {known}", crate::sms::untrusted::escape(action)))
+    let known =
+        if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
+    Error::new(
+        ErrorKind::NotFound,
+        format!("this provider has no action \"{}\"; {known}", crate::sms::untrusted::escape(action)),
+    )
 }
 
 impl Action {
@@ -457,6 +484,10 @@ pub struct Campaign {
 
 impl std::fmt::Debug for Campaign {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Campaign").field("id", &self.id).field("list", &self.list).field("members", &self.members).finish_non_exhaustive()
+        f.debug_struct("Campaign")
+            .field("id", &self.id)
+            .field("list", &self.list)
+            .field("members", &self.members)
+            .finish_non_exhaustive()
     }
 }

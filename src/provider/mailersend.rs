@@ -1,11 +1,11 @@
 //! MailerSend: texts from a toll-free number of the account to the United States and Canada.
 //!
-//! One request carries one text, or up to 50 different ones, to 50 people. All of a request share one id, which comes in a
-//! header of an empty answer; how each of them fares is told by recipient. The text that leaves is exactly the one that was
-//! checked and priced: where texts differ, or hold what MailerSend would read as a placeholder, each travels whole as the
-//! value of the only placeholder of the template `{{text}}`. The vendor's limits are obeyed before it has to refuse
-//! ([`limits`]), its reports are believed when they are signed ([`webhook`]), and a failure that it does not bill costs
-//! nothing ([`codes`]).
+//! One request carries one text, or up to 50 different ones, to 50 people. All of a request share one id,
+//! which comes in a header of an empty answer; how each of them fares is told by recipient. The text that
+//! leaves is exactly the one that was checked and priced: where texts differ, or hold what MailerSend would
+//! read as a placeholder, each travels whole as the value of the only placeholder of the template `{{text}}`.
+//! The vendor's limits are obeyed before it has to refuse ([`limits`]), its reports are believed when they
+//! are signed ([`webhook`]), and a failure that it does not bill costs nothing ([`codes`]).
 //!
 //! Source: developers.mailersend.com, `api/v1/sms` and its neighbours, and `general` for limits and errors.
 
@@ -24,7 +24,10 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::exchange::{Action, Arguments, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Page, Receipt, VendorMessage};
+use crate::provider::exchange::{
+    Action, Arguments, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Page, Receipt,
+    VendorMessage,
+};
 use crate::provider::rest::Request;
 use crate::provider::settings::Setup;
 use crate::provider::{Build, Capabilities, Form, Outcome, Provider, Submission};
@@ -74,14 +77,23 @@ impl Provider for Mailersend {
 
     fn form(&self, to: &Number, from: Option<&str>, text: &str) -> Result<Form> {
         if text.chars().count() > MAX_TEXT {
-            return Err(Error::new(ErrorKind::MessageTooLong, format!("MailerSend takes at most {MAX_TEXT} characters")));
+            return Err(Error::new(
+                ErrorKind::MessageTooLong,
+                format!("MailerSend takes at most {MAX_TEXT} characters"),
+            ));
         }
         if from.is_some_and(|from| !is_e164(from)) {
-            return Err(Error::new(ErrorKind::SenderNotAllowed, "MailerSend sends from phone numbers of the account only, in E.164"));
+            return Err(Error::new(
+                ErrorKind::SenderNotAllowed,
+                "MailerSend sends from phone numbers of the account only, in E.164",
+            ));
         }
         let is_near = to.region().is_some_and(|region| COUNTRIES.contains(&region.as_str()));
         if !is_near && !self.any_destination {
-            return Err(Error::new(ErrorKind::DestinationNotAllowed, "MailerSend delivers to the United States and Canada only"));
+            return Err(Error::new(
+                ErrorKind::DestinationNotAllowed,
+                "MailerSend delivers to the United States and Canada only",
+            ));
         }
         Ok(Form::of(text))
     }
@@ -90,19 +102,23 @@ impl Provider for Mailersend {
         self.hand_over(&[submission], &mut Vec::new()).await
     }
 
-    /// A request that the vendor refuses as a whole for some of its recipients certainly took nobody's text, so it goes
-    /// once more without them: one number that MailerSend does not like is no reason to fail 49 others.
+    /// A request that the vendor refuses as a whole for some of its recipients certainly took nobody's text,
+    /// so it goes once more without them: one number that MailerSend does not like is no reason to fail 49
+    /// others.
     async fn send_many(&self, submissions: &[Submission]) -> Vec<Outcome> {
         let all: Vec<&Submission> = submissions.iter().collect();
         let mut named = Vec::new();
         let outcome = self.hand_over(&all, &mut named).await;
-        let (bad, rest): (Vec<_>, Vec<_>) = all.iter().enumerate().partition(|(index, _)| named.contains(index));
+        let (bad, rest): (Vec<_>, Vec<_>) =
+            all.iter().enumerate().partition(|(index, _)| named.contains(index));
         if bad.is_empty() || rest.is_empty() {
             return vec![outcome; submissions.len()];
         }
         let rest: Vec<&Submission> = rest.into_iter().map(|(_, submission)| *submission).collect();
         let of_rest = self.hand_over(&rest, &mut Vec::new()).await;
-        (0..submissions.len()).map(|index| if named.contains(&index) { outcome.clone() } else { of_rest.clone() }).collect()
+        (0..submissions.len())
+            .map(|index| if named.contains(&index) { outcome.clone() } else { of_rest.clone() })
+            .collect()
     }
 
     async fn status(&self, enquiry: &Enquiry) -> Result<Vec<Receipt>> {
@@ -119,9 +135,12 @@ impl Provider for Mailersend {
 
     async fn list(&self, query: &ListQuery) -> Result<Page> {
         let number = query.page.max(1);
-        let answer = self.ask(Request::get("sms-messages").query("page", number).query("limit", PAGE)).await?;
+        let answer =
+            self.ask(Request::get("sms-messages").query("page", number).query("limit", PAGE)).await?;
         let mut page = answers::page(&answer, number, &self.reading);
-        let is_early = |message: &VendorMessage| query.since.is_some_and(|since| message.at.is_some_and(|at| at < since));
+        let is_early = |message: &VendorMessage| {
+            query.since.is_some_and(|since| message.at.is_some_and(|at| at < since))
+        };
         if page.messages.iter().any(is_early) {
             // They come newest first, so what follows is earlier still.
             page.next = None;
@@ -153,7 +172,8 @@ impl Provider for Mailersend {
             // What was found is told, even where there is more.
             Err(error) if events.is_empty() => Err(error),
             Err(error) => {
-                tracing::warn!(provider = %self.name, code = error.kind().as_str(), "not all opt-outs could be read");
+                tracing::warn!(provider = %self.name, code = error.kind().as_str(),
+                    "not all opt-outs could be read");
                 Ok(events)
             }
             Ok(_) => Ok(events),
@@ -170,7 +190,8 @@ impl Provider for Mailersend {
         };
         self.walk(now, is_found).await?;
         if let Some(id) = found {
-            self.change(Method::PUT, format!("sms-recipients/{id}"), Some(json!({ "status": wanted }))).await?;
+            self.change(Method::PUT, format!("sms-recipients/{id}"), Some(json!({ "status": wanted })))
+                .await?;
         }
         // Who is not in this list is what is wanted already, or nobody whom MailerSend ever texted.
         Ok(())
@@ -181,12 +202,18 @@ impl Provider for Mailersend {
         let count = |name: &str| quota.get(name).and_then(Value::as_u64);
         let mut findings = vec![match (count("remaining"), count("quota")) {
             (Some(0), _) => Finding::warning("the requests of this UTC day are used up"),
-            (Some(left), Some(all)) => Finding::fine(format!("{left} of {all} requests are left in this UTC day")),
+            (Some(left), Some(all)) => {
+                Finding::fine(format!("{left} of {all} requests are left in this UTC day"))
+            }
             _ => Finding::fine("the token works"),
         }];
         let numbers = self.ask(Request::get("sms-numbers").query("limit", PAGE)).await?;
         findings.push(self.finding_about_number(&numbers));
-        findings.push(Finding::fine(if self.is_told() { "receipts come by webhook" } else { "receipts are polled: there is no webhook" }));
+        findings.push(Finding::fine(if self.is_told() {
+            "receipts come by webhook"
+        } else {
+            "receipts are polled: there is no webhook"
+        }));
         Ok(findings)
     }
 

@@ -1,11 +1,13 @@
-//! The built-in sandbox: a provider that accepts, prices, delivers and fails like a real one, and sends nothing.
+//! The built-in sandbox: a provider that accepts, prices, delivers and fails like a real one, and sends
+//! nothing.
 //!
-//! It is deterministic and needs no set-up, so it serves newcomers and a customer's own CI. Faults are asked for by
-//! number: in every North American area code, 555-0100 to 555-0199 are kept for fiction (ATIS-0300115), so no phone ever
-//! has one of these (see [`Fault`]). What a message will become is written into the sandbox's own id of it, so a status look-up works across restarts.
+//! It is deterministic and needs no set-up, so it serves newcomers and a customer's own CI. Faults are asked
+//! for by number: in every North American area code, 555-0100 to 555-0199 are kept for fiction
+//! (ATIS-0300115), so no phone ever has one of these (see [`Fault`]). What a message will become is written
+//! into the sandbox's own id of it, so a status look-up works across restarts.
 //!
-//! With `outbox = "FILE"` each text that it takes is appended there as one JSON line; that append is the act of
-//! sending, which is what crash tests count.
+//! With `outbox = "FILE"` each text that it takes is appended there as one JSON line; that append is the act
+//! of sending, which is what crash tests count.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -143,7 +145,10 @@ impl Fault {
 
     /// The fault that this number asks for.
     pub fn of(to: &Number) -> Self {
-        Self::TABLE.into_iter().find(|(number, ..)| *number == to.e164()).map_or(Self::None, |(_, fault, _)| fault)
+        Self::TABLE
+            .into_iter()
+            .find(|(number, ..)| *number == to.e164())
+            .map_or(Self::None, |(_, fault, _)| fault)
     }
 
     /// The letter that stands for the fault's later life in the sandbox's id.
@@ -222,7 +227,8 @@ impl Timetable {
             for receipt in ready.into_values() {
                 let _ = notices.try_send(Notice::new(Event::Receipt(receipt)));
             }
-            let wait = next.map_or(IDLE_MS, |next| next.as_millis().saturating_sub(now.as_millis()).clamp(1, IDLE_MS));
+            let wait = next
+                .map_or(IDLE_MS, |next| next.as_millis().saturating_sub(now.as_millis()).clamp(1, IDLE_MS));
             tokio::select! {
                 () = clock.sleep(Duration::from_millis(wait.unsigned_abs())) => {}
                 () = self.earlier.notified() => {}
@@ -260,7 +266,8 @@ impl Sandbox {
             Some(path) => Some(open_outbox(path)?),
             None => None,
         };
-        let account = Account { outbox, balance_micros: config.balance.0, sequence: 0, throttled: HashSet::new() };
+        let account =
+            Account { outbox, balance_micros: config.balance.0, sequence: 0, throttled: HashSet::new() };
         Ok(Self { config, clock, state: Mutex::new(account), timetable: Arc::default() })
     }
 
@@ -270,13 +277,19 @@ impl Sandbox {
 
     fn each(to: &Number) -> i64 {
         let region = to.region().map(|region| region.to_string());
-        PRICES.into_iter().find(|(country, _)| region.as_deref() == Some(*country)).map_or(OTHER_PRICE, |(_, price)| price)
+        PRICES
+            .into_iter()
+            .find(|(country, _)| region.as_deref() == Some(*country))
+            .map_or(OTHER_PRICE, |(_, price)| price)
     }
 
     /// Takes the message: writes it to the outbox and charges for it.
     fn take(&self, submission: &Submission, fault: Fault) -> Outcome {
         let Some(mut price) = self.price(&submission.to, submission.segments) else {
-            return Outcome::Rejected { code: ErrorKind::ProviderRejected, why: "no price for this many segments".to_owned() };
+            return Outcome::Rejected {
+                code: ErrorKind::ProviderRejected,
+                why: "no price for this many segments".to_owned(),
+            };
         };
         if fault == Fault::Overcharged {
             price.micros = price.micros.saturating_mul(2);
@@ -284,7 +297,10 @@ impl Sandbox {
         let now = self.clock.now();
         let mut account = self.account();
         if account.balance_micros < price.micros {
-            return Outcome::Rejected { code: ErrorKind::InsufficientBalance, why: "the sandbox account is empty".to_owned() };
+            return Outcome::Rejected {
+                code: ErrorKind::InsufficientBalance,
+                why: "the sandbox account is empty".to_owned(),
+            };
         }
         if let Some(file) = &mut account.outbox {
             let line = Line {
@@ -302,15 +318,27 @@ impl Sandbox {
                 return Outcome::Unknown { why: format!("the outbox could not be written: {error}") };
             }
         }
-        account.balance_micros = if fault == Fault::EmptiesBalance { 0 } else { account.balance_micros - price.micros };
+        account.balance_micros =
+            if fault == Fault::EmptiesBalance { 0 } else { account.balance_micros - price.micros };
         account.sequence += 1;
-        let vendor_id = format!("sbx-{}-{:x}-{:x}-{:x}", fault.letter(), now.as_millis(), std::process::id(), account.sequence);
+        let vendor_id = format!(
+            "sbx-{}-{:x}-{:x}-{:x}",
+            fault.letter(),
+            now.as_millis(),
+            std::process::id(),
+            account.sequence
+        );
         drop(account);
         self.schedule_receipts(&vendor_id, fault);
         if fault == Fault::LostAnswer {
             return Outcome::Unknown { why: "the connection closed before the answer".to_owned() };
         }
-        Outcome::Accepted { vendor_id: Some(vendor_id), status: State::Sent, segments: Some(submission.segments), price: Some(price) }
+        Outcome::Accepted {
+            vendor_id: Some(vendor_id),
+            status: State::Sent,
+            segments: Some(submission.segments),
+            price: Some(price),
+        }
     }
 
     fn schedule_receipts(&self, vendor_id: &str, fault: Fault) {
@@ -333,7 +361,11 @@ impl Sandbox {
             "f" => (State::Failed, delay, Some("absent subscriber (sandbox)".to_owned())),
             _ => return None,
         };
-        Some(Receipt { why, is_documented: true, ..Receipt::new(vendor_id, state, Timestamp(at).plus_ms(delay)) })
+        Some(Receipt {
+            why,
+            is_documented: true,
+            ..Receipt::new(vendor_id, state, Timestamp(at).plus_ms(delay))
+        })
     }
 }
 
@@ -347,7 +379,8 @@ fn open_outbox(path: &std::path::Path) -> Result<std::fs::File> {
     }
     let open = || -> std::io::Result<std::fs::File> {
         let mut file = options.open(path)?;
-        // A process that was killed in the middle of an append may have left half a line, where it crossed a page.
+        // A process that was killed in the middle of an append may have left half a line, where it crossed a
+        // page.
         if file.metadata()?.len() > 0 {
             let mut last = [0];
             file.seek(SeekFrom::End(-1))?;
@@ -358,13 +391,25 @@ fn open_outbox(path: &std::path::Path) -> Result<std::fs::File> {
         }
         Ok(file)
     };
-    open().map_err(|error| Error::new(ErrorKind::Config, format!("the sandbox cannot append to its outbox {}: {error}", path.display())))
+    open().map_err(|error| {
+        Error::new(
+            ErrorKind::Config,
+            format!("the sandbox cannot append to its outbox {}: {error}", path.display()),
+        )
+    })
 }
 
 #[async_trait]
 impl Provider for Sandbox {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { real: false, prices: true, balance: true, status: true, receipts_by_push: true, ..Capabilities::SEND_ONLY }
+        Capabilities {
+            real: false,
+            prices: true,
+            balance: true,
+            status: true,
+            receipts_by_push: true,
+            ..Capabilities::SEND_ONLY
+        }
     }
 
     fn name(&self) -> &str {
@@ -381,10 +426,18 @@ impl Provider for Sandbox {
         }
         let fault = Fault::of(&submission.to);
         match fault {
-            Fault::Rejected => Outcome::Rejected { code: ErrorKind::ProviderRejected, why: "destination unreachable (sandbox)".to_owned() },
-            Fault::NoBalance => Outcome::Rejected { code: ErrorKind::InsufficientBalance, why: "not enough credit (sandbox)".to_owned() },
+            Fault::Rejected => Outcome::Rejected {
+                code: ErrorKind::ProviderRejected,
+                why: "destination unreachable (sandbox)".to_owned(),
+            },
+            Fault::NoBalance => Outcome::Rejected {
+                code: ErrorKind::InsufficientBalance,
+                why: "not enough credit (sandbox)".to_owned(),
+            },
             Fault::Stalls => std::future::pending().await,
-            Fault::ThrottledAlways => Outcome::NotSent { retry_after_ms: Some(20), why: "throttled (sandbox)".to_owned() },
+            Fault::ThrottledAlways => {
+                Outcome::NotSent { retry_after_ms: Some(20), why: "throttled (sandbox)".to_owned() }
+            }
             Fault::ThrottledOnce if self.account().throttled.insert(submission.id.as_str().to_owned()) => {
                 Outcome::NotSent { retry_after_ms: Some(20), why: "throttled (sandbox)".to_owned() }
             }

@@ -38,8 +38,8 @@ pub trait Settings {
         Rate::default()
     }
 
-    /// How long a send may take by these settings, where they say so: `[send] timeout` has to be longer, or what was never
-    /// written counts as unknown.
+    /// How long a send may take by these settings, where they say so: `[send] timeout` has to be longer, or
+    /// what was never written counts as unknown.
     fn longest_send(&self) -> Option<Duration> {
         None
     }
@@ -64,7 +64,8 @@ pub struct SecretSetting<'a> {
     pub is_required: bool,
 }
 
-/// How fast a provider may be used. What is over it waits in the queue; single sends are counted, and never held back.
+/// How fast a provider may be used. What is over it waits in the queue; single sends are counted, and never
+/// held back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rate {
@@ -137,7 +138,8 @@ impl std::fmt::Debug for Callback {
 const TOKEN: usize = 32;
 
 impl Callback {
-    /// Addresses below `public_url` for the provider of this name. `key` stays the same as long as tokens must be valid.
+    /// Addresses below `public_url` for the provider of this name. `key` stays the same as long as tokens
+    /// must be valid.
     pub fn new(public_url: &str, provider: &str, key: [u8; 32]) -> Self {
         let key = Key::new(Hash::Sha256, Encoding::Hex, &key);
         Self { public_url: public_url.trim_end_matches('/').to_owned(), provider: provider.to_owned(), key }
@@ -159,7 +161,8 @@ impl Callback {
         }
     }
 
-    /// Reads the last part of an address: nothing where it is none of ours, else the message that it was made for.
+    /// Reads the last part of an address: nothing where it is none of ours, else the message that it was made
+    /// for.
     pub fn read(&self, path_token: &str) -> Option<Option<MessageId>> {
         let (message, token) = match path_token.split_once('.') {
             Some((message, token)) => (Some(MessageId::from_text(message)), token),
@@ -176,7 +179,10 @@ mod tests {
 
     #[test]
     fn an_address_is_valid_for_its_provider_and_message_alone() {
-        let (one, other) = (Callback::new("https://sms.example.com/", "one", [7; 32]), Callback::new("https://sms.example.com", "other", [7; 32]));
+        let (one, other) = (
+            Callback::new("https://sms.example.com/", "one", [7; 32]),
+            Callback::new("https://sms.example.com", "other", [7; 32]),
+        );
         let message = MessageId::new(1, 2);
         let last = |url: String| url.rsplit('/').next().unwrap_or_default().to_owned();
         assert!(one.url(None).starts_with("https://sms.example.com/webhooks/one/"));

@@ -1,8 +1,10 @@
-//! Signatures: how a vendor's word is told from anybody's, and how ours is shown to others. The one place for all of them.
+//! Signatures: how a vendor's word is told from anybody's, and how ours is shown to others. The one place for
+//! all of them.
 //!
-//! What is signed is each scheme's own (a raw body; the address and the sorted fields of a form; an id, a time and a body): its
-//! pieces are given in their order, and stand without anything between them. A signature that was shown is compared in the form
-//! that it has on the wire, whole, and in a time that says nothing of where it differs.
+//! What is signed is each scheme's own (a raw body; the address and the sorted fields of a form; an id, a
+//! time and a body): its pieces are given in their order, and stand without anything between them. A
+//! signature that was shown is compared in the form that it has on the wire, whole, and in a time that says
+//! nothing of where it differs.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -11,7 +13,8 @@ use subtle::ConstantTimeEq as _;
 
 use crate::sms::message::hex;
 
-/// The hash of an HMAC (RFC 2104). SHA-1 is broken for documents, and not for this; some vendors have nothing else.
+/// The hash of an HMAC (RFC 2104). SHA-1 is broken for documents, and not for this; some vendors have nothing
+/// else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hash {
     /// SHA-1.
@@ -95,15 +98,18 @@ pub fn has_signed_ed25519(public_key: &str, shown: &str, octets: &[u8]) -> bool 
 mod tests {
     use super::*;
 
-    /// RFC 2202, test case 2, and RFC 4231, test cases 2 and 6: the last has a key that is longer than the hash's block.
+    /// RFC 2202, test case 2, and RFC 4231, test cases 2 and 6: the last has a key that is longer than the
+    /// hash's block.
     #[test]
     fn it_is_the_hmac_of_the_standards() {
         let (secret, text) = (b"Jefe".as_slice(), b"what do ya want for nothing?".as_slice());
         let of = |hash, secret: &[u8], text: &[u8]| Key::new(hash, Encoding::Hex, secret).sign([text]);
         assert_eq!(of(Hash::Sha1, secret, text), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
-        assert_eq!(of(Hash::Sha256, secret, text), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
-        let sha512 =
-            "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737";
+        assert_eq!(
+            of(Hash::Sha256, secret, text),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+        let sha512 = "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737";
         assert_eq!(of(Hash::Sha512, secret, text), sha512);
         let long = of(Hash::Sha256, &[0xaa; 131], b"Test Using Larger Than Block-Size Key - Hash Key First");
         assert_eq!(long, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
@@ -112,32 +118,55 @@ mod tests {
     /// What vendors' own libraries accept: MailerSend, Sinch, and the three parts of a JWT of Vonage.
     #[test]
     fn it_is_what_vendors_make_of_it() {
-        let body = br#"{"type":"sms.delivered","data":{"sms_message_id":"6244233a7e194137e70e3bd2"}}"#.as_slice();
+        let body =
+            br#"{"type":"sms.delivered","data":{"sms_message_id":"6244233a7e194137e70e3bd2"}}"#.as_slice();
         let mailersend = Key::new(Hash::Sha256, Encoding::Hex, b"S3cr3tSigningKey");
-        assert!(mailersend.has_signed(b"2256755fac21c0172aa03e32214caea8628e6a583a013ebfb7764860a67cfa04", [body]));
+        assert!(
+            mailersend
+                .has_signed(b"2256755fac21c0172aa03e32214caea8628e6a583a013ebfb7764860a67cfa04", [body])
+        );
         let body = br#"{"batch_id":"01HEX","code":0,"status":"Delivered"}"#.as_slice();
         let (nonce, time) = (b"01HBIBFMXJTWGE1RXZJHVYN3H7".as_slice(), b"1698765432".as_slice());
         let sinch = Key::new(Hash::Sha256, Encoding::Base64, b"my-webhook-secret");
-        assert_eq!(sinch.sign([body, b".", nonce, b".", time]), "aanXdHiv0hEVMmLEWiqdkDi0F6XapCmtQyhYv9ZHeOc=");
+        assert_eq!(
+            sinch.sign([body, b".", nonce, b".", time]),
+            "aanXdHiv0hEVMmLEWiqdkDi0F6XapCmtQyhYv9ZHeOc="
+        );
         let claims = r#"{"iat":1587494962,"jti":"c5ba8f24-1a14-4c10-bfdf-3fbe8ce511b5","iss":"Vonage","payload_hash":"b83f4d0f55a3856b899210a40227a1d8e1c4000ee1dfdd5b6c66df815ad49373","api_key":"abcd1234"}"#;
-        let [header, claims] = [r#"{"alg":"HS256","typ":"JWT"}"#, claims].map(|part| Encoding::Base64Url.of(part.as_bytes()));
+        let [header, claims] =
+            [r#"{"alg":"HS256","typ":"JWT"}"#, claims].map(|part| Encoding::Base64Url.of(part.as_bytes()));
         let vonage = Key::new(Hash::Sha256, Encoding::Base64Url, b"signature-secret-of-32-characters");
-        assert_eq!(vonage.sign([header.as_bytes(), b".", claims.as_bytes()]), "TYXKPnSmlJkBixslnBfNt1A9NBDMTgTdGUHuUPxE2IU");
+        assert_eq!(
+            vonage.sign([header.as_bytes(), b".", claims.as_bytes()]),
+            "TYXKPnSmlJkBixslnBfNt1A9NBDMTgTdGUHuUPxE2IU"
+        );
     }
 
     #[test]
     fn a_signature_counts_whole_and_in_its_own_form_alone() {
         let key = Key::new(Hash::Sha256, Encoding::Base64, b"secret");
         let right = key.sign([b"text".as_slice()]);
-        assert!(key.has_signed(right.as_bytes(), [b"te".as_slice(), b"xt"]), "pieces stand without anything between them");
+        assert!(
+            key.has_signed(right.as_bytes(), [b"te".as_slice(), b"xt"]),
+            "pieces stand without anything between them"
+        );
         let hexadecimal = Key { encoding: Encoding::Hex, ..key.clone() }.sign([b"text".as_slice()]);
-        for wrong in
-            ["", &right[1..], &right[..right.len() - 1], &format!("{right} "), &format!("{right}{right}"), &right.to_lowercase(), &hexadecimal]
-        {
+        for wrong in [
+            "",
+            &right[1..],
+            &right[..right.len() - 1],
+            &format!("{right} "),
+            &format!("{right}{right}"),
+            &right.to_lowercase(),
+            &hexadecimal,
+        ] {
             assert!(!key.has_signed(wrong.as_bytes(), [b"text".as_slice()]), "{wrong}");
         }
         assert!(!key.has_signed(right.as_bytes(), [b"texts".as_slice()]));
-        assert!(!Key::new(Hash::Sha256, Encoding::Base64, b"Secret").has_signed(right.as_bytes(), [b"text".as_slice()]));
+        assert!(
+            !Key::new(Hash::Sha256, Encoding::Base64, b"Secret")
+                .has_signed(right.as_bytes(), [b"text".as_slice()])
+        );
         assert_eq!(format!("{key:?}"), "Key { encoding: Base64, .. }");
     }
 
@@ -145,7 +174,8 @@ mod tests {
     #[test]
     fn a_public_key_says_who_signed() {
         let public = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=";
-        let shown = "8VwgkWjgwb1xAY0hUZT1z/b/Bdxiyknm8BHXgFxT++26HVRUqSkU/rNA9qDWYjqkKRrutfERgwCHJn3rL1mvAw==";
+        let shown =
+            "8VwgkWjgwb1xAY0hUZT1z/b/Bdxiyknm8BHXgFxT++26HVRUqSkU/rNA9qDWYjqkKRrutfERgwCHJn3rL1mvAw==";
         let text = br#"1577927532|{"data":{"event_type":"message.finalized","id":"4ee8c3a6-4995-4309-a3c6-38e3db9ea4be"}}"#;
         assert!(has_signed_ed25519(public, shown, text));
         assert!(!has_signed_ed25519(public, shown, &text[1..]));

@@ -1,8 +1,9 @@
-//! SMS for AI: one message a request, prices before sending from the vendor's own list, look-ups by id, no webhooks.
+//! SMS for AI: one message a request, prices before sending from the vendor's own list, look-ups by id, no
+//! webhooks.
 //!
-//! The vendor's page shows the answer of a send both flat and below `sms`; both are read. Prices are in US dollars and
-//! per SMS, so a price is that of the longest dialling code that fits, times the segments: an upper bound. There is no
-//! reference of ours at the vendor, so a lost answer stays unknown.
+//! The vendor's page shows the answer of a send both flat and below `sms`; both are read. Prices are in US
+//! dollars and per SMS, so a price is that of the longest dialling code that fits, times the segments: an
+//! upper bound. There is no reference of ours at the vendor, so a lost answer stays unknown.
 //!
 //! Source: `https://www.smsforai.com/docs/api`.
 
@@ -31,12 +32,14 @@ use crate::sms::untrusted::escape;
 const MAX_CHARS: usize = 1_600;
 
 /// What the vendor calls its messages (`GET /sms`, parameter `status`).
-const WORDS: [(&str, State); 3] = [("sent", State::Sent), ("delivered", State::Delivered), ("failed", State::Failed)];
+const WORDS: [(&str, State); 3] =
+    [("sent", State::Sent), ("delivered", State::Delivered), ("failed", State::Failed)];
 
 rest::vendor_settings! {
     /// Settings of SMS for AI.
     #[schemars(rename = "SmsForAi")]
-    "sms_for_ai" at "https://www.smsforai.com/api/v1", Rate::default(), " The vendor limits tokens by the minute and by the day.";
+    "sms_for_ai" at "https://www.smsforai.com/api/v1", Rate::default(),
+        " The vendor limits tokens by the minute and by the day.";
     secrets {
         /// The token, `smsai_...`.
         token: required,
@@ -45,7 +48,8 @@ rest::vendor_settings! {
         /// Sender ID (`sender_id`) where a call names none.
     }
     own {
-        /// Words for a `status` that mean "sent", besides those that the vendor documents (`sent`, `delivered`, `failed`).
+        /// Words for a `status` that mean "sent", besides those that the vendor documents (`sent`,
+        /// `delivered`, `failed`).
         #[serde(skip_serializing_if = "Vec::is_empty")]
         sent_words: Vec<String> = Vec::new(),
     }
@@ -67,7 +71,14 @@ impl Build for Config {
         let token = setup.secrets.demand("token")?;
         let client = Client::new(&self.name, &self.base_url, &self.http, Arc::clone(&setup.clock), Refusals)?;
         let wording = Wording::new(&WORDS, &self.sent_words);
-        Ok(Arc::new(SmsForAi { config: self.clone(), wording, token, client, clock: setup.clock, rates: RwLock::default() }))
+        Ok(Arc::new(SmsForAi {
+            config: self.clone(),
+            wording,
+            token,
+            client,
+            clock: setup.clock,
+            rates: RwLock::default(),
+        }))
     }
 }
 
@@ -91,7 +102,8 @@ struct Body<'a> {
     sender_id: Option<&'a str>,
 }
 
-/// How the vendor's errors read: `{"message", "errors": {"FIELD": [..]}}`, as the framework that it is built on writes them.
+/// How the vendor's errors read: `{"message", "errors": {"FIELD": [..]}}`, as the framework that it is built
+/// on writes them.
 struct Refusals;
 
 impl Dialect for Refusals {
@@ -143,8 +155,8 @@ struct Shown {
     changed: Option<Timestamp>,
 }
 
-/// The objects of an answer from the outermost to the one that shows the message: below `sms`, or at the top; and below
-/// `data` in either case, where a list's entries are.
+/// The objects of an answer from the outermost to the one that shows the message: below `sms`, or at the top;
+/// and below `data` in either case, where a list's entries are.
 fn levels(body: &Value) -> Vec<&Value> {
     let mut levels = vec![body];
     for name in ["data", "sms"] {
@@ -190,11 +202,15 @@ impl SmsForAi {
         Error::new(ErrorKind::ProviderUnavailable, format!("{}: {why}", self.config.name))
     }
 
-    /// The dialling codes and prices of `GET /countries`. Where countries share a code, the dearest price counts.
+    /// The dialling codes and prices of `GET /countries`. Where countries share a code, the dearest price
+    /// counts.
     fn rate_card(body: &Value) -> Option<BTreeMap<String, Option<Money>>> {
         let mut card: BTreeMap<String, Option<Money>> = BTreeMap::new();
         for entry in entries(body, &["data", "countries"])? {
-            let code = entry.get("dial_code").and_then(json::text).map_or_else(String::new, |code| digits::digits(&code));
+            let code = entry
+                .get("dial_code")
+                .and_then(json::text)
+                .map_or_else(String::new, |code| digits::digits(&code));
             if code.is_empty() {
                 continue;
             }
@@ -216,9 +232,15 @@ impl SmsForAi {
         let Some(list) = token.get("permissions").and_then(Value::as_array) else {
             return vec![Finding::warning("the vendor does not say what the token may do")];
         };
-        let permissions: Vec<String> = list.iter().filter_map(Value::as_str).map(str::to_ascii_lowercase).collect();
-        let name = token.get("name").and_then(Value::as_str).map(|name| format!(" \"{}\"", escape(name))).unwrap_or_default();
-        let mut findings = vec![Finding::fine(format!("the token{name} may: {}", escape(&permissions.join(", "))))];
+        let permissions: Vec<String> =
+            list.iter().filter_map(Value::as_str).map(str::to_ascii_lowercase).collect();
+        let name = token
+            .get("name")
+            .and_then(Value::as_str)
+            .map(|name| format!(" \"{}\"", escape(name)))
+            .unwrap_or_default();
+        let mut findings =
+            vec![Finding::fine(format!("the token{name} may: {}", escape(&permissions.join(", "))))];
         // Only `sms:send` is documented by name.
         let may = |is_it: &dyn Fn(&str) -> bool| permissions.iter().any(|one| one == "*" || is_it(one));
         if !may(&|one| one.contains("send")) {
@@ -227,9 +249,14 @@ impl SmsForAi {
         if !may(&|one| one.contains("balance")) {
             findings.push(Finding::warning("the token seems not to be allowed to read the balance"));
         }
-        let reads = |one: &str| !one.contains("balance") && ["read", "list", "view", "status", "sms:*"].iter().any(|word| one.contains(word));
+        let reads = |one: &str| {
+            !one.contains("balance")
+                && ["read", "list", "view", "status", "sms:*"].iter().any(|word| one.contains(word))
+        };
         if !may(&reads) {
-            findings.push(Finding::warning("the token seems not to be allowed to read messages: what became of one will not be known"));
+            findings.push(Finding::warning(
+                "the token seems not to be allowed to read messages: what became of one will not be known",
+            ));
         }
         findings
     }
@@ -238,7 +265,14 @@ impl SmsForAi {
 #[async_trait]
 impl Provider for SmsForAi {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { status: true, list: true, balance: true, prices: true, receipts_by_poll: true, ..Capabilities::SEND_ONLY }
+        Capabilities {
+            status: true,
+            list: true,
+            balance: true,
+            prices: true,
+            receipts_by_poll: true,
+            ..Capabilities::SEND_ONLY
+        }
     }
 
     fn name(&self) -> &str {
@@ -279,8 +313,11 @@ impl Provider for SmsForAi {
 
     async fn balance(&self) -> Result<Balance> {
         let body = self.read(&self.get("balance")).await?;
-        let credits = ["/credits_usd", "/data/credits_usd"].into_iter().find_map(|path| micros(body.pointer(path)?));
-        credits.map(|micros| Balance::Money(dollars(micros))).ok_or_else(|| self.wrong("the answer has no credits_usd"))
+        let credits =
+            ["/credits_usd", "/data/credits_usd"].into_iter().find_map(|path| micros(body.pointer(path)?));
+        credits
+            .map(|micros| Balance::Money(dollars(micros)))
+            .ok_or_else(|| self.wrong("the answer has no credits_usd"))
     }
 
     async fn status(&self, enquiry: &Enquiry) -> Result<Vec<Receipt>> {
@@ -290,7 +327,8 @@ impl Provider for SmsForAi {
             read => read?,
         };
         let shown = Shown::read(&body);
-        let state = wording::reported(&self.wording, shown.status.as_deref(), shown.id.is_some()).map_err(|why| self.wrong(&why))?;
+        let state = wording::reported(&self.wording, shown.status.as_deref(), shown.id.is_some())
+            .map_err(|why| self.wrong(&why))?;
         let at = shown.changed.unwrap_or_else(|| self.clock.now());
         let price = shown.price;
         Ok(vec![Receipt { why: shown.why.clone(), price, ..Receipt::new(&enquiry.vendor_id, state, at) }])
@@ -307,7 +345,15 @@ impl Provider for SmsForAi {
         let messages = entries.iter().map(Shown::read).filter_map(|shown| {
             let Shown { id, status, to, text, price, why, created, .. } = shown;
             let state = status.and_then(|word| self.wording.state(&word)).unwrap_or(State::Unknown);
-            Some(VendorMessage { vendor_id: id?, to: to.unwrap_or_default(), text, state, at: created, price, why })
+            Some(VendorMessage {
+                vendor_id: id?,
+                to: to.unwrap_or_default(),
+                text,
+                state,
+                at: created,
+                price,
+                why,
+            })
         });
         let last = body.pointer("/meta/last_page").and_then(Value::as_u64);
         let is_last = match last {
@@ -319,7 +365,8 @@ impl Provider for SmsForAi {
 
     async fn refresh(&self) -> Result<Vec<Event>> {
         let body = self.read(&self.get("countries")).await?;
-        let card = Self::rate_card(&body).ok_or_else(|| self.wrong("the list of countries does not read as documented"))?;
+        let card = Self::rate_card(&body)
+            .ok_or_else(|| self.wrong("the list of countries does not read as documented"))?;
         tracing::debug!(provider = %self.config.name, codes = card.len(), "prices are up to date");
         *self.rates.write().unwrap_or_else(PoisonError::into_inner) = card;
         Ok(Vec::new())

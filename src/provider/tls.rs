@@ -1,4 +1,5 @@
-//! Encryption towards a vendor: whose word is believed about who the other end is, and how we prove who we are.
+//! Encryption towards a vendor: whose word is believed about who the other end is, and how we prove who we
+//! are.
 
 use std::path::Path;
 
@@ -8,8 +9,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
-/// Settings that believe the system's authorities. Nothing where these cannot be read, which may be different later.
-/// Reading them takes time and memory, so it is done at the first need.
+/// Settings that believe the system's authorities. Nothing where these cannot be read, which may be different
+/// later. Reading them takes time and memory, so it is done at the first need.
 pub(super) fn with_system_authorities() -> Option<ClientConfig> {
     system().map(ConfigBuilder::<ClientConfig, _>::with_no_client_auth)
 }
@@ -50,7 +51,9 @@ impl Trust {
             Some(file) => {
                 let mut store = RootCertStore::empty();
                 for certificate in certificates(file)? {
-                    store.add(certificate).map_err(|error| format!("{} holds no authority: {error}", file.display()))?;
+                    store
+                        .add(certificate)
+                        .map_err(|error| format!("{} holds no authority: {error}", file.display()))?;
                 }
                 Some(store)
             }
@@ -59,7 +62,8 @@ impl Trust {
             None => None,
             Some((chain, key)) => {
                 let chain = certificates(chain)?;
-                let key = PrivateKeyDer::from_pem_file(key).map_err(|_| format!("no private key can be read from {}", key.display()))?;
+                let key = PrivateKeyDer::from_pem_file(key)
+                    .map_err(|_| format!("no private key can be read from {}", key.display()))?;
                 Some(Identity { chain, key })
             }
         };

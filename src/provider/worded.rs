@@ -1,6 +1,8 @@
-//! Which words of the vendor are in what a provider answers: the one list of them, so that none is kept or shown unlooked at.
+//! Which words of the vendor are in what a provider answers: the one list of them, so that none is kept or
+//! shown unlooked at.
 //!
-//! Not among them: ids, which are held to a form of their own, and what people wrote, which is kept as it was written.
+//! Not among them: ids, which are held to a form of their own, and what people wrote, which is kept as it was
+//! written.
 
 use serde_json::Value;
 
@@ -33,7 +35,10 @@ impl Worded for SegmentOutcome {
     fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
         match self {
             Self::Accepted { .. } => {}
-            Self::Rejected { why, .. } | Self::NotSent { why, .. } | Self::NotNow { why, .. } | Self::Unknown { why } => look(why),
+            Self::Rejected { why, .. }
+            | Self::NotSent { why, .. }
+            | Self::NotNow { why, .. }
+            | Self::Unknown { why } => look(why),
         }
     }
 }
@@ -49,7 +54,11 @@ impl Worded for Event {
         match self {
             Self::Receipt(receipt) | Self::Claimed { receipt, .. } => receipt.words(look),
             Self::Answered(answered) => answered.outcome.words(look),
-            Self::Hint { .. } | Self::Reply(_) | Self::Segment(_) | Self::OptOut { .. } | Self::Unacknowledged(_) => {}
+            Self::Hint { .. }
+            | Self::Reply(_)
+            | Self::Segment(_)
+            | Self::OptOut { .. }
+            | Self::Unacknowledged(_) => {}
         }
     }
 }

@@ -50,8 +50,14 @@ impl FromStr for Network {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("\"{text}\" is no address and no range; write it as \"10.0.0.7\", \"10.0.0.0/8\" or \"2001:db8::/32\"");
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let wrong = || {
+            format!(
+                "\"{text}\" is no address and no range; write it as \"10.0.0.7\", \"10.0.0.0/8\" or \
+                 \"2001:db8::/32\""
+            )
+        };
+        let (address, bits) =
+            text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let address: IpAddr = address.parse::<IpAddr>().map_err(|_| wrong())?.to_canonical();
         let all = if address.is_ipv4() { 32 } else { 128 };
         let bits = bits.map_or(Ok(all), |bits| bits.parse::<u8>().map_err(|_| wrong()))?;
@@ -63,7 +69,11 @@ impl FromStr for Network {
         }
         // Whoever writes 10.0.0.7/8 may mean that one address, and is not to trust sixteen million instead.
         let network = Self { address: beginning(address, bits), bits };
-        if network.address == address { Ok(network) } else { Err(format!("\"{text}\" is {address} or {network}; write the one that is meant")) }
+        if network.address == address {
+            Ok(network)
+        } else {
+            Err(format!("\"{text}\" is {address} or {network}; write the one that is meant"))
+        }
     }
 }
 
@@ -112,7 +122,16 @@ mod tests {
 
     #[test]
     fn what_is_no_range_is_refused_and_so_is_what_may_mean_less() {
-        for wrong in ["", "10.0.0", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "proxy.example.com", "::1/129", "10.0.0.0/8/8"] {
+        for wrong in [
+            "",
+            "10.0.0",
+            "10.0.0.0/33",
+            "10.0.0.0/",
+            "10.0.0.0/-1",
+            "proxy.example.com",
+            "::1/129",
+            "10.0.0.0/8/8",
+        ] {
             assert!(wrong.parse::<Network>().unwrap_err().contains("2001:db8::/32"), "{wrong}");
         }
         assert!("10.0.0.7/8".parse::<Network>().unwrap_err().contains("10.0.0.0/8"));

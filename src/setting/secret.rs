@@ -1,7 +1,8 @@
 //! Where a secret is: written in the settings, in a variable of the environment, or in a file of its own.
 //!
-//! Settings write `token = "..."`, `token = { env = "NAME" }` or `token = { file = "path" }`. Whatever is wrong with one of them, no error
-//! shows what stands there, since it may be the secret; neither does `Debug`, and nothing writes it back.
+//! Settings write `token = "..."`, `token = { env = "NAME" }` or `token = { file = "path" }`. Whatever is
+//! wrong with one of them, no error shows what stands there, since it may be the secret; neither does
+//! `Debug`, and nothing writes it back.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -31,7 +32,8 @@ impl Secret {
     /// How one is written.
     pub const FORMS: &str = "{ env = \"NAME\" }, { file = \"path\" }, or the secret itself in quotes";
 
-    /// The name of a variable as an error shows it: what does not look like one may be the secret, in the wrong place.
+    /// The name of a variable as an error shows it: what does not look like one may be the secret, in the
+    /// wrong place.
     pub fn shown(name: &str) -> &str {
         let is_name = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
         if is_name { name } else { "[not shown: it may be the secret]" }
@@ -142,7 +144,9 @@ impl<'de> Deserialize<'de> for Secret {
                         _ => return Err(wrong()),
                     };
                     if found.replace(place).is_some() {
-                        return Err(A::Error::custom("`env` and `file` of one secret exclude each other; keep one"));
+                        return Err(A::Error::custom(
+                            "`env` and `file` of one secret exclude each other; keep one",
+                        ));
                     }
                 }
                 found.ok_or_else(wrong)
@@ -160,7 +164,8 @@ impl JsonSchema for Secret {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let place = |name: &str| {
             json_schema!({
-                "type": "object", "properties": { name: { "type": "string" } }, "required": [name], "additionalProperties": false
+                "type": "object", "properties": { name: { "type": "string" } }, "required": [name],
+                    "additionalProperties": false
             })
         };
         json_schema!({
@@ -189,7 +194,9 @@ mod tests {
     fn a_secret_has_three_forms() {
         assert!(matches!(read("\"canary\"").unwrap(), Secret::Text(text) if text.expose() == "canary"));
         assert!(matches!(read("{ env = \"NAME\" }").unwrap(), Secret::Env(name) if name == "NAME"));
-        assert!(matches!(read("{ file = \"/run/x\" }").unwrap(), Secret::File(path) if path == std::path::Path::new("/run/x")));
+        assert!(
+            matches!(read("{ file = \"/run/x\" }").unwrap(), Secret::File(path) if path == std::path::Path::new("/run/x"))
+        );
     }
 
     #[test]
@@ -219,7 +226,10 @@ mod tests {
             "{ env = \"canary\", canary = 1 }",
         ] {
             let why = read(value).unwrap_err();
-            assert!(!why.contains("canary") && !why.contains("357") && !why.contains("2024"), "{value}: {why}");
+            assert!(
+                !why.contains("canary") && !why.contains("357") && !why.contains("2024"),
+                "{value}: {why}"
+            );
         }
         assert!(!format!("{:?}", read("\"canary\"").unwrap()).contains("canary"));
     }

@@ -1,7 +1,8 @@
-//! Words that programs write where they have nothing: `null` from a shell script, `None` from Python, `<nil>` from Go.
+//! Words that programs write where they have nothing: `null` from a shell script, `None` from Python, `<nil>`
+//! from Go.
 //!
-//! As a key such a word is shared by everything that has none, so that the second message answers as if it were the first;
-//! as a sender a person reads it. It is never meant.
+//! As a key such a word is shared by everything that has none, so that the second message answers as if it
+//! were the first; as a sender a person reads it. It is never meant.
 
 /// Such words, in small letters and without what is put around them.
 const WORDS: [&str; 6] = ["null", "none", "nil", "undefined", "n/a", "object object"];
@@ -18,10 +19,34 @@ mod tests {
 
     #[test]
     fn a_word_for_nothing_is_known_in_every_spelling_and_a_word_with_a_meaning_is_not() {
-        for word in ["null", "NULL", "None", " none ", "undefined", "nil", "<nil>", "(null)", "\"null\"", "N/A", "[object Object]"] {
+        for word in [
+            "null",
+            "NULL",
+            "None",
+            " none ",
+            "undefined",
+            "nil",
+            "<nil>",
+            "(null)",
+            "\"null\"",
+            "N/A",
+            "[object Object]",
+        ] {
             assert!(stands_for_nothing(word), "{word}");
         }
-        for word in ["", " ", "-", "0", "nullable", "null-1", "Nona", "Nils", "none of it", "order-null", &"null".repeat(9)] {
+        for word in [
+            "",
+            " ",
+            "-",
+            "0",
+            "nullable",
+            "null-1",
+            "Nona",
+            "Nils",
+            "none of it",
+            "order-null",
+            &"null".repeat(9),
+        ] {
             assert!(!stands_for_nothing(word), "{word}");
         }
     }

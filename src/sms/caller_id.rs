@@ -1,19 +1,22 @@
 //! Who wrote: which people a sender's number may mean, as a carrier or vendor spells it.
 //!
-//! Only a number with its plus, or one that the protocol calls international, says who it is, and some gateways put either
-//! before a national number. So it is believed where that number was texted, or is in use and nobody else who was texted
-//! fits the digits; else it is one more spelling. Every other spelling means different people in different countries: `6465550123` is an American's, or a New Zealander's with the country code.
-//! Whoever says STOP is most likely somebody who was texted, so the ledger's own recipients are asked first ([`who`]):
-//! those whose number has this spelling in their own country, also in a form that its numbering plan no longer has, and
-//! at last those whose final eight digits these are. Where two fit, a STOP stops both. Where none fits, the digits are read
-//! as a number of the operator's region, and as E.164. What that leaves open is put before a person.
+//! Only a number with its plus, or one that the protocol calls international, says who it is, and some
+//! gateways put either before a national number. So it is believed where that number was texted, or is in use
+//! and nobody else who was texted fits the digits; else it is one more spelling. Every other spelling means
+//! different people in different countries: `6465550123` is an American's, or a New Zealander's with the
+//! country code. Whoever says STOP is most likely somebody who was texted, so the ledger's own recipients are
+//! asked first ([`who`]): those whose number has this spelling in their own country, also in a form that its
+//! numbering plan no longer has, and at last those whose final eight digits these are. Where two fit, a STOP
+//! stops both. Where none fits, the digits are read as a number of the operator's region, and as E.164. What
+//! that leaves open is put before a person.
 //!
-//! STOP and START are in doubt about opposite things: a STOP reaches everybody who may have said it, and a START only
-//! somebody who is the only one who may have.
+//! STOP and START are in doubt about opposite things: a STOP reaches everybody who may have said it, and a
+//! START only somebody who is the only one who may have.
 //!
-//! Pure: no I/O, no clock. Sources: ITU-T E.164; the numbering plans of libphonenumber; for the forms in [`spellings`] the
-//! plans of Mexico (2019: no 1 before mobiles), Argentina (9 from abroad, 15 within), Brazil (2012 to 2016: a ninth
-//! digit), Ivory Coast (2021: 01, 05 or 07 before eight digits) and Benin (2024: 01 before eight digits).
+//! Pure: no I/O, no clock. Sources: ITU-T E.164; the numbering plans of libphonenumber; for the forms in
+//! [`spellings`] the plans of Mexico (2019: no 1 before mobiles), Argentina (9 from abroad, 15 within),
+//! Brazil (2012 to 2016: a ninth digit), Ivory Coast (2021: 01, 05 or 07 before eight digits) and Benin
+//! (2024: 01 before eight digits).
 
 use std::fmt;
 
@@ -25,10 +28,12 @@ pub const ENDING: usize = 6;
 /// The digits that two spellings must share at the end where nothing else tells.
 const LAST: usize = 8;
 
-/// Fewest and most digits of a sender that can be a person: longer than E.164 by the prefixes that people dial.
+/// Fewest and most digits of a sender that can be a person: longer than E.164 by the prefixes that people
+/// dial.
 const DIGITS: std::ops::RangeInclusive<usize> = 3..=20;
 
-/// Most digits that a national number of fewer than [`ENDING`] is written with, a country code and a zero among them.
+/// Most digits that a national number of fewer than [`ENDING`] is written with, a country code and a zero
+/// among them.
 const SHORT: usize = 9;
 
 /// What is dialled before a country code, almost everywhere and in North America.
@@ -103,14 +108,16 @@ pub enum Fit {
 #[derive(Clone, Debug)]
 pub struct CallerId {
     digits: String,
-    /// The valid numbers that the digits are in the operator's region and as E.164, without those who wrote them so.
+    /// The valid numbers that the digits are in the operator's region and as E.164, without those who wrote
+    /// them so.
     readings: Vec<Number>,
     /// Whether there can be no other: the source says which region it writes in.
     is_certain: bool,
 }
 
 impl CallerId {
-    /// Reads a sender's digits. Nothing where it is no number, but a name, a short word or a code of the carrier's.
+    /// Reads a sender's digits. Nothing where it is no number, but a name, a short word or a code of the
+    /// carrier's.
     pub fn read(sender: &Sender, default_region: Option<Region>) -> Option<Self> {
         let is_filler = |c: char| c.is_whitespace() || matches!(c, '-' | '.' | '(' | ')' | '/' | '+');
         if sender.text().chars().any(|c| !c.is_ascii_digit() && !is_filler(c)) {
@@ -148,7 +155,8 @@ impl CallerId {
         endings
     }
 
-    /// The end by which a number is found that may be written like this; empty where it may be one of the few short ones.
+    /// The end by which a number is found that may be written like this; empty where it may be one of the few
+    /// short ones.
     pub fn ending(&self) -> &str {
         if self.short_endings().is_empty() { ending(&self.digits) } else { "" }
     }
@@ -177,7 +185,10 @@ impl CallerId {
         let full = number.e164().strip_prefix('+')?;
         let national = full.strip_prefix(code.as_str())?;
         let is_full = |rest: &str| rest == full;
-        if is_full(digits) || digits == national || PREFIXES.iter().any(|prefix| digits.strip_prefix(prefix).is_some_and(is_full)) {
+        if is_full(digits)
+            || digits == national
+            || PREFIXES.iter().any(|prefix| digits.strip_prefix(prefix).is_some_and(is_full))
+        {
             return Some(Fit::Exact);
         }
         let in_region = number.region().and_then(|region| read_in(digits, region));
@@ -186,8 +197,10 @@ impl CallerId {
         }
         let wanted = national.trim_start_matches('0');
         let parts = national_parts(digits, &code);
-        let is_spelling =
-            |part: &String| part.trim_start_matches('0') == wanted || spellings(&code, part).iter().any(|spelling| spelling == national);
+        let is_spelling = |part: &String| {
+            part.trim_start_matches('0') == wanted
+                || spellings(&code, part).iter().any(|spelling| spelling == national)
+        };
         if parts.iter().any(is_spelling) || is_dialled(digits, full) {
             return Some(Fit::Variant);
         }
@@ -201,12 +214,16 @@ impl CallerId {
         &self.readings
     }
 
-    /// Whether somebody else may have this number: a mobile phone of another country, which writes it like this.
+    /// Whether somebody else may have this number: a mobile phone of another country, which writes it like
+    /// this.
     fn may_be_elsewhere(&self) -> bool {
-        let is_whole = PREFIXES.iter().any(|prefix| self.digits.starts_with(prefix)) && !self.readings.is_empty();
+        let is_whole =
+            PREFIXES.iter().any(|prefix| self.digits.starts_with(prefix)) && !self.readings.is_empty();
         !self.is_certain
             && !is_whole
-            && Region::all().filter_map(|region| read_in(&self.digits, region)).any(|number| is_mobile(&number) && !self.readings.contains(&number))
+            && Region::all()
+                .filter_map(|region| read_in(&self.digits, region))
+                .any(|number| is_mobile(&number) && !self.readings.contains(&number))
     }
 }
 
@@ -261,18 +278,22 @@ fn outdated(digits: &str, region: Option<Region>) -> Vec<Number> {
 fn is_dialled(digits: &str, full: &str) -> bool {
     const ELSEWHERE: [&str; 5] = ["810", "8810", "119", "99", "999"];
     let prefix = digits.strip_suffix(full);
-    prefix.is_some_and(|prefix| prefix.len() <= 4 && (prefix.starts_with('0') || ELSEWHERE.contains(&prefix)) || is_made_whole_twice(prefix, full))
+    prefix.is_some_and(|prefix| {
+        prefix.len() <= 4 && (prefix.starts_with('0') || ELSEWHERE.contains(&prefix))
+            || is_made_whole_twice(prefix, full)
+    })
 }
 
-/// Whether somebody put a country code before a number that had one: its own once more, or any before a prefix.
+/// Whether somebody put a country code before a number that had one: its own once more, or any before a
+/// prefix.
 fn is_made_whole_twice(prefix: &str, full: &str) -> bool {
     let is_code = |text: &str| calling_codes().any(|code| code.to_string() == text);
     let is_before_a_prefix = PREFIXES.iter().filter_map(|dialled| prefix.strip_suffix(dialled)).any(is_code);
     is_before_a_prefix || (full.starts_with(prefix) && is_code(prefix))
 }
 
-/// What the digits may be of a national number: all of them, and where they begin with the country code, what is behind
-/// it; each with the zeros before it and without.
+/// What the digits may be of a national number: all of them, and where they begin with the country code, what
+/// is behind it; each with the zeros before it and without.
 fn national_parts(digits: &str, code: &str) -> Vec<String> {
     let mut parts = vec![digits.to_owned(), digits.trim_start_matches('0').to_owned()];
     for rest in unprefixed(digits).filter_map(|digits| digits.strip_prefix(code)) {
@@ -319,7 +340,11 @@ pub fn spellings(code: &str, national: &str) -> Vec<String> {
         ("55", 10 | 11) => {
             let split = national.split_at_checked(2);
             found.extend(split.and_then(|(area, local)| {
-                if national.len() == 10 { Some(format!("{area}9{local}")) } else { local.strip_prefix('9').map(|local| format!("{area}{local}")) }
+                if national.len() == 10 {
+                    Some(format!("{area}9{local}"))
+                } else {
+                    local.strip_prefix('9').map(|local| format!("{area}{local}"))
+                }
             }));
         }
         ("225", 8) => found.extend(["01", "05", "07"].map(|prefix| format!("{prefix}{national}"))),
@@ -334,7 +359,9 @@ pub fn spellings(code: &str, national: &str) -> Vec<String> {
 /// The other E.164 numbers that the same phone has, had, or is dialled by. Most phones have none.
 pub fn same_phone(e164: &str) -> Vec<String> {
     let plan = PLANS.iter().find_map(|code| Some((*code, e164.strip_prefix('+')?.strip_prefix(code)?)));
-    let spelled = plan.map(|(code, national)| spellings(code, national).into_iter().map(move |national| format!("+{code}{national}")));
+    let spelled = plan.map(|(code, national)| {
+        spellings(code, national).into_iter().map(move |national| format!("+{code}{national}"))
+    });
     spelled.into_iter().flatten().collect()
 }
 
@@ -381,8 +408,9 @@ enum Basis {
 }
 
 impl Who {
-    /// Whether a STOP is to be put before a person: nobody fits, or somebody else may have said it. Not where everybody is
-    /// stopped already, as in a list that is read every hour: it was put before a person the first time.
+    /// Whether a STOP is to be put before a person: nobody fits, or somebody else may have said it. Not where
+    /// everybody is stopped already, as in a list that is read every hour: it was put before a person the
+    /// first time.
     pub fn is_doubtful(&self) -> bool {
         match &self.basis {
             Basis::Nothing => true,
@@ -399,11 +427,14 @@ impl Who {
         match &self.basis {
             Basis::Nothing => None,
             Basis::Known => self.only.as_ref(),
-            Basis::Read(caller, _) => self.only.as_ref().filter(|only| self.one.as_ref() == Some(only) && !self.is_guess(caller)),
+            Basis::Read(caller, _) => {
+                self.only.as_ref().filter(|only| self.one.as_ref() == Some(only) && !self.is_guess(caller))
+            }
         }
     }
 
-    /// Whether somebody else may have written than the digits are by themselves. Whoever writes has a mobile phone.
+    /// Whether somebody else may have written than the digits are by themselves. Whoever writes has a mobile
+    /// phone.
     fn is_guess(&self, caller: &CallerId) -> bool {
         !self.people.iter().any(is_mobile) || caller.may_be_elsewhere()
     }
@@ -419,7 +450,8 @@ pub fn international(sender: &Sender) -> Option<Number> {
 
 /// The ends by which the ledger finds those who may have written; none where it need not be asked.
 pub fn endings(sender: &Sender, default_region: Option<Region>) -> Vec<String> {
-    let mut endings = CallerId::read(sender, default_region).map(|caller| caller.endings()).unwrap_or_default();
+    let mut endings =
+        CallerId::read(sender, default_region).map(|caller| caller.endings()).unwrap_or_default();
     endings.extend(international(sender).map(|number| ending(number.e164()).to_owned()));
     endings.sort_unstable();
     endings.dedup();
@@ -444,7 +476,9 @@ pub fn who(sender: &Sender, default_region: Option<Region>, known: &[Known]) -> 
 /// Whether a message to this phone was accepted, ever, under any of its numbers.
 fn was_texted(number: &Number, known: &[Known]) -> bool {
     let others = same_phone(number.e164());
-    known.iter().any(|known| known.is_recipient && (known.number == number.e164() || others.contains(&known.number)))
+    known
+        .iter()
+        .any(|known| known.is_recipient && (known.number == number.e164() || others.contains(&known.number)))
 }
 
 /// Those in the ledger whom the digits fit.
@@ -456,7 +490,8 @@ fn fitting<'a>(caller: &CallerId, known: &'a [Known]) -> Vec<(&'a Known, Fit, Nu
     known.iter().filter_map(fits).collect()
 }
 
-/// Those of them who were texted, best first. Where one fits better, nobody is among them who shares the end alone.
+/// Those of them who were texted, best first. Where one fits better, nobody is among them who shares the end
+/// alone.
 fn recipients<'a>(fitting: &[(&'a Known, Fit, Number)]) -> Vec<(&'a Known, Fit, Number)> {
     let mut recipients: Vec<_> = fitting.iter().filter(|(known, ..)| known.is_recipient).cloned().collect();
     let has_better = recipients.iter().any(|(_, fit, _)| *fit != Fit::Ending);
@@ -465,8 +500,8 @@ fn recipients<'a>(fitting: &[(&'a Known, Fit, Number)]) -> Vec<(&'a Known, Fit, 
     recipients
 }
 
-/// Who a sender is whose digits say no more than they show. `own` is the number that the source calls them, which nobody
-/// was texted under and no plan has.
+/// Who a sender is whose digits say no more than they show. `own` is the number that the source calls them,
+/// which nobody was texted under and no plan has.
 fn written(caller: CallerId, own: Option<&Number>, known: &[Known]) -> Who {
     let fitting = fitting(&caller, known);
     let recipients = recipients(&fitting);
@@ -480,16 +515,20 @@ fn written(caller: CallerId, own: Option<&Number>, known: &[Known]) -> Who {
             [one] => Some(one.clone()),
             _ => None,
         };
-        let is_out = |number: &Number| fitting.iter().any(|(known, _, fitting)| known.is_out && fitting == number);
+        let is_out =
+            |number: &Number| fitting.iter().any(|(known, _, fitting)| known.is_out && fitting == number);
         let are_out = people.iter().all(is_out);
         let basis = if people.is_empty() { Basis::Nothing } else { Basis::Read(caller, are_out) };
         let claimed = only.clone().filter(|only| own == Some(only));
         return Who { people, one, is_shared: false, only, claimed, basis };
     }
     let people: Vec<Number> = recipients.iter().map(|(_, _, number)| number.clone()).collect();
-    let recent: Vec<&Number> = recipients.iter().filter(|(known, ..)| known.is_recent).map(|(_, _, number)| number).collect();
+    let recent: Vec<&Number> =
+        recipients.iter().filter(|(known, ..)| known.is_recent).map(|(_, _, number)| number).collect();
     // Several numbers of one phone are one person.
-    let is_same = |one: &Number, other: &Number| one == other || same_phone(one.e164()).iter().any(|same| same == other.e164());
+    let is_same = |one: &Number, other: &Number| {
+        one == other || same_phone(one.e164()).iter().any(|same| same == other.e164())
+    };
     let one = match (recent.as_slice(), people.as_slice()) {
         ([], [one]) => Some(one.clone()),
         ([first, rest @ ..], _) if rest.iter().all(|other| is_same(first, other)) => Some((*first).clone()),
@@ -498,8 +537,8 @@ fn written(caller: CallerId, own: Option<&Number>, known: &[Known]) -> Who {
     Who { is_shared: one.is_none(), people, one, only, claimed: None, basis: Basis::Known }
 }
 
-/// Who an E.164 sender is that is in use and was never texted: whoever was texted and is written so may be meant as well,
-/// and a person says which.
+/// Who an E.164 sender is that is in use and was never texted: whoever was texted and is written so may be
+/// meant as well, and a person says which.
 fn themselves_or(number: Number, known: &[Known], texted: Vec<(&Known, Fit, Number)>) -> Who {
     let mut who = themselves(number, known);
     if !texted.is_empty() {
@@ -509,24 +548,37 @@ fn themselves_or(number: Number, known: &[Known], texted: Vec<(&Known, Fit, Numb
     who
 }
 
-/// Who an E.164 sender is: this number as it stands. The same phone may have been texted under another of its numbers.
+/// Who an E.164 sender is: this number as it stands. The same phone may have been texted under another of its
+/// numbers.
 fn themselves(number: Number, known: &[Known]) -> Who {
     let others = same_phone(number.e164());
     let texted = |known: &&Known| known.is_recipient && others.contains(&known.number);
-    let aliases: Vec<(&Known, Number)> =
-        known.iter().filter(texted).filter_map(|known| Some((known, Number::parse(&known.number, None).ok()?))).collect();
+    let aliases: Vec<(&Known, Number)> = known
+        .iter()
+        .filter(texted)
+        .filter_map(|known| Some((known, Number::parse(&known.number, None).ok()?)))
+        .collect();
     let is_texted = known.iter().any(|known| known.is_recent && known.number == number.e164());
-    let recent: Vec<&Number> = aliases.iter().filter(|(known, _)| known.is_recent).map(|(_, number)| number).collect();
+    let recent: Vec<&Number> =
+        aliases.iter().filter(|(known, _)| known.is_recent).map(|(_, number)| number).collect();
     let one = match recent.as_slice() {
         _ if is_texted => Some(number.clone()),
         [] => Some(number.clone()),
         [one] => Some((*one).clone()),
         _ => None,
     };
-    let people = std::iter::once(number.clone()).chain(aliases.into_iter().map(|(_, number)| number)).collect();
+    let people =
+        std::iter::once(number.clone()).chain(aliases.into_iter().map(|(_, number)| number)).collect();
     // Another number of the phone that is out holds this one back too, and may be somebody else's.
     let is_alone = !known.iter().any(|known| known.is_out && others.contains(&known.number));
-    Who { is_shared: one.is_none(), people, one, only: Some(number).filter(|_| is_alone), claimed: None, basis: Basis::Known }
+    Who {
+        is_shared: one.is_none(),
+        people,
+        one,
+        only: Some(number).filter(|_| is_alone),
+        claimed: None,
+        basis: Basis::Known,
+    }
 }
 
 #[cfg(test)]

@@ -56,7 +56,9 @@ impl FromStr for Destination {
         } else if let Ok(region) = text.parse() {
             return Ok(Self::Country(region));
         }
-        Err(format!("\"{text}\" is no destination; write a country as \"FR\" or the beginning of a number as \"+337\""))
+        Err(format!(
+            "\"{text}\" is no destination; write a country as \"FR\" or the beginning of a number as \"+337\""
+        ))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the ledger knows that a decision rests on.
 //!
-//! The ledger gathers [`Facts`] inside the very transaction that would record the send; the policy looks at nothing
-//! else. So two agents can never both be told yes on the strength of the same remaining cent.
+//! The ledger gathers [`Facts`] inside the very transaction that would record the send; the policy looks at
+//! nothing else. So two agents can never both be told yes on the strength of the same remaining cent.
 
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use super::message::{MessageId, Realm, SessionId, State};
 use super::money::Amount;
 use super::peer::Peer;
 
-/// What a budget is called: its scope, its currency, whose it is, and the sandbox where it is of that side. Nobody else takes one apart.
+/// What a budget is called: its scope, its currency, whose it is, and the sandbox where it is of that side.
+/// Nobody else takes one apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BudgetKey(String);
 
@@ -129,8 +130,8 @@ pub struct Earlier {
 /// What the ledger knows about one message that is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Every budget that the message must fit in, as it stands before anything of this intent is held, with the strictest
-    /// limits of all who live.
+    /// Every budget that the message must fit in, as it stands before anything of this intent is held, with
+    /// the strictest limits of all who live.
     pub budgets: Vec<Budget>,
     /// What the messages before this one of the same intent would hold; micros.
     pub before_micros: i64,
@@ -152,15 +153,16 @@ pub struct Facts {
     pub is_opted_out: bool,
     /// Somebody asked for no more texts who may be the recipient, and no person has said yet who it was.
     pub is_stop_pending: bool,
-    /// The other processes that send from this ledger, as far as they live and their rules are not ours: what one of them
-    /// forbids nobody does.
+    /// The other processes that send from this ledger, as far as they live and their rules are not ours: what
+    /// one of them forbids nobody does.
     pub peers: Arc<[Peer]>,
 }
 
 impl Facts {
     /// Whether a message that holds so much fits a budget, beside those before it: its money, and its number.
     pub fn fits(&self, budget: &Budget, hold_micros: i64) -> (bool, bool) {
-        let has_money = budget.left_micros().is_none_or(|left| left >= self.before_micros.saturating_add(hold_micros));
+        let has_money =
+            budget.left_micros().is_none_or(|left| left >= self.before_micros.saturating_add(hold_micros));
         (has_money, budget.left_messages().is_none_or(|left| left > self.before_messages))
     }
 }

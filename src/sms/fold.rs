@@ -1,18 +1,19 @@
 //! Folding: what is the same to a reader becomes the same text.
 //!
-//! Two texts can be equal to every reader and differ in every octet: capital letters, wide or mathematical letters, a
-//! letter with its mark as one character or as two, invisible characters, a Cyrillic `а` among Latin letters. Whoever
-//! asks "is it the word STOP?" or "did this person get this text already?" asks it of folded texts. There are four
-//! depths, each coarser than the one before:
+//! Two texts can be equal to every reader and differ in every octet: capital letters, wide or mathematical
+//! letters, a letter with its mark as one character or as two, invisible characters, a Cyrillic `а` among
+//! Latin letters. Whoever asks "is it the word STOP?" or "did this person get this text already?" asks it of
+//! folded texts. There are four depths, each coarser than the one before:
 //!
-//! - [`fold`]: Unicode's own idea of it (NFKC and letter case), without what nobody sees and with one kind of space;
-//! - [`skeleton`]: also without typography, marks, look-alike letters and most punctuation. Two texts with one skeleton
-//!   are one text in two spellings, so what must not be said twice compares skeletons;
+//! - [`fold`]: Unicode's own idea of it (NFKC and letter case), without what nobody sees and with one kind of
+//!   space;
+//! - [`skeleton`]: also without typography, marks, look-alike letters and most punctuation. Two texts with
+//!   one skeleton are one text in two spellings, so what must not be said twice compares skeletons;
 //! - [`letters`]: the letters and digits of the skeleton alone, for single words;
 //! - [`glance`]: also without what only a font tells apart, for names that people trust at sight.
 //!
-//! [`digest`] is what is kept of a text where it must not be said twice. It looks past what is put around a text that is
-//! said again, too: "Re:", a counter in brackets, the text once more.
+//! [`digest`] is what is kept of a text where it must not be said twice. It looks past what is put around a
+//! text that is said again, too: "Re:", a counter in brackets, the text once more.
 //!
 //! A folded text is for comparing and is never shown or sent.
 
@@ -22,8 +23,9 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::text::plain_spelling;
 use super::untrusted::is_hidden;
 
-/// The text in its compatibility form (NFKC), in one case, without invisible characters, Arabic and Hebrew points and
-/// tatweel, each run of white space as one space, and none at the ends. Folding twice changes nothing.
+/// The text in its compatibility form (NFKC), in one case, without invisible characters, Arabic and Hebrew
+/// points and tatweel, each run of white space as one space, and none at the ends. Folding twice changes
+/// nothing.
 pub fn fold(text: &str) -> String {
     // Nearly every text is that, and none of it has another form.
     if text.is_ascii() {
@@ -33,16 +35,16 @@ pub fn fold(text: &str) -> String {
 }
 
 fn fold_any(text: &str) -> String {
-    // Invisible characters first, since one between a letter and its mark would keep the two apart; and once more, since
-    // ligatures hold points.
+    // Invisible characters first, since one between a letter and its mark would keep the two apart; and once
+    // more, since ligatures hold points.
     let seen = text.chars().filter(|c| is_seen(*c)).nfkc().filter(|c| is_seen(*c)).collect::<String>();
     spaced(in_one_case(&seen).nfkc())
 }
 
-/// What a reader takes from a text: [`fold`], with typographic characters as plain ones, Latin, Greek, Cyrillic and Arabic
-/// letters without marks and by their look (see `look`), and without pictures, white space and punctuation, but for what
-/// stands between digits (`1.5`, `12:30`) or is a sign before one (`-5`). Where nothing is left, the folded text without
-/// pictures, or with them where it is nothing else.
+/// What a reader takes from a text: [`fold`], with typographic characters as plain ones, Latin, Greek,
+/// Cyrillic and Arabic letters without marks and by their look (see `look`), and without pictures, white
+/// space and punctuation, but for what stands between digits (`1.5`, `12:30`) or is a sign before one (`-5`).
+/// Where nothing is left, the folded text without pictures, or with them where it is nothing else.
 pub fn skeleton(text: &str) -> String {
     let drawn = bare(text);
     let bare = spaced(drawn.chars().map(|c| if is_picture(c) { ' ' } else { c }));
@@ -68,8 +70,9 @@ pub fn letters(text: &str) -> String {
     bare(text).chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
-/// What a name is at a glance: its [`letters`], and as one those that only a font tells apart (`I`, `l` and `1`, `O` and `0`,
-/// `rn` and `m`, `vv` and `w`). For names such as senders; a text says something else with another digit.
+/// What a name is at a glance: its [`letters`], and as one those that only a font tells apart (`I`, `l` and
+/// `1`, `O` and `0`, `rn` and `m`, `vv` and `w`). For names such as senders; a text says something else with
+/// another digit.
 pub fn glance(name: &str) -> String {
     let drawn = |c: char| match c {
         'i' | '1' => 'l',
@@ -79,8 +82,8 @@ pub fn glance(name: &str) -> String {
     letters(name).replace("rn", "m").replace("vv", "w").chars().map(drawn).collect()
 }
 
-/// Digest of the [`skeleton`] of what is said: the same for one text in any spelling, with "Re:" before it, a counter or a
-/// sign behind it, or said twice in one. What is kept of a text where it must not be said twice.
+/// Digest of the [`skeleton`] of what is said: the same for one text in any spelling, with "Re:" before it, a
+/// counter or a sign behind it, or said twice in one. What is kept of a text where it must not be said twice.
 pub fn digest(text: &str) -> [u8; 16] {
     let full: [u8; 32] = Sha256::digest(once(&skeleton(core(text))).as_bytes()).into();
     let mut short = [0; 16];
@@ -95,12 +98,16 @@ const MAX_NUMBERED: usize = 1;
 /// What stands before a text that is answered or passed on, in the mail programs of several languages.
 const PASSED_ON: [&str; 8] = ["re", "fwd", "fw", "aw", "wg", "sv", "vs", "tr"];
 
-/// A text without what is put around one that is said again: "Re:", a counter in brackets or with `#` at its end, signs and
-/// pictures at its ends. The text itself where that is all. A bare figure is no counter: "room 1".
+/// A text without what is put around one that is said again: "Re:", a counter in brackets or with `#` at its
+/// end, signs and pictures at its ends. The text itself where that is all. A bare figure is no counter: "room
+/// 1".
 fn core(text: &str) -> &str {
     let mut rest = text.trim();
     loop {
-        let within = without_prefix(rest).or_else(|| without_counter(rest)).or_else(|| without_signs(rest)).map(str::trim);
+        let within = without_prefix(rest)
+            .or_else(|| without_counter(rest))
+            .or_else(|| without_signs(rest))
+            .map(str::trim);
         match within {
             Some(within) if within.chars().any(char::is_alphanumeric) => rest = within,
             _ => return rest,
@@ -116,20 +123,35 @@ fn without_prefix(text: &str) -> Option<&str> {
 /// Without `(2)`, `[2/3]` or `(#2)` at either end, or ` #2` at the last.
 fn without_counter(text: &str) -> Option<&str> {
     let text = text.trim_end_matches(['.', '!', ' ']);
-    let is_count = |digits: &str, most: usize| (1..=most).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let is_inside = |inside: &str| inside.trim().trim_start_matches('#').split('/').all(|digits| is_count(digits.trim(), MAX_BRACKETED));
-    let bracketed = [('(', ')'), ('[', ']'), ('{', '}'), ('\u{ff08}', '\u{ff09}')].into_iter().find_map(|(open, close)| {
-        let behind = text.strip_suffix(close).and_then(|text| text.rsplit_once(open)).filter(|(_, inside)| is_inside(inside));
-        let before = text.strip_prefix(open).and_then(|text| text.split_once(close)).filter(|(inside, _)| is_inside(inside));
-        behind.map(|(rest, _)| rest).or(before.map(|(_, rest)| rest))
-    });
+    let is_count = |digits: &str, most: usize| {
+        (1..=most).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let is_inside = |inside: &str| {
+        inside.trim().trim_start_matches('#').split('/').all(|digits| is_count(digits.trim(), MAX_BRACKETED))
+    };
+    let bracketed = [('(', ')'), ('[', ']'), ('{', '}'), ('\u{ff08}', '\u{ff09}')].into_iter().find_map(
+        |(open, close)| {
+            let behind = text
+                .strip_suffix(close)
+                .and_then(|text| text.rsplit_once(open))
+                .filter(|(_, inside)| is_inside(inside));
+            let before = text
+                .strip_prefix(open)
+                .and_then(|text| text.split_once(close))
+                .filter(|(inside, _)| is_inside(inside));
+            behind.map(|(rest, _)| rest).or(before.map(|(_, rest)| rest))
+        },
+    );
     bracketed.or_else(|| {
         let (rest, digits) = text.rsplit_once('#')?;
-        (rest.ends_with(char::is_whitespace) && digits.split('/').all(|digits| is_count(digits, MAX_NUMBERED))).then_some(rest)
+        (rest.ends_with(char::is_whitespace)
+            && digits.split('/').all(|digits| is_count(digits, MAX_NUMBERED)))
+        .then_some(rest)
     })
 }
 
-/// Without a word at either end that has no letter and no digit: `->`, `+++`, a flag. Signs of amounts are words (`5 %`).
+/// Without a word at either end that has no letter and no digit: `->`, `+++`, a flag. Signs of amounts are
+/// words (`5 %`).
 fn without_signs(text: &str) -> Option<&str> {
     let is_flag = |c: char| matches!(c, '\u{1f1e6}'..='\u{1f1ff}');
     let is_sign = |c: char| {
@@ -137,17 +159,35 @@ fn without_signs(text: &str) -> Option<&str> {
             || is_picture(c)
             || is_pause(c)
             || is_hidden(c)
-            || matches!(c, '<' | '>' | '=' | '~' | '^' | '|' | '+' | '&' | '#' | '@' | '\u{2122}' | '\u{a9}' | '\u{ae}' | '\u{2139}')
+            || matches!(
+                c,
+                '<' | '>'
+                    | '='
+                    | '~'
+                    | '^'
+                    | '|'
+                    | '+'
+                    | '&'
+                    | '#'
+                    | '@'
+                    | '\u{2122}'
+                    | '\u{a9}'
+                    | '\u{ae}'
+                    | '\u{2139}'
+            )
     };
     let is_signs = |word: &str| word.chars().all(is_sign);
-    let behind = text.rsplit_once(char::is_whitespace).filter(|(_, last)| is_signs(last)).map(|(rest, _)| rest);
-    let before = || text.split_once(char::is_whitespace).filter(|(first, _)| is_signs(first)).map(|(_, rest)| rest);
+    let behind =
+        text.rsplit_once(char::is_whitespace).filter(|(_, last)| is_signs(last)).map(|(rest, _)| rest);
+    let before =
+        || text.split_once(char::is_whitespace).filter(|(first, _)| is_signs(first)).map(|(_, rest)| rest);
     // A flag needs no space before it.
     let flagged = || Some(text.trim_end_matches(is_flag)).filter(|rest| rest.len() < text.len());
     behind.or_else(before).or_else(flagged)
 }
 
-/// What is said, where it is said several times in one: the half of "callmecallme". Figures alone say each time more.
+/// What is said, where it is said several times in one: the half of "callmecallme". Figures alone say each
+/// time more.
 fn once(skeleton: &str) -> String {
     let mut rest: Vec<char> = skeleton.chars().collect();
     while let Some(part) = (2..=3).find_map(|times| part_of(&rest, times)) {
@@ -156,14 +196,17 @@ fn once(skeleton: &str) -> String {
     rest.into_iter().collect()
 }
 
-/// What these characters are, said so many times with at most one character that is no letter or digit between.
+/// What these characters are, said so many times with at most one character that is no letter or digit
+/// between.
 fn part_of(text: &[char], times: usize) -> Option<Vec<char>> {
     [0, 1].into_iter().find_map(|gap| {
         let size = text.len().checked_sub(gap * (times - 1))?.checked_div(times)?;
         let (first, _) = text.split_at_checked(size)?;
-        let is_fit = size * times + gap * (times - 1) == text.len() && first.iter().any(|c| c.is_alphabetic());
+        let is_fit =
+            size * times + gap * (times - 1) == text.len() && first.iter().any(|c| c.is_alphabetic());
         let is_between = |chunk: &[char]| chunk.get(size).is_none_or(|c| !c.is_alphanumeric());
-        let is_same = || text.chunks(size + gap).all(|chunk| chunk.get(..size) == Some(first) && is_between(chunk));
+        let is_same =
+            || text.chunks(size + gap).all(|chunk| chunk.get(..size) == Some(first) && is_between(chunk));
         (is_fit && is_same()).then(|| first.to_vec())
     })
 }
@@ -184,11 +227,13 @@ fn bare(text: &str) -> String {
 /// A folded text without marks, each letter by its look.
 fn looks(folded: &str) -> String {
     let looks: String = folded.nfd().filter(|c| !is_mark(*c)).map(look).collect();
-    // What was a letter with a mark may have a case again in its new look, and two spaces may have become one.
+    // What was a letter with a mark may have a case again in its new look, and two spaces may have become
+    // one.
     spaced(looks.nfkc())
 }
 
-/// As one case: to upper case and back, which joins what only one of them joins (`ß` and `SS`, `ς` and `Σ`, `ı` and `I`).
+/// As one case: to upper case and back, which joins what only one of them joins (`ß` and `SS`, `ς` and `Σ`,
+/// `ı` and `I`).
 fn in_one_case(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for c in text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase) {
@@ -214,7 +259,8 @@ fn spaced(characters: impl Iterator<Item = char>) -> String {
     text
 }
 
-/// Whether a character counts: white space does, of whatever kind; what is invisible, points and tatweel do not.
+/// Whether a character counts: white space does, of whatever kind; what is invisible, points and tatweel do
+/// not.
 fn is_seen(c: char) -> bool {
     c.is_whitespace() || !(is_hidden(c) || is_point(c))
 }
@@ -227,12 +273,14 @@ fn is_point(c: char) -> bool {
         | '\u{6d6}'..='\u{6dc}' | '\u{6df}'..='\u{6e4}' | '\u{6e7}' | '\u{6e8}' | '\u{6ea}'..='\u{6ed}')
 }
 
-/// Marks of Latin, Greek and Cyrillic letters, those that strike or enclose any letter, and madda and hamza over alef.
+/// Marks of Latin, Greek and Cyrillic letters, those that strike or enclose any letter, and madda and hamza
+/// over alef.
 fn is_mark(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{653}'..='\u{655}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}')
 }
 
-/// White space, and punctuation of the scripts that are texted. Signs of amounts and addresses (`$`, `%`, `@`, `#`) are none.
+/// White space, and punctuation of the scripts that are texted. Signs of amounts and addresses (`$`, `%`,
+/// `@`, `#`) are none.
 fn is_pause(c: char) -> bool {
     c.is_whitespace()
         || matches!(c,
@@ -250,11 +298,11 @@ fn is_picture(c: char) -> bool {
         | '\u{1f300}'..='\u{1f6ff}' | '\u{1f780}'..='\u{1f8ff}' | '\u{1f900}'..='\u{1faff}')
 }
 
-/// A letter in its Latin look, in lower case. Bounded on purpose: the letters of Greek and Cyrillic whose capital or
-/// small form is drawn as a Latin one, the plainest of Armenian and Coptic, Latin letters with a stroke, small capitals,
-/// letters in filled circles and squares (which Unicode does not decompose, as it does the others), and the ways in which
-/// Arabic keyboards write one letter. Of a Greek letter whose two forms look like two Latin letters (`Ν` and `ν`) the
-/// capital counts: GSM-7 has no other.
+/// A letter in its Latin look, in lower case. Bounded on purpose: the letters of Greek and Cyrillic whose
+/// capital or small form is drawn as a Latin one, the plainest of Armenian and Coptic, Latin letters with a
+/// stroke, small capitals, letters in filled circles and squares (which Unicode does not decompose, as it
+/// does the others), and the ways in which Arabic keyboards write one letter. Of a Greek letter whose two
+/// forms look like two Latin letters (`Ν` and `ν`) the capital counts: GSM-7 has no other.
 #[rustfmt::skip]
 fn look(c: char) -> char {
     match c {
@@ -325,8 +373,13 @@ mod tests {
         for (one, other) in same {
             assert_eq!(fold(one), fold(other), "{one:?} and {other:?}");
         }
-        for (one, other) in [("a\u{f1}o", "ano"), ("1.5", "15"), ("ab", "a b"), ("\u{e2b}\u{e22}\u{e38}\u{e14}", "\u{e2b}\u{e22}\u{e14}"), ("!", "?")]
-        {
+        for (one, other) in [
+            ("a\u{f1}o", "ano"),
+            ("1.5", "15"),
+            ("ab", "a b"),
+            ("\u{e2b}\u{e22}\u{e38}\u{e14}", "\u{e2b}\u{e22}\u{e14}"),
+            ("!", "?"),
+        ] {
             assert_ne!(fold(one), fold(other), "{one:?} and {other:?}");
         }
     }
@@ -372,7 +425,13 @@ mod tests {
 
     #[test]
     fn a_text_with_something_put_around_it_is_the_same_text_again() {
-        for text in ["Your table is ready", "Your table is ready.", "Meet at 8", "\u{60a8}\u{7684}\u{684c}\u{5b50}", "Room 3 of 4"] {
+        for text in [
+            "Your table is ready",
+            "Your table is ready.",
+            "Meet at 8",
+            "\u{60a8}\u{7684}\u{684c}\u{5b50}",
+            "Room 3 of 4",
+        ] {
             let mut again: Vec<String> = [
                 "\u{1f642}",
                 "\u{2764}\u{fe0f}",
@@ -404,9 +463,21 @@ mod tests {
             .map(|sign| format!("{text} {sign}"))
             .collect();
             again.extend(
-                ["Re: ", "RE:", "Fwd: ", "fw: Re: ", "AW: ", "\u{1f514} ", "-> ", ">> ", "** ", "(2) ", "[2/2] "]
-                    .iter()
-                    .map(|before| format!("{before}{text}")),
+                [
+                    "Re: ",
+                    "RE:",
+                    "Fwd: ",
+                    "fw: Re: ",
+                    "AW: ",
+                    "\u{1f514} ",
+                    "-> ",
+                    ">> ",
+                    "** ",
+                    "(2) ",
+                    "[2/2] ",
+                ]
+                .iter()
+                .map(|before| format!("{before}{text}")),
             );
             again.extend([
                 format!("{text}\u{1f642}"),
@@ -421,9 +492,13 @@ mod tests {
                 assert_eq!(digest(text), digest(&again), "{text:?} and {again:?}");
             }
         }
-        for (one, other) in
-            [("Table", "Ta\u{42c}le"), ("no", "\u{578}\u{585}"), ("hot", "\u{2c8f}\u{2c9f}\u{2ca7}"), ("?", "? \u{1f642}"), ("yes", "yes yes")]
-        {
+        for (one, other) in [
+            ("Table", "Ta\u{42c}le"),
+            ("no", "\u{578}\u{585}"),
+            ("hot", "\u{2c8f}\u{2c9f}\u{2ca7}"),
+            ("?", "? \u{1f642}"),
+            ("yes", "yes yes"),
+        ] {
             assert_eq!(digest(one), digest(other), "{one:?} and {other:?}");
         }
     }
@@ -488,14 +563,21 @@ mod tests {
         ] {
             assert_eq!(glance(name), glance(like), "{name} and {like:?}");
         }
-        for (name, other) in [("ACME", "ACME 2"), ("ACME", "ACNE"), ("Zoom", "Zom"), ("10690001", "10690002"), ("PayPal", "PayPals")] {
+        for (name, other) in [
+            ("ACME", "ACME 2"),
+            ("ACME", "ACNE"),
+            ("Zoom", "Zom"),
+            ("10690001", "10690002"),
+            ("PayPal", "PayPals"),
+        ] {
             assert_ne!(glance(name), glance(other), "{name} and {other}");
         }
     }
 
     /// Texts dense in what folding is about.
     fn tricky() -> impl Strategy<Value = String> {
-        let odd = "aIi\u{131}\u{130}\u{307}\u{301}\u{345}\u{df}\u{3a3}\u{390}\u{1fb3}\u{1f0} -.5\u{a0}\u{200d}\u{fdfa}\u{fc5e}\u{fb2a}\u{64e}\u{654}\u{627}\u{640}\u{ac00}\u{1f642}#2)(\u{1100}\u{1161}\u{3099}\u{304b}\u{b4}\u{2026}";
+        let odd = "aIi\u{131}\u{130}\u{307}\u{301}\u{345}\u{df}\u{3a3}\u{390}\u{1fb3}\u{1f0} \
+            -.5\u{a0}\u{200d}\u{fdfa}\u{fc5e}\u{fb2a}\u{64e}\u{654}\u{627}\u{640}\u{ac00}\u{1f642}#2)(\u{1100}\u{1161}\u{3099}\u{304b}\u{b4}\u{2026}";
         let one = prop_oneof![any::<char>(), prop::sample::select(odd.chars().collect::<Vec<_>>())];
         prop::collection::vec(one, 0..20).prop_map(String::from_iter)
     }

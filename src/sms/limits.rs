@@ -1,7 +1,9 @@
 //! The parts of the path of budgets, and what limits one of them.
 
 /// Which part of the path a budget is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum Scope {
@@ -42,6 +44,9 @@ impl Limits {
     #[must_use]
     pub fn within(self, other: Self) -> Self {
         let lower = |one: Option<i64>, other: Option<i64>| one.into_iter().chain(other).min();
-        Self { spend_micros: lower(self.spend_micros, other.spend_micros), messages: lower(self.messages, other.messages) }
+        Self {
+            spend_micros: lower(self.spend_micros, other.spend_micros),
+            messages: lower(self.messages, other.messages),
+        }
     }
 }

@@ -84,8 +84,8 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// On which side a message is. What the sandbox carried is kept apart from what leaves this machine: keys, duplicates,
-/// limits, budgets and the pace of one side say nothing about the other.
+/// On which side a message is. What the sandbox carried is kept apart from what leaves this machine: keys,
+/// duplicates, limits, budgets and the pace of one side say nothing about the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Realm {
     /// A real provider carries it, to a real phone.
@@ -108,7 +108,9 @@ impl Realm {
 }
 
 /// Where a message stands. States only move forward ([`State::may_become`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum State {
@@ -132,7 +134,8 @@ pub enum State {
     Canceled,
     /// Handed over, and the answer was lost: it may have gone out. Never sent again; its money stays held.
     Unknown,
-    /// The provider has it and holds it back (its sender is paused): it may go out later. Its money stays held.
+    /// The provider has it and holds it back (its sender is paused): it may go out later. Its money stays
+    /// held.
     Held,
     /// Waits for a person to say yes. Its money is held.
     Proposed,
@@ -248,8 +251,8 @@ impl State {
         self.may_be_reported() && !matches!(self, Self::Attempting)
     }
 
-    /// Whether it went out or may be going out, so that what a provider has on record may be this one. Those whose outcome is
-    /// unknown are what the record is asked for, and are not among them.
+    /// Whether it went out or may be going out, so that what a provider has on record may be this one. Those
+    /// whose outcome is unknown are what the record is asked for, and are not among them.
     pub const fn may_be_on_record(self) -> bool {
         matches!(self, Self::Attempting | Self::Sent | Self::Delivered | Self::Failed | Self::Held)
     }
@@ -259,7 +262,8 @@ impl State {
         matches!(self, Self::Failed | Self::Expired | Self::Rejected | Self::Unknown)
     }
 
-    /// Whether the message certainly never reached the provider, so that it counts for no cap and no duplicate.
+    /// Whether the message certainly never reached the provider, so that it counts for no cap and no
+    /// duplicate.
     pub const fn never_left(self) -> bool {
         matches!(self, Self::Rejected | Self::Canceled)
     }

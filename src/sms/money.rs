@@ -30,7 +30,9 @@ impl FromStr for Currency {
             &[a, b, c] if text.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
                 Ok(Self([a.to_ascii_uppercase(), b.to_ascii_uppercase(), c.to_ascii_uppercase()]))
             }
-            _ => Err(MoneyError(format!("\"{text}\" is no currency; write three letters as in ISO 4217, such as USD or EUR"))),
+            _ => Err(MoneyError(format!(
+                "\"{text}\" is no currency; write three letters as in ISO 4217, such as USD or EUR"
+            ))),
         }
     }
 }
@@ -74,8 +76,8 @@ impl fmt::Display for Money {
     }
 }
 
-/// A bare decimal amount of millionths, as it stands in config files (a number or a string) and in answers (a string,
-/// so that no reader makes a float of it).
+/// A bare decimal amount of millionths, as it stands in config files (a number or a string) and in answers (a
+/// string, so that no reader makes a float of it).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Amount(pub i64);
 
@@ -101,14 +103,22 @@ impl FromStr for Amount {
     type Err = MoneyError;
 
     fn from_str(text: &str) -> Result<Self, MoneyError> {
-        let wrong = || MoneyError(format!("\"{text}\" is no amount; write it as 5 or 0.05, with at most six decimals"));
+        let wrong = || {
+            MoneyError(format!("\"{text}\" is no amount; write it as 5 or 0.05, with at most six decimals"))
+        };
         let (negative, digits) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text),
         };
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-        if whole.is_empty() || whole.len() > 12 || fraction.len() > 6 || !plain(whole) || !plain(fraction) || digits.ends_with('.') {
+        if whole.is_empty()
+            || whole.len() > 12
+            || fraction.len() > 6
+            || !plain(whole)
+            || !plain(fraction)
+            || digits.ends_with('.')
+        {
             return Err(wrong());
         }
         let whole: i64 = whole.parse().map_err(|_| wrong())?;
@@ -178,9 +188,12 @@ mod tests {
 
     #[test]
     fn amounts_read_as_written_and_print_with_two_decimals_or_more() {
-        for (text, micros, printed) in
-            [("5", 5_000_000, "5.00"), ("0.0079", 7_900, "0.0079"), ("0.05", 50_000, "0.05"), ("-1.5", -1_500_000, "-1.50")]
-        {
+        for (text, micros, printed) in [
+            ("5", 5_000_000, "5.00"),
+            ("0.0079", 7_900, "0.0079"),
+            ("0.05", 50_000, "0.05"),
+            ("-1.5", -1_500_000, "-1.50"),
+        ] {
             assert_eq!(text.parse(), Ok(Amount(micros)));
             assert_eq!(Amount(micros).to_string(), printed);
         }
@@ -192,7 +205,10 @@ mod tests {
     #[test]
     fn numbers_and_strings_mean_the_same_in_a_config() {
         for text in ["0.1", "\"0.10\""] {
-            assert_eq!(serde_json::from_str::<Amount>(text).map_err(|error| error.to_string()), Ok(Amount(100_000)));
+            assert_eq!(
+                serde_json::from_str::<Amount>(text).map_err(|error| error.to_string()),
+                Ok(Amount(100_000))
+            );
         }
         assert!(serde_json::from_str::<Amount>("true").is_err());
     }

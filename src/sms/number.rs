@@ -1,14 +1,15 @@
-//! Phone numbers: whatever a person or an agent writes becomes one E.164 number, or an error that says how to write it.
+//! Phone numbers: whatever a person or an agent writes becomes one E.164 number, or an error that says how to
+//! write it.
 //!
-//! A [`Number`] is what the rest of the crate keys on (recipients, opt-outs, limits), so two spellings of one phone must
-//! become one value. Parsing follows Google's libphonenumber (crate `rlibphonenumber`) and, like it, accepts a number that
-//! no phone has: [`Number::is_valid`] and [`Number::kind`] tell, and the caller decides. Neither says that the phone exists or
-//! takes texts. The first number parsed costs some milliseconds, in which the numbering plans are unpacked for the life of
-//! the process. No I/O, no clock.
+//! A [`Number`] is what the rest of the crate keys on (recipients, opt-outs, limits), so two spellings of one
+//! phone must become one value. Parsing follows Google's libphonenumber (crate `rlibphonenumber`) and, like
+//! it, accepts a number that no phone has: [`Number::is_valid`] and [`Number::kind`] tell, and the caller
+//! decides. Neither says that the phone exists or takes texts. The first number parsed costs some
+//! milliseconds, in which the numbering plans are unpacked for the life of the process. No I/O, no clock.
 //!
-//! In doubt about who a number is, nobody is texted: `spelling` takes what people write as numbers and nothing else, and
-//! `reading` takes of libphonenumber's answer only what was written, and `heads` looks for what stands before a number. The
-//! crate's own types stay in this file and those two.
+//! In doubt about who a number is, nobody is texted: `spelling` takes what people write as numbers and
+//! nothing else, and `reading` takes of libphonenumber's answer only what was written, and `heads` looks for
+//! what stands before a number. The crate's own types stay in this file and those two.
 //!
 //! Source: ITU-T E.164 (at most 15 digits, country code first), E.123 (how people write them).
 
@@ -27,12 +28,12 @@ use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberType};
 use reading::{Reading, Unread};
 pub use spelling::Misspelling;
 
-/// Characters in an input, surrounding space aside: the longest spelling of 15 digits is well under it, and a longer input
-/// is a text, not a number.
+/// Characters in an input, surrounding space aside: the longest spelling of 15 digits is well under it, and a
+/// longer input is a text, not a number.
 pub const MAX_INPUT_CHARS: usize = 64;
 
-/// A country or territory that has a numbering plan, by its ISO 3166-1 alpha-2 code (and `AC`, `TA`, `XK`, which
-/// libphonenumber adds).
+/// A country or territory that has a numbering plan, by its ISO 3166-1 alpha-2 code (and `AC`, `TA`, `XK`,
+/// which libphonenumber adds).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Region([u8; 2]);
 
@@ -49,7 +50,8 @@ impl Region {
 
     /// Whether no other country has the same calling code.
     pub fn has_its_code_alone(self) -> bool {
-        let sharing = self.calling_code().and_then(|code| PHONE_NUMBER_UTIL.get_regions_for_country_calling_code(code));
+        let sharing =
+            self.calling_code().and_then(|code| PHONE_NUMBER_UTIL.get_regions_for_country_calling_code(code));
         sharing.is_some_and(|mut sharing| sharing.next().is_some() && sharing.next().is_none())
     }
 
@@ -73,7 +75,8 @@ impl FromStr for Region {
 
     /// Reads two letters in either case; a code without a numbering plan is an error.
     fn from_str(code: &str) -> Result<Self, RegionError> {
-        let region = code.as_bytes().try_into().map(|code: [u8; 2]| Self(code.map(|byte| byte.to_ascii_uppercase())));
+        let region =
+            code.as_bytes().try_into().map(|code: [u8; 2]| Self(code.map(|byte| byte.to_ascii_uppercase())));
         let plan = |region: Self| PHONE_NUMBER_UTIL.get_country_code_for_region(region.outside()?);
         let known = region.ok().filter(|region| plan(*region).is_some());
         known.ok_or_else(|| RegionError { code: code.chars().take(MAX_INPUT_CHARS).collect() })
@@ -95,7 +98,11 @@ pub struct RegionError {
 impl fmt::Display for RegionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hint = if self.code.eq_ignore_ascii_case("UK") { "; the United Kingdom is GB" } else { "" };
-        write!(f, "{:?} is no region: write the two letters of ISO 3166-1, such as US, GB or FR{hint}", self.code)
+        write!(
+            f,
+            "{:?} is no region: write the two letters of ISO 3166-1, such as US, GB or FR{hint}",
+            self.code
+        )
     }
 }
 
@@ -178,18 +185,19 @@ pub struct Number {
 }
 
 impl Number {
-    /// Reads a number in any usual spelling: `+33 6 12 34 56 78`, `0033 (0)6 12345678`, `tel:+33-6-12345678`, or, with a
-    /// default region, as written inside it (`06 12 34 56 78`). Surrounding space is ignored, and so is the default
-    /// region for a number with a country code. Never is a digit gained, lost or guessed, other than a prefix that says
-    /// nothing of the person; what stands before or behind a number is refused.
+    /// Reads a number in any usual spelling: `+33 6 12 34 56 78`, `0033 (0)6 12345678`, `tel:+33-6-12345678`,
+    /// or, with a default region, as written inside it (`06 12 34 56 78`). Surrounding space is ignored, and
+    /// so is the default region for a number with a country code. Never is a digit gained, lost or guessed,
+    /// other than a prefix that says nothing of the person; what stands before or behind a number is refused.
     ///
-    /// `00` counts as `+` everywhere, also where people dial something else, unless the digits are a number in use for the
-    /// default region alone (0011 in Australia is its own international prefix). Digits without either are a number of the
-    /// default region, unless they are a number in use with a plus before them too, and the region would not write them so.
+    /// `00` counts as `+` everywhere, also where people dial something else, unless the digits are a number
+    /// in use for the default region alone (0011 in Australia is its own international prefix). Digits
+    /// without either are a number of the default region, unless they are a number in use with a plus before
+    /// them too, and the region would not write them so.
     ///
     /// # Errors
-    /// [`NumberError`] if no number can be read, or more than one. A number that can be read and is of no use is not an
-    /// error: see [`is_valid`](Self::is_valid).
+    /// [`NumberError`] if no number can be read, or more than one. A number that can be read and is of no use
+    /// is not an error: see [`is_valid`](Self::is_valid).
     pub fn parse(input: &str, default_region: Option<Region>) -> Result<Self, NumberError> {
         let input = input.trim();
         if input.is_empty() {
@@ -210,11 +218,13 @@ impl Number {
         if let Some(head) = heads::find(&written, region, &found) {
             return Err(misspelt(Misspelling::Head(head.to_owned())));
         }
-        Self::of(found.map_err(|unread| NumberError::of(input, unread))?).ok_or_else(|| NumberError::UnknownCallingCode(input.to_owned()))
+        Self::of(found.map_err(|unread| NumberError::of(input, unread))?)
+            .ok_or_else(|| NumberError::UnknownCallingCode(input.to_owned()))
     }
 
-    /// The number that a telephone of the region reaches with these digits, carrier codes and old prefixes included. For
-    /// whose number a carrier may have written; whom to text is for [`parse`](Self::parse) to say.
+    /// The number that a telephone of the region reaches with these digits, carrier codes and old prefixes
+    /// included. For whose number a carrier may have written; whom to text is for [`parse`](Self::parse) to
+    /// say.
     pub fn dialled(digits: &str, region: Region) -> Option<Self> {
         reading::dialled(digits, region.outside()?).ok().and_then(Self::of)
     }
@@ -241,8 +251,9 @@ impl Number {
         self.calling_code
     }
 
-    /// The region whose plan the number is in. `None` for a number of the whole world (satellite and international
-    /// services, region `001` in libphonenumber), and for a number that fits no region of a shared code.
+    /// The region whose plan the number is in. `None` for a number of the whole world (satellite and
+    /// international services, region `001` in libphonenumber), and for a number that fits no region of a
+    /// shared code.
     pub fn region(&self) -> Option<Region> {
         self.region
     }
@@ -257,7 +268,8 @@ impl Number {
         self.kind != NumberKind::Unknown
     }
 
-    /// Whether the length fits. A number that is possible and not valid is perhaps newer than the plans known here.
+    /// Whether the length fits. A number that is possible and not valid is perhaps newer than the plans known
+    /// here.
     pub fn is_possible(&self) -> bool {
         self.possible
     }
@@ -265,7 +277,9 @@ impl Number {
 
 /// Every calling code that a number can begin with, in no order.
 pub fn calling_codes() -> impl Iterator<Item = i32> {
-    PHONE_NUMBER_UTIL.get_supported_calling_codes().chain(PHONE_NUMBER_UTIL.get_supported_global_network_calling_codes())
+    PHONE_NUMBER_UTIL
+        .get_supported_calling_codes()
+        .chain(PHONE_NUMBER_UTIL.get_supported_global_network_calling_codes())
 }
 
 impl PartialEq for Number {
@@ -288,7 +302,8 @@ impl fmt::Display for Number {
     }
 }
 
-/// Why no number could be read, with the input it is about. Each message says what was read and what would be right.
+/// Why no number could be read, with the input it is about. Each message says what was read and what would be
+/// right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NumberError {
     /// Nothing but space.
@@ -350,20 +365,34 @@ impl fmt::Display for NumberError {
         const RIGHT: &str = "write it as +<country code><number>";
         match self {
             Self::Empty => write!(f, "the phone number is empty: {RIGHT}"),
-            Self::InputTooLong => write!(f, "more than {MAX_INPUT_CHARS} characters are no phone number: {RIGHT}"),
+            Self::InputTooLong => {
+                write!(f, "more than {MAX_INPUT_CHARS} characters are no phone number: {RIGHT}")
+            }
             Self::NoCountryCode(input) => write!(f, "{input:?} has no country code: {RIGHT}"),
             Self::UnknownCallingCode(input) => {
-                write!(f, "{input:?} does not start with the calling code of any country: {RIGHT}, such as +33612345678")
+                write!(
+                    f,
+                    "{input:?} does not start with the calling code of any country: {RIGHT}, such as \
+                     +33612345678"
+                )
             }
-            Self::Misspelt { input, why } => write!(f, "{input:?} is not a phone number: {why}; {RIGHT} and nothing else, one number at a time"),
+            Self::Misspelt { input, why } => write!(
+                f,
+                "{input:?} is not a phone number: {why}; {RIGHT} and nothing else, one number at a time"
+            ),
             Self::NotANumber(input) => write!(f, "{input:?} is not a phone number: {RIGHT}"),
             Self::TooShort(input) => write!(f, "{input:?} has too few digits: {RIGHT}, with all its digits"),
-            Self::TooLong(input) => write!(f, "{input:?} has too many digits: E.164 allows 15, country code included"),
+            Self::TooLong(input) => {
+                write!(f, "{input:?} has too many digits: E.164 allows 15, country code included")
+            }
             Self::Ambiguous { input, one, other } => {
                 write!(f, "{input:?} can be {one} or {other}: ask which, and {RIGHT}, with the +")
             }
             Self::Altered { input, read } => {
-                write!(f, "{input:?} is no number as it is written, and {read} would have other digits: {RIGHT}")
+                write!(
+                    f,
+                    "{input:?} is no number as it is written, and {read} would have other digits: {RIGHT}"
+                )
             }
         }
     }
@@ -383,28 +412,38 @@ mod tests {
     }
 
     fn e164(input: &str, default_region: Option<Region>) -> String {
-        Number::parse(input, default_region).map_or_else(|error| error.to_string(), |number| number.to_string())
+        Number::parse(input, default_region)
+            .map_or_else(|error| error.to_string(), |number| number.to_string())
     }
 
-    /// What the reference reads and we do not: it adds a 3, it drops 05 as a carrier's code, +61 16 312 is a pager by itself, so
-    /// that the 34 behind it may be a tail, and 786 1234 is a mobile of Liechtenstein, so that the 69 before it may be a row.
+    /// What the reference reads and we do not: it adds a 3, it drops 05 as a carrier's code, +61 16 312 is a
+    /// pager by itself, so that the 34 behind it may be a tail, and 786 1234 is a mobile of Liechtenstein, so
+    /// that the 69 before it may be a row.
     const REFUSED: [&str; 4] = ["+67210609", "69 786 1234", "+570590271234", "+61 16 312 34"];
 
     #[test]
     fn every_number_reads_as_in_the_reference() {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/phones.json");
-        let cases: Vec<serde_json::Value> = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let cases: Vec<serde_json::Value> =
+            serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
         assert_eq!(cases.len(), 1386);
         let mut refused = Vec::new();
         for case in cases {
-            let parsed = Number::parse(case["input"].as_str().unwrap(), case["region"].as_str().and_then(region));
+            let parsed =
+                Number::parse(case["input"].as_str().unwrap(), case["region"].as_str().and_then(region));
             let Ok(number) = parsed else {
-                refused.extend(case["ok"].as_bool().unwrap().then(|| case["input"].as_str().unwrap().to_owned()));
+                refused.extend(
+                    case["ok"].as_bool().unwrap().then(|| case["input"].as_str().unwrap().to_owned()),
+                );
                 continue;
             };
             assert_eq!(case["ok"], true, "{case}");
             assert_eq!(number.e164(), case["e164"], "{case}");
-            assert_eq!(number.e164(), format!("+{}{}", number.calling_code(), case["nsn"].as_str().unwrap()), "{case}");
+            assert_eq!(
+                number.e164(),
+                format!("+{}{}", number.calling_code(), case["nsn"].as_str().unwrap()),
+                "{case}"
+            );
             assert_eq!(number.calling_code(), case["cc"], "{case}");
             assert_eq!(number.is_valid(), case["valid"], "{case}");
             assert_eq!(number.is_possible(), case["possible"], "{case}");
@@ -477,7 +516,8 @@ mod tests {
                 let bare = input.strip_suffix(".0").or_else(|| input.strip_suffix(".00"));
                 let bare = bare.filter(|bare| bare.trim_start_matches('+').bytes().all(|byte| byte.is_ascii_digit())).unwrap_or(&input);
                 let written: String = bare.chars().filter(char::is_ascii_digit).collect();
-                prop_assert!(written.ends_with(&number.e164()[number.e164().len() - 5..]), "{input:?} is read as {number}");
+                prop_assert!(written.ends_with(&number.e164()[number.e164().len() - 5..]),
+                    "{input:?} is read as {number}");
                 // A plus, a country code of three digits, or one of one digit and an area code.
                 prop_assert!(written.len() + 5 >= number.e164().len(), "{input:?} is read as {number}");
             }

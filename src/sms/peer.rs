@@ -1,9 +1,10 @@
 //! Other processes that send from the same ledger, and what each of them lets through.
 //!
-//! Of the limits of all that live the strictest holds, for each of them: one that starts with looser settings loosens
-//! nothing, and what a forgotten one forbids is refused with its name. A session's limits are no part of that where the
-//! session is a process's own: nobody else spends in it, and a narrow session of one agent says nothing about another's.
-//! Sessions of the remote endpoint may be served by several processes, so there the strictest holds as well.
+//! Of the limits of all that live the strictest holds, for each of them: one that starts with looser settings
+//! loosens nothing, and what a forgotten one forbids is refused with its name. A session's limits are no part
+//! of that where the session is a process's own: nobody else spends in it, and a narrow session of one agent
+//! says nothing about another's. Sessions of the remote endpoint may be served by several processes, so there
+//! the strictest holds as well.
 
 use std::path::Path;
 
@@ -62,13 +63,18 @@ impl Rules {
 
     /// Whether anything depends on whom a message goes to, or on who it is from.
     pub fn has_lists(&self) -> bool {
-        !(self.allow_destinations.is_empty() && self.deny_destinations.is_empty() && self.allow_senders.is_empty())
+        !(self.allow_destinations.is_empty()
+            && self.deny_destinations.is_empty()
+            && self.allow_senders.is_empty())
     }
 
     /// Why a message to this person from this sender is kept back, if it is.
     pub fn keep(&self, to: &Number, from: Option<&str>) -> Option<Kept<'_>> {
-        let is_other = |from: &str| !self.allow_senders.is_empty() && !self.allow_senders.iter().any(|sender| sender == from);
-        let by_destination = barred(to, &self.allow_destinations, &self.deny_destinations).map(Kept::Destination);
+        let is_other = |from: &str| {
+            !self.allow_senders.is_empty() && !self.allow_senders.iter().any(|sender| sender == from)
+        };
+        let by_destination =
+            barred(to, &self.allow_destinations, &self.deny_destinations).map(Kept::Destination);
         by_destination.or_else(|| from.is_some_and(is_other).then_some(Kept::Sender))
     }
 
@@ -85,15 +91,25 @@ impl Rules {
             ("recipient_per_hour", number(self.recipient_per_hour), number(other.recipient_per_hour), false),
             ("recipient_per_day", number(self.recipient_per_day), number(other.recipient_per_day), false),
         ];
-        let is_shared = |setting: &str| !setting.starts_with("session") || (self.session != Limits::default() && other.session != Limits::default());
-        let limits =
-            rows.into_iter().filter(|(setting, here, there, _)| here != there && is_shared(setting)).map(|(setting, here, there, is_money)| {
+        let is_shared = |setting: &str| {
+            !setting.starts_with("session")
+                || (self.session != Limits::default() && other.session != Limits::default())
+        };
+        let limits = rows
+            .into_iter()
+            .filter(|(setting, here, there, _)| here != there && is_shared(setting))
+            .map(|(setting, here, there, is_money)| {
                 let shown = |limit: Option<i64>| match limit {
                     None => "none".to_owned(),
                     Some(micros) if is_money => Amount(micros).to_string(),
                     Some(count) => count.to_string(),
                 };
-                Difference { setting, here: shown(here), there: shown(there), is_stricter: is_less(there, here) }
+                Difference {
+                    setting,
+                    here: shown(here),
+                    there: shown(there),
+                    is_stricter: is_less(there, here),
+                }
             });
         let lists = [
             list("allow_destinations", &self.allow_destinations, &other.allow_destinations, true),
@@ -122,13 +138,23 @@ fn is_less<T: Ord>(one: Option<T>, other: Option<T>) -> bool {
     one.is_some_and(|one| other.is_none_or(|other| one < other))
 }
 
-/// How two lists differ. A list of what is allowed narrows where it lacks something, one of what is denied where it has more.
-fn list<T: PartialEq + ToString>(setting: &'static str, here: &[T], there: &[T], is_allowed: bool) -> Option<Difference> {
+/// How two lists differ. A list of what is allowed narrows where it lacks something, one of what is denied
+/// where it has more.
+fn list<T: PartialEq + ToString>(
+    setting: &'static str,
+    here: &[T],
+    there: &[T],
+    is_allowed: bool,
+) -> Option<Difference> {
     let lacks = |list: &[T], of: &[T]| of.iter().any(|one| !list.contains(one));
     if !lacks(here, there) && !lacks(there, here) {
         return None;
     }
-    let is_stricter = if is_allowed { !there.is_empty() && (here.is_empty() || lacks(there, here)) } else { lacks(here, there) };
+    let is_stricter = if is_allowed {
+        !there.is_empty() && (here.is_empty() || lacks(there, here))
+    } else {
+        lacks(here, there)
+    };
     let shown = |list: &[T]| match list {
         [] => "none".to_owned(),
         list => list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
@@ -172,7 +198,10 @@ impl Peer {
 
     /// Who it is, for whoever need not know where files are: the settings by the name of their file.
     pub fn name(&self) -> String {
-        let file = self.settings.as_deref().map(|path| Path::new(path).file_name().map_or(path.into(), |name| name.to_string_lossy()));
+        let file = self
+            .settings
+            .as_deref()
+            .map(|path| Path::new(path).file_name().map_or(path.into(), |name| name.to_string_lossy()));
         self.named(file.as_deref())
     }
 
@@ -184,7 +213,8 @@ impl Peer {
     fn named(&self, file: Option<&str>) -> String {
         let settings: Vec<&str> = file.into_iter().chain(self.overrides.iter().map(String::as_str)).collect();
         // A file may have any name, and this is shown to models and at terminals.
-        let settings = if settings.is_empty() { "built-in defaults".to_owned() } else { line(&settings.join(" and ")) };
+        let settings =
+            if settings.is_empty() { "built-in defaults".to_owned() } else { line(&settings.join(" and ")) };
         format!("`sms-mcp {}`, process {}, settings: {settings}", self.surface, self.process)
     }
 
@@ -195,7 +225,11 @@ impl Peer {
 }
 
 /// The smallest of our own number and theirs, and whose it is where it is not our own.
-pub fn strictest<T: Ord + Copy>(own: Option<T>, peers: &[Peer], of: impl Fn(&Rules) -> Option<T>) -> (Option<T>, Option<&Peer>) {
+pub fn strictest<T: Ord + Copy>(
+    own: Option<T>,
+    peers: &[Peer],
+    of: impl Fn(&Rules) -> Option<T>,
+) -> (Option<T>, Option<&Peer>) {
     peers.iter().fold((own, None), |(least, whose), peer| {
         let theirs = of(&peer.rules);
         if is_less(theirs, least) { (theirs, Some(peer)) } else { (least, whose) }
@@ -217,12 +251,26 @@ mod tests {
         change(&mut rules);
         let settings = Some("/home/alice/.config/sms-mcp/config.toml".to_owned());
         let (surface, currency) = ("serve".to_owned(), "USD".to_owned());
-        Peer { surface, process, settings, overrides: Vec::new(), since_ms: 0, currency, live: true, sandbox: false, rules }
+        Peer {
+            surface,
+            process,
+            settings,
+            overrides: Vec::new(),
+            since_ms: 0,
+            currency,
+            live: true,
+            sandbox: false,
+            rules,
+        }
     }
 
     #[test]
     fn the_strictest_of_all_holds_and_its_owner_is_known() {
-        let peers = [peer(1, |rules| rules.recipient_per_hour = Some(3)), peer(2, |rules| rules.recipient_per_hour = Some(2)), peer(3, |_| {})];
+        let peers = [
+            peer(1, |rules| rules.recipient_per_hour = Some(3)),
+            peer(2, |rules| rules.recipient_per_hour = Some(2)),
+            peer(3, |_| {}),
+        ];
         let of = |rules: &Rules| rules.recipient_per_hour;
         let found = |own| strictest(own, &peers, of);
         assert_eq!(found(Some(5)), (Some(2), Some(&peers[1])));
@@ -230,7 +278,10 @@ mod tests {
         assert_eq!(found(Some(2)), (Some(2), None), "our own is no stricter and no looser: it is ours");
         assert_eq!(strictest(Some(7), &[], of), (Some(7), None));
         let own = Limits { spend_micros: Some(9), messages: None };
-        let both = [peer(1, |rules| rules.day.spend_micros = Some(10)), peer(2, |rules| rules.day.messages = Some(1))];
+        let both = [
+            peer(1, |rules| rules.day.spend_micros = Some(10)),
+            peer(2, |rules| rules.day.messages = Some(1)),
+        ];
         assert_eq!(limits(own, Scope::Day, &both), Limits { spend_micros: Some(9), messages: Some(1) });
         assert_eq!(limits(own, Scope::Handle, &both), own);
     }
@@ -246,9 +297,16 @@ mod tests {
         };
         assert_eq!(lists(&[], &[], &[]).keep(&to, Some("ACME")), None);
         assert_eq!(lists(&["GB"], &["FR"], &["ACME"]).keep(&to, Some("ACME")), None);
-        assert_eq!(lists(&["GB"], &["FR"], &["ACME"]).keep(&to, None), None, "no sender is the provider's own");
+        assert_eq!(
+            lists(&["GB"], &["FR"], &["ACME"]).keep(&to, None),
+            None,
+            "no sender is the provider's own"
+        );
         assert_eq!(lists(&["FR"], &[], &[]).keep(&to, None), Some(Kept::Destination(Barred::Outside)));
-        assert!(matches!(lists(&["GB"], &["+4474"], &[]).keep(&to, None), Some(Kept::Destination(Barred::Denied(_)))));
+        assert!(matches!(
+            lists(&["GB"], &["+4474"], &[]).keep(&to, None),
+            Some(Kept::Destination(Barred::Denied(_)))
+        ));
         assert_eq!(lists(&[], &[], &["Other"]).keep(&to, Some("ACME")), Some(Kept::Sender));
     }
 
@@ -280,7 +338,10 @@ mod tests {
             rules.deny_destinations = vec!["+4474".parse().unwrap()];
         });
         let found = ours.rules.differences(&theirs.rules);
-        let told: Vec<_> = found.iter().map(|one| (one.setting, one.here.as_str(), one.there.as_str(), one.is_stricter)).collect();
+        let told: Vec<_> = found
+            .iter()
+            .map(|one| (one.setting, one.here.as_str(), one.there.as_str(), one.is_stricter))
+            .collect();
         let expected = [
             ("day_spend", "20.00", "5.00", true),
             ("day_messages", "200", "300", false),
@@ -288,7 +349,15 @@ mod tests {
             ("deny_destinations", "none", "+4474", true),
         ];
         assert_eq!(told, expected, "and a session that only one of them serves is no difference");
-        assert!(theirs.rules.differences(&ours.rules).iter().filter(|one| one.is_stricter).map(|one| one.setting).eq(["day_messages"]));
+        assert!(
+            theirs
+                .rules
+                .differences(&ours.rules)
+                .iter()
+                .filter(|one| one.is_stricter)
+                .map(|one| one.setting)
+                .eq(["day_messages"])
+        );
         assert!(ours.rules.differences(&ours.rules).is_empty());
     }
 }

@@ -1,8 +1,10 @@
-//! A vendor's words without what it quotes of ours: its error may hold the key that it was shown, or the text that it refused.
+//! A vendor's words without what it quotes of ours: its error may hold the key that it was shown, or the text
+//! that it refused.
 //!
-//! Such words are kept, logged and shown where neither belongs. What is taken out is found in them, and not told by their form:
-//! eight characters in a row of a secret or of its usual writings, sixteen of a text, three of its words, its codes of four
-//! digits and more. What is left, a code and a reason, says what there is to say.
+//! Such words are kept, logged and shown where neither belongs. What is taken out is found in them, and not
+//! told by their form: eight characters in a row of a secret or of its usual writings, sixteen of a text,
+//! three of its words, its codes of four digits and more. What is left, a code and a reason, says what there
+//! is to say.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -36,7 +38,8 @@ const SHORTEST_CODE: usize = 4;
 pub struct Writings(Vec<Vec<char>>);
 
 impl Writings {
-    /// Adds a secret: plain, percent-encoded, and in base64 wherever it stands in what is encoded, as after a user's name.
+    /// Adds a secret: plain, percent-encoded, and in base64 wherever it stands in what is encoded, as after a
+    /// user's name.
     pub fn add(&mut self, secret: &str) {
         if secret.chars().count() < SHORTEST_SECRET {
             return;
@@ -50,11 +53,14 @@ impl Writings {
                 let is_cut = !octets.len().is_multiple_of(3);
                 let encoded = engine.encode(octets);
                 // The first and the last characters hold bits of their neighbours.
-                let inner = encoded.get((before * 8).div_ceil(6)..encoded.len() - usize::from(is_cut)).unwrap_or_default();
+                let inner = encoded
+                    .get((before * 8).div_ceil(6)..encoded.len() - usize::from(is_cut))
+                    .unwrap_or_default();
                 writings.push(inner.to_owned());
             }
         }
-        let folded = writings.iter().map(|writing| fold(writing).into_iter().map(|(c, ..)| c).collect::<Vec<char>>());
+        let folded =
+            writings.iter().map(|writing| fold(writing).into_iter().map(|(c, ..)| c).collect::<Vec<char>>());
         self.0.extend(folded.filter(|writing| writing.len() >= SHORTEST_SECRET));
         self.0.dedup();
     }
@@ -90,7 +96,8 @@ fn tokens(text: &str) -> Vec<Piece<String>> {
     tokens
 }
 
-/// The digits of a text that stand together, or with one space, dash or point between them: those that may be a code.
+/// The digits of a text that stand together, or with one space, dash or point between them: those that may be
+/// a code.
 fn codes(text: &str) -> Vec<Vec<Piece<char>>> {
     let mut codes: Vec<Vec<Piece<char>>> = Vec::new();
     let mut between = None;
@@ -115,7 +122,9 @@ fn mark<T: Eq + Hash + Clone>(words: &[Piece<T>], theirs: &[T], run: usize, hidd
     let known: HashSet<&[T]> = theirs.windows(run).collect();
     for window in words.windows(run) {
         let pieces: Vec<T> = window.iter().map(|(piece, ..)| piece.clone()).collect();
-        if let (true, Some((_, from, _)), Some((.., to))) = (known.contains(pieces.as_slice()), window.first(), window.last()) {
+        if let (true, Some((_, from, _)), Some((.., to))) =
+            (known.contains(pieces.as_slice()), window.first(), window.last())
+        {
             hidden.get_mut(*from..=*to).unwrap_or_default().fill(true);
         }
     }
@@ -150,8 +159,8 @@ pub fn without_texts<'a>(words: &str, texts: impl IntoIterator<Item = &'a str>) 
     shown(words, &hidden)
 }
 
-/// The same where the text is not there any more to compare them with: as far as they can hold nothing of it that
-/// [`without_texts`] would find.
+/// The same where the text is not there any more to compare them with: as far as they can hold nothing of it
+/// that [`without_texts`] would find.
 pub fn head(words: &str) -> String {
     let all = tokens(words);
     let kept = all.iter().take(WORDS_RUN - 1).take_while(|(.., end)| end + 1 < TEXT_RUN).count();
@@ -236,7 +245,11 @@ mod tests {
         }
         let no_spaces = "您的验证码将在五分钟后失效请勿告诉他人";
         assert_eq!(without_texts(&format!("涉嫌诈骗：{no_spaces}"), [no_spaces]), "涉嫌诈骗：[hidden]");
-        assert_eq!(without_texts("blocked: Hi Ann 4", ["Hi Ann 4"]), "blocked: [hidden]", "whole, though short");
+        assert_eq!(
+            without_texts("blocked: Hi Ann 4", ["Hi Ann 4"]),
+            "blocked: [hidden]",
+            "whole, though short"
+        );
         assert_eq!(without_texts("rejected", ["OK", "", " "]), "rejected");
     }
 

@@ -1,14 +1,15 @@
 //! What a reply asks for: no more texts, texts again, or nothing of that kind.
 //!
-//! A word counts when it is the whole reply, whatever its case, script and punctuation: "Stop." is one, "stop by at
-//! eight" is none. The whole reply may be longer than the word: phones add a signature, people say it twice, add "please"
-//! or copy the number from "STOP to 36179". A word that asks for nothing else counts too as a sentence or a line of its
-//! own in a short reply ("Wrong number. Stop"), and in capitals before a few other words ("STOP Acme"). In doubt a word
-//! is taken for a stop, since a text too few does less harm than one too many; a START is taken for one only where it is
-//! nothing else.
+//! A word counts when it is the whole reply, whatever its case, script and punctuation: "Stop." is one, "stop
+//! by at eight" is none. The whole reply may be longer than the word: phones add a signature, people say it
+//! twice, add "please" or copy the number from "STOP to 36179". A word that asks for nothing else counts too
+//! as a sentence or a line of its own in a short reply ("Wrong number. Stop"), and in capitals before a few
+//! other words ("STOP Acme"). In doubt a word is taken for a stop, since a text too few does less harm than
+//! one too many; a START is taken for one only where it is nothing else.
 //!
 //! [`meaning`] needs the reply, the country of the person and the operator's own words ([`StopWords`]).
-//! [`is_announced`] needs the text that the person answers too: where that said "reply 2 to unsubscribe", a 2 is an order.
+//! [`is_announced`] needs the text that the person answers too: where that said "reply 2 to unsubscribe", a 2
+//! is an order.
 
 mod announced;
 mod sentences;
@@ -45,7 +46,8 @@ impl Meaning {
 /// Longest part of a reply that may be an order, in characters. What is longer says something else.
 const MAX_ORDER: usize = 160;
 
-/// Longest part that may be a word again and again with its courtesies, in characters. An angry person writes more.
+/// Longest part that may be a word again and again with its courtesies, in characters. An angry person writes
+/// more.
 const MAX_REPEATED: usize = 4_000;
 
 /// Most words behind a word in capitals that is an order all the same.
@@ -61,7 +63,8 @@ const MAX_OWN_CHARS: usize = 64;
 /// The red octagon.
 const OCTAGON: char = '\u{1f6d1}';
 
-/// Digits that a short code has at least, where a preposition stands before it ("STOP au 36179"; not "stop at 8").
+/// Digits that a short code has at least, where a preposition stands before it ("STOP au 36179"; not "stop at
+/// 8").
 const SHORT_CODE: usize = 4;
 
 /// The operator's own words for no more texts, beside those that are known here.
@@ -72,8 +75,8 @@ impl StopWords {
     /// Reads a list of words or short phrases.
     ///
     /// # Errors
-    /// What is wrong with the list, in words that name the entry: one has no letter or digit, asks for texts again, is
-    /// longer than 64 characters, or there are more than 200.
+    /// What is wrong with the list, in words that name the entry: one has no letter or digit, asks for texts
+    /// again, is longer than 64 characters, or there are more than 200.
     pub fn new(words: &[String]) -> Result<Self, String> {
         if words.len() > MAX_OWN {
             return Err(format!("has {} words; at most {MAX_OWN} are taken", words.len()));
@@ -100,14 +103,17 @@ impl StopWords {
     }
 }
 
-/// What this reply asks for. `calling_code` is that of the person's number (86 for China), where it is known: some words
-/// are orders in one country alone.
+/// What this reply asks for. `calling_code` is that of the person's number (86 for China), where it is known:
+/// some words are orders in one country alone.
 pub fn meaning(text: &str, calling_code: Option<u16>, own: &StopWords) -> Meaning {
     // The sign is the word.
     let reply = signature::split(&text.replace(OCTAGON, " STOP "));
     if is_stop(&reply, calling_code, own) {
         Meaning::Stop
-    } else if reply.more.is_empty() && reply.order.len() <= MAX_ORDER && words::is_start(&letters(&reply.order)) {
+    } else if reply.more.is_empty()
+        && reply.order.len() <= MAX_ORDER
+        && words::is_start(&letters(&reply.order))
+    {
         Meaning::Start
     } else {
         Meaning::Other
@@ -117,8 +123,15 @@ pub fn meaning(text: &str, calling_code: Option<u16>, own: &StopWords) -> Meanin
 fn is_stop(reply: &Split, calling_code: Option<u16>, own: &StopWords) -> bool {
     let is_plain = |word: &str| words::is_plain(word) || own.has(word);
     // A plain word may be any paragraph of the reply ("Who is this?", then "STOP").
-    let mut parts = reply.first_line.iter().chain([&reply.order]).chain(&reply.more).filter(|part| part.chars().count() <= MAX_REPEATED);
-    if parts.any(|part| is_among_courtesies(part, is_plain) || is_glued(&letters(part), is_plain) || is_loud(part)) {
+    let mut parts = reply
+        .first_line
+        .iter()
+        .chain([&reply.order])
+        .chain(&reply.more)
+        .filter(|part| part.chars().count() <= MAX_REPEATED);
+    if parts.any(|part| {
+        is_among_courtesies(part, is_plain) || is_glued(&letters(part), is_plain) || is_loud(part)
+    }) {
         return true;
     }
     // So it may be any sentence of a reply that is short.
@@ -132,7 +145,11 @@ fn is_stop(reply: &Split, calling_code: Option<u16>, own: &StopWords) -> bool {
     }
     let whole = letters(&reply.order);
     // What may be an ordinary answer must be all that was written.
-    let is_alone = |word: &str| is_plain(word) || words::is_alone(word) || calling_code.is_some_and(|code| words::is_local(word, code));
+    let is_alone = |word: &str| {
+        is_plain(word)
+            || words::is_alone(word)
+            || calling_code.is_some_and(|code| words::is_local(word, code))
+    };
     reply.more.is_empty() && (is_alone(&whole) || is_repeated(&reply.order, is_alone))
 }
 
@@ -141,23 +158,31 @@ fn words_of(order: &str) -> Vec<String> {
     order.split(is_between).map(letters).filter(|word| !word.is_empty()).collect()
 }
 
-/// Whether a part begins with a strong word in capitals and goes on for a few words, but not as "STOP by at eight" does.
+/// Whether a part begins with a strong word in capitals and goes on for a few words, but not as "STOP by at
+/// eight" does.
 fn is_loud(part: &str) -> bool {
     let mut words = part.split(is_between).filter(|word| word.chars().any(char::is_alphanumeric));
-    let is_capital = |word: &&str| word.chars().any(char::is_uppercase) && !word.chars().any(char::is_lowercase);
+    let is_capital =
+        |word: &&str| word.chars().any(char::is_uppercase) && !word.chars().any(char::is_lowercase);
     let is_strong = words.next().filter(is_capital).is_some_and(|word| words::is_strong(&letters(word)));
     let behind: Vec<&str> = words.take(MAX_BEHIND + 1).collect();
-    is_strong && behind.len() <= MAX_BEHIND && behind.first().is_none_or(|next| !words::is_going_on(&letters(next)))
+    is_strong
+        && behind.len() <= MAX_BEHIND
+        && behind.first().is_none_or(|next| !words::is_going_on(&letters(next)))
 }
 
 /// Whether a character stands between words. An apostrophe does not: "don't" is one word.
 fn is_between(c: char) -> bool {
     let is_wide = matches!(c, '\u{a1}' | '\u{ab}' | '\u{b7}' | '\u{bb}' | '\u{bf}' | '\u{60c}' | '\u{2010}'..='\u{2015}' | '\u{201c}'..='\u{2027}');
-    let is_han = matches!(c, '\u{3001}' | '\u{3002}' | '\u{ff01}' | '\u{ff0c}' | '\u{ff0e}' | '\u{ff1a}' | '\u{ff1b}' | '\u{ff1f}');
+    let is_han = matches!(
+        c,
+        '\u{3001}' | '\u{3002}' | '\u{ff01}' | '\u{ff0c}' | '\u{ff0e}' | '\u{ff1a}' | '\u{ff1b}' | '\u{ff1f}'
+    );
     c.is_whitespace() || (c.is_ascii_punctuation() && c != '\'') || is_wide || is_han
 }
 
-/// Whether a plain word, or several, stand among nothing but courtesies and the number that the order goes to.
+/// Whether a plain word, or several, stand among nothing but courtesies and the number that the order goes
+/// to.
 fn is_among_courtesies(order: &str, is_plain: impl Fn(&str) -> bool) -> bool {
     let read = words_of(order);
     if is_plain(&read.concat()) {
@@ -166,7 +191,9 @@ fn is_among_courtesies(order: &str, is_plain: impl Fn(&str) -> bool) -> bool {
     let (mut found, mut rest) = (false, read.as_slice());
     while let Some((word, behind)) = rest.split_first() {
         // "stop", "opt out", "S T O P".
-        let words = (1..=MAX_PHRASE.min(rest.len())).rev().find(|count| rest.get(..*count).is_some_and(|words| is_plain(&words.concat())));
+        let words = (1..=MAX_PHRASE.min(rest.len()))
+            .rev()
+            .find(|count| rest.get(..*count).is_some_and(|words| is_plain(&words.concat())));
         if let Some(count) = words {
             rest = rest.get(count..).unwrap_or_default();
             // "STOP 2": which list, or which of the lines in the text.
@@ -174,7 +201,10 @@ fn is_among_courtesies(order: &str, is_plain: impl Fn(&str) -> bool) -> bool {
             found = true;
         } else if is_plain(word.trim_end_matches(|c: char| c.is_ascii_digit())) {
             (found, rest) = (true, behind);
-        } else if words::is_around(word) || (is_number(word) && (word.len() >= SHORT_CODE || behind.first().is_some_and(|next| is_plain(next)))) {
+        } else if words::is_around(word)
+            || (is_number(word)
+                && (word.len() >= SHORT_CODE || behind.first().is_some_and(|next| is_plain(next))))
+        {
             rest = behind;
         } else {
             return false;
@@ -193,7 +223,8 @@ fn is_repeated(order: &str, is_word: impl Fn(&str) -> bool) -> bool {
     !read.is_empty() && read.iter().all(|word| is_word(word))
 }
 
-/// Whether a plain word is written in one with its courtesies and its sign, as scripts without spaces have it: 请回复TD退订.
+/// Whether a plain word is written in one with its courtesies and its sign, as scripts without spaces have
+/// it: 请回复TD退订.
 fn is_glued(whole: &str, is_plain: impl Fn(&str) -> bool) -> bool {
     if whole.is_ascii() || whole.chars().count() > MAX_ORDER / 4 {
         return false;

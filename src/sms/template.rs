@@ -1,7 +1,8 @@
 //! `{{name}}` placeholders of a bulk message, filled from each recipient's data.
 //!
-//! Strict on purpose: a name that the data lacks, or data that no placeholder uses, is an error before anything is
-//! sent, since "Dear {{name}}" cannot be taken back. A value is put in as it is; its own braces mean nothing.
+//! Strict on purpose: a name that the data lacks, or data that no placeholder uses, is an error before
+//! anything is sent, since "Dear {{name}}" cannot be taken back. A value is put in as it is; its own braces
+//! mean nothing.
 
 use std::collections::BTreeMap;
 
@@ -50,11 +51,19 @@ pub enum TemplateError {
 impl std::fmt::Display for TemplateError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Unclosed { near } => write!(f, "the placeholder that starts at \"{near}\" has no closing }}}}"),
-            Self::BadName { name } => write!(f, "\"{name}\" is no placeholder name; use letters, digits, _ and -"),
-            Self::Missing { name } => write!(f, "no value for placeholder {{{{{name}}}}}; add \"{name}\" to data"),
+            Self::Unclosed { near } => {
+                write!(f, "the placeholder that starts at \"{near}\" has no closing }}}}")
+            }
+            Self::BadName { name } => {
+                write!(f, "\"{name}\" is no placeholder name; use letters, digits, _ and -")
+            }
+            Self::Missing { name } => {
+                write!(f, "no value for placeholder {{{{{name}}}}}; add \"{name}\" to data")
+            }
             Self::TooLong { most } => write!(f, "the filled message is longer than {most} bytes"),
-            Self::Unused { name } => write!(f, "data has \"{name}\", but the message has no placeholder {{{{{name}}}}}"),
+            Self::Unused { name } => {
+                write!(f, "data has \"{name}\", but the message has no placeholder {{{{{name}}}}}")
+            }
         }
     }
 }
@@ -71,7 +80,12 @@ impl<'a> Template<'a> {
         let mut rest = message;
         while let Some((before, after)) = rest.split_once("{{") {
             let Some((name, tail)) = after.split_once("}}") else {
-                let near = std::iter::once("{{").chain(std::iter::once(after)).collect::<String>().chars().take(20).collect();
+                let near = std::iter::once("{{")
+                    .chain(std::iter::once(after))
+                    .collect::<String>()
+                    .chars()
+                    .take(20)
+                    .collect();
                 return Err(TemplateError::Unclosed { near });
             };
             let name = name.trim();
@@ -116,7 +130,10 @@ impl<'a> Template<'a> {
         for part in &self.parts {
             let piece = match part {
                 Part::Text(literal) => literal,
-                Part::Name(name) => data.get(*name).map(String::as_str).ok_or_else(|| TemplateError::Missing { name: (*name).to_owned() })?,
+                Part::Name(name) => data
+                    .get(*name)
+                    .map(String::as_str)
+                    .ok_or_else(|| TemplateError::Missing { name: (*name).to_owned() })?,
             };
             // Asked before it grows: a placeholder may stand in the message thousands of times.
             if text.len() + piece.len() > most {
@@ -145,16 +162,25 @@ mod tests {
     fn placeholders_are_filled_and_values_are_not_templates() {
         let template = Template::parse("Hi {{ name }}, {{n}} {{name}}").unwrap();
         assert_eq!(template.fill(&data(&[("name", "{{n}}"), ("n", "1")]), 99).unwrap(), "Hi {{n}}, 1 {{n}}");
-        assert_eq!(Template::parse("no braces }} here { }").unwrap().fill(&data(&[]), 99).unwrap(), "no braces }} here { }");
+        assert_eq!(
+            Template::parse("no braces }} here { }").unwrap().fill(&data(&[]), 99).unwrap(),
+            "no braces }} here { }"
+        );
     }
 
     #[test]
     fn a_missing_or_unknown_name_is_named() {
         let template = Template::parse("Hi {{name}}").unwrap();
         assert_eq!(template.fill(&data(&[]), 99), Err(TemplateError::Missing { name: "name".into() }));
-        assert_eq!(template.fill(&data(&[("name", "A"), ("x", "B")]), 99), Err(TemplateError::Unused { name: "x".into() }));
+        assert_eq!(
+            template.fill(&data(&[("name", "A"), ("x", "B")]), 99),
+            Err(TemplateError::Unused { name: "x".into() })
+        );
         let bomb = "{{a}}".repeat(1_000);
-        assert_eq!(Template::parse(&bomb).unwrap().fill(&data(&[("a", &"x".repeat(1_000))]), 4_000), Err(TemplateError::TooLong { most: 4_000 }));
+        assert_eq!(
+            Template::parse(&bomb).unwrap().fill(&data(&[("a", &"x".repeat(1_000))]), 4_000),
+            Err(TemplateError::TooLong { most: 4_000 })
+        );
         assert!(matches!(Template::parse("Hi {{name"), Err(TemplateError::Unclosed { .. })));
         assert!(matches!(Template::parse("Hi {{}}"), Err(TemplateError::BadName { .. })));
         assert!(matches!(Template::parse("Hi {{a b}}"), Err(TemplateError::BadName { .. })));

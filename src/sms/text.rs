@@ -1,13 +1,15 @@
 //! The text of an SMS: which alphabet it needs, how many segments it becomes, and the octets of each.
 //!
-//! A text whose every character is in the GSM 7-bit alphabet costs one septet a character (two for `^{}\[~]|€` and form
-//! feed) and 160 of them fit in one segment; one character from outside it turns the whole text into UCS-2, where 70 UTF-16
-//! units fit. A longer text is cut into segments of 153 septets or 67 units, because six octets of each go to the header that
-//! lets the phone join them again. So one curly quote can more than double the price of a text: [`plan`] says what a text
-//! costs, [`forcing`] which characters made it so, [`cheaper_spelling`] repairs what can be repaired without changing a word, and
-//! [`segments`] gives the octets that a protocol such as SMPP puts on the wire.
+//! A text whose every character is in the GSM 7-bit alphabet costs one septet a character (two for
+//! `^{}\[~]|€` and form feed) and 160 of them fit in one segment; one character from outside it turns the
+//! whole text into UCS-2, where 70 UTF-16 units fit. A longer text is cut into segments of 153 septets or 67
+//! units, because six octets of each go to the header that lets the phone join them again. So one curly quote
+//! can more than double the price of a text: [`plan`] says what a text costs, [`forcing`] which characters
+//! made it so, [`cheaper_spelling`] repairs what can be repaired without changing a word, and [`segments`]
+//! gives the octets that a protocol such as SMPP puts on the wire.
 //!
-//! Sources: 3GPP TS 23.038 (alphabets and packing) and 3GPP TS 23.040 section 9.2.3.24 (user data header). No I/O, no clock.
+//! Sources: 3GPP TS 23.038 (alphabets and packing) and 3GPP TS 23.040 section 9.2.3.24 (user data header). No
+//! I/O, no clock.
 
 use std::{collections::HashMap, fmt};
 
@@ -49,7 +51,10 @@ const EXTENSION: [(u8, char); 10] = [
 /// [`code`] of the first 256 Unicode characters, so that nearly every character is one look-up.
 const LATIN1: [u8; 256] = latin1();
 
-#[expect(clippy::indexing_slicing, reason = "runs at compile time, where an index out of bounds is a build error")]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "runs at compile time, where an index out of bounds is a build error"
+)]
 const fn latin1() -> [u8; 256] {
     let mut table = [ABSENT; 256];
     let mut septet = 0;
@@ -78,7 +83,10 @@ fn code(character: char) -> u8 {
     match character {
         '€' => EXTENDED | 0x65,
         // What is left of the alphabet is the Greek capitals, 0x10 to 0x1A.
-        _ => (0x10..ESC).zip(BASIC.iter().skip(0x10)).find(|row| *row.1 == character).map_or(ABSENT, |row| row.0),
+        _ => (0x10..ESC)
+            .zip(BASIC.iter().skip(0x10))
+            .find(|row| *row.1 == character)
+            .map_or(ABSENT, |row| row.0),
     }
 }
 
@@ -93,7 +101,8 @@ fn septets(character: char) -> Option<usize> {
 /// The alphabet a text is sent in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Encoding {
-    /// GSM 7-bit default alphabet with its extension table (3GPP TS 23.038 section 6.2.1). Its unit is the septet.
+    /// GSM 7-bit default alphabet with its extension table (3GPP TS 23.038 section 6.2.1). Its unit is the
+    /// septet.
     Gsm7,
     /// UCS-2, in practice UTF-16 big-endian (3GPP TS 23.038 section 6.2.3). Its unit is the 16-bit code unit.
     Ucs2,
@@ -108,7 +117,8 @@ impl Encoding {
         }
     }
 
-    /// Units that fit in one segment beside a user data header of that many octets (0: 160 or 70; 6: 153 or 67).
+    /// Units that fit in one segment beside a user data header of that many octets (0: 160 or 70; 6: 153 or
+    /// 67).
     const fn capacity(self, udh_octets: usize) -> usize {
         let octets = USER_DATA_OCTETS.saturating_sub(udh_octets);
         match self {
@@ -117,7 +127,8 @@ impl Encoding {
         }
     }
 
-    /// Units that a character takes; a character that is not in the alphabet takes none and must not be asked for.
+    /// Units that a character takes; a character that is not in the alphabet takes none and must not be asked
+    /// for.
     fn width(self, character: char) -> usize {
         match self {
             Self::Gsm7 => septets(character).unwrap_or(0),
@@ -160,8 +171,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Segments the text becomes, which is what carriers bill; at least 1. May be over [`MAX_SEGMENTS`]: such a text
-    /// can be counted and not sent.
+    /// Segments the text becomes, which is what carriers bill; at least 1. May be over [`MAX_SEGMENTS`]: such
+    /// a text can be counted and not sent.
     pub fn segments(&self) -> usize {
         self.segment_units.len()
     }
@@ -169,8 +180,8 @@ impl Plan {
 
 /// Counts a text as carriers do, with the usual 8-bit reference in the header of a text of several segments.
 ///
-/// Neither an escape pair nor a surrogate pair is cut, so a segment may hold one unit less than fits. A grapheme of several
-/// characters (a flag, a family emoji, CR LF) may be cut; the phone joins it again.
+/// Neither an escape pair nor a surrogate pair is cut, so a segment may hold one unit less than fits. A
+/// grapheme of several characters (a flag, a family emoji, CR LF) may be cut; the phone joins it again.
 pub fn plan(text: &str) -> Plan {
     let (encoding, units) = measure(text);
     let segment_units = if units <= encoding.capacity(0) {
@@ -211,14 +222,14 @@ fn pieces(text: &str, encoding: Encoding, capacity: usize) -> impl Iterator<Item
     })
 }
 
-/// The number that all segments of one text share, so that the phone knows which belong together. It should differ from
-/// the last ones sent to the same phone.
+/// The number that all segments of one text share, so that the phone knows which belong together. It should
+/// differ from the last ones sent to the same phone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reference {
     /// 3GPP TS 23.040 section 9.2.3.24.1: a header of 6 octets, which leaves 153 septets or 67 units.
     Eight(u8),
-    /// 3GPP TS 23.040 section 9.2.3.24.8: a header of 7 octets, which leaves 152 septets or 66 units, so that a text may
-    /// need one segment more than [`plan`] says.
+    /// 3GPP TS 23.040 section 9.2.3.24.8: a header of 7 octets, which leaves 152 septets or 66 units, so that
+    /// a text may need one segment more than [`plan`] says.
     Sixteen(u16),
 }
 
@@ -248,10 +259,11 @@ impl Reference {
 pub struct Segment {
     /// The alphabet of [`payload`](Self::payload), the same in every segment of a text.
     pub encoding: Encoding,
-    /// User data header: `05 00 03 rr tt nn` or `06 08 04 rr rr tt nn`; empty for a text of one segment or without a
-    /// reference.
+    /// User data header: `05 00 03 rr tt nn` or `06 08 04 rr rr tt nn`; empty for a text of one segment or
+    /// without a reference.
     pub udh: Vec<u8>,
-    /// GSM-7: one septet an octet, not packed, as SMPP and CMPP carry them (see [`pack`]). UCS-2: UTF-16 big-endian.
+    /// GSM-7: one septet an octet, not packed, as SMPP and CMPP carry them (see [`pack`]). UCS-2: UTF-16
+    /// big-endian.
     pub payload: Vec<u8>,
 }
 
@@ -265,7 +277,11 @@ pub struct TooManySegments {
 impl fmt::Display for TooManySegments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { segments } = self;
-        write!(f, "the text needs {segments} segments and one SMS has at most {MAX_SEGMENTS}: shorten it, or send a link")
+        write!(
+            f,
+            "the text needs {segments} segments and one SMS has at most {MAX_SEGMENTS}: shorten it, or send \
+             a link"
+        )
     }
 }
 
@@ -273,8 +289,8 @@ impl std::error::Error for TooManySegments {}
 
 /// The segments of a text, in order; at least one.
 ///
-/// With `None` the pieces are cut to the same sizes as with [`Reference::Eight`] and carry no header, for a protocol
-/// that states the parts elsewhere (SMPP `sar_*` parameters) and whose far end writes the header.
+/// With `None` the pieces are cut to the same sizes as with [`Reference::Eight`] and carry no header, for a
+/// protocol that states the parts elsewhere (SMPP `sar_*` parameters) and whose far end writes the header.
 ///
 /// # Errors
 /// [`TooManySegments`] over [`MAX_SEGMENTS`].
@@ -304,8 +320,9 @@ const fn fill_bits(udh_octets: usize) -> usize {
 
 /// Packs septets into octets, low bits first (3GPP TS 23.038 section 6.1.2.1).
 ///
-/// `udh_octets` is the length of the header the result goes after (0, or the length of [`Segment::udh`]); the result starts
-/// with the fill bits for it and does not hold the header itself. Only the low seven bits of each septet count.
+/// `udh_octets` is the length of the header the result goes after (0, or the length of [`Segment::udh`]); the
+/// result starts with the fill bits for it and does not hold the header itself. Only the low seven bits of
+/// each septet count.
 pub fn pack(septets: &[u8], udh_octets: usize) -> Vec<u8> {
     if septets.is_empty() {
         return Vec::new();
@@ -328,8 +345,8 @@ pub fn pack(septets: &[u8], udh_octets: usize) -> Vec<u8> {
     octets
 }
 
-/// Undoes [`pack`]: `octets` is what follows a header of `udh_octets`, and `septet_count` says how many septets it holds
-/// (without it a last `@` and an empty rest look alike). Gives fewer if the octets run out.
+/// Undoes [`pack`]: `octets` is what follows a header of `udh_octets`, and `septet_count` says how many
+/// septets it holds (without it a last `@` and an empty rest look alike). Gives fewer if the octets run out.
 pub fn unpack(octets: &[u8], septet_count: usize, udh_octets: usize) -> Vec<u8> {
     let fill = fill_bits(udh_octets);
     let available = (octets.len() * 8).saturating_sub(fill) / 7;
@@ -345,31 +362,38 @@ pub fn unpack(octets: &[u8], septet_count: usize, udh_octets: usize) -> Vec<u8> 
 
 /// The text of unpacked septets, one an octet.
 ///
-/// As 3GPP TS 23.038 section 6.2.1.1 asks of a phone: an escape before a septet that the extension table does not have shows
-/// the basic character of that septet, and two escapes, or one at the end, show a space. An octet over 0x7F, which is no
-/// septet, becomes U+FFFD.
+/// As 3GPP TS 23.038 section 6.2.1.1 asks of a phone: an escape before a septet that the extension table does
+/// not have shows the basic character of that septet, and two escapes, or one at the end, show a space. An
+/// octet over 0x7F, which is no septet, becomes U+FFFD.
 pub fn decode_gsm7(septets: &[u8]) -> String {
     let mut septets = septets.iter().copied();
     let mut text = String::with_capacity(septets.len());
     while let Some(septet) = septets.next() {
-        let basic = |septet: u8| BASIC.get(usize::from(septet)).copied().unwrap_or(char::REPLACEMENT_CHARACTER);
+        let basic =
+            |septet: u8| BASIC.get(usize::from(septet)).copied().unwrap_or(char::REPLACEMENT_CHARACTER);
         text.push(if septet != ESC {
             basic(septet)
         } else {
             match septets.next() {
                 None | Some(ESC) => ' ',
-                Some(next) => EXTENSION.iter().find(|row| row.0 == next).map_or_else(|| basic(next), |row| row.1),
+                Some(next) => {
+                    EXTENSION.iter().find(|row| row.0 == next).map_or_else(|| basic(next), |row| row.1)
+                }
             }
         });
     }
     text
 }
 
-/// The text of UTF-16 big-endian octets. A surrogate without its other half, and an odd last octet, become U+FFFD.
+/// The text of UTF-16 big-endian octets. A surrogate without its other half, and an odd last octet, become
+/// U+FFFD.
 pub fn decode_ucs2(octets: &[u8]) -> String {
     let (pairs, odd) = octets.as_chunks::<2>();
     let units = pairs.iter().map(|pair| u16::from_be_bytes(*pair));
-    char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).chain(odd.iter().map(|_| char::REPLACEMENT_CHARACTER)).collect()
+    char::decode_utf16(units)
+        .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
+        .chain(odd.iter().map(|_| char::REPLACEMENT_CHARACTER))
+        .collect()
 }
 
 /// A character that makes a text UCS-2.
@@ -379,8 +403,8 @@ pub struct Forcing {
     pub character: char,
     /// How often it is in the text; at least 1.
     pub count: usize,
-    /// GSM-7 text that reads the same in its place (may be empty), or `None` where a replacement would change a word, an
-    /// amount or a picture.
+    /// GSM-7 text that reads the same in its place (may be empty), or `None` where a replacement would change
+    /// a word, an amount or a picture.
     pub replacement: Option<&'static str>,
 }
 
@@ -398,12 +422,13 @@ pub fn forcing(text: &str) -> Vec<Forcing> {
     found
 }
 
-/// A spelling of the same text that costs less: letters and their marks as one character each (`é` for `e` and U+0301),
-/// and typographic characters replaced as [`forcing`] says where the text becomes GSM 7-bit by that as a whole.
+/// A spelling of the same text that costs less: letters and their marks as one character each (`é` for `e`
+/// and U+0301), and typographic characters replaced as [`forcing`] says where the text becomes GSM 7-bit by
+/// that as a whole.
 ///
-/// `Some` only if the text is UCS-2 and becomes GSM-7, or stays UCS-2 and becomes shorter; a replacement in a text that
-/// stays UCS-2 saves nothing, so there letters alone are composed. A GSM-7 result may be longer than the text (`…` becomes
-/// `...`): [`plan`] it again.
+/// `Some` only if the text is UCS-2 and becomes GSM-7, or stays UCS-2 and becomes shorter; a replacement in a
+/// text that stays UCS-2 saves nothing, so there letters alone are composed. A GSM-7 result may be longer
+/// than the text (`…` becomes `...`): [`plan`] it again.
 pub fn cheaper_spelling(text: &str) -> Option<String> {
     let (Encoding::Ucs2, units) = measure(text) else { return None };
     let composed: String = text.nfc().collect();
@@ -420,22 +445,24 @@ pub fn cheaper_spelling(text: &str) -> Option<String> {
     Some(rewritten)
 }
 
-/// The letter that this mark makes with the one before it, where it first does so in the text: `é` for U+0301 in `e` and
-/// U+0301. Nothing for a character that stays by itself.
+/// The letter that this mark makes with the one before it, where it first does so in the text: `é` for U+0301
+/// in `e` and U+0301. Nothing for a character that stays by itself.
 pub fn composed_with(text: &str, mark: char) -> Option<String> {
     let pairs = text.chars().zip(text.chars().skip(1)).filter(|(_, second)| *second == mark);
     pairs.filter_map(|(letter, mark)| compose(letter, mark)).map(String::from).next()
 }
 
-/// Typography that people and language models write without meaning anything by it. Letters of a language (`ç`, `á`, `·`),
-/// amounts (`½`, `²`, `¢`) and pictures are left out on purpose: a guess there changes what the text says.
+/// Typography that people and language models write without meaning anything by it. Letters of a language
+/// (`ç`, `á`, `·`), amounts (`½`, `²`, `¢`) and pictures are left out on purpose: a guess there changes what
+/// the text says.
 #[rustfmt::skip]
 pub(super) fn plain_spelling(character: char) -> Option<&'static str> {
     Some(match character {
         // Spaces of a given width, ideographic space, tab; then line ends.
         '\t' | '\u{A0}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' | '\u{3000}' => " ",
         '\u{B}' | '\u{85}' | '\u{2028}' | '\u{2029}' => "\n",
-        // Soft hyphen, zero-width space, direction marks, word joiner, byte order mark, emoji and text selectors.
+        // Soft hyphen, zero-width space, direction marks, word joiner, byte order mark, emoji and text
+        // selectors.
         '\u{AD}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}' => "",
         '\u{2066}'..='\u{2069}' | '\u{FE0E}' | '\u{FE0F}' | '\u{FEFF}' => "",
         // Single quotes, apostrophes, primes, accents that stand alone; then double ones.
@@ -464,7 +491,8 @@ mod tests {
 
     /// Texts of GSM-7 characters only.
     fn gsm7_text() -> impl Strategy<Value = String> {
-        let all: Vec<char> = BASIC.into_iter().filter(|c| *c != '\u{1B}').chain(EXTENSION.map(|row| row.1)).collect();
+        let all: Vec<char> =
+            BASIC.into_iter().filter(|c| *c != '\u{1B}').chain(EXTENSION.map(|row| row.1)).collect();
         prop::collection::vec(prop::sample::select(all), 0..700).prop_map(String::from_iter)
     }
 
@@ -484,7 +512,8 @@ mod tests {
     #[test]
     fn every_text_counts_as_in_the_reference() {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/segments.json");
-        let cases: Vec<serde_json::Value> = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let cases: Vec<serde_json::Value> =
+            serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
         assert_eq!(cases.len(), 291);
         for case in cases {
             let text = case["text"].as_str().unwrap();
@@ -539,7 +568,11 @@ mod tests {
     fn strange_septets_show_what_the_standard_asks_for() {
         assert_eq!(decode_gsm7(&[ESC, 0x65, ESC, b'a', ESC, ESC, b'b', 0x80, ESC]), "€a b\u{FFFD} ");
         assert_eq!(decode_ucs2(&[0xD8, 0x3D, 0x00, b'a', 0x00]), "\u{FFFD}a\u{FFFD}");
-        assert_eq!(plan("\u{1B}e").encoding, Encoding::Ucs2, "an escape in a text must not become a euro sign");
+        assert_eq!(
+            plan("\u{1B}e").encoding,
+            Encoding::Ucs2,
+            "an escape in a text must not become a euro sign"
+        );
     }
 
     #[test]
@@ -570,11 +603,25 @@ mod tests {
     #[test]
     fn decomposed_letters_are_offered_composed_where_that_costs_less() {
         assert_eq!(cheaper_spelling("cafe\u{301} a\u{300} la mode").unwrap(), "caf\u{e9} \u{e0} la mode");
-        assert_eq!(cheaper_spelling("U\u{308}ber\u{2026} n\u{303}").unwrap(), "\u{dc}ber... \u{f1}", "with typography");
+        assert_eq!(
+            cheaper_spelling("U\u{308}ber\u{2026} n\u{303}").unwrap(),
+            "\u{dc}ber... \u{f1}",
+            "with typography"
+        );
         // GSM-7 has no \u{e7} and no \u{fd}: it stays UCS-2, and is shorter.
-        assert_eq!(cheaper_spelling("c\u{327}a va \u{2014} tre\u{300}s").unwrap(), "\u{e7}a va \u{2014} tr\u{e8}s");
+        assert_eq!(
+            cheaper_spelling("c\u{327}a va \u{2014} tre\u{300}s").unwrap(),
+            "\u{e7}a va \u{2014} tr\u{e8}s"
+        );
         assert_eq!(cheaper_spelling("\u{1112}\u{1161}\u{11ab}").unwrap(), "\u{d55c}");
-        for kept in ["\u{e7}a", "caf\u{e9}", "x\u{301}", "\u{e01}\u{e33}", "\u{1f468}\u{200d}\u{1f469}", "\u{5d0}\u{5b8}"] {
+        for kept in [
+            "\u{e7}a",
+            "caf\u{e9}",
+            "x\u{301}",
+            "\u{e01}\u{e33}",
+            "\u{1f468}\u{200d}\u{1f469}",
+            "\u{5d0}\u{5b8}",
+        ] {
             assert_eq!(cheaper_spelling(kept), None, "{kept:?}");
         }
         assert_eq!(composed_with("cafe\u{301}", '\u{301}').as_deref(), Some("\u{e9}"));

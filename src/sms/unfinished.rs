@@ -1,9 +1,9 @@
-//! What is left in a text by mistake, and would be read by a person: a placeholder that nothing filled, a line break
-//! written as the two characters `\n`, a value that is none.
+//! What is left in a text by mistake, and would be read by a person: a placeholder that nothing filled, a
+//! line break written as the two characters `\n`, a value that is none.
 //!
-//! [`placeholder`] and [`escape`] look for the habits of programs and language models, with few false hits, since what they
-//! find is not sent. A text in which such a thing is meant goes out where the operator allows it (`[guard]
-//! allow_placeholders` and `allow_escapes`).
+//! [`placeholder`] and [`escape`] look for the habits of programs and language models, with few false hits,
+//! since what they find is not sent. A text in which such a thing is meant goes out where the operator allows
+//! it (`[guard] allow_placeholders` and `allow_escapes`).
 
 use std::fmt;
 
@@ -13,10 +13,11 @@ const MAX_NAME: usize = 40;
 /// What was found, as it stands in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unfinished {
-    /// A placeholder: `{{name}}`, `{{ user.name | upper }}`, `${name}`, `{name}`, `{0}`, `%name%`, `[[name]]`, `<%= name %>`,
-    /// `[Your Name]`.
+    /// A placeholder: `{{name}}`, `{{ user.name | upper }}`, `${name}`, `{name}`, `{0}`, `%name%`,
+    /// `[[name]]`, `<%= name %>`, `[Your Name]`.
     Placeholder(String),
-    /// A character that is escaped once too often: `\n`, `\t`, `\"`, `\u00e9`, or one of these with two backslashes.
+    /// A character that is escaped once too often: `\n`, `\t`, `\"`, `\u00e9`, or one of these with two
+    /// backslashes.
     Escape(String),
 }
 
@@ -25,7 +26,8 @@ impl fmt::Display for Unfinished {
         match self {
             Self::Placeholder(found) => write!(
                 f,
-                "has the placeholder {found}, which nothing fills: the person would read it as it stands. Write the value itself, such as \"Hi Ann\"; \
+                "has the placeholder {found}, which nothing fills: the person would read it as it stands. \
+                 Write the value itself, such as \"Hi Ann\"; \
                  send_bulk fills {{{{name}}}} from each recipient's data"
             ),
             Self::Escape(found) => {
@@ -35,7 +37,10 @@ impl fmt::Display for Unfinished {
                     Some('t') => "write a space".to_owned(),
                     _ => "write a real line break (in JSON: one backslash and n, not two)".to_owned(),
                 };
-                write!(f, "has the characters {found} in it, which a person would read as they stand: {right}")
+                write!(
+                    f,
+                    "has the characters {found} in it, which a person would read as they stand: {right}"
+                )
             }
         }
     }
@@ -49,10 +54,13 @@ pub fn placeholder(text: &str) -> Option<Unfinished> {
             '{' => braces(rest).or_else(|| enclosed(rest, "{", "}", is_identifier)),
             '$' => enclosed(rest, "${", "}", |name| !name.is_empty()),
             // Not in an address of the web, and not a folder of Windows: %TEMP%\new.
-            '%' => enclosed(rest, "%", "%", is_word)
-                .filter(|found| !is_address(text, at) && !rest.get(found.len()..).is_some_and(|behind| behind.starts_with('\\'))),
+            '%' => enclosed(rest, "%", "%", is_word).filter(|found| {
+                !is_address(text, at)
+                    && !rest.get(found.len()..).is_some_and(|behind| behind.starts_with('\\'))
+            }),
             '[' => enclosed(rest, "[[", "]]", is_words).or_else(|| enclosed(rest, "[", "]", is_left_to_fill)),
-            '<' => enclosed(rest, "<%", "%>", |name| !name.is_empty()).or_else(|| enclosed(rest, "<", ">", is_left_to_fill)),
+            '<' => enclosed(rest, "<%", "%>", |name| !name.is_empty())
+                .or_else(|| enclosed(rest, "<", ">", is_left_to_fill)),
             _ => None,
         };
         found.map(|found| Unfinished::Placeholder(found.chars().take(MAX_NAME + 4).collect()))
@@ -61,18 +69,22 @@ pub fn placeholder(text: &str) -> Option<Unfinished> {
 
 /// The first character that was escaped once too often.
 ///
-/// `\n`, `\r`, `\t`, `\"`, `\'` and `\u` with its four digits count, and `\\n` and the like. Not where the word around is a
-/// Windows path (`C:\new`, `\\nas\texts`, `..\notes`, `%TEMP%\new`), a choice ("y\n", "yes\no"), or, for `\t` and `\r`, where
-/// letters stand on both sides (`CORP\tom`).
+/// `\n`, `\r`, `\t`, `\"`, `\'` and `\u` with its four digits count, and `\\n` and the like. Not where the
+/// word around is a Windows path (`C:\new`, `\\nas\texts`, `..\notes`, `%TEMP%\new`), a choice ("y\n",
+/// "yes\no"), or, for `\t` and `\r`, where letters stand on both sides (`CORP\tom`).
 pub fn escape(text: &str) -> Option<Unfinished> {
     let mut words = text.split_whitespace();
-    words.find_map(|word| if word.contains('\\') && !is_path(word) && !is_choice(word) { escape_in(word) } else { None })
+    words.find_map(|word| {
+        if word.contains('\\') && !is_path(word) && !is_choice(word) { escape_in(word) } else { None }
+    })
 }
 
 /// Whether a value that fills a placeholder says nothing: it is empty, or what a program prints for nothing.
 pub fn is_no_value(value: &str) -> bool {
-    const NOTHING: [&str; 11] = ["null", "NULL", "undefined", "None", "NaN", "nan", "<NA>", "#N/A", "#REF!", "#VALUE!", "#NAME?"];
-    let seen: String = value.chars().filter(|c| !c.is_whitespace() && !super::untrusted::is_hidden(*c)).collect();
+    const NOTHING: [&str; 11] =
+        ["null", "NULL", "undefined", "None", "NaN", "nan", "<NA>", "#N/A", "#REF!", "#VALUE!", "#NAME?"];
+    let seen: String =
+        value.chars().filter(|c| !c.is_whitespace() && !super::untrusted::is_hidden(*c)).collect();
     seen.is_empty() || NOTHING.contains(&seen.as_str())
 }
 
@@ -93,7 +105,8 @@ fn enclosed(rest: &str, open: &str, close: &str, fits: impl Fn(&str) -> bool) ->
 /// `name`, `user.name`, `order_id`, `first-name`, `0`.
 fn is_identifier(name: &str) -> bool {
     let is_number = name.len() <= 2 && name.bytes().all(|byte| byte.is_ascii_digit());
-    let is_name = name.starts_with(|c: char| c.is_alphabetic() || c == '_') && name.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c));
+    let is_name = name.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c));
     !name.is_empty() && (is_number || is_name)
 }
 
@@ -104,7 +117,8 @@ fn is_address(text: &str, at: usize) -> bool {
     word.contains('/') || word.contains('?') || word.contains('=')
 }
 
-/// As an identifier of a mail merge: `%FIRSTNAME%`. Not a number ("50%-70%"), no octet of an address (`%C3%A9`).
+/// As an identifier of a mail merge: `%FIRSTNAME%`. Not a number ("50%-70%"), no octet of an address
+/// (`%C3%A9`).
 fn is_word(name: &str) -> bool {
     let is_octet = name.len() == 2 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     !is_octet
@@ -118,7 +132,8 @@ fn is_words(name: &str) -> bool {
     !name.is_empty() && name.split(' ').all(is_identifier)
 }
 
-/// What is written in brackets for somebody else to fill in. A name of a sender stands in brackets too: "[Acme] Your code".
+/// What is written in brackets for somebody else to fill in. A name of a sender stands in brackets too:
+/// "[Acme] Your code".
 fn is_left_to_fill(name: &str) -> bool {
     const BEGIN: [&str; 4] = ["your ", "insert ", "enter ", "recipient"];
     const WHOLE: [&str; 12] = [
@@ -149,11 +164,17 @@ fn escape_in(word: &str) -> Option<Unfinished> {
         let behind = tail.get(slashes..)?;
         let letter = behind.chars().next();
         let next = behind.chars().nth(1);
-        let is_between_letters = before.is_some_and(char::is_alphabetic) && next.is_some_and(char::is_alphabetic);
+        let is_between_letters =
+            before.is_some_and(char::is_alphabetic) && next.is_some_and(char::is_alphabetic);
         let length = match letter {
             Some('n' | '"' | '\'') => Some(1),
             Some('t' | 'r') if !is_between_letters => Some(1),
-            Some('u') if behind.len() > 4 && behind.bytes().skip(1).take(4).all(|byte| byte.is_ascii_hexdigit()) => Some(5),
+            Some('u')
+                if behind.len() > 4
+                    && behind.bytes().skip(1).take(4).all(|byte| byte.is_ascii_hexdigit()) =>
+            {
+                Some(5)
+            }
             _ => None,
         };
         if let Some(length) = length.filter(|_| slashes <= 2) {
@@ -169,10 +190,18 @@ fn escape_in(word: &str) -> Option<Unfinished> {
 fn is_path(word: &str) -> bool {
     let word = word.trim_start_matches(['"', '\'', '(', '<', '[', '\u{201c}']);
     let mut chars = word.chars();
-    let is_drive = chars.next().is_some_and(|c| c.is_ascii_alphabetic()) && chars.next() == Some(':') && chars.next() == Some('\\');
+    let is_drive = chars.next().is_some_and(|c| c.is_ascii_alphabetic())
+        && chars.next() == Some(':')
+        && chars.next() == Some('\\');
     let host = word.strip_prefix("\\\\").and_then(|rest| rest.split_once('\\')).map(|(host, _)| host);
-    let is_share = host.is_some_and(|host| host.len() > 1 && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.$".contains(&byte)));
-    is_drive || is_share || word.starts_with(".\\") || word.starts_with("..\\") || (word.starts_with('%') && word.contains("%\\"))
+    let is_share = host.is_some_and(|host| {
+        host.len() > 1 && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.$".contains(&byte))
+    });
+    is_drive
+        || is_share
+        || word.starts_with(".\\")
+        || word.starts_with("..\\")
+        || (word.starts_with('%') && word.contains("%\\"))
 }
 
 /// "y\n" and "yes\no", for "yes or no".
@@ -262,7 +291,19 @@ mod tests {
 
     #[test]
     fn a_value_that_is_none_is_seen() {
-        for value in ["", " ", "\t", "\u{200b}", "\u{a0}\u{feff}", "null", "None", "undefined", "NaN", "#N/A", " #REF! "] {
+        for value in [
+            "",
+            " ",
+            "\t",
+            "\u{200b}",
+            "\u{a0}\u{feff}",
+            "null",
+            "None",
+            "undefined",
+            "NaN",
+            "#N/A",
+            " #REF! ",
+        ] {
             assert!(is_no_value(value), "{value:?}");
         }
         for value in ["Ann", "0", "-", "Null", "Nuller", "no", "n/a"] {

@@ -1,10 +1,10 @@
-//! Text that people or machines outside wrote: kept as it was written, and made safe where it is shown to a terminal, a
-//! log, or a model.
+//! Text that people or machines outside wrote: kept as it was written, and made safe where it is shown to a
+//! terminal, a log, or a model.
 //!
-//! Made safe means that what a reader does not see is written out, as `\u{..}`: control characters, tags, and what turns the
-//! direction of letters round. Ordinary writing is left alone, invisible characters and all: the selector that makes a
-//! heart red, the joiners inside of a family emoji, of a Persian plural or of a Hindi syllable, a direction mark beside
-//! Hebrew or Arabic. Each of these counts only where writing has it.
+//! Made safe means that what a reader does not see is written out, as `\u{..}`: control characters, tags, and
+//! what turns the direction of letters round. Ordinary writing is left alone, invisible characters and all:
+//! the selector that makes a heart red, the joiners inside of a family emoji, of a Persian plural or of a
+//! Hindi syllable, a direction mark beside Hebrew or Arabic. Each of these counts only where writing has it.
 
 /// Longest outside text that is shown in a line, in characters.
 const MAX_CHARS: usize = 300;
@@ -51,7 +51,8 @@ pub fn line(text: &str) -> String {
     shown(text, usize::MAX, |_| false)
 }
 
-/// For JSON at a terminal: what is not seen, but for line breaks, is written as JSON has it, so that the values stay as they are.
+/// For JSON at a terminal: what is not seen, but for line breaks, is written as JSON has it, so that the
+/// values stay as they are.
 pub fn json(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -101,7 +102,9 @@ fn flag(c: char, rest: &str) -> Option<&str> {
         "\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
         "\u{e0067}\u{e0062}\u{e0077}\u{e006c}\u{e0073}\u{e007f}",
     ];
-    TAGS.iter().filter(|_| c == '\u{1f3f4}').find_map(|tags| rest.get(..tags.len()).filter(|behind| behind == tags))
+    TAGS.iter()
+        .filter(|_| c == '\u{1f3f4}')
+        .find_map(|tags| rest.get(..tags.len()).filter(|behind| behind == tags))
 }
 
 /// What stood before a character: the last one, and the last that is seen.
@@ -127,15 +130,26 @@ impl Before {
         let is_behind_seen = self.last.is_some_and(|last| !is_hidden(last) && !last.is_whitespace());
         match c {
             // Text or emoji: one, behind a sign, or a figure in its key.
-            '\u{fe0e}' | '\u{fe0f}' => is_behind_seen && self.seen.is_some_and(|seen| is_picture(seen) || matches!(seen, '0'..='9' | '#' | '*')),
+            '\u{fe0e}' | '\u{fe0f}' => {
+                is_behind_seen
+                    && self.seen.is_some_and(|seen| is_picture(seen) || matches!(seen, '0'..='9' | '#' | '*'))
+            }
             '\u{200d}' => {
-                let is_emoji = self.seen.is_some_and(is_picture) && next.is_some_and(is_picture) && self.last != Some('\u{200d}');
+                let is_emoji = self.seen.is_some_and(is_picture)
+                    && next.is_some_and(is_picture)
+                    && self.last != Some('\u{200d}');
                 is_emoji || (is_behind_seen && self.seen.is_some_and(has_joiners))
             }
-            '\u{200c}' => is_behind_seen && self.seen.is_some_and(has_joiners) && next.is_some_and(|next| !is_hidden(next)),
+            '\u{200c}' => {
+                is_behind_seen
+                    && self.seen.is_some_and(has_joiners)
+                    && next.is_some_and(|next| !is_hidden(next))
+            }
             '\u{200e}' | '\u{200f}' | '\u{61c}' => {
                 let is_single = self.last.is_none_or(|last| !is_hidden(last) || matches!(last, '\n' | '\t'));
-                is_single && (self.is_right_to_left || next.is_some_and(|next| is_right_to_left(next) && !is_hidden(next)))
+                is_single
+                    && (self.is_right_to_left
+                        || next.is_some_and(|next| is_right_to_left(next) && !is_hidden(next)))
             }
             _ => false,
         }
@@ -177,7 +191,10 @@ mod tests {
         assert_eq!(escape("D\u{e9}sol\u{e9}, \u{4e2d}\u{1f600}"), "D\u{e9}sol\u{e9}, \u{4e2d}\u{1f600}");
         assert_eq!(escape(&"x".repeat(1_000)).chars().count(), MAX_CHARS + 1);
         assert_eq!(escape("\u{e0041}"), "\\u{e0041}");
-        assert_eq!(readable("one\r\ntwo\n\n\tthree\u{85}\u{7}\u{1b}[31m\r"), "one\ntwo\n\n\tthree\\u{85}\\u{7}\\u{1b}[31m\\u{d}");
+        assert_eq!(
+            readable("one\r\ntwo\n\n\tthree\u{85}\u{7}\u{1b}[31m\r"),
+            "one\ntwo\n\n\tthree\\u{85}\\u{7}\\u{1b}[31m\\u{d}"
+        );
         assert_eq!(readable(&"y".repeat(5_000)).chars().count(), MAX_SHOWN + 1);
     }
 
@@ -198,7 +215,8 @@ mod tests {
         for text in [
             "I \u{2764}\u{fe0f} it",
             "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}\u{200d}\u{1f466}",
-            "\u{1f44d}\u{1f3fd} \u{1f469}\u{1f3fd}\u{200d}\u{1f4bb} \u{1f3f3}\u{fe0f}\u{200d}\u{1f308} \u{1f9d1}\u{200d}\u{2695}\u{fe0f}",
+            "\u{1f44d}\u{1f3fd} \u{1f469}\u{1f3fd}\u{200d}\u{1f4bb} \u{1f3f3}\u{fe0f}\u{200d}\u{1f308} \
+             \u{1f9d1}\u{200d}\u{2695}\u{fe0f}",
             "1\u{fe0f}\u{20e3} #\u{fe0f}\u{20e3} \u{1f1e9}\u{1f1ea}",
             "\u{1f3f4}\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}!",
             "\u{645}\u{6cc}\u{200c}\u{62e}\u{648}\u{627}\u{647}\u{645}",

@@ -1,5 +1,6 @@
-//! Which module may know which: the arrows of `src/lib.rs`, held against the code. And what keeps files readable, and tests
-//! true on a machine that is slow. What holds inside folders stands in `arrows/inside.rs`.
+//! Which module may know which: the arrows of `src/lib.rs`, held against the code. And what keeps files
+//! readable, and tests true on a machine that is slow. What holds inside folders stands in
+//! `arrows/inside.rs`.
 
 mod inside;
 
@@ -29,12 +30,13 @@ const ARROWS: [(&str, &[&str]); 15] = [
 ];
 
 /// Where the environment may be asked, and for what.
-const ENVIRONMENT: [(&str, &str); 3] = [("config/load.rs", "vars_os"), ("cli/demo.rs", "temp_dir"), ("cli/demo.rs", "current_exe")];
+const ENVIRONMENT: [(&str, &str); 3] =
+    [("config/load.rs", "vars_os"), ("cli/demo.rs", "temp_dir"), ("cli/demo.rs", "current_exe")];
 
-/// What a test does that fails because a machine is slow, and the files in which it is something else: a clock or a limit
-/// of a fake, a figure that is printed, the one wait that all tests share, or a time in which nothing may happen.
-/// A test asserts an order, a count, a state, or a time on a clock of its own; it waits for an event, with
-/// `support::LAST_RESORT`; and speed is compared in `benches/`.
+/// What a test does that fails because a machine is slow, and the files in which it is something else: a
+/// clock or a limit of a fake, a figure that is printed, the one wait that all tests share, or a time in
+/// which nothing may happen. A test asserts an order, a count, a state, or a time on a clock of its own; it
+/// waits for an event, with `support::LAST_RESORT`; and speed is compared in `benches/`.
 const REAL_SECONDS: [(&str, &[&str]); 8] = [
     (
         "elapsed()",
@@ -46,11 +48,26 @@ const REAL_SECONDS: [(&str, &[&str]); 8] = [
             "src/provider/line/session/tests/asks.rs",
         ],
     ),
-    ("Instant::now() +", &["suite/support.rs", "suite/wire.rs", "suite/carrier/peer.rs", "suite/carrier/scene.rs", "suite/carrier/turns.rs"]),
-    ("Instant::now() <", &["suite/support.rs", "suite/carrier/peer.rs", "suite/carrier/scene.rs", "suite/carrier/turns.rs"]),
+    (
+        "Instant::now() +",
+        &[
+            "suite/support.rs",
+            "suite/wire.rs",
+            "suite/carrier/peer.rs",
+            "suite/carrier/scene.rs",
+            "suite/carrier/turns.rs",
+        ],
+    ),
+    (
+        "Instant::now() <",
+        &["suite/support.rs", "suite/carrier/peer.rs", "suite/carrier/scene.rs", "suite/carrier/turns.rs"],
+    ),
     ("Instant::now() -", &[]),
     ("SystemTime::now()", &["suite/forward.rs"]),
-    ("timeout(Duration::", &["suite/resources.rs", "src/provider/line/session/tests/rough.rs", "src/engine/tell/endpoint.rs"]),
+    (
+        "timeout(Duration::",
+        &["suite/resources.rs", "src/provider/line/session/tests/rough.rs", "src/engine/tell/endpoint.rs"],
+    ),
     ("timeout(std::time::Duration::", &[]),
     ("read_timeout(Some(Duration::", &[]),
 ];
@@ -79,7 +96,11 @@ fn texts(below: &Path) -> Vec<(String, String)> {
         .filter(|path| path.extension().is_some_and(|end| end == "rs"))
         .map(|path| {
             let name = path.strip_prefix(below).unwrap();
-            let name = name.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
+            let name = name
+                .components()
+                .map(|part| part.as_os_str().to_string_lossy())
+                .collect::<Vec<_>>()
+                .join("/");
             (name, std::fs::read_to_string(&path).unwrap())
         })
         .collect();
@@ -92,7 +113,8 @@ fn module_of(file: &str) -> &str {
     file.split(['/', '.']).next().unwrap()
 }
 
-/// A source text without its comments. (A `//` inside a string cuts the line short; no path follows one there.)
+/// A source text without its comments. (A `//` inside a string cuts the line short; no path follows one
+/// there.)
 fn code_of(text: &str) -> String {
     text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
 }
@@ -145,15 +167,25 @@ fn known_by(code: &str) -> BTreeSet<String> {
 /// The arrows of a file that must not be.
 fn forbidden(file: &str, text: &str) -> Vec<String> {
     let module = module_of(file);
-    let allowed = ARROWS.iter().find(|(name, _)| *name == module).unwrap_or_else(|| panic!("{file}: give the module {module} its arrows")).1;
+    let allowed = ARROWS
+        .iter()
+        .find(|(name, _)| *name == module)
+        .unwrap_or_else(|| panic!("{file}: give the module {module} its arrows"))
+        .1;
     let is_allowed = |name: &str| name == module || allowed.contains(&"*") || allowed.contains(&name);
-    known_by(&code_of(text)).into_iter().filter(|name| !is_allowed(name)).map(|name| format!("{file}: {module} -> {name}")).collect()
+    known_by(&code_of(text))
+        .into_iter()
+        .filter(|name| !is_allowed(name))
+        .map(|name| format!("{file}: {module} -> {name}"))
+        .collect()
 }
 
 /// What a file asks of the environment and may not.
 fn environment_asked(file: &str, text: &str) -> Vec<String> {
     let asked = names_after(&code_of(text), "std::env::");
-    let asked = asked.into_iter().chain(code_of(text).contains("use std::env;").then(|| "all of std::env".to_owned()));
+    let asked = asked
+        .into_iter()
+        .chain(code_of(text).contains("use std::env;").then(|| "all of std::env".to_owned()));
     asked.filter(|what| !ENVIRONMENT.contains(&(file, what))).map(|what| format!("{file}: {what}")).collect()
 }
 
@@ -169,8 +201,11 @@ fn every_module_knows_only_what_its_arrows_allow() {
 fn every_allowed_arrow_is_used_or_is_taken_off_the_list() {
     let sources = sources();
     for (module, allowed) in ARROWS {
-        let known: BTreeSet<String> =
-            sources.iter().filter(|(file, _)| module_of(file) == module).flat_map(|(_, text)| known_by(&code_of(text))).collect();
+        let known: BTreeSet<String> = sources
+            .iter()
+            .filter(|(file, _)| module_of(file) == module)
+            .flat_map(|(_, text)| known_by(&code_of(text)))
+            .collect();
         for arrow in allowed.iter().filter(|arrow| **arrow != "*") {
             assert!(known.contains(*arrow), "{module} -> {arrow} is allowed and does not exist");
         }
@@ -204,8 +239,8 @@ fn a_wrong_arrow_in_any_spelling_is_found() {
     }
 }
 
-/// The engine calls a provider through its carrier alone, which bounds the call and survives a fault in it: nobody else
-/// there holds a provider.
+/// The engine calls a provider through its carrier alone, which bounds the call and survives a fault in it:
+/// nobody else there holds a provider.
 #[test]
 fn only_the_carrier_holds_a_provider() {
     let is_engine = |file: &str| module_of(file) == "engine" && file != "engine/carriers/carrier.rs";
@@ -214,7 +249,11 @@ fn only_the_carrier_holds_a_provider() {
         .into_iter()
         .filter(|(file, _)| is_engine(file))
         .flat_map(|(file, text)| {
-            code_of(&text).lines().filter(|line| line.contains("dyn Provider")).map(|line| format!("{file}:{line}")).collect::<Vec<_>>()
+            code_of(&text)
+                .lines()
+                .filter(|line| line.contains("dyn Provider"))
+                .map(|line| format!("{file}:{line}"))
+                .collect::<Vec<_>>()
         })
         .collect();
     assert_eq!(holds.len(), 1, "{holds:#?}");
@@ -226,20 +265,24 @@ fn makes_a_person(text: &str) -> bool {
     code_of(text).contains("let_pass")
 }
 
-/// A person is made by the gate alone, which asks one: whatever widens the rights of agents takes one, so that nothing does it
-/// behind the gate's back.
+/// A person is made by the gate alone, which asks one: whatever widens the rights of agents takes one, so
+/// that nothing does it behind the gate's back.
 #[test]
 fn only_the_gate_lets_a_person_pass() {
-    let makers: Vec<String> = sources().into_iter().filter(|(_, text)| makes_a_person(text)).map(|(file, _)| file).collect();
+    let makers: Vec<String> =
+        sources().into_iter().filter(|(_, text)| makes_a_person(text)).map(|(file, _)| file).collect();
     assert_eq!(makers, ["cli/gate.rs", "engine/caller.rs"], "the gate, and where it is defined");
     let defined = sources().into_iter().find(|(file, _)| file == "engine/caller.rs").unwrap().1;
     assert_eq!(code_of(&defined).matches("let_pass").count(), 1, "it makes none itself");
     assert_eq!(code_of(&defined).matches("Self(").count(), 1, "there is no other way to make one");
-    assert!(makes_a_person("fn mine(caller: Caller) { Person::let_pass(caller) }") && makes_a_person("use Person as P; let make = P::let_pass;"));
+    assert!(
+        makes_a_person("fn mine(caller: Caller) { Person::let_pass(caller) }")
+            && makes_a_person("use Person as P; let make = P::let_pass;")
+    );
 }
 
-/// Verbs of the engine that nobody calls in anybody's name: they begin and end it, are called by a vendor or by the endpoint for
-/// itself, or say nothing of anybody's.
+/// Verbs of the engine that nobody calls in anybody's name: they begin and end it, are called by a vendor or
+/// by the endpoint for itself, or say nothing of anybody's.
 const NOBODYS: [&str; 18] = [
     "start",
     "recover",
@@ -265,22 +308,32 @@ const NOBODYS: [&str; 18] = [
 fn without_caller(code: &str) -> BTreeSet<String> {
     let heads = code.split("fn ").skip(1).map(|rest| rest.split('{').next().unwrap());
     // What answers nothing, or is no more than a part, is no verb.
-    let is_verb = |head: &&str| head.contains("->") && head.contains("&self") && (head.contains("Result<") || head.contains("Vec<"));
+    let is_verb = |head: &&str| {
+        head.contains("->") && head.contains("&self") && (head.contains("Result<") || head.contains("Vec<"))
+    };
     let takes_one = |head: &str| ["Caller", "Person"].iter().any(|who| head.contains(who));
-    heads.filter(is_verb).filter(|head| !takes_one(head)).map(|head| head.split(['(', '<']).next().unwrap().to_owned()).collect()
+    heads
+        .filter(is_verb)
+        .filter(|head| !takes_one(head))
+        .map(|head| head.split(['(', '<']).next().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
 fn every_verb_of_the_engine_takes_who_calls() {
     let engine = sources().into_iter().find(|(file, _)| file == "engine.rs").unwrap().1;
     let found = without_caller(&code_of(&engine));
-    let unlisted: Vec<_> = found.iter().filter(|verb| !NOBODYS.contains(&verb.as_str()) && *verb != "number").collect();
+    let unlisted: Vec<_> =
+        found.iter().filter(|verb| !NOBODYS.contains(&verb.as_str()) && *verb != "number").collect();
     assert!(unlisted.is_empty(), "who calls? {unlisted:?}");
     assert!(code_of(&engine).matches("Caller").count() > 15, "the verbs are not where this test looks");
     for (head, is_found) in [
         ("pub async fn unfreeze(&self, name: Option<String>) -> Result<Vec<String>> {", true),
         ("pub fn vendors(&self) -> Vec<Vendor> {", true),
-        ("pub async fn unfreeze(&self, person: &Person, name: Option<String>) -> Result<Vec<String>> {", false),
+        (
+            "pub async fn unfreeze(&self, person: &Person, name: Option<String>) -> Result<Vec<String>> {",
+            false,
+        ),
         ("pub async fn cancel(&self, caller: &Caller, id: &BatchId) -> Result<u32> {", false),
         ("pub fn paused(&self) -> Extent {", false),
     ] {
@@ -298,7 +351,8 @@ fn no_source_file_is_too_long_to_read() {
 
 #[test]
 fn only_the_configuration_reads_the_environment() {
-    let wrong: Vec<String> = sources().iter().flat_map(|(file, text)| environment_asked(file, text)).collect();
+    let wrong: Vec<String> =
+        sources().iter().flat_map(|(file, text)| environment_asked(file, text)).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
     for (file, line) in [
         ("policy.rs", "std::env::var(\"X\")"),
@@ -310,12 +364,17 @@ fn only_the_configuration_reads_the_environment() {
     }
 }
 
-/// The code of all tests: those of `tests/`, and what stands behind `#[cfg(test)]` or in files of tests in `src/`.
+/// The code of all tests: those of `tests/`, and what stands behind `#[cfg(test)]` or in files of tests in
+/// `src/`.
 fn tests() -> Vec<(String, String)> {
     let suite = texts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"));
     let inner = sources().into_iter().filter_map(|(file, text)| {
         let is_whole = file.split(['/', '.']).any(|part| part == "tests");
-        let code = if is_whole { Some(text.as_str()) } else { text.split_once("#[cfg(test)]\nmod ").map(|(_, tests)| tests) };
+        let code = if is_whole {
+            Some(text.as_str())
+        } else {
+            text.split_once("#[cfg(test)]\nmod ").map(|(_, tests)| tests)
+        };
         code.map(|code| (format!("src/{file}"), code.to_owned()))
     });
     suite.into_iter().chain(inner).filter(|(file, _)| file != "suite/arrows.rs").collect()
@@ -331,12 +390,16 @@ fn hurried(file: &str, text: &str) -> Vec<String> {
 #[test]
 fn no_test_fails_because_a_machine_is_slow() {
     let tests = tests();
-    assert!(tests.len() > 60 && tests.iter().any(|(file, _)| file.starts_with("src/")), "the tests are not where this test looks");
+    assert!(
+        tests.len() > 60 && tests.iter().any(|(file, _)| file.starts_with("src/")),
+        "the tests are not where this test looks"
+    );
     let wrong: Vec<String> = tests.iter().flat_map(|(file, text)| hurried(file, text)).collect();
     assert!(wrong.is_empty(), "see REAL_SECONDS: {wrong:#?}");
     for (what, allowed) in REAL_SECONDS {
         for file in allowed {
-            let text = &tests.iter().find(|(name, _)| name == file).unwrap_or_else(|| panic!("{file} is no more")).1;
+            let text =
+                &tests.iter().find(|(name, _)| name == file).unwrap_or_else(|| panic!("{file} is no more")).1;
             assert!(code_of(text).contains(what), "{file} may say {what} and does not");
         }
     }

@@ -1,5 +1,5 @@
-//! A provider whose code fails or never answers, whatever is asked of it: every verb of the engine ends, names the provider,
-//! and goes on; a send is unknown, and a stop is a stop.
+//! A provider whose code fails or never answers, whatever is asked of it: every verb of the engine ends,
+//! names the provider, and goes on; a send is unknown, and a stop is a stop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,9 @@ use sms_mcp::engine::{Base, Called, Caller, Carrier, Carriers, Engine, Parts, Re
 use sms_mcp::error::{ErrorKind, Result};
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::policy::Policy;
-use sms_mcp::provider::exchange::{Arguments, Campaign, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Page, Receipt};
+use sms_mcp::provider::exchange::{
+    Arguments, Campaign, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Page, Receipt,
+};
 use sms_mcp::provider::settings::Callback;
 use sms_mcp::provider::{Balance, Capabilities, Form, Outcome, Provider, Submission};
 use sms_mcp::sms::message::State;
@@ -62,7 +64,8 @@ impl Broken {
 impl Provider for Broken {
     fn capabilities(&self) -> Capabilities {
         let mut all = Capabilities::default();
-        (all.real, all.schedule, all.status, all.list, all.balance, all.prices) = (true, true, true, true, true, true);
+        (all.real, all.schedule, all.status, all.list, all.balance, all.prices) =
+            (true, true, true, true, true, true);
         (all.receipts_by_poll, all.replies, all.opt_outs, all.recipients_per_request) = (true, true, true, 3);
         all
     }
@@ -162,12 +165,15 @@ struct Scene {
 fn scene(how: How) -> Scene {
     let folder = tempfile::tempdir().unwrap();
     let clock = TestClock::at(NOON);
-    let provider = Arc::new(Broken { how, is_broken: AtomicBool::new(false), is_thorough: AtomicBool::new(false) });
+    let provider =
+        Arc::new(Broken { how, is_broken: AtomicBool::new(false), is_thorough: AtomicBool::new(false) });
     let callback = Callback::new("https://sms.example.com", "broken", [7; 32]);
     let carrier = Carrier::new(Arc::<Broken>::clone(&provider), Some(callback.clone()), Default::default());
     let engine = Engine::new(Parts {
         halts: Arc::default(),
-        ledger: Arc::new(SqliteLedger::open(&folder.path().join("ledger.db"), Timestamp(NOON), [1; 8]).unwrap()),
+        ledger: Arc::new(
+            SqliteLedger::open(&folder.path().join("ledger.db"), Timestamp(NOON), [1; 8]).unwrap(),
+        ),
         carriers: Carriers::new(vec![carrier], Vec::new()).unwrap(),
         policy: Policy::new(
             sms_mcp::policy::Settings { sends_per_second: 1_000, ..sms_mcp::policy::Settings::default() },
@@ -212,23 +218,36 @@ async fn every_question_to_a_provider_that_fails_or_never_answers_ends_with_its_
         let balance = ends("get_balance", engine.balance(&alice(), BalanceArgs::default())).await.unwrap();
         let unavailable = balance.balances[0].unavailable.clone().unwrap();
         assert!(unavailable.starts_with("broken: "), "{how:?}: {unavailable}");
-        let status = ends("get_status", engine.status(&alice(), StatusArgs { id: sent, ..StatusArgs::default() })).await.unwrap();
+        let status =
+            ends("get_status", engine.status(&alice(), StatusArgs { id: sent, ..StatusArgs::default() }))
+                .await
+                .unwrap();
         assert!(!status.fresh, "{how:?}");
         for (_, checked) in ends("config check --live", engine.check_vendors(&operator())).await {
             names_it("check", &checked.unwrap_err());
         }
         for action in ["sent", "anything"] {
-            let asked = ends(action, engine.at_vendor(&operator(), "broken", action, &Arguments::default())).await;
+            let asked =
+                ends(action, engine.at_vendor(&operator(), "broken", action, &Arguments::default())).await;
             names_it(action, &asked.unwrap_err());
         }
-        let campaign = CampaignArgs { list: "team".into(), message: "hello all".into(), ..CampaignArgs::default() };
-        names_it("members", &ends("a campaign's members", engine.campaign(alice(), campaign)).await.unwrap_err());
-        let (_, notes) = ends("an opt-out", engine.set_opt_out(&operator(), &fictional(9), Wants::NoTexts)).await.unwrap();
+        let campaign =
+            CampaignArgs { list: "team".into(), message: "hello all".into(), ..CampaignArgs::default() };
+        names_it(
+            "members",
+            &ends("a campaign's members", engine.campaign(alice(), campaign)).await.unwrap_err(),
+        );
+        let (_, notes) =
+            ends("an opt-out", engine.set_opt_out(&operator(), &fictional(9), Wants::NoTexts)).await.unwrap();
         assert!(notes.len() == 1 && notes[0].contains("broken"), "{how:?}: {notes:?}");
         let token = callback.url(None).rsplit('/').next().unwrap().to_owned();
-        let called = Called { method: &::http::Method::POST, query: "", headers: &Default::default(), body: b"{}" };
+        let called =
+            Called { method: &::http::Method::POST, query: "", headers: &Default::default(), body: b"{}" };
         let heard = ends("a webhook", engine.webhook("broken", &token, &called)).await;
-        assert!(matches!(heard, Err(Refused::Unavailable(error)) if error.message().starts_with("broken: ")), "{how:?}");
+        assert!(
+            matches!(heard, Err(Refused::Unavailable(error)) if error.message().starts_with("broken: ")),
+            "{how:?}"
+        );
         ends("the prices", engine.refresh_prices()).await;
     }
 }
@@ -246,7 +265,10 @@ async fn what_is_handed_to_a_provider_that_fails_or_never_answers_is_unknown_and
         let answer = ends("a bulk", engine.send_bulk(alice(), bulk, None, None)).await.unwrap();
         assert_eq!(answer.counts.get("unknown"), Some(&3), "{how:?}: {answer:?}");
         let found = ends("reconcile", engine.reconcile(&operator())).await.unwrap();
-        assert!(found.unknown.len() == 4 && found.notes.iter().any(|note| note.contains("broken: ")), "{how:?}: {found:?}");
+        assert!(
+            found.unknown.len() == 4 && found.notes.iter().any(|note| note.contains("broken: ")),
+            "{how:?}: {found:?}"
+        );
         ends("a stop", engine.stop(Duration::from_millis(100))).await;
     }
 }
@@ -255,7 +277,8 @@ async fn what_is_handed_to_a_provider_that_fails_or_never_answers_is_unknown_and
 async fn a_campaign_that_a_provider_never_answers_is_unknown() {
     // Its members are read while it still works.
     let Scene { engine, provider, _folder, .. } = scene(How::Hangs);
-    let campaign = CampaignArgs { list: "team".into(), message: "hello all".into(), ..CampaignArgs::default() };
+    let campaign =
+        CampaignArgs { list: "team".into(), message: "hello all".into(), ..CampaignArgs::default() };
     let quote = CampaignArgs { dry_run: true, ..campaign.clone() };
     assert_eq!(engine.campaign(alice(), quote).await.unwrap().accepted, 1);
     drop(provider);

@@ -62,7 +62,11 @@ fn bare(home: &Path) -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SMS_MCP")) {
         command.env_remove(name);
     }
-    command.env_remove("XDG_CONFIG_HOME").env_remove("XDG_DATA_HOME").env_remove("XDG_STATE_HOME").env("SMS_MCP_CONTAINER", "no");
+    command
+        .env_remove("XDG_CONFIG_HOME")
+        .env_remove("XDG_DATA_HOME")
+        .env_remove("XDG_STATE_HOME")
+        .env("SMS_MCP_CONTAINER", "no");
     command.env("HOME", home).env("APPDATA", home.join("roaming")).env("LOCALAPPDATA", home.join("local"));
     command
 }
@@ -103,7 +107,10 @@ impl Desk {
     }
 
     fn texts(&self) -> BTreeSet<(String, String)> {
-        self.sent().iter().map(|line| (line["to"].as_str().unwrap().to_owned(), line["text"].as_str().unwrap().to_owned())).collect()
+        self.sent()
+            .iter()
+            .map(|line| (line["to"].as_str().unwrap().to_owned(), line["text"].as_str().unwrap().to_owned()))
+            .collect()
     }
 }
 
@@ -123,7 +130,11 @@ fn pairs(list: &[(&str, &str)]) -> BTreeSet<(String, String)> {
 fn send_sends_once_and_says_what_it_cost() {
     let desk = Desk::new("");
     let ended = desk.done(&["send", "+12025550123", "Hello", "--from", "ACME"]);
-    assert!(ended.out.starts_with("sent: msg_") && ended.out.contains("to +12025550123, 1 segment(s) of GSM-7, 0.0079 USD"), "{ended:?}");
+    assert!(
+        ended.out.starts_with("sent: msg_")
+            && ended.out.contains("to +12025550123, 1 segment(s) of GSM-7, 0.0079 USD"),
+        "{ended:?}"
+    );
     assert!(ended.err.contains("Sandbox provider: no text left this machine."), "{ended:?}");
     assert_eq!(desk.sent().len(), 1);
     assert_eq!(desk.sent()[0]["from"], "ACME");
@@ -135,7 +146,10 @@ fn the_same_text_again_is_refused_unless_it_is_meant() {
     desk.done(&["send", "+12025550123", "Hello"]);
     let refused = desk.run(&["send", "+12025550123", "Hello"]);
     assert_eq!(refused.code, 1);
-    assert!(refused.err.contains("(duplicate_suspected)") && refused.err.contains("Nothing was sent again"), "{refused:?}");
+    assert!(
+        refused.err.contains("(duplicate_suspected)") && refused.err.contains("Nothing was sent again"),
+        "{refused:?}"
+    );
     assert_eq!(refused.out, "");
     desk.done(&["send", "+12025550123", "Hello", "--allow-duplicate"]);
     assert_eq!(desk.sent().len(), 2);
@@ -156,12 +170,21 @@ fn a_key_sends_at_most_once_and_stands_for_one_intent() {
 #[test]
 fn a_dry_run_quotes_and_sends_nothing() {
     let desk = Desk::new("");
-    let quote = desk.done(&["send", "+12025550123", &format!("{} \u{2013} now", "x".repeat(80)), "--dry-run"]);
-    assert!(quote.out.contains("quote: to +12025550123, 2 segment(s) of UCS-2, 0.0158 USD; nothing was sent"), "{quote:?}");
+    let quote =
+        desk.done(&["send", "+12025550123", &format!("{} \u{2013} now", "x".repeat(80)), "--dry-run"]);
+    assert!(
+        quote.out.contains("quote: to +12025550123, 2 segment(s) of UCS-2, 0.0158 USD; nothing was sent"),
+        "{quote:?}"
+    );
     assert!(quote.out.contains("1 x \u{2013} (U+2013) forces UCS-2: write \"-\""), "{quote:?}");
     assert!(quote.out.contains("in plain spelling: 1 segment(s), saves 0.0079 USD"), "{quote:?}");
     let refused = desk.done(&["send", "+19005550123", "Hello", "--dry-run"]);
-    assert!(refused.out.contains("it would be refused: +19005550123 is a premium-rate number (premium_destination)"), "{refused:?}");
+    assert!(
+        refused
+            .out
+            .contains("it would be refused: +19005550123 is a premium-rate number (premium_destination)"),
+        "{refused:?}"
+    );
     assert!(desk.sent().is_empty());
     assert_eq!(desk.done(&["list"]).out, "no messages\n");
 }
@@ -180,7 +203,9 @@ fn exit_codes_tell_done_refused_wrong_usage_and_unknown_apart() {
     ] {
         let ended = desk.run(wrong);
         assert!(
-            ended.code == 2 && ended.err.contains("Usage:") | ended.err.contains("possible values") && ended.out.is_empty(),
+            ended.code == 2
+                && ended.err.contains("Usage:") | ended.err.contains("possible values")
+                && ended.out.is_empty(),
             "{wrong:?}: {ended:?}"
         );
     }
@@ -195,10 +220,17 @@ fn exit_codes_tell_done_refused_wrong_usage_and_unknown_apart() {
 fn bulk_reads_a_spreadsheets_csv_and_fills_each_text() {
     let desk = Desk::new(WIDE);
     let (ann, bob) = (fictional(1), fictional(2));
-    // A byte order mark, a column that no placeholder names, quotes, Windows line ends, and a number named twice.
-    let file = desk.file("people.csv", format!("\u{feff}name,To,notes\r\nAnn,{ann},vip\r\n\"Bob, Jr.\",{bob},\r\nAnn,\"{ann} \",again\r\n"));
+    // A byte order mark, a column that no placeholder names, quotes, Windows line ends, and a number named
+    // twice.
+    let file = desk.file(
+        "people.csv",
+        format!("\u{feff}name,To,notes\r\nAnn,{ann},vip\r\n\"Bob, Jr.\",{bob},\r\nAnn,\"{ann} \",again\r\n"),
+    );
     let ended = desk.done(&["bulk", &file, "--message", "Hi {{name}}"]);
-    assert!(ended.out.starts_with("bat_") && ended.out.contains(": 2 sent; 2 segments, 0.13 USD"), "{ended:?}");
+    assert!(
+        ended.out.starts_with("bat_") && ended.out.contains(": 2 sent; 2 segments, 0.13 USD"),
+        "{ended:?}"
+    );
     assert!(ended.out.contains(&format!("named twice, sent once: {ann}")), "{ended:?}");
     assert!(ended.err.contains(&format!("{ann} stands in lines 2, 4: it gets the text once")), "{ended:?}");
     assert_eq!(desk.texts(), pairs(&[(&ann, "Hi Ann"), (&bob, "Hi Bob, Jr.")]));
@@ -216,9 +248,21 @@ fn bulk_with_a_wrong_file_sends_nothing_and_says_what_is_wrong() {
         (desk.file("no-to.csv", format!("phone,name\n{good},Ann\n")), "Hello", "no column `to`"),
         (desk.file("no-name.csv", format!("to\n{good}\n")), "Hi {{name}}", "name"),
         (desk.file("ragged.csv", format!("to,name\n{good},Ann\n{good}\n")), "Hello", "line 3 has 1 fields"),
-        (desk.file("unclosed.csv", format!("to,name\n{good},\"Ann\n{},Bob\"\n", fictional(2))), "Hi {{name}}", "line 3 looks like a row of its own"),
-        (desk.file("never-closed.csv", format!("to,name\n{good},Ann\n{},\"Bob\n", fictional(2))), "Hi {{name}}", "opens on line 3"),
-        (desk.file("two-names.csv", format!("to,name,name\n{good},Ann,Bob\n")), "Hi {{name}}", "more than one column `name`"),
+        (
+            desk.file("unclosed.csv", format!("to,name\n{good},\"Ann\n{},Bob\"\n", fictional(2))),
+            "Hi {{name}}",
+            "line 3 looks like a row of its own",
+        ),
+        (
+            desk.file("never-closed.csv", format!("to,name\n{good},Ann\n{},\"Bob\n", fictional(2))),
+            "Hi {{name}}",
+            "opens on line 3",
+        ),
+        (
+            desk.file("two-names.csv", format!("to,name,name\n{good},Ann,Bob\n")),
+            "Hi {{name}}",
+            "more than one column `name`",
+        ),
         (desk.file("empty.csv", ""), "Hello", "no column `to`"),
         (desk.file("only-head.csv", "to\n"), "Hello", "is empty"),
         (desk.file("fine.csv", format!("to\n{good}\n")), "Hi {{name", "--message"),
@@ -227,7 +271,10 @@ fn bulk_with_a_wrong_file_sends_nothing_and_says_what_is_wrong() {
     for (file, message, expected) in cases {
         let ended = desk.run(&["bulk", &file, "--message", message]);
         assert_eq!(ended.code, 1, "{file}: {ended:?}");
-        assert!(ended.err.contains(expected) && ended.err.contains("(invalid_argument)"), "{file}: {ended:?}");
+        assert!(
+            ended.err.contains(expected) && ended.err.contains("(invalid_argument)"),
+            "{file}: {ended:?}"
+        );
     }
     assert!(desk.sent().is_empty());
 }
@@ -241,8 +288,16 @@ fn bulk_reads_what_spreadsheets_save_and_tells_what_it_left_out() {
     let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     std::fs::write(desk.path().join("people.csv"), units).unwrap();
     let file = desk.path().join("people.csv");
-    let quote = desk.done(&["bulk", file.to_str().unwrap(), "--message", "Hi {{name}}", "--dry-run", "--json"]).json();
-    assert!(quote["warnings"].as_array().unwrap().contains(&"2 rows of nothing were left out (lines 3, 4)".into()), "{quote}");
+    let quote = desk
+        .done(&["bulk", file.to_str().unwrap(), "--message", "Hi {{name}}", "--dry-run", "--json"])
+        .json();
+    assert!(
+        quote["warnings"]
+            .as_array()
+            .unwrap()
+            .contains(&"2 rows of nothing were left out (lines 3, 4)".into()),
+        "{quote}"
+    );
     let ended = desk.done(&["bulk", file.to_str().unwrap(), "--message", "Hi {{name}}"]);
     assert!(ended.err.contains("2 rows of nothing were left out (lines 3, 4)"), "{ended:?}");
     assert_eq!(desk.texts(), pairs(&[(&ann, "Hi J\u{f6}rg"), (&bob, "Hi Bob;\nJr.")]));
@@ -252,7 +307,10 @@ fn bulk_reads_what_spreadsheets_save_and_tells_what_it_left_out() {
 fn bulk_names_the_line_of_every_row_that_it_does_not_take() {
     let desk = Desk::new(WIDE);
     let good = fictional(1);
-    let file = desk.file("people.csv", format!("to\tname\n{good}\tAnn\n\t\n4,36642E+11\tBob\n{good}/2\tCid\n\tDee\n{good}/2\tEve\n"));
+    let file = desk.file(
+        "people.csv",
+        format!("to\tname\n{good}\tAnn\n\t\n4,36642E+11\tBob\n{good}/2\tCid\n\tDee\n{good}/2\tEve\n"),
+    );
     let refused = desk.run(&["bulk", &file, "--message", "Hi {{name}}"]);
     assert_eq!(refused.code, 1);
     for part in [
@@ -265,7 +323,8 @@ fn bulk_names_the_line_of_every_row_that_it_does_not_take() {
     ] {
         assert!(refused.err.contains(part), "{part}: {refused:?}");
     }
-    let skipped = desk.done(&["bulk", &file, "--message", "Hi {{name}}", "--on-invalid", "skip", "--json"]).json();
+    let skipped =
+        desk.done(&["bulk", &file, "--message", "Hi {{name}}", "--on-invalid", "skip", "--json"]).json();
     assert!(skipped["refused"][0]["message"].as_str().unwrap().starts_with("line 4: "), "{skipped}");
     assert_eq!(desk.texts(), pairs(&[(&good, "Hi Ann")]));
 }
@@ -276,16 +335,25 @@ fn bulk_refuses_all_for_one_bad_number_unless_told_to_skip_it() {
     let file = desk.file("people.csv", format!("to\n{}\n12\n+19005550123\n", fictional(1)));
     let refused = desk.run(&["bulk", &file, "--message", "Hello"]);
     assert_eq!(refused.code, 1);
-    for part in ["2 of 3 recipients", "12: line 3: ", "+19005550123: line 4: ", "(invalid_number)", "(premium_destination)", "(recipients_refused)"] {
+    for part in [
+        "2 of 3 recipients",
+        "12: line 3: ",
+        "+19005550123: line 4: ",
+        "(invalid_number)",
+        "(premium_destination)",
+        "(recipients_refused)",
+    ] {
         assert!(refused.err.contains(part), "{part}: {refused:?}");
     }
     assert!(desk.sent().is_empty());
     let quote = desk.done(&["bulk", &file, "--message", "Hello", "--on-invalid", "skip", "--dry-run"]);
     assert!(quote.out.contains("quote: 1 messages, 1 segments, 0.065 USD; nothing was sent"), "{quote:?}");
     assert!(desk.sent().is_empty());
-    let skipped = desk.done(&["bulk", &file, "--message", "Hello", "--on-invalid", "skip", "--idempotency-key", "b1"]);
+    let skipped =
+        desk.done(&["bulk", &file, "--message", "Hello", "--on-invalid", "skip", "--idempotency-key", "b1"]);
     assert!(skipped.out.contains("1 sent") && skipped.out.contains("not taken: 12"), "{skipped:?}");
-    let again = desk.done(&["bulk", &file, "--message", "Hello", "--on-invalid", "skip", "--idempotency-key", "b1"]);
+    let again =
+        desk.done(&["bulk", &file, "--message", "Hello", "--on-invalid", "skip", "--idempotency-key", "b1"]);
     assert!(again.out.contains("nothing was sent again"), "{again:?}");
     assert_eq!(desk.sent().len(), 1);
 }
@@ -296,7 +364,8 @@ fn status_shows_a_message_with_its_history_and_a_bulk_with_its_counts() {
     let id = desk.done(&["send", "+12025550123", "Hello"]).id("msg_");
     let status = desk.done(&["status", &id]);
     assert!(status.out.contains(&format!("{id} to +12025550123: delivered, 0.0079 USD")), "{status:?}");
-    let steps: Vec<&str> = status.out.lines().skip(1).map(|line| line.split_whitespace().last().unwrap()).collect();
+    let steps: Vec<&str> =
+        status.out.lines().skip(1).map(|line| line.split_whitespace().last().unwrap()).collect();
     assert_eq!(steps, ["attempting", "sent", "delivered"]);
 
     let file = desk.file("people.csv", format!("to\n{}\n", fictional(1)));
@@ -317,7 +386,12 @@ fn list_pages_newest_first_and_filters() {
         let mut args = vec!["list".to_owned(), "--limit".into(), "2".into()];
         args.extend(cursor.take().into_iter().flat_map(|cursor| ["--cursor".to_owned(), cursor]));
         let page = desk.done(&args.iter().map(String::as_str).collect::<Vec<_>>());
-        seen.extend(page.out.lines().filter(|line| line.contains("msg_")).map(|line| line.split_whitespace().last().unwrap().to_owned()));
+        seen.extend(
+            page.out
+                .lines()
+                .filter(|line| line.contains("msg_"))
+                .map(|line| line.split_whitespace().last().unwrap().to_owned()),
+        );
         cursor = page.out.lines().find_map(|line| line.strip_prefix("more: --cursor ").map(str::to_owned));
     }
     assert_eq!((seen, cursor), (newest_first, None));
@@ -331,7 +405,10 @@ fn list_pages_newest_first_and_filters() {
         (["--batch", "bat_none"], "(not_found)"),
         (["--since", "yesterday"], "2026-11-22"),
         (["--limit", "0"], "1 to 100"),
-        (["--cursor", "x"], "`--cursor` is not a cursor that `sms-mcp list` printed; leave it out for the newest messages"),
+        (
+            ["--cursor", "x"],
+            "`--cursor` is not a cursor that `sms-mcp list` printed; leave it out for the newest messages",
+        ),
     ] {
         let ended = desk.run(&[&["list"], &wrong as &[&str]].concat());
         assert!(ended.code == 1 && ended.err.contains(expected), "{wrong:?}: {ended:?}");
@@ -346,7 +423,10 @@ fn balance_and_budget_show_what_is_left() {
     assert!(balance.out.contains("account at sandbox: 100.00 USD"), "{balance:?}");
     let budget = desk.done(&["budget"]);
     for shown in [&balance, &budget] {
-        assert!(shown.out.contains("0.0079 spent, 0.00 held of 20.00 USD, 1 messages  day:USD:user:"), "{shown:?}");
+        assert!(
+            shown.out.contains("0.0079 spent, 0.00 held of 20.00 USD, 1 messages  day:USD:user:"),
+            "{shown:?}"
+        );
     }
 }
 
@@ -360,29 +440,47 @@ fn an_overcharge_freezes_until_the_operator_unfreezes() {
     assert!(refused.code == 1 && refused.err.contains("(budget_frozen)"), "{refused:?}");
 
     let budget = desk.done(&["budget"]);
-    let frozen: Vec<&str> = budget.out.lines().filter_map(|line| Some(line.split_once("  FROZEN: msg_")?.0)).collect();
+    let frozen: Vec<&str> =
+        budget.out.lines().filter_map(|line| Some(line.split_once("  FROZEN: msg_")?.0)).collect();
     assert_eq!(frozen.len(), 3, "the whole path, the ledger's total too: {budget:?}");
     for line in frozen {
         let name = line.split_whitespace().last().unwrap();
-        assert_eq!(desk.does(&["budget", "unfreeze", name], "unfreeze").out, format!("{name} is open again\n"));
+        assert_eq!(
+            desk.does(&["budget", "unfreeze", name], "unfreeze").out,
+            format!("{name} is open again\n")
+        );
         let again = desk.types(&["budget", "unfreeze", name], "unfreeze");
-        assert!(again.code == 1 && again.err.contains("(not_found)") && again.err.contains("sms-mcp budget"), "{again:?}");
+        assert!(
+            again.code == 1 && again.err.contains("(not_found)") && again.err.contains("sms-mcp budget"),
+            "{again:?}"
+        );
     }
     desk.done(&["send", "+12025550123", "Hello"]);
     assert_eq!(desk.sent().len(), 2);
     desk.done(&["send", "+12025550110", "Again"]);
-    assert_eq!(desk.does(&["budget", "unfreeze"], "unfreeze").out.lines().count(), 3, "without a name: every one");
+    assert_eq!(
+        desk.does(&["budget", "unfreeze"], "unfreeze").out.lines().count(),
+        3,
+        "without a name: every one"
+    );
     desk.done(&["send", "+12025550124", "Hello"]);
 }
 
 #[test]
 fn a_bulk_stops_where_it_freezes_the_budget_and_the_rest_can_be_canceled() {
     let desk = Desk::new("[send]\nconcurrency = 1\n");
-    let rows: String = std::iter::once("+12025550110".to_owned()).chain((0..9).map(fictional)).map(|to| format!("{to}\n")).collect();
+    let rows: String = std::iter::once("+12025550110".to_owned())
+        .chain((0..9).map(fictional))
+        .map(|to| format!("{to}\n"))
+        .collect();
     std::fs::write(desk.path().join("people.csv"), format!("to\n{rows}")).unwrap();
     let file = desk.path().join("people.csv");
     let mut command = desk.command();
-    command.args(["bulk", "--message", "Hello"]).arg(&file).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    command
+        .args(["bulk", "--message", "Hello"])
+        .arg(&file)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null());
     let mut child = command.spawn().unwrap();
     eventually("the budget is frozen", || desk.done(&["budget"]).out.contains("FROZEN"));
     std::thread::sleep(A_WHILE);
@@ -413,7 +511,8 @@ fn tools_prints_the_list_that_a_client_gets() {
     let mut command = bare(home.path());
     command.arg("tools");
     let tools = run(command).json();
-    let names: Vec<&str> = tools.as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        tools.as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["send_sms", "send_bulk", "get_balance", "list_sms", "get_status", "open_session"]);
 }
 
@@ -431,7 +530,14 @@ fn json_output_parses_for_success_and_for_refusal() {
     assert_eq!(status["bulk"]["batch"], bulk["batch"]);
     assert_eq!(desk.done(&["list", "--json"]).json()["messages"].as_array().unwrap().len(), 2);
     assert_eq!(desk.done(&["balance", "--json"]).json()["balances"][0]["provider"], "sandbox");
-    assert!(desk.done(&["budget", "--json"]).json().as_array().unwrap().iter().any(|budget| budget["scope"] == "day"));
+    assert!(
+        desk.done(&["budget", "--json"])
+            .json()
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|budget| budget["scope"] == "day")
+    );
 
     for (refused, code) in [
         (&["send", "12", "Hello", "--json"] as &[&str], "invalid_number"),
@@ -516,10 +622,30 @@ fn config_check_names_file_line_column_and_what_would_be_right() {
         ("[guard]\nallow_destinations = [\"France\"]\n", ":2:22", "no destination", "FR"),
         ("[log]\nlevel = \"loud\"\n", ":2:9", "unknown variant `loud`", "`debug`"),
         ("[guard\n", ":1:7", "", ""),
-        ("[[provider]]\nkind = \"sandbox\"\nlatncy = \"1s\"\n", ":3:1", "unknown field `latncy`", "`latency`"),
-        ("# mine\n[[provider]]\nkind = \"sandbox\"\nname = \"x\"\n  latency = 5\n", ":5:3", "`latency` of this provider", "a string"),
-        ("provider = [{ kind = \"sandbox\", delivery_delay = \"5\" }]\n", ":1:33", "`delivery_delay` of this provider", "30m"),
-        ("[[provider]]\nkind = \"sandbox\"\nlatency = 5\n[guard]\nday_spent = 5\n", ":5:1", "unknown field `day_spent`", "`day_spend`"),
+        (
+            "[[provider]]\nkind = \"sandbox\"\nlatncy = \"1s\"\n",
+            ":3:1",
+            "unknown field `latncy`",
+            "`latency`",
+        ),
+        (
+            "# mine\n[[provider]]\nkind = \"sandbox\"\nname = \"x\"\n  latency = 5\n",
+            ":5:3",
+            "`latency` of this provider",
+            "a string",
+        ),
+        (
+            "provider = [{ kind = \"sandbox\", delivery_delay = \"5\" }]\n",
+            ":1:33",
+            "`delivery_delay` of this provider",
+            "30m",
+        ),
+        (
+            "[[provider]]\nkind = \"sandbox\"\nlatency = 5\n[guard]\nday_spent = 5\n",
+            ":5:1",
+            "unknown field `day_spent`",
+            "`day_spend`",
+        ),
         ("[[provider]]\nname = \"x\"\n", ":1:1", "missing field `kind`", ""),
         ("[[provider]]\nkind = \"sandbax\"\n", ":2:8", "unknown variant `sandbax`", "`sandbox`"),
     ];
@@ -527,7 +653,10 @@ fn config_check_names_file_line_column_and_what_would_be_right() {
         let (desk, ended) = checked(settings);
         let place = format!("{}{place}: ", desk.config().display());
         assert_eq!(ended.code, 1, "{settings}");
-        assert!(ended.err.contains(&place) && ended.err.contains(wrong) && ended.err.contains(right), "{settings}: {ended:?}");
+        assert!(
+            ended.err.contains(&place) && ended.err.contains(wrong) && ended.err.contains(right),
+            "{settings}: {ended:?}"
+        );
         assert!(ended.err.contains("(config)") && ended.out.is_empty(), "{ended:?}");
     }
 }
@@ -536,11 +665,19 @@ fn config_check_names_file_line_column_and_what_would_be_right() {
 #[test]
 fn config_check_names_a_misspelt_key_that_all_vendors_have() {
     for kind in ["sms_for_ai", "a2p_pro", "mailersend", "mailpro"] {
-        for (wrong, right) in [("nmae", "name"), ("base_ulr", "base_url"), ("form", "from"), ("htpp", "http"), ("rates", "rate")] {
+        for (wrong, right) in [
+            ("nmae", "name"),
+            ("base_ulr", "base_url"),
+            ("form", "from"),
+            ("htpp", "http"),
+            ("rates", "rate"),
+        ] {
             let (desk, ended) = checked(&format!("[[provider]]\nkind = \"{kind}\"\n{wrong} = \"x\"\n"));
             let place = format!("{}:3:1: ", desk.config().display());
             assert_eq!(ended.code, 1, "{kind} {wrong}");
-            for part in [place, format!("unknown field `{wrong}`"), format!("`{right}`"), "`sent_words`".to_owned()] {
+            for part in
+                [place, format!("unknown field `{wrong}`"), format!("`{right}`"), "`sent_words`".to_owned()]
+            {
                 assert!(ended.err.contains(&part), "{kind} {part}: {ended:?}");
             }
         }
@@ -564,15 +701,24 @@ fn config_check_refuses_what_types_cannot_say() {
         ("[http]\ntoken = { file = \"a\", env = \"B\" }\n", "exclude each other"),
         ("[http]\ntoken_env = \"X\"\n", "there is no `token_env`; write token = { env = \"NAME\" }"),
         ("[http]\ntoken_file = \"X\"\n", "there is no `token_file`; write token = { file = \"path\" }"),
-        ("[[provider]]\nkind = \"sandbox\"\n[[provider]]\nkind = \"sandbox\"\n", "two [[provider]] tables are called \"sandbox\""),
-        ("[[provider]]\nkind = \"sandbox\"\n[[provider]]\nkind = \"sandbox\"\nname = \"b\"\n", "no [[route]]"),
+        (
+            "[[provider]]\nkind = \"sandbox\"\n[[provider]]\nkind = \"sandbox\"\n",
+            "two [[provider]] tables are called \"sandbox\"",
+        ),
+        (
+            "[[provider]]\nkind = \"sandbox\"\n[[provider]]\nkind = \"sandbox\"\nname = \"b\"\n",
+            "no [[route]]",
+        ),
         ("[[route]]\nproviders = [\"absent\"]\n[[provider]]\nkind = \"sandbox\"\n", "\"absent\""),
         ("[[provider]]\nkind = \"sandbox\"\nname = \"a b\"\n", "provider.name"),
         ("[[provider]]\nkind = \"sandbox\"\noutbox = \"/nowhere/at/all\"\n", "/nowhere/at/all"),
     ];
     for (settings, expected) in cases {
         let (_, ended) = checked(settings);
-        assert!(ended.code == 1 && ended.err.contains(expected) && ended.err.contains("(config)"), "{settings}: {ended:?}");
+        assert!(
+            ended.code == 1 && ended.err.contains(expected) && ended.err.contains("(config)"),
+            "{settings}: {ended:?}"
+        );
     }
 }
 
@@ -597,8 +743,15 @@ fn a_secret_is_never_quoted_whatever_is_wrong_around_it() {
         assert!(!format!("{ended:?}").contains("hunter2"), "{settings}: {ended:?}");
     }
     let (_, ended) = checked("[http]\ntoken = 73577357\n");
-    assert!(ended.code == 1 && ended.err.contains("put it in quotes") && !ended.err.contains("7357"), "{ended:?}");
-    for (name, value) in [("SMS_MCP__HTTP__TOKEN", "{ hunter2secret = 1 }"), ("SMS_MCP__HTTP__TOKN", secret), ("SMS_MCP__HTTP__TOKEN__X", secret)] {
+    assert!(
+        ended.code == 1 && ended.err.contains("put it in quotes") && !ended.err.contains("7357"),
+        "{ended:?}"
+    );
+    for (name, value) in [
+        ("SMS_MCP__HTTP__TOKEN", "{ hunter2secret = 1 }"),
+        ("SMS_MCP__HTTP__TOKN", secret),
+        ("SMS_MCP__HTTP__TOKEN__X", secret),
+    ] {
         let desk = Desk::new("[http]\nlisten = \"127.0.0.1:0\"\ntoken = \"hunter2secret\"\n");
         let mut command = desk.command();
         command.env(name, value).args(["config", "check", "--log", "trace"]);
@@ -612,7 +765,12 @@ fn a_named_configuration_file_must_exist() {
     let desk = Desk::new("");
     std::fs::remove_file(desk.config()).unwrap();
     let missing = desk.run(&["config", "check"]);
-    assert!(missing.code == 1 && missing.err.contains("cannot read the configuration file") && missing.err.contains("config.toml"), "{missing:?}");
+    assert!(
+        missing.code == 1
+            && missing.err.contains("cannot read the configuration file")
+            && missing.err.contains("config.toml"),
+        "{missing:?}"
+    );
     std::fs::write(desk.config(), "# \u{e9}\n".repeat(300_000)).unwrap();
     let huge = desk.run(&["config", "check"]);
     assert!(huge.code == 1 && huge.err.contains("it is no configuration file"), "{huge:?}");
@@ -627,11 +785,14 @@ fn config_schema_is_a_json_schema_that_refuses_unknown_keys() {
     assert!(jsonschema::meta::is_valid(&schema));
     let validator = jsonschema::validator_for(&schema).unwrap();
     assert!(
-        validator.is_valid(&serde_json::json!({ "guard": { "day_spend": "5", "allow_destinations": ["FR"] }, "provider": [{ "kind": "sandbox" }] }))
+        validator.is_valid(&serde_json::json!({ "guard": { "day_spend": "5", "allow_destinations": ["FR"] },
+            "provider": [{ "kind": "sandbox" }] }))
     );
-    for wrong in
-        [serde_json::json!({ "gaurd": {} }), serde_json::json!({ "guard": { "day_spent": 5 } }), serde_json::json!({ "provider": [{ "kind": "x" }] })]
-    {
+    for wrong in [
+        serde_json::json!({ "gaurd": {} }),
+        serde_json::json!({ "guard": { "day_spent": 5 } }),
+        serde_json::json!({ "provider": [{ "kind": "x" }] }),
+    ] {
         assert!(!validator.is_valid(&wrong), "{wrong}");
     }
 }
@@ -671,7 +832,8 @@ fn the_users_own_files_are_found_and_the_ledger_is_private() {
 #[test]
 fn a_ledger_that_cannot_be_used_is_a_plain_error_and_nothing_is_sent() {
     let desk = Desk::new("");
-    let text_file = desk.file("notes.txt", "These are my notes, and no database at all, however long they may become.\n");
+    let text_file =
+        desk.file("notes.txt", "These are my notes, and no database at all, however long they may become.\n");
     let folder = desk.path().join("folder");
     std::fs::create_dir(&folder).unwrap();
     let foreign = desk.path().join("foreign.db");
@@ -692,10 +854,19 @@ fn a_ledger_that_cannot_be_used_is_a_plain_error_and_nothing_is_sent() {
     for (ledger, expected) in cases {
         let before = std::fs::read(&ledger).ok();
         let mut command = Command::new(program());
-        command.arg("--config").arg(desk.config()).arg("--ledger").arg(&ledger).args(["send", "+12025550123", "Hello"]);
+        command.arg("--config").arg(desk.config()).arg("--ledger").arg(&ledger).args([
+            "send",
+            "+12025550123",
+            "Hello",
+        ]);
         let ended = run(command);
         assert_eq!(ended.code, 1, "{ledger:?}: {ended:?}");
-        assert!(ended.err.contains(expected) && ended.err.contains("(ledger_unavailable)") && ended.err.contains("--ledger FILE"), "{ended:?}");
+        assert!(
+            ended.err.contains(expected)
+                && ended.err.contains("(ledger_unavailable)")
+                && ended.err.contains("--ledger FILE"),
+            "{ended:?}"
+        );
         assert_eq!(std::fs::read(&ledger).ok(), before, "{ledger:?} was changed");
     }
     assert!(desk.sent().is_empty());
@@ -715,7 +886,10 @@ fn a_file_that_is_not_ours_keeps_its_mode_and_its_journal() {
     command.arg("--config").arg(desk.config()).arg("--ledger").arg(&foreign).arg("list");
     assert_eq!(run(command).code, 1);
     assert_eq!(foreign.metadata().unwrap().permissions().mode() & 0o777, 0o644);
-    let journal: String = rusqlite::Connection::open(&foreign).unwrap().query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+    let journal: String = rusqlite::Connection::open(&foreign)
+        .unwrap()
+        .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+        .unwrap();
     assert_eq!(journal, "delete");
 }
 
@@ -734,7 +908,10 @@ fn a_ledger_that_others_could_read_is_taken_away_from_them() {
 fn the_environment_overrides_the_file_and_flags_override_the_environment() {
     let desk = Desk::new("[guard]\nday_messages = 3\n");
     let mut command = desk.command();
-    command.env("SMS_MCP__GUARD__DAY_MESSAGES", "1").env("SMS_MCP__LOG__LEVEL", "error").args(["config", "check"]);
+    command
+        .env("SMS_MCP__GUARD__DAY_MESSAGES", "1")
+        .env("SMS_MCP__LOG__LEVEL", "error")
+        .args(["config", "check"]);
     assert!(run(command).out.contains("and 1 messages"));
 
     let wrong = |name: &str, value: &str| {
@@ -743,9 +920,17 @@ fn the_environment_overrides_the_file_and_flags_override_the_environment() {
         run(command)
     };
     let ended = wrong("SMS_MCP__GUARD__DAY_MESAGES", "1");
-    assert!(ended.code == 1 && ended.err.contains("SMS_MCP__GUARD__DAY_MESAGES") && ended.err.contains("`day_messages`"), "{ended:?}");
+    assert!(
+        ended.code == 1
+            && ended.err.contains("SMS_MCP__GUARD__DAY_MESAGES")
+            && ended.err.contains("`day_messages`"),
+        "{ended:?}"
+    );
     let ended = wrong("SMS_MCP__GUARD__DAY_MESSAGES", "many");
-    assert!(ended.code == 1 && ended.err.contains("SMS_MCP__GUARD__DAY_MESSAGES") && ended.err.contains("u32"), "{ended:?}");
+    assert!(
+        ended.code == 1 && ended.err.contains("SMS_MCP__GUARD__DAY_MESSAGES") && ended.err.contains("u32"),
+        "{ended:?}"
+    );
 
     // File and ledger by environment alone, and --ledger before SMS_MCP_LEDGER.
     let home = tempfile::tempdir().unwrap();
@@ -753,9 +938,17 @@ fn the_environment_overrides_the_file_and_flags_override_the_environment() {
     let mut command = bare(home.path());
     command.env("SMS_MCP_CONFIG", desk.config()).env("SMS_MCP_LEDGER", &by_name).args(["config", "check"]);
     let ended = run(command);
-    assert!(ended.out.contains("and 3 messages") && ended.out.contains("by-name.db") && by_name.exists(), "{ended:?}");
+    assert!(
+        ended.out.contains("and 3 messages") && ended.out.contains("by-name.db") && by_name.exists(),
+        "{ended:?}"
+    );
     let mut command = bare(home.path());
-    command.env("SMS_MCP_CONFIG", desk.config()).env("SMS_MCP_LEDGER", &by_name).arg("--ledger").arg(&by_flag).args(["config", "check"]);
+    command
+        .env("SMS_MCP_CONFIG", desk.config())
+        .env("SMS_MCP_LEDGER", &by_name)
+        .arg("--ledger")
+        .arg(&by_flag)
+        .args(["config", "check"]);
     let ended = run(command);
     assert!(ended.out.contains("by-flag.db") && by_flag.exists(), "{ended:?}");
     let mut command = bare(home.path());
@@ -766,11 +959,19 @@ fn the_environment_overrides_the_file_and_flags_override_the_environment() {
 #[test]
 fn log_lines_are_json_when_asked_and_stay_out_of_the_answer() {
     let desk = Desk::new("");
-    let ended = desk.done(&["send", "+12025550123", "Hello", "--json", "--log", "debug", "--log-format", "json"]);
+    let ended =
+        desk.done(&["send", "+12025550123", "Hello", "--json", "--log", "debug", "--log-format", "json"]);
     assert_eq!(ended.json()["status"], "sent");
-    let lines: Vec<Value> = ended.err.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect();
+    let lines: Vec<Value> = ended
+        .err
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
     let settled = lines.iter().find(|line| line["fields"]["message"].is_string()).unwrap();
-    assert_eq!((settled["level"].as_str(), settled["fields"]["state"].as_str()), (Some("INFO"), Some("sent")));
+    assert_eq!(
+        (settled["level"].as_str(), settled["fields"]["state"].as_str()),
+        (Some("INFO"), Some("sent"))
+    );
     let quiet = desk.done(&["send", "+12025550124", "Hello", "--json", "--log", "error"]);
     assert_eq!(quiet.err, "");
 }
@@ -822,7 +1023,11 @@ fn processes_that_start_at_once_share_one_ledger_and_one_budget() {
         codes.push((child.wait().unwrap().code(), json["code"].as_str().map(str::to_owned)));
     }
     assert_eq!(codes.iter().filter(|(code, _)| *code == Some(0)).count(), 4, "{codes:?}");
-    assert_eq!(codes.iter().filter(|(_, error)| error.as_deref() == Some("budget_exceeded")).count(), 2, "{codes:?}");
+    assert_eq!(
+        codes.iter().filter(|(_, error)| error.as_deref() == Some("budget_exceeded")).count(),
+        2,
+        "{codes:?}"
+    );
     assert_eq!(desk.sent().len(), 4);
 }
 
@@ -832,7 +1037,10 @@ async fn the_command_line_works_beside_a_running_server() {
     let client = desk.stdio(Era::Legacy).await;
     answer(&client, "send_sms", serde_json::json!({ "to": "+12025550123", "message": "Hello" })).await;
     desk.done(&["send", "+12025550124", "Hello"]);
-    assert_eq!(answer(&client, "list_sms", serde_json::json!({})).await["messages"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        answer(&client, "list_sms", serde_json::json!({})).await["messages"].as_array().unwrap().len(),
+        2
+    );
     assert_eq!(desk.done(&["list"]).out.lines().count(), 2);
     client.cancel().await.unwrap();
 }
@@ -847,7 +1055,8 @@ fn the_demo_plays_to_its_end() {
     for part in [
         "premium_destination",
         "budget_exceeded",
-        "all 20 messages together may cost 1.30 USD, and the budget of this session has 0.4921 USD left: enough for the first 7",
+        "all 20 messages together may cost 1.30 USD, and the budget of this session has 0.4921 USD left: \
+         enough for the first 7",
         "replayed: true",
         "outcome_unknown",
         "message.status: delivered",
@@ -855,7 +1064,11 @@ fn the_demo_plays_to_its_end() {
     ] {
         assert!(ended.out.contains(part), "{part}: {ended:?}");
     }
-    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "the demo leaves nothing in the user's home");
+    assert_eq!(
+        std::fs::read_dir(home.path()).unwrap().count(),
+        0,
+        "the demo leaves nothing in the user's home"
+    );
 }
 
 #[test]

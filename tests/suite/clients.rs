@@ -1,8 +1,8 @@
 //! MCP clients that nobody here wrote, over both transports: what each does with the server is in
 //! `tests/interop/clients`, one script a library, and what must come of it is here.
 //!
-//! `tests/interop/install` gets them. Where one is missing its test says so and passes, unless `SMS_MCP_INTEROP` is
-//! `required`, as it is in `.ci/run`.
+//! `tests/interop/install` gets them. Where one is missing its test says so and passes, unless
+//! `SMS_MCP_INTEROP` is `required`, as it is in `.ci/run`.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -27,8 +27,10 @@ struct Library {
 const MCP_1: Library = Library { folder: "mcp1", script: "mcp1.py", name: "PyPI mcp 1.x" };
 const MCP_2: Library = Library { folder: "mcp2", script: "mcp2.py", name: "PyPI mcp 2.x" };
 const FASTMCP: Library = Library { folder: "fastmcp", script: "fastmcp_client.py", name: "PyPI fastmcp" };
-const SDK_1: Library = Library { folder: "sdk1", script: "sdk1.mjs", name: "npm @modelcontextprotocol/sdk 1.x" };
-const CLIENT_2: Library = Library { folder: "client2", script: "client2.mjs", name: "npm @modelcontextprotocol/client 2.x" };
+const SDK_1: Library =
+    Library { folder: "sdk1", script: "sdk1.mjs", name: "npm @modelcontextprotocol/sdk 1.x" };
+const CLIENT_2: Library =
+    Library { folder: "client2", script: "client2.mjs", name: "npm @modelcontextprotocol/client 2.x" };
 
 /// A running client and the lines that it writes.
 struct Running {
@@ -37,7 +39,8 @@ struct Running {
 }
 
 impl Library {
-    /// The script in this mode against this target, a URL or a command; nothing where the library is not installed.
+    /// The script in this mode against this target, a URL or a command; nothing where the library is not
+    /// installed.
     fn start(&self, mode: &str, target: &[String]) -> Option<Running> {
         let folder = installed("clients").join(self.folder);
         if !folder.join("done").exists() {
@@ -50,17 +53,30 @@ impl Library {
             false if own_node.exists() => own_node,
             false => PathBuf::from("node"),
         };
-        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/interop/clients").join(self.script);
+        let script =
+            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/interop/clients").join(self.script);
         let mut command = Command::new(program);
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SMS_MCP")) {
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SMS_MCP"))
+        {
             command.env_remove(name);
         }
-        command.arg(script).arg(mode).args(target).env("PYTHONPATH", &folder).env("PYTHONDONTWRITEBYTECODE", "1").env("CLIENT_FOLDER", &folder);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        command
+            .arg(script)
+            .arg(mode)
+            .args(target)
+            .env("PYTHONPATH", &folder)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("CLIENT_FOLDER", &folder);
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let (tell, lines) = channel();
         let output = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
-            output.lines().map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()).try_for_each(|line| tell.send(line))
+            output
+                .lines()
+                .map_while(Result::ok)
+                .filter_map(|line| serde_json::from_str(&line).ok())
+                .try_for_each(|line| tell.send(line))
         });
         Some(Running { child, lines })
     }
@@ -73,7 +89,9 @@ impl Library {
             match running.lines.recv_timeout(LAST_RESORT) {
                 Ok(line) => lines.push(line),
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return Some(lines),
-                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("{} hangs after {lines:#?}", self.name),
+                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
+                    panic!("{} hangs after {lines:#?}", self.name)
+                }
             }
         }
     }
@@ -91,16 +109,23 @@ fn step<'a>(lines: &'a [Value], name: &str) -> &'a Value {
 }
 
 fn desk(latency: &str) -> Desk {
-    Desk::new(&format!("{WIDE}[send]\nconcurrency = 2\n[[provider]]\nkind = \"sandbox\"\nlatency = \"{latency}\"\n"))
+    Desk::new(&format!(
+        "{WIDE}[send]\nconcurrency = 2\n[[provider]]\nkind = \"sandbox\"\nlatency = \"{latency}\"\n"
+    ))
 }
 
 /// The server as a command, for a client that starts it.
 fn command(desk: &Desk) -> Vec<String> {
     let command = desk.command();
-    [command.get_program()].into_iter().chain(command.get_args()).map(|part| part.to_str().unwrap().to_owned()).collect()
+    [command.get_program()]
+        .into_iter()
+        .chain(command.get_args())
+        .map(|part| part.to_str().unwrap().to_owned())
+        .collect()
 }
 
-/// Lists, quotes, sends twice with one key, is refused, sends a bulk with placeholders and progress, asks, lists, reads.
+/// Lists, quotes, sends twice with one key, is refused, sends a bulk with placeholders and progress, asks,
+/// lists, reads.
 fn does_everything(library: &Library, is_http: bool) {
     let desk = desk("150ms");
     let server = is_http.then(|| desk.http(|_| {}));
@@ -108,19 +133,34 @@ fn does_everything(library: &Library, is_http: bool) {
     let Some(lines) = library.run("everything", &target) else { return };
     let tools = ["get_balance", "get_status", "list_sms", "open_session", "send_bulk", "send_sms"];
     assert_eq!(step(&lines, "list")["tools"], json!(tools));
-    assert_eq!(*step(&lines, "quote"), json!({ "step": "quote", "status": "dry_run", "price": { "amount": "0.065", "currency": "USD" } }));
-    assert_eq!(*step(&lines, "send"), json!({ "step": "send", "status": "sent", "same": true, "replayed": [false, true] }));
-    assert_eq!(*step(&lines, "refusal"), json!({ "step": "refusal", "is_error": true, "code": "invalid_number" }));
+    assert_eq!(
+        *step(&lines, "quote"),
+        json!({ "step": "quote", "status": "dry_run", "price": { "amount": "0.065", "currency": "USD" } })
+    );
+    assert_eq!(
+        *step(&lines, "send"),
+        json!({ "step": "send", "status": "sent", "same": true, "replayed": [false, true] })
+    );
+    assert_eq!(
+        *step(&lines, "refusal"),
+        json!({ "step": "refusal", "is_error": true, "code": "invalid_number" })
+    );
     let bulk = step(&lines, "bulk");
     assert_eq!((&bulk["status"], &bulk["accepted"]), (&json!("done"), &json!(12)), "{bulk}");
-    let steps: Vec<f64> = bulk["steps"].as_array().unwrap().iter().map(|step| step.as_f64().unwrap()).collect();
-    assert!(!steps.is_empty() && steps.is_sorted() && steps.iter().all(|step| (0.0..=12.0).contains(step)), "{bulk}");
+    let steps: Vec<f64> =
+        bulk["steps"].as_array().unwrap().iter().map(|step| step.as_f64().unwrap()).collect();
+    assert!(
+        !steps.is_empty() && steps.is_sorted() && steps.iter().all(|step| (0.0..=12.0).contains(step)),
+        "{bulk}"
+    );
     assert_eq!(step(&lines, "status")["recipients"], 12);
     assert_eq!(step(&lines, "messages")["count"], 5);
     assert_eq!(*step(&lines, "resource"), json!({ "step": "resource", "listed": 13, "same": true }));
-    let mut texts: Vec<String> = desk.sent().iter().map(|line| line["text"].as_str().unwrap().to_owned()).collect();
+    let mut texts: Vec<String> =
+        desk.sent().iter().map(|line| line["text"].as_str().unwrap().to_owned()).collect();
     texts.sort();
-    let mut wanted: Vec<String> = (0..12).map(|n| format!("To all, number {n}")).chain(["Hello".to_owned()]).collect();
+    let mut wanted: Vec<String> =
+        (0..12).map(|n| format!("To all, number {n}")).chain(["Hello".to_owned()]).collect();
     wanted.sort();
     assert_eq!(texts, wanted, "each once, and the placeholder is filled");
 }
@@ -206,8 +246,8 @@ impl Cutter {
     }
 }
 
-/// The stream of its call is cut after the first event: it gets its answer all the same, or an error, and does not hang;
-/// with the same key it then learns what became of it.
+/// The stream of its call is cut after the first event: it gets its answer all the same, or an error, and
+/// does not hang; with the same key it then learns what became of it.
 fn is_cut(library: &Library) {
     let desk = desk("200ms");
     let server = desk.http(|_| {});
@@ -225,7 +265,8 @@ fn is_cut(library: &Library) {
         let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
         desk.sent().len() >= 12 && !listed.contains("queued") && !listed.contains("attempting")
     });
-    let mut to: Vec<String> = desk.sent().iter().map(|line| line["to"].as_str().unwrap().to_owned()).collect();
+    let mut to: Vec<String> =
+        desk.sent().iter().map(|line| line["to"].as_str().unwrap().to_owned()).collect();
     to.sort();
     to.dedup();
     assert_eq!((desk.sent().len(), to.len()), (12, 12), "each once");

@@ -1,10 +1,11 @@
-//! The official conformance suite (npm `@modelcontextprotocol/conformance`), before the program and before fixtures on its
-//! HTTP stack.
+//! The official conformance suite (npm `@modelcontextprotocol/conformance`), before the program and before
+//! fixtures on its HTTP stack.
 //!
-//! Most scenarios ask for tools, prompts and resources of given names, which a server for SMS does not have: they are run
-//! before [`fixtures`], served by the same endpoint. Those that ask for none are run before the program too. What is not
-//! expected to pass stands in `tests/interop/conformance/*.yaml`, each with its reason; a scenario that fails and is not
-//! listed there fails the test, and so does one that is listed and passes. `tests/interop/install` gets the suite.
+//! Most scenarios ask for tools, prompts and resources of given names, which a server for SMS does not have:
+//! they are run before [`fixtures`], served by the same endpoint. Those that ask for none are run before the
+//! program too. What is not expected to pass stands in `tests/interop/conformance/*.yaml`, each with its
+//! reason; a scenario that fails and is not listed there fails the test, and so does one that is listed and
+//! passes. `tests/interop/install` gets the suite.
 
 mod fixtures;
 
@@ -22,11 +23,12 @@ use crate::support::Desk;
 /// The versions whose requirements are tried.
 const REVISIONS: [&str; 2] = ["2026-07-28", "2025-11-25"];
 
-/// Runs the suite before this address. Returns the checks that failed, all of them in scenarios that are expected to fail; or what
-/// was not as expected. Nothing where the suite is not installed.
+/// Runs the suite before this address. Returns the checks that failed, all of them in scenarios that are
+/// expected to fail; or what was not as expected. Nothing where the suite is not installed.
 fn run(url: &str, revision: &str, expected: &str) -> Option<Result<String, String>> {
     let modules = installed("conformance").join("node_modules");
-    let (node, suite) = (modules.join("node/bin/node"), modules.join("@modelcontextprotocol/conformance/dist/index.js"));
+    let (node, suite) =
+        (modules.join("node/bin/node"), modules.join("@modelcontextprotocol/conformance/dist/index.js"));
     if !node.exists() || !suite.exists() {
         return None;
     }
@@ -36,10 +38,22 @@ fn run(url: &str, revision: &str, expected: &str) -> Option<Result<String, Strin
     command.current_dir(results.path());
     command
         .arg(suite)
-        .args(["server", "--url", url, "--requirements", revision, "--timeout", "120000", "--output-dir", "results", "--expected-failures"])
+        .args([
+            "server",
+            "--url",
+            url,
+            "--requirements",
+            revision,
+            "--timeout",
+            "120000",
+            "--output-dir",
+            "results",
+            "--expected-failures",
+        ])
         .arg(expected);
     let output = command.stdin(Stdio::null()).output().unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let summary = said.split_once("=== SUMMARY ===").map_or(said.as_str(), |(_, summary)| summary);
     assert!(said.contains("=== SUMMARY ==="), "{revision}: it did not run: {said}");
     let failed = failures(results.path());
@@ -57,7 +71,12 @@ fn failures(folder: &Path) -> String {
         let checks: Value = serde_json::from_slice(&std::fs::read(&entry).unwrap()).unwrap_or_default();
         let failed = checks.as_array().into_iter().flatten().filter(|check| check["status"] == "FAILURE");
         for check in failed {
-            found.push_str(&format!("{}: {}: {}\n", entry.parent().unwrap().display(), check["id"], check["errorMessage"]));
+            found.push_str(&format!(
+                "{}: {}: {}\n",
+                entry.parent().unwrap().display(),
+                check["id"],
+                check["errorMessage"]
+            ));
         }
     }
     found
@@ -85,7 +104,10 @@ async fn the_http_stack_passes_the_official_conformance_suite() {
         let endpoint = Endpoint::bind_any(move || server.clone(), options, None, stop.clone()).await.unwrap();
         let url = format!("http://{}/mcp", endpoint.address());
         tokio::spawn(endpoint.serve());
-        let found = tokio::task::spawn_blocking(move || run(&url, revision, &format!("fixtures-{revision}.yaml"))).await.unwrap();
+        let found =
+            tokio::task::spawn_blocking(move || run(&url, revision, &format!("fixtures-{revision}.yaml")))
+                .await
+                .unwrap();
         stop.cancel();
         match found {
             None => return missing("npm @modelcontextprotocol/conformance"),
@@ -103,8 +125,12 @@ fn the_program_passes_what_of_the_official_conformance_suite_asks_for_no_fixture
             None => return missing("npm @modelcontextprotocol/conformance"),
             Some(found) => {
                 let failed = found.unwrap_or_else(|found| panic!("{found}"));
-                // This one tries much that the program does have; nothing of it may fail for another reason than a missing name.
-                let real: Vec<&str> = failed.lines().filter(|line| line.contains("server-stateless") && !line.contains("Not testable")).collect();
+                // This one tries much that the program does have; nothing of it may fail for another reason
+                // than a missing name.
+                let real: Vec<&str> = failed
+                    .lines()
+                    .filter(|line| line.contains("server-stateless") && !line.contains("Not testable"))
+                    .collect();
                 assert!(real.is_empty(), "{revision}: {real:?}");
             }
         }

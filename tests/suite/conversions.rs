@@ -1,8 +1,8 @@
-//! The tool list as models get it: converted by agent frameworks that nobody here wrote, each into what its model API takes.
-//! A tool that does not convert is lost, and what is lost of a schema the model never fills.
+//! The tool list as models get it: converted by agent frameworks that nobody here wrote, each into what its
+//! model API takes. A tool that does not convert is lost, and what is lost of a schema the model never fills.
 //!
-//! `tests/interop/install` gets the frameworks, and `tests/interop/schemas.py` calls them. Where they are missing the test
-//! says so and passes, unless `SMS_MCP_INTEROP` is `required`, as it is in `.ci/run`.
+//! `tests/interop/install` gets the frameworks, and `tests/interop/schemas.py` calls them. Where they are
+//! missing the test says so and passes, unless `SMS_MCP_INTEROP` is `required`, as it is in `.ci/run`.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -73,12 +73,18 @@ fn agent_frameworks_convert_every_tool_and_lose_nothing_of_it() {
         return missing(&format!("an agent framework ({})", said.trim()));
     }
     assert!(output.status.success(), "{said}");
-    let converted: Vec<Value> = String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let converted: Vec<Value> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     let mut found = Vec::new();
     for (framework, is_strict) in FRAMEWORKS {
         for tool in &listed {
             let place = format!("{framework}: {}", tool["name"].as_str().unwrap());
-            let Some(one) = converted.iter().find(|one| one["by"] == framework && one["tool"] == tool["name"]) else {
+            let Some(one) =
+                converted.iter().find(|one| one["by"] == framework && one["tool"] == tool["name"])
+            else {
                 found.push(format!("{place}: it is missing"));
                 continue;
             };

@@ -20,14 +20,17 @@ fn at(desk: &Desk, ledger: &Path, args: &[&str]) -> Ended {
 }
 
 fn send(server: &HttpServer, index: usize) -> Value {
-    let arguments = json!({ "to": fictional(index), "message": "Hello", "idempotency_key": format!("key-{index}") });
-    post(server.port, &stateless_headers("send_sms"), &tool_call(Era::Stateless, 1, "send_sms", &arguments)).json().unwrap()["result"]
-        ["structuredContent"]
+    let arguments =
+        json!({ "to": fictional(index), "message": "Hello", "idempotency_key": format!("key-{index}") });
+    post(server.port, &stateless_headers("send_sms"), &tool_call(Era::Stateless, 1, "send_sms", &arguments))
+        .json()
+        .unwrap()["result"]["structuredContent"]
         .clone()
 }
 
 fn messages(desk: &Desk, ledger: &Path) -> usize {
-    let listed: Value = serde_json::from_str(&at(desk, ledger, &["list", "--json", "--limit", "100"]).out).unwrap();
+    let listed: Value =
+        serde_json::from_str(&at(desk, ledger, &["list", "--json", "--limit", "100"]).out).unwrap();
     listed["messages"].as_array().unwrap().len()
 }
 
@@ -42,7 +45,9 @@ fn a_backup_that_is_made_while_a_server_sends_is_whole_and_for_this_user_alone()
         let file = desk.path().join(format!("backup-{round}.db"));
         let name = file.to_str().unwrap().to_owned();
         let (made, sends) = std::thread::scope(|scope| {
-            let sends = scope.spawn(|| (3..6).map(|index| send(&server, round * 10 + index)["status"].clone()).collect::<Vec<_>>());
+            let sends = scope.spawn(|| {
+                (3..6).map(|index| send(&server, round * 10 + index)["status"].clone()).collect::<Vec<_>>()
+            });
             (desk.done(&["backup", &name]), sends.join().unwrap())
         });
         assert!(made.out.contains("is a whole copy of"), "{made:?}");
@@ -57,7 +62,8 @@ fn a_backup_that_is_made_while_a_server_sends_is_whole_and_for_this_user_alone()
             assert!(refused.code == 1 && refused.err.contains("there is a file already"), "{refused:?}");
         }
     }
-    let left: Vec<_> = std::fs::read_dir(desk.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(desk.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().ends_with(".part")), "{left:?}");
     assert!(desk.done(&["ledger", "check"]).out.contains("30 messages"));
 }
@@ -66,7 +72,11 @@ fn a_backup_that_is_made_while_a_server_sends_is_whole_and_for_this_user_alone()
 fn what_is_damaged_or_no_ledger_is_neither_checked_for_good_nor_restored() {
     let desk = Desk::new(WIDE);
     for index in 0..30 {
-        desk.done(&["send", &fictional(index), &format!("Text {index} {}", "that fills a page or two ".repeat(8))]);
+        desk.done(&[
+            "send",
+            &fictional(index),
+            &format!("Text {index} {}", "that fills a page or two ".repeat(8)),
+        ]);
     }
     let whole = std::fs::read(desk.ledger()).unwrap();
     let damaged = desk.path().join("damaged.db");
@@ -82,7 +92,10 @@ fn what_is_damaged_or_no_ledger_is_neither_checked_for_good_nor_restored() {
     for file in [&damaged, &text, &empty, &desk.path().join("absent.db")] {
         for verb in [&["ledger", "check"][..], &["restore"]] {
             let refused = desk.types(&[verb, &[file.to_str().unwrap()]].concat(), "restore");
-            assert!(refused.code == 1 && refused.err.contains("(ledger_unavailable)"), "{file:?}: {refused:?}");
+            assert!(
+                refused.code == 1 && refused.err.contains("(ledger_unavailable)"),
+                "{file:?}: {refused:?}"
+            );
         }
     }
     assert_eq!(std::fs::read(desk.ledger()).unwrap(), whole, "the ledger is as it was");
@@ -91,12 +104,23 @@ fn what_is_damaged_or_no_ledger_is_neither_checked_for_good_nor_restored() {
 
 #[test]
 fn a_restored_ledger_sends_nothing_that_may_have_left_since_and_sends_what_is_new() {
-    let settings = format!("{}sends_per_second = 1\n[send]\nbulk_wait = \"100ms\"\n", WIDE.replace("sends_per_second = 1000000\n", ""));
+    let settings = format!(
+        "{}sends_per_second = 1\n[send]\nbulk_wait = \"100ms\"\n",
+        WIDE.replace("sends_per_second = 1000000\n", "")
+    );
     let desk = Desk::new(&settings);
     let mut server = desk.http(|_| {});
     let recipients: Vec<Value> = (0..8).map(|index| json!({ "to": fictional(index) })).collect();
     let arguments = json!({ "recipients": recipients, "message": "Bulk", "idempotency_key": "bulk" });
-    assert_eq!(post(server.port, &stateless_headers("send_bulk"), &tool_call(Era::Stateless, 1, "send_bulk", &arguments)).status, 200);
+    assert_eq!(
+        post(
+            server.port,
+            &stateless_headers("send_bulk"),
+            &tool_call(Era::Stateless, 1, "send_bulk", &arguments)
+        )
+        .status,
+        200
+    );
     eventually("the bulk has begun", || !desk.sent().is_empty());
     let backup = desk.path().join("backup.db").display().to_string();
     desk.done(&["backup", &backup]);
@@ -108,16 +132,28 @@ fn a_restored_ledger_sends_nothing_that_may_have_left_since_and_sends_what_is_ne
     let itself = desk.types(&["restore", desk.ledger().to_str().unwrap()], "restore");
     assert!(itself.code == 1 && itself.err.contains("the ledger itself"), "{itself:?}");
     let restored = desk.does(&["restore", &backup], "restore");
-    assert!(restored.out.contains("unknown now, and never sent") && restored.err.contains("who opted out"), "{restored:?}");
+    assert!(
+        restored.out.contains("unknown now, and never sent") && restored.err.contains("who opted out"),
+        "{restored:?}"
+    );
     let before = restored.out.lines().find_map(|line| line.strip_prefix("what was there is ")).unwrap();
-    assert!(Path::new(before).exists() && Path::new(&format!("{before}-wal")).exists(), "it was killed, and its log is kept with it");
+    assert!(
+        Path::new(before).exists() && Path::new(&format!("{before}-wal")).exists(),
+        "it was killed, and its log is kept with it"
+    );
     assert_eq!(desk.ledger().metadata().unwrap().permissions().mode() & 0o777, 0o600);
 
     // A server on it: what had not left when the backup was made stays where it is, and a new text goes out.
     let server = desk.http(|_| {});
     assert_eq!(send(&server, 90)["status"], "sent");
     let again = json!({ "recipients": recipients, "message": "Bulk", "idempotency_key": "bulk" });
-    let replayed = post(server.port, &stateless_headers("send_bulk"), &tool_call(Era::Stateless, 1, "send_bulk", &again)).json().unwrap();
+    let replayed = post(
+        server.port,
+        &stateless_headers("send_bulk"),
+        &tool_call(Era::Stateless, 1, "send_bulk", &again),
+    )
+    .json()
+    .unwrap();
     assert_eq!(replayed["result"]["structuredContent"]["replayed"], true, "{replayed}");
     let mut sent = desk.sent();
     assert_eq!(sent.pop().unwrap()["to"], fictional(90));
@@ -145,7 +181,10 @@ fn a_copy_without_its_log_is_restored_by_hand_alone_and_says_what_it_lacks() {
     let restored = at_terminal(command, "restore");
     assert!(restored.code == 0 && restored.err.contains("lacks what its log held"), "{restored:?}");
     assert_eq!(at(&desk, &other, &["send", &fictional(2), "New"]).code, 0);
-    let beside: Vec<_> = std::fs::read_dir(desk.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let beside: Vec<_> = std::fs::read_dir(desk.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     assert!(!beside.iter().any(|name| name.starts_with("copy.db-")), "{beside:?}");
 }
 

@@ -1,7 +1,9 @@
-//! Crowds before the remote endpoint: who is served while a thousand others hold connections and mean nothing good.
+//! Crowds before the remote endpoint: who is served while a thousand others hold connections and mean nothing
+//! good.
 //!
-//! The crowd here is mute: it asks without a token and never reads what it is answered. No time is asserted anywhere: what is
-//! silent would be left alone for an hour (`header_timeout`), so whoever is served is served for another reason.
+//! The crowd here is mute: it asks without a token and never reads what it is answered. No time is asserted
+//! anywhere: what is silent would be left alone for an hour (`header_timeout`), so whoever is served is
+//! served for another reason.
 #![cfg(target_os = "linux")]
 
 use std::io::{Read as _, Write as _};
@@ -46,14 +48,16 @@ fn many_descriptors() {
 }
 
 fn balance(port: u16, headers: &[(&str, &str)]) -> Reply {
-    let headers: Vec<_> = stateless_headers("get_balance").into_iter().chain(headers.iter().copied()).collect();
+    let headers: Vec<_> =
+        stateless_headers("get_balance").into_iter().chain(headers.iter().copied()).collect();
     post(port, &headers, &tool_call(Era::Stateless, 1, "get_balance", &json!({})))
 }
 
 /// The head of a request that opens the event stream of a session.
 fn listening(port: u16, session: &str, more: &str) -> String {
     format!(
-        "GET /mcp HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\nMcp-Session-Id: {session}\r\nAuthorization: Bearer {TOKEN}\r\n\
+        "GET /mcp HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\nMcp-Session-Id: \
+         {session}\r\nAuthorization: Bearer {TOKEN}\r\n\
          {more}\r\n"
     )
 }
@@ -72,7 +76,10 @@ async fn a_thousand_mute_clients_keep_nobody_out() {
     let mut idle = connect(port);
     wire::post_again(&mut idle, port, &headers, &call);
     let listens = Events::open(port, listening(port, &session, "").as_bytes());
-    let report = hooks::report(&json!({ "provider_message_id": "63074a67a5bd6fa8b0b7c1d3", "to": "+12025550120" }), "delivered");
+    let report = hooks::report(
+        &json!({ "provider_message_id": "63074a67a5bd6fa8b0b7c1d3", "to": "+12025550120" }),
+        "delivered",
+    );
     let tell = || hooks::told(port, &path, hooks::SIGNING, &report).status;
     assert_eq!(tell(), 204);
 
@@ -92,14 +99,21 @@ async fn a_thousand_mute_clients_keep_nobody_out() {
 fn a_mute_crowd_behind_a_proxy_keeps_nobody_out_be_the_proxy_named_or_not() {
     many_descriptors();
     for named in ["", "trusted_proxies = [\"127.0.0.1\"]\n"] {
-        let desk = Desk::new(&format!("[http]\ntoken = \"{TOKEN}\"\nheader_timeout = \"1h\"\nmax_connections_per_address = 8\n{named}"));
+        let desk = Desk::new(&format!(
+            "[http]\ntoken = \"{TOKEN}\"\nheader_timeout = \"1h\"\nmax_connections_per_address = 8\n{named}"
+        ));
         let server = desk.http(|_| {});
         // A hundred addresses, and each writes a header of its own before what the proxy says.
-        let forwarded = |index: usize| format!("X-Forwarded-For: 10.1.{}.1, 203.0.113.{}\r\n", index % 250, index % 100);
+        let forwarded =
+            |index: usize| format!("X-Forwarded-For: 10.1.{}.1, 203.0.113.{}\r\n", index % 250, index % 100);
         let crowd = mute(server.port, CROWD, forwarded);
         assert_eq!(get(server.port, "/healthz").status, 200, "{named}");
         for client in ["198.51.100.7", "203.0.113.7"] {
-            assert_eq!(balance(server.port, &[BEARER, ("X-Forwarded-For", client)]).status, 200, "{named} {client}");
+            assert_eq!(
+                balance(server.port, &[BEARER, ("X-Forwarded-For", client)]).status,
+                200,
+                "{named} {client}"
+            );
         }
         drop(crowd);
     }
@@ -113,7 +127,9 @@ fn listen_from(server: &HttpServer, from: &str, client: &str) -> Result<Events, 
     socket.connect(&SocketAddr::from(([127, 0, 0, 1], server.port)).into()).unwrap();
     let mut stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(LAST_RESORT)).unwrap();
-    stream.write_all(listening(server.port, &session, &format!("X-Forwarded-For: {client}\r\n")).as_bytes()).unwrap();
+    stream
+        .write_all(listening(server.port, &session, &format!("X-Forwarded-For: {client}\r\n")).as_bytes())
+        .unwrap();
     let mut first = [0; 12];
     stream.read_exact(&mut first).unwrap();
     match std::str::from_utf8(&first[9..]).unwrap().parse().unwrap() {
@@ -124,18 +140,23 @@ fn listen_from(server: &HttpServer, from: &str, client: &str) -> Result<Events, 
 
 #[test]
 fn an_address_has_its_share_by_what_a_named_proxy_says_of_it_and_by_nobody_elses_word() {
-    let settings = format!("[http]\ntoken = \"{TOKEN}\"\nmax_connections_per_address = 2\ntrusted_proxies = [\"127.0.0.2\"]\n");
+    let settings = format!(
+        "[http]\ntoken = \"{TOKEN}\"\nmax_connections_per_address = 2\ntrusted_proxies = [\"127.0.0.2\"]\n"
+    );
     let desk = Desk::new(&settings);
     let server = desk.http(|_| {});
     let listen = |from: &str, client: &str| listen_from(&server, from, client);
-    let mut theirs: Vec<Events> = (0..2).map(|_| listen("127.0.0.2", "203.0.113.7").unwrap_or_else(|status| panic!("{status}"))).collect();
+    let mut theirs: Vec<Events> = (0..2)
+        .map(|_| listen("127.0.0.2", "203.0.113.7").unwrap_or_else(|status| panic!("{status}")))
+        .collect();
     // However it calls itself, it is who the proxy says that it is.
     for client in ["203.0.113.7", "198.51.100.1, 203.0.113.7", "unknown, 203.0.113.7:40000"] {
         assert_eq!(listen("127.0.0.2", client).err(), Some(429), "{client}");
     }
     assert!(listen("127.0.0.2", "203.0.113.8").is_ok(), "others have their own share");
     assert!(listen("127.0.0.2", "203.0.113.7, 198.51.100.1").is_ok());
-    // From elsewhere the same header says nothing: neither does it take of the share, nor is anybody held to one.
+    // From elsewhere the same header says nothing: neither does it take of the share, nor is anybody held to
+    // one.
     let others: Vec<_> = (0..4).map(|_| listen("127.0.0.1", "203.0.113.7")).collect();
     assert!(others.iter().all(Result::is_ok));
     // What has ended is free again.
@@ -149,21 +170,31 @@ fn an_address_has_its_share_by_what_a_named_proxy_says_of_it_and_by_nobody_elses
 
 #[test]
 fn a_client_that_shows_the_token_and_reads_nothing_is_cut_and_its_place_is_free() {
-    let desk = Desk::new(&format!("[http]\ntoken = \"{TOKEN}\"\nwrite_timeout = \"1s\"\nheader_timeout = \"1h\"\n"));
+    let desk =
+        Desk::new(&format!("[http]\ntoken = \"{TOKEN}\"\nwrite_timeout = \"1s\"\nheader_timeout = \"1h\"\n"));
     let server = desk.http(|_| {});
     let list = wire::request(Era::Stateless, 1, "tools/list", json!({}));
-    let headers = [BEARER, ("Mcp-Protocol-Version", "2026-07-28"), ("Mcp-Method", "tools/list"), ("Connection", "keep-alive")];
+    let headers = [
+        BEARER,
+        ("Mcp-Protocol-Version", "2026-07-28"),
+        ("Mcp-Method", "tools/list"),
+        ("Connection", "keep-alive"),
+    ];
     let mut request = wire::head(server.port, &headers, list.len());
     request.extend_from_slice(&list);
     let mut stream = connect(server.port);
-    // Its answers fill what the system keeps for it; then the server stops reading, and this would wait for ever.
+    // Its answers fill what the system keeps for it; then the server stops reading, and this would wait for
+    // ever.
     stream.set_write_timeout(Some(LAST_RESORT)).unwrap();
     let error = loop {
         if let Err(error) = stream.write_all(&request) {
             break error;
         }
     };
-    assert!(matches!(error.kind(), std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe), "{error}");
+    assert!(
+        matches!(error.kind(), std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe),
+        "{error}"
+    );
     assert_eq!(balance(server.port, &[BEARER]).status, 200);
 }
 
@@ -186,7 +217,8 @@ fn one_answer(stream: &mut TcpStream) -> String {
     let (mut text, mut octet) = (String::new(), [0]);
     let whole = |text: &str| {
         let (head, body) = text.split_once("\r\n\r\n")?;
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok())?;
+        let length =
+            head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok())?;
         (body.len() >= length).then_some(())
     };
     while whole(&text).is_none() {
@@ -203,7 +235,10 @@ fn connections_are_as_many_as_there_are_descriptors_for_and_the_operator_is_told
     let log = desk.path().join("log");
     let server = desk.http(|command: &mut Command| {
         let mut limited = Command::new("sh");
-        limited.args(["-c", "ulimit -n 128 && exec \"$0\" \"$@\""]).arg(command.get_program()).args(command.get_args());
+        limited
+            .args(["-c", "ulimit -n 128 && exec \"$0\" \"$@\""])
+            .arg(command.get_program())
+            .args(command.get_args());
         for (name, value) in command.get_envs() {
             match value {
                 Some(value) => limited.env(name, value),
@@ -218,6 +253,9 @@ fn connections_are_as_many_as_there_are_descriptors_for_and_the_operator_is_told
     assert_eq!(balance(server.port, &[BEARER]).status, 200, "the ledger has its descriptors");
     drop(crowd);
     let told = std::fs::read_to_string(&log).unwrap();
-    assert!(told.contains("LimitNOFILE") && told.contains("wanted=1024") && told.contains("places=64"), "{told}");
+    assert!(
+        told.contains("LimitNOFILE") && told.contains("wanted=1024") && told.contains("places=64"),
+        "{told}"
+    );
     assert!(told.contains("[http] max_connections") && !told.contains("could not be accepted"), "{told}");
 }

@@ -1,5 +1,5 @@
-//! What the documents say is held against the program: tables against the code, snippets against the parsers, answers
-//! against the schemas.
+//! What the documents say is held against the program: tables against the code, snippets against the parsers,
+//! answers against the schemas.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,9 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 /// The part of a document below this heading, up to the next heading that is not deeper.
 fn section<'a>(text: &'a str, heading: &str) -> &'a str {
     let level = heading.split(' ').next().unwrap().len();
-    let from = text.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no section {heading}")) + heading.len() + 2;
+    let from = text.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no section {heading}"))
+        + heading.len()
+        + 2;
     let is_end = |line: &str| line.starts_with('#') && line.split(' ').next().unwrap().len() <= level;
     let mut at = from;
     for line in text[from..].split_inclusive('\n') {
@@ -59,7 +61,8 @@ fn the_documents_have_every_fault_of_the_sandbox() {
     let page = read("docs/CONFIGURATION.md");
     let table = section(&page, "## Sandbox faults");
     let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| `+")).collect();
-    let expected: Vec<String> = Fault::TABLE.iter().map(|(number, _, what)| format!("| `{number}` | {what} |")).collect();
+    let expected: Vec<String> =
+        Fault::TABLE.iter().map(|(number, _, what)| format!("| `{number}` | {what} |")).collect();
     assert_eq!(rows, expected);
 }
 
@@ -67,10 +70,12 @@ fn the_documents_have_every_fault_of_the_sandbox() {
 fn the_documents_have_every_error_code() {
     let source = read("src/error.rs");
     let body = source.split("fn as_str").nth(1).unwrap().split("\n    }\n").next().unwrap();
-    let codes: Vec<&str> = body.lines().filter_map(|line| line.split("=> \"").nth(1)?.split('"').next()).collect();
+    let codes: Vec<&str> =
+        body.lines().filter_map(|line| line.split("=> \"").nth(1)?.split('"').next()).collect();
     assert!(codes.len() >= 26, "{codes:?}");
     let table = read("docs/ERRORS.md");
-    let rows: Vec<&str> = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let rows: Vec<&str> =
+        table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
     assert_eq!(rows, codes);
 }
 
@@ -79,7 +84,11 @@ fn the_documents_have_every_command_and_every_tool() {
     let (tools, table) = (read("docs/TOOLS.md"), read("docs/COMMANDS.md"));
     let help = String::from_utf8(Command::new(program()).arg("--help").output().unwrap().stdout).unwrap();
     let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    let commands: Vec<&str> = commands.lines().filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect();
+    let commands: Vec<&str> = commands
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
     assert!(commands.contains(&"serve") && commands.contains(&"completions"), "{commands:?}");
     for name in commands {
         assert!(table.contains(&format!("`sms-mcp {name}")), "{name}");
@@ -88,7 +97,12 @@ fn the_documents_have_every_command_and_every_tool() {
         assert!(table.contains(code) && help.replace("\n", " ").contains(code), "{code}");
     }
     for tool in Tools::new().list() {
-        assert!(tools.contains(&format!("\n## `{}`\n", tool.name)) && read("README.md").contains(&format!("`{}`", tool.name)), "{}", tool.name);
+        assert!(
+            tools.contains(&format!("\n## `{}`\n", tool.name))
+                && read("README.md").contains(&format!("`{}`", tool.name)),
+            "{}",
+            tool.name
+        );
     }
 }
 
@@ -97,24 +111,35 @@ fn the_documents_calls_and_answers_fit_the_schemas_of_the_tools() {
     let page = read("docs/TOOLS.md");
     for tool in Tools::new().list() {
         let blocks = blocks(section(&page, &format!("## `{}`", tool.name)), "json");
-        let [arguments, answer] = blocks.as_slice() else { panic!("{} has {} blocks", tool.name, blocks.len()) };
+        let [arguments, answer] = blocks.as_slice() else {
+            panic!("{} has {} blocks", tool.name, blocks.len())
+        };
         let output = tool.output_schema.as_ref().unwrap();
-        for (what, schema, text) in [("arguments", &tool.input_schema, arguments), ("answer", output, answer)] {
-            let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{} {what}: {error}", tool.name));
+        for (what, schema, text) in [("arguments", &tool.input_schema, arguments), ("answer", output, answer)]
+        {
+            let value: Value =
+                serde_json::from_str(text).unwrap_or_else(|error| panic!("{} {what}: {error}", tool.name));
             let schema = Value::Object(schema.as_ref().clone());
             let validator = jsonschema::validator_for(&schema).unwrap();
             let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
             assert!(errors.is_empty(), "{} {what}: {errors:?}", tool.name);
             let known = schema["properties"].as_object().unwrap();
-            assert!(value.as_object().unwrap().keys().all(|key| known.contains_key(key)), "{} {what} names what does not exist", tool.name);
+            assert!(
+                value.as_object().unwrap().keys().all(|key| known.contains_key(key)),
+                "{} {what} names what does not exist",
+                tool.name
+            );
         }
     }
 }
 
 /// README and every page of docs/, with its name.
 fn documents() -> Vec<(String, String)> {
-    let pages = std::fs::read_dir(file("docs")).unwrap().map(|entry| format!("docs/{}", entry.unwrap().file_name().to_str().unwrap()));
-    let mut names: Vec<String> = pages.chain(["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(ToOwned::to_owned)).collect();
+    let pages = std::fs::read_dir(file("docs"))
+        .unwrap()
+        .map(|entry| format!("docs/{}", entry.unwrap().file_name().to_str().unwrap()));
+    let mut names: Vec<String> =
+        pages.chain(["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(ToOwned::to_owned)).collect();
     names.sort();
     names.into_iter().map(|name| (name.clone(), read(&name))).collect()
 }
@@ -125,7 +150,8 @@ fn the_snippets_of_the_documents_parse() {
     for (name, text) in documents() {
         for snippet in blocks(&text, "json") {
             of_json += 1;
-            serde_json::from_str::<Value>(&snippet).unwrap_or_else(|error| panic!("{name}: {error}: {snippet}"));
+            serde_json::from_str::<Value>(&snippet)
+                .unwrap_or_else(|error| panic!("{name}: {error}: {snippet}"));
         }
         // What is in a list is further to the right.
         for snippet in blocks(&text, "toml").into_iter().chain(blocks(&text.replace("\n   ", "\n"), "toml")) {
@@ -140,7 +166,10 @@ fn the_snippets_of_the_documents_parse() {
 #[test]
 fn every_page_is_linked_from_the_readme_and_from_the_index() {
     let (readme, index) = (read("README.md"), read("docs/README.md"));
-    let pages: Vec<String> = documents().into_iter().filter_map(|(name, _)| name.strip_prefix("docs/").map(ToOwned::to_owned)).collect();
+    let pages: Vec<String> = documents()
+        .into_iter()
+        .filter_map(|(name, _)| name.strip_prefix("docs/").map(ToOwned::to_owned))
+        .collect();
     for page in pages.iter().filter(|page| *page != "README.md") {
         assert!(readme.contains(&format!("](docs/{page})")), "README.md does not link to docs/{page}");
         assert!(index.contains(&format!("]({page})")), "docs/README.md does not link to {page}");
@@ -157,7 +186,9 @@ fn the_documents_event_is_signed_with_the_secret_that_it_shows() {
     let secret = text.split("`whsec_").nth(1).unwrap().split('`').next().unwrap();
     let request = blocks(text, "http").remove(0);
     let (head, body) = request.trim_end().split_once("\n\n").unwrap();
-    let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(&format!("{name}: "))).unwrap().to_owned();
+    let header = |name: &str| {
+        head.lines().find_map(|line| line.strip_prefix(&format!("{name}: "))).unwrap().to_owned()
+    };
     let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(&base64.decode(secret).unwrap()).unwrap();
     mac.update(format!("{}.{}.{body}", header("webhook-id"), header("webhook-timestamp")).as_bytes());
     assert_eq!(header("webhook-signature"), format!("v1,{}", base64.encode(mac.finalize().into_bytes())));
@@ -172,13 +203,17 @@ fn links_between_the_documents_lead_somewhere() {
             if target.starts_with("https://") {
                 continue;
             }
-            let (path, anchor) = target.split_once('#').map_or((target, None), |(path, anchor)| (path, Some(anchor)));
+            let (path, anchor) =
+                target.split_once('#').map_or((target, None), |(path, anchor)| (path, Some(anchor)));
             let path = if path.is_empty() { file(&name) } else { file(&name).parent().unwrap().join(path) };
             assert!(path.exists(), "{name}: {target}");
             if let Some(anchor) = anchor {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let mut headings = text.lines().filter_map(|line| line.strip_prefix('#'));
-                assert!(headings.any(|line| heading_of(line.trim_start_matches('#').trim()) == anchor), "{name}: {target}");
+                assert!(
+                    headings.any(|line| heading_of(line.trim_start_matches('#').trim()) == anchor),
+                    "{name}: {target}"
+                );
             }
         }
     }
@@ -187,13 +222,19 @@ fn links_between_the_documents_lead_somewhere() {
 #[test]
 fn the_architecture_names_every_module_table_and_crash_point() {
     let text = read("docs/ARCHITECTURE.md");
-    for module in read("src/lib.rs").lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')) {
+    for module in
+        read("src/lib.rs").lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+    {
         assert!(text.contains(&format!("`{module}`")), "module {module}");
     }
-    let mut migrations: Vec<PathBuf> = std::fs::read_dir(file("src/ledger/migrations")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut migrations: Vec<PathBuf> = std::fs::read_dir(file("src/ledger/migrations"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     migrations.sort();
     let migrations: String = migrations.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
-    let tables: Vec<&str> = migrations.lines().filter_map(|line| line.strip_prefix("CREATE TABLE ")?.split(' ').next()).collect();
+    let tables: Vec<&str> =
+        migrations.lines().filter_map(|line| line.strip_prefix("CREATE TABLE ")?.split(' ').next()).collect();
     assert!(tables.len() >= 13, "{tables:?}");
     for table in tables {
         assert!(text.contains(&format!("| `{table}` |")), "table {table}");
@@ -202,8 +243,11 @@ fn the_architecture_names_every_module_table_and_crash_point() {
     sources(&file("src"), &mut files);
     let sources: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
     // One of them is passed in two places.
-    let points: BTreeSet<&str> =
-        ["crash_point(\"", "fail_point!(\""].iter().flat_map(|call| sources.split(call).skip(1)).filter_map(|rest| rest.split('"').next()).collect();
+    let points: BTreeSet<&str> = ["crash_point(\"", "fail_point!(\""]
+        .iter()
+        .flat_map(|call| sources.split(call).skip(1))
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
     assert_eq!(points.len(), 12, "{points:?}");
     for point in points {
         assert!(text.contains(&format!("| `{point}` |")), "crash point {point}");
@@ -254,11 +298,17 @@ fn the_logging_document_has_every_event_and_no_other() {
     let events = events();
     // Of a line that ends in dots the document has the beginning: what follows says which kind it is.
     let is_begun = |(level, words): &(String, String), (other, whole): &(String, String)| {
-        level == other && (words == whole || words.strip_suffix(" ...").is_some_and(|begin| whole.starts_with(begin)))
+        level == other
+            && (words == whole || words.strip_suffix(" ...").is_some_and(|begin| whole.starts_with(begin)))
     };
-    let missing: Vec<_> = events.iter().filter(|event| !listed.iter().any(|line| is_begun(line, event))).collect();
-    let stale: Vec<_> = listed.iter().filter(|line| !events.iter().any(|event| is_begun(line, event))).collect();
-    assert!(missing.is_empty() && stale.is_empty(), "not in the document: {missing:#?}\nnot in the program: {stale:#?}");
+    let missing: Vec<_> =
+        events.iter().filter(|event| !listed.iter().any(|line| is_begun(line, event))).collect();
+    let stale: Vec<_> =
+        listed.iter().filter(|line| !events.iter().any(|event| is_begun(line, event))).collect();
+    assert!(
+        missing.is_empty() && stale.is_empty(),
+        "not in the document: {missing:#?}\nnot in the program: {stale:#?}"
+    );
     assert!(events.len() >= 80, "{}", events.len());
 }
 
@@ -266,10 +316,15 @@ fn the_logging_document_has_every_event_and_no_other() {
 fn just_has_the_steps_that_ci_has() {
     let (run, recipes) = (read(".ci/run"), read("justfile"));
     let steps = run.split("  case \"$1\" in\n").nth(1).unwrap().split("  esac").next().unwrap();
-    let steps: BTreeSet<&str> =
-        steps.lines().filter_map(|line| line.trim().split_once(") ")).map(|(step, _)| step).filter(|step| *step != "*").collect();
+    let steps: BTreeSet<&str> = steps
+        .lines()
+        .filter_map(|line| line.trim().split_once(") "))
+        .map(|(step, _)| step)
+        .filter(|step| *step != "*")
+        .collect();
     assert!(steps.len() >= 10, "{steps:?}");
-    let named: BTreeSet<&str> = recipes.lines().filter_map(|line| line.strip_suffix(':')).filter(|recipe| *recipe != "all").collect();
+    let named: BTreeSet<&str> =
+        recipes.lines().filter_map(|line| line.strip_suffix(':')).filter(|recipe| *recipe != "all").collect();
     assert_eq!(named, steps);
     for step in steps {
         assert!(recipes.contains(&format!("{step}:\n    .ci/run {step}\n")), "{step}");
@@ -296,8 +351,14 @@ async fn the_example_for_claude_desktop_starts_a_server_that_quotes() {
         let home = tempfile::tempdir().unwrap();
         let transport = TokioChildProcess::new(desktop_command(home.path())).unwrap();
         let client: Client = ().serve_with_lifecycle(transport, era.lifecycle()).await.unwrap();
-        let quote = answer(&client, "send_sms", json!({ "to": "+12025550123", "message": "Hello", "dry_run": true })).await;
-        assert_eq!((quote["status"].as_str(), quote["quote"]["allowed"].as_bool()), (Some("dry_run"), Some(true)), "{era:?}");
+        let quote =
+            answer(&client, "send_sms", json!({ "to": "+12025550123", "message": "Hello", "dry_run": true }))
+                .await;
+        assert_eq!(
+            (quote["status"].as_str(), quote["quote"]["allowed"].as_bool()),
+            (Some("dry_run"), Some(true)),
+            "{era:?}"
+        );
         assert_eq!(quote["budget"]["day_remaining"], "5.00", "the example's env is in force");
         client.cancel().await.unwrap();
     }
@@ -336,7 +397,10 @@ async fn the_remote_server_of_the_documents_lets_in_who_shows_the_token_and_call
     let initialize = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
         "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" } } });
     let post = |host: &'static str, token: Option<&'static str>| {
-        let request = reqwest::Client::new().post(server.url()).header("Host", host).header("Accept", "application/json, text/event-stream");
+        let request = reqwest::Client::new()
+            .post(server.url())
+            .header("Host", host)
+            .header("Accept", "application/json, text/event-stream");
         let request = if let Some(token) = token { request.bearer_auth(token) } else { request };
         let request = request.json(&initialize);
         async move { request.send().await.unwrap().status().as_u16() }
@@ -365,25 +429,35 @@ const CAPABILITIES: [(&str, &str); 12] = [
     ("lookup", "lookup"),
 ];
 
-/// Settings of the example that stand at a default under which something is not offered, with the one under which it is.
-const SET_UP: [(&str, &str, &str); 2] = [("cmpp", "destinations_per_submit", "99"), ("smpp", "mode", "\"transmitter\"")];
+/// Settings of the example that stand at a default under which something is not offered, with the one under
+/// which it is.
+const SET_UP: [(&str, &str, &str); 2] =
+    [("cmpp", "destinations_per_submit", "99"), ("smpp", "mode", "\"transmitter\"")];
 
-/// What a provider of the example can do, by capability: with everything set, or with nothing but what it demands.
+/// What a provider of the example can do, by capability: with everything set, or with nothing but what it
+/// demands.
 fn capabilities(table: &toml::Table, is_full: bool) -> Value {
     use sms_mcp::provider::settings::{Callback, Setup};
     let demanded = |name: &str| ["kind", "from", "address", "system_id", "sp_id"].contains(&name);
     // A switch that is on is set up.
-    let switched = |value: &toml::Value| if value.is_bool() { toml::Value::Boolean(true) } else { value.clone() };
+    let switched =
+        |value: &toml::Value| if value.is_bool() { toml::Value::Boolean(true) } else { value.clone() };
     let table: toml::Table = table
         .iter()
         .filter(|(name, value)| is_full || demanded(name) || crate::settings::is_secret(value))
         .map(|(name, value)| (name.clone(), switched(value)))
         .collect();
-    let text = toml::to_string(&toml::Table::from_iter([("provider".to_owned(), toml::Value::Array(vec![toml::Value::Table(table)]))])).unwrap();
+    let text = toml::to_string(&toml::Table::from_iter([(
+        "provider".to_owned(),
+        toml::Value::Array(vec![toml::Value::Table(table)]),
+    )]))
+    .unwrap();
     let loaded = crate::settings::load_text(&text);
     let clock: sms_mcp::clock::SharedClock = std::sync::Arc::new(sms_mcp::clock::SystemClock);
     let callback = is_full.then(|| Callback::new("https://sms.example.com", "x", [1; 32]));
-    let provider = loaded.config.provider[0].build(Setup { clock, secrets: loaded.secrets[0].clone(), callback }).unwrap();
+    let provider = loaded.config.provider[0]
+        .build(Setup { clock, secrets: loaded.secrets[0].clone(), callback })
+        .unwrap();
     serde_json::to_value(provider.capabilities()).unwrap()
 }
 
@@ -394,15 +468,24 @@ fn the_documents_say_what_each_provider_can_do() {
         crate::settings::uncommented(|name| name != "outbox" && !name.starts_with("tls"))
             .parse()
             .unwrap();
-    let mut rows =
-        vec![format!("| Provider | {} |", CAPABILITIES.map(|(title, _)| title).join(" | ")), format!("|---|{}", "---|".repeat(CAPABILITIES.len()))];
+    let mut rows = vec![
+        format!("| Provider | {} |", CAPABILITIES.map(|(title, _)| title).join(" | ")),
+        format!("|---|{}", "---|".repeat(CAPABILITIES.len())),
+    ];
     for table in example["provider"].as_array().unwrap() {
         let table = table.as_table().unwrap();
         let (full, bare) = (capabilities(table, true), capabilities(table, false));
         let kind = table["kind"].as_str().unwrap();
         let mut other = table.clone();
         for (_, name, value) in SET_UP.iter().filter(|row| row.0 == kind) {
-            assert!(other.insert((*name).to_owned(), format!("v = {value}").parse::<toml::Table>().unwrap().remove("v").unwrap()).is_some());
+            assert!(
+                other
+                    .insert(
+                        (*name).to_owned(),
+                        format!("v = {value}").parse::<toml::Table>().unwrap().remove("v").unwrap()
+                    )
+                    .is_some()
+            );
         }
         let other = capabilities(&other, true);
         let most = |name: &str| match (&full[name], &other[name]) {
@@ -425,7 +508,8 @@ fn the_documents_say_what_each_provider_can_do() {
     }
     let path = file("docs/PROVIDERS.md");
     let page = read("docs/PROVIDERS.md");
-    let (begin, end) = ("<!-- what each provider can do: UPDATE_SNAPSHOTS=1 cargo test documents -->\n", "<!-- end -->");
+    let (begin, end) =
+        ("<!-- what each provider can do: UPDATE_SNAPSHOTS=1 cargo test documents -->\n", "<!-- end -->");
     let (before, rest) = page.split_once(begin).unwrap();
     let (written, after) = rest.split_once(end).unwrap();
     let expected = format!("\n{}\n\n", rows.join("\n"));
@@ -445,7 +529,10 @@ fn the_operators_commands_do_what_the_document_says() {
     let bin = desk.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
     std::os::unix::fs::symlink(program(), bin.join("sms-mcp")).unwrap();
-    let path = std::env::join_paths([bin].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap()))).unwrap();
+    let path = std::env::join_paths(
+        [bin].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    )
+    .unwrap();
     let blocks = blocks(&text, "sh");
     assert!(blocks.len() >= 6, "{blocks:?}");
     desk.done(&["send", "+12025550123", "Hello"]);
@@ -454,7 +541,9 @@ fn the_operators_commands_do_what_the_document_says() {
     let sends = || desk.run(&["send", "+12025550124", "Hello"]);
     assert!(sends().err.contains("budget_frozen"), "{:?}", sends());
     let ledger = || rusqlite::Connection::open(desk.ledger()).unwrap();
-    ledger().execute("UPDATE pace SET latest_us = latest_us + 86400000000, until_us = until_us + 86400000000", []).unwrap();
+    ledger()
+        .execute("UPDATE pace SET latest_us = latest_us + 86400000000, until_us = until_us + 86400000000", [])
+        .unwrap();
     assert!(sends().err.contains("clock_unreliable"), "{:?}", sends());
     for block in &blocks {
         let mut shell = Command::new("sh");
@@ -473,7 +562,8 @@ fn the_operators_commands_do_what_the_document_says() {
     desk.done(&["send", "+12025550124", "Hello"]);
 }
 
-/// Stands in for Docker: the volumes are folders of the test, everything else of a container is new each time.
+/// Stands in for Docker: the volumes are folders of the test, everything else of a container is new each
+/// time.
 #[cfg(unix)]
 const DOCKER: &str = r#"#!/bin/sh
 shift
@@ -501,7 +591,8 @@ shift
 exec "$@"
 "#;
 
-/// The lines that people copy start a server that sends, and that notices that its ledger is gone where they say where the mark is.
+/// The lines that people copy start a server that sends, and that notices that its ledger is gone where they
+/// say where the mark is.
 #[cfg(unix)]
 #[tokio::test]
 async fn the_lines_for_docker_desktop_claude_code_and_ci_start_a_server_that_knows_its_ledger() {
@@ -527,13 +618,26 @@ async fn the_lines_for_docker_desktop_claude_code_and_ci_start_a_server_that_kno
             std::fs::write(bin.join(name), script).unwrap();
             std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o700)).unwrap();
         }
-        let path = std::env::join_paths([bin].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap()))).unwrap();
+        let path = std::env::join_paths(
+            [bin].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+        )
+        .unwrap();
         let start = || {
             let mut shell = tokio::process::Command::new("sh");
-            shell.args(["-euc", line]).env_clear().env("PATH", &path).env("HOME", folder.path()).env("VOLUMES", &volumes);
-            shell.env("SMS_TOKEN", TOKEN).env("BASE_URL", format!("{}/api/v1", fake.url())).env("RUNNER_TEMP", folder.path());
+            shell
+                .args(["-euc", line])
+                .env_clear()
+                .env("PATH", &path)
+                .env("HOME", folder.path())
+                .env("VOLUMES", &volumes);
+            shell
+                .env("SMS_TOKEN", TOKEN)
+                .env("BASE_URL", format!("{}/api/v1", fake.url()))
+                .env("RUNNER_TEMP", folder.path());
             // As on a machine of one's own, but for what is in the container.
-            shell.env("SMS_MCP_CONTAINER", "no").env("SMS_MCP__PROVIDER__0__BASE_URL", format!("{}/api/v1", fake.url()));
+            shell
+                .env("SMS_MCP_CONTAINER", "no")
+                .env("SMS_MCP__PROVIDER__0__BASE_URL", format!("{}/api/v1", fake.url()));
             if line.contains("RUNNER_TEMP") {
                 shell.env("SMS_MCP_CONTAINER", "yes");
             }
@@ -544,7 +648,12 @@ async fn the_lines_for_docker_desktop_claude_code_and_ci_start_a_server_that_kno
                 ().serve_with_lifecycle(TokioChildProcess::new(start()).unwrap(), Era::Stateless.lifecycle())
                     .await
                     .unwrap_or_else(|error| panic!("{line}: {error}"));
-            let sent = answer(&client, "send_sms", json!({ "to": "+33199000001", "message": format!("Text {round}") })).await;
+            let sent = answer(
+                &client,
+                "send_sms",
+                json!({ "to": "+33199000001", "message": format!("Text {round}") }),
+            )
+            .await;
             assert_eq!(sent["status"], "sent", "{line}");
             client.cancel().await.unwrap();
         }
@@ -553,8 +662,12 @@ async fn the_lines_for_docker_desktop_claude_code_and_ci_start_a_server_that_kno
             assert!(volumes.join("sms-mark/ledger.mark").exists(), "{line}");
             // An empty volume.
             std::fs::remove_dir_all(volumes.join("sms-ledger")).unwrap();
-            let client: Client = ().serve_with_lifecycle(TokioChildProcess::new(start()).unwrap(), Era::Stateless.lifecycle()).await.unwrap();
-            let refused = refusal(&client, "send_sms", json!({ "to": "+33199000001", "message": "Once more" })).await;
+            let client: Client =
+                ().serve_with_lifecycle(TokioChildProcess::new(start()).unwrap(), Era::Stateless.lifecycle())
+                    .await
+                    .unwrap();
+            let refused =
+                refusal(&client, "send_sms", json!({ "to": "+33199000001", "message": "Once more" })).await;
             assert_eq!(refused["code"], "ledger_in_doubt", "{line}: {refused}");
             client.cancel().await.unwrap();
             assert_eq!(fake.vendor().messages.len(), 2, "{line}");

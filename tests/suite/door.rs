@@ -1,5 +1,5 @@
-//! The door of the remote endpoint as clients, browsers and the operator meet it: what a refusal says, what a page may do,
-//! and what the log tells.
+//! The door of the remote endpoint as clients, browsers and the operator meet it: what a refusal says, what a
+//! page may do, and what the log tells.
 
 use std::io::{Read as _, Write as _};
 
@@ -23,7 +23,8 @@ fn balance() -> Vec<u8> {
 /// The message of a refusal, whose whole shape is held here.
 fn refusal(reply: &Reply) -> String {
     assert_eq!(reply.header("content-type"), Some("application/json"), "{reply:?}");
-    let body: Value = serde_json::from_slice(&reply.body).unwrap_or_else(|error| panic!("{error}: {reply:?}"));
+    let body: Value =
+        serde_json::from_slice(&reply.body).unwrap_or_else(|error| panic!("{error}: {reply:?}"));
     assert_eq!((&body["jsonrpc"], body.get("id")), (&json!("2.0"), Some(&Value::Null)), "{body}");
     assert!(body["error"]["code"].is_i64(), "{body}");
     body["error"]["message"].as_str().expect("a message").to_owned()
@@ -39,7 +40,8 @@ fn log_of(mut server: HttpServer) -> String {
 
 #[test]
 fn every_refusal_is_a_json_rpc_error_that_says_what_is_right() {
-    let desk = Desk::new(&format!("[http]\ntoken = \"{TOKEN}\"\nmax_body_bytes = 4096\nbody_timeout = \"2s\"\n"));
+    let desk =
+        Desk::new(&format!("[http]\ntoken = \"{TOKEN}\"\nmax_body_bytes = 4096\nbody_timeout = \"2s\"\n"));
     let server = desk.http(|_| {});
     let session = wire::open_legacy(server.port, &[BEARER]);
     let large = vec![b' '; 5_000];
@@ -58,7 +60,13 @@ fn every_refusal_is_a_json_rpc_error_that_says_what_is_right() {
         ("POST", &[BEARER, JSON, ("Accept", "application/json")], list, 406, "text/event-stream"),
         ("GET", &[BEARER, ("Mcp-Session-Id", &session)], b"", 406, "text/event-stream"),
         ("POST", &[BEARER, JSON, BOTH], &large, 413, "4096"),
-        ("POST", &[BEARER, ("Content-Type", "text/plain"), BOTH], list, 415, "Content-Type: application/json"),
+        (
+            "POST",
+            &[BEARER, ("Content-Type", "text/plain"), BOTH],
+            list,
+            415,
+            "Content-Type: application/json",
+        ),
         ("POST", &[BEARER, JSON, BOTH], b"{", 400, "JSON-RPC"),
         ("POST", &[BEARER, JSON, BOTH], list, 400, "Mcp-Session-Id"),
     ];
@@ -70,7 +78,10 @@ fn every_refusal_is_a_json_rpc_error_that_says_what_is_right() {
         assert!(!message.contains(TOKEN));
     }
     let reply = ask(server.port, "PUT", "/mcp", &[BEARER], b"");
-    assert!(reply.header("allow").unwrap().contains("POST"), "what the library says besides stays: {reply:?}");
+    assert!(
+        reply.header("allow").unwrap().contains("POST"),
+        "what the library says besides stays: {reply:?}"
+    );
 
     let mut stream = connect(server.port);
     stream.write_all(&wire::head(server.port, &[BEARER], 500)).unwrap();
@@ -104,7 +115,10 @@ fn clients_that_look_for_oauth_are_told_that_a_bearer_token_is_wanted() {
             let reply = ask(server.port, method, path, &[], b"");
             let body = reply.json().unwrap_or_else(|| panic!("{path}: {reply:?}"));
             assert_eq!(reply.status, 404, "{path}: a document would advertise OAuth");
-            assert!(body["error"].is_string() && body["error_description"].as_str().unwrap().contains(words), "{path}: {body}");
+            assert!(
+                body["error"].is_string() && body["error_description"].as_str().unwrap().contains(words),
+                "{path}: {body}"
+            );
         }
     }
 }
@@ -118,7 +132,11 @@ fn a_slash_behind_mcp_is_served_and_other_addresses_say_where_it_is() {
         let reply = ask(server.port, "POST", path, &headers, &balance());
         assert_eq!(reply.status, 200, "{path}: {reply:?}");
     }
-    assert_eq!(ask(server.port, "POST", "/mcp/", &headers[..3], &balance()).status, 401, "and it has the same door");
+    assert_eq!(
+        ask(server.port, "POST", "/mcp/", &headers[..3], &balance()).status,
+        401,
+        "and it has the same door"
+    );
     for path in ["/", "/sse", "/messages", "/MCP", "/mcp/x", "/v1/mcp", "/webhooks"] {
         for method in ["GET", "POST"] {
             let reply = ask(server.port, method, path, &headers, &balance());
@@ -145,30 +163,49 @@ fn what_is_refused_at_the_door_is_logged_with_the_setting_that_allows_it_and_nev
         }
     }
     let log = log_of(server);
-    let lines = |word: &str| log.lines().filter(|line| line.contains("refused at /mcp") && line.contains(word)).count();
+    let lines = |word: &str| {
+        log.lines().filter(|line| line.contains("refused at /mcp") && line.contains(word)).count()
+    };
     assert_eq!((lines("[http] token"), lines("allowed_hosts"), lines("allowed_origins")), (2, 1, 1), "{log}");
-    assert!(log.contains("sms.example.com:8443") && log.contains("https://app.example.com") && log.contains("count=1"), "{log}");
+    assert!(
+        log.contains("sms.example.com:8443")
+            && log.contains("https://app.example.com")
+            && log.contains("count=1"),
+        "{log}"
+    );
     assert!(!log.contains(wrong) && !log.contains(TOKEN) && !log.contains("ERROR"), "{log}");
 }
 
 #[test]
 fn a_browser_may_ask_before_it_shows_the_token_and_read_what_mcp_needs() {
-    let desk = Desk::new(&format!("[http]\ntoken = \"{TOKEN}\"\nallowed_origins = [\"https://app.example.com:443\"]\n"));
+    let desk = Desk::new(&format!(
+        "[http]\ntoken = \"{TOKEN}\"\nallowed_origins = [\"https://app.example.com:443\"]\n"
+    ));
     let server = desk.http(|_| {});
     let page = ("Origin", "https://app.example.com");
     let wants = [
         page,
         ("Access-Control-Request-Method", "POST"),
-        ("Access-Control-Request-Headers", "authorization,content-type,mcp-protocol-version,mcp-method,mcp-param-region"),
+        (
+            "Access-Control-Request-Headers",
+            "authorization,content-type,mcp-protocol-version,mcp-method,mcp-param-region",
+        ),
     ];
     for path in ["/mcp", "/mcp/", "/register", "/.well-known/oauth-protected-resource/mcp"] {
         let reply = ask(server.port, "OPTIONS", path, &wants, b"");
         assert_eq!(reply.status, 204, "{path}: {reply:?}");
         assert_eq!(reply.header("access-control-allow-origin"), Some(page.1));
         let allowed = reply.header("access-control-allow-headers").unwrap().to_ascii_lowercase();
-        for name in
-            ["authorization", "content-type", "mcp-protocol-version", "mcp-session-id", "last-event-id", "mcp-method", "mcp-name", "mcp-param-region"]
-        {
+        for name in [
+            "authorization",
+            "content-type",
+            "mcp-protocol-version",
+            "mcp-session-id",
+            "last-event-id",
+            "mcp-method",
+            "mcp-name",
+            "mcp-param-region",
+        ] {
             assert!(allowed.split(", ").any(|allowed| allowed == name), "{name}: {allowed}");
         }
         let methods = reply.header("access-control-allow-methods").unwrap();
@@ -189,7 +226,14 @@ fn a_browser_may_ask_before_it_shows_the_token_and_read_what_mcp_needs() {
     // Another page is told nothing, whatever it asks.
     let evil = ("Origin", "https://evil.example");
     let reply = ask(server.port, "OPTIONS", "/mcp", &[evil, wants[1], wants[2]], b"");
-    assert_eq!((reply.status, reply.header("access-control-allow-origin"), reply.header("access-control-allow-headers")), (403, None, None));
+    assert_eq!(
+        (
+            reply.status,
+            reply.header("access-control-allow-origin"),
+            reply.header("access-control-allow-headers")
+        ),
+        (403, None, None)
+    );
     assert!(refusal(&reply).contains("allowed_origins"));
     for path in ["/register", "/"] {
         assert_eq!(ask(server.port, "GET", path, &[evil], b"").header("access-control-allow-origin"), None);
@@ -201,7 +245,10 @@ fn pages_of_this_machine_may_call_only_where_a_token_is_configured() {
     let (with, without) = (Desk::new(&format!("[http]\ntoken = \"{TOKEN}\"\n")), Desk::new(""));
     let (with, without) = (with.http(|_| {}), without.http(|_| {}));
     for page in ["http://localhost:6274", "http://127.0.0.1:3000", "http://[::1]:1", "http://localhost"] {
-        let call: Vec<_> = stateless_headers("get_balance").into_iter().chain([BEARER, JSON, BOTH, ("Origin", page)]).collect();
+        let call: Vec<_> = stateless_headers("get_balance")
+            .into_iter()
+            .chain([BEARER, JSON, BOTH, ("Origin", page)])
+            .collect();
         let preflight = [("Origin", page), ("Access-Control-Request-Method", "POST")];
         assert_eq!(ask(with.port, "OPTIONS", "/mcp", &preflight, b"").status, 204, "{page}");
         assert_eq!(ask(with.port, "POST", "/mcp", &call, &balance()).status, 200, "{page}");
@@ -224,7 +271,11 @@ fn a_session_that_is_deleted_is_gone_and_one_that_never_was_is_not_found() {
     assert_eq!(ask(server.port, "DELETE", "/mcp", &header, b"").status, 404, "twice");
     assert_eq!(post(server.port, &header, &call).status, 404);
     for never in ["made-up", "unknown", "", "é"] {
-        assert_eq!(ask(server.port, "DELETE", "/mcp", &[("Mcp-Session-Id", never)], b"").status, 404, "{never:?}");
+        assert_eq!(
+            ask(server.port, "DELETE", "/mcp", &[("Mcp-Session-Id", never)], b"").status,
+            404,
+            "{never:?}"
+        );
     }
     assert_eq!(ask(server.port, "DELETE", "/mcp", &[], b"").status, 400, "which one?");
     assert!(!log_of(server).contains("ERROR"));
@@ -236,20 +287,30 @@ fn a_client_without_sessions_may_say_that_it_cancels() {
     let server = desk.http(|_| {});
     let version = ("Mcp-Protocol-Version", "2026-07-28");
     let meta = wire::meta(Era::Stateless);
-    for params in
-        [json!({ "requestId": 1 }), json!({ "requestId": "a", "reason": "x" }), json!({ "requestId": 1, "_meta": meta }), json!({ "reason": "none" })]
-    {
-        for (method, more) in [("notifications/cancelled", None), ("notifications/cancelled", Some(("Mcp-Method", "notifications/cancelled")))] {
-            let body = serde_json::to_vec(&json!({ "jsonrpc": "2.0", "method": method, "params": params })).unwrap();
+    for params in [
+        json!({ "requestId": 1 }),
+        json!({ "requestId": "a", "reason": "x" }),
+        json!({ "requestId": 1, "_meta": meta }),
+        json!({ "reason": "none" }),
+    ] {
+        for (method, more) in [
+            ("notifications/cancelled", None),
+            ("notifications/cancelled", Some(("Mcp-Method", "notifications/cancelled"))),
+        ] {
+            let body =
+                serde_json::to_vec(&json!({ "jsonrpc": "2.0", "method": method, "params": params })).unwrap();
             let headers: Vec<_> = [version].into_iter().chain(more).collect();
             let reply = post(server.port, &headers, &body);
             assert_eq!(reply.status, 202, "{headers:?} {params}: {reply:?}");
         }
     }
     let with_meta =
-        serde_json::to_vec(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 1, "_meta": meta } })).unwrap();
+        serde_json::to_vec(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": {
+            "requestId": 1, "_meta": meta } }))
+        .unwrap();
     assert_eq!(post(server.port, &[], &with_meta).status, 202, "its version is in the message alone");
-    // What contradicts itself is refused as before, and so is a note of a client that has no session and needs one.
+    // What contradicts itself is refused as before, and so is a note of a client that has no session and
+    // needs one.
     let other = [version, ("Mcp-Method", "tools/list")];
     assert_eq!(post(server.port, &other, &with_meta).status, 400);
     let bare = br#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
@@ -263,7 +324,11 @@ fn a_version_without_sessions_has_no_initialize() {
     let headers = [("Mcp-Protocol-Version", "2026-07-28"), ("Mcp-Method", "initialize")];
     let reply = post(server.port, &headers, &wire::request(Era::Stateless, 9, "initialize", json!({})));
     let body = reply.json().unwrap();
-    assert_eq!((reply.status, &body["id"], &body["error"]["code"]), (404, &json!(9), &json!(-32601)), "{body}");
+    assert_eq!(
+        (reply.status, &body["id"], &body["error"]["code"]),
+        (404, &json!(9), &json!(-32601)),
+        "{body}"
+    );
     // A client of an older version opens its session as ever.
     assert_eq!(post(server.port, &[], &wire::initialize()).status, 200);
 }

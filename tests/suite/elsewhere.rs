@@ -1,5 +1,5 @@
-//! The file that is written is the file at the ledger's name, and has one name: whatever is done to it while a server runs,
-//! nothing is accepted that is in no file, and nothing is sent beyond a limit or twice.
+//! The file that is written is the file at the ledger's name, and has one name: whatever is done to it while
+//! a server runs, nothing is accepted that is in no file, and nothing is sent beyond a limit or twice.
 #![cfg(unix)]
 
 use std::collections::BTreeSet;
@@ -13,7 +13,11 @@ use crate::support::{A_WHILE, Desk, HttpServer, WIDE, eventually, fictional, pro
 use crate::wire::{call, get};
 
 fn send(server: &HttpServer, index: usize) -> Value {
-    call(server, "send_sms", &json!({ "to": fictional(index), "message": "Hello", "idempotency_key": format!("key-{index}") }))
+    call(
+        server,
+        "send_sms",
+        &json!({ "to": fictional(index), "message": "Hello", "idempotency_key": format!("key-{index}") }),
+    )
 }
 
 fn list(desk: &Desk) -> Vec<Value> {
@@ -21,7 +25,8 @@ fn list(desk: &Desk) -> Vec<Value> {
     listed["messages"].as_array().unwrap().clone()
 }
 
-/// What is done to a ledger while a server has it open, and what a person does about it once the server has ended.
+/// What is done to a ledger while a server has it open, and what a person does about it once the server has
+/// ended.
 struct Act {
     what: &'static str,
     done: fn(&Desk),
@@ -45,7 +50,11 @@ const ACTS: [Act; 6] = [
     },
     Act {
         what: "removed with all that belongs to it",
-        done: |desk| ["ledger.db", "ledger.db-wal", "ledger.db-shm"].iter().for_each(|name| std::fs::remove_file(beside(desk, name)).unwrap()),
+        done: |desk| {
+            ["ledger.db", "ledger.db-wal", "ledger.db-shm"]
+                .iter()
+                .for_each(|name| std::fs::remove_file(beside(desk, name)).unwrap())
+        },
         mended: |desk| drop(desk.does(&["restore", beside(desk, "backup.db").to_str().unwrap()], "restore")),
     },
     Act {
@@ -56,7 +65,11 @@ const ACTS: [Act; 6] = [
         },
         mended: |_| {},
     },
-    Act { what: "moved away", done: |desk| rename(desk, "ledger.db", "moved.db"), mended: |desk| rename(desk, "moved.db", "ledger.db") },
+    Act {
+        what: "moved away",
+        done: |desk| rename(desk, "ledger.db", "moved.db"),
+        mended: |desk| rename(desk, "moved.db", "ledger.db"),
+    },
     Act {
         what: "linked",
         done: |desk| std::fs::hard_link(desk.ledger(), beside(desk, "second.db")).unwrap(),
@@ -87,12 +100,18 @@ fn nothing_is_accepted_or_sent_once_the_file_at_the_name_is_another_one() {
             let refused = send(&server, index);
             assert_eq!(refused["code"], "ledger_unavailable", "{what}: {refused}");
             let (message, next) = (refused["message"].as_str().unwrap(), refused["next"].as_str().unwrap());
-            assert!(message.contains("ledger.db") && next.contains("stop every process"), "{what}: {refused}");
+            assert!(
+                message.contains("ledger.db") && next.contains("stop every process"),
+                "{what}: {refused}"
+            );
         }
         let other = desk.run(&["send", &fictional(20), "Hello", "--json"]);
         assert!(other.code == 1 && other.out.contains("ledger_unavailable"), "{what}: {other:?}");
         let health = get(server.port, "/healthz");
-        assert!(health.status == 503 && String::from_utf8_lossy(&health.body).contains("ledger_unavailable"), "{what}");
+        assert!(
+            health.status == 503 && String::from_utf8_lossy(&health.body).contains("ledger_unavailable"),
+            "{what}"
+        );
         assert_eq!(desk.sent().len(), 4, "{what}");
         // A person mends it; then the limit goes on from where it was, and new texts go out.
         server.stop();
@@ -103,7 +122,10 @@ fn nothing_is_accepted_or_sent_once_the_file_at_the_name_is_another_one() {
         let server = desk.http(|_| {});
         for index in 0..14 {
             let said = send(&server, index);
-            assert!(said["replayed"] == true || said["status"] == "sent" || said["code"] == "budget_exceeded", "{what}: {said}");
+            assert!(
+                said["replayed"] == true || said["status"] == "sent" || said["code"] == "budget_exceeded",
+                "{what}: {said}"
+            );
         }
         assert_eq!(get(server.port, "/healthz").status, 200, "{what}");
         server.stop();
@@ -152,7 +174,11 @@ fn a_queue_stops_when_its_file_is_taken_away_and_what_did_not_leave_is_in_the_fi
 }
 
 fn at(desk: &Desk, ledger: &Path, args: &[&str], before: &[&str]) -> Ended {
-    let words = before.iter().map(|word| (*word).to_owned()).chain([program().display().to_string()]).collect::<Vec<_>>();
+    let words = before
+        .iter()
+        .map(|word| (*word).to_owned())
+        .chain([program().display().to_string()])
+        .collect::<Vec<_>>();
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]).arg("--config").arg(desk.config()).arg("--ledger").arg(ledger).args(args);
     Ended::of(command.stdin(Stdio::null()).output().unwrap())
@@ -168,13 +194,19 @@ fn a_second_instance_by_another_name_is_refused() {
     std::fs::create_dir(&folder).unwrap();
     let second = folder.join("ledger.db");
     std::fs::write(&second, "").unwrap();
-    let mount = format!("mount --bind '{}' '{}' && exec \"$0\" \"$@\"", desk.ledger().display(), second.display());
+    let mount =
+        format!("mount --bind '{}' '{}' && exec \"$0\" \"$@\"", desk.ledger().display(), second.display());
     let mounted = ["unshare", "-m", "sh", "-c", &mount];
     let probe = Command::new("unshare").args(["-m", "sh", "-c", &mount, "true"]).output();
     if probe.is_ok_and(|probe| probe.status.success()) {
         for index in 1..3 {
             let refused = at(&desk, &second, &["send", &fictional(index), "Hello"], &mounted);
-            assert!(refused.code == 1 && refused.err.contains("not whole") && refused.err.contains("another name"), "{refused:?}");
+            assert!(
+                refused.code == 1
+                    && refused.err.contains("not whole")
+                    && refused.err.contains("another name"),
+                "{refused:?}"
+            );
         }
         assert_eq!(send(&server, 3)["status"], "sent", "the first one goes on");
     } else {
@@ -211,7 +243,15 @@ fn the_log_of_another_file_is_not_taken_for_that_of_a_backup_that_was_put_in_its
     // Whoever puts the right file back is told where its log is, and has all of it again.
     rename(&desk, "right.db", "ledger.db");
     let refused = desk.run(&["list"]);
-    let aside = refused.err.split_once("set aside: ").unwrap_or_else(|| panic!("{refused:?}")).1.split_once(')').unwrap().0.to_owned();
+    let aside = refused
+        .err
+        .split_once("set aside: ")
+        .unwrap_or_else(|| panic!("{refused:?}"))
+        .1
+        .split_once(')')
+        .unwrap()
+        .0
+        .to_owned();
     std::fs::rename(aside, beside(&desk, "ledger.db-wal")).unwrap();
     assert_eq!(list(&desk).len(), 30);
 }

@@ -1,5 +1,5 @@
-//! After the clean end of the last process that had it open, the one file is the whole ledger: a copy of it alone has every
-//! message that was acknowledged.
+//! After the clean end of the last process that had it open, the one file is the whole ledger: a copy of it
+//! alone has every message that was acknowledged.
 #![cfg(unix)]
 
 use std::collections::BTreeSet;
@@ -40,7 +40,12 @@ fn stdio(desk: &Desk, round: &str, name: Option<&str>) -> Vec<String> {
     let mut server = RawStdio::start(desk, Era::Stateless, hearing_hangups);
     let keys: Vec<String> = (0..3).map(|index| format!("{round}-{index}")).collect();
     for (id, key) in (1..).zip(&keys) {
-        server.send(&tool_call(Era::Stateless, id, "send_sms", &arguments(key, usize::try_from(id).unwrap())));
+        server.send(&tool_call(
+            Era::Stateless,
+            id,
+            "send_sms",
+            &arguments(key, usize::try_from(id).unwrap()),
+        ));
         assert_eq!(server.answer_to(id, &mut Vec::new())["result"]["structuredContent"]["status"], "sent");
     }
     if let Some(name) = name {
@@ -64,7 +69,11 @@ fn http(desk: &Desk, round: &str, names: &[&str]) -> Vec<String> {
     let mut keys = Vec::new();
     for (index, server) in servers.iter().enumerate() {
         let key = format!("{round}-{index}");
-        let sent = post(server.port, &stateless_headers("send_sms"), &tool_call(Era::Stateless, 1, "send_sms", &arguments(&key, index)));
+        let sent = post(
+            server.port,
+            &stateless_headers("send_sms"),
+            &tool_call(Era::Stateless, 1, "send_sms", &arguments(&key, index)),
+        );
         assert_eq!(sent.json().unwrap()["result"]["structuredContent"]["status"], "sent");
         keys.push(key);
     }
@@ -120,7 +129,10 @@ fn after_every_kind_of_clean_end_a_copy_of_the_one_file_is_the_whole_ledger() {
             (desk, acknowledged) = (Desk::new(WIDE), BTreeSet::new());
         }
         acknowledged.extend(kind(&desk, &format!("round-{round}")));
-        assert!(desk.ledger().exists() && !desk.path().join("ledger.db-wal").exists(), "{name}: its log is left");
+        assert!(
+            desk.ledger().exists() && !desk.path().join("ledger.db-wal").exists(),
+            "{name}: its log is left"
+        );
         let folder = tempfile::tempdir().unwrap();
         let copied = copy(&desk, folder.path());
         match keys_in(&copied) {
@@ -135,15 +147,30 @@ fn after_every_kind_of_clean_end_a_copy_of_the_one_file_is_the_whole_ledger() {
             let index = if name.starts_with("stdio") { index + 1 } else { index };
             let mut command = Command::new(crate::support::program());
             command.arg("--config").arg(desk.config()).arg("--ledger").arg(&copied);
-            command.args(["send", &fictional(index), &format!("Text of {key}"), "--idempotency-key", key, "--json"]);
+            command.args([
+                "send",
+                &fictional(index),
+                &format!("Text of {key}"),
+                "--idempotency-key",
+                key,
+                "--json",
+            ]);
             let said = command.output().unwrap();
             let said: Value = serde_json::from_slice(&said.stdout).unwrap_or_default();
-            if desk.sent().len() > texts || (said["replayed"] != true && said["code"] != "idempotency_conflict") {
+            if desk.sent().len() > texts
+                || (said["replayed"] != true && said["code"] != "idempotency_conflict")
+            {
                 again.push(format!("{name}: {key}: {said}"));
             }
         }
     }
-    eprintln!("{} ends, {} broken copies, {} lost messages, {} sent again", rounds(), broken.len(), lost.len(), again.len());
+    eprintln!(
+        "{} ends, {} broken copies, {} lost messages, {} sent again",
+        rounds(),
+        broken.len(),
+        lost.len(),
+        again.len()
+    );
     assert!(broken.is_empty() && lost.is_empty() && again.is_empty(), "{broken:?}\n{lost:?}\n{again:?}");
 }
 
@@ -154,7 +181,13 @@ fn a_copy_of_an_open_ledger_without_its_log_is_recognised_and_nothing_is_sent_fr
     let mut server = desk.http(|_| {});
     let post_one = |index| {
         let arguments = arguments(&format!("key-{index}"), index);
-        post(server.port, &stateless_headers("send_sms"), &tool_call(Era::Stateless, 1, "send_sms", &arguments)).json().unwrap()
+        post(
+            server.port,
+            &stateless_headers("send_sms"),
+            &tool_call(Era::Stateless, 1, "send_sms", &arguments),
+        )
+        .json()
+        .unwrap()
     };
     // Before the first send of a server that has just begun, and later.
     for index in 1..=3 {
@@ -162,10 +195,19 @@ fn a_copy_of_an_open_ledger_without_its_log_is_recognised_and_nothing_is_sent_fr
         let copied = copy(&desk, folder.path());
         let texts = desk.sent().len();
         let mut command = Command::new(crate::support::program());
-        command.arg("--config").arg(desk.config()).arg("--ledger").arg(&copied).args(["send", &fictional(50 + index), "Hello", "--json"]);
+        command.arg("--config").arg(desk.config()).arg("--ledger").arg(&copied).args([
+            "send",
+            &fictional(50 + index),
+            "Hello",
+            "--json",
+        ]);
         let said: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
         assert_eq!(said["code"], "ledger_unavailable", "{said}");
-        assert!(said["message"].as_str().unwrap().contains("not whole") && said["next"].as_str().unwrap().contains("sms-mcp restore"), "{said}");
+        assert!(
+            said["message"].as_str().unwrap().contains("not whole")
+                && said["next"].as_str().unwrap().contains("sms-mcp restore"),
+            "{said}"
+        );
         assert_eq!(desk.sent().len(), texts);
         assert!(!folder.path().join("ledger.db-wal").exists(), "it would be taken for whole next time");
         assert_eq!(post_one(index)["result"]["structuredContent"]["status"], "sent");
@@ -177,7 +219,12 @@ fn a_copy_of_an_open_ledger_without_its_log_is_recognised_and_nothing_is_sent_fr
     copy(&desk, folder.path());
     std::fs::copy(desk.path().join("ledger.db-wal"), folder.path().join("ledger.db-wal")).unwrap();
     let mut command = Command::new(crate::support::program());
-    command.arg("--config").arg(desk.config()).arg("--ledger").arg(folder.path().join("ledger.db")).args(["list", "--json"]);
+    command
+        .arg("--config")
+        .arg(desk.config())
+        .arg("--ledger")
+        .arg(folder.path().join("ledger.db"))
+        .args(["list", "--json"]);
     let said: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
     assert_eq!(said["messages"].as_array().unwrap().len(), 4, "{said}");
     // The one that was killed needs nobody.
@@ -191,7 +238,11 @@ fn a_start_that_fails_after_a_kill_takes_nothing_away_from_the_ledger() {
     let mut server = desk.http(|_| {});
     for index in 0..3 {
         let arguments = arguments(&format!("key-{index}"), index);
-        let sent = post(server.port, &stateless_headers("send_sms"), &tool_call(Era::Stateless, 1, "send_sms", &arguments));
+        let sent = post(
+            server.port,
+            &stateless_headers("send_sms"),
+            &tool_call(Era::Stateless, 1, "send_sms", &arguments),
+        );
         assert_eq!(sent.json().unwrap()["result"]["structuredContent"]["status"], "sent");
     }
     server.child.kill().unwrap();

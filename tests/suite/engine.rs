@@ -1,4 +1,5 @@
-//! The engine with a clock that tests set: days, windows, idle times, waits and timeouts, without waiting for any.
+//! The engine with a clock that tests set: days, windows, idle times, waits and timeouts, without waiting for
+//! any.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,7 +9,9 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 
 use sms_mcp::clock::{Clock, SharedClock, Timestamp};
-use sms_mcp::engine::contract::{BalanceArgs, BulkArgs, BulkStatus, ListArgs, OpenArgs, Recipient, SendAnswer, SendArgs, StatusArgs};
+use sms_mcp::engine::contract::{
+    BalanceArgs, BulkArgs, BulkStatus, ListArgs, OpenArgs, Recipient, SendAnswer, SendArgs, StatusArgs,
+};
 use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::error::{ErrorKind, Result};
 use sms_mcp::ledger::sqlite::SqliteLedger;
@@ -37,7 +40,12 @@ pub struct TestClock {
 
 impl TestClock {
     pub fn at(now: i64) -> Arc<Self> {
-        Arc::new(Self { now: AtomicI64::new(now), drawn: AtomicU64::new(0), waits: Mutex::default(), endless: AtomicU64::new(0) })
+        Arc::new(Self {
+            now: AtomicI64::new(now),
+            drawn: AtomicU64::new(0),
+            waits: Mutex::default(),
+            endless: AtomicU64::new(0),
+        })
     }
 }
 
@@ -60,7 +68,8 @@ impl Clock for TestClock {
             if is_endless {
                 std::future::pending::<()>().await;
             }
-            // A timeout is longer than whatever does happen here takes; a wait before another try is a moment.
+            // A timeout is longer than whatever does happen here takes; a wait before another try is a
+            // moment.
             tokio::time::sleep(Duration::from_millis(if ms >= 30_000 { 2_000 } else { 1 })).await;
         })
     }
@@ -98,7 +107,12 @@ impl Provider for Scripted {
             // Long enough for whoever looks into the queue meanwhile.
             tokio::time::sleep(A_WHILE).await;
         }
-        next.unwrap_or(Outcome::Accepted { vendor_id: Some(submission.id.to_string()), status: State::Sent, segments: None, price: None })
+        next.unwrap_or(Outcome::Accepted {
+            vendor_id: Some(submission.id.to_string()),
+            status: State::Sent,
+            segments: None,
+            price: None,
+        })
     }
 
     async fn check(&self) -> Result<Vec<Finding>> {
@@ -114,7 +128,10 @@ pub struct Bench {
 }
 
 pub fn bench(script: Vec<Outcome>, change: impl FnOnce(&mut sms_mcp::policy::Settings)) -> Bench {
-    bench_with(Scripted { script: Mutex::new(script.into_iter().rev().collect()), ..Scripted::default() }, change)
+    bench_with(
+        Scripted { script: Mutex::new(script.into_iter().rev().collect()), ..Scripted::default() },
+        change,
+    )
 }
 
 fn bench_with(provider: Scripted, change: impl FnOnce(&mut sms_mcp::policy::Settings)) -> Bench {
@@ -122,19 +139,29 @@ fn bench_with(provider: Scripted, change: impl FnOnce(&mut sms_mcp::policy::Sett
 }
 
 /// One whose policy asks this when a message may leave.
-pub fn bench_timed(change: impl FnOnce(&mut sms_mcp::policy::Settings), timing: impl FnOnce(&Arc<TestClock>) -> Timing) -> Bench {
+pub fn bench_timed(
+    change: impl FnOnce(&mut sms_mcp::policy::Settings),
+    timing: impl FnOnce(&Arc<TestClock>) -> Timing,
+) -> Bench {
     bench_by(Scripted::default(), change, |policy, clock| policy.timed(timing(clock)))
 }
 
-fn bench_by(provider: Scripted, change: impl FnOnce(&mut sms_mcp::policy::Settings), made: impl FnOnce(Policy, &Arc<TestClock>) -> Policy) -> Bench {
+fn bench_by(
+    provider: Scripted,
+    change: impl FnOnce(&mut sms_mcp::policy::Settings),
+    made: impl FnOnce(Policy, &Arc<TestClock>) -> Policy,
+) -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let clock = TestClock::at(NOON);
-    let mut settings = sms_mcp::policy::Settings { sends_per_second: 1_000, ..sms_mcp::policy::Settings::default() };
+    let mut settings =
+        sms_mcp::policy::Settings { sends_per_second: 1_000, ..sms_mcp::policy::Settings::default() };
     change(&mut settings);
     let provider = Arc::new(provider);
     let engine = Engine::new(Parts {
         halts: Arc::default(),
-        ledger: Arc::new(SqliteLedger::open(&folder.path().join("ledger.db"), Timestamp(NOON), [1; 8]).unwrap()),
+        ledger: Arc::new(
+            SqliteLedger::open(&folder.path().join("ledger.db"), Timestamp(NOON), [1; 8]).unwrap(),
+        ),
         carriers: Carriers::one(Arc::<Scripted>::clone(&provider)),
         policy: made(Policy::new(settings, std::collections::BTreeMap::new()), &clock),
         clock: Arc::<TestClock>::clone(&clock) as SharedClock,
@@ -167,7 +194,10 @@ impl Bench {
     /// What the provider tells later.
     pub async fn report(&self, event: sms_mcp::provider::exchange::Event) {
         let provider: Arc<dyn Provider> = Arc::<Scripted>::clone(&self.provider);
-        self.engine.take_events(&Carrier::new(provider, None, Default::default()), vec![event]).await.unwrap();
+        self.engine
+            .take_events(&Carrier::new(provider, None, Default::default()), vec![event])
+            .await
+            .unwrap();
     }
 
     pub fn later(&self, ms: i64) {
@@ -183,7 +213,9 @@ impl Bench {
         };
         Engine::new(Parts {
             halts: Arc::default(),
-            ledger: Arc::new(SqliteLedger::open(&self._folder.path().join("ledger.db"), Timestamp(NOON), [2; 8]).unwrap()),
+            ledger: Arc::new(
+                SqliteLedger::open(&self._folder.path().join("ledger.db"), Timestamp(NOON), [2; 8]).unwrap(),
+            ),
             carriers: Carriers::one(Arc::<Scripted>::clone(&self.provider)),
             policy: Policy::new(stricter, std::collections::BTreeMap::new()),
             clock: Arc::<TestClock>::clone(&self.clock) as SharedClock,
@@ -206,7 +238,11 @@ fn not_sent() -> Outcome {
 
 #[tokio::test]
 async fn what_waited_for_its_turn_in_vain_is_taken_again_without_a_wait() {
-    let turn = || Outcome::NotNow { code: ErrorKind::RateLimited, retry_after_ms: 100, why: "its turn is too far off".into() };
+    let turn = || Outcome::NotNow {
+        code: ErrorKind::RateLimited,
+        retry_after_ms: 100,
+        why: "its turn is too far off".into(),
+    };
     let bench = bench(vec![turn(), turn()], |_| {});
     // The wait of a queue that found nothing.
     bench.clock.endless.store(5_000, Ordering::SeqCst);
@@ -216,7 +252,10 @@ async fn what_waited_for_its_turn_in_vain_is_taken_again_without_a_wait() {
         message: "Hello".into(),
         ..BulkArgs::default()
     };
-    let answer = within("it is sent", bench.engine.send_bulk(caller(Base::Named("s".into())), bulk, None, None)).await.unwrap();
+    let answer =
+        within("it is sent", bench.engine.send_bulk(caller(Base::Named("s".into())), bulk, None, None))
+            .await
+            .unwrap();
     assert_eq!(answer.counts.get("sent"), Some(&1), "{:?}", answer.counts);
     assert_eq!(bench.provider.sent.lock().unwrap().len(), 3);
 }
@@ -227,7 +266,11 @@ async fn a_day_is_a_utc_day_and_midnight_opens_the_next() {
     assert!(bench.send(to(1, "one")).await.is_ok());
     assert_eq!(bench.kind(to(2, "two")).await, Some(ErrorKind::BudgetExceeded));
     bench.later(12 * HOUR - 1);
-    assert_eq!(bench.kind(to(2, "two")).await, Some(ErrorKind::BudgetExceeded), "a millisecond before midnight");
+    assert_eq!(
+        bench.kind(to(2, "two")).await,
+        Some(ErrorKind::BudgetExceeded),
+        "a millisecond before midnight"
+    );
     bench.later(1);
     assert!(bench.send(to(2, "two")).await.is_ok());
 }
@@ -277,10 +320,15 @@ async fn what_was_certainly_not_sent_is_tried_three_times_and_then_the_key_is_fr
     let keyed = || SendArgs { idempotency_key: Some("k".into()), ..to(1, "hello") };
     assert_eq!(bench.kind(keyed()).await, Some(ErrorKind::ProviderUnavailable));
     assert_eq!(bench.tries(), 3);
-    let waits: Vec<u64> = bench.clock.waits.lock().unwrap().iter().copied().filter(|ms| *ms < 30_000).collect();
+    let waits: Vec<u64> =
+        bench.clock.waits.lock().unwrap().iter().copied().filter(|ms| *ms < 30_000).collect();
     assert_eq!(waits, [200, 400], "and each wait is longer");
-    let balance = bench.engine.balance(&caller(Base::Named("process".into())), BalanceArgs::default()).await.unwrap();
-    assert!(balance.budgets.iter().all(|budget| budget.held == "0.00" && budget.messages == 0), "nothing is held");
+    let balance =
+        bench.engine.balance(&caller(Base::Named("process".into())), BalanceArgs::default()).await.unwrap();
+    assert!(
+        balance.budgets.iter().all(|budget| budget.held == "0.00" && budget.messages == 0),
+        "nothing is held"
+    );
     let answer = bench.send(keyed()).await.unwrap();
     assert!(!answer.replayed, "the same key sends now");
     assert_eq!(bench.tries(), 5);
@@ -300,12 +348,20 @@ async fn a_lost_answer_is_unknown_keeps_its_money_and_is_never_sent_again() {
     let lost = bench.send(keyed()).await.unwrap_err();
     assert_eq!(lost.kind(), ErrorKind::OutcomeUnknown);
     let again = bench.send(keyed()).await.unwrap_err();
-    assert_eq!((again.kind(), again.details().message_id.clone()), (ErrorKind::OutcomeUnknown, lost.details().message_id.clone()));
+    assert_eq!(
+        (again.kind(), again.details().message_id.clone()),
+        (ErrorKind::OutcomeUnknown, lost.details().message_id.clone())
+    );
     let unkeyed = bench.send(to(1, "hello")).await.unwrap_err();
     assert_eq!(unkeyed.kind(), ErrorKind::DuplicateSuspected);
     assert!(unkeyed.next_step().contains("NOT retry"), "{}", unkeyed.next_step());
     assert_eq!(bench.tries(), 1);
-    let budgets = bench.engine.balance(&caller(Base::Named("process".into())), BalanceArgs::default()).await.unwrap().budgets;
+    let budgets = bench
+        .engine
+        .balance(&caller(Base::Named("process".into())), BalanceArgs::default())
+        .await
+        .unwrap()
+        .budgets;
     assert!(budgets.iter().all(|budget| budget.held == "0.10" && budget.spent == "0.00"));
 }
 
@@ -318,7 +374,10 @@ async fn a_provider_that_never_answers_is_given_up_as_unknown() {
 
 #[tokio::test]
 async fn a_refusal_of_the_provider_gives_the_money_back_and_stays_a_refusal_under_its_key() {
-    let bench = bench(vec![Outcome::Rejected { code: ErrorKind::ProviderRejected, why: "blocked\u{202e}".into() }], |_| {});
+    let bench = bench(
+        vec![Outcome::Rejected { code: ErrorKind::ProviderRejected, why: "blocked\u{202e}".into() }],
+        |_| {},
+    );
     let keyed = || SendArgs { idempotency_key: Some("k".into()), ..to(1, "hello") };
     let refused = bench.send(keyed()).await.unwrap_err();
     assert_eq!(refused.details().provider_said.as_deref(), Some("blocked\\u{202e}"));
@@ -330,7 +389,10 @@ async fn a_refusal_of_the_provider_gives_the_money_back_and_stays_a_refusal_unde
 #[tokio::test]
 async fn a_charge_above_the_quote_is_posted_and_freezes_the_budgets() {
     let price = Some(Money { micros: 300_000, currency: Currency::USD });
-    let bench = bench(vec![Outcome::Accepted { vendor_id: None, status: State::Sent, segments: Some(3), price }], |_| {});
+    let bench = bench(
+        vec![Outcome::Accepted { vendor_id: None, status: State::Sent, segments: Some(3), price }],
+        |_| {},
+    );
     let answer = bench.send(to(1, "hello")).await.unwrap();
     assert_eq!((answer.price.amount.as_str(), answer.segments), ("0.30", 3));
     assert!(answer.warnings.iter().any(|warning| warning.contains("frozen")), "{:?}", answer.warnings);
@@ -346,7 +408,11 @@ async fn an_open_session_closes_when_idle_and_the_day_still_holds() {
     let open = |args| bench.engine.send(caller(Base::Open), args);
     assert!(open(to(1, "a")).await.is_ok());
     bench.later(29 * MINUTE);
-    assert_eq!(open(to(2, "b")).await.unwrap_err().kind(), ErrorKind::BudgetExceeded, "still the same session");
+    assert_eq!(
+        open(to(2, "b")).await.unwrap_err().kind(),
+        ErrorKind::BudgetExceeded,
+        "still the same session"
+    );
     bench.later(31 * MINUTE);
     assert!(open(to(2, "b")).await.is_ok(), "a new session");
     bench.later(31 * MINUTE);
@@ -358,28 +424,44 @@ async fn an_open_session_closes_when_idle_and_the_day_still_holds() {
 async fn a_handle_is_a_slice_that_expires() {
     let bench = bench(Vec::new(), |_| {});
     let owner = caller(Base::Named("process".into()));
-    let opened = bench.engine.open_session(&owner, OpenArgs { max_messages: Some(1), ..OpenArgs::default() }).await.unwrap();
+    let opened = bench
+        .engine
+        .open_session(&owner, OpenArgs { max_messages: Some(1), ..OpenArgs::default() })
+        .await
+        .unwrap();
     let with = |n, text| SendArgs { session: Some(opened.session.clone()), ..to(n, text) };
     assert!(bench.send(with(1, "a")).await.is_ok());
     assert_eq!(bench.kind(with(2, "b")).await, Some(ErrorKind::BudgetExceeded));
     bench.later(31 * MINUTE);
     let expired = bench.send(with(2, "b")).await.unwrap_err();
-    assert!(expired.kind() == ErrorKind::SessionInvalid && expired.message().contains("expired"), "{expired}");
+    assert!(
+        expired.kind() == ErrorKind::SessionInvalid && expired.message().contains("expired"),
+        "{expired}"
+    );
 }
 
 #[tokio::test]
 async fn a_bulk_tells_each_recipients_outcome_and_its_own() {
-    let script = vec![Outcome::Unknown { why: "lost".into() }, Outcome::Rejected { code: ErrorKind::ProviderRejected, why: "no".into() }];
+    let script = vec![
+        Outcome::Unknown { why: "lost".into() },
+        Outcome::Rejected { code: ErrorKind::ProviderRejected, why: "no".into() },
+    ];
     let bench = bench(script, |_| {});
     bench.engine.start(false).await.unwrap();
-    let recipients = (1..=4).map(|n| Recipient { to: fictional(n), data: std::collections::BTreeMap::new() }).collect();
+    let recipients =
+        (1..=4).map(|n| Recipient { to: fictional(n), data: std::collections::BTreeMap::new() }).collect();
     let args = BulkArgs { recipients, message: "hello".into(), ..BulkArgs::default() };
-    let answer = bench.engine.send_bulk(caller(Base::Named("process".into())), args, None, None).await.unwrap();
+    let answer =
+        bench.engine.send_bulk(caller(Base::Named("process".into())), args, None, None).await.unwrap();
     assert_eq!((answer.status, answer.accepted), (BulkStatus::Done, 4));
     let count = |state: &str| answer.counts.get(state).copied().unwrap_or(0);
     assert_eq!((count("sent"), count("rejected"), count("unknown")), (2, 1, 1));
     assert!(answer.warnings.iter().any(|warning| warning.contains("NOT")), "{:?}", answer.warnings);
-    let listed = bench.engine.list(&caller(Base::Open), ListArgs { batch: answer.batch, ..ListArgs::default() }).await.unwrap();
+    let listed = bench
+        .engine
+        .list(&caller(Base::Open), ListArgs { batch: answer.batch, ..ListArgs::default() })
+        .await
+        .unwrap();
     assert_eq!(listed.messages.len(), 4);
     bench.engine.stop(Duration::from_secs(1)).await;
 }
@@ -388,12 +470,14 @@ async fn a_bulk_tells_each_recipients_outcome_and_its_own() {
 async fn a_stop_refuses_what_is_new_and_records_what_did_not_end() {
     let bench = bench_with(Scripted { stalls: true, ..Scripted::default() }, |_| {});
     let engine = bench.engine.clone();
-    let sending = tokio::spawn(async move { engine.send(caller(Base::Named("process".into())), to(1, "hello")).await });
+    let sending =
+        tokio::spawn(async move { engine.send(caller(Base::Named("process".into())), to(1, "hello")).await });
     eventually_async("the carrier has it", async || bench.tries() > 0).await;
     bench.engine.stop(Duration::from_millis(1)).await;
     assert_eq!(bench.kind(to(2, "hello")).await, Some(ErrorKind::ShuttingDown));
     sending.abort();
-    let reopened = SqliteLedger::open(&bench._folder.path().join("ledger.db"), Timestamp(NOON), [2; 8]).unwrap();
+    let reopened =
+        SqliteLedger::open(&bench._folder.path().join("ledger.db"), Timestamp(NOON), [2; 8]).unwrap();
     let filter = sms_mcp::ledger::Filter { principal: "alice".into(), limit: 9, ..Default::default() };
     let messages = sms_mcp::ledger::facets::Views::list(&reopened, filter).await.unwrap();
     assert_eq!(messages.iter().map(|message| message.state).collect::<Vec<_>>(), [State::Unknown]);
@@ -406,12 +490,20 @@ async fn a_repeated_call_that_new_rules_refuse_does_not_read_as_if_nothing_was_s
     let first = bench.send(keyed()).await.unwrap().id.unwrap();
     let engine = bench.restarted_denying("FR");
     let refused = engine.send(caller(Base::Open), keyed()).await.unwrap_err();
-    assert_eq!((refused.kind(), refused.details().message_id.as_deref()), (ErrorKind::DestinationNotAllowed, Some(first.as_str())));
+    assert_eq!(
+        (refused.kind(), refused.details().message_id.as_deref()),
+        (ErrorKind::DestinationNotAllowed, Some(first.as_str()))
+    );
     assert!(refused.next_step().contains("was accepted"), "{}", refused.next_step());
     let unkeyed = engine.send(caller(Base::Open), to(1, "hello")).await.unwrap_err();
     assert!(!unkeyed.next_step().contains("was accepted"), "{}", unkeyed.next_step());
     let recipients = || vec![Recipient { to: fictional(1), data: std::collections::BTreeMap::new() }];
-    let bulk = || BulkArgs { recipients: recipients(), message: "hello".into(), idempotency_key: Some("k".into()), ..BulkArgs::default() };
+    let bulk = || BulkArgs {
+        recipients: recipients(),
+        message: "hello".into(),
+        idempotency_key: Some("k".into()),
+        ..BulkArgs::default()
+    };
     let refused = engine.send_bulk(caller(Base::Open), bulk(), None, None).await.unwrap_err();
     assert!(refused.next_step().contains("was accepted"), "{}", refused.next_step());
 }
@@ -431,7 +523,14 @@ async fn what_is_queued_obeys_the_lists_of_today() {
     let engine = bench.restarted_denying("FR");
     engine.start(true).await.unwrap();
     let id = answer.batch.unwrap().to_string();
-    let bulk = async || engine.status(&caller(Base::Open), StatusArgs { id: id.clone(), ..StatusArgs::default() }).await.unwrap().bulk.unwrap();
+    let bulk = async || {
+        engine
+            .status(&caller(Base::Open), StatusArgs { id: id.clone(), ..StatusArgs::default() })
+            .await
+            .unwrap()
+            .bulk
+            .unwrap()
+    };
     eventually_async("the bulk is done", async || bulk().await.status == BulkStatus::Done).await;
     let ended = bulk().await;
     let denied = ended.results.iter().find(|result| result.to == fictional(1)).unwrap();
@@ -446,9 +545,17 @@ async fn nobody_sees_anothers_messages() {
     let mine = bench.send(to(1, "hello")).await.unwrap().id.unwrap();
     let bob = Caller::new("bob", Base::Open);
     assert_eq!(
-        bench.engine.status(&bob, StatusArgs { id: mine.to_string(), ..StatusArgs::default() }).await.unwrap_err().kind(),
+        bench
+            .engine
+            .status(&bob, StatusArgs { id: mine.to_string(), ..StatusArgs::default() })
+            .await
+            .unwrap_err()
+            .kind(),
         ErrorKind::NotFound
     );
     assert!(bench.engine.list(&bob, ListArgs::default()).await.unwrap().messages.is_empty());
-    assert!(bench.engine.send(bob, to(1, "hello")).await.is_ok(), "and another's text is no duplicate of mine");
+    assert!(
+        bench.engine.send(bob, to(1, "hello")).await.is_ok(),
+        "and another's text is no duplicate of mine"
+    );
 }

@@ -1,10 +1,11 @@
-//! Fake vendors: a real socket on this machine that is strict about what it takes and can refuse, drop, stall, throttle
-//! and garble.
+//! Fake vendors: a real socket on this machine that is strict about what it takes and can refuse, drop,
+//! stall, throttle and garble.
 //!
-//! A [`Vendor`] says what one vendor's documentation says: it checks each request and answers it. Whatever the
-//! documentation does not allow is a complaint, and a [`Fake`] that is dropped with complaints fails its test. A
-//! [`Fault`] stands between the two: it decides whether the vendor sees the request at all and how much of its answer
-//! gets back. Requests are recorded before the vendor sees them, also those of which only a part came.
+//! A [`Vendor`] says what one vendor's documentation says: it checks each request and answers it. Whatever
+//! the documentation does not allow is a complaint, and a [`Fake`] that is dropped with complaints fails its
+//! test. A [`Fault`] stands between the two: it decides whether the vendor sees the request at all and how
+//! much of its answer gets back. Requests are recorded before the vendor sees them, also those of which only
+//! a part came.
 
 pub mod a2p_pro;
 pub mod mailersend;
@@ -60,13 +61,17 @@ impl Seen {
 
     /// The body as JSON, if it is JSON and says so.
     pub fn json(&self) -> Option<Value> {
-        let is_json = self.header("content-type").is_some_and(|kind| kind.split(';').next() == Some("application/json"));
+        let is_json = self
+            .header("content-type")
+            .is_some_and(|kind| kind.split(';').next() == Some("application/json"));
         is_json.then(|| serde_json::from_slice(&self.body).ok()).flatten()
     }
 
     /// The body as a form, if it says so.
     pub fn form(&self) -> Option<Vec<(String, String)>> {
-        let is_form = self.header("content-type").is_some_and(|kind| kind.split(';').next() == Some("application/x-www-form-urlencoded"));
+        let is_form = self
+            .header("content-type")
+            .is_some_and(|kind| kind.split(';').next() == Some("application/x-www-form-urlencoded"));
         is_form.then(|| url::form_urlencoded::parse(&self.body).into_owned().collect())
     }
 }
@@ -81,7 +86,8 @@ pub struct Reply {
 
 impl Reply {
     pub fn json(status: u16, body: Value) -> Self {
-        Self { status, headers: Vec::new(), body: body.to_string().into_bytes() }.header("content-type", "application/json")
+        Self { status, headers: Vec::new(), body: body.to_string().into_bytes() }
+            .header("content-type", "application/json")
     }
 
     pub fn empty(status: u16) -> Self {
@@ -95,7 +101,9 @@ impl Reply {
 
     fn bytes(&self) -> Vec<u8> {
         let mut head = format!("HTTP/1.1 {} Fake\r\n", self.status);
-        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length")) && self.status != 204 {
+        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+            && self.status != 204
+        {
             head.push_str(&format!("content-length: {}\r\n", self.body.len()));
         }
         for (name, value) in &self.headers {
@@ -105,7 +113,9 @@ impl Reply {
     }
 
     fn closes(&self) -> bool {
-        self.headers.iter().any(|(name, value)| name.eq_ignore_ascii_case("connection") && value.eq_ignore_ascii_case("close"))
+        self.headers.iter().any(|(name, value)| {
+            name.eq_ignore_ascii_case("connection") && value.eq_ignore_ascii_case("close")
+        })
     }
 }
 
@@ -130,7 +140,8 @@ pub enum Fault {
     DropAfterAccept,
     /// Taken; no answer ever comes.
     Stall,
-    /// Taken; the answer ends in the middle, short of the length that its head promised; where it has no body, in the head.
+    /// Taken; the answer ends in the middle, short of the length that its head promised; where it has no
+    /// body, in the head.
     HalfJson,
     /// Taken; the answer is this status, a 5xx.
     ErrorAfterAccept(u16),
@@ -156,12 +167,12 @@ pub struct Fake<V: Vendor> {
 /// How often a request stalled, by the port of the fake that let it.
 static STALLS: Mutex<BTreeMap<u16, usize>> = Mutex::new(BTreeMap::new());
 
-/// How long a provider waits for an answer of a fake: longer than any test. On the clock of [`clock_before`] the end of it
-/// comes when it has to.
+/// How long a provider waits for an answer of a fake: longer than any test. On the clock of [`clock_before`]
+/// the end of it comes when it has to.
 pub const PATIENCE: Duration = Duration::from_secs(3_600);
 
-/// A clock, but for the wait for an answer ([`PATIENCE`]): that one is over as soon as the fake at this address lets a
-/// request stall. So a stall costs no time, and no slow machine makes one.
+/// A clock, but for the wait for an answer ([`PATIENCE`]): that one is over as soon as the fake at this
+/// address lets a request stall. So a stall costs no time, and no slow machine makes one.
 struct Prompt {
     port: u16,
     clock: SharedClock,
@@ -215,8 +226,8 @@ pub trait Wire {
     fn asked(&self) -> usize {
         self.requests().len()
     }
-    /// Whether it is a connection that stays. Then a fault of the link is another one than a fault of an answer, and a
-    /// "not now" names no time.
+    /// Whether it is a connection that stays. Then a fault of the link is another one than a fault of an
+    /// answer, and a "not now" names no time.
     fn is_connection(&self) -> bool {
         false
     }
@@ -443,9 +454,12 @@ impl<V: Vendor> Shared<V> {
         drop(self.is_released.wait_while(is_held, |is_held| *is_held));
         let mut complaints = Vec::new();
         let mut vendor = lock(&self.vendor);
-        let answered = catch_unwind(AssertUnwindSafe(|| vendor.answer(request, &mut |what| complaints.push(what))));
+        let answered =
+            catch_unwind(AssertUnwindSafe(|| vendor.answer(request, &mut |what| complaints.push(what))));
         drop(vendor);
-        complaints.into_iter().for_each(|what| self.complain(format!("{} {}: {what}", request.method, request.path)));
+        complaints
+            .into_iter()
+            .for_each(|what| self.complain(format!("{} {}: {what}", request.method, request.path)));
         answered.unwrap_or_else(|_| {
             self.complain(format!("{} {}: the fake itself panicked", request.method, request.path));
             Reply::empty(500)
@@ -484,7 +498,9 @@ impl<V: Vendor> Connection<'_, V> {
     fn answer(&mut self, request: &Seen, fault: Fault) -> Option<()> {
         let reply = match fault {
             Fault::DropBeforeBody | Fault::DropDuringBody | Fault::Refuse => return None,
-            Fault::ThrottleSeconds(seconds) => Reply::json(429, json!({ "message": "Too Many Requests" })).header("retry-after", seconds),
+            Fault::ThrottleSeconds(seconds) => {
+                Reply::json(429, json!({ "message": "Too Many Requests" })).header("retry-after", seconds)
+            }
             Fault::ThrottleDate(at) => {
                 let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(at));
                 Reply::json(429, json!({ "message": "Too Many Requests" })).header("retry-after", date)
@@ -502,12 +518,22 @@ impl<V: Vendor> Connection<'_, V> {
                     }
                     Fault::HalfJson => {
                         let bytes = reply.bytes();
-                        let missing = if reply.body.is_empty() { bytes.len() / 2 } else { reply.body.len().div_ceil(2) };
+                        let missing = if reply.body.is_empty() {
+                            bytes.len() / 2
+                        } else {
+                            reply.body.len().div_ceil(2)
+                        };
                         self.write(&bytes[..bytes.len() - missing])?;
                         return None;
                     }
-                    Fault::ErrorAfterAccept(status) => Reply::json(status, json!({ "message": "Server Error" })),
-                    Fault::Garbage => Reply { status: 200, headers: Vec::new(), body: b"<html>\xff\x00 not what you expect".to_vec() },
+                    Fault::ErrorAfterAccept(status) => {
+                        Reply::json(status, json!({ "message": "Server Error" }))
+                    }
+                    Fault::Garbage => Reply {
+                        status: 200,
+                        headers: Vec::new(),
+                        body: b"<html>\xff\x00 not what you expect".to_vec(),
+                    },
                     Fault::Huge => Reply { status: 200, headers: Vec::new(), body: vec![b' '; HUGE] },
                     _ => reply,
                 }
@@ -568,7 +594,9 @@ impl<V: Vendor> Connection<'_, V> {
             return None;
         };
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let headers = lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
+        let headers = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
         let seen = Seen {
             method: method.to_owned(),
             path: path.to_owned(),
@@ -583,7 +611,8 @@ impl<V: Vendor> Connection<'_, V> {
         Some(seen)
     }
 
-    /// The length of the body that follows. Bodies are announced by `content-length`: that every server understands.
+    /// The length of the body that follows. Bodies are announced by `content-length`: that every server
+    /// understands.
     fn body_length(&self, request: &Seen) -> usize {
         if request.header("transfer-encoding").is_some() {
             self.complain(format!("{} {}: a body without `content-length`", request.method, request.path));
@@ -617,7 +646,10 @@ mod tests {
                 complain("no such page".to_owned());
                 return Reply::empty(404);
             }
-            Reply::json(201, json!({ "said": request.json(), "form": request.form(), "n": request.parameter("n") }))
+            Reply::json(
+                201,
+                json!({ "said": request.json(), "form": request.form(), "n": request.parameter("n") }),
+            )
         }
     }
 
@@ -630,7 +662,9 @@ mod tests {
             match stream.read(&mut some) {
                 Ok(0) => break,
                 Ok(count) => answer.extend_from_slice(&some[..count]),
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("neither an answer nor an end"),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    panic!("neither an answer nor an end")
+                }
                 Err(_) => break,
             }
         }
@@ -641,7 +675,10 @@ mod tests {
     fn is_whole(answer: &[u8]) -> bool {
         let Some(end) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return false };
         let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| length.parse().unwrap());
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "))
+            .map_or(0, |length| length.parse().unwrap());
         answer.len() >= end + 4 + length
     }
 
@@ -649,8 +686,8 @@ mod tests {
         TcpStream::connect(fake.url().strip_prefix("http://").unwrap())
     }
 
-    const POST: &str =
-        "POST /echo?n=1%2B1 HTTP/1.1\r\nHost: here\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 4\r\n\r\n\"hi\"";
+    const POST: &str = "POST /echo?n=1%2B1 HTTP/1.1\r\nHost: here\r\nContent-Type: application/json; \
+        charset=utf-8\r\nContent-Length: 4\r\n\r\n\"hi\"";
 
     #[test]
     fn a_connection_carries_several_requests_and_each_is_recorded() {
@@ -658,10 +695,16 @@ mod tests {
         let mut stream = connect(&fake).unwrap();
         for count in 1..=2 {
             let answer = exchange(&mut stream, POST);
-            assert!(answer.starts_with("HTTP/1.1 201 ") && answer.contains("{\"form\":null,\"n\":\"1+1\",\"said\":\"hi\"}"), "{answer}");
+            assert!(
+                answer.starts_with("HTTP/1.1 201 ")
+                    && answer.contains("{\"form\":null,\"n\":\"1+1\",\"said\":\"hi\"}"),
+                "{answer}"
+            );
             assert_eq!(fake.requests().len(), count);
         }
-        let form = POST.replace("application/json; charset=utf-8", "application/x-www-form-urlencoded").replace("\"hi\"", "a=%20");
+        let form = POST
+            .replace("application/json; charset=utf-8", "application/x-www-form-urlencoded")
+            .replace("\"hi\"", "a=%20");
         assert!(exchange(&mut stream, &form.replace("Length: 4", "Length: 5")).contains("[[\"a\",\" \"]]"));
         assert_eq!((fake.connections(), fake.most_connections(), fake.requests()[1].connection), (1, 1, 1));
         fake.hang_up();
@@ -706,7 +749,10 @@ mod tests {
         assert!(half.contains("content-length: 35") && half.ends_with("{\"form\":null,\"n\":"), "{half}");
         assert!(after(Fault::ErrorAfterAccept(503)).starts_with("HTTP/1.1 503 "));
         assert!(after(Fault::ThrottleSeconds(7)).contains("retry-after: 7\r\n"));
-        assert!(after(Fault::ThrottleDate(1_795_342_500)).contains("retry-after: Sun, 22 Nov 2026 10:15:00 GMT\r\n"));
+        assert!(
+            after(Fault::ThrottleDate(1_795_342_500))
+                .contains("retry-after: Sun, 22 Nov 2026 10:15:00 GMT\r\n")
+        );
         assert!(after(Fault::Garbage).contains("<html>"));
         assert!(after(Fault::Huge).len() > HUGE);
         assert!(after(Fault::Status(402, json!({}))).starts_with("HTTP/1.1 402 "));

@@ -1,4 +1,5 @@
-//! Telling the operator's own system: a receiver that verifies what it gets with its own code, and misbehaves.
+//! Telling the operator's own system: a receiver that verifies what it gets with its own code, and
+//! misbehaves.
 
 use std::collections::VecDeque;
 use std::io::{Read as _, Write as _};
@@ -73,7 +74,10 @@ fn take(stream: &mut TcpStream, mood: Mood, began: i64, stalled: &AtomicUsize) -
     };
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
     let header = |name: &str| {
-        head.lines().filter_map(|line| line.split_once(": ")).find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
+        head.lines()
+            .filter_map(|line| line.split_once(": "))
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.to_owned())
     };
     let length: usize = header("content-length").unwrap().parse().unwrap();
     while bytes.len() < end + 4 + length {
@@ -84,14 +88,27 @@ fn take(stream: &mut TcpStream, mood: Mood, began: i64, stalled: &AtomicUsize) -
     let body = &bytes[end + 4..];
     let (id, timestamp) = (header("webhook-id").unwrap(), header("webhook-timestamp").unwrap());
     let signed = [format!("{id}.{timestamp}.").as_bytes(), body].concat();
-    assert_eq!(header("webhook-signature").unwrap(), format!("v1,{}", STANDARD.encode(hmac(KEY, &signed))), "the signature");
+    assert_eq!(
+        header("webhook-signature").unwrap(),
+        format!("v1,{}", STANDARD.encode(hmac(KEY, &signed))),
+        "the signature"
+    );
     let at: i64 = timestamp.parse().unwrap();
     assert!((began..=now()).contains(&at), "the time of the telling");
-    assert!(head.starts_with("POST /sms-events HTTP/1.1") && header("content-type").as_deref() == Some("application/json"), "{head}");
+    assert!(
+        head.starts_with("POST /sms-events HTTP/1.1")
+            && header("content-type").as_deref() == Some("application/json"),
+        "{head}"
+    );
     let answer = match mood {
         Mood::Take => "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n".to_owned(),
-        Mood::Fail(status) => format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
-        Mood::Redirect => "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(),
+        Mood::Fail(status) => {
+            format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        }
+        Mood::Redirect => {
+            "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                .to_owned()
+        }
         Mood::Drop => String::new(),
         Mood::Stall => {
             stalled.fetch_add(1, Ordering::SeqCst);
@@ -120,7 +137,8 @@ impl Receiver {
         let (stalling, began) = (Arc::clone(&stalled), now());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (mood, told, stalling) = (moods.pop_front().unwrap_or(Mood::Take), Arc::clone(&told), Arc::clone(&stalling));
+                let (mood, told, stalling) =
+                    (moods.pop_front().unwrap_or(Mood::Take), Arc::clone(&told), Arc::clone(&stalling));
                 std::thread::spawn(move || {
                     if let Some(heard) = take(&mut stream.unwrap(), mood, began, &stalling) {
                         told.lock().unwrap().push(heard);
@@ -172,7 +190,8 @@ fn untold(desk: &Desk) -> u32 {
 
 fn settings(port: u16, more: &str) -> String {
     format!(
-        "{WIDE}[forward]\ncallback_url = \"http://127.0.0.1:{port}/sms-events\"\nsecret = \"{}\"\n{more}allow_private = true\n\
+        "{WIDE}[forward]\ncallback_url = \"http://127.0.0.1:{port}/sms-events\"\nsecret = \
+         \"{}\"\n{more}allow_private = true\n\
          [[provider]]\nkind = \"sandbox\"\ndelivery_delay = \"50ms\"\n",
         secret()
     )
@@ -195,13 +214,21 @@ fn every_change_is_told_in_order_signed_and_without_the_text() {
     assert_eq!(types, ["message.sent", "message.delivered"]);
     for heard in &taken {
         assert_eq!((&heard.body["data"]["id"], &heard.body["data"]["to"]), (&id, &json!(fictional(1))));
-        assert!(heard.body["timestamp"].is_string() && !heard.body.to_string().contains("canary"), "{}", heard.body);
+        assert!(
+            heard.body["timestamp"].is_string() && !heard.body.to_string().contains("canary"),
+            "{}",
+            heard.body
+        );
     }
     assert_ne!(taken[0].id, taken[1].id);
     send(&server, "+12025550101", "refused");
     send(&server, "+12025550104", "lost");
-    let types: Vec<String> = receiver.taken(4)[2..].iter().map(|heard| heard.body["type"].as_str().unwrap().to_owned()).collect();
-    assert!(types.contains(&"message.failed".to_owned()) && types.contains(&"message.unknown".to_owned()), "{types:?}");
+    let types: Vec<String> =
+        receiver.taken(4)[2..].iter().map(|heard| heard.body["type"].as_str().unwrap().to_owned()).collect();
+    assert!(
+        types.contains(&"message.failed".to_owned()) && types.contains(&"message.unknown".to_owned()),
+        "{types:?}"
+    );
     eventually("nothing is left to be told", || untold(&desk) == 0);
     assert_eq!(receiver.heard().len(), 4, "and each is told once");
 }
@@ -231,7 +258,11 @@ fn a_receiver_that_stalls_holds_up_neither_sends_nor_a_stop_nor_other_messages()
     let other = send(&server, "+12025550111", "other")["structuredContent"].clone();
     assert_eq!(other["status"], "sent");
     assert_eq!(receiver.stalled.load(Ordering::SeqCst), 1, "all that while the first one has no answer");
-    assert_eq!(receiver.taken(2)[0].body["data"]["id"], other["id"], "it is told before the first one is told again");
+    assert_eq!(
+        receiver.taken(2)[0].body["data"]["id"],
+        other["id"],
+        "it is told before the first one is told again"
+    );
     #[cfg(unix)]
     {
         let stalling = Receiver::new(&[Mood::Stall; 4]);
@@ -246,7 +277,10 @@ fn a_receiver_that_stalls_holds_up_neither_sends_nor_a_stop_nor_other_messages()
         std::process::Command::new("kill").arg(server.child.id().to_string()).status().unwrap();
         assert!(ends(&mut server.child).success());
         let log = std::fs::read_to_string(log).unwrap();
-        assert!(!log.contains("could not be told yet"), "the stop did not wait until the telling was given up: {log}");
+        assert!(
+            !log.contains("could not be told yet"),
+            "the stop did not wait until the telling was given up: {log}"
+        );
     }
 }
 
@@ -256,11 +290,17 @@ fn what_was_not_told_is_told_by_the_next_process_also_after_a_kill() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let desk = Desk::new(&settings(port, ""));
     let server = desk.http(|_| {});
-    let ids: Vec<Value> = (0..5).map(|index| send(&server, &fictional(index), "x")["structuredContent"]["id"].clone()).collect();
+    let ids: Vec<Value> = (0..5)
+        .map(|index| send(&server, &fictional(index), "x")["structuredContent"]["id"].clone())
+        .collect();
     eventually("all are delivered", || {
         let list = tool_call(Era::Stateless, 1, "list_sms", &json!({}));
         let list = post(server.port, &stateless_headers("list_sms"), &list).json().unwrap();
-        list["result"]["structuredContent"]["messages"].as_array().unwrap().iter().all(|message| message["status"] == "delivered")
+        list["result"]["structuredContent"]["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|message| message["status"] == "delivered")
     });
     drop(server); // SIGKILL
     let receiver = Receiver::at(&format!("127.0.0.1:{port}"), &[]);
@@ -268,7 +308,11 @@ fn what_was_not_told_is_told_by_the_next_process_also_after_a_kill() {
     // Those whose telling had begun are left alone for as long as it may have taken.
     let taken = receiver.taken(10);
     for id in ids {
-        let types: Vec<&Value> = taken.iter().filter(|heard| heard.body["data"]["id"] == id).map(|heard| &heard.body["type"]).collect();
+        let types: Vec<&Value> = taken
+            .iter()
+            .filter(|heard| heard.body["data"]["id"] == id)
+            .map(|heard| &heard.body["type"])
+            .collect();
         assert_eq!(types, ["message.sent", "message.delivered"], "{id}");
     }
 }
@@ -284,7 +328,9 @@ fn gone_is_gone_and_a_time_to_give_up_is_kept() {
             command.stderr(file);
         });
         send(&server, "+12025550111", "x");
-        eventually("it is given up", || std::fs::read_to_string(&log).unwrap().contains("webhook event given up"));
+        eventually("it is given up", || {
+            std::fs::read_to_string(&log).unwrap().contains("webhook event given up")
+        });
         eventually("it is forgotten", || untold(&desk) == 0);
         assert_eq!(receiver.heard().len(), 1, "{mood:?}");
         drop(server);
@@ -293,16 +339,30 @@ fn gone_is_gone_and_a_time_to_give_up_is_kept() {
 
 #[test]
 fn a_private_address_is_refused_unless_the_operator_says_otherwise() {
-    for url in ["https://127.0.0.1:1/x", "https://localhost/x", "https://[::1]/x", "https://10.0.0.7/x", "http://crm.example.com/x"] {
+    for url in [
+        "https://127.0.0.1:1/x",
+        "https://localhost/x",
+        "https://[::1]/x",
+        "https://10.0.0.7/x",
+        "http://crm.example.com/x",
+    ] {
         let desk = Desk::new(&format!("[forward]\ncallback_url = \"{url}\"\nsecret = \"{}\"\n", secret()));
         let output = desk.command().args(["config", "check"]).output().unwrap();
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        assert!(!output.status.success() && said.contains("forward.callback_url") && said.contains("allow_private"), "{url}: {said}");
+        assert!(
+            !output.status.success()
+                && said.contains("forward.callback_url")
+                && said.contains("allow_private"),
+            "{url}: {said}"
+        );
         assert!(!said.contains(&secret()), "{said}");
     }
     let desk = Desk::new("[forward]\ncallback_url = \"https://crm.example.com/x\"\n");
     let output = desk.command().args(["config", "check"]).output().unwrap();
-    assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("secret"), "{output:?}");
+    assert!(
+        !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("secret"),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -320,7 +380,10 @@ fn no_log_shows_a_text_the_secret_or_the_address_that_is_told() {
         receiver.taken(1);
         drop(server);
         let log = std::fs::read_to_string(log).unwrap();
-        assert!(log.contains("webhook event delivered") || log.contains("webhook event not delivered yet"), "{log}");
+        assert!(
+            log.contains("webhook event delivered") || log.contains("webhook event not delivered yet"),
+            "{log}"
+        );
         for canary in ["canary-text", &secret()[6..], "sms-events", &fictional(1)] {
             assert!(!log.contains(canary), "{canary} in {log}");
         }

@@ -1,5 +1,5 @@
-//! What a client waits for is answered under its own id, over both transports: also where its message cannot be served, where
-//! it says two things at once, and where two of its requests have one id.
+//! What a client waits for is answered under its own id, over both transports: also where its message cannot
+//! be served, where it says two things at once, and where two of its requests have one id.
 
 use std::io::Write as _;
 
@@ -56,11 +56,19 @@ fn params_that_are_no_object_are_refused_with_the_id_of_their_request_and_their_
                 ("{\"_meta\":\"482913\",\"name\":\"get_balance\"}", "`params._meta`", "text"),
                 ("{\"\\u005fmeta\":1}", "`params._meta`", "a number"),
             ] {
-                let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"{method}\",\"params\":{params}}}");
+                let line =
+                    format!("{{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"{method}\",\"params\":{params}}}");
                 for answer in both.ask(&line, 400) {
-                    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(7), &json!(-32602)), "{era:?} {line}: {answer}");
+                    assert_eq!(
+                        (&answer["id"], &answer["error"]["code"]),
+                        (&json!(7), &json!(-32602)),
+                        "{era:?} {line}: {answer}"
+                    );
                     let said = answer["error"]["message"].as_str().unwrap();
-                    assert!(said.contains(place) && said.contains(is) && said.contains(method), "{line}: {said}");
+                    assert!(
+                        said.contains(place) && said.contains(is) && said.contains(method),
+                        "{line}: {said}"
+                    );
                     assert!(!said.contains("482913"), "{said}");
                 }
             }
@@ -72,7 +80,10 @@ fn params_that_are_no_object_are_refused_with_the_id_of_their_request_and_their_
         let good = tool_call(era, 9, "get_balance", &json!({}));
         both.stdio.send(&good);
         let mut others = Vec::new();
-        assert!(both.stdio.answer_to(9, &mut others)["result"].is_object() && others.is_empty(), "{others:?}");
+        assert!(
+            both.stdio.answer_to(9, &mut others)["result"].is_object() && others.is_empty(),
+            "{others:?}"
+        );
         assert!(both.post("get_balance", &good).json().unwrap()["result"].is_object());
     }
 }
@@ -99,12 +110,22 @@ fn json_that_is_no_message_is_an_invalid_request_and_what_is_no_json_is_a_parse_
         ] {
             let reply = both.post("get_balance", body.as_bytes());
             let said = reply.json().unwrap_or_else(|| panic!("{body}: {reply:?}"));
-            assert_eq!((reply.status, &said["error"]["code"], &said["id"]), (400, &json!(code), &id), "{era:?} {body}: {said}");
+            assert_eq!(
+                (reply.status, &said["error"]["code"], &said["id"]),
+                (400, &json!(code), &id),
+                "{era:?} {body}: {said}"
+            );
         }
         // Whatever way the content type is spelled.
-        let headers = [("Content-Type", "Application/JSON; charset=utf-8"), ("Accept", "application/json, text/event-stream")];
+        let headers = [
+            ("Content-Type", "Application/JSON; charset=utf-8"),
+            ("Accept", "application/json, text/event-stream"),
+        ];
         assert_eq!(ask(both.http.port, "POST", "/mcp", &headers, b"{}").status, 400);
-        assert_eq!(ask(both.http.port, "POST", "/mcp", &[("Content-Type", "text/plain"), headers[1]], b"{}").status, 415);
+        assert_eq!(
+            ask(both.http.port, "POST", "/mcp", &[("Content-Type", "text/plain"), headers[1]], b"{}").status,
+            415
+        );
         // Each request of a batch has somebody who waits.
         let batch = b"[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"},{\"jsonrpc\":\"2.0\",\"method\":\"x\"},{\"jsonrpc\":\"2.0\",\"id\":\"b\",\"method\":\"ping\"}]";
         let said = both.post("get_balance", batch).json().unwrap();
@@ -124,9 +145,18 @@ fn a_member_that_stands_twice_sends_nothing_and_is_named() {
             call.replacen("\"ARGUMENTS\"", arguments, 1)
         };
         for (arguments, place) in [
-            (format!("{{\"to\":\"{one}\",\"to\":\"{}\",\"message\":\"x\"}}", fictional(2)), "`params.arguments.to`"),
-            (format!("{{\"to\":\"{one}\",\"message\":\"x\",\"\\u0074o\":\"{one}\"}}"), "`params.arguments.to`"),
-            (format!("{{\"to\":\"{one}\",\"message\":\"x\",\"dry_run\":true,\"dry_run\":false}}"), "`params.arguments.dry_run`"),
+            (
+                format!("{{\"to\":\"{one}\",\"to\":\"{}\",\"message\":\"x\"}}", fictional(2)),
+                "`params.arguments.to`",
+            ),
+            (
+                format!("{{\"to\":\"{one}\",\"message\":\"x\",\"\\u0074o\":\"{one}\"}}"),
+                "`params.arguments.to`",
+            ),
+            (
+                format!("{{\"to\":\"{one}\",\"message\":\"x\",\"dry_run\":true,\"dry_run\":false}}"),
+                "`params.arguments.dry_run`",
+            ),
         ] {
             for answer in both.ask(&send(&arguments), 400) {
                 assert_eq!(answer["error"]["code"], -32602, "{arguments}: {answer}");
@@ -134,7 +164,9 @@ fn a_member_that_stands_twice_sends_nothing_and_is_named() {
                 assert!(said.contains(place) && said.contains("twice"), "{arguments}: {said}");
             }
         }
-        let twice = |from: &str, to: &str| send(&format!("{{\"to\":\"{one}\",\"message\":\"x\"}}")).replacen(from, to, 1);
+        let twice = |from: &str, to: &str| {
+            send(&format!("{{\"to\":\"{one}\",\"message\":\"x\"}}")).replacen(from, to, 1)
+        };
         for (line, code) in [
             (twice("\"name\":\"send_sms\"", "\"name\":\"get_balance\",\"name\":\"send_sms\""), -32602),
             (twice("\"method\":\"tools/call\"", "\"method\":\"ping\",\"method\":\"tools/call\""), -32600),
@@ -145,7 +177,13 @@ fn a_member_that_stands_twice_sends_nothing_and_is_named() {
         }
         // In JSON that stands in a text.
         let recipients = json!(format!("[{{\"to\":\"{one}\",\"to\":\"{}\"}}]", fictional(2)));
-        let line = String::from_utf8(tool_call(era, 7, "send_bulk", &json!({ "recipients": recipients, "message": "x" }))).unwrap();
+        let line = String::from_utf8(tool_call(
+            era,
+            7,
+            "send_bulk",
+            &json!({ "recipients": recipients, "message": "x" }),
+        ))
+        .unwrap();
         both.stdio.send(line.as_bytes());
         let over_http = both.post("send_bulk", line.as_bytes()).json().unwrap();
         for answer in [both.stdio.answer_to(7, &mut Vec::new()), over_http] {
@@ -201,7 +239,10 @@ fn of_two_open_calls_with_one_id_in_a_session_the_second_is_refused_and_the_firs
     // Its call is known once its message is.
     let listed = |status: &str| {
         let list = tool_call(Era::Legacy, 99, "list_sms", &json!({ "status": status }));
-        post(server.port, &headers, &list).json().unwrap()["result"]["structuredContent"]["messages"].as_array().unwrap().len()
+        post(server.port, &headers, &list).json().unwrap()["result"]["structuredContent"]["messages"]
+            .as_array()
+            .unwrap()
+            .len()
     };
     eventually("the first call is open", || listed("attempting") == 1);
     let refused = post(server.port, &headers, &text(Era::Legacy, 7, 2, "Second")).json().unwrap();
@@ -217,8 +258,12 @@ fn of_two_open_calls_with_one_id_in_a_session_the_second_is_refused_and_the_firs
     assert_eq!(answer["result"]["structuredContent"]["status"], "sent", "{answer}");
     let other = wire::open_legacy(server.port, &[]);
     let mut fifth = begin(8, 5, "Fifth");
-    let same = post(server.port, &[("Mcp-Session-Id", &other)], &text(Era::Legacy, 8, 6, "Sixth")).json().unwrap();
-    assert_eq!(same["result"]["structuredContent"]["status"], "sent", "the ids of another session are its own: {same}");
+    let same =
+        post(server.port, &[("Mcp-Session-Id", &other)], &text(Era::Legacy, 8, 6, "Sixth")).json().unwrap();
+    assert_eq!(
+        same["result"]["structuredContent"]["status"], "sent",
+        "the ids of another session are its own: {same}"
+    );
     assert!(read_reply(&mut fifth).unwrap().json().unwrap()["result"].is_object());
     let said: Vec<Value> = desk.sent().into_iter().map(|sent| sent["text"].clone()).collect();
     assert!(!said.contains(&json!("Second")), "{said:?}");
@@ -226,7 +271,9 @@ fn of_two_open_calls_with_one_id_in_a_session_the_second_is_refused_and_the_firs
 
 #[test]
 fn a_version_that_is_not_spoken_is_answered_with_those_that_are() {
-    for (settings, era) in [("", Era::Legacy), ("", Era::Stateless), ("[http]\nsessions = false\n", Era::Stateless)] {
+    for (settings, era) in
+        [("", Era::Legacy), ("", Era::Stateless), ("[http]\nsessions = false\n", Era::Stateless)]
+    {
         let desk = Desk::new(settings);
         let server = desk.http(|_| {});
         let session = (era == Era::Legacy).then(|| wire::open_legacy(server.port, &[]));
@@ -246,18 +293,30 @@ fn a_version_that_is_not_spoken_is_answered_with_those_that_are() {
 
 #[test]
 fn what_a_method_that_is_not_answered_is_told_is_true_with_and_without_sessions() {
-    for (settings, says, says_not) in
-        [("", "GET opens the session's event stream", "sessions = false"), ("[http]\nsessions = false\n", "[http] sessions = false", "DELETE ends")]
-    {
+    for (settings, says, says_not) in [
+        ("", "GET opens the session's event stream", "sessions = false"),
+        ("[http]\nsessions = false\n", "[http] sessions = false", "DELETE ends"),
+    ] {
         let desk = Desk::new(settings);
         let server = desk.http(|_| {});
-        let methods: &[&str] = if settings.is_empty() { &["PUT", "PATCH"] } else { &["PUT", "GET", "DELETE"] };
+        let methods: &[&str] =
+            if settings.is_empty() { &["PUT", "PATCH"] } else { &["PUT", "GET", "DELETE"] };
         for method in methods {
             let reply = ask(server.port, method, "/mcp", &[("Accept", "text/event-stream")], b"");
-            let said = reply.json().unwrap_or_else(|| panic!("{reply:?}"))["error"]["message"].as_str().unwrap().to_owned();
+            let said = reply.json().unwrap_or_else(|| panic!("{reply:?}"))["error"]["message"]
+                .as_str()
+                .unwrap()
+                .to_owned();
             assert_eq!(reply.status, 405, "{reply:?}");
-            assert!(said.contains("POST") && said.contains(says) && !said.contains(says_not), "{method}: {said}");
-            assert_eq!(reply.header("allow").is_some_and(|allowed| allowed.contains("GET")), settings.is_empty(), "{reply:?}");
+            assert!(
+                said.contains("POST") && said.contains(says) && !said.contains(says_not),
+                "{method}: {said}"
+            );
+            assert_eq!(
+                reply.header("allow").is_some_and(|allowed| allowed.contains("GET")),
+                settings.is_empty(),
+                "{reply:?}"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! A disk that takes no more: a quote says so, as the send would; what is known waits in memory, and nothing begins.
+//! A disk that takes no more: a quote says so, as the send would; what is known waits in memory, and nothing
+//! begins.
 #![cfg(target_os = "linux")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -15,8 +16,8 @@ use crate::cli::Ended;
 use crate::support::{A_WHILE, Desk, HttpServer, WIDE, ends, eventually, fictional, program, signal};
 use crate::wire::{call, get};
 
-/// Runs a command whose files may not grow beyond so many KiB, which is a full disk to it: the write fails, and the process
-/// is not killed for it.
+/// Runs a command whose files may not grow beyond so many KiB, which is a full disk to it: the write fails,
+/// and the process is not killed for it.
 fn on_a_disk_of(desk: &Desk, kib: u64, args: &[&str]) -> (bool, Value) {
     let plain = desk.command();
     let mut command = Command::new("bash");
@@ -33,7 +34,8 @@ fn on_a_disk_of(desk: &Desk, kib: u64, args: &[&str]) -> (bool, Value) {
 fn a_quote_says_allowed_on_no_disk_that_is_too_full_for_the_send() {
     let desk = Desk::new(WIDE);
     assert!(desk.run(&["send", &fictional(0), "Makes the ledger"]).code == 0);
-    // Who reads keeps the ledger's log from beginning anew: it grows by all that is written, and so it can be given room.
+    // Who reads keeps the ledger's log from beginning anew: it grows by all that is written, and so it can be
+    // given room.
     let reader = rusqlite::Connection::open(desk.ledger()).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM message").unwrap();
     let log = || std::fs::metadata(desk.path().join("ledger.db-wal")).unwrap().len().div_ceil(1_024);
@@ -45,7 +47,12 @@ fn a_quote_says_allowed_on_no_disk_that_is_too_full_for_the_send() {
         let send = on_a_disk_of(&desk, log() + room, &["send", &to, &text, "--json"]);
         let is_allowed = quote.0 && quote.1["quote"]["allowed"] == true;
         let is_sent = desk.sent().iter().any(|sent| sent["text"] == text.as_str());
-        assert!(!is_allowed || is_sent, "with room for {room} KiB it was allowed ({}) and not sent: {}", quote.1, send.1);
+        assert!(
+            !is_allowed || is_sent,
+            "with room for {room} KiB it was allowed ({}) and not sent: {}",
+            quote.1,
+            send.1
+        );
         (refused, sent) = (refused + u32::from(!is_allowed), sent + u32::from(is_sent));
     }
     assert!(refused > 0 && sent > 0, "{refused} quotes were refused, and {sent} texts sent");
@@ -66,7 +73,12 @@ impl Disk {
         std::fs::create_dir(&folder).unwrap();
         let mount = "mount -t tmpfs -o size=16m tmpfs \"$0\" && echo ready && exec cat";
         let mut holder = Command::new("unshare");
-        holder.args(["-rm", "sh", "-c", mount]).arg(&folder).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        holder
+            .args(["-rm", "sh", "-c", mount])
+            .arg(&folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let mut holder = holder.spawn().ok()?;
         let mut said = String::new();
         BufReader::new(holder.stdout.as_mut()?).read_line(&mut said).ok()?;
@@ -85,7 +97,9 @@ impl Disk {
         let mut command = match self {
             Self::Small { holder, .. } => {
                 let mut command = Command::new("nsenter");
-                command.args(["-t", &holder.id().to_string(), "-U", "-m", "--preserve-credentials", "--"]).arg(program());
+                command
+                    .args(["-t", &holder.id().to_string(), "-U", "-m", "--preserve-credentials", "--"])
+                    .arg(program());
                 command
             }
             Self::Limit { .. } => {
@@ -94,7 +108,8 @@ impl Disk {
                 command
             }
         };
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SMS_MCP")) {
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SMS_MCP"))
+        {
             command.env_remove(name);
         }
         command.env("XDG_STATE_HOME", desk.state()).env("SMS_MCP_CONTAINER", "no");
@@ -118,7 +133,9 @@ impl Disk {
     /// Where the file is that fills it, as this process sees it.
     fn filler(&self) -> PathBuf {
         match self {
-            Self::Small { holder, folder } => PathBuf::from(format!("/proc/{}/root{}/filler", holder.id(), folder.display())),
+            Self::Small { holder, folder } => {
+                PathBuf::from(format!("/proc/{}/root{}/filler", holder.id(), folder.display()))
+            }
             Self::Limit { ledger } => ledger.with_extension("filler"),
         }
     }
@@ -165,7 +182,13 @@ impl Drop for Disk {
 }
 
 fn limit(server: &HttpServer, most: &str) {
-    assert!(Command::new("prlimit").args(["--pid", &server.child.id().to_string(), &format!("--fsize={most}")]).status().unwrap().success());
+    assert!(
+        Command::new("prlimit")
+            .args(["--pid", &server.child.id().to_string(), &format!("--fsize={most}")])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 /// How many messages are in this state, of a hundred at most.
@@ -201,7 +224,8 @@ impl Scene {
         });
         let wide = WIDE.replace("day_messages = 1000000", &format!("day_messages = {LIMIT}"));
         let desk = Desk::new(&format!(
-            "{wide}price_when_unknown = \"0.01\"\n[send]\nbulk_wait = \"50ms\"\nconcurrency = 256\nstop_within = \"{stop_within}\"\n{}",
+            "{wide}price_when_unknown = \"0.01\"\n[send]\nbulk_wait = \"50ms\"\nconcurrency = \
+             256\nstop_within = \"{stop_within}\"\n{}",
             gateway.settings("window = 200")
         ));
         let disk = if is_small { Disk::small(&desk)? } else { Disk::Limit { ledger: desk.ledger() } };
@@ -209,7 +233,8 @@ impl Scene {
         Some(Self { gateway, desk, disk, server })
     }
 
-    /// One on a small disk, whose gateway answers at once; nothing where this system has no such disk. One text is sent.
+    /// One on a small disk, whose gateway answers at once; nothing where this system has no such disk. One
+    /// text is sent.
     fn small() -> Option<Self> {
         let Some(scene) = Self::start(Protocol::Smpp, true, "30s") else {
             eprintln!("this system lets nobody mount a small disk");
@@ -222,7 +247,11 @@ impl Scene {
 
     /// One text, with this key.
     fn text(&self, key: &str) -> Value {
-        call(&self.server, "send_sms", &json!({ "to": self.gateway.number(1), "message": key, "idempotency_key": key }))
+        call(
+            &self.server,
+            "send_sms",
+            &json!({ "to": self.gateway.number(1), "message": key, "idempotency_key": key }),
+        )
     }
 
     fn taken(&self) -> usize {
@@ -233,17 +262,25 @@ impl Scene {
     fn send(&self) {
         let accepted = call(&self.server, "send_bulk", &bulk(&self.gateway, UNDER_WAY, 1));
         assert_eq!(accepted["accepted"], UNDER_WAY, "{accepted}");
-        self.gateway.until("all are on their way", |gateway| gateway.counters().taken.load(Ordering::SeqCst) == UNDER_WAY);
+        self.gateway.until("all are on their way", |gateway| {
+            gateway.counters().taken.load(Ordering::SeqCst) == UNDER_WAY
+        });
     }
 
     /// The ledger, once this server has ended.
     fn states(&self) -> Vec<String> {
         let listed = self.disk.run(&self.desk, &["list", "--limit", "100", "--json"]).json();
-        listed["messages"].as_array().unwrap().iter().map(|message| message["status"].as_str().unwrap().to_owned()).collect()
+        listed["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|message| message["status"].as_str().unwrap().to_owned())
+            .collect()
     }
 }
 
-/// Texts sent twice, texts that are not where they belong, and texts beyond the limit; and how many outcomes waited.
+/// Texts sent twice, texts that are not where they belong, and texts beyond the limit; and how many outcomes
+/// waited.
 #[derive(Debug, Default)]
 struct Kept {
     disks: usize,
@@ -262,11 +299,16 @@ fn full_disk(protocol: Protocol, is_small: bool, kept: &mut Kept) -> Option<()> 
     let health = get(server.port, "/healthz");
     let said = String::from_utf8_lossy(&health.body).into_owned();
     assert!(health.status == 503 && disk.codes().iter().any(|code| said.contains(code)), "{said}");
-    // A receipt is told behind its answer. So every answer has come by then, and what it says is known here alone.
+    // A receipt is told behind its answer. So every answer has come by then, and what it says is known here
+    // alone.
     eventually("all answers have come", || gateway.counters().told.load(Ordering::SeqCst) >= UNDER_WAY);
     let waiting = count(server, "attempting");
     for n in UNDER_WAY..LIMIT + 5 {
-        let refused = call(server, "send_sms", &json!({ "to": gateway.number(n), "message": "No", "idempotency_key": format!("no {n}") }));
+        let refused = call(
+            server,
+            "send_sms",
+            &json!({ "to": gateway.number(n), "message": "No", "idempotency_key": format!("no {n}") }),
+        );
         assert!(disk.codes().iter().any(|code| refused["code"] == *code), "{refused}");
         assert!(refused["next"].as_str().unwrap().contains("Nothing was sent"), "{refused}");
     }
@@ -280,11 +322,17 @@ fn full_disk(protocol: Protocol, is_small: bool, kept: &mut Kept) -> Option<()> 
     disk.empty(server);
     eventually("it goes on by itself", || is_healthy(server));
     eventually("all are on record", || count(server, "delivered") == UNDER_WAY);
-    eventually("the STOP is on record", || scene.disk.run(&scene.desk, &["opt-out"]).out.contains(&gateway.number(0)));
+    eventually("the STOP is on record", || {
+        scene.disk.run(&scene.desk, &["opt-out"]).out.contains(&gateway.number(0))
+    });
     // Up to the limit, and no further.
     let mut sent = 0;
     for n in UNDER_WAY..LIMIT + 5 {
-        let said = call(server, "send_sms", &json!({ "to": gateway.number(n), "message": "Yes", "idempotency_key": format!("yes {n}") }));
+        let said = call(
+            server,
+            "send_sms",
+            &json!({ "to": gateway.number(n), "message": "Yes", "idempotency_key": format!("yes {n}") }),
+        );
         assert!(said["status"].is_string() || said["code"] == "budget_exceeded", "{said}");
         sent += usize::from(said["status"].is_string());
     }
@@ -316,13 +364,17 @@ fn on_a_full_disk_known_outcomes_wait_and_nothing_begins_until_there_is_room() {
 #[test]
 fn a_stop_on_a_full_disk_waits_for_room_as_long_as_it_may_and_what_is_left_is_unknown() {
     for (stop_within, has_room) in [("300s", true), ("5s", false)] {
-        let Some(mut scene) = Scene::start(Protocol::Smpp, true, stop_within).or_else(|| Scene::start(Protocol::Smpp, false, stop_within)) else {
+        let Some(mut scene) = Scene::start(Protocol::Smpp, true, stop_within)
+            .or_else(|| Scene::start(Protocol::Smpp, false, stop_within))
+        else {
             panic!("no disk of any kind")
         };
         scene.send();
         scene.disk.fill(&scene.server, 0);
         eventually("the health says so", || !is_healthy(&scene.server));
-        eventually("all answers have come", || scene.gateway.counters().told.load(Ordering::SeqCst) >= UNDER_WAY);
+        eventually("all answers have come", || {
+            scene.gateway.counters().told.load(Ordering::SeqCst) >= UNDER_WAY
+        });
         signal("TERM", scene.server.child.id());
         if has_room {
             std::thread::sleep(A_WHILE);
@@ -362,7 +414,10 @@ fn below_a_floor_of_free_space_nothing_begins_and_what_comes_in_is_still_recorde
     disk.fill(server, 700);
     eventually("the health says so", || !is_healthy(server));
     let refused = scene.text("two");
-    assert!(refused["code"] == "storage_full" && refused["message"].as_str().unwrap().contains("nearly full"), "{refused}");
+    assert!(
+        refused["code"] == "storage_full" && refused["message"].as_str().unwrap().contains("nearly full"),
+        "{refused}"
+    );
     let balance = call(server, "get_balance", &json!({}));
     assert!(balance["warnings"].to_string().contains("nearly full"), "{balance}");
     gateway.tell(&gateway.word_of(1, "STOP"));

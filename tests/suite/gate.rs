@@ -1,4 +1,5 @@
-//! What widens the rights of agents asks a person at a terminal, and everything else does not: each command stands in this table.
+//! What widens the rights of agents asks a person at a terminal, and everything else does not: each command
+//! stands in this table.
 #![cfg(unix)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,14 +71,23 @@ const TABLE: [Row; 34] = [
 /// What is typed while these lines of a shell run, a word a line.
 pub fn words_for(lines: &str) -> String {
     let asks = |line: &str| {
-        let fits = |row: &&Row| line.contains(&format!("sms-mcp {}", row.command)) && !row.arguments.iter().any(|word| word.starts_with("--"));
+        let fits = |row: &&Row| {
+            line.contains(&format!("sms-mcp {}", row.command))
+                && !row.arguments.iter().any(|word| word.starts_with("--"))
+        };
         // A ledger in doubt alone asks.
-        TABLE.iter().filter(|row| row.command != "ledger accept").filter(|row| row.word.is_some()).find(fits).and_then(|row| row.word)
+        TABLE
+            .iter()
+            .filter(|row| row.command != "ledger accept")
+            .filter(|row| row.word.is_some())
+            .find(fits)
+            .and_then(|row| row.word)
     };
     lines.lines().filter_map(asks).collect::<Vec<_>>().join("\n")
 }
 
-/// The commands that do something: the ends of the tree, and what does something without one of its subcommands too.
+/// The commands that do something: the ends of the tree, and what does something without one of its
+/// subcommands too.
 fn commands(of: &clap::Command, before: &str, found: &mut BTreeSet<String>) {
     for command in of.get_subcommands().filter(|command| command.get_name() != "help") {
         let name = format!("{before}{}", command.get_name());
@@ -93,10 +103,16 @@ fn the_operators_document_lists_what_asks_a_person() {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/OPERATIONS.md")).unwrap();
     let rows = TABLE.iter().filter_map(|row| Some((row.command, row.word?)));
     for (command, word) in rows.clone() {
-        let is_listed = |line: &str| line.starts_with(&format!("| `{command}")) && line.ends_with(&format!("| `{word}` |"));
+        let is_listed = |line: &str| {
+            line.starts_with(&format!("| `{command}")) && line.ends_with(&format!("| `{word}` |"))
+        };
         assert!(text.lines().any(is_listed), "{command} asks for {word}");
     }
-    assert_eq!(text.lines().filter(|line| line.starts_with("| `")).count(), rows.count(), "nothing else asks");
+    assert_eq!(
+        text.lines().filter(|line| line.starts_with("| `")).count(),
+        rows.count(),
+        "nothing else asks"
+    );
 }
 
 #[test]
@@ -125,19 +141,26 @@ fn files(below: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 fn piped(desk: &Desk, args: &[&str], word: &str) -> Ended {
     let mut command = desk.command();
     command.args(args).current_dir(desk.path());
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let _ = writeln!(child.stdin.take().unwrap(), "{word}");
     Ended::of(child.wait_with_output().unwrap())
 }
 
-/// Asserts that only a person who types the word gets by, and that whoever is refused has changed nothing of `state`.
+/// Asserts that only a person who types the word gets by, and that whoever is refused has changed nothing of
+/// `state`.
 fn asks<S: PartialEq>(desk: &Desk, row: &Row, state: impl Fn() -> S) {
     let word = row.word.unwrap();
     let args: Vec<&str> = row.command.split(' ').chain(row.arguments.iter().copied()).collect();
     let before = state();
     let nobody = piped(desk, &args, word);
     assert_eq!(nobody.code, 1, "{args:?}: {nobody:?}");
-    for words in ["no terminal to ask at", "Nothing was ", "The operator runs it at a terminal: `sms-mcp ", "docker exec -it"] {
+    for words in [
+        "no terminal to ask at",
+        "Nothing was ",
+        "The operator runs it at a terminal: `sms-mcp ",
+        "docker exec -it",
+    ] {
         assert!(nobody.err.contains(words), "{args:?}: {nobody:?}");
     }
     assert!(state() == before, "{args:?} changed something");
@@ -145,7 +168,10 @@ fn asks<S: PartialEq>(desk: &Desk, row: &Row, state: impl Fn() -> S) {
     other.args(&args).current_dir(desk.path());
     let other = at_terminal(other, "yes");
     assert_eq!(other.code, 1, "{args:?}: {other:?}");
-    assert!(other.err.contains(&format!("Type \"{word}\" to ")) && other.err.contains("everything is as it was"), "{args:?}: {other:?}");
+    assert!(
+        other.err.contains(&format!("Type \"{word}\" to ")) && other.err.contains("everything is as it was"),
+        "{args:?}: {other:?}"
+    );
     assert!(state() == before, "{args:?} changed something");
 }
 
@@ -165,11 +191,16 @@ fn what_widens_the_rights_of_agents_asks_a_person_and_changes_nothing_for_anybod
 #[test]
 fn a_ledger_in_doubt_stays_in_doubt_until_a_person_types_the_word() {
     let fake = Fake::start(SmsForAi { credits_micros: 1_000_000_000, ..SmsForAi::default() });
-    let desk = Desk::new(&format!("{WIDE}[[provider]]\nkind = \"sms_for_ai\"\nbase_url = \"{}/api/v1\"\ntoken = \"{TOKEN}\"\n", fake.url()));
+    let desk = Desk::new(&format!(
+        "{WIDE}[[provider]]\nkind = \"sms_for_ai\"\nbase_url = \"{}/api/v1\"\ntoken = \"{TOKEN}\"\n",
+        fake.url()
+    ));
     desk.done(&["send", &fictional(0), "Hello"]);
     std::fs::remove_dir_all(desk.state()).unwrap();
     let row = TABLE.iter().find(|row| row.command == "ledger accept").unwrap();
-    asks(&desk, row, || desk.run(&["send", &fictional(1), "Hello", "--json"]).json()["code"] == "ledger_in_doubt");
+    asks(&desk, row, || {
+        desk.run(&["send", &fictional(1), "Hello", "--json"]).json()["code"] == "ledger_in_doubt"
+    });
     assert_eq!(fake.vendor().messages.len(), 1);
 }
 
@@ -181,7 +212,8 @@ fn said(ended: &Ended, words: &str) -> Vec<String> {
 #[test]
 fn the_log_names_who_acted_and_not_whose_data_it_was() {
     let desk = Desk::new(WIDE);
-    let user = String::from_utf8(std::process::Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+    let user =
+        String::from_utf8(std::process::Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
     let by = format!("by=\"user:{}\"", user.trim());
     for args in [&["opt-out", "add", "+12025550123"] as &[&str], &["reconcile"], &["pause"]] {
         let ended = desk.done(&[&["--log", "info", "--as", "http"], args].concat());
@@ -190,7 +222,9 @@ fn the_log_names_who_acted_and_not_whose_data_it_was() {
         assert!(lines[0].contains(&by) && !lines[0].contains("+1202"), "{args:?}: {lines:?}");
         assert_eq!(said(&desk.done(args), "an operator acted").len(), 0, "{args:?}: nobody asked for more");
     }
-    for (args, word) in [(&["resume"] as &[&str], "resume"), (&["opt-out", "remove", "+12025550123"], "remove")] {
+    for (args, word) in
+        [(&["resume"] as &[&str], "resume"), (&["opt-out", "remove", "+12025550123"], "remove")]
+    {
         let ended = desk.types(&[&["--as", "http"], args].concat(), word);
         let lines = said(&ended, "a person widened what agents may do");
         assert_eq!((ended.code, lines.len()), (0, 1), "{args:?}: {ended:?}");

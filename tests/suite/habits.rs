@@ -1,6 +1,6 @@
-//! What clients send by habit: `""` for what is left out, floats for integers, JSON as text, `[]` for no arguments. It is read
-//! as it was meant where that changes neither who is texted, nor what is said, nor what may be spent; else it is refused with
-//! the place that is wrong.
+//! What clients send by habit: `""` for what is left out, floats for integers, JSON as text, `[]` for no
+//! arguments. It is read as it was meant where that changes neither who is texted, nor what is said, nor what
+//! may be spent; else it is refused with the place that is wrong.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,11 @@ use crate::wire::{self, RawStdio, post};
 /// The right arguments of each tool, and what may be left out.
 fn tools() -> [(&'static str, Value, &'static [&'static str]); 6] {
     [
-        ("send_sms", json!({ "to": fictional(1), "message": "One" }), &["from", "idempotency_key", "session", "allow_duplicate", "dry_run"]),
+        (
+            "send_sms",
+            json!({ "to": fictional(1), "message": "One" }),
+            &["from", "idempotency_key", "session", "allow_duplicate", "dry_run"],
+        ),
         (
             "send_bulk",
             json!({ "recipients": [{ "to": fictional(2) }], "message": "Many" }),
@@ -40,23 +44,41 @@ async fn an_empty_text_or_null_for_what_may_be_left_out_is_the_same_as_leaving_i
         .unwrap()
         .iter()
         .flat_map(|tool| {
-            let required: Vec<Value> = tool.input_schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
-            let names: Vec<String> = tool.input_schema["properties"].as_object().unwrap().keys().cloned().collect();
+            let required: Vec<Value> =
+                tool.input_schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+            let names: Vec<String> =
+                tool.input_schema["properties"].as_object().unwrap().keys().cloned().collect();
             let tool = tool.name.to_string();
-            names.into_iter().filter(move |name| !required.contains(&json!(name))).map(move |name| (tool.clone(), name)).collect::<Vec<_>>()
+            names
+                .into_iter()
+                .filter(move |name| !required.contains(&json!(name)))
+                .map(move |name| (tool.clone(), name))
+                .collect::<Vec<_>>()
         })
         .collect();
-    let tried: BTreeSet<(String, String)> =
-        tools().iter().flat_map(|(tool, _, optional)| optional.iter().map(|name| ((*tool).to_owned(), (*name).to_owned()))).collect();
+    let tried: BTreeSet<(String, String)> = tools()
+        .iter()
+        .flat_map(|(tool, _, optional)| optional.iter().map(|name| ((*tool).to_owned(), (*name).to_owned())))
+        .collect();
     assert_eq!(tried, listed, "every argument that may be left out is tried");
 
     // What does not change from call to call.
     let told = |value: &Value| {
         let mut value = value.clone();
         let object = value.as_object_mut().unwrap();
-        for name in
-            ["id", "batch", "created_at", "budget", "budgets", "balances", "provider_message_id", "results", "session", "messages", "warnings"]
-        {
+        for name in [
+            "id",
+            "batch",
+            "created_at",
+            "budget",
+            "budgets",
+            "balances",
+            "provider_message_id",
+            "results",
+            "session",
+            "messages",
+            "warnings",
+        ] {
             object.remove(name);
         }
         value
@@ -76,11 +98,22 @@ async fn an_empty_text_or_null_for_what_may_be_left_out_is_the_same_as_leaving_i
     }
     let id = answer(&client, "send_sms", json!({ "to": fictional(1), "message": "One" })).await["id"].clone();
     for empty in [json!(""), json!("  "), Value::Null] {
-        assert_eq!(answer(&client, "get_status", json!({ "id": id, "cursor": empty })).await["message"]["id"], id, "{empty}");
+        assert_eq!(
+            answer(&client, "get_status", json!({ "id": id, "cursor": empty })).await["message"]["id"],
+            id,
+            "{empty}"
+        );
     }
     let sent = texts(&desk);
-    assert!(sent.iter().all(|sent| *sent == (json!(fictional(1)), json!("One")) || *sent == (json!(fictional(2)), json!("Many"))), "{sent:?}");
-    assert!(desk.sent().iter().all(|sent| sent.get("from").is_none_or(Value::is_null)), "no sender was made of nothing");
+    assert!(
+        sent.iter().all(|sent| *sent == (json!(fictional(1)), json!("One"))
+            || *sent == (json!(fictional(2)), json!("Many"))),
+        "{sent:?}"
+    );
+    assert!(
+        desk.sent().iter().all(|sent| sent.get("from").is_none_or(Value::is_null)),
+        "no sender was made of nothing"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,7 +127,12 @@ async fn nothing_is_never_a_recipient_a_message_or_an_id() {
         refusal(&client, "get_status", json!({ "id": nothing })).await;
         if nothing != "null" {
             refusal(&client, "send_sms", json!({ "to": fictional(1), "message": nothing })).await;
-            refusal(&client, "send_bulk", json!({ "recipients": [{ "to": fictional(1) }], "message": nothing })).await;
+            refusal(
+                &client,
+                "send_bulk",
+                json!({ "recipients": [{ "to": fictional(1) }], "message": nothing }),
+            )
+            .await;
         }
     }
     assert!(desk.sent().is_empty(), "{:?}", desk.sent());
@@ -104,20 +142,43 @@ async fn nothing_is_never_a_recipient_a_message_or_an_id() {
 async fn an_empty_key_is_answered_with_a_warning_and_the_duplicate_window_still_protects() {
     let desk = Desk::new(WIDE);
     let client = desk.stdio(Era::Stateless).await;
-    let warned = |answer: &Value| answer["warnings"].as_array().unwrap().iter().any(|said| said.as_str().unwrap().contains("duplicate window"));
+    let warned = |answer: &Value| {
+        answer["warnings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|said| said.as_str().unwrap().contains("duplicate window"))
+    };
     for key in ["", "  "] {
-        let quote = answer(&client, "send_sms", json!({ "to": fictional(1), "message": "x", "idempotency_key": key, "dry_run": true })).await;
+        let quote = answer(
+            &client,
+            "send_sms",
+            json!({ "to": fictional(1), "message": "x", "idempotency_key": key, "dry_run": true }),
+        )
+        .await;
         assert!(warned(&quote), "{quote}");
-        let bulk =
-            answer(&client, "send_bulk", json!({ "recipients": [{ "to": fictional(2) }], "message": "y", "idempotency_key": key, "dry_run": true }));
+        let bulk = answer(
+            &client,
+            "send_bulk",
+            json!({ "recipients": [{ "to": fictional(2) }], "message": "y", "idempotency_key": key, "dry_run": true }),
+        );
         assert!(warned(&bulk.await));
     }
-    let sent = answer(&client, "send_sms", json!({ "to": fictional(1), "message": "x", "idempotency_key": "" })).await;
+    let sent =
+        answer(&client, "send_sms", json!({ "to": fictional(1), "message": "x", "idempotency_key": "" }))
+            .await;
     assert!(warned(&sent), "{sent}");
-    let again = refusal(&client, "send_sms", json!({ "to": fictional(1), "message": "x", "idempotency_key": "" })).await;
+    let again =
+        refusal(&client, "send_sms", json!({ "to": fictional(1), "message": "x", "idempotency_key": "" }))
+            .await;
     assert_eq!(again["code"], "duplicate_suspected");
     for key in [json!("k"), Value::Null] {
-        let other = answer(&client, "send_sms", json!({ "to": fictional(3), "message": format!("for {key}"), "idempotency_key": key })).await;
+        let other = answer(
+            &client,
+            "send_sms",
+            json!({ "to": fictional(3), "message": format!("for {key}"), "idempotency_key": key }),
+        )
+        .await;
         assert!(!warned(&other), "{other}");
     }
     assert_eq!(desk.sent().len(), 3);
@@ -129,11 +190,26 @@ async fn zero_is_left_out_for_limit_alone_and_a_budget_of_zero_stays_one() {
     let client = desk.stdio(Era::Stateless).await;
     answer(&client, "send_sms", json!({ "to": fictional(1), "message": "x" })).await;
     for limit in [json!(0), json!(0.0), json!("0"), json!(1.0), json!("1"), json!("100")] {
-        assert_eq!(answer(&client, "list_sms", json!({ "limit": limit })).await["messages"].as_array().unwrap().len(), 1, "{limit}");
+        assert_eq!(
+            answer(&client, "list_sms", json!({ "limit": limit })).await["messages"]
+                .as_array()
+                .unwrap()
+                .len(),
+            1,
+            "{limit}"
+        );
     }
     // A strict model must choose a state, too.
-    assert_eq!(answer(&client, "list_sms", json!({ "status": "any" })).await["messages"].as_array().unwrap().len(), 1);
-    assert!(answer(&client, "list_sms", json!({ "status": "queued" })).await["messages"].as_array().unwrap().is_empty());
+    assert_eq!(
+        answer(&client, "list_sms", json!({ "status": "any" })).await["messages"].as_array().unwrap().len(),
+        1
+    );
+    assert!(
+        answer(&client, "list_sms", json!({ "status": "queued" })).await["messages"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
     for (name, zero) in [
         ("max_spend", json!(0)),
         ("max_spend", json!("0")),
@@ -143,7 +219,9 @@ async fn zero_is_left_out_for_limit_alone_and_a_budget_of_zero_stays_one() {
         ("max_messages", json!("0")),
     ] {
         let handle = answer(&client, "open_session", json!({ name: zero })).await["session"].clone();
-        let refused = refusal(&client, "send_sms", json!({ "to": fictional(2), "message": "y", "session": handle })).await;
+        let refused =
+            refusal(&client, "send_sms", json!({ "to": fictional(2), "message": "y", "session": handle }))
+                .await;
         assert_eq!(refused["code"], "budget_exceeded", "{name} = {zero}");
     }
     for (most, left) in [(json!(2), 2), (json!(2.0), 2), (json!("2"), 2), (json!("007"), 7)] {
@@ -157,19 +235,45 @@ async fn zero_is_left_out_for_limit_alone_and_a_budget_of_zero_stays_one() {
 async fn only_true_and_false_say_whether_a_call_is_a_quote_or_repeats_a_text() {
     let desk = Desk::new(WIDE);
     let client = desk.stdio(Era::Stateless).await;
-    let wrong = [json!("true"), json!("false"), json!("True"), json!("null"), json!(1), json!(0), json!(1.0), json!([]), json!({})];
+    let wrong = [
+        json!("true"),
+        json!("false"),
+        json!("True"),
+        json!("null"),
+        json!(1),
+        json!(0),
+        json!(1.0),
+        json!([]),
+        json!({}),
+    ];
     for value in wrong.iter().chain([&json!(""), &json!(" ")]) {
-        let refused = refusal(&client, "send_sms", json!({ "to": fictional(1), "message": "x", "dry_run": value })).await;
-        assert!(refused["message"].as_str().unwrap().contains("`dry_run` is a boolean"), "{value}: {refused}");
-        refusal(&client, "send_bulk", json!({ "recipients": [{ "to": fictional(1) }], "message": "x", "dry_run": value })).await;
+        let refused =
+            refusal(&client, "send_sms", json!({ "to": fictional(1), "message": "x", "dry_run": value }))
+                .await;
+        assert!(
+            refused["message"].as_str().unwrap().contains("`dry_run` is a boolean"),
+            "{value}: {refused}"
+        );
+        refusal(
+            &client,
+            "send_bulk",
+            json!({ "recipients": [{ "to": fictional(1) }], "message": "x", "dry_run": value }),
+        )
+        .await;
     }
     assert!(desk.sent().is_empty(), "{:?}", desk.sent());
     answer(&client, "send_sms", json!({ "to": fictional(1), "message": "x" })).await;
     for value in &wrong {
-        refusal(&client, "send_sms", json!({ "to": fictional(1), "message": "x", "allow_duplicate": value })).await;
+        refusal(&client, "send_sms", json!({ "to": fictional(1), "message": "x", "allow_duplicate": value }))
+            .await;
     }
     for value in [json!(""), Value::Null, json!(false)] {
-        let refused = refusal(&client, "send_sms", json!({ "to": fictional(1), "message": "x", "allow_duplicate": value })).await;
+        let refused = refusal(
+            &client,
+            "send_sms",
+            json!({ "to": fictional(1), "message": "x", "allow_duplicate": value }),
+        )
+        .await;
         assert_eq!(refused["code"], "duplicate_suspected", "{value}");
     }
     answer(&client, "send_sms", json!({ "to": fictional(1), "message": "x", "allow_duplicate": true })).await;
@@ -182,12 +286,21 @@ async fn an_integer_is_text_while_it_surely_has_all_its_digits_and_never_a_phone
     let client = desk.stdio(Era::Stateless).await;
     let last = 9_007_199_254_740_991_i64;
     for (index, number) in [482_913, 0, -5, last].into_iter().enumerate() {
-        answer(&client, "send_sms", json!({ "to": fictional(index), "message": number, "idempotency_key": number })).await;
-        let again =
-            answer(&client, "send_sms", json!({ "to": fictional(index), "message": number.to_string(), "idempotency_key": number.to_string() }));
+        answer(
+            &client,
+            "send_sms",
+            json!({ "to": fictional(index), "message": number, "idempotency_key": number }),
+        )
+        .await;
+        let again = answer(
+            &client,
+            "send_sms",
+            json!({ "to": fictional(index), "message": number.to_string(), "idempotency_key": number.to_string() }),
+        );
         assert_eq!(again.await["replayed"], true, "{number}");
     }
-    let bulk = json!({ "recipients": [{ "to": fictional(9), "data": [{ "name": "code", "value": 4711 }] }], "message": "Code {{code}}" });
+    let bulk = json!({ "recipients": [{ "to": fictional(9), "data": [{ "name": "code", "value": 4711 }] }],
+        "message": "Code {{code}}" });
     answer(&client, "send_bulk", bulk).await;
     let said: Vec<Value> = texts(&desk).into_iter().map(|(_, text)| text).collect();
     assert_eq!(said, [json!("482913"), json!("0"), json!("-5"), json!(last.to_string()), json!("Code 4711")]);
@@ -195,29 +308,58 @@ async fn an_integer_is_text_while_it_surely_has_all_its_digits_and_never_a_phone
     // As text, since what is written here is no `Value` that keeps its digits.
     let mut server = RawStdio::start(&desk, Era::Stateless, |_| {});
     let mut id = 100;
-    for number in ["9007199254740992", "9007199254740993", "-9007199254740992", "1.50", "1.0", "1e3", "-0.0", "-0", "18446744073709551616"] {
+    for number in [
+        "9007199254740992",
+        "9007199254740993",
+        "-9007199254740992",
+        "1.50",
+        "1.0",
+        "1e3",
+        "-0.0",
+        "-0",
+        "18446744073709551616",
+    ] {
         for (arguments, place) in [
             (format!("{{\"to\":\"{}\",\"message\":{number}}}", fictional(20)), "`message`"),
-            (format!("{{\"to\":\"{}\",\"message\":\"x\",\"idempotency_key\":{number}}}", fictional(20)), "`idempotency_key`"),
+            (
+                format!("{{\"to\":\"{}\",\"message\":\"x\",\"idempotency_key\":{number}}}", fictional(20)),
+                "`idempotency_key`",
+            ),
         ] {
             id += 1;
-            let line = String::from_utf8(wire::tool_call(Era::Stateless, id, "send_sms", &json!("ARGUMENTS"))).unwrap();
+            let line =
+                String::from_utf8(wire::tool_call(Era::Stateless, id, "send_sms", &json!("ARGUMENTS")))
+                    .unwrap();
             server.send(line.replacen("\"ARGUMENTS\"", &arguments, 1).as_bytes());
             let refused = server.answer_to(id, &mut Vec::new());
             let said = refused["result"]["content"][0]["text"].as_str().unwrap();
-            assert!(refused["result"]["isError"] == true && said.contains(place) && said.contains("Right: "), "{arguments}: {refused}");
+            assert!(
+                refused["result"]["isError"] == true && said.contains(place) && said.contains("Right: "),
+                "{arguments}: {refused}"
+            );
         }
     }
     for (tool, wrong, place) in [
         ("send_sms", json!({ "to": 4_366_412_345_670_i64, "message": "x" }), "`to`"),
         ("send_sms", json!({ "to": fictional(1), "message": "x", "from": 10690 }), "`from`"),
-        ("send_bulk", json!({ "recipients": [{ "to": fictional(1) }, { "to": 4_366_412_345_670_i64 }], "message": "x" }), "`recipients[1].to`"),
-        ("send_bulk", json!({ "recipients": "[{\"to\": 4366412345670}]", "message": "x" }), "`recipients[0].to`"),
+        (
+            "send_bulk",
+            json!({ "recipients": [{ "to": fictional(1) }, { "to": 4_366_412_345_670_i64 }], "message": "x" }),
+            "`recipients[1].to`",
+        ),
+        (
+            "send_bulk",
+            json!({ "recipients": "[{\"to\": 4366412345670}]", "message": "x" }),
+            "`recipients[0].to`",
+        ),
         ("list_sms", json!({ "to": 4_366_412_345_670_i64 }), "`to`"),
     ] {
         let refused = refusal(&client, tool, wrong.clone()).await;
         let said = refused["message"].as_str().unwrap();
-        assert!(said.contains(place) && said.contains("in quotes") && !said.contains("366412345670"), "{wrong}: {said}");
+        assert!(
+            said.contains(place) && said.contains("in quotes") && !said.contains("366412345670"),
+            "{wrong}: {said}"
+        );
     }
     assert_eq!(desk.sent().len(), 5);
 }
@@ -239,7 +381,8 @@ async fn a_list_a_map_and_json_text_fill_placeholders_alike() {
     ];
     for (index, recipients) in spellings.into_iter().enumerate() {
         let message = format!("{index}: {{{{name}}}} at {{{{at}}}}");
-        let bulk = answer(&client, "send_bulk", json!({ "recipients": recipients, "message": message })).await;
+        let bulk =
+            answer(&client, "send_bulk", json!({ "recipients": recipients, "message": message })).await;
         assert_eq!(bulk["accepted"], 2, "{recipients}");
         let mut sent = texts(&desk).split_off(index * 2);
         sent.sort_by_key(|(to, _)| to.to_string());
@@ -247,21 +390,49 @@ async fn a_list_a_map_and_json_text_fill_placeholders_alike() {
         assert_eq!(sent, [(json!(one), said.clone()), (json!(two), said)], "{recipients}");
     }
     // Without data, and with data that is empty in every way.
-    for (index, data) in [json!([]), json!({}), json!(""), Value::Null, json!("[]"), json!("{}"), json!({ "name": null })].into_iter().enumerate() {
-        let bulk = json!({ "recipients": [{ "to": fictional(10 + index), "data": data }], "message": "Plain" });
+    for (index, data) in
+        [json!([]), json!({}), json!(""), Value::Null, json!("[]"), json!("{}"), json!({ "name": null })]
+            .into_iter()
+            .enumerate()
+    {
+        let bulk =
+            json!({ "recipients": [{ "to": fictional(10 + index), "data": data }], "message": "Plain" });
         assert_eq!(answer(&client, "send_bulk", bulk).await["accepted"], 1, "{data}");
     }
     let sent = desk.sent().len();
     // A text that happens to be JSON stays a text, and what is only half a pair is none.
     answer(&client, "send_sms", json!({ "to": fictional(30), "message": "{\"to\":\"x\"}" })).await;
     assert_eq!(texts(&desk).pop().unwrap().1, json!("{\"to\":\"x\"}"));
-    for data in [json!([{ "name": "Ann" }]), json!([{ "name": "name", "value": null }]), json!([{ "name": "name", "value": "A", "more": 1 }])] {
-        let refused = refusal(&client, "send_bulk", json!({ "recipients": [{ "to": fictional(1), "data": data }], "message": "Hi {{name}}" })).await;
-        assert!(refused["message"].as_str().unwrap().contains("`recipients[0].data[0]`"), "{data}: {refused}");
+    for data in [
+        json!([{ "name": "Ann" }]),
+        json!([{ "name": "name", "value": null }]),
+        json!([{ "name": "name", "value": "A", "more": 1 }]),
+    ] {
+        let refused = refusal(
+            &client,
+            "send_bulk",
+            json!({ "recipients": [{ "to": fictional(1), "data": data }], "message": "Hi {{name}}" }),
+        )
+        .await;
+        assert!(
+            refused["message"].as_str().unwrap().contains("`recipients[0].data[0]`"),
+            "{data}: {refused}"
+        );
     }
     let twice = json!([{ "name": "name", "value": "A" }, { "name": "name", "value": "A" }]);
-    let refused = refusal(&client, "send_bulk", json!({ "recipients": [{ "to": fictional(1), "data": twice }], "message": "Hi {{name}}" })).await;
-    assert!(refused["message"].as_str().unwrap().contains("`recipients[0].data`: the name \"name\" is there twice"), "{refused}");
+    let refused = refusal(
+        &client,
+        "send_bulk",
+        json!({ "recipients": [{ "to": fictional(1), "data": twice }], "message": "Hi {{name}}" }),
+    )
+    .await;
+    assert!(
+        refused["message"]
+            .as_str()
+            .unwrap()
+            .contains("`recipients[0].data`: the name \"name\" is there twice"),
+        "{refused}"
+    );
     assert_eq!(desk.sent().len(), sent + 1);
 }
 
@@ -270,16 +441,27 @@ async fn an_object_of_name_and_value_alone_is_one_pair_and_never_two_values() {
     let desk = Desk::new(WIDE);
     let client = desk.stdio(Era::Stateless).await;
     let pair = json!({ "name": "name", "value": "Ann" });
-    let bulk = |data: &Value, message: &str| json!({ "recipients": [{ "to": fictional(1), "data": data }], "message": message });
+    let bulk = |data: &Value, message: &str| {
+        json!({ "recipients": [{ "to": fictional(1), "data": data }],
+        "message": message })
+    };
     let mut said = Vec::new();
-    for (index, data) in [pair.clone(), json!(pair.to_string()), json!({ "value": "Ann", "name": "name" })].into_iter().enumerate() {
+    for (index, data) in [pair.clone(), json!(pair.to_string()), json!({ "value": "Ann", "name": "name" })]
+        .into_iter()
+        .enumerate()
+    {
         let message = format!("{index}: Hi {{{{name}}}}");
         assert_eq!(answer(&client, "send_bulk", bulk(&data, &message)).await["accepted"], 1, "{data}");
         said.push(json!(format!("{index}: Hi Ann")));
     }
     // A map of other names stays one, and so does one of more.
     answer(&client, "send_bulk", bulk(&json!({ "name": "Ann" }), "3: Hi {{name}}")).await;
-    answer(&client, "send_bulk", bulk(&json!({ "name": "Ann", "value": "5", "at": "7" }), "4: {{name}} {{value}} {{at}}")).await;
+    answer(
+        &client,
+        "send_bulk",
+        bulk(&json!({ "name": "Ann", "value": "5", "at": "7" }), "4: {{name}} {{value}} {{at}}"),
+    )
+    .await;
     answer(&client, "send_bulk", bulk(&json!({ "name": "code", "value": 17 }), "5: {{code}}")).await;
     said.extend([json!("3: Hi Ann"), json!("4: Ann 5 7"), json!("5: 17")]);
     let sent: Vec<Value> = texts(&desk).into_iter().map(|(_, text)| text).collect();
@@ -291,7 +473,11 @@ async fn an_object_of_name_and_value_alone_is_one_pair_and_never_two_values() {
         (json!({ "name": "name", "value": null }), "Hi {{name}}", "missing field `value`"),
         (json!({ "name": null, "value": "Ann" }), "Hi {{value}}", "missing field `name`"),
         (json!({ "name": "Ann", "value": "Bob" }), "Hi {{name}}", "no value for placeholder {{name}}"),
-        (json!({ "name": ["name"], "value": "Ann" }), "Hi {{name}}", "`recipients[0].data[0].name`: it is an array"),
+        (
+            json!({ "name": ["name"], "value": "Ann" }),
+            "Hi {{name}}",
+            "`recipients[0].data[0].name`: it is an array",
+        ),
     ] {
         let refused = refusal(&client, "send_bulk", bulk(&data, message)).await;
         assert!(refused["message"].as_str().unwrap().contains(part), "{data}: {refused}");
@@ -305,19 +491,32 @@ async fn a_pair_of_empty_texts_is_one_that_a_strict_model_had_to_fill() {
     let client = desk.stdio(Era::Stateless).await;
     let padding = json!({ "name": "", "value": "" });
     let ann = json!({ "name": "name", "value": "Ann" });
-    let plain =
-        [json!([padding]), json!([padding, { "name": " ", "value": null }]), padding.clone(), json!([padding.to_string()]), json!({ "": "" })];
+    let plain = [
+        json!([padding]),
+        json!([padding, { "name": " ", "value": null }]),
+        padding.clone(),
+        json!([padding.to_string()]),
+        json!({ "": "" }),
+    ];
     for (index, data) in plain.into_iter().enumerate() {
         let bulk = json!({ "recipients": [{ "to": fictional(index), "data": data }], "message": "Plain" });
         assert_eq!(answer(&client, "send_bulk", bulk).await["accepted"], 1, "{data}");
     }
-    let bulk = json!({ "recipients": [{ "to": fictional(9), "data": [padding, ann, padding] }], "message": "Hi {{name}}" });
+    let bulk = json!({ "recipients": [{ "to": fictional(9), "data": [padding, ann, padding] }], "message":
+        "Hi {{name}}" });
     answer(&client, "send_bulk", bulk).await;
     assert_eq!(texts(&desk).pop().unwrap().1, json!("Hi Ann"));
     let sent = desk.sent().len();
     // Half of a pair says something, and a placeholder stays one that must be filled.
-    for data in [json!([{ "name": "name", "value": "" }]), json!([{ "name": "", "value": "Ann" }]), json!([padding])] {
-        refusal(&client, "send_bulk", json!({ "recipients": [{ "to": fictional(10), "data": data }], "message": "Hi {{name}}" })).await;
+    for data in
+        [json!([{ "name": "name", "value": "" }]), json!([{ "name": "", "value": "Ann" }]), json!([padding])]
+    {
+        refusal(
+            &client,
+            "send_bulk",
+            json!({ "recipients": [{ "to": fictional(10), "data": data }], "message": "Hi {{name}}" }),
+        )
+        .await;
     }
     assert_eq!(desk.sent().len(), sent);
 }
@@ -326,7 +525,9 @@ async fn a_pair_of_empty_texts_is_one_that_a_strict_model_had_to_fill() {
 async fn an_integer_out_of_range_is_told_its_field_its_value_and_its_range() {
     let desk = Desk::new(WIDE);
     let client = desk.stdio(Era::Stateless).await;
-    for (tool, name, range) in [("list_sms", "limit", "from 1 to 100"), ("open_session", "max_messages", "from 0 to 4294967295")] {
+    for (tool, name, range) in
+        [("list_sms", "limit", "from 1 to 100"), ("open_session", "max_messages", "from 0 to 4294967295")]
+    {
         for (given, shown) in [
             (json!(-1), "it is -1"),
             (json!(-7.0), "it is -7.0"),
@@ -341,7 +542,12 @@ async fn an_integer_out_of_range_is_told_its_field_its_value_and_its_range() {
             (json!([5]), "it is an array"),
         ] {
             let said = raw(&client, tool, json!({ name: given })).await;
-            for part in [format!("`{name}`: {shown}"), range.to_owned(), format!("`{name}` is an integer"), format!("Right: \"{name}\": ")] {
+            for part in [
+                format!("`{name}`: {shown}"),
+                range.to_owned(),
+                format!("`{name}` is an integer"),
+                format!("Right: \"{name}\": "),
+            ] {
                 assert!(said.contains(&part), "{tool} {name} = {given} does not say {part:?}: {said}");
             }
             assert!(!said.contains("u32") && !said.contains("expected"), "{said}");
@@ -354,11 +560,24 @@ async fn a_word_for_nothing_is_no_sender_no_key_and_no_handle() {
     let desk = Desk::new(WIDE);
     let client = desk.stdio(Era::Stateless).await;
     for word in ["null", "None", "UNDEFINED", "nil", " none ", "NULL"] {
-        for (name, code) in [("from", "sender_not_allowed"), ("idempotency_key", "invalid_argument"), ("session", "session_invalid")] {
-            let refused = refusal(&client, "send_sms", json!({ "to": fictional(1), "message": "x", name: word })).await;
+        for (name, code) in [
+            ("from", "sender_not_allowed"),
+            ("idempotency_key", "invalid_argument"),
+            ("session", "session_invalid"),
+        ] {
+            let refused =
+                refusal(&client, "send_sms", json!({ "to": fictional(1), "message": "x", name: word })).await;
             assert_eq!(refused["code"], code, "{name} = {word}: {refused}");
-            assert!(refused["message"].as_str().unwrap().contains("leave it out"), "{name} = {word}: {refused}");
-            refusal(&client, "send_bulk", json!({ "recipients": [{ "to": fictional(1) }], "message": "x", name: word })).await;
+            assert!(
+                refused["message"].as_str().unwrap().contains("leave it out"),
+                "{name} = {word}: {refused}"
+            );
+            refusal(
+                &client,
+                "send_bulk",
+                json!({ "recipients": [{ "to": fictional(1) }], "message": "x", name: word }),
+            )
+            .await;
         }
         refusal(&client, "get_balance", json!({ "session": word })).await;
     }
@@ -366,7 +585,10 @@ async fn a_word_for_nothing_is_no_sender_no_key_and_no_handle() {
     // The command line too: `jq -r` writes null where there is nothing.
     for option in ["--from", "--idempotency-key"] {
         let output = desk.command().args(["send", &fictional(1), "x", option, "null"]).output().unwrap();
-        assert!(String::from_utf8_lossy(&output.stderr).contains("stands for nothing"), "{option}: {output:?}");
+        assert!(
+            String::from_utf8_lossy(&output.stderr).contains("stands for nothing"),
+            "{option}: {output:?}"
+        );
         assert!(!output.status.success(), "{option}: {output:?}");
     }
     assert!(desk.sent().is_empty(), "{:?}", desk.sent());
@@ -390,7 +612,11 @@ async fn a_complaint_names_the_place_what_belongs_there_and_one_right_value_and_
     let client = desk.stdio(Era::Stateless).await;
     let secret = "482913 is your code";
     for (tool, wrong, parts) in [
-        ("send_sms", json!({ "to": [secret], "message": "x" }), ["`to`: it is an array", "`to` is a string: ", "Right: \"to\": \"+12025550123\""]),
+        (
+            "send_sms",
+            json!({ "to": [secret], "message": "x" }),
+            ["`to`: it is an array", "`to` is a string: ", "Right: \"to\": \"+12025550123\""],
+        ),
         (
             "send_sms",
             json!({ "to": fictional(1), "message": { "text": secret } }),
@@ -408,16 +634,25 @@ async fn a_complaint_names_the_place_what_belongs_there_and_one_right_value_and_
         ),
         (
             "send_bulk",
-            json!({ "recipients": [{ "to": fictional(1), "data": [{ "name": "n", "value": [secret] }] }], "message": "x" }),
+            json!({ "recipients": [{ "to": fictional(1), "data": [{ "name": "n", "value": [secret] }] }],
+                "message": "x" }),
             ["it is an array", "`recipients[0].data[0].value` is a string: ", "Right: \"value\": \"Ann\""],
         ),
-        ("list_sms", json!({ "limit": [secret] }), ["it is an array", "`limit` is an integer: ", "Right: \"limit\": 20"]),
+        (
+            "list_sms",
+            json!({ "limit": [secret] }),
+            ["it is an array", "`limit` is an integer: ", "Right: \"limit\": 20"],
+        ),
         (
             "send_bulk",
             json!({ "recipients": [], "message": "x", "on_invalid": secret }),
             ["`refuse`", "`on_invalid` is a string: ", "Right: \"on_invalid\": "],
         ),
-        ("send_sms", json!({ "to": fictional(1), "mesage": secret }), ["unknown field `mesage`", "`message`", "`idempotency_key`"]),
+        (
+            "send_sms",
+            json!({ "to": fictional(1), "mesage": secret }),
+            ["unknown field `mesage`", "`message`", "`idempotency_key`"],
+        ),
     ] {
         let said = raw(&client, tool, wrong.clone()).await;
         for part in parts {
@@ -430,7 +665,11 @@ async fn a_complaint_names_the_place_what_belongs_there_and_one_right_value_and_
 
 /// Asks over both transports in this era and returns the errors' codes and messages.
 fn asked(desk: &Desk, era: Era, method: &str, params: &str) -> Vec<Value> {
-    let line = String::from_utf8(wire::request(era, 7, method, json!({ "PARAMS": 1 }))).unwrap().replacen("\"PARAMS\":1", params, 1);
+    let line = String::from_utf8(wire::request(era, 7, method, json!({ "PARAMS": 1 }))).unwrap().replacen(
+        "\"PARAMS\":1",
+        params,
+        1,
+    );
     let line = line.replace("{,", "{").replace(",}", "}");
     let mut server = RawStdio::start(desk, era, |_| {});
     server.send(line.as_bytes());
@@ -438,10 +677,15 @@ fn asked(desk: &Desk, era: Era, method: &str, params: &str) -> Vec<Value> {
     server.finish();
     let server = desk.http(|_| {});
     let session = (era == Era::Legacy).then(|| wire::open_legacy(server.port, &[]));
-    let named = serde_json::from_str::<Value>(&line).unwrap()["params"]["name"].as_str().unwrap_or("get_balance").to_owned();
+    let named = serde_json::from_str::<Value>(&line).unwrap()["params"]["name"]
+        .as_str()
+        .unwrap_or("get_balance")
+        .to_owned();
     let headers: Vec<(&str, &str)> = match &session {
         Some(id) => vec![("Mcp-Session-Id", id)],
-        None if method == "tools/call" => vec![("Mcp-Protocol-Version", "2026-07-28"), ("Mcp-Method", method), ("Mcp-Name", &named)],
+        None if method == "tools/call" => {
+            vec![("Mcp-Protocol-Version", "2026-07-28"), ("Mcp-Method", method), ("Mcp-Name", &named)]
+        }
         None => vec![("Mcp-Protocol-Version", "2026-07-28"), ("Mcp-Method", method)],
     };
     let over_http = post(server.port, &headers, line.as_bytes());
@@ -466,7 +710,10 @@ fn a_wrong_parameter_is_named_and_its_method_is_not_called_unknown() {
     ] {
         for answer in asked(&desk, era, method, params) {
             assert_eq!(answer["error"]["code"], -32602, "{era:?} {method} {params}: {answer}");
-            assert!(answer["error"]["message"].as_str().unwrap().contains(field), "{era:?} {method} {params}: {answer}");
+            assert!(
+                answer["error"]["message"].as_str().unwrap().contains(field),
+                "{era:?} {method} {params}: {answer}"
+            );
         }
     }
     for answer in asked(&desk, Era::Legacy, "no/such", "") {
@@ -482,7 +729,11 @@ fn a_wrong_parameter_is_named_and_its_method_is_not_called_unknown() {
             assert_eq!(answer["result"]["prompts"], json!([]), "{era:?}: {answer}");
         }
         for answer in asked(&desk, era, "resources/templates/list", "") {
-            assert_eq!(answer["result"]["resourceTemplates"].as_array().map(Vec::len), Some(1), "{era:?}: {answer}");
+            assert_eq!(
+                answer["result"]["resourceTemplates"].as_array().map(Vec::len),
+                Some(1),
+                "{era:?}: {answer}"
+            );
         }
     }
 }
@@ -509,8 +760,14 @@ fn an_opening_that_cannot_be_read_is_told_its_field_and_the_next_one_is_served()
         let mut stdio = RawStdio::start(&desk, Era::Stateless, |_| {});
         stdio.send(&line);
         let over_http = post(server.port, &[], &line);
-        for refused in [stdio.answer_to(0, &mut Vec::new()), over_http.json().unwrap_or_else(|| panic!("{over_http:?}"))] {
-            assert_eq!((&refused["error"]["code"], &refused["id"]), (&json!(-32602), &json!(0)), "{name}: {refused}");
+        for refused in
+            [stdio.answer_to(0, &mut Vec::new()), over_http.json().unwrap_or_else(|| panic!("{over_http:?}"))]
+        {
+            assert_eq!(
+                (&refused["error"]["code"], &refused["id"]),
+                (&json!(-32602), &json!(0)),
+                "{name}: {refused}"
+            );
             assert!(refused["error"]["message"].as_str().unwrap().contains(field), "{name}: {refused}");
         }
         stdio.send(&wire::initialize());
@@ -524,7 +781,9 @@ fn an_opening_that_cannot_be_read_is_told_its_field_and_the_next_one_is_served()
 fn the_icon_is_told_to_the_versions_that_have_icons() {
     let desk = Desk::new("");
     let server = desk.http(|_| {});
-    for (version, has_icons) in [("2025-03-26", false), ("2025-06-18", false), ("2025-11-25", true), ("2026-07-28", true)] {
+    for (version, has_icons) in
+        [("2025-03-26", false), ("2025-06-18", false), ("2025-11-25", true), ("2026-07-28", true)]
+    {
         let mut opening: Value = serde_json::from_slice(&wire::initialize()).unwrap();
         opening["params"]["protocolVersion"] = json!(version);
         let line = serde_json::to_vec(&opening).unwrap();
@@ -544,8 +803,12 @@ async fn a_long_list_of_recipients_is_read_as_a_short_one_is_and_told_where_it_i
     let desk = Desk::new(&format!("{WIDE}bulk_max = 5000\n"));
     let client = desk.stdio(Era::Stateless).await;
     // Far beyond what is made a tree of values.
-    let mut list: Vec<Value> =
-        (0..3_000).map(|n| json!({ "to": fictional(n), "data": [{ "name": "name", "value": format!("\"N\u{e9} {n}]\\") }] })).collect();
+    let mut list: Vec<Value> = (0..3_000)
+        .map(|n| {
+            json!({ "to": fictional(n), "data": [{ "name": "name", "value": format!(
+            "\"N\u{e9} {n}]\\") }] })
+        })
+        .collect();
     let quote = |list: &Value| json!({ "recipients": list, "message": "To {{name}}", "dry_run": true });
     let by_list = answer(&client, "send_bulk", quote(&json!(list))).await;
     let by_text = answer(&client, "send_bulk", quote(&json!(json!(list).to_string()))).await;
@@ -555,20 +818,32 @@ async fn a_long_list_of_recipients_is_read_as_a_short_one_is_and_told_where_it_i
     list[2_998] = json!({ "to": fictional(2_998), "data": { "name": 7 }, "more": null });
     assert_eq!(answer(&client, "send_bulk", quote(&json!(list))).await["accepted"], 3_000);
     let wrong = [
-        (json!({ "to": 33_199_000_001_u64, "data": [{ "name": "name", "value": "x" }] }), "`recipients[2999].to`"),
+        (
+            json!({ "to": 33_199_000_001_u64, "data": [{ "name": "name", "value": "x" }] }),
+            "`recipients[2999].to`",
+        ),
         (json!({ "to": fictional(1), "dat": [] }), "`recipients[2999]`"),
         (json!("+33199000001"), "`recipients[2999]`"),
-        (json!({ "to": fictional(1), "data": [{ "name": "name", "value": "x" }, { "name": "name", "value": "y" }] }), "recipients[2999]"),
+        (
+            json!({ "to": fictional(1), "data": [{ "name": "name", "value": "x" }, { "name": "name", "value": "y" }] }),
+            "recipients[2999]",
+        ),
         (json!({ "to": fictional(2_999), "data": [] }), "recipients[2999]"),
     ];
     for (last, place) in wrong {
         list[2_999] = last;
         for list in [json!(list), json!(json!(list).to_string())] {
             let refused = refusal(&client, "send_bulk", quote(&list)).await;
-            assert!(refused["code"] == "invalid_argument" && refused["message"].as_str().unwrap().contains(place), "{refused}");
+            assert!(
+                refused["code"] == "invalid_argument" && refused["message"].as_str().unwrap().contains(place),
+                "{refused}"
+            );
         }
     }
-    let twice = format!("[{}, {{\"to\":\"+1\",\"to\":\"+2\"}}]", list[..2_990].iter().map(Value::to_string).collect::<Vec<_>>().join(","));
+    let twice = format!(
+        "[{}, {{\"to\":\"+1\",\"to\":\"+2\"}}]",
+        list[..2_990].iter().map(Value::to_string).collect::<Vec<_>>().join(",")
+    );
     let refused = refusal(&client, "send_bulk", quote(&json!(twice))).await;
     assert!(refused["message"].as_str().unwrap().contains("twice in one object"), "{refused}");
     assert_eq!(desk.sent().len(), 0);

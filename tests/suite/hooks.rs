@@ -1,5 +1,5 @@
-//! The program itself with a real vendor's provider before the vendor's fake: signed webhooks over HTTP, a kill right
-//! after each, and what is told onward.
+//! The program itself with a real vendor's provider before the vendor's fake: signed webhooks over HTTP, a
+//! kill right after each, and what is told onward.
 
 use std::io::Write as _;
 use std::process::Command;
@@ -28,7 +28,8 @@ const PUBLIC: &str = "https://sms.example.com";
 pub fn desk(fake: &Fake<MailerSend>, more: &str) -> Desk {
     let desk = Desk::new("");
     let settings = format!(
-        "{WIDE}[http]\npublic_url = \"{PUBLIC}\"\n{more}[[provider]]\nkind = \"mailersend\"\nbase_url = \"{}/v1\"\nfrom = \"{FROM}\"\n\
+        "{WIDE}[http]\npublic_url = \"{PUBLIC}\"\n{more}[[provider]]\nkind = \"mailersend\"\nbase_url = \
+         \"{}/v1\"\nfrom = \"{FROM}\"\n\
          token = \"{TOKEN}\"\nsigning_secret = \"{SIGNING}\"\ninbound_secret = \"{INBOUND}\"\n",
         fake.url()
     );
@@ -55,7 +56,8 @@ pub fn told(port: u16, path: &str, secret: &str, body: &Value) -> Reply {
     let signature = hex(&mac.finalize().into_bytes());
     let mut stream = connect(port);
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: sms.example.com\r\nSignature: {signature}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        "POST {path} HTTP/1.1\r\nHost: sms.example.com\r\nSignature: {signature}\r\nConnection: \
+         close\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
@@ -113,15 +115,19 @@ async fn a_vendors_report_and_a_persons_reply_are_told_onward_signed() {
     let fake = Fake::start(MailerSend::new());
     let receiver = Receiver::new(&[]);
     let forward = receiver.settings();
-    let more =
-        format!("[forward]\ncallback_url = \"{}\"\nsecret = \"{}\"\nallow_private = true\n", forward.callback_url.unwrap(), crate::forward::secret());
+    let more = format!(
+        "[forward]\ncallback_url = \"{}\"\nsecret = \"{}\"\nallow_private = true\n",
+        forward.callback_url.unwrap(),
+        crate::forward::secret()
+    );
     let desk = desk(&fake, &more);
     let server = desk.http(|_| {});
     let path = path(&desk).await;
     let sent = send(&server, "+12025550123", "hello");
     for _ in 0..2 {
         assert_eq!(told(server.port, &path, SIGNING, &report(&sent, "delivered")).status, 204);
-        let reply = json!({ "data": { "id": "in-1", "from": "+12025550123", "to": FROM, "text": "See you" } });
+        let reply =
+            json!({ "data": { "id": "in-1", "from": "+12025550123", "to": FROM, "text": "See you" } });
         assert_eq!(told(server.port, &path, INBOUND, &reply).status, 204);
     }
     let heard = tokio::task::spawn_blocking(move || {
@@ -130,7 +136,8 @@ async fn a_vendors_report_and_a_persons_reply_are_told_onward_signed() {
         send(&server, "+12025550124", "next");
         receiver.taken(4)
     });
-    let types: Vec<String> = heard.await.unwrap().iter().map(|heard| heard.body["type"].as_str().unwrap().to_owned()).collect();
+    let types: Vec<String> =
+        heard.await.unwrap().iter().map(|heard| heard.body["type"].as_str().unwrap().to_owned()).collect();
     assert_eq!(types, ["message.sent", "message.delivered", "message.replied", "message.sent"]);
 }
 
@@ -140,17 +147,23 @@ async fn a_stop_that_mailersend_tells_without_plus_or_country_code_is_an_america
     let desk = desk(&fake, "");
     let server = desk.http(|_| {});
     let path = path(&desk).await;
-    for (round, from) in ["6465550123", "16465550124", "(646) 555-0125", "6465550126"].into_iter().enumerate() {
+    for (round, from) in ["6465550123", "16465550124", "(646) 555-0125", "6465550126"].into_iter().enumerate()
+    {
         if round < 3 {
             send(&server, &format!("+1646555012{}", 3 + round), "hello");
         }
-        let reply = json!({ "data": { "id": format!("in-{round}"), "from": from, "to": FROM, "text": "STOP" } });
+        let reply =
+            json!({ "data": { "id": format!("in-{round}"), "from": from, "to": FROM, "text": "STOP" } });
         assert_eq!(told(server.port, &path, INBOUND, &reply).status, 204);
     }
     let store = ledger(&desk);
     let mut out: Vec<String> = store.opt_outs(9).await.unwrap().into_iter().map(|out| out.number).collect();
     out.sort();
-    assert_eq!(out, ["+16465550123", "+16465550124", "+16465550125", "+16465550126"], "the last was never texted");
+    assert_eq!(
+        out,
+        ["+16465550123", "+16465550124", "+16465550125", "+16465550126"],
+        "the last was never texted"
+    );
     assert!(store.pendings().await.unwrap().is_empty());
     store.close().await.unwrap();
 }
@@ -182,7 +195,11 @@ async fn a_flood_of_replies_costs_an_agent_little_is_counted_whole_and_the_stop_
         }
         let body = tool_call(Era::Stateless, 1, "get_status", &arguments);
         let answer = post(server.port, &stateless_headers("get_status"), &body).json().unwrap();
-        assert!(answer.to_string().len() < 30_000, "the text and the structured content, {} bytes", answer.to_string().len());
+        assert!(
+            answer.to_string().len() < 30_000,
+            "the text and the structured content, {} bytes",
+            answer.to_string().len()
+        );
         answer["result"]["structuredContent"].clone()
     };
     let (mut shown, mut cursor) = (0, None::<String>);
@@ -191,7 +208,11 @@ async fn a_flood_of_replies_costs_an_agent_little_is_counted_whole_and_the_stop_
         let count = status["replies"].as_array().unwrap().len();
         assert_eq!(status["message"]["replies"], FLOOD);
         assert_eq!(status["replies_omitted"], FLOOD - count);
-        assert!(status["warnings"].to_string().contains("2440 of the replies are counted"), "{}", status["warnings"]);
+        assert!(
+            status["warnings"].to_string().contains("2440 of the replies are counted"),
+            "{}",
+            status["warnings"]
+        );
         shown += count;
         cursor = status["next_cursor"].as_str().map(str::to_owned);
         if cursor.is_none() {
@@ -200,6 +221,9 @@ async fn a_flood_of_replies_costs_an_agent_little_is_counted_whole_and_the_stop_
     }
     assert_eq!(shown, 60, "what is above the rate is on no page");
     let store = ledger(&desk);
-    assert_eq!(store.opt_outs(9).await.unwrap().iter().map(|out| out.number.as_str()).collect::<Vec<_>>(), ["+12025550123"]);
+    assert_eq!(
+        store.opt_outs(9).await.unwrap().iter().map(|out| out.number.as_str()).collect::<Vec<_>>(),
+        ["+12025550123"]
+    );
     store.close().await.unwrap();
 }

@@ -1,4 +1,5 @@
-//! The remote endpoint: who gets in, what bounds hold, how it stops, and what a broken connection does to a send.
+//! The remote endpoint: who gets in, what bounds hold, how it stops, and what a broken connection does to a
+//! send.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
@@ -35,7 +36,10 @@ fn refusal_of(reply: &Reply) -> Value {
 /// A vendor, and a desk before it with these settings besides.
 fn slow_desk(more: &str) -> (Fake<SmsForAi>, Desk) {
     let fake = Fake::start(SmsForAi::default());
-    let provider = format!("[[provider]]\nkind = \"sms_for_ai\"\nbase_url = \"{}/api/v1\"\ntoken = \"{VENDOR_TOKEN}\"\n", fake.url());
+    let provider = format!(
+        "[[provider]]\nkind = \"sms_for_ai\"\nbase_url = \"{}/api/v1\"\ntoken = \"{VENDOR_TOKEN}\"\n",
+        fake.url()
+    );
     let desk = Desk::new(&format!("{WIDE}{more}{provider}"));
     (fake, desk)
 }
@@ -84,7 +88,10 @@ fn only_the_bearer_token_opens_the_door() {
     for wrong in ["Bearer nope", "Bearer s3cret-of-the-des", "Bearer s3cret-of-the-desk2"] {
         let refused = ask(&[("Authorization", wrong)]);
         assert_eq!(refused.status, 401, "{wrong}");
-        assert!(refused.header("www-authenticate").unwrap().contains("error=\"invalid_token\""), "{refused:?}");
+        assert!(
+            refused.header("www-authenticate").unwrap().contains("error=\"invalid_token\""),
+            "{refused:?}"
+        );
     }
     for none in ["Basic czNjcmV0", "Bearer ", "s3cret-of-the-desk"] {
         assert_eq!(ask(&[("Authorization", none)]).status, 401, "{none}");
@@ -98,9 +105,13 @@ fn only_the_bearer_token_opens_the_door() {
 fn foreign_hosts_and_origins_are_kept_out() {
     let closed = Desk::new("");
     let closed = closed.http(|_| {});
-    let open = Desk::new("[http]\nallowed_hosts = [\"sms.example.com\"]\nallowed_origins = [\"https://app.example.com:443\"]\n");
+    let open = Desk::new(
+        "[http]\nallowed_hosts = [\"sms.example.com\"]\nallowed_origins = [\"https://app.example.com:443\"]\n",
+    );
     let open = open.http(|_| {});
-    let status = |server: &HttpServer, header: (&str, &str)| ask(server.port, &[header], "get_balance", &json!({})).status;
+    let status = |server: &HttpServer, header: (&str, &str)| {
+        ask(server.port, &[header], "get_balance", &json!({})).status
+    };
     for foreign in ["evil.example", "sms.example.com.evil.example", "127.0.0.1.evil.example"] {
         assert_eq!(status(&closed, ("Host", foreign)), 403, "{foreign}");
         assert_eq!(status(&open, ("Host", foreign)), 403, "{foreign}");
@@ -109,7 +120,9 @@ fn foreign_hosts_and_origins_are_kept_out() {
         assert_eq!(status(&closed, ("Host", &format!("{own}:{}", closed.port))), 200, "{own}");
     }
     assert_eq!(status(&open, ("Host", "sms.example.com")), 200);
-    for foreign in ["https://evil.example", "http://app.example.com", "https://app.example.com.evil.example", "null"] {
+    for foreign in
+        ["https://evil.example", "http://app.example.com", "https://app.example.com.evil.example", "null"]
+    {
         assert_eq!(status(&closed, ("Origin", foreign)), 403, "{foreign}");
         assert_eq!(status(&open, ("Origin", foreign)), 403, "{foreign}");
     }
@@ -157,14 +170,24 @@ fn many_answers_over_event_streams_come_on_one_connection() {
 fn a_made_up_session_id_is_no_fresh_budget() {
     let desk = Desk::new("[guard]\nsession_messages = 2\n");
     let server = desk.http(|_| {});
-    let send = |index: usize, headers: &[(&str, &str)]| ask(server.port, headers, "send_sms", &json!({ "to": fictional(index), "message": "x" }));
+    let send = |index: usize, headers: &[(&str, &str)]| {
+        ask(server.port, headers, "send_sms", &json!({ "to": fictional(index), "message": "x" }))
+    };
     answer_of(&send(1, &[("Mcp-Session-Id", "made-up-1")]));
     answer_of(&send(2, &[("Mcp-Session-Id", "made-up-2")]));
     for headers in [&[("Mcp-Session-Id", "made-up-3")][..], &[], &[("Mcp-Session-Id", "")]] {
         assert_eq!(refusal_of(&send(3, headers))["code"], "budget_exceeded", "{headers:?}");
     }
     // Nor does the older era know it.
-    assert_eq!(post(server.port, &[("Mcp-Session-Id", "made-up")], &tool_call(Era::Legacy, 1, "get_balance", &json!({}))).status, 404);
+    assert_eq!(
+        post(
+            server.port,
+            &[("Mcp-Session-Id", "made-up")],
+            &tool_call(Era::Legacy, 1, "get_balance", &json!({}))
+        )
+        .status,
+        404
+    );
     assert_eq!(desk.sent().len(), 2);
 }
 
@@ -175,17 +198,24 @@ fn sessions_are_limited_however_initialize_is_spelt_and_one_with_a_call_under_wa
     let (port, session) = (server.port, wire::open_legacy(server.port, &[]));
     fake.hold();
     let slow = std::thread::spawn(move || {
-        let call = tool_call(Era::Legacy, 1, "send_sms", &json!({ "to": fictional(1), "message": "Under way" }));
+        let call =
+            tool_call(Era::Legacy, 1, "send_sms", &json!({ "to": fictional(1), "message": "Under way" }));
         post(port, &[("Mcp-Session-Id", &session)], &call)
     });
     eventually("the vendor has it", || sends(&fake) == 1);
     let plain = wire::initialize();
-    let escaped = String::from_utf8(plain.clone()).unwrap().replace("\"initialize\"", "\"\\u0069nitialize\"").into_bytes();
+    let escaped = String::from_utf8(plain.clone())
+        .unwrap()
+        .replace("\"initialize\"", "\"\\u0069nitialize\"")
+        .into_bytes();
     assert_ne!(plain, escaped);
     for body in [&plain, &escaped] {
         let refused = post(server.port, &[], body);
         assert_eq!(refused.status, 503, "{refused:?}");
-        assert!(refused.header("retry-after").is_some() && refused.header("mcp-session-id").is_none(), "{refused:?}");
+        assert!(
+            refused.header("retry-after").is_some() && refused.header("mcp-session-id").is_none(),
+            "{refused:?}"
+        );
         assert!(String::from_utf8_lossy(&refused.body).contains("max_sessions"), "{refused:?}");
     }
     // Clients without sessions go on.
@@ -216,7 +246,11 @@ fn a_client_that_goes_away_does_not_stop_its_send() {
         let with_key = json!({ "to": fictional(1), "message": "Kept", "idempotency_key": "blip" });
         fake.hold();
         drop_after_sending(&with_key);
-        assert_eq!(listed(&server)[0]["status"], "attempting", "{era:?}: the connection broke before the answer");
+        assert_eq!(
+            listed(&server)[0]["status"],
+            "attempting",
+            "{era:?}: the connection broke before the answer"
+        );
         fake.release();
         eventually("it is shown as sent", || listed(&server)[0]["status"] != "attempting");
         assert_eq!(listed(&server).len(), 1);
@@ -225,7 +259,10 @@ fn a_client_that_goes_away_does_not_stop_its_send() {
         let again = answer_of(&ask(server.port, &[], "send_sms", &with_key));
         assert_eq!((&again["replayed"], &again["id"]), (&json!(true), &listed(&server)[0]["id"]), "{again}");
         let without_key = json!({ "to": fictional(1), "message": "Kept" });
-        assert_eq!(refusal_of(&ask(server.port, &[], "send_sms", &without_key))["code"], "duplicate_suspected");
+        assert_eq!(
+            refusal_of(&ask(server.port, &[], "send_sms", &without_key))["code"],
+            "duplicate_suspected"
+        );
         assert_eq!(sends(&fake), 1, "{era:?}");
     }
 }
@@ -237,11 +274,14 @@ fn a_stop_lets_the_send_in_flight_end_and_refuses_new_ones() {
     let mut server = desk.http(|_| {});
     let port = server.port;
     fake.hold();
-    let slow = std::thread::spawn(move || ask(port, &[], "send_sms", &json!({ "to": fictional(1), "message": "In flight" })));
+    let slow = std::thread::spawn(move || {
+        ask(port, &[], "send_sms", &json!({ "to": fictional(1), "message": "In flight" }))
+    });
     eventually("the vendor has it", || sends(&fake) == 1);
     signal("TERM", server.child.id());
     eventually("the stop began", || get(port, "/healthz").status == 503);
-    let refused = refusal_of(&ask(port, &[], "send_sms", &json!({ "to": fictional(2), "message": "Too late" })));
+    let refused =
+        refusal_of(&ask(port, &[], "send_sms", &json!({ "to": fictional(2), "message": "Too late" })));
     assert_eq!(refused["code"], "shutting_down");
     assert!(refused["next"].as_str().unwrap().contains("Nothing was sent"), "{refused}");
     assert!(server.child.try_wait().unwrap().is_none() && !slow.is_finished(), "the stop waits for the send");

@@ -1,5 +1,5 @@
-//! What comes in: webhooks over real sockets, with a provider that believes what the tests sign, and what becomes of it
-//! when it comes twice, in the wrong order, as garbage, or just before the process is killed.
+//! What comes in: webhooks over real sockets, with a provider that believes what the tests sign, and what
+//! becomes of it when it comes twice, in the wrong order, as garbage, or just before the process is killed.
 
 mod called;
 mod words;
@@ -35,7 +35,9 @@ use sms_mcp::sms::money::{Amount, Currency, Money};
 use sms_mcp::sms::number::Number;
 
 use crate::forward::Receiver;
-use crate::support::{A_WHILE, LAST_RESORT, eventually, eventually_async, fictional, operator, person, within};
+use crate::support::{
+    A_WHILE, LAST_RESORT, eventually, eventually_async, fictional, operator, person, within,
+};
 use crate::wire::{Reply as Answer, connect, read_reply};
 
 const SIGNED: (&str, &str) = ("X-Signature", "good");
@@ -58,12 +60,21 @@ pub struct Vendor {
 fn event_of(value: &Value, now: Timestamp, message: Option<&MessageId>) -> Result<Event, NotBelieved> {
     let text = |name: &str| value[name].as_str().map(str::to_owned);
     let need = |name: &str| text(name).ok_or_else(|| NotBelieved::Malformed(format!("`{name}` is missing")));
-    let at = value["at_ms"].as_i64().map(Timestamp).unwrap_or_else(|| value["at"].as_i64().map_or(now, |ms| now.plus_ms(ms)));
+    let at = value["at_ms"]
+        .as_i64()
+        .map(Timestamp)
+        .unwrap_or_else(|| value["at"].as_i64().map_or(now, |ms| now.plus_ms(ms)));
     Ok(match value["event"].as_str() {
         Some("receipt") => {
-            let state = State::from_name(&need("state")?).ok_or_else(|| NotBelieved::Malformed("`state` is none".into()))?;
+            let state = State::from_name(&need("state")?)
+                .ok_or_else(|| NotBelieved::Malformed("`state` is none".into()))?;
             let price = value["price"].as_i64().map(|micros| Money { micros, currency: Currency::USD });
-            Event::Receipt(Receipt { to: text("to"), why: text("why"), price, ..Receipt::new(need("id")?, state, at) })
+            Event::Receipt(Receipt {
+                to: text("to"),
+                why: text("why"),
+                price,
+                ..Receipt::new(need("id")?, state, at)
+            })
         }
         Some("hint") => Event::Hint { vendor_id: need("id")?, message: message.cloned() },
         Some("reply") => Event::Reply(Reply {
@@ -75,7 +86,11 @@ fn event_of(value: &Value, now: Timestamp, message: Option<&MessageId>) -> Resul
             content: None,
             is_again: false,
         }),
-        Some("opt_out") => Event::OptOut { number: need("from")?.into(), is_out: value["out"].as_bool().unwrap_or(true), at: Some(at) },
+        Some("opt_out") => Event::OptOut {
+            number: need("from")?.into(),
+            is_out: value["out"].as_bool().unwrap_or(true),
+            at: Some(at),
+        },
         _ => return Err(NotBelieved::Malformed("`event` is none of the documented ones".into())),
     })
 }
@@ -84,7 +99,8 @@ fn event_of(value: &Value, now: Timestamp, message: Option<&MessageId>) -> Resul
 impl Provider for Vendor {
     fn capabilities(&self) -> Capabilities {
         let mut can = Capabilities::SEND_ONLY;
-        (can.status, can.receipts_by_push, can.receipts_by_poll, can.replies, can.opt_outs) = (true, true, self.polls, true, true);
+        (can.status, can.receipts_by_push, can.receipts_by_poll, can.replies, can.opt_outs) =
+            (true, true, self.polls, true, true);
         can
     }
 
@@ -100,7 +116,12 @@ impl Provider for Vendor {
         if submission.text == "lost" {
             return Outcome::Unknown { why: "reset".into() };
         }
-        Outcome::Accepted { vendor_id: Some(format!("v-{}", submission.text)), status: State::Sent, segments: None, price: None }
+        Outcome::Accepted {
+            vendor_id: Some(format!("v-{}", submission.text)),
+            status: State::Sent,
+            segments: None,
+            price: None,
+        }
     }
 
     async fn status(&self, enquiry: &Enquiry) -> Result<Vec<Receipt>> {
@@ -109,12 +130,16 @@ impl Provider for Vendor {
         Ok(fates
             .iter()
             .filter(|(id, _)| *id == enquiry.vendor_id)
-            .map(|(id, state)| Receipt { to: Some(enquiry.to.e164().to_owned()), ..Receipt::new(id.clone(), *state, SystemClock.now()) })
+            .map(|(id, state)| Receipt {
+                to: Some(enquiry.to.e164().to_owned()),
+                ..Receipt::new(id.clone(), *state, SystemClock.now())
+            })
             .collect())
     }
 
     async fn events(&self, delivery: &Delivery<'_>) -> Result<Vec<Event>, NotBelieved> {
-        let read: Value = serde_json::from_slice(delivery.body).map_err(|_| NotBelieved::Malformed("the body is no JSON".into()))?;
+        let read: Value = serde_json::from_slice(delivery.body)
+            .map_err(|_| NotBelieved::Malformed("the body is no JSON".into()))?;
         let list = read.as_array().ok_or_else(|| NotBelieved::Malformed("the body is no list".into()))?;
         // Hints need no signature: whoever sends one may be anybody.
         let is_signed = delivery.headers.get(SIGNED.0).is_some_and(|value| value == SIGNED.1);
@@ -159,16 +184,30 @@ fn engine_at(ledger: &Path, vendors: &[Arc<Vendor>]) -> Engine {
     engine_telling(ledger, vendors, &sms_mcp::engine::settings::Forwarding::default())
 }
 
-fn engine_telling(ledger: &Path, vendors: &[Arc<Vendor>], forward: &sms_mcp::engine::settings::Forwarding) -> Engine {
+fn engine_telling(
+    ledger: &Path,
+    vendors: &[Arc<Vendor>],
+    forward: &sms_mcp::engine::settings::Forwarding,
+) -> Engine {
     Engine::new(parts_at(ledger, vendors, forward))
 }
 
-fn parts_at(ledger: &Path, vendors: &[Arc<Vendor>], forward: &sms_mcp::engine::settings::Forwarding) -> Parts {
-    let carriers = vendors.iter().map(|vendor| Carrier::new(Arc::<Vendor>::clone(vendor), Some(callback(vendor.name)), Rate::default()));
+fn parts_at(
+    ledger: &Path,
+    vendors: &[Arc<Vendor>],
+    forward: &sms_mcp::engine::settings::Forwarding,
+) -> Parts {
+    let carriers = vendors.iter().map(|vendor| {
+        Carrier::new(Arc::<Vendor>::clone(vendor), Some(callback(vendor.name)), Rate::default())
+    });
     parts_with(ledger, carriers.collect(), forward)
 }
 
-fn parts_with(ledger: &Path, carriers: Vec<Carrier>, forward: &sms_mcp::engine::settings::Forwarding) -> Parts {
+fn parts_with(
+    ledger: &Path,
+    carriers: Vec<Carrier>,
+    forward: &sms_mcp::engine::settings::Forwarding,
+) -> Parts {
     let mut random = [0; 8];
     SystemClock.fill_random(&mut random).unwrap();
     let wide = Amount(1_000_000_000);
@@ -192,7 +231,11 @@ fn parts_with(ledger: &Path, carriers: Vec<Carrier>, forward: &sms_mcp::engine::
         keep_texts: true,
         default_region: None,
         stop_words: Default::default(),
-        forward: Target::new(forward, forward.secret.as_ref().map(|_| SecretText::new(crate::forward::secret())).as_ref()).unwrap(),
+        forward: Target::new(
+            forward,
+            forward.secret.as_ref().map(|_| SecretText::new(crate::forward::secret())).as_ref(),
+        )
+        .unwrap(),
     }
 }
 
@@ -231,16 +274,26 @@ async fn bench_with(vendor: Vendor) -> Bench {
     bench_telling(vendor, folder, &sms_mcp::engine::settings::Forwarding::default()).await
 }
 
-async fn bench_telling(vendor: Vendor, folder: tempfile::TempDir, forward: &sms_mcp::engine::settings::Forwarding) -> Bench {
+async fn bench_telling(
+    vendor: Vendor,
+    folder: tempfile::TempDir,
+    forward: &sms_mcp::engine::settings::Forwarding,
+) -> Bench {
     bench_for(vendor, folder, forward, None).await
 }
 
 /// A bench whose operator is in this region.
 pub async fn bench_in(region: Option<&str>, forward: &sms_mcp::engine::settings::Forwarding) -> Bench {
-    bench_for(Vendor { name: "acme", ..Vendor::default() }, tempfile::tempdir().unwrap(), forward, region).await
+    bench_for(Vendor { name: "acme", ..Vendor::default() }, tempfile::tempdir().unwrap(), forward, region)
+        .await
 }
 
-async fn bench_for(vendor: Vendor, folder: tempfile::TempDir, forward: &sms_mcp::engine::settings::Forwarding, region: Option<&str>) -> Bench {
+async fn bench_for(
+    vendor: Vendor,
+    folder: tempfile::TempDir,
+    forward: &sms_mcp::engine::settings::Forwarding,
+    region: Option<&str>,
+) -> Bench {
     let vendor = Arc::new(vendor);
     let other = Arc::new(Vendor { name: "other", ..Vendor::default() });
     let parts = parts_at(&folder.path().join("ledger.db"), &[Arc::clone(&vendor), other], forward);
@@ -261,7 +314,10 @@ async fn bench() -> Bench {
 
 fn request(method: &str, port: u16, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     let mut stream = connect(port);
-    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: hooks.example.com\r\nOrigin: https://vendor.example\r\nConnection: close\r\n");
+    let mut head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: hooks.example.com\r\nOrigin: \
+         https://vendor.example\r\nConnection: close\r\n"
+    );
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
     }
@@ -285,9 +341,11 @@ impl Bench {
 
     async fn post(&self, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
         let (port, path) = (self.port, path.to_owned());
-        let headers: Vec<(String, String)> = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let headers: Vec<(String, String)> =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let post = move || {
-            let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let headers: Vec<(&str, &str)> =
+                headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             request("POST", port, &path, &headers, &body)
         };
         tokio::task::spawn_blocking(post).await.unwrap()
@@ -299,7 +357,10 @@ impl Bench {
     }
 
     pub async fn status(&self, id: &MessageId) -> StatusAnswer {
-        self.engine.status(&caller(), StatusArgs { id: id.to_string(), ..StatusArgs::default() }).await.unwrap()
+        self.engine
+            .status(&caller(), StatusArgs { id: id.to_string(), ..StatusArgs::default() })
+            .await
+            .unwrap()
     }
 
     async fn state(&self, id: &MessageId) -> State {
@@ -331,7 +392,10 @@ async fn a_signed_receipt_is_recorded_before_it_is_thanked_for() {
         assert_eq!(bench.told(receipt("v-a", state)).await, 204);
     }
     assert_eq!(bench.state(&id).await, State::Delivered);
-    assert_eq!(bench.status(&id).await.history.iter().filter(|step| step.status == State::Delivered).count(), 1);
+    assert_eq!(
+        bench.status(&id).await.history.iter().filter(|step| step.status == State::Delivered).count(),
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -346,7 +410,10 @@ async fn receipts_of_one_request_may_come_in_any_order() {
     ]);
     assert_eq!(bench.told(events).await, 204);
     assert_eq!((bench.state(&one).await, bench.state(&two).await), (State::Delivered, State::Failed));
-    assert_eq!(bench.status(&two).await.history.last().unwrap().reason_untrusted.as_deref(), Some("absent\\u{202e}"));
+    assert_eq!(
+        bench.status(&two).await.history.last().unwrap().reason_untrusted.as_deref(),
+        Some("absent\\u{202e}")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -361,7 +428,10 @@ async fn a_receipt_that_comes_before_its_message_is_known_is_applied_later() {
 async fn the_price_of_a_receipt_corrects_what_was_charged() {
     let bench = bench().await;
     let id = bench.send(1, "a").await;
-    assert_eq!(bench.told(json!([{ "event": "receipt", "id": "v-a", "state": "failed", "price": 0 }])).await, 204);
+    assert_eq!(
+        bench.told(json!([{ "event": "receipt", "id": "v-a", "state": "failed", "price": 0 }])).await,
+        204
+    );
     assert_eq!(bench.status(&id).await.message.unwrap().price.amount, "0.00");
 }
 
@@ -393,7 +463,10 @@ async fn every_wrong_address_gets_the_same_answer_and_its_body_is_not_read() {
     }
     assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
     assert_eq!(bench.state(&id).await, State::Sent);
-    assert_eq!(bench.post(&of_message, &[SIGNED], receipt("v-a", "delivered").to_string().into_bytes()).await.status, 204);
+    assert_eq!(
+        bench.post(&of_message, &[SIGNED], receipt("v-a", "delivered").to_string().into_bytes()).await.status,
+        204
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -409,14 +482,22 @@ async fn each_fault_of_a_request_has_its_own_answer_and_none_echoes_it() {
     assert_eq!(bench.post(&address, &[SIGNED], vec![b'['; 256 * 1024 + 1]).await.status, 413);
     let port = bench.port;
     let others = tokio::task::spawn_blocking(move || {
-        ["GET", "PUT", "DELETE", "PATCH"].map(|method| request(method, port, &path("acme", None), &[SIGNED], b"[]").status)
+        ["GET", "PUT", "DELETE", "PATCH"]
+            .map(|method| request(method, port, &path("acme", None), &[SIGNED], b"[]").status)
     });
     assert_eq!(others.await.unwrap(), [405; 4]);
     // Half a body, then silence.
     let slow = tokio::task::spawn_blocking(move || {
         let mut stream = connect(port);
         let address = path("acme", None);
-        stream.write_all(format!("POST {address} HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\nConnection: close\r\n\r\n[").as_bytes()).unwrap();
+        stream
+            .write_all(
+                format!(
+                    "POST {address} HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\nConnection: close\r\n\r\n["
+                )
+                .as_bytes(),
+            )
+            .unwrap();
         read_reply(&mut stream).expect("an answer").status
     });
     assert_eq!(slow.await.unwrap(), 408);
@@ -476,7 +557,9 @@ async fn a_ledger_that_cannot_be_written_makes_the_vendor_try_again() {
     let bench = bench().await;
     let id = bench.send(1, "a").await;
     bench.engine.stop(Duration::from_millis(1)).await;
-    let answer = bench.post(&path("acme", None), &[SIGNED], receipt("v-a", "delivered").to_string().into_bytes()).await;
+    let answer = bench
+        .post(&path("acme", None), &[SIGNED], receipt("v-a", "delivered").to_string().into_bytes())
+        .await;
     assert_eq!((answer.status, answer.header("retry-after").is_some()), (503, true), "{answer:?}");
     assert_eq!(bench.state(&id).await, State::Sent);
     // The server that comes next takes it.
@@ -534,13 +617,20 @@ async fn a_reply_is_shown_with_the_message_that_it_answers_once_and_escaped() {
     let id = bench.send(1, "a").await;
     let long = "y".repeat(900);
     for text in ["Yes\u{202e} please", "Yes\u{202e} please"] {
-        assert_eq!(bench.told(reply("r-1", &fictional(1)[1..], text)).await, 204, "twice, and without the plus");
+        assert_eq!(
+            bench.told(reply("r-1", &fictional(1)[1..], text)).await,
+            204,
+            "twice, and without the plus"
+        );
     }
     assert_eq!(bench.told(reply("r-2", &fictional(1), &long)).await, 204);
     let status = bench.status(&id).await;
     let texts: Vec<&str> = status.replies.iter().map(|reply| reply.text_untrusted.as_str()).collect();
     assert_eq!(texts, ["Yes\\u{202e} please", long.as_str()]);
-    assert_eq!((status.replies[0].from.as_str(), status.message.unwrap().replies), (fictional(1).as_str(), 2));
+    assert_eq!(
+        (status.replies[0].from.as_str(), status.message.unwrap().replies),
+        (fictional(1).as_str(), 2)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -561,7 +651,11 @@ async fn an_opt_out_that_a_vendor_still_lists_from_before_a_start_changes_nothin
     // In doubt it is newer: later, in the same minute, on the same day.
     for at in [start + 1, minute, start / 86_400_000 * 86_400_000] {
         assert_eq!(bench.told(said("opt_out", "", "", at)).await, 204);
-        assert_eq!(bench.opted_out().await, [(fictional(1), "acme".to_owned())], "{at} and the START at {start}");
+        assert_eq!(
+            bench.opted_out().await,
+            [(fictional(1), "acme".to_owned())],
+            "{at} and the START at {start}"
+        );
         assert!(bench.engine.set_opt_out(&operator(), &fictional(1), Wants::Texts(&person())).await.is_ok());
     }
 }
@@ -588,14 +682,20 @@ async fn a_vendor_is_asked_about_a_message_once_in_five_seconds_and_the_answer_s
     let folder = tempfile::tempdir().unwrap();
     let vendor = Arc::new(Vendor { name: "acme", ..Vendor::default() });
     let clock = Arc::new(ByHand(AtomicI64::new(SystemClock.now().as_millis())));
-    let parts = parts_at(&folder.path().join("ledger.db"), &[Arc::clone(&vendor)], &sms_mcp::engine::settings::Forwarding::default());
+    let parts = parts_at(
+        &folder.path().join("ledger.db"),
+        &[Arc::clone(&vendor)],
+        &sms_mcp::engine::settings::Forwarding::default(),
+    );
     let engine = Engine::new(Parts { clock: Arc::clone(&clock) as _, ..parts });
     let mut ids = Vec::new();
     for n in 1..=2 {
         let args = SendArgs { to: fictional(n), message: format!("{n}"), ..SendArgs::default() };
         ids.push(engine.send(caller(), args).await.unwrap().id.unwrap().to_string());
     }
-    let look = async |n: usize| engine.status(&caller(), StatusArgs { id: ids[n].clone(), cursor: None }).await.unwrap().fresh;
+    let look = async |n: usize| {
+        engine.status(&caller(), StatusArgs { id: ids[n].clone(), cursor: None }).await.unwrap().fresh
+    };
     assert_eq!([look(0).await, look(0).await, look(1).await], [true, false, true]);
     clock.0.fetch_add(4_999, Ordering::SeqCst);
     assert_eq!([look(0).await, look(1).await], [false, false]);
@@ -631,7 +731,11 @@ async fn long_replies_are_shown_as_far_as_a_page_holds_and_a_cursor_leads_to_the
     assert_eq!(page(cursor).await, (vec![text(0), text(1)], None));
     for wrong in ["", "r", "c1", "r1", "r-1", "rg-1", "r1-1-1", "r99999999999999999999-1"] {
         let args = StatusArgs { id: id.to_string(), cursor: Some(wrong.into()) };
-        assert_eq!(bench.engine.status(&caller(), args).await.unwrap_err().kind(), ErrorKind::InvalidArgument, "{wrong}");
+        assert_eq!(
+            bench.engine.status(&caller(), args).await.unwrap_err().kind(),
+            ErrorKind::InvalidArgument,
+            "{wrong}"
+        );
     }
 }
 
@@ -641,7 +745,11 @@ async fn a_stop_ends_the_texts_to_that_person_and_a_start_begins_them_again() {
     bench.send(1, "a").await;
     assert_eq!(bench.told(reply("r-1", &fictional(1), " Stop! ")).await, 204);
     assert_eq!(bench.opted_out().await, [(fictional(1), "reply".to_owned())]);
-    let refused = bench.engine.send(caller(), SendArgs { to: fictional(1), message: "b".into(), ..SendArgs::default() }).await.unwrap_err();
+    let refused = bench
+        .engine
+        .send(caller(), SendArgs { to: fictional(1), message: "b".into(), ..SendArgs::default() })
+        .await
+        .unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::OptedOut);
     for other in ["yes", "start please", "please do not stop", "STOP IT"] {
         bench.told(reply(&format!("r-{other}"), &fictional(2), other)).await;
@@ -651,15 +759,27 @@ async fn a_stop_ends_the_texts_to_that_person_and_a_start_begins_them_again() {
     assert_eq!(bench.told(reply("r-1", &fictional(1), " Stop! ")).await, 204);
     assert_eq!(bench.told(reply("r-3", &fictional(1), "Start")).await, 204);
     assert!(bench.opted_out().await.is_empty());
-    assert!(bench.engine.send(caller(), SendArgs { to: fictional(1), message: "b".into(), ..SendArgs::default() }).await.is_ok());
-    eventually_async("the vendor is told of both", async || bench.vendor.told.lock().unwrap().len() >= 2).await;
+    assert!(
+        bench
+            .engine
+            .send(caller(), SendArgs { to: fictional(1), message: "b".into(), ..SendArgs::default() })
+            .await
+            .is_ok()
+    );
+    eventually_async("the vendor is told of both", async || bench.vendor.told.lock().unwrap().len() >= 2)
+        .await;
     assert_eq!(*bench.vendor.told.lock().unwrap(), [(fictional(1), true), (fictional(1), false)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_is_told_onward_once_with_the_message_that_it_answers() {
     let receiver = Receiver::new(&[]);
-    let bench = bench_telling(Vendor { name: "acme", ..Vendor::default() }, tempfile::tempdir().unwrap(), &receiver.settings()).await;
+    let bench = bench_telling(
+        Vendor { name: "acme", ..Vendor::default() },
+        tempfile::tempdir().unwrap(),
+        &receiver.settings(),
+    )
+    .await;
     let id = bench.send(1, "a").await;
     for _ in 0..2 {
         assert_eq!(bench.told(reply("r-1", &fictional(1), "Yes\u{202e}")).await, 204);
@@ -667,17 +787,23 @@ async fn a_reply_is_told_onward_once_with_the_message_that_it_answers() {
     // What is told of a later text is written after all that there is to tell of this one.
     bench.send(2, "b").await;
     let told = tokio::task::spawn_blocking(move || receiver.taken(3)).await.unwrap();
-    let replied: Vec<&Value> = told.iter().map(|heard| &heard.body).filter(|body| body["type"] == "message.replied").collect();
+    let replied: Vec<&Value> =
+        told.iter().map(|heard| &heard.body).filter(|body| body["type"] == "message.replied").collect();
     assert_eq!(replied.len(), 1, "{told:?}");
     let data = &replied[0]["data"];
-    assert_eq!((&data["text"], &data["from"], &data["in_reply_to"]), (&json!("Yes\u{202e}"), &json!(fictional(1)), &json!(id.as_str())));
+    assert_eq!(
+        (&data["text"], &data["from"], &data["in_reply_to"]),
+        (&json!("Yes\u{202e}"), &json!(fictional(1)), &json!(id.as_str()))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_that_comes_late_does_not_undo_a_later_stop() {
     let bench = bench().await;
-    let earlier = json!([{ "event": "reply", "id": "r-1", "from": fictional(1), "text": "START", "at": -60_000 }]);
-    let from_tomorrow = json!([{ "event": "reply", "id": "r-0", "from": fictional(2), "text": "STOP", "at": 86_400_000 }]);
+    let earlier =
+        json!([{ "event": "reply", "id": "r-1", "from": fictional(1), "text": "START", "at": -60_000 }]);
+    let from_tomorrow =
+        json!([{ "event": "reply", "id": "r-0", "from": fictional(2), "text": "STOP", "at": 86_400_000 }]);
     assert_eq!(bench.told(from_tomorrow).await, 204);
     assert_eq!(bench.told(reply("r-00", &fictional(2), "START")).await, 204);
     assert!(bench.opted_out().await.is_empty(), "a vendor's clock that is ahead does not outdo a later wish");
@@ -688,7 +814,15 @@ async fn a_start_that_comes_late_does_not_undo_a_later_stop() {
     let of_the_first = || bench.vendor.told.lock().unwrap().iter().any(|(number, _)| *number == fictional(1));
     eventually_async("the vendor is told of the stop", async || of_the_first()).await;
     tokio::time::sleep(A_WHILE).await;
-    let told: Vec<_> = bench.vendor.told.lock().unwrap().iter().filter(|(number, _)| *number == fictional(1)).cloned().collect();
+    let told: Vec<_> = bench
+        .vendor
+        .told
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|(number, _)| *number == fictional(1))
+        .cloned()
+        .collect();
     assert_eq!(told, [(fictional(1), true)]);
 }
 
@@ -734,7 +868,11 @@ async fn nobody_but_the_operator_takes_back_what_the_operator_decided() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vendors_opt_outs_come_by_webhook_and_when_it_is_asked() {
     let vendor = Vendor { name: "acme", ..Vendor::default() };
-    vendor.at_refresh.lock().unwrap().push(Event::OptOut { number: fictional(3).into(), is_out: true, at: None });
+    vendor.at_refresh.lock().unwrap().push(Event::OptOut {
+        number: fictional(3).into(),
+        is_out: true,
+        at: None,
+    });
     let bench = bench_with(vendor).await;
     assert_eq!(bench.told(json!([{ "event": "opt_out", "from": fictional(1) }])).await, 204);
     eventually_async("both are recorded", async || bench.opted_out().await.len() >= 2).await;
@@ -748,7 +886,8 @@ async fn a_vendors_opt_outs_come_by_webhook_and_when_it_is_asked() {
 async fn a_vendor_that_does_not_answer_holds_no_start_up() {
     // It never answers: whatever waited for it would never end.
     let stalling = bench_with(Vendor { name: "acme", stalls_at_refresh: true, ..Vendor::default() }).await;
-    let failing = bench_with(Vendor { name: "acme", failing_refreshes: AtomicU32::new(9), ..Vendor::default() }).await;
+    let failing =
+        bench_with(Vendor { name: "acme", failing_refreshes: AtomicU32::new(9), ..Vendor::default() }).await;
     stalling.send(1, "a").await;
     failing.send(1, "a").await;
     eventually_async("it is asked", async || failing.vendor.refreshed.load(Ordering::SeqCst) > 0).await;
@@ -758,11 +897,15 @@ async fn a_vendor_that_does_not_answer_holds_no_start_up() {
     within("a stop that could wait for longer", failing.engine.stop(2 * LAST_RESORT)).await;
 }
 
-/// Not a test: the server process that the next test kills. It stands here since only the tests have this vendor.
+/// Not a test: the server process that the next test kills. It stands here since only the tests have this
+/// vendor.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_with_the_tests_vendor() {
     let Some(ledger) = std::env::var_os("INBOUND_LEDGER") else { return };
-    sms_mcp::app::start_logging(&config::Log { level: config::LogLevel::Trace, format: config::LogFormat::Json });
+    sms_mcp::app::start_logging(&config::Log {
+        level: config::LogLevel::Trace,
+        format: config::LogFormat::Json,
+    });
     let vendor = Arc::new(Vendor { name: "acme", ..Vendor::default() });
     let engine = engine_at(Path::new(&ledger), &[vendor]);
     engine.start(true).await.unwrap();
@@ -789,9 +932,12 @@ fn server_process(ledger: &Path, log: Stdio) -> (std::process::Child, u16) {
 fn no_log_shows_what_a_person_wrote_who_it_was_or_a_token() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
-    let (mut child, port) = server_process(&folder.path().join("ledger.db"), std::fs::File::create(&log).unwrap().into());
+    let (mut child, port) =
+        server_process(&folder.path().join("ledger.db"), std::fs::File::create(&log).unwrap().into());
     let (address, number) = (path("acme", None), fictional(7));
-    let post = |path: &str, headers: &[(&str, &str)], body: &Value| request("POST", port, path, headers, body.to_string().as_bytes()).status;
+    let post = |path: &str, headers: &[(&str, &str)], body: &Value| {
+        request("POST", port, path, headers, body.to_string().as_bytes()).status
+    };
     let good = json!([
         { "event": "reply", "id": "canary-id", "from": number, "text": "canary-text" },
         { "event": "reply", "id": "canary-stop", "from": number, "text": "stop" },
@@ -807,7 +953,13 @@ fn no_log_shows_what_a_person_wrote_who_it_was_or_a_token() {
     child.kill().unwrap();
     child.wait().unwrap();
     let log = std::fs::read_to_string(log).unwrap();
-    for event in ["webhook read", "reply received", "an opt-out was recorded", "its signature is wrong", "does not parse as documented"] {
+    for event in [
+        "webhook read",
+        "reply received",
+        "an opt-out was recorded",
+        "its signature is wrong",
+        "does not parse as documented",
+    ] {
         assert!(log.contains(event), "the log must have been on to prove anything: {event}: {log}");
     }
     for canary in ["canary", number.as_str(), address.rsplit('/').next().unwrap()] {
@@ -837,7 +989,8 @@ fn what_was_thanked_for_survives_a_kill_right_after_it() {
             { "event": "receipt", "id": format!("v-later{index}"), "state": "delivered" },
             { "event": "reply", "id": format!("r-{index}"), "from": fictional(index), "text": "stop" },
         ]);
-        let status = request("POST", port, &path("acme", None), &[SIGNED], events.to_string().as_bytes()).status;
+        let status =
+            request("POST", port, &path("acme", None), &[SIGNED], events.to_string().as_bytes()).status;
         child.kill().unwrap(); // SIGKILL
         child.wait().unwrap();
         assert_eq!(status, 204);
@@ -853,10 +1006,20 @@ fn what_was_thanked_for_survives_a_kill_right_after_it() {
     runtime.block_on(async {
         let engine = engine_at(&ledger, &[Arc::new(Vendor { name: "acme", ..Vendor::default() })]);
         for index in 0..6 {
-            let args = SendArgs { to: fictional(50 + index), message: format!("later{index}"), ..SendArgs::default() };
+            let args = SendArgs {
+                to: fictional(50 + index),
+                message: format!("later{index}"),
+                ..SendArgs::default()
+            };
             let id = engine.send(caller(), args).await.unwrap().id.unwrap();
             assert_eq!(
-                engine.status(&caller(), StatusArgs { id: id.to_string(), ..StatusArgs::default() }).await.unwrap().message.unwrap().status,
+                engine
+                    .status(&caller(), StatusArgs { id: id.to_string(), ..StatusArgs::default() })
+                    .await
+                    .unwrap()
+                    .message
+                    .unwrap()
+                    .status,
                 State::Delivered
             );
         }
@@ -867,11 +1030,13 @@ fn what_was_thanked_for_survives_a_kill_right_after_it() {
 async fn more_requests_than_places_are_asked_to_come_again() {
     let bench = bench().await;
     let port = bench.port;
-    // A body may take 5 s, which a busy machine needs for itself. Time stands still while the requests are made.
+    // A body may take 5 s, which a busy machine needs for itself. Time stands still while the requests are
+    // made.
     tokio::time::pause();
     let answers = tokio::task::spawn_blocking(move || {
         let half = format!(
-            "POST {} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n{}: {}\r\nConnection: close\r\n\r\n",
+            "POST {} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n{}: \
+             {}\r\nConnection: close\r\n\r\n",
             path("acme", None),
             SIGNED.0,
             SIGNED.1

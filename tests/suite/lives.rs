@@ -1,4 +1,5 @@
-//! How a server begins and ends: what its first line says, which signals end it, and what the log says of clients that leave.
+//! How a server begins and ends: what its first line says, which signals end it, and what the log says of
+//! clients that leave.
 #![cfg(unix)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -7,7 +8,9 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use crate::carriers::interop::{installed, missing};
-use crate::support::{A_WHILE, Desk, Era, HttpServer, WIDE, eventually, fictional, hearing_hangups, program, signal};
+use crate::support::{
+    A_WHILE, Desk, Era, HttpServer, WIDE, eventually, fictional, hearing_hangups, program, signal,
+};
 use crate::wire::{self, RawStdio, connect, get, post, stateless_headers, tool_call};
 
 /// Asks a server to end, and returns its exit code and what it logged.
@@ -20,9 +23,15 @@ fn end(mut server: HttpServer, name: &str) -> (Option<i32>, String) {
 
 #[test]
 fn the_start_line_says_where_the_settings_came_from_and_what_holds() {
-    let desk = Desk::new("[guard]\ncurrency = \"EUR\"\nsession_spend = 1.5\n[[provider]]\nkind = \"sandbox\"\nname = \"pretend\"\n");
+    let desk = Desk::new(
+        "[guard]\ncurrency = \"EUR\"\nsession_spend = 1.5\n[[provider]]\nkind = \"sandbox\"\nname = \
+         \"pretend\"\n",
+    );
     let says = |log: &str| {
-        let line = log.lines().find(|line| line.contains("serving MCP")).unwrap_or_else(|| panic!("no start line: {log}"));
+        let line = log
+            .lines()
+            .find(|line| line.contains("serving MCP"))
+            .unwrap_or_else(|| panic!("no start line: {log}"));
         let settings = format!("settings=\"{}, and SMS_MCP__GUARD__DAY_SPEND\"", desk.config().display());
         for word in [settings.as_str(), "provider=\"pretend\"", "session_spend=\"1.50 EUR\"", "ledger="] {
             assert!(line.contains(word), "{word}: {line}");
@@ -40,8 +49,14 @@ fn the_start_line_says_where_the_settings_came_from_and_what_holds() {
     let mut bare = Command::new(program());
     bare.env_clear().env("HOME", home.path()).stdin(Stdio::null());
     let log = String::from_utf8(bare.output().unwrap().stderr).unwrap();
-    let line = log.lines().find(|line| line.contains("serving MCP")).unwrap_or_else(|| panic!("no start line: {log}"));
-    assert!(line.contains("settings=\"none (built-in defaults)\"") && line.contains("provider=\"sandbox\""), "{line}");
+    let line = log
+        .lines()
+        .find(|line| line.contains("serving MCP"))
+        .unwrap_or_else(|| panic!("no start line: {log}"));
+    assert!(
+        line.contains("settings=\"none (built-in defaults)\"") && line.contains("provider=\"sandbox\""),
+        "{line}"
+    );
 }
 
 #[test]
@@ -49,7 +64,8 @@ fn a_hangup_ends_a_server_like_a_stop() {
     let desk = Desk::new(&format!("{WIDE}[[provider]]\nkind = \"sandbox\"\nlatency = \"1s\"\n"));
     let server = desk.http(hearing_hangups);
     let port = server.port;
-    let body = tool_call(Era::Stateless, 1, "send_sms", &json!({ "to": fictional(1), "message": "In flight" }));
+    let body =
+        tool_call(Era::Stateless, 1, "send_sms", &json!({ "to": fictional(1), "message": "In flight" }));
     let slow = std::thread::spawn(move || post(port, &stateless_headers("send_sms"), &body).json().unwrap());
     let list = tool_call(Era::Stateless, 2, "list_sms", &json!({}));
     eventually("the message is on its way", || {
@@ -83,9 +99,14 @@ fn a_server_that_was_started_to_outlive_its_terminal_does() {
     let desk = Desk::new("");
     let ordinary = desk.command();
     let server = desk.http(|command| {
-        let listen: Vec<_> = command.get_args().skip(ordinary.get_args().count()).map(ToOwned::to_owned).collect();
+        let listen: Vec<_> =
+            command.get_args().skip(ordinary.get_args().count()).map(ToOwned::to_owned).collect();
         let mut ignoring = Command::new("sh");
-        ignoring.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(program()).args(ordinary.get_args()).args(listen);
+        ignoring
+            .args(["-c", "trap '' HUP; exec \"$0\" \"$@\""])
+            .arg(program())
+            .args(ordinary.get_args())
+            .args(listen);
         ignoring.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         *command = ignoring;
     });
@@ -112,7 +133,10 @@ fn clients_that_go_away_over_http_leave_no_error_in_the_log() {
         ] {
             let mut params = json!({ "name": tool, "arguments": arguments, "_meta": wire::meta(era).unwrap_or_else(|| json!({})) });
             params["_meta"]["progressToken"] = json!("p");
-            let body = serde_json::to_vec(&json!({ "jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": params })).unwrap();
+            let body = serde_json::to_vec(
+                &json!({ "jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": params }),
+            )
+            .unwrap();
             let headers: Vec<(&str, &str)> = match &session {
                 Some(id) => vec![("Mcp-Session-Id", id)],
                 None => stateless_headers(tool).to_vec(),
@@ -146,7 +170,9 @@ fn clients_that_go_away_over_http_leave_no_error_in_the_log() {
         let listed = post(port, &stateless_headers("list_sms"), &list).json().unwrap();
         listed["result"]["structuredContent"]["messages"].as_array().unwrap().len()
     };
-    eventually("what was begun is sent", || !desk.sent().is_empty() && open("queued") + open("attempting") == 0);
+    eventually("what was begun is sent", || {
+        !desk.sent().is_empty() && open("queued") + open("attempting") == 0
+    });
     let (code, log) = end(server, "TERM");
     assert_eq!(code, Some(0));
     assert!(!log.contains("ERROR"), "{log}");
@@ -154,10 +180,19 @@ fn clients_that_go_away_over_http_leave_no_error_in_the_log() {
 
 #[test]
 fn a_client_that_goes_away_over_stdio_leaves_no_error_in_the_log() {
-    for request in [None, Some(tool_call(Era::Legacy, 1, "send_sms", &json!({ "to": fictional(1), "message": "Left" })))] {
+    for request in
+        [None, Some(tool_call(Era::Legacy, 1, "send_sms", &json!({ "to": fictional(1), "message": "Left" })))]
+    {
         let desk = Desk::new("[[provider]]\nkind = \"sandbox\"\nlatency = \"300ms\"\n");
-        let mut child = desk.command().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (mut input, mut output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        let mut child = desk
+            .command()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (mut input, mut output) =
+            (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         let mut line = String::new();
         for message in [wire::initialize(), wire::INITIALIZED.to_vec()] {
             input.write_all(&[&message[..], b"\n"].concat()).unwrap();
@@ -178,8 +213,14 @@ fn a_client_that_goes_away_over_stdio_leaves_no_error_in_the_log() {
 
 #[test]
 fn the_python_program_of_the_documents_reaches_the_server_with_its_environment() {
-    let page = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CLIENTS.md")).unwrap();
-    let code = page.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a program in docs/CLIENTS.md");
+    let page =
+        std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CLIENTS.md"))
+            .unwrap();
+    let code = page
+        .split("```python\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .expect("a program in docs/CLIENTS.md");
     for version in ["mcp1", "mcp2"] {
         let packages = installed("clients").join(version);
         if !packages.join("mcp").exists() {
@@ -187,7 +228,10 @@ fn the_python_program_of_the_documents_reaches_the_server_with_its_environment()
         }
         let desk = Desk::new("");
         let folder = program().parent().unwrap().to_owned();
-        let path = std::env::join_paths([folder].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap()))).unwrap();
+        let path = std::env::join_paths(
+            [folder].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+        )
+        .unwrap();
         let mut python = Command::new("python3");
         // Nothing but the environment says where the settings are.
         python
@@ -208,7 +252,11 @@ fn a_bulk_whose_file_never_ends_can_be_interrupted() {
     let desk = Desk::new("");
     for name in ["INT", "TERM"] {
         let mut command = desk.command();
-        command.args(["bulk", "/dev/stdin", "--message", "Hello"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .args(["bulk", "/dev/stdin", "--message", "Hello"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         // It reads, and there is more to come.
         child.stdin.as_mut().unwrap().write_all(b"to\n").unwrap();

@@ -1,5 +1,6 @@
-//! What people write in several segments, through the whole program before gateways of both protocols: it arrives whole,
-//! whatever stops in between and on whosever connection a segment comes, or with its gaps shown.
+//! What people write in several segments, through the whole program before gateways of both protocols: it
+//! arrives whole, whatever stops in between and on whosever connection a segment comes, or with its gaps
+//! shown.
 
 use std::sync::atomic::Ordering;
 
@@ -51,8 +52,12 @@ impl Scene {
         found("the replies are there", || {
             let status = self.agent.call("get_status", json!({ "id": message }));
             let replies = status["replies"].as_array().cloned().unwrap_or_default();
-            let read =
-                |reply: &Value| (reply["text_untrusted"].as_str().unwrap().to_owned(), reply.get("is_whole").is_none_or(|whole| whole == true));
+            let read = |reply: &Value| {
+                (
+                    reply["text_untrusted"].as_str().unwrap().to_owned(),
+                    reply.get("is_whole").is_none_or(|whole| whole == true),
+                )
+            };
             (replies.len() >= count).then(|| replies.iter().map(read).collect())
         })
     }
@@ -123,7 +128,13 @@ fn a_stop_or_a_kill_between_two_segments_loses_neither() {
                 frames.iter().for_each(|frame| scene.tell(frame));
                 scene.make_late();
                 let ledger = scene.ledger();
-                let waiting = || ledger.query_row("SELECT count(*) FROM long_reply WHERE state < 2", [], |row| row.get::<_, i64>(0)).unwrap();
+                let waiting = || {
+                    ledger
+                        .query_row("SELECT count(*) FROM long_reply WHERE state < 2", [], |row| {
+                            row.get::<_, i64>(0)
+                        })
+                        .unwrap()
+                };
                 eventually("nothing waits", || waiting() == 0);
                 assert_eq!(scene.replies(1), [whole(LONG)], "{protocol:?}: once");
             }
@@ -142,7 +153,9 @@ fn a_segment_that_cannot_be_recorded_is_asked_for_again_and_nothing_is_lost() {
         holder.busy_timeout(crate::support::LAST_RESORT).unwrap();
         holder.execute_batch("BEGIN IMMEDIATE").unwrap();
         scene.gateway.tell(&frames[1]);
-        scene.gateway.until("it is to be told later", |gateway| gateway.counters().postponed.load(Ordering::SeqCst) > 0);
+        scene.gateway.until("it is to be told later", |gateway| {
+            gateway.counters().postponed.load(Ordering::SeqCst) > 0
+        });
         holder.execute_batch("COMMIT").unwrap();
         scene.gateway.until("it is thanked for", |gateway| gateway.untold() == 0);
         assert_eq!(scene.replies(1), [whole("the first half, and the last")], "{protocol:?}");
@@ -223,11 +236,15 @@ fn a_flood_of_texts_that_never_become_whole_is_bounded_and_nothing_of_it_is_lost
         scene.gateway.until("each is thanked for", |_| scene.thanked() == told + WRITERS);
         let ledger = scene.ledger();
         let count = |sql: &str| ledger.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-        eventually("what is over is told", || count("SELECT count(*) FROM reply WHERE NOT is_whole") == all - MOST);
+        eventually("what is over is told", || {
+            count("SELECT count(*) FROM reply WHERE NOT is_whole") == all - MOST
+        });
         assert_eq!(count("SELECT count(*) FROM long_reply WHERE state = 0"), MOST, "{protocol:?}");
         scene.make_late();
         eventually("the rest is told late", || count("SELECT count(*) FROM reply WHERE NOT is_whole") == all);
-        eventually("and nothing of it is kept", || count("SELECT count(*) FROM long_reply_segment WHERE octets IS NOT NULL") == 0);
+        eventually("and nothing of it is kept", || {
+            count("SELECT count(*) FROM long_reply_segment WHERE octets IS NOT NULL") == 0
+        });
         let log = scene.agent.finish();
         assert!(log.contains("too many incomplete multipart replies"), "{protocol:?}: {log}");
     }

@@ -1,5 +1,12 @@
 //! Everything that is tested through the public face: one binary, since linking is slow.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods, clippy::print_stderr)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stderr
+)]
 #![allow(missing_docs)]
 
 mod arrows;

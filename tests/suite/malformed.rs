@@ -1,5 +1,6 @@
-//! What no client should send: at least 300 malformed messages over each transport and in each era. Whatever comes, the
-//! server answers what can be answered, says which argument is wrong and what would be right, sends nothing, and goes on.
+//! What no client should send: at least 300 malformed messages over each transport and in each era. Whatever
+//! comes, the server answers what can be answered, says which argument is wrong and what would be right,
+//! sends nothing, and goes on.
 
 use std::io::Write as _;
 
@@ -68,7 +69,11 @@ fn tools() -> Vec<(&'static str, Value, Vec<Argument>)> {
             ],
         ),
         ("get_status", json!({ "id": "msg_x" }), vec![("id", "string")]),
-        ("open_session", json!({}), vec![("label", "string"), ("max_spend", "amount"), ("max_messages", "integer")]),
+        (
+            "open_session",
+            json!({}),
+            vec![("label", "string"), ("max_spend", "amount"), ("max_messages", "integer")],
+        ),
     ]
 }
 
@@ -77,7 +82,18 @@ fn wrong_values(kind: &str) -> Vec<String> {
     let deep = format!("{}1{}", "[".repeat(60), "]".repeat(60));
     let values: &[&str] = match kind {
         "string" => &["7", "-1.5", "1e308", "true", "[]", "[\"x\"]", "{}", "{\"to\":\"x\"}"],
-        "text" => &["-1.5", "7.0", "1e3", "1e308", "9007199254740993", "-9007199254740993", "99999999999999999999999999", "true", "[]", "{}"],
+        "text" => &[
+            "-1.5",
+            "7.0",
+            "1e3",
+            "1e308",
+            "9007199254740993",
+            "-9007199254740993",
+            "99999999999999999999999999",
+            "true",
+            "[]",
+            "{}",
+        ],
         "boolean" => &["\"yes\"", "\"true\"", "\"false\"", "1", "0", "[]", "{}", "[true]"],
         "integer" => &[
             "\"five\"",
@@ -96,8 +112,29 @@ fn wrong_values(kind: &str) -> Vec<String> {
             "[]",
             "{}",
         ],
-        "amount" => &["{}", "[]", "true", "\"much\"", "\"null\"", "\"1,50\"", "\"NaN\"", "\"1e3\"", "\"0.0000001\"", "-1"],
-        "enum" => &["7", "\"nope\"", "\"SENT\"", "\"null\"", "[]", "{}", "true", "{\"sent\":null}", "{\"skip\":null}"],
+        "amount" => &[
+            "{}",
+            "[]",
+            "true",
+            "\"much\"",
+            "\"null\"",
+            "\"1,50\"",
+            "\"NaN\"",
+            "\"1e3\"",
+            "\"0.0000001\"",
+            "-1",
+        ],
+        "enum" => &[
+            "7",
+            "\"nope\"",
+            "\"SENT\"",
+            "\"null\"",
+            "[]",
+            "{}",
+            "true",
+            "{\"sent\":null}",
+            "{\"skip\":null}",
+        ],
         other => panic!("{other}"),
     };
     values.iter().map(|value| (*value).to_owned()).chain([deep]).collect()
@@ -129,8 +166,16 @@ const WRONG_RECIPIENTS: [(&str, &str, &str); 28] = [
     ("[{\"to\":\"+33199000001\",\"data\":\"name=Ann\"}]", "recipients[0].data", "an array"),
     ("[{\"to\":\"+33199000001\",\"data\":[[\"name\",\"Ann\"]]}]", "recipients[0].data[0]", "an object"),
     ("[{\"to\":\"+33199000001\",\"data\":[{\"name\":\"name\"}]}]", "recipients[0].data[0]", "an object"),
-    ("[{\"to\":\"+33199000001\",\"data\":[{\"name\":\"name\",\"value\":1.5}]}]", "recipients[0].data[0].value", "a string"),
-    ("[{\"to\":\"+33199000001\",\"data\":[{\"name\":7,\"value\":\"Ann\"}]}]", "recipients[0].data[0].name", "a string"),
+    (
+        "[{\"to\":\"+33199000001\",\"data\":[{\"name\":\"name\",\"value\":1.5}]}]",
+        "recipients[0].data[0].value",
+        "a string",
+    ),
+    (
+        "[{\"to\":\"+33199000001\",\"data\":[{\"name\":7,\"value\":\"Ann\"}]}]",
+        "recipients[0].data[0].name",
+        "a string",
+    ),
     (
         "[{\"to\":\"+33199000001\",\"data\":[{\"name\":\"name\",\"value\":\"Ann\"},{\"name\":\"name\",\"value\":\"Bob\"}]}]",
         "recipients[0].data",
@@ -141,8 +186,13 @@ const WRONG_RECIPIENTS: [(&str, &str, &str); 28] = [
 
 /// `arguments` with one of them replaced by JSON text.
 fn with(arguments: &Value, name: &str, value: &str) -> String {
-    let mut parts: Vec<String> =
-        arguments.as_object().unwrap().iter().filter(|(key, _)| *key != name).map(|(key, value)| format!("{}:{value}", json!(key))).collect();
+    let mut parts: Vec<String> = arguments
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(key, _)| *key != name)
+        .map(|(key, value)| format!("{}:{value}", json!(key)))
+        .collect();
     parts.push(format!("{}:{value}", json!(name)));
     format!("{{{}}}", parts.join(","))
 }
@@ -150,13 +200,22 @@ fn with(arguments: &Value, name: &str, value: &str) -> String {
 fn wrong_calls() -> Vec<Wrong> {
     let mut all = Vec::new();
     for (tool, base, arguments) in tools() {
-        let mut add = |arguments: String, says: Vec<String>| all.push(Wrong { tool, arguments, codes: &["invalid_argument"], says });
+        let mut add = |arguments: String, says: Vec<String>| {
+            all.push(Wrong { tool, arguments, codes: &["invalid_argument"], says })
+        };
         for (name, kind) in &arguments {
             let shown = match *kind {
                 "amount" | "enum" | "text" => "string",
                 "array" => {
                     for (value, place, kind) in WRONG_RECIPIENTS {
-                        add(with(&base, name, value), vec![format!("`{place}`: "), format!("`{place}` is {kind}: "), "Right: ".to_owned()]);
+                        add(
+                            with(&base, name, value),
+                            vec![
+                                format!("`{place}`: "),
+                                format!("`{place}` is {kind}: "),
+                                "Right: ".to_owned(),
+                            ],
+                        );
                     }
                     continue;
                 }
@@ -164,7 +223,11 @@ fn wrong_calls() -> Vec<Wrong> {
             };
             for value in wrong_values(kind) {
                 // A negative amount is of the right type, so only the engine sees that it is wrong.
-                let right = if *kind == "amount" && value == "-1" { "must be 0 or more".to_owned() } else { format!("`{name}` is a") };
+                let right = if *kind == "amount" && value == "-1" {
+                    "must be 0 or more".to_owned()
+                } else {
+                    format!("`{name}` is a")
+                };
                 let kind = match shown {
                     _ if right.contains("must") => String::new(),
                     "integer" => "is an integer: ".to_owned(),
@@ -174,7 +237,10 @@ fn wrong_calls() -> Vec<Wrong> {
             }
         }
         for name in ["phone", "TO", "__proto__", "", "budget", "approve"] {
-            add(with(&base, name, "1"), vec![format!("unknown field `{name}`"), format!("`{}`", arguments[0].0)]);
+            add(
+                with(&base, name, "1"),
+                vec![format!("unknown field `{name}`"), format!("`{}`", arguments[0].0)],
+            );
         }
         for name in base.as_object().unwrap().keys() {
             let mut less = base.clone();
@@ -197,7 +263,12 @@ fn out_of_range() -> Vec<Wrong> {
     let text = |text: &str| json!(text).to_string();
     let mut all = Vec::new();
     let mut add = |tool, arguments: String, codes, says: &[&str]| {
-        all.push(Wrong { tool, arguments, codes, says: says.iter().map(|text| (*text).to_owned()).collect() });
+        all.push(Wrong {
+            tool,
+            arguments,
+            codes,
+            says: says.iter().map(|text| (*text).to_owned()).collect(),
+        });
     };
     for number in [
         "",
@@ -221,28 +292,60 @@ fn out_of_range() -> Vec<Wrong> {
         add("send_sms", with(&send, "to", &text(number)), &["invalid_number"], &["+<country code>"]);
     }
     add("send_sms", with(&send, "to", &text(&megabyte)), &["invalid_number"], &["+<country code>"]);
-    add("send_sms", with(&send, "to", &text("+33899000001")), &["premium_destination", "invalid_number"], &["mobile number"]);
+    add(
+        "send_sms",
+        with(&send, "to", &text("+33899000001")),
+        &["premium_destination", "invalid_number"],
+        &["mobile number"],
+    );
     for message in ["", "   ", "\n", "a\u{0}b", "a\u{1b}[2Jb"] {
         add("send_sms", with(&send, "message", &text(message)), &["invalid_argument"], &["`message`"]);
         add("send_bulk", with(&bulk, "message", &text(message)), &["invalid_argument"], &["`message`"]);
     }
     for tool in [("send_sms", &send), ("send_bulk", &bulk)] {
         add(tool.0, with(tool.1, "message", &text(&megabyte)), &["message_too_long"], &["dry_run"]);
-        add(tool.0, with(tool.1, "message", &text(&"\u{4e2d}".repeat(3_000))), &["message_too_long", "recipients_refused"], &["segments"]);
-        for from in ["null", "NONE", "Undefined", "nil", "far too long a sender", "a\u{0}", "\u{4e2d}\u{6587}"] {
-            add(tool.0, with(tool.1, "from", &text(from)), &["sender_not_allowed", "invalid_argument"], &["from"]);
+        add(
+            tool.0,
+            with(tool.1, "message", &text(&"\u{4e2d}".repeat(3_000))),
+            &["message_too_long", "recipients_refused"],
+            &["segments"],
+        );
+        for from in
+            ["null", "NONE", "Undefined", "nil", "far too long a sender", "a\u{0}", "\u{4e2d}\u{6587}"]
+        {
+            add(
+                tool.0,
+                with(tool.1, "from", &text(from)),
+                &["sender_not_allowed", "invalid_argument"],
+                &["from"],
+            );
         }
         for key in ["null", "None", "UNDEFINED", "nil", " nil ", "<nil>", "(null)"] {
-            add(tool.0, with(tool.1, "idempotency_key", &text(key)), &["invalid_argument"], &["`idempotency_key`", "leave it out"]);
+            add(
+                tool.0,
+                with(tool.1, "idempotency_key", &text(key)),
+                &["invalid_argument"],
+                &["`idempotency_key`", "leave it out"],
+            );
         }
         for key in ["a\u{0}", &"k".repeat(129), &megabyte] {
-            add(tool.0, with(tool.1, "idempotency_key", &text(key)), &["invalid_argument"], &["`idempotency_key`", "1 to 128 bytes"]);
+            add(
+                tool.0,
+                with(tool.1, "idempotency_key", &text(key)),
+                &["invalid_argument"],
+                &["`idempotency_key`", "1 to 128 bytes"],
+            );
         }
         for session in ["null", "None", "undefined", "nil", "x", "ses_", &megabyte, "ses_\u{0}"] {
             add(tool.0, with(tool.1, "session", &text(session)), &["session_invalid"], &["open_session"]);
         }
     }
-    add("send_bulk", with(&bulk, "recipients", "[]"), &["invalid_argument"], &["`recipients`", "at least one"]);
+    add(
+        "send_bulk",
+        with(&bulk, "recipients", "[]"),
+        &["invalid_argument"],
+        &["`recipients`", "at least one"],
+    );
     for template in ["Hi {{", "Hi {{}}", "Hi {{name}}", "Hi {{ a b }}"] {
         add("send_bulk", with(&bulk, "message", &text(template)), &["invalid_argument"], &["`"]);
     }
@@ -255,13 +358,33 @@ fn out_of_range() -> Vec<Wrong> {
         add("list_sms", with(&none, "until", &text(time)), &["invalid_argument"], &["`until`", "2026-11-22"]);
     }
     for cursor in ["null", "x", "c", "c-1", "c0", "cffffffffffffffff", &megabyte] {
-        add("list_sms", with(&none, "cursor", &text(cursor)), &["invalid_argument"], &["`cursor`", "next_cursor"]);
+        add(
+            "list_sms",
+            with(&none, "cursor", &text(cursor)),
+            &["invalid_argument"],
+            &["`cursor`", "next_cursor"],
+        );
     }
     add("list_sms", with(&none, "to", &text("abc")), &["invalid_number"], &["+<country code>"]);
-    for id_text in ["", "x", "msg_", "bat_", "' OR 1=1 --", "msg_\u{0}", "bat_\u{202e}", &format!("bat_{megabyte}"), &megabyte] {
+    for id_text in [
+        "",
+        "x",
+        "msg_",
+        "bat_",
+        "' OR 1=1 --",
+        "msg_\u{0}",
+        "bat_\u{202e}",
+        &format!("bat_{megabyte}"),
+        &megabyte,
+    ] {
         add("get_status", with(&id, "id", &text(id_text)), &["not_found", "invalid_argument"], &["`id`"]);
     }
-    add("open_session", with(&none, "label", &text(&"x".repeat(81))), &["invalid_argument"], &["`label`", "80"]);
+    add(
+        "open_session",
+        with(&none, "label", &text(&"x".repeat(81))),
+        &["invalid_argument"],
+        &["`label`", "80"],
+    );
     all
 }
 
@@ -278,7 +401,8 @@ enum Said {
     Answer,
 }
 
-/// A message that is no proper request: its bytes, what stdio says to it in each era, and the HTTP status in each era.
+/// A message that is no proper request: its bytes, what stdio says to it in each era, and the HTTP status in
+/// each era.
 type Frame = (Vec<u8>, [Said; 2], [u16; 2]);
 
 fn frames(era: Era) -> Vec<Frame> {
@@ -291,7 +415,8 @@ fn frames(era: Era) -> Vec<Frame> {
     };
     let mut all: Vec<Frame> = Vec::new();
     // No JSON: nobody knows whose it is.
-    let mut cut: Vec<Vec<u8>> = (1..good.len()).step_by(good.len() / 12).map(|length| good[..length].to_vec()).collect();
+    let mut cut: Vec<Vec<u8>> =
+        (1..good.len()).step_by(good.len() / 12).map(|length| good[..length].to_vec()).collect();
     cut.extend([
         b"".to_vec(),
         b" ".to_vec(),
@@ -302,7 +427,10 @@ fn frames(era: Era) -> Vec<Frame> {
         b"\xff\xfe".to_vec(),
         b"'x'".to_vec(),
     ]);
-    cut.extend(["[".repeat(5_000).into_bytes(), format!("{}{}", "[".repeat(500), "]".repeat(500)).into_bytes()]);
+    cut.extend([
+        "[".repeat(5_000).into_bytes(),
+        format!("{}{}", "[".repeat(500), "]".repeat(500)).into_bytes(),
+    ]);
     cut.extend([[good.clone(), good.clone()].concat(), [good.clone(), b"\0".to_vec()].concat()]);
     cut.push(swap("get_balance", "\\ud800"));
     cut.push(swap("get_balance", "\\u12"));
@@ -316,13 +444,16 @@ fn frames(era: Era) -> Vec<Frame> {
     all.extend(cut.into_iter().map(|bytes| (bytes, [Nothing; 2], [400; 2])));
     // JSON, but no JSON-RPC, and without an id that could be repeated.
     let mut odd: Vec<Vec<u8>> =
-        ["null", "1", "true", "\"x\"", "[]", "{}", "[1]", "{\"jsonrpc\":\"2.0\"}", "[[]]"].map(|t| t.as_bytes().to_vec()).into();
+        ["null", "1", "true", "\"x\"", "[]", "{}", "[1]", "{\"jsonrpc\":\"2.0\"}", "[[]]"]
+            .map(|t| t.as_bytes().to_vec())
+            .into();
     for id in ["null", "1.5", "{}", "[]", "true", "99999999999999999999"] {
         odd.push(swap("\"id\":5", &format!("\"id\":{id}")));
     }
     odd.push(swap("\"id\":5", "\"id\":5,\"id\":6"));
     all.extend(odd.into_iter().map(|bytes| (bytes, [NoId(-32600); 2], [400; 2])));
-    // With one: whoever waits for it is answered. MCP has no batches since 2025-06-18, and none are taken in any version.
+    // With one: whoever waits for it is answered. MCP has no batches since 2025-06-18, and none are taken in
+    // any version.
     let mut known: Vec<Vec<u8>> = vec![b"{\"jsonrpc\":\"2.0\",\"id\":5}".to_vec()];
     known.push(format!("[{text}]").into_bytes());
     known.push(format!("[{text},{text}]").into_bytes());
@@ -336,15 +467,26 @@ fn frames(era: Era) -> Vec<Frame> {
     known.push(swap("\"id\":5", "\"id\":5,\"result\":{}"));
     known.push(swap("\"jsonrpc\":\"2.0\"", "\"jsonrpc\":\"2.0\",\"jsonrpc\":\"2.0\""));
     all.extend(known.into_iter().map(|bytes| (bytes, [Error(-32600); 2], [400; 2])));
-    for params in
-        ["[]", "7", "\"x\"", "[1]", "true", "{\"_meta\":[]}", "{\"name\":\"get_balance\",\"_meta\":7}", "{\"name\":\"get_balance\",\"name\":\"x\"}"]
-    {
+    for params in [
+        "[]",
+        "7",
+        "\"x\"",
+        "[1]",
+        "true",
+        "{\"_meta\":[]}",
+        "{\"name\":\"get_balance\",\"_meta\":7}",
+        "{\"name\":\"get_balance\",\"name\":\"x\"}",
+    ] {
         let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/call\",\"params\":{params}}}");
         all.push((line.into_bytes(), [Error(-32602); 2], [400; 2]));
     }
     // Requests that are whole, with something in them that cannot be.
     for arguments in ["[1]", "[[]]", "\"x\"", "\"{}\"", "7", "true"] {
-        all.push((swap("\"arguments\":{}", &format!("\"arguments\":{arguments}")), [Error(-32602); 2], [200; 2]));
+        all.push((
+            swap("\"arguments\":{}", &format!("\"arguments\":{arguments}")),
+            [Error(-32602); 2],
+            [200; 2],
+        ));
     }
     for arguments in ["null", "[]"] {
         all.push((swap("\"arguments\":{}", &format!("\"arguments\":{arguments}")), [Answer; 2], [200; 2]));
@@ -354,8 +496,16 @@ fn frames(era: Era) -> Vec<Frame> {
     all.push((tool_call(era, 5, "", &json!({})), [Error(-32602); 2], [200, 400]));
     all.push((tool_call(era, 5, "send_sms\u{0}", &json!({})), [Error(-32602); 2], [200, 400]));
     all.push((b"{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{}}".to_vec(), [Nothing; 2], [202, 400]));
-    all.push((b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{}}".to_vec(), [Nothing; 2], [202, 400]));
-    all.push((b"{\"jsonrpc\":\"2.0\",\"method\":\"no/such/notification\"}".to_vec(), [Nothing; 2], [202, 400]));
+    all.push((
+        b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{}}".to_vec(),
+        [Nothing; 2],
+        [202, 400],
+    ));
+    all.push((
+        b"{\"jsonrpc\":\"2.0\",\"method\":\"no/such/notification\"}".to_vec(),
+        [Nothing; 2],
+        [202, 400],
+    ));
     all
 }
 
@@ -371,18 +521,28 @@ fn short(bytes: &[u8]) -> String {
 
 /// What is wrong with the answer to a wrong call, if anything.
 fn complaint(case: &Wrong, message: &Value) -> Option<String> {
-    let shown = |why: &str| Some(format!("{} {}: {why}: {}", case.tool, short(case.arguments.as_bytes()), short(message.to_string().as_bytes())));
+    let shown = |why: &str| {
+        Some(format!(
+            "{} {}: {why}: {}",
+            case.tool,
+            short(case.arguments.as_bytes()),
+            short(message.to_string().as_bytes())
+        ))
+    };
     let result = &message["result"];
     if result["isError"] != true || result.get("structuredContent").is_some() {
         return shown("it was not refused");
     }
-    let Some(refusal) = result["content"][0]["text"].as_str().and_then(|text| serde_json::from_str::<Value>(text).ok()) else {
+    let Some(refusal) =
+        result["content"][0]["text"].as_str().and_then(|text| serde_json::from_str::<Value>(text).ok())
+    else {
         return shown("the refusal is no JSON");
     };
     if !case.codes.contains(&refusal["code"].as_str().unwrap_or_default()) {
         return shown("another code");
     }
-    let (said, next) = (refusal["message"].as_str().unwrap_or_default(), refusal["next"].as_str().unwrap_or_default());
+    let (said, next) =
+        (refusal["message"].as_str().unwrap_or_default(), refusal["next"].as_str().unwrap_or_default());
     if said.len() > 2_000 || next.is_empty() {
         return shown("it is too long, or has no next step");
     }
@@ -430,7 +590,9 @@ fn over_stdio_every_malformed_message_is_answered_or_skipped_and_nothing_is_sent
             let got = match &got {
                 None => Said::Nothing,
                 Some(message) if message["result"].is_object() => Said::Answer,
-                Some(message) if message["id"] == 5 => Said::Error(message["error"]["code"].as_i64().unwrap()),
+                Some(message) if message["id"] == 5 => {
+                    Said::Error(message["error"]["code"].as_i64().unwrap())
+                }
                 Some(message) => Said::NoId(message["error"]["code"].as_i64().unwrap()),
             };
             if got != wanted {
@@ -438,7 +600,13 @@ fn over_stdio_every_malformed_message_is_answered_or_skipped_and_nothing_is_sent
             }
         }
         // rmcp drops a line of more than 16 MiB instead of keeping it in memory.
-        assert_eq!(ask(&raw_call(era, "get_balance", &format!("{{\"session\":\"{}\"}}", "x".repeat(17 << 20))), false), None);
+        assert_eq!(
+            ask(
+                &raw_call(era, "get_balance", &format!("{{\"session\":\"{}\"}}", "x".repeat(17 << 20))),
+                false
+            ),
+            None
+        );
         say(&complaints);
         eprintln!("{era:?}: {cases} cases");
         assert!(cases >= 300, "only {cases} cases");
@@ -482,7 +650,12 @@ fn over_http_every_malformed_body_is_refused_and_nothing_is_sent() {
             let wanted = statuses[usize::from(era == Era::Stateless)];
             let got = send("get_balance", &body);
             if got.status != wanted {
-                complaints.push(format!("{era:?} {}: {} {} instead of {wanted}", short(&body), got.status, short(&got.body)));
+                complaints.push(format!(
+                    "{era:?} {}: {} {} instead of {wanted}",
+                    short(&body),
+                    got.status,
+                    short(&got.body)
+                ));
             }
             check_alive(&body);
             cases += 1;
@@ -510,25 +683,53 @@ fn malformed_http_is_refused_before_it_is_a_message() {
         ("nonsense\r\n\r\n".into(), &[400]),
         ("POST /mcp\r\n\r\n".into(), &[400]),
         ("POST /mcp HTTP/9.9\r\nHost: localhost\r\n\r\n".into(), &[400]),
-        ("PUT /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".into(), &[405]),
+        (
+            "PUT /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".into(),
+            &[405],
+        ),
         ("GET /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".into(), &[400, 405, 406]),
         ("DELETE /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".into(), &[400, 405]),
-        (format!("POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"), &[406]),
         (
             format!(
-                "POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept: application/json, text/event-stream\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n"
+                "POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: \
+                 {length}\r\n\r\n"
+            ),
+            &[406],
+        ),
+        (
+            format!(
+                "POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept: application/json, \
+                 text/event-stream\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n"
             ),
             &[415],
         ),
         (
             format!(
-                "POST /mcp HTTP/1.1\r\nConnection: close\r\nAccept: application/json, text/event-stream\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+                "POST /mcp HTTP/1.1\r\nConnection: close\r\nAccept: application/json, \
+                 text/event-stream\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
             ),
             &[400, 403],
         ),
-        (format!("POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\nContent-Length: 1\r\n\r\n"), &[400]),
-        ("POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n".into(), &[400, 413]),
-        (format!("POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX: {}\r\n\r\n", "x".repeat(64 * 1024)), &[431]),
+        (
+            format!(
+                "POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: \
+            {length}\r\nContent-Length: 1\r\n\r\n"
+            ),
+            &[400],
+        ),
+        (
+            "POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: \
+            chunked\r\n\r\nZZ\r\n"
+                .into(),
+            &[400, 413],
+        ),
+        (
+            format!(
+                "POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX: {}\r\n\r\n",
+                "x".repeat(64 * 1024)
+            ),
+            &[431],
+        ),
     ];
     for (request, wanted) in requests {
         let mut stream = connect(server.port);
@@ -538,9 +739,16 @@ fn malformed_http_is_refused_before_it_is_a_message() {
         }
         // A connection that is closed without a word is a refusal too.
         let status = read_reply(&mut stream).map(|reply| reply.status);
-        assert!(status.is_none_or(|status| wanted.contains(&status)), "{}: {status:?} instead of {wanted:?}", short(request.as_bytes()));
+        assert!(
+            status.is_none_or(|status| wanted.contains(&status)),
+            "{}: {status:?} instead of {wanted:?}",
+            short(request.as_bytes())
+        );
     }
     let mismatch = post(server.port, &wire::stateless_headers("get_balance"), &call);
-    assert_eq!(mismatch.status, 400, "a proxy that looks at the headers must see the tool that is called: {mismatch:?}");
+    assert_eq!(
+        mismatch.status, 400,
+        "a proxy that looks at the headers must see the tool that is called: {mismatch:?}"
+    );
     assert!(desk.sent().is_empty());
 }

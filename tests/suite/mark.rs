@@ -1,5 +1,5 @@
-//! An older ledger, another one, or none in its place: nothing is sent by a real provider until a person has looked, and what
-//! the mark outside the ledger knows is not lost with it.
+//! An older ledger, another one, or none in its place: nothing is sent by a real provider until a person has
+//! looked, and what the mark outside the ledger knows is not lost with it.
 #![cfg(unix)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,7 +82,10 @@ struct Scene {
 impl Scene {
     fn new(settings: &str) -> Self {
         let fake = Fake::start(SmsForAi { credits_micros: 1_000_000_000, ..SmsForAi::default() });
-        let provider = format!("[[provider]]\nkind = \"sms_for_ai\"\nbase_url = \"{}/api/v1\"\ntoken = \"{TOKEN}\"\n", fake.url());
+        let provider = format!(
+            "[[provider]]\nkind = \"sms_for_ai\"\nbase_url = \"{}/api/v1\"\ntoken = \"{TOKEN}\"\n",
+            fake.url()
+        );
         Self { desk: Desk::new(&format!("{settings}{provider}")), fake }
     }
 
@@ -118,7 +121,8 @@ impl Scene {
     }
 }
 
-/// A way in which a ledger comes to be another one, while nothing runs. It returns the ledger that is used from then on.
+/// A way in which a ledger comes to be another one, while nothing runs. It returns the ledger that is used
+/// from then on.
 struct Act {
     what: &'static str,
     done: fn(&Scene) -> PathBuf,
@@ -138,7 +142,8 @@ const ACTS: [Act; 8] = [
     Act {
         what: "a backup restored",
         done: |scene| {
-            let restored = scene.desk.does(&["restore", scene.file("backup.db").to_str().unwrap()], "restore");
+            let restored =
+                scene.desk.does(&["restore", scene.file("backup.db").to_str().unwrap()], "restore");
             assert!(restored.err.contains("sms-mcp ledger accept"), "{restored:?}");
             scene.desk.ledger()
         },
@@ -179,29 +184,44 @@ const ACTS: [Act; 8] = [
         },
         said: "is new or was never marked",
     },
-    Act { what: "a backup used where it is", done: |scene| scene.file("backup.db"), said: "is older than its mark" },
-    Act { what: "a wrong --ledger", done: |scene| scene.file("wrong.db"), said: "is new, and this user has sent from" },
+    Act {
+        what: "a backup used where it is",
+        done: |scene| scene.file("backup.db"),
+        said: "is older than its mark",
+    },
+    Act {
+        what: "a wrong --ledger",
+        done: |scene| scene.file("wrong.db"),
+        said: "is new, and this user has sent from",
+    },
 ];
 
-/// The day's limit of [`ACTS`], the bulk that is queued when the backup is made, and the single texts after it.
+/// The day's limit of [`ACTS`], the bulk that is queued when the backup is made, and the single texts after
+/// it.
 const DAY: usize = 30;
 const BULK: usize = 22;
 const AFTER: usize = 3;
 
-/// Sends, and makes the copies that [`ACTS`] put in place of the ledger. Returns how many texts have left when the process is killed.
+/// Sends, and makes the copies that [`ACTS`] put in place of the ledger. Returns how many texts have left
+/// when the process is killed.
 fn before(scene: &Scene) -> usize {
     let server = scene.desk.http(|_| {});
     assert_eq!(call(&server, "send_sms", &intent(0, "first"))["status"], "sent");
     // The vendor takes its time: most of the bulk is queued when the backup is made.
     scene.fake.hold();
     assert_eq!(call(&server, "send_bulk", &bulk(10..10 + BULK, "bulk"))["status"], "in_progress");
-    eventually("some of it is at the vendor", || scene.fake.requests().iter().filter(|seen| seen.method == "POST").count() > 4);
+    eventually("some of it is at the vendor", || {
+        scene.fake.requests().iter().filter(|seen| seen.method == "POST").count() > 4
+    });
     scene.desk.done(&["backup", scene.file("backup.db").to_str().unwrap()]);
     copy(&scene.desk.ledger(), &scene.file("snapshot.db"));
     scene.fake.release();
     eventually("all of it has left", || scene.wire().len() == 1 + BULK);
     for index in 0..AFTER {
-        assert_eq!(call(&server, "send_sms", &intent(50 + index, &format!("after-{index}")))["status"], "sent");
+        assert_eq!(
+            call(&server, "send_sms", &intent(50 + index, &format!("after-{index}")))["status"],
+            "sent"
+        );
     }
     scene.desk.done(&["opt-out", "add", &fictional(60)]);
     server.kill();
@@ -215,9 +235,18 @@ fn sends_nothing(scene: &Scene, ledger: &Path, Act { what, said, .. }: &Act) {
     assert!(is_in_doubt(&server), "{what}: {:?}", health(&server));
     let refused = call(&server, "send_sms", &intent(61, "refused"));
     assert_eq!(refused["code"], "ledger_in_doubt", "{what}: {refused}");
-    assert!(refused["message"].as_str().unwrap().contains(said) && refused["next"].as_str().unwrap().contains("ledger accept"), "{what}: {refused}");
-    assert_eq!(call(&server, "send_bulk", &bulk(62..64, "refused-bulk"))["code"], "ledger_in_doubt", "{what}");
-    let quoted = call(&server, "send_sms", &json!({ "to": fictional(61), "message": "Hello", "dry_run": true }));
+    assert!(
+        refused["message"].as_str().unwrap().contains(said)
+            && refused["next"].as_str().unwrap().contains("ledger accept"),
+        "{what}: {refused}"
+    );
+    assert_eq!(
+        call(&server, "send_bulk", &bulk(62..64, "refused-bulk"))["code"],
+        "ledger_in_doubt",
+        "{what}"
+    );
+    let quoted =
+        call(&server, "send_sms", &json!({ "to": fictional(61), "message": "Hello", "dry_run": true }));
     assert!(quoted.to_string().contains("ledger_in_doubt"), "{what}: {quoted}");
     assert_eq!(scene.run_at(ledger, &["send", &fictional(61), "By hand"]).code, 1, "{what}");
     let checked = scene.run_at(ledger, &["config", "check"]);
@@ -240,8 +269,8 @@ fn sends_nothing(scene: &Scene, ledger: &Path, Act { what, said, .. }: &Act) {
     assert_eq!(scene.wire().len(), left, "{what}: nothing is sent");
 }
 
-/// After a person's act a server that runs goes on, and so does the next one; an agent that lost its answers asks for all of it again,
-/// and for new texts up to the limit.
+/// After a person's act a server that runs goes on, and so does the next one; an agent that lost its answers
+/// asks for all of it again, and for new texts up to the limit.
 fn goes_on(scene: &Scene, ledger: &Path, what: &str) {
     let server = scene.desk.http_at(ledger, |_| {});
     assert!(is_in_doubt(&server), "{what}");
@@ -252,14 +281,21 @@ fn goes_on(scene: &Scene, ledger: &Path, what: &str) {
     let server = scene.desk.http_at(ledger, |_| {});
     assert_eq!(health(&server).0, 200, "{what}");
     for person in [60, 65] {
-        assert_eq!(call(&server, "send_sms", &intent(person, &format!("to-{person}")))["code"], "opted_out", "{what}");
+        assert_eq!(
+            call(&server, "send_sms", &intent(person, &format!("to-{person}")))["code"],
+            "opted_out",
+            "{what}"
+        );
     }
     call(&server, "send_bulk", &bulk(10..10 + BULK, "bulk"));
     call(&server, "send_sms", &intent(0, "first"));
-    (0..AFTER).for_each(|index| drop(call(&server, "send_sms", &intent(50 + index, &format!("after-{index}")))));
+    (0..AFTER)
+        .for_each(|index| drop(call(&server, "send_sms", &intent(50 + index, &format!("after-{index}")))));
     std::thread::sleep(A_WHILE);
     let mut count = 1;
-    while call(&server, "send_sms", &intent(100 + count, &format!("new-{count}")))["code"] != "budget_exceeded" {
+    while call(&server, "send_sms", &intent(100 + count, &format!("new-{count}")))["code"]
+        != "budget_exceeded"
+    {
         count += 1;
         assert!(count <= DAY, "{what}: no limit");
     }
@@ -283,9 +319,16 @@ fn an_older_ledger_another_one_or_none_sends_nothing_until_a_person_accepts_it_a
         over += if act.what == "a wrong --ledger" { 0 } else { wire.len().saturating_sub(DAY) };
         out += wire.iter().filter(|(to, _)| *to == fictional(60) || *to == fictional(65)).count();
     }
-    eprintln!("{} restores: {twice} twice, {over} over, {out} texted who opted out, {fresh} new texts after a person's act", ACTS.len());
+    eprintln!(
+        "{} restores: {twice} twice, {over} over, {out} texted who opted out, {fresh} new texts after a \
+         person's act",
+        ACTS.len()
+    );
     assert_eq!((twice, over, out), (0, 0, 0));
-    assert!(fresh >= ACTS.len() * (DAY - 1 - BULK - AFTER), "a server that refuses everything passes nothing");
+    assert!(
+        fresh >= ACTS.len() * (DAY - 1 - BULK - AFTER),
+        "a server that refuses everything passes nothing"
+    );
 }
 
 #[test]
@@ -294,9 +337,15 @@ fn where_the_mark_is_gone_too_every_budget_is_frozen_and_the_person_is_told_whic
     scene.desk.done(&["send", &fictional(0), "Before"]);
     std::fs::remove_dir_all(scene.desk.state()).unwrap();
     let refused = scene.desk.run(&["send", &fictional(1), "Without"]);
-    assert!(refused.code == 1 && refused.err.contains("its mark") && refused.err.contains("is not there"), "{refused:?}");
+    assert!(
+        refused.code == 1 && refused.err.contains("its mark") && refused.err.contains("is not there"),
+        "{refused:?}"
+    );
     let accepted = scene.accept(&scene.desk.ledger());
-    assert!(accepted.out.contains("who said STOP from 20") && accepted.out.contains("frozen"), "{accepted:?}");
+    assert!(
+        accepted.out.contains("who said STOP from 20") && accepted.out.contains("frozen"),
+        "{accepted:?}"
+    );
     assert!(accepted.err.contains("sms_for_ai keeps no list of opt-outs"), "{accepted:?}");
     let frozen = scene.desk.run(&["send", &fictional(1), "Frozen"]);
     assert!(frozen.code == 1 && frozen.err.contains("(budget_frozen)"), "{frozen:?}");
@@ -328,7 +377,8 @@ fn a_copied_ledger_sends_nothing_and_one_that_was_moved_goes_on() {
 fn a_ledger_that_was_never_marked_is_marked_and_says_so_and_the_sandbox_needs_no_mark() {
     let scene = Scene::new(WIDE);
     let settings = std::fs::read_to_string(scene.desk.config()).unwrap();
-    let sandbox = format!("{WIDE}[[provider]]\nkind = \"sandbox\"\noutbox = '{}'\n", scene.desk.outbox().display());
+    let sandbox =
+        format!("{WIDE}[[provider]]\nkind = \"sandbox\"\noutbox = '{}'\n", scene.desk.outbox().display());
     std::fs::write(scene.desk.config(), sandbox).unwrap();
     scene.desk.done(&["send", &fictional(0), "By the sandbox"]);
     assert!(!scene.desk.state().exists());
@@ -337,7 +387,10 @@ fn a_ledger_that_was_never_marked_is_marked_and_says_so_and_the_sandbox_needs_no
     assert!(adopted.err.contains("the ledger is marked from now on"), "{adopted:?}");
     let again = scene.desk.done(&["--log", "info", "send", &fictional(2), "Once more"]);
     assert!(!again.err.contains("marked"), "{again:?}");
-    let marks: Vec<_> = std::fs::read_dir(scene.desk.state().join("sms-mcp")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let marks: Vec<_> = std::fs::read_dir(scene.desk.state().join("sms-mcp"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     assert!(!marks.is_empty());
     for file in marks {
         use std::os::unix::fs::PermissionsExt as _;
@@ -372,14 +425,22 @@ fn an_acceptance_that_was_cut_short_is_asked_for_again_and_takes_nothing_more_aw
 
 /// The same while a server runs.
 fn marks_of(scene: &Scene) -> [PathBuf; 3] {
-    let files = std::fs::read_dir(scene.desk.state().join("sms-mcp")).unwrap().map(|entry| entry.unwrap().path());
-    let mark = files.filter(|file| file.extension().is_some_and(|end| end == "mark")).collect::<Vec<_>>().pop().unwrap();
+    let files =
+        std::fs::read_dir(scene.desk.state().join("sms-mcp")).unwrap().map(|entry| entry.unwrap().path());
+    let mark = files
+        .filter(|file| file.extension().is_some_and(|end| end == "mark"))
+        .collect::<Vec<_>>()
+        .pop()
+        .unwrap();
     ["", "-notes", "-keys"].map(|end| PathBuf::from(format!("{}{end}", mark.display())))
 }
 
 /// The three files of the one mark of a desk: the mark, its notes, its keys.
 fn marks(scene: &Scene) -> [PathBuf; 3] {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(scene.desk.state().join("sms-mcp")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(scene.desk.state().join("sms-mcp"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
     let [mark, keys, notes] = files.try_into().unwrap();
     [mark, notes, keys]
@@ -401,13 +462,22 @@ fn a_mark_that_nobody_can_read_is_a_doubt_and_what_the_ledger_knows_is_noted_ane
     db.execute("DELETE FROM opt_out", []).unwrap();
     drop(db);
     scene.accept(&scene.desk.ledger());
-    assert_eq!(scene.desk.run(&["send", &fictional(0), "Three"]).code, 1, "the notes that were made anew know of the STOP");
+    assert_eq!(
+        scene.desk.run(&["send", &fictional(0), "Three"]).code,
+        1,
+        "the notes that were made anew know of the STOP"
+    );
     scene.desk.done(&["send", &fictional(3), "Three"]);
     let whole = std::fs::read(&mark).unwrap();
     for wrong in [&b"no mark"[..], &whole[..whole.len() - 1], b""] {
         std::fs::write(&mark, wrong).unwrap();
         let refused = scene.desk.run(&["send", &fictional(4), "Four"]);
-        assert!(refused.code == 1 && refused.err.contains("(ledger_in_doubt)") && refused.err.contains("cannot be read"), "{refused:?}");
+        assert!(
+            refused.code == 1
+                && refused.err.contains("(ledger_in_doubt)")
+                && refused.err.contains("cannot be read"),
+            "{refused:?}"
+        );
     }
     std::fs::write(&mark, whole).unwrap();
     scene.desk.done(&["send", &fictional(4), "Four"]);
@@ -432,7 +502,10 @@ fn whichever_file_of_the_mark_is_gone_in_a_doubt_everything_is_frozen_and_the_pe
         assert!(is_in_doubt(&server), "{gone}");
         assert_eq!(scene.desk.run(&["opt-out", "add", &fictional(2)]).code, 0, "{gone}");
         let accepted = scene.accept(&scene.desk.ledger());
-        assert!(accepted.out.contains("who said STOP from 20") && accepted.out.contains("frozen"), "{gone}: {accepted:?}");
+        assert!(
+            accepted.out.contains("who said STOP from 20") && accepted.out.contains("frozen"),
+            "{gone}: {accepted:?}"
+        );
         assert_eq!(call(&server, "send_sms", &intent(3, "frozen"))["code"], "budget_frozen", "{gone}");
         server.stop();
         assert_eq!((marks(&scene).len(), scene.wire().len()), (3, 1), "{gone}");
@@ -462,14 +535,19 @@ fn a_mark_that_is_brought_back_without_its_notes_gets_them_anew_from_the_ledger(
     scene.accept(&scene.desk.ledger());
     let server = scene.desk.http(|_| {});
     for person in [0, 2] {
-        assert_eq!(call(&server, "send_sms", &intent(person, &format!("to-{person}")))["code"], "opted_out", "{person}");
+        assert_eq!(
+            call(&server, "send_sms", &intent(person, &format!("to-{person}")))["code"],
+            "opted_out",
+            "{person}"
+        );
     }
     assert_eq!(call(&server, "send_sms", &used(1))["code"], "outcome_unknown");
     assert_eq!(scene.wire().len(), 2);
 }
 
 #[test]
-fn notes_and_keys_that_are_removed_under_a_running_server_are_made_anew_and_know_what_came_before_and_after() {
+fn notes_and_keys_that_are_removed_under_a_running_server_are_made_anew_and_know_what_came_before_and_after()
+{
     let scene = Scene::new(WIDE);
     let (first, second) = (scene.desk.http(|_| {}), scene.desk.http(|_| {}));
     scene.desk.done(&["backup", scene.file("backup.db").to_str().unwrap()]);
@@ -495,7 +573,11 @@ fn notes_and_keys_that_are_removed_under_a_running_server_are_made_anew_and_know
     for file in [notes, keys] {
         for name in ["first", "second", "again"] {
             let name = format!("{name}-{}", file.display());
-            assert_eq!(call(&server, "send_sms", &intent(name.len(), &name))["code"], "outcome_unknown", "{name}");
+            assert_eq!(
+                call(&server, "send_sms", &intent(name.len(), &name))["code"],
+                "outcome_unknown",
+                "{name}"
+            );
         }
     }
     assert_eq!((scene.wire().len(), scene.twice()), (7, 0));
@@ -537,13 +619,18 @@ fn where_the_mark_cannot_be_told_after_the_ledger_was_each_answer_is_true_and_no
     // A single text: nothing was sent, nothing is held, and its key is free.
     let single = server(0);
     let refused = call(&single, "send_sms", &intent(1, "single"));
-    assert!(refused["code"] == "ledger_unavailable" && refused["next"].as_str().unwrap().contains("Nothing was sent"), "{refused}");
+    assert!(
+        refused["code"] == "ledger_unavailable"
+            && refused["next"].as_str().unwrap().contains("Nothing was sent"),
+        "{refused}"
+    );
     let listed: Value = serde_json::from_str(&scene.desk.done(&["list", "--json"]).out).unwrap();
     assert_eq!(listed["messages"][0]["status"], "rejected", "{listed}");
     assert!(scene.wire().is_empty());
     assert_eq!(call(&single, "send_sms", &intent(1, "single"))["status"], "sent");
     single.stop();
-    // A bulk is queued and goes out; nobody is told that it does not. And what was claimed goes back, and out from there.
+    // A bulk is queued and goes out; nobody is told that it does not. And what was claimed goes back, and out
+    // from there.
     for (nth, first) in [(0, 10), (1, 20), (2, 30)] {
         let bulked = server(nth);
         let answer = call(&bulked, "send_bulk", &bulk(first..first + 5, &format!("bulk-{first}")));
@@ -568,16 +655,23 @@ fn a_setting_that_keeps_no_mark_does_not_let_a_ledger_in_doubt_send() {
     };
     let send = || Ended::of(without(&["send", &fictional(2), "Two"]).stdin(Stdio::null()).output().unwrap());
     let refused = send();
-    assert!(refused.code == 1 && refused.err.contains("(ledger_in_doubt)") && refused.err.contains("was marked"), "{refused:?}");
+    assert!(
+        refused.code == 1 && refused.err.contains("(ledger_in_doubt)") && refused.err.contains("was marked"),
+        "{refused:?}"
+    );
     // The sandbox needs no mark, and nobody's word.
     let settings = std::fs::read_to_string(scene.desk.config()).unwrap();
-    let sandbox = format!("{WIDE}[[provider]]\nkind = \"sandbox\"\noutbox = '{}'\n", scene.desk.outbox().display());
+    let sandbox =
+        format!("{WIDE}[[provider]]\nkind = \"sandbox\"\noutbox = '{}'\n", scene.desk.outbox().display());
     std::fs::write(scene.desk.config(), sandbox).unwrap();
     assert_eq!(send().code, 0);
     std::fs::write(scene.desk.config(), settings).unwrap();
     // A person ends the mark, and what was spent since is to be looked at.
     let accepted = at_terminal(without(&["ledger", "accept"]), "accept");
-    assert!(accepted.code == 0 && accepted.out.contains("frozen") && accepted.out.contains("opt-out pending"), "{accepted:?}");
+    assert!(
+        accepted.code == 0 && accepted.out.contains("frozen") && accepted.out.contains("opt-out pending"),
+        "{accepted:?}"
+    );
     assert!(send().err.contains("(budget_frozen)"));
     assert_eq!(at_terminal(without(&["budget", "unfreeze"]), "unfreeze").code, 0);
     assert_eq!(send().code, 0);
@@ -612,7 +706,14 @@ fn after(point: &str, hits: usize) -> String {
 #[test]
 fn a_kill_needs_no_person() {
     let scene = Scene::new(WIDE);
-    for point in ["ledger-before-mark", "ledger-after-mark", "after-reserve", "before-provider", "after-provider", "after-settle"] {
+    for point in [
+        "ledger-before-mark",
+        "ledger-after-mark",
+        "after-reserve",
+        "before-provider",
+        "after-provider",
+        "after-settle",
+    ] {
         for hits in 0..3 {
             let server = scene.desk.http(|command| {
                 command.env("FAILPOINTS", after(point, hits));
@@ -629,8 +730,9 @@ fn a_kill_needs_no_person() {
     assert_eq!(scene.twice(), 0);
 }
 
-/// A bulk is accepted in parts. In a ledger from the middle of it, which turns up again when all of it was sent, it is all that is
-/// known of it: who looks at that ledger takes nothing of it away before a person has said what to do.
+/// A bulk is accepted in parts. In a ledger from the middle of it, which turns up again when all of it was
+/// sent, it is all that is known of it: who looks at that ledger takes nothing of it away before a person has
+/// said what to do.
 #[test]
 fn a_ledger_from_the_middle_of_a_bulk_keeps_what_it_has_until_a_person_accepts_it() {
     let scene = Scene::new(&WIDE.replace("[guard]", "[guard]\nbulk_max = 3000"));
@@ -650,7 +752,10 @@ fn a_ledger_from_the_middle_of_a_bulk_keeps_what_it_has_until_a_person_accepts_i
     assert!(is_in_doubt(&server));
     scene.desk.run(&["list"]);
     let accepted = scene.accept(&ledger);
-    assert!(accepted.code == 0 && accepted.out.contains("1000"), "those of its first part are unknown: {accepted:?}");
+    assert!(
+        accepted.code == 0 && accepted.out.contains("1000"),
+        "those of its first part are unknown: {accepted:?}"
+    );
     server.stop();
     assert_eq!((scene.wire().len(), scene.twice()), (2, 0));
 }
@@ -663,7 +768,8 @@ fn salts(ledger: &Path) -> Vec<u8> {
 #[test]
 fn an_older_file_under_the_log_of_a_killed_server_is_refused_and_the_right_one_goes_on() {
     let scene = Scene::new(WIDE);
-    let (ledger, old, newest, backup) = (scene.desk.ledger(), scene.file("old.db"), scene.file("newest.db"), scene.file("backup.db"));
+    let (ledger, old, newest, backup) =
+        (scene.desk.ledger(), scene.file("old.db"), scene.file("newest.db"), scene.file("backup.db"));
     let server = scene.desk.http(|_| {});
     assert_eq!(call(&server, "send_sms", &intent(1, "first"))["status"], "sent");
     scene.desk.done(&["backup", backup.to_str().unwrap()]);
@@ -690,10 +796,17 @@ fn an_older_file_under_the_log_of_a_killed_server_is_refused_and_the_right_one_g
     std::fs::write(&ledger, std::fs::read(&old).unwrap()).unwrap();
     for args in [&["send", "+12025550123", "Hello"][..], &["balance"], &["opt-out"]] {
         let refused = scene.desk.run(args);
-        assert!(refused.code == 1 && refused.err.contains("another file was put in its place"), "{args:?}: {refused:?}");
+        assert!(
+            refused.code == 1 && refused.err.contains("another file was put in its place"),
+            "{args:?}: {refused:?}"
+        );
     }
     assert_eq!(scene.wire().len(), sent);
-    assert_eq!(std::fs::read(&files(&ledger)[1]).unwrap(), std::fs::read(&files(&newest)[1]).unwrap(), "its log is as it was");
+    assert_eq!(
+        std::fs::read(&files(&ledger)[1]).unwrap(),
+        std::fs::read(&files(&newest)[1]).unwrap(),
+        "its log is as it was"
+    );
     // A backup has its pages in another order, and the two are no database together. Nor is what is none.
     for other in [std::fs::read(&backup).unwrap(), b"garbage".repeat(10_000)] {
         // Into the file that is there, again: another one would be seen as such.
@@ -701,12 +814,20 @@ fn an_older_file_under_the_log_of_a_killed_server_is_refused_and_the_right_one_g
             std::fs::write(at, std::fs::read(file).unwrap()).unwrap();
         }
         std::fs::write(&ledger, other).unwrap();
-        for args in [&["send", "+12025550123", "Hello"][..], &["config", "check"], &["ledger", "check"], &["list"]] {
+        for args in
+            [&["send", "+12025550123", "Hello"][..], &["config", "check"], &["ledger", "check"], &["list"]]
+        {
             let refused = scene.desk.run(args);
             assert!(refused.code == 1 && refused.err.contains("ledger_unavailable"), "{args:?}: {refused:?}");
-            let [is, was] = [&ledger, &newest].map(|ledger| std::fs::read(&files(ledger)[1]).unwrap_or_default());
+            let [is, was] =
+                [&ledger, &newest].map(|ledger| std::fs::read(&files(ledger)[1]).unwrap_or_default());
             let other = is.iter().zip(&was).position(|(is, was)| is != was);
-            assert!(is == was, "{args:?}: its log is as it was: {} and {} octets, other from {other:?}: {refused:?}", is.len(), was.len());
+            assert!(
+                is == was,
+                "{args:?}: its log is as it was: {} and {} octets, other from {other:?}: {refused:?}",
+                is.len(),
+                was.len()
+            );
         }
     }
     // An empty file has no log, and SQLite would remove it: it is set aside.
@@ -762,7 +883,10 @@ fn a_backup_of_before_an_opt_out_by_a_command_is_not_taken_for_the_file_of_a_kil
     overwrite(&backup, &ledger);
     for args in [&["send", &fictional(9_000), "Hello"][..], &["config", "check"], &["opt-out"]] {
         let refused = scene.desk.run(args);
-        assert!(refused.code == 1 && refused.err.contains("another file was put in its place"), "{args:?}: {refused:?}");
+        assert!(
+            refused.code == 1 && refused.err.contains("another file was put in its place"),
+            "{args:?}: {refused:?}"
+        );
     }
     assert_eq!(scene.wire().len(), sent);
     copy(&newest, &ledger);
@@ -794,11 +918,15 @@ fn another_ledger_that_was_written_more_often_is_not_taken_for_the_file_of_a_kil
         let sent = scene.wire().len();
         let refused = scene.desk.run(&["send", &fictional(9_000), "Hello"]);
         // One that says that it is whole has its log set aside, where it is seen to be another file.
-        let is_told = ["(ledger_unavailable)", "(ledger_in_doubt)"].iter().any(|told| refused.err.contains(told));
+        let is_told =
+            ["(ledger_unavailable)", "(ledger_in_doubt)"].iter().any(|told| refused.err.contains(told));
         assert!(refused.code == 1 && is_told, "{is_new_file}: {refused:?}");
         assert_eq!(scene.wire().len(), sent);
         copy(&newest, &ledger);
-        assert!(scene.desk.run(&["send", &fictional(9_000), "Hello"]).err.contains("(opted_out)"), "{is_new_file}");
+        assert!(
+            scene.desk.run(&["send", &fictional(9_000), "Hello"]).err.contains("(opted_out)"),
+            "{is_new_file}"
+        );
     }
 }
 
@@ -812,7 +940,10 @@ fn a_mark_that_cannot_be_written_sends_nothing_and_loses_no_stop_and_no_outcome(
     };
     let server = scene.desk.http(named);
     let refused = call(&server, "send_sms", &intent(1, "one"));
-    assert!(refused["code"] == "ledger_unavailable" && refused["message"].as_str().unwrap().contains("the mark"), "{refused}");
+    assert!(
+        refused["code"] == "ledger_unavailable" && refused["message"].as_str().unwrap().contains("the mark"),
+        "{refused}"
+    );
     assert_eq!(health(&server).0, 503);
     let mut stopping = scene.desk.command();
     named(&mut stopping);
@@ -829,9 +960,16 @@ fn a_mark_that_cannot_be_written_sends_nothing_and_loses_no_stop_and_no_outcome(
     assert_eq!(call(&server, "send_sms", &intent(4, "four"))["code"], "ledger_in_doubt");
     assert_eq!(scene.wire().len(), 1);
     server.stop();
-    let states: Vec<Value> =
-        serde_json::from_str::<Value>(&scene.desk.done(&["list", "--json"]).out).unwrap()["messages"].as_array().unwrap().clone();
-    assert_eq!(states.iter().filter(|message| message["status"] == "rejected").count(), 1, "what was recorded and did not begin: {states:?}");
+    let states: Vec<Value> = serde_json::from_str::<Value>(&scene.desk.done(&["list", "--json"]).out)
+        .unwrap()["messages"]
+        .as_array()
+        .unwrap()
+        .clone();
+    assert_eq!(
+        states.iter().filter(|message| message["status"] == "rejected").count(),
+        1,
+        "what was recorded and did not begin: {states:?}"
+    );
 }
 
 #[test]
@@ -856,7 +994,12 @@ fn several_processes_write_one_mark_and_none_is_in_doubt_of_another() {
     std::thread::scope(|scope| {
         for (first, server) in servers.iter().enumerate() {
             scope.spawn(move || {
-                (0..40).for_each(|n| assert_eq!(call(server, "send_sms", &intent(first * 100 + n, &format!("{first}-{n}")))["status"], "sent"))
+                (0..40).for_each(|n| {
+                    assert_eq!(
+                        call(server, "send_sms", &intent(first * 100 + n, &format!("{first}-{n}")))["status"],
+                        "sent"
+                    )
+                })
             });
         }
         for n in 0..5 {
@@ -883,7 +1026,12 @@ fn in_a_container_a_real_provider_starts_only_where_somebody_said_where_the_mark
     assert_eq!(lines, ["[ledger]", "mark = \"/mark/ledger.mark\""]);
     for (name, value) in [("KUBERNETES_SERVICE_HOST", "10.0.0.1"), ("container", "podman")] {
         let mut command = scene.desk.command();
-        let refused = command.env_remove("SMS_MCP_CONTAINER").env(name, value).args(["send", &fictional(1), "Hello"]).output().unwrap();
+        let refused = command
+            .env_remove("SMS_MCP_CONTAINER")
+            .env(name, value)
+            .args(["send", &fictional(1), "Hello"])
+            .output()
+            .unwrap();
         assert_eq!(refused.status.code(), Some(1), "{name}");
     }
     assert_eq!(start(&[("SMS_MCP__LEDGER__MARK", "none")]).code, 0);
@@ -892,7 +1040,8 @@ fn in_a_container_a_real_provider_starts_only_where_somebody_said_where_the_mark
     let mark = scene.file("mark/ledger.mark");
     let two = lines.join("\n").replace("/mark/ledger.mark", mark.to_str().unwrap());
     let settings = std::fs::read_to_string(scene.desk.config()).unwrap();
-    std::fs::write(scene.desk.config(), settings.replace("[[provider]]", &format!("{two}\n[[provider]]"))).unwrap();
+    std::fs::write(scene.desk.config(), settings.replace("[[provider]]", &format!("{two}\n[[provider]]")))
+        .unwrap();
     assert_eq!(start(&[]).code, 0);
     assert!(std::fs::read_to_string(mark).unwrap().starts_with("sms-mcp mark 1\n"));
     // The sandbox alone needs none.
@@ -939,12 +1088,13 @@ struct Tally {
     texted: usize,
 }
 
-/// Sends, bulks, opt-outs and backups, with a kill at some point; then any earlier ledger in its place, a person who accepts it, and
-/// an agent that asks for all of it again.
+/// Sends, bulks, opt-outs and backups, with a kill at some point; then any earlier ledger in its place, a
+/// person who accepts it, and an agent that asks for all of it again.
 fn one_history(seed: u64) -> Tally {
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let scene = Scene::new(&format!("{WIDE}[send]\nconcurrency = 3\nbulk_wait = \"50ms\"\n"));
-    let (mut tally, mut calls, mut copies, mut out) = (Tally::default(), Vec::new(), Vec::new(), BTreeSet::new());
+    let (mut tally, mut calls, mut copies, mut out) =
+        (Tally::default(), Vec::new(), Vec::new(), BTreeSet::new());
     for round in 0..3 {
         let point = POINTS[dice.below(POINTS.len())];
         let hits = dice.below(8);
@@ -996,13 +1146,19 @@ fn one_history(seed: u64) -> Tally {
         assert_eq!(health(&server).0, 200, "{seed}");
         calls.iter().for_each(|(tool, arguments)| drop(call(&server, tool, arguments)));
         for person in &out {
-            assert_eq!(call(&server, "send_sms", &intent(*person, &format!("{round}-to-{person}")))["code"], "opted_out", "{seed}");
+            assert_eq!(
+                call(&server, "send_sms", &intent(*person, &format!("{round}-to-{person}")))["code"],
+                "opted_out",
+                "{seed}"
+            );
         }
         let new = call(&server, "send_sms", &intent(9_000 + round, &format!("{seed}-{round}-new")));
         assert_eq!(new["status"], "sent", "{seed}: {new}");
         // Whatever waits in the queue has its chance.
         found("the queue is empty", || {
-            let listed: Value = serde_json::from_str(&scene.desk.done(&["list", "--json", "--status", "queued"]).out).unwrap();
+            let listed: Value =
+                serde_json::from_str(&scene.desk.done(&["list", "--json", "--status", "queued"]).out)
+                    .unwrap();
             listed["messages"].as_array().unwrap().is_empty().then_some(())
         });
         server.stop();
@@ -1016,8 +1172,12 @@ fn one_history(seed: u64) -> Tally {
 #[test]
 fn a_kill_at_any_point_and_any_earlier_ledger_after_it_send_nothing_twice() {
     let tallies: Vec<Tally> = std::thread::scope(|scope| {
-        let workers: Vec<_> =
-            (0..2).map(|worker| scope.spawn(move || (worker + 1..=histories()).step_by(2).map(one_history).collect::<Vec<_>>())).collect();
+        let workers: Vec<_> = (0..2)
+            .map(|worker| {
+                scope
+                    .spawn(move || (worker + 1..=histories()).step_by(2).map(one_history).collect::<Vec<_>>())
+            })
+            .collect();
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     });
     let sum = |what: fn(&Tally) -> usize| tallies.iter().map(what).sum::<usize>();
@@ -1061,7 +1221,8 @@ async fn a_stop_that_waits_for_the_operator_comes_back_with_the_mark() {
     second.pend(stop("345678", Meaning::Stop)).await.unwrap();
     second.pend(stop("345678", Meaning::Other)).await.unwrap();
     second.pend(stop("45345678", Meaning::Stop)).await.unwrap();
-    let ids: BTreeMap<String, i64> = second.pendings().await.unwrap().into_iter().map(|pending| (pending.sender, pending.id)).collect();
+    let ids: BTreeMap<String, i64> =
+        second.pendings().await.unwrap().into_iter().map(|pending| (pending.sender, pending.id)).collect();
     for sender in ["0612345678", "45345678"] {
         second.settle_pending(ids[sender], None, false, SystemClock.now()).await.unwrap();
     }
@@ -1073,7 +1234,13 @@ async fn a_stop_that_waits_for_the_operator_comes_back_with_the_mark() {
     third.accept(&outlook, "a person", "USD", SystemClock.now()).await.unwrap();
     let waiting = third.pendings().await.unwrap();
     // What the older ledger has and the operator settled since waits again: more is stopped than less.
-    assert_eq!(waiting.iter().map(|pending| pending.sender.as_str()).collect::<Vec<_>>(), ["0612345678", "345678"]);
-    assert!(waiting.iter().all(|pending| pending.meaning == Meaning::Stop && pending.people == ["+33612345678"]), "{waiting:?}");
+    assert_eq!(
+        waiting.iter().map(|pending| pending.sender.as_str()).collect::<Vec<_>>(),
+        ["0612345678", "345678"]
+    );
+    assert!(
+        waiting.iter().all(|pending| pending.meaning == Meaning::Stop && pending.people == ["+33612345678"]),
+        "{waiting:?}"
+    );
     third.close().await.unwrap();
 }

@@ -1,6 +1,12 @@
-//! Whom a text goes to: every country's numbers in the spellings that people use are read right, and nothing that people or
-//! spreadsheets make of them is read as somebody else's number.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+//! Whom a text goes to: every country's numbers in the spellings that people use are read right, and nothing
+//! that people or spreadsheets make of them is read as somebody else's number.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 use std::sync::Mutex;
 
@@ -23,12 +29,17 @@ impl Example {
     }
 }
 
-/// The example mobile of every region, and beside it another like it: its last digits changed, as long as it stays a mobile.
+/// The example mobile of every region, and beside it another like it: its last digits changed, as long as it
+/// stays a mobile.
 fn mobiles() -> (Vec<Example>, Vec<Example>) {
     let (mut found, mut others) = (Vec::new(), Vec::new());
     for code in PHONE_NUMBER_UTIL.get_supported_regions() {
         let Ok(region) = code.as_region_str().parse::<Region>() else { continue };
-        let Ok(example) = PHONE_NUMBER_UTIL.get_example_number_for_type_and_region(code, PhoneNumberType::Mobile) else { continue };
+        let Ok(example) =
+            PHONE_NUMBER_UTIL.get_example_number_for_type_and_region(code, PhoneNumberType::Mobile)
+        else {
+            continue;
+        };
         found.push(Example::of(region, &example));
         let mut other = example.clone();
         other.national_number = example.national_number / 100 * 100 + (example.national_number + 31) % 100;
@@ -42,10 +53,20 @@ fn mobiles() -> (Vec<Example>, Vec<Example>) {
 /// Every example of every kind of number that every region has.
 fn examples() -> Vec<Example> {
     use PhoneNumberType as Kind;
-    let kinds = [Kind::FixedLine, Kind::Mobile, Kind::TollFree, Kind::VoIP, Kind::PersonalNumber, Kind::Pager, Kind::UAN];
+    let kinds = [
+        Kind::FixedLine,
+        Kind::Mobile,
+        Kind::TollFree,
+        Kind::VoIP,
+        Kind::PersonalNumber,
+        Kind::Pager,
+        Kind::UAN,
+    ];
     let of = |code: rlibphonenumber::Region| {
         let region = code.as_region_str().parse::<Region>().ok();
-        let numbers = kinds.iter().filter_map(move |kind| PHONE_NUMBER_UTIL.get_example_number_for_type_and_region(code, *kind).ok());
+        let numbers = kinds.iter().filter_map(move |kind| {
+            PHONE_NUMBER_UTIL.get_example_number_for_type_and_region(code, *kind).ok()
+        });
         numbers.filter_map(move |number| Some(Example::of(region?, &number))).collect::<Vec<_>>()
     };
     PHONE_NUMBER_UTIL.get_supported_regions().flat_map(of).collect()
@@ -56,12 +77,18 @@ fn digits(text: &str) -> String {
 }
 
 fn wide(text: &str) -> String {
-    let widen = |c: char| if matches!(c, '+' | '(' | ')' | '0'..='9') { char::from_u32(u32::from(c) + 0xfee0).unwrap() } else { c };
+    let widen = |c: char| {
+        if matches!(c, '+' | '(' | ')' | '0'..='9') {
+            char::from_u32(u32::from(c) + 0xfee0).unwrap()
+        } else {
+            c
+        }
+    };
     text.chars().map(widen).collect()
 }
 
-/// How people write a number: as libphonenumber formats it, with the other signs that stand between groups, from abroad
-/// with 00, and with the zero that is dialled inside the country in brackets.
+/// How people write a number: as libphonenumber formats it, with the other signs that stand between groups,
+/// from abroad with 00, and with the zero that is dialled inside the country in brackets.
 fn ordinary(example: &Example) -> Vec<String> {
     let Example { e164, national, international, .. } = example;
     let (code, rest) = international.split_once(' ').unwrap_or((international, ""));
@@ -89,13 +116,24 @@ fn ordinary(example: &Example) -> Vec<String> {
         wide(national),
     ];
     if !national.contains('(') {
-        found.extend([national.replace([' ', '-'], "-"), national.replace([' ', '-'], "."), national.replace([' ', '-'], "\u{202f}")]);
-        if let Some((area, rest)) = national.split_once([' ', '-']).filter(|(area, rest)| area.len() <= 5 && digits(rest).len() >= 5) {
+        found.extend([
+            national.replace([' ', '-'], "-"),
+            national.replace([' ', '-'], "."),
+            national.replace([' ', '-'], "\u{202f}"),
+        ]);
+        if let Some((area, rest)) =
+            national.split_once([' ', '-']).filter(|(area, rest)| area.len() <= 5 && digits(rest).len() >= 5)
+        {
             found.extend([format!("({area}) {rest}"), format!("{area}/{rest}")]);
         }
     }
-    if national.starts_with('0') && !rest.starts_with('0') && format!("0{}", digits(rest)) == digits(national) {
-        found.extend([format!("{code} (0){rest}"), format!("{code}(0) {rest}"), format!("00{} (0) {rest}", &code[1..])]);
+    if national.starts_with('0') && !rest.starts_with('0') && format!("0{}", digits(rest)) == digits(national)
+    {
+        found.extend([
+            format!("{code} (0){rest}"),
+            format!("{code}(0) {rest}"),
+            format!("00{} (0) {rest}", &code[1..]),
+        ]);
     }
     found
 }
@@ -149,14 +187,18 @@ const TAILS: [&str; 44] = [
 ];
 
 /// What stands before it.
-const HEADS: [&str; 22] =
-    ["1 ", "2 ", "3 ", "4 ", "5 ", "6 ", "7 ", "8 ", "9 ", "2. ", "3) ", "(4) ", "5/", "6-", "8.", "2 - ", "02 ", "12 ", "37 ", "104 ", "#7 ", "1: "];
+const HEADS: [&str; 22] = [
+    "1 ", "2 ", "3 ", "4 ", "5 ", "6 ", "7 ", "8 ", "9 ", "2. ", "3) ", "(4) ", "5/", "6-", "8.", "2 - ",
+    "02 ", "12 ", "37 ", "104 ", "#7 ", "1: ",
+];
 
 /// What parts two numbers.
-const BETWEEN: [&str; 14] = [" ", "  ", ",", ", ", ";", "; ", "/", " / ", " - ", "\n", " | ", " und ", " & ", "|"];
+const BETWEEN: [&str; 14] =
+    [" ", "  ", ",", ", ", ";", "; ", "/", " / ", " - ", "\n", " | ", " und ", " & ", "|"];
 
 /// What nobody sees.
-const HIDDEN: [char; 8] = ['\u{200b}', '\u{202a}', '\u{200e}', '\u{ad}', '\u{2060}', '\u{feff}', '\u{7}', '\u{fe0f}'];
+const HIDDEN: [char; 8] =
+    ['\u{200b}', '\u{202a}', '\u{200e}', '\u{ad}', '\u{2060}', '\u{feff}', '\u{7}', '\u{fe0f}'];
 
 /// What people and spreadsheets make of a spelling. `other` is somebody else's number in the same spelling.
 fn mangled(text: &str, other: &str) -> Vec<String> {
@@ -165,11 +207,18 @@ fn mangled(text: &str, other: &str) -> Vec<String> {
     found.extend(HEADS.iter().map(|head| format!("{head}{text}")));
     if let Some((code, rest)) = text.strip_prefix('+').and_then(|text| text.split_once(' ')) {
         // Behind the country code, before the zero that is dialled inside the country.
-        found.extend(["2 0", "2/0", "(2) 0", "12 0", "02 0", "2 (0)", "(0) 2 0"].map(|head| format!("+{code} {head}{rest}")));
+        found.extend(
+            ["2 0", "2/0", "(2) 0", "12 0", "02 0", "2 (0)", "(0) 2 0"]
+                .map(|head| format!("+{code} {head}{rest}")),
+        );
     }
     let middle = text.char_indices().nth(text.chars().count() / 2).unwrap().0;
     for hidden in HIDDEN {
-        found.extend([format!("{hidden}{text}"), format!("{text}{hidden}"), format!("{}{hidden}{}", &text[..middle], &text[middle..])]);
+        found.extend([
+            format!("{hidden}{text}"),
+            format!("{text}{hidden}"),
+            format!("{}{hidden}{}", &text[..middle], &text[middle..]),
+        ]);
     }
     // Full-width and other digits, all of them and half of them; mathematical ones.
     let arabic = |c: char| c.to_digit(10).and_then(|digit| char::from_u32(0x660 + digit)).unwrap_or(c);
@@ -181,7 +230,10 @@ fn mangled(text: &str, other: &str) -> Vec<String> {
     let bare = digits(text);
     let (first, rest) = bare.split_at(1);
     let power = rest.len();
-    found.extend([format!("{first}.{}E+{power}", &rest[..rest.len().min(5)]), format!("{first},{}E+{power:02}", &rest[..rest.len().min(2)])]);
+    found.extend([
+        format!("{first}.{}E+{power}", &rest[..rest.len().min(5)]),
+        format!("{first},{}E+{power:02}", &rest[..rest.len().min(2)]),
+    ]);
     found.extend([
         format!("{first}.{rest}E+{power}"),
         format!("{first}.{rest}e{power}"),
@@ -189,20 +241,50 @@ fn mangled(text: &str, other: &str) -> Vec<String> {
         format!("'{text}"),
         format!("\"{text}\""),
     ]);
-    let grouped = |sign: &str| bare.as_bytes().rchunks(3).rev().map(|part| str::from_utf8(part).unwrap()).collect::<Vec<_>>().join(sign);
+    let grouped = |sign: &str| {
+        bare.as_bytes()
+            .rchunks(3)
+            .rev()
+            .map(|part| str::from_utf8(part).unwrap())
+            .collect::<Vec<_>>()
+            .join(sign)
+    };
     found.extend([",", ".", " ", "'", "\u{202f}"].map(grouped));
-    found.extend([format!("{bare}.0"), format!("{bare}.00"), format!("{bare},0"), format!("-{bare}"), format!("{bare}.0000001")]);
+    found.extend([
+        format!("{bare}.0"),
+        format!("{bare}.00"),
+        format!("{bare},0"),
+        format!("-{bare}"),
+        format!("{bare}.0000001"),
+    ]);
     // What may stand about a number, with something that is none of it.
     for tail in [" (2)", "/2", ".0", ",0", " - 8", "/12", " 12", ";ext=12", "?body=12", ";phone-context=+1"] {
-        found.extend([format!("tel:{text}{tail}"), format!("sms:{text}{tail}"), format!("'{text}{tail}"), format!("=\"{text}{tail}\"")]);
-        found.extend([format!("{text}{tail}."), format!("{text}{tail};"), format!("{text}{tail} (mobile)"), format!("{text} (mobile){tail}")]);
+        found.extend([
+            format!("tel:{text}{tail}"),
+            format!("sms:{text}{tail}"),
+            format!("'{text}{tail}"),
+            format!("=\"{text}{tail}\""),
+        ]);
+        found.extend([
+            format!("{text}{tail}."),
+            format!("{text}{tail};"),
+            format!("{text}{tail} (mobile)"),
+            format!("{text} (mobile){tail}"),
+        ]);
     }
-    let pairs = bare.as_bytes().chunks(2).map(|pair| str::from_utf8(pair).unwrap()).collect::<Vec<_>>().join("/");
+    let pairs =
+        bare.as_bytes().chunks(2).map(|pair| str::from_utf8(pair).unwrap()).collect::<Vec<_>>().join("/");
     found.extend(["/2", "/12", "/12/34"].map(|tail| format!("{pairs}{tail}")));
     found.extend(["2/", "12/", "12/34/"].map(|head| format!("{head}{pairs}")));
-    found.extend(["..", ".,", ";;", " (2 mobile)", " (mobile 2)", " (mobile) (2)", " (fax)", " (home) (work)"].map(|tail| format!("{text}{tail}")));
+    found.extend(
+        ["..", ".,", ";;", " (2 mobile)", " (mobile 2)", " (mobile) (2)", " (fax)", " (home) (work)"]
+            .map(|tail| format!("{text}{tail}")),
+    );
     // Words and signs before it.
-    found.extend(["Tel. ", "m ", "++", "+00", "\u{260e} ", "~", "0 0", "(", "."].map(|before| format!("{before}{text}")));
+    found.extend(
+        ["Tel. ", "m ", "++", "+00", "\u{260e} ", "~", "0 0", "(", "."]
+            .map(|before| format!("{before}{text}")),
+    );
     found
 }
 
@@ -256,7 +338,8 @@ impl Counts {
 #[test]
 fn the_ordinary_spellings_of_every_country_are_read_right() {
     let examples = examples();
-    let regions = examples.iter().map(|example| example.region).collect::<std::collections::BTreeSet<_>>().len();
+    let regions =
+        examples.iter().map(|example| example.region).collect::<std::collections::BTreeSet<_>>().len();
     let counts = Mutex::new(Counts::default());
     each(&examples, |example| {
         let mut here = Counts::default();
@@ -267,8 +350,16 @@ fn the_ordinary_spellings_of_every_country_are_read_right() {
     });
     let counts = counts.into_inner().unwrap();
     let (all, right) = (counts.all(), counts.right);
-    println!("{right} of {all} ordinary spellings of {} numbers in {regions} regions were read right", examples.len());
-    println!("{} were refused, {} are no numbers in use, and {} are others", counts.refused, counts.not_in_use, counts.wrong.len());
+    println!(
+        "{right} of {all} ordinary spellings of {} numbers in {regions} regions were read right",
+        examples.len()
+    );
+    println!(
+        "{} were refused, {} are no numbers in use, and {} are others",
+        counts.refused,
+        counts.not_in_use,
+        counts.wrong.len()
+    );
     let show = |list: &[String]| list.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
     assert!(regions >= 240 && all > 15_000);
     assert!(counts.wrong.is_empty(), "{}", show(&counts.wrong));
@@ -298,10 +389,20 @@ fn nothing_that_people_or_spreadsheets_make_of_a_mobile_number_is_read_as_anothe
         counts.lock().unwrap().add(here);
     });
     let counts = counts.into_inner().unwrap();
-    println!("{} strings made of {} mobile numbers: {} read right, {} refused", counts.all(), examples.len(), counts.right, counts.refused);
+    println!(
+        "{} strings made of {} mobile numbers: {} read right, {} refused",
+        counts.all(),
+        examples.len(),
+        counts.right,
+        counts.refused
+    );
     println!("{} are no numbers in use, and {} are others", counts.not_in_use, counts.wrong.len());
     assert!(counts.all() > 100_000);
-    assert!(counts.wrong.is_empty(), "{}", counts.wrong.iter().take(60).cloned().collect::<Vec<_>>().join("\n"));
+    assert!(
+        counts.wrong.is_empty(),
+        "{}",
+        counts.wrong.iter().take(60).cloned().collect::<Vec<_>>().join("\n")
+    );
 }
 
 /// The rows of a table in `docs/NUMBERS.md`: what is written, the region, and what is said of it.
@@ -309,9 +410,17 @@ fn rows(heading: &str) -> Vec<(String, Option<Region>, String)> {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/NUMBERS.md");
     let text = std::fs::read_to_string(file).unwrap();
     let section = text.split("\n## ").find(|section| section.starts_with(heading)).unwrap();
-    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`').to_owned()).collect::<Vec<_>>();
+    let cells = |line: &str| {
+        line.trim_matches('|')
+            .split('|')
+            .map(|cell| cell.trim().trim_matches('`').to_owned())
+            .collect::<Vec<_>>()
+    };
     let rows = section.lines().filter(|line| line.starts_with("| `")).map(cells);
-    rows.map(|cells| (cells[0].clone(), (!cells[1].is_empty()).then(|| cells[1].parse().unwrap()), cells[2].clone())).collect()
+    rows.map(|cells| {
+        (cells[0].clone(), (!cells[1].is_empty()).then(|| cells[1].parse().unwrap()), cells[2].clone())
+    })
+    .collect()
 }
 
 #[test]
@@ -324,7 +433,8 @@ fn the_spellings_in_the_documents_are_read_as_they_say() {
         assert!(number.is_valid(), "{text}: {number}");
     }
     for (text, region, why) in refused {
-        let error = Number::parse(&text, region).map(|number| panic!("{text}: {number}")).unwrap_err().to_string();
+        let error =
+            Number::parse(&text, region).map(|number| panic!("{text}: {number}")).unwrap_err().to_string();
         assert!(error.contains(&why), "{text}: {error}");
     }
 }
@@ -342,9 +452,15 @@ fn zeros_of_a_spreadsheet_are_taken_off_behind_bare_digits_alone() {
     assert_eq!(read("06641234567.0", "AT").as_deref(), Ok("+436641234567"));
     // Dots between real digits.
     assert_eq!(read("0664.123.45.00", "AT").as_deref(), Ok("+436641234500"));
-    for text in
-        ["+43 6641234567.0", "0664/1234567.00", "+436641234567.000", "+436641234567.0.0", "+436641234567.01", "+436641234567. 0", "(+436641234567).0"]
-    {
+    for text in [
+        "+43 6641234567.0",
+        "0664/1234567.00",
+        "+436641234567.000",
+        "+436641234567.0.0",
+        "+436641234567.01",
+        "+436641234567. 0",
+        "(+436641234567).0",
+    ] {
         assert!(read(text, "AT").is_err(), "{text}: {:?}", read(text, "AT"));
     }
 }
@@ -408,8 +524,15 @@ fn what_people_and_programs_write_about_a_number_is_no_part_of_it() {
 
 #[test]
 fn digits_without_a_plus_that_two_people_could_have_are_nobodys() {
-    // A German mobile without its plus, or a line in Leer; an Austrian one, or a line in Heiligenhafen; a Texan, or a German.
-    for (text, region) in [("491761234567", "DE"), ("436641234567", "DE"), ("33612345678", "DE"), ("15123456789", "DE"), ("6591234567", "IN")] {
+    // A German mobile without its plus, or a line in Leer; an Austrian one, or a line in Heiligenhafen; a
+    // Texan, or a German.
+    for (text, region) in [
+        ("491761234567", "DE"),
+        ("436641234567", "DE"),
+        ("33612345678", "DE"),
+        ("15123456789", "DE"),
+        ("6591234567", "IN"),
+    ] {
         let error = read(text, region).unwrap_err();
         assert!(error.contains(" can be +") && error.contains("with the +"), "{text}: {error}");
     }
@@ -430,16 +553,29 @@ fn digits_without_a_plus_that_two_people_could_have_are_nobodys() {
 
 #[test]
 fn of_the_rewritings_of_national_plans_only_those_of_argentina_and_of_single_area_codes_are_made() {
-    for text in ["011 15-2345-6789", "11 15 2345 6789", "+54 11 15 2345 6789", "+54 9 11 2345-6789", "+54 (0)11 15 2345-6789"] {
+    for text in [
+        "011 15-2345-6789",
+        "11 15 2345 6789",
+        "+54 11 15 2345 6789",
+        "+54 9 11 2345-6789",
+        "+54 (0)11 15 2345-6789",
+    ] {
         assert_eq!(read(text, "AR").as_deref(), Ok("+5491123456789"), "{text}");
     }
     assert_eq!(read("011 2345-6789", "AR").as_deref(), Ok("+541123456789"), "a line, and no 9 is guessed");
     assert_eq!(read("234-5678", "BB").as_deref(), Ok("+12462345678"));
-    assert!(read("+672 1 0609", "").is_err(), "nor is the 3 of Norfolk Island, which a plus says was not left out");
+    assert!(
+        read("+672 1 0609", "").is_err(),
+        "nor is the 3 of Norfolk Island, which a plus says was not left out"
+    );
     // Carriers' codes: Brazil 0 21, Colombia 03 and 05, South Korea 0 82; a text relay in Britain.
-    for (text, region) in
-        [("0 21 11 98765-4321", "BR"), ("0211198765-4321", "BR"), ("+57 05 90271234", ""), ("082 2 312 3456", "KR"), ("18002 07400 123456", "GB")]
-    {
+    for (text, region) in [
+        ("0 21 11 98765-4321", "BR"),
+        ("0211198765-4321", "BR"),
+        ("+57 05 90271234", ""),
+        ("082 2 312 3456", "KR"),
+        ("18002 07400 123456", "GB"),
+    ] {
         assert!(read(text, region).is_err(), "{text}: {:?}", read(text, region));
     }
     // Mexico gave its mobile 1 up in 2019: with it, the number is none in use, and it is not taken out.
@@ -533,7 +669,13 @@ fn a_zero_written_twice_is_no_country_code() {
 
 #[test]
 fn an_error_tells_an_agent_to_ask_for_the_country_code_and_nothing_of_settings() {
-    for (text, region) in [("0612345678", ""), ("491761234567", "DE"), ("+436641234567/2", ""), ("4.36642E+11", ""), ("0 15 11 98765 4321", "BR")] {
+    for (text, region) in [
+        ("0612345678", ""),
+        ("491761234567", "DE"),
+        ("+436641234567/2", ""),
+        ("4.36642E+11", ""),
+        ("0 15 11 98765 4321", "BR"),
+    ] {
         let error = read(text, region).unwrap_err();
         assert!(error.contains("write it as +<country code><number>"), "{error}");
         assert!(error.contains(&format!("{text:?}")) && !error.contains("default_region"), "{error}");

@@ -1,5 +1,6 @@
-//! A pause: from the moment when the command has ended nothing new begins, in no process and at no carrier; what has begun is
-//! finished, what people write comes in, and bulks wait. It needs no room, no settings and no ledger that can be written.
+//! A pause: from the moment when the command has ended nothing new begins, in no process and at no carrier;
+//! what has begun is finished, what people write comes in, and bulks wait. It needs no room, no settings and
+//! no ledger that can be written.
 #![cfg(unix)]
 
 use std::collections::BTreeSet;
@@ -38,12 +39,18 @@ struct Place {
 }
 
 fn places() -> Vec<Place> {
-    let sandbox = Place { what: "sandbox", settings: WIDE.to_owned(), number: Box::new(fictional), asked: Box::new(|desk| desk.sent().len()) };
+    let sandbox = Place {
+        what: "sandbox",
+        settings: WIDE.to_owned(),
+        number: Box::new(fictional),
+        asked: Box::new(|desk| desk.sent().len()),
+    };
     let vendor = Fake::start(fake::sms_for_ai::SmsForAi::default());
     let rest = Place {
         what: "REST",
         settings: format!(
-            "{WIDE}price_when_unknown = \"0.10\"\n[rates]\n\"+33\" = \"0.10\"\n[[provider]]\nkind = \"sms_for_ai\"\nbase_url = \"{}/api/v1\"\ntoken = \"{}\"\n",
+            "{WIDE}price_when_unknown = \"0.10\"\n[rates]\n\"+33\" = \"0.10\"\n[[provider]]\nkind = \
+             \"sms_for_ai\"\nbase_url = \"{}/api/v1\"\ntoken = \"{}\"\n",
             vendor.url(),
             fake::sms_for_ai::TOKEN
         ),
@@ -70,26 +77,46 @@ fn while_everything_is_paused_nothing_begins_in_no_process_at_no_carrier_and_wha
         let desk = Desk::new(settings);
         let servers = [desk.http(|_| {}), desk.http(|_| {})];
         let first = call(&servers[0], "send_sms", &text_to(&number(0), "first"));
-        assert!(["sent", "delivered"].contains(&first["status"].as_str().unwrap_or_default()), "{what}: {first}");
+        assert!(
+            ["sent", "delivered"].contains(&first["status"].as_str().unwrap_or_default()),
+            "{what}: {first}"
+        );
         let before = asked(&desk);
         let paused = desk.done(&["pause"]);
-        assert!(paused.out.starts_with("everything is paused since ") && paused.out.contains("ledger.db"), "{what}: {paused:?}");
+        assert!(
+            paused.out.starts_with("everything is paused since ") && paused.out.contains("ledger.db"),
+            "{what}: {paused:?}"
+        );
         // At once, and not only when a process comes to look.
         for (n, server) in (1..).zip(&servers) {
             let refused = call(server, "send_sms", &text_to(&number(n), &format!("key {n}")));
             assert_eq!(refused["code"], "paused", "{what}: {refused}");
             assert!(refused["next"].as_str().unwrap().contains("Nothing was sent"), "{what}: {refused}");
-            let bulk = json!({ "recipients": [{ "to": number(n) }, { "to": number(9) }], "message": "Hello all" });
+            let bulk =
+                json!({ "recipients": [{ "to": number(n) }, { "to": number(9) }], "message": "Hello all" });
             assert_eq!(call(server, "send_bulk", &bulk)["code"], "paused", "{what}");
-            let quote = call(server, "send_sms", &json!({ "to": number(n), "message": "Hello", "dry_run": true }));
-            assert!(quote["quote"]["allowed"] == false && quote["quote"]["refusal"]["code"] == "paused", "{what}: {quote}");
+            let quote =
+                call(server, "send_sms", &json!({ "to": number(n), "message": "Hello", "dry_run": true }));
+            assert!(
+                quote["quote"]["allowed"] == false && quote["quote"]["refusal"]["code"] == "paused",
+                "{what}: {quote}"
+            );
             // What was begun before is answered as ever.
             let again = call(server, "send_sms", &text_to(&number(0), "first"));
             assert!(again["replayed"] == true && again["id"] == first["id"], "{what}: {again}");
-            assert_eq!(call(server, "get_status", &json!({ "id": first["id"] }))["message"]["id"], first["id"], "{what}");
+            assert_eq!(
+                call(server, "get_status", &json!({ "id": first["id"] }))["message"]["id"],
+                first["id"],
+                "{what}"
+            );
             let balance = call(server, "get_balance", &json!({}));
-            assert!(balance["warnings"].to_string().contains("the operator has paused everything"), "{what}: {balance}");
-            eventually("the health says so", || health(server) == (200, json!({ "status": "ok", "paused": "all" })));
+            assert!(
+                balance["warnings"].to_string().contains("the operator has paused everything"),
+                "{what}: {balance}"
+            );
+            eventually("the health says so", || {
+                health(server) == (200, json!({ "status": "ok", "paused": "all" }))
+            });
         }
         let refused = desk.run(&["send", &number(3), "Hello", "--json"]);
         assert!(refused.code == 1 && refused.json()["code"] == "paused", "{what}: {refused:?}");
@@ -101,7 +128,10 @@ fn while_everything_is_paused_nothing_begins_in_no_process_at_no_carrier_and_wha
         assert_eq!(desk.done(&["pause", "--list"]).out, "nothing is paused\n", "{what}");
         for (n, server) in (1..).zip(&servers) {
             let sent = call(server, "send_sms", &text_to(&number(n), &format!("key {n}")));
-            assert!(["sent", "delivered"].contains(&sent["status"].as_str().unwrap_or_default()), "{what}: {sent}");
+            assert!(
+                ["sent", "delivered"].contains(&sent["status"].as_str().unwrap_or_default()),
+                "{what}: {sent}"
+            );
             eventually("the health says so", || health(server) == (200, json!({ "status": "ok" })));
         }
     }
@@ -126,7 +156,11 @@ fn a_bulk_that_was_accepted_waits_in_a_pause_and_goes_on_once_after_it_over_a_ki
     let sent = desk.sent().len();
     assert!(sent < 60);
     let again = call(&server, "send_bulk", &bulk);
-    assert!(again["batch"] == accepted["batch"] && again["warnings"].to_string().contains("the operator has paused"), "{again}");
+    assert!(
+        again["batch"] == accepted["batch"]
+            && again["warnings"].to_string().contains("the operator has paused"),
+        "{again}"
+    );
     server.child.kill().unwrap();
     server.child.wait().unwrap();
     let server = desk.http(|_| {});
@@ -136,7 +170,8 @@ fn a_bulk_that_was_accepted_waits_in_a_pause_and_goes_on_once_after_it_over_a_ki
     assert!(is_waiting(&server) && desk.sent().len() == sent, "it waits for whoever starts next");
     resume(&desk, &[]);
     eventually("all of it is sent", || desk.sent().len() == 60);
-    let people: BTreeSet<String> = desk.sent().iter().map(|line| line["to"].as_str().unwrap().to_owned()).collect();
+    let people: BTreeSet<String> =
+        desk.sent().iter().map(|line| line["to"].as_str().unwrap().to_owned()).collect();
     assert_eq!(people.len(), 60, "nobody twice");
 }
 
@@ -148,12 +183,18 @@ fn a_command_whose_bulk_is_paused_says_so_and_leaves_the_rest_to_whoever_sends_n
     let file = desk.path().join("people.csv");
     std::fs::write(&file, format!("to\n{people}")).unwrap();
     let mut command = desk.command();
-    command.args(["bulk", file.to_str().unwrap(), "--message", "Hello"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(["bulk", file.to_str().unwrap(), "--message", "Hello"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let child = command.stdin(Stdio::null()).spawn().unwrap();
     eventually("it has begun", || desk.sent().len() > 3);
     desk.done(&["pause"]);
     let ended = Ended::of(child.wait_with_output().unwrap());
-    assert!(ended.code == 0 && ended.out.contains(" goes on: ") && ended.out.contains(" queued"), "{ended:?}");
+    assert!(
+        ended.code == 0 && ended.out.contains(" goes on: ") && ended.out.contains(" queued"),
+        "{ended:?}"
+    );
     assert!(ended.err.contains("the operator has paused everything"), "{ended:?}");
     let _server = desk.http(|_| {});
     resume(&desk, &[]);
@@ -164,7 +205,11 @@ fn a_command_whose_bulk_is_paused_says_so_and_leaves_the_rest_to_whoever_sends_n
 fn in_a_session_a_text_that_has_begun_is_finished_and_what_waits_for_its_turn_does_not_begin() {
     for protocol in Protocol::BOTH {
         // A window that is full, a pace that is slow, and a carrier that says "not now" over and over.
-        for (way, session, each) in [("window", "window = 1", 4), ("pace", "per_second = 1", 4), ("throttled", "throttle_wait = \"100s\"", 1)] {
+        for (way, session, each) in [
+            ("window", "window = 1", 4),
+            ("pace", "per_second = 1", 4),
+            ("throttled", "throttle_wait = \"100s\"", 1),
+        ] {
             let what = format!("{protocol:?} {way}");
             let gateway = Gateway::start(protocol);
             gateway.script(|script| {
@@ -174,38 +219,55 @@ fn in_a_session_a_text_that_has_begun_is_finished_and_what_waits_for_its_turn_do
             let asked = |gateway: &Gateway| gateway.counters().asked.load(Ordering::SeqCst);
             let desk = scene::desk(&gateway, &format!("{session}\nlink_wait = \"100s\""));
             let settings = std::fs::read_to_string(desk.config()).unwrap();
-            std::fs::write(desk.config(), settings.replace("concurrency = 256", "concurrency = 256\ntimeout = \"1000s\"")).unwrap();
+            std::fs::write(
+                desk.config(),
+                settings.replace("concurrency = 256", "concurrency = 256\ntimeout = \"1000s\""),
+            )
+            .unwrap();
             let mut agent = Agent::start(&desk, "warn");
             let text = if each > 1 { "x".repeat(500) } else { "short".to_owned() };
             let begun = agent.begin("send_sms", &json!({ "to": gateway.number(0), "message": text }));
             gateway.until("the first one has begun", |gateway| asked(gateway) >= 1);
-            let others: Vec<u64> = (1..8).map(|n| agent.begin("send_sms", &json!({ "to": gateway.number(n), "message": "waits" }))).collect();
+            let others: Vec<u64> = (1..8)
+                .map(|n| agent.begin("send_sms", &json!({ "to": gateway.number(n), "message": "waits" })))
+                .collect();
             let bulk = agent.begin("send_bulk", &scene::bulk(&gateway, 9, 1));
             let mut answers: Vec<Value> = Vec::new();
             let mut said = |agent: &Agent, id: u64| {
                 crate::support::found("an answer", || {
                     answers.extend(agent.heard());
-                    answers
-                        .iter()
-                        .find(|answer| answer["id"] == id)
-                        .map(|answer| serde_json::from_str::<Value>(answer["result"]["content"][0]["text"].as_str().unwrap()).unwrap())
+                    answers.iter().find(|answer| answer["id"] == id).map(|answer| {
+                        serde_json::from_str::<Value>(
+                            answer["result"]["content"][0]["text"].as_str().unwrap(),
+                        )
+                        .unwrap()
+                    })
                 })
             };
             let bulk = said(&agent, bulk);
             desk.done(&["pause"]);
             let first = said(&agent, begun);
             if each > 1 {
-                assert!(["sent", "delivered"].contains(&first["status"].as_str().unwrap_or_default()), "{what}: {first}");
+                assert!(
+                    ["sent", "delivered"].contains(&first["status"].as_str().unwrap_or_default()),
+                    "{what}: {first}"
+                );
             } else {
                 // It was refused over and over, so nothing of it has begun.
                 assert_eq!(first["code"], "paused", "{what}");
             }
-            let (paused, sent): (Vec<Value>, Vec<Value>) = others.into_iter().map(|id| said(&agent, id)).partition(|one| one["code"] == "paused");
+            let (paused, sent): (Vec<Value>, Vec<Value>) =
+                others.into_iter().map(|id| said(&agent, id)).partition(|one| one["code"] == "paused");
             // On a slow machine some had their turn before the pause.
-            assert!(!paused.is_empty() && sent.iter().all(|one| one["status"].is_string()), "{what}: {sent:?}");
+            assert!(
+                !paused.is_empty() && sent.iter().all(|one| one["status"].is_string()),
+                "{what}: {sent:?}"
+            );
             let parts = gateway.counters().taken.load(Ordering::SeqCst);
             assert!(if each > 1 { parts >= each } else { parts == 0 }, "{what}: {parts}");
-            crate::support::eventually("what it has claimed is back in the queue", || !agent.counts(&bulk["batch"]).contains_key("attempting"));
+            crate::support::eventually("what it has claimed is back in the queue", || {
+                !agent.counts(&bulk["batch"]).contains_key("attempting")
+            });
             let counts = agent.counts(&bulk["batch"]);
             assert!(counts.get("queued").is_some_and(|count| *count > 0), "{what}: {counts:?}");
             let before = asked(&gateway);
@@ -224,14 +286,18 @@ fn in_a_session_a_text_that_has_begun_is_finished_and_what_waits_for_its_turn_do
 fn receipts_and_what_people_write_come_in_while_everything_is_paused() {
     for protocol in Protocol::BOTH {
         let gateway = Gateway::start(protocol);
-        gateway.script(|script| script.receipts = crate::carrier::peer::Receipts::After(Duration::from_millis(500)));
+        gateway.script(|script| {
+            script.receipts = crate::carrier::peer::Receipts::After(Duration::from_millis(500))
+        });
         let desk = scene::desk(&gateway, "");
         let mut agent = Agent::start(&desk, "warn");
         let sent = agent.call("send_sms", json!({ "to": gateway.number(1), "message": "Hello" }));
         assert_eq!(sent["status"], "sent", "{sent}");
         desk.done(&["pause"]);
         gateway.tell(&gateway.word_of(1, "STOP"));
-        eventually("the receipt is recorded", || agent.call("get_status", json!({ "id": sent["id"] }))["message"]["status"] == "delivered");
+        eventually("the receipt is recorded", || {
+            agent.call("get_status", json!({ "id": sent["id"] }))["message"]["status"] == "delivered"
+        });
         eventually("the STOP is recorded", || desk.done(&["opt-out"]).out.contains(&gateway.number(1)));
         agent.finish();
     }
@@ -242,49 +308,79 @@ fn one_provider_or_one_principal_is_paused_and_the_others_go_on() {
     let desk = Desk::new(&format!(
         "{WIDE}[send]\nbulk_wait = \"50ms\"\n[http]\ntoken = \"s3cret-s3cret-s3cret\"\n\
          [[route]]\nto = [\"FR\"]\nproviders = [\"left\"]\n[[route]]\nproviders = [\"right\"]\n\
-         [[provider]]\nkind = \"sandbox\"\nname = \"left\"\n[[provider]]\nkind = \"sandbox\"\nname = \"right\"\n"
+         [[provider]]\nkind = \"sandbox\"\nname = \"left\"\n[[provider]]\nkind = \"sandbox\"\nname = \
+         \"right\"\n"
     ));
     let server = desk.http(|_| {});
     let token = [("Authorization", "Bearer s3cret-s3cret-s3cret")];
     let send = |to: &str, key: &str| call_as(&server, &token, "send_sms", &text_to(to, key));
     let (left, right) = (fictional(1), "+12025550123");
     let mistaken = desk.run(&["pause", "--provider", "lift"]);
-    assert!(mistaken.code == 1 && mistaken.err.contains("there are left, right") && mistaken.err.contains("Nothing was paused"), "{mistaken:?}");
+    assert!(
+        mistaken.code == 1
+            && mistaken.err.contains("there are left, right")
+            && mistaken.err.contains("Nothing was paused"),
+        "{mistaken:?}"
+    );
     desk.done(&["pause", "--provider", "left"]);
     assert_eq!(send(&left, "a")["code"], "paused");
     assert_eq!(send(right, "b")["status"], "sent");
     let both = json!({ "recipients": [{ "to": left }, { "to": right }], "message": "Hello all" });
     assert_eq!(call_as(&server, &token, "send_bulk", &both)["code"], "paused");
-    eventually("the health says so", || health(&server) == (200, json!({ "status": "ok", "paused": "part" })));
+    eventually("the health says so", || {
+        health(&server) == (200, json!({ "status": "ok", "paused": "part" }))
+    });
     resume(&desk, &["--provider", "left"]);
     assert_eq!(send(&left, "a")["status"], "sent");
 
     desk.done(&["pause", "--principal", "http"]);
     let refused = send(&left, "c");
-    assert!(refused["code"] == "paused" && refused["message"].as_str().unwrap().contains("the principal http"), "{refused}");
+    assert!(
+        refused["code"] == "paused" && refused["message"].as_str().unwrap().contains("the principal http"),
+        "{refused}"
+    );
     let other = desk.run(&["send", &fictional(2), "Hello", "--json"]);
     assert_eq!(other.json()["status"], "sent", "{other:?}");
     // A pause of both names what is paused of whom.
     desk.done(&["pause", "--principal", "http", "--provider", "right"]);
     let listed = desk.done(&["pause", "--list"]).out;
-    assert!(listed.contains("  the principal http\n") && listed.contains("  the principal http at the provider right\n"), "{listed}");
+    assert!(
+        listed.contains("  the principal http\n")
+            && listed.contains("  the principal http at the provider right\n"),
+        "{listed}"
+    );
     let unknown = desk.run(&["resume", "--provider", "right"]);
-    assert!(unknown.code == 1 && unknown.err.contains("the provider right is not paused; what is paused: the principal http"), "{unknown:?}");
+    assert!(
+        unknown.code == 1
+            && unknown.err.contains("the provider right is not paused; what is paused: the principal http"),
+        "{unknown:?}"
+    );
     resume(&desk, &["--principal", "http"]);
-    assert_eq!((send(&left, "c")["status"].clone(), send(right, "d")["code"].clone()), (json!("sent"), json!("paused")));
+    assert_eq!(
+        (send(&left, "c")["status"].clone(), send(right, "d")["code"].clone()),
+        (json!("sent"), json!("paused"))
+    );
 }
 
 #[test]
 fn what_a_paused_principal_has_queued_waits_and_what_others_have_queued_behind_it_does_not() {
     let settings = WIDE.replace("sends_per_second = 1000000", "sends_per_second = 10");
-    let desk = Desk::new(&format!("{settings}[send]\nbulk_wait = \"50ms\"\n[http]\ntoken = \"s3cret-s3cret-s3cret\"\n"));
+    let desk = Desk::new(&format!(
+        "{settings}[send]\nbulk_wait = \"50ms\"\n[http]\ntoken = \"s3cret-s3cret-s3cret\"\n"
+    ));
     let server = desk.http(|_| {});
     let token = [("Authorization", "Bearer s3cret-s3cret-s3cret")];
     let recipients: Vec<Value> = (0..50).map(|n| json!({ "to": fictional(n) })).collect();
-    let bulk = call_as(&server, &token, "send_bulk", &json!({ "recipients": recipients, "message": "Of the agent" }));
+    let bulk = call_as(
+        &server,
+        &token,
+        "send_bulk",
+        &json!({ "recipients": recipients, "message": "Of the agent" }),
+    );
     eventually("it has begun", || !desk.sent().is_empty());
     desk.done(&["pause", "--principal", "http"]);
-    let counts = || call_as(&server, &token, "get_status", &json!({ "id": bulk["batch"] }))["bulk"]["counts"].clone();
+    let counts =
+        || call_as(&server, &token, "get_status", &json!({ "id": bulk["batch"] }))["bulk"]["counts"].clone();
     eventually("it stands still", || counts()["attempting"].is_null());
     let waiting = counts()["queued"].clone();
     assert!(waiting.as_u64().unwrap() > 10, "{waiting}");
@@ -321,20 +417,30 @@ fn a_pause_works_while_another_process_holds_the_ledger_and_with_settings_that_c
 fn while_the_ledger_is_locked_a_text_that_went_out_earlier_is_not_said_to_be_unsent() {
     let desk = Desk::new(&format!("{WIDE}[send]\nbulk_wait = \"50ms\"\n"));
     let server = desk.http(|_| {});
-    let bulk = json!({ "recipients": [{ "to": fictional(1) }], "message": "Hello all", "idempotency_key": "b" });
+    let bulk =
+        json!({ "recipients": [{ "to": fictional(1) }], "message": "Hello all", "idempotency_key": "b" });
     let first = call(&server, "send_sms", &text_to(&fictional(0), "a"));
     let many = call(&server, "send_bulk", &bulk);
     let holder = rusqlite::Connection::open(desk.ledger()).unwrap();
     holder.busy_timeout(crate::support::LAST_RESORT).unwrap();
     holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    for (tool, arguments, id) in [("send_sms", text_to(&fictional(0), "a"), &first["id"]), ("send_bulk", bulk, &many["batch"])] {
+    for (tool, arguments, id) in
+        [("send_sms", text_to(&fictional(0), "a"), &first["id"]), ("send_bulk", bulk, &many["batch"])]
+    {
         let refused = call(&server, tool, &arguments);
         assert_eq!(refused["code"], "ledger_unavailable", "{refused}");
         let next = refused["next"].as_str().unwrap();
-        assert!(next.contains(&format!("{} was accepted", id.as_str().unwrap())) && !next.contains("Nothing was sent"), "{refused}");
+        assert!(
+            next.contains(&format!("{} was accepted", id.as_str().unwrap()))
+                && !next.contains("Nothing was sent"),
+            "{refused}"
+        );
     }
     let new = call(&server, "send_sms", &text_to(&fictional(2), "c"));
-    assert!(new["code"] == "ledger_unavailable" && !new["next"].as_str().unwrap().contains("was accepted"), "{new}");
+    assert!(
+        new["code"] == "ledger_unavailable" && !new["next"].as_str().unwrap().contains("was accepted"),
+        "{new}"
+    );
     holder.execute_batch("ROLLBACK").unwrap();
 }
 
@@ -346,10 +452,21 @@ fn resume_asks_a_person_at_a_terminal_and_nobody_else() {
     assert!(early.code == 1 && early.err.contains("everything is not paused; nothing is"), "{early:?}");
     desk.done(&["pause"]);
     let refused = desk.run(&["resume"]);
-    assert!(refused.code == 1 && refused.err.contains("no terminal") && refused.err.contains("The operator runs it at a terminal"), "{refused:?}");
+    assert!(
+        refused.code == 1
+            && refused.err.contains("no terminal")
+            && refused.err.contains("The operator runs it at a terminal"),
+        "{refused:?}"
+    );
     // Neither by a pipe that says the word.
     let mut piped = desk.command();
-    let mut child = piped.arg("resume").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = piped
+        .arg("resume")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"resume\n");
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(1));
     let no = desk.types(&["resume"], "yes");
@@ -363,7 +480,10 @@ fn resume_asks_a_person_at_a_terminal_and_nobody_else() {
 fn a_pause_of_no_ledger_says_that_there_is_none_and_makes_nothing() {
     let desk = Desk::new(WIDE);
     let none = desk.run(&["pause"]);
-    assert!(none.code == 1 && none.err.contains("there is no ledger") && none.err.contains("--ledger FILE"), "{none:?}");
+    assert!(
+        none.code == 1 && none.err.contains("there is no ledger") && none.err.contains("--ledger FILE"),
+        "{none:?}"
+    );
     assert!(!desk.ledger().exists() && !desk.path().join("ledger.db.live").exists());
     // A file that is none, and a folder.
     for (args, words) in [
@@ -371,7 +491,9 @@ fn a_pause_of_no_ledger_says_that_there_is_none_and_makes_nothing() {
         (vec!["--ledger", desk.path().to_str().unwrap(), "pause"], "there is no ledger"),
     ] {
         let mut command = Command::new(program());
-        let ended = Ended::of(command.arg("--config").arg(desk.config()).args(&args).stdin(Stdio::null()).output().unwrap());
+        let ended = Ended::of(
+            command.arg("--config").arg(desk.config()).args(&args).stdin(Stdio::null()).output().unwrap(),
+        );
         assert!(ended.code == 1 && ended.err.contains(words), "{args:?}: {ended:?}");
     }
     assert!(!desk.path().join("config.toml.live").exists());
@@ -408,7 +530,10 @@ fn what_somebody_tears_or_takes_away_lets_nothing_go_on_in_a_server_that_runs() 
     std::fs::write(&file, &whole[..100]).unwrap();
     eventually("nobody can tell", || health(&server).1["paused"] == "all");
     let refused = send("b");
-    assert!(refused["code"] == "paused" && refused["message"].as_str().unwrap().contains("nobody can tell"), "{refused}");
+    assert!(
+        refused["code"] == "paused" && refused["message"].as_str().unwrap().contains("nobody can tell"),
+        "{refused}"
+    );
     resume(&desk, &[]);
     assert_eq!(send("b")["status"], "sent");
     signal("TERM", server.child.id());

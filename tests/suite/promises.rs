@@ -1,7 +1,8 @@
-//! The promises, under a real `kill -9`, at every named crash point, and with many agents and processes at once.
+//! The promises, under a real `kill -9`, at every named crash point, and with many agents and processes at
+//! once.
 //!
-//! The sandbox's outbox file is what was really sent: appending to it is the act of sending. Agents here are raw
-//! JSON-RPC over the real transports, so that a test decides what is in flight when the process dies.
+//! The sandbox's outbox file is what was really sent: appending to it is the act of sending. Agents here are
+//! raw JSON-RPC over the real transports, so that a test decides what is in flight when the process dies.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -25,13 +26,15 @@ impl Pipe {
     fn start(desk: &Desk, failpoints: &str) -> Self {
         let mut command = desk.command();
         command.args(["--log", "error"]).env("FAILPOINTS", failpoints);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let (tell, lines) = channel();
         let output = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
         let input = child.stdin.take();
         let mut pipe = Self { child, input, lines, next: 0 };
-        let hello = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" } });
+        let hello = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name":
+            "test", "version": "1" } });
         let id = pipe.request("initialize", hello);
         assert_eq!(pipe.wait_for(id).unwrap()["result"]["serverInfo"]["name"], "sms-mcp");
         pipe.write(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
@@ -94,7 +97,10 @@ impl Drop for Pipe {
 
 /// The JSON text of a tool's answer.
 fn said(answer: &Value) -> Value {
-    serde_json::from_str(answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{answer}"))).unwrap()
+    serde_json::from_str(
+        answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{answer}")),
+    )
+    .unwrap()
 }
 
 fn send_of(n: usize) -> Value {
@@ -133,8 +139,10 @@ const RUNS: usize = 50;
 
 fn crash_settings() -> String {
     format!(
-        "[guard]\nsession_spend = 1000000\nday_spend = 1000000\nsession_messages = 1000000\nday_messages = {FIT}\n\
-         sends_per_second = 1000000\n[[provider]]\nkind = \"sandbox\"\nbalance = 1000000\ndelivery_delay = \"5ms\"\n"
+        "[guard]\nsession_spend = 1000000\nday_spend = 1000000\nsession_messages = 1000000\nday_messages = \
+         {FIT}\n\
+         sends_per_second = 1000000\n[[provider]]\nkind = \"sandbox\"\nbalance = 1000000\ndelivery_delay = \
+         \"5ms\"\n"
     )
 }
 
@@ -143,8 +151,8 @@ fn left(outbox: &Path) -> usize {
     std::fs::read(outbox).unwrap_or_default().iter().filter(|octet| **octet == b'\n').count()
 }
 
-/// Sends with 32 in flight and kills the process once so many texts have left; then a second process is asked for all of
-/// it again.
+/// Sends with 32 in flight and kills the process once so many texts have left; then a second process is asked
+/// for all of it again.
 fn one_crash(kill_after: usize, is_bulk: bool) -> Tally {
     let desk = Desk::new(&crash_settings());
     let mut acknowledged = HashSet::new();
@@ -159,8 +167,12 @@ fn one_crash(kill_after: usize, is_bulk: bool) -> Tally {
         std::process::Command::new("taskkill").args(["/F", "/PID", &pid.to_string()]).status().unwrap();
     });
     if is_bulk {
-        let recipients: Vec<Value> = (0..FIT).map(|n| json!({ "to": fictional(n), "data": { "n": n.to_string() } })).collect();
-        pipe.call("send_bulk", &json!({ "recipients": recipients, "message": "intent {{n}}", "idempotency_key": "bulk" }));
+        let recipients: Vec<Value> =
+            (0..FIT).map(|n| json!({ "to": fictional(n), "data": { "n": n.to_string() } })).collect();
+        pipe.call(
+            "send_bulk",
+            &json!({ "recipients": recipients, "message": "intent {{n}}", "idempotency_key": "bulk" }),
+        );
         while pipe.next_answer().is_some() {}
     } else {
         let mut started = 0;
@@ -188,7 +200,8 @@ fn one_crash(kill_after: usize, is_bulk: bool) -> Tally {
 fn again(desk: &Desk, is_bulk: bool) {
     let mut pipe = Pipe::start(desk, "");
     if is_bulk {
-        let recipients: Vec<Value> = (0..FIT).map(|n| json!({ "to": fictional(n), "data": { "n": n.to_string() } })).collect();
+        let recipients: Vec<Value> =
+            (0..FIT).map(|n| json!({ "to": fictional(n), "data": { "n": n.to_string() } })).collect();
         let bulk = json!({ "recipients": recipients, "message": "intent {{n}}", "idempotency_key": "bulk" });
         let mut answer = pipe.ask("send_bulk", &bulk).unwrap();
         eventually("the bulk goes on to its end", || {
@@ -227,7 +240,8 @@ fn tally(desk: &Desk, acknowledged: &HashSet<String>, sent_before: usize) -> Tal
     let ledger = listed(&mut pipe);
     pipe.finish();
     let sent = sent_intents(desk);
-    let ids: HashSet<String> = desk.sent().iter().map(|line| line["id"].as_str().unwrap().to_owned()).collect();
+    let ids: HashSet<String> =
+        desk.sent().iter().map(|line| line["id"].as_str().unwrap().to_owned()).collect();
     let state = |id: &String| ledger.get(id).map(|message| message["status"].as_str().unwrap().to_owned());
     let in_state = |name: &str| ledger.values().filter(|message| message["status"] == name).count();
     let never_sent = |id: &&String| matches!(state(id).as_deref(), Some("rejected" | "queued" | "expired"));
@@ -251,12 +265,15 @@ fn tally(desk: &Desk, acknowledged: &HashSet<String>, sent_before: usize) -> Tal
 fn fifty_kills_send_nothing_twice_lose_nothing_acknowledged_and_pass_no_limit() {
     let run = |n: usize| one_crash(n * 37 % (FIT - 40), n % 3 == 2);
     let tallies: Vec<Tally> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..2).map(|worker| scope.spawn(move || (worker..RUNS).step_by(2).map(run).collect::<Vec<_>>())).collect();
+        let workers: Vec<_> = (0..2)
+            .map(|worker| scope.spawn(move || (worker..RUNS).step_by(2).map(run).collect::<Vec<_>>()))
+            .collect();
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     });
     let sum = |what: fn(&Tally) -> usize| tallies.iter().map(what).sum::<usize>();
     eprintln!(
-        "{RUNS} kills x {SENDS} sends: {} sent, {} killed midway, {} sent twice, {} acknowledged missing, {} over a limit, {} not in the ledger, {} unsettled, {} unknown",
+        "{RUNS} kills x {SENDS} sends: {} sent, {} killed midway, {} sent twice, {} acknowledged missing, \
+         {} over a limit, {} not in the ledger, {} unsettled, {} unknown",
         sum(|tally| tally.sent),
         sum(|tally| tally.killed_midway),
         sum(|tally| tally.twice),
@@ -267,7 +284,14 @@ fn fifty_kills_send_nothing_twice_lose_nothing_acknowledged_and_pass_no_limit() 
         sum(|tally| tally.unknown),
     );
     for tally in &tallies {
-        let broken = (tally.twice, tally.acknowledged_missing, tally.over_limit, tally.not_in_ledger, tally.unsettled, tally.lost_states);
+        let broken = (
+            tally.twice,
+            tally.acknowledged_missing,
+            tally.over_limit,
+            tally.not_in_ledger,
+            tally.unsettled,
+            tally.lost_states,
+        );
         assert_eq!(broken, (0, 0, 0, 0, 0, 0), "{tally:?}");
     }
     assert!(sum(|tally| tally.killed_midway) >= RUNS / 2, "the kills do not hit the middle of the work");
@@ -286,9 +310,17 @@ fn at_every_crash_point_a_message_ends_sent_once_or_not_at_all_and_its_state_say
         let desk = Desk::new(&crash_settings());
         let mut pipe = Pipe::start(&desk, &format!("{point}=3*off->return"));
         let answers: Vec<Option<Value>> = (0..4).map(|n| pipe.ask("send_sms", &send_of(n))).collect();
-        assert_eq!(answers.iter().filter(|answer| answer.is_some()).count(), 3, "{point}: the fourth send dies");
+        assert_eq!(
+            answers.iter().filter(|answer| answer.is_some()).count(),
+            3,
+            "{point}: the fourth send dies"
+        );
         drop(pipe);
-        assert_eq!(sent_intents(&desk).get("intent 3").copied().unwrap_or(0), usize::from(has_left), "{point}");
+        assert_eq!(
+            sent_intents(&desk).get("intent 3").copied().unwrap_or(0),
+            usize::from(has_left),
+            "{point}"
+        );
 
         let mut pipe = Pipe::start(&desk, "");
         let messages = listed(&mut pipe);
@@ -313,9 +345,13 @@ fn at_every_crash_point_a_message_ends_sent_once_or_not_at_all_and_its_state_say
 }
 
 #[test]
-fn a_large_bulk_that_was_not_accepted_whole_when_the_process_died_is_not_there_and_goes_out_once_when_it_is_asked_for_again() {
-    for point in ["bulk-between-parts=return", "bulk-between-parts=1*off->return", "bulk-before-last=return"] {
-        let desk = Desk::new(&format!("{WIDE}bulk_max = 3000\n[[provider]]\nkind = \"sandbox\"\nbalance = 1000000\n"));
+fn a_large_bulk_that_was_not_accepted_whole_when_the_process_died_is_not_there_and_goes_out_once_when_it_is_asked_for_again()
+ {
+    for point in ["bulk-between-parts=return", "bulk-between-parts=1*off->return", "bulk-before-last=return"]
+    {
+        let desk = Desk::new(&format!(
+            "{WIDE}bulk_max = 3000\n[[provider]]\nkind = \"sandbox\"\nbalance = 1000000\n"
+        ));
         let recipients: Vec<Value> = (0..2_100).map(|n| json!({ "to": fictional(n) })).collect();
         let bulk = json!({ "recipients": recipients, "message": "to all", "idempotency_key": "bulk" });
         let mut pipe = Pipe::start(&desk, point);
@@ -327,7 +363,11 @@ fn a_large_bulk_that_was_not_accepted_whole_when_the_process_died_is_not_there_a
         assert_eq!(budget["messages"], 0, "{point}: what it held came back: {budget}");
         assert_eq!(desk.sent().len(), 0, "{point}: nothing of it left");
         let mut answer = pipe.ask("send_bulk", &bulk).unwrap();
-        assert_eq!((&answer["accepted"], &answer["replayed"]), (&json!(2_100), &json!(false)), "{point}: {answer}");
+        assert_eq!(
+            (&answer["accepted"], &answer["replayed"]),
+            (&json!(2_100), &json!(false)),
+            "{point}: {answer}"
+        );
         if answer["status"] != "done" {
             answer = found(&format!("{point}: the bulk is done"), || {
                 let answer = pipe.ask("send_bulk", &bulk).unwrap();
@@ -335,8 +375,14 @@ fn a_large_bulk_that_was_not_accepted_whole_when_the_process_died_is_not_there_a
             });
         }
         pipe.finish();
-        let to: HashSet<String> = desk.sent().iter().map(|line| line["to"].as_str().unwrap().to_owned()).collect();
-        assert_eq!((to.len(), desk.sent().len()), (2_100, 2_100), "{point}: everybody once: {}", answer["counts"]);
+        let to: HashSet<String> =
+            desk.sent().iter().map(|line| line["to"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(
+            (to.len(), desk.sent().len()),
+            (2_100, 2_100),
+            "{point}: everybody once: {}",
+            answer["counts"]
+        );
     }
 }
 
@@ -363,9 +409,14 @@ fn at_every_crash_point_of_a_bulk_each_recipient_gets_it_once_or_is_unknown() {
         });
         pipe.finish();
         let unknown = answer["counts"]["unknown"].as_u64().unwrap_or(0);
-        let to: Vec<String> = desk.sent().iter().map(|line| line["to"].as_str().unwrap().to_owned()).collect();
+        let to: Vec<String> =
+            desk.sent().iter().map(|line| line["to"].as_str().unwrap().to_owned()).collect();
         assert_eq!(to.iter().collect::<HashSet<_>>().len(), to.len(), "{point}: nobody twice");
-        assert!(to.len() as u64 + unknown >= 60, "{point}: everybody once, or unknown: {} sent, {unknown} unknown", to.len());
+        assert!(
+            to.len() as u64 + unknown >= 60,
+            "{point}: everybody once, or unknown: {} sent, {unknown} unknown",
+            to.len()
+        );
         assert_eq!(answer["accepted"], 60, "{point}");
     }
 }
@@ -389,15 +440,27 @@ async fn post(client: &reqwest::Client, url: &str, arguments: &Value) -> Value {
         "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
         "io.modelcontextprotocol/clientCapabilities": {}
     });
-    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "send_sms", "arguments": arguments, "_meta": meta } });
-    let request = client.post(url).header("accept", "application/json, text/event-stream").header("content-type", "application/json");
-    let request = request.header("mcp-protocol-version", "2026-07-28").header("mcp-method", "tools/call").header("mcp-name", "send_sms");
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "send_sms",
+        "arguments": arguments, "_meta": meta } });
+    let request = client
+        .post(url)
+        .header("accept", "application/json, text/event-stream")
+        .header("content-type", "application/json");
+    let request = request
+        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-method", "tools/call")
+        .header("mcp-name", "send_sms");
     let answer = request.body(call.to_string()).send().await.unwrap().text().await.unwrap();
     said(&serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{answer}")))
 }
 
 /// Runs `count` calls from `agents` agents, spread over the servers, and returns their answers.
-async fn storm(urls: &[String], agents: usize, count: usize, arguments: impl Fn(usize) -> Value) -> Vec<Value> {
+async fn storm(
+    urls: &[String],
+    agents: usize,
+    count: usize,
+    arguments: impl Fn(usize) -> Value,
+) -> Vec<Value> {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut tasks = tokio::task::JoinSet::new();
     for agent in 0..agents {
@@ -420,7 +483,8 @@ async fn sixty_four_agents_in_two_processes_never_pass_one_budget() {
     let desk = Desk::new(&settings);
     let servers = [desk.http(|_| {}), desk.http(|_| {})];
     let urls = servers.iter().map(crate::support::HttpServer::url).collect::<Vec<_>>();
-    let answers = storm(&urls, 64, 3_000, |n| json!({ "to": fictional(n), "message": format!("intent {n}") })).await;
+    let answers =
+        storm(&urls, 64, 3_000, |n| json!({ "to": fictional(n), "message": format!("intent {n}") })).await;
     let accepted = answers.iter().filter(|answer| answer["status"] == "sent").count();
     let refused = answers.iter().filter(|answer| answer["code"] == "budget_exceeded").count();
     assert_eq!((accepted, refused, desk.sent().len()), (300, 2_700, 300));
@@ -433,8 +497,12 @@ async fn money_is_never_over_the_limit_with_two_processes_either() {
     let desk = Desk::new(&settings);
     let servers = [desk.http(|_| {}), desk.http(|_| {})];
     let urls = servers.iter().map(crate::support::HttpServer::url).collect::<Vec<_>>();
-    let answers = storm(&urls, 32, 200, |n| json!({ "to": fictional(n), "message": format!("intent {n}") })).await;
-    assert_eq!((answers.iter().filter(|answer| answer["status"] == "sent").count(), desk.sent().len()), (46, 46));
+    let answers =
+        storm(&urls, 32, 200, |n| json!({ "to": fictional(n), "message": format!("intent {n}") })).await;
+    assert_eq!(
+        (answers.iter().filter(|answer| answer["status"] == "sent").count(), desk.sent().len()),
+        (46, 46)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -447,7 +515,10 @@ async fn one_key_a_thousand_times_at_once_sends_once() {
     assert_eq!(desk.sent().len(), 1);
     let ids: HashSet<&str> = answers.iter().map(|answer| answer["id"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), 1, "all learn of the same message");
-    assert!(answers.iter().all(|answer| matches!(answer["status"].as_str(), Some("sent" | "delivered"))), "and of its outcome");
+    assert!(
+        answers.iter().all(|answer| matches!(answer["status"].as_str(), Some("sent" | "delivered"))),
+        "and of its outcome"
+    );
     assert_eq!(answers.iter().filter(|answer| answer["replayed"] == false).count(), 1);
 }
 
@@ -483,8 +554,8 @@ fn a_termination_signal_lets_a_send_in_flight_end_and_answer() {
 
 #[test]
 fn an_outcome_that_cannot_be_recorded_at_once_is_recorded_later_and_one_that_never_can_is_unknown() {
-    // The first commit says by which limits the server sends, the second is the look into the queue at the start, the third the intent;
-    // the fourth, the outcome, fails once.
+    // The first commit says by which limits the server sends, the second is the look into the queue at the
+    // start, the third the intent; the fourth, the outcome, fails once.
     let desk = Desk::new(&crash_settings());
     let mut pipe = Pipe::start(&desk, "ledger-before-commit=3*off->1*return->off");
     let answer = pipe.ask("send_sms", &send_of(1)).unwrap();
@@ -498,7 +569,11 @@ fn an_outcome_that_cannot_be_recorded_at_once_is_recorded_later_and_one_that_nev
     assert_eq!(desk.sent().len(), 1);
     drop(pipe);
     let mut pipe = Pipe::start(&desk, "");
-    assert_eq!(pipe.ask("send_sms", &send_of(1)).unwrap()["code"], "outcome_unknown", "and stays so under its key");
+    assert_eq!(
+        pipe.ask("send_sms", &send_of(1)).unwrap()["code"],
+        "outcome_unknown",
+        "and stays so under its key"
+    );
     pipe.finish();
     assert_eq!(desk.sent().len(), 1);
 }

@@ -1,5 +1,5 @@
-//! Forgetting what is old, through the program: what a command says and does, a server that does it by itself, and a kill in
-//! the middle.
+//! Forgetting what is old, through the program: what a command says and does, a server that does it by
+//! itself, and a kill in the middle.
 #![cfg(unix)]
 
 use std::process::{Child, Stdio};
@@ -107,11 +107,14 @@ fn delivered(id: &MessageId, at: Timestamp) -> Settlement {
 
 fn keeping(desk: &Desk, args: &[&str]) -> Ended {
     let mut command = desk.command();
-    Ended::of(command.env("SMS_MCP__LEDGER__KEEP_FOR", "720h").args(args).stdin(Stdio::null()).output().unwrap())
+    Ended::of(
+        command.env("SMS_MCP__LEDGER__KEEP_FOR", "720h").args(args).stdin(Stdio::null()).output().unwrap(),
+    )
 }
 
 fn rows(desk: &Desk, table: &str) -> i64 {
-    let db = rusqlite::Connection::open_with_flags(desk.ledger(), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let db = rusqlite::Connection::open_with_flags(desk.ledger(), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .unwrap();
     db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
 }
 
@@ -119,11 +122,20 @@ fn rows(desk: &Desk, table: &str) -> i64 {
 fn without_a_time_nothing_is_forgotten_and_a_time_that_is_too_short_is_refused() {
     let desk = Desk::new("");
     let unset = desk.run(&["ledger", "prune", "--dry-run"]);
-    assert!(unset.code == 1 && unset.err.contains("keep_for is not set") && unset.err.contains("8760h"), "{unset:?}");
+    assert!(
+        unset.code == 1 && unset.err.contains("keep_for is not set") && unset.err.contains("8760h"),
+        "{unset:?}"
+    );
     for (settings, words) in [
         ("[ledger]\nkeep_for = \"719h\"\n", "at least 720h (30 days)"),
-        ("[ledger]\nkeep_for = \"720h\"\n[guard]\nduplicate_window = \"900h\"\n", "at least 900h (guard.duplicate_window)"),
-        ("[ledger]\nkeep_for = \"720h\"\n[guard]\nsession_idle = \"721h\"\n", "at least 721h (guard.session_idle)"),
+        (
+            "[ledger]\nkeep_for = \"720h\"\n[guard]\nduplicate_window = \"900h\"\n",
+            "at least 900h (guard.duplicate_window)",
+        ),
+        (
+            "[ledger]\nkeep_for = \"720h\"\n[guard]\nsession_idle = \"721h\"\n",
+            "at least 721h (guard.session_idle)",
+        ),
     ] {
         std::fs::write(desk.config(), settings).unwrap();
         let refused = desk.run(&["config", "check"]);
@@ -139,7 +151,10 @@ async fn a_dry_run_says_what_would_go_and_the_command_forgets_just_that() {
     desk.done(&["send", "+12025550123", "Hello"]);
     let said = keeping(&desk, &["ledger", "prune", "--dry-run"]);
     let counts = "200 messages, 2 bulks, 0 replies, 0 sessions, 0 idempotency keys, 0 waiting receipts";
-    assert!(said.code == 0 && said.out.contains(counts) && said.out.contains("oldest message that stays: "), "{said:?}");
+    assert!(
+        said.code == 0 && said.out.contains(counts) && said.out.contains("oldest message that stays: "),
+        "{said:?}"
+    );
     assert!(said.out.contains("stays, though as old: 0 messages"), "{said:?}");
     assert_eq!(rows(&desk, "message"), 301, "nothing has gone");
     let budgets = desk.done(&["budget"]).out;
@@ -175,7 +190,10 @@ async fn what_only_the_clock_says_is_old_is_not_forgotten() {
 #[tokio::test]
 async fn a_ledger_in_doubt_forgets_nothing() {
     let fake = Fake::start(SmsForAi { credits_micros: 1_000_000_000, ..SmsForAi::default() });
-    let desk = Desk::new(&format!("[[provider]]\nkind = \"sms_for_ai\"\nbase_url = \"{}/api/v1\"\ntoken = \"{TOKEN}\"\n", fake.url()));
+    let desk = Desk::new(&format!(
+        "[[provider]]\nkind = \"sms_for_ai\"\nbase_url = \"{}/api/v1\"\ntoken = \"{TOKEN}\"\n",
+        fake.url()
+    ));
     fill(&desk, 1, 60).await;
     desk.done(&["send", "+12025550123", "Hello"]);
     // As if an older file had been copied into its place.

@@ -1,5 +1,5 @@
-//! What a vendor's words may hold: the key that it was shown and the text that it refused, which get no further, and what a
-//! terminal would obey, which is shown as what it is.
+//! What a vendor's words may hold: the key that it was shown and the text that it refused, which get no
+//! further, and what a terminal would obey, which is shown as what it is.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,14 +15,27 @@ const TEXT: &str = "Dear Ann, the code for your canary cage is 48 21 93, it sing
 /// What must not be seen of them.
 fn canaries() -> Vec<String> {
     let percent: String = url::form_urlencoded::byte_serialize(KEY.as_bytes()).collect();
-    let words = ["canary cage is", "code for your", "sings till ten", "48 21 93", "482193"].map(str::to_owned);
-    words.into_iter().chain([KEY.to_owned(), percent, STANDARD.encode(KEY), STANDARD.encode(format!("me:{KEY}"))[8..24].to_owned()]).collect()
+    let words =
+        ["canary cage is", "code for your", "sings till ten", "48 21 93", "482193"].map(str::to_owned);
+    words
+        .into_iter()
+        .chain([
+            KEY.to_owned(),
+            percent,
+            STANDARD.encode(KEY),
+            STANDARD.encode(format!("me:{KEY}"))[8..24].to_owned(),
+        ])
+        .collect()
 }
 
 /// Everything that it can quote.
 fn quoted() -> String {
     let percent: String = url::form_urlencoded::byte_serialize(KEY.as_bytes()).collect();
-    format!("key {KEY} {percent} {} {}; {TEXT} 482193", STANDARD.encode(KEY), STANDARD.encode(format!("me:{KEY}")))
+    format!(
+        "key {KEY} {percent} {} {}; {TEXT} 482193",
+        STANDARD.encode(KEY),
+        STANDARD.encode(format!("me:{KEY}"))
+    )
 }
 
 /// Refuses the first text, loses the second's outcome, and takes all others, which fail.
@@ -37,13 +50,22 @@ impl Vendor for Parrot {
             complain("another key".to_owned());
         }
         if request.method == "GET" {
-            return Reply::json(200, json!({ "id": "m-1", "status": "failed", "to": "+33199000003", "error": format!("E77 {}", quoted()) }));
+            return Reply::json(
+                200,
+                json!({ "id": "m-1", "status": "failed", "to": "+33199000003", "error": format!("E77 {}", quoted()) }),
+            );
         }
         self.asked += 1;
         match self.asked {
-            1 => Reply::json(400, json!({ "code": "spam_filter", "message": format!("policy 12: {}", quoted()) })),
+            1 => Reply::json(
+                400,
+                json!({ "code": "spam_filter", "message": format!("policy 12: {}", quoted()) }),
+            ),
             2 => Reply::json(500, json!({ "code": "oops", "message": quoted() })),
-            _ => Reply::json(201, json!({ "id": "m-1", "status": "queued", "to": "+33199000003", "segments": 1 })),
+            _ => Reply::json(
+                201,
+                json!({ "id": "m-1", "status": "queued", "to": "+33199000003", "segments": 1 }),
+            ),
         }
     }
 }
@@ -53,7 +75,8 @@ fn neither_a_key_nor_a_text_that_a_vendor_quotes_is_shown_or_kept_and_its_code_i
     for keep_texts in [true, false] {
         let fake = Fake::start(Parrot::default());
         let desk = Desk::new(&format!(
-            "{WIDE}[ledger]\nkeep_texts = {keep_texts}\n[[provider]]\nkind = \"a2p_pro\"\nbase_url = \"{}/v1\"\ntoken = \"{KEY}\"\nfrom = \"ACME\"\n",
+            "{WIDE}[ledger]\nkeep_texts = {keep_texts}\n[[provider]]\nkind = \"a2p_pro\"\nbase_url = \
+             \"{}/v1\"\ntoken = \"{KEY}\"\nfrom = \"ACME\"\n",
             fake.url()
         ));
         let mut server = RawStdio::start(&desk, Era::Stateless, |command| {
@@ -83,16 +106,23 @@ fn neither_a_key_nor_a_text_that_a_vendor_quotes_is_shown_or_kept_and_its_code_i
         let log = server.finish();
         assert!(log.contains("settled"), "the log was on");
         shown.push(log);
-        let output = desk.command().args(["status", "--json", failed["id"].as_str().unwrap()]).output().unwrap();
+        let output =
+            desk.command().args(["status", "--json", failed["id"].as_str().unwrap()]).output().unwrap();
         shown.push(String::from_utf8([output.stdout, output.stderr].concat()).unwrap());
         let ledger = rusqlite::Connection::open(desk.ledger()).unwrap();
         let mut rows = ledger.prepare("SELECT coalesce(why, '') || history FROM message").unwrap();
         shown.extend(rows.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap));
         assert_eq!(shown.len(), 10);
         for canary in canaries() {
-            assert!(!shown.iter().any(|shown| shown.contains(&canary)), "keep_texts {keep_texts}: {canary} in {shown:#?}");
+            assert!(
+                !shown.iter().any(|shown| shown.contains(&canary)),
+                "keep_texts {keep_texts}: {canary} in {shown:#?}"
+            );
         }
-        for file in std::fs::read_dir(desk.path()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file() && *path != desk.config())
+        for file in std::fs::read_dir(desk.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file() && *path != desk.config())
         {
             let held = String::from_utf8_lossy(&std::fs::read(&file).unwrap()).into_owned();
             assert!(!held.contains(KEY), "{}", file.display());
@@ -112,7 +142,8 @@ impl Vendor for Siren {
             "from": HOSTILE, "text": HOSTILE, "body": HOSTILE, "name": HOSTILE, "number": HOSTILE, "balance": HOSTILE, "title": HOSTILE });
         Reply::json(
             self.0,
-            json!({ "data": [one], "messages": [one], "errors": [HOSTILE], "error": one, "message": HOSTILE, "code": HOSTILE,
+            json!({ "data": [one], "messages": [one], "errors": [HOSTILE], "error": one, "message": HOSTILE,
+                "code": HOSTILE,
             "balance": HOSTILE, "status": HOSTILE, HOSTILE: HOSTILE }),
         )
     }
@@ -126,10 +157,16 @@ fn no_command_prints_what_a_terminal_obeys_or_a_line_that_a_vendor_wrote() {
         _ => "token = \"a-token-of-a-test\"\nfrom = \"ACME\"\n",
     };
     let mut printed = 0;
-    for (kind, status) in ["a2p_pro", "sms_for_ai", "mailersend", "mailpro"].into_iter().flat_map(|kind| [(kind, 200), (kind, 400)]) {
+    for (kind, status) in ["a2p_pro", "sms_for_ai", "mailersend", "mailpro"]
+        .into_iter()
+        .flat_map(|kind| [(kind, 200), (kind, 400)])
+    {
         let fake = Fake::start(Siren(status));
-        let desk =
-            Desk::new(&format!("{WIDE}[[provider]]\nkind = \"{kind}\"\nname = \"siren\"\nbase_url = \"{}/v1\"\n{}", fake.url(), of_kind(kind)));
+        let desk = Desk::new(&format!(
+            "{WIDE}[[provider]]\nkind = \"{kind}\"\nname = \"siren\"\nbase_url = \"{}/v1\"\n{}",
+            fake.url(),
+            of_kind(kind)
+        ));
         let to = "+12025550101";
         let file = desk.path().join("people.csv");
         std::fs::write(&file, format!("to\n{to}\n+12025550102\n")).unwrap();
@@ -137,9 +174,14 @@ fn no_command_prints_what_a_terminal_obeys_or_a_line_that_a_vendor_wrote() {
             let output = desk.command().args(arguments).output().unwrap();
             let said = String::from_utf8([output.stdout.as_slice(), &output.stderr].concat()).unwrap();
             assert!(!said.is_empty(), "{kind} {arguments:?}");
-            let obeyed = said.chars().find(|c| (c.is_control() && *c != '\n') || ('\u{202a}'..='\u{202e}').contains(c) || *c == '\u{e0041}');
+            let obeyed = said.chars().find(|c| {
+                (c.is_control() && *c != '\n') || ('\u{202a}'..='\u{202e}').contains(c) || *c == '\u{e0041}'
+            });
             assert_eq!(obeyed, None, "{kind} {arguments:?}: {said}");
-            assert!(!said.lines().any(|line| line.starts_with("sent: msg_0")), "{kind} {arguments:?}: {said}");
+            assert!(
+                !said.lines().any(|line| line.starts_with("sent: msg_0")),
+                "{kind} {arguments:?}: {said}"
+            );
             printed += usize::from(said.contains("owned"));
             String::from_utf8(output.stdout).unwrap()
         };

@@ -12,7 +12,8 @@ fn three_hundred_looks_leave_the_vendors_requests_to_the_sends() {
     let fake = Fake::start(SmsForAi { fate: "sent", credits_micros: 100_000_000, ..SmsForAi::default() });
     // By the day, so that no test runs long enough to have it all anew.
     let desk = Desk::new(&format!(
-        "{WIDE}[[provider]]\nkind = \"sms_for_ai\"\nbase_url = \"{}/api/v1\"\ntoken = \"{TOKEN}\"\n[provider.rate]\nper_day = 60\n",
+        "{WIDE}[[provider]]\nkind = \"sms_for_ai\"\nbase_url = \"{}/api/v1\"\ntoken = \
+         \"{TOKEN}\"\n[provider.rate]\nper_day = 60\n",
         fake.url()
     ));
     let mut server = RawStdio::start(&desk, Era::Stateless, |_| {});
@@ -37,12 +38,19 @@ fn three_hundred_looks_leave_the_vendors_requests_to_the_sends() {
         }
         let balance = ask("get_balance", json!({}))["balances"][0].clone();
         assert!(round > 0 || balance["fresh"] == true, "{balance}");
-        assert!(balance["money"].is_object() || balance["credits"].is_string(), "what is known is said: {balance}");
+        assert!(
+            balance["money"].is_object() || balance["credits"].is_string(),
+            "what is known is said: {balance}"
+        );
         fresh += usize::from(balance["fresh"] == true);
     }
     assert!(fresh <= 20, "half of the day's requests are kept, and the sends count: {fresh} were fresh");
     assert!(fresh >= 11 && stale > 200, "{fresh} fresh, {stale} not");
-    let looks = fake.requests().iter().filter(|request| request.method == "GET" && request.path.ends_with("/balance")).count();
+    let looks = fake
+        .requests()
+        .iter()
+        .filter(|request| request.method == "GET" && request.path.ends_with("/balance"))
+        .count();
     assert!(looks < 30, "{looks} questions for the balance");
     (10..40).for_each(|n| drop(send(&mut ask, n)));
     // The sends have used up more than half: nothing is asked for what may be asked about later.

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use rmcp::ClientServiceExt as _;
 use rmcp::model::{
-    ErrorCode, ReadResourceRequestParams, ResourceContents, ResourceUpdatedNotificationParam, ServerNotification, SubscribeRequestParams,
-    SubscriptionFilter, UnsubscribeRequestParams,
+    ErrorCode, ReadResourceRequestParams, ResourceContents, ResourceUpdatedNotificationParam,
+    ServerNotification, SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
 };
 use rmcp::service::{NotificationContext, RoleClient, RunningService, ServiceError};
 use rmcp::transport::TokioChildProcess;
-use rmcp::transport::streamable_http_client::{StreamableHttpClientTransport, StreamableHttpClientTransportConfig};
+use rmcp::transport::streamable_http_client::{
+    StreamableHttpClientTransport, StreamableHttpClientTransportConfig,
+};
 use rmcp::{ClientHandler, Peer};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -27,7 +29,11 @@ use crate::support::{Desk, Era, HttpServer, WIDE, ends, fictional, within};
 struct Listener(mpsc::UnboundedSender<String>);
 
 impl ClientHandler for Listener {
-    async fn on_resource_updated(&self, params: ResourceUpdatedNotificationParam, _: NotificationContext<RoleClient>) {
+    async fn on_resource_updated(
+        &self,
+        params: ResourceUpdatedNotificationParam,
+        _: NotificationContext<RoleClient>,
+    ) {
         let _ = self.0.send(params.uri);
     }
 }
@@ -90,7 +96,9 @@ impl Session {
 
     async fn read(&self, uri: &str) -> Result<Value, ServiceError> {
         let result = self.client.read_resource(ReadResourceRequestParams::new(uri)).await?;
-        let [ResourceContents::TextResourceContents { uri: shown, mime_type, text, .. }] = result.contents.as_slice() else {
+        let [ResourceContents::TextResourceContents { uri: shown, mime_type, text, .. }] =
+            result.contents.as_slice()
+        else {
             panic!("{:?}", result.contents)
         };
         assert_eq!((shown.as_str(), mime_type.as_deref()), (uri, Some("application/json")));
@@ -106,7 +114,10 @@ impl Session {
             }
             return Ok(uris.len());
         }
-        let mut subscription = self.peer().listen(SubscriptionFilter::builder().resource_subscriptions(uris.iter().cloned()).build()).await?;
+        let mut subscription = self
+            .peer()
+            .listen(SubscriptionFilter::builder().resource_subscriptions(uris.iter().cloned()).build())
+            .await?;
         let granted = subscription.acknowledged().resource_subscriptions.as_ref().map_or(0, Vec::len);
         let tell = self.tell.clone();
         tokio::spawn(async move {
@@ -171,7 +182,8 @@ async fn a_message_reads_as_get_status_answers() {
     for (whose, _desk, _server, session) in everywhere(WIDE).await {
         let capabilities = session.client.peer_info().unwrap().capabilities.clone();
         assert_eq!(capabilities.resources.and_then(|resources| resources.subscribe), Some(true), "{whose}");
-        let templates = serde_json::to_value(session.client.list_all_resource_templates().await.unwrap()).unwrap();
+        let templates =
+            serde_json::to_value(session.client.list_all_resource_templates().await.unwrap()).unwrap();
         assert_eq!(templates[0]["uriTemplate"], "sms://messages/{id}", "{whose}");
         for text in ["title", "description", "mimeType"] {
             assert!(templates[0][text].is_string(), "{whose}: {templates}");
@@ -181,8 +193,19 @@ async fn a_message_reads_as_get_status_answers() {
         let status = session.call("get_status", json!({ "id": sent["id"] })).await;
         assert_eq!(read, status, "{whose}");
         assert!(!read.to_string().contains("canary"), "{read}");
-        let missing = if session.era == Era::Legacy { ErrorCode::RESOURCE_NOT_FOUND } else { ErrorCode::INVALID_PARAMS };
-        for wrong in ["sms://messages/msg_0", "sms://messages/bat_0", "sms://messages/", "sms://messages/msg_1/x", "file:///etc/passwd", ""] {
+        let missing = if session.era == Era::Legacy {
+            ErrorCode::RESOURCE_NOT_FOUND
+        } else {
+            ErrorCode::INVALID_PARAMS
+        };
+        for wrong in [
+            "sms://messages/msg_0",
+            "sms://messages/bat_0",
+            "sms://messages/",
+            "sms://messages/msg_1/x",
+            "file:///etc/passwd",
+            "",
+        ] {
             assert_eq!(code_of(session.read(wrong).await.unwrap_err()), missing, "{whose}: {wrong}");
         }
     }
@@ -205,7 +228,8 @@ async fn the_list_has_the_twenty_latest() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_watches_a_message_is_told_when_it_changes() {
     for (whose, _desk, _server, mut session) in everywhere(&format!("{WIDE}{SLOW}")).await {
-        let (watched, other) = (session.send(&fictional(1), "a").await, session.send(&fictional(2), "b").await);
+        let (watched, other) =
+            (session.send(&fictional(1), "a").await, session.send(&fictional(2), "b").await);
         session.subscribe(&[uri(&watched)]).await.unwrap();
         loop {
             assert_eq!(session.told(&whose).await, uri(&watched), "{whose}: and not {other}");
@@ -258,10 +282,16 @@ async fn a_session_watches_a_hundred_messages_at_most() {
             assert_eq!(session.subscribe(&uris).await.unwrap(), 100, "{whose}");
         } else {
             #[expect(deprecated, reason = "the older era has no other way")]
-            let all = uris.iter().map(|uri| session.peer().subscribe(SubscribeRequestParams::new(uri.clone())));
-            let refused: Vec<ServiceError> = futures::future::join_all(all).await.into_iter().filter_map(Result::err).collect();
+            let all =
+                uris.iter().map(|uri| session.peer().subscribe(SubscribeRequestParams::new(uri.clone())));
+            let refused: Vec<ServiceError> =
+                futures::future::join_all(all).await.into_iter().filter_map(Result::err).collect();
             assert_eq!(refused.len(), 1, "{whose}: asked for all at once");
-            assert_eq!(code_of(session.subscribe(&uris).await.unwrap_err()), ErrorCode::INVALID_PARAMS, "{whose}");
+            assert_eq!(
+                code_of(session.subscribe(&uris).await.unwrap_err()),
+                ErrorCode::INVALID_PARAMS,
+                "{whose}"
+            );
         }
     }
 }
@@ -274,7 +304,8 @@ async fn nobody_reads_or_watches_anothers_message() {
     let theirs = owner.send("+12025550111", "a").await;
     for era in Era::BOTH {
         let mut stranger = http(&server, era, Some("s3cret")).await;
-        let missing = if era == Era::Legacy { ErrorCode::RESOURCE_NOT_FOUND } else { ErrorCode::INVALID_PARAMS };
+        let missing =
+            if era == Era::Legacy { ErrorCode::RESOURCE_NOT_FOUND } else { ErrorCode::INVALID_PARAMS };
         assert_eq!(code_of(stranger.read(&uri(&theirs)).await.unwrap_err()), missing);
         assert!(stranger.client.list_all_resources().await.unwrap().is_empty());
         let subscribed = stranger.subscribe(&[uri(&theirs)]).await;

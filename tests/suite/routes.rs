@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use sms_mcp::clock::{Clock, SharedClock, SystemClock, Timestamp};
 use sms_mcp::engine::campaign::CampaignArgs;
-use sms_mcp::engine::contract::{BalanceArgs, BulkAnswer, BulkArgs, BulkStatus, ListArgs, Recipient, SendAnswer, SendArgs, StatusArgs};
+use sms_mcp::engine::contract::{
+    BalanceArgs, BulkAnswer, BulkArgs, BulkStatus, ListArgs, Recipient, SendAnswer, SendArgs, StatusArgs,
+};
 use sms_mcp::engine::reconcile::Found;
 use sms_mcp::engine::settings::Route;
 use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts};
@@ -90,7 +92,10 @@ impl Provider for Moody {
     }
 
     async fn send_many(&self, submissions: &[Submission]) -> Vec<Outcome> {
-        self.requests.lock().unwrap().push(submissions.iter().map(|submission| submission.text.clone()).collect());
+        self.requests
+            .lock()
+            .unwrap()
+            .push(submissions.iter().map(|submission| submission.text.clone()).collect());
         submissions.iter().map(|_| self.answer()).collect()
     }
 
@@ -98,7 +103,10 @@ impl Provider for Moody {
         if self.name == "poor" {
             return Err(Error::new(ErrorKind::ProviderUnavailable, "closed for lunch"));
         }
-        Ok(Balance::Credits { micros: 1_500_000, worth: Some(Money { micros: 75_000, currency: Currency::USD }) })
+        Ok(Balance::Credits {
+            micros: 1_500_000,
+            worth: Some(Money { micros: 75_000, currency: Currency::USD }),
+        })
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Page> {
@@ -150,11 +158,16 @@ struct Field {
 
 fn route(to: &[&str], from: &[&str], providers: &[&str], after_rejected: bool) -> Route {
     let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
-    Route { to: to.iter().map(|to| to.parse().unwrap()).collect(), from: texts(from), providers: texts(providers), after_rejected }
+    Route {
+        to: to.iter().map(|to| to.parse().unwrap()).collect(),
+        from: texts(from),
+        providers: texts(providers),
+        after_rejected,
+    }
 }
 
-/// A clock that stands until it is moved. A wait of a second or more never ends on it: whatever goes on has been woken by
-/// what happened, and not by a look now and then.
+/// A clock that stands until it is moved. A wait of a second or more never ends on it: whatever goes on has
+/// been woken by what happened, and not by a look now and then.
 struct Standing(AtomicI64);
 
 impl Standing {
@@ -177,15 +190,30 @@ impl Clock for Standing {
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        if duration < Duration::from_secs(1) { SystemClock.sleep(duration) } else { Box::pin(std::future::pending()) }
+        if duration < Duration::from_secs(1) {
+            SystemClock.sleep(duration)
+        } else {
+            Box::pin(std::future::pending())
+        }
     }
 }
 
-fn field_in(folder: Arc<tempfile::TempDir>, carriers: &[&Arc<Moody>], routes: Vec<Route>, rate: Rate) -> Field {
+fn field_in(
+    folder: Arc<tempfile::TempDir>,
+    carriers: &[&Arc<Moody>],
+    routes: Vec<Route>,
+    rate: Rate,
+) -> Field {
     field_by(Arc::new(SystemClock), folder, carriers, routes, rate)
 }
 
-fn field_by(clock: SharedClock, folder: Arc<tempfile::TempDir>, carriers: &[&Arc<Moody>], routes: Vec<Route>, rate: Rate) -> Field {
+fn field_by(
+    clock: SharedClock,
+    folder: Arc<tempfile::TempDir>,
+    carriers: &[&Arc<Moody>],
+    routes: Vec<Route>,
+    rate: Rate,
+) -> Field {
     let guard = sms_mcp::policy::Settings {
         sends_per_second: 1_000_000,
         day_spend: Amount::units(10_000),
@@ -197,7 +225,8 @@ fn field_by(clock: SharedClock, folder: Arc<tempfile::TempDir>, carriers: &[&Arc
         duplicate_window: "0s".parse().unwrap(),
         ..sms_mcp::policy::Settings::default()
     };
-    let carriers = carriers.iter().map(|carrier| Carrier::new(Arc::<Moody>::clone(carrier), None, rate)).collect();
+    let carriers =
+        carriers.iter().map(|carrier| Carrier::new(Arc::<Moody>::clone(carrier), None, rate)).collect();
     let mut random = [0; 8];
     clock.fill_random(&mut random).unwrap();
     let engine = Engine::new(Parts {
@@ -206,7 +235,10 @@ fn field_by(clock: SharedClock, folder: Arc<tempfile::TempDir>, carriers: &[&Arc
         carriers: Carriers::new(carriers, routes).unwrap(),
         policy: Policy::new(guard, BTreeMap::new()),
         clock,
-        settings: sms_mcp::engine::Settings { timeout: "180s".parse().unwrap(), ..sms_mcp::engine::Settings::default() },
+        settings: sms_mcp::engine::Settings {
+            timeout: "180s".parse().unwrap(),
+            ..sms_mcp::engine::Settings::default()
+        },
         keep_texts: true,
         default_region: None,
         stop_words: Default::default(),
@@ -220,7 +252,13 @@ fn field(carriers: &[&Arc<Moody>], routes: Vec<Route>) -> Field {
 }
 
 fn standing_field(clock: &Arc<Standing>, carriers: &[&Arc<Moody>], routes: Vec<Route>) -> Field {
-    field_by(Arc::<Standing>::clone(clock), Arc::new(tempfile::tempdir().unwrap()), carriers, routes, Rate::default())
+    field_by(
+        Arc::<Standing>::clone(clock),
+        Arc::new(tempfile::tempdir().unwrap()),
+        carriers,
+        routes,
+        Rate::default(),
+    )
 }
 
 fn alice() -> Caller {
@@ -229,34 +267,64 @@ fn alice() -> Caller {
 
 impl Field {
     async fn send(&self, to: &str, from: Option<&str>) -> Result<SendAnswer> {
-        self.engine.send(alice(), SendArgs { to: to.into(), from: from.map(str::to_owned), message: "Hello".into(), ..SendArgs::default() }).await
+        self.engine
+            .send(
+                alice(),
+                SendArgs {
+                    to: to.into(),
+                    from: from.map(str::to_owned),
+                    message: "Hello".into(),
+                    ..SendArgs::default()
+                },
+            )
+            .await
     }
 
     async fn bulk(&self, count: usize, wait: Duration) -> BulkAnswer {
-        let recipients = (0..count).map(|n| Recipient { to: fictional(n), data: BTreeMap::from([("n".to_owned(), n.to_string())]) }).collect();
+        let recipients = (0..count)
+            .map(|n| Recipient { to: fictional(n), data: BTreeMap::from([("n".to_owned(), n.to_string())]) })
+            .collect();
         let args = BulkArgs { recipients, message: "Number {{n}}".into(), ..BulkArgs::default() };
         self.engine.send_bulk(alice(), args, Some(wait), None).await.unwrap()
     }
 
     async fn counts(&self, batch: &str) -> BTreeMap<String, u32> {
-        self.engine.status(&alice(), StatusArgs { id: batch.to_owned(), ..StatusArgs::default() }).await.unwrap().bulk.unwrap().counts
+        self.engine
+            .status(&alice(), StatusArgs { id: batch.to_owned(), ..StatusArgs::default() })
+            .await
+            .unwrap()
+            .bulk
+            .unwrap()
+            .counts
     }
 
     async fn states(&self) -> Vec<State> {
-        let list = self.engine.list(&alice(), ListArgs { limit: Some(100), ..ListArgs::default() }).await.unwrap();
+        let list =
+            self.engine.list(&alice(), ListArgs { limit: Some(100), ..ListArgs::default() }).await.unwrap();
         list.messages.iter().map(|message| message.status).collect()
     }
 
     async fn held(&self) -> String {
-        self.engine.all_budgets(&operator()).await.unwrap().into_iter().find(|budget| budget.name.starts_with("day:")).unwrap().held
+        self.engine
+            .all_budgets(&operator())
+            .await
+            .unwrap()
+            .into_iter()
+            .find(|budget| budget.name.starts_with("day:"))
+            .unwrap()
+            .held
     }
 }
 
 #[tokio::test]
 async fn the_first_route_that_fits_decides_by_country_prefix_and_sender() {
-    let (one, two, three) = (Arc::new(Moody::new("one")), Arc::new(Moody::new("two")), Arc::new(Moody::new("three")));
-    let routes =
-        vec![route(&["US"], &["ACME"], &["three"], false), route(&["US", "+3319900"], &[], &["two"], false), route(&["GB"], &[], &["one"], false)];
+    let (one, two, three) =
+        (Arc::new(Moody::new("one")), Arc::new(Moody::new("two")), Arc::new(Moody::new("three")));
+    let routes = vec![
+        route(&["US"], &["ACME"], &["three"], false),
+        route(&["US", "+3319900"], &[], &["two"], false),
+        route(&["GB"], &[], &["one"], false),
+    ];
     let field = field(&[&one, &two, &three], routes);
     assert_eq!(field.send("+12025550123", Some("ACME")).await.unwrap().provider, "three");
     assert_eq!(field.send("+12025550123", None).await.unwrap().provider, "two");
@@ -264,7 +332,11 @@ async fn the_first_route_that_fits_decides_by_country_prefix_and_sender() {
     assert_eq!(field.send("+447400123456", None).await.unwrap().provider, "one");
     let refused = field.send("+4915112345678", None).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::DestinationNotAllowed);
-    assert!(refused.message().contains("[[route]]") && refused.next_step().contains("to = [\"DE\"]"), "{refused} {}", refused.next_step());
+    assert!(
+        refused.message().contains("[[route]]") && refused.next_step().contains("to = [\"DE\"]"),
+        "{refused} {}",
+        refused.next_step()
+    );
     assert!(!refused.next_step().contains("[guard]"), "{}", refused.next_step());
     assert_eq!((one.asked(), two.asked(), three.asked()), (1, 2, 1));
 }
@@ -281,12 +353,26 @@ async fn the_next_carrier_is_asked_after_a_definite_no_and_never_after_a_lost_an
         one.becomes(mood.clone());
         let field = field(&[&one, &two], vec![route(&[], &[], &["one", "two"], after_rejected)]);
         let answer = field.send(&fictional(1), None).await;
-        assert_eq!(answer.as_ref().map(|answer| answer.provider.as_str()).map_err(|error| error.kind()), expected, "{mood:?} {after_rejected}");
+        assert_eq!(
+            answer.as_ref().map(|answer| answer.provider.as_str()).map_err(|error| error.kind()),
+            expected,
+            "{mood:?} {after_rejected}"
+        );
         assert_eq!(two.asked(), usize::from(expected.is_ok()), "{mood:?} {after_rejected}");
         if let Ok(answer) = answer {
             let id = answer.id.unwrap().to_string();
-            let shown = field.engine.status(&alice(), StatusArgs { id, ..StatusArgs::default() }).await.unwrap().message.unwrap();
-            assert_eq!((shown.provider.as_str(), shown.status), ("two", State::Sent), "the ledger knows who took it");
+            let shown = field
+                .engine
+                .status(&alice(), StatusArgs { id, ..StatusArgs::default() })
+                .await
+                .unwrap()
+                .message
+                .unwrap();
+            assert_eq!(
+                (shown.provider.as_str(), shown.status),
+                ("two", State::Sent),
+                "the ledger knows who took it"
+            );
         }
     }
 }
@@ -311,7 +397,10 @@ async fn a_carrier_that_is_ill_rests_and_single_sends_are_told_so_at_once() {
     }
     let resting = field.send(&fictional(6), None).await.unwrap_err();
     assert_eq!((resting.kind(), one.asked()), (ErrorKind::ProviderUnavailable, 5));
-    assert!(!resting.details().provider_said.clone().unwrap().contains("5551234567"), "one message's words are not told to another");
+    assert!(
+        !resting.details().provider_said.clone().unwrap().contains("5551234567"),
+        "one message's words are not told to another"
+    );
     one.becomes(accepted());
     clock.move_on(1_100);
     assert!(field.send(&fictional(7), None).await.is_ok(), "the probe went through");
@@ -347,7 +436,10 @@ async fn refused_credentials_hold_the_queue_and_refuse_single_sends_with_a_code_
     field.engine.start(true).await.unwrap();
     let batch = field.bulk(40, Duration::ZERO).await.batch.unwrap().to_string();
     let queued = BTreeMap::from([("queued".to_owned(), 40)]);
-    eventually_async("all are back in the queue", async || one.asked() > 0 && field.counts(&batch).await == queued).await;
+    eventually_async("all are back in the queue", async || {
+        one.asked() > 0 && field.counts(&batch).await == queued
+    })
+    .await;
     assert!(one.asked() <= 32, "no more than were at it when it rested: {}", one.asked());
     assert_eq!(field.send(&fictional(99), None).await.unwrap_err().kind(), ErrorKind::ProviderUnavailable);
     let fresh = Arc::new(Moody::new("one"));
@@ -368,33 +460,54 @@ async fn a_stop_leaves_what_was_not_sent_in_the_queue_and_the_next_process_sends
     let next = Arc::new(Moody::new("one"));
     let again = field_in(Arc::clone(&field.folder), &[&next], Vec::new(), Rate::default());
     again.engine.start(true).await.unwrap();
-    eventually_async("all are sent", async || again.states().await.iter().all(|state| *state == State::Sent)).await;
+    eventually_async("all are sent", async || again.states().await.iter().all(|state| *state == State::Sent))
+        .await;
     assert_eq!(next.taken(), 50);
     again.engine.stop(Duration::from_secs(1)).await;
 }
 
 #[tokio::test]
 async fn what_waits_in_the_queue_follows_the_routes_as_they_are_now_to_whoever_costs_no_more_than_is_held() {
-    for (routes, by_dear, by_cheap) in [(["one", "dear", "cheap"].as_slice(), 3, 3), (&["cheap"], 0, 6), (&["dear"], 3, 0)] {
+    for (routes, by_dear, by_cheap) in
+        [(["one", "dear", "cheap"].as_slice(), 3, 3), (&["cheap"], 0, 6), (&["dear"], 3, 0)]
+    {
         let one = Arc::new(Moody::new("one"));
         one.becomes(Outcome::NotSent { retry_after_ms: Some(60_000), why: "HTTP 429".into() });
         let before = field(&[&one], Vec::new());
         before.engine.start(true).await.unwrap();
         let batch = before.bulk(3, Duration::ZERO).await.batch.unwrap().to_string();
         let queued = BTreeMap::from([("queued".to_owned(), 3)]);
-        eventually_async("all are back in the queue", async || one.asked() > 0 && before.counts(&batch).await == queued).await;
+        eventually_async("all are back in the queue", async || {
+            one.asked() > 0 && before.counts(&batch).await == queued
+        })
+        .await;
         before.engine.stop(Duration::from_secs(1)).await;
-        let (one, dear, cheap) =
-            (Arc::new(Moody::new("one")), Arc::new(Moody { price: 300_000, ..Moody::new("dear") }), Arc::new(Moody::new("cheap")));
+        let (one, dear, cheap) = (
+            Arc::new(Moody::new("one")),
+            Arc::new(Moody { price: 300_000, ..Moody::new("dear") }),
+            Arc::new(Moody::new("cheap")),
+        );
         one.becomes(not_sent());
-        let after = field_in(Arc::clone(&before.folder), &[&one, &dear, &cheap], vec![route(&[], &[], routes, false)], Rate::default());
+        let after = field_in(
+            Arc::clone(&before.folder),
+            &[&one, &dear, &cheap],
+            vec![route(&[], &[], routes, false)],
+            Rate::default(),
+        );
         after.engine.start(true).await.unwrap();
-        // For those the money of today's way is held, and they stand behind: once they have gone, the others were looked at.
+        // For those the money of today's way is held, and they stand behind: once they have gone, the others
+        // were looked at.
         assert_eq!(after.bulk(3, LAST_RESORT).await.counts, BTreeMap::from([("sent".to_owned(), 3)]));
-        eventually_async("it is as it stays", async || (dear.taken(), cheap.taken()) == (by_dear, by_cheap)).await;
+        eventually_async("it is as it stays", async || (dear.taken(), cheap.taken()) == (by_dear, by_cheap))
+            .await;
         let left = after.states().await.into_iter().filter(|state| *state != State::Sent).collect::<Vec<_>>();
         assert_eq!(left, vec![State::Rejected; 6 - by_dear - by_cheap], "{routes:?}");
-        assert_eq!((dear.taken(), cheap.taken()), (by_dear, by_cheap), "{routes:?} {:?}", after.states().await);
+        assert_eq!(
+            (dear.taken(), cheap.taken()),
+            (by_dear, by_cheap),
+            "{routes:?} {:?}",
+            after.states().await
+        );
         assert!(one.asked() == 0 || routes.contains(&"one"), "the operator took it off the route");
         after.engine.stop(Duration::from_secs(1)).await;
     }
@@ -407,18 +520,22 @@ async fn what_waited_too_long_expires_also_while_its_carrier_may_not_be_asked_fo
     let field = field_in(Arc::new(tempfile::tempdir().unwrap()), &[&one], Vec::new(), rate);
     field.engine.start(true).await.unwrap();
     field.bulk(2, Duration::ZERO).await;
-    eventually_async("one is sent today", async || field.states().await == [State::Queued, State::Sent]).await;
+    eventually_async("one is sent today", async || field.states().await == [State::Queued, State::Sent])
+        .await;
     let ledger = rusqlite::Connection::open(field.folder.path().join("ledger.db")).unwrap();
     ledger.execute_batch("UPDATE message SET created_ms = created_ms - 90000000 WHERE state = 1").unwrap();
-    eventually_async("the other expires", async || field.states().await == [State::Expired, State::Sent]).await;
+    eventually_async("the other expires", async || field.states().await == [State::Expired, State::Sent])
+        .await;
     field.engine.stop(Duration::from_secs(1)).await;
 }
 
 #[tokio::test]
 async fn a_bulk_goes_at_once_whichever_carrier_its_route_names() {
-    let (one, two, three) = (Arc::new(Moody::new("one")), Arc::new(Moody::new("two")), Arc::new(Moody::new("three")));
+    let (one, two, three) =
+        (Arc::new(Moody::new("one")), Arc::new(Moody::new("two")), Arc::new(Moody::new("three")));
     for last in ["one", "two", "three"] {
-        let field = standing_field(&Standing::new(), &[&one, &two, &three], vec![route(&[], &[], &[last], false)]);
+        let field =
+            standing_field(&Standing::new(), &[&one, &two, &three], vec![route(&[], &[], &[last], false)]);
         field.engine.start(true).await.unwrap();
         // Long enough that each carrier's worker has found nothing to do and waits.
         tokio::time::sleep(A_WHILE).await;
@@ -469,7 +586,12 @@ async fn a_carrier_that_takes_many_at_once_gets_them_in_one_request() {
 #[tokio::test]
 async fn what_a_provider_holds_back_is_held_and_never_told_as_sent() {
     let one = Arc::new(Moody::new("one"));
-    one.becomes(Outcome::Accepted { vendor_id: Some("v".into()), status: State::Queued, segments: None, price: None });
+    one.becomes(Outcome::Accepted {
+        vendor_id: Some("v".into()),
+        status: State::Queued,
+        segments: None,
+        price: None,
+    });
     let field = field(&[&one], Vec::new());
     let answer = field.send(&fictional(1), None).await.unwrap();
     assert_eq!(serde_json::to_value(answer.status).unwrap(), "held");
@@ -523,11 +645,23 @@ async fn what_is_unknown_is_settled_by_a_certain_match_alone() {
     ];
     let found = field.engine.reconcile(&operator()).await.unwrap();
     assert_eq!((found.settled.len(), found.unknown.len()), (1, 3), "{found:?}");
-    let shown =
-        field.engine.status(&alice(), StatusArgs { id: found.settled[0].to_string(), ..StatusArgs::default() }).await.unwrap().message.unwrap();
-    assert_eq!((shown.to.as_str(), shown.status, shown.price.amount.as_str()), (fictional(1).as_str(), State::Delivered, "0.04"));
+    let shown = field
+        .engine
+        .status(&alice(), StatusArgs { id: found.settled[0].to_string(), ..StatusArgs::default() })
+        .await
+        .unwrap()
+        .message
+        .unwrap();
+    assert_eq!(
+        (shown.to.as_str(), shown.status, shown.price.amount.as_str()),
+        (fictional(1).as_str(), State::Delivered, "0.04")
+    );
     assert_eq!(field.held().await, "0.30");
-    assert_eq!(field.engine.reconcile(&operator()).await.unwrap().settled.len(), 0, "a second look finds nothing more");
+    assert_eq!(
+        field.engine.reconcile(&operator()).await.unwrap().settled.len(),
+        0,
+        "a second look finds nothing more"
+    );
 }
 
 #[tokio::test]
@@ -535,7 +669,10 @@ async fn the_operator_may_settle_what_is_unknown_and_nothing_else() {
     let one = Arc::new(Moody::new("one"));
     let field = field(&[&one], Vec::new());
     let sent = field.send(&fictional(1), None).await.unwrap().id.unwrap();
-    assert_eq!(field.engine.settle_unknown(&alice(), &sent, Found::NotSent(&person())).await.unwrap_err().kind(), ErrorKind::InvalidArgument);
+    assert_eq!(
+        field.engine.settle_unknown(&alice(), &sent, Found::NotSent(&person())).await.unwrap_err().kind(),
+        ErrorKind::InvalidArgument
+    );
     one.becomes(Outcome::Unknown { why: "lost".into() });
     let mut unknown = Vec::new();
     for n in 2..=3 {
@@ -543,11 +680,24 @@ async fn the_operator_may_settle_what_is_unknown_and_nothing_else() {
         unknown.push(sms_mcp::sms::message::MessageId::from_text(lost.details().message_id.clone().unwrap()));
     }
     assert_eq!(field.engine.settle_unknown(&alice(), &unknown[0], Found::Sent).await.unwrap(), State::Sent);
-    assert_eq!(field.engine.settle_unknown(&alice(), &unknown[1], Found::NotSent(&person())).await.unwrap(), State::Rejected);
-    let budget = field.engine.all_budgets(&operator()).await.unwrap().into_iter().find(|budget| budget.name.starts_with("day:")).unwrap();
+    assert_eq!(
+        field.engine.settle_unknown(&alice(), &unknown[1], Found::NotSent(&person())).await.unwrap(),
+        State::Rejected
+    );
+    let budget = field
+        .engine
+        .all_budgets(&operator())
+        .await
+        .unwrap()
+        .into_iter()
+        .find(|budget| budget.name.starts_with("day:"))
+        .unwrap();
     assert_eq!((budget.spent.as_str(), budget.held.as_str(), budget.messages), ("0.20", "0.00", 2));
     let bob = Caller { principal: "bob".into(), ..alice() };
-    assert_eq!(field.engine.settle_unknown(&bob, &unknown[0], Found::Sent).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(
+        field.engine.settle_unknown(&bob, &unknown[0], Found::Sent).await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
 }
 
 #[tokio::test]
@@ -560,8 +710,17 @@ async fn two_words_about_one_unknown_message_are_both_answered_with_what_became_
         let id = sms_mcp::sms::message::MessageId::from_text(lost.details().message_id.clone().unwrap());
         let (caller, engine) = (alice(), &field.engine);
         let person = person();
-        let (yes, no) = tokio::join!(engine.settle_unknown(&caller, &id, Found::Sent), engine.settle_unknown(&caller, &id, Found::NotSent(&person)));
-        let state = engine.status(&caller, StatusArgs { id: id.to_string(), ..StatusArgs::default() }).await.unwrap().message.unwrap().status;
+        let (yes, no) = tokio::join!(
+            engine.settle_unknown(&caller, &id, Found::Sent),
+            engine.settle_unknown(&caller, &id, Found::NotSent(&person))
+        );
+        let state = engine
+            .status(&caller, StatusArgs { id: id.to_string(), ..StatusArgs::default() })
+            .await
+            .unwrap()
+            .message
+            .unwrap()
+            .status;
         for told in [yes, no].into_iter().flatten() {
             assert_eq!(told, state);
         }
@@ -588,17 +747,28 @@ async fn of_two_unknown_messages_that_are_alike_the_earlier_one_is_what_the_vend
     let bob = Caller::new("bob", Base::Named("other".into()));
     let again = SendArgs { to: fictional(1), message: "Hello".into(), ..SendArgs::default() };
     let second = lost_id(&field.engine.send(bob.clone(), again).await.unwrap_err());
-    let failed = VendorMessage { state: State::Failed, ..on_record(&fictional(1), "Hello", "v-first", now()) };
-    *one.vendor.lock().unwrap() = vec![on_record(&fictional(1), "Hello", "v-second", now().plus_ms(50)), failed];
+    let failed =
+        VendorMessage { state: State::Failed, ..on_record(&fictional(1), "Hello", "v-first", now()) };
+    *one.vendor.lock().unwrap() =
+        vec![on_record(&fictional(1), "Hello", "v-second", now().plus_ms(50)), failed];
     assert_eq!(field.engine.reconcile(&operator()).await.unwrap().settled.len(), 2);
-    for (owner, id, vendor_id, state) in [(alice(), first, "v-first", State::Failed), (bob, second, "v-second", State::Delivered)] {
-        let shown = field.engine.status(&owner, StatusArgs { id, ..StatusArgs::default() }).await.unwrap().message.unwrap();
+    for (owner, id, vendor_id, state) in
+        [(alice(), first, "v-first", State::Failed), (bob, second, "v-second", State::Delivered)]
+    {
+        let shown = field
+            .engine
+            .status(&owner, StatusArgs { id, ..StatusArgs::default() })
+            .await
+            .unwrap()
+            .message
+            .unwrap();
         assert_eq!((shown.provider_message_id.as_deref(), shown.status), (Some(vendor_id), state));
     }
 }
 
 #[tokio::test]
-async fn what_the_vendor_has_is_not_taken_for_an_unknown_message_where_it_may_be_one_that_went_out_without_an_id() {
+async fn what_the_vendor_has_is_not_taken_for_an_unknown_message_where_it_may_be_one_that_went_out_without_an_id()
+ {
     let mut one = Moody::new("one");
     one.capabilities.list = true;
     let one = Arc::new(one);
@@ -608,7 +778,10 @@ async fn what_the_vendor_has_is_not_taken_for_an_unknown_message_where_it_may_be
     one.becomes(Outcome::Unknown { why: "lost".into() });
     field.send(&fictional(1), None).await.unwrap_err();
     field.send(&fictional(2), None).await.unwrap_err();
-    *one.vendor.lock().unwrap() = vec![on_record(&fictional(1), "Hello", "v-1", now()), on_record(&fictional(2), "Hello", "v-2", now())];
+    *one.vendor.lock().unwrap() = vec![
+        on_record(&fictional(1), "Hello", "v-1", now()),
+        on_record(&fictional(2), "Hello", "v-2", now()),
+    ];
     let found = field.engine.reconcile(&operator()).await.unwrap();
     assert_eq!((found.settled.len(), found.unknown.len()), (1, 1), "{found:?}");
 }
@@ -629,9 +802,14 @@ async fn a_campaign_is_one_request_and_holds_the_money_of_every_member() {
         price: Some(Money { micros: 100_000, currency: Currency::USD }),
     });
     let field = field(&[&one], Vec::new());
-    let quote = field.engine.campaign(alice(), CampaignArgs { dry_run: true, ..campaign("team") }).await.unwrap();
+    let quote =
+        field.engine.campaign(alice(), CampaignArgs { dry_run: true, ..campaign("team") }).await.unwrap();
     assert_eq!((quote.accepted, quote.price.amount.as_str(), one.asked()), (3, "0.30", 0));
-    let keyed = || CampaignArgs { idempotency_key: Some("k".into()), at: Some("2099-01-01T00:00:00Z".into()), ..campaign("team") };
+    let keyed = || CampaignArgs {
+        idempotency_key: Some("k".into()),
+        at: Some("2099-01-01T00:00:00Z".into()),
+        ..campaign("team")
+    };
     let answer = field.engine.campaign(alice(), keyed()).await.unwrap();
     assert_eq!((answer.counts.get("sent"), answer.price.amount.as_str()), (Some(&3), "0.10"), "{answer:?}");
     assert_eq!(*one.requests.lock().unwrap(), [["team", "3", "2099-01-01T00:00:00.000Z"].map(str::to_owned)]);
@@ -644,10 +822,17 @@ async fn a_campaign_is_one_request_and_holds_the_money_of_every_member() {
         (campaign("twice"), ErrorKind::RecipientsRefused),
         (campaign("empty"), ErrorKind::InvalidArgument),
         (CampaignArgs { message: "Hello {{name}}".into(), ..campaign("team") }, ErrorKind::InvalidArgument),
-        (CampaignArgs { at: Some("2020-01-01T00:00:00Z".into()), ..campaign("team") }, ErrorKind::InvalidArgument),
+        (
+            CampaignArgs { at: Some("2020-01-01T00:00:00Z".into()), ..campaign("team") },
+            ErrorKind::InvalidArgument,
+        ),
         (CampaignArgs { provider: Some("absent".into()), ..campaign("team") }, ErrorKind::InvalidArgument),
     ] {
-        assert_eq!(field.engine.campaign(alice(), args.clone()).await.unwrap_err().kind(), expected, "{args:?}");
+        assert_eq!(
+            field.engine.campaign(alice(), args.clone()).await.unwrap_err().kind(),
+            expected,
+            "{args:?}"
+        );
     }
     assert_eq!(one.asked(), 1);
 }
@@ -677,11 +862,26 @@ async fn a_campaign_whose_answer_is_lost_is_unknown_for_every_member_and_keeps_i
     assert_eq!(answer.counts, BTreeMap::from([("unknown".to_owned(), 3)]));
     assert_eq!(field.held().await, "0.30");
     one.becomes(not_sent());
-    let again = field.engine.campaign(alice(), CampaignArgs { message: "hello ALL!".into(), ..campaign("team") }).await.unwrap_err();
-    assert_eq!(again.details().refused.iter().filter(|refused| refused.code == "duplicate_suspected").count(), 3, "{again:?}");
+    let again = field
+        .engine
+        .campaign(alice(), CampaignArgs { message: "hello ALL!".into(), ..campaign("team") })
+        .await
+        .unwrap_err();
+    assert_eq!(
+        again.details().refused.iter().filter(|refused| refused.code == "duplicate_suspected").count(),
+        3,
+        "{again:?}"
+    );
     let other = CampaignArgs { message: "Another".into(), ..campaign("team") };
     let answer = field.engine.campaign(alice(), other).await.unwrap();
     assert_eq!(answer.counts, BTreeMap::from([("rejected".to_owned(), 3)]));
-    assert!(answer.warnings.iter().any(|warning| warning.contains("3 of these numbers") && warning.contains("msg_")), "{:?}", answer.warnings);
+    assert!(
+        answer
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("3 of these numbers") && warning.contains("msg_")),
+        "{:?}",
+        answer.warnings
+    );
     assert_eq!(field.held().await, "0.30");
 }

@@ -1,5 +1,5 @@
-//! Canaries: texts, tokens and keys that must never be seen where they do not belong, whatever is logged and whatever
-//! goes wrong.
+//! Canaries: texts, tokens and keys that must never be seen where they do not belong, whatever is logged and
+//! whatever goes wrong.
 
 use std::process::Command;
 
@@ -43,7 +43,10 @@ fn calls() -> Vec<(&'static str, Value)> {
             "send_bulk",
             json!({ "recipients": [{ "to": fictional(4), "data": { "name": VALUE } }, { "to": "+12025550101", "data": { "name": VALUE } }, { "to": "+12025550104", "data": { "name": VALUE } }], "message": format!("{TEXT} {{{{name}}}}") }),
         ),
-        ("send_bulk", json!({ "recipients": [{ "to": fictional(5) }], "message": format!("{TEXT} {{{{absent}}}}") })),
+        (
+            "send_bulk",
+            json!({ "recipients": [{ "to": fictional(5) }], "message": format!("{TEXT} {{{{absent}}}}") }),
+        ),
         ("send_sms", json!({ "to": fictional(6), "message": [TEXT] })),
         ("send_sms", json!({ "to": fictional(6), "message": { "text": TEXT } })),
         ("send_sms", json!({ "to": fictional(6), "message": "x", "dry_run": TEXT })),
@@ -61,7 +64,8 @@ fn calls() -> Vec<(&'static str, Value)> {
 fn broken(era: Era) -> Vec<Vec<u8>> {
     let whole = tool_call(era, 7, "send_sms", &json!({ "to": fictional(8), "message": TEXT }));
     let text = String::from_utf8(whole.clone()).unwrap();
-    let mut all = vec![whole[..whole.len() - 2].to_vec(), format!("[{text}]").into_bytes(), TEXT.as_bytes().to_vec()];
+    let mut all =
+        vec![whole[..whole.len() - 2].to_vec(), format!("[{text}]").into_bytes(), TEXT.as_bytes().to_vec()];
     all.push(text.replace("\"id\":7", "\"id\":null").into_bytes());
     all.push(text.replace("tools/call", TEXT).into_bytes());
     all.push(text.replace("\"2.0\"", "\"1.0\"").into_bytes());
@@ -98,7 +102,11 @@ fn assert_untold(answers: &[Value], mut ask: impl FnMut(&'static str, Value) -> 
     let found = ids(answers);
     assert!(found.len() >= 5, "{found:?}");
     let mut shown = vec![ask("list_sms", json!({ "limit": 100 }))];
-    assert!(shown[0]["result"]["structuredContent"]["messages"].as_array().unwrap().len() >= 8, "{}", shown[0]);
+    assert!(
+        shown[0]["result"]["structuredContent"]["messages"].as_array().unwrap().len() >= 8,
+        "{}",
+        shown[0]
+    );
     shown.extend(found.into_iter().map(|id| ask("get_status", json!({ "id": id }))));
     for message in shown {
         assert!(message["result"]["structuredContent"].is_object(), "{message}");
@@ -146,7 +154,8 @@ fn over_http_no_log_shows_a_text_or_a_token_and_no_look_up_does() {
             command.env("DESK_TOKEN", TOKEN).stderr(file);
         });
         let bearer = format!("Bearer {TOKEN}");
-        let session = (era == Era::Legacy).then(|| wire::open_legacy(server.port, &[("Authorization", &bearer)]));
+        let session =
+            (era == Era::Legacy).then(|| wire::open_legacy(server.port, &[("Authorization", &bearer)]));
         let ask = |tool: &str, body: &[u8], bearer: &str| -> Reply {
             let mut headers = match &session {
                 Some(id) => vec![("Mcp-Session-Id", id.as_str())],
@@ -162,10 +171,16 @@ fn over_http_no_log_shows_a_text_or_a_token_and_no_look_up_does() {
         for body in broken(era) {
             ask("send_sms", &body, &bearer);
         }
-        let wrong = ask("send_sms", &tool_call(era, 1, "send_sms", &calls()[0].1), &format!("Bearer {WRONG_TOKEN}"));
+        let wrong =
+            ask("send_sms", &tool_call(era, 1, "send_sms", &calls()[0].1), &format!("Bearer {WRONG_TOKEN}"));
         assert_eq!(wrong.status, 401);
-        assert!(!wrong.head.contains("canary") && !String::from_utf8_lossy(&wrong.body).contains("canary"), "{wrong:?}");
-        assert_untold(&answers, |tool, arguments| ask(tool, &tool_call(era, 1, tool, &arguments), &bearer).json().unwrap());
+        assert!(
+            !wrong.head.contains("canary") && !String::from_utf8_lossy(&wrong.body).contains("canary"),
+            "{wrong:?}"
+        );
+        assert_untold(&answers, |tool, arguments| {
+            ask(tool, &tool_call(era, 1, tool, &arguments), &bearer).json().unwrap()
+        });
         drop(server);
         assert_clean(&std::fs::read_to_string(log).unwrap(), &format!("http {format} {era:?}"));
     }
@@ -187,7 +202,9 @@ fn only_the_user_can_read_the_ledger_and_what_lies_beside_it() {
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let folder = ledger.parent().unwrap();
     assert_eq!(mode(folder), 0o700);
-    let list = |folder: &std::path::Path| -> Vec<_> { std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect() };
+    let list = |folder: &std::path::Path| -> Vec<_> {
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+    };
     let mut files = list(folder);
     assert!(files.len() >= 3, "the ledger, its log and the lock's folder: {files:?}");
     while let Some(file) = files.pop() {
@@ -214,17 +231,24 @@ fn a_file_with_a_secret_that_others_may_read_and_a_short_token_are_warned_of() {
     use std::os::unix::fs::PermissionsExt as _;
     let desk = Desk::new("");
     let (config, key) = (desk.config(), desk.path().join("key"));
-    let open = |file: &std::path::Path, mode: u32| std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode)).unwrap();
+    let open = |file: &std::path::Path, mode: u32| {
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode)).unwrap()
+    };
     let long = "x".repeat(20);
     std::fs::write(&key, &long).unwrap();
     let looks = |command: &mut Command| {
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let said = String::from_utf8(output.stdout).unwrap();
-        said.lines().filter_map(|line| line.trim().strip_prefix("look")).map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+        said.lines()
+            .filter_map(|line| line.trim().strip_prefix("look"))
+            .map(|line| line.trim().to_owned())
+            .collect::<Vec<_>>()
     };
     let check = || looks(desk.command().args(["config", "check"]));
-    let holds = |file: &std::path::Path| format!("{} holds a secret, and others than its owner may read it: `chmod 600` it", file.display());
+    let holds = |file: &std::path::Path| {
+        format!("{} holds a secret, and others than its owner may read it: `chmod 600` it", file.display())
+    };
     for (text, config_mode, key_mode, expected) in [
         (format!("[http]\ntoken = \"{long}\"\n"), 0o644, 0o600, vec![holds(&config)]),
         (format!("[http]\ntoken = \"{long}\"\n"), 0o640, 0o644, vec![holds(&config)]),
@@ -232,15 +256,29 @@ fn a_file_with_a_secret_that_others_may_read_and_a_short_token_are_warned_of() {
         (format!("[http]\ntoken = {{ file = '{}' }}\n", key.display()), 0o644, 0o604, vec![holds(&key)]),
         (format!("[http]\ntoken = {{ file = '{}' }}\n", key.display()), 0o644, 0o400, vec![]),
         ("[http]\n".to_owned(), 0o644, 0o644, vec![]),
-        (format!("[[provider]]\nkind = \"a2p_pro\"\nfrom = \"ACME\"\ntoken = {{ file = '{}' }}\n", key.display()), 0o644, 0o644, vec![holds(&key)]),
-        ("[[provider]]\nkind = \"a2p_pro\"\nfrom = \"ACME\"\ntoken = \"x\"\n".to_owned(), 0o644, 0o644, vec![holds(&config)]),
+        (
+            format!(
+                "[[provider]]\nkind = \"a2p_pro\"\nfrom = \"ACME\"\ntoken = {{ file = '{}' }}\n",
+                key.display()
+            ),
+            0o644,
+            0o644,
+            vec![holds(&key)],
+        ),
+        (
+            "[[provider]]\nkind = \"a2p_pro\"\nfrom = \"ACME\"\ntoken = \"x\"\n".to_owned(),
+            0o644,
+            0o644,
+            vec![holds(&config)],
+        ),
     ] {
         std::fs::write(&config, &text).unwrap();
         open(&config, config_mode);
         open(&key, key_mode);
         assert_eq!(check(), expected, "{text} {config_mode:o} {key_mode:o}");
     }
-    let short = "http.token is shorter than 20 characters, and can be guessed: `openssl rand -hex 32` makes one";
+    let short =
+        "http.token is shorter than 20 characters, and can be guessed: `openssl rand -hex 32` makes one";
     std::fs::write(&config, "[http]\ntoken = { env = \"DESK_TOKEN\" }\n").unwrap();
     assert_eq!(looks(desk.command().args(["config", "check"]).env("DESK_TOKEN", &long[1..])), [short]);
     // A server says so at its start.
@@ -249,7 +287,9 @@ fn a_file_with_a_secret_that_others_may_read_and_a_short_token_are_warned_of() {
     let _server = desk.http(|command| {
         command.env("DESK_TOKEN", &long[1..]).stderr(file);
     });
-    crate::support::eventually("the server says so", || std::fs::read_to_string(&log).unwrap().contains(short));
+    crate::support::eventually("the server says so", || {
+        std::fs::read_to_string(&log).unwrap().contains(short)
+    });
 }
 
 #[cfg(unix)]
@@ -260,19 +300,35 @@ fn nothing_is_written_behind_a_link_that_another_user_made() {
     let (theirs, behind) = (desk.path().join("theirs"), desk.path().join("behind"));
     std::fs::create_dir(&behind).unwrap();
     let run = |ledger: &std::path::Path, outbox: &std::path::Path| {
-        std::fs::write(desk.config(), format!("[[provider]]\nkind = \"sandbox\"\noutbox = '{}'\n", outbox.display())).unwrap();
+        std::fs::write(
+            desk.config(),
+            format!("[[provider]]\nkind = \"sandbox\"\noutbox = '{}'\n", outbox.display()),
+        )
+        .unwrap();
         let mut command = Command::new(program());
-        let output = command.arg("--config").arg(desk.config()).arg("--ledger").arg(ledger).args(["send", &fictional(1), "hello"]).output().unwrap();
+        let output = command
+            .arg("--config")
+            .arg(desk.config())
+            .arg("--ledger")
+            .arg(ledger)
+            .args(["send", &fictional(1), "hello"])
+            .output()
+            .unwrap();
         String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
     };
-    let files = |name: &str| (desk.path().join(format!("{name}.db")), desk.path().join(format!("{name}.jsonl")));
+    let files =
+        |name: &str| (desk.path().join(format!("{name}.db")), desk.path().join(format!("{name}.jsonl")));
     symlink(&behind, &theirs).unwrap();
-    assert!(run(&theirs.join("own.db"), &files("own").1).starts_with("sent: "), "a link of one's own is followed");
+    assert!(
+        run(&theirs.join("own.db"), &files("own").1).starts_with("sent: "),
+        "a link of one's own is followed"
+    );
     if lchown(&theirs, Some(65_534), None).is_err() {
         return; // Only the system's administrator can make a link of another user.
     }
     let (ledger, outbox) = files("a");
-    for (ledger, outbox) in [(theirs.join("x.db"), outbox.clone()), (ledger.clone(), theirs.join("x.jsonl"))] {
+    for (ledger, outbox) in [(theirs.join("x.db"), outbox.clone()), (ledger.clone(), theirs.join("x.jsonl"))]
+    {
         let said = run(&ledger, &outbox);
         assert!(said.contains("lies behind the symbolic link"), "{said}");
     }
@@ -294,11 +350,16 @@ fn a_loaded_configuration_never_prints_its_token() {
     let file = folder.path().join("config.toml");
     let secret_file = folder.path().join("token");
     std::fs::write(&secret_file, TOKEN).unwrap();
-    let forms =
-        [format!("token = \"{TOKEN}\""), "token = { env = \"DESK_TOKEN\" }".to_owned(), format!("token = {{ file = '{}' }}", secret_file.display())];
+    let forms = [
+        format!("token = \"{TOKEN}\""),
+        "token = { env = \"DESK_TOKEN\" }".to_owned(),
+        format!("token = {{ file = '{}' }}", secret_file.display()),
+    ];
     for form in forms {
         std::fs::write(&file, format!("[http]\n{form}\n")).unwrap();
-        let environment = [("DESK_TOKEN", TOKEN), ("SMS_MCP_LEDGER", "ledger.db")].map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let environment = [("DESK_TOKEN", TOKEN), ("SMS_MCP_LEDGER", "ledger.db")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
         let flags = Flags { config: Some(file.clone()), ..Flags::default() };
         let loaded = load(&Sources { flags, environment }).unwrap();
         assert_eq!(loaded.http_token.as_ref().map(|token| token.expose()), Some(TOKEN), "{form}");
@@ -328,6 +389,10 @@ fn a_configuration_that_does_not_load_never_prints_its_token() {
         }
         let output = command.output().unwrap();
         let said = [output.stdout, output.stderr].concat();
-        assert!(!String::from_utf8_lossy(&said).contains(TOKEN), "{text}: {}", String::from_utf8_lossy(&said));
+        assert!(
+            !String::from_utf8_lossy(&said).contains(TOKEN),
+            "{text}: {}",
+            String::from_utf8_lossy(&said)
+        );
     }
 }

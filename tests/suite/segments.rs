@@ -1,5 +1,5 @@
-//! Long messages whose segments go out one by one, through the whole engine; and what carriers tell over the connections
-//! that they keep.
+//! Long messages whose segments go out one by one, through the whole engine; and what carriers tell over the
+//! connections that they keep.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sms_mcp::clock::{Clock as _, SharedClock, SystemClock};
-use sms_mcp::engine::contract::{BulkArgs, ListArgs, Recipient, SendAnswer, SendArgs, StatusAnswer, StatusArgs};
+use sms_mcp::engine::contract::{
+    BulkArgs, ListArgs, Recipient, SendAnswer, SendArgs, StatusAnswer, StatusArgs,
+};
 use sms_mcp::engine::reconcile::Found;
 use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::error::{Error, ErrorKind, Result};
@@ -40,7 +42,15 @@ impl Cutter {
     fn new(name: &'static str) -> Self {
         let (tell, told) = mpsc::channel(1_000);
         let told = Mutex::new(Some(told));
-        Self { name, told, tell, sent: Mutex::default(), fates: Mutex::default(), is_closed: AtomicBool::new(false), tells_at_once: false }
+        Self {
+            name,
+            told,
+            tell,
+            sent: Mutex::default(),
+            fates: Mutex::default(),
+            is_closed: AtomicBool::new(false),
+            tells_at_once: false,
+        }
     }
 
     /// Tells something, and says later whether it was thanked for.
@@ -86,16 +96,21 @@ impl Provider for Cutter {
     async fn send(&self, submission: &Submission) -> Outcome {
         self.sent.lock().unwrap().push((submission.text.clone(), submission.segments));
         let outcomes = (1..).zip(pieces(&submission.text)).map(|(number, piece)| match piece.as_str() {
-            piece if piece.contains("refuse") => SegmentOutcome::Rejected { code: ErrorKind::ProviderRejected, why: "full".into() },
+            piece if piece.contains("refuse") => {
+                SegmentOutcome::Rejected { code: ErrorKind::ProviderRejected, why: "full".into() }
+            }
             piece if piece.contains("lose") => SegmentOutcome::Unknown { why: "cut".into() },
-            piece if piece.contains("keep") => SegmentOutcome::NotSent { retry_after_ms: Some(1), why: "busy".into() },
+            piece if piece.contains("keep") => {
+                SegmentOutcome::NotSent { retry_after_ms: Some(1), why: "busy".into() }
+            }
             _ => SegmentOutcome::Accepted { vendor_id: format!("{}-{number}", submission.to.e164()) },
         });
         let outcomes: Vec<SegmentOutcome> = outcomes.collect();
         if self.tells_at_once {
             for outcome in &outcomes {
                 if let SegmentOutcome::Accepted { vendor_id } = outcome {
-                    let receipt = Event::Receipt(Receipt::new(vendor_id.clone(), State::Delivered, SystemClock.now()));
+                    let receipt =
+                        Event::Receipt(Receipt::new(vendor_id.clone(), State::Delivered, SystemClock.now()));
                     self.tell.send(Notice::new(receipt)).await.unwrap();
                 }
             }
@@ -151,10 +166,18 @@ fn desk_with(
     let engine = Engine::new(Parts {
         halts: Arc::default(),
         ledger: Arc::<SqliteLedger>::clone(&store),
-        carriers: Carriers::new(carriers.into_iter().map(|carrier| Carrier::new(carrier, None, Rate::default())).collect(), routes).unwrap(),
+        carriers: Carriers::new(
+            carriers.into_iter().map(|carrier| Carrier::new(carrier, None, Rate::default())).collect(),
+            routes,
+        )
+        .unwrap(),
         policy: Policy::new(guard, BTreeMap::new()),
         clock,
-        settings: sms_mcp::engine::Settings { timeout: "180s".parse().unwrap(), concurrency: 200, ..sms_mcp::engine::Settings::default() },
+        settings: sms_mcp::engine::Settings {
+            timeout: "180s".parse().unwrap(),
+            concurrency: 200,
+            ..sms_mcp::engine::Settings::default()
+        },
         keep_texts: false,
         default_region: None,
         stop_words: Default::default(),
@@ -175,7 +198,12 @@ fn alice() -> Caller {
 
 impl Desk {
     async fn send(&self, to: &str, message: &str) -> Result<SendAnswer> {
-        let args = SendArgs { to: to.into(), message: message.into(), idempotency_key: Some(message.into()), ..SendArgs::default() };
+        let args = SendArgs {
+            to: to.into(),
+            message: message.into(),
+            idempotency_key: Some(message.into()),
+            ..SendArgs::default()
+        };
         self.engine.send(alice(), args).await
     }
 
@@ -186,7 +214,10 @@ impl Desk {
     /// Status, code and price in millionths of each message, newest first.
     async fn list(&self) -> Vec<(State, Option<String>, String)> {
         let list = self.engine.list(&alice(), ListArgs::default()).await.unwrap();
-        list.messages.into_iter().map(|message| (message.status, message.code, message.price.amount)).collect()
+        list.messages
+            .into_iter()
+            .map(|message| (message.status, message.code, message.price.amount))
+            .collect()
     }
 }
 
@@ -200,7 +231,10 @@ async fn a_long_message_is_sent_when_all_of_it_is_and_delivered_when_all_of_it_i
     let desk = desk(&carrier).await;
     let to = fictional(1);
     let answer = desk.send(&to, "0123456789 0123456789 012").await.unwrap();
-    assert_eq!((answer.segments, answer.encoding.as_str(), answer.price.amount.as_str()), (3, "tens", "0.03"));
+    assert_eq!(
+        (answer.segments, answer.encoding.as_str(), answer.price.amount.as_str()),
+        (3, "tens", "0.03")
+    );
     assert_eq!(answer.provider_message_id, Some(format!("{to}-1")));
     let id = answer.id.unwrap();
     for number in [3, 1, 2] {
@@ -209,30 +243,55 @@ async fn a_long_message_is_sent_when_all_of_it_is_and_delivered_when_all_of_it_i
     }
     let status = desk.status(id.as_str()).await;
     assert_eq!(status.message.unwrap().status, State::Delivered);
-    let segments: Vec<_> = status.segments.into_iter().map(|segment| (segment.number, segment.status, segment.provider_message_id)).collect();
-    assert_eq!(segments, (1..=3).map(|n| (n, State::Delivered, Some(format!("{to}-{n}")))).collect::<Vec<_>>());
+    let segments: Vec<_> = status
+        .segments
+        .into_iter()
+        .map(|segment| (segment.number, segment.status, segment.provider_message_id))
+        .collect();
+    assert_eq!(
+        segments,
+        (1..=3).map(|n| (n, State::Delivered, Some(format!("{to}-{n}")))).collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test]
 async fn a_partly_sent_message_is_told_as_it_is_and_is_never_sent_again() {
     let (carrier, second) = (Arc::new(Cutter::new("tens")), Arc::new(Cutter::new("second")));
-    let route =
-        sms_mcp::engine::settings::Route { to: Vec::new(), from: Vec::new(), providers: vec!["tens".into(), "second".into()], after_rejected: true };
-    let desk = desk_with(vec![Arc::<Cutter>::clone(&carrier), Arc::<Cutter>::clone(&second)], vec![route], |_| {});
+    let route = sms_mcp::engine::settings::Route {
+        to: Vec::new(),
+        from: Vec::new(),
+        providers: vec!["tens".into(), "second".into()],
+        after_rejected: true,
+    };
+    let desk =
+        desk_with(vec![Arc::<Cutter>::clone(&carrier), Arc::<Cutter>::clone(&second)], vec![route], |_| {});
     let text = "0123456789refuse....0123456789";
     let error = desk.send(&fictional(1), text).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PartlySent);
-    assert_eq!(error.details().provider_said.as_deref(), Some("2 of 3 segments went out; segment 2 was not taken: full"));
-    assert!(error.next_step().contains("do NOT send the whole text again") || error.next_step().contains("Do NOT send the whole text again"));
+    assert_eq!(
+        error.details().provider_said.as_deref(),
+        Some("2 of 3 segments went out; segment 2 was not taken: full")
+    );
+    assert!(
+        error.next_step().contains("do NOT send the whole text again")
+            || error.next_step().contains("Do NOT send the whole text again")
+    );
     let again = desk.send(&fictional(1), text).await.unwrap_err();
-    assert_eq!((again.kind(), id_of(&again), again.details()), (ErrorKind::PartlySent, id_of(&error), error.details()));
+    assert_eq!(
+        (again.kind(), id_of(&again), again.details()),
+        (ErrorKind::PartlySent, id_of(&error), error.details())
+    );
     assert_eq!((carrier.sent.lock().unwrap().len(), second.sent.lock().unwrap().len()), (1, 0));
     assert_eq!(desk.list().await, [(State::Failed, Some("partly_sent".into()), "0.02".into())]);
     let status = desk.status(&id_of(&error)).await;
     let states: Vec<State> = status.segments.iter().map(|segment| segment.status).collect();
     assert_eq!(states, [State::Sent, State::Rejected, State::Sent]);
     assert_eq!(status.segments[1].reason_untrusted.as_deref(), Some("full"));
-    assert!(status.warnings.iter().any(|warning| warning.contains("do NOT send the whole text again")), "{:?}", status.warnings);
+    assert!(
+        status.warnings.iter().any(|warning| warning.contains("do NOT send the whole text again")),
+        "{:?}",
+        status.warnings
+    );
 }
 
 #[tokio::test]
@@ -241,17 +300,35 @@ async fn a_lost_segment_makes_the_message_unknown_and_a_message_without_any_take
     let desk = desk(&carrier).await;
     let error = desk.send(&fictional(1), "0123456789lose......0123456789").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
-    assert_eq!(error.details().provider_said.as_deref(), Some("the answer for segment 2 of 3 was lost; 2 segments were accepted"));
+    assert_eq!(
+        error.details().provider_said.as_deref(),
+        Some("the answer for segment 2 of 3 was lost; 2 segments were accepted")
+    );
     assert_eq!(carrier.sent.lock().unwrap().len(), 1);
     assert!(carrier.delivers(&format!("{}-1", fictional(1)), State::Delivered).await);
     assert!(carrier.delivers(&format!("{}-3", fictional(1)), State::Delivered).await);
     assert_eq!(desk.status(&id_of(&error)).await.message.unwrap().status, State::Unknown);
-    let state =
-        desk.engine.settle_unknown(&alice(), &sms_mcp::sms::message::MessageId::from_text(id_of(&error)), Found::NotSent(&person())).await.unwrap();
+    let state = desk
+        .engine
+        .settle_unknown(
+            &alice(),
+            &sms_mcp::sms::message::MessageId::from_text(id_of(&error)),
+            Found::NotSent(&person()),
+        )
+        .await
+        .unwrap();
     assert_eq!(state, State::Failed);
-    assert_eq!(desk.list().await, [(State::Failed, Some("partly_sent".into()), "0.02".into())], "the operator found that the lost one was not sent");
+    assert_eq!(
+        desk.list().await,
+        [(State::Failed, Some("partly_sent".into()), "0.02".into())],
+        "the operator found that the lost one was not sent"
+    );
     let kept = desk.send(&fictional(2), "keep......keep......").await.unwrap_err();
-    assert_eq!((kept.kind(), carrier.sent.lock().unwrap().len()), (ErrorKind::ProviderUnavailable, 4), "three tries");
+    assert_eq!(
+        (kept.kind(), carrier.sent.lock().unwrap().len()),
+        (ErrorKind::ProviderUnavailable, 4),
+        "three tries"
+    );
 }
 
 #[tokio::test]
@@ -266,7 +343,10 @@ async fn a_look_asks_about_each_open_segment() {
     assert_eq!(status.segments[1].status, State::Delivered);
     carrier.fates.lock().unwrap().push((format!("{to}-1"), State::Delivered));
     // Not at once, for it was asked just now.
-    eventually_async("both are", async || desk.status(id.as_str()).await.message.unwrap().status == State::Delivered).await;
+    eventually_async("both are", async || {
+        desk.status(id.as_str()).await.message.unwrap().status == State::Delivered
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -274,14 +354,29 @@ async fn a_bulk_of_long_messages_ends_with_each_told_as_it_is_though_receipts_ar
     let carrier = Arc::new(Cutter { tells_at_once: true, ..Cutter::new("tens") });
     let desk = desk(&carrier).await;
     let words = ["refuse", "lose", "fine"];
-    let recipients = (0..300).map(|n| Recipient { to: fictional(n), data: BTreeMap::from([("w".to_owned(), words[n % 3].to_owned())]) });
-    let args = BulkArgs { recipients: recipients.collect(), message: "0123456789{{w}}".into(), ..BulkArgs::default() };
+    let recipients = (0..300).map(|n| Recipient {
+        to: fictional(n),
+        data: BTreeMap::from([("w".to_owned(), words[n % 3].to_owned())]),
+    });
+    let args = BulkArgs {
+        recipients: recipients.collect(),
+        message: "0123456789{{w}}".into(),
+        ..BulkArgs::default()
+    };
     let answer = desk.engine.send_bulk(alice(), args, None, None).await.unwrap();
     assert_eq!(answer.segments, 600);
     let id = answer.batch.as_ref().unwrap().to_string();
     let counts = async || desk.status(&id).await.bulk.unwrap().counts;
-    eventually_async("the receipts are recorded", async || counts().await.get("delivered") == Some(&100)).await;
-    assert_eq!(counts().await, BTreeMap::from([("delivered".to_owned(), 100), ("failed".to_owned(), 100), ("unknown".to_owned(), 100)]));
+    eventually_async("the receipts are recorded", async || counts().await.get("delivered") == Some(&100))
+        .await;
+    assert_eq!(
+        counts().await,
+        BTreeMap::from([
+            ("delivered".to_owned(), 100),
+            ("failed".to_owned(), 100),
+            ("unknown".to_owned(), 100)
+        ])
+    );
     assert_eq!(carrier.sent.lock().unwrap().len(), 300, "each once");
 }
 
@@ -308,16 +403,31 @@ async fn each_carrier_counts_segments_its_own_way_and_the_longest_count_is_check
         }
     }
     let (plain, tens) = (Arc::new(Plain(Mutex::default())), Arc::new(Cutter::new("tens")));
-    let route =
-        sms_mcp::engine::settings::Route { to: Vec::new(), from: Vec::new(), providers: vec!["plain".into(), "tens".into()], after_rejected: true };
-    let desk = desk_with(vec![Arc::<Plain>::clone(&plain), Arc::<Cutter>::clone(&tens)], vec![route], |guard| guard.max_segments = 3);
+    let route = sms_mcp::engine::settings::Route {
+        to: Vec::new(),
+        from: Vec::new(),
+        providers: vec!["plain".into(), "tens".into()],
+        after_rejected: true,
+    };
+    let desk =
+        desk_with(vec![Arc::<Plain>::clone(&plain), Arc::<Cutter>::clone(&tens)], vec![route], |guard| {
+            guard.max_segments = 3
+        });
     let answer = desk.send(&fictional(1), "0123456789 0123456789").await.unwrap();
     assert_eq!((answer.segments, answer.encoding.as_str()), (1, "GSM-7"), "as the first on the way counts");
     assert_eq!(answer.price.amount, "0.03", "held for the dearest: three of the second's segments");
     assert_eq!((plain.0.lock().unwrap().clone(), tens.sent.lock().unwrap()[0].1), (vec![1], 3));
-    let quote = SendArgs { to: fictional(2), message: "0123456789 0123456789 0123456789".into(), dry_run: true, ..SendArgs::default() };
+    let quote = SendArgs {
+        to: fictional(2),
+        message: "0123456789 0123456789 0123456789".into(),
+        dry_run: true,
+        ..SendArgs::default()
+    };
     let quote = desk.engine.send(alice(), quote).await.unwrap();
-    assert_eq!((quote.price.amount.as_str(), quote.quote.unwrap().refusal.unwrap().code.as_str()), ("0.04", "message_too_long"));
+    assert_eq!(
+        (quote.price.amount.as_str(), quote.quote.unwrap().refusal.unwrap().code.as_str()),
+        ("0.04", "message_too_long")
+    );
 }
 
 fn reply(id: &str, from: &str, text: &str) -> Event {
@@ -345,7 +455,11 @@ async fn a_stop_over_a_kept_connection_opts_out_before_the_carrier_is_thanked() 
     assert_eq!(desk.engine.opt_outs(&operator()).await.unwrap()[0].number, to);
     assert_eq!(desk.send(&to, "again").await.unwrap_err().kind(), ErrorKind::OptedOut);
     // In one moment, in this order: the last word counts.
-    let words: Vec<_> = ["START", "STOP", "START"].iter().zip(2..).map(|(word, n)| carrier.tells(reply(&format!("r-{n}"), &to, word))).collect();
+    let words: Vec<_> = ["START", "STOP", "START"]
+        .iter()
+        .zip(2..)
+        .map(|(word, n)| carrier.tells(reply(&format!("r-{n}"), &to, word)))
+        .collect();
     for thanked in words {
         assert!(thanked.await.unwrap());
     }
@@ -381,10 +495,15 @@ async fn receipts_are_recorded_many_at_a_time() {
         for n in numbers {
             let thanks = thanks.clone();
             let receipt = Event::Receipt(Receipt::new(format!("x-{n}"), State::Delivered, SystemClock.now()));
-            carrier.tell.send(Notice::thanking(receipt, move |is_durable| thanks.send(is_durable).unwrap())).await.unwrap();
+            carrier
+                .tell
+                .send(Notice::thanking(receipt, move |is_durable| thanks.send(is_durable).unwrap()))
+                .await
+                .unwrap();
         }
     };
-    // While nothing can be recorded, more are taken than wait in the channel: they do not wait for one another.
+    // While nothing can be recorded, more are taken than wait in the channel: they do not wait for one
+    // another.
     let holder = rusqlite::Connection::open(desk._folder.path().join("ledger.db")).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
     let (waiting, count) = (carrier.tell.max_capacity() + 800, 5_000);
@@ -405,11 +524,23 @@ async fn a_message_of_which_the_operator_found_no_segment_sent_may_be_sent_with_
     let text = "lose......lose......";
     let error = desk.send(&fictional(1), text).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
-    let state =
-        desk.engine.settle_unknown(&alice(), &sms_mcp::sms::message::MessageId::from_text(id_of(&error)), Found::NotSent(&person())).await.unwrap();
+    let state = desk
+        .engine
+        .settle_unknown(
+            &alice(),
+            &sms_mcp::sms::message::MessageId::from_text(id_of(&error)),
+            Found::NotSent(&person()),
+        )
+        .await
+        .unwrap();
     assert_eq!(state, State::Rejected);
-    assert_eq!(desk.list().await[0].1.as_deref(), Some("provider_unavailable"), "the carrier refused nothing");
-    let states: Vec<State> = desk.status(&id_of(&error)).await.segments.iter().map(|segment| segment.status).collect();
+    assert_eq!(
+        desk.list().await[0].1.as_deref(),
+        Some("provider_unavailable"),
+        "the carrier refused nothing"
+    );
+    let states: Vec<State> =
+        desk.status(&id_of(&error)).await.segments.iter().map(|segment| segment.status).collect();
     assert_eq!(states, [State::Rejected, State::Rejected]);
     let again = desk.send(&fictional(1), text).await.unwrap_err();
     assert_ne!(id_of(&again), id_of(&error));

@@ -1,5 +1,5 @@
-//! Who said STOP, START or anything else, when the source does not say whose number that is: through the engine's door, by
-//! every protocol, and what the operator does about what nobody can tell.
+//! Who said STOP, START or anything else, when the source does not say whose number that is: through the
+//! engine's door, by every protocol, and what the operator does about what nobody can tell.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -80,7 +80,11 @@ async fn a_stop_without_its_country_code_stops_the_person_who_was_texted_and_no_
         assert_eq!(bench.refusal(to).await, Some(ErrorKind::OptedOut), "{written}");
         assert!(bench.waiting().await.is_empty(), "{written}");
         let replies = bench.status(&id).await.replies;
-        assert_eq!(replies.iter().map(|reply| reply.from.as_str()).collect::<Vec<_>>(), [*to], "{written}: the thread is theirs");
+        assert_eq!(
+            replies.iter().map(|reply| reply.from.as_str()).collect::<Vec<_>>(),
+            [*to],
+            "{written}: the thread is theirs"
+        );
     }
 }
 
@@ -93,7 +97,11 @@ async fn a_vendors_list_without_pluses_is_matched_like_a_reply() {
     assert_eq!(bench.told(json!([{ "event": "opt_out", "from": "6465550123", "out": false }])).await, 204);
     assert!(bench.out().await.is_empty());
     assert_eq!(bench.told(json!([{ "event": "opt_out", "from": "+6465550123" }])).await, 204);
-    assert_eq!(bench.out().await, [AMERICAN, NEW_ZEALANDER], "a plus before a national number, or somebody who was never texted");
+    assert_eq!(
+        bench.out().await,
+        [AMERICAN, NEW_ZEALANDER],
+        "a plus before a national number, or somebody who was never texted"
+    );
     let bench = self::bench(Some("US")).await;
     bench.text(AMERICAN).await;
     bench.text(NEW_ZEALANDER).await;
@@ -114,22 +122,32 @@ async fn where_two_fit_both_are_stopped_and_the_reply_is_shown_to_nobody_until_i
     assert_eq!(bench.out().await, both);
     assert_eq!(bench.told(reply("r-3", "6465550123", "START")).await, 204);
     assert_eq!(bench.out().await, both, "a START that two fit lifts nobody's STOP");
-    assert!(bench.status(&american).await.replies.is_empty() && bench.status(&other).await.replies.is_empty());
+    assert!(
+        bench.status(&american).await.replies.is_empty() && bench.status(&other).await.replies.is_empty()
+    );
     let waiting = bench.engine.pending_opt_outs(&operator()).await.unwrap();
     assert_eq!(
         waiting.iter().map(|pending| (pending.meaning, pending.replies)).collect::<Vec<_>>(),
         [(Meaning::Other, 3), (Meaning::Stop, 3), (Meaning::Start, 3)]
     );
     bench.engine.settle_pending(&person(), waiting[1].id, AMERICAN).await.unwrap();
-    let texts: Vec<String> = bench.status(&american).await.replies.into_iter().map(|reply| reply.text_untrusted).collect();
-    assert_eq!((texts, bench.out().await), (vec!["Yes".to_owned(), "Stop".to_owned(), "START".to_owned()], both.clone()));
+    let texts: Vec<String> =
+        bench.status(&american).await.replies.into_iter().map(|reply| reply.text_untrusted).collect();
+    assert_eq!(
+        (texts, bench.out().await),
+        (vec!["Yes".to_owned(), "Stop".to_owned(), "START".to_owned()], both.clone())
+    );
     bench.engine.settle_pending(&person(), waiting[2].id, AMERICAN).await.unwrap();
     assert_eq!(bench.out().await, [NEW_ZEALANDER], "the operator says who said START");
     bench.engine.dismiss_pending(&person(), waiting[0].id).await.unwrap();
     assert!(bench.waiting().await.is_empty());
-    assert_eq!(bench.engine.dismiss_pending(&person(), waiting[0].id).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(
+        bench.engine.dismiss_pending(&person(), waiting[0].id).await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
     let told = tokio::task::spawn_blocking(move || receiver.taken(8)).await.unwrap();
-    let replied: Vec<&Value> = told.iter().map(|heard| &heard.body["data"]).filter(|data| data["text"] == "Stop").collect();
+    let replied: Vec<&Value> =
+        told.iter().map(|heard| &heard.body["data"]).filter(|data| data["text"] == "Stop").collect();
     assert_eq!(
         replied.iter().map(|data| (&data["from"], &data["unsettled"])).collect::<Vec<_>>(),
         [(&json!("6465550123"), &json!(true)), (&json!(AMERICAN), &Value::Null)]
@@ -138,18 +156,23 @@ async fn where_two_fit_both_are_stopped_and_the_reply_is_shown_to_nobody_until_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_that_nobody_fits_waits_for_the_operator_over_restarts_and_keeps_whoever_fits_it_from_being_texted() {
+async fn a_stop_that_nobody_fits_waits_for_the_operator_over_restarts_and_keeps_whoever_fits_it_from_being_texted()
+ {
     let bench = bench(None).await;
     let began = SystemClock.now();
-    let stop =
-        |id: &str, at: i64| json!([{ "event": "reply", "id": id, "from": "0612345678", "text": "STOP", "at_ms": began.plus_ms(at).as_millis() }]);
+    let stop = |id: &str, at: i64| json!([{ "event": "reply", "id": id, "from": "0612345678", "text": "STOP", "at_ms": began.plus_ms(at).as_millis() }]);
     for _ in 0..2 {
         assert_eq!(bench.told(stop("r-1", -60_000)).await, 204, "told twice");
     }
     assert!(bench.out().await.is_empty());
     let expected = [("0612345678".to_owned(), Meaning::Stop, Vec::new())];
     assert_eq!(bench.waiting().await, expected);
-    let args = |dry_run| SendArgs { to: "+33612345678".into(), message: "Hello".into(), dry_run, ..SendArgs::default() };
+    let args = |dry_run| SendArgs {
+        to: "+33612345678".into(),
+        message: "Hello".into(),
+        dry_run,
+        ..SendArgs::default()
+    };
     let refused = bench.engine.send(caller(), args(false)).await.unwrap_err();
     assert!(refused.kind() == ErrorKind::OptedOut && refused.message().contains("pending"), "{refused}");
     assert_eq!(bench.refusal("+33622345678").await, None, "another person");
@@ -160,11 +183,21 @@ async fn a_stop_that_nobody_fits_waits_for_the_operator_over_restarts_and_keeps_
     // Let go, the same words told again change nothing; said again they do.
     bench.engine.dismiss_pending(&person(), waiting[0].id).await.unwrap();
     assert_eq!(bench.refusal("+33612345678").await, None);
-    let id = bench.engine.send(caller(), SendArgs { message: "Something else".into(), ..args(false) }).await.unwrap().id.unwrap();
+    let id = bench
+        .engine
+        .send(caller(), SendArgs { message: "Something else".into(), ..args(false) })
+        .await
+        .unwrap()
+        .id
+        .unwrap();
     assert_eq!(bench.told(stop("r-1", -60_000)).await, 204);
     assert!(bench.waiting().await.is_empty() && bench.out().await.is_empty());
     assert_eq!(bench.told(stop("r-2", 60_000)).await, 204);
-    assert_eq!((bench.out().await, bench.waiting().await.len()), (vec!["+33612345678".to_owned()], 0), "the ledger knows them now");
+    assert_eq!(
+        (bench.out().await, bench.waiting().await.len()),
+        (vec!["+33612345678".to_owned()], 0),
+        "the ledger knows them now"
+    );
     assert_eq!(bench.status(&id).await.replies.len(), 1);
 }
 
@@ -221,13 +254,17 @@ async fn no_more_than_so_much_waits_and_a_stop_makes_room_for_itself() {
         is_said: true,
         people: Vec::new(),
     };
-    let all = (0..MOST_PENDING).map(|n| bench.reader.pend(pending(n, if n == 7 { Meaning::Start } else { Meaning::Stop })));
+    let all = (0..MOST_PENDING)
+        .map(|n| bench.reader.pend(pending(n, if n == 7 { Meaning::Start } else { Meaning::Stop })));
     assert!(futures::future::join_all(all).await.into_iter().all(|pended| pended.unwrap().is_new));
     assert!(bench.reader.pend(pending(5_000, Meaning::Other)).await.unwrap().is_full);
     assert!(bench.reader.pend(pending(5_001, Meaning::Stop)).await.unwrap().is_new);
     assert!(bench.reader.pend(pending(5_002, Meaning::Stop)).await.unwrap().is_full);
     let waiting = bench.reader.pendings().await.unwrap();
-    assert!(waiting.len() == MOST_PENDING as usize && waiting.iter().all(|pending| pending.meaning == Meaning::Stop));
+    assert!(
+        waiting.len() == MOST_PENDING as usize
+            && waiting.iter().all(|pending| pending.meaning == Meaning::Stop)
+    );
 }
 
 /// Every country's example of a mobile number that the guard lets through, and how it is written at home.
@@ -235,9 +272,18 @@ fn examples() -> BTreeMap<String, (Number, String)> {
     let example = |region: Region| {
         let outside = region.as_str().parse().ok()?;
         let kinds = [PhoneNumberType::Mobile, PhoneNumberType::FixedLineOrMobile];
-        let number = kinds.iter().find_map(|kind| PHONE_NUMBER_UTIL.get_example_number_for_type_and_region(outside, *kind).ok())?;
-        let national = PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::National).chars().filter(char::is_ascii_digit).collect();
-        Some((Number::parse(&PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164), None).ok()?, national))
+        let number = kinds
+            .iter()
+            .find_map(|kind| PHONE_NUMBER_UTIL.get_example_number_for_type_and_region(outside, *kind).ok())?;
+        let national = PHONE_NUMBER_UTIL
+            .format(&number, PhoneNumberFormat::National)
+            .chars()
+            .filter(char::is_ascii_digit)
+            .collect();
+        Some((
+            Number::parse(&PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164), None).ok()?,
+            national,
+        ))
     };
     Region::all().filter_map(|region| Some((region.to_string(), example(region)?))).collect()
 }
@@ -275,7 +321,10 @@ async fn every_example_mobile_that_was_texted_is_stopped_by_every_spelling_at_th
 
 /// The program before a gateway, for an operator of this region.
 fn desk(gateway: &Gateway, region: &str) -> Desk {
-    Desk::new(&format!("default_region = \"{region}\"\n{WIDE}price_when_unknown = \"0.01\"\n{}", gateway.settings("window = 16")))
+    Desk::new(&format!(
+        "default_region = \"{region}\"\n{WIDE}price_when_unknown = \"0.01\"\n{}",
+        gateway.settings("window = 16")
+    ))
 }
 
 fn said(desk: &Desk, arguments: &[&str]) -> String {
@@ -284,13 +333,23 @@ fn said(desk: &Desk, arguments: &[&str]) -> String {
 }
 
 fn until(desk: &Desk, arguments: &[&str], words: &str) -> String {
-    found(&format!("{arguments:?} says {words}"), || Some(said(desk, arguments)).filter(|said| said.contains(words)))
+    found(&format!("{arguments:?} says {words}"), || {
+        Some(said(desk, arguments)).filter(|said| said.contains(words))
+    })
 }
 
 /// A deliver_sm whose sender has this type of number.
 fn from_sender(ton: u8, from: &str, text: &str) -> Vec<u8> {
     let length = u8::try_from(text.len()).unwrap();
-    let body = [&[0, ton, 1][..], &c_string(from), &[0, 0], &c_string("36179"), &[0, 0, 0, 0, 0, 0, 0, 0, 0, length], text.as_bytes()].concat();
+    let body = [
+        &[0, ton, 1][..],
+        &c_string(from),
+        &[0, 0],
+        &c_string("36179"),
+        &[0, 0, 0, 0, 0, 0, 0, 0, 0, length],
+        text.as_bytes(),
+    ]
+    .concat();
     pdu(5, 0, 0, &body)
 }
 
@@ -306,9 +365,12 @@ fn over_smpp_only_an_international_type_makes_a_sender_who_they_say() {
         let sent = agent.call("send_sms", json!({ "to": to, "message": format!("Hello {to}") }));
         assert_eq!(sent["status"], "sent", "{sent}");
     }
-    for (ton, from, stopped) in
-        [(0, "6465550123", AMERICAN), (2, "0612345678", "+33612345678"), (0, "5215512345678", "+525512345678"), (1, "6465550123", NEW_ZEALANDER)]
-    {
+    for (ton, from, stopped) in [
+        (0, "6465550123", AMERICAN),
+        (2, "0612345678", "+33612345678"),
+        (0, "5215512345678", "+525512345678"),
+        (1, "6465550123", NEW_ZEALANDER),
+    ] {
         if ton == 1 {
             let sent = agent.call("send_sms", json!({ "to": stopped, "message": "Hello" }));
             assert_eq!(sent["status"], "sent", "{sent}");
@@ -320,7 +382,10 @@ fn over_smpp_only_an_international_type_makes_a_sender_who_they_say() {
     }
     peer.tell(from_sender(0, "0622345678", "STOP"));
     let listed = until(&desk, &["opt-out", "pending"], "0622345678");
-    assert!(listed.contains("stop") && listed.contains("fits nobody") && !listed.contains("STOP"), "{listed}");
+    assert!(
+        listed.contains("stop") && listed.contains("fits nobody") && !listed.contains("STOP"),
+        "{listed}"
+    );
     assert!(said(&desk, &["config", "check", "--live"]).contains("1 sender whom nobody can tell waits"));
     let id = listed.split_whitespace().next().unwrap().to_owned();
     let settled = desk.does(&["opt-out", "pending", "settle", &id, "+33622345678"], "settle");
@@ -382,7 +447,11 @@ fn over_cmpp_a_sender_is_chinas_with_86_or_without_and_whoever_was_texted_before
     for to in ["+8613800138000", "+8613800138001"] {
         assert_eq!(agent.call("send_sms", json!({ "to": to, "message": "你好" }))["status"], "sent");
     }
-    for (from, stopped) in [("13800138000", "+8613800138000"), ("8613800138001", "+8613800138001"), ("16265550123", "+8616265550123")] {
+    for (from, stopped) in [
+        ("13800138000", "+8613800138000"),
+        ("8613800138001", "+8613800138001"),
+        ("16265550123", "+8616265550123"),
+    ] {
         peer.hear_from(from, "TD", 0);
         until(&desk, &["opt-out", "list"], stopped);
     }

@@ -1,5 +1,5 @@
-//! Sessions of the remote endpoint: what a client gets that comes back after its connection was cut, and how long a session
-//! lives. On plain sockets, so that a test decides when the line breaks.
+//! Sessions of the remote endpoint: what a client gets that comes back after its connection was cut, and how
+//! long a session lives. On plain sockets, so that a test decides when the line breaks.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -52,7 +52,8 @@ impl Events {
     fn listen(port: u16, session: &str, last: Option<&str>) -> Self {
         let last = last.map_or_else(String::new, |id| format!("Last-Event-ID: {id}\r\n"));
         let head = format!(
-            "GET /mcp HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\nMcp-Session-Id: {session}\r\n{last}Connection: close\r\n\r\n"
+            "GET /mcp HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\nMcp-Session-Id: \
+             {session}\r\n{last}Connection: close\r\n\r\n"
         );
         Self::open(port, head.as_bytes())
     }
@@ -120,7 +121,9 @@ fn a_call_whose_stream_was_cut_has_its_answer_when_the_client_comes_back() {
     let desk = Desk::new(&format!("{WIDE}{SLOW}"));
     let server = desk.http(|_| {});
     let session = wire::open_legacy(server.port, &[]);
-    let call = |id: u64, to: usize| tool_call(Era::Legacy, id, "send_sms", &json!({ "to": fictional(to), "message": "Cut" }));
+    let call = |id: u64, to: usize| {
+        tool_call(Era::Legacy, id, "send_sms", &json!({ "to": fictional(to), "message": "Cut" }))
+    };
 
     // Cut after the first event; the answer is there before the client is back.
     let mut cut = Events::call(server.port, &session, &call(1, 1));
@@ -131,7 +134,11 @@ fn a_call_whose_stream_was_cut_has_its_answer_when_the_client_comes_back() {
     eventually("it is sent", || shows(&server, &session, "sent"));
     let (before, answer) = Events::listen(server.port, &session, Some(&last)).answer();
     assert!(before.is_empty());
-    assert_eq!((&answer["id"], &answer["result"]["structuredContent"]["status"]), (&json!(1), &json!("sent")), "{answer}");
+    assert_eq!(
+        (&answer["id"], &answer["result"]["structuredContent"]["status"]),
+        (&json!(1), &json!("sent")),
+        "{answer}"
+    );
     // It comes back as often as the line breaks.
     assert_eq!(Events::listen(server.port, &session, Some(&last)).answer().1, answer);
 
@@ -140,13 +147,19 @@ fn a_call_whose_stream_was_cut_has_its_answer_when_the_client_comes_back() {
     let last = cut.next().id.unwrap();
     drop(cut);
     let (_, answer) = Events::listen(server.port, &session, Some(&last)).answer();
-    assert_eq!((&answer["id"], &answer["result"]["structuredContent"]["status"]), (&json!(2), &json!("sent")), "{answer}");
+    assert_eq!(
+        (&answer["id"], &answer["result"]["structuredContent"]["status"]),
+        (&json!(2), &json!("sent")),
+        "{answer}"
+    );
     assert_eq!(desk.sent().len(), 2, "nothing was sent twice");
 }
 
 #[test]
 fn a_cut_bulk_goes_on_telling_its_progress_where_the_client_left_off() {
-    let desk = Desk::new(&format!("{WIDE}[send]\nconcurrency = 1\n[[provider]]\nkind = \"sandbox\"\nlatency = \"200ms\"\n"));
+    let desk = Desk::new(&format!(
+        "{WIDE}[send]\nconcurrency = 1\n[[provider]]\nkind = \"sandbox\"\nlatency = \"200ms\"\n"
+    ));
     let server = desk.http(|_| {});
     let session = wire::open_legacy(server.port, &[]);
     let recipients: Vec<Value> = (0..4).map(|index| json!({ "to": fictional(index) })).collect();
@@ -174,7 +187,8 @@ fn an_answer_that_is_gone_or_anothers_is_an_error_of_that_call_and_never_silence
     let desk = Desk::new(WIDE);
     let server = desk.http(|_| {});
     let session = wire::open_legacy(server.port, &[]);
-    let mut call = Events::call(server.port, &session, &tool_call(Era::Legacy, 41, "get_balance", &json!({})));
+    let mut call =
+        Events::call(server.port, &session, &tool_call(Era::Legacy, 41, "get_balance", &json!({})));
     let id = call.next().id.unwrap();
     drop(call);
     // The name of a stream that this server does not know, for the same request.
@@ -192,20 +206,28 @@ fn an_answer_that_is_gone_or_anothers_is_an_error_of_that_call_and_never_silence
 
 #[test]
 fn the_first_answer_of_a_session_names_no_event_that_nothing_is_kept_under() {
-    let desk = Desk::new(&format!("{WIDE}[send]\nconcurrency = 1\n[[provider]]\nkind = \"sandbox\"\nlatency = \"200ms\"\n"));
+    let desk = Desk::new(&format!(
+        "{WIDE}[send]\nconcurrency = 1\n[[provider]]\nkind = \"sandbox\"\nlatency = \"200ms\"\n"
+    ));
     let server = desk.http(|_| {});
     let reply = post(server.port, &[], &wire::initialize());
     let text = String::from_utf8_lossy(&reply.body).into_owned();
     assert!(text.contains("protocolVersion") && !text.contains("id: ") && !text.contains("id:0"), "{text}");
     // Nor does one of a client without sessions, whose call ends with its connection.
     let recipients: Vec<Value> = (0..3).map(|index| json!({ "to": fictional(index) })).collect();
-    let mut params = json!({ "name": "send_bulk", "arguments": { "recipients": recipients, "message": "x" } });
+    let mut params =
+        json!({ "name": "send_bulk", "arguments": { "recipients": recipients, "message": "x" } });
     params["_meta"] = wire::meta(Era::Stateless).unwrap();
     params["_meta"]["progressToken"] = json!("p");
-    let body = serde_json::to_vec(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params })).unwrap();
+    let body =
+        serde_json::to_vec(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }))
+            .unwrap();
     let reply = post(server.port, &wire::stateless_headers("send_bulk"), &body);
     let text = String::from_utf8_lossy(&reply.body).into_owned();
-    assert!(text.contains("notifications/progress") && !text.lines().any(|line| line.starts_with("id:")), "{text}");
+    assert!(
+        text.contains("notifications/progress") && !text.lines().any(|line| line.starts_with("id:")),
+        "{text}"
+    );
 }
 
 #[test]
@@ -218,7 +240,13 @@ fn a_change_that_nobody_listened_for_is_told_once_to_who_listens_next() {
     let sent = post(server.port, &header, &tool_call(Era::Legacy, 1, "send_sms", &arguments)).json().unwrap();
     let id = sent["result"]["structuredContent"]["id"].as_str().unwrap().to_owned();
     let uri = format!("sms://messages/{id}");
-    let watch = post(server.port, &header, &wire::request(Era::Legacy, 2, "resources/subscribe", json!({ "uri": uri }))).json().unwrap();
+    let watch = post(
+        server.port,
+        &header,
+        &wire::request(Era::Legacy, 2, "resources/subscribe", json!({ "uri": uri })),
+    )
+    .json()
+    .unwrap();
     if watch["error"].is_object() {
         panic!("{watch}");
     }
@@ -269,7 +297,11 @@ fn a_session_outlives_a_restart_with_its_budget() {
     let session = wire::open_legacy(server.port, &[bearer]);
     let headers = [bearer, ("Mcp-Session-Id", session.as_str())];
     let send = |server: &HttpServer, to: usize| {
-        let reply = post(server.port, &headers, &tool_call(Era::Legacy, 1, "send_sms", &json!({ "to": fictional(to), "message": "x" })));
+        let reply = post(
+            server.port,
+            &headers,
+            &tool_call(Era::Legacy, 1, "send_sms", &json!({ "to": fictional(to), "message": "x" })),
+        );
         assert_eq!(reply.status, 200, "{reply:?}");
         reply.json().unwrap()["result"].clone()
     };
@@ -279,9 +311,15 @@ fn a_session_outlives_a_restart_with_its_budget() {
     let server = desk.http(|_| {});
     assert_eq!(send(&server, 2)["structuredContent"]["status"], "sent");
     let refused = send(&server, 3);
-    assert!(refused["content"][0]["text"].as_str().unwrap().contains("budget_exceeded"), "a restart is no fresh budget: {refused}");
+    assert!(
+        refused["content"][0]["text"].as_str().unwrap().contains("budget_exceeded"),
+        "a restart is no fresh budget: {refused}"
+    );
     // It still has what belongs to a session: streams, and its end.
-    assert_eq!(post(server.port, &headers, &wire::request(Era::Legacy, 3, "tools/list", json!({}))).status, 200);
+    assert_eq!(
+        post(server.port, &headers, &wire::request(Era::Legacy, 3, "tools/list", json!({}))).status,
+        200
+    );
     assert_eq!(wire::ask(server.port, "DELETE", "/mcp", &headers, b"").status, 204);
     drop(server);
 
@@ -311,10 +349,17 @@ fn a_session_is_its_principals_alone_before_and_after_a_restart() {
     let server = desk.http(|_| {});
     assert_eq!(post(server.port, &[id], &call).status, 404);
     assert_eq!(wire::ask(server.port, "DELETE", "/mcp", &[id], b"").status, 404);
-    assert_eq!(wire::ask(server.port, "GET", "/mcp", &[id, ("Accept", "text/event-stream")], b"").status, 404);
+    assert_eq!(
+        wire::ask(server.port, "GET", "/mcp", &[id, ("Accept", "text/event-stream")], b"").status,
+        404
+    );
     drop(server);
     let server = desk.http(with_token);
-    assert_eq!(post(server.port, &[bearer, id], &call).status, 200, "and it was neither used nor ended by that");
+    assert_eq!(
+        post(server.port, &[bearer, id], &call).status,
+        200,
+        "and it was neither used nor ended by that"
+    );
 }
 
 #[test]
@@ -334,7 +379,11 @@ fn a_client_that_comes_back_to_a_restarted_server_is_told_that_its_answer_is_gon
     let desk = Desk::new(&format!("{WIDE}{SLOW}"));
     let server = desk.http(|_| {});
     let session = wire::open_legacy(server.port, &[]);
-    let mut cut = Events::call(server.port, &session, &tool_call(Era::Legacy, 7, "send_sms", &json!({ "to": fictional(1), "message": "x" })));
+    let mut cut = Events::call(
+        server.port,
+        &session,
+        &tool_call(Era::Legacy, 7, "send_sms", &json!({ "to": fictional(1), "message": "x" })),
+    );
     let last = cut.next().id.unwrap();
     drop(server);
     let server = desk.http(|_| {});
@@ -355,7 +404,8 @@ fn a_session_that_is_taken_up_again_counts_among_those_that_are_open() {
     let call = tool_call(Era::Legacy, 1, "get_balance", &json!({}));
     let status = |session: &str| post(server.port, &[("Mcp-Session-Id", session)], &call).status;
     assert_eq!(status(&old), 200);
-    // For the old one the new one was put away, so that its stream ends; and it is taken up again in its turn.
+    // For the old one the new one was put away, so that its stream ends; and it is taken up again in its
+    // turn.
     listens.stream.read_to_string(&mut String::new()).expect("the end of the stream");
     assert_eq!((status(&new), status(&old)), (200, 200));
 }
@@ -379,7 +429,15 @@ fn a_client_that_opens_a_thousand_sessions_blocks_nobody() {
     assert!(watch["error"].is_null(), "{watch}");
     assert_eq!(listens.next().data.unwrap()["params"]["uri"], uri);
     let another = wire::open_legacy(server.port, &[]);
-    assert_eq!(post(server.port, &[("Mcp-Session-Id", &another)], &tool_call(Era::Legacy, 1, "get_balance", &json!({}))).status, 200);
+    assert_eq!(
+        post(
+            server.port,
+            &[("Mcp-Session-Id", &another)],
+            &tool_call(Era::Legacy, 1, "get_balance", &json!({}))
+        )
+        .status,
+        200
+    );
 }
 
 #[test]
@@ -390,15 +448,32 @@ fn without_sessions_every_version_is_served_alike() {
     assert_eq!((reply.status, reply.header("mcp-session-id")), (200, None), "{reply:?}");
     assert_eq!(reply.json().unwrap()["result"]["protocolVersion"], "2025-06-18");
     assert_eq!(post(server.port, &[], wire::INITIALIZED).status, 202);
-    let send = tool_call(Era::Legacy, 1, "send_sms", &json!({ "to": fictional(1), "message": "x", "idempotency_key": "k" }));
-    for headers in [&[][..], &[("Mcp-Protocol-Version", "2025-11-25")], &[("Mcp-Session-Id", "of-another-server")]] {
+    let send = tool_call(
+        Era::Legacy,
+        1,
+        "send_sms",
+        &json!({ "to": fictional(1), "message": "x", "idempotency_key": "k" }),
+    );
+    for headers in
+        [&[][..], &[("Mcp-Protocol-Version", "2025-11-25")], &[("Mcp-Session-Id", "of-another-server")]]
+    {
         let reply = post(server.port, headers, &send);
-        assert_eq!(reply.json().unwrap()["result"]["structuredContent"]["status"], "sent", "{headers:?}: {reply:?}");
+        assert_eq!(
+            reply.json().unwrap()["result"]["structuredContent"]["status"],
+            "sent",
+            "{headers:?}: {reply:?}"
+        );
     }
     let call = tool_call(Era::Stateless, 1, "get_balance", &json!({}));
     assert_eq!(post(server.port, &wire::stateless_headers("get_balance"), &call).status, 200);
     for method in ["GET", "DELETE"] {
-        let reply = wire::ask(server.port, method, "/mcp", &[("Mcp-Session-Id", "x"), ("Accept", "text/event-stream")], b"");
+        let reply = wire::ask(
+            server.port,
+            method,
+            "/mcp",
+            &[("Mcp-Session-Id", "x"), ("Accept", "text/event-stream")],
+            b"",
+        );
         assert_eq!(reply.status, 405, "{method}: {reply:?}");
     }
     assert_eq!(desk.sent().len(), 1);

@@ -8,8 +8,11 @@ use sms_mcp::config::{Config, Flags, Loaded, Sources, load};
 use toml::Table;
 
 /// A secret as the example writes it, and the other two forms of it.
-const FORMS: [fn(&str) -> String; 3] =
-    [|env| format!("{{ env = \"{env}\" }}"), |_| "{ file = \"/run/secrets/any\" }".to_owned(), |_| "\"change-me\"".to_owned()];
+const FORMS: [fn(&str) -> String; 3] = [
+    |env| format!("{{ env = \"{env}\" }}"),
+    |_| "{ file = \"/run/secrets/any\" }".to_owned(),
+    |_| "\"change-me\"".to_owned(),
+];
 
 /// The variable of a secret that is written as the example writes it.
 fn variable(value: &str) -> Option<&str> {
@@ -38,7 +41,11 @@ fn commented_out(line: &str) -> Option<&str> {
 /// The example with every commented table, and every commented setting for which `keep` says so.
 pub fn uncommented(keep: impl Fn(&str) -> bool) -> String {
     let is_kept = |line: &str| line.starts_with("#[") || commented_out(line).is_some_and(&keep);
-    text().lines().map(|line| if is_kept(line) { line[1..].to_owned() } else { line.to_owned() }).collect::<Vec<_>>().join("\n")
+    text()
+        .lines()
+        .map(|line| if is_kept(line) { line[1..].to_owned() } else { line.to_owned() })
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 pub fn load_text(text: &str) -> Loaded {
@@ -52,10 +59,14 @@ pub fn load_text(text: &str) -> Loaded {
     for line in text.lines() {
         match line.split_once(" = ") {
             Some((name, _)) if name.ends_with("_file") => lines.push(format!("{name} = \"{secret}\"")),
-            Some((name, value)) if value.starts_with("{ file = ") => lines.push(format!("{name} = {{ file = \"{secret}\" }}")),
+            Some((name, value)) if value.starts_with("{ file = ") => {
+                lines.push(format!("{name} = {{ file = \"{secret}\" }}"))
+            }
             Some((name, value)) => {
                 let of_section = Some(value.trim_matches('"')).filter(|_| name == "env");
-                environment.extend(variable(value).or(of_section).map(|name| (name.to_owned(), "s3cret".to_owned())));
+                environment.extend(
+                    variable(value).or(of_section).map(|name| (name.to_owned(), "s3cret".to_owned())),
+                );
                 lines.push(line.to_owned());
             }
             None => lines.push(line.to_owned()),
@@ -69,7 +80,8 @@ fn defaults() -> Value {
     serde_json::to_value(load_text("").config).unwrap()
 }
 
-/// The names below a table, as `guard.currency` and `provider[].kind`. What stands in `rates` is no setting's name.
+/// The names below a table, as `guard.currency` and `provider[].kind`. What stands in `rates` is no setting's
+/// name.
 fn names_in(table: &Table, prefix: &str, names: &mut BTreeSet<String>) {
     for (key, value) in table {
         let name = format!("{prefix}{key}");
@@ -78,7 +90,9 @@ fn names_in(table: &Table, prefix: &str, names: &mut BTreeSet<String>) {
             secret if is_secret(secret) => {}
             toml::Value::Table(inner) => names_in(inner, &format!("{name}."), names),
             toml::Value::Array(list) => {
-                list.iter().filter_map(toml::Value::as_table).for_each(|inner| names_in(inner, &format!("{name}[]."), names));
+                list.iter()
+                    .filter_map(toml::Value::as_table)
+                    .for_each(|inner| names_in(inner, &format!("{name}[]."), names));
             }
             _ => {}
         }
@@ -89,11 +103,18 @@ fn names_in(table: &Table, prefix: &str, names: &mut BTreeSet<String>) {
 /// The names that a JSON Schema knows, in the same form.
 fn names_of_schema(root: &Value, schema: &Value, prefix: &str, names: &mut BTreeSet<String>) {
     // What stands in a secret says where it is, and is no setting of its own.
-    if let Some(target) = schema.get("$ref").and_then(Value::as_str).filter(|target| !target.ends_with("/Secret")) {
+    if let Some(target) =
+        schema.get("$ref").and_then(Value::as_str).filter(|target| !target.ends_with("/Secret"))
+    {
         names_of_schema(root, root.pointer(target.trim_start_matches('#')).unwrap(), prefix, names);
     }
     for combinator in ["oneOf", "anyOf", "allOf"] {
-        schema.get(combinator).and_then(Value::as_array).into_iter().flatten().for_each(|part| names_of_schema(root, part, prefix, names));
+        schema
+            .get(combinator)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .for_each(|part| names_of_schema(root, part, prefix, names));
     }
     for (key, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
         let name = format!("{prefix}{key}");
@@ -135,7 +156,9 @@ fn the_example_names_every_setting_and_none_that_does_not_exist() {
 fn the_example_loads_with_every_commented_setting_in_use() {
     for (at, form) in FORMS.into_iter().enumerate() {
         let in_form = |line: &str| match line.split_once(" = ") {
-            Some((name, value)) => format!("{name} = {}", variable(value).map_or_else(|| value.to_owned(), form)),
+            Some((name, value)) => {
+                format!("{name} = {}", variable(value).map_or_else(|| value.to_owned(), form))
+            }
             None => line.to_owned(),
         };
         let loaded = load_text(&uncommented(|_| true).lines().map(in_form).collect::<Vec<_>>().join("\n"));
@@ -151,10 +174,14 @@ fn the_example_loads_with_every_commented_setting_in_use() {
 fn every_setting_of_the_example_has_a_line_that_says_why() {
     let text = text();
     let lines: Vec<&str> = text.lines().collect();
-    let is_setting = |line: &str| commented_out(line).is_some() || (!line.starts_with('#') && line.contains(" = "));
+    let is_setting =
+        |line: &str| commented_out(line).is_some() || (!line.starts_with('#') && line.contains(" = "));
     for (at, line) in lines.iter().enumerate().filter(|(_, line)| is_setting(line)) {
         // A group (the rates, a provider's kind) is explained above its first line.
-        let before = lines[..at].iter().rev().find(|before| !is_setting(before) && !before.starts_with('[') && !before.starts_with("#["));
+        let before = lines[..at]
+            .iter()
+            .rev()
+            .find(|before| !is_setting(before) && !before.starts_with('[') && !before.starts_with("#["));
         assert!(before.is_some_and(|before| before.starts_with("# ")), "nothing explains `{line}`");
     }
 }
@@ -177,8 +204,11 @@ fn a_word_that_is_written_without_quotes_is_answered_with_the_words_that_are_rig
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("config.toml");
         std::fs::write(&config, text).unwrap();
-        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        load(&Sources { flags: Flags { config: Some(config), ..Flags::default() }, environment }).unwrap_err().to_string()
+        let environment =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        load(&Sources { flags: Flags { config: Some(config), ..Flags::default() }, environment })
+            .unwrap_err()
+            .to_string()
     };
     let duplicates: &[&str] = &["config.toml:2:", "`not_after_unknown`", "`never`", "`yes`"];
     for (text, words) in [
@@ -210,16 +240,23 @@ fn what_a_shell_leaves_of_a_table_is_no_token() {
     let config = folder.path().join("config.toml");
     std::fs::write(&config, "").unwrap();
     let read = |value: &str| {
-        let environment = BTreeMap::from([("SMS_MCP__HTTP__TOKEN".to_owned(), value.to_owned()), ("NAME".to_owned(), "s3cret".to_owned())]);
+        let environment = BTreeMap::from([
+            ("SMS_MCP__HTTP__TOKEN".to_owned(), value.to_owned()),
+            ("NAME".to_owned(), "s3cret".to_owned()),
+        ]);
         load(&Sources { flags: Flags { config: Some(config.clone()), ..Flags::default() }, environment })
     };
-    for wrong in ["{env=NAME}", "{ ENV = \"NAME\" }", "{}", "[\"a\"]", "{file=/run/x}", "{\"env\":\"NAME\"}"] {
+    for wrong in ["{env=NAME}", "{ ENV = \"NAME\" }", "{}", "[\"a\"]", "{file=/run/x}", "{\"env\":\"NAME\"}"]
+    {
         let why = read(wrong).unwrap_err().to_string();
         assert!(why.contains("http.token") && why.contains("{ env = \"NAME\" }"), "{wrong}: {why}");
     }
     for wrong in ["canary7357", "{token=\"canary7357}", "{tok=\"canary7357\"}"] {
         let environment = BTreeMap::from([("SMS_MCP__HTTP".to_owned(), wrong.to_owned())]);
-        let why = load(&Sources { flags: Flags { config: Some(config.clone()), ..Flags::default() }, environment }).unwrap_err().to_string();
+        let why =
+            load(&Sources { flags: Flags { config: Some(config.clone()), ..Flags::default() }, environment })
+                .unwrap_err()
+                .to_string();
         assert!(!why.contains("canary7357") && why.contains("SMS_MCP__HTTP__KEY"), "{wrong}: {why}");
     }
     assert_eq!(read("{ env = \"NAME\" }").unwrap().http_token.unwrap().expose(), "s3cret");

@@ -8,7 +8,10 @@ use crate::support::{Desk, Era, refusal};
 /// Names that nobody at a command line can do anything with.
 fn names() -> Vec<String> {
     let mut names: Vec<String> = Tools::new().list().iter().map(|tool| tool.name.to_string()).collect();
-    names.extend(["idempotency_key", "allow_duplicate", "dry_run", "on_invalid", "next_cursor", "call again"].map(str::to_owned));
+    names.extend(
+        ["idempotency_key", "allow_duplicate", "dry_run", "on_invalid", "next_cursor", "call again"]
+            .map(str::to_owned),
+    );
     names
 }
 
@@ -41,16 +44,23 @@ async fn errors_and_warnings_of_commands_name_commands_and_flags_and_those_of_to
             assert!(shown.err.contains(part), "{part}: {shown:?}");
         }
         for said in [&shown.err, &shown.out, &as_json.err] {
-            assert!(!names().iter().any(|name| said.contains(name.as_str())), "{args:?}: {shown:?} {as_json:?}");
+            assert!(
+                !names().iter().any(|name| said.contains(name.as_str())),
+                "{args:?}: {shown:?} {as_json:?}"
+            );
         }
         let as_json: Value = serde_json::from_str(&as_json.out).unwrap();
-        let said = json!([as_json["message"], as_json["next"], as_json["warnings"], as_json["refused"]]).to_string();
+        let said =
+            json!([as_json["message"], as_json["next"], as_json["warnings"], as_json["refused"]]).to_string();
         assert!(!names().iter().any(|name| said.contains(name.as_str())), "{args:?}: {said}");
     }
     for era in Era::BOTH {
         let client = desk.stdio(era).await;
         let refused = refusal(&client, "send_sms", json!({ "to": "+12025550123", "message": "Hello" })).await;
-        assert!(refused["next"].as_str().unwrap().contains("get_status") && refused["next"].as_str().unwrap().contains("allow_duplicate: true"));
+        assert!(
+            refused["next"].as_str().unwrap().contains("get_status")
+                && refused["next"].as_str().unwrap().contains("allow_duplicate: true")
+        );
         client.cancel().await.unwrap();
     }
 }

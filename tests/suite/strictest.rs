@@ -1,5 +1,5 @@
-//! Several configurations on one ledger: the strictest limit of all living processes holds for each of them, whoever came
-//! first, and a refusal names the process and the file that its settings come from.
+//! Several configurations on one ledger: the strictest limit of all living processes holds for each of them,
+//! whoever came first, and a refusal names the process and the file that its settings come from.
 #![cfg(unix)]
 
 use std::process::{Command, Stdio};
@@ -25,8 +25,16 @@ fn wide_but(line: &str) -> String {
 /// The program with settings of its own on this desk's ledger.
 fn with_settings(desk: &Desk, file: &str, settings: &str) -> Command {
     let path = desk.path().join(file);
-    let provider = if settings.contains("[[provider]]") { "" } else { "[[provider]]\nkind = \"sandbox\"\nbalance = 1000000\n" };
-    let outbox = if settings.contains("base_url") { String::new() } else { format!("outbox = '{}'\n", desk.outbox().display()) };
+    let provider = if settings.contains("[[provider]]") {
+        ""
+    } else {
+        "[[provider]]\nkind = \"sandbox\"\nbalance = 1000000\n"
+    };
+    let outbox = if settings.contains("base_url") {
+        String::new()
+    } else {
+        format!("outbox = '{}'\n", desk.outbox().display())
+    };
     std::fs::write(&path, format!("{settings}{provider}{outbox}")).unwrap();
     let mut command = Command::new(desk.command().get_program());
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SMS_MCP")) {
@@ -67,7 +75,10 @@ impl Server {
             Some(at) => self.others.swap_remove(at),
             None => self.stdio.answer_to(id, &mut self.others),
         };
-        serde_json::from_str(answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{answer}"))).unwrap()
+        serde_json::from_str(
+            answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{answer}")),
+        )
+        .unwrap()
     }
 
     /// What a tool answers, or the refusal.
@@ -87,7 +98,11 @@ fn until_refused(server: &mut Server, mut call: impl FnMut(usize) -> Value) -> V
     // Together, so that none of them has to wait for the one before.
     let calls: Vec<u64> = (0..20).map(|n| server.ask("send_sms", &call(n))).collect();
     let answers: Vec<Value> = calls.into_iter().map(|id| server.answered(id)).collect();
-    answers.iter().find(|answer| answer["code"].is_string()).unwrap_or_else(|| panic!("none was refused: {answers:?}")).clone()
+    answers
+        .iter()
+        .find(|answer| answer["code"].is_string())
+        .unwrap_or_else(|| panic!("none was refused: {answers:?}"))
+        .clone()
 }
 
 /// Each kind of limit: the setting, whom the messages go to, and the code of the refusal.
@@ -130,7 +145,10 @@ fn holds(is_loose_first: bool) {
         for word in [STRICT, "another process", &format!("process {}", strict.stdio.pid())] {
             assert!(message.contains(word), "{line}: {word}: {message}");
         }
-        assert!(!refused.to_string().contains(desk.path().to_str().unwrap()), "an agent needs no path: {refused}");
+        assert!(
+            !refused.to_string().contains(desk.path().to_str().unwrap()),
+            "an agent needs no path: {refused}"
+        );
         strict.kill();
         let mut n = 100;
         let sent = found("the limit has gone with its process", || {
@@ -162,10 +180,21 @@ fn the_limits_of_the_readmes_snippets_hold_together() {
     let balance = code.answer_to(1, &mut Vec::new());
     let day = &balance["result"]["structuredContent"]["budgets"][0];
     assert_eq!((&day["scope"], &day["limit"]), (&json!("day"), &json!("0.10")), "{balance}");
-    let warning = balance["result"]["structuredContent"]["warnings"][1].as_str().unwrap_or_else(|| panic!("{balance}"));
-    assert!(warning.contains("day_spend 0.10") && warning.contains("SMS_MCP__GUARD__DAY_SPEND") && !warning.contains('/'), "{warning}");
+    let warning =
+        balance["result"]["structuredContent"]["warnings"][1].as_str().unwrap_or_else(|| panic!("{balance}"));
+    assert!(
+        warning.contains("day_spend 0.10")
+            && warning.contains("SMS_MCP__GUARD__DAY_SPEND")
+            && !warning.contains('/'),
+        "{warning}"
+    );
     for n in 2..4 {
-        code.send(&tool_call(Era::Legacy, n, "send_sms", &json!({ "to": fictional(1), "message": format!("Text {n}") })));
+        code.send(&tool_call(
+            Era::Legacy,
+            n,
+            "send_sms",
+            &json!({ "to": fictional(1), "message": format!("Text {n}") }),
+        ));
     }
     let mut others = Vec::new();
     let last = code.answer_to(3, &mut others);
@@ -173,7 +202,12 @@ fn the_limits_of_the_readmes_snippets_hold_together() {
     assert!(text.contains("budget_exceeded") && text.contains("SMS_MCP__GUARD__DAY_SPEND"), "{text}");
     let (pid, log) = (desktop.pid(), code.finish());
     let line = log.lines().find(|line| line.contains("stricter limits")).unwrap_or_else(|| panic!("{log}"));
-    assert!(line.contains(&format!("process {pid}")) && line.contains("day_spend 0.10") && line.contains("SMS_MCP__GUARD__DAY_SPEND"), "{line}");
+    assert!(
+        line.contains(&format!("process {pid}"))
+            && line.contains("day_spend 0.10")
+            && line.contains("SMS_MCP__GUARD__DAY_SPEND"),
+        "{line}"
+    );
     assert!(line.contains(desk.config().to_str().unwrap()), "the operator's log has the whole path: {line}");
 }
 
@@ -187,7 +221,10 @@ fn a_command_is_held_to_the_limits_of_a_server() {
     let name = format!("process {}", strict.stdio.pid());
     assert!(refused.code == 1 && refused.err.contains(STRICT) && refused.err.contains(&name), "{refused:?}");
     let quoted = loose(&["send", "+12025550124", "Two", "--dry-run"]);
-    assert!(quoted.code == 0 && quoted.out.contains("(budget_exceeded)") && quoted.out.contains(STRICT), "{quoted:?}");
+    assert!(
+        quoted.code == 0 && quoted.out.contains("(budget_exceeded)") && quoted.out.contains(STRICT),
+        "{quoted:?}"
+    );
     strict.kill();
     assert_eq!(loose(&["send", "+12025550124", "Two"]).code, 0);
     assert_eq!(desk.sent().len(), 2);
@@ -196,8 +233,10 @@ fn a_command_is_held_to_the_limits_of_a_server() {
 #[test]
 fn three_processes_at_once_never_go_over_the_strictest() {
     let desk = Desk::new("");
-    let limits = [("a.toml", "day_messages = 50"), (STRICT, "day_messages = 7"), ("c.toml", "day_messages = 20")];
-    let mut servers: Vec<Server> = limits.iter().map(|(file, line)| Server::start(&desk, file, &wide_but(line))).collect();
+    let limits =
+        [("a.toml", "day_messages = 50"), (STRICT, "day_messages = 7"), ("c.toml", "day_messages = 20")];
+    let mut servers: Vec<Server> =
+        limits.iter().map(|(file, line)| Server::start(&desk, file, &wide_but(line))).collect();
     let mut calls = Vec::new();
     for n in 0..10 {
         for (which, server) in servers.iter_mut().enumerate() {
@@ -205,7 +244,8 @@ fn three_processes_at_once_never_go_over_the_strictest() {
             calls.push((which, server.ask("send_sms", &text)));
         }
     }
-    let answers: Vec<(usize, Value)> = calls.into_iter().map(|(which, id)| (which, servers[which].answered(id))).collect();
+    let answers: Vec<(usize, Value)> =
+        calls.into_iter().map(|(which, id)| (which, servers[which].answered(id))).collect();
     assert_eq!(desk.sent().len(), 7, "{answers:?}");
     for (which, refused) in answers.iter().filter(|(_, answer)| answer["code"].is_string()) {
         assert_eq!(refused["code"], "budget_exceeded");
@@ -220,16 +260,28 @@ fn a_second_currency_is_refused_with_the_name_of_the_first() {
     let dollars = Server::start(&desk, STRICT, WIDE);
     let euro = wide_but("currency = \"EUR\"");
     let path = desk.path().join(STRICT);
-    for args in [&["serve"] as &[&str], &["send", "+12025550123", "Hello"], &["send", "+12025550123", "Hello", "--dry-run"], &["config", "check"]] {
+    for args in [
+        &["serve"] as &[&str],
+        &["send", "+12025550123", "Hello"],
+        &["send", "+12025550123", "Hello", "--dry-run"],
+        &["config", "check"],
+    ] {
         let refused = run(with_settings(&desk, LOOSE, &euro), args);
         assert_eq!(refused.code, 1, "{args:?}: {refused:?}");
-        for word in ["currency is EUR here, and USD", path.to_str().unwrap(), &format!("process {}", dollars.stdio.pid()), "--ledger"] {
+        for word in [
+            "currency is EUR here, and USD",
+            path.to_str().unwrap(),
+            &format!("process {}", dollars.stdio.pid()),
+            "--ledger",
+        ] {
             assert!(refused.err.contains(word), "{args:?}: {word}: {refused:?}");
         }
     }
     assert!(desk.sent().is_empty());
     // To look, to stop and to refuse needs nothing.
-    for args in [&["list"] as &[&str], &["opt-out", "add", "+12025550177"], &["reconcile"], &["ledger", "check"]] {
+    for args in
+        [&["list"] as &[&str], &["opt-out", "add", "+12025550177"], &["reconcile"], &["ledger", "check"]]
+    {
         assert_eq!(run(with_settings(&desk, LOOSE, &euro), args).code, 0, "{args:?}");
     }
     dollars.kill();
@@ -246,12 +298,19 @@ fn config_check_lists_who_else_sends_by_other_limits() {
     let server = Server::start(&desk, STRICT, &wide_but("day_messages = 9"));
     assert!(!check("day_messages = 9").out.contains("others"), "whose limits are the same is of no interest");
     let path = desk.path().join(STRICT);
-    let name = format!("others    `sms-mcp serve`, process {}, settings: {}", server.stdio.pid(), path.display());
+    let name =
+        format!("others    `sms-mcp serve`, process {}, settings: {}", server.stdio.pid(), path.display());
     let stricter = check("day_messages = 100");
     assert!(stricter.code == 0 && stricter.out.contains(&name), "{stricter:?}");
-    assert!(stricter.out.contains("day_messages 9 there, 100 here: it holds while that process runs"), "{stricter:?}");
+    assert!(
+        stricter.out.contains("day_messages 9 there, 100 here: it holds while that process runs"),
+        "{stricter:?}"
+    );
     let looser = check("day_messages = 5");
-    assert!(looser.out.contains(&name) && looser.out.contains("day_messages 9 there, 5 here: the one here"), "{looser:?}");
+    assert!(
+        looser.out.contains(&name) && looser.out.contains("day_messages 9 there, 5 here: the one here"),
+        "{looser:?}"
+    );
     server.kill();
     assert!(!check("day_messages = 100").out.contains("others"));
 }
@@ -262,11 +321,19 @@ fn a_session_of_one_process_is_its_own_and_whoever_has_a_handle_of_it_keeps_its_
     let mut strict = Server::start(&desk, STRICT, &wide_but("session_messages = 1"));
     let mut loose = Server::start(&desk, LOOSE, WIDE);
     for n in 0..3 {
-        assert_eq!(loose.call("send_sms", &json!({ "to": fictional(n), "message": "Own session" }))["status"], "sent");
+        assert_eq!(
+            loose.call("send_sms", &json!({ "to": fictional(n), "message": "Own session" }))["status"],
+            "sent"
+        );
     }
     let mut handle = || strict.call("open_session", &json!({}))["session"].clone();
     let handles = [handle(), handle()];
-    let mut send = |n: usize| loose.call("send_sms", &json!({ "to": fictional(n), "message": "By handle", "session": handles[n % 2] }));
+    let mut send = |n: usize| {
+        loose.call(
+            "send_sms",
+            &json!({ "to": fictional(n), "message": "By handle", "session": handles[n % 2] }),
+        )
+    };
     assert_eq!(send(10)["status"], "sent");
     let refused = send(11);
     assert_eq!(refused["code"], "budget_exceeded", "the session of both handles has one message: {refused}");
@@ -287,7 +354,10 @@ async fn a_session_that_several_servers_may_serve_has_the_strictest_limit_of_the
     answer(&client, "send_sms", json!({ "to": fictional(1), "message": "One" })).await;
     let refused = refusal(&client, "send_sms", json!({ "to": fictional(2), "message": "Two" })).await;
     let message = refused["message"].as_str().unwrap();
-    assert!(message.contains(&format!("process {}", strict.child.id())) && message.contains("SESSION_MESSAGES"), "{refused}");
+    assert!(
+        message.contains(&format!("process {}", strict.child.id())) && message.contains("SESSION_MESSAGES"),
+        "{refused}"
+    );
     drop(strict);
     answer(&client, "send_sms", json!({ "to": fictional(2), "message": "Two" })).await;
     client.cancel().await.unwrap();
@@ -320,13 +390,17 @@ fn what_waits_in_the_queue_stays_there_while_a_process_lives_whose_lists_keep_it
 }
 
 #[test]
-fn a_process_whose_limits_nobody_can_read_stops_what_would_be_sent_and_nothing_that_is_told_and_only_while_it_lives() {
+fn a_process_whose_limits_nobody_can_read_stops_what_would_be_sent_and_nothing_that_is_told_and_only_while_it_lives()
+ {
     let desk = Desk::new(WIDE);
     let strange = Server::start(&desk, STRICT, &wide_but("day_messages = 1"));
     let db = rusqlite::Connection::open(desk.ledger()).unwrap();
     db.busy_timeout(crate::support::LAST_RESORT).unwrap();
     for broken in ["'of another version'", "'{}'", "''"] {
-        assert_eq!(db.execute(&format!("UPDATE instance SET peer = {broken} WHERE peer IS NOT NULL"), []).unwrap(), 1);
+        assert_eq!(
+            db.execute(&format!("UPDATE instance SET peer = {broken} WHERE peer IS NOT NULL"), []).unwrap(),
+            1
+        );
         desk.done(&["opt-out", "add", &fictional(5)]);
         let refused = desk.run(&["send", &fictional(1), "Hello", "--json"]);
         assert_eq!(refused.json()["code"], "ledger_unavailable", "{refused:?}");
@@ -335,7 +409,8 @@ fn a_process_whose_limits_nobody_can_read_stops_what_would_be_sent_and_nothing_t
     }
     strange.kill();
     desk.done(&["send", &fictional(1), "Hello"]);
-    let left: i64 = db.query_row("SELECT count(*) FROM instance WHERE peer IS NOT NULL", [], |row| row.get(0)).unwrap();
+    let left: i64 =
+        db.query_row("SELECT count(*) FROM instance WHERE peer IS NOT NULL", [], |row| row.get(0)).unwrap();
     assert_eq!(left, 0, "what it left is taken away");
 }
 
@@ -343,8 +418,15 @@ fn a_process_whose_limits_nobody_can_read_stops_what_would_be_sent_and_nothing_t
 fn what_is_tried_in_the_sandbox_limits_no_real_text() {
     let fake = Fake::start(MailerSend::new());
     let desk = Desk::new("");
-    let _sandbox = Server::start(&desk, STRICT, "[guard]\ncurrency = \"EUR\"\nday_messages = 0\ndeny_destinations = [\"US\"]\n");
-    let real = format!("[[provider]]\nkind = \"mailersend\"\nbase_url = \"{}/v1\"\nfrom = \"{FROM}\"\ntoken = \"{TOKEN}\"\n", fake.url());
+    let _sandbox = Server::start(
+        &desk,
+        STRICT,
+        "[guard]\ncurrency = \"EUR\"\nday_messages = 0\ndeny_destinations = [\"US\"]\n",
+    );
+    let real = format!(
+        "[[provider]]\nkind = \"mailersend\"\nbase_url = \"{}/v1\"\nfrom = \"{FROM}\"\ntoken = \"{TOKEN}\"\n",
+        fake.url()
+    );
     let sent = run(with_settings(&desk, LOOSE, &real), &["send", "+12025550123", "Hello"]);
     assert_eq!(sent.code, 0, "{sent:?}");
     assert_eq!(fake.vendor().sent().len(), 1);

@@ -15,8 +15,8 @@ use sms_mcp::engine::{Base, Caller, Person};
 use sms_mcp::ledger::{Ledger, ReplyPage, ReplyRecord, Whole};
 use sms_mcp::sms::message::MessageId;
 
-/// How long a test waits for what must happen, before it says that it never does. It asserts no speed: every wait ends on
-/// the event that it waits for, and a loaded machine only makes it longer.
+/// How long a test waits for what must happen, before it says that it never does. It asserts no speed: every
+/// wait ends on the event that it waits for, and a loaded machine only makes it longer.
 pub const LAST_RESORT: Duration = Duration::from_secs(180);
 
 /// Who does what operators do.
@@ -63,13 +63,14 @@ pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(LAST_RESORT, future).await.unwrap_or_else(|_| panic!("never happened: {what}"))
 }
 
-/// Waits for the end of a process. That it ends at all is the point wherever what it might wait for never comes.
+/// Waits for the end of a process. That it ends at all is the point wherever what it might wait for never
+/// comes.
 pub fn ends(child: &mut Child) -> ExitStatus {
     found("the end of the process", || child.try_wait().unwrap())
 }
 
-/// A while in which something must NOT happen, where no event bounds the wait for it. A mistake is seen on a machine that
-/// is quick enough to make it in this time; no slowness makes a test fail.
+/// A while in which something must NOT happen, where no event bounds the wait for it. A mistake is seen on a
+/// machine that is quick enough to make it in this time; no slowness makes a test fail.
 pub const A_WHILE: Duration = Duration::from_millis(300);
 
 /// A connected client.
@@ -90,7 +91,9 @@ impl Era {
     pub fn lifecycle(self) -> ClientLifecycleMode {
         match self {
             Self::Legacy => ClientLifecycleMode::Initialize,
-            Self::Stateless => ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] },
+            Self::Stateless => {
+                ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] }
+            }
         }
     }
 }
@@ -106,18 +109,20 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// A desk whose configuration is `settings` (TOML); the sandbox's outbox is always on. A `[[provider]]` table must
-    /// come last in it: the outbox is added at the end. Settings with a `base_url` or an `address` speak of real vendors and
-    /// stay as they are.
+    /// A desk whose configuration is `settings` (TOML); the sandbox's outbox is always on. A `[[provider]]`
+    /// table must come last in it: the outbox is added at the end. Settings with a `base_url` or an `address`
+    /// speak of real vendors and stay as they are.
     pub fn new(settings: &str) -> Self {
         // The test's own clients need a crypto provider too, even over plain HTTP.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let desk = Self { folder };
-        let provider = if settings.contains("[[provider]]") { "" } else { "[[provider]]\nkind = \"sandbox\"\n" };
+        let provider =
+            if settings.contains("[[provider]]") { "" } else { "[[provider]]\nkind = \"sandbox\"\n" };
         let outbox = desk.outbox();
         let is_real = settings.contains("base_url") || settings.contains("\naddress = ");
-        let more = if is_real { String::new() } else { format!("{provider}outbox = '{}'\n", outbox.display()) };
+        let more =
+            if is_real { String::new() } else { format!("{provider}outbox = '{}'\n", outbox.display()) };
         std::fs::write(desk.config(), format!("{settings}\n{more}")).unwrap();
         desk
     }
@@ -138,10 +143,12 @@ impl Desk {
         self.path().join("outbox.jsonl")
     }
 
-    /// The program with this desk's configuration and ledger, and nothing of the outer environment's settings.
+    /// The program with this desk's configuration and ledger, and nothing of the outer environment's
+    /// settings.
     pub fn command(&self) -> Command {
         let mut command = Command::new(program());
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SMS_MCP")) {
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SMS_MCP"))
+        {
             command.env_remove(name);
         }
         // What is known of a ledger outside of it is the desk's own too. Tests may run in a container.
@@ -169,15 +176,19 @@ impl Desk {
         self.path().join("state")
     }
 
-    /// What the sandbox took, in order: what was really sent. The system may cut an append in two where it crosses a
-    /// page and the process is killed just then: such a beginning of a line was not sent whole, and is left out.
+    /// What the sandbox took, in order: what was really sent. The system may cut an append in two where it
+    /// crosses a page and the process is killed just then: such a beginning of a line was not sent whole, and
+    /// is left out.
     pub fn sent(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.outbox()).unwrap_or_default();
         let mut lines = Vec::new();
         for line in text.lines() {
             match serde_json::from_str(line) {
                 Ok(line) => lines.push(line),
-                Err(error) => assert!(error.is_eof() && line.starts_with("{\"id\":\"msg_"), "no whole line in the outbox: {line}"),
+                Err(error) => assert!(
+                    error.is_eof() && line.starts_with("{\"id\":\"msg_"),
+                    "no whole line in the outbox: {line}"
+                ),
             }
         }
         lines
@@ -205,7 +216,8 @@ impl Desk {
         let mut server = HttpServer { child, port };
         // One that a crash point ends before it listens is returned as it is.
         eventually("the server listens", || {
-            let mut has_ended = || server.child.try_wait().unwrap().is_some_and(|status| status.code().is_none());
+            let mut has_ended =
+                || server.child.try_wait().unwrap().is_some_and(|status| status.code().is_none());
             std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() || has_ended()
         });
         server
@@ -238,7 +250,9 @@ impl HttpServer {
 
     /// A client over Streamable HTTP.
     pub async fn client(&self, era: Era, token: Option<&str>) -> Client {
-        use rmcp::transport::streamable_http_client::{StreamableHttpClientTransport, StreamableHttpClientTransportConfig};
+        use rmcp::transport::streamable_http_client::{
+            StreamableHttpClientTransport, StreamableHttpClientTransportConfig,
+        };
         let mut config = StreamableHttpClientTransportConfig::with_uri(self.url());
         if let Some(token) = token {
             config = config.auth_header(token);
@@ -302,7 +316,8 @@ pub fn fictional(index: usize) -> String {
 }
 
 /// Settings whose limits are out of the way.
-pub const WIDE: &str = "[guard]\nsession_spend = 1000000\nday_spend = 1000000\nsession_messages = 1000000\nday_messages = 1000000\n\
+pub const WIDE: &str = "[guard]\nsession_spend = 1000000\nday_spend = 1000000\nsession_messages = \
+    1000000\nday_messages = 1000000\n\
     recipient_per_hour = 1000\nrecipient_per_day = 1000\nsends_per_second = 1000000\n";
 
 /// A terminal for a person: the end that a program reads, and ours.
@@ -322,7 +337,8 @@ pub fn signal(name: &str, pid: u32) {
     assert!(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap().success());
 }
 
-/// Lets a server hear SIGHUP also where this process was itself started to outlive its terminal, which is inherited.
+/// Lets a server hear SIGHUP also where this process was itself started to outlive its terminal, which is
+/// inherited.
 #[cfg(unix)]
 pub fn hearing_hangups(command: &mut Command) {
     let mut hearing = Command::new("env");

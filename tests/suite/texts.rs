@@ -1,5 +1,5 @@
-//! What a text must not have in it by mistake, what a cheaper spelling of it is, and that a dry run checks all that a send
-//! checks. Over the tools in both eras, and by the command line.
+//! What a text must not have in it by mistake, what a cheaper spelling of it is, and that a dry run checks
+//! all that a send checks. Over the tools in both eras, and by the command line.
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,12 @@ async fn an_unfinished_text_is_refused_before_anything_leaves_and_the_quote_says
     in_both_eras(WIDE, async |desk, client, _| {
         for (text, shown) in UNFINISHED {
             for dry_run in [true, false] {
-                let refused = refusal(client, "send_sms", json!({ "to": fictional(1), "message": text, "dry_run": dry_run })).await;
+                let refused = refusal(
+                    client,
+                    "send_sms",
+                    json!({ "to": fictional(1), "message": text, "dry_run": dry_run }),
+                )
+                .await;
                 let said = refused["message"].as_str().unwrap();
                 assert_eq!(refused["code"], "invalid_argument", "{text}");
                 assert!(said.starts_with("`message`") && said.contains(shown), "{said}");
@@ -52,7 +57,8 @@ async fn a_value_that_is_none_or_unfinished_refuses_the_bulk_by_its_recipient() 
         for (value, shown) in [("", "\"name\""), (" \u{200b}", "leave a gap"), ("null", "null"), ("{{name}}", "{{name}}"), ("Ann\\nMiller", "\\n")] {
             for dry_run in [true, false] {
                 let recipients = json!([{ "to": fictional(1), "data": { "name": "Ann" } }, { "to": fictional(2), "data": { "name": value } }]);
-                let bulk = json!({ "recipients": recipients, "message": "Hi {{name}}, hello", "on_invalid": "skip", "dry_run": dry_run });
+                let bulk = json!({ "recipients": recipients, "message": "Hi {{name}}, hello", "on_invalid":
+                    "skip", "dry_run": dry_run });
                 let refused = refusal(client, "send_bulk", bulk).await;
                 assert_eq!(refused["code"], "invalid_argument", "{value:?}: {refused}");
                 assert!(
@@ -91,7 +97,10 @@ fn the_command_line_refuses_the_same_texts() {
     let desk = Desk::new(WIDE);
     let run = |args: &[&str]| {
         let output = desk.command().args(args).output().unwrap();
-        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout))
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout),
+        )
     };
     for (text, shown) in UNFINISHED {
         for more in [&["--dry-run"][..], &[]] {
@@ -110,19 +119,45 @@ fn the_command_line_refuses_the_same_texts() {
 async fn decomposed_letters_are_offered_composed_in_the_quote_and_named_by_the_send() {
     in_both_eras(WIDE, async |desk, client, _| {
         let text = format!("Le cafe\u{301} est pre\u{302}t. {}", "a".repeat(60));
-        let quote =
-            answer(client, "send_sms", json!({ "to": fictional(1), "message": text.replace("pre\u{302}t", "la\u{300}"), "dry_run": true })).await;
+        let quote = answer(
+            client,
+            "send_sms",
+            json!({ "to": fictional(1), "message": text.replace("pre\u{302}t",
+                "la\u{300}"), "dry_run": true }),
+        )
+        .await;
         let rewrite = &quote["quote"]["gsm7_rewrite"];
         assert_eq!((&quote["segments"], &rewrite["segments"]), (&json!(2), &json!(1)), "{quote}");
         assert!(rewrite["message"].as_str().unwrap().starts_with("Le caf\u{e9} est l\u{e0}."), "{rewrite}");
-        let marks: Vec<&Value> = quote["quote"]["ucs2_characters"].as_array().unwrap().iter().map(|found| &found["replacement"]).collect();
+        let marks: Vec<&Value> = quote["quote"]["ucs2_characters"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|found| &found["replacement"])
+            .collect();
         assert_eq!(marks, [&json!("\u{e9}"), &json!("\u{e0}")]);
         // GSM-7 has no \u{ea}: composed it stays UCS-2, and is shorter all the same.
-        let quote = answer(client, "send_sms", json!({ "to": fictional(1), "message": text, "dry_run": true })).await;
-        assert!(quote["quote"]["gsm7_rewrite"]["message"].as_str().unwrap().starts_with("Le caf\u{e9} est pr\u{ea}t."), "{quote}");
-        let sent = answer(client, "send_sms", json!({ "to": fictional(1), "message": text.replace("pre\u{302}t", "la\u{300}") })).await;
+        let quote =
+            answer(client, "send_sms", json!({ "to": fictional(1), "message": text, "dry_run": true })).await;
+        assert!(
+            quote["quote"]["gsm7_rewrite"]["message"]
+                .as_str()
+                .unwrap()
+                .starts_with("Le caf\u{e9} est pr\u{ea}t."),
+            "{quote}"
+        );
+        let sent = answer(
+            client,
+            "send_sms",
+            json!({ "to": fictional(1), "message": text.replace(
+            "pre\u{302}t", "la\u{300}") }),
+        )
+        .await;
         assert!(sent["warnings"].to_string().contains("decomposed"), "{sent}");
-        assert!(desk.sent()[0]["text"].as_str().unwrap().contains("cafe\u{301}"), "what was said is what is sent");
+        assert!(
+            desk.sent()[0]["text"].as_str().unwrap().contains("cafe\u{301}"),
+            "what was said is what is sent"
+        );
     })
     .await;
 }
@@ -136,14 +171,20 @@ async fn a_bulk_that_does_not_exist_is_not_found_wherever_it_is_named() {
             assert!(refused["message"].as_str().unwrap().starts_with("`batch`"), "{refused}");
             assert_eq!(refusal(client, "get_status", json!({ "id": wrong })).await["code"], "not_found");
         }
-        let bulk = answer(client, "send_bulk", json!({ "recipients": [{ "to": fictional(1) }], "message": "a" })).await;
+        let bulk =
+            answer(client, "send_bulk", json!({ "recipients": [{ "to": fictional(1) }], "message": "a" }))
+                .await;
         let listed = answer(client, "list_sms", json!({ "batch": bulk["batch"], "status": "failed" })).await;
         assert_eq!(listed["messages"], json!([]), "a bulk that exists, with nothing that fits");
-        assert_eq!(refusal(client, "list_sms", json!({ "cursor": "page2" })).await["code"], "invalid_argument");
+        assert_eq!(
+            refusal(client, "list_sms", json!({ "cursor": "page2" })).await["code"],
+            "invalid_argument"
+        );
         for tool in ["get_balance", "send_sms"] {
             let mut args = json!({ "session": "ses_nobody" });
             if tool == "send_sms" {
-                (args["to"], args["message"], args["dry_run"]) = (fictional(1).into(), "x".into(), true.into());
+                (args["to"], args["message"], args["dry_run"]) =
+                    (fictional(1).into(), "x".into(), true.into());
             }
             assert_eq!(refusal(client, tool, args).await["code"], "session_invalid", "{tool}");
         }
@@ -154,11 +195,16 @@ async fn a_bulk_that_does_not_exist_is_not_found_wherever_it_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_checks_the_key_and_says_what_it_was_used_for() {
     in_both_eras(WIDE, async |desk, client, _| {
-        let call =
-            |message: &str, key: &str, dry_run: bool| json!({ "to": fictional(1), "message": message, "idempotency_key": key, "dry_run": dry_run });
+        let call = |message: &str, key: &str, dry_run: bool| {
+            json!({ "to": fictional(1), "message": message,
+                "idempotency_key": key, "dry_run": dry_run })
+        };
         for wrong in ["k".repeat(129), "a\u{7}b".to_owned()] {
             for dry_run in [true, false] {
-                assert_eq!(refusal(client, "send_sms", call("a", &wrong, dry_run)).await["code"], "invalid_argument");
+                assert_eq!(
+                    refusal(client, "send_sms", call("a", &wrong, dry_run)).await["code"],
+                    "invalid_argument"
+                );
             }
         }
         let fresh = answer(client, "send_sms", call("a", "k1", true)).await;
@@ -166,10 +212,17 @@ async fn a_dry_run_checks_the_key_and_says_what_it_was_used_for() {
         let sent = answer(client, "send_sms", call("a", "k1", false)).await;
         assert_eq!(sent["replayed"], false, "a dry run uses no key up");
         let again = answer(client, "send_sms", call("a", "k1", true)).await;
-        assert_eq!((&again["status"], &again["replayed"], &again["quote"]["allowed"]), (&json!("dry_run"), &json!(true), &json!(true)));
+        assert_eq!(
+            (&again["status"], &again["replayed"], &again["quote"]["allowed"]),
+            (&json!("dry_run"), &json!(true), &json!(true))
+        );
         assert!(again["warnings"].to_string().contains(sent["id"].as_str().unwrap()), "{again}");
         let other = answer(client, "send_sms", call("b", "k1", true)).await;
-        assert_eq!((&other["quote"]["allowed"], &other["quote"]["refusal"]["code"]), (&json!(false), &json!("idempotency_conflict")), "{other}");
+        assert_eq!(
+            (&other["quote"]["allowed"], &other["quote"]["refusal"]["code"]),
+            (&json!(false), &json!("idempotency_conflict")),
+            "{other}"
+        );
         assert_eq!(refusal(client, "send_sms", call("b", "k1", false)).await["code"], "idempotency_conflict");
         assert_eq!(desk.sent().len(), 1);
     })

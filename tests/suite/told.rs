@@ -1,5 +1,5 @@
-//! What carriers tell over kept connections, through the whole engine: answers that come too late, wishes in their order, and
-//! receipts that are known by their text or match nothing.
+//! What carriers tell over kept connections, through the whole engine: answers that come too late, wishes in
+//! their order, and receipts that are known by their text or match nothing.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -16,7 +16,9 @@ use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::ledger::told::EARLY_MS;
 use sms_mcp::ledger::{BaseSession, E164, NewReply, Payer, ProviderName};
 use sms_mcp::policy::Policy;
-use sms_mcp::provider::exchange::{Answered, Event, Finding, Notice, Receipt, Reply, ReplySegment, Unacknowledged};
+use sms_mcp::provider::exchange::{
+    Answered, Event, Finding, Notice, Receipt, Reply, ReplySegment, Unacknowledged,
+};
 use sms_mcp::provider::settings::Rate;
 use sms_mcp::provider::{Capabilities, Form, Outcome, Provider, SegmentOutcome, Submission};
 use sms_mcp::sms::message::{MessageId, State};
@@ -61,7 +63,11 @@ impl Provider for Silent {
 
     async fn send(&self, submission: &Submission) -> Outcome {
         self.sent.lock().unwrap().push(submission.id.clone());
-        Outcome::of_segments((0..segments_of(&submission.text)).map(|_| SegmentOutcome::Unknown { why: "no answer in time".into() }).collect())
+        Outcome::of_segments(
+            (0..segments_of(&submission.text))
+                .map(|_| SegmentOutcome::Unknown { why: "no answer in time".into() })
+                .collect(),
+        )
     }
 
     fn words(&self, _: u8, octets: &[u8]) -> Option<String> {
@@ -92,14 +98,27 @@ struct Desk {
 async fn desk() -> Desk {
     let folder = tempfile::tempdir().unwrap();
     let (tell, told) = mpsc::channel(100);
-    let carrier = Arc::new(Silent { told: Mutex::new(Some(told)), tell, sent: Mutex::default(), refused: Mutex::default() });
+    let carrier = Arc::new(Silent {
+        told: Mutex::new(Some(told)),
+        tell,
+        sent: Mutex::default(),
+        refused: Mutex::default(),
+    });
     let clock = TestClock::at(NOON);
-    let store = Arc::new(SqliteLedger::open(&folder.path().join("ledger.db"), Timestamp(NOON), [9; 8]).unwrap());
+    let store =
+        Arc::new(SqliteLedger::open(&folder.path().join("ledger.db"), Timestamp(NOON), [9; 8]).unwrap());
     let engine = Engine::new(Parts {
         halts: Arc::default(),
         ledger: Arc::<SqliteLedger>::clone(&store),
-        carriers: Carriers::new(vec![Carrier::new(Arc::<Silent>::clone(&carrier) as _, None, Rate::default())], Vec::new()).unwrap(),
-        policy: Policy::new(sms_mcp::policy::Settings { sends_per_second: 1_000, ..sms_mcp::policy::Settings::default() }, BTreeMap::new()),
+        carriers: Carriers::new(
+            vec![Carrier::new(Arc::<Silent>::clone(&carrier) as _, None, Rate::default())],
+            Vec::new(),
+        )
+        .unwrap(),
+        policy: Policy::new(
+            sms_mcp::policy::Settings { sends_per_second: 1_000, ..sms_mcp::policy::Settings::default() },
+            BTreeMap::new(),
+        ),
         clock: Arc::<TestClock>::clone(&clock) as SharedClock,
         settings: sms_mcp::engine::Settings::default(),
         keep_texts: true,
@@ -128,8 +147,20 @@ fn on_record(from: &str, text: &str, first: i64) -> NewReply {
     let at = Timestamp(NOON + first);
     let content = Some(format!("{from}:{text}"));
     let vendor_id = Reply::id_of(content.as_deref().unwrap(), at);
-    let (provider, from, to, text) = ("silent".to_owned(), from.to_owned(), "36179".to_owned(), text.to_owned());
-    NewReply { provider, vendor_id, from, is_unsettled: false, to, text, is_whole: true, at, forward: false, content }
+    let (provider, from, to, text) =
+        ("silent".to_owned(), from.to_owned(), "36179".to_owned(), text.to_owned());
+    NewReply {
+        provider,
+        vendor_id,
+        from,
+        is_unsettled: false,
+        to,
+        text,
+        is_whole: true,
+        at,
+        forward: false,
+        content,
+    }
 }
 
 impl Desk {
@@ -151,7 +182,12 @@ impl Desk {
 
     /// A message whose answer is lost.
     async fn lost(&self, n: usize, text: &str) -> MessageId {
-        let args = SendArgs { to: fictional(n), message: text.into(), idempotency_key: Some(format!("{n}")), ..SendArgs::default() };
+        let args = SendArgs {
+            to: fictional(n),
+            message: text.into(),
+            idempotency_key: Some(format!("{n}")),
+            ..SendArgs::default()
+        };
         let error = self.engine.send(alice(), args).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
         MessageId::from_text(error.details().message_id.clone().unwrap())
@@ -188,7 +224,15 @@ impl Desk {
         let content = format!("{from}:{text}");
         let at = Timestamp(NOON + first);
         let vendor_id = Reply::id_of(&content, at);
-        let reply = Reply { vendor_id, from: from.into(), to: "36179".into(), text: text.into(), at, content: Some(content), is_again };
+        let reply = Reply {
+            vendor_id,
+            from: from.into(),
+            to: "36179".into(),
+            text: text.into(),
+            at,
+            content: Some(content),
+            is_again,
+        };
         assert!(self.tell(Event::Reply(reply)).await);
     }
 
@@ -241,26 +285,44 @@ impl Desk {
 #[tokio::test]
 async fn an_answer_that_comes_late_settles_its_message_and_the_money_and_the_receipt_finds_it() {
     let desk = desk().await;
-    let (taken, rejected, throttled) = (desk.lost(1, "one").await, desk.lost(2, "two").await, desk.lost(3, "three").await);
+    let (taken, rejected, throttled) =
+        (desk.lost(1, "one").await, desk.lost(2, "two").await, desk.lost(3, "three").await);
     assert_eq!(desk.money().await, (3, 0));
     desk.report("v-1", State::Delivered).await;
     assert_eq!(desk.state(&taken).await, State::Unknown, "nobody knows whose that is");
     desk.answer(&taken, None, accepted("v-1")).await;
-    assert_eq!((desk.state(&taken).await, desk.money().await), (State::Delivered, (2, 1)), "the receipt had come before");
+    assert_eq!(
+        (desk.state(&taken).await, desk.money().await),
+        (State::Delivered, (2, 1)),
+        "the receipt had come before"
+    );
     desk.answer(&rejected, None, refused()).await;
     assert_eq!((desk.state(&rejected).await, desk.money().await), (State::Rejected, (1, 1)));
-    desk.answer(&throttled, None, SegmentOutcome::NotSent { retry_after_ms: Some(1), why: "not now".into() }).await;
-    assert_eq!((desk.state(&throttled).await, desk.money().await), (State::Rejected, (0, 1)), "a definite no");
+    desk.answer(&throttled, None, SegmentOutcome::NotSent { retry_after_ms: Some(1), why: "not now".into() })
+        .await;
+    assert_eq!(
+        (desk.state(&throttled).await, desk.money().await),
+        (State::Rejected, (0, 1)),
+        "a definite no"
+    );
     // Twice, and the opposite: nothing that is final moves.
     for outcome in [accepted("v-9"), refused(), accepted("v-1")] {
         for id in [&taken, &rejected, &throttled] {
             desk.answer(id, None, outcome.clone()).await;
         }
     }
-    assert_eq!((desk.state(&taken).await, desk.state(&rejected).await, desk.money().await), (State::Delivered, State::Rejected, (0, 1)));
+    assert_eq!(
+        (desk.state(&taken).await, desk.state(&rejected).await, desk.money().await),
+        (State::Delivered, State::Rejected, (0, 1))
+    );
     assert_eq!(desk.store.find(&taken).await.unwrap().unwrap().vendor_id.as_deref(), Some("v-1"));
     // And nothing goes out again: not by itself, and not with the key of the first call.
-    let args = SendArgs { to: fictional(3), message: "three".into(), idempotency_key: Some("3".into()), ..SendArgs::default() };
+    let args = SendArgs {
+        to: fictional(3),
+        message: "three".into(),
+        idempotency_key: Some("3".into()),
+        ..SendArgs::default()
+    };
     assert!(desk.engine.send(alice(), args).await.is_err());
     assert_eq!(desk.carrier.sent.lock().unwrap().len(), 3);
 }
@@ -277,7 +339,10 @@ async fn late_answers_settle_a_long_text_segment_by_segment_in_any_order() {
     assert_eq!((desk.state(&whole).await, desk.states(&whole).await), (Unknown, vec![Sent, Unknown, Sent]));
     desk.report("w-1", Delivered).await;
     desk.answer(&whole, Some((2, 3)), accepted("w-2")).await;
-    assert_eq!((desk.state(&whole).await, desk.states(&whole).await, desk.money().await), (Sent, vec![Delivered, Sent, Sent], (6, 3)));
+    assert_eq!(
+        (desk.state(&whole).await, desk.states(&whole).await, desk.money().await),
+        (Sent, vec![Delivered, Sent, Sent], (6, 3))
+    );
     for id in ["w-2", "w-3"] {
         desk.report(id, Delivered).await;
     }
@@ -287,7 +352,10 @@ async fn late_answers_settle_a_long_text_segment_by_segment_in_any_order() {
         desk.answer(&part, Some((number, 3)), outcome).await;
         desk.answer(&part, Some((number, 3)), refused()).await;
     }
-    assert_eq!((desk.state(&part).await, desk.states(&part).await, desk.money().await), (Failed, vec![Sent, Rejected, Sent], (3, 5)));
+    assert_eq!(
+        (desk.state(&part).await, desk.states(&part).await, desk.money().await),
+        (Failed, vec![Sent, Rejected, Sent], (3, 5))
+    );
     for number in 1..=3 {
         desk.answer(&none, Some((number, 3)), refused()).await;
     }
@@ -300,9 +368,17 @@ async fn the_late_answer_of_a_request_to_many_settles_each_of_them() {
     let desk = desk().await;
     // Fewer than make a carrier rest.
     let recipients = (1..=4).map(|n| Recipient { to: fictional(n), data: BTreeMap::new() }).collect();
-    let args = BulkArgs { recipients, message: "hello".into(), idempotency_key: Some("bulk".into()), ..BulkArgs::default() };
+    let args = BulkArgs {
+        recipients,
+        message: "hello".into(),
+        idempotency_key: Some("bulk".into()),
+        ..BulkArgs::default()
+    };
     desk.engine.send_bulk(alice(), args, None, None).await.unwrap();
-    eventually_async("all answers are lost", async || desk.money().await == (4, 0) && desk.carrier.sent.lock().unwrap().len() == 4).await;
+    eventually_async("all answers are lost", async || {
+        desk.money().await == (4, 0) && desk.carrier.sent.lock().unwrap().len() == 4
+    })
+    .await;
     let messages = desk.carrier.sent.lock().unwrap().clone();
     for (n, message) in messages.iter().enumerate() {
         desk.answer(message, None, accepted(&format!("m-{n}"))).await;
@@ -368,7 +444,8 @@ async fn what_a_stop_refuses_is_known_to_the_next_process_or_it_knows_that_it_do
     let desk = desk().await;
     desk.carrier.refused.lock().unwrap().push(refused());
     desk.engine.stop(Duration::from_secs(2)).await;
-    let open = |n: u8| SqliteLedger::open(&desk.folder.path().join("ledger.db"), Timestamp(NOON), [n; 8]).unwrap();
+    let open =
+        |n: u8| SqliteLedger::open(&desk.folder.path().join("ledger.db"), Timestamp(NOON), [n; 8]).unwrap();
     let next = open(8);
     assert_eq!(next.first_told("silent", "c").await.unwrap(), Some(Timestamp(NOON + 10)));
     next.recover(Timestamp(NOON), None).await.unwrap();
@@ -377,7 +454,9 @@ async fn what_a_stop_refuses_is_known_to_the_next_process_or_it_knows_that_it_do
     let desk = self::desk().await;
     desk.carrier.refused.lock().unwrap().push(refused());
     let holder = rusqlite::Connection::open(desk.folder.path().join("ledger.db")).unwrap();
-    holder.execute_batch("CREATE TRIGGER full BEFORE INSERT ON told BEGIN SELECT RAISE(ABORT, 'full'); END").unwrap();
+    holder
+        .execute_batch("CREATE TRIGGER full BEFORE INSERT ON told BEGIN SELECT RAISE(ABORT, 'full'); END")
+        .unwrap();
     desk.engine.stop(Duration::from_secs(2)).await;
     let path = desk.folder.path().join("ledger.db");
     drop(desk.engine);
@@ -425,7 +504,8 @@ async fn a_start_that_was_refused_here_may_have_been_told_before_to_a_process_th
         desk.lost(n + 1, "hello").await;
         desk.hear(number, "STOP", 0, false).await;
     }
-    // The START was told to the one that died, then there was a STOP, and here it was refused before it was taken.
+    // The START was told to the one that died, then there was a STOP, and here it was refused before it was
+    // taken.
     desk.set(3_600_000);
     desk.die(None).await;
     desk.set(3_660_000);
@@ -449,7 +529,8 @@ async fn a_start_that_was_refused_here_may_have_been_told_before_to_a_process_th
 }
 
 #[tokio::test]
-async fn a_start_that_another_process_has_just_recorded_may_be_told_again_here_and_does_not_undo_a_stop_said_in_between() {
+async fn a_start_that_another_process_has_just_recorded_may_be_told_again_here_and_does_not_undo_a_stop_said_in_between()
+ {
     for is_again in [false, true] {
         let desk = desk().await;
         let to = fictional(1);
@@ -478,7 +559,8 @@ async fn a_start_that_another_process_has_just_recorded_may_be_told_again_here_a
 }
 
 #[tokio::test]
-async fn what_a_process_that_died_had_taken_is_one_text_when_it_is_told_again_and_else_the_same_words_are_two() {
+async fn what_a_process_that_died_had_taken_is_one_text_when_it_is_told_again_and_else_the_same_words_are_two()
+ {
     let desk = desk().await;
     let to = fictional(1);
     let id = desk.lost(1, "one").await;
@@ -577,17 +659,33 @@ async fn what_reads_like_a_receipt_is_one_only_for_the_message_that_went_to_whoe
         let at = Timestamp(NOON);
         let (from, vendor_id_of_text) = (fictional(from), Reply::id_of(&text.replace(' ', "-"), at));
         let receipt = Receipt { to: Some(from.clone()), ..Receipt::new(vendor_id, State::Delivered, at) };
-        let reply = Reply { vendor_id: vendor_id_of_text, from: from.as_str().into(), to: "36179".into(), text, at, content: None, is_again: false };
+        let reply = Reply {
+            vendor_id: vendor_id_of_text,
+            from: from.as_str().into(),
+            to: "36179".into(),
+            text,
+            at,
+            content: None,
+            is_again: false,
+        };
         assert!(desk.tell(Event::Claimed { receipt, reply: has_reply.then_some(reply) }).await);
     };
     claims("32", 1, true).await;
     claims("99", 1, true).await;
     claims("32", 1, false).await;
-    assert_eq!((desk.state(&id).await, desk.state(&other).await), (State::Sent, State::Sent), "nobody can say that of another's message");
-    let texts: Vec<String> = crate::support::replies(&*desk.store, &id).await.into_iter().map(|reply| reply.text).collect();
+    assert_eq!(
+        (desk.state(&id).await, desk.state(&other).await),
+        (State::Sent, State::Sent),
+        "nobody can say that of another's message"
+    );
+    let texts: Vec<String> =
+        crate::support::replies(&*desk.store, &id).await.into_iter().map(|reply| reply.text).collect();
     assert_eq!(texts, ["id:32 stat:DELIVRD", "id:99 stat:DELIVRD"], "and what they wrote is kept");
     claims("32", 2, true).await;
-    assert_eq!((desk.state(&other).await, crate::support::replies(&*desk.store, &other).await.len()), (State::Delivered, 0));
+    assert_eq!(
+        (desk.state(&other).await, crate::support::replies(&*desk.store, &other).await.len()),
+        (State::Delivered, 0)
+    );
 }
 
 #[tokio::test]
@@ -602,7 +700,8 @@ async fn receipts_that_match_no_message_are_shown_with_an_id_of_each_kind_once_t
     assert_eq!(findings().await, []);
     desk.set(EARLY_MS);
     let findings = findings().await;
-    let expected = "2 receipts of the last day match no message: answers have ids like \"0000001F\", receipts like \"20\". \
+    let expected = "2 receipts of the last day match no message: answers have ids like \"0000001F\", \
+        receipts like \"20\". \
                     receipt_ids may be wrong, or another system sends from this account";
     assert_eq!(findings, [Finding::warning(expected)]);
 }

@@ -46,7 +46,10 @@ async fn holds(desk: &Desk, client: &Client, way: &Way) {
     assert_eq!(names(client).await, *offered, "{settings} {flags:?}");
     assert!(answer(client, "list_sms", json!({})).await["messages"].is_array());
     let unknown = refused(client, "absent").await;
-    assert!(unknown.contains(&format!("there is no tool \"absent\"; the tools are {}", offered.join(", "))), "{unknown}");
+    assert!(
+        unknown.contains(&format!("there is no tool \"absent\"; the tools are {}", offered.join(", "))),
+        "{unknown}"
+    );
     for tool in ALL.into_iter().filter(|tool| !offered.contains(tool)) {
         assert_eq!(refused(client, tool).await, unknown.replace("absent", tool), "{settings} {flags:?}");
     }
@@ -62,7 +65,10 @@ async fn only_what_is_chosen_is_offered_and_anything_else_is_an_unknown_tool() {
         for era in Era::BOTH {
             let mut command = tokio::process::Command::from(desk.command());
             command.arg("serve").args(way.flags);
-            let client = ().serve_with_lifecycle(TokioChildProcess::new(command).unwrap(), era.lifecycle()).await.unwrap();
+            let client =
+                ().serve_with_lifecycle(TokioChildProcess::new(command).unwrap(), era.lifecycle())
+                    .await
+                    .unwrap();
             holds(&desk, &client, way).await;
             client.cancel().await.unwrap();
         }
@@ -80,7 +86,9 @@ fn a_set_that_there_is_not_is_refused_with_those_that_there_are() {
     let desk = Desk::new("");
     let flag = desk.run(&["serve", "--toolsets", "core,other"]);
     assert!(flag.code == 2 && flag.err.contains("'other'") && flag.err.contains("core"), "{flag:?}");
-    for (settings, said) in [("[\"other\"]", "unknown variant `other`, expected `core`"), ("[]", "there is \"core\"")] {
+    for (settings, said) in
+        [("[\"other\"]", "unknown variant `other`, expected `core`"), ("[]", "there is \"core\"")]
+    {
         let desk = Desk::new(&format!("[tools]\ntoolsets = {settings}\n"));
         let setting = desk.run(&["serve"]);
         assert!(setting.code == 1 && setting.err.contains(said), "{setting:?}");

@@ -1,5 +1,5 @@
-//! The tool list is a contract: a snapshot of it stands in `snapshots/tools.json`, so that each change shows in review,
-//! and the rules that model APIs have for tool lists are held.
+//! The tool list is a contract: a snapshot of it stands in `snapshots/tools.json`, so that each change shows
+//! in review, and the rules that model APIs have for tool lists are held.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Desk, Era, program};
 
-/// Names, descriptions and input schemas of all tools as compact JSON: what every conversation of an agent pays for.
+/// Names, descriptions and input schemas of all tools as compact JSON: what every conversation of an agent
+/// pays for.
 const MOST_BYTES: usize = 8_192;
 
 fn snapshot_file() -> PathBuf {
@@ -33,14 +34,19 @@ fn each_object(value: &Value, path: &str, look: &mut dyn FnMut(&str, &serde_json
                 each_object(inner, &format!("{path}/{name}"), look);
             }
         }
-        Value::Array(list) => list.iter().enumerate().for_each(|(index, inner)| each_object(inner, &format!("{path}/{index}"), look)),
+        Value::Array(list) => list
+            .iter()
+            .enumerate()
+            .for_each(|(index, inner)| each_object(inner, &format!("{path}/{index}"), look)),
         _ => {}
     }
 }
 
 /// Both schemas of every tool.
 fn schemas() -> Vec<(String, Value)> {
-    let both = |tool: &Value| ["inputSchema", "outputSchema"].map(|kind| (format!("{} {kind}", tool["name"]), tool[kind].clone()));
+    let both = |tool: &Value| {
+        ["inputSchema", "outputSchema"].map(|kind| (format!("{} {kind}", tool["name"]), tool[kind].clone()))
+    };
     tools().iter().flat_map(both).collect()
 }
 
@@ -51,10 +57,15 @@ fn the_tool_list_is_the_one_in_the_snapshot() {
         std::fs::write(&file, &now).unwrap();
     }
     let accepted = std::fs::read_to_string(&file).unwrap_or_default().replace("\r\n", "\n");
-    let difference = accepted.lines().zip(now.lines()).position(|(old, new)| old != new).unwrap_or(accepted.lines().count().min(now.lines().count()));
+    let difference = accepted
+        .lines()
+        .zip(now.lines())
+        .position(|(old, new)| old != new)
+        .unwrap_or(accepted.lines().count().min(now.lines().count()));
     assert!(
         accepted == now,
-        "the tool list differs from {} from line {} on:\n  accepted: {}\n  now:      {}\nIf that is meant, run `UPDATE_SNAPSHOTS=1 cargo test toolsnap` and commit the file.",
+        "the tool list differs from {} from line {} on:\n  accepted: {}\n  now:      {}\nIf that is meant, \
+         run `UPDATE_SNAPSHOTS=1 cargo test toolsnap` and commit the file.",
         file.display(),
         difference + 1,
         accepted.lines().nth(difference).unwrap_or("(nothing)"),
@@ -72,17 +83,30 @@ async fn the_wire_shows_the_list_that_the_command_prints() {
 
 #[test]
 fn the_tool_list_costs_an_agent_little() {
-    let cost: Vec<Value> =
-        tools().iter().map(|tool| json!({ "name": tool["name"], "description": tool["description"], "inputSchema": tool["inputSchema"] })).collect();
+    let cost: Vec<Value> = tools()
+        .iter()
+        .map(|tool| {
+            json!({ "name": tool["name"], "description": tool["description"],
+            "inputSchema": tool["inputSchema"] })
+        })
+        .collect();
     let bytes = serde_json::to_vec(&cost).unwrap().len();
-    assert!(bytes < MOST_BYTES, "names, descriptions and input schemas take {bytes} bytes; fewer than {MOST_BYTES} are allowed");
+    assert!(
+        bytes < MOST_BYTES,
+        "names, descriptions and input schemas take {bytes} bytes; fewer than {MOST_BYTES} are allowed"
+    );
 }
 
 #[test]
 fn every_tool_is_whole() {
     for tool in tools() {
         let name = tool["name"].as_str().unwrap();
-        assert!(!name.is_empty() && name.len() < 60 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'), "{name}");
+        assert!(
+            !name.is_empty()
+                && name.len() < 60
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'),
+            "{name}"
+        );
         for text in ["title", "description"] {
             assert!(tool[text].as_str().is_some_and(|text| text.len() > 3), "{name} has no {text}");
         }
@@ -93,7 +117,10 @@ fn every_tool_is_whole() {
         }
         for schema in ["inputSchema", "outputSchema"] {
             assert_eq!(tool[schema]["type"], "object", "{name} {schema}");
-            assert!(jsonschema::draft202012::meta::is_valid(&tool[schema]), "{name} {schema} is no JSON Schema");
+            assert!(
+                jsonschema::draft202012::meta::is_valid(&tool[schema]),
+                "{name} {schema} is no JSON Schema"
+            );
         }
     }
 }
@@ -119,13 +146,23 @@ fn no_schema_has_what_some_model_api_refuses() {
             assert!(schema.get(combinator).is_none(), "{whose} has {combinator} at the top");
         }
         each_object(&schema, "", &mut |path, object| {
-            assert!(!object.contains_key("$ref") && !object.contains_key("$defs"), "{whose}{path} is not whole in itself");
+            assert!(
+                !object.contains_key("$ref") && !object.contains_key("$defs"),
+                "{whose}{path} is not whole in itself"
+            );
             if object.get("enum").is_some_and(Value::is_array) {
-                assert_eq!(object.get("type"), Some(&json!("string")), "{whose}{path} is an enum without type");
+                assert_eq!(
+                    object.get("type"),
+                    Some(&json!("string")),
+                    "{whose}{path} is an enum without type"
+                );
             }
-            if let Some(Value::Object(properties)) = object.get("properties").filter(|_| !path.ends_with("/properties")) {
+            if let Some(Value::Object(properties)) =
+                object.get("properties").filter(|_| !path.ends_with("/properties"))
+            {
                 for name in properties.keys() {
-                    let is_plain = (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+                    let is_plain = (1..=64).contains(&name.len())
+                        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
                     assert!(is_plain, "{whose}{path}: the name {name:?} is refused by some model APIs");
                 }
             }
@@ -134,7 +171,8 @@ fn no_schema_has_what_some_model_api_refuses() {
 }
 
 /// What of JSON Schema the inputs use: what Gemini, OpenAI (strict) and Bedrock all convert without loss.
-const INPUT_WORDS: [&str; 8] = ["type", "properties", "required", "description", "items", "enum", "minimum", "maximum"];
+const INPUT_WORDS: [&str; 8] =
+    ["type", "properties", "required", "description", "items", "enum", "minimum", "maximum"];
 
 #[test]
 fn no_input_has_what_a_model_api_cannot_convert() {
@@ -145,7 +183,8 @@ fn no_input_has_what_a_model_api_cannot_convert() {
         }
         match schema["type"].as_str().unwrap_or_else(|| panic!("{path} has no single type")) {
             "object" => {
-                // An object without named fields is an open map: a strict conversion makes an empty object of it.
+                // An object without named fields is an open map: a strict conversion makes an empty object of
+                // it.
                 let fields = schema["properties"].as_object().filter(|fields| !fields.is_empty());
                 for (name, field) in fields.unwrap_or_else(|| panic!("{path} is an open map")) {
                     walk(field, &format!("{path}.{name}"));
@@ -169,13 +208,17 @@ fn no_input_has_what_a_model_api_cannot_convert() {
 #[test]
 fn the_schema_shows_how_placeholders_are_filled_and_how_many_are_listed() {
     let tools = tools();
-    let of = |name: &str| tools.iter().find(|tool| tool["name"] == name).unwrap()["inputSchema"]["properties"].clone();
+    let of = |name: &str| {
+        tools.iter().find(|tool| tool["name"] == name).unwrap()["inputSchema"]["properties"].clone()
+    };
     let recipients = &of("send_bulk")["recipients"];
     let datum = &recipients["items"]["properties"]["data"]["items"];
     assert_eq!(datum["required"], json!(["name", "value"]));
     // The description has a recipient whole, and it fits the schema.
     let description = recipients["description"].as_str().unwrap();
-    let shown: Value = serde_json::from_str(&description[description.find('{').unwrap()..=description.rfind('}').unwrap()]).unwrap();
+    let shown: Value =
+        serde_json::from_str(&description[description.find('{').unwrap()..=description.rfind('}').unwrap()])
+            .unwrap();
     assert!(jsonschema::draft202012::new(&recipients["items"]).unwrap().is_valid(&shown), "{shown}");
     assert!(shown["data"][0]["value"].is_string(), "{shown}");
     let limit = &of("list_sms")["limit"];
@@ -189,11 +232,17 @@ fn every_argument_is_described_and_typed() {
         each_object(&tool["inputSchema"], "", &mut |path, object| {
             let Some(Value::Object(properties)) = object.get("properties") else { return };
             for (argument, schema) in properties {
-                assert!(schema["description"].as_str().is_some_and(|text| text.len() > 3), "{name}{path}: {argument} has no description");
+                assert!(
+                    schema["description"].as_str().is_some_and(|text| text.len() > 3),
+                    "{name}{path}: {argument} has no description"
+                );
                 assert!(schema["type"].is_string(), "{name}{path}: {argument} has no single type");
             }
             let required = object.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
-            assert!(required.iter().all(|name| properties.contains_key(name.as_str().unwrap())), "{name}{path}");
+            assert!(
+                required.iter().all(|name| properties.contains_key(name.as_str().unwrap())),
+                "{name}{path}"
+            );
         });
     }
 }

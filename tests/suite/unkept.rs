@@ -1,4 +1,5 @@
-//! Texts that are not to be kept are in no file once they cannot be sent any more: not in the ledger, and not in its log.
+//! Texts that are not to be kept are in no file once they cannot be sent any more: not in the ledger, and not
+//! in its log.
 #![cfg(unix)]
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -23,8 +24,17 @@ fn copies(desk: &Desk, octets: &[u8]) -> Vec<(PathBuf, usize)> {
         let found = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         found.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
     }
-    let count = |path: &PathBuf| std::fs::read(path).unwrap_or_default().windows(octets.len()).filter(|window| *window == octets).count();
-    let found = files(desk.path()).into_iter().filter(|path| *path != desk.outbox()).map(|path| (path.clone(), count(&path)));
+    let count = |path: &PathBuf| {
+        std::fs::read(path)
+            .unwrap_or_default()
+            .windows(octets.len())
+            .filter(|window| *window == octets)
+            .count()
+    };
+    let found = files(desk.path())
+        .into_iter()
+        .filter(|path| *path != desk.outbox())
+        .map(|path| (path.clone(), count(&path)));
     found.filter(|(_, count)| *count > 0).collect()
 }
 
@@ -32,25 +42,32 @@ fn copies(desk: &Desk, octets: &[u8]) -> Vec<(PathBuf, usize)> {
 fn key(desk: &Desk) -> (Vec<u8>, i64) {
     let db = Connection::open_with_flags(desk.ledger(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let sealed = "SELECT count(*) FROM message WHERE text IS NOT NULL AND NOT keep_text";
-    db.query_row(&format!("SELECT key, ({sealed}) FROM text_key"), [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+    db.query_row(&format!("SELECT key, ({sealed}) FROM text_key"), [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
 }
 
-/// Waits until nothing can be read any more that was sealed under this key; what is there and why is said where something can.
+/// Waits until nothing can be read any more that was sealed under this key; what is there and why is said
+/// where something can.
 fn none_left(desk: &Desk, key: &[u8], when: &str) {
     let waits = std::panic::AssertUnwindSafe(|| eventually(when, || copies(desk, key).is_empty()));
     if std::panic::catch_unwind(waits).is_err() {
-        let open = ["queued", "sending", "unknown"].map(|state| desk.run(&["list", "--status", state, "--json"]).out);
+        let open = ["queued", "sending", "unknown"]
+            .map(|state| desk.run(&["list", "--status", state, "--json"]).out);
         panic!("{when}: {:?}; {open:?}; {:?}", copies(desk, key), desk.run(&["config", "check"]));
     }
     assert_eq!(copies(desk, CANARY.as_bytes()), [], "{when}");
 }
 
 fn bulk(server: &HttpServer, from: usize, count: usize, key: &str) -> Value {
-    let recipients: Vec<Value> = (from..from + count).map(|index| json!({ "to": fictional(index), "data": { "n": format!("{index}") } })).collect();
+    let recipients: Vec<Value> = (from..from + count)
+        .map(|index| json!({ "to": fictional(index), "data": { "n": format!("{index}") } }))
+        .collect();
     // Of many lengths, so that rows move between pages.
     let message = format!("{CANARY} {{{{n}}}} {}", "and more of it ".repeat(1 + from % 17));
     let arguments = json!({ "recipients": recipients, "message": message, "idempotency_key": key });
-    post(server.port, &stateless_headers("send_bulk"), &tool_call(Era::Stateless, 1, "send_bulk", &arguments)).json().unwrap()
+    post(server.port, &stateless_headers("send_bulk"), &tool_call(Era::Stateless, 1, "send_bulk", &arguments))
+        .json()
+        .unwrap()
 }
 
 #[test]
@@ -94,18 +111,27 @@ fn no_copy_of_a_text_is_in_any_file_after_the_queue_ran_empty_and_after_a_stop()
     let left = serde_json::from_str::<Value>(&left.out).unwrap()["messages"].as_array().unwrap().len();
     assert!(left > 0);
     let (stopped, sealed) = key(&desk);
-    assert!(sealed >= i64::try_from(left).unwrap() && !copies(&desk, &stopped).is_empty(), "{sealed} texts for {left} messages");
+    assert!(
+        sealed >= i64::try_from(left).unwrap() && !copies(&desk, &stopped).is_empty(),
+        "{sealed} texts for {left} messages"
+    );
     let server = desk.http(|_| {});
     none_left(&desk, &stopped, "no copy is left after a stop");
     assert_eq!(get(server.port, "/healthz").status, 200);
     assert!(desk.sent().iter().all(|text| text.to_string().contains(CANARY)), "each text is sent as it was");
-    // Nobody waits for the moment in which nothing is written: a command that ends at once leaves nothing either.
+    // Nobody waits for the moment in which nothing is written: a command that ends at once leaves nothing
+    // either.
     server.stop();
     for round in 0..5 {
         let before = key(&desk).0;
         let recipients = format!("to\n{}\n", fictional(2_000 + round));
         std::fs::write(desk.path().join("one.csv"), recipients).unwrap();
-        desk.done(&["bulk", desk.path().join("one.csv").to_str().unwrap(), "--message", &format!("{CANARY} {round}")]);
+        desk.done(&[
+            "bulk",
+            desk.path().join("one.csv").to_str().unwrap(),
+            "--message",
+            &format!("{CANARY} {round}"),
+        ]);
         assert_eq!([copies(&desk, &before), copies(&desk, CANARY.as_bytes())], [[], []]);
     }
 }
@@ -134,7 +160,9 @@ fn a_log_and_its_index_that_others_could_read_are_taken_away_from_them() {
     server.child.wait().unwrap();
     // Put back from an archive under another umask.
     let files = ["ledger.db", "ledger.db-wal", "ledger.db-shm"].map(|name| desk.path().join(name));
-    files.iter().for_each(|file| std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o644)).unwrap());
+    files
+        .iter()
+        .for_each(|file| std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o644)).unwrap());
     let _server = desk.http(|_| {});
     for file in &files {
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{}", file.display());
@@ -152,7 +180,10 @@ fn files_of_another_user_or_that_are_none_are_refused() {
         // Only root can give a file away; everybody can put a link there.
         if std::os::unix::fs::chown(&file, Some(12_345), None).is_ok() {
             let refused = desk.run(&["send", &fictional(1), "Hello"]);
-            assert!(refused.code == 1 && refused.err.contains("belongs to the user 12345"), "{name}: {refused:?}");
+            assert!(
+                refused.code == 1 && refused.err.contains("belongs to the user 12345"),
+                "{name}: {refused:?}"
+            );
         } else if name != "ledger.db" {
             std::fs::rename(&file, desk.path().join("elsewhere")).unwrap();
             std::os::unix::fs::symlink(desk.path().join("elsewhere"), &file).unwrap();
@@ -180,7 +211,10 @@ fn a_refused_command_of_another_user_leaves_the_ledger_as_it_was() {
     let (names, bytes) = (there(), std::fs::read(desk.ledger()).unwrap());
     for command in [&["list"][..], &["send", &fictional(2), "Hello"], &["restore", &backup]] {
         let refused = desk.types(command, "restore");
-        assert!(refused.code == 1 && refused.err.contains("belongs to the user 12345"), "{command:?}: {refused:?}");
+        assert!(
+            refused.code == 1 && refused.err.contains("belongs to the user 12345"),
+            "{command:?}: {refused:?}"
+        );
         assert_eq!(there(), names, "{command:?}");
         assert_eq!(std::fs::read(desk.ledger()).unwrap(), bytes, "{command:?}");
     }

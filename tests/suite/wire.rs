@@ -1,4 +1,5 @@
-//! Bytes on the wire, as no well-behaved client writes them: a server over stdio, and HTTP requests on plain sockets.
+//! Bytes on the wire, as no well-behaved client writes them: a server over stdio, and HTTP requests on plain
+//! sockets.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -60,7 +61,8 @@ impl RawStdio {
     pub fn start(desk: &Desk, era: Era, more: impl FnOnce(&mut Command)) -> Self {
         let mut command = desk.command();
         more(&mut command);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (tell, lines) = channel();
         let output = child.stdout.take().unwrap();
         std::thread::spawn(move || {
@@ -113,7 +115,9 @@ impl RawStdio {
     pub fn answer_to(&self, id: u64, others: &mut Vec<Value>) -> Value {
         let give_up = Instant::now() + PATIENCE;
         loop {
-            let message = self.next(give_up.saturating_duration_since(Instant::now())).unwrap_or_else(|| panic!("no answer to {id}; got {others:?}"));
+            let message = self
+                .next(give_up.saturating_duration_since(Instant::now()))
+                .unwrap_or_else(|| panic!("no answer to {id}; got {others:?}"));
             if message["id"] == id {
                 return message;
             }
@@ -164,13 +168,20 @@ pub struct Reply {
 impl Reply {
     /// The value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().filter_map(|line| line.split_once(':')).find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+        self.head
+            .lines()
+            .filter_map(|line| line.split_once(':'))
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
     }
 
     /// The messages of an event stream.
     pub fn events(&self) -> Vec<Value> {
         let text = String::from_utf8_lossy(&self.body);
-        text.lines().filter_map(|line| line.strip_prefix("data: ")).filter_map(|data| serde_json::from_str(data).ok()).collect()
+        text.lines()
+            .filter_map(|line| line.strip_prefix("data: "))
+            .filter_map(|data| serde_json::from_str(data).ok())
+            .collect()
     }
 
     /// The JSON of the body, be it plain or the last event of a stream.
@@ -179,13 +190,20 @@ impl Reply {
     }
 }
 
-/// The head of a `POST /mcp` with these further headers, `Host` and the usual types included where they are not named.
+/// The head of a `POST /mcp` with these further headers, `Host` and the usual types included where they are
+/// not named.
 pub fn head(port: u16, headers: &[(&str, &str)], length: usize) -> Vec<u8> {
     let mut text = String::from("POST /mcp HTTP/1.1\r\n");
     let host = format!("127.0.0.1:{port}");
-    let usual =
-        [("Host", host.as_str()), ("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream"), ("Connection", "close")];
-    let missing = usual.into_iter().filter(|(name, _)| !headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)));
+    let usual = [
+        ("Host", host.as_str()),
+        ("Content-Type", "application/json"),
+        ("Accept", "application/json, text/event-stream"),
+        ("Connection", "close"),
+    ];
+    let missing = usual
+        .into_iter()
+        .filter(|(name, _)| !headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)));
     for (name, value) in missing.chain(headers.iter().copied()) {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -214,7 +232,8 @@ pub fn read_reply(stream: &mut TcpStream) -> Option<Reply> {
     let status = head.split(' ').nth(1)?.parse().ok()?;
     let body = bytes[end + 4..].to_vec();
     let reply = Reply { status, head, body };
-    let is_chunked = reply.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"));
+    let is_chunked =
+        reply.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"));
     Some(if is_chunked { Reply { body: unchunk(&reply.body), ..reply } } else { reply })
 }
 
@@ -270,15 +289,23 @@ pub fn call(server: &HttpServer, tool: &'static str, arguments: &Value) -> Value
 }
 
 /// The same with these headers.
-pub fn call_as(server: &HttpServer, headers: &[(&str, &str)], tool: &'static str, arguments: &Value) -> Value {
-    let headers: Vec<(&str, &str)> = stateless_headers(tool).into_iter().chain(headers.iter().copied()).collect();
-    let answer: Value = post(server.port, &headers, &tool_call(Era::Stateless, 1, tool, arguments)).json().unwrap();
+pub fn call_as(
+    server: &HttpServer,
+    headers: &[(&str, &str)],
+    tool: &'static str,
+    arguments: &Value,
+) -> Value {
+    let headers: Vec<(&str, &str)> =
+        stateless_headers(tool).into_iter().chain(headers.iter().copied()).collect();
+    let answer: Value =
+        post(server.port, &headers, &tool_call(Era::Stateless, 1, tool, arguments)).json().unwrap();
     said(&answer).unwrap_or_else(|| panic!("{answer}"))
 }
 
 /// One request of any method to any address, with these headers; `Host` is this machine where none is named.
 pub fn ask(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
-    let mut text = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    let mut text =
+        format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
         text.push_str(&format!("Host: 127.0.0.1:{port}\r\n"));
     }
@@ -295,7 +322,11 @@ pub fn ask(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body: 
 /// One `GET`.
 pub fn get(port: u16, path: &str) -> Reply {
     let mut stream = connect(port);
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
+    stream
+        .write_all(
+            format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").as_bytes(),
+        )
+        .unwrap();
     read_reply(&mut stream).expect("an answer")
 }
 

@@ -22,8 +22,11 @@ impl Answers {
         let budgets = store.budgets(self.payer(caller, None, realm)?, self.life.now()).await?;
         let mut warnings = self.warnings([realm]);
         if batch.states.iter().any(|(state, _)| *state == State::Unknown) {
-            warnings
-                .push("Some outcomes are unknown: do NOT send to these again; they may have gone out, and their money stays reserved.".to_owned());
+            warnings.push(
+                "Some outcomes are unknown: do NOT send to these again; they may have gone out, and \
+                    their money stays reserved."
+                    .to_owned(),
+            );
         }
         if batch.open() > 0 {
             warnings.extend(self.halt_warning(&caller.principal));
@@ -38,7 +41,9 @@ impl Answers {
             provider: batch.providers.join(", "),
             created_at: batch.created.rfc3339(),
             replayed: false,
-            results_omitted: batch.accepted().saturating_sub(u32::try_from(batch.listed.len()).unwrap_or(u32::MAX)),
+            results_omitted: batch
+                .accepted()
+                .saturating_sub(u32::try_from(batch.listed.len()).unwrap_or(u32::MAX)),
             results: batch.listed.into_iter().map(result_of).collect(),
             refused: batch.refused,
             duplicates: batch.duplicates,
@@ -60,5 +65,10 @@ pub fn names<'a>(of: impl Iterator<Item = &'a str>) -> String {
 }
 
 fn result_of(message: BatchMessage) -> BulkResult {
-    BulkResult { to: message.to, id: message.id, status: message.state, code: message.code.map(|code| code.to_string()) }
+    BulkResult {
+        to: message.to,
+        id: message.id,
+        status: message.state,
+        code: message.code.map(|code| code.to_string()),
+    }
 }

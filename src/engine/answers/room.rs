@@ -1,4 +1,5 @@
-//! What every answer is built of: the budgets that a caller pays from, what is left of them, and what to know beside it.
+//! What every answer is built of: the budgets that a caller pays from, what is left of them, and what to know
+//! beside it.
 
 use std::sync::Arc;
 
@@ -31,15 +32,23 @@ impl Answers {
     /// The budgets path of a caller on one side.
     pub fn payer(&self, caller: &Caller, handle: Option<SessionId>, realm: Realm) -> Result<Payer> {
         if handle.as_ref().is_some_and(|handle| handle.as_str().len() > 64) {
-            return Err(Error::new(ErrorKind::SessionInvalid, "`session` is no handle: handles come from open_session"));
+            return Err(Error::new(
+                ErrorKind::SessionInvalid,
+                "`session` is no handle: handles come from open_session",
+            ));
         }
         if handle.as_ref().is_some_and(|handle| absent::stands_for_nothing(handle.as_str())) {
-            return Err(Error::new(ErrorKind::SessionInvalid, "`session` stands for nothing: leave it out, or give a handle of open_session"));
+            return Err(Error::new(
+                ErrorKind::SessionInvalid,
+                "`session` stands for nothing: leave it out, or give a handle of open_session",
+            ));
         }
         let guard = &self.policy;
         let base = match &caller.base {
             Base::Named(name) => BaseSession::Named(name.clone()),
-            Base::Open => BaseSession::Open { fresh: new_handle(&self.life)?.as_str().replace(SessionId::PREFIX, "open-") },
+            Base::Open => BaseSession::Open {
+                fresh: new_handle(&self.life)?.as_str().replace(SessionId::PREFIX, "open-"),
+            },
         };
         Ok(Payer {
             principal: caller.principal.clone(),
@@ -54,8 +63,8 @@ impl Answers {
         })
     }
 
-    /// Things to know about messages on these sides; about whatever may be sent where there are none. That nothing left is
-    /// said of what the sandbox carried, whoever carries now.
+    /// Things to know about messages on these sides; about whatever may be sent where there are none. That
+    /// nothing left is said of what the sandbox carried, whoever carries now.
     pub fn warnings(&self, realms: impl IntoIterator<Item = Realm>) -> Vec<String> {
         let mut realms = realms.into_iter().peekable();
         let is_sandbox = match realms.peek() {

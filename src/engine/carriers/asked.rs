@@ -1,7 +1,9 @@
-//! How often a vendor is asked because an agent asks: a model that looks again and again must not use up what sends need.
+//! How often a vendor is asked because an agent asks: a model that looks again and again must not use up what
+//! sends need.
 //!
-//! What was asked a moment ago is answered as it was, and said not to be fresh. A question counts against the provider's rate
-//! like a send, and gets none of the half that is kept for sends. The sandbox has no vendor, and is always asked.
+//! What was asked a moment ago is answered as it was, and said not to be fresh. A question counts against the
+//! provider's rate like a send, and gets none of the half that is kept for sends. The sandbox has no vendor,
+//! and is always asked.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -49,7 +51,10 @@ impl Asked {
 }
 
 /// The balance that was asked for a moment ago, if it was.
-pub fn recent_balance(known: Option<&(Timestamp, ProviderBalance)>, now: Timestamp) -> Option<ProviderBalance> {
+pub fn recent_balance(
+    known: Option<&(Timestamp, ProviderBalance)>,
+    now: Timestamp,
+) -> Option<ProviderBalance> {
     let (_, balance) = known.filter(|(then, _)| is_recent(*then, now, BALANCE_MS))?;
     Some(ProviderBalance { fresh: false, ..balance.clone() })
 }
@@ -62,7 +67,10 @@ mod tests {
     fn a_state_is_asked_for_again_after_a_while_and_after_a_clock_was_set_back() {
         let (asked, one, other) = (Asked::default(), MessageId::new(1, 2), MessageId::new(1, 3));
         let at = |id: &MessageId, ms: i64| asked.was_looked_at(id, Timestamp(1_000_000 + ms));
-        assert_eq!([at(&one, 0), at(&one, 4_999), at(&other, 4_999), at(&one, 5_000), at(&one, 5_001)], [false, true, false, false, true]);
+        assert_eq!(
+            [at(&one, 0), at(&one, 4_999), at(&other, 4_999), at(&one, 5_000), at(&one, 5_001)],
+            [false, true, false, false, true]
+        );
         assert_eq!([at(&one, 1_000), at(&one, 1_001)], [false, true]);
         for n in 0..5_000 {
             assert!(!at(&MessageId::new(2, n), 10_000 + i64::try_from(n).unwrap_or_default() * 10));

@@ -1,9 +1,9 @@
 //! Stops asking a provider that cannot take anything now.
 //!
-//! After five messages in a row that it did not take, or whose answers were lost, a provider rests: a second, then twice
-//! as long each time, up to a minute; or for as long as it asked. Refused credentials rest for a minute, since only a
-//! person can mend them. While it rests, single sends are told so and bulk waits in the queue. Then one message probes, unless the
-//! provider itself had said when it takes more.
+//! After five messages in a row that it did not take, or whose answers were lost, a provider rests: a second,
+//! then twice as long each time, up to a minute; or for as long as it asked. Refused credentials rest for a
+//! minute, since only a person can mend them. While it rests, single sends are told so and bulk waits in the
+//! queue. Then one message probes, unless the provider itself had said when it takes more.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -95,11 +95,14 @@ impl Breaker {
     /// Learns from what became of a message. Returns whether the provider rests from now on because of it.
     pub fn note(&self, outcome: &Outcome, now: Timestamp) -> bool {
         let mut condition = self.condition();
-        let is_unauthorized = matches!(outcome, Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, .. });
+        let is_unauthorized =
+            matches!(outcome, Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, .. });
         let (asked_ms, why) = match outcome {
             Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, why } => (Some(LONGEST_REST_MS), why),
             Outcome::NotSent { retry_after_ms, why } => {
-                let asked = retry_after_ms.filter(|asked| *asked > LONGEST_WAIT_MS).map(|asked| i64::try_from(asked).unwrap_or(i64::MAX));
+                let asked = retry_after_ms
+                    .filter(|asked| *asked > LONGEST_WAIT_MS)
+                    .map(|asked| i64::try_from(asked).unwrap_or(i64::MAX));
                 (asked, why)
             }
             Outcome::Unknown { why } | Outcome::Unclear { why, .. } => (None, why),
@@ -112,14 +115,17 @@ impl Breaker {
                 Some(why) => (None, why),
                 None => return condition.heal(),
             },
-            Outcome::Accepted { .. } | Outcome::Failed { .. } | Outcome::Rejected { .. } => return condition.heal(),
+            Outcome::Accepted { .. } | Outcome::Failed { .. } | Outcome::Rejected { .. } => {
+                return condition.heal();
+            }
         };
         condition.failures += 1;
         let was_probe = condition.probe_until.take().is_some();
         let is_resting = condition.until.is_some_and(|until| until > now);
         let rest_ms = match asked_ms {
             Some(asked_ms) => asked_ms,
-            // It was on its way when the rest began, or in the same request: no new failure, and no reason for a longer rest.
+            // It was on its way when the rest began, or in the same request: no new failure, and no reason
+            // for a longer rest.
             None if is_resting && !was_probe => return false,
             None if was_probe || condition.failures >= MOST_FAILURES => {
                 condition.rests += 1;
@@ -136,8 +142,8 @@ impl Breaker {
     }
 }
 
-/// Our own first words: after the colon a vendor may speak of somebody's message. Where no bind is up no message was spoken
-/// of, and the cause is what an operator needs.
+/// Our own first words: after the colon a vendor may speak of somebody's message. Where no bind is up no
+/// message was spoken of, and the cause is what an operator needs.
 fn own_words(why: &str) -> &str {
     if why.starts_with(NO_BIND) { why } else { why.split(':').next().unwrap_or_default() }
 }
@@ -155,7 +161,9 @@ pub fn is_lost(outcome: &Outcome) -> bool {
 fn all_lost(segments: &[SegmentOutcome]) -> Option<&String> {
     let mut whys = segments.iter().map(|segment| match segment {
         SegmentOutcome::Unknown { why } | SegmentOutcome::NotSent { why, .. } => Some(why),
-        SegmentOutcome::Accepted { .. } | SegmentOutcome::Rejected { .. } | SegmentOutcome::NotNow { .. } => None,
+        SegmentOutcome::Accepted { .. } | SegmentOutcome::Rejected { .. } | SegmentOutcome::NotNow { .. } => {
+            None
+        }
     });
     let first = whys.next()??;
     whys.all(|why| why.is_some()).then_some(first)
@@ -221,7 +229,10 @@ mod tests {
     #[test]
     fn a_rest_keeps_why_no_bind_is_up_and_nothing_that_a_vendor_says_of_a_message() {
         for (why, kept) in [
-            ("no bind is up: no encryption: the carrier does not answer in TLS", "no bind is up: no encryption: the carrier does not answer in TLS"),
+            (
+                "no bind is up: no encryption: the carrier does not answer in TLS",
+                "no bind is up: no encryption: the carrier does not answer in TLS",
+            ),
             ("HTTP 503: your text to +33 was odd", "HTTP 503"),
         ] {
             let breaker = Breaker::default();
@@ -245,8 +256,10 @@ mod tests {
     #[test]
     fn a_message_of_which_every_segment_was_lost_is_a_failure_and_an_answer_for_one_is_none() {
         let lost = || SegmentOutcome::Unknown { why: "lost".into() };
-        let answers =
-            [SegmentOutcome::Accepted { vendor_id: "a".into() }, SegmentOutcome::Rejected { code: ErrorKind::ProviderRejected, why: "no".into() }];
+        let answers = [
+            SegmentOutcome::Accepted { vendor_id: "a".into() },
+            SegmentOutcome::Rejected { code: ErrorKind::ProviderRejected, why: "no".into() },
+        ];
         for answer in answers {
             let breaker = Breaker::default();
             for _ in 0..20 {
@@ -270,9 +283,15 @@ mod tests {
         breaker.note(&not_sent(Some(90_000)), Timestamp(0));
         assert_eq!(breaker.look(Timestamp(1_000)).unwrap_err().wait_ms, 89_000);
         assert!(breaker.look(Timestamp(90_000)).is_ok());
-        assert!(breaker.admit(Timestamp(90_000)).is_ok() && breaker.admit(Timestamp(90_000)).is_ok(), "it said so itself: no probe");
+        assert!(
+            breaker.admit(Timestamp(90_000)).is_ok() && breaker.admit(Timestamp(90_000)).is_ok(),
+            "it said so itself: no probe"
+        );
         let breaker = Breaker::default();
-        breaker.note(&Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, why: "401".into() }, Timestamp(0));
+        breaker.note(
+            &Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, why: "401".into() },
+            Timestamp(0),
+        );
         assert_eq!(breaker.look(Timestamp(0)).unwrap_err(), Resting { wait_ms: 60_000, why: "401".into() });
     }
 
@@ -282,12 +301,20 @@ mod tests {
         for _ in 0..50 {
             breaker.note(&Outcome::Unknown { why: "lost".into() }, Timestamp(0));
         }
-        assert_eq!(breaker.look(Timestamp(0)).unwrap_err().wait_ms, 1_000, "one request of fifty, or fifty at once");
+        assert_eq!(
+            breaker.look(Timestamp(0)).unwrap_err().wait_ms,
+            1_000,
+            "one request of fifty, or fifty at once"
+        );
         assert!(breaker.admit(Timestamp(1_000)).is_ok());
         for _ in 0..50 {
             breaker.note(&not_sent(None), Timestamp(1_000));
         }
-        assert_eq!(breaker.look(Timestamp(1_000)).unwrap_err().wait_ms, 2_000, "a probe, and what it carried with it");
+        assert_eq!(
+            breaker.look(Timestamp(1_000)).unwrap_err().wait_ms,
+            2_000,
+            "a probe, and what it carried with it"
+        );
         let breaker = Breaker::default();
         breaker.note(&not_sent(Some(90_000)), Timestamp(0));
         for _ in 0..50 {
@@ -299,7 +326,10 @@ mod tests {
     #[test]
     fn a_probe_that_never_comes_back_does_not_block_for_good() {
         let breaker = Breaker::default();
-        breaker.note(&Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, why: "401".into() }, Timestamp(0));
+        breaker.note(
+            &Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, why: "401".into() },
+            Timestamp(0),
+        );
         assert!(breaker.admit(Timestamp(60_000)).is_ok());
         assert!(breaker.admit(Timestamp(61_000)).is_err());
         assert!(breaker.admit(Timestamp(60_000 + PROBE_MS)).is_ok());

@@ -1,10 +1,11 @@
 //! A carrier: one provider with what the engine needs around it, and the only way to call it.
 //!
-//! A provider's code talks to somebody else's machine, so any call of it may hang, and any may fail in a way that nobody
-//! thought of. Any answer may quote what its vendor was shown: no secret of the provider gets past here. Nothing but this
-//! module holds the provider itself: whoever wants something of it asks through here, and gets an answer, or says by itself
-//! after how long it stops waiting. A failure in the provider's code is an answer too. Questions end with the server; what was
-//! handed over may still be taken, so its answer is waited for.
+//! A provider's code talks to somebody else's machine, so any call of it may hang, and any may fail in a way
+//! that nobody thought of. Any answer may quote what its vendor was shown: no secret of the provider gets
+//! past here. Nothing but this module holds the provider itself: whoever wants something of it asks through
+//! here, and gets an answer, or says by itself after how long it stops waiting. A failure in the provider's
+//! code is an answer too. Questions end with the server; what was handed over may still be taken, so its
+//! answer is waited for.
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -57,7 +58,14 @@ impl Carrier {
     /// A carrier of this provider.
     pub fn new(provider: Arc<dyn Provider>, callback: Option<Callback>, rate: Rate) -> Self {
         let rate = Pacing { per_second: rate.per_second, per_minute: rate.per_minute, per_day: rate.per_day };
-        Self { provider, callback, rate, breaker: Breaker::default(), secrets: Writings::default(), asked: Asked::default() }
+        Self {
+            provider,
+            callback,
+            rate,
+            breaker: Breaker::default(),
+            secrets: Writings::default(),
+            asked: Asked::default(),
+        }
     }
 
     /// The same, which takes these secrets out of whatever the provider answers.
@@ -137,7 +145,8 @@ impl Carrier {
         }
     }
 
-    /// How a message goes out there, or why it cannot. A provider whose code fails on a message does not take it.
+    /// How a message goes out there, or why it cannot. A provider whose code fails on a message does not take
+    /// it.
     ///
     /// # Errors
     /// The provider's own, or [`ErrorKind::ProviderUnavailable`].
@@ -158,7 +167,8 @@ impl Carrier {
 
     /// What octets of a person's text say. Where its code fails: what is ASCII in them, rather than nothing.
     pub fn words(&self, coding: u8, octets: &[u8]) -> Option<String> {
-        catch_unwind(AssertUnwindSafe(|| self.provider.words(coding, octets))).unwrap_or_else(|_| Some(String::from_utf8_lossy(octets).into_owned()))
+        catch_unwind(AssertUnwindSafe(|| self.provider.words(coding, octets)))
+            .unwrap_or_else(|_| Some(String::from_utf8_lossy(octets).into_owned()))
     }
 
     fn unavailable(&self, why: &str) -> Error {
@@ -172,16 +182,19 @@ impl Carrier {
     }
 
     /// As [`Carrier::call`], without the provider's secrets in what it answers.
-    async fn hear<'a, T: Worded>(&'a self, call: impl FnOnce(&'a dyn Provider) -> BoxFuture<'a, T>) -> Option<T> {
+    async fn hear<'a, T: Worded>(
+        &'a self,
+        call: impl FnOnce(&'a dyn Provider) -> BoxFuture<'a, T>,
+    ) -> Option<T> {
         let mut answer = self.call(call).await;
         answer.iter_mut().for_each(|answer| self.hide(answer));
         answer
     }
 }
 
-/// Takes out of what came of these messages what it quotes of their texts. What was said of a message is compared with its own
-/// text, and what was said in the same words of several once with the texts of all of them: a request that is refused as a whole
-/// says one thing a thousand times.
+/// Takes out of what came of these messages what it quotes of their texts. What was said of a message is
+/// compared with its own text, and what was said in the same words of several once with the texts of all of
+/// them: a request that is refused as a whole says one thing a thousand times.
 pub fn hide_texts(outcomes: &mut [Outcome], submissions: &[Submission]) {
     let mut said: HashMap<String, HashSet<&str>> = HashMap::new();
     let is_each = outcomes.len() == submissions.len();
@@ -230,9 +243,9 @@ impl Carrier {
         }
     }
 
-    /// Hands something over to the provider, and waits so long for its answer, a stop or not; where the provider gives each
-    /// request its own time, for as long as it takes. Where there is none nobody knows what became of it: that is what `lost`
-    /// gets.
+    /// Hands something over to the provider, and waits so long for its answer, a stop or not; where the
+    /// provider gives each request its own time, for as long as it takes. Where there is none nobody knows
+    /// what became of it: that is what `lost` gets.
     pub async fn hand<'a, T: Worded>(
         &'a self,
         life: &Life,
@@ -270,14 +283,21 @@ impl Carrier {
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`].
-    pub async fn may_look(&self, ledger: &dyn Ledger, now: Timestamp, id: &MessageId, requests: usize) -> Result<bool> {
+    pub async fn may_look(
+        &self,
+        ledger: &dyn Ledger,
+        now: Timestamp,
+        id: &MessageId,
+        requests: usize,
+    ) -> Result<bool> {
         if self.realm() == Realm::Sandbox {
             return Ok(true);
         }
         Ok(!self.asked.was_looked_at(id, now) && self.has_room(ledger, now, requests).await?)
     }
 
-    /// Counts so many questions against its rate, unless that would take from its sends. Returns whether they may be asked.
+    /// Counts so many questions against its rate, unless that would take from its sends. Returns whether they
+    /// may be asked.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`].

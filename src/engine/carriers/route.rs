@@ -24,8 +24,8 @@ impl Carriers {
     /// Carriers with routes. The first carrier is the only one, or what routes say decides.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] without any carrier, or for a route on which the sandbox stands beside a real provider: what
-    /// one of them did not take would be told as sent, or be sent, by the other.
+    /// [`ErrorKind::Config`] without any carrier, or for a route on which the sandbox stands beside a real
+    /// provider: what one of them did not take would be told as sent, or be sent, by the other.
     pub fn new(carriers: Vec<Carrier>, routes: Vec<Route>) -> Result<Self> {
         if carriers.is_empty() {
             return Err(Error::new(ErrorKind::Config, "there is no [[provider]]"));
@@ -38,9 +38,15 @@ impl Carriers {
         match mixed {
             Some((route, number)) => Err(Error::new(
                 ErrorKind::Config,
-                format!("[[route]] {number} has the sandbox beside a real provider ({})", route.providers.join(", ")),
+                format!(
+                    "[[route]] {number} has the sandbox beside a real provider ({})",
+                    route.providers.join(", ")
+                ),
             )
-            .next("Give the sandbox a [[route]] of its own: a real text must not end in it, and what it carries must not leave.")),
+            .next(
+                "Give the sandbox a [[route]] of its own: a real text must not end in it, and what it \
+                carries must not leave.",
+            )),
             None => Ok(all),
         }
     }
@@ -76,9 +82,13 @@ impl Carriers {
             (None, _) => None,
         };
         found.ok_or_else(|| {
-            let wrong = name.map_or_else(|| "name one of them".to_owned(), |name| format!("none is called \"{}\"", untrusted::escape(name)));
+            let wrong = name.map_or_else(
+                || "name one of them".to_owned(),
+                |name| format!("none is called \"{}\"", untrusted::escape(name)),
+            );
             let names: Vec<&str> = self.names().collect();
-            Error::new(ErrorKind::InvalidArgument, format!("the providers are {}; {wrong}", names.join(", "))).next("`sms-mcp provider` lists them.")
+            Error::new(ErrorKind::InvalidArgument, format!("the providers are {}; {wrong}", names.join(", ")))
+                .next("`sms-mcp provider` lists them.")
         })
     }
 
@@ -95,31 +105,50 @@ impl Carriers {
     /// Why no route leads there, and what would be right.
     fn no_route(&self, to: &Number, from: Option<&str>) -> Error {
         let sender = from.map_or_else(String::new, |from| format!(" from \"{from}\""));
-        let there: Vec<&str> =
-            self.routes.iter().filter(|route| leads_to(route, to)).flat_map(|route| &route.from).map(String::as_str).take(LISTED_SENDERS).collect();
+        let there: Vec<&str> = self
+            .routes
+            .iter()
+            .filter(|route| leads_to(route, to))
+            .flat_map(|route| &route.from)
+            .map(String::as_str)
+            .take(LISTED_SENDERS)
+            .collect();
         let country = to.region().map_or_else(|| "..".to_owned(), |region| region.to_string());
         let (but, next) = if there.is_empty() {
-            let next = format!("Only the operator can add one: a [[route]] with to = [\"{country}\"], or one without `to` for all that is left.");
+            let next = format!(
+                "Only the operator can add one: a [[route]] with to = [\"{country}\"], or one without `to` \
+                 for all that is left."
+            );
             (String::new(), next)
         } else {
             let next = format!(
-                "Use one of these senders, or tell the user: only the operator can add a [[route]] with to = [\"{country}\"] and without `from`."
+                "Use one of these senders, or tell the user: only the operator can add a [[route]] with to \
+                 = [\"{country}\"] and without `from`."
             );
             (format!("; the routes to it are for the senders {} only", there.join(", ")), next)
         };
-        let error = Error::new(ErrorKind::DestinationNotAllowed, format!("no [[route]] of the operator leads to {to}{sender}{but}"));
+        let error = Error::new(
+            ErrorKind::DestinationNotAllowed,
+            format!("no [[route]] of the operator leads to {to}{sender}{but}"),
+        );
         error.next(format!("Nothing was sent. {next}"))
     }
 
-    /// The way of a message: the first route that fits, and on it the carriers that take a message of this form.
+    /// The way of a message: the first route that fits, and on it the carriers that take a message of this
+    /// form.
     ///
     /// # Errors
-    /// [`ErrorKind::DestinationNotAllowed`] where no route leads there, or why no carrier on it takes such a message.
+    /// [`ErrorKind::DestinationNotAllowed`] where no route leads there, or why no carrier on it takes such a
+    /// message.
     pub fn way<'a>(&'a self, to: &Number, from: Option<&str>, text: &str) -> Result<Way<'a>> {
         let (on_it, after_rejected): (Vec<&Carrier>, bool) = if self.routes.is_empty() {
             (self.carriers.iter().take(1).collect(), false)
         } else {
-            let route = self.routes.iter().find(|route| fits(route, to, from)).ok_or_else(|| self.no_route(to, from))?;
+            let route = self
+                .routes
+                .iter()
+                .find(|route| fits(route, to, from))
+                .ok_or_else(|| self.no_route(to, from))?;
             (route.providers.iter().filter_map(|name| self.get(name)).collect(), route.after_rejected)
         };
         let mut why = None;
@@ -144,7 +173,8 @@ fn leads_to(route: &Route, to: &Number) -> bool {
 }
 
 fn fits(route: &Route, to: &Number, from: Option<&str>) -> bool {
-    leads_to(route, to) && (route.from.is_empty() || from.is_some_and(|from| route.from.iter().any(|sender| sender == from)))
+    leads_to(route, to)
+        && (route.from.is_empty() || from.is_some_and(|from| route.from.iter().any(|sender| sender == from)))
 }
 
 /// One carrier on a way, and how the message goes out there.
@@ -156,8 +186,8 @@ pub struct Hop<'a> {
     pub form: Form,
 }
 
-/// Who is asked for a message, in order: the next one only when the one before certainly did not take it. Found where a message is
-/// priced, and kept until it is handed over.
+/// Who is asked for a message, in order: the next one only when the one before certainly did not take it.
+/// Found where a message is priced, and kept until it is handed over.
 pub struct Way<'a> {
     /// The carriers, each with what it makes of the text.
     pub hops: Vec<Hop<'a>>,

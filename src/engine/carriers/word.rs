@@ -1,5 +1,5 @@
-//! What a vendor's word is worth: whether an id is one, what a price comes to, what a state means for a message, and which
-//! number is written.
+//! What a vendor's word is worth: whether an id is one, what a price comes to, what a state means for a
+//! message, and which number is written.
 
 use crate::sms::message::State;
 use crate::sms::money::{Currency, Money};
@@ -14,21 +14,22 @@ const MAX_VENDOR_ID: usize = 256;
 /// Most that one message is believed to cost, in millionths: a thousand million units.
 const MOST_MICROS: i64 = 1_000_000_000_000_000;
 
-/// Whether a vendor's id is one. It is kept, asked by, and shown to agents as it is, so it holds nothing that a reader
-/// could take for words: visible ASCII without spaces, of a length that an id has.
+/// Whether a vendor's id is one. It is kept, asked by, and shown to agents as it is, so it holds nothing that
+/// a reader could take for words: visible ASCII without spaces, of a length that an id has.
 pub fn is_usable_id(id: &str) -> bool {
     (1..=MAX_VENDOR_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// What a vendor's word about a price is in the ledger, in millionths: nothing where it is in another currency or no
-/// price at all. One beyond all reason freezes the budget like any that is too high, and must not overflow its sum.
+/// What a vendor's word about a price is in the ledger, in millionths: nothing where it is in another
+/// currency or no price at all. One beyond all reason freezes the budget like any that is too high, and must
+/// not overflow its sum.
 pub fn charged(price: Option<Money>, currency: Currency) -> Option<i64> {
     let price = price.filter(|price| price.currency == currency && price.micros >= 0)?;
     Some(price.micros.min(MOST_MICROS))
 }
 
-/// The state of a message that a provider has: one that waits there is held back. Nothing where what the provider calls it
-/// does not say that it has it.
+/// The state of a message that a provider has: one that waits there is held back. Nothing where what the
+/// provider calls it does not say that it has it.
 pub const fn taken_as(status: State) -> Option<State> {
     match status {
         State::Sent | State::Delivered | State::Failed | State::Expired => Some(status),
@@ -40,7 +41,8 @@ pub const fn taken_as(status: State) -> Option<State> {
 /// A number that a vendor wrote with its country code, with the `+` or without.
 pub fn e164(text: &str) -> Option<Number> {
     let text = text.trim();
-    let is_bare = !text.is_empty() && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_bare =
+        !text.is_empty() && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = if is_bare { Number::parse(&format!("+{text}"), None) } else { Number::parse(text, None) };
     number.ok().filter(Number::is_possible)
 }

@@ -90,10 +90,14 @@ impl BudgetView {
             // A budget is kept in its own currency, also after the configured one was changed.
             currency: budget.key.currency().map_or_else(|| currency.to_string(), str::to_owned),
             frozen: budget.frozen,
-            frozen_because: budget
-                .overcharge
-                .as_ref()
-                .map(|over| format!("{} was held at {} and charged {}", over.message, text(over.held_micros), text(over.charged_micros))),
+            frozen_because: budget.overcharge.as_ref().map(|over| {
+                format!(
+                    "{} was held at {} and charged {}",
+                    over.message,
+                    text(over.held_micros),
+                    text(over.charged_micros)
+                )
+            }),
         }
     }
 }

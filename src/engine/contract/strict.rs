@@ -1,5 +1,5 @@
-//! Reading what the schemas say and nothing else. Derived code also takes a list for an object (its fields in order) and
-//! `{"skip": null}` for `"skip"`; a call that is wrong in such a way must not send anything.
+//! Reading what the schemas say and nothing else. Derived code also takes a list for an object (its fields in
+//! order) and `{"skip": null}` for `"skip"`; a call that is wrong in such a way must not send anything.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,13 +14,17 @@ use super::Datum;
 use crate::sms::message::State;
 
 /// A list of objects.
-pub(super) fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+pub(super) fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
     let objects = Vec::<Object<T>>::deserialize(deserializer)?;
     Ok(objects.into_iter().map(|Object(inner)| inner).collect())
 }
 
 /// A list of objects, or the JSON text of one: a long list is not made a tree of values first.
-pub(super) fn objects_or_their_text<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
+pub(super) fn objects_or_their_text<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
     struct Either<T>(PhantomData<T>);
 
     impl<'de, T: DeserializeOwned> Visitor<'de> for Either<T> {
@@ -44,8 +48,11 @@ pub(super) fn objects_or_their_text<'de, D: Deserializer<'de>, T: DeserializeOwn
     deserializer.deserialize_any(Either(PhantomData))
 }
 
-/// The values of placeholders, each name once: of a name that is there twice nobody knows which value is meant.
-pub(super) fn values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+/// The values of placeholders, each name once: of a name that is there twice nobody knows which value is
+/// meant.
+pub(super) fn values<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
     let mut values = BTreeMap::new();
     for Datum { name, value } in objects::<D, Datum>(deserializer)? {
         if values.contains_key(&name) {
@@ -72,7 +79,8 @@ pub(super) fn state<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
 
 /// The words of [`state`].
 pub(super) fn state_schema(_: &mut SchemaGenerator) -> Schema {
-    let words: Vec<&str> = std::iter::once(ANY).chain(State::ALL.iter().map(|state| state.as_str())).collect();
+    let words: Vec<&str> =
+        std::iter::once(ANY).chain(State::ALL.iter().map(|state| state.as_str())).collect();
     json_schema!({ "type": "string", "enum": words })
 }
 

@@ -1,5 +1,5 @@
-//! What was told of a message: its history, its segments, and what people answered. Words from outside are kept as they
-//! were written, and made safe here, where they are shown.
+//! What was told of a message: its history, its segments, and what people answered. Words from outside are
+//! kept as they were written, and made safe here, where they are shown.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -22,7 +22,11 @@ pub struct HistoryStep {
 
 impl From<Change> for HistoryStep {
     fn from(change: Change) -> Self {
-        Self { status: change.state, at: change.at.rfc3339(), reason_untrusted: change.why.as_deref().map(untrusted::escape) }
+        Self {
+            status: change.state,
+            at: change.at.rfc3339(),
+            reason_untrusted: change.why.as_deref().map(untrusted::escape),
+        }
     }
 }
 

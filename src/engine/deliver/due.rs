@@ -1,5 +1,5 @@
-//! What waits for its time: it is looked for again and again, and what has become due goes to the queue, or to its end where the
-//! policy, which is asked once more, refuses it now.
+//! What waits for its time: it is looked for again and again, and what has become due goes to the queue, or
+//! to its end where the policy, which is asked once more, refuses it now.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,9 @@ impl Deliver {
             match self.release_due(carrier).await {
                 Ok(true) => continue,
                 Ok(false) => {}
-                Err(error) => tracing::error!(%error, "scheduled messages cannot be read; it will be tried again"),
+                Err(error) => {
+                    tracing::error!(%error, "scheduled messages cannot be read; it will be tried again")
+                }
             }
             self.life.pause(LOOK_EVERY).await;
         }
@@ -54,16 +56,27 @@ impl Deliver {
         Ok(u32::try_from(count).is_ok_and(|count| count >= AT_ONCE))
     }
 
-    /// The policy's word about a message whose time has come. Whether it repeats another one was decided when it was accepted, and
-    /// its turn is the queue's.
+    /// The policy's word about a message whose time has come. Whether it repeats another one was decided when
+    /// it was accepted, and its turn is the queue's.
     fn recheck(&self) -> Recheck {
         let policy = Arc::clone(&self.policy);
         Arc::new(move |record: &Record, facts: &Facts| {
-            let to = Number::parse(&record.to, None).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
+            let to = Number::parse(&record.to, None)
+                .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
             let from = record.from.as_deref();
             policy.check_destination(&to)?;
             policy.check_sender(from)?;
-            policy.decide(&Ask { to: &to, from, hold_micros: record.held_micros, whole: None, allow_duplicate: true, paced: false }, facts)
+            policy.decide(
+                &Ask {
+                    to: &to,
+                    from,
+                    hold_micros: record.held_micros,
+                    whole: None,
+                    allow_duplicate: true,
+                    paced: false,
+                },
+                facts,
+            )
         })
     }
 }

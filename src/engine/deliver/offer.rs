@@ -1,5 +1,5 @@
-//! Handing a message over, once: to the carriers on its way, one after the other, and to each again only what it certainly
-//! did not take.
+//! Handing a message over, once: to the carriers on its way, one after the other, and to each again only what
+//! it certainly did not take.
 
 use super::outcome::Ended;
 use super::room::Deliver;
@@ -11,17 +11,33 @@ use crate::engine::retry::{Backoff, LONGEST_WAIT_MS, MAX_TRIES};
 use crate::provider::{Outcome, Submission};
 
 impl Deliver {
-    /// Hands messages to a carrier in one request, and learns from it how well that carrier is. As many outcomes as
-    /// messages, in their order.
+    /// Hands messages to a carrier in one request, and learns from it how well that carrier is. As many
+    /// outcomes as messages, in their order.
     pub async fn at_carrier(&self, carrier: &Carrier, submissions: &[Submission]) -> Vec<Outcome> {
         crash_point("before-provider");
         let mut outcomes = match submissions {
-            [one] => vec![carrier.hand(&self.life, self.timeout, |provider| provider.send(one), |unknown| unknown).await],
-            many => carrier.hand(&self.life, self.timeout, |provider| provider.send_many(many), |unknown| vec![unknown; many.len()]).await,
+            [one] => vec![
+                carrier
+                    .hand(&self.life, self.timeout, |provider| provider.send(one), |unknown| unknown)
+                    .await,
+            ],
+            many => {
+                carrier
+                    .hand(
+                        &self.life,
+                        self.timeout,
+                        |provider| provider.send_many(many),
+                        |unknown| vec![unknown; many.len()],
+                    )
+                    .await
+            }
         };
         crash_point("after-provider");
         hide_texts(&mut outcomes, submissions);
-        outcomes.resize(submissions.len(), Outcome::Unknown { why: "the provider's code said nothing about it".to_owned() });
+        outcomes.resize(
+            submissions.len(),
+            Outcome::Unknown { why: "the provider's code said nothing about it".to_owned() },
+        );
         let now = self.life.now();
         for outcome in &outcomes {
             // One of its connections lost the answer, and another answers: the carrier is well.
@@ -29,14 +45,18 @@ impl Deliver {
                 carrier.breaker.passed_over();
             } else if carrier.breaker.note(outcome, now) {
                 let why = carrier.breaker.look(now).err().map(|resting| resting.why).unwrap_or_default();
-                tracing::warn!(provider = carrier.name(), why, "circuit open: the provider takes nothing now; it is asked again later");
+                tracing::warn!(
+                    provider = carrier.name(),
+                    why,
+                    "circuit open: the provider takes nothing now; it is asked again later"
+                );
             }
         }
         outcomes
     }
 
-    /// Hands one message to one carrier. Tries again only what was certainly not sent. What waits for its turn or its recipient
-    /// is not tried again here.
+    /// Hands one message to one carrier. Tries again only what was certainly not sent. What waits for its
+    /// turn or its recipient is not tried again here.
     async fn offer(&self, carrier: &Carrier, submission: &Submission) -> Outcome {
         let mut tries = 0;
         let mut backoff = Backoff::of_a_message();
@@ -55,19 +75,29 @@ impl Deliver {
             let outcome = outcome.unwrap_or_else(|| Outcome::Unknown { why: String::new() });
             let Outcome::NotSent { retry_after_ms, .. } = &outcome else { return outcome };
             let asked = retry_after_ms.unwrap_or_else(|| backoff.next_ms());
-            if tries >= MAX_TRIES || asked > LONGEST_WAIT_MS || self.life.is_stopping() || has_waited(&outcome) {
+            if tries >= MAX_TRIES
+                || asked > LONGEST_WAIT_MS
+                || self.life.is_stopping()
+                || has_waited(&outcome)
+            {
                 return outcome;
             }
             backoff.sleep_ms(&self.life, asked).await;
         }
     }
 
-    /// Hands one message to the carriers on its way, one after the other, until one took it or nobody can know. Before
-    /// any but the first is asked, that is on disk.
-    pub async fn hand_over<'a>(&self, way: Way<'a>, submission: &Submission, mut before: Option<Ended<'a>>) -> Option<Ended<'a>> {
+    /// Hands one message to the carriers on its way, one after the other, until one took it or nobody can
+    /// know. Before any but the first is asked, that is on disk.
+    pub async fn hand_over<'a>(
+        &self,
+        way: Way<'a>,
+        submission: &Submission,
+        mut before: Option<Ended<'a>>,
+    ) -> Option<Ended<'a>> {
         for Hop { carrier, form } in way.hops {
             if let Some(outcome) = self.halting.halted(carrier.name(), submission) {
-                // It is not asked, so nothing is to be on disk about it. A refusal for good that was told before stays one.
+                // It is not asked, so nothing is to be on disk about it. A refusal for good that was told
+                // before stays one.
                 if !matches!(before, Some(Ended { outcome: Outcome::Rejected { .. }, .. })) {
                     before = Some(Ended { carrier, outcome });
                 }
@@ -77,7 +107,8 @@ impl Deliver {
             if before.is_some() {
                 let noted = self.ledger.hand_on(&submission.id, carrier.name()).await;
                 if let Err(error) = noted {
-                    tracing::error!(message = %submission.id, %error, "failover to another provider could not be recorded, so it is not tried");
+                    tracing::error!(message = %submission.id, %error,
+                        "failover to another provider could not be recorded, so it is not tried");
                     return before;
                 }
                 // Each carrier counts segments its own way.
@@ -98,5 +129,8 @@ impl Deliver {
 /// What a message is told that finds its carrier resting.
 pub fn rests(carrier: &Carrier, resting: Resting) -> Outcome {
     let Resting { wait_ms, why } = resting;
-    Outcome::NotSent { retry_after_ms: Some(wait_ms), why: format!("{} is not asked for {} ms more, because: {why}", carrier.name(), wait_ms) }
+    Outcome::NotSent {
+        retry_after_ms: Some(wait_ms),
+        why: format!("{} is not asked for {} ms more, because: {why}", carrier.name(), wait_ms),
+    }
 }

@@ -1,4 +1,5 @@
-//! What the ledger is told about a message, by what became of it at a carrier: the one way from an outcome to a settlement.
+//! What the ledger is told about a message, by what became of it at a carrier: the one way from an outcome to
+//! a settlement.
 
 use super::segments;
 use crate::clock::Timestamp;
@@ -26,22 +27,43 @@ pub struct Ended<'a> {
 pub fn settlement_of(ended: Ended<'_>, free_key: bool, at: Timestamp, currency: Currency) -> Settlement {
     let capabilities = ended.carrier.capabilities();
     let (vendor_id, status, segments, price, why) = match ended.outcome {
-        Outcome::Accepted { vendor_id, status, segments, price } => (vendor_id, status, segments, price, None),
-        Outcome::Failed { vendor_id, status, price, why } => (vendor_id, status, None, price, Some(untrusted::kept_words(&why))),
+        Outcome::Accepted { vendor_id, status, segments, price } => {
+            (vendor_id, status, segments, price, None)
+        }
+        Outcome::Failed { vendor_id, status, price, why } => {
+            (vendor_id, status, None, price, Some(untrusted::kept_words(&why)))
+        }
         Outcome::Unclear { vendor_id, why } => {
             let vendor_id = Some(vendor_id).filter(|id| is_usable_id(id));
             // Its own id is how it can be settled by asking.
-            let look_at = (vendor_id.is_some() && capabilities.receipts_by_poll).then(|| at.plus_ms(FIRST_LOOK_MS));
-            return Settlement { vendor_id, look_at, ..ended_as(at, State::Unknown, ErrorKind::OutcomeUnknown, why, false) };
+            let look_at =
+                (vendor_id.is_some() && capabilities.receipts_by_poll).then(|| at.plus_ms(FIRST_LOOK_MS));
+            return Settlement {
+                vendor_id,
+                look_at,
+                ..ended_as(at, State::Unknown, ErrorKind::OutcomeUnknown, why, false)
+            };
         }
         Outcome::Rejected { code, why } => return ended_as(at, State::Rejected, code, why, false),
         Outcome::NotNow { code, why, .. } => return ended_as(at, State::Rejected, code, why, free_key),
-        Outcome::NotSent { why, .. } => return ended_as(at, State::Rejected, ErrorKind::ProviderUnavailable, why, free_key),
-        Outcome::Unknown { why } => return ended_as(at, State::Unknown, ErrorKind::OutcomeUnknown, why, false),
-        Outcome::Segments(segments) => return segments::settlement(segments::each(segments, at), at, capabilities.receipts_by_poll),
+        Outcome::NotSent { why, .. } => {
+            return ended_as(at, State::Rejected, ErrorKind::ProviderUnavailable, why, free_key);
+        }
+        Outcome::Unknown { why } => {
+            return ended_as(at, State::Unknown, ErrorKind::OutcomeUnknown, why, false);
+        }
+        Outcome::Segments(segments) => {
+            return segments::settlement(segments::each(segments, at), at, capabilities.receipts_by_poll);
+        }
     };
     let Some(state) = taken_as(status) else {
-        return ended_as(at, State::Unknown, ErrorKind::OutcomeUnknown, format!("the provider calls it {status}"), false);
+        return ended_as(
+            at,
+            State::Unknown,
+            ErrorKind::OutcomeUnknown,
+            format!("the provider calls it {status}"),
+            false,
+        );
     };
     let vendor_id = vendor_id.filter(|id| is_usable_id(id));
     let is_open = !state.is_final() && vendor_id.is_some() && capabilities.receipts_by_poll;

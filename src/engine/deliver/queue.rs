@@ -1,8 +1,8 @@
-//! The queue of bulk messages: one worker for each carrier claims what is queued for it, as fast as its rate and the
-//! sending rate allow, and hands it over.
+//! The queue of bulk messages: one worker for each carrier claims what is queued for it, as fast as its rate
+//! and the sending rate allow, and hands it over.
 //!
-//! What a carrier certainly did not take goes on to the next one on its way; where there is none and the carrier rests,
-//! it goes back to its place in the queue. Nothing that may have left ever does.
+//! What a carrier certainly did not take goes on to the next one on its way; where there is none and the
+//! carrier rests, it goes back to its place in the queue. Nothing that may have left ever does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +70,8 @@ impl Deliver {
                 continue;
             }
             let mut permits = self.free_places(&places, hand).await;
-            // What would only wait at the carrier waits in the queue, where the end of this process leaves it queued.
+            // What would only wait at the carrier waits in the queue, where the end of this process leaves it
+            // queued.
             let room = tokio::select! {
                 room = carrier.room() => room,
                 () = self.life.stopped() => return,
@@ -90,7 +91,14 @@ impl Deliver {
             if claimed.is_void && !claimed.messages.is_empty() {
                 drop(permits);
                 self.recorder
-                    .put_back(carrier.name(), claimed.messages.into_iter().map(|message| Back { id: message.id, rests_until: None }).collect())
+                    .put_back(
+                        carrier.name(),
+                        claimed
+                            .messages
+                            .into_iter()
+                            .map(|message| Back { id: message.id, rests_until: None })
+                            .collect(),
+                    )
                     .await;
                 self.wait_for_work(&mut queued, Some(1_000)).await;
                 continue;
@@ -128,8 +136,15 @@ impl Deliver {
         true
     }
 
-    /// Claims what one request may carry, where the carrier takes several messages in one; else a message for each place.
-    async fn claim_for(&self, carrier: &Carrier, places: usize, room: u32, adopt: bool) -> crate::error::Result<Claimed> {
+    /// Claims what one request may carry, where the carrier takes several messages in one; else a message for
+    /// each place.
+    async fn claim_for(
+        &self,
+        carrier: &Carrier,
+        places: usize,
+        room: u32,
+        adopt: bool,
+    ) -> crate::error::Result<Claimed> {
         let per_request = u32::from(carrier.capabilities().recipients_per_request.max(1));
         let is_probe = carrier.breaker.is_probing();
         let limit = if is_probe {
@@ -166,7 +181,8 @@ impl Deliver {
         }
         // Some are slow: go on with what is free, at least one.
         let Ok(first) = Arc::clone(places).acquire_owned().await else { return Vec::new() };
-        let more = std::iter::from_fn(|| Arc::clone(places).try_acquire_owned().ok()).take(usize::try_from(hand).unwrap_or(1) - 1);
+        let more = std::iter::from_fn(|| Arc::clone(places).try_acquire_owned().ok())
+            .take(usize::try_from(hand).unwrap_or(1) - 1);
         std::iter::once(first).chain(more).collect()
     }
 
@@ -193,7 +209,10 @@ impl Deliver {
             match self.on_its_way(carrier, record) {
                 Ok(message) if message.way.leads_to(carrier) => open.push(message),
                 Ok(message) => {
-                    let why = format!("{} does not carry it any more, and nobody does for what is held for it", carrier.name());
+                    let why = format!(
+                        "{} does not carry it any more, and nobody does for what is held for it",
+                        carrier.name()
+                    );
                     waiting.push((message, Outcome::NotSent { retry_after_ms: None, why }));
                 }
                 Err(settlement) => self.post(&id, batch.as_ref(), &settlement).await,
@@ -209,7 +228,8 @@ impl Deliver {
                 }
             }
             open = going;
-            let submissions: Vec<Submission> = open.iter().map(|message| message.submission.clone()).collect();
+            let submissions: Vec<Submission> =
+                open.iter().map(|message| message.submission.clone()).collect();
             if submissions.is_empty() {
                 break;
             }
@@ -228,7 +248,9 @@ impl Deliver {
                         again.push((message, outcome));
                     }
                     // Refused for a reason that is none of the message's.
-                    Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, .. } => waiting.push((message, outcome)),
+                    Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, .. } => {
+                        waiting.push((message, outcome))
+                    }
                     outcome => self.ended(carrier, message, outcome).await,
                 }
             }
@@ -244,30 +266,46 @@ impl Deliver {
         self.go_on(carrier, waiting).await;
     }
 
-    /// A claimed message with its way, or why it cannot go: the operator may have changed lists and routes since.
+    /// A claimed message with its way, or why it cannot go: the operator may have changed lists and routes
+    /// since.
     fn on_its_way(&self, carrier: &Carrier, record: Record) -> Result<OnItsWay<'_>, Box<Settlement>> {
         let (Ok(to), Some(text)) = (Number::parse(&record.to, None), record.text) else {
-            return Err(Box::new(not_possible(self.life.now(), ErrorKind::Internal, "its text or number is not in the ledger".to_owned())));
+            return Err(Box::new(not_possible(
+                self.life.now(),
+                ErrorKind::Internal,
+                "its text or number is not in the ledger".to_owned(),
+            )));
         };
         let brake = self.halting.brake(&record.principal);
-        let submission = Submission { id: record.id, to, from: record.from, text, segments: record.segments, brake };
-        let allowed = self.policy.check_destination(&submission.to).and_then(|()| self.policy.check_sender(submission.from.as_deref()));
+        let submission =
+            Submission { id: record.id, to, from: record.from, text, segments: record.segments, brake };
+        let allowed = self
+            .policy
+            .check_destination(&submission.to)
+            .and_then(|()| self.policy.check_sender(submission.from.as_deref()));
         let (to, from, text) = (&submission.to, submission.from.as_deref(), &submission.text);
         let way = allowed.and_then(|()| self.carriers.way(to, from, text));
-        let mut way = way.map_err(|refused| Box::new(not_possible(self.life.now(), refused.kind(), refused.message().to_owned())))?;
-        // Its money was held for the carriers of that time: one that is dearer would take it over its limits. And what was
-        // accepted for the sandbox never leaves, wherever routes lead now.
+        let mut way = way.map_err(|refused| {
+            Box::new(not_possible(self.life.now(), refused.kind(), refused.message().to_owned()))
+        })?;
+        // Its money was held for the carriers of that time: one that is dearer would take it over its limits.
+        // And what was accepted for the sandbox never leaves, wherever routes lead now.
         way.hops.retain(|hop| hop.carrier.realm() == record.realm);
-        way.hops.retain(|hop| hop.carrier.name() == carrier.name() || self.is_covered(hop, &submission, record.held_micros));
+        way.hops.retain(|hop| {
+            hop.carrier.name() == carrier.name() || self.is_covered(hop, &submission, record.held_micros)
+        });
         Ok(OnItsWay { batch: record.batch, created: record.created, submission, way })
     }
 
     /// Whether so much is what this carrier takes for a message, or more.
     fn is_covered(&self, hop: &Hop<'_>, submission: &Submission, held_micros: i64) -> bool {
-        hop.carrier.priced(&self.policy, &submission.to, hop.form.segments).is_ok_and(|price| price.money.micros <= held_micros)
+        hop.carrier
+            .priced(&self.policy, &submission.to, hop.form.segments)
+            .is_ok_and(|price| price.money.micros <= held_micros)
     }
 
-    /// A carrier's definite word, or the lack of one: posted, unless its route asks another carrier after a refusal.
+    /// A carrier's definite word, or the lack of one: posted, unless its route asks another carrier after a
+    /// refusal.
     async fn ended(&self, carrier: &Carrier, message: OnItsWay<'_>, outcome: Outcome) {
         let OnItsWay { batch, submission, way, .. } = message;
         let mut ended = Ended { carrier, outcome };
@@ -287,7 +325,9 @@ impl Deliver {
         for (message, outcome) in messages {
             let OnItsWay { batch, created, submission, way } = message;
             let way = way.after(carrier);
-            let Some(ended) = self.hand_over(way, &submission, Some(Ended { carrier, outcome })).await else { continue };
+            let Some(ended) = self.hand_over(way, &submission, Some(Ended { carrier, outcome })).await else {
+                continue;
+            };
             match self.left(ended, created) {
                 Left::Settle(settlement) => self.post(&submission.id, batch.as_ref(), &settlement).await,
                 Left::Wait(rest_ms) => back.push((submission.id, rest_ms)),
@@ -298,7 +338,10 @@ impl Deliver {
             }
         }
         let now = self.life.now();
-        let back: Vec<Back> = back.into_iter().map(|(id, rest_ms)| Back { id, rests_until: rest_ms.map(|ms| now.plus_ms(ms)) }).collect();
+        let back: Vec<Back> = back
+            .into_iter()
+            .map(|(id, rest_ms)| Back { id, rests_until: rest_ms.map(|ms| now.plus_ms(ms)) })
+            .collect();
         if !back.is_empty() {
             self.recorder.put_back(carrier.name(), back).await;
         }
@@ -314,16 +357,26 @@ impl Deliver {
         let is_temporary = match &ended.outcome {
             Outcome::NotNow { code: ErrorKind::RateLimited, .. } => return Left::InLine,
             Outcome::NotNow { code, .. } if is_halt(*code) => return Left::Wait(None),
-            Outcome::NotNow { retry_after_ms, .. } => return Left::Wait(Some(rest_ms(*retry_after_ms, created, now))),
+            Outcome::NotNow { retry_after_ms, .. } => {
+                return Left::Wait(Some(rest_ms(*retry_after_ms, created, now)));
+            }
             // The carrier answered for it, and will take it later: others come first.
-            outcome @ Outcome::NotSent { retry_after_ms: Some(wait), .. } if !self.life.is_stopping() && !has_waited(outcome) => {
+            outcome @ Outcome::NotSent { retry_after_ms: Some(wait), .. }
+                if !self.life.is_stopping() && !has_waited(outcome) =>
+            {
                 return Left::Wait(Some(i64::try_from(*wait).unwrap_or(i64::MAX)));
             }
-            Outcome::NotSent { retry_after_ms, .. } => rests || self.life.is_stopping() || retry_after_ms.is_some(),
+            Outcome::NotSent { retry_after_ms, .. } => {
+                rests || self.life.is_stopping() || retry_after_ms.is_some()
+            }
             Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, .. } => true,
             _ => false,
         };
-        if is_temporary { Left::Wait(None) } else { Left::Settle(settlement_of(ended, false, self.life.now(), self.policy.settings().currency)) }
+        if is_temporary {
+            Left::Wait(None)
+        } else {
+            Left::Settle(settlement_of(ended, false, self.life.now(), self.policy.settings().currency))
+        }
     }
 
     async fn post(&self, id: &MessageId, batch: Option<&BatchId>, settlement: &Settlement) {
@@ -336,8 +389,8 @@ impl Deliver {
     }
 }
 
-/// How long a message rests whose recipient takes nothing now, in milliseconds: as long as it was not taken so far, so that a
-/// phone that stays full is tried less and less.
+/// How long a message rests whose recipient takes nothing now, in milliseconds: as long as it was not taken
+/// so far, so that a phone that stays full is tried less and less.
 fn rest_ms(asked_ms: u64, created: Timestamp, now: Timestamp) -> i64 {
     let waited = now.as_millis().saturating_sub(created.as_millis());
     i64::try_from(asked_ms).unwrap_or(i64::MAX).max(waited.min(LONGEST_REST_MS))

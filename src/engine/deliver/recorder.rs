@@ -1,11 +1,12 @@
 //! Writing down what became of a message: how it ended, or that it goes back to the queue.
 //!
-//! Some of it is known and cannot be written now: the disk is full, or another process holds the ledger. It waits in
-//! memory, and is tried again until it is on record, or this process ends. There is one outcome at most for each message under
-//! way, and while any waits nothing new is accepted or begun, so that they do not become more.
+//! Some of it is known and cannot be written now: the disk is full, or another process holds the ledger. It
+//! waits in memory, and is tried again until it is on record, or this process ends. There is one outcome at
+//! most for each message under way, and while any waits nothing new is accepted or begun, so that they do not
+//! become more.
 //!
-//! One of them is tried at a time, with a growing wait; once that is written the others follow together. What is left when the
-//! process ends is what recovery finds: attempts without an outcome.
+//! One of them is tried at a time, with a growing wait; once that is written the others follow together. What
+//! is left when the process ends is what recovery finds: attempts without an outcome.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -96,8 +97,8 @@ impl Recorder {
         Self { ledger, life, signals, halts, waiting: Mutex::default() }
     }
 
-    /// Posts a settlement. What cannot be written now waits until it can be, and is not lost while this process lives; the error
-    /// says that it waits still.
+    /// Posts a settlement. What cannot be written now waits until it can be, and is not lost while this
+    /// process lives; the error says that it waits still.
     pub async fn settle(self: &Arc<Self>, id: &MessageId, settlement: &Settlement) -> Result<Vec<Budget>> {
         let error = match self.ledger.settle(id, settlement.clone()).await {
             Ok(budgets) => {
@@ -109,21 +110,25 @@ impl Recorder {
         };
         tracing::error!(message = %id, %error, "an outcome could not be recorded yet");
         let (heard, recorded) = oneshot::channel();
-        self.keep(Unrecorded::Outcome { id: id.clone(), settlement: Box::new(settlement.clone()), heard }, &error);
+        self.keep(
+            Unrecorded::Outcome { id: id.clone(), settlement: Box::new(settlement.clone()), heard },
+            &error,
+        );
         tokio::select! {
             recorded = recorded => recorded.map_err(|_| error),
             () = self.life.sleep(SETTLE_PATIENCE) => Err(error),
         }
     }
 
-    /// Puts messages back in the queue. While the ledger cannot be written they wait for that, as outcomes do: else they would stay
-    /// attempts of this process for as long as it lives.
+    /// Puts messages back in the queue. While the ledger cannot be written they wait for that, as outcomes
+    /// do: else they would stay attempts of this process for as long as it lives.
     pub async fn put_back(self: &Arc<Self>, provider: &str, back: Vec<Back>) {
         let count = back.len();
         match self.ledger.unclaim(back.clone()).await {
             Ok(()) => tracing::debug!(count, provider, "requeued: the provider takes nothing now"),
             Err(error) => {
-                tracing::error!(%error, "messages that were not sent could not be requeued yet; it will be tried again");
+                tracing::error!(%error,
+                    "messages that were not sent could not be requeued yet; it will be tried again");
                 self.keep(Unrecorded::Back(back), &error);
             }
         }
@@ -145,7 +150,8 @@ impl Recorder {
             std::mem::replace(&mut waiting.is_worked_on, true)
         };
         if !is_begun {
-            tracing::error!(%error, "outcomes cannot be recorded now: they wait in memory, and nothing is sent until they are");
+            tracing::error!(%error,
+                "outcomes cannot be recorded now: they wait in memory, and nothing is sent until they are");
             let recorder = Arc::clone(self);
             self.life.spawn(async move { recorder.record_all().await });
         }
@@ -178,7 +184,10 @@ impl Recorder {
                 continue;
             }
             let rest = std::mem::take(&mut locked(&self.waiting).all);
-            let is_all = join_all(rest.into_iter().map(|one| self.record_or_keep(one))).await.into_iter().all(|is_recorded| is_recorded);
+            let is_all = join_all(rest.into_iter().map(|one| self.record_or_keep(one)))
+                .await
+                .into_iter()
+                .all(|is_recorded| is_recorded);
             if is_all {
                 backoff.reset();
             }
@@ -226,7 +235,9 @@ impl Recorder {
     async fn try_to_record(&self, one: &Unrecorded) -> Result<Vec<Budget>> {
         let store = &self.ledger;
         match one {
-            Unrecorded::Outcome { id, settlement, .. } => store.settle(id, Settlement::clone(settlement)).await,
+            Unrecorded::Outcome { id, settlement, .. } => {
+                store.settle(id, Settlement::clone(settlement)).await
+            }
             Unrecorded::Back(back) => store.unclaim(back.clone()).await.map(|()| Vec::new()),
         }
     }

@@ -36,7 +36,11 @@ impl Recovery {
         let stale_before = is_in_doubt.then(|| now.plus_ms(-patience));
         let recovered = self.ledger.recover(now, stale_before).await?;
         if recovered.unknown > 0 || recovered.released > 0 {
-            tracing::warn!(unknown = recovered.unknown, released = recovered.released, "recovery settled what a process that ended had left");
+            tracing::warn!(
+                unknown = recovered.unknown,
+                released = recovered.released,
+                "recovery settled what a process that ended had left"
+            );
             self.signals.wake_queues();
         }
         Ok(())

@@ -1,6 +1,6 @@
-//! What is recorded of a message whose segments went out as requests of their own. It is told as it is: sent when all of
-//! them were taken, unknown when one may have been, and else partly sent, which is final: the person has a piece of the
-//! text, so nobody sends the whole again.
+//! What is recorded of a message whose segments went out as requests of their own. It is told as it is: sent
+//! when all of them were taken, unknown when one may have been, and else partly sent, which is final: the
+//! person has a piece of the text, so nobody sends the whole again.
 
 use crate::clock::Timestamp;
 use crate::engine::carriers::word::{FIRST_LOOK_MS, is_usable_id};
@@ -37,10 +37,12 @@ pub fn settlement(parts: Vec<Segment>, at: Timestamp, is_asked: bool) -> Settlem
 /// What the ledger is told about one segment.
 pub fn segment_of(number: u32, outcome: SegmentOutcome, at: Timestamp) -> Segment {
     let (state, vendor_id, why) = match outcome {
-        SegmentOutcome::Accepted { vendor_id } => (State::Sent, Some(vendor_id).filter(|id| is_usable_id(id)), None),
-        SegmentOutcome::Rejected { why, .. } | SegmentOutcome::NotSent { why, .. } | SegmentOutcome::NotNow { why, .. } => {
-            (State::Rejected, None, Some(why))
+        SegmentOutcome::Accepted { vendor_id } => {
+            (State::Sent, Some(vendor_id).filter(|id| is_usable_id(id)), None)
         }
+        SegmentOutcome::Rejected { why, .. }
+        | SegmentOutcome::NotSent { why, .. }
+        | SegmentOutcome::NotNow { why, .. } => (State::Rejected, None, Some(why)),
         SegmentOutcome::Unknown { why } => (State::Unknown, None, Some(why)),
     };
     Segment { number, state, vendor_id, at, why: why.as_deref().map(untrusted::kept_words) }
@@ -55,11 +57,19 @@ fn told(parts: &[Segment]) -> (State, Option<ErrorKind>, Option<String>) {
     let taken = of - lost.len() - refused.len();
     let refusal = in_state(State::Rejected).next().map(|first| {
         let verb = if refused.len() == 1 { "was" } else { "were" };
-        format!("{} {verb} not taken: {}", named(&refused), first.why.as_deref().unwrap_or("no reason was given"))
+        format!(
+            "{} {verb} not taken: {}",
+            named(&refused),
+            first.why.as_deref().unwrap_or("no reason was given")
+        )
     });
     if !lost.is_empty() {
         let (answers, were) = if lost.len() == 1 { ("answer", "was") } else { ("answers", "were") };
-        let accepted = if taken == 1 { "1 segment was accepted".to_owned() } else { format!("{taken} segments were accepted") };
+        let accepted = if taken == 1 {
+            "1 segment was accepted".to_owned()
+        } else {
+            format!("{taken} segments were accepted")
+        };
         let mut why = format!("the {answers} for {} of {of} {were} lost; {accepted}", named(&lost));
         if let Some(refusal) = refusal {
             why = format!("{why}; {refusal}");
@@ -68,7 +78,11 @@ fn told(parts: &[Segment]) -> (State, Option<ErrorKind>, Option<String>) {
     }
     match refusal {
         Some(refusal) if taken == 0 => (State::Rejected, Some(ErrorKind::ProviderRejected), Some(refusal)),
-        Some(refusal) => (State::Failed, Some(ErrorKind::PartlySent), Some(format!("{taken} of {of} segments went out; {refusal}"))),
+        Some(refusal) => (
+            State::Failed,
+            Some(ErrorKind::PartlySent),
+            Some(format!("{taken} of {of} segments went out; {refusal}")),
+        ),
         None => (State::Sent, None, None),
     }
 }
@@ -129,11 +143,17 @@ mod tests {
                 vec![lost(), lost(), accepted("c"), lost(), refused()],
                 State::Unknown,
                 Some(ErrorKind::OutcomeUnknown),
-                Some("the answers for segments 1, 2 and 4 of 5 were lost; 1 segment was accepted; segment 5 was not taken: bad"),
+                Some(
+                    "the answers for segments 1, 2 and 4 of 5 were lost; 1 segment was accepted; segment 5 \
+                     was not taken: bad",
+                ),
             ),
         ];
         for (outcomes, state, code, why) in table {
-            let parts = (1..).zip(outcomes).map(|(number, outcome)| segment_of(number, outcome, Timestamp(7))).collect();
+            let parts = (1..)
+                .zip(outcomes)
+                .map(|(number, outcome)| segment_of(number, outcome, Timestamp(7)))
+                .collect();
             let settled = settlement(parts, Timestamp(7), true);
             assert_eq!((settled.state, settled.code, settled.why.as_deref()), (state, code, why));
             assert_eq!(settled.look_at.is_some(), !state.is_final());

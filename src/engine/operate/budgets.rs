@@ -32,10 +32,20 @@ impl Operate {
     /// # Errors
     /// [`ErrorKind::NotFound`] where no such budget is frozen, or [`ErrorKind::LedgerUnavailable`].
     pub async fn unfreeze(&self, person: &Person, name: Option<String>) -> Result<Vec<String>> {
-        let frozen = self.ledger.all_budgets().await?.into_iter().filter(|budget| budget.frozen).map(|budget| budget.key);
-        let chosen: Vec<BudgetKey> = frozen.filter(|key| name.as_ref().is_none_or(|name| name == key.as_str())).collect();
+        let frozen = self
+            .ledger
+            .all_budgets()
+            .await?
+            .into_iter()
+            .filter(|budget| budget.frozen)
+            .map(|budget| budget.key);
+        let chosen: Vec<BudgetKey> =
+            frozen.filter(|key| name.as_ref().is_none_or(|name| name == key.as_str())).collect();
         if chosen.is_empty() {
-            let what = name.map_or_else(|| "no budget is frozen".to_owned(), |name| format!("no frozen budget is called \"{name}\""));
+            let what = name.map_or_else(
+                || "no budget is frozen".to_owned(),
+                |name| format!("no frozen budget is called \"{name}\""),
+            );
             return Err(Error::new(ErrorKind::NotFound, what).next("`sms-mcp budget` lists them by name."));
         }
         for key in &chosen {

@@ -1,5 +1,5 @@
-//! What the operator does about people who want no more texts: who they are, adding and taking off, and saying who somebody
-//! was whom nobody could tell.
+//! What the operator does about people who want no more texts: who they are, adding and taking off, and
+//! saying who somebody was whom nobody could tell.
 
 use super::room::Operate;
 use crate::engine::arguments::number as number_of;
@@ -39,12 +39,17 @@ impl Operate {
         self.ledger.opt_outs(LISTED).await
     }
 
-    /// Notes for the operator that a person wants no more texts, or wants them again, and tells the vendors that keep
-    /// such lists. Returns the number, and what a vendor did not take.
+    /// Notes for the operator that a person wants no more texts, or wants them again, and tells the vendors
+    /// that keep such lists. Returns the number, and what a vendor did not take.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidNumber`] or [`ErrorKind::LedgerUnavailable`].
-    pub async fn set_opt_out(&self, caller: &Caller, number: &str, wants: Wants<'_>) -> Result<(String, Vec<String>)> {
+    pub async fn set_opt_out(
+        &self,
+        caller: &Caller,
+        number: &str,
+        wants: Wants<'_>,
+    ) -> Result<(String, Vec<String>)> {
         let is_out = matches!(wants, Wants::NoTexts);
         let number = number_of(number, self.default_region)?;
         let now = self.life.now();
@@ -63,8 +68,8 @@ impl Operate {
         Ok((number.e164().to_owned(), notes))
     }
 
-    /// What waits for the operator: a STOP or START of somebody who may be anybody, and replies that several people fit.
-    /// Oldest first.
+    /// What waits for the operator: a STOP or START of somebody who may be anybody, and replies that several
+    /// people fit. Oldest first.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`].
@@ -77,20 +82,33 @@ impl Operate {
     pub async fn warn_of_pending(&self) -> Result<()> {
         let waiting = self.ledger.pendings().await?.len();
         if waiting > 0 {
-            tracing::warn!(waiting, "replies of ambiguous senders wait for the operator: settle it with sms-mcp opt-out pending");
+            tracing::warn!(
+                waiting,
+                "replies of ambiguous senders wait for the operator: settle it with sms-mcp opt-out pending"
+            );
         }
         Ok(())
     }
 
-    /// Takes the operator's word for who somebody was. What they asked for is done, and their replies become theirs.
-    /// Returns what that was, and what a vendor did not take.
+    /// Takes the operator's word for who somebody was. What they asked for is done, and their replies become
+    /// theirs. Returns what that was, and what a vendor did not take.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidNumber`], [`ErrorKind::NotFound`] or [`ErrorKind::LedgerUnavailable`].
-    pub async fn settle_pending(&self, person: &Person, id: i64, number: &str) -> Result<(Pending, String, Vec<String>)> {
+    pub async fn settle_pending(
+        &self,
+        person: &Person,
+        id: i64,
+        number: &str,
+    ) -> Result<(Pending, String, Vec<String>)> {
         let number = number_of(number, self.default_region)?;
         let store = &self.ledger;
-        let waiting = store.pendings().await?.into_iter().find(|pending| pending.id == id).ok_or_else(|| nothing_waits(id))?;
+        let waiting = store
+            .pendings()
+            .await?
+            .into_iter()
+            .find(|pending| pending.id == id)
+            .ok_or_else(|| nothing_waits(id))?;
         // Before the entry is closed: what protects somebody must not be lost in between.
         let notes = match waiting.meaning {
             Meaning::Stop => {
@@ -109,7 +127,8 @@ impl Operate {
         Ok((settled.pending, number.e164().to_owned(), notes))
     }
 
-    /// Lets go what waits: it is nobody's. A STOP that is let go protects nobody any more but those whom it stopped.
+    /// Lets go what waits: it is nobody's. A STOP that is let go protects nobody any more but those whom it
+    /// stopped.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] or [`ErrorKind::LedgerUnavailable`].
@@ -123,7 +142,9 @@ impl Operate {
     async fn tell_vendors(&self, number: &Number, is_out: bool) -> Vec<String> {
         let mut notes = Vec::new();
         for carrier in self.carriers.all().iter().filter(|carrier| carrier.capabilities().opt_outs) {
-            if let Err(error) = carrier.ask(&self.life, PATIENCE, |provider| provider.opt_out(number, is_out)).await {
+            if let Err(error) =
+                carrier.ask(&self.life, PATIENCE, |provider| provider.opt_out(number, is_out)).await
+            {
                 notes.push(format!("{} was not told: {}", carrier.name(), error.message()));
             }
         }
@@ -132,5 +153,6 @@ impl Operate {
 }
 
 fn nothing_waits(id: i64) -> Error {
-    Error::new(ErrorKind::NotFound, format!("nothing waits under the number {id}")).next("`sms-mcp opt-out pending` lists what does.")
+    Error::new(ErrorKind::NotFound, format!("nothing waits under the number {id}"))
+        .next("`sms-mcp opt-out pending` lists what does.")
 }

@@ -1,5 +1,5 @@
-//! Forgetting what is long over (`[ledger] keep_for`): by one process at a time, in small steps with rests between them, so
-//! that no send waits for it.
+//! Forgetting what is long over (`[ledger] keep_for`): by one process at a time, in small steps with rests
+//! between them, so that no send waits for it.
 
 use std::time::Duration;
 
@@ -39,7 +39,8 @@ impl Operate {
     ///
     /// # Errors
     /// [`ErrorKind::LedgerInDoubt`](crate::error::ErrorKind::LedgerInDoubt), and nothing has gone;
-    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable), and a part of it may have gone.
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable), and a part of it may
+    /// have gone.
     pub async fn prune(&self, caller: &Caller, keep_for: Span) -> Result<Option<Pruned>> {
         caller.acted("ledger prune", &format!("what is older than {keep_for}"));
         self.forget(keep_for).await

@@ -1,4 +1,5 @@
-//! What the operator does at a vendor, besides sending: asking what works, its lists and webhooks, and opt-outs.
+//! What the operator does at a vendor, besides sending: asking what works, its lists and webhooks, and
+//! opt-outs.
 
 use std::time::Duration;
 
@@ -62,13 +63,22 @@ impl Operate {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`], [`ErrorKind::NotFound`], and whatever the provider says.
-    pub async fn at_vendor(&self, caller: &Caller, provider: &str, action: &str, arguments: &Arguments) -> Result<serde_json::Value> {
+    pub async fn at_vendor(
+        &self,
+        caller: &Caller,
+        provider: &str,
+        action: &str,
+        arguments: &Arguments,
+    ) -> Result<serde_json::Value> {
         let carrier = self.carriers.named(Some(provider))?;
         if action == WEBHOOK_URL.name {
             caller.looked("provider webhook-url");
             let callback = carrier.callback.as_ref().ok_or_else(|| {
-                Error::new(ErrorKind::NotFound, "no vendor can reach this server: [http] public_url is not set")
-                    .next("Set it to this server's address.")
+                Error::new(
+                    ErrorKind::NotFound,
+                    "no vendor can reach this server: [http] public_url is not set",
+                )
+                .next("Set it to this server's address.")
             })?;
             return Ok(serde_json::json!({ "url": callback.url(None) }));
         }
@@ -87,13 +97,19 @@ impl Operate {
     async fn sent_at(&self, carrier: &Carrier, arguments: &Arguments) -> Result<serde_json::Value> {
         let state = match arguments.get("status") {
             None => None,
-            Some(name) => Some(State::from_name(name).ok_or_else(|| invalid("status", "is none of sent, delivered, failed"))?),
+            Some(name) => Some(
+                State::from_name(name)
+                    .ok_or_else(|| invalid("status", "is none of sent, delivered, failed"))?,
+            ),
         };
         let to = arguments.get("to").map(|to| number(to, self.default_region)).transpose()?;
-        let since = match arguments.get("since") {
-            None => None,
-            Some(text) => Some(Timestamp::parse(text).ok_or_else(|| invalid("since", "is no time; write 2026-11-22 or 2026-11-22T10:00:00Z"))?),
-        };
+        let since =
+            match arguments.get("since") {
+                None => None,
+                Some(text) => Some(Timestamp::parse(text).ok_or_else(|| {
+                    invalid("since", "is no time; write 2026-11-22 or 2026-11-22T10:00:00Z")
+                })?),
+            };
         let page = match arguments.get("page").map(|page| page.parse::<u32>()) {
             None => 1,
             Some(Ok(page)) if page > 0 => page,
@@ -113,7 +129,11 @@ impl Operate {
             findings.extend(self.receive.unmatched_of(carrier).await?);
             Ok(findings)
         };
-        let each = self.carriers.all().iter().map(|carrier| async { (carrier.name().to_owned(), check(carrier).await) });
+        let each = self
+            .carriers
+            .all()
+            .iter()
+            .map(|carrier| async { (carrier.name().to_owned(), check(carrier).await) });
         futures::future::join_all(each).await
     }
 }

@@ -24,7 +24,8 @@ impl Read {
     /// What the provider's account holds, and what is left of each budget.
     ///
     /// # Errors
-    /// [`ErrorKind::SessionInvalid`] or [`ErrorKind::LedgerUnavailable`]. A provider that cannot be asked is part of the answer.
+    /// [`ErrorKind::SessionInvalid`] or [`ErrorKind::LedgerUnavailable`]. A provider that cannot be asked is
+    /// part of the answer.
     pub async fn balance(&self, caller: &Caller, args: BalanceArgs) -> Result<BalanceAnswer> {
         let realm = self.carriers.realm();
         let payer = self.answers.payer(caller, args.session, realm)?;
@@ -34,11 +35,16 @@ impl Read {
         warnings.extend(self.answers.halt_warning(&caller.principal));
         let currency = self.policy.settings().currency;
         Ok(BalanceAnswer {
-            balances: futures::future::join_all(self.carriers.all().iter().map(|carrier| self.balance_at(carrier))).await,
+            balances: futures::future::join_all(
+                self.carriers.all().iter().map(|carrier| self.balance_at(carrier)),
+            )
+            .await,
             // The ledger's total is always kept, and only worth showing where it has a limit.
             budgets: budgets
                 .iter()
-                .filter(|budget| budget.scope != Scope::Total || budget.limits.spend_micros.is_some() || budget.frozen)
+                .filter(|budget| {
+                    budget.scope != Scope::Total || budget.limits.spend_micros.is_some() || budget.frozen
+                })
                 .map(|budget| BudgetView::of(budget, currency))
                 .collect(),
             warnings,
@@ -52,17 +58,24 @@ impl Read {
         let told = others.iter().filter_map(|peer| {
             let stricter = own.differences(&peer.rules).into_iter().filter(|one| one.is_stricter);
             let limits: Vec<String> = stricter.map(|one| format!("{} {}", one.setting, one.there)).collect();
-            (!limits.is_empty())
-                .then(|| format!("Another process on this ledger has stricter limits, which hold here too: {} ({}).", limits.join(", "), peer.name()))
+            (!limits.is_empty()).then(|| {
+                format!(
+                    "Another process on this ledger has stricter limits, which hold here too: {} ({}).",
+                    limits.join(", "),
+                    peer.name()
+                )
+            })
         });
         Ok(told.collect())
     }
 
-    /// Real providers that tell no prices before they send, and how far the budgets go at the assumed one; nothing where
-    /// all of them tell some, or `[rates]` has one for each destination that is allowed.
+    /// Real providers that tell no prices before they send, and how far the budgets go at the assumed one;
+    /// nothing where all of them tell some, or `[rates]` has one for each destination that is allowed.
     pub fn unpriced(&self) -> Option<(Vec<String>, Assumed)> {
-        let tells_none = |carrier: &&Carrier| carrier.realm() == Realm::Live && !carrier.capabilities().prices;
-        let names: Vec<String> = self.carriers.all().iter().filter(tells_none).map(|carrier| carrier.name().to_owned()).collect();
+        let tells_none =
+            |carrier: &&Carrier| carrier.realm() == Realm::Live && !carrier.capabilities().prices;
+        let names: Vec<String> =
+            self.carriers.all().iter().filter(tells_none).map(|carrier| carrier.name().to_owned()).collect();
         if names.is_empty() { None } else { Some((names, self.policy.assumed()?)) }
     }
 
@@ -73,15 +86,30 @@ impl Read {
         }
         let can_tell = carrier.capabilities().balance;
         if can_tell && !carrier.has_room(&*self.ledger, self.life.now(), 1).await.unwrap_or(false) {
-            let none = || ProviderBalance { provider: carrier.name().to_owned(), unavailable: Some(BUSY.to_owned()), ..ProviderBalance::default() };
-            return known.as_ref().map_or_else(none, |(_, balance)| ProviderBalance { fresh: false, ..balance.clone() });
+            let none = || ProviderBalance {
+                provider: carrier.name().to_owned(),
+                unavailable: Some(BUSY.to_owned()),
+                ..ProviderBalance::default()
+            };
+            return known
+                .as_ref()
+                .map_or_else(none, |(_, balance)| ProviderBalance { fresh: false, ..balance.clone() });
         }
-        let (money, credits, unavailable) = match carrier.ask(&self.life, LOOK, |provider| provider.balance()).await {
-            Ok(Balance::Money(money)) => (Some(money.into()), None, None),
-            Ok(Balance::Credits { micros, worth }) => (worth.map(Price::from), Some(Amount(micros).to_string()), None),
-            Err(error) => (None, None, Some(error.message().to_owned())),
+        let (money, credits, unavailable) =
+            match carrier.ask(&self.life, LOOK, |provider| provider.balance()).await {
+                Ok(Balance::Money(money)) => (Some(money.into()), None, None),
+                Ok(Balance::Credits { micros, worth }) => {
+                    (worth.map(Price::from), Some(Amount(micros).to_string()), None)
+                }
+                Err(error) => (None, None, Some(error.message().to_owned())),
+            };
+        let balance = ProviderBalance {
+            provider: carrier.name().to_owned(),
+            fresh: unavailable.is_none(),
+            money,
+            credits,
+            unavailable,
         };
-        let balance = ProviderBalance { provider: carrier.name().to_owned(), fresh: unavailable.is_none(), money, credits, unavailable };
         if can_tell && carrier.realm() == Realm::Live {
             *known = Some((self.life.now(), balance.clone()));
         }

@@ -24,7 +24,13 @@ impl Read {
         let time = |name: &str, text: Option<String>| match text {
             None => Ok(None),
             Some(text) => Timestamp::parse(&text).map(Some).ok_or_else(|| {
-                invalid(name, format!("\"{}\" is no time; write 2026-11-22 or 2026-11-22T10:00:00Z", crate::sms::untrusted::escape(&text)))
+                invalid(
+                    name,
+                    format!(
+                        "\"{}\" is no time; write 2026-11-22 or 2026-11-22T10:00:00Z",
+                        crate::sms::untrusted::escape(&text)
+                    ),
+                )
             }),
         };
         let limit = args.limit.unwrap_or(PAGE);
@@ -33,9 +39,9 @@ impl Read {
         }
         let before = match &args.cursor {
             None => None,
-            Some(cursor) => {
-                Some(read_cursor(cursor).ok_or_else(|| invalid("cursor", "is not a next_cursor of list_sms; leave it out for the newest messages"))?)
-            }
+            Some(cursor) => Some(read_cursor(cursor).ok_or_else(|| {
+                invalid("cursor", "is not a next_cursor of list_sms; leave it out for the newest messages")
+            })?),
         };
         let to = match &args.to {
             None => None,
@@ -66,7 +72,11 @@ impl Read {
 
     /// That nothing left, of all that is listed or of those that the sandbox carried.
     fn list_warnings(&self, records: &[Record]) -> Vec<String> {
-        let carried: Vec<&str> = records.iter().filter(|record| record.realm.is_sandbox()).map(|record| record.id.as_str()).collect();
+        let carried: Vec<&str> = records
+            .iter()
+            .filter(|record| record.realm.is_sandbox())
+            .map(|record| record.id.as_str())
+            .collect();
         if carried.is_empty() || carried.len() == records.len() {
             return self.answers.warnings(records.iter().map(|record| record.realm));
         }

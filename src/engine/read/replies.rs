@@ -1,7 +1,8 @@
-//! Which replies to a message are shown: strangers write them, as many and as long as they like, and a model pays for each.
+//! Which replies to a message are shown: strangers write them, as many and as long as they like, and a model
+//! pays for each.
 //!
-//! A page is the newest that fit in [`PAGE`] and in [`MOST_CHARS`], with a cursor for those before them. What a sender wrote
-//! beyond [`SHOWN_AN_HOUR`] is on record and told onward, and counted here alone.
+//! A page is the newest that fit in [`PAGE`] and in [`MOST_CHARS`], with a cursor for those before them. What
+//! a sender wrote beyond [`SHOWN_AN_HOUR`] is on record and told onward, and counted here alone.
 
 use crate::clock::Timestamp;
 use crate::engine::arguments::invalid;
@@ -12,7 +13,8 @@ use crate::ledger::{Record, Replies, ReplyPage, ReplyPlace, SHOWN_AN_HOUR};
 /// Most replies on a page.
 const PAGE: usize = 20;
 
-/// Most characters of all texts on a page. A text that is longer by itself, with all that it hides written out, is cut.
+/// Most characters of all texts on a page. A text that is longer by itself, with all that it hides written
+/// out, is cut.
 const MOST_CHARS: usize = 8_000;
 
 /// A page of replies, as an answer shows it.
@@ -56,9 +58,15 @@ pub fn shown(record: &Record, found: Replies) -> Shown {
     let unshown = record.replies.saturating_sub(found.showable);
     Shown {
         omitted: record.replies.saturating_sub(u32::try_from(replies.len()).unwrap_or(u32::MAX)),
-        next_cursor: last.filter(|_| has_more).map(|(at, sequence)| format!("r{:x}-{sequence:x}", at.as_millis())),
-        warning: (unshown > 0)
-            .then(|| format!("{unshown} of the replies are counted and never shown: their sender wrote more than {SHOWN_AN_HOUR} within an hour.")),
+        next_cursor: last
+            .filter(|_| has_more)
+            .map(|(at, sequence)| format!("r{:x}-{sequence:x}", at.as_millis())),
+        warning: (unshown > 0).then(|| {
+            format!(
+                "{unshown} of the replies are counted and never shown: their sender wrote more \
+                than {SHOWN_AN_HOUR} within an hour."
+            )
+        }),
         replies,
     }
 }
@@ -75,8 +83,8 @@ pub fn read_cursor(cursor: Option<&str>) -> Result<Option<ReplyPlace>> {
     };
     match cursor {
         None => Ok(None),
-        Some(cursor) => {
-            place(cursor).map(Some).ok_or_else(|| invalid("cursor", "is not a next_cursor of get_status; leave it out for the newest replies"))
-        }
+        Some(cursor) => place(cursor).map(Some).ok_or_else(|| {
+            invalid("cursor", "is not a next_cursor of get_status; leave it out for the newest replies")
+        }),
     }
 }

@@ -29,8 +29,15 @@ impl Read {
         let guard = &self.policy;
         let id = new_handle(&self.life)?;
         let limits = guard.slice(Slice { max_spend: args.max_spend, max_messages: args.max_messages });
-        let handle = NewHandle { id: id.clone(), label: args.label.as_deref().map(crate::sms::untrusted::escape), limits };
-        let budgets = self.ledger.open_session(self.answers.payer(caller, None, self.carriers.realm())?, handle, self.life.now()).await?;
+        let handle = NewHandle {
+            id: id.clone(),
+            label: args.label.as_deref().map(crate::sms::untrusted::escape),
+            limits,
+        };
+        let budgets = self
+            .ledger
+            .open_session(self.answers.payer(caller, None, self.carriers.realm())?, handle, self.life.now())
+            .await?;
         Ok(OpenAnswer {
             session: id,
             budget: BudgetLeft::of(&budgets, guard.settings().currency),

@@ -15,8 +15,8 @@ impl Read {
     /// A message with its history, after a fresh look at the provider where it has one; or a bulk.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] for an id that this principal does not have, [`ErrorKind::InvalidArgument`] for no cursor, or
-    /// [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::NotFound`] for an id that this principal does not have, [`ErrorKind::InvalidArgument`]
+    /// for no cursor, or [`ErrorKind::LedgerUnavailable`].
     pub async fn status(&self, caller: &Caller, args: StatusArgs) -> Result<StatusAnswer> {
         let before = read_cursor(args.cursor.as_deref())?;
         if args.id.starts_with(BatchId::PREFIX) {
@@ -38,13 +38,22 @@ impl Read {
         let mut warnings = self.answers.warnings([record.realm]);
         warnings.extend(shown.warning);
         if record.state == State::Held {
-            warnings.push("The provider holds it back (its sender is paused); it may go out later. Do not send it again.".to_owned());
+            warnings.push(
+                "The provider holds it back (its sender is paused); it may go out later. Do not \
+                send it again."
+                    .to_owned(),
+            );
         }
         if record.state == State::Unknown {
-            warnings.push("Nobody knows whether it went out: do NOT send it again. Its money stays reserved.".to_owned());
+            warnings.push(
+                "Nobody knows whether it went out: do NOT send it again. Its money stays reserved."
+                    .to_owned(),
+            );
         }
         if record.code == Some(ErrorKind::PartlySent) {
-            warnings.push("Only a part of it went out, and was charged: do NOT send the whole text again.".to_owned());
+            warnings.push(
+                "Only a part of it went out, and was charged: do NOT send the whole text again.".to_owned(),
+            );
         }
         Ok(StatusAnswer {
             message: Some(view(record)),

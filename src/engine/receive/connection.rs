@@ -1,9 +1,10 @@
 //! Hearing what carriers tell over the connections that they keep: receipts, people's replies, opt-outs.
 //!
-//! Everything goes through the same door as a webhook ([`Receive::take_events`]), and the carrier is thanked only once it
-//! is durable; what cannot be recorded is asked for again. Up to a thousand are under way at a time. Nothing is gathered
-//! on purpose: one that comes alone is recorded at once, and while the ledger syncs, those that come meanwhile wait
-//! together for its next sync. What one person says is taken in the order in which it came.
+//! Everything goes through the same door as a webhook ([`Receive::take_events`]), and the carrier is thanked
+//! only once it is durable; what cannot be recorded is asked for again. Up to a thousand are under way at a
+//! time. Nothing is gathered on purpose: one that comes alone is recorded at once, and while the ledger
+//! syncs, those that come meanwhile wait together for its next sync. What one person says is taken in the
+//! order in which it came.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -19,13 +20,13 @@ use crate::provider::exchange::{Event, Notice, Unacknowledged};
 /// Most that is being recorded at a time. More waits at the carrier.
 const AT_ONCE: usize = 1_000;
 
-/// People are told apart by this many lanes; in each, one is heard after the other. As many more are there for late answers, which
-/// may have to wait for their message and hold up nobody's words.
+/// People are told apart by this many lanes; in each, one is heard after the other. As many more are there
+/// for late answers, which may have to wait for their message and hold up nobody's words.
 const LANES: usize = 64;
 
 impl Receive {
-    /// Records what a provider tells as it comes, until the engine stops. What is not recorded by then is dropped, which
-    /// asks the carrier to tell it again.
+    /// Records what a provider tells as it comes, until the engine stops. What is not recorded by then is
+    /// dropped, which asks the carrier to tell it again.
     pub async fn run_notices(&self, provider: String, mut notices: mpsc::Receiver<Notice>) {
         let Some(carrier) = self.carriers.get(&provider) else { return };
         let lanes: Vec<Mutex<()>> = (0..2 * LANES).map(|_| Mutex::default()).collect();
@@ -63,7 +64,8 @@ impl Receive {
         if let Err(error) = &taken
             && !matches!(notice.event, Event::Unacknowledged(_))
         {
-            tracing::error!(provider = carrier.name(), %error, "receipt or reply of a carrier could not be recorded; it is not acknowledged, so that the carrier sends it again");
+            tracing::error!(provider = carrier.name(), %error, "receipt or reply of a carrier could not be \
+                recorded; it is not acknowledged, so that the carrier sends it again");
         }
         notice.recorded(taken.is_ok());
     }
@@ -83,8 +85,13 @@ fn person(event: &Event) -> Option<&str> {
         Event::Reply(reply) | Event::Claimed { reply: Some(reply), .. } => Some(reply.from.text()),
         Event::Segment(segment) => Some(segment.from.text()),
         Event::OptOut { number, .. } => Some(number.text()),
-        // The answers to the segments of a message are taken one after the other, apart from what people say: see `hear`.
-        Event::Answered(_) | Event::Receipt(_) | Event::Hint { .. } | Event::Claimed { .. } | Event::Unacknowledged(_) => None,
+        // The answers to the segments of a message are taken one after the other, apart from what people say:
+        // see `hear`.
+        Event::Answered(_)
+        | Event::Receipt(_)
+        | Event::Hint { .. }
+        | Event::Claimed { .. }
+        | Event::Unacknowledged(_) => None,
     }
 }
 

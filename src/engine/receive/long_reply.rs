@@ -1,9 +1,9 @@
-//! Long texts of people: each segment is recorded as it comes, and the text is told once it is whole, or with its gaps shown
-//! when its other segments did not come in time.
+//! Long texts of people: each segment is recorded as it comes, and the text is told once it is whole, or with
+//! its gaps shown when its other segments did not come in time.
 //!
-//! Where it is joined is the ledger's business ([`crate::ledger::long_reply`]), so it does not matter on whose connection a
-//! segment came, or which process had to stop in between. A whole text is told by whoever recorded its last segment; what
-//! is left is told by any server.
+//! Where it is joined is the ledger's business ([`crate::ledger::long_reply`]), so it does not matter on
+//! whose connection a segment came, or which process had to stop in between. A whole text is told by whoever
+//! recorded its last segment; what is left is told by any server.
 
 use std::time::Duration;
 
@@ -38,9 +38,22 @@ impl Receive {
     /// Records a segment of a long text, and tells the text if that made it whole.
     ///
     /// # Errors
-    /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable), where the segment could not be recorded.
+    /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable), where the segment could not be
+    /// recorded.
     pub async fn take_segment(&self, carrier: &Carrier, segment: ReplySegment) -> Result<()> {
-        let ReplySegment { from, to, reference, total, number, coding, octets, vendor_id, at, content, is_again } = segment;
+        let ReplySegment {
+            from,
+            to,
+            reference,
+            total,
+            number,
+            coding,
+            octets,
+            vendor_id,
+            at,
+            content,
+            is_again,
+        } = segment;
         let provider = carrier.name().to_owned();
         let first = match &content {
             Some(content) => self.ledger.first_told(&provider, content).await?,
@@ -48,7 +61,20 @@ impl Receive {
         };
         let is_doubtful = is_again || first.is_some() || self.is_after_death(at).await?.is_some();
         let at = first.map_or(at, |first| first.min(at));
-        let new = NewReplySegment { provider, from, to, reference, total, number, coding, octets, vendor_id, at, content, is_doubtful };
+        let new = NewReplySegment {
+            provider,
+            from,
+            to,
+            reference,
+            total,
+            number,
+            coding,
+            octets,
+            vendor_id,
+            at,
+            content,
+            is_doubtful,
+        };
         let now = self.life.now();
         let taken = self.ledger.take_segment(new, now, now.plus_ms(TELLING_MS)).await?;
         if let Some(whole) = taken.whole {
@@ -76,28 +102,41 @@ impl Receive {
         }
     }
 
-    /// Tells so many of a carrier's texts that are due, or began at `late` or before. Returns how many it told.
+    /// Tells so many of a carrier's texts that are due, or began at `late` or before. Returns how many it
+    /// told.
     async fn tell_some(&self, carrier: &Carrier, late: Timestamp, limit: u32) -> usize {
         let now = self.life.now();
-        let claim = LongReplyClaim { provider: carrier.name().to_owned(), late, limit, now, again: now.plus_ms(TELLING_MS) };
+        let claim = LongReplyClaim {
+            provider: carrier.name().to_owned(),
+            late,
+            limit,
+            now,
+            again: now.plus_ms(TELLING_MS),
+        };
         match self.ledger.claim_long_replies(claim).await {
             // Together, so that the ledger syncs once for many.
             Ok(due) => {
-                let told = futures::future::join_all(due.into_iter().map(|reply| self.tell_or_leave(carrier, reply))).await;
+                let told = futures::future::join_all(
+                    due.into_iter().map(|reply| self.tell_or_leave(carrier, reply)),
+                )
+                .await;
                 told.into_iter().filter(|is_told| *is_told).count()
             }
             Err(error) => {
-                tracing::warn!(provider = carrier.name(), %error, "multipart replies cannot be read from the ledger; it will be tried again");
+                tracing::warn!(provider = carrier.name(), %error,
+                    "multipart replies cannot be read from the ledger; it will be tried again");
                 0
             }
         }
     }
 
-    /// Tells a text. One that cannot be told now is told later, by whoever looks for it then: it is in the ledger.
+    /// Tells a text. One that cannot be told now is told later, by whoever looks for it then: it is in the
+    /// ledger.
     async fn tell_or_leave(&self, carrier: &Carrier, reply: LongReply) -> bool {
         let told = self.tell_long_reply(carrier, reply).await;
         if let Err(error) = &told {
-            tracing::warn!(provider = carrier.name(), %error, "multipart reply could not be recorded whole; its segments are kept, and it will be tried again");
+            tracing::warn!(provider = carrier.name(), %error, "multipart reply could not be recorded whole; \
+                its segments are kept, and it will be tried again");
         }
         told.is_ok()
     }
@@ -110,11 +149,22 @@ impl Receive {
         if !pieces.is_empty() {
             let (vendor_id, text) = (long.id(), gaps::shown(&pieces, long.total));
             // It was written then, and other wishes may have been told since.
-            let reply = Reply { vendor_id, from: long.from, to: long.to, text, at: long.at, content: None, is_again: true };
+            let reply = Reply {
+                vendor_id,
+                from: long.from,
+                to: long.to,
+                text,
+                at: long.at,
+                content: None,
+                is_again: true,
+            };
             if is_whole {
                 self.take_reply(carrier, reply).await?;
             } else {
-                tracing::info!(provider = carrier.name(), "multipart reply recorded with gaps: segments of it never came");
+                tracing::info!(
+                    provider = carrier.name(),
+                    "multipart reply recorded with gaps: segments of it never came"
+                );
                 self.take_words(carrier, reply, Some(&pieces)).await?;
             }
         }
@@ -132,12 +182,21 @@ impl Receive {
         let more = |now: u32, before: u32| now.saturating_sub(before);
         let cut_short = more(now.long_replies_cut_short, before.long_replies_cut_short);
         if cut_short > 0 {
-            tracing::warn!(provider, count = cut_short, "too many incomplete multipart replies: the oldest were recorded with gaps");
+            tracing::warn!(
+                provider,
+                count = cut_short,
+                "too many incomplete multipart replies: the oldest were recorded with gaps"
+            );
         }
         let dropped = more(now.early_receipts_dropped, before.early_receipts_dropped);
         if dropped > 0 {
             let waiting = now.early_receipts;
-            tracing::warn!(provider, count = dropped, waiting, "too many delivery receipts match no message: the oldest were dropped");
+            tracing::warn!(
+                provider,
+                count = dropped,
+                waiting,
+                "too many delivery receipts match no message: the oldest were dropped"
+            );
         }
         *before = now;
     }
@@ -158,7 +217,12 @@ fn pieces(carrier: &Carrier, long: &LongReply) -> Vec<Piece> {
                 run.last = segment.number;
                 run.octets.extend_from_slice(&segment.octets);
             }
-            _ => runs.push(Run { first: segment.number, last: segment.number, coding: segment.coding, octets: segment.octets.clone() }),
+            _ => runs.push(Run {
+                first: segment.number,
+                last: segment.number,
+                coding: segment.coding,
+                octets: segment.octets.clone(),
+            }),
         }
     }
     let mut pieces: Vec<Piece> = Vec::new();

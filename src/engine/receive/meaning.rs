@@ -1,4 +1,5 @@
-//! What a person's words ask for: the words themselves, with what is known of the person and of the text that they answer.
+//! What a person's words ask for: the words themselves, with what is known of the person and of the text that
+//! they answer.
 
 use super::room::Receive;
 use crate::engine::carriers::carrier::Carrier;
@@ -13,9 +14,16 @@ impl Receive {
     ///
     /// # Errors
     /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable): only a short reply is looked up.
-    pub async fn meaning_of(&self, carrier: &Carrier, reply: &Reply, number: Option<&Number>) -> Result<Meaning> {
+    pub async fn meaning_of(
+        &self,
+        carrier: &Carrier,
+        reply: &Reply,
+        number: Option<&Number>,
+    ) -> Result<Meaning> {
         let meaning = reply::meaning(&reply.text, number.map(Number::calling_code), &self.stop_words);
-        let Some(number) = number.filter(|_| meaning == Meaning::Other && reply::may_be_announced(&reply.text)) else {
+        let Some(number) =
+            number.filter(|_| meaning == Meaning::Other && reply::may_be_announced(&reply.text))
+        else {
             return Ok(meaning);
         };
         let said = self.ledger.last_text(ProviderName(carrier.name()), E164(number.e164()), reply.at).await?;

@@ -37,8 +37,8 @@ pub struct Poll {
     pub receipts: Arc<Receipts>,
 }
 
-/// How many questions a provider is asked at once. Where its requests are limited, looks take a fifth of a minute's worth
-/// at most, so that sends go before them.
+/// How many questions a provider is asked at once. Where its requests are limited, looks take a fifth of a
+/// minute's worth at most, so that sends go before them.
 fn looks_at_once(carrier: &Carrier) -> u32 {
     let a_fifth = |per_minute: u32| per_minute / 60;
     carrier.rate.per_minute.map_or(LOOKS_AT_ONCE, |per_minute| a_fifth(per_minute).clamp(1, LOOKS_AT_ONCE))
@@ -57,7 +57,8 @@ impl Poll {
                 Ok(count) if count >= looks_at_once(carrier) => LOOK_EVERY,
                 Ok(_) => rest,
                 Err(error) => {
-                    tracing::warn!(provider = name, %error, "messages to query at the provider cannot be read from the ledger; it will be tried again");
+                    tracing::warn!(provider = name, %error, "messages to query at the provider cannot be \
+                        read from the ledger; it will be tried again");
                     LOOK_EVERY
                 }
             };
@@ -91,7 +92,8 @@ impl Poll {
         self.enquire(carrier, record, &enquiries, PATIENCE).await;
     }
 
-    /// Asks the provider about a message that is not final, where it may be asked. Returns whether it answered.
+    /// Asks the provider about a message that is not final, where it may be asked. Returns whether it
+    /// answered.
     pub async fn look(&self, record: &Record) -> bool {
         let carrier = self.carriers.get(&record.provider).filter(|carrier| carrier.realm() == record.realm);
         let Some(carrier) = carrier else { return false };
@@ -106,11 +108,21 @@ impl Poll {
         self.enquire(carrier, record, &enquiries, LOOK).await
     }
 
-    /// Asks these questions about a message side by side, and records the answers. Returns whether any was answered.
-    async fn enquire(&self, carrier: &Carrier, record: &Record, enquiries: &[Enquiry], patience: Duration) -> bool {
+    /// Asks these questions about a message side by side, and records the answers. Returns whether any was
+    /// answered.
+    async fn enquire(
+        &self,
+        carrier: &Carrier,
+        record: &Record,
+        enquiries: &[Enquiry],
+        patience: Duration,
+    ) -> bool {
         let looks = enquiries.iter().map(|enquiry| async move {
             let receipts = carrier.ask(&self.life, patience, |provider| provider.status(enquiry)).await?;
-            let recorded = futures::future::join_all(receipts.into_iter().map(|receipt| self.receipts.post(carrier.name(), receipt))).await;
+            let recorded = futures::future::join_all(
+                receipts.into_iter().map(|receipt| self.receipts.post(carrier.name(), receipt)),
+            )
+            .await;
             for error in recorded.into_iter().filter_map(Result::err) {
                 tracing::error!(%error, "delivery receipt could not be recorded");
             }
@@ -126,8 +138,8 @@ impl Poll {
         is_answered
     }
 
-    /// What to ask a provider about a message: where its segments went out as requests of their own, about each of them
-    /// that may still change.
+    /// What to ask a provider about a message: where its segments went out as requests of their own, about
+    /// each of them that may still change.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`].
@@ -135,13 +147,23 @@ impl Poll {
         let Ok(to) = Number::parse(&record.to, None) else { return Ok(Vec::new()) };
         let ids: Vec<String> = if record.is_parted {
             let segments = self.ledger.segments(&record.principal, &record.id).await?;
-            segments.into_iter().filter(|segment| !segment.state.is_final()).filter_map(|segment| segment.vendor_id).collect()
+            segments
+                .into_iter()
+                .filter(|segment| !segment.state.is_final())
+                .filter_map(|segment| segment.vendor_id)
+                .collect()
         } else {
             record.vendor_id.clone().into_iter().collect()
         };
         Ok(ids
             .into_iter()
-            .map(|vendor_id| Enquiry { id: record.id.clone(), from: record.from.clone(), vendor_id, to: to.clone(), created: record.created })
+            .map(|vendor_id| Enquiry {
+                id: record.id.clone(),
+                from: record.from.clone(),
+                vendor_id,
+                to: to.clone(),
+                created: record.created,
+            })
             .collect())
     }
 }

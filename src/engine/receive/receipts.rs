@@ -30,7 +30,10 @@ impl Receipts {
         let to = receipt.to.map(|to| e164(&to).map_or(to, |number| number.e164().to_owned()));
         let why = match receipt.why {
             Some(why) if !receipt.is_documented => {
-                let texts = self.ledger.texts(ProviderName(provider), VendorId(&receipt.vendor_id), to.as_deref().map(E164)).await?;
+                let texts = self
+                    .ledger
+                    .texts(ProviderName(provider), VendorId(&receipt.vendor_id), to.as_deref().map(E164))
+                    .await?;
                 Some(match texts {
                     Some(texts) => quoted::without_texts(&why, texts.iter().map(String::as_str)),
                     None => quoted::head(&why),

@@ -1,8 +1,9 @@
 //! Settling what is unknown, by asking the vendor what it has on record.
 //!
-//! No vendor looks a message up by our reference, so it is recognised by recipient, text and time. Only a certain match
-//! settles: as many messages at the vendor as are unknown here, none of them known under another id. That it is not
-//! there proves nothing (a list may lag), so nothing is ever released by a look: only the operator can say "not sent".
+//! No vendor looks a message up by our reference, so it is recognised by recipient, text and time. Only a
+//! certain match settles: as many messages at the vendor as are unknown here, none of them known under
+//! another id. That it is not there proves nothing (a list may lag), so nothing is ever released by a look:
+//! only the operator can say "not sent".
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -40,8 +41,9 @@ const SKEW_MS: i64 = 120_000;
 /// How long after a message was handed over the vendor may note it, in milliseconds.
 const LATEST_MS: i64 = 600_000;
 
-/// How long after a message became unknown a server still looks for it by itself, in milliseconds: what a vendor has
-/// not shown by then it will not show, and asking about it for ever would only wear out the vendor.
+/// How long after a message became unknown a server still looks for it by itself, in milliseconds: what a
+/// vendor has not shown by then it will not show, and asking about it for ever would only wear out the
+/// vendor.
 const LAST_LOOK_MS: i64 = 3 * 24 * 3_600_000;
 
 /// How long a server waits before it looks for what is unknown, and between two looks.
@@ -61,8 +63,8 @@ pub struct Reconciled {
     pub notes: Vec<String>,
 }
 
-/// What the operator found out about a message whose outcome is unknown. That it was not sent is a person's word alone: its
-/// money may have been spent.
+/// What the operator found out about a message whose outcome is unknown. That it was not sent is a person's
+/// word alone: its money may have been spent.
 #[derive(Clone, Copy, Debug)]
 pub enum Found<'a> {
     /// It was sent.
@@ -72,8 +74,8 @@ pub enum Found<'a> {
 }
 
 impl Receive {
-    /// Asks every provider that can be asked about what is unknown, whoever sent it. For the operator; servers do it
-    /// now and then for what became unknown lately.
+    /// Asks every provider that can be asked about what is unknown, whoever sent it. For the operator;
+    /// servers do it now and then for what became unknown lately.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`]. A provider that cannot be asked is part of the answer.
@@ -85,7 +87,8 @@ impl Receive {
     async fn reconcile_since(&self, since: Timestamp) -> Result<Reconciled> {
         let mut found = Reconciled::default();
         for carrier in self.carriers.all() {
-            let unknown = self.ledger.unknowns(Some((carrier.name(), carrier.realm())), since, AT_ONCE).await?;
+            let unknown =
+                self.ledger.unknowns(Some((carrier.name(), carrier.realm())), since, AT_ONCE).await?;
             if unknown.is_empty() {
                 continue;
             }
@@ -118,7 +121,11 @@ impl Receive {
                     }
                     Ok(_) => found.unknown.extend(records.into_iter().map(|record| record.id)),
                     Err(error) => {
-                        found.notes.push(format!("{} cannot be asked now: {}", carrier.name(), error.message()));
+                        found.notes.push(format!(
+                            "{} cannot be asked now: {}",
+                            carrier.name(),
+                            error.message()
+                        ));
                         found.unknown.extend(records.into_iter().map(|record| record.id));
                         // Whoever does not answer is not asked about each of them.
                         is_gone = true;
@@ -132,14 +139,25 @@ impl Receive {
 
     /// Adds what is unknown of providers that are not configured: nobody can be asked about it.
     async fn count_the_others(&self, since: Timestamp, found: &mut Reconciled) -> Result<()> {
-        let is_ours = |record: &Record| self.carriers.get(&record.provider).is_some_and(|carrier| carrier.realm() == record.realm);
+        let is_ours = |record: &Record| {
+            self.carriers.get(&record.provider).is_some_and(|carrier| carrier.realm() == record.realm)
+        };
         let mut others: BTreeMap<String, usize> = BTreeMap::new();
-        for record in self.ledger.unknowns(None, since, AT_ONCE_OF_ALL).await?.into_iter().filter(|record| !is_ours(record)) {
+        for record in self
+            .ledger
+            .unknowns(None, since, AT_ONCE_OF_ALL)
+            .await?
+            .into_iter()
+            .filter(|record| !is_ours(record))
+        {
             *others.entry(record.provider).or_default() += 1;
             found.unknown.push(record.id);
         }
         found.notes.extend(others.into_iter().map(|(provider, count)| {
-            format!("{provider} is not among the configured providers, so {count} of its messages cannot be asked about; settle each by your own word (--sent or --not-sent)")
+            format!(
+                "{provider} is not among the configured providers, so {count} of its messages cannot be \
+                asked about; settle each by your own word (--sent or --not-sent)"
+            )
         }));
         Ok(())
     }
@@ -154,20 +172,30 @@ impl Receive {
             match self.reconcile_since(self.life.now().plus_ms(-LAST_LOOK_MS)).await {
                 Ok(found) if found.settled.is_empty() => {}
                 Ok(found) => {
-                    tracing::info!(settled = found.settled.len(), unknown = found.unknown.len(), "reconciled with what the providers have on record")
+                    tracing::info!(
+                        settled = found.settled.len(),
+                        unknown = found.unknown.len(),
+                        "reconciled with what the providers have on record"
+                    )
                 }
-                Err(error) => tracing::warn!(%error, "reconcile failed: unknown outcomes could not be queried; it will be tried again"),
+                Err(error) => {
+                    tracing::warn!(%error,
+                        "reconcile failed: unknown outcomes could not be queried; it will be tried again")
+                }
             }
         }
     }
 
-    /// What the vendor has that can be these messages (all of one text to one recipient), and nothing else; the earliest
-    /// first, as they are.
+    /// What the vendor has that can be these messages (all of one text to one recipient), and nothing else;
+    /// the earliest first, as they are.
     async fn look_for(&self, carrier: &Carrier, records: &[Record]) -> Result<Vec<VendorMessage>> {
         let Some(first) = records.first() else { return Ok(Vec::new()) };
-        let to = Number::parse(&first.to, None).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
-        let created = |pick: fn(std::slice::Iter<'_, Record>) -> Option<i64>| pick(records.iter()).unwrap_or(0);
-        let earliest = Timestamp(created(|records| records.map(|record| record.created.as_millis()).min()) - SKEW_MS);
+        let to = Number::parse(&first.to, None)
+            .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
+        let created =
+            |pick: fn(std::slice::Iter<'_, Record>) -> Option<i64>| pick(records.iter()).unwrap_or(0);
+        let earliest =
+            Timestamp(created(|records| records.map(|record| record.created.as_millis()).min()) - SKEW_MS);
         let changed = records.iter().map(|record| record.changed.as_millis()).max().unwrap_or(0);
         let latest = Timestamp(changed + LATEST_MS);
         let mut query = ListQuery { to: Some(to.clone()), since: Some(earliest), state: None, page: 1 };
@@ -175,18 +203,17 @@ impl Receive {
         for _ in 0..PAGES {
             let page = carrier.ask(&self.life, PATIENCE, |provider| provider.list(&query)).await?;
             let is_past = page.messages.iter().any(|message| message.at.is_some_and(|at| at < earliest));
-            matches.extend(
-                page.messages
-                    .into_iter()
-                    .filter(|message| is_usable_id(&message.vendor_id) && is_match(message, &to, &first.digest, earliest, latest)),
-            );
+            matches.extend(page.messages.into_iter().filter(|message| {
+                is_usable_id(&message.vendor_id) && is_match(message, &to, &first.digest, earliest, latest)
+            }));
             match page.next {
                 Some(next) if !is_past => query.page = next,
                 _ => break,
             }
         }
-        // What the vendor has may as well be a message that went out and has no id, or whose answer is still to come.
-        // Asked once the list is read and before the known ids: then nothing on the list can slip through in between.
+        // What the vendor has may as well be a message that went out and has no id, or whose answer is still
+        // to come. Asked once the list is read and before the known ids: then nothing on the list can slip
+        // through in between.
         let store = &self.ledger;
         if matches.is_empty()
             || store
@@ -204,13 +231,24 @@ impl Receive {
         }
         let mut ours = Vec::with_capacity(matches.len());
         for message in matches {
-            let is_theirs = records.iter().any(|record| record.vendor_id.as_ref() == Some(&message.vendor_id));
-            if is_theirs || !store.has_vendor_id(ProviderName(carrier.name()), VendorId(&message.vendor_id), E164(&first.to)).await? {
+            let is_theirs =
+                records.iter().any(|record| record.vendor_id.as_ref() == Some(&message.vendor_id));
+            if is_theirs
+                || !store
+                    .has_vendor_id(
+                        ProviderName(carrier.name()),
+                        VendorId(&message.vendor_id),
+                        E164(&first.to),
+                    )
+                    .await?
+            {
                 ours.push(message);
             }
         }
         // Whoever has an id of the vendor's is that message and no other.
-        let is_missing = |record: &Record| record.vendor_id.as_ref().is_some_and(|id| ours.iter().all(|message| message.vendor_id != *id));
+        let is_missing = |record: &Record| {
+            record.vendor_id.as_ref().is_some_and(|id| ours.iter().all(|message| message.vendor_id != *id))
+        };
         if records.iter().any(is_missing) {
             return Ok(Vec::new());
         }
@@ -224,7 +262,8 @@ impl Receive {
             vendor_id: Some(message.vendor_id),
             price_micros: charged(message.price, self.currency),
             why: Some("the provider has it on record".to_owned()),
-            look_at: (!state.is_final() && carrier.capabilities().receipts_by_poll).then(|| at.plus_ms(FIRST_LOOK_MS)),
+            look_at: (!state.is_final() && carrier.capabilities().receipts_by_poll)
+                .then(|| at.plus_ms(FIRST_LOOK_MS)),
             ..plain(at, state)
         }
     }
@@ -232,18 +271,27 @@ impl Receive {
     /// Settles one unknown message by the operator's word. Returns its state now.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] for a message that this principal does not have, [`ErrorKind::InvalidArgument`] for one
-    /// that is not unknown, or [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::NotFound`] for a message that this principal does not have,
+    /// [`ErrorKind::InvalidArgument`] for one that is not unknown, or [`ErrorKind::LedgerUnavailable`].
     pub async fn settle_unknown(&self, caller: &Caller, id: &MessageId, found: Found<'_>) -> Result<State> {
-        let record = self.ledger.message(&caller.principal, id).await?.ok_or_else(|| no_such("id", id.as_str()))?;
+        let record =
+            self.ledger.message(&caller.principal, id).await?.ok_or_else(|| no_such("id", id.as_str()))?;
         if record.state != State::Unknown {
             let next = format!("Nothing has to be settled: `sms-mcp status {id}` shows it.");
-            return Err(Error::new(ErrorKind::InvalidArgument, format!("{id} is {}, not unknown", record.state)).next(next));
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("{id} is {}, not unknown", record.state),
+            )
+            .next(next));
         }
         let at = self.life.now();
-        let none = || ended_as(at, State::Rejected, ErrorKind::ProviderUnavailable, NOT_SENT.to_owned(), true);
+        let none =
+            || ended_as(at, State::Rejected, ErrorKind::ProviderUnavailable, NOT_SENT.to_owned(), true);
         let settlement = if matches!(found, Found::Sent) {
-            Settlement { why: Some("the operator found that it was sent".to_owned()), ..plain(at, State::Sent) }
+            Settlement {
+                why: Some("the operator found that it was sent".to_owned()),
+                ..plain(at, State::Sent)
+            }
         } else if record.is_parted {
             let parts = self.without_the_lost(&caller.principal, id).await?;
             if parts.iter().all(|part| part.state == State::Rejected) {
@@ -264,7 +312,8 @@ impl Receive {
         Ok(now.map_or(settlement.state, |record| record.state))
     }
 
-    /// The segments of a message, where the operator found that those with lost answers were not sent. The others were.
+    /// The segments of a message, where the operator found that those with lost answers were not sent. The
+    /// others were.
     async fn without_the_lost(&self, principal: &str, id: &MessageId) -> Result<Vec<Segment>> {
         let mut segments = self.ledger.segments(principal, id).await?;
         for lost in segments.iter_mut().filter(|segment| segment.state == State::Unknown) {
@@ -275,23 +324,36 @@ impl Receive {
     }
 }
 
-/// Each record with what the vendor has of it: by the vendor's id where the answer had one, the others in their order.
+/// Each record with what the vendor has of it: by the vendor's id where the answer had one, the others in
+/// their order.
 fn in_pairs(records: Vec<Record>, mut matches: Vec<VendorMessage>) -> Vec<(Record, VendorMessage)> {
-    let (named, others): (Vec<Record>, Vec<Record>) = records.into_iter().partition(|record| record.vendor_id.is_some());
+    let (named, others): (Vec<Record>, Vec<Record>) =
+        records.into_iter().partition(|record| record.vendor_id.is_some());
     let mut pairs = Vec::with_capacity(matches.len());
     for record in named {
-        let Some(at) = matches.iter().position(|message| record.vendor_id.as_ref() == Some(&message.vendor_id)) else { continue };
+        let Some(at) =
+            matches.iter().position(|message| record.vendor_id.as_ref() == Some(&message.vendor_id))
+        else {
+            continue;
+        };
         pairs.push((record, matches.remove(at)));
     }
     pairs.extend(others.into_iter().zip(matches));
     pairs
 }
 
-/// Whether the vendor's message can be the one: to the same number, of the same text, at the right time. Without text or
-/// time there is no telling.
-fn is_match(message: &VendorMessage, to: &Number, digest: &[u8; 16], earliest: Timestamp, latest: Timestamp) -> bool {
+/// Whether the vendor's message can be the one: to the same number, of the same text, at the right time.
+/// Without text or time there is no telling.
+fn is_match(
+    message: &VendorMessage,
+    to: &Number,
+    digest: &[u8; 16],
+    earliest: Timestamp,
+    latest: Timestamp,
+) -> bool {
     let written = message.to.trim();
-    let same_number = written.trim_start_matches("00").trim_start_matches('+') == to.e164().trim_start_matches('+');
+    let same_number =
+        written.trim_start_matches("00").trim_start_matches('+') == to.e164().trim_start_matches('+');
     let same_text = message.text.as_deref().is_some_and(|text| digest_of(text) == *digest);
     let in_time = message.at.is_some_and(|at| at >= earliest && at <= latest);
     same_number && same_text && in_time

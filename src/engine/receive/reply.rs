@@ -1,14 +1,14 @@
 //! What people answer: who wrote, what they ask for, and which message that answers.
 //!
-//! A provider hands a sender on as it is written, and [`caller_id::who`] says who that is. A STOP reaches everybody who may
-//! have said it; what that leaves open waits for the operator, as does a START that could lift another person's STOP, and a
-//! reply that two people fit, which no agent sees until it is settled.
+//! A provider hands a sender on as it is written, and [`caller_id::who`] says who that is. A STOP reaches
+//! everybody who may have said it; what that leaves open waits for the operator, as does a START that could
+//! lift another person's STOP, and a reply that two people fit, which no agent sees until it is settled.
 //!
-//! A reply is recorded after what it asks for, so that a reply on record never stands beside a wish that was lost. Both may
-//! be told again, and late: recording is idempotent, and an older wish changes nothing about a newer one. What a carrier
-//! tells over a connection was wished when it was told first, also where it was not acknowledged then. Where a process died
-//! that may have been told first, or another has just recorded the same word, a START that would undo a STOP of then waits for
-//! the operator: more is stopped than less.
+//! A reply is recorded after what it asks for, so that a reply on record never stands beside a wish that was
+//! lost. Both may be told again, and late: recording is idempotent, and an older wish changes nothing about a
+//! newer one. What a carrier tells over a connection was wished when it was told first, also where it was not
+//! acknowledged then. Where a process died that may have been told first, or another has just recorded the
+//! same word, a START that would undo a STOP of then waits for the operator: more is stopped than less.
 
 use std::sync::Arc;
 
@@ -46,12 +46,12 @@ const MAX_SENDER: usize = 64;
 /// The source of an opt-out that a person asked for in a reply.
 const BY_REPLY: &str = "reply";
 
-/// For how long after a process was found dead nobody knows whether a wish was told to it first, in milliseconds: a carrier
-/// that had no acknowledgement tells it again by then.
+/// For how long after a process was found dead nobody knows whether a wish was told to it first, in
+/// milliseconds: a carrier that had no acknowledgement tells it again by then.
 const DOUBT_MS: i64 = 600_000;
 
-/// What was recorded this long ago, or before a process died, was acknowledged, and the carrier heard that, or its connection
-/// would have been found broken; in milliseconds.
+/// What was recorded this long ago, or before a process died, was acknowledged, and the carrier heard that,
+/// or its connection would have been found broken; in milliseconds.
 const HEARD_MS: i64 = 120_000;
 
 /// What is known of the order in which a wish was told.
@@ -99,11 +99,13 @@ impl Receive {
             Some(pieces) => self.meaning_of_pieces(carrier, &reply, pieces, &who.people).await?,
         };
         let is_out = meaning == Meaning::Stop;
-        // What it asked for is on record too: told again, it must not undo what was wished since. Where a vendor names
-        // neither id nor time, a person who says stop once more looks the same, so a later stop counts.
+        // What it asked for is on record too: told again, it must not undo what was wished since. Where a
+        // vendor names neither id nor time, a person who says stop once more looks the same, so a later stop
+        // counts.
         let known = self.ledger.reply_at(ProviderName(carrier.name()), VendorId(&reply.vendor_id)).await?;
         if known.is_some() && is_out && self.may_be_another(carrier, &who, &reply).await? {
-            // Under the time at which this process was told it, by which it knows it again; unless it was lifted since.
+            // Under the time at which this process was told it, by which it knows it again; unless it was
+            // lifted since.
             let is_lifted = was_told_before || self.has_started(carrier, &who, told).await?;
             let at = if is_lifted { self.life.now() } else { told };
             let vendor_id = Reply::id_of(reply.content.as_deref().unwrap_or_default(), at);
@@ -120,12 +122,24 @@ impl Receive {
         let is_unsettled = is_unsettled(&who, meaning);
         let order = self.order_of(carrier, &who, &reply, meaning).await?;
         // Before the reply itself: when the reply is on record, what it asks for must be too.
-        let asked = Asked { sender: &reply.from, meaning, source: BY_REPLY, at: reply.at, is_said: true, is_unsettled, order };
+        let asked = Asked {
+            sender: &reply.from,
+            meaning,
+            source: BY_REPLY,
+            at: reply.at,
+            is_said: true,
+            is_unsettled,
+            order,
+        };
         let news = self.take_wish(carrier, &who, &asked).await?;
         let new = NewReply {
             provider: carrier.name().to_owned(),
             vendor_id: reply.vendor_id,
-            from: who.one.as_ref().filter(|_| !is_unsettled).map_or_else(|| spelling(&reply.from), |number| number.e164().to_owned()),
+            from: who
+                .one
+                .as_ref()
+                .filter(|_| !is_unsettled)
+                .map_or_else(|| spelling(&reply.from), |number| number.e164().to_owned()),
             is_unsettled,
             to: untrusted::kept(&reply.to, MAX_SENDER_ID),
             text: untrusted::kept(&reply.text, MAX_REPLY),
@@ -137,7 +151,11 @@ impl Receive {
         let recorded = self.ledger.record_reply(new, self.life.now()).await?;
         let is_new = recorded != Recorded::Known;
         if let Recorded::New(answered) = recorded {
-            tracing::debug!(provider = carrier.name(), message = answered.as_ref().map(MessageId::as_str), "reply received");
+            tracing::debug!(
+                provider = carrier.name(),
+                message = answered.as_ref().map(MessageId::as_str),
+                "reply received"
+            );
             self.signals.to_tell();
             if let Some(id) = answered {
                 self.signals.changed(&id);
@@ -147,26 +165,35 @@ impl Receive {
         let to_tell = if is_new && is_out { who.people } else { news };
         if carrier.capabilities().opt_outs {
             for number in to_tell {
-                let (carriers, life, provider) = (Arc::clone(&self.carriers), Arc::clone(&self.life), carrier.name().to_owned());
-                self.life.spawn(async move { tell_opt_out(&carriers, &life, &provider, &number, is_out).await });
+                let (carriers, life, provider) =
+                    (Arc::clone(&self.carriers), Arc::clone(&self.life), carrier.name().to_owned());
+                self.life
+                    .spawn(async move { tell_opt_out(&carriers, &life, &provider, &number, is_out).await });
             }
         }
         Ok(())
     }
 
     /// Records that a vendor has somebody on its list of opt-outs, or no longer.
-    pub async fn take_opt_out(&self, carrier: &Carrier, sender: &Sender, is_out: bool, at: Option<Timestamp>) -> Result<()> {
+    pub async fn take_opt_out(
+        &self,
+        carrier: &Carrier,
+        sender: &Sender,
+        is_out: bool,
+        at: Option<Timestamp>,
+    ) -> Result<()> {
         let meaning = if is_out { Meaning::Stop } else { Meaning::Start };
         let who = self.who(carrier, sender).await?;
         let said_at = at.unwrap_or_else(|| self.life.now());
         let (is_said, is_unsettled) = (at.is_some(), is_unsettled(&who, meaning));
         let order = if is_said { Order::Listed } else { Order::Known };
-        let asked = Asked { sender, meaning, source: carrier.name(), at: said_at, is_said, is_unsettled, order };
+        let asked =
+            Asked { sender, meaning, source: carrier.name(), at: said_at, is_said, is_unsettled, order };
         self.take_wish(carrier, &who, &asked).await.map(drop)
     }
 
-    /// What a reply asks for: some words do so in one country alone, or where the text announced them. Of several people who
-    /// may have written, whoever asks for most is heard.
+    /// What a reply asks for: some words do so in one country alone, or where the text announced them. Of
+    /// several people who may have written, whoever asks for most is heard.
     async fn meaning_of_any(&self, carrier: &Carrier, reply: &Reply, people: &[Number]) -> Result<Meaning> {
         let mut meaning = self.meaning_of(carrier, reply, people.first()).await?;
         for other in people.iter().skip(1) {
@@ -177,9 +204,15 @@ impl Receive {
         Ok(meaning)
     }
 
-    /// What a text with gaps asks for. A STOP that stands in any piece is one, whatever was in the gap; a START is none, for
-    /// nobody knows what else was written.
-    async fn meaning_of_pieces(&self, carrier: &Carrier, reply: &Reply, pieces: &[Piece], people: &[Number]) -> Result<Meaning> {
+    /// What a text with gaps asks for. A STOP that stands in any piece is one, whatever was in the gap; a
+    /// START is none, for nobody knows what else was written.
+    async fn meaning_of_pieces(
+        &self,
+        carrier: &Carrier,
+        reply: &Reply,
+        pieces: &[Piece],
+        people: &[Number],
+    ) -> Result<Meaning> {
         for piece in pieces {
             let alone = Reply { text: piece.text.clone(), ..reply.clone() };
             if self.meaning_of_any(carrier, &alone, people).await? == Meaning::Stop {
@@ -202,11 +235,13 @@ impl Receive {
         Ok(caller_id::who(sender, region, &known))
     }
 
-    /// Records what somebody asked for, and puts before the operator what cannot be decided. Returns for whom that is news.
+    /// Records what somebody asked for, and puts before the operator what cannot be decided. Returns for whom
+    /// that is news.
     async fn take_wish(&self, carrier: &Carrier, who: &Who, asked: &Asked<'_>) -> Result<Vec<Number>> {
         let mut news = Vec::new();
         let mut said = None;
-        // First what waits: told again after a crash in between, the people who are stopped by then would not be in doubt.
+        // First what waits: told again after a crash in between, the people who are stopped by then would not
+        // be in doubt.
         if asked.is_unsettled || asked.order == Order::InDoubt {
             said = self.pend(carrier, who, asked).await?;
         }
@@ -217,12 +252,21 @@ impl Receive {
             Meaning::Other => Vec::new(),
         };
         for number in whom {
-            if matches!(asked.order, Order::Again | Order::Listed) && self.is_overtaken(carrier, asked, number).await? {
+            if matches!(asked.order, Order::Again | Order::Listed)
+                && self.is_overtaken(carrier, asked, number).await?
+            {
                 continue;
             }
             // Of two wishes in one moment, the START that had to be told again is the older one.
-            let at = if asked.order == Order::Again && asked.meaning == Meaning::Start { asked.at.plus_ms(-1) } else { asked.at };
-            if self.opt(carrier.name(), number.e164(), asked.meaning == Meaning::Stop, asked.source, at).await? {
+            let at = if asked.order == Order::Again && asked.meaning == Meaning::Start {
+                asked.at.plus_ms(-1)
+            } else {
+                asked.at
+            };
+            if self
+                .opt(carrier.name(), number.e164(), asked.meaning == Meaning::Stop, asked.source, at)
+                .await?
+            {
                 news.push(number.clone());
             }
             if asked.meaning == Meaning::Start && asked.source == BY_REPLY {
@@ -232,31 +276,38 @@ impl Receive {
         Ok(news)
     }
 
-    /// Whether a STOP that is told again, or listed, is older than a START that this person sent the same way.
+    /// Whether a STOP that is told again, or listed, is older than a START that this person sent the same
+    /// way.
     async fn is_overtaken(&self, carrier: &Carrier, asked: &Asked<'_>, number: &Number) -> Result<bool> {
         let at = if asked.order == Order::Listed { last_of(asked.at) } else { asked.at };
         let store = &self.ledger;
-        Ok(asked.meaning == Meaning::Stop && store.has_started_since(ProviderName(carrier.name()), E164(number.e164()), at).await?)
+        Ok(asked.meaning == Meaning::Stop
+            && store.has_started_since(ProviderName(carrier.name()), E164(number.e164()), at).await?)
     }
 
-    /// Whether a STOP that is on record, and may be that one told again, may as well be another one, said since the person asked for
-    /// texts again. Then it counts: more is stopped than less.
+    /// Whether a STOP that is on record, and may be that one told again, may as well be another one, said
+    /// since the person asked for texts again. Then it counts: more is stopped than less.
     async fn may_be_another(&self, carrier: &Carrier, who: &Who, reply: &Reply) -> Result<bool> {
-        let is_named_by_us = reply.content.as_deref().is_some_and(|content| reply.vendor_id == Reply::id_of(content, reply.at));
+        let is_named_by_us = reply
+            .content
+            .as_deref()
+            .is_some_and(|content| reply.vendor_id == Reply::id_of(content, reply.at));
         Ok(reply.is_again && is_named_by_us && self.has_started(carrier, who, reply.at).await?)
     }
 
     /// Whether any of these people asked for texts again since this moment.
     async fn has_started(&self, carrier: &Carrier, who: &Who, since: Timestamp) -> Result<bool> {
         for number in &who.people {
-            if self.ledger.has_started_since(ProviderName(carrier.name()), E164(number.e164()), since).await? {
+            if self.ledger.has_started_since(ProviderName(carrier.name()), E164(number.e164()), since).await?
+            {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// A STOP of people who are stopped was told again, or was said once more: nothing that was told before this moment lifts it.
+    /// A STOP of people who are stopped was told again, or was said once more: nothing that was told before
+    /// this moment lifts it.
     async fn stay_out(&self, carrier: &Carrier, who: &Who) -> Result<()> {
         let store = &self.ledger;
         for number in &who.people {
@@ -267,8 +318,8 @@ impl Receive {
         Ok(())
     }
 
-    /// The same reply with the time at which it was told first: to this process, or to another one that could not acknowledge
-    /// it.
+    /// The same reply with the time at which it was told first: to this process, or to another one that could
+    /// not acknowledge it.
     async fn as_told_first(&self, carrier: &Carrier, reply: Reply) -> Result<Reply> {
         let Some(content) = reply.content.as_deref() else { return Ok(reply) };
         let (store, provider) = (&self.ledger, carrier.name());
@@ -277,7 +328,8 @@ impl Receive {
             && (reply.is_again || reply.at.as_millis().saturating_sub(told.as_millis()) > DOUBT_MS)
             && store.reply_at(ProviderName(provider), VendorId(&Reply::id_of(content, told))).await?.is_some()
         {
-            // That one was taken. Nobody tells it again so long after, and this process knows better what it was told itself.
+            // That one was taken. Nobody tells it again so long after, and this process knows better what it
+            // was told itself.
             first = None;
         }
         if first.is_none()
@@ -298,12 +350,14 @@ impl Receive {
         Ok(death.filter(|death| at.as_millis().saturating_sub(death.as_millis()) < DOUBT_MS))
     }
 
-    /// What is known of the order in which a wish was told. One that was told here before may have been told to a process that
-    /// died before that.
+    /// What is known of the order in which a wish was told. One that was told here before may have been told
+    /// to a process that died before that.
     async fn order_of(&self, carrier: &Carrier, who: &Who, reply: &Reply, meaning: Meaning) -> Result<Order> {
         let known = if reply.is_again { Order::Again } else { Order::Known };
         let is_told = reply.content.is_some() || reply.is_again;
-        let Some(number) = who.lifts().filter(|_| meaning == Meaning::Start && is_told) else { return Ok(known) };
+        let Some(number) = who.lifts().filter(|_| meaning == Meaning::Start && is_told) else {
+            return Ok(known);
+        };
         let Some(stop) = self.ledger.out_since(number.e164()).await? else { return Ok(known) };
         let provider = carrier.name();
         let why = if self.may_be_older_by_a_death(reply, stop).await? {
@@ -328,14 +382,15 @@ impl Receive {
         Ok(death.is_some_and(|death| stop.min(reply.at) > death.plus_ms(-DOUBT_MS)))
     }
 
-    /// Whether this may be a text that another process recorded a moment ago: it alone knows so far whether it was heard.
+    /// Whether this may be a text that another process recorded a moment ago: it alone knows so far whether
+    /// it was heard.
     async fn may_be_on_record(&self, carrier: &Carrier, reply: &Reply) -> Result<bool> {
         let Some(content) = &reply.content else { return Ok(false) };
         self.ledger.is_recorded_elsewhere(carrier.name(), content, reply.at.plus_ms(-HEARD_MS)).await
     }
 
-    /// Puts before the operator what nobody can tell who said. Returns whom the operator had said that this sender is: no
-    /// proof of who it is now, but enough for a STOP.
+    /// Puts before the operator what nobody can tell who said. Returns whom the operator had said that this
+    /// sender is: no proof of who it is now, but enough for a STOP.
     async fn pend(&self, carrier: &Carrier, who: &Who, asked: &Asked<'_>) -> Result<Option<Number>> {
         let (caller, provider) = (CallerId::read(asked.sender, None), carrier.name());
         let pended = self
@@ -354,17 +409,30 @@ impl Receive {
         if pended.is_full {
             tracing::error!(
                 provider,
-                "too many replies of ambiguous senders wait for the operator, and this one is not kept: settle it with sms-mcp opt-out pending"
+                "too many replies of ambiguous senders wait for the operator, and this one is not kept: \
+                 settle it with sms-mcp opt-out pending"
             );
         } else if pended.is_new {
             let (wish, people) = (asked.meaning.as_str(), who.people.len());
-            tracing::warn!(provider, wish, people, "ambiguous sender of a reply: settle it with sms-mcp opt-out pending");
+            tracing::warn!(
+                provider,
+                wish,
+                people,
+                "ambiguous sender of a reply: settle it with sms-mcp opt-out pending"
+            );
         }
         Ok(pended.number.and_then(|number| Number::parse(&number, None).ok()))
     }
 
     /// Records that a person wants no more texts, or wants them again. Returns whether that is news.
-    async fn opt(&self, provider: &str, number: &str, is_out: bool, source: &str, at: Timestamp) -> Result<bool> {
+    async fn opt(
+        &self,
+        provider: &str,
+        number: &str,
+        is_out: bool,
+        source: &str,
+        at: Timestamp,
+    ) -> Result<bool> {
         // A clock of the vendor's that is ahead must not outdo what the person wishes tomorrow.
         let at = at.min(self.life.now());
         let is_news = self.ledger.opt_out(number, is_out, source, at).await?;
@@ -383,7 +451,9 @@ async fn tell_opt_out(carriers: &Carriers, life: &Life, provider: &str, number: 
     for tries in 1..=TELL_TRIES {
         match carrier.ask(life, PATIENCE, |provider| provider.opt_out(number, is_out)).await {
             Ok(()) => return,
-            Err(error) => tracing::warn!(provider, tries, %error, "opt-out could not be sent to the provider"),
+            Err(error) => {
+                tracing::warn!(provider, tries, %error, "opt-out could not be sent to the provider")
+            }
         }
         backoff.pause(life).await;
         if life.is_stopping() {
@@ -407,8 +477,8 @@ fn is_unsettled(who: &Who, meaning: Meaning) -> bool {
     }
 }
 
-/// The vendor's id of a reply, or what stands for one that cannot be kept as it is: too long, with spaces, or none. A STOP is
-/// not lost for the name that a vendor gave it.
+/// The vendor's id of a reply, or what stands for one that cannot be kept as it is: too long, with spaces, or
+/// none. A STOP is not lost for the name that a vendor gave it.
 fn reply_id(reply: &Reply) -> String {
     if is_usable_id(&reply.vendor_id) {
         return reply.vendor_id.clone();

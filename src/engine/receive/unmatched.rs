@@ -1,5 +1,5 @@
-//! Receipts that match no message: mostly their ids are written otherwise than those in the answers, and then every message
-//! stays `sent` for ever. So the operator is told: in the log, and by `config check --live`.
+//! Receipts that match no message: mostly their ids are written otherwise than those in the answers, and then
+//! every message stays `sent` for ever. So the operator is told: in the log, and by `config check --live`.
 
 use std::time::Duration;
 
@@ -36,7 +36,9 @@ impl Receive {
                 return;
             }
             // What cannot be read now is read the next time.
-            let Ok(unmatched) = self.ledger.unmatched(carrier.name(), self.life.now()).await else { continue };
+            let Ok(unmatched) = self.ledger.unmatched(carrier.name(), self.life.now()).await else {
+                continue;
+            };
             if unmatched.count > 0 && unmatched.count / 2 >= said {
                 said = unmatched.count;
                 let (answer, receipt) = (shown(&unmatched.answer), shown(&unmatched.receipt));
@@ -45,7 +47,8 @@ impl Receive {
                     count = said,
                     answer,
                     receipt,
-                    "delivery receipts of the last day match no message: receipt_ids may be wrong, or another system sends from this account"
+                    "delivery receipts of the last day match no message: receipt_ids may be wrong, or \
+                     another system sends from this account"
                 );
             }
             // Those of yesterday do not count any more.
@@ -59,11 +62,20 @@ fn shown(id: &Option<String>) -> Option<String> {
 }
 
 fn words(unmatched: &Unmatched) -> String {
-    let of = if unmatched.count == 1 { "receipt of the last day matches" } else { "receipts of the last day match" };
+    let of = if unmatched.count == 1 {
+        "receipt of the last day matches"
+    } else {
+        "receipts of the last day match"
+    };
     let looks = match (shown(&unmatched.answer), shown(&unmatched.receipt)) {
-        (Some(answer), Some(receipt)) => format!(": answers have ids like \"{answer}\", receipts like \"{receipt}\""),
+        (Some(answer), Some(receipt)) => {
+            format!(": answers have ids like \"{answer}\", receipts like \"{receipt}\"")
+        }
         (None, Some(receipt)) => format!(": their ids are like \"{receipt}\""),
         _ => String::new(),
     };
-    format!("{} {of} no message{looks}. receipt_ids may be wrong, or another system sends from this account", unmatched.count)
+    format!(
+        "{} {of} no message{looks}. receipt_ids may be wrong, or another system sends from this account",
+        unmatched.count
+    )
 }

@@ -1,6 +1,8 @@
-//! Webhooks: requests of vendors, which are believed once the address's token and the vendor's signature are right.
+//! Webhooks: requests of vendors, which are believed once the address's token and the vendor's signature are
+//! right.
 //!
-//! It returns only after everything that the request told is durable, so that a vendor may forget what it was thanked for.
+//! It returns only after everything that the request told is durable, so that a vendor may forget what it was
+//! thanked for.
 
 use std::sync::Arc;
 
@@ -14,7 +16,8 @@ use crate::provider::settings::Callback;
 use crate::sms::message::MessageId;
 use crate::sms::untrusted;
 
-/// A request to a webhook's address as it came in: nothing of it is believed yet. It has no `Debug`: it may hold texts.
+/// A request to a webhook's address as it came in: nothing of it is believed yet. It has no `Debug`: it may
+/// hold texts.
 #[derive(Clone, Copy)]
 pub struct Called<'a> {
     /// The method.
@@ -53,16 +56,23 @@ impl Receive {
         is_ours.then_some((carrier, callback, message))
     }
 
-    /// How the vendor calls at this address, so that a body is worth reading: nothing where no vendor was given it.
+    /// How the vendor calls at this address, so that a body is worth reading: nothing where no vendor was
+    /// given it.
     pub fn expects_webhook(self: &Arc<Self>, provider: &str, token: &str) -> Option<Webhook> {
         self.addressed(provider, token).map(|(carrier, ..)| carrier.webhook())
     }
 
-    /// Takes a webhook's request. Everything that it tells is durable when this returns, with what the vendor is to be answered.
+    /// Takes a webhook's request. Everything that it tells is durable when this returns, with what the vendor
+    /// is to be answered.
     ///
     /// # Errors
     /// [`Refused`], which says what to answer.
-    pub async fn webhook(self: &Arc<Self>, provider: &str, token: &str, called: &Called<'_>) -> Result<Webhook, Refused> {
+    pub async fn webhook(
+        self: &Arc<Self>,
+        provider: &str,
+        token: &str,
+        called: &Called<'_>,
+    ) -> Result<Webhook, Refused> {
         let (carrier, callback, message) = self.addressed(provider, token).ok_or(Refused::NotFound)?;
         let webhook = carrier.webhook();
         if !webhook.methods.contains(called.method) {
@@ -71,7 +81,15 @@ impl Receive {
         let Called { method, query, headers, body } = *called;
         let url = callback.url(message.as_ref());
         let url = if query.is_empty() { url } else { format!("{url}?{query}") };
-        let delivery = Delivery { method, url: &url, query, headers, body, message: message.as_ref(), now: self.life.now() };
+        let delivery = Delivery {
+            method,
+            url: &url,
+            query,
+            headers,
+            body,
+            message: message.as_ref(),
+            now: self.life.now(),
+        };
         let read = carrier.ask(&self.life, PATIENCE, |provider| Box::pin(async { Ok(provider.events(&delivery).await) })).await.map_err(|error| {
             tracing::warn!(provider, %error, "webhook could not be processed; the vendor will send it again");
             Refused::Unavailable(error)
@@ -92,7 +110,10 @@ impl Receive {
         // In a task of its own: a vendor that hangs up does not stop half of it.
         let (room, name) = (Arc::clone(self), carrier.name().to_owned());
         let taken = self.life.apart(async move {
-            let carrier = room.carriers.get(&name).ok_or_else(|| Error::new(ErrorKind::Internal, "the provider is gone"))?;
+            let carrier = room
+                .carriers
+                .get(&name)
+                .ok_or_else(|| Error::new(ErrorKind::Internal, "the provider is gone"))?;
             room.take_events(carrier, events).await
         });
         taken.await.map_err(|error| {

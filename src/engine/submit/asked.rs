@@ -1,5 +1,5 @@
-//! A message of a bulk, as far as it must be known until it is written: without its text, which is made of the call's once more
-//! then. A hundred thousand texts are not held in memory at once.
+//! A message of a bulk, as far as it must be known until it is written: without its text, which is made of
+//! the call's once more then. A hundred thousand texts are not held in memory at once.
 
 use std::sync::Arc;
 
@@ -66,7 +66,14 @@ impl Asked {
 
 impl Submit {
     /// Checks how a text would go out on this way, and prices it.
-    pub fn asked(&self, way: &Way<'_>, to: Number, place: u32, text: &str, names: &mut Names) -> Result<Asked> {
+    pub fn asked(
+        &self,
+        way: &Way<'_>,
+        to: Number,
+        place: u32,
+        text: &str,
+        names: &mut Names,
+    ) -> Result<Asked> {
         let price = self.price_on(way, &to)?;
         let first = way.hops.first();
         Ok(Asked {

@@ -30,7 +30,8 @@ const LISTED: usize = 100;
 /// Longest filled message, in bytes; the guard's `max_segments` is far below.
 const MAX_FILLED: usize = 40_000;
 
-/// How often a bulk that somebody waits for is looked up: messages may also end by expiring or by another process.
+/// How often a bulk that somebody waits for is looked up: messages may also end by expiring or by another
+/// process.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Told how many messages of a bulk were handed over, of how many.
@@ -45,17 +46,23 @@ struct PreparedBulk {
 }
 
 pub fn refusal(to: &str, error: &Error) -> RefusedRecipient {
-    RefusedRecipient { to: untrusted::escape(to), code: error.kind().to_string(), message: error.message().to_owned() }
+    RefusedRecipient {
+        to: untrusted::escape(to),
+        code: error.kind().to_string(),
+        message: error.message().to_owned(),
+    }
 }
 
 pub fn recipients_refused(refused: Vec<RefusedRecipient>, of: usize) -> Error {
-    let first = refused.first().map_or_else(String::new, |first| format!("; the first: {} ({})", first.message, first.code));
+    let first = refused
+        .first()
+        .map_or_else(String::new, |first| format!("; the first: {} ({})", first.message, first.code));
     let message = format!("{} of {of} recipients cannot be taken{first}", refused.len());
     Error::new(ErrorKind::RecipientsRefused, message).refused(refused.into_iter().take(LISTED).collect())
 }
 
-/// The side that all of these are on; nothing without any. A bulk is one intent with one key and one set of budgets, so
-/// that it cannot be on both: then the first that is elsewhere.
+/// The side that all of these are on; nothing without any. A bulk is one intent with one key and one set of
+/// budgets, so that it cannot be on both: then the first that is elsewhere.
 fn one_realm(messages: &[Asked]) -> std::result::Result<Option<Realm>, &Asked> {
     let Some(first) = messages.first() else { return Ok(None) };
     match messages.iter().find(|message| message.realm != first.realm) {
@@ -65,13 +72,17 @@ fn one_realm(messages: &[Asked]) -> std::result::Result<Option<Realm>, &Asked> {
 }
 
 fn mixed(to: &Number) -> Error {
-    let message = format!("`recipients` are carried by the sandbox in part, and by a real provider in part; {to} is the first of the other side");
-    Error::new(ErrorKind::InvalidArgument, message).next("Send to each side in a call of its own. Nothing was sent.")
+    let message = format!(
+        "`recipients` are carried by the sandbox in part, and by a real provider in part; {to} is the first \
+         of the other side"
+    );
+    Error::new(ErrorKind::InvalidArgument, message)
+        .next("Send to each side in a call of its own. Nothing was sent.")
 }
 
 impl Submit {
-    /// Sends one text to many, or quotes it. Answers when all are handed over, or after `wait` (for as long as it
-    /// takes where there is none), with the batch's id; the rest goes on.
+    /// Sends one text to many, or quotes it. Answers when all are handed over, or after `wait` (for as long
+    /// as it takes where there is none), with the batch's id; the rest goes on.
     ///
     /// # Errors
     /// What makes the whole bulk impossible. Single recipients that fail later are results, not errors.
@@ -84,26 +95,36 @@ impl Submit {
     ) -> Result<BulkAnswer> {
         let room = Arc::clone(self);
         let watcher = caller.clone();
-        let (batch, replayed, doubts, done) = match self.life.apart(async move { room.accept_bulk(&caller, Arc::new(args)).await }).await? {
-            Accepted::Quote(answer) => return Ok(*answer),
-            Accepted::Batch { id, replayed, doubts, done } => (id, replayed, doubts, done),
-        };
+        let (batch, replayed, doubts, done) =
+            match self.life.apart(async move { room.accept_bulk(&caller, Arc::new(args)).await }).await? {
+                Accepted::Quote(answer) => return Ok(*answer),
+                Accepted::Batch { id, replayed, doubts, done } => (id, replayed, doubts, done),
+            };
         match done {
             Some((total, followed)) => {
-                self.watch_batch(&watcher, &batch, total, Some(followed.handed_over.clone()), wait, progress).await;
+                self.watch_batch(&watcher, &batch, total, Some(followed.handed_over.clone()), wait, progress)
+                    .await;
                 drop(followed);
             }
             None => self.watch_again(&watcher, &batch, wait, progress).await,
         }
-        let mut answer = self.answers.bulk(&watcher, &batch).await.map_err(|error| accepted(error, batch.as_str()))?;
+        let mut answer =
+            self.answers.bulk(&watcher, &batch).await.map_err(|error| accepted(error, batch.as_str()))?;
         answer.replayed = replayed;
         answer.warnings.extend(doubts);
         Ok(answer)
     }
 
-    /// Waits for a bulk that an earlier call began, as that call does: who repeats a call has lost its answer. Without a wait
-    /// of the caller's, `[send] bulk_wait` bounds it: nobody may be at work on the bulk.
-    async fn watch_again(&self, caller: &Caller, batch: &BatchId, wait: Option<Duration>, progress: Option<OnProgress>) {
+    /// Waits for a bulk that an earlier call began, as that call does: who repeats a call has lost its
+    /// answer. Without a wait of the caller's, `[send] bulk_wait` bounds it: nobody may be at work on the
+    /// bulk.
+    async fn watch_again(
+        &self,
+        caller: &Caller,
+        batch: &BatchId,
+        wait: Option<Duration>,
+        progress: Option<OnProgress>,
+    ) {
         // What cannot be read now is told by the answer.
         let Ok(Some(found)) = self.ledger.batch(&caller.principal, batch, 0).await else { return };
         if found.open() > 0 {
@@ -113,8 +134,8 @@ impl Submit {
         }
     }
 
-    /// Waits until a bulk has ended, `wait` is over, or the engine stops. Where nobody here counts what is handed over, it is
-    /// looked up.
+    /// Waits until a bulk has ended, `wait` is over, or the engine stops. Where nobody here counts what is
+    /// handed over, it is looked up.
     async fn watch_batch(
         &self,
         caller: &Caller,
@@ -160,14 +181,23 @@ impl Submit {
             return Err(invalid("recipients", "is empty; name at least one recipient"));
         }
         if usize::try_from(most).is_ok_and(|most| args.recipients.len() > most) {
-            return Err(Error::new(ErrorKind::BulkTooLarge, format!("{} recipients; at most {most} are allowed at once", args.recipients.len())));
+            return Err(Error::new(
+                ErrorKind::BulkTooLarge,
+                format!("{} recipients; at most {most} are allowed at once", args.recipients.len()),
+            ));
         }
         self.check_text(&args.message)?;
         self.policy.check_sender(args.from.as_deref())?;
-        let template = Template::parse(&args.message).map_err(|error| invalid("message", format!("cannot be filled: {error}")))?;
+        let template = Template::parse(&args.message)
+            .map_err(|error| invalid("message", format!("cannot be filled: {error}")))?;
         let realm = self.carriers.realm();
         template.literals().try_for_each(|literal| self.check_finished("message", literal))?;
-        let mut prepared = PreparedBulk { messages: Vec::with_capacity(args.recipients.len()), realm, refused: Vec::new(), duplicates: Vec::new() };
+        let mut prepared = PreparedBulk {
+            messages: Vec::with_capacity(args.recipients.len()),
+            realm,
+            refused: Vec::new(),
+            duplicates: Vec::new(),
+        };
         let (mut seen, mut names) = (HashSet::with_capacity(args.recipients.len()), Names::default());
         let mut faulty = Vec::new();
         for (index, recipient) in args.recipients.iter().enumerate() {
@@ -178,22 +208,39 @@ impl Submit {
                     faulty.push(RefusedRecipient {
                         to: untrusted::escape(&recipient.to),
                         code: ErrorKind::InvalidArgument.to_string(),
-                        message: format!("recipients[{index}] ({}): {wrong}", untrusted::escape(&recipient.to)),
+                        message: format!(
+                            "recipients[{index}] ({}): {wrong}",
+                            untrusted::escape(&recipient.to)
+                        ),
                     });
                     continue;
                 }
             };
             let place = u32::try_from(index).unwrap_or(u32::MAX);
-            match self.prepare_recipient((&recipient.to, place), args.from.as_deref(), &text, (&mut seen, &mut names)) {
+            match self.prepare_recipient(
+                (&recipient.to, place),
+                args.from.as_deref(),
+                &text,
+                (&mut seen, &mut names),
+            ) {
                 Ok(Some(message)) => prepared.messages.push(message),
                 Ok(None) => prepared.duplicates.push(untrusted::escape(&recipient.to)),
-                Err(error) if error.kind() == ErrorKind::PriceUnknown || error.kind() == ErrorKind::Internal => return Err(error),
+                Err(error)
+                    if error.kind() == ErrorKind::PriceUnknown || error.kind() == ErrorKind::Internal =>
+                {
+                    return Err(error);
+                }
                 Err(error) => prepared.refused.push(refusal(&recipient.to, &error)),
             }
         }
         if let Some(first) = faulty.first() {
-            let message = format!("`recipients` do not fit the message's placeholders in {} places; the first: {}", faulty.len(), first.message);
-            return Err(Error::new(ErrorKind::InvalidArgument, message).refused(faulty.into_iter().take(LISTED).collect()));
+            let message = format!(
+                "`recipients` do not fit the message's placeholders in {} places; the first: {}",
+                faulty.len(),
+                first.message
+            );
+            return Err(Error::new(ErrorKind::InvalidArgument, message)
+                .refused(faulty.into_iter().take(LISTED).collect()));
         }
         prepared.realm = one_realm(&prepared.messages).map_err(|other| mixed(&other.to))?.unwrap_or(realm);
         Ok(prepared)
@@ -205,10 +252,12 @@ impl Submit {
             if !self.policy.settings().allow_placeholders && unfinished::is_no_value(value) {
                 let shown = untrusted::escape(value);
                 return Err(format!(
-                    "the value of \"{name}\" is \"{shown}\", so that {{{{{name}}}}} would leave a gap; give a value, or send this person a text without it"
+                    "the value of \"{name}\" is \"{shown}\", so that {{{{{name}}}}} would leave a gap; give \
+                     a value, or send this person a text without it"
                 ));
             }
-            self.check_finished(&format!("data.{name}"), value).map_err(|error| error.message().to_owned())?;
+            self.check_finished(&format!("data.{name}"), value)
+                .map_err(|error| error.message().to_owned())?;
         }
         Ok(())
     }
@@ -235,18 +284,28 @@ impl Submit {
         let all_or_none = args.on_invalid == OnInvalid::Refuse;
         let prepared = self.prepare_bulk(&args).and_then(|prepared| {
             let is_refused = prepared.messages.is_empty() || (all_or_none && !prepared.refused.is_empty());
-            if is_refused { Err(recipients_refused(prepared.refused, args.recipients.len())) } else { Ok(prepared) }
+            if is_refused {
+                Err(recipients_refused(prepared.refused, args.recipients.len()))
+            } else {
+                Ok(prepared)
+            }
         });
         let PreparedBulk { messages, realm, refused, duplicates } = match prepared {
             Ok(prepared) => prepared,
-            Err(refused) => return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await),
+            Err(refused) => {
+                return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await);
+            }
         };
         self.may_queue(caller, args.idempotency_key.as_deref(), &messages).await?;
         let id = BatchId::new(self.life.now().as_millis(), u128::from_be_bytes(self.life.random()?));
         let payer = self.answers.payer(caller, args.session.clone(), realm)?;
         let intent = Intent {
             idempotency: idempotency(args.idempotency_key.as_deref(), said(&args))?,
-            batch: Some(BatchDraft { id: id.clone(), duplicates: duplicates.clone(), refused: refused.clone() }),
+            batch: Some(BatchDraft {
+                id: id.clone(),
+                duplicates: duplicates.clone(),
+                refused: refused.clone(),
+            }),
             all_or_none,
             preview: args.dry_run,
             ..self.intent(payer.clone())
@@ -261,11 +320,15 @@ impl Submit {
                 let doubts = in_doubt(&doubts);
                 // What waits for its time or for a person is not waited for.
                 let leaving = messages.len() - later.len() - waiting.len();
-                let refused =
-                    refused.into_iter().chain(later.iter().filter_map(|(index, error)| Some(refusal(messages.get(*index)?.to.e164(), error))));
+                let refused = refused.into_iter().chain(
+                    later
+                        .iter()
+                        .filter_map(|(index, error)| Some(refusal(messages.get(*index)?.to.e164(), error))),
+                );
                 if args.dry_run {
                     let later: HashSet<usize> = later.iter().map(|(index, _)| *index).collect();
-                    let mut quote = self.bulk_quote(&messages, &later, refused.collect(), duplicates, &budgets);
+                    let mut quote =
+                        self.bulk_quote(&messages, &later, refused.collect(), duplicates, &budgets);
                     quote.warnings.extend(doubts);
                     return Ok(Accepted::Quote(Box::new(quote)));
                 }
@@ -274,32 +337,53 @@ impl Submit {
                 Ok(Accepted::Batch { id, replayed: false, doubts, done: Some((total, followed)) })
             }
             Ok(Reservation::Refused { refused: later, .. }) => {
-                let all = later.iter().filter_map(|(index, error)| Some(refusal(messages.get(*index)?.to.e164(), error)));
+                let all = later
+                    .iter()
+                    .filter_map(|(index, error)| Some(refusal(messages.get(*index)?.to.e164(), error)));
                 Err(recipients_refused(refused.into_iter().chain(all).collect(), args.recipients.len()))
             }
             Ok(Reservation::Replay(Target::Batch(first))) if args.dry_run => {
                 let quote = self.quote_again(&messages, refused, duplicates, payer, &first).await?;
                 Ok(Accepted::Quote(Box::new(quote)))
             }
-            Ok(Reservation::Replay(Target::Batch(first))) => Ok(Accepted::Batch { id: first, replayed: true, doubts: None, done: None }),
+            Ok(Reservation::Replay(Target::Batch(first))) => {
+                Ok(Accepted::Batch { id: first, replayed: true, doubts: None, done: None })
+            }
             Ok(Reservation::Replay(Target::Message(_)) | Reservation::Conflict) => Err(conflict()),
-            Err(error) => Err(self.unless_accepted_as_another(caller, (args.idempotency_key.as_deref(), id.as_str()), error).await),
+            Err(error) => Err(self
+                .unless_accepted_as_another(caller, (args.idempotency_key.as_deref(), id.as_str()), error)
+                .await),
         }
     }
 
-    async fn reserve_bulk(self: &Arc<Self>, intent: Intent, args: &Arc<BulkArgs>, messages: &Arc<Vec<Asked>>) -> Result<Reservation> {
+    async fn reserve_bulk(
+        self: &Arc<Self>,
+        intent: Intent,
+        args: &Arc<BulkArgs>,
+        messages: &Arc<Vec<Asked>>,
+    ) -> Result<Reservation> {
         let (policy, asked, call) = (Arc::clone(&self.policy), Arc::clone(messages), Arc::clone(args));
         let whole = Whole::of(messages.iter().map(|message| message.hold_micros));
         let decide = move |index: usize, facts: &crate::sms::facts::Facts| {
             let Asked { to, hold_micros, .. } = asked.get(index).ok_or_else(missing)?;
-            let ask = Ask { to, from: call.from.as_deref(), hold_micros: *hold_micros, whole: Some(whole), allow_duplicate: false, paced: false };
+            let ask = Ask {
+                to,
+                from: call.from.as_deref(),
+                hold_micros: *hold_micros,
+                whole: Some(whole),
+                allow_duplicate: false,
+                paced: false,
+            };
             policy.decide(&ask, facts)
         };
         let (room, asked, call) = (Arc::clone(self), Arc::clone(messages), Arc::clone(args));
         let make: MakeDrafts = Arc::new(move |places| {
             let template = Template::parse(&call.message).map_err(|_| missing())?;
             let draft = |asked: &Asked| {
-                let recipient = usize::try_from(asked.place).ok().and_then(|place| call.recipients.get(place)).ok_or_else(missing)?;
+                let recipient = usize::try_from(asked.place)
+                    .ok()
+                    .and_then(|place| call.recipients.get(place))
+                    .ok_or_else(missing)?;
                 let text = template.fill(&recipient.data, MAX_FILLED).map_err(|_| missing())?;
                 room.draft_of(asked, call.from.as_deref(), text)
             };
@@ -317,7 +401,12 @@ impl Submit {
         duplicates: Vec<String>,
         budgets: &[crate::sms::facts::Budget],
     ) -> BulkAnswer {
-        let taken: Vec<_> = messages.iter().enumerate().filter(|(index, _)| !skipped.contains(index)).map(|(_, message)| message).collect();
+        let taken: Vec<_> = messages
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| !skipped.contains(index))
+            .map(|(_, message)| message)
+            .collect();
         let currency = self.policy.settings().currency;
         let micros = taken.iter().map(|message| message.hold_micros).fold(0_i64, i64::saturating_add);
         BulkAnswer {
@@ -326,7 +415,8 @@ impl Submit {
             accepted: u32::try_from(taken.len()).unwrap_or(u32::MAX),
             counts: BTreeMap::new(),
             segments: taken.iter().map(|message| message.form.segments).fold(0, u32::saturating_add),
-            price: Price::of(micros, currency.as_str()).assumed(taken.iter().any(|message| message.is_assumed)),
+            price: Price::of(micros, currency.as_str())
+                .assumed(taken.iter().any(|message| message.is_assumed)),
             provider: names(taken.iter().map(|message| &*message.provider)),
             created_at: self.life.now().rfc3339(),
             replayed: false,
@@ -358,7 +448,8 @@ impl Submit {
     /// Takes back what is still queued of a bulk, for the operator. Returns how many messages that were.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] for a bulk that this principal does not have, or [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::NotFound`] for a bulk that this principal does not have, or
+    /// [`ErrorKind::LedgerUnavailable`].
     pub async fn cancel(&self, caller: &Caller, id: &BatchId) -> Result<u32> {
         if self.ledger.batch(&caller.principal, id, 0).await?.is_none() {
             return Err(no_such("id", id.as_str()));
@@ -368,22 +459,31 @@ impl Submit {
         Ok(count)
     }
 
-    /// Takes back a single message that waits for its time or for a person, for the operator. Returns its state then.
+    /// Takes back a single message that waits for its time or for a person, for the operator. Returns its
+    /// state then.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] for a message that this principal does not have, [`ErrorKind::InvalidArgument`] for one that does
-    /// not wait so, or [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::NotFound`] for a message that this principal does not have,
+    /// [`ErrorKind::InvalidArgument`] for one that does not wait so, or [`ErrorKind::LedgerUnavailable`].
     pub async fn take_back(&self, caller: &Caller, id: &MessageId) -> Result<State> {
         if self.ledger.take_back(&caller.principal, id, self.life.now()).await? {
             caller.acted("cancel", id.as_str());
             return Ok(State::Canceled);
         }
-        let found = self.ledger.message(&caller.principal, id).await?.ok_or_else(|| no_such("id", id.as_str()))?;
+        let found =
+            self.ledger.message(&caller.principal, id).await?.ok_or_else(|| no_such("id", id.as_str()))?;
         let next = match &found.batch {
-            Some(batch) => format!("Nothing was taken back. It is part of {batch}: `sms-mcp cancel {batch}` takes back what of it has not left."),
+            Some(batch) => format!(
+                "Nothing was taken back. It is part of {batch}: `sms-mcp cancel {batch}` takes back what of \
+                 it has not left."
+            ),
             None => format!("Nothing was taken back: `sms-mcp status {id}` shows what became of it."),
         };
-        Err(Error::new(ErrorKind::InvalidArgument, format!("{id} is {}, and waits for no time and no person", found.state)).next(next))
+        Err(Error::new(
+            ErrorKind::InvalidArgument,
+            format!("{id} is {}, and waits for no time and no person", found.state),
+        )
+        .next(next))
     }
 }
 
@@ -406,10 +506,19 @@ fn missing() -> Error {
 
 /// Everything that makes two bulk calls the same.
 fn said(args: &BulkArgs) -> impl Iterator<Item = Cow<'_, str>> {
-    let head = [Cow::Borrowed("bulk"), args.from.as_deref().unwrap_or_default().into(), args.message.as_str().into()];
+    let head = [
+        Cow::Borrowed("bulk"),
+        args.from.as_deref().unwrap_or_default().into(),
+        args.message.as_str().into(),
+    ];
     let each = args.recipients.iter().flat_map(|recipient| {
-        let data = recipient.data.iter().flat_map(|(name, value)| [Cow::Borrowed(name.as_str()), Cow::Borrowed(value.as_str())]);
-        [Cow::Borrowed(recipient.to.as_str()), recipient.data.len().to_string().into()].into_iter().chain(data)
+        let data = recipient
+            .data
+            .iter()
+            .flat_map(|(name, value)| [Cow::Borrowed(name.as_str()), Cow::Borrowed(value.as_str())]);
+        [Cow::Borrowed(recipient.to.as_str()), recipient.data.len().to_string().into()]
+            .into_iter()
+            .chain(data)
     });
     head.into_iter().chain([format!("{:?}", args.on_invalid).into()]).chain(each)
 }

@@ -1,8 +1,8 @@
 //! Campaigns: one text to everybody on a list that the vendor keeps, in one request.
 //!
-//! It goes through the same guard as a bulk: the members are read first, every one of them must be allowed, and the
-//! money of all is held before the request leaves. One refused member refuses all, since the vendor sends to the whole
-//! list. It is the operator's: no tool reaches it.
+//! It goes through the same guard as a bulk: the members are read first, every one of them must be allowed,
+//! and the money of all is held before the request leaves. One refused member refuses all, since the vendor
+//! sends to the whole list. It is the operator's: no tool reaches it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -58,8 +58,8 @@ impl Submit {
     /// Sends one text to a list that a vendor keeps, or quotes it.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`], [`ErrorKind::NotSupported`] where the provider has no lists, and whatever refuses
-    /// a bulk.
+    /// [`ErrorKind::InvalidArgument`], [`ErrorKind::NotSupported`] where the provider has no lists, and
+    /// whatever refuses a bulk.
     pub async fn campaign(self: &Arc<Self>, caller: Caller, args: CampaignArgs) -> Result<BulkAnswer> {
         let room = Arc::clone(self);
         self.life.apart(async move { room.run_campaign(&caller, &args).await }).await
@@ -70,7 +70,9 @@ impl Submit {
         // The time may have passed, or the list changed, since an earlier call with this key was accepted.
         let (at, messages) = match self.prepare_campaign(carrier, args).await {
             Ok((at, messages)) => (at, Arc::new(messages)),
-            Err(refused) => return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await),
+            Err(refused) => {
+                return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await);
+            }
         };
         let mut names = Names::default();
         let asked: Vec<Asked> = messages.iter().map(|message| Asked::of(message, &mut names)).collect();
@@ -90,20 +92,36 @@ impl Submit {
         let (policy, members) = (Arc::clone(&self.policy), Arc::clone(&messages));
         let whole = Some(Whole::of(messages.iter().map(|message| message.draft.hold_micros)));
         let decide = move |index: usize, facts: &crate::sms::facts::Facts| {
-            let message = members.get(index).ok_or_else(|| Error::new(ErrorKind::Internal, "a member is missing"))?;
+            let message =
+                members.get(index).ok_or_else(|| Error::new(ErrorKind::Internal, "a member is missing"))?;
             let Prepared { to, draft, .. } = message;
-            let ask = Ask { to, from: draft.from.as_deref(), hold_micros: draft.hold_micros, whole, allow_duplicate: false, paced: false };
+            let ask = Ask {
+                to,
+                from: draft.from.as_deref(),
+                hold_micros: draft.hold_micros,
+                whole,
+                allow_duplicate: false,
+                paced: false,
+            };
             match policy.decide(&ask, facts)? {
                 Verdict::Now => Ok(Verdict::Now),
                 Verdict::At { why, .. } | Verdict::Ask { why } => {
-                    let refused = format!("a campaign is one request that leaves now, and the message to {to} would have to wait: {why}");
-                    Err(Error::new(ErrorKind::NotSupported, refused).next("Nothing was sent. A bulk to these people can wait."))
+                    let refused = format!(
+                        "a campaign is one request that leaves now, and the message to {to} would have to \
+                         wait: {why}"
+                    );
+                    Err(Error::new(ErrorKind::NotSupported, refused)
+                        .next("Nothing was sent. A bulk to these people can wait."))
                 }
             }
         };
         let reservation = match self.ledger.reserve(intent, Arc::new(decide)).await {
             Ok(reservation) => reservation,
-            Err(error) => return Err(self.unless_accepted_as_another(caller, (args.idempotency_key.as_deref(), id.as_str()), error).await),
+            Err(error) => {
+                return Err(self
+                    .unless_accepted_as_another(caller, (args.idempotency_key.as_deref(), id.as_str()), error)
+                    .await);
+            }
         };
         match reservation {
             Reservation::Taken { doubts, budgets, .. } if args.dry_run => {
@@ -113,17 +131,26 @@ impl Submit {
             }
             Reservation::Taken { doubts, .. } => {
                 self.launch(carrier, caller, (&id, args, at), &messages).await;
-                let mut answer = self.answers.bulk(caller, &id).await.map_err(|error| accepted(error, id.as_str()))?;
+                let mut answer =
+                    self.answers.bulk(caller, &id).await.map_err(|error| accepted(error, id.as_str()))?;
                 answer.warnings.extend(in_doubt(&doubts));
                 Ok(answer)
             }
             Reservation::Refused { refused, .. } => {
-                let each = refused.iter().filter_map(|(index, error)| Some(refusal(&messages.get(*index)?.draft.to, error)));
+                let each = refused
+                    .iter()
+                    .filter_map(|(index, error)| Some(refusal(&messages.get(*index)?.draft.to, error)));
                 Err(recipients_refused(each.collect(), messages.len()))
             }
-            Reservation::Replay(Target::Batch(first)) if args.dry_run => self.quote_again(&asked, Vec::new(), Vec::new(), payer, &first).await,
+            Reservation::Replay(Target::Batch(first)) if args.dry_run => {
+                self.quote_again(&asked, Vec::new(), Vec::new(), payer, &first).await
+            }
             Reservation::Replay(Target::Batch(first)) => {
-                let answer = self.answers.bulk(caller, &first).await.map_err(|error| accepted(error, first.as_str()))?;
+                let answer = self
+                    .answers
+                    .bulk(caller, &first)
+                    .await
+                    .map_err(|error| accepted(error, first.as_str()))?;
                 Ok(BulkAnswer { replayed: true, ..answer })
             }
             Reservation::Replay(Target::Message(_)) | Reservation::Conflict => Err(conflict()),
@@ -131,10 +158,15 @@ impl Submit {
     }
 
     /// When it is to go out, and everybody whom it goes to.
-    async fn prepare_campaign(&self, carrier: &Carrier, args: &CampaignArgs) -> Result<(Option<Timestamp>, Vec<Prepared>)> {
+    async fn prepare_campaign(
+        &self,
+        carrier: &Carrier,
+        args: &CampaignArgs,
+    ) -> Result<(Option<Timestamp>, Vec<Prepared>)> {
         let at = self.planned(carrier, args.at.as_deref())?;
         self.check_text(&args.message)?;
-        let template = Template::parse(&args.message).map_err(|error| invalid("message", format!("cannot be sent: {error}")))?;
+        let template = Template::parse(&args.message)
+            .map_err(|error| invalid("message", format!("cannot be sent: {error}")))?;
         self.check_finished("message", &args.message)?;
         if template.names().next().is_some() {
             return Err(invalid("message", "has placeholders; a campaign sends the same text to all"));
@@ -145,11 +177,18 @@ impl Submit {
     fn planned(&self, carrier: &Carrier, at: Option<&str>) -> Result<Option<Timestamp>> {
         let Some(at) = at else { return Ok(None) };
         if !carrier.capabilities().schedule {
-            return Err(Error::new(ErrorKind::NotSupported, format!("{} cannot plan for later; leave the time out", carrier.name())));
+            return Err(Error::new(
+                ErrorKind::NotSupported,
+                format!("{} cannot plan for later; leave the time out", carrier.name()),
+            ));
         }
-        let planned = Timestamp::parse(at).ok_or_else(|| invalid("at", "is no time; write 2026-11-22T10:00:00Z"))?;
+        let planned =
+            Timestamp::parse(at).ok_or_else(|| invalid("at", "is no time; write 2026-11-22T10:00:00Z"))?;
         if planned <= self.life.now() {
-            return Err(invalid("at", format!("({}) has passed; leave it out to send now", planned.rfc3339())));
+            return Err(invalid(
+                "at",
+                format!("({}) has passed; leave it out to send now", planned.rfc3339()),
+            ));
         }
         Ok(Some(planned))
     }
@@ -162,14 +201,23 @@ impl Submit {
             return Err(invalid("list", "has no members"));
         }
         if members.len() > most {
-            return Err(Error::new(ErrorKind::BulkTooLarge, format!("the list has {} members; at most {most} are allowed at once", members.len())));
+            return Err(Error::new(
+                ErrorKind::BulkTooLarge,
+                format!("the list has {} members; at most {most} are allowed at once", members.len()),
+            ));
         }
-        let (mut messages, mut refused, mut seen) = (Vec::with_capacity(members.len()), Vec::new(), HashSet::new());
+        let (mut messages, mut refused, mut seen) =
+            (Vec::with_capacity(members.len()), Vec::new(), HashSet::new());
         for member in &members {
             let message = self.number(member).and_then(|to| {
                 self.policy.check_destination(&to)?;
                 let form = carrier.form(&to, None, &args.message)?;
-                self.draft_on(&Way { hops: vec![Hop { carrier, form }], after_rejected: false }, &to, None, args.message.clone())
+                self.draft_on(
+                    &Way { hops: vec![Hop { carrier, form }], after_rejected: false },
+                    &to,
+                    None,
+                    args.message.clone(),
+                )
             });
             match message {
                 // A vendor may hold a number twice; whether it then sends twice, only the bill can tell.
@@ -184,7 +232,13 @@ impl Submit {
     }
 
     /// The one request, and what became of all because of it.
-    async fn launch(&self, carrier: &Carrier, caller: &Caller, (id, args, at): (&BatchId, &CampaignArgs, Option<Timestamp>), messages: &[Prepared]) {
+    async fn launch(
+        &self,
+        carrier: &Carrier,
+        caller: &Caller,
+        (id, args, at): (&BatchId, &CampaignArgs, Option<Timestamp>),
+        messages: &[Prepared],
+    ) {
         let campaign = Campaign {
             id: id.as_str().to_owned(),
             list: args.list.clone(),
@@ -201,14 +255,26 @@ impl Submit {
             (Some(halt), _) => not_begun(halt),
             (None, Err(resting)) => rests(carrier, resting),
             (None, Ok(())) => {
-                let mut outcome = carrier.hand(&self.life, self.deliver.timeout, |provider| provider.campaign(&campaign), |unknown| unknown).await;
+                let mut outcome = carrier
+                    .hand(
+                        &self.life,
+                        self.deliver.timeout,
+                        |provider| provider.campaign(&campaign),
+                        |unknown| unknown,
+                    )
+                    .await;
                 outcome.words(&mut |words| *words = quoted::without_texts(words, [campaign.text.as_str()]));
                 carrier.breaker.note(&outcome, now);
                 outcome
             }
         };
         let settle = shares(outcome, messages.len()).into_iter().zip(messages).map(|(outcome, message)| {
-            let settlement = settlement_of(Ended { carrier, outcome }, true, self.life.now(), self.policy.settings().currency);
+            let settlement = settlement_of(
+                Ended { carrier, outcome },
+                true,
+                self.life.now(),
+                self.policy.settings().currency,
+            );
             async move { (&message.draft.id, self.recorder.settle(&message.draft.id, &settlement).await) }
         });
         for (id, settled) in futures::future::join_all(settle).await {
@@ -221,7 +287,9 @@ impl Submit {
 
 /// The outcome of a campaign for each member: the price of all is split evenly, to the last millionth.
 fn shares(outcome: Outcome, members: usize) -> Vec<Outcome> {
-    let Outcome::Accepted { vendor_id, status, segments, price } = outcome else { return vec![outcome; members] };
+    let Outcome::Accepted { vendor_id, status, segments, price } = outcome else {
+        return vec![outcome; members];
+    };
     let count = i64::try_from(members.max(1)).unwrap_or(i64::MAX);
     let share = |index: usize| {
         price.map(|whole| {
@@ -229,7 +297,14 @@ fn shares(outcome: Outcome, members: usize) -> Vec<Outcome> {
             Money { micros: whole.micros / count + rest, ..whole }
         })
     };
-    (0..members).map(|index| Outcome::Accepted { vendor_id: vendor_id.clone(), status, segments, price: share(index) }).collect()
+    (0..members)
+        .map(|index| Outcome::Accepted {
+            vendor_id: vendor_id.clone(),
+            status,
+            segments,
+            price: share(index),
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -241,8 +316,12 @@ mod tests {
     #[test]
     fn the_shares_of_a_price_add_up_to_it() {
         for (micros, members) in [(1_000_000, 3), (2, 3), (0, 5), (999_999, 1)] {
-            let whole =
-                Outcome::Accepted { vendor_id: None, status: State::Sent, segments: None, price: Some(Money { micros, currency: Currency::USD }) };
+            let whole = Outcome::Accepted {
+                vendor_id: None,
+                status: State::Sent,
+                segments: None,
+                price: Some(Money { micros, currency: Currency::USD }),
+            };
             let sum: i64 = shares(whole, members)
                 .iter()
                 .map(|outcome| match outcome {

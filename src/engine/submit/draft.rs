@@ -29,25 +29,34 @@ impl Submit {
             return Err(invalid("message", "is empty; write the text to send"));
         }
         if message.chars().count() > MAX_MESSAGE_CHARS {
-            return Err(Error::new(ErrorKind::MessageTooLong, format!("the message is longer than {MAX_MESSAGE_CHARS} characters")));
+            return Err(Error::new(
+                ErrorKind::MessageTooLong,
+                format!("the message is longer than {MAX_MESSAGE_CHARS} characters"),
+            ));
         }
         match message.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-            Some(c) => Err(invalid("message", format!("has the control character U+{:04X}; remove it", u32::from(c)))),
+            Some(c) => Err(invalid(
+                "message",
+                format!("has the control character U+{:04X}; remove it", u32::from(c)),
+            )),
             None => Ok(()),
         }
     }
 
-    /// Checks that nothing was left in a text by mistake, as far as the operator wants that: a placeholder that nothing
-    /// fills, a line break written as two characters.
+    /// Checks that nothing was left in a text by mistake, as far as the operator wants that: a placeholder
+    /// that nothing fills, a line break written as two characters.
     pub fn check_finished(&self, argument: &str, text: &str) -> Result<()> {
         let allowed = self.policy.settings();
         let refuse = |found: unfinished::Unfinished, setting: &str| {
             let next = format!(
-                "Correct the text and call again. Nothing was sent. Where it is meant as it stands, only the operator can allow it ([guard] {setting})."
+                "Correct the text and call again. Nothing was sent. Where it is meant as it stands, only \
+                 the operator can allow it ([guard] {setting})."
             );
             Err(invalid(argument, found).next(next))
         };
-        if let Some(found) = Some(text).filter(|_| !allowed.allow_placeholders).and_then(unfinished::placeholder) {
+        if let Some(found) =
+            Some(text).filter(|_| !allowed.allow_placeholders).and_then(unfinished::placeholder)
+        {
             return refuse(found, "allow_placeholders");
         }
         match Some(text).filter(|_| !allowed.allow_escapes).and_then(unfinished::escape) {
@@ -57,7 +66,13 @@ impl Submit {
     }
 
     /// Makes a draft for one recipient of a text that was checked, for these carriers.
-    pub fn draft_on(&self, way: &Way<'_>, to: &Number, from: Option<&str>, message: String) -> Result<Prepared> {
+    pub fn draft_on(
+        &self,
+        way: &Way<'_>,
+        to: &Number,
+        from: Option<&str>,
+        message: String,
+    ) -> Result<Prepared> {
         let price = self.price_on(way, to)?;
         let first = way.hops.first().map(|hop| hop.carrier);
         let form = way.hops.first().map_or_else(|| Form::of(&message), |hop| hop.form);
@@ -86,14 +101,16 @@ impl Submit {
         self.price(&way.hops, to)
     }
 
-    /// What to reserve for a message that these carriers send in these forms: the price of the dearest of them.
+    /// What to reserve for a message that these carriers send in these forms: the price of the dearest of
+    /// them.
     pub fn price(&self, hops: &[Hop<'_>], to: &Number) -> Result<Priced> {
         let mut dearest: Option<Priced> = None;
         for Hop { carrier, form } in hops {
             let price = carrier.priced(&self.policy, to, form.segments)?;
             // One of them may carry it and tell no price, whoever is the dearest.
             let is_assumed = price.is_assumed || dearest.is_some_and(|dearest| dearest.is_assumed);
-            let dearer = dearest.filter(|dearest| dearest.money.micros >= price.money.micros).unwrap_or(price);
+            let dearer =
+                dearest.filter(|dearest| dearest.money.micros >= price.money.micros).unwrap_or(price);
             dearest = Some(Priced { is_assumed, ..dearer });
         }
         dearest.ok_or_else(|| Error::new(ErrorKind::PriceUnknown, "no provider carries this message"))

@@ -1,5 +1,5 @@
-//! What is asked of the ledger: an intent, and the decision that it takes with its facts; and what a refusal means where an earlier
-//! call with the same key was accepted.
+//! What is asked of the ledger: an intent, and the decision that it takes with its facts; and what a refusal
+//! means where an earlier call with the same key was accepted.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use crate::policy::Ask;
 use crate::sms::message::Realm;
 
 impl Submit {
-    /// A refusal, unless an earlier call with this key was accepted (the operator changed the rules since): then
-    /// "nothing was sent" would be wrong.
+    /// A refusal, unless an earlier call with this key was accepted (the operator changed the rules since):
+    /// then "nothing was sent" would be wrong.
     pub async fn unless_accepted(&self, caller: &Caller, key: Option<&str>, refused: Error) -> Error {
         let Some(key) = key else { return refused };
         match self.ledger.target_of(&caller.principal, self.carriers.realm(), key).await {
@@ -27,8 +27,14 @@ impl Submit {
         }
     }
 
-    /// The same of a reservation that failed: it may be written all the same, and under its own id nothing is begun.
-    pub async fn unless_accepted_as_another(&self, caller: &Caller, (key, own): (Option<&str>, &str), error: Error) -> Error {
+    /// The same of a reservation that failed: it may be written all the same, and under its own id nothing is
+    /// begun.
+    pub async fn unless_accepted_as_another(
+        &self,
+        caller: &Caller,
+        (key, own): (Option<&str>, &str),
+        error: Error,
+    ) -> Error {
         let Some(key) = key else { return error };
         match self.ledger.target_of(&caller.principal, self.carriers.realm(), key).await {
             Ok(Some(target)) if target.as_str() != own => accepted(error, target.as_str()),
@@ -57,19 +63,37 @@ impl Submit {
 
     /// The guard's decision over one message, as the ledger will ask for it.
     pub fn decide_one(&self, prepared: &Prepared, allow_duplicate: bool) -> Decide {
-        let (policy, to, from, hold_micros) =
-            (Arc::clone(&self.policy), prepared.to.clone(), prepared.draft.from.clone(), prepared.draft.hold_micros);
+        let (policy, to, from, hold_micros) = (
+            Arc::clone(&self.policy),
+            prepared.to.clone(),
+            prepared.draft.from.clone(),
+            prepared.draft.hold_micros,
+        );
         Arc::new(move |_, facts| {
-            let ask = Ask { to: &to, from: from.as_deref(), hold_micros, whole: None, allow_duplicate, paced: true };
+            let ask = Ask {
+                to: &to,
+                from: from.as_deref(),
+                hold_micros,
+                whole: None,
+                allow_duplicate,
+                paced: true,
+            };
             policy.decide(&ask, facts)
         })
     }
 
-    /// Refuses a message that would begin anew and may not. What an earlier call with its key began is answered as ever.
+    /// Refuses a message that would begin anew and may not. What an earlier call with its key began is
+    /// answered as ever.
     ///
     /// # Errors
     /// [`ErrorKind::Paused`], or what keeps the ledger from being written.
-    pub async fn may_begin(&self, caller: &Caller, key: Option<&str>, prepared: &Prepared, way: &Way<'_>) -> Result<()> {
+    pub async fn may_begin(
+        &self,
+        caller: &Caller,
+        key: Option<&str>,
+        prepared: &Prepared,
+        way: &Way<'_>,
+    ) -> Result<()> {
         let first = self.halting.at(&caller.principal, [prepared.draft.provider.as_str()]);
         if first.is_none() {
             return Ok(());
@@ -90,7 +114,13 @@ impl Submit {
         self.unless_begun(caller, realm, key, halt).await
     }
 
-    async fn unless_begun(&self, caller: &Caller, realm: Realm, key: Option<&str>, halt: Option<Halt>) -> Result<()> {
+    async fn unless_begun(
+        &self,
+        caller: &Caller,
+        realm: Realm,
+        key: Option<&str>,
+        halt: Option<Halt>,
+    ) -> Result<()> {
         let Some(halt) = halt else { return Ok(()) };
         let begun = match key {
             Some(key) => self.ledger.target_of(&caller.principal, realm, key).await.ok().flatten(),

@@ -19,15 +19,24 @@ const MAX_KEY: usize = 128;
 const MAX_LISTED: usize = 20;
 
 /// The key of an intent with the digest of all that the call says.
-pub fn idempotency<T: AsRef<str>>(key: Option<&str>, said: impl IntoIterator<Item = T>) -> Result<Option<Idempotency>> {
+pub fn idempotency<T: AsRef<str>>(
+    key: Option<&str>,
+    said: impl IntoIterator<Item = T>,
+) -> Result<Option<Idempotency>> {
     let Some(key) = key else { return Ok(None) };
     if key.is_empty() || key.len() > MAX_KEY || key.chars().any(char::is_control) {
-        return Err(invalid("idempotency_key", format!("must be 1 to {MAX_KEY} bytes without control characters")));
+        return Err(invalid(
+            "idempotency_key",
+            format!("must be 1 to {MAX_KEY} bytes without control characters"),
+        ));
     }
     if absent::stands_for_nothing(key) {
         return Err(invalid(
             "idempotency_key",
-            format!("\"{key}\" stands for nothing; leave it out, or give each intent a key of its own, such as \"booking-17\""),
+            format!(
+                "\"{key}\" stands for nothing; leave it out, or give each intent a key of its own, such as \
+                 \"booking-17\""
+            ),
         ));
     }
     let mut digest = Sha256::new();
@@ -41,27 +50,40 @@ pub fn idempotency<T: AsRef<str>>(key: Option<&str>, said: impl IntoIterator<Ite
 
 /// The key of a single send, with the digest of all that it says.
 pub fn key_of(args: &SendArgs, to: &Number) -> Result<Option<Idempotency>> {
-    idempotency(args.idempotency_key.as_deref(), ["send", to.e164(), args.from.as_deref().unwrap_or(""), &args.message])
+    idempotency(
+        args.idempotency_key.as_deref(),
+        ["send", to.e164(), args.from.as_deref().unwrap_or(""), &args.message],
+    )
 }
 
 /// What a dry run says of a key that was used before for the very same call.
 pub fn used_before(id: &str) -> String {
-    format!("This idempotency_key was used before, for {id}: with it nothing is sent again, and the call is answered as {id} stands.")
+    format!(
+        "This idempotency_key was used before, for {id}: with it nothing is sent again, and the call is \
+         answered as {id} stands."
+    )
 }
 
 /// The reason why a single message was refused.
 pub fn first_refusal(refused: Vec<(usize, Error)>) -> Error {
-    refused.into_iter().next().map_or_else(|| Error::new(ErrorKind::Internal, "refused without a reason"), |(_, error)| error)
+    refused
+        .into_iter()
+        .next()
+        .map_or_else(|| Error::new(ErrorKind::Internal, "refused without a reason"), |(_, error)| error)
 }
 
 /// A key that was used for another call.
 pub fn conflict() -> Error {
-    Error::new(ErrorKind::IdempotencyConflict, "this idempotency_key was used before for a different call (other recipient, text or sender)")
+    Error::new(
+        ErrorKind::IdempotencyConflict,
+        "this idempotency_key was used before for a different call (other recipient, text or sender)",
+    )
 }
 
 /// A failure after something was accepted: it must not read as if nothing was sent.
 pub fn accepted(error: Error, id: &str) -> Error {
-    let next = format!("{id} was accepted, and goes on or went out: do NOT send it again. Look with get_status.");
+    let next =
+        format!("{id} was accepted, and goes on or went out: do NOT send it again. Look with get_status.");
     error.about_message(id).next(next)
 }
 
@@ -82,7 +104,9 @@ pub fn would_wait(verdict: &Verdict) -> Option<String> {
 /// What to know of a message that waits so.
 pub fn waits(verdict: &Verdict) -> Option<String> {
     let until = until(verdict)?;
-    Some(format!("It waits {until}. It is accepted, so do NOT send it again; get_status shows what becomes of it."))
+    Some(format!(
+        "It waits {until}. It is accepted, so do NOT send it again; get_status shows what becomes of it."
+    ))
 }
 
 /// What to know where people are sent another text while an earlier one to them is in doubt.
@@ -92,11 +116,16 @@ pub fn in_doubt(doubts: &[(usize, Earlier)]) -> Option<String> {
     match (doubts, more) {
         ([], _) => None,
         ([(_, earlier)], _) => Some(format!(
-            "{} to the same number is in doubt: it may have gone out, and nobody knows. This is another text, so both may arrive; do not write \
+            "{} to the same number is in doubt: it may have gone out, and nobody knows. This is another \
+             text, so both may arrive; do not write \
              the earlier one again in other words.",
             earlier.id
         )),
-        (_, 0) => Some(format!("Earlier messages to {} of these numbers are in doubt and may arrive too: {}.", doubts.len(), names.join(", "))),
+        (_, 0) => Some(format!(
+            "Earlier messages to {} of these numbers are in doubt and may arrive too: {}.",
+            doubts.len(),
+            names.join(", ")
+        )),
         (_, more) => Some(format!(
             "Earlier messages to {} of these numbers are in doubt and may arrive too: {} and {more} more.",
             doubts.len(),

@@ -6,7 +6,9 @@ use super::room::Submit;
 use crate::engine::caller::Caller;
 use crate::engine::carriers::carrier::Carrier;
 use crate::engine::carriers::route::Hop;
-use crate::engine::contract::{BudgetLeft, DryRun, Gsm7Rewrite, Price, Quote, Refusal, SendAnswer, SendArgs, Status, Ucs2Character};
+use crate::engine::contract::{
+    BudgetLeft, DryRun, Gsm7Rewrite, Price, Quote, Refusal, SendAnswer, SendArgs, Status, Ucs2Character,
+};
 use crate::engine::prepared::Prepared;
 use crate::error::Result;
 use crate::ledger::{Idempotency, Intent, Payer, Reservation, Target};
@@ -24,19 +26,26 @@ const MAX_LISTED: usize = 20;
 impl Submit {
     /// What sending would do, without doing it.
     pub async fn quote(&self, caller: &Caller, args: &SendArgs) -> Result<SendAnswer> {
-        if let Err(refused) = self.check_text(&args.message).and_then(|()| self.check_finished("message", &args.message)) {
+        if let Err(refused) =
+            self.check_text(&args.message).and_then(|()| self.check_finished("message", &args.message))
+        {
             return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await);
         }
         let to = self.number(&args.to)?;
         let key = key_of(args, &to)?;
-        let allowed = self.policy.check_destination(&to).and_then(|()| self.policy.check_sender(args.from.as_deref()));
+        let allowed =
+            self.policy.check_destination(&to).and_then(|()| self.policy.check_sender(args.from.as_deref()));
         let way = self.carriers.way(&to, args.from.as_deref(), &args.message);
         let hops = way.as_ref().map(|way| way.hops.clone()).unwrap_or_default();
         let (price, first, form) = match hops.first() {
             Some(Hop { carrier, form }) => (self.price(&hops, &to)?, Some(*carrier), *form),
             None => {
                 let form = Form::of(&args.message);
-                (self.policy.price(&to, usize::try_from(form.segments).unwrap_or(usize::MAX), None)?, None, form)
+                (
+                    self.policy.price(&to, usize::try_from(form.segments).unwrap_or(usize::MAX), None)?,
+                    None,
+                    form,
+                )
             }
         };
         let provider = first.map_or("", Carrier::name);
@@ -49,7 +58,10 @@ impl Submit {
             Ok((prepared, way))
         });
         let allowed = match drafted {
-            Ok((prepared, way)) => self.may_begin(caller, args.idempotency_key.as_deref(), &prepared, &way).await.map(|()| prepared),
+            Ok((prepared, way)) => self
+                .may_begin(caller, args.idempotency_key.as_deref(), &prepared, &way)
+                .await
+                .map(|()| prepared),
             Err(refused) => Err(refused),
         };
         let (earlier, verdict, budgets) = self.preview(caller, args, payer, key, allowed).await?;
@@ -101,22 +113,41 @@ impl Submit {
                 return Ok((None, Err(refused), self.ledger.budgets(payer, now).await?));
             }
         };
-        let intent = Intent { idempotency: key, drafts: vec![prepared.draft.clone()], preview: true, ..self.intent(payer.clone()) };
-        let (earlier, verdict) = match self.ledger.reserve(intent, self.decide_one(&prepared, args.allow_duplicate)).await {
-            Ok(Reservation::Taken { doubts, waiting, budgets, .. }) => {
-                let told = waiting.first().and_then(|(_, verdict)| would_wait(verdict)).into_iter().chain(in_doubt(&doubts));
-                return Ok((None, Ok(told.reduce(|first, second| format!("{first} {second}"))), budgets));
-            }
-            Ok(Reservation::Refused { refused, budgets }) => return Ok((None, Err(first_refusal(refused)), budgets)),
-            Ok(Reservation::Replay(Target::Message(first))) => (Some(first), Ok(None)),
-            Ok(Reservation::Replay(Target::Batch(_)) | Reservation::Conflict) => (None, Err(conflict())),
-            Err(error) if error.kind().is_of_ledger() => return Err(error),
-            Err(error) => (None, Err(error)),
+        let intent = Intent {
+            idempotency: key,
+            drafts: vec![prepared.draft.clone()],
+            preview: true,
+            ..self.intent(payer.clone())
         };
+        let (earlier, verdict) =
+            match self.ledger.reserve(intent, self.decide_one(&prepared, args.allow_duplicate)).await {
+                Ok(Reservation::Taken { doubts, waiting, budgets, .. }) => {
+                    let told = waiting
+                        .first()
+                        .and_then(|(_, verdict)| would_wait(verdict))
+                        .into_iter()
+                        .chain(in_doubt(&doubts));
+                    return Ok((None, Ok(told.reduce(|first, second| format!("{first} {second}"))), budgets));
+                }
+                Ok(Reservation::Refused { refused, budgets }) => {
+                    return Ok((None, Err(first_refusal(refused)), budgets));
+                }
+                Ok(Reservation::Replay(Target::Message(first))) => (Some(first), Ok(None)),
+                Ok(Reservation::Replay(Target::Batch(_)) | Reservation::Conflict) => (None, Err(conflict())),
+                Err(error) if error.kind().is_of_ledger() => return Err(error),
+                Err(error) => (None, Err(error)),
+            };
         Ok((earlier, verdict, self.ledger.budgets(payer, now).await?))
     }
 
-    fn rewrite(&self, carrier: Option<&Carrier>, to: &Number, args: &SendArgs, price: Priced, segments: u32) -> Option<Gsm7Rewrite> {
+    fn rewrite(
+        &self,
+        carrier: Option<&Carrier>,
+        to: &Number,
+        args: &SendArgs,
+        price: Priced,
+        segments: u32,
+    ) -> Option<Gsm7Rewrite> {
         let cheaper = text::cheaper_spelling(&args.message)?;
         let fewer = form_at(carrier, to, args.from.as_deref(), &cheaper).segments;
         let each = price.money.micros / i64::from(segments.max(1));
@@ -134,7 +165,10 @@ fn ucs2_characters(message: &str) -> Vec<Ucs2Character> {
         character: untrusted::escape(&forcing.character.to_string()),
         code_point: format!("U+{:04X}", u32::from(forcing.character)),
         count: u32::try_from(forcing.count).unwrap_or(u32::MAX),
-        replacement: forcing.replacement.map(str::to_owned).or_else(|| text::composed_with(message, forcing.character)),
+        replacement: forcing
+            .replacement
+            .map(str::to_owned)
+            .or_else(|| text::composed_with(message, forcing.character)),
     });
     characters.collect()
 }

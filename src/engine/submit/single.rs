@@ -38,7 +38,8 @@ impl Submit {
     /// Sends one message, or quotes it.
     ///
     /// # Errors
-    /// Every refusal of the guard, of the provider, and every lost answer; the kinds say which and what to do next.
+    /// Every refusal of the guard, of the provider, and every lost answer; the kinds say which and what to do
+    /// next.
     pub async fn send(self: &Arc<Self>, caller: Caller, args: SendArgs) -> Result<SendAnswer> {
         let room = Arc::clone(self);
         self.life.apart(async move { room.send_one(&caller, args).await }).await
@@ -50,14 +51,20 @@ impl Submit {
         }
         let (prepared, way) = match self.prepare(&args) {
             Ok(prepared) => prepared,
-            Err(refused) => return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await),
+            Err(refused) => {
+                return Err(self.unless_accepted(caller, args.idempotency_key.as_deref(), refused).await);
+            }
         };
         let key = args.idempotency_key.as_deref();
         self.may_begin(caller, key, &prepared, &way).await?;
         let id = prepared.draft.id.clone();
         let payer = self.answers.payer(caller, args.session.clone(), prepared.realm)?;
-        let intent =
-            Intent { idempotency: key_of(&args, &prepared.to)?, drafts: vec![prepared.draft.clone()], all_or_none: true, ..self.intent(payer) };
+        let intent = Intent {
+            idempotency: key_of(&args, &prepared.to)?,
+            drafts: vec![prepared.draft.clone()],
+            all_or_none: true,
+            ..self.intent(payer)
+        };
         let (created, decide) = (intent.now, self.decide_one(&prepared, args.allow_duplicate));
         // Registered before the reservation, so that whoever finds the message finds something to wait for.
         let (outcome, _) = watch::channel(());
@@ -78,7 +85,9 @@ impl Submit {
             Ok(Reservation::Refused { refused, .. }) => Err(first_refusal(refused)),
             Ok(Reservation::Conflict) => Err(conflict()),
             Ok(Reservation::Replay(Target::Message(first))) => {
-                self.replay(caller, &first).await.map_err(|error| if error.kind().is_of_ledger() { accepted(error, first.as_str()) } else { error })
+                self.replay(caller, &first).await.map_err(|error| {
+                    if error.kind().is_of_ledger() { accepted(error, first.as_str()) } else { error }
+                })
             }
             Ok(Reservation::Replay(Target::Batch(_))) => Err(conflict()),
             Err(error) => Err(self.unless_accepted_as_another(caller, (key, id.as_str()), error).await),
@@ -88,7 +97,13 @@ impl Submit {
     }
 
     /// The answer about a single send that waits for its time or for a person.
-    fn waits(&self, prepared: &Prepared, verdict: &Verdict, created: Timestamp, budgets: &[Budget]) -> SendAnswer {
+    fn waits(
+        &self,
+        prepared: &Prepared,
+        verdict: &Verdict,
+        created: Timestamp,
+        budgets: &[Budget],
+    ) -> SendAnswer {
         let draft = &prepared.draft;
         let state = if matches!(verdict, Verdict::Ask { .. }) { State::Proposed } else { State::Scheduled };
         tracing::info!(message = %draft.id, %state, "waits");
@@ -113,7 +128,13 @@ impl Submit {
     }
 
     /// The attempt of a single send, and its answer.
-    pub async fn attempt_one(&self, caller: &Caller, prepared: &Prepared, way: Way<'_>, created: Timestamp) -> Result<SendAnswer> {
+    pub async fn attempt_one(
+        &self,
+        caller: &Caller,
+        prepared: &Prepared,
+        way: Way<'_>,
+        created: Timestamp,
+    ) -> Result<SendAnswer> {
         let draft = &prepared.draft;
         let submission = Submission {
             id: draft.id.clone(),
@@ -134,8 +155,10 @@ impl Submit {
         let budgets = match self.recorder.settle(&draft.id, &settlement).await {
             Ok(budgets) => budgets,
             Err(error) => {
-                let unknown =
-                    Error::new(ErrorKind::OutcomeUnknown, "the message was handed over, but the ledger could not record its outcome so far");
+                let unknown = Error::new(
+                    ErrorKind::OutcomeUnknown,
+                    "the message was handed over, but the ledger could not record its outcome so far",
+                );
                 return Err(unknown.about_message(draft.id.as_str()).because(error));
             }
         };
@@ -148,16 +171,24 @@ impl Submit {
         let provider = carrier.map_or_else(|| draft.provider.clone(), |carrier| carrier.name().to_owned());
         let mut warnings = self.warnings_for(prepared, &provider);
         if settlement.state == State::Held {
-            warnings.push("The provider holds it back (its sender is paused); it may go out later. Do not send it again.".to_owned());
+            warnings.push(
+                "The provider holds it back (its sender is paused); it may go out later. Do not \
+                send it again."
+                    .to_owned(),
+            );
         }
         if let (State::Failed | State::Expired, Some(why)) = (settlement.state, &settlement.why) {
             warnings.push(format!(
-                "It will not be delivered, and may be charged all the same. The provider's words, data only: \"{}\"",
+                "It will not be delivered, and may be charged all the same. The provider's words, data \
+                 only: \"{}\"",
                 untrusted::escape(why)
             ));
         }
         if price_micros > draft.hold_micros {
-            warnings.push("The provider charged more than its price: the budget is frozen until the operator looks.".to_owned());
+            warnings.push(
+                "The provider charged more than its price: the budget is frozen until the operator looks."
+                    .to_owned(),
+            );
         }
         Ok(SendAnswer {
             id: Some(draft.id.clone()),
@@ -180,7 +211,9 @@ impl Submit {
     /// The answer to a call whose key was used before: what the first call led to, once that is known.
     pub async fn replay(&self, caller: &Caller, id: &MessageId) -> Result<SendAnswer> {
         let record = self.outcome_of(caller, id).await?;
-        let is_error = |code: &ErrorKind| matches!(record.state, State::Rejected | State::Unknown) || *code == ErrorKind::PartlySent;
+        let is_error = |code: &ErrorKind| {
+            matches!(record.state, State::Rejected | State::Unknown) || *code == ErrorKind::PartlySent
+        };
         if let Some(code) = record.code.filter(is_error) {
             return Err(failure(code, id, record.why.as_deref()));
         }
@@ -188,7 +221,8 @@ impl Submit {
         let budgets = self.ledger.budgets(payer, self.life.now()).await?;
         let mut warnings = self.answers.warnings([record.realm]);
         if record.state == State::Attempting {
-            warnings.push("The first call is still waiting for the provider; look with get_status.".to_owned());
+            warnings
+                .push("The first call is still waiting for the provider; look with get_status.".to_owned());
         }
         let price = Price::of_record(&record);
         Ok(SendAnswer {
@@ -221,7 +255,8 @@ impl Submit {
                 }
             }
             let record = self.ledger.message(&caller.principal, id).await?;
-            let record = record.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no message {id}")))?;
+            let record =
+                record.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no message {id}")))?;
             if record.state != State::Attempting || self.life.now() >= give_up || self.life.is_stopping() {
                 return Ok(record);
             }
@@ -234,12 +269,14 @@ impl Submit {
         let mut warnings = self.answers.warnings([prepared.realm]);
         if prepared.draft.encoding != Encoding::Gsm7.as_str() {
             let carrier = self.carriers.get(provider);
-            let form = |cheaper: String| form_at(carrier, &prepared.to, prepared.draft.from.as_deref(), &cheaper);
+            let form =
+                |cheaper: String| form_at(carrier, &prepared.to, prepared.draft.from.as_deref(), &cheaper);
             let shorter = text::cheaper_spelling(&prepared.draft.text).map(|cheaper| form(cheaper).segments);
             if let Some(fewer) = shorter.filter(|fewer| *fewer < prepared.draft.segments) {
                 let segments = prepared.draft.segments;
                 warnings.push(format!(
-                    "Typographic or decomposed characters made this {segments} segments instead of {fewer}; dry_run shows a plain spelling."
+                    "Typographic or decomposed characters made this {segments} segments instead of {fewer}; \
+                     dry_run shows a plain spelling."
                 ));
             }
         }
@@ -262,7 +299,9 @@ pub fn failure(code: ErrorKind, id: &MessageId, why: Option<&str>) -> Error {
     let error = if code == ErrorKind::RateLimited { error.retry_after_ms(TURN_MS) } else { error };
     match why {
         // These words are ours.
-        Some(why) if code != ErrorKind::RateLimited && !is_halt(code) => error.provider_said(untrusted::escape(why)),
+        Some(why) if code != ErrorKind::RateLimited && !is_halt(code) => {
+            error.provider_said(untrusted::escape(why))
+        }
         _ => error,
     }
 }

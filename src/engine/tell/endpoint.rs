@@ -1,8 +1,8 @@
 //! Where the operator's own system is told: the address, the secret, and one signed request.
 //!
-//! Events are signed as Standard Webhooks says (<https://www.standardwebhooks.com>). The address must be a public one unless the
-//! operator says otherwise, and that is checked on what its name resolves to, at the very moment of connecting: whoever controls
-//! the name cannot point it inwards afterwards.
+//! Events are signed as Standard Webhooks says (<https://www.standardwebhooks.com>). The address must be a
+//! public one unless the operator says otherwise, and that is checked on what its name resolves to, at the
+//! very moment of connecting: whoever controls the name cannot point it inwards afterwards.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, OnceLock};
@@ -67,7 +67,8 @@ pub enum Told {
 }
 
 fn wrong(message: String) -> Error {
-    Error::new(ErrorKind::Config, message).next("Correct [forward] in the configuration, then check with `sms-mcp config check`.")
+    Error::new(ErrorKind::Config, message)
+        .next("Correct [forward] in the configuration, then check with `sms-mcp config check`.")
 }
 
 impl Target {
@@ -77,18 +78,26 @@ impl Target {
     /// [`ErrorKind::Config`] for an address that cannot be used, and for a missing or malformed secret.
     pub fn new(settings: &Forwarding, secret: Option<&SecretText>) -> Result<Option<Self>> {
         let Some(text) = &settings.callback_url else { return Ok(None) };
-        let url: Url =
-            text.parse().map_err(|error| wrong(format!("forward.callback_url is no address such as https://crm.example.com/sms-events: {error}")))?;
+        let url: Url = text.parse().map_err(|error| {
+            wrong(format!(
+                "forward.callback_url is no address such as https://crm.example.com/sms-events: {error}"
+            ))
+        })?;
         let is_allowed = match url.scheme() {
             "https" => true,
             "http" => settings.allow_private,
             _ => false,
         };
         if !is_allowed {
-            return Err(wrong("forward.callback_url must begin with https://; http:// is for allow_private = true alone".to_owned()));
+            return Err(wrong(
+                "forward.callback_url must begin with https://; http:// is for allow_private = true alone"
+                    .to_owned(),
+            ));
         }
         if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-            return Err(wrong("forward.callback_url must have no user, no password and no fragment".to_owned()));
+            return Err(wrong(
+                "forward.callback_url must have no user, no password and no fragment".to_owned(),
+            ));
         }
         let literal = match url.host() {
             Some(url::Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
@@ -100,15 +109,25 @@ impl Target {
         };
         if !settings.allow_private && literal.is_some_and(|ip| !is_public(ip)) {
             return Err(wrong(
-                "forward.callback_url is an address of this machine or of a private network; if that is meant, set allow_private = true".to_owned(),
+                "forward.callback_url is an address of this machine or of a private network; if that is \
+                 meant, set allow_private = true"
+                    .to_owned(),
             ));
         }
         let secret = secret.ok_or_else(|| {
-            wrong("forward.callback_url needs a secret to sign with: set secret = { env = \"NAME\" } or { file = \"path\" }".to_owned())
+            wrong(
+                "forward.callback_url needs a secret to sign with: set secret = { env = \"NAME\" } or { \
+                file = \"path\" }"
+                    .to_owned(),
+            )
         })?;
-        let key = secret.expose().strip_prefix(SECRET_PREFIX).and_then(|encoded| STANDARD.decode(encoded).ok());
+        let key =
+            secret.expose().strip_prefix(SECRET_PREFIX).and_then(|encoded| STANDARD.decode(encoded).ok());
         let key = key.filter(|key| SECRET_BYTES.contains(&key.len())).ok_or_else(|| {
-            wrong(format!("forward.secret must be {SECRET_PREFIX} and 24 to 64 bytes in base64; `openssl rand -base64 32` makes such bytes"))
+            wrong(format!(
+                "forward.secret must be {SECRET_PREFIX} and 24 to 64 bytes in base64; `openssl \
+                rand -base64 32` makes such bytes"
+            ))
         })?;
         Ok(Some(Self {
             url,
@@ -168,12 +187,16 @@ impl Target {
         match request.send().await.map(|answer| answer.status()) {
             Ok(status) if status.is_success() => Told::Yes,
             Ok(StatusCode::GONE) => Told::Never,
-            Ok(status) if status.is_redirection() => Told::NotYet("the receiver answered with a redirect, which is not followed"),
+            Ok(status) if status.is_redirection() => {
+                Told::NotYet("the receiver answered with a redirect, which is not followed")
+            }
             Ok(status) if status.is_client_error() => Told::NotYet("the receiver refused it (4xx)"),
             Ok(_) => Told::NotYet("the receiver failed (5xx)"),
             // Not the error itself: it names the address.
             Err(error) if error.is_timeout() => Told::NotYet("the receiver did not answer in time"),
-            Err(error) if error.is_connect() => Told::NotYet("the receiver cannot be reached, or its address is not public"),
+            Err(error) if error.is_connect() => {
+                Told::NotYet("the receiver cannot be reached, or its address is not public")
+            }
             Err(_) => Told::NotYet("the connection to the receiver broke"),
         }
     }
@@ -181,10 +204,11 @@ impl Target {
     /// When to try an event again after so many tries; nothing where it is given up.
     pub fn next(&self, event: &Forward, now: Timestamp, random: u64) -> Option<Timestamp> {
         let index = usize::try_from(event.tries.saturating_sub(1)).unwrap_or(usize::MAX).min(MOST_TRIES);
-        let wait_of = |index: usize| WAITS_MS.get(index.min(WAITS_MS.len() - 1)).copied().unwrap_or(3_600_000);
+        let wait_of =
+            |index: usize| WAITS_MS.get(index.min(WAITS_MS.len() - 1)).copied().unwrap_or(3_600_000);
         let wait = wait_of(index);
-        // How long it was tried, and not how old it is: what comes late, or was told while this server was off, has the
-        // same time.
+        // How long it was tried, and not how old it is: what comes late, or was told while this server was
+        // off, has the same time.
         let tried = (0..=index).map(wait_of).fold(0, i64::saturating_add);
         // Up to a fifth more, so that what failed together does not come back together.
         let jitter = i64::try_from(random % 1_000).unwrap_or(0) * wait / 5_000;
@@ -214,7 +238,8 @@ mod tests {
     fn a_signature_is_the_one_of_the_standards_own_example() {
         // standardwebhooks.com and the reference libraries' test vector.
         let target = made("https://crm.example.com/").unwrap().unwrap();
-        let signature = target.signature("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, "{\"test\": 2432232314}");
+        let signature =
+            target.signature("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, "{\"test\": 2432232314}");
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 
@@ -312,11 +337,20 @@ mod tests {
     fn a_missing_or_malformed_secret_is_refused_and_not_shown() {
         let url = settings("https://crm.example.com/");
         assert!(Target::new(&url, None).unwrap_err().message().contains("secret = { env"));
-        for bad in
-            ["", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_c2hvcnQ=", "whsec_not base64!", &format!("whsec_{}", STANDARD.encode([7; 65]))]
-        {
+        for bad in [
+            "",
+            "whsec_",
+            "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "whsec_c2hvcnQ=",
+            "whsec_not base64!",
+            &format!("whsec_{}", STANDARD.encode([7; 65])),
+        ] {
             let error = Target::new(&url, Some(&SecretText::new(bad))).unwrap_err();
-            assert!(error.message().contains("whsec_ and 24 to 64 bytes") && (bad.len() < 8 || !error.message().contains(bad)), "{bad}: {error}");
+            assert!(
+                error.message().contains("whsec_ and 24 to 64 bytes")
+                    && (bad.len() < 8 || !error.message().contains(bad)),
+                "{bad}: {error}"
+            );
         }
         let shown = format!("{:?}", made("https://crm.example.com/canary").unwrap());
         assert!(!shown.contains("canary") && !shown.contains("MfKQ"), "{shown}");
@@ -337,8 +371,12 @@ mod tests {
         // As if the name had been a stranger's when the configuration was read.
         let mut target = made("https://crm.example.com/").unwrap().unwrap();
         target.url = url.parse().unwrap();
-        let event = Forward { sequence: 1, id: "evt_1".into(), at: Timestamp(0), body: "{}".into(), tries: 1 };
-        assert_eq!(target.tell(&event, Timestamp(0)).await, Told::NotYet("the receiver cannot be reached, or its address is not public"));
+        let event =
+            Forward { sequence: 1, id: "evt_1".into(), at: Timestamp(0), body: "{}".into(), tries: 1 };
+        assert_eq!(
+            target.tell(&event, Timestamp(0)).await,
+            Told::NotYet("the receiver cannot be reached, or its address is not public")
+        );
         assert!(tokio::time::timeout(Duration::from_millis(200), listener.accept()).await.is_err());
         // The same, allowed: it is the address that was refused.
         (target.allow_private, target.http) = (true, OnceLock::new());
@@ -352,7 +390,8 @@ mod tests {
     fn waits_grow_and_end() {
         let target = made("https://crm.example.com/").unwrap().unwrap();
         let after = |tries: u32, at: i64, random: u64| {
-            let event = Forward { sequence: 1, id: "evt_1".into(), at: Timestamp(0), body: String::new(), tries };
+            let event =
+                Forward { sequence: 1, id: "evt_1".into(), at: Timestamp(0), body: String::new(), tries };
             target.next(&event, Timestamp(at), random).map(|next| next.as_millis() - at)
         };
         let waits: Vec<i64> = (1..=7).map(|tries| after(tries, 0, 0).unwrap()).collect();

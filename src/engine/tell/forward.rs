@@ -1,7 +1,8 @@
-//! Telling the operator's own system what changed: each event is posted, signed, until it is taken or given up.
+//! Telling the operator's own system what changed: each event is posted, signed, until it is taken or given
+//! up.
 //!
-//! Events are written by the ledger in the same step as the change that they tell, so none is lost, and each is told at
-//! least once under an id that stays.
+//! Events are written by the ledger in the same step as the change that they tell, so none is lost, and each
+//! is told at least once under an id that stays.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use crate::ledger::Forward;
 /// Events that are taken from the ledger together.
 const AT_ONCE: u32 = 32;
 
-/// How long events that were taken are left alone by others, in milliseconds: more than [`BATCH`] and one telling take.
+/// How long events that were taken are left alone by others, in milliseconds: more than [`BATCH`] and one
+/// telling take.
 const LEASE_MS: i64 = 30_000;
 
 /// How long a batch goes on with further events of a message.
@@ -26,7 +28,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// What events must keep their order among: one message, or one reply.
 fn group_of(event: &Forward) -> String {
     let body: serde_json::Value = serde_json::from_str(&event.body).unwrap_or_default();
-    let id = body.pointer("/data/id").or_else(|| body.pointer("/data/in_reply_to")).and_then(serde_json::Value::as_str);
+    let id = body
+        .pointer("/data/id")
+        .or_else(|| body.pointer("/data/in_reply_to"))
+        .and_then(serde_json::Value::as_str);
     id.map_or_else(|| event.id.clone(), str::to_owned)
 }
 
@@ -42,7 +47,10 @@ impl Tell {
                     continue;
                 }
                 Ok(_) => {}
-                Err(error) => tracing::error!(%error, "webhook events to deliver cannot be read from the ledger; it will be tried again"),
+                Err(error) => {
+                    tracing::error!(%error,
+                        "webhook events to deliver cannot be read from the ledger; it will be tried again")
+                }
             }
             tokio::select! {
                 () = self.life.pause(LOOK_EVERY) => {}
@@ -58,7 +66,10 @@ impl Tell {
         for event in events {
             groups.entry(group_of(&event)).or_default().push(event);
         }
-        futures::future::join_all(groups.into_values().map(|group| self.tell_in_order(target, group, claimed))).await;
+        futures::future::join_all(
+            groups.into_values().map(|group| self.tell_in_order(target, group, claimed)),
+        )
+        .await;
     }
 
     async fn tell_in_order(&self, target: &Target, group: Vec<Forward>, claimed: Timestamp) {
@@ -78,7 +89,8 @@ impl Tell {
             }
             if let Err(error) = self.ledger.forwarded(event.sequence, next).await {
                 // It is told again then, under the same id.
-                tracing::error!(event = event.id, %error, "webhook event delivered, but the delivery could not be recorded; it will be sent again");
+                tracing::error!(event = event.id, %error,
+                    "webhook event delivered, but the delivery could not be recorded; it will be sent again");
             }
         }
     }
@@ -100,7 +112,10 @@ impl Tell {
                 return None;
             }
             Told::Never => {
-                tracing::warn!(event = event.id, "webhook event given up: the receiver answered that it is gone");
+                tracing::warn!(
+                    event = event.id,
+                    "webhook event given up: the receiver answered that it is gone"
+                );
                 return None;
             }
             Told::NotYet(why) => why,
@@ -109,7 +124,12 @@ impl Tell {
         let random = self.life.random().map_or(0, |random: [u8; 2]| u64::from(u16::from_be_bytes(random)));
         let next = target.next(event, now, random);
         if next.is_some() {
-            tracing::info!(event = event.id, tries = event.tries, why, "webhook event not delivered yet; it will be sent again");
+            tracing::info!(
+                event = event.id,
+                tries = event.tries,
+                why,
+                "webhook event not delivered yet; it will be sent again"
+            );
         } else {
             tracing::warn!(event = event.id, tries = event.tries, why, "webhook event given up");
         }

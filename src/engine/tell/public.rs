@@ -15,7 +15,8 @@ impl Resolve for Resolver {
         let allow_private = self.allow_private;
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<SocketAddr> = found.filter(|address| allow_private || is_public(address.ip())).collect();
+            let allowed: Vec<SocketAddr> =
+                found.filter(|address| allow_private || is_public(address.ip())).collect();
             if allowed.is_empty() {
                 return Err("the name leads to no public address".into());
             }
@@ -30,7 +31,8 @@ pub fn is_localhost(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
-/// Whether an address is one of the public internet (the IANA special-purpose registries, RFC 6890, say what is not).
+/// Whether an address is one of the public internet (the IANA special-purpose registries, RFC 6890, say what
+/// is not).
 pub fn is_public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_public_v4(ip),
@@ -67,7 +69,8 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
         let [[a, b], [c, d]] = [g.to_be_bytes(), h.to_be_bytes()];
         return is_public_v4(Ipv4Addr::new(a, b, c, d));
     }
-    // Of all the rest only 2000::/3 is global unicast: not loopback, mapped IPv4, link-local, unique local, multicast.
+    // Of all the rest only 2000::/3 is global unicast: not loopback, mapped IPv4, link-local, unique local,
+    // multicast.
     let is_global = (0x2000..=0x3fff).contains(&a);
     let is_special = matches!(
         (a, b),

@@ -1,7 +1,7 @@
 //! Watching messages: who is told that one of them changed, wherever the change came from.
 //!
-//! A change of this process is told at once; what another process on the same ledger does is found by looking at the
-//! watched messages every second. Whoever watches hears of a change once.
+//! A change of this process is told at once; what another process on the same ledger does is found by looking
+//! at the watched messages every second. Whoever watches hears of a change once.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -61,12 +61,19 @@ impl Tell {
         self.signals.changes()
     }
 
-    /// Begins to watch a message of this principal, as it is now. What changed within `just_now` counts as news: whoever
-    /// was promised to be told a moment ago may have read it before.
+    /// Begins to watch a message of this principal, as it is now. What changed within `just_now` counts as
+    /// news: whoever was promised to be told a moment ago may have read it before.
     ///
     /// # Errors
-    /// [`NotFound`](crate::error::ErrorKind::NotFound) for an id that this principal does not have, or [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
-    pub async fn watch(&self, caller: &Caller, id: &MessageId, watched: &Watched, just_now: Duration) -> Result<()> {
+    /// [`NotFound`](crate::error::ErrorKind::NotFound) for an id that this principal does not have, or
+    /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn watch(
+        &self,
+        caller: &Caller,
+        id: &MessageId,
+        watched: &Watched,
+        just_now: Duration,
+    ) -> Result<()> {
         let mut mark = self.mark(&caller.principal, id).await?.ok_or_else(|| no_such("id", id.as_str()))?;
         let since = self.life.now().plus_ms(-i64::try_from(just_now.as_millis()).unwrap_or(i64::MAX));
         if !just_now.is_zero() && mark.changed >= since {
@@ -78,12 +85,21 @@ impl Tell {
 
     async fn mark(&self, principal: &str, id: &MessageId) -> Result<Option<Mark>> {
         let record = self.ledger.message(principal, id).await?;
-        Ok(record.map(|record| Mark { principal: principal.to_owned(), state: record.state, changed: record.changed, replies: record.replies }))
+        Ok(record.map(|record| Mark {
+            principal: principal.to_owned(),
+            state: record.state,
+            changed: record.changed,
+            replies: record.replies,
+        }))
     }
 
-    /// Waits until one or more of these messages have changed since they were last told of, and returns which. Nothing:
-    /// the engine is stopping.
-    pub async fn next_changes(&self, watched: &Watched, changes: &mut broadcast::Receiver<MessageId>) -> Option<Vec<MessageId>> {
+    /// Waits until one or more of these messages have changed since they were last told of, and returns
+    /// which. Nothing: the engine is stopping.
+    pub async fn next_changes(
+        &self,
+        watched: &Watched,
+        changes: &mut broadcast::Receiver<MessageId>,
+    ) -> Option<Vec<MessageId>> {
         // Not a new wait after each change of others: a busy server must look as well.
         let look = self.life.pause(LOOK_EVERY);
         tokio::pin!(look);
@@ -108,7 +124,8 @@ impl Tell {
                 found.extend(self.news(watched, &id).await.map(|mark| (id, mark)));
             }
             if !found.is_empty() {
-                // Noted only here, with no wait before the return: who stops waiting in between has missed nothing.
+                // Noted only here, with no wait before the return: who stops waiting in between has missed
+                // nothing.
                 let mut marks = locked(&watched.0);
                 for (id, now) in &found {
                     marks.entry(id.clone()).and_modify(|mark| *mark = now.clone());

@@ -26,7 +26,8 @@ pub enum BaseSession {
 pub struct Payer {
     /// The principal.
     pub principal: String,
-    /// Whether the sandbox carries what is paid for, or a real provider: each has its own keys, facts and budgets.
+    /// Whether the sandbox carries what is paid for, or a real provider: each has its own keys, facts and
+    /// budgets.
     pub realm: Realm,
     /// The base session.
     pub base: BaseSession,
@@ -69,13 +70,17 @@ pub struct Draft {
     pub is_assumed: bool,
     /// The provider that will carry it.
     pub provider: String,
-    /// The requests that count against that provider's rate where the message leaves at once; 0 where it has none.
+    /// The requests that count against that provider's rate where the message leaves at once; 0 where it has
+    /// none.
     pub rated_requests: u32,
 }
 
 impl std::fmt::Debug for Draft {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Draft").field("id", &self.id).field("segments", &self.segments).finish_non_exhaustive()
+        f.debug_struct("Draft")
+            .field("id", &self.id)
+            .field("segments", &self.segments)
+            .finish_non_exhaustive()
     }
 }
 
@@ -110,7 +115,8 @@ pub struct Intent {
     pub idempotency: Option<Idempotency>,
     /// Set for a bulk send: its messages are queued, and a single one goes straight to `attempting`.
     pub batch: Option<BatchDraft>,
-    /// Whether the messages of the batch go straight to `attempting` too: one request carries all of it (a campaign).
+    /// Whether the messages of the batch go straight to `attempting` too: one request carries all of it (a
+    /// campaign).
     pub is_campaign: bool,
     /// Whether every change of these messages is told to the operator's own system.
     pub forward: bool,
@@ -128,7 +134,8 @@ pub struct Intent {
     pub preview: bool,
 }
 
-/// Makes messages of a bulk, by their places in it; twice the same where it is asked twice, but for their ids.
+/// Makes messages of a bulk, by their places in it; twice the same where it is asked twice, but for their
+/// ids.
 pub type MakeDrafts = Arc<dyn Fn(Range<usize>) -> Result<Vec<Draft>> + Send + Sync>;
 
 /// The messages of a bulk that is too large to be held in memory as a whole.
@@ -142,8 +149,8 @@ pub struct Many {
     pub make: MakeDrafts,
 }
 
-/// The policy that [`Intents::reserve`](crate::ledger::facets::Intents::reserve) asks inside its transaction, for each draft by its index: what
-/// it does not refuse enters the state that the verdict says.
+/// The policy that [`Intents::reserve`](crate::ledger::facets::Intents::reserve) asks inside its transaction,
+/// for each draft by its index: what it does not refuse enters the state that the verdict says.
 pub type Decide = Arc<dyn Fn(usize, &Facts) -> Result<Verdict> + Send + Sync>;
 
 /// What [`Intents::reserve`](crate::ledger::facets::Intents::reserve) did.
@@ -153,9 +160,11 @@ pub enum Reservation {
     Taken {
         /// Which drafts were refused, and why.
         refused: Vec<(usize, Error)>,
-        /// Which of the others go to a person to whom a message of the same principal, with another text, is in doubt.
+        /// Which of the others go to a person to whom a message of the same principal, with another text, is
+        /// in doubt.
         doubts: Vec<(usize, Earlier)>,
-        /// Which of the others wait for their time or for a person, and leave by no word of who asked for them.
+        /// Which of the others wait for their time or for a person, and leave by no word of who asked for
+        /// them.
         waiting: Vec<(usize, Verdict)>,
         /// The budgets after it.
         budgets: Vec<Budget>,

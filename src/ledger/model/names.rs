@@ -1,4 +1,5 @@
-//! What would be a bare text among others where a verb of the ledger asks for several: none of these is taken for another.
+//! What would be a bare text among others where a verb of the ledger asks for several: none of these is taken
+//! for another.
 
 use crate::clock::Timestamp;
 use crate::sms::message::Realm;

@@ -21,7 +21,11 @@ impl Pacing {
     #[must_use]
     pub fn half(&self) -> Self {
         let half = |most: Option<u32>| most.map(|most| most.div_ceil(2));
-        Self { per_second: half(self.per_second), per_minute: half(self.per_minute), per_day: half(self.per_day) }
+        Self {
+            per_second: half(self.per_second),
+            per_minute: half(self.per_minute),
+            per_day: half(self.per_day),
+        }
     }
 
     /// Whether there is any limit.

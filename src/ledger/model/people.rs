@@ -1,5 +1,5 @@
-//! What people say, as it is asked of the ledger and told by it: replies, opt-outs, and what waits for the operator because
-//! nobody knows who said it.
+//! What people say, as it is asked of the ledger and told by it: replies, opt-outs, and what waits for the
+//! operator because nobody knows who said it.
 
 use crate::clock::Timestamp;
 use crate::sms::message::MessageId;
@@ -102,7 +102,8 @@ pub struct NewPending {
     pub provider: String,
     /// The sender as it is written, escaped.
     pub sender: String,
-    /// By what a number is found that fits it ([`crate::sms::caller_id::CallerId::ending`]); nothing where none can.
+    /// By what a number is found that fits it ([`crate::sms::caller_id::CallerId::ending`]); nothing where
+    /// none can.
     pub ending: Option<String>,
     /// What is asked for.
     pub meaning: Meaning,

@@ -17,7 +17,8 @@ pub struct Claimed {
     pub messages: Vec<Record>,
     /// How long until the sending rate allows another, in milliseconds, if that is what limited this claim.
     pub wait_ms: Option<u64>,
-    /// Whether something went wrong after they were claimed: none of them may be handed over, and all go back.
+    /// Whether something went wrong after they were claimed: none of them may be handed over, and all go
+    /// back.
     pub is_void: bool,
 }
 
@@ -38,8 +39,8 @@ pub struct Claim {
     pub provider: String,
     /// On its side: what the sandbox had queued under the same name never leaves.
     pub realm: Realm,
-    /// Most messages that one request of it carries. Where that is more than one, a claim takes what one request can
-    /// carry: distinct recipients, one sender.
+    /// Most messages that one request of it carries. Where that is more than one, a claim takes what one
+    /// request can carry: distinct recipients, one sender.
     pub per_request: u32,
     /// Whether each segment of a message is a request of its own.
     pub by_segment: bool,
@@ -56,7 +57,8 @@ pub struct Claim {
 pub struct Back {
     /// Which.
     pub id: MessageId,
-    /// Until then nobody takes it. It was tried: it comes behind what was not, and what is later for the same person behind it.
+    /// Until then nobody takes it. It was tried: it comes behind what was not, and what is later for the same
+    /// person behind it.
     pub rests_until: Option<Timestamp>,
 }
 
@@ -77,7 +79,8 @@ pub struct Due {
     pub without: Vec<String>,
 }
 
-/// The policy's word about a message whose time has come, by the facts of this moment, as if it was not there itself.
+/// The policy's word about a message whose time has come, by the facts of this moment, as if it was not there
+/// itself.
 pub type Recheck = Arc<dyn Fn(&Record, &Facts) -> Result<Verdict> + Send + Sync>;
 
 /// What became of messages whose time had come.

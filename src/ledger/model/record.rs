@@ -99,7 +99,8 @@ pub struct BatchRecord {
     pub providers: Vec<String>,
     /// On which side its first message is; nothing where it has none.
     pub realm: Option<Realm>,
-    /// Its messages, the earliest first: all of them, or those that need attention where there are more than were asked for.
+    /// Its messages, the earliest first: all of them, or those that need attention where there are more than
+    /// were asked for.
     pub listed: Vec<BatchMessage>,
 }
 

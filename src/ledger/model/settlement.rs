@@ -32,8 +32,8 @@ pub struct Settlement {
     pub price_micros: Option<i64>,
     /// Segments charged, where the provider says so.
     pub segments: Option<u32>,
-    /// What became of each segment, where they went out as requests of their own; else nothing. Of a message that failed
-    /// because some were not taken, the others' share of what was held is charged.
+    /// What became of each segment, where they went out as requests of their own; else nothing. Of a message
+    /// that failed because some were not taken, the others' share of what was held is charged.
     pub parts: Vec<Segment>,
     /// Our code, for anything but success.
     pub code: Option<ErrorKind>,
@@ -60,8 +60,8 @@ pub struct Report {
     pub at: Timestamp,
     /// Its words, if it failed.
     pub why: Option<String>,
-    /// What it really cost, in micros of the message's currency, where the report says so. What was posted before is
-    /// corrected by it, also for a message whose state does not change.
+    /// What it really cost, in micros of the message's currency, where the report says so. What was posted
+    /// before is corrected by it, also for a message whose state does not change.
     pub price_micros: Option<i64>,
 }
 
@@ -76,8 +76,8 @@ pub struct LookClaim {
     pub limit: u32,
     /// Now.
     pub now: Timestamp,
-    /// Whether one question is answered for every message that has the provider's id of it: then one message stands for
-    /// all of them.
+    /// Whether one question is answered for every message that has the provider's id of it: then one message
+    /// stands for all of them.
     pub by_request: bool,
     /// Whether each question counts against the provider's rate.
     pub is_rated: bool,

@@ -1,4 +1,5 @@
-//! Which messages of an intent are taken: each is decided on by the facts of its recipient and by what those before it would hold.
+//! Which messages of an intent are taken: each is decided on by the facts of its recipient and by what those
+//! before it would hold.
 
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
@@ -52,8 +53,8 @@ impl Chosen<'_> {
     }
 }
 
-/// Decides on each draft; `look_up` puts what is known about its recipient among the facts. The inner error is the refusal of all: a
-/// budget that is spent is spent for all that follow too.
+/// Decides on each draft; `look_up` puts what is known about its recipient among the facts. The inner error
+/// is the refusal of all: a budget that is spent is spent for all that follow too.
 pub fn choose<'a, Trouble>(
     drafts: &'a [Draft],
     mut facts: Facts,
@@ -73,7 +74,9 @@ pub fn choose<'a, Trouble>(
                 }
                 chosen.taken.push(Taken { draft, verdict });
             }
-            Err(error) if matches!(error.kind(), ErrorKind::BudgetExceeded | ErrorKind::BudgetFrozen) => return Ok(Err(error)),
+            Err(error) if matches!(error.kind(), ErrorKind::BudgetExceeded | ErrorKind::BudgetFrozen) => {
+                return Ok(Err(error));
+            }
             Err(error) => chosen.refused.push((index, error)),
         }
     }
@@ -110,8 +113,11 @@ mod tests {
         decide: impl Fn(usize, &Facts) -> crate::error::Result<Verdict> + Send + Sync + 'static,
     ) -> Result<(usize, Vec<usize>), ErrorKind> {
         let (drafts, decide): (_, Decide) = (drafts(holds), Arc::new(decide));
-        let chosen = choose(&drafts, Facts::default(), &decide, |_, _| Ok::<(), ()>(())).unwrap_or_else(|()| unreachable!());
-        chosen.map(|chosen| (chosen.taken.len(), chosen.refused.into_iter().map(|(index, _)| index).collect())).map_err(|error| error.kind())
+        let chosen = choose(&drafts, Facts::default(), &decide, |_, _| Ok::<(), ()>(()))
+            .unwrap_or_else(|()| unreachable!());
+        chosen
+            .map(|chosen| (chosen.taken.len(), chosen.refused.into_iter().map(|(index, _)| index).collect()))
+            .map_err(|error| error.kind())
     }
 
     #[test]
@@ -130,7 +136,9 @@ mod tests {
     #[test]
     fn a_spent_budget_refuses_all() {
         for kind in [ErrorKind::BudgetExceeded, ErrorKind::BudgetFrozen] {
-            let spent = move |index: usize, _: &Facts| if index < 2 { Ok(Verdict::Now) } else { Err(Error::new(kind, "spent")) };
+            let spent = move |index: usize, _: &Facts| {
+                if index < 2 { Ok(Verdict::Now) } else { Err(Error::new(kind, "spent")) }
+            };
             assert_eq!(chosen(&[1, 1, 1, 1], spent), Err(kind));
         }
     }

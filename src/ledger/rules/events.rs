@@ -43,7 +43,8 @@ fn add(data: &mut Value, name: &str, value: Option<impl Into<Value>>) {
     }
 }
 
-/// That a message entered a state. It enters each at most once, which makes the event's id. Nothing where that is told to nobody.
+/// That a message entered a state. It enters each at most once, which makes the event's id. Nothing where
+/// that is told to nobody.
 pub fn of_change(message: Record, state: State, at: Timestamp) -> Option<Event> {
     let name = name_of(state)?;
     let cost = message.price_micros.unwrap_or(message.held_micros);
@@ -70,15 +71,21 @@ pub fn of_change(message: Record, state: State, at: Timestamp) -> Option<Event> 
     Some(Event::new(format!("evt_{id}_{state}"), name, at, &data))
 }
 
-/// That a person replied, and whose reply it is where the message that it answers is forgotten. The event's id is made of
-/// what makes the reply one.
+/// That a person replied, and whose reply it is where the message that it answers is forgotten. The event's
+/// id is made of what makes the reply one.
 pub fn of_reply(reply: &NewReply, answers: Option<&MessageId>, principal: Option<String>) -> Event {
-    let mut data = json!({ "from": reply.from, "to": reply.to, "text": reply.text, "provider": reply.provider });
+    let mut data =
+        json!({ "from": reply.from, "to": reply.to, "text": reply.text, "provider": reply.provider });
     add(&mut data, "in_reply_to", answers.map(MessageId::as_str));
     add(&mut data, "principal", principal);
     add(&mut data, "unsettled", reply.is_unsettled.then_some(true));
     add(&mut data, "is_whole", (!reply.is_whole).then_some(false));
-    Event::new(format!("{}_replied", reply_event(&reply.provider, &reply.vendor_id)), "message.replied", reply.at, &data)
+    Event::new(
+        format!("{}_replied", reply_event(&reply.provider, &reply.vendor_id)),
+        "message.replied",
+        reply.at,
+        &data,
+    )
 }
 
 /// A reply that was told as unsettled, as it is on record.
@@ -114,7 +121,8 @@ fn reply_event(provider: &str, vendor_id: &str) -> String {
     format!("evt_{}", hex(digest.get(..13).unwrap_or(&digest)))
 }
 
-/// The ids of all events of this one's message: from the first of these, and before the second. A reply is alone.
+/// The ids of all events of this one's message: from the first of these, and before the second. A reply is
+/// alone.
 pub fn message_of(id: &str) -> (String, String) {
     let name = id.rsplit_once('_').map_or(id, |(name, _)| name);
     (format!("{name}_"), format!("{name}`")) // The character after `_`.
@@ -147,9 +155,16 @@ mod tests {
             content: None,
         };
         let told = of_reply(&reply, None, None);
-        assert!(told.body.contains(r#""unsettled":true"#) && told.body.contains(r#""is_whole":false"#), "{}", told.body);
+        assert!(
+            told.body.contains(r#""unsettled":true"#) && told.body.contains(r#""is_whole":false"#),
+            "{}",
+            told.body
+        );
         let NewReply { provider, vendor_id, to, text, at, is_whole, .. } = reply;
-        let settled = of_settled(&Unsettled { provider, vendor_id, from: "+447400123456".into(), to, text, at, is_whole }, None);
+        let settled = of_settled(
+            &Unsettled { provider, vendor_id, from: "+447400123456".into(), to, text, at, is_whole },
+            None,
+        );
         assert!(settled.body.contains(&format!(r#""settles":"{}""#, told.id)), "{}", settled.body);
         assert_ne!(settled.id, told.id);
     }

@@ -1,4 +1,5 @@
-//! A message's states so far, as a ledger keeps them: the inside of a JSON list of `[state, time]` or `[state, time, "why"]`.
+//! A message's states so far, as a ledger keeps them: the inside of a JSON list of `[state, time]` or
+//! `[state, time, "why"]`.
 
 use serde_json::Value;
 
@@ -19,12 +20,16 @@ pub fn read(history: &str) -> Vec<Change> {
     #[derive(serde::Deserialize)]
     struct Step(u8, i64, #[serde(default)] Option<String>);
     let steps: Vec<Step> = serde_json::from_str(&format!("[{history}]")).unwrap_or_default();
-    let change = |Step(state, at, why)| Change { state: State::from_number(state).unwrap_or(State::Unknown), at: Timestamp(at), why };
+    let change = |Step(state, at, why)| Change {
+        state: State::from_number(state).unwrap_or(State::Unknown),
+        at: Timestamp(at),
+        why,
+    };
     steps.into_iter().map(change).collect()
 }
 
-/// A history without the claim that it ends with, and when the step before that was; nothing for a message that never
-/// was in the queue.
+/// A history without the claim that it ends with, and when the step before that was; nothing for a message
+/// that never was in the queue.
 pub fn without_claim(history: &str) -> Option<(String, i64)> {
     let mut steps: Vec<Vec<Value>> = serde_json::from_str(&format!("[{history}]")).ok()?;
     steps.pop()?;
@@ -41,7 +46,8 @@ mod tests {
 
     #[test]
     fn only_a_claim_is_taken_out_of_a_history() {
-        let is = |history: &str, before: &str| assert_eq!(without_claim(history), Some((before.to_owned(), 10)));
+        let is =
+            |history: &str, before: &str| assert_eq!(without_claim(history), Some((before.to_owned(), 10)));
         is("[1,10],[2,20]", "[1,10]");
         is("[0,5],[1,10,\"a,[b\"],[2,20]", "[0,5],[1,10,\"a,[b\"]");
         for other in ["[2,20]", "[1,10]", "[2,20],[3,30]", ""] {
@@ -51,9 +57,16 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let written = [step(State::Queued, Timestamp(1), None), step(State::Rejected, Timestamp(2), Some("a \"no\", [really]"))].join(",");
+        let written = [
+            step(State::Queued, Timestamp(1), None),
+            step(State::Rejected, Timestamp(2), Some("a \"no\", [really]")),
+        ]
+        .join(",");
         let read = read(&written);
-        assert_eq!(read.iter().map(|change| (change.state, change.at.as_millis())).collect::<Vec<_>>(), [(State::Queued, 1), (State::Rejected, 2)]);
+        assert_eq!(
+            read.iter().map(|change| (change.state, change.at.as_millis())).collect::<Vec<_>>(),
+            [(State::Queued, 1), (State::Rejected, 2)]
+        );
         assert_eq!(read.last().and_then(|change| change.why.as_deref()), Some("a \"no\", [really]"));
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::clock::Timestamp;
 
-/// The shortest and the longest time from one look at a message to the next, and after which time nobody looks again.
+/// The shortest and the longest time from one look at a message to the next, and after which time nobody
+/// looks again.
 const SOONEST_MS: i64 = 5_000;
 const LATEST_MS: i64 = 3_600_000;
 const LAST_MS: i64 = 3 * 24 * 3_600_000;

@@ -23,12 +23,13 @@ const EARLIEST_US: i64 = 1_767_225_600 * SECOND_US;
 const MOST_BEHIND_US: i64 = 600 * SECOND_US;
 
 impl Pace {
-    /// The pace so far, at the lowest rate of all who live: until when what was sent counts, and when something was sent last, both in
-    /// microseconds.
+    /// The pace so far, at the lowest rate of all who live: until when what was sent counts, and when
+    /// something was sent last, both in microseconds.
     pub fn of(until_us: i64, latest_us: i64, now: Timestamp, per_second: u32, peers: &[Peer]) -> Self {
         let now_us = now.as_millis().saturating_mul(1_000);
         let behind_us = (latest_us - now_us).max(0);
-        // A clock that was set back a little must not stop all sending for as long: what it had used up is forgotten.
+        // A clock that was set back a little must not stop all sending for as long: what it had used up is
+        // forgotten.
         let until_us = if until_us > now_us + SECOND_US { now_us } else { until_us.max(now_us) };
         let (per_second, _) = peer::strictest(Some(per_second), peers, |rules| rules.sends_per_second);
         let per_second = i64::from(per_second.unwrap_or_default().max(1));
@@ -44,7 +45,10 @@ impl Pace {
     pub fn check_clock(&self) -> Result<()> {
         if self.now_us < EARLIEST_US {
             let now = Timestamp(self.now_us / 1_000).rfc3339();
-            return Err(Error::new(ErrorKind::ClockUnreliable, format!("this machine's clock says {now}, which cannot be right")));
+            return Err(Error::new(
+                ErrorKind::ClockUnreliable,
+                format!("this machine's clock says {now}, which cannot be right"),
+            ));
         }
         if self.behind_us > MOST_BEHIND_US {
             let minutes = self.behind_us / 60 / SECOND_US;
@@ -63,11 +67,12 @@ impl Pace {
 
     /// How many messages of a bulk may go now.
     pub fn room(&self) -> u32 {
-        u32::try_from((self.now_us + SECOND_US - self.spare_us() - self.until_us) / self.interval_us).unwrap_or(0)
+        u32::try_from((self.now_us + SECOND_US - self.spare_us() - self.until_us) / self.interval_us)
+            .unwrap_or(0)
     }
 
-    /// How many messages of a bulk are worth waiting for, where they share one request: most of what may go at once,
-    /// and not all of it, so that single sends in between do not hold them up for ever.
+    /// How many messages of a bulk are worth waiting for, where they share one request: most of what may go
+    /// at once, and not all of it, so that single sends in between do not hold them up for ever.
     pub fn good_hand(&self) -> u32 {
         let whole = (SECOND_US - self.spare_us()) / self.interval_us;
         u32::try_from((whole - whole / 4).max(1)).unwrap_or(u32::MAX)
@@ -84,12 +89,13 @@ impl Pace {
     }
 
     fn wait_for_us(&self, count: u32, spare_us: i64) -> u64 {
-        let short_us = self.until_us + self.interval_us.saturating_mul(count.into()) - (self.now_us + SECOND_US - spare_us);
+        let short_us = self.until_us + self.interval_us.saturating_mul(count.into())
+            - (self.now_us + SECOND_US - spare_us);
         u64::try_from(short_us.max(0)).unwrap_or(0).div_ceil(1_000)
     }
 
-    /// Takes room for `count` messages that leave at once, as far as there is any: what is used up beyond a second
-    /// would look like a clock that was set back.
+    /// Takes room for `count` messages that leave at once, as far as there is any: what is used up beyond a
+    /// second would look like a clock that was set back.
     pub fn take_what_there_is(&mut self, count: u32) {
         let room = (self.now_us + SECOND_US - self.until_us) / self.interval_us;
         self.take(count.min(u32::try_from(room).unwrap_or(0)));

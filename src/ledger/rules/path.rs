@@ -74,9 +74,10 @@ pub fn check_owner(payer: &Payer, owner: &str) -> Result<()> {
 pub fn check_handle(payer: &Payer, found: Option<Handle>, now: Timestamp) -> Result<Handle> {
     match found.filter(|handle| handle.owner == payer.principal) {
         None => Err(Error::new(ErrorKind::SessionInvalid, "there is no such session handle")),
-        Some(handle) if handle.used_ms < alive_since(payer, now) => {
-            Err(Error::new(ErrorKind::SessionInvalid, "this session handle has expired: it was not used for too long"))
-        }
+        Some(handle) if handle.used_ms < alive_since(payer, now) => Err(Error::new(
+            ErrorKind::SessionInvalid,
+            "this session handle has expired: it was not used for too long",
+        )),
         Some(handle) => Ok(handle),
     }
 }
@@ -86,27 +87,53 @@ pub fn check_handles(open: i64) -> Result<()> {
     if open < MOST_HANDLES {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::RateLimited, format!("{open} session handles are open; use one of them, or wait until one expires")))
+    Err(Error::new(
+        ErrorKind::RateLimited,
+        format!("{open} session handles are open; use one of them, or wait until one expires"),
+    ))
 }
 
-/// The session's part of the path: the base session, and the handle where there is one. `opened_with` are the limits of the handle's
-/// session where that is another one than the caller's: they hold for whoever was given a handle of it.
-pub fn sessions(payer: &Payer, base: &str, handle: Option<&Handle>, opened_with: Option<Limits>) -> Vec<Part> {
-    let session = |name: &str, limits: Limits| Part { key: BudgetKey::session(&payer.currency, name, payer.realm), scope: Scope::Session, limits };
+/// The session's part of the path: the base session, and the handle where there is one. `opened_with` are the
+/// limits of the handle's session where that is another one than the caller's: they hold for whoever was
+/// given a handle of it.
+pub fn sessions(
+    payer: &Payer,
+    base: &str,
+    handle: Option<&Handle>,
+    opened_with: Option<Limits>,
+) -> Vec<Part> {
+    let session = |name: &str, limits: Limits| Part {
+        key: BudgetKey::session(&payer.currency, name, payer.realm),
+        scope: Scope::Session,
+        limits,
+    };
     let mut parts = vec![session(base, payer.session)];
     if let (Some(id), Some(handle)) = (&payer.handle, handle) {
         if handle.parent != base {
             parts.push(session(&handle.parent, payer.session.within(opened_with.unwrap_or_default())));
         }
-        parts.push(Part { key: BudgetKey::handle(&payer.currency, id, payer.realm), scope: Scope::Handle, limits: handle.limits });
+        parts.push(Part {
+            key: BudgetKey::handle(&payer.currency, id, payer.realm),
+            scope: Scope::Handle,
+            limits: handle.limits,
+        });
     }
     parts
 }
 
-/// The whole path of a message that leaves on this UTC day, each part with the strictest limits of all who live.
+/// The whole path of a message that leaves on this UTC day, each part with the strictest limits of all who
+/// live.
 pub fn path(payer: &Payer, day: &str, sessions: Vec<Part>, peers: &[Peer]) -> Vec<Part> {
-    let total = Part { key: BudgetKey::total(&payer.currency, payer.realm), scope: Scope::Total, limits: payer.total };
-    let day = Part { key: BudgetKey::day(&payer.currency, &payer.principal, day, payer.realm), scope: Scope::Day, limits: payer.day };
+    let total = Part {
+        key: BudgetKey::total(&payer.currency, payer.realm),
+        scope: Scope::Total,
+        limits: payer.total,
+    };
+    let day = Part {
+        key: BudgetKey::day(&payer.currency, &payer.principal, day, payer.realm),
+        scope: Scope::Day,
+        limits: payer.day,
+    };
     let strictest = |part: Part| Part { limits: peer::limits(part.limits, part.scope, peers), ..part };
     [total, day].into_iter().chain(sessions).map(strictest).collect()
 }
@@ -145,22 +172,34 @@ mod tests {
     fn a_send_must_fit_in_everything_the_day_the_session_and_the_handle() {
         let names = |parent: &str, opened_with: Option<Limits>| -> Vec<(String, Option<i64>)> {
             let handle = handle("user:alice", parent, 0);
-            let parts = path(&payer(), "2026-11-22", sessions(&payer(), "p-1", Some(&handle), opened_with), &[]);
+            let parts =
+                path(&payer(), "2026-11-22", sessions(&payer(), "p-1", Some(&handle), opened_with), &[]);
             parts.into_iter().map(|part| (part.key.to_string(), part.limits.spend_micros)).collect()
         };
-        let (total, day) = (("total:USD".to_owned(), Some(1_000)), ("day:USD:user:alice:2026-11-22".to_owned(), Some(100)));
-        let (own, slice) = (("session:USD:p-1".to_owned(), Some(10)), ("handle:USD:ses_1".to_owned(), Some(1)));
+        let (total, day) =
+            (("total:USD".to_owned(), Some(1_000)), ("day:USD:user:alice:2026-11-22".to_owned(), Some(100)));
+        let (own, slice) =
+            (("session:USD:p-1".to_owned(), Some(10)), ("handle:USD:ses_1".to_owned(), Some(1)));
         assert_eq!(names("p-1", None), [total.clone(), day.clone(), own.clone(), slice.clone()]);
         let others = ("session:USD:p-2".to_owned(), Some(3));
-        assert_eq!(names("p-2", Some(limit(3))), [total, day, own, others, slice], "and in the session that the handle is of");
+        assert_eq!(
+            names("p-2", Some(limit(3))),
+            [total, day, own, others, slice],
+            "and in the session that the handle is of"
+        );
     }
 
     #[test]
     fn a_handle_is_its_principals_and_ends_when_nobody_uses_it() {
         let used = NOW.as_millis();
-        let refused = |handle: Option<Handle>| check_handle(&payer(), handle, NOW).err().map(|error| error.message().to_owned());
+        let refused = |handle: Option<Handle>| {
+            check_handle(&payer(), handle, NOW).err().map(|error| error.message().to_owned())
+        };
         assert_eq!(refused(Some(handle("user:alice", "p-1", used - 60_000))), None);
-        assert!(refused(Some(handle("user:alice", "p-1", used - 60_001))).is_some_and(|why| why.contains("expired")));
+        assert!(
+            refused(Some(handle("user:alice", "p-1", used - 60_001)))
+                .is_some_and(|why| why.contains("expired"))
+        );
         assert_eq!(refused(Some(handle("user:bob", "p-1", used))), refused(None));
         assert!(check_owner(&payer(), "user:alice").is_ok() && check_owner(&payer(), "user:bob").is_err());
         assert!(check_handles(MOST_HANDLES - 1).is_ok() && check_handles(MOST_HANDLES).is_err());

@@ -28,14 +28,22 @@ pub struct Moves {
 }
 
 impl Posting {
-    /// How the money of a message in `state` that holds so much moves where it becomes `next`, at this price where one is known.
+    /// How the money of a message in `state` that holds so much moves where it becomes `next`, at this price
+    /// where one is known.
     pub fn of(state: State, held_micros: i64, next: State, price_micros: Option<i64>) -> Self {
         match next {
             _ if state.is_settled() => Self::Keep,
-            State::Proposed | State::Scheduled | State::Queued | State::Attempting | State::Unknown | State::Held => Self::Keep,
+            State::Proposed
+            | State::Scheduled
+            | State::Queued
+            | State::Attempting
+            | State::Unknown
+            | State::Held => Self::Keep,
             State::Rejected | State::Canceled => Self::Release,
             State::Expired if state.waits() => Self::Release,
-            State::Sent | State::Delivered | State::Failed | State::Expired => Self::Charge(price_micros.unwrap_or(held_micros)),
+            State::Sent | State::Delivered | State::Failed | State::Expired => {
+                Self::Charge(price_micros.unwrap_or(held_micros))
+            }
         }
     }
 
@@ -58,15 +66,15 @@ impl Posting {
     }
 }
 
-/// What a price that is told later does to each budget: a price that turns out higher freezes the path, as one that is higher than what
-/// was held does. Nothing where it is the one that was posted.
+/// What a price that is told later does to each budget: a price that turns out higher freezes the path, as
+/// one that is higher than what was held does. Nothing where it is the one that was posted.
 pub fn correction(posted_micros: i64, told_micros: i64) -> Option<Moves> {
     let more = told_micros - posted_micros;
     (more != 0).then_some(Moves { released_micros: 0, spent_micros: more, messages: 0, freezes: more > 0 })
 }
 
-/// What a message costs of which some segments went out, and the others certainly did not: their share of what was
-/// held, rounded up.
+/// What a message costs of which some segments went out, and the others certainly did not: their share of
+/// what was held, rounded up.
 pub fn share(segments: &[Segment], held_micros: i64) -> Option<i64> {
     let of = i128::try_from(segments.len()).ok().filter(|of| *of > 0)?;
     let taken = i128::try_from(segments.iter().filter(|segment| !segment.state.never_left()).count()).ok()?;
@@ -104,9 +112,18 @@ mod tests {
     #[test]
     fn a_charge_above_what_was_held_freezes_and_a_lower_one_does_not() {
         let moves = |posting: Posting| posting.moves(100);
-        assert_eq!(moves(Posting::Keep), Moves { released_micros: 0, spent_micros: 0, messages: 0, freezes: false });
-        assert_eq!(moves(Posting::Release), Moves { released_micros: 100, spent_micros: 0, messages: 1, freezes: false });
-        assert_eq!(moves(Posting::Charge(100)), Moves { released_micros: 100, spent_micros: 100, messages: 0, freezes: false });
+        assert_eq!(
+            moves(Posting::Keep),
+            Moves { released_micros: 0, spent_micros: 0, messages: 0, freezes: false }
+        );
+        assert_eq!(
+            moves(Posting::Release),
+            Moves { released_micros: 100, spent_micros: 0, messages: 1, freezes: false }
+        );
+        assert_eq!(
+            moves(Posting::Charge(100)),
+            Moves { released_micros: 100, spent_micros: 100, messages: 0, freezes: false }
+        );
         assert!(moves(Posting::Charge(101)).freezes && !moves(Posting::Charge(-5)).freezes);
         assert_eq!(moves(Posting::Charge(-5)).spent_micros, 0);
         assert_eq!(correction(10, 10), None);
@@ -120,7 +137,9 @@ mod tests {
 
     #[test]
     fn a_part_of_a_message_costs_its_share_of_what_was_held_rounded_up() {
-        let parts = |states: &[State]| (1..).zip(states).map(|(number, state)| segment(number, *state)).collect::<Vec<_>>();
+        let parts = |states: &[State]| {
+            (1..).zip(states).map(|(number, state)| segment(number, *state)).collect::<Vec<_>>()
+        };
         assert_eq!(share(&parts(&[State::Sent, State::Sent, State::Rejected]), 100), Some(67));
         assert_eq!(share(&parts(&[State::Sent, State::Rejected]), 100), Some(50));
         assert_eq!(share(&parts(&[State::Sent, State::Rejected]), i64::MAX), Some(i64::MAX / 2 + 1));

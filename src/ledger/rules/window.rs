@@ -1,7 +1,8 @@
-//! How many requests a provider may still be sent: counts per second and per UTC day, which all processes share.
+//! How many requests a provider may still be sent: counts per second and per UTC day, which all processes
+//! share.
 //!
-//! A minute is the current second and the sixty before it, so that no sixty seconds, wherever they begin, hold more
-//! than a minute's worth.
+//! A minute is the current second and the sixty before it, so that no sixty seconds, wherever they begin,
+//! hold more than a minute's worth.
 
 use std::borrow::Cow;
 
@@ -15,8 +16,8 @@ const DAY_MS: i64 = 24 * 3_600 * SECOND_MS;
 /// How many whole seconds before the current one a minute's limit looks at.
 pub const MINUTE_SLOTS: i64 = 60;
 
-/// How far ahead a count may stand, in seconds, because of two processes that read the clock in the other order than
-/// they wrote. What stands further ahead was written before the clock was set back.
+/// How far ahead a count may stand, in seconds, because of two processes that read the clock in the other
+/// order than they wrote. What stands further ahead was written before the clock was set back.
 pub const SKEW_SLOTS: i64 = 1;
 
 pub fn second(now: Timestamp) -> i64 {
@@ -27,8 +28,8 @@ pub fn day(now: Timestamp) -> i64 {
     now.as_millis().div_euclid(DAY_MS)
 }
 
-/// The name that a provider is counted under. A sandbox and a real provider of one name are two: no provider's own name
-/// has a colon.
+/// The name that a provider is counted under. A sandbox and a real provider of one name are two: no
+/// provider's own name has a colon.
 pub fn name(provider: &str, realm: Realm) -> Cow<'_, str> {
     match realm {
         Realm::Live => Cow::Borrowed(provider),
@@ -92,8 +93,8 @@ impl Rate {
     }
 }
 
-/// How many requests of the current second are taken, of so many in each, and which second that is. A text that has more
-/// segments than a second allows takes from the seconds after it.
+/// How many requests of the current second are taken, of so many in each, and which second that is. A text
+/// that has more segments than a second allows takes from the seconds after it.
 fn taken(slots: &[(i64, i64)], this: i64, most: i64) -> (i64, i64) {
     let (mut taken, mut at) = (0_i64, slots.first().map_or(this, |(slot, _)| *slot));
     for (slot, count) in slots {
@@ -125,6 +126,10 @@ mod tests {
         for (slots, this, most, expected) in table {
             assert_eq!(taken(slots, this, most), (expected, this), "{slots:?} at {this}");
         }
-        assert_eq!(taken(&[(8, 5), (10, 2)], 9, 5), (2, 10), "two processes read the clock in the other order than they wrote");
+        assert_eq!(
+            taken(&[(8, 5), (10, 2)], 9, 5),
+            (2, 10),
+            "two processes read the clock in the other order than they wrote"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! A ledger in doubt, taken as it is by a person: what it had not sent may have been sent, what the mark knows is taken over,
-//! and both get a new identity, so that no other copy of either is taken for them.
+//! A ledger in doubt, taken as it is by a person: what it had not sent may have been sent, what the mark
+//! knows is taken over, and both get a new identity, so that no other copy of either is taken for them.
 
 use std::collections::HashSet;
 
@@ -31,17 +31,29 @@ impl SqliteLedger {
     /// [`ErrorKind::LedgerUnavailable`].
     pub async fn outlook(&self) -> Result<Option<Outlook>> {
         let mark = std::sync::Arc::clone(&self.mark);
-        self.writer()?.run_as(Kind::Aside, move |db| mark.known_outside(db)?.map(|outside| outlook(db, outside)).transpose()).await
+        self.writer()?
+            .run_as(Kind::Aside, move |db| {
+                mark.known_outside(db)?.map(|outside| outlook(db, outside)).transpose()
+            })
+            .await
     }
 
-    /// Takes this ledger as it is, by the word of the person `who`. What had not ended is unknown from then on. Where nothing outside
-    /// knows what was spent, the budget of everything is frozen, that of `currency` in any case.
+    /// Takes this ledger as it is, by the word of the person `who`. What had not ended is unknown from then
+    /// on. Where nothing outside knows what was spent, the budget of everything is frozen, that of `currency`
+    /// in any case.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] where it is in no doubt, or in another one than what was `seen`;
     /// [`ErrorKind::LedgerUnavailable`].
-    pub async fn accept(&self, seen: &Outlook, who: &str, currency: &str, now: Timestamp) -> Result<Accepted> {
-        let (mark, seen, who, currency) = (std::sync::Arc::clone(&self.mark), seen.doubt.why, who.to_owned(), currency.to_owned());
+    pub async fn accept(
+        &self,
+        seen: &Outlook,
+        who: &str,
+        currency: &str,
+        now: Timestamp,
+    ) -> Result<Accepted> {
+        let (mark, seen, who, currency) =
+            (std::sync::Arc::clone(&self.mark), seen.doubt.why, who.to_owned(), currency.to_owned());
         let identity = fresh_identity()?;
         self.has_texts.store(true, std::sync::atomic::Ordering::Relaxed);
         let accepting = move |db: &Connection| match mark.known_outside(db)? {
@@ -52,7 +64,12 @@ impl SqliteLedger {
             _ => Ok(None),
         };
         let accepted = self.writer()?.run_as(Kind::Aside, accepting).await?;
-        let changed = || Error::new(ErrorKind::InvalidArgument, "the ledger is not in this doubt any more; nothing was changed");
+        let changed = || {
+            Error::new(
+                ErrorKind::InvalidArgument,
+                "the ledger is not in this doubt any more; nothing was changed",
+            )
+        };
         let accepted = accepted.ok_or_else(|| changed().next("Run it again, and look what it says."))?;
         let mark = std::sync::Arc::clone(&self.mark);
         self.read(move |db| Ok(mark.make_anew(db))).await??;
@@ -61,10 +78,12 @@ impl SqliteLedger {
 }
 
 fn outlook(db: &Connection, outside: Outside) -> JobResult<Outlook> {
-    let open = db.query_row(sql!("SELECT count(*) FROM message WHERE {IS_OPEN} AND {LIVE}"), [], |row| row.get(0))?;
+    let open =
+        db.query_row(sql!("SELECT count(*) FROM message WHERE {IS_OPEN} AND {LIVE}"), [], |row| row.get(0))?;
     let mut is_out = db.prepare(
         "SELECT EXISTS (SELECT 1 FROM opt_out WHERE number = ?1)
-             OR EXISTS (SELECT 1 FROM pending WHERE provider || ' ' || sender = ?1 AND wish = 0 AND settled_ms IS NULL)",
+             OR EXISTS (SELECT 1 FROM pending WHERE provider || ' ' || sender = ?1 AND wish = 0 AND \
+             settled_ms IS NULL)",
     )?;
     let mut opt_outs = 0;
     for wish in outside.wishes.iter().filter(|wish| wish.is_out) {
@@ -74,11 +93,18 @@ fn outlook(db: &Connection, outside: Outside) -> JobResult<Outlook> {
     for cover in &outside.covers {
         budgets += u32::from(short_of(db, cover)?.is_some());
     }
-    let pending = db.query_row("SELECT count(*) FROM pending WHERE settled_ms IS NULL", [], |row| row.get(0))?;
+    let pending =
+        db.query_row("SELECT count(*) FROM pending WHERE settled_ms IS NULL", [], |row| row.get(0))?;
     Ok(Outlook { doubt: outside.doubt, open, opt_outs, budgets, pending, is_mark_gone: outside.is_gone })
 }
 
-fn accept(db: &Connection, outside: &Outside, (who, identity): (&str, Option<&str>), currency: &str, now: Timestamp) -> JobResult<Accepted> {
+fn accept(
+    db: &Connection,
+    outside: &Outside,
+    (who, identity): (&str, Option<&str>),
+    currency: &str,
+    now: Timestamp,
+) -> JobResult<Accepted> {
     take_as_accepted(db, LIVE)?;
     let mut accepted = Accepted { unknown: put_back(db, now, LIVE, IN_DOUBT)?, ..Accepted::default() };
     accepted.opt_outs = apply(db, &outside.wishes)?;
@@ -93,7 +119,10 @@ fn accept(db: &Connection, outside: &Outside, (who, identity): (&str, Option<&st
             params![BudgetKey::total(currency, Realm::Live).as_str(), scope_number(Scope::Total)],
         )?;
         // Every send has to fit in it.
-        db.execute(sql!("UPDATE budget SET frozen = 1 WHERE scope = ?1 AND {IS_LIVE}"), [scope_number(Scope::Total)])?;
+        db.execute(
+            sql!("UPDATE budget SET frozen = 1 WHERE scope = ?1 AND {IS_LIVE}"),
+            [scope_number(Scope::Total)],
+        )?;
     }
     db.execute(
         "INSERT INTO acceptance (at_ms, who, why, identity, since_ms, unknown, opt_outs, budgets, is_frozen)
@@ -109,7 +138,10 @@ fn accept(db: &Connection, outside: &Outside, (who, identity): (&str, Option<&st
             accepted.is_frozen
         ],
     )?;
-    db.execute("UPDATE mark SET identity = ?1, count = count + 1, at_ms = ?2, is_behind = 0", params![identity, now.as_millis()])?;
+    db.execute(
+        "UPDATE mark SET identity = ?1, count = count + 1, at_ms = ?2, is_behind = 0",
+        params![identity, now.as_millis()],
+    )?;
     Ok(accepted)
 }
 
@@ -131,14 +163,19 @@ fn short_of(db: &Connection, cover: &Cover) -> JobResult<Option<(i64, i64)>> {
     Ok(Some(short).filter(|short| *short != (0, 0)))
 }
 
-/// Lets a budget have used as much as the mark knows. What it lacks is spent: nobody can tell for which messages it is held.
+/// Lets a budget have used as much as the mark knows. What it lacks is spent: nobody can tell for which
+/// messages it is held.
 fn cover_by(db: &Connection, cover: &Cover) -> JobResult<bool> {
     let short = short_of(db, cover)?;
     if let Some((micros, messages)) = short {
-        db.execute("INSERT INTO budget (key, scope) VALUES (?1, ?2) ON CONFLICT DO NOTHING", params![cover.key, cover.scope])?;
+        db.execute(
+            "INSERT INTO budget (key, scope) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            params![cover.key, cover.scope],
+        )?;
         db.execute(
             "UPDATE budget SET spent_micros = spent_micros + ?2, messages = messages + ?3,
-                    limit_micros = max(limit_micros, held_micros + spent_micros + ?2), limit_messages = max(limit_messages, messages + ?3)
+                    limit_micros = max(limit_micros, held_micros + spent_micros + ?2), limit_messages = \
+                    max(limit_messages, messages + ?3)
              WHERE key = ?1",
             params![cover.key, micros, messages],
         )?;

@@ -1,5 +1,6 @@
-//! How a budget stands in its row, and what the jobs of one transaction do to it: each budget is read once, reckoned with here,
-//! and written once, by the one conditional update that keeps the promise whatever was reckoned.
+//! How a budget stands in its row, and what the jobs of one transaction do to it: each budget is read once,
+//! reckoned with here, and written once, by the one conditional update that keeps the promise whatever was
+//! reckoned.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -55,11 +56,15 @@ pub(super) fn budget_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
 fn overcharge_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Overcharge>> {
     let Some(message) = row.get::<_, Option<String>>(9)? else { return Ok(None) };
     let (held, charged): (Option<i64>, Option<i64>) = (row.get(10)?, row.get(11)?);
-    Ok(held.zip(charged).map(|(held_micros, charged_micros)| Overcharge { message: MessageId::from_text(message), held_micros, charged_micros }))
+    Ok(held.zip(charged).map(|(held_micros, charged_micros)| Overcharge {
+        message: MessageId::from_text(message),
+        held_micros,
+        charged_micros,
+    }))
 }
 
-pub(super) const BUDGET_COLUMNS: &str =
-    "id, key, scope, limit_micros, limit_messages, held_micros, spent_micros, messages, frozen, frozen_by, frozen_held, frozen_charged";
+pub(super) const BUDGET_COLUMNS: &str = "id, key, scope, limit_micros, limit_messages, held_micros, \
+    spent_micros, messages, frozen, frozen_by, frozen_held, frozen_charged";
 
 /// The budgets of real texts.
 pub(super) const IS_LIVE: &str = "key NOT LIKE '%:sandbox'";
@@ -83,7 +88,11 @@ impl Change {
         let held_micros = budget.held_micros.checked_add(self.held_micros)?;
         let spent_micros = budget.spent_micros.checked_add(self.spent_micros)?;
         let messages = budget.messages.checked_add(self.messages)?;
-        (held_micros >= 0 && spent_micros >= 0 && messages >= 0).then_some((held_micros, spent_micros, messages))
+        (held_micros >= 0 && spent_micros >= 0 && messages >= 0).then_some((
+            held_micros,
+            spent_micros,
+            messages,
+        ))
     }
 
     fn and(self, more: Self) -> Option<Self> {
@@ -108,16 +117,22 @@ impl Reckoned {
     /// Adds to it.
     fn add(&mut self, change: Change) -> JobResult<()> {
         let after = change.of(&self.budget).zip(self.change.and(change));
-        let ((held_micros, spent_micros, messages), change) = after.ok_or_else(|| contradiction("a budget does not add up"))?;
-        (self.budget.held_micros, self.budget.spent_micros, self.budget.messages) = (held_micros, spent_micros, messages);
+        let ((held_micros, spent_micros, messages), change) =
+            after.ok_or_else(|| contradiction("a budget does not add up"))?;
+        (self.budget.held_micros, self.budget.spent_micros, self.budget.messages) =
+            (held_micros, spent_micros, messages);
         self.change = change;
         Ok(())
     }
 
     fn is_over(&self) -> bool {
         let Budget { limits, held_micros, spent_micros, messages, frozen, .. } = &self.budget;
-        let is_over = |used: Option<i64>, limit: Option<i64>| limit.is_some_and(|limit| used.is_none_or(|used| used > limit));
-        *frozen || is_over(held_micros.checked_add(*spent_micros), limits.spend_micros) || is_over(Some(*messages), limits.messages)
+        let is_over = |used: Option<i64>, limit: Option<i64>| {
+            limit.is_some_and(|limit| used.is_none_or(|used| used > limit))
+        };
+        *frozen
+            || is_over(held_micros.checked_add(*spent_micros), limits.spend_micros)
+            || is_over(Some(*messages), limits.messages)
     }
 }
 
@@ -156,22 +171,30 @@ impl Budgets {
     /// A row by its number; nothing where there is none any more.
     fn reckoned(&mut self, db: &Connection, id: i64) -> JobResult<Option<&mut Reckoned>> {
         if !self.rows.contains_key(&id) {
-            let mut statement = db.prepare_cached(sql!("SELECT {BUDGET_COLUMNS} FROM budget WHERE id = ?1"))?;
+            let mut statement =
+                db.prepare_cached(sql!("SELECT {BUDGET_COLUMNS} FROM budget WHERE id = ?1"))?;
             let found = statement.query_row([id], budget_from).optional()?;
             found.map(|row| self.know(row));
         }
         Ok(self.rows.get_mut(&id))
     }
 
-    /// Adds to what a budget holds, within the limits that the row shows. The limit in the row follows the configuration, but
-    /// never falls below what is already used.
+    /// Adds to what a budget holds, within the limits that the row shows. The limit in the row follows the
+    /// configuration, but never falls below what is already used.
     ///
     /// # Errors
     /// A contradiction where it does not fit: whoever asks has decided by this row that it does.
-    pub(super) fn hold(&mut self, db: &Connection, row: &mut Row, micros: i64, messages: i64) -> JobResult<()> {
+    pub(super) fn hold(
+        &mut self,
+        db: &Connection,
+        row: &mut Row,
+        micros: i64,
+        messages: i64,
+    ) -> JobResult<()> {
         if row.id == 0 {
             let Budget { key, scope, limits, .. } = &row.budget;
-            db.prepare_cached("INSERT INTO budget (key, scope) VALUES (?1, ?2)")?.execute(params![key.as_str(), scope_number(*scope)])?;
+            db.prepare_cached("INSERT INTO budget (key, scope) VALUES (?1, ?2)")?
+                .execute(params![key.as_str(), scope_number(*scope)])?;
             let unused = Part { key: key.clone(), scope: *scope, limits: *limits }.unused();
             row.id = self.know(Row { id: db.last_insert_rowid(), budget: unused });
         }
@@ -182,15 +205,20 @@ impl Budgets {
             return Err(contradiction("a budget does not take what was decided on by it"));
         }
         reckoned.is_held = true;
-        (row.budget.held_micros, row.budget.messages) = (reckoned.budget.held_micros, reckoned.budget.messages);
+        (row.budget.held_micros, row.budget.messages) =
+            (reckoned.budget.held_micros, reckoned.budget.messages);
         Ok(())
     }
 
-    /// Moves money in a budget that holds it, and returns the budget; nothing where it is forgotten. What freezes one is written at
-    /// once, and not here.
+    /// Moves money in a budget that holds it, and returns the budget; nothing where it is forgotten. What
+    /// freezes one is written at once, and not here.
     pub(super) fn post(&mut self, db: &Connection, id: i64, moves: &Moves) -> JobResult<Option<Budget>> {
         let Some(reckoned) = self.reckoned(db, id)? else { return Ok(None) };
-        reckoned.add(Change { held_micros: -moves.released_micros, spent_micros: moves.spent_micros, messages: -moves.messages })?;
+        reckoned.add(Change {
+            held_micros: -moves.released_micros,
+            spent_micros: moves.spent_micros,
+            messages: -moves.messages,
+        })?;
         Ok(Some(reckoned.budget.clone()))
     }
 
@@ -211,21 +239,27 @@ impl Budgets {
     }
 }
 
-/// Adds to a row. Where something was held in it, it takes nothing that does not fit in its limits, whatever was reckoned.
+/// Adds to a row. Where something was held in it, it takes nothing that does not fit in its limits, whatever
+/// was reckoned.
 fn write(db: &Connection, id: i64, limits: &Limits, change: Change, is_held: bool) -> JobResult<()> {
     let Change { held_micros, spent_micros, messages } = change;
-    let changed = if is_held {
-        db.prepare_cached(
-            "UPDATE budget SET held_micros = held_micros + ?2, spent_micros = spent_micros + ?3, messages = messages + ?4,
-                    limit_micros = max(?5, held_micros + spent_micros + ?2 + ?3), limit_messages = max(?6, messages + ?4)
-             WHERE id = ?1 AND NOT frozen AND (?5 IS NULL OR held_micros + spent_micros + ?2 + ?3 <= ?5) AND (?6 IS NULL OR messages + ?4 <= ?6)",
+    let changed =
+        if is_held {
+            db.prepare_cached(
+            "UPDATE budget SET held_micros = held_micros + ?2, spent_micros = spent_micros + ?3, messages = \
+             messages + ?4,
+                    limit_micros = max(?5, held_micros + spent_micros + ?2 + ?3), limit_messages = max(?6, \
+                    messages + ?4)
+             WHERE id = ?1 AND NOT frozen AND (?5 IS NULL OR held_micros + spent_micros + ?2 + ?3 <= ?5) \
+             AND (?6 IS NULL OR messages + ?4 <= ?6)",
         )?
         .execute(params![id, held_micros, spent_micros, messages, limits.spend_micros, limits.messages])?
-    } else {
-        db.prepare_cached(
-            "UPDATE budget SET held_micros = held_micros + ?2, spent_micros = spent_micros + ?3, messages = messages + ?4 WHERE id = ?1",
+        } else {
+            db.prepare_cached(
+            "UPDATE budget SET held_micros = held_micros + ?2, spent_micros = spent_micros + ?3, messages = \
+             messages + ?4 WHERE id = ?1",
         )?
         .execute(params![id, held_micros, spent_micros, messages])?
-    };
+        };
     if changed == 1 { Ok(()) } else { Err(contradiction("a budget does not take what was reckoned with it")) }
 }

@@ -29,20 +29,27 @@ impl Clients for SqliteLedger {
 }
 
 fn keep(db: &Connection, session: &ClientSession, now: Timestamp) -> JobResult<()> {
-    let mut statement =
-        db.prepare_cached("INSERT OR REPLACE INTO client_session (digest, principal, initialize, used_ms) VALUES (?1, ?2, ?3, ?4)")?;
+    let mut statement = db.prepare_cached(
+        "INSERT OR REPLACE INTO client_session (digest, principal, initialize, used_ms) \
+            VALUES (?1, ?2, ?3, ?4)",
+    )?;
     statement.execute(params![session.digest, session.principal, session.initialize, now.as_millis()])?;
     Ok(())
 }
 
 fn kept(db: &Connection, digest: [u8; 32], since: Timestamp) -> rusqlite::Result<Option<ClientSession>> {
-    let mut statement = db.prepare_cached("SELECT principal, initialize FROM client_session WHERE digest = ?1 AND used_ms >= ?2")?;
-    let read = |row: &rusqlite::Row<'_>| Ok(ClientSession { digest, principal: row.get(0)?, initialize: row.get(1)? });
+    let mut statement = db.prepare_cached(
+        "SELECT principal, initialize FROM client_session WHERE digest = ?1 AND used_ms >= ?2",
+    )?;
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(ClientSession { digest, principal: row.get(0)?, initialize: row.get(1)? })
+    };
     statement.query_row(params![digest, since.as_millis()], read).optional()
 }
 
 fn in_use(db: &Connection, used: &[([u8; 32], Timestamp)], since: Timestamp) -> JobResult<()> {
-    let mut statement = db.prepare_cached("UPDATE client_session SET used_ms = max(used_ms, ?2) WHERE digest = ?1")?;
+    let mut statement =
+        db.prepare_cached("UPDATE client_session SET used_ms = max(used_ms, ?2) WHERE digest = ?1")?;
     for (digest, at) in used {
         statement.execute(params![digest, at.as_millis()])?;
     }

@@ -1,4 +1,5 @@
-//! Whole copies of the ledger: looking at one, making one while the ledger is in use, and putting one in its place.
+//! Whole copies of the ledger: looking at one, making one while the ledger is in use, and putting one in its
+//! place.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,8 @@ pub struct Looked {
     pub messages: u32,
     /// When the latest of them last changed.
     pub latest: Option<Timestamp>,
-    /// Whether it was open when it was copied, and its log was not copied with it: nobody can tell what it lacks.
+    /// Whether it was open when it was copied, and its log was not copied with it: nobody can tell what it
+    /// lacks.
     pub lacks_log: bool,
 }
 
@@ -43,8 +45,9 @@ impl SqliteLedger {
         self.read(move |db| Ok(look(db, &path))).await?
     }
 
-    /// Writes a whole copy to `file`, which must not exist, while everybody goes on with the ledger. The copy is one file, for
-    /// this user only, without anything that was erased, and is looked through before it has its name.
+    /// Writes a whole copy to `file`, which must not exist, while everybody goes on with the ledger. The copy
+    /// is one file, for this user only, without anything that was erased, and is looked through before it has
+    /// its name.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`], saying why there is no copy.
@@ -78,8 +81,9 @@ pub fn look_at(path: &Path) -> Result<Looked> {
     look(&open_copy(path)?, path)
 }
 
-/// Puts a copy in place of the ledger, which nobody may have open. What had not left when it was made is unknown from then on,
-/// and never sent: it may have been sent since. The ledger that was there stays beside it.
+/// Puts a copy in place of the ledger, which nobody may have open. What had not left when it was made is
+/// unknown from then on, and never sent: it may have been sent since. The ledger that was there stays beside
+/// it.
 ///
 /// # Errors
 /// [`ErrorKind::LedgerUnavailable`], saying why everything is as it was.
@@ -89,25 +93,31 @@ pub fn restore(file: &Path, ledger: &Path, now: Timestamp) -> Result<Restored> {
     let place = Place::enter(ledger)?;
     let path = place.path();
     if !place.is_alone() || any_lives(place.folder()) {
-        return Err(cannot_open(path, "another process has it open").next("Stop every server and command that uses this ledger, then restore again."));
+        return Err(cannot_open(path, "another process has it open")
+            .next("Stop every server and command that uses this ledger, then restore again."));
     }
     if std::fs::canonicalize(file).is_ok_and(|file| file == path) {
-        return Err(cannot_open(path, "it is the ledger itself").next("Move it away first, then restore it from there."));
+        return Err(cannot_open(path, "it is the ledger itself")
+            .next("Move it away first, then restore it from there."));
     }
     let part = copy_from(&source, path)?;
     let (looked, unknown) = finish(&part, |db| put_back(db, now))?;
     let before = set_aside(&place, now).map_err(|error| cannot_open(path, &error.to_string()))?;
-    std::fs::rename(&part.0, path).and_then(|()| sync_folder(path)).map_err(|error| cannot_open(path, &error.to_string()))?;
+    std::fs::rename(&part.0, path)
+        .and_then(|()| sync_folder(path))
+        .map_err(|error| cannot_open(path, &error.to_string()))?;
     Ok(Restored { looked: Looked { lacks_log, ..looked }, unknown, before })
 }
 
-/// What an older ledger may not take for granted. What is known outside it (who opted out since, and what was spent) it is told
-/// when a person accepts it.
+/// What an older ledger may not take for granted. What is known outside it (who opted out since, and what was
+/// spent) it is told when a person accepts it.
 fn put_back(db: &mut Connection, now: Timestamp) -> Result<u32> {
     let wrong = |error: rusqlite::Error| cannot_open(Path::new("the copy"), &error.to_string());
     migrate(db, Path::new("the copy"))?;
     let transaction = db.transaction().map_err(wrong)?;
-    let unknown = withdraw::take_as_accepted(&transaction, "1").and_then(|()| recover::put_back(&transaction, now, "1", RESTORED)).map_err(wrong)?;
+    let unknown = withdraw::take_as_accepted(&transaction, "1")
+        .and_then(|()| recover::put_back(&transaction, now, "1", RESTORED))
+        .map_err(wrong)?;
     transaction.commit().map_err(wrong)?;
     Ok(unknown)
 }
@@ -134,7 +144,9 @@ fn finish<T>(part: &Part, more: impl FnOnce(&mut Connection) -> Result<T>) -> Re
     let done = more(&mut db)?;
     let looked = look(&db, path)?;
     db.close().map_err(|(_, error)| wrong(error))?;
-    File::open(path).and_then(|file| file.sync_all()).map_err(|error| cannot_copy(path, &error.to_string()))?;
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(|error| cannot_copy(path, &error.to_string()))?;
     Ok((looked, done))
 }
 
@@ -144,7 +156,8 @@ impl Drop for Part {
     }
 }
 
-/// Gives the ledger that is there a second name, with its log. Until another file has its name it lacks its log, and is refused.
+/// Gives the ledger that is there a second name, with its log. Until another file has its name it lacks its
+/// log, and is refused.
 fn set_aside(place: &Place, now: Timestamp) -> std::io::Result<Option<PathBuf>> {
     let [file, log, index] = place.files();
     let before = beside(&file, &format!(".before-{}", now.as_millis()));
@@ -168,7 +181,8 @@ fn open_copy(path: &Path) -> Result<Connection> {
     if beside(&path, "-wal").exists() {
         return connect(&path, flags);
     }
-    let mut address = url::Url::from_file_path(&path).map_err(|()| cannot_open(&path, "its name is no text"))?;
+    let mut address =
+        url::Url::from_file_path(&path).map_err(|()| cannot_open(&path, "its name is no text"))?;
     address.set_query(Some("immutable=1"));
     connect(Path::new(address.as_str()), flags | OpenFlags::SQLITE_OPEN_URI)
 }
@@ -182,8 +196,11 @@ fn look(db: &Connection, path: &Path) -> Result<Looked> {
     if said != "ok" {
         return Err(cannot_open(path, &format!("it is damaged: {said}")));
     }
-    let found = db.query_row("SELECT count(*), max(changed_ms) FROM message", [], |row| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?)));
+    let found = db.query_row("SELECT count(*), max(changed_ms) FROM message", [], |row| {
+        Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?))
+    });
     let (messages, latest) = found.map_err(wrong)?;
-    let lacks_log = !beside(path, "-wal").exists() && says_open(path).map_err(|error| cannot_open(path, &error.to_string()))?;
+    let lacks_log = !beside(path, "-wal").exists()
+        && says_open(path).map_err(|error| cannot_open(path, &error.to_string()))?;
     Ok(Looked { messages, latest: latest.map(Timestamp), lacks_log })
 }

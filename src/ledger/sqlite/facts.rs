@@ -1,4 +1,5 @@
-//! What is known about one recipient: how many messages lately, the same text, what is in doubt, and whether they want no more.
+//! What is known about one recipient: how many messages lately, the same text, what is in doubt, and whether
+//! they want no more.
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Statement, params};
@@ -17,7 +18,8 @@ use crate::sms::message::{MessageId, State};
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// Most rows that the look at one recipient reads; above the highest `recipient_per_day` that the config allows.
+/// Most rows that the look at one recipient reads; above the highest `recipient_per_day` that the config
+/// allows.
 const RECIPIENT_ROWS: i64 = 2_000;
 
 /// The most messages to one person that are looked at whose outcome is unknown, latest first.
@@ -28,30 +30,47 @@ pub(super) fn in_doubt() -> String {
     format!("recipient = ?1 AND principal = ?2 AND {IS_UNKNOWN}")
 }
 
-/// Whether an earlier text is this draft's in any spelling. Messages of older versions have no digest of what a reader
-/// takes from them; where their text was kept, it is made of that.
+/// Whether an earlier text is this draft's in any spelling. Messages of older versions have no digest of what
+/// a reader takes from them; where their text was kept, it is made of that.
 fn is_same_text(draft: &Draft, digest: ValueRef<'_>, folded: ValueRef<'_>, text: Option<&str>) -> bool {
     let is = |value: ValueRef<'_>, own: &[u8]| value.as_blob().is_ok_and(|blob| blob == own);
-    is(digest, &draft.digest) || is(folded, &draft.folded) || text.is_some_and(|text| fold::digest(text) == draft.folded)
+    is(digest, &draft.digest)
+        || is(folded, &draft.folded)
+        || text.is_some_and(|text| fold::digest(text) == draft.folded)
 }
 
-/// What is in doubt about this recipient, under this number or another of the same phone: the latest message that this one
-/// would repeat, and the latest other one.
+/// What is in doubt about this recipient, under this number or another of the same phone: the latest message
+/// that this one would repeat, and the latest other one.
 fn doubts(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut Facts) -> JobResult<()> {
     (facts.same_in_doubt, facts.other_in_doubt) = (None, None);
     let mut statement = db.prepare_cached(sql!(
-        "SELECT id, created_ms, digest, folded, CASE WHEN folded IS NULL THEN text END FROM message WHERE {} AND sandbox = ?4
+        "SELECT id, created_ms, digest, folded, CASE WHEN folded IS NULL THEN text END FROM message WHERE \
+         {} AND sandbox = ?4
          ORDER BY seq DESC LIMIT ?3",
         in_doubt()
     ))?;
     for number in std::iter::once(draft.to.clone()).chain(same_phone(&draft.to)) {
-        let mut rows = statement.query(params![number, intent.payer.principal, DOUBTS, intent.payer.realm.is_sandbox()])?;
+        let mut rows = statement.query(params![
+            number,
+            intent.payer.principal,
+            DOUBTS,
+            intent.payer.realm.is_sandbox()
+        ])?;
         while let Some(row) = rows.next()? {
-            let is_same = is_same_text(draft, row.get_ref(2)?, row.get_ref(3)?, row.get_ref(4)?.as_str_or_null().unwrap_or_default());
+            let is_same = is_same_text(
+                draft,
+                row.get_ref(2)?,
+                row.get_ref(3)?,
+                row.get_ref(4)?.as_str_or_null().unwrap_or_default(),
+            );
             let place = if is_same { &mut facts.same_in_doubt } else { &mut facts.other_in_doubt };
             if place.is_none() {
                 let age_ms = (intent.now.as_millis() - row.get::<_, i64>(1)?).max(0);
-                *place = Some(Earlier { id: MessageId::from_text(row.get::<_, String>(0)?), state: State::Unknown, age_ms });
+                *place = Some(Earlier {
+                    id: MessageId::from_text(row.get::<_, String>(0)?),
+                    state: State::Unknown,
+                    age_ms,
+                });
             }
             if facts.same_in_doubt.is_some() {
                 return Ok(());
@@ -61,16 +80,21 @@ fn doubts(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut Facts) ->
     Ok(())
 }
 
-/// Whether anything is on record that could keep a text from this recipient: an opt-out, a STOP of somebody whom nobody can tell, a
-/// message whose outcome is unknown. Of most people there is none of it, and that takes one look.
+/// Whether anything is on record that could keep a text from this recipient: an opt-out, a STOP of somebody
+/// whom nobody can tell, a message whose outcome is unknown. Of most people there is none of it, and that
+/// takes one look.
 fn is_anything_known(db: &Connection, intent: &Intent, draft: &Draft) -> JobResult<bool> {
     let mut statement = db.prepare_cached(sql!(
-        "SELECT EXISTS (SELECT 1 FROM opt_out WHERE number = ?1) OR EXISTS (SELECT 1 FROM pending WHERE {MAY_BE_STOP} AND ending = ?4)
-             OR EXISTS (SELECT 1 FROM pending WHERE {MAY_BE_STOP} AND ending = '') OR EXISTS (SELECT 1 FROM message WHERE {} AND sandbox = ?3)",
+        "SELECT EXISTS (SELECT 1 FROM opt_out WHERE number = ?1) OR EXISTS (SELECT 1 FROM pending WHERE \
+         {MAY_BE_STOP} AND ending = ?4)
+             OR EXISTS (SELECT 1 FROM pending WHERE {MAY_BE_STOP} AND ending = '') OR EXISTS (SELECT 1 FROM \
+             message WHERE {} AND sandbox = ?3)",
         in_doubt()
     ))?;
     let (principal, is_sandbox) = (&intent.payer.principal, intent.payer.realm.is_sandbox());
-    let mut is_known = |number: &str| statement.query_row(params![number, principal, is_sandbox, ending(number)], |row| row.get(0));
+    let mut is_known = |number: &str| {
+        statement.query_row(params![number, principal, is_sandbox, ending(number)], |row| row.get(0))
+    };
     if is_known(&draft.to)? {
         return Ok(true);
     }
@@ -89,23 +113,29 @@ pub(super) fn look_up(db: &Connection, intent: &Intent, draft: &Draft, facts: &m
         facts.is_stop_pending = !facts.is_opted_out && is_pending(db, &draft.to)?;
         doubts(db, intent, draft, facts)?;
     } else {
-        (facts.is_opted_out, facts.is_stop_pending, facts.same_in_doubt, facts.other_in_doubt) = (false, false, None, None);
+        (facts.is_opted_out, facts.is_stop_pending, facts.same_in_doubt, facts.other_in_doubt) =
+            (false, false, None, None);
     }
     recipient_facts(db, intent, draft, facts)
 }
 
-/// How many messages left to the recipient of this one, or are on their way, within the last hour and the last day; without itself, and
-/// without what waits for its time or for a person.
+/// How many messages left to the recipient of this one, or are on their way, within the last hour and the
+/// last day; without itself, and without what waits for its time or for a person.
 pub(super) fn counted(db: &Connection, record: &Record, now: Timestamp) -> JobResult<(u32, u32)> {
     let now = now.as_millis();
     db.prepare_cached(sql!(
         "SELECT count(*) FILTER (WHERE at > ?3), count(*) FROM (
              SELECT coalesce(due_ms, created_ms) AS at FROM message
-             WHERE recipient = ?1 AND created_ms > ?2 AND sandbox = ?4 AND seq <> ?5 AND NOT {NEVER_LEFT} AND NOT {IS_PLANNED}
+             WHERE recipient = ?1 AND created_ms > ?2 AND sandbox = ?4 AND seq <> ?5 AND NOT {NEVER_LEFT} \
+             AND NOT {IS_PLANNED}
              UNION ALL SELECT due_ms FROM message INDEXED BY message_later
-             WHERE recipient = ?1 AND due_ms > ?2 AND created_ms <= ?2 AND sandbox = ?4 AND seq <> ?5 AND NOT {NEVER_LEFT} AND NOT {IS_PLANNED})"
+             WHERE recipient = ?1 AND due_ms > ?2 AND created_ms <= ?2 AND sandbox = ?4 AND seq <> ?5 AND \
+             NOT {NEVER_LEFT} AND NOT {IS_PLANNED})"
     ))?
-    .query_row(params![record.to, now - DAY_MS, now - HOUR_MS, record.realm.is_sandbox(), record.sequence], |row| Ok((row.get(0)?, row.get(1)?)))
+    .query_row(
+        params![record.to, now - DAY_MS, now - HOUR_MS, record.realm.is_sandbox(), record.sequence],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
 }
 
 /// What the ledger knows about this recipient: how many messages lately, and the same text within the window.
@@ -116,11 +146,13 @@ fn recipient_facts(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut 
     // What was accepted lately, and then what was accepted before and left lately, or is still to leave.
     let lately = sql!(
         "SELECT id, coalesce(due_ms, created_ms), digest, principal, state, folded FROM message
-         WHERE recipient = ?1 AND created_ms > ?2 AND sandbox = ?4 AND NOT {NEVER_LEFT} ORDER BY created_ms DESC LIMIT ?3"
+         WHERE recipient = ?1 AND created_ms > ?2 AND sandbox = ?4 AND NOT {NEVER_LEFT} ORDER BY created_ms \
+         DESC LIMIT ?3"
     );
     let later = sql!(
         "SELECT id, due_ms, digest, principal, state, folded FROM message INDEXED BY message_later
-         WHERE recipient = ?1 AND due_ms > ?2 AND created_ms <= ?2 AND sandbox = ?4 AND NOT {NEVER_LEFT} ORDER BY due_ms DESC LIMIT ?3"
+         WHERE recipient = ?1 AND due_ms > ?2 AND created_ms <= ?2 AND sandbox = ?4 AND NOT {NEVER_LEFT} \
+         ORDER BY due_ms DESC LIMIT ?3"
     );
     for sql in [lately, later] {
         add_recent(&mut *db.prepare_cached(sql)?, now - window, (intent, draft), facts)?;
@@ -128,9 +160,15 @@ fn recipient_facts(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut 
     Ok(())
 }
 
-fn add_recent(statement: &mut Statement<'_>, since: i64, (intent, draft): (&Intent, &Draft), facts: &mut Facts) -> JobResult<()> {
+fn add_recent(
+    statement: &mut Statement<'_>,
+    since: i64,
+    (intent, draft): (&Intent, &Draft),
+    facts: &mut Facts,
+) -> JobResult<()> {
     let now = intent.now.as_millis();
-    let mut rows = statement.query(params![draft.to, since, RECIPIENT_ROWS, intent.payer.realm.is_sandbox()])?;
+    let mut rows =
+        statement.query(params![draft.to, since, RECIPIENT_ROWS, intent.payer.realm.is_sandbox()])?;
     while let Some(row) = rows.next()? {
         let age_ms = now - row.get::<_, i64>(1)?;
         let state = State::from_number(row.get(4)?).unwrap_or(State::Unknown);
@@ -144,7 +182,11 @@ fn add_recent(statement: &mut Statement<'_>, since: i64, (intent, draft): (&Inte
             && is_same_text(draft, row.get_ref(2)?, row.get_ref(5)?, None)
             && row.get_ref(3)?.as_str().is_ok_and(|principal| principal == intent.payer.principal);
         if is_same {
-            facts.same_text = Some(Earlier { id: MessageId::from_text(row.get::<_, String>(0)?), state, age_ms: age_ms.max(0) });
+            facts.same_text = Some(Earlier {
+                id: MessageId::from_text(row.get::<_, String>(0)?),
+                state,
+                age_ms: age_ms.max(0),
+            });
         }
     }
     Ok(())

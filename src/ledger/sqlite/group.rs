@@ -1,10 +1,12 @@
-//! What the jobs of one transaction share: the budgets, the pace and the sessions that they decide by, and the requests that they
-//! count. Each is read once, reckoned with in memory, and written once, before the commit.
+//! What the jobs of one transaction share: the budgets, the pace and the sessions that they decide by, and
+//! the requests that they count. Each is read once, reckoned with in memory, and written once, before the
+//! commit.
 //!
-//! Two things keep that from being seen by anybody. What a job decides by it gets as copies, and it reckons only what it has decided
-//! to take, after which nothing but the ledger's trouble can stop it, and that undoes the whole transaction: so a refusal leaves
-//! no trace. And whoever asks the ledger itself for a budget, a pace, a session or a count gets hold of it by [`Group::alone`], which writes
-//! all of it first and forgets it: so what is read there is what was reckoned, and what is written there is read again.
+//! Two things keep that from being seen by anybody. What a job decides by it gets as copies, and it reckons
+//! only what it has decided to take, after which nothing but the ledger's trouble can stop it, and that
+//! undoes the whole transaction: so a refusal leaves no trace. And whoever asks the ledger itself for a
+//! budget, a pace, a session or a count gets hold of it by [`Group::alone`], which writes all of it first and
+//! forgets it: so what is read there is what was reckoned, and what is written there is read again.
 
 use rusqlite::Connection;
 
@@ -32,18 +34,29 @@ pub(super) struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    /// Does this work in one group, and writes what it reckoned. What it fails with undoes it, by whoever began the transaction.
+    /// Does this work in one group, and writes what it reckoned. What it fails with undoes it, by whoever
+    /// began the transaction.
     ///
     /// # Errors
     /// What the work fails with, and what the ledger says to what was reckoned.
-    pub(super) fn over<T, E: From<rusqlite::Error>>(db: &'a Connection, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
-        let mut group = Self { db, budgets: Budgets::default(), paces: Paces::default(), bases: Bases::default(), counts: Counts::default() };
+    pub(super) fn over<T, E: From<rusqlite::Error>>(
+        db: &'a Connection,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut group = Self {
+            db,
+            budgets: Budgets::default(),
+            paces: Paces::default(),
+            bases: Bases::default(),
+            counts: Counts::default(),
+        };
         let done = work(&mut group)?;
         group.write()?;
         Ok(done)
     }
 
-    /// The ledger, for everything but budgets, the pace, sessions and counts of requests: of these it does not say how they stand.
+    /// The ledger, for everything but budgets, the pace, sessions and counts of requests: of these it does
+    /// not say how they stand.
     pub(super) fn beside(&self) -> &'a Connection {
         self.db
     }
@@ -92,7 +105,13 @@ impl<'a> Group<'a> {
     }
 
     /// See [`Paces::read`].
-    pub(super) fn pace(&mut self, realm: Realm, now: Timestamp, per_second: u32, peers: &[Peer]) -> JobResult<Pace> {
+    pub(super) fn pace(
+        &mut self,
+        realm: Realm,
+        now: Timestamp,
+        per_second: u32,
+        peers: &[Peer],
+    ) -> JobResult<Pace> {
         self.paces.read(self.db, realm, now, per_second, peers)
     }
 
@@ -119,7 +138,9 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::error::{Error, ErrorKind, Result};
     use crate::ledger::facets::{Accounts as _, Intents as _, Queue as _, Reports as _};
-    use crate::ledger::{BaseSession, BatchDraft, Decide, Draft, Intent, Pacing, Payer, Report, Reservation, Settlement};
+    use crate::ledger::{
+        BaseSession, BatchDraft, Decide, Draft, Intent, Pacing, Payer, Report, Reservation, Settlement,
+    };
     use crate::sms::facts::{Budget, Facts, Limits, Scope};
     use crate::sms::message::{BatchId, MessageId, Realm, State};
     use crate::sms::verdict::Verdict;
@@ -194,8 +215,13 @@ mod tests {
             if facts.budgets.iter().any(|budget| budget.frozen) {
                 return Err(Error::new(ErrorKind::BudgetFrozen, "frozen"));
             }
-            let has_room = |budget: &Budget| budget.left_micros().is_none_or(|left| left >= facts.before_micros + COST);
-            if facts.budgets.iter().all(has_room) { Ok(Verdict::Now) } else { Err(Error::new(ErrorKind::BudgetExceeded, "spent")) }
+            let has_room =
+                |budget: &Budget| budget.left_micros().is_none_or(|left| left >= facts.before_micros + COST);
+            if facts.budgets.iter().all(has_room) {
+                Ok(Verdict::Now)
+            } else {
+                Err(Error::new(ErrorKind::BudgetExceeded, "spent"))
+            }
         })
     }
 
@@ -235,7 +261,8 @@ mod tests {
         Box::pin(async move { store.settle(&id(n), settled(price_micros)).await.map(drop) })
     }
 
-    /// All of these in one group, in this order: the writing thread takes what has queued up while it was held.
+    /// All of these in one group, in this order: the writing thread takes what has queued up while it was
+    /// held.
     async fn together(store: &SqliteLedger, jobs: Vec<Job<'_>>) -> Vec<std::result::Result<(), ErrorKind>> {
         let (begun, has_begun) = tokio::sync::oneshot::channel();
         let (go, gate) = std::sync::mpsc::channel::<()>();
@@ -258,8 +285,14 @@ mod tests {
 
     /// The total and the messages on record: held, spent, messages counted, messages written.
     async fn total(store: &SqliteLedger) -> (i64, i64, i64, i64) {
-        let sql = "SELECT held_micros, spent_micros, messages, (SELECT count(*) FROM message) FROM budget WHERE scope = 0";
-        store.read(move |db| db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))).await.unwrap()
+        let sql = "SELECT held_micros, spent_micros, messages, (SELECT count(*) FROM message) FROM budget \
+            WHERE scope = 0";
+        store
+            .read(move |db| {
+                db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+            })
+            .await
+            .unwrap()
     }
 
     async fn rows_changed(store: &SqliteLedger) -> u64 {
@@ -267,7 +300,8 @@ mod tests {
     }
 
     async fn numbers(store: &SqliteLedger, sql: &'static str) -> Vec<i64> {
-        let read = move |db: &rusqlite::Connection| db.prepare(sql)?.query_map([], |row| row.get(0))?.collect();
+        let read =
+            move |db: &rusqlite::Connection| db.prepare(sql)?.query_map([], |row| row.get(0))?.collect();
         store.read(read).await.unwrap()
     }
 
@@ -289,7 +323,11 @@ mod tests {
         let pace = "SELECT until_us - latest_us FROM pace WHERE sandbox = 0";
         assert_eq!(numbers(&store, pace).await, [8], "and each took its place in the pace");
         let limit = "SELECT limit_micros FROM budget WHERE scope = 0";
-        assert_eq!(numbers(&store, limit).await, [8 * COST], "the row's own check holds the limit from now on");
+        assert_eq!(
+            numbers(&store, limit).await,
+            [8 * COST],
+            "the row's own check holds the limit from now on"
+        );
     }
 
     #[tokio::test]
@@ -312,7 +350,11 @@ mod tests {
     async fn what_was_wrongly_decided_is_undone_alone() {
         let folder = tempfile::tempdir().unwrap();
         let store = ledger(&folder, 1);
-        let jobs = vec![send(&store, intent(1, spend(COST)), fits()), send(&store, intent(2, spend(COST)), always()), settle(&store, 1, None)];
+        let jobs = vec![
+            send(&store, intent(1, spend(COST)), fits()),
+            send(&store, intent(2, spend(COST)), always()),
+            settle(&store, 1, None),
+        ];
         assert_eq!(together(&store, jobs).await, [Ok(()), Err(ErrorKind::LedgerUnavailable), Ok(())]);
         assert_eq!(total(&store).await, (0, COST, 1, 1), "the others of its group are written, each alone");
     }
@@ -330,10 +372,15 @@ mod tests {
             settle(&store, 2, None),
         ];
         let done = together(&store, jobs).await;
-        assert_eq!(done, [Ok(()), Ok(()), Err(ErrorKind::BudgetFrozen), Err(ErrorKind::LedgerUnavailable), Ok(())]);
+        assert_eq!(
+            done,
+            [Ok(()), Ok(()), Err(ErrorKind::BudgetFrozen), Err(ErrorKind::LedgerUnavailable), Ok(())]
+        );
         assert_eq!(total(&store).await, (0, 4 * COST, 2, 2));
         let budgets = store.all_budgets().await.unwrap();
-        let overcharged = |budget: &Budget| budget.frozen && budget.overcharge.as_ref().is_some_and(|by| by.message == id(1));
+        let overcharged = |budget: &Budget| {
+            budget.frozen && budget.overcharge.as_ref().is_some_and(|by| by.message == id(1))
+        };
         assert!(budgets.iter().all(overcharged) && budgets.len() == 3, "{budgets:?}");
     }
 
@@ -356,10 +403,19 @@ mod tests {
             let (store, report) = (&store, report(price));
             Box::pin(async move { store.record_receipt(report, NOW).await.map(drop) })
         };
-        let jobs = vec![send(&store, intent(2, OPEN), fits()), told(COST - 3), send(&store, intent(3, spend(3 * COST - 3)), fits())];
-        assert_eq!(together(&store, jobs).await, [Ok(()), Ok(()), Ok(())], "what one cost less another may hold");
+        let jobs = vec![
+            send(&store, intent(2, OPEN), fits()),
+            told(COST - 3),
+            send(&store, intent(3, spend(3 * COST - 3)), fits()),
+        ];
+        assert_eq!(
+            together(&store, jobs).await,
+            [Ok(()), Ok(()), Ok(())],
+            "what one cost less another may hold"
+        );
         assert_eq!(total(&store).await, (2 * COST, COST - 3, 3, 3));
-        let jobs = vec![send(&store, intent(4, OPEN), fits()), told(COST), send(&store, intent(5, OPEN), fits())];
+        let jobs =
+            vec![send(&store, intent(4, OPEN), fits()), told(COST), send(&store, intent(5, OPEN), fits())];
         assert_eq!(together(&store, jobs).await, [Ok(()), Ok(()), Err(ErrorKind::BudgetFrozen)]);
         assert_eq!(total(&store).await, (3 * COST, COST, 4, 4));
     }
@@ -390,7 +446,10 @@ mod tests {
             send(&store, intent, fits())
         };
         let spent = Err(ErrorKind::BudgetExceeded);
-        assert_eq!(together(&store, vec![on(1, 0), on(2, 0), on(3, 1), on(4, 1)]).await, [Ok(()), spent, Ok(()), spent]);
+        assert_eq!(
+            together(&store, vec![on(1, 0), on(2, 0), on(3, 1), on(4, 1)]).await,
+            [Ok(()), spent, Ok(()), spent]
+        );
         assert_eq!(numbers(&store, "SELECT held_micros FROM budget WHERE scope = 1").await, [COST, COST]);
         assert_eq!(total(&store).await, (2 * COST, 0, 2, 2));
     }
@@ -399,7 +458,8 @@ mod tests {
     async fn a_preview_within_a_group_sees_those_before_it_and_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let store = ledger(&folder, 1);
-        let preview = |n: u128, limit: i64| send(&store, Intent { preview: true, ..intent(n, spend(limit)) }, fits());
+        let preview =
+            |n: u128, limit: i64| send(&store, Intent { preview: true, ..intent(n, spend(limit)) }, fits());
         let jobs = vec![
             preview(9, 4 * COST),
             send(&store, intent(1, spend(3 * COST)), fits()),
@@ -423,12 +483,21 @@ mod tests {
         let ask: Job<'_> = {
             let writer = store.writer().unwrap();
             let step = move |db: &rusqlite::Connection| {
-                let _ = asked.send(db.query_row("SELECT held_micros FROM budget WHERE scope = 0", [], |row| row.get(0))?);
+                let _ = asked.send(db.query_row(
+                    "SELECT held_micros FROM budget WHERE scope = 0",
+                    [],
+                    |row| row.get(0),
+                )?);
                 db.execute("UPDATE budget SET frozen = 1 WHERE scope = 2", []).map(drop)
             };
             Box::pin(async move { writer.run(step).await })
         };
-        let jobs = vec![send(&store, intent(1, OPEN), fits()), send(&store, intent(2, OPEN), fits()), ask, send(&store, intent(3, OPEN), fits())];
+        let jobs = vec![
+            send(&store, intent(1, OPEN), fits()),
+            send(&store, intent(2, OPEN), fits()),
+            ask,
+            send(&store, intent(3, OPEN), fits()),
+        ];
         assert_eq!(together(&store, jobs).await, [Ok(()), Ok(()), Ok(()), Err(ErrorKind::BudgetFrozen)]);
         assert_eq!(found.recv().unwrap(), 2 * COST);
         assert_eq!(total(&store).await, (2 * COST, 0, 2, 2));
@@ -439,13 +508,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = ledger(&folder, 1);
         let bulk = |first: u128, count: u128, limit: i64| {
-            let batch = BatchDraft { id: BatchId::new(0, first), duplicates: Vec::new(), refused: Vec::new() };
+            let batch =
+                BatchDraft { id: BatchId::new(0, first), duplicates: Vec::new(), refused: Vec::new() };
             let drafts = (first..first + count).map(draft).collect();
             send(&store, Intent { batch: Some(batch), drafts, ..intent(first, spend(limit)) }, fits())
         };
         let one = |n: u128| send(&store, intent(n, spend(5 * COST)), fits());
         let spent = Err(ErrorKind::BudgetExceeded);
-        let done = together(&store, vec![one(1), bulk(100, 3, 5 * COST), bulk(200, 2, 5 * COST), one(2), one(3)]).await;
+        let done =
+            together(&store, vec![one(1), bulk(100, 3, 5 * COST), bulk(200, 2, 5 * COST), one(2), one(3)])
+                .await;
         assert_eq!(done, [Ok(()), Ok(()), spent, Ok(()), spent]);
         assert_eq!(total(&store).await, (5 * COST, 0, 5, 5));
     }
@@ -461,14 +533,24 @@ mod tests {
         };
         let admit = |may: bool| -> Job<'_> {
             let (store, rate) = (&store, Pacing { per_minute: Some(9), ..Pacing::default() });
-            Box::pin(async move { store.admit("one", Realm::Live, 1, rate, NOW.plus_ms(1_000)).await.map(|admitted| assert_eq!(admitted, may)) })
+            Box::pin(async move {
+                store
+                    .admit("one", Realm::Live, 1, rate, NOW.plus_ms(1_000))
+                    .await
+                    .map(|admitted| assert_eq!(admitted, may))
+            })
         };
         send(&store, intent(0, OPEN), fits()).await.unwrap();
         let before = rows_changed(&store).await;
         let jobs = vec![rated(1, 0), rated(2, 0), rated(3, 1), rated(4, 1), admit(true), admit(false)];
         assert!(together(&store, jobs).await.iter().all(|done| done.is_ok()));
-        assert_eq!(numbers(&store, "SELECT count FROM rate ORDER BY slot").await, [9, 4, 5], "the day, and the two seconds");
-        // A row for each message and each part of the path and the pace, and a second and the day for each second, and for who was admitted.
+        assert_eq!(
+            numbers(&store, "SELECT count FROM rate ORDER BY slot").await,
+            [9, 4, 5],
+            "the day, and the two seconds"
+        );
+        // A row for each message and each part of the path and the pace, and a second and the day for each
+        // second, and for who was admitted.
         assert_eq!(rows_changed(&store).await - before, 4 + 4 + 2 * 2 + 2);
     }
 
@@ -476,19 +558,25 @@ mod tests {
     async fn two_processes_with_groups_of_their_own_keep_to_one_limit() {
         let folder = tempfile::tempdir().unwrap();
         let (one, two) = (ledger(&folder, 1), ledger(&folder, 2));
-        let sends = |store: &'static SqliteLedger, first: u128| (0..12).map(move |n| send(store, intent(first + n, spend(15 * COST)), fits()));
-        let (one, two): (&'static SqliteLedger, &'static SqliteLedger) = (Box::leak(Box::new(one)), Box::leak(Box::new(two)));
+        let sends = |store: &'static SqliteLedger, first: u128| {
+            (0..12).map(move |n| send(store, intent(first + n, spend(15 * COST)), fits()))
+        };
+        let (one, two): (&'static SqliteLedger, &'static SqliteLedger) =
+            (Box::leak(Box::new(one)), Box::leak(Box::new(two)));
         let (of_one, of_two) = tokio::join!(join_all(sends(one, 0)), join_all(sends(two, 100)));
         let taken = of_one.iter().chain(&of_two).filter(|done| done.is_ok()).count();
         assert_eq!(taken, 15);
-        assert!(of_one.iter().chain(&of_two).all(|done| done.as_ref().map_or_else(|error| error.kind() == ErrorKind::BudgetExceeded, |()| true)));
+        assert!(of_one.iter().chain(&of_two).all(|done| {
+            done.as_ref().map_or_else(|error| error.kind() == ErrorKind::BudgetExceeded, |()| true)
+        }));
         assert_eq!(total(one).await, (15 * COST, 0, 15, 15));
-        let scopes: Vec<Scope> = one.all_budgets().await.unwrap().into_iter().map(|budget| budget.scope).collect();
+        let scopes: Vec<Scope> =
+            one.all_budgets().await.unwrap().into_iter().map(|budget| budget.scope).collect();
         assert_eq!(scopes.len(), 3, "{scopes:?}");
     }
 
-    /// What gets hold of a group asks it, and not the ledger, for what is reckoned there: the tables of that stand in no statement of
-    /// those files.
+    /// What gets hold of a group asks it, and not the ledger, for what is reckoned there: the tables of that
+    /// stand in no statement of those files.
     #[test]
     fn who_shares_a_group_reads_nothing_beside_it_that_is_reckoned_in_it() {
         let sources = [
@@ -502,8 +590,8 @@ mod tests {
         ];
         for (name, source) in sources {
             let code = source.split("\nmod tests {").next().unwrap();
-            let tables =
-                ["budget", "pace", "rate", "session"].map(|table| ["FROM ", "INTO ", "UPDATE ", "JOIN "].map(|word| format!("{word}{table} ")));
+            let tables = ["budget", "pace", "rate", "session"]
+                .map(|table| ["FROM ", "INTO ", "UPDATE ", "JOIN "].map(|word| format!("{word}{table} ")));
             let named = tables.iter().flatten().find(|words| code.contains(words.as_str()));
             assert_eq!(named, None, "{name} asks beside the group");
         }

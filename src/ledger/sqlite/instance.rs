@@ -32,7 +32,8 @@ impl Lock {
     pub(super) fn new(folder: &Path, random: [u8; 8]) -> Result<Self> {
         let name = hex(&random);
         let path = folder.join(&name);
-        let file = make_lock(folder, &path).map_err(|error| cannot_open(&path, &format!("no lock file: {error}")))?;
+        let file = make_lock(folder, &path)
+            .map_err(|error| cannot_open(&path, &format!("no lock file: {error}")))?;
         Ok(Self { file: Some(file), folder: folder.to_owned(), name })
     }
 
@@ -59,9 +60,17 @@ pub(super) struct Registered {
 impl Instance {
     /// Registers the name of a lock: whoever reads the name can tell whether its owner lives.
     pub(super) fn register(db: &Connection, mut lock: Lock, now: Timestamp) -> Result<Self> {
-        db.execute("INSERT INTO instance (name, opened_ms) VALUES (?1, ?2)", params![lock.name, now.as_millis()])
-            .map_err(|error| unavailable(&error.to_string()))?;
-        Ok(Self { id: db.last_insert_rowid(), folder: lock.folder.clone(), lock_path: lock.path(), lock: Mutex::new(lock.file.take()) })
+        db.execute(
+            "INSERT INTO instance (name, opened_ms) VALUES (?1, ?2)",
+            params![lock.name, now.as_millis()],
+        )
+        .map_err(|error| unavailable(&error.to_string()))?;
+        Ok(Self {
+            id: db.last_insert_rowid(),
+            folder: lock.folder.clone(),
+            lock_path: lock.path(),
+            lock: Mutex::new(lock.file.take()),
+        })
     }
 
     pub(super) fn id(&self) -> i64 {
@@ -109,8 +118,8 @@ pub(super) fn any_lives(folder: &Path) -> bool {
     })
 }
 
-/// Makes and locks a file that only this user can open: whoever can open it could hold its lock, and make the dead
-/// look alive.
+/// Makes and locks a file that only this user can open: whoever can open it could hold its lock, and make the
+/// dead look alive.
 fn make_lock(folder: &Path, lock_path: &Path) -> std::io::Result<File> {
     make_folder(folder)?;
     let file = private().create_new(true).write(true).open(lock_path)?;
@@ -138,18 +147,24 @@ mod tests {
         let folder = parent.path().join("ledger.db.live");
         let db = || {
             let db = Connection::open_in_memory().unwrap();
-            db.execute_batch("CREATE TABLE instance (id INTEGER PRIMARY KEY, name TEXT, opened_ms INTEGER)").unwrap();
+            db.execute_batch("CREATE TABLE instance (id INTEGER PRIMARY KEY, name TEXT, opened_ms INTEGER)")
+                .unwrap();
             db
         };
         let come_and_go = |db: &Connection, who: u32, index: u32| {
             let name = (u64::from(who) << 32 | u64::from(index)).to_be_bytes();
-            Lock::new(&folder, name).and_then(|lock| Instance::register(db, lock, Timestamp(0))).map(|instance| instance.remove_lock()).err()
+            Lock::new(&folder, name)
+                .and_then(|lock| Instance::register(db, lock, Timestamp(0)))
+                .map(|instance| instance.remove_lock())
+                .err()
         };
         let is_over = AtomicBool::new(false);
         let lost = std::thread::scope(|scope| {
             scope.spawn(|| {
                 let db = db();
-                (0..).take_while(|_| !is_over.load(Ordering::Relaxed)).for_each(|index| drop(come_and_go(&db, 1, index)));
+                (0..)
+                    .take_while(|_| !is_over.load(Ordering::Relaxed))
+                    .for_each(|index| drop(come_and_go(&db, 1, index)));
             });
             let db = db();
             let lost: Vec<_> = (0..2_000).filter_map(|index| come_and_go(&db, 2, index)).collect();

@@ -1,5 +1,5 @@
-//! What a write-ahead log holds, read without SQLite: to open a file and a log that do not belong together is to take both for one
-//! ledger, whatever the tables of either say.
+//! What a write-ahead log holds, read without SQLite: to open a file and a log that do not belong together is
+//! to take both for one ledger, whatever the tables of either say.
 //!
 //! The form is that of sqlite.org/fileformat2.html, section 4.1.
 
@@ -21,8 +21,8 @@ fn octets<const N: usize>(of: &[u8], at: usize) -> [u8; N] {
     of.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
 }
 
-/// Whether more than the file's header was committed to the log since it began anew. Frames of before that, which lie behind, have
-/// other salts.
+/// Whether more than the file's header was committed to the log since it began anew. Frames of before that,
+/// which lie behind, have other salts.
 ///
 /// # Errors
 /// What is wrong with reading it.
@@ -36,7 +36,8 @@ pub(super) fn holds_more_than_header(log: &Path) -> std::io::Result<bool> {
     let salts: [u8; 8] = octets(&header, SALTS);
     let page = u32::from_be_bytes(octets(&header, PAGE_SIZE));
     let mut holds_more = false;
-    while let Some(frame) = next::<FRAME>(&mut log)?.filter(|frame| octets::<8>(frame, FRAME_SALTS) == salts) {
+    while let Some(frame) = next::<FRAME>(&mut log)?.filter(|frame| octets::<8>(frame, FRAME_SALTS) == salts)
+    {
         holds_more |= u32::from_be_bytes(octets(&frame, 0)) != 1;
         if holds_more && octets::<4>(&frame, COMMIT) != [0; 4] {
             return Ok(true);
@@ -79,13 +80,20 @@ mod tests {
         std::fs::write(&log, b"").unwrap();
         assert!(!holds_more_than_header(&log).unwrap(), "an empty one");
         let mut db = Connection::open(&file).unwrap();
-        db.execute_batch("CREATE TABLE t (x); PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 0; PRAGMA application_id = 1").unwrap();
+        db.execute_batch(
+            "CREATE TABLE t (x); PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 0; \
+            PRAGMA application_id = 1",
+        )
+        .unwrap();
         assert!(!holds_more_than_header(&log).unwrap(), "the header alone");
         db.execute_batch("INSERT INTO t VALUES (1)").unwrap();
         assert!(holds_more_than_header(&log).unwrap(), "a page of a table");
         // It begins anew, with what was in it behind.
         db.execute_batch("PRAGMA wal_checkpoint(RESTART); PRAGMA application_id = 2").unwrap();
-        assert!(!holds_more_than_header(&log).unwrap() && log.metadata().unwrap().len() > 8_000, "what lies behind is of before");
+        assert!(
+            !holds_more_than_header(&log).unwrap() && log.metadata().unwrap().len() > 8_000,
+            "what lies behind is of before"
+        );
         // Written and not committed is not in it.
         db.execute_batch("PRAGMA cache_spill = 1; PRAGMA cache_size = 1").unwrap();
         let transaction = db.transaction().unwrap();

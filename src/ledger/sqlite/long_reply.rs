@@ -10,13 +10,13 @@ use super::tally::{self, CUT_SHORT};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ledger::long_reply::{
-    DOUBT_MS, LongReplies, LongReply, LongReplyClaim, MOST_LONG_REPLIES, MOST_OCTETS, MOST_OF_SENDER, NewReplySegment, ReplySegment, TakenSegment,
-    Tallies,
+    DOUBT_MS, LongReplies, LongReply, LongReplyClaim, MOST_LONG_REPLIES, MOST_OCTETS, MOST_OF_SENDER,
+    NewReplySegment, ReplySegment, TakenSegment, Tallies,
 };
 use crate::sms::caller_id::Sender;
 
-/// For how long a text that was told is known again, and how many are: carriers keep for a day or two what they were not
-/// thanked for.
+/// For how long a text that was told is known again, and how many are: carriers keep for a day or two what
+/// they were not thanked for.
 const KNOWN_MS: i64 = 2 * 24 * 3_600_000;
 const MOST_KNOWN: i64 = 10_000;
 
@@ -32,7 +32,12 @@ const TOLD: u8 = 2;
 
 #[async_trait]
 impl LongReplies for SqliteLedger {
-    async fn take_segment(&self, segment: NewReplySegment, now: Timestamp, again: Timestamp) -> Result<TakenSegment> {
+    async fn take_segment(
+        &self,
+        segment: NewReplySegment,
+        now: Timestamp,
+        again: Timestamp,
+    ) -> Result<TakenSegment> {
         let owner = self.instance.id();
         self.writer()?.run(move |db| take(db, owner, &segment, now, again)).await
     }
@@ -84,9 +89,16 @@ enum Place {
 }
 
 /// See [`LongReplies::take_segment`].
-fn take(db: &Connection, owner: i64, segment: &NewReplySegment, now: Timestamp, again: Timestamp) -> JobResult<TakenSegment> {
+fn take(
+    db: &Connection,
+    owner: i64,
+    segment: &NewReplySegment,
+    now: Timestamp,
+    again: Timestamp,
+) -> JobResult<TakenSegment> {
     if let Some(content) = &segment.content {
-        db.prepare_cached("DELETE FROM told WHERE provider = ?1 AND content = ?2")?.execute([&segment.provider, content])?;
+        db.prepare_cached("DELETE FROM told WHERE provider = ?1 AND content = ?2")?
+            .execute([&segment.provider, content])?;
     }
     let digest = digest(segment);
     let candidates = candidates(db, owner, segment, now)?;
@@ -96,15 +108,34 @@ fn take(db: &Connection, owner: i64, segment: &NewReplySegment, now: Timestamp, 
         Place::New { twin } => (begin(db, segment, twin, now)?, twin.is_some()),
     };
     db.prepare_cached(
-        "INSERT INTO long_reply_segment (text, number, coding, octets, digest, vendor_id, owner, recorded_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO long_reply_segment (text, number, coding, octets, digest, vendor_id, owner, \
+         recorded_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
-    .execute(params![seq, segment.number, segment.coding, segment.octets, digest, segment.vendor_id, owner, now.as_millis()])?;
+    .execute(params![
+        seq,
+        segment.number,
+        segment.coding,
+        segment.octets,
+        digest,
+        segment.vendor_id,
+        owner,
+        now.as_millis()
+    ])?;
     let count: u32 = db
         .prepare_cached(
-            "UPDATE long_reply SET count = count + 1, octets = octets + ?2, at_ms = min(at_ms, ?3), twin = CASE WHEN ?4 THEN twin END
+            "UPDATE long_reply SET count = count + 1, octets = octets + ?2, at_ms = min(at_ms, ?3), twin = \
+             CASE WHEN ?4 THEN twin END
              WHERE seq = ?1 RETURNING count",
         )?
-        .query_row(params![seq, i64::try_from(segment.octets.len()).unwrap_or(i64::MAX), segment.at.as_millis(), is_twin], |row| row.get(0))?;
+        .query_row(
+            params![
+                seq,
+                i64::try_from(segment.octets.len()).unwrap_or(i64::MAX),
+                segment.at.as_millis(),
+                is_twin
+            ],
+            |row| row.get(0),
+        )?;
     if count < u32::from(segment.total) {
         return Ok(TakenSegment { whole: None, cut_short: make_room(db, segment, now)? });
     }
@@ -113,7 +144,11 @@ fn take(db: &Connection, owner: i64, segment: &NewReplySegment, now: Timestamp, 
         forget(db, seq)?;
         return Ok(TakenSegment::default());
     }
-    db.prepare_cached("UPDATE long_reply SET state = ?2, due_ms = ?3 WHERE seq = ?1")?.execute(params![seq, DUE, again.as_millis()])?;
+    db.prepare_cached("UPDATE long_reply SET state = ?2, due_ms = ?3 WHERE seq = ?1")?.execute(params![
+        seq,
+        DUE,
+        again.as_millis()
+    ])?;
     Ok(TakenSegment { whole: load(db, seq)?, cut_short: 0 })
 }
 
@@ -143,16 +178,24 @@ fn sender(spelled: &str, text: String) -> Sender {
 
 /// Texts of one sender under one number, latest first, and what they have where a segment belongs.
 pub(super) const CANDIDATES: &str =
-    "SELECT t.seq, t.state = 0, t.twin, s.digest, coalesce(s.vendor_id, ''), coalesce(s.owner <> ?9 AND s.recorded_ms > ?10, 0) FROM long_reply t
+    "SELECT t.seq, t.state = 0, t.twin, s.digest, coalesce(s.vendor_id, ''), coalesce(s.owner <> ?9 AND \
+     s.recorded_ms > ?10, 0) FROM long_reply t
      LEFT JOIN long_reply_segment s ON s.text = t.seq AND s.number = ?7
-     WHERE t.provider = ?1 AND t.sender = ?2 AND t.recipient = ?3 AND t.reference = ?4 AND t.total = ?5 AND t.spelled = ?6
+     WHERE t.provider = ?1 AND t.sender = ?2 AND t.recipient = ?3 AND t.reference = ?4 AND t.total = ?5 AND \
+     t.spelled = ?6
      ORDER BY t.seq DESC LIMIT ?8";
 
 /// What waits of a provider: how many texts, and how many octets in all of them.
-pub(super) const WAITING: &str = "SELECT count(*), coalesce(sum(octets), 0) FROM long_reply WHERE provider = ?1 AND state = 0";
+pub(super) const WAITING: &str =
+    "SELECT count(*), coalesce(sum(octets), 0) FROM long_reply WHERE provider = ?1 AND state = 0";
 
 /// Texts of this sender under this number, latest first.
-fn candidates(db: &Connection, owner: i64, segment: &NewReplySegment, now: Timestamp) -> JobResult<Vec<Candidate>> {
+fn candidates(
+    db: &Connection,
+    owner: i64,
+    segment: &NewReplySegment,
+    now: Timestamp,
+) -> JobResult<Vec<Candidate>> {
     let mut statement = db.prepare_cached(CANDIDATES)?;
     let key = params![
         segment.provider,
@@ -167,7 +210,8 @@ fn candidates(db: &Connection, owner: i64, segment: &NewReplySegment, now: Times
         now.plus_ms(-DOUBT_MS).as_millis()
     ];
     let rows = statement.query_map(key, |row| {
-        let (seq, is_open, twin, digest, vendor_id) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+        let (seq, is_open, twin, digest, vendor_id) =
+            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
         Ok(Candidate { seq, is_open, twin, digest, vendor_id, is_fresh: row.get(5)? })
     })?;
     rows.collect()
@@ -180,23 +224,34 @@ fn place(segment: &NewReplySegment, digest: &[u8], candidates: &[Candidate]) -> 
     if candidates.iter().filter(has_name).filter(is_equal).any(|known| known.vendor_id == segment.vendor_id) {
         return Place::Known;
     }
-    let may_be_known = |candidate: &&Candidate| (segment.is_doubtful || candidate.is_fresh) && is_equal(candidate) && !has_name(candidate);
+    let may_be_known = |candidate: &&Candidate| {
+        (segment.is_doubtful || candidate.is_fresh) && is_equal(candidate) && !has_name(candidate)
+    };
     if candidates.iter().filter(may_be_known).any(|known| known.is_open && known.twin.is_some()) {
         return Place::Known;
     }
     if let Some(first) = candidates.iter().find(may_be_known) {
-        let twin = candidates.iter().find(|candidate| candidate.has_room() && candidate.twin == Some(first.seq));
-        return twin.map_or(Place::New { twin: Some(first.seq) }, |twin| Place::Into { seq: twin.seq, is_twin: true });
+        let twin =
+            candidates.iter().find(|candidate| candidate.has_room() && candidate.twin == Some(first.seq));
+        return twin.map_or(Place::New { twin: Some(first.seq) }, |twin| Place::Into {
+            seq: twin.seq,
+            is_twin: true,
+        });
     }
     // The latest first: the text that is being told now. One that says nothing new so far comes last.
-    let waiting = |is_twin: bool| candidates.iter().find(move |candidate| candidate.has_room() && candidate.twin.is_some() == is_twin);
-    waiting(false).or_else(|| waiting(true)).map_or(Place::New { twin: None }, |text| Place::Into { seq: text.seq, is_twin: false })
+    let waiting = |is_twin: bool| {
+        candidates.iter().find(move |candidate| candidate.has_room() && candidate.twin.is_some() == is_twin)
+    };
+    waiting(false)
+        .or_else(|| waiting(true))
+        .map_or(Place::New { twin: None }, |text| Place::Into { seq: text.seq, is_twin: false })
 }
 
 /// Begins a text without a segment.
 fn begin(db: &Connection, segment: &NewReplySegment, twin: Option<i64>, now: Timestamp) -> JobResult<i64> {
     db.prepare_cached(
-        "INSERT INTO long_reply (provider, sender, spelled, recipient, reference, total, since_ms, at_ms, count, octets, twin, state)
+        "INSERT INTO long_reply (provider, sender, spelled, recipient, reference, total, since_ms, at_ms, \
+         count, octets, twin, state)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, ?9, ?10)",
     )?
     .execute(params![
@@ -223,17 +278,24 @@ fn make_room(db: &Connection, segment: &NewReplySegment, now: Timestamp) -> JobR
         .query_row(params![provider, sender], |row| row.get(0))?;
     if of_sender > MOST_OF_SENDER {
         let oldest: (i64, Option<i64>) = db
-            .prepare_cached("SELECT seq, twin FROM long_reply WHERE provider = ?1 AND sender = ?2 AND state = 0 ORDER BY since_ms, seq LIMIT 1")?
+            .prepare_cached(
+                "SELECT seq, twin FROM long_reply WHERE provider = ?1 AND sender = ?2 AND state \
+                = 0 ORDER BY since_ms, seq LIMIT 1",
+            )?
             .query_row(params![provider, sender], |row| Ok((row.get(0)?, row.get(1)?)))?;
         ended += end(db, oldest, now)?;
     }
     loop {
-        let (count, octets): (u32, i64) = db.prepare_cached(WAITING)?.query_row([provider], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (count, octets): (u32, i64) =
+            db.prepare_cached(WAITING)?.query_row([provider], |row| Ok((row.get(0)?, row.get(1)?)))?;
         if count <= MOST_LONG_REPLIES && octets <= MOST_OCTETS {
             break;
         }
         let oldest: (i64, Option<i64>) = db
-            .prepare_cached("SELECT seq, twin FROM long_reply WHERE provider = ?1 AND state = 0 ORDER BY since_ms, seq LIMIT 1")?
+            .prepare_cached(
+                "SELECT seq, twin FROM long_reply WHERE provider = ?1 AND state = 0 ORDER BY \
+                since_ms, seq LIMIT 1",
+            )?
             .query_row([provider], |row| Ok((row.get(0)?, row.get(1)?)))?;
         ended += end(db, oldest, now)?;
     }
@@ -243,13 +305,18 @@ fn make_room(db: &Connection, segment: &NewReplySegment, now: Timestamp) -> JobR
     Ok(ended)
 }
 
-/// Ends the waiting of a text: it is to be told as it is. A twin says nothing that was not told. Returns how many are to be told.
+/// Ends the waiting of a text: it is to be told as it is. A twin says nothing that was not told. Returns how
+/// many are to be told.
 fn end(db: &Connection, (seq, twin): (i64, Option<i64>), now: Timestamp) -> JobResult<u32> {
     if twin.is_some() {
         forget(db, seq)?;
         return Ok(0);
     }
-    db.prepare_cached("UPDATE long_reply SET state = ?2, due_ms = ?3 WHERE seq = ?1")?.execute(params![seq, DUE, now.as_millis()])?;
+    db.prepare_cached("UPDATE long_reply SET state = ?2, due_ms = ?3 WHERE seq = ?1")?.execute(params![
+        seq,
+        DUE,
+        now.as_millis()
+    ])?;
     Ok(1)
 }
 
@@ -260,8 +327,11 @@ fn forget(db: &Connection, seq: i64) -> JobResult<()> {
 }
 
 fn load(db: &Connection, seq: i64) -> JobResult<Option<LongReply>> {
-    let found =
-        db.prepare_cached("SELECT sender, spelled, recipient, total, at_ms, since_ms FROM long_reply WHERE seq = ?1")?.query_row([seq], |row| {
+    let found = db
+        .prepare_cached(
+            "SELECT sender, spelled, recipient, total, at_ms, since_ms FROM long_reply WHERE seq = ?1",
+        )?
+        .query_row([seq], |row| {
             let spelled: String = row.get(1)?;
             Ok(LongReply {
                 sequence: seq,
@@ -274,14 +344,19 @@ fn load(db: &Connection, seq: i64) -> JobResult<Option<LongReply>> {
             })
         });
     let Some(mut reply) = found.optional()? else { return Ok(None) };
-    let mut statement =
-        db.prepare_cached("SELECT number, coding, octets FROM long_reply_segment WHERE text = ?1 AND octets IS NOT NULL ORDER BY number")?;
-    let segments = statement.query_map([seq], |row| Ok(ReplySegment { number: row.get(0)?, coding: row.get(1)?, octets: row.get(2)? }))?;
+    let mut statement = db.prepare_cached(
+        "SELECT number, coding, octets FROM long_reply_segment WHERE text = ?1 AND octets \
+            IS NOT NULL ORDER BY number",
+    )?;
+    let segments = statement.query_map([seq], |row| {
+        Ok(ReplySegment { number: row.get(0)?, coding: row.get(1)?, octets: row.get(2)? })
+    })?;
     reply.segments = segments.collect::<rusqlite::Result<_>>()?;
     Ok(Some(reply))
 }
 
-/// Which texts are due, and which wait too long. What should be so far ahead was noted by a clock that was wrong.
+/// Which texts are due, and which wait too long. What should be so far ahead was noted by a clock that was
+/// wrong.
 const IS_DUE: &str = "provider = ?1 AND state = 1 AND (due_ms <= ?2 OR due_ms > ?3)";
 const IS_LATE: &str = "provider = ?1 AND state = 0 AND (since_ms <= ?2 OR since_ms > ?3)";
 
@@ -301,17 +376,26 @@ fn has_any(db: &Connection, claim: &LongReplyClaim) -> rusqlite::Result<bool> {
 /// See [`LongReplies::claim_long_replies`].
 fn claim_due(db: &Connection, claim: &LongReplyClaim) -> JobResult<Vec<LongReply>> {
     let ahead = claim.now.plus_ms(AHEAD_MS).as_millis();
-    let mut statement = db.prepare_cached(&format!("SELECT seq, twin FROM long_reply WHERE {IS_LATE} ORDER BY since_ms, seq LIMIT ?4"))?;
-    let late = statement.query_map(params![claim.provider, claim.late.as_millis(), ahead, MOST_ENDED], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT seq, twin FROM long_reply WHERE {IS_LATE} ORDER BY since_ms, seq LIMIT ?4"
+    ))?;
+    let late = statement
+        .query_map(params![claim.provider, claim.late.as_millis(), ahead, MOST_ENDED], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
     for text in late.collect::<rusqlite::Result<Vec<(i64, Option<i64>)>>>()? {
         end(db, text, claim.now)?;
     }
-    let mut statement = db.prepare_cached(&format!("SELECT seq FROM long_reply WHERE {IS_DUE} ORDER BY due_ms, seq LIMIT ?4"))?;
-    let due = statement.query_map(params![claim.provider, claim.now.as_millis(), ahead, claim.limit], |row| row.get(0))?;
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT seq FROM long_reply WHERE {IS_DUE} ORDER BY due_ms, seq LIMIT ?4"
+    ))?;
+    let due = statement
+        .query_map(params![claim.provider, claim.now.as_millis(), ahead, claim.limit], |row| row.get(0))?;
     let due: Vec<i64> = due.collect::<rusqlite::Result<_>>()?;
     let mut claimed = Vec::with_capacity(due.len());
     for seq in due {
-        db.prepare_cached("UPDATE long_reply SET due_ms = ?2 WHERE seq = ?1")?.execute([seq, claim.again.as_millis()])?;
+        db.prepare_cached("UPDATE long_reply SET due_ms = ?2 WHERE seq = ?1")?
+            .execute([seq, claim.again.as_millis()])?;
         claimed.extend(load(db, seq)?);
     }
     Ok(claimed)
@@ -319,21 +403,20 @@ fn claim_due(db: &Connection, claim: &LongReplyClaim) -> JobResult<Vec<LongReply
 
 /// See [`LongReplies::long_reply_told`].
 fn told(db: &Connection, seq: i64, now: Timestamp) -> JobResult<()> {
-    let is_news = db.prepare_cached("UPDATE long_reply SET state = ?2, due_ms = ?3 WHERE seq = ?1 AND state = ?4")?.execute(params![
-        seq,
-        TOLD,
-        now.as_millis(),
-        DUE
-    ])?;
+    let is_news = db
+        .prepare_cached("UPDATE long_reply SET state = ?2, due_ms = ?3 WHERE seq = ?1 AND state = ?4")?
+        .execute(params![seq, TOLD, now.as_millis(), DUE])?;
     if is_news == 0 {
         return Ok(());
     }
     db.prepare_cached("UPDATE long_reply_segment SET octets = NULL WHERE text = ?1")?.execute([seq])?;
     let mut statement = db.prepare_cached(
         "SELECT seq FROM long_reply WHERE state = 2 AND due_ms < ?1
-         UNION SELECT seq FROM long_reply WHERE state = 2 AND seq <= (SELECT max(seq) FROM long_reply) - ?2 LIMIT ?3",
+         UNION SELECT seq FROM long_reply WHERE state = 2 AND seq <= (SELECT max(seq) FROM long_reply) - ?2 \
+         LIMIT ?3",
     )?;
-    let old = statement.query_map([now.plus_ms(-KNOWN_MS).as_millis(), MOST_KNOWN, MOST_ENDED], |row| row.get(0))?;
+    let old = statement
+        .query_map([now.plus_ms(-KNOWN_MS).as_millis(), MOST_KNOWN, MOST_ENDED], |row| row.get(0))?;
     for seq in old.collect::<rusqlite::Result<Vec<i64>>>()? {
         forget(db, seq)?;
     }

@@ -1,14 +1,16 @@
-//! The mark outside the ledger, where a restore of the one does not restore the other: how often the ledger was written, who
-//! opted out, and at least how much of each budget is used.
+//! The mark outside the ledger, where a restore of the one does not restore the other: how often the ledger
+//! was written, who opted out, and at least how much of each budget is used.
 //!
-//! The ledger counts its groups of writes. The count goes into the mark when a group is in the ledger and before it is
-//! answered, so before anything of it leaves: ledger, mark, wire. A kill in between leaves a ledger that is ahead of its mark,
-//! which is no doubt; a ledger behind its mark is an older one. The mark is not synced for each group but once per lease, so a
-//! power cut and a restore to a moment within that lease, both before the ledger is opened again, are not told from no restore.
+//! The ledger counts its groups of writes. The count goes into the mark when a group is in the ledger and
+//! before it is answered, so before anything of it leaves: ledger, mark, wire. A kill in between leaves a
+//! ledger that is ahead of its mark, which is no doubt; a ledger behind its mark is an older one. The mark is
+//! not synced for each group but once per lease, so a power cut and a restore to a moment within that lease,
+//! both before the ledger is opened again, are not told from no restore.
 //!
-//! In doubt the ledger counts nothing, so it can never catch up with its mark. What people say and what providers report is
-//! recorded all the same, a STOP in the mark too; nothing is accepted for a real provider and nothing begins, until the right
-//! ledger is in its place or a person takes this one as it is (`accept`). What the sandbox carries is not in doubt.
+//! In doubt the ledger counts nothing, so it can never catch up with its mark. What people say and what
+//! providers report is recorded all the same, a STOP in the mark too; nothing is accepted for a real provider
+//! and nothing begins, until the right ledger is in its place or a person takes this one as it is (`accept`).
+//! What the sandbox carries is not in doubt.
 
 mod base;
 mod found;
@@ -49,8 +51,8 @@ use sheet::Sheet;
 const LEASE_GROUPS: u32 = 256;
 pub(super) const LEASE_MS: i64 = 30_000;
 
-/// How much more of a budget the mark says is used than there is, so that it is not written for each send: a part of its limit,
-/// and so many messages at most.
+/// How much more of a budget the mark says is used than there is, so that it is not written for each send: a
+/// part of its limit, and so many messages at most.
 const AHEAD: i64 = 64;
 
 /// Most budgets that are remembered to be covered.
@@ -101,7 +103,8 @@ pub(super) enum Counted {
     Not,
     /// This is its count.
     As(i64),
-    /// The ledger is not the one that it was: all of the group has to be undone, and run again as things stand now.
+    /// The ledger is not the one that it was: all of the group has to be undone, and run again as things
+    /// stand now.
     Anew,
 }
 
@@ -116,8 +119,14 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    /// Holds the ledger against its mark, in the transaction in which it is opened. One that was never marked is marked from now on.
-    pub(super) fn hold(db: &Connection, ledger: &Path, marking: Option<Marking>, had_log: bool) -> rusqlite::Result<Self> {
+    /// Holds the ledger against its mark, in the transaction in which it is opened. One that was never marked
+    /// is marked from now on.
+    pub(super) fn hold(
+        db: &Connection,
+        ledger: &Path,
+        marking: Option<Marking>,
+        had_log: bool,
+    ) -> rusqlite::Result<Self> {
         let file = match marking.as_ref().map(|marking| &marking.at) {
             Some(MarkAt::File(file)) => file.clone(),
             Some(MarkAt::Folder(folder)) => folder.join(name_of(ledger)),
@@ -165,7 +174,11 @@ impl Mark {
         self.has_lost_keys.store(keys::any_lost(db)?, Ordering::Relaxed);
         inner.covered.clear();
         let found = match self.look(db)? {
-            Found::Unmarked if !self.keeps() || !self.marking.as_ref().is_some_and(|marking| marking.is_needed) => None,
+            Found::Unmarked
+                if !self.keeps() || !self.marking.as_ref().is_some_and(|marking| marking.is_needed) =>
+            {
+                None
+            }
             Found::Unmarked => match self.other(db)? {
                 Some(doubt) => Some(doubt),
                 None => Some(match self.adopt(db) {
@@ -188,7 +201,10 @@ impl Mark {
                 }
             },
             Some(Found::Doubt(doubt, sources)) => {
-                inner.notes = sources.first().filter(|_| doubt.why != Why::Second).and_then(|notes| Notes::open(notes).ok());
+                inner.notes = sources
+                    .first()
+                    .filter(|_| doubt.why != Why::Second)
+                    .and_then(|notes| Notes::open(notes).ok());
                 Standing::Doubted(doubt, sources)
             }
             Some(Found::Broken(error)) => {
@@ -197,7 +213,8 @@ impl Mark {
             }
             Some(Found::Unmarked) => Standing::Unkept,
         };
-        self.is_well.store(matches!(inner.standing, Standing::Unkept | Standing::Sound { .. }), Ordering::Relaxed);
+        self.is_well
+            .store(matches!(inner.standing, Standing::Unkept | Standing::Sound { .. }), Ordering::Relaxed);
         Ok(())
     }
 
@@ -205,20 +222,29 @@ impl Mark {
         self.is_well.store(false, Ordering::Relaxed);
         let why = error.to_string();
         if !matches!(&inner.standing, Standing::Failed(before) if *before == why) {
-            tracing::error!(mark = %self.file.display(), %error, "the mark of the ledger cannot be written: nothing is sent");
+            tracing::error!(mark = %self.file.display(), %error,
+                "the mark of the ledger cannot be written: nothing is sent");
         }
         inner.standing = Standing::Failed(why);
     }
 
-    /// Makes the mark of a ledger that has none. A mark whose count is 0 stands for nothing, until the ledger knows of it.
+    /// Makes the mark of a ledger that has none. A mark whose count is 0 stands for nothing, until the ledger
+    /// knows of it.
     fn adopt(&self, db: &Connection) -> std::io::Result<()> {
         let identity = fresh_identity().map_err(|error| std::io::Error::other(error.message().to_owned()))?;
-        sheet::create(&self.file, &Sheet { identity: identity.clone(), count: 0, ledger: Some(self.ledger.clone()) })?;
+        sheet::create(
+            &self.file,
+            &Sheet { identity: identity.clone(), count: 0, ledger: Some(self.ledger.clone()) },
+        )?;
         self.copy(db, &mut Notes::open_or_begin(&notes_of(&self.file))?)?;
         copy_keys(db, &keys_of(&self.file))?;
-        let marked = db.execute("UPDATE mark SET identity = ?1, count = count + 1, at_ms = ?2", params![identity, SystemClock.now().as_millis()]);
+        let marked = db.execute(
+            "UPDATE mark SET identity = ?1, count = count + 1, at_ms = ?2",
+            params![identity, SystemClock.now().as_millis()],
+        );
         marked.map_err(std::io::Error::other)?;
-        tracing::info!(mark = %self.file.display(), "the ledger is marked from now on: an older one in its place will send nothing");
+        tracing::info!(mark = %self.file.display(),
+            "the ledger is marked from now on: an older one in its place will send nothing");
         Ok(())
     }
 
@@ -227,7 +253,13 @@ impl Mark {
         let read = || -> rusqlite::Result<(Vec<Wish>, Vec<Cover>)> {
             let mut outs = db.prepare("SELECT number, at_ms, source FROM opt_out")?;
             let wish = |row: &rusqlite::Row<'_>| {
-                Ok(Wish { number: row.get(0)?, is_out: true, at: Timestamp(row.get(1)?), source: row.get(2)?, pending: None })
+                Ok(Wish {
+                    number: row.get(0)?,
+                    is_out: true,
+                    at: Timestamp(row.get(1)?),
+                    source: row.get(2)?,
+                    pending: None,
+                })
             };
             let mut wishes = outs.query_map([], wish)?.collect::<rusqlite::Result<Vec<_>>>()?;
             wishes.extend(pending::wishes(db)?);
@@ -241,7 +273,8 @@ impl Mark {
         notes.make_whole()
     }
 
-    /// Gets hold of the mark of a ledger about which there is no doubt, and takes over what was told while there was one.
+    /// Gets hold of the mark of a ledger about which there is no doubt, and takes over what was told while
+    /// there was one.
     fn enter(&self, db: &Connection, inner: &mut Inner, row: &Row) -> std::io::Result<File> {
         let hand = sheet::open(&self.file)?;
         // What cannot be read any more, the ledger knows: there is no doubt about it.
@@ -254,13 +287,15 @@ impl Mark {
             db.execute("UPDATE mark SET is_behind = 0", []).map_err(std::io::Error::other)?;
         }
         let file = keys_of(&self.file);
-        inner.keys = Some(if file.exists() && !is_behind { Keys::open(&file)? } else { copy_keys(db, &file)? });
+        inner.keys =
+            Some(if file.exists() && !is_behind { Keys::open(&file)? } else { copy_keys(db, &file)? });
         inner.notes = Some(notes);
         (inner.count, inner.has_taken_strays) = (row.count, !strays.is_empty());
         Ok(hand)
     }
 
-    /// Says in the mark what the ledger says, once the ledger is opened. After a power cut the mark may lag behind.
+    /// Says in the mark what the ledger says, once the ledger is opened. After a power cut the mark may lag
+    /// behind.
     pub(super) fn begin(&self) {
         let count = self.inner().count;
         let _ = self.raise(Some(count).filter(|count| *count > 0));
@@ -274,18 +309,24 @@ impl Mark {
         match &self.inner().standing {
             Standing::Unkept | Standing::Sound { .. } => Ok(()),
             Standing::Doubted(doubt, _) => Err(Error::new(ErrorKind::LedgerInDoubt, doubt.message.clone())),
-            Standing::Failed(why) => {
-                Err(Error::new(ErrorKind::LedgerUnavailable, format!("the mark {} of the ledger cannot be written: {why}", self.file.display()))
-                    .next(UNWRITABLE))
-            }
+            Standing::Failed(why) => Err(Error::new(
+                ErrorKind::LedgerUnavailable,
+                format!("the mark {} of the ledger cannot be written: {why}", self.file.display()),
+            )
+            .next(UNWRITABLE)),
         }
     }
 
-    /// Looks again, where all was not well: the right ledger or mark may be in its place now, or a person may have accepted this one.
-    /// And where the notes or keys of a sound one are not at their names any more: they are made anew from the ledger.
+    /// Looks again, where all was not well: the right ledger or mark may be in its place now, or a person may
+    /// have accepted this one. And where the notes or keys of a sound one are not at their names any more:
+    /// they are made anew from the ledger.
     pub(super) fn look_again(&self, db: &Connection) -> rusqlite::Result<()> {
         let mut inner = self.inner();
-        if self.is_well.load(Ordering::Relaxed) && inner.has_all() { Ok(()) } else { self.take(db, &mut inner) }
+        if self.is_well.load(Ordering::Relaxed) && inner.has_all() {
+            Ok(())
+        } else {
+            self.take(db, &mut inner)
+        }
     }
 
     /// Forgets what the jobs of the group before had to tell.
@@ -326,15 +367,21 @@ impl Mark {
         if !matches!(inner.standing, Standing::Sound { .. }) {
             return;
         }
-        let (used_micros, messages) = (budget.held_micros.saturating_add(budget.spent_micros), budget.messages);
-        if inner.covered.get(budget.key.as_str()).is_some_and(|(micros, count)| used_micros <= *micros && messages <= *count) {
+        let (used_micros, messages) =
+            (budget.held_micros.saturating_add(budget.spent_micros), budget.messages);
+        if inner
+            .covered
+            .get(budget.key.as_str())
+            .is_some_and(|(micros, count)| used_micros <= *micros && messages <= *count)
+        {
             return;
         }
         let part = |limit: Option<i64>, most: i64| limit.map_or(most, |limit| (limit / AHEAD).min(most));
         let cover = Cover {
             key: budget.key.to_string(),
             scope: scope_number(budget.scope),
-            used_micros: used_micros.saturating_add(part(budget.limits.spend_micros, each_micros.saturating_mul(AHEAD))),
+            used_micros: used_micros
+                .saturating_add(part(budget.limits.spend_micros, each_micros.saturating_mul(AHEAD))),
             messages: messages.saturating_add(part(budget.limits.messages, AHEAD)),
             is_frozen: false,
         };
@@ -345,8 +392,10 @@ impl Mark {
     pub(super) fn count(&self, db: &Connection) -> JobResult<Counted> {
         let mut inner = self.inner();
         let Standing::Sound { identity, .. } = &inner.standing else { return Ok(Counted::Not) };
-        let mut count =
-            db.prepare_cached("UPDATE mark SET count = count + 1, at_ms = ?2, base = max(base, ?3) WHERE id = 1 AND identity = ?1 RETURNING count")?;
+        let mut count = db.prepare_cached(
+            "UPDATE mark SET count = count + 1, at_ms = ?2, base = max(base, ?3) WHERE id \
+                = 1 AND identity = ?1 RETURNING count",
+        )?;
         let mut rows = count.query(params![identity, SystemClock.now().as_millis(), inner.base.count()])?;
         match rows.next()?.map(|row| row.get::<_, i64>(0)).transpose()? {
             Some(count) if count > inner.count => Ok(Counted::As(count)),
@@ -358,8 +407,9 @@ impl Mark {
         }
     }
 
-    /// Tells the notes what the jobs of the group said, before its commit: who is to get no more texts, and what is used. Where that
-    /// cannot be written and something is to begin, the group must not be; else the ledger says that the mark lacks it.
+    /// Tells the notes what the jobs of the group said, before its commit: who is to get no more texts, and
+    /// what is used. Where that cannot be written and something is to begin, the group must not be; else the
+    /// ledger says that the mark lacks it.
     pub(super) fn write_down(&self, db: &Connection, begins: bool) -> JobResult<Result<()>> {
         let mut inner = self.inner();
         let inner = &mut *inner;
@@ -375,16 +425,21 @@ impl Mark {
         }
         let is_stray = !matches!(inner.standing, Standing::Sound { .. });
         let wished = if outs.is_empty() { Ok(()) } else { notes.write_wishes(&outs, is_stray) };
-        let written = wished.and_then(|()| if inner.covers.is_empty() { Ok(()) } else { notes.write_covers(inner.covers.values()) });
-        let written = written.and_then(|()| inner.keys.as_mut().map_or(Ok(()), |keys| keys.append(&inner.used)));
+        let written = wished.and_then(|()| {
+            if inner.covers.is_empty() { Ok(()) } else { notes.write_covers(inner.covers.values()) }
+        });
+        let written =
+            written.and_then(|()| inner.keys.as_mut().map_or(Ok(()), |keys| keys.append(&inner.used)));
         if let Err(error) = written {
             if !is_stray {
                 self.fail(inner, &error);
             }
             if begins {
-                return Ok(Err(
-                    Error::new(ErrorKind::LedgerUnavailable, format!("the mark of the ledger cannot be written: {error}")).next(UNWRITABLE)
-                ));
+                return Ok(Err(Error::new(
+                    ErrorKind::LedgerUnavailable,
+                    format!("the mark of the ledger cannot be written: {error}"),
+                )
+                .next(UNWRITABLE)));
             }
             db.execute("UPDATE mark SET is_behind = 1", [])?;
             return Ok(Ok(()));
@@ -392,7 +447,9 @@ impl Mark {
         if inner.covered.len() > MOST_COVERED {
             inner.covered.clear();
         }
-        inner.covered.extend(inner.covers.drain().map(|(key, cover)| (key, (cover.used_micros, cover.messages))));
+        inner
+            .covered
+            .extend(inner.covers.drain().map(|(key, cover)| (key, (cover.used_micros, cover.messages))));
         Ok(Ok(()))
     }
 
@@ -461,14 +518,16 @@ impl Mark {
             return;
         }
         let read = || -> rusqlite::Result<Vec<Cover>> {
-            let mut frozen = db.prepare_cached(&format!("{COVERS} WHERE frozen AND {IS_LIVE} ORDER BY id"))?;
+            let mut frozen =
+                db.prepare_cached(&format!("{COVERS} WHERE frozen AND {IS_LIVE} ORDER BY id"))?;
             frozen.query_map([], cover_from)?.collect()
         };
         if let Ok(frozen) = read() {
             let mut inner = self.inner();
             let inner = &mut *inner;
             let is_news = inner.frozen != frozen;
-            if let (true, Some(notes), Standing::Sound { .. }) = (is_news, &mut inner.notes, &inner.standing) {
+            if let (true, Some(notes), Standing::Sound { .. }) = (is_news, &mut inner.notes, &inner.standing)
+            {
                 match notes.write_frozen(&frozen) {
                     Ok(()) => inner.frozen = frozen,
                     Err(error) => self.fail(inner, &error),
@@ -482,28 +541,39 @@ impl Mark {
         let mut inner = self.inner();
         let Standing::Sound { hand, .. } = &inner.standing else { return };
         let synced = inner.notes.as_ref().map_or(Ok(()), Notes::sync);
-        let synced = synced.and_then(|()| inner.keys.as_ref().map_or(Ok(()), Keys::sync)).and_then(|()| hand.sync_data());
+        let synced = synced
+            .and_then(|()| inner.keys.as_ref().map_or(Ok(()), Keys::sync))
+            .and_then(|()| hand.sync_data());
         inner.lease.0 = 0;
         if let Err(error) = synced {
             self.fail(&mut inner, &error);
         }
     }
 
-    /// The doubt, and what is known outside the ledger: wishes and budgets, and whether that is all there was.
+    /// The doubt, and what is known outside the ledger: wishes and budgets, and whether that is all there
+    /// was.
     pub(super) fn known_outside(&self, db: &Connection) -> JobResult<Option<Outside>> {
         let mut inner = self.inner();
         if !matches!(inner.standing, Standing::Unkept) {
             self.take(db, &mut inner)?;
         }
         let Standing::Doubted(doubt, sources) = &inner.standing else { return Ok(None) };
-        let mut outside = Outside { doubt: doubt.clone(), wishes: Vec::new(), covers: Vec::new(), keys: Vec::new(), is_gone: false };
+        let mut outside = Outside {
+            doubt: doubt.clone(),
+            wishes: Vec::new(),
+            covers: Vec::new(),
+            keys: Vec::new(),
+            is_gone: false,
+        };
         outside.is_gone = matches!(doubt.why, Why::NoMark | Why::Unreadable | Why::Other | Why::Unkept);
-        if let (Why::Other, Some(notes), Some(identity)) = (doubt.why, &inner.notes, Row::read(db)?.identity) {
+        if let (Why::Other, Some(notes), Some(identity)) = (doubt.why, &inner.notes, Row::read(db)?.identity)
+        {
             // An older one from before a person accepted it: all that was since is in the notes.
             outside.is_gone = !notes.knows(&identity).unwrap_or(false) && !self.is_before(db)?;
         }
         for source in sources {
-            let read = Notes::open(source).and_then(|notes| Ok((notes.wishes(false)?, notes.covers()?, notes.is_whole()?)));
+            let read = Notes::open(source)
+                .and_then(|notes| Ok((notes.wishes(false)?, notes.covers()?, notes.is_whole()?)));
             match read {
                 Ok((wishes, covers, is_whole)) => {
                     outside.is_gone |= !is_whole;
@@ -524,13 +594,15 @@ impl Mark {
         Ok(Some(outside))
     }
 
-    /// Whether the mark speaks of this ledger as it was before a person accepted it, and nothing was written since: the mark could not be
-    /// made anew then.
+    /// Whether the mark speaks of this ledger as it was before a person accepted it, and nothing was written
+    /// since: the mark could not be made anew then.
     fn is_before(&self, db: &Connection) -> rusqlite::Result<bool> {
         let Ok(Some((sheet, _))) = sheet::read(&self.file) else { return Ok(false) };
-        db.query_row("SELECT EXISTS (SELECT 1 FROM acceptance a, mark m WHERE a.identity = ?1 AND a.at_ms = m.at_ms)", [sheet.identity], |row| {
-            row.get(0)
-        })
+        db.query_row(
+            "SELECT EXISTS (SELECT 1 FROM acceptance a, mark m WHERE a.identity = ?1 AND a.at_ms = m.at_ms)",
+            [sheet.identity],
+            |row| row.get(0),
+        )
     }
 
     /// Makes the mark anew for a ledger that a person accepted, whose identity is another one now.
@@ -539,8 +611,11 @@ impl Mark {
             return Ok(());
         }
         let wrong = |error: std::io::Error| {
-            Error::new(ErrorKind::LedgerUnavailable, format!("the mark {} cannot be written: {error}", self.file.display()))
-                .next("Mend that, then run `sms-mcp ledger accept` again. Nothing is sent until then.")
+            Error::new(
+                ErrorKind::LedgerUnavailable,
+                format!("the mark {} cannot be written: {error}", self.file.display()),
+            )
+            .next("Mend that, then run `sms-mcp ledger accept` again. Nothing is sent until then.")
         };
         let read = || -> rusqlite::Result<(Row, Vec<String>)> {
             let mut earlier = db.prepare("SELECT identity FROM acceptance WHERE identity IS NOT NULL")?;
@@ -572,7 +647,8 @@ impl Mark {
 
 const COVERS: &str = "SELECT key, scope, held_micros + spent_micros, messages, frozen FROM budget";
 
-const UNWRITABLE: &str = "Nothing was sent, for nobody could tell afterwards whether the ledger is the newest one. The operator must see to it that the mark \
+const UNWRITABLE: &str = "Nothing was sent, for nobody could tell afterwards whether the ledger is the \
+    newest one. The operator must see to it that the mark \
                           can be written, or name another place for it ([ledger] mark).";
 
 /// What is known outside a ledger in doubt.

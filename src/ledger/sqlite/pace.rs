@@ -1,4 +1,5 @@
-//! The pace of all sending, in the row that all processes share. How it is reckoned stands in [`crate::ledger::rules::pace`].
+//! The pace of all sending, in the row that all processes share. How it is reckoned stands in
+//! [`crate::ledger::rules::pace`].
 
 use rusqlite::{Connection, params};
 
@@ -18,11 +19,14 @@ struct Row {
 impl Row {
     fn read(db: &Connection, realm: Realm) -> JobResult<Self> {
         let mut statement = db.prepare_cached("SELECT until_us, latest_us FROM pace WHERE sandbox = ?1")?;
-        statement.query_row([realm.is_sandbox()], |row| Ok(Self { until_us: row.get(0)?, latest_us: row.get(1)? }))
+        statement
+            .query_row([realm.is_sandbox()], |row| Ok(Self { until_us: row.get(0)?, latest_us: row.get(1)? }))
     }
 
     fn write(self, db: &Connection, realm: Realm) -> JobResult<()> {
-        let mut statement = db.prepare_cached("UPDATE pace SET until_us = ?1, latest_us = max(latest_us, ?2) WHERE sandbox = ?3")?;
+        let mut statement = db.prepare_cached(
+            "UPDATE pace SET until_us = ?1, latest_us = max(latest_us, ?2) WHERE sandbox = ?3",
+        )?;
         let changed = statement.execute(params![self.until_us, self.latest_us, realm.is_sandbox()])?;
         if changed == 1 { Ok(()) } else { Err(contradiction("the pace has no row")) }
     }
@@ -33,7 +37,13 @@ impl Row {
 }
 
 /// The pace so far.
-pub(super) fn read(db: &Connection, realm: Realm, now: Timestamp, per_second: u32, peers: &[Peer]) -> JobResult<Pace> {
+pub(super) fn read(
+    db: &Connection,
+    realm: Realm,
+    now: Timestamp,
+    per_second: u32,
+    peers: &[Peer],
+) -> JobResult<Pace> {
     Ok(Row::read(db, realm)?.pace(now, per_second, peers))
 }
 
@@ -63,7 +73,14 @@ impl Paces {
     }
 
     /// As [`read`], beside what is reckoned here.
-    pub(super) fn read(&mut self, db: &Connection, realm: Realm, now: Timestamp, per_second: u32, peers: &[Peer]) -> JobResult<Pace> {
+    pub(super) fn read(
+        &mut self,
+        db: &Connection,
+        realm: Realm,
+        now: Timestamp,
+        per_second: u32,
+        peers: &[Peer],
+    ) -> JobResult<Pace> {
         let known = self.of(realm);
         let row = match known {
             Some(known) => known.row,

@@ -1,11 +1,12 @@
-//! Accepting a large bulk in parts, each in a transaction of its own, so that nobody waits longer for the ledger than one part
-//! takes.
+//! Accepting a large bulk in parts, each in a transaction of its own, so that nobody waits longer for the
+//! ledger than one part takes.
 //!
-//! The first part writes the bulk's row, which names the process that accepts it, and the key; every part decides on its
-//! recipients, holds their money and writes them as queued; the last one takes the name out of the row. Until then the bulk is
-//! there for nobody: it is not claimed, listed or found ([`IS_ACCEPTED`]), and who calls with its key waits. What it holds counts
-//! in every budget, and its recipients have what they have of it, so that no limit is passed by two bulks at once. Where a part is
-//! refused or fails, or the process dies, all of it is withdrawn, with its money and its key (`withdraw`).
+//! The first part writes the bulk's row, which names the process that accepts it, and the key; every part
+//! decides on its recipients, holds their money and writes them as queued; the last one takes the name out of
+//! the row. Until then the bulk is there for nobody: it is not claimed, listed or found ([`IS_ACCEPTED`]),
+//! and who calls with its key waits. What it holds counts in every budget, and its recipients have what they
+//! have of it, so that no limit is passed by two bulks at once. Where a part is refused or fails, or the
+//! process dies, all of it is withdrawn, with its money and its key (`withdraw`).
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
@@ -34,10 +35,13 @@ use crate::sms::verdict::Verdict;
 /// The messages of one transaction: enough to share a sync well, few enough to keep the lock short.
 pub(super) const PART: usize = 1_000;
 
-/// A message `message` that is there: alone, or of a bulk that is accepted. Those that are not are few, and have an index.
-pub(super) const IS_ACCEPTED: &str = "(batch IS NULL OR batch NOT IN (SELECT h.seq FROM batch h WHERE h.accepting IS NOT NULL))";
+/// A message `message` that is there: alone, or of a bulk that is accepted. Those that are not are few, and
+/// have an index.
+pub(super) const IS_ACCEPTED: &str =
+    "(batch IS NULL OR batch NOT IN (SELECT h.seq FROM batch h WHERE h.accepting IS NOT NULL))";
 
-/// How long whoever calls with the key of a bulk that is being accepted waits between two looks, and how often it looks.
+/// How long whoever calls with the key of a bulk that is being accepted waits between two looks, and how
+/// often it looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const MOST_LOOKS: u32 = 3_000;
 
@@ -72,14 +76,17 @@ impl Drop for Begun {
 /// Whether this key was used before.
 fn is_used(db: &Connection, intent: &Intent) -> rusqlite::Result<bool> {
     let Some(key) = &intent.idempotency else { return Ok(false) };
-    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM idempotency WHERE principal = ?1 AND sandbox = ?2 AND key = ?3)")?
-        .query_row(params![intent.payer.principal, intent.payer.realm.is_sandbox(), key.key], |row| row.get(0))
+    db.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM idempotency WHERE principal = ?1 AND sandbox = ?2 AND key = ?3)",
+    )?
+    .query_row(params![intent.payer.principal, intent.payer.realm.is_sandbox(), key.key], |row| row.get(0))
 }
 
 /// Whether a key led to a bulk that is not accepted yet, or that is being withdrawn.
 pub(super) fn is_undecided(db: &Connection, reservation: &Reservation) -> rusqlite::Result<bool> {
     let Reservation::Replay(Target::Batch(id)) = reservation else { return Ok(false) };
-    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM batch WHERE id = ?1 AND accepting IS NOT NULL)")?.query_row([id.as_str()], |row| row.get(0))
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM batch WHERE id = ?1 AND accepting IS NOT NULL)")?
+        .query_row([id.as_str()], |row| row.get(0))
 }
 
 /// What was decided on one part, or on all so far.
@@ -136,7 +143,11 @@ struct Part {
 
 impl Part {
     /// The part that begins there, of which nothing is held yet.
-    fn of((intent, many, decide): (&Arc<Intent>, &Many, &Decide), first: usize, so_far: &Decided) -> Result<Self> {
+    fn of(
+        (intent, many, decide): (&Arc<Intent>, &Many, &Decide),
+        first: usize,
+        so_far: &Decided,
+    ) -> Result<Self> {
         let end = many.count.min(first + PART);
         Ok(Self {
             intent: Arc::clone(intent),
@@ -153,7 +164,12 @@ impl Part {
 
 impl SqliteLedger {
     /// See [`crate::ledger::facets::Intents::reserve_many`].
-    pub(super) async fn accept_in_parts(&self, intent: Intent, many: Many, decide: Decide) -> Result<Reservation> {
+    pub(super) async fn accept_in_parts(
+        &self,
+        intent: Intent,
+        many: Many,
+        decide: Decide,
+    ) -> Result<Reservation> {
         let Some(batch) = &intent.batch else { return Err(unavailable("a bulk without an id")) };
         let id = batch.id.clone();
         let intent = Arc::new(intent);
@@ -166,17 +182,22 @@ impl SqliteLedger {
         }
         let _begun = self.accepting.begin(&id);
         let reservation = self.accept_each(&intent, &many, &decide).await;
-        let is_there = matches!(reservation, Ok(Reservation::Taken { .. } | Reservation::Replay(_) | Reservation::Conflict));
+        let is_there = matches!(
+            reservation,
+            Ok(Reservation::Taken { .. } | Reservation::Replay(_) | Reservation::Conflict)
+        );
         if !is_there
             && !intent.preview
             && let Err(error) = self.withdraw(&id).await
         {
-            tracing::warn!(batch = %id, %error, "a bulk that was not accepted could not be withdrawn yet; it will be tried again");
+            tracing::warn!(batch = %id, %error,
+                "a bulk that was not accepted could not be withdrawn yet; it will be tried again");
         }
         reservation
     }
 
-    /// Whether all of these together fit in the budgets as they are, or their key was used before and decides.
+    /// Whether all of these together fit in the budgets as they are, or their key was used before and
+    /// decides.
     async fn is_known_or_fits(&self, intent: &Arc<Intent>, many: &Many) -> Result<bool> {
         let (peers, intent, micros) = (Arc::clone(&self.peers), Arc::clone(intent), many.hold_micros);
         let messages = i64::try_from(many.count).unwrap_or(i64::MAX);
@@ -196,7 +217,8 @@ impl SqliteLedger {
         let mut first = 0;
         while first < many.count {
             let end = many.count.min(first + PART);
-            let mut part = Part { is_held: !intent.preview, ..Part::of((intent, many, decide), first, &so_far)? };
+            let mut part =
+                Part { is_held: !intent.preview, ..Part::of((intent, many, decide), first, &so_far)? };
             if part.is_last {
                 part.reported = std::mem::take(&mut so_far.reported);
             }
@@ -214,10 +236,15 @@ impl SqliteLedger {
             first = end;
         }
         let Decided { messages, refused, doubts, waiting, budgets, .. } = so_far;
-        if messages == 0 { Ok(Reservation::Refused { refused, budgets }) } else { Ok(Reservation::Taken { refused, doubts, waiting, budgets }) }
+        if messages == 0 {
+            Ok(Reservation::Refused { refused, budgets })
+        } else {
+            Ok(Reservation::Taken { refused, doubts, waiting, budgets })
+        }
     }
 
-    /// Decides on what is left without writing it: who else is refused. So much is held of what stands before it.
+    /// Decides on what is left without writing it: who else is refused. So much is held of what stands before
+    /// it.
     async fn look_at_rest(
         &self,
         (intent, many, decide): (&Arc<Intent>, &Many, &Decide),
@@ -229,7 +256,9 @@ impl SqliteLedger {
             let part = Part::of((intent, many, decide), first, &so_far)?;
             let (peers, mark) = (Arc::clone(&self.peers), Arc::clone(&self.mark));
             let look = move |db: &Connection| match peers.known(part.intent.payer.realm) {
-                Ok(known) => Ok(decided(db, &part, held, &known, &mark)?.map(|(_, _, decided)| decided.told())),
+                Ok(known) => {
+                    Ok(decided(db, &part, held, &known, &mark)?.map(|(_, _, decided)| decided.told()))
+                }
                 Err(unreadable) => Ok(Err(unreadable)),
             };
             so_far.add(self.read(look).await??, first);
@@ -247,7 +276,12 @@ impl SqliteLedger {
             Realm::Sandbox => Kind::Ordinary,
         };
         for _ in 0..MOST_LOOKS {
-            let (part, mark, peers, has_texts) = (Arc::clone(&part), Arc::clone(&self.mark), Arc::clone(&self.peers), Arc::clone(&self.has_texts));
+            let (part, mark, peers, has_texts) = (
+                Arc::clone(&part),
+                Arc::clone(&self.mark),
+                Arc::clone(&self.peers),
+                Arc::clone(&self.has_texts),
+            );
             let write = move |db: &Connection| {
                 if !part.intent.keep_texts && !part.intent.preview {
                     has_texts.store(true, Ordering::Relaxed);
@@ -279,13 +313,22 @@ impl SqliteLedger {
 }
 
 fn still_accepted() -> Error {
-    Error::new(ErrorKind::LedgerUnavailable, "an earlier call with this idempotency_key is still being accepted")
-        .next("Repeat this call later with the same idempotency_key, and with no other one.")
+    Error::new(
+        ErrorKind::LedgerUnavailable,
+        "an earlier call with this idempotency_key is still being accepted",
+    )
+    .next("Repeat this call later with the same idempotency_key, and with no other one.")
 }
 
-/// Decides on the messages of a part by the facts of now. What those before it hold already is taken out of the budgets, so that each
-/// is decided on as it would be in one step.
-fn decided<'a>(db: &Connection, part: &'a Part, held: (i64, i64), peers: &Arc<[Peer]>, mark: &Mark) -> Business<(Sessions, Vec<Row>, Chose<'a>)> {
+/// Decides on the messages of a part by the facts of now. What those before it hold already is taken out of
+/// the budgets, so that each is decided on as it would be in one step.
+fn decided<'a>(
+    db: &Connection,
+    part: &'a Part,
+    held: (i64, i64),
+    peers: &Arc<[Peer]>,
+    mark: &Mark,
+) -> Business<(Sessions, Vec<Row>, Chose<'a>)> {
     let intent = &part.intent;
     if intent.payer.realm == Realm::Live {
         business!(mark.check());
@@ -295,7 +338,11 @@ fn decided<'a>(db: &Connection, part: &'a Part, held: (i64, i64), peers: &Arc<[P
     business!(pace::read(db, intent.payer.realm, intent.now, intent.per_second, peers)?.check_clock());
     let before_all = |row: &Row| {
         let budget = &row.budget;
-        Budget { held_micros: budget.held_micros - held.0, messages: budget.messages - held.1, ..budget.clone() }
+        Budget {
+            held_micros: budget.held_micros - held.0,
+            messages: budget.messages - held.1,
+            ..budget.clone()
+        }
     };
     let facts = Facts {
         budgets: rows.iter().map(before_all).collect(),
@@ -335,7 +382,13 @@ impl Chose<'_> {
 }
 
 /// Writes a part; nothing while another bulk with its key is being accepted.
-fn write(db: &Connection, owner: i64, part: &Part, peers: &Arc<[Peer]>, mark: &Mark) -> Business<Option<Done>> {
+fn write(
+    db: &Connection,
+    owner: i64,
+    part: &Part,
+    peers: &Arc<[Peer]>,
+    mark: &Mark,
+) -> Business<Option<Done>> {
     let intent = &*part.intent;
     let is_first = part.first == 0;
     if is_first {
@@ -361,14 +414,17 @@ fn write(db: &Connection, owner: i64, part: &Part, peers: &Arc<[Peer]>, mark: &M
         let batch = if is_first { begin(db, owner, intent)? } else { own(db, owner, intent)? };
         take(group, owner, intent, batch, &chose.chosen.taken, &mut rows)?;
         if part.is_last {
-            let refused = part.reported.iter().cloned().chain(report(&part.drafts, &chose.chosen.refused)).collect();
+            let refused =
+                part.reported.iter().cloned().chain(report(&part.drafts, &chose.chosen.refused)).collect();
             end(db, batch, intent, refused)?;
         }
         Ok(())
     };
     if intent.preview {
         // The other parts were rehearsed and undone, so each is as the first.
-        rehearse(db, || Group::over(db, |group| write_alone(group, owner, intent, &chose.chosen.taken, &mut rows)))?;
+        rehearse(db, || {
+            Group::over(db, |group| write_alone(group, owner, intent, &chose.chosen.taken, &mut rows))
+        })?;
         return Ok(Ok(Some(Done::Decided(chose.told()))));
     }
     Group::over(db, write)?;
@@ -384,13 +440,26 @@ fn write(db: &Connection, owner: i64, part: &Part, peers: &Arc<[Peer]>, mark: &M
     Ok(Ok(Some(Done::Decided(Decided { budgets, ..chose.told() }))))
 }
 
-fn write_alone(group: &mut Group<'_>, owner: i64, intent: &Intent, taken: &[Taken<'_>], rows: &mut [Row]) -> JobResult<()> {
+fn write_alone(
+    group: &mut Group<'_>,
+    owner: i64,
+    intent: &Intent,
+    taken: &[Taken<'_>],
+    rows: &mut [Row],
+) -> JobResult<()> {
     let batch = begin(group.beside(), owner, intent)?;
     take(group, owner, intent, batch, taken, rows)
 }
 
 /// Holds the money of a part's messages, and writes them.
-fn take(group: &mut Group<'_>, owner: i64, intent: &Intent, batch: i64, taken: &[Taken<'_>], rows: &mut [Row]) -> JobResult<()> {
+fn take(
+    group: &mut Group<'_>,
+    owner: i64,
+    intent: &Intent,
+    batch: i64,
+    taken: &[Taken<'_>],
+    rows: &mut [Row],
+) -> JobResult<()> {
     if taken.is_empty() {
         return Ok(());
     }
@@ -400,23 +469,37 @@ fn take(group: &mut Group<'_>, owner: i64, intent: &Intent, batch: i64, taken: &
         group.hold(row, micros, messages)?;
     }
     let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
-    insert(group.beside(), owner, intent, taken, &Lines { batch: Some(batch), state: State::Queued, budgets: &ids.join(",") })
+    insert(
+        group.beside(),
+        owner,
+        intent,
+        taken,
+        &Lines { batch: Some(batch), state: State::Queued, budgets: &ids.join(",") },
+    )
 }
 
 /// Writes the bulk's row and its key.
 fn begin(db: &Connection, owner: i64, intent: &Intent) -> JobResult<i64> {
     let Some(batch) = &intent.batch else { return Err(contradiction("a bulk without an id")) };
     let now = intent.now.as_millis();
-    db.prepare_cached("INSERT INTO batch (id, principal, created_ms, report, accepting) VALUES (?1, ?2, ?3, '', ?4)")?.execute(params![
-        batch.id.as_str(),
-        intent.payer.principal,
-        now,
-        owner
-    ])?;
+    db.prepare_cached(
+        "INSERT INTO batch (id, principal, created_ms, report, accepting) VALUES (?1, ?2, ?3, '', ?4)",
+    )?
+    .execute(params![batch.id.as_str(), intent.payer.principal, now, owner])?;
     let seq = db.last_insert_rowid();
     if let Some(key) = &intent.idempotency {
-        db.prepare_cached("INSERT INTO idempotency (principal, key, fingerprint, target, sandbox, used_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-            .execute(params![intent.payer.principal, key.key, key.fingerprint, batch.id.as_str(), intent.payer.realm.is_sandbox(), now])?;
+        db.prepare_cached(
+            "INSERT INTO idempotency (principal, key, fingerprint, target, sandbox, used_ms) \
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            intent.payer.principal,
+            key.key,
+            key.fingerprint,
+            batch.id.as_str(),
+            intent.payer.realm.is_sandbox(),
+            now
+        ])?;
     }
     Ok(seq)
 }
@@ -434,14 +517,16 @@ fn end(db: &Connection, batch: i64, intent: &Intent, refused_here: Vec<RefusedRe
     let (duplicates, before) = intent.batch.as_ref().map(|batch| (&batch.duplicates, &batch.refused)).unzip();
     let refused: Vec<&RefusedRecipient> = before.into_iter().flatten().chain(&refused_here).collect();
     let report = serde_json::json!({ "duplicates": duplicates, "refused": refused }).to_string();
-    db.prepare_cached("UPDATE batch SET accepting = NULL, report = ?2 WHERE seq = ?1")?.execute(params![batch, report])?;
+    db.prepare_cached("UPDATE batch SET accepting = NULL, report = ?2 WHERE seq = ?1")?
+        .execute(params![batch, report])?;
     Ok(())
 }
 
 /// The messages of an intent that has them all at once.
 pub(super) fn all_of(drafts: Vec<Draft>) -> Many {
     let drafts = Arc::new(drafts);
-    let (count, hold_micros) = (drafts.len(), drafts.iter().map(|draft| draft.hold_micros).fold(0, i64::saturating_add));
+    let (count, hold_micros) =
+        (drafts.len(), drafts.iter().map(|draft| draft.hold_micros).fold(0, i64::saturating_add));
     let make: MakeDrafts = Arc::new(move |range| Ok(drafts.get(range).unwrap_or_default().to_vec()));
     Many { count, hold_micros, make }
 }

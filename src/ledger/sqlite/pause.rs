@@ -1,9 +1,10 @@
-//! What the operator has paused: a file beside the ledger, `<ledger>.live/pause`, that every process looks at.
+//! What the operator has paused: a file beside the ledger, `<ledger>.live/pause`, that every process looks
+//! at.
 //!
-//! Not in the ledger, which may be locked, or on a disk that is full. The file is made whenever the ledger is opened, as long
-//! as it ever gets, and is written in place after that: a pause takes no room that is not taken already, and no more of the
-//! ledger than its name. A digest says whether what is read is whole. Where it is not (somebody died in the middle of a
-//! write), or the file cannot be read, everything is paused.
+//! Not in the ledger, which may be locked, or on a disk that is full. The file is made whenever the ledger is
+//! opened, as long as it ever gets, and is written in place after that: a pause takes no room that is not
+//! taken already, and no more of the ledger than its name. A digest says whether what is read is whole. Where
+//! it is not (somebody died in the middle of a write), or the file cannot be read, everything is paused.
 
 use std::fs::File;
 use std::io::{ErrorKind as Failed, Read as _, Seek as _, SeekFrom, Write as _};
@@ -32,14 +33,15 @@ const HEAD: usize = TITLE.len() + 17;
 /// Longest name of a principal that can be paused, in bytes.
 const LONGEST_NAME: usize = 128;
 
-/// How long somebody waits for another one who is just writing, and how often they look. A write takes less than a millisecond.
+/// How long somebody waits for another one who is just writing, and how often they look. A write takes less
+/// than a millisecond.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a process that looks in passing does.
 const MOMENT: Duration = Duration::from_millis(20);
 const LOOK: Duration = Duration::from_millis(5);
 
-/// The room that a ledger's disk has to have: for its log at its longest (16 MiB), and for what comes in for a while after the last
-/// text has begun: outcomes, receipts, and what people write.
+/// The room that a ledger's disk has to have: for its log at its longest (16 MiB), and for what comes in for
+/// a while after the last text has begun: outcomes, receipts, and what people write.
 const FLOOR: u64 = 64 * 1024 * 1024;
 
 /// On a small disk the floor is this part of it.
@@ -86,8 +88,12 @@ fn read(bytes: &[u8]) -> Result<Vec<Pause>, String> {
     if bytes.len() != LENGTH || head != head_of(body) {
         return Err("it is torn, or somebody else wrote in it".to_owned());
     }
-    let each: Vec<Written> = serde_json::from_slice(body).map_err(|_| "a newer version of sms-mcp wrote it".to_owned())?;
-    Ok(each.into_iter().map(|one| Pause { since: Timestamp(one.since_ms), provider: one.provider, principal: one.principal }).collect())
+    let each: Vec<Written> =
+        serde_json::from_slice(body).map_err(|_| "a newer version of sms-mcp wrote it".to_owned())?;
+    Ok(each
+        .into_iter()
+        .map(|one| Pause { since: Timestamp(one.since_ms), provider: one.provider, principal: one.principal })
+        .collect())
 }
 
 /// The file. See the module's text.
@@ -109,8 +115,8 @@ pub(super) fn make(folder: &Path) -> std::io::Result<()> {
     open(&folder.join("pause"), &[]).map(drop)
 }
 
-/// Opens the file, and makes it where there is none. It gets its name once it is whole, so that one which is cut short, to nothing
-/// too, is damaged.
+/// Opens the file, and makes it where there is none. It gets its name once it is whole, so that one which is
+/// cut short, to nothing too, is damaged.
 fn open(path: &Path, pauses: &[Pause]) -> std::io::Result<File> {
     let there = || File::options().read(true).write(true).open(path);
     match there() {
@@ -118,7 +124,12 @@ fn open(path: &Path, pauses: &[Pause]) -> std::io::Result<File> {
         opened => return opened,
     }
     let new = beside(path, &format!(".{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed)));
-    let made = private().read(true).write(true).truncate(true).open(&new).and_then(|file| put(&file, &written(pauses).unwrap_or_default()));
+    let made = private()
+        .read(true)
+        .write(true)
+        .truncate(true)
+        .open(&new)
+        .and_then(|file| put(&file, &written(pauses).unwrap_or_default()));
     let named = made.and_then(|()| match std::fs::hard_link(&new, path) {
         // Somebody else was quicker: theirs stays.
         Err(error) if error.kind() == Failed::AlreadyExists => Ok(()),
@@ -196,21 +207,26 @@ impl PauseFile {
         self.whole(PATIENCE).map_err(|why| cannot(&self.path, &format!("{why}; everything is paused")))
     }
 
-    /// Pauses this from now on, in every process. What is paused already stays so since it is. Where nobody can tell what was
-    /// paused, everything is from then on.
+    /// Pauses this from now on, in every process. What is paused already stays so since it is. Where nobody
+    /// can tell what was paused, everything is from then on.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for a name that is none, or one pause too many; [`ErrorKind::LedgerUnavailable`] where it
-    /// cannot be written.
+    /// [`ErrorKind::InvalidArgument`] for a name that is none, or one pause too many;
+    /// [`ErrorKind::LedgerUnavailable`] where it cannot be written.
     pub fn pause(&mut self, asked: Pause) -> Result<Vec<Pause>> {
-        let is_name = |name: &String| !name.is_empty() && name.len() <= LONGEST_NAME && !name.chars().any(char::is_control);
+        let is_name = |name: &String| {
+            !name.is_empty() && name.len() <= LONGEST_NAME && !name.chars().any(char::is_control)
+        };
         if !asked.provider.iter().chain(&asked.principal).all(is_name) {
             let message = format!("a name has 1 to {LONGEST_NAME} bytes, and no control characters");
-            return Err(Error::new(ErrorKind::InvalidArgument, message).next("Nothing was paused. `sms-mcp pause` alone pauses everything."));
+            return Err(Error::new(ErrorKind::InvalidArgument, message)
+                .next("Nothing was paused. `sms-mcp pause` alone pauses everything."));
         }
         // Whoever stops in the middle of a write must keep nobody from pausing.
         let has_turn = take_turn(&self.file);
-        let mut pauses = self.whole(PATIENCE).unwrap_or_else(|_| vec![Pause { since: asked.since, provider: None, principal: None }]);
+        let mut pauses = self
+            .whole(PATIENCE)
+            .unwrap_or_else(|_| vec![Pause { since: asked.since, provider: None, principal: None }]);
         if !pauses.iter().any(|pause| pause.is_about(&asked)) {
             pauses.push(asked);
         }
@@ -224,8 +240,8 @@ impl PauseFile {
     /// Ends a pause of just this. Returns what is still paused.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] where just this is not paused; [`ErrorKind::LedgerUnavailable`] where it cannot be written, or
-    /// nobody can tell what is paused and not everything is to go on.
+    /// [`ErrorKind::NotFound`] where just this is not paused; [`ErrorKind::LedgerUnavailable`] where it
+    /// cannot be written, or nobody can tell what is paused and not everything is to go on.
     pub fn resume(&mut self, asked: &Pause) -> Result<Vec<Pause>> {
         if !take_turn(&self.file) {
             return Err(cannot(&self.path, "another process is writing it"));
@@ -240,13 +256,20 @@ impl PauseFile {
         let mut pauses = match self.whole(PATIENCE) {
             Ok(pauses) => pauses,
             Err(_) if is_everything => return Ok(Vec::new()),
-            Err(why) => return Err(cannot(&self.path, &format!("{why}; `sms-mcp resume` alone lets everything go on"))),
+            Err(why) => {
+                return Err(cannot(
+                    &self.path,
+                    &format!("{why}; `sms-mcp resume` alone lets everything go on"),
+                ));
+            }
         };
         let before = pauses.len();
         pauses.retain(|pause| !pause.is_about(asked));
         if pauses.len() == before {
             let message = format!("{} is not paused", asked.what());
-            return Err(Error::new(ErrorKind::NotFound, message).next("`sms-mcp pause --list` shows what is."));
+            return Err(
+                Error::new(ErrorKind::NotFound, message).next("`sms-mcp pause --list` shows what is.")
+            );
         }
         Ok(pauses)
     }
@@ -254,7 +277,8 @@ impl PauseFile {
     fn write(&mut self, pauses: &[Pause]) -> Result<()> {
         let Some(bytes) = written(pauses) else {
             let message = format!("{} pauses are too many for the file that was made for them", pauses.len());
-            return Err(Error::new(ErrorKind::InvalidArgument, message).next("`sms-mcp pause` alone pauses everything; `sms-mcp resume` ends one."));
+            return Err(Error::new(ErrorKind::InvalidArgument, message)
+                .next("`sms-mcp pause` alone pauses everything; `sms-mcp resume` ends one."));
         };
         put(&self.file, &bytes).map_err(|error| cannot(&self.path, &error.to_string()))
     }
@@ -283,8 +307,8 @@ impl PauseFile {
         }
     }
 
-    /// Goes on with the file that is at its name, where that is another one: the one that was removed is made anew, with what it
-    /// said.
+    /// Goes on with the file that is at its name, where that is another one: the one that was removed is made
+    /// anew, with what it said.
     fn follow(&mut self) -> std::io::Result<()> {
         let is_same = match std::fs::metadata(&self.path) {
             Ok(there) => is_one(&there, &self.file.metadata()?),
@@ -320,7 +344,13 @@ impl Source for PauseFile {
         // Whoever wants to send looks at the first line, which changes with all the others.
         let most = if is_thorough { LENGTH } else { HEAD };
         match get(&self.file, most) {
-            Ok(bytes) if !bytes.is_empty() && bytes == self.seen.get(..most).unwrap_or(&self.seen) && !self.is_torn => None,
+            Ok(bytes)
+                if !bytes.is_empty()
+                    && bytes == self.seen.get(..most).unwrap_or(&self.seen)
+                    && !self.is_torn =>
+            {
+                None
+            }
             // What is torn is read again and again, but nobody who wants to send waits for it.
             Ok(_) => Some(self.whole(if self.is_torn && !is_thorough { Duration::ZERO } else { MOMENT })),
             Err(error) => failed(error),
@@ -356,8 +386,10 @@ fn room(_: &Path) -> Option<(u64, u64)> {
 }
 
 fn no_ledger(ledger: &Path, why: &str) -> Error {
-    let next = "Nothing was paused or resumed. Name the ledger that the servers use with --ledger FILE, or their settings with --config FILE.";
-    Error::new(ErrorKind::LedgerUnavailable, format!("there is no ledger {}: {why}", ledger.display())).next(next)
+    let next = "Nothing was paused or resumed. Name the ledger that the servers use with --ledger FILE, or \
+        their settings with --config FILE.";
+    Error::new(ErrorKind::LedgerUnavailable, format!("there is no ledger {}: {why}", ledger.display()))
+        .next(next)
 }
 
 fn cannot(path: &Path, why: &str) -> Error {
@@ -371,7 +403,11 @@ mod tests {
     use super::*;
 
     fn pause(at: i64, principal: Option<&str>, provider: Option<&str>) -> Pause {
-        Pause { since: Timestamp(at), provider: provider.map(ToOwned::to_owned), principal: principal.map(ToOwned::to_owned) }
+        Pause {
+            since: Timestamp(at),
+            provider: provider.map(ToOwned::to_owned),
+            principal: principal.map(ToOwned::to_owned),
+        }
     }
 
     fn ledger(folder: &Path) -> PathBuf {
@@ -392,7 +428,11 @@ mod tests {
         assert_eq!(other.pauses(false), Some(Ok(vec![all.clone()])));
         assert_eq!(other.pauses(false), None);
         one.pause(eve.clone()).unwrap();
-        assert_eq!(other.pause(pause(9, Some("eve"), Some("a"))).unwrap(), [all.clone(), eve.clone()], "since it is");
+        assert_eq!(
+            other.pause(pause(9, Some("eve"), Some("a"))).unwrap(),
+            [all.clone(), eve.clone()],
+            "since it is"
+        );
         assert_eq!(one.resume(&pause(0, None, Some("a"))).unwrap_err().kind(), ErrorKind::NotFound);
         assert_eq!(one.resume(&all).unwrap(), std::slice::from_ref(&eve));
         assert_eq!(other.list().unwrap(), [eve]);
@@ -421,7 +461,11 @@ mod tests {
             assert_eq!(std::fs::metadata(&file.path).unwrap().permissions().mode() & 0o777, 0o600);
         }
         for name in ["", "a\nb", &"x".repeat(129)] {
-            assert_eq!(file.pause(pause(0, None, Some(name))).unwrap_err().kind(), ErrorKind::InvalidArgument, "{name:?}");
+            assert_eq!(
+                file.pause(pause(0, None, Some(name))).unwrap_err().kind(),
+                ErrorKind::InvalidArgument,
+                "{name:?}"
+            );
         }
     }
 
@@ -442,7 +486,11 @@ mod tests {
             assert!(matches!(file.pauses(true), Some(Err(_))));
             assert!(file.resume(&pause(0, Some("eve"), None)).is_err());
             let paused = file.pause(pause(5, Some("eve"), None)).unwrap();
-            assert_eq!(paused, [pause(5, None, None), pause(5, Some("eve"), None)], "nothing goes on that may have been paused");
+            assert_eq!(
+                paused,
+                [pause(5, None, None), pause(5, Some("eve"), None)],
+                "nothing goes on that may have been paused"
+            );
             std::fs::write(&file.path, &bytes).unwrap();
             assert_eq!(file.resume(&pause(0, None, None)).unwrap(), []);
             assert_eq!(file.list().unwrap(), []);
@@ -483,7 +531,10 @@ mod tests {
     fn there_is_no_pause_without_a_ledger() {
         let folder = tempfile::tempdir().unwrap();
         let refused = PauseFile::of(&folder.path().join("none.db")).err().unwrap();
-        assert!(refused.message().contains("no ledger") && refused.next_step().contains("--ledger"), "{refused:?}");
+        assert!(
+            refused.message().contains("no ledger") && refused.next_step().contains("--ledger"),
+            "{refused:?}"
+        );
         assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
     }
 }

@@ -1,9 +1,9 @@
 //! The other processes that send from this ledger, as the writing thread sees them.
 //!
-//! Each says at its start what it lets through, in the row by which it is known to be alive. The writing thread looks at
-//! the rows at the beginning of each transaction, inside it: whoever comes or leaves does so before or after, so that no
-//! send is decided without a limit of somebody who lives. The rows are read when they have changed, and whether somebody
-//! lives is asked of those alone whose rules are not ours.
+//! Each says at its start what it lets through, in the row by which it is known to be alive. The writing
+//! thread looks at the rows at the beginning of each transaction, inside it: whoever comes or leaves does so
+//! before or after, so that no send is decided without a limit of somebody who lives. The rows are read when
+//! they have changed, and whether somebody lives is asked of those alone whose rules are not ours.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -18,11 +18,13 @@ use crate::sms::facts::Limits;
 use crate::sms::message::Realm;
 use crate::sms::peer::Peer;
 
-/// What tells one set of rows from every other that this process may see. Numbers of instances are never used twice, so as
-/// long as the highest one stays the set can only shrink; and each says what it lets through once.
+/// What tells one set of rows from every other that this process may see. Numbers of instances are never used
+/// twice, so as long as the highest one stays the set can only shrink; and each says what it lets through
+/// once.
 type Version = (i64, i64, i64);
 
-/// Those who let something through, and those of whom it cannot be read with the reason, each with the name of its lock.
+/// Those who let something through, and those of whom it cannot be read with the reason, each with the name
+/// of its lock.
 type Rows = (Vec<(String, Peer)>, Vec<(String, String)>);
 
 const VERSION: &str = "SELECT coalesce(max(id), 0), count(*), count(peer) FROM instance";
@@ -52,7 +54,8 @@ impl Peers {
 
     /// Looks who is there. For the writing thread alone, in its transaction.
     pub(super) fn look(&self, db: &Connection) -> JobResult<()> {
-        let version: Version = db.prepare_cached(VERSION)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let version: Version =
+            db.prepare_cached(VERSION)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let is_news = seen.version != Some(version);
         if is_news {
@@ -61,7 +64,11 @@ impl Peers {
             others.retain(|(_, peer)| own.is_none_or(|own| own.rules != peer.rules));
             self.tell(&seen.others, &others);
             if let Some((_, why)) = unreadable.first() {
-                tracing::error!(why, "the limits of another process on this ledger cannot be read: nothing is accepted or begun while it runs");
+                tracing::error!(
+                    why,
+                    "the limits of another process on this ledger cannot be read: nothing is accepted or \
+                     begun while it runs"
+                );
             }
             (seen.version, seen.others, seen.unreadable) = (Some(version), others, unreadable);
         }
@@ -69,7 +76,9 @@ impl Peers {
         let before = seen.others.len();
         seen.others.retain(|(name, _)| self.instance.lives(name));
         if is_news || seen.others.len() != before {
-            let on = |realm: Realm| seen.others.iter().map(|(_, peer)| peer).filter(|peer| peer.is_on(realm)).cloned().collect();
+            let on = |realm: Realm| {
+                seen.others.iter().map(|(_, peer)| peer).filter(|peer| peer.is_on(realm)).cloned().collect()
+            };
             (seen.live, seen.sandbox) = (on(Realm::Live), on(Realm::Sandbox));
         }
         Ok(())
@@ -78,7 +87,8 @@ impl Peers {
     /// Who was there at the last look, of those that send on this side by other rules than ours.
     ///
     /// # Errors
-    /// [`ErrorKind::LedgerUnavailable`] where one of them cannot be read: what it limits nobody knows, so nothing is decided.
+    /// [`ErrorKind::LedgerUnavailable`] where one of them cannot be read: what it limits nobody knows, so
+    /// nothing is decided.
     pub(super) fn known(&self, realm: Realm) -> Result<Arc<[Peer]>> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match seen.unreadable.first() {
@@ -101,9 +111,12 @@ impl Peers {
         Ok(self.read(db)?.map(|all| all.into_iter().filter(|peer| peer.is_on(realm)).collect()))
     }
 
-    /// All others that live and say what they let through, and those of whom it cannot be read, with the reason.
+    /// All others that live and say what they let through, and those of whom it cannot be read, with the
+    /// reason.
     fn rows(&self, db: &Connection) -> JobResult<Rows> {
-        let mut statement = db.prepare_cached("SELECT name, peer FROM instance WHERE peer IS NOT NULL AND id <> ?1 ORDER BY id")?;
+        let mut statement = db.prepare_cached(
+            "SELECT name, peer FROM instance WHERE peer IS NOT NULL AND id <> ?1 ORDER BY id",
+        )?;
         let mut rows = statement.query([self.instance.id()])?;
         let (mut others, mut unreadable) = (Vec::new(), Vec::new());
         while let Some(row) = rows.next()? {
@@ -121,7 +134,8 @@ impl Peers {
         Ok((others, unreadable))
     }
 
-    /// A peer without what does not concern us: where our sessions are our own, nobody else's limits of sessions do.
+    /// A peer without what does not concern us: where our sessions are our own, nobody else's limits of
+    /// sessions do.
     fn shared(&self, mut peer: Peer) -> Peer {
         if self.own.get().is_none_or(|own| own.rules.session == Limits::default()) {
             peer.rules.session = Limits::default();
@@ -133,24 +147,36 @@ impl Peers {
     fn tell(&self, before: &[(String, Peer)], now: &[(String, Peer)]) {
         let Some(own) = self.own.get() else { return };
         for (_, peer) in now.iter().filter(|peer| !before.contains(peer) && peer.1.shares_side_with(own)) {
-            let stricter: Vec<_> = own.rules.differences(&peer.rules).into_iter().filter(|one| one.is_stricter).collect();
-            let limits = stricter.iter().map(|one| format!("{} {}", one.setting, one.there)).collect::<Vec<_>>().join(", ");
+            let stricter: Vec<_> =
+                own.rules.differences(&peer.rules).into_iter().filter(|one| one.is_stricter).collect();
+            let limits = stricter
+                .iter()
+                .map(|one| format!("{} {}", one.setting, one.there))
+                .collect::<Vec<_>>()
+                .join(", ");
             if !stricter.is_empty() {
                 let whose = peer.whole_name();
-                tracing::warn!(limits, whose, "another process on this ledger has stricter limits: they hold while it runs");
+                tracing::warn!(
+                    limits,
+                    whose,
+                    "another process on this ledger has stricter limits: they hold while it runs"
+                );
             }
         }
     }
 
     /// Says what this process lets through, from now on.
     fn join(&self, db: &Connection, own: &Peer) -> JobResult<Result<()>> {
-        // While one cannot be read nothing is decided, whatever its currency is, and it says nothing else as long as it lives.
+        // While one cannot be read nothing is decided, whatever its currency is, and it says nothing else as
+        // long as it lives.
         let (others, _) = self.rows(db)?;
         if let Err(refused) = check_currency(own, others.iter().map(|(_, peer)| peer)) {
             return Ok(Err(refused));
         }
-        let text = serde_json::to_string(own).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-        db.prepare_cached("UPDATE instance SET peer = ?2 WHERE id = ?1")?.execute(params![self.instance.id(), text])?;
+        let text = serde_json::to_string(own)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        db.prepare_cached("UPDATE instance SET peer = ?2 WHERE id = ?1")?
+            .execute(params![self.instance.id(), text])?;
         let _ = self.own.set(own.clone());
         Ok(Ok(()))
     }
@@ -159,13 +185,18 @@ impl Peers {
 /// Nobody knows what that process limits.
 fn unreadable(why: &str) -> Error {
     let message = format!("what another process on this ledger lets through cannot be read: {why}");
-    Error::new(ErrorKind::LedgerUnavailable, message)
-        .next("Nothing was sent, and nothing is while that process runs. Stop it, or run the same version of sms-mcp everywhere.")
+    Error::new(ErrorKind::LedgerUnavailable, message).next(
+        "Nothing was sent, and nothing is while that process runs. Stop it, or run the same version \
+            of sms-mcp everywhere.",
+    )
 }
 
 /// Refuses a second currency: the budgets of each would be spent whole.
 fn check_currency<'a>(own: &Peer, mut others: impl Iterator<Item = &'a Peer>) -> Result<()> {
-    let Some(other) = others.find(|other| other.currency != own.currency && other.shares_side_with(own)) else { return Ok(()) };
+    let Some(other) = others.find(|other| other.currency != own.currency && other.shares_side_with(own))
+    else {
+        return Ok(());
+    };
     let message = format!(
         "[guard] currency is {} here, and {} for another process that sends from this ledger since {}: {}",
         own.currency,
@@ -174,16 +205,19 @@ fn check_currency<'a>(own: &Peer, mut others: impl Iterator<Item = &'a Peer>) ->
         other.whole_name()
     );
     Err(Error::new(ErrorKind::Config, message).next(
-        "Give both the same currency, or one of them a ledger of its own (--ledger FILE), or stop the other one: in two currencies the budgets of \
+        "Give both the same currency, or one of them a ledger of its own (--ledger FILE), or stop the other \
+         one: in two currencies the budgets of \
          each would be spent whole. Nothing was started.",
     ))
 }
 
 impl SqliteLedger {
-    /// Says what this process lets through: it holds for everybody who sends from this ledger, for as long as this process lives.
+    /// Says what this process lets through: it holds for everybody who sends from this ledger, for as long as
+    /// this process lives.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] where a living process has budgets in another currency; [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::Config`] where a living process has budgets in another currency;
+    /// [`ErrorKind::LedgerUnavailable`].
     pub async fn join(&self, own: Peer) -> Result<()> {
         let peers = Arc::clone(&self.peers);
         self.writer()?.run_as(Kind::Aside, move |db| peers.join(db, &own)).await?

@@ -1,16 +1,18 @@
-//! The place of the ledger: one file at one name, with its log (`-wal`) and the index of that (`-shm`) beside it, and who
-//! may have it open.
+//! The place of the ledger: one file at one name, with its log (`-wal`) and the index of that (`-shm`) beside
+//! it, and who may have it open.
 //!
-//! Two locks, which the operating system gives back at any death. The door is shared by everybody who has the ledger open,
-//! so whoever gets it alone is the first to come, or the last to leave. The turn is taken for the moment in which somebody
-//! comes or leaves. Both lie on files of their own: over NFS a lock on the ledger's file is one with those that SQLite takes in it.
+//! Two locks, which the operating system gives back at any death. The door is shared by everybody who has the
+//! ledger open, so whoever gets it alone is the first to come, or the last to leave. The turn is taken for
+//! the moment in which somebody comes or leaves. Both lie on files of their own: over NFS a lock on the
+//! ledger's file is one with those that SQLite takes in it.
 //!
-//! While somebody has the ledger open, its header says so ([`OPEN_ID`]), in the file itself and not in the log alone. The
-//! last one to leave brings everything into the file first. So a file that says it, and has no log beside it, is a copy
-//! without its log, or is open under another name: nobody can tell what it lacks, and it is refused.
+//! While somebody has the ledger open, its header says so ([`OPEN_ID`]), in the file itself and not in the
+//! log alone. The last one to leave brings everything into the file first. So a file that says it, and has no
+//! log beside it, is a copy without its log, or is open under another name: nobody can tell what it lacks,
+//! and it is refused.
 //!
-//! What is written goes into the file that was opened, whatever happens to its name. So what is at the three names is
-//! compared with what was opened, around each group of writes and for each read.
+//! What is written goes into the file that was opened, whatever happens to its name. So what is at the three
+//! names is compared with what was opened, around each group of writes and for each read.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -60,9 +62,11 @@ impl Place {
         // Before anything is made that the ledger's owner could not open.
         check_owner(&path)?;
         let folder = beside(&path, ".live");
-        let cannot = |error: std::io::Error| cannot_open(&path, &format!("its folder {}: {error}", folder.display()));
+        let cannot =
+            |error: std::io::Error| cannot_open(&path, &format!("its folder {}: {error}", folder.display()));
         make_folder(&folder).map_err(cannot)?;
-        // Over NFS a shared lock needs a file that can be read, and one for oneself alone a file that can be written.
+        // Over NFS a shared lock needs a file that can be read, and one for oneself alone a file that can be
+        // written.
         let open = |name: &str| private().read(true).write(true).open(folder.join(name)).map_err(cannot);
         let (door, turn) = (open("door")?, open("turn")?);
         let place = Self { path, folder, turn, door, ids: OnceLock::new() };
@@ -94,19 +98,25 @@ impl Place {
                     std::thread::sleep(TURN_LOOK);
                     left = left.saturating_sub(TURN_LOOK);
                 }
-                Err(error) => return Err(cannot_open(&self.path, &format!("another process is opening, closing or restoring it ({error})"))),
+                Err(error) => {
+                    return Err(cannot_open(
+                        &self.path,
+                        &format!("another process is opening, closing or restoring it ({error})"),
+                    ));
+                }
             }
         }
     }
 
-    /// Whether nobody else has the ledger open. Asked in this process's turn, without a place at the door or with one: it is
-    /// taken again by [`Place::stay`].
+    /// Whether nobody else has the ledger open. Asked in this process's turn, without a place at the door or
+    /// with one: it is taken again by [`Place::stay`].
     pub(super) fn is_alone(&self) -> bool {
         self.door.unlock().is_ok() && self.door.try_lock().is_ok()
     }
 
-    /// Refuses a file that has a second name, or is not the one which a living process has at this name. What a process that
-    /// ended left beside another file is set aside: SQLite would take its log for that of this one.
+    /// Refuses a file that has a second name, or is not the one which a living process has at this name. What
+    /// a process that ended left beside another file is set aside: SQLite would take its log for that of this
+    /// one.
     pub(super) fn check_name(&self) -> Result<()> {
         let cannot = |error: std::io::Error| cannot_open(&self.path, &error.to_string());
         if has_two_names(&self.path.metadata().map_err(cannot)?) {
@@ -114,23 +124,30 @@ impl Place {
         }
         let is_other = self.noted().is_some_and(|(file, _)| file != self.note());
         if !self.is_alone() {
-            return if is_other { Err(self.elsewhere("is another file than the one that a running process has open")) } else { Ok(()) };
+            return if is_other {
+                Err(self.elsewhere("is another file than the one that a running process has open"))
+            } else {
+                Ok(())
+            };
         }
-        // Without the word of the file that it is whole, the log may be its own: both may have been moved. An empty file has none,
-        // and SQLite would remove it.
+        // Without the word of the file that it is whole, the log may be its own: both may have been moved. An
+        // empty file has none, and SQLite would remove it.
         let application = application_of(&self.path).map_err(cannot)?;
         let is_empty = self.path.metadata().map_err(cannot)?.len() == 0;
         if self.has_log() && (is_empty || is_other && application == Some(APPLICATION_ID)) {
             let [file, log, index] = self.files();
-            let other = beside(&file, &format!(".other-{}-wal", log.metadata().map_or(0, |about| about.len())));
+            let other =
+                beside(&file, &format!(".other-{}-wal", log.metadata().map_or(0, |about| about.len())));
             std::fs::rename(&log, &other).map_err(cannot)?;
             let _ = std::fs::remove_file(index);
-            tracing::warn!(log = %other.display(), "write-ahead log (-wal) of another file lay beside the ledger, and is set aside");
+            tracing::warn!(log = %other.display(),
+                "write-ahead log (-wal) of another file lay beside the ledger, and is set aside");
         }
         if self.has_log() { Ok(()) } else { self.write_note(&self.note()).map_err(cannot) }
     }
 
-    /// What is noted at the door of the file that is open. Not its device, which may have another number after a restart.
+    /// What is noted at the door of the file that is open. Not its device, which may have another number
+    /// after a restart.
     fn note(&self) -> String {
         id(&self.path).unwrap_or_default().1.to_string()
     }
@@ -153,26 +170,31 @@ impl Place {
         door.write_all(note.as_bytes())
     }
 
-    /// Whether the log may belong to the file by what its tables begin at: as they did in the file that was open last, if it is the
-    /// same one. Those of another version are in other places.
+    /// Whether the log may belong to the file by what its tables begin at: as they did in the file that was
+    /// open last, if it is the same one. Those of another version are in other places.
     pub(super) fn has_layout(&self, layout: &str) -> bool {
         let version = |layout: &str| layout.split_once(':').map(|(version, _)| version.to_owned());
         match self.noted() {
-            Some((file, Some(noted))) if file == self.note() => noted == layout || version(&noted) != version(layout),
+            Some((file, Some(noted))) if file == self.note() => {
+                noted == layout || version(&noted) != version(layout)
+            }
             _ => true,
         }
     }
 
-    /// Whether the three files at their names are those that this process has open, and the ledger has no second name.
+    /// Whether the three files at their names are those that this process has open, and the ledger has no
+    /// second name.
     pub(super) fn check_here(&self) -> Result<()> {
         self.check_files(true)
     }
 
-    /// The same after a commit. What was written is in the file that has a second name; in one that was replaced or removed it is
-    /// for nobody, or for whoever puts that file back.
+    /// The same after a commit. What was written is in the file that has a second name; in one that was
+    /// replaced or removed it is for nobody, or for whoever puts that file back.
     pub(super) fn check_kept(&self) -> Result<()> {
-        let next = "It may have been recorded in the file that was there, and goes on if that is put back: do not ask for it again \
-                    with another idempotency_key. The operator must stop every process that uses the ledger, put the right file in \
+        let next = "It may have been recorded in the file that was there, and goes on if that is put back: \
+            do not ask for it again \
+                    with another idempotency_key. The operator must stop every process that uses the \
+                    ledger, put the right file in \
                     its place, and start again.";
         self.check_files(false).map_err(|error| error.next(next))
     }
@@ -183,7 +205,8 @@ impl Place {
             let about = std::fs::metadata(file).ok();
             if about.as_ref().map(id_in) != *opened {
                 let what = if *file == self.path { "was" } else { "has lost its log, which was" };
-                return Err(self.elsewhere(&format!("{what} {}", if about.is_some() { "replaced" } else { "removed" })));
+                return Err(self
+                    .elsewhere(&format!("{what} {}", if about.is_some() { "replaced" } else { "removed" })));
             }
             if by_one_name && *file == self.path && about.as_ref().is_some_and(has_two_names) {
                 return Err(self.elsewhere(TWO_NAMES));
@@ -193,15 +216,18 @@ impl Place {
     }
 
     fn elsewhere(&self, why: &str) -> Error {
-        let next = "Nothing was sent. The operator must stop every process that uses it, put the right file in its place, and start again.";
-        Error::new(ErrorKind::LedgerUnavailable, format!("the ledger {} {why}", self.path.display())).next(next)
+        let next = "Nothing was sent. The operator must stop every process that uses it, put the right file \
+            in its place, and start again.";
+        Error::new(ErrorKind::LedgerUnavailable, format!("the ledger {} {why}", self.path.display()))
+            .next(next)
     }
 
     /// Takes a place at the door, and ends the turn. What is at the name from now on has to stay there.
     pub(super) fn stay(&self, layout: &str) -> Result<()> {
         let noted = self.write_note(&format!("{} {layout}", self.note()));
         noted.map_err(|error| cannot_open(&self.path, &error.to_string()))?;
-        let taken = self.door.unlock().and_then(|()| self.door.lock_shared()).and_then(|()| self.turn.unlock());
+        let taken =
+            self.door.unlock().and_then(|()| self.door.lock_shared()).and_then(|()| self.turn.unlock());
         taken.map_err(|error| cannot_open(&self.path, &error.to_string()))?;
         let _ = self.ids.set(self.files().map(|file| id(&file)));
         Ok(())
@@ -232,14 +258,15 @@ impl Place {
         log.metadata().is_ok_and(|about| about.len() > 0)
     }
 
-    /// Says in the file itself that it is open, before anything else is written and before this process opens it. Not by SQLite: a
-    /// program that reads the file keeps what is written out of it, for as long as it likes. One of a newer version than this one knows
-    /// is left as it is.
+    /// Says in the file itself that it is open, before anything else is written and before this process opens
+    /// it. Not by SQLite: a program that reads the file keeps what is written out of it, for as long as it
+    /// likes. One of a newer version than this one knows is left as it is.
     pub(super) fn say_open(&self, newest: usize) -> Result<()> {
         let [file, wal, _] = self.files();
         let said = || -> std::io::Result<()> {
-            let is_known =
-                header_field(&file, VERSION_OFFSET)?.and_then(|version| usize::try_from(version).ok()).is_some_and(|version| version <= newest);
+            let is_known = header_field(&file, VERSION_OFFSET)?
+                .and_then(|version| usize::try_from(version).ok())
+                .is_some_and(|version| version <= newest);
             if application_of(&file)? != Some(APPLICATION_ID) || !is_known || !self.is_alone() {
                 return Ok(());
             }
@@ -254,9 +281,9 @@ impl Place {
         said().map_err(|error| cannot_open(&file, &error.to_string()))
     }
 
-    /// Refuses a file that was open when it was written, and has no log beside it; one that says that it is whole, and has a log with
-    /// more in it than that word; and one that is no ledger and has a log: a ledger has its tables before it has a log, so the file
-    /// that the log belongs to is gone.
+    /// Refuses a file that was open when it was written, and has no log beside it; one that says that it is
+    /// whole, and has a log with more in it than that word; and one that is no ledger and has a log: a ledger
+    /// has its tables before it has a log, so the file that the log belongs to is gone.
     pub(super) fn check_whole(&self) -> Result<()> {
         let [file, wal, _] = self.files();
         let application = application_of(&file).map_err(|error| cannot_open(&file, &error.to_string()))?;
@@ -265,14 +292,18 @@ impl Place {
         }
         if self.has_log() && !matches!(application, Some(APPLICATION_ID | OPEN_ID)) {
             let next = format!(
-                "Put the ledger's file back under its log {}, or name another file with --ledger FILE or SMS_MCP_LEDGER. Nothing was \
+                "Put the ledger's file back under its log {}, or name another file with --ledger FILE or \
+                 SMS_MCP_LEDGER. Nothing was \
                  sent.",
                 wal.display()
             );
             return Err(cannot_open(&file, "it is no ledger of sms-mcp, and a log lies beside it").next(next));
         }
-        // A file says that it is open before anything else is written, and that it is whole when all is in it and the log began anew.
-        if application == Some(APPLICATION_ID) && log::holds_more_than_header(&wal).map_err(|error| cannot_open(&wal, &error.to_string()))? {
+        // A file says that it is open before anything else is written, and that it is whole when all is in it
+        // and the log began anew.
+        if application == Some(APPLICATION_ID)
+            && log::holds_more_than_header(&wal).map_err(|error| cannot_open(&wal, &error.to_string()))?
+        {
             return Err(other_log(&file));
         }
         Ok(())
@@ -309,7 +340,8 @@ pub(super) fn check_owner(path: &Path) -> Result<()> {
         }
         if !is_of_this_user(path, &about) {
             let why = format!("it belongs to the user {}, and this process runs as {user}", about.uid());
-            return Err(cannot_open(&file, &why).next("Run sms-mcp as the user to whom the ledger belongs. Nothing was sent."));
+            return Err(cannot_open(&file, &why)
+                .next("Run sms-mcp as the user to whom the ledger belongs. Nothing was sent."));
         }
     }
     Ok(())
@@ -366,7 +398,8 @@ pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Writes a file for this user only, whole or not at all, in place of whatever is at its name, and brings it to the disk.
+/// Writes a file for this user only, whole or not at all, in place of whatever is at its name, and brings it
+/// to the disk.
 pub(super) fn write_whole(path: &Path, octets: &[u8]) -> std::io::Result<()> {
     let part = make_beside(path, ".part")?;
     let written = OpenOptions::new().write(true).open(&part).and_then(|mut file| {
@@ -401,31 +434,53 @@ pub(super) fn private() -> OpenOptions {
 /// The error for a file that lacks its log.
 fn not_whole(path: &Path) -> Error {
     let log = beside(path, "-wal");
-    let message =
-        format!("the ledger {} is not whole: it was open when it was copied, and its log {} is not beside it", path.display(), log.display());
+    let message = format!(
+        "the ledger {} is not whole: it was open when it was copied, and its log {} is not beside it",
+        path.display(),
+        log.display()
+    );
     let aside: Vec<String> = set_aside(path).iter().map(|log| log.display().to_string()).collect();
-    let aside = if aside.is_empty() { String::new() } else { format!(" (it may be one that was set aside: {})", aside.join(", ")) };
+    let aside = if aside.is_empty() {
+        String::new()
+    } else {
+        format!(" (it may be one that was set aside: {})", aside.join(", "))
+    };
     Error::new(ErrorKind::LedgerUnavailable, message).next(format!(
-        "Nothing was sent. If another process has this file open under another name, use that name. Else put the log back{aside}, or a backup \
+        "Nothing was sent. If another process has this file open under another name, use that name. Else \
+         put the log back{aside}, or a backup \
          (`sms-mcp restore FILE`); docs/OPERATIONS.md says what to do where there is neither."
     ))
 }
 
 /// The logs that were found beside another file at this name, and set aside.
 fn set_aside(path: &Path) -> Vec<PathBuf> {
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else { return Vec::new() };
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+        return Vec::new();
+    };
     let begin = format!("{name}.other-");
-    let is_one = |file: &PathBuf| file.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(&begin));
-    std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).filter(is_one).collect()
+    let is_one = |file: &PathBuf| {
+        file.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(&begin))
+    };
+    std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(is_one)
+        .collect()
 }
 
 /// The error for an older file under the log of a newer one.
 pub(super) fn other_log(path: &Path) -> Error {
     let log = beside(path, "-wal");
-    let message =
-        format!("the ledger {} is not the file that its log {} belongs to: another file was put in its place", path.display(), log.display());
+    let message = format!(
+        "the ledger {} is not the file that its log {} belongs to: another file was put in its place",
+        path.display(),
+        log.display()
+    );
     Error::new(ErrorKind::LedgerUnavailable, message).next(
-        "Nothing was sent. Put the file back that was there, with its log. Where it is lost, put a backup in its place by \
+        "Nothing was sent. Put the file back that was there, with its log. Where it is lost, put a backup \
+         in its place by \
          `sms-mcp restore FILE`, which sets both aside.",
     )
 }
@@ -435,8 +490,8 @@ pub(super) fn says_open(path: &Path) -> std::io::Result<bool> {
     Ok(application_of(path)? == Some(OPEN_ID))
 }
 
-/// Whether a file says that it is a ledger of ours. Not for one that this process has open: closing it gives back what SQLite
-/// locked in it.
+/// Whether a file says that it is a ledger of ours. Not for one that this process has open: closing it gives
+/// back what SQLite locked in it.
 pub(super) fn holds_ledger(path: &Path) -> std::io::Result<bool> {
     Ok(matches!(application_of(path)?, Some(APPLICATION_ID | OPEN_ID)))
 }
@@ -465,8 +520,8 @@ pub(super) fn say_open(db: &Connection, is_open: bool) -> rusqlite::Result<()> {
     if is_news { db.pragma_update(None, "application_id", wanted) } else { Ok(()) }
 }
 
-/// Makes the folder and the file for this user only, where there is none. A file that is there is not opened: a process that
-/// closes a file gives back what SQLite locked in it.
+/// Makes the folder and the file for this user only, where there is none. A file that is there is not opened:
+/// a process that closes a file gives back what SQLite locked in it.
 fn make(path: &Path) -> Result<()> {
     let cannot = |error: std::io::Error| cannot_open(path, &error.to_string());
     if path.is_dir() {
@@ -492,7 +547,8 @@ fn id_in(_: &std::fs::Metadata) -> Id {
     (0, 0)
 }
 
-/// A copy that is a second name of the same file is no copy, and a process that comes by it has a log of its own.
+/// A copy that is a second name of the same file is no copy, and a process that comes by it has a log of its
+/// own.
 const TWO_NAMES: &str = "has a second name (a hard link)";
 
 #[cfg(unix)]

@@ -1,8 +1,8 @@
 //! Forgetting, in small steps: see [`crate::ledger::upkeep`].
 //!
-//! What may go is looked for by a reader, so that nobody waits for the search; the writing thread asks once more of each row
-//! before it takes it. The newest message stays, so that its number is given to no other one. A bulk is hidden first, with its
-//! key and its report, and its row goes after all of its messages.
+//! What may go is looked for by a reader, so that nobody waits for the search; the writing thread asks once
+//! more of each row before it takes it. The newest message stays, so that its number is given to no other
+//! one. A bulk is hidden first, with its key and its report, and its row goes after all of its messages.
 
 use std::fmt;
 
@@ -21,8 +21,9 @@ const MOST_AHEAD_MS: i64 = 24 * 3_600_000;
 /// Rows that one search looks through.
 const WINDOW: u32 = 2_000;
 
-/// A message `m` that is over, with its money, and that nothing younger than `?1` needs: not a key, a reply or a frozen budget, and
-/// not the search for what became of an unknown one to the same person. The condition on `u` is that of an index.
+/// A message `m` that is over, with its money, and that nothing younger than `?1` needs: not a key, a reply
+/// or a frozen budget, and not the search for what became of an unknown one to the same person. The condition
+/// on `u` is that of an index.
 struct IsOver;
 
 impl fmt::Display for IsOver {
@@ -45,7 +46,8 @@ const IS_OVER: IsOver = IsOver;
 const IS_NOT_THE_NEWEST: &str = "m.seq < (SELECT max(seq) FROM message)";
 
 /// A message goes alone, or after its bulk was hidden.
-const IS_ALONE: &str = "(m.batch IS NULL OR NOT EXISTS (SELECT 1 FROM batch b WHERE b.seq = m.batch AND b.principal <> ''))";
+const IS_ALONE: &str =
+    "(m.batch IS NULL OR NOT EXISTS (SELECT 1 FROM batch b WHERE b.seq = m.batch AND b.principal <> ''))";
 
 /// A bulk `b` that goes: as a whole, or its counts would speak of a part of it.
 fn bulk_goes() -> String {
@@ -58,12 +60,15 @@ fn bulk_goes() -> String {
 
 /// A reply `r` that answers no message any more, and that is not to be given to anybody.
 const REPLY_GOES: &str = "r.message IS NULL AND r.at_ms < ?1
-     AND NOT EXISTS (SELECT 1 FROM pending p WHERE p.provider = r.provider AND p.sender = r.sender AND p.settled_ms IS NULL)";
+     AND NOT EXISTS (SELECT 1 FROM pending p WHERE p.provider = r.provider AND p.sender = r.sender AND \
+     p.settled_ms IS NULL)";
 
 /// A session `s` that nobody used, and that no handle in use is a part of.
-const SESSION_GOES: &str = "s.used_ms < ?1 AND NOT EXISTS (SELECT 1 FROM session h WHERE h.parent = s.id AND h.kind = 2 AND h.used_ms >= ?1)";
+const SESSION_GOES: &str = "s.used_ms < ?1 AND NOT EXISTS (SELECT 1 FROM session h WHERE h.parent = s.id \
+    AND h.kind = 2 AND h.used_ms >= ?1)";
 
-/// What is kept for a while by its own rule, and who keeps it: the table, its key, when it began, and for how long.
+/// What is kept for a while by its own rule, and who keeps it: the table, its key, when it began, and for how
+/// long.
 const LEFTOVERS: [(&str, &str, &str, i64); 3] = [
     ("early_receipt", "vendor_id, provider, recipient, state", "received_ms", EARLY_RECEIPT_MS),
     ("told", "provider, content", "first_ms", TOLD_AGAIN_MS),
@@ -73,7 +78,8 @@ const LEFTOVERS: [(&str, &str, &str, i64); 3] = [
 /// See [`crate::ledger::upkeep::Upkeep::prune_at`].
 pub(super) fn prune_at(db: &Connection, now: Timestamp) -> JobResult<Timestamp> {
     let last: Option<i64> = db.query_row(
-        "SELECT max(at) FROM (SELECT latest_us / 1000 AS at FROM pace UNION ALL SELECT created_ms FROM message WHERE seq = (SELECT max(seq) FROM message))",
+        "SELECT max(at) FROM (SELECT latest_us / 1000 AS at FROM pace UNION ALL SELECT created_ms FROM \
+         message WHERE seq = (SELECT max(seq) FROM message))",
         [],
         |row| row.get(0),
     )?;
@@ -91,32 +97,52 @@ pub(super) enum Found {
 }
 
 /// Looks from a place on for what may go, and says where to go on.
-pub(super) fn find(db: &Connection, before: i64, place: PrunePlace, limit: u32) -> rusqlite::Result<(Found, Option<PrunePlace>)> {
+pub(super) fn find(
+    db: &Connection,
+    before: i64,
+    place: PrunePlace,
+    limit: u32,
+) -> rusqlite::Result<(Found, Option<PrunePlace>)> {
     let is_full = |count: usize| u32::try_from(count).is_ok_and(|count| count >= limit);
     match place {
         PrunePlace::Bulks(after) => {
-            let mut statement = db.prepare_cached(&format!("SELECT seq FROM batch b WHERE seq > ?2 AND {} ORDER BY seq LIMIT ?3", bulk_goes()))?;
-            let found: Vec<i64> = statement.query_map(params![before, after, limit], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-            let next = found.last().copied().filter(|_| is_full(found.len())).map_or(PrunePlace::Messages(0), PrunePlace::Bulks);
+            let mut statement = db.prepare_cached(&format!(
+                "SELECT seq FROM batch b WHERE seq > ?2 AND {} ORDER BY seq LIMIT ?3",
+                bulk_goes()
+            ))?;
+            let found: Vec<i64> = statement
+                .query_map(params![before, after, limit], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            let next = found
+                .last()
+                .copied()
+                .filter(|_| is_full(found.len()))
+                .map_or(PrunePlace::Messages(0), PrunePlace::Bulks);
             Ok((if found.is_empty() { Found::Nothing } else { Found::Bulks(found) }, Some(next)))
         }
         PrunePlace::Messages(after) => {
             let goes = format!(
-                "SELECT seq FROM message m WHERE seq > ?2 AND seq <= ?3 AND {IS_OVER} AND {IS_NOT_THE_NEWEST} AND {IS_ALONE} ORDER BY seq LIMIT ?4"
+                "SELECT seq FROM message m WHERE seq > ?2 AND seq <= ?3 AND {IS_OVER} AND \
+                 {IS_NOT_THE_NEWEST} AND {IS_ALONE} ORDER BY seq LIMIT ?4"
             );
             let (found, next) = through(db, ("message", "created_ms", &goes), before, after, limit)?;
             let next = next.map_or(PrunePlace::Replies(0), PrunePlace::Messages);
             Ok((if found.is_empty() { Found::Nothing } else { Found::Messages(found) }, Some(next)))
         }
         PrunePlace::Replies(after) => {
-            let goes = format!("SELECT seq FROM reply r WHERE seq > ?2 AND seq <= ?3 AND {REPLY_GOES} ORDER BY seq LIMIT ?4");
+            let goes = format!(
+                "SELECT seq FROM reply r WHERE seq > ?2 AND seq <= ?3 AND {REPLY_GOES} ORDER BY seq LIMIT ?4"
+            );
             let (found, next) = through(db, ("reply", "at_ms", &goes), before, after, limit)?;
             let next = next.map_or(PrunePlace::Sessions, PrunePlace::Replies);
             Ok((if found.is_empty() { Found::Nothing } else { Found::Replies(found) }, Some(next)))
         }
         PrunePlace::Sessions => {
-            let mut statement = db.prepare_cached(&format!("SELECT id FROM session s WHERE {SESSION_GOES} LIMIT ?2"))?;
-            let found: Vec<String> = statement.query_map(params![before, limit], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+            let mut statement =
+                db.prepare_cached(&format!("SELECT id FROM session s WHERE {SESSION_GOES} LIMIT ?2"))?;
+            let found: Vec<String> = statement
+                .query_map(params![before, limit], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
             let next = if is_full(found.len()) { PrunePlace::Sessions } else { PrunePlace::Leftovers };
             Ok((if found.is_empty() { Found::Nothing } else { Found::Sessions(found) }, Some(next)))
         }
@@ -124,8 +150,8 @@ pub(super) fn find(db: &Connection, before: i64, place: PrunePlace, limit: u32) 
     }
 }
 
-/// Looks through the next rows of a table for those that go, and says after which to look next: nothing when all rows that
-/// follow are younger.
+/// Looks through the next rows of a table for those that go, and says after which to look next: nothing when
+/// all rows that follow are younger.
 fn through(
     db: &Connection,
     (table, since, goes): (&str, &str, &str),
@@ -133,12 +159,20 @@ fn through(
     after: i64,
     limit: u32,
 ) -> rusqlite::Result<(Vec<i64>, Option<i64>)> {
-    let window = format!("SELECT max(seq), min({since}) FROM (SELECT seq, {since} FROM {table} WHERE seq > ?1 ORDER BY seq LIMIT ?2)");
-    let (end, oldest): (Option<i64>, Option<i64>) =
-        db.prepare_cached(&window)?.query_row(params![after, WINDOW], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let Some(end) = end.filter(|_| oldest.is_some_and(|oldest| oldest < before)) else { return Ok((Vec::new(), None)) };
+    let window = format!(
+        "SELECT max(seq), min({since}) FROM (SELECT seq, {since} FROM {table} WHERE seq > ?1 ORDER BY seq \
+         LIMIT ?2)"
+    );
+    let (end, oldest): (Option<i64>, Option<i64>) = db
+        .prepare_cached(&window)?
+        .query_row(params![after, WINDOW], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let Some(end) = end.filter(|_| oldest.is_some_and(|oldest| oldest < before)) else {
+        return Ok((Vec::new(), None));
+    };
     let mut statement = db.prepare_cached(goes)?;
-    let found: Vec<i64> = statement.query_map(params![before, after, end, limit], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let found: Vec<i64> = statement
+        .query_map(params![before, after, end, limit], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
     let is_full = u32::try_from(found.len()).is_ok_and(|count| count >= limit);
     let next = found.last().copied().filter(|_| is_full).unwrap_or(end);
     Ok((found, Some(next)))
@@ -154,12 +188,15 @@ pub(super) fn forget(db: &Connection, before: i64, now: i64, found: &Found, limi
     match found {
         Found::Nothing => {}
         Found::Bulks(bulks) => {
-            // Its messages are over for good, and each is asked about once more; only its key may have been used since.
+            // Its messages are over for good, and each is asked about once more; only its key may have been
+            // used since.
             let mut hide = db.prepare_cached(
                 "UPDATE batch SET principal = '', report = '' WHERE seq = ?2 AND principal <> ''
                  AND NOT EXISTS (SELECT 1 FROM idempotency k WHERE k.target = batch.id AND k.used_ms >= ?1)",
             )?;
-            let mut keys = db.prepare_cached("DELETE FROM idempotency WHERE target = (SELECT id FROM batch WHERE seq = ?1)")?;
+            let mut keys = db.prepare_cached(
+                "DELETE FROM idempotency WHERE target = (SELECT id FROM batch WHERE seq = ?1)",
+            )?;
             for seq in bulks {
                 if hide.execute([before, *seq])? > 0 {
                     gone.bulks += 1;
@@ -173,13 +210,15 @@ pub(super) fn forget(db: &Connection, before: i64, now: i64, found: &Found, limi
             }
         }
         Found::Replies(replies) => {
-            let mut statement = db.prepare_cached(&format!("DELETE FROM reply AS r WHERE seq = ?2 AND {REPLY_GOES}"))?;
+            let mut statement =
+                db.prepare_cached(&format!("DELETE FROM reply AS r WHERE seq = ?2 AND {REPLY_GOES}"))?;
             for seq in replies {
                 gone.replies += count(statement.execute([before, *seq])?);
             }
         }
         Found::Sessions(sessions) => {
-            let mut statement = db.prepare_cached(&format!("DELETE FROM session AS s WHERE id = ?2 AND {SESSION_GOES}"))?;
+            let mut statement =
+                db.prepare_cached(&format!("DELETE FROM session AS s WHERE id = ?2 AND {SESSION_GOES}"))?;
             for id in sessions {
                 gone.sessions += count(statement.execute(params![before, id])?);
             }
@@ -187,12 +226,17 @@ pub(super) fn forget(db: &Connection, before: i64, now: i64, found: &Found, limi
         Found::Leftovers => {
             db.prepare_cached(
                 "DELETE FROM batch WHERE seq IN
-                     (SELECT seq FROM batch b WHERE principal = '' AND NOT EXISTS (SELECT 1 FROM message WHERE batch = b.seq) LIMIT ?1)",
+                     (SELECT seq FROM batch b WHERE principal = '' AND NOT EXISTS (SELECT 1 FROM message \
+                     WHERE batch = b.seq) LIMIT ?1)",
             )?
             .execute([limit])?;
             for (table, key, since, kept_ms) in LEFTOVERS {
-                let sql = format!("DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {since} < ?1 LIMIT ?2)");
-                gone.leftovers += count(db.prepare_cached(&sql)?.execute(params![now.saturating_sub(kept_ms), limit])?);
+                let sql = format!(
+                    "DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {since} < ?1 \
+                     LIMIT ?2)"
+                );
+                gone.leftovers +=
+                    count(db.prepare_cached(&sql)?.execute(params![now.saturating_sub(kept_ms), limit])?);
             }
         }
     }
@@ -201,21 +245,27 @@ pub(super) fn forget(db: &Connection, before: i64, now: i64, found: &Found, limi
 
 /// Forgets one message with all that belongs to it, and keeps whom it went to and the providers' ids of it.
 fn forget_message(db: &Connection, before: i64, now: i64, seq: i64) -> JobResult<Pruned> {
-    let goes = format!("SELECT id FROM message m WHERE seq = ?2 AND {IS_OVER} AND {IS_NOT_THE_NEWEST} AND {IS_ALONE}");
-    let id: Option<String> = db.prepare_cached(&goes)?.query_row([before, seq], |row| row.get(0)).optional()?;
+    let goes = format!(
+        "SELECT id FROM message m WHERE seq = ?2 AND {IS_OVER} AND {IS_NOT_THE_NEWEST} AND {IS_ALONE}"
+    );
+    let id: Option<String> =
+        db.prepare_cached(&goes)?.query_row([before, seq], |row| row.get(0)).optional()?;
     let Some(id) = id else { return Ok(Pruned::default()) };
     // Nothing of what never left makes anybody one who was texted lately.
     db.prepare_cached(sql!(
         "INSERT INTO texted (number, sandbox, provider, principal, sender, last_ms)
-         SELECT recipient, sandbox, provider, principal, sender, CASE WHEN {NEVER_LEFT} THEN 0 ELSE created_ms END FROM message WHERE seq = ?1
-         ON CONFLICT DO UPDATE SET sender = CASE WHEN excluded.last_ms >= last_ms THEN excluded.sender ELSE sender END,
+         SELECT recipient, sandbox, provider, principal, sender, CASE WHEN {NEVER_LEFT} THEN 0 ELSE \
+         created_ms END FROM message WHERE seq = ?1
+         ON CONFLICT DO UPDATE SET sender = CASE WHEN excluded.last_ms >= last_ms THEN excluded.sender ELSE \
+         sender END,
                      last_ms = max(last_ms, excluded.last_ms)"
     ))?
     .execute([seq])?;
     db.prepare_cached(
         "INSERT INTO forgotten_id (vendor_id, provider, recipient, at_ms)
          SELECT vendor_id, provider, recipient, ?2 FROM message WHERE seq = ?1 AND vendor_id IS NOT NULL
-         UNION SELECT s.vendor_id, s.provider, m.recipient, ?2 FROM segment s JOIN message m ON m.seq = s.message WHERE s.message = ?1 AND s.vendor_id IS NOT NULL
+         UNION SELECT s.vendor_id, s.provider, m.recipient, ?2 FROM segment s JOIN message m ON m.seq = \
+         s.message WHERE s.message = ?1 AND s.vendor_id IS NOT NULL
          ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms",
     )?
     .execute([seq, now])?;
@@ -233,18 +283,26 @@ pub(super) fn prunable(db: &Connection, before: i64, now: i64) -> rusqlite::Resu
     let bulks = format!("SELECT seq FROM batch b WHERE {}", bulk_goes());
     let goes = format!("{IS_OVER} AND {IS_NOT_THE_NEWEST} AND ({IS_ALONE} OR m.batch IN ({bulks}))");
     let messages = number(&format!("SELECT count(*) FROM message m WHERE {goes}"))?;
-    let keys = number(&format!("SELECT count(*) FROM idempotency i WHERE i.target IN (SELECT m.id FROM message m WHERE {goes})"))?
-        + number(&format!("SELECT count(*) FROM idempotency i WHERE i.target IN (SELECT b.id FROM batch b WHERE {})", bulk_goes()))?;
+    let keys = number(&format!(
+        "SELECT count(*) FROM idempotency i WHERE i.target IN (SELECT m.id FROM message m WHERE {goes})"
+    ))? + number(&format!(
+        "SELECT count(*) FROM idempotency i WHERE i.target IN (SELECT b.id FROM batch b WHERE {})",
+        bulk_goes()
+    ))?;
     let replies = number(&format!("SELECT count(*) FROM reply r WHERE {REPLY_GOES}"))?
-        + number(&format!("SELECT count(*) FROM reply x WHERE x.message IN (SELECT m.seq FROM message m WHERE {goes})"))?;
+        + number(&format!(
+            "SELECT count(*) FROM reply x WHERE x.message IN (SELECT m.seq FROM message m WHERE {goes})"
+        ))?;
     let mut leftovers = 0;
     for (table, _, since, kept_ms) in LEFTOVERS {
         let sql = format!("SELECT count(*) FROM {table} WHERE {since} < ?1");
-        leftovers += db.prepare_cached(&sql)?.query_row([now.saturating_sub(kept_ms)], |row| row.get::<_, u32>(0))?;
+        leftovers +=
+            db.prepare_cached(&sql)?.query_row([now.saturating_sub(kept_ms)], |row| row.get::<_, u32>(0))?;
     }
     let old = number("SELECT count(*) FROM message m WHERE m.created_ms < ?1 AND m.changed_ms < ?1")?;
-    let oldest: Option<i64> =
-        db.prepare_cached(&format!("SELECT min(m.created_ms) FROM message m WHERE NOT ({goes})"))?.query_row([before], |row| row.get(0))?;
+    let oldest: Option<i64> = db
+        .prepare_cached(&format!("SELECT min(m.created_ms) FROM message m WHERE NOT ({goes})"))?
+        .query_row([before], |row| row.get(0))?;
     let goes = Pruned {
         messages,
         bulks: number(&format!("SELECT count(*) FROM ({bulks})"))?,
@@ -269,20 +327,30 @@ mod tests {
         let plan = |sql: &str| -> Vec<String> {
             let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let values = vec![1_i64; statement.parameter_count()];
-            let rows = statement.query_map(rusqlite::params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
+            let rows = statement
+                .query_map(rusqlite::params_from_iter(values), |row| row.get::<_, String>(3))
+                .unwrap();
             rows.collect::<rusqlite::Result<_>>().unwrap()
         };
         for sql in [
-            format!("SELECT id FROM message m WHERE seq = ?2 AND {IS_OVER} AND {IS_NOT_THE_NEWEST} AND {IS_ALONE}"),
+            format!(
+                "SELECT id FROM message m WHERE seq = ?2 AND {IS_OVER} AND {IS_NOT_THE_NEWEST} AND \
+                {IS_ALONE}"
+            ),
             format!("SELECT seq FROM message m WHERE m.batch = ?2 AND NOT ({IS_OVER})"),
             format!("DELETE FROM reply AS r WHERE seq = ?2 AND {REPLY_GOES}"),
             format!("DELETE FROM session AS s WHERE id = ?2 AND {SESSION_GOES}"),
-            "SELECT seq FROM batch b WHERE principal = '' AND NOT EXISTS (SELECT 1 FROM message WHERE batch = b.seq)".to_owned(),
+            "SELECT seq FROM batch b WHERE principal = '' AND NOT EXISTS (SELECT 1 FROM message WHERE batch \
+             = b.seq)"
+                .to_owned(),
         ] {
             let steps = plan(&sql);
             // Frozen budgets and hidden bulks have an index of their own, and are few.
-            let reads_all =
-                |step: &&String| step.starts_with("SCAN") && !step.contains("INDEX budget_frozen") && !step.contains("INDEX batch_forgotten");
+            let reads_all = |step: &&String| {
+                step.starts_with("SCAN")
+                    && !step.contains("INDEX budget_frozen")
+                    && !step.contains("INDEX batch_forgotten")
+            };
             assert!(!steps.is_empty() && !steps.iter().any(|step| reads_all(&step)), "{sql}: {steps:?}");
         }
     }

@@ -1,5 +1,5 @@
-//! The queue: which messages leave next, no faster than the ledger's pace and each provider's rate allow, and how one
-//! that did not leave comes back to its place.
+//! The queue: which messages leave next, no faster than the ledger's pace and each provider's rate allow, and
+//! how one that did not leave comes back to its place.
 
 use std::collections::{HashMap, HashSet};
 
@@ -31,24 +31,30 @@ const LOOK_THROUGH: u32 = 500;
 /// The same where lists of another process keep some of them back: they stay in the queue, and others leave.
 const LOOK_THROUGH_LISTS: u32 = 5_000;
 
-/// Where somebody is paused, so many others are asked for what is theirs, each by an index; beyond that the whole queue is read.
+/// Where somebody is paused, so many others are asked for what is theirs, each by an index; beyond that the
+/// whole queue is read.
 const MOST_ASKED_EACH: usize = 50;
 
-/// What is accepted. What a frozen budget pays for waits until a person looked, and what is paused until a person says so.
+/// What is accepted. What a frozen budget pays for waits until a person looked, and what is paused until a
+/// person says so.
 fn may_go() -> String {
     format!(
-        "provider = ?4 AND sandbox = ?5 AND {IS_ACCEPTED} AND principal NOT IN (SELECT value FROM json_each(?7, '$.without'))
-     AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || f.id || ',') > 0)
-     AND NOT EXISTS (SELECT 1 FROM message r WHERE r.recipient = message.recipient AND r.rests_ms IS NOT NULL AND r.seq < message.seq AND {})",
+        "provider = ?4 AND sandbox = ?5 AND {IS_ACCEPTED} AND principal NOT IN (SELECT value FROM \
+         json_each(?7, '$.without'))
+     AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || \
+     f.id || ',') > 0)
+     AND NOT EXISTS (SELECT 1 FROM message r WHERE r.recipient = message.recipient AND r.rests_ms IS NOT \
+     NULL AND r.seq < message.seq AND {})",
         IS_IN_HAND.of("r.")
     )
 }
 
-/// What was tried before comes behind what was not, or those who take nothing would leave no place for others.
+/// What was tried before comes behind what was not, or those who take nothing would leave no place for
+/// others.
 const FRESH: &str = "rests_ms IS NULL AND ?6 IS NOT NULL";
 
-/// A clock that was set back keeps nothing back for more than an hour, and what nobody owns any more rested for a process that is gone:
-/// its routes, and what was in the way, may be others now.
+/// A clock that was set back keeps nothing back for more than an hour, and what nobody owns any more rested
+/// for a process that is gone: its routes, and what was in the way, may be others now.
 const RESTED: &str = "rests_ms IS NOT NULL AND (rests_ms <= ?6 OR rests_ms > ?6 + 3600000 OR owner IS NULL)";
 
 /// What this instance may take. `?1` is the instance, `?2` whether it may also take what nobody owns.
@@ -67,21 +73,30 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim, peers: &[Peer]) 
         // Before the queue is looked through: many may wait for as long as that.
         let for_pace = if !has_pace { pace.bulk_wait_ms(1).max(1) } else { 0 };
         let for_rate = if rate.room() == 0 { rate.wait_ms() } else { 0 };
-        return Ok(Claimed { wait_ms: has_queued(db, &claim.provider)?.then_some(for_pace.max(for_rate)), ..Claimed::default() });
+        return Ok(Claimed {
+            wait_ms: has_queued(db, &claim.provider)?.then_some(for_pace.max(for_rate)),
+            ..Claimed::default()
+        });
     }
-    let most = if is_joint { claim.limit.min(claim.per_request) } else { claim.limit.min(rate.room()).min(pace.room()).min(claim.most_requests) };
+    let most = if is_joint {
+        claim.limit.min(claim.per_request)
+    } else {
+        claim.limit.min(rate.room()).min(pace.room()).min(claim.most_requests)
+    };
     let mut messages = pick(db, owner, claim, most.max(1), peers)?;
     if messages.is_empty() {
         return Ok(Claimed::default());
     }
     let room = claim.limit.min(pace.room());
     // Where requests are few, each is to carry as many as the pace lets through at once.
-    let enough = if is_joint && claim.rate.is_limited() { pace.good_hand().min(count_of(&messages)) } else { 1 };
+    let enough =
+        if is_joint && claim.rate.is_limited() { pace.good_hand().min(count_of(&messages)) } else { 1 };
     if room < enough {
         return Ok(Claimed { wait_ms: Some(pace.bulk_wait_ms(enough).max(1)), ..Claimed::default() });
     }
     messages.truncate(usize::try_from(room).unwrap_or(usize::MAX));
-    // A text that a limit can hold waits until all of it fits; one that is larger takes from what comes later.
+    // A text that a limit can hold waits until all of it fits; one that is larger takes from what comes
+    // later.
     let first = if claim.by_segment { messages.first().map_or(1, |message| message.segments) } else { 1 };
     if first > rate.room() && first <= claim.rate.smallest() {
         return Ok(Claimed { wait_ms: Some(rate.wait_ms().max(1_000)), ..Claimed::default() });
@@ -94,7 +109,8 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim, peers: &[Peer]) 
     }
     let request = messages.first().filter(|_| messages.len() > 1 && is_joint).map(|first| first.sequence);
     let mut update = db.prepare_cached(sql!(
-        "UPDATE message SET {IS_ATTEMPTING}, owner = ?2, changed_ms = ?3, history = history || ',' || ?4, request = ?5 WHERE seq = ?1"
+        "UPDATE message SET {IS_ATTEMPTING}, owner = ?2, changed_ms = ?3, history = history || ',' || ?4, \
+         request = ?5 WHERE seq = ?1"
     ))?;
     let attempting = step(State::Attempting, claim.now, None);
     for message in &messages {
@@ -105,14 +121,18 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim, peers: &[Peer]) 
 
 /// Whether anything waits for this provider, whoever's it is.
 fn has_queued(db: &Connection, provider: &str) -> rusqlite::Result<bool> {
-    db.prepare_cached(sql!("SELECT EXISTS (SELECT 1 FROM message INDEXED BY message_queued WHERE {IS_QUEUED} AND provider = ?1)"))?
-        .query_row([provider], |row| row.get(0))
+    db.prepare_cached(sql!(
+        "SELECT EXISTS (SELECT 1 FROM message INDEXED BY message_queued WHERE {IS_QUEUED} AND provider = ?1)"
+    ))?
+    .query_row([provider], |row| row.get(0))
 }
 
-/// Those who have something queued for this provider and are not paused; nothing where they are too many to be asked one by one.
+/// Those who have something queued for this provider and are not paused; nothing where they are too many to
+/// be asked one by one.
 fn not_paused(db: &Connection, claim: &Claim) -> rusqlite::Result<Option<Vec<String>>> {
     let mut next = db.prepare_cached(sql!(
-        "SELECT principal FROM message INDEXED BY message_waiting WHERE {IS_QUEUED} AND provider = ?1 AND principal > ?2 ORDER BY principal LIMIT 1"
+        "SELECT principal FROM message INDEXED BY message_waiting WHERE {IS_QUEUED} AND provider = ?1 AND \
+         principal > ?2 ORDER BY principal LIMIT 1"
     ))?;
     let (mut last, mut free) = (String::new(), Vec::new());
     for _ in 0..MOST_ASKED_EACH {
@@ -129,8 +149,8 @@ fn not_paused(db: &Connection, claim: &Claim) -> rusqlite::Result<Option<Vec<Str
     Ok(None)
 }
 
-/// Keeps so many of these messages, in their order, as fit into this many requests, and one in any case: a text goes out whole.
-/// Returns how many requests they are.
+/// Keeps so many of these messages, in their order, as fit into this many requests, and one in any case: a
+/// text goes out whole. Returns how many requests they are.
 fn within(messages: &mut Vec<Record>, claim: &Claim, most: u32) -> u32 {
     let is_joint = claim.per_request > 1;
     if is_joint && !claim.by_segment {
@@ -160,17 +180,22 @@ fn count_of(messages: &[Record]) -> u32 {
 fn expire(db: &Connection, owner: i64, claim: &Claim) -> JobResult<()> {
     let too_old = claim.now.plus_ms(-claim.max_age_ms).as_millis();
     let mut statement = db.prepare_cached(&format!(
-        "SELECT {OPEN_COLUMNS} FROM (SELECT {OPEN_COLUMNS}, coalesce(due_ms, created_ms) AS since_ms FROM message WHERE {QUEUED} AND {MINE} ORDER BY seq LIMIT ?4) WHERE since_ms < ?3"
+        "SELECT {OPEN_COLUMNS} FROM (SELECT {OPEN_COLUMNS}, coalesce(due_ms, created_ms) AS since_ms FROM \
+         message WHERE {QUEUED} AND {MINE} ORDER BY seq LIMIT ?4) WHERE since_ms < ?3"
     ))?;
-    let expired: Vec<Open> =
-        statement.query_map(params![owner, claim.adopt, too_old, EXPIRE_AT_ONCE], open_from)?.collect::<rusqlite::Result<_>>()?;
+    let expired: Vec<Open> = statement
+        .query_map(params![owner, claim.adopt, too_old, EXPIRE_AT_ONCE], open_from)?
+        .collect::<rusqlite::Result<_>>()?;
     let too_late = Step::new(State::Expired, claim.now, Some("it waited too long to be sent"));
-    Group::over(db, |group| expired.into_iter().try_for_each(|mut open| advance_and_post(group, &mut open, &too_late).map(drop)))
+    Group::over(db, |group| {
+        expired.into_iter().try_for_each(|mut open| advance_and_post(group, &mut open, &too_late).map(drop))
+    })
 }
 
-/// The head of the queue for this provider, at most `most`: one for each person, or whoever hands them over at the same time
-/// could hand over the later one first. For a request that carries several: those with the sender of the first, and no message
-/// to a person overtakes an earlier one. What the lists of another process keep out waits for as long as that one lives.
+/// The head of the queue for this provider, at most `most`: one for each person, or whoever hands them over
+/// at the same time could hand over the later one first. For a request that carries several: those with the
+/// sender of the first, and no message to a person overtakes an earlier one. What the lists of another
+/// process keep out waits for as long as that one lives.
 fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32, peers: &[Peer]) -> JobResult<Vec<Record>> {
     let mut picked: Vec<Record> = Vec::new();
     let mut seen = HashSet::new();
@@ -178,21 +203,37 @@ fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32, peers: &[Peer]) -
     let principals = serde_json::json!({ "without": claim.without, "free": free }).to_string();
     let fresh = match &free {
         Some(free) => fresh_of(free.len()),
-        None => Some(format!("SELECT {COLUMNS} FROM message WHERE {IS_QUEUED} AND {MINE} AND {FRESH} AND {} ORDER BY seq LIMIT ?3", may_go())),
+        None => Some(format!(
+            "SELECT {COLUMNS} FROM message WHERE {IS_QUEUED} AND {MINE} AND {FRESH} AND {} ORDER BY seq \
+             LIMIT ?3",
+            may_go()
+        )),
     };
-    let rested = format!("SELECT {COLUMNS} FROM message WHERE {IS_QUEUED} AND {MINE} AND {RESTED} AND {} ORDER BY rests_ms, seq LIMIT ?3", may_go());
+    let rested = format!(
+        "SELECT {COLUMNS} FROM message WHERE {IS_QUEUED} AND {MINE} AND {RESTED} AND {} ORDER BY rests_ms, \
+         seq LIMIT ?3",
+        may_go()
+    );
     for sql in fresh.into_iter().chain([rested]) {
-        pick_from(&mut *db.prepare_cached(&sql)?, owner, (claim, peers, &principals), most, (&mut picked, &mut seen))?;
+        pick_from(
+            &mut *db.prepare_cached(&sql)?,
+            owner,
+            (claim, peers, &principals),
+            most,
+            (&mut picked, &mut seen),
+        )?;
     }
     Ok(picked)
 }
 
-/// What of so many principals was not tried before, in one order, and nothing of anybody else is read for it. Nothing of nobody.
+/// What of so many principals was not tried before, in one order, and nothing of anybody else is read for it.
+/// Nothing of nobody.
 fn fresh_of(principals: usize) -> Option<String> {
     let of_one = |index: usize| {
         format!(
             "SELECT {COLUMNS} FROM message INDEXED BY message_waiting
-             WHERE {IS_QUEUED} AND principal = json_extract(?7, '$.free[{index}]') AND {MINE} AND {FRESH} AND {}",
+             WHERE {IS_QUEUED} AND principal = json_extract(?7, '$.free[{index}]') AND {MINE} AND {FRESH} \
+             AND {}",
             may_go()
         )
     };
@@ -211,8 +252,15 @@ fn pick_from(
     let is_joint = claim.per_request > 1;
     let has_lists = peers.iter().any(|peer| peer.rules.has_lists());
     let look_through = most.max(if has_lists { LOOK_THROUGH_LISTS } else { LOOK_THROUGH });
-    let mut rows =
-        statement.query(params![owner, claim.adopt, look_through, claim.provider, claim.realm.is_sandbox(), claim.now.as_millis(), principals])?;
+    let mut rows = statement.query(params![
+        owner,
+        claim.adopt,
+        look_through,
+        claim.provider,
+        claim.realm.is_sandbox(),
+        claim.now.as_millis(),
+        principals
+    ])?;
     while count_of(picked) < most
         && let Some(row) = rows.next()?
     {
@@ -231,8 +279,8 @@ pub(super) fn is_kept(message: &Record, peers: &[Peer]) -> bool {
     peers.iter().any(|peer| peer.rules.keep(&to, message.from.as_deref()).is_some())
 }
 
-/// See [`crate::ledger::facets::Queue::unclaim`]. What was decided about the queue while a message was not in it holds for that
-/// message too: its person may have opted out, its bulk may have been canceled.
+/// See [`crate::ledger::facets::Queue::unclaim`]. What was decided about the queue while a message was not in
+/// it holds for that message too: its person may have opted out, its bulk may have been canceled.
 pub(super) fn unclaim(db: &Connection, owner: i64, back: &[Back]) -> JobResult<()> {
     Group::over(db, |group| unclaim_in(group, owner, back))
 }
@@ -240,18 +288,23 @@ pub(super) fn unclaim(db: &Connection, owner: i64, back: &[Back]) -> JobResult<(
 fn unclaim_in(group: &mut Group<'_>, owner: i64, back: &[Back]) -> JobResult<()> {
     let db = group.beside();
     let mut find = db.prepare_cached(&format!(
-        "SELECT {OPEN_COLUMNS}, history, batch, (SELECT max(o.at_ms, message.changed_ms) FROM opt_out o WHERE o.number = message.recipient) AS opted_out_ms
+        "SELECT {OPEN_COLUMNS}, history, batch, (SELECT max(o.at_ms, message.changed_ms) FROM opt_out o \
+         WHERE o.number = message.recipient) AS opted_out_ms
          FROM message WHERE id = ?1 AND {IS_ATTEMPTING} AND owner = ?2"
     ))?;
-    let mut canceled = db.prepare_cached(sql!("SELECT max(changed_ms) FROM message WHERE batch = ?1 AND {IS_CANCELED}"))?;
+    let mut canceled =
+        db.prepare_cached(sql!("SELECT max(changed_ms) FROM message WHERE batch = ?1 AND {IS_CANCELED}"))?;
     let mut canceled_at: HashMap<i64, Option<i64>> = HashMap::new();
     // An id that a report gave it meanwhile is nobody's: it was not handed over.
     let mut update = db.prepare_cached(sql!(
-        "UPDATE message SET {IS_QUEUED}, changed_ms = ?2, history = ?3, request = NULL, vendor_id = NULL, look_ms = NULL, rests_ms = coalesce(?4, rests_ms) WHERE seq = ?1"
+        "UPDATE message SET {IS_QUEUED}, changed_ms = ?2, history = ?3, request = NULL, vendor_id = NULL, \
+         look_ms = NULL, rests_ms = coalesce(?4, rests_ms) WHERE seq = ?1"
     ))?;
     for Back { id, rests_until } in back {
         let found: Option<(Open, String, Option<i64>, Option<i64>)> = find
-            .query_row(params![id.as_str(), owner], |row| Ok((open_from(row)?, row.get("history")?, row.get("batch")?, row.get("opted_out_ms")?)))
+            .query_row(params![id.as_str(), owner], |row| {
+                Ok((open_from(row)?, row.get("history")?, row.get("batch")?, row.get("opted_out_ms")?))
+            })
             .optional()?;
         let Some((mut open, history, batch, opted_out_ms)) = found else { continue };
         let Some((before, changed_ms)) = without_claim(&history) else { continue };
@@ -285,12 +338,21 @@ mod tests {
         MIGRATIONS.iter().for_each(|migration| db.execute_batch(migration).unwrap());
         crate::ledger::sqlite::sealed::teach(&db).unwrap();
         for principals in [1, 2, 50] {
-            let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {}", fresh_of(principals).unwrap())).unwrap();
-            let rows = statement.query_map(rusqlite::params_from_iter([1; 7]), |row| row.get::<_, String>(3)).unwrap();
+            let mut statement =
+                db.prepare(&format!("EXPLAIN QUERY PLAN {}", fresh_of(principals).unwrap())).unwrap();
+            let rows = statement
+                .query_map(rusqlite::params_from_iter([1; 7]), |row| row.get::<_, String>(3))
+                .unwrap();
             let plan: Vec<String> = rows.collect::<rusqlite::Result<_>>().unwrap();
-            let by_index = plan.iter().filter(|step| step.contains("message_waiting (provider=? AND principal=?)")).count();
+            let by_index = plan
+                .iter()
+                .filter(|step| step.contains("message_waiting (provider=? AND principal=?)"))
+                .count();
             assert_eq!(by_index, principals, "{plan:?}");
-            assert!(!plan.iter().any(|step| step.starts_with("SCAN message") || step.contains("TEMP B-TREE")), "{plan:?}");
+            assert!(
+                !plan.iter().any(|step| step.starts_with("SCAN message") || step.contains("TEMP B-TREE")),
+                "{plan:?}"
+            );
         }
         assert_eq!(fresh_of(0), None);
     }

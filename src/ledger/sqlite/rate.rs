@@ -1,5 +1,5 @@
-//! How many requests each provider was sent, in rows that all processes share. What that leaves room for stands in
-//! [`crate::ledger::rules::window`].
+//! How many requests each provider was sent, in rows that all processes share. What that leaves room for
+//! stands in [`crate::ledger::rules::window`].
 
 use std::collections::BTreeMap;
 
@@ -28,29 +28,41 @@ pub(super) fn read(db: &Connection, provider: &str, now: Timestamp, pacing: Paci
 
 /// The counts of the current minute by second, oldest first.
 fn slots(db: &Connection, provider: &str, this: i64) -> JobResult<Vec<(i64, i64)>> {
-    let mut statement = db.prepare_cached("SELECT slot, count FROM rate WHERE provider = ?1 AND slot >= ?2 ORDER BY slot")?;
-    let rows = statement.query_map(params![provider, (this - MINUTE_SLOTS).max(0)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut statement =
+        db.prepare_cached("SELECT slot, count FROM rate WHERE provider = ?1 AND slot >= ?2 ORDER BY slot")?;
+    let rows = statement
+        .query_map(params![provider, (this - MINUTE_SLOTS).max(0)], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let counted: Vec<(i64, i64)> = rows.collect::<rusqlite::Result<_>>()?;
-    let (near, ahead): (Vec<_>, Vec<_>) = counted.into_iter().partition(|(slot, _)| *slot <= this + SKEW_SLOTS);
+    let (near, ahead): (Vec<_>, Vec<_>) =
+        counted.into_iter().partition(|(slot, _)| *slot <= this + SKEW_SLOTS);
     if ahead.is_empty() {
         return Ok(near);
     }
-    // The clock was set back. What was sent by the old time counts as sent now: it blocks for a minute and no longer.
-    db.prepare_cached("DELETE FROM rate WHERE provider = ?1 AND slot > ?2")?.execute(params![provider, this + SKEW_SLOTS])?;
+    // The clock was set back. What was sent by the old time counts as sent now: it blocks for a minute and no
+    // longer.
+    db.prepare_cached("DELETE FROM rate WHERE provider = ?1 AND slot > ?2")?
+        .execute(params![provider, this + SKEW_SLOTS])?;
     add(db, provider, this, ahead.iter().map(|(_, count)| count).sum())?;
     slots(db, provider, this)
 }
 
 fn add(db: &Connection, provider: &str, slot: i64, count: i64) -> JobResult<()> {
     db.prepare_cached(
-        "INSERT INTO rate (provider, slot, count) VALUES (?1, ?2, ?3) ON CONFLICT (provider, slot) DO UPDATE SET count = count + excluded.count",
+        "INSERT INTO rate (provider, slot, count) VALUES (?1, ?2, ?3) ON CONFLICT (provider, slot) DO \
+         UPDATE SET count = count + excluded.count",
     )?
     .execute(params![provider, slot, count])?;
     Ok(())
 }
 
 /// See [`crate::ledger::facets::Queue::admit`].
-pub(super) fn admit(db: &Connection, provider: &str, now: Timestamp, pacing: Pacing, requests: u32) -> JobResult<bool> {
+pub(super) fn admit(
+    db: &Connection,
+    provider: &str,
+    now: Timestamp,
+    pacing: Pacing,
+    requests: u32,
+) -> JobResult<bool> {
     let has_room = read(db, provider, now, pacing)?.room() >= requests;
     if has_room {
         count(db, provider, now, requests)?;
@@ -92,6 +104,8 @@ impl Counts {
     /// Writes what was reckoned, and forgets it all.
     pub(super) fn write(&mut self, db: &Connection) -> JobResult<()> {
         let counts = std::mem::take(&mut self.0).into_iter();
-        counts.into_iter().try_for_each(|((provider, second, day), requests)| count_in(db, &provider, (second, day), requests))
+        counts.into_iter().try_for_each(|((provider, second, day), requests)| {
+            count_in(db, &provider, (second, day), requests)
+        })
     }
 }

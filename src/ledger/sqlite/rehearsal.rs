@@ -1,15 +1,17 @@
-//! A write that is made, brought to the disk, and undone: whether the disk would take it can be told in no other way.
+//! A write that is made, brought to the disk, and undone: whether the disk would take it can be told in no
+//! other way.
 //!
-//! A quote that says "allowed" while the disk is full is no quote. So it writes what the send would write, in a savepoint,
-//! and has `SQLite` put those pages into its log, where a full disk shows; then all of it is undone. It costs what a send's
-//! first step costs. What the disk has room for now it may lack a moment later, when somebody else has filled it.
+//! A quote that says "allowed" while the disk is full is no quote. So it writes what the send would write, in
+//! a savepoint, and has `SQLite` put those pages into its log, where a full disk shows; then all of it is
+//! undone. It costs what a send's first step costs. What the disk has room for now it may lack a moment
+//! later, when somebody else has filled it.
 
 use rusqlite::{Connection, ffi};
 
 use super::job::JobResult;
 
-/// What must fit besides, in bytes: the outcome is written too, and pages that a statement still reads are not brought to
-/// the disk before a commit.
+/// What must fit besides, in bytes: the outcome is written too, and pages that a statement still reads are
+/// not brought to the disk before a commit.
 const SPARE: i64 = 64 * 1024;
 
 /// Runs this write, brings it to the disk, and undoes it.
@@ -24,18 +26,23 @@ pub(super) fn rehearse(db: &Connection, write: impl FnOnce() -> JobResult<()>) -
         written => written,
     };
     let written = written.and_then(|()| spare(db)).and_then(|()| db.cache_flush());
-    // A full disk may have undone the whole transaction already, and the savepoint with it: then `written` says why.
+    // A full disk may have undone the whole transaction already, and the savepoint with it: then `written`
+    // says why.
     let undone = db.execute_batch("ROLLBACK TO rehearsal; RELEASE rehearsal");
     written.and(undone)
 }
 
 fn is_taken(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map(|error| error.extended_code);
-    code.is_some_and(|code| [ffi::SQLITE_CONSTRAINT_UNIQUE, ffi::SQLITE_CONSTRAINT_PRIMARYKEY].contains(&code))
+    code.is_some_and(|code| {
+        [ffi::SQLITE_CONSTRAINT_UNIQUE, ffi::SQLITE_CONSTRAINT_PRIMARYKEY].contains(&code)
+    })
 }
 
 fn spare(db: &Connection) -> JobResult<()> {
-    db.prepare_cached("INSERT INTO key (name, bytes) VALUES ('rehearsal', zeroblob(?1))")?.execute([SPARE]).map(drop)
+    db.prepare_cached("INSERT INTO key (name, bytes) VALUES ('rehearsal', zeroblob(?1))")?
+        .execute([SPARE])
+        .map(drop)
 }
 
 #[cfg(test)]
@@ -48,7 +55,8 @@ mod tests {
         let db = Connection::open(folder.path().join("ledger.db")).unwrap();
         db.pragma_update(None, "journal_mode", "WAL").unwrap();
         db.execute_batch(
-            "CREATE TABLE key (name TEXT, bytes BLOB); CREATE TABLE text (text TEXT NOT NULL); INSERT INTO text VALUES ('kept'); BEGIN IMMEDIATE",
+            "CREATE TABLE key (name TEXT, bytes BLOB); CREATE TABLE text (text TEXT NOT NULL); INSERT INTO \
+             text VALUES ('kept'); BEGIN IMMEDIATE",
         )
         .unwrap();
         (folder, db)

@@ -29,9 +29,12 @@ const DAY_MS: i64 = 24 * 3_600_000;
 
 pub(super) fn earlier_intent(db: &Connection, intent: &Intent) -> JobResult<Option<Reservation>> {
     let Some(key) = &intent.idempotency else { return Ok(None) };
-    let (principal, is_sandbox, now) = (&intent.payer.principal, intent.payer.realm.is_sandbox(), intent.now.as_millis());
+    let (principal, is_sandbox, now) =
+        (&intent.payer.principal, intent.payer.realm.is_sandbox(), intent.now.as_millis());
     let found: Option<(Vec<u8>, String)> = db
-        .prepare_cached("SELECT fingerprint, target FROM idempotency WHERE principal = ?1 AND sandbox = ?3 AND key = ?2")?
+        .prepare_cached(
+            "SELECT fingerprint, target FROM idempotency WHERE principal = ?1 AND sandbox = ?3 AND key = ?2",
+        )?
         .query_row(params![principal, key.key, is_sandbox], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let Some((fingerprint, target)) = found else { return Ok(None) };
@@ -40,8 +43,11 @@ pub(super) fn earlier_intent(db: &Connection, intent: &Intent) -> JobResult<Opti
     }
     if !intent.preview {
         // A key is kept for as long as it is in use, and so is what it stands for.
-        db.prepare_cached("UPDATE idempotency SET used_ms = ?4 WHERE principal = ?1 AND sandbox = ?3 AND key = ?2 AND used_ms < ?4 - ?5")?
-            .execute(params![principal, key.key, is_sandbox, now, DAY_MS])?;
+        db.prepare_cached(
+            "UPDATE idempotency SET used_ms = ?4 WHERE principal = ?1 AND sandbox = ?3 AND \
+            key = ?2 AND used_ms < ?4 - ?5",
+        )?
+        .execute(params![principal, key.key, is_sandbox, now, DAY_MS])?;
     }
     Ok(Some(Reservation::Replay(target_from(target))))
 }
@@ -81,7 +87,8 @@ pub(super) fn reserve(
     if !intent.preview {
         group.touch(&intent.payer, &found, intent.now)?;
     }
-    let mut rows = group.look(path(&intent.payer, &intent.now.utc_day(), std::mem::take(&mut found.parts), peers))?;
+    let mut rows =
+        group.look(path(&intent.payer, &intent.now.utc_day(), std::mem::take(&mut found.parts), peers))?;
     let mut pace = group.pace(intent.payer.realm, intent.now, intent.per_second, peers)?;
     business!(pace.check_clock());
     let budgets = rows.iter().map(|row| row.budget.clone()).collect();
@@ -91,7 +98,10 @@ pub(super) fn reserve(
     let is_none = chosen.is_none(intent.all_or_none);
     let Chosen { taken, refused, doubts, waiting } = chosen;
     if is_none {
-        return Ok(Ok(Reservation::Refused { refused, budgets: rows.into_iter().map(|row| row.budget).collect() }));
+        return Ok(Ok(Reservation::Refused {
+            refused,
+            budgets: rows.into_iter().map(|row| row.budget).collect(),
+        }));
     }
     if intent.preview {
         let budgets = rows.iter().map(|row| row.budget.clone()).collect();
@@ -110,10 +120,16 @@ pub(super) fn reserve(
         rows.iter().for_each(|row| mark.cover(&row.budget, each_micros));
         key.into_iter().for_each(|key| mark.use_key(key));
     }
-    Ok(Ok(Reservation::Taken { refused, doubts, waiting, budgets: rows.into_iter().map(|row| row.budget).collect() }))
+    Ok(Ok(Reservation::Taken {
+        refused,
+        doubts,
+        waiting,
+        budgets: rows.into_iter().map(|row| row.budget).collect(),
+    }))
 }
 
-/// Holds the money of what was decided on, counts it, and writes it. From here on nothing is refused: what fails is the ledger.
+/// Holds the money of what was decided on, counts it, and writes it. From here on nothing is refused: what
+/// fails is the ledger.
 fn take(
     group: &mut Group<'_>,
     owner: i64,
@@ -149,29 +165,43 @@ fn leave_now(group: &mut Group<'_>, intent: &Intent, taken: &[Taken<'_>], pace: 
 }
 
 fn refusal(draft: &Draft, error: &Error) -> RefusedRecipient {
-    RefusedRecipient { to: draft.to.clone(), code: error.kind().to_string(), message: error.message().to_owned() }
+    RefusedRecipient {
+        to: draft.to.clone(),
+        code: error.kind().to_string(),
+        message: error.message().to_owned(),
+    }
 }
 
 /// What a bulk's row says of those who were refused.
-pub(super) fn report<'a>(drafts: &'a [Draft], refused: &'a [(usize, Error)]) -> impl Iterator<Item = RefusedRecipient> + 'a {
+pub(super) fn report<'a>(
+    drafts: &'a [Draft],
+    refused: &'a [(usize, Error)],
+) -> impl Iterator<Item = RefusedRecipient> + 'a {
     refused.iter().filter_map(|(index, error)| Some(refusal(drafts.get(*index)?, error)))
 }
 
 /// Writes the intent: its key, its batch, its messages, each in its first state.
-fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[Taken<'_>], refused: &[(usize, Error)], budgets: &str) -> JobResult<()> {
+fn write(
+    db: &Connection,
+    owner: i64,
+    intent: &Intent,
+    taken: &[Taken<'_>],
+    refused: &[(usize, Error)],
+    budgets: &str,
+) -> JobResult<()> {
     let now = intent.now.as_millis();
     let principal = &intent.payer.principal;
     let (state, batch) = match &intent.batch {
         None => (State::Attempting, None),
         Some(batch) => {
-            let refused: Vec<RefusedRecipient> = batch.refused.iter().cloned().chain(report(&intent.drafts, refused)).collect();
-            let report = serde_json::json!({ "duplicates": batch.duplicates, "refused": refused }).to_string();
-            db.prepare_cached("INSERT INTO batch (id, principal, created_ms, report) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
-                batch.id.as_str(),
-                principal,
-                now,
-                report
-            ])?;
+            let refused: Vec<RefusedRecipient> =
+                batch.refused.iter().cloned().chain(report(&intent.drafts, refused)).collect();
+            let report =
+                serde_json::json!({ "duplicates": batch.duplicates, "refused": refused }).to_string();
+            db.prepare_cached(
+                "INSERT INTO batch (id, principal, created_ms, report) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![batch.id.as_str(), principal, now, report])?;
             (if intent.is_campaign { State::Attempting } else { State::Queued }, Some(db.last_insert_rowid()))
         }
     };
@@ -181,8 +211,18 @@ fn write(db: &Connection, owner: i64, intent: &Intent, taken: &[Taken<'_>], refu
             (None, Some(taken)) => taken.draft.id.as_str(),
             (None, None) => return Ok(()),
         };
-        db.prepare_cached("INSERT INTO idempotency (principal, key, fingerprint, target, sandbox, used_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-            .execute(params![principal, key.key, key.fingerprint, target, intent.payer.realm.is_sandbox(), now])?;
+        db.prepare_cached(
+            "INSERT INTO idempotency (principal, key, fingerprint, target, sandbox, used_ms) \
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            principal,
+            key.key,
+            key.fingerprint,
+            target,
+            intent.payer.realm.is_sandbox(),
+            now
+        ])?;
     }
     insert(db, owner, intent, taken, &Lines { batch, state, budgets })
 }
@@ -197,23 +237,40 @@ pub(super) struct Lines<'a> {
 }
 
 /// Writes messages, each in its first state.
-pub(super) fn insert(db: &Connection, owner: i64, intent: &Intent, taken: &[Taken<'_>], lines: &Lines<'_>) -> JobResult<()> {
+pub(super) fn insert(
+    db: &Connection,
+    owner: i64,
+    intent: &Intent,
+    taken: &[Taken<'_>],
+    lines: &Lines<'_>,
+) -> JobResult<()> {
     let &Lines { batch, state, budgets } = lines;
     let now = intent.now.as_millis();
     let principal = &intent.payer.principal;
     let mut message = db.prepare_cached(
-        "INSERT INTO message (id, principal, batch, recipient, sender, text, keep_text, digest, encoding, segments, state, provider, created_ms, changed_ms,
-                              held_micros, currency, budgets, owner, history, forward, request, sandbox, price_assumed, folded, due_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
+        "INSERT INTO message (id, principal, batch, recipient, sender, text, keep_text, digest, encoding, \
+         segments, state, provider, created_ms, changed_ms,
+                              held_micros, currency, budgets, owner, history, forward, request, sandbox, \
+                              price_assumed, folded, due_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
+         ?20, ?21, ?22, ?23, ?24)",
     )?;
     let request = batch.filter(|_| intent.is_campaign).map(i64::wrapping_neg);
-    let key =
-        if !intent.keep_texts && taken.iter().any(|taken| taken.enters(state).0.waits()) { Some(sealed::key_for(db, intent.preview)?) } else { None };
+    let key = if !intent.keep_texts && taken.iter().any(|taken| taken.enters(state).0.waits()) {
+        Some(sealed::key_for(db, intent.preview)?)
+    } else {
+        None
+    };
     for taken in taken {
         let draft = taken.draft;
         let (state, due, why) = taken.enters(state);
         // What leaves now is never sent again, so its text is only written to be kept.
-        let text = sealed::to_write(&draft.text, &draft.id, intent.keep_texts, key.as_ref().filter(|_| state.waits()))?;
+        let text = sealed::to_write(
+            &draft.text,
+            &draft.id,
+            intent.keep_texts,
+            key.as_ref().filter(|_| state.waits()),
+        )?;
         message.execute(params![
             draft.id.as_str(),
             principal,

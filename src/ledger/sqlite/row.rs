@@ -10,7 +10,8 @@ use crate::sms::message::{BatchId, MessageId, Realm, State};
 pub(super) const COLUMNS: &str = concat!(
     "id, seq, (SELECT b.id FROM batch b WHERE b.seq = message.batch), recipient, sender, ",
     text!(),
-    ", encoding, segments, state, provider, vendor_id, created_ms, changed_ms, held_micros, price_micros, currency, code, why, digest,
+    ", encoding, segments, state, provider, vendor_id, created_ms, changed_ms, held_micros, price_micros, \
+     currency, code, why, digest,
      (SELECT count(*) FROM reply r WHERE r.message = message.seq), parted, sandbox, price_assumed, principal"
 );
 
@@ -46,5 +47,9 @@ pub(super) fn record_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
 
 /// What the target of a key names.
 pub(super) fn target_from(target: String) -> Target {
-    if target.starts_with(BatchId::PREFIX) { Target::Batch(BatchId::from_text(target)) } else { Target::Message(MessageId::from_text(target)) }
+    if target.starts_with(BatchId::PREFIX) {
+        Target::Batch(BatchId::from_text(target))
+    } else {
+        Target::Message(MessageId::from_text(target))
+    }
 }

@@ -1,10 +1,11 @@
-//! Texts that are not to be kept, while they wait in the queue: sealed under a key that is written over once none of them is
-//! needed any more.
+//! Texts that are not to be kept, while they wait in the queue: sealed under a key that is written over once
+//! none of them is needed any more.
 //!
-//! Erasing the row is not enough. `SQLite` moves rows between pages, and what it moved stays behind in the unused room of the
-//! page that it was on; `secure_delete` reaches what is deleted, and not that. So what stays behind must be of no use to anybody.
-//! The key has a table of its own with one row that always has the same size: it never moves, and a new one lies where the old one
-//! lay. What the log has of the old one goes with the log, which the writing thread empties after that.
+//! Erasing the row is not enough. `SQLite` moves rows between pages, and what it moved stays behind in the
+//! unused room of the page that it was on; `secure_delete` reaches what is deleted, and not that. So what
+//! stays behind must be of no use to anybody. The key has a table of its own with one row that always has the
+//! same size: it never moves, and a new one lies where the old one lay. What the log has of the old one goes
+//! with the log, which the writing thread empties after that.
 
 use std::borrow::Cow;
 
@@ -21,12 +22,14 @@ use crate::sms::message::MessageId;
 /// The text of a message, wherever it is read: `unsealed` is [`teach`]'s.
 macro_rules! text {
     () => {
-        "CASE WHEN keep_text OR text IS NULL THEN text ELSE unsealed(text, id, (SELECT key FROM text_key)) END"
+        "CASE WHEN keep_text OR text IS NULL THEN text ELSE unsealed(text, id, (SELECT key FROM text_key)) \
+         END"
     };
 }
 pub(super) use text;
 
-/// What a sealed text begins with. No text has this character, so one that an older version left as it was is told from it.
+/// What a sealed text begins with. No text has this character, so one that an older version left as it was is
+/// told from it.
 const SEALED: char = '\u{1}';
 
 type Key = [u8; 32];
@@ -40,8 +43,14 @@ pub(super) fn key_for(db: &Connection, is_rehearsal: bool) -> rusqlite::Result<K
     db.prepare_cached("SELECT key FROM text_key")?.query_row([], |row| row.get(0))
 }
 
-/// The text of a message as it is written: as it is where it is kept, sealed where there is a key for it, and else not at all.
-pub(super) fn to_write<'a>(text: &'a str, id: &MessageId, is_kept: bool, key: Option<&Key>) -> rusqlite::Result<Option<Cow<'a, str>>> {
+/// The text of a message as it is written: as it is where it is kept, sealed where there is a key for it, and
+/// else not at all.
+pub(super) fn to_write<'a>(
+    text: &'a str,
+    id: &MessageId,
+    is_kept: bool,
+    key: Option<&Key>,
+) -> rusqlite::Result<Option<Cow<'a, str>>> {
     if is_kept {
         return Ok(Some(Cow::from(text)));
     }
@@ -52,7 +61,9 @@ pub(super) fn to_write<'a>(text: &'a str, id: &MessageId, is_kept: bool, key: Op
 fn seal(text: &str, id: &str, key: &Key) -> rusqlite::Result<String> {
     let cannot = |_| rusqlite::Error::ToSqlConversionFailure("a text cannot be sealed".into());
     let mut octets = text.as_bytes().to_vec();
-    cipher(key).and_then(|cipher| cipher.seal_in_place_append_tag(nonce(id), Aad::from(id), &mut octets)).map_err(cannot)?;
+    cipher(key)
+        .and_then(|cipher| cipher.seal_in_place_append_tag(nonce(id), Aad::from(id), &mut octets))
+        .map_err(cannot)?;
     let mut sealed = String::from(SEALED);
     STANDARD_NO_PAD.encode_string(octets, &mut sealed);
     Ok(sealed)
@@ -79,7 +90,8 @@ fn nonce(id: &str) -> Nonce {
 
 /// Teaches a connection to read such texts.
 pub(super) fn teach(db: &Connection) -> rusqlite::Result<()> {
-    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
+    let flags =
+        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
     db.create_scalar_function("unsealed", 3, flags, |given| {
         let (sealed, id, key) = (given.get::<String>(0)?, given.get::<String>(1)?, given.get::<Key>(2)?);
         Ok(unseal(&sealed, &id, &key))
@@ -88,7 +100,10 @@ pub(super) fn teach(db: &Connection) -> rusqlite::Result<()> {
 
 /// The texts that are not to be kept and are still needed.
 fn unkept_needed() -> String {
-    format!("SELECT 1 FROM message INDEXED BY message_unkept WHERE NOT keep_text AND text IS NOT NULL AND {IS_OPEN}")
+    format!(
+        "SELECT 1 FROM message INDEXED BY message_unkept WHERE NOT keep_text AND text IS NOT NULL AND \
+         {IS_OPEN}"
+    )
 }
 
 /// Whether a text that is not to be kept is still needed.
@@ -101,10 +116,13 @@ pub(super) fn is_used(db: &Connection) -> rusqlite::Result<bool> {
     db.prepare_cached("SELECT is_used FROM text_key")?.query_row([], |row| row.get(0))
 }
 
-/// Writes a new key over one that was used and is not needed any more: no text that was sealed under it can be read again.
-/// What the log has of it is to be emptied after that.
+/// Writes a new key over one that was used and is not needed any more: no text that was sealed under it can
+/// be read again. What the log has of it is to be emptied after that.
 pub(super) fn forget(db: &Connection) -> rusqlite::Result<()> {
-    let forget = sql!("UPDATE text_key SET key = randomblob(32), is_used = 0 WHERE is_used AND NOT EXISTS ({})", unkept_needed());
+    let forget = sql!(
+        "UPDATE text_key SET key = randomblob(32), is_used = 0 WHERE is_used AND NOT EXISTS ({})",
+        unkept_needed()
+    );
     db.prepare_cached(forget)?.execute(params![]).map(drop)
 }
 

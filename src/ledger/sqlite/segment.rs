@@ -1,6 +1,6 @@
-//! The segments of messages that went out as several requests of their own: what became of each, and what the provider
-//! says of each later. Such a message is found by the ids of its segments alone, and the worst of them says where it
-//! stands: it is delivered when all of them are, and failed when one is.
+//! The segments of messages that went out as several requests of their own: what became of each, and what the
+//! provider says of each later. Such a message is found by the ids of its segments alone, and the worst of
+//! them says where it stands: it is delivered when all of them are, and failed when one is.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -39,23 +39,34 @@ pub(super) fn named_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Named> {
 /// Writes what became of a message's segments. What is on record and certain stays.
 pub(super) fn write(db: &Connection, open: &Open, segments: &[Segment]) -> JobResult<()> {
     let mut add = db.prepare_cached(sql!(
-        "INSERT INTO segment (message, number, provider, vendor_id, state, at_ms, why) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT (message, number) DO UPDATE SET state = excluded.state, at_ms = excluded.at_ms, why = excluded.why,
+        "INSERT INTO segment (message, number, provider, vendor_id, state, at_ms, why) VALUES (?1, ?2, ?3, \
+         ?4, ?5, ?6, ?7)
+         ON CONFLICT (message, number) DO UPDATE SET state = excluded.state, at_ms = excluded.at_ms, why = \
+         excluded.why,
                      vendor_id = coalesce(vendor_id, excluded.vendor_id)
          WHERE {} AND NOT {}",
         IS_UNKNOWN.of("segment."),
         IS_UNKNOWN.of("excluded.")
     ))?;
     for Segment { number, state, vendor_id, at, why } in segments {
-        add.execute(params![open.seq, number, open.provider, vendor_id, state.number(), at.as_millis(), why])?;
+        add.execute(params![
+            open.seq,
+            number,
+            open.provider,
+            vendor_id,
+            state.number(),
+            at.as_millis(),
+            why
+        ])?;
     }
     let first = segments.iter().find_map(|segment| segment.vendor_id.as_deref());
-    db.prepare_cached("UPDATE message SET parted = 1, vendor_id = coalesce(vendor_id, ?2) WHERE seq = ?1")?.execute(params![open.seq, first])?;
+    db.prepare_cached("UPDATE message SET parted = 1, vendor_id = coalesce(vendor_id, ?2) WHERE seq = ?1")?
+        .execute(params![open.seq, first])?;
     Ok(())
 }
 
-/// Applies the receipts that came before the segments' ids were known. Some carriers give all segments of a message one
-/// id. Returns whether there were any.
+/// Applies the receipts that came before the segments' ids were known. Some carriers give all segments of a
+/// message one id. Returns whether there were any.
 pub(super) fn apply_early(group: &mut Group<'_>, open: &mut Open, segments: &[Segment]) -> JobResult<bool> {
     let mut has_moved = false;
     let mut taken: HashMap<&str, Vec<Early>> = HashMap::new();
@@ -66,7 +77,8 @@ pub(super) fn apply_early(group: &mut Group<'_>, open: &mut Open, segments: &[Se
             Entry::Vacant(place) => place.insert(take_early(group.beside(), open, vendor_id)?),
         };
         for Early { state, at, why, .. } in told {
-            has_moved |= advance(group.beside(), open.seq, segment.number, &Step::new(*state, *at, why.as_deref()))?;
+            has_moved |=
+                advance(group.beside(), open.seq, segment.number, &Step::new(*state, *at, why.as_deref()))?;
         }
     }
     if has_moved {
@@ -79,10 +91,13 @@ pub(super) fn apply_early(group: &mut Group<'_>, open: &mut Open, segments: &[Se
 pub(super) fn named(db: &Connection, report: &Report) -> JobResult<Vec<Named>> {
     let mut statement = db.prepare_cached(&format!(
         "SELECT {OPEN_COLUMNS}, id, changed_ms, segment FROM message
-         JOIN (SELECT message, number AS segment FROM segment WHERE vendor_id = ?1 AND provider = ?2) ON message = seq
+         JOIN (SELECT message, number AS segment FROM segment WHERE vendor_id = ?1 AND provider = ?2) ON \
+         message = seq
          WHERE ?3 IS NULL OR recipient = ?3 ORDER BY seq, segment"
     ))?;
-    let rows = statement.query_map(params![report.vendor_id, report.provider, report.to], |row| Ok((named_from(row)?, row.get("segment")?)))?;
+    let rows = statement.query_map(params![report.vendor_id, report.provider, report.to], |row| {
+        Ok((named_from(row)?, row.get("segment")?))
+    })?;
     let mut all: Vec<Named> = Vec::new();
     for row in rows {
         let (mut named, number) = row?;
@@ -97,8 +112,14 @@ pub(super) fn named(db: &Connection, report: &Report) -> JobResult<Vec<Named>> {
     Ok(all)
 }
 
-/// Applies a report to segments of a message. Nothing where it moved none of them; else whether the message moved too.
-pub(super) fn record(group: &mut Group<'_>, open: &mut Open, numbers: &[u32], told: &Step<'_>) -> JobResult<Option<bool>> {
+/// Applies a report to segments of a message. Nothing where it moved none of them; else whether the message
+/// moved too.
+pub(super) fn record(
+    group: &mut Group<'_>,
+    open: &mut Open,
+    numbers: &[u32],
+    told: &Step<'_>,
+) -> JobResult<Option<bool>> {
     let mut has_moved = false;
     for number in numbers {
         has_moved |= advance(group.beside(), open.seq, *number, told)?;
@@ -113,7 +134,10 @@ fn advance(db: &Connection, message: i64, number: u32, told: &Step<'_>) -> JobRe
     if !State::from_number(state).is_some_and(|state| state.may_become(told.next)) {
         return Ok(false);
     }
-    let mut update = db.prepare_cached("UPDATE segment SET state = ?3, at_ms = ?4, why = coalesce(?5, why) WHERE message = ?1 AND number = ?2")?;
+    let mut update = db.prepare_cached(
+        "UPDATE segment SET state = ?3, at_ms = ?4, why = coalesce(?5, why) \
+        WHERE message = ?1 AND number = ?2",
+    )?;
     update.execute(params![message, number, told.next.number(), told.at.as_millis(), told.why])?;
     Ok(true)
 }
@@ -129,13 +153,19 @@ fn follow(group: &mut Group<'_>, open: &mut Open) -> JobResult<bool> {
         return apply(group, open, &Step::new(next, last, None));
     }
     let Some(Segment { number, at, why, .. }) = there.next() else { return Ok(false) };
-    let words = format!("segment {number} of {}: {}", segments.len(), why.as_deref().unwrap_or("it did not reach the phone"));
+    let words = format!(
+        "segment {number} of {}: {}",
+        segments.len(),
+        why.as_deref().unwrap_or("it did not reach the phone")
+    );
     apply(group, open, &Step::new(next, *at, Some(&words)))
 }
 
 /// All of one message, in their order.
 pub(super) fn of_message(db: &Connection, message: i64) -> rusqlite::Result<Vec<Segment>> {
-    let mut statement = db.prepare_cached("SELECT number, state, vendor_id, at_ms, why FROM segment WHERE message = ?1 ORDER BY number")?;
+    let mut statement = db.prepare_cached(
+        "SELECT number, state, vendor_id, at_ms, why FROM segment WHERE message = ?1 ORDER BY number",
+    )?;
     let rows = statement.query_map([message], |row| {
         Ok(Segment {
             number: row.get(0)?,

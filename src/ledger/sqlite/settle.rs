@@ -15,13 +15,22 @@ use crate::sms::facts::Budget;
 use crate::sms::message::{MessageId, State};
 
 /// See [`crate::ledger::facets::Intents::settle`].
-pub(super) fn settle(group: &mut Group<'_>, id: &MessageId, settlement: &Settlement) -> JobResult<Vec<Budget>> {
+pub(super) fn settle(
+    group: &mut Group<'_>,
+    id: &MessageId,
+    settlement: &Settlement,
+) -> JobResult<Vec<Budget>> {
     let db = group.beside();
     let mut statement = db.prepare_cached(sql!(
-        "SELECT {OPEN_COLUMNS}, EXISTS (SELECT 1 FROM early_receipt e WHERE e.vendor_id = ?2 AND e.provider = message.provider) AS has_early
+        "SELECT {OPEN_COLUMNS}, EXISTS (SELECT 1 FROM early_receipt e WHERE e.vendor_id = ?2 AND e.provider \
+         = message.provider) AS has_early
          FROM message WHERE id = ?1"
     ))?;
-    let found = statement.query_row(params![id.as_str(), settlement.vendor_id], |row| Ok((open_from(row)?, row.get("has_early")?))).optional()?;
+    let found = statement
+        .query_row(params![id.as_str(), settlement.vendor_id], |row| {
+            Ok((open_from(row)?, row.get("has_early")?))
+        })
+        .optional()?;
     let Some((mut open, has_early)) = found else { return Ok(Vec::new()) };
     let is_part = settlement.state == State::Failed && settlement.price_micros.is_none();
     let share = if is_part { posting::share(&settlement.parts, open.held_micros) } else { None };
@@ -46,7 +55,9 @@ pub(super) fn settle(group: &mut Group<'_>, id: &MessageId, settlement: &Settlem
     let moved_on = if !settlement.parts.is_empty() {
         segment::write(db, &open, &settlement.parts)?;
         segment::apply_early(group, &mut open, &settlement.parts)?
-    } else if let (Some(vendor_id), Some(_), false, true) = (&settlement.vendor_id, &moved, open.is_parted, has_early) {
+    } else if let (Some(vendor_id), Some(_), false, true) =
+        (&settlement.vendor_id, &moved, open.is_parted, has_early)
+    {
         early::apply_early(group, &mut open, vendor_id)?
     } else {
         false
@@ -63,9 +74,11 @@ pub(super) const CANCELED: &str = "canceled by the operator";
 /// See [`crate::ledger::facets::Intents::cancel`].
 pub(super) fn cancel(db: &Connection, principal: &str, batch: &str, now: Timestamp) -> JobResult<u32> {
     let mut statement = db.prepare_cached(sql!(
-        "SELECT {OPEN_COLUMNS} FROM message WHERE batch = (SELECT seq FROM batch WHERE id = ?1 AND principal = ?2 AND accepting IS NULL) AND {WAITS} ORDER BY seq"
+        "SELECT {OPEN_COLUMNS} FROM message WHERE batch = (SELECT seq FROM batch WHERE id = ?1 AND \
+         principal = ?2 AND accepting IS NULL) AND {WAITS} ORDER BY seq"
     ))?;
-    let queued: Vec<Open> = statement.query_map([batch, principal], open_from)?.collect::<rusqlite::Result<_>>()?;
+    let queued: Vec<Open> =
+        statement.query_map([batch, principal], open_from)?.collect::<rusqlite::Result<_>>()?;
     let canceled = Step::new(State::Canceled, now, Some(CANCELED));
     Group::over(db, |group| {
         let mut count = 0;
@@ -76,12 +89,13 @@ pub(super) fn cancel(db: &Connection, principal: &str, batch: &str, now: Timesta
     })
 }
 
-/// See [`crate::ledger::facets::Intents::hand_on`]. Returns whether it was this instance's to hand on. An id that a report gave it
-/// was the other provider's.
+/// See [`crate::ledger::facets::Intents::hand_on`]. Returns whether it was this instance's to hand on. An id
+/// that a report gave it was the other provider's.
 pub(super) fn hand_on(db: &Connection, owner: i64, id: &MessageId, provider: &str) -> JobResult<bool> {
     let changed = db
         .prepare_cached(sql!(
-            "UPDATE message SET why = CASE WHEN provider = ?3 THEN why ELSE coalesce(why, 'first tried with ' || provider) END, provider = ?3,
+            "UPDATE message SET why = CASE WHEN provider = ?3 THEN why ELSE coalesce(why, 'first tried with \
+             ' || provider) END, provider = ?3,
                     vendor_id = NULL, look_ms = NULL
              WHERE id = ?1 AND {IS_ATTEMPTING} AND owner = ?2"
         ))?

@@ -1,8 +1,9 @@
-//! Conditions on a message's state, as SQL has them. Each is made of what [`State`] says of itself, so that no other file here
-//! knows a state's number, and a state that is added is added in one place.
+//! Conditions on a message's state, as SQL has them. Each is made of what [`State`] says of itself, so that
+//! no other file here knows a state's number, and a state that is added is added in one place.
 //!
-//! SQLite takes a partial index only where a query repeats the index's own condition word by word, and the released tables have
-//! `state < 3`, `state = 0`, `state = 1` and `state = 9`: a test holds that these are written so.
+//! SQLite takes a partial index only where a query repeats the index's own condition word by word, and the
+//! released tables have `state < 3`, `state = 0`, `state = 1` and `state = 9`: a test holds that these are
+//! written so.
 
 use std::fmt;
 
@@ -28,17 +29,26 @@ impl Condition {
 
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let numbers: Vec<u8> = State::ALL.into_iter().filter(|state| (self.is)(*state)).map(State::number).collect();
+        let numbers: Vec<u8> =
+            State::ALL.into_iter().filter(|state| (self.is)(*state)).map(State::number).collect();
         match numbers.as_slice() {
             [one] => write!(f, "{}state = {one}", self.row),
             // The first ones: of a list SQLite makes a table of its own, each time that it asks.
-            first if (0..).zip(first).all(|(number, state)| number == *state) => write!(f, "{}state < {}", self.row, first.len()),
-            several => write!(f, "{}state IN ({})", self.row, several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+            first if (0..).zip(first).all(|(number, state)| number == *state) => {
+                write!(f, "{}state < {}", self.row, first.len())
+            }
+            several => write!(
+                f,
+                "{}state IN ({})",
+                self.row,
+                several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            ),
         }
     }
 }
 
-/// What the index of what is still to be done has: what may be taken, is taken, or has a time. What waits for a person is not in it.
+/// What the index of what is still to be done has: what may be taken, is taken, or has a time. What waits for
+/// a person is not in it.
 const IS_INDEXED: Condition = Condition::new(|state| state.is_open() && !matches!(state, State::Proposed));
 
 /// The same, found by that index: without it each reads every message there ever was.
@@ -62,7 +72,8 @@ pub(super) const IS_UNKNOWN: Condition = Condition::new(|state| matches!(state, 
 pub(super) const IS_PLANNED: Condition = Condition::new(State::is_planned);
 pub(super) const WAITS: Condition = Condition::new(State::waits);
 pub(super) const IS_OPEN: Condition = Condition::new(State::is_open);
-pub(super) const IS_IN_HAND: Condition = Condition::new(|state| matches!(state, State::Queued | State::Attempting));
+pub(super) const IS_IN_HAND: Condition =
+    Condition::new(|state| matches!(state, State::Queued | State::Attempting));
 pub(super) const NEVER_LEFT: Condition = Condition::new(State::never_left);
 pub(super) const HAS_NOT_LEFT: Condition = Condition::new(State::has_not_left);
 pub(super) const IS_UNDECIDED: Condition = Condition::new(State::is_undecided);
@@ -141,14 +152,17 @@ mod tests {
         let is_bare = |line: &str| {
             line.match_indices("state").any(|(at, _)| {
                 let rest = line.get(at + "state".len()..).unwrap_or_default().trim_start();
-                let rest = ["=", "<>", "IN (", "NOT IN ("].iter().find_map(|operator| rest.strip_prefix(operator));
+                let rest =
+                    ["=", "<>", "IN (", "NOT IN ("].iter().find_map(|operator| rest.strip_prefix(operator));
                 rest.is_some_and(|rest| rest.trim_start().starts_with(|c: char| c.is_ascii_digit()))
             })
         };
         assert!(is_bare("WHERE m.state IN (0, 1)") && is_bare("SET state = 2") && !is_bare("state = ?1"));
         let mut looked = 0;
         for file in std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
-            if file.extension().is_some_and(|end| end == "rs") && !others.iter().any(|other| file.ends_with(other)) {
+            if file.extension().is_some_and(|end| end == "rs")
+                && !others.iter().any(|other| file.ends_with(other))
+            {
                 let text = std::fs::read_to_string(&file).unwrap();
                 let bare: Vec<&str> = text.lines().filter(|line| is_bare(line)).collect();
                 assert!(bare.is_empty(), "{}: {bare:?}", file.display());

@@ -1,4 +1,5 @@
-//! How much there is of something, so that it can be bounded without looking at all of it; and how often something happened.
+//! How much there is of something, so that it can be bounded without looking at all of it; and how often
+//! something happened.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -14,14 +15,19 @@ pub(super) const CUT_SHORT: &str = "long_reply_cut_short";
 
 /// Counts what happened.
 pub(super) fn add(db: &Connection, name: &str, provider: &str, more: u32) -> JobResult<()> {
-    db.prepare_cached("INSERT INTO tally (name, provider, count) VALUES (?1, ?2, ?3) ON CONFLICT (name, provider) DO UPDATE SET count = count + ?3")?
-        .execute(params![name, provider, more])?;
+    db.prepare_cached(
+        "INSERT INTO tally (name, provider, count) VALUES (?1, ?2, ?3) ON CONFLICT (name, \
+        provider) DO UPDATE SET count = count + ?3",
+    )?
+    .execute(params![name, provider, more])?;
     Ok(())
 }
 
 /// How much was counted.
 pub(super) fn of(db: &Connection, name: &str, provider: &str) -> rusqlite::Result<u32> {
-    let found = db.prepare_cached("SELECT count FROM tally WHERE name = ?1 AND provider = ?2")?.query_row([name, provider], |row| row.get(0));
+    let found = db
+        .prepare_cached("SELECT count FROM tally WHERE name = ?1 AND provider = ?2")?
+        .query_row([name, provider], |row| row.get(0));
     Ok(found.optional()?.unwrap_or(0))
 }
 
@@ -52,11 +58,15 @@ mod tests {
         let last = MIGRATIONS.iter().position(|migration| migration.contains("CREATE TABLE tally")).unwrap();
         let db = ledger(MIGRATIONS.into_iter().take(last));
         for (id, provider) in [("1", "a"), ("2", "a"), ("3", "b")] {
-            let add = "INSERT INTO early_receipt (vendor_id, provider, state, at_ms, received_ms) VALUES (?1, ?2, 4, 0, 0)";
+            let add = "INSERT INTO early_receipt (vendor_id, provider, state, at_ms, received_ms) VALUES \
+                (?1, ?2, 4, 0, 0)";
             db.execute(add, [id, provider]).unwrap();
         }
         MIGRATIONS.into_iter().skip(last).for_each(|migration| db.execute_batch(migration).unwrap());
-        assert_eq!((of(&db, EARLY, "a").unwrap(), of(&db, EARLY, "b").unwrap(), of(&db, EARLY, "c").unwrap()), (2, 1, 0));
+        assert_eq!(
+            (of(&db, EARLY, "a").unwrap(), of(&db, EARLY, "b").unwrap(), of(&db, EARLY, "c").unwrap()),
+            (2, 1, 0)
+        );
         db.execute("DELETE FROM early_receipt WHERE vendor_id = '1'", []).unwrap();
         assert_eq!(of(&db, EARLY, "a").unwrap(), 1);
     }
@@ -67,7 +77,9 @@ mod tests {
         let plan = |sql: &str| -> Vec<String> {
             let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let values = vec![1_i64; statement.parameter_count()];
-            let rows = statement.query_map(rusqlite::params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
+            let rows = statement
+                .query_map(rusqlite::params_from_iter(values), |row| row.get::<_, String>(3))
+                .unwrap();
             rows.collect::<rusqlite::Result<_>>().unwrap()
         };
         for (sql, index) in [
@@ -77,7 +89,11 @@ mod tests {
             (long_reply::WAITING, "COVERING INDEX long_reply_open"),
         ] {
             let steps = plan(sql);
-            assert!(steps.iter().any(|step| step.contains(index)) && !steps.iter().any(|step| step.starts_with("SCAN")), "{index}: {steps:?}");
+            assert!(
+                steps.iter().any(|step| step.contains(index))
+                    && !steps.iter().any(|step| step.starts_with("SCAN")),
+                "{index}: {steps:?}"
+            );
         }
     }
 }

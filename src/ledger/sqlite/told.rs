@@ -20,7 +20,8 @@ impl Told for SqliteLedger {
     async fn first_told(&self, provider: &str, content: &str) -> Result<Option<Timestamp>> {
         let key = [provider.to_owned(), content.to_owned()];
         self.read(move |db| {
-            let mut statement = db.prepare_cached("SELECT first_ms FROM told WHERE provider = ?1 AND content = ?2")?;
+            let mut statement =
+                db.prepare_cached("SELECT first_ms FROM told WHERE provider = ?1 AND content = ?2")?;
             statement.query_row(key, |row| row.get(0).map(Timestamp)).optional()
         })
         .await
@@ -30,18 +31,26 @@ impl Told for SqliteLedger {
         let key = [provider.to_owned(), content.to_owned()];
         let forget = move |db: &Connection| {
             let [provider, content] = &key;
-            db.prepare_cached("DELETE FROM told WHERE provider = ?1 AND content = ?2")?.execute([provider, content])?;
+            db.prepare_cached("DELETE FROM told WHERE provider = ?1 AND content = ?2")?
+                .execute([provider, content])?;
             Ok(())
         };
         self.writer()?.run(forget).await
     }
 
-    async fn adopt_reply(&self, provider: &str, content: &str, since: Timestamp) -> Result<Option<Timestamp>> {
+    async fn adopt_reply(
+        &self,
+        provider: &str,
+        content: &str,
+        since: Timestamp,
+    ) -> Result<Option<Timestamp>> {
         let (provider, content, owner) = (provider.to_owned(), content.to_owned(), self.instance.id());
         let (id, [after, before]) = (provider.clone(), around(&content));
         let has_any = move |db: &Connection| {
-            db.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM reply WHERE {OF_CONTENT} AND {LEFT_BEHIND})"))?
-                .query_row(params![id, after, before, since.as_millis()], |row| row.get::<_, bool>(0))
+            db.prepare_cached(&format!(
+                "SELECT EXISTS (SELECT 1 FROM reply WHERE {OF_CONTENT} AND {LEFT_BEHIND})"
+            ))?
+            .query_row(params![id, after, before, since.as_millis()], |row| row.get::<_, bool>(0))
         };
         if !self.read(has_any).await? {
             return Ok(None);
@@ -52,23 +61,40 @@ impl Told for SqliteLedger {
     async fn is_recorded_elsewhere(&self, provider: &str, content: &str, since: Timestamp) -> Result<bool> {
         let (provider, owner, [after, before]) = (provider.to_owned(), self.instance.id(), around(content));
         self.read(move |db| {
-            db.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM reply WHERE {OF_CONTENT} AND owner <> ?5)"))?
-                .query_row(params![provider, after, before, since.as_millis(), owner], |row| row.get(0))
+            db.prepare_cached(&format!(
+                "SELECT EXISTS (SELECT 1 FROM reply WHERE {OF_CONTENT} AND owner <> ?5)"
+            ))?
+            .query_row(params![provider, after, before, since.as_millis(), owner], |row| row.get(0))
         })
         .await
     }
 
     async fn last_death(&self) -> Result<Option<Timestamp>> {
-        self.read(|db| db.prepare_cached("SELECT at_ms FROM death")?.query_row([], |row| row.get(0).map(Timestamp)).optional()).await
+        self.read(|db| {
+            db.prepare_cached("SELECT at_ms FROM death")?
+                .query_row([], |row| row.get(0).map(Timestamp))
+                .optional()
+        })
+        .await
     }
 }
 
-fn keep_told(db: &Connection, owner: i64, provider: &str, texts: &[(String, Timestamp)], now: Timestamp) -> JobResult<()> {
-    db.prepare_cached("DELETE FROM told WHERE first_ms < ?1")?.execute([now.plus_ms(-TOLD_AGAIN_MS).as_millis()])?;
+fn keep_told(
+    db: &Connection,
+    owner: i64,
+    provider: &str,
+    texts: &[(String, Timestamp)],
+    now: Timestamp,
+) -> JobResult<()> {
+    db.prepare_cached("DELETE FROM told WHERE first_ms < ?1")?
+        .execute([now.plus_ms(-TOLD_AGAIN_MS).as_millis()])?;
     let mut add = db.prepare_cached(
-        "INSERT INTO told (provider, content, first_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET first_ms = min(first_ms, excluded.first_ms)",
+        "INSERT INTO told (provider, content, first_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET \
+         first_ms = min(first_ms, excluded.first_ms)",
     )?;
-    let mut is_taken = db.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM reply WHERE {OF_CONTENT} AND owner IS NOT ?5)"))?;
+    let mut is_taken = db.prepare_cached(&format!(
+        "SELECT EXISTS (SELECT 1 FROM reply WHERE {OF_CONTENT} AND owner IS NOT ?5)"
+    ))?;
     for (content, first) in texts {
         // Another process was told it again and took it, before this one could say that it had not.
         let [after, before] = around(content);
@@ -80,8 +106,11 @@ fn keep_told(db: &Connection, owner: i64, provider: &str, texts: &[(String, Time
     }
     let count: u32 = db.prepare_cached("SELECT count(*) FROM told")?.query_row([], |row| row.get(0))?;
     if count > MOST_TOLD {
-        db.prepare_cached("DELETE FROM told WHERE (provider, content) IN (SELECT provider, content FROM told ORDER BY first_ms LIMIT ?1)")?
-            .execute([count - MOST_TOLD])?;
+        db.prepare_cached(
+            "DELETE FROM told WHERE (provider, content) IN (SELECT provider, content FROM \
+            told ORDER BY first_ms LIMIT ?1)",
+        )?
+        .execute([count - MOST_TOLD])?;
     }
     Ok(())
 }
@@ -92,25 +121,38 @@ const OF_CONTENT: &str = "provider = ?1 AND vendor_id > ?2 AND vendor_id < ?3 AN
 /// Replies that a process recorded which is no longer there.
 const LEFT_BEHIND: &str = "owner NOT IN (SELECT id FROM instance)";
 
-/// What stands before and behind all ids that are made of this content: it with a "-", and it with the character after that.
+/// What stands before and behind all ids that are made of this content: it with a "-", and it with the
+/// character after that.
 fn around(content: &str) -> [String; 2] {
     [format!("{content}-"), format!("{content}.")]
 }
 
-fn adopt_reply(db: &Connection, owner: i64, provider: &str, content: &str, since: Timestamp) -> JobResult<Option<Timestamp>> {
+fn adopt_reply(
+    db: &Connection,
+    owner: i64,
+    provider: &str,
+    content: &str,
+    since: Timestamp,
+) -> JobResult<Option<Timestamp>> {
     let [after, before] = around(content);
     let adopted = db
         .prepare_cached(&format!(
             "UPDATE reply SET owner = ?5 WHERE seq =
-                 (SELECT seq FROM reply WHERE {OF_CONTENT} AND {LEFT_BEHIND} ORDER BY at_ms DESC, seq DESC LIMIT 1) RETURNING at_ms"
+                 (SELECT seq FROM reply WHERE {OF_CONTENT} AND {LEFT_BEHIND} ORDER BY at_ms DESC, seq DESC \
+                 LIMIT 1) RETURNING at_ms"
         ))?
-        .query_row(params![provider, after, before, since.as_millis(), owner], |row| row.get(0).map(Timestamp));
+        .query_row(params![provider, after, before, since.as_millis(), owner], |row| {
+            row.get(0).map(Timestamp)
+        });
     adopted.optional()
 }
 
 /// Notes that a process was found dead.
 pub(super) fn note_death(db: &Connection, now: Timestamp) -> JobResult<()> {
-    db.prepare_cached("INSERT INTO death (id, at_ms) VALUES (1, ?1) ON CONFLICT DO UPDATE SET at_ms = max(at_ms, excluded.at_ms)")?
-        .execute([now.as_millis()])?;
+    db.prepare_cached(
+        "INSERT INTO death (id, at_ms) VALUES (1, ?1) ON CONFLICT DO UPDATE SET at_ms = \
+        max(at_ms, excluded.at_ms)",
+    )?
+    .execute([now.as_millis()])?;
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! What keeps the ledger itself: forgetting in its turn, the keys, the mark, and its end. See [`crate::ledger::upkeep`].
+//! What keeps the ledger itself: forgetting in its turn, the keys, the mark, and its end. See
+//! [`crate::ledger::upkeep`].
 
 use std::sync::{Arc, PoisonError};
 
@@ -30,7 +31,13 @@ impl Upkeep for SqliteLedger {
         }
     }
 
-    async fn prune(&self, before: Timestamp, now: Timestamp, place: PrunePlace, limit: u32) -> Result<PruneStep> {
+    async fn prune(
+        &self,
+        before: Timestamp,
+        now: Timestamp,
+        place: PrunePlace,
+        limit: u32,
+    ) -> Result<PruneStep> {
         let (before, now, limit) = (before.as_millis(), now.as_millis(), limit.max(1));
         let (found, next) = self.read(move |db| prune::find(db, before, place, limit)).await?;
         if matches!(found, Found::Nothing) {
@@ -70,7 +77,8 @@ impl Upkeep for SqliteLedger {
     }
 
     async fn ping(&self) -> Result<()> {
-        self.read(|db| db.query_row("SELECT 1 FROM message LIMIT 1", [], |_| Ok(())).optional().map(drop)).await
+        self.read(|db| db.query_row("SELECT 1 FROM message LIMIT 1", [], |_| Ok(())).optional().map(drop))
+            .await
     }
 
     async fn close(&self) -> Result<()> {

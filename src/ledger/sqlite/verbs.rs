@@ -1,5 +1,5 @@
-//! The parts of the ledger as this database keeps them: each verb is a read on a connection of its own, or a job of the writing
-//! thread.
+//! The parts of the ledger as this database keeps them: each verb is a read on a connection of its own, or a
+//! job of the writing thread.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -13,8 +13,8 @@ use super::parts::PART;
 use super::wish::Wish;
 use super::writer::Written;
 use super::{
-    MAY_BE_RECORDED, SqliteLedger, account, due, early, instance, look, opt_out, outbox, parts, pending, query, queue, rate, receipt, recover, reply,
-    reserve, sealed, segment, session, settle, trace,
+    MAY_BE_RECORDED, SqliteLedger, account, due, early, instance, look, opt_out, outbox, parts, pending,
+    query, queue, rate, receipt, recover, reply, reserve, sealed, segment, session, settle, trace,
 };
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -22,9 +22,10 @@ use crate::ledger::facets::{Accounts, Intents, Outbox, People, Queue, Reports, V
 use crate::ledger::rules::window;
 use crate::ledger::told::Unmatched;
 use crate::ledger::{
-    Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Intent, LookClaim, Many, Nameless, NewHandle, NewPending, NewReply,
-    OptOut, Pacing, Payer, Pended, Pending, ProviderName, Recheck, Record, Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment,
-    Settled, Settlement, Target, VendorId, Whole,
+    Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Intent, LookClaim, Many, Nameless,
+    NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended, Pending, ProviderName, Recheck, Record,
+    Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment, Settled, Settlement, Target,
+    VendorId, Whole,
 };
 use crate::sms::caller_id::Known;
 use crate::sms::facts::{Budget, BudgetKey};
@@ -33,10 +34,15 @@ use crate::sms::peer::Peer;
 
 impl SqliteLedger {
     /// Reserves in one transaction; nothing where a bulk with the same key is being accepted.
-    pub(super) async fn reserve_at_once(&self, intent: &Arc<Intent>, decide: &Decide) -> Result<Option<Reservation>> {
+    pub(super) async fn reserve_at_once(
+        &self,
+        intent: &Arc<Intent>,
+        decide: &Decide,
+    ) -> Result<Option<Reservation>> {
         let owner = self.instance.id();
         let (seals, is_bulk) = (!intent.keep_texts && !intent.preview, intent.batch.is_some());
-        let (mark, peers, has_texts) = (Arc::clone(&self.mark), Arc::clone(&self.peers), Arc::clone(&self.has_texts));
+        let (mark, peers, has_texts) =
+            (Arc::clone(&self.mark), Arc::clone(&self.peers), Arc::clone(&self.has_texts));
         let kind = match intent.payer.realm {
             _ if intent.preview => Kind::Aside,
             // What is queued is asked about again when it is claimed.
@@ -47,7 +53,8 @@ impl SqliteLedger {
         let (asked, decide) = (Arc::clone(intent), Arc::clone(decide));
         let reserve = move |group: &mut Group<'_>| {
             if seals && is_bulk {
-                // By the writing thread, which also says that there are none: said before, that would be lost.
+                // By the writing thread, which also says that there are none: said before, that would be
+                // lost.
                 has_texts.store(true, Ordering::Relaxed);
             }
             let reserved = match peers.known(asked.payer.realm) {
@@ -101,7 +108,8 @@ impl Intents for SqliteLedger {
 
     async fn hand_on(&self, id: &MessageId, provider: &str) -> Result<()> {
         let (owner, id, provider) = (self.instance.id(), id.clone(), provider.to_owned());
-        let is_ours = self.writer()?.run_as(Kind::Begins, move |db| settle::hand_on(db, owner, &id, &provider)).await?;
+        let is_ours =
+            self.writer()?.run_as(Kind::Begins, move |db| settle::hand_on(db, owner, &id, &provider)).await?;
         // Whoever asks must not hand it over then: it may be somebody else's now.
         if is_ours { Ok(()) } else { Err(unavailable("this process is not attempting the message")) }
     }
@@ -125,7 +133,12 @@ impl Intents for SqliteLedger {
 #[async_trait]
 impl Queue for SqliteLedger {
     async fn claim(&self, claim: Claim) -> Result<Claimed> {
-        let (owner, has_texts, mark, peers) = (self.instance.id(), Arc::clone(&self.has_texts), Arc::clone(&self.mark), Arc::clone(&self.peers));
+        let (owner, has_texts, mark, peers) = (
+            self.instance.id(),
+            Arc::clone(&self.has_texts),
+            Arc::clone(&self.mark),
+            Arc::clone(&self.peers),
+        );
         let kind = if claim.realm == Realm::Live { Kind::Begins } else { Kind::Ordinary };
         let claim = move |db: &Connection| {
             if kind == Kind::Begins && mark.check().is_err() {
@@ -146,7 +159,8 @@ impl Queue for SqliteLedger {
             Written::Whole(claimed) => claimed,
             // Claimed by this process, and by nobody to be handed over.
             Written::Void(Ok(claimed), error) => {
-                tracing::error!(%error, "messages claimed from the queue are requeued: the claim could not be recorded");
+                tracing::error!(%error,
+                    "messages claimed from the queue are requeued: the claim could not be recorded");
                 Ok(Claimed { is_void: true, ..claimed })
             }
             Written::Void(Err(refused), _) => Err(refused),
@@ -179,19 +193,28 @@ impl Queue for SqliteLedger {
     async fn recover(&self, now: Timestamp, stale_before: Option<Timestamp>) -> Result<Recovered> {
         self.settle_unbegun().await?;
         let own = self.instance.id();
-        let (instances, has_orphans) = self.read(|db| Ok((instance::list(db)?, recover::has_orphans(db)?))).await?;
+        let (instances, has_orphans) =
+            self.read(|db| Ok((instance::list(db)?, recover::has_orphans(db)?))).await?;
         let dead = self.instance.dead(instances);
         if dead.is_empty() && !has_orphans && stale_before.is_none() {
             self.withdraw_abandoned().await?;
             return Ok(Recovered::default());
         }
         self.has_texts.store(true, Ordering::Relaxed);
-        let recovered = self.writer()?.run(move |db| recover::recover(db, own, &dead, now, stale_before)).await?;
+        let recovered =
+            self.writer()?.run(move |db| recover::recover(db, own, &dead, now, stale_before)).await?;
         self.withdraw_abandoned().await?;
         Ok(recovered)
     }
 
-    async fn admit(&self, provider: &str, realm: Realm, requests: u32, rate: Pacing, now: Timestamp) -> Result<bool> {
+    async fn admit(
+        &self,
+        provider: &str,
+        realm: Realm,
+        requests: u32,
+        rate: Pacing,
+        now: Timestamp,
+    ) -> Result<bool> {
         let counted_as = window::name(provider, realm).into_owned();
         self.writer()?.run(move |db| rate::admit(db, &counted_as, now, rate, requests)).await
     }
@@ -213,12 +236,23 @@ impl Reports for SqliteLedger {
         self.read(move |db| query::find(db, &id)).await
     }
 
-    async fn texts(&self, provider: ProviderName<'_>, vendor_id: VendorId<'_>, to: Option<E164<'_>>) -> Result<Option<Vec<String>>> {
-        let (provider, vendor_id, to) = (provider.0.to_owned(), vendor_id.0.to_owned(), to.map(|to| to.0.to_owned()));
+    async fn texts(
+        &self,
+        provider: ProviderName<'_>,
+        vendor_id: VendorId<'_>,
+        to: Option<E164<'_>>,
+    ) -> Result<Option<Vec<String>>> {
+        let (provider, vendor_id, to) =
+            (provider.0.to_owned(), vendor_id.0.to_owned(), to.map(|to| to.0.to_owned()));
         self.read(move |db| trace::texts(db, &provider, &vendor_id, to.as_deref())).await
     }
 
-    async fn has_vendor_id(&self, provider: ProviderName<'_>, vendor_id: VendorId<'_>, to: E164<'_>) -> Result<bool> {
+    async fn has_vendor_id(
+        &self,
+        provider: ProviderName<'_>,
+        vendor_id: VendorId<'_>,
+        to: E164<'_>,
+    ) -> Result<bool> {
         let (provider, vendor_id, to) = (provider.0.to_owned(), vendor_id.0.to_owned(), to.0.to_owned());
         self.read(move |db| trace::has_vendor_id(db, &provider, &vendor_id, &to)).await
     }
@@ -226,16 +260,34 @@ impl Reports for SqliteLedger {
     async fn has_nameless(&self, sought: Nameless<'_>) -> Result<bool> {
         let (provider, to) = (sought.provider.to_owned(), sought.to.to_owned());
         let Nameless { realm, digest, from, until, .. } = sought;
-        self.read(move |db| trace::has_nameless(db, &Nameless { provider: &provider, realm, to: &to, digest, from, until })).await
+        self.read(move |db| {
+            trace::has_nameless(db, &Nameless { provider: &provider, realm, to: &to, digest, from, until })
+        })
+        .await
     }
 
-    async fn unknowns(&self, provider: Option<(&str, Realm)>, since: Timestamp, limit: u32) -> Result<Vec<Record>> {
+    async fn unknowns(
+        &self,
+        provider: Option<(&str, Realm)>,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Record>> {
         let provider = provider.map(|(name, realm)| (name.to_owned(), realm));
-        self.read(move |db| trace::unknowns(db, provider.as_ref().map(|(name, realm)| (name.as_str(), *realm)), since, limit)).await
+        self.read(move |db| {
+            trace::unknowns(db, provider.as_ref().map(|(name, realm)| (name.as_str(), *realm)), since, limit)
+        })
+        .await
     }
 
-    async fn hint(&self, provider: ProviderName<'_>, vendor_id: VendorId<'_>, message: Option<&MessageId>, now: Timestamp) -> Result<bool> {
-        let (provider, vendor_id, message) = (provider.0.to_owned(), vendor_id.0.to_owned(), message.cloned());
+    async fn hint(
+        &self,
+        provider: ProviderName<'_>,
+        vendor_id: VendorId<'_>,
+        message: Option<&MessageId>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let (provider, vendor_id, message) =
+            (provider.0.to_owned(), vendor_id.0.to_owned(), message.cloned());
         self.writer()?.run(move |db| look::hint(db, &provider, &vendor_id, message.as_ref(), now)).await
     }
 
@@ -255,18 +307,30 @@ impl People for SqliteLedger {
         self.writer()?.run(move |db| reply::record_reply(db, owner, &reply, now)).await
     }
 
-    async fn reply_at(&self, provider: ProviderName<'_>, vendor_id: VendorId<'_>) -> Result<Option<Timestamp>> {
+    async fn reply_at(
+        &self,
+        provider: ProviderName<'_>,
+        vendor_id: VendorId<'_>,
+    ) -> Result<Option<Timestamp>> {
         let (provider, vendor_id) = (provider.0.to_owned(), vendor_id.0.to_owned());
         self.read(move |db| reply::reply_at(db, &provider, &vendor_id)).await
     }
 
-    async fn last_text(&self, provider: ProviderName<'_>, to: E164<'_>, at: Timestamp) -> Result<Option<String>> {
+    async fn last_text(
+        &self,
+        provider: ProviderName<'_>,
+        to: E164<'_>,
+        at: Timestamp,
+    ) -> Result<Option<String>> {
         let (provider, to) = (provider.0.to_owned(), to.0.to_owned());
         self.read(move |db| reply::last_text(db, &provider, &to, at)).await
     }
 
     async fn opt_out(&self, number: &str, is_out: bool, source: &str, at: Timestamp) -> Result<bool> {
-        let (mark, wish) = (Arc::clone(&self.mark), Wish { number: number.to_owned(), is_out, at, source: source.to_owned(), pending: None });
+        let (mark, wish) = (
+            Arc::clone(&self.mark),
+            Wish { number: number.to_owned(), is_out, at, source: source.to_owned(), pending: None },
+        );
         let record = move |db: &Connection| {
             let is_news = opt_out::opt_out(db, &wish.number, is_out, &wish.source, at)?;
             if is_out || is_news {
@@ -291,7 +355,12 @@ impl People for SqliteLedger {
         self.writer()?.run(move |db| opt_out::note_start(db, &provider, &number, at)).await
     }
 
-    async fn has_started_since(&self, provider: ProviderName<'_>, number: E164<'_>, at: Timestamp) -> Result<bool> {
+    async fn has_started_since(
+        &self,
+        provider: ProviderName<'_>,
+        number: E164<'_>,
+        at: Timestamp,
+    ) -> Result<bool> {
         let (provider, number) = (provider.0.to_owned(), number.0.to_owned());
         self.read(move |db| opt_out::has_started_since(db, &provider, &number, at)).await
     }
@@ -305,7 +374,10 @@ impl People for SqliteLedger {
         let pend = move |db: &Connection| {
             let pended = pending::pend(db, &new)?;
             // Also one that waits already: the mark may know it as settled.
-            pending::begun(&new).into_iter().filter(|_| !pended.is_full && (pended.is_new || new.is_said)).for_each(|wish| mark.wish(wish));
+            pending::begun(&new)
+                .into_iter()
+                .filter(|_| !pended.is_full && (pended.is_new || new.is_said))
+                .for_each(|wish| mark.wish(wish));
             Ok(pended)
         };
         self.writer()?.run(pend).await
@@ -315,12 +387,21 @@ impl People for SqliteLedger {
         self.read(pending::pendings).await
     }
 
-    async fn settle_pending(&self, id: i64, number: Option<&str>, forward: bool, now: Timestamp) -> Result<Option<Settled>> {
+    async fn settle_pending(
+        &self,
+        id: i64,
+        number: Option<&str>,
+        forward: bool,
+        now: Timestamp,
+    ) -> Result<Option<Settled>> {
         let number = number.map(ToOwned::to_owned);
         let mark = Arc::clone(&self.mark);
         let settle = move |db: &Connection| {
             let settled = pending::settle(db, id, number.as_deref(), forward, now)?;
-            settled.iter().filter_map(|settled| pending::ended(&settled.pending, now)).for_each(|wish| mark.wish(wish));
+            settled
+                .iter()
+                .filter_map(|settled| pending::ended(&settled.pending, now))
+                .for_each(|wish| mark.wish(wish));
             Ok(settled)
         };
         self.writer()?.run(settle).await

@@ -15,7 +15,8 @@ pub(super) struct Wish {
     pub(super) at: Timestamp,
     /// How it became known.
     pub(super) source: String,
-    /// What waits for the operator, who is to say whose wish it is. It is one for texts again once that is settled.
+    /// What waits for the operator, who is to say whose wish it is. It is one for texts again once that is
+    /// settled.
     pub(super) pending: Option<PendingWish>,
 }
 

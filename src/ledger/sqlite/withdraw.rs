@@ -24,8 +24,9 @@ impl SqliteLedger {
         }
     }
 
-    /// Withdraws what processes that are gone were accepting, and what this one could not withdraw before. Nothing of a ledger in
-    /// doubt: it may be a copy from before all of it was accepted and sent, and then it is all that is known of that.
+    /// Withdraws what processes that are gone were accepting, and what this one could not withdraw before.
+    /// Nothing of a ledger in doubt: it may be a copy from before all of it was accepted and sent, and then
+    /// it is all that is known of that.
     pub(super) async fn withdraw_abandoned(&self) -> Result<()> {
         let own = self.instance.id();
         for (id, owner) in self.read(move |db| open(db, own)).await? {
@@ -34,11 +35,15 @@ impl SqliteLedger {
                 continue;
             }
             match self.withdraw_of_another(&id).await {
-                Ok(true) => tracing::warn!(batch = %id, "withdrew a bulk whose acceptance was cut off: nothing of it was sent"),
+                Ok(true) => {
+                    tracing::warn!(batch = %id,
+                        "withdrew a bulk whose acceptance was cut off: nothing of it was sent")
+                }
                 Ok(false) => {}
                 // It is there for nobody: nothing has to wait for it.
                 Err(error) => {
-                    tracing::warn!(batch = %id, %error, "a bulk that was not accepted could not be withdrawn yet; it will be tried again");
+                    tracing::warn!(batch = %id, %error,
+                        "a bulk that was not accepted could not be withdrawn yet; it will be tried again");
                 }
             }
         }
@@ -64,8 +69,8 @@ impl SqliteLedger {
     }
 }
 
-/// Takes as accepted what has messages of these and was being accepted when this copy of the ledger was made: it may have been since,
-/// and sent.
+/// Takes as accepted what has messages of these and was being accepted when this copy of the ledger was made:
+/// it may have been since, and sent.
 pub(super) fn take_as_accepted(db: &Connection, which: &str) -> JobResult<()> {
     let take = format!(
         "UPDATE batch SET accepting = NULL WHERE accepting IS NOT NULL
@@ -76,16 +81,20 @@ pub(super) fn take_as_accepted(db: &Connection, which: &str) -> JobResult<()> {
 
 /// Whether it has messages to real people.
 fn is_live(db: &Connection, id: &BatchId) -> JobResult<bool> {
-    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM message WHERE batch = (SELECT seq FROM batch WHERE id = ?1) AND NOT sandbox)")?
-        .query_row([id.as_str()], |row| row.get(0))
+    db.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM message WHERE batch = (SELECT seq FROM batch WHERE id = \
+        ?1) AND NOT sandbox)",
+    )?
+    .query_row([id.as_str()], |row| row.get(0))
 }
 
-/// Whether more is known of its messages than that nobody sent them: as in a copy that was put back, they may have left. Then it is
-/// there for everybody.
+/// Whether more is known of its messages than that nobody sent them: as in a copy that was put back, they may
+/// have left. Then it is there for everybody.
 fn is_told_otherwise(db: &Connection, id: &BatchId) -> JobResult<bool> {
     let mut take = db.prepare_cached(sql!(
         "UPDATE batch SET accepting = NULL WHERE id = ?1 AND accepting IS NOT NULL
-             AND EXISTS (SELECT 1 FROM message WHERE message.batch = batch.seq AND NOT {WAITS} AND NOT {NEVER_LEFT} AND NOT {IS_EXPIRED})"
+             AND EXISTS (SELECT 1 FROM message WHERE message.batch = batch.seq AND NOT {WAITS} AND NOT \
+             {NEVER_LEFT} AND NOT {IS_EXPIRED})"
     ))?;
     take.execute([id.as_str()]).map(|taken| taken > 0)
 }
@@ -94,19 +103,29 @@ fn is_told_otherwise(db: &Connection, id: &BatchId) -> JobResult<bool> {
 fn open(db: &Connection, own: i64) -> rusqlite::Result<Vec<(BatchId, i64)>> {
     let mut statement = db.prepare_cached(
         "SELECT id, accepting FROM batch b
-         WHERE b.accepting IS NOT NULL AND (b.accepting = ?1 OR b.accepting NOT IN (SELECT i.id FROM instance i))",
+         WHERE b.accepting IS NOT NULL AND (b.accepting = ?1 OR b.accepting NOT IN (SELECT i.id FROM \
+         instance i))",
     )?;
-    let found = statement.query_map([own], |row| Ok((BatchId::from_text(row.get::<_, String>(0)?), row.get(1)?)))?;
+    let found =
+        statement.query_map([own], |row| Ok((BatchId::from_text(row.get::<_, String>(0)?), row.get(1)?)))?;
     found.collect()
 }
 
-/// Takes back so many of its messages. Returns whether nothing of it is left; so it is of one that was accepted, which stays.
+/// Takes back so many of its messages. Returns whether nothing of it is left; so it is of one that was
+/// accepted, which stays.
 fn withdraw(db: &Connection, id: &BatchId, most: usize) -> JobResult<bool> {
     // Whoever accepts it still, unknown to us, finds that it is not theirs any more.
-    let mut mark = db.prepare_cached("UPDATE batch SET accepting = 0 WHERE id = ?1 AND accepting IS NOT NULL RETURNING seq")?;
-    let Some(batch) = mark.query_row([id.as_str()], |row| row.get::<_, i64>(0)).optional()? else { return Ok(true) };
-    let mut some = db.prepare_cached(sql!("SELECT {OPEN_COLUMNS} FROM message WHERE batch = ?1 ORDER BY seq LIMIT ?2"))?;
-    let messages: Vec<Open> = some.query_map(params![batch, i64::try_from(most).unwrap_or(i64::MAX)], open_from)?.collect::<rusqlite::Result<_>>()?;
+    let mut mark = db.prepare_cached(
+        "UPDATE batch SET accepting = 0 WHERE id = ?1 AND accepting IS NOT NULL RETURNING seq",
+    )?;
+    let Some(batch) = mark.query_row([id.as_str()], |row| row.get::<_, i64>(0)).optional()? else {
+        return Ok(true);
+    };
+    let mut some =
+        db.prepare_cached(sql!("SELECT {OPEN_COLUMNS} FROM message WHERE batch = ?1 ORDER BY seq LIMIT ?2"))?;
+    let messages: Vec<Open> = some
+        .query_map(params![batch, i64::try_from(most).unwrap_or(i64::MAX)], open_from)?
+        .collect::<rusqlite::Result<_>>()?;
     // What ended meanwhile, since its person opted out, holds nothing any more.
     let mut held: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
     for message in messages.iter().filter(|message| message.state.waits()) {
@@ -114,7 +133,9 @@ fn withdraw(db: &Connection, id: &BatchId, most: usize) -> JobResult<bool> {
         *micros += message.held_micros;
         *count += 1;
     }
-    let mut release = db.prepare_cached("UPDATE budget SET held_micros = held_micros - ?2, messages = messages - ?3 WHERE id = ?1")?;
+    let mut release = db.prepare_cached(
+        "UPDATE budget SET held_micros = held_micros - ?2, messages = messages - ?3 WHERE id = ?1",
+    )?;
     for (budgets, (micros, count)) in held {
         for budget in budget_ids(budgets) {
             release.execute([budget, micros, count])?;

@@ -1,5 +1,5 @@
-//! The one thread that writes: it takes whatever has queued up, runs it in one transaction, syncs once and answers
-//! all (group commit). An answer is given only after the commit that holds it is durable.
+//! The one thread that writes: it takes whatever has queued up, runs it in one transaction, syncs once and
+//! answers all (group commit). An answer is given only after the commit that holds it is durable.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +23,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// Most jobs in one transaction: enough to share a sync well, few enough to keep the lock short.
 const MAX_GROUP: usize = 256;
 
-/// How long after a write the log is emptied of texts that are not to be kept, and how long between looks at most.
+/// How long after a write the log is emptied of texts that are not to be kept, and how long between looks at
+/// most.
 const TIDY_AFTER: Duration = Duration::from_millis(200);
 const TIDY_AT_MOST: Duration = Duration::from_secs(10);
 
@@ -47,7 +48,8 @@ trait Job: Send {
 pub(super) enum Written<T> {
     /// It is in the ledger, and the mark knows.
     Whole(T),
-    /// It is in the ledger, or in the file that was it, and this went wrong after that: what was to begin by it must not.
+    /// It is in the ledger, or in the file that was it, and this went wrong after that: what was to begin by
+    /// it must not.
     Void(T, Error),
 }
 
@@ -81,7 +83,9 @@ impl<T: Send, F: FnMut(&mut Group<'_>) -> JobResult<T> + Send> Job for Work<T, F
         let answer = match (trouble, self.done) {
             (None, Some(done)) => Ok(Written::Whole(done)),
             (Some((error, true)), Some(done)) => Ok(Written::Void(done, error)),
-            (trouble, _) => Err(trouble.map_or_else(|| unavailable("the write did not finish"), |(error, _)| error)),
+            (trouble, _) => {
+                Err(trouble.map_or_else(|| unavailable("the write did not finish"), |(error, _)| error))
+            }
         };
         let _ = self.reply.send(answer);
     }
@@ -113,13 +117,18 @@ pub(super) struct Around {
 
 impl Writer {
     /// Starts the thread. Its end, which is to be waited for, is that of the ledger in this process.
-    pub(super) fn start(db: Connection, around: Around, has_texts: Arc<AtomicBool>) -> Result<(Self, JoinHandle<Result<()>>)> {
+    pub(super) fn start(
+        db: Connection,
+        around: Around,
+        has_texts: Arc<AtomicBool>,
+    ) -> Result<(Self, JoinHandle<Result<()>>)> {
         let (jobs, waiting) = sync_channel(MAX_WAITING);
         let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || {
             let mut db = db;
             serve(&mut db, &around, &waiting, &has_texts);
             around.mark.renew(&db, true);
-            // Where that fails, the next one to open the ledger does it. Those who stay may have nothing to do.
+            // Where that fails, the next one to open the ledger does it. Those who stay may have nothing to
+            // do.
             if around.place.check_here().is_ok() && sealed::is_used(&db).unwrap_or(true) {
                 let _ = is_tidy(&db, &around.mark);
             }
@@ -128,8 +137,8 @@ impl Writer {
         Ok((Self { jobs }, thread.map_err(|error| unavailable(&format!("no thread: {error}")))?))
     }
 
-    /// Runs `step` in a transaction and answers after its commit. `step` may run twice: when another job of its group
-    /// fails, the group is undone and each runs alone.
+    /// Runs `step` in a transaction and answers after its commit. `step` may run twice: when another job of
+    /// its group fails, the group is undone and each runs alone.
     pub(super) async fn run<T, F>(&self, step: F) -> Result<T>
     where
         T: Send + 'static,
@@ -172,10 +181,12 @@ impl Writer {
         F: FnMut(&mut Group<'_>) -> JobResult<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        self.jobs.try_send(Box::new(Work { kind, step, done: None, reply })).map_err(|error| match error {
-            TrySendError::Full(_) => unavailable("too many writes are waiting"),
-            TrySendError::Disconnected(_) => unavailable("the writing thread has ended"),
-        })?;
+        self.jobs.try_send(Box::new(Work { kind, step, done: None, reply })).map_err(
+            |error| match error {
+                TrySendError::Full(_) => unavailable("too many writes are waiting"),
+                TrySendError::Disconnected(_) => unavailable("the writing thread has ended"),
+            },
+        )?;
         answer.await.unwrap_or_else(|_| Err(unavailable("the writing thread has ended")))
     }
 }
@@ -205,16 +216,22 @@ fn serve(db: &mut Connection, around: &Around, waiting: &Receiver<Box<dyn Job>>,
     }
 }
 
-/// Writes a group. Where the ledger turns out to be another one than it was, it is written as things stand now.
+/// Writes a group. Where the ledger turns out to be another one than it was, it is written as things stand
+/// now.
 fn write(db: &mut Connection, around: &Around, group: &mut [Box<dyn Job>]) -> Result<(), Trouble> {
     let mut write = || commit(db, around, group).inspect_err(|_| around.mark.undo());
     let written = write();
     if matches!(written, Err(Trouble::Anew)) { write() } else { written }
 }
 
-/// The next job; nothing when there will be none. While it waits, and texts that are not to be kept may be in the log, it looks
-/// whether they are still needed.
-fn next(db: &Connection, mark: &Mark, waiting: &Receiver<Box<dyn Job>>, has_texts: &AtomicBool) -> Option<Box<dyn Job>> {
+/// The next job; nothing when there will be none. While it waits, and texts that are not to be kept may be in
+/// the log, it looks whether they are still needed.
+fn next(
+    db: &Connection,
+    mark: &Mark,
+    waiting: &Receiver<Box<dyn Job>>,
+    has_texts: &AtomicBool,
+) -> Option<Box<dyn Job>> {
     let mut wait = TIDY_AFTER;
     while has_texts.load(Ordering::Relaxed) {
         match waiting.recv_timeout(wait) {
@@ -254,10 +271,10 @@ fn is_tidy(db: &Connection, mark: &Mark) -> rusqlite::Result<bool> {
     is_empty
 }
 
-/// Last words. The last one to leave brings everything into the file before the file says that nobody has it open: the header
-/// is written before all other pages, and a file that was only partly brought up to date must not say so. It is said in a log that
-/// began anew, so that nothing but that word is beside a file that has it. The log is taken away after that, and stays with whatever
-/// fails before.
+/// Last words. The last one to leave brings everything into the file before the file says that nobody has it
+/// open: the header is written before all other pages, and a file that was only partly brought up to date
+/// must not say so. It is said in a log that began anew, so that nothing but that word is beside a file that
+/// has it. The log is taken away after that, and stays with whatever fails before.
 fn leave(db: Connection, place: &Place) -> Result<()> {
     place.check_here()?;
     place.take_turn()?;
@@ -271,7 +288,9 @@ fn leave(db: Connection, place: &Place) -> Result<()> {
             say_open(&db, false)?;
             checkpoint(&db, "TRUNCATE")
         });
-        is_whole.and_then(|is_whole| db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !is_whole)).map(drop)
+        is_whole
+            .and_then(|is_whole| db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !is_whole))
+            .map(drop)
     } else {
         Ok(())
     };
@@ -313,13 +332,15 @@ fn answer(job: Box<dyn Job>, trouble: Option<&Trouble>) {
         Trouble::Anew => Some((unavailable("the ledger was replaced while it was written"), false)),
     });
     if let Some((refused, _)) = &refused {
-        let error = std::error::Error::source(refused).map_or_else(|| refused.message().to_owned(), ToString::to_string);
+        let error = std::error::Error::source(refused)
+            .map_or_else(|| refused.message().to_owned(), ToString::to_string);
         tracing::error!(%error, "the ledger refused a write");
     }
     job.answer(refused);
 }
 
-/// Runs the jobs one after the other, and writes what they reckoned together. Returns whether the ledger is a newer one by that.
+/// Runs the jobs one after the other, and writes what they reckoned together. Returns whether the ledger is a
+/// newer one by that.
 fn run(db: &Connection, jobs: &mut [Box<dyn Job>]) -> JobResult<bool> {
     Group::over(db, |group| {
         let mut is_newer = false;
@@ -332,7 +353,11 @@ fn run(db: &Connection, jobs: &mut [Box<dyn Job>]) -> JobResult<bool> {
     })
 }
 
-fn commit(db: &mut Connection, Around { place, mark, peers }: &Around, group: &mut [Box<dyn Job>]) -> Result<(), Trouble> {
+fn commit(
+    db: &mut Connection,
+    Around { place, mark, peers }: &Around,
+    group: &mut [Box<dyn Job>],
+) -> Result<(), Trouble> {
     place.check_here().map_err(Trouble::Elsewhere)?;
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Trouble::Begin)?;
     let begins = group.iter().any(|job| matches!(job.kind(), Kind::Begins | Kind::Accepts));
@@ -342,19 +367,26 @@ fn commit(db: &mut Connection, Around { place, mark, peers }: &Around, group: &m
     mark.begin_group();
     let is_newer = run(&transaction, group).map_err(Trouble::Inside)?;
     fail::fail_point!("ledger-before-commit", |_| Err(Trouble::Inside(rusqlite::Error::InvalidQuery)));
-    let count = match if is_newer { mark.count(&transaction) } else { Ok(Counted::Not) }.map_err(Trouble::Inside)? {
-        Counted::Not => None,
-        Counted::As(count) => Some(count),
-        Counted::Anew => return Err(Trouble::Anew),
-    };
+    let count =
+        match if is_newer { mark.count(&transaction) } else { Ok(Counted::Not) }.map_err(Trouble::Inside)? {
+            Counted::Not => None,
+            Counted::As(count) => Some(count),
+            Counted::Anew => return Err(Trouble::Anew),
+        };
     mark.write_down(&transaction, begins).map_err(Trouble::Inside)?.map_err(Trouble::Unwritten)?;
     transaction.commit().map_err(Trouble::Inside)?;
-    fail::fail_point!("ledger-before-mark", count.is_some(), |_| -> Result<(), Trouble> { std::process::abort() });
+    fail::fail_point!("ledger-before-mark", count.is_some(), |_| -> Result<(), Trouble> {
+        std::process::abort()
+    });
     // And after it, so that what is answered is in the file at the ledger's name.
     place.check_kept().map_err(Trouble::Lost)?;
-    fail::fail_point!("ledger-mark-untold", count.is_some(), |_| Err(Trouble::Unmarked(unavailable("the mark of the ledger cannot be written"))));
+    fail::fail_point!("ledger-mark-untold", count.is_some(), |_| Err(Trouble::Unmarked(unavailable(
+        "the mark of the ledger cannot be written"
+    ))));
     mark.raise(count).map_err(Trouble::Unmarked)?;
-    fail::fail_point!("ledger-after-mark", count.is_some(), |_| -> Result<(), Trouble> { std::process::abort() });
+    fail::fail_point!("ledger-after-mark", count.is_some(), |_| -> Result<(), Trouble> {
+        std::process::abort()
+    });
     Ok(())
 }
 
@@ -371,16 +403,28 @@ mod tests {
         let (path, second) = (folder.path().join("ledger.db"), folder.path().join("second.db"));
         let store = SqliteLedger::open(&path, Timestamp(0), [1; 8]).unwrap();
         let write = async |step: Box<dyn Fn() + Send>| {
-            store.writer().unwrap().run(move |db| db.execute("UPDATE instance SET opened_ms = opened_ms + 1", []).map(|_| step())).await
+            store
+                .writer()
+                .unwrap()
+                .run(move |db| {
+                    db.execute("UPDATE instance SET opened_ms = opened_ms + 1", []).map(|_| step())
+                })
+                .await
         };
         let (from, to) = (path.clone(), second.clone());
         write(Box::new(move || std::fs::hard_link(&from, &to).unwrap())).await.unwrap();
         let refused = write(Box::new(|| ())).await.unwrap_err();
-        assert!(refused.message().contains("a second name") && refused.next_step().contains("Nothing was sent"), "{refused:?}");
+        assert!(
+            refused.message().contains("a second name") && refused.next_step().contains("Nothing was sent"),
+            "{refused:?}"
+        );
         std::fs::remove_file(second).unwrap();
         write(Box::new(|| ())).await.unwrap();
         let lost = write(Box::new(move || std::fs::remove_file(&path).unwrap())).await.unwrap_err();
-        assert!(lost.message().contains("was removed") && lost.next_step().contains("may have been recorded"), "{lost:?}");
+        assert!(
+            lost.message().contains("was removed") && lost.next_step().contains("may have been recorded"),
+            "{lost:?}"
+        );
     }
 
     #[tokio::test]
@@ -388,7 +432,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.db");
         let store = SqliteLedger::open(&path, Timestamp(0), [1; 8]).unwrap();
-        let turn = std::fs::File::options().write(true).open(folder.path().join("ledger.db.live/turn")).unwrap();
+        let turn =
+            std::fs::File::options().write(true).open(folder.path().join("ledger.db.live/turn")).unwrap();
         turn.lock().unwrap();
         let refused = store.close().await.unwrap_err();
         assert!(refused.message().contains("another process is opening"), "{refused:?}");

@@ -1,15 +1,15 @@
-//! CMPP 2.0, 2.1 and 3.0: the protocol between China Mobile's gateways (ISMG) and a service provider, which other Chinese
-//! carriers and aggregators speak too.
+//! CMPP 2.0, 2.1 and 3.0: the protocol between China Mobile's gateways (ISMG) and a service provider, which
+//! other Chinese carriers and aggregators speak too.
 //!
-//! A text becomes one SUBMIT for each segment, all asked in their order; what became of the message is folded from what
-//! became of them. A SUBMIT whose answer is lost is never sent again, though the standard says so: it may be charged twice.
-//! Equal texts can go to up to 99 recipients in one SUBMIT. The gateway answers it with one id, M, and the recipients have
-//! the ids M, M+1 and so on, in the low 16 bits alone. It takes all of them or none: where it says that one is wrong, each is
-//! sent alone.
+//! A text becomes one SUBMIT for each segment, all asked in their order; what became of the message is folded
+//! from what became of them. A SUBMIT whose answer is lost is never sent again, though the standard says so:
+//! it may be charged twice. Equal texts can go to up to 99 recipients in one SUBMIT. The gateway answers it
+//! with one id, M, and the recipients have the ids M, M+1 and so on, in the low 16 bits alone. It takes all
+//! of them or none: where it says that one is wrong, each is sent alone.
 //!
-//! Reports and texts of people come on the same connection. The parts: [`pdu`] has the octets, [`content`] the texts,
-//! [`report`] the reports, [`login`] the proofs, and [`protocol`] joins them to the
-//! [session engine](crate::provider::line::session).
+//! Reports and texts of people come on the same connection. The parts: [`pdu`] has the octets, [`content`]
+//! the texts, [`report`] the reports, [`login`] the proofs, and [`protocol`] joins them to the [session
+//! engine](crate::provider::line::session).
 //!
 //! Source: China Mobile QB-GF-028-2003 (CMPP 3.0.0).
 
@@ -62,12 +62,16 @@ impl Gateway {
         let to: Arc<[Terminal]> = group.iter().map(|submission| self.terminal(&submission.to)).collect();
         let carried: Arc<[MessageId]> = group.iter().map(|submission| submission.id.clone()).collect();
         let brake = Brake::joined(group.iter().map(|submission| &submission.brake));
-        let Some(answers) = self.submit(first, to, &carried, &brake).await else { return vec![too_long(); group.len()] };
-        let is_refused =
-            |asked: &Asked<Answer>| matches!(asked.answer, Ok(Answer::Submitted(answered)) if answered.result == result::BAD_DESTINATION);
+        let Some(answers) = self.submit(first, to, &carried, &brake).await else {
+            return vec![too_long(); group.len()];
+        };
+        let is_refused = |asked: &Asked<Answer>| matches!(asked.answer, Ok(Answer::Submitted(answered)) if answered.result == result::BAD_DESTINATION);
         let is_unsent = |asked: &Asked<Answer>| matches!(asked.answer, Err(Lost::NotSent { .. }));
         // The rest of a text is not sent after a segment that was refused.
-        if group.len() > 1 && answers.iter().any(is_refused) && answers.iter().all(|asked| is_refused(asked) || is_unsent(asked)) {
+        if group.len() > 1
+            && answers.iter().any(is_refused)
+            && answers.iter().all(|asked| is_refused(asked) || is_unsent(asked))
+        {
             // One of them is wrong, and for that reason the gateway took none.
             return join_all(group.iter().map(|submission| self.send(submission))).await;
         }
@@ -95,7 +99,11 @@ impl Gateway {
 /// An answer that came after its request was given up: it speaks of each message that the request carried.
 fn answered(late: &Late<Cmpp>, results: &Results) -> Vec<Answered> {
     let segment = late.about.segment;
-    let of = |(place, message): (u16, &MessageId)| Answered { message: message.clone(), segment, outcome: said(&late.answer, place, results) };
+    let of = |(place, message): (u16, &MessageId)| Answered {
+        message: message.clone(),
+        segment,
+        outcome: said(&late.answer, place, results),
+    };
     (0..).zip(late.about.messages.iter()).map(of).collect()
 }
 
@@ -139,17 +147,26 @@ impl Provider for Gateway {
         let name = &self.config.name;
         let refused = |kind, why: String| Err(Error::new(kind, why));
         if !self.config.foreign && !to.e164().starts_with(CHINA) {
-            return refused(ErrorKind::DestinationNotAllowed, format!("{name} takes numbers in China (+86) alone"));
+            return refused(
+                ErrorKind::DestinationNotAllowed,
+                format!("{name} takes numbers in China (+86) alone"),
+            );
         }
         if from.is_some_and(|from| !settings::is_sender(from)) {
-            return refused(ErrorKind::SenderNotAllowed, format!("a sender of {name} is a service code: 1 to 20 digits"));
+            return refused(
+                ErrorKind::SenderNotAllowed,
+                format!("a sender of {name} is a service code: 1 to 20 digits"),
+            );
         }
         let plan = content::Plan::of(text, &self.config.rules());
         let segments = plan.segments();
         if segments > content::MAX_SEGMENTS {
             return refused(
                 ErrorKind::MessageTooLong,
-                format!("the text needs {segments} segments, and one message has at most {}", content::MAX_SEGMENTS),
+                format!(
+                    "the text needs {segments} segments, and one message has at most {}",
+                    content::MAX_SEGMENTS
+                ),
             );
         }
         Ok(Form { encoding: plan.format.as_str(), segments: u32::try_from(segments).unwrap_or(u32::MAX) })
@@ -219,10 +236,18 @@ impl Provider for Gateway {
         self.account.start();
         self.account.ready().await.map_err(|lost| lost.error(&self.config.name))?;
         let version = self.account.protocol().agreed().map_or("?", pdu::Version::as_str);
-        let mut findings = vec![Finding::fine(format!("the gateway took the greeting, in version {version}"))];
-        findings.extend(self.account.missing().await.into_iter().map(|why| Finding::warning(format!("another connection is not up: {why}"))));
+        let mut findings =
+            vec![Finding::fine(format!("the gateway took the greeting, in version {version}"))];
+        findings.extend(
+            self.account
+                .missing()
+                .await
+                .into_iter()
+                .map(|why| Finding::warning(format!("another connection is not up: {why}"))),
+        );
         if !self.config.receipts {
-            findings.push(Finding::warning("receipts is off: nothing will say whether a message was delivered"));
+            findings
+                .push(Finding::warning("receipts is off: nothing will say whether a message was delivered"));
         }
         Ok(findings)
     }

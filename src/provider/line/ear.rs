@@ -1,8 +1,9 @@
 //! What a carrier tells by itself, on its way to whoever records it: the one loop of all protocols.
 //!
-//! A protocol says what a push of its own means, and what a late answer does ([`Ear`]). The rest is the same for all: the carrier
-//! is thanked once what it told is durable, and at once for what is of no use; what cannot be read is counted, and logged at each
-//! power of two; texts of people that may be told again are handed on, so that the ledger knows of them.
+//! A protocol says what a push of its own means, and what a late answer does ([`Ear`]). The rest is the same
+//! for all: the carrier is thanked once what it told is durable, and at once for what is of no use; what
+//! cannot be read is counted, and logged at each power of two; texts of people that may be told again are
+//! handed on, so that the ledger knows of them.
 
 use std::sync::Arc;
 
@@ -29,12 +30,13 @@ pub trait Ear<P: Protocol>: Send + 'static {
     /// Reads what the carrier told.
     fn read(&mut self, push: &P::Push, telling: Telling) -> Told;
 
-    /// Reads an answer that came after its request was given up: what it says of each message that the request carried.
+    /// Reads an answer that came after its request was given up: what it says of each message that the
+    /// request carried.
     fn answered(&self, late: &Late<P>) -> Vec<Answered>;
 }
 
-/// Begins to listen: what the carrier tells this account comes out as notices, until nobody wants them any more or the account
-/// is gone. `name`: the operator's name for the provider, for the log. Needs a runtime.
+/// Begins to listen: what the carrier tells this account comes out as notices, until nobody wants them any
+/// more or the account is gone. `name`: the operator's name for the provider, for the log. Needs a runtime.
 pub fn listen<P: Protocol>(
     name: &str,
     account: &Arc<Account<P>>,
@@ -44,7 +46,8 @@ pub fn listen<P: Protocol>(
 ) -> mpsc::Receiver<Notice> {
     let (sender, notices) = mpsc::channel(NOTICES);
     account.start();
-    let listener = Listener { name: name.to_owned(), ear, pushes, lates: account.lates(), clock: Arc::clone(clock) };
+    let listener =
+        Listener { name: name.to_owned(), ear, pushes, lates: account.lates(), clock: Arc::clone(clock) };
     tokio::spawn(listener.run(sender));
     notices
 }
@@ -74,7 +77,8 @@ impl<P: Protocol, E: Ear<P>> Listener<P, E> {
                     }
                     lost += u64::from(is_lost);
                     if is_lost && lost.is_power_of_two() {
-                        tracing::warn!(provider = self.name, count = lost, "deliver request of the carrier could not be parsed; it was acknowledged");
+                        tracing::warn!(provider = self.name, count = lost,
+                            "deliver request of the carrier could not be parsed; it was acknowledged");
                     }
                 }
                 Some(late) = next_of(&mut self.lates) => {

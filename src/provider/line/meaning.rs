@@ -1,5 +1,5 @@
-//! What a carrier's answer means for a message, in the words that SMPP and CMPP share: their codes differ, and what can be
-//! done about them does not.
+//! What a carrier's answer means for a message, in the words that SMPP and CMPP share: their codes differ,
+//! and what can be done about them does not.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,8 +24,8 @@ pub(super) const RECIPIENT_MS: u64 = 10_000;
 pub enum Meaning {
     /// Not so fast: sent again, and everything slower.
     Throttled,
-    /// The recipient takes nothing now, such as one whose queue at the carrier is full: sent again to it, and others are
-    /// not slowed down.
+    /// The recipient takes nothing now, such as one whose queue at the carrier is full: sent again to it, and
+    /// others are not slowed down.
     RecipientFull,
     /// Not taken, a problem that passes: may be tried again.
     Later,

@@ -1,8 +1,9 @@
-//! The number that the segments of a long text share, by recipient: two texts to one phone that have the same one could be
-//! joined there to one (3GPP TS 23.040, section 9.2.3.24.1), and of 8 bits there are only 256.
+//! The number that the segments of a long text share, by recipient: two texts to one phone that have the same
+//! one could be joined there to one (3GPP TS 23.040, section 9.2.3.24.1), and of 8 bits there are only 256.
 //!
-//! So each recipient has a count of its own, which begins anywhere and goes on with each long text. One count for everybody
-//! would come round to the same number for the same person whenever a campaign has as many recipients as there are numbers.
+//! So each recipient has a count of its own, which begins anywhere and goes on with each long text. One count
+//! for everybody would come round to the same number for the same person whenever a campaign has as many
+//! recipients as there are numbers.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -37,17 +38,25 @@ impl References {
         hasher.finish()
     }
 
-    /// The number of the next long text that goes to all of these. It differs, in its low 8 bits too, from that of the last one to
-    /// each of them.
+    /// The number of the next long text that goes to all of these. It differs, in its low 8 bits too, from
+    /// that of the last one to each of them.
     pub fn next<'a>(&self, recipients: impl IntoIterator<Item = &'a str>) -> u16 {
         let recipients: Vec<u64> = recipients.into_iter().map(|recipient| self.hash(recipient)).collect();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let anywhere = |recipient: &u64| u16::try_from(recipient & 0xFFFF).unwrap_or(0);
-        let first = recipients.first().map_or(self.seed, |first| counts.last.get(first).map_or_else(|| anywhere(first), |last| last.wrapping_add(1)));
-        let is_last_of_any =
-            |number: u16| recipients.iter().any(|recipient| counts.last.get(recipient).is_some_and(|last| last & 0xFF == number & 0xFF));
+        let first = recipients.first().map_or(self.seed, |first| {
+            counts.last.get(first).map_or_else(|| anywhere(first), |last| last.wrapping_add(1))
+        });
+        let is_last_of_any = |number: u16| {
+            recipients
+                .iter()
+                .any(|recipient| counts.last.get(recipient).is_some_and(|last| last & 0xFF == number & 0xFF))
+        };
         // Fewer than 256 recipients leave one of the 256 free.
-        let number = (0..=0xFF).map(|step| first.wrapping_add(step)).find(|number| !is_last_of_any(*number)).unwrap_or(first);
+        let number = (0..=0xFF)
+            .map(|step| first.wrapping_add(step))
+            .find(|number| !is_last_of_any(*number))
+            .unwrap_or(first);
         for recipient in recipients {
             if counts.last.insert(recipient, number).is_none() {
                 counts.order.push_back(recipient);
@@ -71,7 +80,8 @@ mod tests {
         for people in [1_u32, 255, 256, 257, 512] {
             let references = References::new(7);
             let names: Vec<String> = (0..people).map(|n| format!("+1202555{n:04}")).collect();
-            let campaign = || names.iter().map(|name| references.next([name.as_str()]) & 0xFF).collect::<Vec<_>>();
+            let campaign =
+                || names.iter().map(|name| references.next([name.as_str()]) & 0xFF).collect::<Vec<_>>();
             let mut last = campaign();
             for _ in 0..5 {
                 let next = campaign();

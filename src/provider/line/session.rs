@@ -1,13 +1,14 @@
 //! Sessions with a carrier: connections that stay, on which many requests are open at a time.
 //!
-//! SMPP and CMPP differ in their octets and agree in everything else, and this is everything else: frames, sequence
-//! numbers, the window, which answer belongs to which request, how long an answer may take, keep-alive in both
-//! directions, connecting again, several binds to one account, and slowing down when the carrier says so. What a protocol
-//! adds is [`Protocol`]: octets in, octets out, and no I/O.
+//! SMPP and CMPP differ in their octets and agree in everything else, and this is everything else: frames,
+//! sequence numbers, the window, which answer belongs to which request, how long an answer may take,
+//! keep-alive in both directions, connecting again, several binds to one account, and slowing down when the
+//! carrier says so. What a protocol adds is [`Protocol`]: octets in, octets out, and no I/O.
 //!
-//! The promise is about what left. A request of which no octet was handed to the connection is [`Lost::NotSent`];
-//! one of which any octet was, and whose answer did not come, is [`Lost::Unknown`], and nothing here ever sends it again.
-//! The only request that is sent twice is one that the carrier has answered with "not now" ([`Verdict::NotNow`]).
+//! The promise is about what left. A request of which no octet was handed to the connection is
+//! [`Lost::NotSent`]; one of which any octet was, and whose answer did not come, is [`Lost::Unknown`], and
+//! nothing here ever sends it again. The only request that is sent twice is one that the carrier has answered
+//! with "not now" ([`Verdict::NotNow`]).
 
 mod ask;
 mod asked;
@@ -57,7 +58,8 @@ pub use settings::{Settings, is_address};
 pub use told::{Late, Pushed, Pushes, UNHEARD_EVERY};
 pub use words::{Content, Place, Telling};
 
-/// Answers to requests that were given up that wait to be recorded. One more is lost, as all of them were once.
+/// Answers to requests that were given up that wait to be recorded. One more is lost, as all of them were
+/// once.
 const LATES: usize = 1_024;
 
 /// An account at a carrier: its binds, and the requests that go out on them. Dropping it disconnects at once.
@@ -83,12 +85,15 @@ impl<P: Protocol> std::fmt::Debug for Account<P> {
 }
 
 impl<P: Protocol> Account<P> {
-    /// An account. Nothing is connected before [`Account::start`]. The second value yields what the carrier tells.
+    /// An account. Nothing is connected before [`Account::start`]. The second value yields what the carrier
+    /// tells.
     ///
     /// # Errors
     /// [`Config`](crate::error::ErrorKind::Config) when a certificate that the settings name cannot be used.
     pub fn new(protocol: P, plan: Plan<P::Bind>, clock: SharedClock) -> Result<(Arc<Self>, Pushes<P>)> {
-        let wrong = |why: String| Error::new(ErrorKind::Config, format!("the session of {} cannot be made: {why}", plan.name));
+        let wrong = |why: String| {
+            Error::new(ErrorKind::Config, format!("the session of {} cannot be made: {why}", plan.name))
+        };
         plan.settings.check_possible().map_err(wrong)?;
         let door = stream::Door::new(&plan.address, &plan.settings).map_err(wrong)?;
         let memory = Arc::new(Memory::new(Arc::clone(&clock)));
@@ -134,18 +139,29 @@ impl<P: Protocol> Account<P> {
     pub async fn ask(&self, order: u64, request: &P::Request) -> std::result::Result<P::Answer, Lost> {
         self.begin();
         let mut all = self.shared.ask_all(order, std::slice::from_ref(request), None).await;
-        let none = || Lost::NotSent { why: "there was nothing to ask".to_owned(), obstacle: Obstacle::Text, retry_after_ms: None };
+        let none = || Lost::NotSent {
+            why: "there was nothing to ask".to_owned(),
+            obstacle: Obstacle::Text,
+            retry_after_ms: None,
+        };
         all.pop().map_or_else(|| Err(none()), |asked| asked.answer)
     }
 
-    /// Asks for a text: for all of these requests in a row, and waits for their answers; as many, in their order. Waits before
-    /// that for its turn (a bind that is up, a place in its window, the pace), at most `link_wait`; then none of it was sent.
-    /// Once the first request is written, no wait for the window or the pace ends it. Texts of one `order` (a recipient) are sent
-    /// in the order in which they were asked, also after a request of one was throttled. An answer that is
-    /// [`Verdict::NotNow`] is only returned after `throttle_wait` of trying. Once a request is refused, those that are not
-    /// written are left out. An answer that comes after [`Lost::Unknown`] was told comes to [`Account::lates`], with the
-    /// messages that are `carried`. What has not begun when the `brake` is pulled does not begin.
-    pub async fn ask_all(&self, order: u64, requests: &[P::Request], carried: &Arc<[MessageId]>, brake: &Brake) -> Vec<Asked<P::Answer>> {
+    /// Asks for a text: for all of these requests in a row, and waits for their answers; as many, in their
+    /// order. Waits before that for its turn (a bind that is up, a place in its window, the pace), at most
+    /// `link_wait`; then none of it was sent. Once the first request is written, no wait for the window or
+    /// the pace ends it. Texts of one `order` (a recipient) are sent in the order in which they were asked,
+    /// also after a request of one was throttled. An answer that is [`Verdict::NotNow`] is only returned
+    /// after `throttle_wait` of trying. Once a request is refused, those that are not written are left out.
+    /// An answer that comes after [`Lost::Unknown`] was told comes to [`Account::lates`], with the messages
+    /// that are `carried`. What has not begun when the `brake` is pulled does not begin.
+    pub async fn ask_all(
+        &self,
+        order: u64,
+        requests: &[P::Request],
+        carried: &Arc<[MessageId]>,
+        brake: &Brake,
+    ) -> Vec<Asked<P::Answer>> {
         self.begin();
         self.shared.ask_all(order, requests, Some(Carried { messages: carried, brake })).await
     }
@@ -160,7 +176,8 @@ impl<P: Protocol> Account<P> {
         self.shared.roomy().await
     }
 
-    /// Whether some bind answers what it is asked: then an answer that another one lost says nothing of the account.
+    /// Whether some bind answers what it is asked: then an answer that another one lost says nothing of the
+    /// account.
     pub fn is_answering(&self) -> bool {
         self.shared.board.is_answering(self.shared.plan.settings.answer_timeout.duration(), Instant::now())
     }
@@ -194,7 +211,8 @@ impl<P: Protocol> Account<P> {
         self.shared.ready().await
     }
 
-    /// Why binds are not up, one text for each, once all were tried or `link_wait` is over; for `config check --live`.
+    /// Why binds are not up, one text for each, once all were tried or `link_wait` is over; for
+    /// `config check --live`.
     pub async fn missing(&self) -> Vec<String> {
         self.begin();
         self.shared.missing().await
@@ -207,8 +225,8 @@ impl<P: Protocol> Account<P> {
         self.shared.board.close();
     }
 
-    /// Begins no new text, finishes those that have begun, waits for the answers to open requests (at most the answer timeout),
-    /// says goodbye and disconnects.
+    /// Begins no new text, finishes those that have begun, waits for the answers to open requests (at most
+    /// the answer timeout), says goodbye and disconnects.
     pub async fn close(&self) {
         // What was not begun will not be.
         self.is_started.store(true, Ordering::Release);

@@ -1,11 +1,13 @@
 //! SMPP v3.4: a direct line to a carrier or an aggregator.
 //!
-//! The connections, the window and the promise about lost answers are those of [`session`](super::session). What is here
-//! is SMPP's own: what is said and how it is written ([`pdu`], `write`), the alphabets and the cutting of long texts
-//! ([`alphabet`]), what status codes mean ([`status`]), and receipts and texts of people ([`inbox`], [`receipt`]).
+//! The connections, the window and the promise about lost answers are those of [`session`](super::session).
+//! What is here is SMPP's own: what is said and how it is written ([`pdu`], `write`), the alphabets and the
+//! cutting of long texts ([`alphabet`]), what status codes mean ([`status`]), and receipts and texts of
+//! people ([`inbox`], [`receipt`]).
 //!
-//! Each segment is a request of its own, with an answer, an id and a receipt of its own; [`Outcome::of_segments`] makes
-//! one outcome of them. The segments of a text go out in a row, and texts to one recipient keep their order.
+//! Each segment is a request of its own, with an answer, an id and a receipt of its own;
+//! [`Outcome::of_segments`] makes one outcome of them. The segments of a text go out in a row, and texts to
+//! one recipient keep their order.
 //!
 //! Source: SMPP Protocol Specification v3.4, issue 1.2.
 
@@ -31,7 +33,9 @@ pub use config::Config;
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::contract::cannot;
-use crate::provider::exchange::{Action, Answered, Arguments, Enquiry, Finding, Notice, Receipt, Unacknowledged};
+use crate::provider::exchange::{
+    Action, Answered, Arguments, Enquiry, Finding, Notice, Receipt, Unacknowledged,
+};
 use crate::provider::line::ear::{self, Ear, Told};
 use crate::provider::line::meaning::recipient_full;
 use crate::provider::line::references::References;
@@ -56,8 +60,12 @@ const MOST_ID: usize = 64;
 /// Why a yes is none.
 const ANOTHER: &str = "the carrier gave the answer to another question";
 
-const QUERY: Action =
-    Action { name: "query", about: "Asks where a message stands (query_sm); from: the sender that it had", required: &["id"], optional: &["from"] };
+const QUERY: Action = Action {
+    name: "query",
+    about: "Asks where a message stands (query_sm); from: the sender that it had",
+    required: &["id"],
+    optional: &["from"],
+};
 const CANCEL: Action = Action {
     name: "cancel",
     about: "Takes back a message that is not delivered yet (cancel_sm); from: the sender that it had",
@@ -84,7 +92,8 @@ impl Smpp {
         let wrong = |why: String| Error::new(ErrorKind::Config, format!("{}: {why}", config.name));
         let (system_id, system_type) = config.names().map_err(wrong)?;
         let (password, common) = (setup.secrets.demand("password")?, config.common().map_err(wrong)?);
-        let codec = Codec { system_id, password, system_type, common, statuses: Statuses::new(&config.status_codes) };
+        let codec =
+            Codec { system_id, password, system_type, common, statuses: Statuses::new(&config.status_codes) };
         let binds: &[(Bind, bool)] = match config.mode {
             Mode::Transceiver => &[(Bind::Transceiver, true)],
             Mode::TransmitterAndReceiver => &[(Bind::Transmitter, true), (Bind::Receiver, false)],
@@ -92,12 +101,18 @@ impl Smpp {
         };
         let each = binds.iter().map(|(bind, submits)| Line { bind: *bind, submits: *submits });
         let lines = (0..config.session.binds).flat_map(|_| each.clone()).collect();
-        let plan = Plan { name: config.name.clone(), address: config.address.clone(), lines, settings: config.session.clone() };
+        let plan = Plan {
+            name: config.name.clone(),
+            address: config.address.clone(),
+            lines,
+            settings: config.session.clone(),
+        };
         let (account, pushes) = Account::new(codec, plan, Arc::clone(&setup.clock))?;
         // The texts of two runs to one phone should not look like one text.
         let mut seed = [0; 2];
         setup.clock.fill_random(&mut seed)?;
-        let sender = address_of(&config, config.from.as_deref()).map_err(|why| Error::new(ErrorKind::Config, why))?;
+        let sender =
+            address_of(&config, config.from.as_deref()).map_err(|why| Error::new(ErrorKind::Config, why))?;
         Ok(Arc::new(Self {
             clock: Arc::clone(&setup.clock),
             account,
@@ -112,7 +127,9 @@ impl Smpp {
     fn sender_of(&self, from: Option<&str>) -> Result<Arc<Address>> {
         match from {
             None => Ok(Arc::clone(&self.sender)),
-            Some(_) => address_of(&self.config, from).map(Arc::new).map_err(|why| Error::new(ErrorKind::SenderNotAllowed, why)),
+            Some(_) => address_of(&self.config, from)
+                .map(Arc::new)
+                .map_err(|why| Error::new(ErrorKind::SenderNotAllowed, why)),
         }
     }
 
@@ -124,9 +141,12 @@ impl Smpp {
     /// The requests that carry a message, in the order of its segments.
     fn requests(&self, submission: &Submission) -> Result<Vec<Request>> {
         let reference = || self.references.next([submission.to.e164()]);
-        let too_long = |error: crate::sms::text::TooManySegments| Error::new(ErrorKind::MessageTooLong, error.to_string());
+        let too_long = |error: crate::sms::text::TooManySegments| {
+            Error::new(ErrorKind::MessageTooLong, error.to_string())
+        };
         let cut = self.cutter.cut(&submission.text, reference).map_err(too_long)?;
-        let (from, to) = (self.sender_of(submission.from.as_deref())?, Arc::new(self.recipient(&submission.to)));
+        let (from, to) =
+            (self.sender_of(submission.from.as_deref())?, Arc::new(self.recipient(&submission.to)));
         let requests = cut.units.into_iter().map(|unit| {
             Request::Submit(Submit {
                 from: Arc::clone(&from),
@@ -141,20 +161,31 @@ impl Smpp {
         Ok(requests.collect())
     }
 
-    /// The same, as they are written. All of them, or none: what one segment cannot be, the message cannot be.
+    /// The same, as they are written. All of them, or none: what one segment cannot be, the message cannot
+    /// be.
     fn ready(&self, submission: &Submission) -> Result<Vec<Ready>> {
         self.requests(submission)?.into_iter().map(|request| self.writable(request)).collect()
     }
 
     fn writable(&self, request: Request) -> Result<Ready> {
-        self.account.protocol().ready(request).map_err(|why| Error::new(ErrorKind::InvalidArgument, format!("{}: {why}", self.config.name)))
+        self.account
+            .protocol()
+            .ready(request)
+            .map_err(|why| Error::new(ErrorKind::InvalidArgument, format!("{}: {why}", self.config.name)))
     }
 
     /// What became of one segment.
     fn segment(&self, request: &Ready, asked: Asked<message::Answer>) -> SegmentOutcome {
         match asked.answer {
-            Ok(answer) if asked.of_recipient => recipient_full(self.account.protocol().statuses.words(answer.status)),
-            Ok(answer) => said(&answer, request.is_granted(&answer), self.config.receipt_ids, &self.account.protocol().statuses),
+            Ok(answer) if asked.of_recipient => {
+                recipient_full(self.account.protocol().statuses.words(answer.status))
+            }
+            Ok(answer) => said(
+                &answer,
+                request.is_granted(&answer),
+                self.config.receipt_ids,
+                &self.account.protocol().statuses,
+            ),
             Err(lost) => lost.into(),
         }
     }
@@ -163,9 +194,13 @@ impl Smpp {
     async fn ask(&self, request: Request, about: &str) -> Result<message::Answer> {
         let ready = self.writable(request)?;
         self.account.start();
-        let answer = self.account.ask(order_of(about), &ready).await.map_err(|lost| lost.error(&self.config.name))?;
+        let answer =
+            self.account.ask(order_of(about), &ready).await.map_err(|lost| lost.error(&self.config.name))?;
         if answer.status == 0 && !ready.is_granted(&answer) {
-            return Err(Error::new(ErrorKind::ProviderUnavailable, format!("{}: {ANOTHER}", self.config.name)));
+            return Err(Error::new(
+                ErrorKind::ProviderUnavailable,
+                format!("{}: {ANOTHER}", self.config.name),
+            ));
         }
         Ok(answer)
     }
@@ -174,15 +209,17 @@ impl Smpp {
     fn refusal(&self, status: u32) -> Error {
         let statuses = &self.account.protocol().statuses;
         let kind = match statuses.meaning(status) {
-            Meaning::Throttled | Meaning::RecipientFull | Meaning::Later | Meaning::Unknown => ErrorKind::ProviderUnavailable,
+            Meaning::Throttled | Meaning::RecipientFull | Meaning::Later | Meaning::Unknown => {
+                ErrorKind::ProviderUnavailable
+            }
             Meaning::Unauthorized => ErrorKind::ProviderUnauthorized,
             _ => ErrorKind::ProviderRejected,
         };
         Error::new(kind, format!("{}: {}", self.config.name, statuses.words(status)))
     }
 
-    /// Where a message stands, which went out with this sender (section 4.8.1 asks for the same one). Nothing: the carrier does
-    /// not know it.
+    /// Where a message stands, which went out with this sender (section 4.8.1 asks for the same one).
+    /// Nothing: the carrier does not know it.
     async fn query(&self, message_id: &str, from: Option<&str>) -> Result<Option<Receipt>> {
         // No carrier gave such an id, and none may be asked for it.
         if !is_id(message_id) {
@@ -194,13 +231,22 @@ impl Smpp {
             (0, Some(standing)) => {
                 let error = (answer.error != 0).then(|| format!("error {}", answer.error));
                 let why = match standing {
-                    Standing::Failed(word) => Some(error.map_or_else(|| word.to_owned(), |error| format!("{word}, {error}"))),
+                    Standing::Failed(word) => {
+                        Some(error.map_or_else(|| word.to_owned(), |error| format!("{word}, {error}")))
+                    }
                     Standing::Expired => error,
                     Standing::OnItsWay | Standing::Delivered => None,
                 };
-                Ok(Some(Receipt { why, is_documented: true, ..Receipt::new(message_id, standing.state(), self.clock.now()) }))
+                Ok(Some(Receipt {
+                    why,
+                    is_documented: true,
+                    ..Receipt::new(message_id, standing.state(), self.clock.now())
+                }))
             }
-            (0, None) => Err(Error::new(ErrorKind::ProviderUnavailable, format!("{}: the answer has no known state", self.config.name))),
+            (0, None) => Err(Error::new(
+                ErrorKind::ProviderUnavailable,
+                format!("{}: the answer has no known state", self.config.name),
+            )),
             (status::INVALID_ID | status::QUERY_FAILED, _) => Ok(None),
             (status, _) => Err(self.refusal(status)),
         }
@@ -208,9 +254,13 @@ impl Smpp {
 
     async fn cancel(&self, message_id: &str, to: &str, from: Option<&str>) -> Result<Value> {
         if !is_id(message_id) {
-            return Err(Error::new(ErrorKind::InvalidArgument, format!("id must have 1 to {MOST_ID} characters of ASCII")));
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("id must have 1 to {MOST_ID} characters of ASCII"),
+            ));
         }
-        let to = Number::parse(to, None).map_err(|error| Error::new(ErrorKind::InvalidArgument, format!("to: {error}")))?;
+        let to = Number::parse(to, None)
+            .map_err(|error| Error::new(ErrorKind::InvalidArgument, format!("to: {error}")))?;
         let from = Address::clone(self.sender_of(from)?.as_ref());
         let request = Request::Cancel { message_id: message_id.to_owned(), from, to: self.recipient(&to) };
         match self.ask(request, to.e164()).await?.status {
@@ -230,7 +280,11 @@ impl Build for Config {
 fn address_of(config: &Config, from: Option<&str>) -> std::result::Result<Address, String> {
     let Some(from) = from else { return Ok(Address::default()) };
     let address = sender_form(from)?;
-    Ok(Address { ton: config.source_ton.unwrap_or(address.ton), npi: config.source_npi.unwrap_or(address.npi), ..address })
+    Ok(Address {
+        ton: config.source_ton.unwrap_or(address.ton),
+        npi: config.source_npi.unwrap_or(address.npi),
+        ..address
+    })
 }
 
 /// Whether this can be the id of a message (section 5.2.23).
@@ -239,7 +293,12 @@ fn is_id(id: &str) -> bool {
 }
 
 /// What an answer says of the segment that it is the answer to.
-fn said(answer: &message::Answer, is_granted: bool, receipt_ids: ReceiptIds, statuses: &Statuses) -> SegmentOutcome {
+fn said(
+    answer: &message::Answer,
+    is_granted: bool,
+    receipt_ids: ReceiptIds,
+    statuses: &Statuses,
+) -> SegmentOutcome {
     match answer.status {
         0 if is_granted => SegmentOutcome::Accepted { vendor_id: receipt_ids.of_answer(&answer.message_id) },
         0 => SegmentOutcome::Unknown { why: ANOTHER.to_owned() },
@@ -250,7 +309,11 @@ fn said(answer: &message::Answer, is_granted: bool, receipt_ids: ReceiptIds, sta
 /// An answer that came after its request was given up.
 fn answered(late: &Late<Codec>, receipt_ids: ReceiptIds, statuses: &Statuses) -> Vec<Answered> {
     let outcome = said(&late.answer, late.answer.is_of_submit(), receipt_ids, statuses);
-    let of = |message: &MessageId| Answered { message: message.clone(), segment: late.about.segment, outcome: outcome.clone() };
+    let of = |message: &MessageId| Answered {
+        message: message.clone(),
+        segment: late.about.segment,
+        outcome: outcome.clone(),
+    };
     late.about.messages.iter().map(of).collect()
 }
 
@@ -312,8 +375,13 @@ impl Provider for Smpp {
         };
         self.account.start();
         let order = order_of(submission.to.e164());
-        let asked = self.account.ask_all(order, &requests, &Arc::from([submission.id.clone()]), &submission.brake).await;
-        Outcome::of_segments(requests.iter().zip(asked).map(|(request, asked)| self.segment(request, asked)).collect())
+        let asked = self
+            .account
+            .ask_all(order, &requests, &Arc::from([submission.id.clone()]), &submission.brake)
+            .await;
+        Outcome::of_segments(
+            requests.iter().zip(asked).map(|(request, asked)| self.segment(request, asked)).collect(),
+        )
     }
 
     async fn room(&self) -> u32 {
@@ -345,8 +413,13 @@ impl Provider for Smpp {
 
     fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
         let pushes = self.pushes.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        let inbox = Inbox::new(self.config.alphabet, self.config.receipt_ids, self.config.replies).by_text(self.config.receipts_by_text);
-        let hearing = Hearing { inbox, receipt_ids: self.config.receipt_ids, statuses: self.account.protocol().statuses.clone() };
+        let inbox = Inbox::new(self.config.alphabet, self.config.receipt_ids, self.config.replies)
+            .by_text(self.config.receipts_by_text);
+        let hearing = Hearing {
+            inbox,
+            receipt_ids: self.config.receipt_ids,
+            statuses: self.account.protocol().statuses.clone(),
+        };
         Some(ear::listen(&self.config.name, &self.account, pushes, &self.clock, hearing))
     }
 
@@ -363,11 +436,19 @@ impl Provider for Smpp {
         self.account.ready().await.map_err(|lost| lost.error(&self.config.name))?;
         let receipts = match self.capabilities() {
             Capabilities { receipts_by_push: true, .. } => Finding::fine("receipts come on the bind"),
-            Capabilities { receipts_by_poll: true, .. } => Finding::fine("receipts are looked up with query_sm"),
+            Capabilities { receipts_by_poll: true, .. } => {
+                Finding::fine("receipts are looked up with query_sm")
+            }
             _ => Finding::warning("no receipts: what becomes of messages stays open"),
         };
         let mut findings = vec![Finding::fine("the bind is taken")];
-        findings.extend(self.account.missing().await.into_iter().map(|why| Finding::warning(format!("another bind is not up: {why}"))));
+        findings.extend(
+            self.account
+                .missing()
+                .await
+                .into_iter()
+                .map(|why| Finding::warning(format!("another bind is not up: {why}"))),
+        );
         findings.push(receipts);
         Ok(findings)
     }

@@ -80,16 +80,21 @@ impl Mailersend {
     /// # Errors
     /// [`ErrorKind::Config`] for settings that cannot be used.
     pub fn new(config: &Config, setup: &Setup) -> Result<Self> {
-        let wrong = |what: &str| Error::new(ErrorKind::Config, format!("[[provider]] \"{}\": {what}", config.name));
+        let wrong =
+            |what: &str| Error::new(ErrorKind::Config, format!("[[provider]] \"{}\": {what}", config.name));
         config.check().map_err(|why| wrong(&why))?;
         let secret = |name: &str| setup.secrets.get(name).cloned();
         let (signing, inbound) = (secret("signing_secret"), secret("inbound_secret"));
         if [&signing, &inbound].into_iter().flatten().any(|secret| secret.expose() == webhook::PING_SECRET) {
-            return Err(wrong("this secret is the one of MailerSend's test pings, which everybody knows; use your webhook's own"));
+            return Err(wrong(
+                "this secret is the one of MailerSend's test pings, which everybody knows; use your \
+                 webhook's own",
+            ));
         }
         let limits = Limits::new(Arc::clone(&setup.clock));
         let words = Words(Arc::clone(&limits));
-        let reading = Reading { wording: Wording::new(&answers::WORDS, &config.sent_words), currency: config.currency };
+        let reading =
+            Reading { wording: Wording::new(&answers::WORDS, &config.sent_words), currency: config.currency };
         Ok(Self {
             name: config.name.clone(),
             from: config.from.clone().unwrap_or_default(),
@@ -101,27 +106,47 @@ impl Mailersend {
             callback: setup.callback.clone(),
             clock: Arc::clone(&setup.clock),
             limits,
-            client: Client::new(&config.name, &config.base_url, &config.http, Arc::clone(&setup.clock), words)?,
+            client: Client::new(
+                &config.name,
+                &config.base_url,
+                &config.http,
+                Arc::clone(&setup.clock),
+                words,
+            )?,
         })
     }
 
-    /// Hands over one request; what became of it is the same for all of it. `named` is where the recipients stand for whom
-    /// the vendor refused it, if it was for some of them alone.
+    /// Hands over one request; what became of it is the same for all of it. `named` is where the recipients
+    /// stand for whom the vendor refused it, if it was for some of them alone.
     pub(super) async fn hand_over(&self, submissions: &[&Submission], named: &mut Vec<usize>) -> Outcome {
         let Some(first) = submissions.first() else {
             return Outcome::Rejected { code: ErrorKind::Internal, why: "no message to send".to_owned() };
         };
         let recipients: HashSet<&str> = submissions.iter().map(|submission| submission.to.e164()).collect();
         let is_one_sender = submissions.iter().all(|submission| submission.from == first.from);
-        if submissions.len() > usize::from(MAX_RECIPIENTS) || recipients.len() < submissions.len() || !is_one_sender {
-            let why = format!("one request is for up to {MAX_RECIPIENTS} different recipients and one sender");
+        if submissions.len() > usize::from(MAX_RECIPIENTS)
+            || recipients.len() < submissions.len()
+            || !is_one_sender
+        {
+            let why =
+                format!("one request is for up to {MAX_RECIPIENTS} different recipients and one sender");
             return Outcome::Rejected { code: ErrorKind::Internal, why };
         }
         if let Some(wait_ms) = self.limits.wait_ms() {
-            return Outcome::NotSent { retry_after_ms: Some(wait_ms), why: "the account's requests are used up for now".to_owned() };
+            return Outcome::NotSent {
+                retry_after_ms: Some(wait_ms),
+                why: "the account's requests are used up for now".to_owned(),
+            };
         }
-        let request = Request::post("sms").bearer(&self.token).carrying(submissions).json(&self.message(first, submissions));
-        match self.client.submit_and_hear(&request, |refusal| *named = limits::recipients_named(refusal)).await {
+        let request = Request::post("sms")
+            .bearer(&self.token)
+            .carrying(submissions)
+            .json(&self.message(first, submissions));
+        match self
+            .client
+            .submit_and_hear(&request, |refusal| *named = limits::recipients_named(refusal))
+            .await
+        {
             Ok(answer) => {
                 self.limits.note(&answer);
                 taken(&answer)
@@ -133,19 +158,27 @@ impl Mailersend {
     fn message<'a>(&'a self, first: &'a Submission, submissions: &[&'a Submission]) -> Message<'a> {
         let is_plain = submissions.iter().all(|submission| submission.text == first.text)
             && !PLACEHOLDERS.iter().any(|placeholder| first.text.contains(placeholder));
-        let personal = |submission: &'a Submission| Personal { phone_number: submission.to.e164(), data: Whole { text: &submission.text } };
+        let personal = |submission: &'a Submission| Personal {
+            phone_number: submission.to.e164(),
+            data: Whole { text: &submission.text },
+        };
         Message {
             from: first.from.as_deref().unwrap_or(&self.from),
             to: submissions.iter().map(|submission| submission.to.e164()).collect(),
             text: if is_plain { &first.text } else { TEMPLATE },
-            personalization: if is_plain { Vec::new() } else { submissions.iter().copied().map(personal).collect() },
+            personalization: if is_plain {
+                Vec::new()
+            } else {
+                submissions.iter().copied().map(personal).collect()
+            },
         }
     }
 
     /// Reads something, unless the limits say that it would be refused.
     pub(super) async fn ask(&self, request: Request) -> Result<Value> {
         self.spare()?;
-        let answer = self.client.read(&request.bearer(&self.token)).await.map_err(|error| self.with_wait(error))?;
+        let answer =
+            self.client.read(&request.bearer(&self.token)).await.map_err(|error| self.with_wait(error))?;
         self.read(&answer)
     }
 
@@ -177,7 +210,9 @@ impl Mailersend {
 
     fn read(&self, answer: &Answer) -> Result<Value> {
         self.limits.note(answer);
-        answer.json().map_err(|why| Error::new(ErrorKind::ProviderUnavailable, format!("{}: {why}", self.name)))
+        answer
+            .json()
+            .map_err(|why| Error::new(ErrorKind::ProviderUnavailable, format!("{}: {why}", self.name)))
     }
 
     /// An error while a limit is used up: the requests that are left belong to messages, and there are none.
@@ -200,9 +235,16 @@ impl Mailersend {
     }
 
     /// Walks over the recipients with this status until `is_found` says so; false where none was.
-    pub(super) async fn walk(&self, status: &str, mut is_found: impl FnMut(&Value) -> bool + Send) -> Result<bool> {
+    pub(super) async fn walk(
+        &self,
+        status: &str,
+        mut is_found: impl FnMut(&Value) -> bool + Send,
+    ) -> Result<bool> {
         for page in 1..=MAX_PAGES {
-            let request = Request::get("sms-recipients").query("status", status).query("page", page).query("limit", PAGE);
+            let request = Request::get("sms-recipients")
+                .query("status", status)
+                .query("page", page)
+                .query("limit", PAGE);
             let answer = self.ask(request).await?;
             if items(&answer, "/data").iter().any(&mut is_found) {
                 return Ok(true);
@@ -211,7 +253,8 @@ impl Mailersend {
                 return Ok(false);
             }
         }
-        let why = format!("{}: more than {} recipients; the rest was not looked at", self.name, MAX_PAGES * PAGE);
+        let why =
+            format!("{}: more than {} recipients; the rest was not looked at", self.name, MAX_PAGES * PAGE);
         Err(Error::new(ErrorKind::ProviderUnavailable, why))
     }
 
@@ -233,23 +276,31 @@ impl Mailersend {
     }
 
     pub(super) fn finding_about_number(&self, numbers: &Value) -> Finding {
-        let own = items(numbers, "/data").iter().find(|number| text(number, "/telephone_number").map(e164).as_deref() == Some(&self.from));
+        let own = items(numbers, "/data")
+            .iter()
+            .find(|number| text(number, "/telephone_number").map(e164).as_deref() == Some(&self.from));
         let Some(own) = own else {
             return Finding::warning("`from` is none of the account's numbers, so nothing can be sent");
         };
         if own.get("paused").and_then(Value::as_bool) == Some(true) {
-            return Finding::warning("the number `from` is paused: texts are held back (`numbers-resume` lets them go)");
+            return Finding::warning(
+                "the number `from` is paused: texts are held back (`numbers-resume` lets them go)",
+            );
         }
         match (self.sms_number_id(), id(own, "/id")) {
-            (Some(configured), Some(real)) if configured != real => Finding::warning(format!("sms_number_id is not that of `from`, which is {real}")),
+            (Some(configured), Some(real)) if configured != real => {
+                Finding::warning(format!("sms_number_id is not that of `from`, which is {real}"))
+            }
             _ => Finding::fine("the number `from` is one of the account's and not paused"),
         }
     }
 }
 
-/// What a 2xx says. The id stands in a header, so a body that is lost loses nothing; one that names an error contradicts it.
+/// What a 2xx says. The id stands in a header, so a body that is lost loses nothing; one that names an error
+/// contradicts it.
 fn taken(answer: &Answer) -> Outcome {
-    let vendor_id = answer.header("x-sms-message-id").map(str::trim).filter(|id| is_id(id)).map(ToOwned::to_owned);
+    let vendor_id =
+        answer.header("x-sms-message-id").map(str::trim).filter(|id| is_id(id)).map(ToOwned::to_owned);
     if answer.json::<Value>().is_ok_and(|body| wording::names_an_error(&body)) {
         let said = Said::Unclear("the answer names an error beside what it took".to_owned());
         return said.outcome(answer, vendor_id, None, None);
@@ -257,7 +308,8 @@ fn taken(answer: &Answer) -> Outcome {
     if vendor_id.is_none() && answer.status != 202 {
         return unreadable(answer, "no message id in the answer");
     }
-    let is_held = answer.header("x-sms-send-paused").is_some_and(|paused| paused.trim().eq_ignore_ascii_case("true"));
+    let is_held =
+        answer.header("x-sms-send-paused").is_some_and(|paused| paused.trim().eq_ignore_ascii_case("true"));
     let status = if is_held { State::Queued } else { State::Sent };
     Outcome::Accepted { vendor_id, status, segments: None, price: None }
 }

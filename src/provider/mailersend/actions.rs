@@ -1,5 +1,5 @@
-//! What an operator can do at MailerSend from the command line: look at numbers, recipients, messages and what happened to
-//! them, pause a number, and keep webhooks and inbound routes. Nothing here sends a text.
+//! What an operator can do at MailerSend from the command line: look at numbers, recipients, messages and
+//! what happened to them, pause a number, and keep webhooks and inbound routes. Nothing here sends a text.
 //!
 //! Source: developers.mailersend.com, `api/v1/sms-numbers`, `sms-recipients`, `sms-activity`, `sms-messages`,
 //! `sms-webhooks`, `sms-inbounds`, `api-quota`.
@@ -21,7 +21,16 @@ const EVENTS: [&str; 3] = ["sms.sent", "sms.delivered", "sms.failed"];
 const STATUSES: [&str; 5] = ["processed", "queued", "sent", "delivered", "failed"];
 
 /// How an inbound route's filter compares.
-const COMPARERS: [&str; 8] = ["equal", "not-equal", "contains", "not-contains", "starts-with", "ends-with", "not-starts-with", "not-ends-with"];
+const COMPARERS: [&str; 8] = [
+    "equal",
+    "not-equal",
+    "contains",
+    "not-contains",
+    "starts-with",
+    "ends-with",
+    "not-starts-with",
+    "not-ends-with",
+];
 
 /// Longest name of a webhook or route.
 const MAX_NAME: usize = 191;
@@ -34,11 +43,26 @@ pub const ACTIONS: [Action; 14] = [
     action("numbers", "lists the account's phone numbers", &[], &["paused", "page", "limit"]),
     action("numbers-pause", "holds back what this number sends", &["id"], &[]),
     action("numbers-resume", "lets a paused number send again", &["id"], &[]),
-    action("recipients", "lists people and whether they opted out", &[], &["status", "sms_number_id", "page", "limit"]),
-    action("activity", "lists what happened to texts", &[], &["sms_number_id", "date_from", "date_to", "status", "page", "limit"]),
+    action(
+        "recipients",
+        "lists people and whether they opted out",
+        &[],
+        &["status", "sms_number_id", "page", "limit"],
+    ),
+    action(
+        "activity",
+        "lists what happened to texts",
+        &[],
+        &["sms_number_id", "date_from", "date_to", "status", "page", "limit"],
+    ),
     action("messages", "lists messages, or shows the one with this id", &[], &["id", "page", "limit"]),
     action("webhooks", "lists the webhooks of the number", &[], &["sms_number_id"]),
-    action("webhooks-create", "makes a webhook for receipts; prints its signing secret", &[], &["url", "name", "events", "sms_number_id", "enabled"]),
+    action(
+        "webhooks-create",
+        "makes a webhook for receipts; prints its signing secret",
+        &[],
+        &["url", "name", "events", "sms_number_id", "enabled"],
+    ),
     action("webhooks-delete", "deletes a webhook", &["id"], &[]),
     action("inbounds", "lists the inbound routes", &[], &["sms_number_id", "enabled", "page", "limit"]),
     action(
@@ -52,7 +76,12 @@ pub const ACTIONS: [Action; 14] = [
     action("recipients-set", "sets a person to active or opt_out", &["id", "status"], &[]),
 ];
 
-const fn action(name: &'static str, about: &'static str, required: &'static [&'static str], optional: &'static [&'static str]) -> Action {
+const fn action(
+    name: &'static str,
+    about: &'static str,
+    required: &'static [&'static str],
+    optional: &'static [&'static str],
+) -> Action {
     Action { name, about, required, optional }
 }
 
@@ -94,8 +123,11 @@ impl Given<'_> {
     /// A moment, as a date, as RFC 3339 or in Unix seconds; in Unix seconds.
     fn seconds(&self, name: &str) -> Result<Option<i64>> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let seconds = text.parse().ok().or_else(|| Timestamp::parse(text).map(|at| at.as_millis().div_euclid(1_000)));
-        seconds.map(Some).ok_or_else(|| wrong(format!("{name}= must be a date such as 2026-11-22 or 2026-11-22T10:15:00Z")))
+        let seconds =
+            text.parse().ok().or_else(|| Timestamp::parse(text).map(|at| at.as_millis().div_euclid(1_000)));
+        seconds.map(Some).ok_or_else(|| {
+            wrong(format!("{name}= must be a date such as 2026-11-22 or 2026-11-22T10:15:00Z"))
+        })
     }
 
     fn one_of(&self, name: &str, known: &[&'static str]) -> Result<Option<&'static str>> {
@@ -108,7 +140,11 @@ impl Given<'_> {
     fn some_of(&self, name: &str, known: &[&'static str]) -> Result<Vec<&'static str>> {
         let parts = self.text(name).into_iter().flat_map(|text| text.split(',')).map(str::trim);
         let find = |part: &str| known.iter().find(|one| **one == part).copied();
-        parts.map(|part| find(part).ok_or_else(|| wrong(format!("{name}= must be some of {}", known.join(", "))))).collect()
+        parts
+            .map(|part| {
+                find(part).ok_or_else(|| wrong(format!("{name}= must be some of {}", known.join(", "))))
+            })
+            .collect()
     }
 
     fn name(&self) -> Result<&str> {
@@ -134,7 +170,8 @@ impl Given<'_> {
 
 /// Does one action. See [`crate::provider::Provider::act`].
 pub async fn act(api: &Mailersend, name: &str, arguments: &Arguments) -> Result<Value> {
-    let known = ACTIONS.iter().find(|action| action.name == name).ok_or_else(|| no_such_action(name, &ACTIONS))?;
+    let known =
+        ACTIONS.iter().find(|action| action.name == name).ok_or_else(|| no_such_action(name, &ACTIONS))?;
     known.check(arguments)?;
     let given = Given(arguments);
     let id = given.id("id")?;
@@ -144,8 +181,12 @@ pub async fn act(api: &Mailersend, name: &str, arguments: &Arguments) -> Result<
             let request = given.paged("sms-numbers")?;
             api.ask(with_flag(request, "paused", given.flag("paused")?)).await
         }
-        "numbers-pause" => api.change(Method::PUT, of_id("sms-numbers"), Some(json!({ "paused": true }))).await,
-        "numbers-resume" => api.change(Method::PUT, of_id("sms-numbers"), Some(json!({ "paused": false }))).await,
+        "numbers-pause" => {
+            api.change(Method::PUT, of_id("sms-numbers"), Some(json!({ "paused": true }))).await
+        }
+        "numbers-resume" => {
+            api.change(Method::PUT, of_id("sms-numbers"), Some(json!({ "paused": false }))).await
+        }
         "recipients" => recipients(api, &given).await,
         "recipients-set" => {
             let status = given.one_of("status", &["active", "opt_out"])?;
@@ -182,7 +223,9 @@ async fn number_id(api: &Mailersend, given: &Given<'_>) -> Result<String> {
         return Ok(number.to_owned());
     }
     let numbers = api.ask(Request::get("sms-numbers").query("limit", 100)).await?;
-    let own = items(&numbers, "/data").iter().find(|number| text(number, "/telephone_number") == Some(api.sender()));
+    let own = items(&numbers, "/data")
+        .iter()
+        .find(|number| text(number, "/telephone_number") == Some(api.sender()));
     let found = own.and_then(|number| id(number, "/id")).map(ToOwned::to_owned);
     found.ok_or_else(|| wrong("sms_number_id= is needed: `from` is none of the account's numbers"))
 }
@@ -190,9 +233,13 @@ async fn number_id(api: &Mailersend, given: &Given<'_>) -> Result<String> {
 /// The address of a hook: given, or this server's own.
 fn url(api: &Mailersend, given: &Given<'_>) -> Result<String> {
     let url = given.text("url").map(ToOwned::to_owned).or_else(|| api.callback_url());
-    let url = url.ok_or_else(|| wrong("url= is needed: `[http] public_url` is not set, so this server has no address of its own"))?;
+    let url = url.ok_or_else(|| {
+        wrong("url= is needed: `[http] public_url` is not set, so this server has no address of its own")
+    })?;
     if !url.starts_with("https://") || url.len() > MAX_URL {
-        return Err(wrong(format!("the address must begin with https:// and have at most {MAX_URL} characters")));
+        return Err(wrong(format!(
+            "the address must begin with https:// and have at most {MAX_URL} characters"
+        )));
     }
     Ok(url)
 }

@@ -1,7 +1,8 @@
-//! What MailerSend's answers and webhooks say about messages, read so that a field which is missing, null or of another
-//! type costs no more than itself.
+//! What MailerSend's answers and webhooks say about messages, read so that a field which is missing, null or
+//! of another type costs no more than itself.
 //!
-//! Source: developers.mailersend.com, `api/v1/sms-messages`, `sms-activity`, `sms-recipients`, `sms-webhooks`.
+//! Source: developers.mailersend.com, `api/v1/sms-messages`, `sms-activity`, `sms-recipients`,
+//! `sms-webhooks`.
 
 use std::collections::HashMap;
 
@@ -37,8 +38,8 @@ pub fn moment(value: &Value, place: &str) -> Option<Timestamp> {
     moment_of(text(value, place)?)
 }
 
-/// The list at this place; empty where there is none, and of one where the vendor left the list out (its clients differ
-/// about `sms`).
+/// The list at this place; empty where there is none, and of one where the vendor left the list out (its
+/// clients differ about `sms`).
 pub fn items<'a>(value: &'a Value, place: &str) -> &'a [Value] {
     match value.pointer(place) {
         Some(Value::Array(list)) => list,
@@ -49,7 +50,9 @@ pub fn items<'a>(value: &'a Value, place: &str) -> &'a [Value] {
 
 /// Whether a text can be one of their ids. It becomes part of an address, so it may hold nothing else.
 pub fn is_id(id: &str) -> bool {
-    !id.is_empty() && id.len() <= MAX_ID && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    !id.is_empty()
+        && id.len() <= MAX_ID
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
 /// The id at this place.
@@ -57,16 +60,17 @@ pub fn id<'a>(value: &'a Value, place: &str) -> Option<&'a str> {
     text(value, place).filter(|id| is_id(id))
 }
 
-/// A number in E.164, or as it is written where it cannot be read as one. A full American number may lack its plus; a
-/// short code stays one.
+/// A number in E.164, or as it is written where it cannot be read as one. A full American number may lack its
+/// plus; a short code stays one.
 pub fn e164(number: &str) -> String {
-    let is_bare = number.len() == 11 && number.starts_with('1') && number.bytes().all(|byte| byte.is_ascii_digit());
+    let is_bare =
+        number.len() == 11 && number.starts_with('1') && number.bytes().all(|byte| byte.is_ascii_digit());
     let read = if is_bare { Number::parse(&format!("+{number}"), None) } else { Number::parse(number, None) };
     read.map_or_else(|_| number.to_owned(), |number| number.e164().to_owned())
 }
 
-/// Whose number this is. MailerSend carries texts within the United States and Canada alone, so a number without its plus
-/// is one of theirs.
+/// Whose number this is. MailerSend carries texts within the United States and Canada alone, so a number
+/// without its plus is one of theirs.
 pub fn sender(number: &str) -> Sender {
     match "US".parse() {
         Ok(region) if !number.trim().starts_with('+') => Sender::InRegion(number.trim().to_owned(), region),
@@ -74,9 +78,15 @@ pub fn sender(number: &str) -> Sender {
     }
 }
 
-/// Where a text of this status stands. `processed` and `queued`: MailerSend has it and did not hand it on yet.
-pub const WORDS: [(&str, State); 5] =
-    [("processed", State::Queued), ("queued", State::Queued), ("sent", State::Sent), ("delivered", State::Delivered), ("failed", State::Failed)];
+/// Where a text of this status stands. `processed` and `queued`: MailerSend has it and did not hand it on
+/// yet.
+pub const WORDS: [(&str, State); 5] = [
+    ("processed", State::Queued),
+    ("queued", State::Queued),
+    ("sent", State::Sent),
+    ("delivered", State::Delivered),
+    ("failed", State::Failed),
+];
 
 /// What answers and webhooks are read by.
 #[derive(Clone, Debug)]
@@ -125,7 +135,11 @@ pub fn cause(sms: &Value, currency: Currency) -> Cause {
     };
     let (error_type, description) = (words("error_type"), words("error_description"));
     let Some(failure) = codes::find(&error_type, &description) else {
-        let why = [error_type, description].into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join(" ");
+        let why = [error_type, description]
+            .into_iter()
+            .filter(|words| !words.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ");
         return Cause { why: (!why.is_empty()).then_some(why), ..Cause::default() };
     };
     let billing = if failure.is_billed { "billed" } else { "not billed" };
@@ -147,7 +161,8 @@ pub fn receipt(vendor_id: &str, to: &str, state: State, at: Timestamp, cause: Ca
     Some(Receipt { to: Some(e164(to)), why, is_documented, price, ..Receipt::new(vendor_id, state, at) })
 }
 
-/// What one message's page says about each of its recipients: the furthest of its `sms` and of its `sms_activity`.
+/// What one message's page says about each of its recipients: the furthest of its `sms` and of its
+/// `sms_activity`.
 pub fn receipts(message: &Value, vendor_id: &str, reading: &Reading, now: Timestamp) -> Vec<Receipt> {
     let (texts, activity) = (items(message, "/sms"), items(message, "/sms_activity"));
     // Each is looked at once, however many an answer names.
@@ -208,7 +223,11 @@ fn texts_of(message: &Value, reading: &Reading) -> Vec<VendorMessage> {
         return recipients.map(|to| one(to, said(message), held_or_sent, Cause::default())).collect();
     }
     let of_text = |sms: &Value| {
-        let state = if text(sms, "/status").is_none() { held_or_sent } else { reading.state(sms).unwrap_or(State::Unknown) };
+        let state = if text(sms, "/status").is_none() {
+            held_or_sent
+        } else {
+            reading.state(sms).unwrap_or(State::Unknown)
+        };
         Some(one(text(sms, "/to")?, said(sms), state, cause(sms, reading.currency)))
     };
     texts.iter().filter_map(of_text).collect()
@@ -216,7 +235,8 @@ fn texts_of(message: &Value, reading: &Reading) -> Vec<VendorMessage> {
 
 /// A page of messages, newest first.
 pub fn page(answer: &Value, number: u32, reading: &Reading) -> Page {
-    let mut messages: Vec<VendorMessage> = items(answer, "/data").iter().flat_map(|message| texts_of(message, reading)).collect();
+    let mut messages: Vec<VendorMessage> =
+        items(answer, "/data").iter().flat_map(|message| texts_of(message, reading)).collect();
     messages.sort_by_key(|message| std::cmp::Reverse(message.at));
     Page { messages, next: has_next(answer, number).then(|| number.saturating_add(1)) }
 }

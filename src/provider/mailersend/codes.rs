@@ -1,5 +1,6 @@
-//! Why a carrier did not deliver, by MailerSend's numbers: what each means in short, and whether the text is billed all
-//! the same. An unknown number counts as billed, since money that is released by mistake could be spent twice.
+//! Why a carrier did not deliver, by MailerSend's numbers: what each means in short, and whether the text is
+//! billed all the same. An unknown number counts as billed, since money that is released by mistake could be
+//! spent twice.
 //!
 //! Source: developers.mailersend.com/general, "SMS error codes" (numbers, slugs and the column "billable").
 
@@ -103,15 +104,17 @@ pub const FAILURES: [Failure; 65] = [
     billed(9999, "unknown-error", "the carrier reported a failure that MailerSend does not know"),
 ];
 
-/// Finds the failure that a message speaks of: by its number, wherever that stands in the error's type or description,
-/// else by its name, as long as that means one failure alone.
+/// Finds the failure that a message speaks of: by its number, wherever that stands in the error's type or
+/// description, else by its name, as long as that means one failure alone.
 pub fn find(error_type: &str, error_description: &str) -> Option<&'static Failure> {
     let numbered = [error_type, error_description].into_iter().find_map(|text| {
-        let mut numbers = text.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse::<u16>().ok());
+        let mut numbers =
+            text.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse::<u16>().ok());
         numbers.find_map(|number| FAILURES.iter().find(|failure| failure.code == number))
     });
     numbered.or_else(|| {
-        let mut named = FAILURES.iter().filter(|failure| failure.slug.eq_ignore_ascii_case(error_type.trim()));
+        let mut named =
+            FAILURES.iter().filter(|failure| failure.slug.eq_ignore_ascii_case(error_type.trim()));
         named.next().filter(|_| named.next().is_none())
     })
 }

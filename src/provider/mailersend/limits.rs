@@ -1,7 +1,7 @@
-//! How much of MailerSend's two limits is left: requests in this minute, and requests in this UTC day. Each answer says
-//! so in its headers, and what it says is obeyed before the vendor has to refuse. The latest answer counts; a limit that
-//! is used up is forgotten when its time is over. Also here: what the vendor's refusals mean, since a refusal for a limit
-//! is remembered too.
+//! How much of MailerSend's two limits is left: requests in this minute, and requests in this UTC day. Each
+//! answer says so in its headers, and what it says is obeyed before the vendor has to refuse. The latest
+//! answer counts; a limit that is used up is forgotten when its time is over. Also here: what the vendor's
+//! refusals mean, since a refusal for a limit is remembered too.
 //!
 //! Source: developers.mailersend.com/general, "Rate limits", "Daily request quota" and "Error codes".
 
@@ -64,7 +64,8 @@ fn number(answer: &Answer, header: &str) -> Option<u64> {
     answer.header(header)?.trim().parse().ok()
 }
 
-/// The wait until a moment that the vendor named, if that lies ahead and within `longest`: its clock or ours may be off.
+/// The wait until a moment that the vendor named, if that lies ahead and within `longest`: its clock or ours
+/// may be off.
 fn wait_until(at: Option<Timestamp>, now: Timestamp, longest: u64) -> Option<u64> {
     let wait = u64::try_from(at?.as_millis().saturating_sub(now.as_millis())).ok()?;
     (wait > 0 && wait <= longest).then_some(wait)
@@ -72,7 +73,9 @@ fn wait_until(at: Option<Timestamp>, now: Timestamp, longest: u64) -> Option<u64
 
 /// The wait that the headers name for the minute's limit.
 fn minute_wait_ms(answer: &Answer, now: Timestamp) -> u64 {
-    let reset = number(answer, "x-ratelimit-reset").and_then(|seconds| i64::try_from(seconds.checked_mul(1_000)?).ok()).map(Timestamp);
+    let reset = number(answer, "x-ratelimit-reset")
+        .and_then(|seconds| i64::try_from(seconds.checked_mul(1_000)?).ok())
+        .map(Timestamp);
     answer.retry_after_ms(now).or_else(|| wait_until(reset, now, MINUTE_MS)).unwrap_or(MINUTE_MS)
 }
 
@@ -100,7 +103,8 @@ impl Limits {
     pub fn wait_ms(&self) -> Option<u64> {
         let now = self.clock.now();
         let windows = self.windows();
-        let waits = [windows.minute, windows.day].into_iter().flatten().filter_map(|window| window.wait_ms(now));
+        let waits =
+            [windows.minute, windows.day].into_iter().flatten().filter_map(|window| window.wait_ms(now));
         waits.max()
     }
 
@@ -112,8 +116,10 @@ impl Limits {
     /// Remembers what an answer's headers say, and what its refusal says.
     pub fn note(&self, answer: &Answer) {
         let now = self.clock.now();
-        // Only what is certainly MailerSend's own word: a 429 without its code may be of something between us.
-        let refused_for = if answer.status == 429 && code_of(answer).is_some() { Some(Refusal::of(answer)) } else { None };
+        // Only what is certainly MailerSend's own word: a 429 without its code may be of something between
+        // us.
+        let refused_for =
+            if answer.status == 429 && code_of(answer).is_some() { Some(Refusal::of(answer)) } else { None };
         let mut windows = self.windows();
         if let Some(left) = number(answer, "x-ratelimit-remaining") {
             windows.minute = Some(Window { left, until: ahead(now, minute_wait_ms(answer, now)) });
@@ -122,8 +128,12 @@ impl Limits {
             windows.day = Some(Window { left, until: ahead(now, day_wait_ms(answer, now)) });
         }
         match refused_for {
-            Some(Refusal::Day) => windows.day = Some(Window { left: 0, until: ahead(now, day_wait_ms(answer, now)) }),
-            Some(Refusal::Minute) => windows.minute = Some(Window { left: 0, until: ahead(now, minute_wait_ms(answer, now)) }),
+            Some(Refusal::Day) => {
+                windows.day = Some(Window { left: 0, until: ahead(now, day_wait_ms(answer, now)) })
+            }
+            Some(Refusal::Minute) => {
+                windows.minute = Some(Window { left: 0, until: ahead(now, minute_wait_ms(answer, now)) })
+            }
             None => {}
         }
     }
@@ -131,7 +141,8 @@ impl Limits {
     /// Remembers what `/api-quota` says is left of the day. `reset` is its text for when that is over.
     pub fn note_day(&self, left: u64, reset: Option<&str>) {
         let now = self.clock.now();
-        let wait = wait_until(reset.and_then(Timestamp::parse), now, DAY_MS).unwrap_or_else(|| until_midnight_ms(now));
+        let wait = wait_until(reset.and_then(Timestamp::parse), now, DAY_MS)
+            .unwrap_or_else(|| until_midnight_ms(now));
         self.windows().day = Some(Window { left, until: ahead(now, wait) });
     }
 }
@@ -166,8 +177,8 @@ pub fn code_of(answer: &Answer) -> Option<String> {
     (!digits.is_empty()).then(|| format!("MS{digits}"))
 }
 
-/// Where the recipients stand in a request that was refused for them alone (422 with fields such as `to.3`). Nothing where
-/// anything else is wrong with it too.
+/// Where the recipients stand in a request that was refused for them alone (422 with fields such as `to.3`).
+/// Nothing where anything else is wrong with it too.
 pub fn recipients_named(answer: &Answer) -> Vec<usize> {
     let Some((body, _)) = message_of(answer).filter(|_| answer.status == 422) else { return Vec::new() };
     let fields = body.get("errors").and_then(Value::as_object).into_iter().flatten().map(|(field, _)| field);
@@ -186,7 +197,8 @@ impl Dialect for Words {
         self.0.note(answer);
         let (body, message) = message_of(answer)?;
         let fields = body.get("errors").and_then(Value::as_object).into_iter().flatten();
-        let said = fields.filter_map(|(field, texts)| Some(format!("{field}: {}", texts.as_array()?.first()?.as_str()?)));
+        let said = fields
+            .filter_map(|(field, texts)| Some(format!("{field}: {}", texts.as_array()?.first()?.as_str()?)));
         let said: Vec<String> = said.collect();
         Some(if said.is_empty() { message } else { format!("{message} ({})", said.join("; ")) })
     }
@@ -207,7 +219,9 @@ impl Dialect for Words {
             // Maintenance: the service says that it does not work on requests now.
             (421, _) => Some(not_sent(answer.retry_after_ms(now).unwrap_or(MINUTE_MS))),
             (422, Some(code)) if QUOTAS.contains(&code) => Some(rejected(ErrorKind::InsufficientBalance)),
-            (400 | 401 | 403 | 422, Some(code)) if code.starts_with("MS403") => Some(rejected(ErrorKind::ProviderUnauthorized)),
+            (400 | 401 | 403 | 422, Some(code)) if code.starts_with("MS403") => {
+                Some(rejected(ErrorKind::ProviderUnauthorized))
+            }
             _ => None,
         }
     }

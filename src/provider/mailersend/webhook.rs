@@ -1,10 +1,11 @@
-//! What MailerSend sends by itself: reports about texts (webhooks) and texts of people (inbound routes). Both are signed
-//! with HMAC-SHA256 over the raw body, each with the secret of its own hook, in lower-case hexadecimal in the header
-//! `Signature`. The scheme has no time in it, so a request can be replayed: whatever comes from here may come again and
-//! late, and carries the vendor's id and moment by which the ledger sees that.
+//! What MailerSend sends by itself: reports about texts (webhooks) and texts of people (inbound routes). Both
+//! are signed with HMAC-SHA256 over the raw body, each with the secret of its own hook, in lower-case
+//! hexadecimal in the header `Signature`. The scheme has no time in it, so a request can be replayed:
+//! whatever comes from here may come again and late, and carries the vendor's id and moment by which the
+//! ledger sees that.
 //!
-//! Source: developers.mailersend.com, `api/v1/sms-webhooks`, "Security" and "Payload example". The body that an inbound
-//! route forwards is not documented, so it is read in every likely shape.
+//! Source: developers.mailersend.com, `api/v1/sms-webhooks`, "Security" and "Payload example". The body that
+//! an inbound route forwards is not documented, so it is read in every likely shape.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -17,7 +18,8 @@ use crate::provider::signature::{Encoding, Hash, Key};
 use crate::setting::SecretText;
 use crate::sms::message::{State, hex};
 
-/// Largest body that is looked at: a text of 2048 characters, each escaped, and its frame are less than half of it.
+/// Largest body that is looked at: a text of 2048 characters, each escaped, and its frame are less than half
+/// of it.
 const MAX_BODY: usize = 64 * 1024;
 
 /// The secret that signs MailerSend's test pings. Everybody knows it, so it proves nothing but that.
@@ -51,13 +53,16 @@ impl Hooks {
             return Err(NotBelieved::Malformed(format!("a body of more than {MAX_BODY} bytes")));
         }
         let signature = delivery.headers.get("signature").ok_or(NotBelieved::Signature)?.as_bytes();
-        let by = |secret: &Option<SecretText>| secret.as_ref().is_some_and(|secret| is_signed(secret.expose(), delivery.body, signature));
+        let by = |secret: &Option<SecretText>| {
+            secret.as_ref().is_some_and(|secret| is_signed(secret.expose(), delivery.body, signature))
+        };
         let (is_webhook, is_inbound) = (by(&self.signing), by(&self.inbound));
         let is_ping = is_signed(PING_SECRET, delivery.body, signature);
         if !is_webhook && !is_inbound && !is_ping {
             return Err(NotBelieved::Signature);
         }
-        let body: Value = json::from_slice(delivery.body).map_err(|_| NotBelieved::Malformed("no JSON".to_owned()))?;
+        let body: Value =
+            json::from_slice(delivery.body).map_err(|_| NotBelieved::Malformed("no JSON".to_owned()))?;
         let kind = text(&body, "/type").unwrap_or_default();
         match kind {
             "webhook.test" => Ok(Vec::new()),
@@ -76,13 +81,18 @@ impl Hooks {
         let vendor_id = id(body, "/data/sms_message_id").ok_or_else(|| missing("data.sms_message_id"))?;
         let in_type = text(body, "/type").and_then(|kind| kind.strip_prefix("sms."));
         let words = [text(body, "/data/status"), text(body, "/data/sms/status"), in_type];
-        let state = words.into_iter().flatten().find_map(|word| self.reading.wording.state(word)).ok_or_else(|| missing("data.status"))?;
+        let state = words
+            .into_iter()
+            .flatten()
+            .find_map(|word| self.reading.wording.state(word))
+            .ok_or_else(|| missing("data.status"))?;
         let said_at = moment(body, "/data/created_at").or_else(|| moment(body, "/created_at"));
         let at = said_at.unwrap_or(now);
         let sms = body.pointer("/data/sms").unwrap_or(&Value::Null);
         let why = cause(sms, self.reading.currency);
         let to = text(body, "/data/to").or_else(|| text(sms, "/to"));
-        let is_out = (state == State::Failed && why.is_opt_out) || text(sms, "/recipient/status") == Some("opt_out");
+        let is_out =
+            (state == State::Failed && why.is_opt_out) || text(sms, "/recipient/status") == Some("opt_out");
         let mut events = Vec::new();
         match to {
             Some(to) => events.extend(receipt(vendor_id, to, state, at, why).map(Event::Receipt)),
@@ -104,7 +114,9 @@ fn is_report(body: &Value) -> bool {
 fn reply(body: &Value, delivery: &Delivery<'_>) -> Result<Reply, NotBelieved> {
     let find = |names: &[&str]| {
         let places = ["", "/data", "/data/sms", "/sms"].into_iter();
-        places.flat_map(|place| names.iter().map(move |name| format!("{place}/{name}"))).find_map(|place| text(body, &place))
+        places
+            .flat_map(|place| names.iter().map(move |name| format!("{place}/{name}")))
+            .find_map(|place| text(body, &place))
     };
     let missing = |name: &str| NotBelieved::Malformed(format!("no `{name}`"));
     let from = find(&["from"]).ok_or_else(|| missing("from"))?;

@@ -51,7 +51,8 @@ impl Keys {
         words.chars().take(MAX_WORDS).collect()
     }
 
-    /// Takes them out of an answer that an operator asked for. Numbers that happen to hold the short one stay whole.
+    /// Takes them out of an answer that an operator asked for. Numbers that happen to hold the short one stay
+    /// whole.
     pub(super) fn hide_in(&self, value: &mut serde_json::Value) {
         match value {
             serde_json::Value::String(text) if text == self.id_client.expose() => HIDDEN.clone_into(text),
@@ -90,10 +91,25 @@ impl Mailpro {
     /// # Errors
     /// [`ErrorKind::Config`] for an address that cannot be used, or without credentials.
     pub(super) fn new(config: Config, setup: &Setup, actions: &'static [Action]) -> Result<Self> {
-        let keys = Keys { id_client: setup.secrets.demand("id_client")?, api_key: setup.secrets.demand("api_key")? };
-        let client = Client::new(&config.name, &config.base_url, &config.http, Arc::clone(&setup.clock), keys.clone())?;
+        let keys =
+            Keys { id_client: setup.secrets.demand("id_client")?, api_key: setup.secrets.demand("api_key")? };
+        let client = Client::new(
+            &config.name,
+            &config.base_url,
+            &config.http,
+            Arc::clone(&setup.clock),
+            keys.clone(),
+        )?;
         let wording = Wording::new(&answers::RESULTS, &config.sent_words);
-        Ok(Self { config, clock: Arc::clone(&setup.clock), client, keys, meter: Meter::default(), wording, actions })
+        Ok(Self {
+            config,
+            clock: Arc::clone(&setup.clock),
+            client,
+            keys,
+            meter: Meter::default(),
+            wording,
+            actions,
+        })
     }
 
     /// The credentials, and then these fields.
@@ -145,14 +161,23 @@ impl Mailpro {
         match tree.verdict(&self.wording) {
             Verdict::Taken { id, charge, remaining } => {
                 let difference = remaining.and_then(|remaining| ticket.left(remaining, self.clock.now()));
-                let credits = charge.filter(|charge| *charge >= 0).or(difference.filter(|_| self.config.price_from_remaining));
-                Outcome::Accepted { vendor_id: id, status, segments: None, price: credits.and_then(|credits| self.worth(credits, true)) }
+                let credits = charge
+                    .filter(|charge| *charge >= 0)
+                    .or(difference.filter(|_| self.config.price_from_remaining));
+                Outcome::Accepted {
+                    vendor_id: id,
+                    status,
+                    segments: None,
+                    price: credits.and_then(|credits| self.worth(credits, true)),
+                }
             }
             Verdict::Refused { code, words } => {
                 ticket.free();
                 Outcome::Rejected { code, why: self.keys.hide(&words) }
             }
-            Verdict::Unclear { id, why } => Said::Unclear(self.keys.hide(&why)).outcome(&answer, id, None, None),
+            Verdict::Unclear { id, why } => {
+                Said::Unclear(self.keys.hide(&why)).outcome(&answer, id, None, None)
+            }
         }
     }
 
@@ -163,7 +188,8 @@ impl Mailpro {
             None => Ok(tree),
             Some(words) => {
                 let kind = meaning(&words).unwrap_or(ErrorKind::ProviderRejected);
-                Err(Error::new(kind, format!("{} answered with a failure", self.config.name)).provider_said(self.keys.hide(&words)))
+                Err(Error::new(kind, format!("{} answered with a failure", self.config.name))
+                    .provider_said(self.keys.hide(&words)))
             }
         }
     }
@@ -180,7 +206,8 @@ impl Mailpro {
         Error::new(ErrorKind::ProviderUnavailable, format!("{}: {why}", self.config.name))
     }
 
-    /// The sender name to send along. The vendor documents no parameter for it: the account has one of its own.
+    /// The sender name to send along. The vendor documents no parameter for it: the account has one of its
+    /// own.
     pub(super) fn sender<'a>(&'a self, from: Option<&'a str>) -> Option<(&'a str, &'a str)> {
         self.config.sender_parameter.as_deref().zip(from.or(self.config.from.as_deref()))
     }

@@ -1,9 +1,9 @@
-//! Reads Mailpro's answers, which come in two generations: JSON with names in PascalCase, and XML with names in
-//! snake_case, one inside wrappers (`sends/send`), the other flat. Numbers come as numbers or as strings.
+//! Reads Mailpro's answers, which come in two generations: JSON with names in PascalCase, and XML with names
+//! in snake_case, one inside wrappers (`sends/send`), the other flat. Numbers come as numbers or as strings.
 //!
-//! Both are read into one [`Tree`], in which a name is found whatever its spelling and however deep it stands. What an
-//! answer then means for a send is [`Verdict`]: it must say so itself, in a `Result` or with an id; a page that says
-//! neither proves nothing.
+//! Both are read into one [`Tree`], in which a name is found whatever its spelling and however deep it
+//! stands. What an answer then means for a send is [`Verdict`]: it must say so itself, in a `Result` or with
+//! an id; a page that says neither proves nothing.
 
 use serde_json::{Map, Value};
 
@@ -17,8 +17,8 @@ use crate::sms::message::State;
 /// How deep an answer may be nested. The documented ones are three deep.
 const MAX_DEPTH: usize = 32;
 
-/// Most attributes that an answer may have: the documented ones have none. The parser compares each of an element with
-/// all others of it, so a megabyte of them would keep it busy for minutes.
+/// Most attributes that an answer may have: the documented ones have none. The parser compares each of an
+/// element with all others of it, so a megabyte of them would keep it busy for minutes.
 const MAX_ATTRIBUTES: usize = 2_000;
 
 /// The names under which the id of a send comes.
@@ -37,12 +37,24 @@ const NUMBERS: [&str; 7] = ["number", "phone", "phonenumber", "mobile", "mobilen
 const LISTS: [&str; 7] = ["phones", "phone", "numbers", "contacts", "items", "list", "data"];
 
 /// The names of a failure's words, the best first.
-const WORDS: [&str; 10] = ["error", "errors", "errormessage", "errordescription", "description", "detail", "details", "reason", "message", "msg"];
+const WORDS: [&str; 10] = [
+    "error",
+    "errors",
+    "errormessage",
+    "errordescription",
+    "description",
+    "detail",
+    "details",
+    "reason",
+    "message",
+    "msg",
+];
 
 /// The names of what an answer counts: more than it shows means that it shows one page of several.
 const COUNTS: [&str; 6] = ["total", "count", "totalcount", "totalphones", "totalrecords", "totalitems"];
 
-/// An answer of either generation, as objects, lists and texts. It has no `Debug`: it may hold texts and numbers.
+/// An answer of either generation, as objects, lists and texts. It has no `Debug`: it may hold texts and
+/// numbers.
 #[derive(Clone)]
 pub(super) struct Tree(Value);
 
@@ -154,9 +166,17 @@ impl Tree {
         }
         let value: Value = serde_json::from_str(text).map_err(|error| {
             // The error itself may quote the answer.
-            format!("the answer does not read as documented (line {}, column {})", error.line(), error.column())
+            format!(
+                "the answer does not read as documented (line {}, column {})",
+                error.line(),
+                error.column()
+            )
         })?;
-        if value.is_object() || value.is_array() { Ok(Self(value)) } else { Err("the answer is neither an object nor a list".to_owned()) }
+        if value.is_object() || value.is_array() {
+            Ok(Self(value))
+        } else {
+            Err("the answer is neither an object nor a list".to_owned())
+        }
     }
 
     /// All of it.
@@ -219,7 +239,9 @@ impl Tree {
         };
         let Some(result) = self.text(&["result"]) else {
             return match (&id, self.words()) {
-                (Some(_), _) if self.names_an_error() => unclear("the answer contradicts itself: it gives an id, and it names an error".to_owned()),
+                (Some(_), _) if self.names_an_error() => {
+                    unclear("the answer contradicts itself: it gives an id, and it names an error".to_owned())
+                }
                 (Some(_), _) => self.taken(id),
                 (None, Some(words)) => unclear(format!("the answer has neither a result nor an id: {words}")),
                 (None, None) => unclear("the answer has neither a result nor an id".to_owned()),
@@ -227,23 +249,36 @@ impl Tree {
         };
         if wording.known(&result).is_some() {
             return match self.names_an_error() {
-                true => unclear(format!("the answer contradicts itself: its result is \"{result}\", and it names an error")),
+                true => unclear(format!(
+                    "the answer contradicts itself: its result is \"{result}\", and it names an error"
+                )),
                 false => self.taken(id),
             };
         }
         if id.is_some() {
-            return unclear(format!("the answer contradicts itself: it gives an id, and its result is \"{result}\""));
+            return unclear(format!(
+                "the answer contradicts itself: it gives an id, and its result is \"{result}\""
+            ));
         }
         let words = self.words().unwrap_or_else(|| result.clone());
         match meaning(&words) {
             Some(code) => Verdict::Refused { code, words },
-            None if wording::is_failure(&result) => Verdict::Refused { code: ErrorKind::ProviderRejected, words },
-            None => unclear(format!("no known word of the vendor: its result is \"{words}\"; `sent_words` can teach one that means sent")),
+            None if wording::is_failure(&result) => {
+                Verdict::Refused { code: ErrorKind::ProviderRejected, words }
+            }
+            None => unclear(format!(
+                "no known word of the vendor: its result is \"{words}\"; `sent_words` can teach one that \
+                 means sent"
+            )),
         }
     }
 
     fn taken(&self, id: Option<String>) -> Verdict {
-        Verdict::Taken { id, charge: self.micros(&["charge"]), remaining: self.micros(&["remainingcredits", "remainingcredit"]) }
+        Verdict::Taken {
+            id,
+            charge: self.micros(&["charge"]),
+            remaining: self.micros(&["remainingcredits", "remainingcredit"]),
+        }
     }
 
     /// The entries of a history. One that does not read is left out.
@@ -276,9 +311,14 @@ impl Tree {
         let numbers = match lists.as_slice() {
             [list] => list
                 .iter()
-                .map(|item| scalar(item).or_else(|| direct(item.as_object()?, &NUMBERS)).ok_or("an entry of the list has no number"))
+                .map(|item| {
+                    scalar(item)
+                        .or_else(|| direct(item.as_object()?, &NUMBERS))
+                        .ok_or("an entry of the list has no number")
+                })
                 .collect::<Result<Vec<_>, _>>()?,
-            // XML has no lists: one entry is an element like any other, and an empty list is an empty element.
+            // XML has no lists: one entry is an element like any other, and an empty list is an empty
+            // element.
             [] => match find(&self.0, &NUMBERS) {
                 Some(number) => vec![number],
                 None if has_empty_list(&self.0) => Vec::new(),
@@ -287,24 +327,35 @@ impl Tree {
             _ => return Err("the answer has several lists".to_owned()),
         };
         let counted = COUNTS.iter().filter_map(|name| self.text(&[name])?.parse::<usize>().ok()).max();
-        let is_page = counted.is_some_and(|counted| counted > numbers.len()) || self.text(&["nextpage", "next"]).is_some_and(|next| next != "false");
+        let is_page = counted.is_some_and(|counted| counted > numbers.len())
+            || self.text(&["nextpage", "next"]).is_some_and(|next| next != "false");
         if is_page { Err("the answer has only a part of the list".to_owned()) } else { Ok(numbers) }
     }
 
-    /// Every number that it names, with the time beside it, as far as it can be read: a list of people who want no texts.
+    /// Every number that it names, with the time beside it, as far as it can be read: a list of people who
+    /// want no texts.
     pub(super) fn suppressed(&self) -> Vec<(String, Option<Timestamp>)> {
-        let at = |object| direct(object, &["date", "datecreated", "createdat", "dateadded"]).and_then(|text| moment(&text));
-        let entries = objects(&self.0, &NUMBERS).into_iter().filter_map(|object| Some((direct(object, &NUMBERS)?, at(object))));
+        let at = |object| {
+            direct(object, &["date", "datecreated", "createdat", "dateadded"]).and_then(|text| moment(&text))
+        };
+        let entries = objects(&self.0, &NUMBERS)
+            .into_iter()
+            .filter_map(|object| Some((direct(object, &NUMBERS)?, at(object))));
         let mut lists = Vec::new();
         arrays(&self.0, 0, &mut lists);
-        let bare = lists.into_iter().filter(|list| list.len() > 1).flatten().filter_map(|item| Some((scalar(item)?, None)));
+        let bare = lists
+            .into_iter()
+            .filter(|list| list.len() > 1)
+            .flatten()
+            .filter_map(|item| Some((scalar(item)?, None)));
         entries.chain(bare).filter(|(text, _)| is_like_a_number(text)).collect()
     }
 
     /// What a report speaks of: the name of the event, if it has one, and the ids of sends.
     pub(super) fn report(&self) -> (Option<String>, Vec<String>) {
         let names: Vec<&str> = SEND_IDS.into_iter().chain(["idsms", "messageid", "idmessage"]).collect();
-        let mut ids: Vec<String> = objects(&self.0, &names).into_iter().filter_map(|object| direct(object, &names)).collect();
+        let mut ids: Vec<String> =
+            objects(&self.0, &names).into_iter().filter_map(|object| direct(object, &names)).collect();
         if ids.is_empty() {
             ids.extend(find(&self.0, &["id"]));
         }
@@ -317,10 +368,12 @@ impl Tree {
 /// Whether this may be the number of a person: the list is not documented, and holds who knows what besides.
 fn is_like_a_number(text: &str) -> bool {
     let digits = text.chars().filter(char::is_ascii_digit).count();
-    (7..=20).contains(&digits) && text.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '(' | ')' | '-' | '.'))
+    (7..=20).contains(&digits)
+        && text.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '(' | ')' | '-' | '.'))
 }
 
-/// How many attributes an XML text can have at most: an equals sign and a quote, with white space between them or not.
+/// How many attributes an XML text can have at most: an equals sign and a quote, with white space between
+/// them or not.
 fn attributes(text: &str) -> usize {
     text.split('=').skip(1).filter(|rest| rest.trim_start().starts_with(['"', '\''])).count()
 }
@@ -335,11 +388,33 @@ pub(super) fn meaning(words: &str) -> Option<ErrorKind> {
     let words = words.to_lowercase();
     let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
     let is_credit = has(&["credit", "crédit", "balance", "solde"]);
-    if is_credit && has(&["insufficient", "not enough", "no more", "no credit", "empty", "lack", "too low", "insuffisant", "out of"]) {
+    if is_credit
+        && has(&[
+            "insufficient",
+            "not enough",
+            "no more",
+            "no credit",
+            "empty",
+            "lack",
+            "too low",
+            "insuffisant",
+            "out of",
+        ])
+    {
         return Some(ErrorKind::InsufficientBalance);
     }
-    let is_login =
-        has(&["api_key", "apikey", "api key", "id_client", "idclient", "client id", "unauthor", "authenti", "credential", "access denied"]);
+    let is_login = has(&[
+        "api_key",
+        "apikey",
+        "api key",
+        "id_client",
+        "idclient",
+        "client id",
+        "unauthor",
+        "authenti",
+        "credential",
+        "access denied",
+    ]);
     is_login.then_some(ErrorKind::ProviderUnauthorized)
 }
 
@@ -354,14 +429,17 @@ fn status(text: &str) -> Option<i64> {
     }
 }
 
-/// An element with children as an object, one without as text; what repeats becomes a list. Attributes say nothing here.
+/// An element with children as an object, one without as text; what repeats becomes a list. Attributes say
+/// nothing here.
 fn from_xml(node: roxmltree::Node<'_, '_>, depth: usize) -> Option<Value> {
     if depth > MAX_DEPTH {
         return None;
     }
     if !node.children().any(|child| child.is_element()) {
         // Several pieces where there is CDATA.
-        return Some(Value::String(node.children().filter_map(|child| child.text()).collect::<String>().trim().to_owned()));
+        return Some(Value::String(
+            node.children().filter_map(|child| child.text()).collect::<String>().trim().to_owned(),
+        ));
     }
     let mut object = Map::new();
     for child in node.children().filter(roxmltree::Node::is_element) {
@@ -379,14 +457,18 @@ fn from_xml(node: roxmltree::Node<'_, '_>, depth: usize) -> Option<Value> {
 
 /// The first of these names among an object's own.
 fn direct(object: &Map<String, Value>, names: &[&str]) -> Option<String> {
-    names.iter().find_map(|name| object.iter().filter(|(key, _)| plain(key) == *name).find_map(|(_, value)| scalar(value)))
+    names.iter().find_map(|name| {
+        object.iter().filter(|(key, _)| plain(key) == *name).find_map(|(_, value)| scalar(value))
+    })
 }
 
 /// The first of these names, level by level.
 fn find(root: &Value, names: &[&str]) -> Option<String> {
     let mut level = vec![root];
     for _ in 0..=MAX_DEPTH {
-        if let Some(found) = level.iter().filter_map(|value| value.as_object()).find_map(|object| direct(object, names)) {
+        if let Some(found) =
+            level.iter().filter_map(|value| value.as_object()).find_map(|object| direct(object, names))
+        {
             return Some(found);
         }
         level = level.into_iter().flat_map(inside).collect();
@@ -411,7 +493,12 @@ fn objects<'a>(root: &'a Value, names: &[&str]) -> Vec<&'a Map<String, Value>> {
     let mut found = Vec::new();
     let mut level = vec![root];
     for _ in 0..=MAX_DEPTH {
-        found.extend(level.iter().filter_map(|value| value.as_object()).filter(|object| direct(object, names).is_some()));
+        found.extend(
+            level
+                .iter()
+                .filter_map(|value| value.as_object())
+                .filter(|object| direct(object, names).is_some()),
+        );
         level = level.into_iter().flat_map(inside).collect();
     }
     found
@@ -421,17 +508,24 @@ fn objects<'a>(root: &'a Value, names: &[&str]) -> Vec<&'a Map<String, Value>> {
 fn arrays<'a>(value: &'a Value, depth: usize, found: &mut Vec<&'a Vec<Value>>) {
     match value {
         Value::Array(list) => found.push(list),
-        Value::Object(object) if depth < MAX_DEPTH => object.values().for_each(|value| arrays(value, depth + 1, found)),
+        Value::Object(object) if depth < MAX_DEPTH => {
+            object.values().for_each(|value| arrays(value, depth + 1, found))
+        }
         _ => {}
     }
 }
 
-/// Whether the place where the entries of a list would be is there and empty. Nothing else proves that there are none.
+/// Whether the place where the entries of a list would be is there and empty. Nothing else proves that there
+/// are none.
 fn has_empty_list(value: &Value) -> bool {
-    let is_empty = |value: &Value| value.is_null() || value.as_str() == Some("") || value.as_object().is_some_and(Map::is_empty);
-    value
-        .as_object()
-        .is_some_and(|object| object.iter().any(|(name, value)| (LISTS.contains(&plain(name).as_str()) && is_empty(value)) || has_empty_list(value)))
+    let is_empty = |value: &Value| {
+        value.is_null() || value.as_str() == Some("") || value.as_object().is_some_and(Map::is_empty)
+    };
+    value.as_object().is_some_and(|object| {
+        object.iter().any(|(name, value)| {
+            (LISTS.contains(&plain(name).as_str()) && is_empty(value)) || has_empty_list(value)
+        })
+    })
 }
 
 #[cfg(test)]
@@ -441,7 +535,12 @@ mod tests {
     #[test]
     fn a_time_without_a_zone_is_utc_and_keeps_its_hour() {
         let noon = Timestamp::parse("2026-11-27T12:00:00Z");
-        for text in ["2026-11-27T12:00:00", "2026-11-27 12:00:00", "2026-11-27T13:00:00+01:00", " 2026-11-27T12:00:00Z "] {
+        for text in [
+            "2026-11-27T12:00:00",
+            "2026-11-27 12:00:00",
+            "2026-11-27T13:00:00+01:00",
+            " 2026-11-27T12:00:00Z ",
+        ] {
             assert_eq!(moment(text), noon, "{text}");
         }
         assert_eq!(moment("2026-11-27"), Timestamp::parse("2026-11-27T00:00:00Z"));

@@ -1,8 +1,9 @@
 //! The history as a source of states: the best that there is, since nothing asks for one message by its id.
 //!
-//! Entries have a number and a time, and perhaps the id of the send. A message's entry is the one with its id, else the
-//! only one of its number around its time. Where there are several, nobody knows which is which, and nothing is said.
-//! The times come without a zone, so "around" is wide enough for any zone of the vendor's country.
+//! Entries have a number and a time, and perhaps the id of the send. A message's entry is the one with its
+//! id, else the only one of its number around its time. Where there are several, nobody knows which is which,
+//! and nothing is said. The times come without a zone, so "around" is wide enough for any zone of the
+//! vendor's country.
 
 use super::account::Mailpro;
 use super::answers::Entry;
@@ -15,7 +16,8 @@ use crate::sms::number::Number;
 /// The state of an entry that is still under way.
 pub(super) const WAITING: i64 = 2;
 
-/// Every state that the history can be asked for. What moves on while it is asked for is seen twice, not never.
+/// Every state that the history can be asked for. What moves on while it is asked for is seen twice, not
+/// never.
 const STATES: [i64; 3] = [WAITING, 1, 0];
 
 /// How far the time of an entry may be from that of its message, in milliseconds.
@@ -37,14 +39,21 @@ impl Mailpro {
         fields.extend(number.as_deref().map(|number| ("number", number)));
         let tree = self.ask(&self.get(&self.config.paths.history, &fields)).await?;
         // An answer may leave out what it was asked for.
-        Ok(tree.history().into_iter().map(|entry| Entry { status: entry.status.or(Some(status)), ..entry }).collect())
+        Ok(tree
+            .history()
+            .into_iter()
+            .map(|entry| Entry { status: entry.status.or(Some(status)), ..entry })
+            .collect())
     }
 
     fn demand_history(&self) -> Result<()> {
         if self.config.history {
             return Ok(());
         }
-        let why = format!("the history of {} is not used (history = false): accepted, no delivery report available", self.config.name);
+        let why = format!(
+            "the history of {} is not used (history = false): accepted, no delivery report available",
+            self.config.name
+        );
         Err(Error::new(ErrorKind::NotSupported, why))
     }
 
@@ -63,8 +72,11 @@ impl Mailpro {
             }
         }
         let is_named = |entry: &&Entry| entry.send.as_ref() == Some(&enquiry.vendor_id);
-        let is_near =
-            |entry: &&Entry| entry.at.is_some_and(|at| at.as_millis().saturating_sub(enquiry.created.as_millis()).saturating_abs() <= AROUND_MS);
+        let is_near = |entry: &&Entry| {
+            entry.at.is_some_and(|at| {
+                at.as_millis().saturating_sub(enquiry.created.as_millis()).saturating_abs() <= AROUND_MS
+            })
+        };
         let mut near = found.iter().filter(is_near);
         let entry = match (found.iter().find(is_named), near.next(), near.next()) {
             (Some(named), ..) => named,
@@ -75,7 +87,13 @@ impl Mailpro {
         let why = (state == State::Failed).then(|| "not delivered".to_owned());
         let price = entry.charge.filter(|charge| *charge >= 0).and_then(|charge| self.worth(charge, true));
         let to = Some(enquiry.to.e164().to_owned());
-        Ok(vec![Receipt { to, why, is_documented: true, price, ..Receipt::new(enquiry.vendor_id.as_str(), state, self.clock.now()) }])
+        Ok(vec![Receipt {
+            to,
+            why,
+            is_documented: true,
+            price,
+            ..Receipt::new(enquiry.vendor_id.as_str(), state, self.clock.now())
+        }])
     }
 
     /// [`Provider::list`](crate::provider::Provider::list)
@@ -98,7 +116,10 @@ impl Mailpro {
                     text: entry.text,
                     state,
                     at: entry.at,
-                    price: entry.charge.filter(|charge| *charge >= 0).and_then(|charge| self.worth(charge, true)),
+                    price: entry
+                        .charge
+                        .filter(|charge| *charge >= 0)
+                        .and_then(|charge| self.worth(charge, true)),
                     why: None,
                 });
             }

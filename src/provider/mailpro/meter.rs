@@ -1,8 +1,8 @@
 //! What a send cost, where the vendor says only what is left.
 //!
-//! The difference between two answers is the price of the send between them, if nothing else of ours was under way from
-//! the first answer to the second. It says nothing about other users of the account, so an older answer is forgotten:
-//! the longer ago, the likelier that somebody else has sent in between.
+//! The difference between two answers is the price of the send between them, if nothing else of ours was
+//! under way from the first answer to the second. It says nothing about other users of the account, so an
+//! older answer is forgotten: the longer ago, the likelier that somebody else has sent in between.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -66,7 +66,9 @@ impl Ticket<'_> {
     /// The request was answered, and this is left: what it cost, in millionths, where that can be told.
     pub(super) fn left(mut self, micros: i64, now: Timestamp) -> Option<i64> {
         let state = self.meter.state();
-        let before = state.known.filter(|(_, at)| !state.is_mixed && (0..=FRESH_MS).contains(&now.as_millis().saturating_sub(at.as_millis())));
+        let before = state.known.filter(|(_, at)| {
+            !state.is_mixed && (0..=FRESH_MS).contains(&now.as_millis().saturating_sub(at.as_millis()))
+        });
         drop(state);
         self.end = End::Left(micros, now);
         // More than before: somebody has paid in.
@@ -100,7 +102,11 @@ mod tests {
         assert_eq!(meter.begin().left(10_000_000, NOW), None, "nothing was known before");
         assert_eq!(meter.begin().left(8_500_000, NOW), Some(1_500_000));
         meter.begin().free();
-        assert_eq!(meter.begin().left(7_500_000, NOW.plus_ms(FRESH_MS)), Some(1_000_000), "a free request between them changes nothing");
+        assert_eq!(
+            meter.begin().left(7_500_000, NOW.plus_ms(FRESH_MS)),
+            Some(1_000_000),
+            "a free request between them changes nothing"
+        );
         assert_eq!(meter.begin().left(9_000_000, NOW), None, "somebody paid in, or the clock went back");
     }
 

@@ -32,7 +32,8 @@ rest::vendor_settings! {
         /// The account's sender name: at most 10 letters and digits, set and approved at the vendor.
     }
     own {
-        /// The parameter that carries the sender name. No page documents one; without it the account's own name is shown.
+        /// The parameter that carries the sender name. No page documents one; without it the account's own
+        /// name is shown.
         #[serde(skip_serializing_if = "Option::is_none")]
         sender_parameter: Option<String> = None,
         /// Which generation of answers to ask for: the ending of each path. Both are understood.
@@ -55,8 +56,8 @@ rest::vendor_settings! {
         #[serde(with = "crate::setting::currency")]
         #[schemars(with = "String")]
         currency: Currency = Currency::USD,
-        /// Whether the price of a send may be read from the difference of the credits that are left. Not where others send
-        /// from the account at the same time.
+        /// Whether the price of a send may be read from the difference of the credits that are left. Not
+        /// where others send from the account at the same time.
         price_from_remaining: bool = true,
         /// Whether the history is looked at for the state of a message, by number and time.
         history: bool = false,
@@ -211,17 +212,25 @@ impl Config {
         rest::base_url(&self.base_url)?;
         check_sent_words(&self.sent_words)?;
         if let Some(from) = self.from.as_ref().filter(|from| !is_sender(from)) {
-            return Err(format!("from \"{from}\" is no sender name: 1 to {MAX_SENDER} letters and digits, no spaces"));
+            return Err(format!(
+                "from \"{from}\" is no sender name: 1 to {MAX_SENDER} letters and digits, no spaces"
+            ));
         }
         if self.credit_worth.is_some_and(|worth| worth <= Amount(0)) {
             return Err("credit_worth must be more than 0".to_owned());
         }
-        let is_plain = |text: &str, more: &[u8]| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte));
+        let is_plain = |text: &str, more: &[u8]| {
+            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte))
+        };
         let sender = self.sender_parameter.as_deref();
-        let parameters = [("sender_parameter", sender), ("schedule_parameter", Some(self.schedule_parameter.as_str()))];
+        let parameters =
+            [("sender_parameter", sender), ("schedule_parameter", Some(self.schedule_parameter.as_str()))];
         for (setting, name) in parameters {
             if name.is_some_and(|name| !is_plain(name, b"_") || FIXED.contains(&name)) {
-                return Err(format!("{setting} must be the name of a parameter, such as plan_date, and none of {}", FIXED.join(", ")));
+                return Err(format!(
+                    "{setting} must be the name of a parameter, such as plan_date, and none of {}",
+                    FIXED.join(", ")
+                ));
             }
         }
         // The older pages call the list `to`, which stands alone in a campaign.
@@ -229,10 +238,14 @@ impl Config {
         if !is_plain(list, b"_") || (FIXED.contains(&list) && list != "to") {
             return Err("list_parameter must be the name of a parameter, such as id_list or to".to_owned());
         }
-        if list == self.schedule_parameter || sender.is_some_and(|sender| sender == list || sender == self.schedule_parameter) {
+        if list == self.schedule_parameter
+            || sender.is_some_and(|sender| sender == list || sender == self.schedule_parameter)
+        {
             return Err("list_parameter, schedule_parameter and sender_parameter must differ".to_owned());
         }
-        if let Some((name, path)) = self.paths.all().find(|(_, path)| !is_plain(path, b"/_-.") || path.contains("..")) {
+        if let Some((name, path)) =
+            self.paths.all().find(|(_, path)| !is_plain(path, b"/_-.") || path.contains(".."))
+        {
             return Err(format!("paths.{name} \"{path}\" is no path below base_url, such as credit/get"));
         }
         Ok(())

@@ -17,13 +17,15 @@ pub enum Rounding {
     Nearest,
 }
 
-/// Reads a decimal number into whole millionths, exactly up to six decimals. Nothing where it is no number, is out of range, or
-/// is written in any way that could mean two things.
+/// Reads a decimal number into whole millionths, exactly up to six decimals. Nothing where it is no number,
+/// is out of range, or is written in any way that could mean two things.
 pub fn micros(text: &str, rounding: Rounding) -> Option<i64> {
     let text = text.trim();
     let (is_negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let is_plain = |part: &str| !part.is_empty() && part.len() <= MOST_DIGITS && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_plain = |part: &str| {
+        !part.is_empty() && part.len() <= MOST_DIGITS && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
     if !is_plain(whole) || !is_plain(fraction) {
         return None;
     }
@@ -37,8 +39,8 @@ pub fn micros(text: &str, rounding: Rounding) -> Option<i64> {
     i64::try_from(if is_negative { -micros } else { micros }).ok()
 }
 
-/// The same of what stands in JSON. A number with an exponent is nothing: what is so small, or so large, is no price that anybody
-/// meant.
+/// The same of what stands in JSON. A number with an exponent is nothing: what is so small, or so large, is
+/// no price that anybody meant.
 pub fn micros_of(value: &Value, rounding: Rounding) -> Option<i64> {
     match value {
         Value::String(text) => micros(text, rounding),

@@ -38,12 +38,17 @@ impl Answer {
         }
         serde_json::from_slice(&self.body).map_err(|error| {
             // The error itself may quote the answer.
-            format!("the answer does not read as documented (line {}, column {})", error.line(), error.column())
+            format!(
+                "the answer does not read as documented (line {}, column {})",
+                error.line(),
+                error.column()
+            )
         })
     }
 
-    /// How long the vendor asks to wait, in milliseconds: `Retry-After` in seconds or as a date (RFC 9110, 10.2.3). Never
-    /// more than a day: a clock that is wrong by years must not shut a provider out until the program starts again.
+    /// How long the vendor asks to wait, in milliseconds: `Retry-After` in seconds or as a date (RFC 9110,
+    /// 10.2.3). Never more than a day: a clock that is wrong by years must not shut a provider out until the
+    /// program starts again.
     pub fn retry_after_ms(&self, now: Timestamp) -> Option<u64> {
         self.asked_to_wait_ms(now).map(|wait_ms| wait_ms.min(LONGEST_WAIT_MS))
     }

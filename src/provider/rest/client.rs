@@ -1,9 +1,11 @@
-//! The one HTTP client of all REST providers, and the one place that says what an HTTP exchange means for a message.
+//! The one HTTP client of all REST providers, and the one place that says what an HTTP exchange means for a
+//! message.
 //!
-//! A send is submitted once ([`Client::submit`]). What became of it is judged by what left the socket and by the status
-//! line, not by the name of an error: as long as nothing of the request was written it was certainly not sent; after
-//! that only a status line is a word about it. Reads may be repeated ([`Client::read`]), changes are not
-//! ([`Client::change`]). Redirects are not followed, since they would carry credentials and texts elsewhere.
+//! A send is submitted once ([`Client::submit`]). What became of it is judged by what left the socket and by
+//! the status line, not by the name of an error: as long as nothing of the request was written it was
+//! certainly not sent; after that only a status line is a word about it. Reads may be repeated
+//! ([`Client::read`]), changes are not ([`Client::change`]). Redirects are not followed, since they would
+//! carry credentials and texts elsewhere.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,8 +63,15 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::Config`] for an address or a proxy that cannot be used.
-    pub fn new(provider: &str, base: &str, settings: &Settings, clock: SharedClock, dialect: impl Dialect + 'static) -> Result<Self> {
-        let wrong = |why: String| Error::new(ErrorKind::Config, format!("[[provider]] \"{provider}\": {why}"));
+    pub fn new(
+        provider: &str,
+        base: &str,
+        settings: &Settings,
+        clock: SharedClock,
+        dialect: impl Dialect + 'static,
+    ) -> Result<Self> {
+        let wrong =
+            |why: String| Error::new(ErrorKind::Config, format!("[[provider]] \"{provider}\": {why}"));
         let base = base_url(base).map_err(wrong)?;
         if let Some(proxy) = &settings.proxy {
             proxy_uri(proxy).map_err(|why| wrong(why.to_owned()))?;
@@ -73,7 +82,11 @@ impl Client {
 
     fn url(&self, request: &Request) -> Url {
         let mut url = self.base.clone();
-        url.set_path(&format!("{}/{}", self.base.path().trim_end_matches('/'), request.path.trim_start_matches('/')));
+        url.set_path(&format!(
+            "{}/{}",
+            self.base.path().trim_end_matches('/'),
+            request.path.trim_start_matches('/')
+        ));
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.query);
         }
@@ -92,14 +105,17 @@ impl Client {
         headers.extend(HeaderValue::from_str(&host).map(|host| (header::HOST, host)));
         headers.insert(header::USER_AGENT, agent);
         headers.extend(request.headers.iter().cloned());
-        headers.extend(request.id.as_deref().and_then(|id| HeaderValue::from_str(id).ok()).map(|id| (REQUEST_ID, id)));
+        headers.extend(
+            request.id.as_deref().and_then(|id| HeaderValue::from_str(id).ok()).map(|id| (REQUEST_ID, id)),
+        );
         message
     }
 
     async fn exchange(&self, request: &Request) -> std::result::Result<Answer, Failure> {
         let started = self.clock.now();
         let url = self.url(request);
-        let answered = self.pool.exchange(Self::message(request, &url), &url, || self.halt(request).is_none()).await;
+        let answered =
+            self.pool.exchange(Self::message(request, &url), &url, || self.halt(request).is_none()).await;
         let ms = self.clock.now().as_millis().saturating_sub(started.as_millis());
         let request_id = request.id.as_deref().unwrap_or("");
         match &answered {
@@ -107,7 +123,8 @@ impl Client {
                 tracing::debug!(provider = %self.provider, method = %request.method, request_id, status = answer.status, ms, "a provider answered");
             }
             Err(Failure::NotBegun(why) | Failure::Lost(why)) => {
-                tracing::debug!(provider = %self.provider, method = %request.method, request_id, why, ms, "a provider did not answer");
+                tracing::debug!(provider = %self.provider, method = %request.method, request_id, why, ms,
+                    "a provider did not answer");
             }
         }
         answered
@@ -127,11 +144,16 @@ impl Client {
         self.submit_and_hear(request, |_| ()).await
     }
 
-    /// As [`Client::submit`]; a refusal (4xx) is shown to `hear` first, since it may say which of several messages it is for.
+    /// As [`Client::submit`]; a refusal (4xx) is shown to `hear` first, since it may say which of several
+    /// messages it is for.
     ///
     /// # Errors
     /// As [`Client::submit`].
-    pub async fn submit_and_hear(&self, request: &Request, hear: impl FnOnce(&Answer) + Send) -> std::result::Result<Answer, Outcome> {
+    pub async fn submit_and_hear(
+        &self,
+        request: &Request,
+        hear: impl FnOnce(&Answer) + Send,
+    ) -> std::result::Result<Answer, Outcome> {
         let now = || self.clock.now();
         match self.exchange(request).await {
             Err(Failure::NotBegun(why)) => Err(match self.halt(request) {
@@ -145,9 +167,13 @@ impl Client {
                     hear(&answer);
                     Err(self.dialect.verdict(&answer, now()).unwrap_or_else(|| self.refusal(&answer, now())))
                 }
-                // 303 says that it was taken (RFC 9110, 15.4.4), and sites answer a form that they took with any of the others too.
+                // 303 says that it was taken (RFC 9110, 15.4.4), and sites answer a form that they took with
+                // any of the others too.
                 status @ 300..=399 => Err(Outcome::Unknown {
-                    why: format!("HTTP {status}: the provider answered with a redirect, which is not followed; base_url must be the final address"),
+                    why: format!(
+                        "HTTP {status}: the provider answered with a redirect, which is not followed; \
+                         base_url must be the final address"
+                    ),
                 }),
                 status => Err(Outcome::Unknown { why: format!("HTTP {status}{}", self.said(&answer)) }),
             },
@@ -170,22 +196,25 @@ impl Client {
 
     /// The vendor's words, shortened, after a colon.
     fn said(&self, answer: &Answer) -> String {
-        let words = self.dialect.words(answer).map(|words| words.trim().chars().take(MAX_WORDS).collect::<String>());
+        let words =
+            self.dialect.words(answer).map(|words| words.trim().chars().take(MAX_WORDS).collect::<String>());
         words.filter(|words| !words.is_empty()).map_or_else(String::new, |words| format!(": {words}"))
     }
 
     /// Asks for something that changes nothing, again where that may help.
     ///
     /// # Errors
-    /// [`ErrorKind::ProviderUnauthorized`], [`ErrorKind::NotFound`] (404), [`ErrorKind::ProviderRejected`] (other 4xx),
-    /// else [`ErrorKind::ProviderUnavailable`].
+    /// [`ErrorKind::ProviderUnauthorized`], [`ErrorKind::NotFound`] (404), [`ErrorKind::ProviderRejected`]
+    /// (other 4xx), else [`ErrorKind::ProviderUnavailable`].
     pub async fn read(&self, request: &Request) -> Result<Answer> {
         let (mut tries, mut wait_ms) = (0, READ_WAIT_MS);
         loop {
             tries += 1;
             let exchange = self.exchange(request).await;
             let asked_ms = match &exchange {
-                Ok(answer) if answer.is_whole && !is_temporary(answer.status) => return self.taken(answer.clone()),
+                Ok(answer) if answer.is_whole && !is_temporary(answer.status) => {
+                    return self.taken(answer.clone());
+                }
                 Ok(answer) => answer.retry_after_ms(self.clock.now()).unwrap_or(wait_ms),
                 Err(_) => wait_ms,
             };
@@ -208,7 +237,9 @@ impl Client {
         match self.exchange(request).await {
             Ok(answer) => self.taken(answer),
             Err(Failure::NotBegun(why)) => Err(self.unavailable(why)),
-            Err(Failure::Lost(why)) => Err(self.unavailable(&format!("{why}; whether the change was made is not known"))),
+            Err(Failure::Lost(why)) => {
+                Err(self.unavailable(&format!("{why}; whether the change was made is not known")))
+            }
         }
     }
 
@@ -242,14 +273,16 @@ impl Client {
     }
 }
 
-/// An id of the vendor as one part of a path: nothing where it holds what is not of the characters that stand for
-/// themselves there (RFC 3986, 2.3), since it could then name another page.
+/// An id of the vendor as one part of a path: nothing where it holds what is not of the characters that stand
+/// for themselves there (RFC 3986, 2.3), since it could then name another page.
 pub fn path_part(id: &str) -> Option<&str> {
-    let is_plain = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte));
+    let is_plain =
+        !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte));
     (is_plain && id.bytes().any(|byte| byte != b'.')).then_some(id)
 }
 
-/// The outcome of a send whose 2xx answer cannot be read: it was probably taken, and nobody knows under which id.
+/// The outcome of a send whose 2xx answer cannot be read: it was probably taken, and nobody knows under which
+/// id.
 pub fn unreadable(answer: &Answer, why: &str) -> Outcome {
     Outcome::Unknown { why: format!("HTTP {}: {why}", answer.status) }
 }

@@ -2,8 +2,9 @@
 
 use crate::sms::number::Number;
 
-/// The digits of a number with its country code, however the vendor writes it: `+33..`, `0033..` or `33..`, with or without
-/// what stands between them. What has a plus has no zeros before the country code that could be taken off.
+/// The digits of a number with its country code, however the vendor writes it: `+33..`, `0033..` or `33..`,
+/// with or without what stands between them. What has a plus has no zeros before the country code that could
+/// be taken off.
 pub fn digits(written: &str) -> String {
     let digits: String = written.chars().filter(char::is_ascii_digit).collect();
     match digits.strip_prefix("00") {
@@ -30,11 +31,27 @@ mod tests {
     #[test]
     fn one_number_in_every_writing_is_one_and_no_digit_is_gained_or_lost() {
         let person = Number::parse("+41791234567", None).unwrap();
-        for written in ["+41791234567", "0041791234567", "41791234567", " +41 79 123 45 67", "+41 (79) 123-45-67", "00 41 79 1234567"] {
+        for written in [
+            "+41791234567",
+            "0041791234567",
+            "41791234567",
+            " +41 79 123 45 67",
+            "+41 (79) 123-45-67",
+            "00 41 79 1234567",
+        ] {
             assert!(is_same(written, &person), "{written}");
             assert_eq!(number(written).as_ref(), Some(&person), "{written}");
         }
-        for other in ["+0041791234567", "0791234567", "791234567", "4179123456", "417912345678", "000041791234567", "", "+"] {
+        for other in [
+            "+0041791234567",
+            "0791234567",
+            "791234567",
+            "4179123456",
+            "417912345678",
+            "000041791234567",
+            "",
+            "+",
+        ] {
             assert!(!is_same(other, &person), "{other}");
             assert_ne!(number(other).as_ref(), Some(&person), "{other}");
         }

@@ -1,15 +1,17 @@
 //! Reading the JSON of vendors: also where a text in it was cut in the middle of a character.
 //!
-//! Vendors cut the texts of people to a length, and a cut between the two halves of an emoji leaves `\ud83d` alone, which no
-//! strict reader takes. A STOP must not be lost over that, so such a half is read as U+FFFD, and so are octets that are no
-//! UTF-8. And what stands in JSON as a text in one vendor's answers stands as a number in another's: an id, an amount.
+//! Vendors cut the texts of people to a length, and a cut between the two halves of an emoji leaves `\ud83d`
+//! alone, which no strict reader takes. A STOP must not be lost over that, so such a half is read as U+FFFD,
+//! and so are octets that are no UTF-8. And what stands in JSON as a text in one vendor's answers stands as a
+//! number in another's: an id, an amount.
 
 use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Number, Value};
 
-/// A number as it is written without an exponent: the shortest text that reads back as this number, which is what the vendor wrote.
+/// A number as it is written without an exponent: the shortest text that reads back as this number, which is
+/// what the vendor wrote.
 pub fn number(number: &Number) -> String {
     match number.as_f64() {
         Some(float) if number.is_f64() => float.to_string(),
@@ -39,7 +41,11 @@ pub fn from_slice<T: DeserializeOwned>(octets: &[u8]) -> serde_json::Result<T> {
     serde_json::from_slice(octets).or_else(|error| {
         let text = String::from_utf8_lossy(octets);
         let whole = whole(&text);
-        if whole == text && matches!(text, Cow::Borrowed(_)) { Err(error) } else { serde_json::from_str(&whole) }
+        if whole == text && matches!(text, Cow::Borrowed(_)) {
+            Err(error)
+        } else {
+            serde_json::from_str(&whole)
+        }
     })
 }
 
@@ -83,7 +89,10 @@ mod tests {
         let body = json!({ "id": 0.000_000_1, "sid": "", "message_id": 12, "status": "sent", "more": [1] });
         assert_eq!(first(&body, &["sid", "message_id", "id"]).as_deref(), Some("12"));
         assert_eq!(first(&body, &["id"]).as_deref(), Some("0.0000001"), "without an exponent");
-        assert_eq!((first(&body, &["status"]).as_deref(), first(&body, &["more"]), first(&body, &["none"])), (Some("sent"), None, None));
+        assert_eq!(
+            (first(&body, &["status"]).as_deref(), first(&body, &["more"]), first(&body, &["none"])),
+            (Some("sent"), None, None)
+        );
         assert_eq!(first(&json!([]), &["id"]), None);
     }
 

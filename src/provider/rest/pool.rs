@@ -1,8 +1,9 @@
 //! The connections to one vendor: never more than allowed, used again, and certain of what left on each.
 //!
-//! This drives hyper one connection at a time. A pooled client makes connections ahead of need, so it cannot be held to a
-//! number, and it tells less of what was written: here a request that a connection gives back whole was certainly not
-//! begun, and any other failure after it was handed over means that something of it may have left.
+//! This drives hyper one connection at a time. A pooled client makes connections ahead of need, so it cannot
+//! be held to a number, and it tells less of what was written: here a request that a connection gives back
+//! whole was certainly not begun, and any other failure after it was handed over means that something of it
+//! may have left.
 
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -35,11 +36,12 @@ use crate::provider::tls;
 /// Largest answer that is read, in bytes: a page of a hundred messages is a tenth of it.
 const MAX_ANSWER: usize = 1024 * 1024;
 
-/// How long an unused connection is kept, in milliseconds: less than the 5 s after which common servers close theirs, so
-/// that a send does not begin on a connection that is just being closed.
+/// How long an unused connection is kept, in milliseconds: less than the 5 s after which common servers close
+/// theirs, so that a send does not begin on a connection that is just being closed.
 const IDLE_MS: i64 = 4_000;
 
-/// How long a connection may take to be free again after its answer was read; longer than that, and it is closed.
+/// How long a connection may take to be free again after its answer was read; longer than that, and it is
+/// closed.
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// Why there is no answer.
@@ -62,7 +64,10 @@ impl http_body::Body for Whole {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
         Poll::Ready(self.0.take().map(|bytes| Ok(http_body::Frame::data(bytes))))
     }
 
@@ -72,7 +77,9 @@ impl http_body::Body for Whole {
     }
 
     fn size_hint(&self) -> http_body::SizeHint {
-        http_body::SizeHint::with_exact(self.0.as_ref().map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(0)))
+        http_body::SizeHint::with_exact(
+            self.0.as_ref().map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(0)),
+        )
     }
 }
 
@@ -125,9 +132,10 @@ struct Connection {
 }
 
 impl Connection {
-    /// Whether nothing has come since the last answer, which would be taken for the answer to the next request: no octet and
-    /// no end. The socket is asked itself, for the task may not have been woken yet for what lies in it. What comes after this
-    /// is what HTTP/1.1 has for an answer (RFC 9112, section 9.3.2, allows none before its request).
+    /// Whether nothing has come since the last answer, which would be taken for the answer to the next
+    /// request: no octet and no end. The socket is asked itself, for the task may not have been woken yet for
+    /// what lies in it. What comes after this is what HTTP/1.1 has for an answer (RFC 9112, section 9.3.2,
+    /// allows none before its request).
     fn is_quiet(&self) -> bool {
         let Some(socket) = self.socket.upgrade() else { return false };
         let peeked = socket.peek(&mut [MaybeUninit::uninit()]);
@@ -150,21 +158,39 @@ pub(super) struct Pool {
 /// # Errors
 /// What is wrong with it.
 pub(super) fn proxy_uri(text: &str) -> Result<Uri, &'static str> {
-    let wrong = "http.proxy is no address such as http://proxy.example.com:3128 (plain HTTP, no user, no path)";
+    let wrong =
+        "http.proxy is no address such as http://proxy.example.com:3128 (plain HTTP, no user, no path)";
     let uri: Uri = text.parse().map_err(|_| wrong)?;
-    let is_plain = uri.scheme_str() == Some("http") && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
-    if is_plain && uri.path_and_query().is_none_or(|rest| rest.as_str() == "/") { Ok(uri) } else { Err(wrong) }
+    let is_plain = uri.scheme_str() == Some("http")
+        && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+    if is_plain && uri.path_and_query().is_none_or(|rest| rest.as_str() == "/") {
+        Ok(uri)
+    } else {
+        Err(wrong)
+    }
 }
 
 impl Pool {
     pub(super) fn new(base: &Url, settings: &Settings, clock: SharedClock) -> Self {
         let places = Semaphore::new(usize::try_from(settings.max_connections.max(1)).unwrap_or(1));
-        Self { base: base.clone(), settings: settings.clone(), clock, places, free: Mutex::default(), connector: OnceLock::new() }
+        Self {
+            base: base.clone(),
+            settings: settings.clone(),
+            clock,
+            places,
+            free: Mutex::default(),
+            connector: OnceLock::new(),
+        }
     }
 
-    /// Sends a request to this address, once, and reads the answer up to the limit. It has to wait for a connection, so whether it
-    /// may begin is asked when there is one.
-    pub(super) async fn exchange(&self, mut request: Request, url: &Url, may_begin: impl Fn() -> bool + Sync) -> Result<Answer, Failure> {
+    /// Sends a request to this address, once, and reads the answer up to the limit. It has to wait for a
+    /// connection, so whether it may begin is asked when there is one.
+    pub(super) async fn exchange(
+        &self,
+        mut request: Request,
+        url: &Url,
+        may_begin: impl Fn() -> bool + Sync,
+    ) -> Result<Answer, Failure> {
         *request.uri_mut() = self.target(url).ok_or(Failure::NotBegun("no such address"))?;
         let patience = self.settings.connect_timeout.duration();
         let mut deadline = self.clock.sleep(self.settings.timeout.duration());
@@ -204,7 +230,8 @@ impl Pool {
         format!("{}{query}", url.path()).parse().ok()
     }
 
-    /// Hands the request to a connection and waits for the head of the answer. Dropping this closes the connection.
+    /// Hands the request to a connection and waits for the head of the answer. Dropping this closes the
+    /// connection.
     async fn head(
         &self,
         mut request: Request,
@@ -256,7 +283,10 @@ impl Pool {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now().as_millis();
         // A clock that was set back says nothing of how long it was.
-        free.retain(|connection| !connection.sender.is_closed() && (0..IDLE_MS).contains(&now.saturating_sub(connection.free_since.as_millis())));
+        free.retain(|connection| {
+            !connection.sender.is_closed()
+                && (0..IDLE_MS).contains(&now.saturating_sub(connection.free_since.as_millis()))
+        });
         while let Some(connection) = free.pop() {
             // Of the one that is used alone: it costs a call to the system.
             if connection.is_quiet() {
@@ -280,7 +310,8 @@ impl Pool {
             Some(connector) => connector.clone(),
             // A failure is not kept: the system's certificates may be there the next time.
             None => {
-                let made = self.connector().ok_or(Failure::NotBegun("the system's certificates cannot be read"))?;
+                let made =
+                    self.connector().ok_or(Failure::NotBegun("the system's certificates cannot be read"))?;
                 self.connector.get_or_init(|| made).clone()
             }
         };
@@ -295,7 +326,9 @@ impl Pool {
             let (sender, connection) = handshake::<_, Whole>(stream).await.ok()?;
             Some((sender, connection, Arc::new(socket)))
         };
-        let connected = tokio::time::timeout(self.settings.connect_timeout.duration(), connecting).await.map_err(|_| LATE_CONNECTION)?;
+        let connected = tokio::time::timeout(self.settings.connect_timeout.duration(), connecting)
+            .await
+            .map_err(|_| LATE_CONNECTION)?;
         let (sender, connection, socket) = connected.ok_or(NO_CONNECTION)?;
         let weak = Arc::downgrade(&socket);
         let task = AbortOnDropHandle::new(tokio::spawn(async move {
@@ -317,7 +350,10 @@ impl Pool {
         let encryption = tls::with_system_authorities()?;
         Some(match &self.settings.proxy {
             None => Connector::Encrypted(HttpsConnector::from((plain, encryption))),
-            Some(proxy) => Connector::Tunneled(HttpsConnector::from((Tunnel::new(proxy_uri(proxy).ok()?, plain), encryption))),
+            Some(proxy) => Connector::Tunneled(HttpsConnector::from((
+                Tunnel::new(proxy_uri(proxy).ok()?, plain),
+                encryption,
+            ))),
         })
     }
 }

@@ -27,7 +27,15 @@ impl Request {
     /// A request with this method to this path below the base address.
     pub fn new(method: Method, path: impl Into<String>) -> Self {
         let accept = (header::ACCEPT, HeaderValue::from_static("application/json"));
-        Self { method, path: path.into(), query: Vec::new(), headers: vec![accept], body: Bytes::new(), id: None, brake: None }
+        Self {
+            method,
+            path: path.into(),
+            query: Vec::new(),
+            headers: vec![accept],
+            body: Bytes::new(),
+            id: None,
+            brake: None,
+        }
     }
 
     /// A GET.
@@ -47,14 +55,16 @@ impl Request {
         self
     }
 
-    /// Names the request, in the header `X-Request-Id` and in the log: our reference of a message, or a batch.
+    /// Names the request, in the header `X-Request-Id` and in the log: our reference of a message, or a
+    /// batch.
     #[must_use]
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
     }
 
-    /// Says which messages it carries: it has the name of the first, and does not begin once something stops one of them.
+    /// Says which messages it carries: it has the name of the first, and does not begin once something stops
+    /// one of them.
     #[must_use]
     pub fn carrying(mut self, submissions: &[&Submission]) -> Self {
         self.brake = Some(Brake::joined(submissions.iter().map(|submission| &submission.brake)));
@@ -89,7 +99,8 @@ impl Request {
         self.hidden(name, secret.expose())
     }
 
-    /// Adds a header that holds no secret, such as the key of a request that is answered once; in the place of one of that name.
+    /// Adds a header that holds no secret, such as the key of a request that is answered once; in the place
+    /// of one of that name.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -137,7 +148,10 @@ mod tests {
     use super::*;
 
     fn headers(request: &Request) -> Vec<(&str, &str, bool)> {
-        let shown = request.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap(), value.is_sensitive()));
+        let shown = request
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap(), value.is_sensitive()));
         shown.filter(|(name, ..)| *name != "accept").collect()
     }
 
@@ -147,18 +161,27 @@ mod tests {
         let get = || Request::get("me");
         assert_eq!(headers(&get().bearer(&secret)), [("authorization", "Bearer s3cret:x", true)]);
         assert_eq!(headers(&get().authorization("App", &secret)), [("authorization", "App s3cret:x", true)]);
-        assert_eq!(headers(&get().basic("AC1", &secret)), [("authorization", "Basic QUMxOnMzY3JldDp4", true)]);
+        assert_eq!(
+            headers(&get().basic("AC1", &secret)),
+            [("authorization", "Basic QUMxOnMzY3JldDp4", true)]
+        );
         let own = HeaderName::from_static("x-api-key");
         assert_eq!(headers(&get().secret_header(own, &secret)), [("x-api-key", "s3cret:x", true)]);
         // RFC 7617, section 2.1: a pound sign in UTF-8.
         let pound = SecretText::new("123\u{a3}");
-        assert_eq!(headers(&get().basic("test", &pound)), [("authorization", "Basic dGVzdDoxMjPCow==", true)]);
+        assert_eq!(
+            headers(&get().basic("test", &pound)),
+            [("authorization", "Basic dGVzdDoxMjPCow==", true)]
+        );
     }
 
     #[test]
     fn a_header_of_ones_own_stands_once_and_one_that_cannot_be_written_does_not() {
         let key = HeaderName::from_static("idempotency-key");
-        let request = Request::post("messages").header(key.clone(), "one").header(key.clone(), "two").header(key, "a\r\nb");
+        let request = Request::post("messages")
+            .header(key.clone(), "one")
+            .header(key.clone(), "two")
+            .header(key, "a\r\nb");
         assert_eq!(headers(&request), [("idempotency-key", "two", false)]);
         let accept = Request::get("x").header(header::ACCEPT, "text/xml");
         let accepts = accept.headers.iter().filter(|(name, _)| *name == header::ACCEPT);

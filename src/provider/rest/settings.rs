@@ -1,5 +1,5 @@
-//! How a vendor's interface is reached: its address, and `[provider.http]`; and what the settings of all such vendors have in common
-//! ([`vendor_settings`]).
+//! How a vendor's interface is reached: its address, and `[provider.http]`; and what the settings of all such
+//! vendors have in common ([`vendor_settings`]).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,15 +27,22 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { connect_timeout: Span::seconds(5), read_timeout: Span::seconds(15), timeout: Span::seconds(25), max_connections: 32, proxy: None }
+        Self {
+            connect_timeout: Span::seconds(5),
+            read_timeout: Span::seconds(15),
+            timeout: Span::seconds(25),
+            max_connections: 32,
+            proxy: None,
+        }
     }
 }
 
-/// Declares the settings of a vendor: those that all have, each with its one meaning, its secrets, and its own. They are fields of
-/// one structure, so that a key that is misspelt is refused and named; a flattened one would take it without a word.
+/// Declares the settings of a vendor: those that all have, each with its one meaning, its secrets, and its
+/// own. They are fields of one structure, so that a key that is misspelt is refused and named; a flattened
+/// one would take it without a word.
 ///
-/// `"NAME" at "BASE_URL", RATE;` are the defaults. A secret is `required` or `optional`. What types cannot say is checked by
-/// `Config::check_own`, which the vendor has beside it.
+/// `"NAME" at "BASE_URL", RATE;` are the defaults. A secret is `required` or `optional`. What types cannot
+/// say is checked by `Config::check_own`, which the vendor has beside it.
 macro_rules! vendor_settings {
     (@ required) => { true };
     (@ optional) => { false };
@@ -115,16 +122,26 @@ pub(in crate::provider) use vendor_settings;
 /// # Errors
 /// What is wrong with it.
 pub fn base_url(text: &str) -> std::result::Result<Url, String> {
-    let url: Url = text.parse().map_err(|error| format!("base_url \"{text}\" is no address such as https://api.example.com/v1: {error}"))?;
+    let url: Url = text.parse().map_err(|error| {
+        format!("base_url \"{text}\" is no address such as https://api.example.com/v1: {error}")
+    })?;
     // First of all, so that no error shows what stands before an `@`.
-    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+    if url.query().is_some()
+        || url.fragment().is_some()
+        || !url.username().is_empty()
+        || url.password().is_some()
+    {
         return Err("base_url must be a plain address: no query, no fragment, no user".to_owned());
     }
     let is_local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     match url.scheme() {
         "https" => {}
         "http" if is_local => {}
-        _ => return Err(format!("base_url \"{text}\" must begin with https://, since keys and texts travel there")),
+        _ => {
+            return Err(format!(
+                "base_url \"{text}\" must begin with https://, since keys and texts travel there"
+            ));
+        }
     }
     Ok(url)
 }

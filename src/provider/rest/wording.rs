@@ -1,11 +1,13 @@
 //! What a vendor's own words say of a message, for vendors that answer in words.
 //!
-//! A 2xx alone proves nothing: gateways answer "200, status error", and words that no page of the vendor has. So a message
-//! counts as taken only in a word that the vendor documents ([`Wording`] holds those of one vendor, whatever their case) or
-//! that the operator taught (`sent_words`). A word that clearly says so means that it failed. Everything else is unknown,
-//! and so is an answer that contradicts itself: a word of success beside an error, or two words that do not agree.
+//! A 2xx alone proves nothing: gateways answer "200, status error", and words that no page of the vendor has.
+//! So a message counts as taken only in a word that the vendor documents ([`Wording`] holds those of one
+//! vendor, whatever their case) or that the operator taught (`sent_words`). A word that clearly says so means
+//! that it failed. Everything else is unknown, and so is an answer that contradicts itself: a word of success
+//! beside an error, or two words that do not agree.
 //!
-//! One level of an answer is one object; [`Wording::said`] takes them from the outermost to the one that shows the message.
+//! One level of an answer is one object; [`Wording::said`] takes them from the outermost to the one that
+//! shows the message.
 
 use serde_json::Value;
 
@@ -82,7 +84,8 @@ const FLAGS: [&str; 4] = ["success", "successful", "ok", "accepted"];
 /// Texts in the place of an error that say that there is none.
 const NO_ERRORS: [&str; 8] = ["", "0", "false", "no", "none", "null", "ok", "success"];
 
-/// Most words that an operator can teach, and the longest of them in characters: a status is one word, not a text.
+/// Most words that an operator can teach, and the longest of them in characters: a status is one word, not a
+/// text.
 const MOST_TAUGHT: usize = 20;
 const LONGEST_WORD: usize = 40;
 
@@ -98,7 +101,8 @@ pub struct Wording {
 pub enum Said {
     /// It was taken, and stands so.
     Taken(State),
-    /// It was not, or will not be, delivered: [`State::Failed`] or [`State::Expired`], with the vendor's word.
+    /// It was not, or will not be, delivered: [`State::Failed`] or [`State::Expired`], with the vendor's
+    /// word.
     Failed(State, String),
     /// Nothing certain; what is wrong with the answer.
     Unclear(String),
@@ -137,11 +141,17 @@ pub fn check_sent_words(words: &[String]) -> Result<(), String> {
         return Err(format!("sent_words has {} words; at most {MOST_TAUGHT} can be taught", words.len()));
     }
     for word in words {
-        if plain(word).is_empty() || word.chars().count() > LONGEST_WORD || word.chars().any(char::is_control) {
-            return Err(format!("sent_words: each is one word of the vendor with 1 to {LONGEST_WORD} characters, such as \"enroute\""));
+        if plain(word).is_empty() || word.chars().count() > LONGEST_WORD || word.chars().any(char::is_control)
+        {
+            return Err(format!(
+                "sent_words: each is one word of the vendor with 1 to {LONGEST_WORD} characters, such as \
+                 \"enroute\""
+            ));
         }
         if failure(&plain(word)).is_some() {
-            return Err(format!("sent_words: \"{word}\" says that a message failed; it cannot mean that one was sent"));
+            return Err(format!(
+                "sent_words: \"{word}\" says that a message failed; it cannot mean that one was sent"
+            ));
         }
     }
     Ok(())
@@ -151,7 +161,8 @@ pub fn check_sent_words(words: &[String]) -> Result<(), String> {
 fn of<'a>(level: &'a Value, names: &'a [&'a str]) -> impl Iterator<Item = &'a Value> {
     let object = level.as_object();
     let is_named = move |name: &str| {
-        let name: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+        let name: String =
+            name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
         names.contains(&name.as_str())
     };
     object.into_iter().flatten().filter(move |(name, _)| is_named(name)).map(|(_, value)| value)
@@ -177,12 +188,15 @@ fn is_wrong(level: &Value) -> bool {
         Value::String(text) => matches!(plain(text).as_str(), "false" | "no" | "0"),
         _ => false,
     };
-    let is_code = |value: &Value| value.as_str().is_some_and(|code| code.chars().any(char::is_alphabetic) && is_error(value));
+    let is_code = |value: &Value| {
+        value.as_str().is_some_and(|code| code.chars().any(char::is_alphabetic) && is_error(value))
+    };
     of(level, &ERRORS).any(is_error) || of(level, &FLAGS).any(is_no) || of(level, &["code"]).any(is_code)
 }
 
 impl Wording {
-    /// The words that a vendor documents, in lower case, and those that the operator taught: they mean [`State::Sent`].
+    /// The words that a vendor documents, in lower case, and those that the operator taught: they mean
+    /// [`State::Sent`].
     pub fn new(documented: &'static [(&'static str, State)], sent_words: &[String]) -> Self {
         Self { documented, taught: sent_words.iter().map(|word| plain(word)).collect() }
     }
@@ -199,16 +213,19 @@ impl Wording {
         self.known(word).or_else(|| failure(&plain(word)))
     }
 
-    /// What an answer says of the message that it shows. `levels`: its objects from the outermost to the one that shows the
-    /// message; `is_named`: whether that has an id. Without an id only a documented word says anything: "error" alone
-    /// may speak of the request, and nobody knows how far that came.
+    /// What an answer says of the message that it shows. `levels`: its objects from the outermost to the one
+    /// that shows the message; `is_named`: whether that has an id. Without an id only a documented word says
+    /// anything: "error" alone may speak of the request, and nobody knows how far that came.
     pub fn said(&self, levels: &[&Value], is_named: bool) -> Said {
-        let mut words = levels.iter().rev().filter_map(|level| level.get("status")).filter(|status| !status.is_null());
+        let mut words =
+            levels.iter().rev().filter_map(|level| level.get("status")).filter(|status| !status.is_null());
         let Some(status) = words.next() else {
             return Said::Unclear("the answer has no status".to_owned());
         };
         let shown = shown(status);
-        let Some(word) = status.as_str().map(str::to_owned).or_else(|| status.is_number().then(|| status.to_string())) else {
+        let Some(word) =
+            status.as_str().map(str::to_owned).or_else(|| status.is_number().then(|| status.to_string()))
+        else {
             return Said::Unclear(unknown_word(&shown));
         };
         let state = if is_named { self.state(&word) } else { self.known(&word) };
@@ -218,13 +235,21 @@ impl Wording {
         let is_failed = matches!(state, State::Failed | State::Expired);
         let differs = |other: &Value| match other {
             Value::Bool(flag) => *flag == is_failed,
-            Value::String(other) => self.state(other).is_some_and(|other| matches!(other, State::Failed | State::Expired) != is_failed),
+            Value::String(other) => self
+                .state(other)
+                .is_some_and(|other| matches!(other, State::Failed | State::Expired) != is_failed),
             _ => false,
         };
         if words.any(differs) || (!is_failed && levels.iter().any(|level| is_wrong(level))) {
-            return Said::Unclear(format!("the answer contradicts itself: status {shown}, and an error or another status beside it"));
+            return Said::Unclear(format!(
+                "the answer contradicts itself: status {shown}, and an error or another status beside it"
+            ));
         }
-        if is_failed { Said::Failed(state, format!("the provider answered that it failed: status {shown}")) } else { Said::Taken(state) }
+        if is_failed {
+            Said::Failed(state, format!("the provider answered that it failed: status {shown}"))
+        } else {
+            Said::Taken(state)
+        }
     }
 }
 
@@ -240,18 +265,25 @@ pub fn reported(wording: &Wording, word: Option<&str>, is_named: bool) -> Result
 
 /// What is said of a word that nobody knows.
 fn unknown_word(shown: &str) -> String {
-    format!("no known word of the vendor: status {shown}; `sent_words` of the provider can teach one that means sent")
+    format!(
+        "no known word of the vendor: status {shown}; `sent_words` of the provider can teach one that means \
+         sent"
+    )
 }
 
 /// Whether an answer whose success shows elsewhere (in its head) names an error in its body.
 pub fn names_an_error(body: &Value) -> bool {
-    is_wrong(body) || of(body, &["status"]).any(|status| status.as_str().is_some_and(is_failure) || status == &Value::Bool(false))
+    is_wrong(body)
+        || of(body, &["status"])
+            .any(|status| status.as_str().is_some_and(is_failure) || status == &Value::Bool(false))
 }
 
 /// A word of the vendor's as it may be shown: short, and escaped.
 fn shown(status: &Value) -> String {
     match status {
-        Value::String(word) => format!("\"{}\"", untrusted::escape(&word.chars().take(LONGEST_WORD).collect::<String>())),
+        Value::String(word) => {
+            format!("\"{}\"", untrusted::escape(&word.chars().take(LONGEST_WORD).collect::<String>()))
+        }
         Value::Number(_) | Value::Bool(_) => status.to_string(),
         _ => "that is no word".to_owned(),
     }
@@ -259,11 +291,19 @@ fn shown(status: &Value) -> String {
 
 impl Said {
     /// What became of a message whose answer says this. `segments` and `price`: as the answer has them.
-    pub fn outcome(self, answer: &Answer, vendor_id: Option<String>, segments: Option<u32>, price: Option<Money>) -> Outcome {
+    pub fn outcome(
+        self,
+        answer: &Answer,
+        vendor_id: Option<String>,
+        segments: Option<u32>,
+        price: Option<Money>,
+    ) -> Outcome {
         match (self, vendor_id) {
             (Self::Taken(status), vendor_id) => Outcome::Accepted { vendor_id, status, segments, price },
             (Self::Failed(status, why), vendor_id) => Outcome::Failed { vendor_id, status, price, why },
-            (Self::Unclear(why), Some(vendor_id)) => Outcome::Unclear { vendor_id, why: format!("HTTP {}: {why}", answer.status) },
+            (Self::Unclear(why), Some(vendor_id)) => {
+                Outcome::Unclear { vendor_id, why: format!("HTTP {}: {why}", answer.status) }
+            }
             (Self::Unclear(why), None) => unreadable(answer, &why),
         }
     }
@@ -276,7 +316,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const WORDS: [(&str, State); 3] = [("sent", State::Sent), ("delivered", State::Delivered), ("failed", State::Failed)];
+    const WORDS: [(&str, State); 3] =
+        [("sent", State::Sent), ("delivered", State::Delivered), ("failed", State::Failed)];
 
     fn wording() -> Wording {
         Wording::new(&WORDS, &["En-Route".to_owned()])
@@ -321,8 +362,15 @@ mod tests {
         };
         for (body, expected) in [
             (json!({ "id": 1, "status": "sent" }), "sent"),
-            (json!({ "id": 1, "status": "sent", "error": null, "errors": [], "error_code": 0, "error_message": "" }), "sent"),
-            (json!({ "id": 1, "status": "sent", "error": { "code": 0, "message": "" }, "code": 200 }), "sent"),
+            (
+                json!({ "id": 1, "status": "sent", "error": null, "errors": [], "error_code": 0,
+                    "error_message": "" }),
+                "sent",
+            ),
+            (
+                json!({ "id": 1, "status": "sent", "error": { "code": 0, "message": "" }, "code": 200 }),
+                "sent",
+            ),
             (json!({ "status": "success", "sms": { "id": 1, "status": "Sent" } }), "sent"),
             (json!({ "success": true, "sms": { "id": 1, "status": "delivered" } }), "delivered"),
             (json!({ "id": 1, "status": "error" }), "failed"),

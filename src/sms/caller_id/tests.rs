@@ -1,5 +1,11 @@
 //! Who wrote, in every spelling.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +18,12 @@ fn region(code: &str) -> Option<Region> {
 }
 
 fn texted(numbers: &[&str]) -> Vec<Known> {
-    let known = |number: &&str| Known { number: (*number).to_owned(), is_recipient: true, is_recent: true, is_out: false };
+    let known = |number: &&str| Known {
+        number: (*number).to_owned(),
+        is_recipient: true,
+        is_recent: true,
+        is_out: false,
+    };
     numbers.iter().map(known).collect()
 }
 
@@ -67,23 +78,41 @@ fn whoever_was_texted_is_found_in_every_spelling_of_their_number() {
     for (written, from, known, expected) in cases {
         let who = who(&Sender::of(written), region(from), &texted(known));
         assert_eq!(people(&who), *expected, "{written} {from} {known:?}");
-        assert_eq!(who.one.is_some(), who.people.len() == 1 || *written == "5491123456789", "{written}: one person, or nobody's reply");
+        assert_eq!(
+            who.one.is_some(),
+            who.people.len() == 1 || *written == "5491123456789",
+            "{written}: one person, or nobody's reply"
+        );
     }
 }
 
 #[test]
 fn a_start_lifts_nobody_but_the_only_one_whom_it_fits_exactly() {
-    let out = |number: &str| Known { number: number.to_owned(), is_recipient: false, is_recent: false, is_out: true };
-    let lifts =
-        |written: &str, from: &str, known: &[Known]| who(&Sender::of(written), region(from), known).lifts().map(|number| number.e164().to_owned());
+    let out = |number: &str| Known {
+        number: number.to_owned(),
+        is_recipient: false,
+        is_recent: false,
+        is_out: true,
+    };
+    let lifts = |written: &str, from: &str, known: &[Known]| {
+        who(&Sender::of(written), region(from), known).lifts().map(|number| number.e164().to_owned())
+    };
     let both = texted(&["+16465550123", "+6465550123"]);
     assert_eq!(lifts("6465550123", "US", &both[..1]).as_deref(), Some("+16465550123"));
     assert_eq!(lifts("6465550123", "US", &both), None, "two were texted");
-    assert_eq!(lifts("6465550123", "US", &[both[0].clone(), out("+6465550123")]), None, "another who is out fits");
+    assert_eq!(
+        lifts("6465550123", "US", &[both[0].clone(), out("+6465550123")]),
+        None,
+        "another who is out fits"
+    );
     assert_eq!(lifts("6465550123", "US", &[out("+6465550123")]), None, "the region says another");
     assert_eq!(lifts("551187654321", "", &texted(&["+5511987654321"])), None, "a form of before");
     assert_eq!(lifts("87654321", "", &texted(&["+5511987654321"])), None, "eight digits");
-    assert_eq!(lifts("0612345678", "FR", &[out("+33612345678")]), None, "nobody whom we texted, and a mobile phone elsewhere is written so");
+    assert_eq!(
+        lifts("0612345678", "FR", &[out("+33612345678")]),
+        None,
+        "nobody whom we texted, and a mobile phone elsewhere is written so"
+    );
     assert_eq!(lifts("0033612345678", "", &[out("+33612345678")]).as_deref(), Some("+33612345678"));
     assert_eq!(lifts("+33612345678", "", &[]).as_deref(), Some("+33612345678"));
     assert_eq!(lifts("BANK", "", &[]), None);
@@ -96,12 +125,19 @@ fn a_start_lifts_nobody_but_the_only_one_whom_it_fits_exactly() {
 fn an_international_sender_is_taken_as_it_is_with_the_other_numbers_of_that_phone() {
     let asked = |written: &str, known: &[Known]| who(&Sender::of(written), region("US"), known);
     let both = texted(&["+16465550123", "+6465550123"]);
-    assert_eq!(people(&asked("+6465550123", &both)), ["+6465550123"], "this one was texted: no other is looked for");
+    assert_eq!(
+        people(&asked("+6465550123", &both)),
+        ["+6465550123"],
+        "this one was texted: no other is looked for"
+    );
     assert_eq!(people(&asked("+6465550123", &[])), ["+6465550123"], "nobody else fits");
     let one = asked("+5491123456789", &texted(&["+541123456789"]));
     assert_eq!(people(&one), ["+5491123456789", "+541123456789"]);
     assert_eq!(one.one.unwrap().e164(), "+541123456789", "the message went there");
-    assert_eq!(asked("+5491123456789", &texted(&["+541123456789", "+5491123456789"])).one.unwrap().e164(), "+5491123456789");
+    assert_eq!(
+        asked("+5491123456789", &texted(&["+541123456789", "+5491123456789"])).one.unwrap().e164(),
+        "+5491123456789"
+    );
     let two = asked("+22507123456", &texted(&["+2250707123456", "+2250107123456"]));
     assert!(two.one.is_none() && two.is_shared && two.people.len() >= 2, "{two:?}");
     // A type that is wrong: no number begins like this.
@@ -132,10 +168,17 @@ fn a_national_number_that_the_source_calls_international_stops_whoever_was_texte
             let sender = Sender::E164(format!("+{digits}"));
             let known = texted(&[*to]);
             let endings = endings(&sender, region(from));
-            assert!(endings.iter().any(|ending| to.ends_with(ending.as_str())), "{digits}: the ledger would not find {to} by {endings:?}");
+            assert!(
+                endings.iter().any(|ending| to.ends_with(ending.as_str())),
+                "{digits}: the ledger would not find {to} by {endings:?}"
+            );
             let who = who(&sender, region(from), &known);
             assert_eq!(people(&who), *expected, "{digits} {from}");
-            assert_eq!(who.is_shared, expected.len() > 1, "{digits}: where the number is in use too, a person says whose reply it is");
+            assert_eq!(
+                who.is_shared,
+                expected.len() > 1,
+                "{digits}: where the number is in use too, a person says whose reply it is"
+            );
             assert!(!who.is_doubtful(), "{digits}");
         }
     }
@@ -148,7 +191,10 @@ fn a_number_that_nobody_can_have_is_read_in_the_region_and_else_put_before_a_per
     let unknown = who(&sender, None, &[]);
     assert!(unknown.people.is_empty() && unknown.is_doubtful() && unknown.lifts().is_none(), "{unknown:?}");
     // It was texted all the same: the plan may be newer than the one known here.
-    assert_eq!(people(&who(&sender, region("US"), &texted(&["+2025550123", "+12025550123"]))), ["+2025550123"]);
+    assert_eq!(
+        people(&who(&sender, region("US"), &texted(&["+2025550123", "+12025550123"]))),
+        ["+2025550123"]
+    );
 }
 
 #[test]
@@ -163,9 +209,14 @@ fn who_was_not_texted_is_stopped_as_read_and_put_before_a_person_where_it_may_be
     assert_eq!(asked("0612345678".into(), ""), (Vec::new(), true));
     assert_eq!(asked("0033612345678".into(), ""), (vec!["+33612345678".into()], false));
     let cn = region("CN").unwrap();
-    assert_eq!(asked(Sender::InRegion("16265550123".into(), cn), "US"), (vec!["+8616265550123".into()], false), "not +1 626 555 0123");
+    assert_eq!(
+        asked(Sender::InRegion("16265550123".into(), cn), "US"),
+        (vec!["+8616265550123".into()], false),
+        "not +1 626 555 0123"
+    );
     assert_eq!(asked("16265550123".into(), "CN").0, ["+8616265550123", "+16265550123"]);
-    let listed = [Known { number: "+33612345678".into(), is_recipient: false, is_recent: false, is_out: true }];
+    let listed =
+        [Known { number: "+33612345678".into(), is_recipient: false, is_recent: false, is_out: true }];
     assert!(!who(&Sender::of("33612345678"), None, &listed).is_doubtful(), "a list that is read every hour");
 }
 
@@ -185,7 +236,9 @@ fn examples() -> BTreeMap<String, Number> {
     let example = |region: Region| {
         let outside = region.as_str().parse().ok()?;
         let kinds = [PhoneNumberType::Mobile, PhoneNumberType::FixedLineOrMobile];
-        let number = kinds.iter().find_map(|kind| PHONE_NUMBER_UTIL.get_example_number_for_type_and_region(outside, *kind).ok())?;
+        let number = kinds
+            .iter()
+            .find_map(|kind| PHONE_NUMBER_UTIL.get_example_number_for_type_and_region(outside, *kind).ok())?;
         Number::parse(&PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164), None).ok()
     };
     Region::all().filter_map(|region| Some((region.to_string(), example(region)?))).collect()
@@ -211,11 +264,17 @@ fn written(number: &Number) -> BTreeSet<String> {
         as_format(PhoneNumberFormat::International).trim_start_matches('+').to_owned(),
     ]);
     let mut old = |nationals: &[String]| {
-        all.extend(nationals.iter().flat_map(|national| [national.clone(), format!("{code}{national}"), format!("00{code}{national}")]))
+        all.extend(nationals.iter().flat_map(|national| {
+            [national.clone(), format!("{code}{national}"), format!("00{code}{national}")]
+        }))
     };
     match code.as_str() {
         "52" => old(&[format!("1{nsn}"), format!("044{nsn}"), format!("045{nsn}")]),
-        "54" => old(&[nsn[1..].to_owned(), format!("{}15{}", &nsn[1..3], &nsn[3..]), format!("0{}15{}", &nsn[1..3], &nsn[3..])]),
+        "54" => old(&[
+            nsn[1..].to_owned(),
+            format!("{}15{}", &nsn[1..3], &nsn[3..]),
+            format!("0{}15{}", &nsn[1..3], &nsn[3..]),
+        ]),
         "55" => old(&[format!("{}{}", &nsn[..2], &nsn[3..]), format!("0{}{}", &nsn[..2], &nsn[3..])]),
         "225" | "229" => old(&[nsn[2..].to_owned()]),
         _ => {}
@@ -230,7 +289,11 @@ fn every_spelling_of_every_example_mobile_stops_the_right_person_or_is_put_befor
     let (mut spellings, mut alone, mut shared, mut read, mut both, mut put) = (0, 0, 0, 0, 0, 0);
     for (code, number) in &examples {
         for written in written(number) {
-            let senders = [(region(code), Sender::of(&written)), (None, Sender::of(&written)), (region("US"), Sender::E164(written.clone()))];
+            let senders = [
+                (region(code), Sender::of(&written)),
+                (None, Sender::of(&written)),
+                (region("US"), Sender::E164(written.clone())),
+            ];
             // One of them each, in turn.
             if let Some((from, sender)) = senders.get(spellings % senders.len()) {
                 let from = *from;
@@ -242,18 +305,25 @@ fn every_spelling_of_every_example_mobile_stops_the_right_person_or_is_put_befor
                 }
                 let case = format!("{code} {written} {sender:?} from {from:?}");
                 let endings = endings(sender, from);
-                let found: Vec<&str> =
-                    numbers.iter().copied().filter(|known| endings.iter().any(|ending| known.ends_with(ending.as_str()))).collect();
+                let found: Vec<&str> = numbers
+                    .iter()
+                    .copied()
+                    .filter(|known| endings.iter().any(|ending| known.ends_with(ending.as_str())))
+                    .collect();
                 // Everybody was texted: the right one is stopped, whoever else.
                 let texted = who(sender, from, &texted(&found));
                 assert!(texted.people.contains(number), "{case}: {texted:?}");
-                assert!(texted.one.as_ref().is_none_or(|one| one == number), "{case}: a stranger's reply: {texted:?}");
+                assert!(
+                    texted.one.as_ref().is_none_or(|one| one == number),
+                    "{case}: a stranger's reply: {texted:?}"
+                );
                 if texted.people.len() == 1 {
                     alone += 1
                 } else {
                     shared += 1
                 }
-                // Nobody was: the right one, or a person looks. To look everywhere takes its time, so not for all of them.
+                // Nobody was: the right one, or a person looks. To look everywhere takes its time, so not for
+                // all of them.
                 if spellings % 5 != 0 || claimed.is_some() {
                     continue;
                 }
@@ -268,7 +338,13 @@ fn every_spelling_of_every_example_mobile_stops_the_right_person_or_is_put_befor
             }
         }
     }
-    println!("{} countries, {spellings} spellings. Texted: {alone} stop one, {shared} several.", examples.len());
-    println!("Not texted: {read} stopped, {both} stopped and put before the operator, {put} put before the operator alone.");
+    println!(
+        "{} countries, {spellings} spellings. Texted: {alone} stop one, {shared} several.",
+        examples.len()
+    );
+    println!(
+        "Not texted: {read} stopped, {both} stopped and put before the operator, {put} put before the \
+         operator alone."
+    );
     assert!(examples.len() > 230 && spellings > 1_800, "{} {spellings}", examples.len());
 }

@@ -1,11 +1,13 @@
-//! What stands before a number and is no part of it: the row of a list, a footnote, a count, as in `2 0172 1234567`.
+//! What stands before a number and is no part of it: the row of a list, a footnote, a count, as in
+//! `2 0172 1234567`.
 //!
-//! Such a head is digits, and together with the number they can be somebody else's number. So behind every group where a
-//! head may end, the rest is read by itself. Where it is a number in use, and not the one that the whole is, it is in doubt
-//! whose number was meant, unless the region itself would set a group of the whole off there.
+//! Such a head is digits, and together with the number they can be somebody else's number. So behind every
+//! group where a head may end, the rest is read by itself. Where it is a number in use, and not the one that
+//! the whole is, it is in doubt whose number was meant, unless the region itself would set a group of the
+//! whole off there.
 //!
-//! The surest sign is the zero that is dialled inside a country: nothing but its country code stands before it. It is no
-//! proof where a subscriber's own digits begin with a zero, as in `+62 812 0212 3456`.
+//! The surest sign is the zero that is dialled inside a country: nothing but its country code stands before
+//! it. It is no proof where a subscriber's own digits begin with a zero, as in `+62 812 0212 3456`.
 
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType, Region};
 
@@ -16,7 +18,11 @@ use super::spelling::{Marker, Written};
 const MOST_DIGITS: usize = 3;
 
 /// The head of what was written, if there may be one. `whole` is what all of it reads as.
-pub(super) fn find<'a>(written: &'a Written, region: Option<Region>, whole: &Result<Reading, Unread>) -> Option<&'a str> {
+pub(super) fn find<'a>(
+    written: &'a Written,
+    region: Option<Region>,
+    whole: &Result<Reading, Unread>,
+) -> Option<&'a str> {
     let start = start(written, whole)?;
     let mut is_first = true;
     for (end, text) in written.heads() {
@@ -26,14 +32,17 @@ pub(super) fn find<'a>(written: &'a Written, region: Option<Region>, whole: &Res
             continue;
         }
         let length = end - start - usize::from(written.zero.is_some_and(is_zero));
-        // A second group is looked at too, for a country code or a count of two groups, and only for the surest sign.
+        // A second group is looked at too, for a country code or a count of two groups, and only for the
+        // surest sign.
         let most = if is_first { MOST_DIGITS } else { 2 * MOST_DIGITS };
         if length > most {
             return None;
         }
-        let (before, head, behind) = (written.digits.get(..start)?, written.digits.get(start..end)?, written.digits.get(end..)?);
+        let (before, head, behind) =
+            (written.digits.get(..start)?, written.digits.get(start..end)?, written.digits.get(end..)?);
         let rest = match written.marker {
-            Marker::None => written.part(behind.to_owned(), if behind.starts_with("00") { Marker::Zeros } else { Marker::None }),
+            Marker::None => written
+                .part(behind.to_owned(), if behind.starts_with("00") { Marker::Zeros } else { Marker::None }),
             marker => written.part(format!("{before}{behind}"), marker),
         };
         let rest = reading::read(&rest, region).ok().filter(|rest| rest.is_possible);
@@ -58,9 +67,17 @@ fn start(written: &Written, whole: &Result<Reading, Unread>) -> Option<usize> {
     written.digits.starts_with(&before).then_some(before.len())
 }
 
-fn is_doubtful(marker: Marker, (head, behind): (&str, &str), whole: Option<&Reading>, rest: &Reading, is_first: bool) -> bool {
+fn is_doubtful(
+    marker: Marker,
+    (head, behind): (&str, &str),
+    whole: Option<&Reading>,
+    rest: &Reading,
+    is_first: bool,
+) -> bool {
     let is_trunk = behind.starts_with('0') && !significant(&rest.number).starts_with('0');
-    let Some(whole) = whole.filter(|whole| whole.is_valid()) else { return rest.is_valid() && (is_trunk || marker == Marker::None && is_first) };
+    let Some(whole) = whole.filter(|whole| whole.is_valid()) else {
+        return rest.is_valid() && (is_trunk || marker == Marker::None && is_first);
+    };
     // Where an area code may be left away, what stands there is one.
     if whole.e164 == rest.e164 || significant(&rest.number).len() == head.len() + behind.len() {
         return false;
@@ -78,17 +95,22 @@ fn is_doubtful(marker: Marker, (head, behind): (&str, &str), whole: Option<&Read
     match (is_trunk, marker) {
         (true, Marker::None) if !head.starts_with('0') => true,
         (true, _) if is_first => !is_usual() || is_mobile(rest) && !is_mobile(whole),
-        // Who leaves the zero away seldom writes an area code by itself, and a mobile number behind it is one by itself.
-        (false, Marker::None) if is_first => !is_usual() || !head.starts_with('0') && is_mobile(rest) && !is_mobile(whole),
+        // Who leaves the zero away seldom writes an area code by itself, and a mobile number behind it is one
+        // by itself.
+        (false, Marker::None) if is_first => {
+            !is_usual() || !head.starts_with('0') && is_mobile(rest) && !is_mobile(whole)
+        }
         // Behind a country code people group as they like; one digit alone is rare.
         (false, _) if is_first => head.len() == 1 && !is_usual(),
         _ => false,
     }
 }
 
-/// Whether the number as it is usually written, inside its country or with its country code, has these last digits set off.
+/// Whether the number as it is usually written, inside its country or with its country code, has these last
+/// digits set off.
 fn sets_off(number: &Reading, behind: &str, marker: Marker) -> bool {
-    let format = if marker == Marker::None { PhoneNumberFormat::National } else { PhoneNumberFormat::International };
+    let format =
+        if marker == Marker::None { PhoneNumberFormat::National } else { PhoneNumberFormat::International };
     let text = PHONE_NUMBER_UTIL.format(&number.number, format);
     let mut groups = text.split(|c: char| !c.is_ascii_digit()).filter(|group| !group.is_empty()).rev();
     let mut last = String::new();

@@ -1,17 +1,20 @@
 //! How people write a phone number, so that nothing else in a cell or a sentence becomes a digit of it.
 //!
-//! [`read`] takes the small grammar that numbers are written in and gives the digits; everything else is refused with the
-//! reason. What it knows: `tel:` and `sms:` in front, what a spreadsheet writes to keep it a text, a closing sign or a word
-//! such as `(mobile)` behind it, one `+` or `00`, decimal digits of one script, brackets round a country code, an
-//! area code or the zero that is dialled inside the country, and between groups of digits a space, hyphen, dot or slash,
-//! each where people put them. Behind a number stands no digit of it: `.0` of a spreadsheet, `/2` and ` - 8` of an office,
-//! ` (2)` of a footnote. Where a tail could also be a last group of digits, [`Written::before_tails`] says what would stand
-//! before it, and the caller looks whether that is a number by itself; [`Written::heads`] says where a head may end. No plan of any country is known here.
+//! [`read`] takes the small grammar that numbers are written in and gives the digits; everything else is
+//! refused with the reason. What it knows: `tel:` and `sms:` in front, what a spreadsheet writes to keep it a
+//! text, a closing sign or a word such as `(mobile)` behind it, one `+` or `00`, decimal digits of one
+//! script, brackets round a country code, an area code or the zero that is dialled inside the country, and
+//! between groups of digits a space, hyphen, dot or slash, each where people put them. Behind a number stands
+//! no digit of it: `.0` of a spreadsheet, `/2` and ` - 8` of an office, ` (2)` of a footnote. Where a tail
+//! could also be a last group of digits, [`Written::before_tails`] says what would stand before it, and the
+//! caller looks whether that is a number by itself; [`Written::heads`] says where a head may end. No plan of
+//! any country is known here.
 //!
-//! Source: ITU-T E.123 and DIN 5008 (how numbers are grouped), and the groups of every example number of libphonenumber,
-//! of which none ends in a single digit.
+//! Source: ITU-T E.123 and DIN 5008 (how numbers are grouped), and the groups of every example number of
+//! libphonenumber, of which none ends in a single digit.
 
-/// Where the digits of each script that is read begin: ASCII, full-width, Arabic-Indic, Persian, Devanagari, Bengali.
+/// Where the digits of each script that is read begin: ASCII, full-width, Arabic-Indic, Persian, Devanagari,
+/// Bengali.
 const ZEROS: [char; 6] = ['0', '\u{ff10}', '\u{660}', '\u{6f0}', '\u{966}', '\u{9e6}'];
 
 /// Fewest digits in front of what is called a tail or an extension.
@@ -43,7 +46,8 @@ pub(super) struct Written {
     heads: Vec<Head>,
 }
 
-/// A place where what stands before a number may end: how many digits stand before it, and what is written up to there.
+/// A place where what stands before a number may end: how many digits stand before it, and what is written up
+/// to there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Head {
     digits: usize,
@@ -58,8 +62,8 @@ struct Cut {
 }
 
 impl Written {
-    /// What stands before each place where a tail may begin, with that tail. Where it is a number by itself, the tail is no
-    /// part of it.
+    /// What stands before each place where a tail may begin, with that tail. Where it is a number by itself,
+    /// the tail is no part of it.
     pub(super) fn before_tails(&self) -> impl Iterator<Item = (Self, &str)> {
         self.cuts.iter().map(|cut| {
             let digits = self.digits.get(..cut.digits).unwrap_or_default().to_owned();
@@ -68,7 +72,8 @@ impl Written {
         })
     }
 
-    /// The ends of its groups but the last, each as how many digits stand before it, with all that is written before it.
+    /// The ends of its groups but the last, each as how many digits stand before it, with all that is written
+    /// before it.
     pub(super) fn heads(&self) -> impl Iterator<Item = (usize, &str)> {
         self.heads.iter().map(|head| (head.digits, head.text.as_str()))
     }
@@ -111,7 +116,10 @@ impl std::fmt::Display for Misspelling {
         match self {
             Self::Hidden(c) => write!(f, "it has the control or invisible character U+{:04X}", u32::from(*c)),
             Self::Letters => f.write_str("it has letters in it"),
-            Self::Exponent => f.write_str("a spreadsheet rounded it, and its last digits are lost (format the column as text, and enter it again)"),
+            Self::Exponent => f.write_str(
+                "a spreadsheet rounded it, and its last digits are lost (format \
+                the column as text, and enter it again)",
+            ),
             Self::Decimal => f.write_str("it reads as an amount with decimals (format the column as text)"),
             Self::Extension => f.write_str("it has an extension, which no text reaches"),
             Self::Several => f.write_str("it has more than one number in it"),
@@ -175,7 +183,9 @@ enum Class {
 }
 
 fn class(c: char) -> Option<Class> {
-    let script = ZEROS.iter().position(|zero| u32::from(c).checked_sub(u32::from(*zero)).is_some_and(|value| value < 10));
+    let script = ZEROS
+        .iter()
+        .position(|zero| u32::from(c).checked_sub(u32::from(*zero)).is_some_and(|value| value < 10));
     if let Some((script, zero)) = script.and_then(|script| Some((script, ZEROS.get(script)?))) {
         let value = char::from_digit(u32::from(c).saturating_sub(u32::from(*zero)), 10)?;
         return Some(Class::Digit { script, value });
@@ -184,8 +194,12 @@ fn class(c: char) -> Option<Class> {
         '+' | '\u{ff0b}' => Class::Plus,
         '(' | '\u{ff08}' => Class::Open,
         ')' | '\u{ff09}' => Class::Close,
-        ' ' | '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => Class::Gap(Kind::Space),
-        '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' | '\u{30fc}' => Class::Gap(Kind::Hyphen),
+        ' ' | '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => {
+            Class::Gap(Kind::Space)
+        }
+        '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' | '\u{30fc}' => {
+            Class::Gap(Kind::Hyphen)
+        }
         '.' | '\u{b7}' | '\u{ff0e}' => Class::Gap(Kind::Dot),
         '/' | '\u{ff0f}' => Class::Gap(Kind::Slash),
         _ => return None,
@@ -218,8 +232,8 @@ fn without_cell_marks(text: &str) -> &str {
     formula.or_else(|| text.strip_prefix('\'')).map_or(text, str::trim)
 }
 
-/// Takes off `tel:` (RFC 3966) or `sms:` (RFC 5724), and says whether it was there. Parameters stay, and are refused: `;ext=` is
-/// another telephone, `;phone-context=` another number, and `?body=` a text.
+/// Takes off `tel:` (RFC 3966) or `sms:` (RFC 5724), and says whether it was there. Parameters stay, and are
+/// refused: `;ext=` is another telephone, `;phone-context=` another number, and `?body=` a text.
 fn without_scheme(text: &str) -> (&str, bool) {
     const SCHEMES: [&str; 2] = ["tel:", "sms:"];
     let rest = SCHEMES.iter().find_map(|scheme| {
@@ -232,11 +246,12 @@ fn without_scheme(text: &str) -> (&str, bool) {
 /// Takes off the one sign that closes a sentence or a list behind the last digit.
 fn without_closing_sign(text: &str) -> &str {
     let rest = text.strip_suffix(['.', ',', ';']);
-    rest.filter(|rest| rest.ends_with(|c| matches!(class(c), Some(Class::Digit { .. } | Class::Close)))).unwrap_or(text)
+    rest.filter(|rest| rest.ends_with(|c| matches!(class(c), Some(Class::Digit { .. } | Class::Close))))
+        .unwrap_or(text)
 }
 
-/// Takes off a word in brackets that says which of a person's telephones it is. Only these words, which say nothing else and
-/// have no digit in them: any other may mean that the number is none of the person's.
+/// Takes off a word in brackets that says which of a person's telephones it is. Only these words, which say
+/// nothing else and have no digit in them: any other may mean that the number is none of the person's.
 fn without_label(text: &str) -> &str {
     const LABELS: [&str; 6] = ["mobile", "mobil", "cell", "home", "work", "office"];
     let parts = text.strip_suffix(')').and_then(|text| text.rsplit_once('('));
@@ -273,7 +288,8 @@ fn check_signs(text: &str) -> Result<(), Misspelling> {
 /// The name for what begins with a sign that is in no number, behind so many digits.
 fn misfit(c: char, rest: &str, before: usize) -> Misspelling {
     const EXTENSIONS: [&str; 7] = ["x", "ext", "extn", "extension", "dw", "durchwahl", "#"];
-    let word: String = rest.chars().take_while(|c| c.is_alphabetic() || *c == '#').flat_map(char::to_lowercase).collect();
+    let word: String =
+        rest.chars().take_while(|c| c.is_alphabetic() || *c == '#').flat_map(char::to_lowercase).collect();
     let behind = rest.chars().filter(|c| matches!(class(*c), Some(Class::Digit { .. }))).count();
     if before >= FEWEST_BEFORE && EXTENSIONS.contains(&word.as_str()) {
         return Misspelling::Extension;
@@ -296,8 +312,8 @@ fn is_exponent(text: &str) -> bool {
     is_digits(exponent) && is_digits(&mantissa.replacen(['.', ','], "", 1).replacen('+', "", 1))
 }
 
-/// Takes off the `.0` or `.00` that a spreadsheet writes behind a number that it took for an amount: only where all that
-/// stands before it is digits, with a plus or without.
+/// Takes off the `.0` or `.00` that a spreadsheet writes behind a number that it took for an amount: only
+/// where all that stands before it is digits, with a plus or without.
 fn without_decimal_zeros(text: &str) -> &str {
     let rest = text.strip_suffix(".0").or_else(|| text.strip_suffix(".00"));
     let is_bare = |rest: &&str| {
@@ -315,7 +331,8 @@ fn without_outer_brackets(text: &str) -> &str {
 
 /// Cuts a text into its groups of digits, and says whether it begins with a plus.
 fn groups(text: &str) -> Result<(Vec<Group>, bool), Misspelling> {
-    let mut reader = Reader { groups: Vec::new(), is_plus: false, pairs: 0, open: None, gap: None, is_run: false };
+    let mut reader =
+        Reader { groups: Vec::new(), is_plus: false, pairs: 0, open: None, gap: None, is_run: false };
     for (at, c) in text.char_indices() {
         reader.take(at, c)?;
     }
@@ -376,13 +393,16 @@ impl Reader {
         Ok(())
     }
 
-    /// Adds to the gap that is being read: spaces may stand about a hyphen or a slash, and no two signs beside each other.
+    /// Adds to the gap that is being read: spaces may stand about a hyphen or a slash, and no two signs
+    /// beside each other.
     fn widen(&mut self, at: usize, kind: Kind) -> Result<(), Misspelling> {
         self.gap = Some(match (self.gap, kind) {
             (None, kind) => Gap { kind, is_wide: false, at },
             (Some(gap), kind) if gap.kind == Kind::Bare => Gap { kind, is_wide: false, at: gap.at },
             (Some(gap), Kind::Space) if gap.kind != Kind::Dot => Gap { is_wide: true, ..gap },
-            (Some(gap), Kind::Hyphen | Kind::Slash) if gap.kind == Kind::Space => Gap { kind, is_wide: true, at: gap.at },
+            (Some(gap), Kind::Hyphen | Kind::Slash) if gap.kind == Kind::Space => {
+                Gap { kind, is_wide: true, at: gap.at }
+            }
             _ => return Err(Misspelling::Order),
         });
         Ok(())
@@ -401,8 +421,8 @@ fn marker(groups: &[Group], is_plus: bool, digits: &str) -> Result<Marker, Missp
     }
 }
 
-/// Holds each bracket to its place: round the country code, the `(0)` behind it, or one area code. Returns where the `(0)`
-/// stands.
+/// Holds each bracket to its place: round the country code, the `(0)` behind it, or one area code. Returns
+/// where the `(0)` stands.
 fn brackets(groups: &[Group], marker: Marker) -> Result<Option<usize>, Misspelling> {
     let most_before = if marker == Marker::Zeros { 5 } else { 3 };
     let (mut zero, mut area, mut before) = (None, None, 0_usize);
@@ -412,16 +432,28 @@ fn brackets(groups: &[Group], marker: Marker) -> Result<Option<usize>, Misspelli
             before += group.digits.len();
             continue;
         };
-        let here: usize = groups.iter().filter(|other| other.bracket == group.bracket).map(|other| other.digits.len()).sum();
-        let is_country = before == 0 && marker != Marker::None && here == group.digits.len() && (1..=most_before).contains(&here);
-        let is_zero = group.digits == "0" && here == 1 && marker != Marker::None && before > 0 && before <= most_before;
+        let here: usize = groups
+            .iter()
+            .filter(|other| other.bracket == group.bracket)
+            .map(|other| other.digits.len())
+            .sum();
+        let is_country = before == 0
+            && marker != Marker::None
+            && here == group.digits.len()
+            && (1..=most_before).contains(&here);
+        let is_zero =
+            group.digits == "0" && here == 1 && marker != Marker::None && before > 0 && before <= most_before;
         if is_zero && zero.is_none() && area.is_none() {
             zero = Some(before);
         } else if !is_country {
             // The first group of an area code's bracket decides for the others in it.
-            let is_first = index == 0 || groups.get(index - 1).is_none_or(|other| other.bracket != group.bracket);
+            let is_first =
+                index == 0 || groups.get(index - 1).is_none_or(|other| other.bracket != group.bracket);
             let reach = before.saturating_sub(usize::from(zero.is_some()));
-            let is_place = reach <= most_before && (marker == Marker::None || reach > 0) && here <= 6 && all >= before + here + 4;
+            let is_place = reach <= most_before
+                && (marker == Marker::None || reach > 0)
+                && here <= 6
+                && all >= before + here + 4;
             if is_first && (area.is_some() || !is_place) || !is_first && area != Some(pair) {
                 return Err(Misspelling::Order);
             }
@@ -441,7 +473,10 @@ fn check_shape(groups: &[Group], is_plus: bool, text: &str) -> Result<(), Misspe
         let [group, next] = pair else { continue };
         let is_last = index + 2 == groups.len();
         let length = next.digits.len();
-        let is_tail = is_last && (length == 1 || length == 2 && group.digits.len() > 5 || length == 3 && group.digits.len() > 6);
+        let is_tail = is_last
+            && (length == 1
+                || length == 2 && group.digits.len() > 5
+                || length == 3 && group.digits.len() > 6);
         let is_cut = next.gap.divides() && behind(index + 1) < 4 && !in_pairs;
         if is_tail || group.digits.trim_start_matches('0').len() > MOST_INNER || is_cut {
             return Err(from(next.gap));
@@ -457,22 +492,28 @@ fn check_shape(groups: &[Group], is_plus: bool, text: &str) -> Result<(), Misspe
         return Err(from(last.gap));
     }
     match groups {
-        [first, second] if second.gap.kind == Kind::Dot && !is_plus && !first.digits.starts_with('0') && first.digits.len() >= FEWEST_BEFORE => {
+        [first, second]
+            if second.gap.kind == Kind::Dot
+                && !is_plus
+                && !first.digits.starts_with('0')
+                && first.digits.len() >= FEWEST_BEFORE =>
+        {
             Err(Misspelling::Decimal)
         }
         _ => Ok(()),
     }
 }
 
-/// Whether a slash stands between all groups, and all behind the first are pairs, as in 06/12/34/56/78. What may stand before
-/// each slash is looked at all the same ([`cuts`]).
+/// Whether a slash stands between all groups, and all behind the first are pairs, as in 06/12/34/56/78. What
+/// may stand before each slash is looked at all the same ([`cuts`]).
 fn is_in_pairs(groups: &[Group]) -> bool {
-    let is_pair = |group: &Group| group.digits.len() == 2 && group.gap.kind == Kind::Slash && !group.gap.is_wide;
+    let is_pair =
+        |group: &Group| group.digits.len() == 2 && group.gap.kind == Kind::Slash && !group.gap.is_wide;
     matches!(groups, [first, rest @ ..] if (2..=4).contains(&first.digits.len()) && rest.len() >= 3 && rest.iter().all(is_pair))
 }
 
-/// The places where a tail may begin: where the last group is set off in another way than the one before it, or is short
-/// for what stands before it; at what divides; and where a group repeats the first.
+/// The places where a tail may begin: where the last group is set off in another way than the one before it,
+/// or is short for what stands before it; at what divides; and where a group repeats the first.
 fn cuts(groups: &[Group], text: &str) -> Vec<Cut> {
     let mut cuts = Vec::new();
     let mut digits = 0;
@@ -481,8 +522,11 @@ fn cuts(groups: &[Group], text: &str) -> Vec<Cut> {
         if let Some(before) = before.filter(|_| group.bracket == Bracket::Outside) {
             let is_last = index + 1 == groups.len();
             let is_other = index == 1 || before.gap.kind != Kind::Bare && before.gap.kind != group.gap.kind;
-            let is_short = group.digits.len() < before.digits.len() && (before.digits.len() >= 5 || group.digits.len() <= 2);
-            let is_repeated = groups.first().is_some_and(|first| first.digits.len() >= 3 && group.digits.starts_with(&first.digits));
+            let is_short = group.digits.len() < before.digits.len()
+                && (before.digits.len() >= 5 || group.digits.len() <= 2);
+            let is_repeated = groups
+                .first()
+                .is_some_and(|first| first.digits.len() >= 3 && group.digits.starts_with(&first.digits));
             if group.gap.divides() || is_last && (is_other || is_short) || is_repeated {
                 cuts.push(Cut { digits, tail: text.get(group.gap.at..).unwrap_or_default().to_owned() });
             }

@@ -1,8 +1,8 @@
 //! What the text that a person answers said about answers: "reply 2 to unsubscribe", "退订回T".
 //!
-//! A word that was announced so is an order although it says nothing by itself. It must stand right behind "reply" (or in
-//! a list of choices, right before its purpose), and the purpose must be a plain word for no more texts: "reply C to
-//! cancel" speaks of an appointment.
+//! A word that was announced so is an order although it says nothing by itself. It must stand right behind
+//! "reply" (or in a list of choices, right before its purpose), and the purpose must be a plain word for no
+//! more texts: "reply C to cancel" speaks of an appointment.
 
 use std::sync::LazyLock;
 
@@ -38,14 +38,18 @@ pub fn may_be_announced(reply: &str) -> bool {
     reply.more.is_empty() && (1..=MAX_WORD).contains(&letters(&reply.order).chars().count())
 }
 
-/// Whether `said`, the text that the person answers, announced this very reply as the way to get no more texts.
+/// Whether `said`, the text that the person answers, announced this very reply as the way to get no more
+/// texts.
 pub fn is_announced(reply: &str, said: &str) -> bool {
     if !may_be_announced(reply) {
         return false;
     }
     let word = letters(&super::signature::split(reply).order);
     let said: String = said.chars().take(MAX_TEXT).collect();
-    !words::is_start(&word) && said.split(['.', '!', '?', '\n', '\r', '。', '！', '？']).any(|sentence| announces(sentence, &word))
+    !words::is_start(&word)
+        && said
+            .split(['.', '!', '?', '\n', '\r', '。', '！', '？'])
+            .any(|sentence| announces(sentence, &word))
 }
 
 fn announces(sentence: &str, word: &str) -> bool {
@@ -53,7 +57,8 @@ fn announces(sentence: &str, word: &str) -> bool {
     // Each choice by itself: "Y to stay or N to opt out".
     let mut before: Vec<String> = Vec::new();
     for choice in sentence.split([',', ';', '/', '|']) {
-        let tokens: Vec<String> = choice.split_whitespace().map(letters).filter(|token| !token.is_empty()).collect();
+        let tokens: Vec<String> =
+            choice.split_whitespace().map(letters).filter(|token| !token.is_empty()).collect();
         for tokens in tokens.split(|token| OR_WORDS.contains(token) && token != word) {
             if chosen(&before, tokens, word) {
                 return true;
@@ -67,10 +72,15 @@ fn announces(sentence: &str, word: &str) -> bool {
 /// Whether one choice announces the word: `earlier` is what its sentence said before it.
 fn chosen(earlier: &[String], choice: &[String], word: &str) -> bool {
     choice.iter().enumerate().filter(|(_, token)| *token == word).any(|(at, _)| {
-        let (before, purpose) = (choice.get(..at).unwrap_or_default(), choice.get(at + 1..).unwrap_or_default());
-        let is_verb = |token: &String| VERB_WORDS.contains(token) || words::REPLY_WITH.iter().any(|verb| token.ends_with(verb));
+        let (before, purpose) =
+            (choice.get(..at).unwrap_or_default(), choice.get(at + 1..).unwrap_or_default());
+        let is_verb = |token: &String| {
+            VERB_WORDS.contains(token) || words::REPLY_WITH.iter().any(|verb| token.ends_with(verb))
+        };
         let is_asked = before.iter().rev().find(|token| !BETWEEN_WORDS.contains(*token)).is_some_and(is_verb);
-        let is_listed = before.is_empty() && purpose.first().is_some_and(|token| PURPOSE_WORDS.contains(token)) && earlier.iter().any(is_verb);
+        let is_listed = before.is_empty()
+            && purpose.first().is_some_and(|token| PURPOSE_WORDS.contains(token))
+            && earlier.iter().any(is_verb);
         if !is_asked && !is_listed {
             return false;
         }
@@ -80,8 +90,10 @@ fn chosen(earlier: &[String], choice: &[String], word: &str) -> bool {
 
 /// Whether a plain word stands among these, of one token, of two, or within one of a script without spaces.
 fn is_stop(tokens: &[String]) -> bool {
-    let within = |token: &String| !token.is_ascii() && words::HAN_STOPS.iter().any(|stop| token.contains(stop));
-    tokens.iter().any(|token| words::is_plain(token) || within(token)) || tokens.windows(2).any(|pair| words::is_plain(&pair.concat()))
+    let within =
+        |token: &String| !token.is_ascii() && words::HAN_STOPS.iter().any(|stop| token.contains(stop));
+    tokens.iter().any(|token| words::is_plain(token) || within(token))
+        || tokens.windows(2).any(|pair| words::is_plain(&pair.concat()))
 }
 
 /// With a space wherever Latin letters or digits meet another script, so that the T of 退订回T is a word.
@@ -89,7 +101,10 @@ fn spaced(text: &str) -> String {
     let mut spaced = String::with_capacity(text.len() + 8);
     let mut before = ' ';
     for c in text.chars() {
-        let is_border = c.is_alphanumeric() && before.is_alphanumeric() && c.is_ascii() != before.is_ascii() && (is_han(c) || is_han(before));
+        let is_border = c.is_alphanumeric()
+            && before.is_alphanumeric()
+            && c.is_ascii() != before.is_ascii()
+            && (is_han(c) || is_han(before));
         if is_border {
             spaced.push(' ');
         }

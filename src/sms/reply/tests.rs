@@ -175,7 +175,8 @@ fn a_stop_is_heard_however_it_is_said() {
         "\u{1f6d1}",
         "\u{1f6d1} STOP \u{1f6d1}",
         "\"STOP\"\u{1f621}",
-        // Other letters of the same look: mathematical, squared, small capitals, Cyrillic and Greek among Latin.
+        // Other letters of the same look: mathematical, squared, small capitals, Cyrillic and Greek among
+        // Latin.
         "\u{1d412}\u{1d413}\u{1d40e}\u{1d40f}",
         "\u{1f182}\u{1f183}\u{1f17e}\u{1f17f}",
         "\u{24c8}\u{24c9}\u{24c4}\u{24c5}",
@@ -215,30 +216,44 @@ fn a_stop_is_heard_however_it_is_said() {
 #[test]
 fn a_stop_is_heard_beside_what_else_an_angry_person_says() {
     for again in [13, 40, 300] {
-        for word in ["STOP ", "stop\n", "Stop! ", "please stop\n", "STOP", "\u{1f6d1}", "\u{9000}\u{8ba2}\u{3002}"] {
+        for word in
+            ["STOP ", "stop\n", "Stop! ", "please stop\n", "STOP", "\u{1f6d1}", "\u{9000}\u{8ba2}\u{3002}"]
+        {
             let reply = word.repeat(again.min(if word == "STOP" { 40 } else { again }));
             assert_eq!(said(&reply), Meaning::Stop, "{word:?} {again} times");
         }
     }
-    let heard = "STOPSTOP|\u{1f6d1}\u{1f6d1}|\u{1f6d1}\u{fe0f} please|\u{1f6d1} wrong number|2 STOP|Wrong number please stop|WRONG NUMBER STOP|stop: wrong number|Wrong number. STOP|Wrong number, stop|STOP - wrong number|STOP\nwrong number
-        |STOP you have the wrong number|Wrong person!! STOP|Who is this?\nSTOP|who is this\nstop|Wrong number \u{2014} stop|Stop, wrong number|Stop. I am not Ann
-        |STOP Ann|STOP - Ann|stop\nann|This is Ann. Stop|Ann here, STOP please|I am not Ann and I never was. Please stop texting me. Who are you?
-        |unsubscribe me from this list|remove me from your list|take me off your list|do not text me|do not text me again|don't text me again|Don\u{2019}t text me any more
-        |stop contacting me|Please stop texting this number|stop texting me|Stop sending me messages|never text me again|quit texting me|leave me alone
-        |Keine weiteren SMS|H\u{f6}r auf|no quiero mas mensajes|n\u{e3}o quero mais receber|n\u{e3}o quero mais receber mensagens|pare de enviar|pare de enviar mensagens
+    let heard = "STOPSTOP|\u{1f6d1}\u{1f6d1}|\u{1f6d1}\u{fe0f} please|\u{1f6d1} wrong number|2 STOP|Wrong \
+        number please stop|WRONG NUMBER STOP|stop: wrong number|Wrong number. STOP|Wrong number, stop|STOP \
+        - wrong number|STOP\nwrong number
+        |STOP you have the wrong number|Wrong person!! STOP|Who is this?\nSTOP|who is this\nstop|Wrong \
+        number \u{2014} stop|Stop, wrong number|Stop. I am not Ann
+        |STOP Ann|STOP - Ann|stop\nann|This is Ann. Stop|Ann here, STOP please|I am not Ann and I never \
+        was. Please stop texting me. Who are you?
+        |unsubscribe me from this list|remove me from your list|take me off your list|do not text me|do not \
+        text me again|don't text me again|Don\u{2019}t text me any more
+        |stop contacting me|Please stop texting this number|stop texting me|Stop sending me messages|never \
+        text me again|quit texting me|leave me alone
+        |Keine weiteren SMS|H\u{f6}r auf|no quiero mas mensajes|n\u{e3}o quero mais receber|n\u{e3}o quero \
+        mais receber mensagens|pare de enviar|pare de enviar mensagens
         |\u{43d}\u{435} \u{43f}\u{438}\u{448}\u{438}\u{442}\u{435}|\u{43e}\u{442}\u{43a}\u{430}\u{437}\u{44b}\u{432}\u{430}\u{44e}\u{441}\u{44c}
         |\u{432}\u{456}\u{434}\u{43f}\u{438}\u{441}\u{430}\u{442}\u{438}\u{441}\u{44c}|\u{bb34}\u{b8cc}\u{c218}\u{c2e0}\u{ac70}\u{bd80}|\u{628}\u{646}\u{62f} \u{6a9}\u{631}\u{648}
-        |ALTO POR FAVOR|STOP k\u{f6}sz\u{f6}n\u{f6}m|stop pros\u{ed}m|STOP promo|STOP ACME|STOP doesn't work|UNSUBSCRIBE acme news|BAJA ACME|STOPP Acme";
+        |ALTO POR FAVOR|STOP k\u{f6}sz\u{f6}n\u{f6}m|stop pros\u{ed}m|STOP promo|STOP ACME|STOP doesn't \
+        work|UNSUBSCRIBE acme news|BAJA ACME|STOPP Acme";
     for reply in heard.split('|').map(str::trim) {
         assert_eq!(said(reply), Meaning::Stop, "{reply:?}");
     }
-    let ordinary = "STOP by at eight|STOP BY AT EIGHT|Stop by. At eight|STOP it|STOP IT|Please don't\nstop|please do not, stop|I will be at the bus\nstop|The next stop, Main Street
-        |No. Don't stop.|Do not stop!|Yes. Cancel my order.|Hi. Cancel|Stop me if you can, Ann|We stop at 8. See you|I never stop. Never!|2 stops|Stopover|The STOP sign is gone|The \u{1f6d1} is red|Wrong number|Any more?|Text me at this number
+    let ordinary = "STOP by at eight|STOP BY AT EIGHT|Stop by. At eight|STOP it|STOP IT|Please \
+        don't\nstop|please do not, stop|I will be at the bus\nstop|The next stop, Main Street
+        |No. Don't stop.|Do not stop!|Yes. Cancel my order.|Hi. Cancel|Stop me if you can, Ann|We stop at \
+        8. See you|I never stop. Never!|2 stops|Stopover|The STOP sign is gone|The \u{1f6d1} is red|Wrong \
+        number|Any more?|Text me at this number
         |Full stop ahead|I said stop by, not now";
     for reply in ordinary.split('|').map(str::trim) {
         assert_eq!(said(reply), Meaning::Other, "{reply:?}");
     }
-    let story = "We walked along the river until somebody shouted from the other side of the bridge, and nobody of us knew what he could mean by that. Stop. Then we went on and had dinner.";
+    let story = "We walked along the river until somebody shouted from the other side of the bridge, and \
+        nobody of us knew what he could mean by that. Stop. Then we went on and had dinner.";
     assert_eq!(said(story), Meaning::Other);
 }
 
@@ -293,7 +308,12 @@ fn a_signature_below_a_stop_hides_nothing() {
 #[test]
 fn every_word_of_the_lists_is_heard() {
     let lists = [words::PLAIN, words::ALONE];
-    for word in lists.into_iter().flat_map(|list| list.split(['|', '\n'])).map(str::trim).filter(|word| !word.is_empty()) {
+    for word in lists
+        .into_iter()
+        .flat_map(|list| list.split(['|', '\n']))
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+    {
         assert_eq!(said(word), Meaning::Stop, "{word}");
         assert_eq!(said(&word.to_uppercase()), Meaning::Stop, "{word} in capitals");
     }
@@ -323,7 +343,15 @@ fn every_word_of_the_lists_is_heard() {
 
 #[test]
 fn a_word_of_one_country_is_an_order_there_alone() {
-    for (word, code) in [("R", 86), ("t", 86), ("N.", 86), ("T\nSent from my iPhone", 86), ("\u{ff34}", 86), ("RED", 90), ("TC", 84)] {
+    for (word, code) in [
+        ("R", 86),
+        ("t", 86),
+        ("N.", 86),
+        ("T\nSent from my iPhone", 86),
+        ("\u{ff34}", 86),
+        ("RED", 90),
+        ("TC", 84),
+    ] {
         assert_eq!(meaning(word, Some(code), &StopWords::default()), Meaning::Stop, "{word}");
         assert_eq!(meaning(word, Some(1), &StopWords::default()), Meaning::Other, "{word}");
         assert_eq!(said(word), Meaning::Other, "{word}");
@@ -372,12 +400,23 @@ fn what_the_text_announced_is_an_order_and_what_it_did_not_is_none() {
 #[test]
 fn the_operators_words_are_heard_like_ours() {
     let own = StopWords::new(&["Schluss".into(), "genug davon".into(), "\u{4e0d}\u{8981}".into()]).unwrap();
-    for reply in ["schluss!", "SCHLUSS bitte", "Genug davon", "\u{4e0d}\u{8981}\u{8c22}\u{8c22}", "Schluss\n\nVon meinem iPhone gesendet"] {
+    for reply in [
+        "schluss!",
+        "SCHLUSS bitte",
+        "Genug davon",
+        "\u{4e0d}\u{8981}\u{8c22}\u{8c22}",
+        "Schluss\n\nVon meinem iPhone gesendet",
+    ] {
         assert_eq!(meaning(reply, None, &own), Meaning::Stop, "{reply:?}");
         assert_eq!(said(reply), Meaning::Other, "{reply:?}");
     }
     assert_eq!(meaning("Schluss mit lustig", None, &own), Meaning::Other);
-    for (wrong, why) in [("", "no letter"), ("  - ", "no letter"), ("Start", "texts again"), (&"x".repeat(65), "longer than 64")] {
+    for (wrong, why) in [
+        ("", "no letter"),
+        ("  - ", "no letter"),
+        ("Start", "texts again"),
+        (&"x".repeat(65), "longer than 64"),
+    ] {
         assert!(StopWords::new(&[wrong.to_owned()]).unwrap_err().contains(why), "{wrong:?}");
     }
     assert!(StopWords::new(&vec!["x".to_owned(); 201]).unwrap_err().contains("at most 200"));

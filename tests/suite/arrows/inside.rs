@@ -1,21 +1,24 @@
-//! Which file of a folder may know which: no file may look at one that looks at it, and rooms have a list of arrows of their own.
+//! Which file of a folder may know which: no file may look at one that looks at it, and rooms have a list of
+//! arrows of their own.
 //!
-//! Each file is a module, and each folder belongs to the module file beside it (`engine/` to `engine.rs`), which is its *top*.
-//! An arrow is a path in the code: `use super::x`, `crate::a::x`, a path in the middle of a line. It is drawn once, in the
-//! folder where the two ends part: from `engine/submit/bulk.rs` to `engine/deliver/offer.rs` it is the arrow `submit -> deliver`
-//! of `engine`. A name that a top only hands on (`pub use bulk::OnProgress`) belongs to the file that it comes from. A name that
-//! the top defines is the top's, so that a file which takes it looks up, and the top may not look down at that file: what
-//! several files of a folder need of their top is a leaf of its own. A top that only declares its files and hands their names
-//! on looks at nobody.
+//! Each file is a module, and each folder belongs to the module file beside it (`engine/` to `engine.rs`),
+//! which is its *top*. An arrow is a path in the code: `use super::x`, `crate::a::x`, a path in the middle of
+//! a line. It is drawn once, in the folder where the two ends part: from `engine/submit/bulk.rs` to
+//! `engine/deliver/offer.rs` it is the arrow `submit -> deliver` of `engine`. A name that a top only hands on
+//! (`pub use bulk::OnProgress`) belongs to the file that it comes from. A name that the top defines is the
+//! top's, so that a file which takes it looks up, and the top may not look down at that file: what several
+//! files of a folder need of their top is a leaf of its own. A top that only declares its files and hands
+//! their names on looks at nobody.
 //!
-//! What a test in `src/` looks at does not count. What no path shows is not seen: a method that is called on a value. So rooms
-//! are structs, whose fields name what they may touch.
+//! What a test in `src/` looks at does not count. What no path shows is not seen: a method that is called on
+//! a value. So rooms are structs, whose fields name what they may touch.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{code_of, sources};
 
-/// Folders inside of which no file looks at one that looks at it. One is added when it is clean, and never taken off.
+/// Folders inside of which no file looks at one that looks at it. One is added when it is clean, and never
+/// taken off.
 const CLEAN: [&str; 31] = [
     "cli",
     "config",
@@ -51,11 +54,13 @@ const CLEAN: [&str; 31] = [
 ];
 
 /// What all rooms of the engine may know. These know each other alone.
-const ENGINE_LEAVES: [&str; 9] = ["arguments", "caller", "contract", "halted", "life", "prepared", "retry", "settings", "signals"];
+const ENGINE_LEAVES: [&str; 9] =
+    ["arguments", "caller", "contract", "halted", "life", "prepared", "retry", "settings", "signals"];
 
-/// Which room of the engine may know which, beside the leaves. `room/file` is that file alone; `*` is everybody. Whoever hears of
-/// a change or begins to tell of one knows `signals`, and not who listens: so nobody knows `tell`. Operators send nothing, and
-/// read their numbers by `arguments`: so `operate` does not know `submit`.
+/// Which room of the engine may know which, beside the leaves. `room/file` is that file alone; `*` is
+/// everybody. Whoever hears of a change or begins to tell of one knows `signals`, and not who listens: so
+/// nobody knows `tell`. Operators send nothing, and read their numbers by `arguments`: so `operate` does not
+/// know `submit`.
 const ENGINE: [(&str, &[&str]); 11] = [
     ("answers", &[]),
     ("carriers", &[]),
@@ -113,8 +118,8 @@ fn is_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// The paths of a tree such as `a::{b, c::{d as e, self}}`, each with the name under which it is known here, and how much of
-/// the code that was.
+/// The paths of a tree such as `a::{b, c::{d as e, self}}`, each with the name under which it is known here,
+/// and how much of the code that was.
 fn tree(code: &str, before: &Module, found: &mut Vec<(Module, String)>) -> usize {
     let (mut path, mut at) = (before.clone(), 0);
     loop {
@@ -163,7 +168,8 @@ fn tree(code: &str, before: &Module, found: &mut Vec<(Module, String)>) -> usize
     }
 }
 
-/// Every path in this code that begins with one of these names, as it is written, and the name under which it is known.
+/// Every path in this code that begins with one of these names, as it is written, and the name under which it
+/// is known.
 fn paths(code: &str, heads: &BTreeSet<String>) -> Vec<(Module, String)> {
     let mut found = Vec::new();
     for head in heads {
@@ -191,13 +197,18 @@ struct Modules {
 impl Modules {
     fn new(sources: &[(String, String)]) -> Self {
         let is_test = |module: &Module| module.iter().any(|name| name == "tests");
-        let code: BTreeMap<Module, String> =
-            sources.iter().map(|(file, text)| (module_of(file), bare(text))).filter(|(module, _)| !is_test(module)).collect();
+        let code: BTreeMap<Module, String> = sources
+            .iter()
+            .map(|(file, text)| (module_of(file), bare(text)))
+            .filter(|(module, _)| !is_test(module))
+            .collect();
         let mut modules = Self { code, handed_on: BTreeMap::new() };
         for (module, code) in &modules.code {
-            let handed_on = public_uses(code)
-                .into_iter()
-                .flat_map(|tree| paths(tree, &modules.heads(module)).into_iter().map(|(path, name)| (name, modules.absolute(module, &path))));
+            let handed_on = public_uses(code).into_iter().flat_map(|tree| {
+                paths(tree, &modules.heads(module))
+                    .into_iter()
+                    .map(|(path, name)| (name, modules.absolute(module, &path)))
+            });
             let handed_on = handed_on.collect();
             modules.handed_on.insert(module.clone(), handed_on);
         }
@@ -206,7 +217,11 @@ impl Modules {
 
     /// What paths in a file can begin with: the root, what is above, and the files of its own folder.
     fn heads(&self, of: &Module) -> BTreeSet<String> {
-        let children = self.code.keys().filter(|module| module.len() == of.len() + 1 && module.starts_with(of)).filter_map(|child| child.last());
+        let children = self
+            .code
+            .keys()
+            .filter(|module| module.len() == of.len() + 1 && module.starts_with(of))
+            .filter_map(|child| child.last());
         children.cloned().chain(["crate", "super", "self"].map(str::to_owned)).collect()
     }
 
@@ -236,9 +251,11 @@ impl Modules {
     /// The file that defines what a path names.
     fn home(&self, path: &Module) -> Module {
         let mut path = path.clone();
-        // Names that are handed on are followed; they do not go in circles, or the compiler would not take them.
+        // Names that are handed on are followed; they do not go in circles, or the compiler would not take
+        // them.
         for _ in 0..20 {
-            let length = (0..=path.len()).rev().find(|length| self.code.contains_key(&path[..*length])).unwrap_or(0);
+            let length =
+                (0..=path.len()).rev().find(|length| self.code.contains_key(&path[..*length])).unwrap_or(0);
             let (module, rest) = path.split_at(length);
             let module = module.to_vec();
             let next = rest.first().and_then(|name| self.handed_on.get(&module)?.get(name));
@@ -257,8 +274,10 @@ impl Modules {
         for tree in public_uses(code) {
             own = own.replace(tree, "");
         }
-        let mut known: BTreeSet<Module> =
-            paths(&own, &self.heads(file)).into_iter().map(|(path, _)| self.home(&self.absolute(file, &path))).collect();
+        let mut known: BTreeSet<Module> = paths(&own, &self.heads(file))
+            .into_iter()
+            .map(|(path, _)| self.home(&self.absolute(file, &path)))
+            .collect();
         // What it hands on it may use as well, and names it without a path.
         for (name, from) in &self.handed_on[file] {
             let is_used = own.match_indices(name.as_str()).any(|(at, _)| {
@@ -320,7 +339,8 @@ impl Modules {
             };
             for end in ends {
                 let known = end.1[at.len()..].join("/");
-                let is_in = |room: &&&str| **room == "*" || known == **room || known.starts_with(&format!("{room}/"));
+                let is_in =
+                    |room: &&&str| **room == "*" || known == **room || known.starts_with(&format!("{room}/"));
                 match allowed.iter().find(is_in) {
                     Some(room) => {
                         used.insert((from.clone(), *room));
@@ -329,19 +349,31 @@ impl Modules {
                 }
             }
         }
-        let listed = list.iter().flat_map(|(from, allowed)| allowed.iter().map(|to| ((*from).to_owned(), *to)));
-        wrong.extend(listed.filter(|arrow| !used.contains(arrow)).map(|(from, to)| format!("{from} -> {to} is allowed and does not exist")));
+        let listed =
+            list.iter().flat_map(|(from, allowed)| allowed.iter().map(|to| ((*from).to_owned(), *to)));
+        wrong.extend(
+            listed
+                .filter(|arrow| !used.contains(arrow))
+                .map(|(from, to)| format!("{from} -> {to} is allowed and does not exist")),
+        );
         wrong
     }
 
     /// Every folder that has files.
     fn folders(&self) -> BTreeSet<Module> {
-        self.code.keys().filter(|module| module.len() > 1).map(|module| module[..module.len() - 1].to_vec()).collect()
+        self.code
+            .keys()
+            .filter(|module| module.len() > 1)
+            .map(|module| module[..module.len() - 1].to_vec())
+            .collect()
     }
 }
 
 fn shown(ends: &BTreeSet<(Module, Module)>) -> String {
-    ends.iter().map(|(from, to)| format!("{} at {}", from.join("::"), to.join("::"))).collect::<Vec<_>>().join(", ")
+    ends.iter()
+        .map(|(from, to)| format!("{} at {}", from.join("::"), to.join("::")))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The trees of this code's public `use`.
@@ -389,8 +421,15 @@ fn an_arrow_that_is_not_on_the_list_is_found() {
         ("", "x", &["y"], 1),
     ];
     for (x, room, allowed, count) in cases {
-        let files = [("a.rs", "mod x;"), ("a/x.rs", x), ("a/y.rs", "mod one;"), ("a/y/one.rs", "pub struct One;"), ("a/leaf.rs", "")];
-        let files: Vec<_> = files.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())).collect();
+        let files = [
+            ("a.rs", "mod x;"),
+            ("a/x.rs", x),
+            ("a/y.rs", "mod one;"),
+            ("a/y/one.rs", "pub struct One;"),
+            ("a/leaf.rs", ""),
+        ];
+        let files: Vec<_> =
+            files.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())).collect();
         let found = Modules::new(&files).unlisted("a", &["leaf"], &[(room, allowed)]);
         assert_eq!(found.len(), count, "{x} {room} {allowed:?}: {found:#?}");
     }
@@ -399,7 +438,8 @@ fn an_arrow_that_is_not_on_the_list_is_found() {
 #[test]
 fn a_circle_in_any_spelling_is_found() {
     let circles = |files: &[(&str, &str)]| {
-        let files: Vec<_> = files.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())).collect();
+        let files: Vec<_> =
+            files.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())).collect();
         Modules::new(&files).circles(&module("a")).len()
     };
     let top = ("a.rs", "mod x;\nmod y;\nmod z;\n");
@@ -417,11 +457,27 @@ fn a_circle_in_any_spelling_is_found() {
     }
     // Three in a round.
     assert_eq!(circles(&[top, at_x, ("a/y.rs", "use super::z::Z;"), ("a/z.rs", "use super::x::X;")]), 3);
-    // A name that the top hands on is that of the file which it comes from, and one that it defines is its own.
+    // A name that the top hands on is that of the file which it comes from, and one that it defines is its
+    // own.
     assert_eq!(circles(&[("a.rs", "mod x;\nmod y;\npub use x::X;"), at_x, ("a/y.rs", "use super::X;")]), 2);
-    assert_eq!(circles(&[("a.rs", "mod x;\nuse x::X;\npub struct A(X);"), ("a/x.rs", "use super::A;\npub struct X;")]), 2);
-    assert_eq!(circles(&[("a.rs", "mod x;\npub use x::X;\npub struct A(X);"), ("a/x.rs", "use super::A;\npub struct X;")]), 2);
-    assert_eq!(circles(&[("a.rs", "mod x;\npub struct A(u8);\nfn a() { x::go(); }"), ("a/x.rs", "use super::A;")]), 2);
+    assert_eq!(
+        circles(&[
+            ("a.rs", "mod x;\nuse x::X;\npub struct A(X);"),
+            ("a/x.rs", "use super::A;\npub struct X;")
+        ]),
+        2
+    );
+    assert_eq!(
+        circles(&[
+            ("a.rs", "mod x;\npub use x::X;\npub struct A(X);"),
+            ("a/x.rs", "use super::A;\npub struct X;")
+        ]),
+        2
+    );
+    assert_eq!(
+        circles(&[("a.rs", "mod x;\npub struct A(u8);\nfn a() { x::go(); }"), ("a/x.rs", "use super::A;")]),
+        2
+    );
     // Nothing of this is one.
     for y in [
         "//! See [`super::x`].",
@@ -432,6 +488,17 @@ fn a_circle_in_any_spelling_is_found() {
     ] {
         assert_eq!(circles(&[top, at_x, ("a/y.rs", y)]), 0, "{y}");
     }
-    assert_eq!(circles(&[("a.rs", "mod x;\npub use x::X;\npub struct A;"), ("a/x.rs", "use super::A;\npub struct X;")]), 0, "it hands on alone");
-    assert_eq!(circles(&[top, at_x, ("a/x/deep.rs", "use super::X;"), ("a/y.rs", "pub struct Y;")]), 0, "another folder's arrow");
+    assert_eq!(
+        circles(&[
+            ("a.rs", "mod x;\npub use x::X;\npub struct A;"),
+            ("a/x.rs", "use super::A;\npub struct X;")
+        ]),
+        0,
+        "it hands on alone"
+    );
+    assert_eq!(
+        circles(&[top, at_x, ("a/x/deep.rs", "use super::X;"), ("a/y.rs", "pub struct Y;")]),
+        0,
+        "another folder's arrow"
+    );
 }

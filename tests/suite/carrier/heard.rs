@@ -1,10 +1,12 @@
-//! What people write, before a mock gateway and with the whole program: whether each acknowledged word is on record, once and
-//! in its order, and whether the last wish holds. Two servers with two binds each share a ledger, which is held locked, and the
-//! servers are flooded, stopped and killed meanwhile. `cargo bench --bench whole -- heard` plays it with many people.
+//! What people write, before a mock gateway and with the whole program: whether each acknowledged word is on
+//! record, once and in its order, and whether the last wish holds. Two servers with two binds each share a
+//! ledger, which is held locked, and the servers are flooded, stopped and killed meanwhile.
+//! `cargo bench --bench whole -- heard` plays it with many people.
 //!
-//! The gateway tells a person's next text once the former was acknowledged; a segment that was answered with "later", or whose
-//! connection ended before thanks were heard, is told again, on any bind. Of some people it goes on meanwhile, as gateways with
-//! a queue for what is to be told again do; but not past what nobody may have read, for its order is nobody's to know.
+//! The gateway tells a person's next text once the former was acknowledged; a segment that was answered with
+//! "later", or whose connection ended before thanks were heard, is told again, on any bind. Of some people it
+//! goes on meanwhile, as gateways with a queue for what is to be told again do; but not past what nobody may
+//! have read, for its order is nobody's to know.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,8 +34,8 @@ pub struct Size {
     pub flood: usize,
 }
 
-/// What became of it. Lost, misplaced, too many and wishes must be 0. A word counts as often as it was written and as it is on
-/// record.
+/// What became of it. Lost, misplaced, too many and wishes must be 0. A word counts as often as it was
+/// written and as it is on record.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Heard {
     /// Texts that were acknowledged, all segments of them that were told.
@@ -59,13 +61,15 @@ pub struct Heard {
     pub too_many: usize,
     /// People whose last wish does not hold, without a doubt.
     pub wishes: usize,
-    /// In doubt: the same word, which may have been the one before it told again, and is not on record beside it.
+    /// In doubt: the same word, which may have been the one before it told again, and is not on record beside
+    /// it.
     pub merged: usize,
     /// In doubt: on record twice, for nobody knew whether it was told again.
     pub doubled: usize,
     /// In doubt: the order of what was first told to a process that died.
     pub unordered: usize,
-    /// In doubt: a STOP that may have been told again, on record after what was written after it. It only stops more.
+    /// In doubt: a STOP that may have been told again, on record after what was written after it. It only
+    /// stops more.
     pub stopped_later: usize,
     /// In doubt: stopped, though the last wish was a START; it waits for the operator.
     pub stopped: usize,
@@ -134,7 +138,8 @@ struct Text {
     is_thanked_late: bool,
     /// Whether a telling of it was not taken.
     is_refused: bool,
-    /// Whether its connection ended so soon after a telling that nobody may have read it: then nobody knows its order.
+    /// Whether its connection ended so soon after a telling that nobody may have read it: then nobody knows
+    /// its order.
     is_unread: bool,
     /// Whether a telling of it was answered with "later".
     is_later: bool,
@@ -166,7 +171,13 @@ impl Person {
             texts.push(text);
         }
         let began = Instant::now();
-        Self { texts, next: 0, not_before: began + pause(dice, size.pause), began, goes_on: dice.below(4) == 0 }
+        Self {
+            texts,
+            next: 0,
+            not_before: began + pause(dice, size.pause),
+            began,
+            goes_on: dice.below(4) == 0,
+        }
     }
 
     /// Whether everything that was begun is acknowledged, or one may go on.
@@ -283,7 +294,14 @@ fn start_again(desk: &Desk, servers: &mut [Agent; 2], trouble: &Mutex<Trouble>) 
 }
 
 /// Disturbs two servers until told to end, and leaves both up.
-fn disturb(gateway: &Gateway, desk: &Desk, size: &Size, dice: &mut Dice, is_over: &AtomicBool, trouble: &Mutex<Trouble>) -> [Agent; 2] {
+fn disturb(
+    gateway: &Gateway,
+    desk: &Desk,
+    size: &Size,
+    dice: &mut Dice,
+    is_over: &AtomicBool,
+    trouble: &Mutex<Trouble>,
+) -> [Agent; 2] {
     let start = || Agent::start(desk, "warn");
     let mut servers = [start(), start()];
     gateway.until("four binds", |gateway| gateway.ready().len() == 4);
@@ -362,13 +380,18 @@ pub fn heard(protocol: Protocol, seed: u64, size: &Size) -> Heard {
     gateway.script(|script| script.receipt_window = 2_000);
     let desk = desk(&gateway, SETTINGS);
     let mut first = Agent::start(&desk, "error");
-    let recipients: Vec<Value> = (0..size.people).map(|n| json!({ "to": gateway.number(n), "data": {} })).collect();
-    let bulk = first.call("send_bulk", json!({ "recipients": recipients, "message": "Is that right?", "idempotency_key": "bulk" }));
+    let recipients: Vec<Value> =
+        (0..size.people).map(|n| json!({ "to": gateway.number(n), "data": {} })).collect();
+    let bulk = first.call(
+        "send_bulk",
+        json!({ "recipients": recipients, "message": "Is that right?", "idempotency_key": "bulk" }),
+    );
     first.until(&bulk["batch"], &["delivered"], size.people);
     gateway.until("each receipt is thanked for", |gateway| gateway.untold() == 0);
     first.finish();
     let (is_over, trouble) = (AtomicBool::new(false), Mutex::new(Trouble::default()));
-    let mut people: Vec<Person> = (0..size.people).map(|n| Person::new(&gateway, &mut dice, n, size)).collect();
+    let mut people: Vec<Person> =
+        (0..size.people).map(|n| Person::new(&gateway, &mut dice, n, size)).collect();
     let mut disturber = Dice::new(seed.wrapping_add(77));
     let mut servers = std::thread::scope(|scope| {
         let servers = scope.spawn(|| disturb(&gateway, &desk, size, &mut disturber, &is_over, &trouble));
@@ -379,7 +402,11 @@ pub fn heard(protocol: Protocol, seed: u64, size: &Size) -> Heard {
     // What waits for segments waits no longer.
     let ledger = ledger(&desk);
     ledger.execute("UPDATE long_reply SET since_ms = since_ms - 300000 WHERE state = 0", []).unwrap();
-    let waiting = || ledger.query_row("SELECT count(*) FROM long_reply WHERE state < 2", [], |row| row.get::<_, i64>(0)).unwrap();
+    let waiting = || {
+        ledger
+            .query_row("SELECT count(*) FROM long_reply WHERE state < 2", [], |row| row.get::<_, i64>(0))
+            .unwrap()
+    };
     eventually("no text waits any more", || {
         start_again(&desk, &mut servers, &trouble);
         waiting() == 0
@@ -389,7 +416,14 @@ pub fn heard(protocol: Protocol, seed: u64, size: &Size) -> Heard {
 }
 
 /// Tells everything to its end.
-fn tell(gateway: &Gateway, people: &mut [Person], dice: &mut Dice, size: &Size, is_over: &AtomicBool, trouble: &Mutex<Trouble>) {
+fn tell(
+    gateway: &Gateway,
+    people: &mut [Person],
+    dice: &mut Dice,
+    size: &Size,
+    is_over: &AtomicBool,
+    trouble: &Mutex<Trouble>,
+) {
     let mut names: HashMap<u64, (usize, usize, usize)> = HashMap::new();
     let mut name = 0;
     let mut quiet_since = Instant::now();
@@ -401,7 +435,8 @@ fn tell(gateway: &Gateway, people: &mut [Person], dice: &mut Dice, size: &Size, 
             let text = &mut person.texts[which];
             quiet_since = now;
             text.is_refused |= fate != Fate::Taken;
-            let again = Segment::Due(now + Duration::from_millis(5) + pause(dice, Duration::from_millis(200)));
+            let again =
+                Segment::Due(now + Duration::from_millis(5) + pause(dice, Duration::from_millis(200)));
             match fate {
                 Fate::Taken => {
                     text.segments[segment] = Segment::Thanked;
@@ -421,7 +456,8 @@ fn tell(gateway: &Gateway, people: &mut [Person], dice: &mut Dice, size: &Size, 
                     trouble.counts.cut += 1;
                     text.cuts += 1;
                     text.is_unread |= text.last.is_some_and(|last| now < last + READ);
-                    text.is_in_doubt |= trouble.kills.last().is_some_and(|kill| *kill + Duration::from_secs(2) > now);
+                    text.is_in_doubt |=
+                        trouble.kills.last().is_some_and(|kill| *kill + Duration::from_secs(2) > now);
                     text.segments[segment] = again;
                 }
             }
@@ -439,7 +475,9 @@ fn tell(gateway: &Gateway, people: &mut [Person], dice: &mut Dice, size: &Size, 
                     if !matches!(segment, Segment::Due(at) if *at <= now) || dice.below(3) == 0 {
                         continue;
                     }
-                    let Some(link) = (!links.is_empty()).then(|| &links[dice.below(links.len())]) else { continue };
+                    let Some(link) = (!links.is_empty()).then(|| &links[dice.below(links.len())]) else {
+                        continue;
+                    };
                     name += 1;
                     names.insert(name, (who, which, number));
                     *segment = Segment::Told;
@@ -498,7 +536,8 @@ fn paired(written: &[&str], recorded: &[&str]) -> (Vec<bool>, Vec<bool>) {
 /// A person's texts and what is on record of them, short enough to be read.
 fn shown(person: &Person, recorded: &[(String, bool)]) -> String {
     let began = person.began;
-    let seconds = |at: Option<Instant>| at.map_or(0.0, |at| at.saturating_duration_since(began).as_secs_f64());
+    let seconds =
+        |at: Option<Instant>| at.map_or(0.0, |at| at.saturating_duration_since(began).as_secs_f64());
     let name = |words: &str| {
         let index = person.texts.iter().position(|text| text.words == words && words.len() > 6);
         index.map_or_else(|| words.to_owned(), |index| format!("#{index}"))
@@ -514,23 +553,32 @@ fn shown(person: &Person, recorded: &[(String, bool)]) -> String {
                 if text.is_in_doubt { "k" } else { "" },
                 if text.is_later { "l" } else { "" }
             );
-            format!("{}({}) {:.2}-{:.2}{marks}", name(&text.words), text.frames.len(), seconds(text.first), seconds(text.thanked))
+            format!(
+                "{}({}) {:.2}-{:.2}{marks}",
+                name(&text.words),
+                text.frames.len(),
+                seconds(text.first),
+                seconds(text.thanked)
+            )
         })
         .collect();
     let recorded: Vec<String> = recorded.iter().map(|(text, _)| name(text)).collect();
     format!("goes on {}: wrote {written:?}; on record {recorded:?}", person.goes_on)
 }
 
-/// How often the same word may have been the one before it, told again: something ended between the two, or the one before was
-/// acknowledged late.
+/// How often the same word may have been the one before it, told again: something ended between the two, or
+/// the one before was acknowledged late.
 fn doubts(texts: &[Text], words: &str, ends: &[Instant]) -> usize {
     // A gateway's thanks of this long before an end may not have been heard.
     const HEARD: Duration = Duration::from_secs(5);
     let same: Vec<&Text> = texts.iter().filter(|text| text.words == words).collect();
     let is_between = |end: Instant, pair: &[&Text]| {
-        pair[0].first.is_some_and(|first| end + HEARD >= first) && pair[1].thanked.is_some_and(|thanked| end <= thanked)
+        pair[0].first.is_some_and(|first| end + HEARD >= first)
+            && pair[1].thanked.is_some_and(|thanked| end <= thanked)
     };
-    same.windows(2).filter(|pair| pair[0].is_thanked_late || ends.iter().any(|end| is_between(*end, pair))).count()
+    same.windows(2)
+        .filter(|pair| pair[0].is_thanked_late || ends.iter().any(|end| is_between(*end, pair)))
+        .count()
 }
 
 /// What stands in no pair, with how many pairs there are before it.
@@ -547,8 +595,8 @@ fn unpaired<'a>(words: &[&'a str], is_paired: &[bool]) -> Vec<(&'a str, usize)> 
     others
 }
 
-/// Compares what one person wrote with what is on record of it. Where either of two neighbours may be the one that is out of its
-/// place, a promise is broken if it is whichever it was.
+/// Compares what one person wrote with what is on record of it. Where either of two neighbours may be the one
+/// that is out of its place, a promise is broken if it is whichever it was.
 fn compare(texts: &[Text], recorded: &[(String, bool)], ends: &[Instant]) -> Heard {
     let written: Vec<&str> = texts.iter().map(|text| text.words.as_str()).collect();
     let kept: Vec<&str> = recorded.iter().map(|(text, _)| text.as_str()).collect();
@@ -556,7 +604,8 @@ fn compare(texts: &[Text], recorded: &[(String, bool)], ends: &[Instant]) -> Hea
     if one.is_kept() {
         return one;
     }
-    let (written, kept): (Vec<&str>, Vec<&str>) = (written.into_iter().rev().collect(), kept.into_iter().rev().collect());
+    let (written, kept): (Vec<&str>, Vec<&str>) =
+        (written.into_iter().rev().collect(), kept.into_iter().rev().collect());
     let (mut of_written, mut of_kept) = paired(&written, &kept);
     of_written.reverse();
     of_kept.reverse();
@@ -565,7 +614,12 @@ fn compare(texts: &[Text], recorded: &[(String, bool)], ends: &[Instant]) -> Hea
 }
 
 /// The same with these pairs.
-fn compare_in(texts: &[Text], recorded: &[(String, bool)], ends: &[Instant], (of_written, of_kept): &(Vec<bool>, Vec<bool>)) -> Heard {
+fn compare_in(
+    texts: &[Text],
+    recorded: &[(String, bool)],
+    ends: &[Instant],
+    (of_written, of_kept): &(Vec<bool>, Vec<bool>),
+) -> Heard {
     let mut sum = Heard::default();
     let written: Vec<&str> = texts.iter().map(|text| text.words.as_str()).collect();
     let kept: Vec<&str> = recorded.iter().map(|(text, _)| text.as_str()).collect();
@@ -573,8 +627,10 @@ fn compare_in(texts: &[Text], recorded: &[(String, bool)], ends: &[Instant], (of
     let is_any_in_doubt = texts.iter().any(|text| text.is_in_doubt);
     let of = |words: &str| -> Vec<&Text> { texts.iter().filter(|text| text.words == words).collect() };
     // How often each may yet have been merged, and how often doubled.
-    let mut may_merge: HashMap<&str, usize> = written.iter().map(|words| (*words, doubts(texts, words, ends))).collect();
-    let mut may_double: HashMap<&str, usize> = written.iter().map(|words| (*words, of(words).iter().map(|text| text.cuts).sum())).collect();
+    let mut may_merge: HashMap<&str, usize> =
+        written.iter().map(|words| (*words, doubts(texts, words, ends))).collect();
+    let mut may_double: HashMap<&str, usize> =
+        written.iter().map(|words| (*words, of(words).iter().map(|text| text.cuts).sum())).collect();
     let mut moved = Vec::new();
     for (words, place) in missing {
         if let Some(found) = over.iter().position(|(over, _)| *over == words) {
@@ -602,7 +658,9 @@ fn compare_in(texts: &[Text], recorded: &[(String, bool)], ends: &[Instant], (of
         *if *doubles > 0 { &mut sum.doubled } else { &mut sum.too_many } += 1;
         *doubles = doubles.saturating_sub(1);
     }
-    let is_known = |(text, is_whole): &&(String, bool)| texts.iter().any(|written| written.words == *text && written.is_whole == *is_whole);
+    let is_known = |(text, is_whole): &&(String, bool)| {
+        texts.iter().any(|written| written.words == *text && written.is_whole == *is_whole)
+    };
     sum.too_many += recorded.iter().filter(|text| !is_known(text)).count();
     sum
 }
@@ -611,7 +669,8 @@ fn compare_in(texts: &[Text], recorded: &[(String, bool)], ends: &[Instant], (of
 fn count(gateway: &Gateway, ledger: &rusqlite::Connection, people: &[Person], trouble: &Trouble) -> Heard {
     let mut sum = trouble.counts;
     let mut replies: HashMap<String, Vec<(String, bool)>> = HashMap::new();
-    let mut statement = ledger.prepare("SELECT sender, text, is_whole FROM reply ORDER BY at_ms, seq").unwrap();
+    let mut statement =
+        ledger.prepare("SELECT sender, text, is_whole FROM reply ORDER BY at_ms, seq").unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
     for row in rows {
         let (sender, text, is_whole): (String, String, bool) = row.unwrap();
@@ -636,7 +695,8 @@ fn count(gateway: &Gateway, ledger: &rusqlite::Connection, people: &[Person], tr
         if !one.is_kept() {
             eprintln!("broken {n}: out {is_out}: {}: {one:?}", shown(person, &recorded));
             let seconds = |at: &Instant| at.saturating_duration_since(person.began).as_secs_f64();
-            let log: Vec<String> = trouble.log.iter().map(|(at, what)| format!("{:.2} {what}", seconds(at))).collect();
+            let log: Vec<String> =
+                trouble.log.iter().map(|(at, what)| format!("{:.2} {what}", seconds(at))).collect();
             eprintln!("meanwhile: {}", log.join(", "));
         }
         sum.add(&one);
@@ -652,7 +712,8 @@ mod tests {
     fn counted(written: &[&str], kept: &[&str], change: impl Fn(&mut [Text]), ends: &[u64]) -> Heard {
         let began = Instant::now();
         let after = |seconds: u64| began + Duration::from_secs(100 + seconds);
-        let mut texts: Vec<Text> = written.iter().map(|words| text((*words).to_owned(), true, vec![Vec::new()])).collect();
+        let mut texts: Vec<Text> =
+            written.iter().map(|words| text((*words).to_owned(), true, vec![Vec::new()])).collect();
         for (at, text) in (0..).zip(&mut texts) {
             (text.first, text.last, text.thanked) = (Some(after(at)), Some(after(at)), Some(after(at)));
         }
@@ -667,7 +728,11 @@ mod tests {
         let nothing = |_: &mut [Text]| {};
         let same = counted(&["Y", "STOP", "Y"], &["Y", "STOP", "Y"], nothing, &[1]);
         assert!(same.is_kept() && same.merged == 0);
-        assert_eq!(counted(&["Y", "STOP", "Y"], &["Y", "STOP"], nothing, &[]).lost, 1, "nothing ended between them");
+        assert_eq!(
+            counted(&["Y", "STOP", "Y"], &["Y", "STOP"], nothing, &[]).lost,
+            1,
+            "nothing ended between them"
+        );
         assert_eq!(counted(&["Y", "STOP", "Y"], &["STOP", "Y"], nothing, &[]).lost, 1);
         let cut = counted(&["Y", "Y", "Y"], &["Y"], nothing, &[20]);
         assert_eq!((cut.lost, cut.merged), (2, 0));
@@ -694,7 +759,11 @@ mod tests {
         let later = counted(&["STOP", "START", "Y"], &["START", "Y", "STOP"], refused, &[]);
         assert!(later.is_kept() && later.stopped_later == 1);
         assert_eq!(counted(&["STOP", "START", "Y"], &["START", "Y", "STOP"], |_| {}, &[]).misplaced, 1);
-        assert_eq!(counted(&["START", "Y", "STOP"], &["STOP", "START", "Y"], refused, &[]).misplaced, 1, "earlier, it stops less");
+        assert_eq!(
+            counted(&["START", "Y", "STOP"], &["STOP", "START", "Y"], refused, &[]).misplaced,
+            1,
+            "earlier, it stops less"
+        );
         assert_eq!(counted(&["START", "STOP"], &["STOP", "START"], refused, &[]).misplaced, 1);
     }
 }

@@ -1,6 +1,6 @@
-//! A mock ISMG that speaks CMPP 2.0, 2.1 and 3.0, written from the field tables of QB-GF-028-2003 and its predecessor:
-//! each field's length and range is checked at the offset that the version gives it, the proof of the secret is, and what
-//! the standard does not allow is a complaint.
+//! A mock ISMG that speaks CMPP 2.0, 2.1 and 3.0, written from the field tables of QB-GF-028-2003 and its
+//! predecessor: each field's length and range is checked at the offset that the version gives it, the proof
+//! of the secret is, and what the standard does not allow is a complaint.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -121,7 +121,9 @@ impl Ismg {
         fields.end();
         fields.check([0x20, 0x21, 0x30].contains(&version), || format!("Version {version:#x}"));
         let text = format!("{timestamp:010}");
-        fields.check(("01".."13").contains(&&text[..2]) && ("01".."32").contains(&&text[2..4]), || format!("Timestamp {text}"));
+        fields.check(("01".."13").contains(&&text[..2]) && ("01".."32").contains(&&text[2..4]), || {
+            format!("Timestamp {text}")
+        });
         fields.check(*talk.bind == Bound::No, || "CONNECT again".to_owned());
         complain(talk, "CONNECT", fields);
         if talk.script.is_bind_mute {
@@ -144,7 +146,11 @@ impl Ismg {
             (0, true) => vec![0x5a; 16],
             _ => vec![0; 16],
         };
-        talk.greet(&pdu(CONNECT | RESPONSE, sequence, &[status(spoken, refused), proof, vec![habits.highest]].concat()));
+        talk.greet(&pdu(
+            CONNECT | RESPONSE,
+            sequence,
+            &[status(spoken, refused), proof, vec![habits.highest]].concat(),
+        ));
         if refused == 0 {
             talk.shared.counters.binds.fetch_add(1, Ordering::SeqCst);
             self.version.store(u32::from(spoken), Ordering::SeqCst);
@@ -161,11 +167,17 @@ impl Ismg {
             talk.complain(format!("SUBMIT: {wrong}"));
         }
         let refuse = |talk: &mut Talk<'_, Self>, result| {
-            let body = if talk.script.is_header_only { Vec::new() } else { [vec![0; 8], status(version, result)].concat() };
+            let body = if talk.script.is_header_only {
+                Vec::new()
+            } else {
+                [vec![0; 8], status(version, result)].concat()
+            };
             talk.answer(&pdu(SUBMIT | RESPONSE, sequence, &body));
         };
         let bad = lock(&self.habits).bad_destination.clone();
-        let verdict = talk.verdict(&submit.to, || bad.is_some_and(|bad| submit.to.contains(&bad)).then_some(BAD_DESTINATION));
+        let verdict = talk.verdict(&submit.to, || {
+            bad.is_some_and(|bad| submit.to.contains(&bad)).then_some(BAD_DESTINATION)
+        });
         match verdict {
             Verdict::Throttle => return refuse(talk, FLOW),
             Verdict::Refuse(result) => return refuse(talk, result),
@@ -176,22 +188,32 @@ impl Ismg {
         submit.id = format!("{id:016x}");
         submit.link = talk.link.number;
         if submit.wants_receipt {
-            let service = submit.fields.iter().find(|field| field.0 == "Service_Id").map(|field| field.1.clone()).unwrap_or_default();
+            let service = submit
+                .fields
+                .iter()
+                .find(|field| field.0 == "Service_Id")
+                .map(|field| field.1.clone())
+                .unwrap_or_default();
             for (number, to) in (0_u64..).zip(&submit.to) {
                 let of_it = id & !0xffff | (id + number) & 0xffff;
-                let report = self.report(version, of_it, to, &submit.from, &service, &talk.script.stat.clone());
+                let report =
+                    self.report(version, of_it, to, &submit.from, &service, &talk.script.stat.clone());
                 talk.tell(report);
             }
         }
         talk.note(|| submit);
         match verdict {
             Verdict::Mute => talk.stay_silent(),
-            _ => talk.answer(&pdu(SUBMIT | RESPONSE, sequence, &[id.to_be_bytes().to_vec(), status(version, 0)].concat())),
+            _ => talk.answer(&pdu(
+                SUBMIT | RESPONSE,
+                sequence,
+                &[id.to_be_bytes().to_vec(), status(version, 0)].concat(),
+            )),
         }
     }
 
-    /// The `Msg_Id` of a SUBMIT with so many destinations: the first of so many. A gateway's sequence starts again each
-    /// second, so the time moves on with it.
+    /// The `Msg_Id` of a SUBMIT with so many destinations: the first of so many. A gateway's sequence starts
+    /// again each second, so the time moves on with it.
     fn ids(&self, destinations: usize) -> u64 {
         let count = u64::try_from(destinations).unwrap();
         let wraps = lock(&self.habits).wraps;
@@ -212,15 +234,33 @@ impl Ismg {
     fn report(&self, version: u8, id: u64, to: &str, from: &str, service: &str, stat: &str) -> Vec<u8> {
         let octets = lock(&self.habits).report_octets.unwrap_or(if is_wide(version) { 71 } else { 60 });
         let terminal = if octets == 71 { 32 } else { 21 };
-        let content = [&id.to_be_bytes()[..], &padded(stat, 7), b"26112209302611220931", &padded(to, terminal), &7_u32.to_be_bytes()].concat();
+        let content = [
+            &id.to_be_bytes()[..],
+            &padded(stat, 7),
+            b"26112209302611220931",
+            &padded(to, terminal),
+            &7_u32.to_be_bytes(),
+        ]
+        .concat();
         assert_eq!(content.len(), octets);
         self.deliver(version, to, from, service, 0, 0, true, &content)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of a DELIVER")]
-    fn deliver(&self, version: u8, from: &str, to: &str, service: &str, udhi: u8, coding: u8, is_report: bool, content: &[u8]) -> Vec<u8> {
+    fn deliver(
+        &self,
+        version: u8,
+        from: &str,
+        to: &str,
+        service: &str,
+        udhi: u8,
+        coding: u8,
+        is_report: bool,
+        content: &[u8],
+    ) -> Vec<u8> {
         let id = self.ids(1);
-        let (terminal, kind, reserved): (usize, &[u8], usize) = if is_wide(version) { (32, &[0], 20) } else { (21, &[], 8) };
+        let (terminal, kind, reserved): (usize, &[u8], usize) =
+            if is_wide(version) { (32, &[0], 20) } else { (21, &[], 8) };
         let body = [
             &id.to_be_bytes()[..],
             &padded(to, 21),
@@ -255,12 +295,18 @@ impl Ismg {
         let code = fields.padded("Query_Code", 10);
         let reserve = fields.take("Reserve", 8);
         fields.end();
-        fields.check(day.len() == 8 && day.bytes().all(|octet| octet.is_ascii_digit()), || format!("Time {day}"));
+        fields.check(day.len() == 8 && day.bytes().all(|octet| octet.is_ascii_digit()), || {
+            format!("Time {day}")
+        });
         fields.check(kind <= 1, || format!("Query_Type {kind}"));
         fields.check(reserve.iter().all(|octet| *octet == 0), || "Reserve is not empty".to_owned());
         complain(talk, "QUERY", fields);
         let counters: Vec<u8> = (1..=8_u32).flat_map(u32::to_be_bytes).collect();
-        talk.say(&pdu(QUERY | RESPONSE, sequence, &[padded(&day, 8), vec![kind], padded(&code, 10), counters].concat()));
+        talk.say(&pdu(
+            QUERY | RESPONSE,
+            sequence,
+            &[padded(&day, 8), vec![kind], padded(&code, 10), counters].concat(),
+        ));
     }
 }
 
@@ -272,14 +318,18 @@ fn complain(talk: &Talk<'_, Ismg>, what: &str, fields: Fields<'_>) {
 
 fn time(fields: &mut Fields<'_>, name: &str) -> String {
     let text = fields.padded(name, 17);
-    let is_time = text.len() == 16 && text.bytes().take(15).all(|octet| octet.is_ascii_digit()) && text.ends_with(['+', '-', 'R']);
+    let is_time = text.len() == 16
+        && text.bytes().take(15).all(|octet| octet.is_ascii_digit())
+        && text.ends_with(['+', '-', 'R']);
     fields.check(text.is_empty() || is_time, || format!("{name}: no time"));
     text
 }
 
 fn digits(fields: &mut Fields<'_>, name: &str, octets: usize, is_needed: bool) -> String {
     let text = fields.padded(name, octets);
-    fields.check(text.bytes().all(|octet| octet.is_ascii_digit()) && !(is_needed && text.is_empty()), || format!("{name}: no number"));
+    fields.check(text.bytes().all(|octet| octet.is_ascii_digit()) && !(is_needed && text.is_empty()), || {
+        format!("{name}: no number")
+    });
     text
 }
 
@@ -311,14 +361,17 @@ pub fn read_submit(body: &[u8], version: u8) -> (Submit, Vec<String>) {
     let source = fields.padded("Msg_src", 6);
     fields.check(source == SP_ID, || "Msg_src is not the SP_Id".to_owned());
     let fee_type = fields.padded("FeeType", 2);
-    fields.check(["01", "02", "03", "04", "05"].contains(&fee_type.as_str()), || format!("FeeType {fee_type:?}"));
+    fields.check(["01", "02", "03", "04", "05"].contains(&fee_type.as_str()), || {
+        format!("FeeType {fee_type:?}")
+    });
     digits(&mut fields, "FeeCode", 6, false);
     let validity = time(&mut fields, "ValId_Time");
     let at = time(&mut fields, "At_Time");
     let from = digits(&mut fields, "Src_Id", 21, true);
     let count = fields.octet("DestUsr_tl");
     fields.check((1..100).contains(&count), || format!("DestUsr_tl {count}"));
-    let to: Vec<String> = (0..count).map(|_| digits(&mut fields, "Dest_terminal_Id", terminal, true)).collect();
+    let to: Vec<String> =
+        (0..count).map(|_| digits(&mut fields, "Dest_terminal_Id", terminal, true)).collect();
     if wide {
         let kind = fields.octet("Dest_terminal_type");
         fields.check(kind <= 1, || format!("Dest_terminal_type {kind}"));
@@ -339,7 +392,10 @@ pub fn read_submit(body: &[u8], version: u8) -> (Submit, Vec<String>) {
     let shown = &content[header.min(content.len())..];
     let text = match coding {
         0 => {
-            if shown.iter().any(|octet| !matches!(octet, b' '..=b'~' | b'\r' | b'\n') || b"^{}[]~|\\`".contains(octet)) {
+            if shown
+                .iter()
+                .any(|octet| !matches!(octet, b' '..=b'~' | b'\r' | b'\n') || b"^{}[]~|\\`".contains(octet))
+            {
                 wrong.push("Msg_Fmt 0 with what is not the same in GSM and ASCII".to_owned());
             }
             String::from_utf8_lossy(shown).into_owned()
@@ -357,8 +413,26 @@ pub fn read_submit(body: &[u8], version: u8) -> (Submit, Vec<String>) {
             String::new()
         }
     };
-    let fields = vec![("Service_Id", service), ("Fee_terminal_Id", fee_terminal), ("ValId_Time", validity), ("At_Time", at)];
-    (Submit { link: 0, to, from, text, part, coding, id: String::new(), wants_receipt: registered == 1, fields }, wrong)
+    let fields = vec![
+        ("Service_Id", service),
+        ("Fee_terminal_Id", fee_terminal),
+        ("ValId_Time", validity),
+        ("At_Time", at),
+    ];
+    (
+        Submit {
+            link: 0,
+            to,
+            from,
+            text,
+            part,
+            coding,
+            id: String::new(),
+            wants_receipt: registered == 1,
+            fields,
+        },
+        wrong,
+    )
 }
 
 impl Tongue for Ismg {
@@ -452,7 +526,11 @@ fn length_at(version: u8) -> usize {
 impl Peer<Ismg> {
     /// A mock ISMG on a free port.
     pub fn ismg() -> Self {
-        Self::start(Ismg { habits: Mutex::default(), next_id: AtomicU64::new(7), version: AtomicU32::new(0x20) })
+        Self::start(Ismg {
+            habits: Mutex::default(),
+            next_id: AtomicU64::new(7),
+            version: AtomicU32::new(0x20),
+        })
     }
 
     /// Changes how it behaves.
@@ -499,7 +577,8 @@ impl Peer<Ismg> {
         self.tongue().report(self.version(), number, "13800138000", SOURCE, "svc", "DELIVRD")
     }
 
-    /// What a person wrote, in UCS-2 and as many DELIVERs as it takes with `units` UTF-16 units each; the last comes first.
+    /// What a person wrote, in UCS-2 and as many DELIVERs as it takes with `units` UTF-16 units each; the
+    /// last comes first.
     pub fn hear_long_from(&self, from: &str, text: &str, reference: u8, units: usize) {
         self.long_from(from, text, reference, units).into_iter().rev().for_each(|frame| self.tell(frame));
     }
@@ -520,7 +599,8 @@ impl Peer<Ismg> {
     fn garbage(&self, kind: &str) -> (Vec<u8>, bool) {
         let version = self.version();
         let deliver = |content: &[u8], is_report: bool| {
-            let mut frame = self.tongue().deliver(version, "13800138000", SOURCE, "svc", 0, 0, is_report, content);
+            let mut frame =
+                self.tongue().deliver(version, "13800138000", SOURCE, "svc", 0, 0, is_report, content);
             frame[8..12].copy_from_slice(&0x0700_0001_u32.to_be_bytes());
             frame
         };
@@ -534,12 +614,18 @@ impl Peer<Ismg> {
                     })
                     .collect()
             }
-            "a length of 0" => [0_u32, SUBMIT | RESPONSE, 1].iter().flat_map(|word| word.to_be_bytes()).collect(),
+            "a length of 0" => {
+                [0_u32, SUBMIT | RESPONSE, 1].iter().flat_map(|word| word.to_be_bytes()).collect()
+            }
             "a length of 5" => vec![0, 0, 0, 5, 0],
             "a huge length" => vec![0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 5, 0, 0, 0, 1],
-            "a truncated frame, then silence" | "a truncated frame, then the end" => deliver(b"hello", false)[..40].to_vec(),
+            "a truncated frame, then silence" | "a truncated frame, then the end" => {
+                deliver(b"hello", false)[..40].to_vec()
+            }
             "an unknown command" => pdu(0x0000_0999, 0x0700_0002, b"whatever"),
-            "an answer to nothing" => pdu(SUBMIT | RESPONSE, 0x0700_0003, &[vec![0; 8], status(version, 0)].concat()),
+            "an answer to nothing" => {
+                pdu(SUBMIT | RESPONSE, 0x0700_0003, &[vec![0; 8], status(version, 0)].concat())
+            }
             "a content longer than its frame" => {
                 let mut frame = deliver(b"hello", false);
                 frame[length_at(version)] = 250;

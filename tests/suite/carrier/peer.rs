@@ -1,12 +1,14 @@
-//! What both mock gateways share: a socket on this machine, a script of what goes wrong, and a log of what came.
+//! What both mock gateways share: a socket on this machine, a script of what goes wrong, and a log of what
+//! came.
 //!
-//! A [`Tongue`] knows one protocol's octets: it reads each frame, complains about what the protocol does not allow, and
-//! answers. Between it and the wire stands the [`Script`]: it decides whether a submit is taken, throttled, left without
-//! an answer or cut off, when its answer goes out, and what becomes of its receipt. A [`Peer`] that is dropped with
-//! complaints fails its test. A receipt that nobody has thanked for is told again on the next connection, as gateways do.
+//! A [`Tongue`] knows one protocol's octets: it reads each frame, complains about what the protocol does not
+//! allow, and answers. Between it and the wire stands the [`Script`]: it decides whether a submit is taken,
+//! throttled, left without an answer or cut off, when its answer goes out, and what becomes of its receipt. A
+//! [`Peer`] that is dropped with complaints fails its test. A receipt that nobody has thanked for is told
+//! again on the next connection, as gateways do.
 //!
-//! Each connection has a thread that reads all that came, and writes all its answers at once; one more thread keeps what
-//! is to happen later. Neither waits for the other, so that figures can be measured against it.
+//! Each connection has a thread that reads all that came, and writes all its answers at once; one more thread
+//! keeps what is to happen later. Neither waits for the other, so that figures can be measured against it.
 
 use std::cmp::Reverse;
 use std::collections::hash_map::DefaultHasher;
@@ -418,7 +420,8 @@ impl<T: Tongue> Talk<'_, T> {
         if is_slow { self.script.slow_delay } else { self.script.delay }
     }
 
-    /// A submit to these came: what becomes of it. `refused` is asked for a status that the gateway refuses it with by itself.
+    /// A submit to these came: what becomes of it. `refused` is asked for a status that the gateway refuses
+    /// it with by itself.
     pub fn verdict(&mut self, to: &[String], refused: impl FnOnce() -> Option<u32>) -> Verdict {
         let counters = &self.shared.counters;
         let number = counters.asked.fetch_add(1, Ordering::SeqCst) + 1;
@@ -430,10 +433,18 @@ impl<T: Tongue> Talk<'_, T> {
             self.cut = Some(Cut::BeforeAnswer);
             return Verdict::Drop;
         }
-        let is_throttled = every(script.throttle_every) || self.shared.is_over(script.throttle_over_per_second);
+        let is_throttled =
+            every(script.throttle_every) || self.shared.is_over(script.throttle_over_per_second);
         let is_full = to.iter().any(|to| script.full.contains(to));
-        let own = || if is_full { Some(script.full_status) } else { every(script.refuse_every).then_some(script.status) };
-        let refused = if is_throttled { Some(Verdict::Throttle) } else { refused().or_else(own).map(Verdict::Refuse) };
+        let own = || {
+            if is_full {
+                Some(script.full_status)
+            } else {
+                every(script.refuse_every).then_some(script.status)
+            }
+        };
+        let refused =
+            if is_throttled { Some(Verdict::Throttle) } else { refused().or_else(own).map(Verdict::Refuse) };
         if let Some(refused) = refused {
             counters.refused.fetch_add(1, Ordering::SeqCst);
             return refused;
@@ -654,7 +665,10 @@ impl<T: Tongue> Shared<T> {
 
     fn pump(self: &Arc<Self>) {
         let links: Vec<Arc<Link>> = lock(&self.links).clone();
-        for link in links.iter().filter(|link| link.receives.load(Ordering::SeqCst) && link.is_up.load(Ordering::SeqCst)) {
+        for link in links
+            .iter()
+            .filter(|link| link.receives.load(Ordering::SeqCst) && link.is_up.load(Ordering::SeqCst))
+        {
             let mut out = Vec::new();
             self.pump_into(link, &mut out);
             link.say(&out);
@@ -782,7 +796,8 @@ impl<T: Tongue> Shared<T> {
         };
         let mut used = 0;
         while let Some(first) = octets.get(used..used + 4) {
-            let length = usize::try_from(u32::from_be_bytes([first[0], first[1], first[2], first[3]])).unwrap();
+            let length =
+                usize::try_from(u32::from_be_bytes([first[0], first[1], first[2], first[3]])).unwrap();
             if !(T::HEADER..=T::LONGEST).contains(&length) {
                 self.complain(format!("a frame of {length} octets"));
                 link.cut();
@@ -876,8 +891,8 @@ impl<T: Tongue> Peer<T> {
         lock(&self.shared.submits).clone()
     }
 
-    /// How often each message came: recipient, text (its segments joined), times. A message of which segments are missing
-    /// has its gaps shown as `[..]`.
+    /// How often each message came: recipient, text (its segments joined), times. A message of which segments
+    /// are missing has its gaps shown as `[..]`.
     pub fn messages(&self) -> HashMap<(String, String), usize> {
         let mut whole = HashMap::new();
         // By recipient, sender, reference and total.
@@ -895,8 +910,15 @@ impl<T: Tongue> Peer<T> {
             }
         }
         for ((to, _, _, total), pieces) in parts {
-            let times = (1..=total).map(|number| pieces.iter().filter(|piece| piece.0 == number).count()).max().unwrap_or_default();
-            let text = (1..=total).map(|number| pieces.iter().find(|piece| piece.0 == number).map_or("[..]", |piece| piece.1.as_str())).collect();
+            let times = (1..=total)
+                .map(|number| pieces.iter().filter(|piece| piece.0 == number).count())
+                .max()
+                .unwrap_or_default();
+            let text = (1..=total)
+                .map(|number| {
+                    pieces.iter().find(|piece| piece.0 == number).map_or("[..]", |piece| piece.1.as_str())
+                })
+                .collect();
             *whole.entry((to, text)).or_insert(0) += times;
         }
         whole
@@ -916,7 +938,11 @@ impl<T: Tongue> Peer<T> {
     /// Recipients of what was taken, in order, a message of several segments once.
     pub fn recipients(&self) -> Vec<String> {
         let submits = lock(&self.shared.submits);
-        submits.iter().filter(|submit| submit.part.is_none_or(|part| part.number == 1)).flat_map(|submit| submit.to.clone()).collect()
+        submits
+            .iter()
+            .filter(|submit| submit.part.is_none_or(|part| part.number == 1))
+            .flat_map(|submit| submit.to.clone())
+            .collect()
     }
 
     /// Connections that are up.
@@ -960,7 +986,8 @@ impl<T: Tongue> Peer<T> {
         link.say(&frame);
     }
 
-    /// Tells something on this connection under a name. It is not told again: [`Peer::fates`] says what became of it.
+    /// Tells something on this connection under a name. It is not told again: [`Peer::fates`] says what
+    /// became of it.
     pub fn tell_named(&self, link: &Link, name: u64, mut frame: Vec<u8>) {
         let sequence = link.next_sequence();
         frame[T::SEQUENCE_AT..T::SEQUENCE_AT + 4].copy_from_slice(&sequence.to_be_bytes());
@@ -1023,7 +1050,12 @@ impl<T: Tongue> Peer<T> {
     pub fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let give_up = Instant::now() + LAST_RESORT;
         while !holds(self) {
-            assert!(Instant::now() < give_up, "never happened: {what}; {:?}; complaints: {:?}", self.counters(), self.complaints());
+            assert!(
+                Instant::now() < give_up,
+                "never happened: {what}; {:?}; complaints: {:?}",
+                self.counters(),
+                self.complaints()
+            );
             std::thread::sleep(Duration::from_millis(2));
         }
     }
@@ -1129,8 +1161,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The information elements of a user data header, which begins with its length: which part of a message this is, and
-/// how many octets the header takes.
+/// The information elements of a user data header, which begins with its length: which part of a message this
+/// is, and how many octets the header takes.
 pub fn header_of(content: &[u8], wrong: &mut Vec<String>) -> (Option<Part>, usize) {
     let octets = usize::from(content.first().copied().unwrap_or_default()) + 1;
     let Some(mut elements) = content.get(1..octets) else {
@@ -1145,8 +1177,12 @@ pub fn header_of(content: &[u8], wrong: &mut Vec<String>) -> (Option<Part>, usiz
             break;
         };
         let found = match (kind, value) {
-            (0x00, [reference, total, number]) => Some(Part { reference: u16::from(*reference), total: *total, number: *number }),
-            (0x08, [high, low, total, number]) => Some(Part { reference: u16::from_be_bytes([*high, *low]), total: *total, number: *number }),
+            (0x00, [reference, total, number]) => {
+                Some(Part { reference: u16::from(*reference), total: *total, number: *number })
+            }
+            (0x08, [high, low, total, number]) => {
+                Some(Part { reference: u16::from_be_bytes([*high, *low]), total: *total, number: *number })
+            }
             (0x00 | 0x08, _) => {
                 wrong.push(format!("information element {kind} of {length} octets"));
                 None

@@ -1,5 +1,6 @@
-//! The whole program before a mock gateway: bulks under `kill -9`, under cut links and under garbage, and how fast they
-//! go. `cargo test` plays each a few times; `cargo bench --bench whole` plays them in full and prints the figures.
+//! The whole program before a mock gateway: bulks under `kill -9`, under cut links and under garbage, and how
+//! fast they go. `cargo test` plays each a few times; `cargo bench --bench whole` plays them in full and
+//! prints the figures.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -52,10 +53,18 @@ impl Gateway {
     pub fn settings(&self, session: &str) -> String {
         let own = match self {
             Self::Smsc(peer) => {
-                format!("kind = \"smpp\"\naddress = \"{}\"\nsystem_id = \"{SYSTEM_ID}\"\npassword = \"{PASSWORD}\"\nfrom = \"ACME\"", peer.address())
+                format!(
+                    "kind = \"smpp\"\naddress = \"{}\"\nsystem_id = \"{SYSTEM_ID}\"\npassword = \
+                     \"{PASSWORD}\"\nfrom = \"ACME\"",
+                    peer.address()
+                )
             }
             Self::Ismg(peer) => {
-                format!("kind = \"cmpp\"\naddress = \"{}\"\nsp_id = \"{SP_ID}\"\nsecret = \"{SECRET}\"\nfrom = \"{SOURCE}\"", peer.address())
+                format!(
+                    "kind = \"cmpp\"\naddress = \"{}\"\nsp_id = \"{SP_ID}\"\nsecret = \"{SECRET}\"\nfrom = \
+                     \"{SOURCE}\"",
+                    peer.address()
+                )
             }
         };
         format!("[[provider]]\n{own}\n[provider.session]\n{session}\n")
@@ -97,7 +106,9 @@ impl Gateway {
     /// What the n-th person wrote, as one frame for each segment of so many UTF-16 units.
     pub fn written_by(&self, n: usize, text: &str, reference: u8, units: usize) -> Vec<Vec<u8>> {
         match self {
-            Self::Smsc(_) => smsc::from_person(&self.written(n), "36179", text, reference, units, smsc::Joined::Header8),
+            Self::Smsc(_) => {
+                smsc::from_person(&self.written(n), "36179", text, reference, units, smsc::Joined::Header8)
+            }
             Self::Ismg(peer) => peer.long_from(&self.written(n), text, reference, units),
         }
     }
@@ -113,7 +124,14 @@ impl Gateway {
     /// A receipt about no message.
     pub fn receipt_of_nothing(&self, number: usize) -> Vec<u8> {
         match self {
-            Self::Smsc(_) => smsc::deliver(&self.written(0), "36179", 0x04, 0, format!("id:77{number} stat:DELIVRD").as_bytes(), &[]),
+            Self::Smsc(_) => smsc::deliver(
+                &self.written(0),
+                "36179",
+                0x04,
+                0,
+                format!("id:77{number} stat:DELIVRD").as_bytes(),
+                &[],
+            ),
             Self::Ismg(peer) => peer.report_of_nothing(number as u64 + 77),
         }
     }
@@ -192,7 +210,12 @@ impl Gateway {
     pub fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let give_up = Instant::now() + LAST_RESORT;
         while !holds(self) {
-            assert!(Instant::now() < give_up, "never happened: {what}; {:?}; {:?}", self.counters(), on!(self, peer => peer.complaints()));
+            assert!(
+                Instant::now() < give_up,
+                "never happened: {what}; {:?}; {:?}",
+                self.counters(),
+                on!(self, peer => peer.complaints())
+            );
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -205,7 +228,8 @@ fn load(counter: &std::sync::atomic::AtomicUsize) -> usize {
 /// A desk whose every limit is out of the way, before this gateway. A segment costs a cent.
 pub fn desk(gateway: &Gateway, session: &str) -> Desk {
     Desk::new(&format!(
-        "{WIDE}bulk_max = 20000\nprice_when_unknown = \"0.01\"\n[send]\nbulk_wait = \"50ms\"\nconcurrency = 256\n{}",
+        "{WIDE}bulk_max = 20000\nprice_when_unknown = \"0.01\"\n[send]\nbulk_wait = \"50ms\"\nconcurrency = \
+         256\n{}",
         gateway.settings(session)
     ))
 }
@@ -249,7 +273,10 @@ impl Agent {
         let answer = self.server.answer_to(self.next, beside);
         let result = &answer["result"];
         match &result["structuredContent"] {
-            Value::Null => serde_json::from_str(result["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{answer}"))).unwrap(),
+            Value::Null => serde_json::from_str(
+                result["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{answer}")),
+            )
+            .unwrap(),
             content => content.clone(),
         }
     }
@@ -276,7 +303,10 @@ impl Agent {
         self.begin("get_status", &json!({ "id": batch }));
         let status = self.answer_among(beside);
         let counts = status["bulk"]["counts"].as_object().unwrap_or_else(|| panic!("{status}"));
-        counts.iter().map(|(state, count)| (state.clone(), usize::try_from(count.as_u64().unwrap()).unwrap())).collect()
+        counts
+            .iter()
+            .map(|(state, count)| (state.clone(), usize::try_from(count.as_u64().unwrap()).unwrap()))
+            .collect()
     }
 
     /// Waits until this many messages of a bulk are in one of these states.
@@ -318,7 +348,8 @@ impl Agent {
         self.server.finish()
     }
 
-    /// The same where it may have ended by itself, since the ledger was locked for too long as it started: whether it did.
+    /// The same where it may have ended by itself, since the ledger was locked for too long as it started:
+    /// whether it did.
     pub fn finish_or_locked(self) -> bool {
         let (is_good, log) = self.server.end();
         assert!(is_good || log.contains("database is locked"), "{log}");
@@ -333,7 +364,8 @@ impl Agent {
 
 /// A bulk to the first `count` recipients, each with a text of its own.
 pub fn bulk(gateway: &Gateway, count: usize, round: usize) -> Value {
-    let recipients: Vec<Value> = (0..count).map(|n| json!({ "to": gateway.number(n), "data": { "n": n.to_string() } })).collect();
+    let recipients: Vec<Value> =
+        (0..count).map(|n| json!({ "to": gateway.number(n), "data": { "n": n.to_string() } })).collect();
     json!({ "recipients": recipients, "message": format!("Round {round}, intent {{{{n}}}}"), "idempotency_key": format!("bulk {round}") })
 }
 
@@ -384,7 +416,8 @@ pub struct Tally {
 impl Tally {
     /// Whether every promise was kept.
     pub fn is_kept(&self) -> bool {
-        (self.twice, self.unsettled, self.denied, self.invented, self.unlisted, self.astray) == (0, 0, 0, 0, 0, 0)
+        (self.twice, self.unsettled, self.denied, self.invented, self.unlisted, self.astray)
+            == (0, 0, 0, 0, 0, 0)
     }
 
     pub fn add(&mut self, other: &Self) {
@@ -411,8 +444,10 @@ fn micros(amount: &Value) -> i64 {
 
 /// Compares the ledger with what reached the gateway. Each recipient was meant to get one message.
 fn tally(gateway: &Gateway, agent: &mut Agent, count: usize) -> Tally {
-    let by_number: HashMap<String, String> = (0..count).map(|n| (gateway.number(n), gateway.written(n))).collect();
-    let ledger: HashMap<String, String> = agent.listed().into_iter().map(|(to, state)| (by_number[&to].clone(), state)).collect();
+    let by_number: HashMap<String, String> =
+        (0..count).map(|n| (gateway.number(n), gateway.written(n))).collect();
+    let ledger: HashMap<String, String> =
+        agent.listed().into_iter().map(|(to, state)| (by_number[&to].clone(), state)).collect();
     let reached: HashSet<String> = gateway.messages().into_keys().map(|(to, _)| to).collect();
     let of = |states: &[&str]| ledger.values().filter(|state| states.contains(&state.as_str())).count();
     let balance = agent.call("get_balance", json!({}));
@@ -421,7 +456,9 @@ fn tally(gateway: &Gateway, agent: &mut Agent, count: usize) -> Tally {
     let (spent, held) = (micros(&day["spent"]), micros(&day["held"]));
     let (charged, unknown) = (of(&["delivered", "sent"]), of(&["unknown"]));
     let cents = |count: usize| i64::try_from(count).unwrap() * 10_000;
-    let is_denied = |to: &&String| ledger.get(*to).is_some_and(|state| !["delivered", "sent", "unknown"].contains(&state.as_str()));
+    let is_denied = |to: &&String| {
+        ledger.get(*to).is_some_and(|state| !["delivered", "sent", "unknown"].contains(&state.as_str()))
+    };
     Tally {
         accepted: ledger.len(),
         delivered: of(&["delivered"]),
@@ -437,7 +474,8 @@ fn tally(gateway: &Gateway, agent: &mut Agent, count: usize) -> Tally {
     }
 }
 
-/// A bulk whose process is killed with SIGKILL somewhere in the middle of it; a second process goes on with it.
+/// A bulk whose process is killed with SIGKILL somewhere in the middle of it; a second process goes on with
+/// it.
 pub fn kill(protocol: Protocol, seed: u64, count: usize) -> Tally {
     let mut dice = Dice::new(seed);
     let gateway = Gateway::start(protocol);
@@ -482,7 +520,9 @@ pub fn cut(protocol: Protocol, seed: u64, count: usize, cuts: usize) -> Tally {
         }
         midway += usize::from(load(&gateway.counters().taken) < count);
         let began = Instant::now();
-        gateway.until("it connects again", |gateway| load(&gateway.counters().binds) > binds && load(&gateway.counters().connections) > connections);
+        gateway.until("it connects again", |gateway| {
+            load(&gateway.counters().binds) > binds && load(&gateway.counters().connections) > connections
+        });
         longest = longest.max(began.elapsed().as_millis());
     }
     let answer = agent.answer();
@@ -493,8 +533,8 @@ pub fn cut(protocol: Protocol, seed: u64, count: usize, cuts: usize) -> Tally {
     tally
 }
 
-/// Every kind of garbage, each followed by sends until one is delivered: how many kinds, and how long that took at most.
-/// The log must know of no panic.
+/// Every kind of garbage, each followed by sends until one is delivered: how many kinds, and how long that
+/// took at most. The log must know of no panic.
 pub fn garbage(protocol: Protocol) -> (usize, Duration) {
     let gateway = Gateway::start(protocol);
     let desk = desk(&gateway, "answer_timeout = \"1s\"\nkeep_alive = \"1s\"\nlink_wait = \"2s\"");
@@ -505,8 +545,13 @@ pub fn garbage(protocol: Protocol) -> (usize, Duration) {
         let began = Instant::now();
         found(&format!("something is sent after {what}"), || {
             next += 1;
-            let answer = agent.call("send_sms", json!({ "to": gateway.number(next), "message": format!("after {what} {next}") }));
-            ["sent", "delivered"].contains(&answer["status"].as_str().unwrap_or_default()).then(|| began.elapsed())
+            let answer = agent.call(
+                "send_sms",
+                json!({ "to": gateway.number(next), "message": format!("after {what} {next}") }),
+            );
+            ["sent", "delivered"]
+                .contains(&answer["status"].as_str().unwrap_or_default())
+                .then(|| began.elapsed())
         })
     };
     send_until_sent(&mut agent, "nothing");
@@ -520,7 +565,8 @@ pub fn garbage(protocol: Protocol) -> (usize, Duration) {
     (gateway.garbage().len(), longest)
 }
 
-/// Memory of a process, in MiB, by its name in `/proc`: now (`VmRSS`), or the most so far (`VmHWM`). Linux only.
+/// Memory of a process, in MiB, by its name in `/proc`: now (`VmRSS`), or the most so far (`VmHWM`). Linux
+/// only.
 pub fn memory_mib(pid: u32, name: &str) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with(name))?;
@@ -528,7 +574,12 @@ pub fn memory_mib(pid: u32, name: &str) -> Option<f64> {
 }
 
 /// Bulks of `count` until every receipt is in the ledger: messages a second of each, and the memory after it.
-pub fn throughput(protocol: Protocol, count: usize, rounds: usize, mut show: impl FnMut(usize, f64, Option<f64>, Option<f64>)) {
+pub fn throughput(
+    protocol: Protocol,
+    count: usize,
+    rounds: usize,
+    mut show: impl FnMut(usize, f64, Option<f64>, Option<f64>),
+) {
     let gateway = Gateway::start(protocol);
     gateway.script(|script| script.keep = Keep::Counts);
     let desk = desk(&gateway, "window = 100");

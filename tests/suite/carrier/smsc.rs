@@ -1,5 +1,6 @@
-//! A mock SMSC that speaks SMPP v3.4, written from the standard's tables (SMPP Protocol Specification v3.4, sections 4 and
-//! 5): each field's length, range and order is checked, and what the standard does not allow is a complaint.
+//! A mock SMSC that speaks SMPP v3.4, written from the standard's tables (SMPP Protocol Specification v3.4,
+//! sections 4 and 5): each field's length, range and order is checked, and what the standard does not allow
+//! is a complaint.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,10 +32,20 @@ pub const SYSTEM_ID: &str = "acme-esme";
 pub const PASSWORD: &str = "pw-4711x";
 
 /// The 128 characters of the GSM 03.38 default alphabet, in order; `\u{1b}` leads to [`EXTENSION`].
-const GSM: &str =
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\u{1b}ÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
-const EXTENSION: [(u8, char); 10] =
-    [(0x0a, '\u{c}'), (0x14, '^'), (0x28, '{'), (0x29, '}'), (0x2f, '\\'), (0x3c, '['), (0x3d, '~'), (0x3e, ']'), (0x40, '|'), (0x65, '€')];
+const GSM: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\u{1b}ÆæßÉ \
+    !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
+const EXTENSION: [(u8, char); 10] = [
+    (0x0a, '\u{c}'),
+    (0x14, '^'),
+    (0x28, '{'),
+    (0x29, '}'),
+    (0x2f, '\\'),
+    (0x3c, '['),
+    (0x3d, '~'),
+    (0x3e, ']'),
+    (0x40, '|'),
+    (0x65, '€'),
+];
 
 /// How this SMSC writes what the standard leaves open.
 #[derive(Clone, Debug, Default)]
@@ -137,7 +148,12 @@ impl Smsc {
             return;
         }
         talk.shared.counters.binds.fetch_add(1, Ordering::SeqCst);
-        talk.greet(&pdu(command | RESPONSE, 0, sequence, &[c_string("MOCKSMSC"), tlv(0x0210, &[0x34])].concat()));
+        talk.greet(&pdu(
+            command | RESPONSE,
+            0,
+            sequence,
+            &[c_string("MOCKSMSC"), tlv(0x0210, &[0x34])].concat(),
+        ));
         *talk.bind = match command {
             BIND_RECEIVER => Bound::Receiver,
             BIND_TRANSMITTER => Bound::Transmitter,
@@ -171,8 +187,11 @@ impl Smsc {
             Verdict::Take | Verdict::Mute => {}
         }
         let number = self.next_id.fetch_add(1, Ordering::SeqCst);
-        let (id, receipt_id) =
-            if lock(&self.habits).hex_ids { (format!("{number:08X}"), number.to_string()) } else { (number.to_string(), number.to_string()) };
+        let (id, receipt_id) = if lock(&self.habits).hex_ids {
+            (format!("{number:08X}"), number.to_string())
+        } else {
+            (number.to_string(), number.to_string())
+        };
         submit.id.clone_from(&id);
         submit.link = talk.link.number;
         if submit.wants_receipt {
@@ -193,13 +212,21 @@ impl Smsc {
         let text = if habits.no_receipt_text {
             String::new()
         } else if habits.odd_receipt_text {
-            format!("Stat:{stat}  ID: {receipt_id} Done Date:261122093100 SUB:1 Submit date:261122093000 dlvrd:{dlvrd} ERR:0 Text:")
+            format!(
+                "Stat:{stat}  ID: {receipt_id} Done Date:261122093100 SUB:1 Submit date:261122093000 \
+                 dlvrd:{dlvrd} ERR:0 Text:"
+            )
         } else {
-            format!("id:{receipt_id} sub:001 dlvrd:{dlvrd} submit date:2611220930 done date:2611220931 stat:{stat} err:000 text:")
+            format!(
+                "id:{receipt_id} sub:001 dlvrd:{dlvrd} submit date:2611220930 done date:2611220931 \
+                 stat:{stat} err:000 text:"
+            )
         };
         let tlvs = if habits.receipt_tlvs || habits.no_receipt_text {
             let state =
-                ["", "ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD"].iter().position(|name| *name == stat);
+                ["", "ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD"]
+                    .iter()
+                    .position(|name| *name == stat);
             [tlv(0x001e, &c_string(id)), tlv(0x0427, &[u8::try_from(state.unwrap_or(7)).unwrap()])].concat()
         } else {
             Vec::new()
@@ -214,16 +241,24 @@ impl Smsc {
         fields.c_string("source_addr", 21);
         fields.end();
         complain(talk, "query_sm", fields);
-        let number = if lock(&self.habits).hex_ids { u64::from_str_radix(&id, 16).ok() } else { id.parse().ok() };
-        let is_known = number.is_some_and(|number| (FIRST_ID..self.next_id.load(Ordering::SeqCst)).contains(&number));
-        let answer = if is_known { [c_string(&id), c_string("261122093100000+"), vec![2, 0]].concat() } else { Vec::new() };
+        let number =
+            if lock(&self.habits).hex_ids { u64::from_str_radix(&id, 16).ok() } else { id.parse().ok() };
+        let is_known =
+            number.is_some_and(|number| (FIRST_ID..self.next_id.load(Ordering::SeqCst)).contains(&number));
+        let answer = if is_known {
+            [c_string(&id), c_string("261122093100000+"), vec![2, 0]].concat()
+        } else {
+            Vec::new()
+        };
         talk.say(&pdu(QUERY_SM | RESPONSE, if is_known { 0 } else { QUERY_FAILED }, sequence, &answer));
     }
 
     fn cancel(&self, talk: &mut Talk<'_, Self>, sequence: u32, body: &[u8]) {
         let mut fields = Fields::new(body);
         let (service, id) = (fields.c_string("service_type", 6), fields.c_string("message_id", 65));
-        fields.check(service.is_empty() || id.is_empty(), || "service_type: all messages of it, or the one of an id".to_owned());
+        fields.check(service.is_empty() || id.is_empty(), || {
+            "service_type: all messages of it, or the one of an id".to_owned()
+        });
         for (name, address) in [("source_addr_ton", "source_addr"), ("dest_addr_ton", "destination_addr")] {
             ton_npi(&mut fields, name);
             fields.c_string(address, 21);
@@ -246,7 +281,8 @@ fn complain(talk: &Talk<'_, Smsc>, what: &str, fields: Fields<'_>) {
 fn ton_npi(fields: &mut Fields<'_>, name: &str) -> (u8, u8) {
     let (ton, npi) = (fields.octet(name), fields.octet(name));
     fields.check(ton <= 6, || format!("{name}: type of number {ton}"));
-    fields.check([0, 1, 3, 4, 6, 8, 9, 10, 14, 18].contains(&npi), || format!("{name}: numbering plan {npi}"));
+    fields
+        .check([0, 1, 3, 4, 6, 8, 9, 10, 14, 18].contains(&npi), || format!("{name}: numbering plan {npi}"));
     (ton, npi)
 }
 
@@ -255,20 +291,28 @@ fn address(fields: &mut Fields<'_>, name: &str) -> String {
     let text = fields.c_string(name, 21);
     let is_digits = text.bytes().all(|octet| octet.is_ascii_digit());
     fields.check(ton != 1 || is_digits, || format!("{name}: an international number that is not digits"));
-    fields.check(ton != 5 || text.len() <= 11, || format!("{name}: an alphanumeric sender of {} characters", text.len()));
+    fields.check(ton != 5 || text.len() <= 11, || {
+        format!("{name}: an alphanumeric sender of {} characters", text.len())
+    });
     text
 }
 
 /// A time (7.1.1): empty, or 16 characters.
 fn time(fields: &mut Fields<'_>, name: &str) -> String {
     let text = fields.c_string(name, 17);
-    let is_time = text.len() == 16 && text.bytes().take(15).all(|octet| octet.is_ascii_digit()) && text.ends_with(['+', '-', 'R']);
+    let is_time = text.len() == 16
+        && text.bytes().take(15).all(|octet| octet.is_ascii_digit())
+        && text.ends_with(['+', '-', 'R']);
     fields.check(text.is_empty() || is_time, || format!("{name}: no time"));
     text
 }
 
 /// The three sar_ TLVs, and the text where it stands in `message_payload`.
-fn read_tlvs<'a>(fields: &mut Fields<'a>, length: u8, content: &mut &'a [u8]) -> (Option<u16>, Option<u8>, Option<u8>) {
+fn read_tlvs<'a>(
+    fields: &mut Fields<'a>,
+    length: u8,
+    content: &mut &'a [u8],
+) -> (Option<u16>, Option<u8>, Option<u8>) {
     let mut sar = (None, None, None);
     while !fields.is_empty() {
         let tag = u16::from_be_bytes([fields.octet("tag"), fields.octet("tag")]);
@@ -304,7 +348,9 @@ pub fn read_submit(body: &[u8], is_latin1: bool) -> (Submit, Vec<String>) {
     let schedule = time(&mut fields, "schedule_delivery_time");
     let validity = time(&mut fields, "validity_period");
     let registered = fields.octet("registered_delivery");
-    fields.check(registered & !0x1f == 0 && registered & 3 != 3, || format!("registered_delivery {registered:#x}"));
+    fields.check(registered & !0x1f == 0 && registered & 3 != 3, || {
+        format!("registered_delivery {registered:#x}")
+    });
     let replace = fields.octet("replace_if_present_flag");
     fields.check(replace <= 1, || format!("replace_if_present_flag {replace}"));
     let coding = fields.octet("data_coding");
@@ -337,7 +383,8 @@ pub fn read_submit(body: &[u8], is_latin1: bool) -> (Submit, Vec<String>) {
     }
     let is_payload = length == 0 && !content.is_empty();
     let shown = &content[header.min(content.len())..];
-    // What fits on the air: 140 octets with the header, which sar_ TLVs become too; septets go eight to seven octets.
+    // What fits on the air: 140 octets with the header, which sar_ TLVs become too; septets go eight to seven
+    // octets.
     let header_on_air = if part.is_some() && header == 0 { 6 } else { header };
     let most = if coding == 0 && !is_latin1 { (140 - header_on_air) * 8 / 7 } else { 140 - header_on_air };
     if !is_payload && shown.len() > most {
@@ -353,15 +400,38 @@ pub fn read_submit(body: &[u8], is_latin1: bool) -> (Submit, Vec<String>) {
             String::new()
         }
     };
-    let fields = vec![("service_type", service_type), ("schedule_delivery_time", schedule), ("validity_period", validity)];
-    let submit = Submit { link: 0, to: vec![to], from, text, part, coding, id: String::new(), wants_receipt: registered & 3 == 1, fields };
+    let fields = vec![
+        ("service_type", service_type),
+        ("schedule_delivery_time", schedule),
+        ("validity_period", validity),
+    ];
+    let submit = Submit {
+        link: 0,
+        to: vec![to],
+        from,
+        text,
+        part,
+        coding,
+        id: String::new(),
+        wants_receipt: registered & 3 == 1,
+        fields,
+    };
     (submit, wrong)
 }
 
 /// A deliver_sm (4.6.1); its sequence number is 0.
 pub fn deliver(from: &str, to: &str, esm_class: u8, coding: u8, content: &[u8], tlvs: &[u8]) -> Vec<u8> {
     let length = u8::try_from(content.len()).unwrap();
-    let body = [&[0, 1, 1][..], &c_string(from), &[0, 0], &c_string(to), &[esm_class, 0, 0, 0, 0, 0, 0, coding, 0, length], content, tlvs].concat();
+    let body = [
+        &[0, 1, 1][..],
+        &c_string(from),
+        &[0, 0],
+        &c_string(to),
+        &[esm_class, 0, 0, 0, 0, 0, 0, coding, 0, length],
+        content,
+        tlvs,
+    ]
+    .concat();
     pdu(DELIVER_SM, 0, 0, &body)
 }
 
@@ -379,7 +449,14 @@ pub enum Joined {
 }
 
 /// What a person wrote, in UCS-2, as so many deliver_sm as it takes with `units` UTF-16 units each.
-pub fn from_person(from: &str, to: &str, text: &str, reference: u8, units: usize, joined: Joined) -> Vec<Vec<u8>> {
+pub fn from_person(
+    from: &str,
+    to: &str,
+    text: &str,
+    reference: u8,
+    units: usize,
+    joined: Joined,
+) -> Vec<Vec<u8>> {
     let octets: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
     if joined == Joined::Payload {
         return vec![deliver(from, to, 0, 8, &[], &tlv(0x0424, &octets))];
@@ -389,10 +466,20 @@ pub fn from_person(from: &str, to: &str, text: &str, reference: u8, units: usize
     (1..=total)
         .zip(&chunks)
         .map(|(number, chunk)| match joined {
-            Joined::Header8 => deliver(from, to, 0x40, 8, &[&[5, 0, 3, reference, total, number][..], chunk].concat(), &[]),
-            Joined::Header16 => deliver(from, to, 0x40, 8, &[&[6, 8, 4, 1, reference, total, number][..], chunk].concat(), &[]),
+            Joined::Header8 => {
+                deliver(from, to, 0x40, 8, &[&[5, 0, 3, reference, total, number][..], chunk].concat(), &[])
+            }
+            Joined::Header16 => deliver(
+                from,
+                to,
+                0x40,
+                8,
+                &[&[6, 8, 4, 1, reference, total, number][..], chunk].concat(),
+                &[],
+            ),
             _ => {
-                let tlvs = [tlv(0x020c, &[0, reference]), tlv(0x020e, &[total]), tlv(0x020f, &[number])].concat();
+                let tlvs =
+                    [tlv(0x020c, &[0, reference]), tlv(0x020e, &[total]), tlv(0x020f, &[number])].concat();
                 deliver(from, to, 0, 8, chunk, &tlvs)
             }
         })
@@ -407,7 +494,8 @@ impl Tongue for Smsc {
 
     fn hear(&self, talk: &mut Talk<'_, Self>, frame: &[u8]) {
         let mut header = Fields::new(frame);
-        let (_, command, status, sequence) = (header.word("length"), header.word("command"), header.word("status"), header.word("sequence"));
+        let (_, command, status, sequence) =
+            (header.word("length"), header.word("command"), header.word("status"), header.word("sequence"));
         let body = header.rest();
         if !(1..=0x7fff_ffff).contains(&sequence) {
             talk.complain(format!("sequence number {sequence:#x}"));
@@ -450,7 +538,10 @@ impl Tongue for Smsc {
             }
             _ if command == DELIVER_SM | RESPONSE => {
                 if status == 0 && body != [0] {
-                    talk.complain(format!("deliver_sm_resp with a body of {} octets, not one NUL", body.len()));
+                    talk.complain(format!(
+                        "deliver_sm_resp with a body of {} octets, not one NUL",
+                        body.len()
+                    ));
                 }
                 talk.thanked(sequence, status == 0);
             }
@@ -504,13 +595,24 @@ pub fn garbage(kind: &str) -> (Vec<u8>, bool) {
                 })
                 .collect()
         }
-        "a length of 0" => [0_u32, SUBMIT_SM | RESPONSE, 0, 1].iter().flat_map(|word| word.to_be_bytes()).collect(),
+        "a length of 0" => {
+            [0_u32, SUBMIT_SM | RESPONSE, 0, 1].iter().flat_map(|word| word.to_be_bytes()).collect()
+        }
         "a length of 5" => vec![0, 0, 0, 5, 0],
         "a huge length" => vec![0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 1],
-        "a truncated frame, then silence" | "a truncated frame, then the end" => with_sequence(receipt)[..40].to_vec(),
+        "a truncated frame, then silence" | "a truncated frame, then the end" => {
+            with_sequence(receipt)[..40].to_vec()
+        }
         "an unknown command" => pdu(0x0000_0999, 0, 0x0700_0002, b"whatever"),
         "an answer to nothing" => pdu(SUBMIT_SM | RESPONSE, 0, 0x0700_0003, b"77\0"),
-        "a broken TLV" => with_sequence(deliver("33199000001", "ACME", 0x04, 0, b"id:1 stat:DELIVRD", &[0x00, 0x1e, 0xff, 0xff, 0x31])),
+        "a broken TLV" => with_sequence(deliver(
+            "33199000001",
+            "ACME",
+            0x04,
+            0,
+            b"id:1 stat:DELIVRD",
+            &[0x00, 0x1e, 0xff, 0xff, 0x31],
+        )),
         "no ASCII in strings" => {
             let mut frame = with_sequence(receipt);
             frame[19..25].fill(0xfe);

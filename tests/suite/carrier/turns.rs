@@ -1,5 +1,6 @@
-//! Turns, before a mock gateway and with the whole program: whether texts go out whole, and whether a recipient or a bind that takes
-//! nothing is felt by others. `cargo bench --bench whole -- texts` and `-- fair` play all of it and print the figures.
+//! Turns, before a mock gateway and with the whole program: whether texts go out whole, and whether a
+//! recipient or a bind that takes nothing is felt by others. `cargo bench --bench whole -- texts` and
+//! `-- fair` play all of it and print the figures.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -44,7 +45,10 @@ pub struct Texts {
 }
 
 fn desk(gateway: &Gateway, send: &str, session: &str) -> Desk {
-    Desk::new(&format!("{WIDE}bulk_max = 20000\nprice_when_unknown = \"0.01\"\n[send]\nbulk_wait = \"50ms\"\n{send}\n{}", gateway.settings(session)))
+    Desk::new(&format!(
+        "{WIDE}bulk_max = 20000\nprice_when_unknown = \"0.01\"\n[send]\nbulk_wait = \"50ms\"\n{send}\n{}",
+        gateway.settings(session)
+    ))
 }
 
 /// A text of about so many segments, in any alphabet that the gateway may have for it.
@@ -64,8 +68,13 @@ pub fn texts(cell: &Cell, run: Duration) -> Texts {
     let desk = desk(&gateway, "stop_within = \"170s\"", &format!("window = {}\n{per_second}", cell.window));
     let mut agent = Agent::start(&desk, "warn");
     if cell.how != How::Single {
-        let recipients: Vec<Value> = (0..12).map(|n| json!({ "to": gateway.number(n), "data": { "n": text(n, cell.segments) } })).collect();
-        agent.call("send_bulk", json!({ "recipients": recipients, "message": "{{n}}", "idempotency_key": "bulk" }));
+        let recipients: Vec<Value> = (0..12)
+            .map(|n| json!({ "to": gateway.number(n), "data": { "n": text(n, cell.segments) } }))
+            .collect();
+        agent.call(
+            "send_bulk",
+            json!({ "recipients": recipients, "message": "{{n}}", "idempotency_key": "bulk" }),
+        );
     }
     if cell.how != How::Bulk {
         for n in 100..104 {
@@ -134,7 +143,10 @@ pub fn fair(protocol: Protocol, per_second: Option<u32>, bad: Bad) -> Felt {
     gateway.until("four binds", |gateway| gateway.links() == 4);
     let recipients: Vec<Value> = (0..PEOPLE).map(|n| json!({ "to": gateway.number(n) })).collect();
     let began = Instant::now();
-    let bulk = agent.call("send_bulk", json!({ "recipients": recipients, "message": "for all", "idempotency_key": "bulk" }));
+    let bulk = agent.call(
+        "send_bulk",
+        json!({ "recipients": recipients, "message": "for all", "idempotency_key": "bulk" }),
+    );
     let mut felt = Felt::default();
     let mut singles: HashMap<u64, Instant> = HashMap::new();
     for n in 0..SINGLES {

@@ -1,5 +1,5 @@
-//! CMPP before a mock ISMG that does what gateways do: other versions, both lengths of reports, proofs that are wrong,
-//! answers late, in another order and not at all, ids that wrap, and texts of people.
+//! CMPP before a mock ISMG that does what gateways do: other versions, both lengths of reports, proofs that
+//! are wrong, answers late, in another order and not at all, ids that wrap, and texts of people.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,7 +26,14 @@ const PERSON: &str = "13800138000";
 
 fn message(n: usize, text: &str) -> Submission {
     let to = Number::parse(&format!("+861380013{n:04}"), None).unwrap();
-    Submission { id: MessageId::new(1, n as u128), to, from: None, text: text.to_owned(), segments: 1, brake: Default::default() }
+    Submission {
+        id: MessageId::new(1, n as u128),
+        to,
+        from: None,
+        text: text.to_owned(),
+        segments: 1,
+        brake: Default::default(),
+    }
 }
 
 fn provider(config: &Config) -> (Arc<dyn Provider>, Receiver<Notice>) {
@@ -82,13 +89,23 @@ async fn every_version_is_spoken_with_reports_of_either_length() {
     ] {
         for report in [60, 71] {
             let ismg = Peer::ismg();
-            ismg.habits(|habits| *habits = Habits { highest, steps_down, report_octets: Some(report), ..Habits::default() });
+            ismg.habits(|habits| {
+                *habits = Habits { highest, steps_down, report_octets: Some(report), ..Habits::default() }
+            });
             let (provider, mut notices) = provider(&Config { version, ..cmpp_config(&ismg) });
             let texts = ["hello", "你好，世界", "ünïcødé 🙂", &"long ".repeat(60), &"世界🙂".repeat(50)];
             for (n, text) in texts.iter().enumerate() {
                 let outcome = provider.send(&message(n, text)).await;
-                assert_eq!(receipts(&mut notices, &ids(&outcome)).await, State::Delivered, "{version:?} {highest:#x} {text}");
-                assert_eq!(ismg.messages()[&(format!("1380013{n:04}"), (*text).to_owned())], 1, "{version:?}");
+                assert_eq!(
+                    receipts(&mut notices, &ids(&outcome)).await,
+                    State::Delivered,
+                    "{version:?} {highest:#x} {text}"
+                );
+                assert_eq!(
+                    ismg.messages()[&(format!("1380013{n:04}"), (*text).to_owned())],
+                    1,
+                    "{version:?}"
+                );
             }
             assert_eq!(ismg.version(), spoken, "{version:?} before {highest:#x}");
             provider.close().await;
@@ -153,12 +170,16 @@ async fn answers_and_reports_are_matched_in_whatever_order_they_come() {
     let early = |script: &mut Script| script.receipts = Receipts::Early;
     let twice = |script: &mut Script| script.receipts_twice = true;
     let reversed = |script: &mut Script| (script.receipts_reversed, script.reorder) = (true, true);
-    let late = |script: &mut Script| (script.receipts, script.delay) = (Receipts::After(Duration::from_millis(60)), Duration::from_millis(20));
+    let late = |script: &mut Script| {
+        (script.receipts, script.delay) =
+            (Receipts::After(Duration::from_millis(60)), Duration::from_millis(20))
+    };
     let scripts: [fn(&mut Script); 4] = [early, twice, reversed, late];
     for (n, change) in scripts.into_iter().enumerate() {
         let ismg = Peer::ismg();
         ismg.script(change);
-        let (provider, mut notices) = provider(&Config { session: Settings { window: 16, ..super::patient() }, ..cmpp_config(&ismg) });
+        let (provider, mut notices) =
+            provider(&Config { session: Settings { window: 16, ..super::patient() }, ..cmpp_config(&ismg) });
         let outcomes = futures::future::join_all((0..60).map(|n| {
             let (provider, message) = (Arc::clone(&provider), message(n, &format!("hello {n}")));
             async move { provider.send(&message).await }
@@ -187,7 +208,10 @@ async fn a_submit_for_many_has_an_id_for_each_that_wraps_inside_its_sixteen_bits
     let outcomes = provider.send_many(&messages).await;
     let ids: Vec<String> = outcomes.iter().flat_map(ids).collect();
     assert_eq!(ids.iter().map(|id| &id[12..]).collect::<Vec<_>>(), ["fffe", "ffff", "0000", "0001", "0002"]);
-    assert!(ids.iter().all(|id| id[..12] == ids[0][..12]), "nothing is carried into the gateway's code: {ids:?}");
+    assert!(
+        ids.iter().all(|id| id[..12] == ids[0][..12]),
+        "nothing is carried into the gateway's code: {ids:?}"
+    );
     assert_eq!((ismg.submits().len(), receipts(&mut notices, &ids).await), (1, State::Delivered));
 }
 
@@ -250,7 +274,10 @@ async fn texts_of_people_are_read_in_every_format_and_thanked_for_when_they_are_
         let Event::Reply(one) = first.event.clone() else { panic!("{first:?}") };
         first.recorded(false);
         let second = next(&mut notices).await;
-        assert!(matches!(&second.event, Event::Reply(other) if other.vendor_id == one.vendor_id), "{second:?}");
+        assert!(
+            matches!(&second.event, Event::Reply(other) if other.vendor_id == one.vendor_id),
+            "{second:?}"
+        );
         second.recorded(true);
         ismg.until("it is thanked for", |ismg| ismg.untold() == 0);
     }

@@ -1,5 +1,5 @@
-//! The program's commands and tools before a gateway: which of them connect, how they end, and what they say when nobody
-//! is there.
+//! The program's commands and tools before a gateway: which of them connect, how they end, and what they say
+//! when nobody is there.
 
 #[cfg(unix)]
 use std::process::Stdio;
@@ -24,9 +24,15 @@ fn a_command_that_sends_nothing_leaves_the_carrier_alone() {
     for protocol in Protocol::BOTH {
         let gateway = Gateway::start(protocol);
         let desk = desk(&gateway, "");
-        for args in
-            [&["list"][..], &["budget"], &["balance"], &["opt-out", "add", "+33612345678"], &["opt-out"], &["reconcile"], &["config", "check"]]
-        {
+        for args in [
+            &["list"][..],
+            &["budget"],
+            &["balance"],
+            &["opt-out", "add", "+33612345678"],
+            &["opt-out"],
+            &["reconcile"],
+            &["config", "check"],
+        ] {
             let ended = desk.run(args);
             assert_eq!(ended.code, 0, "{args:?}: {ended:?}");
             assert_eq!(load(&gateway.counters().connections), 0, "{protocol:?} {args:?}");
@@ -44,7 +50,11 @@ fn a_command_that_sends_connects_and_takes_leave() {
             let ended = desk.run(args);
             assert_eq!(ended.code, 0, "{protocol:?} {args:?}: {ended:?}");
             gateway.until("goodbye", |gateway| load(&gateway.counters().byes) == nth);
-            assert_eq!((load(&gateway.counters().connections), load(&gateway.counters().taken)), (nth, 1), "{protocol:?} {args:?}");
+            assert_eq!(
+                (load(&gateway.counters().connections), load(&gateway.counters().taken)),
+                (nth, 1),
+                "{protocol:?} {args:?}"
+            );
         }
     }
 }
@@ -72,15 +82,27 @@ fn a_command_that_is_asked_to_end_finishes_what_has_begun_and_begins_nothing_mor
         let ended = asked_to_end(&gateway, &desk, &["send", &to, &text], name);
         assert!(ended.code == 0 && ended.out.starts_with("sent: msg_"), "{protocol:?}: {ended:?}");
         let parts = load(&gateway.counters().taken);
-        assert!(parts >= 6 && gateway.repeated() == 0 && ended.out.contains(&format!("{parts} segment(s)")), "{protocol:?}: {ended:?}");
+        assert!(
+            parts >= 6 && gateway.repeated() == 0 && ended.out.contains(&format!("{parts} segment(s)")),
+            "{protocol:?}: {ended:?}"
+        );
 
         let people: String = (2..32).map(|n| format!("{}\n", gateway.number(n))).collect();
         let file = desk.path().join("people.csv");
         std::fs::write(&file, format!("to\n{people}")).unwrap();
-        let ended = asked_to_end(&gateway, &desk, &["bulk", file.to_str().unwrap(), "--message", "Hello"], name);
-        assert!(ended.code == 0 && ended.out.contains(" goes on: ") && ended.out.contains(" queued"), "{protocol:?}: {ended:?}");
+        let ended =
+            asked_to_end(&gateway, &desk, &["bulk", file.to_str().unwrap(), "--message", "Hello"], name);
+        assert!(
+            ended.code == 0 && ended.out.contains(" goes on: ") && ended.out.contains(" queued"),
+            "{protocol:?}: {ended:?}"
+        );
         assert!(ended.err.contains("what is queued waits for the next process"), "{protocol:?}: {ended:?}");
-        let count = |status| desk.done(&["list", "--status", status, "--limit", "100", "--json"]).json()["messages"].as_array().unwrap().len();
+        let count = |status| {
+            desk.done(&["list", "--status", status, "--limit", "100", "--json"]).json()["messages"]
+                .as_array()
+                .unwrap()
+                .len()
+        };
         let (queued, sent) = (count("queued"), count("sent") + count("delivered"));
         assert!(queued > 0, "{protocol:?}");
         assert_eq!((queued + sent, load(&gateway.counters().taken)), (31, sent - 1 + parts), "{protocol:?}");
@@ -97,7 +119,10 @@ fn without_a_carrier_the_tools_answer_and_a_send_says_why_it_did_not_go() {
     for protocol in Protocol::BOTH {
         let gateway = Gateway::start(protocol);
         // Nobody listens there any more. Whoever waited for a link would wait for an hour.
-        let patient = format!("{WIDE}price_when_unknown = \"0.01\"\n[send]\ntimeout = \"2h\"\n{}", gateway.settings("link_wait = \"1h\""));
+        let patient = format!(
+            "{WIDE}price_when_unknown = \"0.01\"\n[send]\ntimeout = \"2h\"\n{}",
+            gateway.settings("link_wait = \"1h\"")
+        );
         let (patient, desk) = (Desk::new(&patient), desk(&gateway, "link_wait = \"400ms\""));
         let to = gateway.number(1);
         drop(gateway);
@@ -150,7 +175,11 @@ fn a_bulk_at_a_carrier_that_takes_little_is_slow_and_whole() {
         let accepted = agent.call("send_bulk", bulk(&gateway, 30, 1));
         agent.until(&accepted["batch"], &["sent", "delivered", "rejected", "unknown", "failed"], 30);
         let counts = agent.counts(&accepted["batch"]);
-        assert_eq!(counts.get("sent").unwrap_or(&0) + counts.get("delivered").unwrap_or(&0), 30, "{protocol:?}: {counts:?}");
+        assert_eq!(
+            counts.get("sent").unwrap_or(&0) + counts.get("delivered").unwrap_or(&0),
+            30,
+            "{protocol:?}: {counts:?}"
+        );
         assert_eq!(gateway.repeated(), 0);
         agent.finish();
     }
@@ -161,13 +190,19 @@ fn a_bulk_through_a_narrow_window_or_a_low_ceiling_is_slow_and_whole() {
     for protocol in Protocol::BOTH {
         for session in ["window = 1\nlink_wait = \"100ms\"", "per_second = 10\nlink_wait = \"200ms\""] {
             let gateway = Gateway::start(protocol);
-            gateway.script(|script| script.delay = Duration::from_millis(if session.starts_with('w') { 60 } else { 0 }));
+            gateway.script(|script| {
+                script.delay = Duration::from_millis(if session.starts_with('w') { 60 } else { 0 })
+            });
             let desk = desk(&gateway, session);
             let mut agent = Agent::start(&desk, "warn");
             let accepted = agent.call("send_bulk", bulk(&gateway, 20, 1));
             agent.until(&accepted["batch"], &["sent", "delivered", "rejected", "unknown", "failed"], 20);
             let counts = agent.counts(&accepted["batch"]);
-            assert_eq!(counts.get("sent").unwrap_or(&0) + counts.get("delivered").unwrap_or(&0), 20, "{protocol:?} {session}: {counts:?}");
+            assert_eq!(
+                counts.get("sent").unwrap_or(&0) + counts.get("delivered").unwrap_or(&0),
+                20,
+                "{protocol:?} {session}: {counts:?}"
+            );
             assert_eq!(gateway.repeated(), 0);
             agent.finish();
         }

@@ -1,8 +1,9 @@
-//! Other people's software at the other end: our mocks agree with clients that nobody here wrote, so that a test before
-//! them means something; and our SMPP and CMPP agree with a gateway and a decoder that nobody here wrote.
+//! Other people's software at the other end: our mocks agree with clients that nobody here wrote, so that a
+//! test before them means something; and our SMPP and CMPP agree with a gateway and a decoder that nobody
+//! here wrote.
 //!
-//! `tests/interop/install` gets them. Where one is missing its test says so and passes, unless `SMS_MCP_INTEROP` is
-//! `required`, as it is in `.ci/run`.
+//! `tests/interop/install` gets them. Where one is missing its test says so and passes, unless
+//! `SMS_MCP_INTEROP` is `required`, as it is in `.ci/run`.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
@@ -28,13 +29,18 @@ pub const MISSING: i32 = 3;
 
 /// Says that this is not tested here, or fails where it must be.
 pub fn missing(peer: &str) {
-    assert_ne!(std::env::var("SMS_MCP_INTEROP").as_deref(), Ok("required"), "{peer} is missing: run tests/interop/install");
+    assert_ne!(
+        std::env::var("SMS_MCP_INTEROP").as_deref(),
+        Ok("required"),
+        "{peer} is missing: run tests/interop/install"
+    );
     eprintln!("NOT TESTED: {peer} is not installed here; tests/interop/install gets it");
 }
 
 /// Where the install scripts put this.
 pub fn installed(folder: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
     target.join("interop").join(folder)
 }
 
@@ -42,26 +48,47 @@ pub fn installed(folder: &str) -> PathBuf {
 fn python(script: &str, address: &str) -> Option<Vec<Value>> {
     let port = address.rsplit(':').next().unwrap();
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(script);
-    let output =
-        Command::new("python3").arg(path).args([port, SP_ID, SECRET]).env("PYTHONPATH", installed("python")).stdin(Stdio::null()).output().ok()?;
+    let output = Command::new("python3")
+        .arg(path)
+        .args([port, SP_ID, SECRET])
+        .env("PYTHONPATH", installed("python"))
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
     if output.status.code() == Some(MISSING) {
         return None;
     }
     assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
-    Some(String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    Some(
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect(),
+    )
 }
 
 #[test]
 fn pycmpp_and_the_mock_ismg_agree_on_cmpp_2() {
     let ismg = Peer::ismg();
     let Some(answers) = python("pycmpp_client.py", &ismg.address()) else { return missing("PyPI pycmpp") };
-    let read: Vec<_> = answers.iter().map(|answer| (answer["kind"].as_str().unwrap(), answer["octets"].as_u64().unwrap())).collect();
+    let read: Vec<_> = answers
+        .iter()
+        .map(|answer| (answer["kind"].as_str().unwrap(), answer["octets"].as_u64().unwrap()))
+        .collect();
     assert_eq!(read, [("connect", 30), ("submit", 21), ("submit", 21), ("submit", 21)]);
     assert!(answers.iter().all(|answer| answer["status"] == 0), "{answers:?}");
     let submits = ismg.submits();
-    assert_eq!((submits[0].to.as_slice(), submits[0].text.as_str()), (&["13800138000".to_owned(), "13800138001".to_owned()][..], "你好 from pycmpp"));
+    assert_eq!(
+        (submits[0].to.as_slice(), submits[0].text.as_str()),
+        (&["13800138000".to_owned(), "13800138001".to_owned()][..], "你好 from pycmpp")
+    );
     assert_eq!(answers[1]["id"].as_u64().map(|id| format!("{id:016x}")), Some(submits[0].id.clone()));
-    assert_eq!(ismg.messages()[&("13800138002".to_owned(), "长".repeat(100))], 1, "its own long message, joined");
+    assert_eq!(
+        ismg.messages()[&("13800138002".to_owned(), "长".repeat(100))],
+        1,
+        "its own long message, joined"
+    );
     // It leaves Src_Id empty where it builds the SUBMIT by itself.
     assert!(ismg.forgive().iter().all(|complaint| complaint == "SUBMIT: Src_Id: no number"));
 }
@@ -73,7 +100,10 @@ fn cmppy_and_the_mock_ismg_agree_on_cmpp_3() {
     assert_eq!(answers[0]["status"], 0, "{answers:?}");
     let submits = ismg.submits();
     assert_eq!(submits.len(), 1);
-    assert_eq!((submits[0].to.len(), submits[0].text.as_str(), submits[0].from.as_str()), (2, "你好 from cmppy", "10690001"));
+    assert_eq!(
+        (submits[0].to.len(), submits[0].text.as_str(), submits[0].from.as_str()),
+        (2, "你好 from cmppy", "10690001")
+    );
     assert_eq!(answers[0]["id"].as_u64().map(|id| format!("{id:016x}")), Some(submits[0].id.clone()));
     assert_eq!(ismg.version(), 0x30);
 }
@@ -98,14 +128,18 @@ async fn cmppprotocol_and_the_mock_ismg_agree_on_cmpp_2_with_proofs_long_message
     let mut events = connection.take_events().await.unwrap();
     let long = "世界🙂".repeat(40);
     let options = SubmitOptions::new("SVC", SP_ID, "10690001", "13800138000");
-    let asked = connection.submit(&options, "hello", None).await.unwrap().len() + connection.submit(&options, &long, None).await.unwrap().len();
+    let asked = connection.submit(&options, "hello", None).await.unwrap().len()
+        + connection.submit(&options, &long, None).await.unwrap().len();
     let (mut ids, mut delivered) = (Vec::new(), Vec::new());
     while ids.len() < asked || delivered.len() < asked {
         match within("an event", events.recv()).await.unwrap() {
             Event::SubmitResp { msg_id, result: 0, .. } => ids.push(Event::msg_id_hex(&msg_id)),
             Event::Deliver(deliver) => {
                 let report = deliver.report().expect("a report");
-                assert_eq!((report.stat.as_str(), report.dest_terminal_id.as_str()), ("DELIVRD", "13800138000"));
+                assert_eq!(
+                    (report.stat.as_str(), report.dest_terminal_id.as_str()),
+                    ("DELIVRD", "13800138000")
+                );
                 delivered.push(report.msg_id_hex());
             }
             other => panic!("{other:?}"),
@@ -164,12 +198,19 @@ impl NodeSmsc {
     fn start() -> Option<Self> {
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/interop/smsc.js");
         let mut command = Command::new("node");
-        command.arg(script).env("NODE_PATH", installed("node/node_modules")).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .arg(script)
+            .env("NODE_PATH", installed("node/node_modules"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut child = command.spawn().ok()?;
         let (tell, lines) = channel();
         let output = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
-            output.lines().map_while(Result::ok).try_for_each(|line| tell.send(serde_json::from_str::<Value>(&line).unwrap()))
+            output
+                .lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| tell.send(serde_json::from_str::<Value>(&line).unwrap()))
         });
         let Ok(first) = lines.recv_timeout(LAST_RESORT) else {
             let status = child.wait().unwrap();
@@ -218,19 +259,34 @@ async fn smpp_and_npm_smpp_agree_on_binds_alphabets_long_messages_receipts_and_r
         let provider = smpp_before(&smsc, long);
         let mut notices = provider.notices().unwrap();
         assert!(provider.check().await.is_ok());
-        assert_eq!(smsc.next("bind_transceiver"), json!({ "kind": "bind_transceiver", "known": true, "version": 0x34 }));
+        assert_eq!(
+            smsc.next("bind_transceiver"),
+            json!({ "kind": "bind_transceiver", "known": true, "version": 0x34 })
+        );
         let texts = ["Hello €[]", "Grüße 世界 🙂", &"long ".repeat(60), &"世界🙂".repeat(40), "MO"];
         for text in texts {
             let ids = ids(provider.send(&submission(&fictional(1), text)).await);
             let mut whole = String::new();
             for (number, id) in (1..).zip(&ids) {
                 let seen = smsc.next("submit_sm");
-                assert_eq!((&seen["id"], &seen["to"], &seen["from"]), (&json!(id), &json!("33199000001"), &json!("ACME")), "{seen}");
-                assert_eq!((&seen["ton"], &seen["npi"], &seen["receipt"]), (&json!(1), &json!(1), &json!(1)), "{seen}");
+                assert_eq!(
+                    (&seen["id"], &seen["to"], &seen["from"]),
+                    (&json!(id), &json!("33199000001"), &json!("ACME")),
+                    "{seen}"
+                );
+                assert_eq!(
+                    (&seen["ton"], &seen["npi"], &seen["receipt"]),
+                    (&json!(1), &json!(1), &json!(1)),
+                    "{seen}"
+                );
                 whole.push_str(seen["text"].as_str().unwrap());
                 if ids.len() > 1 {
                     let element = seen["header"][0].as_str().unwrap();
-                    assert!(element.len() == 2 * (header + 1) && element.ends_with(&format!("{:02x}{number:02x}", ids.len())), "{seen}");
+                    assert!(
+                        element.len() == 2 * (header + 1)
+                            && element.ends_with(&format!("{:02x}{number:02x}", ids.len())),
+                        "{seen}"
+                    );
                 }
             }
             assert_eq!(whole, text, "joined, it reads the same there");
@@ -238,13 +294,20 @@ async fn smpp_and_npm_smpp_agree_on_binds_alphabets_long_messages_receipts_and_r
             while open > 0 {
                 let notice = within("a notice", notices.recv()).await.unwrap();
                 match &notice.event {
-                    Told::Receipt(receipt) => assert!(ids.contains(&receipt.vendor_id) && receipt.state == State::Delivered, "{receipt:?}"),
+                    Told::Receipt(receipt) => assert!(
+                        ids.contains(&receipt.vendor_id) && receipt.state == State::Delivered,
+                        "{receipt:?}"
+                    ),
                     Told::Reply(reply) => {
-                        assert_eq!((reply.from.text(), reply.text.as_str()), (fictional(1).as_str(), "Merhaba, çok güzel 🙂"));
+                        assert_eq!(
+                            (reply.from.text(), reply.text.as_str()),
+                            (fictional(1).as_str(), "Merhaba, çok güzel 🙂")
+                        );
                     }
                     other => panic!("{other:?}"),
                 }
-                let thanks = if matches!(notice.event, Told::Reply(_)) { "reply thanked" } else { "receipt thanked" };
+                let thanks =
+                    if matches!(notice.event, Told::Reply(_)) { "reply thanked" } else { "receipt thanked" };
                 notice.recorded(true);
                 assert_eq!(smsc.next(thanks)["status"], 0);
                 open -= 1;
@@ -296,7 +359,11 @@ async fn tshark_decodes_every_frame_of_our_cmpp_3() {
     }
     let ismg = Peer::ismg();
     ismg.record();
-    let config = cmpp::Config { destinations_per_submit: 3, validity: Some("1h".parse().unwrap()), ..super::cmpp_config(&ismg) };
+    let config = cmpp::Config {
+        destinations_per_submit: 3,
+        validity: Some("1h".parse().unwrap()),
+        ..super::cmpp_config(&ismg)
+    };
     let provider = super::build(&config, "secret", SECRET);
     let mut notices = provider.notices().unwrap();
     let texts = ["hello cmpp", "你好", "Grüße", &"long ".repeat(50), &"世界🙂".repeat(40)];
@@ -304,27 +371,49 @@ async fn tshark_decodes_every_frame_of_our_cmpp_3() {
     for text in texts {
         open += ids(provider.send(&submission("+8613800138000", text)).await).len();
     }
-    let many: Vec<Submission> = (0..3).map(|n| submission(&format!("+861380013800{n}"), "to three")).collect();
+    let many: Vec<Submission> =
+        (0..3).map(|n| submission(&format!("+861380013800{n}"), "to three")).collect();
     open += provider.send_many(&many).await.len();
     while open > 0 {
         let notice = within("a notice", notices.recv()).await.unwrap();
-        assert!(matches!(&notice.event, Told::Receipt(receipt) if receipt.state == State::Delivered), "{notice:?}");
+        assert!(
+            matches!(&notice.event, Told::Receipt(receipt) if receipt.state == State::Delivered),
+            "{notice:?}"
+        );
         notice.recorded(true);
         open -= 1;
     }
     ismg.active_test();
-    ismg.until("ACTIVE_TEST is answered", |ismg| ismg.counters().pongs.load(std::sync::atomic::Ordering::SeqCst) == 1);
+    ismg.until("ACTIVE_TEST is answered", |ismg| {
+        ismg.counters().pongs.load(std::sync::atomic::Ordering::SeqCst) == 1
+    });
     provider.close().await;
-    let frames: Vec<(Side, Vec<u8>)> = ismg.recorded().into_iter().filter(|(side, octets)| *side == Side::Client && !octets.is_empty()).collect();
+    let frames: Vec<(Side, Vec<u8>)> = ismg
+        .recorded()
+        .into_iter()
+        .filter(|(side, octets)| *side == Side::Client && !octets.is_empty())
+        .collect();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("cmpp.pcap");
     std::fs::write(&file, capture(&frames)).unwrap();
-    let output = Command::new("tshark").arg("-r").arg(&file).args(["-d", "tcp.port==7890,cmpp", "-V"]).stderr(Stdio::null()).output().unwrap();
+    let output = Command::new("tshark")
+        .arg("-r")
+        .arg(&file)
+        .args(["-d", "tcp.port==7890,cmpp", "-V"])
+        .stderr(Stdio::null())
+        .output()
+        .unwrap();
     let shown = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && !shown.contains("Malformed") && !shown.contains("Unknown"), "{shown}");
     let decoded = shown.matches("China Mobile Point to Point Protocol").count();
     assert!(decoded >= frames.len(), "{decoded} of {} frames are CMPP to it: {shown}", frames.len());
-    for (name, count) in [("Cmpp_Connect", 1), ("Cmpp_Submit", 9), ("Cmpp_Deliver_Resp", 11), ("Cmpp_Active_Test_Resp", 1), ("Cmpp_Terminate", 1)] {
+    for (name, count) in [
+        ("Cmpp_Connect", 1),
+        ("Cmpp_Submit", 9),
+        ("Cmpp_Deliver_Resp", 11),
+        ("Cmpp_Active_Test_Resp", 1),
+        ("Cmpp_Terminate", 1),
+    ] {
         assert!(shown.to_lowercase().matches(&name.to_lowercase()).count() >= count, "{name}: {shown}");
     }
 }

@@ -44,8 +44,8 @@ pub fn patient() -> session::Settings {
     }
 }
 
-/// For tests in which no answer or no connection comes: it waits for neither very long. What does come must come in
-/// this time, so it is ample.
+/// For tests in which no answer or no connection comes: it waits for neither very long. What does come must
+/// come in this time, so it is ample.
 pub fn hasty() -> session::Settings {
     let span = |text: &str| text.parse().unwrap();
     session::Settings { link_wait: span("4s"), answer_timeout: span("3s"), ..patient() }
@@ -103,16 +103,22 @@ pub fn cmpp_provider(peer: &Peer<Ismg>) -> Arc<dyn Provider> {
 
 /// CMPP before this ISMG, three destinations a SUBMIT.
 pub fn cmpp_many(peer: &Peer<Ismg>) -> Arc<dyn Provider> {
-    build(&CmppConfig { destinations_per_submit: 3, session: hasty(), ..cmpp_config(peer) }, "secret", ismg::SECRET)
+    build(
+        &CmppConfig { destinations_per_submit: 3, session: hasty(), ..cmpp_config(peer) },
+        "secret",
+        ismg::SECRET,
+    )
 }
 
 /// Who was reached, in E.164. A number of another country has its 00 in front.
 pub fn cmpp_recipients(peer: &Peer<Ismg>) -> Vec<String> {
-    let number = |to: &String| to.strip_prefix("00").map_or_else(|| format!("+86{to}"), |digits| format!("+{digits}"));
+    let number =
+        |to: &String| to.strip_prefix("00").map_or_else(|| format!("+86{to}"), |digits| format!("+{digits}"));
     peer.recipients().iter().map(number).collect()
 }
 
-/// What is told next. That something may be told again stays with the session, as where no ledger can keep it.
+/// What is told next. That something may be told again stays with the session, as where no ledger can keep
+/// it.
 async fn next(notices: &mut Receiver<Notice>) -> Notice {
     loop {
         let notice = within("something is told", notices.recv()).await.expect("the connection ended");
@@ -123,7 +129,8 @@ async fn next(notices: &mut Receiver<Notice>) -> Notice {
     }
 }
 
-/// The segments of one long text, each thanked for when it was told: the last of them, and what they say together.
+/// The segments of one long text, each thanked for when it was told: the last of them, and what they say
+/// together.
 async fn joined(provider: &dyn Provider, notices: &mut Receiver<Notice>) -> (ReplySegment, String) {
     let mut segments = std::collections::BTreeMap::new();
     loop {
@@ -149,7 +156,9 @@ fn fail<T: Tongue>(peer: &Peer<T>, fault: &Fault, throttled: u32, unauthorized: 
             Fault::HalfJson => Script { spoil: Some(Spoil::Half), ..kept },
             Fault::Garbage => Script { spoil: Some(Spoil::Noise), ..kept },
             Fault::Huge => Script { spoil: Some(Spoil::Huge), ..kept },
-            Fault::ThrottleSeconds(_) | Fault::ThrottleDate(_) => Script { throttle_every: 1, bind_status: throttled, ..kept },
+            Fault::ThrottleSeconds(_) | Fault::ThrottleDate(_) => {
+                Script { throttle_every: 1, bind_status: throttled, ..kept }
+            }
             Fault::Status(401 | 403, _) => Script { bind_status: unauthorized, ..kept },
             Fault::Status(..) => Script { refuse_every: 1, status: refused, ..kept },
             _ => kept,
@@ -160,7 +169,8 @@ fn fail<T: Tongue>(peer: &Peer<T>, fault: &Fault, throttled: u32, unauthorized: 
     }
 }
 
-/// An answer says yes or no: there is no error after which nobody knows. Who we are is refused when a connection begins.
+/// An answer says yes or no: there is no error after which nobody knows. Who we are is refused when a
+/// connection begins.
 fn knows(fault: &Fault, is_question: bool) -> bool {
     is_question || !matches!(fault, Fault::ErrorAfterAccept(_) | Fault::Status(401 | 403, _))
 }

@@ -1,5 +1,5 @@
-//! What an operator of a carrier sees: a log that shows nobody's words, numbers and secrets, and mistakes in the settings
-//! that are named with what would be right.
+//! What an operator of a carrier sees: a log that shows nobody's words, numbers and secrets, and mistakes in
+//! the settings that are named with what would be right.
 
 use std::time::Duration;
 
@@ -22,7 +22,9 @@ fn write_back(gateway: &Gateway) {
     match gateway {
         Gateway::Smsc(peer) => {
             for text in [SPOKEN, &long] {
-                from_person(&person, "36179", text, 9, 67, Joined::Header8).into_iter().for_each(|frame| peer.tell(frame));
+                from_person(&person, "36179", text, 9, 67, Joined::Header8)
+                    .into_iter()
+                    .for_each(|frame| peer.tell(frame));
             }
         }
         Gateway::Ismg(peer) => {
@@ -43,7 +45,8 @@ fn forms(secret: &str) -> [String; 3] {
 fn at_trace_no_log_shows_who_we_are_to_whom_was_written_or_what() {
     for protocol in Protocol::BOTH {
         let gateway = Gateway::start(protocol);
-        let session = "answer_timeout = \"1s\"\nlink_wait = \"2s\"\nthrottle_wait = \"100ms\"\nkeep_alive = \"1s\"\nreconnect_most = \"200ms\"";
+        let session = "answer_timeout = \"1s\"\nlink_wait = \"2s\"\nthrottle_wait = \"100ms\"\nkeep_alive = \
+            \"1s\"\nreconnect_most = \"200ms\"";
         let desk = desk(&gateway, session);
         let mut agent = Agent::start(&desk, "trace");
         let long = format!("{TEXT} ").repeat(20);
@@ -60,7 +63,11 @@ fn at_trace_no_log_shows_who_we_are_to_whom_was_written_or_what() {
         for (n, change) in changes.into_iter().enumerate() {
             gateway.script(|script| {
                 // Late enough that what they are about is recorded.
-                *script = Script { status: refused, receipts: Receipts::After(Duration::from_millis(150)), ..Script::default() };
+                *script = Script {
+                    status: refused,
+                    receipts: Receipts::After(Duration::from_millis(150)),
+                    ..Script::default()
+                };
                 change(script);
             });
             for text in [TEXT, &long] {
@@ -85,7 +92,13 @@ fn at_trace_no_log_shows_who_we_are_to_whom_was_written_or_what() {
         for seen in ["a bind is up", "no frame has such a length", "settled", "receipt", "reply received"] {
             assert!(log.contains(seen), "{protocol:?}: without \"{seen}\" this proves nothing: {log}");
         }
-        let mut hidden = vec![TEXT.to_owned(), SPOKEN.to_owned(), "ACME".to_owned(), gateway.written(PERSON), "36179".to_owned()];
+        let mut hidden = vec![
+            TEXT.to_owned(),
+            SPOKEN.to_owned(),
+            "ACME".to_owned(),
+            gateway.written(PERSON),
+            "36179".to_owned(),
+        ];
         hidden.push(u32::from_be_bytes(*TEXT.as_bytes().first_chunk().unwrap()).to_string());
         hidden.extend((0..changes.len()).map(|n| gateway.written(n)));
         hidden.extend([smsc::PASSWORD, ismg::SECRET].map(str::to_owned));
@@ -98,15 +111,27 @@ fn at_trace_no_log_shows_who_we_are_to_whom_was_written_or_what() {
 
 #[test]
 fn a_mistake_in_the_settings_is_named_with_what_would_be_right_and_no_secret_is_shown() {
-    const SMPP: &str = "kind = \"smpp\"\naddress = \"smsc.example.com:2775\"\nsystem_id = \"acme\"\npassword = \"pw-canary\"\n";
-    const CMPP: &str = "kind = \"cmpp\"\naddress = \"ismg.example.com:7890\"\nsp_id = \"900001\"\nsecret = \"pw-canary\"\nfrom = \"10690001\"\n";
+    const SMPP: &str = "kind = \"smpp\"\naddress = \"smsc.example.com:2775\"\nsystem_id = \
+        \"acme\"\npassword = \"pw-canary\"\n";
+    const CMPP: &str = "kind = \"cmpp\"\naddress = \"ismg.example.com:7890\"\nsp_id = \"900001\"\nsecret = \
+        \"pw-canary\"\nfrom = \"10690001\"\n";
     let cases: &[(&str, &str, &str, &[&str])] = &[
         (SMPP, "smsc.example.com:2775", "smsc.example.com", &["address", "host:port"]),
         (SMPP, "smsc.example.com:2775", "smpp://smsc.example.com:2775", &["address", "host:port"]),
         (SMPP, "system_id = \"acme\"\n", "", &["system_id", "not set"]),
         (SMPP, "password = \"pw-canary\"\n", "", &["password", "password = { env", "password = { file"]),
-        (SMPP, "password = \"pw-canary\"\n", "password = { env = \"NOT_THERE\" }\n", &["password", "NOT_THERE"]),
-        (SMPP, "password = \"pw-canary\"\n", "password = { file = \"pw-canary\", env = \"PW\" }\n", &["password", "keep one"]),
+        (
+            SMPP,
+            "password = \"pw-canary\"\n",
+            "password = { env = \"NOT_THERE\" }\n",
+            &["password", "NOT_THERE"],
+        ),
+        (
+            SMPP,
+            "password = \"pw-canary\"\n",
+            "password = { file = \"pw-canary\", env = \"PW\" }\n",
+            &["password", "keep one"],
+        ),
         (SMPP, "$", "mode = \"both\"\n", &["both", "transceiver"]),
         (SMPP, "$", "long = \"udh\"\n", &["udh8", "payload"]),
         (SMPP, "$", "priority = 4\n", &["priority", "0 to 3"]),
@@ -114,17 +139,52 @@ fn a_mistake_in_the_settings_is_named_with_what_would_be_right_and_no_secret_is_
         (SMPP, "$", "validity = \"0s\"\n", &["validity", "1s"]),
         (SMPP, "$", "from = \"TwelveLetters\"\n", &["from", "11"]),
         (SMPP, "$", "pasword = \"pw-canary\"\n", &["pasword", "password"]),
-        (SMPP, "$", "[[provider.status_codes]]\ncode = \"lots\"\nmeans = \"later\"\n", &["status_codes", "lots", "0x401"]),
-        (SMPP, "$", "[[provider.status_codes]]\ncode = \"0x401\"\nmeans = \"maybe\"\n", &["maybe", "throttled"]),
+        (
+            SMPP,
+            "$",
+            "[[provider.status_codes]]\ncode = \"lots\"\nmeans = \"later\"\n",
+            &["status_codes", "lots", "0x401"],
+        ),
+        (
+            SMPP,
+            "$",
+            "[[provider.status_codes]]\ncode = \"0x401\"\nmeans = \"maybe\"\n",
+            &["maybe", "throttled"],
+        ),
         (SMPP, "$", "[provider.session]\nwindow = 0\n", &["session.window", "from 1"]),
         (SMPP, "$", "[provider.session]\nbinds = 0\n", &["session.binds", "from 1"]),
         (SMPP, "$", "[provider.session]\nper_second = 0\n", &["session.per_second", "leave it out"]),
-        (SMPP, "$", "[provider.session]\nkeep_alive = \"0s\"\n", &["session.keep_alive is 0ms", "at least 1s"]),
-        (CMPP, "$", "[provider.session]\nreconnect_most = \"1ms\"\n", &["session.reconnect_most is 1ms", "at least 100ms"]),
-        (SMPP, "$", "[provider.session]\nanswer_timeout = \"25s\"\n", &["answer_timeout", "35s", "send.timeout", "30s"]),
-        (SMPP, "$", "[provider.session]\ntls = true\ntls_cert_file = \"/nowhere/cert.pem\"\n", &["tls_cert_file", "tls_key_file"]),
+        (
+            SMPP,
+            "$",
+            "[provider.session]\nkeep_alive = \"0s\"\n",
+            &["session.keep_alive is 0ms", "at least 1s"],
+        ),
+        (
+            CMPP,
+            "$",
+            "[provider.session]\nreconnect_most = \"1ms\"\n",
+            &["session.reconnect_most is 1ms", "at least 100ms"],
+        ),
+        (
+            SMPP,
+            "$",
+            "[provider.session]\nanswer_timeout = \"25s\"\n",
+            &["answer_timeout", "35s", "send.timeout", "30s"],
+        ),
+        (
+            SMPP,
+            "$",
+            "[provider.session]\ntls = true\ntls_cert_file = \"/nowhere/cert.pem\"\n",
+            &["tls_cert_file", "tls_key_file"],
+        ),
         (SMPP, "$", "[provider.session]\ntls_ca_file = \"/nowhere/ca.pem\"\n", &["tls = true"]),
-        (SMPP, "$", "[provider.session]\ntls = true\ntls_ca_file = \"/nowhere/ca.pem\"\n", &["/nowhere/ca.pem"]),
+        (
+            SMPP,
+            "$",
+            "[provider.session]\ntls = true\ntls_ca_file = \"/nowhere/ca.pem\"\n",
+            &["/nowhere/ca.pem"],
+        ),
         (SMPP, "$", "[provider.session]\ntls = true\ntls_server_name = \"a b\"\n", &["a b", "certificate"]),
         (CMPP, "ismg.example.com:7890", "cmpp://ismg.example.com", &["address", "host:port"]),
         (CMPP, "\"900001\"", "\"9000012\"", &["sp_id", "6"]),
@@ -172,7 +232,14 @@ fn a_command_that_only_looks_makes_no_bind_that_could_cut_off_the_servers() {
             assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         };
         let binds = || gateway.counters().binds.load(std::sync::atomic::Ordering::SeqCst);
-        for only_looks in [&["list"][..], &["balance"], &["budget"], &["opt-out"], &["provider"], &["send", &number, "hi", "--dry-run"]] {
+        for only_looks in [
+            &["list"][..],
+            &["balance"],
+            &["budget"],
+            &["opt-out"],
+            &["provider"],
+            &["send", &number, "hi", "--dry-run"],
+        ] {
             run(only_looks);
             assert_eq!(binds(), 0, "{protocol:?}: {only_looks:?}");
         }

@@ -1,4 +1,5 @@
-//! What SMPP alone has, before an SMSC: the ways to cut a text, ids in two notations, status codes, texts of people.
+//! What SMPP alone has, before an SMSC: the ways to cut a text, ids in two notations, status codes, texts of
+//! people.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +27,14 @@ fn number() -> Number {
 }
 
 fn submission(text: &str) -> Submission {
-    Submission { id: MessageId::new(1, 2), to: number(), from: None, text: text.to_owned(), segments: 1, brake: Default::default() }
+    Submission {
+        id: MessageId::new(1, 2),
+        to: number(),
+        from: None,
+        text: text.to_owned(),
+        segments: 1,
+        brake: Default::default(),
+    }
 }
 
 async fn next_receipt(notices: &mut Receiver<Notice>) -> Receipt {
@@ -41,7 +49,13 @@ fn ids(outcome: &Outcome) -> Vec<String> {
         Outcome::Accepted { vendor_id, .. } => vendor_id.iter().cloned().collect(),
         Outcome::Segments(segments) => segments
             .iter()
-            .map(|segment| if let SegmentOutcome::Accepted { vendor_id } = segment { vendor_id.clone() } else { panic!("{segment:?}") })
+            .map(|segment| {
+                if let SegmentOutcome::Accepted { vendor_id } = segment {
+                    vendor_id.clone()
+                } else {
+                    panic!("{segment:?}")
+                }
+            })
             .collect(),
         other => panic!("{other:?}"),
     }
@@ -55,9 +69,16 @@ async fn arrives(config: Config, peer: &Peer<Smsc>, text: &str, segments: usize,
     let submits = peer.submits();
     let shown: String = submits.iter().map(|submit| submit.text.as_str()).collect();
     assert_eq!((shown.as_str(), submits.len()), (text, segments), "{:?}", config.long);
-    assert!(submits.iter().all(|submit| submit.coding == coding && submit.from == "ACME" && submit.to == ["33612345678"]));
+    assert!(
+        submits
+            .iter()
+            .all(|submit| submit.coding == coding && submit.from == "ACME" && submit.to == ["33612345678"])
+    );
     let numbers: Vec<u8> = submits.iter().filter_map(|submit| submit.part.map(|part| part.number)).collect();
-    assert_eq!(numbers, if segments > 1 { (1..=u8::try_from(segments).unwrap()).collect() } else { Vec::new() });
+    assert_eq!(
+        numbers,
+        if segments > 1 { (1..=u8::try_from(segments).unwrap()).collect() } else { Vec::new() }
+    );
     assert_eq!(ids(&outcome), submits.iter().map(|submit| submit.id.clone()).collect::<Vec<_>>());
     provider.close().await;
 }
@@ -90,12 +111,21 @@ async fn receipts_find_their_message_in_every_notation() {
         let shown = format!("{habits:?}");
         peer.habits(|now| *now = habits);
         peer.script(|script| script.stat = "UNDELIV".to_owned());
-        let provider = build_smpp(&Config { receipt_ids, query: false, mode: Mode::TransmitterAndReceiver, ..smpp_config(&peer) });
+        let provider = build_smpp(&Config {
+            receipt_ids,
+            query: false,
+            mode: Mode::TransmitterAndReceiver,
+            ..smpp_config(&peer)
+        });
         let mut notices = provider.notices().unwrap();
         let outcome = provider.send(&submission(&"long ".repeat(40))).await;
         let mut told = [next_receipt(&mut notices).await, next_receipt(&mut notices).await];
         told.sort_by_key(|receipt| receipt.vendor_id.clone());
-        assert!(told.iter().all(|receipt| receipt.state == State::Failed && receipt.why.as_deref() == Some("UNDELIV")), "{shown}: {told:?}");
+        assert!(
+            told.iter()
+                .all(|receipt| receipt.state == State::Failed && receipt.why.as_deref() == Some("UNDELIV")),
+            "{shown}: {told:?}"
+        );
         assert_eq!(told.map(|receipt| receipt.vendor_id).to_vec(), ids(&outcome), "{shown}");
         provider.close().await;
     }
@@ -104,7 +134,11 @@ async fn receipts_find_their_message_in_every_notation() {
 #[tokio::test]
 async fn a_throttled_message_is_sent_again_and_a_carriers_own_code_has_its_meaning() {
     let peer = Peer::smsc();
-    let code = StatusCode { code: "0x401".to_owned(), means: Meaning::InsufficientBalance, why: Some("no credit left".to_owned()) };
+    let code = StatusCode {
+        code: "0x401".to_owned(),
+        means: Meaning::InsufficientBalance,
+        why: Some("no credit left".to_owned()),
+    };
     let mut config = Config { status_codes: vec![code], ..smpp_config(&peer) };
     config.session.throttle_wait = "180s".parse().unwrap();
     let provider = build_smpp(&config);
@@ -121,7 +155,13 @@ async fn a_throttled_message_is_sent_again_and_a_carriers_own_code_has_its_meani
             (script.refuse_every, script.status, script.is_header_only) = (1, 0x401, is_header_only);
         });
         let outcome = provider.send(&submission("hi")).await;
-        assert_eq!(outcome, Outcome::Rejected { code: ErrorKind::InsufficientBalance, why: "0x401 no credit left".to_owned() });
+        assert_eq!(
+            outcome,
+            Outcome::Rejected {
+                code: ErrorKind::InsufficientBalance,
+                why: "0x401 no credit left".to_owned()
+            }
+        );
     }
     provider.close().await;
 }
@@ -132,7 +172,11 @@ async fn who_we_are_is_refused_in_words_and_nothing_is_sent() {
     let provider = build_smpp(&Config { system_id: "somebody".to_owned(), ..smpp_config(&peer) });
     assert_eq!(provider.check().await.unwrap_err().kind(), ErrorKind::ProviderUnauthorized);
     let outcome = provider.send(&submission("hi")).await;
-    assert!(matches!(&outcome, Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, why } if why.contains("0x0f")), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, why } if why.contains(
+            "0x0f")),
+        "{outcome:?}"
+    );
     assert!(peer.submits().is_empty());
 }
 
@@ -153,12 +197,21 @@ async fn texts_of_people_come_in_joined_and_are_thanked_for_once_they_are_record
             peer.tell(frame);
         }
         let (segment, said) = super::joined(&*provider, &mut notices).await;
-        assert_eq!((segment.from.text(), segment.to.as_str(), said), ("+33612345678", "36179", text.clone()), "{joined:?}");
+        assert_eq!(
+            (segment.from.text(), segment.to.as_str(), said),
+            ("+33612345678", "36179", text.clone()),
+            "{joined:?}"
+        );
     }
-    from_person("33612345678", "36179", &text, 4, 66, Joined::Payload).into_iter().for_each(|frame| peer.tell(frame));
+    from_person("33612345678", "36179", &text, 4, 66, Joined::Payload)
+        .into_iter()
+        .for_each(|frame| peer.tell(frame));
     let notice = next(&mut notices).await;
     let told = reply(&notice);
-    assert_eq!((told.from.text(), told.to.as_str(), told.text.as_str()), ("+33612345678", "36179", text.as_str()));
+    assert_eq!(
+        (told.from.text(), told.to.as_str(), told.text.as_str()),
+        ("+33612345678", "36179", text.as_str())
+    );
     notice.recorded(true);
     // One that could not be recorded is told again, and is the same one.
     peer.tell(from_person("33612345678", "36179", "STOP", 9, 70, Joined::Payload).remove(0));
@@ -177,21 +230,34 @@ async fn texts_of_people_come_in_joined_and_are_thanked_for_once_they_are_record
 async fn a_message_is_looked_up_and_taken_back_where_the_carrier_allows_it() {
     let peer = Peer::smsc();
     peer.script(|script| script.receipts = Receipts::None);
-    let provider: Arc<dyn Provider> = build_smpp(&Config { cancel: true, service_type: "CMT".to_owned(), ..smpp_config(&peer) });
+    let provider: Arc<dyn Provider> =
+        build_smpp(&Config { cancel: true, service_type: "CMT".to_owned(), ..smpp_config(&peer) });
     let id = ids(&provider.send(&submission("hi")).await).remove(0);
-    let enquiry =
-        |vendor_id: &str| Enquiry { id: MessageId::new(1, 2), from: None, vendor_id: vendor_id.to_owned(), to: number(), created: Timestamp(0) };
+    let enquiry = |vendor_id: &str| Enquiry {
+        id: MessageId::new(1, 2),
+        from: None,
+        vendor_id: vendor_id.to_owned(),
+        to: number(),
+        created: Timestamp(0),
+    };
     let told = provider.status(&enquiry(&id)).await.unwrap();
     assert_eq!((told[0].vendor_id.as_str(), told[0].state), (id.as_str(), State::Delivered));
     assert_eq!(provider.status(&enquiry("7")).await.unwrap(), []);
     peer.record();
     provider.status(&Enquiry { from: Some("OTHER".to_owned()), ..enquiry(&id) }).await.unwrap();
-    let asks_about = |(side, frame): &(Side, Vec<u8>)| *side == Side::Client && frame.windows(6).any(|octets| octets == b"OTHER\0");
+    let asks_about = |(side, frame): &(Side, Vec<u8>)| {
+        *side == Side::Client && frame.windows(6).any(|octets| octets == b"OTHER\0")
+    };
     assert!(peer.recorded().iter().any(asks_about), "section 4.8.1 asks for the sender that the message had");
-    let arguments = |of: &[(&str, &str)]| of.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>();
+    let arguments = |of: &[(&str, &str)]| {
+        of.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>()
+    };
     let answer = provider.act("query", &arguments(&[("id", &id)])).await.unwrap();
     assert_eq!(answer["state"], "delivered");
-    assert_eq!(provider.act("query", &arguments(&[("id", "7")])).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(
+        provider.act("query", &arguments(&[("id", "7")])).await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
     let answer = provider.act("cancel", &arguments(&[("id", &id), ("to", "+33612345678")])).await.unwrap();
     assert_eq!(answer["canceled"], true);
     provider.close().await;

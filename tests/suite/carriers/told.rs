@@ -35,7 +35,10 @@ async fn told_again(provider: Arc<dyn Provider>, hear: impl Fn(&str), until_than
     let (taken, again) = next(&mut notices).await;
     taken.recorded(true);
     assert_eq!((start.text.as_str(), stop.text.as_str(), again.text.as_str()), ("START", "STOP", "START"));
-    assert_eq!((again.vendor_id.as_str(), again.at, again.is_again), (start.vendor_id.as_str(), start.at, true));
+    assert_eq!(
+        (again.vendor_id.as_str(), again.at, again.is_again),
+        (start.vendor_id.as_str(), start.at, true)
+    );
     assert!(again.at <= stop.at && !stop.is_again && stop.content != start.content);
     until_thanked();
     hear("Y");
@@ -53,14 +56,22 @@ async fn told_again(provider: Arc<dyn Provider>, hear: impl Fn(&str), until_than
     drop(notices);
     drop(left);
     provider.close().await;
-    assert!(provider.unacknowledged().iter().any(|text| Some(&text.content) == last.content.as_ref() && text.first == last.at));
+    assert!(
+        provider
+            .unacknowledged()
+            .iter()
+            .any(|text| Some(&text.content) == last.content.as_ref() && text.first == last.at)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_that_was_refused_over_smpp_is_as_old_as_it_was_at_first_and_the_same_word_is_another_text() {
     let peer = Peer::smsc();
     let hear = |text: &str| peer.tell(from_person(PERSON, "36179", text, 1, 70, Joined::Payload).remove(0));
-    told_again(build_smpp(&smpp_config(&peer)), hear, || peer.until("everything is thanked for", |peer| peer.untold() == 0)).await;
+    told_again(build_smpp(&smpp_config(&peer)), hear, || {
+        peer.until("everything is thanked for", |peer| peer.untold() == 0)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

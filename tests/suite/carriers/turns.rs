@@ -11,7 +11,8 @@ const A_WHILE: Duration = Duration::from_millis(2_500);
 #[test]
 fn our_own_pacing_cuts_no_text() {
     let ms = Duration::from_millis;
-    // How long an answer takes, the window, our limit and the gateway's a second, segments, how they are asked for.
+    // How long an answer takes, the window, our limit and the gateway's a second, segments, how they are
+    // asked for.
     let cells = [
         (ms(1_000), 10, None, 0, 3, How::Both),
         (ms(0), 10, Some(1), 0, 6, How::Single),

@@ -1,5 +1,6 @@
-//! The tools, prompts and resources that the official conformance suite asks for by name, served by our HTTP stack: what is
-//! tried is everything between the socket and a handler. Each fixture is written as the JSON that it answers.
+//! The tools, prompts and resources that the official conformance suite asks for by name, served by our HTTP
+//! stack: what is tried is everything between the socket and a handler. Each fixture is written as the JSON
+//! that it answers.
 #![allow(deprecated)] // Older versions have what the newest calls deprecated, and both are tried.
 
 use std::collections::BTreeMap;
@@ -8,10 +9,12 @@ use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ClientResult, CompleteRequestParams, CompleteResult, ErrorData, GetPromptRequestParams,
-    GetPromptResponse, GetPromptResult, InputRequiredResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    LoggingMessageNotificationParam, PaginatedRequestParams, ProgressNotificationParam, ReadResourceRequestParams, ReadResourceResponse,
-    ServerConfig, ServerRequest, SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ClientResult, CompleteRequestParams,
+    CompleteResult, ErrorData, GetPromptRequestParams, GetPromptResponse, GetPromptResult,
+    InputRequiredResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, LoggingMessageNotificationParam, PaginatedRequestParams, ProgressNotificationParam,
+    ReadResourceRequestParams, ReadResourceResponse, ServerConfig, ServerRequest, SetLevelRequestParams,
+    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
 use rmcp::service::{RequestContext, SubscriptionContext, SubscriptionSink};
 use rmcp::{RoleServer, ServerHandler};
@@ -19,7 +22,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// One red pixel.
-const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==";
+const PNG: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==";
 
 /// A sound of no length.
 const WAV: &str = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQAAAAA=";
@@ -35,7 +39,8 @@ pub struct Fixtures {
     listeners: Arc<Mutex<Vec<SubscriptionSink>>>,
 }
 
-/// A result that is whole, as the newest version wants it said; for older ones the protocol library leaves the word out.
+/// A result that is whole, as the newest version wants it said; for older ones the protocol library leaves
+/// the word out.
 fn complete<T: DeserializeOwned>(mut result: Value) -> T {
     result["resultType"] = json!("complete");
     read(result)
@@ -79,13 +84,16 @@ fn seal(state: &str) -> String {
 /// What was sealed, if nobody changed it.
 fn open(sealed: Option<&str>) -> Result<String, ErrorData> {
     let state = sealed.and_then(|sealed| sealed.rsplit_once('.')).map(|(state, _)| state.to_owned());
-    state.filter(|state| Some(seal(state).as_str()) == sealed).ok_or_else(|| ErrorData::invalid_params("requestState is not as it was given", None))
+    state
+        .filter(|state| Some(seal(state).as_str()) == sealed)
+        .ok_or_else(|| ErrorData::invalid_params("requestState is not as it was given", None))
 }
 
 /// A tool with these properties of its arguments.
 fn tool(name: &str, properties: Value) -> Value {
     let required: Vec<&String> = properties.as_object().unwrap().keys().collect();
-    json!({ "name": name, "description": name, "inputSchema": { "type": "object", "properties": properties, "required": required } })
+    json!({ "name": name, "description": name, "inputSchema": { "type": "object", "properties": properties,
+        "required": required } })
 }
 
 fn tools() -> Vec<Tool> {
@@ -124,7 +132,8 @@ fn tools() -> Vec<Tool> {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
         "$defs": { "address": address },
-        "properties": { "name": { "type": "string" }, "address": { "$ref": "#/$defs/address" }, "contact": { "type": "string" } },
+        "properties": { "name": { "type": "string" }, "address": { "$ref": "#/$defs/address" }, "contact": {
+            "type": "string" } },
         "allOf": [{ "anyOf": [{ "required": ["name"] }, { "required": ["contact"] }] }],
         "if": { "required": ["contact"] },
         "then": { "properties": { "contact": { "minLength": 1 } } },
@@ -168,21 +177,28 @@ async fn ask(context: &Asked, request: Value) -> Result<Value, ErrorData> {
 
 /// Tools that answer at once.
 fn simple(name: &str) -> Option<Value> {
-    let mixed = || resource("test://mixed-content-resource", "application/json", r#"{"test":"data","value":123}"#);
+    let mixed =
+        || resource("test://mixed-content-resource", "application/json", r#"{"test":"data","value":123}"#);
     Some(match name {
         "test_simple_text" => text("This is a simple text response for testing."),
         "test_image_content" => json!({ "content": [image()] }),
-        "test_audio_content" => json!({ "content": [{ "type": "audio", "data": WAV, "mimeType": "audio/wav" }] }),
+        "test_audio_content" => {
+            json!({ "content": [{ "type": "audio", "data": WAV, "mimeType": "audio/wav" }] })
+        }
         "test_embedded_resource" => {
-            json!({ "content": [resource("test://embedded-resource", "text/plain", "This is an embedded resource content.")] })
+            json!({ "content": [resource("test://embedded-resource", "text/plain",
+                "This is an embedded resource content.")] })
         }
         "test_multiple_content_types" => {
             json!({ "content": [{ "type": "text", "text": "Multiple content types test:" }, image(), mixed()] })
         }
         "test_error_handling" => {
-            json!({ "isError": true, "content": [{ "type": "text", "text": "This tool intentionally returns an error for testing" }] })
+            json!({ "isError": true, "content": [{ "type": "text", "text":
+                "This tool intentionally returns an error for testing" }] })
         }
-        "test_reconnection" | "test_header" | "json_schema_2020_12_tool" | "test_streaming_elicitation" => text(name),
+        "test_reconnection" | "test_header" | "json_schema_2020_12_tool" | "test_streaming_elicitation" => {
+            text(name)
+        }
         _ => return None,
     })
 }
@@ -190,8 +206,15 @@ fn simple(name: &str) -> Option<Value> {
 /// The forms of the two tools that try their schemas.
 fn schema_form(name: &str) -> Option<Value> {
     let options = json!(["option1", "option2", "option3"]);
-    let titled =
-        |names: [&str; 3]| json!(names.iter().zip(1..).map(|(title, n)| json!({ "const": format!("value{n}"), "title": title })).collect::<Vec<_>>());
+    let titled = |names: [&str; 3]| {
+        json!(
+            names
+                .iter()
+                .zip(1..)
+                .map(|(title, n)| json!({ "const": format!("value{n}"), "title": title }))
+                .collect::<Vec<_>>()
+        )
+    };
     Some(match name {
         "test_elicitation_sep1034_defaults" => form(
             "Defaults",
@@ -207,7 +230,8 @@ fn schema_form(name: &str) -> Option<Value> {
             "Enums",
             json!({
                 "untitledSingle": { "type": "string", "enum": options },
-                "titledSingle": { "type": "string", "oneOf": titled(["First Option", "Second Option", "Third Option"]) },
+                "titledSingle": { "type": "string", "oneOf": titled(["First Option", "Second Option",
+                    "Third Option"]) },
                 "legacyEnum": { "type": "string", "enum": ["opt1", "opt2", "opt3"], "enumNames": ["Option One", "Option Two", "Option Three"] },
                 "untitledMulti": { "type": "array", "items": { "type": "string", "enum": options } },
                 "titledMulti": { "type": "array", "items": { "anyOf": titled(["First Choice", "Second Choice", "Third Choice"]) } }
@@ -232,7 +256,9 @@ fn rounds(request: &CallToolRequestParams, context: &Asked) -> Option<Result<Cal
         },
         "sampling" => match responses.get("capital_question") {
             Some(answer) => done(text(answer.to_string())),
-            None => Ok(asks(json!({ "capital_question": sampling("What is the capital of France?", 100) }), None)),
+            None => {
+                Ok(asks(json!({ "capital_question": sampling("What is the capital of France?", 100) }), None))
+            }
         },
         "list_roots" => match responses.get("client_roots") {
             Some(roots) => done(text(roots.to_string())),
@@ -249,17 +275,21 @@ fn rounds(request: &CallToolRequestParams, context: &Asked) -> Option<Result<Cal
             if ["user_name", "greeting", "client_roots"].iter().all(|name| responses.contains_key(*name)) {
                 return Some(open(state).and_then(|_| done(text("all answered"))));
             }
-            let requests = json!({ "user_name": who(), "greeting": sampling("Generate a greeting", 50), "client_roots": roots() });
+            let requests = json!({ "user_name": who(), "greeting": sampling("Generate a greeting", 50),
+                "client_roots": roots() });
             Ok(asks(requests, Some("three")))
         }
         "multi_round" => {
             let first = || form("Step 1: What is your name?", json!({ "name": { "type": "string" } }));
-            let second = form("Step 2: What is your favorite color?", json!({ "color": { "type": "string" } }));
+            let second =
+                form("Step 2: What is your favorite color?", json!({ "color": { "type": "string" } }));
             match state.map(|_| open(state)) {
                 None => Ok(asks(json!({ "step1": first() }), Some("one"))),
                 Some(Err(error)) => Err(error),
                 Some(Ok(round)) if round == "two" && responses.contains_key("step2") => done(text("done")),
-                Some(Ok(_)) if responses.contains_key("step1") => Ok(asks(json!({ "step2": second }), Some("two"))),
+                Some(Ok(_)) if responses.contains_key("step1") => {
+                    Ok(asks(json!({ "step2": second }), Some("two")))
+                }
                 Some(Ok(_)) => Ok(asks(json!({ "step1": first() }), Some("one"))),
             }
         }
@@ -293,7 +323,10 @@ impl Fixtures {
     async fn progress(context: &Asked) -> Result<CallToolResponse, ErrorData> {
         for step in [0.0, 50.0, 100.0] {
             if let Some(token) = context.meta.get_progress_token() {
-                let _ = context.peer.notify_progress(ProgressNotificationParam::new(token, step).with_total(100.0)).await;
+                let _ = context
+                    .peer
+                    .notify_progress(ProgressNotificationParam::new(token, step).with_total(100.0))
+                    .await;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -319,10 +352,15 @@ impl ServerHandler for Fixtures {
             "tools": { "listChanged": true }, "prompts": { "listChanged": true },
             "resources": { "subscribe": true }, "logging": {}, "completions": {}
         });
-        ServerConfig::new(read(capabilities)).with_server_info(read(json!({ "name": "fixtures", "version": "1" })))
+        ServerConfig::new(read(capabilities))
+            .with_server_info(read(json!({ "name": "fixtures", "version": "1" })))
     }
 
-    async fn list_tools(&self, _: Option<PaginatedRequestParams>, _: Asked) -> Result<ListToolsResult, ErrorData> {
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: Asked,
+    ) -> Result<ListToolsResult, ErrorData> {
         Ok(ListToolsResult::with_all_items(tools()))
     }
 
@@ -330,7 +368,11 @@ impl ServerHandler for Fixtures {
         tools().into_iter().find(|tool| tool.name == name)
     }
 
-    async fn call_tool(&self, request: CallToolRequestParams, context: Asked) -> Result<CallToolResponse, ErrorData> {
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: Asked,
+    ) -> Result<CallToolResponse, ErrorData> {
         if let Some(result) = simple(&request.name) {
             return done(result);
         }
@@ -339,9 +381,19 @@ impl ServerHandler for Fixtures {
         }
         if let Some(form) = schema_form(&request.name) {
             let answer = ask(&context, form).await?;
-            return done(text(format!("Elicitation completed: action={}, content={}", answer["action"], answer["content"])));
+            return done(text(format!(
+                "Elicitation completed: action={}, content={}",
+                answer["action"], answer["content"]
+            )));
         }
-        let argument = |name: &str| request.arguments.as_ref().and_then(|all| all.get(name)).and_then(Value::as_str).unwrap_or_default();
+        let argument = |name: &str| {
+            request
+                .arguments
+                .as_ref()
+                .and_then(|all| all.get(name))
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
         match request.name.as_ref() {
             "test_tool_with_logging" => self.tell(&context, true).await,
             // Nothing is told to who asked for no level.
@@ -356,19 +408,30 @@ impl ServerHandler for Fixtures {
                 let answer = ask(&context, form(argument("message"), properties)).await?;
                 done(text(format!("User response: {answer}")))
             }
-            "test_missing_capability" => match context.meta.client_capabilities().and_then(|declared| declared.sampling) {
-                Some(_) => done(text("declared")),
-                None => Err(ErrorData::missing_required_client_capability(read(json!({ "sampling": {} })))),
-            },
+            "test_missing_capability" => {
+                match context.meta.client_capabilities().and_then(|declared| declared.sampling) {
+                    Some(_) => done(text("declared")),
+                    None => {
+                        Err(ErrorData::missing_required_client_capability(read(json!({ "sampling": {} }))))
+                    }
+                }
+            }
             "test_trigger_tool_change" => self.changed("tools").await,
             "test_trigger_prompt_change" => self.changed("prompts").await,
             other => Err(ErrorData::invalid_params(format!("there is no tool {other}"), None)),
         }
     }
 
-    async fn list_prompts(&self, _: Option<PaginatedRequestParams>, _: Asked) -> Result<ListPromptsResult, ErrorData> {
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: Asked,
+    ) -> Result<ListPromptsResult, ErrorData> {
         let prompt = |name: &str, arguments: &[&str]| {
-            let arguments: Vec<Value> = arguments.iter().map(|name| json!({ "name": name, "description": name, "required": true })).collect();
+            let arguments: Vec<Value> = arguments
+                .iter()
+                .map(|name| json!({ "name": name, "description": name, "required": true }))
+                .collect();
             json!({ "name": name, "description": name, "arguments": arguments })
         };
         let prompts = [
@@ -381,44 +444,88 @@ impl ServerHandler for Fixtures {
         Ok(ListPromptsResult::with_all_items(prompts.into_iter().map(read).collect()))
     }
 
-    async fn get_prompt(&self, request: GetPromptRequestParams, _: Asked) -> Result<GetPromptResponse, ErrorData> {
-        let argument = |name: &str| request.arguments.as_ref().and_then(|all| all.get(name)).and_then(Value::as_str).unwrap_or_default();
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: Asked,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let argument = |name: &str| {
+            request
+                .arguments
+                .as_ref()
+                .and_then(|all| all.get(name))
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
         let user = |content: Value| json!({ "role": "user", "content": content });
         let says = |words: &str| user(json!({ "type": "text", "text": words }));
         let messages = match request.name.as_str() {
             "test_simple_prompt" => vec![says("This is a simple prompt for testing.")],
             "test_prompt_with_arguments" => {
-                vec![says(&format!("Prompt with arguments: arg1='{}', arg2='{}'", argument("arg1"), argument("arg2")))]
+                vec![says(&format!(
+                    "Prompt with arguments: arg1='{}', arg2='{}'",
+                    argument("arg1"),
+                    argument("arg2")
+                ))]
             }
             "test_prompt_with_embedded_resource" => vec![
-                user(resource(argument("resourceUri"), "text/plain", "Embedded resource content for testing.")),
+                user(resource(
+                    argument("resourceUri"),
+                    "text/plain",
+                    "Embedded resource content for testing.",
+                )),
                 says("Please process the embedded resource above."),
             ],
             "test_prompt_with_image" => vec![user(image()), says("Please analyze the image above.")],
-            "test_input_required_result_prompt" => match request.input_responses.as_ref().and_then(|all| filled(all, "user_context", "context")) {
-                Some(context) => vec![says(&context.to_string())],
-                None => {
-                    let question = form("What context should the prompt use?", json!({ "context": { "type": "string" } }));
-                    return Ok(required(json!({ "user_context": question }), None).into());
+            "test_input_required_result_prompt" => {
+                match request.input_responses.as_ref().and_then(|all| filled(all, "user_context", "context"))
+                {
+                    Some(context) => vec![says(&context.to_string())],
+                    None => {
+                        let question = form(
+                            "What context should the prompt use?",
+                            json!({ "context": { "type": "string" } }),
+                        );
+                        return Ok(required(json!({ "user_context": question }), None).into());
+                    }
                 }
-            },
+            }
             other => return Err(ErrorData::invalid_params(format!("there is no prompt {other}"), None)),
         };
         Ok(complete::<GetPromptResult>(json!({ "messages": messages })).into())
     }
 
-    async fn list_resources(&self, _: Option<PaginatedRequestParams>, _: Asked) -> Result<ListResourcesResult, ErrorData> {
-        let resources = [("test://static-text", "text/plain"), ("test://static-binary", "image/png"), ("test://watched-resource", "text/plain")];
-        let listed = resources.map(|(uri, kind)| read(json!({ "uri": uri, "name": uri, "description": uri, "mimeType": kind })));
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: Asked,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let resources = [
+            ("test://static-text", "text/plain"),
+            ("test://static-binary", "image/png"),
+            ("test://watched-resource", "text/plain"),
+        ];
+        let listed = resources.map(|(uri, kind)| {
+            read(json!({ "uri": uri, "name": uri, "description": uri, "mimeType": kind }))
+        });
         Ok(ListResourcesResult::with_all_items(listed.into()))
     }
 
-    async fn list_resource_templates(&self, _: Option<PaginatedRequestParams>, _: Asked) -> Result<ListResourceTemplatesResult, ErrorData> {
-        let template = json!({ "uriTemplate": "test://template/{id}/data", "name": "template", "mimeType": "application/json" });
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: Asked,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let template = json!({ "uriTemplate": "test://template/{id}/data", "name": "template", "mimeType":
+            "application/json" });
         Ok(ListResourceTemplatesResult::with_all_items(vec![read(template)]))
     }
 
-    async fn read_resource(&self, request: ReadResourceRequestParams, _: Asked) -> Result<ReadResourceResponse, ErrorData> {
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _: Asked,
+    ) -> Result<ReadResourceResponse, ErrorData> {
         let uri = request.uri.as_str();
         let template = uri.strip_prefix("test://template/").and_then(|rest| rest.strip_suffix("/data"));
         let content = match (uri, template) {
@@ -426,10 +533,20 @@ impl ServerHandler for Fixtures {
                 let data = json!({ "id": id, "templateTest": true, "data": format!("Data for ID: {id}") });
                 json!({ "uri": uri, "mimeType": "application/json", "text": data.to_string() })
             }
-            ("test://static-text", _) => json!({ "uri": uri, "mimeType": "text/plain", "text": "This is the content of the static text resource." }),
+            ("test://static-text", _) => {
+                json!({ "uri": uri, "mimeType": "text/plain", "text":
+                    "This is the content of the static text resource." })
+            }
             ("test://static-binary", _) => json!({ "uri": uri, "mimeType": "image/png", "blob": PNG }),
-            ("test://watched-resource", _) => json!({ "uri": uri, "mimeType": "text/plain", "text": "watched" }),
-            _ => return Err(ErrorData::resource_not_found(format!("there is no {uri}"), Some(json!({ "uri": uri })))),
+            ("test://watched-resource", _) => {
+                json!({ "uri": uri, "mimeType": "text/plain", "text": "watched" })
+            }
+            _ => {
+                return Err(ErrorData::resource_not_found(
+                    format!("there is no {uri}"),
+                    Some(json!({ "uri": uri })),
+                ));
+            }
         };
         Ok(complete::<rmcp::model::ReadResourceResult>(json!({ "contents": [content] })).into())
     }
@@ -447,7 +564,9 @@ impl ServerHandler for Fixtures {
     }
 
     async fn complete(&self, _: CompleteRequestParams, _: Asked) -> Result<CompleteResult, ErrorData> {
-        Ok(complete(json!({ "completion": { "values": ["paris", "park", "party"], "total": 3, "hasMore": false } })))
+        Ok(complete(
+            json!({ "completion": { "values": ["paris", "park", "party"], "total": 3, "hasMore": false } }),
+        ))
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {

@@ -8,8 +8,8 @@ use sms_mcp::error::{Error, ErrorKind};
 use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::ledger::{
-    BaseSession, BatchDraft, Claim, Decide, Draft, Filter, Idempotency, Intent, Ledger, NewHandle, Pacing, Payer, ReplyPage, Report, Reservation,
-    Settlement, Target,
+    BaseSession, BatchDraft, Claim, Decide, Draft, Filter, Idempotency, Intent, Ledger, NewHandle, Pacing,
+    Payer, ReplyPage, Report, Reservation, Settlement, Target,
 };
 use sms_mcp::sms::facts::{Budget, Limits, Scope};
 use sms_mcp::sms::message::{BatchId, MessageId, Realm, SessionId, State};
@@ -55,7 +55,8 @@ impl Backend {
     }
 }
 
-/// Names each of these cases for each ledger, so that the first failure hides no other. One that is left out is dead code.
+/// Names each of these cases for each ledger, so that the first failure hides no other. One that is left out
+/// is dead code.
 macro_rules! on_every_backend {
     ($($case:ident),+ $(,)?) => {
         mod sqlite {
@@ -123,7 +124,11 @@ pub(super) fn intent(drafts: Vec<Draft>) -> Intent {
 }
 
 pub(super) fn queued(first: u32, count: u32) -> Intent {
-    let batch = BatchDraft { id: BatchId::new(NOW.as_millis(), u128::from(first)), duplicates: vec!["+1".into()], refused: Vec::new() };
+    let batch = BatchDraft {
+        id: BatchId::new(NOW.as_millis(), u128::from(first)),
+        duplicates: vec!["+1".into()],
+        refused: Vec::new(),
+    };
     Intent { batch: Some(batch), ..intent((first..first + count).map(draft).collect()) }
 }
 
@@ -131,7 +136,11 @@ pub(super) fn queued(first: u32, count: u32) -> Intent {
 pub(super) fn by_budget() -> Decide {
     Arc::new(|_, facts| {
         let fits = |budget: &Budget| !budget.frozen && facts.fits(budget, HOLD) == (true, true);
-        if facts.budgets.iter().all(fits) { Ok(Verdict::Now) } else { Err(Error::new(ErrorKind::BudgetExceeded, "no")) }
+        if facts.budgets.iter().all(fits) {
+            Ok(Verdict::Now)
+        } else {
+            Err(Error::new(ErrorKind::BudgetExceeded, "no"))
+        }
     })
 }
 
@@ -219,7 +228,10 @@ async fn a_budget_takes_exactly_what_fits_and_a_bulk_fits_whole_or_not_at_all(ba
         take(&*store, queued(10, 5)).await;
         let session = budget(&*store, Scope::Session).await;
         assert_eq!((session.held_micros, session.left_micros()), (500, Some(0)));
-        assert_eq!(store.reserve(intent(vec![draft(20)]), by_budget()).await.unwrap_err().kind(), ErrorKind::BudgetExceeded);
+        assert_eq!(
+            store.reserve(intent(vec![draft(20)]), by_budget()).await.unwrap_err().kind(),
+            ErrorKind::BudgetExceeded
+        );
     }
 }
 
@@ -228,7 +240,10 @@ async fn the_ledger_itself_refuses_what_a_wrong_decision_would_let_over_a_limit(
         let store = place.open();
         take(&*store, queued(10, 5)).await;
         let careless: Decide = Arc::new(|_, _| Ok(Verdict::Now));
-        assert_eq!(store.reserve(intent(vec![draft(20)]), careless).await.unwrap_err().kind(), ErrorKind::LedgerUnavailable);
+        assert_eq!(
+            store.reserve(intent(vec![draft(20)]), careless).await.unwrap_err().kind(),
+            ErrorKind::LedgerUnavailable
+        );
         assert_eq!(budget(&*store, Scope::Day).await.held_micros, 500);
         assert!(store.message("alice", &draft(20).id).await.unwrap().is_none());
     }
@@ -252,8 +267,10 @@ async fn a_higher_price_than_was_held_freezes_the_path_until_a_person_opens_it(b
 async fn one_key_stands_for_one_call_across_a_restart(backend: Backend) {
     for place in backend.places() {
         let store = place.open();
-        let keyed =
-            |n, fingerprint| Intent { idempotency: Some(Idempotency { key: "k".into(), fingerprint: [fingerprint; 32] }), ..intent(vec![draft(n)]) };
+        let keyed = |n, fingerprint| Intent {
+            idempotency: Some(Idempotency { key: "k".into(), fingerprint: [fingerprint; 32] }),
+            ..intent(vec![draft(n)])
+        };
         take(&*store, keyed(1, 1)).await;
         store.close().await.unwrap();
         let store = place.open();
@@ -263,16 +280,25 @@ async fn one_key_stands_for_one_call_across_a_restart(backend: Backend) {
         let mut other = keyed(4, 2);
         other.payer.principal = "bob".into();
         other.payer.base = BaseSession::Named("process-2".into());
-        assert!(matches!(store.reserve(other, by_budget()).await.unwrap(), Reservation::Taken { .. }), "keys are each principal's own");
+        assert!(
+            matches!(store.reserve(other, by_budget()).await.unwrap(), Reservation::Taken { .. }),
+            "keys are each principal's own"
+        );
     }
 }
 
 async fn a_key_is_free_again_when_nothing_was_sent(backend: Backend) {
     for place in backend.places() {
         let store = place.open();
-        let keyed = |n| Intent { idempotency: Some(Idempotency { key: "k".into(), fingerprint: [1; 32] }), ..intent(vec![draft(n)]) };
+        let keyed = |n| Intent {
+            idempotency: Some(Idempotency { key: "k".into(), fingerprint: [1; 32] }),
+            ..intent(vec![draft(n)])
+        };
         take(&*store, keyed(1)).await;
-        store.settle(&draft(1).id, Settlement { free_key: true, ..ended(State::Rejected, None) }).await.unwrap();
+        store
+            .settle(&draft(1).id, Settlement { free_key: true, ..ended(State::Rejected, None) })
+            .await
+            .unwrap();
         take(&*store, keyed(2)).await;
     }
 }
@@ -297,8 +323,12 @@ async fn states_only_move_forward_whatever_is_reported(backend: Backend) {
         }
         store.settle(&draft(1).id, ended(State::Unknown, None)).await.unwrap();
         assert_eq!(state_of(&*store, &draft(1).id).await, State::Delivered);
-        let history: Vec<State> =
-            crate::support::whole(&*store, &draft(1).id, ReplyPage::default()).await.history.into_iter().map(|change| change.state).collect();
+        let history: Vec<State> = crate::support::whole(&*store, &draft(1).id, ReplyPage::default())
+            .await
+            .history
+            .into_iter()
+            .map(|change| change.state)
+            .collect();
         assert_eq!(history, [State::Attempting, State::Sent, State::Delivered]);
         assert_eq!(budget(&*store, Scope::Day).await.spent_micros, HOLD);
     }
@@ -352,13 +382,19 @@ async fn what_waited_too_long_expires_and_its_money_comes_back(backend: Backend)
     }
 }
 
-async fn what_a_process_that_died_left_is_unknown_or_queued_and_what_a_living_one_has_is_left_alone(backend: Backend) {
+async fn what_a_process_that_died_left_is_unknown_or_queued_and_what_a_living_one_has_is_left_alone(
+    backend: Backend,
+) {
     for place in backend.places() {
         let (dying, living) = (place.open(), place.open());
         take(&*dying, intent(vec![draft(1)])).await;
         take(&*dying, queued(10, 2)).await;
         take(&*living, intent(vec![draft(2)])).await;
-        assert_eq!(living.recover(NOW, None).await.unwrap(), sms_mcp::ledger::Recovered::default(), "both live");
+        assert_eq!(
+            living.recover(NOW, None).await.unwrap(),
+            sms_mcp::ledger::Recovered::default(),
+            "both live"
+        );
         drop(dying); // Its lock goes with it, as at a kill.
         let recovered = living.recover(NOW, None).await.unwrap();
         assert_eq!((recovered.unknown, recovered.released), (1, 2));
@@ -384,15 +420,24 @@ async fn a_handle_narrows_its_session_and_belongs_to_its_principal(backend: Back
         };
         take(&*store, with_handle(1, "process-1", 0)).await;
         assert_eq!(budget(&*store, Scope::Session).await.held_micros, HOLD, "it spends from its session");
-        assert_eq!(store.reserve(with_handle(2, "process-1", 0), by_budget()).await.unwrap_err().kind(), ErrorKind::BudgetExceeded);
+        assert_eq!(
+            store.reserve(with_handle(2, "process-1", 0), by_budget()).await.unwrap_err().kind(),
+            ErrorKind::BudgetExceeded
+        );
         let mut stranger = with_handle(3, "process-9", 0);
         stranger.payer.principal = "bob".into();
         assert_eq!(store.reserve(stranger, by_budget()).await.unwrap_err().kind(), ErrorKind::SessionInvalid);
         let late = store.reserve(with_handle(4, "process-1", 1_800_001), by_budget()).await.unwrap_err();
         assert!(late.kind() == ErrorKind::SessionInvalid && late.message().contains("expired"), "{late}");
-        let elsewhere = Payer { handle: Some(id.clone()), base: BaseSession::Named("process-2".into()), ..payer() };
-        let scopes: Vec<Scope> = store.budgets(elsewhere, NOW).await.unwrap().into_iter().map(|budget| budget.scope).collect();
-        assert_eq!(scopes, [Scope::Total, Scope::Day, Scope::Session, Scope::Session, Scope::Handle], "both sessions and the handle");
+        let elsewhere =
+            Payer { handle: Some(id.clone()), base: BaseSession::Named("process-2".into()), ..payer() };
+        let scopes: Vec<Scope> =
+            store.budgets(elsewhere, NOW).await.unwrap().into_iter().map(|budget| budget.scope).collect();
+        assert_eq!(
+            scopes,
+            [Scope::Total, Scope::Day, Scope::Session, Scope::Session, Scope::Handle],
+            "both sessions and the handle"
+        );
     }
 }
 
@@ -407,9 +452,17 @@ async fn the_principals_open_session_lasts_while_it_is_used(backend: Backend) {
         take(&*store, open(2, "b", 9_000)).await;
         take(&*store, open(3, "c", 18_000)).await;
         take(&*store, open(4, "d", 40_000)).await;
-        let used: Vec<(String, i64)> =
-            store.all_budgets().await.unwrap().into_iter().map(|budget| (budget.key.to_string(), budget.messages)).collect();
-        assert!(used.contains(&("session:USD:a".into(), 3)) && used.contains(&("session:USD:d".into(), 1)), "{used:?}");
+        let used: Vec<(String, i64)> = store
+            .all_budgets()
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|budget| (budget.key.to_string(), budget.messages))
+            .collect();
+        assert!(
+            used.contains(&("session:USD:a".into(), 3)) && used.contains(&("session:USD:d".into(), 1)),
+            "{used:?}"
+        );
     }
 }
 
@@ -421,18 +474,40 @@ async fn lists_are_each_principals_own_and_pages_stay_put_while_messages_come(ba
         }
         let page = |before| Filter { principal: "alice".into(), before, limit: 2, ..Filter::default() };
         let first = store.list(page(None)).await.unwrap();
-        assert_eq!(first.iter().map(|record| record.id.clone()).collect::<Vec<_>>(), [draft(5).id, draft(4).id]);
+        assert_eq!(
+            first.iter().map(|record| record.id.clone()).collect::<Vec<_>>(),
+            [draft(5).id, draft(4).id]
+        );
         store.settle(&draft(5).id, ended(State::Rejected, None)).await.unwrap();
         take(&*store, Intent { now: NOW.plus_ms(6), ..intent(vec![draft(6)]) }).await;
         let second = store.list(page(Some(first[1].sequence))).await.unwrap();
-        assert_eq!(second.iter().map(|record| record.id.clone()).collect::<Vec<_>>(), [draft(3).id, draft(2).id]);
-        assert!(store.list(Filter { principal: "bob".into(), limit: 9, ..Filter::default() }).await.unwrap().is_empty());
+        assert_eq!(
+            second.iter().map(|record| record.id.clone()).collect::<Vec<_>>(),
+            [draft(3).id, draft(2).id]
+        );
+        assert!(
+            store
+                .list(Filter { principal: "bob".into(), limit: 9, ..Filter::default() })
+                .await
+                .unwrap()
+                .is_empty()
+        );
         assert!(store.message("bob", &draft(1).id).await.unwrap().is_none());
-        let to = Filter { to: Some(draft(2).to), ..Filter { principal: "alice".into(), limit: 9, ..Filter::default() } };
+        let to = Filter {
+            to: Some(draft(2).to),
+            ..Filter { principal: "alice".into(), limit: 9, ..Filter::default() }
+        };
         assert_eq!(store.list(to).await.unwrap().len(), 1);
-        let since = Filter { since: Some(NOW.plus_ms(5)), until: Some(NOW.plus_ms(6)), principal: "alice".into(), limit: 9, ..Filter::default() };
+        let since = Filter {
+            since: Some(NOW.plus_ms(5)),
+            until: Some(NOW.plus_ms(6)),
+            principal: "alice".into(),
+            limit: 9,
+            ..Filter::default()
+        };
         assert_eq!(store.list(since).await.unwrap()[0].id, draft(5).id);
-        let rejected = Filter { state: Some(State::Rejected), principal: "alice".into(), limit: 9, ..Filter::default() };
+        let rejected =
+            Filter { state: Some(State::Rejected), principal: "alice".into(), limit: 9, ..Filter::default() };
         assert_eq!(store.list(rejected).await.unwrap().len(), 1);
     }
 }
@@ -451,23 +526,36 @@ async fn facts_count_what_may_have_reached_a_person_and_nothing_else(backend: Ba
         let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
         let notes = Arc::clone(&seen);
         let look: Decide = Arc::new(move |_, facts| {
-            notes.lock().unwrap().push((facts.recipient_last_hour, facts.recipient_last_day, facts.same_text.as_ref().map(|earlier| earlier.age_ms)));
+            notes.lock().unwrap().push((
+                facts.recipient_last_hour,
+                facts.recipient_last_day,
+                facts.same_text.as_ref().map(|earlier| earlier.age_ms),
+            ));
             Ok(Verdict::Now)
         });
         for at in [3_000_500, 3_600_001, 3_600_001 + 600_000, 90_000_000] {
             store.reserve(Intent { preview: true, ..same(9, at) }, Arc::clone(&look)).await.unwrap();
         }
         assert_eq!(*seen.lock().unwrap(), [(2, 2, Some(500)), (1, 2, None), (1, 2, None), (0, 0, None)]);
-        assert!(store.message("alice", &MessageId::new(NOW.as_millis(), 9)).await.unwrap().is_none(), "a preview writes nothing");
+        assert!(
+            store.message("alice", &MessageId::new(NOW.as_millis(), 9)).await.unwrap().is_none(),
+            "a preview writes nothing"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_foreign_or_newer_file_is_refused_and_left_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
-    let open = |path: &Path| SqliteLedger::open(path, NOW, [9; 8]).err().map(|error| error.message().to_owned()).unwrap_or_default();
+    let open = |path: &Path| {
+        SqliteLedger::open(path, NOW, [9; 8])
+            .err()
+            .map(|error| error.message().to_owned())
+            .unwrap_or_default()
+    };
     let text = folder.path().join("text.db");
-    std::fs::write(&text, "this is no database, and it is long enough to be looked at as one ".repeat(20)).unwrap();
+    std::fs::write(&text, "this is no database, and it is long enough to be looked at as one ".repeat(20))
+        .unwrap();
     assert!(open(&text).contains("not a database"), "{}", open(&text));
     let foreign = folder.path().join("foreign.db");
     rusqlite::Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
@@ -504,10 +592,18 @@ async fn a_clock_that_cannot_be_right_sends_nothing_until_it_is_set_or_accepted(
         let at = |n, ms: i64| Intent { now: NOW.plus_ms(ms), ..intent(vec![draft(n)]) };
         take(&*store, at(1, 0)).await;
         take(&*store, at(2, -300_000)).await;
-        let waits: Decide =
-            Arc::new(|_, facts| if facts.rate_wait_ms == 0 { Ok(Verdict::Now) } else { Err(Error::new(ErrorKind::RateLimited, "wait")) });
+        let waits: Decide = Arc::new(|_, facts| {
+            if facts.rate_wait_ms == 0 {
+                Ok(Verdict::Now)
+            } else {
+                Err(Error::new(ErrorKind::RateLimited, "wait"))
+            }
+        });
         let slow = Intent { per_second: 1, ..at(4, -310_000) };
-        assert!(matches!(store.reserve(slow, waits).await.unwrap(), Reservation::Taken { .. }), "a small step back stops nothing");
+        assert!(
+            matches!(store.reserve(slow, waits).await.unwrap(), Reservation::Taken { .. }),
+            "a small step back stops nothing"
+        );
         let refused = store.reserve(at(3, -86_400_000), by_budget()).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::ClockUnreliable);
         let unset = store.reserve(Intent { now: Timestamp(0), ..at(3, 0) }, by_budget()).await.unwrap_err();
@@ -530,23 +626,35 @@ async fn a_bulk_leaves_room_for_single_sends(backend: Backend) {
             notes.lock().unwrap().push(facts.rate_wait_ms);
             Ok(Verdict::Now)
         });
-        let single = |n| Intent { per_second: 5, payer: Payer { session: Limits::default(), ..payer() }, ..intent(vec![draft(n)]) };
+        let single = |n| Intent {
+            per_second: 5,
+            payer: Payer { session: Limits::default(), ..payer() },
+            ..intent(vec![draft(n)])
+        };
         store.reserve(single(20), Arc::clone(&look)).await.unwrap();
         store.reserve(Intent { preview: true, ..single(21) }, look).await.unwrap();
         assert_eq!(*waited.lock().unwrap(), [0, 200]);
     }
 }
 
-async fn what_a_frozen_budget_pays_for_stays_queued_until_a_person_looked_and_midnight_is_none(backend: Backend) {
+async fn what_a_frozen_budget_pays_for_stays_queued_until_a_person_looked_and_midnight_is_none(
+    backend: Backend,
+) {
     for place in backend.places() {
         let store = place.open();
         take(&*store, queued(1, 3)).await;
         store.claim(claim(1)).await.unwrap();
         store.settle(&draft(1).id, ended(State::Sent, Some(700))).await.unwrap();
         assert!(store.claim(claim(10)).await.unwrap().messages.is_empty());
-        let tomorrow =
-            Intent { now: NOW.plus_ms(86_400_000), payer: Payer { base: BaseSession::Named("p2".into()), ..payer() }, ..intent(vec![draft(9)]) };
-        assert_eq!(store.reserve(tomorrow.clone(), by_budget()).await.unwrap_err().kind(), ErrorKind::BudgetExceeded);
+        let tomorrow = Intent {
+            now: NOW.plus_ms(86_400_000),
+            payer: Payer { base: BaseSession::Named("p2".into()), ..payer() },
+            ..intent(vec![draft(9)])
+        };
+        assert_eq!(
+            store.reserve(tomorrow.clone(), by_budget()).await.unwrap_err().kind(),
+            ErrorKind::BudgetExceeded
+        );
         for frozen in store.all_budgets().await.unwrap().into_iter().filter(|budget| budget.frozen) {
             assert!(store.unfreeze(&frozen.key).await.unwrap());
         }
@@ -576,7 +684,8 @@ async fn the_total_counts_from_the_first_message_also_where_it_had_no_limit_then
         let store = place.open();
         take(&*store, intent(vec![draft(1)])).await;
         let limited = Payer { total: limits(150, 100), ..payer() };
-        let refused = store.reserve(Intent { payer: limited.clone(), ..intent(vec![draft(2)]) }, by_budget()).await;
+        let refused =
+            store.reserve(Intent { payer: limited.clone(), ..intent(vec![draft(2)]) }, by_budget()).await;
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::BudgetExceeded);
         assert_eq!(store.budgets(limited, NOW).await.unwrap()[0].left_micros(), Some(50));
     }
@@ -594,7 +703,11 @@ async fn one_file_by_two_paths_is_one_ledger_and_ids_of_processes_are_never_used
     #[cfg(not(unix))]
     std::fs::hard_link(&file, &link).unwrap();
     let second = open(&link, 2);
-    assert_eq!(second.recover(NOW, None).await.unwrap(), sms_mcp::ledger::Recovered::default(), "the first lives");
+    assert_eq!(
+        second.recover(NOW, None).await.unwrap(),
+        sms_mcp::ledger::Recovered::default(),
+        "the first lives"
+    );
     assert_eq!(state_of(&second, &draft(1).id).await, State::Attempting);
     second.close().await.unwrap();
     // Somebody took the first one's registration away: its work is still found once it has ended.
@@ -603,7 +716,10 @@ async fn one_file_by_two_paths_is_one_ledger_and_ids_of_processes_are_never_used
     let third = open(&file, 3);
     assert_eq!(third.recover(NOW, None).await.unwrap().unknown, 1);
     assert_eq!(state_of(&third, &draft(1).id).await, State::Unknown);
-    let ids: i64 = rusqlite::Connection::open(&file).unwrap().query_row("SELECT max(id) FROM instance", [], |row| row.get(0)).unwrap();
+    let ids: i64 = rusqlite::Connection::open(&file)
+        .unwrap()
+        .query_row("SELECT max(id) FROM instance", [], |row| row.get(0))
+        .unwrap();
     assert_eq!(ids, 3);
 }
 

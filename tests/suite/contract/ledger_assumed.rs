@@ -14,7 +14,15 @@ async fn price(store: &dyn Ledger, id: &MessageId) -> (Option<i64>, bool) {
 
 fn told(price: Option<i64>) -> Report {
     let state = State::Delivered;
-    Report { provider: "sandbox".into(), vendor_id: "v-1".into(), to: None, state, at: NOW.plus_ms(9), why: None, price_micros: price }
+    Report {
+        provider: "sandbox".into(),
+        vendor_id: "v-1".into(),
+        to: None,
+        state,
+        at: NOW.plus_ms(9),
+        why: None,
+        price_micros: price,
+    }
 }
 
 async fn attempt(store: &dyn Ledger, n: u32) -> MessageId {
@@ -22,7 +30,9 @@ async fn attempt(store: &dyn Ledger, n: u32) -> MessageId {
     draft(n).id
 }
 
-async fn an_assumed_price_is_marked_until_an_answer_or_a_report_tells_it_and_also_where_it_was_right(backend: Backend) {
+async fn an_assumed_price_is_marked_until_an_answer_or_a_report_tells_it_and_also_where_it_was_right(
+    backend: Backend,
+) {
     for (answer, report, expected) in [
         (None, None, (Some(HOLD), true)),
         (Some(70), None, (Some(70), false)),

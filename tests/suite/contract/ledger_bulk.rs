@@ -1,5 +1,5 @@
-//! How every ledger accepts a bulk that is too large for one transaction: others come in between, and it is there as a whole or not
-//! at all.
+//! How every ledger accepts a bulk that is too large for one transaction: others come in between, and it is
+//! there as a whole or not at all.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,9 @@ use sms_mcp::ledger::{Decide, Draft, Filter, Idempotency, Intent, Ledger, Many, 
 use sms_mcp::sms::message::{BatchId, Realm};
 use sms_mcp::sms::verdict::Verdict;
 
-use super::ledger::{Backend, HOLD, NOW, by_budget, claim, draft, intent, limits, on_every_backend, payer, queued, take};
+use super::ledger::{
+    Backend, HOLD, NOW, by_budget, claim, draft, intent, limits, on_every_backend, payer, queued, take,
+};
 
 /// So many that they are written in three steps.
 const MANY: usize = 2_500;
@@ -49,13 +51,23 @@ async fn used(store: &dyn Ledger) -> Vec<(i64, i64)> {
 }
 
 fn of_alice() -> Filter {
-    Filter { principal: "alice".into(), limit: 10, state: None, to: None, since: None, until: None, batch: None, before: None }
+    Filter {
+        principal: "alice".into(),
+        limit: 10,
+        state: None,
+        to: None,
+        since: None,
+        until: None,
+        batch: None,
+        before: None,
+    }
 }
 
 /// What anybody sees of a bulk: itself, its messages, its key, what may leave.
 async fn sees(store: &dyn Ledger, id: &BatchId) -> (bool, usize, bool, usize) {
     let batch = store.batch("alice", id, 0).await.unwrap();
-    let listed = store.list(of_alice()).await.unwrap().into_iter().filter(|message| message.batch.is_some()).count();
+    let listed =
+        store.list(of_alice()).await.unwrap().into_iter().filter(|message| message.batch.is_some()).count();
     let target = store.target_of("alice", Realm::Live, "bulk").await.unwrap();
     let claimed = store.claim(claim(10)).await.unwrap().messages.len();
     (batch.is_some(), listed, target.is_some(), claimed)
@@ -76,10 +88,21 @@ async fn a_large_bulk_is_seen_as_a_whole_or_not_at_all_and_others_come_in_betwee
             let singles = i64::try_from(looks.load(Ordering::SeqCst)).unwrap() - 1;
             block_on(async {
                 assert_eq!(sees(&*other, &of).await, (false, 0, false, 0), "nothing of it");
-                assert!(used(&*other).await.iter().all(|used| *used == ((first + singles) * HOLD, first + singles)), "what it holds counts");
-                let single = Intent { payer: rich(), ..intent(vec![draft(900_000 + u32::try_from(first).unwrap())]) };
+                assert!(
+                    used(&*other)
+                        .await
+                        .iter()
+                        .all(|used| *used == ((first + singles) * HOLD, first + singles)),
+                    "what it holds counts"
+                );
+                let single =
+                    Intent { payer: rich(), ..intent(vec![draft(900_000 + u32::try_from(first).unwrap())]) };
                 take(&*other, single).await;
-                assert_eq!(other.cancel("alice", &of, NOW).await.unwrap(), 0, "nobody takes back what is not there");
+                assert_eq!(
+                    other.cancel("alice", &of, NOW).await.unwrap(),
+                    0,
+                    "nobody takes back what is not there"
+                );
             });
         };
         // Each is decided on as it would be in one step: beside those before it, in budgets without them.
@@ -93,7 +116,10 @@ async fn a_large_bulk_is_seen_as_a_whole_or_not_at_all_and_others_come_in_betwee
         assert!(matches!(reservation, Reservation::Taken { refused, .. } if refused.is_empty()));
         assert_eq!(looked.load(Ordering::SeqCst), 2);
         let whole = store.batch("alice", &id, 0).await.unwrap().unwrap();
-        assert_eq!((whole.accepted() as usize, whole.open() as usize, whole.duplicates.as_slice()), (MANY, MANY, ["+1".to_owned()].as_slice()));
+        assert_eq!(
+            (whole.accepted() as usize, whole.open() as usize, whole.duplicates.as_slice()),
+            (MANY, MANY, ["+1".to_owned()].as_slice())
+        );
         let (is_there, listed, has_key, claimed) = sees(&*store, &id).await;
         assert!(is_there && listed > 0 && has_key && claimed > 0);
         let again = store.reserve_many(bulk(2), many(|_| ()), by_budget()).await.unwrap();
@@ -101,7 +127,9 @@ async fn a_large_bulk_is_seen_as_a_whole_or_not_at_all_and_others_come_in_betwee
     }
 }
 
-async fn a_large_bulk_that_is_refused_in_its_middle_leaves_nothing_and_tells_all_who_are_refused(backend: Backend) {
+async fn a_large_bulk_that_is_refused_in_its_middle_leaves_nothing_and_tells_all_who_are_refused(
+    backend: Backend,
+) {
     for place in backend.places() {
         let store = place.open();
         let refuse: Decide = Arc::new(|index, _| match index {
@@ -144,16 +172,25 @@ async fn a_large_bulk_never_passes_a_limit_whoever_spends_in_between(backend: Ba
         let other = Arc::clone(&store);
         let between = move |first: usize| {
             if first == 2_000 {
-                block_on(async { take(&*other, Intent { payer: narrow(), ..intent(vec![draft(900_000)]) }).await });
+                block_on(async {
+                    take(&*other, Intent { payer: narrow(), ..intent(vec![draft(900_000)]) }).await
+                });
             }
         };
-        let refused = store.reserve_many(Intent { payer: narrow(), ..bulk(1) }, many(between), by_budget()).await.unwrap_err();
+        let refused = store
+            .reserve_many(Intent { payer: narrow(), ..bulk(1) }, many(between), by_budget())
+            .await
+            .unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::BudgetExceeded);
         assert!(used(&*store).await.iter().all(|used| *used == (HOLD, 1)), "the other one's alone");
         // What does not fit as a whole is refused before any of it is held.
         let other = Arc::clone(&store);
-        let looked = move |_| block_on(async { assert!(used(&*other).await.iter().all(|used| *used == (HOLD, 1))) });
-        let refused = store.reserve_many(Intent { payer: narrow(), ..bulk(2) }, many(looked), by_budget()).await.unwrap_err();
+        let looked =
+            move |_| block_on(async { assert!(used(&*other).await.iter().all(|used| *used == (HOLD, 1))) });
+        let refused = store
+            .reserve_many(Intent { payer: narrow(), ..bulk(2) }, many(looked), by_budget())
+            .await
+            .unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::BudgetExceeded);
     }
 }
@@ -167,7 +204,9 @@ async fn who_calls_with_the_key_of_a_bulk_that_is_being_accepted_waits_for_it(ba
             let mut begun = begun.lock().unwrap();
             if first == 1_000 {
                 let other = Arc::clone(&other);
-                *begun = Some(tokio::spawn(async move { other.reserve_many(bulk(2), many(|_| ()), by_budget()).await }));
+                *begun = Some(tokio::spawn(async move {
+                    other.reserve_many(bulk(2), many(|_| ()), by_budget()).await
+                }));
             }
             assert!(begun.as_ref().is_none_or(|second| !second.is_finished()));
         };
@@ -184,9 +223,16 @@ async fn a_large_bulk_whose_acceptance_was_cut_off_is_withdrawn_with_its_money_a
         let store = place.open();
         let between = |first: usize| assert!(first < 2_000, "it is cut off here");
         let cut = Arc::clone(&store);
-        let ended = tokio::spawn(async move { cut.reserve_many(bulk(1), many(between), by_budget()).await.map(drop) }).await;
+        let ended =
+            tokio::spawn(
+                async move { cut.reserve_many(bulk(1), many(between), by_budget()).await.map(drop) },
+            )
+            .await;
         assert!(ended.is_err());
-        assert!(used(&*store).await.iter().all(|used| *used == (2_000 * HOLD, 2_000)), "it holds what it held");
+        assert!(
+            used(&*store).await.iter().all(|used| *used == (2_000 * HOLD, 2_000)),
+            "it holds what it held"
+        );
         // Somebody who opted out meanwhile holds nothing any more.
         store.opt_out(&drafted(3).to, true, "operator", NOW).await.unwrap();
         store.recover(NOW, None).await.unwrap();
@@ -204,7 +250,8 @@ async fn a_quote_of_a_large_bulk_writes_nothing(backend: Backend) {
         assert!(matches!(reservation, Reservation::Taken { .. }));
         assert!(used(&*store).await.iter().all(|used| *used == (0, 0)));
         assert_eq!(sees(&*store, &id_of(&bulk(1))).await, (false, 0, false, 0));
-        let too_much = Intent { preview: true, payer: Payer { day: limits(HOLD * 2_400, 10_000), ..rich() }, ..bulk(2) };
+        let too_much =
+            Intent { preview: true, payer: Payer { day: limits(HOLD * 2_400, 10_000), ..rich() }, ..bulk(2) };
         let refused = store.reserve_many(too_much, many(|_| ()), by_budget()).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::BudgetExceeded);
     }
@@ -224,7 +271,8 @@ on_every_backend! {
 #[tokio::test]
 async fn of_a_copy_from_the_middle_of_a_large_bulk_that_is_put_back_nothing_is_withdrawn() {
     let folder = tempfile::tempdir().unwrap();
-    let (file, copy, restored) = (folder.path().join("ledger.db"), folder.path().join("copy.db"), folder.path().join("restored.db"));
+    let (file, copy, restored) =
+        (folder.path().join("ledger.db"), folder.path().join("copy.db"), folder.path().join("restored.db"));
     let store = Arc::new(SqliteLedger::open(&file, NOW, [1; 8]).unwrap());
     let (other, to) = (Arc::clone(&store), copy.clone());
     let between = move |first: usize| {

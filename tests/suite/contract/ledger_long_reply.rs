@@ -1,8 +1,10 @@
-//! What every ledger must do with what people write in several segments, and how much it keeps of what may never come.
+//! What every ledger must do with what people write in several segments, and how much it keeps of what may
+//! never come.
 
 use sms_mcp::clock::Timestamp;
 use sms_mcp::ledger::long_reply::{
-    DOUBT_MS, LongReply, LongReplyClaim, MOST_EARLY_RECEIPTS, MOST_LONG_REPLIES, MOST_OCTETS, MOST_OF_SENDER, NewReplySegment, Tallies,
+    DOUBT_MS, LongReply, LongReplyClaim, MOST_EARLY_RECEIPTS, MOST_LONG_REPLIES, MOST_OCTETS, MOST_OF_SENDER,
+    NewReplySegment, Tallies,
 };
 use sms_mcp::ledger::{Ledger, NewReply, Report, Settlement};
 use sms_mcp::sms::caller_id::Sender;
@@ -43,7 +45,11 @@ fn named(id: &str, segment: NewReplySegment) -> NewReplySegment {
 /// What a text says, with a dot for each gap.
 fn words(reply: &LongReply) -> String {
     let at = |number| reply.segments.iter().find(|segment| segment.number == number);
-    (1..=reply.total).map(|number| at(number).map_or(".".to_owned(), |segment| String::from_utf8_lossy(&segment.octets).into_owned())).collect()
+    (1..=reply.total)
+        .map(|number| {
+            at(number).map_or(".".to_owned(), |segment| String::from_utf8_lossy(&segment.octets).into_owned())
+        })
+        .collect()
 }
 
 /// Records a segment at a time: the text that it made whole, which is noted as told.
@@ -60,7 +66,8 @@ async fn hear(store: &dyn Ledger, segment: NewReplySegment) -> Option<String> {
 }
 
 async fn claim(store: &dyn Ledger, late: Timestamp, now: Timestamp) -> Vec<LongReply> {
-    let claim = LongReplyClaim { provider: "carrier".into(), late, limit: 2_000, now, again: now.plus_ms(MINUTE_MS) };
+    let claim =
+        LongReplyClaim { provider: "carrier".into(), late, limit: 2_000, now, again: now.plus_ms(MINUTE_MS) };
     store.claim_long_replies(claim).await.unwrap()
 }
 
@@ -75,7 +82,9 @@ async fn late(store: &dyn Ledger, late: Timestamp) -> Vec<String> {
     told
 }
 
-async fn a_text_is_joined_by_whichever_process_records_its_last_segment_and_across_a_restart(backend: Backend) {
+async fn a_text_is_joined_by_whichever_process_records_its_last_segment_and_across_a_restart(
+    backend: Backend,
+) {
     for place in backend.places() {
         let (first, second) = (place.open(), place.open());
         assert_eq!(hear(&*first, segment(3, 3, "c")).await, None);
@@ -97,7 +106,10 @@ async fn segments_of_other_texts_are_not_mixed_in(backend: Backend) {
         let others = [
             NewReplySegment { from: Sender::E164("+33199000002".into()), ..segment(2, 2, "b") },
             NewReplySegment { from: Sender::AsWritten("+33199000001".into()), ..segment(2, 2, "b") },
-            NewReplySegment { from: Sender::InRegion("+33199000001".into(), "CN".parse().unwrap()), ..segment(2, 2, "b") },
+            NewReplySegment {
+                from: Sender::InRegion("+33199000001".into(), "CN".parse().unwrap()),
+                ..segment(2, 2, "b")
+            },
             NewReplySegment { to: "36180".into(), ..segment(2, 2, "b") },
             NewReplySegment { reference: 8, ..segment(2, 2, "b") },
             NewReplySegment { provider: "another".into(), ..segment(2, 2, "b") },
@@ -130,11 +142,16 @@ async fn what_a_carrier_tells_again_is_told_once(backend: Backend) {
         hear_at(&*store, long_after, other(1, "x")).await;
         hear_at(&*store, long_after, other(2, "y")).await;
         hear_at(&*store, long_after, perhaps_again(segment(1, 2, "a"))).await;
-        assert_eq!(hear_at(&*store, long_after, perhaps_again(segment(2, 2, "b"))).await.as_deref(), Some("ab"));
+        assert_eq!(
+            hear_at(&*store, long_after, perhaps_again(segment(2, 2, "b"))).await.as_deref(),
+            Some("ab")
+        );
     }
 }
 
-async fn what_another_process_recorded_just_now_may_be_told_again_for_that_one_may_have_died(backend: Backend) {
+async fn what_another_process_recorded_just_now_may_be_told_again_for_that_one_may_have_died(
+    backend: Backend,
+) {
     for place in backend.places() {
         let (died, store) = (place.open(), place.open());
         hear(&*died, segment(1, 2, "a")).await;
@@ -165,7 +182,11 @@ async fn a_number_that_is_used_again_begins_another_text_and_neither_loses_anyth
         // The second text says something else from its first segment on, and comes while the first waits.
         hear(&*store, segment(1, 2, "a")).await;
         hear(&*store, segment(1, 2, "x")).await;
-        assert_eq!(hear(&*store, segment(2, 2, "y")).await.as_deref(), Some("xy"), "the latest is the one that is being told");
+        assert_eq!(
+            hear(&*store, segment(2, 2, "y")).await.as_deref(),
+            Some("xy"),
+            "the latest is the one that is being told"
+        );
         assert_eq!(hear(&*store, segment(2, 2, "b")).await.as_deref(), Some("ab"));
         // It begins as the one before, and that was told: it is new, or that is in doubt.
         assert_eq!(hear(&*store, segment(1, 2, "a")).await, None);
@@ -198,14 +219,23 @@ async fn a_carriers_own_id_says_which_segment_is_the_same(backend: Backend) {
         }
         assert!(late(&*store, NOW).await.is_empty());
         hear(&*store, named("m-3", segment(1, 2, "a"))).await;
-        assert_eq!(hear(&*store, named("m-4", segment(2, 2, "b"))).await.as_deref(), Some("ab"), "other ids, so another text");
+        assert_eq!(
+            hear(&*store, named("m-4", segment(2, 2, "b"))).await.as_deref(),
+            Some("ab"),
+            "other ids, so another text"
+        );
         // An id that was used twice says nothing about who wrote what.
         hear(&*store, named("m-1", segment(1, 2, "other"))).await;
-        assert_eq!(hear(&*store, named("m-2", segment(2, 2, " words"))).await.as_deref(), Some("other words"));
+        assert_eq!(
+            hear(&*store, named("m-2", segment(2, 2, " words"))).await.as_deref(),
+            Some("other words")
+        );
     }
 }
 
-async fn a_text_that_does_not_become_whole_in_time_is_told_with_its_gap_and_what_comes_later_by_itself(backend: Backend) {
+async fn a_text_that_does_not_become_whole_in_time_is_told_with_its_gap_and_what_comes_later_by_itself(
+    backend: Backend,
+) {
     for place in backend.places() {
         let store = place.open();
         hear(&*store, segment(1, 3, "I take ")).await;
@@ -224,7 +254,9 @@ async fn a_text_that_does_not_become_whole_in_time_is_told_with_its_gap_and_what
     }
 }
 
-async fn a_text_that_is_to_be_told_is_told_by_one_and_again_until_it_was_and_stays_as_it_is(backend: Backend) {
+async fn a_text_that_is_to_be_told_is_told_by_one_and_again_until_it_was_and_stays_as_it_is(
+    backend: Backend,
+) {
     for place in backend.places() {
         let (store, other) = (place.open(), place.open());
         let again = NOW.plus_ms(MINUTE_MS);
@@ -262,7 +294,9 @@ async fn a_clock_that_was_ahead_keeps_no_text_back(backend: Backend) {
     }
 }
 
-async fn unfinished_texts_are_bounded_for_each_sender_and_in_all_and_the_oldest_is_told_as_it_is(backend: Backend) {
+async fn unfinished_texts_are_bounded_for_each_sender_and_in_all_and_the_oldest_is_told_as_it_is(
+    backend: Backend,
+) {
     for place in backend.places() {
         let store = place.open();
         let of = |sender: u32, reference: u16| NewReplySegment {
@@ -276,8 +310,12 @@ async fn unfinished_texts_are_bounded_for_each_sender_and_in_all_and_the_oldest_
             cut_short += store.take_segment(of(1, reference), now, now).await.unwrap().cut_short;
         }
         assert_eq!(cut_short, 20 - MOST_OF_SENDER);
-        let told: Vec<String> = claim(&*store, Timestamp(0), NOW.plus_ms(99)).await.iter().map(words).collect();
-        assert_eq!(told, (0..20 - MOST_OF_SENDER).map(|reference| format!("1/{reference}.")).collect::<Vec<_>>());
+        let told: Vec<String> =
+            claim(&*store, Timestamp(0), NOW.plus_ms(99)).await.iter().map(words).collect();
+        assert_eq!(
+            told,
+            (0..20 - MOST_OF_SENDER).map(|reference| format!("1/{reference}.")).collect::<Vec<_>>()
+        );
         // Of many senders.
         let mut cut_short = 0;
         for sender in 2..2 + MOST_LONG_REPLIES {
@@ -289,16 +327,27 @@ async fn unfinished_texts_are_bounded_for_each_sender_and_in_all_and_the_oldest_
         let big = NewReplySegment { octets: vec![b'x'; 60_000], ..of(5_000, 1) };
         let mut octets = 0;
         for reference in 0..80 {
-            let big = NewReplySegment { from: Sender::E164(format!("+3318800{reference:04}")), ..big.clone() };
+            let big =
+                NewReplySegment { from: Sender::E164(format!("+3318800{reference:04}")), ..big.clone() };
             store.take_segment(big, NOW.plus_ms(9_999), NOW).await.unwrap();
         }
         for reply in claim(&*store, NOW.plus_ms(DAY_MS), NOW.plus_ms(DAY_MS)).await {
-            octets +=
-                i64::try_from(reply.segments.iter().map(|segment| segment.octets.len()).filter(|octets| *octets == 60_000).sum::<usize>()).unwrap();
+            octets += i64::try_from(
+                reply
+                    .segments
+                    .iter()
+                    .map(|segment| segment.octets.len())
+                    .filter(|octets| *octets == 60_000)
+                    .sum::<usize>(),
+            )
+            .unwrap();
         }
         assert_eq!(octets, 80 * 60_000, "nothing is lost, whatever had to be told early");
         let tallies = store.tallies("carrier").await.unwrap();
-        assert!(tallies.long_replies_cut_short >= 20 + u32::try_from((octets - MOST_OCTETS) / 60_000).unwrap(), "{tallies:?}");
+        assert!(
+            tallies.long_replies_cut_short >= 20 + u32::try_from((octets - MOST_OCTETS) / 60_000).unwrap(),
+            "{tallies:?}"
+        );
         assert_eq!(store.tallies("another").await.unwrap(), Tallies::default());
     }
 }
@@ -322,15 +371,32 @@ async fn a_reply_with_gaps_is_marked_where_it_is_kept_and_where_it_is_told_onwar
         for (n, is_whole) in [(1, true), (2, false)] {
             store.record_reply(reply(n, is_whole), NOW).await.unwrap();
         }
-        assert_eq!(crate::support::replies(&*store, &draft(1).id).await.iter().map(|reply| reply.is_whole).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(
+            crate::support::replies(&*store, &draft(1).id)
+                .await
+                .iter()
+                .map(|reply| reply.is_whole)
+                .collect::<Vec<_>>(),
+            [true, false]
+        );
         let told = store.claim_forwards(9, NOW.plus_ms(9), NOW.plus_ms(9)).await.unwrap();
-        let marks = told.iter().map(|event| serde_json::from_str::<serde_json::Value>(&event.body).unwrap()["data"]["is_whole"].clone());
+        let marks = told.iter().map(|event| {
+            serde_json::from_str::<serde_json::Value>(&event.body).unwrap()["data"]["is_whole"].clone()
+        });
         assert_eq!(marks.collect::<Vec<_>>(), [serde_json::Value::Null, serde_json::Value::Bool(false)]);
     }
 }
 
 fn report(provider: &str, n: u32) -> Report {
-    Report { provider: provider.into(), vendor_id: format!("v-{n}"), to: None, state: State::Delivered, at: NOW, why: None, price_micros: None }
+    Report {
+        provider: provider.into(),
+        vendor_id: format!("v-{n}"),
+        to: None,
+        state: State::Delivered,
+        at: NOW,
+        why: None,
+        price_micros: None,
+    }
 }
 
 async fn receipts_that_wait_for_their_message_are_bounded_and_the_oldest_is_dropped(backend: Backend) {
@@ -344,14 +410,25 @@ async fn receipts_that_wait_for_their_message_are_bounded_and_the_oldest_is_drop
         let (most, over) = (MOST_EARLY_RECEIPTS, 50);
         let flood: Vec<u32> = (0..most + over).collect();
         for some in flood.chunks(2_000) {
-            let recorded = some.iter().map(|n| store.record_receipt(report("sandbox", *n), NOW.plus_ms(i64::from(*n))));
+            let recorded =
+                some.iter().map(|n| store.record_receipt(report("sandbox", *n), NOW.plus_ms(i64::from(*n))));
             futures::future::try_join_all(recorded).await.unwrap();
         }
         let tallies = waiting().await;
         assert_eq!((tallies.early_receipts, tallies.early_receipts_dropped), (most, over));
-        assert_eq!(store.tallies("another").await.unwrap(), Tallies { early_receipts: 2, ..Tallies::default() }, "another's flood is not theirs");
+        assert_eq!(
+            store.tallies("another").await.unwrap(),
+            Tallies { early_receipts: 2, ..Tallies::default() },
+            "another's flood is not theirs"
+        );
         let settle = async |n: u32, id: u32| {
-            store.settle(&draft(n).id, Settlement { vendor_id: Some(format!("v-{id}")), ..ended(State::Sent, None) }).await.unwrap();
+            store
+                .settle(
+                    &draft(n).id,
+                    Settlement { vendor_id: Some(format!("v-{id}")), ..ended(State::Sent, None) },
+                )
+                .await
+                .unwrap();
             state_of(&*store, &draft(n).id).await
         };
         assert_eq!(settle(1, over - 1).await, State::Sent, "the oldest were dropped");

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use sms_mcp::clock::Timestamp;
 use sms_mcp::ledger::upkeep::{KNOWN_ID_MS, PrunePlace, Pruned};
 use sms_mcp::ledger::{
-    BaseSession, Claim, Draft, E164, Filter, Idempotency, Intent, Ledger, NewHandle, NewReply, Payer, ProviderName, Report, Reservation, Settlement,
-    VendorId,
+    BaseSession, Claim, Draft, E164, Filter, Idempotency, Intent, Ledger, NewHandle, NewReply, Payer,
+    ProviderName, Report, Reservation, Settlement, VendorId,
 };
 use sms_mcp::sms::caller_id::Known;
 use sms_mcp::sms::facts::{BudgetKey, Limits, Scope};
 use sms_mcp::sms::message::{Realm, SessionId, State};
 
-use super::ledger::{Backend, NOW, by_budget, claim, draft, ended, intent, on_every_backend, payer, queued, take};
+use super::ledger::{
+    Backend, NOW, by_budget, claim, draft, ended, intent, on_every_backend, payer, queued, take,
+};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -66,15 +68,21 @@ async fn what_is_over_is_forgotten_and_what_is_open_stays_and_no_money_changes(b
         take(&*store, wide(intent(vec![draft(5)]))).await;
         take(&*store, wide(queued(6, 1))).await;
         over(&*store, 7, day(39)).await;
-        let (all, unknown) = (store.all_budgets().await.unwrap(), store.unknowns(None, Timestamp(0), 9).await.unwrap());
+        let (all, unknown) =
+            (store.all_budgets().await.unwrap(), store.unknowns(None, Timestamp(0), 9).await.unwrap());
         assert_eq!(prune(&*store, day(40)).await.messages, 2);
         for (n, stays) in [(1, false), (2, false), (3, true), (4, true), (5, true), (6, true), (7, true)] {
             assert_eq!(has(&*store, n).await, stays, "{n}");
         }
         assert_eq!(store.all_budgets().await.unwrap(), all);
-        assert!(unknown.len() == 1 && store.unknowns(None, Timestamp(0), 9).await.unwrap()[0].id == unknown[0].id);
+        assert!(
+            unknown.len() == 1 && store.unknowns(None, Timestamp(0), 9).await.unwrap()[0].id == unknown[0].id
+        );
         // What stays goes on as ever.
-        assert_eq!(store.claim(Claim { max_age_ms: i64::MAX / 2, ..claim(9) }).await.unwrap().messages.len(), 1);
+        assert_eq!(
+            store.claim(Claim { max_age_ms: i64::MAX / 2, ..claim(9) }).await.unwrap().messages.len(),
+            1
+        );
         store.settle(&draft(3).id, Settlement { at: day(40), ..sent(3) }).await.unwrap();
         assert_eq!(prune(&*store, day(40)).await, Pruned::default());
     }
@@ -102,10 +110,23 @@ async fn whoever_was_texted_is_known_for_ever_and_as_lately_as_before(backend: B
 
 fn reply(n: u32, id: &str, to: &str, at: Timestamp) -> NewReply {
     let (provider, vendor_id, from, to) = ("sandbox".into(), id.into(), draft(n).to, to.into());
-    NewReply { provider, vendor_id, from, to, text: "Yes".into(), is_whole: true, at, forward: true, is_unsettled: false, content: None }
+    NewReply {
+        provider,
+        vendor_id,
+        from,
+        to,
+        text: "Yes".into(),
+        is_whole: true,
+        at,
+        forward: true,
+        is_unsettled: false,
+        content: None,
+    }
 }
 
-async fn a_reply_to_forgotten_messages_is_told_with_whose_it_is_by_the_sender_that_it_was_written_to(backend: Backend) {
+async fn a_reply_to_forgotten_messages_is_told_with_whose_it_is_by_the_sender_that_it_was_written_to(
+    backend: Backend,
+) {
     for place in backend.places() {
         let store = place.open();
         for (n, principal, sender) in [(1, "alice", "ACME"), (2, "bob", "Shop")] {
@@ -148,7 +169,10 @@ async fn a_key_is_kept_for_thirty_days_after_it_was_used_last_with_what_it_stand
         }
         let gone = prune(&*store, day(100)).await;
         assert_eq!((gone.keys, gone.messages), (1, 1));
-        assert!(matches!(store.reserve(keyed(2, day(100)), by_budget()).await.unwrap(), Reservation::Taken { .. }));
+        assert!(matches!(
+            store.reserve(keyed(2, day(100)), by_budget()).await.unwrap(),
+            Reservation::Taken { .. }
+        ));
     }
 }
 
@@ -157,7 +181,9 @@ fn receipt(n: u32, at: Timestamp) -> Report {
     Report { provider, vendor_id, to: None, state: State::Delivered, at, why: None, price_micros: None }
 }
 
-async fn a_late_receipt_of_a_forgotten_message_is_no_riddle_and_the_first_of_a_new_one_with_its_id_is_not_lost(backend: Backend) {
+async fn a_late_receipt_of_a_forgotten_message_is_no_riddle_and_the_first_of_a_new_one_with_its_id_is_not_lost(
+    backend: Backend,
+) {
     for place in backend.places() {
         let store = place.open();
         over(&*store, 1, NOW).await;
@@ -165,11 +191,21 @@ async fn a_late_receipt_of_a_forgotten_message_is_no_riddle_and_the_first_of_a_n
         prune(&*store, day(40)).await;
         let (told, look) = (day(40), day(40).plus_ms(120_000));
         assert!(store.record_receipt(receipt(1, told), told).await.unwrap().is_empty());
-        assert_eq!((store.tallies("sandbox").await.unwrap().early_receipts, store.unmatched("sandbox", look).await.unwrap().count), (0, 0));
+        assert_eq!(
+            (
+                store.tallies("sandbox").await.unwrap().early_receipts,
+                store.unmatched("sandbox", look).await.unwrap().count
+            ),
+            (0, 0)
+        );
         store.record_receipt(receipt(77, told), told).await.unwrap();
         assert_eq!(store.unmatched("sandbox", look).await.unwrap().count, 1, "one of nobody is");
-        assert!(store.has_vendor_id(ProviderName("sandbox"), VendorId("v-1"), E164(&draft(1).to)).await.unwrap());
-        assert!(!store.has_vendor_id(ProviderName("sandbox"), VendorId("v-1"), E164(&draft(2).to)).await.unwrap());
+        assert!(
+            store.has_vendor_id(ProviderName("sandbox"), VendorId("v-1"), E164(&draft(1).to)).await.unwrap()
+        );
+        assert!(
+            !store.has_vendor_id(ProviderName("sandbox"), VendorId("v-1"), E164(&draft(2).to)).await.unwrap()
+        );
         ids_that_begin_anew_are_known_for_a_while(&*store, (told, look)).await;
     }
 }
@@ -184,7 +220,9 @@ async fn ids_that_begin_anew_are_known_for_a_while(store: &dyn Ledger, (told, lo
     // Ids are known for a while, and not for ever.
     let later = day(40).plus_ms(KNOWN_ID_MS + 1);
     assert!(prune(store, later).await.leftovers >= 1);
-    assert!(!store.has_vendor_id(ProviderName("sandbox"), VendorId("v-1"), E164(&draft(1).to)).await.unwrap());
+    assert!(
+        !store.has_vendor_id(ProviderName("sandbox"), VendorId("v-1"), E164(&draft(1).to)).await.unwrap()
+    );
 }
 
 async fn a_bulk_is_forgotten_as_a_whole_or_not_at_all(backend: Backend) {
@@ -214,13 +252,15 @@ async fn what_something_younger_needs_stays(backend: Backend) {
         for n in 1..5 {
             over(&*store, n, NOW).await;
         }
-        // A reply of yesterday; a budget that it froze; an unknown one to the same person, which may be found by comparison.
+        // A reply of yesterday; a budget that it froze; an unknown one to the same person, which may be found
+        // by comparison.
         store.record_reply(reply(1, "r", "ACME", day(39)), day(39)).await.unwrap();
         take(&*store, intent(vec![draft(5)])).await;
         store.settle(&draft(5).id, Settlement { price_micros: Some(700), ..sent(5) }).await.unwrap();
         assert!(store.unfreeze(&BudgetKey::total("USD", Realm::Live)).await.unwrap());
         let same = vec![Draft { to: draft(2).to, ..draft(6) }];
-        let payer = Payer { principal: "bob".into(), base: BaseSession::Named("process-3".into()), ..payer() };
+        let payer =
+            Payer { principal: "bob".into(), base: BaseSession::Named("process-3".into()), ..payer() };
         take(&*store, Intent { payer, ..intent(same) }).await;
         store.settle(&draft(6).id, ended(State::Unknown, None)).await.unwrap();
         assert_eq!(prune(&*store, day(40)).await.messages, 2);
@@ -237,18 +277,26 @@ async fn a_session_goes_when_nobody_uses_it_or_a_handle_of_it_and_its_budget_sta
         let store = place.open();
         let (handle, year) = (SessionId::new([1; 20]), 365 * DAY_MS);
         let opener = Payer { idle_ms: year, ..payer() };
-        let new = NewHandle { id: handle.clone(), label: None, limits: Limits { spend_micros: None, messages: Some(9) } };
+        let new = NewHandle {
+            id: handle.clone(),
+            label: None,
+            limits: Limits { spend_micros: None, messages: Some(9) },
+        };
         store.open_session(opener.clone(), new, NOW).await.unwrap();
         let user = Payer { base: BaseSession::Named("process-2".into()), handle: Some(handle), ..opener };
         let by_handle = |n, at| Intent { payer: user.clone(), now: at, ..intent(vec![draft(n)]) };
         take(&*store, by_handle(1, day(39))).await;
         assert_eq!(prune(&*store, day(40)).await.sessions, 0);
-        let path: Vec<Scope> = store.budgets(user.clone(), day(40)).await.unwrap().iter().map(|budget| budget.scope).collect();
+        let path: Vec<Scope> =
+            store.budgets(user.clone(), day(40)).await.unwrap().iter().map(|budget| budget.scope).collect();
         assert_eq!(path, [Scope::Total, Scope::Day, Scope::Session, Scope::Session, Scope::Handle]);
         let budgets = store.all_budgets().await.unwrap();
         assert_eq!(prune(&*store, day(80)).await.sessions, 3);
         assert_eq!(store.all_budgets().await.unwrap(), budgets);
-        assert!(store.reserve(by_handle(2, day(80)), by_budget()).await.is_err(), "there is no such handle any more");
+        assert!(
+            store.reserve(by_handle(2, day(80)), by_budget()).await.is_err(),
+            "there is no such handle any more"
+        );
     }
 }
 
@@ -260,7 +308,8 @@ async fn what_would_go_is_what_goes_in_any_mix(backend: Backend) {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (random >> 16) % most
         };
-        let states = [State::Sent, State::Delivered, State::Rejected, State::Failed, State::Unknown, State::Held];
+        let states =
+            [State::Sent, State::Delivered, State::Rejected, State::Failed, State::Unknown, State::Held];
         for n in 1..80 {
             // A clock only goes forward.
             let (at, to) = (day(i64::from(n) * 60 / 80), draft(next(30)).to);
@@ -270,9 +319,18 @@ async fn what_would_go_is_what_goes_in_any_mix(backend: Backend) {
             let state = states[next(6) as usize];
             let vendor_id = (next(4) > 0).then(|| format!("v-{n}"));
             let changed = at.plus_ms(i64::from(next(10)) * DAY_MS);
-            store.settle(&draft(n).id, Settlement { at: changed, vendor_id, ..ended(state, None) }).await.unwrap();
+            store
+                .settle(&draft(n).id, Settlement { at: changed, vendor_id, ..ended(state, None) })
+                .await
+                .unwrap();
             if next(5) == 0 {
-                store.record_reply(reply(next(30), &format!("r-{n}"), "ACME", day(i64::from(next(60)))), day(60)).await.unwrap();
+                store
+                    .record_reply(
+                        reply(next(30), &format!("r-{n}"), "ACME", day(i64::from(next(60)))),
+                        day(60),
+                    )
+                    .await
+                    .unwrap();
             }
         }
         let (now, before) = (day(60), day(30));
@@ -286,7 +344,9 @@ async fn what_would_go_is_what_goes_in_any_mix(backend: Backend) {
             found
         };
         let (people, budgets) = (everybody().await, store.all_budgets().await.unwrap());
-        let unknown = |found: Vec<sms_mcp::ledger::Record>| found.into_iter().map(|record| record.id).collect::<Vec<_>>();
+        let unknown = |found: Vec<sms_mcp::ledger::Record>| {
+            found.into_iter().map(|record| record.id).collect::<Vec<_>>()
+        };
         let in_doubt = unknown(store.unknowns(None, Timestamp(0), 999).await.unwrap());
         let would = store.prunable(before, now).await.unwrap();
         assert!(would.goes.messages > 5 && would.goes.keys > 0 && would.old_that_stay > 5, "{would:?}");
@@ -297,7 +357,10 @@ async fn what_would_go_is_what_goes_in_any_mix(backend: Backend) {
         let filter = Filter { principal: "alice".into(), limit: 999, ..Filter::default() };
         let stay = store.list(filter).await.unwrap();
         assert_eq!(stay.iter().map(|record| record.created).min(), would.oldest);
-        assert_eq!(stay.iter().filter(|record| record.created < before && record.changed < before).count(), would.old_that_stay as usize);
+        assert_eq!(
+            stay.iter().filter(|record| record.created < before && record.changed < before).count(),
+            would.old_that_stay as usize
+        );
         assert_eq!(store.prunable(before, now).await.unwrap().goes, Pruned::default());
     }
 }

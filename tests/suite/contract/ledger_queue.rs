@@ -1,15 +1,20 @@
-//! What every ledger must do on the way out: rates of providers, requests that carry several messages, what comes back
-//! to the queue, what goes on to another provider, and campaigns.
+//! What every ledger must do on the way out: rates of providers, requests that carry several messages, what
+//! comes back to the queue, what goes on to another provider, and campaigns.
 
 use std::sync::Arc;
 
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
-use sms_mcp::ledger::{Back, BaseSession, Claim, Claimed, Draft, Intent, Ledger, Pacing, Payer, ProviderName, ReplyPage, Report, VendorId};
+use sms_mcp::ledger::{
+    Back, BaseSession, Claim, Claimed, Draft, Intent, Ledger, Pacing, Payer, ProviderName, ReplyPage, Report,
+    VendorId,
+};
 use sms_mcp::sms::facts::{Limits, Scope};
 use sms_mcp::sms::message::{BatchId, MessageId, State};
 
-use super::ledger::{Backend, HOLD, NOW, budget, claim, draft, ended, intent, on_every_backend, payer, queued, state_of, take};
+use super::ledger::{
+    Backend, HOLD, NOW, budget, claim, draft, ended, intent, on_every_backend, payer, queued, state_of, take,
+};
 
 /// A bulk without limits of money: from each of these senders to each of these people.
 fn bulk(first: u32, drafts: impl IntoIterator<Item = (Option<&'static str>, u32)>) -> Intent {
@@ -45,8 +50,8 @@ fn rated(limit: u32, at: Timestamp, rate: Pacing) -> Claim {
 
 const A_MINUTE: Pacing = Pacing { per_second: None, per_minute: Some(10), per_day: None };
 
-/// Claims with both processes in turn until `count` requests went, and says when each went. Where there is a wait, it
-/// is exact: a millisecond earlier nothing goes.
+/// Claims with both processes in turn until `count` requests went, and says when each went. Where there is a
+/// wait, it is exact: a millisecond earlier nothing goes.
 async fn times_of(stores: [&dyn Ledger; 2], count: usize, rate: Pacing) -> Vec<i64> {
     let mut times = Vec::new();
     let mut at = NOW;
@@ -75,7 +80,9 @@ async fn times_of(stores: [&dyn Ledger; 2], count: usize, rate: Pacing) -> Vec<i
     times
 }
 
-async fn no_sixty_seconds_hold_more_requests_than_a_minutes_limit_with_two_processes_either(backend: Backend) {
+async fn no_sixty_seconds_hold_more_requests_than_a_minutes_limit_with_two_processes_either(
+    backend: Backend,
+) {
     for place in backend.places() {
         let (first, second) = (place.open(), place.open());
         take(&*first, many(1, 200)).await;
@@ -106,7 +113,11 @@ async fn a_days_limit_ends_at_midnight_and_stays_over_a_restart(backend: Backend
         let midnight = NOW.plus_ms(i64::try_from(full.wait_ms.unwrap()).unwrap());
         assert_eq!((full.messages.len(), midnight.rfc3339().as_str()), (0, "2027-01-16T00:00:00.000Z"));
         assert_eq!(store.claim(adopt(midnight)).await.unwrap().messages.len(), 8);
-        assert_eq!(store.claim(Claim { provider: "another".into(), ..adopt(midnight) }).await.unwrap().wait_ms, None, "each has its own");
+        assert_eq!(
+            store.claim(Claim { provider: "another".into(), ..adopt(midnight) }).await.unwrap().wait_ms,
+            None,
+            "each has its own"
+        );
     }
 }
 
@@ -120,7 +131,8 @@ async fn a_clock_that_was_set_back_blocks_a_rate_for_its_window_and_no_longer(ba
         assert!((60_000..=61_000).contains(&wait), "what went counts as gone now, and no later: {wait}");
         let then = back.plus_ms(i64::try_from(wait).unwrap());
         assert_eq!(store.claim(rated(20, then, A_MINUTE)).await.unwrap().messages.len(), 10);
-        // Two processes that read the clock in the other order than they write are no clock that was set back.
+        // Two processes that read the clock in the other order than they write are no clock that was set
+        // back.
         let wait = store.claim(rated(20, then.plus_ms(-1), A_MINUTE)).await.unwrap().wait_ms.unwrap();
         assert!(wait > 60_000, "{wait}");
     }
@@ -141,16 +153,23 @@ async fn one_request_carries_one_sender_and_each_person_once_and_nobody_is_overt
     }
 }
 
-async fn a_request_counts_once_however_many_it_carries_and_carries_many_where_requests_are_few(backend: Backend) {
+async fn a_request_counts_once_however_many_it_carries_and_carries_many_where_requests_are_few(
+    backend: Backend,
+) {
     for place in backend.places() {
         let store = place.open();
         take(&*store, many(1, 200)).await;
         let rate = Pacing { per_minute: Some(2), ..Pacing::default() };
-        let joint = |at: i64, per_second| Claim { per_request: 50, per_second, ..rated(90, NOW.plus_ms(at), rate) };
+        let joint =
+            |at: i64, per_second| Claim { per_request: 50, per_second, ..rated(90, NOW.plus_ms(at), rate) };
         assert_eq!(store.claim(joint(0, 1_000)).await.unwrap().messages.len(), 50);
         assert_eq!(store.claim(joint(0, 1_000)).await.unwrap().messages.len(), 50);
         assert_eq!(store.claim(joint(0, 1_000)).await.unwrap().wait_ms, Some(61_000));
-        assert_eq!(store.claim(joint(61_000, 10)).await.unwrap().messages.len(), 8, "the pace counts messages");
+        assert_eq!(
+            store.claim(joint(61_000, 10)).await.unwrap().messages.len(),
+            8,
+            "the pace counts messages"
+        );
         let wait = store.claim(joint(61_000, 10)).await.unwrap();
         assert_eq!((wait.messages.len(), wait.wait_ms), (0, Some(600)), "not a request for each message");
         assert_eq!(store.claim(joint(61_600, 10)).await.unwrap().messages.len(), 6);
@@ -165,11 +184,16 @@ async fn single_sends_and_campaigns_count_against_the_rate_and_are_never_refused
             take(&*store, intent(vec![rated_draft(n)])).await;
         }
         take(&*store, intent(vec![draft(30)])).await;
-        let campaign = Intent { is_campaign: true, drafts: (50..60).map(rated_draft).collect(), ..queued(50, 1) };
+        let campaign =
+            Intent { is_campaign: true, drafts: (50..60).map(rated_draft).collect(), ..queued(50, 1) };
         take(&*store, campaign).await;
         take(&*store, many(100, 3)).await;
         let full = store.claim(rated(5, NOW, A_MINUTE)).await.unwrap();
-        assert_eq!((full.messages.len(), full.wait_ms), (0, Some(61_000)), "nine, and one for the whole campaign");
+        assert_eq!(
+            (full.messages.len(), full.wait_ms),
+            (0, Some(61_000)),
+            "nine, and one for the whole campaign"
+        );
         take(&*store, intent(vec![rated_draft(10)])).await;
         let later = store.claim(rated(5, NOW.plus_ms(61_000), A_MINUTE)).await.unwrap();
         assert_eq!(later.messages.len(), 3);
@@ -182,10 +206,18 @@ async fn a_campaign_is_attempted_from_the_start_and_is_unknown_when_its_process_
         let campaign = Intent { is_campaign: true, keep_texts: false, ..queued(1, 3) };
         take(&*dying, campaign).await;
         assert_eq!(state_of(&*dying, &draft(2).id).await, State::Attempting);
-        assert_eq!(living.message("alice", &draft(2).id).await.unwrap().unwrap().text, None, "it is never sent from the ledger");
+        assert_eq!(
+            living.message("alice", &draft(2).id).await.unwrap().unwrap().text,
+            None,
+            "it is never sent from the ledger"
+        );
         assert!(dying.claim(claim(9)).await.unwrap().messages.is_empty(), "nothing is queued");
-        let states: Vec<State> =
-            crate::support::whole(&*living, &draft(2).id, ReplyPage::default()).await.history.into_iter().map(|change| change.state).collect();
+        let states: Vec<State> = crate::support::whole(&*living, &draft(2).id, ReplyPage::default())
+            .await
+            .history
+            .into_iter()
+            .map(|change| change.state)
+            .collect();
         assert_eq!(states, [State::Attempting]);
         dying.settle(&draft(1).id, ended(State::Sent, None)).await.unwrap();
         dying.unclaim(returned([2])).await.unwrap();
@@ -214,7 +246,11 @@ async fn what_was_claimed_and_not_handed_over_is_queued_as_before(backend: Backe
         for (n, state) in (1..).zip(states) {
             assert_eq!(state_of(&*store, &draft(n).id).await, state, "{n}");
         }
-        assert_eq!(state_of(&*store, &draft(9).id).await, State::Attempting, "a single message is never queued");
+        assert_eq!(
+            state_of(&*store, &draft(9).id).await,
+            State::Attempting,
+            "a single message is never queued"
+        );
         let back = store.message("alice", &draft(2).id).await.unwrap().unwrap();
         assert_eq!((back.changed, back.held_micros, back.text.as_deref()), (NOW, HOLD, Some("text 2")));
         assert_eq!(budget(&*store, Scope::Session).await.held_micros, 3 * HOLD);
@@ -238,7 +274,9 @@ async fn what_came_back_goes_in_its_old_place(store: Arc<dyn Ledger>, other: Arc
     assert_eq!(other.claim(Claim { adopt: true, ..later }).await.unwrap().messages.len(), 2);
 }
 
-async fn what_comes_back_to_the_queue_stays_back_for_whoever_opted_out_meanwhile_and_where_its_bulk_was_canceled(backend: Backend) {
+async fn what_comes_back_to_the_queue_stays_back_for_whoever_opted_out_meanwhile_and_where_its_bulk_was_canceled(
+    backend: Backend,
+) {
     for place in backend.places() {
         let store = place.open();
         take(&*store, queued(1, 4)).await;
@@ -248,7 +286,11 @@ async fn what_comes_back_to_the_queue_stays_back_for_whoever_opted_out_meanwhile
         let out = store.message("alice", &draft(1).id).await.unwrap().unwrap();
         assert_eq!((out.state, out.code, out.held_micros), (State::Rejected, Some(ErrorKind::OptedOut), 0));
         assert_eq!(state_of(&*store, &draft(2).id).await, State::Queued);
-        assert_eq!(store.cancel("alice", &BatchId::new(NOW.as_millis(), 1), NOW.plus_ms(9)).await.unwrap(), 2, "the second and the fourth");
+        assert_eq!(
+            store.cancel("alice", &BatchId::new(NOW.as_millis(), 1), NOW.plus_ms(9)).await.unwrap(),
+            2,
+            "the second and the fourth"
+        );
         store.unclaim(returned([3])).await.unwrap();
         assert_eq!(state_of(&*store, &draft(3).id).await, State::Canceled);
         assert!(store.claim(Claim { now: NOW.plus_ms(999), ..claim(9) }).await.unwrap().messages.is_empty());
@@ -261,14 +303,27 @@ async fn a_message_that_goes_on_to_another_provider_is_that_ones_from_then_on(ba
     for place in backend.places() {
         let (store, other) = (place.open(), place.open());
         take(&*store, intent(vec![draft(1)])).await;
-        assert!(store.hint(ProviderName("sandbox"), VendorId("theirs"), Some(&draft(1).id), NOW).await.unwrap());
-        assert_eq!(other.hand_on(&draft(1).id, "second").await.unwrap_err().kind(), ErrorKind::LedgerUnavailable, "not the other's");
+        assert!(
+            store.hint(ProviderName("sandbox"), VendorId("theirs"), Some(&draft(1).id), NOW).await.unwrap()
+        );
+        assert_eq!(
+            other.hand_on(&draft(1).id, "second").await.unwrap_err().kind(),
+            ErrorKind::LedgerUnavailable,
+            "not the other's"
+        );
         for provider in ["second", "second", "third"] {
             store.hand_on(&draft(1).id, provider).await.unwrap();
         }
         let record = store.message("alice", &draft(1).id).await.unwrap().unwrap();
-        assert_eq!((record.provider.as_str(), record.why.as_deref()), ("third", Some("first tried with sandbox")));
-        assert_eq!((record.state, record.vendor_id), (State::Attempting, None), "what a hint named was the first one's");
+        assert_eq!(
+            (record.provider.as_str(), record.why.as_deref()),
+            ("third", Some("first tried with sandbox"))
+        );
+        assert_eq!(
+            (record.state, record.vendor_id),
+            (State::Attempting, None),
+            "what a hint named was the first one's"
+        );
         store.settle(&draft(1).id, ended(State::Sent, None)).await.unwrap();
         let report = |provider: &str| Report {
             provider: provider.into(),
@@ -291,8 +346,15 @@ async fn a_bulk_without_rates_takes_as_many_as_before(backend: Backend) {
         take(&*store, many(1, 30)).await;
         assert_eq!(store.claim(claim(20)).await.unwrap().messages.len(), 20);
         let joint = Claim { per_request: 50, per_second: 10, ..claim(20) };
-        assert_eq!(store.claim(Claim { now: NOW.plus_ms(100), ..joint.clone() }).await.unwrap().messages.len(), 8);
-        assert_eq!(store.claim(Claim { now: NOW.plus_ms(200), ..joint }).await.unwrap().messages.len(), 1, "no rate: no waiting for more");
+        assert_eq!(
+            store.claim(Claim { now: NOW.plus_ms(100), ..joint.clone() }).await.unwrap().messages.len(),
+            8
+        );
+        assert_eq!(
+            store.claim(Claim { now: NOW.plus_ms(200), ..joint }).await.unwrap().messages.len(),
+            1,
+            "no rate: no waiting for more"
+        );
     }
 }
 
@@ -301,7 +363,8 @@ async fn the_answer_to_a_request_that_carried_several_settles_each_with_its_own_
         let store = place.open();
         take(&*store, queued(1, 3)).await;
         assert_eq!(store.claim(Claim { per_request: 50, ..claim(9) }).await.unwrap().messages.len(), 3);
-        let settle = async |n: u32, price| store.settle(&draft(n).id, ended(State::Sent, price)).await.unwrap();
+        let settle =
+            async |n: u32, price| store.settle(&draft(n).id, ended(State::Sent, price)).await.unwrap();
         settle(1, Some(40)).await;
         settle(2, Some(60)).await;
         store.settle(&draft(3).id, ended(State::Rejected, None)).await.unwrap();
@@ -320,19 +383,34 @@ async fn a_claim_has_one_message_for_each_person_and_the_earliest(backend: Backe
     }
 }
 
-async fn what_rests_comes_behind_what_was_not_tried_and_before_what_is_later_for_the_same_person(backend: Backend) {
+async fn what_rests_comes_behind_what_was_not_tried_and_before_what_is_later_for_the_same_person(
+    backend: Backend,
+) {
     for place in backend.places() {
         let store = place.open();
         take(&*store, queued(1, 4)).await;
         // A later one to the first person.
         let again = Draft { to: draft(1).to, ..draft(9) };
         take(&*store, Intent { drafts: vec![again], ..queued(9, 1) }).await;
-        let at = |ms: i64, limit| Claim { now: NOW.plus_ms(ms), max_age_ms: i64::MAX / 2, per_second: 1_000_000, ..claim(limit) };
+        let at = |ms: i64, limit| Claim {
+            now: NOW.plus_ms(ms),
+            max_age_ms: i64::MAX / 2,
+            per_second: 1_000_000,
+            ..claim(limit)
+        };
         assert_eq!(ids(&store.claim(at(1, 1)).await.unwrap()), drafts([1]));
         store.unclaim(vec![Back { id: draft(1).id, rests_until: Some(NOW.plus_ms(10_000)) }]).await.unwrap();
         assert_eq!(ids(&store.claim(at(2, 2)).await.unwrap()), drafts([2, 3]), "others go on");
-        assert_eq!(ids(&store.claim(at(20_000, 1)).await.unwrap()), drafts([4]), "also when its rest is over: it was tried");
-        assert_eq!(ids(&store.claim(at(20_001, 9)).await.unwrap()), drafts([1]), "the later one waits for it");
+        assert_eq!(
+            ids(&store.claim(at(20_000, 1)).await.unwrap()),
+            drafts([4]),
+            "also when its rest is over: it was tried"
+        );
+        assert_eq!(
+            ids(&store.claim(at(20_001, 9)).await.unwrap()),
+            drafts([1]),
+            "the later one waits for it"
+        );
         store.settle(&draft(1).id, ended(State::Sent, None)).await.unwrap();
         assert_eq!(ids(&store.claim(at(20_002, 9)).await.unwrap()), drafts([9]));
     }
@@ -363,12 +441,18 @@ async fn a_claim_counts_each_segment_where_each_is_a_request_and_takes_a_text_wh
         let by_segment = |ms: i64| Claim { by_segment: true, ..rated(9, NOW.plus_ms(ms), rate) };
         assert_eq!(ids(&store.claim(by_segment(1)).await.unwrap()), drafts([1, 2, 3]), "nine of ten");
         let full = store.claim(by_segment(2)).await.unwrap();
-        assert!(full.messages.is_empty() && full.wait_ms.is_some(), "one is left, and a text of three is not begun");
+        assert!(
+            full.messages.is_empty() && full.wait_ms.is_some(),
+            "one is left, and a text of three is not begun"
+        );
         // One that no day can hold takes from the next.
         let large = Draft { segments: 11, ..draft(20) };
         take(&*store, Intent { drafts: vec![large], ..queued(20, 1) }).await;
         let next_day = 24 * 3_600_000;
-        assert_eq!(ids(&store.claim(Claim { most_requests: 3, ..by_segment(next_day) }).await.unwrap()), drafts([4]));
+        assert_eq!(
+            ids(&store.claim(Claim { most_requests: 3, ..by_segment(next_day) }).await.unwrap()),
+            drafts([4])
+        );
         assert_eq!(ids(&store.claim(by_segment(next_day + 1)).await.unwrap()), drafts([20]));
     }
 }
@@ -377,9 +461,15 @@ async fn where_somebody_is_paused_all_others_go_in_one_order(backend: Backend) {
     for place in backend.places() {
         let store = place.open();
         take(&*store, many(1, 20)).await;
-        for (n, name) in (100..110).zip(["zoe", "bob", "zoe", "carol", "bob", "alice", "bob", "carol", "zoe", "bob"]) {
+        for (n, name) in
+            (100..110).zip(["zoe", "bob", "zoe", "carol", "bob", "alice", "bob", "carol", "zoe", "bob"])
+        {
             let of_one = many(n, 1);
-            let payer = Payer { principal: name.into(), base: BaseSession::Named(format!("{name}'s")), ..of_one.payer.clone() };
+            let payer = Payer {
+                principal: name.into(),
+                base: BaseSession::Named(format!("{name}'s")),
+                ..of_one.payer.clone()
+            };
             take(&*store, Intent { payer, ..of_one }).await;
         }
         let claim = Claim { without: vec!["alice".into()], ..claim(100) };
@@ -410,15 +500,38 @@ async fn what_a_paused_principal_has_queued_keeps_its_place_and_others_behind_it
         let of_bob = many(700, 3);
         take(
             &*store,
-            Intent { payer: Payer { principal: "bob".into(), base: BaseSession::Named("bob's".into()), ..of_bob.payer.clone() }, ..of_bob },
+            Intent {
+                payer: Payer {
+                    principal: "bob".into(),
+                    base: BaseSession::Named("bob's".into()),
+                    ..of_bob.payer.clone()
+                },
+                ..of_bob
+            },
         )
         .await;
         for per_request in [1, 50] {
-            let without = |names: &[&str]| Claim { per_request, without: names.iter().map(|name| (*name).to_owned()).collect(), ..claim(1) };
+            let without = |names: &[&str]| Claim {
+                per_request,
+                without: names.iter().map(|name| (*name).to_owned()).collect(),
+                ..claim(1)
+            };
             let claimed = store.claim(without(&["alice"])).await.unwrap();
-            assert_eq!(claimed.messages.iter().map(|message| message.principal.as_str()).collect::<Vec<_>>(), ["bob"]);
+            assert_eq!(
+                claimed.messages.iter().map(|message| message.principal.as_str()).collect::<Vec<_>>(),
+                ["bob"]
+            );
             assert!(store.claim(without(&["alice", "bob"])).await.unwrap().messages.is_empty());
-            store.unclaim(claimed.messages.into_iter().map(|message| Back { id: message.id, rests_until: None }).collect()).await.unwrap();
+            store
+                .unclaim(
+                    claimed
+                        .messages
+                        .into_iter()
+                        .map(|message| Back { id: message.id, rests_until: None })
+                        .collect(),
+                )
+                .await
+                .unwrap();
         }
         assert_eq!(ids(&store.claim(claim(2)).await.unwrap()), drafts([1, 2]));
     }

@@ -1,4 +1,5 @@
-//! What the sandbox carried and what real providers carry are two sides of one ledger that know nothing of each other.
+//! What the sandbox carried and what real providers carry are two sides of one ledger that know nothing of
+//! each other.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,13 +7,17 @@ use sms_mcp::error::ErrorKind;
 use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::ledger::{
-    Claim, Decide, Idempotency, Intent, Ledger, LookClaim, NewHandle, Payer, ProviderName, Reservation, Settlement, Target, VendorId,
+    Claim, Decide, Idempotency, Intent, Ledger, LookClaim, NewHandle, Payer, ProviderName, Reservation,
+    Settlement, Target, VendorId,
 };
 use sms_mcp::sms::facts::{Facts, Limits, Scope};
 use sms_mcp::sms::message::{MessageId, Realm, SessionId, State};
 use sms_mcp::sms::verdict::Verdict;
 
-use crate::contract::ledger::{Backend, HOLD, NOW, budget, by_budget, claim, draft, ended, intent, on_every_backend, payer, queued, state_of, take};
+use crate::contract::ledger::{
+    Backend, HOLD, NOW, budget, by_budget, claim, draft, ended, intent, on_every_backend, payer, queued,
+    state_of, take,
+};
 
 fn in_sandbox(intent: Intent) -> Intent {
     Intent { payer: Payer { realm: Realm::Sandbox, ..intent.payer.clone() }, ..intent }
@@ -39,18 +44,41 @@ async fn what_the_sandbox_carried_never_answers_counts_or_blocks_for_a_real_prov
         let store = place.open();
         take(&*store, in_sandbox(keyed(intent(vec![draft(1)])))).await;
         store.settle(&draft(1).id, ended(State::Sent, Some(HOLD * 2))).await.unwrap();
-        assert!(store.reserve(in_sandbox(intent(vec![draft(2)])), by_budget()).await.is_err(), "the sandbox's own budgets are frozen");
+        assert!(
+            store.reserve(in_sandbox(intent(vec![draft(2)])), by_budget()).await.is_err(),
+            "the sandbox's own budgets are frozen"
+        );
 
         let seen = facts(&*store, 1).await;
-        assert!(seen.budgets.iter().all(|budget| !budget.frozen && budget.held_micros + budget.spent_micros + budget.messages == 0), "{seen:?}");
-        assert_eq!((seen.same_text, seen.recipient_last_hour, seen.recipient_last_day, seen.rate_wait_ms), (None, 0, 0, 0));
-        let twin = Intent { drafts: vec![sms_mcp::ledger::Draft { id: draft(9).id, ..draft(1) }], ..keyed(intent(Vec::new())) };
+        assert!(
+            seen.budgets
+                .iter()
+                .all(|budget| !budget.frozen
+                    && budget.held_micros + budget.spent_micros + budget.messages == 0),
+            "{seen:?}"
+        );
+        assert_eq!(
+            (seen.same_text, seen.recipient_last_hour, seen.recipient_last_day, seen.rate_wait_ms),
+            (None, 0, 0, 0)
+        );
+        let twin = Intent {
+            drafts: vec![sms_mcp::ledger::Draft { id: draft(9).id, ..draft(1) }],
+            ..keyed(intent(Vec::new()))
+        };
         take(&*store, twin.clone()).await;
-        assert!(matches!(store.reserve(twin, by_budget()).await.unwrap(), Reservation::Replay(Target::Message(id)) if id == draft(9).id));
+        assert!(
+            matches!(store.reserve(twin, by_budget()).await.unwrap(), Reservation::Replay(Target::Message(id)) if id == draft(9).id)
+        );
         let again = store.reserve(in_sandbox(keyed(intent(vec![draft(3)]))), by_budget()).await.unwrap();
-        assert!(matches!(again, Reservation::Replay(Target::Message(id)) if id == draft(1).id), "nor the other way round");
+        assert!(
+            matches!(again, Reservation::Replay(Target::Message(id)) if id == draft(1).id),
+            "nor the other way round"
+        );
         for (realm, id) in [(Realm::Live, draft(9).id), (Realm::Sandbox, draft(1).id)] {
-            assert_eq!(store.target_of("alice", realm, "k").await.unwrap(), Some(Target::Message(id.clone())));
+            assert_eq!(
+                store.target_of("alice", realm, "k").await.unwrap(),
+                Some(Target::Message(id.clone()))
+            );
             assert_eq!(store.message("alice", &id).await.unwrap().unwrap().realm, realm);
         }
         assert_eq!(budget(&*store, Scope::Total).await.held_micros, HOLD);
@@ -62,15 +90,40 @@ async fn what_the_sandbox_had_queued_is_not_taken_by_a_real_provider_of_the_same
         let store = place.open();
         take(&*store, in_sandbox(queued(1, 2))).await;
         for per_request in [1, 50] {
-            assert!(store.claim(Claim { adopt: true, per_request, ..claim(9) }).await.unwrap().messages.is_empty());
+            assert!(
+                store
+                    .claim(Claim { adopt: true, per_request, ..claim(9) })
+                    .await
+                    .unwrap()
+                    .messages
+                    .is_empty()
+            );
         }
         let own = store.claim(Claim { realm: Realm::Sandbox, ..claim(1) }).await.unwrap();
         assert_eq!(own.messages.len(), 1);
-        store.settle(&draft(1).id, Settlement { vendor_id: Some("v-1".into()), ..ended(State::Unknown, None) }).await.unwrap();
+        store
+            .settle(&draft(1).id, Settlement { vendor_id: Some("v-1".into()), ..ended(State::Unknown, None) })
+            .await
+            .unwrap();
         assert!(store.hint(ProviderName("sandbox"), VendorId("v-1"), Some(&draft(1).id), NOW).await.unwrap());
-        let look = |realm| LookClaim { provider: "sandbox".into(), realm, limit: 9, now: NOW.plus_ms(9_000), by_request: false, is_rated: false };
+        let look = |realm| LookClaim {
+            provider: "sandbox".into(),
+            realm,
+            limit: 9,
+            now: NOW.plus_ms(9_000),
+            by_request: false,
+            is_rated: false,
+        };
         for (realm, count) in [(Realm::Live, 0), (Realm::Sandbox, 1)] {
-            assert_eq!(store.unknowns(Some(("sandbox", realm)), sms_mcp::clock::Timestamp(0), 9).await.unwrap().len(), count, "{realm:?}");
+            assert_eq!(
+                store
+                    .unknowns(Some(("sandbox", realm)), sms_mcp::clock::Timestamp(0), 9)
+                    .await
+                    .unwrap()
+                    .len(),
+                count,
+                "{realm:?}"
+            );
             assert_eq!(store.claim_looks(look(realm)).await.unwrap().len(), count, "{realm:?}");
         }
     }
@@ -81,7 +134,10 @@ async fn a_clock_that_was_wrong_while_the_sandbox_was_tried_stops_no_real_text(b
         let store = place.open();
         let ahead = in_sandbox(Intent { now: NOW.plus_ms(90 * 60_000), ..intent(vec![draft(1)]) });
         take(&*store, ahead).await;
-        assert_eq!(store.reserve(in_sandbox(intent(vec![draft(2)])), by_budget()).await.unwrap_err().kind(), ErrorKind::ClockUnreliable);
+        assert_eq!(
+            store.reserve(in_sandbox(intent(vec![draft(2)])), by_budget()).await.unwrap_err().kind(),
+            ErrorKind::ClockUnreliable
+        );
         take(&*store, intent(vec![draft(2)])).await;
     }
 }
@@ -136,7 +192,8 @@ async fn an_older_ledger_that_holds_both_is_told_apart_by_the_sandboxs_ids_and_i
     db.execute_batch(&format!(
         "PRAGMA user_version = 3; PRAGMA application_id = {};
          INSERT INTO budget (key, scope, limit_micros, held_micros, spent_micros, messages, frozen) VALUES
-             ('total:USD', 0, NULL, 300, 160, 6, 1), ('{day}', 1, 1000, 300, 160, 6, 1), ('session:USD:process-1', 2, 10, 100, 70, 2, 1);
+             ('total:USD', 0, NULL, 300, 160, 6, 1), ('{day}', 1, 1000, 300, 160, 6, 1), \
+             ('session:USD:process-1', 2, 10, 100, 70, 2, 1);
          UPDATE pace SET latest_us = 7;",
         0x736d_736d
     ))
@@ -145,7 +202,8 @@ async fn an_older_ledger_that_holds_both_is_told_apart_by_the_sandboxs_ids_and_i
         // The first two are of the session that only the sandbox was used in.
         let budgets = if n <= 2 { "1,2,3" } else { "1,2" };
         db.execute(
-            "INSERT INTO message (id, principal, recipient, keep_text, digest, encoding, segments, state, provider, vendor_id, created_ms, changed_ms,
+            "INSERT INTO message (id, principal, recipient, keep_text, digest, encoding, segments, state, \
+             provider, vendor_id, created_ms, changed_ms,
                                   held_micros, price_micros, currency, budgets, history)
              VALUES (?1, 'alice', ?2, 1, ?3, 'GSM-7', 1, ?4, ?5, ?6, ?7, ?7, ?8, ?9, 'USD', ?10, '[2,1]')",
             rusqlite::params![
@@ -172,16 +230,32 @@ async fn an_older_ledger_that_holds_both_is_told_apart_by_the_sandboxs_ids_and_i
 
     let store = SqliteLedger::open(&file, NOW, [1; 8]).unwrap();
     let id = |n| -> MessageId { draft(n).id };
-    for (n, realm) in
-        [(1, Realm::Sandbox), (2, Realm::Sandbox), (3, Realm::Sandbox), (4, Realm::Live), (5, Realm::Live), (6, Realm::Sandbox), (7, Realm::Live)]
-    {
+    for (n, realm) in [
+        (1, Realm::Sandbox),
+        (2, Realm::Sandbox),
+        (3, Realm::Sandbox),
+        (4, Realm::Live),
+        (5, Realm::Live),
+        (6, Realm::Sandbox),
+        (7, Realm::Live),
+    ] {
         assert_eq!(store.message("alice", &id(n)).await.unwrap().unwrap().realm, realm, "{n}");
-        assert_eq!(store.target_of("alice", realm, &format!("k{n}")).await.unwrap(), Some(Target::Message(id(n))), "{n}");
+        assert_eq!(
+            store.target_of("alice", realm, &format!("k{n}")).await.unwrap(),
+            Some(Target::Message(id(n))),
+            "{n}"
+        );
     }
     let budgets = store.budgets(payer(), NOW).await.unwrap();
-    let held: Vec<(i64, i64, i64, bool)> =
-        budgets.iter().map(|budget| (budget.held_micros, budget.spent_micros, budget.messages, budget.frozen)).collect();
-    assert_eq!(held, [(200, 40, 3, true), (200, 40, 3, true), (0, 0, 0, false)], "frozen where a real text may have done it");
+    let held: Vec<(i64, i64, i64, bool)> = budgets
+        .iter()
+        .map(|budget| (budget.held_micros, budget.spent_micros, budget.messages, budget.frozen))
+        .collect();
+    assert_eq!(
+        held,
+        [(200, 40, 3, true), (200, 40, 3, true), (0, 0, 0, false)],
+        "frozen where a real text may have done it"
+    );
     // What the sandbox still owed changes no budget any more.
     store.settle(&id(2), ended(State::Sent, Some(900))).await.unwrap();
     assert_eq!(state_of(&store, &id(2)).await, State::Sent);
@@ -193,7 +267,11 @@ async fn an_older_ledger_that_holds_both_is_told_apart_by_the_sandboxs_ids_and_i
 async fn handles_that_were_opened_in_the_sandbox_leave_room_for_real_ones(backend: Backend) {
     for place in backend.places() {
         let store = place.open();
-        let handle = |name: String| NewHandle { id: SessionId::from_text(name), label: None, limits: Limits::default() };
+        let handle = |name: String| NewHandle {
+            id: SessionId::from_text(name),
+            label: None,
+            limits: Limits::default(),
+        };
         let sandbox = Payer { realm: Realm::Sandbox, ..payer() };
         let mut opened = 0;
         let full = loop {

@@ -1,4 +1,5 @@
-//! What waits for its time or for a person: its money is held, nobody takes it, and its time is asked about once more.
+//! What waits for its time or for a person: its money is held, nobody takes it, and its time is asked about
+//! once more.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,12 +8,17 @@ use sms_mcp::error::{Error, ErrorKind};
 use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::{SqliteLedger, restore};
 use sms_mcp::ledger::upkeep::PrunePlace;
-use sms_mcp::ledger::{Claim, Decide, Draft, Due, Intent, Ledger, Payer, Recheck, Recovered, Released, ReplyPage, Reservation};
+use sms_mcp::ledger::{
+    Claim, Decide, Draft, Due, Intent, Ledger, Payer, Recheck, Recovered, Released, ReplyPage, Reservation,
+};
 use sms_mcp::sms::facts::{Facts, Limits, Scope};
 use sms_mcp::sms::message::{BatchId, Realm, State};
 use sms_mcp::sms::verdict::Verdict;
 
-use super::ledger::{Backend, HOLD, NOW, budget, by_budget, claim, draft, ended, intent, on_every_backend, payer, queued, state_of, take};
+use super::ledger::{
+    Backend, HOLD, NOW, budget, by_budget, claim, draft, ended, intent, on_every_backend, payer, queued,
+    state_of, take,
+};
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -34,7 +40,14 @@ fn says(verdict: Verdict) -> Decide {
 }
 
 fn due(after_ms: i64) -> Due {
-    Due { now: NOW.plus_ms(after_ms), limit: 100, max_age_ms: DAY_MS, provider: "sandbox".into(), realm: Realm::Live, without: Vec::new() }
+    Due {
+        now: NOW.plus_ms(after_ms),
+        limit: 100,
+        max_age_ms: DAY_MS,
+        provider: "sandbox".into(),
+        realm: Realm::Live,
+        without: Vec::new(),
+    }
 }
 
 fn recheck(verdict: impl Fn() -> Result<Verdict, Error> + Send + Sync + 'static) -> Recheck {
@@ -63,9 +76,17 @@ async fn what_leaves_later_or_waits_for_a_person_holds_its_money_and_is_nobodys_
         assert_eq!(reserved(&*store, intent(vec![draft(1)]), at(HOUR_MS)).await, [(0, at(HOUR_MS))]);
         assert_eq!(reserved(&*store, intent(vec![draft(2)]), ask()).await, [(0, ask())]);
         let some: Decide = Arc::new(|index, _| Ok([Verdict::Now, at(HOUR_MS), ask()][index].clone()));
-        let Reservation::Taken { waiting, .. } = store.reserve(queued(3, 3), some).await.unwrap() else { panic!("refused") };
+        let Reservation::Taken { waiting, .. } = store.reserve(queued(3, 3), some).await.unwrap() else {
+            panic!("refused")
+        };
         assert_eq!(waiting, [(1, at(HOUR_MS)), (2, ask())]);
-        let states = [(1, State::Scheduled), (2, State::Proposed), (3, State::Queued), (4, State::Scheduled), (5, State::Proposed)];
+        let states = [
+            (1, State::Scheduled),
+            (2, State::Proposed),
+            (3, State::Queued),
+            (4, State::Scheduled),
+            (5, State::Proposed),
+        ];
         for (n, state) in states {
             assert_eq!(state_of(&*store, &draft(n).id).await, state, "{n}");
         }
@@ -89,11 +110,18 @@ async fn what_has_become_due_is_decided_on_once_more_by_the_facts_of_then(backen
         for n in 1..=4 {
             reserved(&*store, intent(vec![draft(n)]), at(i64::from(n) * HOUR_MS)).await;
         }
-        assert_eq!(store.release_due(due(HOUR_MS - 1), now()).await.unwrap(), Released::default(), "not before its time");
+        assert_eq!(
+            store.release_due(due(HOUR_MS - 1), now()).await.unwrap(),
+            Released::default(),
+            "not before its time"
+        );
         let seen = Arc::<Mutex<Option<Facts>>>::default();
         let notes = Arc::clone(&seen);
         let looks: Recheck = Arc::new(move |record, facts| {
-            assert_eq!((&record.id, record.text.as_deref(), record.held_micros), (&draft(1).id, Some("text 1"), HOLD));
+            assert_eq!(
+                (&record.id, record.text.as_deref(), record.held_micros),
+                (&draft(1).id, Some("text 1"), HOLD)
+            );
             *notes.lock().unwrap() = Some(facts.clone());
             Ok(Verdict::Now)
         });
@@ -103,8 +131,20 @@ async fn what_has_become_due_is_decided_on_once_more_by_the_facts_of_then(backen
         assert_eq!((session.held_micros, session.messages), (3 * HOLD, 3), "as if it was not there");
         assert_eq!((facts.recipient_last_hour, facts.recipient_last_day, facts.is_opted_out), (0, 0, false));
         assert_eq!(state_of(&*store, &draft(1).id).await, State::Queued);
-        assert_eq!(store.claim(Claim { now: NOW.plus_ms(HOUR_MS), max_age_ms: HOUR_MS / 2, ..claim(9) }).await.unwrap().messages.len(), 1);
-        assert_eq!(state_of(&*store, &draft(1).id).await, State::Attempting, "its age in the queue begins with its time");
+        assert_eq!(
+            store
+                .claim(Claim { now: NOW.plus_ms(HOUR_MS), max_age_ms: HOUR_MS / 2, ..claim(9) })
+                .await
+                .unwrap()
+                .messages
+                .len(),
+            1
+        );
+        assert_eq!(
+            state_of(&*store, &draft(1).id).await,
+            State::Attempting,
+            "its age in the queue begins with its time"
+        );
     }
 }
 
@@ -120,7 +160,11 @@ async fn what_may_not_leave_when_its_time_has_come_waits_on_or_ends(backend: Bac
         let refused = recheck(|| Err(Error::new(ErrorKind::OptedOut, "no more texts")));
         assert_eq!(store.release_due(due(3 * HOUR_MS), refused).await.unwrap().ended.len(), 2);
         let asks = recheck(|| Ok(ask()));
-        assert_eq!(store.release_due(due(4 * HOUR_MS), asks).await.unwrap().ended, [draft(4).id], "states only move forward");
+        assert_eq!(
+            store.release_due(due(4 * HOUR_MS), asks).await.unwrap().ended,
+            [draft(4).id],
+            "states only move forward"
+        );
         for (n, code) in [(2, ErrorKind::OptedOut), (3, ErrorKind::OptedOut), (4, ErrorKind::NotSupported)] {
             let record = store.message("alice", &draft(n).id).await.unwrap().unwrap();
             assert_eq!((record.state, record.code), (State::Rejected, Some(code)), "{n}");
@@ -129,7 +173,9 @@ async fn what_may_not_leave_when_its_time_has_come_waits_on_or_ends(backend: Bac
     }
 }
 
-async fn what_is_paused_or_paid_for_by_a_frozen_budget_or_another_providers_stays_and_what_is_too_late_ends(backend: Backend) {
+async fn what_is_paused_or_paid_for_by_a_frozen_budget_or_another_providers_stays_and_what_is_too_late_ends(
+    backend: Backend,
+) {
     for place in backend.places() {
         let store = place.open();
         reserved(&*store, intent(vec![draft(1)]), at(HOUR_MS)).await;
@@ -148,7 +194,10 @@ async fn what_is_paused_or_paid_for_by_a_frozen_budget_or_another_providers_stay
         for frozen in store.all_budgets().await.unwrap().into_iter().filter(|budget| budget.frozen) {
             store.unfreeze(&frozen.key).await.unwrap();
         }
-        assert_eq!(store.release_due(Due { max_age_ms: HOUR_MS / 2, ..mine }, now()).await.unwrap().ended, [draft(1).id]);
+        assert_eq!(
+            store.release_due(Due { max_age_ms: HOUR_MS / 2, ..mine }, now()).await.unwrap().ended,
+            [draft(1).id]
+        );
         assert_eq!(state_of(&*store, &draft(1).id).await, State::Expired);
         assert_eq!(held(&*store).await, (0, 1));
     }
@@ -202,7 +251,11 @@ async fn recovery_and_forgetting_leave_what_waits(backend: Backend) {
         for (n, state) in [(1, State::Scheduled), (2, State::Proposed)] {
             assert_eq!(state_of(&*store, &draft(n).id).await, state);
         }
-        assert_eq!(store.release_due(due(400 * DAY_MS), now()).await.unwrap().queued, [draft(1).id], "whichever process looks");
+        assert_eq!(
+            store.release_due(due(400 * DAY_MS), now()).await.unwrap().queued,
+            [draft(1).id],
+            "whichever process looks"
+        );
     }
 }
 
@@ -223,7 +276,11 @@ async fn what_left_later_counts_for_its_person_when_it_left(backend: Backend) {
             Ok(Verdict::Now)
         });
         assert_eq!(store.release_due(due(2 * DAY_MS), counting).await.unwrap().queued.len(), 3);
-        assert_eq!(*counts.lock().unwrap(), [(0, 0), (1, 1), (2, 2)], "those that still wait are none of them");
+        assert_eq!(
+            *counts.lock().unwrap(),
+            [(0, 0), (1, 1), (2, 2)],
+            "those that still wait are none of them"
+        );
         let notes = Arc::clone(&counts);
         let look: Decide = Arc::new(move |_, facts| {
             notes.lock().unwrap().push((facts.recipient_last_hour, facts.recipient_last_day));

@@ -5,17 +5,26 @@ use sms_mcp::error::ErrorKind;
 use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::ledger::{
-    Claim, E164, Idempotency, Intent, Ledger, LookClaim, ProviderName, ReplyPage, Report, Reservation, Segment, Settlement, Target, VendorId,
+    Claim, E164, Idempotency, Intent, Ledger, LookClaim, ProviderName, ReplyPage, Report, Reservation,
+    Segment, Settlement, Target, VendorId,
 };
 use sms_mcp::sms::facts::Scope;
 use sms_mcp::sms::message::{Realm, State};
 use sms_mcp::sms::verdict::Verdict;
 
-use super::ledger::{Backend, HOLD, NOW, budget, by_budget, claim, draft, ended, intent, on_every_backend, state_of, take};
+use super::ledger::{
+    Backend, HOLD, NOW, budget, by_budget, claim, draft, ended, intent, on_every_backend, state_of, take,
+};
 
 fn part(number: u32, state: State) -> Segment {
     let vendor_id = (state == State::Sent).then(|| format!("s-{number}"));
-    Segment { number, state, vendor_id, at: NOW.plus_ms(5), why: (state == State::Rejected).then(|| "full".to_owned()) }
+    Segment {
+        number,
+        state,
+        vendor_id,
+        at: NOW.plus_ms(5),
+        why: (state == State::Rejected).then(|| "full".to_owned()),
+    }
 }
 
 /// A settlement of segments in these states, in order.
@@ -34,7 +43,15 @@ fn parted(states: &[State]) -> Settlement {
 
 fn about(vendor_id: &str, state: State) -> Report {
     let (provider, vendor_id) = ("sandbox".into(), vendor_id.into());
-    Report { provider, vendor_id, to: None, state, at: NOW.plus_ms(9), why: (state == State::Failed).then(|| "off".into()), price_micros: None }
+    Report {
+        provider,
+        vendor_id,
+        to: None,
+        state,
+        at: NOW.plus_ms(9),
+        why: (state == State::Failed).then(|| "off".into()),
+        price_micros: None,
+    }
 }
 
 async fn states(store: &dyn Ledger, n: u32) -> Vec<State> {
@@ -61,10 +78,17 @@ async fn each_outcome_of_segments_has_its_state_and_its_money(backend: Backend) 
             let store = place.open();
             take(&*store, intent(vec![draft(1)])).await;
             let budgets = store.settle(&draft(1).id, parted(outcome)).await.unwrap();
-            assert!(budgets.iter().all(|budget| (budget.held_micros, budget.spent_micros) == expected), "{outcome:?}: {budgets:?}");
+            assert!(
+                budgets.iter().all(|budget| (budget.held_micros, budget.spent_micros) == expected),
+                "{outcome:?}: {budgets:?}"
+            );
             assert_eq!(money(&*store).await, expected, "{outcome:?}");
             let record = store.message("alice", &draft(1).id).await.unwrap().unwrap();
-            assert_eq!((record.state, record.held_micros, record.is_parted), (state, expected.0, true), "{outcome:?}");
+            assert_eq!(
+                (record.state, record.held_micros, record.is_parted),
+                (state, expected.0, true),
+                "{outcome:?}"
+            );
             assert_eq!(states(&*store, 1).await, outcome);
             store.close().await.unwrap();
             let found = place.open().segments("alice", &draft(1).id).await.unwrap();
@@ -95,7 +119,8 @@ async fn a_message_moves_when_its_segments_do_in_whatever_order_they_are_reporte
                     store.settle(&draft(1).id, parted(outcome)).await.unwrap();
                 }
                 for (number, state) in reports {
-                    changed += store.record_receipt(about(&format!("s-{number}"), *state), NOW).await.unwrap().len();
+                    changed +=
+                        store.record_receipt(about(&format!("s-{number}"), *state), NOW).await.unwrap().len();
                 }
                 if early {
                     assert_eq!(changed, 0);
@@ -103,10 +128,22 @@ async fn a_message_moves_when_its_segments_do_in_whatever_order_they_are_reporte
                 } else {
                     assert_eq!(changed, moves, "{outcome:?} {reports:?}");
                 }
-                // Early ones are applied in the order of states, so that the same segment's later failure may lose.
-                assert_eq!(state_of(&*store, &draft(1).id).await, expected, "{outcome:?} {reports:?} early: {early}");
+                // Early ones are applied in the order of states, so that the same segment's later failure may
+                // lose.
+                assert_eq!(
+                    state_of(&*store, &draft(1).id).await,
+                    expected,
+                    "{outcome:?} {reports:?} early: {early}"
+                );
                 for (number, state) in reports {
-                    assert!(store.record_receipt(about(&format!("s-{number}"), *state), NOW).await.unwrap().is_empty(), "again");
+                    assert!(
+                        store
+                            .record_receipt(about(&format!("s-{number}"), *state), NOW)
+                            .await
+                            .unwrap()
+                            .is_empty(),
+                        "again"
+                    );
                 }
                 let held = if expected == Unknown { HOLD } else { 0 };
                 assert_eq!(money(&*store).await, (held, HOLD - held), "{outcome:?} {reports:?}");
@@ -115,7 +152,9 @@ async fn a_message_moves_when_its_segments_do_in_whatever_order_they_are_reporte
     }
 }
 
-async fn what_became_of_the_rest_of_a_partly_sent_message_is_kept_and_changes_neither_state_nor_money(backend: Backend) {
+async fn what_became_of_the_rest_of_a_partly_sent_message_is_kept_and_changes_neither_state_nor_money(
+    backend: Backend,
+) {
     for place in backend.places() {
         let store = place.open();
         take(&*store, intent(vec![draft(1)])).await;
@@ -124,9 +163,18 @@ async fn what_became_of_the_rest_of_a_partly_sent_message_is_kept_and_changes_ne
         assert!(store.record_receipt(about("s-3", State::Failed), NOW).await.unwrap().is_empty());
         assert_eq!(states(&*store, 1).await, [State::Delivered, State::Rejected, State::Failed]);
         let record = store.message("alice", &draft(1).id).await.unwrap().unwrap();
-        assert_eq!((record.state, record.code, record.vendor_id.as_deref()), (State::Failed, Some(ErrorKind::PartlySent), Some("s-1")));
+        assert_eq!(
+            (record.state, record.code, record.vendor_id.as_deref()),
+            (State::Failed, Some(ErrorKind::PartlySent), Some("s-1"))
+        );
         assert_eq!(money(&*store).await, (0, 67));
-        let reason = store.segments("alice", &draft(1).id).await.unwrap().into_iter().map(|segment| segment.why).collect::<Vec<_>>();
+        let reason = store
+            .segments("alice", &draft(1).id)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|segment| segment.why)
+            .collect::<Vec<_>>();
         assert_eq!(reason, [None, Some("full".into()), Some("off".into())]);
     }
 }
@@ -137,7 +185,8 @@ async fn a_failure_names_its_segment(backend: Backend) {
         take(&*store, intent(vec![draft(1)])).await;
         store.settle(&draft(1).id, parted(&[State::Sent, State::Sent, State::Sent])).await.unwrap();
         store.record_receipt(about("s-2", State::Failed), NOW).await.unwrap();
-        let last = crate::support::whole(&*store, &draft(1).id, ReplyPage::default()).await.history.pop().unwrap();
+        let last =
+            crate::support::whole(&*store, &draft(1).id, ReplyPage::default()).await.history.pop().unwrap();
         assert_eq!((last.state, last.why.as_deref()), (State::Failed, Some("segment 2 of 3: off")));
     }
 }
@@ -153,7 +202,10 @@ async fn segments_with_the_same_ids_are_told_apart_by_their_recipients(backend: 
             let report = Report { to: Some(draft(2).to), ..about(id, State::Delivered) };
             store.record_receipt(report, NOW).await.unwrap();
         }
-        assert_eq!((state_of(&*store, &draft(1).id).await, state_of(&*store, &draft(2).id).await), (State::Sent, State::Delivered));
+        assert_eq!(
+            (state_of(&*store, &draft(1).id).await, state_of(&*store, &draft(2).id).await),
+            (State::Sent, State::Delivered)
+        );
         let stranger = Report { provider: "other".into(), ..about("s-1", State::Failed) };
         assert!(store.record_receipt(stranger, NOW).await.unwrap().is_empty(), "another provider's id");
         assert_eq!(state_of(&*store, &draft(1).id).await, State::Sent);
@@ -171,7 +223,10 @@ async fn the_answer_of_an_attempt_that_was_given_up_still_names_its_segments(bac
         assert_eq!(money(&*store).await, (HOLD, 0));
         // The operator looked: the lost one was not sent.
         store.settle(&draft(1).id, parted(&[State::Sent, State::Rejected])).await.unwrap();
-        assert_eq!((state_of(&*store, &draft(1).id).await, money(&*store).await), (State::Failed, (0, HOLD / 2)));
+        assert_eq!(
+            (state_of(&*store, &draft(1).id).await, money(&*store).await),
+            (State::Failed, (0, HOLD / 2))
+        );
         assert_eq!(states(&*store, 1).await, [State::Sent, State::Rejected]);
     }
 }
@@ -179,7 +234,10 @@ async fn the_answer_of_an_attempt_that_was_given_up_still_names_its_segments(bac
 async fn the_key_of_a_partly_sent_message_stays_taken(backend: Backend) {
     for place in backend.places() {
         let store = place.open();
-        let keyed = |n| Intent { idempotency: Some(Idempotency { key: "k".into(), fingerprint: [1; 32] }), ..intent(vec![draft(n)]) };
+        let keyed = |n| Intent {
+            idempotency: Some(Idempotency { key: "k".into(), fingerprint: [1; 32] }),
+            ..intent(vec![draft(n)])
+        };
         take(&*store, keyed(1)).await;
         store.settle(&draft(1).id, parted(&[State::Sent, State::Rejected])).await.unwrap();
         let again = store.reserve(keyed(2), by_budget()).await.unwrap();
@@ -193,11 +251,22 @@ async fn a_message_of_segments_is_looked_up_and_known_by_each_of_its_ids(backend
         take(&*store, intent(vec![draft(1)])).await;
         let settlement = Settlement { look_at: Some(NOW), ..parted(&[State::Sent, State::Sent]) };
         store.settle(&draft(1).id, settlement).await.unwrap();
-        let look = LookClaim { provider: "sandbox".into(), realm: Realm::Live, limit: 9, now: NOW.plus_ms(6), by_request: false, is_rated: false };
+        let look = LookClaim {
+            provider: "sandbox".into(),
+            realm: Realm::Live,
+            limit: 9,
+            now: NOW.plus_ms(6),
+            by_request: false,
+            is_rated: false,
+        };
         let due = store.claim_looks(look).await.unwrap();
         assert!(due.len() == 1 && due[0].is_parted);
         for (id, is_known) in [("s-1", true), ("s-2", true), ("s-3", false)] {
-            assert_eq!(store.has_vendor_id(ProviderName("sandbox"), VendorId(id), E164(&draft(1).to)).await.unwrap(), is_known, "{id}");
+            assert_eq!(
+                store.has_vendor_id(ProviderName("sandbox"), VendorId(id), E164(&draft(1).to)).await.unwrap(),
+                is_known,
+                "{id}"
+            );
         }
     }
 }
@@ -212,11 +281,15 @@ async fn a_ledger_of_the_second_version_is_brought_up_to_date_with_everything_in
     old.execute_batch(&format!(
         "PRAGMA user_version = 2; PRAGMA application_id = {};
          INSERT INTO budget (key, scope, held_micros, messages) VALUES ('total:USD', 0, 200, 2);
-         INSERT INTO message (id, principal, recipient, text, keep_text, digest, encoding, segments, state, provider, vendor_id, created_ms, changed_ms,
+         INSERT INTO message (id, principal, recipient, text, keep_text, digest, encoding, segments, state, \
+         provider, vendor_id, created_ms, changed_ms,
                               held_micros, currency, budgets, owner, history)
-         VALUES ('{queued}', 'alice', '+33199000001', 'text 1', 1, x'{zeros}', 'GSM-7', 2, 1, 'sandbox', NULL, {now}, {now}, 100, 'USD', '1', NULL, '[1,{now}]'),
-                ('{sent}', 'alice', '+33199000002', 'text 2', 1, x'{zeros}', 'GSM-7', 2, 3, 'sandbox', 'v-2', {now}, {now}, 0, 'USD', '1', NULL, '[2,{now}],[3,{now}]');
-         INSERT INTO early_receipt (vendor_id, provider, state, at_ms, received_ms) VALUES ('s-1', 'sandbox', 4, {now}, {now});",
+         VALUES ('{queued}', 'alice', '+33199000001', 'text 1', 1, x'{zeros}', 'GSM-7', 2, 1, 'sandbox', \
+         NULL, {now}, {now}, 100, 'USD', '1', NULL, '[1,{now}]'),
+                ('{sent}', 'alice', '+33199000002', 'text 2', 1, x'{zeros}', 'GSM-7', 2, 3, 'sandbox', \
+                'v-2', {now}, {now}, 0, 'USD', '1', NULL, '[2,{now}],[3,{now}]');
+         INSERT INTO early_receipt (vendor_id, provider, state, at_ms, received_ms) VALUES ('s-1', \
+         'sandbox', 4, {now}, {now});",
         0x736d_736d,
         queued = draft(1).id,
         sent = draft(2).id,
@@ -251,9 +324,11 @@ async fn a_message_in_doubt_of_an_older_version_is_known_again_by_its_text() {
     }
     old.execute_batch(&format!(
         "PRAGMA user_version = 3; PRAGMA application_id = {};
-         INSERT INTO message (id, principal, recipient, text, keep_text, digest, encoding, segments, state, provider, created_ms, changed_ms,
+         INSERT INTO message (id, principal, recipient, text, keep_text, digest, encoding, segments, state, \
+         provider, created_ms, changed_ms,
                               held_micros, currency, budgets, history)
-         VALUES ('msg_old', 'alice', '{to}', 'Your parcel is here', 1, x'{zeros}', 'GSM-7', 1, 9, 'sandbox', {now}, {now}, 100, 'USD', '', '[2,{now}]');",
+         VALUES ('msg_old', 'alice', '{to}', 'Your parcel is here', 1, x'{zeros}', 'GSM-7', 1, 9, \
+         'sandbox', {now}, {now}, 100, 'USD', '', '[2,{now}]');",
         0x736d_736d,
         to = draft(1).to,
         zeros = "00".repeat(16),
@@ -269,8 +344,15 @@ async fn a_message_in_doubt_of_an_older_version_is_known_again_by_its_text() {
             *notes.lock().unwrap() = Some((facts.same_in_doubt.clone(), facts.other_in_doubt.clone()));
             Ok(Verdict::Now)
         });
-        let asked = sms_mcp::ledger::Draft { text: text.into(), folded: sms_mcp::sms::fold::digest(text), ..draft(1) };
-        store.reserve(Intent { preview: true, now: NOW.plus_ms(90_000_000), ..intent(vec![asked]) }, look).await.unwrap();
+        let asked = sms_mcp::ledger::Draft {
+            text: text.into(),
+            folded: sms_mcp::sms::fold::digest(text),
+            ..draft(1)
+        };
+        store
+            .reserve(Intent { preview: true, now: NOW.plus_ms(90_000_000), ..intent(vec![asked]) }, look)
+            .await
+            .unwrap();
         seen.lock().unwrap().take().unwrap()
     };
     let (same, other) = facts_of("YOUR PARCEL is here!").await;
@@ -283,7 +365,13 @@ async fn a_message_in_doubt_of_an_older_version_is_known_again_by_its_text() {
 fn named(ids: &[&str], at: i64) -> Settlement {
     let at = NOW.plus_ms(at);
     let vendor_id = Some(ids[0].to_owned());
-    let part = |(number, id): (u32, &&str)| Segment { number, state: State::Sent, vendor_id: Some((*id).to_owned()), at, why: None };
+    let part = |(number, id): (u32, &&str)| Segment {
+        number,
+        state: State::Sent,
+        vendor_id: Some((*id).to_owned()),
+        at,
+        why: None,
+    };
     let parts = if ids.len() > 1 { (1..).zip(ids).map(part).collect() } else { Vec::new() };
     Settlement { at, vendor_id, parts, ..ended(State::Sent, None) }
 }
@@ -307,7 +395,9 @@ async fn where_a_carrier_begins_its_ids_anew_a_report_speaks_of_the_last_that_go
     }
 }
 
-async fn a_report_that_is_faster_than_its_answer_is_kept_also_where_an_earlier_message_had_its_id(backend: Backend) {
+async fn a_report_that_is_faster_than_its_answer_is_kept_also_where_an_earlier_message_had_its_id(
+    backend: Backend,
+) {
     for ids in [&["7"][..], &["7", "8"]] {
         for place in backend.places() {
             let store = place.open();

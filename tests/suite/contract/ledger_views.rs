@@ -22,7 +22,8 @@ async fn a_message_is_read_whole_and_by_its_principal_alone(backend: Backend) {
         };
         store.record_receipt(delivered, NOW.plus_ms(9)).await.unwrap();
         let whole = store.whole("alice", &draft(1).id, ReplyPage::default()).await.unwrap().unwrap();
-        let steps: Vec<(State, i64)> = whole.history.iter().map(|step| (step.state, step.at.as_millis() - NOW.as_millis())).collect();
+        let steps: Vec<(State, i64)> =
+            whole.history.iter().map(|step| (step.state, step.at.as_millis() - NOW.as_millis())).collect();
         assert_eq!(steps, [(State::Attempting, 0), (State::Sent, 5), (State::Delivered, 9)]);
         assert_eq!((whole.message.state, whole.message.price_micros), (State::Delivered, Some(70)));
         assert!(whole.segments.is_empty() && whole.replies.page.is_empty());
@@ -35,7 +36,12 @@ async fn a_bulk_is_added_up_and_of_a_large_one_only_what_needs_attention_is_list
     for place in backend.places() {
         let store = place.open();
         let id = BatchId::new(NOW.as_millis(), 1);
-        let drafts = vec![draft(1), draft(2), Draft { is_assumed: true, segments: 3, ..draft(3) }, Draft { provider: "another".into(), ..draft(4) }];
+        let drafts = vec![
+            draft(1),
+            draft(2),
+            Draft { is_assumed: true, segments: 3, ..draft(3) },
+            Draft { provider: "another".into(), ..draft(4) },
+        ];
         take(&*store, Intent { drafts, ..queued(1, 0) }).await;
         store.claim(claim(2)).await.unwrap();
         store.settle(&draft(1).id, ended(State::Sent, Some(70))).await.unwrap();
@@ -43,8 +49,13 @@ async fn a_bulk_is_added_up_and_of_a_large_one_only_what_needs_attention_is_list
         let bulk = store.batch("alice", &id, 4).await.unwrap().unwrap();
         assert_eq!(bulk.states, [(State::Queued, 2), (State::Sent, 1), (State::Rejected, 1)]);
         assert_eq!((bulk.accepted(), bulk.open(), bulk.segments, bulk.cost_micros), (4, 2, 6, 70 + 2 * HOLD));
-        assert_eq!((bulk.providers.join(", ").as_str(), bulk.is_assumed, bulk.realm), ("sandbox, another", true, Some(Realm::Live)));
-        let listed = |bulk: &sms_mcp::ledger::BatchRecord| bulk.listed.iter().map(|one| (one.to.clone(), one.state)).collect::<Vec<_>>();
+        assert_eq!(
+            (bulk.providers.join(", ").as_str(), bulk.is_assumed, bulk.realm),
+            ("sandbox, another", true, Some(Realm::Live))
+        );
+        let listed = |bulk: &sms_mcp::ledger::BatchRecord| {
+            bulk.listed.iter().map(|one| (one.to.clone(), one.state)).collect::<Vec<_>>()
+        };
         let all = [(1, State::Sent), (2, State::Rejected), (3, State::Queued), (4, State::Queued)];
         assert_eq!(listed(&bulk), all.map(|(n, state)| (draft(n).to, state)));
         let bulk = store.batch("alice", &id, 3).await.unwrap().unwrap();

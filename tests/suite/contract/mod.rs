@@ -1,6 +1,8 @@
-//! The contracts of the two traits. Each case takes the trait, so the next backend only adds a line to its list.
+//! The contracts of the two traits. Each case takes the trait, so the next backend only adds a line to its
+//! list.
 //!
-//! `cargo test contract::` lists a test for each provider and each case, and `cargo test contract::smpp::` runs those of one.
+//! `cargo test contract::` lists a test for each provider and each case, and `cargo test contract::smpp::`
+//! runs those of one.
 
 mod ledger;
 mod ledger_assumed;
@@ -50,7 +52,8 @@ macro_rules! cases {
     };
 }
 
-/// Every provider, with each way of it that is another one to callers. Each is a function that makes it before the fake of its vendor.
+/// Every provider, with each way of it that is another one to callers. Each is a function that makes it
+/// before the fake of its vendor.
 macro_rules! providers {
     ($($provider:ident,)+) => {
         const ENTRIES: &[provider::Build] = &[$(provider::$provider,)+];

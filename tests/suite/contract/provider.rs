@@ -1,6 +1,6 @@
-//! What every provider must do, as far as its capabilities go. The same cases run over each, with a carrier of its own
-//! behind it: the sandbox with its outbox, the others before the fake of their vendor. The folder's list names providers and cases, and
-//! makes a test of each pair.
+//! What every provider must do, as far as its capabilities go. The same cases run over each, with a carrier
+//! of its own behind it: the sandbox with its outbox, the others before the fake of their vendor. The
+//! folder's list names providers and cases, and makes a test of each pair.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -40,27 +40,54 @@ pub(super) fn sms_for_ai() -> Case {
 }
 
 pub(super) fn a2p_pro() -> Case {
-    before("a2p_pro", fake::a2p_pro::A2pPro::default(), vendors::a2p_pro::provider, fake::a2p_pro::A2pPro::recipients)
+    before(
+        "a2p_pro",
+        fake::a2p_pro::A2pPro::default(),
+        vendors::a2p_pro::provider,
+        fake::a2p_pro::A2pPro::recipients,
+    )
 }
 
 pub(super) fn a2p_pro_bulk() -> Case {
-    before("a2p_pro", fake::a2p_pro::A2pPro::default(), vendors::a2p_pro::bulk_provider, fake::a2p_pro::A2pPro::recipients)
+    before(
+        "a2p_pro",
+        fake::a2p_pro::A2pPro::default(),
+        vendors::a2p_pro::bulk_provider,
+        fake::a2p_pro::A2pPro::recipients,
+    )
 }
 
 pub(super) fn mailersend() -> Case {
-    before("mailersend", fake::mailersend::MailerSend::delivering(), vendors::mailersend::provider, fake::mailersend::MailerSend::reached)
+    before(
+        "mailersend",
+        fake::mailersend::MailerSend::delivering(),
+        vendors::mailersend::provider,
+        fake::mailersend::MailerSend::reached,
+    )
 }
 
 pub(super) fn mailpro() -> Case {
-    before("mailpro", fake::mailpro::Mailpro::default(), vendors::mailpro::provider, fake::mailpro::Mailpro::recipients)
+    before(
+        "mailpro",
+        fake::mailpro::Mailpro::default(),
+        vendors::mailpro::provider,
+        fake::mailpro::Mailpro::recipients,
+    )
 }
 
 pub(super) fn mailpro_history() -> Case {
-    before("mailpro", fake::mailpro::Mailpro::default(), vendors::mailpro::provider_with_history, fake::mailpro::Mailpro::recipients)
+    before(
+        "mailpro",
+        fake::mailpro::Mailpro::default(),
+        vendors::mailpro::provider_with_history,
+        fake::mailpro::Mailpro::recipients,
+    )
 }
 
 pub(super) fn smpp() -> Case {
-    before_gateway("smpp", Peer::smsc(), carriers::smpp_provider, |peer| peer.recipients().iter().map(|to| format!("+{to}")).collect())
+    before_gateway("smpp", Peer::smsc(), carriers::smpp_provider, |peer| {
+        peer.recipients().iter().map(|to| format!("+{to}")).collect()
+    })
 }
 
 pub(super) fn cmpp() -> Case {
@@ -71,7 +98,12 @@ pub(super) fn cmpp_many() -> Case {
     before_gateway("cmpp", Peer::ismg(), carriers::cmpp_many, carriers::cmpp_recipients)
 }
 
-fn before_gateway<T: Tongue>(kind: &'static str, peer: Peer<T>, build: fn(&Peer<T>) -> Arc<dyn Provider>, sent: fn(&Peer<T>) -> Vec<String>) -> Case
+fn before_gateway<T: Tongue>(
+    kind: &'static str,
+    peer: Peer<T>,
+    build: fn(&Peer<T>) -> Arc<dyn Provider>,
+    sent: fn(&Peer<T>) -> Vec<String>,
+) -> Case
 where
     Peer<T>: Wire,
 {
@@ -80,7 +112,12 @@ where
     Case { kind, provider: build(&peer), sent: Box::new(move || sent(&peer)), wire: Some(wire) }
 }
 
-fn before<V: Vendor>(kind: &'static str, vendor: V, build: fn(&Fake<V>) -> Arc<dyn Provider>, sent: fn(&V) -> Vec<String>) -> Case {
+fn before<V: Vendor>(
+    kind: &'static str,
+    vendor: V,
+    build: fn(&Fake<V>) -> Arc<dyn Provider>,
+    sent: fn(&V) -> Vec<String>,
+) -> Case {
     let fake = Arc::new(Fake::start(vendor));
     let wire: Arc<dyn Wire> = Arc::clone(&fake) as _;
     Case { kind, provider: build(&fake), sent: Box::new(move || sent(&fake.vendor())), wire: Some(wire) }
@@ -89,14 +126,17 @@ fn before<V: Vendor>(kind: &'static str, vendor: V, build: fn(&Fake<V>) -> Arc<d
 pub(super) fn sandbox() -> Case {
     let folder = tempfile::tempdir().unwrap();
     let outbox = folder.path().join("outbox.jsonl");
-    let config = Config { outbox: Some(outbox.clone()), delivery_delay: "20ms".parse().unwrap(), ..Config::default() };
+    let config =
+        Config { outbox: Some(outbox.clone()), delivery_delay: "20ms".parse().unwrap(), ..Config::default() };
     let clock: SharedClock = Arc::new(SystemClock);
     let provider = Arc::new(Sandbox::new(config, clock).unwrap());
     let sent = move || {
         // The folder goes when nobody can ask any more.
         let _ = &folder;
         let text = std::fs::read_to_string(&outbox).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["to"].as_str().unwrap().to_owned()).collect()
+        text.lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap()["to"].as_str().unwrap().to_owned())
+            .collect()
     };
     Case { kind: "sandbox", provider, sent: Box::new(sent), wire: None }
 }
@@ -110,17 +150,32 @@ const TEXT: &str = "canary-text";
 
 fn submission(n: u128, to: &str) -> Submission {
     let text = format!("{TEXT} {n}");
-    Submission { id: MessageId::new(1, n), to: Number::parse(to, None).unwrap(), from: None, text, segments: 2, brake: Default::default() }
+    Submission {
+        id: MessageId::new(1, n),
+        to: Number::parse(to, None).unwrap(),
+        from: None,
+        text,
+        segments: 2,
+        brake: Default::default(),
+    }
 }
 
 /// As many messages as one request takes, up to 3.
 fn one_request(provider: &dyn Provider) -> Vec<Submission> {
     let count = usize::from(provider.capabilities().recipients_per_request).clamp(1, 3);
-    (1..=count).map(|n| Submission { text: TEXT.to_owned(), ..submission(n as u128, &fictional(n)) }).collect()
+    (1..=count)
+        .map(|n| Submission { text: TEXT.to_owned(), ..submission(n as u128, &fictional(n)) })
+        .collect()
 }
 
 fn enquiry(vendor_id: &str, to: usize) -> Enquiry {
-    Enquiry { id: MessageId::new(1, 1), from: None, vendor_id: vendor_id.to_owned(), to: number(to), created: Timestamp(1) }
+    Enquiry {
+        id: MessageId::new(1, 1),
+        from: None,
+        vendor_id: vendor_id.to_owned(),
+        to: number(to),
+        created: Timestamp(1),
+    }
 }
 
 /// Makes a provider anew, before a carrier that nobody else has.
@@ -129,24 +184,33 @@ pub(super) type Build = fn() -> Case;
 #[test]
 fn every_kind_of_provider_has_its_entry() {
     let schema = Settings::json_schema().to_string();
-    let kinds: BTreeSet<&str> = schema.split("\"kind\":{\"const\":\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let kinds: BTreeSet<&str> =
+        schema.split("\"kind\":{\"const\":\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert!(kinds.contains("sandbox"), "{schema}");
     assert_eq!(super::ENTRIES.iter().map(|build| build().kind).collect::<BTreeSet<_>>(), kinds);
 }
 
-pub(super) async fn an_accepted_message_left_exactly_once_has_an_id_and_costs_no_more_than_was_quoted(build: Build) {
+pub(super) async fn an_accepted_message_left_exactly_once_has_an_id_and_costs_no_more_than_was_quoted(
+    build: Build,
+) {
     let case = build();
     case.provider.refresh().await.unwrap();
     let message = submission(1, &fictional(1));
     let quoted = case.provider.price(&message.to, 2);
     let outcome = case.provider.send(&message).await;
-    let Outcome::Accepted { vendor_id, status, price, .. } = outcome else { panic!("{}: {outcome:?}", case.kind) };
+    let Outcome::Accepted { vendor_id, status, price, .. } = outcome else {
+        panic!("{}: {outcome:?}", case.kind)
+    };
     assert_eq!((case.sent)(), [fictional(1)], "{}", case.kind);
     assert_eq!(status, State::Sent, "{}", case.kind);
     assert!(vendor_id.is_some_and(|id| !id.is_empty()), "{}", case.kind);
     if case.provider.capabilities().prices {
         let (quoted, price) = (quoted.unwrap(), price.unwrap_or(quoted.unwrap()));
-        assert!(price.micros > 0 && price.micros <= quoted.micros && price.currency == quoted.currency, "{}", case.kind);
+        assert!(
+            price.micros > 0 && price.micros <= quoted.micros && price.currency == quoted.currency,
+            "{}",
+            case.kind
+        );
     }
 }
 
@@ -175,8 +239,17 @@ pub(super) async fn several_messages_of_one_request_have_an_outcome_each_in_thei
     let messages = one_request(&*case.provider);
     let outcomes = case.provider.send_many(&messages).await;
     assert_eq!(outcomes.len(), messages.len(), "{}", case.kind);
-    assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Accepted { vendor_id: Some(_), .. })), "{}: {outcomes:?}", case.kind);
-    assert_eq!((case.sent)(), messages.iter().map(|message| message.to.e164().to_owned()).collect::<Vec<_>>(), "{}", case.kind);
+    assert!(
+        outcomes.iter().all(|outcome| matches!(outcome, Outcome::Accepted { vendor_id: Some(_), .. })),
+        "{}: {outcomes:?}",
+        case.kind
+    );
+    assert_eq!(
+        (case.sent)(),
+        messages.iter().map(|message| message.to.e164().to_owned()).collect::<Vec<_>>(),
+        "{}",
+        case.kind
+    );
     if let Some(wire) = &case.wire {
         assert_eq!(wire.asked(), 1, "{}", case.kind);
     }
@@ -207,14 +280,24 @@ pub(super) async fn a_delivery_is_reported_by_receipt_and_by_look_up(build: Buil
     if let Some(receipts) = &mut receipts {
         let notice = within("the receipt", receipts.recv()).await.unwrap();
         let Event::Receipt(receipt) = &notice.event else { panic!("{}: {notice:?}", case.kind) };
-        assert_eq!((receipt.vendor_id.as_str(), receipt.state), (id.as_str(), State::Delivered), "{}", case.kind);
+        assert_eq!(
+            (receipt.vendor_id.as_str(), receipt.state),
+            (id.as_str(), State::Delivered),
+            "{}",
+            case.kind
+        );
     }
     if case.provider.capabilities().status {
         let receipts = case.provider.status(&enquiry(&id, 1)).await.unwrap();
-        let of_it: Vec<State> = receipts.iter().filter(|receipt| receipt.vendor_id == id).map(|receipt| receipt.state).collect();
+        let of_it: Vec<State> =
+            receipts.iter().filter(|receipt| receipt.vendor_id == id).map(|receipt| receipt.state).collect();
         assert_eq!(of_it, [State::Delivered], "{}", case.kind);
         for unknown in ["no-such-id", "no such id", "", "../balance", "\u{202e}"] {
-            assert!(case.provider.status(&enquiry(unknown, 1)).await.unwrap().is_empty(), "{}: {unknown}", case.kind);
+            assert!(
+                case.provider.status(&enquiry(unknown, 1)).await.unwrap().is_empty(),
+                "{}: {unknown}",
+                case.kind
+            );
         }
     }
 }
@@ -244,8 +327,14 @@ pub(super) async fn a_list_shows_each_message_once_over_all_its_pages(build: Bui
 }
 
 /// Each of these faults must mean this for a send; `is_taken`: whether the vendor has it all the same.
-async fn each_means(build: Build, faults: impl IntoIterator<Item = fake::Fault>, expected: &str, is_taken: bool) {
-    let faults = faults.into_iter().map(|fault| async move { means(build(), &fault, expected, is_taken).await });
+async fn each_means(
+    build: Build,
+    faults: impl IntoIterator<Item = fake::Fault>,
+    expected: &str,
+    is_taken: bool,
+) {
+    let faults =
+        faults.into_iter().map(|fault| async move { means(build(), &fault, expected, is_taken).await });
     futures::future::join_all(faults).await;
 }
 
@@ -254,7 +343,13 @@ pub(super) async fn a_refused_connection_is_a_certain_no(build: Build) {
 }
 
 pub(super) async fn what_is_throttled_was_not_sent(build: Build) {
-    each_means(build, [fake::Fault::ThrottleSeconds(3), fake::Fault::ThrottleDate(4_000_000_000)], "not sent", false).await;
+    each_means(
+        build,
+        [fake::Fault::ThrottleSeconds(3), fake::Fault::ThrottleDate(4_000_000_000)],
+        "not sent",
+        false,
+    )
+    .await;
 }
 
 pub(super) async fn a_request_that_was_cut_is_unknown(build: Build) {
@@ -266,7 +361,8 @@ pub(super) async fn a_lost_answer_is_unknown(build: Build) {
 }
 
 pub(super) async fn an_answer_that_cannot_be_read_is_unknown(build: Build) {
-    each_means(build, [fake::Fault::HalfJson, fake::Fault::Garbage, fake::Fault::Huge], "unknown", true).await;
+    each_means(build, [fake::Fault::HalfJson, fake::Fault::Garbage, fake::Fault::Huge], "unknown", true)
+        .await;
 }
 
 pub(super) async fn a_servers_error_is_unknown(build: Build) {
@@ -274,8 +370,15 @@ pub(super) async fn a_servers_error_is_unknown(build: Build) {
 }
 
 pub(super) async fn a_refusal_is_rejected(build: Build) {
-    let answers = [(400, json!({})), (401, json!({ "message": "no" })), (403, json!("no")), (404, json!(null)), (422, json!([]))];
-    each_means(build, answers.map(|(status, body)| fake::Fault::Status(status, body)), "rejected", false).await;
+    let answers = [
+        (400, json!({})),
+        (401, json!({ "message": "no" })),
+        (403, json!("no")),
+        (404, json!(null)),
+        (422, json!([])),
+    ];
+    each_means(build, answers.map(|(status, body)| fake::Fault::Status(status, body)), "rejected", false)
+        .await;
 }
 
 fn word(outcome: &Outcome) -> &'static str {
@@ -292,16 +395,26 @@ fn word(outcome: &Outcome) -> &'static str {
 /// An outcome quotes nothing, and says how long to wait and whose problem it is where the fault says so.
 fn says_no_more(outcome: &Outcome, fault: &fake::Fault, is_connection: bool, what: &str) {
     let shown = format!("{outcome:?}");
-    assert!(!shown.contains(TEXT) && !shown.contains("3319900") && !shown.contains("html"), "{what}: {shown}");
+    assert!(
+        !shown.contains(TEXT) && !shown.contains("3319900") && !shown.contains("html"),
+        "{what}: {shown}"
+    );
     if *fault == fake::Fault::ThrottleSeconds(3) && !is_connection {
-        assert!(matches!(outcome, Outcome::NotSent { retry_after_ms: Some(3_000), .. }), "{what}: {outcome:?}");
+        assert!(
+            matches!(outcome, Outcome::NotSent { retry_after_ms: Some(3_000), .. }),
+            "{what}: {outcome:?}"
+        );
     }
     if matches!(fault, fake::Fault::Status(401, _)) {
-        assert!(matches!(outcome, Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, .. }), "{what}: {outcome:?}");
+        assert!(
+            matches!(outcome, Outcome::Rejected { code: ErrorKind::ProviderUnauthorized, .. }),
+            "{what}: {outcome:?}"
+        );
     }
 }
 
-/// What the fault is for a message, and for several in one request; and that the provider works again after it.
+/// What the fault is for a message, and for several in one request; and that the provider works again after
+/// it.
 async fn means(case: Case, fault: &fake::Fault, expected: &str, is_taken: bool) {
     let Some(wire) = case.wire.as_ref().filter(|wire| wire.knows(fault, false)) else { return };
     for is_many in [false, true] {
@@ -326,8 +439,12 @@ async fn means(case: Case, fault: &fake::Fault, expected: &str, is_taken: bool) 
         // A provider that was told to wait may answer for the vendor until then.
         let is_throttled = matches!(fault, fake::Fault::ThrottleSeconds(_) | fake::Fault::ThrottleDate(_));
         // A session asks again by itself: a "not now" is a certain no.
-        let is_waiting = is_throttled && if wire.is_connection() { requests > 0 } else { requests == 0 && is_many };
-        assert!(is_waiting || requests == usize::from(*fault != fake::Fault::Refuse), "{what}: {requests} requests");
+        let is_waiting =
+            is_throttled && if wire.is_connection() { requests > 0 } else { requests == 0 && is_many };
+        assert!(
+            is_waiting || requests == usize::from(*fault != fake::Fault::Refuse),
+            "{what}: {requests} requests"
+        );
         assert_eq!((case.sent)().len() - sent_before, if is_taken { outcomes.len() } else { 0 }, "{what}");
         for outcome in &outcomes {
             assert_eq!(word(outcome), expected, "{what}: {outcome:?}");
@@ -340,8 +457,8 @@ async fn means(case: Case, fault: &fake::Fault, expected: &str, is_taken: bool) 
     assert!(works, "{} works again after {fault:?}: {after:?}", case.kind);
 }
 
-/// Answers of status 200 or 202 that do not say in any vendor's documented words that a message was taken: they say that it
-/// was not, something that no page has, or both yes and no.
+/// Answers of status 200 or 202 that do not say in any vendor's documented words that a message was taken:
+/// they say that it was not, something that no page has, or both yes and no.
 fn unclear_answers() -> Vec<Value> {
     vec![
         json!({ "status": "error" }),
@@ -363,7 +480,9 @@ fn unclear_answers() -> Vec<Value> {
     ]
 }
 
-pub(super) async fn a_2xx_that_does_not_clearly_say_that_it_took_a_message_is_never_told_as_sent(build: Build) {
+pub(super) async fn a_2xx_that_does_not_clearly_say_that_it_took_a_message_is_never_told_as_sent(
+    build: Build,
+) {
     let case = build();
     let Some(wire) = case.wire.as_ref().filter(|wire| !wire.is_connection()) else { return };
     for (n, body) in unclear_answers().into_iter().enumerate() {
@@ -374,7 +493,11 @@ pub(super) async fn a_2xx_that_does_not_clearly_say_that_it_took_a_message_is_ne
             }
             wire.fail(fake::Fault::Status(status, body.clone()));
             let outcome = case.provider.send(&submission(n as u128 + 1, &fictional(1))).await;
-            assert!(!matches!(outcome, Outcome::Accepted { .. } | Outcome::NotSent { .. }), "{} {status} {body}: {outcome:?}", case.kind);
+            assert!(
+                !matches!(outcome, Outcome::Accepted { .. } | Outcome::NotSent { .. }),
+                "{} {status} {body}: {outcome:?}",
+                case.kind
+            );
         }
     }
     wire.fail(fake::Fault::None);
@@ -402,7 +525,10 @@ pub(super) async fn a_question_that_is_not_answered_is_an_error_that_says_whose_
         (fake::Fault::ThrottleSeconds(60), ErrorKind::ProviderUnavailable),
         (fake::Fault::Status(401, json!({})), ErrorKind::ProviderUnauthorized),
     ];
-    futures::future::join_all(faults.into_iter().map(|(fault, kind)| async move { is_told(build(), &fault, kind).await })).await;
+    futures::future::join_all(
+        faults.into_iter().map(|(fault, kind)| async move { is_told(build(), &fault, kind).await }),
+    )
+    .await;
 }
 
 /// What every question becomes under this fault.
@@ -412,7 +538,11 @@ async fn is_told(case: Case, fault: &fake::Fault, kind: ErrorKind) {
     wire.fail(fault.clone());
     let mut errors = match case.provider.check().await {
         Ok(findings) => {
-            assert!(findings.iter().any(|finding| finding.is_warning), "{} {fault:?}: {findings:?}", case.kind);
+            assert!(
+                findings.iter().any(|finding| finding.is_warning),
+                "{} {fault:?}: {findings:?}",
+                case.kind
+            );
             Vec::new()
         }
         Err(error) => vec![Some(error)],
@@ -440,18 +570,40 @@ pub(super) async fn what_a_provider_cannot_do_it_says(build: Build) {
         assert_eq!(case.provider.balance().await.unwrap_err().kind(), ErrorKind::NotSupported, "{kind}");
     }
     if !can.status {
-        assert_eq!(case.provider.status(&enquiry("1", 1)).await.unwrap_err().kind(), ErrorKind::NotSupported, "{kind}");
+        assert_eq!(
+            case.provider.status(&enquiry("1", 1)).await.unwrap_err().kind(),
+            ErrorKind::NotSupported,
+            "{kind}"
+        );
     }
     if !can.list {
-        assert_eq!(case.provider.list(&ListQuery::default()).await.map(drop).unwrap_err().kind(), ErrorKind::NotSupported, "{kind}");
+        assert_eq!(
+            case.provider.list(&ListQuery::default()).await.map(drop).unwrap_err().kind(),
+            ErrorKind::NotSupported,
+            "{kind}"
+        );
     }
     if !can.opt_outs {
-        assert_eq!(case.provider.opt_out(&number(1), true).await.unwrap_err().kind(), ErrorKind::NotSupported, "{kind}");
+        assert_eq!(
+            case.provider.opt_out(&number(1), true).await.unwrap_err().kind(),
+            ErrorKind::NotSupported,
+            "{kind}"
+        );
     }
     if !can.schedule {
-        let campaign = Campaign { id: "bat_1".to_owned(), list: "1".to_owned(), text: TEXT.to_owned(), at: None, members: 1, segments: 1 };
+        let campaign = Campaign {
+            id: "bat_1".to_owned(),
+            list: "1".to_owned(),
+            text: TEXT.to_owned(),
+            at: None,
+            members: 1,
+            segments: 1,
+        };
         let outcome = case.provider.campaign(&campaign).await;
-        assert!(matches!(outcome, Outcome::Rejected { code: ErrorKind::NotSupported, .. }), "{kind}: {outcome:?}");
+        assert!(
+            matches!(outcome, Outcome::Rejected { code: ErrorKind::NotSupported, .. }),
+            "{kind}: {outcome:?}"
+        );
     }
     assert!(!can.receipts_by_poll || can.status, "{kind}: what is looked up must be known to the vendor");
     let error = case.provider.act("no-such-action", &Default::default()).await.unwrap_err();
@@ -462,7 +614,8 @@ pub(super) async fn what_a_provider_cannot_do_it_says(build: Build) {
 /// Bodies that no vendor sends, and pieces of those that some do.
 fn garbage() -> Vec<Vec<u8>> {
     let seed = json!({
-        "event": "message.delivered", "type": "sms.delivered", "id": "41", "message_id": "41", "status": "delivered", "to": fictional(1),
+        "event": "message.delivered", "type": "sms.delivered", "id": "41", "message_id": "41", "status":
+            "delivered", "to": fictional(1),
         "created_at": "2026-11-22T10:15:00Z", "data": { "id": "41", "sms": { "id": "41", "to": [fictional(1)], "status": "sent" } },
     })
     .to_string()
@@ -479,9 +632,18 @@ fn garbage() -> Vec<Vec<u8>> {
         }
         all.push(body);
     }
-    for text in
-        ["null", "[]", "{}", "0", "\"\"", "{\"data\":[null]}", "[[[[1e999]]]]", "a=1&b=%ff", "<xml/>", "{\"event\":{},\"id\":[],\"status\":9}"]
-    {
+    for text in [
+        "null",
+        "[]",
+        "{}",
+        "0",
+        "\"\"",
+        "{\"data\":[null]}",
+        "[[[[1e999]]]]",
+        "a=1&b=%ff",
+        "<xml/>",
+        "{\"event\":{},\"id\":[],\"status\":9}",
+    ] {
         all.push(text.as_bytes().to_vec());
     }
     all.push("[".repeat(100_000).into_bytes());
@@ -499,14 +661,29 @@ pub(super) async fn a_garbled_webhook_is_read_without_harm_and_never_believed(bu
     for headers in [HeaderMap::new(), signed] {
         for body in garbage() {
             for message in [None, Some(&message)] {
-                let delivery =
-                    Delivery { method: &::http::Method::POST, url: "", query: "", headers: &headers, body: &body, message, now: Timestamp(1) };
+                let delivery = Delivery {
+                    method: &::http::Method::POST,
+                    url: "",
+                    query: "",
+                    headers: &headers,
+                    body: &body,
+                    message,
+                    now: Timestamp(1),
+                };
                 let events = case.provider.events(&delivery).await.unwrap_or_default();
-                assert!(events.iter().all(|event| matches!(event, Event::Hint { .. })), "{}: {events:?}", case.kind);
+                assert!(
+                    events.iter().all(|event| matches!(event, Event::Hint { .. })),
+                    "{}: {events:?}",
+                    case.kind
+                );
             }
         }
     }
-    assert!(case.wire.is_none_or(|wire| wire.asked() == 0), "{}: a webhook alone asks for nothing", case.kind);
+    assert!(
+        case.wire.is_none_or(|wire| wire.asked() == 0),
+        "{}: a webhook alone asks for nothing",
+        case.kind
+    );
 }
 
 #[tokio::test]
@@ -519,8 +696,14 @@ async fn the_sandbox_plays_each_fault_as_its_table_says() {
         let outcome = tokio::time::timeout(patience, case.provider.send(&message)).await;
         let left = (case.sent)().len();
         match fault {
-            Fault::Rejected => assert!(matches!(outcome, Ok(Outcome::Rejected { code: ErrorKind::ProviderRejected, .. })) && left == 0),
-            Fault::NoBalance => assert!(matches!(outcome, Ok(Outcome::Rejected { code: ErrorKind::InsufficientBalance, .. })) && left == 0),
+            Fault::Rejected => assert!(
+                matches!(outcome, Ok(Outcome::Rejected { code: ErrorKind::ProviderRejected, .. }))
+                    && left == 0
+            ),
+            Fault::NoBalance => assert!(
+                matches!(outcome, Ok(Outcome::Rejected { code: ErrorKind::InsufficientBalance, .. }))
+                    && left == 0
+            ),
             Fault::ThrottledOnce => {
                 assert!(matches!(outcome, Ok(Outcome::NotSent { .. })) && left == 0);
                 assert!(matches!(case.provider.send(&message).await, Outcome::Accepted { .. }));
@@ -538,18 +721,30 @@ async fn the_sandbox_plays_each_fault_as_its_table_says() {
             }
             Fault::ReceiptTwice | Fault::FailedDelivery => {
                 assert!(matches!(outcome, Ok(Outcome::Accepted { .. })));
-                let expected: &[State] = if fault == Fault::ReceiptTwice { &[State::Delivered; 2] } else { &[State::Failed] };
+                let expected: &[State] =
+                    if fault == Fault::ReceiptTwice { &[State::Delivered; 2] } else { &[State::Failed] };
                 for state in expected {
                     let notice = within("the receipt", receipts.recv()).await.unwrap();
-                    assert!(matches!(&notice.event, Event::Receipt(receipt) if receipt.state == *state), "{notice:?}");
+                    assert!(
+                        matches!(&notice.event, Event::Receipt(receipt) if receipt.state == *state),
+                        "{notice:?}"
+                    );
                 }
-                assert!(tokio::time::timeout(A_WHILE, receipts.recv()).await.is_err(), "{fault:?}: and no more");
+                assert!(
+                    tokio::time::timeout(A_WHILE, receipts.recv()).await.is_err(),
+                    "{fault:?}: and no more"
+                );
             }
             Fault::EmptiesBalance => {
                 assert!(matches!(outcome, Ok(Outcome::Accepted { .. })));
-                assert!(matches!(case.provider.balance().await, Ok(Balance::Money(money)) if money.micros == 0));
+                assert!(
+                    matches!(case.provider.balance().await, Ok(Balance::Money(money)) if money.micros == 0)
+                );
                 let next = case.provider.send(&submission(2, &fictional(2))).await;
-                assert!(matches!(next, Outcome::Rejected { code: ErrorKind::InsufficientBalance, .. }), "{next:?}");
+                assert!(
+                    matches!(next, Outcome::Rejected { code: ErrorKind::InsufficientBalance, .. }),
+                    "{next:?}"
+                );
             }
             _ => panic!("the table has a fault that this test does not know: {fault:?}"),
         }

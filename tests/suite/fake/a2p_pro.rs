@@ -81,14 +81,22 @@ impl A2pPro {
         };
         let recipients = self.check(&body, complain);
         let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
-        let (from, message, callback_url) = (text("from").unwrap_or_default(), text("text").unwrap_or_default(), text("callback_url"));
+        let (from, message, callback_url) =
+            (text("from").unwrap_or_default(), text("text").unwrap_or_default(), text("callback_url"));
         let is_shared = matches!(self.shape, Shape::Shared | Shape::Silent);
         self.taken += 1;
         let first = self.messages.len();
         for to in &recipients {
             let id = format!("m-{}", if is_shared { first } else { self.messages.len() } + 1);
             let status = if self.is_old { "sent" } else { "queued" };
-            self.messages.push(Message { id, to: to.clone(), from: from.clone(), text: message.clone(), callback_url: callback_url.clone(), status });
+            self.messages.push(Message {
+                id,
+                to: to.clone(),
+                from: from.clone(),
+                text: message.clone(),
+                callback_url: callback_url.clone(),
+                status,
+            });
         }
         let status = if self.is_old { 200 } else { 201 };
         let all: Vec<Value> = self.messages[first..].iter().map(|message| self.shown(message)).collect();
@@ -134,7 +142,11 @@ impl A2pPro {
             Value::Array(all) => all.iter().map(|to| to.as_str().unwrap_or_default().to_owned()).collect(),
             _ => Vec::new(),
         };
-        if recipients.is_empty() || recipients.iter().any(|to| !to.starts_with('+') || to.len() < 8 || !to[1..].bytes().all(|b| b.is_ascii_digit())) {
+        if recipients.is_empty()
+            || recipients.iter().any(|to| {
+                !to.starts_with('+') || to.len() < 8 || !to[1..].bytes().all(|b| b.is_ascii_digit())
+            })
+        {
             complain("`to` is not E.164".to_owned());
         }
         recipients
@@ -147,7 +159,9 @@ impl A2pPro {
             message.status = fate;
             found.push(message.to.clone());
         }
-        let Some(first) = self.messages.iter().find(|message| message.id == id) else { return error(404, "not_found") };
+        let Some(first) = self.messages.iter().find(|message| message.id == id) else {
+            return error(404, "not_found");
+        };
         let mut shown = self.shown(first);
         if found.len() > 1 {
             shown["to"] = json!(found);
@@ -166,7 +180,9 @@ impl Vendor for A2pPro {
         }
         match (request.method.as_str(), request.path.as_str()) {
             ("POST", "/v1/messages") => self.send(request, complain),
-            ("GET", path) if path.starts_with("/v1/messages/") => self.look_up(&path["/v1/messages/".len()..]),
+            ("GET", path) if path.starts_with("/v1/messages/") => {
+                self.look_up(&path["/v1/messages/".len()..])
+            }
             _ => {
                 complain("no such page".to_owned());
                 error(404, "not_found")

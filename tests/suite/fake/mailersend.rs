@@ -1,5 +1,6 @@
-//! MailerSend as its documentation has it (developers.mailersend.com, `api/v1/sms*` and `general`): strict about every
-//! path, method, field and form. Limits, pauses and what becomes of a text are under the test's control.
+//! MailerSend as its documentation has it (developers.mailersend.com, `api/v1/sms*` and `general`): strict
+//! about every path, method, field and form. Limits, pauses and what becomes of a text are under the test's
+//! control.
 
 use serde_json::{Value, json};
 
@@ -96,7 +97,11 @@ impl MailerSend {
 
     /// What really left: recipient and text, in order.
     pub fn sent(&self) -> Vec<(String, String)> {
-        self.messages.iter().flat_map(|message| &message.texts).map(|text| (text.to.clone(), text.text.clone())).collect()
+        self.messages
+            .iter()
+            .flat_map(|message| &message.texts)
+            .map(|text| (text.to.clone(), text.text.clone()))
+            .collect()
     }
 
     /// To whom texts really went, in order.
@@ -119,16 +124,26 @@ impl MailerSend {
         }
         // Their check of numbers is their own: these fail it.
         for (index, _) in to.iter().enumerate().filter(|(_, to)| to.ends_with("5550199")) {
-            wrong.insert(format!("to.{index}"), json!([format!("The to.{index} must be a valid phone number.")]));
+            wrong.insert(
+                format!("to.{index}"),
+                json!([format!("The to.{index} must be a valid phone number.")]),
+            );
         }
         if !wrong.is_empty() {
             return Reply::json(422, json!({ "message": "The given data was invalid.", "errors": wrong }));
         }
         let mut texts = Vec::new();
         for to in &to {
-            let data = personal.iter().find(|one| one["phone_number"] == **to).map_or(&Value::Null, |one| &one["data"]);
+            let data = personal
+                .iter()
+                .find(|one| one["phone_number"] == **to)
+                .map_or(&Value::Null, |one| &one["data"]);
             if !self.recipients.iter().any(|(_, number, _)| number == to) {
-                self.recipients.push((format!("rec{:05}", self.recipients.len()), to.clone(), "active".to_owned()));
+                self.recipients.push((
+                    format!("rec{:05}", self.recipients.len()),
+                    to.clone(),
+                    "active".to_owned(),
+                ));
             }
             texts.push(Text {
                 to: to.clone(),
@@ -171,7 +186,8 @@ impl MailerSend {
         let parts: Vec<&str> = path.split('/').collect();
         match (request.method.as_str(), &parts[..]) {
             ("GET", ["sms-messages"]) => {
-                let all: Vec<Value> = self.messages.iter().rev().map(|message| message_json(message, false)).collect();
+                let all: Vec<Value> =
+                    self.messages.iter().rev().map(|message| message_json(message, false)).collect();
                 paged(request, &all, &[], complain)
             }
             ("GET", ["sms-messages", id]) => match self.messages.iter().find(|message| message.id == *id) {
@@ -200,7 +216,12 @@ impl MailerSend {
     }
 
     fn activity(&self, request: &Seen, complain: &mut dyn FnMut(String)) -> Reply {
-        let statuses: Vec<&str> = request.query.iter().filter(|(name, _)| name == "status[]").map(|(_, value)| value.as_str()).collect();
+        let statuses: Vec<&str> = request
+            .query
+            .iter()
+            .filter(|(name, _)| name == "status[]")
+            .map(|(_, value)| value.as_str())
+            .collect();
         if statuses.iter().any(|status| !STATUSES.contains(status)) {
             complain("no such status".to_owned());
         }
@@ -210,11 +231,19 @@ impl MailerSend {
             }
         }
         let all = self.messages.iter().flat_map(|message| steps_json(message, true));
-        let all: Vec<Value> = all.filter(|step| statuses.is_empty() || statuses.iter().any(|status| step["status"] == *status)).collect();
+        let all: Vec<Value> = all
+            .filter(|step| statuses.is_empty() || statuses.iter().any(|status| step["status"] == *status))
+            .collect();
         paged(request, &all, &["sms_number_id", "date_from", "date_to", "status[]"], complain)
     }
 
-    fn recipient(&mut self, method: &str, rest: &[&str], request: &Seen, complain: &mut dyn FnMut(String)) -> Reply {
+    fn recipient(
+        &mut self,
+        method: &str,
+        rest: &[&str],
+        request: &Seen,
+        complain: &mut dyn FnMut(String),
+    ) -> Reply {
         let body = request.json().unwrap_or(Value::Null);
         let given = if method == "GET" { request.parameter("status") } else { body["status"].as_str() };
         if given.is_some_and(|status| !["active", "opt_out"].contains(&status)) {
@@ -222,13 +251,16 @@ impl MailerSend {
         }
         match (method, rest) {
             ("GET", []) => {
-                let of = self.recipients.iter().filter(|(_, _, status)| given.is_none_or(|given| given == status));
+                let of =
+                    self.recipients.iter().filter(|(_, _, status)| given.is_none_or(|given| given == status));
                 let all: Vec<Value> = of.map(recipient_json).collect();
                 paged(request, &all, &["status", "sms_number_id"], complain)
             }
             ("PUT", [id]) => {
                 only(&body, &["status"], complain);
-                let Some(recipient) = self.recipients.iter_mut().find(|(known, ..)| known == id) else { return error(404, "Resource not found.") };
+                let Some(recipient) = self.recipients.iter_mut().find(|(known, ..)| known == id) else {
+                    return error(404, "Resource not found.");
+                };
                 recipient.2 = given.unwrap_or_default().to_owned();
                 Reply::json(200, json!({ "data": recipient_json(recipient) }))
             }
@@ -236,7 +268,13 @@ impl MailerSend {
         }
     }
 
-    fn webhook(&mut self, method: &str, rest: &[&str], request: &Seen, complain: &mut dyn FnMut(String)) -> Reply {
+    fn webhook(
+        &mut self,
+        method: &str,
+        rest: &[&str],
+        request: &Seen,
+        complain: &mut dyn FnMut(String),
+    ) -> Reply {
         match (method, rest) {
             ("GET", []) => {
                 if request.parameter("sms_number_id") != Some(NUMBER_ID) {
@@ -248,10 +286,16 @@ impl MailerSend {
                 let mut made = request.json().unwrap_or(Value::Null);
                 only(&made, &["url", "name", "events", "sms_number_id", "enabled"], complain);
                 let events = strings(&made["events"]);
-                if events.is_empty() || events.iter().any(|event| !["sms.sent", "sms.delivered", "sms.failed"].contains(&event.as_str())) {
+                if events.is_empty()
+                    || events
+                        .iter()
+                        .any(|event| !["sms.sent", "sms.delivered", "sms.failed"].contains(&event.as_str()))
+                {
                     complain("a webhook without the events that there are".to_owned());
                 }
-                if made["sms_number_id"] != NUMBER_ID || !made["url"].as_str().is_some_and(|url| url.starts_with("https://")) {
+                if made["sms_number_id"] != NUMBER_ID
+                    || !made["url"].as_str().is_some_and(|url| url.starts_with("https://"))
+                {
                     complain("a webhook without its number or address".to_owned());
                 }
                 made["id"] = json!(format!("hook{:04}", self.webhooks.len()));
@@ -264,13 +308,21 @@ impl MailerSend {
         }
     }
 
-    fn inbound(&mut self, method: &str, rest: &[&str], request: &Seen, complain: &mut dyn FnMut(String)) -> Reply {
+    fn inbound(
+        &mut self,
+        method: &str,
+        rest: &[&str],
+        request: &Seen,
+        complain: &mut dyn FnMut(String),
+    ) -> Reply {
         match (method, rest) {
             ("GET", []) => paged(request, &self.inbounds, &["sms_number_id", "enabled"], complain),
             ("POST", []) => {
                 let mut made = request.json().unwrap_or(Value::Null);
                 only(&made, &["sms_number_id", "name", "forward_url", "filter", "enabled"], complain);
-                let is_address = made["forward_url"].as_str().is_some_and(|url| url.starts_with("https://") && url.len() <= 255);
+                let is_address = made["forward_url"]
+                    .as_str()
+                    .is_some_and(|url| url.starts_with("https://") && url.len() <= 255);
                 if made["sms_number_id"] != NUMBER_ID || !made["enabled"].is_boolean() || !is_address {
                     complain("a route without its number, address or `enabled`".to_owned());
                 }
@@ -288,14 +340,21 @@ impl MailerSend {
     fn refused(&mut self, request: &Seen) -> Option<Reply> {
         let counts = request.path != "/v1/api-quota";
         if self.minute_left == 0 {
-            let reply = error(429, "Your account reached its rate limit of 60 requests/min. Please wait before trying again. #MS42903");
+            let reply = error(
+                429,
+                "Your account reached its rate limit of 60 requests/min. Please wait before trying again. \
+                 #MS42903",
+            );
             return Some(match self.retry_after {
                 Some(seconds) => reply.header("retry-after", seconds),
                 None => reply,
             });
         }
         if self.day_left == 0 && counts {
-            return Some(error(429, "Your account reached its API daily quota limit. Upgrade to increase it. #MS42901"));
+            return Some(error(
+                429,
+                "Your account reached its API daily quota limit. Upgrade to increase it. #MS42901",
+            ));
         }
         self.minute_left -= 1;
         self.day_left -= u64::from(counts);
@@ -315,18 +374,28 @@ impl Vendor for MailerSend {
         } else {
             match (request.method.as_str(), request.path.as_str()) {
                 ("POST", "/v1/sms") => self.send(request, complain),
-                ("GET", "/v1/api-quota") => Reply::json(200, json!({ "quota": 100_000, "remaining": self.day_left, "reset": self.day_reset })),
+                ("GET", "/v1/api-quota") => Reply::json(
+                    200,
+                    json!({ "quota": 100_000, "remaining": self.day_left, "reset": self.day_reset }),
+                ),
                 _ => self.other(request, complain),
             }
         };
         let reply = reply.header("x-ratelimit-limit", 60).header("x-ratelimit-remaining", self.minute_left);
-        let reply = if self.minute_reset > 0 { reply.header("x-ratelimit-reset", self.minute_reset) } else { reply };
+        let reply =
+            if self.minute_reset > 0 { reply.header("x-ratelimit-reset", self.minute_reset) } else { reply };
         reply.header("x-apiquota-remaining", self.day_left).header("x-apiquota-reset", &self.day_reset)
     }
 }
 
 /// What the documentation demands of a send.
-fn look_at_send(body: &Value, to: &[String], text: &str, personal: &[Value], complain: &mut dyn FnMut(String)) {
+fn look_at_send(
+    body: &Value,
+    to: &[String],
+    text: &str,
+    personal: &[Value],
+    complain: &mut dyn FnMut(String),
+) {
     only(body, &["from", "to", "text", "personalization"], complain);
     if to.is_empty() || to.len() > 50 {
         complain(format!("{} recipients", to.len()));
@@ -353,7 +422,9 @@ fn error(status: u16, message: &str) -> Reply {
 }
 
 fn is_e164(number: &str) -> bool {
-    number.strip_prefix('+').is_some_and(|digits| (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    number.strip_prefix('+').is_some_and(|digits| {
+        (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 fn strings(list: &Value) -> Vec<String> {
@@ -363,7 +434,10 @@ fn strings(list: &Value) -> Vec<String> {
 /// Complains about fields that there are not.
 fn only(body: &Value, known: &[&str], complain: &mut dyn FnMut(String)) {
     let Some(fields) = body.as_object() else { return complain("a body that is no object".to_owned()) };
-    fields.keys().filter(|name| !known.contains(&name.as_str())).for_each(|name| complain(format!("no field `{name}`")));
+    fields
+        .keys()
+        .filter(|name| !known.contains(&name.as_str()))
+        .for_each(|name| complain(format!("no field `{name}`")));
 }
 
 /// Fills `{{ name }}` in, once.
@@ -385,7 +459,8 @@ fn steps_json(message: &Message, with_content: bool) -> Vec<Value> {
     let mut steps = Vec::new();
     for text in &message.texts {
         for (status, at) in &text.steps {
-            let mut step = json!({ "from": message.from, "to": text.to, "created_at": at, "status": status, "sms_message_id": message.id });
+            let mut step = json!({ "from": message.from, "to": text.to, "created_at": at, "status": status,
+                "sms_message_id": message.id });
             if with_content {
                 step["content"] = json!(text.text);
             }
@@ -398,7 +473,8 @@ fn steps_json(message: &Message, with_content: bool) -> Vec<Value> {
 fn message_json(message: &Message, is_whole: bool) -> Value {
     let texts = message.texts.iter().enumerate().map(|(index, text)| {
         json!({
-            "id": format!("sms{index:05}"), "from": message.from, "to": text.to, "text": message.template, "compiled_text": text.text, "status": text.status,
+            "id": format!("sms{index:05}"), "from": message.from, "to": text.to, "text": message.template,
+                "compiled_text": text.text, "status": text.status,
             "segment_count": 1, "error_type": text.error_type, "error_description": text.error_description,
         })
     });
@@ -424,10 +500,15 @@ fn delete(list: &mut Vec<Value>, id: &str) -> Reply {
 
 /// A page of a list, with `links` and `meta`. The only parameters are those of pages and `more`.
 fn paged(request: &Seen, all: &[Value], more: &[&str], complain: &mut dyn FnMut(String)) -> Reply {
-    for (name, _) in request.query.iter().filter(|(name, _)| !["page", "limit"].contains(&name.as_str()) && !more.contains(&name.as_str())) {
+    for (name, _) in request
+        .query
+        .iter()
+        .filter(|(name, _)| !["page", "limit"].contains(&name.as_str()) && !more.contains(&name.as_str()))
+    {
         complain(format!("no parameter `{name}`"));
     }
-    let number = |name: &str, usual: usize| request.parameter(name).map_or(usual, |text| text.parse().unwrap_or(0));
+    let number =
+        |name: &str, usual: usize| request.parameter(name).map_or(usual, |text| text.parse().unwrap_or(0));
     let (page, limit) = (number("page", 1), number("limit", 25));
     if page == 0 || !(10..=100).contains(&limit) {
         complain("page must be 1 or more, and limit 10 to 100".to_owned());
@@ -435,8 +516,14 @@ fn paged(request: &Seen, all: &[Value], more: &[&str], complain: &mut dyn FnMut(
     }
     let data: Vec<&Value> = all.iter().skip((page - 1) * limit).take(limit).collect();
     let is_last = page * limit >= all.len();
-    let next = if is_last { Value::Null } else { json!(format!("https://api.mailersend.com/v1/list?page={}", page + 1)) };
-    let links = json!({ "first": "https://api.mailersend.com/v1/list?page=1", "last": null, "prev": null, "next": next });
-    let meta = json!({ "current_page": page, "from": 1, "path": "https://api.mailersend.com/v1/list", "per_page": limit, "to": data.len() });
+    let next = if is_last {
+        Value::Null
+    } else {
+        json!(format!("https://api.mailersend.com/v1/list?page={}", page + 1))
+    };
+    let links = json!({ "first": "https://api.mailersend.com/v1/list?page=1", "last": null, "prev": null,
+        "next": next });
+    let meta = json!({ "current_page": page, "from": 1, "path": "https://api.mailersend.com/v1/list",
+        "per_page": limit, "to": data.len() });
     Reply::json(200, json!({ "data": data, "links": links, "meta": meta }))
 }

@@ -1,8 +1,8 @@
 //! A fake of Mailpro, in both of its generations: the ending of a path says which one answers.
 //!
-//! `.json` is the newest guide: flat, PascalCase. `.xml` is the older reference: wrapped, snake_case, with its own
-//! names of some paths and parameters. What no page shows (the lists' parameters) is taken as the provider's own
-//! documentation says that it sends it.
+//! `.json` is the newest guide: flat, PascalCase. `.xml` is the older reference: wrapped, snake_case, with
+//! its own names of some paths and parameters. What no page shows (the lists' parameters) is taken as the
+//! provider's own documentation says that it sends it.
 
 use std::collections::VecDeque;
 
@@ -88,12 +88,19 @@ impl Default for Mailpro {
 
 /// Credits as they are written: `1474.5`, or `1474`.
 fn credits(micros: i64) -> String {
-    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000).trim_end_matches('0').trim_end_matches('.').to_owned()
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+        .trim_end_matches('0')
+        .trim_end_matches('.')
+        .to_owned()
 }
 
 fn xml(body: String) -> Reply {
-    Reply { status: 200, headers: Vec::new(), body: format!("<?xml version=\"1.0\" encoding=\"utf-8\"?>\r\n{body}").into_bytes() }
-        .header("content-type", "text/xml; charset=utf-8")
+    Reply {
+        status: 200,
+        headers: Vec::new(),
+        body: format!("<?xml version=\"1.0\" encoding=\"utf-8\"?>\r\n{body}").into_bytes(),
+    }
+    .header("content-type", "text/xml; charset=utf-8")
 }
 
 fn escape(text: &str) -> String {
@@ -174,7 +181,9 @@ impl Mailpro {
             request.form().unwrap_or_default()
         };
         for (index, (name, value)) in fields.iter().enumerate() {
-            let is_known = ["id_client", "api_key"].contains(&name.as_str()) || needed.contains(&name.as_str()) || allowed.contains(&name.as_str());
+            let is_known = ["id_client", "api_key"].contains(&name.as_str())
+                || needed.contains(&name.as_str())
+                || allowed.contains(&name.as_str());
             if !is_known && self.sender_parameter != Some(name) {
                 complain(format!("there is no field {name}"));
             }
@@ -183,7 +192,11 @@ impl Mailpro {
             }
             let is_recipient = name == "number" || (name == "to" && path.contains("single"));
             let digits = value.strip_prefix('+').or_else(|| value.strip_prefix("00"));
-            if is_recipient && digits.is_none_or(|digits| digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit())) {
+            if is_recipient
+                && digits.is_none_or(|digits| {
+                    digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit())
+                })
+            {
                 complain(format!("{name} is \"{value}\": a plus that is not encoded is a space"));
             }
         }
@@ -217,10 +230,15 @@ impl Mailpro {
             return Reply::json(200, json!({ "Result": "OK", "IdSend": id, "RemainingCredits": left }));
         }
         let shown = to.strip_prefix('+').map_or_else(|| to.clone(), |digits| format!("00{digits}"));
-        let shown = if path.contains("single") { shown } else { format!("<id_address_book>{shown}</id_address_book>") };
+        let shown = if path.contains("single") {
+            shown
+        } else {
+            format!("<id_address_book>{shown}</id_address_book>")
+        };
         let (at, text, charge) = (at.unwrap_or_default(), escape(&text), credits(charge));
         xml(format!(
-            "<sends>\n <send>\n  <id_send>{id}</id_send>\n  <scheduled_time>{at}</scheduled_time>\n  <message>{text}</message>\n  \
+            "<sends>\n <send>\n  <id_send>{id}</id_send>\n  <scheduled_time>{at}</scheduled_time>\n  \
+             <message>{text}</message>\n  \
              <to>{shown}</to>\n  <charge>{charge}</charge>\n </send>\n</sends>"
         ))
     }
@@ -246,7 +264,8 @@ impl Mailpro {
         let entries: Vec<Value> = found
             .iter()
             .map(|message| {
-                let mut entry = json!({ "IdHistory": self.number(&(message.id + 1_000).to_string()), "DateSend": message.date, "Message": message.text,
+                let mut entry = json!({ "IdHistory": self.number(&(message.id + 1_000).to_string()),
+                    "DateSend": message.date, "Message": message.text,
                     "Charge": self.number(&credits(message.charge())), "Number": message.to, "Status": self.number(&message.status.to_string()) });
                 if self.is_naming_sends {
                     entry["IdSend"] = json!(message.id);
@@ -259,10 +278,19 @@ impl Mailpro {
 
     fn phones(&self, path: &str) -> Reply {
         if path.ends_with(".xml") {
-            let phones: String = self.phones.iter().map(|phone| format!("<phone><id_phone>1</id_phone><number>{phone}</number></phone>")).collect();
+            let phones: String = self
+                .phones
+                .iter()
+                .map(|phone| format!("<phone><id_phone>1</id_phone><number>{phone}</number></phone>"))
+                .collect();
             return xml(format!("<phones>{phones}</phones>"));
         }
-        let phones: Vec<Value> = self.phones.iter().enumerate().map(|(id, phone)| json!({ "IdPhone": id, "Number": phone })).collect();
+        let phones: Vec<Value> = self
+            .phones
+            .iter()
+            .enumerate()
+            .map(|(id, phone)| json!({ "IdPhone": id, "Number": phone }))
+            .collect();
         Reply::json(200, json!({ "Result": "OK", "Phones": phones }))
     }
 }
@@ -275,28 +303,45 @@ impl Vendor for Mailpro {
             let whole = String::from_utf8_lossy(&request.body).into_owned();
             let is_known = whole.contains(&format!("name=\"id_client\"\r\n\r\n{ID_CLIENT}\r\n"))
                 && whole.contains(&format!("name=\"api_key\"\r\n\r\n{API_KEY}\r\n"));
-            return Reply::json(200, json!({ "Result": if is_known { "OK" } else { "ERROR" }, "Lines": whole.matches("+33").count() }));
+            return Reply::json(
+                200,
+                json!({ "Result": if is_known { "OK" } else { "ERROR" }, "Lines": whole.matches("+33").count() }),
+            );
         }
         if (field(&fields, "id_client"), field(&fields, "api_key")) != (Some(ID_CLIENT), Some(API_KEY)) {
-            return Reply::json(200, json!({ "Result": "ERROR", "Message": format!("Invalid api_key {}", field(&fields, "api_key").unwrap_or("")) }));
+            return Reply::json(
+                200,
+                json!({ "Result": "ERROR", "Message": format!("Invalid api_key {}", field(&fields, "api_key").unwrap_or("")) }),
+            );
         }
         if let Some(body) = self.said.pop_front() {
             return Reply { status: 200, headers: Vec::new(), body };
         }
         let ok = |key: &str, value: Value| Reply::json(200, json!({ "Result": "OK", key: value }));
         match path.as_str() {
-            "credit/get.json" => Reply::json(200, json!({ "TotalCredits": self.number(&credits(self.credits_micros)) })),
-            "credits/getcredits.xml" => xml(format!("<api><credits><total_credit>{}</total_credit></credits></api>", credits(self.credits_micros))),
+            "credit/get.json" => {
+                Reply::json(200, json!({ "TotalCredits": self.number(&credits(self.credits_micros)) }))
+            }
+            "credits/getcredits.xml" => xml(format!(
+                "<api><credits><total_credit>{}</total_credit></credits></api>",
+                credits(self.credits_micros)
+            )),
             send if send.starts_with("send/") => self.take(&path, &fields),
             history if history.starts_with("history/") => self.history(&path, &fields),
             "phone/list.json" | "phone/list.xml" => self.phones(&path),
-            "list/list.json" => ok("Lists", json!([{ "IdList": 7, "Name": "Customers", "Owner": ID_CLIENT }])),
+            "list/list.json" => {
+                ok("Lists", json!([{ "IdList": 7, "Name": "Customers", "Owner": ID_CLIENT }]))
+            }
             "phone/add.json" => {
                 self.phones.push(field(&fields, "number").unwrap_or_default().to_owned());
                 ok("IdPhone", json!(self.phones.len()))
             }
             "suppressions.json" if request.method == "GET" => {
-                let entries: Vec<Value> = self.suppressed.iter().map(|number| json!({ "Number": number, "Date": "2026-11-20T08:00:00" })).collect();
+                let entries: Vec<Value> = self
+                    .suppressed
+                    .iter()
+                    .map(|number| json!({ "Number": number, "Date": "2026-11-20T08:00:00" }))
+                    .collect();
                 ok("Suppressions", json!(entries))
             }
             "suppressions.json" => {

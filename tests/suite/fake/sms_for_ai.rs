@@ -38,7 +38,11 @@ impl Default for SmsForAi {
         Self {
             permissions: vec!["sms:send", "sms:read", "balance:read"],
             credits_micros: 12_345_678,
-            countries: vec![("US", "+1", json!(0.01)), ("FR", "+33", json!("0.065")), ("BS", "+1 242", json!(0.2))],
+            countries: vec![
+                ("US", "+1", json!(0.01)),
+                ("FR", "+33", json!("0.065")),
+                ("BS", "+1 242", json!(0.2)),
+            ],
             messages: Vec::new(),
             is_nested: false,
             fate: "delivered",
@@ -70,7 +74,10 @@ impl SmsForAi {
     fn send(&mut self, request: &Seen, complain: &mut dyn FnMut(String)) -> Reply {
         let Some(Value::Object(body)) = request.json() else {
             complain("the body is no JSON object".to_owned());
-            return Reply::json(422, json!({ "message": "The to field is required.", "errors": { "to": ["The to field is required."] } }));
+            return Reply::json(
+                422,
+                json!({ "message": "The to field is required.", "errors": { "to": ["The to field is required."] } }),
+            );
         };
         for name in body.keys() {
             if !["to", "body", "sender_id", "include_conversion_url"].contains(&name.as_str()) {
@@ -78,7 +85,11 @@ impl SmsForAi {
             }
         }
         let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let (to, text, sender_id) = (text("to"), text("body"), body.get("sender_id").map(|id| id.as_str().unwrap_or_default().to_owned()));
+        let (to, text, sender_id) = (
+            text("to"),
+            text("body"),
+            body.get("sender_id").map(|id| id.as_str().unwrap_or_default().to_owned()),
+        );
         if !(to.starts_with('+') && to.len() > 7 && to[1..].bytes().all(|byte| byte.is_ascii_digit())) {
             complain("`to` is not E.164".to_owned());
         }
@@ -88,9 +99,16 @@ impl SmsForAi {
         if sender_id.as_deref() == Some("") {
             complain("`sender_id` must be a text".to_owned());
         }
-        let rate = self.countries.iter().map(|(_, code, price)| (code.replace(' ', ""), price)).filter(|(code, _)| to.starts_with(code));
+        let rate = self
+            .countries
+            .iter()
+            .map(|(_, code, price)| (code.replace(' ', ""), price))
+            .filter(|(code, _)| to.starts_with(code));
         let Some((_, price)) = rate.max_by_key(|(code, _)| code.len()) else {
-            return Reply::json(422, json!({ "message": "Unsupported.", "errors": { "to": ["Unsupported."] } }));
+            return Reply::json(
+                422,
+                json!({ "message": "Unsupported.", "errors": { "to": ["Unsupported."] } }),
+            );
         };
         let price_micros = micros(price) * i64::try_from(text.chars().count().div_ceil(160)).unwrap();
         if self.credits_micros < price_micros {
@@ -100,7 +118,14 @@ impl SmsForAi {
         let id = self.messages.len() as u64 + 41;
         self.messages.push(Message { id, to, body: text, sender_id, status: "sent", price_micros });
         let shown = self.shown(&self.messages[self.messages.len() - 1]);
-        Reply::json(200, if self.is_nested { json!({ "sms": shown, "balance": dollars(self.credits_micros) }) } else { shown })
+        Reply::json(
+            200,
+            if self.is_nested {
+                json!({ "sms": shown, "balance": dollars(self.credits_micros) })
+            } else {
+                shown
+            },
+        )
     }
 
     fn list(&self, request: &Seen, complain: &mut dyn FnMut(String)) -> Reply {
@@ -149,7 +174,8 @@ impl SmsForAi {
 
     fn permit(&self, permission: &str) -> Option<Reply> {
         let is_permitted = self.permissions.contains(&permission);
-        (!is_permitted).then(|| Reply::json(403, json!({ "message": "Token lacks the required permission." })))
+        (!is_permitted)
+            .then(|| Reply::json(403, json!({ "message": "Token lacks the required permission." })))
     }
 }
 
@@ -179,16 +205,21 @@ impl Vendor for SmsForAi {
                     "user": { "name": "Alice", "email": "alice@example.com", "credits": dollars(self.credits_micros) },
                 }),
             ),
-            ("GET", "balance") => {
-                self.permit("balance:read").unwrap_or_else(|| Reply::json(200, json!({ "credits_usd": dollars(self.credits_micros) })))
-            }
+            ("GET", "balance") => self
+                .permit("balance:read")
+                .unwrap_or_else(|| Reply::json(200, json!({ "credits_usd": dollars(self.credits_micros) }))),
             ("GET", "countries") => {
-                let entry = |(country, code, price): &(&str, &str, Value)| json!({ "country_code": country, "country_name": country, "dial_code": code, "price_usd": price });
+                let entry = |(country, code, price): &(&str, &str, Value)| {
+                    json!({ "country_code": country,
+                    "country_name": country, "dial_code": code, "price_usd": price })
+                };
                 Reply::json(200, self.countries.iter().map(entry).collect())
             }
             ("POST", "sms/send") => self.permit("sms:send").unwrap_or_else(|| self.send(request, complain)),
             ("GET", "sms") => self.permit("sms:read").unwrap_or_else(|| self.list(request, complain)),
-            ("GET", path) if path.starts_with("sms/") => self.permit("sms:read").unwrap_or_else(|| self.look_up(&path[4..])),
+            ("GET", path) if path.starts_with("sms/") => {
+                self.permit("sms:read").unwrap_or_else(|| self.look_up(&path[4..]))
+            }
             _ => {
                 complain("no such page".to_owned());
                 Reply::empty(404)

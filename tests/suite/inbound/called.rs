@@ -1,5 +1,6 @@
-//! Vendors that call in other ways than by a POST with a signed body: with GET, with what they tell in the query, with the address
-//! itself under the signature, and with an answer that they want in words of their own.
+//! Vendors that call in other ways than by a POST with a signed body: with GET, with what they tell in the
+//! query, with the address itself under the signature, and with an answer that they want in words of their
+//! own.
 
 use std::sync::Arc;
 
@@ -51,7 +52,12 @@ impl Provider for Acme {
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {
-        Outcome::Accepted { vendor_id: Some(format!("v-{}", submission.text)), status: State::Sent, segments: None, price: None }
+        Outcome::Accepted {
+            vendor_id: Some(format!("v-{}", submission.text)),
+            status: State::Sent,
+            segments: None,
+            price: None,
+        }
     }
 
     fn webhook(&self) -> Webhook {
@@ -67,12 +73,19 @@ impl Provider for Acme {
         if !key.has_signed(shown, std::iter::once(delivery.url.as_bytes()).chain(pieces)) {
             return Err(NotBelieved::Signature);
         }
-        let told = if delivery.method == Method::GET { Fields::read(delivery.query.as_bytes()) } else { form.clone() };
-        let need = |name: &str| told.get(name).map(str::to_owned).ok_or_else(|| NotBelieved::Malformed(format!("no `{name}`")));
+        let told = if delivery.method == Method::GET {
+            Fields::read(delivery.query.as_bytes())
+        } else {
+            form.clone()
+        };
+        let need = |name: &str| {
+            told.get(name).map(str::to_owned).ok_or_else(|| NotBelieved::Malformed(format!("no `{name}`")))
+        };
         let vendor_id = need("MessageSid")?;
         Ok(vec![match told.get("MessageStatus") {
             Some(word) => {
-                let state = State::from_name(word).ok_or_else(|| NotBelieved::Malformed("no `MessageStatus` that is one".into()))?;
+                let state = State::from_name(word)
+                    .ok_or_else(|| NotBelieved::Malformed("no `MessageStatus` that is one".into()))?;
                 Event::Receipt(Receipt::new(vendor_id, state, delivery.now))
             }
             None => Event::Reply(Reply {
@@ -127,7 +140,8 @@ impl Scene {
         self.reader.message("alice", id).await.unwrap().unwrap().state
     }
 
-    /// What the vendor is answered. `HOST`, which `request` names, is not the public one: something stands between.
+    /// What the vendor is answered. `HOST`, which `request` names, is not the public one: something stands
+    /// between.
     async fn called(&self, method: &'static str, target: String, signature: String, form: &str) -> Answer {
         let (port, form) = (self.port, form.to_owned());
         let call = move || request(method, port, &target, &[(HEADER, signature.as_str())], form.as_bytes());
@@ -136,7 +150,8 @@ impl Scene {
 }
 
 fn is_thanked(answer: &Answer) -> bool {
-    (answer.status, answer.header("content-type"), answer.body.as_slice()) == (200, Some("text/xml"), b"<Response/>".as_slice())
+    (answer.status, answer.header("content-type"), answer.body.as_slice())
+        == (200, Some("text/xml"), b"<Response/>".as_slice())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,15 +165,22 @@ async fn what_a_vendor_signs_is_the_public_address_that_it_was_given_with_its_qu
         for (wrong, why) in [
             (signed(&format!("{url}?m=2"), sorted), "another query"),
             (signed(&url, sorted), "no query"),
-            (signed(&format!("http://hooks.example.com{target}?m=1"), sorted), "the host that the request names"),
+            (
+                signed(&format!("http://hooks.example.com{target}?m=1"), sorted),
+                "the host that the request names",
+            ),
             (signed(&format!("{url}?m=1"), &sorted.replace("delivered", "failed")), "another field"),
             (signed(&format!("{url}?m=1"), ""), "no fields"),
             (String::new(), "nothing"),
         ] {
             assert_eq!(scene.called("POST", format!("{target}?m=1"), wrong, form).await.status, 401, "{why}");
-            assert_eq!(scene.state(&id).await, if message.is_none() { State::Sent } else { State::Delivered });
+            assert_eq!(
+                scene.state(&id).await,
+                if message.is_none() { State::Sent } else { State::Delivered }
+            );
         }
-        let answer = scene.called("POST", format!("{target}?m=1"), signed(&format!("{url}?m=1"), sorted), form).await;
+        let answer =
+            scene.called("POST", format!("{target}?m=1"), signed(&format!("{url}?m=1"), sorted), form).await;
         assert!(is_thanked(&answer), "{answer:?}");
         assert_eq!(scene.state(&id).await, State::Delivered, "durable before it is thanked for");
     }
@@ -174,12 +196,28 @@ async fn a_report_may_come_in_the_query_of_a_get() {
     assert!(is_thanked(&answer), "{answer:?}");
     assert_eq!(scene.state(&one).await, State::Delivered);
     // The signature is that of the query as it stood, octet for octet.
-    for other in [query.replace("v-a", "v-b"), query.replace("%2B", "%2b"), query.replace('+', "%20"), format!("{query}&")] {
-        assert_eq!(scene.called("GET", format!("{}?{other}", path("acme", None)), signature.clone(), "").await.status, 401, "{other}");
+    for other in [
+        query.replace("v-a", "v-b"),
+        query.replace("%2B", "%2b"),
+        query.replace('+', "%20"),
+        format!("{query}&"),
+    ] {
+        assert_eq!(
+            scene
+                .called("GET", format!("{}?{other}", path("acme", None)), signature.clone(), "")
+                .await
+                .status,
+            401,
+            "{other}"
+        );
     }
     assert_eq!(scene.state(&two).await, State::Sent);
     let nothing = signed(&callback("acme").url(None), "");
-    assert_eq!(scene.called("GET", path("acme", None), nothing, "").await.status, 400, "signed, and it tells nothing");
+    assert_eq!(
+        scene.called("GET", path("acme", None), nothing, "").await.status,
+        400,
+        "signed, and it tells nothing"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,9 +226,13 @@ async fn what_a_person_wrote_is_kept_before_the_vendor_has_its_answer() {
     let from = fictional(1);
     let form = format!("MessageSid=in-1&From={}&To=36179&Body=STOP", from.replace('+', "%2B"));
     let sorted = format!("BodySTOPFrom{from}MessageSidin-1To36179");
-    let answer = scene.called("POST", path("acme", None), signed(&callback("acme").url(None), &sorted), &form).await;
+    let answer =
+        scene.called("POST", path("acme", None), signed(&callback("acme").url(None), &sorted), &form).await;
     assert!(is_thanked(&answer), "{answer:?}");
-    assert_eq!(scene.reader.opt_outs(9).await.unwrap().into_iter().map(|out| out.number).collect::<Vec<_>>(), [from]);
+    assert_eq!(
+        scene.reader.opt_outs(9).await.unwrap().into_iter().map(|out| out.number).collect::<Vec<_>>(),
+        [from]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,12 +241,23 @@ async fn an_address_takes_the_methods_that_its_vendor_calls_with_and_says_so_to_
     let long = "x".repeat(300 * 1024);
     for method in ["PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"] {
         let answer = scene.called(method, path("acme", None), String::new(), &long).await;
-        assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, POST")), "{method}: its body is not read");
+        assert_eq!(
+            (answer.status, answer.header("allow")),
+            (405, Some("GET, POST")),
+            "{method}: its body is not read"
+        );
         let nowhere = scene.called(method, format!("{}0", path("acme", None)), String::new(), "").await;
         assert_eq!((nowhere.status, nowhere.header("allow")), (404, None), "{method}");
     }
     let bench = bench().await;
     let port = bench.port;
-    let asked = tokio::task::spawn_blocking(move || request("GET", port, &path("acme", None), &[SIGNED], b"")).await.unwrap();
-    assert_eq!((asked.status, asked.header("allow")), (405, Some("POST")), "a provider that says nothing of it takes POST alone");
+    let asked =
+        tokio::task::spawn_blocking(move || request("GET", port, &path("acme", None), &[SIGNED], b""))
+            .await
+            .unwrap();
+    assert_eq!(
+        (asked.status, asked.header("allow")),
+        (405, Some("POST")),
+        "a provider that says nothing of it takes POST alone"
+    );
 }

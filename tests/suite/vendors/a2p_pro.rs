@@ -1,4 +1,5 @@
-//! A2P Pro: what is sent to one and to many, what each documented answer means, and webhooks that are only hints.
+//! A2P Pro: what is sent to one and to many, what each documented answer means, and webhooks that are only
+//! hints.
 
 use std::sync::Arc;
 
@@ -20,7 +21,12 @@ use crate::fake::{Fake, Fault, clock_before};
 use crate::support::fictional;
 
 fn config(fake: &Fake<A2pPro>) -> Config {
-    Config { base_url: format!("{}/v1", fake.url()), from: Some("ACME".to_owned()), http: patient(), ..Config::default() }
+    Config {
+        base_url: format!("{}/v1", fake.url()),
+        from: Some("ACME".to_owned()),
+        http: patient(),
+        ..Config::default()
+    }
 }
 
 fn build(config: Config, callback: Option<Callback>) -> Arc<dyn Provider> {
@@ -46,7 +52,14 @@ pub fn bulk_provider(fake: &Fake<A2pPro>) -> Arc<dyn Provider> {
 
 fn message(n: usize, text: &str) -> Submission {
     let to = Number::parse(&fictional(n), None).unwrap();
-    Submission { id: MessageId::new(1, n as u128), to, from: None, text: text.to_owned(), segments: 1, brake: Default::default() }
+    Submission {
+        id: MessageId::new(1, n as u128),
+        to,
+        from: None,
+        text: text.to_owned(),
+        segments: 1,
+        brake: Default::default(),
+    }
 }
 
 fn enquiry(vendor_id: &str) -> Enquiry {
@@ -79,7 +92,15 @@ async fn both_editions_of_the_vendors_page_are_understood() {
         let fake = Fake::start(A2pPro { is_old, ..A2pPro::default() });
         let provider = provider(&fake);
         let outcome = provider.send(&message(1, &"x".repeat(200))).await;
-        assert_eq!(outcome, Outcome::Accepted { vendor_id: Some("m-1".to_owned()), status: State::Sent, segments, price: None });
+        assert_eq!(
+            outcome,
+            Outcome::Accepted {
+                vendor_id: Some("m-1".to_owned()),
+                status: State::Sent,
+                segments,
+                price: None
+            }
+        );
         let receipt = provider.status(&enquiry("m-1")).await.unwrap().remove(0);
         assert_eq!((receipt.state, receipt.to, receipt.why), (State::Delivered, None, None));
         assert_eq!(Some(receipt.at), Timestamp::parse("2026-11-22T10:15:07Z"));
@@ -99,7 +120,10 @@ async fn a_message_carries_its_sender_and_a_callback_of_its_own() {
     reachable.send(&Submission { from: Some("Other".to_owned()), ..message(2, "b") }).await;
     reachable.send(&message(3, "c")).await;
     let vendor = fake.vendor();
-    assert_eq!(vendor.messages.iter().map(|message| message.from.as_str()).collect::<Vec<_>>(), ["ACME", "Other", "ACME"]);
+    assert_eq!(
+        vendor.messages.iter().map(|message| message.from.as_str()).collect::<Vec<_>>(),
+        ["ACME", "Other", "ACME"]
+    );
     assert_eq!(vendor.messages[0].callback_url, None);
     for n in [2, 3] {
         let url = vendor.messages[n - 1].callback_url.clone().unwrap();
@@ -118,14 +142,21 @@ async fn each_documented_error_has_our_code() {
         (403, "forbidden", ErrorKind::ProviderUnauthorized),
         (404, "not_found", ErrorKind::ProviderRejected),
     ] {
-        for body in [json!({ "code": code, "message": "so it is" }), json!({ "error": { "code": code, "message": "so it is" } })] {
+        for body in [
+            json!({ "code": code, "message": "so it is" }),
+            json!({ "error": { "code": code, "message": "so it is" } }),
+        ] {
             fake.fail_once(Fault::Status(status, body));
-            let expected = Outcome::Rejected { code: expected, why: format!("HTTP {status}: {code}: so it is") };
+            let expected =
+                Outcome::Rejected { code: expected, why: format!("HTTP {status}: {code}: so it is") };
             assert_eq!(provider.send(&message(1, "a")).await, expected);
         }
     }
     fake.fail_once(Fault::ThrottleSeconds(2));
-    assert!(matches!(provider.send(&message(1, "a")).await, Outcome::NotSent { retry_after_ms: Some(2_000), .. }));
+    assert!(matches!(
+        provider.send(&message(1, "a")).await,
+        Outcome::NotSent { retry_after_ms: Some(2_000), .. }
+    ));
     fake.fail_once(Fault::ErrorAfterAccept(500));
     assert!(matches!(provider.send(&message(1, "a")).await, Outcome::Unknown { .. }));
 }
@@ -134,9 +165,14 @@ async fn each_documented_error_has_our_code() {
 async fn an_answer_without_an_id_is_unknown() {
     let fake = Fake::start(A2pPro::default());
     let provider = provider(&fake);
-    for body in
-        [json!({}), json!([]), json!({ "id": "" }), json!({ "status": "queued" }), json!([{ "id": "a" }, { "id": "b" }]), json!({ "data": [] })]
-    {
+    for body in [
+        json!({}),
+        json!([]),
+        json!({ "id": "" }),
+        json!({ "status": "queued" }),
+        json!([{ "id": "a" }, { "id": "b" }]),
+        json!({ "data": [] }),
+    ] {
         fake.fail_once(Fault::Status(201, body.clone()));
         assert!(matches!(provider.send(&message(1, "a")).await, Outcome::Unknown { .. }), "{body}");
     }
@@ -167,11 +203,16 @@ async fn a_2xx_is_sent_only_in_the_words_of_the_vendors_page() {
         (json!({ "id": "7", "status": "accepted" }), "unknown"),
         (json!({ "id": "7", "status": "queued", "code": "invalid_request", "message": "no" }), "unknown"),
         (json!({ "status": "error", "data": { "id": "7", "status": "queued" } }), "unknown"),
-        (json!({ "error": { "code": "server_error" }, "messages": [{ "id": "7", "status": "sent" }] }), "unknown"),
+        (
+            json!({ "error": { "code": "server_error" }, "messages": [{ "id": "7", "status": "sent" }] }),
+            "unknown",
+        ),
     ] {
         fake.fail_once(Fault::Status(201, body.clone()));
         let (told, id) = match provider.send(&message(1, "a")).await {
-            Outcome::Accepted { vendor_id, status, .. } | Outcome::Failed { vendor_id, status, .. } => (status.as_str(), vendor_id),
+            Outcome::Accepted { vendor_id, status, .. } | Outcome::Failed { vendor_id, status, .. } => {
+                (status.as_str(), vendor_id)
+            }
             Outcome::Unclear { vendor_id, .. } => ("unknown", Some(vendor_id)),
             other => panic!("{body}: {other:?}"),
         };
@@ -180,9 +221,15 @@ async fn a_2xx_is_sent_only_in_the_words_of_the_vendors_page() {
     let taught = build(Config { sent_words: vec!["Accepted".to_owned()], ..config(&fake) }, None);
     fake.fail_once(Fault::Status(201, json!({ "id": "7", "status": "accepted" })));
     assert_eq!(ids(&[taught.send(&message(1, "a")).await]), ["7"]);
-    for (word, state) in [("DELIVERED", Some(State::Delivered)), ("Undelivered", Some(State::Failed)), ("accepted", None)] {
+    for (word, state) in
+        [("DELIVERED", Some(State::Delivered)), ("Undelivered", Some(State::Failed)), ("accepted", None)]
+    {
         fake.fail_once(Fault::Status(200, json!({ "id": "7", "status": word })));
-        assert_eq!(provider.status(&enquiry("7")).await.ok().map(|receipts| receipts[0].state), state, "{word}");
+        assert_eq!(
+            provider.status(&enquiry("7")).await.ok().map(|receipts| receipts[0].state),
+            state,
+            "{word}"
+        );
     }
 }
 
@@ -197,10 +244,18 @@ async fn many_go_in_one_request_whatever_shape_the_answer_has() {
         assert_eq!(ids(&outcomes), if is_shared { ["m-1"; 3] } else { ["m-1", "m-2", "m-3"] }, "{shape:?}");
         assert_eq!(fake.vendor().taken, 1);
         let url = fake.vendor().messages[0].callback_url.clone().unwrap();
-        assert_eq!(callback().read(url.rsplit('/').next().unwrap()), Some(None), "one address for all of them");
+        assert_eq!(
+            callback().read(url.rsplit('/').next().unwrap()),
+            Some(None),
+            "one address for all of them"
+        );
         let receipts = provider.status(&enquiry("m-1")).await.unwrap();
         let of: Vec<Option<String>> = receipts.iter().map(|receipt| receipt.to.clone()).collect();
-        assert_eq!(of, if is_shared { (1..=3).map(|n| Some(fictional(n))).collect() } else { vec![None] }, "{shape:?}");
+        assert_eq!(
+            of,
+            if is_shared { (1..=3).map(|n| Some(fictional(n))).collect() } else { vec![None] },
+            "{shape:?}"
+        );
     }
 }
 
@@ -211,13 +266,20 @@ async fn a_recipient_whom_the_answer_does_not_name_is_unknown() {
     let messages = [message(1, "a"), message(2, "a"), message(3, "a")];
     let (one, two) = (fictional(1), fictional(2).replace('+', "00")[2..].to_owned());
     for (body, expected) in [
-        (json!([{ "id": "x", "status": "queued", "to": one }, { "id": "y", "status": "queued", "to": two }]), ["x", "y", "unknown"]),
+        (
+            json!([{ "id": "x", "status": "queued", "to": one }, { "id": "y", "status": "queued", "to": two }]),
+            ["x", "y", "unknown"],
+        ),
         (json!([{ "id": "x", "status": "queued", "to": one }, { "to": two }]), ["x", "unknown", "unknown"]),
-        (json!([{ "id": "x", "status": "queued" }, { "id": "y", "status": "queued" }, { "id": "z", "status": "queued" }]), ["unknown"; 3]),
+        (
+            json!([{ "id": "x", "status": "queued" }, { "id": "y", "status": "queued" }, { "id": "z", "status": "queued" }]),
+            ["unknown"; 3],
+        ),
         (json!({ "id": "x", "status": "queued", "to": [one, two] }), ["x", "x", "unknown"]),
         (json!({ "id": "x", "status": "queued", "to": one }), ["x", "unknown", "unknown"]),
         (
-            json!([{ "id": "x", "status": "queued", "to": one.replace('+', "00") }, { "id": "y", "status": "queued", "to": format!("00{two}") }]),
+            json!([{ "id": "x", "status": "queued", "to": one.replace('+', "00") }, { "id": "y", "status":
+                "queued", "to": format!("00{two}") }]),
             ["x", "y", "unknown"],
         ),
         (json!({ "data": [] }), ["unknown"; 3]),
@@ -229,14 +291,25 @@ async fn a_recipient_whom_the_answer_does_not_name_is_unknown() {
 
 #[tokio::test]
 async fn different_texts_are_requests_of_their_own_and_each_has_its_outcome() {
-    let messages = [message(1, "a"), message(2, "b"), message(3, "a"), message(4, "a"), message(5, "a"), message(6, "c")];
+    let messages = [
+        message(1, "a"),
+        message(2, "b"),
+        message(3, "a"),
+        message(4, "a"),
+        message(5, "a"),
+        message(6, "c"),
+    ];
     let fake = Fake::start(A2pPro::default());
     let outcomes = bulk_provider(&fake).send_many(&messages).await;
     assert_eq!(ids(&outcomes), ["m-1", "m-4", "m-2", "m-3", "m-5", "m-6"]);
     assert_eq!(fake.vendor().taken, 4, "three of \"a\", \"b\", the fourth \"a\", \"c\"");
 
     // What comes after a request that was lost or not sent is not begun.
-    for (fault, second) in [(Fault::DropAfterAccept, "unknown"), (Fault::Stall, "unknown"), (Fault::ThrottleSeconds(9), "not sent")] {
+    for (fault, second) in [
+        (Fault::DropAfterAccept, "unknown"),
+        (Fault::Stall, "unknown"),
+        (Fault::ThrottleSeconds(9), "not sent"),
+    ] {
         let fake = Fake::start(A2pPro::default());
         fake.fail_once(Fault::None);
         fake.fail_once(fault.clone());
@@ -244,7 +317,10 @@ async fn different_texts_are_requests_of_their_own_and_each_has_its_outcome() {
         assert_eq!(ids(&outcomes), ["m-1", second, "m-2", "m-3", "not sent", "not sent"], "{fault:?}");
         assert_eq!(fake.requests().len(), 2, "{fault:?}");
         let wait = matches!(fault, Fault::ThrottleSeconds(_)).then_some(9_000);
-        assert!(matches!(outcomes[5], Outcome::NotSent { retry_after_ms, .. } if retry_after_ms == wait), "{fault:?}");
+        assert!(
+            matches!(outcomes[5], Outcome::NotSent { retry_after_ms, .. } if retry_after_ms == wait),
+            "{fault:?}"
+        );
     }
 
     // A refusal is about its own text only.
@@ -279,11 +355,18 @@ async fn a_webhook_is_a_hint_and_nothing_of_it_is_believed() {
         now: Timestamp(1),
     };
     let body = r#"{"event":"message.delivered","id":"m-1","status":"delivered","to":"+33199000001","delivered_at":"2026-11-22T10:15:07Z"}"#;
-    let hint = |message: Option<&MessageId>| vec![Event::Hint { vendor_id: "m-1".to_owned(), message: message.cloned() }];
+    let hint = |message: Option<&MessageId>| {
+        vec![Event::Hint { vendor_id: "m-1".to_owned(), message: message.cloned() }]
+    };
     assert_eq!(reachable.events(&delivery(body, Some(&of))).await, Ok(hint(Some(&of))));
-    assert_eq!(reachable.events(&delivery(r#"{"event":"message.failed","message_id":"m-1"}"#, None)).await, Ok(hint(None)));
+    assert_eq!(
+        reachable.events(&delivery(r#"{"event":"message.failed","message_id":"m-1"}"#, None)).await,
+        Ok(hint(None))
+    );
     assert!(matches!(reachable.events(&delivery("{}", None)).await, Err(NotBelieved::Malformed(_))));
-    let Err(NotBelieved::Malformed(why)) = reachable.events(&delivery("canary", None)).await else { panic!("taken") };
+    let Err(NotBelieved::Malformed(why)) = reachable.events(&delivery("canary", None)).await else {
+        panic!("taken")
+    };
     assert!(!why.contains("canary"), "{why}");
     assert_eq!(deaf.events(&delivery(body, None)).await, Err(NotBelieved::NotExpected));
     assert!(reachable.capabilities().receipts_by_push && !deaf.capabilities().receipts_by_push);
@@ -307,5 +390,10 @@ fn the_settings_are_checked() {
     assert!(Config::default().check().unwrap_err().contains("from"));
     assert!(Config { from: Some(String::new()), ..fine.clone() }.check().is_err());
     assert!(Config { bulk_size: 0, ..fine.clone() }.check().unwrap_err().contains("bulk_size"));
-    assert!(Config { base_url: "http://api.a2ppro.com/v1".to_owned(), ..fine }.check().unwrap_err().contains("https"));
+    assert!(
+        Config { base_url: "http://api.a2ppro.com/v1".to_owned(), ..fine }
+            .check()
+            .unwrap_err()
+            .contains("https")
+    );
 }

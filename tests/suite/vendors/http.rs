@@ -1,4 +1,5 @@
-//! The HTTP client of all REST providers: what each thing that can go wrong means for a send, a read and a change.
+//! The HTTP client of all REST providers: what each thing that can go wrong means for a send, a read and a
+//! change.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -79,10 +80,14 @@ fn sends() -> [Request; 3] {
 #[tokio::test]
 async fn a_send_arrives_once_with_its_length_its_token_and_its_reference() {
     let fake = Fake::start(Plain::default());
-    let answer = client(&fake).submit(&post().id("msg_1")).await.unwrap_or_else(|outcome| panic!("{outcome:?}"));
+    let answer =
+        client(&fake).submit(&post().id("msg_1")).await.unwrap_or_else(|outcome| panic!("{outcome:?}"));
     assert_eq!((answer.status, answer.json::<Value>().unwrap()["id"].as_str()), (200, Some("v1")));
     let [request] = &fake.requests()[..] else { panic!("one request") };
-    assert_eq!((request.method.as_str(), request.path.as_str(), request.parameter("key")), ("POST", "/v1/send", Some(QUERY)));
+    assert_eq!(
+        (request.method.as_str(), request.path.as_str(), request.parameter("key")),
+        ("POST", "/v1/send", Some(QUERY))
+    );
     assert_eq!(request.json().unwrap()["text"], TEXT);
     assert_eq!(request.header("content-length"), Some(request.body.len().to_string().as_str()));
     assert_eq!(request.header("x-request-id"), Some("msg_1"));
@@ -119,9 +124,13 @@ async fn a_send_whose_answer_cannot_be_read_was_answered_but_says_nothing() {
     for fault in [Fault::HalfJson, Fault::Garbage, Fault::Huge] {
         let fake = Fake::start(Plain::default());
         fake.fail(fault.clone());
-        let answer = client(&fake).submit(&post()).await.unwrap_or_else(|outcome| panic!("{fault:?}: {outcome:?}"));
+        let answer =
+            client(&fake).submit(&post()).await.unwrap_or_else(|outcome| panic!("{fault:?}: {outcome:?}"));
         let why = answer.json::<Value>().unwrap_err();
-        assert!(!why.contains("html") && !why.contains("taken"), "{fault:?}: the answer is not quoted: {why}");
+        assert!(
+            !why.contains("html") && !why.contains("taken"),
+            "{fault:?}: the answer is not quoted: {why}"
+        );
         assert_eq!((fake.requests().len(), fake.vendor().taken.len()), (1, 1), "{fault:?}");
     }
 }
@@ -140,9 +149,13 @@ async fn a_send_that_cannot_begin_is_not_sent() {
     });
     // Longer than a name's part can be: no name server is asked.
     let no_name = format!("https://{}.invalid", "a".repeat(64));
-    for (base, what) in [(fake.url(), "refused"), (format!("https://127.0.0.1:{port}"), "no TLS"), (no_name, "no such name")] {
+    for (base, what) in
+        [(fake.url(), "refused"), (format!("https://127.0.0.1:{port}"), "no TLS"), (no_name, "no such name")]
+    {
         for request in sends() {
-            let Err(outcome) = client_of(&base, &patient()).submit(&request).await else { panic!("{what}: an answer") };
+            let Err(outcome) = client_of(&base, &patient()).submit(&request).await else {
+                panic!("{what}: an answer")
+            };
             assert!(matches!(outcome, Outcome::NotSent { retry_after_ms: None, .. }), "{what}: {outcome:?}");
         }
     }
@@ -154,12 +167,16 @@ async fn a_throttled_send_is_not_sent_and_says_how_long_to_wait() {
     let fake = Fake::start(Plain::default());
     let client = client(&fake);
     fake.fail_once(Fault::ThrottleSeconds(7));
-    let Err(Outcome::NotSent { retry_after_ms: Some(7_000), why }) = client.submit(&post()).await else { panic!("seconds") };
+    let Err(Outcome::NotSent { retry_after_ms: Some(7_000), why }) = client.submit(&post()).await else {
+        panic!("seconds")
+    };
     assert_eq!(why, "HTTP 429: Too Many Requests");
     let now = u64::try_from(SystemClock.now().as_millis()).unwrap() / 1_000;
     for (at, range) in [(now + 60, 50_000..=60_000), (now - 60, 0..=0)] {
         fake.fail_once(Fault::ThrottleDate(at));
-        let Err(Outcome::NotSent { retry_after_ms: Some(wait_ms), .. }) = client.submit(&post()).await else { panic!("date") };
+        let Err(Outcome::NotSent { retry_after_ms: Some(wait_ms), .. }) = client.submit(&post()).await else {
+            panic!("date")
+        };
         assert!(range.contains(&wait_ms), "{wait_ms}");
     }
     fake.fail_once(Fault::Status(429, json!({})));
@@ -168,7 +185,10 @@ async fn a_throttled_send_is_not_sent_and_says_how_long_to_wait() {
     // A vendor whose clock is wrong by years must not be shut out for years.
     for fault in [Fault::ThrottleDate(now + 20 * 366 * 86_400), Fault::ThrottleSeconds(u64::MAX)] {
         fake.fail_once(fault);
-        assert!(matches!(client.submit(&post()).await, Err(Outcome::NotSent { retry_after_ms: Some(86_400_000), .. })));
+        assert!(matches!(
+            client.submit(&post()).await,
+            Err(Outcome::NotSent { retry_after_ms: Some(86_400_000), .. })
+        ));
     }
 }
 
@@ -195,9 +215,14 @@ async fn a_refused_send_is_rejected_with_a_code_and_the_vendors_words() {
 async fn a_redirect_is_not_followed() {
     let fake = Fake::start(Plain::default());
     let client = client(&fake);
-    let Err(outcome) = client.submit(&with_token(Request::post("moved")).json(&json!({}))).await else { panic!("followed") };
+    let Err(outcome) = client.submit(&with_token(Request::post("moved")).json(&json!({}))).await else {
+        panic!("followed")
+    };
     assert!(matches!(&outcome, Outcome::Unknown { why } if why.contains("base_url")), "{outcome:?}");
-    assert_eq!(client.read(&with_token(Request::get("moved"))).await.map(|answer| answer.status).unwrap_err().kind(), ErrorKind::ProviderRejected);
+    assert_eq!(
+        client.read(&with_token(Request::get("moved"))).await.map(|answer| answer.status).unwrap_err().kind(),
+        ErrorKind::ProviderRejected
+    );
     assert_eq!(fake.requests().len(), 2);
     assert!(fake.vendor().taken.is_empty());
     // It may have been taken all the same: it is told neither as refused nor as not sent.
@@ -294,7 +319,12 @@ async fn connections_are_used_again_and_never_more_than_allowed() {
         assert!(sent.await.unwrap());
     }
     assert_eq!(fake.requests().len(), 2_000);
-    assert!(fake.most_connections() <= 4 && fake.connections() <= 4, "{} of {}", fake.most_connections(), fake.connections());
+    assert!(
+        fake.most_connections() <= 4 && fake.connections() <= 4,
+        "{} of {}",
+        fake.most_connections(),
+        fake.connections()
+    );
 }
 
 /// The machine's clock, moved.
@@ -321,8 +351,8 @@ async fn a_connection_that_was_free_for_seconds_is_not_used_again() {
     let clock = Arc::new(Moved::default());
     let shared: SharedClock = Arc::clone(&clock) as _;
     let client = Client::new("plain", &format!("{}/v1", fake.url()), &patient(), shared, Words).unwrap();
-    // A server that closes idle connections after 5 s may be doing so at this very moment. A clock that was set back does
-    // not say how long it was.
+    // A server that closes idle connections after 5 s may be doing so at this very moment. A clock that was
+    // set back does not say how long it was.
     for (moved_ms, connections) in [(0, 1), (3_000, 1), (7_500, 2), (-60_000, 3), (-60_000, 3)] {
         clock.0.store(moved_ms, Ordering::SeqCst);
         assert!(client.submit(&post()).await.is_ok());
@@ -428,9 +458,18 @@ async fn a_configured_proxy_is_used() {
     let answer = client_of("http://127.0.0.1:9/v1", &settings).submit(&post()).await;
     assert!(answer.is_ok_and(|answer| answer.status == 200));
     let refused = client_of("https://127.0.0.1:9/v1", &settings).submit(&post()).await;
-    assert!(matches!(refused, Err(Outcome::NotSent { .. })), "nothing went through the tunnel that was refused");
+    assert!(
+        matches!(refused, Err(Outcome::NotSent { .. })),
+        "nothing went through the tunnel that was refused"
+    );
     let asked = asked.lock().unwrap();
-    assert_eq!(asked[..], [format!("POST http://127.0.0.1:9/v1/send?key={QUERY} HTTP/1.1"), "CONNECT 127.0.0.1:9 HTTP/1.1".to_owned()]);
+    assert_eq!(
+        asked[..],
+        [
+            format!("POST http://127.0.0.1:9/v1/send?key={QUERY} HTTP/1.1"),
+            "CONNECT 127.0.0.1:9 HTTP/1.1".to_owned()
+        ]
+    );
 }
 
 #[test]
@@ -448,7 +487,12 @@ fn a_proxy_is_a_plain_address() {
         let settings = Settings { proxy: Some(proxy.to_owned()), ..patient() };
         let error = Client::new("plain", "https://api.example.com", &settings, clock, Words).err();
         assert_eq!(error.is_none(), is_fine, "{proxy}");
-        assert!(error.is_none_or(|error| error.kind() == ErrorKind::Config && !error.to_string().contains("canary")), "{proxy}");
+        assert!(
+            error.is_none_or(
+                |error| error.kind() == ErrorKind::Config && !error.to_string().contains("canary")
+            ),
+            "{proxy}"
+        );
     }
 }
 
@@ -506,7 +550,10 @@ fn no_log_and_no_error_shows_a_token_a_text_or_a_requests_address() {
     }
     let log = Log::default();
     let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
     let mut said = String::new();
     tracing::subscriber::with_default(subscriber, || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -533,7 +580,12 @@ fn no_log_and_no_error_shows_a_token_a_text_or_a_requests_address() {
         });
     });
     let log = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
-    assert!(log.contains("a provider answered") && log.contains("a provider did not answer") && log.contains("msg_1"), "{log}");
+    assert!(
+        log.contains("a provider answered")
+            && log.contains("a provider did not answer")
+            && log.contains("msg_1"),
+        "{log}"
+    );
     for canary in [TEXT, TOKEN, QUERY, "/v1"] {
         assert!(!log.contains(canary) && !said.contains(canary), "{canary}: {log}{said}");
     }

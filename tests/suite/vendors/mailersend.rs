@@ -1,5 +1,5 @@
-//! MailerSend: 50 texts in one request, held texts, limits, receipts, opt-outs and what the operator can do there.
-//! What it sends by itself is in `mailersend/hooks.rs`.
+//! MailerSend: 50 texts in one request, held texts, limits, receipts, opt-outs and what the operator can do
+//! there. What it sends by itself is in `mailersend/hooks.rs`.
 
 mod hooks;
 mod recorded;
@@ -60,7 +60,12 @@ impl Clock for StandingClock {
 }
 
 fn config(fake: &Fake<MailerSend>) -> Config {
-    Config { base_url: format!("{}/v1", fake.url()), from: Some(FROM.to_owned()), http: patient(), ..Config::default() }
+    Config {
+        base_url: format!("{}/v1", fake.url()),
+        from: Some(FROM.to_owned()),
+        http: patient(),
+        ..Config::default()
+    }
 }
 
 /// What the provider is built from: the token, the secrets of `hooks`, and an address of this server.
@@ -93,11 +98,24 @@ fn to(number: &str) -> Number {
 
 fn message(index: usize, text: &str) -> Submission {
     let id = MessageId::new(1, u128::try_from(index).unwrap());
-    Submission { id, to: to(&american(index)), from: None, text: text.to_owned(), segments: 1, brake: Default::default() }
+    Submission {
+        id,
+        to: to(&american(index)),
+        from: None,
+        text: text.to_owned(),
+        segments: 1,
+        brake: Default::default(),
+    }
 }
 
 fn enquiry(vendor_id: &str) -> Enquiry {
-    Enquiry { id: MessageId::new(1, 1), from: None, vendor_id: vendor_id.to_owned(), to: to(&american(1)), created: Timestamp(1) }
+    Enquiry {
+        id: MessageId::new(1, 1),
+        from: None,
+        vendor_id: vendor_id.to_owned(),
+        to: to(&american(1)),
+        created: Timestamp(1),
+    }
 }
 
 fn vendor_id(outcome: &Outcome) -> String {
@@ -122,10 +140,13 @@ async fn fifty_different_texts_leave_in_one_request_and_each_arrives_at_its_own_
     let fake = Fake::start(MailerSend::new());
     let provider = provider(&fake);
     assert_eq!(provider.capabilities().recipients_per_request, 50);
-    let messages: Vec<Submission> = (0..50).map(|n| message(n, &format!("Hi {n}, \u{e9}t\u{e9} \u{1f600} {{{{name}}}} \"{n}\""))).collect();
+    let messages: Vec<Submission> = (0..50)
+        .map(|n| message(n, &format!("Hi {n}, \u{e9}t\u{e9} \u{1f600} {{{{name}}}} \"{n}\"")))
+        .collect();
     let outcomes = provider.send_many(&messages).await;
     assert_eq!(fake.requests().len(), 1);
-    let expected: Vec<(String, String)> = messages.iter().map(|message| (message.to.e164().to_owned(), message.text.clone())).collect();
+    let expected: Vec<(String, String)> =
+        messages.iter().map(|message| (message.to.e164().to_owned(), message.text.clone())).collect();
     assert_eq!(fake.vendor().sent(), expected);
     let first = vendor_id(&outcomes[0]);
     let all = Outcome::Accepted { vendor_id: Some(first), status: State::Sent, segments: None, price: None };
@@ -169,14 +190,28 @@ async fn a_paused_number_holds_texts_back_and_they_are_never_called_sent() {
 async fn an_answer_without_an_id_is_accepted_by_its_202_alone() {
     let fake = Fake::start(MailerSend { hides_ids: true, ..MailerSend::new() });
     let provider = provider(&fake);
-    assert!(matches!(provider.send(&message(1, "x")).await, Outcome::Accepted { vendor_id: None, status: State::Sent, .. }));
-    let wrong = [json!({ "status": "error" }), json!({ "errors": { "to": ["x"] } }), json!({ "message": "no", "success": false })];
+    assert!(matches!(
+        provider.send(&message(1, "x")).await,
+        Outcome::Accepted { vendor_id: None, status: State::Sent, .. }
+    ));
+    let wrong = [
+        json!({ "status": "error" }),
+        json!({ "errors": { "to": ["x"] } }),
+        json!({ "message": "no", "success": false }),
+    ];
     for fault in wrong.into_iter().map(|body| Fault::Status(202, body)) {
         fake.fail_once(fault.clone());
         let outcome = provider.send(&message(2, "x")).await;
         assert!(matches!(outcome, Outcome::Unknown { .. }), "{fault:?}: {outcome:?}");
     }
-    for fault in [Fault::Garbage, Fault::Huge, Fault::Status(201, json!({})), Fault::ErrorAfterAccept(500), Fault::DropAfterAccept, Fault::Stall] {
+    for fault in [
+        Fault::Garbage,
+        Fault::Huge,
+        Fault::Status(201, json!({})),
+        Fault::ErrorAfterAccept(500),
+        Fault::DropAfterAccept,
+        Fault::Stall,
+    ] {
         fake.fail_once(fault.clone());
         let outcome = provider.send(&message(2, "x")).await;
         assert!(matches!(outcome, Outcome::Unknown { .. }), "{fault:?}: {outcome:?}");
@@ -189,11 +224,19 @@ async fn each_refusal_has_its_meaning() {
     let fake = Fake::start(MailerSend::new());
     let table = [
         (401, "Unauthenticated.", ProviderUnauthorized),
-        (403, "The custom API token you're using doesn't have the required permissions. #MS40301", ProviderUnauthorized),
+        (
+            403,
+            "The custom API token you're using doesn't have the required permissions. #MS40301",
+            ProviderUnauthorized,
+        ),
         (403, "Your account's access to API/SMTP has been switched off. #MS40302", ProviderUnauthorized),
         (422, "Your account is suspended, you can't do any more requests. #MS40304", ProviderUnauthorized),
         (403, "Your IP address is not allowlisted. #MS40305", ProviderUnauthorized),
-        (422, "Your account reached its email quota limit. Contact support to increase it. #MS42204", InsufficientBalance),
+        (
+            422,
+            "Your account reached its email quota limit. Contact support to increase it. #MS42204",
+            InsufficientBalance,
+        ),
         (422, "Your trial domain reached its email quota limit. #MS42222", InsufficientBalance),
         (422, "JSON contains a syntax error. #MS42227", ProviderRejected),
         (400, "Bad request.", ProviderRejected),
@@ -207,7 +250,9 @@ async fn each_refusal_has_its_meaning() {
         assert!(why.contains(words) && !why.contains(TOKEN), "{why}");
     }
     fake.fail_once(Fault::Status(422, json!({ "message": "The given data was invalid.", "errors": { "from": ["The from is wrong."], "x": 7 } })));
-    let Outcome::Rejected { why, .. } = provider(&fake).send(&message(1, "x")).await else { panic!("not rejected") };
+    let Outcome::Rejected { why, .. } = provider(&fake).send(&message(1, "x")).await else {
+        panic!("not rejected")
+    };
     assert!(why.contains("from: The from is wrong."), "{why}");
     fake.fail_once(Fault::Status(408, json!({ "message": "#MS40301" })));
     assert!(matches!(provider(&fake).send(&message(1, "x")).await, Outcome::Unknown { .. }));
@@ -233,8 +278,14 @@ async fn a_minutes_limit_waits_for_retry_after_and_a_days_for_midnight() {
     let until_midnight = HOUR - 17_001;
     assert_eq!(wait_of(&provider.send(&message(2, "x")).await), Some(until_midnight.unsigned_abs()));
     let asked = fake.requests().len();
-    assert_eq!(provider.status(&enquiry("abc")).await.unwrap_err().details().retry_after_ms, Some(until_midnight.unsigned_abs()));
-    assert_eq!(provider.list(&ListQuery::default()).await.unwrap_err().kind(), ErrorKind::ProviderUnavailable);
+    assert_eq!(
+        provider.status(&enquiry("abc")).await.unwrap_err().details().retry_after_ms,
+        Some(until_midnight.unsigned_abs())
+    );
+    assert_eq!(
+        provider.list(&ListQuery::default()).await.unwrap_err().kind(),
+        ErrorKind::ProviderUnavailable
+    );
     assert!(matches!(provider.send(&message(2, "x")).await, Outcome::NotSent { .. }));
     assert_eq!(fake.requests().len(), asked, "reads are spared too");
     clock.forward(until_midnight);
@@ -265,16 +316,27 @@ async fn the_last_request_that_the_headers_allow_is_the_last_that_leaves() {
 
 #[tokio::test]
 async fn odd_headers_about_limits_never_stop_it_for_long() {
-    for (left, reset, day) in [(0, 1, "yesterday"), (0, u64::MAX, "9999-12-31T00:00:00Z"), (0, 4_000_000_000, "")] {
+    for (left, reset, day) in
+        [(0, 1, "yesterday"), (0, u64::MAX, "9999-12-31T00:00:00Z"), (0, 4_000_000_000, "")]
+    {
         let clock = StandingClock::at_evening();
-        let fake =
-            Fake::start(MailerSend { minute_left: left, retry_after: None, minute_reset: reset, day_reset: day.to_owned(), ..MailerSend::new() });
+        let fake = Fake::start(MailerSend {
+            minute_left: left,
+            retry_after: None,
+            minute_reset: reset,
+            day_reset: day.to_owned(),
+            ..MailerSend::new()
+        });
         let provider = at(&fake, Arc::clone(&clock) as SharedClock);
         assert_eq!(wait_of(&provider.send(&message(1, "x")).await), Some(60_000), "{reset}");
         fake.vendor().minute_left = 60;
         fake.vendor().day_left = 0;
         clock.forward(60_000);
-        assert_eq!(wait_of(&provider.send(&message(1, "x")).await), Some((HOUR - 60_000).unsigned_abs()), "{day}");
+        assert_eq!(
+            wait_of(&provider.send(&message(1, "x")).await),
+            Some((HOUR - 60_000).unsigned_abs()),
+            "{day}"
+        );
     }
 }
 
@@ -290,12 +352,27 @@ async fn one_id_answers_for_each_recipient() {
         vendor.step(&id, &american(0), "delivered", "2026-11-22T10:00:09.000000Z", None);
         vendor.step(&id, &american(0), "sent", "2026-11-22T10:00:05.000000Z", None);
         vendor.step(&id, &american(1), "sent", "2026-11-22T10:00:05.000000Z", None);
-        vendor.step(&id, &american(2), "failed", "2026-11-22T10:00:06Z", Some((json!("4720"), "Carrier Rejected as Invalid Destination Address")));
-        vendor.step(&id, &american(3), "failed", "2026-11-22T10:00:07Z", Some((json!(4406), "Unallocated to number")));
+        vendor.step(
+            &id,
+            &american(2),
+            "failed",
+            "2026-11-22T10:00:06Z",
+            Some((json!("4720"), "Carrier Rejected as Invalid Destination Address")),
+        );
+        vendor.step(
+            &id,
+            &american(3),
+            "failed",
+            "2026-11-22T10:00:07Z",
+            Some((json!(4406), "Unallocated to number")),
+        );
         vendor.step(&id, &american(4), "queued", "2026-11-22T10:00:08Z", None);
     }
     let receipts = provider.status(&enquiry(&id)).await.unwrap();
-    let shown: Vec<_> = receipts.iter().map(|receipt| (receipt.to.clone().unwrap(), receipt.state, receipt.at.rfc3339(), receipt.price)).collect();
+    let shown: Vec<_> = receipts
+        .iter()
+        .map(|receipt| (receipt.to.clone().unwrap(), receipt.state, receipt.at.rfc3339(), receipt.price))
+        .collect();
     let free = Some(Money { micros: 0, currency: Currency::USD });
     assert_eq!(
         shown,
@@ -329,7 +406,10 @@ fn every_documented_failure_says_whether_it_is_billed() {
         };
         assert_eq!(failure.is_billed, expected, "{}", failure.code);
         assert_eq!(failure.is_opt_out(), failure.code == 4775);
-        assert_eq!(find(&failure.code.to_string(), ""), find("", &format!("error {}: {}", failure.code, failure.meaning)));
+        assert_eq!(
+            find(&failure.code.to_string(), ""),
+            find("", &format!("error {}: {}", failure.code, failure.meaning))
+        );
         assert_eq!(find(&failure.code.to_string(), "").map(|found| found.code), Some(failure.code));
     }
     assert_eq!(find("destination-rejected-due-to-user-opt-out", "").map(|found| found.code), Some(4775));
@@ -348,7 +428,8 @@ async fn the_list_has_a_line_for_each_recipient_and_pages() {
     fake.vendor().step(&id, &american(1), "delivered", "2026-11-22T10:00:09Z", None);
     let list = async |query: ListQuery| provider.list(&query).await.unwrap();
     let page = list(ListQuery::default()).await;
-    let shown: Vec<_> = page.messages.iter().map(|one| (one.to.as_str(), one.text.as_deref(), one.state)).collect();
+    let shown: Vec<_> =
+        page.messages.iter().map(|one| (one.to.as_str(), one.text.as_deref(), one.state)).collect();
     let (first, second, third) = (american(0), american(1), american(2));
     let expected = [
         (first.as_str(), Some("text 0"), State::Queued),
@@ -358,8 +439,14 @@ async fn the_list_has_a_line_for_each_recipient_and_pages() {
     assert_eq!((shown, page.next), (expected.to_vec(), None));
     assert!(page.messages.iter().all(|one| one.vendor_id == id));
     assert_eq!(list(ListQuery { to: Some(to(&second)), ..ListQuery::default() }).await.messages.len(), 1);
-    assert_eq!(list(ListQuery { state: Some(State::Delivered), ..ListQuery::default() }).await.messages.len(), 1);
-    assert_eq!(list(ListQuery { since: Some(Timestamp(EVENING)), ..ListQuery::default() }).await.messages.len(), 0);
+    assert_eq!(
+        list(ListQuery { state: Some(State::Delivered), ..ListQuery::default() }).await.messages.len(),
+        1
+    );
+    assert_eq!(
+        list(ListQuery { since: Some(Timestamp(EVENING)), ..ListQuery::default() }).await.messages.len(),
+        0
+    );
     for n in 0..120 {
         provider.send(&message(n % 50, &format!("more {n}"))).await;
     }
@@ -375,7 +462,8 @@ async fn opt_outs_flow_both_ways() {
     let provider = provider(&fake);
     assert!(provider.capabilities().opt_outs);
     // More than a page of people, so that the one in question is on the second.
-    fake.vendor().recipients = (0..150).map(|n| (format!("rec{n:05}"), format!("+1202555{n:04}"), "active".to_owned())).collect();
+    fake.vendor().recipients =
+        (0..150).map(|n| (format!("rec{n:05}"), format!("+1202555{n:04}"), "active".to_owned())).collect();
     assert_eq!(provider.refresh().await.unwrap(), []);
     let person = to("+12025550149");
     provider.opt_out(&person, true).await.unwrap();
@@ -387,7 +475,11 @@ async fn opt_outs_flow_both_ways() {
     assert!(fake.vendor().recipients.iter().all(|(_, _, status)| status == "active"));
     let before = fake.requests().iter().filter(|request| request.method == "PUT").count();
     provider.opt_out(&to("+16135550123"), true).await.unwrap();
-    assert_eq!(fake.requests().iter().filter(|request| request.method == "PUT").count(), before, "who is not known there is no error");
+    assert_eq!(
+        fake.requests().iter().filter(|request| request.method == "PUT").count(),
+        before,
+        "who is not known there is no error"
+    );
 }
 
 #[tokio::test]
@@ -395,16 +487,30 @@ async fn the_check_says_what_is_left_and_whether_the_number_can_send() {
     let fake = Fake::start(MailerSend::new());
     let said = async || {
         let findings = provider(&fake).check().await.unwrap();
-        let warnings: Vec<String> = findings.iter().filter(|finding| finding.is_warning).map(|finding| finding.text.clone()).collect();
+        let warnings: Vec<String> = findings
+            .iter()
+            .filter(|finding| finding.is_warning)
+            .map(|finding| finding.text.clone())
+            .collect();
         (findings.into_iter().map(|finding| finding.text).collect::<Vec<_>>().join("\n"), warnings)
     };
     let (all, warnings) = said().await;
-    assert!(all.contains("100000 of 100000 requests") && all.contains("by webhook") && warnings.is_empty(), "{all}");
+    assert!(
+        all.contains("100000 of 100000 requests") && all.contains("by webhook") && warnings.is_empty(),
+        "{all}"
+    );
     fake.vendor().is_number_paused = true;
     assert!(said().await.1[0].contains("paused"));
     let other = Config { from: Some("+18005550123".to_owned()), ..config(&fake) };
     let other = Mailersend::new(&other, &setup(StandingClock::at_evening(), &[])).unwrap();
-    assert!(other.check().await.unwrap().iter().any(|finding| finding.is_warning && finding.text.contains("none of the account's")));
+    assert!(
+        other
+            .check()
+            .await
+            .unwrap()
+            .iter()
+            .any(|finding| finding.is_warning && finding.text.contains("none of the account's"))
+    );
     let wrong = Setup { secrets: Secrets::default(), ..setup(StandingClock::at_evening(), &[]) };
     assert!(Mailersend::new(&config(&fake), &wrong).is_err(), "no token");
     let mut setup = setup(StandingClock::at_evening(), &[]);
@@ -422,11 +528,20 @@ async fn the_operator_makes_lists_and_deletes_webhooks_and_routes() {
     let own = Callback::new("https://sms.example.com", "mailersend", [7; 32]).url(None);
 
     let made = act("webhooks-create", &[]).await;
-    assert_eq!((made["data"]["secret"].as_str(), made["data"]["url"].as_str()), (Some(SIGNING), Some(own.as_str())));
+    assert_eq!(
+        (made["data"]["secret"].as_str(), made["data"]["url"].as_str()),
+        (Some(SIGNING), Some(own.as_str()))
+    );
     assert_eq!(made["data"]["events"], json!(["sms.sent", "sms.delivered", "sms.failed"]));
     act(
         "webhooks-create",
-        &[("url", "https://x.example/h"), ("events", "sms.failed"), ("name", "n"), ("enabled", "false"), ("sms_number_id", NUMBER_ID)],
+        &[
+            ("url", "https://x.example/h"),
+            ("events", "sms.failed"),
+            ("name", "n"),
+            ("enabled", "false"),
+            ("sms_number_id", NUMBER_ID),
+        ],
     )
     .await;
     assert_eq!(act("webhooks", &[]).await["data"].as_array().map(Vec::len), Some(2));
@@ -434,8 +549,14 @@ async fn the_operator_makes_lists_and_deletes_webhooks_and_routes() {
     assert_eq!(act("webhooks", &[("sms_number_id", NUMBER_ID)]).await["data"][0]["id"], "hook0001");
 
     let made = act("inbounds-create", &[("comparer", "starts-with"), ("value", "STOP")]).await;
-    assert_eq!((made["data"]["secret"].as_str(), made["data"]["forward_url"].as_str()), (Some(INBOUND), Some(own.as_str())));
-    assert_eq!(act("inbounds", &[("enabled", "true"), ("limit", "10")]).await["data"].as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        (made["data"]["secret"].as_str(), made["data"]["forward_url"].as_str()),
+        (Some(INBOUND), Some(own.as_str()))
+    );
+    assert_eq!(
+        act("inbounds", &[("enabled", "true"), ("limit", "10")]).await["data"].as_array().map(Vec::len),
+        Some(1)
+    );
     act("inbounds-delete", &[("id", "route0000")]).await;
     assert_eq!(act("inbounds", &[]).await["data"], json!([]));
 }
@@ -451,12 +572,25 @@ async fn the_operator_looks_at_numbers_people_messages_and_what_happened() {
     assert_eq!(act("numbers", &[("paused", "false")]).await["data"][0]["telephone_number"], FROM);
     assert_eq!(act("numbers-pause", &[("id", NUMBER_ID)]).await["data"]["paused"], true);
     assert_eq!(act("numbers-resume", &[("id", NUMBER_ID)]).await["data"]["paused"], false);
-    assert_eq!(act("recipients", &[("status", "active"), ("page", "1")]).await["data"][0]["number"], american(1));
-    assert_eq!(act("recipients-set", &[("id", "rec00000"), ("status", "opt_out")]).await["data"]["status"], "opt_out");
-    let activity = act("activity", &[("status", "sent,delivered"), ("date_from", "2026-11-01"), ("date_to", "1795388400")]).await;
+    assert_eq!(
+        act("recipients", &[("status", "active"), ("page", "1")]).await["data"][0]["number"],
+        american(1)
+    );
+    assert_eq!(
+        act("recipients-set", &[("id", "rec00000"), ("status", "opt_out")]).await["data"]["status"],
+        "opt_out"
+    );
+    let activity = act(
+        "activity",
+        &[("status", "sent,delivered"), ("date_from", "2026-11-01"), ("date_to", "1795388400")],
+    )
+    .await;
     assert_eq!(activity["data"].as_array().map(Vec::len), Some(1));
     let request = fake.requests().pop().unwrap();
-    assert_eq!((request.parameter("date_from"), request.parameter("date_to")), (Some("1793491200"), Some("1795388400")));
+    assert_eq!(
+        (request.parameter("date_from"), request.parameter("date_to")),
+        (Some("1793491200"), Some("1795388400"))
+    );
     assert_eq!(request.query.iter().filter(|(name, _)| name == "status[]").count(), 2);
     assert_eq!(act("messages", &[]).await["data"][0]["id"], json!(id));
     assert_eq!(act("messages", &[("id", &id)]).await["data"]["sms"][0]["status"], "delivered");
@@ -493,7 +627,14 @@ async fn a_wrong_argument_is_named_before_anything_is_asked() {
     assert!(fake.requests().is_empty());
     let setup = Setup { callback: None, ..setup(StandingClock::at_evening(), &[]) };
     let unreachable = Mailersend::new(&config(&fake), &setup).unwrap();
-    assert!(unreachable.act("webhooks-create", &arguments(&[])).await.unwrap_err().message().contains("public_url"));
+    assert!(
+        unreachable
+            .act("webhooks-create", &arguments(&[]))
+            .await
+            .unwrap_err()
+            .message()
+            .contains("public_url")
+    );
     let capabilities = unreachable.capabilities();
     assert!(capabilities.receipts_by_poll && !capabilities.receipts_by_push && !capabilities.replies);
 }
@@ -505,14 +646,20 @@ async fn one_number_that_the_vendor_does_not_like_does_not_fail_the_others() {
     // The fake refuses this one, and with it the whole request.
     let messages = [message(1, "a"), message(99, "b"), message(2, "c")];
     let outcomes = provider.send_many(&messages).await;
-    assert!(matches!(&outcomes[1], Outcome::Rejected { code: ErrorKind::ProviderRejected, why } if why.contains("to.1")), "{outcomes:?}");
+    assert!(
+        matches!(&outcomes[1], Outcome::Rejected { code: ErrorKind::ProviderRejected, why } if why.contains(
+            "to.1")),
+        "{outcomes:?}"
+    );
     assert_eq!(vendor_id(&outcomes[0]), vendor_id(&outcomes[2]));
     assert_eq!(fake.vendor().sent(), [(american(1), "a".to_owned()), (american(2), "c".to_owned())]);
     assert_eq!(fake.requests().len(), 2);
     // Alone it is refused at once, and so is a request that is wrong in itself.
     assert!(matches!(provider.send_many(&messages[1..2]).await[0], Outcome::Rejected { .. }));
     let stranger = messages.map(|message| Submission { from: Some("+18005550123".to_owned()), ..message });
-    assert!(provider.send_many(&stranger).await.iter().all(|outcome| matches!(outcome, Outcome::Rejected { .. })));
+    assert!(
+        provider.send_many(&stranger).await.iter().all(|outcome| matches!(outcome, Outcome::Rejected { .. }))
+    );
     assert_eq!((fake.requests().len(), fake.vendor().messages.len()), (4, 1));
     // What becomes of the others is told as it is, and no third time is tried.
     let messages = [message(3, "a"), message(99, "b")];
@@ -529,11 +676,16 @@ async fn what_one_request_cannot_carry_leaves_not_at_all() {
     let provider = provider(&fake);
     let many: Vec<Submission> = (0..51).map(|n| message(n, "x")).collect();
     let twice = vec![message(1, "x"), message(1, "y")];
-    let senders = vec![message(1, "x"), Submission { from: Some("+18005550123".to_owned()), ..message(2, "x") }];
+    let senders =
+        vec![message(1, "x"), Submission { from: Some("+18005550123".to_owned()), ..message(2, "x") }];
     for wrong in [many, twice, senders] {
         let outcomes = provider.send_many(&wrong).await;
         assert_eq!(outcomes.len(), wrong.len());
-        assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Rejected { code: ErrorKind::Internal, .. })));
+        assert!(
+            outcomes
+                .iter()
+                .all(|outcome| matches!(outcome, Outcome::Rejected { code: ErrorKind::Internal, .. }))
+        );
     }
     assert!(provider.send_many(&[]).await.is_empty() && fake.requests().is_empty());
 }
@@ -571,8 +723,14 @@ fn the_settings_are_checked() {
         assert!(wrong.check().unwrap_err().contains(named), "{named}");
     }
     let public = [("signing_secret", "test_Am3L1GuOIc4blLUuHqAPxxwkZaJyEk8G")];
-    assert!(Mailersend::new(&right, &setup(StandingClock::at_evening(), &public)).is_err(), "a secret that everybody knows");
-    let read: Config = serde_json::from_value(json!({ "token": "mlsn.secret", "signing_secret": "s1gn", "inbound_secret": "1nb" })).unwrap();
+    assert!(
+        Mailersend::new(&right, &setup(StandingClock::at_evening(), &public)).is_err(),
+        "a secret that everybody knows"
+    );
+    let read: Config = serde_json::from_value(
+        json!({ "token": "mlsn.secret", "signing_secret": "s1gn", "inbound_secret": "1nb" }),
+    )
+    .unwrap();
     let written: Value = serde_json::to_value(&read).unwrap();
     for secret in ["mlsn.secret", "s1gn", "1nb"] {
         assert!(!format!("{read:?}").contains(secret) && !written.to_string().contains(secret), "{secret}");

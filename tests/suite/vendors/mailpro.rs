@@ -1,5 +1,5 @@
-//! Mailpro: both generations of its answers, what a failure means, what a send cost, campaigns, the history, and the
-//! actions; and that its credentials, which ride along as parameters, show nowhere.
+//! Mailpro: both generations of its answers, what a failure means, what a send cost, campaigns, the history,
+//! and the actions; and that its credentials, which ride along as parameters, show nowhere.
 
 use std::sync::Arc;
 
@@ -94,12 +94,26 @@ fn to(index: usize) -> Number {
 }
 
 fn message(n: u128, text: &str) -> Submission {
-    Submission { id: MessageId::new(1, n), to: to(1), from: None, text: text.to_owned(), segments: 1, brake: Default::default() }
+    Submission {
+        id: MessageId::new(1, n),
+        to: to(1),
+        from: None,
+        text: text.to_owned(),
+        segments: 1,
+        brake: Default::default(),
+    }
 }
 
 fn campaign(at: Option<&str>) -> Campaign {
     let at = at.map(|at| Timestamp::parse(at).unwrap());
-    Campaign { id: "bat_1".to_owned(), list: "7".to_owned(), text: TEXT.to_owned(), at, members: 2, segments: 1 }
+    Campaign {
+        id: "bat_1".to_owned(),
+        list: "7".to_owned(),
+        text: TEXT.to_owned(),
+        at,
+        members: 2,
+        segments: 1,
+    }
 }
 
 fn usd(micros: i64) -> Option<Money> {
@@ -111,7 +125,13 @@ fn accepted(id: &str, price: Option<Money>) -> Outcome {
 }
 
 fn enquiry(vendor_id: &str, created: &str) -> Enquiry {
-    Enquiry { id: MessageId::new(1, 1), from: None, vendor_id: vendor_id.to_owned(), to: to(1), created: Timestamp::parse(created).unwrap() }
+    Enquiry {
+        id: MessageId::new(1, 1),
+        from: None,
+        vendor_id: vendor_id.to_owned(),
+        to: to(1),
+        created: Timestamp::parse(created).unwrap(),
+    }
 }
 
 fn arguments(pairs: &[(&str, &str)]) -> Arguments {
@@ -130,13 +150,23 @@ async fn the_newest_generation_takes_a_text_and_says_what_is_left() {
     for is_stringly in [false, true] {
         let fake = Fake::start(Mailpro { is_stringly, ..Mailpro::default() });
         let provider = standard(&fake);
-        assert_eq!(provider.balance().await.unwrap(), Balance::Credits { micros: 1_476_000_000, worth: usd(1_476_000_000) });
-        assert_eq!(provider.send(&message(1, TEXT)).await, accepted("98765", None), "nothing was known before");
+        assert_eq!(
+            provider.balance().await.unwrap(),
+            Balance::Credits { micros: 1_476_000_000, worth: usd(1_476_000_000) }
+        );
+        assert_eq!(
+            provider.send(&message(1, TEXT)).await,
+            accepted("98765", None),
+            "nothing was known before"
+        );
         assert_eq!(provider.send(&message(2, TEXT)).await, accepted("98766", usd(CHARGE)), "the difference");
         let request = &fake.requests()[1];
         assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/sms/send/add_single.json"));
         let body = String::from_utf8(request.body.clone()).unwrap();
-        assert!(body.contains("&to=%2B33199000001&message=canary-text-19ad+%26+%3Cmore%3E+%E2%82%AC"), "{body}");
+        assert!(
+            body.contains("&to=%2B33199000001&message=canary-text-19ad+%26+%3Cmore%3E+%E2%82%AC"),
+            "{body}"
+        );
         assert_eq!(fake.vendor().messages[0].text, TEXT);
     }
 }
@@ -145,11 +175,18 @@ async fn the_newest_generation_takes_a_text_and_says_what_is_left() {
 async fn the_older_generation_takes_a_text_and_says_what_it_charges() {
     let fake = Fake::start(Mailpro::default());
     let provider = build(&fake, older());
-    assert_eq!(provider.balance().await.unwrap(), Balance::Credits { micros: 1_476_000_000, worth: usd(73_800_000) });
+    assert_eq!(
+        provider.balance().await.unwrap(),
+        Balance::Credits { micros: 1_476_000_000, worth: usd(73_800_000) }
+    );
     assert_eq!(provider.send(&message(1, TEXT)).await, accepted("98765", usd(75_000)));
     assert_eq!(fake.vendor().messages[0].to, "0033199000001");
     let unpriced = build(&fake, Config { credit_worth: None, ..older() });
-    assert_eq!(unpriced.send(&message(2, TEXT)).await, accepted("98766", None), "a credit has no worth unless configured");
+    assert_eq!(
+        unpriced.send(&message(2, TEXT)).await,
+        accepted("98766", None),
+        "a credit has no worth unless configured"
+    );
 }
 
 #[tokio::test]
@@ -158,14 +195,31 @@ async fn every_documented_spelling_of_an_accepted_text_is_read() {
         (r#"{"Result":"OK","IdSend":98765,"RemainingCredits":1474}"#, Some("98765"), None),
         (r#"{"Result":"ok","IdSend":"98765","RemainingCredits":"1474.5"}"#, Some("98765"), None),
         (r#"{"result":"OK","id_send":98765,"charge":"1.5"}"#, Some("98765"), usd(1_500_000)),
-        (r#"{"sends":[{"id_send":98765,"to":"0041791234567","message":"hi","charge":1.5}]}"#, Some("98765"), usd(1_500_000)),
+        (
+            r#"{"sends":[{"id_send":98765,"to":"0041791234567","message":"hi","charge":1.5}]}"#,
+            Some("98765"),
+            usd(1_500_000),
+        ),
         (r#"{"sends":{"send":{"IdSend":98765,"Charge":0.1}}}"#, Some("98765"), usd(100_000)),
-        ("\u{feff}<sends><send><id_send>98765</id_send><charge>1.5000004</charge></send></sends>", Some("98765"), usd(1_500_000)),
-        ("<send xmlns=\"urn:x\"><Result>OK</Result><IdSend><![CDATA[98765]]></IdSend></send>", Some("98765"), None),
+        (
+            "\u{feff}<sends><send><id_send>98765</id_send><charge>1.5000004</charge></send></sends>",
+            Some("98765"),
+            usd(1_500_000),
+        ),
+        (
+            "<send xmlns=\"urn:x\"><Result>OK</Result><IdSend><![CDATA[98765]]></IdSend></send>",
+            Some("98765"),
+            None,
+        ),
         (r#"{"Result":"OK"}"#, None, None),
         (r#"{"Result":" Ok ","IdSend":98765,"Error":null,"ErrorCode":0,"Errors":[]}"#, Some("98765"), None),
     ] {
-        let expected = Outcome::Accepted { vendor_id: id.map(str::to_owned), status: State::Sent, segments: None, price };
+        let expected = Outcome::Accepted {
+            vendor_id: id.map(str::to_owned),
+            status: State::Sent,
+            segments: None,
+            price,
+        };
         assert_eq!(outcome_of(body).await, expected, "{body}");
     }
 }
@@ -173,16 +227,28 @@ async fn every_documented_spelling_of_an_accepted_text_is_read() {
 #[tokio::test]
 async fn a_result_other_than_ok_is_a_failure_that_keeps_the_words() {
     for (body, expected, words) in [
-        (r#"{"Result":"ERROR","Message":"Number is not valid"}"#, ErrorKind::ProviderRejected, "ERROR: Number is not valid"),
+        (
+            r#"{"Result":"ERROR","Message":"Number is not valid"}"#,
+            ErrorKind::ProviderRejected,
+            "ERROR: Number is not valid",
+        ),
         (r#"{"result":"KO"}"#, ErrorKind::ProviderRejected, "KO"),
-        (r#"{"Result":"ERROR","Errors":["No such country"]}"#, ErrorKind::ProviderRejected, "ERROR: No such country"),
+        (
+            r#"{"Result":"ERROR","Errors":["No such country"]}"#,
+            ErrorKind::ProviderRejected,
+            "ERROR: No such country",
+        ),
         (r#"{"Result":"Not enough credits"}"#, ErrorKind::InsufficientBalance, "Not enough credits"),
         (
             "<api><result>ERROR</result><description>Insufficient credit</description></api>",
             ErrorKind::InsufficientBalance,
             "ERROR: Insufficient credit",
         ),
-        (r#"{"Result":"ERROR","Description":"Authentication failed"}"#, ErrorKind::ProviderUnauthorized, "ERROR: Authentication failed"),
+        (
+            r#"{"Result":"ERROR","Description":"Authentication failed"}"#,
+            ErrorKind::ProviderUnauthorized,
+            "ERROR: Authentication failed",
+        ),
         (r#"{"Result":"ERROR","IdSend":0,"Error":"Bad"}"#, ErrorKind::ProviderRejected, "ERROR: Bad"),
         // A message beside a recipient is the text that was sent.
         (r#"{"Result":"ERROR","To":"+33","Message":"canary"}"#, ErrorKind::ProviderRejected, "ERROR"),
@@ -233,10 +299,15 @@ async fn an_answer_that_says_neither_a_result_nor_an_id_proves_nothing() {
 async fn an_operator_teaches_a_new_result_of_the_vendor() {
     let fake = Fake::start(Mailpro::default());
     let provider = build(&fake, Config { sent_words: vec!["pending".to_owned()], ..worth_one() });
-    for (body, id) in [(r#"{"Result":"PENDING","IdSend":98765}"#, Some("98765")), (r#"{"Result":"Pending"}"#, None)] {
+    for (body, id) in
+        [(r#"{"Result":"PENDING","IdSend":98765}"#, Some("98765")), (r#"{"Result":"Pending"}"#, None)]
+    {
         fake.vendor().said.push_back(body.as_bytes().to_vec());
         let outcome = provider.send(&message(1, TEXT)).await;
-        assert!(matches!(&outcome, Outcome::Accepted { vendor_id, status: State::Sent, .. } if vendor_id.as_deref() == id), "{body}: {outcome:?}");
+        assert!(
+            matches!(&outcome, Outcome::Accepted { vendor_id, status: State::Sent, .. } if vendor_id.as_deref() == id),
+            "{body}: {outcome:?}"
+        );
     }
 }
 
@@ -252,7 +323,10 @@ async fn the_status_of_a_refusal_counts_and_its_words_say_more() {
         let fake = Fake::start(Mailpro::default());
         fake.fail(fault.clone());
         let outcome = standard(&fake).send(&message(1, TEXT)).await;
-        assert!(matches!(outcome, Outcome::Rejected { code, .. } if code == expected), "{fault:?}: {outcome:?}");
+        assert!(
+            matches!(outcome, Outcome::Rejected { code, .. } if code == expected),
+            "{fault:?}: {outcome:?}"
+        );
     }
     let fake = Fake::start(Mailpro { credits_micros: 1_000_000, ..Mailpro::default() });
     let outcome = standard(&fake).send(&message(1, TEXT)).await;
@@ -270,17 +344,30 @@ async fn a_difference_is_a_price_only_where_no_other_request_was_under_way() {
     }));
     assert!(outcomes.await.iter().all(|outcome| matches!(outcome, Outcome::Accepted { price: None, .. })));
     provider.send(&message(6, TEXT)).await;
-    assert!(matches!(provider.send(&message(7, TEXT)).await, Outcome::Accepted { price, .. } if price == usd(CHARGE)));
+    assert!(
+        matches!(provider.send(&message(7, TEXT)).await, Outcome::Accepted { price, .. } if price == usd(CHARGE))
+    );
     fake.fail_once(Fault::DropAfterAccept);
     assert!(matches!(provider.send(&message(8, TEXT)).await, Outcome::Unknown { .. }));
-    assert!(matches!(provider.send(&message(9, TEXT)).await, Outcome::Accepted { price: None, .. }), "the lost one is in the difference");
+    assert!(
+        matches!(provider.send(&message(9, TEXT)).await, Outcome::Accepted { price: None, .. }),
+        "the lost one is in the difference"
+    );
     fake.fail_once(Fault::ThrottleSeconds(1));
     assert!(matches!(provider.send(&message(10, TEXT)).await, Outcome::NotSent { .. }));
-    assert!(matches!(provider.send(&message(11, TEXT)).await, Outcome::Accepted { price, .. } if price == usd(CHARGE)));
+    assert!(
+        matches!(provider.send(&message(11, TEXT)).await, Outcome::Accepted { price, .. } if price == usd(CHARGE))
+    );
     fake.vendor().credits_micros += 100_000_000;
-    assert!(matches!(provider.send(&message(12, TEXT)).await, Outcome::Accepted { price: None, .. }), "somebody paid in");
+    assert!(
+        matches!(provider.send(&message(12, TEXT)).await, Outcome::Accepted { price: None, .. }),
+        "somebody paid in"
+    );
 
-    let shared = build(&fake, Config { credit_worth: Some(Amount::units(1)), price_from_remaining: false, ..Config::default() });
+    let shared = build(
+        &fake,
+        Config { credit_worth: Some(Amount::units(1)), price_from_remaining: false, ..Config::default() },
+    );
     for n in 13..15 {
         assert!(matches!(shared.send(&message(n, TEXT)).await, Outcome::Accepted { price: None, .. }));
     }
@@ -298,7 +385,9 @@ async fn a_campaign_goes_to_a_list_now_or_at_its_time() {
     assert_eq!((status, price), (State::Queued, usd(2 * CHARGE)), "the price of all of it");
     let older = build(&fake, older());
     assert_eq!(older.members("7").await.unwrap(), ["+33199000001", "0033199000002"]);
-    assert!(matches!(older.campaign(&campaign(Some("2026-11-27T12:00:00Z"))).await, Outcome::Accepted { price, .. } if price == usd(150_000)));
+    assert!(
+        matches!(older.campaign(&campaign(Some("2026-11-27T12:00:00Z"))).await, Outcome::Accepted { price, .. } if price == usd(150_000))
+    );
     let taken = fake.vendor().campaigns.clone();
     assert_eq!(
         taken.iter().map(|campaign| campaign.at.as_deref()).collect::<Vec<_>>(),
@@ -309,7 +398,9 @@ async fn a_campaign_goes_to_a_list_now_or_at_its_time() {
 
 #[tokio::test]
 async fn a_campaign_whose_answer_is_lost_is_unknown() {
-    for fault in [Fault::DropAfterAccept, Fault::Stall, Fault::HalfJson, Fault::Garbage, Fault::ErrorAfterAccept(502)] {
+    for fault in
+        [Fault::DropAfterAccept, Fault::Stall, Fault::HalfJson, Fault::Garbage, Fault::ErrorAfterAccept(502)]
+    {
         let fake = Fake::start(Mailpro::default());
         fake.fail(fault.clone());
         let outcome = standard(&fake).campaign(&campaign(None)).await;
@@ -325,7 +416,10 @@ async fn the_members_of_a_list_are_known_all_or_not_at_all() {
         (r#"{"Result":"OK","Phones":["+33199000001",33199000002]}"#, Some(&["+33199000001", "33199000002"])),
         (r#"{"Phones":[{"Id":1,"Phone":"+33199000001"}],"Total":1}"#, Some(&["+33199000001"])),
         ("<phones><phone>+33199000001</phone></phones>", Some(&["+33199000001"])),
-        ("<phones><phone>+33199000001</phone><phone>+33199000002</phone></phones>", Some(&["+33199000001", "+33199000002"])),
+        (
+            "<phones><phone>+33199000001</phone><phone>+33199000002</phone></phones>",
+            Some(&["+33199000001", "+33199000002"]),
+        ),
         ("<phones/>", Some(&[])),
         (r#"{"Result":"OK","Phones":[{"Id":1,"Number":"+33199000001"},{"Id":2}]}"#, None),
         (r#"{"Result":"OK","Phones":["+33199000001"],"Total":250}"#, None),
@@ -348,7 +442,13 @@ async fn the_members_of_a_list_are_known_all_or_not_at_all() {
 
 #[tokio::test]
 async fn a_message_is_found_in_the_history_only_where_it_cannot_be_another() {
-    let sent = |id: u64, status: u8, date: &str| Message { id, to: fictional(1), text: TEXT.to_owned(), status, date: date.to_owned() };
+    let sent = |id: u64, status: u8, date: &str| Message {
+        id,
+        to: fictional(1),
+        text: TEXT.to_owned(),
+        status,
+        date: date.to_owned(),
+    };
     let (at, created) = ("2026-11-27T12:00:00", "2026-11-27T11:30:00Z");
     for config in [Config { credit_worth: Some(Amount(50_000)), ..Config::default() }, older()] {
         for (messages, expected) in [
@@ -365,18 +465,28 @@ async fn a_message_is_found_in_the_history_only_where_it_cannot_be_another() {
             let provider = build(&fake, Config { history: true, ..config.clone() });
             assert!(provider.capabilities().status && provider.capabilities().receipts_by_poll);
             let receipts = provider.status(&enquiry("98765", created)).await.unwrap();
-            assert_eq!(receipts.iter().map(|receipt| receipt.state).collect::<Vec<_>>(), expected.into_iter().collect::<Vec<_>>());
+            assert_eq!(
+                receipts.iter().map(|receipt| receipt.state).collect::<Vec<_>>(),
+                expected.into_iter().collect::<Vec<_>>()
+            );
             for receipt in receipts {
-                assert_eq!((receipt.vendor_id.as_str(), receipt.to, receipt.price), ("98765", Some(fictional(1)), usd(75_000)));
+                assert_eq!(
+                    (receipt.vendor_id.as_str(), receipt.to, receipt.price),
+                    ("98765", Some(fictional(1)), usd(75_000))
+                );
                 assert_eq!(receipt.why.is_some(), receipt.state == State::Failed);
             }
         }
     }
-    // An entry that names the send is its entry, however many there are; the id of an entry itself is another matter.
-    let fake = Fake::start(Mailpro { messages: vec![sent(97_765, 1, at), sent(2, 0, at)], ..Mailpro::default() });
+    // An entry that names the send is its entry, however many there are; the id of an entry itself is another
+    // matter.
+    let fake =
+        Fake::start(Mailpro { messages: vec![sent(97_765, 1, at), sent(2, 0, at)], ..Mailpro::default() });
     let provider = build(&fake, Config { history: true, ..Config::default() });
     assert!(provider.status(&enquiry("98765", created)).await.unwrap().is_empty());
-    let named = json!({ "Histories": [{ "IdHistory": 9, "IdSend": "98765", "Number": fictional(1), "Status": "1" }] }).to_string();
+    let named = json!({ "Histories": [{ "IdHistory": 9, "IdSend": "98765", "Number": fictional(1), "Status":
+        "1" }] })
+    .to_string();
     fake.vendor().said.extend([b"{}".to_vec(), named.into_bytes()]);
     let receipts = provider.status(&enquiry("98765", created)).await.unwrap();
     assert_eq!(receipts.iter().map(|receipt| receipt.state).collect::<Vec<_>>(), [State::Delivered]);
@@ -388,8 +498,14 @@ async fn a_message_is_found_in_the_history_only_where_it_cannot_be_another() {
         ("UNDELIVERED", Some(State::Failed)),
         ("rejected", Some(State::Failed)),
     ] {
-        let entry = json!({ "Histories": [{ "IdHistory": 9, "IdSend": "98765", "Number": fictional(1), "Status": word }] }).to_string();
-        fake.vendor().said.extend([entry.clone().into_bytes(), entry.clone().into_bytes(), entry.into_bytes()]);
+        let entry = json!({ "Histories": [{ "IdHistory": 9, "IdSend": "98765", "Number": fictional(1),
+            "Status": word }] })
+        .to_string();
+        fake.vendor().said.extend([
+            entry.clone().into_bytes(),
+            entry.clone().into_bytes(),
+            entry.into_bytes(),
+        ]);
         let receipts = provider.status(&enquiry("98765", created)).await.unwrap();
         assert_eq!(receipts.iter().map(|receipt| receipt.state).next(), expected, "{word}");
     }
@@ -399,7 +515,11 @@ async fn a_message_is_found_in_the_history_only_where_it_cannot_be_another() {
 async fn without_the_history_a_message_is_accepted_and_no_more_is_known() {
     let fake = Fake::start(Mailpro::default());
     let provider = standard(&fake);
-    assert!(!provider.capabilities().status && !provider.capabilities().receipts_by_poll && !provider.capabilities().list);
+    assert!(
+        !provider.capabilities().status
+            && !provider.capabilities().receipts_by_poll
+            && !provider.capabilities().list
+    );
     let error = provider.status(&enquiry("98765", "2026-11-27T12:00:00Z")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotSupported);
     assert!(error.message().contains("accepted, no delivery report available"), "{error}");
@@ -416,17 +536,27 @@ async fn the_history_is_listed_newest_first() {
         status,
         date: format!("2026-11-{day}T12:00:00"),
     };
-    let fake = Fake::start(Mailpro { messages: vec![sent(1, 1, 20), sent(2, 2, 22), sent(3, 0, 21)], ..Mailpro::default() });
+    let fake = Fake::start(Mailpro {
+        messages: vec![sent(1, 1, 20), sent(2, 2, 22), sent(3, 0, 21)],
+        ..Mailpro::default()
+    });
     let provider = build(&fake, Config { history: true, ..Config::default() });
     let list = async |query: ListQuery| {
         let page = provider.list(&query).await.unwrap();
         assert_eq!(page.next, None);
         page.messages.iter().map(|message| (message.vendor_id.clone(), message.state)).collect::<Vec<_>>()
     };
-    let all = [("1002", State::Sent), ("1003", State::Failed), ("1001", State::Delivered)].map(|(id, state)| (id.to_owned(), state));
+    let all = [("1002", State::Sent), ("1003", State::Failed), ("1001", State::Delivered)]
+        .map(|(id, state)| (id.to_owned(), state));
     assert_eq!(list(ListQuery { page: 1, ..ListQuery::default() }).await, all);
-    assert_eq!(list(ListQuery { page: 1, state: Some(State::Failed), ..ListQuery::default() }).await, all[1..2]);
-    assert_eq!(list(ListQuery { page: 1, since: Timestamp::parse("2026-11-21"), ..ListQuery::default() }).await, all[..2]);
+    assert_eq!(
+        list(ListQuery { page: 1, state: Some(State::Failed), ..ListQuery::default() }).await,
+        all[1..2]
+    );
+    assert_eq!(
+        list(ListQuery { page: 1, since: Timestamp::parse("2026-11-21"), ..ListQuery::default() }).await,
+        all[..2]
+    );
     assert_eq!(list(ListQuery { page: 1, to: Some(to(1)), ..ListQuery::default() }).await, all[2..]);
     assert!(list(ListQuery { page: 2, ..ListQuery::default() }).await.is_empty());
 }
@@ -447,7 +577,8 @@ async fn lists_and_numbers_are_looked_after_under_the_names_of_the_arguments() {
         ("phones-delete", &[("id_phone", "1")], "phone/delete"),
         ("history", &[("status", "1"), ("number", "+33199000001")], "history/list"),
     ] {
-        let answer = provider.act(action, &arguments(given)).await.unwrap_or_else(|error| panic!("{action}: {error}"));
+        let answer =
+            provider.act(action, &arguments(given)).await.unwrap_or_else(|error| panic!("{action}: {error}"));
         assert_eq!(answer["Result"], "OK", "{action}");
         assert_eq!(fake.requests().last().unwrap().path, format!("/sms/{path}.json"));
         names.retain(|name| *name != action);
@@ -477,7 +608,10 @@ async fn an_action_that_is_wrong_or_fails_says_so() {
     assert!(fake.requests().is_empty());
     fake.vendor().said.push_back(br#"{"Result":"ERROR","Message":"The list is locked"}"#.to_vec());
     let error = provider.act("lists-delete", &arguments(&[("id_list", "7")])).await.unwrap_err();
-    assert_eq!((error.kind(), error.details().provider_said.as_deref()), (ErrorKind::ProviderRejected, Some("ERROR: The list is locked")));
+    assert_eq!(
+        (error.kind(), error.details().provider_said.as_deref()),
+        (ErrorKind::ProviderRejected, Some("ERROR: The list is locked"))
+    );
 }
 
 #[tokio::test]
@@ -498,12 +632,30 @@ async fn what_is_announced_works_once_it_has_a_path() {
     assert_eq!(provider.opt_out(&to(2), false).await.unwrap_err().kind(), ErrorKind::NotSupported);
     fake.vendor().suppressed.push("33199000003".to_owned());
     fake.vendor().suppressed.push("nobody".to_owned());
-    let out = |index| Event::OptOut { number: fictional(index).into(), is_out: true, at: Timestamp::parse("2026-11-20T08:00:00Z") };
+    let out = |index| Event::OptOut {
+        number: fictional(index).into(),
+        is_out: true,
+        at: Timestamp::parse("2026-11-20T08:00:00Z"),
+    };
     assert_eq!(
         provider.refresh().await.unwrap(),
-        [out(1), out(2), Event::OptOut { number: "33199000003".into(), is_out: true, at: Timestamp::parse("2026-11-20T08:00:00Z") }]
+        [
+            out(1),
+            out(2),
+            Event::OptOut {
+                number: "33199000003".into(),
+                is_out: true,
+                at: Timestamp::parse("2026-11-20T08:00:00Z")
+            }
+        ]
     );
-    assert_eq!(provider.act("suppressions", &arguments(&[])).await.unwrap()["Suppressions"].as_array().unwrap().len(), 4);
+    assert_eq!(
+        provider.act("suppressions", &arguments(&[])).await.unwrap()["Suppressions"]
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
 }
 
 #[tokio::test]
@@ -513,13 +665,28 @@ async fn a_file_of_numbers_is_uploaded_with_its_name_and_a_limit() {
     std::fs::write(&file, "number\r\n+33199000001\r\n+33199000002\r\n").unwrap();
     let fake = Fake::start(Mailpro::default());
     let provider = build(&fake, announced());
-    let upload = async |file: &std::path::Path| provider.act("upload", &arguments(&[("file", &file.to_string_lossy()), ("name", "Customers")])).await;
+    let upload = async |file: &std::path::Path| {
+        provider.act("upload", &arguments(&[("file", &file.to_string_lossy()), ("name", "Customers")])).await
+    };
     assert_eq!(upload(&file).await.unwrap(), json!({ "Result": "OK", "Lines": 2 }));
     let request = fake.requests().remove(0);
-    let boundary = request.header("content-type").unwrap().strip_prefix("multipart/form-data; boundary=").unwrap().to_owned();
+    let boundary = request
+        .header("content-type")
+        .unwrap()
+        .strip_prefix("multipart/form-data; boundary=")
+        .unwrap()
+        .to_owned();
     let body = String::from_utf8(request.body.clone()).unwrap();
-    assert!(body.ends_with(&format!("\r\n--{boundary}--\r\n")) && body.contains("name=\"name\"\r\n\r\nCustomers\r\n"), "{body}");
-    assert!(body.contains("filename=\"our _numbers_.csv\"") && body.contains("\r\n\r\nnumber\r\n+33199000001\r\n"), "{body}");
+    assert!(
+        body.ends_with(&format!("\r\n--{boundary}--\r\n"))
+            && body.contains("name=\"name\"\r\n\r\nCustomers\r\n"),
+        "{body}"
+    );
+    assert!(
+        body.contains("filename=\"our _numbers_.csv\"")
+            && body.contains("\r\n\r\nnumber\r\n+33199000001\r\n"),
+        "{body}"
+    );
     assert_eq!(upload(&folder.path().join("none")).await.unwrap_err().kind(), ErrorKind::InvalidArgument);
     std::fs::write(&file, vec![b'1'; 5 * 1024 * 1024 + 1]).unwrap();
     assert_eq!(upload(&file).await.unwrap_err().kind(), ErrorKind::InvalidArgument);
@@ -540,10 +707,14 @@ async fn a_report_is_a_hint_since_nobody_signs_it() {
         message: Some(&about),
         now: Timestamp(1),
     };
-    let hint = |vendor_id: &str| Event::Hint { vendor_id: vendor_id.to_owned(), message: Some(about.clone()) };
+    let hint =
+        |vendor_id: &str| Event::Hint { vendor_id: vendor_id.to_owned(), message: Some(about.clone()) };
     let provider = build(&fake, announced());
     for (body, expected) in [
-        (r#"{"event":"sms.delivered","data":{"IdSend":98765,"Status":"delivered"}}"#, Ok(vec![hint("98765")])),
+        (
+            r#"{"event":"sms.delivered","data":{"IdSend":98765,"Status":"delivered"}}"#,
+            Ok(vec![hint("98765")]),
+        ),
         (r#"{"Event":"sms.delivered","id_send":"98765"}"#, Ok(vec![hint("98765")])),
         (r#"{"event":"sms.delivered","id":98765}"#, Ok(vec![hint("98765")])),
         (r#"[{"IdSend":1},{"IdSend":2},{"IdSend":1}]"#, Ok(vec![hint("1"), hint("2")])),
@@ -553,7 +724,11 @@ async fn a_report_is_a_hint_since_nobody_signs_it() {
         ("", Err(())),
     ] {
         let events = provider.events(&delivery(body)).await;
-        assert_eq!(events.map_err(|not| assert!(matches!(not, NotBelieved::Malformed(_)), "{not:?}")), expected, "{body}");
+        assert_eq!(
+            events.map_err(|not| assert!(matches!(not, NotBelieved::Malformed(_)), "{not:?}")),
+            expected,
+            "{body}"
+        );
     }
     let off = build(&fake, Config::default());
     assert_eq!(off.events(&delivery("{}")).await, Err(NotBelieved::NotExpected));
@@ -569,10 +744,21 @@ async fn a_sender_name_goes_along_only_under_a_parameter_that_the_operator_names
     assert!(matches!(own.send(&from("ACME")).await, Outcome::Accepted { .. }));
 
     fake.vendor().sender_parameter = Some("sender");
-    let named = build(&fake, Config { from: Some("ACME".to_owned()), sender_parameter: Some("sender".to_owned()), ..Config::default() });
+    let named = build(
+        &fake,
+        Config {
+            from: Some("ACME".to_owned()),
+            sender_parameter: Some("sender".to_owned()),
+            ..Config::default()
+        },
+    );
     assert!(named.form(&to(1), Some("OTHER"), TEXT).is_ok());
     for wrong in ["", "ELEVENCHARS", "A B", "+33199"] {
-        assert_eq!(named.form(&to(1), Some(wrong), TEXT).unwrap_err().kind(), ErrorKind::SenderNotAllowed, "{wrong}");
+        assert_eq!(
+            named.form(&to(1), Some(wrong), TEXT).unwrap_err().kind(),
+            ErrorKind::SenderNotAllowed,
+            "{wrong}"
+        );
     }
     named.send(&from("OTHER")).await;
     named.send(&message(2, TEXT)).await;
@@ -580,14 +766,19 @@ async fn a_sender_name_goes_along_only_under_a_parameter_that_the_operator_names
     let senders: Vec<Option<String>> = fake
         .requests()
         .iter()
-        .map(|request| request.form().unwrap().into_iter().find(|(name, _)| name == "sender").map(|(_, value)| value))
+        .map(|request| {
+            request.form().unwrap().into_iter().find(|(name, _)| name == "sender").map(|(_, value)| value)
+        })
         .collect();
     assert_eq!(senders, [None, Some("OTHER".to_owned()), Some("ACME".to_owned()), Some("ACME".to_owned())]);
 }
 
 #[test]
 fn settings_that_cannot_be_meant_are_refused_by_name() {
-    let path = |path: &str| Config { paths: Paths { credit: path.to_owned(), ..Paths::default() }, ..Config::default() };
+    let path = |path: &str| Config {
+        paths: Paths { credit: path.to_owned(), ..Paths::default() },
+        ..Config::default()
+    };
     let text = |text: &str| text.to_owned();
     assert_eq!(Config::default().check(), Ok(()));
     assert_eq!(Config::default().rate().per_minute, Some(500));
@@ -608,7 +799,11 @@ fn settings_that_cannot_be_meant_are_refused_by_name() {
         assert!(wrong.contains(named), "{wrong}");
     }
     assert_eq!(
-        Config::default().secrets().iter().map(|secret| (secret.name, secret.is_required)).collect::<Vec<_>>(),
+        Config::default()
+            .secrets()
+            .iter()
+            .map(|secret| (secret.name, secret.is_required))
+            .collect::<Vec<_>>(),
         [("id_client", true), ("api_key", true)]
     );
 }
@@ -617,14 +812,19 @@ fn settings_that_cannot_be_meant_are_refused_by_name() {
 async fn a_check_says_what_works_and_what_to_look_at() {
     let fake = Fake::start(Mailpro { credits_micros: 0, ..Mailpro::default() });
     let findings = build(&fake, Config { webhook: true, ..Config::default() }).check().await.unwrap();
-    let warnings: Vec<&str> = findings.iter().filter(|finding| finding.is_warning).map(|finding| finding.text.as_str()).collect();
+    let warnings: Vec<&str> =
+        findings.iter().filter(|finding| finding.is_warning).map(|finding| finding.text.as_str()).collect();
     assert!(
         matches!(warnings[..], [empty, worth, webhook]
         if empty.contains("no credits") && worth.contains("credit_worth") && webhook.contains("history")),
         "{warnings:?}"
     );
     fake.vendor().credits_micros = 12_500_000;
-    let findings = build(&fake, Config { history: true, credit_worth: Some(Amount(100_000)), ..Config::default() }).check().await.unwrap();
+    let findings =
+        build(&fake, Config { history: true, credit_worth: Some(Amount(100_000)), ..Config::default() })
+            .check()
+            .await
+            .unwrap();
     assert!(findings.iter().all(|finding| !finding.is_warning), "{findings:?}");
     assert!(findings[0].text.contains("12.50 credits are left, worth 1.25 USD"), "{findings:?}");
     let error = build_with_key(&fake, Config::default(), "canary-wrong-key").check().await.unwrap_err();
@@ -651,7 +851,11 @@ async fn no_error_and_no_outcome_shows_the_credentials_however_the_vendor_quotes
             let fake = Fake::start(Mailpro::default());
             fake.fail(Fault::Status(status, quote.clone()));
             let provider = build(&fake, announced());
-            let mut said = format!("{:?}{:?}", provider.send(&message(1, TEXT)).await, provider.campaign(&campaign(None)).await);
+            let mut said = format!(
+                "{:?}{:?}",
+                provider.send(&message(1, TEXT)).await,
+                provider.campaign(&campaign(None)).await
+            );
             let errors = [
                 provider.balance().await.err(),
                 provider.members("7").await.err(),
@@ -660,7 +864,10 @@ async fn no_error_and_no_outcome_shows_the_credentials_however_the_vendor_quotes
                 provider.refresh().await.err(),
                 provider.check().await.err(),
             ];
-            errors.iter().flatten().for_each(|error| said.push_str(&format!("{error:?}{error}{:?}", error.details())));
+            errors
+                .iter()
+                .flatten()
+                .for_each(|error| said.push_str(&format!("{error:?}{error}{:?}", error.details())));
             let encoded: String = url::form_urlencoded::byte_serialize(API_KEY.as_bytes()).collect();
             for canary in [ID_CLIENT, API_KEY, &encoded, "canary-text", "127.0.0.1"] {
                 assert!(!said.contains(canary), "{status} {quote}: {said}");
@@ -681,7 +888,13 @@ fn no_log_line_of_a_whole_program_shows_the_credentials_or_the_text() {
     );
     std::fs::write(desk.config(), settings).unwrap();
     let mut said = String::new();
-    for fault in [Fault::None, Fault::Status(401, quotes().remove(1)), Fault::DropAfterAccept, Fault::Stall, Fault::Garbage] {
+    for fault in [
+        Fault::None,
+        Fault::Status(401, quotes().remove(1)),
+        Fault::DropAfterAccept,
+        Fault::Stall,
+        Fault::Garbage,
+    ] {
         fake.fail(fault);
         for arguments in [&["send", "+33199000001", TEXT, "--allow-duplicate"] as &[_], &["balance"]] {
             let mut command = desk.command();
@@ -695,7 +908,10 @@ fn no_log_line_of_a_whole_program_shows_the_credentials_or_the_text() {
     for canary in [ID_CLIENT, API_KEY, &encoded, "canary-text"] {
         assert!(!said.contains(canary), "{canary}: {said}");
     }
-    assert!(fake.requests().iter().filter(|request| request.method == "GET").count() > 0, "the credentials rode in an address too");
+    assert!(
+        fake.requests().iter().filter(|request| request.method == "GET").count() > 0,
+        "the credentials rode in an address too"
+    );
 }
 
 /// An answer, made of what answers are made of.
@@ -717,7 +933,10 @@ fn answers() -> impl Strategy<Value = Vec<u8>> {
         Just("\"RemainingCredits\":\"99999999999999999999999999.999999999\"".to_owned()),
         "\\PC{0,8}",
     ];
-    prop_oneof![prop::collection::vec(any::<u8>(), 0..200), prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat().into_bytes()),]
+    prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..200),
+        prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat().into_bytes()),
+    ]
 }
 
 #[test]
@@ -726,7 +945,11 @@ fn an_answer_of_any_bytes_is_read_without_a_panic_and_never_tried_again() {
     let fake = Fake::start(Mailpro::default());
     let _guard = runtime.enter();
     let provider = build(&fake, Config { credit_worth: Some(Amount(i64::MAX / 2)), ..announced() });
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() });
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
     runner
         .run(&answers(), |body| {
             let say = || fake.vendor().said.push_back(body.clone());
@@ -767,11 +990,18 @@ async fn its_list_of_opt_outs_stops_whoever_was_texted_however_it_writes_them() 
     let provider = build(&fake, announced());
     let bench = crate::inbound::bench_in(None, &sms_mcp::engine::settings::Forwarding::default()).await;
     for (to, text) in [("+41781234567", "a"), ("+16465550123", "b"), ("+33612345678", "c")] {
-        let args = sms_mcp::engine::contract::SendArgs { to: to.into(), message: text.into(), ..Default::default() };
+        let args =
+            sms_mcp::engine::contract::SendArgs { to: to.into(), message: text.into(), ..Default::default() };
         bench.engine.send(crate::inbound::caller(), args).await.unwrap();
     }
-    fake.vendor().suppressed.extend(["078 123 45 67", "6465550123", "0033612345678", "0612345679", "1234"].map(ToOwned::to_owned));
-    let carrier = sms_mcp::engine::Carrier::new(Arc::clone(&provider), None, sms_mcp::provider::settings::Rate::default());
+    fake.vendor().suppressed.extend(
+        ["078 123 45 67", "6465550123", "0033612345678", "0612345679", "1234"].map(ToOwned::to_owned),
+    );
+    let carrier = sms_mcp::engine::Carrier::new(
+        Arc::clone(&provider),
+        None,
+        sms_mcp::provider::settings::Rate::default(),
+    );
     for _ in 0..2 {
         bench.engine.take_events(&carrier, provider.refresh().await.unwrap()).await.unwrap();
     }
@@ -779,5 +1009,9 @@ async fn its_list_of_opt_outs_stops_whoever_was_texted_however_it_writes_them() 
     out.sort();
     assert_eq!(out, ["+16465550123", "+33612345678", "+41781234567"]);
     let waiting = bench.engine.pending_opt_outs(&operator()).await.unwrap();
-    assert_eq!(waiting.iter().map(|pending| pending.sender.as_str()).collect::<Vec<_>>(), ["0612345679"], "once, and no fragment of a number");
+    assert_eq!(
+        waiting.iter().map(|pending| pending.sender.as_str()).collect::<Vec<_>>(),
+        ["0612345679"],
+        "once, and no fragment of a number"
+    );
 }

@@ -9,7 +9,10 @@ use crate::support::{Desk, WIDE, fictional};
 
 fn run(desk: &Desk, arguments: &[&str]) -> (i32, String) {
     let Output { status, stdout, stderr } = desk.command().args(arguments).output().unwrap();
-    (status.code().unwrap(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
+    (
+        status.code().unwrap(),
+        format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)),
+    )
 }
 
 fn done(desk: &Desk, arguments: &[&str]) -> String {
@@ -19,7 +22,8 @@ fn done(desk: &Desk, arguments: &[&str]) -> String {
 }
 
 fn before_ai(url: &str, token: &str) -> Desk {
-    let provider = format!("[[provider]]\nkind = \"sms_for_ai\"\nbase_url = \"{url}/api/v1\"\ntoken = \"{token}\"\n");
+    let provider =
+        format!("[[provider]]\nkind = \"sms_for_ai\"\nbase_url = \"{url}/api/v1\"\ntoken = \"{token}\"\n");
     Desk::new(&format!("{WIDE}[http]\npublic_url = \"https://sms.example.com\"\n{provider}"))
 }
 
@@ -29,7 +33,10 @@ fn the_check_says_what_works_there_and_fails_where_nothing_does() {
     let said = done(&before_ai(&fake.url(), sms_for_ai::TOKEN), &["config", "check", "--live"]);
     assert!(said.contains("works     sms_for_ai:") && said.contains("12.345678"), "{said}");
     let (code, said) = run(&before_ai(&fake.url(), "wrong"), &["config", "check", "--live"]);
-    assert!(code == 1 && said.contains("fails     sms_for_ai:") && said.contains("(provider_unauthorized)"), "{code} {said}");
+    assert!(
+        code == 1 && said.contains("fails     sms_for_ai:") && said.contains("(provider_unauthorized)"),
+        "{code} {said}"
+    );
     assert!(!said.contains("wrong\""), "{said}");
     assert!(fake.requests().iter().all(|request| request.method == "GET"), "nothing is sent");
     fake.fail(Fault::Refuse);
@@ -45,14 +52,24 @@ fn a_provider_shows_what_can_be_done_there_and_what_it_has_on_record() {
         let said = done(&desk, &["send", &fictional(n), "Hello"]);
         assert!(said.contains("0.065 USD"), "the price is the vendor's own: {said}");
     }
-    assert!(done(&desk, &["provider"]).contains("sms_for_ai  balance, list, prices, real, receipts by poll, status"));
+    assert!(
+        done(&desk, &["provider"])
+            .contains("sms_for_ai  balance, list, prices, real, receipts by poll, status")
+    );
     let shown = done(&desk, &["provider", "sms_for_ai"]);
     assert!(shown.contains("webhook-url") && shown.contains("sent [status=...]"), "{shown}");
     let page: Value = serde_json::from_str(&done(&desk, &["provider", "sms_for_ai", "sent"])).unwrap();
     assert_eq!((page["messages"].as_array().unwrap().len(), &page["next_page"]), (2, &json!(2)), "{page}");
     let url: Value = serde_json::from_str(&done(&desk, &["provider", "sms_for_ai", "webhook-url"])).unwrap();
-    assert!(url["url"].as_str().unwrap().starts_with("https://sms.example.com/webhooks/sms_for_ai/"), "{url}");
-    assert_eq!(url, serde_json::from_str::<Value>(&done(&desk, &["provider", "sms_for_ai", "webhook-url"])).unwrap(), "it stays the same");
+    assert!(
+        url["url"].as_str().unwrap().starts_with("https://sms.example.com/webhooks/sms_for_ai/"),
+        "{url}"
+    );
+    assert_eq!(
+        url,
+        serde_json::from_str::<Value>(&done(&desk, &["provider", "sms_for_ai", "webhook-url"])).unwrap(),
+        "it stays the same"
+    );
     for (wrong, expected) in [
         (&["provider", "absent"] as &[&str], "no provider is called"),
         (&["provider", "sms_for_ai", "absent"], "no action"),
@@ -77,7 +94,13 @@ fn what_is_unknown_is_asked_for_or_settled_by_the_operators_word() {
         let (code, said) = run(&desk, &["send", &fictional(n), "Hello", "--json"]);
         fake.fail(Fault::None);
         assert_eq!(code, 3, "{said}");
-        ids.push(serde_json::from_str::<Value>(said.lines().find(|line| line.starts_with('{')).unwrap()).unwrap()["id"].as_str().unwrap().to_owned());
+        ids.push(
+            serde_json::from_str::<Value>(said.lines().find(|line| line.starts_with('{')).unwrap()).unwrap()
+                ["id"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+        );
     }
     let said = done(&desk, &["reconcile"]);
     assert!(said.contains("settled, "), "{said}");

@@ -1,6 +1,6 @@
-//! A large bulk through MailerSend: 50 texts in a request, 60 requests in a minute, each person their own text. The
-//! clock stands while there is work, and leaps while all wait, so that a minute costs less than a second and no slow
-//! machine makes one.
+//! A large bulk through MailerSend: 50 texts in a request, 60 requests in a minute, each person their own
+//! text. The clock stands while there is work, and leaps while all wait, so that a minute costs less than a
+//! second and no slow machine makes one.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -42,7 +42,8 @@ struct Leaping {
 impl Leaping {
     /// The clock, and what moves it.
     fn new() -> Self {
-        let clock = Self { now: Arc::new(AtomicI64::new(NOON)), last_work: Arc::new(Mutex::new(Instant::now())) };
+        let clock =
+            Self { now: Arc::new(AtomicI64::new(NOON)), last_work: Arc::new(Mutex::new(Instant::now())) };
         let (now, last_work) = (Arc::downgrade(&clock.now), Arc::clone(&clock.last_work));
         std::thread::spawn(move || {
             while let Some(now) = now.upgrade() {
@@ -83,8 +84,8 @@ impl Clock for Leaping {
     }
 }
 
-/// MailerSend with a watch: it notes when each send came and how large it was, and complains when there were more than
-/// 60 in any minute.
+/// MailerSend with a watch: it notes when each send came and how large it was, and complains when there were
+/// more than 60 in any minute.
 struct Timed {
     vendor: MailerSend,
     clock: Leaping,
@@ -97,7 +98,8 @@ impl Vendor for Timed {
         if request.method == "POST" && request.path.ends_with("/sms") {
             self.clock.works();
             let now = self.clock.now().as_millis();
-            let count = request.json().and_then(|body| body["to"].as_array().map(Vec::len)).unwrap_or_default();
+            let count =
+                request.json().and_then(|body| body["to"].as_array().map(Vec::len)).unwrap_or_default();
             self.sends.push((now, count));
             // Their minute begins anew with each minute of the clock.
             self.vendor.minute_left = if now / 60_000 > self.minute { 60 } else { self.vendor.minute_left };
@@ -118,8 +120,14 @@ fn american(n: usize) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_bulk_leaves_fifty_at_a_time_sixty_times_a_minute_and_each_person_gets_their_own_text() {
     let clock = Leaping::new();
-    let fake = Fake::start(Timed { vendor: MailerSend::new(), clock: clock.clone(), sends: Vec::new(), minute: 0 });
-    let settings = Config { base_url: format!("{}/v1", fake.url()), from: Some(FROM.to_owned()), http: patient(), ..Config::default() };
+    let fake =
+        Fake::start(Timed { vendor: MailerSend::new(), clock: clock.clone(), sends: Vec::new(), minute: 0 });
+    let settings = Config {
+        base_url: format!("{}/v1", fake.url()),
+        from: Some(FROM.to_owned()),
+        http: patient(),
+        ..Config::default()
+    };
     assert_eq!(settings.rate().per_minute, Some(60), "MailerSend's own limit is the default");
     let mut secrets = Secrets::default();
     secrets.insert("token", SecretText::new(TOKEN));
@@ -127,7 +135,8 @@ async fn a_large_bulk_leaves_fifty_at_a_time_sixty_times_a_minute_and_each_perso
     secrets.insert("signing_secret", SecretText::new(SIGNING));
     let callback = Callback::new("https://sms.example.com", "mailersend", [7; 32]);
     let shared: SharedClock = Arc::new(clock.clone());
-    let provider = settings.build(Setup { clock: Arc::clone(&shared), secrets, callback: Some(callback) }).unwrap();
+    let provider =
+        settings.build(Setup { clock: Arc::clone(&shared), secrets, callback: Some(callback) }).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let wide = sms_mcp::policy::Settings {
         sends_per_second: 1_000_000,
@@ -143,7 +152,10 @@ async fn a_large_bulk_leaves_fifty_at_a_time_sixty_times_a_minute_and_each_perso
         carriers: Carriers::new(vec![Carrier::new(provider, None, settings.rate())], Vec::new()).unwrap(),
         policy: Policy::new(wide, BTreeMap::new()),
         clock: shared,
-        settings: sms_mcp::engine::Settings { timeout: "10h".parse().unwrap(), ..sms_mcp::engine::Settings::default() },
+        settings: sms_mcp::engine::Settings {
+            timeout: "10h".parse().unwrap(),
+            ..sms_mcp::engine::Settings::default()
+        },
         keep_texts: true,
         default_region: None,
         stop_words: Default::default(),
@@ -155,14 +167,31 @@ async fn a_large_bulk_leaves_fifty_at_a_time_sixty_times_a_minute_and_each_perso
     let mut batches = Vec::new();
     for bulk in 0..4 {
         let people = bulk * 1_000..(bulk + 1) * 1_000;
-        let recipients = people.map(|n| Recipient { to: american(n), data: BTreeMap::from([("name".to_owned(), format!("P{n}"))]) }).collect();
-        let args = BulkArgs { recipients, message: "Hello {{name}}, bring {{ it }} to {{name}}".replace("{{ it }}", "it"), ..BulkArgs::default() };
+        let recipients = people
+            .map(|n| Recipient {
+                to: american(n),
+                data: BTreeMap::from([("name".to_owned(), format!("P{n}"))]),
+            })
+            .collect();
+        let args = BulkArgs {
+            recipients,
+            message: "Hello {{name}}, bring {{ it }} to {{name}}".replace("{{ it }}", "it"),
+            ..BulkArgs::default()
+        };
         let answer = engine.send_bulk(caller.clone(), args, Some(Duration::ZERO), None).await.unwrap();
         assert_eq!(answer.accepted, 1_000);
         batches.push(answer.batch.unwrap().to_string());
     }
     for id in batches {
-        let counts = async || engine.status(&caller, StatusArgs { id: id.clone(), ..StatusArgs::default() }).await.unwrap().bulk.unwrap().counts;
+        let counts = async || {
+            engine
+                .status(&caller, StatusArgs { id: id.clone(), ..StatusArgs::default() })
+                .await
+                .unwrap()
+                .bulk
+                .unwrap()
+                .counts
+        };
         eventually_async("all are sent", async || counts().await.get("sent") == Some(&1_000)).await;
     }
     engine.stop(Duration::from_secs(1)).await;
@@ -170,18 +199,27 @@ async fn a_large_bulk_leaves_fifty_at_a_time_sixty_times_a_minute_and_each_perso
     let vendor = fake.vendor();
     let sends = &vendor.sends;
     assert_eq!(sends.iter().map(|(_, count)| count).sum::<usize>(), 4_000);
-    // A busy machine's clock may leap while an answer is under way. Then the vendor's minute seems to end after ours, the carrier
-    // rests, and one message alone tries it before the others go on.
+    // A busy machine's clock may leap while an answer is under way. Then the vendor's minute seems to end
+    // after ours, the carrier rests, and one message alone tries it before the others go on.
     let probes = sends.iter().filter(|(_, count)| *count == 1).count();
-    assert!(probes <= 1 && sends.len() == 80 + probes, "{:?}", sends.iter().map(|(_, count)| *count).collect::<Vec<_>>());
+    assert!(
+        probes <= 1 && sends.len() == 80 + probes,
+        "{:?}",
+        sends.iter().map(|(_, count)| *count).collect::<Vec<_>>()
+    );
     let seconds: Vec<i64> = sends.iter().map(|(at, _)| (at - began) / 1_000).collect();
     assert!(seconds[59] - seconds[0] <= 60, "the first 60 requests need not wait: {seconds:?}");
     assert!(seconds[60] - seconds[0] >= 60, "the others wait for the next minute: {seconds:?}");
     assert!(seconds[79 + probes] - seconds[0] < 125, "and no longer: {seconds:?}");
-    eprintln!("4,000 texts in 80 requests: 60 within {} s, the last after {} s", seconds[59], seconds[79 + probes]);
+    eprintln!(
+        "4,000 texts in 80 requests: 60 within {} s, the last after {} s",
+        seconds[59],
+        seconds[79 + probes]
+    );
     let mut got: Vec<(String, String)> = vendor.vendor.sent();
     got.sort();
-    let mut expected: Vec<(String, String)> = (0..4_000).map(|n| (american(n), format!("Hello P{n}, bring it to P{n}"))).collect();
+    let mut expected: Vec<(String, String)> =
+        (0..4_000).map(|n| (american(n), format!("Hello P{n}, bring it to P{n}"))).collect();
     expected.sort();
     assert_eq!(got.len(), expected.len());
     assert!(got == expected, "each their own, once");

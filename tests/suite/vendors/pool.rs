@@ -1,5 +1,5 @@
-//! A vendor whose connections are not in order: answers that nobody asked for, too early, or longer than they say.
-//! An answer must never be taken for that of another request.
+//! A vendor whose connections are not in order: answers that nobody asked for, too early, or longer than they
+//! say. An answer must never be taken for that of another request.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -36,7 +36,10 @@ fn read_request(stream: &mut TcpStream) -> Option<String> {
         seen.extend_from_slice(&some[..read]);
         let text = String::from_utf8_lossy(&seen).into_owned();
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length: usize = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| length.parse().unwrap());
+        let length: usize = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "))
+            .map_or(0, |length| length.parse().unwrap());
         if body.len() >= length {
             return Some(serde_json::from_str::<Value>(body).unwrap()["n"].as_str().unwrap()[..8].to_owned());
         }
@@ -54,7 +57,10 @@ fn serve(serve: impl Fn(&mut TcpStream, &AtomicUsize) + Send + Sync + 'static) -
 }
 
 /// The same before a client with these settings.
-fn serve_with(settings: &Settings, serve: impl Fn(&mut TcpStream, &AtomicUsize) + Send + Sync + 'static) -> (Client, Arc<AtomicUsize>) {
+fn serve_with(
+    settings: &Settings,
+    serve: impl Fn(&mut TcpStream, &AtomicUsize) + Send + Sync + 'static,
+) -> (Client, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let count = Arc::new(AtomicUsize::new(0));
@@ -89,7 +95,9 @@ async fn an_answer_that_nobody_asked_for_is_never_taken_for_the_next_ones() {
         std::thread::sleep(Duration::from_millis(3));
         let _ = stream.write_all(b"{\"n\":\"00000666\"}");
     };
-    let length_lies: Extra = |stream| drop(stream.write_all(b"\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 16\r\n\r\n{\"n\":\"00000666\"}"));
+    let length_lies: Extra = |stream| {
+        drop(stream.write_all(b"\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 16\r\n\r\n{\"n\":\"00000666\"}"))
+    };
     for (what, extra, joined) in [
         ("together", together, evil()),
         ("later", later, String::new()),
@@ -113,7 +121,8 @@ async fn an_answer_that_nobody_asked_for_is_never_taken_for_the_next_ones() {
                 Err(outcome) => panic!("{what}, {n}: {outcome:?}"),
             }
             assert_eq!(count.load(Ordering::SeqCst), n + 1, "{what}: each once");
-            // What nobody asked for has come before the next request. Whatever comes behind one is its answer to HTTP/1.1.
+            // What nobody asked for has come before the next request. Whatever comes behind one is its answer
+            // to HTTP/1.1.
             eventually_async("the rest is said", async || extras.load(Ordering::SeqCst) == n + 1).await;
         }
     }
@@ -124,7 +133,8 @@ async fn an_answer_before_the_request_is_no_answer_to_it() {
     let read = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&read);
     let (client, ended) = serve(move |stream, ended| {
-        let _ = stream.write_all(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        let _ = stream
+            .write_all(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
         std::thread::sleep(Duration::from_millis(200));
         while let Some(n) = read_request(stream) {
             seen.lock().unwrap().push(n);
@@ -141,7 +151,8 @@ async fn an_answer_before_the_request_is_no_answer_to_it() {
             other => panic!("{other:?}"),
         }
     }
-    eventually_async("every connection is read to its end", async || ended.load(Ordering::SeqCst) >= 20).await;
+    eventually_async("every connection is read to its end", async || ended.load(Ordering::SeqCst) >= 20)
+        .await;
     let read = read.lock().unwrap();
     assert!(not_sent.iter().all(|name| !read.contains(name)), "not sent: {not_sent:?}; read: {read:?}");
 }
@@ -150,7 +161,8 @@ async fn an_answer_before_the_request_is_no_answer_to_it() {
 async fn news_before_the_answer_are_no_answer_and_an_upgrade_is_none_either() {
     let (client, _) = serve(|stream, _| {
         while let Some(n) = read_request(stream) {
-            let news = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n".repeat(3);
+            let news =
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n".repeat(3);
             let _ = stream.write_all(format!("{news}{}", ok(&n)).as_bytes());
         }
     });

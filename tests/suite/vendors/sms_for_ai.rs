@@ -36,7 +36,14 @@ fn to(number: &str) -> Number {
 }
 
 fn message(n: u128, text: &str) -> Submission {
-    Submission { id: MessageId::new(1, n), to: to(&fictional(1)), from: None, text: text.to_owned(), segments: 1, brake: Default::default() }
+    Submission {
+        id: MessageId::new(1, n),
+        to: to(&fictional(1)),
+        from: None,
+        text: text.to_owned(),
+        segments: 1,
+        brake: Default::default(),
+    }
 }
 
 fn usd(micros: i64) -> Money {
@@ -44,7 +51,13 @@ fn usd(micros: i64) -> Money {
 }
 
 fn enquiry(vendor_id: &str) -> Enquiry {
-    Enquiry { id: MessageId::new(1, 1), from: None, vendor_id: vendor_id.to_owned(), to: to(&fictional(1)), created: Timestamp(1) }
+    Enquiry {
+        id: MessageId::new(1, 1),
+        from: None,
+        vendor_id: vendor_id.to_owned(),
+        to: to(&fictional(1)),
+        created: Timestamp(1),
+    }
 }
 
 #[tokio::test]
@@ -53,10 +66,18 @@ async fn a_flat_and_a_nested_answer_say_the_same() {
         let fake = Fake::start(SmsForAi { is_nested, ..SmsForAi::default() });
         let provider = provider(&fake);
         let outcome = provider.send(&message(1, "hello \u{20ac}")).await;
-        let expected = Outcome::Accepted { vendor_id: Some("41".to_owned()), status: State::Sent, segments: None, price: Some(usd(65_000)) };
+        let expected = Outcome::Accepted {
+            vendor_id: Some("41".to_owned()),
+            status: State::Sent,
+            segments: None,
+            price: Some(usd(65_000)),
+        };
         assert_eq!(outcome, expected);
         let receipt = provider.status(&enquiry("41")).await.unwrap().remove(0);
-        assert_eq!((receipt.vendor_id.as_str(), receipt.state, receipt.price), ("41", State::Delivered, Some(usd(65_000))));
+        assert_eq!(
+            (receipt.vendor_id.as_str(), receipt.state, receipt.price),
+            ("41", State::Delivered, Some(usd(65_000)))
+        );
         assert_eq!(fake.vendor().messages[0].body, "hello \u{20ac}");
         assert_eq!(fake.requests()[0].header("x-request-id"), Some(MessageId::new(1, 1).as_str()));
     }
@@ -65,12 +86,18 @@ async fn a_flat_and_a_nested_answer_say_the_same() {
 #[tokio::test]
 async fn the_sender_id_is_that_of_the_call_or_else_the_configured_one() {
     let fake = Fake::start(SmsForAi::default());
-    let config = Config { base_url: format!("{}/api/v1/", fake.url()), from: Some("ACME".to_owned()), http: patient(), ..Config::default() };
+    let config = Config {
+        base_url: format!("{}/api/v1/", fake.url()),
+        from: Some("ACME".to_owned()),
+        http: patient(),
+        ..Config::default()
+    };
     let configured = build(config, TOKEN);
     configured.send(&message(1, "a")).await;
     configured.send(&Submission { from: Some("Other".to_owned()), ..message(2, "b") }).await;
     provider(&fake).send(&message(3, "c")).await;
-    let senders: Vec<Option<String>> = fake.vendor().messages.iter().map(|message| message.sender_id.clone()).collect();
+    let senders: Vec<Option<String>> =
+        fake.vendor().messages.iter().map(|message| message.sender_id.clone()).collect();
     assert_eq!(senders, [Some("ACME".to_owned()), Some("Other".to_owned()), None]);
 }
 
@@ -78,7 +105,8 @@ async fn the_sender_id_is_that_of_the_call_or_else_the_configured_one() {
 async fn each_documented_error_has_our_code() {
     let fake = Fake::start(SmsForAi::default());
     let provider = provider(&fake);
-    let field = |name: &str| json!({ "message": "The given data was invalid.", "errors": { name: ["wrong"] } });
+    let field =
+        |name: &str| json!({ "message": "The given data was invalid.", "errors": { name: ["wrong"] } });
     for (status, body, expected) in [
         (401, json!({ "message": "Unauthenticated." }), ErrorKind::ProviderUnauthorized),
         (402, json!({ "error": "Insufficient credits" }), ErrorKind::InsufficientBalance),
@@ -87,15 +115,26 @@ async fn each_documented_error_has_our_code() {
         (422, field("sender_id"), ErrorKind::SenderNotAllowed),
         (422, field("body"), ErrorKind::ProviderRejected),
     ] {
-        let words = ["/message", "/error/message", "/error"].iter().find_map(|path| body.pointer(path)?.as_str().map(str::to_owned)).unwrap();
+        let words = ["/message", "/error/message", "/error"]
+            .iter()
+            .find_map(|path| body.pointer(path)?.as_str().map(str::to_owned))
+            .unwrap();
         fake.fail_once(Fault::Status(status, body));
-        let Outcome::Rejected { code, why } = provider.send(&message(1, "a")).await else { panic!("{status}") };
+        let Outcome::Rejected { code, why } = provider.send(&message(1, "a")).await else {
+            panic!("{status}")
+        };
         assert_eq!((code, why), (expected, format!("HTTP {status}: {words}")));
     }
     fake.fail_once(Fault::ThrottleSeconds(30));
-    assert!(matches!(provider.send(&message(1, "a")).await, Outcome::NotSent { retry_after_ms: Some(30_000), .. }));
+    assert!(matches!(
+        provider.send(&message(1, "a")).await,
+        Outcome::NotSent { retry_after_ms: Some(30_000), .. }
+    ));
     fake.fail_once(Fault::ErrorAfterAccept(500));
-    assert!(matches!(provider.send(&message(1, "a")).await, Outcome::Unknown { .. }), "a gateway failure may come after the gateway took it");
+    assert!(
+        matches!(provider.send(&message(1, "a")).await, Outcome::Unknown { .. }),
+        "a gateway failure may come after the gateway took it"
+    );
 }
 
 #[tokio::test]
@@ -112,7 +151,9 @@ async fn an_answer_that_says_nothing_is_unknown() {
 async fn told(provider: &Arc<dyn Provider>, fake: &Fake<SmsForAi>, body: &Value) -> (String, Option<String>) {
     fake.fail_once(Fault::Status(201, body.clone()));
     match provider.send(&message(1, "a")).await {
-        Outcome::Accepted { vendor_id, status, .. } | Outcome::Failed { vendor_id, status, .. } => (status.to_string(), vendor_id),
+        Outcome::Accepted { vendor_id, status, .. } | Outcome::Failed { vendor_id, status, .. } => {
+            (status.to_string(), vendor_id)
+        }
         Outcome::Unclear { vendor_id, .. } => ("unknown".to_owned(), Some(vendor_id)),
         Outcome::Unknown { .. } => ("unknown".to_owned(), None),
         other => panic!("{body}: {other:?}"),
@@ -127,7 +168,11 @@ async fn a_2xx_is_sent_only_in_the_words_of_the_vendors_page() {
         (json!({ "id": 7, "status": "SENT" }), "sent", Some("7")),
         (json!({ "id": 7, "status": " Delivered" }), "delivered", Some("7")),
         (json!({ "data": { "sms": { "id": 7, "status": "sent" } } }), "sent", Some("7")),
-        (json!({ "status": "success", "sms": { "id": 7, "status": "sent", "error": null }, "balance": 1 }), "sent", Some("7")),
+        (
+            json!({ "status": "success", "sms": { "id": 7, "status": "sent", "error": null }, "balance": 1 }),
+            "sent",
+            Some("7"),
+        ),
         (json!({ "sms": { "status": "failed" }, "balance": 1 }), "failed", None),
         (json!({ "id": 7, "status": "FAILED", "error": "absent" }), "failed", Some("7")),
         (json!({ "id": 7, "status": "rejected" }), "failed", Some("7")),
@@ -146,7 +191,11 @@ async fn a_2xx_is_sent_only_in_the_words_of_the_vendors_page() {
         (json!({ "id": 7, "status": 1 }), "unknown", Some("7")),
         (json!({ "id": 7 }), "unknown", Some("7")),
     ] {
-        assert_eq!(told(&provider, &fake, &body).await, (expected.to_owned(), id.map(str::to_owned)), "{body}");
+        assert_eq!(
+            told(&provider, &fake, &body).await,
+            (expected.to_owned(), id.map(str::to_owned)),
+            "{body}"
+        );
     }
 }
 
@@ -168,7 +217,11 @@ async fn an_operator_teaches_a_new_word_of_the_vendor() {
     assert_eq!(taught.status(&enquiry("41")).await.unwrap()[0].state, State::Sent);
     let error = untaught.status(&enquiry("41")).await.unwrap_err();
     assert!(error.message().contains("En Route") && error.message().contains("sent_words"), "{error}");
-    assert_eq!(untaught.list(&ListQuery::default()).await.unwrap().messages[0].state, State::Unknown, "it is there, and that is all");
+    assert_eq!(
+        untaught.list(&ListQuery::default()).await.unwrap().messages[0].state,
+        State::Unknown,
+        "it is there, and that is all"
+    );
     assert!(config(&["rejected"]).check().unwrap_err().contains("sent_words"));
     fake.vendor().fate = "UNDELIVERED";
     assert_eq!(untaught.status(&enquiry("41")).await.unwrap()[0].state, State::Failed);
@@ -202,16 +255,26 @@ async fn the_longest_dialling_code_gives_the_price_times_the_segments() {
     ] {
         assert_eq!(provider.price(&to(number), segments), price.map(usd), "{number}");
     }
-    // Two countries share a code: the dearer one counts. A price that cannot be read is unknown, not the shorter code's.
-    fake.vendor().countries =
-        vec![("US", "+1", json!(0.01)), ("CA", "1", json!("0.0120001")), ("BS", "+1-242", json!("free")), ("KZ", "+7", json!(1e-9))];
+    // Two countries share a code: the dearer one counts. A price that cannot be read is unknown, not the
+    // shorter code's.
+    fake.vendor().countries = vec![
+        ("US", "+1", json!(0.01)),
+        ("CA", "1", json!("0.0120001")),
+        ("BS", "+1-242", json!("free")),
+        ("KZ", "+7", json!(1e-9)),
+    ];
     provider.refresh().await.unwrap();
     assert_eq!(provider.price(&to("+12025550101"), 1), Some(usd(12_001)));
     for unknown in ["+12425550101", "+77012345678", "+33199000001"] {
         assert_eq!(provider.price(&to(unknown), 1), None, "{unknown}");
     }
     // What is known stays, whatever the vendor answers next.
-    for fault in [Fault::Status(200, json!([])), Fault::Status(200, json!({ "message": "later" })), Fault::Garbage, Fault::Status(403, json!({}))] {
+    for fault in [
+        Fault::Status(200, json!([])),
+        Fault::Status(200, json!({ "message": "later" })),
+        Fault::Garbage,
+        Fault::Status(403, json!({})),
+    ] {
         fake.fail(fault.clone());
         assert!(provider.refresh().await.is_err(), "{fault:?}");
         assert!(provider.price(&to("+12025550101"), 1).is_some());
@@ -234,11 +297,18 @@ async fn a_list_has_pages_and_a_filter() {
     assert_eq!(list(None, 2).await, (vec!["41".to_owned()], None));
     assert_eq!(list(Some(State::Delivered), 0).await, (vec!["42".to_owned()], None));
     assert_eq!(list(Some(State::Unknown), 1).await.0.len(), 2, "the vendor cannot filter by it");
-    let first = provider.list(&ListQuery { page: 2, ..ListQuery::default() }).await.unwrap().messages.remove(0);
-    assert_eq!((first.to, first.text.as_deref(), first.state, first.price), (fictional(1), Some("text 1"), State::Sent, Some(usd(65_000))));
+    let first =
+        provider.list(&ListQuery { page: 2, ..ListQuery::default() }).await.unwrap().messages.remove(0);
+    assert_eq!(
+        (first.to, first.text.as_deref(), first.state, first.price),
+        (fictional(1), Some("text 1"), State::Sent, Some(usd(65_000)))
+    );
     assert_eq!(first.at, Timestamp::parse("2026-11-22T10:15:00Z"));
     // Without `meta` the link to the next page says that there is one.
-    fake.fail_once(Fault::Status(200, json!({ "data": [], "links": { "next": "https://www.smsforai.com/api/v1/sms?page=2" } })));
+    fake.fail_once(Fault::Status(
+        200,
+        json!({ "data": [], "links": { "next": "https://www.smsforai.com/api/v1/sms?page=2" } }),
+    ));
     assert_eq!(list(None, 1).await.1, Some(2));
 }
 
@@ -260,7 +330,9 @@ async fn the_balance_is_exact() {
     let fake = Fake::start(SmsForAi::default());
     let provider = provider(&fake);
     assert_eq!(provider.balance().await.unwrap(), Balance::Money(usd(12_345_678)));
-    for (credits, micros) in [(json!("0.10"), 100_000), (json!(7), 7_000_000), (json!(-0.5), -500_000), (json!(0.1), 100_000)] {
+    for (credits, micros) in
+        [(json!("0.10"), 100_000), (json!(7), 7_000_000), (json!(-0.5), -500_000), (json!(0.1), 100_000)]
+    {
         fake.fail_once(Fault::Status(200, json!({ "credits_usd": credits })));
         assert_eq!(provider.balance().await.unwrap(), Balance::Money(usd(micros)));
     }
@@ -276,11 +348,18 @@ async fn a_check_tells_what_the_token_may_do_and_warns_of_what_it_may_not() {
     let provider = provider(&fake);
     let said = async || {
         let findings = provider.check().await.unwrap();
-        let warnings: Vec<String> = findings.iter().filter(|finding| finding.is_warning).map(|finding| finding.text.clone()).collect();
+        let warnings: Vec<String> = findings
+            .iter()
+            .filter(|finding| finding.is_warning)
+            .map(|finding| finding.text.clone())
+            .collect();
         (findings.iter().map(|finding| finding.text.as_str()).collect::<Vec<_>>().join("\n"), warnings)
     };
     let (all, warnings) = said().await;
-    assert!(all.contains("\"My Agent\" may: sms:send, sms:read, balance:read") && all.contains("12.345678 USD"), "{all}");
+    assert!(
+        all.contains("\"My Agent\" may: sms:send, sms:read, balance:read") && all.contains("12.345678 USD"),
+        "{all}"
+    );
     assert!(!all.contains("alice") && warnings.is_empty(), "{all}");
     for (permissions, expected) in [
         (vec!["sms:send"], vec!["balance", "read messages", "balance cannot be read"]),
@@ -294,7 +373,10 @@ async fn a_check_tells_what_the_token_may_do_and_warns_of_what_it_may_not() {
     }
     fake.vendor().credits_micros = 0;
     assert!(said().await.1.iter().any(|warning| warning.contains("empty")));
-    let wrong = build(Config { base_url: format!("{}/api/v1", fake.url()), http: patient(), ..Config::default() }, "smsai_wrong");
+    let wrong = build(
+        Config { base_url: format!("{}/api/v1", fake.url()), http: patient(), ..Config::default() },
+        "smsai_wrong",
+    );
     let error = wrong.check().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ProviderUnauthorized);
     assert!(!format!("{error:?}").contains("smsai_wrong"));
@@ -306,7 +388,12 @@ fn the_settings_are_checked() {
     assert!(Config::default().check().is_ok());
     let nobody = Config { from: Some(String::new()), ..Config::default() };
     assert!(nobody.check().is_err_and(|why| why.contains("`from` is empty")));
-    for wrong in ["http://www.smsforai.com/api/v1", "smsforai", "http://user:canary@www.smsforai.com", "https://www.smsforai.com/?a=canary"] {
+    for wrong in [
+        "http://www.smsforai.com/api/v1",
+        "smsforai",
+        "http://user:canary@www.smsforai.com",
+        "https://www.smsforai.com/?a=canary",
+    ] {
         assert!(config(wrong).check().is_err_and(|why| !why.contains("canary")), "{wrong}");
     }
     let read: Config = serde_json::from_value(json!({ "token": "smsai_secret" })).unwrap();

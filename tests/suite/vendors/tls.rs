@@ -1,14 +1,18 @@
-//! Encryption: the real program before vendors behind TLS, trusted and not, straight and through a proxy's tunnel.
+//! Encryption: the real program before vendors behind TLS, trusted and not, straight and through a proxy's
+//! tunnel.
 //!
-//! The authorities and certificates are made here. `SSL_CERT_FILE` says which authorities the program believes, as it does
-//! for everything that reads the system's certificates.
+//! The authorities and certificates are made here. `SSL_CERT_FILE` says which authorities the program
+//! believes, as it does for everything that reads the system's certificates.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
+};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
@@ -41,7 +45,12 @@ impl Authority {
     }
 
     /// The settings of a server with a certificate for this name.
-    fn server(&self, name: &str, is_expired: bool, versions: &[&'static rustls::SupportedProtocolVersion]) -> ServerConfig {
+    fn server(
+        &self,
+        name: &str,
+        is_expired: bool,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> ServerConfig {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         if is_expired {
@@ -74,11 +83,13 @@ impl Place {
     fn new(server: ServerConfig) -> Self {
         let vendor = Fake::start(SmsForAi::default());
         let inner: SocketAddr = vendor.url().strip_prefix("http://").unwrap().parse().unwrap();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (decrypted, begun) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (acceptor, seen, started) = (TlsAcceptor::from(Arc::new(server)), Arc::clone(&decrypted), Arc::clone(&begun));
+        let (acceptor, seen, started) =
+            (TlsAcceptor::from(Arc::new(server)), Arc::clone(&decrypted), Arc::clone(&begun));
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 started.fetch_add(1, Ordering::SeqCst);
@@ -130,7 +141,8 @@ impl Place {
     fn desk(&self, host: &str, proxy: Option<&str>) -> (Desk, PathBuf) {
         let proxy = proxy.map(|proxy| format!("proxy = \"{proxy}\"\n")).unwrap_or_default();
         let provider = format!(
-            "[[provider]]\nkind = \"sms_for_ai\"\nbase_url = \"https://{host}:{}/api/v1\"\ntoken = \"{TOKEN}\"\n[provider.http]\n{proxy}",
+            "[[provider]]\nkind = \"sms_for_ai\"\nbase_url = \"https://{host}:{}/api/v1\"\ntoken = \
+             \"{TOKEN}\"\n[provider.http]\n{proxy}",
             self.port
         );
         let desk = Desk::new(&format!("{WIDE}price_when_unknown = \"0.10\"\n{provider}"));
@@ -171,10 +183,18 @@ fn start(desk: &Desk, authorities: &Path) -> RawStdio {
 
 /// Sends one message, to the person of this number.
 fn ask(server: &mut RawStdio, n: u64) -> Value {
-    server.send(&tool_call(Era::Stateless, n, "send_sms", &json!({ "to": fictional(1), "message": format!("{TEXT} {n}") })));
+    server.send(&tool_call(
+        Era::Stateless,
+        n,
+        "send_sms",
+        &json!({ "to": fictional(1), "message": format!("{TEXT} {n}") }),
+    ));
     let answer = server.answer_to(n, &mut Vec::new());
     match &answer["result"]["structuredContent"] {
-        Value::Null => serde_json::from_str(answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{answer}"))).unwrap(),
+        Value::Null => serde_json::from_str(
+            answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{answer}")),
+        )
+        .unwrap(),
         content => content.clone(),
     }
 }
@@ -220,7 +240,8 @@ fn an_encrypted_connection_is_used_again() {
             let said = ask(&mut server, n);
             assert_eq!(said["status"], "sent", "{said}");
         }
-        // One would do, but for what else is asked meanwhile, and for a machine that needs seconds between two.
+        // One would do, but for what else is asked meanwhile, and for a machine that needs seconds between
+        // two.
         let begun = place.begun.load(Ordering::SeqCst);
         assert!(begun < place.sends() / 2, "{begun} connections");
         assert_eq!(place.sends(), 20);
@@ -237,7 +258,11 @@ fn a_message_goes_through_a_proxys_tunnel_encrypted_from_end_to_end() {
     assert_eq!(said["status"], "sent", "{said}");
     assert_eq!(place.sends(), 1);
     let asked = asked.lock().unwrap();
-    assert!(!asked.is_empty() && asked.iter().all(|line| *line == format!("CONNECT vendor.test:{} HTTP/1.1", place.port)), "{asked:?}");
+    assert!(
+        !asked.is_empty()
+            && asked.iter().all(|line| *line == format!("CONNECT vendor.test:{} HTTP/1.1", place.port)),
+        "{asked:?}"
+    );
 }
 
 #[test]
@@ -252,7 +277,10 @@ fn nothing_is_shown_to_a_server_that_cannot_prove_who_it_is() {
         let place = Place::new(authority.server(name, is_expired, rustls::ALL_VERSIONS));
         place.is_untouched(what, &place.send("localhost", None, &believed.pem));
         let (proxy, asked) = place.proxy();
-        place.is_untouched(&format!("{what}, by a proxy"), &place.send("localhost", Some(&proxy), &believed.pem));
+        place.is_untouched(
+            &format!("{what}, by a proxy"),
+            &place.send("localhost", Some(&proxy), &believed.pem),
+        );
         assert!(!asked.lock().unwrap().is_empty(), "{what}");
     }
     // The certificate names the host, and the vendor is called by its number.

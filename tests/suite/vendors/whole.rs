@@ -1,5 +1,5 @@
-//! The whole program before each vendor: an answer that is lost after the vendor took the message, over kills and
-//! restarts; and what the log shows of it all.
+//! The whole program before each vendor: an answer that is lost after the vendor took the message, over kills
+//! and restarts; and what the log shows of it all.
 
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use crate::wire::{RawStdio, tool_call};
 const TEXT: &str = "canary-text-1c90fe";
 
 /// Nothing that happens takes too long; for a vendor that never answers see [`HASTY`].
-const PATIENT: &str = "[provider.http]\nconnect_timeout = \"140s\"\nread_timeout = \"140s\"\ntimeout = \"140s\"\n";
+const PATIENT: &str =
+    "[provider.http]\nconnect_timeout = \"140s\"\nread_timeout = \"140s\"\ntimeout = \"140s\"\n";
 
 /// The wait for an answer that never comes; ample for a request to leave.
 const HASTY: &str = "[provider.http]\ntimeout = \"3s\"\n";
@@ -27,11 +28,21 @@ struct Place {
     secrets: Vec<&'static str>,
 }
 
-fn place<V: fake::Vendor>(kind: &'static str, vendor: V, path: &str, own: &str, requests_of_three: usize, secrets: &[&'static str]) -> Place {
+fn place<V: fake::Vendor>(
+    kind: &'static str,
+    vendor: V,
+    path: &str,
+    own: &str,
+    requests_of_three: usize,
+    secrets: &[&'static str],
+) -> Place {
     let fake = Fake::start(vendor);
-    let provider = format!("[[provider]]\nkind = \"{kind}\"\nbase_url = \"{}{path}\"\n{own}\n{PATIENT}", fake.url());
-    let settings =
-        format!("{WIDE}price_when_unknown = \"0.10\"\n[rates]\n\"+33\" = \"0.10\"\n[send]\ntimeout = \"150s\"\nbulk_wait = \"100s\"\n{provider}");
+    let provider =
+        format!("[[provider]]\nkind = \"{kind}\"\nbase_url = \"{}{path}\"\n{own}\n{PATIENT}", fake.url());
+    let settings = format!(
+        "{WIDE}price_when_unknown = \"0.10\"\n[rates]\n\"+33\" = \"0.10\"\n[send]\ntimeout = \
+         \"150s\"\nbulk_wait = \"100s\"\n{provider}"
+    );
     Place { kind, wire: Arc::new(fake), settings, requests_of_three, secrets: secrets.to_vec() }
 }
 
@@ -39,18 +50,29 @@ fn places() -> Vec<Place> {
     use fake::{a2p_pro, mailersend, mailpro, sms_for_ai};
     let ai = format!("token = \"{}\"", sms_for_ai::TOKEN);
     let a2p = format!("token = \"{}\"\nfrom = \"ACME\"", a2p_pro::KEY);
-    let ms = format!("token = \"{}\"\nfrom = \"{}\"\nany_destination = true", mailersend::TOKEN, mailersend::FROM);
+    let ms =
+        format!("token = \"{}\"\nfrom = \"{}\"\nany_destination = true", mailersend::TOKEN, mailersend::FROM);
     let mp = format!("id_client = \"{}\"\napi_key = \"{}\"", mailpro::ID_CLIENT, mailpro::API_KEY);
     vec![
         place("sms_for_ai", sms_for_ai::SmsForAi::default(), "/api/v1", &ai, 3, &[sms_for_ai::TOKEN]),
         place("a2p_pro", a2p_pro::A2pPro::default(), "/v1", &a2p, 3, &[a2p_pro::KEY]),
         place("mailersend", mailersend::MailerSend::new(), "/v1", &ms, 1, &[mailersend::TOKEN]),
-        place("mailpro", mailpro::Mailpro::default(), "/sms", &mp, 3, &[mailpro::ID_CLIENT, mailpro::API_KEY]),
+        place(
+            "mailpro",
+            mailpro::Mailpro::default(),
+            "/sms",
+            &mp,
+            3,
+            &[mailpro::ID_CLIENT, mailpro::API_KEY],
+        ),
     ]
 }
 
 fn is_send(request: &Seen) -> bool {
-    request.method == "POST" && ["/sms/send", "/v1/messages", "/v1/sms", "/send/add_single.json"].iter().any(|path| request.path.ends_with(path))
+    request.method == "POST"
+        && ["/sms/send", "/v1/messages", "/v1/sms", "/send/add_single.json"]
+            .iter()
+            .any(|path| request.path.ends_with(path))
 }
 
 struct Agent<'a> {
@@ -73,7 +95,10 @@ impl<'a> Agent<'a> {
         let answer = self.server.answer_to(self.next, &mut Vec::new());
         let result = &answer["result"];
         match &result["structuredContent"] {
-            Value::Null => serde_json::from_str(result["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{answer}"))).unwrap(),
+            Value::Null => serde_json::from_str(
+                result["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{answer}")),
+            )
+            .unwrap(),
             content => content.clone(),
         }
     }
@@ -85,7 +110,11 @@ impl<'a> Agent<'a> {
 
     fn finish(self) {
         let log = self.server.finish();
-        assert!(log.contains("a provider"), "{}: the log must have been on to prove anything: {log}", self.place.kind);
+        assert!(
+            log.contains("a provider"),
+            "{}: the log must have been on to prove anything: {log}",
+            self.place.kind
+        );
         for canary in self.place.secrets.iter().chain(&[TEXT, "3319900"]) {
             assert!(!log.contains(canary), "{}: the log shows {canary}: {log}", self.place.kind);
         }
@@ -100,7 +129,11 @@ fn a_lost_answer_is_one_request_is_unknown_keeps_its_money_and_is_never_sent_aga
             if place.kind == "mailersend" && fault == Fault::HalfJson {
                 continue;
             }
-            let desk = Desk::new(&if fault == Fault::Stall { place.settings.replace(PATIENT, HASTY) } else { place.settings.clone() });
+            let desk = Desk::new(&if fault == Fault::Stall {
+                place.settings.replace(PATIENT, HASTY)
+            } else {
+                place.settings.clone()
+            });
             let what = format!("{} {fault:?}", place.kind);
             let mut agent = Agent::start(&desk, &place);
             place.wire.fail(fault.clone());
@@ -122,7 +155,12 @@ fn a_lost_answer_is_one_request_is_unknown_keeps_its_money_and_is_never_sent_aga
                 // Long enough for a server to send again what it should not.
                 std::thread::sleep(2 * A_WHILE);
                 let list = agent.call("list_sms", json!({}));
-                let states: Vec<&str> = list["messages"].as_array().unwrap().iter().map(|message| message["status"].as_str().unwrap()).collect();
+                let states: Vec<&str> = list["messages"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|message| message["status"].as_str().unwrap())
+                    .collect();
                 assert_eq!(states, ["unknown"; 4], "{what}");
                 assert_eq!(agent.call("send_sms", one.clone())["code"], "outcome_unknown", "{what}");
                 assert_eq!(agent.held(), held, "{what}");
@@ -145,7 +183,10 @@ fn whatever_goes_wrong_no_log_shows_a_key_a_text_or_a_number() {
             Fault::Refuse,
             Fault::ThrottleSeconds(0),
             Fault::Status(401, json!({ "message": format!("bad key for {TEXT}"), "Result": "bad key" })),
-            Fault::Status(422, json!({ "message": format!("no {TEXT}"), "errors": { "to": ["+33199000001 is wrong"] } })),
+            Fault::Status(
+                422,
+                json!({ "message": format!("no {TEXT}"), "errors": { "to": ["+33199000001 is wrong"] } }),
+            ),
             Fault::Status(302, json!({})),
             Fault::Garbage,
             Fault::Huge,
@@ -157,7 +198,8 @@ fn whatever_goes_wrong_no_log_shows_a_key_a_text_or_a_number() {
             place.wire.fail(fault);
             to += 1;
             agent.call("send_sms", json!({ "to": fictional(to), "message": TEXT }));
-            let recipients: Vec<Value> = (1..=2).map(|n| json!({ "to": fictional(100 + 2 * to + n) })).collect();
+            let recipients: Vec<Value> =
+                (1..=2).map(|n| json!({ "to": fictional(100 + 2 * to + n) })).collect();
             agent.call("send_bulk", json!({ "recipients": recipients, "message": format!("{TEXT} bulk") }));
             agent.call("get_balance", json!({}));
             let list = agent.call("list_sms", json!({ "limit": 3 }));

@@ -22,15 +22,18 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn read(db: &Connection) -> rusqlite::Result<Self> {
-        db.prepare_cached("SELECT identity, count, at_ms, is_behind, base FROM mark WHERE id = 1")?.query_row([], |row| {
-            Ok(Self {
-                identity: row.get(0)?,
-                count: row.get(1)?,
-                at: row.get::<_, Option<i64>>(2)?.map(Timestamp),
-                is_behind: row.get(3)?,
-                base: row.get(4)?,
-            })
-        })
+        db.prepare_cached("SELECT identity, count, at_ms, is_behind, base FROM mark WHERE id = 1")?.query_row(
+            [],
+            |row| {
+                Ok(Self {
+                    identity: row.get(0)?,
+                    count: row.get(1)?,
+                    at: row.get::<_, Option<i64>>(2)?.map(Timestamp),
+                    is_behind: row.get(3)?,
+                    base: row.get(4)?,
+                })
+            },
+        )
     }
 }
 
@@ -52,16 +55,31 @@ impl Mark {
         let row = Row::read(db)?;
         let Some(marking) = &self.marking else { return Ok(Found::Unmarked) };
         if marking.at == MarkAt::Nowhere {
-            let message = || format!("the ledger {} was marked, and these settings keep no mark ([ledger] mark = \"none\")", self.ledger.display());
+            let message = || {
+                format!(
+                    "the ledger {} was marked, and these settings keep no mark ([ledger] mark = \"none\")",
+                    self.ledger.display()
+                )
+            };
             let is_marked = marking.is_needed && row.identity.is_some();
-            let doubt = |message| Found::Doubt(Doubt { why: Why::Unkept, message, ledger_at: row.at, mark_at: None }, Vec::new());
+            let doubt = |message| {
+                Found::Doubt(
+                    Doubt { why: Why::Unkept, message, ledger_at: row.at, mark_at: None },
+                    Vec::new(),
+                )
+            };
             return Ok(if is_marked { doubt(message()) } else { Found::Unmarked });
         }
         let (ledger, mark) = (self.ledger.display(), self.file.display());
         let (sheet, mark_at) = match sheet::read(&self.file) {
             Ok(found) => found.unzip(),
             Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                return Ok(self.doubt(Why::Unreadable, &row, None, format!("the mark {mark} of the ledger {ledger} cannot be read: {error}")));
+                return Ok(self.doubt(
+                    Why::Unreadable,
+                    &row,
+                    None,
+                    format!("the mark {mark} of the ledger {ledger} cannot be read: {error}"),
+                ));
             }
             Err(error) => return Ok(Found::Broken(error)),
         };
@@ -72,20 +90,27 @@ impl Mark {
             return Ok(match sheet.filter(|sheet| sheet.count > 0) {
                 None => Found::Unmarked,
                 Some(_) => {
-                    let message =
-                        format!("the ledger {ledger} is new or was never marked, and the mark {mark} is that of one which was written{until}");
+                    let message = format!(
+                        "the ledger {ledger} is new or was never marked, and the mark {mark} is that of one \
+                         which was written{until}"
+                    );
                     self.doubt(Why::NoLedger, &row, mark_at, message)
                 }
             });
         };
         Ok(match sheet {
             None => self.without_mark(&row, identity),
-            Some(sheet) if sheet.identity != *identity => {
-                self.doubt(Why::Other, &row, mark_at, format!("the mark {mark} is that of another ledger than {ledger}, or of a newer one"))
-            }
+            Some(sheet) if sheet.identity != *identity => self.doubt(
+                Why::Other,
+                &row,
+                mark_at,
+                format!("the mark {mark} is that of another ledger than {ledger}, or of a newer one"),
+            ),
             Some(sheet) if sheet.count > row.count => {
-                let message =
-                    format!("the ledger {ledger} is older than its mark {mark}, which knows of {} writes more{until}", sheet.count - row.count);
+                let message = format!(
+                    "the ledger {ledger} is older than its mark {mark}, which knows of {} writes more{until}",
+                    sheet.count - row.count
+                );
                 self.doubt(Why::Older, &row, mark_at, message)
             }
             Some(_) => Found::Sound(row),
@@ -99,21 +124,35 @@ impl Mark {
     /// A ledger whose mark is not in its place. One that was moved takes its mark along.
     fn without_mark(&self, row: &Row, identity: &str) -> Found {
         let (ledger, mark) = (self.ledger.display(), self.file.display());
-        let gone = format!("the ledger {ledger} was marked, and its mark {mark} is not there: it was copied to here, or the mark was removed");
+        let gone = format!(
+            "the ledger {ledger} was marked, and its mark {mark} is not there: it was copied to here, or \
+             the mark was removed"
+        );
         let moved = self.others().into_iter().find(|(_, sheet)| sheet.identity == *identity);
         let Some((file, sheet)) = moved else { return self.doubt(Why::NoMark, row, None, gone) };
         let was = sheet.ledger.clone();
         let (why, message) = match was {
-            _ if sheet.count > row.count => (Why::Older, format!("the ledger {ledger} is older than its mark {}", file.display())),
-            Some(was) if was.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) => match self.bring(&file, &sheet) {
-                Ok(()) => return Found::Sound(Row { identity: Some(identity.to_owned()), ..*row }),
-                Err(_) => (Why::NoMark, gone),
-            },
+            _ if sheet.count > row.count => {
+                (Why::Older, format!("the ledger {ledger} is older than its mark {}", file.display()))
+            }
+            Some(was)
+                if was
+                    .symlink_metadata()
+                    .is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) =>
+            {
+                match self.bring(&file, &sheet) {
+                    Ok(()) => return Found::Sound(Row { identity: Some(identity.to_owned()), ..*row }),
+                    Err(_) => (Why::NoMark, gone),
+                }
+            }
             was => {
                 let was = was.map_or_else(|| "another one".to_owned(), |was| was.display().to_string());
                 (
                     Why::Copied,
-                    format!("the ledger {ledger} is a copy of {was}, which is there as well: each would have limits and a queue of its own"),
+                    format!(
+                        "the ledger {ledger} is a copy of {was}, which is there as well: each would have \
+                         limits and a queue of its own"
+                    ),
                 )
             }
         };
@@ -137,16 +176,27 @@ impl Mark {
     /// The other marks of this user.
     fn others(&self) -> Vec<(PathBuf, Sheet)> {
         let Some(Marking { at: MarkAt::Folder(folder), .. }) = &self.marking else { return Vec::new() };
-        sheet::all_in(folder).into_iter().filter(|(file, sheet)| *file != self.file && sheet.count > 0).collect()
+        sheet::all_in(folder)
+            .into_iter()
+            .filter(|(file, sheet)| *file != self.file && sheet.count > 0)
+            .collect()
     }
 
-    /// The doubt about a new ledger of a user who has sent from another one: limits and opt-outs would begin anew.
+    /// The doubt about a new ledger of a user who has sent from another one: limits and opt-outs would begin
+    /// anew.
     pub(super) fn other(&self, db: &Connection) -> rusqlite::Result<Option<Found>> {
-        let is_new: bool = db.query_row("SELECT NOT EXISTS (SELECT 1 FROM message WHERE NOT sandbox)", [], |row| row.get(0))?;
+        let is_new: bool =
+            db.query_row("SELECT NOT EXISTS (SELECT 1 FROM message WHERE NOT sandbox)", [], |row| {
+                row.get(0)
+            })?;
         let others = if is_new { self.others() } else { Vec::new() };
         let Some((_, first)) = others.first() else { return Ok(None) };
-        let was = first.ledger.as_deref().map_or_else(|| "another one".to_owned(), |was| was.display().to_string());
-        let message = format!("the ledger {} is new, and this user has sent from {was}: limits and opt-outs would begin anew", self.ledger.display());
+        let was =
+            first.ledger.as_deref().map_or_else(|| "another one".to_owned(), |was| was.display().to_string());
+        let message = format!(
+            "the ledger {} is new, and this user has sent from {was}: limits and opt-outs would begin anew",
+            self.ledger.display()
+        );
         let doubt = Doubt { why: Why::Second, message, ledger_at: None, mark_at: None };
         Ok(Some(Found::Doubt(doubt, others.iter().map(|(file, _)| notes_of(file)).collect())))
     }

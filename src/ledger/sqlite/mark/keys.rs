@@ -1,5 +1,5 @@
-//! Which idempotency keys were used: a digest of each, one after the other in a file beside the mark. A call that is repeated
-//! after an older ledger was accepted is not a new one.
+//! Which idempotency keys were used: a digest of each, one after the other in a file beside the mark. A call
+//! that is repeated after an older ledger was accepted is not a new one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error, Result, Write as _};
@@ -64,7 +64,8 @@ pub(super) fn any_lost(db: &Connection) -> rusqlite::Result<bool> {
 
 /// Whether this one was.
 pub(super) fn is_lost(db: &Connection, key: Key) -> rusqlite::Result<bool> {
-    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM lost_key WHERE digest = ?1)")?.query_row([key.octets()], |row| row.get(0))
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM lost_key WHERE digest = ?1)")?
+        .query_row([key.octets()], |row| row.get(0))
 }
 
 /// The file, to add to.

@@ -1,5 +1,6 @@
-//! What the mark knows besides the count: who wants no more texts, and at least how much of each budget is used. A small
-//! database beside the mark, so that several processes may write it, and a kill in the middle takes nothing away.
+//! What the mark knows besides the count: who wants no more texts, and at least how much of each budget is
+//! used. A small database beside the mark, so that several processes may write it, and a kill in the middle
+//! takes nothing away.
 
 use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
@@ -17,15 +18,18 @@ use crate::clock::Timestamp;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 const TABLES: &str = "
-    CREATE TABLE IF NOT EXISTS wish (number TEXT PRIMARY KEY, is_out INTEGER NOT NULL, at_ms INTEGER NOT NULL, source TEXT NOT NULL,
+    CREATE TABLE IF NOT EXISTS wish (number TEXT PRIMARY KEY, is_out INTEGER NOT NULL, at_ms INTEGER NOT \
+    NULL, source TEXT NOT NULL,
                                      is_stray INTEGER NOT NULL, pending TEXT) STRICT, WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS budget (key TEXT PRIMARY KEY, scope INTEGER NOT NULL, used_micros INTEGER NOT NULL, messages INTEGER NOT NULL,
+    CREATE TABLE IF NOT EXISTS budget (key TEXT PRIMARY KEY, scope INTEGER NOT NULL, used_micros INTEGER \
+    NOT NULL, messages INTEGER NOT NULL,
                                        frozen INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS known (identity TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS wish_stray ON wish (is_stray) WHERE is_stray;
     PRAGMA user_version = 1;";
 
-/// The version of notes in which all stands that the ledger knows. Those of a lower one were begun, and a kill came.
+/// The version of notes in which all stands that the ledger knows. Those of a lower one were begun, and a
+/// kill came.
 const WHOLE: i32 = 2;
 
 /// How much of a budget is used, at least as much as ever was.
@@ -54,7 +58,9 @@ pub(super) struct Notes {
 /// What went wrong, as trouble of the file that it is.
 fn trouble(error: rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Error::new(ErrorKind::InvalidData, error),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            Error::new(ErrorKind::InvalidData, error)
+        }
         _ => Error::other(error),
     }
 }
@@ -104,7 +110,10 @@ impl Notes {
     }
 
     fn connect(path: &Path) -> rusqlite::Result<Self> {
-        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let db = Connection::open_with_flags(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
         db.busy_timeout(BUSY_TIMEOUT)?;
         db.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
         db.pragma_update(None, "synchronous", "normal")?;
@@ -115,23 +124,34 @@ impl Notes {
         Ok(notes)
     }
 
-    /// Writes wishes. One for no more texts always counts; one for texts again does where it is not the older one. Stray ones
-    /// are not in the ledger that the mark speaks of.
+    /// Writes wishes. One for no more texts always counts; one for texts again does where it is not the older
+    /// one. Stray ones are not in the ledger that the mark speaks of.
     pub(super) fn write_wishes(&mut self, wishes: &[Wish], is_stray: bool) -> Result<()> {
         // A STOP is brought to the disk at once, as it is in the ledger.
         self.db.pragma_update(None, "synchronous", "full").map_err(trouble)?;
         let written = self.write(|db| {
             let mut write = db.prepare_cached(
-                "INSERT INTO wish (number, is_out, at_ms, source, is_stray, pending) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                "INSERT INTO wish (number, is_out, at_ms, source, is_stray, pending) VALUES (?1, ?2, ?3, \
+                 ?4, ?5, ?6)
                  ON CONFLICT (number) DO UPDATE
-                 SET is_out = excluded.is_out, at_ms = excluded.at_ms, is_stray = is_stray OR excluded.is_stray, pending = excluded.pending,
-                     source = CASE WHEN is_out AND excluded.is_out AND source = 'operator' THEN source ELSE excluded.source END
+                 SET is_out = excluded.is_out, at_ms = excluded.at_ms, is_stray = is_stray OR \
+                 excluded.is_stray, pending = excluded.pending,
+                     source = CASE WHEN is_out AND excluded.is_out AND source = 'operator' THEN source ELSE \
+                     excluded.source END
                  WHERE excluded.is_out OR excluded.at_ms >= at_ms",
             )?;
             for wish in wishes {
                 let pending = wish.pending.as_ref().map(serde_json::to_string).transpose();
-                let pending = pending.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-                write.execute(params![wish.number, wish.is_out, wish.at.as_millis(), wish.source, is_stray, pending])?;
+                let pending =
+                    pending.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+                write.execute(params![
+                    wish.number,
+                    wish.is_out,
+                    wish.at.as_millis(),
+                    wish.source,
+                    is_stray,
+                    pending
+                ])?;
             }
             Ok(())
         });
@@ -143,11 +163,19 @@ impl Notes {
     pub(super) fn write_covers<'a>(&mut self, covers: impl IntoIterator<Item = &'a Cover>) -> Result<()> {
         self.write(|db| {
             let mut write = db.prepare_cached(
-                "INSERT INTO budget (key, scope, used_micros, messages, frozen) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (key) DO UPDATE
-                 SET used_micros = max(used_micros, excluded.used_micros), messages = max(messages, excluded.messages)",
+                "INSERT INTO budget (key, scope, used_micros, messages, frozen) VALUES (?1, ?2, ?3, ?4, ?5) \
+                 ON CONFLICT (key) DO UPDATE
+                 SET used_micros = max(used_micros, excluded.used_micros), messages = max(messages, \
+                 excluded.messages)",
             )?;
             for cover in covers {
-                write.execute(params![cover.key, cover.scope, cover.used_micros, cover.messages, cover.is_frozen])?;
+                write.execute(params![
+                    cover.key,
+                    cover.scope,
+                    cover.used_micros,
+                    cover.messages,
+                    cover.is_frozen
+                ])?;
             }
             Ok(())
         })
@@ -165,12 +193,18 @@ impl Notes {
 
     /// Notes that a ledger with this identity is an older one of the ledger that the mark speaks of.
     pub(super) fn know(&mut self, identity: &str) -> Result<()> {
-        self.write(|db| db.execute("INSERT INTO known (identity) VALUES (?1) ON CONFLICT DO NOTHING", [identity]).map(drop))
+        self.write(|db| {
+            db.execute("INSERT INTO known (identity) VALUES (?1) ON CONFLICT DO NOTHING", [identity])
+                .map(drop)
+        })
     }
 
     /// Whether it is.
     pub(super) fn knows(&self, identity: &str) -> Result<bool> {
-        let read = self.db.query_row("SELECT EXISTS (SELECT 1 FROM known WHERE identity = ?1)", [identity], |row| row.get(0));
+        let read =
+            self.db.query_row("SELECT EXISTS (SELECT 1 FROM known WHERE identity = ?1)", [identity], |row| {
+                row.get(0)
+            });
         read.map_err(trouble)
     }
 
@@ -180,7 +214,8 @@ impl Notes {
     }
 
     fn write(&mut self, step: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> Result<()> {
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
+        let transaction =
+            self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
         step(&transaction).map_err(trouble)?;
         transaction.commit().map_err(trouble)
     }
@@ -189,11 +224,25 @@ impl Notes {
     pub(super) fn wishes(&self, only_strays: bool) -> Result<Vec<Wish>> {
         let read = || -> rusqlite::Result<Vec<Wish>> {
             let which = if only_strays { "WHERE is_stray" } else { "" };
-            let mut statement = self.db.prepare(&format!("SELECT number, is_out, at_ms, source, pending FROM wish {which} ORDER BY at_ms"))?;
+            let mut statement = self.db.prepare(&format!(
+                "SELECT number, is_out, at_ms, source, pending FROM wish {which} ORDER BY at_ms"
+            ))?;
             let row = |row: &rusqlite::Row<'_>| {
-                let wrong = |error: serde_json::Error| rusqlite::Error::FromSqlConversionFailure(4, Type::Text, error.into());
-                let pending = row.get::<_, Option<String>>(4)?.map(|text| serde_json::from_str(&text)).transpose().map_err(wrong)?;
-                Ok(Wish { number: row.get(0)?, is_out: row.get(1)?, at: Timestamp(row.get(2)?), source: row.get(3)?, pending })
+                let wrong = |error: serde_json::Error| {
+                    rusqlite::Error::FromSqlConversionFailure(4, Type::Text, error.into())
+                };
+                let pending = row
+                    .get::<_, Option<String>>(4)?
+                    .map(|text| serde_json::from_str(&text))
+                    .transpose()
+                    .map_err(wrong)?;
+                Ok(Wish {
+                    number: row.get(0)?,
+                    is_out: row.get(1)?,
+                    at: Timestamp(row.get(2)?),
+                    source: row.get(3)?,
+                    pending,
+                })
             };
             statement.query_map([], row)?.collect()
         };
@@ -203,7 +252,8 @@ impl Notes {
     /// Every budget.
     pub(super) fn covers(&self) -> Result<Vec<Cover>> {
         let read = || -> rusqlite::Result<Vec<Cover>> {
-            let mut statement = self.db.prepare("SELECT key, scope, used_micros, messages, frozen FROM budget")?;
+            let mut statement =
+                self.db.prepare("SELECT key, scope, used_micros, messages, frozen FROM budget")?;
             statement.query_map([], cover_from)?.collect()
         };
         read().map_err(trouble)
@@ -226,7 +276,13 @@ impl Drop for Notes {
 
 /// Reads a name, a scope, what is used, messages, and whether it is frozen.
 pub(super) fn cover_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Cover> {
-    Ok(Cover { key: row.get(0)?, scope: row.get(1)?, used_micros: row.get(2)?, messages: row.get(3)?, is_frozen: row.get(4)? })
+    Ok(Cover {
+        key: row.get(0)?,
+        scope: row.get(1)?,
+        used_micros: row.get(2)?,
+        messages: row.get(3)?,
+        is_frozen: row.get(4)?,
+    })
 }
 
 #[cfg(test)]
@@ -235,7 +291,13 @@ mod tests {
     use super::*;
 
     fn wish(is_out: bool, at: i64) -> Wish {
-        Wish { number: "+33199000001".to_owned(), is_out, at: Timestamp(at), source: "reply".to_owned(), pending: None }
+        Wish {
+            number: "+33199000001".to_owned(),
+            is_out,
+            at: Timestamp(at),
+            source: "reply".to_owned(),
+            pending: None,
+        }
     }
 
     #[test]
@@ -271,7 +333,13 @@ mod tests {
     fn what_was_used_never_becomes_less() {
         let folder = tempfile::tempdir().unwrap();
         let mut notes = Notes::open_or_begin(&folder.path().join("notes")).unwrap();
-        let cover = |used_micros, messages| Cover { key: "day".to_owned(), scope: 1, used_micros, messages, is_frozen: false };
+        let cover = |used_micros, messages| Cover {
+            key: "day".to_owned(),
+            scope: 1,
+            used_micros,
+            messages,
+            is_frozen: false,
+        };
         notes.write_covers(&[cover(10, 3), cover(7, 4)]).unwrap();
         assert_eq!(notes.covers().unwrap(), [cover(10, 4)]);
         notes.write_frozen(&[Cover { is_frozen: true, ..cover(12, 1) }]).unwrap();

@@ -34,7 +34,12 @@ pub(super) struct Sheet {
 
 impl Sheet {
     fn text(&self) -> String {
-        let ledger = self.ledger.as_deref().and_then(Path::to_str).filter(|ledger| !ledger.contains(char::is_control)).unwrap_or_default();
+        let ledger = self
+            .ledger
+            .as_deref()
+            .and_then(Path::to_str)
+            .filter(|ledger| !ledger.contains(char::is_control))
+            .unwrap_or_default();
         format!("{BEGIN}{:0DIGITS$}\nidentity {}\nledger {ledger}\nend\n", self.count, self.identity)
     }
 
@@ -44,7 +49,11 @@ impl Sheet {
         let ledger = rest.strip_suffix("\nend\n")?;
         let is_identity = identity.len() == 32 && identity.bytes().all(|byte| byte.is_ascii_hexdigit());
         let ledger = Some(PathBuf::from(ledger)).filter(|ledger| !ledger.as_os_str().is_empty());
-        is_identity.then_some(Self { identity: identity.to_owned(), count: count_from(count.as_bytes())?, ledger })
+        is_identity.then_some(Self {
+            identity: identity.to_owned(),
+            count: count_from(count.as_bytes())?,
+            ledger,
+        })
     }
 }
 
@@ -57,11 +66,14 @@ fn unreadable(why: &str) -> Error {
     Error::new(ErrorKind::InvalidData, why.to_owned())
 }
 
-/// Reads a mark, and when it was last written; nothing where there is none. What is there and is no mark is [`ErrorKind::InvalidData`].
+/// Reads a mark, and when it was last written; nothing where there is none. What is there and is no mark is
+/// [`ErrorKind::InvalidData`].
 pub(super) fn read(path: &Path) -> Result<Option<(Sheet, Option<Timestamp>)>> {
     let about = match path.symlink_metadata() {
         Ok(about) => about,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(error),
     };
     if !about.is_file() || about.len() > MAX_BYTES {
@@ -70,7 +82,8 @@ pub(super) fn read(path: &Path) -> Result<Option<(Sheet, Option<Timestamp>)>> {
     if !is_of_this_user(path, &about) {
         return Err(Error::new(ErrorKind::PermissionDenied, "it belongs to another user"));
     }
-    let sheet = Sheet::parse(&std::fs::read_to_string(path)?).ok_or_else(|| unreadable("it is no mark, or a part of one"))?;
+    let sheet = Sheet::parse(&std::fs::read_to_string(path)?)
+        .ok_or_else(|| unreadable("it is no mark, or a part of one"))?;
     let since = about.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
     Ok(Some((sheet, since.and_then(|since| i64::try_from(since.as_millis()).ok()).map(Timestamp))))
 }
@@ -88,8 +101,8 @@ pub(super) fn open(path: &Path) -> Result<File> {
     OpenOptions::new().read(true).write(true).open(path)
 }
 
-/// Writes this count, unless one as high is there: of several processes, the latest count stays. Without a sync. Returns whether it
-/// was written.
+/// Writes this count, unless one as high is there: of several processes, the latest count stays. Without a
+/// sync. Returns whether it was written.
 pub(super) fn raise(file: &File, count: i64) -> Result<bool> {
     let mut left = PATIENCE;
     loop {
@@ -145,7 +158,11 @@ mod tests {
     use super::*;
 
     fn sheet(count: i64) -> Sheet {
-        Sheet { identity: "0123456789abcdef0123456789abcdef".to_owned(), count, ledger: Some(PathBuf::from("/data/ledger.db")) }
+        Sheet {
+            identity: "0123456789abcdef0123456789abcdef".to_owned(),
+            count,
+            ledger: Some(PathBuf::from("/data/ledger.db")),
+        }
     }
 
     #[test]

@@ -74,10 +74,16 @@ async fn a_file_under_the_log_of_another_one_is_refused_before_anything_is_writt
     let ledger = open(&path).unwrap();
     ledger.backup(&packed).await.unwrap();
     let mut octets = std::fs::read(&packed).unwrap();
-    ledger.writer().unwrap().run(|db| db.execute("UPDATE instance SET opened_ms = opened_ms + 1", [])).await.unwrap();
+    ledger
+        .writer()
+        .unwrap()
+        .run(|db| db.execute("UPDATE instance SET opened_ms = opened_ms + 1", []))
+        .await
+        .unwrap();
     let left = killed(&path);
     drop(ledger);
-    // A backup, which says that it is whole; and the same as it is while somebody has it open: its tables are in other places.
+    // A backup, which says that it is whole; and the same as it is while somebody has it open: its tables are
+    // in other places.
     for says in [APPLICATION_ID, OPEN_ID] {
         put_back(&left);
         octets[68..72].copy_from_slice(&says.to_be_bytes());
@@ -100,7 +106,12 @@ async fn who_reads_while_a_ledger_is_opened_keeps_no_word_out_of_its_file() {
     let reader = rusqlite::Connection::open(&path).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM message").unwrap();
     let ledger = open(&path).unwrap();
-    ledger.writer().unwrap().run(|db| db.execute("UPDATE instance SET opened_ms = opened_ms + 1", [])).await.unwrap();
+    ledger
+        .writer()
+        .unwrap()
+        .run(|db| db.execute("UPDATE instance SET opened_ms = opened_ms + 1", []))
+        .await
+        .unwrap();
     // The reader's own locks end with its file: not before all is looked at.
     let left = killed(&path);
     assert_eq!(left[0].1[68..72], OPEN_ID.to_be_bytes());

@@ -14,7 +14,12 @@ pub(super) const ACTIONS: &[Action] = &[
         required: &[],
         optional: &["day", "service"],
     },
-    Action { name: "cancel", about: "takes back a message that was not delivered yet, by its vendor id", required: &["id"], optional: &[] },
+    Action {
+        name: "cancel",
+        about: "takes back a message that was not delivered yet, by its vendor id",
+        required: &["id"],
+        optional: &[],
+    },
 ];
 
 /// Longest `Query_Code`.
@@ -27,12 +32,14 @@ fn invalid(why: &str) -> Error {
 impl Gateway {
     /// [`Provider::act`](crate::provider::Provider::act)
     pub(super) async fn do_action(&self, name: &str, arguments: &Arguments) -> Result<serde_json::Value> {
-        let action = ACTIONS.iter().find(|action| action.name == name).ok_or_else(|| no_such_action(name, ACTIONS))?;
+        let action =
+            ACTIONS.iter().find(|action| action.name == name).ok_or_else(|| no_such_action(name, ACTIONS))?;
         action.check(arguments)?;
         let request = if name == "query" { self.query(arguments)? } else { cancel(arguments)? };
         self.account.start();
         let answer = self.account.ask(0, &request).await.map_err(|lost| lost.error(&self.config.name))?;
-        let refused = || Error::new(ErrorKind::ProviderRejected, format!("{} did not take it back", self.config.name));
+        let refused =
+            || Error::new(ErrorKind::ProviderRejected, format!("{} did not take it back", self.config.name));
         match (&request, answer) {
             (Request::Query { day, .. }, Answer::Counted(counts)) => Ok(serde_json::json!({
                 "day": day,
@@ -47,7 +54,10 @@ impl Gateway {
             })),
             (Request::Cancel(_), Answer::Canceled(0)) => Ok(serde_json::json!({ "canceled": true })),
             (Request::Cancel(_), Answer::Canceled(_)) => Err(refused()),
-            _ => Err(Error::new(ErrorKind::ProviderUnavailable, format!("{} gave the answer to another question", self.config.name))),
+            _ => Err(Error::new(
+                ErrorKind::ProviderUnavailable,
+                format!("{} gave the answer to another question", self.config.name),
+            )),
         }
     }
 

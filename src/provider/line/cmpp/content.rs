@@ -1,13 +1,16 @@
-//! What stands in `Msg_Content`: which form a text goes out in, how many segments it becomes, and their octets.
+//! What stands in `Msg_Content`: which form a text goes out in, how many segments it becomes, and their
+//! octets.
 //!
-//! CMPP counts octets. ASCII takes one for a character, UCS-2 two, and GB18030 one for ASCII and two for Chinese, so a text
-//! that mixes both can be shorter in it. A text that does not fit one segment is cut into parts that begin with the same
-//! user data header as everywhere, and each is a SUBMIT of its own. No character is ever cut.
+//! CMPP counts octets. ASCII takes one for a character, UCS-2 two, and GB18030 one for ASCII and two for
+//! Chinese, so a text that mixes both can be shorter in it. A text that does not fit one segment is cut into
+//! parts that begin with the same user data header as everywhere, and each is a SUBMIT of its own. No
+//! character is ever cut.
 //!
-//! Not every phone reads GB18030, and many a gateway knows only the characters of two octets in it. So it is taken where it
-//! saves a segment and has no longer characters, unless the settings say otherwise.
+//! Not every phone reads GB18030, and many a gateway knows only the characters of two octets in it. So it is
+//! taken where it saves a segment and has no longer characters, unless the settings say otherwise.
 //!
-//! Source: QB-GF-028-2003, section 8.4.3.1 (`Msg_Fmt`, `Msg_Length`); 3GPP TS 23.040, section 9.2.3.24. No I/O, no clock.
+//! Source: QB-GF-028-2003, section 8.4.3.1 (`Msg_Fmt`, `Msg_Length`); 3GPP TS 23.040, section 9.2.3.24. No
+//! I/O, no clock.
 
 use std::ops::Range;
 
@@ -129,13 +132,18 @@ pub struct Plan {
 
 impl std::fmt::Debug for Plan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Plan").field("format", &self.format).field("segments", &self.segments()).finish_non_exhaustive()
+        f.debug_struct("Plan")
+            .field("format", &self.format)
+            .field("segments", &self.segments())
+            .finish_non_exhaustive()
     }
 }
 
-/// Whether a character is the same everywhere and takes one septet on the air: the rest of ASCII takes two, or has no code.
+/// Whether a character is the same everywhere and takes one septet on the air: the rest of ASCII takes two,
+/// or has no code.
 fn is_plain(character: char) -> bool {
-    matches!(character, ' '..='~' | '\r' | '\n') && !matches!(character, '^' | '{' | '}' | '[' | ']' | '~' | '|' | '\\' | '`')
+    matches!(character, ' '..='~' | '\r' | '\n')
+        && !matches!(character, '^' | '{' | '}' | '[' | ']' | '~' | '|' | '\\' | '`')
 }
 
 impl Plan {
@@ -148,7 +156,8 @@ impl Plan {
         match (rules.gb, gb(text)) {
             (Gb::Shorter | Gb::Always, Some(octets)) => {
                 let gb = Self::cut(Format::Gb18030, octets, rules);
-                let is_better = gb.segments() < ucs2.segments() || (rules.gb == Gb::Always && gb.segments() == ucs2.segments());
+                let is_better = gb.segments() < ucs2.segments()
+                    || (rules.gb == Gb::Always && gb.segments() == ucs2.segments());
                 if is_better { gb } else { ucs2 }
             }
             _ => ucs2,
@@ -180,7 +189,8 @@ impl Plan {
         self.cuts.len()
     }
 
-    /// The content of each segment, with its header where there are several. Nothing for more than [`MAX_SEGMENTS`].
+    /// The content of each segment, with its header where there are several. Nothing for more than
+    /// [`MAX_SEGMENTS`].
     pub fn contents(&self, reference: Reference) -> Option<Vec<Bytes>> {
         let total = u8::try_from(self.cuts.len()).ok()?;
         let mut all = BytesMut::with_capacity(self.octets.len() + self.cuts.len() * reference.header());
@@ -213,10 +223,11 @@ fn gb(text: &str) -> Option<Vec<u8>> {
     (!is_changed).then(|| octets.into_owned())
 }
 
-/// The text of a content that a person wrote, without its header; nothing for data (`Msg_Fmt` 4) that is no text.
+/// The text of a content that a person wrote, without its header; nothing for data (`Msg_Fmt` 4) that is no
+/// text.
 ///
-/// The octet is in truth the data coding scheme of 3GPP TS 23.038, and China's 15. Where it says ASCII, GB18030 is read,
-/// which has ASCII in it: phones in China are known to send one as the other.
+/// The octet is in truth the data coding scheme of 3GPP TS 23.038, and China's 15. Where it says ASCII,
+/// GB18030 is read, which has ASCII in it: phones in China are known to send one as the other.
 pub fn decode(format: u8, octets: &[u8]) -> Option<String> {
     match format {
         15 => Some(GB18030.decode_without_bom_handling(octets).0.into_owned()),
@@ -266,7 +277,8 @@ mod tests {
 
     #[test]
     fn gb18030_is_taken_where_it_saves_a_segment_and_every_gateway_can_read_it() {
-        let mixed = "验证码 ABC 123456 valid for ten minutes. 您好 ABCDEFGHIJKLMNOPQRSTUVWXYZ 0123456789 abcdefghij";
+        let mixed =
+            "验证码 ABC 123456 valid for ten minutes. 您好 ABCDEFGHIJKLMNOPQRSTUVWXYZ 0123456789 abcdefghij";
         assert!(mixed.chars().count() > 70);
         assert_eq!(shape(mixed, &RULES), ("GB18030", 1));
         assert_eq!(shape(mixed, &Rules { gb: Gb::Never, ..RULES }), ("UCS-2", 2));
@@ -274,7 +286,11 @@ mod tests {
         assert_eq!(shape("你好", &Rules { gb: Gb::Always, ..RULES }), ("GB18030", 1));
         assert_eq!(Plan::of("你好", &Rules { gb: Gb::Always, ..RULES }).octets, b"\xc4\xe3\xba\xc3");
         assert_eq!(shape(&format!("{mixed}😀"), &RULES), ("UCS-2", 2), "four octets");
-        assert_eq!(shape("\u{e5e5}", &Rules { gb: Gb::Always, ..RULES }), ("UCS-2", 1), "GB18030 has no such character");
+        assert_eq!(
+            shape("\u{e5e5}", &Rules { gb: Gb::Always, ..RULES }),
+            ("UCS-2", 1),
+            "GB18030 has no such character"
+        );
     }
 
     #[test]
@@ -296,14 +312,22 @@ mod tests {
         assert_eq!(decode(15, b"\xc4\xe3\xba\xc3").as_deref(), Some("你好"));
         assert_eq!(decode(8, b"\x4f\x60\x59\x7d").as_deref(), Some("你好"));
         assert_eq!(decode(0, b"TD").as_deref(), Some("TD"));
-        assert_eq!(decode(0, b"\xc4\xe3\xba\xc3").as_deref(), Some("你好"), "a phone that says the wrong format");
+        assert_eq!(
+            decode(0, b"\xc4\xe3\xba\xc3").as_deref(),
+            Some("你好"),
+            "a phone that says the wrong format"
+        );
         assert_eq!(decode(25, b"\x4f\x60").as_deref(), Some("你"), "shown at once, and not kept");
         assert_eq!(decode(4, b"\x00\x01"), None);
     }
 
     fn rules() -> impl Strategy<Value = Rules> {
         let gb = prop_oneof![Just(Gb::Never), Just(Gb::Shorter), Just(Gb::Always)];
-        (gb, 140_usize..=160, any::<bool>()).prop_map(|(gb, ascii_limit, is_wide_reference)| Rules { gb, ascii_limit, is_wide_reference })
+        (gb, 140_usize..=160, any::<bool>()).prop_map(|(gb, ascii_limit, is_wide_reference)| Rules {
+            gb,
+            ascii_limit,
+            is_wide_reference,
+        })
     }
 
     fn text() -> impl Strategy<Value = String> {

@@ -47,15 +47,24 @@ impl Gateway {
         let plan = Plan {
             name: config.name.clone(),
             address: config.address.clone(),
-            lines: (0..config.session.binds.max(1)).map(|_| Line { bind: Arc::default(), submits: true }).collect(),
+            lines: (0..config.session.binds.max(1))
+                .map(|_| Line { bind: Arc::default(), submits: true })
+                .collect(),
             settings: config.session.clone(),
         };
-        let (account, pushes) = Account::new(Cmpp::new(config.clone(), secret), plan, Arc::clone(&setup.clock))?;
+        let (account, pushes) =
+            Account::new(Cmpp::new(config.clone(), secret), plan, Arc::clone(&setup.clock))?;
         // Two programs of one sender should not begin with the same number.
         let mut random = [0; 2];
         setup.clock.fill_random(&mut random)?;
         let references = References::new(u16::from_be_bytes(random));
-        Ok(Self { config, clock: Arc::clone(&setup.clock), account, pushes: Mutex::new(Some(pushes)), references })
+        Ok(Self {
+            config,
+            clock: Arc::clone(&setup.clock),
+            account,
+            pushes: Mutex::new(Some(pushes)),
+            references,
+        })
     }
 
     /// A number as the gateway is told it.
@@ -80,18 +89,29 @@ impl Gateway {
             return None;
         }
         let now = self.clock.now();
-        let at = |span: Option<Span>| span.map_or_else(String::new, |span| time::absolute(now.plus_ms(span.as_millis())));
+        let at = |span: Option<Span>| {
+            span.map_or_else(String::new, |span| time::absolute(now.plus_ms(span.as_millis())))
+        };
         // A message is valid for as long as from the moment on at which it may go out.
         let wait = self.config.at_time.map_or(0, Span::as_millis);
-        let until = self.config.validity.map_or_else(String::new, |span| time::absolute(now.plus_ms(wait.saturating_add(span.as_millis()))));
+        let until = self.config.validity.map_or_else(String::new, |span| {
+            time::absolute(now.plus_ms(wait.saturating_add(span.as_millis())))
+        });
         Some(Arc::new((until, at(self.config.at_time))))
     }
 
     /// Asks for one text to these recipients, segment by segment. Nothing where it has too many segments.
-    pub(super) async fn submit(&self, first: &Submission, to: Arc<[Terminal]>, carried: &Arc<[MessageId]>, brake: &Brake) -> Option<Answers> {
+    pub(super) async fn submit(
+        &self,
+        first: &Submission,
+        to: Arc<[Terminal]>,
+        carried: &Arc<[MessageId]>,
+        brake: &Brake,
+    ) -> Option<Answers> {
         let rules = self.config.rules();
         let plan = content::Plan::of(&first.text, &rules);
-        let recipients = || to.iter().map(|terminal| std::str::from_utf8(terminal.as_bytes()).unwrap_or_default());
+        let recipients =
+            || to.iter().map(|terminal| std::str::from_utf8(terminal.as_bytes()).unwrap_or_default());
         let reference = if plan.segments() > 1 { self.references.next(recipients()) } else { 0 };
         let contents = plan.contents(rules.reference(reference))?;
         let parts = u8::try_from(contents.len()).ok()?;
@@ -118,7 +138,9 @@ impl Gateway {
     pub(super) fn outcome(&self, answers: &Answers, place: u16) -> Outcome {
         let results = self.account.protocol().results();
         let segment = |asked: &Asked<Answer>| match &asked.answer {
-            Ok(Answer::Submitted(answered)) if asked.of_recipient => recipient_full(results.words(answered.result)),
+            Ok(Answer::Submitted(answered)) if asked.of_recipient => {
+                recipient_full(results.words(answered.result))
+            }
             Ok(answer) => said(answer, place, results),
             Err(lost) => lost.clone().into(),
         };
@@ -126,8 +148,8 @@ impl Gateway {
     }
 }
 
-/// The id of the recipient at this place, where the gateway answered with `first`: only the low 16 bits count on, and they
-/// begin again at 0. Empty where the gateway gave none.
+/// The id of the recipient at this place, where the gateway answered with `first`: only the low 16 bits count
+/// on, and they begin again at 0. Empty where the gateway gave none.
 pub(super) fn vendor_id(first: u64, place: u16) -> String {
     let [.., high, low] = first.to_be_bytes();
     let sequence = u16::from_be_bytes([high, low]).wrapping_add(place);
@@ -135,14 +157,21 @@ pub(super) fn vendor_id(first: u64, place: u16) -> String {
 }
 
 pub(super) fn too_long() -> Outcome {
-    Outcome::Rejected { code: ErrorKind::MessageTooLong, why: format!("one message has at most {} segments", content::MAX_SEGMENTS) }
+    Outcome::Rejected {
+        code: ErrorKind::MessageTooLong,
+        why: format!("one message has at most {} segments", content::MAX_SEGMENTS),
+    }
 }
 
 /// What an answer says of a segment to the recipient at this place.
 pub(super) fn said(answer: &Answer, place: u16, results: &Results) -> SegmentOutcome {
     match answer {
-        Answer::Submitted(answered) if answered.result == 0 => SegmentOutcome::Accepted { vendor_id: vendor_id(answered.msg_id, place) },
+        Answer::Submitted(answered) if answered.result == 0 => {
+            SegmentOutcome::Accepted { vendor_id: vendor_id(answered.msg_id, place) }
+        }
         Answer::Submitted(answered) => results.outcome(answered.result),
-        Answer::Counted(_) | Answer::Canceled(_) => SegmentOutcome::Unknown { why: "the gateway gave the answer to another question".to_owned() },
+        Answer::Counted(_) | Answer::Canceled(_) => {
+            SegmentOutcome::Unknown { why: "the gateway gave the answer to another question".to_owned() }
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! How each side proves that it knows the secret, and which version a connection begins with.
 //!
-//! The proof is an MD5 over the names of both sides, the secret and the time, as the standard has it; it protects nothing but
-//! the secret itself. Many gateways answer with a proof that is wrong, so ours is to be told and theirs is only checked where
-//! the settings say so.
+//! The proof is an MD5 over the names of both sides, the secret and the time, as the standard has it; it
+//! protects nothing but the secret itself. Many gateways answer with a proof that is wrong, so ours is to be
+//! told and theirs is only checked where the settings say so.
 //!
 //! Source: QB-GF-028-2003, section 8.4.1.
 
@@ -28,11 +28,18 @@ pub enum Verify {
     Strict,
 }
 
-/// `AuthenticatorSource`: MD5 of the `SP_Id` as its field of 6 octets, 9 zeros, the secret, and the ten digits of the time.
+/// `AuthenticatorSource`: MD5 of the `SP_Id` as its field of 6 octets, 9 zeros, the secret, and the ten
+/// digits of the time.
 pub fn authenticator(sp_id: &[u8], secret: &[u8], timestamp: &[u8; 10]) -> [u8; 16] {
     let mut source = [0; 6];
     source.iter_mut().zip(sp_id).for_each(|(to, from)| *to = *from);
-    Md5::new().chain_update(source).chain_update([0; 9]).chain_update(secret).chain_update(timestamp).finalize().into()
+    Md5::new()
+        .chain_update(source)
+        .chain_update([0; 9])
+        .chain_update(secret)
+        .chain_update(timestamp)
+        .finalize()
+        .into()
 }
 
 /// `AuthenticatorISMG`: MD5 of the status in its own width, our proof and the secret.
@@ -43,15 +50,19 @@ pub fn answer_authenticator(status: u32, is_wide: bool, ours: &[u8; 16], secret:
     md5.chain_update(ours).chain_update(secret).finalize().into()
 }
 
-/// Whether the gateway proved that it knows the secret. With `any_width` also over a status of the other width.
+/// Whether the gateway proved that it knows the secret. With `any_width` also over a status of the other
+/// width.
 pub(super) fn is_proven(answer: &ConnectResp, ours: &[u8; 16], secret: &SecretText, any_width: bool) -> bool {
     let widths = [answer.is_wide, !answer.is_wide];
     let mut proofs = widths.iter().take(if any_width { 2 } else { 1 });
-    proofs.any(|is_wide| answer_authenticator(answer.status, *is_wide, ours, secret.expose().as_bytes()) == answer.authenticator)
+    proofs.any(|is_wide| {
+        answer_authenticator(answer.status, *is_wide, ours, secret.expose().as_bytes())
+            == answer.authenticator
+    })
 }
 
-/// What one line to the gateway remembers from its greeting until the answer to it. A line without one begins with the
-/// version of the settings.
+/// What one line to the gateway remembers from its greeting until the answer to it. A line without one begins
+/// with the version of the settings.
 #[derive(Default)]
 pub struct Greeting(Mutex<Greeted>);
 
@@ -106,11 +117,23 @@ mod tests {
     fn the_proofs_are_those_of_other_implementations() {
         let ours = authenticator(b"900001", b"888888", b"1122093005");
         assert_eq!(hex(&ours), "1777faf5e0548fb1452a0d710fdc19f0");
-        assert_eq!(hex(&authenticator(b"900001", b"888888", b"0102030405")), "3b7bba56a8c1d885b7d43d3f6d82cb94");
-        assert_eq!(hex(&answer_authenticator(0, false, &ours, b"888888")), "114d540cb716388fb494fc9dc1cdd5d9");
+        assert_eq!(
+            hex(&authenticator(b"900001", b"888888", b"0102030405")),
+            "3b7bba56a8c1d885b7d43d3f6d82cb94"
+        );
+        assert_eq!(
+            hex(&answer_authenticator(0, false, &ours, b"888888")),
+            "114d540cb716388fb494fc9dc1cdd5d9"
+        );
         assert_eq!(hex(&answer_authenticator(0, true, &ours, b"888888")), "e77414d8fb44c3cf7ddea4d8487de989");
-        assert_eq!(hex(&answer_authenticator(3, false, &ours, b"888888")), "73d2b4b77c6fc0e731397780c20f9834");
-        assert_ne!(authenticator(b"9000", b"888888", b"1122093005"), authenticator(b"9000\x01", b"888888", b"1122093005"));
+        assert_eq!(
+            hex(&answer_authenticator(3, false, &ours, b"888888")),
+            "73d2b4b77c6fc0e731397780c20f9834"
+        );
+        assert_ne!(
+            authenticator(b"9000", b"888888", b"1122093005"),
+            authenticator(b"9000\x01", b"888888", b"1122093005")
+        );
     }
 
     #[test]

@@ -1,11 +1,12 @@
-//! The octets of CMPP: every PDU between a service provider and a gateway, in both directions and in each version.
+//! The octets of CMPP: every PDU between a service provider and a gateway, in both directions and in each
+//! version.
 //!
-//! Decoding borrows from the frame and copies nothing; encoding writes straight into the buffer that goes out. What a
-//! field means is for others. Versions 2.0 and 2.1 are the same octets; 3.0 has wider numbers and results. Where peers are
-//! known to mix the widths up, the length of the frame decides and not the version.
+//! Decoding borrows from the frame and copies nothing; encoding writes straight into the buffer that goes
+//! out. What a field means is for others. Versions 2.0 and 2.1 are the same octets; 3.0 has wider numbers and
+//! results. Where peers are known to mix the widths up, the length of the frame decides and not the version.
 //!
-//! A text field has a fixed width and is filled up with zeros: a reader cuts at the first zero, a writer cuts what is too
-//! long. All integers are big-endian.
+//! A text field has a fixed width and is filled up with zeros: a reader cuts at the first zero, a writer cuts
+//! what is too long. All integers are big-endian.
 //!
 //! Source: China Mobile QB-GF-028-2003 (CMPP 3.0.0), section 8, with its list of changes since 2.x.
 
@@ -420,6 +421,9 @@ hidden!(Connect, Submit, Deliver, Query, Destinations);
 
 impl std::fmt::Debug for ConnectResp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ConnectResp").field("status", &self.status).field("version", &self.version).finish_non_exhaustive()
+        f.debug_struct("ConnectResp")
+            .field("status", &self.status)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
     }
 }

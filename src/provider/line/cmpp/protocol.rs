@@ -1,7 +1,8 @@
 //! CMPP for the session engine: greeting, requests, answers, and what the gateway tells by itself.
 //!
-//! A connection begins with the version of the settings. A gateway that calls it too high is greeted again with the next
-//! lower one, at once, and so from then on; one that takes the greeting and names a lower version is spoken to in that one.
+//! A connection begins with the version of the settings. A gateway that calls it too high is greeted again
+//! with the next lower one, at once, and so from then on; one that takes the greeting and names a lower
+//! version is spoken to in that one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -11,7 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::login::{self, Greeting, Verify};
 use super::pdu::{
-    self, Answered, Connect, ConnectResp, Counts, Destinations, Frame, HEADER, LONGEST, Pdu, Query, Submit, Terminal, Version, until_zero,
+    self, Answered, Connect, ConnectResp, Counts, Destinations, Frame, HEADER, LONGEST, Pdu, Query, Submit,
+    Terminal, Version, until_zero,
 };
 use super::result::{FLOW_CONTROL, Results};
 use super::settings::Config;
@@ -115,8 +117,8 @@ impl std::fmt::Debug for Delivered {
 }
 
 impl Delivered {
-    /// What stands for a text of a person: everything that the gateway repeats when it tells it again. Its id alone is not
-    /// enough, since some gateways give none, or one to several. Nothing for a report.
+    /// What stands for a text of a person: everything that the gateway repeats when it tells it again. Its id
+    /// alone is not enough, since some gateways give none, or one to several. Nothing for a report.
     pub(super) fn content(&self) -> Option<Content> {
         if self.is_report {
             return None;
@@ -195,7 +197,11 @@ impl Cmpp {
             _ => "another reason",
         };
         Refused {
-            why: format!("the gateway refused the greeting in version {}: status {}, {why}", asked.as_str(), answer.status),
+            why: format!(
+                "the gateway refused the greeting in version {}: status {}, {why}",
+                asked.as_str(),
+                answer.status
+            ),
             is_unauthorized: matches!(answer.status, 2 | 3),
             is_to_be_tried_at_once: lower.is_some(),
         }
@@ -208,12 +214,14 @@ impl Cmpp {
             Verify::Off => {}
             Verify::Warn => {
                 if !proves(true) && !self.has_warned.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(provider = %self.config.name, "authentication of the gateway failed: it did not prove that it knows the secret");
+                    tracing::warn!(provider = %self.config.name,
+                        "authentication of the gateway failed: it did not prove that it knows the secret");
                 }
             }
             Verify::Strict if proves(false) => {}
             Verify::Strict => {
-                let why = "the gateway did not prove that it knows the secret (verify = \"strict\")".to_owned();
+                let why =
+                    "the gateway did not prove that it knows the secret (verify = \"strict\")".to_owned();
                 return Err(Refused { why, is_unauthorized: true, is_to_be_tried_at_once: false });
             }
         }
@@ -221,8 +229,9 @@ impl Cmpp {
     }
 }
 
-/// The version to speak after a greeting that was taken: the one that we asked for, or the lower one that the gateway
-/// names. One that answers with the narrow status of 2.x speaks that, also where it names none or says how high it could go.
+/// The version to speak after a greeting that was taken: the one that we asked for, or the lower one that the
+/// gateway names. One that answers with the narrow status of 2.x speaks that, also where it names none or
+/// says how high it could go.
 fn agreed(asked: Version, answer: &ConnectResp) -> Version {
     match Version::from_octet(answer.version) {
         Some(named) if answer.is_wide || named.min(asked) < Version::V30 => named.min(asked),
@@ -250,7 +259,8 @@ fn delivered(sequence: u32, deliver: &pdu::Deliver<'_>) -> Incoming<Cmpp> {
 
 /// A frame that cannot be read. A DELIVER is answered even so, or the gateway tells it again and again.
 fn unreadable(frame: &[u8]) -> Incoming<Cmpp> {
-    let word = |at: usize| frame.get(at..at + 4).and_then(|word| word.try_into().ok()).map(u32::from_be_bytes);
+    let word =
+        |at: usize| frame.get(at..at + 4).and_then(|word| word.try_into().ok()).map(u32::from_be_bytes);
     let (Some(id), Some(sequence)) = (word(4), word(8)) else { return Incoming::Ignored };
     if id & pdu::ANSWER != 0 {
         return Incoming::Ignored;
@@ -289,7 +299,12 @@ impl Protocol for Cmpp {
         let source = self.config.sp_id.as_bytes();
         let authenticator = login::authenticator(source, self.secret.expose().as_bytes(), &text);
         line.greets(version, authenticator);
-        pdu::encode(&Pdu::Connect(Connect { source, authenticator, version: version.octet(), timestamp }), sequence, version, out);
+        pdu::encode(
+            &Pdu::Connect(Connect { source, authenticator, version: version.octet(), timestamp }),
+            sequence,
+            version,
+            out,
+        );
     }
 
     fn greeted(&self, line: &Self::Bind, frame: &[u8]) -> Result<Version, Refused> {
@@ -314,9 +329,12 @@ impl Protocol for Cmpp {
     fn encode(&self, version: &Version, request: &Request, sequence: u32, out: &mut BytesMut) {
         let pdu = match request {
             Request::Submit(segment) => Pdu::Submit(self.submit(segment)),
-            Request::Query { day, service } => {
-                Pdu::Query(Query { day: day.as_bytes(), kind: u8::from(!service.is_empty()), code: service.as_bytes(), reserve: &[] })
-            }
+            Request::Query { day, service } => Pdu::Query(Query {
+                day: day.as_bytes(),
+                kind: u8::from(!service.is_empty()),
+                code: service.as_bytes(),
+                reserve: &[],
+            }),
             Request::Cancel(msg_id) => Pdu::Cancel(*msg_id),
         };
         pdu::encode(&pdu, sequence, *version, out);
@@ -335,7 +353,9 @@ impl Protocol for Cmpp {
             Pdu::TerminateResp => Incoming::ByeAnswer,
             Pdu::ConnectResp(_) | Pdu::DeliverResp(_) => Incoming::Ignored,
             // No gateway asks this of a service provider.
-            Pdu::Connect(_) | Pdu::Submit(_) | Pdu::Query(_) | Pdu::Cancel(_) => Incoming::Malformed { sequence },
+            Pdu::Connect(_) | Pdu::Submit(_) | Pdu::Query(_) | Pdu::Cancel(_) => {
+                Incoming::Malformed { sequence }
+            }
         }
     }
 
@@ -366,8 +386,16 @@ impl Protocol for Cmpp {
         pdu::encode(&Pdu::TerminateResp, sequence, Version::V20, out);
     }
 
-    /// What is to be told again is answered with flow control: it is the only result after which a gateway does that.
-    fn push_answer(&self, version: &Version, push: &Delivered, sequence: u32, is_taken: bool, out: &mut BytesMut) {
+    /// What is to be told again is answered with flow control: it is the only result after which a gateway
+    /// does that.
+    fn push_answer(
+        &self,
+        version: &Version,
+        push: &Delivered,
+        sequence: u32,
+        is_taken: bool,
+        out: &mut BytesMut,
+    ) {
         let result = match (push.is_readable, is_taken) {
             (false, _) => BAD_STRUCTURE,
             (true, true) => 0,

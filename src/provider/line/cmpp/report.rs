@@ -1,7 +1,7 @@
 //! Reports: what a gateway says became of a message, in the content of a DELIVER.
 //!
-//! The content of 2.x has 60 octets and that of 3.0 has 71, and some gateways of 3.0 send the short one. So its own length
-//! decides. What matters stands at the same places in both.
+//! The content of 2.x has 60 octets and that of 3.0 has 71, and some gateways of 3.0 send the short one. So
+//! its own length decides. What matters stands at the same places in both.
 //!
 //! Source: QB-GF-028-2003, section 8.4.5.1, and its table of final states.
 
@@ -38,12 +38,15 @@ pub struct Report<'a> {
 
 impl std::fmt::Debug for Report<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Report").field("msg_id", &format_args!("{:016x}", self.msg_id)).finish_non_exhaustive()
+        f.debug_struct("Report")
+            .field("msg_id", &format_args!("{:016x}", self.msg_id))
+            .finish_non_exhaustive()
     }
 }
 
 impl<'a> Report<'a> {
-    /// Reads the content of a DELIVER whose `Registered_Delivery` is 1: 60 octets or 71. Octets behind them are ignored.
+    /// Reads the content of a DELIVER whose `Registered_Delivery` is 1: 60 octets or 71. Octets behind them
+    /// are ignored.
     pub fn decode(content: &'a [u8]) -> Option<Self> {
         let terminal = match content.len() {
             0..SHORT => return None,
@@ -71,7 +74,8 @@ impl<'a> Report<'a> {
         out.put_u32(self.smsc_sequence);
     }
 
-    /// What it says of the message, and why it failed. Nothing where it says that the message is still on its way.
+    /// What it says of the message, and why it failed. Nothing where it says that the message is still on its
+    /// way.
     pub fn state(&self) -> Option<(State, Option<String>)> {
         let stat = self.stat.trim_ascii().to_ascii_uppercase();
         let why = || Some(stat.escape_ascii().to_string());
@@ -79,13 +83,14 @@ impl<'a> Report<'a> {
             b"DELIVRD" => (State::Delivered, None),
             b"EXPIRED" => (State::Expired, why()),
             b"" | b"ACCEPTD" => return None,
-            // DELETED, UNDELIV, UNKNOWN and REJECTD, and the classes of errors such as "MA:0001": all are final.
+            // DELETED, UNDELIV, UNKNOWN and REJECTD, and the classes of errors such as "MA:0001": all are
+            // final.
             _ => (State::Failed, why()),
         })
     }
 
-    /// When it was done, in China's time; now where the report says nothing that can be true. It tells the minute alone: the
-    /// end of that is taken, or a message would be delivered before it was sent.
+    /// When it was done, in China's time; now where the report says nothing that can be true. It tells the
+    /// minute alone: the end of that is taken, or a message would be delivered before it was sent.
     pub fn at(&self, now: Timestamp) -> Timestamp {
         const DAY_MS: i64 = 86_400_000;
         const MINUTE_MS: i64 = 60_000;
@@ -100,7 +105,14 @@ mod tests {
     use super::*;
 
     fn report(stat: &[u8]) -> Report<'_> {
-        Report { msg_id: 7, stat, submitted: b"2611220930", done: b"2611220931", destination: b"13800138000", smsc_sequence: 9 }
+        Report {
+            msg_id: 7,
+            stat,
+            submitted: b"2611220930",
+            done: b"2611220931",
+            destination: b"13800138000",
+            smsc_sequence: 9,
+        }
     }
 
     #[test]
@@ -133,7 +145,11 @@ mod tests {
     fn the_time_of_a_report_is_chinas_unless_it_cannot_be_true() {
         let done = Timestamp::parse("2026-11-22T01:31:00Z").unwrap();
         let sent = done.plus_ms(45_000);
-        assert_eq!(report(b"DELIVRD").at(sent.plus_ms(1_000)), sent.plus_ms(1_000), "not before it was sent in the same minute");
+        assert_eq!(
+            report(b"DELIVRD").at(sent.plus_ms(1_000)),
+            sent.plus_ms(1_000),
+            "not before it was sent in the same minute"
+        );
         assert_eq!(report(b"DELIVRD").at(done.plus_ms(600_000)), done.plus_ms(59_999));
         let long_after = done.plus_ms(30 * 86_400_000);
         assert_eq!(report(b"DELIVRD").at(long_after), long_after);

@@ -1,7 +1,8 @@
 //! What the `Result` of a `SUBMIT_RESP` means for a message.
 //!
-//! A result other than 0 says that the gateway did not take it: a definite no, but for flow control, which says "not now".
-//! The codes from 100 on are each gateway's own; `[[provider.result_codes]]` says what they mean, and may overrule the others.
+//! A result other than 0 says that the gateway did not take it: a definite no, but for flow control, which
+//! says "not now". The codes from 100 on are each gateway's own; `[[provider.result_codes]]` says what they
+//! mean, and may overrule the others.
 //!
 //! Source: QB-GF-028-2003, section 8.4.3.2.
 
@@ -103,7 +104,11 @@ mod tests {
         for result in (1..=255).chain([u32::MAX]) {
             let is_no = matches!(results.outcome(result), SegmentOutcome::Rejected { .. });
             assert_eq!(is_no, result != FLOW_CONTROL, "{result}");
-            assert_eq!(results.verdict(result) == Verdict::NotNow(NotNow::Account), result == FLOW_CONTROL, "{result}");
+            assert_eq!(
+                results.verdict(result) == Verdict::NotNow(NotNow::Account),
+                result == FLOW_CONTROL,
+                "{result}"
+            );
         }
         assert_eq!(results.verdict(0), Verdict::Taken);
         for (result, expected) in [
@@ -113,13 +118,17 @@ mod tests {
             (11, ErrorKind::ProviderUnauthorized),
             (BAD_DESTINATION, ErrorKind::InvalidNumber),
         ] {
-            assert!(matches!(results.outcome(result), SegmentOutcome::Rejected { code, .. } if code == expected), "{result}");
+            assert!(
+                matches!(results.outcome(result), SegmentOutcome::Rejected { code, .. } if code == expected),
+                "{result}"
+            );
         }
     }
 
     #[test]
     fn a_gateways_own_codes_overrule_the_standard() {
-        let own = |code, means, why: Option<&str>| ResultCode { code, means, why: why.map(ToOwned::to_owned) };
+        let own =
+            |code, means, why: Option<&str>| ResultCode { code, means, why: why.map(ToOwned::to_owned) };
         let results = Results::new(&[
             own(101, Meaning::InsufficientBalance, Some("no credit")),
             own(102, Meaning::Throttled, None),
@@ -127,8 +136,14 @@ mod tests {
             own(8, Meaning::Later, None),
         ]);
         let why = "result 101: no credit".to_owned();
-        assert_eq!(results.outcome(101), SegmentOutcome::Rejected { code: ErrorKind::InsufficientBalance, why });
-        assert_eq!((results.verdict(102), results.verdict(8)), (Verdict::NotNow(NotNow::Account), Verdict::Refused));
+        assert_eq!(
+            results.outcome(101),
+            SegmentOutcome::Rejected { code: ErrorKind::InsufficientBalance, why }
+        );
+        assert_eq!(
+            (results.verdict(102), results.verdict(8)),
+            (Verdict::NotNow(NotNow::Account), Verdict::Refused)
+        );
         assert!(matches!(results.outcome(103), SegmentOutcome::Unknown { .. }));
         assert!(matches!(results.outcome(8), SegmentOutcome::NotSent { retry_after_ms: Some(LATER_MS), .. }));
     }

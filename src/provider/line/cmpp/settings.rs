@@ -16,7 +16,8 @@ use crate::setting::{Secret, Span, word};
 /// Most digits of a sender: the field has one octet more.
 const MAX_SENDER: usize = 20;
 
-/// The longest that a message is valid or held back: its year has two digits, and gateways keep messages for some days.
+/// The longest that a message is valid or held back: its year has two digits, and gateways keep messages for
+/// some days.
 const LONGEST: Span = Span::hours(720);
 
 /// Settings of a CMPP gateway.
@@ -44,7 +45,8 @@ pub struct Config {
     pub from: Option<String>,
     /// Your service (`Service_Id`), up to 10 characters.
     pub service_id: String,
-    /// Who is charged (`Fee_UserType`): 0 the recipient, 1 the sender, 2 your company, 3 the number in `fee_terminal_id`.
+    /// Who is charged (`Fee_UserType`): 0 the recipient, 1 the sender, 2 your company, 3 the number in
+    /// `fee_terminal_id`.
     pub fee_user_type: u8,
     /// The number that is charged with `fee_user_type` = 3.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,14 +62,16 @@ pub struct Config {
     /// How long the gateway tries to deliver, up to 720h. As it likes unless set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validity: Option<Span>,
-    /// How long the gateway holds each message back before it is delivered, up to 720h. Not at all unless set.
+    /// How long the gateway holds each message back before it is delivered, up to 720h. Not at all unless
+    /// set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_time: Option<Span>,
     /// Whether Chinese numbers are written with their 11 digits alone. Else with 86 before them.
     pub national_numbers: bool,
     /// Whether numbers outside China are taken; they are written with 00 and their country code.
     pub foreign: bool,
-    /// When texts go out in GB18030 and not in UCS-2: `never`, `shorter` (where it saves a segment), or `always`.
+    /// When texts go out in GB18030 and not in UCS-2: `never`, `shorter` (where it saves a segment), or
+    /// `always`.
     #[serde(deserialize_with = "word")]
     pub gb18030: Gb,
     /// Most characters of an ASCII text of one segment, 140 to 160. The standard says less than 160.
@@ -125,18 +129,28 @@ pub(super) fn is_sender(sender: &str) -> bool {
 impl Config {
     /// How texts become octets.
     pub(super) fn rules(&self) -> Rules {
-        Rules { gb: self.gb18030, ascii_limit: usize::from(self.ascii_limit), is_wide_reference: self.long_reference == 16 }
+        Rules {
+            gb: self.gb18030,
+            ascii_limit: usize::from(self.ascii_limit),
+            is_wide_reference: self.long_reference == 16,
+        }
     }
 
     /// Checks the text fields of a frame.
     fn check_fields(&self) -> std::result::Result<(), String> {
-        let is_text = |text: &str, most: usize| text.len() <= most && text.bytes().all(|octet| octet.is_ascii_graphic());
+        let is_text = |text: &str, most: usize| {
+            text.len() <= most && text.bytes().all(|octet| octet.is_ascii_graphic())
+        };
         let is_digits = |text: &str| text.bytes().all(|octet| octet.is_ascii_digit());
         if self.sp_id.is_empty() || !is_text(&self.sp_id, 6) {
-            return Err("sp_id must be the number of your company at the gateway, 1 to 6 characters".to_owned());
+            return Err(
+                "sp_id must be the number of your company at the gateway, 1 to 6 characters".to_owned()
+            );
         }
         if !self.from.as_deref().is_some_and(is_sender) {
-            return Err(format!("`from` must be your service code there: 1 to {MAX_SENDER} digits, such as 10690001"));
+            return Err(format!(
+                "`from` must be your service code there: 1 to {MAX_SENDER} digits, such as 10690001"
+            ));
         }
         if !is_text(&self.service_id, 10) {
             return Err("service_id must have at most 10 characters".to_owned());
@@ -148,8 +162,12 @@ impl Config {
             return Err("fee_code must have at most 6 digits".to_owned());
         }
         let terminal = self.fee_terminal_id.as_deref();
-        if terminal.is_some_and(|terminal| !is_text(terminal, 21)) || (self.fee_user_type == 3 && terminal.is_none_or(str::is_empty)) {
-            return Err("fee_terminal_id must be the number that is charged, at most 21 characters; fee_user_type = 3 needs it".to_owned());
+        if terminal.is_some_and(|terminal| !is_text(terminal, 21))
+            || (self.fee_user_type == 3 && terminal.is_none_or(str::is_empty))
+        {
+            return Err("fee_terminal_id must be the number that is charged, at most 21 characters; \
+                fee_user_type = 3 needs it"
+                .to_owned());
         }
         Ok(())
     }
@@ -174,7 +192,10 @@ impl Settings for Config {
 
     fn check(&self) -> std::result::Result<(), String> {
         if !session::is_address(&self.address) {
-            return Err(format!("address \"{}\" must be the gateway's host:port, such as ismg.example.com:7890", self.address));
+            return Err(format!(
+                "address \"{}\" must be the gateway's host:port, such as ismg.example.com:7890",
+                self.address
+            ));
         }
         self.check_fields()?;
         for (name, span) in [("validity", self.validity), ("at_time", self.at_time)] {
@@ -186,9 +207,16 @@ impl Settings for Config {
             ("fee_user_type", u32::from(self.fee_user_type), 0, 3),
             ("msg_level", u32::from(self.msg_level), 0, 9),
             ("ascii_limit", u32::from(self.ascii_limit), 140, 160),
-            ("destinations_per_submit", u32::from(self.destinations_per_submit), 1, u32::try_from(MAX_DESTINATIONS).unwrap_or(99)),
+            (
+                "destinations_per_submit",
+                u32::from(self.destinations_per_submit),
+                1,
+                u32::try_from(MAX_DESTINATIONS).unwrap_or(99),
+            ),
         ];
-        if let Some((name, number, least, most)) = numbers.into_iter().find(|(_, number, least, most)| !(least..=most).contains(&number)) {
+        if let Some((name, number, least, most)) =
+            numbers.into_iter().find(|(_, number, least, most)| !(least..=most).contains(&number))
+        {
             return Err(format!("{name} is {number}; it must be from {least} to {most}"));
         }
         if !matches!(self.long_reference, 8 | 16) {
@@ -207,8 +235,12 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_a_field_is_named() {
-        let fine =
-            Config { address: "127.0.0.1:7890".to_owned(), sp_id: "900001".to_owned(), from: Some("10690001".to_owned()), ..Config::default() };
+        let fine = Config {
+            address: "127.0.0.1:7890".to_owned(),
+            sp_id: "900001".to_owned(),
+            from: Some("10690001".to_owned()),
+            ..Config::default()
+        };
         assert_eq!(fine.check(), Ok(()));
         let text = |text: &str| Some(text.to_owned());
         for (wrong, named) in [

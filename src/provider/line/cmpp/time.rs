@@ -11,10 +11,12 @@ fn civil(at: Timestamp) -> DateTime {
     at.to_zoned(TimeZone::fixed(jiff::tz::offset(8))).datetime()
 }
 
-/// The ten digits `MMDDHHMMSS` that prove, with a leading zero where there is one; and the number that they are.
+/// The ten digits `MMDDHHMMSS` that prove, with a leading zero where there is one; and the number that they
+/// are.
 pub(super) fn login(now: Timestamp) -> ([u8; 10], u32) {
     let now = civil(now);
-    let parts = [now.month(), now.day(), now.hour(), now.minute(), now.second()].map(|part| u32::try_from(part).unwrap_or(0));
+    let parts = [now.month(), now.day(), now.hour(), now.minute(), now.second()]
+        .map(|part| u32::try_from(part).unwrap_or(0));
     let number = parts.iter().fold(0, |number, part| number * 100 + part);
     (digits(number), number)
 }
@@ -30,7 +32,8 @@ fn digits(number: u32) -> [u8; 10] {
     digits
 }
 
-/// `YYMMDDhhmmsstnnp` (SMPP 3.3, section 7.1.1): tenths of a second, and how many quarters of an hour it is before UTC.
+/// `YYMMDDhhmmsstnnp` (SMPP 3.3, section 7.1.1): tenths of a second, and how many quarters of an hour it is
+/// before UTC.
 pub(super) fn absolute(at: Timestamp) -> String {
     civil(at).strftime("%y%m%d%H%M%S032+").to_string()
 }

@@ -1,7 +1,7 @@
 //! What a gateway tells by itself, as events: reports become receipts, and texts of people become replies.
 //!
-//! Everything is thanked for once it is durable, and what is of no use (an intermediate state, data that is no text) at
-//! once. The segments of a long text are told as they come: whoever records them joins them.
+//! Everything is thanked for once it is durable, and what is of no use (an intermediate state, data that is
+//! no text) at once. The segments of a long text are told as they come: whoever records them joins them.
 
 use super::content;
 use super::pdu::{Terminal, until_zero};
@@ -19,8 +19,8 @@ pub(super) fn hex(msg_id: u64) -> String {
     format!("{msg_id:016x}")
 }
 
-/// The id of a text: the gateway's, with what stands for the text, since some gateways give one id to several. Where it gives
-/// none, the time when it was told first says which of several equal ones it is.
+/// The id of a text: the gateway's, with what stands for the text, since some gateways give one id to
+/// several. Where it gives none, the time when it was told first says which of several equal ones it is.
 fn id_of(msg_id: u64, content: &str, first: Timestamp) -> String {
     if msg_id == 0 { Reply::id_of(content, first) } else { format!("{}-{content}", hex(msg_id)) }
 }
@@ -36,25 +36,43 @@ pub(super) fn read(delivered: &Delivered, telling: impl Into<Telling>) -> Told {
         return Told { is_lost: report.is_none(), event: report.and_then(|report| receipt(&report, now)) };
     }
     let (from, to) = (sender(&delivered.from), text_of(&delivered.to));
-    let (header, octets) = if delivered.has_header { split_header(&delivered.content) } else { (None, &*delivered.content) };
+    let (header, octets) =
+        if delivered.has_header { split_header(&delivered.content) } else { (None, &*delivered.content) };
     // A place that cannot be joins nothing: such a text is one by itself, under the DELIVER's own id.
     let can_be = |header: &Header| header.total > 1 && (1..=header.total).contains(&header.number);
     let content = delivered.content().map(|content| message::hex(&content));
     let Some(Header { reference, total, number }) = header.filter(can_be) else {
-        let vendor_id = content.as_deref().map_or_else(String::new, |content| id_of(delivered.msg_id, content, now));
+        let vendor_id =
+            content.as_deref().map_or_else(String::new, |content| id_of(delivered.msg_id, content, now));
         let reply = |text| Event::Reply(Reply { vendor_id, from, to, text, at: now, content, is_again });
         return Told { event: content::decode(delivered.format, octets).map(reply), is_lost: false };
     };
     // Msg_Id 0 is none.
     let vendor_id = if delivered.msg_id == 0 { String::new() } else { hex(delivered.msg_id) };
     let (coding, octets) = (delivered.format, octets.to_vec());
-    let segment = ReplySegment { from, to, reference, total, number, coding, octets, vendor_id, at: now, content, is_again };
+    let segment = ReplySegment {
+        from,
+        to,
+        reference,
+        total,
+        number,
+        coding,
+        octets,
+        vendor_id,
+        at: now,
+        content,
+        is_again,
+    };
     Told { event: Some(Event::Segment(segment)), is_lost: false }
 }
 
 fn receipt(report: &Report<'_>, now: Timestamp) -> Option<Event> {
     let (state, why) = report.state()?;
-    Some(Event::Receipt(Receipt { why, is_documented: true, ..Receipt::new(hex(report.msg_id), state, report.at(now)) }))
+    Some(Event::Receipt(Receipt {
+        why,
+        is_documented: true,
+        ..Receipt::new(hex(report.msg_id), state, report.at(now))
+    }))
 }
 
 /// What a user data header says about a long text.
@@ -64,17 +82,26 @@ struct Header {
     number: u8,
 }
 
-/// Takes the user data header off a content. Nothing where it speaks of no long text (3GPP TS 23.040, section 9.2.3.24).
+/// Takes the user data header off a content. Nothing where it speaks of no long text (3GPP TS 23.040, section
+/// 9.2.3.24).
 fn split_header(content: &[u8]) -> (Option<Header>, &[u8]) {
     let Some((length, rest)) = content.split_first() else { return (None, content) };
-    let Some((mut elements, octets)) = rest.split_at_checked(usize::from(*length)) else { return (None, content) };
+    let Some((mut elements, octets)) = rest.split_at_checked(usize::from(*length)) else {
+        return (None, content);
+    };
     let mut header = None;
     while let [id, length, rest @ ..] = elements {
         let Some((value, rest)) = rest.split_at_checked(usize::from(*length)) else { break };
         match (id, value) {
-            (0, [reference, total, number]) => header = Some(Header { reference: u16::from(*reference), total: *total, number: *number }),
+            (0, [reference, total, number]) => {
+                header = Some(Header { reference: u16::from(*reference), total: *total, number: *number })
+            }
             (8, [high, low, total, number]) => {
-                header = Some(Header { reference: u16::from_be_bytes([*high, *low]), total: *total, number: *number });
+                header = Some(Header {
+                    reference: u16::from_be_bytes([*high, *low]),
+                    total: *total,
+                    number: *number,
+                });
             }
             _ => {}
         }
@@ -129,7 +156,10 @@ mod tests {
     #[test]
     fn a_text_of_a_person_becomes_a_reply_from_a_number_that_can_be_answered() {
         let told = reply(read(&mo(false, 15, b"\xc4\xe3\xba\xc3"), NOW));
-        assert_eq!((told.from.text(), told.to.as_str(), told.text.as_str()), ("13800138000", "10690001", "你好"));
+        assert_eq!(
+            (told.from.text(), told.to.as_str(), told.text.as_str()),
+            ("13800138000", "10690001", "你好")
+        );
         assert!(told.vendor_id.starts_with("bb25e14012340009-"), "{}", told.vendor_id);
         assert!(told.from == in_china("13800138000"));
         for written in ["8613800138000", "0085212345678", "10086", "pseudo1", ""] {
@@ -145,22 +175,28 @@ mod tests {
                 let delivered = Delivered { msg_id, from: Terminal::new(from), ..mo(false, 0, text) };
                 reply(read(&delivered, Telling { first, is_again: true })).vendor_id
             };
-            let people: Vec<String> = (0..5).map(|n| id(format!("1380013800{n}").as_bytes(), b"Y", NOW)).collect();
+            let people: Vec<String> =
+                (0..5).map(|n| id(format!("1380013800{n}").as_bytes(), b"Y", NOW)).collect();
             let others = [id(b"13800138000", b"N", NOW)];
             let distinct: std::collections::HashSet<&String> = people.iter().chain(&others).collect();
             assert_eq!(distinct.len(), 6, "{msg_id}");
             assert_eq!(id(b"13800138000", b"Y", NOW), people[0], "told again");
             let later = id(b"13800138000", b"Y", NOW.plus_ms(1));
-            assert_eq!(later == people[0], msg_id != 0, "an id of the gateway's is the same text at any time");
+            assert_eq!(
+                later == people[0],
+                msg_id != 0,
+                "an id of the gateway's is the same text at any time"
+            );
         }
     }
 
     #[test]
     fn the_segments_of_a_long_text_are_told_as_they_come() {
-        let segment = |delivered: &Delivered| match read(delivered, Telling { first: NOW, is_again: true }).event {
-            Some(Event::Segment(segment)) => segment,
-            other => panic!("{other:?}"),
-        };
+        let segment =
+            |delivered: &Delivered| match read(delivered, Telling { first: NOW, is_again: true }).event {
+                Some(Event::Segment(segment)) => segment,
+                other => panic!("{other:?}"),
+            };
         let expected = |delivered: &Delivered, reference, number, coding, octets: &[u8]| ReplySegment {
             from: in_china("13800138000"),
             to: "10690001".to_owned(),
@@ -207,7 +243,14 @@ mod tests {
         assert!(unreadable.event.is_none() && unreadable.is_lost);
         let report = |stat: &[u8], length: usize| {
             let mut out = bytes::BytesMut::new();
-            let report = Report { msg_id: 7, stat, submitted: b"", done: b"", destination: b"13800138000", smsc_sequence: 0 };
+            let report = Report {
+                msg_id: 7,
+                stat,
+                submitted: b"",
+                done: b"",
+                destination: b"13800138000",
+                smsc_sequence: 0,
+            };
             report.encode(true, &mut out);
             Delivered { is_report: true, ..mo(false, 0, &out[..length]) }
         };
@@ -216,6 +259,13 @@ mod tests {
         let cut = read(&report(b"DELIVRD", 59), NOW);
         assert!(cut.event.is_none() && cut.is_lost);
         let Some(Event::Receipt(receipt)) = read(&report(b"MA:0001", 71), NOW).event else { panic!() };
-        assert_eq!(receipt, Receipt { why: Some("MA:0001".to_owned()), is_documented: true, ..Receipt::new("0000000000000007", State::Failed, NOW) });
+        assert_eq!(
+            receipt,
+            Receipt {
+                why: Some("MA:0001".to_owned()),
+                is_documented: true,
+                ..Receipt::new("0000000000000007", State::Failed, NOW)
+            }
+        );
     }
 }

@@ -1,10 +1,10 @@
-//! The way of a text: wait for its turn, put its requests into a connection's stream one after the other, wait for their
-//! answers, and send again what is certainly right to send again: the carrier said "not now", or the connection ended before the
-//! first octet.
+//! The way of a text: wait for its turn, put its requests into a connection's stream one after the other,
+//! wait for their answers, and send again what is certainly right to send again: the carrier said "not now",
+//! or the connection ended before the first octet.
 //!
-//! Before its first request is written a text may be given up: nothing of it left. From then on neither the window nor the pace
-//! ends it, for a part of a text is of no use to anybody (3GPP TS 23.040, section 9.2.3.24.1): only the carrier's no, a connection
-//! that is lost, or the end of this program.
+//! Before its first request is written a text may be given up: nothing of it left. From then on neither the
+//! window nor the pace ends it, for a part of a text is of no use to anybody (3GPP TS 23.040, section
+//! 9.2.3.24.1): only the carrier's no, a connection that is lost, or the end of this program.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,8 +31,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// The longest of these waits.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// How often a segment is written at least before its text is given up in the middle: a carrier that takes seconds for each answer
-/// leaves no time for a second try.
+/// How often a segment is written at least before its text is given up in the middle: a carrier that takes
+/// seconds for each answer leaves no time for a second try.
 const LEAST_TRIES: u32 = 8;
 
 /// How long a text whose turn is too far off asks to be left alone, in milliseconds.
@@ -69,7 +69,12 @@ struct Begun<'a, P: Protocol> {
 
 impl<P: Protocol> Shared<P> {
     /// See [`Account::ask_all`](super::Account::ask_all).
-    pub(super) async fn ask_all(&self, order: u64, requests: &[P::Request], carried: Option<Carried<'_>>) -> Vec<Asked<P::Answer>> {
+    pub(super) async fn ask_all(
+        &self,
+        order: u64,
+        requests: &[P::Request],
+        carried: Option<Carried<'_>>,
+    ) -> Vec<Asked<P::Answer>> {
         let Some((first, rest)) = requests.split_first() else { return Vec::new() };
         if let Some(halt) = carried.and_then(|carried| carried.brake.pulled(&self.plan.name)) {
             return requests.iter().map(|_| Lost::from(halt.clone()).into()).collect();
@@ -78,7 +83,15 @@ impl<P: Protocol> Shared<P> {
         let count = u32::try_from(requests.len()).unwrap_or(u32::MAX);
         // One for the text itself, which waits in the name of all of it, and one for each request.
         let text = self.core.stamps.fetch_add(u64::from(count) + 1, std::sync::atomic::Ordering::Relaxed);
-        let stamp = Stamp { order, text, at: text + 1, is_again: false, goes_on: false, is_part: !rest.is_empty(), refused: None };
+        let stamp = Stamp {
+            order,
+            text,
+            at: text + 1,
+            is_again: false,
+            goes_on: false,
+            is_part: !rest.is_empty(),
+            refused: None,
+        };
         let written = Written { request: first, place: 0, of: requests.len(), carried };
         if rest.is_empty() {
             match self.begin_at_once(first, stamp) {
@@ -110,7 +123,13 @@ impl<P: Protocol> Shared<P> {
     }
 
     /// Writes the rest of a text that has begun, and waits for the answers to all of it.
-    async fn go_on(&self, stamp: Stamp, requests: &[P::Request], carried: Option<Carried<'_>>, begun: Begun<'_, P>) -> Vec<Asked<P::Answer>> {
+    async fn go_on(
+        &self,
+        stamp: Stamp,
+        requests: &[P::Request],
+        carried: Option<Carried<'_>>,
+        begun: Begun<'_, P>,
+    ) -> Vec<Asked<P::Answer>> {
         let mut asked: Vec<Option<Asked<P::Answer>>> = requests.iter().map(|_| None).collect();
         let mut under_way = FuturesUnordered::new();
         let written = |place: usize, request| Written { request, place, of: requests.len(), carried };
@@ -158,7 +177,13 @@ impl<P: Protocol> Shared<P> {
                 *slot = Some(one);
             }
         }
-        let not_the_rest = || Asked::from(Lost::NotSent { why: NOT_THE_REST.to_owned(), obstacle: Obstacle::Text, retry_after_ms: None });
+        let not_the_rest = || {
+            Asked::from(Lost::NotSent {
+                why: NOT_THE_REST.to_owned(),
+                obstacle: Obstacle::Text,
+                retry_after_ms: None,
+            })
+        };
         asked.into_iter().map(|one| one.unwrap_or_else(not_the_rest)).collect()
     }
 
@@ -224,7 +249,12 @@ impl<P: Protocol> Shared<P> {
     }
 
     /// Writes the next request of a text that has begun.
-    async fn begin_next(&self, on: &Arc<Link<P>>, request: &P::Request, stamp: Stamp) -> Result<Ticket<P>, Lost> {
+    async fn begin_next(
+        &self,
+        on: &Arc<Link<P>>,
+        request: &P::Request,
+        stamp: Stamp,
+    ) -> Result<Ticket<P>, Lost> {
         loop {
             if let Some(ticket) = self.begin_beside(Some(on), request, stamp, true).await? {
                 return Ok(ticket);
@@ -233,7 +263,12 @@ impl<P: Protocol> Shared<P> {
     }
 
     /// Writes a request again.
-    async fn begin_again(&self, request: &P::Request, stamp: Stamp, is_before_new: bool) -> Result<Ticket<P>, Lost> {
+    async fn begin_again(
+        &self,
+        request: &P::Request,
+        stamp: Stamp,
+        is_before_new: bool,
+    ) -> Result<Ticket<P>, Lost> {
         loop {
             self.core.orders.first(stamp.order, stamp.text).await;
             if let Some(ticket) = self.begin_beside(None, request, stamp, is_before_new).await? {
@@ -281,7 +316,12 @@ impl<P: Protocol> Shared<P> {
     }
 
     /// Waits for the answer to a request that was written, and sends it again where that is right.
-    async fn follow(&self, stamp: Stamp, written: Written<'_, P::Request>, mut ticket: Ticket<P>) -> (usize, Asked<P::Answer>) {
+    async fn follow(
+        &self,
+        stamp: Stamp,
+        written: Written<'_, P::Request>,
+        mut ticket: Ticket<P>,
+    ) -> (usize, Asked<P::Answer>) {
         let settings = &self.plan.settings;
         let Written { request, place, of, carried } = written;
         let mut refused_since = None;
@@ -296,14 +336,18 @@ impl<P: Protocol> Shared<P> {
             let _parted = (of > 1).then(|| self.begun());
             let again = Stamp { at, is_again: true, goes_on: false, ..stamp };
             ticket = match finish {
-                Finish::Answered(answer) => return (place, Asked { answer: Ok(answer), of_recipient: false }),
+                Finish::Answered(answer) => {
+                    return (place, Asked { answer: Ok(answer), of_recipient: false });
+                }
                 Finish::Lost(why, late) => {
                     self.listen(late, written);
                     return (place, Lost::Unknown { why: why.to_string() }.into());
                 }
                 Finish::Throttled { answer, of_recipient, granted } => {
-                    let until = *refused_since.get_or_insert_with(Instant::now) + settings.throttle_wait.duration();
-                    // The carrier's time counts, and not the wait for our own turn; but a text of which nothing left may wait elsewhere.
+                    let until =
+                        *refused_since.get_or_insert_with(Instant::now) + settings.throttle_wait.duration();
+                    // The carrier's time counts, and not the wait for our own turn; but a text of which
+                    // nothing left may wait elsewhere.
                     let given_up = (place, Asked { answer: Ok(answer), of_recipient });
                     let left = until.saturating_duration_since(Instant::now());
                     let is_part_of_more = of > 1 && tries < LEAST_TRIES;
@@ -317,11 +361,15 @@ impl<P: Protocol> Shared<P> {
                         () = self.board.closed(), if of == 1 => return given_up,
                         halt = self.halted(carried), if of == 1 => return (place, Lost::from(halt).into()),
                     }
-                    // The first time it goes before those that are new, and then in line with them: else those that are always
-                    // refused would leave no turn for others.
+                    // The first time it goes before those that are new, and then in line with them: else
+                    // those that are always refused would leave no turn for others.
                     let is_first = wait == FIRST_WAIT;
                     wait = (wait * 2).min(LONGEST_WAIT);
-                    let begun = self.begin_again(request, Stamp { refused: Some(granted), ..again }, is_first || of > 1);
+                    let begun = self.begin_again(
+                        request,
+                        Stamp { refused: Some(granted), ..again },
+                        is_first || of > 1,
+                    );
                     let begun = if of == 1 {
                         tokio::select! {
                             biased;

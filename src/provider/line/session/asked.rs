@@ -72,7 +72,9 @@ impl Lost {
     /// What a question without an answer means for whoever asked it of this provider.
     pub fn error(self, provider: &str) -> Error {
         let (kind, why) = match self {
-            Self::NotSent { why, obstacle: Obstacle::Unauthorized, .. } => (ErrorKind::ProviderUnauthorized, why),
+            Self::NotSent { why, obstacle: Obstacle::Unauthorized, .. } => {
+                (ErrorKind::ProviderUnauthorized, why)
+            }
             Self::NotSent { why, obstacle: Obstacle::Turn, .. } => (ErrorKind::RateLimited, why),
             Self::NotSent { why, .. } | Self::Unknown { why } => (ErrorKind::ProviderUnavailable, why),
         };
@@ -89,11 +91,17 @@ impl From<Halt> for Lost {
 impl From<Lost> for SegmentOutcome {
     fn from(lost: Lost) -> Self {
         match lost {
-            Lost::NotSent { why, obstacle: Obstacle::Unauthorized, .. } => Self::Rejected { code: ErrorKind::ProviderUnauthorized, why },
-            Lost::NotSent { why, obstacle: Obstacle::Turn, retry_after_ms } => {
-                Self::NotNow { code: ErrorKind::RateLimited, retry_after_ms: retry_after_ms.unwrap_or_default(), why }
+            Lost::NotSent { why, obstacle: Obstacle::Unauthorized, .. } => {
+                Self::Rejected { code: ErrorKind::ProviderUnauthorized, why }
             }
-            Lost::NotSent { why, obstacle: Obstacle::Halt(code), .. } => Self::NotNow { code, retry_after_ms: 0, why },
+            Lost::NotSent { why, obstacle: Obstacle::Turn, retry_after_ms } => Self::NotNow {
+                code: ErrorKind::RateLimited,
+                retry_after_ms: retry_after_ms.unwrap_or_default(),
+                why,
+            },
+            Lost::NotSent { why, obstacle: Obstacle::Halt(code), .. } => {
+                Self::NotNow { code, retry_after_ms: 0, why }
+            }
             Lost::NotSent { why, retry_after_ms, .. } => Self::NotSent { retry_after_ms, why },
             Lost::Unknown { why } => Self::Unknown { why },
         }

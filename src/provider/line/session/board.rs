@@ -55,14 +55,15 @@ pub(super) enum Way<P: Protocol> {
     Shut(Lost),
 }
 
-/// A bind that has not answered for so long, or for so many times the usual time, is only used where there is no better one.
+/// A bind that has not answered for so long, or for so many times the usual time, is only used where there is
+/// no better one.
 const SILENT: (Duration, u32) = (Duration::from_secs(1), 4);
 
 /// How long the carrier is left alone after it has refused who we are, in milliseconds.
 pub(super) const UNAUTHORIZED_MS: u64 = 30_000;
 
-/// How long a request that found no place asks to be left alone, in milliseconds: by then a connection is usually there
-/// again.
+/// How long a request that found no place asks to be left alone, in milliseconds: by then a connection is
+/// usually there again.
 pub(super) const SOON_MS: u64 = 1_000;
 
 fn not_sent(why: String, retry_after_ms: Option<u64>) -> Lost {
@@ -71,8 +72,15 @@ fn not_sent(why: String, retry_after_ms: Option<u64>) -> Lost {
 
 impl<P: Protocol> Board<P> {
     pub(super) fn new(submits: impl Iterator<Item = bool>, core: Arc<Core<P>>) -> Self {
-        let places = submits.map(|submits| Place { submits, link: None, refused: None, so_far: None, is_kept_up: false }).collect();
-        Self { core, state: Mutex::new(State { places, is_closing: false }), changed: Notify::new(), connections: AtomicU64::new(0) }
+        let places = submits
+            .map(|submits| Place { submits, link: None, refused: None, so_far: None, is_kept_up: false })
+            .collect();
+        Self {
+            core,
+            state: Mutex::new(State { places, is_closing: false }),
+            changed: Notify::new(),
+            connections: AtomicU64::new(0),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<P>> {
@@ -173,9 +181,15 @@ impl<P: Protocol> Board<P> {
         }
         // One of several binds may be refused because the others are up, so it takes all of them to know.
         let submitting = state.places.iter().filter(|place| place.submits);
-        let refusals: Option<Vec<&Refused>> = submitting.map(|place| place.refused.as_ref().filter(|refused| refused.is_unauthorized)).collect();
+        let refusals: Option<Vec<&Refused>> = submitting
+            .map(|place| place.refused.as_ref().filter(|refused| refused.is_unauthorized))
+            .collect();
         let first = refusals?.first().copied()?.why.clone();
-        Some(Lost::NotSent { why: first, obstacle: Obstacle::Unauthorized, retry_after_ms: Some(UNAUTHORIZED_MS) })
+        Some(Lost::NotSent {
+            why: first,
+            obstacle: Obstacle::Unauthorized,
+            retry_after_ms: Some(UNAUTHORIZED_MS),
+        })
     }
 
     /// The usual case: the one bind that there is, if it is up and takes what is new.
@@ -186,8 +200,8 @@ impl<P: Protocol> Board<P> {
         only.link.as_ref().filter(|link| !link.is_mute.load(Ordering::Relaxed)).map(Arc::clone)
     }
 
-    /// The way for requests of this order. While something of it is under way, it stays on that bind. Else its home comes first,
-    /// and a bind that does not answer is home to nobody.
+    /// The way for requests of this order. While something of it is under way, it stays on that bind. Else
+    /// its home comes first, and a bind that does not answer is home to nobody.
     pub(super) fn way(&self, order: u64, is_new: bool, now: Instant) -> Way<P> {
         let (links, home, is_closing) = {
             let state = self.lock();
@@ -209,7 +223,8 @@ impl<P: Protocol> Board<P> {
         }
         let limit = SILENT.0.max(self.core.usual() * SILENT.1);
         let is_fit = |health: &Health| health.expired == 0 && health.silent < limit;
-        let mut known: Vec<(Arc<Link<P>>, Health)> = links.into_iter().map(|link| (Arc::clone(&link), link.health(now))).collect();
+        let mut known: Vec<(Arc<Link<P>>, Health)> =
+            links.into_iter().map(|link| (Arc::clone(&link), link.health(now))).collect();
         // What is mute is made anew soon; what has begun goes on wherever it can.
         known.retain(|(_, health)| !(is_new && health.is_mute));
         if known.iter().any(|(_, health)| is_fit(health)) {
@@ -257,7 +272,8 @@ impl<P: Protocol> Board<P> {
         let state = self.lock();
         let submitting = || state.places.iter().filter(|place| place.submits);
         // How a try ended says more than how far another is.
-        let refused = submitting().find_map(|place| place.refused.as_ref()).map(|refused| refused.why.as_str());
+        let refused =
+            submitting().find_map(|place| place.refused.as_ref()).map(|refused| refused.why.as_str());
         let why = match refused.or_else(|| submitting().find_map(Place::cause)) {
             Some(cause) => format!("{NO_BIND}: {cause}"),
             None => NO_BIND.to_owned(),

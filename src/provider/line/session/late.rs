@@ -1,4 +1,5 @@
-//! Answers that come after their time: whoever asked was told that nothing is known, and still wants to hear of it.
+//! Answers that come after their time: whoever asked was told that nothing is known, and still wants to hear
+//! of it.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -60,7 +61,8 @@ mod tests {
         let mut second = late.expect(2);
         assert!(late.came(2, "b") && !late.came(2, "b") && !late.came(3, "c"));
         assert_eq!((second.try_recv(), late.is_expected(1), late.is_expected(2)), (Ok("b"), true, false));
-        let kept: Vec<_> = (10..10 + u32::try_from(MOST).unwrap()).map(|sequence| late.expect(sequence)).collect();
+        let kept: Vec<_> =
+            (10..10 + u32::try_from(MOST).unwrap()).map(|sequence| late.expect(sequence)).collect();
         assert!(first.try_recv().is_err() && !late.is_expected(1), "the oldest is forgotten");
         assert_eq!((late.order.len(), late.by_sequence.len(), kept.len()), (MOST, MOST, MOST));
     }

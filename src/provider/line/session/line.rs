@@ -20,7 +20,8 @@ use crate::provider::line::session::{Protocol, Refused};
 /// The first wait before connecting again.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
-/// A connection that lived so long, or on which a request was answered, was a good one: the next one is made soon.
+/// A connection that lived so long, or on which a request was answered, was a good one: the next one is made
+/// soon.
 const GOOD_LIFE: Duration = Duration::from_secs(5);
 
 /// How often in a row another greeting is tried at once: there are only so many versions of a protocol.
@@ -90,10 +91,20 @@ pub(super) async fn keep_up<P: Protocol>(shared: &Arc<Shared<P>>, number: usize)
                 shared.board.refused(number, refused.clone());
                 // Once is enough for an operator; the rest is for those who look closer.
                 if has_complained {
-                    tracing::debug!(provider = shared.plan.name, bind = number, why = refused.why, "still no bind");
+                    tracing::debug!(
+                        provider = shared.plan.name,
+                        bind = number,
+                        why = refused.why,
+                        "still no bind"
+                    );
                 } else if !refused.is_to_be_tried_at_once {
                     has_complained = true;
-                    tracing::warn!(provider = shared.plan.name, bind = number, why = refused.why, "no bind; it will be tried again");
+                    tracing::warn!(
+                        provider = shared.plan.name,
+                        bind = number,
+                        why = refused.why,
+                        "no bind; it will be tried again"
+                    );
                 }
             }
         }
@@ -117,7 +128,14 @@ impl<P: Protocol> Ending<'_, P> {
         self.shared.board.down(self.number);
         self.shared.board.trying(self.number, &format!("the last one was lost: {why}"));
         let ended = self.link.end(&Arc::from(why));
-        tracing::warn!(provider = self.shared.plan.name, bind = self.number, why, lost = ended.lost, unwritten = ended.unwritten, "a bind was lost");
+        tracing::warn!(
+            provider = self.shared.plan.name,
+            bind = self.number,
+            why,
+            lost = ended.lost,
+            unwritten = ended.unwritten,
+            "a bind was lost"
+        );
     }
 }
 
@@ -130,7 +148,8 @@ impl<P: Protocol> Drop for Ending<'_, P> {
 
 /// One connection, from its beginning to its end.
 async fn once<P: Protocol>(shared: &Arc<Shared<P>>, number: usize) -> Outcome {
-    let beginning = tokio::time::timeout(shared.plan.settings.connect_timeout.duration(), begin(shared, number));
+    let beginning =
+        tokio::time::timeout(shared.plan.settings.connect_timeout.duration(), begin(shared, number));
     let begun = tokio::select! {
         begun = beginning => begun.unwrap_or_else(|_| Err(late(shared, number))),
         () = shared.closing.cancelled() => return Outcome::Closed,
@@ -140,7 +159,13 @@ async fn once<P: Protocol>(shared: &Arc<Shared<P>>, number: usize) -> Outcome {
         Err(refused) => return Outcome::Refused(refused),
     };
     let is_one_of_several = shared.plan.lines.iter().filter(|line| line.submits).count() > 1;
-    let link = Arc::new(Link::new(Arc::clone(&shared.core), dialect, shared.plan.settings.window, sequence, is_one_of_several));
+    let link = Arc::new(Link::new(
+        Arc::clone(&shared.core),
+        dialect,
+        shared.plan.settings.window,
+        sequence,
+        is_one_of_several,
+    ));
     let ending = Ending { shared, link: Arc::clone(&link), number };
     let began = Instant::now();
     tracing::info!(provider = shared.plan.name, bind = number, "a bind is up");
@@ -172,8 +197,8 @@ fn late<P: Protocol>(shared: &Shared<P>, number: usize) -> Refused {
     failed(format!("no bind in time{so_far}"))
 }
 
-/// Whether octets are the beginning of a TLS record: an alert or a handshake, version 3. As a length they would be of
-/// hundreds of megabytes.
+/// Whether octets are the beginning of a TLS record: an alert or a handshake, version 3. As a length they
+/// would be of hundreds of megabytes.
 fn is_tls(octets: &[u8]) -> bool {
     matches!(octets, [0x15 | 0x16, 0x03, ..])
 }
@@ -187,8 +212,8 @@ struct Begun<P: Protocol> {
     sequence: u32,
 }
 
-/// Where the sequence numbers of a connection begin: anywhere, so that what answers a request of an earlier connection matches
-/// none of this one.
+/// Where the sequence numbers of a connection begin: anywhere, so that what answers a request of an earlier
+/// connection matches none of this one.
 fn first_sequence<P: Protocol>(shared: &Shared<P>) -> Result<u32, Refused> {
     let mut random = [0; 4];
     shared.clock.fill_random(&mut random).map_err(|error| failed(error.message().to_owned()))?;
@@ -198,8 +223,11 @@ fn first_sequence<P: Protocol>(shared: &Shared<P>) -> Result<u32, Refused> {
 /// Connects and greets.
 async fn begin<P: Protocol>(shared: &Shared<P>, number: usize) -> Result<Begun<P>, Refused> {
     let protocol = &shared.core.protocol;
-    let Some(line) = shared.plan.lines.get(number) else { return Err(failed("there is no such bind".to_owned())) };
-    let mut stream = shared.door.connect(|so_far| shared.board.trying(number, so_far)).await.map_err(failed)?;
+    let Some(line) = shared.plan.lines.get(number) else {
+        return Err(failed("there is no such bind".to_owned()));
+    };
+    let mut stream =
+        shared.door.connect(|so_far| shared.board.trying(number, so_far)).await.map_err(failed)?;
     shared.board.trying(number, "the connection is made, and the bind has no answer so far");
     let mut greeting = BytesMut::new();
     let sequence = first_sequence(shared)?;
@@ -208,11 +236,16 @@ async fn begin<P: Protocol>(shared: &Shared<P>, number: usize) -> Result<Begun<P
     stream.write_all(&greeting).await.map_err(broke)?;
     stream.flush().await.map_err(broke)?;
     let mut input = Input::new();
-    // Octets of what came before the answer. They stay where they are, and are read as usual once there is one.
+    // Octets of what came before the answer. They stay where they are, and are read as usual once there is
+    // one.
     let mut early = 0;
     loop {
         if is_tls(input.read()) {
-            return Err(failed("the carrier speaks TLS at this port; set [provider.session] tls = true, or take its port without".to_owned()));
+            return Err(failed(
+                "the carrier speaks TLS at this port; set [provider.session] tls = true, or \
+                take its port without"
+                    .to_owned(),
+            ));
         }
         let (whole, need) = frame(protocol, input.read().get(early..).unwrap_or_default()).map_err(failed)?;
         if let Some(length) = whole {
@@ -253,8 +286,9 @@ mod tests {
         let waits: Vec<u128> = (0..5).map(|_| backoff.after(&bad).as_millis()).collect();
         assert_eq!(waits, [100, 200, 400, 700, 700]);
         assert_eq!(backoff.after(&Outcome::Ended { was_good: true }).as_millis(), 100);
-        let refused =
-            |is_unauthorized, is_to_be_tried_at_once| Outcome::Refused(Refused { why: String::new(), is_unauthorized, is_to_be_tried_at_once });
+        let refused = |is_unauthorized, is_to_be_tried_at_once| {
+            Outcome::Refused(Refused { why: String::new(), is_unauthorized, is_to_be_tried_at_once })
+        };
         let at_once: Vec<u128> = (0..7).map(|_| backoff.after(&refused(false, true)).as_millis()).collect();
         assert_eq!(at_once, [0, 0, 0, 0, 0, 200, 0]);
         assert_eq!(backoff.after(&refused(true, false)).as_millis(), u128::from(UNAUTHORIZED_MS));

@@ -1,9 +1,10 @@
 //! One connection, as those see it who ask: its open requests, and the octets that wait to be written.
 //!
-//! Whoever asks writes the request's octets here under one lock, and waits in a slot of a slab; the task that drives the
-//! connection ([`super::pump`]) takes all octets that there are at once, and settles all answers of one read at once.
-//! Slots, buffers and the map of sequence numbers are used again, so a request costs no memory of its own. Every octet
-//! has a place in the stream, counted from the connection's beginning: that is how it is known what left.
+//! Whoever asks writes the request's octets here under one lock, and waits in a slot of a slab; the task that
+//! drives the connection ([`super::pump`]) takes all octets that there are at once, and settles all answers
+//! of one read at once. Slots, buffers and the map of sequence numbers are used again, so a request costs no
+//! memory of its own. Every octet has a place in the stream, counted from the connection's beginning: that is
+//! how it is known what left.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -25,7 +26,8 @@ use crate::provider::line::session::refusals::{Blame, Why};
 use crate::provider::line::session::slots::{Finish, Open, Slot, State, Wakers};
 use crate::provider::line::session::{NotNow, Protocol, Verdict};
 
-/// Orders are counted in so many parts, so that it is mostly known without a look at each whether something of one is under way.
+/// Orders are counted in so many parts, so that it is mostly known without a look at each whether something
+/// of one is under way.
 const PARTS: usize = 512;
 
 /// Requests on one bind of several before its first answer: one that never answers takes no more than these.
@@ -144,9 +146,15 @@ pub(super) struct Swept {
 }
 
 impl<P: Protocol> Link<P> {
-    /// A connection whose greeting had this sequence number.
-    /// `is_one_of_several`: requests have another way, so that its window is [`CAUTIOUS`] at first and grows with its answers.
-    pub(super) fn new(core: Arc<Core<P>>, dialect: P::Dialect, window: u16, sequence: u32, is_one_of_several: bool) -> Self {
+    /// A connection whose greeting had this sequence number. `is_one_of_several`: requests have another way,
+    /// so that its window is [`CAUTIOUS`] at first and grows with its answers.
+    pub(super) fn new(
+        core: Arc<Core<P>>,
+        dialect: P::Dialect,
+        window: u16,
+        sequence: u32,
+        is_one_of_several: bool,
+    ) -> Self {
         let window = usize::from(window);
         let at_first = if is_one_of_several { window.min(CAUTIOUS) } else { window };
         // All that it takes without having answered anything is enough to know.
@@ -192,9 +200,15 @@ impl<P: Protocol> Link<P> {
         &self.dialect
     }
 
-    /// Puts a request into the stream, for which a place was taken out of the window. It is free again when the answer is
-    /// there, or its time is up. `is_between`: it has no turn, for it is all of its text, and goes where no other text has begun.
-    pub(super) fn begin(self: &Arc<Self>, request: &P::Request, stamp: Stamp, is_between: bool) -> Result<Ticket<P>, NotBegun> {
+    /// Puts a request into the stream, for which a place was taken out of the window. It is free again when
+    /// the answer is there, or its time is up. `is_between`: it has no turn, for it is all of its text, and
+    /// goes where no other text has begun.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        request: &P::Request,
+        stamp: Stamp,
+        is_between: bool,
+    ) -> Result<Ticket<P>, NotBegun> {
         let since = Instant::now();
         let mut state = self.lock();
         if state.is_shut {
@@ -215,13 +229,25 @@ impl<P: Protocol> Link<P> {
         let was_empty = state.put(|out| self.core.protocol.encode(&self.dialect, request, sequence, out));
         let end = state.queued;
         let Stamp { order, at, is_part, refused, .. } = stamp;
-        let open = Open { sequence, first, end, since, order, stamp: at, refused, is_part, waker: None, is_abandoned: false };
+        let open = Open {
+            sequence,
+            first,
+            end,
+            since,
+            order,
+            stamp: at,
+            refused,
+            is_part,
+            waker: None,
+            is_abandoned: false,
+        };
         let slot = state.take_slot(Slot::Open(open));
         state.by_sequence.insert(sequence, slot);
         state.requests += 1;
         self.part(order).map(|part| part.fetch_add(1, Ordering::SeqCst));
         if stamp.is_again {
-            // Under the lock, so that an answer which says "not now" again makes it wait after this, and not before.
+            // Under the lock, so that an answer which says "not now" again makes it wait after this, and not
+            // before.
             self.core.orders.remove(order, at);
         }
         drop(state);
@@ -257,8 +283,14 @@ impl<P: Protocol> Link<P> {
     pub(super) fn health(&self, now: Instant) -> Health {
         let state = self.lock();
         let is_waiting = !state.by_sequence.is_empty();
-        let silent = if is_waiting { now.saturating_duration_since(state.silent_since) } else { Duration::ZERO };
-        Health { free: self.window.available_permits(), silent, expired: state.expired, is_mute: state.expired >= self.many_expired }
+        let silent =
+            if is_waiting { now.saturating_duration_since(state.silent_since) } else { Duration::ZERO };
+        Health {
+            free: self.window.available_permits(),
+            silent,
+            expired: state.expired,
+            is_mute: state.expired >= self.many_expired,
+        }
     }
 
     /// Puts a request of the session's own into the stream: a ping, or a goodbye.
@@ -271,13 +303,15 @@ impl<P: Protocol> Link<P> {
         }
     }
 
-    /// Answers what the carrier told. The place behind that in the stream; nothing where the connection has ended.
+    /// Answers what the carrier told. The place behind that in the stream; nothing where the connection has
+    /// ended.
     pub(super) fn answer_push(&self, push: &P::Push, sequence: u32, is_taken: bool) -> Option<u64> {
         let mut state = self.lock();
         if state.is_over {
             return None;
         }
-        let was_empty = state.put(|out| self.core.protocol.push_answer(&self.dialect, push, sequence, is_taken, out));
+        let was_empty =
+            state.put(|out| self.core.protocol.push_answer(&self.dialect, push, sequence, is_taken, out));
         let end = state.queued;
         drop(state);
         if was_empty {
@@ -309,14 +343,22 @@ impl<P: Protocol> Link<P> {
     }
 
     /// Settles answers, and queues our own.
-    pub(super) fn settle(&self, answers: &mut Vec<(u32, P::Answer)>, replies: &mut BytesMut, wakers: &mut Wakers, now: Instant) -> Settled {
+    pub(super) fn settle(
+        &self,
+        answers: &mut Vec<(u32, P::Answer)>,
+        replies: &mut BytesMut,
+        wakers: &mut Wakers,
+        now: Instant,
+    ) -> Settled {
         let written = self.written.load(Ordering::Relaxed);
         let mut state = self.lock();
         let mut settled = Settled::default();
         for (sequence, answer) in answers.drain(..) {
-            // An answer that comes twice, or to nothing of ours; or to what the carrier cannot have seen: if such a "not now"
-            // counted, the request would go out again beside the one that is still to be written.
-            let Some(open) = state.by_sequence.get(&sequence).and_then(|slot| state.is_out(*slot, written)) else {
+            // An answer that comes twice, or to nothing of ours; or to what the carrier cannot have seen: if
+            // such a "not now" counted, the request would go out again beside the one that is still to be
+            // written.
+            let Some(open) = state.by_sequence.get(&sequence).and_then(|slot| state.is_out(*slot, written))
+            else {
                 settled.late += u64::from(state.late.came(sequence, answer));
                 continue;
             };
@@ -335,7 +377,9 @@ impl<P: Protocol> Link<P> {
                     let granted = self.core.granted.load(Ordering::Relaxed);
                     let why = match about {
                         NotNow::Recipient => Why::Code,
-                        NotNow::Account if open.refused.is_some_and(|then| then < granted) => Why::OthersWereGranted,
+                        NotNow::Account if open.refused.is_some_and(|then| then < granted) => {
+                            Why::OthersWereGranted
+                        }
                         NotNow::Account => Why::Unknown,
                     };
                     let blame = self.core.refusals.refused(open.order, why, self.core.pace.lately(now), now);
@@ -381,7 +425,13 @@ impl<P: Protocol> Link<P> {
     }
 
     /// Ends requests whose time is up. Those that the connection has not taken stay: see [`Swept::is_stuck`].
-    pub(super) fn sweep(&self, timeout: Duration, now: Instant, why: &Arc<str>, wakers: &mut Wakers) -> Swept {
+    pub(super) fn sweep(
+        &self,
+        timeout: Duration,
+        now: Instant,
+        why: &Arc<str>,
+        wakers: &mut Wakers,
+    ) -> Swept {
         let written = self.written.load(Ordering::Relaxed);
         let mut swept = Swept::default();
         let mut expired = 0;
@@ -405,7 +455,8 @@ impl<P: Protocol> Link<P> {
         state.expired = state.expired.saturating_add(u32::try_from(expired).unwrap_or(u32::MAX));
         swept.open = state.by_sequence.len();
         swept.has_expired = expired > 0;
-        // A moment more than the time of an answer: what is merely slow may still settle what is unknown by then.
+        // A moment more than the time of an answer: what is merely slow may still settle what is unknown by
+        // then.
         swept.is_mute = state.expired >= self.many_expired;
         self.is_mute.store(swept.is_mute, Ordering::Relaxed);
         let silent = now.saturating_duration_since(state.silent_since);
@@ -499,7 +550,9 @@ impl<P: Protocol> Future for Ticket<P> {
             // After it was ready: whoever polls again waits for ever, as the contract of futures allows.
             Slot::Free => Poll::Pending,
             done @ Slot::Done { .. } => {
-                let Slot::Done { finish, stamp, .. } = std::mem::replace(done, Slot::Free) else { return Poll::Pending };
+                let Slot::Done { finish, stamp, .. } = std::mem::replace(done, Slot::Free) else {
+                    return Poll::Pending;
+                };
                 state.free.push(slot);
                 drop(state);
                 self.is_done = true;
@@ -524,7 +577,9 @@ impl<P: Protocol> Drop for Ticket<P> {
             }
             Slot::Free => {}
             done @ Slot::Done { .. } => {
-                if let Slot::Done { finish: Finish::Throttled { .. } | Finish::Unwritten, order, stamp } = std::mem::replace(done, Slot::Free) {
+                if let Slot::Done { finish: Finish::Throttled { .. } | Finish::Unwritten, order, stamp } =
+                    std::mem::replace(done, Slot::Free)
+                {
                     self.link.core.orders.remove(order, stamp);
                 }
                 state.free.push(self.slot);

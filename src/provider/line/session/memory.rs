@@ -1,5 +1,6 @@
-//! What the account and its connections remember of what people wrote: which texts were told before, and which of them may be told
-//! again, here or to another process. It is what `words` knows, behind one lock and with the clock.
+//! What the account and its connections remember of what people wrote: which texts were told before, and
+//! which of them may be told again, here or to another process. It is what `words` knows, behind one lock and
+//! with the clock.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -54,7 +55,10 @@ impl Unheard {
 
     /// As they are to be kept.
     pub fn texts(&self) -> Vec<Unacknowledged> {
-        self.texts.iter().map(|(content, first)| Unacknowledged { content: hex(content), first: *first }).collect()
+        self.texts
+            .iter()
+            .map(|(content, first)| Unacknowledged { content: hex(content), first: *first })
+            .collect()
     }
 
     /// The notice that asks for them to be kept; nothing where there are none.

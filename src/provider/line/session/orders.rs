@@ -1,6 +1,6 @@
-//! Who waits of an order: requests of one order (one recipient) go out in the order in which they were asked. A text that
-//! waits for its turn is here until all of its segments were written, and a request that is to be sent again from the "not
-//! now" on until it is.
+//! Who waits of an order: requests of one order (one recipient) go out in the order in which they were asked.
+//! A text that waits for its turn is here until all of its segments were written, and a request that is to be
+//! sent again from the "not now" on until it is.
 //!
 //! Nobody waits most of the time, and then asking costs one atomic load.
 
@@ -88,7 +88,8 @@ impl Orders {
 
     /// Whether nobody of this order waits who was asked before the text with this first stamp.
     pub(super) fn is_first(&self, order: u64, text: u64) -> bool {
-        self.count.load(Ordering::SeqCst) == 0 || self.lock().get(&order).is_none_or(|waiting| waiting.is_first(text))
+        self.count.load(Ordering::SeqCst) == 0
+            || self.lock().get(&order).is_none_or(|waiting| waiting.is_first(text))
     }
 
     /// Waits until that is so.

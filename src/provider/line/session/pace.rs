@@ -1,8 +1,8 @@
 //! How fast requests may go out: the operator's ceiling, and what the carrier's "not now" brought it down to.
 //!
-//! The first "not now" halves the rate of the last second; more of them halve it again, though not for what was already
-//! under way. Half a second without one raises it by a tenth and one, until it is well above the rate at which the
-//! trouble began; then the limit is gone.
+//! The first "not now" halves the rate of the last second; more of them halve it again, though not for what
+//! was already under way. Half a second without one raises it by a tenth and one, until it is well above the
+//! rate at which the trouble began; then the limit is gone.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,8 +20,8 @@ const MOST_STEPS: u32 = 200;
 /// The slowest pace, a second.
 const SLOWEST: f64 = 1.0;
 
-/// How late a request may be, for timers are not exact, without losing its successors their places. The places are
-/// spread wider by as much, so that no second ever holds more than allowed.
+/// How late a request may be, for timers are not exact, without losing its successors their places. The
+/// places are spread wider by as much, so that no second ever holds more than allowed.
 const SLACK: Duration = Duration::from_millis(10);
 
 /// How the last second is counted: in so many parts.
@@ -40,7 +40,8 @@ struct Lately {
 
 impl Lately {
     fn advance(&mut self, now: Instant) {
-        let part = usize::try_from(now.saturating_duration_since(self.began).as_millis() / PART.as_millis()).unwrap_or(0);
+        let part = usize::try_from(now.saturating_duration_since(self.began).as_millis() / PART.as_millis())
+            .unwrap_or(0);
         for step in 1..=part.saturating_sub(self.now).min(PARTS) {
             if let Some(old) = self.parts.get_mut((self.now + step) % PARTS) {
                 *old = 0;
@@ -85,7 +86,8 @@ pub(super) struct Pace {
     /// Whether there is any limit now.
     is_on: AtomicBool,
     law: Mutex<Law>,
-    /// One new request at a time comes to `turn`, so that those that are sent again come before all other new ones.
+    /// One new request at a time comes to `turn`, so that those that are sent again come before all other new
+    /// ones.
     newcomers: tokio::sync::Mutex<()>,
     /// When the next request may go.
     turn: tokio::sync::Mutex<Option<Instant>>,
@@ -196,7 +198,8 @@ impl Pace {
         }
     }
 
-    /// Waits for the right to be the next one; nothing where everybody may go. `is_again`: it was sent before.
+    /// Waits for the right to be the next one; nothing where everybody may go. `is_again`: it was sent
+    /// before.
     pub(super) async fn turn(&self, is_again: bool) -> Option<Turn<'_>> {
         if !self.is_on() {
             return None;
@@ -216,11 +219,18 @@ impl Turn<'_> {
         }
         let now = Instant::now();
         let place = due.max(now.checked_sub(SLACK).unwrap_or(now));
-        *self.next = self.pace.rate(now).map(|rate| place + (Duration::from_secs(1) + SLACK).div_f64(rate.max(SLOWEST)));
+        *self.next = self
+            .pace
+            .rate(now)
+            .map(|rate| place + (Duration::from_secs(1) + SLACK).div_f64(rate.max(SLOWEST)));
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates are from 1 to 2^32, and a cast stops at the ends")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rates are from 1 to 2^32, and a cast stops at the ends"
+)]
 fn whole(rate: f64) -> u32 {
     rate.round() as u32
 }
@@ -274,7 +284,11 @@ mod tests {
             went.push(turn.next.unwrap());
         }
         for (index, first) in went.iter().enumerate() {
-            let within = went.iter().skip(index).take_while(|at| at.duration_since(*first) < Duration::from_millis(200)).count();
+            let within = went
+                .iter()
+                .skip(index)
+                .take_while(|at| at.duration_since(*first) < Duration::from_millis(200))
+                .count();
             assert!(within <= 50, "{within}");
         }
         let all = went[99].duration_since(went[0]);

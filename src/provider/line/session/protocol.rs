@@ -5,7 +5,8 @@ use bytes::BytesMut;
 use crate::clock::Timestamp;
 use crate::provider::line::session::words::Content;
 
-/// A protocol's octets. Nothing here waits, connects, or keeps anything of a connection but its [`Protocol::Dialect`].
+/// A protocol's octets. Nothing here waits, connects, or keeps anything of a connection but its
+/// [`Protocol::Dialect`].
 pub trait Protocol: Send + Sync + Sized + 'static {
     /// What one bind is for, such as "transmitter".
     type Bind: Clone + std::fmt::Debug + Send + Sync;
@@ -35,8 +36,8 @@ pub trait Protocol: Send + Sync + Sized + 'static {
     /// [`Refused`].
     fn greeted(&self, bind: &Self::Bind, frame: &[u8]) -> std::result::Result<Self::Dialect, Refused>;
 
-    /// Whether a frame that came where the answer to the greeting is waited for is none, but something that the carrier
-    /// asks or tells by itself. It is dealt with once the answer is there.
+    /// Whether a frame that came where the answer to the greeting is waited for is none, but something that
+    /// the carrier asks or tells by itself. It is dealt with once the answer is there.
     fn is_early(&self, frame: &[u8]) -> bool;
 
     /// Writes a request. It always can: what cannot be written was refused before.
@@ -48,8 +49,8 @@ pub trait Protocol: Send + Sync + Sized + 'static {
     /// What an answer says about the request.
     fn verdict(&self, answer: &Self::Answer) -> Verdict;
 
-    /// What stands for a text that a person wrote: a digest of everything in it that stays the same when the carrier tells it
-    /// again, the sender among it. Nothing for what nobody wrote, such as a receipt.
+    /// What stands for a text that a person wrote: a digest of everything in it that stays the same when the
+    /// carrier tells it again, the sender among it. Nothing for what nobody wrote, such as a receipt.
     fn content(&self, push: &Self::Push) -> Option<Content>;
 
     /// Writes the question whether the other end is there.
@@ -61,7 +62,14 @@ pub trait Protocol: Send + Sync + Sized + 'static {
     /// Writes the answer to the other end's going.
     fn bye_answer(&self, sequence: u32, out: &mut BytesMut);
     /// Writes the answer to what the carrier asked by itself: taken, or to be told again later.
-    fn push_answer(&self, dialect: &Self::Dialect, push: &Self::Push, sequence: u32, is_taken: bool, out: &mut BytesMut);
+    fn push_answer(
+        &self,
+        dialect: &Self::Dialect,
+        push: &Self::Push,
+        sequence: u32,
+        is_taken: bool,
+        out: &mut BytesMut,
+    );
     /// Writes the answer to a request that cannot be read; nothing where the protocol has none.
     fn nack(&self, sequence: u32, out: &mut BytesMut);
 }

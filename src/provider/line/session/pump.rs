@@ -1,7 +1,7 @@
 //! The task that drives one connection: reads frames, writes what waits, and watches the time.
 //!
-//! All of it happens in one poll function, so that nothing is shared between a reader and a writer: whatever arrived is
-//! settled in one go, whatever waits is written in one go.
+//! All of it happens in one poll function, so that nothing is shared between a reader and a writer: whatever
+//! arrived is settled in one go, whatever waits is written in one go.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -32,7 +32,8 @@ const READS: usize = 8;
 /// Most octets that are given to the encryption at once: a record of TLS (RFC 8446, section 5.1).
 const RECORD: usize = 16 * 1024;
 
-/// Octets that may wait to be written before nothing more is read: an end that asks and never listens costs no more.
+/// Octets that may wait to be written before nothing more is read: an end that asks and never listens costs
+/// no more.
 const MOST_BACKLOG: u64 = 1024 * 1024;
 
 /// How long open requests may still be answered after the carrier said that it goes.
@@ -41,7 +42,8 @@ const LEAVING: Duration = Duration::from_secs(2);
 /// How long the answer to our own goodbye may take.
 const PARTING: Duration = Duration::from_secs(1);
 
-/// How often the time is looked at while something is waited for: a twentieth of the shortest wait, within these limits.
+/// How often the time is looked at while something is waited for: a twentieth of the shortest wait, within
+/// these limits.
 const TICK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
 
 /// Where a connection is in its life.
@@ -111,7 +113,8 @@ pub(super) fn frame<P: Protocol>(protocol: &P, octets: &[u8]) -> Result<(Option<
     let Some(first) = octets.first_chunk::<4>() else { return Ok((None, 4)) };
     let length = protocol.frame_octets(*first);
     if length < 4 || !P::FRAME.contains(&length) {
-        // Not how long it says it is: where the stream is out of step, these are four letters of somebody's text.
+        // Not how long it says it is: where the stream is out of step, these are four letters of somebody's
+        // text.
         return Err("what came is no frame: no frame has such a length".to_owned());
     }
     Ok(((length <= octets.len()).then_some(length), length))
@@ -147,7 +150,8 @@ pub(super) struct Pump<'a, P: Protocol> {
     answers: Vec<(u32, P::Answer)>,
     /// What the carrier told and is not handed on: texts of people, while there is no room for them.
     pushes: VecDeque<Pushed<P>>,
-    /// Since when there is too little room for texts of people, and when there was some last; for a moment nothing is read.
+    /// Since when there is too little room for texts of people, and when there was some last; for a moment
+    /// nothing is read.
     no_room: Option<(Instant, Instant)>,
     replies: BytesMut,
     wakers: Wakers,
@@ -155,7 +159,13 @@ pub(super) struct Pump<'a, P: Protocol> {
 }
 
 impl<'a, P: Protocol> Pump<'a, P> {
-    pub(super) fn new(shared: &'a Shared<P>, link: Arc<Link<P>>, number: usize, stream: Stream, input: Input) -> Self {
+    pub(super) fn new(
+        shared: &'a Shared<P>,
+        link: Arc<Link<P>>,
+        number: usize,
+        stream: Stream,
+        input: Input,
+    ) -> Self {
         let now = Instant::now();
         Self {
             shared,
@@ -246,7 +256,9 @@ impl<'a, P: Protocol> Pump<'a, P> {
             let mut room = ReadBuf::new(self.input.room());
             match Pin::new(&mut self.stream).poll_read(context, &mut room) {
                 Poll::Pending => return ControlFlow::Continue(()),
-                Poll::Ready(Err(error)) => return ControlFlow::Break(End::Lost(format!("the connection broke: {error}"))),
+                Poll::Ready(Err(error)) => {
+                    return ControlFlow::Break(End::Lost(format!("the connection broke: {error}")));
+                }
                 Poll::Ready(Ok(())) => {}
             }
             let count = room.filled().len();
@@ -333,12 +345,17 @@ impl<'a, P: Protocol> Pump<'a, P> {
         if settled.slow_down > 0
             && let Some(per_second) = self.shared.core.pace.throttled(self.heard)
         {
-            tracing::debug!(provider = self.shared.plan.name, per_second, "throttled: the carrier asks for a slower pace");
+            tracing::debug!(
+                provider = self.shared.plan.name,
+                per_second,
+                "throttled: the carrier asks for a slower pace"
+            );
         }
         self.wakers.wake(|| self.link.free(settled.places));
     }
 
-    /// Hands on what the carrier told, after the answers that came with it. Whether there is still to be waited for room.
+    /// Hands on what the carrier told, after the answers that came with it. Whether there is still to be
+    /// waited for room.
     fn tell(&mut self, now: Instant) -> bool {
         let before = self.pushes.len();
         self.shared.told.hand_on(&mut self.pushes);
@@ -364,7 +381,8 @@ impl<'a, P: Protocol> Pump<'a, P> {
             if rest.is_empty() {
                 if !self.has_waited {
                     if self.link.has_octets() {
-                        // Those who were just woken come before us, and what they ask goes out in the same write.
+                        // Those who were just woken come before us, and what they ask goes out in the same
+                        // write.
                         self.has_waited = true;
                         context.waker().wake_by_ref();
                     }
@@ -394,12 +412,15 @@ impl<'a, P: Protocol> Pump<'a, P> {
                 }
                 Poll::Ready(Err(error)) => {
                     if is_encrypted {
-                        // It does not say how much of this it wrote before it broke: none of it may be sent again.
+                        // It does not say how much of this it wrote before it broke: none of it may be sent
+                        // again.
                         self.link.written.fetch_add(offered, Ordering::SeqCst);
                     }
                     return ControlFlow::Break(End::Lost(format!("the connection broke: {error}")));
                 }
-                Poll::Ready(Ok(0)) => return ControlFlow::Break(End::Lost("the connection takes nothing more".to_owned())),
+                Poll::Ready(Ok(0)) => {
+                    return ControlFlow::Break(End::Lost("the connection takes nothing more".to_owned()));
+                }
                 Poll::Ready(Ok(count)) => {
                     self.at += count;
                     self.is_to_flush = true;
@@ -412,7 +433,9 @@ impl<'a, P: Protocol> Pump<'a, P> {
             match Pin::new(&mut self.stream).poll_flush(context) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => self.is_to_flush = false,
-                Poll::Ready(Err(error)) => return ControlFlow::Break(End::Lost(format!("the connection broke: {error}"))),
+                Poll::Ready(Err(error)) => {
+                    return ControlFlow::Break(End::Lost(format!("the connection broke: {error}")));
+                }
             }
         }
         ControlFlow::Continue(())
@@ -438,7 +461,9 @@ impl<'a, P: Protocol> Pump<'a, P> {
             self.was_mute = true;
             return ControlFlow::Break(End::Lost("the carrier answers no request on it".to_owned()));
         }
-        if self.asked.is_some_and(|asked| now.saturating_duration_since(asked) >= timeout.min(settings.keep_alive.duration())) {
+        if self.asked.is_some_and(|asked| {
+            now.saturating_duration_since(asked) >= timeout.min(settings.keep_alive.duration())
+        }) {
             return ControlFlow::Break(End::Lost("the carrier does not say that it is there".to_owned()));
         }
         let silence = now.saturating_duration_since(self.heard);
@@ -457,11 +482,21 @@ impl<'a, P: Protocol> Pump<'a, P> {
                 self.phase = Phase::Parting(now + PARTING);
                 self.link.put(P::bye);
             }
-            Phase::Parting(until) if self.has_said_bye || now >= until => return ControlFlow::Break(End::Closed),
+            Phase::Parting(until) if self.has_said_bye || now >= until => {
+                return ControlFlow::Break(End::Closed);
+            }
             Phase::Leaving(_) | Phase::Closing(_) | Phase::Parting(_) => {}
         }
-        let is_waiting = swept.open > 0 || swept.has_lost || !is_all_written || self.asked.is_some() || self.phase != Phase::Up;
-        self.next_look = if is_waiting { now + self.tick() } else { (self.heard + settings.keep_alive.duration()).max(now + TICK.0) };
+        let is_waiting = swept.open > 0
+            || swept.has_lost
+            || !is_all_written
+            || self.asked.is_some()
+            || self.phase != Phase::Up;
+        self.next_look = if is_waiting {
+            now + self.tick()
+        } else {
+            (self.heard + settings.keep_alive.duration()).max(now + TICK.0)
+        };
         if !self.pushes.is_empty() {
             self.next_look = now + TICK.0;
         }

@@ -1,10 +1,11 @@
 //! What a "not now" is about: the account, which is to be slower then, or one recipient.
 //!
-//! Carriers have one code for both, and the code for a full recipient is not used by all. So it is judged by what becomes of
-//! the others. The account is slowed down when a quarter of what was written in the last second was refused, and not one request
-//! alone: that one waits by itself before it is sent again. A request that is refused again, while others were granted in between and
-//! most are, is refused for its recipient, and so is what comes for it in the next minute. Where every recipient that the account
-//! was slowed down for turns out to be such a one, the account is not slowed down any more.
+//! Carriers have one code for both, and the code for a full recipient is not used by all. So it is judged by
+//! what becomes of the others. The account is slowed down when a quarter of what was written in the last
+//! second was refused, and not one request alone: that one waits by itself before it is sent again. A request
+//! that is refused again, while others were granted in between and most are, is refused for its recipient,
+//! and so is what comes for it in the next minute. Where every recipient that the account was slowed down for
+//! turns out to be such a one, the account is not slowed down any more.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -78,11 +79,14 @@ impl Refusals {
     /// A request of this order was refused. `written`: requests of the last second.
     pub(super) fn refused(&self, order: u64, why: Why, written: f64, now: Instant) -> Blame {
         let mut state = self.lock();
-        while state.lately.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) >= LATELY) || state.lately.len() >= MOST {
+        while state.lately.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) >= LATELY)
+            || state.lately.len() >= MOST
+        {
             state.lately.pop_front();
         }
         let others = state.lately.iter().filter(|(_, other)| *other != order).count();
-        let are_many = |refused: usize| f64::from(u32::try_from(refused).unwrap_or(u32::MAX)) * ONE_IN > written;
+        let are_many =
+            |refused: usize| f64::from(u32::try_from(refused).unwrap_or(u32::MAX)) * ONE_IN > written;
         let is_known = state.full.get(&order).is_some_and(|at| now.saturating_duration_since(*at) < KNOWN);
         let is_recipients = match why {
             Why::Code => true,
@@ -150,7 +154,11 @@ mod tests {
             refusals.refused(order, Why::Unknown, 40.0, at(20));
         }
         assert_eq!(refusals.refused(10, Why::Unknown, 39.0, at(30)), Blame::Account, "ten of thirty-nine");
-        assert_eq!(refusals.refused(11, Why::Unknown, 5.0, at(2_000)), Blame::Nobody, "the others were long ago");
+        assert_eq!(
+            refusals.refused(11, Why::Unknown, 5.0, at(2_000)),
+            Blame::Nobody,
+            "the others were long ago"
+        );
     }
 
     #[test]
@@ -159,7 +167,11 @@ mod tests {
         let start = Instant::now();
         let at = |ms: u64| start + Duration::from_millis(ms);
         assert_eq!(refusals.refused(1, Why::Code, 4.0, at(2)), Blame::Recipient { is_last: false });
-        assert_eq!(refusals.refused(1, Why::Unknown, 1.0, at(30_000)), Blame::Recipient { is_last: false }, "it is known");
+        assert_eq!(
+            refusals.refused(1, Why::Unknown, 1.0, at(30_000)),
+            Blame::Recipient { is_last: false },
+            "it is known"
+        );
         refusals.granted(1);
         assert_eq!(refusals.refused(1, Why::Unknown, 1.0, at(31_000)), Blame::Nobody);
         assert_eq!(refusals.refused(2, Why::Unknown, 1.0, at(95_000)), Blame::Nobody, "too long ago");
@@ -176,9 +188,19 @@ mod tests {
         let at = |ms: u64| start + Duration::from_millis(ms);
         refusals.refused(1, Why::Unknown, 4.0, at(0));
         assert_eq!(refusals.refused(2, Why::Unknown, 4.0, at(1)), Blame::Account);
-        assert_eq!(refusals.refused(9, Why::Code, 40.0, at(1_500)), Blame::Recipient { is_last: false }, "it was not slowed down for that one");
-        assert_eq!(refusals.refused(1, Why::OthersWereGranted, 40.0, at(1_600)), Blame::Recipient { is_last: false });
-        assert_eq!(refusals.refused(2, Why::OthersWereGranted, 40.0, at(1_700)), Blame::Recipient { is_last: true });
+        assert_eq!(
+            refusals.refused(9, Why::Code, 40.0, at(1_500)),
+            Blame::Recipient { is_last: false },
+            "it was not slowed down for that one"
+        );
+        assert_eq!(
+            refusals.refused(1, Why::OthersWereGranted, 40.0, at(1_600)),
+            Blame::Recipient { is_last: false }
+        );
+        assert_eq!(
+            refusals.refused(2, Why::OthersWereGranted, 40.0, at(1_700)),
+            Blame::Recipient { is_last: true }
+        );
         // Again, and one of them is granted: it was the account.
         refusals.granted(1);
         refusals.granted(2);

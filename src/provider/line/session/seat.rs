@@ -1,10 +1,11 @@
 //! A place for a request: whose turn it is, and where.
 //!
-//! A text begins on a bind when it has the bind's turn and a place in its window, and keeps the turn until its last segment is
-//! written: so the segments of a text go out in a row, whatever the window and the pace, and another text begins behind them. Those
-//! who want to begin stand in one line; its head takes the first bind that has room. A text of whose recipient something is under
-//! way waits for that bind alone, beside the line. What is begun, or is sent again, needs a place and no turn; nor does a text of
-//! one request that finds the turn free, for it is whole with its first octet.
+//! A text begins on a bind when it has the bind's turn and a place in its window, and keeps the turn until
+//! its last segment is written: so the segments of a text go out in a row, whatever the window and the pace,
+//! and another text begins behind them. Those who want to begin stand in one line; its head takes the first
+//! bind that has room. A text of whose recipient something is under way waits for that bind alone, beside the
+//! line. What is begun, or is sent again, needs a place and no turn; nor does a text of one request that
+//! finds the turn free, for it is whole with its first octet.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +61,11 @@ impl<P: Protocol> Seat<P> {
     }
 
     /// Puts a text of one request into the stream, at this place, if no other text has the turn.
-    pub(super) fn begin_between(&mut self, request: &P::Request, stamp: Stamp) -> Result<Ticket<P>, NotBegun> {
+    pub(super) fn begin_between(
+        &mut self,
+        request: &P::Request,
+        stamp: Stamp,
+    ) -> Result<Ticket<P>, NotBegun> {
         self.put(request, stamp, true)
     }
 
@@ -118,9 +123,13 @@ impl<P: Protocol> Shared<P> {
         }
     }
 
-    /// A place for the next segment of a text that has begun, or for what is sent again: on this bind as long as it answers. Not
-    /// ended by waiting for a place; where no bind is up, by `link_wait`.
-    pub(super) async fn seat_for_begun(&self, order: u64, on: Option<&Arc<Link<P>>>) -> Result<Seat<P>, Lost> {
+    /// A place for the next segment of a text that has begun, or for what is sent again: on this bind as long
+    /// as it answers. Not ended by waiting for a place; where no bind is up, by `link_wait`.
+    pub(super) async fn seat_for_begun(
+        &self,
+        order: u64,
+        on: Option<&Arc<Link<P>>>,
+    ) -> Result<Seat<P>, Lost> {
         loop {
             if let Some(seat) = self.first_free(order, false, on).await? {
                 return Ok(seat);
@@ -128,7 +137,12 @@ impl<P: Protocol> Shared<P> {
         }
     }
 
-    async fn first_free(&self, order: u64, is_new: bool, on: Option<&Arc<Link<P>>>) -> Result<Option<Seat<P>>, Lost> {
+    async fn first_free(
+        &self,
+        order: u64,
+        is_new: bool,
+        on: Option<&Arc<Link<P>>>,
+    ) -> Result<Option<Seat<P>>, Lost> {
         let mut give_up = None;
         loop {
             let mut changed = std::pin::pin!(self.board.changed());
@@ -149,7 +163,8 @@ impl<P: Protocol> Shared<P> {
             }
             let look_again = tokio::time::sleep(LOOK_AGAIN);
             if links.is_empty() {
-                let until = *give_up.get_or_insert_with(|| Instant::now() + self.plan.settings.link_wait.duration());
+                let until =
+                    *give_up.get_or_insert_with(|| Instant::now() + self.plan.settings.link_wait.duration());
                 tokio::select! {
                     () = changed => {}
                     () = look_again => {}

@@ -17,9 +17,14 @@ const WIDEST_WINDOW: u16 = 1_000;
 /// The longest time that any of the settings may say: a day, so that sums of times are never too large.
 const LONGEST: Duration = Duration::from_secs(24 * 3_600);
 
-/// The shortest time that a person may set for these, so that a carrier far away can answer at all, is not asked all the time
-/// whether it is there, and not called without end while it is away (the first wait is so long in any case).
-const SHORTEST: [(&str, Span); 3] = [("answer_timeout", Span::seconds(1)), ("keep_alive", Span::seconds(1)), ("reconnect_most", Span::millis(100))];
+/// The shortest time that a person may set for these, so that a carrier far away can answer at all, is not
+/// asked all the time whether it is there, and not called without end while it is away (the first wait is so
+/// long in any case).
+const SHORTEST: [(&str, Span); 3] = [
+    ("answer_timeout", Span::seconds(1)),
+    ("keep_alive", Span::seconds(1)),
+    ("reconnect_most", Span::millis(100)),
+];
 
 /// `[provider.session]`: the connections to a carrier.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -35,10 +40,11 @@ pub struct Settings {
     pub per_second: Option<u32>,
     /// How long a connection, with its encryption and its bind, may take to be made.
     pub connect_timeout: Span,
-    /// How long a request waits for a bind that is up and for a place in its window. After that it was not sent.
+    /// How long a request waits for a bind that is up and for a place in its window. After that it was not
+    /// sent.
     pub link_wait: Span,
-    /// How long an answer may take. After that the outcome is unknown. With `link_wait` and `throttle_wait` less than
-    /// `[send] timeout`.
+    /// How long an answer may take. After that the outcome is unknown. With `link_wait` and `throttle_wait`
+    /// less than `[send] timeout`.
     pub answer_timeout: Span,
     /// How long a request is tried again that the carrier answered with "not now".
     pub throttle_wait: Span,
@@ -83,11 +89,12 @@ impl Default for Settings {
     }
 }
 
-/// Whether this is a carrier's `host:port`, and nothing more: an address of the web, or two hosts in one, would be looked
-/// up as a name for ever. The address of a host in IPv6 stands in brackets.
+/// Whether this is a carrier's `host:port`, and nothing more: an address of the web, or two hosts in one,
+/// would be looked up as a name for ever. The address of a host in IPv6 stands in brackets.
 pub fn is_address(address: &str) -> bool {
     let Some((host, port)) = address.rsplit_once(':') else { return false };
-    let is_number = port.parse::<u16>().is_ok_and(|port| port != 0) && port.bytes().all(|octet| octet.is_ascii_digit());
+    let is_number =
+        port.parse::<u16>().is_ok_and(|port| port != 0) && port.bytes().all(|octet| octet.is_ascii_digit());
     let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
         Some(bracketed) => bracketed.parse::<std::net::Ipv6Addr>().is_ok(),
         None => !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_')),
@@ -96,10 +103,13 @@ pub fn is_address(address: &str) -> bool {
 }
 
 impl Settings {
-    /// How long a request takes at most, in the worst of usual cases: it waits for its place, is asked to come later, and
-    /// its answer comes at the last moment.
+    /// How long a request takes at most, in the worst of usual cases: it waits for its place, is asked to
+    /// come later, and its answer comes at the last moment.
     pub fn longest(&self) -> Duration {
-        self.link_wait.duration().saturating_add(self.throttle_wait.duration()).saturating_add(self.answer_timeout.duration())
+        self.link_wait
+            .duration()
+            .saturating_add(self.throttle_wait.duration())
+            .saturating_add(self.answer_timeout.duration())
     }
 
     fn spans(&self) -> [(&'static str, Span); 6] {
@@ -119,7 +129,10 @@ impl Settings {
     /// What is wrong, naming the setting and what would be right.
     pub fn check(&self) -> std::result::Result<(), String> {
         for (name, span) in self.spans() {
-            let least = SHORTEST.into_iter().find(|(short, _)| *short == name).map_or(Span::millis(1), |(_, least)| least);
+            let least = SHORTEST
+                .into_iter()
+                .find(|(short, _)| *short == name)
+                .map_or(Span::millis(1), |(_, least)| least);
             if span < least || span.duration() > LONGEST {
                 return Err(format!("session.{name} is {span}; it is at least {least}, and at most 24h"));
             }
@@ -141,13 +154,15 @@ impl Settings {
         if self.per_second == Some(0) {
             return Err("session.per_second is 0; leave it out for no limit".to_owned());
         }
-        if let Some((name, _)) = self.spans().into_iter().find(|(_, span)| span.duration() == Duration::ZERO) {
+        if let Some((name, _)) = self.spans().into_iter().find(|(_, span)| span.duration() == Duration::ZERO)
+        {
             return Err(format!("session.{name} must be more than 0"));
         }
         if self.tls_cert_file.is_some() != self.tls_key_file.is_some() {
             return Err("session.tls_cert_file and session.tls_key_file go together".to_owned());
         }
-        let needs_tls = self.tls_ca_file.is_some() || self.tls_cert_file.is_some() || self.tls_server_name.is_some();
+        let needs_tls =
+            self.tls_ca_file.is_some() || self.tls_cert_file.is_some() || self.tls_server_name.is_some();
         if needs_tls && !self.tls {
             return Err("session.tls_* is set and session.tls is not: write tls = true".to_owned());
         }
@@ -185,13 +200,32 @@ mod tests {
 
     #[test]
     fn an_address_is_a_host_and_a_port_and_nothing_more() {
-        for right in ["smsc.example.com:2775", "192.0.2.1:7890", "[2001:db8::1]:2775", "localhost:1", "sms_c:65535"] {
+        for right in
+            ["smsc.example.com:2775", "192.0.2.1:7890", "[2001:db8::1]:2775", "localhost:1", "sms_c:65535"]
+        {
             assert!(is_address(right), "{right}");
         }
-        for wrong in ["", ":", "smsc.example.com", "smsc.example.com:", ":2775", "smpp://smsc.example.com:2775", "smsc.example.com:2775/x"] {
+        for wrong in [
+            "",
+            ":",
+            "smsc.example.com",
+            "smsc.example.com:",
+            ":2775",
+            "smpp://smsc.example.com:2775",
+            "smsc.example.com:2775/x",
+        ] {
             assert!(!is_address(wrong), "{wrong}");
         }
-        for wrong in ["a b:1", "acme:pw@smsc.example.com:2775", "2001:db8::1:2775", "[x]:1", "host:0", "host:65536", "host:+1", "host:1 "] {
+        for wrong in [
+            "a b:1",
+            "acme:pw@smsc.example.com:2775",
+            "2001:db8::1:2775",
+            "[x]:1",
+            "host:0",
+            "host:65536",
+            "host:+1",
+            "host:1 ",
+        ] {
             assert!(!is_address(wrong), "{wrong}");
         }
     }

@@ -115,12 +115,14 @@ impl<P: Protocol> Shared<P> {
         self.parted.load(Ordering::SeqCst) > 0
     }
 
-    /// Requests that may come to wait for their turn without waiting long: as many as the windows hold, or as the pace lets go
-    /// soon.
+    /// Requests that may come to wait for their turn without waiting long: as many as the windows hold, or as
+    /// the pace lets go soon.
     pub(super) fn room(&self) -> u32 {
         let submitting = self.plan.lines.iter().filter(|line| line.submits).count();
-        let windows = u32::try_from(submitting).unwrap_or(u32::MAX).saturating_mul(self.plan.settings.window.into());
-        // Whoever waits for `link_wait` goes back: half of it, for what the pace or others' texts take from it meanwhile.
+        let windows =
+            u32::try_from(submitting).unwrap_or(u32::MAX).saturating_mul(self.plan.settings.window.into());
+        // Whoever waits for `link_wait` goes back: half of it, for what the pace or others' texts take from
+        // it meanwhile.
         let ahead = AHEAD.min(self.plan.settings.link_wait.duration() / 2);
         let soon = self.core.pace.within(ahead, Instant::now()).map_or(u32::MAX, |count| count.max(1));
         windows.min(soon).saturating_sub(self.waiting.load(Ordering::SeqCst))

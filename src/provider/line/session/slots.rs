@@ -1,5 +1,5 @@
-//! The slots of a connection: its open requests, and the octets that wait to be written. All of it stands behind one lock, which
-//! [`super::link`] holds.
+//! The slots of a connection: its open requests, and the octets that wait to be written. All of it stands
+//! behind one lock, which [`super::link`] holds.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,17 +34,19 @@ pub(super) enum Finish<A> {
     },
     /// The connection ended before the first octet was written. Its order waits for it.
     Unwritten,
-    /// There was no answer, and some of it was written. Where the connection is still there, so is the way for an answer
-    /// that comes late.
+    /// There was no answer, and some of it was written. Where the connection is still there, so is the way
+    /// for an answer that comes late.
     Lost(Arc<str>, Option<oneshot::Receiver<A>>),
 }
 
 /// Who is to be woken, since something of theirs has ended.
 #[derive(Default)]
 pub(super) struct Wakers {
-    /// Those who may go on with a text: they know what became of its earlier segments before there is a place for the next.
+    /// Those who may go on with a text: they know what became of its earlier segments before there is a place
+    /// for the next.
     parts: Vec<Waker>,
-    /// Those whose text was one request. They may ask the next one at once, so there is a place for it when they are woken.
+    /// Those whose text was one request. They may ask the next one at once, so there is a place for it when
+    /// they are woken.
     alone: Vec<Waker>,
 }
 
@@ -152,13 +154,21 @@ impl<A> State<A> {
     /// An open request, if all of its octets were written.
     pub(super) fn is_out(&self, slot: usize, written: u64) -> Option<Answered> {
         match self.slots.get(slot) {
-            Some(Slot::Open(open)) if open.end <= written => Some(Answered { order: open.order, since: open.since, refused: open.refused }),
+            Some(Slot::Open(open)) if open.end <= written => {
+                Some(Answered { order: open.order, since: open.since, refused: open.refused })
+            }
             _ => None,
         }
     }
 
     /// Ends a request that is open. Its number has to be out of the map.
-    pub(super) fn finish<P: Protocol<Answer = A>>(&mut self, slot: usize, finish: Finish<A>, core: &Core<P>, wakers: &mut Wakers) {
+    pub(super) fn finish<P: Protocol<Answer = A>>(
+        &mut self,
+        slot: usize,
+        finish: Finish<A>,
+        core: &Core<P>,
+        wakers: &mut Wakers,
+    ) {
         let Some(place) = self.slots.get_mut(slot) else { return };
         let Slot::Open(open) = place else { return };
         if open.is_abandoned {

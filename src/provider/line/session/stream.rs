@@ -55,7 +55,8 @@ impl Door {
             let identity = settings.tls_cert_file.as_deref().zip(settings.tls_key_file.as_deref());
             let trust = Trust::read(settings.tls_ca_file.as_deref(), identity)?;
             let name = settings.tls_server_name.as_deref().unwrap_or_else(|| host_of(address));
-            let name = ServerName::try_from(name.to_owned()).map_err(|_| format!("\"{name}\" is no name that a certificate can have"))?;
+            let name = ServerName::try_from(name.to_owned())
+                .map_err(|_| format!("\"{name}\" is no name that a certificate can have"))?;
             Some(Encryption { trust, name, settings: OnceLock::new() })
         } else {
             None
@@ -69,7 +70,8 @@ impl Door {
     /// Why there is no connection.
     pub(super) async fn connect(&self, so_far: impl Fn(&str) + Send + Sync) -> Result<Stream, String> {
         so_far("the connection has no answer so far");
-        let plain = TcpStream::connect(&self.address).await.map_err(|error| format!("no connection: {error}"))?;
+        let plain =
+            TcpStream::connect(&self.address).await.map_err(|error| format!("no connection: {error}"))?;
         // Several requests go out in one write anyway; none should wait for the answer to an earlier one.
         plain.set_nodelay(true).map_err(|error| format!("no connection: {error}"))?;
         let Some(encryption) = &self.encryption else { return Ok(Stream::Plain(plain)) };
@@ -80,9 +82,15 @@ impl Door {
                 Arc::clone(encryption.settings.get_or_init(|| made))
             }
         };
-        so_far("the connection is made, and its encryption has no answer so far; does the carrier speak TLS at this port?");
+        so_far(
+            "the connection is made, and its encryption has no answer so far; does the carrier speak TLS at \
+             this port?",
+        );
         let connecting = TlsConnector::from(settings).connect(encryption.name.clone(), plain);
-        connecting.await.map(|stream| Stream::Encrypted(Box::new(stream))).map_err(|error| no_encryption(&error))
+        connecting
+            .await
+            .map(|stream| Stream::Encrypted(Box::new(stream)))
+            .map_err(|error| no_encryption(&error))
     }
 }
 
@@ -90,16 +98,24 @@ impl Door {
 fn no_encryption(error: &io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
-        Some(rustls::Error::InvalidMessage(_)) => format!("no encryption: the carrier does not answer in TLS at this port ({error})"),
+        Some(rustls::Error::InvalidMessage(_)) => {
+            format!("no encryption: the carrier does not answer in TLS at this port ({error})")
+        }
         None if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
-            format!("no encryption: the carrier ended the connection; does it speak TLS at this port? ({error})")
+            format!(
+                "no encryption: the carrier ended the connection; does it speak TLS at this port? ({error})"
+            )
         }
         _ => format!("no encryption: {error}"),
     }
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Self::Encrypted(stream) => Pin::new(stream).poll_read(context, buffer),
@@ -136,8 +152,11 @@ mod tests {
 
     #[test]
     fn the_host_is_what_stands_before_the_port() {
-        for (address, host) in [("smsc.example.com:2775", "smsc.example.com"), ("192.0.2.1:7890", "192.0.2.1"), ("[2001:db8::1]:2775", "2001:db8::1")]
-        {
+        for (address, host) in [
+            ("smsc.example.com:2775", "smsc.example.com"),
+            ("192.0.2.1:7890", "192.0.2.1"),
+            ("[2001:db8::1]:2775", "2001:db8::1"),
+        ] {
             assert_eq!(host_of(address), host);
         }
     }

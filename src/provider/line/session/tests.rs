@@ -1,5 +1,5 @@
-//! The engine with a protocol of its own: four octets of length, one of kind, four of number, and a value of four where
-//! there is one. The other end is a script.
+//! The engine with a protocol of its own: four octets of length, one of kind, four of number, and a value of
+//! four where there is one. The other end is a script.
 
 mod asks;
 mod lives;
@@ -16,7 +16,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-use super::{Account, Content, Incoming, Line, Lost, NotNow, Obstacle, Plan, Protocol, Pushes, Refused, Settings, Verdict};
+use super::{
+    Account, Content, Incoming, Line, Lost, NotNow, Obstacle, Plan, Protocol, Pushes, Refused, Settings,
+    Verdict,
+};
 use crate::clock::{SystemClock, Timestamp};
 use crate::setting::Span;
 
@@ -49,7 +52,8 @@ fn write(kind: u8, number: u32, value: Option<u32>, out: &mut BytesMut) {
 }
 
 fn parts(frame: &[u8]) -> (u8, u32, u32) {
-    let word = |at: usize| frame.get(at..at + 4).map_or(0, |octets| u32::from_be_bytes(octets.try_into().unwrap()));
+    let word =
+        |at: usize| frame.get(at..at + 4).map_or(0, |octets| u32::from_be_bytes(octets.try_into().unwrap()));
     (frame[4], word(5), word(9))
 }
 
@@ -67,8 +71,9 @@ impl Protocol for Tiny {
     }
 
     fn greeted(&self, _: &u32, frame: &[u8]) -> Result<(), Refused> {
-        let refused =
-            |why: &str, is_unauthorized, is_to_be_tried_at_once| Err(Refused { why: why.to_owned(), is_unauthorized, is_to_be_tried_at_once });
+        let refused = |why: &str, is_unauthorized, is_to_be_tried_at_once| {
+            Err(Refused { why: why.to_owned(), is_unauthorized, is_to_be_tried_at_once })
+        };
         match parts(frame).0 {
             UNAUTHORIZED => refused("the password is wrong", true, false),
             OLDER => refused("too new", false, true),
@@ -208,7 +213,8 @@ impl Carrier {
     fn account_of(&self, binds: u32, settings: Settings) -> (Arc<Account<Tiny>>, Pushes<Tiny>) {
         let lines = (0..binds).map(|bind| Line { bind, submits: true }).collect();
         let address = self.listener.local_addr().unwrap().to_string();
-        Account::new(Tiny, Plan { name: "tiny".to_owned(), address, lines, settings }, Arc::new(SystemClock)).unwrap()
+        Account::new(Tiny, Plan { name: "tiny".to_owned(), address, lines, settings }, Arc::new(SystemClock))
+            .unwrap()
     }
 
     fn account(&self, settings: Settings) -> (Arc<Account<Tiny>>, Pushes<Tiny>) {
@@ -220,11 +226,18 @@ fn ms(ms: u64) -> Span {
     format!("{ms}ms").parse().unwrap()
 }
 
-/// Settings by which nothing that happens takes too long, and nothing happens only because time has passed. A test says
-/// which of these times is to pass.
+/// Settings by which nothing that happens takes too long, and nothing happens only because time has passed. A
+/// test says which of these times is to pass.
 fn patient() -> Settings {
     let long = Span::seconds(LAST_RESORT.as_secs());
-    Settings { connect_timeout: long, link_wait: long, answer_timeout: long, throttle_wait: long, keep_alive: long, ..Settings::default() }
+    Settings {
+        connect_timeout: long,
+        link_wait: long,
+        answer_timeout: long,
+        throttle_wait: long,
+        keep_alive: long,
+        ..Settings::default()
+    }
 }
 
 /// How long a test waits for what must happen. No speed is asserted by it.
@@ -257,7 +270,11 @@ async fn is_quiet<T>(what: impl Future<Output = T>) -> bool {
 }
 
 /// Asks in a task of its own.
-fn spawn_ask(account: &Arc<Account<Tiny>>, order: u64, value: u32) -> tokio::task::JoinHandle<Result<(bool, u32), Lost>> {
+fn spawn_ask(
+    account: &Arc<Account<Tiny>>,
+    order: u64,
+    value: u32,
+) -> tokio::task::JoinHandle<Result<(bool, u32), Lost>> {
     let account = Arc::clone(account);
     tokio::spawn(async move { account.ask(order, &value).await })
 }

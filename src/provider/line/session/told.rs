@@ -1,8 +1,9 @@
 //! What the carrier tells by itself, on its way from the connections to whoever records it.
 //!
-//! Two queues: what people write, and everything else, so that no text of a person is refused because receipts wait. What
-//! does not fit is answered with "later"; before a text of a person is, its connection is not read for [`MOMENT`], or for
-//! [`LONGEST`] while some are taken, so that there may be room. Texts of people come out first.
+//! Two queues: what people write, and everything else, so that no text of a person is refused because
+//! receipts wait. What does not fit is answered with "later"; before a text of a person is, its connection is
+//! not read for [`MOMENT`], or for [`LONGEST`] while some are taken, so that there may be room. Texts of
+//! people come out first.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,17 +21,19 @@ use crate::provider::line::session::words::{Content, Place, Telling};
 /// Most of what the carrier told that waits to be recorded, of each kind.
 const WAITING: usize = 1_024;
 
-/// How often is looked for texts of people that may be told again: the ledger knows of them before a connection that was cut is
-/// there again, for the carrier tells them on it.
+/// How often is looked for texts of people that may be told again: the ledger knows of them before a
+/// connection that was cut is there again, for the carrier tells them on it.
 pub const UNHEARD_EVERY: Duration = Duration::from_millis(100);
 
-/// For how long a connection is not read at most while there is no room at all for the texts of people that wait on it.
+/// For how long a connection is not read at most while there is no room at all for the texts of people that
+/// wait on it.
 pub(super) const MOMENT: Duration = Duration::from_secs(1);
 
 /// The same while there is room for one after the other: an answer to a request of ours may wait behind them.
 pub(super) const LONGEST: Duration = Duration::from_secs(5);
 
-/// The answer to a request that was given up ([`Lost::Unknown`](super::Lost::Unknown)) while its connection lives.
+/// The answer to a request that was given up ([`Lost::Unknown`](super::Lost::Unknown)) while its connection
+/// lives.
 #[derive(Debug)]
 pub struct Late<P: Protocol> {
     /// What the request was about.
@@ -39,8 +42,8 @@ pub struct Late<P: Protocol> {
     pub answer: P::Answer,
 }
 
-/// What the carrier told, and the way to answer it. It is to be answered also where it is not understood; dropped
-/// without [`Pushed::answer`], it is answered with "later".
+/// What the carrier told, and the way to answer it. It is to be answered also where it is not understood;
+/// dropped without [`Pushed::answer`], it is answered with "later".
 pub struct Pushed<P: Protocol> {
     /// What it told.
     pub push: P::Push,
@@ -66,8 +69,8 @@ impl<P: Protocol> Pushed<P> {
         Self { push, telling, place, content, link: Some(Arc::clone(link)) }
     }
 
-    /// Answers it: taken for good, or to be told again later. Where its connection has ended since, nobody can be
-    /// answered, and the carrier tells it again.
+    /// Answers it: taken for good, or to be told again later. Where its connection has ended since, nobody
+    /// can be answered, and the carrier tells it again.
     pub fn answer(mut self, is_taken: bool) {
         self.settle(is_taken);
     }
@@ -106,8 +109,8 @@ impl<P: Protocol> Told<P> {
         (Self { words, others }, Pushes { words: heard, others: rest, memory })
     }
 
-    /// Hands on what came, in its order. Texts of people for which there is no room stay; everything else that has none is
-    /// dropped, and so answered with "later".
+    /// Hands on what came, in its order. Texts of people for which there is no room stay; everything else
+    /// that has none is dropped, and so answered with "later".
     pub(super) fn hand_on(&self, came: &mut VecDeque<Pushed<P>>) {
         let mut kept = VecDeque::new();
         for pushed in came.drain(..) {
@@ -141,8 +144,8 @@ impl<P: Protocol> Pushes<P> {
         }
     }
 
-    /// Texts of people that may be told again, also to another process: what stands for each, and when it was told first.
-    /// Each is handed out once.
+    /// Texts of people that may be told again, also to another process: what stands for each, and when it was
+    /// told first. Each is handed out once.
     pub fn unheard(&self) -> Unheard {
         self.memory.unheard()
     }

@@ -1,13 +1,15 @@
 //! What people wrote over this account lately: which of it is told again, and when it was told first.
 //!
-//! A carrier tells a text again when it was asked to ("later"), or when our acknowledgement did not reach it: because the
-//! connection was cut, or because it came too late for the carrier's patience. Such a text is the same one, and keeps the
-//! time at which it was told first: what it asks for must not undo what was asked for since. Everything else is a new
-//! text, also where it says the same: people answer two questions with the same word.
+//! A carrier tells a text again when it was asked to ("later"), or when our acknowledgement did not reach it:
+//! because the connection was cut, or because it came too late for the carrier's patience. Such a text is the
+//! same one, and keeps the time at which it was told first: what it asks for must not undo what was asked for
+//! since. Everything else is a new text, also where it says the same: people answer two questions with the
+//! same word.
 //!
-//! What was not taken is kept for [`KEPT_MS`], in number at most [`MOST`]. What could be told again to another process is
-//! handed out by [`Words::unheard`], so that the ledger keeps it. From then on ([`Words::kept`]) it is kept there alone: it is
-//! told again once, to one process, and the same words said after that are another text. No I/O, no clock.
+//! What was not taken is kept for [`KEPT_MS`], in number at most [`MOST`]. What could be told again to
+//! another process is handed out by [`Words::unheard`], so that the ledger keeps it. From then on
+//! ([`Words::kept`]) it is kept there alone: it is told again once, to one process, and the same words said
+//! after that are another text. No I/O, no clock.
 
 use std::collections::HashMap;
 
@@ -16,20 +18,23 @@ use crate::clock::Timestamp;
 /// What stands for a text: a digest of everything in it that stays the same when it is told again.
 pub type Content = [u8; 16];
 
-/// For how long a text that was not taken may be told again, in milliseconds: carriers keep one for a day or two.
+/// For how long a text that was not taken may be told again, in milliseconds: carriers keep one for a day or
+/// two.
 const KEPT_MS: i64 = 3 * 24 * 3_600_000;
 
 /// Texts that are remembered at a time; a few megabytes.
 const MOST: usize = 65_536;
 
-/// An acknowledgement within this time is in time for every carrier, in milliseconds: none waits for a shorter while.
+/// An acknowledgement within this time is in time for every carrier, in milliseconds: none waits for a
+/// shorter while.
 const PROMPT_MS: i64 = 3_000;
 
-/// For how long the same text may be one that was told again because its acknowledgement came late, or under the number
-/// that it had, in milliseconds.
+/// For how long the same text may be one that was told again because its acknowledgement came late, or under
+/// the number that it had, in milliseconds.
 const SAME_MS: i64 = 120_000;
 
-/// The same where the connection was cut about when the acknowledgement was written: the carrier has to connect first.
+/// The same where the connection was cut about when the acknowledgement was written: the carrier has to
+/// connect first.
 const CUT_MS: i64 = 600_000;
 
 /// An acknowledgement this long before the carrier was heard last has reached it, in milliseconds.
@@ -134,12 +139,15 @@ impl Words {
             // Two texts are two, however fast one follows the other.
             first = now.max(word.first.plus_ms(1));
         }
-        self.words.insert(content, Word { first, told: now, place, waiting: 1, fate: Fate::Waiting, is_unheard: false });
+        self.words.insert(
+            content,
+            Word { first, told: now, place, waiting: 1, fate: Fate::Waiting, is_unheard: false },
+        );
         Telling { first, is_again: false }
     }
 
-    /// A telling is answered. `end` is the place behind the acknowledgement in what is written to the connection; nothing
-    /// where it can no longer be written.
+    /// A telling is answered. `end` is the place behind the acknowledgement in what is written to the
+    /// connection; nothing where it can no longer be written.
     pub fn answered(&mut self, content: &Content, is_taken: bool, end: Option<u64>, now: Timestamp) {
         let Some(word) = self.words.get_mut(content) else { return };
         let is_alone = word.waiting <= 1;
@@ -148,7 +156,9 @@ impl Words {
             _ if !is_taken => Fate::Refused,
             None => Fate::Taken { at: now, end: u64::MAX, until: now.plus_ms(CUT_MS) },
             // Told twice before there was an answer, it may have been told a third time.
-            Some(end) if is_alone && since(word.told, now) <= PROMPT_MS => Fate::Taken { at: now, end, until: now },
+            Some(end) if is_alone && since(word.told, now) <= PROMPT_MS => {
+                Fate::Taken { at: now, end, until: now }
+            }
             Some(end) => Fate::Taken { at: now, end, until: now.plus_ms(SAME_MS) },
         };
         let is_news = !word.is_unheard;
@@ -158,8 +168,8 @@ impl Words {
         }
     }
 
-    /// A connection has ended, on which the carrier was heard last at this time, and which has taken so many octets: what was
-    /// acknowledged about then may be told again.
+    /// A connection has ended, on which the carrier was heard last at this time, and which has taken so many
+    /// octets: what was acknowledged about then may be told again.
     pub fn ended(&mut self, link: u64, heard: Timestamp, written: u64, now: Timestamp) {
         for (content, word) in &mut self.words {
             let Fate::Taken { at, end, until } = &mut word.fate else { continue };
@@ -173,25 +183,34 @@ impl Words {
         }
     }
 
-    /// What may be told again, also to another process: each once. What is being told again now is not among it before that
-    /// is answered, and what was taken since no longer.
+    /// What may be told again, also to another process: each once. What is being told again now is not among
+    /// it before that is answered, and what was taken since no longer.
     pub fn unheard(&mut self) -> Vec<(Content, Timestamp)> {
         let all = std::mem::take(&mut self.unheard);
-        let (open, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(content, _)| self.words.get(content).is_some_and(|word| word.waiting > 0));
+        let (open, others): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .partition(|(content, _)| self.words.get(content).is_some_and(|word| word.waiting > 0));
         self.unheard = open;
-        let is_needed = |(content, first): &(Content, Timestamp)| self.words.get(content).is_none_or(|word| word.is_unheard && word.first == *first);
+        let is_needed = |(content, first): &(Content, Timestamp)| {
+            self.words.get(content).is_none_or(|word| word.is_unheard && word.first == *first)
+        };
         others.into_iter().filter(is_needed).collect()
     }
 
-    /// What was handed out is kept elsewhere now, and there alone: two copies of one doubt would each take a text for it. What is
-    /// being told again is handed out once more if it is not taken.
+    /// What was handed out is kept elsewhere now, and there alone: two copies of one doubt would each take a
+    /// text for it. What is being told again is handed out once more if it is not taken.
     pub fn kept(&mut self, texts: &[(Content, Timestamp)], now: Timestamp) {
         for (content, first) in texts {
-            let Some(word) = self.words.get_mut(content).filter(|word| word.is_unheard && word.first == *first) else { continue };
+            let Some(word) =
+                self.words.get_mut(content).filter(|word| word.is_unheard && word.first == *first)
+            else {
+                continue;
+            };
             if word.waiting > 0 {
                 word.is_unheard = false;
             } else if !(matches!(word.fate, Fate::Taken { .. }) && since(*first, now) >= SAME_MS) {
-                // One that had to be told for long before it was taken is in doubt for longer than anybody else believes.
+                // One that had to be told for long before it was taken is in doubt for longer than anybody
+                // else believes.
                 self.words.remove(content);
             }
         }
@@ -212,7 +231,8 @@ impl Words {
         }
         self.words.retain(|_, word| word.is_needed(now));
         if self.words.len() >= MOST {
-            let mut told: Vec<Timestamp> = self.words.values().filter(|word| word.waiting == 0).map(|word| word.told).collect();
+            let mut told: Vec<Timestamp> =
+                self.words.values().filter(|word| word.waiting == 0).map(|word| word.told).collect();
             told.sort_unstable();
             // A quarter at a time: to look for them costs more than to forget them.
             if let Some(last) = told.get(told.len().min(MOST / 4).saturating_sub(1)).copied() {
@@ -260,11 +280,18 @@ mod tests {
         tell(&mut words, at(1, 1), false, NOW);
         for minutes in [1, 60, 24 * 60] {
             let later = NOW.plus_ms(minutes * 60_000);
-            assert_eq!(tell(&mut words, at(2, 9), false, later), Telling { first: NOW, is_again: true }, "{minutes}");
+            assert_eq!(
+                tell(&mut words, at(2, 9), false, later),
+                Telling { first: NOW, is_again: true },
+                "{minutes}"
+            );
         }
         let day = NOW.plus_ms(25 * 3_600_000);
         assert_eq!(tell(&mut words, at(3, 1), true, day), Telling { first: NOW, is_again: true });
-        assert!(!tell(&mut words, at(3, 2), true, day.plus_ms(1)).is_again, "it was taken, so this one is new");
+        assert!(
+            !tell(&mut words, at(3, 2), true, day.plus_ms(1)).is_again,
+            "it was taken, so this one is new"
+        );
         assert!(words.unheard().is_empty(), "and nothing is in doubt");
     }
 
@@ -286,7 +313,10 @@ mod tests {
             assert!(words.unheard().is_empty(), "once");
             words.kept(&texts, NOW);
             let new = telling(&mut words);
-            assert!(!new.is_again && new.first > NOW, "whoever keeps it says whether it is that one, and once");
+            assert!(
+                !new.is_again && new.first > NOW,
+                "whoever keeps it says whether it is that one, and once"
+            );
             words.answered(&content(1), true, Some(5), NOW.plus_ms(50));
             words.kept(&texts, NOW);
             assert!(words.words.contains_key(&content(1)), "what is kept is not this one");
@@ -336,7 +366,10 @@ mod tests {
         tell(&mut words, at(1, 1), true, NOW);
         assert!(tell(&mut words, at(1, 1), true, NOW.plus_ms(SAME_MS - 1)).is_again);
         let long_after = NOW.plus_ms(2 * SAME_MS);
-        assert!(!tell(&mut words, at(1, 1), true, long_after).is_again, "carriers that number everything 1 exist");
+        assert!(
+            !tell(&mut words, at(1, 1), true, long_after).is_again,
+            "carriers that number everything 1 exist"
+        );
     }
 
     #[test]
@@ -371,7 +404,10 @@ mod tests {
         words.told(content(1), at(1, 1), NOW);
         words.ended(1, NOW, 0, NOW);
         words.answered(&content(1), true, None, NOW.plus_ms(1));
-        assert!(words.told(content(1), at(2, 1), NOW.plus_ms(CUT_MS)).is_again, "it could not be acknowledged at all");
+        assert!(
+            words.told(content(1), at(2, 1), NOW.plus_ms(CUT_MS)).is_again,
+            "it could not be acknowledged at all"
+        );
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! From a text to the user data of its segments, and back.
 //!
-//! On SMPP every septet of GSM-7 is an octet of its own, so nothing is packed here. What `data_coding` 0 means is the
-//! carrier's business and therefore a setting: the GSM alphabet, or Latin-1. Latin-1 fits 140 characters in one segment and
-//! 134 in each of several. A text that fits no narrow alphabet goes as UTF-16, and no character is ever cut in two.
+//! On SMPP every septet of GSM-7 is an octet of its own, so nothing is packed here. What `data_coding` 0
+//! means is the carrier's business and therefore a setting: the GSM alphabet, or Latin-1. Latin-1 fits 140
+//! characters in one segment and 134 in each of several. A text that fits no narrow alphabet goes as UTF-16,
+//! and no character is ever cut in two.
 //!
-//! Sources: SMPP v3.4, section 5.2.19 (data_coding); 3GPP TS 23.038, section 4 (the values from 0x10 on, which come in from
-//! phones); 3GPP TS 23.040, section 9.2.3.24 (user data header).
+//! Sources: SMPP v3.4, section 5.2.19 (data_coding); 3GPP TS 23.038, section 4 (the values from 0x10 on,
+//! which come in from phones); 3GPP TS 23.040, section 9.2.3.24 (user data header).
 
 use encoding_rs::Encoding;
 use schemars::JsonSchema;
@@ -47,7 +48,8 @@ pub enum Long {
     Udh8,
     /// One of 16 bits, which takes one octet more.
     Udh16,
-    /// Parameters `sar_msg_ref_num`, `sar_total_segments` and `sar_segment_seqnum`; the carrier writes the header.
+    /// Parameters `sar_msg_ref_num`, `sar_total_segments` and `sar_segment_seqnum`; the carrier writes the
+    /// header.
     Sar,
     /// The whole text at once in `message_payload`; the carrier cuts it.
     Payload,
@@ -100,15 +102,18 @@ impl Cutter {
     /// How this text goes out. One of more than 255 segments is counted as far as that is possible.
     pub fn form(self, text: &str) -> Form {
         match self.pieces(text) {
-            Ok(Pieces { name: encoding, segments, .. }) => Form { encoding, segments: u32::try_from(segments.len()).unwrap_or(u32::MAX) },
-            Err(TooManySegments { segments }) => {
-                Form { encoding: text::plan(text).encoding.as_str(), segments: u32::try_from(segments).unwrap_or(u32::MAX) }
+            Ok(Pieces { name: encoding, segments, .. }) => {
+                Form { encoding, segments: u32::try_from(segments.len()).unwrap_or(u32::MAX) }
             }
+            Err(TooManySegments { segments }) => Form {
+                encoding: text::plan(text).encoding.as_str(),
+                segments: u32::try_from(segments).unwrap_or(u32::MAX),
+            },
         }
     }
 
-    /// The segments of a text. `reference` is asked for the number that those of a long one share; it should differ from the last ones to
-    /// the same phone.
+    /// The segments of a text. `reference` is asked for the number that those of a long one share; it should
+    /// differ from the last ones to the same phone.
     ///
     /// # Errors
     /// More than 255 segments.
@@ -118,10 +123,15 @@ impl Cutter {
         segments.iter_mut().for_each(|(udh, _)| self.share(udh, reference));
         if self.long == Long::Payload && segments.len() > 1 {
             let octets = segments.into_iter().flat_map(|(_, octets)| octets).collect();
-            return Ok(Cut { coding, is_payload: true, units: vec![Unit { octets, has_udh: false, sar: None }] });
+            return Ok(Cut {
+                coding,
+                is_payload: true,
+                units: vec![Unit { octets, has_udh: false, sar: None }],
+            });
         }
         let total = u8::try_from(segments.len()).unwrap_or(u8::MAX);
-        let place = |number| (self.long == Long::Sar && total > 1).then_some(Place { reference, total, number });
+        let place =
+            |number| (self.long == Long::Sar && total > 1).then_some(Place { reference, total, number });
         let units = (1..=total).zip(segments).map(|(number, (mut udh, octets))| {
             let has_udh = !udh.is_empty();
             udh.extend_from_slice(&octets);
@@ -138,11 +148,14 @@ impl Cutter {
         }
     }
 
-    /// Writes the number that all segments share into the header of one (3GPP TS 23.040, sections 9.2.3.24.1 and 9.2.3.24.8).
+    /// Writes the number that all segments share into the header of one (3GPP TS 23.040, sections 9.2.3.24.1
+    /// and 9.2.3.24.8).
     fn share(self, udh: &mut [u8], reference: u16) {
         match (self.reference(reference), udh) {
             (Some(Reference::Eight(number)), [_, _, _, place, ..]) => *place = number,
-            (Some(Reference::Sixteen(number)), [_, _, _, high, low, ..]) => [*high, *low] = number.to_be_bytes(),
+            (Some(Reference::Sixteen(number)), [_, _, _, high, low, ..]) => {
+                [*high, *low] = number.to_be_bytes()
+            }
             _ => {}
         }
     }
@@ -158,7 +171,8 @@ impl Cutter {
             let coding = if self.alphabet == Alphabet::Latin1 { DEFAULT } else { LATIN1 };
             return Ok(Pieces { coding, name: "Latin-1", segments: cut_octets(&octets, reference)? });
         }
-        // The GSM alphabet has no place where `data_coding` 0 means another one: then all that is left is UCS-2.
+        // The GSM alphabet has no place where `data_coding` 0 means another one: then all that is left is
+        // UCS-2.
         if self.alphabet == Alphabet::Latin1 {
             return wide(text, reference);
         }
@@ -220,7 +234,8 @@ fn to_latin1(text: &str) -> Option<Vec<u8>> {
     text.chars().map(|c| u8::try_from(u32::from(c)).ok().filter(|_| is_plain(&c))).collect()
 }
 
-/// The text of a person's user data. A coding that nobody knows is read as UTF-8 where it is that, else as Latin-1.
+/// The text of a person's user data. A coding that nobody knows is read as UTF-8 where it is that, else as
+/// Latin-1.
 pub fn decode(octets: &[u8], coding: u8, alphabet: Alphabet) -> String {
     let named = |label: &'static Encoding| label.decode_without_bom_handling(octets).0.into_owned();
     match coding {
@@ -267,9 +282,15 @@ pub fn split_udh(octets: &[u8]) -> (Option<Place>, &[u8]) {
     while let [id, length, rest @ ..] = header {
         let Some((element, rest)) = rest.split_at_checked(usize::from(*length)) else { break };
         match (id, element) {
-            (0x00, [reference, total, number]) => place = Some(Place { reference: u16::from(*reference), total: *total, number: *number }),
+            (0x00, [reference, total, number]) => {
+                place = Some(Place { reference: u16::from(*reference), total: *total, number: *number })
+            }
             (0x08, [high, low, total, number]) => {
-                place = Some(Place { reference: u16::from_be_bytes([*high, *low]), total: *total, number: *number });
+                place = Some(Place {
+                    reference: u16::from_be_bytes([*high, *low]),
+                    total: *total,
+                    number: *number,
+                });
             }
             _ => {}
         }
@@ -293,8 +314,12 @@ mod tests {
 
     /// Joins what was cut, as a phone would.
     fn joined(cut: &Cut, alphabet: Alphabet) -> String {
-        let octets: Vec<u8> =
-            cut.units.iter().flat_map(|unit| if unit.has_udh { split_udh(&unit.octets).1 } else { &unit.octets }).copied().collect();
+        let octets: Vec<u8> = cut
+            .units
+            .iter()
+            .flat_map(|unit| if unit.has_udh { split_udh(&unit.octets).1 } else { &unit.octets })
+            .copied()
+            .collect();
         decode(&octets, cut.coding, alphabet)
     }
 
@@ -312,7 +337,11 @@ mod tests {
         ];
         for (text, alphabet, latin1, coding, name) in cases {
             let cutter = cutter(alphabet, latin1, Long::Udh8);
-            assert_eq!((cutter.cut(text, || 1).unwrap().coding, cutter.form(text)), (coding, Form { encoding: name, segments: 1 }), "{text}");
+            assert_eq!(
+                (cutter.cut(text, || 1).unwrap().coding, cutter.form(text)),
+                (coding, Form { encoding: name, segments: 1 }),
+                "{text}"
+            );
         }
     }
 
@@ -322,7 +351,11 @@ mod tests {
         assert_eq!(count(&"a".repeat(160), Alphabet::Gsm7, Long::Udh8), 1);
         assert_eq!(count(&"a".repeat(153 * 2), Alphabet::Gsm7, Long::Udh8), 2);
         assert_eq!(count(&"a".repeat(153 * 2), Alphabet::Gsm7, Long::Udh16), 3);
-        assert_eq!(count(&"a".repeat(153 * 2), Alphabet::Gsm7, Long::Payload), 2, "what the carrier will make of it");
+        assert_eq!(
+            count(&"a".repeat(153 * 2), Alphabet::Gsm7, Long::Payload),
+            2,
+            "what the carrier will make of it"
+        );
         assert_eq!(count(&"я".repeat(67 * 2), Alphabet::Gsm7, Long::Sar), 2);
         assert_eq!(count(&"я".repeat(67 * 2), Alphabet::Latin1, Long::Udh16), 3);
         assert_eq!(count(&"ç".repeat(140), Alphabet::Gsm7, Long::Udh8), 1);
@@ -341,7 +374,10 @@ mod tests {
         assert_eq!(cut(Long::Udh8).units[1].octets[..6], [0x05, 0x00, 0x03, 0xCD, 2, 2]);
         assert_eq!(cut(Long::Udh16).units[0].octets[..7], [0x06, 0x08, 0x04, 0xAB, 0xCD, 2, 1]);
         let sar = cut(Long::Sar);
-        assert_eq!((sar.units[1].sar, sar.units[1].has_udh), (Some(Place { reference: 0xABCD, total: 2, number: 2 }), false));
+        assert_eq!(
+            (sar.units[1].sar, sar.units[1].has_udh),
+            (Some(Place { reference: 0xABCD, total: 2, number: 2 }), false)
+        );
         let payload = cut(Long::Payload);
         assert!(payload.is_payload && payload.units.len() == 1 && payload.units[0].octets.len() == 200);
         let short = cutter(Alphabet::Gsm7, false, Long::Sar).cut("short", || 1).unwrap();
@@ -373,9 +409,19 @@ mod tests {
 
     #[test]
     fn a_header_that_cannot_be_is_text() {
-        assert_eq!(split_udh(&[0x05, 0x00, 0x03, 7, 2, 1, b'a']), (Some(Place { reference: 7, total: 2, number: 1 }), &b"a"[..]));
-        assert_eq!(split_udh(&[0x06, 0x08, 0x04, 1, 2, 2, 1]), (Some(Place { reference: 0x0102, total: 2, number: 1 }), &b""[..]));
-        assert_eq!(split_udh(&[0x03, 0x24, 0x01, 1, b'a']), (None, &b"a"[..]), "a header that speaks of something else");
+        assert_eq!(
+            split_udh(&[0x05, 0x00, 0x03, 7, 2, 1, b'a']),
+            (Some(Place { reference: 7, total: 2, number: 1 }), &b"a"[..])
+        );
+        assert_eq!(
+            split_udh(&[0x06, 0x08, 0x04, 1, 2, 2, 1]),
+            (Some(Place { reference: 0x0102, total: 2, number: 1 }), &b""[..])
+        );
+        assert_eq!(
+            split_udh(&[0x03, 0x24, 0x01, 1, b'a']),
+            (None, &b"a"[..]),
+            "a header that speaks of something else"
+        );
         assert_eq!(split_udh(b"text"), (None, &b"text"[..]));
         assert_eq!(split_udh(&[]), (None, &[][..]));
     }

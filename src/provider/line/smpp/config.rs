@@ -98,8 +98,8 @@ pub struct Config {
     /// How the message ids in receipts differ from those in answers.
     #[serde(deserialize_with = "word")]
     pub receipt_ids: ReceiptIds,
-    /// Whether a text that reads like a receipt is one, where it names a message to whoever it comes from. For carriers that
-    /// mark receipts in no other way: that person could write such a text too.
+    /// Whether a text that reads like a receipt is one, where it names a message to whoever it comes from.
+    /// For carriers that mark receipts in no other way: that person could write such a text too.
     pub receipts_by_text: bool,
     /// From 0 to 3.
     pub priority: u8,
@@ -206,7 +206,11 @@ pub(super) fn relative_time(span: Option<Span>) -> String {
 
 /// Checks the texts that go into fields of a given length.
 fn check_texts(config: &Config) -> std::result::Result<(), String> {
-    let texts = [("system_id", &config.system_id, 15), ("system_type", &config.system_type, 12), ("service_type", &config.service_type, 5)];
+    let texts = [
+        ("system_id", &config.system_id, 15),
+        ("system_type", &config.system_type, 12),
+        ("service_type", &config.service_type, 5),
+    ];
     for (name, text, most) in texts {
         if text.len() > most || !text.bytes().all(|octet| (0x20..0x7F).contains(&octet)) {
             return Err(format!("{name} must have at most {most} characters of ASCII"));
@@ -216,7 +220,10 @@ fn check_texts(config: &Config) -> std::result::Result<(), String> {
         return Err("`system_id` is not set; the carrier gives it to you".to_owned());
     }
     if !session::is_address(&config.address) {
-        return Err(format!("address \"{}\" must be host:port, such as smsc.example.com:2775", config.address));
+        return Err(format!(
+            "address \"{}\" must be host:port, such as smsc.example.com:2775",
+            config.address
+        ));
     }
     Ok(())
 }
@@ -259,10 +266,16 @@ impl Settings for Config {
         }
         // What is kept of such ids is the number, and zeros and case cannot be told from it.
         if (self.query || self.cancel) && self.receipt_ids != ReceiptIds::Text {
-            return Err("query and cancel need receipt_ids = \"text\", since they name a message as its answer did".to_owned());
+            return Err(
+                "query and cancel need receipt_ids = \"text\", since they name a message as its answer did"
+                    .to_owned(),
+            );
         }
         if let Some(code) = self.status_codes.iter().find(|code| code.number().is_none()) {
-            return Err(format!("status_codes: \"{}\" is no code; write it as \"0x401\" or \"1025\"", code.code));
+            return Err(format!(
+                "status_codes: \"{}\" is no code; write it as \"0x401\" or \"1025\"",
+                code.code
+            ));
         }
         // The last word on what can be written is with the types that it is written in.
         self.names()?;
@@ -279,7 +292,11 @@ mod tests {
     use crate::provider::line::smpp::status::Meaning;
 
     fn usable() -> Config {
-        Config { address: "smsc.example.com:2775".to_owned(), system_id: "acme".to_owned(), ..Config::default() }
+        Config {
+            address: "smsc.example.com:2775".to_owned(),
+            system_id: "acme".to_owned(),
+            ..Config::default()
+        }
     }
 
     #[test]
@@ -299,8 +316,14 @@ mod tests {
             (Config { address: "smpp://smsc.example.com:2775".to_owned(), ..usable() }, "host:port"),
             (Config { system_id: String::new(), ..usable() }, "system_id"),
             (Config { system_id: "a".repeat(16), ..usable() }, "15"),
-            (Config { system_id: "caf\u{E9}".to_owned(), ..usable() }, "system_id must have at most 15 characters of ASCII"),
-            (Config { system_type: "a\0b".to_owned(), ..usable() }, "system_type must have at most 12 characters of ASCII"),
+            (
+                Config { system_id: "caf\u{E9}".to_owned(), ..usable() },
+                "system_id must have at most 15 characters of ASCII",
+            ),
+            (
+                Config { system_type: "a\0b".to_owned(), ..usable() },
+                "system_type must have at most 12 characters of ASCII",
+            ),
             (Config { service_type: "toolong".to_owned(), ..usable() }, "5"),
             (Config { from: Some("much too long a name".to_owned()), ..usable() }, "from"),
             (Config { priority: 4, ..usable() }, "0 to 3"),
@@ -328,7 +351,10 @@ mod tests {
         longest.check().unwrap();
         let (system_id, system_type) = longest.names().unwrap();
         let common = longest.common().unwrap();
-        assert_eq!((system_id.len(), system_type.len(), common.validity.len(), common.schedule.len()), (16, 13, 17, 17));
+        assert_eq!(
+            (system_id.len(), system_type.len(), common.validity.len(), common.schedule.len()),
+            (16, 13, 17, 17)
+        );
     }
 
     #[test]

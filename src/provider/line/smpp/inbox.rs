@@ -1,11 +1,13 @@
 //! What a carrier tells becomes events: receipts, and texts of people.
 //!
-//! A receipt is what its `esm_class` calls one, or what has a receipt's parameters; never what merely reads like one, or
-//! anybody could write to us that a message was delivered. Where the settings allow that all the same, the ledger has the
-//! last word ([`Event::Claimed`]). Its parameters win over its text. Interim reports are no news.
+//! A receipt is what its `esm_class` calls one, or what has a receipt's parameters; never what merely reads
+//! like one, or anybody could write to us that a message was delivered. Where the settings allow that all the
+//! same, the ledger has the last word ([`Event::Claimed`]). Its parameters win over its text. Interim reports
+//! are no news.
 //!
-//! SMPP gives the messages of people no id, so they get one here: a digest of everything in them, and the time when they were
-//! told first. Which of them is told again the [session](crate::provider::line::session) knows.
+//! SMPP gives the messages of people no id, so they get one here: a digest of everything in them, and the
+//! time when they were told first. Which of them is told again the [session](crate::provider::line::session)
+//! knows.
 //!
 //! Pure: no I/O, and time is an argument. Source: SMPP v3.4, sections 4.6, 5.2.12 and 5.3.2; appendix B.
 
@@ -27,8 +29,8 @@ use crate::sms::number::Number;
 /// `esm_class` bit 6: the text begins with a user data header.
 const UDHI: u8 = 0x40;
 
-/// Length of an error code in a receipt (SMPP 3.4, appendix B). What is longer may be anything, but for a number as long as that of
-/// the network's own code (section 5.3.2.31).
+/// Length of an error code in a receipt (SMPP 3.4, appendix B). What is longer may be anything, but for a
+/// number as long as that of the network's own code (section 5.3.2.31).
 const ERROR: usize = 3;
 
 /// Digits of the network's own code.
@@ -36,7 +38,8 @@ const NETWORK_ERROR: usize = 5;
 
 /// Whether a code is no more than that, so that it quotes nothing.
 fn is_code(error: &str) -> bool {
-    error.len() <= ERROR || (error.len() <= NETWORK_ERROR && error.bytes().all(|octet| octet.is_ascii_digit()))
+    error.len() <= ERROR
+        || (error.len() <= NETWORK_ERROR && error.bytes().all(|octet| octet.is_ascii_digit()))
 }
 
 /// How the ids in receipts differ from those in answers.
@@ -68,16 +71,24 @@ impl ReceiptIds {
         self.read(id, matches!(self, Self::Hex | Self::DecimalToHex))
     }
 
-    /// Numbers are kept without zeros before them: in decimal, but where both are hexadecimal, so and in small letters. What is
-    /// no number stays what it is; only of a hexadecimal one with dashes in it the letters become small.
+    /// Numbers are kept without zeros before them: in decimal, but where both are hexadecimal, so and in
+    /// small letters. What is no number stays what it is; only of a hexadecimal one with dashes in it the
+    /// letters become small.
     fn read(self, id: &str, is_hex: bool) -> String {
         let id = id.trim();
         let digits = id.strip_prefix("0x").or_else(|| id.strip_prefix("0X")).filter(|_| is_hex).unwrap_or(id);
-        let is_number = self != Self::Text && !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_hexdigit());
+        let is_number =
+            self != Self::Text && !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_hexdigit());
         match self {
             Self::Hex if is_number => without_zeros(&digits.to_ascii_lowercase()),
-            Self::Hex if !id.is_empty() && id.bytes().all(|octet| octet.is_ascii_hexdigit() || octet == b'-') => id.to_ascii_lowercase(),
-            Self::Decimal if is_number && digits.bytes().all(|octet| octet.is_ascii_digit()) => without_zeros(digits),
+            Self::Hex
+                if !id.is_empty() && id.bytes().all(|octet| octet.is_ascii_hexdigit() || octet == b'-') =>
+            {
+                id.to_ascii_lowercase()
+            }
+            Self::Decimal if is_number && digits.bytes().all(|octet| octet.is_ascii_digit()) => {
+                without_zeros(digits)
+            }
             Self::HexToDecimal | Self::DecimalToHex if is_number => {
                 let number = u128::from_str_radix(digits, if is_hex { 16 } else { 10 });
                 number.map_or_else(|_| id.to_owned(), |number| number.to_string())
@@ -128,7 +139,10 @@ impl Inbox {
         }
         let claimed = if self.by_text { self.claimed(deliver, telling.first) } else { None };
         if !self.replies {
-            return Told { event: claimed.map(|receipt| Event::Claimed { receipt, reply: None }), ..Told::default() };
+            return Told {
+                event: claimed.map(|receipt| Event::Claimed { receipt, reply: None }),
+                ..Told::default()
+            };
         }
         let mut told = self.reply(deliver, telling);
         if let (Some(receipt), Some(Event::Reply(reply))) = (claimed, &told.event) {
@@ -137,30 +151,37 @@ impl Inbox {
         told
     }
 
-    /// The receipt that a text of nobody knows whom is when it is one: what a receipt says, from the number that the message
-    /// went to.
+    /// The receipt that a text of nobody knows whom is when it is one: what a receipt says, from the number
+    /// that the message went to.
     fn claimed(&self, deliver: &Deliver, now: Timestamp) -> Option<Receipt> {
         let said = receipt::parse(&deliver.octets);
         let is_whole = said.id.is_some() && said.standing.is_some();
         let to = number(&deliver.from);
         match self.receipt(deliver, now).event {
-            Some(Event::Receipt(receipt)) if is_whole && to.starts_with('+') => Some(Receipt { to: Some(to), ..receipt }),
+            Some(Event::Receipt(receipt)) if is_whole && to.starts_with('+') => {
+                Some(Receipt { to: Some(to), ..receipt })
+            }
             _ => None,
         }
     }
 
     fn receipt(&self, deliver: &Deliver, now: Timestamp) -> Told {
-        // Of UCS-2 the reader sees ASCII with NULs, which it leaves out. It is not decoded, since many carriers repeat the
-        // data_coding of the message that went out and write this in ASCII all the same.
+        // Of UCS-2 the reader sees ASCII with NULs, which it leaves out. It is not decoded, since many
+        // carriers repeat the data_coding of the message that went out and write this in ASCII all the same.
         let said = receipt::parse(&deliver.octets);
-        // The parameter is the id as the answer had it (section 5.3.2.12); the notation of the text is the carrier's own. Some
-        // put what stands in the text into the parameter too: then both are in the notation of the text.
+        // The parameter is the id as the answer had it (section 5.3.2.12); the notation of the text is the
+        // carrier's own. Some put what stands in the text into the parameter too: then both are in the
+        // notation of the text.
         let in_text = said.id.as_deref();
         let in_tlv = deliver.receipted_message_id.as_deref().filter(|id| in_text != Some(id.trim()));
-        let id = in_tlv.map(|id| self.receipt_ids.of_answer(id)).or_else(|| in_text.map(|id| self.receipt_ids.of_receipt(id)));
+        let id = in_tlv
+            .map(|id| self.receipt_ids.of_answer(id))
+            .or_else(|| in_text.map(|id| self.receipt_ids.of_receipt(id)));
         let id = id.filter(|id| !id.is_empty());
         let standing = deliver.message_state.and_then(Standing::of_number).or(said.standing);
-        let (Some(id), Some(standing)) = (id, standing) else { return Told { is_lost: true, ..Told::default() } };
+        let (Some(id), Some(standing)) = (id, standing) else {
+            return Told { is_lost: true, ..Told::default() };
+        };
         if standing == Standing::OnItsWay {
             return Told::default();
         }
@@ -174,7 +195,14 @@ impl Inbox {
             _ => None,
         };
         let is_documented = is_documented && why.is_some();
-        Told { event: Some(Event::Receipt(Receipt { why, is_documented, ..Receipt::new(id, standing.state(), now) })), ..Told::default() }
+        Told {
+            event: Some(Event::Receipt(Receipt {
+                why,
+                is_documented,
+                ..Receipt::new(id, standing.state(), now)
+            })),
+            ..Told::default()
+        }
     }
 
     fn reply(&mut self, deliver: &Deliver, telling: Telling) -> Told {
@@ -184,35 +212,57 @@ impl Inbox {
             _ => alphabet::split_udh(&deliver.octets),
         };
         let (from, to) = (sender(&deliver.from), number(&deliver.to));
-        // A place that cannot be joins nothing: such a text is one by itself, with an id that it keeps when it is told again.
+        // A place that cannot be joins nothing: such a text is one by itself, with an id that it keeps when
+        // it is told again.
         let can_be = |place: &Place| place.total > 1 && (1..=place.total).contains(&place.number);
         let content = deliver.content().map(|content| hex(&content));
         let Some(Place { reference, total, number }) = place.or(deliver.sar).filter(can_be) else {
-            let vendor_id = content.as_deref().map_or_else(String::new, |content| Reply::id_of(content, first));
+            let vendor_id =
+                content.as_deref().map_or_else(String::new, |content| Reply::id_of(content, first));
             let text = alphabet::decode(text, deliver.coding, self.alphabet);
-            return Told { event: Some(Event::Reply(Reply { vendor_id, from, to, text, at: first, content, is_again })), is_lost: false };
+            return Told {
+                event: Some(Event::Reply(Reply { vendor_id, from, to, text, at: first, content, is_again })),
+                is_lost: false,
+            };
         };
         let (coding, octets, vendor_id) = (deliver.coding, text.to_vec(), String::new());
-        let segment = ReplySegment { from, to, reference, total, number, coding, octets, vendor_id, at: first, content, is_again };
+        let segment = ReplySegment {
+            from,
+            to,
+            reference,
+            total,
+            number,
+            coding,
+            octets,
+            vendor_id,
+            at: first,
+            content,
+            is_again,
+        };
         Told { event: Some(Event::Segment(segment)), is_lost: false }
     }
 }
 
-/// Who wrote. Only the type "international" (1) says that the digits are a whole number; all others are as they are written.
+/// Who wrote. Only the type "international" (1) says that the digits are a whole number; all others are as
+/// they are written.
 fn sender(address: &Address) -> Sender {
     let digits = address.text.trim_start_matches('+');
     let is_digits = !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_digit());
     if address.ton == 1 && is_digits { Sender::E164(format!("+{digits}")) } else { Sender::of(&address.text) }
 }
 
-/// To whom: a number in E.164 where it can be read as one (types "international" and "unknown"), else what is there.
+/// To whom: a number in E.164 where it can be read as one (types "international" and "unknown"), else what is
+/// there.
 fn number(address: &Address) -> String {
     let digits = address.text.trim_start_matches('+');
     let digits = if address.ton == 1 { digits } else { digits.strip_prefix("00").unwrap_or(digits) };
     let is_digits = !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_digit());
-    let parsed = (is_digits && address.ton <= 1).then(|| Number::parse(&format!("+{digits}"), None).ok()).flatten();
+    let parsed =
+        (is_digits && address.ton <= 1).then(|| Number::parse(&format!("+{digits}"), None).ok()).flatten();
     // Of an unknown type it may be a short code.
-    parsed.filter(|number| address.ton == 1 || number.is_valid()).map_or_else(|| address.text.clone(), |number| number.e164().to_owned())
+    parsed
+        .filter(|number| address.ton == 1 || number.is_valid())
+        .map_or_else(|| address.text.clone(), |number| number.e164().to_owned())
 }
 
 /// A code that can be shown: the network's, and so somebody else's text.
@@ -260,7 +310,10 @@ mod tests {
         let cases = [
             (receipt_of("id:1 stat:DELIVRD err:000"), Some(("1", State::Delivered, None))),
             (receipt_of("id:1 stat:UNDELIV err:034"), Some(("1", State::Failed, Some("UNDELIV, error 034")))),
-            (receipt_of("id:1 stat:UNDELIV err:01034"), Some(("1", State::Failed, Some("UNDELIV, error 01034")))),
+            (
+                receipt_of("id:1 stat:UNDELIV err:01034"),
+                Some(("1", State::Failed, Some("UNDELIV, error 01034"))),
+            ),
             (receipt_of("id:1 stat:EXPIRED"), Some(("1", State::Expired, None))),
             (receipt_of("id:1 stat:ACCEPTD"), None),
             (
@@ -272,7 +325,14 @@ mod tests {
                 },
                 Some(("2", State::Failed, Some("UNDELIV, error 27"))),
             ),
-            (Deliver { receipted_message_id: Some("2".into()), message_state: Some(2), ..from_person(b"") }, Some(("2", State::Delivered, None))),
+            (
+                Deliver {
+                    receipted_message_id: Some("2".into()),
+                    message_state: Some(2),
+                    ..from_person(b"")
+                },
+                Some(("2", State::Delivered, None)),
+            ),
             (Deliver { message_state: Some(2), ..receipt_of("id:3") }, Some(("3", State::Delivered, None))),
             (Deliver { esm_class: 0x20, ..receipt_of("id:1 stat:DELIVRD") }, None),
         ];
@@ -280,40 +340,71 @@ mod tests {
             let shown = format!("{deliver:?}");
             let told = inbox().take(&deliver, NOW);
             let expected = expected.map(|(id, state, why)| {
-                Event::Receipt(Receipt { why: why.map(ToOwned::to_owned), is_documented: why.is_some(), ..Receipt::new(id, state, NOW) })
+                Event::Receipt(Receipt {
+                    why: why.map(ToOwned::to_owned),
+                    is_documented: why.is_some(),
+                    ..Receipt::new(id, state, NOW)
+                })
             });
             assert_eq!((told.event, told.is_lost), (expected, false), "{shown}");
         }
     }
 
     #[test]
-    fn a_receipt_is_read_in_ucs2_and_in_whatever_its_data_coding_says_wrongly_and_one_without_an_id_is_lost() {
+    fn a_receipt_is_read_in_ucs2_and_in_whatever_its_data_coding_says_wrongly_and_one_without_an_id_is_lost()
+    {
         let ascii = "id:9 sub:001 dlvrd:001 stat:DELIVRD err:000 text:";
         let wide: Vec<u8> = format!("{ascii}привет").encode_utf16().flat_map(u16::to_be_bytes).collect();
-        let mixed = [ascii.as_bytes(), "привет".encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>().as_slice()].concat();
-        for (coding, octets) in [(8, wide), (8, ascii.as_bytes().to_vec()), (8, mixed), (0xF4, ascii.as_bytes().to_vec())] {
+        let mixed = [
+            ascii.as_bytes(),
+            "привет".encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>().as_slice(),
+        ]
+        .concat();
+        for (coding, octets) in
+            [(8, wide), (8, ascii.as_bytes().to_vec()), (8, mixed), (0xF4, ascii.as_bytes().to_vec())]
+        {
             let told = inbox().take(&Deliver { coding, octets, ..receipt_of("") }, NOW);
-            assert_eq!(told.event, Some(Event::Receipt(Receipt::new("9", State::Delivered, NOW))), "{coding}");
+            assert_eq!(
+                told.event,
+                Some(Event::Receipt(Receipt::new("9", State::Delivered, NOW))),
+                "{coding}"
+            );
         }
         let headed = [&[5, 0, 3, 7, 2, 1][..], ascii.as_bytes()].concat();
-        let told = inbox().take(&Deliver { esm_class: RECEIPT | UDHI, octets: headed, ..receipt_of("") }, NOW);
-        assert_eq!(told.event, Some(Event::Receipt(Receipt::new("9", State::Delivered, NOW))), "behind a user data header");
-        for lost in [receipt_of("hello"), receipt_of(""), Deliver { is_readable: false, ..from_person(b"") }] {
+        let told =
+            inbox().take(&Deliver { esm_class: RECEIPT | UDHI, octets: headed, ..receipt_of("") }, NOW);
+        assert_eq!(
+            told.event,
+            Some(Event::Receipt(Receipt::new("9", State::Delivered, NOW))),
+            "behind a user data header"
+        );
+        for lost in [receipt_of("hello"), receipt_of(""), Deliver { is_readable: false, ..from_person(b"") }]
+        {
             assert_eq!(inbox().take(&lost, NOW), Told { is_lost: true, ..Told::default() });
         }
     }
 
     #[test]
     fn the_id_in_a_parameter_is_written_as_in_the_answer_or_as_in_the_text_beside_it() {
-        let with = |deliver: &Deliver| match Inbox::new(Alphabet::Gsm7, ReceiptIds::HexToDecimal, true).take(deliver, NOW).event {
+        let with = |deliver: &Deliver| match Inbox::new(Alphabet::Gsm7, ReceiptIds::HexToDecimal, true)
+            .take(deliver, NOW)
+            .event
+        {
             Some(Event::Receipt(receipt)) => receipt.vendor_id,
             other => panic!("{other:?}"),
         };
         let in_text = receipt_of("id:31 stat:DELIVRD");
         assert_eq!(with(&in_text), ReceiptIds::HexToDecimal.of_answer("1F"));
         let in_both = Deliver { receipted_message_id: Some("31".into()), ..in_text.clone() };
-        assert_eq!(with(&in_both), ReceiptIds::HexToDecimal.of_answer("1F"), "a carrier that writes the text's notation into both");
-        assert_eq!(with(&Deliver { receipted_message_id: Some("0000001F".into()), ..in_text }), ReceiptIds::HexToDecimal.of_answer("1F"));
+        assert_eq!(
+            with(&in_both),
+            ReceiptIds::HexToDecimal.of_answer("1F"),
+            "a carrier that writes the text's notation into both"
+        );
+        assert_eq!(
+            with(&Deliver { receipted_message_id: Some("0000001F".into()), ..in_text }),
+            ReceiptIds::HexToDecimal.of_answer("1F")
+        );
     }
 
     #[test]
@@ -327,7 +418,10 @@ mod tests {
         let mut inbox = inbox();
         let first = reply(inbox.take(&from_person(b"YES"), NOW));
         let again = reply(inbox.take(&from_person(b"YES"), Telling { first: NOW, is_again: true }));
-        assert_eq!((again.vendor_id.as_str(), again.at, again.is_again), (first.vendor_id.as_str(), NOW, true));
+        assert_eq!(
+            (again.vendor_id.as_str(), again.at, again.is_again),
+            (first.vendor_id.as_str(), NOW, true)
+        );
         assert_ne!(reply(inbox.take(&from_person(b"yes"), NOW)).vendor_id, first.vendor_id);
         let second = reply(inbox.take(&from_person(b"YES"), NOW.plus_ms(1)));
         assert_eq!(second.content, first.content, "by which another process finds it");
@@ -352,9 +446,11 @@ mod tests {
             assert_ne!(other.content(), text.content(), "{other:?}");
         }
         assert_eq!(Deliver { command: 0x103, ..text.clone() }.content(), text.content());
-        for nobody in
-            [receipt_of("id:1 stat:DELIVRD"), Deliver { receipted_message_id: Some("1".into()), ..text.clone() }, Deliver { esm_class: 8, ..text }]
-        {
+        for nobody in [
+            receipt_of("id:1 stat:DELIVRD"),
+            Deliver { receipted_message_id: Some("1".into()), ..text.clone() },
+            Deliver { esm_class: 8, ..text },
+        ] {
             assert_eq!(nobody.content(), None, "nobody wrote it");
         }
     }
@@ -363,40 +459,64 @@ mod tests {
     fn whatever_names_the_message_in_a_parameter_is_a_receipt() {
         let with = |octets: &[u8]| Deliver { receipted_message_id: Some("2".into()), ..from_person(octets) };
         let told = inbox().take(&with(b"id:2 sub:001 dlvrd:001 stat:UNDELIV err:034"), NOW);
-        let expected = Receipt { why: Some("UNDELIV, error 034".to_owned()), is_documented: true, ..Receipt::new("2", State::Failed, NOW) };
+        let expected = Receipt {
+            why: Some("UNDELIV, error 034".to_owned()),
+            is_documented: true,
+            ..Receipt::new("2", State::Failed, NOW)
+        };
         assert_eq!(told.event, Some(Event::Receipt(expected)), "the text tells the state");
-        assert_eq!(inbox().take(&with(b"stat:DELIVRD"), NOW).event, Some(Event::Receipt(Receipt::new("2", State::Delivered, NOW))));
+        assert_eq!(
+            inbox().take(&with(b"stat:DELIVRD"), NOW).event,
+            Some(Event::Receipt(Receipt::new("2", State::Delivered, NOW)))
+        );
         let with_state = Deliver { message_state: Some(2), ..with(b"") };
-        assert_eq!(inbox().take(&with_state, NOW).event, Some(Event::Receipt(Receipt::new("2", State::Delivered, NOW))));
+        assert_eq!(
+            inbox().take(&with_state, NOW).event,
+            Some(Event::Receipt(Receipt::new("2", State::Delivered, NOW)))
+        );
         assert_eq!(inbox().take(&with(b"stat:ENROUTE"), NOW), Told::default(), "no news");
-        assert_eq!(inbox().take(&with(b"hello"), NOW), Told { is_lost: true, ..Told::default() }, "no text of a person either");
+        assert_eq!(
+            inbox().take(&with(b"hello"), NOW),
+            Told { is_lost: true, ..Told::default() },
+            "no text of a person either"
+        );
     }
 
     #[test]
     fn what_reads_like_a_receipt_is_put_before_the_ledger_only_where_the_settings_say_so() {
         let text = from_person(b"id:0000001F sub:001 dlvrd:001 stat:DELIVRD err:000");
         let person = reply(inbox().take(&text, NOW));
-        let with = |deliver: &Deliver| Inbox::new(Alphabet::Gsm7, ReceiptIds::HexToDecimal, true).by_text(true).take(deliver, NOW).event;
-        let Some(Event::Claimed { receipt, reply: Some(said) }) = with(&Deliver { octets: b"id:31 stat:DELIVRD".to_vec(), ..text.clone() }) else {
+        let with = |deliver: &Deliver| {
+            Inbox::new(Alphabet::Gsm7, ReceiptIds::HexToDecimal, true).by_text(true).take(deliver, NOW).event
+        };
+        let Some(Event::Claimed { receipt, reply: Some(said) }) =
+            with(&Deliver { octets: b"id:31 stat:DELIVRD".to_vec(), ..text.clone() })
+        else {
             panic!()
         };
         let to = Some("+33612345678".to_owned());
-        assert_eq!(receipt, Receipt { to, ..Receipt::new("31", State::Delivered, NOW) }, "it says whom the message went to");
+        assert_eq!(
+            receipt,
+            Receipt { to, ..Receipt::new("31", State::Delivered, NOW) },
+            "it says whom the message went to"
+        );
         assert_eq!((said.from, said.text.as_str()), (person.from, "id:31 stat:DELIVRD"));
         for octets in [&b"id:31"[..], b"stat:DELIVRD", b"STOP", b"is the id:31 right?"] {
             let plain = with(&Deliver { octets: octets.to_vec(), ..text.clone() });
             assert!(matches!(plain, Some(Event::Reply(_))), "{plain:?}");
         }
-        let nobody = with(&Deliver { from: address(5, "BANK"), octets: b"id:31 stat:DELIVRD".to_vec(), ..text });
+        let nobody =
+            with(&Deliver { from: address(5, "BANK"), octets: b"id:31 stat:DELIVRD".to_vec(), ..text });
         assert!(matches!(nobody, Some(Event::Reply(_))), "no message went there: {nobody:?}");
     }
 
     #[test]
     fn the_segments_of_a_long_text_are_told_as_they_come_by_header_and_by_parameters() {
-        let segment = |deliver: &Deliver| match inbox().take(deliver, Telling { first: NOW, is_again: true }).event {
-            Some(Event::Segment(segment)) => segment,
-            other => panic!("{other:?}"),
-        };
+        let segment =
+            |deliver: &Deliver| match inbox().take(deliver, Telling { first: NOW, is_again: true }).event {
+                Some(Event::Segment(segment)) => segment,
+                other => panic!("{other:?}"),
+            };
         let expected = |deliver: &Deliver, reference, number, octets: &[u8]| ReplySegment {
             from: Sender::E164("+33612345678".to_owned()),
             to: "36179".to_owned(),
@@ -459,9 +579,12 @@ mod tests {
         for (ton, text, expected) in cases {
             assert!(sender(&address(ton, text)) == expected, "{ton} {text}");
         }
-        for (ton, text, expected) in
-            [(1, "33612345678", "+33612345678"), (0, "0033612345678", "+33612345678"), (0, "36179", "36179"), (3, "36179", "36179")]
-        {
+        for (ton, text, expected) in [
+            (1, "33612345678", "+33612345678"),
+            (0, "0033612345678", "+33612345678"),
+            (0, "36179", "36179"),
+            (3, "36179", "36179"),
+        ] {
             assert_eq!(number(&address(ton, text)), expected, "to whom: {ton} {text}");
         }
     }
@@ -469,21 +592,43 @@ mod tests {
     #[test]
     fn ids_of_answers_and_receipts_meet_in_every_notation() {
         use ReceiptIds::{Decimal, DecimalToHex, Hex, HexToDecimal, Text};
-        let same = |ids: ReceiptIds, answer: &str, receipt: &str| ids.of_answer(answer) == ids.of_receipt(receipt);
+        let same =
+            |ids: ReceiptIds, answer: &str, receipt: &str| ids.of_answer(answer) == ids.of_receipt(receipt);
         assert!(same(Text, " a-9F ", "a-9F") && !same(Text, "9f", "9F") && !same(Text, "07", "7"));
         assert!(same(HexToDecimal, "0000001F", "31") && same(HexToDecimal, "1f", "0031"));
         assert!(same(DecimalToHex, "31", "1F") && same(DecimalToHex, "0031", "0x1f"));
-        assert!(same(Hex, "0000001F", "1f") && same(Hex, "1f", "0x0000001F") && same(Hex, "A", "0a") && !same(Hex, "10", "16"));
-        assert!(same(Decimal, "0000000031", "31") && same(Decimal, "31", "00031") && !same(Decimal, "31", "1F") && !same(Decimal, "1F", "1f"));
-        assert!([Hex, Decimal, HexToDecimal, DecimalToHex].iter().all(|ids| same(*ids, "0", "000") && !same(*ids, "", "0")));
+        assert!(
+            same(Hex, "0000001F", "1f")
+                && same(Hex, "1f", "0x0000001F")
+                && same(Hex, "A", "0a")
+                && !same(Hex, "10", "16")
+        );
+        assert!(
+            same(Decimal, "0000000031", "31")
+                && same(Decimal, "31", "00031")
+                && !same(Decimal, "31", "1F")
+                && !same(Decimal, "1F", "1f")
+        );
+        assert!(
+            [Hex, Decimal, HexToDecimal, DecimalToHex]
+                .iter()
+                .all(|ids| same(*ids, "0", "000") && !same(*ids, "", "0"))
+        );
         let long = "9".repeat(60);
         for ids in [Hex, Decimal] {
             assert!(same(ids, &format!("000{long}"), &long), "longer than any number of the machine");
             assert_eq!(ids.of_answer(&long), long, "as the carrier may be asked about it");
         }
         let uuid = "6f9619ff-8b86-d011-b42d-00c04fc964ff";
-        assert!([Hex, Decimal, HexToDecimal, DecimalToHex].iter().all(|ids| same(*ids, uuid, uuid)), "no number");
-        assert!(same(Hex, uuid, &uuid.to_uppercase()) && same(Hex, "smsc-1", "smsc-1") && !same(Hex, "smsc-1", "SMSC-1"));
+        assert!(
+            [Hex, Decimal, HexToDecimal, DecimalToHex].iter().all(|ids| same(*ids, uuid, uuid)),
+            "no number"
+        );
+        assert!(
+            same(Hex, uuid, &uuid.to_uppercase())
+                && same(Hex, "smsc-1", "smsc-1")
+                && !same(Hex, "smsc-1", "SMSC-1")
+        );
         assert_eq!(HexToDecimal.of_answer(""), "");
     }
 }

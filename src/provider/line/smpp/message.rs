@@ -1,5 +1,5 @@
-//! What SMPP asks and answers, as values: addresses, segments, requests and the answers to them. How they look on the wire
-//! is said elsewhere: see `write` for what goes out and `pdu` for what comes in.
+//! What SMPP asks and answers, as values: addresses, segments, requests and the answers to them. How they
+//! look on the wire is said elsewhere: see `write` for what goes out and `pdu` for what comes in.
 //!
 //! Source: SMPP v3.4, section 4 (the commands).
 
@@ -88,7 +88,10 @@ pub struct Submit {
 
 impl fmt::Debug for Submit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Submit").field("coding", &self.coding).field("octets", &self.octets.len()).finish_non_exhaustive()
+        f.debug_struct("Submit")
+            .field("coding", &self.coding)
+            .field("octets", &self.octets.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,9 +1,9 @@
 //! What SMPP says: the [`Protocol`] that the session engine speaks through.
 //!
 //! What goes out is made of the types of the crate `rusmpp` and written by it, see `write`. The fields that
-//! are the same in every message of a provider are kept here, so that a request is only what differs. Everything that comes
-//! in is read leniently and by hand, see `wire`: a frame of at least a header is always something, and never
-//! an error.
+//! are the same in every message of a provider are kept here, so that a request is only what differs.
+//! Everything that comes in is read leniently and by hand, see `wire`: a frame of at least a header is always
+//! something, and never an error.
 //!
 //! Source: SMPP v3.4, section 4 (the commands), section 5.2.12 (esm_class).
 
@@ -77,8 +77,8 @@ const TYPE: u8 = 0x3C;
 const RECEIPT: u8 = 0x04;
 
 impl Deliver {
-    /// What it is. No phone can set `receipted_message_id`, so whatever has it is a receipt, also where `esm_class` does not
-    /// say so.
+    /// What it is. No phone can set `receipted_message_id`, so whatever has it is a receipt, also where
+    /// `esm_class` does not say so.
     pub fn kind(&self) -> Kind {
         match self.esm_class & TYPE {
             RECEIPT => Kind::Receipt,
@@ -88,8 +88,8 @@ impl Deliver {
         }
     }
 
-    /// What stands for a text of a person: everything that the carrier repeats when it tells it again. Nothing for what
-    /// nobody wrote.
+    /// What stands for a text of a person: everything that the carrier repeats when it tells it again.
+    /// Nothing for what nobody wrote.
     pub fn content(&self) -> Option<Content> {
         if self.kind() != Kind::Text {
             return None;
@@ -114,7 +114,12 @@ impl Deliver {
     fn read(command: u32, body: &[u8]) -> Self {
         let mut reader = Reader(body);
         reader.text();
-        let mut deliver = Self { command, from: Address::read(&mut reader), to: Address::read(&mut reader), ..Self::default() };
+        let mut deliver = Self {
+            command,
+            from: Address::read(&mut reader),
+            to: Address::read(&mut reader),
+            ..Self::default()
+        };
         deliver.esm_class = reader.u8();
         if command == command::DATA_SM {
             reader.u8();
@@ -140,9 +145,13 @@ impl Deliver {
         while let Some((tag, value)) = reader.tlv() {
             let mut field = Reader(value);
             match tag {
-                tag::RECEIPTED_MESSAGE_ID => self.receipted_message_id = Some(text_in_tlv(value)).filter(|id| !id.trim().is_empty()),
+                tag::RECEIPTED_MESSAGE_ID => {
+                    self.receipted_message_id = Some(text_in_tlv(value)).filter(|id| !id.trim().is_empty())
+                }
                 tag::MESSAGE_STATE => self.message_state = value.first().copied(),
-                tag::NETWORK_ERROR_CODE if value.len() >= 3 => self.network_error = Some((field.u8(), field.u16())),
+                tag::NETWORK_ERROR_CODE if value.len() >= 3 => {
+                    self.network_error = Some((field.u8(), field.u16()))
+                }
                 tag::MESSAGE_PAYLOAD if self.octets.is_empty() => self.octets = value.to_vec(),
                 tag::USER_MESSAGE_REFERENCE if value.len() >= 2 => self.user_reference = Some(field.u16()),
                 tag::SAR_MSG_REF_NUM if value.len() >= 2 => reference = Some(field.u16()),
@@ -159,10 +168,14 @@ impl Deliver {
 
 /// Reads any frame. Nothing of it can fail, whatever the octets are.
 pub fn read(frame: &[u8]) -> Incoming<Codec> {
-    let Some((Header { command, status, sequence }, body)) = Header::read(frame) else { return Incoming::Ignored };
+    let Some((Header { command, status, sequence }, body)) = Header::read(frame) else {
+        return Incoming::Ignored;
+    };
     let mut reader = Reader(body);
     match command {
-        command::DELIVER_SM | command::DATA_SM => Incoming::Push { sequence, push: Deliver::read(command, body) },
+        command::DELIVER_SM | command::DATA_SM => {
+            Incoming::Push { sequence, push: Deliver::read(command, body) }
+        }
         command::ENQUIRE_LINK => Incoming::Ping { sequence },
         command::UNBIND => Incoming::Bye { sequence },
         // These two have no answer (sections 4.1.7 and 4.12).
@@ -176,15 +189,19 @@ pub fn read(frame: &[u8]) -> Incoming<Codec> {
             Incoming::Answer { sequence, answer: Answer { status, ..Answer::default() } }
         }
         _ => match command & !command::ANSWER {
-            command @ (command::SUBMIT_SM | command::CANCEL_SM) => {
-                Incoming::Answer { sequence, answer: Answer { command, status, message_id: text_of(reader.text()), ..Answer::default() } }
-            }
+            command @ (command::SUBMIT_SM | command::CANCEL_SM) => Incoming::Answer {
+                sequence,
+                answer: Answer { command, status, message_id: text_of(reader.text()), ..Answer::default() },
+            },
             command @ command::QUERY_SM => {
                 let message_id = text_of(reader.text());
                 reader.text();
                 let state = reader.0.first().copied();
                 reader.u8();
-                Incoming::Answer { sequence, answer: Answer { command, status, message_id, state, error: reader.u8() } }
+                Incoming::Answer {
+                    sequence,
+                    answer: Answer { command, status, message_id, state, error: reader.u8() },
+                }
             }
             command::ENQUIRE_LINK => Incoming::Pong,
             command::UNBIND => Incoming::ByeAnswer,
@@ -233,14 +250,22 @@ impl Protocol for Codec {
     }
 
     fn greeted(&self, bind: &Bind, frame: &[u8]) -> Result<(), Refused> {
-        let refused = |why: String, is_unauthorized| Refused { why, is_unauthorized, is_to_be_tried_at_once: false };
-        let header = Header::read(frame).map(|(header, _)| header).filter(|header| header.command & command::ANSWER != 0);
-        let Some(header) = header else { return Err(refused("the carrier did not answer the bind".to_owned(), false)) };
+        let refused =
+            |why: String, is_unauthorized| Refused { why, is_unauthorized, is_to_be_tried_at_once: false };
+        let header = Header::read(frame)
+            .map(|(header, _)| header)
+            .filter(|header| header.command & command::ANSWER != 0);
+        let Some(header) = header else {
+            return Err(refused("the carrier did not answer the bind".to_owned(), false));
+        };
         let is_ours = header.command == bind.command() | command::ANSWER;
         match header.status {
             0 if is_ours => Ok(()),
             0 => Err(refused("the carrier answered another question than the bind".to_owned(), false)),
-            status => Err(refused(format!("the bind was refused: {}", self.statuses.words(status)), self.statuses.is_about_us(status))),
+            status => Err(refused(
+                format!("the bind was refused: {}", self.statuses.words(status)),
+                self.statuses.is_about_us(status),
+            )),
         }
     }
 
@@ -283,7 +308,11 @@ impl Protocol for Codec {
     fn push_answer(&self, (): &(), push: &Deliver, sequence: u32, is_taken: bool, out: &mut BytesMut) {
         let status = if is_taken { 0 } else { super::status::TRY_LATER };
         // Its message_id is not used and empty (section 4.6.2).
-        let pdu = if push.command == command::DATA_SM { DataSmResp::default().into() } else { DeliverSmResp::default().into() };
+        let pdu = if push.command == command::DATA_SM {
+            DataSmResp::default().into()
+        } else {
+            DeliverSmResp::default().into()
+        };
         put(out, status, sequence, &pdu);
     }
 

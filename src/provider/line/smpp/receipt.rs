@@ -2,9 +2,10 @@
 //!
 //! SMPP leaves the text to the carrier and gives one in an appendix:
 //! `id:IIIIIIIIII sub:SSS dlvrd:DDD submit date:YYMMDDhhmm done date:YYMMDDhhmm stat:DDDDDDD err:E text: ...`
-//! In the field the order varies, as do case and spaces, some fields are missing and some have no value. Behind `text:`
-//! stand the first words of the message itself, so what looks like a field there is believed only where it stands nowhere
-//! else. The two times are those of the carrier's own clock, in a zone that nobody tells, and are left out.
+//! In the field the order varies, as do case and spaces, some fields are missing and some have no value.
+//! Behind `text:` stand the first words of the message itself, so what looks like a field there is believed
+//! only where it stands nowhere else. The two times are those of the carrier's own clock, in a zone that
+//! nobody tells, and are left out.
 //!
 //! Source: SMPP v3.4, appendix B; section 5.2.28 (message_state).
 
@@ -111,7 +112,8 @@ fn fields(text: &str) -> Vec<(&'static str, usize, &str)> {
     let mut found: Vec<(&'static str, usize, &str)> = Vec::new();
     let mut is_word_begin = true;
     for (at, character) in text.char_indices() {
-        let begin = std::mem::replace(&mut is_word_begin, !character.is_ascii_alphanumeric() && character != '_');
+        let begin =
+            std::mem::replace(&mut is_word_begin, !character.is_ascii_alphanumeric() && character != '_');
         if !begin || !character.is_ascii_alphabetic() {
             continue;
         }
@@ -128,7 +130,8 @@ fn fields(text: &str) -> Vec<(&'static str, usize, &str)> {
     found
 }
 
-/// What follows `name:` in any case, with or without spaces before the colon and, within the name, a space, `_` or nothing.
+/// What follows `name:` in any case, with or without spaces before the colon and, within the name, a space,
+/// `_` or nothing.
 fn after_name<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let mut rest = text;
     for word in name.split(' ') {
@@ -142,7 +145,11 @@ fn after_name<'a>(text: &'a str, name: &str) -> Option<&'a str> {
         rest = tail;
     }
     // Some write "status".
-    let rest = if name == "stat" { rest.strip_prefix("us").or_else(|| rest.strip_prefix("US")).unwrap_or(rest) } else { rest };
+    let rest = if name == "stat" {
+        rest.strip_prefix("us").or_else(|| rest.strip_prefix("US")).unwrap_or(rest)
+    } else {
+        rest
+    };
     rest.trim_start_matches([' ', '\t']).strip_prefix(':')
 }
 
@@ -160,20 +167,28 @@ mod tests {
         let failed = Standing::Failed("UNDELIV");
         let cases = [
             (
-                "id:123 sub:001 dlvrd:001 submit date:2611221015 done date:2611221016 stat:DELIVRD err:000 text:Hello",
+                "id:123 sub:001 dlvrd:001 submit date:2611221015 done date:2611221016 stat:DELIVRD err:000 \
+                 text:Hello",
                 receipt("123", Standing::Delivered, None),
             ),
             (
-                "id:a-9f sub:001 dlvrd:000 submit date:261122101501 done date:261122101622 stat:UNDELIV err:034 Text:Hi",
+                "id:a-9f sub:001 dlvrd:000 submit date:261122101501 done date:261122101622 stat:UNDELIV \
+                 err:034 Text:Hi",
                 receipt("a-9f", failed, Some("034")),
             ),
-            ("ID:7 SUB:1 DLVRD:1 SUBMIT DATE:2611221015 DONE DATE:2611221016 STAT:EXPIRED ERR:0 TEXT:", receipt("7", Standing::Expired, None)),
+            (
+                "ID:7 SUB:1 DLVRD:1 SUBMIT DATE:2611221015 DONE DATE:2611221016 STAT:EXPIRED ERR:0 TEXT:",
+                receipt("7", Standing::Expired, None),
+            ),
             ("stat:REJECTD err:5 id:77", receipt("77", Standing::Failed("REJECTD"), Some("5"))),
             ("id: 42 stat: delivered", receipt("42", Standing::Delivered, None)),
             ("id : 42  stat : ENROUTE  err : 000", receipt("42", Standing::OnItsWay, None)),
             ("id:42\r\nstat:ACCEPTD\r\nerr:", receipt("42", Standing::OnItsWay, None)),
             ("id:42,stat:DELETED,err:9", receipt("42", Standing::Failed("DELETED"), Some("9"))),
-            ("id:42 status:UNKNOWN submitdate:2611221015 done_date:261122101500", receipt("42", Standing::Failed("UNKNOWN"), None)),
+            (
+                "id:42 status:UNKNOWN submitdate:2611221015 done_date:261122101500",
+                receipt("42", Standing::Failed("UNKNOWN"), None),
+            ),
             ("text:Hi there id:42 stat:DELIVRD err:000", receipt("42", Standing::Delivered, None)),
         ];
         for (text, expected) in cases {
@@ -191,7 +206,10 @@ mod tests {
     fn what_is_missing_is_nothing() {
         assert_eq!(parse(b""), Receipt::default());
         assert_eq!(parse(b"hello, did it work?"), Receipt::default());
-        assert_eq!(parse(b"id: sub:001 stat:DELIVRD"), Receipt { standing: Some(Standing::Delivered), ..Receipt::default() });
+        assert_eq!(
+            parse(b"id: sub:001 stat:DELIVRD"),
+            Receipt { standing: Some(Standing::Delivered), ..Receipt::default() }
+        );
         for word in ["MAYBE", "DELIVERYIMPOSSIBLE", "Delivery_Failed", "DELIVERY FAILED"] {
             let read = parse(format!("id:9 stat:{word}").as_bytes());
             assert_eq!(read, Receipt { id: Some("9".to_owned()), ..Receipt::default() }, "{word}");
@@ -201,7 +219,16 @@ mod tests {
 
     #[test]
     fn every_state_has_its_place_in_the_ledger() {
-        let states = [State::Sent, State::Sent, State::Delivered, State::Expired, State::Failed, State::Failed, State::Sent, State::Failed];
+        let states = [
+            State::Sent,
+            State::Sent,
+            State::Delivered,
+            State::Expired,
+            State::Failed,
+            State::Failed,
+            State::Sent,
+            State::Failed,
+        ];
         for (number, state) in (0_u8..).zip(states) {
             assert_eq!(Standing::of_number(number).map(Standing::state), Some(state), "{number}");
         }
@@ -216,7 +243,8 @@ mod tests {
 
         #[test]
         fn a_receipt_of_the_standards_form_reads_back(id in "[0-9A-Za-z-]{1,64}", error in "[1-9][0-9]{0,2}", text in "\\PC{0,20}") {
-            let written = format!("id:{id} sub:001 dlvrd:001 submit date:2611221015 done date:2611221016 stat:UNDELIV err:{error} text:{text}");
+            let written = format!("id:{id} sub:001 dlvrd:001 submit date:2611221015 done date:2611221016 \
+                stat:UNDELIV err:{error} text:{text}");
             prop_assert_eq!(parse(written.as_bytes()), receipt(&id, Standing::Failed("UNDELIV"), Some(&error)));
         }
     }

@@ -1,8 +1,9 @@
 //! What the `command_status` of an answer means for a message.
 //!
-//! A status other than 0 says that this request was not taken: that is a definite no, and what is left to tell is whether
-//! asking again later may help, and whose problem it is. Carriers have codes of their own (0x400 to 0x4FF by the standard,
-//! and others); `[[provider.status_codes]]` says what they mean, and may overrule what stands here.
+//! A status other than 0 says that this request was not taken: that is a definite no, and what is left to
+//! tell is whether asking again later may help, and whose problem it is. Carriers have codes of their own
+//! (0x400 to 0x4FF by the standard, and others); `[[provider.status_codes]]` says what they mean, and may
+//! overrule what stands here.
 //!
 //! Source: SMPP v3.4, section 5.1.3, table 5-2.
 
@@ -53,7 +54,8 @@ impl StatusCode {
     }
 }
 
-/// The codes of the standard that are not simply [`Meaning::Rejected`], and words for those that a message can meet.
+/// The codes of the standard that are not simply [`Meaning::Rejected`], and words for those that a message
+/// can meet.
 const TABLE: &[(u32, Meaning, &str)] = &[
     (0x01, Meaning::MessageTooLong, "the message's length is wrong"),
     (0x02, Meaning::Rejected, "the command's length is wrong"),
@@ -113,7 +115,8 @@ impl Statuses {
         TABLE.iter().find(|row| row.0 == status)
     }
 
-    /// What this code means. One that nobody knows is a definite no: so section 5.1.3 reads, and a no is never sent again.
+    /// What this code means. One that nobody knows is a definite no: so section 5.1.3 reads, and a no is
+    /// never sent again.
     pub fn meaning(&self, status: u32) -> Meaning {
         let own = self.own.get(&status).map(|(meaning, _)| *meaning);
         own.or_else(|| Self::row(status).map(|row| row.1)).unwrap_or(Meaning::Rejected)
@@ -122,7 +125,8 @@ impl Statuses {
     /// The code with words for it, such as `0x58 too many requests`.
     pub fn words(&self, status: u32) -> String {
         let own = self.own.get(&status).and_then(|(_, why)| why.as_deref());
-        let words = own.or_else(|| Self::row(status).map(|row| row.2)).unwrap_or("a code of the carrier's own");
+        let words =
+            own.or_else(|| Self::row(status).map(|row| row.2)).unwrap_or("a code of the carrier's own");
         format!("{status:#04x} {words}")
     }
 
@@ -157,9 +161,15 @@ mod tests {
         let statuses = Statuses::default();
         assert_eq!(statuses.verdict(0x58), Verdict::NotNow(NotNow::Account));
         assert_eq!(statuses.verdict(0x14), Verdict::NotNow(NotNow::Recipient));
-        assert!(matches!(statuses.outcome(0x14), SegmentOutcome::NotNow { code: ErrorKind::ProviderUnavailable, .. }));
+        assert!(matches!(
+            statuses.outcome(0x14),
+            SegmentOutcome::NotNow { code: ErrorKind::ProviderUnavailable, .. }
+        ));
         for status in [0x04, 0x05, 0x08, 0x58, 0x64] {
-            assert!(matches!(statuses.outcome(status), SegmentOutcome::NotSent { retry_after_ms: Some(_), .. }), "{status:#x}");
+            assert!(
+                matches!(statuses.outcome(status), SegmentOutcome::NotSent { retry_after_ms: Some(_), .. }),
+                "{status:#x}"
+            );
         }
         let codes = [
             (0x01, ErrorKind::MessageTooLong),
@@ -172,7 +182,10 @@ mod tests {
             (u32::MAX, ErrorKind::ProviderRejected),
         ];
         for (status, expected) in codes {
-            assert!(matches!(statuses.outcome(status), SegmentOutcome::Rejected { code, .. } if code == expected), "{status:#x}");
+            assert!(
+                matches!(statuses.outcome(status), SegmentOutcome::Rejected { code, .. } if code == expected),
+                "{status:#x}"
+            );
         }
         assert!(statuses.verdict(0) == Verdict::Taken && !statuses.is_about_us(0));
     }
@@ -189,7 +202,10 @@ mod tests {
             matches!(statuses.outcome(0x401), SegmentOutcome::Rejected { code: ErrorKind::InsufficientBalance, why } if why == "0x401 no credit")
         );
         assert!(matches!(statuses.outcome(0x402), SegmentOutcome::Unknown { .. }));
-        assert_eq!((statuses.verdict(0x58), statuses.verdict(0x08)), (Verdict::Refused, Verdict::NotNow(NotNow::Account)));
+        assert_eq!(
+            (statuses.verdict(0x58), statuses.verdict(0x08)),
+            (Verdict::Refused, Verdict::NotNow(NotNow::Account))
+        );
         assert_eq!(own("0", Meaning::Later).number(), None);
         assert_eq!(own("four", Meaning::Later).number(), None);
     }

@@ -1,5 +1,5 @@
-//! Octets held against the standard, written out by hand. What the crate `rusmpp` writes for us is held against a second
-//! writer ([`by_hand`]), and what it writes as a carrier would against our reader.
+//! Octets held against the standard, written out by hand. What the crate `rusmpp` writes for us is held
+//! against a second writer ([`by_hand`]), and what it writes as a carrier would against our reader.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -117,10 +117,18 @@ fn a_bind_is_written_as_the_standard_has_it() {
     let mut out = BytesMut::new();
     let codec = Codec { system_type: c_text("SUBMIT1"), ..codec() };
     codec.greet(&Bind::Transceiver, 1, Timestamp(0), &mut out);
-    let expected: Vec<u8> =
-        [&[0, 0, 0, 42, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1][..], b"acme\0", b"secret08\0", b"SUBMIT1\0", &[0x34, 0, 0, 0]].concat();
+    let expected: Vec<u8> = [
+        &[0, 0, 0, 42, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1][..],
+        b"acme\0",
+        b"secret08\0",
+        b"SUBMIT1\0",
+        &[0x34, 0, 0, 0],
+    ]
+    .concat();
     assert_eq!(out.to_vec(), expected);
-    assert!(matches!(read_by_other(&out).pdu(), Some(Pdu::BindTransceiver(bind)) if bind.password.as_str() == "secret08"));
+    assert!(
+        matches!(read_by_other(&out).pdu(), Some(Pdu::BindTransceiver(bind)) if bind.password.as_str() == "secret08")
+    );
     for (bind, command) in [(Bind::Receiver, 1), (Bind::Transmitter, 2)] {
         out.clear();
         codec.greet(&bind, 1, Timestamp(0), &mut out);
@@ -130,22 +138,40 @@ fn a_bind_is_written_as_the_standard_has_it() {
     out.clear();
     let (system_id, system_type) = (codec.system_id.clone(), codec.system_type.clone());
     let password = SecretText::new("a-long-password\0-of-a-carrier");
-    Codec { password, system_id, system_type, ..self::codec() }.greet(&Bind::Receiver, 1, Timestamp(0), &mut out);
-    let expected: Vec<u8> =
-        [&[0, 0, 0, 62, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1][..], b"acme\0", b"a-long-password-of-a-carrier\0", b"SUBMIT1\0", &[0x34, 0, 0, 0]]
-            .concat();
+    Codec { password, system_id, system_type, ..self::codec() }.greet(
+        &Bind::Receiver,
+        1,
+        Timestamp(0),
+        &mut out,
+    );
+    let expected: Vec<u8> = [
+        &[0, 0, 0, 62, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1][..],
+        b"acme\0",
+        b"a-long-password-of-a-carrier\0",
+        b"SUBMIT1\0",
+        &[0x34, 0, 0, 0],
+    ]
+    .concat();
     assert_eq!(out.to_vec(), expected);
 }
 
 #[test]
 fn answers_to_a_bind_say_whether_it_is_about_who_we_are() {
-    let answer = |command: [u8; 4], status: u8| [&[0, 0, 0, 16][..], &command, &[0, 0, 0, status], &[0, 0, 0, 1]].concat();
+    let answer = |command: [u8; 4], status: u8| {
+        [&[0, 0, 0, 16][..], &command, &[0, 0, 0, status], &[0, 0, 0, 1]].concat()
+    };
     let greeted = |frame: &[u8]| codec().greeted(&Bind::Transceiver, frame);
     assert_eq!(greeted(&answer([0x80, 0, 0, 9], 0)), Ok(()));
     assert_eq!(greeted(&[answer([0x80, 0, 0, 9], 0), b"SMSC\0\x02\x10\0\x01\x34".to_vec()].concat()), Ok(()));
     let refused = greeted(&answer([0x80, 0, 0, 9], 0x0E)).unwrap_err();
-    assert!(refused.is_unauthorized && refused.why.contains("0x0e") && refused.why.contains("password"), "{refused:?}");
-    assert!(!greeted(&answer([0x80, 0, 0, 9], 0x05)).unwrap_err().is_unauthorized, "an old bind may still be there");
+    assert!(
+        refused.is_unauthorized && refused.why.contains("0x0e") && refused.why.contains("password"),
+        "{refused:?}"
+    );
+    assert!(
+        !greeted(&answer([0x80, 0, 0, 9], 0x05)).unwrap_err().is_unauthorized,
+        "an old bind may still be there"
+    );
     assert!(!greeted(&answer([0x80, 0, 0, 0], 0x08)).unwrap_err().is_unauthorized);
     for strange in [answer([0x80, 0, 0, 1], 0), answer([0, 0, 0, 9], 0), Vec::new(), vec![0; 15]] {
         assert!(!greeted(&strange).unwrap_err().is_unauthorized);
@@ -155,7 +181,11 @@ fn answers_to_a_bind_say_whether_it_is_about_who_we_are() {
 #[test]
 fn a_segment_is_written_as_the_standard_has_it() {
     let segment = Submit { has_udh: true, coding: 8, ..submit(&[5, 0, 3, 0xAB, 2, 1, 0, b'A']) };
-    let common = Common { validity: write::time("validity", "000001000000000R").unwrap(), priority: 1, ..codec().common };
+    let common = Common {
+        validity: write::time("validity", "000001000000000R").unwrap(),
+        priority: 1,
+        ..codec().common
+    };
     let expected: Vec<u8> = [
         &[0, 0, 0, 72, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 7][..],
         b"\0",
@@ -175,7 +205,10 @@ fn a_segment_is_written_as_the_standard_has_it() {
 fn parameters_carry_what_the_header_or_the_field_does_not() {
     let sar = Submit { sar: Some(Place { reference: 0x0102, total: 3, number: 2 }), ..submit(b"x") };
     let frame = written(&codec(), &Request::Submit(sar));
-    assert!(frame.ends_with(&[1, b'x', 0x02, 0x0C, 0, 2, 1, 2, 0x02, 0x0E, 0, 1, 3, 0x02, 0x0F, 0, 1, 2]), "{frame:x?}");
+    assert!(
+        frame.ends_with(&[1, b'x', 0x02, 0x0C, 0, 2, 1, 2, 0x02, 0x0E, 0, 1, 3, 0x02, 0x0F, 0, 1, 2]),
+        "{frame:x?}"
+    );
     let payload = Submit { is_payload: true, ..submit(&[b'x'; 300]) };
     let frame = written(&codec(), &Request::Submit(payload));
     assert_eq!(frame[frame.len() - 305..frame.len() - 299], [0, 0x04, 0x24, 0x01, 0x2C, b'x']);
@@ -186,24 +219,43 @@ fn parameters_carry_what_the_header_or_the_field_does_not() {
 fn queries_and_cancels_are_written_as_the_standard_has_them() {
     let (from, to) = (Address::clone(&address(5, 0, "ACME")), Address::clone(&address(1, 1, "336")));
     let query = written(&codec(), &Request::Query { message_id: "a-9F".to_owned(), from: from.clone() });
-    assert_eq!(query[..], [&[0, 0, 0, 28, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 7][..], b"a-9F\0", b"\x05\x00ACME\0"].concat());
-    assert!(matches!(read_by_other(&query).pdu(), Some(Pdu::QuerySm(query)) if query.message_id.as_str() == "a-9F"));
+    assert_eq!(
+        query[..],
+        [&[0, 0, 0, 28, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 7][..], b"a-9F\0", b"\x05\x00ACME\0"].concat()
+    );
+    assert!(
+        matches!(read_by_other(&query).pdu(), Some(Pdu::QuerySm(query)) if query.message_id.as_str() == "a-9F")
+    );
     let cancel = written(&codec(), &Request::Cancel { message_id: "a-9F".to_owned(), from, to });
     let body = [&b"\0a-9F\0"[..], b"\x05\x00ACME\0", b"\x01\x01336\0"].concat();
     assert_eq!(cancel[..], [&[0, 0, 0, 35, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 7][..], &body].concat());
-    assert!(matches!(read_by_other(&cancel).pdu(), Some(Pdu::CancelSm(cancel)) if cancel.destination_addr.as_str() == "336"));
+    assert!(
+        matches!(read_by_other(&cancel).pdu(), Some(Pdu::CancelSm(cancel)) if cancel.destination_addr.as_str() == "336")
+    );
 }
 
 #[test]
 fn what_has_no_place_is_refused_before_anything_is_written() {
     let refused = |request| codec().ready(request).unwrap_err();
     let (from, to) = (address(5, 0, "ACME"), address(1, 1, "336"));
-    assert!(refused(Request::Submit(Submit { from: address(5, 0, "Café"), ..submit(b"x") })).contains("the sender"));
-    assert!(refused(Request::Submit(Submit { to: address(1, 1, &"1".repeat(21)), ..submit(b"x") })).contains("the recipient"));
-    assert!(refused(Request::Submit(Submit { is_payload: true, ..submit(&[b'x'; 1 << 16]) })).contains("octets"));
+    assert!(
+        refused(Request::Submit(Submit { from: address(5, 0, "Café"), ..submit(b"x") }))
+            .contains("the sender")
+    );
+    assert!(
+        refused(Request::Submit(Submit { to: address(1, 1, &"1".repeat(21)), ..submit(b"x") }))
+            .contains("the recipient")
+    );
+    assert!(
+        refused(Request::Submit(Submit { is_payload: true, ..submit(&[b'x'; 1 << 16]) })).contains("octets")
+    );
     let query = |message_id: String| Request::Query { message_id, from: Address::clone(&from) };
     assert!(refused(query("9".repeat(65))).contains("64"));
-    let cancel = |message_id: &str| Request::Cancel { message_id: message_id.to_owned(), from: Address::clone(&from), to: Address::clone(&to) };
+    let cancel = |message_id: &str| Request::Cancel {
+        message_id: message_id.to_owned(),
+        from: Address::clone(&from),
+        to: Address::clone(&to),
+    };
     assert!(refused(cancel("4\x002")).contains("the id"));
     let longest = Submit { is_payload: true, ..submit(&[b'x'; (1 << 16) - 1]) };
     assert!(written(&codec(), &Request::Submit(longest.clone())) == by_hand(&codec().common, &longest));
@@ -216,22 +268,36 @@ fn what_has_no_place_is_refused_before_anything_is_written() {
 #[test]
 fn a_query_and_a_cancel_are_written_as_the_standard_has_them() {
     let (from, to) = (Address::clone(&address(5, 0, "ACME")), Address::clone(&address(1, 1, "33612345678")));
-    // Of a service, to cancel_sm, means all messages of that service; with an id it is to be empty (section 4.9.1).
-    let codec = Codec { common: Common { service_type: ServiceType::new(c_text("CMT")), ..codec().common }, ..codec() };
-    let query = [&[0, 0, 0, 28, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 7][..], b"a-9F\0", b"\x05\x00ACME\0"].concat();
+    // Of a service, to cancel_sm, means all messages of that service; with an id it is to be empty (section
+    // 4.9.1).
+    let codec = Codec {
+        common: Common { service_type: ServiceType::new(c_text("CMT")), ..codec().common },
+        ..codec()
+    };
+    let query =
+        [&[0, 0, 0, 28, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 7][..], b"a-9F\0", b"\x05\x00ACME\0"].concat();
     assert_eq!(written(&codec, &Request::Query { message_id: "a-9F".to_owned(), from: from.clone() }), query);
-    let cancel = [&[0, 0, 0, 43, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 7][..], b"\0", b"a-9F\0", b"\x05\x00ACME\0", b"\x01\x0133612345678\0"].concat();
+    let cancel = [
+        &[0, 0, 0, 43, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 7][..],
+        b"\0",
+        b"a-9F\0",
+        b"\x05\x00ACME\0",
+        b"\x01\x0133612345678\0",
+    ]
+    .concat();
     assert_eq!(written(&codec, &Request::Cancel { message_id: "a-9F".to_owned(), from, to }), cancel);
     // A text fills its field to the last octet, and no further.
     let widest = Common { service_type: ServiceType::new(c_text("ABCDE")), ..codec.common.clone() };
     let (from, to) = (address(1, 1, &"1".repeat(20)), address(1, 1, &"2".repeat(20)));
-    let frame = written(&Codec { common: widest, ..codec }, &Request::Submit(Submit { from, to, ..submit(b"x") }));
+    let frame =
+        written(&Codec { common: widest, ..codec }, &Request::Submit(Submit { from, to, ..submit(b"x") }));
     assert_eq!(frame.len(), 16 + 6 + 2 + 21 + 2 + 21 + 3 + 1 + 1 + 5 + 1);
 }
 
 #[test]
 fn answers_are_read_also_where_they_are_a_header_alone() {
-    let header = |command: &[u8], status: &[u8]| [&[0, 0, 0, 16][..], command, status, &[0, 0, 0, 7]].concat();
+    let header =
+        |command: &[u8], status: &[u8]| [&[0, 0, 0, 16][..], command, status, &[0, 0, 0, 7]].concat();
     let taken = [header(&[0x80, 0, 0, 4], &[0; 4]), b"id-1\0".to_vec()].concat();
     assert_eq!(answered(&taken), Answer { command: 4, message_id: "id-1".to_owned(), ..Answer::default() });
     assert_eq!(answered(&taken[..taken.len() - 1]).message_id, "id-1", "without its NUL");
@@ -241,14 +307,21 @@ fn answers_are_read_also_where_they_are_a_header_alone() {
     let strange = [header(&[0x80, 0, 0, 4], &[0; 4]), b"\xE9\xFF\0".to_vec()].concat();
     assert_eq!(answered(&strange).message_id, "\u{E9}\u{FF}");
     let state = [header(&[0x80, 0, 0, 3], &[0; 4]), b"id-1\0\0\x05\x09".to_vec()].concat();
-    assert_eq!(answered(&state), Answer { command: 3, status: 0, message_id: "id-1".to_owned(), state: Some(5), error: 9 });
-    let by_other = written_by_other(CommandStatus::EsmeRok, SubmitSmResp::new(COctetString::from_slice(b"42\0").unwrap(), vec![]));
+    assert_eq!(
+        answered(&state),
+        Answer { command: 3, status: 0, message_id: "id-1".to_owned(), state: Some(5), error: 9 }
+    );
+    let by_other = written_by_other(
+        CommandStatus::EsmeRok,
+        SubmitSmResp::new(COctetString::from_slice(b"42\0").unwrap(), vec![]),
+    );
     assert_eq!(answered(&by_other).message_id, "42");
 }
 
 #[test]
 fn a_receipt_is_read_with_its_parameters() {
-    let text = b"id:42 sub:001 dlvrd:001 submit date:2611221015 done date:2611221016 stat:DELIVRD err:000 text:Hi";
+    let text =
+        b"id:42 sub:001 dlvrd:001 submit date:2611221015 done date:2611221016 stat:DELIVRD err:000 text:Hi";
     let frame: Vec<u8> = [
         &[0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 9][..],
         b"\0\x01\x0133612345678\0\x05\0ACME\0",
@@ -263,7 +336,10 @@ fn a_receipt_is_read_with_its_parameters() {
     ]
     .concat();
     let deliver = pushed(&frame);
-    assert_eq!((deliver.esm_class, deliver.message_state, deliver.network_error), (4, Some(2), Some((3, 27))));
+    assert_eq!(
+        (deliver.esm_class, deliver.message_state, deliver.network_error),
+        (4, Some(2), Some((3, 27)))
+    );
     assert_eq!((deliver.receipted_message_id.as_deref(), deliver.octets.as_slice()), (Some("2A"), &text[..]));
     assert!(deliver.is_readable && deliver.from.text == "33612345678" && deliver.to.text == "ACME");
     for end in 16..frame.len() {
@@ -308,7 +384,12 @@ fn what_the_carrier_asks_is_answered_in_its_own_words() {
 
 #[test]
 fn senders_have_the_type_and_plan_of_their_kind() {
-    let cases = [("ACME", 5, 0, "ACME"), ("+33612345678", 1, 1, "33612345678"), ("33612345678", 1, 1, "33612345678"), ("36179", 3, 0, "36179")];
+    let cases = [
+        ("ACME", 5, 0, "ACME"),
+        ("+33612345678", 1, 1, "33612345678"),
+        ("33612345678", 1, 1, "33612345678"),
+        ("36179", 3, 0, "36179"),
+    ];
     for (from, ton, npi, text) in cases {
         assert_eq!(sender_form(from), Ok(Address { ton, npi, text: text.to_owned() }), "{from}");
     }
@@ -330,24 +411,50 @@ fn provider(config: Config) -> Arc<Smpp> {
 
 fn submission(from: Option<&str>, text: &str) -> Submission {
     let to = Number::parse("+33612345678", None).unwrap();
-    Submission { id: MessageId::new(1, 2), to, from: from.map(ToOwned::to_owned), text: text.to_owned(), segments: 1, brake: Default::default() }
+    Submission {
+        id: MessageId::new(1, 2),
+        to,
+        from: from.map(ToOwned::to_owned),
+        text: text.to_owned(),
+        segments: 1,
+        brake: Default::default(),
+    }
 }
 
 #[test]
 fn a_message_becomes_as_many_requests_as_it_has_segments() {
-    let smpp = provider(Config { from: Some("ACME".to_owned()), validity: Some(Span::hours(1)), ..Config::default() });
+    let smpp = provider(Config {
+        from: Some("ACME".to_owned()),
+        validity: Some(Span::hours(1)),
+        ..Config::default()
+    });
     let (to, long) = (Number::parse("+33612345678", None).unwrap(), "a".repeat(400));
     let requests = smpp.requests(&submission(None, &long)).unwrap();
     assert_eq!((requests.len(), smpp.form(&to, None, &long).unwrap().segments), (3, 3));
-    let segments: Vec<&Submit> = requests.iter().map(|request| if let Request::Submit(submit) = request { submit } else { panic!() }).collect();
-    assert!(segments.iter().zip(1..).all(|(segment, number)| segment.octets[5] == number && segment.octets[3] == segments[0].octets[3]));
-    assert_eq!((segments[0].from.text.as_str(), segments[0].to.text.as_str(), segments[0].to.ton), ("ACME", "33612345678", 1));
+    let segments: Vec<&Submit> = requests
+        .iter()
+        .map(|request| if let Request::Submit(submit) = request { submit } else { panic!() })
+        .collect();
+    assert!(
+        segments.iter().zip(1..).all(
+            |(segment, number)| segment.octets[5] == number && segment.octets[3] == segments[0].octets[3]
+        )
+    );
+    assert_eq!(
+        (segments[0].from.text.as_str(), segments[0].to.text.as_str(), segments[0].to.ton),
+        ("ACME", "33612345678", 1)
+    );
     let next = smpp.requests(&submission(Some("36179"), &long)).unwrap();
-    assert!(matches!(&next[0], Request::Submit(submit) if submit.octets[3] != segments[0].octets[3] && submit.from.ton == 3));
+    assert!(
+        matches!(&next[0], Request::Submit(submit) if submit.octets[3] != segments[0].octets[3] && submit.from.ton == 3)
+    );
     let refused = smpp.requests(&submission(None, &"a".repeat(153 * 255 + 1))).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::MessageTooLong);
     assert_eq!(smpp.form(&to, Some("TwelveLetter"), "hi").unwrap_err().kind(), ErrorKind::SenderNotAllowed);
-    assert_eq!(smpp.form(&to, None, &"я".repeat(67 * 255 + 1)).unwrap_err().kind(), ErrorKind::MessageTooLong);
+    assert_eq!(
+        smpp.form(&to, None, &"я".repeat(67 * 255 + 1)).unwrap_err().kind(),
+        ErrorKind::MessageTooLong
+    );
     smpp.form(&to, None, &long).unwrap();
 }
 
@@ -355,27 +462,51 @@ fn a_message_becomes_as_many_requests_as_it_has_segments() {
 fn what_it_can_do_follows_from_how_it_is_configured() {
     let of = |config: Config| (provider(config.clone()).capabilities(), provider(config).actions().len());
     let (usual, actions) = of(Config::default());
-    assert_eq!((usual.receipts_by_push, usual.receipts_by_poll, usual.replies, usual.status, actions), (true, false, true, false, 0));
-    let (blind, actions) = of(Config { mode: Mode::Transmitter, query: true, cancel: true, ..Config::default() });
-    assert_eq!((blind.receipts_by_push, blind.receipts_by_poll, blind.replies, blind.status, actions), (false, true, false, true, 2));
+    assert_eq!(
+        (usual.receipts_by_push, usual.receipts_by_poll, usual.replies, usual.status, actions),
+        (true, false, true, false, 0)
+    );
+    let (blind, actions) =
+        of(Config { mode: Mode::Transmitter, query: true, cancel: true, ..Config::default() });
+    assert_eq!(
+        (blind.receipts_by_push, blind.receipts_by_poll, blind.replies, blind.status, actions),
+        (false, true, false, true, 2)
+    );
 }
 
 #[tokio::test]
 async fn a_status_is_asked_for_only_where_the_carrier_answers() {
     let to = Number::parse("+33612345678", None).unwrap();
-    let enquiry = Enquiry { id: MessageId::new(1, 2), from: None, vendor_id: "1".to_owned(), to, created: Timestamp(0) };
-    assert_eq!(provider(Config::default()).status(&enquiry).await.unwrap_err().kind(), ErrorKind::NotSupported);
+    let enquiry = Enquiry {
+        id: MessageId::new(1, 2),
+        from: None,
+        vendor_id: "1".to_owned(),
+        to,
+        created: Timestamp(0),
+    };
+    assert_eq!(
+        provider(Config::default()).status(&enquiry).await.unwrap_err().kind(),
+        ErrorKind::NotSupported
+    );
     let error = provider(Config::default()).act("cancel", &Arguments::new()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    let asked = provider(Config { cancel: true, ..Config::default() }).act("cancel", &Arguments::new()).await.unwrap_err();
+    let asked = provider(Config { cancel: true, ..Config::default() })
+        .act("cancel", &Arguments::new())
+        .await
+        .unwrap_err();
     assert_eq!(asked.kind(), ErrorKind::InvalidArgument);
 }
 
 #[test]
 fn nothing_that_is_shown_holds_a_text_a_number_or_the_password() {
-    let deliver = Deliver { octets: b"hunter2".to_vec(), from: Address::clone(&address(1, 1, "33612345678")), ..Deliver::default() };
+    let deliver = Deliver {
+        octets: b"hunter2".to_vec(),
+        from: Address::clone(&address(1, 1, "33612345678")),
+        ..Deliver::default()
+    };
     let request = Request::Submit(submit(b"hunter2"));
-    let shown = format!("{:?} {request:?} {deliver:?} {:?}", codec(), codec().ready(request.clone()).unwrap());
+    let shown =
+        format!("{:?} {request:?} {deliver:?} {:?}", codec(), codec().ready(request.clone()).unwrap());
     for secret in ["hunter2", "33612345678", "secret08", "104, 117"] {
         assert!(!shown.contains(secret), "{shown}");
     }
@@ -465,8 +596,12 @@ proptest! {
 #[test]
 fn a_late_answer_is_read_as_one_in_time_and_one_to_another_command_settles_nothing() {
     let told = |answer: Answer| {
-        let about = crate::provider::exchange::About { messages: Arc::from([MessageId::new(1, 2)]), segment: Some((1, 2)) };
-        let mut told = super::answered(&Late { about, answer }, ReceiptIds::HexToDecimal, &Statuses::default());
+        let about = crate::provider::exchange::About {
+            messages: Arc::from([MessageId::new(1, 2)]),
+            segment: Some((1, 2)),
+        };
+        let mut told =
+            super::answered(&Late { about, answer }, ReceiptIds::HexToDecimal, &Statuses::default());
         assert_eq!(told.len(), 1);
         let answered = told.remove(0);
         assert_eq!((answered.message, answered.segment), (MessageId::new(1, 2), Some((1, 2))));

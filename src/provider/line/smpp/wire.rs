@@ -1,9 +1,11 @@
-//! The octets of SMPP v3.4 as they come in: headers, fields that end with a NUL, and optional parameters (TLVs).
+//! The octets of SMPP v3.4 as they come in: headers, fields that end with a NUL, and optional parameters
+//! (TLVs).
 //!
-//! Reading takes whatever came: what is missing at the end reads as empty, a text may hold any octet, and a length that goes
-//! beyond the end is cut. Real gateways answer errors with a header alone, leave out the last NUL, and put octets into ids
-//! that no standard allows; nothing of that is a reason to end a session. This is why reading is done by hand: the crate
-//! `rusmpp`, which writes our frames (see [`write`](super::write)), refuses a frame as a whole where one field is strange.
+//! Reading takes whatever came: what is missing at the end reads as empty, a text may hold any octet, and a
+//! length that goes beyond the end is cut. Real gateways answer errors with a header alone, leave out the
+//! last NUL, and put octets into ids that no standard allows; nothing of that is a reason to end a session.
+//! This is why reading is done by hand: the crate `rusmpp`, which writes our frames (see
+//! [`write`](super::write)), refuses a frame as a whole where one field is strange.
 //!
 //! Source: SMPP Protocol Specification v3.4, issue 1.2, sections 3 and 5.
 
@@ -106,7 +108,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Octets as text: UTF-8 where they are that, else one character an octet. Nothing is lost, so two ids stay two.
+/// Octets as text: UTF-8 where they are that, else one character an octet. Nothing is lost, so two ids stay
+/// two.
 pub(super) fn text_of(octets: &[u8]) -> String {
     match str::from_utf8(octets) {
         Ok(text) => text.to_owned(),
@@ -126,8 +129,15 @@ mod tests {
     #[test]
     fn what_is_missing_reads_as_empty() {
         let mut reader = Reader(b"ab\0c");
-        assert_eq!((reader.text(), reader.text(), reader.text(), reader.u32()), (&b"ab"[..], &b"c"[..], &b""[..], 0));
-        assert_eq!(Reader(&[0x04, 0x27, 0, 9, 2]).tlv(), Some((tag::MESSAGE_STATE, &[2][..])), "a length beyond the end is cut");
+        assert_eq!(
+            (reader.text(), reader.text(), reader.text(), reader.u32()),
+            (&b"ab"[..], &b"c"[..], &b""[..], 0)
+        );
+        assert_eq!(
+            Reader(&[0x04, 0x27, 0, 9, 2]).tlv(),
+            Some((tag::MESSAGE_STATE, &[2][..])),
+            "a length beyond the end is cut"
+        );
         assert_eq!(Reader(&[0x04, 0x27, 0]).tlv(), None);
         assert_eq!((text_of(b"id\xE9"), text_in_tlv(b"42\0")), ("id\u{E9}".to_owned(), "42".to_owned()));
     }

@@ -1,11 +1,11 @@
 //! Writing: what goes out is made of the types of the crate `rusmpp`, and written by its encoder.
 //!
-//! A request is made of those types before it goes to the session ([`Common::ready`]). They take only what the standard has
-//! a place for, so what cannot be written is known while nothing has left yet. Writing then cannot fail, and goes straight
-//! into the connection's buffer, as often as it has to be repeated.
+//! A request is made of those types before it goes to the session ([`Common::ready`]). They take only what
+//! the standard has a place for, so what cannot be written is known while nothing has left yet. Writing then
+//! cannot fail, and goes straight into the connection's buffer, as often as it has to be repeated.
 //!
-//! One thing is still written by hand: a bind whose password is longer than the standard's 8 octets, or is not ASCII.
-//! Carriers hand out such passwords and expect them whole; the crate's type refuses them.
+//! One thing is still written by hand: a bind whose password is longer than the standard's 8 octets, or is
+//! not ASCII. Carriers hand out such passwords and expect them whole; the crate's type refuses them.
 //!
 //! Source: SMPP v3.4, section 4 (the commands), section 5.2.12 (esm_class).
 
@@ -42,7 +42,8 @@ pub fn text<const MAX: usize>(name: &str, text: &str) -> Result<Text<MAX>, Strin
     if text.is_empty() {
         return Ok(COctetString::empty());
     }
-    COctetString::from_bytes(ended(text)).map_err(|_| format!("{name} must have at most {} characters of ASCII", MAX.saturating_sub(1)))
+    COctetString::from_bytes(ended(text))
+        .map_err(|_| format!("{name} must have at most {} characters of ASCII", MAX.saturating_sub(1)))
 }
 
 /// A time for a field.
@@ -50,7 +51,8 @@ pub fn text<const MAX: usize>(name: &str, text: &str) -> Result<Text<MAX>, Strin
 /// # Errors
 /// It is neither empty nor of sixteen characters; `name` says which time it is.
 pub fn time(name: &str, text: &str) -> Result<Time, String> {
-    EmptyOrFullCOctetString::from_bytes(ended(text)).map_err(|_| format!("{name} is no time of sixteen characters"))
+    EmptyOrFullCOctetString::from_bytes(ended(text))
+        .map_err(|_| format!("{name} is no time of sixteen characters"))
 }
 
 /// With its NUL, in memory of just that size: no second allocation is needed to share it.
@@ -111,8 +113,8 @@ impl Common {
     /// Makes a request ready to be written. The user data is taken over and not copied.
     ///
     /// # Errors
-    /// What the standard has no place for: an address of more than 20 octets, an id of more than 64, any octet in them that
-    /// is not ASCII or is a NUL, or user data beyond 64 KiB.
+    /// What the standard has no place for: an address of more than 20 octets, an id of more than 64, any
+    /// octet in them that is not ASCII or is a NUL, or user data beyond 64 KiB.
     pub fn ready(&self, request: Request) -> Result<Ready, String> {
         match request {
             Request::Submit(submit) => self.submit(submit),
@@ -121,9 +123,16 @@ impl Common {
                 Ok(Ready(QuerySm::new(text("the id", &message_id)?, ton, npi, from).into()))
             }
             Request::Cancel { message_id, from, to } => {
-                let (id, from, to) = (text("the id", &message_id)?, fields("the sender", &from)?, fields("the recipient", &to)?);
+                let (id, from, to) = (
+                    text("the id", &message_id)?,
+                    fields("the sender", &from)?,
+                    fields("the recipient", &to)?,
+                );
                 // No service type: one would speak of all messages of that service (section 4.9.1).
-                Ok(Ready(CancelSm::new(ServiceType::default(), id, from.0, from.1, from.2, to.0, to.1, to.2).into()))
+                Ok(Ready(
+                    CancelSm::new(ServiceType::default(), id, from.0, from.1, from.2, to.0, to.1, to.2)
+                        .into(),
+                ))
             }
         }
     }
@@ -134,7 +143,8 @@ impl Common {
         // Bit 6: a user data header. The mode stays the carrier's own. The crate's default is not 0: it
         // says that this is an acknowledgement.
         let esm_class = EsmClass::from(if submit.has_udh { USER_DATA_HEADER } else { 0 });
-        // What is not named is 0: no replacing of an earlier message, and no text that the carrier has in store.
+        // What is not named is 0: no replacing of an earlier message, and no text that the carrier has in
+        // store.
         let mut pdu = SubmitSm::builder()
             .service_type(self.service_type.clone())
             .source_addr_ton(source_ton)
@@ -153,16 +163,21 @@ impl Common {
             .build();
         let octets = Bytes::from(submit.octets);
         if submit.is_payload || octets.len() > MOST_SHORT_MESSAGE {
-            // The encoder would cut the length of a longer one off, and what follows would be read as something else.
+            // The encoder would cut the length of a longer one off, and what follows would be read as
+            // something else.
             if octets.len() > usize::from(u16::MAX) {
                 return Err("the text has more octets than one message can carry".to_owned());
             }
             pdu.push_tlv(Tlv::MessagePayload(MessagePayload::new(AnyOctetString::from_bytes(octets))));
         } else {
-            pdu.set_short_message(OctetString::from_bytes(octets).map_err(|_| "a segment has too many octets".to_owned())?);
+            pdu.set_short_message(
+                OctetString::from_bytes(octets).map_err(|_| "a segment has too many octets".to_owned())?,
+            );
         }
         if let Some(Place { reference, total, number }) = submit.sar {
-            for tlv in [Tlv::SarMsgRefNum(reference), Tlv::SarTotalSegments(total), Tlv::SarSegmentSeqnum(number)] {
+            for tlv in
+                [Tlv::SarMsgRefNum(reference), Tlv::SarTotalSegments(total), Tlv::SarSegmentSeqnum(number)]
+            {
                 pdu.push_tlv(tlv);
             }
         }
@@ -171,14 +186,36 @@ impl Common {
 }
 
 /// Writes the request that a connection begins with.
-pub(super) fn put_bind(bind: Bind, system_id: &Text<16>, password: &str, system_type: &Text<13>, sequence: u32, out: &mut BytesMut) {
+pub(super) fn put_bind(
+    bind: Bind,
+    system_id: &Text<16>,
+    password: &str,
+    system_type: &Text<13>,
+    sequence: u32,
+    out: &mut BytesMut,
+) {
     let id = CommandId::from(bind.command());
     let (system_id, system_type) = (system_id.clone(), system_type.clone());
     match text("the password", password) {
-        // The three binds have the same fields (sections 4.1.1, 4.1.3 and 4.1.5). The carrier knows our addresses.
+        // The three binds have the same fields (sections 4.1.1, 4.1.3 and 4.1.5). The carrier knows our
+        // addresses.
         Ok(password) => {
             let (version, range) = (InterfaceVersion::Smpp3_4, COctetString::empty());
-            frame(out, id, 0, sequence, &BindTransceiver::new(system_id, password, system_type, version, Ton::Unknown, Npi::Unknown, range));
+            frame(
+                out,
+                id,
+                0,
+                sequence,
+                &BindTransceiver::new(
+                    system_id,
+                    password,
+                    system_type,
+                    version,
+                    Ton::Unknown,
+                    Npi::Unknown,
+                    range,
+                ),
+            );
         }
         Err(_) => frame(out, id, 0, sequence, &LongBind { system_id, password, system_type }),
     }
@@ -192,7 +229,8 @@ struct LongBind<'a> {
 }
 
 impl LongBind<'_> {
-    /// The password's octets. A NUL inside would end it early and move every field after it, so none is written.
+    /// The password's octets. A NUL inside would end it early and move every field after it, so none is
+    /// written.
     fn password(&self) -> impl Iterator<Item = u8> {
         self.password.bytes().filter(|octet| *octet != 0)
     }
@@ -221,8 +259,8 @@ pub(super) fn put(out: &mut BytesMut, status: u32, sequence: u32, pdu: &Pdu) {
     frame(out, pdu.command_id(), status, sequence, pdu);
 }
 
-/// Writes the header (section 3.2) and the body. The crate's own `Command` would have to own the body, and a request that
-/// the carrier puts off is written more than once.
+/// Writes the header (section 3.2) and the body. The crate's own `Command` would have to own the body, and a
+/// request that the carrier puts off is written more than once.
 fn frame(out: &mut BytesMut, id: CommandId, status: u32, sequence: u32, body: &impl Encode) {
     let length = HEADER.saturating_add(body.length());
     out.reserve(length);
@@ -253,9 +291,16 @@ mod tests {
     fn a_text_that_has_no_place_is_refused_and_never_cut() {
         assert_eq!(text::<3>("name", "ab").unwrap().as_ref(), b"ab\0");
         for wrong in ["abc", "a\0", "\0", "é"] {
-            assert_eq!(text::<3>("name", wrong), Err("name must have at most 2 characters of ASCII".to_owned()), "{wrong}");
+            assert_eq!(
+                text::<3>("name", wrong),
+                Err("name must have at most 2 characters of ASCII".to_owned()),
+                "{wrong}"
+            );
         }
-        assert_eq!((time("validity", "").unwrap().as_ref(), time("validity", "000001000000000R").unwrap().len()), (&[0][..], 17));
+        assert_eq!(
+            (time("validity", "").unwrap().as_ref(), time("validity", "000001000000000R").unwrap().len()),
+            (&[0][..], 17)
+        );
         assert!(time("validity", "000001").is_err() && time("validity", "00000100000é000R").is_err());
     }
 }

@@ -37,9 +37,15 @@ fn a_message_with_its_text_and_its_steps() {
     );
     let receipts = receipts(&message, ID, &reading(), Timestamp(0));
     assert_eq!(receipts.len(), 1);
-    assert_eq!((receipts[0].state, receipts[0].at.rfc3339()), (State::Delivered, "2022-02-21T08:15:46.627Z".to_owned()));
+    assert_eq!(
+        (receipts[0].state, receipts[0].at.rfc3339()),
+        (State::Delivered, "2022-02-21T08:15:46.627Z".to_owned())
+    );
     let listed = page(&serde_json::json!({ "data": [message] }), 1, &reading());
-    assert_eq!((listed.messages[0].text.as_deref(), listed.messages[0].state), (Some("Hi Ann"), State::Delivered));
+    assert_eq!(
+        (listed.messages[0].text.as_deref(), listed.messages[0].state),
+        (Some("Hi Ann"), State::Delivered)
+    );
 }
 
 #[test]
@@ -53,7 +59,10 @@ fn a_message_whose_text_is_no_list_and_whose_times_have_no_zone() {
         }"#,
     );
     let receipts = receipts(&message, ID, &reading(), Timestamp(0));
-    assert_eq!((receipts[0].state, receipts[0].at.rfc3339()), (State::Sent, "2022-02-21T08:15:45.627Z".to_owned()));
+    assert_eq!(
+        (receipts[0].state, receipts[0].at.rfc3339()),
+        (State::Sent, "2022-02-21T08:15:45.627Z".to_owned())
+    );
 }
 
 #[test]
@@ -62,7 +71,10 @@ fn a_message_with_empty_lists_is_listed_by_its_recipients_and_says_nothing_new()
         "text": "Lorem Ipsum is simply dummy text", "paused": true, "created_at": "2022-02-21T08:15:45.627000Z", "sms": [], "sms_activity": []}"#;
     assert_eq!(receipts(&read(text), ID, &reading(), Timestamp(0)), []);
     let listed = page(&serde_json::json!({ "data": [read(text)] }), 1, &reading());
-    assert_eq!(listed.messages.iter().map(|message| message.state).collect::<Vec<_>>(), [State::Queued, State::Queued]);
+    assert_eq!(
+        listed.messages.iter().map(|message| message.state).collect::<Vec<_>>(),
+        [State::Queued, State::Queued]
+    );
     let template = text.replace("Lorem Ipsum is simply dummy text", "{{text}}");
     let listed = page(&serde_json::json!({ "data": [read(&template)] }), 1, &reading());
     assert!(listed.messages.iter().all(|message| message.text.is_none()), "a template is nobody's text");
@@ -77,5 +89,8 @@ fn a_page_says_whether_there_is_another() {
     };
     assert!(has_next(&links(r#""https:\/\/api.mailersend.com\/v1\/sms-activity?page=2""#), 1));
     assert!(!has_next(&links("null"), 1));
-    assert!(has_next(&serde_json::json!({ "meta": { "last_page": 2 } }), 1) && !has_next(&serde_json::json!({ "meta": { "last_page": 2 } }), 2));
+    assert!(
+        has_next(&serde_json::json!({ "meta": { "last_page": 2 } }), 1)
+            && !has_next(&serde_json::json!({ "meta": { "last_page": 2 } }), 2)
+    );
 }

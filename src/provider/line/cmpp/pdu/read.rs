@@ -1,6 +1,9 @@
 //! Octets to PDUs. Nothing here panics, whatever the octets are.
 
-use super::{ANSWER, Answered, Connect, ConnectResp, Counts, Deliver, Destinations, Frame, HEADER, LONGEST, Pdu, Query, Submit, Version};
+use super::{
+    ANSWER, Answered, Connect, ConnectResp, Counts, Deliver, Destinations, Frame, HEADER, LONGEST, Pdu,
+    Query, Submit, Version,
+};
 use super::{MAX_DESTINATIONS, command, until_zero};
 
 /// Why a frame cannot be read.
@@ -93,9 +96,12 @@ pub fn decode(frame: &[u8], version: Version) -> Result<Frame<'_>, Unreadable> {
 
 fn request<'a>(id: u32, fields: &mut Fields<'a>, version: Version) -> Result<Pdu<'a>, Unreadable> {
     Ok(match id {
-        command::CONNECT => {
-            Pdu::Connect(Connect { source: fields.text(6)?, authenticator: fields.array()?, version: fields.octet()?, timestamp: fields.u32()? })
-        }
+        command::CONNECT => Pdu::Connect(Connect {
+            source: fields.text(6)?,
+            authenticator: fields.array()?,
+            version: fields.octet()?,
+            timestamp: fields.u32()?,
+        }),
         command::TERMINATE => Pdu::Terminate,
         command::SUBMIT => Pdu::Submit(submit(fields, version)?),
         command::DELIVER => Pdu::Deliver(deliver(fields, version)?),
@@ -114,13 +120,19 @@ fn answer<'a>(id: u32, fields: &mut Fields<'a>) -> Result<Pdu<'a>, Unreadable> {
         command::CONNECT => {
             let is_wide = fields.0.len() == 4 + 16 + 1;
             let status = if is_wide { fields.u32()? } else { u32::from(fields.octet()?) };
-            Pdu::ConnectResp(ConnectResp { status, authenticator: fields.array()?, version: fields.octet()?, is_wide })
+            Pdu::ConnectResp(ConnectResp {
+                status,
+                authenticator: fields.array()?,
+                version: fields.octet()?,
+                is_wide,
+            })
         }
         command::TERMINATE => Pdu::TerminateResp,
         command::SUBMIT => Pdu::SubmitResp(Answered { msg_id: fields.u64()?, result: fields.result()? }),
         command::DELIVER => Pdu::DeliverResp(Answered { msg_id: fields.u64()?, result: fields.result()? }),
         command::QUERY => {
-            let query = Query { day: fields.text(8)?, kind: fields.octet()?, code: fields.text(10)?, reserve: &[] };
+            let query =
+                Query { day: fields.text(8)?, kind: fields.octet()?, code: fields.text(10)?, reserve: &[] };
             Pdu::QueryResp(query, counts(fields)?)
         }
         command::CANCEL => Pdu::CancelResp(fields.result()?),
@@ -163,7 +175,8 @@ fn submit<'a>(fields: &mut Fields<'a>, version: Version) -> Result<Submit<'a>, U
     if destinations > MAX_DESTINATIONS {
         return Err(Unreadable::Body);
     }
-    submit.destinations = Destinations::Fields(fields.take(destinations * version.terminal())?, version.terminal());
+    submit.destinations =
+        Destinations::Fields(fields.take(destinations * version.terminal())?, version.terminal());
     submit.destination_type = typed(fields)?;
     let length = fields.octet()?;
     submit.content = fields.take(usize::from(length))?;

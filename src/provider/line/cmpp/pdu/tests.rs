@@ -8,10 +8,18 @@ use crate::provider::line::cmpp::report::Report;
 
 /// The vectors of other implementations, by name.
 fn vectors() -> Vec<(String, Vec<u8>)> {
-    let vectors: serde_json::Value = serde_json::from_str(include_str!("../../../../../tests/vectors/cmpp.json")).unwrap();
-    let octets = |hex: &str| (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
+    let vectors: serde_json::Value =
+        serde_json::from_str(include_str!("../../../../../tests/vectors/cmpp.json")).unwrap();
+    let octets = |hex: &str| {
+        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+    };
     let text = |vector: &serde_json::Value, name: &str| vector[name].as_str().unwrap().to_owned();
-    vectors.as_array().unwrap().iter().map(|vector| (text(vector, "Name"), octets(&text(vector, "Hex")))).collect()
+    vectors
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|vector| (text(vector, "Name"), octets(&text(vector, "Hex"))))
+        .collect()
 }
 
 fn vector(name: &str) -> Vec<u8> {
@@ -44,7 +52,10 @@ fn every_vector_is_read_and_written_byte_for_byte() {
                 let mut out = BytesMut::new();
                 report.encode(octets.len() == crate::provider::line::cmpp::report::LONG, &mut out);
                 assert_eq!(out, octets, "{name}");
-                assert_eq!((report.msg_id, report.stat, report.smsc_sequence), (0xbb25_e140_1234_0007, &b"DELIVRD"[..], 0x0102_0304));
+                assert_eq!(
+                    (report.msg_id, report.stat, report.smsc_sequence),
+                    (0xbb25_e140_1234_0007, &b"DELIVRD"[..], 0x0102_0304)
+                );
                 continue;
             }
             let frame = decode(&octets, version).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -55,20 +66,33 @@ fn every_vector_is_read_and_written_byte_for_byte() {
 
 #[test]
 fn the_fields_of_the_vectors_are_where_the_standard_has_them() {
-    for (name, version) in [("submit_20_ucs2_two_dest", Version::V20), ("submit_30_ucs2_two_dest", Version::V30)] {
+    for (name, version) in
+        [("submit_20_ucs2_two_dest", Version::V20), ("submit_30_ucs2_two_dest", Version::V30)]
+    {
         let octets = vector(name);
-        let Frame { sequence: 16, pdu: Pdu::Submit(submit) } = decode(&octets, version).unwrap() else { panic!("{name}") };
+        let Frame { sequence: 16, pdu: Pdu::Submit(submit) } = decode(&octets, version).unwrap() else {
+            panic!("{name}")
+        };
         assert_eq!((submit.parts, submit.part, submit.report, submit.level, submit.format), (1, 1, 1, 1, 8));
-        assert_eq!((submit.service_id, submit.source, submit.fee_type, submit.fee_code), (&b"svc01"[..], &b"900001"[..], &b"02"[..], &b"000010"[..]));
+        assert_eq!(
+            (submit.service_id, submit.source, submit.fee_type, submit.fee_code),
+            (&b"svc01"[..], &b"900001"[..], &b"02"[..], &b"000010"[..])
+        );
         assert_eq!((submit.sender, submit.content), (&b"10690001"[..], &b"\x4f\x60\x59\x7d"[..]));
         assert_eq!(submit.destinations.iter().collect::<Vec<_>>(), [&b"13800138000"[..], b"8613800138001"]);
     }
     let octets = vector("submit_30_ucs2_part2of3");
     let Pdu::Submit(submit) = decode(&octets, Version::V30).unwrap().pdu else { panic!() };
-    assert_eq!((submit.parts, submit.part, submit.has_header, &submit.content[..6]), (3, 2, 1, &[5, 0, 3, 0x2A, 3, 2][..]));
+    assert_eq!(
+        (submit.parts, submit.part, submit.has_header, &submit.content[..6]),
+        (3, 2, 1, &[5, 0, 3, 0x2A, 3, 2][..])
+    );
     let octets = vector("deliver_30_mo_ucs2");
     let Pdu::Deliver(deliver) = decode(&octets, Version::V30).unwrap().pdu else { panic!() };
-    assert_eq!((deliver.source, deliver.destination, deliver.link), (&b"13800138000"[..], &b"10690001"[..], &b"LINK0001"[..]));
+    assert_eq!(
+        (deliver.source, deliver.destination, deliver.link),
+        (&b"13800138000"[..], &b"10690001"[..], &b"LINK0001"[..])
+    );
     assert_eq!((deliver.msg_id, deliver.report, deliver.format), (0xbb25_e140_1234_0009, 0, 8));
     let octets = vector("query_resp");
     let Pdu::QueryResp(query, counts) = decode(&octets, Version::V20).unwrap().pdu else { panic!() };
@@ -86,7 +110,11 @@ fn the_length_decides_where_peers_mix_the_versions_up() {
         }
         for name in ["submit_resp_20_flow", "submit_resp_30_flow"] {
             let octets = vector(name);
-            assert_eq!(decode(&octets, version).unwrap().pdu, Pdu::SubmitResp(Answered { msg_id: 0, result: 8 }), "{name}");
+            assert_eq!(
+                decode(&octets, version).unwrap().pdu,
+                Pdu::SubmitResp(Answered { msg_id: 0, result: 8 }),
+                "{name}"
+            );
         }
         for name in ["cancel_resp_20", "cancel_resp_30"] {
             let octets = vector(name);
@@ -107,7 +135,13 @@ fn a_frame_that_does_not_fit_its_fields_is_refused() {
             if length >= HEADER {
                 claimed[..4].copy_from_slice(&u32::try_from(length).unwrap().to_be_bytes());
                 // The other form of the same answer, which is read by its length.
-                let forms = [("active_test_resp", 12), ("connect_resp", 30), ("submit_resp", 21), ("deliver_resp", 21), ("cancel_resp", 13)];
+                let forms = [
+                    ("active_test_resp", 12),
+                    ("connect_resp", 30),
+                    ("submit_resp", 21),
+                    ("deliver_resp", 21),
+                    ("cancel_resp", 13),
+                ];
                 let is_form = forms.iter().any(|(begin, short)| name.starts_with(begin) && length == *short);
                 assert!(is_form || decode(&claimed, version).is_err(), "{name} of {length}");
             }
@@ -264,7 +298,9 @@ proptest! {
 /// Whether a result that was read in four octets can be written in this version.
 fn fits(pdu: &Pdu<'_>, version: Version) -> bool {
     match pdu {
-        Pdu::SubmitResp(answered) | Pdu::DeliverResp(answered) => version == Version::V30 || answered.result <= 255,
+        Pdu::SubmitResp(answered) | Pdu::DeliverResp(answered) => {
+            version == Version::V30 || answered.result <= 255
+        }
         Pdu::CancelResp(result) => version == Version::V30 || *result <= 255,
         _ => true,
     }

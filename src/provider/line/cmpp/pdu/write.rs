@@ -7,8 +7,8 @@ use super::{ANSWER, Answered, Deliver, HEADER, MAX_DESTINATIONS, Pdu, Query, Sub
 /// Most octets of a content: `Msg_Length` is one octet.
 const MAX_CONTENT: usize = 255;
 
-/// Appends a frame to `out`. Whatever is longer than its field is cut: texts at the field's width, contents at 255 octets,
-/// destinations at 99.
+/// Appends a frame to `out`. Whatever is longer than its field is cut: texts at the field's width, contents
+/// at 255 octets, destinations at 99.
 pub fn encode(pdu: &Pdu<'_>, sequence: u32, version: Version, out: &mut BytesMut) {
     let (id, body) = shape(pdu, version);
     out.reserve(HEADER + body);
@@ -36,8 +36,12 @@ pub fn encode(pdu: &Pdu<'_>, sequence: u32, version: Version, out: &mut BytesMut
         }
         Pdu::QueryResp(query, counts) => {
             put_query(out, query);
-            [counts.taken, counts.phones, counts.passed_on, counts.waiting, counts.failed].into_iter().for_each(|count| out.put_u32(count));
-            [counts.replies, counts.replies_waiting, counts.replies_failed].into_iter().for_each(|count| out.put_u32(count));
+            [counts.taken, counts.phones, counts.passed_on, counts.waiting, counts.failed]
+                .into_iter()
+                .for_each(|count| out.put_u32(count));
+            [counts.replies, counts.replies_waiting, counts.replies_failed]
+                .into_iter()
+                .for_each(|count| out.put_u32(count));
         }
         Pdu::Cancel(msg_id) => out.put_u64(*msg_id),
         Pdu::CancelResp(success) => result(out, *success, version),
@@ -60,7 +64,9 @@ fn shape(pdu: &Pdu<'_>, version: Version) -> (u32, usize) {
             (command::SUBMIT, fixed + numbers + content(submit.content).len() + version.link())
         }
         Pdu::SubmitResp(_) => (command::SUBMIT | ANSWER, 8 + version.result()),
-        Pdu::Deliver(deliver) => (command::DELIVER, 44 + terminal + typed + content(deliver.content).len() + version.link()),
+        Pdu::Deliver(deliver) => {
+            (command::DELIVER, 44 + terminal + typed + content(deliver.content).len() + version.link())
+        }
         Pdu::DeliverResp(_) => (command::DELIVER | ANSWER, 8 + version.result()),
         Pdu::Query(_) => (command::QUERY, 27),
         Pdu::QueryResp(..) => (command::QUERY | ANSWER, 51),

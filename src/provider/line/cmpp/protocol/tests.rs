@@ -7,7 +7,13 @@ const NOW: &str = "2026-11-22T01:30:05Z";
 
 fn config() -> Config {
     let from = Some("10690001".to_owned());
-    Config { sp_id: "900001".to_owned(), address: "127.0.0.1:7890".to_owned(), from, service_id: "svc01".to_owned(), ..Config::default() }
+    Config {
+        sp_id: "900001".to_owned(),
+        address: "127.0.0.1:7890".to_owned(),
+        from,
+        service_id: "svc01".to_owned(),
+        ..Config::default()
+    }
 }
 
 fn cmpp(config: Config) -> Cmpp {
@@ -25,7 +31,12 @@ fn greeting(cmpp: &Cmpp, line: &Arc<Greeting>) -> Vec<u8> {
 fn answer(status: u32, version: u8, octets_of: Version) -> Vec<u8> {
     let proof = login::answer_authenticator(status, octets_of == Version::V30, &proof(), b"888888");
     let mut out = BytesMut::new();
-    pdu::encode(&Pdu::ConnectResp(ConnectResp { status, authenticator: proof, version, is_wide: false }), 1, octets_of, &mut out);
+    pdu::encode(
+        &Pdu::ConnectResp(ConnectResp { status, authenticator: proof, version, is_wide: false }),
+        1,
+        octets_of,
+        &mut out,
+    );
     out.to_vec()
 }
 
@@ -35,8 +46,11 @@ fn proof() -> [u8; 16] {
 
 #[test]
 fn a_greeting_is_the_vector_of_its_version() {
-    for (version, name) in [(Version::V20, "connect_20"), (Version::V21, "connect_21"), (Version::V30, "connect_30")] {
-        let vectors: serde_json::Value = serde_json::from_str(include_str!("../../../../../tests/vectors/cmpp.json")).unwrap();
+    for (version, name) in
+        [(Version::V20, "connect_20"), (Version::V21, "connect_21"), (Version::V30, "connect_30")]
+    {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../../../../tests/vectors/cmpp.json")).unwrap();
         let vector = vectors.as_array().unwrap().iter().find(|vector| vector["Name"] == name).unwrap();
         let written = greeting(&cmpp(Config { version, ..config() }), &Arc::default());
         assert_eq!(crate::sms::message::hex(&written), vector["Hex"].as_str().unwrap(), "{name}");
@@ -81,7 +95,11 @@ fn a_greeting_that_is_taken_goes_on_in_the_lower_version() {
     ] {
         let (cmpp, line) = (cmpp(config()), Arc::default());
         greeting(&cmpp, &line);
-        assert_eq!(cmpp.greeted(&line, &answer(0, named, octets_of)), Ok(spoken), "{named:#x} in {octets_of:?}");
+        assert_eq!(
+            cmpp.greeted(&line, &answer(0, named, octets_of)),
+            Ok(spoken),
+            "{named:#x} in {octets_of:?}"
+        );
         assert_eq!(cmpp.agreed(), Some(spoken));
     }
 }
@@ -92,7 +110,11 @@ fn a_refusal_says_whether_it_is_about_who_we_are() {
         let (cmpp, line) = (cmpp(config()), Arc::default());
         greeting(&cmpp, &line);
         let refused = cmpp.greeted(&line, &answer(status, 0x30, Version::V30)).unwrap_err();
-        assert_eq!((refused.is_unauthorized, refused.is_to_be_tried_at_once), (is_unauthorized, false), "{status}");
+        assert_eq!(
+            (refused.is_unauthorized, refused.is_to_be_tried_at_once),
+            (is_unauthorized, false),
+            "{status}"
+        );
         assert!(!refused.why.contains("888888"));
     }
     let cmpp = cmpp(config());
@@ -127,10 +149,18 @@ fn every_frame_of_a_gateway_has_its_meaning() {
     };
     for version in [Version::V20, Version::V30] {
         let answered = Answered { msg_id: 7, result: 8 };
-        let Incoming::Answer { sequence: 9, answer } = meaning(Pdu::SubmitResp(answered), version) else { panic!() };
-        assert!(answer == Answer::Submitted(answered) && cmpp.verdict(&answer) == Verdict::NotNow(NotNow::Account));
+        let Incoming::Answer { sequence: 9, answer } = meaning(Pdu::SubmitResp(answered), version) else {
+            panic!()
+        };
+        assert!(
+            answer == Answer::Submitted(answered)
+                && cmpp.verdict(&answer) == Verdict::NotNow(NotNow::Account)
+        );
         assert_eq!(cmpp.verdict(&Answer::Submitted(Answered { result: 0, ..answered })), Verdict::Taken);
-        assert!(matches!(meaning(Pdu::CancelResp(1), version), Incoming::Answer { answer: Answer::Canceled(1), .. }));
+        assert!(matches!(
+            meaning(Pdu::CancelResp(1), version),
+            Incoming::Answer { answer: Answer::Canceled(1), .. }
+        ));
         assert!(matches!(meaning(Pdu::ActiveTest, version), Incoming::Ping { sequence: 9 }));
         assert!(matches!(meaning(Pdu::ActiveTestResp, version), Incoming::Pong));
         assert!(matches!(meaning(Pdu::Terminate, version), Incoming::Bye { sequence: 9 }));
@@ -138,8 +168,14 @@ fn every_frame_of_a_gateway_has_its_meaning() {
         assert!(matches!(meaning(Pdu::DeliverResp(answered), version), Incoming::Ignored));
         assert!(matches!(meaning(Pdu::Cancel(7), version), Incoming::Malformed { sequence: 9 }));
     }
-    assert!(matches!(cmpp.decode(&Version::V30, &[0, 0, 0, 12, 0x80, 0, 0, 4, 0, 0, 0, 1]), Incoming::Ignored));
-    assert!(matches!(cmpp.decode(&Version::V30, &[0, 0, 0, 12, 0, 0, 0, 9, 0, 0, 0, 1]), Incoming::Malformed { sequence: 1 }));
+    assert!(matches!(
+        cmpp.decode(&Version::V30, &[0, 0, 0, 12, 0x80, 0, 0, 4, 0, 0, 0, 1]),
+        Incoming::Ignored
+    ));
+    assert!(matches!(
+        cmpp.decode(&Version::V30, &[0, 0, 0, 12, 0, 0, 0, 9, 0, 0, 0, 1]),
+        Incoming::Malformed { sequence: 1 }
+    ));
     assert!(matches!(cmpp.decode(&Version::V30, b"x"), Incoming::Ignored));
 }
 

@@ -26,7 +26,10 @@ async fn answers_out_of_order_come_to_those_who_asked() {
         assert_eq!(ask.await.unwrap(), Ok((false, u32::try_from(value).unwrap() + 100)));
     }
     let metrics = account.metrics();
-    assert_eq!((metrics.requests, metrics.answers, metrics.open, metrics.lost, metrics.up), (10, 10, 0, 0, 1));
+    assert_eq!(
+        (metrics.requests, metrics.answers, metrics.open, metrics.lost, metrics.up),
+        (10, 10, 0, 0, 1)
+    );
 }
 
 #[tokio::test]
@@ -59,9 +62,12 @@ async fn without_a_bind_nothing_is_sent() {
     let address = carrier.listener.local_addr().unwrap().to_string();
     drop(carrier);
     let settings = Settings { link_wait: ms(150), ..patient() };
-    let plan = Plan { name: "tiny".to_owned(), address, lines: vec![Line { bind: 0, submits: true }], settings };
+    let plan =
+        Plan { name: "tiny".to_owned(), address, lines: vec![Line { bind: 0, submits: true }], settings };
     let (account, _pushes) = Account::new(Tiny, plan, Arc::new(SystemClock)).unwrap();
-    let Err(Lost::NotSent { why, obstacle: Obstacle::NoBind, .. }) = within(account.ask(1, &1)).await else { panic!("it was sent") };
+    let Err(Lost::NotSent { why, obstacle: Obstacle::NoBind, .. }) = within(account.ask(1, &1)).await else {
+        panic!("it was sent")
+    };
     assert!(why.contains("no bind is up: no connection"), "{why}");
     assert!(within(account.ready()).await.is_err());
 }
@@ -87,7 +93,10 @@ async fn the_window_is_never_exceeded_and_whoever_waits_for_a_place_in_vain_was_
     for ask in asks {
         done.push(ask.await.unwrap());
     }
-    assert_eq!((done.iter().filter(|one| one.is_ok()).count(), done.iter().filter(|one| is_not_sent(one)).count()), (3, 2));
+    assert_eq!(
+        (done.iter().filter(|one| one.is_ok()).count(), done.iter().filter(|one| is_not_sent(one)).count()),
+        (3, 2)
+    );
 }
 
 #[tokio::test]
@@ -267,7 +276,8 @@ async fn a_carriers_limit_is_kept_to_and_everything_arrives() {
             }
             count += u32::from(kind == ASK);
             // Two hundred a second.
-            peer.write(if kind == ASK && count > 20 { THROTTLED } else { kind | ANSWER }, number, value).await;
+            peer.write(if kind == ASK && count > 20 { THROTTLED } else { kind | ANSWER }, number, value)
+                .await;
         }
     });
     let all: Vec<_> = futures::stream::iter(0..300_u32)
@@ -311,7 +321,9 @@ async fn many_requests_go_out_in_few_writes_and_leave_nothing_behind() {
         let mut peer = carrier.bound().await;
         let (mut input, mut out) = (BytesMut::with_capacity(64 * 1024), BytesMut::new());
         while peer.0.read_buf(&mut input).await.unwrap_or(0) > 0 {
-            while input.len() >= 9 && input.len() >= usize::try_from(u32::from_be_bytes(input[..4].try_into().unwrap())).unwrap() {
+            while input.len() >= 9
+                && input.len() >= usize::try_from(u32::from_be_bytes(input[..4].try_into().unwrap())).unwrap()
+            {
                 let length = u32::from_be_bytes(input[..4].try_into().unwrap());
                 let (kind, number, value) = parts(&input.split_to(usize::try_from(length).unwrap()));
                 write(kind | ANSWER, number, Some(value), &mut out);

@@ -1,9 +1,12 @@
-//! The life of connections: how they begin, how they are kept, how they end, and what the carrier tells meanwhile.
+//! The life of connections: how they begin, how they are kept, how they end, and what the carrier tells
+//! meanwhile.
 
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
 use rustls::RootCertStore;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -14,7 +17,8 @@ use super::*;
 #[tokio::test]
 async fn a_silent_connection_is_asked_whether_it_is_there_and_one_that_does_not_say_so_is_made_again() {
     let carrier = Carrier::new().await;
-    let (account, _pushes) = carrier.account(Settings { keep_alive: ms(100), answer_timeout: ms(3_000), ..patient() });
+    let (account, _pushes) =
+        carrier.account(Settings { keep_alive: ms(100), answer_timeout: ms(3_000), ..patient() });
     account.start();
     let mut peer = carrier.bound().await;
     for _ in 0..3 {
@@ -134,7 +138,13 @@ async fn a_refused_bind_is_tried_again_a_lower_version_too_and_a_wrong_password_
     let ask = spawn_ask(&account, 1, 1);
     peer.write(UNAUTHORIZED, number, 0).await;
     let told = within(ask).await.unwrap();
-    assert!(matches!(&told, Err(Lost::NotSent { obstacle: Obstacle::Unauthorized, retry_after_ms: Some(30_000), .. })), "{told:?}");
+    assert!(
+        matches!(
+            &told,
+            Err(Lost::NotSent { obstacle: Obstacle::Unauthorized, retry_after_ms: Some(30_000), .. })
+        ),
+        "{told:?}"
+    );
     assert!(is_not_sent(&within(account.ask(2, &2)).await));
     assert!(is_quiet(carrier.accept()).await, "not soon");
 }
@@ -196,7 +206,12 @@ async fn of_two_binds_each_order_keeps_to_one_and_goes_to_the_other_when_it_is_d
     for task in tasks {
         homes.push(task.await.unwrap());
     }
-    let orders = |home: &[u32]| home.iter().filter(|value| **value < 40).map(|value| value % 8).collect::<std::collections::BTreeSet<_>>();
+    let orders = |home: &[u32]| {
+        home.iter()
+            .filter(|value| **value < 40)
+            .map(|value| value % 8)
+            .collect::<std::collections::BTreeSet<_>>()
+    };
     assert!(orders(&homes[0]).is_disjoint(&orders(&homes[1])), "{homes:?}");
     assert!(!homes[0].is_empty() && !orders(&homes[1]).is_empty());
     assert_eq!(homes[1].iter().filter(|value| **value >= 100).count(), 8);
@@ -207,7 +222,12 @@ async fn a_bind_that_only_listens_gets_no_requests() {
     let carrier = Carrier::new().await;
     let address = carrier.listener.local_addr().unwrap().to_string();
     let lines = vec![Line { bind: 0, submits: false }];
-    let plan = Plan { name: "tiny".to_owned(), address, lines, settings: Settings { link_wait: ms(200), ..patient() } };
+    let plan = Plan {
+        name: "tiny".to_owned(),
+        address,
+        lines,
+        settings: Settings { link_wait: ms(200), ..patient() },
+    };
     let (account, mut pushes) = Account::new(Tiny, plan, Arc::new(SystemClock)).unwrap();
     account.start();
     let mut peer = carrier.bound().await;
@@ -263,7 +283,13 @@ async fn garbage_is_refused_counted_or_ends_the_connection_and_the_account_goes_
     peer.write(ASK | ANSWER, number, value).await;
     assert!(ask.await.unwrap().is_ok());
     assert_eq!(account.metrics().malformed, 2);
-    for wrong in [&[0, 0, 0, 0][..], &[0, 0, 0, 8, 1, 1, 1, 1], &[0xFF; 64], &[0, 0, 3, 0xE9], b"GET / HTTP/1.1\r\n\r\n"] {
+    for wrong in [
+        &[0, 0, 0, 0][..],
+        &[0, 0, 0, 8, 1, 1, 1, 1],
+        &[0xFF; 64],
+        &[0, 0, 3, 0xE9],
+        b"GET / HTTP/1.1\r\n\r\n",
+    ] {
         peer.0.write_all(wrong).await.unwrap();
         assert!(within(peer.read()).await.is_none(), "{wrong:?}");
         peer = within(carrier.bound()).await;
@@ -303,15 +329,21 @@ impl Papers {
         let (server, server_key) = signed(name, ExtendedKeyUsagePurpose::ServerAuth);
         let (client, client_key) = signed("client.test", ExtendedKeyUsagePurpose::ClientAuth);
         let folder = tempfile::tempdir().unwrap();
-        for (file, text) in [("ca.pem", own.pem()), ("client.pem", client.pem()), ("client.key", client_key.serialize_pem())] {
+        for (file, text) in
+            [("ca.pem", own.pem()), ("client.pem", client.pem()), ("client.key", client_key.serialize_pem())]
+        {
             std::fs::File::create(folder.path().join(file)).unwrap().write_all(text.as_bytes()).unwrap();
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().unwrap();
+        let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap();
         let builder = if wants_client {
             let mut roots = RootCertStore::empty();
             roots.add(own.der().clone()).unwrap();
-            builder.with_client_cert_verifier(WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap())
+            builder.with_client_cert_verifier(
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap(),
+            )
         } else {
             builder.with_no_client_auth()
         };
@@ -324,7 +356,8 @@ impl Papers {
     }
 }
 
-/// Asks of a carrier behind encryption, until it is answered or refused for a reason with one of these words in it.
+/// Asks of a carrier behind encryption, until it is answered or refused for a reason with one of these words
+/// in it.
 async fn ask_encrypted(papers: &Papers, settings: Settings, words: &[&str]) -> Result<(bool, u32), Lost> {
     let carrier = Carrier::new().await;
     let link_wait = if words.is_empty() { settings.link_wait } else { ms(400) };
@@ -358,27 +391,52 @@ async fn ask_encrypted(papers: &Papers, settings: Settings, words: &[&str]) -> R
 #[tokio::test]
 async fn an_encrypted_connection_needs_the_right_authority_name_and_papers() {
     let (papers, others) = (Papers::new("smsc.test", false), Papers::new("smsc.test", false));
-    let trusting = |papers: &Papers| Settings { tls_ca_file: papers.file("ca.pem"), tls_server_name: Some("smsc.test".to_owned()), ..patient() };
+    let trusting = |papers: &Papers| Settings {
+        tls_ca_file: papers.file("ca.pem"),
+        tls_server_name: Some("smsc.test".to_owned()),
+        ..patient()
+    };
     let refusals = ["no encryption", "certificates"];
     assert_eq!(ask_encrypted(&papers, trusting(&papers), &[]).await, Ok((false, 5)));
-    for wrong in [trusting(&others), Settings { tls_server_name: None, ..trusting(&papers) }, Settings { tls_ca_file: None, ..trusting(&papers) }] {
+    for wrong in [
+        trusting(&others),
+        Settings { tls_server_name: None, ..trusting(&papers) },
+        Settings { tls_ca_file: None, ..trusting(&papers) },
+    ] {
         let done = ask_encrypted(&papers, wrong, &refusals).await;
         assert!(is_not_sent(&done), "{done:?}");
     }
     let demanding = Papers::new("smsc.test", true);
     assert!(is_not_sent(&ask_encrypted(&demanding, trusting(&demanding), &[""]).await));
-    let showing = Settings { tls_cert_file: demanding.file("client.pem"), tls_key_file: demanding.file("client.key"), ..trusting(&demanding) };
+    let showing = Settings {
+        tls_cert_file: demanding.file("client.pem"),
+        tls_key_file: demanding.file("client.key"),
+        ..trusting(&demanding)
+    };
     assert_eq!(ask_encrypted(&demanding, showing.clone(), &[]).await, Ok((false, 5)));
     assert!(is_not_sent(
-        &ask_encrypted(&demanding, Settings { tls_cert_file: others.file("client.pem"), tls_key_file: others.file("client.key"), ..showing }, &[""])
-            .await
+        &ask_encrypted(
+            &demanding,
+            Settings {
+                tls_cert_file: others.file("client.pem"),
+                tls_key_file: others.file("client.key"),
+                ..showing
+            },
+            &[""]
+        )
+        .await
     ));
 }
 
 #[tokio::test]
 async fn papers_that_cannot_be_used_are_told_when_the_account_is_made() {
     let (papers, others) = (Papers::new("smsc.test", false), Papers::new("smsc.test", false));
-    let good = Settings { tls: true, tls_cert_file: papers.file("client.pem"), tls_key_file: papers.file("client.key"), ..patient() };
+    let good = Settings {
+        tls: true,
+        tls_cert_file: papers.file("client.pem"),
+        tls_key_file: papers.file("client.key"),
+        ..patient()
+    };
     for (wrong, word) in [
         (Settings { tls_ca_file: papers.file("none.pem"), ..good.clone() }, "none.pem"),
         (Settings { tls_ca_file: papers.file("client.key"), ..good.clone() }, "client.key"),
@@ -391,7 +449,12 @@ async fn papers_that_cannot_be_used_are_told_when_the_account_is_made() {
         (Settings { answer_timeout: ms(0), ..patient() }, "answer_timeout"),
         (Settings { per_second: Some(0), ..patient() }, "per_second"),
     ] {
-        let plan = Plan { name: "tiny".to_owned(), address: "127.0.0.1:1".to_owned(), lines: Vec::new(), settings: wrong };
+        let plan = Plan {
+            name: "tiny".to_owned(),
+            address: "127.0.0.1:1".to_owned(),
+            lines: Vec::new(),
+            settings: wrong,
+        };
         let error = Account::new(Tiny, plan, Arc::new(SystemClock)).map(|_| ()).expect_err(word).to_string();
         assert!(error.contains(word), "{error}");
     }
@@ -402,7 +465,8 @@ async fn an_encrypted_connection_that_ends_without_a_word_leaves_requests_unknow
     let papers = Papers::new("smsc.test", false);
     let carrier = Carrier::new().await;
     let (tls_ca_file, tls_server_name) = (papers.file("ca.pem"), Some("smsc.test".to_owned()));
-    let (account, _pushes) = carrier.account(Settings { tls: true, tls_ca_file, tls_server_name, ..patient() });
+    let (account, _pushes) =
+        carrier.account(Settings { tls: true, tls_ca_file, tls_server_name, ..patient() });
     let acceptor = TlsAcceptor::from(Arc::clone(&papers.server));
     let serving = tokio::spawn(async move {
         let mut asked = Vec::new();
@@ -455,7 +519,12 @@ async fn where_the_two_ends_do_not_agree_about_encryption_a_send_is_told_the_cau
     }
     let papers = Papers::new("smsc.test", false);
     let quick = Settings { link_wait: ms(150), ..patient() };
-    let tls = Settings { tls: true, tls_ca_file: papers.file("ca.pem"), tls_server_name: Some("smsc.test".to_owned()), ..quick.clone() };
+    let tls = Settings {
+        tls: true,
+        tls_ca_file: papers.file("ca.pem"),
+        tls_server_name: Some("smsc.test".to_owned()),
+        ..quick.clone()
+    };
     for (settings, other, cause) in [
         (tls.clone(), Other::Waits, "its encryption has no answer so far; does the carrier speak TLS"),
         (
@@ -464,10 +533,22 @@ async fn where_the_two_ends_do_not_agree_about_encryption_a_send_is_told_the_cau
             "no bind in time: the connection is made, and its encryption has no answer",
         ),
         (tls.clone(), Other::Leaves, "does it speak TLS at this port?"),
-        (tls, Other::Says(b"\x00\x00\x00\x10\x80\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x01"), "the carrier does not answer in TLS at this port"),
-        (quick.clone(), Other::Says(b"\x15\x03\x03\x00\x02\x02\x46"), "the carrier speaks TLS at this port; set [provider.session] tls = true"),
+        (
+            tls,
+            Other::Says(b"\x00\x00\x00\x10\x80\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x01"),
+            "the carrier does not answer in TLS at this port",
+        ),
+        (
+            quick.clone(),
+            Other::Says(b"\x15\x03\x03\x00\x02\x02\x46"),
+            "the carrier speaks TLS at this port; set [provider.session] tls = true",
+        ),
         (quick.clone(), Other::Waits, "the bind has no answer so far"),
-        (Settings { connect_timeout: ms(100), ..quick }, Other::Waits, "no bind in time: the connection is made, and the bind has no answer"),
+        (
+            Settings { connect_timeout: ms(100), ..quick },
+            Other::Waits,
+            "no bind in time: the connection is made, and the bind has no answer",
+        ),
     ] {
         let carrier = Carrier::new().await;
         let (account, _pushes) = carrier.account(settings);

@@ -1,5 +1,5 @@
-//! Ends that misbehave: they stop reading, answer what was never asked, talk before they have answered the greeting, or
-//! are only half there.
+//! Ends that misbehave: they stop reading, answer what was never asked, talk before they have answered the
+//! greeting, or are only half there.
 
 use super::*;
 use crate::provider::line::session::link::{Link, Stamp};
@@ -50,7 +50,8 @@ async fn an_end_that_floods_and_then_listens_is_listened_to_again_at_once() {
 #[tokio::test]
 async fn a_request_behind_a_full_connection_is_told_as_soon_as_one_without_an_answer() {
     let carrier = Carrier::new().await;
-    let (account, _pushes) = carrier.account(Settings { answer_timeout: ms(500), link_wait: ms(500), ..patient() });
+    let (account, _pushes) =
+        carrier.account(Settings { answer_timeout: ms(500), link_wait: ms(500), ..patient() });
     account.start();
     let mut peer = carrier.bound().await;
     account.ready().await.unwrap();
@@ -140,7 +141,12 @@ async fn why_nothing_goes_out_is_told_also_where_a_bind_that_only_listens_is_up(
     let carrier = Carrier::new().await;
     let address = carrier.listener.local_addr().unwrap().to_string();
     let lines = vec![Line { bind: 0, submits: true }, Line { bind: 1, submits: false }];
-    let plan = Plan { name: "tiny".to_owned(), address, lines, settings: Settings { link_wait: ms(2_000), ..patient() } };
+    let plan = Plan {
+        name: "tiny".to_owned(),
+        address,
+        lines,
+        settings: Settings { link_wait: ms(2_000), ..patient() },
+    };
     let (account, _pushes) = Account::new(Tiny, plan, Arc::new(SystemClock)).unwrap();
     account.start();
     let serving = tokio::spawn(async move {
@@ -183,11 +189,17 @@ async fn a_request_is_held_until_it_is_written_again_and_anew_when_not_now_comes
     let link = Arc::new(Link::new(Arc::clone(core), (), 1, 41, false));
     core.orders.add(7, 1);
     let mut seat = Seat::try_take(&link, false).unwrap();
-    let again = Stamp { order: 7, text: 1, at: 1, is_again: true, goes_on: false, is_part: false, refused: None };
+    let again =
+        Stamp { order: 7, text: 1, at: 1, is_again: true, goes_on: false, is_part: false, refused: None };
     let _ticket = seat.begin(&5, again).ok().unwrap();
     assert!(core.orders.is_first(7, 9), "whoever asked has nothing to let go of later");
     link.written.store(1_000, std::sync::atomic::Ordering::SeqCst);
-    link.settle(&mut vec![(42, (true, 5))], &mut BytesMut::new(), &mut Wakers::default(), tokio::time::Instant::now());
+    link.settle(
+        &mut vec![(42, (true, 5))],
+        &mut BytesMut::new(),
+        &mut Wakers::default(),
+        tokio::time::Instant::now(),
+    );
     assert!(!core.orders.is_first(7, 9));
 }
 
@@ -200,7 +212,20 @@ async fn a_request_of_which_one_octet_left_is_unknown_and_the_one_behind_it_goes
         let link = Arc::new(Link::new(Arc::clone(core), (), 2, 1, false));
         let tickets = [1, 2].map(|order| {
             let mut seat = Seat::try_take(&link, false).unwrap();
-            seat.begin(&5, Stamp { order, text: order, at: order, is_again: false, goes_on: false, is_part: false, refused: None }).ok().unwrap()
+            seat.begin(
+                &5,
+                Stamp {
+                    order,
+                    text: order,
+                    at: order,
+                    is_again: false,
+                    goes_on: false,
+                    is_part: false,
+                    refused: None,
+                },
+            )
+            .ok()
+            .unwrap()
         });
         link.written.store(written, std::sync::atomic::Ordering::SeqCst);
         let ended = link.end(&Arc::from("cut"));
@@ -210,11 +235,19 @@ async fn a_request_of_which_one_octet_left_is_unknown_and_the_one_behind_it_goes
     }
 }
 
-/// Everything that can go wrong with a request, thousands of times: afterwards the window is whole and nothing is held.
+/// Everything that can go wrong with a request, thousands of times: afterwards the window is whole and
+/// nothing is held.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_place_in_a_window_is_ever_lost_and_nobody_is_held_for_ever() {
     let carrier = Carrier::new().await;
-    let settings = Settings { window: 7, answer_timeout: ms(60), throttle_wait: ms(40), link_wait: ms(300), reconnect_most: ms(100), ..patient() };
+    let settings = Settings {
+        window: 7,
+        answer_timeout: ms(60),
+        throttle_wait: ms(40),
+        link_wait: ms(300),
+        reconnect_most: ms(100),
+        ..patient()
+    };
     let (account, _pushes) = carrier.account(settings);
     let is_calm = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let serving = tokio::spawn({
@@ -225,7 +258,8 @@ async fn no_place_in_a_window_is_ever_lost_and_nobody_is_held_for_ever() {
                 let mut peer = carrier.bound().await;
                 while let Some((kind, number, value)) = peer.read().await {
                     dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    match if is_calm.load(std::sync::atomic::Ordering::SeqCst) { 99 } else { dice >> 16 & 63 } {
+                    match if is_calm.load(std::sync::atomic::Ordering::SeqCst) { 99 } else { dice >> 16 & 63 }
+                    {
                         0..3 => {}
                         3..5 => peer.write(THROTTLED, number, value).await,
                         5 => {
@@ -247,7 +281,8 @@ async fn no_place_in_a_window_is_ever_lost_and_nobody_is_held_for_ever() {
                 for value in 0..60 {
                     let asking = account.ask(u64::from(task % 8), &value);
                     if value % 9 == 0 {
-                        let _ = tokio::time::timeout(Duration::from_millis(u64::from(value % 7)), asking).await;
+                        let _ =
+                            tokio::time::timeout(Duration::from_millis(u64::from(value % 7)), asking).await;
                     } else if let Ok((false, answer)) = asking.await {
                         assert_eq!(answer, value);
                     }
@@ -264,6 +299,9 @@ async fn no_place_in_a_window_is_ever_lost_and_nobody_is_held_for_ever() {
         assert!(account.shared.core.orders.is_first(order, u64::MAX), "{order}");
     }
     eventually(|| account.metrics().open == 0).await;
-    eventually(|| account.shared.board.links().first().is_some_and(|link| link.window.available_permits() == 7)).await;
+    eventually(|| {
+        account.shared.board.links().first().is_some_and(|link| link.window.available_permits() == 7)
+    })
+    .await;
     serving.abort();
 }

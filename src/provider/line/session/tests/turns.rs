@@ -1,4 +1,5 @@
-//! Turns: texts of several requests go out whole, one recipient holds nobody up, and a bind that does not answer keeps nothing.
+//! Turns: texts of several requests go out whole, one recipient holds nobody up, and a bind that does not
+//! answer keeps nothing.
 
 use super::*;
 use crate::error::ErrorKind;
@@ -13,9 +14,23 @@ fn id() -> MessageId {
 type Answers = Vec<Asked<(bool, u32)>>;
 
 /// Asks for a text in a task of its own: `segments` requests, the first of them `first`.
-fn spawn_text(account: &Arc<Account<Tiny>>, order: u64, first: u32, segments: u32) -> tokio::task::JoinHandle<Answers> {
+fn spawn_text(
+    account: &Arc<Account<Tiny>>,
+    order: u64,
+    first: u32,
+    segments: u32,
+) -> tokio::task::JoinHandle<Answers> {
     let account = Arc::clone(account);
-    tokio::spawn(async move { account.ask_all(order, &(first..first + segments).collect::<Vec<_>>(), &Arc::from([id()]), &Brake::default()).await })
+    tokio::spawn(async move {
+        account
+            .ask_all(
+                order,
+                &(first..first + segments).collect::<Vec<_>>(),
+                &Arc::from([id()]),
+                &Brake::default(),
+            )
+            .await
+    })
 }
 
 fn is_whole(answers: &Answers) -> bool {
@@ -106,8 +121,14 @@ async fn texts_of_one_request_that_wait_for_nothing_come_between_no_segments_of_
                 for text in 0..TEXTS {
                     let first = task * 1_000_000 + text * 10;
                     let segments = if task % 3 == 0 { 3 } else { 1 };
-                    let asked =
-                        account.ask_all(u64::from(task), &(first..first + segments).collect::<Vec<_>>(), &Arc::from([id()]), &Brake::default()).await;
+                    let asked = account
+                        .ask_all(
+                            u64::from(task),
+                            &(first..first + segments).collect::<Vec<_>>(),
+                            &Arc::from([id()]),
+                            &Brake::default(),
+                        )
+                        .await;
                     assert!(is_whole(&asked), "{asked:?}");
                 }
             })
@@ -123,7 +144,10 @@ async fn texts_of_one_request_that_wait_for_nothing_come_between_no_segments_of_
     while let Some((first, behind)) = rest.split_first() {
         let is_long = (first / 1_000_000) % 3 == 0;
         let (row, behind) = behind.split_at(if is_long { 2 } else { 0 });
-        assert!(first % 10 == 0 && row.iter().zip(1..).all(|(value, place)| *value == first + place), "{first} and then {row:?}");
+        assert!(
+            first % 10 == 0 && row.iter().zip(1..).all(|(value, place)| *value == first + place),
+            "{first} and then {row:?}"
+        );
         rest = behind;
     }
 }
@@ -131,7 +155,8 @@ async fn texts_of_one_request_that_wait_for_nothing_come_between_no_segments_of_
 #[tokio::test]
 async fn the_pace_ends_no_text_that_has_begun() {
     let carrier = Carrier::new().await;
-    let (account, _pushes) = carrier.account(Settings { per_second: Some(20), link_wait: ms(100), ..patient() });
+    let (account, _pushes) =
+        carrier.account(Settings { per_second: Some(20), link_wait: ms(100), ..patient() });
     account.start();
     let serving = tokio::spawn(async move { carrier.bound().await.serve().await });
     account.ready().await.unwrap();
@@ -175,7 +200,12 @@ async fn a_carrier_that_is_slow_to_refuse_a_segment_is_asked_often_enough() {
 async fn there_is_room_for_what_has_its_turn_before_it_would_go_back() {
     let carrier = Carrier::new().await;
     for (link_wait, room) in [(200, 1), (1_000, 5), (4_000, 20), (60_000, 20)] {
-        let (account, _pushes) = carrier.account(Settings { window: 50, per_second: Some(10), link_wait: ms(link_wait), ..patient() });
+        let (account, _pushes) = carrier.account(Settings {
+            window: 50,
+            per_second: Some(10),
+            link_wait: ms(link_wait),
+            ..patient()
+        });
         assert_eq!(account.room(), room, "{link_wait} ms");
     }
 }
@@ -231,7 +261,8 @@ async fn one_full_recipient_is_not_the_pace_of_the_account() {
     let others: Vec<_> = (0..50).map(|value| spawn_ask(&account, u64::from(value), value)).collect();
     let serving = tokio::spawn(async move {
         while let Some((kind, number, value)) = peer.read().await {
-            peer.write(if kind == ASK && value == FULL { THROTTLED } else { kind | ANSWER }, number, value).await;
+            peer.write(if kind == ASK && value == FULL { THROTTLED } else { kind | ANSWER }, number, value)
+                .await;
         }
     });
     for other in others {
@@ -277,7 +308,8 @@ async fn not_now_again_while_others_are_granted_is_about_its_recipient() {
 #[tokio::test]
 async fn a_bind_that_answers_pings_and_no_requests_is_made_anew_and_no_home_meanwhile() {
     let carrier = Carrier::new().await;
-    let (account, _pushes) = carrier.account_of(2, Settings { window: 2, answer_timeout: ms(1_500), ..patient() });
+    let (account, _pushes) =
+        carrier.account_of(2, Settings { window: 2, answer_timeout: ms(1_500), ..patient() });
     account.start();
     let mut mute = carrier.bound().await;
     let mut well = carrier.bound().await;
@@ -313,7 +345,8 @@ async fn a_bind_that_answers_pings_and_no_requests_is_made_anew_and_no_home_mean
 #[tokio::test]
 async fn a_full_window_of_one_bind_does_not_take_the_turn_of_the_others() {
     let carrier = Carrier::new().await;
-    let (account, _pushes) = carrier.account_of(2, Settings { window: 1, per_second: Some(1_000), ..patient() });
+    let (account, _pushes) =
+        carrier.account_of(2, Settings { window: 1, per_second: Some(1_000), ..patient() });
     account.start();
     let mut slow = carrier.bound().await;
     let mut well = carrier.bound().await;
@@ -357,7 +390,10 @@ async fn an_answer_that_comes_late_still_reaches_who_asked() {
     };
     let (late, ()) = tokio::join!(within(lates.recv()), answering);
     let late = late.unwrap();
-    assert_eq!((late.answer, late.about.messages.as_ref(), late.about.segment), ((false, 77), &[id()][..], None));
+    assert_eq!(
+        (late.answer, late.about.messages.as_ref(), late.about.segment),
+        ((false, 77), &[id()][..], None)
+    );
     assert_eq!((account.metrics().late, account.metrics().lost), (1, 1));
 }
 
@@ -450,9 +486,19 @@ async fn a_segment_that_is_to_be_sent_again_keeps_its_text_unfinished() {
 }
 
 /// A text in a task of its own, which this stops before it begins.
-fn spawn_with(account: &Arc<Account<Tiny>>, halts: &Arc<Halts>, order: u64, first: u32, segments: u32) -> tokio::task::JoinHandle<Answers> {
+fn spawn_with(
+    account: &Arc<Account<Tiny>>,
+    halts: &Arc<Halts>,
+    order: u64,
+    first: u32,
+    segments: u32,
+) -> tokio::task::JoinHandle<Answers> {
     let (account, brake) = (Arc::clone(account), Brake::new(halts, "somebody"));
-    tokio::spawn(async move { account.ask_all(order, &(first..first + segments).collect::<Vec<_>>(), &Arc::from([id()]), &brake).await })
+    tokio::spawn(async move {
+        account
+            .ask_all(order, &(first..first + segments).collect::<Vec<_>>(), &Arc::from([id()]), &brake)
+            .await
+    })
 }
 
 fn stop(halts: &Halts) {
@@ -460,7 +506,9 @@ fn stop(halts: &Halts) {
 }
 
 fn is_halted(answers: &Answers) -> bool {
-    answers.iter().all(|asked| matches!(asked.answer, Err(Lost::NotSent { obstacle: Obstacle::Halt(ErrorKind::Paused), .. })))
+    answers.iter().all(|asked| {
+        matches!(asked.answer, Err(Lost::NotSent { obstacle: Obstacle::Halt(ErrorKind::Paused), .. }))
+    })
 }
 
 #[tokio::test]
@@ -476,7 +524,8 @@ async fn what_is_stopped_before_its_turn_does_not_begin_and_what_has_begun_is_fi
         let halts = Arc::new(Halts::default());
         let begun = spawn_with(&account, &halts, 1, 10, 3);
         let (number, found) = within(peer.expect(ASK)).await;
-        let waiting = [(2, 20, 1), (3, 30, 2), (1, 40, 1)].map(|(order, first, segments)| spawn_with(&account, &halts, order, first, segments));
+        let waiting = [(2, 20, 1), (3, 30, 2), (1, 40, 1)]
+            .map(|(order, first, segments)| spawn_with(&account, &halts, order, first, segments));
         // A question is nobody's text.
         let question = (!is_paced).then(|| spawn_ask(&account, 9, 90));
         eventually(|| account.room() == 0).await;
@@ -484,7 +533,10 @@ async fn what_is_stopped_before_its_turn_does_not_begin_and_what_has_begun_is_fi
         for text in waiting {
             assert!(is_halted(&within(text).await.unwrap()));
         }
-        assert!(is_halted(&within(spawn_with(&account, &halts, 5, 50, 1)).await.unwrap()), "what comes after it does not begin either");
+        assert!(
+            is_halted(&within(spawn_with(&account, &halts, 5, 50, 1)).await.unwrap()),
+            "what comes after it does not begin either"
+        );
         peer.write(ASK | ANSWER, number, found).await;
         for value in 11..13 {
             let (number, found) = within(peer.expect(ASK)).await;
@@ -520,7 +572,8 @@ async fn one_segment_that_waits_to_be_sent_again_is_stopped_and_a_segment_of_mor
     peer.write(THROTTLED, number, found).await;
     let of_two = spawn_with(&account, &halts, 2, 20, 2);
     let mut asked = Vec::new();
-    // The first of the two is taken; the other one is refused for now, and so is the one that is alone, however often it comes.
+    // The first of the two is taken; the other one is refused for now, and so is the one that is alone,
+    // however often it comes.
     let (number, found) = loop {
         let (number, found) = within(peer.expect(ASK)).await;
         asked.push(found);

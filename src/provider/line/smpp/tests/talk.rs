@@ -8,7 +8,8 @@ use super::*;
 /// A frame of the carrier's.
 fn frame(command: u32, status: u32, sequence: u32, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(16 + body.len()).unwrap();
-    let header: Vec<u8> = [length, command, status, sequence].iter().flat_map(|word| word.to_be_bytes()).collect();
+    let header: Vec<u8> =
+        [length, command, status, sequence].iter().flat_map(|word| word.to_be_bytes()).collect();
     [&header, body].concat()
 }
 
@@ -33,7 +34,11 @@ impl Carrier {
 /// An account at a carrier that does as it is told here.
 async fn account(change: impl FnOnce(&mut Config)) -> (TcpListener, Arc<Smpp>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut config = Config { address: listener.local_addr().unwrap().to_string(), system_id: "acme".to_owned(), ..Config::default() };
+    let mut config = Config {
+        address: listener.local_addr().unwrap().to_string(),
+        system_id: "acme".to_owned(),
+        ..Config::default()
+    };
     change(&mut config);
     let mut secrets = Secrets::default();
     secrets.insert("password", SecretText::new("secret08"));
@@ -56,7 +61,8 @@ async fn a_yes_to_another_command_is_no_yes_to_a_message() {
     });
     let outcome = smpp.send(&submission(None, "hi")).await;
     assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
-    let arguments = Arguments::from([("id".to_owned(), "id-1".to_owned()), ("to".to_owned(), "+33612345678".to_owned())]);
+    let arguments =
+        Arguments::from([("id".to_owned(), "id-1".to_owned()), ("to".to_owned(), "+33612345678".to_owned())]);
     assert_eq!(smpp.act("cancel", &arguments).await.unwrap_err().kind(), ErrorKind::ProviderUnavailable);
     drop(serving);
 }
@@ -72,7 +78,10 @@ async fn a_message_of_a_person_may_come_before_the_answer_to_the_bind() {
     carrier.write(command | 0x8000_0000, 0, number, b"\0").await;
     assert_eq!(carrier.read().await, (0x8000_0015, 1));
     let notice = notices.recv().await.unwrap();
-    assert!(matches!(&notice.event, crate::provider::exchange::Event::Reply(reply) if reply.text == "hi"), "{notice:?}");
+    assert!(
+        matches!(&notice.event, crate::provider::exchange::Event::Reply(reply) if reply.text == "hi"),
+        "{notice:?}"
+    );
     notice.recorded(true);
     assert_eq!(carrier.read().await, (0x8000_0005, 2));
 }
@@ -90,7 +99,10 @@ async fn a_check_tells_of_the_bind_that_is_not_up() {
         }
     });
     let findings = smpp.check().await.unwrap();
-    assert!(findings.iter().any(|finding| finding.is_warning && finding.text.contains("0x0d")), "{findings:?}");
+    assert!(
+        findings.iter().any(|finding| finding.is_warning && finding.text.contains("0x0d")),
+        "{findings:?}"
+    );
     serving.abort();
 }
 
@@ -98,5 +110,8 @@ async fn a_check_tells_of_the_bind_that_is_not_up() {
 fn an_address_is_kept_as_far_as_one_can_be_long() {
     let body = [&b"\0\x05\0"[..], &[b'A'; 100_000], b"\0\x03\x0036179\0\0\0\0\0\0\0\0\0\0\x02hi"].concat();
     let deliver = pushed(&frame(5, 0, 7, &body));
-    assert_eq!((deliver.from.text.len(), deliver.to.text.as_str(), deliver.octets.as_slice()), (64, "36179", &b"hi"[..]));
+    assert_eq!(
+        (deliver.from.text.len(), deliver.to.text.as_str(), deliver.octets.as_slice()),
+        (64, "36179", &b"hi"[..])
+    );
 }
