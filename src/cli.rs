@@ -13,6 +13,8 @@ mod gate;
 mod ledger_file;
 mod messages;
 mod opt_out;
+mod others;
+mod outbox;
 mod output;
 mod pausing;
 mod providers;

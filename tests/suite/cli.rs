@@ -39,7 +39,7 @@ impl Ended {
     }
 }
 
-fn run(mut command: Command) -> Ended {
+pub fn run(mut command: Command) -> Ended {
     Ended::of(command.stdin(Stdio::null()).output().unwrap())
 }
 
@@ -57,7 +57,7 @@ pub fn at_terminal(mut command: Command, typed: &str) -> Ended {
 }
 
 /// The program without any of the outer environment's settings, and with a home of its own.
-fn bare(home: &Path) -> Command {
+pub fn bare(home: &Path) -> Command {
     let mut command = Command::new(program());
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SMS_MCP")) {
         command.env_remove(name);
@@ -100,7 +100,7 @@ impl Desk {
         ended
     }
 
-    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+    pub fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
         let path = self.path().join(name);
         std::fs::write(&path, bytes).unwrap();
         path.to_str().unwrap().to_owned()
@@ -1052,18 +1052,36 @@ fn the_demo_plays_to_its_end() {
     command.arg("demo");
     let ended = run(command);
     assert_eq!(ended.code, 0, "{ended:?}");
-    for part in [
-        "premium_destination",
-        "budget_exceeded",
-        "all 20 messages together may cost 1.30 USD, and the budget of this session has 0.4921 USD left: \
-         enough for the first 7",
-        "replayed: true",
-        "outcome_unknown",
-        "message.status: delivered",
-        "Next: add it to your MCP client",
+    // Each sentence of it, with what shows that it is so; lines are cut at spaces.
+    let said = ended.out.replace("\n   ", " ").replace("\n# ", " ");
+    for (sentence, shown) in [
+        ("The operator allows 0.50 USD a session", "budget.session_remaining: 0.4921"),
+        ("A curly apostrophe and a dash make it two segments", "segments: 2 | price.amount: 0.0158"),
+        ("in the plain spelling", "segments: 1 | price.amount: 0.0079"),
+        ("nothing goes out twice", "replayed: true | budget.session_remaining: 0.4921"),
+        ("is refused by the guard", "premium_destination"),
+        (
+            "Twenty people by mistake?",
+            "budget_exceeded | message: all 20 messages together may cost 1.30 USD",
+        ),
+        (
+            "What does not fit the budget does not start",
+            "the budget of this session has 0.4921 USD left: enough for the first 7",
+        ),
+        ("Three do fit", "counts: {\"sent\": 3} | price.amount: 0.195"),
+        ("loses its answer", "outcome_unknown"),
+        ("has been delivered since", "message.status: delivered"),
+        ("The newest two of all", "messages.0.to: +12025550104 | messages.1.status"),
+        (
+            "The money of the unknown one stays held",
+            "scope: session | budgets.1.spent: 0.2029 | budgets.1.held: 0.0079 | budgets.1.remaining: 0.2892",
+        ),
+        ("Next: add it to your MCP client", "balances.0.money.amount: 99.7892"),
     ] {
-        assert!(ended.out.contains(part), "{part}: {ended:?}");
+        assert!(said.contains(sentence) && said.contains(shown), "{sentence}: {shown}: {said}");
     }
+    let widest = ended.out.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(80) && !ended.out.contains('\u{1b}'), "{widest:?}");
     assert_eq!(
         std::fs::read_dir(home.path()).unwrap().count(),
         0,
