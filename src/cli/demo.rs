@@ -75,18 +75,7 @@ fn is_coloured(sources: &Sources) -> bool {
 }
 
 async fn play(stage: &Stage) -> Result<()> {
-    stage.say(
-        "An MCP client starts `sms-mcp` over stdio. The provider is the built-in sandbox: nothing leaves this \
-         machine. The operator allows 0.50 USD a session.",
-    );
-    stage.say("-> is what the agent calls, <- what the server answers; both are shortened.");
-    print_line("");
-    let tools = stage.client.list_all_tools().await.map_err(failed)?;
-    let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_ref()).collect();
-    stage.print("-> tools/list", CALLED);
-    stage.print(&format!("<- {}", names.join(", ")), ANSWERED);
-    print_line("");
-
+    stage.open().await?;
     let curly = "Your table is booked for 7 pm \u{2013} we\u{2019}re looking forward to seeing you! Please \
         call us if you cannot come.";
     stage.say("Ask the price first. A curly apostrophe and a dash make it two segments; the quote says so:");
@@ -164,6 +153,21 @@ struct Stage {
 }
 
 impl Stage {
+    async fn open(&self) -> Result<()> {
+        self.say(
+            "An MCP client starts `sms-mcp` over stdio. The provider is the built-in sandbox: nothing leaves this \
+             machine. The operator allows 0.50 USD a session.",
+        );
+        self.say("-> is what the agent calls, <- what the server answers; both are shortened.");
+        print_line("");
+        let tools = self.client.list_all_tools().await.map_err(failed)?;
+        let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_ref()).collect();
+        self.print("-> tools/list", CALLED);
+        self.print(&format!("<- {}", names.join(", ")), ANSWERED);
+        print_line("");
+        Ok(())
+    }
+
     async fn refusals_and_bulks(&self) -> Result<()> {
         self.say("A premium-rate number is refused by the guard:");
         let premium = self.call("send_sms", json!({ "to": "+1 900 555 0123", "message": "Hello" })).await?;
