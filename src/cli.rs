@@ -10,6 +10,7 @@ mod csv;
 mod demo;
 mod ending;
 mod gate;
+mod gathered;
 mod ledger_file;
 mod messages;
 mod opt_out;

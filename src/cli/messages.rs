@@ -2,10 +2,11 @@
 
 use super::arguments::ListCommand;
 use super::bulk::print_bulk;
+use super::gathered::gathered;
 use super::others::note_others;
 use super::output::{by, priced, print_json, print_line, print_warnings};
 use super::speech::Speech;
-use crate::engine::contract::{ListArgs, StatusAnswer, StatusArgs};
+use crate::engine::contract::{BulkAnswer, ListArgs, StatusAnswer, StatusArgs};
 use crate::engine::{Caller, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::message::{BatchId, MessageId, State};
@@ -13,7 +14,7 @@ use crate::sms::message::{BatchId, MessageId, State};
 /// `status`: where a message or a bulk stands.
 pub(super) async fn status(engine: &Engine, caller: &Caller, args: StatusArgs, json: bool) -> Result<()> {
     let answer = Speech::default().answer(engine.status(caller, args).await?);
-    if json { print_json(&answer) } else { print_status(&answer, engine.has_several_providers()) }
+    if json { print_json(&answer) } else { print_status(answer, engine.has_several_providers()) }
 }
 
 /// `cancel`: what is still queued of a bulk is taken back, or a single message that waits for its time or for
@@ -72,7 +73,7 @@ pub(super) async fn list(engine: &Engine, caller: &Caller, command: ListCommand)
     if answer.messages.is_empty() { note_others(engine, caller).await } else { Ok(()) }
 }
 
-fn print_status(answer: &StatusAnswer, has_several: bool) -> Result<()> {
+fn print_status(answer: StatusAnswer, has_several: bool) -> Result<()> {
     if let Some(message) = &answer.message {
         print_line(&format!(
             "{} to {}: {}, {}{}",
@@ -87,8 +88,9 @@ fn print_status(answer: &StatusAnswer, has_several: bool) -> Result<()> {
         let why = step.reason_untrusted.as_ref().map_or_else(String::new, |why| format!("  {why}"));
         print_line(&format!("  {}  {}{why}", step.at, step.status));
     }
-    if let Some(bulk) = &answer.bulk {
-        print_bulk(bulk);
+    if let Some(bulk) = answer.bulk {
+        let refused = gathered(&bulk.refused, |_| Vec::new());
+        print_bulk(&BulkAnswer { refused, ..bulk });
     }
     print_warnings(&answer.warnings);
     Ok(())

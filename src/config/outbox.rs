@@ -19,7 +19,7 @@ pub(super) fn settle(config: &mut Config, ledger: &Path) {
         match &sandbox.outbox {
             Some(named) if named.as_os_str() == NONE => sandbox.outbox = None,
             Some(_) => {}
-            None => (sandbox.has_own_outbox, sandbox.outbox) = (own.is_some(), own.clone()),
+            None => sandbox.own_outbox.clone_from(&own),
         }
     }
 }

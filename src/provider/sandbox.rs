@@ -54,9 +54,9 @@ pub struct Config {
     /// shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outbox: Option<PathBuf>,
-    /// Whether nobody asked for that file, so that it is bounded and made with the first text.
+    /// The one that it has without being asked: bounded, and made with the first text.
     #[serde(skip)]
-    pub has_own_outbox: bool,
+    pub own_outbox: Option<PathBuf>,
     /// Money on the pretended account at start.
     pub balance: Amount,
     /// ISO 4217 currency of its prices.
@@ -74,7 +74,7 @@ impl Default for Config {
         Self {
             name: "sandbox".to_owned(),
             outbox: None,
-            has_own_outbox: false,
+            own_outbox: None,
             balance: Amount::units(100),
             currency: Currency::USD,
             delivery_delay: Span::seconds(1),
@@ -93,7 +93,7 @@ impl Settings for Config {
     }
 
     fn writes(&self) -> Option<&std::path::Path> {
-        self.outbox.as_deref()
+        self.outbox.as_deref().or(self.own_outbox.as_deref())
     }
 }
 
@@ -261,14 +261,13 @@ impl Sandbox {
     /// [`ErrorKind::Config`] when the outbox cannot be opened for appending.
     pub fn new(config: Config, clock: SharedClock) -> Result<Self> {
         let outbox = match &config.outbox {
-            Some(path) if config.has_own_outbox => Some(Outbox::Own(path.clone())),
             Some(path) => Some(Outbox::named(path).map_err(|error| {
                 Error::new(
                     ErrorKind::Config,
                     format!("the sandbox cannot append to its outbox {}: {error}", path.display()),
                 )
             })?),
-            None => None,
+            None => config.own_outbox.clone().map(Outbox::Own),
         };
         let account =
             Account { outbox, balance_micros: config.balance.0, sequence: 0, throttled: HashSet::new() };
