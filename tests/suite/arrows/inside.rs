@@ -37,6 +37,8 @@ const CLEAN: [&str; 33] = [
     "ledger",
     "ledger::model",
     "ledger::rules",
+    "ledger::sqlite",
+    "ledger::sqlite::mark",
     "mcp",
     "policy",
     "provider",
