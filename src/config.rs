@@ -7,6 +7,7 @@
 mod files;
 mod load;
 mod older;
+mod outbox;
 mod settings;
 mod user;
 

@@ -1,15 +1,15 @@
 //! Which command does what, and what it has open meanwhile.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use clap::CommandFactory as _;
 
 use super::arguments::{Cli, Command, ConfigAction, LedgerAction, Shell};
 use super::gate::{self, Passed, Widening};
-use super::output::{note, print_json};
+use super::output::{self, note, print_json};
 use super::{
-    budget, bulk, campaign, check, csv, demo, ending, ledger_file, messages, opt_out, pausing, providers,
-    reconcile, send,
+    budget, bulk, campaign, check, csv, demo, ending, ledger_file, messages, opt_out, outbox, pausing,
+    providers, reconcile, send,
 };
 use crate::app::{self, Role};
 use crate::config::{self, Config, Flags, Loaded, LogLevel, Sources};
@@ -21,7 +21,7 @@ use crate::mcp::tools::Tools;
 /// Runs one command.
 pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Option<String>) -> Result<()> {
     match command {
-        Some(Command::Demo) => return demo::run().await,
+        Some(Command::Demo) => return demo::run(&Sources::from_process(flags)).await,
         Some(Command::Tools) => return print_json(&Tools::new().list()),
         Some(Command::Config { action: ConfigAction::Schema }) => return print_json(&Config::json_schema()),
         Some(Command::Completions { shell }) => {
@@ -48,11 +48,17 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
         caller = caller.about(principal);
     }
     match command {
-        None | Some(Command::Serve { http: None, .. }) => app::serve_stdio(&loaded).await,
+        None | Some(Command::Serve { http: None, .. }) => {
+            if std::io::stdin().is_terminal() {
+                output::WAITS_FOR_A_CLIENT.iter().for_each(|line| note(line));
+            }
+            app::serve_stdio(&loaded).await
+        }
         Some(Command::Serve { http: Some(listen), .. }) => app::serve_http(&loaded, listen).await,
         Some(Command::Config { action: ConfigAction::Check { live } }) => {
             check::check(&loaded, &caller, live).await
         }
+        Some(Command::Outbox { follow, json }) => outbox::outbox(&loaded, follow, json).await,
         Some(Command::Backup { file }) => ledger_file::backup(&loaded, &file).await,
         Some(Command::Restore { file }) => ledger_file::restore(&loaded, passed.person()?, &file).await,
         Some(Command::Ledger { action: LedgerAction::Check { file } }) => {
@@ -135,9 +141,11 @@ async fn with_engine(
         Command::Cancel { id } => messages::cancel(engine, &caller, id).await,
         Command::List(command) => messages::list(engine, &caller, command).await,
         Command::Balance { json } => budget::balance(engine, &caller, json).await,
-        Command::Budget { action, json } => budget::budget(engine, (&caller, &passed), action, json).await,
+        Command::Budget { action, all, json } => {
+            budget::budget(engine, (&caller, &passed), action, (all, json)).await
+        }
         Command::Provider { name, action, arguments } => {
-            providers::provider(engine, &caller, name, action, arguments).await
+            providers::provider((engine, &loaded.ledger), &caller, name, action, arguments).await
         }
         Command::Campaign(command) => campaign::campaign(engine, caller, command).await,
         Command::OptOut { action } => opt_out::opt_out(engine, loaded, (&caller, &passed), action).await,
@@ -152,6 +160,7 @@ async fn with_engine(
         | Command::Ledger { .. } => Ok(()),
         Command::Serve { .. }
         | Command::Demo
+        | Command::Outbox { .. }
         | Command::Tools
         | Command::Config { .. }
         | Command::Completions { .. } => Ok(()),

@@ -9,6 +9,7 @@ use toml::{Table, Value};
 
 use super::files;
 use super::older::older_form;
+use super::outbox;
 use super::settings::{Config, LogFormat, LogLevel, config_error};
 use super::user::user;
 use crate::error::Result;
@@ -161,6 +162,7 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
     }
     check(&config)?;
     let (ledger, live_ledger) = ledger_paths(&config, sources, folders.as_ref())?;
+    outbox::settle(&mut config, &ledger);
     let mark = mark_place(&config, &ledger, sources, folders.as_ref())?;
     if let Some(mark) = &mark {
         files::check_links("the mark of the ledger", mark.path())?;

@@ -31,7 +31,7 @@ const fn widens(command: &'static str, arguments: &'static [&'static str], word:
 }
 
 /// Every command, as it stands in the help. What is widened by a flag alone has a second row.
-const TABLE: [Row; 34] = [
+const TABLE: [Row; 35] = [
     free("serve"),
     free("demo"),
     free("send"),
@@ -39,6 +39,7 @@ const TABLE: [Row; 34] = [
     free("status"),
     free("cancel"),
     free("list"),
+    free("outbox"),
     free("balance"),
     free("budget"),
     widens("budget unfreeze", &[], "unfreeze"),

@@ -21,6 +21,7 @@ use super::{code_of, sources};
 /// taken off.
 const CLEAN: [&str; 33] = [
     "cli",
+    "cli::csv",
     "config",
     "engine",
     "engine::answers",
@@ -49,6 +50,7 @@ const CLEAN: [&str; 33] = [
     "provider::mailersend",
     "provider::mailpro",
     "provider::rest",
+    "provider::sandbox",
     "setting",
     "sms",
     "sms::number",
