@@ -4,12 +4,18 @@
 //! not known is an error with its line, since a misspelt limit would be no limit. This is the only module
 //! that reads the environment. `config/sms-mcp.example.toml` shows every setting; tests keep it whole.
 
+mod checks;
 mod files;
 mod load;
 mod older;
+mod places;
+mod read;
 mod settings;
+mod sources;
 mod user;
 
-pub use load::{Flags, Loaded, MarkPlace, Sources, load, named_ledger};
+pub use load::{Loaded, load};
+pub use places::{MarkPlace, named_ledger};
 pub use settings::{Config, LedgerSettings, Log, LogFormat, LogLevel};
+pub use sources::{Flags, Sources};
 pub use user::user;
