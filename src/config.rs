@@ -6,15 +6,20 @@
 
 mod checks;
 mod files;
+mod findings;
 mod load;
 mod older;
+mod origins;
 mod places;
 mod read;
 mod settings;
 mod sources;
 mod user;
 
+pub use crate::setting::Secret;
+pub use findings::{Finding, Level};
 pub use load::{Loaded, load};
+pub use origins::{Origin, Origins};
 pub use places::{MarkPlace, named_ledger};
 pub use settings::{Config, LedgerSettings, Log, LogFormat, LogLevel};
 pub use sources::{Flags, Sources};

@@ -63,6 +63,7 @@ pub(super) fn check(config: &Config) -> Result<()> {
     if config.tools.toolsets.is_empty() {
         return Err(config_error("tools.toolsets is empty: nothing would be offered; there is \"core\""));
     }
+    config.http.check().map_err(config_error)?;
     config.replies.words().map_err(|error| config_error(error.message()))?;
     check_keep_for(config)?;
     check_providers(config)

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::checks::check;
 use super::files;
+use super::findings::{Finding, Read};
+use super::origins::Origins;
 use super::places::{MarkPlace, has_real, ledger_paths, mark_place};
 use super::read::{MAX_FILE_BYTES, OVERRIDE_PREFIX, override_from_environment, parse, read_file};
 use super::settings::{Config, config_error};
@@ -39,8 +41,10 @@ pub struct Loaded {
     pub secrets: Vec<Secrets>,
     /// The secret that signs forwarded events, if one is configured.
     pub forward_secret: Option<SecretText>,
-    /// What the operator should look at.
-    pub warnings: Vec<String>,
+    /// Where each setting comes from.
+    pub origins: Origins,
+    /// What the operator should mend or look at, the worst first.
+    pub findings: Vec<Finding>,
     /// The operating-system user, who is the principal of stdio and of the command line.
     pub user: String,
 }
@@ -52,7 +56,81 @@ pub struct Loaded {
 /// variable, the setting, and what would be right.
 pub fn load(sources: &Sources) -> Result<Loaded> {
     let folders = directories::ProjectDirs::from("", "", "sms-mcp");
-    let (file, text) = read_file(sources, folders.as_ref())?;
+    let Merged { config, file, text, is_secret_in_file } = merge(sources, folders.as_ref())?;
+    let (ledger, live_ledger) = ledger_paths(&config, sources, folders.as_ref())?;
+    let mark = mark_place(&config, &ledger, sources, folders.as_ref())?;
+    if let Some(mark) = &mark {
+        files::check_links("the mark of the ledger", mark.path())?;
+    }
+    // SQLite writes beside it, too.
+    for end in ["", "-wal", "-shm", ".live"] {
+        let mut file = ledger.clone().into_os_string();
+        file.push(end);
+        files::check_links("the ledger", Path::new(&file))?;
+    }
+    for file in config.provider.iter().filter_map(|provider| provider.settings().writes()) {
+        files::check_links("the sandbox's outbox", file)?;
+    }
+    let http_token = secret("http.token", config.http.token.as_ref(), &sources.environment)?;
+    let secrets = config
+        .provider
+        .iter()
+        .map(|provider| provider_secrets(provider, &sources.environment))
+        .collect::<Result<Vec<_>>>()?;
+    let forward_secret = secret("forward.secret", config.forward.secret.as_ref(), &sources.environment)?;
+    let origins = Origins::new(file.as_deref(), &text, sources);
+    let mut findings = Read {
+        config: &config,
+        origins: &origins,
+        file: file.as_deref(),
+        is_secret_in_file,
+        http_token: http_token.as_ref(),
+        forward_secret: forward_secret.as_ref(),
+        secrets: &secrets,
+    }
+    .findings();
+    findings.extend(mark.as_ref().filter(|mark| ledger.parent() == mark.path().parent()).map(|mark| {
+        Finding::warning(
+            "ledger.mark",
+            format!(
+                "the mark {} lies beside the ledger: a restore of that folder restores both, and is not \
+                 noticed",
+                mark.path().display()
+            ),
+        )
+    }));
+    let has_real = has_real(&config);
+    let user = user();
+    let overrides =
+        sources.environment.keys().filter(|name| name.starts_with(OVERRIDE_PREFIX)).cloned().collect();
+    Ok(Loaded {
+        config,
+        file,
+        overrides,
+        ledger,
+        live_ledger,
+        mark,
+        has_real,
+        http_token,
+        secrets,
+        forward_secret,
+        origins,
+        findings,
+        user,
+    })
+}
+
+/// The settings of all sources, with the file's text.
+struct Merged {
+    config: Config,
+    file: Option<PathBuf>,
+    text: String,
+    is_secret_in_file: bool,
+}
+
+/// Reads the file, then what the environment and the flags say otherwise, and checks the whole.
+fn merge(sources: &Sources, folders: Option<&directories::ProjectDirs>) -> Result<Merged> {
+    let (file, text) = read_file(sources, folders)?;
     let mut config = match &file {
         Some(path) => parse(path, &text)?,
         None => Config::default(),
@@ -73,57 +151,7 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
         config.provider.push(ProviderConfig::Sandbox(Box::default()));
     }
     check(&config)?;
-    let (ledger, live_ledger) = ledger_paths(&config, sources, folders.as_ref())?;
-    let mark = mark_place(&config, &ledger, sources, folders.as_ref())?;
-    if let Some(mark) = &mark {
-        files::check_links("the mark of the ledger", mark.path())?;
-    }
-    // SQLite writes beside it, too.
-    for end in ["", "-wal", "-shm", ".live"] {
-        let mut file = ledger.clone().into_os_string();
-        file.push(end);
-        files::check_links("the ledger", Path::new(&file))?;
-    }
-    for file in config.provider.iter().filter_map(|provider| provider.settings().writes()) {
-        files::check_links("the sandbox's outbox", file)?;
-    }
-    let http_token = secret("http.token", config.http.token.as_ref(), &sources.environment)?;
-    let secrets = config
-        .provider
-        .iter()
-        .map(|provider| provider_secrets(provider, &sources.environment))
-        .collect::<Result<_>>()?;
-    let forward_secret = secret("forward.secret", config.forward.secret.as_ref(), &sources.environment)?;
-    let mut warnings = files::warnings(
-        &config,
-        file.as_deref(),
-        is_secret_in_file,
-        http_token.as_ref().map(SecretText::expose),
-    );
-    warnings.extend(mark.as_ref().filter(|mark| ledger.parent() == mark.path().parent()).map(|mark| {
-        format!(
-            "the mark {} lies beside the ledger: a restore of that folder restores both, and is not noticed",
-            mark.path().display()
-        )
-    }));
-    let has_real = has_real(&config);
-    let user = user();
-    let overrides =
-        sources.environment.keys().filter(|name| name.starts_with(OVERRIDE_PREFIX)).cloned().collect();
-    Ok(Loaded {
-        config,
-        file,
-        overrides,
-        ledger,
-        live_ledger,
-        mark,
-        has_real,
-        http_token,
-        secrets,
-        forward_secret,
-        warnings,
-        user,
-    })
+    Ok(Merged { config, file, text, is_secret_in_file })
 }
 
 fn provider_secrets(provider: &ProviderConfig, environment: &BTreeMap<String, String>) -> Result<Secrets> {
@@ -178,6 +206,10 @@ fn secret(
                     "{setting} names the environment variable {}, which is not set",
                     Secret::shown(name)
                 ))
+                .next(
+                    "Set it where this program is started: in the shell, or in `env` of the client's entry for \
+                     this server. Then check with `sms-mcp config check`. Nothing was started.",
+                )
             };
             environment.get(name).ok_or_else(missing)?.trim().to_owned()
         }

@@ -57,19 +57,65 @@ pub(super) fn read_file(
 pub(super) fn parse(path: &Path, text: &str) -> Result<Config> {
     toml::from_str(text).map_err(|error| {
         let wrong = error.message().trim();
-        let (start, wrong) = match provider_fault(text, wrong) {
-            Some((start, name)) => (Some(start), format!("`{name}` of this provider: {wrong}")),
-            None => (error.span().map(|span| span.start), wrong.to_owned()),
+        let (start, wrong) = match (brackets_fault(text), provider_fault(text, wrong)) {
+            (Some((start, why)), _) => (Some(start), why),
+            (None, Some((start, name))) => (Some(start), format!("`{name}` of this provider: {wrong}")),
+            (None, None) => (error.span().map(|span| span.start), wrong.to_owned()),
         };
         let place = start.map_or_else(String::new, |start| {
-            let before = text.get(..start).unwrap_or(text);
-            let line = before.matches('\n').count() + 1;
-            let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-            format!(":{line}:{column}")
+            let column =
+                text.get(..start).unwrap_or(text).chars().rev().take_while(|c| *c != '\n').count() + 1;
+            format!(":{}:{column}", line_of(text, start))
         });
         let wrong = older_form(&wrong).unwrap_or(wrong);
         config_error(format!("{}{place}: {wrong}", path.display()))
     })
+}
+
+/// The line of this place in a text, counted from 1.
+pub(super) fn line_of(text: &str, start: usize) -> usize {
+    text.get(..start).unwrap_or(text).matches('\n').count() + 1
+}
+
+/// The sections of which there may be several, each a table in two brackets.
+const LISTS: [&str; 2] = ["provider", "route"];
+
+/// What is wrong with the brackets of a table, or with a provider that does not say what it is, and where:
+/// the parser's own words ("expected a sequence") tell that to nobody who did not write it.
+fn brackets_fault(text: &str) -> Option<(usize, String)> {
+    let read = DeTable::parse(text).ok()?;
+    for (key, value) in read.get_ref() {
+        let (name, start) = (key.get_ref().as_ref(), key.span().start);
+        match value.get_ref().as_array() {
+            None if LISTS.contains(&name) && value.get_ref().as_table().is_some() => {
+                return Some((start, lists(name)));
+            }
+            Some(_) if SECTIONS.contains(&name) => {
+                return Some((start, format!("there is one `{name}`; write [{name}], in one bracket")));
+            }
+            Some(list) if name == "provider" => {
+                let kindless = |entry: &&toml::Spanned<toml::de::DeValue<'_>>| {
+                    entry.get_ref().as_table().is_some_and(|entry| !entry.contains_key("kind"))
+                };
+                if let Some(entry) = list.iter().find(kindless) {
+                    return Some((entry.span().start, no_kind("write kind = \"sandbox\" in its table")));
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn lists(name: &str) -> String {
+    format!(
+        "`{name}` is a list, of which there may be several; write [[{name}]], in two brackets, and what belongs \
+         to it below (such as [{name}.http] or [{name}.session] of a provider)"
+    )
+}
+
+fn no_kind(how: &str) -> String {
+    format!("this provider has no `kind`: {how}; there are {}", ProviderConfig::KINDS.join(", "))
 }
 
 /// Which provider's setting an error speaks of, and where that stands. What `kind` chooses is read only after
@@ -139,23 +185,29 @@ pub(super) fn override_from_environment(
     Ok(config)
 }
 
+/// The sections that are one table each.
+const SECTIONS: [&str; 9] =
+    ["guard", "rates", "send", "ledger", "http", "tools", "log", "replies", "forward"];
+
 /// Whether a variable is meant as a setting but lacks an underscore: a limit that is not set must not go
 /// unnoticed.
 fn is_near_miss(name: &str) -> bool {
     let Some(rest) = name.strip_prefix("SMS_MCP_").filter(|rest| !rest.starts_with('_')) else {
         return false;
     };
-    let sections = [
-        "GUARD", "RATES", "SEND", "LEDGER", "HTTP", "TOOLS", "LOG", "REPLIES", "FORWARD", "PROVIDER", "ROUTE",
-    ];
-    rest.starts_with("GUARD_")
-        || rest.split_once("__").is_some_and(|(section, _)| sections.contains(&section))
+    let is_section =
+        |name: &str| SECTIONS.iter().chain(&LISTS).any(|section| section.to_ascii_uppercase() == name);
+    rest.starts_with("GUARD_") || rest.split_once("__").is_some_and(|(section, _)| is_section(section))
+}
+
+/// The setting that a variable sets, key by key.
+pub(super) fn keys_of(name: &str) -> Vec<String> {
+    name.trim_start_matches(OVERRIDE_PREFIX).split("__").map(str::to_ascii_lowercase).collect()
 }
 
 /// The table and the configuration with one override applied.
 fn apply(table: &Table, name: &str, value: &str) -> Result<(Config, Table)> {
-    let keys: Vec<String> =
-        name.trim_start_matches(OVERRIDE_PREFIX).split("__").map(str::to_ascii_lowercase).collect();
+    let keys = keys_of(name);
     // "5" may be meant as a number or as text: the reading that the setting takes is the right one.
     let as_toml = format!("v = {value}").parse::<Table>().ok().and_then(|mut read| read.remove("v"));
     let mut why = String::new();
@@ -175,6 +227,17 @@ fn apply(table: &Table, name: &str, value: &str) -> Result<(Config, Table)> {
         format!("this is a table; write {name}__KEY for one of its settings")
     } else {
         why
+    };
+    let why = match keys.as_slice() {
+        [list, index, ..] if why == "missing field `kind`" => {
+            let kind = format!("{OVERRIDE_PREFIX}{}__{index}__KIND", list.to_ascii_uppercase());
+            no_kind(&format!("set {kind} as well, such as {kind}=sandbox"))
+        }
+        [list, key, ..] if LISTS.contains(&list.as_str()) && why.starts_with("invalid type: map") => {
+            let right = format!("{OVERRIDE_PREFIX}{list}__0__{key}").to_ascii_uppercase();
+            format!("`{list}` is a list, counted from 0; write {right}")
+        }
+        _ => why,
     };
     Err(config_error(format!("environment variable {name} (setting {}): {why}", keys.join("."))))
 }
@@ -208,6 +271,10 @@ fn put(table: &mut Table, keys: &[String], value: Value) -> std::result::Result<
                 _ => Err(format!("\"{first}\" has {} entries, counted from 0", list.len())),
             }
         }
+        _ if matches!(rest, [form] if form == "env" || form == "file") => Err(format!(
+            "`{first}` stands there already, in the file or in another variable; keep one of its forms: \
+             {first}, {first}__ENV or {first}__FILE"
+        )),
         _ => Err(format!("\"{first}\" is no section")),
     }
 }

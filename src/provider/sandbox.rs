@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 
 use super::exchange::{Enquiry, Event, Finding, Notice, Receipt};
-use super::settings::{Settings, Setup};
+use super::settings::{Settings, Setup, ToldIn};
 use super::{Balance, Build, Capabilities, Outcome, Provider, Submission};
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
@@ -81,6 +81,10 @@ impl Settings for Config {
 
     fn is_real(&self) -> bool {
         false
+    }
+
+    fn told_in(&self) -> Option<ToldIn> {
+        Some(ToldIn::Quotes(self.currency))
     }
 
     fn writes(&self) -> Option<&std::path::Path> {
