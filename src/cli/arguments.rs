@@ -15,7 +15,8 @@ use crate::mcp::Toolset;
 #[command(
     after_help = "Without a command it serves MCP over standard input and output, which is how MCP clients \
     start it.\n\
-    Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 outcome unknown (do not retry)."
+    Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 outcome unknown (do not retry), 4 something to \
+        look at (config check --strict)."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -376,9 +377,15 @@ pub(super) enum LedgerAction {
 pub(super) enum ConfigAction {
     /// Say whether the configuration can be used, and if not what to mend where
     Check {
-        /// Also ask each provider what works there; nothing is sent
+        /// Also ask each provider what works there, and what texts cost; nothing is sent
         #[arg(long)]
         live: bool,
+        /// Exit with 4 where something is to be looked at
+        #[arg(long)]
+        strict: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Print the JSON Schema of the configuration file
     Schema,
@@ -451,6 +458,7 @@ impl Command {
             | Self::Backup { .. }
             | Self::Restore { .. }
             | Self::Ledger { .. } => false,
+            Self::Config { action: ConfigAction::Check { json, .. } } => *json,
             Self::Serve { .. }
             | Self::Cancel { .. }
             | Self::Demo

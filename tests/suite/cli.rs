@@ -637,7 +637,7 @@ fn config_check_names_file_line_column_and_what_would_be_right() {
             "# mine\n[[provider]]\nkind = \"sandbox\"\nname = \"x\"\n  latency = 5\n",
             ":5:3",
             "`latency` of this provider",
-            "a string",
+            "\"5s\"",
         ),
         (
             "provider = [{ kind = \"sandbox\", delivery_delay = \"5\" }]\n",
@@ -651,7 +651,7 @@ fn config_check_names_file_line_column_and_what_would_be_right() {
             "unknown field `day_spent`",
             "`day_spend`",
         ),
-        ("[[provider]]\nname = \"x\"\n", ":1:1", "missing field `kind`", ""),
+        ("[[provider]]\nname = \"x\"\n", ":1:1", "no `kind`", "sandbox, sms_for_ai"),
         ("[[provider]]\nkind = \"sandbax\"\n", ":2:8", "unknown variant `sandbax`", "`sandbox`"),
     ];
     for (settings, place, wrong, right) in cases {
