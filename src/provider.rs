@@ -10,6 +10,7 @@
 pub mod a2p_pro;
 mod contract;
 pub mod exchange;
+pub mod failure;
 pub mod line;
 pub mod mailersend;
 pub mod mailpro;
@@ -19,6 +20,7 @@ pub mod settings;
 pub mod signature;
 pub mod sms_for_ai;
 mod tls;
+pub mod twilio;
 pub mod worded;
 
 use std::sync::Arc;
@@ -29,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 pub use contract::{Balance, Build, Capabilities, Form, Outcome, Provider, Submission};
 pub use exchange::SegmentOutcome;
+use failure::Failure;
 use line::{cmpp, smpp};
 use settings::{Settings, Setup};
 
@@ -77,11 +80,17 @@ kinds! {
     Mailersend(mailersend),
     /// Mailpro (`www.mailpro.com`).
     Mailpro(mailpro),
+    /// Twilio (`www.twilio.com`).
+    Twilio(twilio),
     /// A CMPP gateway (2.0, 2.1 or 3.0).
     Cmpp(cmpp),
     /// SMPP v3.4: a bind to a carrier or an aggregator.
     Smpp(smpp),
 }
+
+/// The vendors that number their failures, each by its kind, with its table.
+pub const FAILURES: [(&str, fn() -> Vec<Failure>); 2] =
+    [("mailersend", mailersend::codes::failures), ("twilio", twilio::codes::failures)];
 
 impl ProviderConfig {
     /// The operator's name for it.
