@@ -130,6 +130,7 @@ fn ms(took: Duration) -> f64 {
 }
 
 /// One process accepts a bulk while another one sends and looks.
+#[expect(clippy::too_many_lines, reason = "one measure, in its order")]
 fn accept(program: &str) {
     let desk = desk();
     let (mut giver, mut other) = (Server::start(program, desk.path()), Server::start(program, desk.path()));

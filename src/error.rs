@@ -180,6 +180,7 @@ impl ErrorKind {
     }
 
     /// What to do next where the place that failed knows nothing better.
+    #[expect(clippy::too_many_lines, reason = "a table")]
     const fn default_next(self) -> &'static str {
         match self {
             Self::InvalidArgument => "Correct the named argument and call again. Nothing was sent.",

@@ -66,6 +66,18 @@ pub(super) async fn check(loaded: &Loaded, caller: &Caller, live: bool) -> Resul
         if loaded.http_token.is_some() { "with" } else { "without" }
     ));
     print_others(&app::others(loaded).await?);
+    print_pauses(loaded);
+    loaded.warnings.iter().for_each(|warning| print_line(&format!("  look      {warning}")));
+    if !live {
+        return trusted;
+    }
+    let engine = app::build(loaded, Role::Looks).await?;
+    let checked = check_live(&engine, caller).await;
+    engine.stop(END_PATIENCE).await;
+    checked.and(trusted)
+}
+
+fn print_pauses(loaded: &Loaded) {
     match app::pauses(&loaded.ledger) {
         Ok(pauses) => {
             pauses.iter().for_each(|pause| {
@@ -78,14 +90,6 @@ pub(super) async fn check(loaded: &Loaded, caller: &Caller, live: bool) -> Resul
         }
         Err(error) => print_line(&format!("  paused    everything: {}", error.message())),
     }
-    loaded.warnings.iter().for_each(|warning| print_line(&format!("  look      {warning}")));
-    if !live {
-        return trusted;
-    }
-    let engine = app::build(loaded, Role::Looks).await?;
-    let checked = check_live(&engine, caller).await;
-    engine.stop(END_PATIENCE).await;
-    checked.and(trusted)
 }
 
 /// Who else sends from the ledger by other limits: of each the strictest holds, so that a forgotten one is to

@@ -424,6 +424,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn a_text_with_something_put_around_it_is_the_same_text_again() {
         for text in [
             "Your table is ready",

@@ -35,6 +35,7 @@ fn texts(desk: &Desk) -> Vec<(Value, Value)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn an_empty_text_or_null_for_what_may_be_left_out_is_the_same_as_leaving_it_out() {
     let desk = Desk::new(&format!("{WIDE}duplicate_window = \"0s\"\n"));
     let client = desk.stdio(Era::Stateless).await;
@@ -281,6 +282,7 @@ async fn only_true_and_false_say_whether_a_call_is_a_quote_or_repeats_a_text() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn an_integer_is_text_while_it_surely_has_all_its_digits_and_never_a_phone_number() {
     let desk = Desk::new(WIDE);
     let client = desk.stdio(Era::Stateless).await;

@@ -254,6 +254,7 @@ fn wrong_calls() -> Vec<Wrong> {
 }
 
 /// Arguments of the right type with a value that cannot be.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn out_of_range() -> Vec<Wrong> {
     let megabyte = "x".repeat(900_000);
     let send = json!({ "to": TO, "message": "x" });
@@ -405,6 +406,7 @@ enum Said {
 /// each era.
 type Frame = (Vec<u8>, [Said; 2], [u16; 2]);
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn frames(era: Era) -> Vec<Frame> {
     use Said::{Answer, Error, NoId, Nothing};
     let good = tool_call(era, 5, "get_balance", &json!({}));

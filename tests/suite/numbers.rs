@@ -201,6 +201,7 @@ const HIDDEN: [char; 8] =
     ['\u{200b}', '\u{202a}', '\u{200e}', '\u{ad}', '\u{2060}', '\u{feff}', '\u{7}', '\u{fe0f}'];
 
 /// What people and spreadsheets make of a spelling. `other` is somebody else's number in the same spelling.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn mangled(text: &str, other: &str) -> Vec<String> {
     let mut found: Vec<String> = TAILS.iter().map(|tail| format!("{text}{tail}")).collect();
     found.extend(BETWEEN.iter().map(|between| format!("{text}{between}{other}")));

@@ -123,6 +123,7 @@ async fn the_server_says_who_it_is_and_how_to_behave() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn every_tool_answers_and_refuses_in_its_schema_over_every_transport() {
     for (whose, desk, _server, client) in everywhere(WIDE).await {
         let tools = Checked::new(&client).await;

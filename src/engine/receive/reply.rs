@@ -135,11 +135,7 @@ impl Receive {
         let new = NewReply {
             provider: carrier.name().to_owned(),
             vendor_id: reply.vendor_id,
-            from: who
-                .one
-                .as_ref()
-                .filter(|_| !is_unsettled)
-                .map_or_else(|| spelling(&reply.from), |number| number.e164().to_owned()),
+            from: written_as(&reply.from, &who, is_unsettled),
             is_unsettled,
             to: untrusted::kept(&reply.to, MAX_SENDER_ID),
             text: untrusted::kept(&reply.text, MAX_REPLY),
@@ -492,6 +488,12 @@ fn reply_id(reply: &Reply) -> String {
         }
     }
     format!("sha256-{}", hex(&digest.finalize()))
+}
+
+/// A sender as it is kept: in E.164 where one person alone can have written.
+fn written_as(sender: &Sender, who: &Who, is_unsettled: bool) -> String {
+    let one = who.one.as_ref().filter(|_| !is_unsettled);
+    one.map_or_else(|| spelling(sender), |number| number.e164().to_owned())
 }
 
 /// A sender as it is kept where it is not settled who that is.

@@ -24,10 +24,11 @@ use crate::engine::halted::not_begun;
 use crate::engine::prepared::Prepared;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{BatchDraft, Intent, Reservation, Target};
-use crate::policy::{Ask, Whole};
+use crate::policy::{Ask, Policy, Whole};
 use crate::provider::Outcome;
 use crate::provider::exchange::Campaign;
 use crate::provider::worded::Worded as _;
+use crate::sms::facts::Facts;
 use crate::sms::message::BatchId;
 use crate::sms::money::Money;
 use crate::sms::quoted;
@@ -91,29 +92,10 @@ impl Submit {
         };
         let (policy, members) = (Arc::clone(&self.policy), Arc::clone(&messages));
         let whole = Some(Whole::of(messages.iter().map(|message| message.draft.hold_micros)));
-        let decide = move |index: usize, facts: &crate::sms::facts::Facts| {
-            let message =
+        let decide = move |index: usize, facts: &Facts| {
+            let member =
                 members.get(index).ok_or_else(|| Error::new(ErrorKind::Internal, "a member is missing"))?;
-            let Prepared { to, draft, .. } = message;
-            let ask = Ask {
-                to,
-                from: draft.from.as_deref(),
-                hold_micros: draft.hold_micros,
-                whole,
-                allow_duplicate: false,
-                paced: false,
-            };
-            match policy.decide(&ask, facts)? {
-                Verdict::Now => Ok(Verdict::Now),
-                Verdict::At { why, .. } | Verdict::Ask { why } => {
-                    let refused = format!(
-                        "a campaign is one request that leaves now, and the message to {to} would have to \
-                         wait: {why}"
-                    );
-                    Err(Error::new(ErrorKind::NotSupported, refused)
-                        .next("Nothing was sent. A bulk to these people can wait."))
-                }
-            }
+            leaves_now(&policy, member, whole, facts)
         };
         let reservation = match self.ledger.reserve(intent, Arc::new(decide)).await {
             Ok(reservation) => reservation,
@@ -281,6 +263,29 @@ impl Submit {
             if let Err(error) = settled {
                 tracing::error!(message = %id, %error, "the outcome of a queued message could not be recorded");
             }
+        }
+    }
+}
+
+/// A list leaves in one request and now: a member who would have to wait keeps all of it.
+fn leaves_now(policy: &Policy, member: &Prepared, whole: Option<Whole>, facts: &Facts) -> Result<Verdict> {
+    let Prepared { to, draft, .. } = member;
+    let ask = Ask {
+        to,
+        from: draft.from.as_deref(),
+        hold_micros: draft.hold_micros,
+        whole,
+        allow_duplicate: false,
+        paced: false,
+    };
+    match policy.decide(&ask, facts)? {
+        Verdict::Now => Ok(Verdict::Now),
+        Verdict::At { why, .. } | Verdict::Ask { why } => {
+            let refused = format!(
+                "a campaign is one request that leaves now, and the message to {to} would have to wait: {why}"
+            );
+            Err(Error::new(ErrorKind::NotSupported, refused)
+                .next("Nothing was sent. A bulk to these people can wait."))
         }
     }
 }

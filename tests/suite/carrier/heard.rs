@@ -416,6 +416,7 @@ pub fn heard(protocol: Protocol, seed: u64, size: &Size) -> Heard {
 }
 
 /// Tells everything to its end.
+#[expect(clippy::too_many_lines, reason = "one step after another")]
 fn tell(
     gateway: &Gateway,
     people: &mut [Person],

@@ -334,6 +334,7 @@ fn digits(fields: &mut Fields<'_>, name: &str, octets: usize, is_needed: bool) -
 }
 
 /// Reads a SUBMIT's body.
+#[expect(clippy::too_many_lines, reason = "the fields of a frame, in their order")]
 pub fn read_submit(body: &[u8], version: u8) -> (Submit, Vec<String>) {
     let wide = is_wide(version);
     let terminal = if wide { 32 } else { 21 };

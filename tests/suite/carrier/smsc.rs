@@ -334,6 +334,7 @@ fn read_tlvs<'a>(
 }
 
 /// Reads a submit_sm's body (4.4.1).
+#[expect(clippy::too_many_lines, reason = "the fields of a frame, in their order")]
 pub fn read_submit(body: &[u8], is_latin1: bool) -> (Submit, Vec<String>) {
     let mut fields = Fields::new(body);
     let service_type = fields.c_string("service_type", 6);

@@ -110,6 +110,7 @@ fn at_trace_no_log_shows_who_we_are_to_whom_was_written_or_what() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn a_mistake_in_the_settings_is_named_with_what_would_be_right_and_no_secret_is_shown() {
     const SMPP: &str = "kind = \"smpp\"\naddress = \"smsc.example.com:2775\"\nsystem_id = \
         \"acme\"\npassword = \"pw-canary\"\n";

@@ -167,6 +167,7 @@ struct Old {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn an_older_ledger_that_holds_both_is_told_apart_by_the_sandboxs_ids_and_in_doubt_a_message_is_real() {
     let old = |n, state, provider, vendor_id, held, price| Old { n, state, provider, vendor_id, held, price };
     let messages = [

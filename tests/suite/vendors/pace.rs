@@ -118,6 +118,7 @@ fn american(n: usize) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn a_large_bulk_leaves_fifty_at_a_time_sixty_times_a_minute_and_each_person_gets_their_own_text() {
     let clock = Leaping::new();
     let fake =
