@@ -19,6 +19,7 @@ pub mod sandbox;
 pub mod settings;
 pub mod signature;
 pub mod sms_for_ai;
+pub mod tables;
 mod tls;
 pub mod twilio;
 pub mod worded;
@@ -29,9 +30,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-pub use contract::{Balance, Build, Capabilities, Form, Outcome, Provider, Submission};
+pub use contract::{Balance, Build, Capabilities, Form, Outcome, Provider, Reference, Submission};
 pub use exchange::SegmentOutcome;
-use failure::Failure;
 use line::{cmpp, smpp};
 use settings::{Settings, Setup};
 
@@ -87,10 +87,6 @@ kinds! {
     /// SMPP v3.4: a bind to a carrier or an aggregator.
     Smpp(smpp),
 }
-
-/// The vendors that number their failures, each by its kind, with its table.
-pub const FAILURES: [(&str, fn() -> Vec<Failure>); 2] =
-    [("mailersend", mailersend::codes::failures), ("twilio", twilio::codes::failures)];
 
 impl ProviderConfig {
     /// The operator's name for it.

@@ -8,8 +8,8 @@ use super::arguments::{Cli, Command, ConfigAction, LedgerAction, Shell};
 use super::gate::{self, Passed, Widening};
 use super::output::{note, print_json};
 use super::{
-    budget, bulk, campaign, check, csv, demo, ending, ledger_file, messages, opt_out, pausing, providers,
-    reconcile, send,
+    budget, bulk, campaign, check, csv, demo, ending, explain, ledger_file, messages, opt_out, pausing,
+    providers, reconcile, send,
 };
 use crate::app::{self, Role};
 use crate::config::{self, Config, Flags, Loaded, LogLevel, Sources};
@@ -24,6 +24,9 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
         Some(Command::Demo) => return demo::run().await,
         Some(Command::Tools) => return print_json(&Tools::new().list()),
         Some(Command::Config { action: ConfigAction::Schema }) => return print_json(&Config::json_schema()),
+        Some(Command::Explain { kind, code, json }) => {
+            return explain::explain(kind.as_deref(), code.as_deref(), json);
+        }
         Some(Command::Completions { shell }) => {
             complete(shell);
             return Ok(());
@@ -152,6 +155,7 @@ async fn with_engine(
         | Command::Ledger { .. } => Ok(()),
         Command::Serve { .. }
         | Command::Demo
+        | Command::Explain { .. }
         | Command::Tools
         | Command::Config { .. }
         | Command::Completions { .. } => Ok(()),

@@ -1,6 +1,6 @@
 //! What a vendor's code for a failure says, in words that a person understands.
 //!
-//! Each vendor has one table ([`FAILURES`](super::FAILURES)): what an answer, a report and the log say of a
+//! Each vendor has one table ([`FAILURES`](super::tables::FAILURES)): what an answer, a report and the log say of a
 //! code, and what `sms-mcp explain` prints, is the same. A table has the codes that the vendor's pages have
 //! and no others; of a code that is not in it the vendor's own words are shown, and nothing is concluded.
 
@@ -72,28 +72,10 @@ impl Failure {
     pub fn why(&self) -> String {
         format!("{}: {} ({})", self.code, self.what, self.again)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::super::FAILURES;
-    use super::*;
-
-    #[test]
-    fn each_code_stands_once_in_its_table_and_is_told_in_a_short_sentence() {
-        for (kind, table) in FAILURES {
-            let mut codes = BTreeSet::new();
-            for failure in table() {
-                let Failure { code, what, source, .. } = &failure;
-                assert!(codes.insert(code.to_string()), "{kind} {code} stands twice");
-                assert!(!code.is_empty() && !source.is_empty() && !what.ends_with('.'), "{kind} {code}");
-                // It is kept beside each message, with the code and more.
-                assert!((10..=160).contains(&what.len()), "{kind} {code}: {what}");
-                assert!(failure.why().starts_with(&format!("{code}: ")), "{kind} {code}");
-            }
-            assert!(codes.len() > 20, "{kind}");
-        }
+    /// Notes in the log that the vendor refused a message with it. All of it is of the table: it quotes
+    /// nothing.
+    pub fn note_refusal(&self) {
+        tracing::info!(code = %self.code, what = %self.what, "refused with a code that is known");
     }
 }

@@ -61,11 +61,8 @@ impl Build for Config {
 impl Twilio {
     /// Who sends: the one that the message names, else what is configured.
     fn sender<'a>(&'a self, named: Option<&'a str>) -> (&'static str, &'a str) {
-        match (named.or(self.config.from.as_deref()), &self.config.messaging_service) {
-            (Some(from), _) => ("From", from),
-            (None, Some(service)) => ("MessagingServiceSid", service),
-            (None, None) => ("From", ""),
-        }
+        let from = named.or(self.config.from.as_deref()).unwrap_or_default();
+        if settings::is_sid(from, settings::SERVICE) { ("MessagingServiceSid", from) } else { ("From", from) }
     }
 
     /// What marks this page of the list for Twilio, or that there is none: each page names the next.
@@ -246,9 +243,8 @@ impl Provider for Twilio {
         };
         // They come newest first, so what follows is earlier still.
         let is_past = messages.iter().any(is_early);
-        messages.retain(|message| {
-            query.state.is_none_or(|state| state == message.state) && !is_early(message)
-        });
+        messages
+            .retain(|message| query.state.is_none_or(|state| state == message.state) && !is_early(message));
         let has_next = !is_past && number < MOST_PAGES && next_page(&answer).is_some();
         Ok(Page { messages, next: has_next.then(|| number.saturating_add(1)) })
     }

@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::answers::{self, Refusals};
 use super::rates::Rates;
-use super::settings::{Config, is_sid};
+use super::settings::Config;
 use super::webhook::Hooks;
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::rest::wording::Wording;
-use crate::provider::rest::{Client, Request};
+use crate::provider::rest::{Client, Request, path_part};
 use crate::provider::settings::{Callback, Settings as _, Setup};
 use crate::setting::SecretText;
 
@@ -50,8 +50,8 @@ impl Twilio {
         config.check().map_err(|why| wrong(&why))?;
         let secret = |name: &str| setup.secrets.get(name).cloned();
         let account = setup.secrets.demand("account_sid")?.expose().to_owned();
-        if !is_sid(&account, "AC") {
-            return Err(wrong("account_sid is no SID of an account: AC and 32 hexadecimal digits"));
+        if path_part(&account).is_none() {
+            return Err(wrong("account_sid is no SID of an account: AC, and then letters and digits"));
         }
         let auth_token = secret("auth_token");
         let (user, password) = match (secret("api_key"), secret("api_key_secret"), &auth_token) {
@@ -64,9 +64,8 @@ impl Twilio {
         };
         let wording = Wording::new(&answers::WORDS, &config.sent_words);
         let hooks = Hooks { auth_token, webhook_key: secret("webhook_key"), wording: wording.clone() };
-        let client = |url: &str| {
-            Client::new(&config.name, url, &config.http, Arc::clone(&setup.clock), Refusals)
-        };
+        let client =
+            |url: &str| Client::new(&config.name, url, &config.http, Arc::clone(&setup.clock), Refusals);
         Ok(Self {
             config: config.clone(),
             account,

@@ -68,6 +68,9 @@ impl Dialect for Refusals {
             return None;
         }
         let code = code_of(answer).unwrap_or_default();
+        if let Some(known) = codes::find(&code) {
+            known.note_refusal();
+        }
         let words: String = self.words(answer).unwrap_or_default().chars().take(MAX_WORDS).collect();
         let why = format!("HTTP {}: {words}", answer.status);
         match codes::refusal(&code) {

@@ -30,13 +30,11 @@ rest::vendor_settings! {
         webhook_key: optional,
     }
     from {
-        /// Who sends what names no sender: a number of the account in E.164, a short code, or a name of up to
-        /// 11 letters and digits. This or `messaging_service` is required.
+        /// Who sends what names no sender: a number of the account in E.164, a short code, a name of up to 11
+        /// letters, digits and spaces, or the SID of a Messaging Service, `MG...`, which chooses a sender by
+        /// itself. Required.
     }
     own {
-        /// The SID of a Messaging Service, `MG...`, that chooses the sender for what names none.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        messaging_service: Option<String> = None,
         /// ISO 3166 codes of the countries whose prices are asked for, such as `["US", "GB"]`. Elsewhere
         /// `[rates]` hold.
         #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -62,28 +60,17 @@ impl Config {
             rest::base_url(url).map_err(|why| why.replacen("base_url", name, 1))?;
         }
         wording::check_sent_words(&self.sent_words)?;
-        match (&self.from, &self.messaging_service) {
-            (None, None) => {
-                return Err("from or messaging_service must be set: a number of the account such as \
-                            +12025550123, or the SID of a Messaging Service, MG..."
-                    .to_owned());
-            }
-            (Some(_), Some(_)) => {
-                return Err("from and messaging_service are both set; a Messaging Service chooses the \
-                            sender by itself, so leave one of them out"
-                    .to_owned());
-            }
-            (Some(from), None) if !is_sender(from) => {
-                return Err("from must be a number of the account in E.164 such as +12025550123, a short \
-                            code, or a name of up to 11 letters, digits and spaces"
-                    .to_owned());
-            }
-            (None, Some(service)) if !is_sid(service, "MG") => {
-                return Err("messaging_service must be the SID of a Messaging Service: MG and 32 \
-                            hexadecimal digits"
-                    .to_owned());
-            }
-            _ => {}
+        let from = self.from.as_deref().ok_or(
+            "from is not set: a number of the account such as +12025550123, or the SID of a Messaging \
+             Service, MG...",
+        )?;
+        if !is_sender(from) && !is_sid(from, SERVICE) {
+            return Err(
+                "from must be a number of the account in E.164 such as +12025550123, a short code, a \
+                        name of up to 11 letters, digits and spaces, or the SID of a Messaging Service: MG \
+                        and 32 hexadecimal digits"
+                    .to_owned(),
+            );
         }
         if self.prices_for.len() > MOST_COUNTRIES {
             return Err(format!("prices_for names more than {MOST_COUNTRIES} countries"));
@@ -98,6 +85,9 @@ impl Config {
         }
     }
 }
+
+/// What the SID of a Messaging Service begins with.
+pub(super) const SERVICE: &str = "MG";
 
 /// Whether Twilio could take this as a sender: a number in E.164, a short code, or a name.
 pub(super) fn is_sender(from: &str) -> bool {

@@ -115,7 +115,8 @@ impl Hooks {
         if !self.is_signed(delivery, &fields) {
             return Err(NotBelieved::Signature);
         }
-        let of_message = |name: &str| fields.get(&format!("Message{name}")).or(fields.get(&format!("Sms{name}")));
+        let of_message =
+            |name: &str| fields.get(&format!("Message{name}")).or(fields.get(&format!("Sms{name}")));
         let missing = |name: &str| NotBelieved::Malformed(format!("no `{name}`"));
         let id = of_message("Sid").ok_or_else(|| missing("MessageSid"))?;
         match of_message("Status").filter(|status| !RECEIVED.contains(status)) {
