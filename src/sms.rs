@@ -3,6 +3,7 @@
 
 pub mod absent;
 pub mod caller_id;
+pub mod cheaper;
 pub mod destination;
 pub mod facts;
 pub mod fold;

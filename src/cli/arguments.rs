@@ -14,7 +14,7 @@ use crate::mcp::Toolset;
 #[command(name = "sms-mcp", version, about, max_term_width = 110)]
 #[command(
     after_help = "Without a command it serves MCP over standard input and output, which is how MCP clients \
-        start it.\n\
+    start it.\n\
     Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 outcome unknown (do not retry)."
 )]
 pub struct Cli {

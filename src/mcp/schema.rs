@@ -35,7 +35,22 @@ fn of<T: JsonSchema>(contract: Contract) -> Value {
     });
     let mut value = settings.into_generator().into_root_schema_for::<T>().to_value();
     simplify(&mut value);
+    in_one_line(&mut value);
     value
+}
+
+/// A description is one paragraph: where its line ended in the source says nothing.
+fn in_one_line(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            if let Some(Value::String(text)) = object.get_mut("description") {
+                *text = text.replace('\n', " ");
+            }
+            object.values_mut().for_each(in_one_line);
+        }
+        Value::Array(list) => list.iter_mut().for_each(in_one_line),
+        _ => {}
+    }
 }
 
 fn whole(schema: Value) -> Arc<JsonObject> {

@@ -98,9 +98,9 @@ static TABLE: [ToolEntry; 6] = [
         title: "Send an SMS",
         description: "Send one SMS to a real phone. It costs money and cannot be taken back. Set \
             idempotency_key so that a repeated call is sent at most \
-             once. With dry_run: true it only quotes: price, segments, whether it is allowed, and which \
-             characters make it dearer. On \
-             outcome_unknown or partly_sent never send again.",
+            once. With dry_run: true it only quotes: price, segments, whether it is allowed, and which \
+            characters make it dearer. On \
+            outcome_unknown or partly_sent never send again.",
         toolset: Toolset::Core,
         scope: Rights::Send,
         annotations: sends,
@@ -111,9 +111,9 @@ static TABLE: [ToolEntry; 6] = [
         title: "Send an SMS to many",
         description: "Send one message to many recipients, with {{name}} placeholders filled from each \
             recipient's data. All must fit the budget before \
-             the first leaves. A number named twice gets it once. A long bulk answers in_progress with a \
-             batch id and goes on: follow it with \
-             get_status.",
+            the first leaves. A number named twice gets it once. A long bulk answers in_progress with a \
+            batch id and goes on: follow it with \
+            get_status.",
         toolset: Toolset::Core,
         scope: Rights::Send,
         annotations: sends,
@@ -144,7 +144,7 @@ static TABLE: [ToolEntry; 6] = [
         title: "Get status",
         description: "Where a message or a bulk stands, with its history, after a look at the provider. \
             sent: taken by the provider; delivered: on \
-             the phone; held: the provider holds it back; unknown: may have gone out, never send it again.",
+            the phone; held: the provider holds it back; unknown: may have gone out, never send it again.",
         toolset: Toolset::Core,
         scope: Rights::Read,
         annotations: reads,

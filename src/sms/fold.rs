@@ -20,7 +20,7 @@
 use sha2::{Digest as _, Sha256};
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::text::plain_spelling;
+use super::cheaper::plain_spelling;
 use super::untrusted::is_hidden;
 
 /// The text in its compatibility form (NFKC), in one case, without invisible characters, Arabic and Hebrew

@@ -266,6 +266,30 @@ fn sources(below: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// The last text in the parentheses of a macro's call, joined where the source broke its line.
+fn last_text(call: &str) -> Option<String> {
+    let (mut depth, mut text, mut last) = (0, None::<String>, None);
+    let mut characters = call.chars().peekable();
+    while let Some(character) = characters.next() {
+        match (&mut text, character) {
+            (Some(_), '"') => last = text.take(),
+            (Some(inside), '\\') => match characters.next()? {
+                '\n' => while characters.next_if(|next| next.is_whitespace()).is_some() {},
+                escaped => inside.extend(['\\', escaped]),
+            },
+            (Some(inside), other) => inside.push(other),
+            (None, '"') => text = Some(String::new()),
+            (None, '(' | '{' | '[') => depth += 1,
+            (None, ')' | '}' | ']') => depth -= 1,
+            (None, _) => {}
+        }
+        if depth == 0 && matches!(character, ')' | '}' | ']') && text.is_none() {
+            return last;
+        }
+    }
+    None
+}
+
 /// The level and the words of every event that the program logs.
 fn events() -> BTreeSet<(String, String)> {
     let mut files = Vec::new();
@@ -276,9 +300,8 @@ fn events() -> BTreeSet<(String, String)> {
         // A macro of it, and not a type.
         let is_event = |rest: &&str| rest.split('(').next().is_some_and(|name| name.ends_with('!'));
         for event in text.split("tracing::").skip(1).filter(is_event) {
-            let call = event.split(");").next().unwrap().split("),\n").next().unwrap();
-            let words = call.rsplit('"').nth(1).unwrap_or_else(|| panic!("{}: {call}", file.display()));
-            events.insert((call.split('!').next().unwrap().to_owned(), words.to_owned()));
+            let words = last_text(event).unwrap_or_else(|| panic!("{}: {:.200}", file.display(), event));
+            events.insert((event.split('!').next().unwrap().to_owned(), words));
         }
     }
     events

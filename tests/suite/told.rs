@@ -702,6 +702,6 @@ async fn receipts_that_match_no_message_are_shown_with_an_id_of_each_kind_once_t
     let findings = findings().await;
     let expected = "2 receipts of the last day match no message: answers have ids like \"0000001F\", \
         receipts like \"20\". \
-                    receipt_ids may be wrong, or another system sends from this account";
+        receipt_ids may be wrong, or another system sends from this account";
     assert_eq!(findings, [Finding::warning(expected)]);
 }

@@ -18,7 +18,7 @@ use crate::sms::facts::Budget;
 use crate::sms::message::MessageId;
 use crate::sms::money::{Amount, Money};
 use crate::sms::number::Number;
-use crate::sms::{text, untrusted};
+use crate::sms::{cheaper, untrusted};
 
 /// Most distinct characters that a quote lists.
 const MAX_LISTED: usize = 20;
@@ -148,7 +148,7 @@ impl Submit {
         price: Priced,
         segments: u32,
     ) -> Option<Gsm7Rewrite> {
-        let cheaper = text::cheaper_spelling(&args.message)?;
+        let cheaper = cheaper::cheaper_spelling(&args.message)?;
         let fewer = form_at(carrier, to, args.from.as_deref(), &cheaper).segments;
         let each = price.money.micros / i64::from(segments.max(1));
         let saves = Amount(each.saturating_mul(i64::from(segments.saturating_sub(fewer))));
@@ -161,14 +161,14 @@ impl Submit {
 }
 
 fn ucs2_characters(message: &str) -> Vec<Ucs2Character> {
-    let characters = text::forcing(message).into_iter().take(MAX_LISTED).map(|forcing| Ucs2Character {
+    let characters = cheaper::forcing(message).into_iter().take(MAX_LISTED).map(|forcing| Ucs2Character {
         character: untrusted::escape(&forcing.character.to_string()),
         code_point: format!("U+{:04X}", u32::from(forcing.character)),
         count: u32::try_from(forcing.count).unwrap_or(u32::MAX),
         replacement: forcing
             .replacement
             .map(str::to_owned)
-            .or_else(|| text::composed_with(message, forcing.character)),
+            .or_else(|| cheaper::composed_with(message, forcing.character)),
     });
     characters.collect()
 }

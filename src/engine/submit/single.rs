@@ -19,9 +19,10 @@ use crate::engine::prepared::Prepared;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Intent, Record, Reservation, Target};
 use crate::provider::Submission;
+use crate::sms::cheaper;
 use crate::sms::facts::Budget;
 use crate::sms::message::{MessageId, State};
-use crate::sms::text::{self, Encoding};
+use crate::sms::text::Encoding;
 use crate::sms::untrusted;
 use crate::sms::verdict::Verdict;
 
@@ -271,7 +272,8 @@ impl Submit {
             let carrier = self.carriers.get(provider);
             let form =
                 |cheaper: String| form_at(carrier, &prepared.to, prepared.draft.from.as_deref(), &cheaper);
-            let shorter = text::cheaper_spelling(&prepared.draft.text).map(|cheaper| form(cheaper).segments);
+            let shorter =
+                cheaper::cheaper_spelling(&prepared.draft.text).map(|cheaper| form(cheaper).segments);
             if let Some(fewer) = shorter.filter(|fewer| *fewer < prepared.draft.segments) {
                 let segments = prepared.draft.segments;
                 warnings.push(format!(

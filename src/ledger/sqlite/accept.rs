@@ -5,12 +5,12 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::SqliteLedger;
 use super::budget::{IS_LIVE, scope_number};
 use super::job::{JobResult, Kind};
 use super::mark::{Cover, Key, Outside, apply, fresh_identity, used};
 use super::recover::put_back;
 use super::states::{IS_OPEN, sql};
+use super::store::SqliteLedger;
 use super::withdraw::take_as_accepted;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};

@@ -249,7 +249,7 @@ fn write(db: &Connection, id: i64, limits: &Limits, change: Change, is_held: boo
             "UPDATE budget SET held_micros = held_micros + ?2, spent_micros = spent_micros + ?3, messages = \
              messages + ?4,
                     limit_micros = max(?5, held_micros + spent_micros + ?2 + ?3), limit_messages = max(?6, \
-                    messages + ?4)
+             messages + ?4)
              WHERE id = ?1 AND NOT frozen AND (?5 IS NULL OR held_micros + spent_micros + ?2 + ?3 <= ?5) \
              AND (?6 IS NULL OR messages + ?4 <= ?6)",
         )?

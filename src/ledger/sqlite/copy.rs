@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::connection::{cannot_open, connect};
 use super::instance::any_lives;
 use super::place::{Place, beside, make_beside, say_open, says_open, sync_folder};
-use super::{SqliteLedger, applied, cannot_open, connect, migrate, recover, withdraw};
+use super::schema::{applied, migrate};
+use super::store::SqliteLedger;
+use super::{recover, withdraw};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 

@@ -36,7 +36,7 @@ const LOOK_THROUGH_LISTS: u32 = 5_000;
 fn is_due() -> String {
     format!(
         "{IS_SCHEDULED} AND {IS_ACCEPTED} AND provider = ?1 AND due_ms <= ?2 AND sandbox = ?3 AND principal \
-         NOT IN (SELECT value FROM json_each(?4))
+     NOT IN (SELECT value FROM json_each(?4))
      AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || \
      f.id || ',') > 0)"
     )

@@ -51,7 +51,7 @@ pub(super) fn keep_early(db: &Connection, report: &Report, now: Timestamp) -> Jo
 pub(super) const DROP_OLDEST: &str = "DELETE FROM early_receipt WHERE (vendor_id, provider, recipient, \
     state) IN
      (SELECT vendor_id, provider, recipient, state FROM early_receipt WHERE provider = ?1 ORDER BY \
-     received_ms LIMIT ?2)";
+    received_ms LIMIT ?2)";
 
 fn drop_oldest(db: &Connection, provider: &str) -> JobResult<()> {
     let more = tally::of(db, tally::EARLY, provider)?.saturating_sub(MOST_EARLY_RECEIPTS).min(MOST_DROPPED);

@@ -88,7 +88,7 @@ fn is_anything_known(db: &Connection, intent: &Intent, draft: &Draft) -> JobResu
         "SELECT EXISTS (SELECT 1 FROM opt_out WHERE number = ?1) OR EXISTS (SELECT 1 FROM pending WHERE \
          {MAY_BE_STOP} AND ending = ?4)
              OR EXISTS (SELECT 1 FROM pending WHERE {MAY_BE_STOP} AND ending = '') OR EXISTS (SELECT 1 FROM \
-             message WHERE {} AND sandbox = ?3)",
+         message WHERE {} AND sandbox = ?3)",
         in_doubt()
     ))?;
     let (principal, is_sandbox) = (&intent.payer.principal, intent.payer.realm.is_sandbox());

@@ -133,8 +133,8 @@ mod tests {
 
     use futures::future::{LocalBoxFuture, join_all};
 
-    use super::super::SqliteLedger;
     use super::super::job::Kind;
+    use super::super::store::SqliteLedger;
     use crate::clock::Timestamp;
     use crate::error::{Error, ErrorKind, Result};
     use crate::ledger::facets::{Accounts as _, Intents as _, Queue as _, Reports as _};

@@ -6,8 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, params};
 
+use super::connection::cannot_open;
+use super::job::unavailable;
 use super::place::{make_folder, private};
-use super::{cannot_open, unavailable};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::sms::message::hex;

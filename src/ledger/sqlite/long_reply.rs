@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 
-use super::SqliteLedger;
 use super::job::JobResult;
+use super::store::SqliteLedger;
 use super::tally::{self, CUT_SHORT};
 use crate::clock::Timestamp;
 use crate::error::Result;

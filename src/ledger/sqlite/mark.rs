@@ -13,25 +13,24 @@
 //! What the sandbox carries is not in doubt.
 
 mod base;
+mod exchanged;
 mod found;
 mod keys;
+mod names;
 mod notes;
 mod sheet;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, params};
-use sha2::{Digest as _, Sha256};
 
 use super::budget::{IS_LIVE, scope_number};
 use super::job::JobResult;
-use super::opt_out;
-use super::pending;
-use super::place::{beside, make_folder};
+use super::place::make_folder;
 use super::wish::Wish;
 use crate::clock::{Clock as _, SystemClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
@@ -40,9 +39,12 @@ use crate::sms::facts::Budget;
 use crate::sms::message::hex;
 use base::Base;
 pub(super) use base::{in_file, layout};
-use found::{Found, Row};
-use keys::Keys;
+pub(super) use exchanged::apply;
+use exchanged::{COVERS, copy};
+use found::{Found, Pair, Row};
 pub(super) use keys::{Key, used};
+use keys::{Keys, copy_keys};
+use names::{keys_of, mark_of, name_of, notes_of};
 pub(super) use notes::Cover;
 use notes::{Notes, cover_from};
 use sheet::Sheet;
@@ -119,6 +121,10 @@ pub(super) struct Mark {
 }
 
 impl Mark {
+    fn pair(&self) -> Pair<'_> {
+        Pair { ledger: &self.ledger, file: &self.file, marking: self.marking.as_ref() }
+    }
+
     /// Holds the ledger against its mark, in the transaction in which it is opened. One that was never marked
     /// is marked from now on.
     pub(super) fn hold(
@@ -173,13 +179,13 @@ impl Mark {
         (inner.notes, inner.keys, inner.count, inner.is_fresh) = (None, None, 0, true);
         self.has_lost_keys.store(keys::any_lost(db)?, Ordering::Relaxed);
         inner.covered.clear();
-        let found = match self.look(db)? {
+        let found = match self.pair().look(db)? {
             Found::Unmarked
                 if !self.keeps() || !self.marking.as_ref().is_some_and(|marking| marking.is_needed) =>
             {
                 None
             }
-            Found::Unmarked => match self.other(db)? {
+            Found::Unmarked => match self.pair().other(db)? {
                 Some(doubt) => Some(doubt),
                 None => Some(match self.adopt(db) {
                     Ok(()) => Found::Sound(Row::read(db)?),
@@ -236,7 +242,7 @@ impl Mark {
             &self.file,
             &Sheet { identity: identity.clone(), count: 0, ledger: Some(self.ledger.clone()) },
         )?;
-        self.copy(db, &mut Notes::open_or_begin(&notes_of(&self.file))?)?;
+        copy(db, &mut Notes::open_or_begin(&notes_of(&self.file))?)?;
         copy_keys(db, &keys_of(&self.file))?;
         let marked = db.execute(
             "UPDATE mark SET identity = ?1, count = count + 1, at_ms = ?2",
@@ -246,31 +252,6 @@ impl Mark {
         tracing::info!(mark = %self.file.display(),
             "the ledger is marked from now on: an older one in its place will send nothing");
         Ok(())
-    }
-
-    /// Copies what the ledger knows into the notes.
-    fn copy(&self, db: &Connection, notes: &mut Notes) -> std::io::Result<()> {
-        let read = || -> rusqlite::Result<(Vec<Wish>, Vec<Cover>)> {
-            let mut outs = db.prepare("SELECT number, at_ms, source FROM opt_out")?;
-            let wish = |row: &rusqlite::Row<'_>| {
-                Ok(Wish {
-                    number: row.get(0)?,
-                    is_out: true,
-                    at: Timestamp(row.get(1)?),
-                    source: row.get(2)?,
-                    pending: None,
-                })
-            };
-            let mut wishes = outs.query_map([], wish)?.collect::<rusqlite::Result<Vec<_>>>()?;
-            wishes.extend(pending::wishes(db)?);
-            let mut used = db.prepare(&format!("{COVERS} WHERE {IS_LIVE}"))?;
-            let covers = used.query_map([], cover_from)?.collect::<rusqlite::Result<_>>()?;
-            Ok((wishes, covers))
-        };
-        let (wishes, covers) = read().map_err(std::io::Error::other)?;
-        notes.write_wishes(&wishes, false)?;
-        notes.write_covers(&covers)?;
-        notes.make_whole()
     }
 
     /// Gets hold of the mark of a ledger about which there is no doubt, and takes over what was told while
@@ -283,7 +264,7 @@ impl Mark {
         let strays = notes.wishes(true)?;
         apply(db, &strays).map_err(std::io::Error::other)?;
         if is_behind {
-            self.copy(db, &mut notes)?;
+            copy(db, &mut notes)?;
             db.execute("UPDATE mark SET is_behind = 0", []).map_err(std::io::Error::other)?;
         }
         let file = keys_of(&self.file);
@@ -633,7 +614,7 @@ impl Mark {
             }
             let file = notes_of(&self.file);
             let mut notes = Notes::open_or_begin(&file)?;
-            self.copy(db, &mut notes)?;
+            copy(db, &mut notes)?;
             let before = sheet::read(&self.file).ok().flatten().map(|(sheet, _)| sheet.identity);
             before.into_iter().chain(earlier).try_for_each(|identity| notes.know(&identity))?;
             notes.forget_strays()?;
@@ -645,11 +626,9 @@ impl Mark {
     }
 }
 
-const COVERS: &str = "SELECT key, scope, held_micros + spent_micros, messages, frozen FROM budget";
-
 const UNWRITABLE: &str = "Nothing was sent, for nobody could tell afterwards whether the ledger is the \
     newest one. The operator must see to it that the mark \
-                          can be written, or name another place for it ([ledger] mark).";
+    can be written, or name another place for it ([ledger] mark).";
 
 /// What is known outside a ledger in doubt.
 pub(super) struct Outside {
@@ -661,57 +640,9 @@ pub(super) struct Outside {
     pub(super) is_gone: bool,
 }
 
-/// Records what people said, as it was told outside.
-pub(super) fn apply(db: &Connection, wishes: &[Wish]) -> JobResult<u32> {
-    let mut news = 0;
-    for wish in wishes {
-        let is_news = match &wish.pending {
-            Some(pending) => wish.is_out && pending::pend_again(db, pending, &wish.source, wish.at)?,
-            None => opt_out::opt_out(db, &wish.number, wish.is_out, &wish.source, wish.at)?,
-        };
-        news += u32::from(is_news && wish.is_out);
-    }
-    Ok(news)
-}
-
-/// Adds the keys that the ledger knows to those of the mark.
-fn copy_keys(db: &Connection, file: &Path) -> std::io::Result<Keys> {
-    let all = keys::all(db).map_err(std::io::Error::other)?;
-    let known: HashSet<Key> = match Keys::read(file) {
-        Ok(known) => known.into_iter().collect(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Keys::make(file, &all),
-        Err(error) => return Err(error),
-    };
-    let missing: Vec<Key> = all.into_iter().filter(|key| !known.contains(key)).collect();
-    let mut keys = Keys::open(file)?;
-    keys.append(&missing)?;
-    Ok(keys)
-}
-
 /// A name for a ledger, such as nothing else has.
 pub(super) fn fresh_identity() -> Result<String> {
     let mut random = [0; 16];
     SystemClock.fill_random(&mut random)?;
     Ok(hex(&random))
-}
-
-/// The name of the mark of the ledger at this path.
-fn name_of(ledger: &Path) -> String {
-    let digest = Sha256::digest(ledger.as_os_str().as_encoded_bytes());
-    format!("{}.mark", hex(digest.get(..16).unwrap_or_default()))
-}
-
-/// Where the notes of a mark are.
-fn notes_of(mark: &Path) -> PathBuf {
-    beside(mark, "-notes")
-}
-
-/// Where the used keys of a mark are.
-fn keys_of(mark: &Path) -> PathBuf {
-    beside(mark, "-keys")
-}
-
-/// The mark to which these notes belong.
-fn mark_of(notes: &Path) -> Option<PathBuf> {
-    notes.to_str()?.strip_suffix("-notes").map(PathBuf::from)
 }

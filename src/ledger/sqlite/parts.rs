@@ -8,9 +8,8 @@
 //! have of it, so that no limit is passed by two bulks at once. Where a part is refused or fails, or the
 //! process dies, all of it is withdrawn, with its money and its key (`withdraw`).
 
-use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -22,13 +21,14 @@ use super::mark::{Key, Mark};
 use super::rehearsal::rehearse;
 use super::reserve::{Lines, earlier_intent, insert, key_is_free, report};
 use super::session::{Bases, Sessions, preview_budgets, sessions};
-use super::{SqliteLedger, facts, pace};
+use super::store::SqliteLedger;
+use super::{facts, pace};
 use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
 use crate::ledger::rules::choose::{Chosen, Taken, choose};
 use crate::ledger::rules::path::path;
 use crate::ledger::{Decide, Draft, Intent, MakeDrafts, Many, Reservation, Target};
 use crate::sms::facts::{Budget, Earlier, Facts};
-use crate::sms::message::{BatchId, Realm, State};
+use crate::sms::message::{Realm, State};
 use crate::sms::peer::Peer;
 use crate::sms::verdict::Verdict;
 
@@ -44,34 +44,6 @@ pub(super) const IS_ACCEPTED: &str =
 /// often it looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const MOST_LOOKS: u32 = 3_000;
-
-/// The bulks that this process accepts just now, by their ids.
-#[derive(Default)]
-pub(super) struct Accepting(Mutex<HashSet<BatchId>>);
-
-impl Accepting {
-    /// Notes that one is accepted, until what is returned goes.
-    fn begin(self: &Arc<Self>, id: &BatchId) -> Begun {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
-        Begun { all: Arc::clone(self), id: id.clone() }
-    }
-
-    /// Whether this one is.
-    pub(super) fn has(&self, id: &BatchId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
-    }
-}
-
-struct Begun {
-    all: Arc<Accepting>,
-    id: BatchId,
-}
-
-impl Drop for Begun {
-    fn drop(&mut self) {
-        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
-    }
-}
 
 /// Whether this key was used before.
 fn is_used(db: &Connection, intent: &Intent) -> rusqlite::Result<bool> {

@@ -9,9 +9,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rusqlite::{Connection, params};
 
-use super::SqliteLedger;
 use super::instance::Instance;
-use super::job::{JobResult, Kind};
+use super::job::JobResult;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::facts::Limits;
@@ -166,7 +165,7 @@ impl Peers {
     }
 
     /// Says what this process lets through, from now on.
-    fn join(&self, db: &Connection, own: &Peer) -> JobResult<Result<()>> {
+    pub(super) fn join(&self, db: &Connection, own: &Peer) -> JobResult<Result<()>> {
         // While one cannot be read nothing is decided, whatever its currency is, and it says nothing else as
         // long as it lives.
         let (others, _) = self.rows(db)?;
@@ -192,7 +191,7 @@ fn unreadable(why: &str) -> Error {
 }
 
 /// Refuses a second currency: the budgets of each would be spent whole.
-fn check_currency<'a>(own: &Peer, mut others: impl Iterator<Item = &'a Peer>) -> Result<()> {
+pub(super) fn check_currency<'a>(own: &Peer, mut others: impl Iterator<Item = &'a Peer>) -> Result<()> {
     let Some(other) = others.find(|other| other.currency != own.currency && other.shares_side_with(own))
     else {
         return Ok(());
@@ -209,27 +208,4 @@ fn check_currency<'a>(own: &Peer, mut others: impl Iterator<Item = &'a Peer>) ->
          one: in two currencies the budgets of \
          each would be spent whole. Nothing was started.",
     ))
-}
-
-impl SqliteLedger {
-    /// Says what this process lets through: it holds for everybody who sends from this ledger, for as long as
-    /// this process lives.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`] where a living process has budgets in another currency;
-    /// [`ErrorKind::LedgerUnavailable`].
-    pub async fn join(&self, own: Peer) -> Result<()> {
-        let peers = Arc::clone(&self.peers);
-        self.writer()?.run_as(Kind::Aside, move |db| peers.join(db, &own)).await?
-    }
-
-    /// The other processes that send from this ledger now.
-    ///
-    /// # Errors
-    /// As [`SqliteLedger::join`], of whom this one would have to join.
-    pub async fn peers(&self, own: &Peer) -> Result<Vec<Peer>> {
-        let peers = Arc::clone(&self.peers);
-        let others = self.read(move |db| peers.read(db)).await??;
-        check_currency(own, others.iter()).map(|()| others)
-    }
 }

@@ -343,7 +343,7 @@ mod tests {
     #[test]
     fn whoever_has_an_ending_is_found_by_an_index_alone() {
         let db = Connection::open_in_memory().unwrap();
-        for migration in super::super::MIGRATIONS {
+        for migration in super::super::schema::MIGRATIONS {
             db.execute_batch(migration).unwrap();
         }
         let plan = |sql: &str| -> Vec<String> {

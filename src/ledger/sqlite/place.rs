@@ -22,7 +22,8 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::{cannot_open, log};
+use super::connection::cannot_open;
+use super::log;
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::message::hex;
@@ -193,9 +194,9 @@ impl Place {
     pub(super) fn check_kept(&self) -> Result<()> {
         let next = "It may have been recorded in the file that was there, and goes on if that is put back: \
             do not ask for it again \
-                    with another idempotency_key. The operator must stop every process that uses the \
-                    ledger, put the right file in \
-                    its place, and start again.";
+            with another idempotency_key. The operator must stop every process that uses the \
+            ledger, put the right file in \
+            its place, and start again.";
         self.check_files(false).map_err(|error| error.next(next))
     }
 

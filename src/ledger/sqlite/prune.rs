@@ -318,7 +318,7 @@ pub(super) fn prunable(db: &Connection, before: i64, now: i64) -> rusqlite::Resu
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::ledger::sqlite::MIGRATIONS;
+    use crate::ledger::sqlite::schema::MIGRATIONS;
 
     #[test]
     fn what_the_writing_thread_asks_of_a_row_reads_no_table_through() {

@@ -197,7 +197,7 @@ pub(super) fn list(db: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Rec
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::ledger::sqlite::MIGRATIONS;
+    use crate::ledger::sqlite::schema::MIGRATIONS;
 
     #[test]
     fn a_bulk_is_added_up_without_reading_a_message() {

@@ -40,7 +40,7 @@ const MOST_ASKED_EACH: usize = 50;
 fn may_go() -> String {
     format!(
         "provider = ?4 AND sandbox = ?5 AND {IS_ACCEPTED} AND principal NOT IN (SELECT value FROM \
-         json_each(?7, '$.without'))
+     json_each(?7, '$.without'))
      AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || \
      f.id || ',') > 0)
      AND NOT EXISTS (SELECT 1 FROM message r WHERE r.recipient = message.recipient AND r.rests_ms IS NOT \
@@ -330,7 +330,7 @@ fn unclaim_in(group: &mut Group<'_>, owner: i64, back: &[Back]) -> JobResult<()>
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::ledger::sqlite::MIGRATIONS;
+    use crate::ledger::sqlite::schema::MIGRATIONS;
 
     #[test]
     fn what_is_paused_is_not_read_to_find_what_is_not() {

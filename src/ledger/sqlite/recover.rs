@@ -127,8 +127,8 @@ pub(super) fn leave(db: &Connection, owner: i64) -> JobResult<()> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::ledger::sqlite::MIGRATIONS;
     use crate::ledger::sqlite::facts::in_doubt;
+    use crate::ledger::sqlite::schema::MIGRATIONS;
     use crate::ledger::sqlite::states::{IS_QUEUED, IS_UNKNOWN};
 
     #[test]

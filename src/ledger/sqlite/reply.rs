@@ -63,7 +63,7 @@ pub(super) fn record_reply(
              owner, unshown)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, (SELECT count(*) >= ?10 FROM
                 (SELECT 1 FROM reply r WHERE r.sender = ?4 AND r.at_ms > ?7 - ?11 AND r.at_ms < ?7 + ?11 \
-                LIMIT ?10))) ON CONFLICT (provider, vendor_id) DO NOTHING",
+             LIMIT ?10))) ON CONFLICT (provider, vendor_id) DO NOTHING",
         )?
         .execute(params![
             reply.provider,

@@ -251,7 +251,7 @@ pub(super) fn insert(
         "INSERT INTO message (id, principal, batch, recipient, sender, text, keep_text, digest, encoding, \
          segments, state, provider, created_ms, changed_ms,
                               held_micros, currency, budgets, owner, history, forward, request, sandbox, \
-                              price_assumed, folded, due_ms)
+         price_assumed, folded, due_ms)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
          ?20, ?21, ?22, ?23, ?24)",
     )?;

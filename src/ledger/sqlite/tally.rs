@@ -44,7 +44,8 @@ pub(super) fn all(db: &Connection, provider: &str) -> rusqlite::Result<Tallies> 
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::{MIGRATIONS, early, long_reply};
+    use super::super::schema::MIGRATIONS;
+    use super::super::{early, long_reply};
     use super::*;
 
     fn ledger(migrations: impl Iterator<Item = &'static str>) -> Connection {

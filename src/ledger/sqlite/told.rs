@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::SqliteLedger;
 use super::job::JobResult;
+use super::store::SqliteLedger;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ledger::told::{MOST_TOLD, TOLD_AGAIN_MS, Told};

@@ -183,7 +183,7 @@ impl Moved<'_> {
                     owner = NULL, history = history || ',' || ?9, vendor_id = coalesce(?10, vendor_id),
                     segments = coalesce(?11, segments), text = CASE WHEN keep_text THEN text END,
                     look_ms = CASE WHEN ?12 AND coalesce(?10, vendor_id) IS NOT NULL THEN coalesce(?13, \
-                    look_ms) END
+             look_ms) END
              WHERE seq = ?1"
         ))?;
         update.execute(params![

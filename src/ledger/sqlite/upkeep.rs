@@ -6,10 +6,13 @@ use std::sync::{Arc, PoisonError};
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _};
 
+use super::connection::cannot_open;
 use super::job::{Kind, unavailable};
 use super::place::private;
 use super::prune::Found;
-use super::{SqliteLedger, account, cannot_open, joined, prune, recover};
+use super::store::SqliteLedger;
+use super::writer::joined;
+use super::{account, prune, recover};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ledger::upkeep::{Prunable, PrunePlace, PruneStep, PruneTurn, Pruned, Upkeep};

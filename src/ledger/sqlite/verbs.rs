@@ -10,11 +10,12 @@ use rusqlite::Connection;
 use super::group::Group;
 use super::job::{Kind, unavailable};
 use super::parts::PART;
+use super::store::{MAY_BE_RECORDED, SqliteLedger};
 use super::wish::Wish;
 use super::writer::Written;
 use super::{
-    MAY_BE_RECORDED, SqliteLedger, account, due, early, instance, look, opt_out, outbox, parts, pending,
-    query, queue, rate, receipt, recover, reply, reserve, sealed, segment, session, settle, trace,
+    account, due, early, instance, look, opt_out, outbox, parts, pending, query, queue, rate, receipt,
+    recover, reply, reserve, sealed, segment, session, settle, trace,
 };
 use crate::clock::Timestamp;
 use crate::error::Result;

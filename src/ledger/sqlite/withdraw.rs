@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::SqliteLedger;
 use super::job::JobResult;
 use super::parts::PART;
 use super::states::{IS_EXPIRED, NEVER_LEFT, WAITS, sql};
+use super::store::SqliteLedger;
 use super::transition::{OPEN_COLUMNS, Open, budget_ids, open_from};
 use crate::error::Result;
 use crate::sms::message::BatchId;

@@ -12,12 +12,13 @@ use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::oneshot;
 
+use super::connection::be_patient;
 use super::group::Group;
 use super::job::{JobResult, Kind, unavailable};
 use super::mark::{Counted, LEASE_MS, Mark};
 use super::peers::Peers;
 use super::place::{Place, say_open};
-use super::{be_patient, sealed};
+use super::sealed;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Most jobs in one transaction: enough to share a sync well, few enough to keep the lock short.
@@ -390,10 +391,15 @@ fn commit(
     Ok(())
 }
 
+/// What the thread ended with.
+pub(super) fn joined(thread: JoinHandle<Result<()>>) -> Result<()> {
+    thread.join().unwrap_or_else(|_| Err(unavailable("the writing thread failed")))
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::SqliteLedger;
+    use super::super::store::SqliteLedger;
     use crate::clock::Timestamp;
     use crate::ledger::upkeep::Upkeep as _;
 

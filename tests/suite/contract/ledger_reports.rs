@@ -1004,7 +1004,7 @@ async fn a_ledger_of_the_first_version_is_brought_up_to_date_with_everything_in_
          VALUES ('{queued}', 'alice', '+33199000001', 'text 1', 1, x'{zeros}', 'GSM-7', 1, 1, 'sandbox', \
          {now}, {now}, 100, 'USD', '1', NULL, '[1,{now}]'),
                 ('{lost}', 'alice', '+33199000002', 'text 2', 1, x'{zeros}', 'GSM-7', 1, 9, 'sandbox', \
-                {now}, {now}, 100, 'USD', '1', NULL, '[2,{now}],[9,{now}]');
+         {now}, {now}, 100, 'USD', '1', NULL, '[2,{now}],[9,{now}]');
          INSERT INTO early_receipt VALUES ('v-1', 'sandbox', 4, {now}, NULL, {now});",
         0x736d_736d,
         queued = draft(1).id,

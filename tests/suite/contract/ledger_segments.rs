@@ -287,7 +287,7 @@ async fn a_ledger_of_the_second_version_is_brought_up_to_date_with_everything_in
          VALUES ('{queued}', 'alice', '+33199000001', 'text 1', 1, x'{zeros}', 'GSM-7', 2, 1, 'sandbox', \
          NULL, {now}, {now}, 100, 'USD', '1', NULL, '[1,{now}]'),
                 ('{sent}', 'alice', '+33199000002', 'text 2', 1, x'{zeros}', 'GSM-7', 2, 3, 'sandbox', \
-                'v-2', {now}, {now}, 0, 'USD', '1', NULL, '[2,{now}],[3,{now}]');
+         'v-2', {now}, {now}, 0, 'USD', '1', NULL, '[2,{now}],[3,{now}]');
          INSERT INTO early_receipt (vendor_id, provider, state, at_ms, received_ms) VALUES ('s-1', \
          'sandbox', 4, {now}, {now});",
         0x736d_736d,

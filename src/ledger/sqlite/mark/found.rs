@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::super::place::beside;
+use super::names::notes_of;
 use super::sheet::{self, Sheet};
-use super::{Mark, notes_of};
 use crate::clock::Timestamp;
 use crate::ledger::mark::{Doubt, MarkAt, Marking, Why};
 
@@ -49,11 +49,18 @@ pub(super) enum Found {
     Doubt(Doubt, Vec<PathBuf>),
 }
 
-impl Mark {
+/// A ledger and its mark.
+pub(super) struct Pair<'a> {
+    pub(super) ledger: &'a Path,
+    pub(super) file: &'a Path,
+    pub(super) marking: Option<&'a Marking>,
+}
+
+impl Pair<'_> {
     /// How the ledger and its mark stand to each other.
     pub(super) fn look(&self, db: &Connection) -> rusqlite::Result<Found> {
         let row = Row::read(db)?;
-        let Some(marking) = &self.marking else { return Ok(Found::Unmarked) };
+        let Some(marking) = self.marking else { return Ok(Found::Unmarked) };
         if marking.at == MarkAt::Nowhere {
             let message = || {
                 format!(
@@ -71,7 +78,7 @@ impl Mark {
             return Ok(if is_marked { doubt(message()) } else { Found::Unmarked });
         }
         let (ledger, mark) = (self.ledger.display(), self.file.display());
-        let (sheet, mark_at) = match sheet::read(&self.file) {
+        let (sheet, mark_at) = match sheet::read(self.file) {
             Ok(found) => found.unzip(),
             Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
                 return Ok(self.doubt(
@@ -118,7 +125,7 @@ impl Mark {
     }
 
     fn doubt(&self, why: Why, row: &Row, mark_at: Option<Timestamp>, message: String) -> Found {
-        Found::Doubt(Doubt { why, message, ledger_at: row.at, mark_at }, vec![notes_of(&self.file)])
+        Found::Doubt(Doubt { why, message, ledger_at: row.at, mark_at }, vec![notes_of(self.file)])
     }
 
     /// A ledger whose mark is not in its place. One that was moved takes its mark along.
@@ -162,12 +169,12 @@ impl Mark {
     /// Brings the mark of a ledger that was moved to its new name.
     fn bring(&self, from: &Path, sheet: &Sheet) -> std::io::Result<()> {
         for end in ["-notes", "-notes-wal", "-notes-shm", "-keys"] {
-            let [from, to] = [from, &self.file].map(|mark| beside(mark, end));
+            let [from, to] = [from, self.file].map(|mark| beside(mark, end));
             if from.exists() {
                 std::fs::rename(from, to)?;
             }
         }
-        sheet::create(&self.file, &Sheet { ledger: Some(self.ledger.clone()), ..sheet.clone() })?;
+        sheet::create(self.file, &Sheet { ledger: Some(self.ledger.to_owned()), ..sheet.clone() })?;
         std::fs::remove_file(from)?;
         tracing::info!(mark = %self.file.display(), "the ledger was moved, and its mark with it");
         Ok(())
@@ -175,7 +182,7 @@ impl Mark {
 
     /// The other marks of this user.
     fn others(&self) -> Vec<(PathBuf, Sheet)> {
-        let Some(Marking { at: MarkAt::Folder(folder), .. }) = &self.marking else { return Vec::new() };
+        let Some(Marking { at: MarkAt::Folder(folder), .. }) = self.marking else { return Vec::new() };
         sheet::all_in(folder)
             .into_iter()
             .filter(|(file, sheet)| *file != self.file && sheet.count > 0)

@@ -1,6 +1,7 @@
 //! Which idempotency keys were used: a digest of each, one after the other in a file beside the mark. A call
 //! that is repeated after an older ledger was accepted is not a new one.
 
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{Error, Result, Write as _};
 use std::path::{Path, PathBuf};
@@ -125,6 +126,20 @@ impl Keys {
 
 fn octets(keys: &[Key]) -> Vec<u8> {
     keys.iter().flat_map(|key| key.0).collect()
+}
+
+/// Adds the keys that the ledger knows to those of the mark.
+pub(super) fn copy_keys(db: &Connection, file: &Path) -> std::io::Result<Keys> {
+    let all = all(db).map_err(std::io::Error::other)?;
+    let known: HashSet<Key> = match Keys::read(file) {
+        Ok(known) => known.into_iter().collect(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Keys::make(file, &all),
+        Err(error) => return Err(error),
+    };
+    let missing: Vec<Key> = all.into_iter().filter(|key| !known.contains(key)).collect();
+    let mut keys = Keys::open(file)?;
+    keys.append(&missing)?;
+    Ok(keys)
 }
 
 #[cfg(test)]

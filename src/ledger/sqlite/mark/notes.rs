@@ -137,7 +137,7 @@ impl Notes {
                  SET is_out = excluded.is_out, at_ms = excluded.at_ms, is_stray = is_stray OR \
                  excluded.is_stray, pending = excluded.pending,
                      source = CASE WHEN is_out AND excluded.is_out AND source = 'operator' THEN source ELSE \
-                     excluded.source END
+                 excluded.source END
                  WHERE excluded.is_out OR excluded.at_ms >= at_ms",
             )?;
             for wish in wishes {

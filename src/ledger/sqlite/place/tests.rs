@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used)]
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::super::{MIGRATIONS, SqliteLedger, make_tables};
+use super::super::schema::{MIGRATIONS, make_tables};
+use super::super::store::SqliteLedger;
 use super::*;
 use crate::clock::Timestamp;
 use crate::ledger::upkeep::Upkeep as _;
