@@ -9,6 +9,7 @@ mod commands;
 mod csv;
 mod demo;
 mod ending;
+mod explain;
 mod gate;
 mod gathered;
 mod ledger_file;

@@ -120,6 +120,16 @@ pub(super) enum Command {
         /// name=value
         arguments: Vec<String>,
     },
+    /// Say what a vendor's code for a failure means, or list its codes
+    Explain {
+        /// The provider's kind, such as twilio
+        kind: Option<String>,
+        /// The code, as it stands in an answer or in the log
+        code: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Send one text to everybody on a list that the provider keeps
     Campaign(CampaignCommand),
     /// Show who wants no more texts, add somebody, or take somebody off
@@ -435,6 +445,7 @@ impl Command {
             Self::Outbox { .. } => None,
             Self::Serve { .. }
             | Self::Demo
+            | Self::Explain { .. }
             | Self::Tools
             | Self::Config { .. }
             | Self::Completions { .. } => None,
@@ -451,7 +462,8 @@ impl Command {
             Self::Outbox { json, .. }
             | Self::Status { json, .. }
             | Self::Balance { json }
-            | Self::Budget { json, .. } => *json,
+            | Self::Budget { json, .. }
+            | Self::Explain { json, .. } => *json,
             Self::Provider { .. } | Self::OptOut { .. } => false,
             Self::Pause(_)
             | Self::Resume(_)
