@@ -61,6 +61,7 @@ use reconcile::{Found, Reconciled};
 use rooms::Rooms;
 use vendors::{Standing, Tariff, Vendor};
 
+pub use crate::ledger::Act;
 pub use crate::ledger::upkeep::Pruned;
 pub use crate::policy::Assumed;
 pub use caller::{Base, Caller, Person};
@@ -423,6 +424,14 @@ impl Engine {
     /// have gone.
     pub async fn prune(&self, caller: &Caller, keep_for: Span) -> Result<Option<Pruned>> {
         self.rooms.operate.prune(caller, keep_for).await
+    }
+
+    /// What operators did, the latest first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn acts(&self, caller: &Caller) -> Result<Vec<Act>> {
+        self.rooms.operate.acts(caller).await
     }
 
     /// What [`Engine::prune`] would forget, and since when what it is about did not change.

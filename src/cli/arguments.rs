@@ -375,6 +375,12 @@ pub(super) enum LedgerAction {
     /// Take a ledger in doubt as it is: an older one, another one, or one whose mark is gone. Asks a person
     /// at a terminal
     Accept,
+    /// Show what operators did that lets agents do more, or that says what happened: who, when and what
+    Acts {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Forget what is older than `[ledger] keep_for`; servers do it by themselves
     Prune {
         /// Only say what would go
@@ -429,7 +435,9 @@ impl Command {
             } => Some(Widening::DismissPending),
             Self::Reconcile(ReconcileCommand { not_sent: true, .. }) => Some(Widening::NotSent),
             Self::Budget { action: None, .. }
-            | Self::Ledger { action: LedgerAction::Check { .. } | LedgerAction::Prune { .. } }
+            | Self::Ledger {
+                action: LedgerAction::Check { .. } | LedgerAction::Acts { .. } | LedgerAction::Prune { .. },
+            }
             | Self::OptOut { action: None | Some(OptOutAction::List | OptOutAction::Add { .. }) }
             | Self::OptOut {
                 action: Some(OptOutAction::Pending { action: None | Some(PendingAction::List) }),

@@ -179,6 +179,9 @@ async fn with_engine(
         Command::Campaign(command) => campaign::campaign(engine, caller, command).await,
         Command::OptOut { action } => opt_out::opt_out(engine, loaded, (&caller, &passed), action).await,
         Command::Reconcile(command) => reconcile::reconcile(engine, (&caller, &passed), command).await,
+        Command::Ledger { action: LedgerAction::Acts { json } } => {
+            ledger_file::acts(engine, &caller, json).await
+        }
         Command::Ledger { action: LedgerAction::Prune { dry_run } } => {
             ledger_file::prune(engine, loaded, &caller, dry_run).await
         }

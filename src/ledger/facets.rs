@@ -5,10 +5,10 @@
 use async_trait::async_trait;
 
 use super::model::{
-    Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Intent, LookClaim, Many, Nameless,
-    NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended, Pending, ProviderName, Recheck, Record,
-    Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment, Settled, Settlement, Target,
-    VendorId, Whole,
+    Act, Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Intent, LookClaim, Many,
+    Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended, Pending, ProviderName, Recheck,
+    Record, Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment, Settled, Settlement,
+    Target, VendorId, Whole,
 };
 use super::told::Unmatched;
 pub use super::{clients::Clients, long_reply::LongReplies, told::Told, upkeep::Upkeep};
@@ -272,6 +272,12 @@ pub trait Accounts: Send + Sync {
 
     /// Takes the clock as it is from now on, for the operator, after it had been wrong.
     async fn accept_clock(&self) -> Result<()>;
+
+    /// Keeps what an operator is about to do: before it is done, so that nothing is done that is not kept.
+    async fn note_act(&self, act: Act) -> Result<()>;
+
+    /// What operators did, the latest first.
+    async fn acts(&self, most: u32) -> Result<Vec<Act>>;
 }
 
 /// What a principal may look at. Nothing is read without saying whose it is.

@@ -8,6 +8,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::budget::{BUDGET_COLUMNS, budget_from};
 use super::job::JobResult;
 use super::states::{IS_QUEUED, IS_UNKNOWN, sql};
+use crate::clock::Timestamp;
+use crate::ledger::Act;
 use crate::sms::facts::{Budget, BudgetKey};
 use crate::sms::message::Realm;
 
@@ -81,6 +83,25 @@ pub(super) fn waiting_at(db: &Connection, provider: &str, realm: Realm) -> rusql
 pub(super) fn accept_clock(db: &Connection) -> JobResult<()> {
     db.execute("UPDATE pace SET until_us = 0, latest_us = 0", [])?;
     Ok(())
+}
+
+/// See [`crate::ledger::facets::Accounts::note_act`].
+pub(super) fn note_act(db: &Connection, act: &Act) -> JobResult<()> {
+    db.execute(
+        "INSERT INTO act (at_ms, who, verb, subject) VALUES (?1, ?2, ?3, ?4)",
+        params![act.at.as_millis(), act.who, act.verb, act.subject],
+    )?;
+    Ok(())
+}
+
+/// See [`crate::ledger::facets::Accounts::acts`].
+pub(super) fn acts(db: &Connection, most: u32) -> rusqlite::Result<Vec<Act>> {
+    let mut statement =
+        db.prepare_cached("SELECT at_ms, who, verb, subject FROM act ORDER BY id DESC LIMIT ?1")?;
+    let act = |row: &rusqlite::Row<'_>| {
+        Ok(Act { at: Timestamp(row.get(0)?), who: row.get(1)?, verb: row.get(2)?, subject: row.get(3)? })
+    };
+    statement.query_map([most], act)?.collect()
 }
 
 /// See [`crate::ledger::facets::Accounts::unfreeze`].

@@ -23,10 +23,10 @@ use crate::ledger::facets::{Accounts, Intents, Outbox, People, Queue, Reports, V
 use crate::ledger::rules::window;
 use crate::ledger::told::Unmatched;
 use crate::ledger::{
-    Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Intent, LookClaim, Many, Nameless,
-    NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended, Pending, ProviderName, Recheck, Record,
-    Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment, Settled, Settlement, Target,
-    VendorId, Whole,
+    Act, Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Intent, LookClaim, Many,
+    Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended, Pending, ProviderName, Recheck,
+    Record, Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment, Settled, Settlement,
+    Target, VendorId, Whole,
 };
 use crate::sms::caller_id::Known;
 use crate::sms::facts::{Budget, BudgetKey};
@@ -473,6 +473,14 @@ impl Accounts for SqliteLedger {
 
     async fn accept_clock(&self) -> Result<()> {
         self.writer()?.run(account::accept_clock).await
+    }
+
+    async fn note_act(&self, act: Act) -> Result<()> {
+        self.writer()?.run(move |db| account::note_act(db, &act)).await
+    }
+
+    async fn acts(&self, most: u32) -> Result<Vec<Act>> {
+        self.read(move |db| account::acts(db, most)).await
     }
 }
 
