@@ -5,11 +5,13 @@ mod budget;
 mod bulk;
 mod campaign;
 mod check;
+mod clients;
 mod commands;
 mod csv;
 mod demo;
 mod ending;
 mod gate;
+mod init;
 mod ledger_file;
 mod loaded;
 mod messages;
@@ -19,8 +21,10 @@ mod pausing;
 mod providers;
 mod reconcile;
 mod send;
+mod short;
 mod speech;
 mod standing;
+mod terminal;
 
 pub use arguments::Cli;
 

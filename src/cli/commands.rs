@@ -9,8 +9,8 @@ use super::gate::{self, Passed, Widening};
 use super::loaded::loaded;
 use super::output::{note, print_json};
 use super::{
-    budget, bulk, campaign, check, csv, demo, ending, ledger_file, messages, opt_out, pausing, providers,
-    reconcile, send,
+    budget, bulk, campaign, check, csv, demo, ending, init, ledger_file, messages, opt_out, pausing,
+    providers, reconcile, send,
 };
 use crate::app::{self, Role};
 use crate::config::{Config, Flags, Loaded, Sources};
@@ -25,6 +25,7 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
         Some(Command::Config { action: ConfigAction::Check { live, strict, json } }) => {
             check::run(flags, principal, check::Asked { live, strict, json }).await
         }
+        Some(Command::Init(command)) => init::init(flags, principal, command).await,
         command => perform(command, flags, principal).await.map(|()| 0),
     }
 }
@@ -177,6 +178,7 @@ async fn with_engine(
         | Command::Restore { .. }
         | Command::Ledger { .. } => Ok(()),
         Command::Serve { .. }
+        | Command::Init(_)
         | Command::Demo
         | Command::Tools
         | Command::Config { .. }
