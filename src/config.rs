@@ -10,6 +10,7 @@ mod findings;
 mod load;
 mod older;
 mod origins;
+mod outbox;
 mod places;
 mod read;
 mod settings;

@@ -58,7 +58,7 @@ use contract::{
 use opt_outs::Wants;
 use reconcile::{Found, Reconciled};
 use rooms::Rooms;
-use vendors::{Tariff, Vendor};
+use vendors::{Standing, Tariff, Vendor};
 
 pub use crate::ledger::upkeep::Pruned;
 pub use crate::policy::Assumed;
@@ -444,9 +444,22 @@ impl Engine {
         self.rooms.receive.settle_unknown(caller, id, found).await
     }
 
+    /// Whether more than one provider may carry a message.
+    pub fn has_several_providers(&self) -> bool {
+        self.rooms.carriers.all().len() > 1
+    }
+
     /// Every provider.
     pub fn vendors(&self, caller: &Caller) -> Vec<Vendor> {
         self.rooms.operate.vendors(caller)
+    }
+
+    /// What the ledger knows of each provider, and who sends from it now.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn standing(&self, caller: &Caller) -> Result<Standing> {
+        self.rooms.operate.standing(caller).await
     }
 
     /// Does something at a vendor that sends no text.
@@ -550,6 +563,23 @@ impl Engine {
     /// [`ErrorKind::LedgerUnavailable`].
     pub async fn all_budgets(&self, caller: &Caller) -> Result<Vec<BudgetView>> {
         self.rooms.operate.all_budgets(caller).await
+    }
+
+    /// The same without those of sessions that ended with their process, and how many those are.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn current_budgets(&self, caller: &Caller) -> Result<(Vec<BudgetView>, usize)> {
+        self.rooms.operate.current_budgets(caller).await
+    }
+
+    /// Who has messages or sessions here, at most `most` of them, where the caller's principal has no
+    /// message. For the operator alone: no tool may say who else there is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn others_than(&self, caller: &Caller, most: usize) -> Result<Vec<String>> {
+        self.rooms.operate.others_than(caller, most).await
     }
 
     /// Takes the clock as it is from now on, for the operator.

@@ -27,6 +27,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(super) struct Global {
     /// Configuration file [default: config.toml in the user's config folder, if there is one]
     #[arg(long, value_name = "FILE", global = true)]
@@ -39,11 +40,11 @@ pub(super) struct Global {
     /// user's]
     #[arg(long = "as", value_name = "PRINCIPAL", global = true)]
     pub(super) principal: Option<String>,
-    /// How much is logged, to standard error
-    #[arg(long, value_name = "LEVEL", global = true)]
+    /// What is logged: error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", global = true, hide_possible_values = true)]
     pub(super) log: Option<LogLevel>,
-    /// How log lines look
-    #[arg(long, value_name = "FORMAT", global = true)]
+    /// How log lines look: text or json
+    #[arg(long, value_name = "FORMAT", global = true, hide_possible_values = true)]
     pub(super) log_format: Option<LogFormat>,
 }
 
@@ -87,6 +88,15 @@ pub(super) enum Command {
     },
     /// List messages, newest first
     List(ListCommand),
+    /// Show the texts that the sandbox took, as a phone would
+    Outbox {
+        /// Go on with those that come, until Ctrl-C
+        #[arg(long, short)]
+        follow: bool,
+        /// Print JSON, a text a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Show the provider's balance and what is left to spend
     Balance {
         /// Print JSON
@@ -97,6 +107,9 @@ pub(super) enum Command {
     Budget {
         #[command(subcommand)]
         action: Option<BudgetAction>,
+        /// Also those of sessions that ended with their process
+        #[arg(long)]
+        all: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -432,6 +445,7 @@ impl Command {
             | Self::Pause(_)
             | Self::Backup { .. } => None,
             Self::Status { .. } | Self::List(_) | Self::Balance { .. } | Self::Provider { .. } => None,
+            Self::Outbox { .. } => None,
             Self::Serve { .. }
             | Self::Init(_)
             | Self::Demo
@@ -448,7 +462,10 @@ impl Command {
             Self::List(command) => command.json,
             Self::Campaign(command) => command.json,
             Self::Reconcile(command) => command.json,
-            Self::Status { json, .. } | Self::Balance { json } | Self::Budget { json, .. } => *json,
+            Self::Outbox { json, .. }
+            | Self::Status { json, .. }
+            | Self::Balance { json }
+            | Self::Budget { json, .. } => *json,
             Self::Provider { .. } | Self::OptOut { .. } => false,
             Self::Pause(_)
             | Self::Resume(_)

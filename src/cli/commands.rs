@@ -1,15 +1,15 @@
 //! Which command does what, and what it has open meanwhile.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use clap::CommandFactory as _;
 
 use super::arguments::{Cli, Command, ConfigAction, LedgerAction, Shell};
 use super::gate::{self, Passed, Widening};
 use super::loaded::loaded;
-use super::output::{note, print_json};
+use super::output::{self, note, print_json};
 use super::{
-    budget, bulk, campaign, check, csv, demo, ending, init, ledger_file, messages, opt_out, pausing,
+    budget, bulk, campaign, check, csv, demo, ending, init, ledger_file, messages, opt_out, outbox, pausing,
     providers, reconcile, send,
 };
 use crate::app::{self, Role};
@@ -32,7 +32,7 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
 
 async fn perform(command: Option<Command>, flags: Flags, principal: Option<String>) -> Result<()> {
     match command {
-        Some(Command::Demo) => return demo::run().await,
+        Some(Command::Demo) => return demo::run(&Sources::from_process(flags)).await,
         Some(Command::Tools) => return print_json(&Tools::new().list()),
         Some(Command::Config { action: ConfigAction::Schema }) => return print_json(&Config::json_schema()),
         Some(Command::Completions { shell }) => {
@@ -56,8 +56,14 @@ async fn perform(command: Option<Command>, flags: Flags, principal: Option<Strin
         caller = caller.about(principal);
     }
     match command {
-        None | Some(Command::Serve { http: None, .. }) => app::serve_stdio(&loaded).await,
+        None | Some(Command::Serve { http: None, .. }) => {
+            if std::io::stdin().is_terminal() {
+                output::WAITS_FOR_A_CLIENT.iter().for_each(|line| note(line));
+            }
+            app::serve_stdio(&loaded).await
+        }
         Some(Command::Serve { http: Some(listen), .. }) => app::serve_http(&loaded, listen).await,
+        Some(Command::Outbox { follow, json }) => outbox::outbox(&loaded, follow, json).await,
         Some(Command::Backup { file }) => ledger_file::backup(&loaded, &file).await,
         Some(Command::Restore { file }) => ledger_file::restore(&loaded, passed.person()?, &file).await,
         Some(Command::Ledger { action: LedgerAction::Check { file } }) => {
@@ -162,9 +168,11 @@ async fn with_engine(
         Command::Cancel { id } => messages::cancel(engine, &caller, id).await,
         Command::List(command) => messages::list(engine, &caller, command).await,
         Command::Balance { json } => budget::balance(engine, &caller, json).await,
-        Command::Budget { action, json } => budget::budget(engine, (&caller, &passed), action, json).await,
+        Command::Budget { action, all, json } => {
+            budget::budget(engine, (&caller, &passed), action, (all, json)).await
+        }
         Command::Provider { name, action, arguments } => {
-            providers::provider(engine, &caller, name, action, arguments).await
+            providers::provider((engine, &loaded.ledger), &caller, name, action, arguments).await
         }
         Command::Campaign(command) => campaign::campaign(engine, caller, command).await,
         Command::OptOut { action } => opt_out::opt_out(engine, loaded, (&caller, &passed), action).await,
@@ -180,6 +188,7 @@ async fn with_engine(
         Command::Serve { .. }
         | Command::Init(_)
         | Command::Demo
+        | Command::Outbox { .. }
         | Command::Tools
         | Command::Config { .. }
         | Command::Completions { .. } => Ok(()),

@@ -7,6 +7,7 @@ use super::checks::check;
 use super::files;
 use super::findings::{Finding, Read};
 use super::origins::Origins;
+use super::outbox;
 use super::places::{MarkPlace, has_real, ledger_paths, mark_place};
 use super::read::{MAX_FILE_BYTES, OVERRIDE_PREFIX, override_from_environment, parse, read_file};
 use super::settings::{Config, config_error};
@@ -56,8 +57,9 @@ pub struct Loaded {
 /// variable, the setting, and what would be right.
 pub fn load(sources: &Sources) -> Result<Loaded> {
     let folders = directories::ProjectDirs::from("", "", "sms-mcp");
-    let Merged { config, file, text, is_secret_in_file } = merge(sources, folders.as_ref())?;
+    let Merged { mut config, file, text, is_secret_in_file } = merge(sources, folders.as_ref())?;
     let (ledger, live_ledger) = ledger_paths(&config, sources, folders.as_ref())?;
+    outbox::settle(&mut config, &ledger);
     let mark = mark_place(&config, &ledger, sources, folders.as_ref())?;
     if let Some(mark) = &mark {
         files::check_links("the mark of the ledger", mark.path())?;

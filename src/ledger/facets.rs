@@ -256,6 +256,17 @@ pub trait Accounts: Send + Sync {
     /// Every budget of the ledger that still matters, for the operator.
     async fn all_budgets(&self) -> Result<Vec<Budget>>;
 
+    /// The same without those of sessions that ended with their process, but for frozen ones; and how many
+    /// those are.
+    async fn current_budgets(&self) -> Result<(Vec<Budget>, usize)>;
+
+    /// Who has messages or sessions here, by name, at most so many: for the operator, who may look at all of
+    /// them.
+    async fn principals(&self, most: usize) -> Result<Vec<String>>;
+
+    /// How many messages wait in the queue for this provider, and of how many nobody knows the outcome.
+    async fn waiting_at(&self, provider: &str, realm: Realm) -> Result<(u32, u32)>;
+
     /// Unfreezes a budget, for the operator. Returns whether there was a frozen one with this name.
     async fn unfreeze(&self, key: &BudgetKey) -> Result<bool>;
 

@@ -31,7 +31,7 @@ const fn widens(command: &'static str, arguments: &'static [&'static str], word:
 }
 
 /// Every command, as it stands in the help. What is widened by a flag alone has a second row.
-const TABLE: [Row; 35] = [
+const TABLE: [Row; 36] = [
     free("serve"),
     free("init"),
     free("demo"),
@@ -40,6 +40,7 @@ const TABLE: [Row; 35] = [
     free("status"),
     free("cancel"),
     free("list"),
+    free("outbox"),
     free("balance"),
     free("budget"),
     widens("budget unfreeze", &[], "unfreeze"),

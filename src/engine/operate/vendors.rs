@@ -14,7 +14,7 @@ use crate::policy::Priced;
 use crate::provider::Capabilities;
 use crate::provider::exchange::{Action, Arguments, Finding, ListQuery, VendorMessage};
 use crate::sms::destination::Destination;
-use crate::sms::message::State;
+use crate::sms::message::{Realm, State};
 use crate::sms::untrusted;
 
 /// How long asking a vendor what works may take.
@@ -49,6 +49,32 @@ pub struct Vendor {
     pub actions: Vec<Action>,
 }
 
+/// What waits at a provider.
+pub struct Waiting {
+    /// Its name.
+    pub provider: String,
+    /// Messages in the queue.
+    pub queued: u32,
+    /// Messages of which nobody knows the outcome.
+    pub unknown: u32,
+}
+
+/// A process that sends.
+pub struct Sender {
+    /// Its command, number and settings.
+    pub name: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// How the providers stand, as far as the ledger knows.
+pub struct Standing {
+    /// What waits, in the order of the configuration.
+    pub waiting: Vec<Waiting>,
+    /// The other processes that send from this ledger now.
+    pub senders: Vec<Sender>,
+}
+
 /// The price of a destination at a provider.
 pub struct Tariff {
     /// Where to.
@@ -71,6 +97,28 @@ impl Operate {
             actions: common(carrier).into_iter().chain(carrier.actions().iter().copied()).collect(),
         });
         each.collect()
+    }
+
+    /// What the ledger knows of each provider, and who sends from it now: circuits and binds are those of
+    /// another process, which alone knows them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn standing(&self, caller: &Caller) -> Result<Standing> {
+        caller.looked("what waits at providers");
+        let mut waiting = Vec::new();
+        for carrier in self.carriers.all() {
+            let (queued, unknown) = self.ledger.waiting_at(carrier.name(), carrier.realm()).await?;
+            waiting.push(Waiting { provider: carrier.name().to_owned(), queued, unknown });
+        }
+        let mut peers = self.ledger.others(Realm::Live).await?;
+        let of_the_sandbox = self.ledger.others(Realm::Sandbox).await?;
+        peers.extend(of_the_sandbox.into_iter().filter(|peer| !peer.live));
+        let senders = peers
+            .into_iter()
+            .map(|peer| Sender { name: peer.whole_name(), since: Timestamp(peer.since_ms) })
+            .collect();
+        Ok(Standing { waiting, senders })
     }
 
     /// Does something at a vendor that sends no text.

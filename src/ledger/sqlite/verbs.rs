@@ -452,6 +452,20 @@ impl Accounts for SqliteLedger {
         self.read(account::all_budgets).await
     }
 
+    async fn current_budgets(&self) -> Result<(Vec<Budget>, usize)> {
+        let peers = Arc::clone(&self.peers);
+        self.read(move |db| account::current_budgets(db, &peers.sessions(db)?)).await
+    }
+
+    async fn principals(&self, most: usize) -> Result<Vec<String>> {
+        self.read(move |db| account::principals(db, most)).await
+    }
+
+    async fn waiting_at(&self, provider: &str, realm: Realm) -> Result<(u32, u32)> {
+        let provider = provider.to_owned();
+        self.read(move |db| account::waiting_at(db, &provider, realm)).await
+    }
+
     async fn unfreeze(&self, key: &BudgetKey) -> Result<bool> {
         let key = key.clone();
         self.writer()?.run(move |db| account::unfreeze(db, &key)).await
