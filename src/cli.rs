@@ -10,6 +10,7 @@ mod commands;
 mod csv;
 mod demo;
 mod ending;
+mod explain;
 mod gate;
 mod gathered;
 mod init;

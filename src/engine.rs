@@ -65,7 +65,7 @@ pub use crate::policy::Assumed;
 pub use caller::{Base, Caller, Person};
 pub use carriers::carrier::Carrier;
 pub use carriers::route::Carriers;
-pub use operate::{opt_outs, vendors};
+pub use operate::{explain, opt_outs, vendors};
 pub use receive::reconcile;
 pub use receive::webhook::{Called, Refused};
 pub use rooms::Parts;

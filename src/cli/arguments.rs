@@ -123,6 +123,16 @@ pub(super) enum Command {
         /// name=value
         arguments: Vec<String>,
     },
+    /// Say what a vendor's code for a failure means, or list its codes
+    Explain {
+        /// The provider's kind, such as twilio
+        kind: Option<String>,
+        /// The code, as it stands in an answer or in the log
+        code: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Send one text to everybody on a list that the provider keeps
     Campaign(CampaignCommand),
     /// Show who wants no more texts, add somebody, or take somebody off
@@ -449,6 +459,7 @@ impl Command {
             Self::Serve { .. }
             | Self::Init(_)
             | Self::Demo
+            | Self::Explain { .. }
             | Self::Tools
             | Self::Config { .. }
             | Self::Completions { .. } => None,
@@ -465,7 +476,8 @@ impl Command {
             Self::Outbox { json, .. }
             | Self::Status { json, .. }
             | Self::Balance { json }
-            | Self::Budget { json, .. } => *json,
+            | Self::Budget { json, .. }
+            | Self::Explain { json, .. } => *json,
             Self::Provider { .. } | Self::OptOut { .. } => false,
             Self::Pause(_)
             | Self::Resume(_)

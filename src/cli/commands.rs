@@ -9,8 +9,8 @@ use super::gate::{self, Passed, Widening};
 use super::loaded::loaded;
 use super::output::{self, note, print_json};
 use super::{
-    budget, bulk, campaign, check, csv, demo, ending, init, ledger_file, messages, opt_out, outbox, pausing,
-    providers, reconcile, send,
+    budget, bulk, campaign, check, csv, demo, ending, explain, init, ledger_file, messages, opt_out, outbox,
+    pausing, providers, reconcile, send,
 };
 use crate::app::{self, Role};
 use crate::config::{Config, Flags, Loaded, Sources};
@@ -35,6 +35,9 @@ async fn perform(command: Option<Command>, flags: Flags, principal: Option<Strin
         Some(Command::Demo) => return demo::run(&Sources::from_process(flags)).await,
         Some(Command::Tools) => return print_json(&Tools::new().list()),
         Some(Command::Config { action: ConfigAction::Schema }) => return print_json(&Config::json_schema()),
+        Some(Command::Explain { kind, code, json }) => {
+            return explain::explain(kind.as_deref(), code.as_deref(), json);
+        }
         Some(Command::Completions { shell }) => {
             complete(shell);
             return Ok(());
@@ -189,6 +192,7 @@ async fn with_engine(
         | Command::Init(_)
         | Command::Demo
         | Command::Outbox { .. }
+        | Command::Explain { .. }
         | Command::Tools
         | Command::Config { .. }
         | Command::Completions { .. } => Ok(()),

@@ -46,6 +46,7 @@ const TABLE: [Row; 36] = [
     widens("budget unfreeze", &[], "unfreeze"),
     widens("budget accept-clock", &[], "accept-clock"),
     free("provider"),
+    free("explain"),
     free("campaign"),
     free("opt-out"),
     free("opt-out list"),
