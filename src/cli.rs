@@ -5,6 +5,7 @@ mod budget;
 mod bulk;
 mod campaign;
 mod check;
+mod clients;
 mod commands;
 mod csv;
 mod demo;
@@ -12,6 +13,7 @@ mod ending;
 mod explain;
 mod gate;
 mod gathered;
+mod init;
 mod ledger_file;
 mod loaded;
 mod messages;
@@ -23,8 +25,10 @@ mod pausing;
 mod providers;
 mod reconcile;
 mod send;
+mod short;
 mod speech;
 mod standing;
+mod terminal;
 
 pub use arguments::Cli;
 

@@ -19,9 +19,10 @@ mod user;
 
 pub use crate::setting::Secret;
 pub use findings::{Finding, Level};
-pub use load::{Loaded, load};
+pub use load::{Loaded, check_text, load, variables};
 pub use origins::{Origin, Origins};
 pub use places::{MarkPlace, named_ledger};
-pub use settings::{Config, LedgerSettings, Log, LogFormat, LogLevel};
+pub use read::{default_file, file_to_write};
+pub use settings::{Config, KINDS, LedgerSettings, Log, LogFormat, LogLevel};
 pub use sources::{Flags, Sources};
 pub use user::user;

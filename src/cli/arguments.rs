@@ -3,10 +3,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::gate::Widening;
-use crate::config::{LogFormat, LogLevel};
+use crate::config::{KINDS, LogFormat, LogLevel};
 use crate::mcp::Toolset;
 
 /// The command line.
@@ -61,6 +62,8 @@ pub(super) enum Command {
         #[arg(long)]
         read_only: bool,
     },
+    /// Write a short configuration, and show how clients start this server
+    Init(InitCommand),
     /// Show a conversation between an MCP client and this server, with the sandbox
     Demo,
     /// Send one message
@@ -170,6 +173,16 @@ pub(super) enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitCommand {
+    /// The kind of provider [default: asked for at a terminal]
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(KINDS))]
+    pub(super) provider: Option<String>,
+    /// What would be asked, such as token=env:NAME from=ACME allow_destinations=US,CA
+    #[arg(value_name = "NAME=VALUE")]
+    pub(super) answers: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -452,6 +465,7 @@ impl Command {
             Self::Status { .. } | Self::List(_) | Self::Balance { .. } | Self::Provider { .. } => None,
             Self::Outbox { .. } => None,
             Self::Serve { .. }
+            | Self::Init(_)
             | Self::Demo
             | Self::Explain { .. }
             | Self::Tools
@@ -480,6 +494,7 @@ impl Command {
             | Self::Ledger { .. } => false,
             Self::Config { action: ConfigAction::Check { json, .. } } => *json,
             Self::Serve { .. }
+            | Self::Init(_)
             | Self::Cancel { .. }
             | Self::Demo
             | Self::Tools

@@ -9,7 +9,7 @@ use super::gate::{self, Passed, Widening};
 use super::loaded::loaded;
 use super::output::{self, note, print_json};
 use super::{
-    budget, bulk, campaign, check, csv, demo, ending, explain, ledger_file, messages, opt_out, outbox,
+    budget, bulk, campaign, check, csv, demo, ending, explain, init, ledger_file, messages, opt_out, outbox,
     pausing, providers, reconcile, send,
 };
 use crate::app::{self, Role};
@@ -25,6 +25,7 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
         Some(Command::Config { action: ConfigAction::Check { live, strict, json } }) => {
             check::run(flags, principal, check::Asked { live, strict, json }).await
         }
+        Some(Command::Init(command)) => init::init(flags, principal, command).await,
         command => perform(command, flags, principal).await.map(|()| 0),
     }
 }
@@ -191,6 +192,7 @@ async fn with_engine(
         | Command::Restore { .. }
         | Command::Ledger { .. } => Ok(()),
         Command::Serve { .. }
+        | Command::Init(_)
         | Command::Demo
         | Command::Outbox { .. }
         | Command::Explain { .. }

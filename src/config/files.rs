@@ -44,7 +44,7 @@ pub(super) fn holds_secret(config: &Config) -> bool {
 }
 
 /// Every secret that is set.
-fn secrets(config: &Config) -> impl Iterator<Item = &Secret> {
+pub(super) fn secrets(config: &Config) -> impl Iterator<Item = &Secret> {
     let providers = config
         .provider
         .iter()

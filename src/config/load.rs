@@ -122,6 +122,27 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
     })
 }
 
+/// Whether a text can be the settings' file, whatever secrets it names.
+///
+/// # Errors
+/// As [`load`].
+pub fn check_text(text: &str) -> Result<()> {
+    check(&parse(Path::new("the file"), text)?)
+}
+
+/// The variables of the environment in which the secrets of a file with this text are.
+///
+/// # Errors
+/// As [`load`].
+pub fn variables(text: &str) -> Result<Vec<String>> {
+    let config = parse(Path::new("the file"), text)?;
+    let names = files::secrets(&config).filter_map(|secret| match secret {
+        Secret::Env(name) => Some(Secret::shown(name).to_owned()),
+        Secret::Text(_) | Secret::File(_) => None,
+    });
+    Ok(names.collect())
+}
+
 /// The settings of all sources, with the file's text.
 struct Merged {
     config: Config,

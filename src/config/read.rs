@@ -20,13 +20,36 @@ pub(super) const OVERRIDE_PREFIX: &str = "SMS_MCP__";
 /// Largest configuration file, so that a wrong `--config` (a log, a disk image) is refused and not read.
 pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
+/// The file in the user's folder, which is read where no other is named.
+pub fn default_file() -> Option<PathBuf> {
+    let folders = directories::ProjectDirs::from("", "", "sms-mcp")?;
+    Some(folders.config_dir().join("config.toml"))
+}
+
+/// The file that a new configuration goes into.
+///
+/// # Errors
+/// [`ErrorKind::Config`](crate::error::ErrorKind::Config) where nobody names one and the user has no folder, or
+/// where the way to it leads over somebody else's link.
+pub fn file_to_write(sources: &Sources) -> Result<PathBuf> {
+    let file = named_file(sources).or_else(default_file).ok_or_else(|| {
+        config_error("this user has no home folder for a configuration; name a file with --config")
+    })?;
+    files::check_links("the configuration", &file)?;
+    Ok(file)
+}
+
+fn named_file(sources: &Sources) -> Option<PathBuf> {
+    let flag = sources.flags.config.clone();
+    flag.or_else(|| sources.environment.get("SMS_MCP_CONFIG").map(PathBuf::from))
+}
+
 /// The file named by `--config` or `SMS_MCP_CONFIG` must exist; the one in the user's folder may be missing.
 pub(super) fn read_file(
     sources: &Sources,
     folders: Option<&directories::ProjectDirs>,
 ) -> Result<(Option<PathBuf>, String)> {
-    let named =
-        sources.flags.config.clone().or_else(|| sources.environment.get("SMS_MCP_CONFIG").map(PathBuf::from));
+    let named = named_file(sources);
     let path = match (&named, folders) {
         (Some(path), _) => path.clone(),
         (None, Some(folders)) => folders.config_dir().join("config.toml"),

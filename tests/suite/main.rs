@@ -37,6 +37,7 @@ mod habits;
 mod hooks;
 mod http;
 mod inbound;
+mod init;
 mod lives;
 mod long_replies;
 mod looks;
