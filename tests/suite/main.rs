@@ -61,6 +61,7 @@ mod senders;
 mod sessions;
 mod settings;
 mod speech;
+mod spreadsheets;
 mod strictest;
 mod support;
 mod texts;
