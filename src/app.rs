@@ -185,7 +185,8 @@ async fn parts(loaded: &Loaded, clock: SharedClock, store: Arc<SqliteLedger>) ->
 
 /// Says what somebody who looks into the log would not expect.
 async fn announce(loaded: &Loaded, engine: &Engine) {
-    for finding in &loaded.warnings {
+    for finding in &loaded.findings {
+        let finding = finding.text.as_str();
         tracing::warn!(finding, "the operator should look at the settings");
     }
     let assumed =

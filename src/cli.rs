@@ -9,9 +9,11 @@ mod commands;
 mod csv;
 mod demo;
 mod ending;
+mod explain;
 mod gate;
 mod gathered;
 mod ledger_file;
+mod loaded;
 mod messages;
 mod opt_out;
 mod others;
@@ -22,6 +24,7 @@ mod providers;
 mod reconcile;
 mod send;
 mod speech;
+mod standing;
 
 pub use arguments::Cli;
 
@@ -50,7 +53,7 @@ pub async fn run(cli: Cli) -> u8 {
     let wants_json = command.as_ref().is_some_and(Command::wants_json);
     let speech = command.as_ref().map(Speech::of).unwrap_or_default();
     match commands::run(command, flags, principal).await {
-        Ok(()) => 0,
+        Ok(code) => code,
         Err(error) => {
             if wants_json {
                 output::print_line(&untrusted::json(&speech.json(&error).to_string()));

@@ -44,9 +44,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::halt::Extent;
 use crate::ledger::upkeep::Prunable;
 use crate::ledger::{OptOut, Pending};
-use crate::policy::{Assumed, Policy};
+use crate::policy::Policy;
 use crate::provider::exchange::{Arguments, Event, Finding, Webhook};
 use crate::setting::Span;
+use crate::sms::destination::Destination;
 use crate::sms::message::{BatchId, MessageId, Realm, State};
 use crate::sms::number::Number;
 use campaign::CampaignArgs;
@@ -57,13 +58,14 @@ use contract::{
 use opt_outs::Wants;
 use reconcile::{Found, Reconciled};
 use rooms::Rooms;
-use vendors::{Standing, Vendor};
+use vendors::{Standing, Tariff, Vendor};
 
 pub use crate::ledger::upkeep::Pruned;
+pub use crate::policy::Assumed;
 pub use caller::{Base, Caller, Person};
 pub use carriers::carrier::Carrier;
 pub use carriers::route::Carriers;
-pub use operate::{opt_outs, vendors};
+pub use operate::{explain, opt_outs, vendors};
 pub use receive::reconcile;
 pub use receive::webhook::{Called, Refused};
 pub use rooms::Parts;
@@ -472,6 +474,11 @@ impl Engine {
         arguments: &Arguments,
     ) -> Result<serde_json::Value> {
         self.rooms.operate.at_vendor(caller, provider, action, arguments).await
+    }
+
+    /// What one segment would be held at in each of these destinations, by what the vendors tell now.
+    pub async fn prices(&self, caller: &Caller, destinations: &[Destination]) -> Vec<Tariff> {
+        self.rooms.operate.prices(caller, destinations).await
     }
 
     /// Asks each vendor by its cheapest reads what works, and looks for receipts that match no message.

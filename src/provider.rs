@@ -10,6 +10,7 @@
 pub mod a2p_pro;
 mod contract;
 pub mod exchange;
+pub mod failure;
 pub mod line;
 pub mod mailersend;
 pub mod mailpro;
@@ -18,7 +19,9 @@ pub mod sandbox;
 pub mod settings;
 pub mod signature;
 pub mod sms_for_ai;
+pub mod tables;
 mod tls;
+pub mod twilio;
 pub mod worded;
 
 use std::sync::Arc;
@@ -27,7 +30,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-pub use contract::{Balance, Build, Capabilities, Form, Outcome, Provider, Submission};
+pub use contract::{Balance, Build, Capabilities, Form, Outcome, Provider, Reference, Submission};
 pub use exchange::SegmentOutcome;
 use line::{cmpp, smpp};
 use settings::{Settings, Setup};
@@ -45,6 +48,9 @@ macro_rules! kinds {
         }
 
         impl ProviderConfig {
+            /// Every `kind`, in the order of the documents.
+            pub const KINDS: &[&str] = &[$(stringify!($module)),+];
+
             /// What all settings have in common.
             pub fn settings(&self) -> &dyn Settings {
                 match self {
@@ -77,6 +83,8 @@ kinds! {
     Mailersend(mailersend),
     /// Mailpro (`www.mailpro.com`).
     Mailpro(mailpro),
+    /// Twilio (`www.twilio.com`).
+    Twilio(twilio),
     /// A CMPP gateway (2.0, 2.1 or 3.0).
     Cmpp(cmpp),
     /// SMPP v3.4: a bind to a carrier or an aggregator.
@@ -87,5 +95,18 @@ impl ProviderConfig {
     /// The operator's name for it.
     pub fn name(&self) -> &str {
         self.settings().name()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_reads_by_its_word() {
+        for kind in ProviderConfig::KINDS {
+            let read = serde_json::from_value::<ProviderConfig>(serde_json::json!({ "kind": kind }));
+            assert!(read.is_ok(), "{kind}: {read:?}");
+        }
     }
 }

@@ -15,6 +15,7 @@ pub mod number;
 pub mod peer;
 pub mod quoted;
 pub mod reply;
+pub mod sender;
 pub mod template;
 pub mod text;
 pub mod unfinished;

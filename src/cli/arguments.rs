@@ -15,7 +15,8 @@ use crate::mcp::Toolset;
 #[command(
     after_help = "Without a command it serves MCP over standard input and output, which is how MCP clients \
     start it.\n\
-    Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 outcome unknown (do not retry)."
+    Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 outcome unknown (do not retry), 4 something to \
+        look at (config check --strict)."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -118,6 +119,16 @@ pub(super) enum Command {
         action: Option<String>,
         /// name=value
         arguments: Vec<String>,
+    },
+    /// Say what a vendor's code for a failure means, or list its codes
+    Explain {
+        /// The provider's kind, such as twilio
+        kind: Option<String>,
+        /// The code, as it stands in an answer or in the log
+        code: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Send one text to everybody on a list that the provider keeps
     Campaign(CampaignCommand),
@@ -376,9 +387,15 @@ pub(super) enum LedgerAction {
 pub(super) enum ConfigAction {
     /// Say whether the configuration can be used, and if not what to mend where
     Check {
-        /// Also ask each provider what works there; nothing is sent
+        /// Also ask each provider what works there, and what texts cost; nothing is sent
         #[arg(long)]
         live: bool,
+        /// Exit with 4 where something is to be looked at
+        #[arg(long)]
+        strict: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Print the JSON Schema of the configuration file
     Schema,
@@ -428,6 +445,7 @@ impl Command {
             Self::Outbox { .. } => None,
             Self::Serve { .. }
             | Self::Demo
+            | Self::Explain { .. }
             | Self::Tools
             | Self::Config { .. }
             | Self::Completions { .. } => None,
@@ -444,13 +462,15 @@ impl Command {
             Self::Outbox { json, .. }
             | Self::Status { json, .. }
             | Self::Balance { json }
-            | Self::Budget { json, .. } => *json,
+            | Self::Budget { json, .. }
+            | Self::Explain { json, .. } => *json,
             Self::Provider { .. } | Self::OptOut { .. } => false,
             Self::Pause(_)
             | Self::Resume(_)
             | Self::Backup { .. }
             | Self::Restore { .. }
             | Self::Ledger { .. } => false,
+            Self::Config { action: ConfigAction::Check { json, .. } } => *json,
             Self::Serve { .. }
             | Self::Cancel { .. }
             | Self::Demo

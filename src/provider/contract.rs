@@ -13,7 +13,7 @@ use super::exchange::{
     self, Action, Arguments, Campaign, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Notice,
     Page, Receipt,
 };
-use super::exchange::{SegmentOutcome, Unacknowledged, Webhook};
+use super::exchange::{SegmentOutcome, Sought, Unacknowledged, VendorMessage, Webhook};
 use super::settings::{Settings, Setup};
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt::Brake;
@@ -28,6 +28,23 @@ pub trait Build: Settings {
     /// # Errors
     /// [`ErrorKind::Config`] when something that the settings name cannot be used.
     fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>>;
+}
+
+/// Whether a vendor keeps our reference of a message, so that it can be asked for one whose answer was lost
+/// ([`Provider::find`]). Nothing is ever sent again by what it says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reference {
+    /// It does not: a message is recognised by its recipient, text and time in the vendor's list, if it has
+    /// one.
+    #[default]
+    None,
+    /// It keeps it beside the message. What is found there was taken; what is not found may have been taken
+    /// too.
+    FoundOnly,
+    /// It is the message's own key there, and unique: what is found was taken, and what is not found is not
+    /// there at that moment. A request may still be on its way, so that this is no word about it either.
+    Exact,
 }
 
 /// What a provider can do, as it is configured. A capability switches code and contract tests on; nothing
@@ -45,6 +62,8 @@ pub struct Capabilities {
     pub status: bool,
     /// [`Provider::list`] lists what the vendor has.
     pub list: bool,
+    /// Whether [`Provider::find`] finds a message by our reference, and what it proves.
+    pub reference: Reference,
     /// [`Provider::balance`] answers.
     pub balance: bool,
     /// [`Provider::price`] knows prices before sending.
@@ -74,6 +93,7 @@ impl Capabilities {
         schedule: false,
         status: false,
         list: false,
+        reference: Reference::None,
         balance: false,
         prices: false,
         receipts_by_push: false,
@@ -341,6 +361,16 @@ pub trait Provider: Send + Sync {
     async fn list(&self, query: &ListQuery) -> Result<Page> {
         let _ = query;
         cannot("list of messages")
+    }
+
+    /// Asks for a message by our reference, whose answer was lost: what the vendor has of it. Nothing: it has
+    /// none now, which says as much as [`Capabilities::reference`] has it.
+    ///
+    /// # Errors
+    /// See the trait.
+    async fn find(&self, sought: &Sought) -> Result<Option<VendorMessage>> {
+        let _ = sought;
+        cannot("messages by our reference")
     }
 
     /// What a provider tells that keeps a connection; the first caller gets it, and with it the connection

@@ -121,6 +121,17 @@ pub struct Enquiry {
     pub created: Timestamp,
 }
 
+/// A message to find by our reference: its answer was lost.
+#[derive(Clone, Debug)]
+pub struct Sought {
+    /// Our reference.
+    pub id: MessageId,
+    /// The recipient.
+    pub to: Number,
+    /// When we accepted it.
+    pub created: Timestamp,
+}
+
 /// Which of the vendor's messages to list.
 #[derive(Clone, Debug, Default)]
 pub struct ListQuery {

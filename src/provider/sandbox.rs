@@ -25,7 +25,7 @@ use tokio::sync::{Notify, mpsc};
 use outbox::{Outbox, Taken, Unwritten};
 
 use super::exchange::{Enquiry, Event, Finding, Notice, Receipt};
-use super::settings::{Settings, Setup};
+use super::settings::{Settings, Setup, ToldIn};
 use super::{Balance, Build, Capabilities, Outcome, Provider, Submission};
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
@@ -90,6 +90,10 @@ impl Settings for Config {
 
     fn is_real(&self) -> bool {
         false
+    }
+
+    fn told_in(&self) -> Option<ToldIn> {
+        Some(ToldIn::Quotes(self.currency))
     }
 
     fn writes(&self) -> Option<&std::path::Path> {

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::exchange::{Event, Finding, NotBelieved, Page, Receipt, SegmentOutcome};
+use super::exchange::{Event, Finding, NotBelieved, Page, Receipt, SegmentOutcome, VendorMessage};
 use super::{Balance, Outcome};
 use crate::error::Error;
 
@@ -63,9 +63,15 @@ impl Worded for Event {
     }
 }
 
+impl Worded for VendorMessage {
+    fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
+        self.why.iter_mut().for_each(look);
+    }
+}
+
 impl Worded for Page {
     fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
-        self.messages.iter_mut().filter_map(|message| message.why.as_mut()).for_each(look);
+        self.messages.words(look);
     }
 }
 
@@ -115,6 +121,12 @@ impl Worded for () {
 }
 
 impl<T: Worded> Worded for Vec<T> {
+    fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
+        self.iter_mut().for_each(|one| one.words(look));
+    }
+}
+
+impl<T: Worded> Worded for Option<T> {
     fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
         self.iter_mut().for_each(|one| one.words(look));
     }

@@ -14,6 +14,7 @@
 //! Source: ITU-T E.164 (at most 15 digits, country code first), E.123 (how people write them).
 
 mod heads;
+mod plain;
 mod reading;
 mod spelling;
 

@@ -637,7 +637,7 @@ fn config_check_names_file_line_column_and_what_would_be_right() {
             "# mine\n[[provider]]\nkind = \"sandbox\"\nname = \"x\"\n  latency = 5\n",
             ":5:3",
             "`latency` of this provider",
-            "a string",
+            "\"5s\"",
         ),
         (
             "provider = [{ kind = \"sandbox\", delivery_delay = \"5\" }]\n",
@@ -651,7 +651,7 @@ fn config_check_names_file_line_column_and_what_would_be_right() {
             "unknown field `day_spent`",
             "`day_spend`",
         ),
-        ("[[provider]]\nname = \"x\"\n", ":1:1", "missing field `kind`", ""),
+        ("[[provider]]\nname = \"x\"\n", ":1:1", "no `kind`", "sandbox, sms_for_ai"),
         ("[[provider]]\nkind = \"sandbax\"\n", ":2:8", "unknown variant `sandbax`", "`sandbox`"),
     ];
     for (settings, place, wrong, right) in cases {
@@ -669,7 +669,7 @@ fn config_check_names_file_line_column_and_what_would_be_right() {
 /// What vendors have in common is declared once for all, and is a setting of each like any other.
 #[test]
 fn config_check_names_a_misspelt_key_that_all_vendors_have() {
-    for kind in ["sms_for_ai", "a2p_pro", "mailersend", "mailpro"] {
+    for kind in ["sms_for_ai", "a2p_pro", "mailersend", "mailpro", "twilio"] {
         for (wrong, right) in [
             ("nmae", "name"),
             ("base_ulr", "base_url"),

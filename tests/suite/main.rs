@@ -15,6 +15,7 @@ mod carrier;
 mod carriers;
 mod cli;
 mod clients;
+mod config_check;
 mod conformance;
 mod contract;
 mod conversions;

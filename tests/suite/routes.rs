@@ -18,9 +18,9 @@ use sms_mcp::engine::{Base, Caller, Carrier, Carriers, Engine, Parts};
 use sms_mcp::error::{Error, ErrorKind, Result};
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::policy::Policy;
-use sms_mcp::provider::exchange::{Finding, ListQuery, Page, VendorMessage};
+use sms_mcp::provider::exchange::{Finding, ListQuery, Page, Sought, VendorMessage};
 use sms_mcp::provider::settings::Rate;
-use sms_mcp::provider::{Balance, Capabilities, Outcome, Provider, Submission};
+use sms_mcp::provider::{Balance, Capabilities, Outcome, Provider, Reference, Submission};
 use sms_mcp::sms::message::State;
 use sms_mcp::sms::money::{Amount, Currency, Money};
 use sms_mcp::sms::number::Number;
@@ -35,6 +35,9 @@ struct Moody {
     mood: Mutex<Outcome>,
     requests: Mutex<Vec<Vec<String>>>,
     vendor: Mutex<Vec<VendorMessage>>,
+    /// What it has under our references, and how often it was asked by one.
+    kept: Mutex<BTreeMap<String, VendorMessage>>,
+    sought: AtomicUsize,
     taken: AtomicUsize,
 }
 
@@ -47,6 +50,8 @@ impl Moody {
             mood: Mutex::new(accepted()),
             requests: Mutex::default(),
             vendor: Mutex::default(),
+            kept: Mutex::default(),
+            sought: AtomicUsize::new(0),
             taken: AtomicUsize::new(0),
         }
     }
@@ -114,6 +119,11 @@ impl Provider for Moody {
         let page = usize::try_from(query.page).unwrap();
         let messages: Vec<VendorMessage> = all.chunks(2).nth(page - 1).map(<[_]>::to_vec).unwrap_or_default();
         Ok(Page { messages, next: (all.len() > 2 * page).then_some(query.page + 1) })
+    }
+
+    async fn find(&self, sought: &Sought) -> Result<Option<VendorMessage>> {
+        self.sought.fetch_add(1, Ordering::SeqCst);
+        Ok(self.kept.lock().unwrap().get(sought.id.as_str()).cloned())
     }
 
     async fn check(&self) -> Result<Vec<Finding>> {
@@ -784,6 +794,67 @@ async fn what_the_vendor_has_is_not_taken_for_an_unknown_message_where_it_may_be
     ];
     let found = field.engine.reconcile(&operator()).await.unwrap();
     assert_eq!((found.settled.len(), found.unknown.len()), (1, 1), "{found:?}");
+}
+
+#[tokio::test]
+async fn what_a_vendor_has_under_our_reference_settles_it_and_what_it_does_not_find_stays_unknown() {
+    for (reference, list) in [
+        (Reference::Exact, false),
+        (Reference::FoundOnly, false),
+        (Reference::FoundOnly, true),
+        (Reference::None, false),
+        (Reference::None, true),
+    ] {
+        let mut one = Moody::new("one");
+        (one.capabilities.reference, one.capabilities.list) = (reference, list);
+        let one = Arc::new(one);
+        one.becomes(Outcome::Unknown { why: "lost".into() });
+        let field = field(&[&one], Vec::new());
+        // The first two are alike, of two people; the third is at the vendor under somebody else's number;
+        // the fourth in its list alone, the fifth nowhere.
+        let bob = Caller::new("bob", Base::Named("other".into()));
+        let again = SendArgs { to: fictional(1), message: "Hello".into(), ..SendArgs::default() };
+        let mut ids = vec![lost_id(&field.send(&fictional(1), None).await.unwrap_err())];
+        ids.push(lost_id(&field.engine.send(bob, again).await.unwrap_err()));
+        for n in 2..=4 {
+            ids.push(lost_id(&field.send(&fictional(n), None).await.unwrap_err()));
+        }
+        // Its list has more that is alike than is unknown, so that it tells nothing of them.
+        let entry = |to: usize, id: &str| on_record(&fictional(to), "Hello", id, now());
+        *one.vendor.lock().unwrap() =
+            vec![entry(1, "v-a"), entry(1, "v-b"), entry(1, "v-c"), entry(3, "v-d")];
+        // Under our reference neither text nor time has to be told.
+        let bare = |to: String, id: &str| VendorMessage { text: None, at: None, to, ..entry(1, id) };
+        *one.kept.lock().unwrap() = BTreeMap::from([
+            (ids[0].clone(), bare(String::new(), "v-b")),
+            (ids[1].clone(), bare(fictional(1), "v-a")),
+            (ids[2].clone(), bare(fictional(9), "v-x")),
+        ]);
+        let found = field.engine.reconcile(&operator()).await.unwrap();
+        let mut settled: Vec<usize> = found
+            .settled
+            .iter()
+            .map(|id| ids.iter().position(|known| known == id.as_str()).unwrap())
+            .collect();
+        settled.sort_unstable();
+        let expected: &[usize] = match (reference, list) {
+            (Reference::None, false) => &[],
+            (Reference::None, true) => &[3],
+            (_, false) => &[0, 1],
+            (_, true) => &[0, 1, 3],
+        };
+        assert_eq!(settled, expected, "{reference:?} list: {list}");
+        assert_eq!(found.settled.len() + found.unknown.len(), 5, "{reference:?} list: {list}: {found:?}");
+        assert_eq!(found.notes.len(), usize::from(!list), "{reference:?} list: {list}: {found:?}");
+        let sought = if reference == Reference::None { 0 } else { 5 };
+        assert_eq!(one.sought.load(Ordering::SeqCst), sought, "{reference:?}");
+        // What was not found keeps its money, and nothing is ever sent again.
+        let budgets = field.engine.all_budgets(&operator()).await.unwrap();
+        let days = budgets.iter().filter(|budget| budget.name.starts_with("day:"));
+        let held: f64 = days.map(|budget| budget.held.parse::<f64>().unwrap()).sum();
+        assert_eq!((held * 10.0).round() as usize, 5 - expected.len(), "{reference:?} list: {list}");
+        assert_eq!(one.asked(), 5, "{reference:?} list: {list}");
+    }
 }
 
 fn campaign(list: &str) -> CampaignArgs {

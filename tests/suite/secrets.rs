@@ -396,3 +396,45 @@ fn a_configuration_that_does_not_load_never_prints_its_token() {
         );
     }
 }
+
+/// Every kind of provider of the example, with a canary for each of its secrets: whether its settings can be
+/// used or not, none is shown.
+#[test]
+fn no_secret_of_any_provider_is_shown_by_a_check_or_by_an_error() {
+    let example: toml::Table =
+        crate::settings::uncommented(|name| name != "outbox" && !name.starts_with("tls")).parse().unwrap();
+    let mut seen = 0;
+    for table in example["provider"].as_array().unwrap() {
+        let table = table.as_table().unwrap();
+        let secrets: Vec<&String> = table
+            .iter()
+            .filter(|(_, value)| crate::settings::is_secret(value))
+            .map(|(name, _)| name)
+            .collect();
+        // In the form that its vendor has, in another one, and with a line break.
+        for canary in ["ACca9a7ca9a7ca9a7ca9a7ca9a7ca9a7ca9a", "canary-1f0b", "canary-1f0b\nx"] {
+            let mut table = table.clone();
+            for name in &secrets {
+                table.insert((*name).clone(), toml::Value::String(canary.to_owned()));
+            }
+            let settings = toml::to_string(&toml::Table::from_iter([(
+                "provider".to_owned(),
+                toml::Value::Array(vec![toml::Value::Table(table)]),
+            )]))
+            .unwrap();
+            let desk = Desk::new("");
+            std::fs::write(desk.config(), &settings).unwrap();
+            let ended = desk.run(&["config", "check", "--log", "trace"]);
+            let shown = format!("{} {}", ended.out, ended.err);
+            for part in ["ca9a7ca9", "canary-1f0b"] {
+                assert!(!shown.contains(part), "{}: {shown}", table_kind(&settings));
+            }
+            seen += secrets.len();
+        }
+    }
+    assert!(seen >= 3 * 12, "{seen}");
+}
+
+fn table_kind(settings: &str) -> &str {
+    settings.lines().find(|line| line.starts_with("kind")).unwrap_or_default()
+}

@@ -10,6 +10,7 @@ mod pace;
 mod pool;
 pub mod sms_for_ai;
 mod tls;
+pub mod twilio;
 mod whole;
 
 use sms_mcp::provider::rest::Settings;

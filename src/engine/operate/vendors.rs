@@ -10,8 +10,10 @@ use crate::engine::caller::Caller;
 use crate::engine::carriers::carrier::Carrier;
 use crate::engine::contract::Price;
 use crate::error::{Error, ErrorKind, Result};
+use crate::policy::Priced;
 use crate::provider::Capabilities;
 use crate::provider::exchange::{Action, Arguments, Finding, ListQuery, VendorMessage};
+use crate::sms::destination::Destination;
 use crate::sms::message::{Realm, State};
 use crate::sms::untrusted;
 
@@ -71,6 +73,18 @@ pub struct Standing {
     pub waiting: Vec<Waiting>,
     /// The other processes that send from this ledger now.
     pub senders: Vec<Sender>,
+}
+
+/// The price of a destination at a provider.
+pub struct Tariff {
+    /// Where to.
+    pub destination: Destination,
+    /// By whom.
+    pub provider: String,
+    /// What one segment would be held at, or why nothing is sent there; nothing where no number is known.
+    pub price: Option<Result<Price>>,
+    /// Whether the provider tells it, and not `[rates]` or the assumption.
+    pub is_told: bool,
 }
 
 impl Operate {
@@ -169,6 +183,23 @@ impl Operate {
         Ok(serde_json::json!({ "messages": messages, "next_page": page.next }))
     }
 
+    /// What a text of one segment would be held at, for each of these destinations at each provider; by what
+    /// the vendors tell now. Nothing where no number there is known to ask about.
+    pub async fn prices(&self, caller: &Caller, destinations: &[Destination]) -> Vec<Tariff> {
+        caller.looked("config check --live");
+        self.receive.refresh_prices().await;
+        let each = destinations.iter().flat_map(|destination| {
+            let example = destination.example();
+            self.carriers.all().iter().map(move |carrier| Tariff {
+                destination: destination.clone(),
+                provider: carrier.name().to_owned(),
+                price: example.as_ref().map(|to| carrier.priced(&self.policy, to, 1).map(held)),
+                is_told: example.as_ref().is_some_and(|to| carrier.price(to, 1).is_some()),
+            })
+        });
+        each.collect()
+    }
+
     /// Asks each vendor by its cheapest reads what works, and looks for receipts that match no message.
     pub async fn check_vendors(&self, caller: &Caller) -> Vec<(String, Result<Vec<Finding>>)> {
         caller.looked("config check --live");
@@ -184,6 +215,10 @@ impl Operate {
             .map(|carrier| async { (carrier.name().to_owned(), check(carrier).await) });
         futures::future::join_all(each).await
     }
+}
+
+fn held(priced: Priced) -> Price {
+    Price { assumed: priced.is_assumed, ..Price::from(priced.money) }
 }
 
 /// The actions that come with what a provider can do.

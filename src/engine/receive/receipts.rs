@@ -27,6 +27,8 @@ impl Receipts {
     /// [`ErrorKind::LedgerUnavailable`].
     pub async fn post(&self, provider: &str, receipt: Receipt) -> Result<()> {
         let state = receipt.state;
+        // What stands in a table of the vendor's codes quotes nothing.
+        let known = receipt.why.clone().filter(|_| receipt.is_documented);
         let to = receipt.to.map(|to| e164(&to).map_or(to, |number| number.e164().to_owned()));
         let why = match receipt.why {
             Some(why) if !receipt.is_documented => {
@@ -52,6 +54,9 @@ impl Receipts {
         };
         for id in self.ledger.record_receipt(report, self.life.now()).await? {
             tracing::debug!(message = %id, %state, "delivery receipt recorded");
+            if let Some(why) = &known {
+                tracing::info!(message = %id, %state, why, "not delivered, with a code that is known");
+            }
             self.signals.changed(&id);
         }
         Ok(())

@@ -1,9 +1,11 @@
 //! Settling what is unknown, by asking the vendor what it has on record.
 //!
-//! No vendor looks a message up by our reference, so it is recognised by recipient, text and time. Only a
-//! certain match settles: as many messages at the vendor as are unknown here, none of them known under
-//! another id. That it is not there proves nothing (a list may lag), so nothing is ever released by a look:
-//! only the operator can say "not sent".
+//! Where the vendor keeps our reference, it is asked for each message by that, and what is found settles it.
+//! Elsewhere, and for what was not found so, the vendor's list is read, and a message is recognised by
+//! recipient, text and time. Only a certain match settles: as many messages at the vendor as are unknown
+//! here, none of them known under another id. That it is not there proves nothing (a list may lag, a request
+//! may still be on its way), so nothing is ever released or sent again by a look: only the operator can say
+//! "not sent".
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -19,7 +21,8 @@ use crate::engine::deliver::segments;
 use crate::engine::prepared::digest_of;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{E164, Nameless, ProviderName, Record, Segment, Settlement, VendorId};
-use crate::provider::exchange::{ListQuery, VendorMessage};
+use crate::provider::Reference;
+use crate::provider::exchange::{ListQuery, Sought, VendorMessage};
 use crate::sms::message::{MessageId, State};
 use crate::sms::number::Number;
 
@@ -92,49 +95,120 @@ impl Receive {
             if unknown.is_empty() {
                 continue;
             }
-            if !carrier.capabilities().list {
-                found.notes.push(format!("{} cannot be asked what it has sent", carrier.name()));
-                found.unknown.extend(unknown.into_iter().map(|record| record.id));
-                continue;
-            }
-            let mut alike: HashMap<(String, [u8; 16]), Vec<Record>> = HashMap::new();
-            for record in unknown {
-                alike.entry((record.to.clone(), record.digest)).or_default().push(record);
-            }
-            let mut is_gone = false;
-            for records in alike.into_values() {
-                if is_gone || self.life.is_stopping() {
-                    found.unknown.extend(records.into_iter().map(|record| record.id));
-                    continue;
-                }
-                match self.look_for(carrier, &records).await {
-                    Ok(matches) if matches.len() == records.len() => {
-                        for (record, message) in in_pairs(records, matches) {
-                            // It is there, in a word that does not say how it stands.
-                            let Some(state) = taken_as(message.state) else {
-                                found.unknown.push(record.id);
-                                continue;
-                            };
-                            self.recorder.settle(&record.id, &self.found(carrier, message, state)).await?;
-                            found.settled.push(record.id);
-                        }
-                    }
-                    Ok(_) => found.unknown.extend(records.into_iter().map(|record| record.id)),
-                    Err(error) => {
-                        found.notes.push(format!(
-                            "{} cannot be asked now: {}",
-                            carrier.name(),
-                            error.message()
-                        ));
-                        found.unknown.extend(records.into_iter().map(|record| record.id));
-                        // Whoever does not answer is not asked about each of them.
-                        is_gone = true;
-                    }
-                }
-            }
+            self.look_at(carrier, unknown, &mut found).await?;
         }
         self.count_the_others(since, &mut found).await?;
         Ok(found)
+    }
+
+    /// Asks one provider about what is unknown of it: by our reference first, then by its list.
+    async fn look_at(&self, carrier: &Carrier, unknown: Vec<Record>, found: &mut Reconciled) -> Result<()> {
+        let can = carrier.capabilities();
+        let missed = match can.reference {
+            Reference::None => unknown,
+            Reference::FoundOnly | Reference::Exact => self.find_each(carrier, unknown, found).await?,
+        };
+        if missed.is_empty() {
+            return Ok(());
+        }
+        if can.list {
+            return self.look_in_list(carrier, missed, found).await;
+        }
+        found.notes.push(match can.reference {
+            Reference::None => format!("{} cannot be asked what it has sent", carrier.name()),
+            Reference::FoundOnly | Reference::Exact => {
+                let (count, name) = (missed.len(), carrier.name());
+                let verb = if count == 1 { "is" } else { "are" };
+                format!(
+                    "{count} {verb} not found at {name} by our reference, which does not prove that it \
+                         has none"
+                )
+            }
+        });
+        found.unknown.extend(missed.into_iter().map(|record| record.id));
+        Ok(())
+    }
+
+    /// Asks for each message by our reference. Returns those that were not found.
+    async fn find_each(
+        &self,
+        carrier: &Carrier,
+        unknown: Vec<Record>,
+        found: &mut Reconciled,
+    ) -> Result<Vec<Record>> {
+        let (mut missed, mut is_gone) = (Vec::new(), false);
+        for record in unknown {
+            let to = Number::parse(&record.to, None).ok();
+            let Some(to) = to.filter(|_| !is_gone && !self.life.is_stopping()) else {
+                found.unknown.push(record.id);
+                continue;
+            };
+            let sought = Sought { id: record.id.clone(), to, created: record.created };
+            match carrier.ask(&self.life, PATIENCE, |provider| provider.find(&sought)).await {
+                Ok(Some(message)) if is_it(&message, &record, &sought.to) => {
+                    self.settle_found(carrier, record, message, found).await?;
+                }
+                Ok(_) => missed.push(record),
+                Err(error) => {
+                    found.notes.push(not_now(carrier, &error));
+                    found.unknown.push(record.id);
+                    is_gone = true;
+                }
+            }
+        }
+        Ok(missed)
+    }
+
+    /// Looks for messages in the list of what the vendor has.
+    async fn look_in_list(
+        &self,
+        carrier: &Carrier,
+        unknown: Vec<Record>,
+        found: &mut Reconciled,
+    ) -> Result<()> {
+        let mut alike: HashMap<(String, [u8; 16]), Vec<Record>> = HashMap::new();
+        for record in unknown {
+            alike.entry((record.to.clone(), record.digest)).or_default().push(record);
+        }
+        let mut is_gone = false;
+        for records in alike.into_values() {
+            if is_gone || self.life.is_stopping() {
+                found.unknown.extend(records.into_iter().map(|record| record.id));
+                continue;
+            }
+            match self.look_for(carrier, &records).await {
+                Ok(matches) if matches.len() == records.len() => {
+                    for (record, message) in in_pairs(records, matches) {
+                        self.settle_found(carrier, record, message, found).await?;
+                    }
+                }
+                Ok(_) => found.unknown.extend(records.into_iter().map(|record| record.id)),
+                Err(error) => {
+                    found.notes.push(not_now(carrier, &error));
+                    found.unknown.extend(records.into_iter().map(|record| record.id));
+                    // Whoever does not answer is not asked about each of them.
+                    is_gone = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Settles a message that the vendor has, unless it has it in a word that does not say how it stands.
+    async fn settle_found(
+        &self,
+        carrier: &Carrier,
+        record: Record,
+        message: VendorMessage,
+        found: &mut Reconciled,
+    ) -> Result<()> {
+        let Some(state) = taken_as(message.state) else {
+            found.unknown.push(record.id);
+            return Ok(());
+        };
+        self.recorder.settle(&record.id, &self.found(carrier, message, state)).await?;
+        found.settled.push(record.id);
+        Ok(())
     }
 
     /// Adds what is unknown of providers that are not configured: nobody can be asked about it.
@@ -324,6 +398,23 @@ impl Receive {
     }
 }
 
+/// What is said of a provider that does not answer now.
+fn not_now(carrier: &Carrier, error: &Error) -> String {
+    format!("{} cannot be asked now: {}", carrier.name(), error.message())
+}
+
+/// Whether what the vendor has under our reference is this message: to the same number, where it says to
+/// whom, and under the id that is known, where one is.
+fn is_it(message: &VendorMessage, record: &Record, to: &Number) -> bool {
+    let is_theirs = message.to.is_empty() || is_same_number(&message.to, to);
+    let is_named = record.vendor_id.as_ref().is_none_or(|id| *id == message.vendor_id);
+    is_usable_id(&message.vendor_id) && is_theirs && is_named
+}
+
+fn is_same_number(written: &str, to: &Number) -> bool {
+    written.trim().trim_start_matches("00").trim_start_matches('+') == to.e164().trim_start_matches('+')
+}
+
 /// Each record with what the vendor has of it: by the vendor's id where the answer had one, the others in
 /// their order.
 fn in_pairs(records: Vec<Record>, mut matches: Vec<VendorMessage>) -> Vec<(Record, VendorMessage)> {
@@ -351,9 +442,7 @@ fn is_match(
     earliest: Timestamp,
     latest: Timestamp,
 ) -> bool {
-    let written = message.to.trim();
-    let same_number =
-        written.trim_start_matches("00").trim_start_matches('+') == to.e164().trim_start_matches('+');
+    let same_number = is_same_number(&message.to, to);
     let same_text = message.text.as_deref().is_some_and(|text| digest_of(text) == *digest);
     let in_time = message.at.is_some_and(|at| at >= earliest && at <= latest);
     same_number && same_text && in_time

@@ -4,6 +4,10 @@
 //!
 //! Source: developers.mailersend.com/general, "SMS error codes" (numbers, slugs and the column "billable").
 
+use std::borrow::Cow;
+
+use crate::provider::failure::{self, Again, Whose};
+
 /// One way in which a text can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -103,6 +107,45 @@ pub const FAILURES: [Failure; 65] = [
     billed(9902, "delivery-receipt-expired", "no delivery receipt came in two hours"),
     billed(9999, "unknown-error", "the carrier reported a failure that MailerSend does not know"),
 ];
+
+/// Where the numbers stand.
+const SOURCE: &str = "developers.mailersend.com/general, \"SMS error codes\"";
+
+impl Failure {
+    /// Whose move it is, and whether trying again can help: told by what the page says that the number means.
+    const fn next(&self) -> (Whose, Again) {
+        match self.code {
+            4001 | 4302 | 4403 | 4405 | 4407 | 4409 | 4421 | 4432 | 4433 | 4481 | 4493 | 4740 | 4795 => {
+                (Whose::Operator, Again::Mended)
+            }
+            4781 | 4785 => (Whose::Operator, Again::Later),
+            4301 | 4410..=4412 | 4470 | 4711 | 4712 | 4751 | 4752 | 4770 | 4771 => {
+                (Whose::Caller, Again::Mended)
+            }
+            4303 | 4350 | 4404 | 4406 | 4408 | 4434 | 4492 | 4700 | 4720 | 4721 => {
+                (Whose::Caller, Again::Never)
+            }
+            4482 | 4753 | 4772 | OPTED_OUT => (Whose::Recipient, Again::Never),
+            4702 => (Whose::Recipient, Again::Later),
+            4401 | 4420 | 4730 | 4750 | 5106 | 9902 | 9999 => (Whose::Vendor, Again::Never),
+            _ => (Whose::Vendor, Again::Later),
+        }
+    }
+}
+
+/// The table as it is told to people.
+pub fn failures() -> Vec<failure::Failure> {
+    let told = |failure: &Failure| {
+        let (whose, again) = failure.next();
+        let billing = if failure.is_billed { "billed" } else { "not billed" };
+        let mut letters = failure.meaning.chars();
+        let first = letters.next().into_iter().flat_map(char::to_uppercase);
+        let what = format!("{} ({billing})", first.chain(letters).collect::<String>());
+        let code = Cow::Owned(failure.code.to_string());
+        failure::Failure { code, what: Cow::Owned(what), whose, again, source: SOURCE }
+    };
+    FAILURES.iter().map(told).collect()
+}
 
 /// Finds the failure that a message speaks of: by its number, wherever that stands in the error's type or
 /// description, else by its name, as long as that means one failure alone.

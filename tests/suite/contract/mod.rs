@@ -74,6 +74,7 @@ providers! {
     mailersend,
     mailpro,
     mailpro_history,
+    twilio,
     smpp,
     cmpp,
     cmpp_many,

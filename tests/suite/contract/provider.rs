@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use sms_mcp::clock::{SharedClock, SystemClock, Timestamp};
 use sms_mcp::config::Config as Settings;
 use sms_mcp::error::ErrorKind;
-use sms_mcp::provider::exchange::{Campaign, Delivery, Enquiry, Event, ListQuery};
+use sms_mcp::provider::exchange::{Campaign, Delivery, Enquiry, Event, ListQuery, Sought};
 use sms_mcp::provider::sandbox::{Config, Fault, Sandbox};
-use sms_mcp::provider::{Balance, Outcome, Provider, Submission};
+use sms_mcp::provider::{Balance, Outcome, Provider, Reference, Submission};
 use sms_mcp::sms::message::{MessageId, State};
 use sms_mcp::sms::number::Number;
 
@@ -81,6 +81,15 @@ pub(super) fn mailpro_history() -> Case {
         fake::mailpro::Mailpro::default(),
         vendors::mailpro::provider_with_history,
         fake::mailpro::Mailpro::recipients,
+    )
+}
+
+pub(super) fn twilio() -> Case {
+    before(
+        "twilio",
+        fake::twilio::Twilio::default(),
+        vendors::twilio::provider,
+        fake::twilio::Twilio::recipients,
     )
 }
 
@@ -605,6 +614,9 @@ pub(super) async fn what_a_provider_cannot_do_it_says(build: Build) {
             "{kind}: {outcome:?}"
         );
     }
+    let sought = Sought { id: MessageId::new(1, 1), to: number(1), created: Timestamp(1) };
+    let found = case.provider.find(&sought).await;
+    assert_eq!(found.is_err(), can.reference == Reference::None, "{kind}: {found:?}");
     assert!(!can.receipts_by_poll || can.status, "{kind}: what is looked up must be known to the vendor");
     let error = case.provider.act("no-such-action", &Default::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{kind}");
@@ -654,7 +666,9 @@ fn garbage() -> Vec<Vec<u8>> {
 pub(super) async fn a_garbled_webhook_is_read_without_harm_and_never_believed(build: Build) {
     let case = build();
     let mut signed = HeaderMap::new();
-    for name in ["signature", "x-signature", "x-mailersend-signature", "webhook-signature"] {
+    for name in
+        ["signature", "x-signature", "x-mailersend-signature", "x-twilio-signature", "webhook-signature"]
+    {
         signed.insert(name, HeaderValue::from_static("0000"));
     }
     let message = MessageId::new(1, 1);

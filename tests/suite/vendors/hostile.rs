@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use sms_mcp::clock::Timestamp;
 use sms_mcp::provider::exchange::{Enquiry, ListQuery};
 use sms_mcp::provider::settings::{Secrets, Setup};
-use sms_mcp::provider::{Build, Outcome, Provider, Submission, a2p_pro, mailersend, mailpro, sms_for_ai};
+use sms_mcp::provider::{Build, Outcome, Provider, Submission};
+use sms_mcp::provider::{a2p_pro, mailersend, mailpro, sms_for_ai, twilio};
 use sms_mcp::setting::SecretText;
 use sms_mcp::sms::message::MessageId;
 use sms_mcp::sms::number::Number;
@@ -49,9 +50,15 @@ fn providers(url: &str) -> Vec<Arc<dyn Provider>> {
     let build = |config: &dyn Build| {
         let clock = clock_before(url);
         let mut secrets = Secrets::default();
-        ["token", "id_client", "api_key"]
+        let canaries = ["token", "id_client", "auth_token"].map(|name| (name, "canary"));
+        let account = ("account_sid", fake::twilio::ACCOUNT);
+        // A key of Mailpro's; at Twilio it has a secret of its own.
+        let key = [("api_key", "canary"), ("api_key_secret", "canary")];
+        canaries
             .into_iter()
-            .for_each(|name| secrets.insert(name, SecretText::new("canary")));
+            .chain(key)
+            .chain([account])
+            .for_each(|(name, secret)| secrets.insert(name, SecretText::new(secret)));
         config.build(Setup { clock, secrets, callback: None }).unwrap()
     };
     let (base_url, http, from) = (url.to_owned(), patient(), Some("+18005550123".to_owned()));
@@ -66,10 +73,23 @@ fn providers(url: &str) -> Vec<Arc<dyn Provider>> {
         build(&mailersend::Config {
             base_url: base_url.clone(),
             http: http.clone(),
+            from: from.clone(),
+            ..Default::default()
+        }),
+        build(&mailpro::Config {
+            base_url: base_url.clone(),
+            http: http.clone(),
+            history: true,
+            ..Default::default()
+        }),
+        build(&twilio::Config {
+            base_url: base_url.clone(),
+            pricing_url: base_url,
+            prices_for: vec!["US".to_owned()],
+            http,
             from,
             ..Default::default()
         }),
-        build(&mailpro::Config { base_url, http, history: true, ..Default::default() }),
     ]
 }
 
@@ -91,6 +111,15 @@ fn tables(url: &str, secret: &str) -> Vec<(&'static str, String)> {
             format!(
                 "base_url = \"{url}/sms\"\nid_client = \"{}\"\napi_key = {secret}",
                 fake::mailpro::ID_CLIENT
+            ),
+        ),
+        (
+            "twilio",
+            format!(
+                "base_url = \"{url}/2010-04-01\"\naccount_sid = \"{}\"\nauth_token = {secret}\nfrom = \
+                 \"{}\"",
+                fake::twilio::ACCOUNT,
+                fake::twilio::FROM
             ),
         ),
     ]
@@ -165,7 +194,8 @@ fn refusal(what: &str, provider: &str) -> Option<&'static str> {
         ("recipients", "sms_for_ai" | "a2p_pro") => return None,
         ("nested JSON", _) => "(line 1, column 128)",
         ("nested objects", _) => "(line 1, column 890)",
-        (_, "sms_for_ai" | "a2p_pro") => "(line 1, column 1)",
+        ("recipients", "twilio") => "the answer has no sid",
+        (_, "sms_for_ai" | "a2p_pro" | "twilio") => "(line 1, column 1)",
         ("nested XML", _) => "nested too deep",
         ("recipients", "mailpro") => "neither a result nor an id",
         ("attributes", _) => "too many attributes",
@@ -213,6 +243,7 @@ fn an_id_that_is_none_is_not_kept_and_not_shown_to_the_agent() {
             json!({ "id": id, "status": "queued" }),
             json!({}),
             json!({ "Result": "OK", "IdSend": id }),
+            json!({ "sid": id, "status": "queued" }),
         ]
         .iter()
         .enumerate()
@@ -239,7 +270,7 @@ fn an_id_that_is_none_is_not_kept_and_not_shown_to_the_agent() {
 fn a_price_beyond_reason_freezes_the_budget_and_the_outcome_is_on_record() {
     for price in ["999999999999", "9223372036854.775807", "1e300", "-5", "NaN"] {
         let body = json!({ "id": "1", "status": "sent", "price_usd": price, "Result": "OK", "IdSend": 1,
-            "charge": price });
+            "charge": price, "sid": "SM1", "price": price, "price_unit": "USD" });
         let fake = Fake::start(Says::json(&body));
         for (kind, settings) in tables(&fake.url(), "canary") {
             let settings =
@@ -268,7 +299,11 @@ fn a_secret_that_no_header_can_carry_is_named_before_anything_is_asked() {
     for secret in ["canary\nsecond line", "canary \u{e9}", "canary key"] {
         for (kind, settings) in tables(&fake.url(), secret) {
             let ended = Desk::new(&settings).run(&["config", "check"]);
-            let name = if kind == "mailpro" { "api_key" } else { "token" };
+            let name = match kind {
+                "mailpro" => "api_key",
+                "twilio" => "auth_token",
+                _ => "token",
+            };
             let said = ended.err.contains(&format!("\"{kind}\": {name} has a space, a line break"));
             assert!(ended.code == 1 && said && !ended.err.contains("canary"), "{kind}: {ended:?}");
         }
@@ -278,13 +313,15 @@ fn a_secret_that_no_header_can_carry_is_named_before_anything_is_asked() {
 
 #[test]
 fn the_live_check_says_of_each_vendor_what_works_and_of_a_wrong_token_that_it_is_refused() {
-    use fake::{a2p_pro as a2p, mailersend as ms, mailpro as mp, sms_for_ai as ai};
+    use fake::{a2p_pro as a2p, mailersend as ms, mailpro as mp, sms_for_ai as ai, twilio as tw};
     let (sms_for_ai, a2p_pro) = (Fake::start(ai::SmsForAi::default()), Fake::start(a2p::A2pPro::default()));
     let (mailersend, mailpro) = (Fake::start(ms::MailerSend::new()), Fake::start(mp::Mailpro::default()));
-    let urls = [sms_for_ai.url(), a2p_pro.url(), mailersend.url(), mailpro.url()];
-    let right = [ai::TOKEN, a2p::KEY, ms::TOKEN, mp::API_KEY];
-    let works = ["the balance is", "the token is taken", "requests are left", "credits are left"];
-    for index in 0..4 {
+    let twilio = Fake::start(tw::Twilio::default());
+    let urls = [sms_for_ai.url(), a2p_pro.url(), mailersend.url(), mailpro.url(), twilio.url()];
+    let right = [ai::TOKEN, a2p::KEY, ms::TOKEN, mp::API_KEY, tw::TOKEN];
+    let works =
+        ["the balance is", "the token is taken", "requests are left", "credits are left", "the balance is"];
+    for index in 0..5 {
         let (kind, settings) = tables(&urls[index], right[index]).swap_remove(index);
         let good = Desk::new(&settings).run(&["config", "check", "--live"]);
         assert!(

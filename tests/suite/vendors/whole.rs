@@ -47,13 +47,20 @@ fn place<V: fake::Vendor>(
 }
 
 fn places() -> Vec<Place> {
-    use fake::{a2p_pro, mailersend, mailpro, sms_for_ai};
+    use fake::{a2p_pro, mailersend, mailpro, sms_for_ai, twilio};
     let ai = format!("token = \"{}\"", sms_for_ai::TOKEN);
     let a2p = format!("token = \"{}\"\nfrom = \"ACME\"", a2p_pro::KEY);
     let ms =
         format!("token = \"{}\"\nfrom = \"{}\"\nany_destination = true", mailersend::TOKEN, mailersend::FROM);
     let mp = format!("id_client = \"{}\"\napi_key = \"{}\"", mailpro::ID_CLIENT, mailpro::API_KEY);
+    let tw = format!(
+        "account_sid = \"{}\"\nauth_token = \"{}\"\nfrom = \"{}\"",
+        twilio::ACCOUNT,
+        twilio::TOKEN,
+        twilio::FROM
+    );
     vec![
+        place("twilio", twilio::Twilio::default(), "/2010-04-01", &tw, 3, &[twilio::ACCOUNT, twilio::TOKEN]),
         place("sms_for_ai", sms_for_ai::SmsForAi::default(), "/api/v1", &ai, 3, &[sms_for_ai::TOKEN]),
         place("a2p_pro", a2p_pro::A2pPro::default(), "/v1", &a2p, 3, &[a2p_pro::KEY]),
         place("mailersend", mailersend::MailerSend::new(), "/v1", &ms, 1, &[mailersend::TOKEN]),
@@ -70,7 +77,7 @@ fn places() -> Vec<Place> {
 
 fn is_send(request: &Seen) -> bool {
     request.method == "POST"
-        && ["/sms/send", "/v1/messages", "/v1/sms", "/send/add_single.json"]
+        && ["/sms/send", "/v1/messages", "/v1/sms", "/send/add_single.json", "/Messages.json"]
             .iter()
             .any(|path| request.path.ends_with(path))
 }
