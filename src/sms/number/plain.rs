@@ -11,7 +11,7 @@
 
 use std::sync::LazyLock;
 
-use rlibphonenumber::PhoneNumber;
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber};
 
 /// With which digits something that the parser takes off can begin, by country code, where that is not a 0
 /// alone.
@@ -28,13 +28,20 @@ const NATIONAL: std::ops::RangeInclusive<usize> = 5..=14;
 /// For each number of up to three digits whether it is a country code.
 static CODES: LazyLock<Vec<bool>> = LazyLock::new(|| {
     let mut codes = vec![false; 1_000];
-    for code in super::calling_codes() {
+    for code in calling_codes() {
         if let Some(place) = usize::try_from(code).ok().and_then(|code| codes.get_mut(code)) {
             *place = true;
         }
     }
     codes
 });
+
+/// Every calling code that a number can begin with, in no order.
+pub fn calling_codes() -> impl Iterator<Item = i32> {
+    PHONE_NUMBER_UTIL
+        .get_supported_calling_codes()
+        .chain(PHONE_NUMBER_UTIL.get_supported_global_network_calling_codes())
+}
 
 /// The number of these digits, or `None` where it takes the parser to say.
 pub(super) fn read(digits: &str) -> Option<PhoneNumber> {
@@ -65,7 +72,6 @@ mod tests {
 
     use proptest::prelude::*;
     use regex_syntax::hir::{Class, Hir, HirKind};
-    use rlibphonenumber::PHONE_NUMBER_UTIL;
 
     use super::*;
 
@@ -105,7 +111,7 @@ mod tests {
     fn the_digits_of_prefixes_are_those_of_the_metadata() {
         let database = &phonenumber::metadata::DATABASE;
         let mut found = Vec::new();
-        for code in super::super::calling_codes() {
+        for code in calling_codes() {
             let region = PHONE_NUMBER_UTIL.get_region_for_country_code(code);
             let all = database.by_code(&u16::try_from(code).unwrap()).unwrap_or_default();
             let main = region
@@ -140,7 +146,7 @@ mod tests {
     #[test]
     fn every_beginning_of_every_country_reads_as_the_parser_reads_it() {
         let mut count = 0;
-        for code in super::super::calling_codes() {
+        for code in calling_codes() {
             for beginning in 0..1_000 {
                 for tail in ["23", "2345", "234567", "0123456", "23456789"] {
                     let digits = format!("{code}{beginning:03}{tail}");

@@ -65,7 +65,7 @@ const ENGINE_LEAVES: [&str; 9] =
 /// everybody. Whoever hears of a change or begins to tell of one knows `signals`, and not who listens: so
 /// nobody knows `tell`. Operators send nothing, and read their numbers by `arguments`: so `operate` does not
 /// know `submit`.
-const ENGINE: [(&str, &[&str]); 11] = [
+const ENGINE: [(&str, &[&str]); 12] = [
     ("answers", &[]),
     ("carriers", &[]),
     ("clients", &[]),
@@ -76,6 +76,7 @@ const ENGINE: [(&str, &[&str]); 11] = [
     ("read", &["answers", "carriers", "receive/poll"]),
     ("operate", &["receive", "carriers"]),
     ("rooms", &["*"]),
+    ("running", &["*"]),
     (TOP, &["*"]),
 ];
 
