@@ -63,6 +63,7 @@ mod senders;
 mod sessions;
 mod settings;
 mod speech;
+mod spreadsheets;
 mod strictest;
 mod support;
 mod texts;
