@@ -3,8 +3,11 @@
 use super::failure::Failure;
 use super::{mailersend, twilio};
 
+/// A vendor's table.
+type Table = fn() -> Vec<Failure>;
+
 /// Each by its kind. A vendor that has no codes, or whose codes are words that say it themselves, has none.
-pub const FAILURES: [(&str, fn() -> Vec<Failure>); 2] =
+pub const FAILURES: [(&str, Table); 2] =
     [("mailersend", mailersend::codes::failures), ("twilio", twilio::codes::failures)];
 
 #[cfg(test)]

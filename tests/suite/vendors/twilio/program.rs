@@ -66,7 +66,7 @@ fn a_text_whose_answer_was_lost_is_one_text_and_is_settled_by_its_signed_report(
         let lost = ask(&server, "send_sms", send.clone());
         fake.fail(Fault::None);
         assert_eq!(lost["code"], "outcome_unknown", "{lost}");
-        let id = lost["message_id"].as_str().unwrap_or_else(|| panic!("{lost}"));
+        let id = lost["id"].as_str().unwrap_or_else(|| panic!("{lost}"));
         let status = || ask(&server, "get_status", json!({ "id": id }))["message"].clone();
         assert_eq!(status()["status"], "unknown");
         let taken = fake.vendor().messages[0].clone();
