@@ -20,6 +20,7 @@ pub mod settings;
 pub mod signature;
 pub mod sms_for_ai;
 pub mod tables;
+pub mod telnyx;
 mod tls;
 pub mod twilio;
 pub mod worded;
@@ -83,6 +84,8 @@ kinds! {
     Mailersend(mailersend),
     /// Mailpro (`www.mailpro.com`).
     Mailpro(mailpro),
+    /// Telnyx (`telnyx.com`).
+    Telnyx(telnyx),
     /// Twilio (`www.twilio.com`).
     Twilio(twilio),
     /// A CMPP gateway (2.0, 2.1 or 3.0).

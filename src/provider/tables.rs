@@ -1,11 +1,17 @@
 //! Which vendors number their failures, each with its table.
 
 use super::failure::Failure;
-use super::{mailersend, twilio};
+use super::{mailersend, telnyx, twilio};
+
+/// A vendor's table.
+type Table = fn() -> Vec<Failure>;
 
 /// Each by its kind. A vendor that has no codes, or whose codes are words that say it themselves, has none.
-pub const FAILURES: [(&str, fn() -> Vec<Failure>); 2] =
-    [("mailersend", mailersend::codes::failures), ("twilio", twilio::codes::failures)];
+pub const FAILURES: [(&str, Table); 3] = [
+    ("mailersend", mailersend::codes::failures),
+    ("telnyx", telnyx::codes::failures),
+    ("twilio", twilio::codes::failures),
+];
 
 #[cfg(test)]
 mod tests {

@@ -669,7 +669,7 @@ fn config_check_names_file_line_column_and_what_would_be_right() {
 /// What vendors have in common is declared once for all, and is a setting of each like any other.
 #[test]
 fn config_check_names_a_misspelt_key_that_all_vendors_have() {
-    for kind in ["sms_for_ai", "a2p_pro", "mailersend", "mailpro", "twilio"] {
+    for kind in ["sms_for_ai", "a2p_pro", "mailersend", "mailpro", "telnyx", "twilio"] {
         for (wrong, right) in [
             ("nmae", "name"),
             ("base_ulr", "base_url"),

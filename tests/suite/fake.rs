@@ -11,6 +11,7 @@ pub mod a2p_pro;
 pub mod mailersend;
 pub mod mailpro;
 pub mod sms_for_ai;
+pub mod telnyx;
 pub mod twilio;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};

@@ -28,6 +28,7 @@ mod doubt;
 mod elsewhere;
 mod ends;
 mod engine;
+mod explain;
 mod fake;
 mod forward;
 mod frames;

@@ -9,6 +9,7 @@ mod operator;
 mod pace;
 mod pool;
 pub mod sms_for_ai;
+pub mod telnyx;
 mod tls;
 pub mod twilio;
 mod whole;

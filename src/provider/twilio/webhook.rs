@@ -21,7 +21,7 @@ use crate::provider::settings::Callback;
 use crate::provider::signature::{Encoding, Hash, Key};
 use crate::setting::SecretText;
 use crate::sms::caller_id::Sender;
-use crate::sms::message::MessageId;
+use crate::sms::message::{MessageId, State};
 
 /// Largest body that is looked at: a text of 1600 characters, each written out, is a fifth of it.
 const MAX_BODY: usize = 64 * 1024;
@@ -138,7 +138,11 @@ impl Hooks {
         // A word that nobody knows is looked up, and what the answer means is said there.
         let Some(state) = self.wording.state(status) else { return vec![hint] };
         let code = fields.get("ErrorCode");
-        let (why, is_documented) = why(code, fields.get("ErrorMessage"));
+        let is_failed = matches!(state, State::Failed | State::Expired);
+        let (why, is_documented) = match is_failed {
+            true => why(code, fields.get("ErrorMessage")),
+            false => (None, false),
+        };
         let receipt = Receipt { why, is_documented, ..Receipt::new(id, state, delivery.now) };
         let mut events = vec![Event::Receipt(receipt)];
         // Gives a message whose answer was lost its id, and the report with it.

@@ -74,6 +74,7 @@ providers! {
     mailersend,
     mailpro,
     mailpro_history,
+    telnyx,
     twilio,
     smpp,
     cmpp,

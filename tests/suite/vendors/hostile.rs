@@ -8,7 +8,7 @@ use sms_mcp::clock::Timestamp;
 use sms_mcp::provider::exchange::{Enquiry, ListQuery};
 use sms_mcp::provider::settings::{Secrets, Setup};
 use sms_mcp::provider::{Build, Outcome, Provider, Submission};
-use sms_mcp::provider::{a2p_pro, mailersend, mailpro, sms_for_ai, twilio};
+use sms_mcp::provider::{a2p_pro, mailersend, mailpro, sms_for_ai, telnyx, twilio};
 use sms_mcp::setting::SecretText;
 use sms_mcp::sms::message::MessageId;
 use sms_mcp::sms::number::Number;
@@ -82,6 +82,12 @@ fn providers(url: &str) -> Vec<Arc<dyn Provider>> {
             history: true,
             ..Default::default()
         }),
+        build(&telnyx::Config {
+            base_url: base_url.clone(),
+            http: http.clone(),
+            from: from.clone(),
+            ..Default::default()
+        }),
         build(&twilio::Config {
             base_url: base_url.clone(),
             pricing_url: base_url,
@@ -122,6 +128,7 @@ fn tables(url: &str, secret: &str) -> Vec<(&'static str, String)> {
                 fake::twilio::FROM
             ),
         ),
+        ("telnyx", format!("base_url = \"{url}/v2\"\napi_key = {secret}\nfrom = \"{}\"", fake::telnyx::FROM)),
     ]
     .into_iter()
     .map(|(kind, own)| {
@@ -195,7 +202,8 @@ fn refusal(what: &str, provider: &str) -> Option<&'static str> {
         ("nested JSON", _) => "(line 1, column 128)",
         ("nested objects", _) => "(line 1, column 890)",
         ("recipients", "twilio") => "the answer has no sid",
-        (_, "sms_for_ai" | "a2p_pro" | "twilio") => "(line 1, column 1)",
+        ("recipients", "telnyx") => "no status of its recipient",
+        (_, "sms_for_ai" | "a2p_pro" | "telnyx" | "twilio") => "(line 1, column 1)",
         ("nested XML", _) => "nested too deep",
         ("recipients", "mailpro") => "neither a result nor an id",
         ("attributes", _) => "too many attributes",
@@ -244,6 +252,7 @@ fn an_id_that_is_none_is_not_kept_and_not_shown_to_the_agent() {
             json!({}),
             json!({ "Result": "OK", "IdSend": id }),
             json!({ "sid": id, "status": "queued" }),
+            json!({ "data": { "id": id, "to": [{ "status": "queued" }] } }),
         ]
         .iter()
         .enumerate()
@@ -270,7 +279,8 @@ fn an_id_that_is_none_is_not_kept_and_not_shown_to_the_agent() {
 fn a_price_beyond_reason_freezes_the_budget_and_the_outcome_is_on_record() {
     for price in ["999999999999", "9223372036854.775807", "1e300", "-5", "NaN"] {
         let body = json!({ "id": "1", "status": "sent", "price_usd": price, "Result": "OK", "IdSend": 1,
-            "charge": price, "sid": "SM1", "price": price, "price_unit": "USD" });
+            "charge": price, "sid": "SM1", "price": price, "price_unit": "USD",
+            "data": { "id": "1", "to": [{ "status": "sent" }], "cost": { "amount": price, "currency": "USD" } } });
         let fake = Fake::start(Says::json(&body));
         for (kind, settings) in tables(&fake.url(), "canary") {
             let settings =
@@ -300,7 +310,7 @@ fn a_secret_that_no_header_can_carry_is_named_before_anything_is_asked() {
         for (kind, settings) in tables(&fake.url(), secret) {
             let ended = Desk::new(&settings).run(&["config", "check"]);
             let name = match kind {
-                "mailpro" => "api_key",
+                "mailpro" | "telnyx" => "api_key",
                 "twilio" => "auth_token",
                 _ => "token",
             };
@@ -313,15 +323,23 @@ fn a_secret_that_no_header_can_carry_is_named_before_anything_is_asked() {
 
 #[test]
 fn the_live_check_says_of_each_vendor_what_works_and_of_a_wrong_token_that_it_is_refused() {
-    use fake::{a2p_pro as a2p, mailersend as ms, mailpro as mp, sms_for_ai as ai, twilio as tw};
+    use fake::{
+        a2p_pro as a2p, mailersend as ms, mailpro as mp, sms_for_ai as ai, telnyx as tx, twilio as tw,
+    };
     let (sms_for_ai, a2p_pro) = (Fake::start(ai::SmsForAi::default()), Fake::start(a2p::A2pPro::default()));
     let (mailersend, mailpro) = (Fake::start(ms::MailerSend::new()), Fake::start(mp::Mailpro::default()));
-    let twilio = Fake::start(tw::Twilio::default());
-    let urls = [sms_for_ai.url(), a2p_pro.url(), mailersend.url(), mailpro.url(), twilio.url()];
-    let right = [ai::TOKEN, a2p::KEY, ms::TOKEN, mp::API_KEY, tw::TOKEN];
-    let works =
-        ["the balance is", "the token is taken", "requests are left", "credits are left", "the balance is"];
-    for index in 0..5 {
+    let (twilio, telnyx) = (Fake::start(tw::Twilio::default()), Fake::start(tx::Telnyx::default()));
+    let urls = [sms_for_ai.url(), a2p_pro.url(), mailersend.url(), mailpro.url(), twilio.url(), telnyx.url()];
+    let right = [ai::TOKEN, a2p::KEY, ms::TOKEN, mp::API_KEY, tw::TOKEN, tx::KEY];
+    let works = [
+        "the balance is",
+        "the token is taken",
+        "requests are left",
+        "credits are left",
+        "the balance is",
+        "the balance is",
+    ];
+    for index in 0..6 {
         let (kind, settings) = tables(&urls[index], right[index]).swap_remove(index);
         let good = Desk::new(&settings).run(&["config", "check", "--live"]);
         assert!(

@@ -47,7 +47,7 @@ fn place<V: fake::Vendor>(
 }
 
 fn places() -> Vec<Place> {
-    use fake::{a2p_pro, mailersend, mailpro, sms_for_ai, twilio};
+    use fake::{a2p_pro, mailersend, mailpro, sms_for_ai, telnyx, twilio};
     let ai = format!("token = \"{}\"", sms_for_ai::TOKEN);
     let a2p = format!("token = \"{}\"\nfrom = \"ACME\"", a2p_pro::KEY);
     let ms =
@@ -59,7 +59,9 @@ fn places() -> Vec<Place> {
         twilio::TOKEN,
         twilio::FROM
     );
+    let tx = format!("api_key = \"{}\"\nfrom = \"{}\"", telnyx::KEY, telnyx::FROM);
     vec![
+        place("telnyx", telnyx::Telnyx::default(), "/v2", &tx, 3, &[telnyx::KEY]),
         place("twilio", twilio::Twilio::default(), "/2010-04-01", &tw, 3, &[twilio::ACCOUNT, twilio::TOKEN]),
         place("sms_for_ai", sms_for_ai::SmsForAi::default(), "/api/v1", &ai, 3, &[sms_for_ai::TOKEN]),
         place("a2p_pro", a2p_pro::A2pPro::default(), "/v1", &a2p, 3, &[a2p_pro::KEY]),
@@ -77,7 +79,7 @@ fn places() -> Vec<Place> {
 
 fn is_send(request: &Seen) -> bool {
     request.method == "POST"
-        && ["/sms/send", "/v1/messages", "/v1/sms", "/send/add_single.json", "/Messages.json"]
+        && ["/sms/send", "/v1/messages", "/v2/messages", "/v1/sms", "/send/add_single.json", "/Messages.json"]
             .iter()
             .any(|path| request.path.ends_with(path))
 }

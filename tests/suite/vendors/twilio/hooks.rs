@@ -205,6 +205,7 @@ async fn a_report_tells_its_state_and_the_message_that_its_address_names() {
         ("sending", "", vec![]),
         ("sent", "", vec!["sent -", &*hint]),
         ("delivered", "", vec!["delivered -", &*hint]),
+        ("sent", "&ErrorCode=30034", vec!["sent -", &*hint]),
         ("read", "", vec!["delivered -", &*hint]),
         ("canceled", "", vec!["failed -", &*hint]),
         ("brand_new", "", vec![&*hint]),

@@ -66,7 +66,7 @@ fn a_text_whose_answer_was_lost_is_one_text_and_is_settled_by_its_signed_report(
         let lost = ask(&server, "send_sms", send.clone());
         fake.fail(Fault::None);
         assert_eq!(lost["code"], "outcome_unknown", "{lost}");
-        let id = lost["message_id"].as_str().unwrap_or_else(|| panic!("{lost}"));
+        let id = lost["id"].as_str().unwrap_or_else(|| panic!("{lost}"));
         let status = || ask(&server, "get_status", json!({ "id": id }))["message"].clone();
         assert_eq!(status()["status"], "unknown");
         let taken = fake.vendor().messages[0].clone();
@@ -90,10 +90,16 @@ fn a_text_whose_answer_was_lost_is_one_text_and_is_settled_by_its_signed_report(
         // The same call is not another text.
         ask(&server, "send_sms", send);
         assert_eq!(fake.vendor().messages.len(), 1);
+        // Of one whose answer came, the log says why it was not delivered.
+        ask(&server, "send_sms", json!({ "to": fictional(2), "message": "canary-text" }));
+        let other = fake.vendor().messages[1].clone();
+        let form = format!("MessageSid={}&MessageStatus=undelivered&ErrorCode=30034", other.sid);
+        assert_eq!(told(&server, &other.callback.unwrap(), TOKEN, &form).status, 204);
         drop(server);
         let log = std::fs::read_to_string(&log).unwrap();
         assert!(log.contains("webhook read"), "the log was on: {log}");
-        assert_eq!(log.contains("not delivered, with a code that is known"), state == "undelivered", "{log}");
+        let said = log.lines().find(|line| line.contains("not delivered, with a code that is known"));
+        assert!(said.is_some_and(|line| line.contains("30034: The US number that sends")), "{log}");
         let token = address.split('/').next_back().unwrap().split('?').next().unwrap();
         for canary in ["canary", TOKEN, ACCOUNT, "3319900", token] {
             assert!(!log.contains(canary), "{canary} in {log}");
