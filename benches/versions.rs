@@ -5,6 +5,7 @@
 //! - `sends`: what a durable `send_sms` over stdio costs, with 32 and with 1 in flight, and how much memory
 //!   is resident after that; beside them a server of `rmcp` whose one tool does nothing, and the two synced
 //!   commits of a send alone in bare SQLite.
+//! - `smpp`: bulks over SMPP, from the call to the last receipt on record, and what is resident after six.
 //! - `stored [MESSAGES]`: the same with so many messages in the ledger (10,000,000), and how long opening it
 //!   and a list take.
 //!
@@ -18,6 +19,9 @@
     clippy::print_stdout
 )]
 #![allow(missing_docs)]
+
+#[path = "versions/smsc.rs"]
+mod smsc;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -34,6 +38,8 @@ use serde_json::{Value, json};
 
 const SENDS: usize = 10_000;
 const ROUNDS: usize = 3;
+const BULK: usize = 10_000;
+const BULKS: usize = 6;
 const STORED: i64 = 10_000_000;
 
 const CONFIG: &str = "[guard]\nsession_spend = 100000000\nday_spend = 100000000\nsession_messages = \
@@ -216,6 +222,28 @@ impl Server {
             resident_mib: resident_mib(pid),
         }
     }
+
+    /// Sends a bulk, and waits until each of its texts is delivered. Texts a second.
+    fn bulk(&mut self, text: &str, run: &str) -> f64 {
+        let recipients: Vec<Value> = (0..BULK).map(|n| json!({ "to": format!("+3319900{n:04}") })).collect();
+        let began = Instant::now();
+        self.ask("send_bulk", &json!({ "recipients": recipients, "message": format!("{run}: {text}") }));
+        let answer: Value = serde_json::from_str(&self.read()).unwrap();
+        let batch = answer["result"]["structuredContent"]["batch"].as_str().unwrap_or_else(|| {
+            panic!("{answer}");
+        });
+        let asked = json!({ "id": batch });
+        loop {
+            self.ask("get_status", &asked);
+            let answer: Value = serde_json::from_str(&self.read()).unwrap();
+            let counts = &answer["result"]["structuredContent"]["batch"]["counts"];
+            if counts["delivered"] == BULK {
+                return BULK as f64 / began.elapsed().as_secs_f64();
+            }
+            assert!(began.elapsed() < Duration::from_secs(300), "{answer}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
 }
 
 impl Drop for Server {
@@ -275,6 +303,59 @@ fn sends(folder: &Path, programs: &[String]) {
         if flight == 1 {
             row("two commits in bare SQLite", &found[programs.len() + 1], first);
         }
+    }
+}
+
+/// A text of one segment, and one of three.
+const ONE: &str = "Your table for two is ready. Reply CHANGE to move it.";
+
+fn smpp(folder: &Path, programs: &[String]) {
+    let three = "Doors open at eight, and the kitchen closes at ten. ".repeat(8);
+    let config = |address: &str| {
+        let guard = CONFIG.split("[[provider]]").next().unwrap();
+        format!(
+            "{guard}[rates]\nFR = \"0.001\"\n[[provider]]\nkind = \"smpp\"\naddress = \"{address}\"\n\
+             system_id = \"bench\"\npassword = \"bench\"\nfrom = \"BENCH\"\n[provider.session]\nwindow = \
+             100\n"
+        )
+    };
+    let mut found: Vec<[Vec<f64>; 4]> = programs.iter().map(|_| Default::default()).collect();
+    for round in 0..ROUNDS {
+        for (index, program) in programs.iter().enumerate() {
+            let own = folder.join(format!("smpp-{round}-{index}"));
+            std::fs::create_dir(&own).unwrap();
+            std::fs::write(own.join("bench.toml"), config(&smsc::start())).unwrap();
+            let mut server = Server::of(program, &own, &own.join("ledger.db"));
+            let found = &mut found[index];
+            found[0].push(server.bulk(ONE, "one"));
+            found[1].push(server.bulk(&three, "three"));
+            let mut server = Server::of(program, &own, &own.join("six.db"));
+            for bulk in 0..BULKS {
+                server.bulk(ONE, &bulk.to_string());
+                if bulk == 2 {
+                    found[2].push(resident_mib(server.child.id()));
+                }
+            }
+            found[3].push(resident_mib(server.child.id()));
+        }
+    }
+    println!(
+        "\n`send_bulk` of {BULK} over SMPP with receipts, window 100, medians of {ROUNDS} rounds in turn"
+    );
+    println!(
+        "| | messages/s, 1 segment | beside the first | 3 segments | beside the first | resident after 3 \
+         bulks | after {BULKS} |\n|---|---|---|---|---|---|---|"
+    );
+    let mut first: Option<[f64; 2]> = None;
+    for (program, [one, three, third, last]) in programs.iter().zip(found) {
+        let (one, three) = (median(one), median(three));
+        let was = *first.get_or_insert([one, three]);
+        let (third, last) = (median(third), median(last));
+        println!(
+            "| {program} | {one:.0} | {:.2}x | {three:.0} | {:.2}x | {third:.1} MiB | {last:.1} MiB |",
+            one / was[0],
+            three / was[1]
+        );
     }
 }
 
@@ -408,11 +489,14 @@ fn main() {
         Some("stored") => {
             stored(folder.path(), &own, rest.first().map_or(STORED, |messages| messages.parse().unwrap()))
         }
-        _ => {
+        mode => {
             if rest.is_empty() {
                 rest.push(own);
             }
-            sends(folder.path(), &rest);
+            match mode {
+                Some("smpp") => smpp(folder.path(), &rest),
+                _ => sends(folder.path(), &rest),
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -28,7 +28,10 @@ use crate::ledger::sqlite::{self, Looked, PauseFile, Restored, SqliteLedger};
 use crate::mcp::{Callers, Server, stdio};
 use crate::policy::{Assumed, Policy};
 use crate::provider::ProviderConfig;
+use crate::provider::sandbox::outbox::Reader;
+pub use crate::provider::sandbox::outbox::Taken;
 use crate::provider::settings::{Callback, Setup};
+use crate::sms::facts::PROCESS_SESSION;
 use crate::sms::message::hex;
 use crate::sms::peer::{Difference, Peer};
 
@@ -137,6 +140,8 @@ fn own_peer(loaded: &Loaded, surface: &str) -> Peer {
         settings,
         overrides: loaded.overrides.clone(),
         since_ms: SystemClock.now().as_millis(),
+        // Without random bits there is no caller either, and it ends there.
+        session: process_session().ok().filter(|_| surface != SERVE_HTTP),
         currency: config.guard.currency.to_string(),
         live: config.provider.iter().any(is_real),
         sandbox: !config.provider.iter().all(is_real),
@@ -180,7 +185,8 @@ async fn parts(loaded: &Loaded, clock: SharedClock, store: Arc<SqliteLedger>) ->
 
 /// Says what somebody who looks into the log would not expect.
 async fn announce(loaded: &Loaded, engine: &Engine) {
-    for finding in &loaded.warnings {
+    for finding in &loaded.findings {
+        let finding = finding.text.as_str();
         tracing::warn!(finding, "the operator should look at the settings");
     }
     let assumed =
@@ -205,9 +211,18 @@ async fn announce(loaded: &Loaded, engine: &Engine) {
 /// # Errors
 /// [`Internal`](crate::error::ErrorKind::Internal) when the system has no random bits.
 pub fn process_caller(loaded: &Loaded) -> Result<Caller> {
+    Ok(Caller::new(local_principal(&loaded.user), Base::Named(process_session()?)))
+}
+
+/// The session that lasts as long as this process.
+fn process_session() -> Result<String> {
+    static SESSION: OnceLock<String> = OnceLock::new();
+    if let Some(session) = SESSION.get() {
+        return Ok(session.clone());
+    }
     let mut random = [0; 16];
     SystemClock.fill_random(&mut random)?;
-    Ok(Caller::new(local_principal(&loaded.user), Base::Named(format!("process-{}", hex(&random)))))
+    Ok(SESSION.get_or_init(|| format!("{PROCESS_SESSION}{}", hex(&random))).clone())
 }
 
 fn local_principal(user: &str) -> String {
@@ -262,11 +277,17 @@ pub async fn serve_stdio(loaded: &Loaded) -> Result<()> {
         }
     };
     tokio::pin!(session);
-    let is_over = tokio::select! {
-        () = &mut session => true,
-        () = ended.cancelled() => false,
-        () = stop_signals.asked() => false,
+    let (is_over, signal) = tokio::select! {
+        () = &mut session => (true, None),
+        () = ended.cancelled() => (false, None),
+        signal = stop_signals.asked() => (false, Some(signal)),
     };
+    let why = signal.unwrap_or(if ended.is_cancelled() {
+        "standard input was closed"
+    } else {
+        "the session with the client ended"
+    });
+    tracing::info!(why, "shutdown: the server stops");
     engine.begin_stop();
     let until = Instant::now() + STOP_PATIENCE;
     if !is_over {
@@ -320,7 +341,8 @@ pub async fn serve_http(loaded: &Loaded, listen: Option<String>) -> Result<()> {
     let Start { settings, provider, session_spend } = Start::new(loaded);
     tracing::info!(address = %endpoint.address(), settings, provider, session_spend, ledger = %loaded.ledger.display(), "serving MCP at /mcp");
     let serving = tokio::spawn(endpoint.serve());
-    stop_signals.asked().await;
+    let why = stop_signals.asked().await;
+    tracing::info!(why, "shutdown: the server stops");
     engine.begin_stop();
     // Sends in flight end first, then the connections that wait for them.
     engine.stop(STOP_PATIENCE).await;
@@ -363,16 +385,17 @@ impl Start {
 /// SIGHUP, and goes on doing so.
 pub(crate) struct Stop {
     #[cfg(unix)]
-    signals: Vec<tokio::signal::unix::Signal>,
+    signals: Vec<(&'static str, tokio::signal::unix::Signal)>,
 }
 
 impl Stop {
     #[cfg(unix)]
     pub(crate) fn new() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
-        let hangup = (!ignores_hangup()).then(SignalKind::hangup);
-        let kinds = [SignalKind::terminate(), SignalKind::interrupt()].into_iter().chain(hangup);
-        Self { signals: kinds.filter_map(|kind| signal(kind).ok()).collect() }
+        let hangup = (!ignores_hangup()).then(|| ("SIGHUP", SignalKind::hangup()));
+        let kinds = [("SIGTERM", SignalKind::terminate()), ("SIGINT", SignalKind::interrupt())];
+        let heard = kinds.into_iter().chain(hangup);
+        Self { signals: heard.filter_map(|(name, kind)| Some((name, signal(kind).ok()?))).collect() }
     }
 
     #[cfg(not(unix))]
@@ -380,16 +403,22 @@ impl Stop {
         Self {}
     }
 
-    /// Waits until the process is asked to stop.
-    pub(crate) async fn asked(&mut self) {
+    /// Waits until the process is asked to stop. Returns by what.
+    pub(crate) async fn asked(&mut self) -> &'static str {
         #[cfg(unix)]
-        std::future::poll_fn(|context| {
-            let is_asked = self.signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
-            if is_asked { Poll::Ready(()) } else { Poll::Pending }
+        return std::future::poll_fn(|context| {
+            let mut asked = self
+                .signals
+                .iter_mut()
+                .filter_map(|(name, signal)| signal.poll_recv(context).is_ready().then_some(*name));
+            asked.next().map_or(Poll::Pending, Poll::Ready)
         })
         .await;
         #[cfg(not(unix))]
-        drop(tokio::signal::ctrl_c().await);
+        {
+            drop(tokio::signal::ctrl_c().await);
+            "Ctrl-C"
+        }
     }
 }
 
@@ -531,6 +560,17 @@ pub async fn accept(loaded: &Loaded, person: &Person, seen: &Outlook) -> Result<
         "a person accepted a ledger in doubt"
     );
     Ok((accepted, notes))
+}
+
+/// The outboxes in which the sandbox puts what it takes, each once; none where it has none.
+pub fn outboxes(loaded: &Loaded) -> Vec<Reader> {
+    let mut places: Vec<&Path> = Vec::new();
+    for place in loaded.config.provider.iter().filter_map(|provider| provider.settings().writes()) {
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    places.into_iter().map(Reader::new).collect()
 }
 
 /// A pause of this from now on.

@@ -5,21 +5,30 @@ mod budget;
 mod bulk;
 mod campaign;
 mod check;
+mod clients;
 mod commands;
 mod csv;
 mod demo;
 mod ending;
 mod explain;
 mod gate;
+mod gathered;
+mod init;
 mod ledger_file;
+mod loaded;
 mod messages;
 mod opt_out;
+mod others;
+mod outbox;
 mod output;
 mod pausing;
 mod providers;
 mod reconcile;
 mod send;
+mod short;
 mod speech;
+mod standing;
+mod terminal;
 
 pub use arguments::Cli;
 
@@ -48,7 +57,7 @@ pub async fn run(cli: Cli) -> u8 {
     let wants_json = command.as_ref().is_some_and(Command::wants_json);
     let speech = command.as_ref().map(Speech::of).unwrap_or_default();
     match commands::run(command, flags, principal).await {
-        Ok(()) => 0,
+        Ok(code) => code,
         Err(error) => {
             if wants_json {
                 output::print_line(&untrusted::json(&speech.json(&error).to_string()));

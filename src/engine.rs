@@ -29,6 +29,7 @@ mod read;
 mod receive;
 mod retry;
 mod rooms;
+mod running;
 pub mod settings;
 mod signals;
 mod submit;
@@ -40,13 +41,14 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 use crate::clock::Timestamp;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::halt::Extent;
 use crate::ledger::upkeep::Prunable;
 use crate::ledger::{OptOut, Pending};
-use crate::policy::{Assumed, Policy};
+use crate::policy::Policy;
 use crate::provider::exchange::{Arguments, Event, Finding, Webhook};
 use crate::setting::Span;
+use crate::sms::destination::Destination;
 use crate::sms::message::{BatchId, MessageId, Realm, State};
 use crate::sms::number::Number;
 use campaign::CampaignArgs;
@@ -57,9 +59,11 @@ use contract::{
 use opt_outs::Wants;
 use reconcile::{Found, Reconciled};
 use rooms::Rooms;
-use vendors::Vendor;
+use vendors::{Standing, Tariff, Vendor};
 
+pub use crate::ledger::Act;
 pub use crate::ledger::upkeep::Pruned;
+pub use crate::policy::Assumed;
 pub use caller::{Base, Caller, Person};
 pub use carriers::carrier::Carrier;
 pub use carriers::route::Carriers;
@@ -72,15 +76,6 @@ pub use submit::bulk::OnProgress;
 pub use submit::campaign;
 pub use tell::endpoint;
 pub use tell::watch::Watched;
-
-/// How long closing the ledger may take, and taking leave of the carriers where no patience is left.
-const CLOSE_PATIENCE: Duration = Duration::from_millis(400);
-
-/// How long the answers to what was written last of a text may take at a stop.
-const LAST_ANSWERS: Duration = Duration::from_millis(3_500);
-
-/// How often a stop looks whether the rest of a text has left.
-const MID_TEXT_LOOK: Duration = Duration::from_millis(50);
 
 /// The engine. Cloning shares it.
 #[derive(Clone)]
@@ -104,64 +99,15 @@ impl Engine {
     /// queued.
     ///
     /// # Errors
-    /// [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn start(&self, adopt: bool) -> Result<()> {
-        self.recover().await?;
-        let Rooms { life, carriers, deliver, receive, recovery, operate, .. } = &*self.rooms;
-        for carrier in carriers.all() {
-            let name = carrier.name().to_owned();
-            if let Some(notices) = carrier.notices() {
-                let (receive, name) = (Arc::clone(receive), name.clone());
-                life.spawn(async move { receive.run_notices(name, notices).await });
-            }
-            let deliver = Arc::clone(deliver);
-            life.spawn(async move { deliver.run_queue(name, adopt).await });
-        }
-        if adopt {
-            for carrier in carriers.all() {
-                let (deliver, name) = (Arc::clone(deliver), carrier.name().to_owned());
-                life.spawn(async move { deliver.run_due(name).await });
-            }
-            let recovery = Arc::clone(recovery);
-            life.spawn(async move { recovery.run().await });
-            self.start_hearing();
-            operate.warn_of_pending().await?;
-        }
-        Ok(())
-    }
-
-    /// Starts what a server does besides sending: asking vendors, and telling the operator's own system.
-    fn start_hearing(&self) {
-        let Rooms { life, carriers, receive, poll, tell, .. } = &*self.rooms;
-        for carrier in carriers.all() {
-            let name = || carrier.name().to_owned();
-            let (room, own) = (Arc::clone(receive), name());
-            life.spawn(async move { room.run_refresh(own).await });
-            if carrier.capabilities().receipts_by_push {
-                let (room, own) = (Arc::clone(receive), name());
-                life.spawn(async move { room.run_unmatched(own).await });
-            }
-            if carrier.capabilities().status {
-                let (poll, own) = (Arc::clone(poll), name());
-                life.spawn(async move { poll.run_looks(own).await });
-            }
-        }
-        if tell.target.is_some() {
-            let tell = Arc::clone(tell);
-            life.spawn(async move { tell.run_forwards().await });
-        }
-        let room = Arc::clone(receive);
-        life.spawn(async move { room.run_long_replies().await });
-        if carriers.all().iter().any(|carrier| carrier.capabilities().list) {
-            let room = Arc::clone(receive);
-            life.spawn(async move { room.run_reconcile().await });
-        }
+        self.rooms.start(adopt).await
     }
 
     /// Settles what processes that died left behind. [`Engine::start`] does it too.
     ///
     /// # Errors
-    /// [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn recover(&self) -> Result<()> {
         self.rooms.recovery.recover().await
     }
@@ -175,9 +121,7 @@ impl Engine {
 
     /// Refuses new sends from now on.
     pub fn begin_stop(&self) {
-        self.rooms.life.begin_stop();
-        self.rooms.carriers.all().iter().for_each(Carrier::begin_close);
-        self.rooms.signals.wake_queues();
+        self.rooms.begin_stop();
     }
 
     /// Waits until nothing is in flight any more, after [`Engine::begin_stop`].
@@ -189,87 +133,7 @@ impl Engine {
     /// and closes the ledger. What did not end in time is recorded as unknown; what is still queued waits for
     /// the next process.
     pub async fn stop(&self, patience: Duration) {
-        self.begin_stop();
-        let Rooms { life, carriers, recorder, .. } = &*self.rooms;
-        let mut left = life.sleep(patience);
-        let began = life.now();
-        let whole_until = began.plus_ms(self.rooms.stop_within.as_millis());
-        // They begin nothing more since the stop began, and finish what they have begun.
-        let mut leaving = std::pin::pin!(carriers.leave());
-        let (mut has_left, mut was_mid_text) = (false, false);
-        let is_idle = loop {
-            tokio::select! {
-                biased;
-                () = self.idle() => break true,
-                () = &mut leaving, if !has_left => has_left = true,
-                () = &mut left => {
-                    let is_late = life.now() >= whole_until;
-                    // A part of a text is of no use to anybody: the rest of it may still go out, and be
-                    // answered. And what is known may still be recorded.
-                    let more = if is_late {
-                        None
-                    } else if self.is_mid_text() {
-                        was_mid_text = true;
-                        Some(MID_TEXT_LOOK)
-                    } else if recorder.has_waiting() {
-                        Some(MID_TEXT_LOOK)
-                    } else {
-                        std::mem::take(&mut was_mid_text).then(|| patience.max(LAST_ANSWERS))
-                    };
-                    let Some(more) = more else { break false };
-                    left = life.sleep(more);
-                }
-            }
-        };
-        if !is_idle {
-            tracing::warn!(
-                in_flight = life.under_way(),
-                "shutdown with sends in flight; their outcome is unknown"
-            );
-        }
-        // What is left of the patience, and a moment in any case.
-        let over = async {
-            life.sleep(CLOSE_PATIENCE).await;
-            if is_idle {
-                left.await;
-            }
-        };
-        tokio::select! {
-            biased;
-            () = leaving, if !has_left => {}
-            () = async {}, if has_left => {}
-            () = over => tracing::warn!("shutdown: not every provider was closed (unbind) in time"),
-        }
-        // Another process may hold the file. What is not written now, the next process recovers. Else it is
-        // brought into the one file, and a slow disk has what is left of the patience for that.
-        recorder.give_up();
-        let spent = life.now().as_millis().saturating_sub(began.as_millis());
-        let unspent = patience.saturating_sub(Duration::from_millis(u64::try_from(spent).unwrap_or(0)));
-        let closed = tokio::select! {
-            closed = self.close_ledger() => closed,
-            () = life.sleep(CLOSE_PATIENCE + unspent) => Err(Error::new(ErrorKind::LedgerUnavailable,
-                "another process holds the ledger")),
-        };
-        if let Err(error) = closed {
-            tracing::error!(%error, "the ledger did not close cleanly");
-        }
-    }
-
-    /// Closes the ledger, with what carriers will tell again in it. Where that cannot be kept, this process
-    /// does not leave in good order: whoever is told it then has to know that its first telling is unknown.
-    async fn close_ledger(&self) -> Result<()> {
-        for carrier in self.rooms.carriers.all() {
-            let texts = carrier.unacknowledged();
-            if !texts.is_empty() {
-                self.rooms.receive.keep_told(carrier, texts).await?;
-            }
-        }
-        self.rooms.ledger.close().await
-    }
-
-    /// Whether a part of some text has left, and the rest of it has not.
-    fn is_mid_text(&self) -> bool {
-        self.rooms.carriers.all().iter().any(Carrier::is_mid_text)
+        self.rooms.stop(patience).await;
     }
 
     /// Sends one message, or quotes it.
@@ -299,8 +163,9 @@ impl Engine {
     /// Sends one text to a list that a vendor keeps, or quotes it.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`], [`ErrorKind::NotSupported`] where the provider has no lists, and
-    /// whatever refuses a bulk.
+    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument),
+    /// [`ErrorKind::NotSupported`](crate::error::ErrorKind::NotSupported) where the provider has no lists,
+    /// and whatever refuses a bulk.
     pub async fn campaign(&self, caller: Caller, args: CampaignArgs) -> Result<BulkAnswer> {
         self.rooms.submit.campaign(caller, args).await
     }
@@ -308,7 +173,8 @@ impl Engine {
     /// Reads a phone number argument.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidNumber`], which says what is wrong with it.
+    /// [`ErrorKind::InvalidNumber`](crate::error::ErrorKind::InvalidNumber), which says what is wrong with
+    /// it.
     pub fn number(&self, text: &str) -> Result<Number> {
         arguments::number(text, self.rooms.default_region)
     }
@@ -316,8 +182,9 @@ impl Engine {
     /// A message with its history, after a fresh look at the provider where it has one; or a bulk.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] for an id that this principal does not have, [`ErrorKind::InvalidArgument`]
-    /// for no cursor, or [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::NotFound`](crate::error::ErrorKind::NotFound) for an id that this principal does not
+    /// have, [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) for no cursor, or
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn status(&self, caller: &Caller, args: StatusArgs) -> Result<StatusAnswer> {
         self.rooms.read.status(caller, args).await
     }
@@ -325,7 +192,8 @@ impl Engine {
     /// Messages of this principal, newest first.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] naming the argument, or [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) naming the argument, or
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn list(&self, caller: &Caller, args: ListArgs) -> Result<ListAnswer> {
         self.rooms.read.list(caller, args).await
     }
@@ -333,8 +201,9 @@ impl Engine {
     /// What the provider's account holds, and what is left of each budget.
     ///
     /// # Errors
-    /// [`ErrorKind::SessionInvalid`] or [`ErrorKind::LedgerUnavailable`]. A provider that cannot be asked is
-    /// part of the answer.
+    /// [`ErrorKind::SessionInvalid`](crate::error::ErrorKind::SessionInvalid) or
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable). A provider that cannot
+    /// be asked is part of the answer.
     pub async fn balance(&self, caller: &Caller, args: BalanceArgs) -> Result<BalanceAnswer> {
         self.rooms.read.balance(caller, args).await
     }
@@ -348,7 +217,8 @@ impl Engine {
     /// A slice of the caller's session.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] naming the argument, or [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) naming the argument, or
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn open_session(&self, caller: &Caller, args: OpenArgs) -> Result<OpenAnswer> {
         self.rooms.read.open_session(caller, args).await
     }
@@ -362,8 +232,8 @@ impl Engine {
     /// news: whoever was promised to be told a moment ago may have read it before.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] for an id that this principal does not have, or
-    /// [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::NotFound`](crate::error::ErrorKind::NotFound) for an id that this principal does not
+    /// have, or [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn watch(
         &self,
         caller: &Caller,
@@ -407,7 +277,8 @@ impl Engine {
     /// Records what a provider tells. All of it is durable when this returns.
     ///
     /// # Errors
-    /// [`ErrorKind::LedgerUnavailable`]; part of it may be recorded then, and the whole may be told again.
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable); part of it may be
+    /// recorded then, and the whole may be told again.
     pub async fn take_events(&self, carrier: &Carrier, events: Vec<Event>) -> Result<()> {
         self.rooms.receive.take_events(carrier, events).await
     }
@@ -428,7 +299,8 @@ impl Engine {
     /// servers do it now and then for what became unknown lately.
     ///
     /// # Errors
-    /// [`ErrorKind::LedgerUnavailable`]. A provider that cannot be asked is part of the answer.
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable). A provider that cannot
+    /// be asked is part of the answer.
     pub async fn reconcile(&self, caller: &Caller) -> Result<Reconciled> {
         self.rooms.receive.reconcile(caller).await
     }
@@ -436,10 +308,16 @@ impl Engine {
     /// Settles one unknown message by the operator's word. Returns its state now.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] for a message that this principal does not have,
-    /// [`ErrorKind::InvalidArgument`] for one that is not unknown, or [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::NotFound`](crate::error::ErrorKind::NotFound) for a message that this principal does not
+    /// have, [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) for one that is not
+    /// unknown, or [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn settle_unknown(&self, caller: &Caller, id: &MessageId, found: Found<'_>) -> Result<State> {
         self.rooms.receive.settle_unknown(caller, id, found).await
+    }
+
+    /// Whether more than one provider may carry a message.
+    pub fn has_several_providers(&self) -> bool {
+        self.rooms.carriers.all().len() > 1
     }
 
     /// Every provider.
@@ -447,10 +325,19 @@ impl Engine {
         self.rooms.operate.vendors(caller)
     }
 
+    /// What the ledger knows of each provider, and who sends from it now.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn standing(&self, caller: &Caller) -> Result<Standing> {
+        self.rooms.operate.standing(caller).await
+    }
+
     /// Does something at a vendor that sends no text.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`], [`ErrorKind::NotFound`], and whatever the provider says.
+    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument),
+    /// [`ErrorKind::NotFound`](crate::error::ErrorKind::NotFound), and whatever the provider says.
     pub async fn at_vendor(
         &self,
         caller: &Caller,
@@ -461,6 +348,11 @@ impl Engine {
         self.rooms.operate.at_vendor(caller, provider, action, arguments).await
     }
 
+    /// What one segment would be held at in each of these destinations, by what the vendors tell now.
+    pub async fn prices(&self, caller: &Caller, destinations: &[Destination]) -> Vec<Tariff> {
+        self.rooms.operate.prices(caller, destinations).await
+    }
+
     /// Asks each vendor by its cheapest reads what works, and looks for receipts that match no message.
     pub async fn check_vendors(&self, caller: &Caller) -> Vec<(String, Result<Vec<Finding>>)> {
         self.rooms.operate.check_vendors(caller).await
@@ -469,7 +361,7 @@ impl Engine {
     /// Everybody who wants no more texts, latest first.
     ///
     /// # Errors
-    /// [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn opt_outs(&self, caller: &Caller) -> Result<Vec<OptOut>> {
         self.rooms.operate.opt_outs(caller).await
     }
@@ -478,7 +370,8 @@ impl Engine {
     /// that keep such lists. Returns the number, and what a vendor did not take.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidNumber`] or [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::InvalidNumber`](crate::error::ErrorKind::InvalidNumber) or
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn set_opt_out(
         &self,
         caller: &Caller,
@@ -492,7 +385,7 @@ impl Engine {
     /// people fit. Oldest first.
     ///
     /// # Errors
-    /// [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn pending_opt_outs(&self, caller: &Caller) -> Result<Vec<Pending>> {
         self.rooms.operate.pending_opt_outs(caller).await
     }
@@ -501,7 +394,9 @@ impl Engine {
     /// theirs. Returns what that was, and what a vendor did not take.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidNumber`], [`ErrorKind::NotFound`] or [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::InvalidNumber`](crate::error::ErrorKind::InvalidNumber),
+    /// [`ErrorKind::NotFound`](crate::error::ErrorKind::NotFound) or
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn settle_pending(
         &self,
         person: &Person,
@@ -515,7 +410,8 @@ impl Engine {
     /// stopped.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] or [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::NotFound`](crate::error::ErrorKind::NotFound) or
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn dismiss_pending(&self, person: &Person, id: i64) -> Result<Pending> {
         self.rooms.operate.dismiss_pending(person, id).await
     }
@@ -523,10 +419,19 @@ impl Engine {
     /// Forgets what did not change for so long. Returns what went; nothing where another process is at it.
     ///
     /// # Errors
-    /// [`ErrorKind::LedgerInDoubt`], and nothing has gone;
-    /// [`ErrorKind::LedgerUnavailable`], and a part of it may have gone.
+    /// [`ErrorKind::LedgerInDoubt`](crate::error::ErrorKind::LedgerInDoubt), and nothing has gone;
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable), and a part of it may
+    /// have gone.
     pub async fn prune(&self, caller: &Caller, keep_for: Span) -> Result<Option<Pruned>> {
         self.rooms.operate.prune(caller, keep_for).await
+    }
+
+    /// What operators did, the latest first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn acts(&self, caller: &Caller) -> Result<Vec<Act>> {
+        self.rooms.operate.acts(caller).await
     }
 
     /// What [`Engine::prune`] would forget, and since when what it is about did not change.
@@ -540,15 +445,32 @@ impl Engine {
     /// Every budget of the ledger, for the operator.
     ///
     /// # Errors
-    /// [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn all_budgets(&self, caller: &Caller) -> Result<Vec<BudgetView>> {
         self.rooms.operate.all_budgets(caller).await
+    }
+
+    /// The same without those of sessions that ended with their process, and how many those are.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn current_budgets(&self, caller: &Caller) -> Result<(Vec<BudgetView>, usize)> {
+        self.rooms.operate.current_budgets(caller).await
+    }
+
+    /// Who has messages or sessions here, at most `most` of them, where the caller's principal has no
+    /// message. For the operator alone: no tool may say who else there is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn others_than(&self, caller: &Caller, most: usize) -> Result<Vec<String>> {
+        self.rooms.operate.others_than(caller, most).await
     }
 
     /// Takes the clock as it is from now on, for the operator.
     ///
     /// # Errors
-    /// [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn accept_clock(&self, person: &Person) -> Result<()> {
         self.rooms.operate.accept_clock(person).await
     }
@@ -556,7 +478,8 @@ impl Engine {
     /// Lets a frozen budget go on, or all of them, for the operator. Returns their names.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] where no such budget is frozen, or [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::NotFound`](crate::error::ErrorKind::NotFound) where no such budget is frozen, or
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn unfreeze(&self, person: &Person, name: Option<String>) -> Result<Vec<String>> {
         self.rooms.operate.unfreeze(person, name).await
     }
@@ -564,8 +487,8 @@ impl Engine {
     /// Takes back what is still queued of a bulk, for the operator. Returns how many messages that were.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] for a bulk that this principal does not have, or
-    /// [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::NotFound`](crate::error::ErrorKind::NotFound) for a bulk that this principal does not
+    /// have, or [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn cancel(&self, caller: &Caller, id: &BatchId) -> Result<u32> {
         self.rooms.submit.cancel(caller, id).await
     }
@@ -574,8 +497,9 @@ impl Engine {
     /// state then.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] for a message that this principal does not have,
-    /// [`ErrorKind::InvalidArgument`] for one that does not wait so, or [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::NotFound`](crate::error::ErrorKind::NotFound) for a message that this principal does not
+    /// have, [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) for one that does not
+    /// wait so, or [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn take_back(&self, caller: &Caller, id: &MessageId) -> Result<State> {
         self.rooms.submit.take_back(caller, id).await
     }
@@ -583,7 +507,7 @@ impl Engine {
     /// Remembers a session of this principal, with what its client said of itself (JSON).
     ///
     /// # Errors
-    /// [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn keep_client(&self, principal: &str, id: &str, initialize: String) -> Result<()> {
         self.rooms.clients.keep_client(principal, id, initialize).await
     }
@@ -591,7 +515,7 @@ impl Engine {
     /// What the client of a session said of itself, if it is this principal's.
     ///
     /// # Errors
-    /// [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn kept_client(&self, principal: &str, id: &str) -> Result<Option<String>> {
         self.rooms.clients.kept_client(principal, id).await
     }
@@ -599,7 +523,7 @@ impl Engine {
     /// Notes how long ago these sessions were last used, and forgets those that have not been for too long.
     ///
     /// # Errors
-    /// [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn use_clients<'a>(&self, used: impl IntoIterator<Item = (&'a str, Duration)>) -> Result<()> {
         self.rooms.clients.use_clients(used).await
     }
@@ -607,7 +531,7 @@ impl Engine {
     /// Forgets a session that its client ended.
     ///
     /// # Errors
-    /// [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn forget_client(&self, id: &str) -> Result<()> {
         self.rooms.clients.forget_client(id).await
     }
@@ -621,8 +545,10 @@ impl Engine {
     /// room for what is known. That the operator has paused it is no fault of it.
     ///
     /// # Errors
-    /// [`ErrorKind::ShuttingDown`], [`ErrorKind::LedgerInDoubt`], [`ErrorKind::LedgerUnavailable`] or
-    /// [`ErrorKind::StorageFull`].
+    /// [`ErrorKind::ShuttingDown`](crate::error::ErrorKind::ShuttingDown),
+    /// [`ErrorKind::LedgerInDoubt`](crate::error::ErrorKind::LedgerInDoubt),
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable) or
+    /// [`ErrorKind::StorageFull`](crate::error::ErrorKind::StorageFull).
     pub async fn health(&self) -> Result<()> {
         self.rooms.life.goes_on()?;
         self.trust().await?;
@@ -634,7 +560,8 @@ impl Engine {
     /// other one than that which was sent from last.
     ///
     /// # Errors
-    /// [`ErrorKind::LedgerInDoubt`] or [`ErrorKind::LedgerUnavailable`].
+    /// [`ErrorKind::LedgerInDoubt`](crate::error::ErrorKind::LedgerInDoubt) or
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn trust(&self) -> Result<()> {
         if self.rooms.carriers.realm() == Realm::Live { self.rooms.ledger.trust().await } else { Ok(()) }
     }

@@ -100,6 +100,13 @@ fn cannot(message: String) -> Error {
 /// # Errors
 /// [`ErrorKind::Config`] when it is no address, or is reachable from outside and there is no token.
 pub async fn addresses(listen: &str, has_token: bool) -> Result<Vec<SocketAddr>> {
+    let port = listen.strip_prefix(':').unwrap_or(listen);
+    if port.parse::<u16>().is_ok() {
+        return Err(cannot(format!(
+            "\"{listen}\" is a port alone; name the address too: --http 127.0.0.1:{port}, or [http] listen = \
+             \"127.0.0.1:{port}\""
+        )));
+    }
     let found = tokio::net::lookup_host(listen).await;
     let found = found.map_err(|error| {
         cannot(format!(

@@ -49,6 +49,9 @@ macro_rules! kinds {
         }
 
         impl ProviderConfig {
+            /// Every `kind`, in the order of the documents.
+            pub const KINDS: &[&str] = &[$(stringify!($module)),+];
+
             /// What all settings have in common.
             pub fn settings(&self) -> &dyn Settings {
                 match self {
@@ -95,5 +98,18 @@ impl ProviderConfig {
     /// The operator's name for it.
     pub fn name(&self) -> &str {
         self.settings().name()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_reads_by_its_word() {
+        for kind in ProviderConfig::KINDS {
+            let read = serde_json::from_value::<ProviderConfig>(serde_json::json!({ "kind": kind }));
+            assert!(read.is_ok(), "{kind}: {read:?}");
+        }
     }
 }

@@ -101,11 +101,22 @@ impl FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(without_unit(text));
+        }
         let wrong =
             || format!("\"{text}\" is no duration; write it as \"500ms\", \"10s\", \"30m\" or \"24h\"");
         let parsed: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
         Duration::try_from(parsed).map(Self).map_err(|_| wrong())
     }
+}
+
+/// What is said of a duration that is a number alone: which unit was meant, nobody can tell.
+fn without_unit(number: &str) -> String {
+    format!(
+        "{number} is no duration, as it has no unit: write \"{number}s\" for seconds, \"{number}m\" for minutes or \"{number}h\" for \
+         hours, in quotes (as \"500ms\", \"10s\", \"30m\" or \"24h\")"
+    )
 }
 
 impl fmt::Display for Span {
@@ -128,7 +139,27 @@ impl Serialize for Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        struct Reader;
+        impl Visitor<'_> for Reader {
+            type Value = Span;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a duration such as \"500ms\", \"10s\", \"30m\" or \"24h\"")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Span, E> {
+                text.parse().map_err(E::custom)
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Span, E> {
+                Err(E::custom(without_unit(&number.to_string())))
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Span, E> {
+                Err(E::custom(without_unit(&number.to_string())))
+            }
+        }
+        deserializer.deserialize_any(Reader)
     }
 }
 
@@ -223,6 +254,10 @@ mod tests {
         }
         for wrong in ["10", "ten", "-5s", ""] {
             assert!(wrong.parse::<Span>().unwrap_err().contains("30m"), "{wrong}");
+        }
+        for (number, right) in [("30", "\"30s\""), ("\"7\"", "\"7m\"")] {
+            let why = serde_json::from_str::<Span>(number).unwrap_err().to_string();
+            assert!(why.contains("no duration, as it has no unit") && why.contains(right), "{number}: {why}");
         }
     }
 

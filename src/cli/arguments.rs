@@ -3,10 +3,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::gate::Widening;
-use crate::config::{LogFormat, LogLevel};
+use crate::config::{KINDS, LogFormat, LogLevel};
 use crate::mcp::Toolset;
 
 /// The command line.
@@ -15,7 +16,8 @@ use crate::mcp::Toolset;
 #[command(
     after_help = "Without a command it serves MCP over standard input and output, which is how MCP clients \
     start it.\n\
-    Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 outcome unknown (do not retry)."
+    Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 outcome unknown (do not retry), 4 something to \
+        look at (config check --strict)."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -25,6 +27,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(super) struct Global {
     /// Configuration file [default: config.toml in the user's config folder, if there is one]
     #[arg(long, value_name = "FILE", global = true)]
@@ -37,11 +40,11 @@ pub(super) struct Global {
     /// user's]
     #[arg(long = "as", value_name = "PRINCIPAL", global = true)]
     pub(super) principal: Option<String>,
-    /// How much is logged, to standard error
-    #[arg(long, value_name = "LEVEL", global = true)]
+    /// What is logged: error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", global = true, hide_possible_values = true)]
     pub(super) log: Option<LogLevel>,
-    /// How log lines look
-    #[arg(long, value_name = "FORMAT", global = true)]
+    /// How log lines look: text or json
+    #[arg(long, value_name = "FORMAT", global = true, hide_possible_values = true)]
     pub(super) log_format: Option<LogFormat>,
 }
 
@@ -59,6 +62,8 @@ pub(super) enum Command {
         #[arg(long)]
         read_only: bool,
     },
+    /// Write a short configuration, and show how clients start this server
+    Init(InitCommand),
     /// Show a conversation between an MCP client and this server, with the sandbox
     Demo,
     /// Send one message
@@ -83,6 +88,15 @@ pub(super) enum Command {
     },
     /// List messages, newest first
     List(ListCommand),
+    /// Show the texts that the sandbox took, as a phone would
+    Outbox {
+        /// Go on with those that come, until Ctrl-C
+        #[arg(long, short)]
+        follow: bool,
+        /// Print JSON, a text a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Show the provider's balance and what is left to spend
     Balance {
         /// Print JSON
@@ -93,6 +107,9 @@ pub(super) enum Command {
     Budget {
         #[command(subcommand)]
         action: Option<BudgetAction>,
+        /// Also those of sessions that ended with their process
+        #[arg(long)]
+        all: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -156,6 +173,16 @@ pub(super) enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitCommand {
+    /// The kind of provider [default: asked for at a terminal]
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(KINDS))]
+    pub(super) provider: Option<String>,
+    /// What would be asked, such as token=env:NAME from=ACME allow_destinations=US,CA
+    #[arg(value_name = "NAME=VALUE")]
+    pub(super) answers: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -361,6 +388,12 @@ pub(super) enum LedgerAction {
     /// Take a ledger in doubt as it is: an older one, another one, or one whose mark is gone. Asks a person
     /// at a terminal
     Accept,
+    /// Show what operators did that lets agents do more, or that says what happened: who, when and what
+    Acts {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Forget what is older than `[ledger] keep_for`; servers do it by themselves
     Prune {
         /// Only say what would go
@@ -373,9 +406,15 @@ pub(super) enum LedgerAction {
 pub(super) enum ConfigAction {
     /// Say whether the configuration can be used, and if not what to mend where
     Check {
-        /// Also ask each provider what works there; nothing is sent
+        /// Also ask each provider what works there, and what texts cost; nothing is sent
         #[arg(long)]
         live: bool,
+        /// Exit with 4 where something is to be looked at
+        #[arg(long)]
+        strict: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Print the JSON Schema of the configuration file
     Schema,
@@ -409,7 +448,9 @@ impl Command {
             } => Some(Widening::DismissPending),
             Self::Reconcile(ReconcileCommand { not_sent: true, .. }) => Some(Widening::NotSent),
             Self::Budget { action: None, .. }
-            | Self::Ledger { action: LedgerAction::Check { .. } | LedgerAction::Prune { .. } }
+            | Self::Ledger {
+                action: LedgerAction::Check { .. } | LedgerAction::Acts { .. } | LedgerAction::Prune { .. },
+            }
             | Self::OptOut { action: None | Some(OptOutAction::List | OptOutAction::Add { .. }) }
             | Self::OptOut {
                 action: Some(OptOutAction::Pending { action: None | Some(PendingAction::List) }),
@@ -422,7 +463,9 @@ impl Command {
             | Self::Pause(_)
             | Self::Backup { .. } => None,
             Self::Status { .. } | Self::List(_) | Self::Balance { .. } | Self::Provider { .. } => None,
+            Self::Outbox { .. } => None,
             Self::Serve { .. }
+            | Self::Init(_)
             | Self::Demo
             | Self::Explain { .. }
             | Self::Tools
@@ -438,7 +481,8 @@ impl Command {
             Self::List(command) => command.json,
             Self::Campaign(command) => command.json,
             Self::Reconcile(command) => command.json,
-            Self::Status { json, .. }
+            Self::Outbox { json, .. }
+            | Self::Status { json, .. }
             | Self::Balance { json }
             | Self::Budget { json, .. }
             | Self::Explain { json, .. } => *json,
@@ -448,7 +492,9 @@ impl Command {
             | Self::Backup { .. }
             | Self::Restore { .. }
             | Self::Ledger { .. } => false,
+            Self::Config { action: ConfigAction::Check { json, .. } } => *json,
             Self::Serve { .. }
+            | Self::Init(_)
             | Self::Cancel { .. }
             | Self::Demo
             | Self::Tools

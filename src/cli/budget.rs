@@ -3,7 +3,8 @@
 
 use super::arguments::BudgetAction;
 use super::gate::Passed;
-use super::output::{print_json, print_line, print_warnings};
+use super::others::note_others;
+use super::output::{note, print_json, print_line, print_warnings};
 use super::speech::Speech;
 use crate::engine::contract::{BalanceArgs, BudgetView};
 use crate::engine::{Caller, Engine};
@@ -13,7 +14,8 @@ use crate::error::Result;
 pub(super) async fn balance(engine: &Engine, caller: &Caller, json: bool) -> Result<()> {
     let answer = Speech::default().answer(engine.balance(caller, BalanceArgs::default()).await?);
     if json {
-        return print_json(&answer);
+        print_json(&answer)?;
+        return note_others(engine, caller).await;
     }
     for account in &answer.balances {
         let money = account.money.as_ref().map(|money| format!("{} {}", money.amount, money.currency));
@@ -27,7 +29,7 @@ pub(super) async fn balance(engine: &Engine, caller: &Caller, json: bool) -> Res
     }
     print_budgets(&answer.budgets);
     print_warnings(&answer.warnings);
-    Ok(())
+    note_others(engine, caller).await
 }
 
 /// `budget`: every budget of the ledger, or what the operator decides about one.
@@ -35,7 +37,7 @@ pub(super) async fn budget(
     engine: &Engine,
     (caller, passed): (&Caller, &Passed),
     action: Option<BudgetAction>,
-    json: bool,
+    (all, json): (bool, bool),
 ) -> Result<()> {
     match action {
         Some(BudgetAction::Unfreeze { name }) => engine
@@ -48,11 +50,23 @@ pub(super) async fn budget(
             print_line("the clock is taken as it is");
         }
         None => {
-            let budgets = engine.all_budgets(caller).await?;
+            let (budgets, ended) = if all {
+                (engine.all_budgets(caller).await?, 0)
+            } else {
+                engine.current_budgets(caller).await?
+            };
             if json {
-                return print_json(&budgets);
+                print_json(&budgets)?;
+            } else {
+                print_budgets(&budgets);
             }
-            print_budgets(&budgets);
+            if ended > 0 {
+                let sessions = if ended == 1 { "session" } else { "sessions" };
+                note(&format!(
+                    "note: {ended} {sessions} that ended with their process are left out; --all shows them"
+                ));
+            }
+            note_others(engine, caller).await?;
         }
     }
     Ok(())

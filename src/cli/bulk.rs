@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::arguments::{BulkCommand, OnInvalidRule};
 use super::csv;
+use super::gathered::list;
 use super::output::{note, priced, print_json, print_line, print_warnings};
 use super::speech::Speech;
 use crate::engine::contract::{BulkAnswer, BulkArgs, BulkStatus, OnInvalid};
@@ -38,10 +39,10 @@ pub(super) async fn bulk(
     bar.finish_and_clear();
     let mut answer = answer.map_err(|error| {
         told.iter().for_each(|told| note(&format!("note: {told}")));
-        let refused = sheet.with_lines(error.details().refused.clone());
-        error.refused(refused)
+        let refused = error.details().refused.clone();
+        error.refused(if json { sheet.with_lines(refused) } else { sheet.gathered(&refused) })
     })?;
-    answer.refused = sheet.with_lines(answer.refused);
+    answer.refused = if json { sheet.with_lines(answer.refused) } else { sheet.gathered(&answer.refused) };
     answer.warnings.extend(told.into_iter().chain(repeated));
     let answer = Speech::default().answer(answer);
     if json {
@@ -51,7 +52,8 @@ pub(super) async fn bulk(
     Ok(())
 }
 
-/// Shows what became of many messages.
+/// Shows what became of many messages. What was refused is shown as it is: whoever has gathered it knows the
+/// lines.
 pub(super) fn print_bulk(answer: &BulkAnswer) {
     let counts: Vec<String> = answer.counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
     let price = priced(&answer.price);
@@ -80,8 +82,10 @@ pub(super) fn print_bulk(answer: &BulkAnswer) {
         ));
     }
     answer.refused.iter().for_each(|refused| {
-        print_line(&format!("  not taken: {} {} ({})", refused.to, refused.message, refused.code))
+        print_line(&format!("  not taken: {}: {} ({})", refused.to, refused.message, refused.code))
     });
-    answer.duplicates.iter().for_each(|to| print_line(&format!("  named twice, sent once: {to}")));
+    if !answer.duplicates.is_empty() {
+        print_line(&format!("  named twice, sent once: {}", list(&answer.duplicates)));
+    }
     print_warnings(&answer.warnings);
 }

@@ -1,27 +1,38 @@
 //! Which command does what, and what it has open meanwhile.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use clap::CommandFactory as _;
 
 use super::arguments::{Cli, Command, ConfigAction, LedgerAction, Shell};
 use super::gate::{self, Passed, Widening};
-use super::output::{note, print_json};
+use super::loaded::loaded;
+use super::output::{self, note, print_json};
 use super::{
-    budget, bulk, campaign, check, csv, demo, ending, explain, ledger_file, messages, opt_out, pausing,
-    providers, reconcile, send,
+    budget, bulk, campaign, check, csv, demo, ending, explain, init, ledger_file, messages, opt_out, outbox,
+    pausing, providers, reconcile, send,
 };
 use crate::app::{self, Role};
-use crate::config::{self, Config, Flags, Loaded, LogLevel, Sources};
+use crate::config::{Config, Flags, Loaded, Sources};
 use crate::engine::contract::StatusArgs;
 use crate::engine::{Caller, Engine};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::mcp::tools::Tools;
 
-/// Runs one command.
-pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Option<String>) -> Result<()> {
+/// Runs one command, and returns the exit code of what was done.
+pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Option<String>) -> Result<u8> {
     match command {
-        Some(Command::Demo) => return demo::run().await,
+        Some(Command::Config { action: ConfigAction::Check { live, strict, json } }) => {
+            check::run(flags, principal, check::Asked { live, strict, json }).await
+        }
+        Some(Command::Init(command)) => init::init(flags, principal, command).await,
+        command => perform(command, flags, principal).await.map(|()| 0),
+    }
+}
+
+async fn perform(command: Option<Command>, flags: Flags, principal: Option<String>) -> Result<()> {
+    match command {
+        Some(Command::Demo) => return demo::run(&Sources::from_process(flags)).await,
         Some(Command::Tools) => return print_json(&Tools::new().list()),
         Some(Command::Config { action: ConfigAction::Schema }) => return print_json(&Config::json_schema()),
         Some(Command::Explain { kind, code, json }) => {
@@ -35,13 +46,10 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
         Some(Command::Resume(command)) => return pausing::resume(&Sources::from_process(flags), command),
         _ => {}
     }
-    let is_told_what_to_log = flags.log.is_some();
-    let mut loaded = config::load(&Sources::from_process(flags))?;
-    if !is_told_what_to_log && !matches!(command, None | Some(Command::Serve { .. })) {
-        // Somebody reads the answer at a terminal: what goes well needs no log beside it.
-        loaded.config.log.level = LogLevel::Warn;
+    if principal.is_some() && matches!(command, None | Some(Command::Serve { .. })) {
+        return Err(serves_others(&command));
     }
-    app::start_logging(&loaded.config.log);
+    let loaded = loaded(flags, matches!(command, None | Some(Command::Serve { .. })))?;
     let mut caller = app::process_caller(&loaded)?;
     // Before the ledger is opened. Who accepts one is told first what that means, and asked then.
     let widening =
@@ -51,11 +59,14 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
         caller = caller.about(principal);
     }
     match command {
-        None | Some(Command::Serve { http: None, .. }) => app::serve_stdio(&loaded).await,
-        Some(Command::Serve { http: Some(listen), .. }) => app::serve_http(&loaded, listen).await,
-        Some(Command::Config { action: ConfigAction::Check { live } }) => {
-            check::check(&loaded, &caller, live).await
+        None | Some(Command::Serve { http: None, .. }) => {
+            if std::io::stdin().is_terminal() {
+                output::WAITS_FOR_A_CLIENT.iter().for_each(|line| note(line));
+            }
+            app::serve_stdio(&loaded).await
         }
+        Some(Command::Serve { http: Some(listen), .. }) => app::serve_http(&loaded, listen).await,
+        Some(Command::Outbox { follow, json }) => outbox::outbox(&loaded, follow, json).await,
         Some(Command::Backup { file }) => ledger_file::backup(&loaded, &file).await,
         Some(Command::Restore { file }) => ledger_file::restore(&loaded, passed.person()?, &file).await,
         Some(Command::Ledger { action: LedgerAction::Check { file } }) => {
@@ -79,6 +90,28 @@ pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Optio
             done
         }
     }
+}
+
+/// Why `--as` says nothing to a server: whose messages and budgets they are is told by who calls.
+fn serves_others(command: &Option<Command>) -> Error {
+    let (who, instead) = if matches!(command, Some(Command::Serve { http: Some(_), .. })) {
+        (
+            "over HTTP the bearer token says who calls, and whoever shows it is `http` (without a token: this \
+             user)",
+            "To tell agents apart, give each a token of its own: a server for each, with [http] token, an \
+             address and a --ledger of its own.",
+        )
+    } else {
+        (
+            "over stdio whoever starts the server calls: this user",
+            "To tell agents apart, run each as a user of its own.",
+        )
+    };
+    Error::new(
+        ErrorKind::InvalidArgument,
+        format!("--as is for commands, and would change nothing for a server: {who}"),
+    )
+    .next(format!("Leave --as out. {instead} Nothing was started."))
 }
 
 /// What a command has the ledger open for.
@@ -138,13 +171,18 @@ async fn with_engine(
         Command::Cancel { id } => messages::cancel(engine, &caller, id).await,
         Command::List(command) => messages::list(engine, &caller, command).await,
         Command::Balance { json } => budget::balance(engine, &caller, json).await,
-        Command::Budget { action, json } => budget::budget(engine, (&caller, &passed), action, json).await,
+        Command::Budget { action, all, json } => {
+            budget::budget(engine, (&caller, &passed), action, (all, json)).await
+        }
         Command::Provider { name, action, arguments } => {
-            providers::provider(engine, &caller, name, action, arguments).await
+            providers::provider((engine, &loaded.ledger), &caller, name, action, arguments).await
         }
         Command::Campaign(command) => campaign::campaign(engine, caller, command).await,
         Command::OptOut { action } => opt_out::opt_out(engine, loaded, (&caller, &passed), action).await,
         Command::Reconcile(command) => reconcile::reconcile(engine, (&caller, &passed), command).await,
+        Command::Ledger { action: LedgerAction::Acts { json } } => {
+            ledger_file::acts(engine, &caller, json).await
+        }
         Command::Ledger { action: LedgerAction::Prune { dry_run } } => {
             ledger_file::prune(engine, loaded, &caller, dry_run).await
         }
@@ -154,7 +192,9 @@ async fn with_engine(
         | Command::Restore { .. }
         | Command::Ledger { .. } => Ok(()),
         Command::Serve { .. }
+        | Command::Init(_)
         | Command::Demo
+        | Command::Outbox { .. }
         | Command::Explain { .. }
         | Command::Tools
         | Command::Config { .. }

@@ -1,19 +1,22 @@
-//! Reads the recipients of a bulk from a CSV file, and stops at the first line that is in doubt.
+//! Reads the recipients of a bulk from a CSV file, and refuses one with a line that is in doubt.
 //!
 //! A forgiving reader is dangerous here: an unclosed quote swallows the rows behind it, and one person gets a
 //! text with the number and the name of the next. So quotes stand as RFC 4180 has them, every row has the
-//! columns of the header, and what is wrong is an error with its line. Commas, semicolons and tabs part the
+//! columns of the header, and what is wrong is an error with its line; rows of other columns are told all at once. Commas, semicolons and tabs part the
 //! columns, whichever the header shows; UTF-8 and UTF-16 are read, and what else it may be is named. What the
 //! numbers are is the engine's business; [`Sheet`] knows the line that each came from.
 //!
 //! Source: RFC 4180; what Excel, Numbers and LibreOffice write (byte order marks, `sep=;`).
 
+mod rows;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
-use std::iter::Peekable;
 use std::path::Path;
-use std::str::Chars;
 
+use rows::{Row, Scanner, decode};
+
+use super::gathered::{LISTED, counted, gathered, on_lines};
 use crate::engine::contract::Recipient;
 use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
 use crate::sms::template::Template;
@@ -25,16 +28,14 @@ const MAX_CSV: u64 = 64 * 1024 * 1024;
 /// What may part the columns, the likeliest first.
 const DELIMITERS: [char; 3] = [',', ';', '\t'];
 
-/// Most lines or columns that one message lists.
-const LISTED: usize = 10;
-
 /// Fewest digits of a piece of a line inside of quotes that make it look like the number of a row.
 const FEWEST_DIGITS: usize = 7;
 
 /// The recipients of a file, and the lines that they came from, 1 for the first.
 pub(super) struct Sheet {
     pub(super) recipients: Vec<Recipient>,
-    lines: BTreeMap<String, Vec<u64>>,
+    /// The lines of a recipient, as it is written and as the number that it is.
+    lines: BTreeMap<String, BTreeSet<u64>>,
     /// The line of each recipient, in their order.
     rows: Vec<u64>,
     empty: Vec<u64>,
@@ -45,18 +46,22 @@ impl Sheet {
     pub(super) fn note(&self) -> Option<String> {
         let (rows, were) = if self.empty.len() == 1 { ("row", "was") } else { ("rows", "were") };
         (!self.empty.is_empty()).then(|| {
-            format!("{} {rows} of nothing {were} left out ({})", self.empty.len(), listed(&self.empty))
+            format!("{} {rows} of nothing {were} left out ({})", self.empty.len(), on_lines(&self.empty))
         })
     }
 
     /// Says which rows have one number, and whose text it gets: a row of another text is a text that nobody
-    /// gets. `number` says which one is written.
-    pub(super) fn repeated(&self, number: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    /// gets. `number` says which one is written; from then on [`Sheet::gathered`] knows it too.
+    pub(super) fn repeated(&mut self, number: impl Fn(&str) -> Option<String>) -> Vec<String> {
         let mut of: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (index, recipient) in self.recipients.iter().enumerate() {
             if let Some(number) = number(&recipient.to) {
                 of.entry(number).or_default().push(index);
             }
+        }
+        for (number, rows) in &of {
+            let lines = rows.iter().filter_map(|row| self.rows.get(*row).copied());
+            self.lines.entry(number.clone()).or_default().extend(lines);
         }
         let mut repeated: Vec<(&String, &Vec<usize>)> =
             of.iter().filter(|(_, rows)| rows.len() > 1).collect();
@@ -64,7 +69,7 @@ impl Sheet {
         let mut told: Vec<String> =
             repeated.iter().take(LISTED).filter_map(|(number, rows)| self.told_of(number, rows)).collect();
         if repeated.len() > LISTED {
-            told.push(format!("{} more numbers stand in several rows", repeated.len() - LISTED));
+            told.push(format!("{} more numbers stand in several rows", counted(repeated.len() - LISTED)));
         }
         told
     }
@@ -79,29 +84,28 @@ impl Sheet {
         } else {
             format!("only the text of line {line}; the others differ")
         };
-        Some(format!("{number} stands in {}: it gets {gets}", listed(&lines)))
+        Some(format!("{number} stands in {}: it gets {gets}", on_lines(&lines)))
     }
 
     /// Says of each refused recipient where it stands in the file.
     pub(super) fn with_lines(&self, refused: Vec<RefusedRecipient>) -> Vec<RefusedRecipient> {
-        let named = refused.into_iter().map(|refused| match self.lines.get(&refused.to) {
-            Some(lines) => {
-                RefusedRecipient { message: format!("{}: {}", listed(lines), refused.message), ..refused }
+        let named = refused.into_iter().map(|refused| match self.lines_of(&refused) {
+            found if found.is_empty() => refused,
+            found => {
+                RefusedRecipient { message: format!("{}: {}", on_lines(&found), refused.message), ..refused }
             }
-            None => refused,
         });
         named.collect()
     }
-}
 
-/// `line 3`, or `lines 3, 4, 9`.
-fn listed(lines: &[u64]) -> String {
-    let word = if lines.len() == 1 { "line" } else { "lines" };
-    let mut shown: Vec<String> = lines.iter().take(LISTED).map(u64::to_string).collect();
-    if lines.len() > LISTED {
-        shown.push("...".to_owned());
+    /// Says what is wrong with the refused recipients, once for each kind, with its lines in the file.
+    pub(super) fn gathered(&self, refused: &[RefusedRecipient]) -> Vec<RefusedRecipient> {
+        gathered(refused, |one| self.lines_of(one))
     }
-    format!("{word} {}", shown.join(", "))
+
+    fn lines_of(&self, refused: &RefusedRecipient) -> Vec<u64> {
+        self.lines.get(&refused.to).into_iter().flatten().copied().collect()
+    }
 }
 
 /// Reads the recipients: the column `to`, and of the others those that the message names.
@@ -118,187 +122,6 @@ pub(super) fn read(file: &Path, message: &str) -> Result<Sheet> {
         return Err(wrong(format!("it is larger than {MAX_CSV} bytes, and no more are read")));
     }
     decode(&bytes).and_then(|text| parse(&text, &template)).map_err(wrong)
-}
-
-/// The text of a file.
-fn decode(bytes: &[u8]) -> std::result::Result<String, String> {
-    const SAVE: &str = "save it as CSV in UTF-8 (in Excel: \"CSV UTF-8\")";
-    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"\xd0\xcf\x11\xe0") {
-        return Err(format!("it is a workbook of a spreadsheet program, and no CSV; {SAVE}"));
-    }
-    if bytes.starts_with(b"\xff\xfe\0\0") || bytes.starts_with(b"\0\0\xfe\xff") {
-        return Err(format!("it is UTF-32; {SAVE}"));
-    }
-    let text = match bytes {
-        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes)?,
-        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes)?,
-        _ => {
-            let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-            str::from_utf8(bytes).map(str::to_owned).map_err(|error| {
-                let (before, rest) = bytes.split_at_checked(error.valid_up_to()).unwrap_or_default();
-                let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-                let byte = rest.first().copied().unwrap_or_default();
-                format!(
-                    "line {line} has the byte 0x{byte:02X}, so it is not UTF-8, and perhaps \
-                    Windows-1252 or Latin-1; {SAVE}"
-                )
-            })?
-        }
-    };
-    match text.find('\0') {
-        Some(at) => {
-            let line = 1 + text.get(..at).unwrap_or_default().matches('\n').count();
-            Err(format!("line {line} has a NUL, so it is perhaps UTF-16 without its byte order mark; {SAVE}"))
-        }
-        None => Ok(text),
-    }
-}
-
-fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> std::result::Result<String, String> {
-    let units = bytes.chunks(2).map(|pair| pair.try_into().map_or(0xd800, unit));
-    let mut text = String::with_capacity(bytes.len());
-    for c in char::decode_utf16(units) {
-        let line = || 1 + text.matches('\n').count();
-        let c =
-            c.map_err(|_| format!("line {} is no UTF-16, though the file begins with its mark", line()))?;
-        text.push(c);
-    }
-    Ok(text)
-}
-
-#[derive(Debug)]
-struct Field {
-    text: String,
-    /// The line on which its quotes open, and all that stands in them.
-    quoted: Option<(u64, String)>,
-}
-
-#[derive(Debug)]
-struct Row {
-    line: u64,
-    fields: Vec<Field>,
-}
-
-impl Row {
-    fn texts(&self) -> impl Iterator<Item = &str> {
-        self.fields.iter().map(|field| field.text.as_str())
-    }
-
-    fn is_nothing(&self) -> bool {
-        self.texts().all(str::is_empty)
-    }
-
-    fn is_blank_line(&self) -> bool {
-        matches!(self.fields.as_slice(), [field] if field.text.is_empty() && field.quoted.is_none())
-    }
-}
-
-enum End {
-    Field,
-    Row,
-}
-
-/// Cuts a text into rows.
-struct Scanner<'a> {
-    rest: Peekable<Chars<'a>>,
-    line: u64,
-    delimiter: char,
-}
-
-impl<'a> Scanner<'a> {
-    fn new(text: &'a str, line: u64, delimiter: char) -> Self {
-        Self { rest: text.chars().peekable(), line, delimiter }
-    }
-
-    /// The next row, without the space about its fields; `None` at the end of the file.
-    fn row(&mut self) -> std::result::Result<Option<Row>, String> {
-        if self.rest.peek().is_none() {
-            return Ok(None);
-        }
-        let mut row = Row { line: self.line, fields: Vec::new() };
-        loop {
-            let (field, end) = self.field()?;
-            row.fields.push(field);
-            if matches!(end, End::Row) {
-                return Ok(Some(row));
-            }
-        }
-    }
-
-    fn field(&mut self) -> std::result::Result<(Field, End), String> {
-        self.skip_space();
-        if self.rest.next_if_eq(&'"').is_some() {
-            return self.quoted();
-        }
-        let (mut text, line) = (String::new(), self.line);
-        loop {
-            if let Some(end) = self.end() {
-                return Ok((Field { text: text.trim().to_owned(), quoted: None }, end));
-            }
-            match self.rest.next() {
-                Some('"') => {
-                    return Err(format!(
-                        "line {line} has a quote in the middle of a field; put the whole field in quotes, \
-                         and double the quotes in it"
-                    ));
-                }
-                Some(c) => text.push(c),
-                None => {}
-            }
-        }
-    }
-
-    fn quoted(&mut self) -> std::result::Result<(Field, End), String> {
-        let (mut text, opened) = (String::new(), self.line);
-        loop {
-            match self.rest.next() {
-                None => return Err(format!("the quote that opens on line {opened} is never closed")),
-                Some('"') if self.rest.next_if_eq(&'"').is_none() => break,
-                Some(c @ ('\r' | '\n')) => {
-                    self.newline(c);
-                    text.push('\n');
-                }
-                Some(c) => text.push(c),
-            }
-        }
-        self.skip_space();
-        let end = self.end().ok_or_else(|| match self.line {
-            line if line == opened => {
-                format!("line {line} has text behind a closing quote; double the quotes inside of a field")
-            }
-            line => format!(
-                "the quote that opens on line {opened} is not closed there: on line {line} text \
-                stands behind the next quote"
-            ),
-        })?;
-        Ok((Field { text: text.trim().to_owned(), quoted: Some((opened, text)) }, end))
-    }
-
-    fn skip_space(&mut self) {
-        let delimiter = self.delimiter;
-        while self.rest.next_if(|c| matches!(c, ' ' | '\t') && *c != delimiter).is_some() {}
-    }
-
-    /// Takes what ends a field, if that is next.
-    fn end(&mut self) -> Option<End> {
-        match self.rest.peek().copied() {
-            None => Some(End::Row),
-            Some(c) if c == self.delimiter => self.rest.next().map(|_| End::Field),
-            Some(c @ ('\r' | '\n')) => {
-                self.rest.next();
-                self.newline(c);
-                Some(End::Row)
-            }
-            Some(_) => None,
-        }
-    }
-
-    fn newline(&mut self, first: char) {
-        if first == '\r' {
-            let _ = self.rest.next_if_eq(&'\n');
-        }
-        self.line += 1;
-    }
 }
 
 /// What the first line says.
@@ -329,8 +152,8 @@ fn parse(text: &str, template: &Template<'_>) -> std::result::Result<Sheet, Stri
     let header = Header { used: used(&header, template)?, ..header };
     let mut sheet =
         Sheet { recipients: Vec::new(), lines: BTreeMap::new(), rows: Vec::new(), empty: Vec::new() };
-    let mut blank = Vec::new();
-    while let Some(row) = scanner.row()? {
+    let (mut blank, mut ragged) = (Vec::new(), Ragged::default());
+    while let Some(row) = scanner.row().map_err(|wrong| ragged.and(&header, wrong))? {
         if row.is_nothing() {
             // Blank lines at the end of a file are nothing to tell.
             if row.is_blank_line() {
@@ -341,18 +164,59 @@ fn parse(text: &str, template: &Template<'_>) -> std::result::Result<Sheet, Stri
             continue;
         }
         sheet.empty.append(&mut blank);
-        check(&row, &header)?;
+        if let Some(wrong) = swallowed(&row) {
+            return Err(ragged.and(&header, wrong));
+        }
+        if row.fields.len() != header.names.len() {
+            ragged.0.entry(row.fields.len()).or_default().push(row.line);
+            continue;
+        }
         let of = |column: usize| row.fields.get(column).map(|field| field.text.clone()).unwrap_or_default();
         let data = header.used.iter().map(|column| {
             let name = header.names.get(*column).map(String::as_str).unwrap_or_default();
             (if *column == header.to { template_name(template) } else { name }.to_owned(), of(*column))
         });
         let recipient = Recipient { to: of(header.to), data: data.collect() };
-        sheet.lines.entry(untrusted::escape(&recipient.to)).or_default().push(row.line);
+        sheet.lines.entry(untrusted::escape(&recipient.to)).or_default().insert(row.line);
         sheet.rows.push(row.line);
         sheet.recipients.push(recipient);
     }
-    Ok(sheet)
+    if ragged.0.is_empty() { Ok(sheet) } else { Err(ragged.told(&header).join("; ")) }
+}
+
+/// The lines of rows that have other columns than the header, by how many they have.
+#[derive(Default)]
+struct Ragged(BTreeMap<usize, Vec<u64>>);
+
+impl Ragged {
+    /// What is wrong with them, once for each count of columns.
+    fn told(&self, header: &Header) -> Vec<String> {
+        let columns = header.names.len();
+        let parted =
+            if header.delimiter == '\t' { "tabs".to_owned() } else { format!("\"{}\"", header.delimiter) };
+        let mut told: Vec<String> = self
+            .0
+            .iter()
+            .take(LISTED)
+            .map(|(has, found)| {
+                let have = if found.len() == 1 { "has" } else { "have" };
+                format!(
+                    "{} {have} {has} fields, parted by {parted}, and the first line has {columns}",
+                    on_lines(found)
+                )
+            })
+            .collect();
+        let more: usize = self.0.values().skip(LISTED).map(Vec::len).sum();
+        if more > 0 {
+            told.push(format!("{} more lines have yet other counts", counted(more)));
+        }
+        told
+    }
+
+    /// The same, and what ended the reading.
+    fn and(&self, header: &Header, wrong: String) -> String {
+        self.told(header).into_iter().chain([wrong]).collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// How the message spells the column `to`.
@@ -444,31 +308,21 @@ fn used(header: &Header, template: &Template<'_>) -> std::result::Result<BTreeSe
     Ok(used)
 }
 
-/// Refuses a row with other columns than the header, and one that swallowed rows.
-fn check(row: &Row, header: &Header) -> std::result::Result<(), String> {
-    let (line, has, columns) = (row.line, row.fields.len(), header.names.len());
-    if let Some((opened, inner)) = swallowed(row) {
-        return Err(format!(
-            "line {inner} looks like a row of its own, and stands in the quotes that open on line {opened}: \
-             close them, or take them out; \
-             in a file, a text of several lines may hold no phone number"
-        ));
-    }
-    if has != columns {
-        let parted =
-            if header.delimiter == '\t' { "tabs".to_owned() } else { format!("\"{}\"", header.delimiter) };
-        return Err(format!(
-            "line {line} has {has} fields, parted by {parted}, and the first line has {columns}"
-        ));
-    }
-    Ok(())
+/// What is wrong with a row that may have swallowed another. Behind it nobody knows what a quote belongs to,
+/// so the reading ends there.
+fn swallowed(row: &Row) -> Option<String> {
+    let (opened, inner) = inner_row(row)?;
+    Some(format!(
+        "line {inner} looks like a row of its own, and stands in the quotes that open on line {opened}: close \
+         them, or take them out; in a file, a text of several lines may hold no phone number"
+    ))
 }
 
 /// Where a quoted field of several lines may have swallowed a row: the line of its quote, and the line in it
 /// that has a number. It is looked for in the field as it stands, with the line breaks at its ends, in every
 /// column, and however that line is parted: a row that nobody misses is a person who gets nothing, or
 /// another's number.
-fn swallowed(row: &Row) -> Option<(u64, u64)> {
+fn inner_row(row: &Row) -> Option<(u64, u64)> {
     let is_number = |piece: &str| piece.chars().filter(char::is_ascii_digit).count() >= FEWEST_DIGITS;
     for (opened, text) in row.fields.iter().filter_map(|field| field.quoted.as_ref()) {
         let mut lines = text.split('\n').enumerate();
@@ -615,11 +469,27 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_other_columns_are_told_together_with_what_ends_the_reading() {
+        let ragged = format!("to,name\n{ANN}\n{ANN},Ann,Graz\n{BOB},Bob\n{BOB}\n");
+        let told = "lines 2 and 5 have 1 fields, parted by \",\", and the first line has 2; line 3 has 3 fields, \
+            parted by \",\", and the first line has 2";
+        assert_eq!(sheet(&ragged, "Hi").unwrap_err(), told);
+        let error = sheet(&format!("{ragged}{ANN},\"Ann\n"), "Hi").unwrap_err();
+        assert_eq!(error, format!("{told}; the quote that opens on line 6 is never closed"));
+        let many = format!("to,name\n{}", format!("{ANN}\n").repeat(4_010));
+        assert!(
+            sheet(&many, "Hi")
+                .unwrap_err()
+                .starts_with("lines 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 4,000 more")
+        );
+    }
+
+    #[test]
     fn rows_of_nothing_are_left_out_and_told() {
         let text = format!("to,name\n{ANN},Ann\n,\n\n \t, \"\"\n,,,\n{BOB},Bob\n\n\n");
         let sheet = parse(&text, &Template::parse("Hi").unwrap()).unwrap();
         assert_eq!(sheet.recipients.len(), 2);
-        assert_eq!(sheet.note().unwrap(), "4 rows of nothing were left out (lines 3, 4, 5, 6)");
+        assert_eq!(sheet.note().unwrap(), "4 rows of nothing were left out (lines 3, 4, 5 and 6)");
         let sheet = parse(&format!("to\n{ANN}\n\n"), &Template::parse("Hi").unwrap()).unwrap();
         assert_eq!(sheet.note(), None);
         // A row without a number is no row of nothing.
@@ -630,16 +500,19 @@ mod tests {
     #[test]
     fn rows_of_one_number_are_told_with_their_lines_and_whose_text_it_gets() {
         let text = format!("to,name\n{ANN},Ann\n{BOB},Bob\n\n00{},Anna\n{BOB},Bob\n,Cy\n", &ANN[1..]);
-        let sheet = parse(&text, &Template::parse("Hi {{name}}").unwrap()).unwrap();
+        let mut sheet = parse(&text, &Template::parse("Hi {{name}}").unwrap()).unwrap();
         let number = |to: &str| (!to.is_empty()).then(|| format!("+{}", to.trim_start_matches(['+', '0'])));
         let told = [
-            format!("{ANN} stands in lines 2, 5: it gets only the text of line 2; the others differ"),
-            format!("{BOB} stands in lines 3, 6: it gets the text once"),
+            format!("{ANN} stands in lines 2 and 5: it gets only the text of line 2; the others differ"),
+            format!("{BOB} stands in lines 3 and 6: it gets the text once"),
         ];
         assert_eq!(sheet.repeated(number), told);
         // Where no placeholder names the column in which they differ, their texts are the same.
-        let sheet = parse(&text, &Template::parse("Hi").unwrap()).unwrap();
-        assert_eq!(sheet.repeated(number)[0], format!("{ANN} stands in lines 2, 5: it gets the text once"));
+        let mut sheet = parse(&text, &Template::parse("Hi").unwrap()).unwrap();
+        assert_eq!(
+            sheet.repeated(number)[0],
+            format!("{ANN} stands in lines 2 and 5: it gets the text once")
+        );
         assert!(sheet.repeated(|_| None).is_empty());
     }
 

@@ -22,7 +22,7 @@ pub(super) async fn finish(
     let done = tokio::select! {
         biased;
         done = &mut work => Some(done),
-        () = signals.asked() => None,
+        _ = signals.asked() => None,
     };
     if let Some(done) = done {
         engine.stop(END_PATIENCE).await;
@@ -53,7 +53,7 @@ pub(super) async fn finish(
     tokio::select! {
         biased;
         done = ended => done,
-        () = signals.asked() => Err(Error::new(ErrorKind::OutcomeUnknown,
+        _ = signals.asked() => Err(Error::new(ErrorKind::OutcomeUnknown,
             "the command was stopped at once, before what had begun had ended")),
     }
 }

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::gate::{self, Widening};
-use super::output::{note, print_line};
+use super::output::{note, print_json, print_line};
 use crate::app;
 use crate::config::Loaded;
-use crate::engine::{Caller, Engine, Person, Pruned};
+use crate::engine::{Act, Caller, Engine, Person, Pruned};
 use crate::error::{Error, ErrorKind, Result};
 
 /// `backup`: a whole copy of the ledger in one file.
@@ -47,6 +47,26 @@ pub(super) async fn restore(loaded: &Loaded, person: &Person, file: &Path) -> Re
     );
     if app::outlook(loaded).await?.is_some() {
         note("note: nothing is sent from it until a person has run `sms-mcp ledger accept`");
+    }
+    Ok(())
+}
+
+/// `ledger acts`: what operators did.
+pub(super) async fn acts(engine: &Engine, caller: &Caller, json: bool) -> Result<()> {
+    let acts = engine.acts(caller).await?;
+    if json {
+        let shown = |act: &Act| {
+            serde_json::json!({
+                "at": act.at.rfc3339(), "who": act.who, "verb": act.verb, "subject": act.subject
+            })
+        };
+        return print_json(&acts.iter().map(shown).collect::<Vec<_>>());
+    }
+    if acts.is_empty() {
+        print_line("no operator has done anything here that is kept");
+    }
+    for Act { at, who, verb, subject } in &acts {
+        print_line(&format!("{}  {who}  {verb}  {subject}", at.rfc3339()));
     }
     Ok(())
 }

@@ -2,9 +2,11 @@
 
 use super::arguments::ListCommand;
 use super::bulk::print_bulk;
-use super::output::{priced, print_json, print_line, print_warnings};
+use super::gathered::gathered;
+use super::others::note_others;
+use super::output::{by, priced, print_json, print_line, print_warnings};
 use super::speech::Speech;
-use crate::engine::contract::{ListArgs, StatusAnswer, StatusArgs};
+use crate::engine::contract::{BulkAnswer, ListArgs, StatusAnswer, StatusArgs};
 use crate::engine::{Caller, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::message::{BatchId, MessageId, State};
@@ -12,7 +14,7 @@ use crate::sms::message::{BatchId, MessageId, State};
 /// `status`: where a message or a bulk stands.
 pub(super) async fn status(engine: &Engine, caller: &Caller, args: StatusArgs, json: bool) -> Result<()> {
     let answer = Speech::default().answer(engine.status(caller, args).await?);
-    if json { print_json(&answer) } else { print_status(&answer) }
+    if json { print_json(&answer) } else { print_status(answer, engine.has_several_providers()) }
 }
 
 /// `cancel`: what is still queued of a bulk is taken back, or a single message that waits for its time or for
@@ -45,13 +47,16 @@ pub(super) async fn list(engine: &Engine, caller: &Caller, command: ListCommand)
     let args = ListArgs { status, to, since, until, batch: batch.map(BatchId::from_text), limit, cursor };
     let answer = Speech::default().answer(engine.list(caller, args).await?);
     if json {
-        return print_json(&answer);
+        print_json(&answer)?;
+        return if answer.messages.is_empty() { note_others(engine, caller).await } else { Ok(()) };
     }
+    let has_several = engine.has_several_providers();
     for message in &answer.messages {
         let code = message.code.as_ref().map_or_else(String::new, |code| format!("  {code}"));
         let price = priced(&message.price);
+        let by = by(&message.provider, has_several);
         print_line(&format!(
-            "{}  {:<10} {:<16} {price:>10}  {}{code}",
+            "{}  {:<10} {:<16} {price:>10}  {}{code}{by}",
             message.created_at,
             message.status.as_str(),
             message.to,
@@ -65,25 +70,27 @@ pub(super) async fn list(engine: &Engine, caller: &Caller, command: ListCommand)
         print_line(&format!("more: --cursor {cursor}"));
     }
     print_warnings(&answer.warnings);
-    Ok(())
+    if answer.messages.is_empty() { note_others(engine, caller).await } else { Ok(()) }
 }
 
-fn print_status(answer: &StatusAnswer) -> Result<()> {
+fn print_status(answer: StatusAnswer, has_several: bool) -> Result<()> {
     if let Some(message) = &answer.message {
         print_line(&format!(
-            "{} to {}: {}, {}",
+            "{} to {}: {}, {}{}",
             message.id,
             message.to,
             message.status,
-            priced(&message.price)
+            priced(&message.price),
+            by(&message.provider, has_several)
         ));
     }
     for step in &answer.history {
         let why = step.reason_untrusted.as_ref().map_or_else(String::new, |why| format!("  {why}"));
         print_line(&format!("  {}  {}{why}", step.at, step.status));
     }
-    if let Some(bulk) = &answer.bulk {
-        print_bulk(bulk);
+    if let Some(bulk) = answer.bulk {
+        let refused = gathered(&bulk.refused, |_| Vec::new());
+        print_bulk(&BulkAnswer { refused, ..bulk });
     }
     print_warnings(&answer.warnings);
     Ok(())

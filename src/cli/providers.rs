@@ -1,14 +1,18 @@
 //! `provider`: the providers, and what the operator does at one.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use super::output::{print_json, print_line};
+use super::output::{note, print_json, print_line};
+use crate::app;
+use crate::engine::vendors::Vendor;
 use crate::engine::{Caller, Engine};
 use crate::error::{Error, ErrorKind, Result};
+use crate::halt::Pause;
 
 /// `provider`: lists the providers, or does something at one.
 pub(super) async fn provider(
-    engine: &Engine,
+    (engine, ledger): (&Engine, &Path),
     caller: &Caller,
     name: Option<String>,
     action: Option<String>,
@@ -16,10 +20,7 @@ pub(super) async fn provider(
 ) -> Result<()> {
     let vendors = engine.vendors(caller);
     let Some(name) = name else {
-        for vendor in vendors {
-            print_line(&format!("{}  {}", vendor.name, abilities(&vendor.capabilities)?));
-        }
-        return Ok(());
+        return list((engine, ledger), caller, &vendors).await;
     };
     if let Some(action) = action {
         return print_json(&engine.at_vendor(caller, &name, &action, &read(arguments)?).await?);
@@ -37,6 +38,35 @@ pub(super) async fn provider(
         print_line(&format!("  sms-mcp provider {} {}{usage}", vendor.name, action.name));
         print_line(&format!("      {}", action.about));
     }
+    Ok(())
+}
+
+/// Lists the providers: what each can do, what waits there, and what is paused. Whether a circuit is open or
+/// a bind is up is known to the process that sends, and to no other: so it is said who that is, and where it
+/// tells.
+async fn list((engine, ledger): (&Engine, &Path), caller: &Caller, vendors: &[Vendor]) -> Result<()> {
+    let (standing, pauses) = (engine.standing(caller).await?, app::pauses(ledger)?);
+    for vendor in vendors {
+        print_line(&format!("{}  {}", vendor.name, abilities(&vendor.capabilities)?));
+        let waiting = standing.waiting.iter().find(|waiting| waiting.provider == vendor.name);
+        let (queued, unknown) = waiting.map_or((0, 0), |waiting| (waiting.queued, waiting.unknown));
+        print_line(&format!("    {queued} queued, {unknown} unknown"));
+        let is_here = |pause: &&Pause| pause.provider.as_ref().is_none_or(|name| *name == vendor.name);
+        for pause in pauses.iter().filter(is_here) {
+            print_line(&format!("    paused since {}: {}", pause.since.rfc3339(), pause.what()));
+        }
+    }
+    for sender in &standing.senders {
+        print_line(&format!("sends from this ledger since {}: {}", sender.since.rfc3339(), sender.name));
+    }
+    note(if standing.senders.is_empty() {
+        "note: no process sends from this ledger now, so there is no bind, and no circuit is open; \
+         `sms-mcp config check --live` asks each provider"
+    } else {
+        "note: circuits and binds are known to those processes alone; their logs say `circuit open`, `a bind \
+         is up`, `no bind` and `a bind was lost` with the provider's name; `sms-mcp config check --live` asks \
+         each provider"
+    });
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! `send`: one message.
 
 use super::arguments::SendCommand;
-use super::output::{priced, print_json, print_line, print_warnings};
+use super::output::{by, priced, print_json, print_line, print_warnings};
 use super::speech::Speech;
 use crate::engine::contract::{SendAnswer, SendArgs};
 use crate::engine::{Caller, Engine};
@@ -15,13 +15,14 @@ pub(super) async fn send(engine: &Engine, caller: Caller, command: SendCommand) 
     if json {
         return print_json(&answer);
     }
-    print_sent(&answer);
+    print_sent(&answer, engine.has_several_providers());
     Ok(())
 }
 
-fn print_sent(answer: &SendAnswer) {
+fn print_sent(answer: &SendAnswer, has_several: bool) {
     let price = priced(&answer.price);
-    let what = format!("{} segment(s) of {}, {price}", answer.segments, answer.encoding);
+    let by = by(&answer.provider, has_several);
+    let what = format!("{} segment(s) of {}, {price}{by}", answer.segments, answer.encoding);
     match (&answer.id, &answer.quote) {
         (Some(id), _) => {
             let state = serde_json::to_value(answer.status)

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::arguments::Command;
 use crate::engine::contract::{BalanceAnswer, BulkAnswer, ListAnswer, SendAnswer, StatusAnswer};
 use crate::error::{Error, ErrorKind, RefusedRecipient};
-use crate::mcp::render::error_json;
+use crate::mcp::render::{MOST_REFUSED, error_json};
 
 /// What a phrase of the tools is on the command line. The first that fits is taken, so longer ones stand
 /// before what they begin with. `{status}` is the command that shows the message which an error names.
@@ -46,6 +46,9 @@ const POSITIONAL: [(&str, &str, &str); 5] = [
     ("status", "id", "ID"),
     ("reconcile", "id", "ID"),
 ];
+
+/// What stands before the first of several faults in an error that lists all of them.
+const THE_FIRST: &str = "; the first: ";
 
 /// Arguments that are flags in some command.
 const FLAGS: [&str; 12] = [
@@ -152,8 +155,13 @@ impl Speech {
     /// An error as people read it: what happened, what is wrong with which recipient, and what to do.
     pub(super) fn lines(self, error: &Error) -> Vec<String> {
         let id = error.details().message_id.as_deref();
+        let mut message = error.message();
+        if !error.details().refused.is_empty() {
+            // It is told once, among those below.
+            message = message.split(THE_FIRST).next().unwrap_or(message);
+        }
         // What is wrong with a file is shown with its lines.
-        let said = format!("error: {} ({})", self.of_error(error, error.message()), error.kind());
+        let said = format!("error: {} ({})", self.of_error(error, message), error.kind());
         let mut lines: Vec<String> = if error.kind() == ErrorKind::Config {
             said.lines().map(ToOwned::to_owned).collect()
         } else {
@@ -171,11 +179,11 @@ impl Speech {
     /// An error as `--json` prints it.
     pub(super) fn json(self, error: &Error) -> Value {
         let id = error.details().message_id.as_deref();
-        let refused = error
-            .details()
-            .refused
-            .iter()
-            .map(|refused| RefusedRecipient { message: self.say(&refused.message, id), ..refused.clone() });
+        let refused =
+            error.details().refused.iter().take(MOST_REFUSED).map(|refused| RefusedRecipient {
+                message: self.say(&refused.message, id),
+                ..refused.clone()
+            });
         let mut shown = error_json(error);
         let said = [
             ("message", json!(self.of_error(error, error.message()))),

@@ -19,37 +19,23 @@ pub(super) fn read(path: &Path, most_bytes: u64) -> std::io::Result<String> {
     }
 }
 
-/// Shorter tokens can be guessed.
-const SHORTEST_TOKEN: usize = 20;
-
-/// What the operator should look at, in words.
-pub(super) fn warnings(
+/// The files that hold a secret and that others than their owner may read, with what is said of each.
+pub(super) fn open_to_others(
     config: &Config,
     file: Option<&Path>,
     is_in_file: bool,
-    token: Option<&str>,
-) -> Vec<String> {
+) -> Vec<(String, String)> {
     let secrets = secrets(config).filter_map(|secret| match secret {
         Secret::File(path) => Some(path.as_path()),
         Secret::Text(_) | Secret::Env(_) => None,
     });
-    let files = file.filter(|_| is_in_file).into_iter().chain(secrets);
-    let mut warnings: Vec<String> = files
-        .filter(|file| is_open_to_others(file))
-        .map(|file| {
-            format!(
-                "{} holds a secret, and others than its owner may read it: `chmod 600` it",
-                file.display()
-            )
-        })
-        .collect();
-    if token.is_some_and(|token| token.chars().count() < SHORTEST_TOKEN) {
-        warnings.push(format!(
-            "http.token is shorter than {SHORTEST_TOKEN} characters, and can be guessed: \
-            `openssl rand -hex 32` makes one"
-        ));
-    }
-    warnings
+    let files = file.filter(|_| is_in_file).into_iter().chain(secrets).filter(|file| is_open_to_others(file));
+    let said = files.map(|file| {
+        let file = file.display().to_string();
+        let text = format!("{file} holds a secret, and others than its owner may read it: `chmod 600` it");
+        (file, text)
+    });
+    said.collect()
 }
 
 /// Whether the file itself holds a secret.
@@ -58,7 +44,7 @@ pub(super) fn holds_secret(config: &Config) -> bool {
 }
 
 /// Every secret that is set.
-fn secrets(config: &Config) -> impl Iterator<Item = &Secret> {
+pub(super) fn secrets(config: &Config) -> impl Iterator<Item = &Secret> {
     let providers = config
         .provider
         .iter()

@@ -3,104 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use toml::de::DeTable;
-use toml::{Table, Value};
-
+use super::checks::check;
 use super::files;
-use super::older::older_form;
-use super::settings::{Config, LogFormat, LogLevel, config_error};
+use super::findings::{Finding, Read};
+use super::origins::Origins;
+use super::outbox;
+use super::places::{MarkPlace, has_real, ledger_paths, mark_place};
+use super::read::{MAX_FILE_BYTES, OVERRIDE_PREFIX, override_from_environment, parse, read_file};
+use super::settings::{Config, config_error};
+use super::sources::Sources;
 use super::user::user;
 use crate::error::Result;
-use crate::mcp::Toolset;
 use crate::provider::ProviderConfig;
 use crate::provider::settings::Secrets;
-use crate::setting::{Secret, SecretText, Span};
-use crate::sms::money::Amount;
-
-/// Environment variables that override settings start so; `SMS_MCP__GUARD__DAY_SPEND` is `[guard] day_spend`.
-const OVERRIDE_PREFIX: &str = "SMS_MCP__";
-
-/// Largest configuration file, so that a wrong `--config` (a log, a disk image) is refused and not read.
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
-
-/// What the command line says about the configuration.
-#[derive(Clone, Debug, Default)]
-pub struct Flags {
-    /// `--config FILE`
-    pub config: Option<PathBuf>,
-    /// `--ledger FILE`
-    pub ledger: Option<PathBuf>,
-    /// `--log LEVEL`
-    pub log: Option<LogLevel>,
-    /// `--log-format text|json`
-    pub log_format: Option<LogFormat>,
-    /// `serve --toolsets SET,SET`; empty where it is not said.
-    pub toolsets: Vec<Toolset>,
-    /// `serve --read-only`
-    pub read_only: bool,
-}
-
-/// Where settings come from: the command line and the environment.
-#[derive(Clone, Debug, Default)]
-pub struct Sources {
-    /// The command line.
-    pub flags: Flags,
-    /// The environment.
-    pub environment: BTreeMap<String, String>,
-}
-
-impl Sources {
-    /// The real environment of this process (the variables that are text), with the word of the system
-    /// whether it is a container.
-    pub fn from_process(flags: Flags) -> Self {
-        let variables = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        let mut environment: BTreeMap<String, String> = variables.collect();
-        if CONTAINER_FILES.iter().any(|file| Path::new(file).exists()) {
-            environment.entry(CONTAINER.to_owned()).or_insert_with(|| "yes".to_owned());
-        }
-        Self { flags, environment }
-    }
-}
-
-/// Says "yes" or "no" where what this program takes for a container is none, or the other way round.
-const CONTAINER: &str = "SMS_MCP_CONTAINER";
-
-/// What Docker and Podman leave in a container.
-const CONTAINER_FILES: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
-
-/// What Kubernetes, and Podman and systemd, set in one.
-const CONTAINER_VARIABLES: [&str; 2] = ["KUBERNETES_SERVICE_HOST", "container"];
-
-fn is_container(environment: &BTreeMap<String, String>) -> Result<bool> {
-    match environment.get(CONTAINER).map(String::as_str) {
-        Some("yes") => Ok(true),
-        Some("no") => Ok(false),
-        Some(other) => {
-            Err(config_error(format!("environment variable {CONTAINER} is \"{other}\"; it is yes or no")))
-        }
-        None => Ok(CONTAINER_VARIABLES.iter().any(|name| environment.contains_key(*name))),
-    }
-}
-
-/// Where the mark of the ledger is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MarkPlace {
-    /// In the user's state folder, under a name made of the ledger's path.
-    Folder(PathBuf),
-    /// In this file.
-    File(PathBuf),
-}
-
-impl MarkPlace {
-    /// What is written.
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::Folder(path) | Self::File(path) => path,
-        }
-    }
-}
+use crate::setting::{Secret, SecretText};
 
 /// A configuration that was read and checked, with what it stands for on this machine.
 #[derive(Clone, Debug)]
@@ -126,8 +42,10 @@ pub struct Loaded {
     pub secrets: Vec<Secrets>,
     /// The secret that signs forwarded events, if one is configured.
     pub forward_secret: Option<SecretText>,
-    /// What the operator should look at.
-    pub warnings: Vec<String>,
+    /// Where each setting comes from.
+    pub origins: Origins,
+    /// What the operator should mend or look at, the worst first.
+    pub findings: Vec<Finding>,
     /// The operating-system user, who is the principal of stdio and of the command line.
     pub user: String,
 }
@@ -139,7 +57,103 @@ pub struct Loaded {
 /// variable, the setting, and what would be right.
 pub fn load(sources: &Sources) -> Result<Loaded> {
     let folders = directories::ProjectDirs::from("", "", "sms-mcp");
-    let (file, text) = read_file(sources, folders.as_ref())?;
+    let Merged { mut config, file, text, is_secret_in_file } = merge(sources, folders.as_ref())?;
+    let (ledger, live_ledger) = ledger_paths(&config, sources, folders.as_ref())?;
+    outbox::settle(&mut config, &ledger);
+    let mark = mark_place(&config, &ledger, sources, folders.as_ref())?;
+    if let Some(mark) = &mark {
+        files::check_links("the mark of the ledger", mark.path())?;
+    }
+    // SQLite writes beside it, too.
+    for end in ["", "-wal", "-shm", ".live"] {
+        let mut file = ledger.clone().into_os_string();
+        file.push(end);
+        files::check_links("the ledger", Path::new(&file))?;
+    }
+    for file in config.provider.iter().filter_map(|provider| provider.settings().writes()) {
+        files::check_links("the sandbox's outbox", file)?;
+    }
+    let http_token = secret("http.token", config.http.token.as_ref(), &sources.environment)?;
+    let secrets = config
+        .provider
+        .iter()
+        .map(|provider| provider_secrets(provider, &sources.environment))
+        .collect::<Result<Vec<_>>>()?;
+    let forward_secret = secret("forward.secret", config.forward.secret.as_ref(), &sources.environment)?;
+    let origins = Origins::new(file.as_deref(), &text, sources);
+    let mut findings = Read {
+        config: &config,
+        origins: &origins,
+        file: file.as_deref(),
+        is_secret_in_file,
+        http_token: http_token.as_ref(),
+        forward_secret: forward_secret.as_ref(),
+        secrets: &secrets,
+    }
+    .findings();
+    findings.extend(mark.as_ref().filter(|mark| ledger.parent() == mark.path().parent()).map(|mark| {
+        Finding::warning(
+            "ledger.mark",
+            format!(
+                "the mark {} lies beside the ledger: a restore of that folder restores both, and is not \
+                 noticed",
+                mark.path().display()
+            ),
+        )
+    }));
+    let has_real = has_real(&config);
+    let user = user();
+    let overrides =
+        sources.environment.keys().filter(|name| name.starts_with(OVERRIDE_PREFIX)).cloned().collect();
+    Ok(Loaded {
+        config,
+        file,
+        overrides,
+        ledger,
+        live_ledger,
+        mark,
+        has_real,
+        http_token,
+        secrets,
+        forward_secret,
+        origins,
+        findings,
+        user,
+    })
+}
+
+/// Whether a text can be the settings' file, whatever secrets it names.
+///
+/// # Errors
+/// As [`load`].
+pub fn check_text(text: &str) -> Result<()> {
+    check(&parse(Path::new("the file"), text)?)
+}
+
+/// The variables of the environment in which the secrets of a file with this text are.
+///
+/// # Errors
+/// As [`load`].
+pub fn variables(text: &str) -> Result<Vec<String>> {
+    let config = parse(Path::new("the file"), text)?;
+    let names = files::secrets(&config).filter_map(|secret| match secret {
+        Secret::Env(name) => Some(Secret::shown(name).to_owned()),
+        Secret::Text(_) | Secret::File(_) => None,
+    });
+    Ok(names.collect())
+}
+
+/// The settings of all sources, with the file's text.
+struct Merged {
+    config: Config,
+    file: Option<PathBuf>,
+    text: String,
+    is_secret_in_file: bool,
+}
+
+/// Reads the file, then what the environment and the flags say otherwise, and checks the whole.
+fn merge(sources: &Sources, folders: Option<&directories::ProjectDirs>) -> Result<Merged> {
+    let (file, text) = read_file(sources, folders)?;
     let mut config = match &file {
         Some(path) => parse(path, &text)?,
         None => Config::default(),
@@ -160,396 +174,7 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
         config.provider.push(ProviderConfig::Sandbox(Box::default()));
     }
     check(&config)?;
-    let (ledger, live_ledger) = ledger_paths(&config, sources, folders.as_ref())?;
-    let mark = mark_place(&config, &ledger, sources, folders.as_ref())?;
-    if let Some(mark) = &mark {
-        files::check_links("the mark of the ledger", mark.path())?;
-    }
-    // SQLite writes beside it, too.
-    for end in ["", "-wal", "-shm", ".live"] {
-        let mut file = ledger.clone().into_os_string();
-        file.push(end);
-        files::check_links("the ledger", Path::new(&file))?;
-    }
-    for file in config.provider.iter().filter_map(|provider| provider.settings().writes()) {
-        files::check_links("the sandbox's outbox", file)?;
-    }
-    let http_token = secret("http.token", config.http.token.as_ref(), &sources.environment)?;
-    let secrets = config
-        .provider
-        .iter()
-        .map(|provider| provider_secrets(provider, &sources.environment))
-        .collect::<Result<_>>()?;
-    let forward_secret = secret("forward.secret", config.forward.secret.as_ref(), &sources.environment)?;
-    let mut warnings = files::warnings(
-        &config,
-        file.as_deref(),
-        is_secret_in_file,
-        http_token.as_ref().map(SecretText::expose),
-    );
-    warnings.extend(mark.as_ref().filter(|mark| ledger.parent() == mark.path().parent()).map(|mark| {
-        format!(
-            "the mark {} lies beside the ledger: a restore of that folder restores both, and is not noticed",
-            mark.path().display()
-        )
-    }));
-    let has_real = has_real(&config);
-    let user = user();
-    let overrides =
-        sources.environment.keys().filter(|name| name.starts_with(OVERRIDE_PREFIX)).cloned().collect();
-    Ok(Loaded {
-        config,
-        file,
-        overrides,
-        ledger,
-        live_ledger,
-        mark,
-        has_real,
-        http_token,
-        secrets,
-        forward_secret,
-        warnings,
-        user,
-    })
-}
-
-/// The file named by `--config` or `SMS_MCP_CONFIG` must exist; the one in the user's folder may be missing.
-fn read_file(
-    sources: &Sources,
-    folders: Option<&directories::ProjectDirs>,
-) -> Result<(Option<PathBuf>, String)> {
-    let named =
-        sources.flags.config.clone().or_else(|| sources.environment.get("SMS_MCP_CONFIG").map(PathBuf::from));
-    let path = match (&named, folders) {
-        (Some(path), _) => path.clone(),
-        (None, Some(folders)) => folders.config_dir().join("config.toml"),
-        (None, None) => return Ok((None, String::new())),
-    };
-    let cannot = |error: std::io::Error| {
-        config_error(format!("cannot read the configuration file {}: {error}", path.display()))
-    };
-    match std::fs::metadata(&path) {
-        Ok(metadata) if metadata.len() > MAX_FILE_BYTES => {
-            return Err(config_error(format!(
-                "{} is larger than {MAX_FILE_BYTES} bytes, so it is no configuration file",
-                path.display()
-            )));
-        }
-        Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => {
-            return Ok((None, String::new()));
-        }
-        Err(error) => return Err(cannot(error)),
-    }
-    let text = files::read(&path, MAX_FILE_BYTES).map_err(cannot)?;
-    Ok((Some(path), text))
-}
-
-/// Parses the file alone, so that errors can say the line. They quote no line of it, since a line may hold a
-/// secret.
-fn parse(path: &Path, text: &str) -> Result<Config> {
-    toml::from_str(text).map_err(|error| {
-        let wrong = error.message().trim();
-        let (start, wrong) = match provider_fault(text, wrong) {
-            Some((start, name)) => (Some(start), format!("`{name}` of this provider: {wrong}")),
-            None => (error.span().map(|span| span.start), wrong.to_owned()),
-        };
-        let place = start.map_or_else(String::new, |start| {
-            let before = text.get(..start).unwrap_or(text);
-            let line = before.matches('\n').count() + 1;
-            let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-            format!(":{line}:{column}")
-        });
-        let wrong = older_form(&wrong).unwrap_or(wrong);
-        config_error(format!("{}{place}: {wrong}", path.display()))
-    })
-}
-
-/// Which provider's setting an error speaks of, and where that stands. What `kind` chooses is read only after
-/// all of its table, so the error itself knows the table's place alone. The setting that fails alike with
-/// nothing but the kind beside it is the one.
-fn provider_fault(text: &str, wrong: &str) -> Option<(usize, String)> {
-    let places = DeTable::parse(text).ok()?;
-    let places = places.get_ref().get("provider")?.get_ref().as_array()?;
-    let table: Table = text.parse().ok()?;
-    for (entry, places) in table.get("provider")?.as_array()?.iter().zip(places.iter()) {
-        let (entry, places) = (entry.as_table()?, places.get_ref().as_table()?);
-        let kind = entry.get("kind")?;
-        for (place, _) in places {
-            let name = place.get_ref().as_ref();
-            let alone = Table::from_iter([
-                ("kind".to_owned(), kind.clone()),
-                (name.to_owned(), entry.get(name)?.clone()),
-            ]);
-            let failed = ProviderConfig::deserialize(Value::Table(alone)).err();
-            if name != "kind" && failed.is_some_and(|error| error.message().trim() == wrong) {
-                return Some((place.span().start, name.to_owned()));
-            }
-        }
-    }
-    None
-}
-
-fn override_from_environment(
-    config: Config,
-    text: &str,
-    environment: &BTreeMap<String, String>,
-) -> Result<Config> {
-    if let Some(name) = environment.keys().find(|name| is_near_miss(name)) {
-        return Err(config_error(format!(
-            "environment variable {name} sets nothing; a setting has two underscores, as \
-             SMS_MCP__GUARD__DAY_SPEND"
-        )));
-    }
-    let overrides: Vec<_> =
-        environment.iter().filter(|(name, _)| name.starts_with(OVERRIDE_PREFIX)).collect();
-    if overrides.is_empty() {
-        return Ok(config);
-    }
-    let mut table: Table = text.parse().map_err(|_| config_error("the configuration file does not parse"))?;
-    let mut config = config;
-    let mut waiting = overrides;
-    // An override may need another one first (a provider's setting needs its kind), so try again while that
-    // helps.
-    while !waiting.is_empty() {
-        let before = waiting.len();
-        let mut why = None;
-        waiting.retain(|(name, value)| match apply(&table, name, value) {
-            Ok((read, changed)) => {
-                config = read;
-                table = changed;
-                false
-            }
-            Err(error) => {
-                why.get_or_insert(error);
-                true
-            }
-        });
-        if let (Some(error), true) = (why, waiting.len() == before) {
-            return Err(error);
-        }
-    }
-    Ok(config)
-}
-
-/// Whether a variable is meant as a setting but lacks an underscore: a limit that is not set must not go
-/// unnoticed.
-fn is_near_miss(name: &str) -> bool {
-    let Some(rest) = name.strip_prefix("SMS_MCP_").filter(|rest| !rest.starts_with('_')) else {
-        return false;
-    };
-    let sections = [
-        "GUARD", "RATES", "SEND", "LEDGER", "HTTP", "TOOLS", "LOG", "REPLIES", "FORWARD", "PROVIDER", "ROUTE",
-    ];
-    rest.starts_with("GUARD_")
-        || rest.split_once("__").is_some_and(|(section, _)| sections.contains(&section))
-}
-
-/// The table and the configuration with one override applied.
-fn apply(table: &Table, name: &str, value: &str) -> Result<(Config, Table)> {
-    let keys: Vec<String> =
-        name.trim_start_matches(OVERRIDE_PREFIX).split("__").map(str::to_ascii_lowercase).collect();
-    // "5" may be meant as a number or as text: the reading that the setting takes is the right one.
-    let as_toml = format!("v = {value}").parse::<Table>().ok().and_then(|mut read| read.remove("v"));
-    let mut why = String::new();
-    for candidate in as_toml.into_iter().chain(std::iter::once(Value::String(value.to_owned()))) {
-        let mut changed = table.clone();
-        match put(&mut changed, &keys, candidate) {
-            Ok(()) => match Config::deserialize(Value::Table(changed.clone())) {
-                Ok(read) => return Ok((read, changed)),
-                Err(error) => why = error.message().trim().to_owned(),
-            },
-            Err(wrong) => why = wrong,
-        }
-    }
-    let why = older_form(&why).unwrap_or(why);
-    // That shows the whole value, with the secrets that may be in it.
-    let why = if why.contains("expected struct") {
-        format!("this is a table; write {name}__KEY for one of its settings")
-    } else {
-        why
-    };
-    Err(config_error(format!("environment variable {name} (setting {}): {why}", keys.join("."))))
-}
-
-/// Sets `table.a.b.c`; a number among the keys counts the entries of a list of tables from 0.
-fn put(table: &mut Table, keys: &[String], value: Value) -> std::result::Result<(), String> {
-    let Some((first, rest)) = keys.split_first() else {
-        return Err("names no setting; write SMS_MCP__SECTION__KEY".to_owned());
-    };
-    if rest.is_empty() {
-        table.insert(first.clone(), value);
-        return Ok(());
-    }
-    let is_list = rest.first().is_some_and(|key| key.parse::<usize>().is_ok());
-    let slot = table
-        .entry(first.clone())
-        .or_insert_with(|| if is_list { Value::Array(Vec::new()) } else { Value::Table(Table::new()) });
-    match slot {
-        Value::Table(inner) => put(inner, rest, value),
-        Value::Array(list) => {
-            let (Some(index), Some(rest)) =
-                (rest.first().and_then(|key| key.parse::<usize>().ok()), rest.get(1..))
-            else {
-                return Err(format!("\"{first}\" is a list; write its number first, as {first}__0__key"));
-            };
-            if index == list.len() {
-                list.push(Value::Table(Table::new()));
-            }
-            match list.get_mut(index) {
-                Some(Value::Table(inner)) => put(inner, rest, value),
-                _ => Err(format!("\"{first}\" has {} entries, counted from 0", list.len())),
-            }
-        }
-        _ => Err(format!("\"{first}\" is no section")),
-    }
-}
-
-/// Checks what types cannot say.
-fn check(config: &Config) -> Result<()> {
-    let guard = &config.guard;
-    let amounts = [
-        ("session_spend", Some(guard.session_spend)),
-        ("day_spend", Some(guard.day_spend)),
-        ("total_spend", guard.total_spend),
-    ];
-    for (name, amount) in amounts {
-        if amount.is_some_and(|amount| amount < Amount(0)) {
-            return Err(config_error(format!("guard.{name} is negative; a limit is 0 or more")));
-        }
-    }
-    if guard.price_when_unknown <= Amount(0) {
-        return Err(config_error(
-            "guard.price_when_unknown must be more than 0: it is what an unknown price is taken for",
-        ));
-    }
-    if let Some((destination, _)) = config.rates.iter().find(|(_, rate)| **rate <= Amount(0)) {
-        return Err(config_error(format!("rates.\"{destination}\" must be more than 0")));
-    }
-    let counts = [
-        ("guard.max_segments", guard.max_segments, 255),
-        ("guard.bulk_max", guard.bulk_max, 100_000),
-        ("guard.sends_per_second", guard.sends_per_second, 1_000_000),
-        ("send.concurrency", config.send.concurrency, 1_024),
-        ("http.max_connections", config.http.max_connections, 100_000),
-        ("http.max_connections_per_address", config.http.max_connections_per_address, 100_000),
-        ("http.max_sessions", config.http.max_sessions, 100_000),
-        ("http.max_body_bytes", config.http.max_body_bytes, 64 * 1024 * 1024),
-    ];
-    for (name, count, most) in counts {
-        if count == 0 || count > most {
-            return Err(config_error(format!("{name} is {count}; it must be from 1 to {most}")));
-        }
-    }
-    if guard.recipient_per_day > 1_000 {
-        return Err(config_error(format!(
-            "guard.recipient_per_day is {}; it must be from 0 to 1000",
-            guard.recipient_per_day
-        )));
-    }
-    for (name, span) in [
-        ("guard.session_idle", guard.session_idle),
-        ("send.timeout", config.send.timeout),
-        ("send.queue_max_age", config.send.queue_max_age),
-        ("send.stop_within", config.send.stop_within),
-        ("http.header_timeout", config.http.header_timeout),
-        ("http.body_timeout", config.http.body_timeout),
-        ("http.write_timeout", config.http.write_timeout),
-    ] {
-        if span.as_millis() == 0 {
-            return Err(config_error(format!("{name} must be more than 0")));
-        }
-    }
-    if config.tools.toolsets.is_empty() {
-        return Err(config_error("tools.toolsets is empty: nothing would be offered; there is \"core\""));
-    }
-    config.replies.words().map_err(|error| config_error(error.message()))?;
-    check_keep_for(config)?;
-    check_providers(config)
-}
-
-/// The shortest time after which a message is forgotten: its key is known for as long, and a retry comes
-/// sooner.
-const LEAST_KEPT: Span = Span::hours(30 * 24);
-
-/// Nothing may be forgotten that a setting still looks back at.
-fn check_keep_for(config: &Config) -> Result<()> {
-    let Some(keep_for) = config.ledger.keep_for else { return Ok(()) };
-    let guard = &config.guard;
-    let needs = [
-        ("30 days", LEAST_KEPT),
-        ("guard.duplicate_window", guard.duplicate_window),
-        ("guard.session_idle", guard.session_idle),
-    ];
-    match needs.into_iter().find(|(_, least)| keep_for < *least) {
-        Some((what, least)) => {
-            Err(config_error(format!("ledger.keep_for is {keep_for}; it must be at least {least} ({what})")))
-        }
-        None => Ok(()),
-    }
-}
-
-/// Longest name of a provider; it is part of addresses.
-const MAX_NAME: usize = 64;
-
-fn check_providers(config: &Config) -> Result<()> {
-    let mut names = Vec::with_capacity(config.provider.len());
-    for provider in &config.provider {
-        let name = provider.name();
-        let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-        if name.is_empty() || name.len() > MAX_NAME || !is_plain {
-            return Err(config_error(format!(
-                "provider.name \"{name}\" must be 1 to {MAX_NAME} letters, digits, \"-\", \"_\" or \".\""
-            )));
-        }
-        if names.contains(&name) {
-            return Err(config_error(format!(
-                "two [[provider]] tables are called \"{name}\"; give each its own name"
-            )));
-        }
-        names.push(name);
-        provider
-            .settings()
-            .check()
-            .map_err(|wrong| config_error(format!("[[provider]] \"{name}\": {wrong}")))?;
-        if let Some(longest) =
-            provider.settings().longest_send().filter(|longest| *longest >= config.send.timeout.duration())
-        {
-            return Err(config_error(format!(
-                "[[provider]] \"{name}\": session.link_wait, throttle_wait and answer_timeout are {}s \
-                 together; send.timeout is {} and must be longer",
-                longest.as_secs_f64(),
-                config.send.timeout
-            )));
-        }
-        let rate = provider.settings().rate();
-        for (setting, most) in
-            [("per_second", rate.per_second), ("per_minute", rate.per_minute), ("per_day", rate.per_day)]
-        {
-            if most == Some(0) {
-                return Err(config_error(format!(
-                    "[[provider]] \"{name}\": rate.{setting} is 0; leave it out for no limit"
-                )));
-            }
-        }
-    }
-    if config.provider.len() > 1 && config.route.is_empty() {
-        return Err(config_error(
-            "there are several [[provider]] tables and no [[route]] that says which carries what",
-        ));
-    }
-    for (route, number) in config.route.iter().zip(1..) {
-        if route.providers.is_empty() {
-            return Err(config_error(format!("[[route]] {number} names no providers")));
-        }
-        if let Some(unknown) = route.providers.iter().find(|name| !names.contains(&name.as_str())) {
-            return Err(config_error(format!(
-                "[[route]] {number} names the provider \"{unknown}\"; there are {}",
-                names.join(", ")
-            )));
-        }
-    }
-    Ok(())
+    Ok(Merged { config, file, text, is_secret_in_file })
 }
 
 fn provider_secrets(provider: &ProviderConfig, environment: &BTreeMap<String, String>) -> Result<Secrets> {
@@ -579,88 +204,6 @@ fn provider_secrets(provider: &ProviderConfig, environment: &BTreeMap<String, St
     Ok(secrets)
 }
 
-fn has_real(config: &Config) -> bool {
-    config.provider.iter().any(|provider| provider.settings().is_real())
-}
-
-/// Where the mark of the ledger is. A container's own folders end with it, so there somebody has to say where
-/// it outlives both it and a restore of the ledger.
-fn mark_place(
-    config: &Config,
-    ledger: &Path,
-    sources: &Sources,
-    folders: Option<&directories::ProjectDirs>,
-) -> Result<Option<MarkPlace>> {
-    match &config.ledger.mark {
-        Some(mark) if mark.as_os_str() == "none" => return Ok(None),
-        Some(mark) if mark.as_os_str().is_empty() => {
-            return Err(config_error("ledger.mark is empty; name a file, or write \"none\""));
-        }
-        Some(mark) if mark == ledger => {
-            return Err(config_error(
-                "ledger.mark is the ledger itself; name another file, or write \"none\"",
-            ));
-        }
-        Some(mark) => return Ok(Some(MarkPlace::File(mark.clone()))),
-        None => {}
-    }
-    let is_needed = has_real(config);
-    if is_needed && is_container(&sources.environment)? {
-        return Err(config_error(
-            "this is a container, and nothing says where the mark is kept that tells an older ledger from \
-             this one. Add these two lines: `[ledger]` and \
-             `mark = \"/mark/ledger.mark\"`, a file on a volume of its own, which no restore of the ledger \
-             restores; or `mark = \"none\"` to do without",
-        ));
-    }
-    match folders.and_then(state_folder) {
-        Some(folder) => Ok(Some(MarkPlace::Folder(folder))),
-        None if is_needed => Err(config_error(
-            "this user has no home folder for the mark of the ledger; name a file in [ledger] mark, or \
-             write \"none\"",
-        )),
-        None => Ok(None),
-    }
-}
-
-/// The user's state folder for this program. Where a system has none of its own it is the usual one of other
-/// systems, and not the folder of data, in which the ledger is.
-fn state_folder(folders: &directories::ProjectDirs) -> Option<PathBuf> {
-    let usual = || directories::BaseDirs::new().map(|base| base.home_dir().join(".local/state/sms-mcp"));
-    folders.state_dir().map(Path::to_owned).or_else(usual)
-}
-
-/// The ledger that the command line or the environment names, whatever the configuration says.
-pub fn named_ledger(sources: &Sources) -> Option<PathBuf> {
-    sources.flags.ledger.clone().or_else(|| sources.environment.get("SMS_MCP_LEDGER").map(PathBuf::from))
-}
-
-/// The ledger's file, and where that is the sandbox's own, the file of real providers.
-fn ledger_paths(
-    config: &Config,
-    sources: &Sources,
-    folders: Option<&directories::ProjectDirs>,
-) -> Result<(PathBuf, Option<PathBuf>)> {
-    let named = named_ledger(sources).or_else(|| config.ledger.file.clone());
-    match (named, folders) {
-        (Some(path), _) if path.as_os_str().is_empty() => {
-            Err(config_error("the ledger's file name is empty"))
-        }
-        (Some(path), _) => Ok((path, None)),
-        (None, Some(folders)) => {
-            let live = folders.data_local_dir().join("ledger.db");
-            Ok(if has_real(config) {
-                (live, None)
-            } else {
-                (folders.data_local_dir().join("sandbox.db"), Some(live))
-            })
-        }
-        (None, None) => Err(config_error(
-            "this user has no home folder for the ledger; name a file with --ledger or SMS_MCP_LEDGER",
-        )),
-    }
-}
-
 /// The secret of this setting: as it stands there, in its variable, or in its file.
 ///
 /// # Errors
@@ -686,6 +229,10 @@ fn secret(
                     "{setting} names the environment variable {}, which is not set",
                     Secret::shown(name)
                 ))
+                .next(
+                    "Set it where this program is started: in the shell, or in `env` of the client's entry for \
+                     this server. Then check with `sms-mcp config check`. Nothing was started.",
+                )
             };
             environment.get(name).ok_or_else(missing)?.trim().to_owned()
         }
@@ -706,7 +253,9 @@ fn secret(
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::Flags;
     use super::*;
+    use crate::sms::money::Amount;
 
     fn with_environment(pairs: &[(&str, &str)]) -> Result<Loaded> {
         let mut environment: BTreeMap<String, String> =

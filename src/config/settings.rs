@@ -125,6 +125,9 @@ pub enum LogFormat {
     Json,
 }
 
+/// Every kind of provider.
+pub const KINDS: &[&str] = ProviderConfig::KINDS;
+
 /// What is wrong with the settings.
 pub(super) fn config_error(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Config, message)

@@ -5,6 +5,9 @@
 //! what agents may do, a [`Caller`] is not enough: it asks for a [`Person`], which only the gate of the
 //! command line makes.
 
+use crate::clock::Timestamp;
+use crate::ledger::Act;
+
 /// Who calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
@@ -35,6 +38,11 @@ impl Caller {
     /// The same one, about the messages and budgets of another principal.
     pub fn about(self, principal: impl Into<String>) -> Self {
         Self { principal: principal.into(), ..self }
+    }
+
+    /// What this caller is about to do, for the ledger. Unlike the log it may name a number.
+    pub(super) fn act(&self, verb: &str, subject: &str, at: Timestamp) -> Act {
+        Act { at, who: self.actor.clone(), verb: verb.to_owned(), subject: subject.to_owned() }
     }
 
     /// Logs that an operator looked at what is not one principal's alone.

@@ -51,6 +51,53 @@ pub struct Settings {
     pub write_timeout: Span,
 }
 
+impl Settings {
+    /// Checks what types cannot say: names that no request could ever be called by.
+    ///
+    /// # Errors
+    /// What is wrong, naming the setting and what would be right.
+    pub fn check(&self) -> Result<(), String> {
+        for host in &self.allowed_hosts {
+            let name = host.split_once("://").map_or(host.as_str(), |(_, rest)| rest);
+            let name = name.split('/').next().unwrap_or(name);
+            if name != host {
+                return Err(format!(
+                    "http.allowed_hosts has \"{host}\", which is an address and lets nobody in; a host has no \
+                     scheme and no path: write \"{name}\""
+                ));
+            }
+        }
+        for origin in &self.allowed_origins {
+            if !origin.contains("://") && !origin.eq_ignore_ascii_case("null") {
+                return Err(format!(
+                    "http.allowed_origins has \"{origin}\" without a scheme, which lets no page in; write \
+                     \"https://{origin}\""
+                ));
+            }
+        }
+        match &self.public_url {
+            Some(url) => check_public(url),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Vendors are given addresses below it, so it has to be a whole one.
+fn check_public(url: &str) -> Result<(), String> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Err(format!(
+            "http.public_url \"{url}\" has no scheme, so that no vendor could call it; write \"https://{url}\""
+        ));
+    };
+    let is_web = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    let is_host = url.parse::<http::Uri>().is_ok_and(|url| url.host().is_some());
+    if !is_web || !is_host || rest.contains(['?', '#', '@']) {
+        return Err("http.public_url is no address such as \"https://sms.example.com\" (no query, no user)"
+            .to_owned());
+    }
+    Ok(())
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -69,5 +116,33 @@ impl Default for Settings {
             body_timeout: Span::seconds(10),
             write_timeout: Span::seconds(30),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_name_that_nobody_could_call_is_refused_with_the_one_that_is_right() {
+        for (setting, right) in [
+            ("allowed_hosts = [\"https://sms.example.com\"]", "\"sms.example.com\""),
+            ("allowed_hosts = [\"sms.example.com/mcp\"]", "\"sms.example.com\""),
+            ("allowed_origins = [\"app.example.com\"]", "\"https://app.example.com\""),
+            ("public_url = \"sms.example.com\"", "\"https://sms.example.com\""),
+            ("public_url = \"sms.example.com:8443/x\"", "\"https://sms.example.com:8443/x\""),
+            ("public_url = \"ftp://sms.example.com\"", "\"https://sms.example.com\""),
+            ("public_url = \"https://\"", "\"https://sms.example.com\""),
+            ("public_url = \"https://sms.example.com/?a=1\"", "no query"),
+        ] {
+            let settings: Settings = toml::from_str(setting).unwrap();
+            let why = settings.check().unwrap_err();
+            assert!(why.contains(right) && why.contains(setting.split(' ').next().unwrap()), "{why}");
+        }
+        let fine = "allowed_hosts = [\"sms.example.com\", \"a.example:8443\", \"2001:db8::7\"]\n\
+            allowed_origins = [\"https://app.example.com\", \"http://localhost:*\", \"null\"]\n\
+            public_url = \"http://127.0.0.1:8787/sms\"\n";
+        assert_eq!(toml::from_str::<Settings>(fine).unwrap().check(), Ok(()));
     }
 }

@@ -5,10 +5,10 @@
 use async_trait::async_trait;
 
 use super::model::{
-    Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Intent, LookClaim, Many, Nameless,
-    NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended, Pending, ProviderName, Recheck, Record,
-    Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment, Settled, Settlement, Target,
-    VendorId, Whole,
+    Act, Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Intent, LookClaim, Many,
+    Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended, Pending, ProviderName, Recheck,
+    Record, Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment, Settled, Settlement,
+    Target, VendorId, Whole,
 };
 use super::told::Unmatched;
 pub use super::{clients::Clients, long_reply::LongReplies, told::Told, upkeep::Upkeep};
@@ -256,11 +256,28 @@ pub trait Accounts: Send + Sync {
     /// Every budget of the ledger that still matters, for the operator.
     async fn all_budgets(&self) -> Result<Vec<Budget>>;
 
+    /// The same without those of sessions that ended with their process, but for frozen ones; and how many
+    /// those are.
+    async fn current_budgets(&self) -> Result<(Vec<Budget>, usize)>;
+
+    /// Who has messages or sessions here, by name, at most so many: for the operator, who may look at all of
+    /// them.
+    async fn principals(&self, most: usize) -> Result<Vec<String>>;
+
+    /// How many messages wait in the queue for this provider, and of how many nobody knows the outcome.
+    async fn waiting_at(&self, provider: &str, realm: Realm) -> Result<(u32, u32)>;
+
     /// Unfreezes a budget, for the operator. Returns whether there was a frozen one with this name.
     async fn unfreeze(&self, key: &BudgetKey) -> Result<bool>;
 
     /// Takes the clock as it is from now on, for the operator, after it had been wrong.
     async fn accept_clock(&self) -> Result<()>;
+
+    /// Keeps what an operator is about to do: before it is done, so that nothing is done that is not kept.
+    async fn note_act(&self, act: Act) -> Result<()>;
+
+    /// What operators did, the latest first.
+    async fn acts(&self, most: u32) -> Result<Vec<Act>>;
 }
 
 /// What a principal may look at. Nothing is read without saying whose it is.

@@ -1,5 +1,6 @@
 //! What the ledger is asked and answers, whichever database keeps it.
 
+mod act;
 mod intent;
 mod names;
 mod outbox;
@@ -9,6 +10,7 @@ mod queue;
 mod record;
 mod settlement;
 
+pub use act::Act;
 pub use intent::{
     BaseSession, BatchDraft, Decide, Draft, Idempotency, Intent, MakeDrafts, Many, NewHandle, Payer,
     Reservation, Target,

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use crate::error::Error;
 use crate::sms::untrusted;
 
+/// Most refused recipients of one error that are shown: the message says of how many they are.
+pub const MOST_REFUSED: usize = 100;
+
 /// A tool result from the engine's answer.
 pub fn success<T: Serialize>(answer: &T) -> CallToolResult {
     // The text is the same JSON, for clients that do not read structured content.
@@ -52,7 +55,7 @@ pub fn error_json(error: &Error) -> Value {
             put("provider_said_untrusted", untrusted::escape(said).into());
         }
         if !details.refused.is_empty() {
-            put("refused", json!(details.refused));
+            put("refused", json!(details.refused.iter().take(MOST_REFUSED).collect::<Vec<_>>()));
         }
     }
     shown

@@ -76,6 +76,7 @@ mod tests {
             settings,
             overrides: Vec::new(),
             since_ms: 0,
+            session: None,
             currency: "USD".into(),
             live: true,
             sandbox: false,

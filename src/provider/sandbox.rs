@@ -6,11 +6,12 @@
 //! (ATIS-0300115), so no phone ever has one of these (see [`Fault`]). What a message will become is written
 //! into the sandbox's own id of it, so a status look-up works across restarts.
 //!
-//! With `outbox = "FILE"` each text that it takes is appended there as one JSON line; that append is the act
-//! of sending, which is what crash tests count.
+//! Each text that it takes is appended to its outbox, if it has one ([`outbox`]); that append is the act of
+//! sending, which is what crash tests count.
+
+pub mod outbox;
 
 use std::collections::{BTreeMap, HashSet};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,8 +22,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 
+use outbox::{Outbox, Taken, Unwritten};
+
 use super::exchange::{Enquiry, Event, Finding, Notice, Receipt};
-use super::settings::{Settings, Setup};
+use super::settings::{Settings, Setup, ToldIn};
 use super::{Balance, Build, Capabilities, Outcome, Provider, Submission};
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
@@ -46,9 +49,14 @@ const LATE_MS: i64 = 5_000;
 pub struct Config {
     /// Your name for it, shown in answers.
     pub name: String,
-    /// File to which each text that is taken is appended as one JSON line.
+    /// File to which each text that is taken is appended as one JSON line, or "none". Where nothing but the
+    /// sandbox is configured and texts are kept, by default a bounded one beside the ledger; `sms-mcp outbox`
+    /// shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outbox: Option<PathBuf>,
+    /// The one that it has without being asked: bounded, and made with the first text.
+    #[serde(skip)]
+    pub own_outbox: Option<PathBuf>,
     /// Money on the pretended account at start.
     pub balance: Amount,
     /// ISO 4217 currency of its prices.
@@ -66,6 +74,7 @@ impl Default for Config {
         Self {
             name: "sandbox".to_owned(),
             outbox: None,
+            own_outbox: None,
             balance: Amount::units(100),
             currency: Currency::USD,
             delivery_delay: Span::seconds(1),
@@ -83,8 +92,12 @@ impl Settings for Config {
         false
     }
 
+    fn told_in(&self) -> Option<ToldIn> {
+        Some(ToldIn::Quotes(self.currency))
+    }
+
     fn writes(&self) -> Option<&std::path::Path> {
-        self.outbox.as_deref()
+        self.outbox.as_deref().or(self.own_outbox.as_deref())
     }
 }
 
@@ -239,21 +252,10 @@ impl Timetable {
 }
 
 struct Account {
-    outbox: Option<std::fs::File>,
+    outbox: Option<Outbox>,
     balance_micros: i64,
     sequence: u64,
     throttled: HashSet<String>,
-}
-
-/// One line of the outbox.
-#[derive(Serialize)]
-struct Line<'a> {
-    id: &'a str,
-    to: &'a str,
-    from: Option<&'a str>,
-    text: &'a str,
-    segments: u32,
-    at: String,
 }
 
 impl Sandbox {
@@ -263,8 +265,13 @@ impl Sandbox {
     /// [`ErrorKind::Config`] when the outbox cannot be opened for appending.
     pub fn new(config: Config, clock: SharedClock) -> Result<Self> {
         let outbox = match &config.outbox {
-            Some(path) => Some(open_outbox(path)?),
-            None => None,
+            Some(path) => Some(Outbox::named(path).map_err(|error| {
+                Error::new(
+                    ErrorKind::Config,
+                    format!("the sandbox cannot append to its outbox {}: {error}", path.display()),
+                )
+            })?),
+            None => config.own_outbox.clone().map(Outbox::Own),
         };
         let account =
             Account { outbox, balance_micros: config.balance.0, sequence: 0, throttled: HashSet::new() };
@@ -302,20 +309,28 @@ impl Sandbox {
                 why: "the sandbox account is empty".to_owned(),
             };
         }
-        if let Some(file) = &mut account.outbox {
-            let line = Line {
-                id: submission.id.as_str(),
-                to: submission.to.e164(),
-                from: submission.from.as_deref(),
-                text: &submission.text,
+        if let Some(outbox) = &mut account.outbox {
+            let taken = Taken {
+                id: submission.id.as_str().to_owned(),
+                to: submission.to.e164().to_owned(),
+                from: submission.from.clone(),
+                text: submission.text.clone(),
                 segments: submission.segments,
                 at: now.rfc3339(),
+                provider: Some(self.config.name.clone()),
             };
-            let mut bytes = serde_json::to_vec(&line).unwrap_or_default();
-            bytes.push(b'\n');
-            if let Err(error) = file.write_all(&bytes) {
+            match outbox.append(&taken) {
+                Ok(()) => {}
+                Err(Unwritten::Nothing(error)) => {
+                    return Outcome::NotSent {
+                        retry_after_ms: None,
+                        why: format!("the outbox could not be opened: {error}"),
+                    };
+                }
                 // Part of the line may be there, so nobody can say that it was not sent.
-                return Outcome::Unknown { why: format!("the outbox could not be written: {error}") };
+                Err(Unwritten::Perhaps(error)) => {
+                    return Outcome::Unknown { why: format!("the outbox could not be written: {error}") };
+                }
             }
         }
         account.balance_micros =
@@ -367,36 +382,6 @@ impl Sandbox {
             ..Receipt::new(vendor_id, state, Timestamp(at).plus_ms(delay))
         })
     }
-}
-
-fn open_outbox(path: &std::path::Path) -> Result<std::fs::File> {
-    let mut options = std::fs::OpenOptions::new();
-    options.append(true).create(true).read(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    let open = || -> std::io::Result<std::fs::File> {
-        let mut file = options.open(path)?;
-        // A process that was killed in the middle of an append may have left half a line, where it crossed a
-        // page.
-        if file.metadata()?.len() > 0 {
-            let mut last = [0];
-            file.seek(SeekFrom::End(-1))?;
-            file.read_exact(&mut last)?;
-            if last != *b"\n" {
-                file.write_all(b"\n")?;
-            }
-        }
-        Ok(file)
-    };
-    open().map_err(|error| {
-        Error::new(
-            ErrorKind::Config,
-            format!("the sandbox cannot append to its outbox {}: {error}", path.display()),
-        )
-    })
 }
 
 #[async_trait]

@@ -12,6 +12,7 @@ use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::setting::{Secret, SecretText};
 use crate::sms::message::MessageId;
+use crate::sms::money::Currency;
 
 /// What the settings of every provider can say.
 pub trait Settings {
@@ -38,6 +39,16 @@ pub trait Settings {
         Rate::default()
     }
 
+    /// The currency in which it tells what texts cost, where these settings know it.
+    fn told_in(&self) -> Option<ToldIn> {
+        None
+    }
+
+    /// The carrier's `host:port`, where a connection with a secret or with texts is not encrypted.
+    fn unencrypted(&self) -> Option<&str> {
+        None
+    }
+
     /// How long a send may take by these settings, where they say so: `[send] timeout` has to be longer, or
     /// what was never written counts as unknown.
     fn longest_send(&self) -> Option<Duration> {
@@ -51,6 +62,15 @@ pub trait Settings {
     fn check(&self) -> std::result::Result<(), String> {
         Ok(())
     }
+}
+
+/// In which currency a provider tells prices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToldIn {
+    /// Before a text is sent: without a rate, a text is refused where the budgets are in another currency.
+    Quotes(Currency),
+    /// Only afterwards, for what was sent: what is in another currency than the budgets is not posted.
+    Charges(Currency),
 }
 
 /// One secret among a provider's settings.

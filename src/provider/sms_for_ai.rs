@@ -20,7 +20,7 @@ use crate::provider::exchange::{Enquiry, Event, Finding, ListQuery, Page, Receip
 use crate::provider::rest::amount::{self, Rounding};
 use crate::provider::rest::wording::{self, Wording};
 use crate::provider::rest::{self, Answer, Client, Dialect, Request, digits, json, path_part, unreadable};
-use crate::provider::settings::{Rate, Setup};
+use crate::provider::settings::{Rate, Setup, ToldIn};
 use crate::provider::{Balance, Build, Capabilities, Form, Outcome, Provider, Submission};
 use crate::setting::SecretText;
 use crate::sms::message::State;
@@ -53,6 +53,7 @@ rest::vendor_settings! {
         #[serde(skip_serializing_if = "Vec::is_empty")]
         sent_words: Vec<String> = Vec::new(),
     }
+    told_in |_| Some(ToldIn::Quotes(Currency::USD));
 }
 
 impl Config {

@@ -26,6 +26,30 @@ impl Destination {
     }
 }
 
+impl Destination {
+    /// Some number in it, to ask the price of; nobody is texted there. Nothing where none is found soon.
+    pub fn example(&self) -> Option<Number> {
+        let fits = |text: String| Number::parse(&text, None).ok().filter(|to| self.matches(to).is_some());
+        let filled = |head: &str, digits: usize| {
+            format!("{head}{}", "2025550123".chars().cycle().take(digits).collect::<String>())
+        };
+        match self {
+            Self::Prefix(prefix) => (0..=10).rev().find_map(|more| fits(filled(prefix, more))),
+            Self::Country(region) => {
+                let code = region.calling_code()?;
+                // Where mobile numbers begin in most countries; then, where several share a code, its areas.
+                let usual = ["7", "6", "5", "9", "8", "15", "3", "4", "2", "1"].map(str::to_owned);
+                let areas =
+                    (200..1_000).filter(|_| !region.has_its_code_alone()).map(|area| area.to_string());
+                let heads = usual.into_iter().chain(areas);
+                heads
+                    .map(|head| format!("+{code}{head}"))
+                    .find_map(|head| (5..=9).find_map(|more| fits(filled(&head, more))))
+            }
+        }
+    }
+}
+
 /// Why lists of destinations keep a number out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Barred<'a> {

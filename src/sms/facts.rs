@@ -10,6 +10,9 @@ use super::message::{MessageId, Realm, SessionId, State};
 use super::money::Amount;
 use super::peer::Peer;
 
+/// What the session of a process begins with, over stdio and on the command line: it ends with the process.
+pub const PROCESS_SESSION: &str = "process-";
+
 /// What a budget is called: its scope, its currency, whose it is, and the sandbox where it is of that side.
 /// Nobody else takes one apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,6 +47,12 @@ impl BudgetKey {
     /// The whole name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The session of a process that it is the budget of, if it is one.
+    pub fn process_session(&self) -> Option<&str> {
+        let mut parts = self.0.strip_prefix("session:")?.split(':');
+        parts.nth(1).filter(|session| session.starts_with(PROCESS_SESSION))
     }
 
     /// The currency in which the budget is kept.

@@ -14,6 +14,7 @@
 //! Source: ITU-T E.164 (at most 15 digits, country code first), E.123 (how people write them).
 
 mod heads;
+mod plain;
 mod reading;
 mod spelling;
 
@@ -23,6 +24,7 @@ use std::{
     str::FromStr,
 };
 
+pub use plain::calling_codes;
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberType};
 
 use reading::{Reading, Unread};
@@ -273,13 +275,6 @@ impl Number {
     pub fn is_possible(&self) -> bool {
         self.possible
     }
-}
-
-/// Every calling code that a number can begin with, in no order.
-pub fn calling_codes() -> impl Iterator<Item = i32> {
-    PHONE_NUMBER_UTIL
-        .get_supported_calling_codes()
-        .chain(PHONE_NUMBER_UTIL.get_supported_global_network_calling_codes())
 }
 
 impl PartialEq for Number {

@@ -175,6 +175,9 @@ pub struct Peer {
     pub overrides: Vec<String>,
     /// Since when, in milliseconds.
     pub since_ms: i64,
+    /// The session that ends with it; nothing where it serves those of others, or is of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
     /// The currency of its budgets.
     pub currency: String,
     /// Whether real providers carry for it.
@@ -257,6 +260,7 @@ mod tests {
             settings,
             overrides: Vec::new(),
             since_ms: 0,
+            session: None,
             currency,
             live: true,
             sandbox: false,

@@ -30,8 +30,12 @@ const ARROWS: [(&str, &[&str]); 15] = [
 ];
 
 /// Where the environment may be asked, and for what.
-const ENVIRONMENT: [(&str, &str); 3] =
-    [("config/load.rs", "vars_os"), ("cli/demo.rs", "temp_dir"), ("cli/demo.rs", "current_exe")];
+const ENVIRONMENT: [(&str, &str); 4] = [
+    ("config/sources.rs", "vars_os"),
+    ("cli/clients.rs", "current_exe"),
+    ("cli/demo.rs", "temp_dir"),
+    ("cli/demo.rs", "current_exe"),
+];
 
 /// What a test does that fails because a machine is slow, and the files in which it is something else: a
 /// clock or a limit of a fake, a figure that is printed, the one wait that all tests share, or a time in

@@ -39,7 +39,7 @@ impl Ended {
     }
 }
 
-fn run(mut command: Command) -> Ended {
+pub fn run(mut command: Command) -> Ended {
     Ended::of(command.stdin(Stdio::null()).output().unwrap())
 }
 
@@ -57,7 +57,7 @@ pub fn at_terminal(mut command: Command, typed: &str) -> Ended {
 }
 
 /// The program without any of the outer environment's settings, and with a home of its own.
-fn bare(home: &Path) -> Command {
+pub fn bare(home: &Path) -> Command {
     let mut command = Command::new(program());
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SMS_MCP")) {
         command.env_remove(name);
@@ -100,7 +100,7 @@ impl Desk {
         ended
     }
 
-    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+    pub fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
         let path = self.path().join(name);
         std::fs::write(&path, bytes).unwrap();
         path.to_str().unwrap().to_owned()
@@ -232,7 +232,10 @@ fn bulk_reads_a_spreadsheets_csv_and_fills_each_text() {
         "{ended:?}"
     );
     assert!(ended.out.contains(&format!("named twice, sent once: {ann}")), "{ended:?}");
-    assert!(ended.err.contains(&format!("{ann} stands in lines 2, 4: it gets the text once")), "{ended:?}");
+    assert!(
+        ended.err.contains(&format!("{ann} stands in lines 2 and 4: it gets the text once")),
+        "{ended:?}"
+    );
     assert_eq!(desk.texts(), pairs(&[(&ann, "Hi Ann"), (&bob, "Hi Bob, Jr.")]));
 
     let first = desk.file("first.csv", format!("\u{feff}to\n{}\n", fictional(3)));
@@ -295,11 +298,11 @@ fn bulk_reads_what_spreadsheets_save_and_tells_what_it_left_out() {
         quote["warnings"]
             .as_array()
             .unwrap()
-            .contains(&"2 rows of nothing were left out (lines 3, 4)".into()),
+            .contains(&"2 rows of nothing were left out (lines 3 and 4)".into()),
         "{quote}"
     );
     let ended = desk.done(&["bulk", file.to_str().unwrap(), "--message", "Hi {{name}}"]);
-    assert!(ended.err.contains("2 rows of nothing were left out (lines 3, 4)"), "{ended:?}");
+    assert!(ended.err.contains("2 rows of nothing were left out (lines 3 and 4)"), "{ended:?}");
     assert_eq!(desk.texts(), pairs(&[(&ann, "Hi J\u{f6}rg"), (&bob, "Hi Bob;\nJr.")]));
 }
 
@@ -315,10 +318,9 @@ fn bulk_names_the_line_of_every_row_that_it_does_not_take() {
     assert_eq!(refused.code, 1);
     for part in [
         "4 of 5 recipients",
-        "4,36642E+11: line 4: \"4,36642E+11\" is not a phone number: a spreadsheet rounded it",
-        "/2: lines 5, 7: ",
-        "\"/2\" stands behind a number",
-        "line 6: the phone number is empty",
+        "  line 4: \"4,36642E+11\" is not a phone number: a spreadsheet rounded it",
+        "  lines 5 and 7: it is not a phone number: \"/2\" stands behind a number",
+        "  line 6: the phone number is empty",
         "1 row of nothing was left out (line 3)",
     ] {
         assert!(refused.err.contains(part), "{part}: {refused:?}");
@@ -337,8 +339,8 @@ fn bulk_refuses_all_for_one_bad_number_unless_told_to_skip_it() {
     assert_eq!(refused.code, 1);
     for part in [
         "2 of 3 recipients",
-        "12: line 3: ",
-        "+19005550123: line 4: ",
+        "  line 3: \"12\" ",
+        "  line 4: +19005550123 ",
         "(invalid_number)",
         "(premium_destination)",
         "(recipients_refused)",
@@ -351,7 +353,10 @@ fn bulk_refuses_all_for_one_bad_number_unless_told_to_skip_it() {
     assert!(desk.sent().is_empty());
     let skipped =
         desk.done(&["bulk", &file, "--message", "Hello", "--on-invalid", "skip", "--idempotency-key", "b1"]);
-    assert!(skipped.out.contains("1 sent") && skipped.out.contains("not taken: 12"), "{skipped:?}");
+    assert!(
+        skipped.out.contains("1 sent") && skipped.out.contains("not taken: line 3: \"12\" "),
+        "{skipped:?}"
+    );
     let again =
         desk.done(&["bulk", &file, "--message", "Hello", "--on-invalid", "skip", "--idempotency-key", "b1"]);
     assert!(again.out.contains("nothing was sent again"), "{again:?}");
@@ -632,7 +637,7 @@ fn config_check_names_file_line_column_and_what_would_be_right() {
             "# mine\n[[provider]]\nkind = \"sandbox\"\nname = \"x\"\n  latency = 5\n",
             ":5:3",
             "`latency` of this provider",
-            "a string",
+            "\"5s\"",
         ),
         (
             "provider = [{ kind = \"sandbox\", delivery_delay = \"5\" }]\n",
@@ -646,7 +651,7 @@ fn config_check_names_file_line_column_and_what_would_be_right() {
             "unknown field `day_spent`",
             "`day_spend`",
         ),
-        ("[[provider]]\nname = \"x\"\n", ":1:1", "missing field `kind`", ""),
+        ("[[provider]]\nname = \"x\"\n", ":1:1", "no `kind`", "sandbox, sms_for_ai"),
         ("[[provider]]\nkind = \"sandbax\"\n", ":2:8", "unknown variant `sandbax`", "`sandbox`"),
     ];
     for (settings, place, wrong, right) in cases {
@@ -1052,18 +1057,36 @@ fn the_demo_plays_to_its_end() {
     command.arg("demo");
     let ended = run(command);
     assert_eq!(ended.code, 0, "{ended:?}");
-    for part in [
-        "premium_destination",
-        "budget_exceeded",
-        "all 20 messages together may cost 1.30 USD, and the budget of this session has 0.4921 USD left: \
-         enough for the first 7",
-        "replayed: true",
-        "outcome_unknown",
-        "message.status: delivered",
-        "Next: add it to your MCP client",
+    // Each sentence of it, with what shows that it is so; lines are cut at spaces.
+    let said = ended.out.replace("\n   ", " ").replace("\n# ", " ");
+    for (sentence, shown) in [
+        ("The operator allows 0.50 USD a session", "budget.session_remaining: 0.4921"),
+        ("A curly apostrophe and a dash make it two segments", "segments: 2 | price.amount: 0.0158"),
+        ("in the plain spelling", "segments: 1 | price.amount: 0.0079"),
+        ("nothing goes out twice", "replayed: true | budget.session_remaining: 0.4921"),
+        ("is refused by the guard", "premium_destination"),
+        (
+            "Twenty people by mistake?",
+            "budget_exceeded | message: all 20 messages together may cost 1.30 USD",
+        ),
+        (
+            "What does not fit the budget does not start",
+            "the budget of this session has 0.4921 USD left: enough for the first 7",
+        ),
+        ("Three do fit", "counts: {\"sent\": 3} | price.amount: 0.195"),
+        ("loses its answer", "outcome_unknown"),
+        ("has been delivered since", "message.status: delivered"),
+        ("The newest two of all", "messages.0.to: +12025550104 | messages.1.status"),
+        (
+            "The money of the unknown one stays held",
+            "scope: session | budgets.1.spent: 0.2029 | budgets.1.held: 0.0079 | budgets.1.remaining: 0.2892",
+        ),
+        ("Next: add it to your MCP client", "balances.0.money.amount: 99.7892"),
     ] {
-        assert!(ended.out.contains(part), "{part}: {ended:?}");
+        assert!(said.contains(sentence) && said.contains(shown), "{sentence}: {shown}: {said}");
     }
+    let widest = ended.out.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(80) && !ended.out.contains('\u{1b}'), "{widest:?}");
     assert_eq!(
         std::fs::read_dir(home.path()).unwrap().count(),
         0,

@@ -31,14 +31,16 @@ const fn widens(command: &'static str, arguments: &'static [&'static str], word:
 }
 
 /// Every command, as it stands in the help. What is widened by a flag alone has a second row.
-const TABLE: [Row; 35] = [
+const TABLE: [Row; 38] = [
     free("serve"),
+    free("init"),
     free("demo"),
     free("send"),
     free("bulk"),
     free("status"),
     free("cancel"),
     free("list"),
+    free("outbox"),
     free("balance"),
     free("budget"),
     widens("budget unfreeze", &[], "unfreeze"),
@@ -62,6 +64,7 @@ const TABLE: [Row; 35] = [
     widens("restore", &["backup.db"], "restore"),
     free("ledger check"),
     widens("ledger accept", &[], "accept"),
+    free("ledger acts"),
     free("ledger prune"),
     free("tools"),
     free("config check"),

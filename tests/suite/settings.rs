@@ -32,18 +32,38 @@ fn text() -> String {
     std::fs::read_to_string(example()).unwrap()
 }
 
-/// The name of the setting that a line sets, if it is commented out: `#name = value`.
+/// What the mark of a line says of its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    /// `#name = value`: the default.
+    Default,
+    /// `#!name = value`: a sample.
+    Sample,
+}
+
+/// A line without its mark, if it has one.
+fn marked(line: &str) -> Option<(Mark, &str)> {
+    let sample = line.strip_prefix("#!").map(|rest| (Mark::Sample, rest));
+    sample.or_else(|| line.strip_prefix('#').map(|rest| (Mark::Default, rest)))
+}
+
+/// The name of the setting that a line sets, if it is commented out: `#name = value` or `#!name = value`.
 fn commented_out(line: &str) -> Option<&str> {
-    let (name, _) = line.strip_prefix('#')?.split_once(" = ")?;
+    let (name, _) = marked(line)?.1.split_once(" = ")?;
     (!name.contains(' ')).then_some(name)
+}
+
+/// Whether a line begins a table that is not in use.
+fn is_table_out(line: &str) -> bool {
+    line.starts_with("#[") || line.starts_with("#![")
 }
 
 /// The example with every commented table, and every commented setting for which `keep` says so.
 pub fn uncommented(keep: impl Fn(&str) -> bool) -> String {
-    let is_kept = |line: &str| line.starts_with("#[") || commented_out(line).is_some_and(&keep);
+    let is_kept = |line: &str| is_table_out(line) || commented_out(line).is_some_and(&keep);
     text()
         .lines()
-        .map(|line| if is_kept(line) { line[1..].to_owned() } else { line.to_owned() })
+        .map(|line| marked(line).filter(|_| is_kept(line)).map_or(line, |(_, rest)| rest).to_owned())
         .collect::<Vec<_>>()
         .join("\n")
 }
@@ -170,6 +190,88 @@ fn the_example_loads_with_every_commented_setting_in_use() {
     }
 }
 
+/// A line of the example that is not in use: its mark, what stands above it in its tables, and itself.
+struct Unused {
+    mark: Mark,
+    /// What stands there without the line: for what is in a table of a provider, the provider alone.
+    base: String,
+    above: String,
+    line: String,
+}
+
+/// Every setting of the example that is not in use, but for those of lists of samples.
+fn unused() -> Vec<Unused> {
+    let (mut above, mut kind, mut found) = (String::new(), String::new(), Vec::new());
+    for line in text().lines() {
+        let plain = marked(line).map_or(line, |(_, rest)| rest);
+        if (line.starts_with('[') || is_table_out(line)) && plain.ends_with(']') {
+            above = match plain {
+                "[[provider]]" => String::new(),
+                // What it means is told by all of its settings together.
+                "[[provider.status_codes]]" | "[[provider.result_codes]]" => "codes".to_owned(),
+                inner if inner.starts_with("[provider.") => format!("[[provider]]\n{kind}\n{inner}\n"),
+                section => format!("{section}\n"),
+            };
+        } else if plain.starts_with("kind = ") {
+            kind = plain.to_owned();
+            above = format!("[[provider]]\n{kind}\n");
+        } else if let (Some((mark, plain)), Some(_)) = (marked(line), commented_out(line)) {
+            if above == "codes" {
+                assert_eq!(mark, Mark::Sample, "{line}");
+            } else {
+                let base = if above.starts_with("[[provider]]") {
+                    format!("[[provider]]\n{kind}\n")
+                } else {
+                    above.clone()
+                };
+                found.push(Unused { mark, base, above: above.clone(), line: plain.to_owned() });
+            }
+        }
+    }
+    found
+}
+
+/// Whoever takes away marks knows what that changes: nothing, or what a sample says.
+#[test]
+fn a_default_of_the_example_is_one_and_a_sample_is_none() {
+    let read = |text: &str| {
+        let read: Config = toml::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        serde_json::to_value(read).unwrap()
+    };
+    let (mut defaults, mut samples) = (0, 0);
+    for Unused { mark, base, above, line } in unused() {
+        let table: Table = line.parse().unwrap();
+        let is_same = read(&base) == read(&format!("{above}{line}\n"));
+        match mark {
+            Mark::Default => assert!(is_same, "{above}{line}: marked as a default, and is none"),
+            // No secret is ever written back.
+            Mark::Sample if table.values().any(is_secret) => {}
+            Mark::Sample => assert!(!is_same, "{above}{line}: marked as a sample, and is the default"),
+        }
+        (defaults, samples) =
+            if mark == Mark::Default { (defaults + 1, samples) } else { (defaults, samples + 1) };
+    }
+    assert!(defaults > 50 && samples > 50, "{defaults} and {samples}");
+}
+
+#[test]
+fn the_tables_of_the_example_without_their_samples_are_the_defaults_of_their_kinds() {
+    let plain = |line: &str| match marked(line) {
+        Some((Mark::Default, rest)) if is_table_out(line) || commented_out(line).is_some() => rest.to_owned(),
+        _ => line.to_owned(),
+    };
+    let whole: Vec<String> = text().lines().map(plain).collect();
+    let whole = toml::from_str::<Config>(&whole.join("\n"));
+    let providers = whole.unwrap_or_else(|error| panic!("{}", error.message())).provider;
+    assert_eq!(providers.len(), sms_mcp::config::KINDS.len());
+    for provider in providers {
+        let told = serde_json::to_value(&provider).unwrap();
+        let kind = toml::from_str::<Config>(&format!("[[provider]]\nkind = {}\n", told["kind"])).unwrap();
+        assert_eq!(told, serde_json::to_value(&kind.provider[0]).unwrap());
+        assert!(told.get("schedule").is_none() && told.get("at_time").is_none(), "nothing holds texts back");
+    }
+}
+
 #[test]
 fn every_setting_of_the_example_has_a_line_that_says_why() {
     let text = text();
@@ -181,7 +283,7 @@ fn every_setting_of_the_example_has_a_line_that_says_why() {
         let before = lines[..at]
             .iter()
             .rev()
-            .find(|before| !is_setting(before) && !before.starts_with('[') && !before.starts_with("#["));
+            .find(|before| !is_setting(before) && !before.starts_with('[') && !is_table_out(before));
         assert!(before.is_some_and(|before| before.starts_with("# ")), "nothing explains `{line}`");
     }
 }

@@ -4,6 +4,7 @@ use super::room::Operate;
 use crate::engine::caller::{Caller, Person};
 use crate::engine::contract::BudgetView;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::Filter;
 use crate::sms::facts::BudgetKey;
 
 impl Operate {
@@ -17,11 +18,39 @@ impl Operate {
         Ok(self.ledger.all_budgets().await?.iter().map(|budget| BudgetView::of(budget, currency)).collect())
     }
 
+    /// The same without those of sessions that ended with their process, and how many those are.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn current_budgets(&self, caller: &Caller) -> Result<(Vec<BudgetView>, usize)> {
+        caller.looked("budget");
+        let currency = self.policy.settings().currency;
+        let (budgets, ended) = self.ledger.current_budgets().await?;
+        Ok((budgets.iter().map(|budget| BudgetView::of(budget, currency)).collect(), ended))
+    }
+
+    /// Who has messages or sessions here, at most `most` of them, where the caller's principal has no
+    /// message: for the operator, who may have looked under another name than was sent under.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn others_than(&self, caller: &Caller, most: usize) -> Result<Vec<String>> {
+        let own = Filter { principal: caller.principal.clone(), limit: 1, ..Filter::default() };
+        if !self.ledger.list(own).await?.is_empty() {
+            return Ok(Vec::new());
+        }
+        caller.looked("principals");
+        let mut others = self.ledger.principals(most).await?;
+        others.retain(|other| *other != caller.principal);
+        Ok(others)
+    }
+
     /// Takes the clock as it is from now on, for the operator.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`].
     pub async fn accept_clock(&self, person: &Person) -> Result<()> {
+        self.note(person.caller(), "budget accept-clock", "the clock").await?;
         self.ledger.accept_clock().await?;
         person.widened("budget accept-clock", "the clock");
         Ok(())
@@ -49,6 +78,7 @@ impl Operate {
             return Err(Error::new(ErrorKind::NotFound, what).next("`sms-mcp budget` lists them by name."));
         }
         for key in &chosen {
+            self.note(person.caller(), "budget unfreeze", key.as_str()).await?;
             self.ledger.unfreeze(key).await?;
             person.widened("budget unfreeze", key.as_str());
         }

@@ -10,9 +10,11 @@ use crate::engine::caller::Caller;
 use crate::engine::carriers::carrier::Carrier;
 use crate::engine::contract::Price;
 use crate::error::{Error, ErrorKind, Result};
+use crate::policy::Priced;
 use crate::provider::Capabilities;
 use crate::provider::exchange::{Action, Arguments, Finding, ListQuery, VendorMessage};
-use crate::sms::message::State;
+use crate::sms::destination::Destination;
+use crate::sms::message::{Realm, State};
 use crate::sms::untrusted;
 
 /// How long asking a vendor what works may take.
@@ -47,6 +49,44 @@ pub struct Vendor {
     pub actions: Vec<Action>,
 }
 
+/// What waits at a provider.
+pub struct Waiting {
+    /// Its name.
+    pub provider: String,
+    /// Messages in the queue.
+    pub queued: u32,
+    /// Messages of which nobody knows the outcome.
+    pub unknown: u32,
+}
+
+/// A process that sends.
+pub struct Sender {
+    /// Its command, number and settings.
+    pub name: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// How the providers stand, as far as the ledger knows.
+pub struct Standing {
+    /// What waits, in the order of the configuration.
+    pub waiting: Vec<Waiting>,
+    /// The other processes that send from this ledger now.
+    pub senders: Vec<Sender>,
+}
+
+/// The price of a destination at a provider.
+pub struct Tariff {
+    /// Where to.
+    pub destination: Destination,
+    /// By whom.
+    pub provider: String,
+    /// What one segment would be held at, or why nothing is sent there; nothing where no number is known.
+    pub price: Option<Result<Price>>,
+    /// Whether the provider tells it, and not `[rates]` or the assumption.
+    pub is_told: bool,
+}
+
 impl Operate {
     /// Every provider.
     pub fn vendors(&self, caller: &Caller) -> Vec<Vendor> {
@@ -57,6 +97,28 @@ impl Operate {
             actions: common(carrier).into_iter().chain(carrier.actions().iter().copied()).collect(),
         });
         each.collect()
+    }
+
+    /// What the ledger knows of each provider, and who sends from it now: circuits and binds are those of
+    /// another process, which alone knows them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn standing(&self, caller: &Caller) -> Result<Standing> {
+        caller.looked("what waits at providers");
+        let mut waiting = Vec::new();
+        for carrier in self.carriers.all() {
+            let (queued, unknown) = self.ledger.waiting_at(carrier.name(), carrier.realm()).await?;
+            waiting.push(Waiting { provider: carrier.name().to_owned(), queued, unknown });
+        }
+        let mut peers = self.ledger.others(Realm::Live).await?;
+        let of_the_sandbox = self.ledger.others(Realm::Sandbox).await?;
+        peers.extend(of_the_sandbox.into_iter().filter(|peer| !peer.live));
+        let senders = peers
+            .into_iter()
+            .map(|peer| Sender { name: peer.whole_name(), since: Timestamp(peer.since_ms) })
+            .collect();
+        Ok(Standing { waiting, senders })
     }
 
     /// Does something at a vendor that sends no text.
@@ -121,6 +183,23 @@ impl Operate {
         Ok(serde_json::json!({ "messages": messages, "next_page": page.next }))
     }
 
+    /// What a text of one segment would be held at, for each of these destinations at each provider; by what
+    /// the vendors tell now. Nothing where no number there is known to ask about.
+    pub async fn prices(&self, caller: &Caller, destinations: &[Destination]) -> Vec<Tariff> {
+        caller.looked("config check --live");
+        self.receive.refresh_prices().await;
+        let each = destinations.iter().flat_map(|destination| {
+            let example = destination.example();
+            self.carriers.all().iter().map(move |carrier| Tariff {
+                destination: destination.clone(),
+                provider: carrier.name().to_owned(),
+                price: example.as_ref().map(|to| carrier.priced(&self.policy, to, 1).map(held)),
+                is_told: example.as_ref().is_some_and(|to| carrier.price(to, 1).is_some()),
+            })
+        });
+        each.collect()
+    }
+
     /// Asks each vendor by its cheapest reads what works, and looks for receipts that match no message.
     pub async fn check_vendors(&self, caller: &Caller) -> Vec<(String, Result<Vec<Finding>>)> {
         caller.looked("config check --live");
@@ -136,6 +215,10 @@ impl Operate {
             .map(|carrier| async { (carrier.name().to_owned(), check(carrier).await) });
         futures::future::join_all(each).await
     }
+}
+
+fn held(priced: Priced) -> Price {
+    Price { assumed: priced.is_assumed, ..Price::from(priced.money) }
 }
 
 /// The actions that come with what a provider can do.

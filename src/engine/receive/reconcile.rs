@@ -376,6 +376,8 @@ impl Receive {
         } else {
             none()
         };
+        let verb = if matches!(found, Found::Sent) { "reconcile --sent" } else { "reconcile --not-sent" };
+        self.ledger.note_act(caller.act(verb, id.as_str(), at)).await?;
         self.recorder.settle(id, &settlement).await?;
         match found {
             Found::Sent => caller.acted("reconcile --sent", id.as_str()),

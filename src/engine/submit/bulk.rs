@@ -24,9 +24,6 @@ use crate::sms::number::Number;
 use crate::sms::template::Template;
 use crate::sms::{unfinished, untrusted};
 
-/// Most faulty recipients that one error lists.
-const LISTED: usize = 100;
-
 /// Longest filled message, in bytes; the guard's `max_segments` is far below.
 const MAX_FILLED: usize = 40_000;
 
@@ -58,7 +55,7 @@ pub fn recipients_refused(refused: Vec<RefusedRecipient>, of: usize) -> Error {
         .first()
         .map_or_else(String::new, |first| format!("; the first: {} ({})", first.message, first.code));
     let message = format!("{} of {of} recipients cannot be taken{first}", refused.len());
-    Error::new(ErrorKind::RecipientsRefused, message).refused(refused.into_iter().take(LISTED).collect())
+    Error::new(ErrorKind::RecipientsRefused, message).refused(refused)
 }
 
 /// The side that all of these are on; nothing without any. A bulk is one intent with one key and one set of
@@ -239,8 +236,7 @@ impl Submit {
                 faulty.len(),
                 first.message
             );
-            return Err(Error::new(ErrorKind::InvalidArgument, message)
-                .refused(faulty.into_iter().take(LISTED).collect()));
+            return Err(Error::new(ErrorKind::InvalidArgument, message).refused(faulty));
         }
         prepared.realm = one_realm(&prepared.messages).map_err(|other| mixed(&other.to))?.unwrap_or(realm);
         Ok(prepared)

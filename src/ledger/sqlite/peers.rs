@@ -5,6 +5,7 @@
 //! before or after, so that no send is decided without a limit of somebody who lives. The rows are read when
 //! they have changed, and whether somebody lives is asked of those alone whose rules are not ours.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rusqlite::{Connection, params};
@@ -103,6 +104,13 @@ impl Peers {
             Some((_, why)) => Err(unreadable(why)),
             None => Ok(others.into_iter().map(|(_, peer)| peer).collect()),
         })
+    }
+
+    /// The sessions that end with a process, of all that live.
+    pub(super) fn sessions(&self, db: &Connection) -> rusqlite::Result<BTreeSet<String>> {
+        let (others, _) = self.rows(db)?;
+        let own = self.own.get().and_then(|own| own.session.clone());
+        Ok(others.into_iter().filter_map(|(_, peer)| peer.session).chain(own).collect())
     }
 
     /// Who is there now and sends on this side.

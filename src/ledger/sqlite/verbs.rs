@@ -23,10 +23,10 @@ use crate::ledger::facets::{Accounts, Intents, Outbox, People, Queue, Reports, V
 use crate::ledger::rules::window;
 use crate::ledger::told::Unmatched;
 use crate::ledger::{
-    Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Intent, LookClaim, Many, Nameless,
-    NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended, Pending, ProviderName, Recheck, Record,
-    Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment, Settled, Settlement, Target,
-    VendorId, Whole,
+    Act, Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Intent, LookClaim, Many,
+    Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended, Pending, ProviderName, Recheck,
+    Record, Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment, Settled, Settlement,
+    Target, VendorId, Whole,
 };
 use crate::sms::caller_id::Known;
 use crate::sms::facts::{Budget, BudgetKey};
@@ -452,6 +452,20 @@ impl Accounts for SqliteLedger {
         self.read(account::all_budgets).await
     }
 
+    async fn current_budgets(&self) -> Result<(Vec<Budget>, usize)> {
+        let peers = Arc::clone(&self.peers);
+        self.read(move |db| account::current_budgets(db, &peers.sessions(db)?)).await
+    }
+
+    async fn principals(&self, most: usize) -> Result<Vec<String>> {
+        self.read(move |db| account::principals(db, most)).await
+    }
+
+    async fn waiting_at(&self, provider: &str, realm: Realm) -> Result<(u32, u32)> {
+        let provider = provider.to_owned();
+        self.read(move |db| account::waiting_at(db, &provider, realm)).await
+    }
+
     async fn unfreeze(&self, key: &BudgetKey) -> Result<bool> {
         let key = key.clone();
         self.writer()?.run(move |db| account::unfreeze(db, &key)).await
@@ -459,6 +473,14 @@ impl Accounts for SqliteLedger {
 
     async fn accept_clock(&self) -> Result<()> {
         self.writer()?.run(account::accept_clock).await
+    }
+
+    async fn note_act(&self, act: Act) -> Result<()> {
+        self.writer()?.run(move |db| account::note_act(db, &act)).await
+    }
+
+    async fn acts(&self, most: u32) -> Result<Vec<Act>> {
+        self.read(move |db| account::acts(db, most)).await
     }
 }
 

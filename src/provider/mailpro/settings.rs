@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::provider::rest;
 use crate::provider::rest::wording::check_sent_words;
-use crate::provider::settings::Rate;
+use crate::provider::settings::{Rate, ToldIn};
 use crate::setting::word;
 use crate::sms::money::{Amount, Currency};
 
@@ -66,6 +66,7 @@ rest::vendor_settings! {
         /// The paths of its functions.
         paths: Paths = Paths::default(),
     }
+    told_in |config| config.credit_worth.map(|_| ToldIn::Charges(config.currency));
 }
 
 /// Which generation of answers is asked for.

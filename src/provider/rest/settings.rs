@@ -42,7 +42,8 @@ impl Default for Settings {
 /// one would take it without a word.
 ///
 /// `"NAME" at "BASE_URL", RATE;` are the defaults. A secret is `required` or `optional`. What types cannot
-/// say is checked by `Config::check_own`, which the vendor has beside it.
+/// say is checked by `Config::check_own`, which the vendor has beside it. `told_in` says in which currency the
+/// vendor tells prices, if it does.
 macro_rules! vendor_settings {
     (@ required) => { true };
     (@ optional) => { false };
@@ -52,6 +53,7 @@ macro_rules! vendor_settings {
         secrets { $($(#[$secret_meta:meta])* $secret:ident: $need:ident,)+ }
         from { $(#[$from_meta:meta])+ }
         own { $($(#[$own_meta:meta])+ $own:ident: $type:ty = $default:expr,)* }
+        $(told_in $told_in:expr;)?
     ) => {
         #[derive(Clone, Debug, ::serde::Deserialize, ::serde::Serialize, ::schemars::JsonSchema)]
         #[serde(default, deny_unknown_fields)]
@@ -107,6 +109,11 @@ macro_rules! vendor_settings {
             fn rate(&self) -> $crate::provider::settings::Rate {
                 self.rate
             }
+
+            $(fn told_in(&self) -> Option<$crate::provider::settings::ToldIn> {
+                let told_in: fn(&Self) -> Option<$crate::provider::settings::ToldIn> = $told_in;
+                told_in(self)
+            })?
 
             fn check(&self) -> ::std::result::Result<(), String> {
                 self.check_own()

@@ -14,6 +14,7 @@ use rlibphonenumber::{
     Region, get_national_significant_number_owned,
 };
 
+use super::plain;
 use super::spelling::{Marker, Written};
 
 /// Most digits of a number with its country code (E.164).
@@ -124,10 +125,13 @@ fn better(first: Reading, second: Result<Reading, Unread>) -> Result<Reading, Un
 /// Digits that begin with a country code. The zero in brackets is left out, or is part of the number as in
 /// Italy: whichever is in use.
 fn international(digits: &str, zero: Option<usize>) -> Result<Reading, Unread> {
-    let number = PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None).map_err(|error| match error {
-        ParseError::InvalidCountryCode => Unread::UnknownCallingCode,
-        error => unread(&error),
-    });
+    let parsed = || {
+        PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None).map_err(|error| match error {
+            ParseError::InvalidCountryCode => Unread::UnknownCallingCode,
+            error => unread(&error),
+        })
+    };
+    let number = plain::read(digits).map_or_else(parsed, Ok);
     let kept = number.and_then(|number| {
         let rest = digits.strip_prefix(&number.country_code.to_string()).map(str::to_owned);
         let is_written = rest.is_some_and(|rest| follows(&rest, &significant(&number), number.country_code));

@@ -1,9 +1,9 @@
 //! What every ledger shows of a message and of a bulk, and to whom.
 
-use sms_mcp::ledger::{Draft, Intent, ReplyPage, Report};
+use sms_mcp::ledger::{BaseSession, Draft, Intent, Payer, ReplyPage, Report};
 use sms_mcp::sms::message::{BatchId, Realm, State};
 
-use super::ledger::{Backend, HOLD, NOW, claim, draft, ended, intent, on_every_backend, queued, take};
+use super::ledger::{Backend, HOLD, NOW, claim, draft, ended, intent, on_every_backend, payer, queued, take};
 
 async fn a_message_is_read_whole_and_by_its_principal_alone(backend: Backend) {
     for place in backend.places() {
@@ -29,6 +29,37 @@ async fn a_message_is_read_whole_and_by_its_principal_alone(backend: Backend) {
         assert!(whole.segments.is_empty() && whole.replies.page.is_empty());
         assert!(store.whole("bob", &draft(1).id, ReplyPage::default()).await.unwrap().is_none());
         assert!(store.segments("bob", &draft(1).id).await.unwrap().is_empty());
+    }
+}
+
+async fn the_operator_learns_who_there_is_what_waits_and_which_sessions_go_on(backend: Backend) {
+    for place in backend.places() {
+        let store = place.open();
+        assert!(store.principals(9).await.unwrap().is_empty());
+        let of = |principal: &str, session: &str| Payer {
+            principal: principal.into(),
+            base: BaseSession::Named(session.into()),
+            ..payer()
+        };
+        take(&*store, Intent { payer: of("bob", "process-b"), ..intent(vec![draft(1)]) }).await;
+        take(&*store, Intent { payer: of("alice", "digest"), ..intent(vec![draft(2)]) }).await;
+        take(&*store, Intent { payer: of("alice", "digest"), ..queued(3, 3) }).await;
+        store.settle(&draft(2).id, ended(State::Unknown, None)).await.unwrap();
+        assert_eq!(store.principals(9).await.unwrap(), ["alice", "bob"]);
+        assert_eq!(store.principals(1).await.unwrap(), ["alice"]);
+        for (provider, realm, waiting) in [
+            ("sandbox", Realm::Live, (3, 1)),
+            ("sandbox", Realm::Sandbox, (0, 0)),
+            ("other", Realm::Live, (0, 0)),
+        ] {
+            assert_eq!(store.waiting_at(provider, realm).await.unwrap(), waiting, "{provider} {realm:?}");
+        }
+        // Nobody lives whose session that of `process-b` would be; one that outlives its process stays.
+        let (current, ended) = store.current_budgets().await.unwrap();
+        let mut names: Vec<String> = current.into_iter().map(|budget| budget.key.to_string()).collect();
+        names.retain(|name| name.starts_with("session:"));
+        assert_eq!((names, ended), (vec!["session:USD:digest".to_owned()], 1));
+        assert_eq!(store.all_budgets().await.unwrap().len(), 5, "two days, two sessions, the total");
     }
 }
 
@@ -67,5 +98,6 @@ async fn a_bulk_is_added_up_and_of_a_large_one_only_what_needs_attention_is_list
 
 on_every_backend! {
     a_message_is_read_whole_and_by_its_principal_alone,
+    the_operator_learns_who_there_is_what_waits_and_which_sessions_go_on,
     a_bulk_is_added_up_and_of_a_large_one_only_what_needs_attention_is_listed,
 }

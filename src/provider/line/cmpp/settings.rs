@@ -186,6 +186,10 @@ impl Settings for Config {
         self.rate
     }
 
+    fn unencrypted(&self) -> Option<&str> {
+        (!self.session.tls).then_some(&self.address)
+    }
+
     fn longest_send(&self) -> Option<Duration> {
         Some(self.session.longest())
     }
