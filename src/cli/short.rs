@@ -8,12 +8,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sms::untrusted;
 
 /// The short files, by the kind of their provider.
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 9] = [
     ("sandbox", include_str!("../../config/sandbox.toml")),
     ("sms_for_ai", include_str!("../../config/sms_for_ai.toml")),
     ("a2p_pro", include_str!("../../config/a2p_pro.toml")),
     ("mailersend", include_str!("../../config/mailersend.toml")),
     ("mailpro", include_str!("../../config/mailpro.toml")),
+    ("telnyx", include_str!("../../config/telnyx.toml")),
     ("twilio", include_str!("../../config/twilio.toml")),
     ("cmpp", include_str!("../../config/cmpp.toml")),
     ("smpp", include_str!("../../config/smpp.toml")),
