@@ -51,7 +51,12 @@ missing() {
 instead() { printf '   the page has:  %s\n   here it is:    %s\n' "$1" "$2"; }
 
 # Shows commands and runs them in this shell.
-run() { printf '$ %s\n' "$1" && eval "$1"; }
+run() {
+  # Of a block that is not there.
+  [[ -n $1 ]] || exit 1
+  printf '$ %s\n' "$1"
+  eval "$1"
+}
 
 # The one fenced block of a page that has this in it, of any language.
 block() {
