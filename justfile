@@ -28,6 +28,14 @@ peers:
 tests:
     .ci/run tests
 
+# Known misspellings in what people read
+spelling:
+    .ci/run spelling
+
+# The ways of README, docs/HOSTING.md and docs/ADD_A_PROVIDER.md, from an empty HOME
+walks:
+    .ci/run walks
+
 # The README's first command
 demo:
     .ci/run demo

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sms::untrusted;
 
 /// The short files, by the kind of their provider.
-const FILES: [(&str, &str); 9] = [
+const FILES: &[(&str, &str)] = &[
     ("sandbox", include_str!("../../config/sandbox.toml")),
     ("sms_for_ai", include_str!("../../config/sms_for_ai.toml")),
     ("a2p_pro", include_str!("../../config/a2p_pro.toml")),

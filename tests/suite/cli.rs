@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use crate::support::{A_WHILE, Desk, Era, WIDE, answer, eventually, fictional, program};
+use crate::vendors;
 
 /// How a command ended.
 #[derive(Debug)]
@@ -669,7 +670,7 @@ fn config_check_names_file_line_column_and_what_would_be_right() {
 /// What vendors have in common is declared once for all, and is a setting of each like any other.
 #[test]
 fn config_check_names_a_misspelt_key_that_all_vendors_have() {
-    for kind in ["sms_for_ai", "a2p_pro", "mailersend", "mailpro", "telnyx", "twilio"] {
+    for kind in vendors::over_http() {
         for (wrong, right) in [
             ("nmae", "name"),
             ("base_ulr", "base_url"),

@@ -543,6 +543,27 @@ fn the_documents_say_what_each_provider_can_do() {
     }
 }
 
+/// The heading of the section of `docs/PROVIDERS.md` that is about this kind.
+fn title(kind: &str) -> Option<String> {
+    let page = read("docs/PROVIDERS.md");
+    let mut titles = page.lines().filter_map(|line| line.strip_prefix("## "));
+    titles.find(|title| title.to_lowercase().replace(' ', "_") == kind).map(ToOwned::to_owned)
+}
+
+#[test]
+fn every_provider_has_its_section_and_its_name_in_the_readme() {
+    let (page, readme) = (read("docs/PROVIDERS.md"), read("README.md").to_lowercase());
+    for kind in sms_mcp::config::KINDS {
+        let title = title(kind).unwrap_or_else(|| panic!("docs/PROVIDERS.md has no section about {kind}"));
+        let lines = section(&page, &format!("## {title}"));
+        assert!(
+            blocks(lines, "toml").iter().any(|block| block.contains(&format!("kind = \"{kind}\""))),
+            "the section {title} of docs/PROVIDERS.md does not show the lines of {kind}"
+        );
+        assert!(readme.contains(&title.to_lowercase()), "README.md does not name {title}");
+    }
+}
+
 /// The commands of the operator's document are those of the program, in its order, in one folder.
 #[cfg(unix)]
 #[test]

@@ -50,6 +50,7 @@ mod pauses;
 mod phones;
 mod prices;
 mod promises;
+mod prose;
 mod protocol;
 mod prune;
 mod quoting;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::fake::{Fake, Reply, Seen, Vendor};
 use crate::support::{Desk, Era, WIDE};
+use crate::vendors::{hostile, over_http};
 use crate::wire::{RawStdio, tool_call};
 
 const KEY: &str = "a2p.canary/7f3e+99c1";
@@ -151,21 +152,12 @@ impl Vendor for Siren {
 
 #[test]
 fn no_command_prints_what_a_terminal_obeys_or_a_line_that_a_vendor_wrote() {
-    let of_kind = |kind: &str| match kind {
-        "mailpro" => "api_key = \"mailpro-test-key\"\nid_client = \"12345\"\nfrom = \"ACME\"\n",
-        "mailersend" => "token = \"a-token-of-a-test\"\nfrom = \"+12025550100\"\n",
-        _ => "token = \"a-token-of-a-test\"\nfrom = \"ACME\"\n",
-    };
     let mut printed = 0;
-    for (kind, status) in ["a2p_pro", "sms_for_ai", "mailersend", "mailpro"]
-        .into_iter()
-        .flat_map(|kind| [(kind, 200), (kind, 400)])
-    {
+    for (kind, status) in over_http().flat_map(|kind| [(kind, 200), (kind, 400)]) {
         let fake = Fake::start(Siren(status));
         let desk = Desk::new(&format!(
-            "{WIDE}[[provider]]\nkind = \"{kind}\"\nname = \"siren\"\nbase_url = \"{}/v1\"\n{}",
-            fake.url(),
-            of_kind(kind)
+            "{WIDE}[[provider]]\nkind = \"{kind}\"\nname = \"siren\"\n{}\n",
+            hostile::own(kind, &fake.url(), "a-token-of-a-test")
         ));
         let to = "+12025550101";
         let file = desk.path().join("people.csv");

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::fake::{self, Fake, Fault, Seen, Wire};
+use super::{over_http, unknown};
+use crate::fake::{self, Fake, Fault, Wire};
 use crate::support::{A_WHILE, Desk, Era, WIDE, fictional};
 use crate::wire::{RawStdio, tool_call};
 
@@ -23,6 +24,8 @@ struct Place {
     kind: &'static str,
     wire: Arc<dyn Wire>,
     settings: String,
+    /// How the path of a request ends that sends.
+    sends: &'static str,
     /// How many requests a bulk of three is.
     requests_of_three: usize,
     secrets: Vec<&'static str>,
@@ -33,6 +36,7 @@ fn place<V: fake::Vendor>(
     vendor: V,
     path: &str,
     own: &str,
+    sends: &'static str,
     requests_of_three: usize,
     secrets: &[&'static str],
 ) -> Place {
@@ -43,45 +47,50 @@ fn place<V: fake::Vendor>(
         "{WIDE}price_when_unknown = \"0.10\"\n[rates]\n\"+33\" = \"0.10\"\n[send]\ntimeout = \
          \"150s\"\nbulk_wait = \"100s\"\n{provider}"
     );
-    Place { kind, wire: Arc::new(fake), settings, requests_of_three, secrets: secrets.to_vec() }
+    Place { kind, wire: Arc::new(fake), settings, sends, requests_of_three, secrets: secrets.to_vec() }
+}
+
+/// The place of this kind of provider.
+fn place_of(kind: &'static str) -> Place {
+    use fake::{a2p_pro, mailersend, mailpro, sms_for_ai, telnyx, twilio};
+    match kind {
+        "sms_for_ai" => {
+            let own = format!("token = \"{}\"", sms_for_ai::TOKEN);
+            let vendor = sms_for_ai::SmsForAi::default();
+            place(kind, vendor, "/api/v1", &own, "/sms/send", 3, &[sms_for_ai::TOKEN])
+        }
+        "a2p_pro" => {
+            let own = format!("token = \"{}\"\nfrom = \"ACME\"", a2p_pro::KEY);
+            place(kind, a2p_pro::A2pPro::default(), "/v1", &own, "/v1/messages", 3, &[a2p_pro::KEY])
+        }
+        "mailersend" => {
+            let (token, from) = (mailersend::TOKEN, mailersend::FROM);
+            let own = format!("token = \"{token}\"\nfrom = \"{from}\"\nany_destination = true");
+            place(kind, mailersend::MailerSend::new(), "/v1", &own, "/v1/sms", 1, &[token])
+        }
+        "mailpro" => {
+            let (client, key) = (mailpro::ID_CLIENT, mailpro::API_KEY);
+            let own = format!("id_client = \"{client}\"\napi_key = \"{key}\"");
+            let vendor = mailpro::Mailpro::default();
+            place(kind, vendor, "/sms", &own, "/send/add_single.json", 3, &[client, key])
+        }
+        "telnyx" => {
+            let own = format!("api_key = \"{}\"\nfrom = \"{}\"", telnyx::KEY, telnyx::FROM);
+            place(kind, telnyx::Telnyx::default(), "/v2", &own, "/v2/messages", 3, &[telnyx::KEY])
+        }
+        "twilio" => {
+            let (account, token, from) = (twilio::ACCOUNT, twilio::TOKEN, twilio::FROM);
+            let own =
+                format!("account_sid = \"{account}\"\nauth_token = \"{token}\"\nfrom = \"{from}\"");
+            let vendor = twilio::Twilio::default();
+            place(kind, vendor, "/2010-04-01", &own, "/Messages.json", 3, &[account, token])
+        }
+        _ => unknown(kind, "place_of"),
+    }
 }
 
 fn places() -> Vec<Place> {
-    use fake::{a2p_pro, mailersend, mailpro, sms_for_ai, telnyx, twilio};
-    let ai = format!("token = \"{}\"", sms_for_ai::TOKEN);
-    let a2p = format!("token = \"{}\"\nfrom = \"ACME\"", a2p_pro::KEY);
-    let ms =
-        format!("token = \"{}\"\nfrom = \"{}\"\nany_destination = true", mailersend::TOKEN, mailersend::FROM);
-    let mp = format!("id_client = \"{}\"\napi_key = \"{}\"", mailpro::ID_CLIENT, mailpro::API_KEY);
-    let tw = format!(
-        "account_sid = \"{}\"\nauth_token = \"{}\"\nfrom = \"{}\"",
-        twilio::ACCOUNT,
-        twilio::TOKEN,
-        twilio::FROM
-    );
-    let tx = format!("api_key = \"{}\"\nfrom = \"{}\"", telnyx::KEY, telnyx::FROM);
-    vec![
-        place("telnyx", telnyx::Telnyx::default(), "/v2", &tx, 3, &[telnyx::KEY]),
-        place("twilio", twilio::Twilio::default(), "/2010-04-01", &tw, 3, &[twilio::ACCOUNT, twilio::TOKEN]),
-        place("sms_for_ai", sms_for_ai::SmsForAi::default(), "/api/v1", &ai, 3, &[sms_for_ai::TOKEN]),
-        place("a2p_pro", a2p_pro::A2pPro::default(), "/v1", &a2p, 3, &[a2p_pro::KEY]),
-        place("mailersend", mailersend::MailerSend::new(), "/v1", &ms, 1, &[mailersend::TOKEN]),
-        place(
-            "mailpro",
-            mailpro::Mailpro::default(),
-            "/sms",
-            &mp,
-            3,
-            &[mailpro::ID_CLIENT, mailpro::API_KEY],
-        ),
-    ]
-}
-
-fn is_send(request: &Seen) -> bool {
-    request.method == "POST"
-        && ["/sms/send", "/v1/messages", "/v2/messages", "/v1/sms", "/send/add_single.json", "/Messages.json"]
-            .iter()
-            .any(|path| request.path.ends_with(path))
+    over_http().map(place_of).collect()
 }
 
 struct Agent<'a> {
@@ -176,7 +185,7 @@ fn a_lost_answer_is_one_request_is_unknown_keeps_its_money_and_is_never_sent_aga
                 agent.call("send_sms", json!({ "to": fictional(5), "message": TEXT, "dry_run": true }));
                 agent.finish();
             }
-            let sends = place.wire.requests().iter().filter(|request| is_send(request)).count();
+            let sends = place.wire.requests().iter().filter(|request| request.method == "POST" && request.path.ends_with(place.sends)).count();
             assert_eq!(sends, 1 + place.requests_of_three, "{what}");
         }
     }
