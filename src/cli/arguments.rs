@@ -388,7 +388,7 @@ pub(super) enum LedgerAction {
     /// Take a ledger in doubt as it is: an older one, another one, or one whose mark is gone. Asks a person
     /// at a terminal
     Accept,
-    /// Show what operators did that lets agents do more, or that says what happened: who, when and what
+    /// Show what operators did to budgets, the clock, opt-outs and unknown texts: when, who and what
     Acts {
         /// Print JSON
         #[arg(long)]

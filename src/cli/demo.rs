@@ -45,6 +45,11 @@ impl Drop for Folder {
     }
 }
 
+/// Whether a variable sets something, and does not say what this machine is.
+fn is_setting(name: &str) -> bool {
+    name.starts_with("SMS_MCP_") && name != "SMS_MCP_CONTAINER"
+}
+
 /// Plays the demo.
 pub(super) async fn run(sources: &Sources) -> Result<()> {
     let folder = Folder(std::env::temp_dir().join(format!("sms-mcp-demo-{}", std::process::id())));
@@ -54,6 +59,10 @@ pub(super) async fn run(sources: &Sources) -> Result<()> {
         \"sandbox\"\ndelivery_delay = \"100ms\"\n";
     std::fs::write(&config, settings).map_err(failed)?;
     let mut server = tokio::process::Command::new(std::env::current_exe().map_err(failed)?);
+    // What the environment sets would hold over the demo's own settings: a real provider, for one.
+    for name in sources.environment.keys().filter(|name| is_setting(name)) {
+        server.env_remove(name);
+    }
     server
         .arg("--config")
         .arg(&config)

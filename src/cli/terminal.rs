@@ -58,7 +58,8 @@ mod hidden {
         pub(super) fn begin() -> Option<Self> {
             let usual = tcgetattr(std::io::stdin()).ok()?;
             let mut quiet = usual.clone();
-            // Without its signal Ctrl-C is a character, so that the echo comes back before this ends.
+            // Without its signal Ctrl-C is a character, so that the echo comes back before this ends: with the
+            // end of the line that it stands in.
             quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ISIG);
             tcsetattr(std::io::stdin(), OptionalActions::Now, &quiet).ok()?;
             Some(Self(usual))

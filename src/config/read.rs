@@ -79,7 +79,7 @@ pub(super) fn read_file(
 /// secret.
 pub(super) fn parse(path: &Path, text: &str) -> Result<Config> {
     toml::from_str(text).map_err(|error| {
-        let wrong = error.message().trim();
+        let wrong = &without_value(error.message().trim());
         let (start, wrong) = match (brackets_fault(text), provider_fault(text, wrong)) {
             (Some((start, why)), _) => (Some(start), why),
             (None, Some((start, name))) => (Some(start), format!("`{name}` of this provider: {wrong}")),
@@ -93,6 +93,16 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config> {
         let wrong = older_form(&wrong).unwrap_or(wrong);
         config_error(format!("{}{place}: {wrong}", path.display()))
     })
+}
+
+/// serde's words without the text that it quotes: where a table or a list is wanted, that may be all of a
+/// provider with its secrets.
+fn without_value(wrong: &str) -> String {
+    const QUOTED: [&str; 2] = ["invalid type: string \"", "invalid value: string \""];
+    match (QUOTED.iter().any(|begin| wrong.starts_with(begin)), wrong.rsplit_once("\", expected ")) {
+        (true, Some((_, expected))) => format!("a text stands where {expected} is expected"),
+        _ => wrong.to_owned(),
+    }
 }
 
 /// The line of this place in a text, counted from 1.
@@ -158,7 +168,7 @@ fn provider_fault(text: &str, wrong: &str) -> Option<(usize, String)> {
                 (name.to_owned(), entry.get(name)?.clone()),
             ]);
             let failed = ProviderConfig::deserialize(Value::Table(alone)).err();
-            if name != "kind" && failed.is_some_and(|error| error.message().trim() == wrong) {
+            if name != "kind" && failed.is_some_and(|error| without_value(error.message().trim()) == wrong) {
                 return Some((place.span().start, name.to_owned()));
             }
         }
@@ -239,7 +249,7 @@ fn apply(table: &Table, name: &str, value: &str) -> Result<(Config, Table)> {
         match put(&mut changed, &keys, candidate) {
             Ok(()) => match Config::deserialize(Value::Table(changed.clone())) {
                 Ok(read) => return Ok((read, changed)),
-                Err(error) => why = error.message().trim().to_owned(),
+                Err(error) => why = without_value(error.message().trim()),
             },
             Err(wrong) => why = wrong,
         }

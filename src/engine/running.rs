@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::carriers::carrier::Carrier;
 use super::rooms::Rooms;
 use crate::error::{Error, ErrorKind, Result};
+use crate::provider::Reference;
 
 /// How long closing the ledger may take, and taking leave of the carriers where no patience is left.
 const CLOSE_PATIENCE: Duration = Duration::from_millis(400);
@@ -66,7 +67,10 @@ impl Rooms {
         }
         let room = Arc::clone(receive);
         life.spawn(async move { room.run_long_replies().await });
-        if carriers.all().iter().any(|carrier| carrier.capabilities().list) {
+        let can_settle = |carrier: &Carrier| {
+            carrier.capabilities().list || carrier.capabilities().reference != Reference::None
+        };
+        if carriers.all().iter().any(can_settle) {
             let room = Arc::clone(receive);
             life.spawn(async move { room.run_reconcile().await });
         }

@@ -76,6 +76,8 @@ pub struct Capabilities {
     pub replies: bool,
     /// Opt-outs flow both ways ([`Event::OptOut`], [`Provider::opt_out`]).
     pub opt_outs: bool,
+    /// It keeps a list of opt-outs that [`Provider::refresh`] reads.
+    pub opt_out_list: bool,
     /// Numbers can be looked up or verified (an action of [`Provider::actions`]).
     pub lookup: bool,
     /// Each segment of a text is a request of its own.
@@ -100,6 +102,7 @@ impl Capabilities {
         receipts_by_poll: false,
         replies: false,
         opt_outs: false,
+        opt_out_list: false,
         lookup: false,
         segment_requests: false,
         bounds_itself: false,

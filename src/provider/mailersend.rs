@@ -63,6 +63,7 @@ impl Provider for Mailersend {
             receipts_by_poll: !self.is_told(),
             replies: self.hooks.inbound.is_some() && self.callback.is_some(),
             opt_outs: true,
+            opt_out_list: true,
             ..Capabilities::SEND_ONLY
         }
     }

@@ -61,6 +61,7 @@ impl Provider for Mailpro {
             receipts_by_push: self.config.webhook && history,
             receipts_by_poll: history,
             opt_outs: paths.suppressions.is_some(),
+            opt_out_list: paths.suppressions.is_some(),
             lookup: paths.phone_lookup.is_some() || paths.verify_check.is_some(),
             ..Capabilities::SEND_ONLY
         }

@@ -55,6 +55,9 @@ pub const ACTIONS: [Action; 1] = [Action {
     optional: &[],
 }];
 
+/// The key of the example, which is nobody's.
+const SAMPLE_KEY: &str = "cmVwbGFjZS13aXRoLXlvdXItYWNjb3VudHMta2V5ISE=";
+
 /// What is sent.
 #[derive(Serialize)]
 struct Body<'a> {
@@ -85,6 +88,7 @@ impl Provider for Telnyx {
             // A report may be lost: Telnyx tries three times.
             receipts_by_poll: true,
             replies: self.callback.is_some(),
+            opt_out_list: self.config.messaging_profile.is_some(),
             lookup: true,
             ..Capabilities::SEND_ONLY
         }
@@ -202,7 +206,18 @@ impl Provider for Telnyx {
         } else {
             Finding::fine("receipts are polled: there is no webhook")
         };
-        Ok(vec![Finding::fine(balance), reports])
+        let mut findings = vec![Finding::fine(balance), reports];
+        if self.config.messaging_profile.is_none() {
+            findings.push(Finding::warning(
+                "messaging_profile is not set: Telnyx keeps its opt-outs by profile, and its list is not read",
+            ));
+        }
+        if self.config.public_key.as_deref() == Some(SAMPLE_KEY) {
+            findings.push(Finding::warning(
+                "public_key is the one of the example, and every webhook is refused: yours is in Telnyx's portal",
+            ));
+        }
+        Ok(findings)
     }
 
     fn actions(&self) -> &'static [Action] {

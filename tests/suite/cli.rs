@@ -1095,6 +1095,26 @@ fn the_demo_plays_to_its_end() {
     );
 }
 
+/// A container names its provider by variables. The demo is no container's.
+#[test]
+fn the_demo_asks_no_provider_that_the_environment_names() {
+    let home = tempfile::tempdir().unwrap();
+    let vendor = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    vendor.set_nonblocking(true).unwrap();
+    let mut command = bare(home.path());
+    command.arg("demo").env(
+        "SMS_MCP__PROVIDER",
+        format!(
+            "[{{ kind = \"a2p_pro\", api_key = \"k\", from = \"ACME\", base_url = \"http://{}\" }}]",
+            vendor.local_addr().unwrap()
+        ),
+    );
+    command.env("SMS_MCP__RATES__US", "0.01").env("SMS_MCP__RATES__FR", "0.01");
+    let ended = run(command);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(vendor.accept().is_err(), "the demo asked a real provider");
+}
+
 #[test]
 fn the_operator_sees_what_another_principal_sent() {
     let desk = Desk::new("");

@@ -219,6 +219,29 @@ fn the_live_check_tells_what_texts_cost_where_the_settings_allow_them() {
     );
 }
 
+/// What is misspelt may be all of a provider, with its key.
+#[test]
+fn no_error_of_the_settings_quotes_a_text_that_may_be_a_secret() {
+    const SECRET: &str = "s3cretsecret";
+    let list = format!("[{{kind=\"telnyx\", api_key=\"{SECRET}\", from=\"+12025550123\"");
+    for (settings, variables) in [
+        (String::new(), vec![("SMS_MCP__PROVIDER", list.as_str())]),
+        (String::new(), vec![("SMS_MCP__PROVIDER__0", list.as_str())]),
+        (String::new(), vec![("SMS_MCP__HTTP", SECRET)]),
+        (format!("http = \"{SECRET}\"\n"), vec![]),
+        (format!("provider = \"{SECRET}\"\n"), vec![]),
+        (format!("provider = [\"{SECRET}\"]\n"), vec![]),
+        (format!("[[provider]]\nkind = \"telnyx\"\nhttp = \"{SECRET}\"\n"), vec![]),
+        (format!("[http]\nmax_sessions = \"{SECRET}\"\n"), vec![]),
+    ] {
+        for json in [&[][..], &["--json"]] {
+            let ended = check(&settings, &variables, json);
+            assert_eq!(ended.code, 1, "{settings}: {ended:?}");
+            assert!(!format!("{ended:?}").contains(SECRET), "{settings} {variables:?}: {ended:?}");
+        }
+    }
+}
+
 #[test]
 fn an_error_names_what_was_written_and_what_would_be_right() {
     for (settings, variables, words) in [

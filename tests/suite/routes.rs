@@ -351,6 +351,26 @@ async fn the_first_route_that_fits_decides_by_country_prefix_and_sender() {
     assert_eq!((one.asked(), two.asked(), three.asked()), (1, 2, 1));
 }
 
+/// Who said STOP at one vendor wants no texts by another one either, singly and in a bulk.
+#[tokio::test]
+async fn whom_a_vendor_knows_to_have_opted_out_nobody_texts_any_more() {
+    let (one, two) = (Arc::new(Moody::new("one")), Arc::new(Moody::new("two")));
+    one.becomes(refused(ErrorKind::OptedOut));
+    let field = field(&[&one, &two], vec![route(&[], &[], &["one", "two"], true)]);
+    assert_eq!(field.send(&fictional(1), None).await.unwrap_err().kind(), ErrorKind::OptedOut);
+    let known = field.engine.opt_outs(&alice()).await.unwrap();
+    assert_eq!(
+        known.iter().map(|known| (known.number.as_str(), known.source.as_str())).collect::<Vec<_>>(),
+        [(fictional(1).as_str(), "one")]
+    );
+    // Now it is known here, and no vendor is asked.
+    assert_eq!(field.send(&fictional(1), None).await.unwrap_err().kind(), ErrorKind::OptedOut);
+    assert_eq!((one.asked(), two.asked()), (1, 0));
+    let answer = field.bulk(3, LAST_RESORT).await;
+    assert_eq!(two.asked(), 0, "{answer:?}");
+    assert_eq!(field.engine.opt_outs(&alice()).await.unwrap().len(), 3);
+}
+
 #[tokio::test]
 async fn the_next_carrier_is_asked_after_a_definite_no_and_never_after_a_lost_answer() {
     for (mood, after_rejected, expected) in [
@@ -358,6 +378,7 @@ async fn the_next_carrier_is_asked_after_a_definite_no_and_never_after_a_lost_an
         (refused(ErrorKind::ProviderRejected), false, Err(ErrorKind::ProviderRejected)),
         (refused(ErrorKind::ProviderRejected), true, Ok("two")),
         (Outcome::Unknown { why: "lost".into() }, true, Err(ErrorKind::OutcomeUnknown)),
+        (refused(ErrorKind::OptedOut), true, Err(ErrorKind::OptedOut)),
     ] {
         let (one, two) = (Arc::new(Moody::new("one")), Arc::new(Moody::new("two")));
         one.becomes(mood.clone());

@@ -8,6 +8,7 @@ use crate::engine::carriers::carrier::{Carrier, has_waited, hide_texts};
 use crate::engine::carriers::route::{Hop, Way};
 use crate::engine::life::crash_point;
 use crate::engine::retry::{Backoff, LONGEST_WAIT_MS, MAX_TRIES};
+use crate::error::ErrorKind;
 use crate::provider::{Outcome, Submission};
 
 impl Deliver {
@@ -39,6 +40,11 @@ impl Deliver {
             Outcome::Unknown { why: "the provider's code said nothing about it".to_owned() },
         );
         let now = self.life.now();
+        for (submission, outcome) in submissions.iter().zip(&outcomes) {
+            if is_opted_out(outcome) {
+                self.keep_opt_out(carrier, submission).await;
+            }
+        }
         for outcome in &outcomes {
             // One of its connections lost the answer, and another answers: the carrier is well.
             if is_lost(outcome) && carrier.is_answering() {
@@ -53,6 +59,16 @@ impl Deliver {
             }
         }
         outcomes
+    }
+
+    /// Keeps what a vendor knows of somebody whom it refuses to text: they said STOP there, and nobody else is
+    /// to text them either.
+    async fn keep_opt_out(&self, carrier: &Carrier, submission: &Submission) {
+        let (to, now) = (submission.to.e164(), self.life.now());
+        if let Err(error) = self.ledger.opt_out(to, true, carrier.name(), now).await {
+            tracing::error!(provider = carrier.name(), %error,
+                "an opt-out that a provider refused a text for could not be recorded");
+        }
     }
 
     /// Hands one message to one carrier. Tries again only what was certainly not sent. What waits for its
@@ -116,7 +132,7 @@ impl Deliver {
             }
             let outcome = self.offer(carrier, own.as_ref().unwrap_or(submission)).await;
             let is_definite = matches!(outcome, Outcome::NotSent { .. } | Outcome::NotNow { .. })
-                || (way.after_rejected && matches!(outcome, Outcome::Rejected { .. }));
+                || (way.after_rejected && may_be_asked_elsewhere(&outcome));
             before = Some(Ended { carrier, outcome });
             if !is_definite {
                 break;
@@ -124,6 +140,16 @@ impl Deliver {
         }
         before
     }
+}
+
+fn is_opted_out(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Rejected { code: ErrorKind::OptedOut, .. })
+}
+
+/// Whether a carrier's refusal leaves the message to another one, where its route says so. That somebody wants
+/// no more texts holds for all of them.
+pub(super) fn may_be_asked_elsewhere(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Rejected { .. }) && !is_opted_out(outcome)
 }
 
 /// What a message is told that finds its carrier resting.

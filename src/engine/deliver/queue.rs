@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::offer::rests;
+use super::offer::{may_be_asked_elsewhere, rests};
 use super::outcome::{Ended, not_possible, settlement_of};
 use super::room::Deliver;
 use crate::clock::Timestamp;
@@ -309,7 +309,7 @@ impl Deliver {
     async fn ended(&self, carrier: &Carrier, message: OnItsWay<'_>, outcome: Outcome) {
         let OnItsWay { batch, submission, way, .. } = message;
         let mut ended = Ended { carrier, outcome };
-        if way.after_rejected && matches!(ended.outcome, Outcome::Rejected { .. }) {
+        if way.after_rejected && may_be_asked_elsewhere(&ended.outcome) {
             match self.hand_over(way.after(carrier), &submission, Some(ended)).await {
                 Some(last) => ended = last,
                 None => return,

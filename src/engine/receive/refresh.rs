@@ -42,8 +42,8 @@ impl Receive {
     pub async fn read_opt_outs(&self) -> Vec<String> {
         let mut notes = Vec::new();
         for carrier in self.carriers.all().iter().filter(|carrier| carrier.realm() == Realm::Live) {
-            if !carrier.capabilities().opt_outs {
-                notes.push(format!("{} keeps no list of opt-outs", carrier.name()));
+            if !carrier.capabilities().opt_out_list {
+                notes.push(format!("{} keeps no list of opt-outs that can be read", carrier.name()));
             } else if let Err(error) = self.refresh(carrier, REFRESH_PATIENCE).await {
                 notes.push(format!("the list of {} could not be read: {}", carrier.name(), error.message()));
             }

@@ -1,5 +1,4 @@
--- What operators did that lets agents do more than before, or that says what happened: written before it is done, so that
--- nothing of it is done that is not here.
+-- What operators did to budgets, the clock, opt-outs and unknown texts: written before it is done.
 CREATE TABLE act (
     id          INTEGER PRIMARY KEY,
     at_ms       INTEGER NOT NULL,

@@ -92,19 +92,36 @@ impl Telnyx {
                 .query("filter[messaging_profile_id]", profile)
                 .query("page[number]", page)
                 .query("page[size]", PAGE);
-            let answer = self.read(request).await?;
-            let entries = answer.get("data").and_then(Value::as_array);
-            let entries = entries.ok_or_else(|| self.wrong("the answer has no list"))?;
+            let read = self.read(request).await.and_then(|answer| {
+                let entries = answer.get("data").and_then(Value::as_array).cloned();
+                Ok((entries.ok_or_else(|| self.wrong("the answer has no list"))?, answer))
+            });
+            let (entries, answer) = match read {
+                // What was found is told, even where there is more.
+                Err(error) if !events.is_empty() => {
+                    self.warn_of_more(&error);
+                    return Ok(events);
+                }
+                read => read?,
+            };
             events.extend(entries.iter().filter_map(|entry| {
                 let at = entry.get("created_at").and_then(Value::as_str).and_then(Timestamp::parse);
                 let number = Sender::of(entry.get("to")?.as_str()?);
                 Some(Event::OptOut { number, is_out: true, at })
             }));
-            let last = answer.pointer("/meta/total_pages").and_then(Value::as_u64).unwrap_or(0);
-            if u64::from(page) >= last {
-                break;
+            // Without a word of how many pages there are, a full one is not the last.
+            let total = answer.pointer("/meta/total_pages").and_then(Value::as_u64);
+            let is_full = u32::try_from(entries.len()).is_ok_and(|count| count >= PAGE);
+            if total.map_or(!is_full, |total| u64::from(page) >= total) {
+                return Ok(events);
             }
         }
+        self.warn_of_more(&self.wrong("the list of opt-outs has no end"));
         Ok(events)
+    }
+
+    fn warn_of_more(&self, error: &Error) {
+        tracing::warn!(provider = %self.config.name, code = error.kind().as_str(),
+            "not all opt-outs could be read");
     }
 }

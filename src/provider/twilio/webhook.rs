@@ -157,12 +157,10 @@ impl Hooks {
 /// has answered it.
 fn reply(id: &str, fields: &Fields, delivery: &Delivery<'_>) -> Option<Vec<Event>> {
     let (from, to) = (fields.get("From")?, fields.get("To")?);
-    let is_out = match fields.get("OptOutType") {
-        Some("STOP") => Some(true),
-        Some("START") => Some(false),
-        _ => None,
-    };
-    let wish = is_out.map(|is_out| Event::OptOut { number: Sender::of(from), is_out, at: None });
+    // A START is the reply's own word to say: a reply is known by its id, and told again it lifts nothing. This
+    // event has none, and would lift a STOP that came in between.
+    let is_stop = fields.get("OptOutType") == Some("STOP");
+    let wish = is_stop.then(|| Event::OptOut { number: Sender::of(from), is_out: true, at: None });
     let reply = Reply {
         vendor_id: id.to_owned(),
         from: Sender::of(from),

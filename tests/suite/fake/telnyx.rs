@@ -37,6 +37,12 @@ pub struct Telnyx {
     pub fate: (&'static str, Value),
     /// Who wants no more texts.
     pub opted_out: BTreeSet<String>,
+    /// How many of them are on a page, whatever is asked for.
+    pub page_size: usize,
+    /// Whether a page says how many there are.
+    pub counts_pages: bool,
+    /// The page that cannot be read.
+    pub broken_page: Option<usize>,
 }
 
 impl Default for Telnyx {
@@ -47,6 +53,9 @@ impl Default for Telnyx {
             balance_micros: 300_000_000,
             fate: ("delivered", json!([])),
             opted_out: BTreeSet::new(),
+            page_size: 2,
+            counts_pages: true,
+            broken_page: None,
         }
     }
 }
@@ -165,20 +174,24 @@ impl Telnyx {
         if request.parameter("filter[messaging_profile_id]") != Some(PROFILE) {
             complain("opt-outs of no profile".to_owned());
         }
-        // Two on a page, whatever is asked for.
         let page = request.parameter("page[number]").map_or(1, |page| page.parse::<usize>().unwrap());
+        if self.broken_page == Some(page) {
+            return error(500, "10007", "Unexpected error");
+        }
         let entries: Vec<Value> = self
             .opted_out
             .iter()
-            .skip((page - 1) * 2)
-            .take(2)
+            .skip((page - 1) * self.page_size)
+            .take(self.page_size)
             .map(|number| {
                 json!({ "from": FROM, "to": number, "keyword": "STOP", "messaging_profile_id": PROFILE,
                     "created_at": "2026-11-22T10:15:00Z" })
             })
             .collect();
-        let total = self.opted_out.len().div_ceil(2);
-        Reply::json(200, json!({ "data": entries, "meta": { "page_number": page, "total_pages": total } }))
+        let total = self.opted_out.len().div_ceil(self.page_size);
+        let meta =
+            if self.counts_pages { json!({ "page_number": page, "total_pages": total }) } else { json!({}) };
+        Reply::json(200, json!({ "data": entries, "meta": meta }))
     }
 }
 

@@ -247,8 +247,22 @@ async fn the_balance_the_opt_outs_and_the_check_are_read_and_nothing_is_posted()
     let at = Timestamp::parse("2026-11-22T10:15:00Z");
     let event = |n| Event::OptOut { number: fictional(n).as_str().into(), is_out: true, at };
     assert_eq!(told, (1..=3).map(event).collect::<Vec<_>>());
+    // A page that cannot be read takes none away that was, and pages without a count go on while one is full.
+    fake.vendor().broken_page = Some(2);
+    assert_eq!(provider.refresh().await.unwrap(), (1..=2).map(event).collect::<Vec<_>>());
+    fake.vendor().broken_page = Some(1);
+    assert!(provider.refresh().await.is_err());
+    (fake.vendor().broken_page, fake.vendor().page_size) = (None, 250);
+    fake.vendor().counts_pages = false;
+    fake.vendor().opted_out = (1..=251).map(fictional).collect();
+    assert_eq!(provider.refresh().await.unwrap().len(), 251);
     let findings = provider.check().await.unwrap();
     assert!(findings.iter().all(|finding| !finding.is_warning), "{findings:?}");
+    assert!(provider.capabilities().opt_out_list);
+    let without = build(&Config { messaging_profile: None, ..config(&fake.url()) }, KEY);
+    assert!(!without.capabilities().opt_out_list);
+    let warned = without.check().await.unwrap();
+    assert!(warned.iter().any(|one| one.is_warning && one.text.contains("messaging_profile")), "{warned:?}");
     assert!(findings[0].text.contains("the balance is 300.00 USD"), "{findings:?}");
     let unsigned = build(&Config { public_key: None, ..config(&fake.url()) }, KEY);
     assert!(

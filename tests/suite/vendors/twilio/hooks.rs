@@ -233,7 +233,7 @@ async fn a_report_tells_its_state_and_the_message_that_its_address_names() {
 #[tokio::test]
 async fn a_persons_text_is_told_with_what_the_vendor_says_that_it_means() {
     let provider = by_token();
-    for (kind, expected) in [("STOP", Some(true)), ("START", Some(false)), ("HELP", None), ("", None)] {
+    for (kind, expected) in [("STOP", Some(true)), ("START", None), ("HELP", None), ("", None)] {
         let body = format!(
             "MessageSid={SID}&SmsStatus=received&From=%2B15558675310&To=%2B15017122661&NumMedia=0\
              &Body=One+%26+two%0A%F0%9F%91%8D&OptOutType={kind}"
