@@ -32,7 +32,9 @@ leave() {
   local code=$?
   for process in "${started[@]}"; do kill "$process" 2>/dev/null || true; done
   for process in "${started[@]}"; do wait "$process" 2>/dev/null || true; done
-  ((code == 0)) || { echo "FAILED: $0 (in an empty HOME, which had:)" && find "$HOME" -type f | head -50; } >&2
+  if ((code != 0)) && [[ -d $WALK_HOME ]]; then
+    { echo "FAILED: $0" && tail -n 20 "$WALK_HOME"/*.log; } >&2 || true
+  fi
   rm -rf "$WALK_HOME"
 }
 trap leave EXIT
@@ -62,9 +64,9 @@ run() {
 block() {
   local found
   found="$(awk -v wanted="$2" '
-    { line = $0; sub(/^ +/, "", line) }
-    line ~ /^```/ && !inside { inside = 1; text = ""; next }
-    line == "```" { if (index(text, wanted)) { count++; printf "%s", text }; inside = 0; next }
+    !inside && /^ *```/ { inside = 1; text = ""; match($0, /^ */); depth = RLENGTH; next }
+    { line = substr($0, 1, depth) ~ /^ *$/ ? substr($0, depth + 1) : $0 }
+    inside && line == "```" { if (index(text, wanted)) { count++; printf "%s", text }; inside = 0; next }
     inside { text = text line "\n" }
     END { exit count != 1 }' "$root/$1")" || { echo "$1 has none or several blocks with: $2" >&2 && exit 1; }
   printf '%s\n' "$found"
