@@ -33,7 +33,7 @@ leave() {
   for process in "${started[@]}"; do kill "$process" 2>/dev/null || true; done
   for process in "${started[@]}"; do wait "$process" 2>/dev/null || true; done
   if ((code != 0)) && [[ -d $WALK_HOME ]]; then
-    { echo "FAILED: $0" && tail -n 20 "$WALK_HOME"/*.log; } >&2 || true
+    { echo "FAILED: $0" && tail -n 20 "$WALK_HOME"/*.log 2>/dev/null; } >&2 || true
   fi
   rm -rf "$WALK_HOME"
 }
