@@ -98,9 +98,11 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config> {
 /// serde's words without the text that it quotes: where a table or a list is wanted, that may be all of a
 /// provider with its secrets.
 fn without_value(wrong: &str) -> String {
-    const QUOTED: [&str; 2] = ["invalid type: string \"", "invalid value: string \""];
-    match (QUOTED.iter().any(|begin| wrong.starts_with(begin)), wrong.rsplit_once("\", expected ")) {
-        (true, Some((_, expected))) => format!("a text stands where {expected} is expected"),
+    let quoted = ["invalid type: string", "invalid value: string"]
+        .into_iter()
+        .find(|begin| wrong.strip_prefix(begin).is_some_and(|rest| rest.starts_with(" \"")));
+    match (quoted, wrong.rsplit_once("\", expected ")) {
+        (Some(begin), Some((_, expected))) => format!("{begin}, expected {expected}"),
         _ => wrong.to_owned(),
     }
 }

@@ -134,6 +134,15 @@ fn open(path: &Path) -> std::io::Result<File> {
     Ok(file)
 }
 
+/// Opens an outbox for reading. What is no file has no end, or makes whoever opens it wait.
+fn open_file(path: &Path) -> std::io::Result<File> {
+    if std::fs::metadata(path)?.is_file() {
+        File::open(path)
+    } else {
+        Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no file"))
+    }
+}
+
 /// Reads an outbox from its beginning, and goes on with what is appended later.
 #[derive(Debug)]
 pub struct Reader {
@@ -149,8 +158,8 @@ impl Reader {
     /// A reader of this outbox, which need not be there yet.
     pub fn new(path: &Path) -> Self {
         // The newer one first: if it is put aside in between, it is opened twice and not missed.
-        let newer = File::open(path).ok();
-        let older = File::open(older(path)).ok().filter(|older| {
+        let newer = open_file(path).ok();
+        let older = open_file(&older(path)).ok().filter(|older| {
             !newer.as_ref().is_some_and(|newer| is_same(newer, older.metadata().ok()).unwrap_or(false))
         });
         let files = older.into_iter().chain(newer).map(BufReader::new).collect();
@@ -169,7 +178,7 @@ impl Reader {
     pub fn read(&mut self) -> std::io::Result<Option<Taken>> {
         loop {
             let Some(file) = self.files.front_mut() else {
-                match File::open(&self.path) {
+                match open_file(&self.path) {
                     Ok(file) => self.files.push_back(BufReader::new(file)),
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
                     Err(error) => return Err(error),
@@ -193,7 +202,7 @@ impl Reader {
                 self.line.clear();
                 self.is_too_long = false;
             } else if read == 0 {
-                match File::open(&self.path) {
+                match open_file(&self.path) {
                     // What was written into the one before until now is read first.
                     Ok(next) if !self.is_read(&next) => self.files.push_back(BufReader::new(next)),
                     Ok(_) | Err(_) => return Ok(None),
@@ -255,6 +264,17 @@ mod tests {
         let mut line = serde_json::to_vec(&taken(text)).unwrap();
         line.push(b'\n');
         open_bounded(path, full).unwrap().write_all(&line).unwrap();
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_is_no_file_is_no_outbox_and_nobody_waits_for_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let endless = folder.path().join("endless");
+        std::os::unix::fs::symlink("/dev/zero", &endless).unwrap();
+        for path in [endless.as_path(), folder.path()] {
+            assert_eq!(Reader::new(path).read().unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
+        }
     }
 
     #[test]
