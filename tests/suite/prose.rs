@@ -120,7 +120,8 @@ impl Page {
         for table in &self.tables {
             let columns = cells(&table[0]).len();
             for row in table.iter().filter(|row| cells(row).len() != columns) {
-                faults.push(format!("a row of a table with {columns} columns has {}: {row}", cells(row).len()));
+                faults
+                    .push(format!("a row of a table with {columns} columns has {}: {row}", cells(row).len()));
             }
         }
         for sentence in self.sentences() {
@@ -174,6 +175,7 @@ fn what_the_house_does_not_want_in_its_prose_is_found() {
         let faults = Page::read("docs/PAGE.md", text).faults();
         assert!(faults.len() == 1 && faults[0].contains(fault), "{text}: {faults:?}");
     }
-    let fine = "# Sending\n\nA `simply simply` of code, STOP.\nStop it.\n\n```\nthe the\n```\n\n- one\n- one\n";
+    let fine =
+        "# Sending\n\nA `simply simply` of code, STOP.\nStop it.\n\n```\nthe the\n```\n\n- one\n- one\n";
     assert_eq!(Page::read("docs/PAGE.md", fine).faults(), Vec::<String>::new());
 }

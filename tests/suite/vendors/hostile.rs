@@ -52,9 +52,7 @@ pub fn own(kind: &str, url: &str, secret: &str) -> String {
         "a2p_pro" => format!("base_url = \"{url}/v1\"\ntoken = {secret}\nfrom = \"ACME\""),
         "mailersend" => {
             let from = fake::mailersend::FROM;
-            format!(
-                "base_url = \"{url}/v1\"\ntoken = {secret}\nfrom = \"{from}\"\nany_destination = true"
-            )
+            format!("base_url = \"{url}/v1\"\ntoken = {secret}\nfrom = \"{from}\"\nany_destination = true")
         }
         "mailpro" => {
             let client = fake::mailpro::ID_CLIENT;
@@ -327,9 +325,7 @@ fn the_live_check_says_of_each_vendor_what_works_and_of_a_wrong_token_that_it_is
         let settings = table(kind, &url, right);
         let good = Desk::new(&settings).run(&["config", "check", "--live"]);
         assert!(
-            good.code == 0
-                && good.out.contains(&format!("  works     {kind}: "))
-                && good.out.contains(works),
+            good.code == 0 && good.out.contains(&format!("  works     {kind}: ")) && good.out.contains(works),
             "{kind}: {good:?}"
         );
         let settings = table(kind, &url, "canary-wrong");

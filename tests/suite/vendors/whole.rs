@@ -80,8 +80,7 @@ fn place_of(kind: &'static str) -> Place {
         }
         "twilio" => {
             let (account, token, from) = (twilio::ACCOUNT, twilio::TOKEN, twilio::FROM);
-            let own =
-                format!("account_sid = \"{account}\"\nauth_token = \"{token}\"\nfrom = \"{from}\"");
+            let own = format!("account_sid = \"{account}\"\nauth_token = \"{token}\"\nfrom = \"{from}\"");
             let vendor = twilio::Twilio::default();
             place(kind, vendor, "/2010-04-01", &own, "/Messages.json", 3, &[account, token])
         }
@@ -185,7 +184,12 @@ fn a_lost_answer_is_one_request_is_unknown_keeps_its_money_and_is_never_sent_aga
                 agent.call("send_sms", json!({ "to": fictional(5), "message": TEXT, "dry_run": true }));
                 agent.finish();
             }
-            let sends = place.wire.requests().iter().filter(|request| request.method == "POST" && request.path.ends_with(place.sends)).count();
+            let sends = place
+                .wire
+                .requests()
+                .iter()
+                .filter(|request| request.method == "POST" && request.path.ends_with(place.sends))
+                .count();
             assert_eq!(sends, 1 + place.requests_of_three, "{what}");
         }
     }
