@@ -159,6 +159,14 @@ pub fn without_texts<'a>(words: &str, texts: impl IntoIterator<Item = &'a str>) 
     shown(words, &hidden)
 }
 
+/// An address as somebody wrote it, without what stands before its last `@`: a user's name and password.
+pub fn without_user(address: &str) -> String {
+    address
+        .rfind('@')
+        .and_then(|at| address.get(at..))
+        .map_or_else(|| address.to_owned(), |rest| format!("...{rest}"))
+}
+
 /// The same where the text is not there any more to compare them with: as far as they can hold nothing of it
 /// that [`without_texts`] would find.
 pub fn head(words: &str) -> String {

@@ -223,6 +223,11 @@ fn the_live_check_tells_what_texts_cost_where_the_settings_allow_them() {
 #[test]
 fn no_error_of_the_settings_quotes_a_text_that_may_be_a_secret() {
     const SECRET: &str = "s3cretsecret";
+    let of_vendor = |line: &str| {
+        format!("[[provider]]\nkind = \"telnyx\"\napi_key = \"k\"\nfrom = \"+12025550123\"\n{line}\n")
+    };
+    let of_carrier =
+        |line: &str| format!("[[provider]]\nkind = \"smpp\"\nsystem_id = \"a\"\npassword = \"b\"\n{line}\n");
     let list = format!("[{{kind=\"telnyx\", api_key=\"{SECRET}\", from=\"+12025550123\"");
     for (settings, variables) in [
         (String::new(), vec![("SMS_MCP__PROVIDER", list.as_str())]),
@@ -233,6 +238,9 @@ fn no_error_of_the_settings_quotes_a_text_that_may_be_a_secret() {
         (format!("provider = [\"{SECRET}\"]\n"), vec![]),
         (format!("[[provider]]\nkind = \"telnyx\"\nhttp = \"{SECRET}\"\n"), vec![]),
         (format!("[http]\nmax_sessions = \"{SECRET}\"\n"), vec![]),
+        (of_vendor(&format!("base_url = \"https://u:{SECRET}@exa mple/\"")), vec![]),
+        (of_vendor(&format!("base_url = \"u:{SECRET}@example.com:1\"")), vec![]),
+        (of_carrier(&format!("address = \"u:{SECRET}@h:1\"")), vec![]),
     ] {
         for json in [&[][..], &["--json"]] {
             let ended = check(&settings, &variables, json);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::setting::Span;
+use crate::sms::quoted::without_user;
 
 /// `[provider.http]`: the connection to a vendor.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -129,8 +130,9 @@ pub(in crate::provider) use vendor_settings;
 /// # Errors
 /// What is wrong with it.
 pub fn base_url(text: &str) -> std::result::Result<Url, String> {
+    let shown = without_user(text);
     let url: Url = text.parse().map_err(|error| {
-        format!("base_url \"{text}\" is no address such as https://api.example.com/v1: {error}")
+        format!("base_url \"{shown}\" is no address such as https://api.example.com/v1: {error}")
     })?;
     // First of all, so that no error shows what stands before an `@`.
     if url.query().is_some()
@@ -146,7 +148,7 @@ pub fn base_url(text: &str) -> std::result::Result<Url, String> {
         "http" if is_local => {}
         _ => {
             return Err(format!(
-                "base_url \"{text}\" must begin with https://, since keys and texts travel there"
+                "base_url \"{shown}\" must begin with https://, since keys and texts travel there"
             ));
         }
     }

@@ -97,6 +97,9 @@ fn older(path: &Path) -> PathBuf {
 /// The file at this name, or a new one where it is full.
 fn open_bounded(path: &Path, full: u64) -> std::io::Result<File> {
     let file = open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no file"));
+    }
     if file.metadata()?.len() < full {
         return Ok(file);
     }

@@ -12,6 +12,7 @@ use super::result::ResultCode;
 use crate::provider::line::session;
 use crate::provider::settings::{Rate, SecretSetting, Settings};
 use crate::setting::{Secret, Span, word};
+use crate::sms::quoted;
 
 /// Most digits of a sender: the field has one octet more.
 const MAX_SENDER: usize = 20;
@@ -198,7 +199,7 @@ impl Settings for Config {
         if !session::is_address(&self.address) {
             return Err(format!(
                 "address \"{}\" must be the gateway's host:port, such as ismg.example.com:7890",
-                self.address
+                quoted::without_user(&self.address)
             ));
         }
         self.check_fields()?;

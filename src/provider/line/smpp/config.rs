@@ -14,6 +14,7 @@ use super::write::{self, Common};
 use crate::provider::line::session;
 use crate::provider::settings::{Rate, SecretSetting, Settings};
 use crate::setting::{Secret, Span, word};
+use crate::sms::quoted;
 
 /// The longest time that can be written as a relative one without counting months, whose length varies.
 const MOST_DAYS: u64 = 30;
@@ -222,7 +223,7 @@ fn check_texts(config: &Config) -> std::result::Result<(), String> {
     if !session::is_address(&config.address) {
         return Err(format!(
             "address \"{}\" must be host:port, such as smsc.example.com:2775",
-            config.address
+            quoted::without_user(&config.address)
         ));
     }
     Ok(())
