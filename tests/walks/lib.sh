@@ -89,11 +89,12 @@ until_so() {
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 # A target folder of the walk's own, for these profiles, with what this tree has compiled but for its own crate. Cargo takes a copy of
-# this tree for this tree: in one target folder it would later believe that what it compiled of the one is of the other.
+# this tree for this tree: in one target folder it would later believe that what it compiled of the one is of the other. Each walk has
+# one of its own.
 own_target() {
   local from="$CARGO_TARGET_DIR" profile own=()
   for name in 'sms[-_]mcp' suite answers bulk carrier sends versions whole; do own+=(--exclude="*$name*"); done
-  CARGO_TARGET_DIR="$from/walks/target"
+  CARGO_TARGET_DIR="$from/walks/target-$(basename "$0")"
   for profile; do
     [[ -d $from/$profile/deps && ! -d $CARGO_TARGET_DIR/$profile ]] || continue
     mkdir -p "$CARGO_TARGET_DIR/$profile"
