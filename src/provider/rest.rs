@@ -8,6 +8,7 @@
 pub mod amount;
 mod answer;
 mod client;
+pub mod codes;
 pub mod digits;
 pub mod form;
 pub mod json;

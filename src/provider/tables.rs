@@ -9,8 +9,8 @@ type Table = fn() -> Vec<Failure>;
 /// Each by its kind. A vendor that has no codes, or whose codes are words that say it themselves, has none.
 pub const FAILURES: [(&str, Table); 3] = [
     ("mailersend", mailersend::codes::failures),
-    ("telnyx", telnyx::codes::failures),
-    ("twilio", twilio::codes::failures),
+    ("telnyx", || telnyx::codes::CODES.failures()),
+    ("twilio", || twilio::codes::CODES.failures()),
 ];
 
 #[cfg(test)]

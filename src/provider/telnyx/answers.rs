@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-use super::codes::{self, Refusal};
+use super::codes::CODES;
 use crate::clock::Timestamp;
 use crate::provider::Outcome;
 use crate::provider::exchange::Receipt;
 use crate::provider::rest::amount::{self, Rounding};
+use crate::provider::rest::codes::Refusal;
 use crate::provider::rest::wording::{self, Wording};
 use crate::provider::rest::{Answer, Dialect, json};
 use crate::sms::message::State;
@@ -57,7 +58,7 @@ impl Dialect for Refusals {
         }
         let (code, _) = answer.json::<Value>().map(|body| first(&body)).unwrap_or_default();
         let code = code.unwrap_or_default();
-        if let Some(known) = codes::find(&code) {
+        if let Some(known) = CODES.find(&code) {
             known.note_refusal();
         }
         let words: String = self.words(answer).unwrap_or_default().chars().take(MAX_WORDS).collect();
@@ -67,7 +68,7 @@ impl Dialect for Refusals {
             let reset_ms = reset_s.map(|seconds| seconds.min(LONGEST_S) * 1_000);
             answer.retry_after_ms(now).or(reset_ms).unwrap_or(LATER_MS)
         };
-        match codes::refusal(&code) {
+        match CODES.refusal(&code) {
             _ if answer.status == 429 => Some(Outcome::NotSent { retry_after_ms: Some(later()), why }),
             Some(Refusal::NotSent) => Some(Outcome::NotSent { retry_after_ms: Some(later()), why }),
             Some(Refusal::Rejected(code)) => Some(Outcome::Rejected { code, why }),
@@ -80,7 +81,7 @@ impl Dialect for Refusals {
 /// the former, which quotes nothing.
 fn why(code: Option<&str>, title: Option<&str>) -> (Option<String>, bool) {
     match (code, title) {
-        (Some(code), title) => match codes::find(code) {
+        (Some(code), title) => match CODES.find(code) {
             Some(known) => (Some(known.why()), true),
             None => (Some(format!("{code}: {}", title.unwrap_or("no words"))), false),
         },

@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-use super::codes::{self, Refusal};
+use super::codes::{self, CODES};
 use crate::clock::Timestamp;
 use crate::provider::Outcome;
 use crate::provider::exchange::{Receipt, VendorMessage};
 use crate::provider::rest::amount::{self, Rounding};
+use crate::provider::rest::codes::Refusal;
 use crate::provider::rest::wording::Wording;
 use crate::provider::rest::{Answer, Dialect, json};
 use crate::sms::message::State;
@@ -51,7 +52,7 @@ fn code_of(answer: &Answer) -> Option<String> {
 
 impl Dialect for Refusals {
     fn words(&self, answer: &Answer) -> Option<String> {
-        if let Some(known) = code_of(answer).and_then(|code| codes::find(&code)) {
+        if let Some(known) = code_of(answer).and_then(|code| CODES.find(&code)) {
             return Some(known.why());
         }
         let body: Value = answer.json().ok()?;
@@ -68,12 +69,12 @@ impl Dialect for Refusals {
             return None;
         }
         let code = code_of(answer).unwrap_or_default();
-        if let Some(known) = codes::find(&code) {
+        if let Some(known) = CODES.find(&code) {
             known.note_refusal();
         }
         let words: String = self.words(answer).unwrap_or_default().chars().take(MAX_WORDS).collect();
         let why = format!("HTTP {}: {words}", answer.status);
-        match codes::refusal(&code) {
+        match CODES.refusal(&code) {
             _ if answer.status == 429 && code != codes::QUEUE_FULL => None,
             Some(Refusal::NotSent) => {
                 let usual = if code == codes::QUEUE_FULL { QUEUE_FULL_MS } else { THROTTLED_MS };
@@ -98,7 +99,7 @@ pub fn price(amount: Option<&Value>, unit: Option<&Value>) -> Option<Money> {
 /// former, which quotes nothing.
 pub fn why(code: Option<&str>, words: Option<&str>) -> (Option<String>, bool) {
     match (code.filter(|code| *code != "0"), words) {
-        (Some(code), words) => match codes::find(code) {
+        (Some(code), words) => match CODES.find(code) {
             Some(known) => (Some(known.why()), true),
             None => (Some(format!("{code}: {}", words.unwrap_or("no words"))), false),
         },

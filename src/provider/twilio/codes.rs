@@ -6,25 +6,10 @@
 //!
 //! Source: twilio.com/docs/api/errors, and the vendor's list of codes of May 2023.
 
-use std::borrow::Cow;
-
-use crate::error::ErrorKind;
-use crate::provider::failure::{Again, Failure, Whose};
+use crate::provider::failure::{Again, Whose};
+use crate::provider::rest::codes::{ACCOUNT, Codes, LATER, LENGTH, NUMBER, OTHER, PLACE, SENDER, STOPPED};
 use Again::{Later, Mended, Never};
 use Whose::{Caller, Operator, Recipient, Vendor};
-
-/// What a refusal with a code means for the message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// A definite no, with our code for it.
-    Rejected(ErrorKind),
-    /// It certainly was not taken, and may be tried again.
-    NotSent,
-}
-
-/// A code: its number, what a refusal with it means (nothing for one of a delivery), what happened, whose
-/// move it is, whether trying again can help, and where it stands.
-type Row = (u32, Option<Refusal>, &'static str, Whose, Again, &'static str);
 
 /// The person who was texted wants no more texts.
 pub const OPTED_OUT: &str = "21610";
@@ -36,22 +21,13 @@ pub const QUEUE_FULL: &str = "21611";
 const PAGE: &str = "twilio.com/docs/api/errors, 2026";
 const LIST: &str = "Twilio's list of error codes, May 2023";
 
-const NUMBER: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::InvalidNumber));
-const SENDER: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::SenderNotAllowed));
-const PLACE: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::DestinationNotAllowed));
-const ACCOUNT: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::ProviderUnauthorized));
-const LENGTH: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::MessageTooLong));
-const OTHER: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::ProviderRejected));
-const STOPPED: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::OptedOut));
-const LATER: Option<Refusal> = Some(Refusal::NotSent);
-
 const NO_NUMBER: &str = "The recipient is no number that Twilio can text";
 const NO_SENDER: &str = "Twilio does not send from this sender; it must be a number, name or Messaging \
                          Service of the account";
 const NO_SERVICE: &str = "The Messaging Service, or a sender in it, cannot be used for this text";
 
 /// Every code that is known here.
-const CODES: &[Row] = &[
+pub const CODES: Codes = Codes(&[
     (14101, NUMBER, NO_NUMBER, Caller, Never, LIST),
     (20003, ACCOUNT, "Twilio does not know the account SID, auth token or API key", Operator, Mended, LIST),
     (20005, ACCOUNT, "The account at Twilio is not active", Operator, Mended, LIST),
@@ -200,29 +176,4 @@ const CODES: &[Row] = &[
         LIST,
     ),
     (90010, ACCOUNT, "The account at Twilio is not active", Operator, Mended, LIST),
-];
-
-fn row(code: &str) -> Option<&'static Row> {
-    let code: u32 = code.trim().parse().ok()?;
-    CODES.iter().find(|row| row.0 == code)
-}
-
-fn failure((code, _, what, whose, again, source): &Row) -> Failure {
-    let code = Cow::Owned(code.to_string());
-    Failure { code, what: Cow::Borrowed(what), whose: *whose, again: *again, source }
-}
-
-/// The table.
-pub fn failures() -> Vec<Failure> {
-    CODES.iter().map(failure).collect()
-}
-
-/// What this code says, where it is known.
-pub fn find(code: &str) -> Option<Failure> {
-    row(code).map(failure)
-}
-
-/// What a refusal with this code means, where it is known.
-pub fn refusal(code: &str) -> Option<Refusal> {
-    row(code)?.1
-}
+]);

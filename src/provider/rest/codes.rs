@@ -1,0 +1,67 @@
+//! A vendor's codes: those of a refusal and those of a delivery that failed, in one table, and what each means
+//! for a message that was handed over.
+
+use std::borrow::Cow;
+
+use crate::error::ErrorKind;
+use crate::provider::failure::{Again, Failure, Whose};
+
+/// What a refusal with a code means for the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A definite no, with our code for it.
+    Rejected(ErrorKind),
+    /// It certainly was not taken, and may be tried again.
+    NotSent,
+}
+
+/// The recipient is no number that can be texted.
+pub const NUMBER: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::InvalidNumber));
+/// The sender is none that may be used.
+pub const SENDER: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::SenderNotAllowed));
+/// The country is none that may be texted.
+pub const PLACE: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::DestinationNotAllowed));
+/// The account, or its key, may not do this.
+pub const ACCOUNT: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::ProviderUnauthorized));
+/// The text is too long.
+pub const LENGTH: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::MessageTooLong));
+/// Something else is in the way.
+pub const OTHER: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::ProviderRejected));
+/// The person who was texted wants no more texts.
+pub const STOPPED: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::OptedOut));
+/// It is taken later.
+pub const LATER: Option<Refusal> = Some(Refusal::NotSent);
+
+/// A code: its number, what a refusal with it means (nothing for one of a delivery), what happened, whose
+/// move it is, whether trying again can help, and where it stands.
+pub type Row = (u32, Option<Refusal>, &'static str, Whose, Again, &'static str);
+
+/// A vendor's table.
+pub struct Codes(pub &'static [Row]);
+
+impl Codes {
+    fn row(&self, code: &str) -> Option<&'static Row> {
+        let code: u32 = code.trim().parse().ok()?;
+        self.0.iter().find(|row| row.0 == code)
+    }
+
+    /// All of it.
+    pub fn failures(&self) -> Vec<Failure> {
+        self.0.iter().map(failure).collect()
+    }
+
+    /// What this code says, where it is known.
+    pub fn find(&self, code: &str) -> Option<Failure> {
+        self.row(code).map(failure)
+    }
+
+    /// What a refusal with this code means, where it is known.
+    pub fn refusal(&self, code: &str) -> Option<Refusal> {
+        self.row(code)?.1
+    }
+}
+
+fn failure((code, _, what, whose, again, source): &Row) -> Failure {
+    let code = Cow::Owned(code.to_string());
+    Failure { code, what: Cow::Borrowed(what), whose: *whose, again: *again, source }
+}
