@@ -56,7 +56,6 @@ const CONFIG: &str = "[guard]\nsession_spend = 100000000\nday_spend = 100000000\
     [[provider]]\nkind = \"sandbox\"\nbalance = 100000000\n";
 
 // ---- the floor: a server whose one tool does nothing
-// -------------------------------------------------------------
 
 #[derive(Clone)]
 struct NoOp;
@@ -97,7 +96,6 @@ async fn noop_http(port: u16) {
 }
 
 // ---- servers under test
-// ------------------------------------------------------------------------------------------
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum What {
@@ -297,7 +295,6 @@ impl Http {
 }
 
 // ---- the benches
-// -------------------------------------------------------------------------------------------------
 
 fn row(name: &str, figures: &Figures, floor: Option<&Figures>) {
     let cpu = figures.cpu_us.map_or_else(|| "-".to_owned(), |cpu| format!("{cpu:.0}"));
@@ -718,7 +715,6 @@ async fn full_ledger(folder: &Path) {
 }
 
 // ---- instructions per send
-// -----------------------------------------------------------------------------------------
 
 /// Sends that are counted, and those before them, which pay for what is made once.
 const COUNTED: usize = 1_000;

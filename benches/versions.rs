@@ -49,7 +49,6 @@ const CONFIG: &str = "[guard]\nsession_spend = 100000000\nday_spend = 100000000\
     [[provider]]\nkind = \"sandbox\"\nbalance = 100000000\n";
 
 // ---- the floor
-// ---------------------------------------------------------------------------------------------------
 
 /// A tool with a schema and structured output that does nothing.
 #[derive(Clone)]
@@ -125,7 +124,6 @@ fn bare_sqlite(folder: &Path, sends: usize) -> Figures {
 }
 
 // ---- a server and its client
-// ---------------------------------------------------------------------------------------
 
 /// User and system time of a process so far.
 fn cpu(pid: u32) -> Duration {
@@ -254,7 +252,6 @@ impl Drop for Server {
 }
 
 // ---- the tables
-// ----------------------------------------------------------------------------------------------------
 
 fn median(mut of: Vec<f64>) -> f64 {
     of.sort_by(f64::total_cmp);
