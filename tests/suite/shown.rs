@@ -35,7 +35,7 @@ async fn a_call_without_a_sender_shows_the_operators_for_that_country() {
         }
     }
     let recipients: Vec<Value> = cases.iter().map(|(to, ..)| json!({ "to": to })).collect();
-    let bulk = json!({ "recipients": recipients, "message": "Hello all", "wait_seconds": 30 });
+    let bulk = json!({ "recipients": recipients, "message": "Hello all" });
     let said = answer(&client, "send_bulk", bulk).await;
     assert_eq!(said["accepted"], 6, "{said}");
     client.cancel().await.unwrap();
