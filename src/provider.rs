@@ -31,7 +31,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-pub use contract::{Balance, Build, Capabilities, Form, Outcome, Provider, Reference, Submission};
+pub use contract::{Balance, Build, Capabilities, Form, Outcome, Provider, Reference, Submission, alike};
 pub use exchange::SegmentOutcome;
 use line::{cmpp, smpp};
 use settings::{Settings, Setup};

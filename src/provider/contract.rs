@@ -3,6 +3,7 @@
 //! All of it is one promise between the engine and whoever implements [`Provider`]; how one is made from its
 //! settings is [`Build`]. It knows no vendor and no protocol.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -134,6 +135,25 @@ impl std::fmt::Debug for Submission {
             .field("segments", &self.segments)
             .finish_non_exhaustive()
     }
+}
+
+/// The places of the messages that one request can carry together, by request: one text and one sender each,
+/// in the order in which they came, at most so many. `own` is the sender of those that name none.
+pub fn alike(submissions: &[Submission], own: Option<&str>, most: usize) -> Vec<Vec<usize>> {
+    let mut requests: Vec<Vec<usize>> = Vec::new();
+    let mut open: HashMap<(&str, Option<&str>), usize> = HashMap::new();
+    for (place, submission) in submissions.iter().enumerate() {
+        let what = (submission.text.as_str(), submission.from.as_deref().or(own));
+        let has_room = |places: &&mut Vec<usize>| places.len() < most;
+        match open.get(&what).and_then(|at| requests.get_mut(*at)).filter(has_room) {
+            Some(places) => places.push(place),
+            None => {
+                open.insert(what, requests.len());
+                requests.push(vec![place]);
+            }
+        }
+    }
+    requests
 }
 
 /// What became of a message that was handed over. Only [`Outcome::NotSent`] and [`Outcome::NotNow`] may ever
@@ -475,6 +495,7 @@ pub trait Provider: Send + Sync {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn accepted(id: &str) -> SegmentOutcome {
@@ -522,5 +543,30 @@ mod tests {
         ] {
             assert_eq!(Outcome::of_segments(segments.clone()), Outcome::Segments(segments));
         }
+    }
+
+    #[test]
+    fn one_request_carries_what_has_one_text_and_one_sender_and_no_more_than_fits() {
+        let submission = |text: &str, from: Option<&str>| Submission {
+            id: MessageId::new(1, 2),
+            to: Number::parse("+33199000001", None).unwrap(),
+            from: from.map(str::to_owned),
+            text: text.to_owned(),
+            segments: 1,
+            brake: Brake::default(),
+        };
+        let all = [
+            submission("a", None),
+            submission("b", None),
+            submission("a", Some("ACME")),
+            submission("a", Some("Other")),
+            submission("a", None),
+            submission("a", None),
+            submission("b", None),
+        ];
+        assert_eq!(alike(&all, Some("ACME"), 3), [vec![0, 2, 4], vec![1, 6], vec![3], vec![5]]);
+        assert_eq!(alike(&all, None, 3), [vec![0, 4, 5], vec![1, 6], vec![2], vec![3]]);
+        assert_eq!(alike(&all, Some("ACME"), 1).len(), 7);
+        assert!(alike(&[], None, 3).is_empty());
     }
 }
