@@ -77,6 +77,11 @@ impl Gateway {
         }
         (0..).zip(group).map(|(place, _)| self.outcome(&answers, place)).collect()
     }
+
+    /// The submissions' places by SUBMIT.
+    fn groups(&self, submissions: &[Submission]) -> Vec<Vec<usize>> {
+        alike(submissions, self.config.from.as_deref(), usize::from(self.config.destinations_per_submit))
+    }
 }
 
 /// An answer that came after its request was given up: it speaks of each message that the request carried.
@@ -181,8 +186,7 @@ impl Provider for Gateway {
 
     /// All groups at once: the session has a window, and sends what is for one recipient in its order.
     async fn send_many(&self, submissions: &[Submission]) -> Vec<Outcome> {
-        let most = usize::from(self.config.destinations_per_submit);
-        let groups = alike(submissions, self.config.from.as_deref(), most);
+        let groups = self.groups(submissions);
         let answered = join_all(groups.iter().map(|places| async {
             let group: Vec<&Submission> = places.iter().filter_map(|place| submissions.get(*place)).collect();
             self.send_group(&group).await
