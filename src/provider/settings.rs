@@ -44,6 +44,11 @@ pub trait Settings {
         None
     }
 
+    /// The sender ID that it shows where a message names none, where these settings have it.
+    fn sender(&self) -> Option<&str> {
+        None
+    }
+
     /// The carrier's `host:port`, where a connection with a secret or with texts is not encrypted.
     fn unencrypted(&self) -> Option<&str> {
         None

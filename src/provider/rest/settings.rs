@@ -115,6 +115,10 @@ macro_rules! vendor_settings {
                 self.rate
             }
 
+            fn sender(&self) -> Option<&str> {
+                self.from.as_deref()
+            }
+
             $(fn told_in(&self) -> Option<$crate::provider::settings::ToldIn> {
                 let told_in: fn(&Self) -> Option<$crate::provider::settings::ToldIn> = $told_in;
                 told_in(self)

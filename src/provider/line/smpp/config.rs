@@ -251,6 +251,10 @@ impl Settings for Config {
         (!self.session.tls).then_some(&self.address)
     }
 
+    fn sender(&self) -> Option<&str> {
+        self.from.as_deref()
+    }
+
     fn longest_send(&self) -> Option<Duration> {
         Some(self.session.longest())
     }
