@@ -23,6 +23,7 @@ pub mod tables;
 pub mod telnyx;
 mod tls;
 pub mod twilio;
+pub mod vonage;
 pub mod worded;
 
 use std::sync::Arc;
@@ -88,6 +89,8 @@ kinds! {
     Telnyx(telnyx),
     /// Twilio (`www.twilio.com`).
     Twilio(twilio),
+    /// Vonage (`www.vonage.com`).
+    Vonage(vonage),
     /// A CMPP gateway (2.0, 2.1 or 3.0).
     Cmpp(cmpp),
     /// SMPP v3.4: a bind to a carrier or an aggregator.

@@ -223,8 +223,8 @@ pub enum Outcome {
         /// What is wrong with the answer.
         why: String,
     },
-    /// The segments of one message went out as requests of their own, and at least one of them was taken or
-    /// may have been: made by [`Outcome::of_segments`] alone. In the order of the segments; two or more.
+    /// The segments of one message went out as requests of their own, or are told one by one, and at least one
+    /// of them was taken or may have been: made by [`Outcome::of_segments`] alone. In the order of the segments; two or more.
     Segments(Vec<SegmentOutcome>),
 }
 
@@ -247,11 +247,11 @@ impl Outcome {
             return Self::NotSent { retry_after_ms: None, why: "there was nothing to send".to_owned() };
         }
         match segments.swap_remove(worst) {
-            SegmentOutcome::Accepted { vendor_id } => Self::Accepted {
+            SegmentOutcome::Accepted { vendor_id, price } => Self::Accepted {
                 vendor_id: Some(vendor_id).filter(|id| !id.is_empty()),
                 status: State::Sent,
                 segments: None,
-                price: None,
+                price,
             },
             SegmentOutcome::Rejected { code, why } => Self::Rejected { code, why },
             SegmentOutcome::NotSent { retry_after_ms, why } => Self::NotSent { retry_after_ms, why },
@@ -499,7 +499,7 @@ mod tests {
     use super::*;
 
     fn accepted(id: &str) -> SegmentOutcome {
-        SegmentOutcome::Accepted { vendor_id: id.to_owned() }
+        SegmentOutcome::Accepted { vendor_id: id.to_owned(), price: None }
     }
 
     fn refused(why: &str) -> SegmentOutcome {

@@ -250,7 +250,7 @@ impl Provider for Twilio {
         for country in &self.config.prices_for {
             let path = format!("Messaging/Countries/{country}");
             match self.read(&self.pricing, Request::get(path)).await {
-                Ok(list) if self.rates.note(country, &list) => {}
+                Ok(list) if self.rates.note(country, rates::dearest(&list)) => {}
                 Ok(_) => failed = Some(self.wrong(&format!("the prices of {country} cannot be read"))),
                 Err(error) => failed = Some(error),
             }

@@ -13,6 +13,7 @@ pub mod mailpro;
 pub mod sms_for_ai;
 pub mod telnyx;
 pub mod twilio;
+pub mod vonage;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::{Read as _, Write as _};

@@ -76,6 +76,8 @@ providers! {
     mailpro_history,
     telnyx,
     twilio,
+    vonage,
+    vonage_messages,
     smpp,
     cmpp,
     cmpp_many,

@@ -102,6 +102,24 @@ pub(super) fn twilio() -> Case {
     )
 }
 
+pub(super) fn vonage() -> Case {
+    before(
+        "vonage",
+        fake::vonage::Vonage::default(),
+        vendors::vonage::provider,
+        fake::vonage::Vonage::recipients,
+    )
+}
+
+pub(super) fn vonage_messages() -> Case {
+    before(
+        "vonage",
+        fake::vonage::Vonage::default(),
+        vendors::vonage::application,
+        fake::vonage::Vonage::recipients,
+    )
+}
+
 pub(super) fn smpp() -> Case {
     before_gateway("smpp", Peer::smsc(), carriers::smpp_provider, |peer| {
         peer.recipients().iter().map(|to| format!("+{to}")).collect()

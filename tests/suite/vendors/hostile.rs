@@ -69,6 +69,13 @@ pub fn own(kind: &str, url: &str, secret: &str) -> String {
                  \"{from}\""
             )
         }
+        "vonage" => {
+            let (key, from) = (fake::vonage::KEY, fake::vonage::FROM);
+            format!(
+                "base_url = \"{url}\"\napi_url = \"{url}\"\napi_key = \"{key}\"\napi_secret = {secret}\nfrom = \
+                 \"{from}\"\ncurrency = \"USD\""
+            )
+        }
         _ => unknown(kind, "own"),
     }
 }
@@ -78,6 +85,7 @@ fn more(kind: &str, url: &str) -> String {
     match kind {
         "mailpro" => "history = true".to_owned(),
         "twilio" => format!("pricing_url = \"{url}\"\nprices_for = [\"US\"]"),
+        "vonage" => "prices_for = [\"US\"]".to_owned(),
         _ => String::new(),
     }
 }
@@ -118,6 +126,7 @@ fn taken(kind: &str, id: &str) -> Option<Value> {
         "mailpro" => json!({ "Result": "OK", "IdSend": id }),
         "telnyx" => json!({ "data": { "id": id, "to": [{ "status": "queued" }] } }),
         "twilio" => json!({ "sid": id, "status": "queued" }),
+        "vonage" => json!({ "message-count": "1", "messages": [{ "status": "0", "message-id": id }] }),
         _ => unknown(kind, "taken"),
     })
 }
@@ -127,6 +136,7 @@ fn taken(kind: &str, id: &str) -> Option<Value> {
 fn well(kind: &str) -> (Arc<dyn Wire>, String, &'static str, &'static str) {
     use fake::{
         a2p_pro as a2p, mailersend as ms, mailpro as mp, sms_for_ai as ai, telnyx as tx, twilio as tw,
+        vonage as vg,
     };
     fn up(vendor: impl Vendor) -> (Arc<dyn Wire>, String) {
         let fake = Fake::start(vendor);
@@ -140,6 +150,7 @@ fn well(kind: &str) -> (Arc<dyn Wire>, String, &'static str, &'static str) {
         "mailpro" => (up(mp::Mailpro::default()), mp::API_KEY, "credits are left"),
         "telnyx" => (up(tx::Telnyx::default()), tx::KEY, "the balance is"),
         "twilio" => (up(tw::Twilio::default()), tw::TOKEN, "the balance is"),
+        "vonage" => (up(vg::Vonage::default()), vg::SECRET, "the balance is"),
         _ => unknown(kind, "well"),
     };
     (wire, url, right, says)
@@ -210,8 +221,9 @@ fn refusal(what: &str, provider: &str) -> Option<&'static str> {
         ("nested JSON", _) => "(line 1, column 128)",
         ("nested objects", _) => "(line 1, column 890)",
         ("recipients", "twilio") => "the answer has no sid",
+        ("recipients", "vonage") => "the answer has no list of messages",
         ("recipients", "telnyx") => "no status of its recipient",
-        (_, "sms_for_ai" | "a2p_pro" | "telnyx" | "twilio") => "(line 1, column 1)",
+        (_, "sms_for_ai" | "a2p_pro" | "telnyx" | "twilio" | "vonage") => "(line 1, column 1)",
         ("nested XML", _) => "nested too deep",
         ("recipients", "mailpro") => "neither a result nor an id",
         ("attributes", _) => "too many attributes",
@@ -277,6 +289,8 @@ fn a_price_beyond_reason_freezes_the_budget_and_the_outcome_is_on_record() {
     for price in ["999999999999", "9223372036854.775807", "1e300", "-5", "NaN"] {
         let body = json!({ "id": "1", "status": "sent", "price_usd": price, "Result": "OK", "IdSend": 1,
             "charge": price, "sid": "SM1", "price": price, "price_unit": "USD",
+            "message-count": "1",
+            "messages": [{ "status": "0", "message-id": "1", "message-price": price }],
             "data": { "id": "1", "to": [{ "status": "sent" }], "cost": { "amount": price, "currency": "USD" } } });
         let fake = Fake::start(Says::json(&body));
         for (kind, settings) in tables(&fake.url(), "canary") {
@@ -309,6 +323,7 @@ fn a_secret_that_no_header_can_carry_is_named_before_anything_is_asked() {
             let name = match kind {
                 "mailpro" | "telnyx" => "api_key",
                 "twilio" => "auth_token",
+                "vonage" => "api_secret",
                 _ => "token",
             };
             let said = ended.err.contains(&format!("\"{kind}\": {name} has a space, a line break"));

@@ -180,7 +180,7 @@ impl Settings for Config {
     }
 
     fn secrets(&self) -> Vec<SecretSetting<'_>> {
-        vec![SecretSetting { name: "secret", secret: self.secret.as_ref(), is_required: true }]
+        vec![SecretSetting { name: "secret", secret: self.secret.as_ref(), is_required: true, is_pem: false }]
     }
 
     fn rate(&self) -> Rate {

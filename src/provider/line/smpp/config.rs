@@ -235,7 +235,12 @@ impl Settings for Config {
     }
 
     fn secrets(&self) -> Vec<SecretSetting<'_>> {
-        vec![SecretSetting { name: "password", secret: self.password.as_ref(), is_required: true }]
+        vec![SecretSetting {
+            name: "password",
+            secret: self.password.as_ref(),
+            is_required: true,
+            is_pem: false,
+        }]
     }
 
     fn rate(&self) -> Rate {
