@@ -39,7 +39,6 @@ use crate::provider::settings::Setup;
 use crate::provider::{Balance, Build, Capabilities, Form, Outcome, Provider, Submission};
 use crate::sms::money::Money;
 use crate::sms::number::Number;
-use crate::sms::sender;
 use crate::sms::text::{Encoding, plan};
 use crate::sms::untrusted::escape;
 
@@ -182,7 +181,7 @@ impl Provider for Vonage {
         self.rates.price(to, segments)
     }
 
-    fn form(&self, to: &Number, from: Option<&str>, text: &str) -> Result<Form> {
+    fn form(&self, _: &Number, from: Option<&str>, text: &str) -> Result<Form> {
         let count = text.chars().count();
         if count > MAX_CHARS {
             let why = format!("the text has {count} characters; Vonage takes {MAX_CHARS}");
@@ -197,14 +196,7 @@ impl Provider for Vonage {
                 escape(from)
             ));
         }
-        match sender::names_nobody_in(to) {
-            Some(country) if sender::is_name(from) => refused(format!(
-                "no network in {country} carries a text from a name such as \"{}\"; a number of the account \
-                 must send it",
-                escape(from)
-            )),
-            _ => Ok(Form::of(text)),
-        }
+        Ok(Form::of(text))
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {

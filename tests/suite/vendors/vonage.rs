@@ -9,9 +9,10 @@ mod program;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use sms_mcp::engine::Carrier;
 use sms_mcp::error::ErrorKind;
 use sms_mcp::provider::exchange::{Arguments, SegmentOutcome};
-use sms_mcp::provider::settings::{Callback, Secrets, Settings as _, Setup, ToldIn};
+use sms_mcp::provider::settings::{Callback, Rate, Secrets, Settings as _, Setup, ToldIn};
 use sms_mcp::provider::vonage::{Api, Config, Vonage};
 use sms_mcp::provider::{Balance, Outcome, Provider, Reference, Submission};
 use sms_mcp::setting::SecretText;
@@ -549,9 +550,9 @@ fn settings_that_cannot_be_used_are_named() {
 #[tokio::test]
 async fn a_sender_or_a_text_that_vonage_does_not_carry_is_refused_before_anybody_is_asked() {
     let fake = Fake::start(vendor::Vonage::default());
-    let provider = provider(&fake);
+    let carrier = Carrier::new(Arc::new(provider(&fake)), None, Rate::default());
     let kind = |number: &str, from: Option<&str>, text: &str| {
-        provider.form(&to(number), from, text).map_err(|error| error.kind())
+        carrier.form(&to(number), from, text).map_err(|error| error.kind())
     };
     let (france, america) = ("+33199000001", "+12025550123");
     assert_eq!(kind(france, Some(NAME), &long(2)).unwrap().segments, 2);
