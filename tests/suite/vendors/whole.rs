@@ -52,7 +52,7 @@ fn place<V: fake::Vendor>(
 
 /// The place of this kind of provider.
 fn place_of(kind: &'static str) -> Place {
-    use fake::{a2p_pro, mailersend, mailpro, sms_for_ai, telnyx, twilio};
+    use fake::{a2p_pro, gateway, mailersend, mailpro, sms_for_ai, telnyx, twilio};
     match kind {
         "sms_for_ai" => {
             let own = format!("token = \"{}\"", sms_for_ai::TOKEN);
@@ -83,6 +83,12 @@ fn place_of(kind: &'static str) -> Place {
             let own = format!("account_sid = \"{account}\"\nauth_token = \"{token}\"\nfrom = \"{from}\"");
             let vendor = twilio::Twilio::default();
             place(kind, vendor, "/2010-04-01", &own, "/Messages.json", 3, &[account, token])
+        }
+        "http" => {
+            let vendor = gateway::Gateway::default();
+            let own = super::gateway::example("", &format!("\"{}\"", gateway::KEY));
+            let own = own.replacen("base_url = \"/v1\"\n", "", 1);
+            place(kind, vendor, "/v1", &own, "/v1/messages", 3, &[gateway::KEY, gateway::WEBHOOK_KEY])
         }
         _ => unknown(kind, "place_of"),
     }
