@@ -169,12 +169,13 @@ async fn parts(loaded: &Loaded, clock: SharedClock, store: Arc<SqliteLedger>) ->
     for (provider, secrets) in config.provider.iter().zip(&loaded.secrets) {
         let callback = key.map(|(public_url, key)| Callback::new(public_url, provider.name(), key));
         let setup = Setup { clock: Arc::clone(&clock), secrets: secrets.clone(), callback: callback.clone() };
-        carriers
-            .push(Carrier::new(provider.build(setup)?, callback, provider.settings().rate()).hiding(secrets));
+        let settings = provider.settings();
+        let carrier = Carrier::new(provider.build(setup)?, callback, settings.rate());
+        carriers.push(carrier.hiding(secrets).showing(settings.sender()));
     }
     Ok(Parts {
         ledger: store,
-        carriers: Carriers::new(carriers, config.route.clone())?,
+        carriers: Carriers::new(carriers, config.route.clone())?.with_senders(config.sender.clone()),
         policy: policy(loaded),
         clock,
         settings: config.send.clone(),

@@ -24,6 +24,7 @@ pub mod tables;
 pub mod telnyx;
 mod tls;
 pub mod twilio;
+pub mod vonage;
 pub mod worded;
 
 use std::sync::Arc;
@@ -32,7 +33,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-pub use contract::{Balance, Build, Capabilities, Form, Outcome, Provider, Reference, Rehearsal, Submission};
+pub use contract::{
+    Balance, Build, Capabilities, Form, Outcome, Provider, Reference, Rehearsal, Submission, alike,
+};
 pub use exchange::SegmentOutcome;
 use line::{cmpp, smpp};
 use settings::{Settings, Setup};
@@ -91,6 +94,8 @@ kinds! {
     Telnyx(telnyx),
     /// Twilio (`www.twilio.com`).
     Twilio(twilio),
+    /// Vonage (`www.vonage.com`).
+    Vonage(vonage),
     /// Any gateway with an HTTP interface, by its settings; and some that are known here.
     Http(generic_http = "http"),
     /// A CMPP gateway (2.0, 2.1 or 3.0).

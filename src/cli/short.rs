@@ -16,6 +16,7 @@ const FILES: &[(&str, &str)] = &[
     ("mailpro", include_str!("../../config/mailpro.toml")),
     ("telnyx", include_str!("../../config/telnyx.toml")),
     ("twilio", include_str!("../../config/twilio.toml")),
+    ("vonage", include_str!("../../config/vonage.toml")),
     ("http", include_str!("../../config/http.toml")),
     ("cmpp", include_str!("../../config/cmpp.toml")),
     ("smpp", include_str!("../../config/smpp.toml")),

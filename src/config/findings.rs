@@ -13,7 +13,9 @@ use super::settings::Config;
 use crate::policy::Policy;
 use crate::provider::settings::{Secrets, ToldIn};
 use crate::setting::SecretText;
+use crate::sms::destination::Destination;
 use crate::sms::money::Currency;
+use crate::sms::sender::why_not;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -252,6 +254,31 @@ impl Read<'_> {
                 format!("route.{}", at + 1),
                 format!(
                     "[[route]] {} takes everything, so that those below it are never taken: put it last",
+                    at + 1
+                ),
+            ));
+        }
+        for (sender, number) in self.config.sender.iter().zip(1_usize..) {
+            let never =
+                sender.to.iter().filter_map(Destination::example).find_map(|to| why_not(&sender.id, &to));
+            if let Some(why) = never {
+                found.push(Finding::error(
+                    format!("sender.{number}.to"),
+                    format!("[[sender]] {number}: {why}"),
+                ));
+            }
+        }
+        if let Some(at) = self
+            .config
+            .sender
+            .iter()
+            .position(|sender| sender.to.is_empty())
+            .filter(|at| at + 1 < self.config.sender.len())
+        {
+            found.push(Finding::warning(
+                format!("sender.{}", at + 1),
+                format!(
+                    "[[sender]] {} is for all numbers, so that those below it are never taken: put it last",
                     at + 1
                 ),
             ));

@@ -193,7 +193,7 @@ fn provider_secrets(provider: &ProviderConfig, environment: &BTreeMap<String, St
         match secret(&setting, wanted.secret, environment)? {
             // A header could not carry it, and the vendor would be blamed for refusing a request without a
             // key.
-            Some(found) if !found.expose().bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Some(found) if !is_whole(found.expose(), wanted.is_pem) => {
                 return Err(config_error(format!(
                     "{setting} has a space, a line break or a letter that is not ASCII in it; is it whole, \
                      and alone?"
@@ -211,6 +211,11 @@ fn provider_secrets(provider: &ProviderConfig, environment: &BTreeMap<String, St
         }
     }
     Ok(secrets)
+}
+
+/// Whether a secret has no octet that it cannot have.
+fn is_whole(secret: &str, is_pem: bool) -> bool {
+    secret.bytes().all(|byte| byte.is_ascii_graphic() || (is_pem && b" \r\n".contains(&byte)))
 }
 
 /// The secret of this setting: as it stands there, in its variable, or in its file.

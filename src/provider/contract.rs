@@ -3,6 +3,7 @@
 //! All of it is one promise between the engine and whoever implements [`Provider`]; how one is made from its
 //! settings is [`Build`]. It knows no vendor and no protocol.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -136,6 +137,25 @@ impl std::fmt::Debug for Submission {
     }
 }
 
+/// The places of the messages that one request can carry together, by request: one text and one sender each,
+/// in the order in which they came, at most so many. `own` is the sender of those that name none.
+pub fn alike(submissions: &[Submission], own: Option<&str>, most: usize) -> Vec<Vec<usize>> {
+    let mut requests: Vec<Vec<usize>> = Vec::new();
+    let mut open: HashMap<(&str, Option<&str>), usize> = HashMap::new();
+    for (place, submission) in submissions.iter().enumerate() {
+        let what = (submission.text.as_str(), submission.from.as_deref().or(own));
+        let has_room = |places: &&mut Vec<usize>| places.len() < most;
+        match open.get(&what).and_then(|at| requests.get_mut(*at)).filter(has_room) {
+            Some(places) => places.push(place),
+            None => {
+                open.insert(what, requests.len());
+                requests.push(vec![place]);
+            }
+        }
+    }
+    requests
+}
+
 /// What became of a message that was handed over. Only [`Outcome::NotSent`] and [`Outcome::NotNow`] may ever
 /// be tried again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -203,8 +223,8 @@ pub enum Outcome {
         /// What is wrong with the answer.
         why: String,
     },
-    /// The segments of one message went out as requests of their own, and at least one of them was taken or
-    /// may have been: made by [`Outcome::of_segments`] alone. In the order of the segments; two or more.
+    /// The segments of one message went out as requests of their own, or are told one by one, and at least one
+    /// of them was taken or may have been: made by [`Outcome::of_segments`] alone. In the order of the segments; two or more.
     Segments(Vec<SegmentOutcome>),
 }
 
@@ -227,11 +247,11 @@ impl Outcome {
             return Self::NotSent { retry_after_ms: None, why: "there was nothing to send".to_owned() };
         }
         match segments.swap_remove(worst) {
-            SegmentOutcome::Accepted { vendor_id } => Self::Accepted {
+            SegmentOutcome::Accepted { vendor_id, price } => Self::Accepted {
                 vendor_id: Some(vendor_id).filter(|id| !id.is_empty()),
                 status: State::Sent,
                 segments: None,
-                price: None,
+                price,
             },
             SegmentOutcome::Rejected { code, why } => Self::Rejected { code, why },
             SegmentOutcome::NotSent { retry_after_ms, why } => Self::NotSent { retry_after_ms, why },
@@ -494,10 +514,11 @@ pub trait Provider: Send + Sync {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn accepted(id: &str) -> SegmentOutcome {
-        SegmentOutcome::Accepted { vendor_id: id.to_owned() }
+        SegmentOutcome::Accepted { vendor_id: id.to_owned(), price: None }
     }
 
     fn refused(why: &str) -> SegmentOutcome {
@@ -541,5 +562,30 @@ mod tests {
         ] {
             assert_eq!(Outcome::of_segments(segments.clone()), Outcome::Segments(segments));
         }
+    }
+
+    #[test]
+    fn one_request_carries_what_has_one_text_and_one_sender_and_no_more_than_fits() {
+        let submission = |text: &str, from: Option<&str>| Submission {
+            id: MessageId::new(1, 2),
+            to: Number::parse("+33199000001", None).unwrap(),
+            from: from.map(str::to_owned),
+            text: text.to_owned(),
+            segments: 1,
+            brake: Brake::default(),
+        };
+        let all = [
+            submission("a", None),
+            submission("b", None),
+            submission("a", Some("ACME")),
+            submission("a", Some("Other")),
+            submission("a", None),
+            submission("a", None),
+            submission("b", None),
+        ];
+        assert_eq!(alike(&all, Some("ACME"), 3), [vec![0, 2, 4], vec![1, 6], vec![3], vec![5]]);
+        assert_eq!(alike(&all, None, 3), [vec![0, 4, 5], vec![1, 6], vec![2], vec![3]]);
+        assert_eq!(alike(&all, Some("ACME"), 1).len(), 7);
+        assert!(alike(&[], None, 3).is_empty());
     }
 }

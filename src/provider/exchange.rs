@@ -53,6 +53,8 @@ pub enum SegmentOutcome {
     Accepted {
         /// The carrier's id of this segment: its receipt names it.
         vendor_id: String,
+        /// What it costs, where the answer says so.
+        price: Option<Money>,
     },
     /// A definite no.
     Rejected {
@@ -269,6 +271,16 @@ pub enum Event {
         vendor_id: String,
         /// Our message, if the address that it came to says which.
         message: Option<MessageId>,
+    },
+    /// A report that was proven to be the vendor's names our message beside the vendor's id: where its answer
+    /// was lost, the vendor took it; or of several segments that have an id each, the one with this id.
+    Named {
+        /// Our message.
+        message: MessageId,
+        /// The vendor's id of it, or of one of its segments.
+        vendor_id: String,
+        /// Whether each segment of a text has an id of its own there.
+        by_segment: bool,
     },
     /// A person wrote.
     Reply(Reply),

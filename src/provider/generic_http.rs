@@ -39,7 +39,6 @@ use crate::provider::{
 };
 use crate::sms::money::Money;
 use crate::sms::number::Number;
-use crate::sms::sender;
 use crate::sms::untrusted::escape;
 
 pub use account::Gateway;
@@ -100,27 +99,25 @@ impl Provider for Gateway {
             }
             _ => {}
         }
-        let refused = |why: String| Err(Error::new(ErrorKind::SenderNotAllowed, why));
-        let shown = from.or(self.plan.from.as_deref());
         if let Some(from) = from.filter(|from| !plan::is_sender(from) || self.plan.from.is_none()) {
-            return refused(format!(
-                "\"{}\" cannot be told to this gateway as a sender: a number with its country code, a short code, \
-                 or a name of 1 to 11 letters, digits and spaces, and only where its request has a place for one",
-                escape(from)
+            return Err(Error::new(
+                ErrorKind::SenderNotAllowed,
+                format!(
+                    "\"{}\" cannot be told to this gateway as a sender: a number with its country code, a short \
+                     code, or a name of 1 to 11 letters, digits and spaces, and only where its request has a place \
+                     for one",
+                    escape(from)
+                ),
             ));
         }
-        match sender::names_nobody_in(to) {
-            Some(country) if shown.is_some_and(sender::is_name) => refused(format!(
-                "no network in {country} carries a text from a name such as \"{}\"; a number must send it",
-                escape(shown.unwrap_or_default())
-            )),
-            _ if self.plan.numbers.write(to).is_none() => Err(Error::new(
+        if self.plan.numbers.write(to).is_none() {
+            return Err(Error::new(
                 ErrorKind::DestinationNotAllowed,
-                "this gateway takes numbers of one country alone, written without its code \
-                 (send.number_format), and this is none of them",
-            )),
-            _ => self.writable(to, from, text).map(|()| form),
+                "this gateway takes numbers of one country alone, written without its code (send.number_format), \
+                 and this is none of them",
+            ));
         }
+        self.writable(to, from, text).map(|()| form)
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {

@@ -44,6 +44,11 @@ pub trait Settings {
         None
     }
 
+    /// The sender ID that it shows where a message names none, where these settings have it.
+    fn sender(&self) -> Option<&str> {
+        None
+    }
+
     /// The carrier's `host:port`, where a connection with a secret or with texts is not encrypted.
     fn unencrypted(&self) -> Option<&str> {
         None
@@ -82,6 +87,8 @@ pub struct SecretSetting<'a> {
     pub secret: Option<&'a Secret>,
     /// Whether the provider cannot do without.
     pub is_required: bool,
+    /// Whether it is a key in several lines, as a PEM file has it, and goes into no header.
+    pub is_pem: bool,
 }
 
 /// How fast a provider may be used. What is over it waits in the queue; single sends are counted, and never

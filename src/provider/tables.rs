@@ -1,16 +1,17 @@
 //! Which vendors number their failures, each with its table.
 
 use super::failure::Failure;
-use super::{mailersend, telnyx, twilio};
+use super::{mailersend, telnyx, twilio, vonage};
 
 /// A vendor's table.
 type Table = fn() -> Vec<Failure>;
 
 /// Each by its kind. A vendor that has no codes, or whose codes are words that say it themselves, has none.
-pub const FAILURES: [(&str, Table); 3] = [
+pub const FAILURES: [(&str, Table); 4] = [
     ("mailersend", mailersend::codes::failures),
     ("telnyx", || telnyx::codes::CODES.failures()),
     ("twilio", || twilio::codes::CODES.failures()),
+    ("vonage", vonage::codes::failures),
 ];
 
 #[cfg(test)]

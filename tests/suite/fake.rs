@@ -15,6 +15,7 @@ pub mod presets;
 pub mod sms_for_ai;
 pub mod telnyx;
 pub mod twilio;
+pub mod vonage;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::{Read as _, Write as _};

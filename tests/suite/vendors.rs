@@ -13,6 +13,7 @@ pub mod sms_for_ai;
 pub mod telnyx;
 mod tls;
 pub mod twilio;
+pub mod vonage;
 mod whole;
 
 use sms_mcp::config::KINDS;

@@ -42,12 +42,15 @@ impl Default for Settings {
 /// own. They are fields of one structure, so that a key that is misspelt is refused and named; a flattened
 /// one would take it without a word.
 ///
-/// `"NAME" at "BASE_URL", RATE;` are the defaults. A secret is `required` or `optional`. What types cannot
-/// say is checked by `Config::check_own`, which the vendor has beside it. `told_in` says in which currency the
+/// `"NAME" at "BASE_URL", RATE;` are the defaults. A secret is `required` or `optional`; an optional one that
+/// is a PEM file is `pem`. What types cannot say is checked by `Config::check_own`, which the vendor has beside it. `told_in` says in which currency the
 /// vendor tells prices, if it does.
 macro_rules! vendor_settings {
     (@ required) => { true };
     (@ optional) => { false };
+    (@ pem) => { false };
+    (@ is_pem pem) => { true };
+    (@ is_pem $need:ident) => { false };
     (
         $(#[$meta:meta])*
         $name:literal at $base_url:literal, $rate:expr $(, $about_rate:literal)?;
@@ -104,11 +107,16 @@ macro_rules! vendor_settings {
                     name: stringify!($secret),
                     secret: self.$secret.as_ref(),
                     is_required: $crate::provider::rest::vendor_settings!(@ $need),
+                    is_pem: $crate::provider::rest::vendor_settings!(@ is_pem $need),
                 },)+]
             }
 
             fn rate(&self) -> $crate::provider::settings::Rate {
                 self.rate
+            }
+
+            fn sender(&self) -> Option<&str> {
+                self.from.as_deref()
             }
 
             $(fn told_in(&self) -> Option<$crate::provider::settings::ToldIn> {

@@ -52,6 +52,7 @@ const CLEAN: [&str; 36] = [
     "provider::mailpro",
     "provider::rest",
     "provider::sandbox",
+    "provider::vonage",
     "setting",
     "sms",
     "sms::number",

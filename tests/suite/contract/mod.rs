@@ -76,6 +76,8 @@ providers! {
     mailpro_history,
     telnyx,
     twilio,
+    vonage,
+    vonage_messages,
     http_gateway,
     http_46elks,
     http_bandwidth,

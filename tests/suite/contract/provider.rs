@@ -102,6 +102,24 @@ pub(super) fn twilio() -> Case {
     )
 }
 
+pub(super) fn vonage() -> Case {
+    before(
+        "vonage",
+        fake::vonage::Vonage::default(),
+        vendors::vonage::provider,
+        fake::vonage::Vonage::recipients,
+    )
+}
+
+pub(super) fn vonage_messages() -> Case {
+    before(
+        "vonage",
+        fake::vonage::Vonage::default(),
+        vendors::vonage::application,
+        fake::vonage::Vonage::recipients,
+    )
+}
+
 pub(super) fn http_gateway() -> Case {
     before(
         "http",

@@ -69,6 +69,13 @@ pub fn own(kind: &str, url: &str, secret: &str) -> String {
                  \"{from}\""
             )
         }
+        "vonage" => {
+            let (key, from) = (fake::vonage::KEY, fake::vonage::FROM);
+            format!(
+                "base_url = \"{url}\"\napi_url = \"{url}\"\napi_key = \"{key}\"\napi_secret = {secret}\nfrom = \
+                 \"{from}\"\ncurrency = \"USD\""
+            )
+        }
         "http" => super::gateway::example(url, &secret),
         _ => unknown(kind, "own"),
     }
@@ -79,6 +86,7 @@ fn more(kind: &str, url: &str) -> String {
     match kind {
         "mailpro" => "history = true".to_owned(),
         "twilio" => format!("pricing_url = \"{url}\"\nprices_for = [\"US\"]"),
+        "vonage" => "prices_for = [\"US\"]".to_owned(),
         _ => String::new(),
     }
 }
@@ -119,6 +127,7 @@ fn taken(kind: &str, id: &str) -> Option<Value> {
         "mailpro" => json!({ "Result": "OK", "IdSend": id }),
         "telnyx" => json!({ "data": { "id": id, "to": [{ "status": "queued" }] } }),
         "twilio" => json!({ "sid": id, "status": "queued" }),
+        "vonage" => json!({ "message-count": "1", "messages": [{ "status": "0", "message-id": id }] }),
         "http" => json!({ "code": 0, "message": { "id": id, "state": "queued" } }),
         _ => unknown(kind, "taken"),
     })
@@ -129,7 +138,7 @@ fn taken(kind: &str, id: &str) -> Option<Value> {
 fn well(kind: &str) -> (Arc<dyn Wire>, String, &'static str, &'static str) {
     use fake::{
         a2p_pro as a2p, gateway as gw, mailersend as ms, mailpro as mp, sms_for_ai as ai, telnyx as tx,
-        twilio as tw,
+        twilio as tw, vonage as vg,
     };
     fn up(vendor: impl Vendor) -> (Arc<dyn Wire>, String) {
         let fake = Fake::start(vendor);
@@ -143,6 +152,7 @@ fn well(kind: &str) -> (Arc<dyn Wire>, String, &'static str, &'static str) {
         "mailpro" => (up(mp::Mailpro::default()), mp::API_KEY, "credits are left"),
         "telnyx" => (up(tx::Telnyx::default()), tx::KEY, "the balance is"),
         "twilio" => (up(tw::Twilio::default()), tw::TOKEN, "the balance is"),
+        "vonage" => (up(vg::Vonage::default()), vg::SECRET, "the balance is"),
         "http" => (up(gw::Gateway::default()), gw::KEY, "the balance is"),
         _ => unknown(kind, "well"),
     };
@@ -215,8 +225,9 @@ fn refusal(what: &str, provider: &str) -> Option<&'static str> {
         ("nested JSON", _) => "(line 1, column 128)",
         ("nested objects", _) => "(line 1, column 890)",
         ("recipients", "twilio") => "the answer has no sid",
+        ("recipients", "vonage") => "the answer has no list of messages",
         ("recipients", "telnyx") => "no status of its recipient",
-        (_, "sms_for_ai" | "a2p_pro" | "telnyx" | "twilio") => "(line 1, column 1)",
+        (_, "sms_for_ai" | "a2p_pro" | "telnyx" | "twilio" | "vonage") => "(line 1, column 1)",
         ("nested XML", _) => "nested too deep",
         ("recipients", "mailpro") => "neither a result nor an id",
         ("attributes", _) => "too many attributes",
@@ -281,7 +292,10 @@ fn an_id_that_is_none_is_not_kept_and_not_shown_to_the_agent() {
 fn a_price_beyond_reason_freezes_the_budget_and_the_outcome_is_on_record() {
     for price in ["999999999999", "9223372036854.775807", "1e300", "-5", "NaN"] {
         let body = json!({ "id": "1", "status": "sent", "price_usd": price, "Result": "OK", "IdSend": 1,
-            "code": 0, "message": { "id": "1", "state": "sent", "price": price, "currency": "USD" }, "charge": price, "sid": "SM1", "price": price, "price_unit": "USD",
+            "code": 0, "message": { "id": "1", "state": "sent", "price": price, "currency": "USD" },
+            "charge": price, "sid": "SM1", "price": price, "price_unit": "USD",
+            "message-count": "1",
+            "messages": [{ "status": "0", "message-id": "1", "message-price": price }],
             "data": { "id": "1", "to": [{ "status": "sent" }], "cost": { "amount": price, "currency": "USD" } } });
         let fake = Fake::start(Says::json(&body));
         for (kind, settings) in tables(&fake.url(), "canary") {
@@ -314,6 +328,7 @@ fn a_secret_that_no_header_can_carry_is_named_before_anything_is_asked() {
             let name = match kind {
                 "mailpro" | "telnyx" => "api_key",
                 "twilio" => "auth_token",
+                "vonage" => "api_secret",
                 "http" => "secret",
                 _ => "token",
             };

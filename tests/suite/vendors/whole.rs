@@ -52,7 +52,7 @@ fn place<V: fake::Vendor>(
 
 /// The place of this kind of provider.
 fn place_of(kind: &'static str) -> Place {
-    use fake::{a2p_pro, gateway, mailersend, mailpro, sms_for_ai, telnyx, twilio};
+    use fake::{a2p_pro, gateway, mailersend, mailpro, sms_for_ai, telnyx, twilio, vonage};
     match kind {
         "sms_for_ai" => {
             let own = format!("token = \"{}\"", sms_for_ai::TOKEN);
@@ -83,6 +83,13 @@ fn place_of(kind: &'static str) -> Place {
             let own = format!("account_sid = \"{account}\"\nauth_token = \"{token}\"\nfrom = \"{from}\"");
             let vendor = twilio::Twilio::default();
             place(kind, vendor, "/2010-04-01", &own, "/Messages.json", 3, &[account, token])
+        }
+        "vonage" => {
+            let (key, secret, from) = (vonage::KEY, vonage::SECRET, vonage::FROM);
+            let own = format!(
+                "api_url = \"http://127.0.0.1:9\"\napi_key = \"{key}\"\napi_secret = \"{secret}\"\nfrom = \"{from}\""
+            );
+            place(kind, vonage::Vonage::default(), "", &own, "/sms/json", 3, &[key, secret])
         }
         "http" => {
             let vendor = gateway::Gateway::default();

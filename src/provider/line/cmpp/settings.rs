@@ -180,7 +180,7 @@ impl Settings for Config {
     }
 
     fn secrets(&self) -> Vec<SecretSetting<'_>> {
-        vec![SecretSetting { name: "secret", secret: self.secret.as_ref(), is_required: true }]
+        vec![SecretSetting { name: "secret", secret: self.secret.as_ref(), is_required: true, is_pem: false }]
     }
 
     fn rate(&self) -> Rate {
@@ -189,6 +189,10 @@ impl Settings for Config {
 
     fn unencrypted(&self) -> Option<&str> {
         (!self.session.tls).then_some(&self.address)
+    }
+
+    fn sender(&self) -> Option<&str> {
+        self.from.as_deref()
     }
 
     fn longest_send(&self) -> Option<Duration> {
