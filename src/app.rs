@@ -1,5 +1,7 @@
 //! Builds the parts from the configuration, serves, and stops in good order.
 
+mod rehearsal;
+
 use std::io;
 use std::path::Path;
 use std::pin::Pin;
@@ -34,6 +36,7 @@ use crate::provider::settings::{Callback, Setup};
 use crate::sms::facts::PROCESS_SESSION;
 use crate::sms::message::hex;
 use crate::sms::peer::{Difference, Peer};
+pub use rehearsal::{Tried, rehearse};
 
 /// How long a stop waits for what is in flight. The whole stop takes less than 5 s, but for a text of which a
 /// part has left (`[send] stop_within`).

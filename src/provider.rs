@@ -11,6 +11,7 @@ pub mod a2p_pro;
 mod contract;
 pub mod exchange;
 pub mod failure;
+pub mod generic_http;
 pub mod line;
 pub mod mailersend;
 pub mod mailpro;
@@ -32,15 +33,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-pub use contract::{Balance, Build, Capabilities, Form, Outcome, Provider, Reference, Submission, alike};
+pub use contract::{
+    Balance, Build, Capabilities, Form, Outcome, Provider, Reference, Rehearsal, Submission, alike,
+};
 pub use exchange::SegmentOutcome;
 use line::{cmpp, smpp};
 use settings::{Settings, Setup};
 
 /// Lists the kinds of providers once: the enum of their settings, and the way to what all settings have in
-/// common.
+/// common. The word of a kind is that of its module, unless it is named.
 macro_rules! kinds {
-    ($($(#[doc = $doc:literal])+ $kind:ident($module:ident),)+) => {
+    (@ word $module:ident) => { stringify!($module) };
+    (@ word $module:ident $word:literal) => { $word };
+    ($($(#[doc = $doc:literal])+ $kind:ident($module:ident $(= $word:literal)?),)+) => {
         /// The settings of one `[[provider]]`, by its `kind`.
         #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
         #[serde(tag = "kind", rename_all = "snake_case")]
@@ -51,7 +56,7 @@ macro_rules! kinds {
 
         impl ProviderConfig {
             /// Every `kind`, in the order of the documents.
-            pub const KINDS: &[&str] = &[$(stringify!($module)),+];
+            pub const KINDS: &[&str] = &[$(kinds!(@ word $module $($word)?)),+];
 
             /// What all settings have in common.
             pub fn settings(&self) -> &dyn Settings {
@@ -91,6 +96,8 @@ kinds! {
     Twilio(twilio),
     /// Vonage (`www.vonage.com`).
     Vonage(vonage),
+    /// Any gateway with an HTTP interface, by its settings; and some that are known here.
+    Http(generic_http = "http"),
     /// A CMPP gateway (2.0, 2.1 or 3.0).
     Cmpp(cmpp),
     /// SMPP v3.4: a bind to a carrier or an aggregator.

@@ -17,6 +17,7 @@ const FILES: &[(&str, &str)] = &[
     ("telnyx", include_str!("../../config/telnyx.toml")),
     ("twilio", include_str!("../../config/twilio.toml")),
     ("vonage", include_str!("../../config/vonage.toml")),
+    ("http", include_str!("../../config/http.toml")),
     ("cmpp", include_str!("../../config/cmpp.toml")),
     ("smpp", include_str!("../../config/smpp.toml")),
 ];

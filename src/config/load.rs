@@ -122,6 +122,15 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
     })
 }
 
+/// The settings of all sources, checked as [`load`] does, and without their secrets: none is read.
+///
+/// # Errors
+/// As [`load`].
+pub fn settings(sources: &Sources) -> Result<Config> {
+    let folders = directories::ProjectDirs::from("", "", "sms-mcp");
+    merge(sources, folders.as_ref()).map(|merged| merged.config)
+}
+
 /// Whether a text can be the settings' file, whatever secrets it names.
 ///
 /// # Errors

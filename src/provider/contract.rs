@@ -14,7 +14,7 @@ use super::exchange::{
     self, Action, Arguments, Campaign, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Notice,
     Page, Receipt,
 };
-use super::exchange::{SegmentOutcome, Sought, Unacknowledged, VendorMessage, Webhook};
+use super::exchange::{Pasted, SegmentOutcome, Sought, Unacknowledged, VendorMessage, Webhook, Written};
 use super::settings::{Settings, Setup};
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt::Brake;
@@ -263,6 +263,15 @@ impl Outcome {
     }
 }
 
+/// What a send would look like, without one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rehearsal {
+    /// The request.
+    pub request: Written,
+    /// What the pasted answer would mean, where there is one.
+    pub outcome: Option<Outcome>,
+}
+
 /// How a text goes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Form {
@@ -460,6 +469,16 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// See the trait.
     async fn check(&self) -> Result<Vec<Finding>>;
+
+    /// What a send would look like, and what a pasted answer to it would mean, for `sms-mcp provider try`.
+    /// Sends nothing, and asks nobody.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for a text that cannot be written, and see the trait.
+    fn rehearse(&self, submission: &Submission, pasted: Option<&Pasted>) -> Result<Rehearsal> {
+        let _ = (submission, pasted);
+        cannot("requests that are told by its settings, and so nothing to try")
+    }
 
     /// What else an operator can do there, for `sms-mcp provider`.
     fn actions(&self) -> &'static [Action] {

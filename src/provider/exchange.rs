@@ -404,6 +404,30 @@ impl Webhook {
     pub const POST: Self = Self { methods: &[Method::POST], status: 204, content_type: "", body: "" };
 }
 
+/// A request as it would go on the wire. Secrets in its headers are not shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The method.
+    pub method: String,
+    /// The whole address.
+    pub url: String,
+    /// The headers, in order.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+/// An answer that somebody pasted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pasted {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
 /// Why a webhook's request is not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

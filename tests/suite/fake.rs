@@ -8,8 +8,10 @@
 //! a part came.
 
 pub mod a2p_pro;
+pub mod gateway;
 pub mod mailersend;
 pub mod mailpro;
+pub mod presets;
 pub mod sms_for_ai;
 pub mod telnyx;
 pub mod twilio;

@@ -1,6 +1,7 @@
 //! Each provider, and the HTTP client that the REST ones share, before a fake of its vendor.
 
 pub mod a2p_pro;
+pub mod gateway;
 pub mod hostile;
 pub mod http;
 pub mod mailersend;

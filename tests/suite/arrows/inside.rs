@@ -42,6 +42,7 @@ const CLEAN: [&str; 36] = [
     "mcp",
     "policy",
     "provider",
+    "provider::generic_http",
     "provider::line",
     "provider::line::cmpp",
     "provider::line::cmpp::pdu",

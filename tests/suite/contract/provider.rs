@@ -120,6 +120,51 @@ pub(super) fn vonage_messages() -> Case {
     )
 }
 
+pub(super) fn http_gateway() -> Case {
+    before(
+        "http",
+        fake::gateway::Gateway::default(),
+        vendors::gateway::provider,
+        fake::gateway::Gateway::recipients,
+    )
+}
+
+pub(super) fn http_46elks() -> Case {
+    before("http", fake::presets::Elks::default(), vendors::gateway::known::elks, |vendor| {
+        vendor.0.recipients()
+    })
+}
+
+pub(super) fn http_bandwidth() -> Case {
+    before("http", fake::presets::Bandwidth::default(), vendors::gateway::known::bandwidth, |vendor| {
+        vendor.0.recipients()
+    })
+}
+
+pub(super) fn http_clicksend() -> Case {
+    before("http", fake::presets::ClickSend::default(), vendors::gateway::known::clicksend, |vendor| {
+        vendor.0.recipients()
+    })
+}
+
+pub(super) fn http_httpsms() -> Case {
+    before("http", fake::presets::HttpSms::default(), vendors::gateway::known::httpsms, |vendor| {
+        vendor.0.recipients()
+    })
+}
+
+pub(super) fn http_kannel() -> Case {
+    before("http", fake::presets::Kannel::default(), vendors::gateway::known::kannel, |vendor| {
+        vendor.0.recipients()
+    })
+}
+
+pub(super) fn http_messagebird() -> Case {
+    before("http", fake::presets::MessageBird::default(), vendors::gateway::known::messagebird, |vendor| {
+        vendor.0.recipients()
+    })
+}
+
 pub(super) fn smpp() -> Case {
     before_gateway("smpp", Peer::smsc(), carriers::smpp_provider, |peer| {
         peer.recipients().iter().map(|to| format!("+{to}")).collect()

@@ -76,6 +76,7 @@ pub fn own(kind: &str, url: &str, secret: &str) -> String {
                  \"{from}\"\ncurrency = \"USD\""
             )
         }
+        "http" => super::gateway::example(url, &secret),
         _ => unknown(kind, "own"),
     }
 }
@@ -127,6 +128,7 @@ fn taken(kind: &str, id: &str) -> Option<Value> {
         "telnyx" => json!({ "data": { "id": id, "to": [{ "status": "queued" }] } }),
         "twilio" => json!({ "sid": id, "status": "queued" }),
         "vonage" => json!({ "message-count": "1", "messages": [{ "status": "0", "message-id": id }] }),
+        "http" => json!({ "code": 0, "message": { "id": id, "state": "queued" } }),
         _ => unknown(kind, "taken"),
     })
 }
@@ -135,8 +137,8 @@ fn taken(kind: &str, id: &str) -> Option<Value> {
 /// what the live check says of it.
 fn well(kind: &str) -> (Arc<dyn Wire>, String, &'static str, &'static str) {
     use fake::{
-        a2p_pro as a2p, mailersend as ms, mailpro as mp, sms_for_ai as ai, telnyx as tx, twilio as tw,
-        vonage as vg,
+        a2p_pro as a2p, gateway as gw, mailersend as ms, mailpro as mp, sms_for_ai as ai, telnyx as tx,
+        twilio as tw, vonage as vg,
     };
     fn up(vendor: impl Vendor) -> (Arc<dyn Wire>, String) {
         let fake = Fake::start(vendor);
@@ -151,6 +153,7 @@ fn well(kind: &str) -> (Arc<dyn Wire>, String, &'static str, &'static str) {
         "telnyx" => (up(tx::Telnyx::default()), tx::KEY, "the balance is"),
         "twilio" => (up(tw::Twilio::default()), tw::TOKEN, "the balance is"),
         "vonage" => (up(vg::Vonage::default()), vg::SECRET, "the balance is"),
+        "http" => (up(gw::Gateway::default()), gw::KEY, "the balance is"),
         _ => unknown(kind, "well"),
     };
     (wire, url, right, says)
@@ -217,6 +220,7 @@ fn heavy() -> Vec<(&'static str, Vec<u8>)> {
 fn refusal(what: &str, provider: &str) -> Option<&'static str> {
     Some(match (what, provider) {
         (_, "mailersend") => "no message id in the answer",
+        (_, "http") => "does not say that the text was taken",
         ("recipients", "sms_for_ai" | "a2p_pro") => return None,
         ("nested JSON", _) => "(line 1, column 128)",
         ("nested objects", _) => "(line 1, column 890)",
@@ -288,6 +292,7 @@ fn an_id_that_is_none_is_not_kept_and_not_shown_to_the_agent() {
 fn a_price_beyond_reason_freezes_the_budget_and_the_outcome_is_on_record() {
     for price in ["999999999999", "9223372036854.775807", "1e300", "-5", "NaN"] {
         let body = json!({ "id": "1", "status": "sent", "price_usd": price, "Result": "OK", "IdSend": 1,
+            "code": 0, "message": { "id": "1", "state": "sent", "price": price, "currency": "USD" },
             "charge": price, "sid": "SM1", "price": price, "price_unit": "USD",
             "message-count": "1",
             "messages": [{ "status": "0", "message-id": "1", "message-price": price }],
@@ -324,6 +329,7 @@ fn a_secret_that_no_header_can_carry_is_named_before_anything_is_asked() {
                 "mailpro" | "telnyx" => "api_key",
                 "twilio" => "auth_token",
                 "vonage" => "api_secret",
+                "http" => "secret",
                 _ => "token",
             };
             let said = ended.err.contains(&format!("\"{kind}\": {name} has a space, a line break"));

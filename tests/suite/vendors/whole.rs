@@ -52,7 +52,7 @@ fn place<V: fake::Vendor>(
 
 /// The place of this kind of provider.
 fn place_of(kind: &'static str) -> Place {
-    use fake::{a2p_pro, mailersend, mailpro, sms_for_ai, telnyx, twilio, vonage};
+    use fake::{a2p_pro, gateway, mailersend, mailpro, sms_for_ai, telnyx, twilio, vonage};
     match kind {
         "sms_for_ai" => {
             let own = format!("token = \"{}\"", sms_for_ai::TOKEN);
@@ -90,6 +90,12 @@ fn place_of(kind: &'static str) -> Place {
                 "api_url = \"http://127.0.0.1:9\"\napi_key = \"{key}\"\napi_secret = \"{secret}\"\nfrom = \"{from}\""
             );
             place(kind, vonage::Vonage::default(), "", &own, "/sms/json", 3, &[key, secret])
+        }
+        "http" => {
+            let vendor = gateway::Gateway::default();
+            let own = super::gateway::example("", &format!("\"{}\"", gateway::KEY));
+            let own = own.replacen("base_url = \"/v1\"\n", "", 1);
+            place(kind, vendor, "/v1", &own, "/v1/messages", 3, &[gateway::KEY, gateway::WEBHOOK_KEY])
         }
         _ => unknown(kind, "place_of"),
     }
