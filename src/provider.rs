@@ -11,6 +11,7 @@ pub mod a2p_pro;
 mod contract;
 pub mod exchange;
 pub mod failure;
+pub mod infobip;
 pub mod line;
 pub mod mailersend;
 pub mod mailpro;
@@ -80,6 +81,8 @@ kinds! {
     SmsForAi(sms_for_ai),
     /// A2P Pro (`www.a2ppro.com`).
     A2pPro(a2p_pro),
+    /// Infobip (`www.infobip.com`).
+    Infobip(infobip),
     /// MailerSend: texts to the United States and Canada.
     Mailersend(mailersend),
     /// Mailpro (`www.mailpro.com`).

@@ -461,7 +461,11 @@ const SET_UP: [(&str, &str, &str); 2] =
 /// demands.
 fn capabilities(table: &toml::Table, is_full: bool) -> Value {
     use sms_mcp::provider::settings::{Callback, Setup};
-    let demanded = |name: &str| ["kind", "from", "address", "system_id", "sp_id"].contains(&name);
+    // And what belongs to a secret, since all secrets are set.
+    let demanded = |name: &str| {
+        let its_own = ["kind", "from", "address", "system_id", "sp_id", "base_url", "plan"];
+        its_own.contains(&name) || ["user", "webhook_user", "webhook_header"].contains(&name)
+    };
     // A switch that is on is set up.
     let switched =
         |value: &toml::Value| if value.is_bool() { toml::Value::Boolean(true) } else { value.clone() };

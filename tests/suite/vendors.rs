@@ -3,6 +3,7 @@
 pub mod a2p_pro;
 pub mod hostile;
 pub mod http;
+pub mod infobip;
 pub mod mailersend;
 pub mod mailpro;
 mod operator;

@@ -71,6 +71,7 @@ providers! {
     sms_for_ai,
     a2p_pro,
     a2p_pro_bulk,
+    infobip,
     mailersend,
     mailpro,
     mailpro_history,

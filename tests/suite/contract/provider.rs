@@ -57,6 +57,15 @@ pub(super) fn a2p_pro_bulk() -> Case {
     )
 }
 
+pub(super) fn infobip() -> Case {
+    before(
+        "infobip",
+        fake::infobip::Infobip::default(),
+        vendors::infobip::provider,
+        fake::infobip::Infobip::recipients,
+    )
+}
+
 pub(super) fn mailersend() -> Case {
     before(
         "mailersend",
