@@ -20,6 +20,7 @@ pub mod sandbox;
 pub mod settings;
 pub mod signature;
 pub mod sms_for_ai;
+pub mod sms_gateway;
 pub mod tables;
 pub mod telnyx;
 mod tls;
@@ -87,6 +88,8 @@ kinds! {
     Mailersend(mailersend),
     /// Mailpro (`www.mailpro.com`).
     Mailpro(mailpro),
+    /// SMS Gateway for Android (`sms-gate.app`): a phone of your own.
+    SmsGateway(sms_gateway),
     /// Telnyx (`telnyx.com`).
     Telnyx(telnyx),
     /// Twilio (`www.twilio.com`).

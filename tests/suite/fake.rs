@@ -12,6 +12,7 @@ pub mod infobip;
 pub mod mailersend;
 pub mod mailpro;
 pub mod sms_for_ai;
+pub mod sms_gateway;
 pub mod telnyx;
 pub mod twilio;
 

@@ -10,6 +10,7 @@ mod operator;
 mod pace;
 mod pool;
 pub mod sms_for_ai;
+pub mod sms_gateway;
 pub mod telnyx;
 mod tls;
 pub mod twilio;

@@ -75,6 +75,8 @@ providers! {
     mailersend,
     mailpro,
     mailpro_history,
+    sms_gateway,
+    sms_gateway_local,
     telnyx,
     twilio,
     smpp,

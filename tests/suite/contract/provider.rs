@@ -93,6 +93,24 @@ pub(super) fn mailpro_history() -> Case {
     )
 }
 
+pub(super) fn sms_gateway() -> Case {
+    before(
+        "sms_gateway",
+        fake::sms_gateway::SmsGateway::default(),
+        vendors::sms_gateway::provider,
+        fake::sms_gateway::SmsGateway::recipients,
+    )
+}
+
+pub(super) fn sms_gateway_local() -> Case {
+    before(
+        "sms_gateway",
+        fake::sms_gateway::SmsGateway::default(),
+        vendors::sms_gateway::local_provider,
+        fake::sms_gateway::SmsGateway::recipients,
+    )
+}
+
 pub(super) fn telnyx() -> Case {
     before(
         "telnyx",

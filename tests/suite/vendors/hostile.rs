@@ -62,6 +62,10 @@ pub fn own(kind: &str, url: &str, secret: &str) -> String {
             let client = fake::mailpro::ID_CLIENT;
             format!("base_url = \"{url}/sms\"\nid_client = \"{client}\"\napi_key = {secret}")
         }
+        "sms_gateway" => {
+            let user = fake::sms_gateway::USER;
+            format!("base_url = \"{url}/3rdparty/v1\"\nuser = \"{user}\"\npassword = {secret}")
+        }
         "telnyx" => {
             let from = fake::telnyx::FROM;
             format!("base_url = \"{url}/v2\"\napi_key = {secret}\nfrom = \"{from}\"")
@@ -119,7 +123,7 @@ fn taken(kind: &str, id: &str) -> Option<Value> {
         "sms_for_ai" => json!({ "id": id, "status": "sent" }),
         "a2p_pro" => json!({ "id": id, "status": "queued" }),
         // Its ids are ours.
-        "infobip" => return None,
+        "infobip" | "sms_gateway" => return None,
         "mailersend" => return None,
         "mailpro" => json!({ "Result": "OK", "IdSend": id }),
         "telnyx" => json!({ "data": { "id": id, "to": [{ "status": "queued" }] } }),
@@ -145,6 +149,9 @@ fn well(kind: &str) -> (Arc<dyn Wire>, String, &'static str, &'static str) {
         "infobip" => (up(fake::infobip::Infobip::default()), fake::infobip::KEY, "the balance is"),
         "mailersend" => (up(ms::MailerSend::new()), ms::TOKEN, "requests are left"),
         "mailpro" => (up(mp::Mailpro::default()), mp::API_KEY, "credits are left"),
+        "sms_gateway" => {
+            (up(fake::sms_gateway::SmsGateway::default()), fake::sms_gateway::PASSWORD, "the login is taken")
+        }
         "telnyx" => (up(tx::Telnyx::default()), tx::KEY, "the balance is"),
         "twilio" => (up(tw::Twilio::default()), tw::TOKEN, "the balance is"),
         _ => unknown(kind, "well"),
@@ -219,9 +226,10 @@ fn refusal(what: &str, provider: &str) -> Option<&'static str> {
         }
         ("nested JSON", _) => "(line 1, column 128)",
         ("nested objects", _) => "(line 1, column 890)",
+        ("recipients", "sms_gateway") => "does not show the message",
         ("recipients", "twilio") => "the answer has no sid",
         ("recipients", "telnyx") => "no status of its recipient",
-        (_, "sms_for_ai" | "a2p_pro" | "telnyx" | "twilio") => "(line 1, column 1)",
+        (_, "sms_for_ai" | "a2p_pro" | "sms_gateway" | "telnyx" | "twilio") => "(line 1, column 1)",
         ("nested XML", _) => "nested too deep",
         ("recipients", "mailpro") => "neither a result nor an id",
         ("attributes", _) => "too many attributes",
@@ -318,6 +326,7 @@ fn a_secret_that_no_header_can_carry_is_named_before_anything_is_asked() {
             let ended = Desk::new(&settings).run(&["config", "check"]);
             let name = match kind {
                 "infobip" | "mailpro" | "telnyx" => "api_key",
+                "sms_gateway" => "password",
                 "twilio" => "auth_token",
                 _ => "token",
             };

@@ -14,7 +14,7 @@ const TEXT: &str = "canary-text-1c90fe";
 
 /// The vendors that keep our reference as a message's own key (`Reference::Exact`): what was lost there is
 /// settled by a look.
-const EXACT: [&str; 1] = ["infobip"];
+const EXACT: [&str; 2] = ["infobip", "sms_gateway"];
 
 /// Nothing that happens takes too long; for a vendor that never answers see [`HASTY`].
 const PATIENT: &str =
@@ -64,7 +64,7 @@ fn place<V: fake::Vendor>(
 
 /// The place of this kind of provider.
 fn place_of(kind: &'static str) -> Place {
-    use fake::{a2p_pro, infobip, mailersend, mailpro, sms_for_ai, telnyx, twilio};
+    use fake::{a2p_pro, infobip, mailersend, mailpro, sms_for_ai, sms_gateway, telnyx, twilio};
     match kind {
         "sms_for_ai" => {
             let own = format!("token = \"{}\"", sms_for_ai::TOKEN);
@@ -89,6 +89,14 @@ fn place_of(kind: &'static str) -> Place {
             let own = format!("id_client = \"{client}\"\napi_key = \"{key}\"");
             let vendor = mailpro::Mailpro::default();
             place(kind, vendor, "/sms", &own, "/send/add_single.json", 3, &[client, key])
+        }
+        "sms_gateway" => {
+            let (user, password) = (sms_gateway::USER, sms_gateway::PASSWORD);
+            // As fast as the test.
+            let pace = "[provider.rate]\nper_minute = 60000";
+            let own = format!("user = \"{user}\"\npassword = \"{password}\"\n{pace}");
+            let vendor = sms_gateway::SmsGateway::default();
+            place(kind, vendor, sms_gateway::CLOUD, &own, "/3rdparty/v1/messages", 3, &[password])
         }
         "telnyx" => {
             let own = format!("api_key = \"{}\"\nfrom = \"{}\"", telnyx::KEY, telnyx::FROM);
