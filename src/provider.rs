@@ -19,6 +19,7 @@ pub mod rest;
 pub mod sandbox;
 pub mod settings;
 pub mod signature;
+pub mod sinch;
 pub mod sms_for_ai;
 pub mod sms_gateway;
 pub mod tables;
@@ -88,6 +89,8 @@ kinds! {
     Mailersend(mailersend),
     /// Mailpro (`www.mailpro.com`).
     Mailpro(mailpro),
+    /// Sinch (`www.sinch.com`).
+    Sinch(sinch),
     /// SMS Gateway for Android (`sms-gate.app`): a phone of your own.
     SmsGateway(sms_gateway),
     /// Telnyx (`telnyx.com`).

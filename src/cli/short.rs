@@ -15,6 +15,7 @@ const FILES: &[(&str, &str)] = &[
     ("infobip", include_str!("../../config/infobip.toml")),
     ("mailersend", include_str!("../../config/mailersend.toml")),
     ("mailpro", include_str!("../../config/mailpro.toml")),
+    ("sinch", include_str!("../../config/sinch.toml")),
     ("sms_gateway", include_str!("../../config/sms_gateway.toml")),
     ("telnyx", include_str!("../../config/telnyx.toml")),
     ("twilio", include_str!("../../config/twilio.toml")),
@@ -23,7 +24,8 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 /// What stands in a short file as a sample alone: only the operator knows it. Secrets are such, too.
-const YOURS: [&str; 7] = ["allow_destinations", "base_url", "from", "user", "address", "system_id", "sp_id"];
+const YOURS: [&str; 8] =
+    ["allow_destinations", "base_url", "from", "plan", "user", "address", "system_id", "sp_id"];
 
 /// How an answer is written into the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

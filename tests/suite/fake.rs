@@ -11,6 +11,7 @@ pub mod a2p_pro;
 pub mod infobip;
 pub mod mailersend;
 pub mod mailpro;
+pub mod sinch;
 pub mod sms_for_ai;
 pub mod sms_gateway;
 pub mod telnyx;

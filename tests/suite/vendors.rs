@@ -9,6 +9,7 @@ pub mod mailpro;
 mod operator;
 mod pace;
 mod pool;
+pub mod sinch;
 pub mod sms_for_ai;
 pub mod sms_gateway;
 pub mod telnyx;

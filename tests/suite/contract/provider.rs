@@ -93,6 +93,10 @@ pub(super) fn mailpro_history() -> Case {
     )
 }
 
+pub(super) fn sinch() -> Case {
+    before("sinch", fake::sinch::Sinch::default(), vendors::sinch::provider, fake::sinch::Sinch::recipients)
+}
+
 pub(super) fn sms_gateway() -> Case {
     before(
         "sms_gateway",

@@ -62,6 +62,10 @@ pub fn own(kind: &str, url: &str, secret: &str) -> String {
             let client = fake::mailpro::ID_CLIENT;
             format!("base_url = \"{url}/sms\"\nid_client = \"{client}\"\napi_key = {secret}")
         }
+        "sinch" => {
+            let (plan, from) = (fake::sinch::PLAN, fake::sinch::FROM);
+            format!("base_url = \"{url}\"\nplan = \"{plan}\"\napi_token = {secret}\nfrom = \"{from}\"")
+        }
         "sms_gateway" => {
             let user = fake::sms_gateway::USER;
             format!("base_url = \"{url}/3rdparty/v1\"\nuser = \"{user}\"\npassword = {secret}")
@@ -126,6 +130,7 @@ fn taken(kind: &str, id: &str) -> Option<Value> {
         "infobip" | "sms_gateway" => return None,
         "mailersend" => return None,
         "mailpro" => json!({ "Result": "OK", "IdSend": id }),
+        "sinch" => json!({ "id": id, "to": [fictional(1)], "canceled": false }),
         "telnyx" => json!({ "data": { "id": id, "to": [{ "status": "queued" }] } }),
         "twilio" => json!({ "sid": id, "status": "queued" }),
         _ => unknown(kind, "taken"),
@@ -149,6 +154,7 @@ fn well(kind: &str) -> (Arc<dyn Wire>, String, &'static str, &'static str) {
         "infobip" => (up(fake::infobip::Infobip::default()), fake::infobip::KEY, "the balance is"),
         "mailersend" => (up(ms::MailerSend::new()), ms::TOKEN, "requests are left"),
         "mailpro" => (up(mp::Mailpro::default()), mp::API_KEY, "credits are left"),
+        "sinch" => (up(fake::sinch::Sinch::default()), fake::sinch::TOKEN, "the token is taken"),
         "sms_gateway" => {
             (up(fake::sms_gateway::SmsGateway::default()), fake::sms_gateway::PASSWORD, "the login is taken")
         }
@@ -226,10 +232,11 @@ fn refusal(what: &str, provider: &str) -> Option<&'static str> {
         }
         ("nested JSON", _) => "(line 1, column 128)",
         ("nested objects", _) => "(line 1, column 890)",
+        ("recipients", "sinch") => "does not show a batch",
         ("recipients", "sms_gateway") => "does not show the message",
         ("recipients", "twilio") => "the answer has no sid",
         ("recipients", "telnyx") => "no status of its recipient",
-        (_, "sms_for_ai" | "a2p_pro" | "sms_gateway" | "telnyx" | "twilio") => "(line 1, column 1)",
+        (_, "sms_for_ai" | "a2p_pro" | "sinch" | "sms_gateway" | "telnyx" | "twilio") => "(line 1, column 1)",
         ("nested XML", _) => "nested too deep",
         ("recipients", "mailpro") => "neither a result nor an id",
         ("attributes", _) => "too many attributes",
@@ -326,6 +333,7 @@ fn a_secret_that_no_header_can_carry_is_named_before_anything_is_asked() {
             let ended = Desk::new(&settings).run(&["config", "check"]);
             let name = match kind {
                 "infobip" | "mailpro" | "telnyx" => "api_key",
+                "sinch" => "api_token",
                 "sms_gateway" => "password",
                 "twilio" => "auth_token",
                 _ => "token",

@@ -64,7 +64,7 @@ fn place<V: fake::Vendor>(
 
 /// The place of this kind of provider.
 fn place_of(kind: &'static str) -> Place {
-    use fake::{a2p_pro, infobip, mailersend, mailpro, sms_for_ai, sms_gateway, telnyx, twilio};
+    use fake::{a2p_pro, infobip, mailersend, mailpro, sinch, sms_for_ai, sms_gateway, telnyx, twilio};
     match kind {
         "sms_for_ai" => {
             let own = format!("token = \"{}\"", sms_for_ai::TOKEN);
@@ -89,6 +89,11 @@ fn place_of(kind: &'static str) -> Place {
             let own = format!("id_client = \"{client}\"\napi_key = \"{key}\"");
             let vendor = mailpro::Mailpro::default();
             place(kind, vendor, "/sms", &own, "/send/add_single.json", 3, &[client, key])
+        }
+        "sinch" => {
+            let (plan, token, from) = (sinch::PLAN, sinch::TOKEN, sinch::FROM);
+            let own = format!("plan = \"{plan}\"\napi_token = \"{token}\"\nfrom = \"{from}\"");
+            place(kind, sinch::Sinch::default(), "", &own, "/batches", 3, &[token])
         }
         "sms_gateway" => {
             let (user, password) = (sms_gateway::USER, sms_gateway::PASSWORD);
