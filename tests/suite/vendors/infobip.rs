@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sms_mcp::clock::Timestamp;
+use sms_mcp::engine::Carrier;
 use sms_mcp::error::ErrorKind;
 use sms_mcp::provider::exchange::{Enquiry, Sought};
 use sms_mcp::provider::infobip::{Config, Infobip};
@@ -440,7 +441,8 @@ fn the_settings_and_what_it_takes_are_checked_before() {
         assert!(why.contains(named), "{named}: {why}");
     }
     let refusal = |number: &str, from: Option<&str>, text: &str| {
-        build(&right, &[]).form(&to(number), from, text).err().map(|error| error.kind())
+        let carrier = Carrier::new(Arc::new(build(&right, &[])), None, right.rate).showing(right.sender());
+        carrier.form(&to(number), from, text).err().map(|error| error.kind())
     };
     let (american, french) = ("+12025550123", "+33199000001");
     assert_eq!(refusal(french, None, &"x".repeat(25 * 153)), None);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sms_mcp::clock::Timestamp;
+use sms_mcp::engine::Carrier;
 use sms_mcp::error::ErrorKind;
 use sms_mcp::provider::exchange::{Enquiry, ListQuery, Sought};
 use sms_mcp::provider::settings::{Callback, Secrets, Settings as _, Setup};
@@ -313,7 +314,8 @@ fn the_settings_and_what_it_takes_are_checked_before() {
         assert!(why.contains(named), "{named}: {why}");
     }
     let refusal = |number: &str, from: Option<&str>| {
-        build(&right, &[]).form(&to(number), from, "x").err().map(|error| error.kind())
+        let carrier = Carrier::new(Arc::new(build(&right, &[])), None, right.rate).showing(right.sender());
+        carrier.form(&to(number), from, "x").err().map(|error| error.kind())
     };
     let (american, french) = ("+12025550123", "+33199000001");
     assert_eq!((refusal(french, None), refusal(french, Some("ACME"))), (None, None));
