@@ -12,6 +12,7 @@ mod contract;
 pub mod exchange;
 pub mod failure;
 pub mod generic_http;
+pub mod infobip;
 pub mod line;
 pub mod mailersend;
 pub mod mailpro;
@@ -19,7 +20,9 @@ pub mod rest;
 pub mod sandbox;
 pub mod settings;
 pub mod signature;
+pub mod sinch;
 pub mod sms_for_ai;
+pub mod sms_gateway;
 pub mod tables;
 pub mod telnyx;
 mod tls;
@@ -86,10 +89,16 @@ kinds! {
     SmsForAi(sms_for_ai),
     /// A2P Pro (`www.a2ppro.com`).
     A2pPro(a2p_pro),
+    /// Infobip (`www.infobip.com`).
+    Infobip(infobip),
     /// MailerSend: texts to the United States and Canada.
     Mailersend(mailersend),
     /// Mailpro (`www.mailpro.com`).
     Mailpro(mailpro),
+    /// Sinch (`www.sinch.com`).
+    Sinch(sinch),
+    /// SMS Gateway for Android (`sms-gate.app`): a phone of your own.
+    SmsGateway(sms_gateway),
     /// Telnyx (`telnyx.com`).
     Telnyx(telnyx),
     /// Twilio (`www.twilio.com`).

@@ -218,13 +218,15 @@ impl Read<'_> {
     /// How requests and secrets travel, and ways that lead nowhere.
     fn ways(&self, found: &mut Vec<Finding>) {
         for (at, provider) in self.config.provider.iter().enumerate() {
-            if let Some(address) = provider.settings().unencrypted().filter(|address| !is_loopback(address)) {
+            let unencrypted = provider.settings().unencrypted();
+            if let Some(plain) = unencrypted.filter(|plain| !is_loopback(plain.address)) {
                 found.push(Finding::warning(
-                    format!("provider.{at}.session.tls"),
+                    format!("provider.{at}.{}", plain.setting),
                     format!(
-                        "[[provider]] \"{}\": the login and every text go to {address} unencrypted; write tls = \
-                         true in [provider.session] if your carrier takes it, or go through a tunnel",
-                        provider.name()
+                        "[[provider]] \"{}\": the login and every text go to {} unencrypted; {}",
+                        provider.name(),
+                        plain.address,
+                        plain.instead
                     ),
                 ));
             }

@@ -215,8 +215,8 @@ pub enum Outcome {
         /// What is known.
         why: String,
     },
-    /// The provider answered with an id and does not clearly say that it took the message: as
-    /// [`Outcome::Unknown`], and it can be asked by that id.
+    /// The provider does not clearly say that it took the message, and the id is known that it has if it did:
+    /// it answered with one, or its ids are ours. As [`Outcome::Unknown`], and it can be asked by that id.
     Unclear {
         /// The provider's id.
         vendor_id: String,
@@ -229,6 +229,28 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The outcome of a message to a vendor whose ids are ours: where its answer was lost it can be asked for
+    /// all the same.
+    #[must_use]
+    pub fn findable(self, id: &MessageId) -> Self {
+        match self {
+            Self::Unknown { why } => Self::Unclear { vendor_id: id.to_string(), why },
+            other => other,
+        }
+    }
+
+    /// What became of a message, by what the vendor has of it under our id.
+    pub fn found(message: VendorMessage) -> Self {
+        let VendorMessage { vendor_id, state: status, price, why, .. } = message;
+        let vendor_id = Some(vendor_id);
+        match status {
+            State::Failed | State::Expired => {
+                Self::Failed { vendor_id, status, price, why: why.unwrap_or_default() }
+            }
+            _ => Self::Accepted { vendor_id, status, segments: None, price },
+        }
+    }
+
     /// What became of a message, from what became of its segments. One segment is the message itself. Where
     /// nothing was taken for certain, the message was not: rejected if any segment was, else not sent.
     /// Everything else is told segment by segment.

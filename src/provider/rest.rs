@@ -21,6 +21,6 @@ pub mod wording;
 pub use answer::Answer;
 pub use client::{Client, Dialect, path_part, unreadable};
 pub use request::Request;
-pub use settings::{Settings, base_url};
+pub use settings::{Settings, base_url, base_url_within, plain};
 
 pub(in crate::provider) use settings::vendor_settings;

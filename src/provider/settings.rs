@@ -49,8 +49,8 @@ pub trait Settings {
         None
     }
 
-    /// The carrier's `host:port`, where a connection with a secret or with texts is not encrypted.
-    fn unencrypted(&self) -> Option<&str> {
+    /// Where a connection with a secret or with texts is not encrypted.
+    fn unencrypted(&self) -> Option<Unencrypted<'_>> {
         None
     }
 
@@ -67,6 +67,17 @@ pub trait Settings {
     fn check(&self) -> std::result::Result<(), String> {
         Ok(())
     }
+}
+
+/// A connection that is not encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unencrypted<'a> {
+    /// The other end, as `host:port`.
+    pub address: &'a str,
+    /// The setting that has it so, below the provider's.
+    pub setting: &'static str,
+    /// What would be better, as an instruction.
+    pub instead: &'static str,
 }
 
 /// In which currency a provider tells prices.

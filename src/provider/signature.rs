@@ -6,10 +6,13 @@
 //! signature that was shown is compared in the form that it has on the wire, whole, and in a time that says
 //! nothing of where it differs.
 
+use ::http::{HeaderMap, HeaderValue, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use md5::{Digest as _, Md5};
 use ring::{hmac, rand, rsa, signature};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
 use crate::setting::SecretText;
@@ -17,7 +20,9 @@ use crate::sms::message::hex;
 
 /// The hash of an HMAC (RFC 2104). MD5 and SHA-1 are broken for documents, and not for this; some vendors have
 /// nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "SignatureHash")]
 pub enum Hash {
     /// MD5.
     Md5,
@@ -32,7 +37,9 @@ pub enum Hash {
 }
 
 /// How a signature is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "SignatureEncoding")]
 pub enum Encoding {
     /// Lower-case hexadecimal.
     Hex,
@@ -163,6 +170,24 @@ impl RsaKey {
         let random = rand::SystemRandom::new();
         self.0.sign(&signature::RSA_PKCS1_SHA256, &random, octets, &mut signed).ok()?;
         Some(Encoding::Base64Url.of(&signed))
+    }
+}
+
+/// A user with a password, as a request shows them (RFC 7617, in UTF-8). It has no `Debug`: it holds a
+/// secret.
+pub struct BasicLogin(SecretText);
+
+impl BasicLogin {
+    /// The login of this user.
+    pub fn new(user: &str, password: &SecretText) -> Self {
+        Self(SecretText::new(STANDARD.encode(format!("{user}:{}", password.expose()))))
+    }
+
+    /// Whether these headers show it.
+    pub fn is_shown(&self, headers: &HeaderMap) -> bool {
+        let shown = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+        let (scheme, shown) = shown.split_at_checked("Basic ".len()).unwrap_or_default();
+        scheme.eq_ignore_ascii_case(b"Basic ") && is_same(shown, self.0.expose().as_bytes())
     }
 }
 

@@ -682,7 +682,7 @@ fn config_check_names_a_misspelt_key_that_all_vendors_have() {
             let place = format!("{}:3:1: ", desk.config().display());
             assert_eq!(ended.code, 1, "{kind} {wrong}");
             for part in
-                [place, format!("unknown field `{wrong}`"), format!("`{right}`"), "`sent_words`".to_owned()]
+                [place, format!("unknown field `{wrong}`"), format!("`{right}`"), "`base_url`".to_owned()]
             {
                 assert!(ended.err.contains(&part), "{kind} {part}: {ended:?}");
             }

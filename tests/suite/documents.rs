@@ -461,9 +461,12 @@ const SET_UP: [(&str, &str, &str); 2] =
 /// demands.
 fn capabilities(table: &toml::Table, is_full: bool) -> Value {
     use sms_mcp::provider::settings::{Callback, Setup};
+    // And what belongs to a secret, since all secrets are set.
     let demanded = |name: &str| {
-        let of_http = ["base_url", "auth", "send", "answer"];
-        ["kind", "from", "address", "system_id", "sp_id"].contains(&name)
+        let its_own = ["kind", "from", "address", "system_id", "sp_id", "base_url", "plan"];
+        let of_http = ["auth", "send", "answer"];
+        its_own.contains(&name)
+            || ["user", "webhook_user", "webhook_header"].contains(&name)
             || (of_http.contains(&name) && table["kind"].as_str() == Some("http"))
     };
     // What webhooks are believed by goes with them.

@@ -181,7 +181,7 @@ impl Plan {
                     .to_owned(),
             );
         }
-        let base = base_url(&config.base_url, config.plain_http)?;
+        let base = base_url(&config.base_url, config.allow_plain_http)?;
         let send =
             config.send.as_ref().ok_or("send is not set: the request that sends a text; or set preset")?;
         let answer = config.answer.as_ref().ok_or("answer is not set: what an answer to it means")?;

@@ -62,7 +62,7 @@ pub fn resolved(config: &Config) -> Result<Cow<'_, Config>, String> {
     whole.webhook_secret.clone_from(&config.webhook_secret);
     whole.http.clone_from(&config.http);
     whole.rate = config.rate;
-    whole.plain_http = config.plain_http;
+    whole.allow_plain_http = config.allow_plain_http;
     whole.values.clone_from(&config.values);
     if !config.base_url.is_empty() {
         whole.base_url.clone_from(&config.base_url);

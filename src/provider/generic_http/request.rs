@@ -9,7 +9,7 @@ use url::Url;
 
 use super::settings::{self, Escape, Outgoing};
 use super::template::{Form, Template, Values};
-use crate::provider::rest::Request;
+use crate::provider::rest::{Request, base_url_within};
 
 /// Headers that are not the operator's to set: what frames the request, who we are, and what `auth` and the
 /// body say.
@@ -456,35 +456,19 @@ impl Shape {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn base_url(text: &str, plain_http: bool) -> Result<Url, String> {
+pub fn base_url(text: &str, allow_plain_http: bool) -> Result<Url, String> {
     if text.contains(['{', '}']) {
         return Err("base_url has a placeholder; they may stand in the path and the query of send".to_owned());
     }
-    match (crate::provider::rest::base_url(text), text.parse::<Url>()) {
-        (Err(_), Ok(url)) if plain_http && is_private(&url) && is_bare(&url) => Ok(url),
-        (Err(why), Ok(url)) if url.scheme() == "http" && !plain_http && is_private(&url) => {
-            Err(format!("{why}; plain_http = true lets a gateway of your own network be http://"))
+    match base_url_within(text, allow_plain_http) {
+        Err(why) if !allow_plain_http && base_url_within(text, true).is_ok() => {
+            Err(format!("{why}; allow_plain_http = true lets a gateway of your own network be http://"))
         }
-        (Ok(_), Ok(url)) if plain_http && url.scheme() == "https" => {
-            Err("plain_http is true, and base_url begins with https://; take plain_http out".to_owned())
+        Ok(url) if allow_plain_http && url.scheme() == "https" => {
+            Err("allow_plain_http is true, and base_url begins with https://; take allow_plain_http out"
+                .to_owned())
         }
-        (read, _) => read,
-    }
-}
-
-fn is_bare(url: &Url) -> bool {
-    url.scheme() == "http"
-        && url.query().is_none()
-        && url.fragment().is_none()
-        && url.username().is_empty()
-        && url.password().is_none()
-}
-
-fn is_private(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_private() || address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_unique_local() || address.is_loopback(),
-        _ => false,
+        read => read,
     }
 }
 

@@ -30,7 +30,7 @@ rest::vendor_settings! {
         #[serde(skip_serializing_if = "Option::is_none")]
         preset: Option<Preset> = None,
         /// Whether `base_url` may be `http://` to an address of a private network. This machine always may.
-        plain_http: bool = false,
+        allow_plain_http: bool = false,
         /// ISO 4217 currency of the gateway's prices and balance, where its answers name none.
         #[serde(skip_serializing_if = "Option::is_none")]
         currency: Option<String> = None,
@@ -69,6 +69,10 @@ rest::vendor_settings! {
         replies: Option<Replies> = None,
     }
     told_in |config| config.told_currency().map(ToldIn::Charges);
+    unencrypted |config| {
+        let instead = "keep that network to yourselves, or go through a tunnel or a proxy that does TLS";
+        rest::plain(&config.base_url, instead)
+    };
 }
 
 /// Lists the gateways that are known here once: each with its name in the settings.

@@ -71,12 +71,11 @@ impl Client {
         clock: SharedClock,
         dialect: impl Dialect + 'static,
     ) -> Result<Self> {
-        let wrong =
-            |why: String| Error::new(ErrorKind::Config, format!("[[provider]] \"{provider}\": {why}"));
-        Self::at(provider, base_url(base).map_err(wrong)?, settings, clock, dialect)
+        let base = base_url(base).map_err(|why| wrong(provider, &why))?;
+        Self::at(provider, base, settings, clock, dialect)
     }
 
-    /// The same below an address that was checked already.
+    /// The same at an address that was checked already.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] for a proxy that cannot be used.
@@ -87,10 +86,8 @@ impl Client {
         clock: SharedClock,
         dialect: impl Dialect + 'static,
     ) -> Result<Self> {
-        let wrong =
-            |why: String| Error::new(ErrorKind::Config, format!("[[provider]] \"{provider}\": {why}"));
         if let Some(proxy) = &settings.proxy {
-            proxy_uri(proxy).map_err(|why| wrong(why.to_owned()))?;
+            proxy_uri(proxy).map_err(|why| wrong(provider, why))?;
         }
         let pool = Pool::new(&base, settings, Arc::clone(&clock));
         Ok(Self { base, provider: provider.to_owned(), clock, dialect: Box::new(dialect), pool })
@@ -329,6 +326,11 @@ impl Client {
     fn unavailable(&self, why: &str) -> Error {
         Error::new(ErrorKind::ProviderUnavailable, format!("{}: {why}", self.provider))
     }
+}
+
+/// The error for settings that cannot be used.
+fn wrong(provider: &str, why: &str) -> Error {
+    Error::new(ErrorKind::Config, format!("[[provider]] \"{provider}\": {why}"))
 }
 
 /// An id of the vendor as one part of a path: nothing where it holds what is not of the characters that stand

@@ -57,6 +57,15 @@ pub(super) fn a2p_pro_bulk() -> Case {
     )
 }
 
+pub(super) fn infobip() -> Case {
+    before(
+        "infobip",
+        fake::infobip::Infobip::default(),
+        vendors::infobip::provider,
+        fake::infobip::Infobip::recipients,
+    )
+}
+
 pub(super) fn mailersend() -> Case {
     before(
         "mailersend",
@@ -81,6 +90,28 @@ pub(super) fn mailpro_history() -> Case {
         fake::mailpro::Mailpro::default(),
         vendors::mailpro::provider_with_history,
         fake::mailpro::Mailpro::recipients,
+    )
+}
+
+pub(super) fn sinch() -> Case {
+    before("sinch", fake::sinch::Sinch::default(), vendors::sinch::provider, fake::sinch::Sinch::recipients)
+}
+
+pub(super) fn sms_gateway() -> Case {
+    before(
+        "sms_gateway",
+        fake::sms_gateway::SmsGateway::default(),
+        vendors::sms_gateway::provider,
+        fake::sms_gateway::SmsGateway::recipients,
+    )
+}
+
+pub(super) fn sms_gateway_local() -> Case {
+    before(
+        "sms_gateway",
+        fake::sms_gateway::SmsGateway::default(),
+        vendors::sms_gateway::local_provider,
+        fake::sms_gateway::SmsGateway::recipients,
     )
 }
 

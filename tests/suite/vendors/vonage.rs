@@ -550,7 +550,7 @@ fn settings_that_cannot_be_used_are_named() {
 #[tokio::test]
 async fn a_sender_or_a_text_that_vonage_does_not_carry_is_refused_before_anybody_is_asked() {
     let fake = Fake::start(vendor::Vonage::default());
-    let carrier = Carrier::new(Arc::new(provider(&fake)), None, Rate::default());
+    let carrier = Carrier::new(provider(&fake), None, Rate::default());
     let kind = |number: &str, from: Option<&str>, text: &str| {
         carrier.form(&to(number), from, text).map_err(|error| error.kind())
     };
