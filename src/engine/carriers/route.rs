@@ -97,12 +97,12 @@ impl Carriers {
 
     /// Says the same in the log, once for each country and name.
     pub fn warn_unregistered(&self, way: &Way<'_>, to: &Number, from: Option<&str>) {
-        if let Some((provider, from, country)) = self.wants_registration(way, to, from)
-            && self.unregistered.is_new(country, from)
+        if let Some((provider, name, country)) = self.wants_registration(way, to, from)
+            && self.unregistered.is_new(country, name)
         {
+            // Without the name: no log says who somebody is.
             tracing::warn!(
                 country,
-                from,
                 provider,
                 "this country demands that a sender's name be registered: register it at the provider, and say \
                  so in a [[sender]] with registered = true"
